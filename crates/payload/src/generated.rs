@@ -1,0 +1,148 @@
+//! A body made of slices of one block: no copy and no allocation per chunk.
+
+use bytes::Bytes;
+use rand_core::{Rng, SeedableRng};
+use rand_xoshiro::Xoshiro256PlusPlus;
+
+use crate::{ChunkSize, Digest, Hasher};
+
+/// The period of the random body, in bytes: 2^17 - 1, a prime.
+///
+/// Because it is prime, no chunk size divides it or is a multiple of it (131,071 itself excepted), so a
+/// lost, repeated or swapped chunk moves the bytes after it to another phase and changes the digest. Only
+/// chunks that lie a whole multiple of the period apart can be swapped unseen.
+pub const PERIOD: usize = 131_071;
+
+/// The block that all generated bodies of a process are slices of.
+///
+/// It repeats its period for the length of one more chunk, so that every slice is contiguous.
+#[derive(Clone, Debug)]
+pub(crate) struct Block {
+    bytes: Bytes,
+    period: usize,
+    chunk: usize,
+}
+
+impl Block {
+    /// Random bytes from `seed` (xoshiro256++, whose output is fixed by its definition).
+    pub(crate) fn random(seed: u64, chunk: ChunkSize) -> Self {
+        let mut block = vec![0; PERIOD + chunk.get()];
+        Xoshiro256PlusPlus::seed_from_u64(seed).fill_bytes(&mut block[..PERIOD]);
+        for repeated in PERIOD..block.len() {
+            block[repeated] = block[repeated - PERIOD];
+        }
+        Self { bytes: block.into(), period: PERIOD, chunk: chunk.get() }
+    }
+
+    /// Zero bytes.
+    pub(crate) fn zero(chunk: ChunkSize) -> Self {
+        Self { bytes: vec![0; chunk.get()].into(), period: 1, chunk: chunk.get() }
+    }
+
+    /// A body of `size` bytes from its beginning.
+    pub(crate) fn body(&self, size: u64) -> Generated {
+        Generated { block: self.clone(), phase: 0, remaining: size }
+    }
+
+    /// What a receiver of `size` bytes must have digested.
+    pub(crate) fn digest(&self, size: u64) -> Digest {
+        let mut hasher = Hasher::new();
+        self.body(size).for_each(|chunk| hasher.update(&chunk));
+        hasher.digest()
+    }
+}
+
+/// One generated body, chunk by chunk.
+#[derive(Debug)]
+pub(crate) struct Generated {
+    block: Block,
+    phase: usize,
+    remaining: u64,
+}
+
+impl Generated {
+    /// The bytes not yet yielded.
+    pub(crate) fn remaining(&self) -> u64 {
+        self.remaining
+    }
+}
+
+impl Iterator for Generated {
+    type Item = Bytes;
+
+    fn next(&mut self) -> Option<Bytes> {
+        if self.remaining == 0 {
+            return None;
+        }
+        let length = self.remaining.min(self.block.chunk as u64) as usize;
+        let chunk = self.block.bytes.slice(self.phase..self.phase + length);
+        self.phase = (self.phase + length) % self.block.period;
+        self.remaining -= length as u64;
+        Some(chunk)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn chunk(bytes: u64) -> ChunkSize {
+        ChunkSize::try_from(bytes).unwrap()
+    }
+
+    fn digest<'a>(chunks: impl IntoIterator<Item = &'a Bytes>) -> Digest {
+        let mut hasher = Hasher::new();
+        chunks.into_iter().for_each(|chunk| hasher.update(chunk));
+        hasher.digest()
+    }
+
+    #[test]
+    fn the_bytes_do_not_depend_on_the_chunk_size() {
+        let expected = Block::random(1, chunk(65_536)).digest(1_000_003);
+        for size in [1, 100, 4096, 65_527, 131_071, 1 << 20] {
+            assert_eq!(Block::random(1, chunk(size)).digest(1_000_003), expected, "chunk {size}");
+        }
+        assert_ne!(Block::random(2, chunk(4096)).digest(1_000_003), expected, "another seed");
+    }
+
+    #[test]
+    fn every_chunk_is_a_slice_of_the_one_block() {
+        let block = Block::random(1, chunk(4096));
+        let whole = block.bytes.as_ptr_range();
+        for chunk in block.body(1 << 20) {
+            assert!(whole.contains(&chunk.as_ptr()));
+        }
+    }
+
+    #[test]
+    fn a_body_that_ends_inside_a_chunk_ends_with_a_short_one() {
+        let lengths: Vec<_> = Block::zero(chunk(10)).body(25).map(|c| c.len()).collect();
+        assert_eq!(lengths, [10, 10, 5]);
+        assert_eq!(Block::zero(chunk(10)).body(0).count(), 0);
+    }
+
+    proptest! {
+        #[test]
+        fn dropping_repeating_or_swapping_chunks_changes_the_digest(
+            power in 6_u32..20, odd in 0_u64..2, seed: u64, at in 0_usize..39, other in 0_usize..39,
+        ) {
+            let size = (1_u64 << power) + odd;
+            let whole: Vec<Bytes> = Block::random(seed, chunk(size)).body(40 * size).collect();
+            let expected = digest(&whole);
+
+            let mut dropped = whole.clone();
+            dropped.remove(at);
+            prop_assert_ne!(digest(&dropped), expected);
+
+            let mut repeated = whole.clone();
+            repeated.insert(at, whole[at].clone());
+            prop_assert_ne!(digest(&repeated), expected);
+
+            let mut swapped = whole.clone();
+            swapped.swap(at, other);
+            prop_assert_eq!(digest(&swapped) == expected, at == other);
+        }
+    }
+}
