@@ -126,10 +126,10 @@ mod tests {
     proptest! {
         #[test]
         fn dropping_repeating_or_swapping_chunks_changes_the_digest(
-            power in 6_u32..20, odd in 0_u64..2, seed: u64, at in 0_usize..39, other in 0_usize..39,
+            power in 6_u32..18, odd in 0_u64..2, seed: u64, at in 0_usize..11, other in 0_usize..11,
         ) {
             let size = (1_u64 << power) + odd;
-            let whole: Vec<Bytes> = Block::random(seed, chunk(size)).body(40 * size).collect();
+            let whole: Vec<Bytes> = Block::random(seed, chunk(size)).body(12 * size).collect();
             let expected = digest(&whole);
 
             let mut dropped = whole.clone();

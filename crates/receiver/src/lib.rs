@@ -1,1 +1,7 @@
+//! The receiver's side of a body: what a protocol delivers → meter → sink → receipt.
 
+mod receive;
+mod sink;
+
+pub use receive::{Error, Receipt, receive};
+pub use sink::Sink;

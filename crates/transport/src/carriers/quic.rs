@@ -1,0 +1,194 @@
+//! QUIC: endpoints whose every window stands in the limits.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
+    sync::Arc,
+    time::Duration,
+};
+
+use quinn::{
+    ClientConfig, Endpoint, EndpointConfig, MtuDiscoveryConfig, ServerConfig, TokioRuntime, TransportConfig,
+    VarInt, congestion,
+    crypto::rustls::{HandshakeData, QuicClientConfig, QuicServerConfig},
+};
+use rustls::quic::Suite;
+
+use crate::{
+    Bind, Cipher, Congestion, Error, Limits, Link, MAX_STREAMS, MIN_QUIC_MTU, Peer, QuicStats, Stats,
+    socket::{self, Probe},
+    trust::{suite, suite_name},
+};
+
+/// How long a silent peer is waited for: RFC 9308 section 3.2 advises against idle timeouts under 30 s.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How often a connection that waits for a slow end says that it is alive.
+const KEEP_ALIVE: Duration = Duration::from_secs(5);
+
+/// An established connection, with the endpoint that drives it.
+#[derive(Debug)]
+pub(crate) struct Established {
+    pub(crate) connection: quinn::Connection,
+    probe: Arc<Probe>,
+    cipher: String,
+    /// A client's own endpoint; a server's belongs to its listener.
+    _endpoint: Option<Endpoint>,
+}
+
+/// Opens a connection from an endpoint of its own.
+pub(crate) async fn connect(peer: &Peer, limits: &Limits, alpn: &'static str) -> Result<Established, Error> {
+    let tls = peer.trust.client_config(alpn.as_bytes(), limits.cipher)?;
+    let crypto = QuicClientConfig::with_initial(tls, initial_suite()?).map_err(Error::handshake)?;
+    let mut config = ClientConfig::new(Arc::new(crypto));
+    config.transport_config(Arc::new(transport(limits)?));
+
+    let local: IpAddr =
+        if peer.addr.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let bound = socket::udp(SocketAddr::new(local, 0), limits)
+        .and_then(|socket| Ok((Arc::new(Probe::new(&socket)?), endpoint(socket, None, limits)?)));
+    let (probe, endpoint) = bound.map_err(|source| Error::Connect { addr: peer.addr, source })?;
+    let connecting = endpoint.connect_with(config, peer.addr, &peer.name).map_err(Error::handshake)?;
+    let connection = connecting.await.map_err(Error::handshake)?;
+    let cipher = cipher_name(limits.cipher);
+    let established = Established { connection, probe, cipher, _endpoint: Some(endpoint) };
+    established.assert_alpn(alpn)?;
+    Ok(established)
+}
+
+/// A listening endpoint.
+pub(crate) struct QuicListener {
+    endpoint: Endpoint,
+    addr: SocketAddr,
+    probe: Arc<Probe>,
+    alpn: &'static str,
+    cipher: String,
+}
+
+/// Listens for connections.
+pub(crate) fn listen(bind: &Bind, limits: &Limits, alpn: &'static str) -> Result<QuicListener, Error> {
+    let tls = bind.identity.server_config(alpn.as_bytes(), limits.cipher)?;
+    let crypto = QuicServerConfig::with_initial(tls, initial_suite()?)
+        .map_err(|error| Error::Identity(error.to_string()))?;
+    let mut config = ServerConfig::with_crypto(Arc::new(crypto));
+    config.transport_config(Arc::new(transport(limits)?));
+
+    let bound = socket::udp(bind.addr, limits).and_then(|socket| {
+        let (addr, probe) = (socket.local_addr()?, Probe::new(&socket)?);
+        Ok((addr, Arc::new(probe), endpoint(socket, Some(config), limits)?))
+    });
+    let (addr, probe, endpoint) = bound.map_err(|source| Error::Listen { addr: bind.addr, source })?;
+    Ok(QuicListener { endpoint, addr, probe, alpn, cipher: cipher_name(limits.cipher) })
+}
+
+impl QuicListener {
+    pub(crate) fn local_addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Waits for a connection; what is returned makes its handshake.
+    pub(crate) async fn accept(
+        &self,
+    ) -> Result<impl Future<Output = Result<Established, Error>> + Send + 'static, Error> {
+        let incoming = self.endpoint.accept().await.ok_or_else(|| Error::Listen {
+            addr: self.addr,
+            source: std::io::Error::other("the endpoint was closed"),
+        })?;
+        let (probe, cipher, alpn) = (self.probe.clone(), self.cipher.clone(), self.alpn);
+        Ok(async move {
+            let connection = incoming.await.map_err(Error::handshake)?;
+            let established = Established { connection, probe, cipher, _endpoint: None };
+            established.assert_alpn(alpn)?;
+            Ok(established)
+        })
+    }
+}
+
+impl Established {
+    fn alpn(&self) -> Option<String> {
+        let data = self.connection.handshake_data()?.downcast::<HandshakeData>().ok()?;
+        data.protocol.map(|name| String::from_utf8_lossy(&name).into_owned())
+    }
+
+    fn assert_alpn(&self, expected: &str) -> Result<(), Error> {
+        let agreed = self.alpn();
+        if agreed.as_deref() == Some(expected) {
+            return Ok(());
+        }
+        let agreed = agreed.as_deref().unwrap_or("none");
+        Err(Error::Handshake(format!("the application protocol is {agreed}, not {expected}")))
+    }
+
+    /// What quinn and the kernel know about the connection now.
+    pub(crate) fn link(&self) -> Link {
+        let stats = self.connection.stats();
+        let micros = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        Link {
+            alpn: self.alpn(),
+            cipher: Some(self.cipher.clone()),
+            mtu: Some(stats.path.current_mtu.into()),
+            stats: Some(Stats::Quic(QuicStats {
+                datagrams_sent: stats.udp_tx.datagrams,
+                datagrams_received: stats.udp_rx.datagrams,
+                bytes_sent: stats.udp_tx.bytes,
+                bytes_received: stats.udp_rx.bytes,
+                sends: stats.udp_tx.ios,
+                receives: stats.udp_rx.ios,
+                lost_packets: stats.path.lost_packets,
+                congestion_events: stats.path.congestion_events,
+                mtu: stats.path.current_mtu.into(),
+                rtt_us: micros(stats.path.rtt),
+                cwnd: stats.path.cwnd,
+            })),
+            ..self.probe.socket()
+        }
+    }
+}
+
+fn endpoint(socket: UdpSocket, server: Option<ServerConfig>, limits: &Limits) -> std::io::Result<Endpoint> {
+    let mut config = EndpointConfig::default();
+    config.max_udp_payload_size(mtu(limits)).map_err(std::io::Error::other)?;
+    Endpoint::new(config, server, socket, Arc::new(TokioRuntime))
+}
+
+fn transport(limits: &Limits) -> Result<TransportConfig, Error> {
+    let window = |bytes: u64| VarInt::from_u64(bytes).map_err(Error::handshake);
+    let mut config = TransportConfig::default();
+    config
+        .stream_receive_window(window(limits.quic_window)?)
+        .receive_window(window(limits.quic_connection_window)?)
+        .send_window(limits.quic_send_window)
+        .max_concurrent_bidi_streams(MAX_STREAMS.into())
+        .max_idle_timeout(Some(IDLE_TIMEOUT.try_into().map_err(Error::handshake)?))
+        .keep_alive_interval(Some(KEEP_ALIVE));
+    // Both ends start at the size that was asked for; quinn falls back to the minimum where it is lost.
+    let mut discovery = MtuDiscoveryConfig::default();
+    discovery.upper_bound(mtu(limits));
+    config.initial_mtu(mtu(limits)).min_mtu(MIN_QUIC_MTU as u16).mtu_discovery_config(Some(discovery));
+    match limits.congestion {
+        Congestion::Cubic => {
+            config.congestion_controller_factory(Arc::new(congestion::CubicConfig::default()))
+        }
+        Congestion::NewReno => {
+            config.congestion_controller_factory(Arc::new(congestion::NewRenoConfig::default()))
+        }
+        Congestion::Bbr => config.congestion_controller_factory(Arc::new(congestion::BbrConfig::default())),
+    };
+    Ok(config)
+}
+
+fn mtu(limits: &Limits) -> u16 {
+    u16::try_from(limits.quic_mtu).unwrap_or(u16::MAX)
+}
+
+/// Initial packets are always protected with AES-128-GCM (RFC 9001 section 5.2), whatever comes after.
+fn initial_suite() -> Result<Suite, Error> {
+    suite(Cipher::Aes128)
+        .tls13()
+        .and_then(|suite| suite.quic_suite())
+        .ok_or_else(|| Error::Handshake("aws-lc-rs lacks QUIC's initial cipher".into()))
+}
+
+/// Only one suite is offered and accepted, so it is the one in effect; quinn does not tell.
+fn cipher_name(cipher: Cipher) -> String {
+    suite_name(suite(cipher).suite())
+}

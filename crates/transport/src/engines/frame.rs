@@ -1,0 +1,87 @@
+//! The head of a request or response on the baseline rows: a small frame before the body.
+//!
+//! Four bytes of length, big-endian, then that many bytes of JSON. It says how long the body is, which is
+//! all that ends it.
+
+use http::{Method, Request, Response, StatusCode, Uri};
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+
+use crate::{BodyLength, Error};
+
+/// The largest head that is read, in bytes; what longhaul sends is under 200.
+const MAX_HEAD: u32 = 16 << 10;
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct RequestHead {
+    method: String,
+    target: String,
+    pub(crate) length: u64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ResponseHead {
+    status: u16,
+    pub(crate) length: u64,
+}
+
+impl RequestHead {
+    pub(crate) fn of<B>(request: &Request<B>) -> Self {
+        Self {
+            method: request.method().to_string(),
+            target: request.uri().to_string(),
+            length: announced(request.extensions()),
+        }
+    }
+
+    pub(crate) fn request<B>(&self, protocol: &'static str, body: B) -> Result<Request<B>, Error> {
+        let method: Method = self.method.parse().map_err(|e| Error::protocol(protocol, e))?;
+        let target: Uri = self.target.parse().map_err(|e| Error::protocol(protocol, e))?;
+        let mut request = Request::new(body);
+        (*request.method_mut(), *request.uri_mut()) = (method, target);
+        Ok(request)
+    }
+}
+
+impl ResponseHead {
+    pub(crate) fn of<B>(response: &Response<B>) -> Self {
+        Self { status: response.status().as_u16(), length: announced(response.extensions()) }
+    }
+
+    pub(crate) fn response<B>(&self, protocol: &'static str, body: B) -> Result<Response<B>, Error> {
+        let status = StatusCode::from_u16(self.status).map_err(|e| Error::protocol(protocol, e))?;
+        let mut response = Response::new(body);
+        *response.status_mut() = status;
+        Ok(response)
+    }
+}
+
+fn announced(extensions: &http::Extensions) -> u64 {
+    extensions.get().map_or(0, |BodyLength(length)| *length)
+}
+
+/// The frame of a head.
+pub(crate) fn encode(protocol: &'static str, head: &impl Serialize) -> Result<Vec<u8>, Error> {
+    let json = serde_json::to_vec(head).map_err(|e| Error::protocol(protocol, e))?;
+    let length = u32::try_from(json.len()).map_err(|e| Error::protocol(protocol, e))?;
+    Ok([&length.to_be_bytes()[..], &json].concat())
+}
+
+/// Reads a head; `None` when the stream ended in good order before it.
+pub(crate) async fn read<H: for<'a> Deserialize<'a>>(
+    protocol: &'static str,
+    stream: &mut (impl AsyncRead + Unpin),
+) -> Result<Option<H>, Error> {
+    let length = match stream.read_u32().await {
+        Ok(length) => length,
+        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(None),
+        Err(error) => return Err(Error::protocol(protocol, error)),
+    };
+    if length > MAX_HEAD {
+        let reason = format!("a head of {length} bytes is over the {MAX_HEAD} that are read");
+        return Err(Error::Protocol { protocol, reason });
+    }
+    let mut json = vec![0; length as usize];
+    stream.read_exact(&mut json).await.map_err(|e| Error::protocol(protocol, e))?;
+    serde_json::from_slice(&json).map(Some).map_err(|e| Error::protocol(protocol, e))
+}

@@ -1,0 +1,142 @@
+//! HTTP/1.1 over a byte stream, by hyper.
+
+use async_trait::async_trait;
+use http::{HeaderValue, Request, Response, header};
+use http_body::Body as _;
+use http_body_util::BodyExt as _;
+use hyper::{body::Incoming as Received, client, server, service::service_fn};
+use hyper_util::rt::TokioIo;
+use tokio::sync::{Mutex, mpsc, oneshot};
+
+use crate::{
+    Body, Connection, Error, Incoming, Limits, Link, Responder, Session,
+    carriers::{Engine, Stream, Wire},
+    tasks::Tasks,
+};
+
+/// What errors call this protocol.
+const PROTOCOL: &str = "HTTP/1.1";
+
+/// The smallest buffer hyper works with (MINIMUM_MAX_BUFFER_SIZE in its proto/h1/io.rs; it panics below).
+const MIN_BUFFER: usize = 8 << 10;
+
+/// The engine of the `h1c` and `h1` rows.
+pub(crate) struct Http1;
+
+#[async_trait]
+impl Engine for Http1 {
+    async fn client(stream: impl Stream, wire: Wire, limits: &Limits) -> Result<Box<dyn Connection>, Error> {
+        let (requests, connection) = client::conn::http1::Builder::new()
+            .max_buf_size(buffer(limits))
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(Error::handshake)?;
+        let tasks = Tasks::default();
+        tasks.spawn(async {
+            // Its error reaches whoever waits for the response, or reads its body.
+            let _ = connection.await;
+        });
+        Ok(Box::new(Http1Connection { requests: Mutex::new(requests), wire, _tasks: tasks }))
+    }
+
+    async fn server(stream: impl Stream, wire: Wire, limits: &Limits) -> Result<Box<dyn Session>, Error> {
+        let (arrivals, incoming) = mpsc::channel(1);
+        let (ended, end) = oneshot::channel();
+        let service = service_fn(move |request| arrive(arrivals.clone(), request));
+        let connection = server::conn::http1::Builder::new()
+            .max_buf_size(buffer(limits))
+            .serve_connection(TokioIo::new(stream), service);
+        let tasks = Tasks::default();
+        tasks.spawn(async {
+            let _ = ended.send(connection.await);
+        });
+        let arrivals = Mutex::new(Arrivals { incoming, end });
+        Ok(Box::new(Http1Session { arrivals, wire, _tasks: tasks }))
+    }
+}
+
+fn buffer(limits: &Limits) -> usize {
+    usize::try_from(limits.h1_buffer).unwrap_or(usize::MAX).max(MIN_BUFFER)
+}
+
+struct Http1Connection {
+    requests: Mutex<client::conn::http1::SendRequest<Body>>,
+    wire: Wire,
+    _tasks: Tasks,
+}
+
+#[async_trait]
+impl Connection for Http1Connection {
+    async fn exchange(&self, mut request: Request<Body>) -> Result<Response<Body>, Error> {
+        let broken = |error| Error::protocol(PROTOCOL, error);
+        if request.body().size_hint().exact().is_none() {
+            let chunked = HeaderValue::from_static("chunked");
+            request.headers_mut().insert(header::TRANSFER_ENCODING, chunked);
+        }
+        let mut requests = self.requests.lock().await;
+        requests.ready().await.map_err(broken)?;
+        Ok(requests.send_request(request).await.map_err(broken)?.map(received))
+    }
+
+    fn link(&self) -> Link {
+        self.wire.link()
+    }
+}
+
+fn received(body: Received) -> Body {
+    body.map_err(|error| Error::truncated(error).into()).boxed_unsync()
+}
+
+struct Http1Session {
+    arrivals: Mutex<Arrivals>,
+    wire: Wire,
+    _tasks: Tasks,
+}
+
+struct Arrivals {
+    incoming: mpsc::Receiver<Incoming>,
+    end: oneshot::Receiver<hyper::Result<()>>,
+}
+
+#[async_trait]
+impl Session for Http1Session {
+    async fn accept(&self) -> Result<Option<Incoming>, Error> {
+        let Arrivals { incoming, end } = &mut *self.arrivals.lock().await;
+        match incoming.recv().await {
+            Some(incoming) => Ok(Some(incoming)),
+            None => match end.await {
+                Ok(Err(error)) => Err(Error::protocol(PROTOCOL, error)),
+                Ok(Ok(())) | Err(_) => Ok(None),
+            },
+        }
+    }
+
+    fn link(&self) -> Link {
+        self.wire.link()
+    }
+}
+
+/// Hands a request over to the session, and the session's response to hyper.
+async fn arrive(
+    arrivals: mpsc::Sender<Incoming>,
+    request: Request<Received>,
+) -> Result<Response<Body>, Error> {
+    let gone = || Error::Protocol { protocol: PROTOCOL, reason: "the request was left unanswered".into() };
+    let (responder, response) = oneshot::channel();
+    let incoming =
+        Incoming { request: request.map(received), responder: Box::new(Http1Responder(responder)) };
+    arrivals.send(incoming).await.map_err(|_| gone())?;
+    response.await.map_err(|_| gone())
+}
+
+struct Http1Responder(oneshot::Sender<Response<Body>>);
+
+#[async_trait]
+impl Responder for Http1Responder {
+    async fn respond(self: Box<Self>, response: Response<Body>) -> Result<(), Error> {
+        self.0.send(response).map_err(|_| Error::Protocol {
+            protocol: PROTOCOL,
+            reason: "the client was gone before the response".into(),
+        })
+    }
+}

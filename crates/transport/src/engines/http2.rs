@@ -1,0 +1,233 @@
+//! HTTP/2 over a byte stream, by h2.
+
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use h2::{Ping, RecvStream, SendStream, client, server};
+use http::{Request, Response};
+use http_body::{Body as _, Frame};
+use http_body_util::BodyExt as _;
+use tokio::sync::{Mutex, mpsc};
+
+use crate::{
+    Body, BodyError, Connection, Error, Incoming, Limits, Link, MAX_STREAMS, Responder, Session,
+    carriers::{Engine, Stream, Wire},
+    error::body_failed,
+    tasks::Tasks,
+};
+
+/// What errors call this protocol.
+const PROTOCOL: &str = "HTTP/2";
+
+/// The bounds of SETTINGS_MAX_FRAME_SIZE (RFC 9113 section 6.5.2).
+const FRAME: std::ops::RangeInclusive<u64> = 16_384..=16_777_215;
+
+/// How many small DATA frames may come in a row. h2 takes many frames under 256 bytes for an attack; here
+/// they are what a small chunk size asks for, and bodies are consumed as they come, so they cost nothing.
+const DATA_FRAME_BUDGET: usize = usize::MAX;
+
+/// The engine of the `h2c` and `h2` rows.
+pub(crate) struct Http2;
+
+#[async_trait]
+impl Engine for Http2 {
+    async fn client(stream: impl Stream, wire: Wire, limits: &Limits) -> Result<Box<dyn Connection>, Error> {
+        let (requests, mut connection) = client::Builder::new()
+            .initial_window_size(window(limits))
+            .initial_connection_window_size(window(limits))
+            .max_frame_size(frame(limits))
+            .max_send_buffer_size(send_buffer(limits))
+            .data_frame_budget(DATA_FRAME_BUDGET)
+            .enable_push(false)
+            .handshake(stream)
+            .await
+            .map_err(Error::handshake)?;
+        let ping = connection.ping_pong();
+        let tasks = Tasks::default();
+        tasks.spawn(async {
+            // Its error reaches every exchange on it.
+            let _ = connection.await;
+        });
+        // The pong comes after the peer's SETTINGS: from here on its windows and frame size are in force.
+        if let Some(mut ping) = ping {
+            ping.ping(Ping::opaque()).await.map_err(Error::handshake)?;
+        }
+        Ok(Box::new(Http2Connection { requests, wire, tasks }))
+    }
+
+    async fn server(stream: impl Stream, wire: Wire, limits: &Limits) -> Result<Box<dyn Session>, Error> {
+        let connection = server::Builder::new()
+            .initial_window_size(window(limits))
+            .initial_connection_window_size(window(limits))
+            .max_frame_size(frame(limits))
+            .max_send_buffer_size(send_buffer(limits))
+            .max_concurrent_streams(MAX_STREAMS)
+            .data_frame_budget(DATA_FRAME_BUDGET)
+            .handshake(stream)
+            .await
+            .map_err(Error::handshake)?;
+        let (arrivals, incoming) = mpsc::channel(MAX_STREAMS as usize);
+        let tasks = Tasks::default();
+        tasks.spawn(drive(connection, arrivals));
+        Ok(Box::new(Http2Session { incoming: Mutex::new(incoming), wire, _tasks: tasks }))
+    }
+}
+
+fn window(limits: &Limits) -> u32 {
+    // RFC 9113 section 6.9.1: no window exceeds 2^31 - 1.
+    u32::try_from(limits.h2_window).unwrap_or(u32::MAX).min((1 << 31) - 1)
+}
+
+fn frame(limits: &Limits) -> u32 {
+    limits.h2_frame.clamp(*FRAME.start(), *FRAME.end()) as u32
+}
+
+fn send_buffer(limits: &Limits) -> usize {
+    usize::try_from(limits.h2_send_buffer).unwrap_or(usize::MAX)
+}
+
+struct Http2Connection {
+    requests: client::SendRequest<Bytes>,
+    wire: Wire,
+    tasks: Tasks,
+}
+
+#[async_trait]
+impl Connection for Http2Connection {
+    async fn exchange(&self, request: Request<Body>) -> Result<Response<Body>, Error> {
+        let broken = |error| Error::protocol(PROTOCOL, error);
+        let mut requests = self.requests.clone().ready().await.map_err(broken)?;
+        let (head, body) = request.into_parts();
+        let empty = body.is_end_stream();
+        let (response, stream) =
+            requests.send_request(Request::from_parts(head, ()), empty).map_err(broken)?;
+        if !empty {
+            self.tasks.spawn(async {
+                // Resets the stream if the body fails, which the response tells.
+                let _ = send(stream, body).await;
+            });
+        }
+        Ok(response.await.map_err(broken)?.map(received))
+    }
+
+    fn link(&self) -> Link {
+        self.wire.link()
+    }
+}
+
+struct Http2Session {
+    incoming: Mutex<mpsc::Receiver<Result<Incoming, Error>>>,
+    wire: Wire,
+    _tasks: Tasks,
+}
+
+#[async_trait]
+impl Session for Http2Session {
+    async fn accept(&self) -> Result<Option<Incoming>, Error> {
+        self.incoming.lock().await.recv().await.transpose()
+    }
+
+    fn link(&self) -> Link {
+        self.wire.link()
+    }
+}
+
+/// Drives a server's connection: accepting is what makes all its streams go on.
+async fn drive(
+    mut connection: server::Connection<impl Stream, Bytes>,
+    arrivals: mpsc::Sender<Result<Incoming, Error>>,
+) {
+    while let Some(accepted) = connection.accept().await {
+        let incoming =
+            accepted.map_err(|error| Error::protocol(PROTOCOL, error)).map(|(request, respond)| Incoming {
+                request: request.map(received),
+                responder: Box::new(Http2Responder(respond)),
+            });
+        // There is a place for every stream that the settings admit.
+        if arrivals.try_send(incoming).is_err() {
+            break;
+        }
+    }
+}
+
+struct Http2Responder(server::SendResponse<Bytes>);
+
+#[async_trait]
+impl Responder for Http2Responder {
+    async fn respond(mut self: Box<Self>, response: Response<Body>) -> Result<(), Error> {
+        let (head, body) = response.into_parts();
+        let empty = body.is_end_stream();
+        let stream = self
+            .0
+            .send_response(Response::from_parts(head, ()), empty)
+            .map_err(|error| Error::protocol(PROTOCOL, error))?;
+        if empty { Ok(()) } else { send(stream, body).await }
+    }
+}
+
+/// Sends a body: a chunk is pulled once there is room for the beginning of it, so that no more than the
+/// send buffer and one chunk ever wait in h2.
+async fn send(mut stream: SendStream<Bytes>, mut body: Body) -> Result<(), Error> {
+    let broken = |error| Error::protocol(PROTOCOL, error);
+    loop {
+        room(&mut stream).await.map_err(broken)?;
+        let chunk = match body.frame().await {
+            Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
+            Some(Err(error)) => {
+                stream.send_reset(h2::Reason::INTERNAL_ERROR);
+                return Err(body_failed(PROTOCOL, &error));
+            }
+            None => return stream.send_data(Bytes::new(), true).map_err(broken),
+        };
+        let last = body.is_end_stream();
+        stream.send_data(chunk, last).map_err(broken)?;
+        if last {
+            return Ok(());
+        }
+    }
+}
+
+/// Waits until the stream may send at least one byte.
+async fn room(stream: &mut SendStream<Bytes>) -> Result<(), h2::Error> {
+    stream.reserve_capacity(1);
+    while stream.capacity() == 0 {
+        match poll_fn(|cx| stream.poll_capacity(cx)).await {
+            Some(granted) => granted?,
+            None => return Err(h2::Reason::STREAM_CLOSED.into()),
+        };
+    }
+    Ok(())
+}
+
+fn received(stream: RecvStream) -> Body {
+    Http2Body(stream).boxed_unsync()
+}
+
+/// A body as it arrives; what is handed on is given back to the peer's window.
+struct Http2Body(RecvStream);
+
+impl http_body::Body for Http2Body {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let Some(data) = ready!(self.0.poll_data(cx)) else { return Poll::Ready(None) };
+        let taken = data.and_then(|data| {
+            self.0.flow_control().release_capacity(data.len())?;
+            Ok(Frame::data(data))
+        });
+        Poll::Ready(Some(taken.map_err(|error| Error::truncated(error).into())))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_end_stream()
+    }
+}

@@ -1,0 +1,54 @@
+//! TCP_INFO and SO_MEMINFO: the project's one module with unsafe code.
+#![allow(unsafe_code)]
+
+use std::{
+    mem::{self, MaybeUninit},
+    os::fd::{AsRawFd, BorrowedFd},
+};
+
+use crate::TcpStats;
+
+/// How many values SO_MEMINFO gives (SK_MEMINFO_VARS in linux/sock_diag.h).
+const MEMINFO_VALUES: usize = 9;
+
+/// The positions of the bytes allocated for receiving and for sending (SK_MEMINFO_RMEM_ALLOC and
+/// SK_MEMINFO_WMEM_ALLOC) and of the bytes queued for TCP to send (SK_MEMINFO_WMEM_QUEUED).
+const RECEIVE: usize = 0;
+const SEND: usize = 2;
+const QUEUED: usize = 5;
+
+/// What TCP has counted for the connection of `socket`.
+pub(crate) fn tcp_stats(socket: BorrowedFd<'_>) -> Option<TcpStats> {
+    // SAFETY: tcp_info is plain integers, for which all zeroes are valid.
+    let info: libc::tcp_info = unsafe { option(socket, libc::IPPROTO_TCP, libc::TCP_INFO) }?;
+    Some(TcpStats {
+        retransmits: info.tcpi_total_retrans.into(),
+        rtt_us: info.tcpi_rtt.into(),
+        cwnd: info.tcpi_snd_cwnd.into(),
+        mss: info.tcpi_snd_mss.into(),
+        bytes_acked: info.tcpi_bytes_acked,
+        bytes_received: info.tcpi_bytes_received,
+    })
+}
+
+/// The kernel memory that `socket` holds in its queues, in bytes.
+pub(crate) fn socket_memory_bytes(socket: BorrowedFd<'_>) -> Option<u64> {
+    // SAFETY: an array of integers, for which all zeroes are valid.
+    let values: [u32; MEMINFO_VALUES] = unsafe { option(socket, libc::SOL_SOCKET, libc::SO_MEMINFO) }?;
+    Some(u64::from(values[RECEIVE]) + u64::from(values[SEND].max(values[QUEUED])))
+}
+
+/// Reads a socket option into a `T` that starts as zeroes: older kernels write fewer bytes.
+///
+/// # Safety
+/// All zeroes must be a valid `T`, as must whatever the kernel writes for this option.
+unsafe fn option<T>(socket: BorrowedFd<'_>, level: i32, name: i32) -> Option<T> {
+    let mut value = MaybeUninit::<T>::zeroed();
+    let mut length = libc::socklen_t::try_from(mem::size_of::<T>()).ok()?;
+    // SAFETY: the pointer is to `length` writable bytes, and the kernel writes no more than that.
+    let result = unsafe {
+        libc::getsockopt(socket.as_raw_fd(), level, name, value.as_mut_ptr().cast(), &raw mut length)
+    };
+    // SAFETY: zeroes, or what the kernel wrote, as the caller promised.
+    (result == 0).then(|| unsafe { value.assume_init() })
+}

@@ -1,0 +1,209 @@
+//! Every window, buffer and choice that decides speed and memory, in one place, with its reason.
+//!
+//! No library default is left in force: what stands here is what runs, and what a record states.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The most bodies at once on one connection, as servers announce it (SETTINGS_MAX_CONCURRENT_STREAMS,
+/// initial_max_streams_bidi). RFC 9113 section 6.5.2 recommends no less than 100.
+pub const MAX_STREAMS: u32 = 1024;
+
+/// The smallest `--quic-mtu`: what every QUIC path must carry (RFC 9000 section 14).
+pub const MIN_QUIC_MTU: u64 = 1200;
+
+/// The largest `--quic-mtu`: quinn hands the kernel up to 10 datagrams in one GSO send, and a send over
+/// 65,535 bytes is refused with EMSGSIZE, which looks like a black hole from above.
+pub const MAX_QUIC_MTU: u64 = 6500;
+
+/// The limits and choices in force, all sizes in bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Limits {
+    /// HTTP/1.1: how much hyper reads, and gathers for one write, at once (`max_buf_size`).
+    pub h1_buffer: u64,
+    /// HTTP/2: the largest DATA frame the receiver admits (SETTINGS_MAX_FRAME_SIZE).
+    pub h2_frame: u64,
+    /// HTTP/2: the receive window, of a stream and of the connection alike.
+    pub h2_window: u64,
+    /// HTTP/2: how much the sender queues for a stream before it stops asking for more, up to one chunk over.
+    pub h2_send_buffer: u64,
+    /// QUIC: the receive window of a stream.
+    pub quic_window: u64,
+    /// QUIC: the receive window of all streams of a connection together.
+    pub quic_connection_window: u64,
+    /// QUIC: how much is kept for sending, and for sending again, over all streams of a connection.
+    pub quic_send_window: u64,
+    /// QUIC: the largest UDP payload sent and accepted.
+    pub quic_mtu: u64,
+    /// The kernel's send and receive buffer of each socket, as asked for.
+    pub socket_buffer: u64,
+    /// QUIC: the congestion controller.
+    pub congestion: Congestion,
+    /// TLS 1.3 and QUIC: the cipher.
+    pub cipher: Cipher,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            // hyper's own 408 KiB was a third slower: fewer bytes a writev stay in the cache.
+            h1_buffer: 256 << 10,
+            // Frames of RFC 9113's default of 16 KiB cost twice the frames; 64 KiB carries the default chunk.
+            h2_frame: 64 << 10,
+            h2_window: 1 << 20,
+            h2_send_buffer: 256 << 10,
+            // A slow reader costs a receiver about what these windows admit, at the same full speed as
+            // windows twice as large (12 against 30 MiB).
+            quic_window: 2 << 20,
+            quic_connection_window: 4 << 20,
+            quic_send_window: 4 << 20,
+            // An Ethernet frame less IP and UDP headers and a margin: a figure that means something elsewhere.
+            quic_mtu: 1452,
+            socket_buffer: 4 << 20,
+            congestion: Congestion::Cubic,
+            cipher: Cipher::Aes128,
+        }
+    }
+}
+
+impl Limits {
+    /// The value of one limit.
+    pub fn get(&self, limit: Limit) -> Setting {
+        match limit {
+            Limit::H1Buffer => Setting::Bytes(self.h1_buffer),
+            Limit::H2Frame => Setting::Bytes(self.h2_frame),
+            Limit::H2Window => Setting::Bytes(self.h2_window),
+            Limit::H2SendBuffer => Setting::Bytes(self.h2_send_buffer),
+            Limit::QuicWindow => Setting::Bytes(self.quic_window),
+            Limit::QuicConnectionWindow => Setting::Bytes(self.quic_connection_window),
+            Limit::QuicSendWindow => Setting::Bytes(self.quic_send_window),
+            Limit::QuicMtu => Setting::Bytes(self.quic_mtu),
+            Limit::SocketBuffer => Setting::Bytes(self.socket_buffer),
+            Limit::Congestion => Setting::Choice(self.congestion.name()),
+            Limit::Cipher => Setting::Choice(self.cipher.name()),
+        }
+    }
+}
+
+/// The value of a limit or choice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Setting {
+    /// A size in bytes.
+    Bytes(u64),
+    /// A named choice.
+    Choice(&'static str),
+}
+
+/// One limit or choice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is documented where its value stands, in `Limits`")]
+pub enum Limit {
+    H1Buffer,
+    H2Frame,
+    H2Window,
+    H2SendBuffer,
+    QuicWindow,
+    QuicConnectionWindow,
+    QuicSendWindow,
+    QuicMtu,
+    SocketBuffer,
+    Congestion,
+    Cipher,
+}
+
+impl Limit {
+    /// The flag that sets it, without its dashes.
+    pub fn flag(self) -> &'static str {
+        match self {
+            Self::H1Buffer => "h1-buffer",
+            Self::H2Frame => "h2-frame",
+            Self::H2Window => "h2-window",
+            Self::H2SendBuffer => "h2-send-buffer",
+            Self::QuicWindow => "quic-window",
+            Self::QuicConnectionWindow => "quic-connection-window",
+            Self::QuicSendWindow => "quic-send-window",
+            Self::QuicMtu => "quic-mtu",
+            Self::SocketBuffer => "socket-buffer",
+            Self::Congestion => "congestion",
+            Self::Cipher => "cipher",
+        }
+    }
+}
+
+/// QUIC's congestion controller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Congestion {
+    /// CUBIC (RFC 9438), the default of quinn and of Linux's TCP.
+    Cubic,
+    /// NewReno (RFC 9002 section 7).
+    NewReno,
+    /// BBR, quinn's experimental first version.
+    Bbr,
+}
+
+impl Congestion {
+    /// The `--congestion` flag's value.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cubic => "cubic",
+            Self::NewReno => "newreno",
+            Self::Bbr => "bbr",
+        }
+    }
+}
+
+/// A TLS 1.3 cipher.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Cipher {
+    /// TLS_AES_128_GCM_SHA256
+    Aes128,
+    /// TLS_AES_256_GCM_SHA384
+    Aes256,
+    /// TLS_CHACHA20_POLY1305_SHA256
+    ChaCha20,
+}
+
+impl Cipher {
+    /// The `--cipher` flag's value.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Aes128 => "aes128",
+            Self::Aes256 => "aes256",
+            Self::ChaCha20 => "chacha20",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_names_every_limit_by_its_flag() {
+        let record = serde_json::to_value(Limits::default()).unwrap();
+        let all = [
+            Limit::H1Buffer,
+            Limit::H2Frame,
+            Limit::H2Window,
+            Limit::H2SendBuffer,
+            Limit::QuicWindow,
+            Limit::QuicConnectionWindow,
+            Limit::QuicSendWindow,
+            Limit::QuicMtu,
+            Limit::SocketBuffer,
+            Limit::Congestion,
+            Limit::Cipher,
+        ];
+        assert_eq!(record.as_object().unwrap().len(), all.len());
+        for limit in all {
+            let expected = match Limits::default().get(limit) {
+                Setting::Bytes(bytes) => serde_json::json!(bytes),
+                Setting::Choice(name) => serde_json::json!(name),
+            };
+            assert_eq!(record[limit.flag()], expected, "{limit:?}");
+        }
+    }
+}

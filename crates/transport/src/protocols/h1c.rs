@@ -1,0 +1,33 @@
+//! HTTP/1.1 over TCP, bodies chunked (RFC 9112).
+
+use async_trait::async_trait;
+
+use crate::{
+    Bind, Connection, Error, Features, Limit, Limits, Listener, Peer, Transport, carriers::plain,
+    engines::http1::Http1,
+};
+
+pub(crate) struct H1c;
+
+#[async_trait]
+impl Transport for H1c {
+    fn name(&self) -> &'static str {
+        "h1c"
+    }
+
+    fn features(&self) -> Features {
+        Features { tls: false, baseline: Some("tcp"), streams: false }
+    }
+
+    fn limits(&self) -> &'static [Limit] {
+        &[Limit::H1Buffer, Limit::SocketBuffer]
+    }
+
+    async fn connect(&self, peer: &Peer, limits: &Limits) -> Result<Box<dyn Connection>, Error> {
+        plain::connect::<Http1>(peer, limits).await
+    }
+
+    fn listen(&self, bind: &Bind, limits: &Limits) -> Result<Box<dyn Listener>, Error> {
+        plain::listen::<Http1>(bind, limits)
+    }
+}

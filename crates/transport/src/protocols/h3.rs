@@ -1,0 +1,257 @@
+//! HTTP/3 over QUIC (RFC 9114), by h3.
+
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use async_trait::async_trait;
+use bytes::{Buf, Bytes};
+use h3::{
+    client,
+    error::{Code, StreamError},
+    quic, server,
+};
+use http::{Request, Response};
+use http_body::Frame;
+use http_body_util::BodyExt as _;
+use tokio::sync::{Mutex, mpsc};
+
+use crate::{
+    Bind, Body, BodyError, Connection, Error, Features, Handshake, Incoming, Limit, Limits, Link, Listener,
+    MAX_STREAMS, Peer, Responder, Session, Transport,
+    carriers::quic::{Established, QuicListener, connect, listen},
+    error::body_failed,
+    tasks::Tasks,
+};
+
+/// Registered by RFC 9114 section 3.1.
+const ALPN: &str = "h3";
+
+/// What errors call this protocol.
+const PROTOCOL: &str = "HTTP/3";
+
+pub(crate) struct H3;
+
+#[async_trait]
+impl Transport for H3 {
+    fn name(&self) -> &'static str {
+        "h3"
+    }
+
+    fn features(&self) -> Features {
+        Features { tls: true, baseline: Some("quic"), streams: true }
+    }
+
+    fn limits(&self) -> &'static [Limit] {
+        super::Quic.limits()
+    }
+
+    async fn connect(&self, peer: &Peer, limits: &Limits) -> Result<Box<dyn Connection>, Error> {
+        let established = connect(peer, limits, ALPN).await?;
+        let (mut driver, requests) = client::builder()
+            .build(h3_quinn::Connection::new(established.connection.clone()))
+            .await
+            .map_err(Error::handshake)?;
+        let tasks = Tasks::default();
+        tasks.spawn(async move {
+            // Its error reaches every exchange on it.
+            let _ = poll_fn(|cx| driver.poll_close(cx)).await;
+        });
+        Ok(Box::new(H3Connection { requests, established, tasks }))
+    }
+
+    fn listen(&self, bind: &Bind, limits: &Limits) -> Result<Box<dyn Listener>, Error> {
+        Ok(Box::new(H3Listener(listen(bind, limits, ALPN)?)))
+    }
+}
+
+struct H3Connection {
+    requests: client::SendRequest<h3_quinn::OpenStreams, Bytes>,
+    established: Established,
+    tasks: Tasks,
+}
+
+#[async_trait]
+impl Connection for H3Connection {
+    async fn exchange(&self, request: Request<Body>) -> Result<Response<Body>, Error> {
+        let broken = |error| Error::protocol(PROTOCOL, error);
+        let (head, body) = request.into_parts();
+        let head = Request::from_parts(head, ());
+        let stream = self.requests.clone().send_request(head).await.map_err(broken)?;
+        let (write, mut read) = stream.split();
+        self.tasks.spawn(async {
+            // Resets the stream if the body fails, which the response tells.
+            let _ = send(write, body).await;
+        });
+        let response = read.recv_response().await.map_err(broken)?;
+        Ok(response.map(|()| H3Body(read).boxed_unsync()))
+    }
+
+    fn link(&self) -> Link {
+        self.established.link()
+    }
+}
+
+struct H3Listener(QuicListener);
+
+#[async_trait]
+impl Listener for H3Listener {
+    fn local_addr(&self) -> std::net::SocketAddr {
+        self.0.local_addr()
+    }
+
+    async fn accept(&self) -> Result<Handshake, Error> {
+        let handshake = self.0.accept().await?;
+        Ok(Box::pin(async {
+            let established = handshake.await?;
+            let connection = server::builder()
+                .build(h3_quinn::Connection::new(established.connection.clone()))
+                .await
+                .map_err(Error::handshake)?;
+            let (arrivals, incoming) = mpsc::channel(MAX_STREAMS as usize);
+            let tasks = Tasks::default();
+            tasks.spawn(drive(connection, arrivals));
+            Ok(Box::new(H3Session { incoming: Mutex::new(incoming), established, _tasks: tasks })
+                as Box<dyn Session>)
+        }))
+    }
+}
+
+struct H3Session {
+    incoming: Mutex<mpsc::Receiver<Result<Incoming, Error>>>,
+    established: Established,
+    _tasks: Tasks,
+}
+
+#[async_trait]
+impl Session for H3Session {
+    async fn accept(&self) -> Result<Option<Incoming>, Error> {
+        self.incoming.lock().await.recv().await.transpose()
+    }
+
+    fn link(&self) -> Link {
+        self.established.link()
+    }
+}
+
+/// Drives a server's connection: accepting is what makes its control streams go on.
+async fn drive(
+    mut connection: server::Connection<h3_quinn::Connection, Bytes>,
+    arrivals: mpsc::Sender<Result<Incoming, Error>>,
+) {
+    loop {
+        match connection.accept().await {
+            Ok(Some(resolver)) => {
+                let arrivals = arrivals.clone();
+                tokio::spawn(async move {
+                    let incoming = resolver.resolve_request().await.map(|(request, stream)| {
+                        let (write, read) = stream.split();
+                        Incoming {
+                            request: request.map(|()| H3Body(read).boxed_unsync()),
+                            responder: Box::new(H3Responder(write)),
+                        }
+                    });
+                    // Nobody waits once the session is dropped.
+                    let _ = arrivals.send(incoming.map_err(|e| Error::protocol(PROTOCOL, e))).await;
+                });
+            }
+            Ok(None) => return,
+            Err(error) if error.is_h3_no_error() => return,
+            Err(error) => {
+                let _ = arrivals.send(Err(Error::protocol(PROTOCOL, error))).await;
+                return;
+            }
+        }
+    }
+}
+
+struct H3Responder(server::RequestStream<h3_quinn::SendStream<Bytes>, Bytes>);
+
+#[async_trait]
+impl Responder for H3Responder {
+    async fn respond(mut self: Box<Self>, response: Response<Body>) -> Result<(), Error> {
+        let (head, body) = response.into_parts();
+        self.0
+            .send_response(Response::from_parts(head, ()))
+            .await
+            .map_err(|error| Error::protocol(PROTOCOL, error))?;
+        send(self.0, body).await
+    }
+}
+
+/// Sends a body, a DATA frame a chunk.
+async fn send(mut stream: impl DataSink, mut body: Body) -> Result<(), Error> {
+    let broken = |error| Error::protocol(PROTOCOL, error);
+    while let Some(frame) = body.frame().await {
+        let frame = match frame {
+            Ok(frame) => frame,
+            Err(error) => {
+                stream.reset(Code::H3_INTERNAL_ERROR);
+                return Err(body_failed(PROTOCOL, &error));
+            }
+        };
+        if let Ok(chunk) = frame.into_data() {
+            stream.data(chunk).await.map_err(broken)?;
+        }
+    }
+    stream.finish().await.map_err(broken)
+}
+
+/// The sending half of h3's request streams, of which a client's and a server's are two types.
+trait DataSink {
+    async fn data(&mut self, chunk: Bytes) -> Result<(), StreamError>;
+    async fn finish(&mut self) -> Result<(), StreamError>;
+    fn reset(&mut self, code: Code);
+}
+
+/// The receiving half, likewise.
+trait DataSource {
+    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, StreamError>>;
+}
+
+macro_rules! request_stream {
+    ($end:ident) => {
+        impl<S: quic::SendStream<Bytes> + Send> DataSink for $end::RequestStream<S, Bytes> {
+            async fn data(&mut self, chunk: Bytes) -> Result<(), StreamError> {
+                self.send_data(chunk).await
+            }
+
+            async fn finish(&mut self) -> Result<(), StreamError> {
+                $end::RequestStream::finish(self).await
+            }
+
+            fn reset(&mut self, code: Code) {
+                self.stop_stream(code);
+            }
+        }
+
+        impl<S: quic::RecvStream> DataSource for $end::RequestStream<S, Bytes> {
+            fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, StreamError>> {
+                let data = ready!(self.poll_recv_data(cx))?;
+                // The piece is one `Bytes` underneath, so this is no copy.
+                Poll::Ready(Ok(data.map(|mut data| data.copy_to_bytes(data.remaining()))))
+            }
+        }
+    };
+}
+
+request_stream!(client);
+request_stream!(server);
+
+/// A body as it arrives, datagram by datagram.
+struct H3Body<S>(S);
+
+impl<S: DataSource + Unpin> http_body::Body for H3Body<S> {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let data = ready!(self.0.poll_data(cx)).map_err(|error| Error::truncated(error).into());
+        Poll::Ready(data.map(|data| data.map(Frame::data)).transpose())
+    }
+}

@@ -1,0 +1,185 @@
+//! The baseline over QUIC: a small head and the body on one bidirectional stream an exchange.
+
+use std::{
+    pin::{Pin, pin},
+    task::{Context, Poll, ready},
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::future::try_join;
+use http::{Request, Response};
+use http_body::Frame;
+use http_body_util::BodyExt as _;
+use quinn::{ConnectionError, RecvStream, SendStream, VarInt};
+
+use crate::{
+    Bind, Body, BodyError, Connection, Error, Features, Handshake, Incoming, Limit, Limits, Link, Listener,
+    Peer, Responder, Session, Transport,
+    carriers::quic::{self, Established, QuicListener},
+    engines::frame::{self, RequestHead, ResponseHead},
+    error::body_failed,
+};
+
+/// A name of our own: the row speaks no registered protocol.
+const ALPN: &str = "longhaul-quic";
+
+/// What errors call this protocol.
+const PROTOCOL: &str = "QUIC";
+
+/// The code that a stream is reset with when its body fails.
+const BODY_FAILED: VarInt = VarInt::from_u32(1);
+
+pub(crate) struct Quic;
+
+#[async_trait]
+impl Transport for Quic {
+    fn name(&self) -> &'static str {
+        "quic"
+    }
+
+    fn features(&self) -> Features {
+        Features { tls: true, baseline: None, streams: true }
+    }
+
+    fn limits(&self) -> &'static [Limit] {
+        &[
+            Limit::QuicWindow,
+            Limit::QuicConnectionWindow,
+            Limit::QuicSendWindow,
+            Limit::QuicMtu,
+            Limit::Congestion,
+            Limit::SocketBuffer,
+            Limit::Cipher,
+        ]
+    }
+
+    async fn connect(&self, peer: &Peer, limits: &Limits) -> Result<Box<dyn Connection>, Error> {
+        Ok(Box::new(QuicLink(quic::connect(peer, limits, ALPN).await?)))
+    }
+
+    fn listen(&self, bind: &Bind, limits: &Limits) -> Result<Box<dyn Listener>, Error> {
+        Ok(Box::new(Listening(quic::listen(bind, limits, ALPN)?)))
+    }
+}
+
+struct Listening(QuicListener);
+
+#[async_trait]
+impl Listener for Listening {
+    fn local_addr(&self) -> std::net::SocketAddr {
+        self.0.local_addr()
+    }
+
+    async fn accept(&self) -> Result<Handshake, Error> {
+        let handshake = self.0.accept().await?;
+        Ok(Box::pin(async { Ok(Box::new(QuicLink(handshake.await?)) as Box<dyn Session>) }))
+    }
+}
+
+struct QuicLink(Established);
+
+#[async_trait]
+impl Connection for QuicLink {
+    async fn exchange(&self, request: Request<Body>) -> Result<Response<Body>, Error> {
+        let (mut write, mut read) =
+            self.0.connection.open_bi().await.map_err(|error| Error::protocol(PROTOCOL, error))?;
+        let head = frame::encode(PROTOCOL, &RequestHead::of(&request))?;
+        let send = send(&mut write, head, request.into_body());
+        let (_, head) = try_join(send, frame::read::<ResponseHead>(PROTOCOL, &mut read)).await?;
+        let head = head.ok_or_else(|| Error::Truncated("the peer closed without a response".into()))?;
+        let unread = head.length;
+        head.response(PROTOCOL, QuicBody { read, unread }.boxed_unsync())
+    }
+
+    fn link(&self) -> Link {
+        self.0.link()
+    }
+}
+
+impl Drop for QuicLink {
+    fn drop(&mut self) {
+        self.0.connection.close(VarInt::from_u32(0), b"");
+    }
+}
+
+#[async_trait]
+impl Session for QuicLink {
+    async fn accept(&self) -> Result<Option<Incoming>, Error> {
+        let (write, mut read) = match self.0.connection.accept_bi().await {
+            Ok(stream) => stream,
+            Err(ConnectionError::ApplicationClosed(_)) => return Ok(None),
+            Err(error) => return Err(Error::protocol(PROTOCOL, error)),
+        };
+        let Some(head) = frame::read::<RequestHead>(PROTOCOL, &mut read).await? else { return Ok(None) };
+        let unread = head.length;
+        let request = head.request(PROTOCOL, QuicBody { read, unread }.boxed_unsync())?;
+        Ok(Some(Incoming { request, responder: Box::new(QuicResponder(write)) }))
+    }
+
+    fn link(&self) -> Link {
+        self.0.link()
+    }
+}
+
+struct QuicResponder(SendStream);
+
+#[async_trait]
+impl Responder for QuicResponder {
+    async fn respond(mut self: Box<Self>, response: Response<Body>) -> Result<(), Error> {
+        let head = frame::encode(PROTOCOL, &ResponseHead::of(&response))?;
+        send(&mut self.0, head, response.into_body()).await
+    }
+}
+
+async fn send(write: &mut SendStream, head: Vec<u8>, mut body: Body) -> Result<(), Error> {
+    let broken = |error| Error::protocol(PROTOCOL, error);
+    write.write_chunk(head.into()).await.map_err(broken)?;
+    while let Some(frame) = body.frame().await {
+        let frame = match frame {
+            Ok(frame) => frame,
+            Err(error) => {
+                // The stream may be closed already, which tells the peer as much.
+                let _ = write.reset(BODY_FAILED);
+                return Err(body_failed(PROTOCOL, &error));
+            }
+        };
+        if let Ok(chunk) = frame.into_data() {
+            write.write_chunk(chunk).await.map_err(broken)?;
+        }
+    }
+    write.finish().map_err(|error| Error::protocol(PROTOCOL, error))
+}
+
+/// A body as it arrives, datagram by datagram.
+struct QuicBody {
+    read: RecvStream,
+    unread: u64,
+}
+
+impl http_body::Body for QuicBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if self.unread == 0 {
+            return Poll::Ready(None);
+        }
+        let chunk = ready!(pin!(self.read.read_chunk(usize::MAX, true)).poll(cx));
+        Poll::Ready(Some(match chunk {
+            Ok(Some(chunk)) => {
+                self.unread = self.unread.saturating_sub(chunk.bytes.len() as u64);
+                Ok(Frame::data(chunk.bytes))
+            }
+            Ok(None) => Err(Error::Truncated(format!("{} bytes were still to come", self.unread)).into()),
+            Err(error) => Err(Error::truncated(error).into()),
+        }))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.unread == 0
+    }
+}

@@ -1,0 +1,33 @@
+//! The baseline without encryption: a small head and the body over TCP.
+
+use async_trait::async_trait;
+
+use crate::{
+    Bind, Connection, Error, Features, Limit, Limits, Listener, Peer, Transport, carriers::plain,
+    engines::raw::Raw,
+};
+
+pub(crate) struct Tcp;
+
+#[async_trait]
+impl Transport for Tcp {
+    fn name(&self) -> &'static str {
+        "tcp"
+    }
+
+    fn features(&self) -> Features {
+        Features { tls: false, baseline: None, streams: false }
+    }
+
+    fn limits(&self) -> &'static [Limit] {
+        &[Limit::SocketBuffer]
+    }
+
+    async fn connect(&self, peer: &Peer, limits: &Limits) -> Result<Box<dyn Connection>, Error> {
+        plain::connect::<Raw>(peer, limits).await
+    }
+
+    fn listen(&self, bind: &Bind, limits: &Limits) -> Result<Box<dyn Listener>, Error> {
+        plain::listen::<Raw>(bind, limits)
+    }
+}

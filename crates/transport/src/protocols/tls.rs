@@ -1,0 +1,36 @@
+//! The baseline with encryption: a small head and the body over TLS 1.3.
+
+use async_trait::async_trait;
+
+use crate::{
+    Bind, Connection, Error, Features, Limit, Limits, Listener, Peer, Transport, carriers::secured,
+    engines::raw::Raw,
+};
+
+/// A name of our own: the row speaks no registered protocol.
+const ALPN: &str = "longhaul-tls";
+
+pub(crate) struct Tls;
+
+#[async_trait]
+impl Transport for Tls {
+    fn name(&self) -> &'static str {
+        "tls"
+    }
+
+    fn features(&self) -> Features {
+        Features { tls: true, baseline: None, streams: false }
+    }
+
+    fn limits(&self) -> &'static [Limit] {
+        &[Limit::SocketBuffer, Limit::Cipher]
+    }
+
+    async fn connect(&self, peer: &Peer, limits: &Limits) -> Result<Box<dyn Connection>, Error> {
+        secured::connect::<Raw>(peer, limits, ALPN).await
+    }
+
+    fn listen(&self, bind: &Bind, limits: &Limits) -> Result<Box<dyn Listener>, Error> {
+        secured::listen::<Raw>(bind, limits, ALPN)
+    }
+}

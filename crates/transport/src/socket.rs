@@ -1,0 +1,95 @@
+//! Sockets with the buffers that the limits ask for.
+
+use std::{
+    io,
+    net::{SocketAddr, UdpSocket},
+    os::fd::{AsFd, OwnedFd},
+};
+
+use nix::sys::socket::{setsockopt, sockopt};
+use socket2::{Domain, SockRef, Socket, Type};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+
+use crate::{Error, Limits, Link, Stats, kernel};
+
+/// How many connections may wait to be accepted; Linux clamps it to net.core.somaxconn.
+const BACKLOG: u32 = 1024;
+
+/// Opens a TCP connection.
+pub(crate) async fn dial(addr: SocketAddr, limits: &Limits) -> Result<TcpStream, Error> {
+    let connected = async {
+        let socket = tcp_socket(addr, limits)?;
+        let stream = socket.connect(addr).await?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    };
+    connected.await.map_err(|source| Error::Connect { addr, source })
+}
+
+/// Listens for TCP connections, which inherit the listener's buffers.
+pub(crate) fn listen(addr: SocketAddr, limits: &Limits) -> Result<TcpListener, Error> {
+    let listening = || {
+        let socket = tcp_socket(addr, limits)?;
+        socket.set_reuseaddr(true)?;
+        socket.bind(addr)?;
+        socket.listen(BACKLOG)
+    };
+    listening().map_err(|source| Error::Listen { addr, source })
+}
+
+/// A UDP socket bound to `addr`.
+pub(crate) fn udp(addr: SocketAddr, limits: &Limits) -> io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, None)?;
+    set_buffers(&socket, limits)?;
+    socket.bind(&addr.into())?;
+    Ok(socket.into())
+}
+
+fn tcp_socket(addr: SocketAddr, limits: &Limits) -> io::Result<TcpSocket> {
+    let socket = if addr.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    set_buffers(&socket, limits)?;
+    Ok(socket)
+}
+
+/// Sets both buffers, past the system's ceiling where privileges allow. What the kernel made of it shows
+/// in [`Link`].
+fn set_buffers(socket: &impl AsFd, limits: &Limits) -> io::Result<()> {
+    let size = usize::try_from(limits.socket_buffer).unwrap_or(usize::MAX);
+    #[cfg(target_os = "linux")]
+    if setsockopt(socket, sockopt::SndBufForce, &size).is_ok()
+        && setsockopt(socket, sockopt::RcvBufForce, &size).is_ok()
+    {
+        return Ok(());
+    }
+    setsockopt(socket, sockopt::SndBuf, &size)?;
+    setsockopt(socket, sockopt::RcvBuf, &size)?;
+    Ok(())
+}
+
+/// A second handle to a socket, to ask the kernel about it while a protocol owns the first.
+#[derive(Debug)]
+pub(crate) struct Probe(OwnedFd);
+
+impl Probe {
+    pub(crate) fn new(socket: &impl AsFd) -> io::Result<Self> {
+        Ok(Self(socket.as_fd().try_clone_to_owned()?))
+    }
+
+    /// Buffers and memory of the socket.
+    pub(crate) fn socket(&self) -> Link {
+        let socket = SockRef::from(&self.0);
+        let bytes = |size: io::Result<usize>| size.ok().map(|size| size as u64);
+        Link {
+            socket_send_buffer_bytes: bytes(socket.send_buffer_size()),
+            socket_receive_buffer_bytes: bytes(socket.recv_buffer_size()),
+            socket_memory_bytes: kernel::socket_memory_bytes(self.0.as_fd()),
+            ..Link::default()
+        }
+    }
+
+    /// The same, with TCP's counters.
+    pub(crate) fn tcp(&self) -> Link {
+        let stats = kernel::tcp_stats(self.0.as_fd());
+        Link { mtu: stats.as_ref().map(|stats| stats.mss), stats: stats.map(Stats::Tcp), ..self.socket() }
+    }
+}
