@@ -1,1 +1,40 @@
-fn main() {}
+//! longhaul: how fast, and in how little memory, HTTP carries multi-gigabyte bodies.
+//!
+//! The way of a measurement: [`cli`] reads what is asked for, [`matrix`] makes [`case`]s of it, [`bench`]
+//! runs each in two [`worker`] processes and gets a [`record`], [`results`] keeps it, [`report`] derives and
+//! shows. [`check`] holds records against ceilings.
+
+mod bench;
+mod build;
+mod case;
+mod check;
+mod cli;
+mod exit;
+mod host;
+mod matrix;
+mod record;
+mod report;
+mod results;
+mod size;
+mod worker;
+
+use std::process::ExitCode;
+
+use crate::cli::Command;
+
+/// glibc's malloc gives each large frame back to the kernel and faults it in again, which halves HTTP/2.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+fn main() -> ExitCode {
+    let command = match cli::parse() {
+        Ok(command) => command,
+        Err(code) => return code,
+    };
+    let outcome = match command {
+        Command::Bench(args) => bench::main(&args),
+        Command::Check(args) => check::main(&args),
+        Command::Worker => return worker::main(),
+    };
+    exit::code(outcome)
+}

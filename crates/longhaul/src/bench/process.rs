@@ -1,0 +1,273 @@
+//! Runs a case in two worker processes, one a role.
+
+use std::{cell::RefCell, collections::HashMap, path::PathBuf, time::Duration};
+
+use anyhow::Context as _;
+use async_trait::async_trait;
+use nix::{sched::sched_getaffinity, unistd::Pid};
+use payload::{ALGORITHM, ChunkSize, Payload};
+
+use super::{
+    executor::{Executor, Measured, Observer},
+    worker::Worker,
+};
+use crate::{
+    case::{Case, Direction, SinkKind},
+    cli::Affinity,
+    record::{End, Fault, FaultKind, Integrity},
+    size::ByteSize,
+    worker::{Event, Job, Order, Report, Role, ServerAddress},
+};
+
+/// How long an end may take to report once the other one has.
+const REPORT: Duration = Duration::from_secs(5);
+
+/// Starts workers.
+pub(super) struct ProcessExecutor {
+    program: PathBuf,
+    cores: Option<Cores>,
+    timeout: Duration,
+    /// The digests of generated bodies, by size: they follow from seed and size alone.
+    digests: RefCell<HashMap<(String, u64, ByteSize), String>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Cores {
+    sender: usize,
+    receiver: usize,
+}
+
+impl ProcessExecutor {
+    /// Starts this binary again as its workers.
+    pub(super) fn of_this_binary(affinity: Affinity, timeout: Duration) -> anyhow::Result<Self> {
+        let program = std::env::current_exe().context("cannot find this program to start its workers")?;
+        Ok(Self { program, cores: cores(affinity), timeout, digests: RefCell::default() })
+    }
+
+    /// The digest that every body of the case must have, where it is known before; off the clock.
+    fn expected(&self, case: &Case) -> Option<String> {
+        let key = (case.payload.to_string(), case.seed, case.body);
+        if let Some(digest) = self.digests.borrow().get(&key) {
+            return Some(digest.clone());
+        }
+        let chunk = ChunkSize::try_from(64 << 10).ok()?;
+        let digest = Payload::prepare(&case.payload, case.seed, chunk).digest(case.body.0)?.to_string();
+        self.digests.borrow_mut().insert(key, digest.clone());
+        Some(digest)
+    }
+
+    async fn server(&self, case: &Case) -> Result<(Worker, ServerAddress), Fault> {
+        let mut worker = Worker::start(&self.program, &self.job(case, Role::Server)).await?;
+        match worker.event().await? {
+            Event::Listening(address) => Ok((worker, address)),
+            other => Err(unexpected(&worker, other)),
+        }
+    }
+
+    fn job(&self, case: &Case, role: Role) -> Job {
+        let mut job = Job {
+            role,
+            protocol: case.transport.name().into(),
+            direction: case.direction,
+            chunk: case.chunk,
+            body_bytes: case.body.0,
+            payload: case.payload.clone(),
+            seed: case.seed,
+            sink: case.sink,
+            connections: case.connections,
+            streams: case.streams,
+            limits: case.limits.clone(),
+            core: None,
+            timeout_s: self.timeout.as_secs_f64(),
+        };
+        job.core = self.cores.map(|cores| match job.end() {
+            End::Sender => cores.sender,
+            End::Receiver => cores.receiver,
+        });
+        job
+    }
+
+    /// Brings both ends to their starting line, lets them go, and gathers their reports.
+    async fn transfer(&self, case: &Case, observer: &mut dyn Observer) -> Result<Pair<Report>, Fault> {
+        let (mut server, address) = self.server(case).await?;
+        let job = self.job(case, Role::Client(address));
+        let mut client = Worker::start(&self.program, &job).await?;
+        // The client fails for a reason that it knows; the server would only wait.
+        if let Some(report) = ready(&mut client).await? {
+            return Ok(Pair { client: report, server: Report::default() });
+        }
+        if let Some(report) = ready(&mut server).await? {
+            return Ok(Pair { client: Report::default(), server: report });
+        }
+        server.order(Order::Go).await?;
+        client.order(Order::Go).await?;
+        Ok(gather(case, client, server, observer).await)
+    }
+
+    fn measured(&self, case: &Case, reports: Pair<Report>, expected: Option<String>) -> Measured {
+        let Pair { mut client, server } = reports;
+        let (sender_end, receiver_end) = match case.direction {
+            Direction::Up => (End::Sender, End::Receiver),
+            Direction::Down => (End::Receiver, End::Sender),
+        };
+        let client_fault = client.fault.take().map(|fault| at(fault, sender_end));
+        let server_fault = server.fault.map(|fault| at(fault, receiver_end));
+        let fault = client_fault.into_iter().chain(server_fault).min_by_key(|fault| fault.kind);
+
+        let sent = match case.direction {
+            Direction::Up => &client.sent,
+            Direction::Down => &server.sent,
+        };
+        let sent = expected.or_else(|| joined(sent));
+        let received = joined(&client.received);
+        let integrity = sent.zip(received).filter(|_| fault.is_none() && case.sink == SinkKind::Verify);
+        let integrity = integrity.map(|(sent, received)| Integrity {
+            algorithm: ALGORITHM.into(),
+            matches: sent == received,
+            sent,
+            received,
+        });
+        let (sender, receiver) = match case.direction {
+            Direction::Up => (client.end, server.end),
+            Direction::Down => (server.end, client.end),
+        };
+        Measured {
+            fault: fault.or_else(|| integrity.as_ref().and_then(mismatch)),
+            elapsed_s: client.elapsed_s,
+            handshake_s: client.handshake_s,
+            first_byte_s: client.first_byte_s,
+            sender,
+            receiver,
+            integrity,
+            link: client.link,
+        }
+    }
+}
+
+#[async_trait(?Send)]
+impl Executor for ProcessExecutor {
+    async fn run(&self, case: &Case, observer: &mut dyn Observer) -> Measured {
+        let expected = (case.sink == SinkKind::Verify).then(|| self.expected(case)).flatten();
+        match self.transfer(case, observer).await {
+            Ok(reports) => self.measured(case, reports, expected),
+            Err(fault) => Measured { fault: Some(fault), ..Measured::default() },
+        }
+    }
+}
+
+/// What there is of both roles.
+struct Pair<T> {
+    client: T,
+    server: T,
+}
+
+/// Waits until a worker stands at its starting line; a report is why it does not get there.
+async fn ready(worker: &mut Worker) -> Result<Option<Report>, Fault> {
+    match worker.event().await? {
+        Event::Ready => Ok(None),
+        Event::Done(report) => Ok(Some(*report)),
+        other => Err(unexpected(worker, other)),
+    }
+}
+
+fn unexpected(worker: &Worker, event: Event) -> Fault {
+    match event {
+        Event::Done(report) if report.fault.is_some() => {
+            let fault = report.fault.unwrap_or_else(|| out_of_turn(worker));
+            at(fault, worker.end())
+        }
+        _ => out_of_turn(worker),
+    }
+}
+
+fn out_of_turn(worker: &Worker) -> Fault {
+    let message = format!("the {}'s process spoke out of turn", worker.end());
+    Fault { kind: FaultKind::Worker, message, end: Some(worker.end()) }
+}
+
+/// Follows both ends to their reports. Whoever is first gives the other one a while for its own.
+async fn gather(
+    case: &Case,
+    mut client: Worker,
+    mut server: Worker,
+    observer: &mut dyn Observer,
+) -> Pair<Report> {
+    let (mut from_client, mut from_server) = (None, None);
+    while from_client.is_none() && from_server.is_none() {
+        tokio::select! {
+            event = client.event() => from_client = follow(case, &client, event, observer),
+            event = server.event() => from_server = follow(case, &server, event, observer),
+        }
+    }
+    if from_server.is_none() {
+        // If the server is gone, its report says so.
+        let _ = server.order(Order::Finish).await;
+    }
+    let client = remaining(case, client, from_client, observer);
+    let client = client.await;
+    let server = remaining(case, server, from_server, observer).await;
+    Pair { client, server }
+}
+
+/// The report that an end still owes, waited for no longer than [`REPORT`].
+async fn remaining(
+    case: &Case,
+    mut worker: Worker,
+    mut report: Option<Report>,
+    observer: &mut dyn Observer,
+) -> Report {
+    let followed = tokio::time::timeout(REPORT, async {
+        while report.is_none() {
+            let event = worker.event().await;
+            report = follow(case, &worker, event, observer);
+        }
+    });
+    // An end that says nothing has nothing to add to what the other one reported.
+    let _ = followed.await;
+    report.unwrap_or_default()
+}
+
+/// Passes progress on; returns the report once there is one.
+fn follow(
+    case: &Case,
+    worker: &Worker,
+    event: Result<Event, Fault>,
+    observer: &mut dyn Observer,
+) -> Option<Report> {
+    match event {
+        Ok(Event::Progress { bytes, rss_bytes }) => {
+            observer.progress(case, worker.end(), bytes, rss_bytes);
+            None
+        }
+        Ok(Event::Done(report)) => Some(*report),
+        Ok(other) => Some(Report::failed(unexpected(worker, other))),
+        Err(fault) => Some(Report::failed(fault)),
+    }
+}
+
+fn at(fault: Fault, end: End) -> Fault {
+    Fault { end: Some(end), ..fault }
+}
+
+/// One digest where all bodies have the same, as they must; else all that there are.
+fn joined(digests: &std::collections::BTreeSet<String>) -> Option<String> {
+    (!digests.is_empty()).then(|| digests.iter().map(String::as_str).collect::<Vec<_>>().join("+"))
+}
+
+fn mismatch(integrity: &Integrity) -> Option<Fault> {
+    let message = format!("{} was sent, {} was received", integrity.sent, integrity.received);
+    (!integrity.matches).then_some(Fault { kind: FaultKind::Integrity, message, end: None })
+}
+
+/// The cores to use; `None` leaves the choice to the kernel.
+fn cores(affinity: Affinity) -> Option<Cores> {
+    match affinity {
+        Affinity::Off => None,
+        Affinity::Cores { sender, receiver } => Some(Cores { sender, receiver }),
+        Affinity::Auto => {
+            let allowed = sched_getaffinity(Pid::from_raw(0)).ok()?;
+            let mut cores = (0..nix::sched::CpuSet::count()).filter(|core| allowed.is_set(*core) == Ok(true));
+            Some(Cores { sender: cores.next()?, receiver: cores.next()? })
+        }
+    }
+}

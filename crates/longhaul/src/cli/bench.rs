@@ -1,0 +1,170 @@
+//! The flags of `longhaul bench`, and the matrix they mean.
+
+use std::{path::PathBuf, str::FromStr, time::Duration};
+
+use clap::{Args, builder::RangedU64ValueParser};
+use payload::Kind;
+use transport::{MAX_STREAMS, TRANSPORTS};
+
+use super::{
+    limits::LimitArgs,
+    values::{Chunks, Protocol, Sizes, duration},
+};
+use crate::{
+    case::{DEFAULT_SEED, Direction, SinkKind},
+    exit::Usage,
+    matrix::Matrix,
+    size::ByteSize,
+};
+
+/// The body of a bench unless another is asked for: past the 2 GB at which clients that read it all die.
+const DEFAULT_BODY: ByteSize = ByteSize(2 << 30);
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchArgs {
+    /// Protocols, separated by commas [default: all eight]
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    protocol: Vec<Protocol>,
+    /// Who sends the body: up (the client), down (the server), or both
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "up")]
+    direction: Vec<Direction>,
+    /// Chunk sizes from 1 B to 64 MiB, also as a doubling range 4KiB..1MiB
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "16KiB,64KiB,1MiB")]
+    chunk_size: Vec<Chunks>,
+    /// Body sizes, also as a doubling range [default: 2GiB, or the payload file's size]
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    size: Vec<Sizes>,
+    /// What is sent: random, zero or file:PATH
+    #[arg(long, value_name = "KIND", default_value = "random")]
+    payload: Kind,
+    /// Seed of the generated body
+    #[arg(long, default_value_t = DEFAULT_SEED)]
+    seed: u64,
+    /// What the receiver does with the bytes
+    #[arg(long, default_value = "verify")]
+    sink: SinkKind,
+    /// Connections at once
+    #[arg(long, value_name = "N", default_value = "1", value_parser = RangedU64ValueParser::<u32>::new().range(1..=MAX_CONNECTIONS))]
+    connections: u32,
+    /// Bodies in flight on each connection (h2c, h2, h3, quic)
+    #[arg(long, value_name = "N", default_value = "1", value_parser = RangedU64ValueParser::<u32>::new().range(1..=u64::from(MAX_STREAMS)))]
+    streams: u32,
+    /// Passes over the whole matrix
+    #[arg(long, value_name = "N", default_value = "3", value_parser = RangedU64ValueParser::<u32>::new().range(1..))]
+    pub(crate) rounds: u32,
+    /// A core for each end: auto (where there are two), off, or SENDER:RECEIVER
+    #[arg(long, value_name = "CORES", default_value = "auto")]
+    pub(crate) affinity: Affinity,
+    /// How long a transfer may stand still
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
+    pub(crate) timeout: Duration,
+    /// Folder for the results [default: results/<UTC time>-<host>]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Print records on stdout and nothing else
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// No live view
+    #[arg(long)]
+    pub(crate) quiet: bool,
+    #[command(flatten)]
+    limits: LimitArgs,
+}
+
+/// The most `--connections`: each is a socket at both ends, and 1,024 open files is the usual soft limit.
+const MAX_CONNECTIONS: u64 = 256;
+
+impl BenchArgs {
+    /// The matrix that the flags mean.
+    ///
+    /// # Errors
+    /// The payload cannot be used, or flags contradict each other.
+    pub(crate) fn matrix(&self) -> Result<Matrix, Usage> {
+        let protocols = match self.protocol.as_slice() {
+            [] => TRANSPORTS.to_vec(),
+            asked => asked.iter().map(|protocol| protocol.0).collect(),
+        };
+        Ok(Matrix {
+            protocols: deduplicated(protocols, |a, b| a.name() == b.name()),
+            directions: deduplicated(self.direction.clone(), PartialEq::eq),
+            chunks: deduplicated(self.chunk_size.iter().flat_map(|c| c.0.clone()).collect(), PartialEq::eq),
+            bodies: self.bodies()?,
+            payload: self.payload.clone(),
+            seed: self.seed,
+            sink: self.sink,
+            connections: self.connections,
+            streams: self.streams,
+            limits: self.limits.limits(),
+        })
+    }
+
+    fn bodies(&self) -> Result<Vec<ByteSize>, Usage> {
+        let own = self.payload.size().map_err(|error| Usage(error.to_string()))?;
+        match (own, self.size.as_slice()) {
+            (Some(size), []) => Ok(vec![ByteSize(size)]),
+            (Some(_), _) => {
+                Err(Usage(format!("--size contradicts --payload {}: a file has its own size", self.payload)))
+            }
+            (None, []) => Ok(vec![DEFAULT_BODY]),
+            (None, asked) => {
+                Ok(deduplicated(asked.iter().flat_map(|s| s.0.clone()).collect(), PartialEq::eq))
+            }
+        }
+    }
+}
+
+/// The list without what stands in it before: a case's name is unique.
+fn deduplicated<T>(list: Vec<T>, same: impl Fn(&T, &T) -> bool) -> Vec<T> {
+    list.into_iter().fold(Vec::new(), |mut unique, item| {
+        if !unique.iter().any(|other| same(other, &item)) {
+            unique.push(item);
+        }
+        unique
+    })
+}
+
+/// Which cores the ends run on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Affinity {
+    /// One each, where there are two.
+    Auto,
+    /// Where the kernel puts them.
+    Off,
+    /// These.
+    Cores { sender: usize, receiver: usize },
+}
+
+impl FromStr for Affinity {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let cores = |(sender, receiver): (&str, &str)| {
+            Some(Self::Cores { sender: sender.parse().ok()?, receiver: receiver.parse().ok()? })
+        };
+        match text {
+            "auto" => Ok(Self::Auto),
+            "off" => Ok(Self::Off),
+            _ => text
+                .split_once(':')
+                .and_then(cores)
+                .ok_or_else(|| "it must be auto, off or SENDER:RECEIVER such as 0:1".into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn affinity_reads_what_the_help_says() {
+        assert_eq!("auto".parse(), Ok(Affinity::Auto));
+        assert_eq!("2:0".parse(), Ok(Affinity::Cores { sender: 2, receiver: 0 }));
+        assert!("0".parse::<Affinity>().is_err() && "0:x".parse::<Affinity>().is_err());
+    }
+
+    #[test]
+    fn what_is_named_twice_runs_once() {
+        assert_eq!(deduplicated(vec![1, 2, 1, 3, 2], PartialEq::eq), [1, 2, 3]);
+    }
+}

@@ -1,0 +1,122 @@
+//! The flags of windows, buffers and choices.
+
+use clap::{Args, builder::RangedU64ValueParser};
+use transport::{Cipher, Congestion, Limits, MAX_QUIC_MTU, MIN_QUIC_MTU};
+
+use crate::size::ByteSize;
+
+/// One flag a limit; what is not given stays at its default.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Limits")]
+pub(crate) struct LimitArgs {
+    /// HTTP/1.1: bytes read, and gathered for one write, at once [default: 256KiB]
+    #[arg(long, value_name = "SIZE")]
+    h1_buffer: Option<ByteSize>,
+    /// HTTP/2: largest DATA frame the receiver admits, 16 KiB to 16 MiB [default: 64KiB]
+    #[arg(long, value_name = "SIZE", value_parser = h2_frame)]
+    h2_frame: Option<ByteSize>,
+    /// HTTP/2: receive window of a stream, and of the connection [default: 1MiB]
+    #[arg(long, value_name = "SIZE", value_parser = h2_window)]
+    h2_window: Option<ByteSize>,
+    /// HTTP/2: bytes queued for a stream before it stops asking for more [default: 256KiB]
+    #[arg(long, value_name = "SIZE", value_parser = at_least_one)]
+    h2_send_buffer: Option<ByteSize>,
+    /// QUIC: receive window of a stream [default: 2MiB]
+    #[arg(long, value_name = "SIZE", value_parser = at_least_one)]
+    quic_window: Option<ByteSize>,
+    /// QUIC: receive window of all streams of a connection [default: 4MiB]
+    #[arg(long, value_name = "SIZE", value_parser = at_least_one)]
+    quic_connection_window: Option<ByteSize>,
+    /// QUIC: bytes kept for sending, over all streams of a connection [default: 4MiB]
+    #[arg(long, value_name = "SIZE", value_parser = at_least_one)]
+    quic_send_window: Option<ByteSize>,
+    /// QUIC: largest UDP payload, 1200 to 6500 bytes [default: 1452]
+    #[arg(long, value_name = "BYTES", value_parser = RangedU64ValueParser::<u64>::new().range(MIN_QUIC_MTU..=MAX_QUIC_MTU))]
+    quic_mtu: Option<u64>,
+    /// The kernel's send and receive buffer of each socket [default: 4MiB]
+    #[arg(long, value_name = "SIZE", value_parser = at_least_one)]
+    socket_buffer: Option<ByteSize>,
+    /// QUIC: congestion controller [default: cubic]
+    #[arg(long, value_name = "NAME")]
+    congestion: Option<CongestionArg>,
+    /// TLS 1.3 and QUIC: cipher [default: aes128]
+    #[arg(long, value_name = "NAME")]
+    cipher: Option<CipherArg>,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum CongestionArg {
+    Cubic,
+    Newreno,
+    Bbr,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum CipherArg {
+    Aes128,
+    Aes256,
+    Chacha20,
+}
+
+impl LimitArgs {
+    /// The limits in force.
+    pub(crate) fn limits(&self) -> Limits {
+        let default = Limits::default();
+        let bytes = |size: Option<ByteSize>, default| size.map_or(default, |size| size.0);
+        Limits {
+            h1_buffer: bytes(self.h1_buffer, default.h1_buffer),
+            h2_frame: bytes(self.h2_frame, default.h2_frame),
+            h2_window: bytes(self.h2_window, default.h2_window),
+            h2_send_buffer: bytes(self.h2_send_buffer, default.h2_send_buffer),
+            quic_window: bytes(self.quic_window, default.quic_window),
+            quic_connection_window: bytes(self.quic_connection_window, default.quic_connection_window),
+            quic_send_window: bytes(self.quic_send_window, default.quic_send_window),
+            quic_mtu: self.quic_mtu.unwrap_or(default.quic_mtu),
+            socket_buffer: bytes(self.socket_buffer, default.socket_buffer),
+            congestion: self.congestion.map_or(default.congestion, Into::into),
+            cipher: self.cipher.map_or(default.cipher, Into::into),
+        }
+    }
+}
+
+impl From<CongestionArg> for Congestion {
+    fn from(arg: CongestionArg) -> Self {
+        match arg {
+            CongestionArg::Cubic => Self::Cubic,
+            CongestionArg::Newreno => Self::NewReno,
+            CongestionArg::Bbr => Self::Bbr,
+        }
+    }
+}
+
+impl From<CipherArg> for Cipher {
+    fn from(arg: CipherArg) -> Self {
+        match arg {
+            CipherArg::Aes128 => Self::Aes128,
+            CipherArg::Aes256 => Self::Aes256,
+            CipherArg::Chacha20 => Self::ChaCha20,
+        }
+    }
+}
+
+fn at_least_one(text: &str) -> Result<ByteSize, String> {
+    within(text, 1, u64::from(u32::MAX))
+}
+
+/// The bounds of SETTINGS_MAX_FRAME_SIZE (RFC 9113 section 6.5.2).
+fn h2_frame(text: &str) -> Result<ByteSize, String> {
+    within(text, 16_384, 16_777_215)
+}
+
+/// No window exceeds 2^31 - 1 (RFC 9113 section 6.9.1).
+fn h2_window(text: &str) -> Result<ByteSize, String> {
+    within(text, 1, (1 << 31) - 1)
+}
+
+fn within(text: &str, least: u64, most: u64) -> Result<ByteSize, String> {
+    let size: ByteSize = text.parse()?;
+    if (least..=most).contains(&size.0) {
+        return Ok(size);
+    }
+    Err(format!("it must be from {least} to {most} bytes"))
+}

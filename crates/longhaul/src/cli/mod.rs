@@ -1,0 +1,77 @@
+//! The command line: what was typed becomes what it means.
+
+mod bench;
+mod check;
+mod limits;
+mod values;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, error::ErrorKind};
+
+pub(crate) use bench::{Affinity, BenchArgs};
+pub(crate) use check::CheckArgs;
+
+use crate::exit::USAGE;
+
+/// Measures how fast, and in how little memory, HTTP/1.1, HTTP/2 and HTTP/3 carry multi-gigabyte bodies.
+#[derive(Debug, Parser)]
+#[command(name = "longhaul", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a matrix on this machine, both ends measured, results written.
+    Bench(Box<BenchArgs>),
+    /// Hold records against memory ceilings; exit 4 on a breach.
+    Check(CheckArgs),
+    /// One end of a case; started by `bench`.
+    #[command(hide = true)]
+    Worker,
+}
+
+/// Reads the command line. Help and version are printed; an error is told in one line.
+pub(crate) fn parse() -> Result<Command, ExitCode> {
+    Cli::try_parse().map(|cli| cli.command).map_err(|error| match error.kind() {
+        ErrorKind::DisplayHelp
+        | ErrorKind::DisplayVersion
+        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => error.exit(),
+        _ => {
+            eprintln!("{}", one_line(&error.render().to_string()));
+            ExitCode::from(USAGE)
+        }
+    })
+}
+
+/// clap's message without its usage block.
+fn one_line(message: &str) -> String {
+    let lines = message.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
+    let told: Vec<_> =
+        lines.filter(|line| !line.is_empty() && !line.starts_with("For more information")).collect();
+    told.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definitions_are_sound() {
+        use clap::CommandFactory as _;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn an_error_is_one_line_that_names_what_would_be_right() {
+        let told = |args: &[&str]| one_line(&Cli::try_parse_from(args).unwrap_err().render().to_string());
+        let message = told(&["longhaul", "bench", "--protocol", "h4"]);
+        assert!(!message.contains('\n') && message.contains("'h4'") && message.contains("h2c"), "{message}");
+        let message = told(&["longhaul", "bench", "--chunk-size", "0"]);
+        assert!(message.contains("from 1 B to 64 MiB"), "{message}");
+        let message = told(&["longhaul", "bench", "--bogus"]);
+        assert!(message.starts_with("error: unexpected argument '--bogus' found"), "{message}");
+    }
+}

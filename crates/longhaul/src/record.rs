@@ -1,0 +1,249 @@
+//! The record: what one run of one case measured, on both ends, as one line of JSON.
+//!
+//! Its fields are what scripts lean on; they grow, and never change their meaning. A figure that could not
+//! be taken is null.
+
+use metrics::{
+    Latency, Point, Throughput,
+    process::{ContextSwitches, Faults},
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use transport::{Limits, Stats};
+
+use crate::{
+    build::Build,
+    case::{Case, Direction, SinkKind},
+    host::Host,
+};
+
+/// The version of this format.
+pub(crate) const SCHEMA_VERSION: u32 = 1;
+
+/// One run of one case.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(title = "longhaul record")]
+pub(crate) struct Record {
+    /// The version of this format.
+    pub(crate) schema_version: u32,
+    /// The same for all records of one invocation.
+    pub(crate) run_id: String,
+    /// What was run.
+    pub(crate) case: CaseRecord,
+    /// Which pass over the matrix, from 0.
+    pub(crate) round: u32,
+    /// When, by RFC 3339.
+    pub(crate) started_at: String,
+    /// Whether every body arrived and was confirmed.
+    pub(crate) outcome: Outcome,
+    /// What went wrong; null exactly if the outcome is ok.
+    pub(crate) error: Option<Fault>,
+    /// By the client's clock, from handing over the first request to the confirmed end.
+    pub(crate) elapsed_s: Option<f64>,
+    /// All body bytes over `elapsed_s`.
+    pub(crate) goodput_bytes_per_s: Option<f64>,
+    /// The slowest connection's handshake, on the client.
+    pub(crate) handshake_s: Option<f64>,
+    /// From handing over the request to the first body byte that passed the client.
+    pub(crate) first_byte_s: Option<f64>,
+    /// The end that sent the body.
+    pub(crate) sender: Option<EndRecord>,
+    /// The end that received it.
+    pub(crate) receiver: Option<EndRecord>,
+    /// The proof of the content; null where the sink takes no digest.
+    pub(crate) integrity: Option<Integrity>,
+    /// The machine.
+    pub(crate) host: Host,
+    /// The binary.
+    pub(crate) build: Build,
+    /// The connection as it was in effect, as the client saw it (the first, if there are several).
+    pub(crate) link: Option<LinkRecord>,
+    /// Every limit in force, by its flag's name.
+    pub(crate) limits: Limits,
+}
+
+/// A case, as records carry it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct CaseRecord {
+    /// The join key.
+    pub(crate) name: String,
+    pub(crate) protocol: String,
+    pub(crate) direction: Direction,
+    pub(crate) chunk_bytes: u64,
+    /// One body.
+    pub(crate) body_bytes: u64,
+    /// All bodies of the run.
+    pub(crate) total_bytes: u64,
+    pub(crate) payload: String,
+    pub(crate) sink: SinkKind,
+    pub(crate) connections: u32,
+    /// Bodies in flight on each connection.
+    pub(crate) streams: u32,
+    /// How fast the receiver was allowed to take the body; null if as fast as it could.
+    pub(crate) reader_rate_bytes_per_s: Option<u64>,
+}
+
+impl From<&Case> for CaseRecord {
+    fn from(case: &Case) -> Self {
+        Self {
+            name: case.name(),
+            protocol: case.transport.name().into(),
+            direction: case.direction,
+            chunk_bytes: case.chunk.into(),
+            body_bytes: case.body.0,
+            total_bytes: case.total_bytes(),
+            payload: case.payload.to_string(),
+            sink: case.sink,
+            connections: case.connections,
+            streams: case.streams,
+            reader_rate_bytes_per_s: None,
+        }
+    }
+}
+
+/// Whether a run came to its confirmed end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Outcome {
+    Ok,
+    Error,
+}
+
+/// What went wrong, and where it began.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct Fault {
+    pub(crate) kind: FaultKind,
+    pub(crate) message: String,
+    /// The end that failed first; null if it was neither.
+    pub(crate) end: Option<End>,
+}
+
+/// Kinds of failures. The earlier one is rather the cause, the later one rather the consequence, where
+/// both ends report one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum FaultKind {
+    /// The payload could not be read to its end.
+    Payload,
+    /// A worker process died, or said what could not be understood.
+    Worker,
+    /// Nothing could be listened on.
+    Listen,
+    /// Nobody could be reached.
+    Connect,
+    /// The ends could not agree.
+    Handshake,
+    /// The digests differ.
+    Integrity,
+    /// The server answered with an error.
+    Http,
+    /// Nothing moved for too long.
+    Timeout,
+    /// The connection or the protocol broke.
+    Protocol,
+    /// A body ended before its end.
+    Truncated,
+}
+
+/// One of the two ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum End {
+    Sender,
+    Receiver,
+}
+
+impl std::fmt::Display for End {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Sender => "sender",
+            Self::Receiver => "receiver",
+        })
+    }
+}
+
+/// What one end measured of itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct EndRecord {
+    /// Body bytes that passed its meter.
+    pub(crate) bytes: u64,
+    pub(crate) memory: MemoryRecord,
+    pub(crate) cpu: CpuRecord,
+    pub(crate) faults: Option<Faults>,
+    pub(crate) context_switches: Option<ContextSwitches>,
+    /// Null under 20 windows.
+    pub(crate) throughput: Option<Throughput>,
+    /// Null on the receiver.
+    pub(crate) chunk_latency: Option<Latency>,
+    pub(crate) transport: Option<Stats>,
+}
+
+/// Memory of one end, in bytes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct MemoryRecord {
+    /// VmRSS after the handshake, before the first body byte and before payload block and histograms exist.
+    pub(crate) baseline_rss_bytes: Option<u64>,
+    /// VmHWM at the end.
+    pub(crate) peak_rss_bytes: Option<u64>,
+    /// As the baseline, without pages that a file backs.
+    pub(crate) baseline_anon_bytes: Option<u64>,
+    /// The most of any sample.
+    pub(crate) peak_anon_bytes: Option<u64>,
+    /// The most that the end may add to its baseline.
+    pub(crate) budget_bytes: Option<u64>,
+    pub(crate) within_budget: Option<bool>,
+    /// The most kernel memory of any sample in the sockets' queues, which RSS does not see.
+    pub(crate) socket_peak_bytes: Option<u64>,
+    /// Seconds, RSS, anonymous RSS, body bytes.
+    pub(crate) timeline: Vec<Point>,
+}
+
+/// Processor time from the baseline to the end.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct CpuRecord {
+    pub(crate) user_s: Option<f64>,
+    pub(crate) system_s: Option<f64>,
+    /// Both, per GiB of body; null without a body.
+    pub(crate) s_per_gib: Option<f64>,
+}
+
+/// The proof of the content.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct Integrity {
+    pub(crate) algorithm: String,
+    pub(crate) sent: String,
+    pub(crate) received: String,
+    #[serde(rename = "match")]
+    pub(crate) matches: bool,
+}
+
+/// A connection as it was in effect.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct LinkRecord {
+    pub(crate) alpn: Option<String>,
+    pub(crate) cipher: Option<String>,
+    /// As the kernel accounts it: Linux doubles what was asked for.
+    pub(crate) socket_send_buffer_bytes: Option<u64>,
+    pub(crate) socket_receive_buffer_bytes: Option<u64>,
+    /// The largest payload of a TCP segment or a UDP datagram.
+    pub(crate) mtu: Option<u64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The schema stands beside the code, so that a change to a record shows in a review.
+    #[test]
+    fn the_committed_schema_is_the_one_of_these_types() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/record.schema.json");
+        let mut schema = serde_json::to_string_pretty(&schemars::schema_for!(Record)).unwrap();
+        schema.push('\n');
+        if std::env::var_os("LONGHAUL_WRITE_SCHEMA").is_some() {
+            std::fs::write(path, &schema).unwrap();
+        }
+        let committed = std::fs::read_to_string(path).unwrap_or_default();
+        let hint = "run LONGHAUL_WRITE_SCHEMA=1 cargo test -p longhaul schema, and commit the file";
+        assert!(committed == schema, "record.schema.json is not up to date: {hint}");
+    }
+}
