@@ -30,6 +30,9 @@ pub enum Error {
     /// A body ended before its announced or framed end.
     #[error("the body broke off: {0}")]
     Truncated(String),
+    /// The body to send failed; the exchange is over whatever the peer says.
+    #[error("the body to send failed: {0}")]
+    Body(String),
     /// The connection ended or the peer broke the protocol's rules.
     #[error("{protocol}: {reason}")]
     Protocol {
@@ -47,6 +50,10 @@ impl Error {
 
     pub(crate) fn truncated(error: impl std::error::Error) -> Self {
         Self::Truncated(chain(&error))
+    }
+
+    pub(crate) fn body(error: &crate::BodyError) -> Self {
+        Self::Body(chain(error.as_ref()))
     }
 
     pub(crate) fn protocol(protocol: &'static str, error: impl std::error::Error) -> Self {
@@ -67,15 +74,4 @@ fn chain(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     text
-}
-
-/// The causes of a boxed body error, on one line.
-pub(crate) fn body_failed(protocol: &'static str, error: &crate::BodyError) -> Error {
-    let mut reason = format!("the body to send failed: {error}");
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        reason = format!("{reason}: {error}");
-        cause = error.source();
-    }
-    Error::Protocol { protocol, reason }
 }

@@ -93,3 +93,27 @@ impl Probe {
         Link { mtu: stats.as_ref().map(|stats| stats.mss), stats: stats.map(Stats::Tcp), ..self.socket() }
     }
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    #[test]
+    fn bytes_that_nobody_reads_show_as_socket_memory() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut writer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (reader, _) = listener.accept().unwrap();
+        let probe = Probe::new(&reader).unwrap();
+        assert_eq!(probe.tcp().socket_memory_bytes, Some(0));
+        writer.write_all(&[0; 50_000]).unwrap();
+        let held = (0..500).find_map(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+            probe.tcp().socket_memory_bytes.filter(|bytes| *bytes >= 50_000)
+        });
+        assert!(held.is_some(), "{:?}", probe.tcp());
+        let Some(Stats::Tcp(stats)) = probe.tcp().stats else { panic!("no counters") };
+        assert_eq!(stats.bytes_received, 50_000);
+    }
+}

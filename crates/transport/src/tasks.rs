@@ -5,7 +5,9 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use tokio::task::JoinSet;
+use tokio::{sync::oneshot, task::JoinSet};
+
+use crate::Error;
 
 /// Tasks that are aborted when this is dropped.
 #[derive(Debug, Default)]
@@ -16,5 +18,26 @@ impl Tasks {
         let mut tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         while tasks.try_join_next().is_some() {}
         tasks.spawn(work);
+    }
+
+    /// Sends a body in the background: it may go on after the head of the response has come. What is
+    /// returned comes to an end only if the body itself fails. Any other failure is the connection's, or
+    /// the peer's who has heard enough, and shows in the response.
+    pub(crate) fn pump(
+        &self,
+        send: impl Future<Output = Result<(), Error>> + Send + 'static,
+    ) -> impl Future<Output = Error> + Send + 'static {
+        let (failed, failure) = oneshot::channel();
+        self.spawn(async {
+            if let Err(error @ Error::Body(_)) = send.await {
+                let _ = failed.send(error);
+            }
+        });
+        async {
+            match failure.await {
+                Ok(error) => error,
+                Err(_) => std::future::pending().await,
+            }
+        }
     }
 }

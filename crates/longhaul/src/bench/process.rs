@@ -44,6 +44,11 @@ impl ProcessExecutor {
         Ok(Self { program, cores: cores(affinity), timeout, digests: RefCell::default() })
     }
 
+    #[cfg(test)]
+    fn of(program: PathBuf, timeout: Duration) -> Self {
+        Self { program, cores: None, timeout, digests: RefCell::default() }
+    }
+
     /// The digest that every body of the case must have, where it is known before; off the clock.
     fn expected(&self, case: &Case) -> Option<String> {
         let key = (case.payload.to_string(), case.seed, case.body);
@@ -203,23 +208,25 @@ async fn gather(
         // If the server is gone, its report says so.
         let _ = server.order(Order::Finish).await;
     }
-    let client = remaining(case, client, from_client, observer);
-    let client = client.await;
-    let server = remaining(case, server, from_server, observer).await;
-    Pair { client, server }
+    let reports = Pair {
+        client: remaining(case, &mut client, from_client, observer).await,
+        server: remaining(case, &mut server, from_server, observer).await,
+    };
+    tokio::join!(client.stop(), server.stop());
+    reports
 }
 
 /// The report that an end still owes, waited for no longer than [`REPORT`].
 async fn remaining(
     case: &Case,
-    mut worker: Worker,
+    worker: &mut Worker,
     mut report: Option<Report>,
     observer: &mut dyn Observer,
 ) -> Report {
     let followed = tokio::time::timeout(REPORT, async {
         while report.is_none() {
             let event = worker.event().await;
-            report = follow(case, &worker, event, observer);
+            report = follow(case, worker, event, observer);
         }
     });
     // An end that says nothing has nothing to add to what the other one reported.
@@ -269,5 +276,93 @@ fn cores(affinity: Affinity) -> Option<Cores> {
             let mut cores = (0..nix::sched::CpuSet::count()).filter(|core| allowed.is_set(*core) == Ok(true));
             Some(Cores { sender: cores.next()?, receiver: cores.next()? })
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::PermissionsExt as _};
+
+    use super::*;
+    use crate::case::tests::plain;
+
+    const LISTENING: &str = r#"echo '{"listening":{"addr":"127.0.0.1:9","certificate":""}}'; "#;
+
+    /// What a client says that has sent everything and got a receipt with this digest.
+    fn confirmed(digest: &str) -> String {
+        let rest = r#""fault":null,"end":null,"link":null,"sent":[],"handshake_s":null,"first_byte_s":null"#;
+        format!(r#"echo '{{"done":{{{rest},"received":["{digest}"],"elapsed_s":1.0}}}}'; "#)
+    }
+
+    struct Silent;
+
+    impl Observer for Silent {
+        fn started(&mut self, _: &Case, _: u32) {}
+        fn progress(&mut self, _: &Case, _: End, _: u64, _: Option<u64>) {}
+        fn finished(&mut self, _: &crate::record::Record) {}
+    }
+
+    /// Runs a case of 1,000 bytes with shell scripts for workers.
+    async fn run(server: &str, client: &str) -> Measured {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("worker");
+        let choose = format!("case \"$job\" in *'\"role\":\"server\"'*) {server} ;; *) {client} ;; esac");
+        fs::write(&program, format!("#!/bin/sh\nread -r job\n{choose}\n")).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        let case = Case { body: ByteSize(1000), ..plain("tcp") };
+        ProcessExecutor::of(program, Duration::from_millis(100)).run(&case, &mut Silent).await
+    }
+
+    async fn fault(server: &str, client: &str) -> (FaultKind, String, Option<End>) {
+        let fault = run(server, client).await.fault.unwrap();
+        (fault.kind, fault.message, fault.end)
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_dies_is_quoted() {
+        let (kind, message, end) = fault("echo out of luck >&2; exit 3", ":").await;
+        assert_eq!((kind, end), (FaultKind::Worker, Some(End::Receiver)));
+        assert!(message.contains("exit status: 3") && message.contains("out of luck"), "{message}");
+        let (kind, message, end) = fault(&format!("{LISTENING} sleep 2"), "kill -9 $$").await;
+        assert_eq!((kind, end), (FaultKind::Worker, Some(End::Sender)));
+        assert!(message.contains("signal: 9"), "{message}");
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_prints_rubbish_is_quoted() {
+        let (kind, message, _) = fault("echo hello; sleep 2", ":").await;
+        assert_eq!(kind, FaultKind::Worker);
+        assert!(message.contains("said what is no event: 'hello'"), "{message}");
+        let (_, message, _) = fault(r#"echo '"ready"'; sleep 2"#, ":").await;
+        assert!(message.contains("spoke out of turn"), "{message}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_worker_that_says_nothing_is_given_up() {
+        let (kind, message, end) = fault("sleep 100", ":").await;
+        assert_eq!((kind, end), (FaultKind::Timeout, Some(End::Receiver)));
+        assert!(message.contains("said nothing for 5.1 s"), "{message}");
+    }
+
+    #[tokio::test]
+    async fn a_program_that_cannot_be_started_is_a_fault() {
+        let executor = ProcessExecutor::of("/no/such/program".into(), Duration::from_secs(1));
+        let fault = executor.run(&plain("tcp"), &mut Silent).await.fault.unwrap();
+        assert!(fault.message.contains("cannot be started"), "{fault:?}");
+    }
+
+    #[tokio::test]
+    async fn a_digest_that_differs_is_an_integrity_failure() {
+        let expected = Payload::prepare(&payload::Kind::Random, 1, ChunkSize::try_from(1000).unwrap());
+        let expected = expected.digest(1000).unwrap().to_string();
+        let reported = confirmed("unasked");
+        let server = format!(r#"{LISTENING} echo '"ready"'; read -r go; read -r finish; {reported}"#);
+        let client = |digest: &str| format!(r#"echo '"ready"'; read -r go; {}"#, confirmed(digest));
+        let measured = run(&server, &client(&expected)).await;
+        assert!(measured.integrity.unwrap().matches);
+        let measured = run(&server, &client("0123")).await;
+        let (fault, integrity) = (measured.fault.unwrap(), measured.integrity.unwrap());
+        assert_eq!((fault.kind, integrity.matches), (FaultKind::Integrity, false));
+        assert_eq!((integrity.sent, integrity.received), (expected, "0123".into()));
     }
 }

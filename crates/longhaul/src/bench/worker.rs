@@ -26,6 +26,9 @@ const MALLOC_CONF_VARIABLE: &str = "_RJEM_MALLOC_CONF";
 /// How much later than its own watch a silent worker is given up.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// How long a worker that has reported may take to leave by itself.
+const FAREWELL: Duration = Duration::from_millis(500);
+
 /// How much of a line that is no event is quoted, in characters.
 const QUOTED: usize = 80;
 
@@ -113,6 +116,15 @@ impl Worker {
 
     pub(super) fn end(&self) -> End {
         self.end
+    }
+
+    /// Sees to it that the process is gone, so that it disturbs nothing that runs after it.
+    pub(super) async fn stop(mut self) {
+        drop(self.orders);
+        if timeout(FAREWELL, self.child.wait()).await.is_err() {
+            // The process cannot refuse; what cannot be killed is not ours to wait for.
+            let _ = self.child.kill().await;
+        }
     }
 }
 

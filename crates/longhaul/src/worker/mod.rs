@@ -112,6 +112,7 @@ impl From<transport::Error> for Fault {
             Listen { .. } => FaultKind::Listen,
             Identity(_) | Handshake(_) => FaultKind::Handshake,
             Truncated(_) => FaultKind::Truncated,
+            Body(_) => FaultKind::Payload,
             Protocol { .. } => FaultKind::Protocol,
         };
         fault(kind, error)

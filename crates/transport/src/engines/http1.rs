@@ -1,7 +1,7 @@
 //! HTTP/1.1 over a byte stream, by hyper.
 
 use async_trait::async_trait;
-use http::{HeaderValue, Request, Response, header};
+use http::{HeaderValue, Request, Response, Uri, header};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use hyper::{body::Incoming as Received, client, server, service::service_fn};
@@ -69,6 +69,7 @@ struct Http1Connection {
 impl Connection for Http1Connection {
     async fn exchange(&self, mut request: Request<Body>) -> Result<Response<Body>, Error> {
         let broken = |error| Error::protocol(PROTOCOL, error);
+        origin_form(&mut request)?;
         if request.body().size_hint().exact().is_none() {
             let chunked = HeaderValue::from_static("chunked");
             request.headers_mut().insert(header::TRANSFER_ENCODING, chunked);
@@ -81,6 +82,18 @@ impl Connection for Http1Connection {
     fn link(&self) -> Link {
         self.wire.link()
     }
+}
+
+/// A server is asked for the path, and told the host in a header (RFC 9112 section 3.2.1).
+fn origin_form(request: &mut Request<Body>) -> Result<(), Error> {
+    let malformed = |error: http::Error| Error::protocol(PROTOCOL, error);
+    if let Some(authority) = request.uri().authority() {
+        let host = HeaderValue::from_str(authority.as_str()).map_err(|error| malformed(error.into()))?;
+        request.headers_mut().insert(header::HOST, host);
+    }
+    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+    *request.uri_mut() = Uri::builder().path_and_query(path).build().map_err(malformed)?;
+    Ok(())
 }
 
 fn received(body: Received) -> Body {

@@ -17,7 +17,6 @@ use tokio::sync::{Mutex, mpsc};
 use crate::{
     Body, BodyError, Connection, Error, Incoming, Limits, Link, MAX_STREAMS, Responder, Session,
     carriers::{Engine, Stream, Wire},
-    error::body_failed,
     tasks::Tasks,
 };
 
@@ -106,13 +105,14 @@ impl Connection for Http2Connection {
         let empty = body.is_end_stream();
         let (response, stream) =
             requests.send_request(Request::from_parts(head, ()), empty).map_err(broken)?;
-        if !empty {
-            self.tasks.spawn(async {
-                // Resets the stream if the body fails, which the response tells.
-                let _ = send(stream, body).await;
-            });
+        if empty {
+            return Ok(response.await.map_err(broken)?.map(received));
         }
-        Ok(response.await.map_err(broken)?.map(received))
+        let body_failed = self.tasks.pump(send(stream, body));
+        tokio::select! {
+            response = response => Ok(response.map_err(broken)?.map(received)),
+            error = body_failed => Err(error),
+        }
     }
 
     fn link(&self) -> Link {
@@ -180,7 +180,7 @@ async fn send(mut stream: SendStream<Bytes>, mut body: Body) -> Result<(), Error
             Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
             Some(Err(error)) => {
                 stream.send_reset(h2::Reason::INTERNAL_ERROR);
-                return Err(body_failed(PROTOCOL, &error));
+                return Err(Error::body(&error));
             }
             None => return stream.send_data(Bytes::new(), true).map_err(broken),
         };

@@ -21,7 +21,6 @@ use super::frame::{self, RequestHead, ResponseHead};
 use crate::{
     Body, BodyError, Connection, Error, Incoming, Limits, Link, Responder, Session,
     carriers::{Engine, Stream, Wire},
-    error::body_failed,
 };
 
 /// How much one read of a body asks for. Larger reads fall out of the second-level cache before the sink
@@ -113,7 +112,7 @@ async fn send<S: Stream>(write: &mut WriteHalf<S>, head: Vec<u8>, mut body: Body
             Err(error) => {
                 // The length was announced, so ending early is how the peer learns of it.
                 let _ = write.shutdown().await;
-                return Err(body_failed(PROTOCOL, &error));
+                return Err(Error::body(&error));
             }
         };
         if let Ok(chunk) = frame.into_data() {

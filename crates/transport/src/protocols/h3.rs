@@ -22,7 +22,6 @@ use crate::{
     Bind, Body, BodyError, Connection, Error, Features, Handshake, Incoming, Limit, Limits, Link, Listener,
     MAX_STREAMS, Peer, Responder, Session, Transport,
     carriers::quic::{Established, QuicListener, connect, listen},
-    error::body_failed,
     tasks::Tasks,
 };
 
@@ -81,11 +80,11 @@ impl Connection for H3Connection {
         let head = Request::from_parts(head, ());
         let stream = self.requests.clone().send_request(head).await.map_err(broken)?;
         let (write, mut read) = stream.split();
-        self.tasks.spawn(async {
-            // Resets the stream if the body fails, which the response tells.
-            let _ = send(write, body).await;
-        });
-        let response = read.recv_response().await.map_err(broken)?;
+        let body_failed = self.tasks.pump(send(write, body));
+        let response = tokio::select! {
+            response = read.recv_response() => response.map_err(broken)?,
+            error = body_failed => return Err(error),
+        };
         Ok(response.map(|()| H3Body(read).boxed_unsync()))
     }
 
@@ -189,7 +188,7 @@ async fn send(mut stream: impl DataSink, mut body: Body) -> Result<(), Error> {
             Ok(frame) => frame,
             Err(error) => {
                 stream.reset(Code::H3_INTERNAL_ERROR);
-                return Err(body_failed(PROTOCOL, &error));
+                return Err(Error::body(&error));
             }
         };
         if let Ok(chunk) = frame.into_data() {

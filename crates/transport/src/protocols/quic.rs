@@ -12,13 +12,17 @@ use http::{Request, Response};
 use http_body::Frame;
 use http_body_util::BodyExt as _;
 use quinn::{ConnectionError, RecvStream, SendStream, VarInt};
+use tokio::{
+    sync::{Mutex, mpsc},
+    task::JoinSet,
+};
 
 use crate::{
     Bind, Body, BodyError, Connection, Error, Features, Handshake, Incoming, Limit, Limits, Link, Listener,
-    Peer, Responder, Session, Transport,
+    MAX_STREAMS, Peer, Responder, Session, Transport,
     carriers::quic::{self, Established, QuicListener},
     engines::frame::{self, RequestHead, ResponseHead},
-    error::body_failed,
+    tasks::Tasks,
 };
 
 /// A name of our own: the row speaks no registered protocol.
@@ -55,7 +59,7 @@ impl Transport for Quic {
     }
 
     async fn connect(&self, peer: &Peer, limits: &Limits) -> Result<Box<dyn Connection>, Error> {
-        Ok(Box::new(QuicLink(quic::connect(peer, limits, ALPN).await?)))
+        Ok(Box::new(QuicConnection(quic::connect(peer, limits, ALPN).await?)))
     }
 
     fn listen(&self, bind: &Bind, limits: &Limits) -> Result<Box<dyn Listener>, Error> {
@@ -73,14 +77,14 @@ impl Listener for Listening {
 
     async fn accept(&self) -> Result<Handshake, Error> {
         let handshake = self.0.accept().await?;
-        Ok(Box::pin(async { Ok(Box::new(QuicLink(handshake.await?)) as Box<dyn Session>) }))
+        Ok(Box::pin(async { Ok(Box::new(QuicSession::over(handshake.await?)) as Box<dyn Session>) }))
     }
 }
 
-struct QuicLink(Established);
+struct QuicConnection(Established);
 
 #[async_trait]
-impl Connection for QuicLink {
+impl Connection for QuicConnection {
     async fn exchange(&self, request: Request<Body>) -> Result<Response<Body>, Error> {
         let (mut write, mut read) =
             self.0.connection.open_bi().await.map_err(|error| Error::protocol(PROTOCOL, error))?;
@@ -97,29 +101,65 @@ impl Connection for QuicLink {
     }
 }
 
-impl Drop for QuicLink {
+impl Drop for QuicConnection {
     fn drop(&mut self) {
         self.0.connection.close(VarInt::from_u32(0), b"");
     }
 }
 
+struct QuicSession {
+    incoming: Mutex<mpsc::Receiver<Result<Incoming, Error>>>,
+    established: Established,
+    _tasks: Tasks,
+}
+
+impl QuicSession {
+    fn over(established: Established) -> Self {
+        let (arrivals, incoming) = mpsc::channel(MAX_STREAMS as usize);
+        let tasks = Tasks::default();
+        tasks.spawn(drive(established.connection.clone(), arrivals));
+        Self { incoming: Mutex::new(incoming), established, _tasks: tasks }
+    }
+}
+
 #[async_trait]
-impl Session for QuicLink {
+impl Session for QuicSession {
     async fn accept(&self) -> Result<Option<Incoming>, Error> {
-        let (write, mut read) = match self.0.connection.accept_bi().await {
-            Ok(stream) => stream,
-            Err(ConnectionError::ApplicationClosed(_)) => return Ok(None),
-            Err(error) => return Err(Error::protocol(PROTOCOL, error)),
-        };
-        let Some(head) = frame::read::<RequestHead>(PROTOCOL, &mut read).await? else { return Ok(None) };
-        let unread = head.length;
-        let request = head.request(PROTOCOL, QuicBody { read, unread }.boxed_unsync())?;
-        Ok(Some(Incoming { request, responder: Box::new(QuicResponder(write)) }))
+        self.incoming.lock().await.recv().await.transpose()
     }
 
     fn link(&self) -> Link {
-        self.0.link()
+        self.established.link()
     }
+}
+
+/// Takes streams as they open. Their heads are awaited side by side: a stream is open as soon as a later
+/// one is, and its head may have to wait until the bodies of others have been read.
+async fn drive(connection: quinn::Connection, arrivals: mpsc::Sender<Result<Incoming, Error>>) {
+    let mut heads = JoinSet::new();
+    let error = loop {
+        let (write, read) = match connection.accept_bi().await {
+            Ok(stream) => stream,
+            Err(ConnectionError::ApplicationClosed(_)) => return,
+            Err(error) => break Error::protocol(PROTOCOL, error),
+        };
+        while heads.try_join_next().is_some() {}
+        let arrivals = arrivals.clone();
+        heads.spawn(async move {
+            if let Some(incoming) = arrive(write, read).await.transpose() {
+                // Nobody waits once the session is dropped.
+                let _ = arrivals.send(incoming).await;
+            }
+        });
+    };
+    let _ = arrivals.send(Err(error)).await;
+}
+
+async fn arrive(write: SendStream, mut read: RecvStream) -> Result<Option<Incoming>, Error> {
+    let Some(head) = frame::read::<RequestHead>(PROTOCOL, &mut read).await? else { return Ok(None) };
+    let unread = head.length;
+    let request = head.request(PROTOCOL, QuicBody { read, unread }.boxed_unsync())?;
+    Ok(Some(Incoming { request, responder: Box::new(QuicResponder(write)) }))
 }
 
 struct QuicResponder(SendStream);
@@ -141,7 +181,7 @@ async fn send(write: &mut SendStream, head: Vec<u8>, mut body: Body) -> Result<(
             Err(error) => {
                 // The stream may be closed already, which tells the peer as much.
                 let _ = write.reset(BODY_FAILED);
-                return Err(body_failed(PROTOCOL, &error));
+                return Err(Error::body(&error));
             }
         };
         if let Ok(chunk) = frame.into_data() {

@@ -1,0 +1,110 @@
+//! What a record says agrees with what is known otherwise.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use common::{Out, bench, run};
+use serde_json::Value;
+
+fn one(args: &[&str]) -> Value {
+    let (output, mut records) = bench(args);
+    assert_eq!(records.len(), 1, "{}", String::from_utf8_lossy(&output.stderr));
+    records.remove(0)
+}
+
+fn figure(value: &Value) -> f64 {
+    value.as_f64().unwrap_or_else(|| panic!("{value} is no figure"))
+}
+
+#[test]
+fn every_figure_of_both_ends_is_there() {
+    for protocol in common::PROTOCOLS {
+        let record = one(&["--protocol", protocol, "--chunk-size", "64KiB", "--size", "64MiB"]);
+        assert_eq!(record["case"]["name"], format!("{protocol}/up/64KiB/64MiB"));
+        assert!(figure(&record["handshake_s"]) > 0.0 && figure(&record["first_byte_s"]) > 0.0);
+        let goodput = figure(&record["case"]["total_bytes"]) / figure(&record["elapsed_s"]);
+        assert!((figure(&record["goodput_bytes_per_s"]) / goodput - 1.0).abs() < 1e-9);
+        for end in ["sender", "receiver"] {
+            assert_end(&record[end], protocol);
+        }
+        assert!(figure(&record["sender"]["chunk_latency"]["p99"]) > 0.0);
+        assert_eq!(record["receiver"]["chunk_latency"], Value::Null);
+        assert_link(&record["link"], protocol);
+    }
+}
+
+fn assert_end(end: &Value, protocol: &str) {
+    let memory = &end["memory"];
+    let (baseline, peak) = (figure(&memory["baseline_rss_bytes"]), figure(&memory["peak_rss_bytes"]));
+    assert!(baseline > 1e6 && baseline <= peak, "{protocol}: {memory}");
+    assert!(figure(&memory["peak_anon_bytes"]) < peak, "{protocol}: {memory}");
+    assert!(memory["socket_peak_bytes"].is_u64(), "{protocol}: {memory}");
+    let timeline = memory["timeline"].as_array().unwrap();
+    assert!((1..=256).contains(&timeline.len()));
+    let last = timeline.last().unwrap();
+    assert_eq!((last[3].as_u64(), end["bytes"].as_u64()), (Some(64 << 20), Some(64 << 20)));
+    assert!(figure(&end["cpu"]["s_per_gib"]) > 0.0);
+    assert!(figure(&end["faults"]["minor"]) > 0.0);
+    assert_eq!(end["throughput"]["window_bytes"], 1 << 20);
+    // A piece that ends beyond a window makes it a longer one.
+    assert!((60.0..=64.0).contains(&figure(&end["throughput"]["samples"])), "{}", end["throughput"]);
+}
+
+fn assert_link(link: &Value, protocol: &str) {
+    let alpn = match protocol {
+        "h1" => "http/1.1".into(),
+        "h2" | "h3" => Value::from(protocol),
+        "tls" | "quic" => format!("longhaul-{protocol}").into(),
+        _ => Value::Null,
+    };
+    assert_eq!(link["alpn"], alpn);
+    let cipher = if alpn.is_null() { Value::Null } else { "TLS_AES_128_GCM_SHA256".into() };
+    assert_eq!(link["cipher"], cipher);
+    assert!(figure(&link["socket_send_buffer_bytes"]) > 0.0 && figure(&link["mtu"]) >= 1200.0);
+}
+
+/// The kernel's and quinn's own counters, against the meters.
+#[test]
+fn the_wire_carried_at_least_what_the_meters_counted() {
+    let body = 64_u64 << 20;
+    for protocol in common::PROTOCOLS {
+        let record = one(&["--protocol", protocol, "--chunk-size", "64KiB", "--size", "64MiB"]);
+        let received = match &record["receiver"]["transport"] {
+            Value::Object(stats) if stats.contains_key("tcp") => &stats["tcp"]["bytes_received"],
+            Value::Object(stats) => &stats["quic"]["bytes_received"],
+            other => panic!("{protocol}: {other}"),
+        };
+        let overhead = received.as_u64().unwrap() as f64 / body as f64 - 1.0;
+        assert!((0.0..0.1).contains(&overhead), "{protocol}: {received} bytes on the wire for {body}");
+        if protocol == "tcp" {
+            assert!(overhead < 1e-5, "{overhead}");
+        }
+    }
+}
+
+#[test]
+fn results_are_on_disk_as_printed_with_a_summary() {
+    let out = Out::new();
+    let args = ["bench", "--protocol", "tcp,h2c", "--chunk-size", "64KiB", "--size", "1MiB", "--rounds", "2"];
+    let output = run(&[&args[..], &["--out", &out.text()]].concat());
+    assert!(output.status.success());
+    let order: Vec<_> =
+        out.records().iter().map(|r| format!("{} {}", r["case"]["protocol"], r["round"])).collect();
+    assert_eq!(order, ["\"tcp\" 0", "\"h2c\" 0", "\"tcp\" 1", "\"h2c\" 1"]);
+    let table = String::from_utf8(output.stdout).unwrap();
+    assert!(table.contains("h2c/up/64KiB/1MiB") && !table.contains('\u{1b}'), "{table}");
+    let progress = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        progress.contains("[4/4] h2c/up/64KiB/1MiB round 2") && !progress.contains('\u{1b}'),
+        "{progress}"
+    );
+    let summary = std::fs::read_to_string(out.path().join("summary.md")).unwrap();
+    assert!(summary.contains("| h2c/up/64KiB/1MiB"), "{summary}");
+}
+
+#[test]
+fn a_sink_that_discards_proves_nothing_and_says_so() {
+    let record = one(&["--protocol", "h1c", "--chunk-size", "64KiB", "--size", "1MiB", "--sink", "discard"]);
+    assert_eq!((&record["outcome"], &record["integrity"]), (&Value::from("ok"), &Value::Null));
+    assert_eq!(record["case"]["name"], "h1c/up/64KiB/1MiB+sink=discard");
+}

@@ -1,0 +1,80 @@
+//! A client believes the certificate it was given, for the name it was given, and no other; both ends
+//! insist on their protocol.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use transport::{Bind, Error, Identity, Limits, Listener, Peer, TRANSPORTS, Transport, Trust, by_name};
+
+fn listen(transport: &dyn Transport, identity: Identity) -> Box<dyn Listener> {
+    let bind = Bind { addr: "127.0.0.1:0".parse().unwrap(), identity };
+    transport.listen(&bind, &Limits::default()).unwrap()
+}
+
+async fn connect(
+    transport: &dyn Transport,
+    listener: &dyn Listener,
+    name: &str,
+    pem: &str,
+) -> Result<(), Error> {
+    let peer = Peer { addr: listener.local_addr(), name: name.into(), trust: Trust::pem(pem).unwrap() };
+    let limits = Limits::default();
+    let accept = async {
+        // What the server thinks of a client that turns away does not matter here.
+        let _session = listener.accept().await.unwrap().await;
+        std::future::pending().await
+    };
+    tokio::select! {
+        connected = transport.connect(&peer, &limits) => connected.map(drop),
+        () = accept => unreachable!(),
+    }
+}
+
+fn secured() -> impl Iterator<Item = &'static dyn Transport> {
+    TRANSPORTS.iter().copied().filter(|transport| transport.features().tls)
+}
+
+#[tokio::test]
+async fn the_certificate_that_was_handed_over_is_believed() {
+    for transport in secured() {
+        let identity = Identity::self_signed(&["localhost"]).unwrap();
+        let pem = identity.certificate_pem().to_owned();
+        let listener = listen(transport, identity);
+        connect(transport, listener.as_ref(), "localhost", &pem).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn another_certificate_for_the_same_name_is_not() {
+    let other = Identity::self_signed(&["localhost"]).unwrap();
+    for transport in secured() {
+        let listener = listen(transport, Identity::self_signed(&["localhost"]).unwrap());
+        let refused =
+            connect(transport, listener.as_ref(), "localhost", other.certificate_pem()).await.unwrap_err();
+        let text = refused.to_string();
+        assert!(matches!(refused, Error::Handshake(_)) && text.contains("certificate"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn the_right_certificate_for_another_name_is_not() {
+    for transport in secured() {
+        let identity = Identity::self_signed(&["localhost"]).unwrap();
+        let pem = identity.certificate_pem().to_owned();
+        let listener = listen(transport, identity);
+        let refused = connect(transport, listener.as_ref(), "elsewhere", &pem).await.unwrap_err();
+        assert!(refused.to_string().contains("not valid for name"), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn ends_that_speak_different_protocols_do_not_come_together() {
+    for (client, server) in [("h1", "h2"), ("h2", "h1"), ("tls", "h2"), ("h3", "quic"), ("quic", "h3")] {
+        let identity = Identity::self_signed(&["localhost"]).unwrap();
+        let pem = identity.certificate_pem().to_owned();
+        let listener = listen(by_name(server).unwrap(), identity);
+        let client = by_name(client).unwrap();
+        let refused = connect(client, listener.as_ref(), "localhost", &pem).await.unwrap_err();
+        // The alert is no_application_protocol (RFC 7301 section 3.2), worded by rustls and by quinn.
+        let text = refused.to_string();
+        assert!(text.contains("NoApplicationProtocol") || text.contains("any known protocol"), "{text}");
+    }
+}
