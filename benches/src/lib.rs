@@ -15,6 +15,10 @@ use transport::{
     Bind, Body, BodyLength, Connection, Identity, Incoming, Limits, Listener, Peer, Session, Transport, Trust,
 };
 
+/// The binary's allocator: with glibc's, frames go back to the kernel and the bench measures that.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// The name in the server's certificate.
 const NAME: &str = "localhost";
 

@@ -36,10 +36,10 @@ pub(crate) fn main(args: &BenchArgs) -> anyhow::Result<Verdict> {
         eprintln!("note: this is a {} build, which measures itself; use cargo run --release", build.profile);
     }
 
-    let began = Stamp::now();
-    let executor = ProcessExecutor::of_this_binary(args.affinity, args.timeout)?;
+    let executor = ProcessExecutor::of_this_binary(args.affinity, args.timeout, &cases)?;
     let mut session = Session::new(host, build);
     let mut view = LiveView::new(args.quiet, cases.len() as u64 * u64::from(args.rounds));
+    let (began, used) = (Stamp::now(), Resources::used());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let stop = runtime.block_on(session.run(&cases, args.rounds, &executor, &mut view, &mut |record| {
         results.write(record)?;
@@ -47,13 +47,12 @@ pub(crate) fn main(args: &BenchArgs) -> anyhow::Result<Verdict> {
     }))?;
     view.finish();
     if view.is_live() {
-        state_own_cost(began);
+        state_own_cost(began, used);
     }
 
     let summary = Summary::of(session.samples());
-    let command = std::env::args().collect::<Vec<_>>().join(" ");
-    results
-        .write_file("summary.md", &report::markdown(&summary, &command, session.host(), session.build()))?;
+    let text = report::markdown(&summary, &command_line(), session.host(), session.build());
+    results.write_file("summary.md", &text)?;
     if !args.json {
         print(&format!("{}\n", report::table(&summary, io::stdout().is_terminal())))?;
     }
@@ -69,9 +68,14 @@ fn print(text: &str) -> anyhow::Result<()> {
     io::stdout().write_all(text.as_bytes()).context("cannot write to stdout")
 }
 
+/// The command line, without the folder that this binary happens to be in.
+fn command_line() -> String {
+    std::iter::once("longhaul".into()).chain(std::env::args().skip(1)).collect::<Vec<_>>().join(" ")
+}
+
 /// What watching cost, which the workers' figures do not contain but their machine bore.
-fn state_own_cost(began: Stamp) {
-    let Some(used) = Resources::used() else { return };
+fn state_own_cost(began: Stamp, before: Option<Resources>) {
+    let Some(used) = Resources::used().zip(before).map(|(now, before)| now.since(before)) else { return };
     let (busy, elapsed) = ((used.user + used.system).as_secs_f64(), began.elapsed().as_secs_f64());
     let share = 100.0 * busy / elapsed;
     eprintln!(

@@ -1,11 +1,15 @@
 //! Runs a case in two worker processes, one a role.
 
-use std::{cell::RefCell, collections::HashMap, path::PathBuf, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    path::PathBuf,
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use async_trait::async_trait;
 use nix::{sched::sched_getaffinity, unistd::Pid};
-use payload::{ALGORITHM, ChunkSize, Payload};
+use payload::{ALGORITHM, Payload};
 
 use super::{
     executor::{Executor, Measured, Observer},
@@ -27,8 +31,8 @@ pub(super) struct ProcessExecutor {
     program: PathBuf,
     cores: Option<Cores>,
     timeout: Duration,
-    /// The digests of generated bodies, by size: they follow from seed and size alone.
-    digests: RefCell<HashMap<(String, u64, ByteSize), String>>,
+    /// The digests that generated bodies must have, by size.
+    digests: HashMap<ByteSize, String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,27 +42,14 @@ struct Cores {
 }
 
 impl ProcessExecutor {
-    /// Starts this binary again as its workers.
-    pub(super) fn of_this_binary(affinity: Affinity, timeout: Duration) -> anyhow::Result<Self> {
+    /// Starts this binary again as the workers of the cases of one matrix.
+    pub(super) fn of_this_binary(
+        affinity: Affinity,
+        timeout: Duration,
+        cases: &[Case],
+    ) -> anyhow::Result<Self> {
         let program = std::env::current_exe().context("cannot find this program to start its workers")?;
-        Ok(Self { program, cores: cores(affinity), timeout, digests: RefCell::default() })
-    }
-
-    #[cfg(test)]
-    fn of(program: PathBuf, timeout: Duration) -> Self {
-        Self { program, cores: None, timeout, digests: RefCell::default() }
-    }
-
-    /// The digest that every body of the case must have, where it is known before; off the clock.
-    fn expected(&self, case: &Case) -> Option<String> {
-        let key = (case.payload.to_string(), case.seed, case.body);
-        if let Some(digest) = self.digests.borrow().get(&key) {
-            return Some(digest.clone());
-        }
-        let chunk = ChunkSize::try_from(64 << 10).ok()?;
-        let digest = Payload::prepare(&case.payload, case.seed, chunk).digest(case.body.0)?.to_string();
-        self.digests.borrow_mut().insert(key, digest.clone());
-        Some(digest)
+        Ok(Self { program, cores: cores(affinity), timeout, digests: digests(cases) })
     }
 
     async fn server(&self, case: &Case) -> Result<(Worker, ServerAddress), Fault> {
@@ -109,7 +100,7 @@ impl ProcessExecutor {
         Ok(gather(case, client, server, observer).await)
     }
 
-    fn measured(&self, case: &Case, reports: Pair<Report>, expected: Option<String>) -> Measured {
+    fn measured(&self, case: &Case, reports: Pair<Report>) -> Measured {
         let Pair { mut client, server } = reports;
         let (sender_end, receiver_end) = match case.direction {
             Direction::Up => (End::Sender, End::Receiver),
@@ -123,7 +114,7 @@ impl ProcessExecutor {
             Direction::Up => &client.sent,
             Direction::Down => &server.sent,
         };
-        let sent = expected.or_else(|| joined(sent));
+        let sent = self.digests.get(&case.body).cloned().or_else(|| joined(sent));
         let received = joined(&client.received);
         let integrity = sent.zip(received).filter(|_| fault.is_none() && case.sink == SinkKind::Verify);
         let integrity = integrity.map(|(sent, received)| Integrity {
@@ -152,12 +143,25 @@ impl ProcessExecutor {
 #[async_trait(?Send)]
 impl Executor for ProcessExecutor {
     async fn run(&self, case: &Case, observer: &mut dyn Observer) -> Measured {
-        let expected = (case.sink == SinkKind::Verify).then(|| self.expected(case)).flatten();
         match self.transfer(case, observer).await {
-            Ok(reports) => self.measured(case, reports, expected),
+            Ok(reports) => self.measured(case, reports),
             Err(fault) => Measured { fault: Some(fault), ..Measured::default() },
         }
     }
+}
+
+/// The digests of all generated bodies that are to be verified: they follow from seed and size alone, so
+/// they are computed once, before anything runs. A matrix has one payload and one seed.
+fn digests(cases: &[Case]) -> HashMap<ByteSize, String> {
+    let mut digests = HashMap::new();
+    for case in cases.iter().filter(|case| case.sink == SinkKind::Verify) {
+        if !digests.contains_key(&case.body)
+            && let Some(digest) = Payload::prepare(&case.payload, case.seed, case.chunk).digest(case.body.0)
+        {
+            digests.insert(case.body, digest.to_string());
+        }
+    }
+    digests
 }
 
 /// What there is of both roles.
@@ -257,7 +261,7 @@ fn at(fault: Fault, end: End) -> Fault {
 }
 
 /// One digest where all bodies have the same, as they must; else all that there are.
-fn joined(digests: &std::collections::BTreeSet<String>) -> Option<String> {
+fn joined(digests: &BTreeSet<String>) -> Option<String> {
     (!digests.is_empty()).then(|| digests.iter().map(String::as_str).collect::<Vec<_>>().join("+"))
 }
 
@@ -310,7 +314,12 @@ mod tests {
         fs::write(&program, format!("#!/bin/sh\nread -r job\n{choose}\n")).unwrap();
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
         let case = Case { body: ByteSize(1000), ..plain("tcp") };
-        ProcessExecutor::of(program, Duration::from_millis(100)).run(&case, &mut Silent).await
+        executor(program, &case).run(&case, &mut Silent).await
+    }
+
+    fn executor(program: PathBuf, case: &Case) -> ProcessExecutor {
+        let digests = digests(std::slice::from_ref(case));
+        ProcessExecutor { program, cores: None, timeout: Duration::from_millis(100), digests }
     }
 
     async fn fault(server: &str, client: &str) -> (FaultKind, String, Option<End>) {
@@ -346,15 +355,15 @@ mod tests {
 
     #[tokio::test]
     async fn a_program_that_cannot_be_started_is_a_fault() {
-        let executor = ProcessExecutor::of("/no/such/program".into(), Duration::from_secs(1));
-        let fault = executor.run(&plain("tcp"), &mut Silent).await.fault.unwrap();
+        let case = Case { body: ByteSize(1000), ..plain("tcp") };
+        let fault = executor("/no/such/program".into(), &case).run(&case, &mut Silent).await.fault.unwrap();
         assert!(fault.message.contains("cannot be started"), "{fault:?}");
     }
 
     #[tokio::test]
     async fn a_digest_that_differs_is_an_integrity_failure() {
-        let expected = Payload::prepare(&payload::Kind::Random, 1, ChunkSize::try_from(1000).unwrap());
-        let expected = expected.digest(1000).unwrap().to_string();
+        let case = Case { body: ByteSize(1000), ..plain("tcp") };
+        let expected = digests(&[case])[&ByteSize(1000)].clone();
         let reported = confirmed("unasked");
         let server = format!(r#"{LISTENING} echo '"ready"'; read -r go; read -r finish; {reported}"#);
         let client = |digest: &str| format!(r#"echo '"ready"'; read -r go; {}"#, confirmed(digest));

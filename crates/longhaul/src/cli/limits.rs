@@ -27,7 +27,7 @@ pub(crate) struct LimitArgs {
     /// QUIC: receive window of all streams of a connection [default: 4MiB]
     #[arg(long, value_name = "SIZE", value_parser = at_least_one)]
     quic_connection_window: Option<ByteSize>,
-    /// QUIC: bytes kept for sending, over all streams of a connection [default: 4MiB]
+    /// QUIC: bytes kept for sending, over all streams of a connection [default: 1MiB]
     #[arg(long, value_name = "SIZE", value_parser = at_least_one)]
     quic_send_window: Option<ByteSize>,
     /// QUIC: largest UDP payload, 1200 to 6500 bytes [default: 1452]
@@ -119,4 +119,45 @@ fn within(text: &str, least: u64, most: u64) -> Result<ByteSize, String> {
         return Ok(size);
     }
     Err(format!("it must be from {least} to {most} bytes"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Flags {
+        #[command(flatten)]
+        limits: LimitArgs,
+    }
+
+    #[test]
+    fn the_help_states_the_defaults_that_are_in_force() {
+        use transport::{Limit::*, Setting};
+        let command = Flags::command();
+        for limit in [
+            H1Buffer,
+            H2Frame,
+            H2Window,
+            H2SendBuffer,
+            QuicWindow,
+            QuicConnectionWindow,
+            QuicSendWindow,
+            QuicMtu,
+            SocketBuffer,
+            Congestion,
+            Cipher,
+        ] {
+            let value = match Limits::default().get(limit) {
+                Setting::Bytes(bytes) if limit == QuicMtu => bytes.to_string(),
+                Setting::Bytes(bytes) => ByteSize(bytes).to_string(),
+                Setting::Choice(name) => name.to_owned(),
+            };
+            let argument = command.get_arguments().find(|a| a.get_long() == Some(limit.flag())).unwrap();
+            let help = argument.get_help().unwrap().to_string();
+            assert!(help.contains(&format!("[default: {value}]")), "{limit:?}: {help}");
+        }
+    }
 }
