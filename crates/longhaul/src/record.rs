@@ -125,6 +125,8 @@ pub(crate) struct Fault {
 pub(crate) enum FaultKind {
     /// The payload could not be read to its end.
     Payload,
+    /// The body could not be saved.
+    Save,
     /// A worker process died, or said what could not be understood.
     Worker,
     /// Nothing could be listened on.

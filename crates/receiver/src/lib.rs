@@ -1,6 +1,7 @@
 //! The receiver's side of a body: what a protocol delivers → meter → sink → receipt.
 
 mod receive;
+pub mod save;
 mod sink;
 
 pub use receive::{Error, Receipt, receive};

@@ -8,7 +8,7 @@ use http_body_util::BodyExt as _;
 use metrics::{Meter, Stamp};
 use serde::{Deserialize, Serialize};
 
-use crate::Sink;
+use crate::{Sink, save::SaveError};
 
 /// What a receiver confirms: the response to an upload, in JSON.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -44,12 +44,15 @@ pub enum Error {
         /// Body bytes that were to come.
         expected: u64,
     },
+    /// It arrived, and could not be saved.
+    #[error(transparent)]
+    Save(#[from] SaveError),
 }
 
 /// Draws `body` to its end: each piece passes `meter`, then goes to `sink`, before the next is asked for.
 ///
 /// # Errors
-/// The body broke off, or is not of the `expected` length in bytes.
+/// The body broke off, is not of the `expected` length in bytes, or could not be saved.
 pub async fn receive<B>(
     body: B,
     meter: &Meter,
@@ -67,15 +70,20 @@ where
         if let Ok(piece) = frame.into_data() {
             received += piece.len() as u64;
             meter.pass(piece.len());
-            sink.take(&piece);
+            sink.take(piece).await?;
         }
     }
     if let Some(expected) = expected.filter(|expected| *expected != received) {
         return Err(Error::Length { received, expected });
     }
-    let digest = sink.finish().map(|digest| digest.to_string());
-    let algorithm = payload::ALGORITHM.to_owned();
-    Ok(Receipt { bytes: received, algorithm, digest, saved: None, elapsed_s: began.elapsed().as_secs_f64() })
+    let (digest, saved) = sink.finish().await?;
+    Ok(Receipt {
+        bytes: received,
+        algorithm: payload::ALGORITHM.to_owned(),
+        digest: digest.map(|digest| digest.to_string()),
+        saved: saved.map(|name| name.to_string()),
+        elapsed_s: began.elapsed().as_secs_f64(),
+    })
 }
 
 #[cfg(test)]

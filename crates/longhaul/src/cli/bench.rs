@@ -58,7 +58,7 @@ pub(crate) struct BenchArgs {
     /// How long a transfer may stand still
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
     pub(crate) timeout: Duration,
-    /// Folder for the results [default: results/<UTC time>-<host>]
+    /// Folder for the results [default: results/UTCTIME-HOST]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// Print records on stdout and nothing else

@@ -127,6 +127,10 @@ impl From<payload::Error> for Fault {
 
 impl From<receiver::Error> for Fault {
     fn from(error: receiver::Error) -> Self {
-        fault(FaultKind::Truncated, error)
+        let kind = match error {
+            receiver::Error::Broken { .. } | receiver::Error::Length { .. } => FaultKind::Truncated,
+            receiver::Error::Save(_) => FaultKind::Save,
+        };
+        fault(kind, error)
     }
 }
