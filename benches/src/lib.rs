@@ -49,14 +49,14 @@ impl WarmPair {
             runtime().block_on(async {
                 let identity = Identity::self_signed(&[NAME]).expect("a certificate");
                 let trust = Trust::pem(identity.certificate_pem()).expect("the same certificate");
-                let bind = Bind { addr: ([127, 0, 0, 1], 0).into(), identity };
+                let bind = Bind::new(([127, 0, 0, 1], 0).into(), identity);
                 let listener = transport.listen(&bind, &Limits::default()).expect("a free port");
                 told.send((listener.local_addr(), trust)).expect("a client that waits");
                 serve(listener.as_ref()).await;
             });
         });
         let (addr, trust) = listening.recv().expect("a server that listens");
-        let peer = Peer { addr, name: NAME.into(), trust };
+        let peer = Peer::new(addr, NAME, trust);
         let runtime = runtime();
         let connection =
             runtime.block_on(transport.connect(&peer, &Limits::default())).expect("a connection");

@@ -15,6 +15,7 @@ mod matrix;
 mod record;
 mod report;
 mod results;
+mod serve;
 mod size;
 mod worker;
 
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
     };
     let outcome = match command {
         Command::Bench(args) => bench::main(&args),
+        Command::Serve(args) => serve::main(&args),
         Command::Check(args) => check::main(&args),
         Command::Worker => return worker::main(),
     };

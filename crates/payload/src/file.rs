@@ -31,13 +31,17 @@ pub(crate) struct FileBody {
 impl FileBody {
     /// Opens `path` and starts to read its first `size` bytes. Must be called within a tokio runtime.
     pub(crate) fn open(path: &Path, size: u64, chunk: ChunkSize) -> Result<Self, Error> {
-        let file = open(path)?;
+        Ok(Self::read(open(path)?, path, size, chunk))
+    }
+
+    /// Starts to read `size` bytes of `file` from where it stands; `path` is what errors call it.
+    pub(crate) fn read(file: File, path: &Path, size: u64, chunk: ChunkSize) -> Self {
         let chunk = chunk.get();
         let read = chunk * (READ / chunk).max(1);
         let (sender, pieces) = mpsc::channel((READ_AHEAD / read).max(1));
         let reader = Reader { file, path: path.to_owned(), size, read };
         tokio::task::spawn_blocking(move || reader.run(&sender));
-        Ok(Self { pieces, piece: Bytes::new(), chunk, remaining: size })
+        Self { pieces, piece: Bytes::new(), chunk, remaining: size }
     }
 
     /// The bytes not yet yielded.

@@ -1,8 +1,10 @@
 //! What is sent: a kind of payload, prepared once per process and opened once per body.
 
 use std::{
-    fmt, io,
-    path::PathBuf,
+    fmt,
+    fs::File,
+    io,
+    path::{Path, PathBuf},
     pin::Pin,
     str::FromStr,
     task::{Context, Poll},
@@ -129,6 +131,12 @@ impl Payload {
 pub struct Source(Body);
 
 impl Source {
+    /// A body of `size` bytes of an open file, from where it stands; `path` is what errors call it. Must be
+    /// called within a tokio runtime.
+    pub fn of_file(file: File, path: &Path, size: u64, chunk: ChunkSize) -> Self {
+        Self(Body::File(FileBody::read(file, path, size, chunk)))
+    }
+
     /// Whether every byte has been yielded.
     pub fn is_finished(&self) -> bool {
         match &self.0 {
@@ -187,7 +195,7 @@ pub enum Error {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, io::Write as _};
+    use std::io::Write as _;
 
     use futures_util::TryStreamExt as _;
 
@@ -261,7 +269,7 @@ mod tests {
     async fn damaging_a_file_changes_its_digest() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let body: Vec<u8> = (0..40 * 65_536_u32).map(|i| (i ^ (i >> 9)) as u8).collect();
-        fs::write(file.path(), &body).unwrap();
+        std::fs::write(file.path(), &body).unwrap();
         let payload = Payload::prepare(&Kind::File(file.path().to_owned()), 1, chunk(65_536));
         let chunks = read(&payload, body.len() as u64).await.unwrap();
         let digest = |chunks: &[Bytes]| {

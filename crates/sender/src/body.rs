@@ -26,9 +26,19 @@ pub struct MeteredBody {
     sent: Sent,
 }
 
-/// How sending went, for whoever gave the body away; empty until the source has ended or failed.
+/// How sending went, for whoever gave the body away.
 #[derive(Clone, Debug, Default)]
-pub struct Sent(Arc<OnceLock<Result<Option<Digest>, String>>>);
+pub struct Sent(Arc<OnceLock<Outcome>>);
+
+#[derive(Debug)]
+enum Outcome {
+    /// Every byte was handed over.
+    Whole(Option<Digest>),
+    /// The payload could not be read to its end.
+    Failed(String),
+    /// The protocol let the body go before its end.
+    Dropped,
+}
 
 impl MeteredBody {
     /// A body of what `source` yields, counted by `meter`. With `digest` the bytes are digested as they
@@ -43,22 +53,39 @@ impl MeteredBody {
         self.sent.clone()
     }
 
-    fn end(&self, outcome: Result<(), String>) {
+    /// Every byte was handed over. Only the first end counts; a protocol may well ask once more after it.
+    fn end(&self) {
         let digest = || self.hasher.as_ref().map(Hasher::digest);
-        // Only the first end counts; a protocol may well ask once more after it.
-        let _ = self.sent.0.set(outcome.map(|()| digest()));
+        self.sent.0.get_or_init(|| Outcome::Whole(digest()));
     }
 }
 
 impl Sent {
     /// The digest of the whole body, if it was to be taken and every byte has been handed over.
     pub fn digest(&self) -> Option<Digest> {
-        self.0.get()?.as_ref().ok().copied().flatten()
+        match self.0.get()? {
+            Outcome::Whole(digest) => *digest,
+            Outcome::Failed(_) | Outcome::Dropped => None,
+        }
     }
 
     /// Why the payload could not be read to its end.
     pub fn error(&self) -> Option<&str> {
-        self.0.get()?.as_ref().err().map(String::as_str)
+        match self.0.get()? {
+            Outcome::Failed(error) => Some(error),
+            Outcome::Whole(_) | Outcome::Dropped => None,
+        }
+    }
+
+    /// Whether the body is over, one way or another.
+    pub fn is_over(&self) -> bool {
+        self.0.get().is_some()
+    }
+}
+
+impl Drop for MeteredBody {
+    fn drop(&mut self) {
+        self.sent.0.get_or_init(|| Outcome::Dropped);
     }
 }
 
@@ -81,17 +108,17 @@ impl Body for MeteredBody {
                     hasher.update(&chunk);
                 }
                 if self.source.is_finished() {
-                    self.end(Ok(()));
+                    self.end();
                 }
                 self.handed = Some(Stamp::now());
                 Poll::Ready(Some(Ok(Frame::data(chunk))))
             }
             Some(Err(error)) => {
-                self.end(Err(error.to_string()));
+                self.sent.0.get_or_init(|| Outcome::Failed(error.to_string()));
                 Poll::Ready(Some(Err(error)))
             }
             None => {
-                self.end(Ok(()));
+                self.end();
                 Poll::Ready(None)
             }
         }
@@ -150,5 +177,15 @@ mod tests {
         body.collect().await.unwrap_err();
         assert!(sent.error().unwrap().contains("shrank"), "{sent:?}");
         assert_eq!(sent.digest(), None);
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_let_go_early_is_over_but_neither_whole_nor_failed() {
+        let (mut body, _) = body(&Kind::Random, 10_500, true);
+        let sent = body.sent();
+        body.frame().await.unwrap().unwrap();
+        assert!(!sent.is_over());
+        drop(body);
+        assert!(sent.is_over() && sent.digest().is_none() && sent.error().is_none());
     }
 }

@@ -17,18 +17,23 @@ use http_body_util::combinators::UnsyncBoxBody;
 mod carriers;
 mod engines;
 mod error;
+mod guards;
 mod kernel;
 mod limits;
 mod link;
 mod protocols;
+mod server;
 mod socket;
 mod tasks;
 mod trust;
+mod verifier;
 
 pub use error::Error;
+pub use guards::Guards;
 pub use limits::{Cipher, Congestion, Limit, Limits, MAX_QUIC_MTU, MAX_STREAMS, MIN_QUIC_MTU, Setting};
 pub use link::{Link, QuicStats, Stats, TcpStats};
-pub use trust::{Identity, Trust};
+pub use server::{listen_cleartext, listen_quic, listen_secured};
+pub use trust::{Identity, KeyLog, Trust};
 
 /// A body on its way: pulled chunk by chunk, boxed once a transfer.
 ///
@@ -90,15 +95,35 @@ pub struct Peer {
     pub name: String,
     /// What makes the peer's certificate acceptable.
     pub trust: Trust,
+    /// Where the secrets of the connection are written.
+    pub key_log: Option<KeyLog>,
+}
+
+impl Peer {
+    /// A peer whose secrets are written nowhere.
+    pub fn new(addr: SocketAddr, name: impl Into<String>, trust: Trust) -> Self {
+        Self { addr, name: name.into(), trust, key_log: None }
+    }
 }
 
 /// Where to listen, and as whom.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Bind {
     /// The address and port; port 0 picks a free one.
     pub addr: SocketAddr,
     /// The certificate to show.
     pub identity: Identity,
+    /// What is put up with from clients.
+    pub guards: Guards,
+    /// Where the secrets of connections are written.
+    pub key_log: Option<KeyLog>,
+}
+
+impl Bind {
+    /// An address for clients that are known.
+    pub fn new(addr: SocketAddr, identity: Identity) -> Self {
+        Self { addr, identity, guards: Guards::default(), key_log: None }
+    }
 }
 
 /// The client's side of a connection. Dropping it ends every exchange on it.
@@ -140,6 +165,9 @@ pub trait Session: Send + Sync {
     /// # Errors
     /// The connection broke.
     async fn accept(&self) -> Result<Option<Incoming>, Error>;
+
+    /// Takes no more requests and ends the connection in good order, once what was answered is delivered.
+    async fn close(&self) {}
 
     /// What protocol and kernel know about the connection now.
     fn link(&self) -> Link;

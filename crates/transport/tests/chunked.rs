@@ -86,7 +86,7 @@ async fn an_upload_has_one_chunk_a_piece() {
         };
         let client = async {
             let trust = Trust::pem(identity.certificate_pem()).unwrap();
-            let peer = Peer { addr, name: "localhost".into(), trust };
+            let peer = Peer::new(addr, "localhost", trust);
             let connection = by_name("h1c").unwrap().connect(&peer, &Limits::default()).await.unwrap();
             let request = Request::builder().method(Method::PUT).uri(format!("http://{addr}/a?b=c"));
             connection.exchange(request.body(body(size)).unwrap()).await.unwrap()
@@ -105,7 +105,7 @@ async fn an_upload_has_one_chunk_a_piece() {
 async fn a_download_has_one_chunk_a_piece() {
     for size in CHUNKS {
         let identity = Identity::self_signed(&["localhost"]).unwrap();
-        let bind = Bind { addr: "127.0.0.1:0".parse().unwrap(), identity };
+        let bind = Bind::new("127.0.0.1:0".parse().unwrap(), identity);
         let listener = by_name("h1c").unwrap().listen(&bind, &Limits::default()).unwrap();
         let addr = listener.local_addr();
         let server = async {
@@ -140,7 +140,7 @@ async fn a_request_without_a_body_is_not_chunked() {
     let client = async {
         let identity = Identity::self_signed(&["localhost"]).unwrap();
         let trust = Trust::pem(identity.certificate_pem()).unwrap();
-        let peer = Peer { addr, name: "localhost".into(), trust };
+        let peer = Peer::new(addr, "localhost", trust);
         let connection = by_name("h1c").unwrap().connect(&peer, &Limits::default()).await.unwrap();
         let empty = Empty::new().map_err(|never| match never {}).boxed_unsync();
         let request = Request::builder().uri(format!("http://{addr}/")).body(empty).unwrap();

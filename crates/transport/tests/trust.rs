@@ -5,7 +5,7 @@
 use transport::{Bind, Error, Identity, Limits, Listener, Peer, TRANSPORTS, Transport, Trust, by_name};
 
 fn listen(transport: &dyn Transport, identity: Identity) -> Box<dyn Listener> {
-    let bind = Bind { addr: "127.0.0.1:0".parse().unwrap(), identity };
+    let bind = Bind::new("127.0.0.1:0".parse().unwrap(), identity);
     transport.listen(&bind, &Limits::default()).unwrap()
 }
 
@@ -15,7 +15,7 @@ async fn connect(
     name: &str,
     pem: &str,
 ) -> Result<(), Error> {
-    let peer = Peer { addr: listener.local_addr(), name: name.into(), trust: Trust::pem(pem).unwrap() };
+    let peer = Peer::new(listener.local_addr(), name, Trust::pem(pem).unwrap());
     let limits = Limits::default();
     let accept = async {
         // What the server thinks of a client that turns away does not matter here.

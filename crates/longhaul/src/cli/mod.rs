@@ -3,6 +3,8 @@
 mod bench;
 mod check;
 mod limits;
+mod serve;
+mod trust;
 mod values;
 
 use std::process::ExitCode;
@@ -11,6 +13,7 @@ use clap::{Parser, Subcommand, error::ErrorKind};
 
 pub(crate) use bench::{Affinity, BenchArgs};
 pub(crate) use check::CheckArgs;
+pub(crate) use serve::{ServeArgs, SinkArg};
 
 use crate::exit::USAGE;
 
@@ -26,6 +29,8 @@ struct Cli {
 pub(crate) enum Command {
     /// Run a matrix on this machine, both ends measured, results written.
     Bench(Box<BenchArgs>),
+    /// Take uploads and give downloads, for remote clients, curl and browsers.
+    Serve(Box<ServeArgs>),
     /// Hold records against memory ceilings; exit 4 on a breach.
     Check(CheckArgs),
     /// One end of a case; started by `bench`.

@@ -64,7 +64,7 @@ async fn connect(
     server: &ServerAddress,
 ) -> Result<(Vec<Arc<dyn Connection>>, Duration), Fault> {
     let trust = Trust::pem(&server.certificate)?;
-    let peer = Peer { addr: server.addr, name: SERVER_NAME.into(), trust };
+    let peer = Peer::new(server.addr, SERVER_NAME, trust);
     let patience = Duration::from_secs_f64(job.timeout_s);
     let (mut connections, mut slowest) = (Vec::new(), Duration::ZERO);
     for _ in 0..job.connections {

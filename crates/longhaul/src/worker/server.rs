@@ -50,7 +50,7 @@ fn listen(job: &Job) -> Result<Box<dyn Listener>, Fault> {
         .ok_or_else(|| fault(FaultKind::Worker, format!("unknown protocol '{}'", job.protocol)))?;
     let identity = Identity::self_signed(&[SERVER_NAME])?;
     let certificate = identity.certificate_pem().to_owned();
-    let bind = Bind { addr: (Ipv4Addr::LOCALHOST, 0).into(), identity };
+    let bind = Bind::new((Ipv4Addr::LOCALHOST, 0).into(), identity);
     let listener = transport.listen(&bind, &job.limits)?;
     emit(&Event::Listening(ServerAddress { addr: listener.local_addr(), certificate }));
     Ok(listener)

@@ -1,11 +1,11 @@
 //! What carries a protocol's bytes: TCP as it is, TCP under TLS, QUIC.
 //!
-//! Over the first two runs an [`Engine`], which neither knows nor cares which of them it is.
+//! Over the first two runs an engine, which neither knows nor cares which of them it is.
 
 use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::{Connection, Error, Limits, Link, Session, socket::Probe};
+use crate::{Connection, Error, Guards, Limits, Link, Session, socket::Probe};
 
 pub(crate) mod plain;
 pub(crate) mod quic;
@@ -16,14 +16,23 @@ pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for S {}
 
-/// A protocol over any byte stream, both its halves.
+/// The client's half of a protocol over any byte stream.
 #[async_trait]
-pub(crate) trait Engine: Send + Sync + 'static {
-    /// Makes the protocol's own handshake, if it has one, as the client.
+pub(crate) trait ClientEngine: Send + Sync + 'static {
+    /// Makes the protocol's own handshake, if it has one.
     async fn client(stream: impl Stream, wire: Wire, limits: &Limits) -> Result<Box<dyn Connection>, Error>;
+}
 
-    /// The same as the server.
-    async fn server(stream: impl Stream, wire: Wire, limits: &Limits) -> Result<Box<dyn Session>, Error>;
+/// The server's half.
+#[async_trait]
+pub(crate) trait ServerEngine: Send + Sync + 'static {
+    /// Makes the protocol's own handshake, if it has one.
+    async fn server(
+        stream: impl Stream,
+        wire: Wire,
+        limits: &Limits,
+        guards: &Guards,
+    ) -> Result<Box<dyn Session>, Error>;
 }
 
 /// What is known about the carrier of a connection.
@@ -35,6 +44,11 @@ pub(crate) struct Wire {
 }
 
 impl Wire {
+    /// The application protocol that TLS agreed on.
+    pub(crate) fn alpn(&self) -> Option<&str> {
+        self.alpn.as_deref()
+    }
+
     pub(crate) fn link(&self) -> Link {
         Link { alpn: self.alpn.clone(), cipher: self.cipher.clone(), ..self.probe.tcp() }
     }

@@ -37,10 +37,10 @@ pub(crate) struct Established {
 
 /// Opens a connection from an endpoint of its own.
 pub(crate) async fn connect(peer: &Peer, limits: &Limits, alpn: &'static str) -> Result<Established, Error> {
-    let tls = peer.trust.client_config(alpn.as_bytes(), limits.cipher)?;
+    let tls = peer.trust.client_config(alpn, limits.cipher, peer.key_log.as_ref())?;
     let crypto = QuicClientConfig::with_initial(tls, initial_suite()?).map_err(Error::handshake)?;
     let mut config = ClientConfig::new(Arc::new(crypto));
-    config.transport_config(Arc::new(transport(limits)?));
+    config.transport_config(Arc::new(transport(limits, MAX_STREAMS)?));
 
     let local: IpAddr =
         if peer.addr.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
@@ -62,22 +62,24 @@ pub(crate) struct QuicListener {
     probe: Arc<Probe>,
     alpn: &'static str,
     cipher: String,
+    retry_from: usize,
 }
 
 /// Listens for connections.
 pub(crate) fn listen(bind: &Bind, limits: &Limits, alpn: &'static str) -> Result<QuicListener, Error> {
-    let tls = bind.identity.server_config(alpn.as_bytes(), limits.cipher)?;
+    let tls = bind.identity.server_config(&[alpn], limits.cipher, bind.key_log.as_ref())?;
     let crypto = QuicServerConfig::with_initial(tls, initial_suite()?)
         .map_err(|error| Error::Identity(error.to_string()))?;
     let mut config = ServerConfig::with_crypto(Arc::new(crypto));
-    config.transport_config(Arc::new(transport(limits)?));
+    config.transport_config(Arc::new(transport(limits, bind.guards.streams)?));
 
     let bound = socket::udp(bind.addr, limits).and_then(|socket| {
         let (addr, probe) = (socket.local_addr()?, Probe::new(&socket)?);
         Ok((addr, Arc::new(probe), endpoint(socket, Some(config), limits)?))
     });
     let (addr, probe, endpoint) = bound.map_err(|source| Error::Listen { addr: bind.addr, source })?;
-    Ok(QuicListener { endpoint, addr, probe, alpn, cipher: cipher_name(limits.cipher) })
+    let (cipher, retry_from) = (cipher_name(limits.cipher), bind.guards.retry_from);
+    Ok(QuicListener { endpoint, addr, probe, alpn, cipher, retry_from })
 }
 
 impl QuicListener {
@@ -89,10 +91,17 @@ impl QuicListener {
     pub(crate) async fn accept(
         &self,
     ) -> Result<impl Future<Output = Result<Established, Error>> + Send + 'static, Error> {
-        let incoming = self.endpoint.accept().await.ok_or_else(|| Error::Listen {
-            addr: self.addr,
-            source: std::io::Error::other("the endpoint was closed"),
-        })?;
+        let closed = || std::io::Error::other("the endpoint was closed");
+        let incoming = loop {
+            let incoming = self.endpoint.accept().await;
+            let incoming = incoming.ok_or_else(|| Error::Listen { addr: self.addr, source: closed() })?;
+            let crowded = self.endpoint.open_connections() >= self.retry_from;
+            if !crowded || incoming.remote_address_validated() {
+                break incoming;
+            }
+            // An address that was validated cannot be asked again, and this one was not.
+            let _ = incoming.retry();
+        };
         let (probe, cipher, alpn) = (self.probe.clone(), self.cipher.clone(), self.alpn);
         Ok(async move {
             let connection = incoming.await.map_err(Error::handshake)?;
@@ -150,14 +159,14 @@ fn endpoint(socket: UdpSocket, server: Option<ServerConfig>, limits: &Limits) ->
     Endpoint::new(config, server, socket, Arc::new(TokioRuntime))
 }
 
-fn transport(limits: &Limits) -> Result<TransportConfig, Error> {
+fn transport(limits: &Limits, streams: u32) -> Result<TransportConfig, Error> {
     let window = |bytes: u64| VarInt::from_u64(bytes).map_err(Error::handshake);
     let mut config = TransportConfig::default();
     config
         .stream_receive_window(window(limits.quic_window)?)
         .receive_window(window(limits.quic_connection_window)?)
         .send_window(limits.quic_send_window)
-        .max_concurrent_bidi_streams(MAX_STREAMS.into())
+        .max_concurrent_bidi_streams(streams.into())
         .max_idle_timeout(Some(IDLE_TIMEOUT.try_into().map_err(Error::handshake)?))
         .keep_alive_interval(Some(KEEP_ALIVE));
     // Both ends start at the size that was asked for; quinn falls back to the minimum where it is lost.

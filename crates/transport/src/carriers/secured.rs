@@ -7,47 +7,49 @@ use rustls::{CommonState, pki_types::ServerName};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-use super::{Engine, Wire};
+use super::{ClientEngine, ServerEngine, Wire};
 use crate::{
-    Bind, Connection, Error, Handshake, Limits, Listener, Peer,
+    Bind, Connection, Error, Guards, Handshake, Limits, Listener, Peer,
     socket::{self, Probe},
     trust::suite_name,
 };
 
 /// Opens a connection, verifies the peer, and runs the engine over it.
-pub(crate) async fn connect<E: Engine>(
+pub(crate) async fn connect<E: ClientEngine>(
     peer: &Peer,
     limits: &Limits,
     alpn: &'static str,
 ) -> Result<Box<dyn Connection>, Error> {
-    let connector = TlsConnector::from(peer.trust.client_config(alpn.as_bytes(), limits.cipher)?);
+    let connector =
+        TlsConnector::from(peer.trust.client_config(alpn, limits.cipher, peer.key_log.as_ref())?);
     let name = ServerName::try_from(peer.name.clone()).map_err(Error::handshake)?;
     let stream = socket::dial(peer.addr, limits).await?;
     let probe = Probe::new(&stream).map_err(Error::handshake)?;
     let stream = connector.connect(name, stream).await.map_err(Error::handshake)?;
-    let wire = wire(probe, stream.get_ref().1, alpn)?;
+    let wire = wire(probe, stream.get_ref().1, &[alpn])?;
     E::client(stream, wire, limits).await
 }
 
 /// Listens for connections to secure and run the engine over.
-pub(crate) fn listen<E: Engine>(
+pub(crate) fn listen<E: ServerEngine>(
     bind: &Bind,
     limits: &Limits,
-    alpn: &'static str,
+    alpn: &'static [&'static str],
 ) -> Result<Box<dyn Listener>, Error> {
-    let acceptor = TlsAcceptor::from(bind.identity.server_config(alpn.as_bytes(), limits.cipher)?);
+    let acceptor =
+        TlsAcceptor::from(bind.identity.server_config(alpn, limits.cipher, bind.key_log.as_ref())?);
     let socket = socket::listen(bind.addr, limits)?;
     let addr = socket.local_addr().map_err(|source| Error::Listen { addr: bind.addr, source })?;
-    let limits = limits.clone();
-    Ok(Box::new(SecuredListener::<E> { socket, addr, acceptor, alpn, limits, engine: PhantomData }))
+    let (limits, guards) = (limits.clone(), bind.guards.clone());
+    Ok(Box::new(SecuredListener::<E> { socket, addr, acceptor, alpn, limits, guards, engine: PhantomData }))
 }
 
 /// Asserts the application protocol: without an agreement TLS would go on with none.
-fn wire(probe: Probe, tls: &CommonState, alpn: &str) -> Result<Wire, Error> {
+fn wire(probe: Probe, tls: &CommonState, alpn: &[&str]) -> Result<Wire, Error> {
     let agreed = tls.alpn_protocol().map(|name| String::from_utf8_lossy(name).into_owned());
-    if agreed.as_deref() != Some(alpn) {
-        let agreed = agreed.as_deref().unwrap_or("none");
-        return Err(Error::Handshake(format!("the application protocol is {agreed}, not {alpn}")));
+    if !agreed.as_deref().is_some_and(|agreed| alpn.contains(&agreed)) {
+        let (agreed, wanted) = (agreed.as_deref().unwrap_or("none"), alpn.join(" or "));
+        return Err(Error::Handshake(format!("the application protocol is {agreed}, not {wanted}")));
     }
     let cipher = tls.negotiated_cipher_suite().map(|suite| suite_name(suite.suite()));
     Ok(Wire { probe, alpn: agreed, cipher })
@@ -57,13 +59,14 @@ struct SecuredListener<E> {
     socket: TcpListener,
     addr: SocketAddr,
     acceptor: TlsAcceptor,
-    alpn: &'static str,
+    alpn: &'static [&'static str],
     limits: Limits,
+    guards: Guards,
     engine: PhantomData<E>,
 }
 
 #[async_trait]
-impl<E: Engine> Listener for SecuredListener<E> {
+impl<E: ServerEngine> Listener for SecuredListener<E> {
     fn local_addr(&self) -> SocketAddr {
         self.addr
     }
@@ -71,12 +74,13 @@ impl<E: Engine> Listener for SecuredListener<E> {
     async fn accept(&self) -> Result<Handshake, Error> {
         let (stream, _) =
             self.socket.accept().await.map_err(|source| Error::Listen { addr: self.addr, source })?;
-        let (acceptor, alpn, limits) = (self.acceptor.clone(), self.alpn, self.limits.clone());
+        let (acceptor, alpn) = (self.acceptor.clone(), self.alpn);
+        let (limits, guards) = (self.limits.clone(), self.guards.clone());
         Ok(Box::pin(async move {
             let (stream, probe) = prepare(stream)?;
             let stream = acceptor.accept(stream).await.map_err(Error::handshake)?;
             let wire = wire(probe, stream.get_ref().1, alpn)?;
-            E::server(stream, wire, &limits).await
+            E::server(stream, wire, &limits, &guards).await
         }))
     }
 }

@@ -1,16 +1,18 @@
 //! HTTP/1.1 over a byte stream, by hyper.
 
+use std::{pin::pin, sync::Arc};
+
 use async_trait::async_trait;
 use http::{HeaderValue, Request, Response, Uri, header};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use hyper::{body::Incoming as Received, client, server, service::service_fn};
-use hyper_util::rt::TokioIo;
-use tokio::sync::{Mutex, mpsc, oneshot};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::sync::{Mutex, Notify, mpsc, oneshot};
 
 use crate::{
-    Body, Connection, Error, Incoming, Limits, Link, Responder, Session,
-    carriers::{Engine, Stream, Wire},
+    Body, Connection, Error, Guards, Incoming, Limits, Link, Responder, Session,
+    carriers::{ClientEngine, ServerEngine, Stream, Wire},
     tasks::Tasks,
 };
 
@@ -24,7 +26,7 @@ const MIN_BUFFER: usize = 8 << 10;
 pub(crate) struct Http1;
 
 #[async_trait]
-impl Engine for Http1 {
+impl ClientEngine for Http1 {
     async fn client(stream: impl Stream, wire: Wire, limits: &Limits) -> Result<Box<dyn Connection>, Error> {
         let (requests, connection) = client::conn::http1::Builder::new()
             .max_buf_size(buffer(limits))
@@ -38,20 +40,42 @@ impl Engine for Http1 {
         });
         Ok(Box::new(Http1Connection { requests: Mutex::new(requests), wire, _tasks: tasks }))
     }
+}
 
-    async fn server(stream: impl Stream, wire: Wire, limits: &Limits) -> Result<Box<dyn Session>, Error> {
+#[async_trait]
+impl ServerEngine for Http1 {
+    async fn server(
+        stream: impl Stream,
+        wire: Wire,
+        limits: &Limits,
+        guards: &Guards,
+    ) -> Result<Box<dyn Session>, Error> {
         let (arrivals, incoming) = mpsc::channel(1);
         let (ended, end) = oneshot::channel();
+        let closing = Arc::new(Notify::new());
         let service = service_fn(move |request| arrive(arrivals.clone(), request));
         let connection = server::conn::http1::Builder::new()
             .max_buf_size(buffer(limits))
+            .max_header_size(guards.header_bytes as usize)
+            .max_headers(guards.header_count)
+            .timer(TokioTimer::new())
+            .header_read_timeout(guards.header_timeout)
             .serve_connection(TokioIo::new(stream), service);
-        let tasks = Tasks::default();
-        tasks.spawn(async {
-            let _ = ended.send(connection.await);
+        let (tasks, asked) = (Tasks::default(), closing.clone());
+        tasks.spawn(async move {
+            let mut connection = pin!(connection);
+            let end = tokio::select! {
+                end = connection.as_mut() => end,
+                () = asked.notified() => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            };
+            // Nobody asks once the session is dropped.
+            let _ = ended.send(end);
         });
         let arrivals = Mutex::new(Arrivals { incoming, end });
-        Ok(Box::new(Http1Session { arrivals, wire, _tasks: tasks }))
+        Ok(Box::new(Http1Session { arrivals, closing, wire, _tasks: tasks }))
     }
 }
 
@@ -102,6 +126,7 @@ fn received(body: Received) -> Body {
 
 struct Http1Session {
     arrivals: Mutex<Arrivals>,
+    closing: Arc<Notify>,
     wire: Wire,
     _tasks: Tasks,
 }
@@ -122,6 +147,14 @@ impl Session for Http1Session {
                 Ok(Ok(())) | Err(_) => Ok(None),
             },
         }
+    }
+
+    async fn close(&self) {
+        self.closing.notify_one();
+        let Arrivals { incoming, end } = &mut *self.arrivals.lock().await;
+        incoming.close();
+        // However it ends, it has ended.
+        let _ = end.await;
     }
 
     fn link(&self) -> Link {

@@ -3,6 +3,7 @@
 use std::{
     future::poll_fn,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -12,11 +13,11 @@ use h2::{Ping, RecvStream, SendStream, client, server};
 use http::{Request, Response};
 use http_body::{Body as _, Frame};
 use http_body_util::BodyExt as _;
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, Notify, mpsc};
 
 use crate::{
-    Body, BodyError, Connection, Error, Incoming, Limits, Link, MAX_STREAMS, Responder, Session,
-    carriers::{Engine, Stream, Wire},
+    Body, BodyError, Connection, Error, Guards, Incoming, Limits, Link, Responder, Session,
+    carriers::{ClientEngine, ServerEngine, Stream, Wire},
     tasks::Tasks,
 };
 
@@ -34,7 +35,7 @@ const DATA_FRAME_BUDGET: usize = usize::MAX;
 pub(crate) struct Http2;
 
 #[async_trait]
-impl Engine for Http2 {
+impl ClientEngine for Http2 {
     async fn client(stream: impl Stream, wire: Wire, limits: &Limits) -> Result<Box<dyn Connection>, Error> {
         let (requests, mut connection) = client::Builder::new()
             .initial_window_size(window(limits))
@@ -58,22 +59,31 @@ impl Engine for Http2 {
         }
         Ok(Box::new(Http2Connection { requests, wire, tasks }))
     }
+}
 
-    async fn server(stream: impl Stream, wire: Wire, limits: &Limits) -> Result<Box<dyn Session>, Error> {
+#[async_trait]
+impl ServerEngine for Http2 {
+    async fn server(
+        stream: impl Stream,
+        wire: Wire,
+        limits: &Limits,
+        guards: &Guards,
+    ) -> Result<Box<dyn Session>, Error> {
         let connection = server::Builder::new()
             .initial_window_size(window(limits))
             .initial_connection_window_size(window(limits))
             .max_frame_size(frame(limits))
             .max_send_buffer_size(send_buffer(limits))
-            .max_concurrent_streams(MAX_STREAMS)
+            .max_header_list_size(guards.header_bytes)
+            .max_concurrent_streams(guards.streams)
             .data_frame_budget(DATA_FRAME_BUDGET)
             .handshake(stream)
             .await
             .map_err(Error::handshake)?;
-        let (arrivals, incoming) = mpsc::channel(MAX_STREAMS as usize);
-        let tasks = Tasks::default();
-        tasks.spawn(drive(connection, arrivals));
-        Ok(Box::new(Http2Session { incoming: Mutex::new(incoming), wire, _tasks: tasks }))
+        let (arrivals, incoming) = mpsc::channel(guards.streams as usize);
+        let (tasks, closing) = (Tasks::default(), Arc::new(Notify::new()));
+        tasks.spawn(drive(connection, arrivals, closing.clone()));
+        Ok(Box::new(Http2Session { incoming: Mutex::new(incoming), closing, wire, _tasks: tasks }))
     }
 }
 
@@ -122,6 +132,7 @@ impl Connection for Http2Connection {
 
 struct Http2Session {
     incoming: Mutex<mpsc::Receiver<Result<Incoming, Error>>>,
+    closing: Arc<Notify>,
     wire: Wire,
     _tasks: Tasks,
 }
@@ -130,6 +141,11 @@ struct Http2Session {
 impl Session for Http2Session {
     async fn accept(&self) -> Result<Option<Incoming>, Error> {
         self.incoming.lock().await.recv().await.transpose()
+    }
+
+    async fn close(&self) {
+        self.closing.notify_one();
+        while self.incoming.lock().await.recv().await.is_some() {}
     }
 
     fn link(&self) -> Link {
@@ -141,8 +157,17 @@ impl Session for Http2Session {
 async fn drive(
     mut connection: server::Connection<impl Stream, Bytes>,
     arrivals: mpsc::Sender<Result<Incoming, Error>>,
+    closing: Arc<Notify>,
 ) {
-    while let Some(accepted) = connection.accept().await {
+    loop {
+        let accepted = tokio::select! {
+            accepted = connection.accept() => accepted,
+            () = closing.notified() => {
+                connection.graceful_shutdown();
+                continue;
+            }
+        };
+        let Some(accepted) = accepted else { return };
         let incoming =
             accepted.map_err(|error| Error::protocol(PROTOCOL, error)).map(|(request, respond)| Incoming {
                 request: request.map(received),
@@ -150,7 +175,7 @@ async fn drive(
             });
         // There is a place for every stream that the settings admit.
         if arrivals.try_send(incoming).is_err() {
-            break;
+            return;
         }
     }
 }

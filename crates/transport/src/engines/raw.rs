@@ -19,8 +19,8 @@ use tokio::{
 
 use super::frame::{self, RequestHead, ResponseHead};
 use crate::{
-    Body, BodyError, Connection, Error, Incoming, Limits, Link, Responder, Session,
-    carriers::{Engine, Stream, Wire},
+    Body, BodyError, Connection, Error, Guards, Incoming, Limits, Link, Responder, Session,
+    carriers::{ClientEngine, ServerEngine, Stream, Wire},
 };
 
 /// How much one read of a body asks for. Larger reads fall out of the second-level cache before the sink
@@ -34,12 +34,20 @@ const PROTOCOL: &str = "raw stream";
 pub(crate) struct Raw;
 
 #[async_trait]
-impl Engine for Raw {
+impl ClientEngine for Raw {
     async fn client(stream: impl Stream, wire: Wire, _: &Limits) -> Result<Box<dyn Connection>, Error> {
         Ok(Box::new(RawLink::new(stream, wire)))
     }
+}
 
-    async fn server(stream: impl Stream, wire: Wire, _: &Limits) -> Result<Box<dyn Session>, Error> {
+#[async_trait]
+impl ServerEngine for Raw {
+    async fn server(
+        stream: impl Stream,
+        wire: Wire,
+        _: &Limits,
+        _: &Guards,
+    ) -> Result<Box<dyn Session>, Error> {
         Ok(Box::new(RawLink::new(stream, wire)))
     }
 }

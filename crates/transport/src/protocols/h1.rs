@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Registered by RFC 7301 section 6.
-const ALPN: &str = "http/1.1";
+pub(crate) const ALPN: &str = "http/1.1";
 
 pub(crate) struct H1;
 
@@ -31,6 +31,6 @@ impl Transport for H1 {
     }
 
     fn listen(&self, bind: &Bind, limits: &Limits) -> Result<Box<dyn Listener>, Error> {
-        secured::listen::<Http1>(bind, limits, ALPN)
+        secured::listen::<Http1>(bind, limits, &[ALPN])
     }
 }

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Registered by RFC 9113 section 3.2.
-const ALPN: &str = "h2";
+pub(crate) const ALPN: &str = "h2";
 
 pub(crate) struct H2;
 
@@ -31,6 +31,6 @@ impl Transport for H2 {
     }
 
     fn listen(&self, bind: &Bind, limits: &Limits) -> Result<Box<dyn Listener>, Error> {
-        secured::listen::<Http2>(bind, limits, ALPN)
+        secured::listen::<Http2>(bind, limits, &[ALPN])
     }
 }

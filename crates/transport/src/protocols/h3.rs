@@ -3,6 +3,7 @@
 use std::{
     future::poll_fn,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -11,16 +12,17 @@ use bytes::{Buf, Bytes};
 use h3::{
     client,
     error::{Code, StreamError},
-    quic, server,
+    quic,
+    server::{self, RequestResolver},
 };
 use http::{Request, Response};
 use http_body::Frame;
 use http_body_util::BodyExt as _;
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, Notify, mpsc};
 
 use crate::{
-    Bind, Body, BodyError, Connection, Error, Features, Handshake, Incoming, Limit, Limits, Link, Listener,
-    MAX_STREAMS, Peer, Responder, Session, Transport,
+    Bind, Body, BodyError, Connection, Error, Features, Guards, Handshake, Incoming, Limit, Limits, Link,
+    Listener, Peer, Responder, Session, Transport,
     carriers::quic::{Established, QuicListener, connect, listen},
     tasks::Tasks,
 };
@@ -62,7 +64,7 @@ impl Transport for H3 {
     }
 
     fn listen(&self, bind: &Bind, limits: &Limits) -> Result<Box<dyn Listener>, Error> {
-        Ok(Box::new(H3Listener(listen(bind, limits, ALPN)?)))
+        Ok(Box::new(H3Listener { quic: listen(bind, limits, ALPN)?, guards: bind.guards.clone() }))
     }
 }
 
@@ -93,33 +95,40 @@ impl Connection for H3Connection {
     }
 }
 
-struct H3Listener(QuicListener);
+struct H3Listener {
+    quic: QuicListener,
+    guards: Guards,
+}
 
 #[async_trait]
 impl Listener for H3Listener {
     fn local_addr(&self) -> std::net::SocketAddr {
-        self.0.local_addr()
+        self.quic.local_addr()
     }
 
     async fn accept(&self) -> Result<Handshake, Error> {
-        let handshake = self.0.accept().await?;
-        Ok(Box::pin(async {
+        let handshake = self.quic.accept().await?;
+        let guards = self.guards.clone();
+        Ok(Box::pin(async move {
             let established = handshake.await?;
             let connection = server::builder()
+                .max_field_section_size(guards.header_bytes.into())
                 .build(h3_quinn::Connection::new(established.connection.clone()))
                 .await
                 .map_err(Error::handshake)?;
-            let (arrivals, incoming) = mpsc::channel(MAX_STREAMS as usize);
+            let (arrivals, incoming) = mpsc::channel(guards.streams as usize);
             let tasks = Tasks::default();
-            tasks.spawn(drive(connection, arrivals));
-            Ok(Box::new(H3Session { incoming: Mutex::new(incoming), established, _tasks: tasks })
-                as Box<dyn Session>)
+            let closing = Arc::new(Notify::new());
+            tasks.spawn(drive(connection, arrivals, closing.clone()));
+            let incoming = Mutex::new(incoming);
+            Ok(Box::new(H3Session { incoming, closing, established, _tasks: tasks }) as Box<dyn Session>)
         }))
     }
 }
 
 struct H3Session {
     incoming: Mutex<mpsc::Receiver<Result<Incoming, Error>>>,
+    closing: Arc<Notify>,
     established: Established,
     _tasks: Tasks,
 }
@@ -128,6 +137,11 @@ struct H3Session {
 impl Session for H3Session {
     async fn accept(&self) -> Result<Option<Incoming>, Error> {
         self.incoming.lock().await.recv().await.transpose()
+    }
+
+    async fn close(&self) {
+        self.closing.notify_one();
+        while self.incoming.lock().await.recv().await.is_some() {}
     }
 
     fn link(&self) -> Link {
@@ -139,31 +153,39 @@ impl Session for H3Session {
 async fn drive(
     mut connection: server::Connection<h3_quinn::Connection, Bytes>,
     arrivals: mpsc::Sender<Result<Incoming, Error>>,
+    closing: Arc<Notify>,
 ) {
-    loop {
-        match connection.accept().await {
+    let error = loop {
+        let accepted = tokio::select! {
+            accepted = connection.accept() => accepted,
+            () = closing.notified() => match connection.shutdown(0).await {
+                Ok(()) => continue,
+                Err(error) => break error,
+            },
+        };
+        match accepted {
             Ok(Some(resolver)) => {
                 let arrivals = arrivals.clone();
                 tokio::spawn(async move {
-                    let incoming = resolver.resolve_request().await.map(|(request, stream)| {
-                        let (write, read) = stream.split();
-                        Incoming {
-                            request: request.map(|()| H3Body(read).boxed_unsync()),
-                            responder: Box::new(H3Responder(write)),
-                        }
-                    });
                     // Nobody waits once the session is dropped.
-                    let _ = arrivals.send(incoming.map_err(|e| Error::protocol(PROTOCOL, e))).await;
+                    let _ = arrivals.send(arrive(resolver).await).await;
                 });
             }
             Ok(None) => return,
-            Err(error) if error.is_h3_no_error() => return,
-            Err(error) => {
-                let _ = arrivals.send(Err(Error::protocol(PROTOCOL, error))).await;
-                return;
-            }
+            Err(error) => break error,
         }
+    };
+    if !error.is_h3_no_error() {
+        let _ = arrivals.send(Err(Error::protocol(PROTOCOL, error))).await;
     }
+}
+
+async fn arrive(resolver: RequestResolver<h3_quinn::Connection, Bytes>) -> Result<Incoming, Error> {
+    let resolved = resolver.resolve_request().await;
+    let (request, stream) = resolved.map_err(|error| Error::protocol(PROTOCOL, error))?;
+    let (write, read) = stream.split();
+    let request = request.map(|()| H3Body(read).boxed_unsync());
+    Ok(Incoming { request, responder: Box::new(H3Responder(write)) })
 }
 
 struct H3Responder(server::RequestStream<h3_quinn::SendStream<Bytes>, Bytes>);

@@ -1,8 +1,8 @@
 //! One file a protocol: what it is made of, and the limits that matter to it.
 
-mod h1;
+pub(crate) mod h1;
 mod h1c;
-mod h2;
+pub(crate) mod h2;
 mod h2c;
 mod h3;
 mod quic;

@@ -31,6 +31,6 @@ impl Transport for Tls {
     }
 
     fn listen(&self, bind: &Bind, limits: &Limits) -> Result<Box<dyn Listener>, Error> {
-        secured::listen::<Raw>(bind, limits, ALPN)
+        secured::listen::<Raw>(bind, limits, &[ALPN])
     }
 }
