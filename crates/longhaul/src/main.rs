@@ -11,6 +11,7 @@ mod check;
 mod cli;
 mod exit;
 mod host;
+mod instruments;
 mod matrix;
 mod record;
 mod report;

@@ -23,6 +23,7 @@ mod limits;
 mod link;
 mod protocols;
 mod server;
+mod session;
 mod socket;
 mod tasks;
 mod trust;

@@ -14,15 +14,14 @@ use tokio::{sync::mpsc, time::timeout};
 use transport::{Body, BodyLength, Connection, Peer, Transport, Trust};
 
 use super::{
-    await_order, emit,
+    await_order, emit, emit_progress,
     end::{Outgoing, take_in},
-    fault,
-    instruments::{Baseline, Instruments, together},
     protocol::{Event, Job, Order, Report, ServerAddress},
 };
 use crate::{
     case::Direction,
-    record::{Fault, FaultKind},
+    instruments::{Baseline, Instruments, together},
+    record::{Fault, FaultKind, fault},
 };
 
 /// The name in the server's certificate.
@@ -99,7 +98,7 @@ impl Client<'_> {
             .map(|connection| self.exchange(connection.as_ref()));
         let outcome = tokio::select! {
             outcome = try_join_all(exchanges) => outcome.map(|_| began.elapsed()),
-            () = self.instruments.watch(patience) => {
+            () = self.instruments.watch(patience, emit_progress) => {
                 Err(fault(FaultKind::Timeout, format!("no byte moved for {}", humane(patience))))
             }
         };

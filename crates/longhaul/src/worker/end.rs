@@ -12,10 +12,10 @@ use receiver::{Receipt, Sink};
 use sender::{MeteredBody, Sent};
 use transport::Body;
 
-use super::{fault, protocol::Job};
+use super::protocol::Job;
 use crate::{
     case::SinkKind,
-    record::{Fault, FaultKind},
+    record::{Fault, FaultKind, fault},
 };
 
 /// Makes the bodies that this end sends, and remembers how each went.

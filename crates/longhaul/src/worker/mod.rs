@@ -6,7 +6,6 @@
 
 mod client;
 mod end;
-mod instruments;
 mod protocol;
 mod server;
 
@@ -25,7 +24,7 @@ pub(crate) use protocol::{Event, Job, Order, Report, Role, ServerAddress};
 
 use crate::{
     exit::USAGE,
-    record::{Fault, FaultKind},
+    record::{Fault, FaultKind, fault},
 };
 
 /// The worker's main: does the job on standard input.
@@ -100,37 +99,7 @@ fn emit(event: &Event) {
     }
 }
 
-fn fault(kind: FaultKind, message: impl ToString) -> Fault {
-    Fault { kind, message: message.to_string(), end: None }
-}
-
-impl From<transport::Error> for Fault {
-    fn from(error: transport::Error) -> Self {
-        use transport::Error::*;
-        let kind = match error {
-            Connect { .. } => FaultKind::Connect,
-            Listen { .. } => FaultKind::Listen,
-            Identity(_) | Handshake(_) => FaultKind::Handshake,
-            Truncated(_) => FaultKind::Truncated,
-            Body(_) => FaultKind::Payload,
-            Protocol { .. } => FaultKind::Protocol,
-        };
-        fault(kind, error)
-    }
-}
-
-impl From<payload::Error> for Fault {
-    fn from(error: payload::Error) -> Self {
-        fault(FaultKind::Payload, error)
-    }
-}
-
-impl From<receiver::Error> for Fault {
-    fn from(error: receiver::Error) -> Self {
-        let kind = match error {
-            receiver::Error::Broken { .. } | receiver::Error::Length { .. } => FaultKind::Truncated,
-            receiver::Error::Save(_) => FaultKind::Save,
-        };
-        fault(kind, error)
-    }
+/// A sign of life.
+fn emit_progress(bytes: u64, rss_bytes: Option<u64>) {
+    emit(&Event::Progress { bytes, rss_bytes });
 }

@@ -11,13 +11,14 @@ use transport::{Bind, Body, BodyLength, Identity, Incoming, Listener, Session};
 use super::{
     await_order,
     client::{SERVER_NAME, humane},
-    emit,
+    emit, emit_progress,
     end::{Outgoing, take_in},
-    fault,
-    instruments::{Baseline, Instruments, together},
     protocol::{Event, Job, Order, Report, ServerAddress},
 };
-use crate::record::{Fault, FaultKind};
+use crate::{
+    instruments::{Baseline, Instruments, together},
+    record::{Fault, FaultKind, fault},
+};
 
 pub(super) async fn run(job: &Job, orders: &mut mpsc::UnboundedReceiver<Order>) -> Result<Report, Fault> {
     let listener = listen(job)?;
@@ -87,7 +88,7 @@ impl Server<'_> {
         tokio::select! {
             () = await_order(orders, Order::Finish) => Ok(()),
             fault = broken => Err(fault),
-            () = self.instruments.watch(patience) => {
+            () = self.instruments.watch(patience, emit_progress) => {
                 Err(fault(FaultKind::Timeout, format!("no byte moved for {}", humane(patience))))
             }
         }

@@ -5,7 +5,7 @@
 use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::{Connection, Error, Guards, Limits, Link, Session, socket::Probe};
+use crate::{Connection, Error, Guards, Limits, Link, Session, session::Linked, socket::Probe};
 
 pub(crate) mod plain;
 pub(crate) mod quic;
@@ -48,8 +48,10 @@ impl Wire {
     pub(crate) fn alpn(&self) -> Option<&str> {
         self.alpn.as_deref()
     }
+}
 
-    pub(crate) fn link(&self) -> Link {
+impl Linked for Wire {
+    fn link(&self) -> Link {
         Link { alpn: self.alpn.clone(), cipher: self.cipher.clone(), ..self.probe.tcp() }
     }
 }

@@ -15,6 +15,7 @@ use rustls::quic::Suite;
 
 use crate::{
     Bind, Cipher, Congestion, Error, Limits, Link, MAX_STREAMS, MIN_QUIC_MTU, Peer, QuicStats, Stats,
+    session::Linked,
     socket::{self, Probe},
     trust::{suite, suite_name},
 };
@@ -126,9 +127,10 @@ impl Established {
         let agreed = agreed.as_deref().unwrap_or("none");
         Err(Error::Handshake(format!("the application protocol is {agreed}, not {expected}")))
     }
+}
 
-    /// What quinn and the kernel know about the connection now.
-    pub(crate) fn link(&self) -> Link {
+impl Linked for Established {
+    fn link(&self) -> Link {
         let stats = self.connection.stats();
         let micros = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
         Link {

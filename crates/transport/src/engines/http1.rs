@@ -1,6 +1,6 @@
 //! HTTP/1.1 over a byte stream, by hyper.
 
-use std::{pin::pin, sync::Arc};
+use std::pin::pin;
 
 use async_trait::async_trait;
 use http::{HeaderValue, Request, Response, Uri, header};
@@ -8,11 +8,12 @@ use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use hyper::{body::Incoming as Received, client, server, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::sync::{Mutex, Notify, mpsc, oneshot};
+use tokio::sync::{Mutex, oneshot};
 
 use crate::{
     Body, Connection, Error, Guards, Incoming, Limits, Link, Responder, Session,
     carriers::{ClientEngine, ServerEngine, Stream, Wire},
+    session::{Arrivals, Closing, Driven, Linked as _},
     tasks::Tasks,
 };
 
@@ -50,32 +51,37 @@ impl ServerEngine for Http1 {
         limits: &Limits,
         guards: &Guards,
     ) -> Result<Box<dyn Session>, Error> {
-        let (arrivals, incoming) = mpsc::channel(1);
-        let (ended, end) = oneshot::channel();
-        let closing = Arc::new(Notify::new());
-        let service = service_fn(move |request| arrive(arrivals.clone(), request));
-        let connection = server::conn::http1::Builder::new()
+        let mut builder = server::conn::http1::Builder::new();
+        builder
             .max_buf_size(buffer(limits))
             .max_header_size(guards.header_bytes as usize)
             .max_headers(guards.header_count)
             .timer(TokioTimer::new())
-            .header_read_timeout(guards.header_timeout)
-            .serve_connection(TokioIo::new(stream), service);
-        let (tasks, asked) = (Tasks::default(), closing.clone());
-        tasks.spawn(async move {
-            let mut connection = pin!(connection);
-            let end = tokio::select! {
-                end = connection.as_mut() => end,
-                () = asked.notified() => {
-                    connection.as_mut().graceful_shutdown();
-                    connection.await
-                }
-            };
-            // Nobody asks once the session is dropped.
-            let _ = ended.send(end);
-        });
-        let arrivals = Mutex::new(Arrivals { incoming, end });
-        Ok(Box::new(Http1Session { arrivals, closing, wire, _tasks: tasks }))
+            .header_read_timeout(guards.header_timeout);
+        Ok(Driven::start(1, wire, |arrivals, closing| drive(builder, stream, arrivals, closing)))
+    }
+}
+
+/// Drives a server's connection: hyper calls for an answer to each request.
+async fn drive(
+    builder: server::conn::http1::Builder,
+    stream: impl Stream,
+    arrivals: Arrivals,
+    closing: Closing,
+) {
+    let arriving = arrivals.clone();
+    let service = service_fn(move |request| arrive(arriving.clone(), request));
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let end = tokio::select! {
+        end = connection.as_mut() => end,
+        () = closing.notified() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = end {
+        // Nobody waits once the session is dropped.
+        let _ = arrivals.send(Err(Error::protocol(PROTOCOL, error))).await;
     }
 }
 
@@ -124,54 +130,13 @@ fn received(body: Received) -> Body {
     body.map_err(|error| Error::truncated(error).into()).boxed_unsync()
 }
 
-struct Http1Session {
-    arrivals: Mutex<Arrivals>,
-    closing: Arc<Notify>,
-    wire: Wire,
-    _tasks: Tasks,
-}
-
-struct Arrivals {
-    incoming: mpsc::Receiver<Incoming>,
-    end: oneshot::Receiver<hyper::Result<()>>,
-}
-
-#[async_trait]
-impl Session for Http1Session {
-    async fn accept(&self) -> Result<Option<Incoming>, Error> {
-        let Arrivals { incoming, end } = &mut *self.arrivals.lock().await;
-        match incoming.recv().await {
-            Some(incoming) => Ok(Some(incoming)),
-            None => match end.await {
-                Ok(Err(error)) => Err(Error::protocol(PROTOCOL, error)),
-                Ok(Ok(())) | Err(_) => Ok(None),
-            },
-        }
-    }
-
-    async fn close(&self) {
-        self.closing.notify_one();
-        let Arrivals { incoming, end } = &mut *self.arrivals.lock().await;
-        incoming.close();
-        // However it ends, it has ended.
-        let _ = end.await;
-    }
-
-    fn link(&self) -> Link {
-        self.wire.link()
-    }
-}
-
 /// Hands a request over to the session, and the session's response to hyper.
-async fn arrive(
-    arrivals: mpsc::Sender<Incoming>,
-    request: Request<Received>,
-) -> Result<Response<Body>, Error> {
+async fn arrive(arrivals: Arrivals, request: Request<Received>) -> Result<Response<Body>, Error> {
     let gone = || Error::Protocol { protocol: PROTOCOL, reason: "the request was left unanswered".into() };
     let (responder, response) = oneshot::channel();
     let incoming =
         Incoming { request: request.map(received), responder: Box::new(Http1Responder(responder)) };
-    arrivals.send(incoming).await.map_err(|_| gone())?;
+    arrivals.send(Ok(incoming)).await.map_err(|_| gone())?;
     response.await.map_err(|_| gone())
 }
 

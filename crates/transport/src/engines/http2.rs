@@ -3,7 +3,6 @@
 use std::{
     future::poll_fn,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -13,11 +12,11 @@ use h2::{Ping, RecvStream, SendStream, client, server};
 use http::{Request, Response};
 use http_body::{Body as _, Frame};
 use http_body_util::BodyExt as _;
-use tokio::sync::{Mutex, Notify, mpsc};
 
 use crate::{
     Body, BodyError, Connection, Error, Guards, Incoming, Limits, Link, Responder, Session,
     carriers::{ClientEngine, ServerEngine, Stream, Wire},
+    session::{Arrivals, Closing, Driven, Linked as _},
     tasks::Tasks,
 };
 
@@ -80,10 +79,7 @@ impl ServerEngine for Http2 {
             .handshake(stream)
             .await
             .map_err(Error::handshake)?;
-        let (arrivals, incoming) = mpsc::channel(guards.streams as usize);
-        let (tasks, closing) = (Tasks::default(), Arc::new(Notify::new()));
-        tasks.spawn(drive(connection, arrivals, closing.clone()));
-        Ok(Box::new(Http2Session { incoming: Mutex::new(incoming), closing, wire, _tasks: tasks }))
+        Ok(Driven::start(guards.streams, wire, |arrivals, closing| drive(connection, arrivals, closing)))
     }
 }
 
@@ -130,35 +126,8 @@ impl Connection for Http2Connection {
     }
 }
 
-struct Http2Session {
-    incoming: Mutex<mpsc::Receiver<Result<Incoming, Error>>>,
-    closing: Arc<Notify>,
-    wire: Wire,
-    _tasks: Tasks,
-}
-
-#[async_trait]
-impl Session for Http2Session {
-    async fn accept(&self) -> Result<Option<Incoming>, Error> {
-        self.incoming.lock().await.recv().await.transpose()
-    }
-
-    async fn close(&self) {
-        self.closing.notify_one();
-        while self.incoming.lock().await.recv().await.is_some() {}
-    }
-
-    fn link(&self) -> Link {
-        self.wire.link()
-    }
-}
-
 /// Drives a server's connection: accepting is what makes all its streams go on.
-async fn drive(
-    mut connection: server::Connection<impl Stream, Bytes>,
-    arrivals: mpsc::Sender<Result<Incoming, Error>>,
-    closing: Arc<Notify>,
-) {
+async fn drive(mut connection: server::Connection<impl Stream, Bytes>, arrivals: Arrivals, closing: Closing) {
     loop {
         let accepted = tokio::select! {
             accepted = connection.accept() => accepted,

@@ -21,6 +21,7 @@ use super::frame::{self, RequestHead, ResponseHead};
 use crate::{
     Body, BodyError, Connection, Error, Guards, Incoming, Limits, Link, Responder, Session,
     carriers::{ClientEngine, ServerEngine, Stream, Wire},
+    session::Linked as _,
 };
 
 /// How much one read of a body asks for. Larger reads fall out of the second-level cache before the sink

@@ -3,7 +3,6 @@
 use std::{
     future::poll_fn,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -18,12 +17,12 @@ use h3::{
 use http::{Request, Response};
 use http_body::Frame;
 use http_body_util::BodyExt as _;
-use tokio::sync::{Mutex, Notify, mpsc};
 
 use crate::{
     Bind, Body, BodyError, Connection, Error, Features, Guards, Handshake, Incoming, Limit, Limits, Link,
-    Listener, Peer, Responder, Session, Transport,
+    Listener, Peer, Responder, Transport,
     carriers::quic::{Established, QuicListener, connect, listen},
+    session::{Arrivals, Closing, Driven, Linked as _},
     tasks::Tasks,
 };
 
@@ -116,44 +115,17 @@ impl Listener for H3Listener {
                 .build(h3_quinn::Connection::new(established.connection.clone()))
                 .await
                 .map_err(Error::handshake)?;
-            let (arrivals, incoming) = mpsc::channel(guards.streams as usize);
-            let tasks = Tasks::default();
-            let closing = Arc::new(Notify::new());
-            tasks.spawn(drive(connection, arrivals, closing.clone()));
-            let incoming = Mutex::new(incoming);
-            Ok(Box::new(H3Session { incoming, closing, established, _tasks: tasks }) as Box<dyn Session>)
+            let drive = |arrivals, closing| drive(connection, arrivals, closing);
+            Ok(Driven::start(guards.streams, established, drive))
         }))
-    }
-}
-
-struct H3Session {
-    incoming: Mutex<mpsc::Receiver<Result<Incoming, Error>>>,
-    closing: Arc<Notify>,
-    established: Established,
-    _tasks: Tasks,
-}
-
-#[async_trait]
-impl Session for H3Session {
-    async fn accept(&self) -> Result<Option<Incoming>, Error> {
-        self.incoming.lock().await.recv().await.transpose()
-    }
-
-    async fn close(&self) {
-        self.closing.notify_one();
-        while self.incoming.lock().await.recv().await.is_some() {}
-    }
-
-    fn link(&self) -> Link {
-        self.established.link()
     }
 }
 
 /// Drives a server's connection: accepting is what makes its control streams go on.
 async fn drive(
     mut connection: server::Connection<h3_quinn::Connection, Bytes>,
-    arrivals: mpsc::Sender<Result<Incoming, Error>>,
-    closing: Arc<Notify>,
+    arrivals: Arrivals,
+    closing: Closing,
 ) {
     let error = loop {
         let accepted = tokio::select! {

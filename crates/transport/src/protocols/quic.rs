@@ -12,17 +12,14 @@ use http::{Request, Response};
 use http_body::Frame;
 use http_body_util::BodyExt as _;
 use quinn::{ConnectionError, RecvStream, SendStream, VarInt};
-use tokio::{
-    sync::{Mutex, mpsc},
-    task::JoinSet,
-};
+use tokio::task::JoinSet;
 
 use crate::{
     Bind, Body, BodyError, Connection, Error, Features, Handshake, Incoming, Limit, Limits, Link, Listener,
-    MAX_STREAMS, Peer, Responder, Session, Transport,
+    Peer, Responder, Transport,
     carriers::quic::{self, Established, QuicListener},
     engines::frame::{self, RequestHead, ResponseHead},
-    tasks::Tasks,
+    session::{Arrivals, Closing, Driven, Linked as _},
 };
 
 /// A name of our own: the row speaks no registered protocol.
@@ -63,21 +60,29 @@ impl Transport for Quic {
     }
 
     fn listen(&self, bind: &Bind, limits: &Limits) -> Result<Box<dyn Listener>, Error> {
-        Ok(Box::new(Listening(quic::listen(bind, limits, ALPN)?)))
+        Ok(Box::new(Listening { quic: quic::listen(bind, limits, ALPN)?, streams: bind.guards.streams }))
     }
 }
 
-struct Listening(QuicListener);
+struct Listening {
+    quic: QuicListener,
+    streams: u32,
+}
 
 #[async_trait]
 impl Listener for Listening {
     fn local_addr(&self) -> std::net::SocketAddr {
-        self.0.local_addr()
+        self.quic.local_addr()
     }
 
     async fn accept(&self) -> Result<Handshake, Error> {
-        let handshake = self.0.accept().await?;
-        Ok(Box::pin(async { Ok(Box::new(QuicSession::over(handshake.await?)) as Box<dyn Session>) }))
+        let handshake = self.quic.accept().await?;
+        let streams = self.streams;
+        Ok(Box::pin(async move {
+            let established = handshake.await?;
+            let connection = established.connection.clone();
+            Ok(Driven::start(streams, established, |arrivals, closing| drive(connection, arrivals, closing)))
+        }))
     }
 }
 
@@ -107,38 +112,16 @@ impl Drop for QuicConnection {
     }
 }
 
-struct QuicSession {
-    incoming: Mutex<mpsc::Receiver<Result<Incoming, Error>>>,
-    established: Established,
-    _tasks: Tasks,
-}
-
-impl QuicSession {
-    fn over(established: Established) -> Self {
-        let (arrivals, incoming) = mpsc::channel(MAX_STREAMS as usize);
-        let tasks = Tasks::default();
-        tasks.spawn(drive(established.connection.clone(), arrivals));
-        Self { incoming: Mutex::new(incoming), established, _tasks: tasks }
-    }
-}
-
-#[async_trait]
-impl Session for QuicSession {
-    async fn accept(&self) -> Result<Option<Incoming>, Error> {
-        self.incoming.lock().await.recv().await.transpose()
-    }
-
-    fn link(&self) -> Link {
-        self.established.link()
-    }
-}
-
 /// Takes streams as they open. Their heads are awaited side by side: a stream is open as soon as a later
 /// one is, and its head may have to wait until the bodies of others have been read.
-async fn drive(connection: quinn::Connection, arrivals: mpsc::Sender<Result<Incoming, Error>>) {
+async fn drive(connection: quinn::Connection, arrivals: Arrivals, closing: Closing) {
     let mut heads = JoinSet::new();
     let error = loop {
-        let (write, read) = match connection.accept_bi().await {
+        let accepted = tokio::select! {
+            accepted = connection.accept_bi() => accepted,
+            () = closing.notified() => return,
+        };
+        let (write, read) = match accepted {
             Ok(stream) => stream,
             Err(ConnectionError::ApplicationClosed(_)) => return,
             Err(error) => break Error::protocol(PROTOCOL, error),

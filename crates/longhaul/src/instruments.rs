@@ -1,4 +1,4 @@
-//! What a worker measures of itself, and the watch over its progress.
+//! What an end measures of itself, and the watch over its progress.
 
 use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError},
@@ -12,18 +12,17 @@ use metrics::{
 use tokio::time::{MissedTickBehavior, interval};
 use transport::Link;
 
-use super::{emit, protocol::Event};
 use crate::record::{CpuRecord, EndRecord, LinkRecord, MemoryRecord};
 
 /// How often memory is sampled: often enough for a curve of a transfer of half a second, and a reading of
 /// some 20 µs costs a core 0.2 %.
 const SAMPLE: Duration = Duration::from_millis(10);
 
-/// One of this many samples is told to the orchestrator: four a second.
+/// One of this many samples is told to whoever watches: four a second.
 const SAMPLES_PER_PROGRESS: u64 = 25;
 
 /// Memory and time before the transfer.
-pub(super) struct Baseline {
+pub(crate) struct Baseline {
     memory: Option<Memory>,
     resources: Option<Resources>,
     reader: Option<MemoryReader>,
@@ -31,7 +30,7 @@ pub(super) struct Baseline {
 
 impl Baseline {
     /// To be taken after the handshake, before payload and meters are made.
-    pub(super) fn take() -> Self {
+    pub(crate) fn take() -> Self {
         let reader = MemoryReader::new().ok();
         let memory = reader.as_ref().and_then(MemoryReader::read);
         Self { memory, resources: Resources::used(), reader }
@@ -39,12 +38,12 @@ impl Baseline {
 }
 
 /// Tells the current state of the connections that an end has, all together.
-pub(super) type Links = Arc<dyn Fn() -> Link + Send + Sync>;
+pub(crate) type Links = Arc<dyn Fn() -> Link + Send + Sync>;
 
 /// The instruments of one end during its transfer.
-pub(super) struct Instruments {
+pub(crate) struct Instruments {
     baseline: Baseline,
-    pub(super) meter: Meter,
+    pub(crate) meter: Meter,
     began: OnceLock<Stamp>,
     links: Links,
     samples: Mutex<Samples>,
@@ -57,13 +56,13 @@ struct Samples {
 }
 
 impl Instruments {
-    pub(super) fn new(baseline: Baseline, chunk_bytes: u64, links: Links) -> Self {
+    pub(crate) fn new(baseline: Baseline, chunk_bytes: u64, links: Links) -> Self {
         let meter = Meter::new(chunk_bytes);
         Self { baseline, meter, began: OnceLock::new(), links, samples: Mutex::default() }
     }
 
     /// The transfer begins, unless it has begun already: tells when.
-    pub(super) fn begin(&self) -> Stamp {
+    pub(crate) fn begin(&self) -> Stamp {
         *self.began.get_or_init(|| {
             self.meter.start();
             Stamp::now()
@@ -71,7 +70,7 @@ impl Instruments {
     }
 
     /// From the beginning to the first body byte.
-    pub(super) fn first_byte(&self) -> Option<Duration> {
+    pub(crate) fn first_byte(&self) -> Option<Duration> {
         Some(self.meter.readings().first_byte?.since(*self.began.get()?))
     }
 
@@ -79,8 +78,9 @@ impl Instruments {
         self.began.get().map_or(Duration::ZERO, |began| began.elapsed())
     }
 
-    /// Samples until it is dropped; returns when nothing has moved for `timeout`.
-    pub(super) async fn watch(&self, timeout: Duration) {
+    /// Samples until it is dropped, telling `progress` (body bytes and resident memory) a few times a second.
+    /// Returns when nothing has moved for `timeout`.
+    pub(crate) async fn watch(&self, timeout: Duration, progress: impl Fn(u64, Option<u64>)) {
         let mut ticks = interval(SAMPLE);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let (mut moved, mut seen, mut count) = (Stamp::now(), 0, 0_u64);
@@ -89,7 +89,7 @@ impl Instruments {
             let bytes = self.meter.bytes();
             let memory = self.sample(bytes);
             if count.is_multiple_of(SAMPLES_PER_PROGRESS) {
-                emit(&Event::Progress { bytes, rss_bytes: memory.map(|memory| memory.rss_bytes) });
+                progress(bytes, memory.map(|memory| memory.rss_bytes));
             }
             count += 1;
             if bytes != seen {
@@ -112,7 +112,7 @@ impl Instruments {
     }
 
     /// The end's record and its connection, as of now.
-    pub(super) fn read(&self) -> (EndRecord, LinkRecord) {
+    pub(crate) fn read(&self) -> (EndRecord, LinkRecord) {
         let resources = Resources::used().zip(self.baseline.resources).map(|(now, then)| now.since(then));
         let readings = self.meter.readings();
         let link = (self.links)();
@@ -155,7 +155,7 @@ impl Instruments {
 }
 
 /// All connections of an end as one.
-pub(super) fn together(mut links: impl Iterator<Item = Link>) -> Link {
+pub(crate) fn together(mut links: impl Iterator<Item = Link>) -> Link {
     let mut all = links.next().unwrap_or_default();
     links.for_each(|link| all.add(&link));
     all
