@@ -72,6 +72,7 @@ impl Case {
         match &self.payload {
             Kind::Random => {}
             Kind::Zero => axes.push("payload=zero".into()),
+            Kind::Stdin => axes.push("payload=stdin".into()),
             Kind::File(path) => {
                 let name = path.file_name().unwrap_or(path.as_os_str());
                 axes.push(format!("payload=file:{}", name.display()));

@@ -14,6 +14,7 @@ mod host;
 mod instruments;
 mod matrix;
 mod record;
+mod remote;
 mod report;
 mod results;
 mod serve;
@@ -36,6 +37,8 @@ fn main() -> ExitCode {
     let outcome = match command {
         Command::Bench(args) => bench::main(&args),
         Command::Serve(args) => serve::main(&args),
+        Command::Send(args) => remote::send(&args),
+        Command::Fetch(args) => remote::fetch(&args),
         Command::Check(args) => check::main(&args),
         Command::Worker => return worker::main(),
     };

@@ -1,4 +1,4 @@
-//! A body read from a file, in pieces, a bounded distance ahead of the sender.
+//! A body read from a file or from standard input, in pieces, a bounded distance ahead of the sender.
 
 use std::{
     fs::File,
@@ -25,7 +25,8 @@ pub(crate) struct FileBody {
     pieces: mpsc::Receiver<Result<Bytes, Error>>,
     piece: Bytes,
     chunk: usize,
-    remaining: u64,
+    /// What has not been yielded; unknown of standard input until it has ended.
+    remaining: Option<u64>,
 }
 
 impl FileBody {
@@ -36,35 +37,44 @@ impl FileBody {
 
     /// Starts to read `size` bytes of `file` from where it stands; `path` is what errors call it.
     pub(crate) fn read(file: File, path: &Path, size: u64, chunk: ChunkSize) -> Self {
+        Self::start(file, path, Some(size), chunk)
+    }
+
+    /// Starts to read standard input to its end.
+    pub(crate) fn stdin(chunk: ChunkSize) -> Self {
+        Self::start(io::stdin(), Path::new("standard input"), None, chunk)
+    }
+
+    fn start(input: impl Read + Send + 'static, path: &Path, size: Option<u64>, chunk: ChunkSize) -> Self {
         let chunk = chunk.get();
         let read = chunk * (READ / chunk).max(1);
         let (sender, pieces) = mpsc::channel((READ_AHEAD / read).max(1));
-        let reader = Reader { file, path: path.to_owned(), size, read };
+        let reader = Reader { input, path: path.to_owned(), size, read };
         tokio::task::spawn_blocking(move || reader.run(&sender));
         Self { pieces, piece: Bytes::new(), chunk, remaining: size }
     }
 
-    /// The bytes not yet yielded.
-    pub(crate) fn remaining(&self) -> u64 {
-        self.remaining
+    /// Whether every byte has been yielded.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.remaining == Some(0)
     }
 
     /// The next chunk, once it has been read.
     pub(crate) fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
-        if self.remaining == 0 {
+        if self.is_finished() {
             return Poll::Ready(None);
         }
         if self.piece.is_empty() {
             match ready!(self.pieces.poll_recv(cx)) {
                 Some(Ok(piece)) => self.piece = piece,
                 end => {
-                    self.remaining = 0;
+                    self.remaining = Some(0);
                     return Poll::Ready(end);
                 }
             }
         }
         let chunk = self.piece.split_to(self.chunk.min(self.piece.len()));
-        self.remaining -= chunk.len() as u64;
+        self.remaining = self.remaining.map(|remaining| remaining - chunk.len() as u64);
         Poll::Ready(Some(Ok(chunk)))
     }
 }
@@ -80,35 +90,45 @@ pub(crate) fn open(path: &Path) -> Result<File, Error> {
 }
 
 /// The blocking half.
-struct Reader {
-    file: File,
+struct Reader<R> {
+    input: R,
     path: PathBuf,
-    size: u64,
+    size: Option<u64>,
     read: usize,
 }
 
-impl Reader {
+impl<R: Read> Reader<R> {
+    /// Reads piece by piece until the end, an error, or nobody listens any more.
     fn run(mut self, pieces: &mpsc::Sender<Result<Bytes, Error>>) {
         let mut at = 0;
-        while at < self.size {
-            let piece = self.piece(at);
-            at += piece.as_ref().map_or(self.size, |piece| piece.len() as u64);
-            if pieces.blocking_send(piece).is_err() {
+        loop {
+            let piece = self.piece(at).transpose();
+            let Some(piece) = piece else { return };
+            let failed = piece.is_err();
+            at += piece.as_ref().map_or(0, |piece| piece.len() as u64);
+            if pieces.blocking_send(piece).is_err() || failed {
                 return;
             }
         }
     }
 
-    /// The piece at byte `at`, whole.
-    fn piece(&mut self, at: u64) -> Result<Bytes, Error> {
-        let length = (self.size - at).min(self.read as u64) as usize;
-        let mut piece = BytesMut::zeroed(length);
-        match self.file.read_exact(&mut piece) {
-            Ok(()) => Ok(piece.freeze()),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                Err(Error::Shrank { path: self.path.clone(), expected: self.size })
+    /// The piece at byte `at`; `None` at the end.
+    fn piece(&mut self, at: u64) -> Result<Option<Bytes>, Error> {
+        let wanted = self.size.map_or(self.read as u64, |size| (size - at).min(self.read as u64)) as usize;
+        let mut piece = BytesMut::zeroed(wanted);
+        let mut filled = 0;
+        while filled < wanted {
+            match self.input.read(&mut piece[filled..]) {
+                Ok(0) => break,
+                Ok(length) => filled += length,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(source) => return Err(Error::Unreadable { path: self.path.clone(), source }),
             }
-            Err(source) => Err(Error::Unreadable { path: self.path.clone(), source }),
         }
+        if let Some(expected) = self.size.filter(|_| filled < wanted) {
+            return Err(Error::Shrank { path: self.path.clone(), expected });
+        }
+        piece.truncate(filled);
+        Ok((filled > 0).then(|| piece.freeze()))
     }
 }

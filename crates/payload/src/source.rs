@@ -20,7 +20,7 @@ use crate::{
     generated::{Block, Generated},
 };
 
-/// What a body consists of. Its text form is the `--payload` flag's value: `random`, `zero`, `file:PATH`.
+/// What a body consists of. Its text form is the `--payload` flag's value: `random`, `zero`, `file:PATH`, `-`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub enum Kind {
@@ -30,6 +30,8 @@ pub enum Kind {
     Zero,
     /// A file's bytes.
     File(PathBuf),
+    /// What comes on standard input, up to its end.
+    Stdin,
 }
 
 impl Kind {
@@ -50,6 +52,7 @@ impl fmt::Display for Kind {
             Self::Random => f.write_str("random"),
             Self::Zero => f.write_str("zero"),
             Self::File(path) => write!(f, "file:{}", path.display()),
+            Self::Stdin => f.write_str("-"),
         }
     }
 }
@@ -62,6 +65,7 @@ impl FromStr for Kind {
             Some(path) if !path.is_empty() => Ok(Self::File(path.into())),
             None if text == "random" => Ok(Self::Random),
             None if text == "zero" => Ok(Self::Zero),
+            None if text == "-" => Ok(Self::Stdin),
             _ => Err(Error::UnknownKind(text.to_owned())),
         }
     }
@@ -92,6 +96,7 @@ pub struct Payload {
 enum Origin {
     Block(Block),
     File(PathBuf),
+    Stdin,
 }
 
 impl Payload {
@@ -101,11 +106,12 @@ impl Payload {
             Kind::Random => Origin::Block(Block::random(seed, chunk)),
             Kind::Zero => Origin::Block(Block::zero(chunk)),
             Kind::File(path) => Origin::File(path.clone()),
+            Kind::Stdin => Origin::Stdin,
         };
         Self { chunk, origin }
     }
 
-    /// A body of `size` bytes from the beginning. Must be called within a tokio runtime.
+    /// A body of `size` bytes from the beginning; standard input has whatever size it has. Must be called within a tokio runtime.
     ///
     /// # Errors
     /// The file cannot be opened or is not a regular file.
@@ -113,15 +119,16 @@ impl Payload {
         Ok(Source(match &self.origin {
             Origin::Block(block) => Body::Generated(block.body(size)),
             Origin::File(path) => Body::File(FileBody::open(path, size, self.chunk)?),
+            Origin::Stdin => Body::File(FileBody::stdin(self.chunk)),
         }))
     }
 
     /// The digest of a generated body of `size` bytes, computed off the clock from seed and size alone.
-    /// `None` for a file, whose digest is only known once it has been read.
+    /// `None` for what is read, whose digest is only known once it has been read.
     pub fn digest(&self, size: u64) -> Option<Digest> {
         match &self.origin {
             Origin::Block(block) => Some(block.digest(size)),
-            Origin::File(_) => None,
+            Origin::File(_) | Origin::Stdin => None,
         }
     }
 }
@@ -141,7 +148,7 @@ impl Source {
     pub fn is_finished(&self) -> bool {
         match &self.0 {
             Body::Generated(body) => body.remaining() == 0,
-            Body::File(body) => body.remaining() == 0,
+            Body::File(body) => body.is_finished(),
         }
     }
 }
@@ -167,7 +174,7 @@ enum Body {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The `--payload` value names nothing known.
-    #[error("unknown payload '{0}': it must be random, zero or file:PATH")]
+    #[error("unknown payload '{0}': it must be random, zero or file:PATH, or - for standard input")]
     UnknownKind(String),
     /// The path leads to a folder, a device or a pipe.
     #[error("payload {} is not a regular file", path.display())]
@@ -212,7 +219,7 @@ mod tests {
 
     #[test]
     fn the_flag_reads_back_as_it_prints() {
-        for text in ["random", "zero", "file:/tmp/a:b"] {
+        for text in ["random", "zero", "file:/tmp/a:b", "-"] {
             assert_eq!(text.parse::<Kind>().unwrap().to_string(), text);
         }
         for text in ["", "file:", "rnd", "file"] {

@@ -5,4 +5,4 @@ pub mod save;
 mod sink;
 
 pub use receive::{Error, Receipt, receive};
-pub use sink::Sink;
+pub use sink::{Output, Sink};

@@ -1,12 +1,14 @@
 //! Where received bytes go.
 
+use std::pin::Pin;
+
 use bytes::Bytes;
 use payload::{Digest, Hasher};
+use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 
 use crate::save::{SafeName, SaveError, Saver};
 
 /// Takes the bytes of one body.
-#[derive(Debug)]
 pub enum Sink {
     /// Lets them go.
     Discard,
@@ -14,7 +16,12 @@ pub enum Sink {
     Verify(Box<Hasher>),
     /// Digests and saves them.
     Save(Box<Hasher>, Box<Saver>),
+    /// Digests them and hands them on.
+    Stream(Box<Hasher>, Output),
 }
+
+/// Where a stream of bytes goes on to; it takes them as fast as it can, and the body waits.
+pub type Output = Pin<Box<dyn AsyncWrite + Send>>;
 
 impl Sink {
     /// A sink that digests.
@@ -25,6 +32,11 @@ impl Sink {
     /// A sink that digests and saves.
     pub fn save(saver: Saver) -> Self {
         Self::Save(Box::default(), Box::new(saver))
+    }
+
+    /// A sink that digests and hands on.
+    pub fn stream(output: Output) -> Self {
+        Self::Stream(Box::default(), output)
     }
 
     pub(crate) async fn take(&mut self, bytes: Bytes) -> Result<(), SaveError> {
@@ -38,6 +50,10 @@ impl Sink {
                 hasher.update(&bytes);
                 saver.take(bytes).await
             }
+            Self::Stream(hasher, output) => {
+                hasher.update(&bytes);
+                Ok(output.write_all(&bytes).await?)
+            }
         }
     }
 
@@ -46,6 +62,10 @@ impl Sink {
             Self::Discard => (None, None),
             Self::Verify(hasher) => (Some(hasher.digest()), None),
             Self::Save(hasher, saver) => (Some(hasher.digest()), Some(saver.finish().await?)),
+            Self::Stream(hasher, mut output) => {
+                output.flush().await?;
+                (Some(hasher.digest()), None)
+            }
         })
     }
 }

@@ -1,10 +1,11 @@
 //! What runs a case: worker processes for real, anything else in tests.
 
 use async_trait::async_trait;
+use payload::ALGORITHM;
 
 use crate::{
     case::Case,
-    record::{End, EndRecord, Fault, Integrity, LinkRecord, Record},
+    record::{End, EndRecord, Fault, FaultKind, Integrity, LinkRecord, Record, fault},
 };
 
 /// Runs one case once. It never fails: what goes wrong is part of what was measured.
@@ -25,13 +26,26 @@ pub(super) trait Observer {
 
 /// All that a run yields; everything else in a record is known before it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Measured {
-    pub(super) fault: Option<Fault>,
-    pub(super) elapsed_s: Option<f64>,
-    pub(super) handshake_s: Option<f64>,
-    pub(super) first_byte_s: Option<f64>,
-    pub(super) sender: Option<EndRecord>,
-    pub(super) receiver: Option<EndRecord>,
-    pub(super) integrity: Option<Integrity>,
-    pub(super) link: Option<LinkRecord>,
+pub(crate) struct Measured {
+    pub(crate) fault: Option<Fault>,
+    pub(crate) elapsed_s: Option<f64>,
+    pub(crate) handshake_s: Option<f64>,
+    pub(crate) first_byte_s: Option<f64>,
+    pub(crate) sender: Option<EndRecord>,
+    pub(crate) receiver: Option<EndRecord>,
+    pub(crate) integrity: Option<Integrity>,
+    pub(crate) link: Option<LinkRecord>,
+}
+
+impl Measured {
+    /// Holds what was sent against what was received, where both are known.
+    pub(crate) fn prove(&mut self, sent: Option<String>, received: Option<String>) {
+        let Some((sent, received)) = sent.zip(received) else { return };
+        let matches = sent == received;
+        if !matches {
+            let message = format!("{sent} was sent, {received} was received");
+            self.fault.get_or_insert(fault(FaultKind::Integrity, message));
+        }
+        self.integrity = Some(Integrity { algorithm: ALGORITHM.into(), sent, received, matches });
+    }
 }

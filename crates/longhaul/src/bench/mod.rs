@@ -22,9 +22,11 @@ use crate::{
     report::{self, Summary},
     results::{self, Results},
 };
+pub(crate) use executor::Measured;
 use process::ProcessExecutor;
 use progress::LiveView;
-use session::{Session, Stop};
+pub(crate) use session::Session;
+use session::Stop;
 
 /// Runs the command.
 pub(crate) fn main(args: &BenchArgs) -> anyhow::Result<Verdict> {

@@ -9,7 +9,7 @@ use std::{
 use anyhow::Context as _;
 use async_trait::async_trait;
 use nix::{sched::sched_getaffinity, unistd::Pid};
-use payload::{ALGORITHM, Payload};
+use payload::Payload;
 
 use super::{
     executor::{Executor, Measured, Observer},
@@ -18,7 +18,7 @@ use super::{
 use crate::{
     case::{Case, Direction, SinkKind},
     cli::Affinity,
-    record::{End, Fault, FaultKind, Integrity},
+    record::{End, Fault, FaultKind},
     size::ByteSize,
     worker::{Event, Job, Order, Report, Role, ServerAddress},
 };
@@ -116,27 +116,25 @@ impl ProcessExecutor {
         };
         let sent = self.digests.get(&case.body).cloned().or_else(|| joined(sent));
         let received = joined(&client.received);
-        let integrity = sent.zip(received).filter(|_| fault.is_none() && case.sink == SinkKind::Verify);
-        let integrity = integrity.map(|(sent, received)| Integrity {
-            algorithm: ALGORITHM.into(),
-            matches: sent == received,
-            sent,
-            received,
-        });
         let (sender, receiver) = match case.direction {
             Direction::Up => (client.end, server.end),
             Direction::Down => (server.end, client.end),
         };
-        Measured {
-            fault: fault.or_else(|| integrity.as_ref().and_then(mismatch)),
+        let proven = fault.is_none() && case.sink == SinkKind::Verify;
+        let mut measured = Measured {
+            fault,
             elapsed_s: client.elapsed_s,
             handshake_s: client.handshake_s,
             first_byte_s: client.first_byte_s,
             sender,
             receiver,
-            integrity,
+            integrity: None,
             link: client.link,
+        };
+        if proven {
+            measured.prove(sent, received);
         }
+        measured
     }
 }
 
@@ -263,11 +261,6 @@ fn at(fault: Fault, end: End) -> Fault {
 /// One digest where all bodies have the same, as they must; else all that there are.
 fn joined(digests: &BTreeSet<String>) -> Option<String> {
     (!digests.is_empty()).then(|| digests.iter().map(String::as_str).collect::<Vec<_>>().join("+"))
-}
-
-fn mismatch(integrity: &Integrity) -> Option<Fault> {
-    let message = format!("{} was sent, {} was received", integrity.sent, integrity.received);
-    (!integrity.matches).then_some(Fault { kind: FaultKind::Integrity, message, end: None })
 }
 
 /// The cores to use; `None` leaves the choice to the kernel.

@@ -21,7 +21,7 @@ pub(super) enum Stop {
 }
 
 /// What all records of an invocation share, and what is kept of them for the summary.
-pub(super) struct Session {
+pub(crate) struct Session {
     run_id: String,
     host: Host,
     build: Build,
@@ -29,7 +29,7 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(host: Host, build: Build) -> Self {
+    pub(crate) fn new(host: Host, build: Build) -> Self {
         Self { run_id: Uuid::now_v7().to_string(), host, build, samples: Vec::new() }
     }
 
@@ -79,7 +79,8 @@ impl Session {
         Ok(Stop::Done)
     }
 
-    fn record(&self, case: &Case, round: u32, started: Timestamp, measured: Measured) -> Record {
+    /// The record of one run.
+    pub(crate) fn record(&self, case: &Case, round: u32, started: Timestamp, measured: Measured) -> Record {
         let total = case.total_bytes() as f64;
         Record {
             schema_version: SCHEMA_VERSION,

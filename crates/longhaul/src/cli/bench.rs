@@ -99,6 +99,9 @@ impl BenchArgs {
     }
 
     fn bodies(&self) -> Result<Vec<ByteSize>, Usage> {
+        if self.payload == Kind::Stdin {
+            return Err(Usage("--payload -: standard input can be read once only; use longhaul send".into()));
+        }
         let own = self.payload.size().map_err(|error| Usage(error.to_string()))?;
         match (own, self.size.as_slice()) {
             (Some(size), []) => Ok(vec![ByteSize(size)]),

@@ -3,6 +3,7 @@
 mod bench;
 mod check;
 mod limits;
+mod remote;
 mod serve;
 mod trust;
 mod values;
@@ -13,6 +14,7 @@ use clap::{Parser, Subcommand, error::ErrorKind};
 
 pub(crate) use bench::{Affinity, BenchArgs};
 pub(crate) use check::CheckArgs;
+pub(crate) use remote::{FetchArgs, RemoteArgs, SendArgs};
 pub(crate) use serve::{ServeArgs, SinkArg};
 
 use crate::exit::USAGE;
@@ -31,6 +33,10 @@ pub(crate) enum Command {
     Bench(Box<BenchArgs>),
     /// Take uploads and give downloads, for remote clients, curl and browsers.
     Serve(Box<ServeArgs>),
+    /// Upload one body to any HTTP server.
+    Send(Box<SendArgs>),
+    /// Download one body from any HTTP server.
+    Fetch(Box<FetchArgs>),
     /// Hold records against memory ceilings; exit 4 on a breach.
     Check(CheckArgs),
     /// One end of a case; started by `bench`.

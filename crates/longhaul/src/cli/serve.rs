@@ -5,7 +5,11 @@ use std::{net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 use clap::{Args, builder::RangedU64ValueParser};
 use payload::ChunkSize;
 
-use super::{limits::LimitArgs, trust::KeyLogArgs, values::duration};
+use super::{
+    limits::LimitArgs,
+    trust::KeyLogArgs,
+    values::{chunk, duration},
+};
 use crate::size::ByteSize;
 
 #[derive(Debug, Args)]
@@ -83,8 +87,4 @@ impl FromStr for SinkArg {
             _ => Err("it must be discard, verify or save:DIR".into()),
         }
     }
-}
-
-fn chunk(text: &str) -> Result<ChunkSize, String> {
-    ChunkSize::try_from(text.parse::<ByteSize>()?.0).map_err(|error| error.to_string())
 }

@@ -42,6 +42,11 @@ impl FromStr for Chunks {
     }
 }
 
+/// One chunk size.
+pub(crate) fn chunk(text: &str) -> Result<ChunkSize, String> {
+    ChunkSize::try_from(text.parse::<ByteSize>()?.0).map_err(|error| error.to_string())
+}
+
 /// Body sizes: one, or a doubling range.
 #[derive(Clone, Debug)]
 pub(crate) struct Sizes(pub(crate) Vec<ByteSize>);

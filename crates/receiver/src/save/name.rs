@@ -30,6 +30,19 @@ impl SafeName {
         }
     }
 
+    /// Takes a name that this program's own user gave, who may hide files: it only has to be one component.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn of_user(name: &str) -> Result<Self, NameError> {
+        match name {
+            "" => Err(NameError::Empty),
+            "." | ".." => Err(NameError::LeadingDot),
+            _ if name.contains(['/', '\0']) => Err(NameError::Separator),
+            _ => Ok(Self(name.to_owned())),
+        }
+    }
+
     /// The name.
     pub fn as_str(&self) -> &str {
         &self.0
