@@ -137,6 +137,9 @@ pub trait Connection: Send + Sync {
     /// The connection broke, or the peer broke the protocol's rules, or the request's body failed.
     async fn exchange(&self, request: Request<Body>) -> Result<Response<Body>, Error>;
 
+    /// Ends the connection in good order: tells the server, where its kernel would not.
+    async fn close(&self) {}
+
     /// What protocol and kernel know about the connection now.
     fn link(&self) -> Link;
 }

@@ -10,8 +10,9 @@ use http_body_util::{BodyExt as _, Empty};
 use payload::{ChunkSize, Kind, Payload};
 use receiver::{
     Sink,
-    save::{Folder, SafeName, SaveError, Saver},
+    save::{Folder, SafeName, SaveError, Saver, WRITE_BEHIND},
 };
+use tokio::io::{AsyncWrite, BufWriter};
 use transport::Connection;
 
 use super::{Job, Proof, Target, accepted};
@@ -47,16 +48,21 @@ impl<'a> Download<'a> {
     async fn sink(&self) -> Result<Sink, Fault> {
         let Some(path) = &self.args.output else { return Ok(Sink::verify()) };
         if self.owns_stdout() {
-            return Ok(Sink::stream(Box::pin(tokio::io::stdout())));
+            return Ok(Sink::stream(Box::pin(buffered(tokio::io::stdout()))));
         }
         let unusable = |error: SaveError| fault(FaultKind::Save, format!("{}: {error}", path.display()));
         // A device or a pipe cannot be replaced by a whole file, only written to.
         if path.metadata().is_ok_and(|metadata| !metadata.is_file()) {
             let file = tokio::fs::OpenOptions::new().write(true).open(path).await;
-            return Ok(Sink::stream(Box::pin(file.map_err(|error| unusable(error.into()))?)));
+            return Ok(Sink::stream(Box::pin(buffered(file.map_err(|error| unusable(error.into()))?))));
         }
         save(path).map(Sink::save).map_err(unusable)
     }
+}
+
+/// Pieces are small where they come in datagrams, and every write takes a thread switch.
+fn buffered<W: AsyncWrite>(output: W) -> BufWriter<W> {
+    BufWriter::with_capacity(WRITE_BEHIND, output)
 }
 
 fn save(path: &Path) -> Result<Saver, SaveError> {

@@ -5,12 +5,15 @@ mod outcome;
 mod send;
 mod target;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use http::Response;
 use http_body_util::{BodyExt as _, Limited};
 use jiff::Timestamp;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    time::timeout,
+};
 use transport::{Body, Connection};
 
 use crate::{
@@ -28,6 +31,9 @@ use target::Target;
 
 /// The most that is read of a response which should be a receipt, in bytes.
 const MAX_RECEIPT: usize = 64 << 10;
+
+/// How long saying goodbye may take.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Runs `longhaul send`.
 pub(crate) fn send(args: &SendArgs) -> anyhow::Result<Verdict> {
@@ -118,6 +124,8 @@ async fn measure(
     let elapsed = began.elapsed();
     progress.finish();
     let (end, link) = instruments.read();
+    // A server that does not answer even to this has lost nothing.
+    let _ = timeout(FAREWELL, connection.close()).await;
     let mut measured = Measured {
         handshake_s: Some(handshake.as_secs_f64()),
         first_byte_s: instruments.first_byte().map(|first| first.as_secs_f64()),

@@ -33,7 +33,7 @@ pub(crate) struct Established {
     probe: Arc<Probe>,
     cipher: String,
     /// A client's own endpoint; a server's belongs to its listener.
-    _endpoint: Option<Endpoint>,
+    endpoint: Option<Endpoint>,
 }
 
 /// Opens a connection from an endpoint of its own.
@@ -51,7 +51,7 @@ pub(crate) async fn connect(peer: &Peer, limits: &Limits, alpn: &'static str) ->
     let connecting = endpoint.connect_with(config, peer.addr, &peer.name).map_err(Error::handshake)?;
     let connection = connecting.await.map_err(Error::handshake)?;
     let cipher = cipher_name(limits.cipher);
-    let established = Established { connection, probe, cipher, _endpoint: Some(endpoint) };
+    let established = Established { connection, probe, cipher, endpoint: Some(endpoint) };
     established.assert_alpn(alpn)?;
     Ok(established)
 }
@@ -106,7 +106,7 @@ impl QuicListener {
         let (probe, cipher, alpn) = (self.probe.clone(), self.cipher.clone(), self.alpn);
         Ok(async move {
             let connection = incoming.await.map_err(Error::handshake)?;
-            let established = Established { connection, probe, cipher, _endpoint: None };
+            let established = Established { connection, probe, cipher, endpoint: None };
             established.assert_alpn(alpn)?;
             Ok(established)
         })
@@ -117,6 +117,14 @@ impl Established {
     fn alpn(&self) -> Option<String> {
         let data = self.connection.handshake_data()?.downcast::<HandshakeData>().ok()?;
         data.protocol.map(|name| String::from_utf8_lossy(&name).into_owned())
+    }
+
+    /// Tells the peer that the connection is over, and sees to it that it hears.
+    pub(crate) async fn close(&self, code: u32) {
+        self.connection.close(code.into(), b"");
+        if let Some(endpoint) = &self.endpoint {
+            endpoint.wait_idle().await;
+        }
     }
 
     fn assert_alpn(&self, expected: &str) -> Result<(), Error> {

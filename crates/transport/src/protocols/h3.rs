@@ -32,6 +32,9 @@ const ALPN: &str = "h3";
 /// What errors call this protocol.
 const PROTOCOL: &str = "HTTP/3";
 
+/// H3_NO_ERROR (RFC 9114 section 8.1).
+const NO_ERROR: u32 = 0x100;
+
 pub(crate) struct H3;
 
 #[async_trait]
@@ -87,6 +90,10 @@ impl Connection for H3Connection {
             error = body_failed => return Err(error),
         };
         Ok(response.map(|()| H3Body(read).boxed_unsync()))
+    }
+
+    async fn close(&self) {
+        self.established.close(NO_ERROR).await;
     }
 
     fn link(&self) -> Link {

@@ -101,14 +101,12 @@ impl Connection for QuicConnection {
         head.response(PROTOCOL, QuicBody { read, unread }.boxed_unsync())
     }
 
+    async fn close(&self) {
+        self.0.close(0).await;
+    }
+
     fn link(&self) -> Link {
         self.0.link()
-    }
-}
-
-impl Drop for QuicConnection {
-    fn drop(&mut self) {
-        self.0.connection.close(VarInt::from_u32(0), b"");
     }
 }
 
