@@ -38,9 +38,10 @@ pub(crate) fn main(args: &ServeArgs) -> anyhow::Result<Verdict> {
     runtime.block_on(async {
         let site = Site::new(sink(&args.sink)?, args.max_body, args.max_chunk);
         let ports = Ports::open(args)?;
-        announce(&ports)?;
+        // Whoever reads the announcement may already want the server to stop.
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
+        announce(&ports)?;
         let server = Server::new(site, args);
         let alt_svc = ports.alt_svc();
         let mut accepting = JoinSet::new();
@@ -52,7 +53,6 @@ pub(crate) fn main(args: &ServeArgs) -> anyhow::Result<Verdict> {
             _ = terminate.recv() => {}
         }
         eprintln!("stopping: running transfers may take {} s more", args.grace.as_secs_f64());
-        // Closing the ports would take QUIC's connections along: the listeners stay until the end.
         server.stop(args.grace).await;
         drop(accepting);
         Ok(Verdict::Good)
@@ -138,11 +138,10 @@ impl Server {
     /// Accepts as long as there are places; each connection is a task of its own.
     async fn accept(self, listener: Box<dyn Listener>, alt_svc: Option<String>) {
         let mut stopping = self.stopping.subscribe();
-        loop {
-            let Ok(place) = self.places.clone().acquire_owned().await else { return };
+        while !*stopping.borrow() {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
-                _ = stopping.wait_for(|stopping| *stopping) => break,
+                _ = stopping.changed() => continue,
             };
             let handshake = match accepted {
                 Ok(handshake) => handshake,
@@ -152,6 +151,7 @@ impl Server {
                     continue;
                 }
             };
+            let Ok(place) = self.places.clone().acquire_owned().await else { return };
             let (site, patience, alt_svc) = (self.site.clone(), self.patience, alt_svc.clone());
             let stopping = self.stopping.subscribe();
             tokio::spawn(async move {
@@ -159,6 +159,7 @@ impl Server {
                 drop(place);
             });
         }
+        // Closing the port would take QUIC's connections along, so it stays until the process ends.
         std::future::pending::<()>().await;
         drop(listener);
     }

@@ -41,7 +41,7 @@ impl Saver {
     /// The name is a link or a folder, or no file can be made.
     pub fn begin(folder: &Folder, name: SafeName) -> Result<Self, SaveError> {
         folder.assert_free(&name)?;
-        let writer = Writer::Idle(folder.begin()?);
+        let writer = Writer::Idle(folder.begin().map_err(SaveError::of_writing)?);
         Ok(Self { folder: folder.clone(), name, filling: BytesMut::with_capacity(WRITE_BEHIND), writer })
     }
 
@@ -116,6 +116,13 @@ pub enum SaveError {
     /// Anything else.
     #[error("cannot save or read: {0}")]
     Io(io::Error),
+}
+
+impl SaveError {
+    /// Where nothing is read, nothing is missing but the folder, and that is the server's concern.
+    fn of_writing(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::NotFound { Self::Io(error) } else { error.into() }
+    }
 }
 
 impl From<io::Error> for SaveError {

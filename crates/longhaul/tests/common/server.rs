@@ -1,0 +1,109 @@
+//! A running `longhaul serve`.
+
+use std::{
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::TcpStream,
+    path::PathBuf,
+    process::{Child, Output, Stdio},
+    time::Duration,
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use serde_json::Value;
+
+/// The HTTP protocols, and whether they need TLS.
+pub const HTTP: [(&str, bool); 5] =
+    [("h1c", false), ("h2c", false), ("h1", true), ("h2", true), ("h3", true)];
+
+pub struct Server {
+    process: Child,
+    pub listening: Value,
+}
+
+impl Server {
+    pub fn start(args: &[&str]) -> Self {
+        let mut command = super::longhaul(&["serve"]);
+        let mut process = command.args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        let listening = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: '{line}'"));
+        Self { process, listening }
+    }
+
+    pub fn cleartext(&self) -> &str {
+        self.listening["cleartext"].as_str().unwrap()
+    }
+
+    pub fn tls(&self) -> &str {
+        self.listening["tls"].as_str().unwrap()
+    }
+
+    pub fn certificate(&self) -> PathBuf {
+        self.listening["certificate"].as_str().unwrap().into()
+    }
+
+    pub fn fingerprint(&self) -> &str {
+        self.listening["fingerprint"].as_str().unwrap()
+    }
+
+    pub fn pid(&self) -> Pid {
+        Pid::from_raw(self.process.id() as i32)
+    }
+
+    /// The URL of a path for a protocol.
+    pub fn url(&self, tls: bool, path: &str) -> String {
+        if tls {
+            format!("https://{}{path}", self.tls())
+        } else {
+            format!("http://{}{path}", self.cleartext())
+        }
+    }
+
+    /// Runs `longhaul send` or `fetch` against this server, with trust in it.
+    pub fn client(&self, command: &str, protocol: &str, path: &str, args: &[&str]) -> Output {
+        let tls = HTTP.iter().any(|(name, tls)| *name == protocol && *tls);
+        let url = self.url(tls, path);
+        let certificate = self.certificate();
+        let mut all = vec![command, &url, "--protocol", protocol, "--quiet"];
+        if tls && !args.iter().any(|arg| ["--pin", "--insecure", "--cacert"].contains(arg)) {
+            all.extend(["--cacert", certificate.to_str().unwrap()]);
+        }
+        all.extend(args);
+        super::run(&all)
+    }
+
+    /// Sends bytes to the cleartext port, and reads what comes back until the server closes.
+    pub fn raw(&self, request: &[u8]) -> String {
+        let mut stream = TcpStream::connect(self.cleartext()).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        // A server that has heard enough may close before all is written.
+        let _ = stream.write_all(request);
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    /// Stops the server with a signal and tells how it ended.
+    pub fn stop(mut self, signal: Signal) -> Option<i32> {
+        kill(self.pid(), signal).unwrap();
+        self.process.wait().unwrap().code()
+    }
+
+    /// The most memory that the server has held, in bytes.
+    pub fn peak_rss(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
