@@ -73,6 +73,17 @@ fn standard_input_of_unknown_length_is_sent_whole() {
 }
 
 #[test]
+fn standard_input_that_never_ends_does_not_hold_up_a_failure() {
+    let url = scripted(10, b"HTTP/1.1 403 No\r\ncontent-length: 0\r\n\r\n", true);
+    let mut client = longhaul(&["send", &url, "--payload", "-", "--quiet"]);
+    let mut client = client.stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    assert_eq!(client.try_wait().unwrap(), None);
+    let open = client.stdin.take();
+    assert_eq!(client.wait().unwrap().code(), Some(1));
+    drop(open);
+}
+
+#[test]
 fn a_generated_download_is_proven_by_its_url() {
     let server = Server::start(&[]);
     for (protocol, _) in HTTP {

@@ -1,32 +1,39 @@
 //! A body read from a file or from standard input, in pieces, a bounded distance ahead of the sender.
 
 use std::{
+    fmt,
     fs::File,
     io::{self, Read},
     path::{Path, PathBuf},
+    pin::Pin,
     task::{Context, Poll, ready},
 };
 
 use bytes::{Bytes, BytesMut};
-use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use crate::{ChunkSize, Error};
 
-/// How many bytes one read asks for when a chunk is smaller: a system call and a thread switch for every
-/// tiny chunk would measure the disk reader instead of the protocol.
-const READ: usize = 64 << 10;
+/// How many bytes one read asks for, unless a chunk is larger: a system call and a thread switch for every
+/// tiny chunk would measure the disk reader instead of the protocol. One such piece is read ahead.
+const READ: usize = 128 << 10;
 
-/// How many bytes lie read and waiting, unless a single chunk is larger.
-const READ_AHEAD: usize = 256 << 10;
-
-/// One body that a blocking thread reads while the protocol sends.
+/// One body that is read on blocking threads while the protocol sends, a piece ahead. Between pieces it
+/// holds no thread, so that however many readers are slow, others can read.
 #[derive(Debug)]
 pub(crate) struct FileBody {
-    pieces: mpsc::Receiver<Result<Bytes, Error>>,
+    ahead: Ahead,
     piece: Bytes,
     chunk: usize,
     /// What has not been yielded; unknown of standard input until it has ended.
     remaining: Option<u64>,
+}
+
+/// The piece after the one that is being yielded.
+#[derive(Debug)]
+enum Ahead {
+    Reading(JoinHandle<(Reader, Option<Result<Bytes, Error>>)>),
+    Ended,
 }
 
 impl FileBody {
@@ -37,21 +44,19 @@ impl FileBody {
 
     /// Starts to read `size` bytes of `file` from where it stands; `path` is what errors call it.
     pub(crate) fn read(file: File, path: &Path, size: u64, chunk: ChunkSize) -> Self {
-        Self::start(file, path, Some(size), chunk)
+        Self::start(Box::new(file), path, Some(size), chunk)
     }
 
     /// Starts to read standard input to its end.
     pub(crate) fn stdin(chunk: ChunkSize) -> Self {
-        Self::start(io::stdin(), Path::new("standard input"), None, chunk)
+        Self::start(Box::new(io::stdin()), Path::new("standard input"), None, chunk)
     }
 
-    fn start(input: impl Read + Send + 'static, path: &Path, size: Option<u64>, chunk: ChunkSize) -> Self {
+    fn start(input: Box<dyn Read + Send>, path: &Path, size: Option<u64>, chunk: ChunkSize) -> Self {
         let chunk = chunk.get();
         let read = chunk * (READ / chunk).max(1);
-        let (sender, pieces) = mpsc::channel((READ_AHEAD / read).max(1));
-        let reader = Reader { input, path: path.to_owned(), size, read };
-        tokio::task::spawn_blocking(move || reader.run(&sender));
-        Self { pieces, piece: Bytes::new(), chunk, remaining: size }
+        let reader = Reader { input, path: path.to_owned(), size, at: 0, read };
+        Self { ahead: reader.start(), piece: Bytes::new(), chunk, remaining: size }
     }
 
     /// Whether every byte has been yielded.
@@ -65,7 +70,7 @@ impl FileBody {
             return Poll::Ready(None);
         }
         if self.piece.is_empty() {
-            match ready!(self.pieces.poll_recv(cx)) {
+            match ready!(self.poll_piece(cx)) {
                 Some(Ok(piece)) => self.piece = piece,
                 end => {
                     self.remaining = Some(0);
@@ -76,6 +81,19 @@ impl FileBody {
         let chunk = self.piece.split_to(self.chunk.min(self.piece.len()));
         self.remaining = self.remaining.map(|remaining| remaining - chunk.len() as u64);
         Poll::Ready(Some(Ok(chunk)))
+    }
+
+    /// The piece that was read ahead; the one after it starts to be read.
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
+        let Ahead::Reading(reading) = &mut self.ahead else { return Poll::Ready(None) };
+        let (ahead, piece) = match ready!(Pin::new(reading).poll(cx)) {
+            Ok((reader, Some(Ok(piece)))) => (reader.start(), Some(Ok(piece))),
+            Ok((_, end)) => (Ahead::Ended, end),
+            // The runtime is shutting down, and the transfer with it.
+            Err(_) => (Ahead::Ended, None),
+        };
+        self.ahead = ahead;
+        Poll::Ready(piece)
     }
 }
 
@@ -90,31 +108,27 @@ pub(crate) fn open(path: &Path) -> Result<File, Error> {
 }
 
 /// The blocking half.
-struct Reader<R> {
-    input: R,
+struct Reader {
+    input: Box<dyn Read + Send>,
     path: PathBuf,
     size: Option<u64>,
+    at: u64,
     read: usize,
 }
 
-impl<R: Read> Reader<R> {
-    /// Reads piece by piece until the end, an error, or nobody listens any more.
-    fn run(mut self, pieces: &mpsc::Sender<Result<Bytes, Error>>) {
-        let mut at = 0;
-        loop {
-            let piece = self.piece(at).transpose();
-            let Some(piece) = piece else { return };
-            let failed = piece.is_err();
-            at += piece.as_ref().map_or(0, |piece| piece.len() as u64);
-            if pieces.blocking_send(piece).is_err() || failed {
-                return;
-            }
-        }
+impl Reader {
+    /// Starts to read the next piece.
+    fn start(mut self) -> Ahead {
+        Ahead::Reading(tokio::task::spawn_blocking(move || {
+            let piece = self.piece().transpose();
+            (self, piece)
+        }))
     }
 
-    /// The piece at byte `at`; `None` at the end.
-    fn piece(&mut self, at: u64) -> Result<Option<Bytes>, Error> {
-        let wanted = self.size.map_or(self.read as u64, |size| (size - at).min(self.read as u64)) as usize;
+    /// The next piece; `None` at the end.
+    fn piece(&mut self) -> Result<Option<Bytes>, Error> {
+        let left = self.size.map_or(u64::MAX, |size| size - self.at);
+        let wanted = left.min(self.read as u64) as usize;
         let mut piece = BytesMut::zeroed(wanted);
         let mut filled = 0;
         while filled < wanted {
@@ -128,7 +142,14 @@ impl<R: Read> Reader<R> {
         if let Some(expected) = self.size.filter(|_| filled < wanted) {
             return Err(Error::Shrank { path: self.path.clone(), expected });
         }
+        self.at += filled as u64;
         piece.truncate(filled);
         Ok((filled > 0).then(|| piece.freeze()))
+    }
+}
+
+impl fmt::Debug for Reader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reader").field("path", &self.path).field("at", &self.at).finish_non_exhaustive()
     }
 }

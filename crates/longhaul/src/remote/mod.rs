@@ -84,7 +84,7 @@ struct Proof {
 fn run(args: &RemoteArgs, job: &impl Job) -> anyhow::Result<Verdict> {
     let target = Target::parse(args)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let verdict = runtime.block_on(async {
         let started = Timestamp::now();
         let mut interrupt = signal(SignalKind::interrupt())?;
         let measured = tokio::select! {
@@ -95,7 +95,10 @@ fn run(args: &RemoteArgs, job: &impl Job) -> anyhow::Result<Verdict> {
         let session = Session::new(Host::here(), Build::this());
         let record = session.record(&job.case(&target, bytes), 0, started, measured.0);
         outcome::tell(args, &record, measured.1.as_deref(), job.owns_stdout())
-    })
+    });
+    // A read of standard input cannot be called off, and must not be waited for.
+    runtime.shutdown_background();
+    verdict
 }
 
 /// Connects, makes the exchange under watch, and gathers what this end measured of it.

@@ -54,9 +54,9 @@ impl Ports {
             ports.listeners.push(listener);
         }
         if let Some(addr) = tls {
-            let (tcp, udp) = secured(bind(addr), &limits)?;
-            ports.tls = Some(tcp.local_addr());
-            ports.listeners.extend([tcp, udp]);
+            let secured = secured(bind(addr), &limits)?;
+            ports.tls = Some(secured[0].local_addr());
+            ports.listeners.extend(secured);
             ports.show(args, &identity)?;
         }
         Ok(ports)
@@ -105,7 +105,7 @@ fn identity(args: &ServeArgs, tls: Option<SocketAddr>) -> anyhow::Result<Identit
 }
 
 /// TLS on TCP and QUIC on UDP, under one port number.
-fn secured(mut bind: Bind, limits: &Limits) -> Result<(Box<dyn Listener>, Box<dyn Listener>), Error> {
+fn secured(mut bind: Bind, limits: &Limits) -> Result<[Box<dyn Listener>; 2], Error> {
     let asked = bind.addr;
     let mut attempt = 1;
     loop {
@@ -113,7 +113,7 @@ fn secured(mut bind: Bind, limits: &Limits) -> Result<(Box<dyn Listener>, Box<dy
         let tcp = transport::listen_secured(&bind, limits)?;
         bind.addr = tcp.local_addr();
         match transport::listen_quic(&bind, limits) {
-            Ok(udp) => return Ok((tcp, udp)),
+            Ok(udp) => return Ok([tcp, udp]),
             Err(_) if asked.port() == 0 && attempt < ATTEMPTS => attempt += 1,
             Err(error) => return Err(error),
         }
