@@ -44,6 +44,9 @@ struct ByAlpn;
 
 #[async_trait]
 impl ServerEngine for ByAlpn {
+    /// Such a client speaks HTTP/1.1, as all did before RFC 7301.
+    const SERVES_WITHOUT_ALPN: bool = true;
+
     async fn server(
         stream: impl Stream,
         wire: Wire,

@@ -24,7 +24,8 @@ pub(super) async fn serve(
     stopping: watch::Receiver<bool>,
 ) {
     let Ok(Ok(session)) = timeout(patience.handshake, handshake).await else { return };
-    let alt_svc = alt_svc.filter(|_| session.link().alpn.is_some_and(|alpn| alpn != "h3"));
+    let link = session.link();
+    let alt_svc = alt_svc.filter(|_| link.cipher.is_some() && link.alpn.as_deref() != Some("h3"));
     answer_all(session.as_ref(), site, patience.idle, alt_svc, stopping).await;
     let _ = timeout(FAREWELL, session.close()).await;
 }

@@ -26,6 +26,9 @@ pub(crate) trait ClientEngine: Send + Sync + 'static {
 /// The server's half.
 #[async_trait]
 pub(crate) trait ServerEngine: Send + Sync + 'static {
+    /// Whether a client that knows nothing of ALPN is served. One that offers other protocols never is.
+    const SERVES_WITHOUT_ALPN: bool = false;
+
     /// Makes the protocol's own handshake, if it has one.
     async fn server(
         stream: impl Stream,

@@ -26,7 +26,7 @@ pub(crate) async fn connect<E: ClientEngine>(
     let stream = socket::dial(peer.addr, limits).await?;
     let probe = Probe::new(&stream).map_err(Error::handshake)?;
     let stream = connector.connect(name, stream).await.map_err(Error::handshake)?;
-    let wire = wire(probe, stream.get_ref().1, &[alpn])?;
+    let wire = wire(probe, stream.get_ref().1, &[alpn], false)?;
     E::client(stream, wire, limits).await
 }
 
@@ -45,9 +45,9 @@ pub(crate) fn listen<E: ServerEngine>(
 }
 
 /// Asserts the application protocol: without an agreement TLS would go on with none.
-fn wire(probe: Probe, tls: &CommonState, alpn: &[&str]) -> Result<Wire, Error> {
+fn wire(probe: Probe, tls: &CommonState, alpn: &[&str], or_none: bool) -> Result<Wire, Error> {
     let agreed = tls.alpn_protocol().map(|name| String::from_utf8_lossy(name).into_owned());
-    if !agreed.as_deref().is_some_and(|agreed| alpn.contains(&agreed)) {
+    if !agreed.as_deref().map_or(or_none, |agreed| alpn.contains(&agreed)) {
         let (agreed, wanted) = (agreed.as_deref().unwrap_or("none"), alpn.join(" or "));
         return Err(Error::Handshake(format!("the application protocol is {agreed}, not {wanted}")));
     }
@@ -79,7 +79,7 @@ impl<E: ServerEngine> Listener for SecuredListener<E> {
         Ok(Box::pin(async move {
             let (stream, probe) = prepare(stream)?;
             let stream = acceptor.accept(stream).await.map_err(Error::handshake)?;
-            let wire = wire(probe, stream.get_ref().1, alpn)?;
+            let wire = wire(probe, stream.get_ref().1, alpn, E::SERVES_WITHOUT_ALPN)?;
             E::server(stream, wire, &limits, &guards).await
         }))
     }
