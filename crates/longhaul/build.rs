@@ -20,12 +20,17 @@ const RECORDED: &[&str] = &[
     "tikv-jemallocator",
 ];
 
+/// Where jemalloc's build takes its settings from; `.cargo/config.toml` sets it.
+const MALLOC_CONF: &str = "JEMALLOC_SYS_WITH_MALLOC_CONF";
+
 fn main() -> Result<(), Box<dyn Error>> {
     let root = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("../..");
     let lock = root.join("Cargo.lock");
     println!("cargo::rerun-if-changed={}", lock.display());
     println!("cargo::rustc-env=LONGHAUL_VERSIONS={}", versions(&fs::read_to_string(lock)?)?);
     println!("cargo::rustc-env=LONGHAUL_PROFILE={}", env::var("PROFILE")?);
+    println!("cargo::rerun-if-env-changed={MALLOC_CONF}");
+    println!("cargo::rustc-env=LONGHAUL_MALLOC_CONF={}", env::var(MALLOC_CONF).unwrap_or_default());
 
     let head = root.join(".git/HEAD");
     if head.exists() {

@@ -5,13 +5,6 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// jemalloc's settings in every worker.
-///
-/// One arena: a worker is one thread, and each further arena would only keep more freed pages. Freed pages
-/// stay for a second before they go back to the kernel: giving them back at once is what makes glibc's
-/// malloc slow here. No background thread: it would take time on a pinned core at moments of its own.
-pub(crate) const MALLOC_CONF: &str = "narenas:1,dirty_decay_ms:1000,muzzy_decay_ms:0,background_thread:false";
-
 /// A build, as records carry it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Build {
@@ -35,7 +28,7 @@ impl Build {
             version: env!("CARGO_PKG_VERSION").into(),
             commit: option_env!("LONGHAUL_COMMIT").map(str::to_owned),
             profile: env!("LONGHAUL_PROFILE").into(),
-            allocator: format!("jemalloc ({MALLOC_CONF})"),
+            allocator: concat!("jemalloc (", env!("LONGHAUL_MALLOC_CONF"), ")").into(),
             versions: versions.map(|(name, version)| (name.into(), version.into())).collect(),
         }
     }

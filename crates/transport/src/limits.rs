@@ -115,6 +115,21 @@ pub enum Limit {
 }
 
 impl Limit {
+    /// All of them, in the order of [`Limits`].
+    pub const ALL: [Self; 11] = [
+        Self::H1Buffer,
+        Self::H2Frame,
+        Self::H2Window,
+        Self::H2SendBuffer,
+        Self::QuicWindow,
+        Self::QuicConnectionWindow,
+        Self::QuicSendWindow,
+        Self::QuicMtu,
+        Self::SocketBuffer,
+        Self::Congestion,
+        Self::Cipher,
+    ];
+
     /// The flag that sets it, without its dashes.
     pub fn flag(self) -> &'static str {
         match self {
@@ -186,21 +201,8 @@ mod tests {
     #[test]
     fn a_record_names_every_limit_by_its_flag() {
         let record = serde_json::to_value(Limits::default()).unwrap();
-        let all = [
-            Limit::H1Buffer,
-            Limit::H2Frame,
-            Limit::H2Window,
-            Limit::H2SendBuffer,
-            Limit::QuicWindow,
-            Limit::QuicConnectionWindow,
-            Limit::QuicSendWindow,
-            Limit::QuicMtu,
-            Limit::SocketBuffer,
-            Limit::Congestion,
-            Limit::Cipher,
-        ];
-        assert_eq!(record.as_object().unwrap().len(), all.len());
-        for limit in all {
+        assert_eq!(record.as_object().unwrap().len(), Limit::ALL.len());
+        for limit in Limit::ALL {
             let expected = match Limits::default().get(limit) {
                 Setting::Bytes(bytes) => serde_json::json!(bytes),
                 Setting::Choice(name) => serde_json::json!(name),

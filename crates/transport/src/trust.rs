@@ -16,7 +16,10 @@ use rustls::{
     version::TLS13,
 };
 
-use crate::{Cipher, Error, verifier::Verifier};
+use crate::{
+    Cipher, Error,
+    verifier::{Verifier, fingerprint},
+};
 
 /// A certificate, with those that lead to its root, and its private key.
 #[derive(Debug)]
@@ -170,12 +173,6 @@ impl rustls::KeyLog for KeyLog {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// The SHA-256 of a certificate.
-pub(crate) fn fingerprint(certificate: &CertificateDer<'_>) -> [u8; 32] {
-    let digest = ::aws_lc_rs::digest::digest(&::aws_lc_rs::digest::SHA256, certificate);
-    digest.as_ref().try_into().unwrap_or_default()
 }
 
 fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, String> {

@@ -15,13 +15,9 @@ use tokio::{
 };
 
 use crate::{
-    build::MALLOC_CONF,
     record::{End, Fault, FaultKind},
     worker::{Event, Job, Order},
 };
-
-/// The environment variable that jemalloc reads its settings from.
-const MALLOC_CONF_VARIABLE: &str = "_RJEM_MALLOC_CONF";
 
 /// How much later than its own watch a silent worker is given up.
 const GRACE: Duration = Duration::from_secs(5);
@@ -49,7 +45,6 @@ impl Worker {
         let failed = |error| failed(end, format!("cannot be started: {error}"));
         let mut child = Command::new(program)
             .arg("worker")
-            .env(MALLOC_CONF_VARIABLE, MALLOC_CONF)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -124,6 +124,7 @@ fn within(text: &str, least: u64, most: u64) -> Result<ByteSize, String> {
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
+    use transport::{Limit, Setting};
 
     use super::*;
 
@@ -135,23 +136,10 @@ mod tests {
 
     #[test]
     fn the_help_states_the_defaults_that_are_in_force() {
-        use transport::{Limit::*, Setting};
         let command = Flags::command();
-        for limit in [
-            H1Buffer,
-            H2Frame,
-            H2Window,
-            H2SendBuffer,
-            QuicWindow,
-            QuicConnectionWindow,
-            QuicSendWindow,
-            QuicMtu,
-            SocketBuffer,
-            Congestion,
-            Cipher,
-        ] {
+        for limit in Limit::ALL {
             let value = match Limits::default().get(limit) {
-                Setting::Bytes(bytes) if limit == QuicMtu => bytes.to_string(),
+                Setting::Bytes(bytes) if limit == Limit::QuicMtu => bytes.to_string(),
                 Setting::Bytes(bytes) => ByteSize(bytes).to_string(),
                 Setting::Choice(name) => name.to_owned(),
             };

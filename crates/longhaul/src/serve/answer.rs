@@ -1,4 +1,4 @@
-//! Answers one request: routes it, and gives up a client that stands still.
+//! What is served, and which part of it answers a request.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -6,14 +6,13 @@ use std::{
 };
 
 use http::{Method, StatusCode, header, request::Parts};
-use http_body_util::BodyExt as _;
-use metrics::{Meter, Stamp};
 use payload::{ChunkSize, Kind, Payload};
-use tokio::time::{interval, timeout};
-use transport::{Body, Incoming, Responder};
+use transport::{Body, Incoming};
 
 use super::{
-    Sink, download,
+    Sink,
+    answering::{After, Answering, refuse},
+    download,
     request::Wish,
     response::{Refusal, empty, set, text},
     told, upload,
@@ -23,25 +22,10 @@ use crate::size::ByteSize;
 /// What says what this is, and how to use it.
 const PAGE: &str = include_str!("page.html");
 
-/// How often a transfer's progress is looked at.
-const LOOK: Duration = Duration::from_millis(250);
-
-/// How long a refused upload is drained, so that its client reads the refusal instead of a reset.
-const DRAIN: Duration = Duration::from_secs(2);
-
-/// What becomes of the connection after an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum After {
-    /// It goes on.
-    Stay,
-    /// It ends.
-    Close,
-}
-
 /// What is served, to everyone alike.
 pub(super) struct Site {
-    pub(super) sink: Sink,
-    pub(super) max_body: Option<ByteSize>,
+    sink: Sink,
+    max_body: Option<ByteSize>,
     max_chunk: ChunkSize,
     /// The block of the generated bodies asked for last: most clients ask for the same.
     generated: Mutex<Option<((ChunkSize, u64), Payload)>>,
@@ -55,9 +39,11 @@ impl Site {
     /// Answers one request, whatever it is.
     pub(super) async fn answer(&self, incoming: Incoming, idle: Duration, alt_svc: Option<&str>) -> After {
         let Incoming { request, responder } = incoming;
-        let responder = Answering { responder, alt_svc };
+        let responder = Answering::new(responder, alt_svc);
         match Wish::of(request.method(), request.uri()) {
-            Ok(Wish::Upload { name }) => upload::take(self, request, name, idle, responder).await,
+            Ok(Wish::Upload { name }) => {
+                upload::take(&self.sink, self.max_body, request, name, idle, responder).await
+            }
             Ok(wish) => {
                 let (head, _) = request.into_parts();
                 self.give(wish, &head, idle, responder).await
@@ -111,54 +97,4 @@ fn page(head_only: bool) -> http::Response<Body> {
     let mut response = empty(StatusCode::OK);
     set(&mut response, header::CONTENT_TYPE, kind);
     response
-}
-
-/// Where an answer goes.
-pub(super) struct Answering<'a> {
-    responder: Box<dyn Responder>,
-    alt_svc: Option<&'a str>,
-}
-
-impl Answering<'_> {
-    pub(super) async fn respond(self, mut response: http::Response<Body>) -> After {
-        set(&mut response, header::SERVER, concat!("longhaul/", env!("CARGO_PKG_VERSION")));
-        if let Some(alt_svc) = self.alt_svc {
-            set(&mut response, header::ALT_SVC, alt_svc);
-        }
-        match self.responder.respond(response).await {
-            Ok(()) => After::Stay,
-            Err(_) => After::Close,
-        }
-    }
-}
-
-/// Refuses an upload, and draws a while on its body meanwhile: a client that is still sending would
-/// otherwise see the connection reset before it sees why.
-pub(super) async fn refuse(refusal: Refusal, body: Body, responder: Answering<'_>) -> After {
-    let drain = timeout(DRAIN, async {
-        let mut body = body;
-        while let Some(Ok(_)) = body.frame().await {}
-    });
-    let (after, drained) = tokio::join!(responder.respond(refusal.response()), drain);
-    if drained.is_ok() { after } else { After::Close }
-}
-
-/// Returns once nothing has passed the meter for `idle`.
-pub(super) async fn stalled(meter: &Meter, idle: Duration) {
-    let mut looks = interval(LOOK.min(idle));
-    let (mut seen, mut moved) = (meter.bytes(), Stamp::now());
-    loop {
-        looks.tick().await;
-        let bytes = meter.bytes();
-        if bytes != seen {
-            (seen, moved) = (bytes, Stamp::now());
-        } else if moved.elapsed() >= idle {
-            return;
-        }
-    }
-}
-
-/// How often a body's end is looked for.
-pub(super) fn looks() -> tokio::time::Interval {
-    interval(LOOK)
 }

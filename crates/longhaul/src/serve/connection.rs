@@ -6,10 +6,7 @@ use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use tokio::{sync::watch, time::timeout};
 use transport::{Handshake, Session};
 
-use super::{
-    Patience,
-    answer::{After, Site},
-};
+use super::{Patience, answer::Site, answering::After};
 
 /// How long a connection that is to end may take to deliver what was answered.
 const FAREWELL: Duration = Duration::from_secs(2);

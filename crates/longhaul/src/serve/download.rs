@@ -15,7 +15,7 @@ use sender::{MeteredBody, Sent};
 use transport::Body;
 
 use super::{
-    answer::{After, Answering, looks, stalled},
+    answering::{After, Answering, looks, stalled},
     response::{Refusal, empty, set, with_body},
 };
 use crate::size::ByteSize;

@@ -1,6 +1,7 @@
 //! `longhaul serve`: takes uploads and gives downloads, for remote clients, curl and browsers.
 
 mod answer;
+mod answering;
 mod connection;
 mod download;
 mod ports;

@@ -13,7 +13,7 @@ use transport::Body;
 
 use super::{
     Sink,
-    answer::{After, Answering, Site, refuse, stalled},
+    answering::{After, Answering, refuse, stalled},
     response::{Refusal, receipt},
     told,
 };
@@ -23,7 +23,8 @@ use crate::size::ByteSize;
 const WINDOW: u64 = 1 << 20;
 
 pub(super) async fn take(
-    site: &Site,
+    sink: &Sink,
+    max_body: Option<ByteSize>,
     request: Request<Body>,
     name: Result<SafeName, NameError>,
     idle: Duration,
@@ -31,12 +32,12 @@ pub(super) async fn take(
 ) -> After {
     let length = request.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
     let mut body = request.into_body();
-    let sink = match admit(site, name, length) {
+    let sink = match admit(sink, max_body, name, length) {
         Ok(sink) => sink,
         Err(refusal) => return refuse(refusal, body, responder).await,
     };
     let meter = Meter::new(WINDOW);
-    let most = site.max_body.map_or(usize::MAX, |most| usize::try_from(most.0).unwrap_or(usize::MAX));
+    let most = max_body.map_or(usize::MAX, |most| usize::try_from(most.0).unwrap_or(usize::MAX));
     let limited = Limited::new(&mut body, most);
     let received = tokio::select! {
         received = receiver::receive(limited, &meter, sink, length) => received,
@@ -48,7 +49,7 @@ pub(super) async fn take(
     };
     match received {
         Ok(got) => answered(&got, responder).await,
-        Err(error) => refuse(refusal(site, error), body, responder).await,
+        Err(error) => refuse(refusal(max_body, error), body, responder).await,
     }
 }
 
@@ -58,16 +59,17 @@ async fn answered(got: &Receipt, responder: Answering<'_>) -> After {
 
 /// The sink for a body, if its name and its announced length are acceptable.
 fn admit(
-    site: &Site,
+    sink: &Sink,
+    max_body: Option<ByteSize>,
     name: Result<SafeName, NameError>,
     length: Option<u64>,
 ) -> Result<receiver::Sink, Refusal> {
-    if let (Some(most), Some(length)) = (site.max_body, length)
+    if let (Some(most), Some(length)) = (max_body, length)
         && length > most.0
     {
         return Err(too_large(most));
     }
-    match &site.sink {
+    match sink {
         Sink::Discard => Ok(receiver::Sink::Discard),
         Sink::Verify => Ok(receiver::Sink::verify()),
         Sink::Save(folder) => {
@@ -81,11 +83,11 @@ fn too_large(most: ByteSize) -> Refusal {
     Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, format!("a body may have at most {}", told(most)))
 }
 
-fn refusal(site: &Site, error: receiver::Error) -> Refusal {
+fn refusal(max_body: Option<ByteSize>, error: receiver::Error) -> Refusal {
     match error {
         receiver::Error::Save(error) => error.into(),
         receiver::Error::Broken { source, .. } if source.is::<LengthLimitError>() => {
-            too_large(site.max_body.unwrap_or(ByteSize(u64::MAX)))
+            too_large(max_body.unwrap_or(ByteSize(u64::MAX)))
         }
         error => Refusal::new(StatusCode::BAD_REQUEST, error.to_string()),
     }

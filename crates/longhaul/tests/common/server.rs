@@ -4,7 +4,7 @@ use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::TcpStream,
     path::PathBuf,
-    process::{Child, Output, Stdio},
+    process::{Child, Command, Output, Stdio},
     time::Duration,
 };
 
@@ -26,7 +26,20 @@ pub struct Server {
 impl Server {
     pub fn start(args: &[&str]) -> Self {
         let mut command = super::longhaul(&["serve"]);
-        let mut process = command.args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        command.args(args);
+        Self::spawn(command)
+    }
+
+    /// A server that may open so many files.
+    pub fn start_with_descriptors(most: u32) -> Self {
+        let mut command = Command::new("sh");
+        let program = env!("CARGO_BIN_EXE_longhaul");
+        command.arg("-c").arg(format!("ulimit -n {most}; exec {program} serve"));
+        Self::spawn(command)
+    }
+
+    fn spawn(mut command: Command) -> Self {
+        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(process.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         let listening = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: '{line}'"));

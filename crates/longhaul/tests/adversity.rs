@@ -1,0 +1,127 @@
+//! A server whose disk, descriptors or certificate fail it, and its clients.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::{
+    fs,
+    net::TcpStream,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use common::server::{HTTP, Server};
+
+fn told(output: &Output) -> (Option<i32>, String) {
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+/// A small file system of its own, as long as the test runs.
+struct Tmpfs(PathBuf, #[expect(dead_code, reason = "the folder goes with it")] tempfile::TempDir);
+
+impl Tmpfs {
+    /// `None`, visibly, where this user may not mount one.
+    fn mount(size: &str) -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().to_owned();
+        let mounted = mount(&["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"], &path);
+        if !mounted {
+            eprintln!("SKIPPED: this user may not mount a tmpfs");
+        }
+        mounted.then(|| Self(path, folder))
+    }
+}
+
+impl Drop for Tmpfs {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+fn mount(args: &[&str], path: &Path) -> bool {
+    Command::new("mount").args(args).arg(path).output().is_ok_and(|output| output.status.success())
+}
+
+fn saving(folder: &Path) -> Server {
+    Server::start(&["--sink", &format!("save:{}", folder.display())])
+}
+
+#[test]
+fn a_full_disk_is_507_and_the_server_goes_on() {
+    let Some(disk) = Tmpfs::mount("6m") else { return };
+    let server = saving(&disk.0);
+    for (protocol, _) in HTTP {
+        let refused = server.client("send", protocol, "/big", &["--size", "64MiB", "--timeout", "10s"]);
+        let (code, text) = told(&refused);
+        assert!(
+            code == Some(1) && text.contains("507 Insufficient Storage: the disk is full"),
+            "{protocol}: {text}"
+        );
+        assert_eq!(fs::read_dir(&disk.0).unwrap().count(), 0, "{protocol} left something behind");
+        let small = server.client("send", protocol, "/small", &["--size", "1MiB"]);
+        assert_eq!(told(&small), (Some(0), String::new()), "{protocol}");
+        fs::remove_file(disk.0.join("small")).unwrap();
+    }
+}
+
+#[test]
+fn a_folder_that_turns_read_only_is_500_and_the_server_goes_on() {
+    let Some(disk) = Tmpfs::mount("6m") else { return };
+    let server = saving(&disk.0);
+    assert!(mount(&["-o", "remount,ro"], &disk.0));
+    for (protocol, _) in HTTP {
+        let (code, text) = told(&server.client("send", protocol, "/a", &["--size", "1MiB"]));
+        assert!(code == Some(1) && text.contains("500 Internal Server Error"), "{protocol}: {text}");
+    }
+    let (code, text) = told(&common::run(&["serve", "--sink", &format!("save:{}", disk.0.display())]));
+    assert!(code == Some(1) && text.contains("cannot save into"), "{text}");
+    assert!(mount(&["-o", "remount,rw"], &disk.0));
+    assert!(server.client("send", "h1c", "/a", &["--size", "1MiB"]).status.success());
+}
+
+#[test]
+fn without_file_descriptors_the_server_waits_for_them() {
+    let server = Server::start_with_descriptors(24);
+    let crowd: Vec<_> = (0..60).filter_map(|_| TcpStream::connect(server.cleartext()).ok()).collect();
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    drop(crowd);
+    for protocol in ["h1c", "h2"] {
+        let fetched = server.client("fetch", protocol, "/?size=1MiB", &["--timeout", "10s"]);
+        assert_eq!(told(&fetched), (Some(0), String::new()), "{protocol}");
+    }
+}
+
+#[test]
+fn a_certificate_that_is_expired_or_for_another_name_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut expired = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    expired.not_before = rcgen::date_time_ymd(1999, 1, 1);
+    expired.not_after = rcgen::date_time_ymd(2000, 1, 1);
+    let elsewhere = rcgen::CertificateParams::new(vec!["elsewhere.example".to_owned()]).unwrap();
+    for (params, reason) in [(expired, "expired"), (elsewhere, "not valid for name")] {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let (certificate_path, key_path) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+        fs::write(&certificate_path, params.self_signed(&key).unwrap().pem()).unwrap();
+        fs::write(&key_path, key.serialize_pem()).unwrap();
+        let server = Server::start(&[
+            "--cert",
+            certificate_path.to_str().unwrap(),
+            "--key",
+            key_path.to_str().unwrap(),
+        ]);
+        for (protocol, _) in HTTP.iter().filter(|(_, tls)| *tls) {
+            let (code, text) = told(&server.client("fetch", protocol, "/", &[]));
+            assert!(code == Some(1) && text.contains(reason), "{protocol}: {text}");
+            assert!(server.client("fetch", protocol, "/", &["--pin", server.fingerprint()]).status.success());
+        }
+    }
+}
+
+#[test]
+fn a_body_longer_than_announced_ends_where_it_was_announced_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = saving(folder.path());
+    let answers = server.raw(b"PUT /a HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\n\r\nabcdefghij\r\n\r\n");
+    assert!(answers.starts_with("HTTP/1.1 201") && answers.contains("HTTP/1.1 400"), "{answers}");
+    assert_eq!(fs::read(folder.path().join("a")).unwrap(), b"abc");
+}
