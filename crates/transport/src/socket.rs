@@ -66,30 +66,32 @@ fn set_buffers(socket: &impl AsFd, limits: &Limits) -> io::Result<()> {
     Ok(())
 }
 
-/// A second handle to a socket, to ask the kernel about it while a protocol owns the first.
+/// A second handle to a socket, to ask the kernel about it while a protocol owns the first. Where file
+/// descriptors have run out there is none, and nothing is known of the socket.
 #[derive(Debug)]
-pub(crate) struct Probe(OwnedFd);
+pub(crate) struct Probe(Option<OwnedFd>);
 
 impl Probe {
-    pub(crate) fn new(socket: &impl AsFd) -> io::Result<Self> {
-        Ok(Self(socket.as_fd().try_clone_to_owned()?))
+    pub(crate) fn new(socket: &impl AsFd) -> Self {
+        Self(socket.as_fd().try_clone_to_owned().ok())
     }
 
     /// Buffers and memory of the socket.
     pub(crate) fn socket(&self) -> Link {
-        let socket = SockRef::from(&self.0);
+        let Some(handle) = &self.0 else { return Link::default() };
+        let socket = SockRef::from(handle);
         let bytes = |size: io::Result<usize>| size.ok().map(|size| size as u64);
         Link {
             socket_send_buffer_bytes: bytes(socket.send_buffer_size()),
             socket_receive_buffer_bytes: bytes(socket.recv_buffer_size()),
-            socket_memory_bytes: kernel::socket_memory_bytes(self.0.as_fd()),
+            socket_memory_bytes: kernel::socket_memory_bytes(handle.as_fd()),
             ..Link::default()
         }
     }
 
     /// The same, with TCP's counters.
     pub(crate) fn tcp(&self) -> Link {
-        let stats = kernel::tcp_stats(self.0.as_fd());
+        let stats = self.0.as_ref().and_then(|handle| kernel::tcp_stats(handle.as_fd()));
         Link { mtu: stats.as_ref().map(|stats| stats.mss), stats: stats.map(Stats::Tcp), ..self.socket() }
     }
 }
@@ -105,7 +107,7 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let mut writer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (reader, _) = listener.accept().unwrap();
-        let probe = Probe::new(&reader).unwrap();
+        let probe = Probe::new(&reader);
         assert_eq!(probe.tcp().socket_memory_bytes, Some(0));
         writer.write_all(&[0; 50_000]).unwrap();
         let held = (0..500).find_map(|_| {

@@ -17,7 +17,7 @@ pub(crate) async fn connect<E: ClientEngine>(
     limits: &Limits,
 ) -> Result<Box<dyn Connection>, Error> {
     let stream = socket::dial(peer.addr, limits).await?;
-    let wire = wire(&stream)?;
+    let wire = wire(&stream);
     E::client(stream, wire, limits).await
 }
 
@@ -34,9 +34,8 @@ pub(crate) fn listen<E: ServerEngine>(bind: &Bind, limits: &Limits) -> Result<Bo
     }))
 }
 
-fn wire(stream: &TcpStream) -> Result<Wire, Error> {
-    let probe = Probe::new(stream).map_err(Error::handshake)?;
-    Ok(Wire { probe, alpn: None, cipher: None })
+fn wire(stream: &TcpStream) -> Wire {
+    Wire { probe: Probe::new(stream), alpn: None, cipher: None }
 }
 
 struct PlainListener<E> {
@@ -59,7 +58,7 @@ impl<E: ServerEngine> Listener for PlainListener<E> {
         let (limits, guards) = (self.limits.clone(), self.guards.clone());
         Ok(Box::pin(async move {
             stream.set_nodelay(true).map_err(Error::handshake)?;
-            let wire = wire(&stream)?;
+            let wire = wire(&stream);
             E::server(stream, wire, &limits, &guards).await
         }))
     }

@@ -46,7 +46,7 @@ pub(crate) async fn connect(peer: &Peer, limits: &Limits, alpn: &'static str) ->
     let local: IpAddr =
         if peer.addr.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
     let bound = socket::udp(SocketAddr::new(local, 0), limits)
-        .and_then(|socket| Ok((Arc::new(Probe::new(&socket)?), endpoint(socket, None, limits)?)));
+        .and_then(|socket| Ok((Arc::new(Probe::new(&socket)), endpoint(socket, None, limits)?)));
     let (probe, endpoint) = bound.map_err(|source| Error::Connect { addr: peer.addr, source })?;
     let connecting = endpoint.connect_with(config, peer.addr, &peer.name).map_err(Error::handshake)?;
     let connection = connecting.await.map_err(Error::handshake)?;
@@ -75,7 +75,7 @@ pub(crate) fn listen(bind: &Bind, limits: &Limits, alpn: &'static str) -> Result
     config.transport_config(Arc::new(transport(limits, bind.guards.streams)?));
 
     let bound = socket::udp(bind.addr, limits).and_then(|socket| {
-        let (addr, probe) = (socket.local_addr()?, Probe::new(&socket)?);
+        let (addr, probe) = (socket.local_addr()?, Probe::new(&socket));
         Ok((addr, Arc::new(probe), endpoint(socket, Some(config), limits)?))
     });
     let (addr, probe, endpoint) = bound.map_err(|source| Error::Listen { addr: bind.addr, source })?;

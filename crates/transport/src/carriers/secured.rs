@@ -4,7 +4,7 @@ use std::{marker::PhantomData, net::SocketAddr};
 
 use async_trait::async_trait;
 use rustls::{CommonState, pki_types::ServerName};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::{ClientEngine, ServerEngine, Wire};
@@ -24,7 +24,7 @@ pub(crate) async fn connect<E: ClientEngine>(
         TlsConnector::from(peer.trust.client_config(alpn, limits.cipher, peer.key_log.as_ref())?);
     let name = ServerName::try_from(peer.name.clone()).map_err(Error::handshake)?;
     let stream = socket::dial(peer.addr, limits).await?;
-    let probe = Probe::new(&stream).map_err(Error::handshake)?;
+    let probe = Probe::new(&stream);
     let stream = connector.connect(name, stream).await.map_err(Error::handshake)?;
     let wire = wire(probe, stream.get_ref().1, &[alpn], false)?;
     E::client(stream, wire, limits).await
@@ -77,16 +77,11 @@ impl<E: ServerEngine> Listener for SecuredListener<E> {
         let (acceptor, alpn) = (self.acceptor.clone(), self.alpn);
         let (limits, guards) = (self.limits.clone(), self.guards.clone());
         Ok(Box::pin(async move {
-            let (stream, probe) = prepare(stream)?;
+            stream.set_nodelay(true).map_err(Error::handshake)?;
+            let probe = Probe::new(&stream);
             let stream = acceptor.accept(stream).await.map_err(Error::handshake)?;
             let wire = wire(probe, stream.get_ref().1, alpn, E::SERVES_WITHOUT_ALPN)?;
             E::server(stream, wire, &limits, &guards).await
         }))
     }
-}
-
-fn prepare(stream: TcpStream) -> Result<(TcpStream, Probe), Error> {
-    stream.set_nodelay(true).map_err(Error::handshake)?;
-    let probe = Probe::new(&stream).map_err(Error::handshake)?;
-    Ok((stream, probe))
 }
