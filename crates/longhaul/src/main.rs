@@ -34,6 +34,7 @@ fn main() -> ExitCode {
         Ok(command) => command,
         Err(code) => return code,
     };
+    log();
     let outcome = match command {
         Command::Bench(args) => bench::main(&args),
         Command::Serve(args) => serve::main(&args),
@@ -43,4 +44,12 @@ fn main() -> ExitCode {
         Command::Worker => return worker::main(),
     };
     exit::code(outcome)
+}
+
+/// Tells on stderr what went on, as far as the environment variable LONGHAUL_LOG asks for it: `debug`, say.
+fn log() {
+    let level = std::env::var("LONGHAUL_LOG").ok().and_then(|level| level.parse::<tracing::Level>().ok());
+    if let Some(level) = level {
+        tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).without_time().init();
+    }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use tokio::{sync::watch, time::timeout};
+use tracing::debug;
 use transport::{Handshake, Session};
 
 use super::{Patience, answer::Site, answering::After};
@@ -20,7 +21,11 @@ pub(super) async fn serve(
     alt_svc: Option<&str>,
     stopping: watch::Receiver<bool>,
 ) {
-    let Ok(Ok(session)) = timeout(patience.handshake, handshake).await else { return };
+    let session = match timeout(patience.handshake, handshake).await {
+        Ok(Ok(session)) => session,
+        Ok(Err(error)) => return debug!("no connection: {error}"),
+        Err(_) => return debug!("no connection: the handshake took too long"),
+    };
     let link = session.link();
     let alt_svc = alt_svc.filter(|_| link.cipher.is_some() && link.alpn.as_deref() != Some("h3"));
     answer_all(session.as_ref(), site, patience.idle, alt_svc, stopping).await;
@@ -41,7 +46,14 @@ async fn answer_all(
     loop {
         tokio::select! {
             incoming = &mut next => {
-                let Ok(Some(incoming)) = incoming else { break };
+                let incoming = match incoming {
+                    Ok(Some(incoming)) => incoming,
+                    Ok(None) => break,
+                    Err(error) => {
+                        debug!("the connection broke: {error}");
+                        break;
+                    }
+                };
                 answers.push(site.answer(incoming, idle, alt_svc));
                 next = session.accept();
             }

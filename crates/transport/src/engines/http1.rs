@@ -9,6 +9,7 @@ use http_body_util::BodyExt as _;
 use hyper::{body::Incoming as Received, client, server, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::{Mutex, oneshot};
+use tracing::debug;
 
 use crate::{
     Body, Connection, Error, Guards, Incoming, Limits, Link, Responder, Session,
@@ -36,8 +37,10 @@ impl ClientEngine for Http1 {
             .map_err(Error::handshake)?;
         let tasks = Tasks::default();
         tasks.spawn(async {
-            // Its error reaches whoever waits for the response, or reads its body.
-            let _ = connection.await;
+            // The error also reaches whoever waits for the response, or reads its body.
+            if let Err(error) = connection.await {
+                debug!("{PROTOCOL}: {error}");
+            }
         });
         Ok(Box::new(Http1Connection { requests: Mutex::new(requests), wire, _tasks: tasks }))
     }

@@ -12,6 +12,7 @@ use h2::{Ping, RecvStream, SendStream, client, server};
 use http::{Request, Response};
 use http_body::{Body as _, Frame};
 use http_body_util::BodyExt as _;
+use tracing::debug;
 
 use crate::{
     Body, BodyError, Connection, Error, Guards, Incoming, Limits, Link, Responder, Session,
@@ -49,8 +50,10 @@ impl ClientEngine for Http2 {
         let ping = connection.ping_pong();
         let tasks = Tasks::default();
         tasks.spawn(async {
-            // Its error reaches every exchange on it.
-            let _ = connection.await;
+            // The error also reaches every exchange on it.
+            if let Err(error) = connection.await {
+                debug!("{PROTOCOL}: {error}");
+            }
         });
         // The pong comes after the peer's SETTINGS: from here on its windows and frame size are in force.
         if let Some(mut ping) = ping {

@@ -17,6 +17,7 @@ use h3::{
 use http::{Request, Response};
 use http_body::Frame;
 use http_body_util::BodyExt as _;
+use tracing::debug;
 
 use crate::{
     Bind, Body, BodyError, Connection, Error, Features, Guards, Handshake, Incoming, Limit, Limits, Link,
@@ -59,8 +60,9 @@ impl Transport for H3 {
             .map_err(Error::handshake)?;
         let tasks = Tasks::default();
         tasks.spawn(async move {
-            // Its error reaches every exchange on it.
-            let _ = poll_fn(|cx| driver.poll_close(cx)).await;
+            // The end also reaches every exchange on it.
+            let end = poll_fn(|cx| driver.poll_close(cx)).await;
+            debug!("{PROTOCOL}: {end}");
         });
         Ok(Box::new(H3Connection { requests, established, tasks }))
     }
