@@ -9,14 +9,14 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use tokio::task::JoinHandle;
 
 use crate::{ChunkSize, Error};
 
 /// How many bytes one read asks for, unless a chunk is larger: a system call and a thread switch for every
 /// tiny chunk would measure the disk reader instead of the protocol. One such piece is read ahead.
-const READ: usize = 128 << 10;
+const READ: usize = 256 << 10;
 
 /// One body that is read on blocking threads while the protocol sends, a piece ahead. Between pieces it
 /// holds no thread, so that however many readers are slow, others can read.
@@ -129,22 +129,14 @@ impl Reader {
     fn piece(&mut self) -> Result<Option<Bytes>, Error> {
         let left = self.size.map_or(u64::MAX, |size| size - self.at);
         let wanted = left.min(self.read as u64) as usize;
-        let mut piece = BytesMut::zeroed(wanted);
-        let mut filled = 0;
-        while filled < wanted {
-            match self.input.read(&mut piece[filled..]) {
-                Ok(0) => break,
-                Ok(length) => filled += length,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(source) => return Err(Error::Unreadable { path: self.path.clone(), source }),
-            }
-        }
+        let mut piece = Vec::with_capacity(wanted);
+        let read = self.input.by_ref().take(wanted as u64).read_to_end(&mut piece);
+        let filled = read.map_err(|source| Error::Unreadable { path: self.path.clone(), source })?;
         if let Some(expected) = self.size.filter(|_| filled < wanted) {
             return Err(Error::Shrank { path: self.path.clone(), expected });
         }
         self.at += filled as u64;
-        piece.truncate(filled);
-        Ok((filled > 0).then(|| piece.freeze()))
+        Ok((filled > 0).then(|| piece.into()))
     }
 }
 

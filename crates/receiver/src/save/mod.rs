@@ -14,7 +14,7 @@ pub use name::{NameError, SafeName};
 
 /// How many bytes go to the disk in one write. One such block is written while the next one fills, and
 /// the body waits for both: a slow disk slows the sender, and twice this is all the memory it takes.
-pub const WRITE_BEHIND: usize = 128 << 10;
+pub const WRITE_BEHIND: usize = 256 << 10;
 
 /// Writes one body into a folder.
 #[derive(Debug)]
