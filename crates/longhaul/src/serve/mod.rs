@@ -33,15 +33,9 @@ use ports::Ports;
 /// How long accepting rests after it failed: for want of file descriptors, it would fail again at once.
 const REST: Duration = Duration::from_millis(200);
 
-/// How many threads write to and read from the disk: enough to keep one busy, and no thread a transfer.
-const DISK_THREADS: usize = 16;
-
 /// Runs the command.
 pub(crate) fn main(args: &ServeArgs) -> anyhow::Result<Verdict> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .max_blocking_threads(DISK_THREADS)
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let verdict = runtime.block_on(async {
         let site = Site::new(sink(&args.sink)?, args.max_body, args.max_chunk);
         let ports = Ports::open(args)?;
