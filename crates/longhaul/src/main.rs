@@ -15,6 +15,7 @@ mod instruments;
 mod matrix;
 mod record;
 mod remote;
+mod reply;
 mod report;
 mod results;
 mod serve;

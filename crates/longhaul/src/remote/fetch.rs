@@ -15,7 +15,7 @@ use receiver::{
 use tokio::io::{AsyncWrite, BufWriter};
 use transport::Connection;
 
-use super::{Job, Proof, Target, accepted};
+use super::{Job, Proof, Target};
 use crate::{
     bench::Measured,
     case::{Case, DEFAULT_SEED, Direction, SinkKind},
@@ -23,6 +23,7 @@ use crate::{
     exit::Usage,
     instruments::Instruments,
     record::{EndRecord, Fault, FaultKind, fault},
+    reply::accepted,
     size::ByteSize,
 };
 

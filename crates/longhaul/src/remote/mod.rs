@@ -7,14 +7,12 @@ mod target;
 
 use std::{sync::Arc, time::Duration};
 
-use http::Response;
-use http_body_util::{BodyExt as _, Limited};
 use jiff::Timestamp;
 use tokio::{
     signal::unix::{SignalKind, signal},
     time::timeout,
 };
-use transport::{Body, Connection};
+use transport::Connection;
 
 use crate::{
     bench::{Measured, Session},
@@ -28,9 +26,6 @@ use crate::{
 };
 use outcome::Progress;
 use target::Target;
-
-/// The most that is read of a response which should be a receipt, in bytes.
-const MAX_RECEIPT: usize = 64 << 10;
 
 /// How long saying goodbye may take.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -144,25 +139,4 @@ async fn measure(
         }
         Err(fault) => (Measured { fault: Some(fault), ..measured }, None),
     })
-}
-
-/// Passes a successful response on; of another, the fault says what the server said. Redirects are not
-/// followed: where to must be seen.
-async fn accepted(response: Response<Body>) -> Result<Response<Body>, Fault> {
-    let status = response.status();
-    if status.is_success() {
-        return Ok(response);
-    }
-    let location = response.headers().get(http::header::LOCATION).and_then(|value| value.to_str().ok());
-    let location =
-        location.map(|location| format!(" to {location}, which is not followed")).unwrap_or_default();
-    let reason = text(response).await.unwrap_or_default();
-    let reason = String::from_utf8_lossy(&reason);
-    let reason = reason.lines().next().map(|line| format!(": {}", line.trim())).unwrap_or_default();
-    Err(fault(FaultKind::Http, format!("the server answered {status}{location}{reason}")))
-}
-
-async fn text(response: Response<Body>) -> Result<bytes::Bytes, Fault> {
-    let collected = Limited::new(response.into_body(), MAX_RECEIPT).collect().await;
-    Ok(collected.map_err(|error| fault(FaultKind::Truncated, error))?.to_bytes())
 }

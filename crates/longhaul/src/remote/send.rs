@@ -7,7 +7,7 @@ use receiver::Receipt;
 use sender::MeteredBody;
 use transport::{BodyLength, Connection};
 
-use super::{Job, Proof, Target, accepted, text};
+use super::{Job, Proof, Target};
 use crate::{
     bench::Measured,
     case::{Case, Direction, SinkKind},
@@ -15,6 +15,7 @@ use crate::{
     exit::Usage,
     instruments::Instruments,
     record::{EndRecord, Fault, FaultKind, fault},
+    reply::{accepted, text},
     report::mib,
     size::ByteSize,
 };

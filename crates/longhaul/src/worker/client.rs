@@ -6,8 +6,8 @@ use std::{
 };
 
 use futures_util::future::try_join_all;
-use http::{Method, Request, Response};
-use http_body_util::{BodyExt as _, Empty, Limited};
+use http::{Method, Request};
+use http_body_util::{BodyExt as _, Empty};
 use metrics::Stamp;
 use receiver::Receipt;
 use tokio::{sync::mpsc, time::timeout};
@@ -22,13 +22,11 @@ use crate::{
     case::Direction,
     instruments::{Baseline, Instruments, together},
     record::{Fault, FaultKind, fault},
+    reply::{accepted, text},
 };
 
 /// The name in the server's certificate.
 pub(super) const SERVER_NAME: &str = "localhost";
-
-/// The most that is read of a response which should be a receipt, in bytes.
-const MAX_RECEIPT: usize = 64 << 10;
 
 pub(super) async fn run(
     job: &Job,
@@ -158,22 +156,6 @@ impl Client<'_> {
             .body(body)
             .map_err(|error| fault(FaultKind::Protocol, error))
     }
-}
-
-/// Passes a successful response on; of another, the fault says what the server said.
-async fn accepted(response: Response<Body>) -> Result<Response<Body>, Fault> {
-    let status = response.status();
-    if status.is_success() {
-        return Ok(response);
-    }
-    let reason = text(response).await.unwrap_or_default();
-    let reason = String::from_utf8_lossy(&reason);
-    Err(fault(FaultKind::Http, format!("the server answered {status}: {}", reason.trim())))
-}
-
-async fn text(response: Response<Body>) -> Result<bytes::Bytes, Fault> {
-    let collected = Limited::new(response.into_body(), MAX_RECEIPT).collect().await;
-    Ok(collected.map_err(|error| fault(FaultKind::Truncated, error))?.to_bytes())
 }
 
 /// A duration as the `--timeout` flag takes it.
