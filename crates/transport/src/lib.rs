@@ -31,7 +31,9 @@ mod verifier;
 
 pub use error::Error;
 pub use guards::Guards;
-pub use limits::{Cipher, Congestion, Limit, Limits, MAX_QUIC_MTU, MAX_STREAMS, MIN_QUIC_MTU, Setting};
+pub use limits::{
+    Cipher, Congestion, H3Recv, Limit, Limits, MAX_QUIC_MTU, MAX_STREAMS, MIN_QUIC_MTU, Setting,
+};
 pub use link::{Link, QuicStats, Stats, TcpStats};
 pub use server::{listen_cleartext, listen_quic, listen_secured};
 pub use trust::{Identity, KeyLog, Trust};

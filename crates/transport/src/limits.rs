@@ -42,6 +42,8 @@ pub struct Limits {
     pub congestion: Congestion,
     /// TLS 1.3 and QUIC: the cipher.
     pub cipher: Cipher,
+    /// HTTP/3: how much of a body h3 may hold that nobody has asked for yet.
+    pub h3_recv: H3Recv,
 }
 
 impl Default for Limits {
@@ -65,6 +67,7 @@ impl Default for Limits {
             socket_buffer: 4 << 20,
             congestion: Congestion::Cubic,
             cipher: Cipher::Aes128,
+            h3_recv: H3Recv::Bounded,
         }
     }
 }
@@ -84,6 +87,7 @@ impl Limits {
             Limit::SocketBuffer => Setting::Bytes(self.socket_buffer),
             Limit::Congestion => Setting::Choice(self.congestion.name()),
             Limit::Cipher => Setting::Choice(self.cipher.name()),
+            Limit::H3Recv => Setting::Choice(self.h3_recv.name()),
         }
     }
 }
@@ -112,11 +116,12 @@ pub enum Limit {
     SocketBuffer,
     Congestion,
     Cipher,
+    H3Recv,
 }
 
 impl Limit {
     /// All of them, in the order of [`Limits`].
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::H1Buffer,
         Self::H2Frame,
         Self::H2Window,
@@ -128,6 +133,7 @@ impl Limit {
         Self::SocketBuffer,
         Self::Congestion,
         Self::Cipher,
+        Self::H3Recv,
     ];
 
     /// The flag that sets it, without its dashes.
@@ -144,6 +150,7 @@ impl Limit {
             Self::SocketBuffer => "socket-buffer",
             Self::Congestion => "congestion",
             Self::Cipher => "cipher",
+            Self::H3Recv => "h3-recv",
         }
     }
 }
@@ -190,6 +197,26 @@ impl Cipher {
             Self::Aes128 => "aes128",
             Self::Aes256 => "aes256",
             Self::ChaCha20 => "chacha20",
+        }
+    }
+}
+
+/// How HTTP/3 bodies are received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum H3Recv {
+    /// h3 holds one piece at most.
+    Bounded,
+    /// h3 0.0.8 as it is: it piles up what a slow reader leaves, without bound (hyperium/h3 issue 308).
+    Stock,
+}
+
+impl H3Recv {
+    /// The `--h3-recv` flag's value.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bounded => "bounded",
+            Self::Stock => "stock",
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The flags of windows, buffers and choices.
 
 use clap::{Args, builder::RangedU64ValueParser};
-use transport::{Cipher, Congestion, Limits, MAX_QUIC_MTU, MIN_QUIC_MTU};
+use transport::{Cipher, Congestion, H3Recv, Limits, MAX_QUIC_MTU, MIN_QUIC_MTU};
 
 use crate::size::ByteSize;
 
@@ -42,6 +42,9 @@ pub(crate) struct LimitArgs {
     /// TLS 1.3 and QUIC: cipher [default: aes128]
     #[arg(long, value_name = "NAME")]
     cipher: Option<CipherArg>,
+    /// HTTP/3: hold back what nobody has asked for, or let h3 pile it up: bounded or stock [default: bounded]
+    #[arg(long, value_name = "NAME")]
+    h3_recv: Option<H3RecvArg>,
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
@@ -56,6 +59,12 @@ enum CipherArg {
     Aes128,
     Aes256,
     Chacha20,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum H3RecvArg {
+    Bounded,
+    Stock,
 }
 
 impl LimitArgs {
@@ -75,6 +84,7 @@ impl LimitArgs {
             socket_buffer: bytes(self.socket_buffer, default.socket_buffer),
             congestion: self.congestion.map_or(default.congestion, Into::into),
             cipher: self.cipher.map_or(default.cipher, Into::into),
+            h3_recv: self.h3_recv.map_or(default.h3_recv, Into::into),
         }
     }
 }
@@ -95,6 +105,15 @@ impl From<CipherArg> for Cipher {
             CipherArg::Aes128 => Self::Aes128,
             CipherArg::Aes256 => Self::Aes256,
             CipherArg::Chacha20 => Self::ChaCha20,
+        }
+    }
+}
+
+impl From<H3RecvArg> for H3Recv {
+    fn from(arg: H3RecvArg) -> Self {
+        match arg {
+            H3RecvArg::Bounded => Self::Bounded,
+            H3RecvArg::Stock => Self::Stock,
         }
     }
 }

@@ -7,6 +7,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::{Connection, Error, Guards, Limits, Link, Session, session::Linked, socket::Probe};
 
+pub(crate) mod gated;
 pub(crate) mod plain;
 pub(crate) mod quic;
 pub(crate) mod secured;

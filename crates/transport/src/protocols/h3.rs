@@ -20,9 +20,12 @@ use http_body_util::BodyExt as _;
 use tracing::debug;
 
 use crate::{
-    Bind, Body, BodyError, Connection, Error, Features, Guards, Handshake, Incoming, Limit, Limits, Link,
-    Listener, Peer, Responder, Transport,
-    carriers::quic::{Established, QuicListener, connect, listen},
+    Bind, Body, BodyError, Connection, Error, Features, Guards, H3Recv, Handshake, Incoming, Limit, Limits,
+    Link, Listener, Peer, Responder, Transport,
+    carriers::{
+        gated::{self, Gate, Gates},
+        quic::{Established, QuicListener, connect, listen},
+    },
     session::{Arrivals, Closing, Driven, Linked as _},
     tasks::Tasks,
 };
@@ -49,31 +52,45 @@ impl Transport for H3 {
     }
 
     fn limits(&self) -> &'static [Limit] {
-        super::Quic.limits()
+        &[
+            Limit::QuicWindow,
+            Limit::QuicConnectionWindow,
+            Limit::QuicSendWindow,
+            Limit::QuicMtu,
+            Limit::Congestion,
+            Limit::SocketBuffer,
+            Limit::Cipher,
+            Limit::H3Recv,
+        ]
     }
 
     async fn connect(&self, peer: &Peer, limits: &Limits) -> Result<Box<dyn Connection>, Error> {
         let established = connect(peer, limits, ALPN).await?;
-        let (mut driver, requests) = client::builder()
-            .build(h3_quinn::Connection::new(established.connection.clone()))
-            .await
-            .map_err(Error::handshake)?;
+        let (streams, gates) = gated::Connection::new(established.connection.clone());
+        let (mut driver, requests) = client::builder().build(streams).await.map_err(Error::handshake)?;
         let tasks = Tasks::default();
         tasks.spawn(async move {
             // The end also reaches every exchange on it.
             let end = poll_fn(|cx| driver.poll_close(cx)).await;
             debug!("{PROTOCOL}: {end}");
         });
-        Ok(Box::new(H3Connection { requests, established, tasks }))
+        Ok(Box::new(H3Connection {
+            requests,
+            reading: Reading { gates, recv: limits.h3_recv },
+            established,
+            tasks,
+        }))
     }
 
     fn listen(&self, bind: &Bind, limits: &Limits) -> Result<Box<dyn Listener>, Error> {
-        Ok(Box::new(H3Listener { quic: listen(bind, limits, ALPN)?, guards: bind.guards.clone() }))
+        let quic = listen(bind, limits, ALPN)?;
+        Ok(Box::new(H3Listener { quic, guards: bind.guards.clone(), recv: limits.h3_recv }))
     }
 }
 
 struct H3Connection {
-    requests: client::SendRequest<h3_quinn::OpenStreams, Bytes>,
+    requests: client::SendRequest<gated::OpenStreams, Bytes>,
+    reading: Reading,
     established: Established,
     tasks: Tasks,
 }
@@ -91,7 +108,8 @@ impl Connection for H3Connection {
             response = read.recv_response() => response.map_err(broken)?,
             error = body_failed => return Err(error),
         };
-        Ok(response.map(|()| H3Body(read).boxed_unsync()))
+        let gate = self.reading.gate(read.id());
+        Ok(response.map(|()| H3Body { read, gate }.boxed_unsync()))
     }
 
     async fn close(&self) {
@@ -106,6 +124,7 @@ impl Connection for H3Connection {
 struct H3Listener {
     quic: QuicListener,
     guards: Guards,
+    recv: H3Recv,
 }
 
 #[async_trait]
@@ -116,15 +135,17 @@ impl Listener for H3Listener {
 
     async fn accept(&self) -> Result<Handshake, Error> {
         let handshake = self.quic.accept().await?;
-        let guards = self.guards.clone();
+        let (guards, recv) = (self.guards.clone(), self.recv);
         Ok(Box::pin(async move {
             let established = handshake.await?;
+            let (streams, gates) = gated::Connection::new(established.connection.clone());
             let connection = server::builder()
                 .max_field_section_size(guards.header_bytes.into())
-                .build(h3_quinn::Connection::new(established.connection.clone()))
+                .build(streams)
                 .await
                 .map_err(Error::handshake)?;
-            let drive = |arrivals, closing| drive(connection, arrivals, closing);
+            let reading = Reading { gates, recv };
+            let drive = |arrivals, closing| drive(connection, reading, arrivals, closing);
             Ok(Driven::start(guards.streams, established, drive))
         }))
     }
@@ -132,7 +153,8 @@ impl Listener for H3Listener {
 
 /// Drives a server's connection: accepting is what makes its control streams go on.
 async fn drive(
-    mut connection: server::Connection<h3_quinn::Connection, Bytes>,
+    mut connection: server::Connection<gated::Connection, Bytes>,
+    reading: Reading,
     arrivals: Arrivals,
     closing: Closing,
 ) {
@@ -146,10 +168,10 @@ async fn drive(
         };
         match accepted {
             Ok(Some(resolver)) => {
-                let arrivals = arrivals.clone();
+                let (arrivals, reading) = (arrivals.clone(), reading.clone());
                 tokio::spawn(async move {
                     // Nobody waits once the session is dropped.
-                    let _ = arrivals.send(arrive(resolver).await).await;
+                    let _ = arrivals.send(arrive(resolver, &reading).await).await;
                 });
             }
             Ok(None) => return,
@@ -161,11 +183,15 @@ async fn drive(
     }
 }
 
-async fn arrive(resolver: RequestResolver<h3_quinn::Connection, Bytes>) -> Result<Incoming, Error> {
+async fn arrive(
+    resolver: RequestResolver<gated::Connection, Bytes>,
+    reading: &Reading,
+) -> Result<Incoming, Error> {
     let resolved = resolver.resolve_request().await;
     let (request, stream) = resolved.map_err(|error| Error::protocol(PROTOCOL, error))?;
     let (write, read) = stream.split();
-    let request = request.map(|()| H3Body(read).boxed_unsync());
+    let gate = reading.gate(read.id());
+    let request = request.map(|()| H3Body { read, gate }.boxed_unsync());
     Ok(Incoming { request, responder: Box::new(H3Responder(write)) })
 }
 
@@ -242,8 +268,30 @@ macro_rules! request_stream {
 request_stream!(client);
 request_stream!(server);
 
+/// How the bodies of a connection are read.
+#[derive(Clone)]
+struct Reading {
+    gates: Gates,
+    recv: H3Recv,
+}
+
+impl Reading {
+    /// What the body of a stream passes through from now on.
+    fn gate(&self, stream: quic::StreamId) -> Gate {
+        let gate = self.gates.of(stream);
+        match self.recv {
+            H3Recv::Bounded => gate.shut(),
+            H3Recv::Stock => {}
+        }
+        gate
+    }
+}
+
 /// A body as it arrives, datagram by datagram.
-struct H3Body<S>(S);
+struct H3Body<S> {
+    read: S,
+    gate: Gate,
+}
 
 impl<S: DataSource + Unpin> http_body::Body for H3Body<S> {
     type Data = Bytes;
@@ -253,7 +301,14 @@ impl<S: DataSource + Unpin> http_body::Body for H3Body<S> {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let data = ready!(self.0.poll_data(cx)).map_err(|error| Error::truncated(error).into());
+        let data = loop {
+            match self.read.poll_data(cx) {
+                Poll::Ready(data) => break data.map_err(|error| Error::truncated(error).into()),
+                // h3 has run dry, so it gets one more piece.
+                Poll::Pending if self.gate.admit() => {}
+                Poll::Pending => return Poll::Pending,
+            }
+        };
         Poll::Ready(data.map(|data| data.map(Frame::data)).transpose())
     }
 }
