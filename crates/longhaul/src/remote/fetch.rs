@@ -10,7 +10,7 @@ use http_body_util::{BodyExt as _, Empty};
 use payload::{ChunkSize, Kind, Payload};
 use receiver::{
     Sink,
-    save::{Folder, SafeName, SaveError, Saver, WRITE_BEHIND},
+    save::{Folder, SafeName, SaveError, Saver},
 };
 use tokio::io::{AsyncWrite, BufWriter};
 use transport::Connection;
@@ -29,6 +29,9 @@ use crate::{
 
 /// What names the chunk in a record of a body whose chunks the far end chose.
 const CHUNK: u64 = 64 << 10;
+
+/// What is gathered for one write to a pipe or a device.
+const PIPE: usize = 256 << 10;
 
 pub(super) struct Download<'a> {
     args: &'a FetchArgs,
@@ -63,7 +66,7 @@ impl<'a> Download<'a> {
 
 /// Pieces are small where they come in datagrams, and every write takes a thread switch.
 fn buffered<W: AsyncWrite>(output: W) -> BufWriter<W> {
-    BufWriter::with_capacity(WRITE_BEHIND, output)
+    BufWriter::with_capacity(PIPE, output)
 }
 
 fn save(path: &Path) -> Result<Saver, SaveError> {

@@ -5,10 +5,15 @@ use std::{
     io,
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
-use super::{SafeName, SaveError};
+use tokio::sync::Semaphore;
+
+use super::{SafeName, SaveError, writer::Room};
 
 /// How the names of unfinished files begin and end.
 const PREFIX: &str = ".longhaul-";
@@ -19,7 +24,10 @@ static NEXT: AtomicU64 = AtomicU64::new(0);
 
 /// A folder that is saved into.
 #[derive(Clone, Debug)]
-pub struct Folder(PathBuf);
+pub struct Folder {
+    path: PathBuf,
+    wide_places: Arc<Semaphore>,
+}
 
 impl Folder {
     /// Opens a folder for saving, and removes what a killed server left unfinished in it. What another
@@ -36,19 +44,19 @@ impl Folder {
                 remove_if_abandoned(&entry.path());
             }
         }
-        let folder = Self(path.to_owned());
+        let folder = Self { path: path.to_owned(), wide_places: Arc::new(Semaphore::new(Room::WIDE_PLACES)) };
         drop(folder.begin()?);
         Ok(folder)
     }
 
     /// The path of the folder.
     pub fn path(&self) -> &Path {
-        &self.0
+        &self.path
     }
 
     /// Refuses a name that a symbolic link or a folder stands under.
     pub(super) fn assert_free(&self, name: &SafeName) -> Result<(), SaveError> {
-        match fs::symlink_metadata(self.0.join(name.as_str())) {
+        match fs::symlink_metadata(self.path.join(name.as_str())) {
             Ok(metadata) if metadata.is_symlink() => Err(SaveError::Symlink),
             Ok(metadata) if !metadata.is_file() => Err(SaveError::NotAFile),
             _ => Ok(()),
@@ -58,14 +66,19 @@ impl Folder {
     /// Begins an unfinished file, which only its owner may read, and which is locked while it is open.
     pub(super) fn begin(&self) -> io::Result<Unfinished> {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = self.0.join(format!("{PREFIX}{}-{number}{SUFFIX}", std::process::id()));
+        let path = self.path.join(format!("{PREFIX}{}-{number}{SUFFIX}", std::process::id()));
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
-        let unfinished = Unfinished { file, path, finished: false };
+        let unfinished = Unfinished { file: Arc::new(file), path, finished: false };
         match unfinished.file.try_lock() {
             Ok(()) => Ok(unfinished),
             Err(TryLockError::Error(error)) => Err(error),
             Err(TryLockError::WouldBlock) => Err(io::Error::other("a new file is locked already")),
         }
+    }
+
+    /// What an upload that begins now may fill ahead of the disk.
+    pub(super) fn room(&self) -> Room {
+        Room::of(&self.wide_places)
     }
 
     /// Opens a saved file for reading; a symbolic link is not followed.
@@ -74,7 +87,7 @@ impl Folder {
     /// It is not there, is a link or a folder, or cannot be read.
     pub fn read(&self, name: &SafeName) -> Result<File, SaveError> {
         self.assert_free(name)?;
-        let path = self.0.join(name.as_str());
+        let path = self.path.join(name.as_str());
         OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW).open(path).map_err(SaveError::from)
     }
 }
@@ -90,7 +103,7 @@ fn remove_if_abandoned(path: &Path) {
 /// A file that has not got its name yet; dropping it removes it.
 #[derive(Debug)]
 pub(super) struct Unfinished {
-    pub(super) file: File,
+    pub(super) file: Arc<File>,
     path: PathBuf,
     finished: bool,
 }
@@ -100,10 +113,10 @@ impl Unfinished {
     pub(super) fn finish(mut self, folder: &Folder, name: &SafeName) -> Result<(), SaveError> {
         self.file.sync_all()?;
         folder.assert_free(name)?;
-        fs::rename(&self.path, folder.0.join(name.as_str()))?;
+        fs::rename(&self.path, folder.path.join(name.as_str()))?;
         self.finished = true;
         // The name itself is on the disk once the folder is.
-        File::open(&folder.0)?.sync_all()?;
+        File::open(&folder.path)?.sync_all()?;
         Ok(())
     }
 }

@@ -2,36 +2,25 @@
 
 mod folder;
 mod name;
+mod writer;
 
 use std::io::{self, Write as _};
 
 use bytes::{Bytes, BytesMut};
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::task::spawn_blocking;
 
 pub use folder::Folder;
-use folder::Unfinished;
 pub use name::{NameError, SafeName};
+use writer::Writer;
 
-/// How many bytes go to the disk in one write. One such block is written while the next one fills, and
-/// the body waits for both: a slow disk slows the sender, and twice this is all the memory it takes.
-pub const WRITE_BEHIND: usize = 256 << 10;
-
-/// Writes one body into a folder.
+/// Writes one body into a folder. Blocks of it are written while the next ones fill, and when all are full
+/// the body waits: a slow disk slows the sender, and the blocks are all the memory it takes.
 #[derive(Debug)]
 pub struct Saver {
     folder: Folder,
     name: SafeName,
     filling: BytesMut,
     writer: Writer,
-}
-
-/// The file is either here or with the thread that writes.
-#[derive(Debug)]
-enum Writer {
-    Idle(Unfinished),
-    Writing(JoinHandle<io::Result<(Unfinished, BytesMut)>>),
-    /// A write failed; there is nothing to go on with.
-    Failed,
 }
 
 impl Saver {
@@ -41,52 +30,32 @@ impl Saver {
     /// The name is a link or a folder, or no file can be made.
     pub fn begin(folder: &Folder, name: SafeName) -> Result<Self, SaveError> {
         folder.assert_free(&name)?;
-        let writer = Writer::Idle(folder.begin().map_err(SaveError::of_writing)?);
-        Ok(Self { folder: folder.clone(), name, filling: BytesMut::with_capacity(WRITE_BEHIND), writer })
+        let file = folder.begin().map_err(SaveError::of_writing)?;
+        let (folder, writer) = (folder.clone(), Writer::new(file, folder.room()));
+        Ok(Self { folder, name, filling: BytesMut::new(), writer })
     }
 
     pub(crate) async fn take(&mut self, mut piece: Bytes) -> Result<(), SaveError> {
         while !piece.is_empty() {
-            let room = WRITE_BEHIND - self.filling.len();
+            if self.filling.capacity() == 0 {
+                self.filling = self.writer.block().await?;
+            }
+            let room = self.filling.capacity() - self.filling.len();
             let part = piece.split_to(room.min(piece.len()));
             self.filling.extend_from_slice(&part);
-            if self.filling.len() == WRITE_BEHIND {
-                self.write().await?;
+            if part.len() == room {
+                self.writer.write(std::mem::take(&mut self.filling)).await?;
             }
         }
         Ok(())
-    }
-
-    /// Hands the filled block over, once the one before it is written.
-    async fn write(&mut self) -> Result<(), SaveError> {
-        let (mut unfinished, empty) = self.settle().await?;
-        let block = std::mem::replace(&mut self.filling, empty);
-        self.writer = Writer::Writing(spawn_blocking(move || {
-            unfinished.file.write_all(&block)?;
-            Ok((unfinished, block))
-        }));
-        Ok(())
-    }
-
-    /// Waits for the write in flight; gives the file and an empty block.
-    async fn settle(&mut self) -> Result<(Unfinished, BytesMut), SaveError> {
-        match std::mem::replace(&mut self.writer, Writer::Failed) {
-            Writer::Idle(unfinished) => Ok((unfinished, BytesMut::with_capacity(WRITE_BEHIND))),
-            Writer::Writing(writing) => {
-                let (unfinished, mut block) = writing.await.map_err(io::Error::other)??;
-                block.clear();
-                Ok((unfinished, block))
-            }
-            Writer::Failed => Err(io::Error::other("an earlier write failed").into()),
-        }
     }
 
     /// Writes the rest, sees it onto the disk, and gives the file its name.
-    pub(crate) async fn finish(mut self) -> Result<SafeName, SaveError> {
-        let (mut unfinished, _) = self.settle().await?;
-        let Self { folder, name, filling, .. } = self;
+    pub(crate) async fn finish(self) -> Result<SafeName, SaveError> {
+        let Self { folder, name, filling, writer } = self;
+        let unfinished = writer.finish().await?;
         spawn_blocking(move || {
-            unfinished.file.write_all(&filling)?;
+            (&*unfinished.file).write_all(&filling)?;
             unfinished.finish(&folder, &name)?;
             Ok(name)
         })
@@ -172,7 +141,7 @@ mod tests {
         let temporary = tempfile::tempdir().unwrap();
         let folder = Folder::open(temporary.path()).unwrap();
         let mut saver = Saver::begin(&folder, name("a")).unwrap();
-        saver.take(vec![0; 3 * WRITE_BEHIND].into()).await.unwrap();
+        saver.take(vec![0; 3 << 20].into()).await.unwrap();
         drop(saver);
         // The write in flight ends first.
         for _ in 0..200 {
