@@ -92,6 +92,7 @@ impl Case {
             }
             axes.push(match value {
                 Setting::Bytes(bytes) => format!("{}={}", limit.flag(), ByteSize(bytes)),
+                Setting::Auto => format!("{}=auto", limit.flag()),
                 Setting::Choice(name) => format!("{}={name}", limit.flag()),
             });
         }

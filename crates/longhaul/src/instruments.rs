@@ -9,17 +9,21 @@ use metrics::{
     Meter, Stamp, Timeline,
     process::{Memory, MemoryReader, Resources, peak_rss_bytes},
 };
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::sleep;
 use transport::Link;
 
 use crate::record::{CpuRecord, EndRecord, LinkRecord, MemoryRecord};
 
-/// How often memory is sampled: often enough for a curve of a transfer of half a second, and a reading of
-/// some 20 µs costs a core 0.2 %.
+/// How often memory is sampled at first: often enough for a curve of a transfer of half a second, and a
+/// reading of some 20 µs costs a core 0.2 %.
 const SAMPLE: Duration = Duration::from_millis(10);
 
-/// One of this many samples is told to whoever watches: four a second.
-const SAMPLES_PER_PROGRESS: u64 = 25;
+/// How often it is sampled at least, however long the transfer: hundreds of clients on one machine must not
+/// measure their own sampling.
+const SLOWEST_SAMPLE: Duration = Duration::from_millis(100);
+
+/// How often whoever watches is told.
+const PROGRESS: Duration = Duration::from_millis(250);
 
 /// Memory and time before the transfer.
 pub(crate) struct Baseline {
@@ -81,26 +85,25 @@ impl Instruments {
     /// Samples until it is dropped, telling `progress` (body bytes and resident memory) a few times a second.
     /// Returns when nothing has moved for `timeout`.
     pub(crate) async fn watch(&self, timeout: Duration, progress: impl Fn(u64, Option<u64>)) {
-        let mut ticks = interval(SAMPLE);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        let (mut moved, mut seen, mut count) = (Stamp::now(), 0, 0_u64);
+        let (mut moved, mut seen, mut told) = (Stamp::now(), 0, None::<Stamp>);
         loop {
-            ticks.tick().await;
             let bytes = self.meter.bytes();
-            let memory = self.sample(bytes);
-            if count.is_multiple_of(SAMPLES_PER_PROGRESS) {
+            let (memory, pause) = self.sample(bytes);
+            if told.is_none_or(|told| told.elapsed() >= PROGRESS) {
                 progress(bytes, memory.map(|memory| memory.rss_bytes));
+                told = Some(Stamp::now());
             }
-            count += 1;
             if bytes != seen {
                 (seen, moved) = (bytes, Stamp::now());
             } else if moved.elapsed() >= timeout {
                 return;
             }
+            sleep(pause).await;
         }
     }
 
-    fn sample(&self, bytes: u64) -> Option<Memory> {
+    /// Takes a sample; says after how long the next one is worth taking.
+    fn sample(&self, bytes: u64) -> (Option<Memory>, Duration) {
         let memory = self.baseline.reader.as_ref().and_then(MemoryReader::read);
         let socket = (self.links)().socket_memory_bytes;
         let mut samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
@@ -108,7 +111,7 @@ impl Instruments {
         if let Some(memory) = memory.filter(|_| self.began.get().is_some()) {
             samples.timeline.sample(self.elapsed(), memory, bytes);
         }
-        memory
+        (memory, samples.timeline.step().clamp(SAMPLE, SLOWEST_SAMPLE))
     }
 
     /// The end's record and its connection, as of now.

@@ -14,24 +14,25 @@ const CAPACITY: usize = 256;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Point(pub f64, pub u64, pub u64, pub u64);
 
-/// A series that drops every second point and halves its rate whenever it is full.
+/// A series that drops every second point, and from then on takes half as many, whenever it is full.
 #[derive(Debug, Default)]
 pub struct Timeline {
     points: Vec<Point>,
-    /// One of `1 << halvings` samples is kept.
-    halvings: u32,
-    seen: u64,
+    /// How far apart points are; zero until the series was full for the first time.
+    step: Duration,
+    /// When the next point is due.
+    due: Duration,
     peak_anon: Option<u64>,
 }
 
 impl Timeline {
-    /// Takes a sample in; it becomes a point if its turn has come, and counts for the peak in any case.
+    /// Takes a sample in; it becomes a point if one is due, and counts for the peak in any case.
     pub fn sample(&mut self, at: Duration, memory: Memory, body_bytes: u64) {
         self.peak_anon = self.peak_anon.max(Some(memory.anon_bytes));
-        if self.seen.is_multiple_of(1 << self.halvings) {
+        if at >= self.due {
             self.push(Point(at.as_secs_f64(), memory.rss_bytes, memory.anon_bytes, body_bytes));
+            self.due = self.due.max(at.saturating_sub(self.step)) + self.step;
         }
-        self.seen += 1;
     }
 
     /// Takes the last sample in, which is always a point.
@@ -42,14 +43,19 @@ impl Timeline {
 
     fn push(&mut self, point: Point) {
         if self.points.len() == CAPACITY {
+            self.step = Duration::try_from_secs_f64(2.0 * point.0 / CAPACITY as f64).unwrap_or(self.step);
             let mut index = 0;
             self.points.retain(|_| {
                 index += 1;
                 index % 2 == 1
             });
-            self.halvings += 1;
         }
         self.points.push(point);
+    }
+
+    /// How far apart points are by now: sampling more often only serves the peak.
+    pub fn step(&self) -> Duration {
+        self.step
     }
 
     /// The most anonymous memory of any sample, in bytes.
@@ -87,8 +93,12 @@ mod tests {
 
     #[test]
     fn points_stay_evenly_spaced_from_the_first() {
-        let steps: Vec<u64> = series(100_000).points().windows(2).map(|pair| pair[1].3 - pair[0].3).collect();
-        assert!(steps.iter().all(|step| *step == 512), "{steps:?}");
+        let timeline = series(100_000);
+        assert!(timeline.points().len() >= CAPACITY / 2);
+        let steps: Vec<u64> = timeline.points().windows(2).map(|pair| pair[1].3 - pair[0].3).collect();
+        let (least, most) = (steps.iter().min().unwrap(), steps.iter().max().unwrap());
+        assert!(most - least <= most / 10, "{steps:?}");
+        assert_eq!(timeline.step().as_millis().div_ceil(10), u128::from(*most).div_ceil(10));
     }
 
     #[test]

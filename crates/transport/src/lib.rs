@@ -32,7 +32,7 @@ mod verifier;
 pub use error::Error;
 pub use guards::Guards;
 pub use limits::{
-    Cipher, Congestion, H3Recv, Limit, Limits, MAX_QUIC_MTU, MAX_STREAMS, MIN_QUIC_MTU, Setting,
+    Cipher, Congestion, H3Recv, Limit, Limits, MAX_QUIC_MTU, MAX_STREAMS, MIN_QUIC_MTU, Setting, UDP_BUFFER,
 };
 pub use link::{Link, QuicStats, Stats, TcpStats};
 pub use server::{listen_cleartext, listen_quic, listen_secured};

@@ -16,6 +16,9 @@ pub const MIN_QUIC_MTU: u64 = 1200;
 /// 65,535 bytes is refused with EMSGSIZE, which looks like a black hole from above.
 pub const MAX_QUIC_MTU: u64 = 6500;
 
+/// The buffers of a UDP socket where none are asked for. One socket serves all of a server's connections.
+pub const UDP_BUFFER: u64 = 4 << 20;
+
 /// The limits and choices in force, all sizes in bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -36,8 +39,10 @@ pub struct Limits {
     pub quic_send_window: u64,
     /// QUIC: the largest UDP payload sent and accepted.
     pub quic_mtu: u64,
-    /// The kernel's send and receive buffer of each socket, as asked for.
-    pub socket_buffer: u64,
+    /// The kernel's send and receive buffer of each socket, as asked for. `None` leaves TCP's to the kernel,
+    /// which lets them grow with the traffic and shrinks them when they get too many; UDP's, which nothing
+    /// tunes, are then [`UDP_BUFFER`].
+    pub socket_buffer: Option<u64>,
     /// QUIC: the congestion controller.
     pub congestion: Congestion,
     /// TLS 1.3 and QUIC: the cipher.
@@ -64,7 +69,9 @@ impl Default for Limits {
             quic_send_window: 1 << 20,
             // An Ethernet frame less IP and UDP headers and a margin: a figure that means something elsewhere.
             quic_mtu: 1452,
-            socket_buffer: 4 << 20,
+            // Past what any one of the tested connections fills, so that the kernel's tuning is no part of a
+            // measurement.
+            socket_buffer: Some(4 << 20),
             congestion: Congestion::Cubic,
             cipher: Cipher::Aes128,
             h3_recv: H3Recv::Bounded,
@@ -84,7 +91,7 @@ impl Limits {
             Limit::QuicConnectionWindow => Setting::Bytes(self.quic_connection_window),
             Limit::QuicSendWindow => Setting::Bytes(self.quic_send_window),
             Limit::QuicMtu => Setting::Bytes(self.quic_mtu),
-            Limit::SocketBuffer => Setting::Bytes(self.socket_buffer),
+            Limit::SocketBuffer => self.socket_buffer.map_or(Setting::Auto, Setting::Bytes),
             Limit::Congestion => Setting::Choice(self.congestion.name()),
             Limit::Cipher => Setting::Choice(self.cipher.name()),
             Limit::H3Recv => Setting::Choice(self.h3_recv.name()),
@@ -97,6 +104,8 @@ impl Limits {
 pub enum Setting {
     /// A size in bytes.
     Bytes(u64),
+    /// A size that the kernel decides.
+    Auto,
     /// A named choice.
     Choice(&'static str),
 }
@@ -232,6 +241,7 @@ mod tests {
         for limit in Limit::ALL {
             let expected = match Limits::default().get(limit) {
                 Setting::Bytes(bytes) => serde_json::json!(bytes),
+                Setting::Auto => serde_json::Value::Null,
                 Setting::Choice(name) => serde_json::json!(name),
             };
             assert_eq!(record[limit.flag()], expected, "{limit:?}");

@@ -10,7 +10,7 @@ use nix::sys::socket::{setsockopt, sockopt};
 use socket2::{Domain, SockRef, Socket, Type};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
-use crate::{Error, Limits, Link, Stats, kernel};
+use crate::{Error, Limits, Link, Stats, UDP_BUFFER, kernel};
 
 /// How many connections may wait to be accepted; Linux clamps it to net.core.somaxconn.
 const BACKLOG: u32 = 1024;
@@ -40,21 +40,23 @@ pub(crate) fn listen(addr: SocketAddr, limits: &Limits) -> Result<TcpListener, E
 /// A UDP socket bound to `addr`.
 pub(crate) fn udp(addr: SocketAddr, limits: &Limits) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, None)?;
-    set_buffers(&socket, limits)?;
+    set_buffers(&socket, limits.socket_buffer.unwrap_or(UDP_BUFFER))?;
     socket.bind(&addr.into())?;
     Ok(socket.into())
 }
 
 fn tcp_socket(addr: SocketAddr, limits: &Limits) -> io::Result<TcpSocket> {
     let socket = if addr.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    set_buffers(&socket, limits)?;
+    if let Some(size) = limits.socket_buffer {
+        set_buffers(&socket, size)?;
+    }
     Ok(socket)
 }
 
 /// Sets both buffers, past the system's ceiling where privileges allow. What the kernel made of it shows
 /// in [`Link`].
-fn set_buffers(socket: &impl AsFd, limits: &Limits) -> io::Result<()> {
-    let size = usize::try_from(limits.socket_buffer).unwrap_or(usize::MAX);
+fn set_buffers(socket: &impl AsFd, size: u64) -> io::Result<()> {
+    let size = usize::try_from(size).unwrap_or(usize::MAX);
     #[cfg(target_os = "linux")]
     if setsockopt(socket, sockopt::SndBufForce, &size).is_ok()
         && setsockopt(socket, sockopt::RcvBufForce, &size).is_ok()

@@ -33,9 +33,9 @@ pub(crate) struct LimitArgs {
     /// QUIC: largest UDP payload, 1200 to 6500 bytes [default: 1452]
     #[arg(long, value_name = "BYTES", value_parser = RangedU64ValueParser::<u64>::new().range(MIN_QUIC_MTU..=MAX_QUIC_MTU))]
     quic_mtu: Option<u64>,
-    /// The kernel's send and receive buffer of each socket [default: 4MiB]
-    #[arg(long, value_name = "SIZE", value_parser = at_least_one)]
-    socket_buffer: Option<ByteSize>,
+    /// The kernel's send and receive buffer of each socket, or auto to leave TCP's to the kernel [default: 4MiB for bench, auto for the others]
+    #[arg(long, value_name = "SIZE", value_parser = socket_buffer)]
+    socket_buffer: Option<SocketBuffer>,
     /// QUIC: congestion controller [default: cubic]
     #[arg(long, value_name = "NAME")]
     congestion: Option<CongestionArg>,
@@ -45,6 +45,12 @@ pub(crate) struct LimitArgs {
     /// HTTP/3: hold back what nobody has asked for, or let h3 pile it up: bounded or stock [default: bounded]
     #[arg(long, value_name = "NAME")]
     h3_recv: Option<H3RecvArg>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum SocketBuffer {
+    Auto,
+    Bytes(ByteSize),
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
@@ -68,9 +74,19 @@ enum H3RecvArg {
 }
 
 impl LimitArgs {
-    /// The limits in force.
+    /// The limits in force between ends on one machine.
     pub(crate) fn limits(&self) -> Limits {
-        let default = Limits::default();
+        self.over(Limits::default())
+    }
+
+    /// The limits in force towards anybody. Hundreds of connections with 4 MiB each at both ends exceed what
+    /// the kernel spends on TCP (`tcp_mem`): it drops what has arrived, and transfers stand still for half a
+    /// minute.
+    pub(crate) fn limits_for_anybody(&self) -> Limits {
+        self.over(Limits { socket_buffer: None, ..Limits::default() })
+    }
+
+    fn over(&self, default: Limits) -> Limits {
         let bytes = |size: Option<ByteSize>, default| size.map_or(default, |size| size.0);
         Limits {
             h1_buffer: bytes(self.h1_buffer, default.h1_buffer),
@@ -81,7 +97,11 @@ impl LimitArgs {
             quic_connection_window: bytes(self.quic_connection_window, default.quic_connection_window),
             quic_send_window: bytes(self.quic_send_window, default.quic_send_window),
             quic_mtu: self.quic_mtu.unwrap_or(default.quic_mtu),
-            socket_buffer: bytes(self.socket_buffer, default.socket_buffer),
+            socket_buffer: match self.socket_buffer {
+                None => default.socket_buffer,
+                Some(SocketBuffer::Auto) => None,
+                Some(SocketBuffer::Bytes(size)) => Some(size.0),
+            },
             congestion: self.congestion.map_or(default.congestion, Into::into),
             cipher: self.cipher.map_or(default.cipher, Into::into),
             h3_recv: self.h3_recv.map_or(default.h3_recv, Into::into),
@@ -116,6 +136,13 @@ impl From<H3RecvArg> for H3Recv {
             H3RecvArg::Stock => Self::Stock,
         }
     }
+}
+
+fn socket_buffer(text: &str) -> Result<SocketBuffer, String> {
+    if text == "auto" {
+        return Ok(SocketBuffer::Auto);
+    }
+    at_least_one(text).map(SocketBuffer::Bytes).map_err(|error| format!("it must be auto or a size: {error}"))
 }
 
 fn at_least_one(text: &str) -> Result<ByteSize, String> {
@@ -160,11 +187,12 @@ mod tests {
             let value = match Limits::default().get(limit) {
                 Setting::Bytes(bytes) if limit == Limit::QuicMtu => bytes.to_string(),
                 Setting::Bytes(bytes) => ByteSize(bytes).to_string(),
+                Setting::Auto => "auto".to_owned(),
                 Setting::Choice(name) => name.to_owned(),
             };
             let argument = command.get_arguments().find(|a| a.get_long() == Some(limit.flag())).unwrap();
             let help = argument.get_help().unwrap().to_string();
-            assert!(help.contains(&format!("[default: {value}]")), "{limit:?}: {help}");
+            assert!(help.contains(&format!("[default: {value}")), "{limit:?}: {help}");
         }
     }
 }

@@ -88,7 +88,7 @@ impl Job for Download<'_> {
             sink: SinkKind::Verify,
             connections: 1,
             streams: 1,
-            limits: self.args.remote.limits.limits(),
+            limits: self.args.remote.limits.limits_for_anybody(),
         }
     }
 

@@ -70,7 +70,7 @@ impl Job for Upload<'_> {
             sink: SinkKind::Verify,
             connections: 1,
             streams: 1,
-            limits: self.args.remote.limits.limits(),
+            limits: self.args.remote.limits.limits_for_anybody(),
         }
     }
 

@@ -64,7 +64,9 @@ impl Target {
         for addr in addresses {
             let peer = Peer { addr, name: self.host.clone(), trust: trust.clone(), key_log: key_log.clone() };
             let began = Stamp::now();
-            match timeout(args.timeout, self.transport.connect(&peer, &args.limits.limits())).await {
+            match timeout(args.timeout, self.transport.connect(&peer, &args.limits.limits_for_anybody()))
+                .await
+            {
                 Ok(Ok(connection)) => return Ok(Ok((connection.into(), began.elapsed()))),
                 Ok(Err(error)) => failed = error.into(),
                 Err(_) => {

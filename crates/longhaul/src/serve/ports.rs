@@ -36,7 +36,7 @@ impl Ports {
             asked => asked,
         };
         let key_log = args.trust.key_log()?;
-        let limits = args.limits.limits();
+        let limits = args.limits.limits_for_anybody();
         let mut ports = Self {
             listeners: Vec::new(),
             cleartext: None,
