@@ -125,5 +125,5 @@ fn empty() -> Body {
 
 async fn take(body: Body, chunk: ChunkSize, size: u64) {
     let meter = Meter::new(chunk.into());
-    receiver::receive(body, &meter, Sink::Discard, Some(size)).await.expect("the whole body");
+    receiver::receive(body, &meter, Sink::Discard, Some(size), None).await.expect("the whole body");
 }

@@ -1,6 +1,6 @@
 //! One cell of the matrix, and its name: the key that joins records everywhere.
 
-use std::fmt;
+use std::{fmt, path::PathBuf, str::FromStr};
 
 use payload::{ChunkSize, Kind};
 use schemars::JsonSchema;
@@ -22,14 +22,54 @@ pub(crate) enum Direction {
     Down,
 }
 
-/// What the receiver does with the bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
+/// What the receiver does with the bytes. Its text form is the `--sink` flag's value.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(into = "String", try_from = "String")]
+#[schemars(with = "String")]
 pub(crate) enum SinkKind {
     /// Lets them go.
     Discard,
     /// Digests them.
     Verify,
+    /// Digests them and saves them in a folder.
+    Save(PathBuf),
+    /// Keeps the whole body, then digests it: the control that `prove` must catch.
+    Collect,
+}
+
+impl SinkKind {
+    /// Whether the receiver takes a digest.
+    pub(crate) fn digests(&self) -> bool {
+        *self != Self::Discard
+    }
+}
+
+impl FromStr for SinkKind {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match (text, text.strip_prefix("save:")) {
+            ("discard", _) => Ok(Self::Discard),
+            ("verify", _) => Ok(Self::Verify),
+            ("collect", _) => Ok(Self::Collect),
+            (_, Some(folder)) if !folder.is_empty() => Ok(Self::Save(folder.into())),
+            _ => Err("it must be discard, verify or save:DIR".into()),
+        }
+    }
+}
+
+impl From<SinkKind> for String {
+    fn from(sink: SinkKind) -> String {
+        sink.to_string()
+    }
+}
+
+impl TryFrom<String> for SinkKind {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
 }
 
 /// One case.
@@ -44,7 +84,17 @@ pub(crate) struct Case {
     pub(crate) sink: SinkKind,
     pub(crate) connections: u32,
     pub(crate) streams: u32,
+    pub(crate) rates: Rates,
     pub(crate) limits: Limits,
+}
+
+/// How fast a body may go, in bytes per second; `None` is as fast as it can.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Rates {
+    /// How fast the receiver takes it.
+    pub(crate) reader: Option<ByteSize>,
+    /// How fast the sender offers it.
+    pub(crate) limit: Option<ByteSize>,
 }
 
 impl Case {
@@ -81,9 +131,13 @@ impl Case {
         if self.seed != DEFAULT_SEED {
             axes.push(format!("seed={}", self.seed));
         }
-        if self.sink != SinkKind::Verify {
-            axes.push("sink=discard".into());
+        match &self.sink {
+            SinkKind::Verify => {}
+            SinkKind::Save(_) => axes.push("sink=save".into()),
+            SinkKind::Discard | SinkKind::Collect => axes.push(format!("sink={}", self.sink)),
         }
+        axes.extend(self.rates.reader.map(|rate| format!("reader={rate}")));
+        axes.extend(self.rates.limit.map(|rate| format!("limit={rate}")));
         let defaults = Limits::default();
         for limit in self.transport.limits() {
             let value = self.limits.get(*limit);
@@ -117,10 +171,12 @@ impl fmt::Display for Direction {
 
 impl fmt::Display for SinkKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Discard => "discard",
-            Self::Verify => "verify",
-        })
+        match self {
+            Self::Discard => f.write_str("discard"),
+            Self::Verify => f.write_str("verify"),
+            Self::Save(folder) => write!(f, "save:{}", folder.display()),
+            Self::Collect => f.write_str("collect"),
+        }
     }
 }
 
@@ -140,6 +196,7 @@ pub(crate) mod tests {
             sink: SinkKind::Verify,
             connections: 1,
             streams: 1,
+            rates: Rates::default(),
             limits: Limits::default(),
         }
     }
@@ -155,10 +212,12 @@ pub(crate) mod tests {
             payload: Kind::File("/tmp/some.iso".into()),
             seed: 7,
             sink: SinkKind::Discard,
+            rates: Rates { reader: Some(ByteSize(150 << 20)), limit: None },
             ..plain("h2")
         };
         case.limits.h2_frame = 16 << 10;
-        let expected = "h2/down/65563B/2GiB+c4s8+payload=file:some.iso+seed=7+sink=discard+h2-frame=16KiB";
+        let expected =
+            "h2/down/65563B/2GiB+c4s8+payload=file:some.iso+seed=7+sink=discard+reader=150MiB+h2-frame=16KiB";
         assert_eq!(case.name(), expected);
         assert_eq!(case.total_bytes(), 64 << 30);
     }

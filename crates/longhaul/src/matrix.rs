@@ -4,7 +4,7 @@ use payload::{ChunkSize, Kind};
 use transport::{Limits, Transport};
 
 use crate::{
-    case::{Case, Direction, SinkKind},
+    case::{Case, Direction, Rates, SinkKind},
     exit::Usage,
     size::ByteSize,
 };
@@ -21,6 +21,7 @@ pub(crate) struct Matrix {
     pub(crate) sink: SinkKind,
     pub(crate) connections: u32,
     pub(crate) streams: u32,
+    pub(crate) rates: Rates,
     pub(crate) limits: Limits,
 }
 
@@ -58,9 +59,10 @@ impl Matrix {
             body,
             payload: self.payload.clone(),
             seed: self.seed,
-            sink: self.sink,
+            sink: self.sink.clone(),
             connections: self.connections,
             streams: self.streams,
+            rates: self.rates,
             limits: self.limits.clone(),
         }
     }
@@ -98,6 +100,7 @@ mod tests {
             sink: SinkKind::Verify,
             connections: 1,
             streams: 1,
+            rates: Rates::default(),
             limits: Limits::default(),
         }
     }

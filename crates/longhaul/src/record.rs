@@ -81,6 +81,8 @@ pub(crate) struct CaseRecord {
     pub(crate) streams: u32,
     /// How fast the receiver was allowed to take the body; null if as fast as it could.
     pub(crate) reader_rate_bytes_per_s: Option<u64>,
+    /// How fast the sender was allowed to offer it; null if as fast as it could.
+    pub(crate) limit_rate_bytes_per_s: Option<u64>,
 }
 
 impl From<&Case> for CaseRecord {
@@ -93,10 +95,11 @@ impl From<&Case> for CaseRecord {
             body_bytes: case.body.0,
             total_bytes: case.total_bytes(),
             payload: case.payload.to_string(),
-            sink: case.sink,
+            sink: case.sink.clone(),
             connections: case.connections,
             streams: case.streams,
-            reader_rate_bytes_per_s: None,
+            reader_rate_bytes_per_s: case.rates.reader.map(|rate| rate.0),
+            limit_rate_bytes_per_s: case.rates.limit.map(|rate| rate.0),
         }
     }
 }

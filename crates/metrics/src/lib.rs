@@ -6,10 +6,12 @@
 mod clock;
 mod histogram;
 mod meter;
+mod pace;
 pub mod process;
 mod timeline;
 
 pub use clock::Stamp;
 pub use histogram::{Latency, Throughput};
 pub use meter::{Meter, Readings};
+pub use pace::Pace;
 pub use timeline::{Point, Timeline};

@@ -5,7 +5,7 @@ use std::pin::pin;
 use bytes::Bytes;
 use http_body::Body;
 use http_body_util::BodyExt as _;
-use metrics::{Meter, Stamp};
+use metrics::{Meter, Pace, Stamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{Sink, save::SaveError};
@@ -49,7 +49,8 @@ pub enum Error {
     Save(#[from] SaveError),
 }
 
-/// Draws `body` to its end: each piece passes `meter`, then goes to `sink`, before the next is asked for.
+/// Draws `body` to its end: each piece passes `meter`, then goes to `sink`, before the next is asked for;
+/// with a `pace`, not before its time.
 ///
 /// # Errors
 /// The body broke off, is not of the `expected` length in bytes, or could not be saved.
@@ -58,6 +59,7 @@ pub async fn receive<B>(
     meter: &Meter,
     mut sink: Sink,
     expected: Option<u64>,
+    mut pace: Option<Pace>,
 ) -> Result<Receipt, Error>
 where
     B: Body<Data = Bytes, Error = Box<dyn std::error::Error + Send + Sync>>,
@@ -68,9 +70,13 @@ where
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|source| Error::Broken { received, source })?;
         if let Ok(piece) = frame.into_data() {
-            received += piece.len() as u64;
-            meter.pass(piece.len());
+            let length = piece.len();
+            received += length as u64;
+            meter.pass(length);
             sink.take(piece).await?;
+            if let Some(wait) = pace.as_mut().and_then(|pace| pace.pass(length)) {
+                tokio::time::sleep(wait).await;
+            }
         }
     }
     if let Some(expected) = expected.filter(|expected| *expected != received) {
@@ -101,19 +107,20 @@ mod tests {
     #[tokio::test]
     async fn a_receipt_tells_length_and_digest() {
         let meter = Meter::new(1);
-        let receipt = receive(whole(b"abc"), &meter, Sink::verify(), Some(3)).await.unwrap();
+        let receipt = receive(whole(b"abc"), &meter, Sink::verify(), Some(3), None).await.unwrap();
         assert_eq!((receipt.bytes, meter.bytes()), (3, 3));
         // xxHash's own `xxhsum -H2` prints this for a file of these three bytes.
         assert_eq!(receipt.digest.as_deref(), Some("06b05ab6733a618578af5f94892f3950"));
-        let receipt = receive(whole(b"abc"), &meter, Sink::Discard, None).await.unwrap();
+        let receipt = receive(whole(b"abc"), &meter, Sink::Discard, None, None).await.unwrap();
         assert_eq!(receipt.digest, None);
     }
 
     #[tokio::test]
     async fn a_body_of_another_length_is_an_error() {
         for expected in [2, 4] {
-            let error =
-                receive(whole(b"abc"), &Meter::new(1), Sink::Discard, Some(expected)).await.unwrap_err();
+            let error = receive(whole(b"abc"), &Meter::new(1), Sink::Discard, Some(expected), None)
+                .await
+                .unwrap_err();
             assert!(matches!(error, Error::Length { received: 3, .. }), "{error}");
         }
     }
@@ -123,7 +130,7 @@ mod tests {
         let frames: Vec<Result<http_body::Frame<Bytes>, _>> =
             vec![Ok(http_body::Frame::data(Bytes::from_static(b"abc"))), Err("reset".into())];
         let body = StreamBody::new(futures_util::stream::iter(frames));
-        let error = receive(body, &Meter::new(1), Sink::verify(), None).await.unwrap_err();
+        let error = receive(body, &Meter::new(1), Sink::verify(), None, None).await.unwrap_err();
         assert_eq!(error.to_string(), "after 3 bytes: reset");
     }
 }

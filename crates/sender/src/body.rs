@@ -9,8 +9,9 @@ use std::{
 use bytes::Bytes;
 use futures_core::Stream;
 use http_body::{Body, Frame};
-use metrics::{Meter, Stamp};
+use metrics::{Meter, Pace, Stamp};
 use payload::{Digest, Hasher, Source};
+use tokio::time::{Sleep, sleep};
 
 /// A body that hands on its source's chunks as they are, and stamps when each is handed over and when the
 /// protocol asks for the next.
@@ -24,6 +25,8 @@ pub struct MeteredBody {
     handed: Option<Stamp>,
     begun: bool,
     sent: Sent,
+    pace: Option<Pace>,
+    pause: Option<Pin<Box<Sleep>>>,
 }
 
 /// How sending went, for whoever gave the body away.
@@ -45,7 +48,14 @@ impl MeteredBody {
     /// leave, which a generated payload has no need of.
     pub fn new(source: Source, meter: Meter, digest: bool) -> Self {
         let hasher = digest.then(Hasher::new);
-        Self { source, meter, hasher, handed: None, begun: false, sent: Sent::default() }
+        let sent = Sent::default();
+        Self { source, meter, hasher, handed: None, begun: false, sent, pace: None, pause: None }
+    }
+
+    /// The same body, whose chunks do not leave before their time.
+    pub fn paced(mut self, pace: Option<Pace>) -> Self {
+        self.pace = pace;
+        self
     }
 
     /// A handle that outlives the body.
@@ -101,6 +111,10 @@ impl Body for MeteredBody {
         if let Some(handed) = self.handed.take() {
             self.meter.chunk_took(handed.elapsed());
         }
+        if let Some(pause) = &mut self.pause {
+            ready!(pause.as_mut().poll(cx));
+            self.pause = None;
+        }
         match ready!(Pin::new(&mut self.source).poll_next(cx)) {
             Some(Ok(chunk)) => {
                 self.meter.pass(chunk.len());
@@ -110,6 +124,11 @@ impl Body for MeteredBody {
                 if self.source.is_finished() {
                     self.end();
                 }
+                self.pause = self
+                    .pace
+                    .as_mut()
+                    .and_then(|pace| pace.pass(chunk.len()))
+                    .map(|wait| Box::pin(sleep(wait)));
                 self.handed = Some(Stamp::now());
                 Poll::Ready(Some(Ok(Frame::data(chunk))))
             }

@@ -16,7 +16,7 @@ use super::{
     worker::Worker,
 };
 use crate::{
-    case::{Case, Direction, SinkKind},
+    case::{Case, Direction},
     cli::Affinity,
     record::{End, Fault, FaultKind},
     size::ByteSize,
@@ -69,9 +69,10 @@ impl ProcessExecutor {
             body_bytes: case.body.0,
             payload: case.payload.clone(),
             seed: case.seed,
-            sink: case.sink,
+            sink: case.sink.clone(),
             connections: case.connections,
             streams: case.streams,
+            rates: case.rates,
             limits: case.limits.clone(),
             core: None,
             timeout_s: self.timeout.as_secs_f64(),
@@ -120,7 +121,7 @@ impl ProcessExecutor {
             Direction::Up => (client.end, server.end),
             Direction::Down => (server.end, client.end),
         };
-        let proven = fault.is_none() && case.sink == SinkKind::Verify;
+        let proven = fault.is_none() && case.sink.digests();
         let mut measured = Measured {
             fault,
             elapsed_s: client.elapsed_s,
@@ -152,7 +153,7 @@ impl Executor for ProcessExecutor {
 /// they are computed once, before anything runs. A matrix has one payload and one seed.
 fn digests(cases: &[Case]) -> HashMap<ByteSize, String> {
     let mut digests = HashMap::new();
-    for case in cases.iter().filter(|case| case.sink == SinkKind::Verify) {
+    for case in cases.iter().filter(|case| case.sink.digests()) {
         if !digests.contains_key(&case.body)
             && let Some(digest) = Payload::prepare(&case.payload, case.seed, case.chunk).digest(case.body.0)
         {

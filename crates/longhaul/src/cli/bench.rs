@@ -8,10 +8,10 @@ use transport::{MAX_STREAMS, TRANSPORTS};
 
 use super::{
     limits::LimitArgs,
-    values::{Chunks, Protocol, Sizes, duration},
+    values::{Chunks, Protocol, Sizes, duration, rate},
 };
 use crate::{
-    case::{DEFAULT_SEED, Direction, SinkKind},
+    case::{DEFAULT_SEED, Direction, Rates, SinkKind},
     exit::Usage,
     matrix::Matrix,
     size::ByteSize,
@@ -40,7 +40,7 @@ pub(crate) struct BenchArgs {
     /// Seed of the generated body
     #[arg(long, default_value_t = DEFAULT_SEED)]
     seed: u64,
-    /// What the receiver does with the bytes
+    /// What the receiver does with the bytes: discard, verify or save:DIR
     #[arg(long, default_value = "verify")]
     sink: SinkKind,
     /// Connections at once
@@ -49,6 +49,12 @@ pub(crate) struct BenchArgs {
     /// Bodies in flight on each connection (h2c, h2, h3, quic)
     #[arg(long, value_name = "N", default_value = "1", value_parser = RangedU64ValueParser::<u32>::new().range(1..=u64::from(MAX_STREAMS)))]
     streams: u32,
+    /// How fast the receiver takes each body, in bytes per second [default: as fast as it can]
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    reader_rate: Option<ByteSize>,
+    /// How fast the sender offers each body, in bytes per second [default: as fast as it can]
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    limit_rate: Option<ByteSize>,
     /// Passes over the whole matrix
     #[arg(long, value_name = "N", default_value = "3", value_parser = RangedU64ValueParser::<u32>::new().range(1..))]
     pub(crate) rounds: u32,
@@ -91,9 +97,10 @@ impl BenchArgs {
             bodies: self.bodies()?,
             payload: self.payload.clone(),
             seed: self.seed,
-            sink: self.sink,
+            sink: self.sink.clone(),
             connections: self.connections,
             streams: self.streams,
+            rates: Rates { reader: self.reader_rate, limit: self.limit_rate },
             limits: self.limits.limits(),
         })
     }

@@ -15,7 +15,7 @@ use clap::{Parser, Subcommand, error::ErrorKind};
 pub(crate) use bench::{Affinity, BenchArgs};
 pub(crate) use check::CheckArgs;
 pub(crate) use remote::{FetchArgs, RemoteArgs, SendArgs};
-pub(crate) use serve::{ServeArgs, SinkArg};
+pub(crate) use serve::ServeArgs;
 
 use crate::exit::USAGE;
 

@@ -9,7 +9,7 @@ use transport::Trust;
 use super::{
     limits::LimitArgs,
     trust::KeyLogArgs,
-    values::{Protocol, chunk, duration},
+    values::{Protocol, chunk, duration, rate},
 };
 use crate::{case::DEFAULT_SEED, exit::Usage, size::ByteSize};
 
@@ -81,6 +81,9 @@ pub(crate) struct SendArgs {
     /// Chunk size, from 1 B to 64 MiB
     #[arg(long, value_name = "SIZE", default_value = "64KiB", value_parser = chunk)]
     pub(crate) chunk_size: ChunkSize,
+    /// How fast the body is offered, in bytes per second [default: as fast as it can]
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    pub(crate) limit_rate: Option<ByteSize>,
     /// Seed of a generated body
     #[arg(long, default_value_t = DEFAULT_SEED)]
     pub(crate) seed: u64,
@@ -93,6 +96,9 @@ pub(crate) struct FetchArgs {
     /// File to save the body in, or - for standard output [default: it is digested and let go]
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+    /// How fast the body is taken, in bytes per second [default: as fast as it can]
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    pub(crate) reader_rate: Option<ByteSize>,
 }
 
 fn pin(text: &str) -> Result<[u8; 32], String> {

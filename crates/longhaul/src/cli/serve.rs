@@ -1,6 +1,6 @@
 //! The flags of `longhaul serve`.
 
-use std::{net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, builder::RangedU64ValueParser};
 use payload::ChunkSize;
@@ -10,7 +10,7 @@ use super::{
     trust::KeyLogArgs,
     values::{chunk, duration},
 };
-use crate::size::ByteSize;
+use crate::{case::SinkKind, size::ByteSize};
 
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
@@ -22,7 +22,7 @@ pub(crate) struct ServeArgs {
     pub(crate) listen_tls: Option<SocketAddr>,
     /// What becomes of uploads: discard, verify, or save:DIR
     #[arg(long, default_value = "verify")]
-    pub(crate) sink: SinkArg,
+    pub(crate) sink: SinkKind,
     /// Certificate chain in PEM [default: self-signed, in memory]
     #[arg(long, value_name = "FILE", requires = "key")]
     pub(crate) cert: Option<PathBuf>,
@@ -66,25 +66,4 @@ pub(crate) struct ServeArgs {
     pub(crate) retry_from: usize,
     #[command(flatten)]
     pub(crate) limits: LimitArgs,
-}
-
-/// What becomes of received bodies.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum SinkArg {
-    Discard,
-    Verify,
-    Save(PathBuf),
-}
-
-impl FromStr for SinkArg {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match (text, text.strip_prefix("save:")) {
-            ("discard", _) => Ok(Self::Discard),
-            ("verify", _) => Ok(Self::Verify),
-            (_, Some(folder)) if !folder.is_empty() => Ok(Self::Save(folder.into())),
-            _ => Err("it must be discard, verify or save:DIR".into()),
-        }
-    }
 }

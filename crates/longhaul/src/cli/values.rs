@@ -59,6 +59,12 @@ impl FromStr for Sizes {
     }
 }
 
+/// A rate: a size per second, more than zero.
+pub(crate) fn rate(text: &str) -> Result<ByteSize, String> {
+    let rate: ByteSize = text.parse()?;
+    Some(rate).filter(|rate| rate.0 > 0).ok_or_else(|| "it must be at least one byte per second".into())
+}
+
 /// A duration such as `30s` or `2m`, more than zero.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let parsed =

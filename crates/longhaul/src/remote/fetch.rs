@@ -7,6 +7,7 @@ use std::{
 
 use http::{HeaderMap, Method, Request, header};
 use http_body_util::{BodyExt as _, Empty};
+use metrics::Pace;
 use payload::{ChunkSize, Kind, Payload};
 use receiver::{
     Sink,
@@ -18,7 +19,7 @@ use transport::Connection;
 use super::{Job, Proof, Target};
 use crate::{
     bench::Measured,
-    case::{Case, DEFAULT_SEED, Direction, SinkKind},
+    case::{Case, DEFAULT_SEED, Direction, Rates, SinkKind},
     cli::FetchArgs,
     exit::Usage,
     instruments::Instruments,
@@ -88,6 +89,7 @@ impl Job for Download<'_> {
             sink: SinkKind::Verify,
             connections: 1,
             streams: 1,
+            rates: Rates { reader: self.args.reader_rate, limit: None },
             limits: self.args.remote.limits.limits_for_anybody(),
         }
     }
@@ -106,7 +108,8 @@ impl Job for Download<'_> {
         let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
         let expected = generated(target, response.headers(), self.chunk);
         let sink = self.sink().await?;
-        let receipt = receiver::receive(response.into_body(), &instruments.meter, sink, length).await?;
+        let pace = self.args.reader_rate.map(|rate| Pace::new(rate.0));
+        let receipt = receiver::receive(response.into_body(), &instruments.meter, sink, length, pace).await?;
         let sent = expected.and_then(|(payload, size)| payload.digest(size)).map(|digest| digest.to_string());
         Ok(Proof { received: sent.as_ref().and(receipt.digest), sent, far_end: None })
     }

@@ -2,6 +2,7 @@
 
 use http::{HeaderValue, Method, Request, header};
 use http_body_util::BodyExt as _;
+use metrics::Pace;
 use payload::{Kind, Payload};
 use receiver::Receipt;
 use sender::MeteredBody;
@@ -10,7 +11,7 @@ use transport::{BodyLength, Connection};
 use super::{Job, Proof, Target};
 use crate::{
     bench::Measured,
-    case::{Case, Direction, SinkKind},
+    case::{Case, Direction, Rates, SinkKind},
     cli::SendArgs,
     exit::Usage,
     instruments::Instruments,
@@ -70,6 +71,7 @@ impl Job for Upload<'_> {
             sink: SinkKind::Verify,
             connections: 1,
             streams: 1,
+            rates: Rates { reader: None, limit: self.args.limit_rate },
             limits: self.args.remote.limits.limits_for_anybody(),
         }
     }
@@ -83,7 +85,8 @@ impl Job for Upload<'_> {
         let payload = Payload::prepare(&self.args.payload, self.args.seed, self.args.chunk_size);
         let source = payload.open(self.size.unwrap_or_default())?;
         let is_generated = matches!(self.args.payload, Kind::Random | Kind::Zero);
-        let body = MeteredBody::new(source, instruments.meter.clone(), !is_generated);
+        let body = MeteredBody::new(source, instruments.meter.clone(), !is_generated)
+            .paced(self.args.limit_rate.map(|rate| Pace::new(rate.0)));
         let sent = body.sent();
         let mut request = self
             .request(target)

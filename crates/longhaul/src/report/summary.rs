@@ -93,7 +93,7 @@ fn of_baseline(case: &CaseRecord, mine: &[&Sample], all: &[Sample]) -> Option<(f
 fn is_same_but_protocol(a: &CaseRecord, b: &CaseRecord) -> bool {
     let key = |case: &CaseRecord| {
         let sizes = (case.chunk_bytes, case.body_bytes, case.connections, case.streams);
-        (case.direction, sizes, case.payload.clone(), case.sink, case.reader_rate_bytes_per_s)
+        (case.direction, sizes, case.payload.clone(), case.sink.clone(), case.reader_rate_bytes_per_s)
     };
     key(a) == key(b)
 }

@@ -23,7 +23,8 @@ use tokio::{
 use transport::Listener;
 
 use crate::{
-    cli::{ServeArgs, SinkArg},
+    case::SinkKind,
+    cli::ServeArgs,
     exit::{Usage, Verdict},
     size::ByteSize,
 };
@@ -63,14 +64,17 @@ pub(crate) fn main(args: &ServeArgs) -> anyhow::Result<Verdict> {
     verdict
 }
 
-fn sink(sink: &SinkArg) -> anyhow::Result<Sink> {
+fn sink(sink: &SinkKind) -> anyhow::Result<Sink> {
     Ok(match sink {
-        SinkArg::Discard => Sink::Discard,
-        SinkArg::Verify => Sink::Verify,
-        SinkArg::Save(path) => {
+        SinkKind::Discard => Sink::Discard,
+        SinkKind::Verify => Sink::Verify,
+        SinkKind::Save(path) => {
             let folder =
                 Folder::open(path).with_context(|| format!("cannot save into {}", path.display()))?;
             Sink::Save(folder)
+        }
+        SinkKind::Collect => {
+            return Err(usage("--sink collect: it must be discard, verify or save:DIR").into());
         }
     })
 }

@@ -2,13 +2,21 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{Mutex, PoisonError},
+    fmt::Display,
+    path::Path,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use http_body_util::BodyExt as _;
-use metrics::Meter;
+use metrics::{Meter, Pace};
 use payload::{Kind, Payload};
-use receiver::{Receipt, Sink};
+use receiver::{
+    Receipt, Sink,
+    save::{Folder, SafeName, Saver},
+};
 use sender::{MeteredBody, Sent};
 use transport::Body;
 
@@ -16,6 +24,7 @@ use super::protocol::Job;
 use crate::{
     case::SinkKind,
     record::{Fault, FaultKind, fault},
+    size::ByteSize,
 };
 
 /// Makes the bodies that this end sends, and remembers how each went.
@@ -24,20 +33,23 @@ pub(super) struct Outgoing {
     size: u64,
     meter: Meter,
     digest: bool,
+    rate: Option<ByteSize>,
     sent: Mutex<Vec<Sent>>,
 }
 
 impl Outgoing {
     pub(super) fn prepare(job: &Job, meter: &Meter) -> Self {
         // A generated body's digest follows from seed and size; a file's only from what was read.
-        let digest = job.sink == SinkKind::Verify && matches!(job.payload, Kind::File(_));
+        let digest = job.sink.digests() && matches!(job.payload, Kind::File(_));
         let payload = Payload::prepare(&job.payload, job.seed, job.chunk);
-        Self { payload, size: job.body_bytes, meter: meter.clone(), digest, sent: Mutex::default() }
+        let (size, rate) = (job.body_bytes, job.rates.limit);
+        Self { payload, size, meter: meter.clone(), digest, rate, sent: Mutex::default() }
     }
 
     pub(super) fn body(&self) -> Result<Body, Fault> {
         let source = self.payload.open(self.size)?;
-        let body = MeteredBody::new(source, self.meter.clone(), self.digest);
+        let body = MeteredBody::new(source, self.meter.clone(), self.digest)
+            .paced(self.rate.map(|rate| Pace::new(rate.0)));
         self.sent.lock().unwrap_or_else(PoisonError::into_inner).push(body.sent());
         Ok(body.map_err(Into::into).boxed_unsync())
     }
@@ -57,9 +69,22 @@ impl Outgoing {
 
 /// Takes one body in.
 pub(super) async fn take_in(job: &Job, meter: &Meter, body: Body) -> Result<Receipt, Fault> {
-    let sink = match job.sink {
+    let sink = match &job.sink {
         SinkKind::Discard => Sink::Discard,
         SinkKind::Verify => Sink::verify(),
+        SinkKind::Collect => Sink::Collect(Vec::new()),
+        SinkKind::Save(folder) => Sink::save(saver(folder)?),
     };
-    Ok(receiver::receive(body, meter, sink, Some(job.body_bytes)).await?)
+    let pace = job.rates.reader.map(|rate| Pace::new(rate.0));
+    Ok(receiver::receive(body, meter, sink, Some(job.body_bytes), pace).await?)
+}
+
+/// Saves under a name of the body's own in this run; the next run replaces it.
+fn saver(folder: &Path) -> Result<Saver, Fault> {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    let unusable = |error: &dyn Display| fault(FaultKind::Save, format!("{}: {error}", folder.display()));
+    let name = format!("longhaul-{}", NEXT.fetch_add(1, Ordering::Relaxed));
+    let name = SafeName::parse(&name).map_err(|error| unusable(&error))?;
+    let folder = Folder::open(folder).map_err(|error| unusable(&error))?;
+    Saver::begin(&folder, name).map_err(|error| unusable(&error))
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use transport::Limits;
 
 use crate::{
-    case::{Direction, SinkKind},
+    case::{Direction, Rates, SinkKind},
     record::{End, EndRecord, Fault, LinkRecord},
 };
 
@@ -24,6 +24,7 @@ pub(crate) struct Job {
     pub(crate) sink: SinkKind,
     pub(crate) connections: u32,
     pub(crate) streams: u32,
+    pub(crate) rates: Rates,
     pub(crate) limits: Limits,
     /// The core to stay on.
     pub(crate) core: Option<usize>,
