@@ -117,11 +117,13 @@ impl Instruments {
     /// The end's record and its connection, as of now.
     pub(crate) fn read(&self) -> (EndRecord, LinkRecord) {
         let resources = Resources::used().zip(self.baseline.resources).map(|(now, then)| now.since(then));
-        let readings = self.meter.readings();
         let link = (self.links)();
+        // Before the distributions are encoded, which takes memory of its own.
+        let memory = self.memory(&link, self.meter.bytes());
+        let readings = self.meter.readings();
         let end = EndRecord {
             bytes: readings.bytes,
-            memory: self.memory(&link, readings.bytes),
+            memory,
             cpu: cpu(resources, readings.bytes),
             faults: resources.map(|resources| resources.faults),
             context_switches: resources.map(|resources| resources.switches),

@@ -1,10 +1,12 @@
 //! longhaul: how fast, and in how little memory, HTTP carries multi-gigabyte bodies.
 //!
 //! The way of a measurement: [`cli`] reads what is asked for, [`matrix`] makes [`case`]s of it, [`mod@bench`]
-//! runs each in two [`worker`] processes and gets a [`record`], [`results`] keeps it, [`report`] derives and
+//! runs each in two [`worker`] processes and gets a [`record`], which is held against its
+//! [`budget`], [`results`] keeps it, [`report`] derives and
 //! shows. [`check`] holds records against ceilings.
 
 mod bench;
+mod budget;
 mod build;
 mod case;
 mod check;

@@ -9,9 +9,11 @@ use metrics::{
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+pub(crate) use transport::End;
 use transport::{Limits, Stats};
 
 use crate::{
+    budget::Budget,
     build::Build,
     case::{Case, Direction, SinkKind},
     host::Host,
@@ -186,23 +188,6 @@ pub(crate) enum FaultKind {
     Truncated,
 }
 
-/// One of the two ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum End {
-    Sender,
-    Receiver,
-}
-
-impl std::fmt::Display for End {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Sender => "sender",
-            Self::Receiver => "receiver",
-        })
-    }
-}
-
 /// What one end measured of itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct EndRecord {
@@ -237,6 +222,28 @@ pub(crate) struct MemoryRecord {
     pub(crate) socket_peak_bytes: Option<u64>,
     /// Seconds, RSS, anonymous RSS, body bytes.
     pub(crate) timeline: Vec<Point>,
+}
+
+impl MemoryRecord {
+    /// What was added to the baseline.
+    pub(crate) fn growth(&self) -> Option<u64> {
+        Some(self.peak_rss_bytes?.saturating_sub(self.baseline_rss_bytes?))
+    }
+
+    /// Holds the growth against a budget.
+    fn judge(&mut self, budget: &Budget) {
+        let bytes = budget.bytes();
+        self.budget_bytes = Some(bytes);
+        self.within_budget = self.growth().map(|growth| growth <= bytes);
+    }
+}
+
+impl EndRecord {
+    /// The same, held against the budget of this end of a case.
+    pub(crate) fn judged(mut self, case: &Case, end: End) -> Self {
+        self.memory.judge(&Budget::of(case, end));
+        self
+    }
 }
 
 /// Processor time from the baseline to the end.

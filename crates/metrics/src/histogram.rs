@@ -40,6 +40,11 @@ impl Distribution {
         Self(Histogram::new_with_bounds(1, max, DIGITS).expect("valid bounds"))
     }
 
+    /// What its counts take, in bytes.
+    pub(crate) fn footprint(&self) -> u64 {
+        (self.0.distinct_values() * size_of::<u64>()) as u64
+    }
+
     pub(crate) fn record_rate(&mut self, bytes: u64, elapsed: Duration) {
         self.0.saturating_record((bytes as f64 / elapsed.as_secs_f64()) as u64);
     }

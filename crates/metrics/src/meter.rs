@@ -8,6 +8,7 @@ use std::{
 use crate::{
     clock::Stamp,
     histogram::{Distribution, Latency, Throughput},
+    timeline::Timeline,
 };
 
 /// The smallest window of one throughput sample, in bytes: shorter ones would time single system calls.
@@ -40,6 +41,12 @@ impl Meter {
             rates: Distribution::of_rates(),
             latencies: Distribution::of_latencies(),
         })))
+    }
+
+    /// What a meter and the timeline beside it take at most, in bytes.
+    pub fn footprint() -> u64 {
+        let distributions = [Distribution::of_rates(), Distribution::of_latencies()];
+        distributions.iter().map(Distribution::footprint).sum::<u64>() + Timeline::FOOTPRINT
     }
 
     /// Begins the first window anew, so that waiting before the transfer does not count.

@@ -32,7 +32,8 @@ impl Pace {
     }
 
     fn pass_at(&mut self, now: Duration, bytes: usize) -> Option<Duration> {
-        self.due = self.due.max(now.saturating_sub(LATE)) + Duration::from_secs_f64(bytes as f64 / self.bytes_per_s);
+        self.due =
+            self.due.max(now.saturating_sub(LATE)) + Duration::from_secs_f64(bytes as f64 / self.bytes_per_s);
         Some(self.due.saturating_sub(now)).filter(|wait| *wait >= SHORTEST)
     }
 }

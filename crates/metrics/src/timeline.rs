@@ -26,6 +26,9 @@ pub struct Timeline {
 }
 
 impl Timeline {
+    /// What its points take at most, in bytes.
+    pub(crate) const FOOTPRINT: u64 = (CAPACITY * size_of::<Point>()) as u64;
+
     /// Takes a sample in; it becomes a point if one is due, and counts for the peak in any case.
     pub fn sample(&mut self, at: Duration, memory: Memory, body_bytes: u64) {
         self.peak_anon = self.peak_anon.max(Some(memory.anon_bytes));

@@ -53,8 +53,7 @@ impl FileBody {
     }
 
     fn new(input: Input, path: &Path, size: Option<u64>, chunk: ChunkSize) -> Self {
-        let chunk = chunk.get();
-        let most = chunk * (READ / chunk).max(1);
+        let (chunk, most) = (chunk.get(), piece(chunk));
         let reader = Reader {
             input,
             path: path.to_owned(),
@@ -118,6 +117,11 @@ impl FileBody {
             }
         }
     }
+}
+
+/// The length of a piece, in bytes: as many chunks as a read takes.
+pub(crate) fn piece(chunk: ChunkSize) -> usize {
+    chunk.get() * (READ / chunk.get()).max(1)
 }
 
 /// Opens a payload file, refusing what is not a regular file.

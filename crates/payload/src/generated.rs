@@ -26,12 +26,17 @@ pub(crate) struct Block {
 impl Block {
     /// Random bytes from `seed` (xoshiro256++, whose output is fixed by its definition).
     pub(crate) fn random(seed: u64, chunk: ChunkSize) -> Self {
-        let mut block = vec![0; PERIOD + chunk.get()];
+        let mut block = vec![0; Self::length(chunk)];
         Xoshiro256PlusPlus::seed_from_u64(seed).fill_bytes(&mut block[..PERIOD]);
         for repeated in PERIOD..block.len() {
             block[repeated] = block[repeated - PERIOD];
         }
         Self { bytes: block.into(), period: PERIOD, chunk: chunk.get() }
+    }
+
+    /// How many bytes a block for chunks of that size has.
+    pub(crate) fn length(chunk: ChunkSize) -> usize {
+        PERIOD + chunk.get()
     }
 
     /// Zero bytes.

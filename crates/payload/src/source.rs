@@ -46,6 +46,21 @@ impl Kind {
     }
 }
 
+impl Kind {
+    /// Whether all bodies are slices of one block.
+    pub fn is_shared(&self) -> bool {
+        matches!(self, Self::Random | Self::Zero)
+    }
+
+    /// What the block, or one body that is read, takes at most, in bytes.
+    pub fn footprint(&self, chunk: ChunkSize) -> u64 {
+        match self {
+            Self::Random | Self::Zero => Block::length(chunk) as u64,
+            Self::File(_) | Self::Stdin => 2 * file::piece(chunk) as u64,
+        }
+    }
+}
+
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

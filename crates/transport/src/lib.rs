@@ -17,6 +17,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 mod carriers;
 mod engines;
 mod error;
+mod footprint;
 mod guards;
 mod kernel;
 mod limits;
@@ -30,6 +31,7 @@ mod trust;
 mod verifier;
 
 pub use error::Error;
+pub use footprint::{End, Shape, Term};
 pub use guards::Guards;
 pub use limits::{
     Cipher, Congestion, H3Recv, Limit, Limits, MAX_QUIC_MTU, MAX_STREAMS, MIN_QUIC_MTU, Setting, UDP_BUFFER,
@@ -64,6 +66,9 @@ pub trait Transport: Send + Sync {
 
     /// The limits and choices that have an effect on it.
     fn limits(&self) -> &'static [Limit];
+
+    /// What an end of the protocol may add to its memory once the handshake is over, term by term.
+    fn footprint(&self, limits: &Limits, end: End, shape: Shape) -> Vec<Term>;
 
     /// Opens a connection; the handshake is over when this returns.
     ///
@@ -114,8 +119,8 @@ impl Peer {
 pub struct Bind {
     /// The address and port; port 0 picks a free one.
     pub addr: SocketAddr,
-    /// The certificate to show.
-    pub identity: Identity,
+    /// The certificate to show; cleartext has no use for one.
+    pub identity: Option<Identity>,
     /// What is put up with from clients.
     pub guards: Guards,
     /// Where the secrets of connections are written.
@@ -124,8 +129,13 @@ pub struct Bind {
 
 impl Bind {
     /// An address for clients that are known.
-    pub fn new(addr: SocketAddr, identity: Identity) -> Self {
-        Self { addr, identity, guards: Guards::default(), key_log: None }
+    pub fn new(addr: SocketAddr, identity: impl Into<Option<Identity>>) -> Self {
+        Self { addr, identity: identity.into(), guards: Guards::default(), key_log: None }
+    }
+
+    /// The certificate that TLS shows.
+    fn identity(&self) -> Result<&Identity, Error> {
+        self.identity.as_ref().ok_or_else(|| Error::Identity("TLS needs a certificate to show".into()))
     }
 }
 

@@ -15,6 +15,7 @@ use anyhow::Context as _;
 use metrics::{Stamp, process::Resources};
 
 use crate::{
+    budget,
     build::Build,
     cli::BenchArgs,
     exit::Verdict,
@@ -31,6 +32,10 @@ use session::Stop;
 /// Runs the command.
 pub(crate) fn main(args: &BenchArgs) -> anyhow::Result<Verdict> {
     let cases = args.matrix()?.cases()?;
+    if args.explain_memory {
+        cases.iter().try_for_each(|case| print(&budget::explain(case)))?;
+        return Ok(Verdict::Good);
+    }
     let (host, build) = (Host::here(), Build::this());
     let folder = args.out.clone().unwrap_or_else(|| default_folder(&host));
     let mut results = Results::create(&folder)?;

@@ -284,7 +284,7 @@ mod tests {
     use super::*;
     use crate::case::tests::plain;
 
-    const LISTENING: &str = r#"echo '{"listening":{"addr":"127.0.0.1:9","certificate":""}}'; "#;
+    const LISTENING: &str = r#"echo '{"listening":{"addr":"127.0.0.1:9","certificate":null}}'; "#;
 
     /// What a client says that has sent everything and got a receipt with this digest.
     fn confirmed(digest: &str) -> String {

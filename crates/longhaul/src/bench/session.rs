@@ -9,7 +9,7 @@ use crate::{
     build::Build,
     case::Case,
     host::Host,
-    record::{CaseRecord, Outcome, Record, SCHEMA_VERSION},
+    record::{CaseRecord, End, Outcome, Record, SCHEMA_VERSION},
     report::Sample,
 };
 
@@ -94,8 +94,8 @@ impl Session {
             goodput_bytes_per_s: measured.elapsed_s.map(|elapsed| total / elapsed),
             handshake_s: measured.handshake_s,
             first_byte_s: measured.first_byte_s,
-            sender: measured.sender,
-            receiver: measured.receiver,
+            sender: measured.sender.map(|sender| sender.judged(case, End::Sender)),
+            receiver: measured.receiver.map(|receiver| receiver.judged(case, End::Receiver)),
             integrity: measured.integrity,
             host: self.host.clone(),
             build: self.build.clone(),

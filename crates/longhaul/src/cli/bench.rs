@@ -67,6 +67,9 @@ pub(crate) struct BenchArgs {
     /// Folder for the results [default: results/UTCTIME-HOST]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+    /// Print what each end may take of memory, term by term, and stop
+    #[arg(long)]
+    pub(crate) explain_memory: bool,
     /// Print records on stdout and nothing else
     #[arg(long)]
     pub(crate) json: bool,

@@ -18,6 +18,8 @@ pub(crate) struct Sample {
 pub(super) struct EndSample {
     pub(super) peak_rss: Option<u64>,
     pub(super) cpu_s_per_gib: Option<f64>,
+    /// Growth and budget, if the one exceeds the other.
+    pub(super) over: Option<(u64, u64)>,
 }
 
 impl From<&Record> for Sample {
@@ -36,6 +38,8 @@ impl From<&Record> for Sample {
 
 impl From<&EndRecord> for EndSample {
     fn from(end: &EndRecord) -> Self {
-        Self { peak_rss: end.memory.peak_rss_bytes, cpu_s_per_gib: end.cpu.s_per_gib }
+        let memory = &end.memory;
+        let over = memory.growth().zip(memory.budget_bytes).filter(|_| memory.within_budget == Some(false));
+        Self { peak_rss: memory.peak_rss_bytes, cpu_s_per_gib: end.cpu.s_per_gib, over }
     }
 }

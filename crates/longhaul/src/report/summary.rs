@@ -5,7 +5,7 @@ use transport::Features;
 use super::sample::{EndSample, Sample};
 use crate::{
     exit::Verdict,
-    record::{CaseRecord, Fault, FaultKind},
+    record::{CaseRecord, End, Fault, FaultKind},
 };
 
 /// All cases, in the order in which they ran.
@@ -30,6 +30,8 @@ pub(super) struct Row {
     pub(super) receiver_cpu: Option<f64>,
     pub(super) runs: usize,
     pub(super) faults: Vec<Fault>,
+    /// Ends that grew past their budget: by how much, and what it was.
+    pub(super) over: Vec<(End, u64, u64)>,
 }
 
 impl Summary {
@@ -50,7 +52,9 @@ impl Summary {
             FaultKind::Integrity => Verdict::IntegrityFailed,
             _ => Verdict::RunFailed,
         };
-        self.rows.iter().flat_map(|row| &row.faults).map(verdict).min().unwrap_or(Verdict::Good)
+        let faults = self.rows.iter().flat_map(|row| &row.faults).map(verdict);
+        let over = self.rows.iter().flat_map(|row| &row.over).map(|_| Verdict::MemoryOver);
+        faults.chain(over).min().unwrap_or(Verdict::Good)
     }
 }
 
@@ -68,10 +72,17 @@ impl Row {
             sender_cpu: cpu(|sample| sample.sender),
             receiver_cpu: cpu(|sample| sample.receiver),
             runs: mine.len(),
+            over: mine.iter().flat_map(|sample| over(sample)).collect(),
             faults: mine.iter().filter_map(|sample| sample.fault.clone()).collect(),
             case,
         })
     }
+}
+
+/// The ends of a run that grew past their budget.
+fn over(sample: &Sample) -> impl Iterator<Item = (End, u64, u64)> {
+    let ends = [(End::Sender, sample.sender.over), (End::Receiver, sample.receiver.over)];
+    ends.into_iter().filter_map(|(end, over)| over.map(|(growth, budget)| (end, growth, budget)))
 }
 
 /// The goodput of `mine` over that of the baseline row in the same round, where both are there.
@@ -116,7 +127,7 @@ pub(super) mod tests {
     use crate::case::tests::plain;
 
     pub(in crate::report) fn sample(protocol: &str, round: u32, goodput: f64, peak: u64) -> Sample {
-        let end = EndSample { peak_rss: Some(peak), cpu_s_per_gib: Some(0.25) };
+        let end = EndSample { peak_rss: Some(peak), cpu_s_per_gib: Some(0.25), over: None };
         Sample {
             case: CaseRecord::from(&plain(protocol)),
             round,
@@ -154,6 +165,16 @@ pub(super) mod tests {
         assert_eq!((summary.rows[0].goodput, summary.verdict()), (Some(3.0), Verdict::RunFailed));
         samples[0].fault = fault(FaultKind::Integrity);
         assert_eq!(Summary::of(&samples).verdict(), Verdict::IntegrityFailed);
+    }
+
+    #[test]
+    fn an_end_over_its_budget_decides_the_verdict_before_a_failure() {
+        let mut samples = vec![sample("h2", 0, 3.0, 10)];
+        samples[0].receiver.over = Some((30, 20));
+        samples[0].fault = Some(Fault { kind: FaultKind::Timeout, message: String::new(), end: None });
+        let summary = Summary::of(&samples);
+        assert_eq!(summary.rows[0].over, [(End::Receiver, 30, 20)]);
+        assert_eq!(summary.verdict(), Verdict::MemoryOver);
     }
 
     #[test]

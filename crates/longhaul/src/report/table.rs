@@ -80,7 +80,7 @@ fn cells(row: &Row) -> [String; 6] {
     ]
 }
 
-/// A line for every run that failed.
+/// A line for every run that failed, and for every end that grew past its budget.
 fn faults(summary: &Summary, bullet: &str) -> String {
     let lines = summary.rows.iter().flat_map(|row| {
         row.faults.iter().map(move |fault| {
@@ -88,7 +88,13 @@ fn faults(summary: &Summary, bullet: &str) -> String {
             format!("\n{bullet}{} failed{end}: {}", row.case.name, fault.message)
         })
     });
-    lines.collect()
+    let over = summary.rows.iter().flat_map(|row| {
+        row.over.iter().map(move |(end, growth, budget)| {
+            let (growth, budget) = (mib(*growth), mib(*budget));
+            format!("\n{bullet}{} {end} over its budget: grew by {growth:.1} MiB, {budget:.1} MiB were expected at most", row.case.name)
+        })
+    });
+    lines.chain(over).collect()
 }
 
 #[cfg(test)]

@@ -46,8 +46,12 @@ impl Ports {
             _file: None,
         };
         let identity = identity(args, tls)?;
-        let bind =
-            |addr| Bind { addr, identity: identity.clone(), guards: guards(args), key_log: key_log.clone() };
+        let bind = |addr| Bind {
+            addr,
+            identity: Some(identity.clone()),
+            guards: guards(args),
+            key_log: key_log.clone(),
+        };
         if let Some(addr) = cleartext {
             let listener = transport::listen_cleartext(&bind(addr), &limits)?;
             ports.cleartext = Some(listener.local_addr());

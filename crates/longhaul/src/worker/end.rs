@@ -23,13 +23,14 @@ use transport::Body;
 use super::protocol::Job;
 use crate::{
     case::SinkKind,
-    record::{Fault, FaultKind, fault},
+    record::{End, Fault, FaultKind, fault},
     size::ByteSize,
 };
 
 /// Makes the bodies that this end sends, and remembers how each went.
 pub(super) struct Outgoing {
-    payload: Payload,
+    /// `None` on the receiver: a block as large as a chunk is the sender's to hold.
+    payload: Option<Payload>,
     size: u64,
     meter: Meter,
     digest: bool,
@@ -41,13 +42,14 @@ impl Outgoing {
     pub(super) fn prepare(job: &Job, meter: &Meter) -> Self {
         // A generated body's digest follows from seed and size; a file's only from what was read.
         let digest = job.sink.digests() && matches!(job.payload, Kind::File(_));
-        let payload = Payload::prepare(&job.payload, job.seed, job.chunk);
+        let payload = (job.end() == End::Sender).then(|| Payload::prepare(&job.payload, job.seed, job.chunk));
         let (size, rate) = (job.body_bytes, job.rates.limit);
         Self { payload, size, meter: meter.clone(), digest, rate, sent: Mutex::default() }
     }
 
     pub(super) fn body(&self) -> Result<Body, Fault> {
-        let source = self.payload.open(self.size)?;
+        let unasked = || fault(FaultKind::Protocol, "the receiver was asked for a body");
+        let source = self.payload.as_ref().ok_or_else(unasked)?.open(self.size)?;
         let body = MeteredBody::new(source, self.meter.clone(), self.digest)
             .paced(self.rate.map(|rate| Pace::new(rate.0)));
         self.sent.lock().unwrap_or_else(PoisonError::into_inner).push(body.sent());

@@ -59,8 +59,8 @@ pub(crate) enum Role {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct ServerAddress {
     pub(crate) addr: SocketAddr,
-    /// PEM.
-    pub(crate) certificate: String,
+    /// PEM; `None` in cleartext.
+    pub(crate) certificate: Option<String>,
 }
 
 /// What the orchestrator orders.

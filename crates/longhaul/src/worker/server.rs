@@ -49,8 +49,8 @@ pub(super) async fn run(job: &Job, orders: &mut mpsc::UnboundedReceiver<Order>) 
 fn listen(job: &Job) -> Result<Box<dyn Listener>, Fault> {
     let transport = transport::by_name(&job.protocol)
         .ok_or_else(|| fault(FaultKind::Worker, format!("unknown protocol '{}'", job.protocol)))?;
-    let identity = Identity::self_signed(&[SERVER_NAME])?;
-    let certificate = identity.certificate_pem().to_owned();
+    let identity = transport.features().tls.then(|| Identity::self_signed(&[SERVER_NAME])).transpose()?;
+    let certificate = identity.as_ref().map(|identity| identity.certificate_pem().to_owned());
     let bind = Bind::new((Ipv4Addr::LOCALHOST, 0).into(), identity);
     let listener = transport.listen(&bind, &job.limits)?;
     emit(&Event::Listening(ServerAddress { addr: listener.local_addr(), certificate }));

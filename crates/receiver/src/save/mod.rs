@@ -11,7 +11,7 @@ use tokio::task::spawn_blocking;
 
 pub use folder::Folder;
 pub use name::{NameError, SafeName};
-use writer::Writer;
+use writer::{Room, Writer};
 
 /// Writes one body into a folder. Blocks of it are written while the next ones fill, and when all are full
 /// the body waits: a slow disk slows the sender, and the blocks are all the memory it takes.
@@ -33,6 +33,11 @@ impl Saver {
         let file = folder.begin().map_err(SaveError::of_writing)?;
         let (folder, writer) = (folder.clone(), Writer::new(file, folder.room()));
         Ok(Self { folder, name, filling: BytesMut::new(), writer })
+    }
+
+    /// What saving so many bodies at once takes at most, in bytes.
+    pub fn footprint(bodies: u64) -> u64 {
+        Room::footprint(bodies)
     }
 
     pub(crate) async fn take(&mut self, mut piece: Bytes) -> Result<(), SaveError> {

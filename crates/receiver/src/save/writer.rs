@@ -41,6 +41,13 @@ impl Room {
     /// Two blocks, one of which is written while the other fills.
     const NARROW: (usize, usize) = (64 << 10, 2);
 
+    /// All blocks of so many uploads, in bytes.
+    pub(super) fn footprint(uploads: u64) -> u64 {
+        let all = |(block, blocks): (usize, usize)| (block * blocks) as u64;
+        let wide = uploads.min(Self::WIDE_PLACES as u64);
+        wide * all(Self::WIDE) + (uploads - wide) * all(Self::NARROW)
+    }
+
     /// Much room, if one of the places is free.
     pub(super) fn of(places: &Arc<Semaphore>) -> Self {
         let wide = places.clone().try_acquire_owned().ok();

@@ -14,7 +14,8 @@ use quinn::{
 use rustls::quic::Suite;
 
 use crate::{
-    Bind, Cipher, Congestion, Error, Limits, Link, MAX_STREAMS, MIN_QUIC_MTU, Peer, QuicStats, Stats,
+    Bind, Cipher, Congestion, End, Error, Limits, Link, MAX_STREAMS, MIN_QUIC_MTU, Peer, QuicStats, Shape,
+    Stats, Term,
     session::Linked,
     socket::{self, Probe},
     trust::{suite, suite_name},
@@ -25,6 +26,76 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How often a connection that waits for a slow end says that it is alive.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
+
+/// A receiver holds what its windows admit, in slices of whole receive batches; a sender the bookkeeping of
+/// what is not acknowledged, and copies of it if `copied`.
+pub(crate) fn footprint(limits: &Limits, end: End, shape: Shape, copied: bool) -> Vec<Term> {
+    let connections = shape.connections();
+    // Each client's connection has an endpoint of its own.
+    let receiving = |bytes| {
+        Term::new(
+            "QUIC receive buffer",
+            bytes * connections,
+            "32 batches of at most 64 KiB a socket (BATCH_SIZE in quinn-udp; a datagram that GRO has joined has at most 65,535 bytes)",
+        )
+    };
+    match end {
+        End::Sender => {
+            let window = limits.quic_send_window;
+            let pieces = window.div_ceil(shape.chunk.min(limits.quic_mtu)) * PIECE;
+            let mut terms = vec![
+                Term::new(
+                    "QUIC packets in flight",
+                    pieces * connections,
+                    "256 bytes for each piece of quic-send-window (quinn-proto's connection/spaces.rs and send_buffer.rs)",
+                ),
+                Term::new(
+                    "QUIC transmit buffer",
+                    2 * BATCH * connections,
+                    "2 × 64 KiB a connection: up to 10 datagrams for one GSO send",
+                ),
+                Term::new(
+                    "QUIC receive buffer",
+                    32 * ACKS * connections,
+                    "32 batches of acknowledgements, two pages each, a socket",
+                ),
+            ];
+            if copied {
+                terms.push(Term::new(
+                    "QUIC send window",
+                    window * connections,
+                    "quic-send-window a connection: h3-quinn writes by copying",
+                ));
+            }
+            terms
+        }
+        End::Receiver => {
+            let window = (limits.quic_window * u64::from(shape.streams)).min(limits.quic_connection_window);
+            vec![
+                Term::new(
+                    "QUIC window",
+                    window * connections,
+                    "quic-window a stream, quic-connection-window a connection: what the peer may send that nobody has taken (RFC 9000 section 4)",
+                ),
+                Term::new(
+                    "QUIC packet overhead",
+                    3 * window / 2 * connections,
+                    "1.5 windows: what unread data may take over its own size (packet heads, the rest of batches that a slice pins, an entry for each) before quinn-proto's connection/assembler.rs copies it together",
+                ),
+                receiving(32 * BATCH),
+            ]
+        }
+    }
+}
+
+/// The most that one system call sends or receives in one piece.
+const BATCH: u64 = 64 << 10;
+
+/// What a batch of acknowledgements touches of its part of the receive buffer.
+const ACKS: u64 = 8 << 10;
+
+/// Bookkeeping of a packet that is not acknowledged and of the frames in it.
+const PIECE: u64 = 256;
 
 /// An established connection, with the endpoint that drives it.
 #[derive(Debug)]
@@ -68,7 +139,7 @@ pub(crate) struct QuicListener {
 
 /// Listens for connections.
 pub(crate) fn listen(bind: &Bind, limits: &Limits, alpn: &'static str) -> Result<QuicListener, Error> {
-    let tls = bind.identity.server_config(&[alpn], limits.cipher, bind.key_log.as_ref())?;
+    let tls = bind.identity()?.server_config(&[alpn], limits.cipher, bind.key_log.as_ref())?;
     let crypto = QuicServerConfig::with_initial(tls, initial_suite()?)
         .map_err(|error| Error::Identity(error.to_string()))?;
     let mut config = ServerConfig::with_crypto(Arc::new(crypto));

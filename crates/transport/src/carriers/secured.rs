@@ -9,10 +9,22 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::{ClientEngine, ServerEngine, Wire};
 use crate::{
-    Bind, Connection, Error, Guards, Handshake, Limits, Listener, Peer,
+    Bind, Connection, Error, Guards, Handshake, Limits, Listener, Peer, Shape, Term,
     socket::{self, Probe},
     trust::suite_name,
 };
+
+/// rustls encrypts up to 64 KiB ahead of the socket (DEFAULT_BUFFER_LIMIT in its common_state.rs), and reads
+/// and decrypts a record at a time, 16 KiB and its overhead.
+pub(crate) fn footprint(shape: Shape) -> Term {
+    const RECORD: u64 = 18 << 10;
+    let bytes = ((64 << 10) + 4 * RECORD) * shape.connections();
+    Term::new(
+        "TLS records",
+        bytes,
+        "64 KiB encrypted ahead and 4 records of 18 KiB a connection (rustls's common_state.rs; RFC 8446 section 5.2)",
+    )
+}
 
 /// Opens a connection, verifies the peer, and runs the engine over it.
 pub(crate) async fn connect<E: ClientEngine>(
@@ -37,7 +49,7 @@ pub(crate) fn listen<E: ServerEngine>(
     alpn: &'static [&'static str],
 ) -> Result<Box<dyn Listener>, Error> {
     let acceptor =
-        TlsAcceptor::from(bind.identity.server_config(alpn, limits.cipher, bind.key_log.as_ref())?);
+        TlsAcceptor::from(bind.identity()?.server_config(alpn, limits.cipher, bind.key_log.as_ref())?);
     let socket = socket::listen(bind.addr, limits)?;
     let addr = socket.local_addr().map_err(|source| Error::Listen { addr: bind.addr, source })?;
     let (limits, guards) = (limits.clone(), bind.guards.clone());

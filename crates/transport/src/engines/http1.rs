@@ -12,7 +12,7 @@ use tokio::sync::{Mutex, oneshot};
 use tracing::debug;
 
 use crate::{
-    Body, Connection, Error, Guards, Incoming, Limits, Link, Responder, Session,
+    Body, Connection, End, Error, Guards, Incoming, Limits, Link, Responder, Session, Shape, Term,
     carriers::{ClientEngine, ServerEngine, Stream, Wire},
     session::{Arrivals, Closing, Driven, Linked as _},
     tasks::Tasks,
@@ -45,6 +45,25 @@ impl ClientEngine for Http1 {
         Ok(Box::new(Http1Connection { requests: Mutex::new(requests), wire, _tasks: tasks }))
     }
 }
+
+/// hyper pulls a chunk when its queue has room, and queues it by reference: a sender holds buffers for heads
+/// alone. A receiver's buffer is read into while one piece of it waits to be taken and another is taken.
+pub(crate) fn footprint(limits: &Limits, end: End, shape: Shape) -> Vec<Term> {
+    let (bytes, reason) = match end {
+        End::Sender => (
+            2 * HEAD_BUFFER,
+            "2 × 16 KiB a connection, for heads (INIT_BUFFER_SIZE and its growth in hyper's proto/h1/io.rs)",
+        ),
+        End::Receiver => (
+            3 * buffer(limits) as u64,
+            "3 × h1-buffer a connection: read into, waiting, being taken (max_buf_size, and the body channel of hyper, which holds one piece)",
+        ),
+    };
+    vec![Term::new("HTTP/1.1 buffers", bytes * shape.connections(), reason)]
+}
+
+/// What a head takes, on the way in or out.
+const HEAD_BUFFER: u64 = 16 << 10;
 
 #[async_trait]
 impl ServerEngine for Http1 {

@@ -15,7 +15,7 @@ use http_body_util::BodyExt as _;
 use tracing::debug;
 
 use crate::{
-    Body, BodyError, Connection, Error, Guards, Incoming, Limits, Link, Responder, Session,
+    Body, BodyError, Connection, End, Error, Guards, Incoming, Limits, Link, Responder, Session, Shape, Term,
     carriers::{ClientEngine, ServerEngine, Stream, Wire},
     session::{Arrivals, Closing, Driven, Linked as _},
     tasks::Tasks,
@@ -62,6 +62,61 @@ impl ClientEngine for Http2 {
         Ok(Box::new(Http2Connection { requests, wire, tasks }))
     }
 }
+
+/// A sender queues chunks by reference, up to its send buffer; what is copied is heads, and payloads under
+/// 256 bytes (CHAIN_THRESHOLD in h2's codec/framed_write.rs). A receiver holds what its window admits, in
+/// frames that are slices of the buffer which they were read into.
+pub(crate) fn footprint(limits: &Limits, end: End, shape: Shape) -> Vec<Term> {
+    let connections = shape.connections();
+    let codec = Term::new(
+        "HTTP/2 codec",
+        2 * CODEC_BUFFER * connections,
+        "2 × 32 KiB a connection (DEFAULT_BUFFER_CAPACITY in h2's codec, and its growth)",
+    );
+    let entries =
+        |bytes: u64| bytes.div_ceil(shape.chunk.min(frame(limits).into())) * FRAME_ENTRY * connections;
+    match end {
+        End::Sender => {
+            let queued = (send_buffer(limits) as u64 + shape.chunk) * u64::from(shape.streams);
+            vec![
+                codec,
+                Term::new(
+                    "HTTP/2 queue",
+                    entries(queued),
+                    "160 bytes for each frame of h2-send-buffer and a chunk, a stream; the payload itself is only referred to",
+                ),
+            ]
+        }
+        End::Receiver => {
+            let window = u64::from(window(limits));
+            let read = 2 * u64::from(frame(limits));
+            vec![
+                codec,
+                Term::new(
+                    "HTTP/2 window",
+                    window * connections,
+                    "h2-window a connection, whatever its streams: what the peer may send that nobody has taken (RFC 9113 section 5.2)",
+                ),
+                Term::new(
+                    "HTTP/2 frames being read",
+                    read * connections,
+                    "2 × h2-frame a connection: one being read, one pinned by a slice of it",
+                ),
+                Term::new(
+                    "HTTP/2 frame entries",
+                    entries(window),
+                    "160 bytes for each frame of the window (h2's proto/streams/buffer.rs)",
+                ),
+            ]
+        }
+    }
+}
+
+/// The first capacity of h2's buffers is 16 KiB; they double when a frame's head and a small payload need it.
+const CODEC_BUFFER: u64 = 32 << 10;
+
+/// A slot of h2's slab of frames, which doubles as it grows.
+const FRAME_ENTRY: u64 = 160;
 
 #[async_trait]
 impl ServerEngine for Http2 {

@@ -19,7 +19,7 @@ use tokio::{
 
 use super::frame::{self, RequestHead, ResponseHead};
 use crate::{
-    Body, BodyError, Connection, Error, Guards, Incoming, Limits, Link, Responder, Session,
+    Body, BodyError, Connection, End, Error, Guards, Incoming, Limits, Link, Responder, Session, Shape, Term,
     carriers::{ClientEngine, ServerEngine, Stream, Wire},
     session::Linked as _,
 };
@@ -50,6 +50,21 @@ impl ServerEngine for Raw {
         _: &Guards,
     ) -> Result<Box<dyn Session>, Error> {
         Ok(Box::new(RawLink::new(stream, wire)))
+    }
+}
+
+/// Reads of a body take turns in two buffers: what the sink still has, and what is being read.
+pub(crate) fn footprint(end: End, shape: Shape) -> Vec<Term> {
+    match end {
+        End::Sender => Vec::new(),
+        End::Receiver => {
+            let bytes = 2 * READ as u64 * shape.connections();
+            vec![Term::new(
+                "read buffers",
+                bytes,
+                "2 × 128 KiB a connection: one at the sink, one being read",
+            )]
+        }
     }
 }
 

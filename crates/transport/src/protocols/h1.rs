@@ -3,8 +3,9 @@
 use async_trait::async_trait;
 
 use crate::{
-    Bind, Connection, Error, Features, Limit, Limits, Listener, Peer, Transport, carriers::secured,
-    engines::http1::Http1,
+    Bind, Connection, End, Error, Features, Limit, Limits, Listener, Peer, Shape, Term, Transport,
+    carriers::secured,
+    engines::http1::{self, Http1},
 };
 
 /// Registered by RFC 7301 section 6.
@@ -24,6 +25,10 @@ impl Transport for H1 {
 
     fn limits(&self) -> &'static [Limit] {
         &[Limit::H1Buffer, Limit::SocketBuffer, Limit::Cipher]
+    }
+
+    fn footprint(&self, limits: &Limits, end: End, shape: Shape) -> Vec<Term> {
+        [vec![secured::footprint(shape)], http1::footprint(limits, end, shape)].concat()
     }
 
     async fn connect(&self, peer: &Peer, limits: &Limits) -> Result<Box<dyn Connection>, Error> {

@@ -3,8 +3,9 @@
 use async_trait::async_trait;
 
 use crate::{
-    Bind, Connection, Error, Features, Limit, Limits, Listener, Peer, Transport, carriers::plain,
-    engines::http1::Http1,
+    Bind, Connection, End, Error, Features, Limit, Limits, Listener, Peer, Shape, Term, Transport,
+    carriers::plain,
+    engines::http1::{self, Http1},
 };
 
 pub(crate) struct H1c;
@@ -21,6 +22,10 @@ impl Transport for H1c {
 
     fn limits(&self) -> &'static [Limit] {
         &[Limit::H1Buffer, Limit::SocketBuffer]
+    }
+
+    fn footprint(&self, limits: &Limits, end: End, shape: Shape) -> Vec<Term> {
+        http1::footprint(limits, end, shape)
     }
 
     async fn connect(&self, peer: &Peer, limits: &Limits) -> Result<Box<dyn Connection>, Error> {

@@ -3,8 +3,9 @@
 use async_trait::async_trait;
 
 use crate::{
-    Bind, Connection, Error, Features, Limit, Limits, Listener, Peer, Transport, carriers::secured,
-    engines::http2::Http2,
+    Bind, Connection, End, Error, Features, Limit, Limits, Listener, Peer, Shape, Term, Transport,
+    carriers::secured,
+    engines::http2::{self, Http2},
 };
 
 /// Registered by RFC 9113 section 3.2.
@@ -24,6 +25,10 @@ impl Transport for H2 {
 
     fn limits(&self) -> &'static [Limit] {
         &[Limit::H2Frame, Limit::H2Window, Limit::H2SendBuffer, Limit::SocketBuffer, Limit::Cipher]
+    }
+
+    fn footprint(&self, limits: &Limits, end: End, shape: Shape) -> Vec<Term> {
+        [vec![secured::footprint(shape)], http2::footprint(limits, end, shape)].concat()
     }
 
     async fn connect(&self, peer: &Peer, limits: &Limits) -> Result<Box<dyn Connection>, Error> {

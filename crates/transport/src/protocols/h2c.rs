@@ -3,8 +3,9 @@
 use async_trait::async_trait;
 
 use crate::{
-    Bind, Connection, Error, Features, Limit, Limits, Listener, Peer, Transport, carriers::plain,
-    engines::http2::Http2,
+    Bind, Connection, End, Error, Features, Limit, Limits, Listener, Peer, Shape, Term, Transport,
+    carriers::plain,
+    engines::http2::{self, Http2},
 };
 
 pub(crate) struct H2c;
@@ -21,6 +22,10 @@ impl Transport for H2c {
 
     fn limits(&self) -> &'static [Limit] {
         &[Limit::H2Frame, Limit::H2Window, Limit::H2SendBuffer, Limit::SocketBuffer]
+    }
+
+    fn footprint(&self, limits: &Limits, end: End, shape: Shape) -> Vec<Term> {
+        http2::footprint(limits, end, shape)
     }
 
     async fn connect(&self, peer: &Peer, limits: &Limits) -> Result<Box<dyn Connection>, Error> {

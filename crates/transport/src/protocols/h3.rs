@@ -20,11 +20,11 @@ use http_body_util::BodyExt as _;
 use tracing::debug;
 
 use crate::{
-    Bind, Body, BodyError, Connection, Error, Features, Guards, H3Recv, Handshake, Incoming, Limit, Limits,
-    Link, Listener, Peer, Responder, Transport,
+    Bind, Body, BodyError, Connection, End, Error, Features, Guards, H3Recv, Handshake, Incoming, Limit,
+    Limits, Link, Listener, Peer, Responder, Shape, Term, Transport,
     carriers::{
         gated::{self, Gate, Gates},
-        quic::{Established, QuicListener, connect, listen},
+        quic::{Established, QuicListener, connect, footprint, listen},
     },
     session::{Arrivals, Closing, Driven, Linked as _},
     tasks::Tasks,
@@ -62,6 +62,10 @@ impl Transport for H3 {
             Limit::Cipher,
             Limit::H3Recv,
         ]
+    }
+
+    fn footprint(&self, limits: &Limits, end: End, shape: Shape) -> Vec<Term> {
+        footprint(limits, end, shape, true)
     }
 
     async fn connect(&self, peer: &Peer, limits: &Limits) -> Result<Box<dyn Connection>, Error> {

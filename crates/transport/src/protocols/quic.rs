@@ -15,8 +15,8 @@ use quinn::{ConnectionError, RecvStream, SendStream, VarInt};
 use tokio::task::JoinSet;
 
 use crate::{
-    Bind, Body, BodyError, Connection, Error, Features, Handshake, Incoming, Limit, Limits, Link, Listener,
-    Peer, Responder, Transport,
+    Bind, Body, BodyError, Connection, End, Error, Features, Handshake, Incoming, Limit, Limits, Link,
+    Listener, Peer, Responder, Shape, Term, Transport,
     carriers::quic::{self, Established, QuicListener},
     engines::frame::{self, RequestHead, ResponseHead},
     session::{Arrivals, Closing, Driven, Linked as _},
@@ -53,6 +53,10 @@ impl Transport for Quic {
             Limit::SocketBuffer,
             Limit::Cipher,
         ]
+    }
+
+    fn footprint(&self, limits: &Limits, end: End, shape: Shape) -> Vec<Term> {
+        quic::footprint(limits, end, shape, false)
     }
 
     async fn connect(&self, peer: &Peer, limits: &Limits) -> Result<Box<dyn Connection>, Error> {

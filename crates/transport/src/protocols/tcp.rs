@@ -3,8 +3,9 @@
 use async_trait::async_trait;
 
 use crate::{
-    Bind, Connection, Error, Features, Limit, Limits, Listener, Peer, Transport, carriers::plain,
-    engines::raw::Raw,
+    Bind, Connection, End, Error, Features, Limit, Limits, Listener, Peer, Shape, Term, Transport,
+    carriers::plain,
+    engines::raw::{self, Raw},
 };
 
 pub(crate) struct Tcp;
@@ -21,6 +22,10 @@ impl Transport for Tcp {
 
     fn limits(&self) -> &'static [Limit] {
         &[Limit::SocketBuffer]
+    }
+
+    fn footprint(&self, _: &Limits, end: End, shape: Shape) -> Vec<Term> {
+        raw::footprint(end, shape)
     }
 
     async fn connect(&self, peer: &Peer, limits: &Limits) -> Result<Box<dyn Connection>, Error> {

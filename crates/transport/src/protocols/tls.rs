@@ -3,8 +3,9 @@
 use async_trait::async_trait;
 
 use crate::{
-    Bind, Connection, Error, Features, Limit, Limits, Listener, Peer, Transport, carriers::secured,
-    engines::raw::Raw,
+    Bind, Connection, End, Error, Features, Limit, Limits, Listener, Peer, Shape, Term, Transport,
+    carriers::secured,
+    engines::raw::{self, Raw},
 };
 
 /// A name of our own: the row speaks no registered protocol.
@@ -24,6 +25,10 @@ impl Transport for Tls {
 
     fn limits(&self) -> &'static [Limit] {
         &[Limit::SocketBuffer, Limit::Cipher]
+    }
+
+    fn footprint(&self, _: &Limits, end: End, shape: Shape) -> Vec<Term> {
+        [vec![secured::footprint(shape)], raw::footprint(end, shape)].concat()
     }
 
     async fn connect(&self, peer: &Peer, limits: &Limits) -> Result<Box<dyn Connection>, Error> {
