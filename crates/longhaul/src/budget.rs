@@ -16,7 +16,7 @@ const PROGRAM: u64 = 1 << 20;
 const BODY: u64 = 24 << 10;
 
 /// What jemalloc takes in any case: its own pages, thread caches, and freed pages that it has yet to return.
-const ALLOCATOR: u64 = 512 << 10;
+const ALLOCATOR: u64 = 768 << 10;
 
 /// One of this many bytes is lost to size classes: jemalloc has four to a doubling, so a fifth at worst.
 const SLACK: u64 = 5;
@@ -51,7 +51,7 @@ impl Budget {
         terms.push(Term::new(
             "allocator",
             heap / SLACK + ALLOCATOR,
-            "a fifth of the above for size classes, and 512 KiB of its own",
+            "a fifth of the above for size classes, and 768 KiB of its own",
         ));
         terms.push(Term::new("program", PROGRAM, "pages of the program that are touched for the first time"));
         terms.retain(|term| term.bytes > 0);

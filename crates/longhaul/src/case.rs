@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use transport::{Limits, Setting, Transport};
 
-use crate::size::ByteSize;
+use crate::{record::CaseRecord, size::ByteSize};
 
 /// The seed of the generated body unless another is asked for.
 pub(crate) const DEFAULT_SEED: u64 = 1;
@@ -112,6 +112,11 @@ impl Case {
             name.push_str(&axis);
         }
         name
+    }
+
+    /// The name without the body: the same for all sizes.
+    pub(crate) fn series(&self) -> String {
+        CaseRecord::from(self).series()
     }
 
     fn unusual_axes(&self) -> Vec<String> {

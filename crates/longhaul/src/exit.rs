@@ -13,6 +13,8 @@ pub(crate) enum Verdict {
     MemoryOver,
     /// A run failed.
     RunFailed,
+    /// The figures do not tell.
+    Inconclusive,
     /// All as it should be.
     Good,
 }
@@ -25,6 +27,7 @@ impl Verdict {
             Self::RunFailed => 1,
             Self::MemoryOver => 4,
             Self::IntegrityFailed => 5,
+            Self::Inconclusive => 6,
             Self::Interrupted => 130,
         }
     }
@@ -58,5 +61,6 @@ mod tests {
         use Verdict::*;
         assert_eq!([RunFailed, IntegrityFailed, MemoryOver, Good].iter().min(), Some(&IntegrityFailed));
         assert_eq!([RunFailed, MemoryOver].iter().min(), Some(&MemoryOver));
+        assert_eq!([Inconclusive, RunFailed, Good].iter().min(), Some(&RunFailed));
     }
 }

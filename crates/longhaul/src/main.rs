@@ -3,7 +3,8 @@
 //! The way of a measurement: [`cli`] reads what is asked for, [`matrix`] makes [`case`]s of it, [`mod@bench`]
 //! runs each in two [`worker`] processes and gets a [`record`], which is held against its
 //! [`budget`], [`results`] keeps it, [`report`] derives and
-//! shows. [`check`] holds records against ceilings.
+//! shows. [`mod@prove`] fits lines through the memory of many runs, [`check`] holds
+//! records against ceilings.
 
 mod bench;
 mod budget;
@@ -15,6 +16,7 @@ mod exit;
 mod host;
 mod instruments;
 mod matrix;
+mod prove;
 mod record;
 mod remote;
 mod reply;
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
         Command::Serve(args) => serve::main(&args),
         Command::Send(args) => remote::send(&args),
         Command::Fetch(args) => remote::fetch(&args),
+        Command::Prove(args) => prove::main(&args),
         Command::Check(args) => check::main(&args),
         Command::Worker => return worker::main(),
     };

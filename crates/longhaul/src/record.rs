@@ -17,6 +17,7 @@ use crate::{
     build::Build,
     case::{Case, Direction, SinkKind},
     host::Host,
+    size::ByteSize,
 };
 
 /// The version of this format.
@@ -85,6 +86,13 @@ pub(crate) struct CaseRecord {
     pub(crate) reader_rate_bytes_per_s: Option<u64>,
     /// How fast the sender was allowed to offer it; null if as fast as it could.
     pub(crate) limit_rate_bytes_per_s: Option<u64>,
+}
+
+impl CaseRecord {
+    /// The name without the body: the same for all sizes.
+    pub(crate) fn series(&self) -> String {
+        self.name.replacen(&format!("/{}", ByteSize(self.body_bytes)), "", 1)
+    }
 }
 
 impl From<&Case> for CaseRecord {

@@ -15,7 +15,7 @@ use crate::{
 
 /// Why a session ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stop {
+pub(crate) enum Stop {
     Done,
     Interrupted,
 }

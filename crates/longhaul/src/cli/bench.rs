@@ -3,8 +3,8 @@
 use std::{path::PathBuf, str::FromStr, time::Duration};
 
 use clap::{Args, builder::RangedU64ValueParser};
-use payload::Kind;
-use transport::{MAX_STREAMS, TRANSPORTS};
+use payload::{ChunkSize, Kind};
+use transport::{MAX_STREAMS, TRANSPORTS, Transport};
 
 use super::{
     limits::LimitArgs,
@@ -17,21 +17,40 @@ use crate::{
     size::ByteSize,
 };
 
-/// The body of a bench unless another is asked for: past the 2 GB at which clients that read it all die.
-const DEFAULT_BODY: ByteSize = ByteSize(2 << 30);
+/// What is run unless it is asked for otherwise.
+pub(crate) struct Defaults {
+    /// Whether the rows without HTTP are among the protocols.
+    pub(crate) baselines: bool,
+    /// In bytes.
+    pub(crate) chunks: &'static [u64],
+    pub(crate) bodies: &'static [ByteSize],
+}
+
+impl Defaults {
+    /// Of `bench`. The body is past the 2 GB at which clients that read it all die.
+    pub(crate) const BENCH: Self =
+        Self { baselines: true, chunks: &[16 << 10, 64 << 10, 1 << 20], bodies: &[ByteSize(2 << 30)] };
+
+    /// Of `prove`: sizes far enough apart for a slope, chunks as they are usual.
+    pub(crate) const PROVE: Self = Self {
+        baselines: false,
+        chunks: &[64 << 10],
+        bodies: &[ByteSize(256 << 20), ByteSize(1 << 30), ByteSize(4 << 30)],
+    };
+}
 
 #[derive(Debug, Args)]
 pub(crate) struct BenchArgs {
-    /// Protocols, separated by commas [default: all eight]
+    /// Protocols, separated by commas [default: all eight; prove: the five of HTTP]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     protocol: Vec<Protocol>,
     /// Who sends the body: up (the client), down (the server), or both
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "up")]
     direction: Vec<Direction>,
-    /// Chunk sizes from 1 B to 64 MiB, also as a doubling range 4KiB..1MiB
-    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "16KiB,64KiB,1MiB")]
+    /// Chunk sizes from 1 B to 64 MiB, also as a doubling range 4KiB..1MiB [default: 16KiB,64KiB,1MiB; prove: 64KiB]
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
     chunk_size: Vec<Chunks>,
-    /// Body sizes, also as a doubling range [default: 2GiB, or the payload file's size]
+    /// Body sizes, also as a doubling range [default: 2GiB, or the payload file's size; prove: 256MiB,1GiB,4GiB]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     size: Vec<Sizes>,
     /// What is sent: random, zero or file:PATH
@@ -88,16 +107,17 @@ impl BenchArgs {
     ///
     /// # Errors
     /// The payload cannot be used, or flags contradict each other.
-    pub(crate) fn matrix(&self) -> Result<Matrix, Usage> {
+    pub(crate) fn matrix(&self, defaults: &Defaults) -> Result<Matrix, Usage> {
+        let is_default = |p: &&&dyn Transport| defaults.baselines || p.features().baseline.is_some();
         let protocols = match self.protocol.as_slice() {
-            [] => TRANSPORTS.to_vec(),
+            [] => TRANSPORTS.iter().filter(is_default).copied().collect(),
             asked => asked.iter().map(|protocol| protocol.0).collect(),
         };
         Ok(Matrix {
             protocols: deduplicated(protocols, |a, b| a.name() == b.name()),
             directions: deduplicated(self.direction.clone(), PartialEq::eq),
-            chunks: deduplicated(self.chunk_size.iter().flat_map(|c| c.0.clone()).collect(), PartialEq::eq),
-            bodies: self.bodies()?,
+            chunks: self.chunks(defaults)?,
+            bodies: self.bodies(defaults)?,
             payload: self.payload.clone(),
             seed: self.seed,
             sink: self.sink.clone(),
@@ -108,7 +128,15 @@ impl BenchArgs {
         })
     }
 
-    fn bodies(&self) -> Result<Vec<ByteSize>, Usage> {
+    fn chunks(&self, defaults: &Defaults) -> Result<Vec<ChunkSize>, Usage> {
+        if self.chunk_size.is_empty() {
+            let chunks = defaults.chunks.iter().map(|bytes| ChunkSize::try_from(*bytes));
+            return chunks.collect::<Result<_, _>>().map_err(|error| Usage(error.to_string()));
+        }
+        Ok(deduplicated(self.chunk_size.iter().flat_map(|c| c.0.clone()).collect(), PartialEq::eq))
+    }
+
+    fn bodies(&self, defaults: &Defaults) -> Result<Vec<ByteSize>, Usage> {
         if self.payload == Kind::Stdin {
             return Err(Usage("--payload -: standard input can be read once only; use longhaul send".into()));
         }
@@ -118,7 +146,7 @@ impl BenchArgs {
             (Some(_), _) => {
                 Err(Usage(format!("--size contradicts --payload {}: a file has its own size", self.payload)))
             }
-            (None, []) => Ok(vec![DEFAULT_BODY]),
+            (None, []) => Ok(defaults.bodies.to_vec()),
             (None, asked) => {
                 Ok(deduplicated(asked.iter().flat_map(|s| s.0.clone()).collect(), PartialEq::eq))
             }

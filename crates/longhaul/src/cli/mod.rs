@@ -3,6 +3,7 @@
 mod bench;
 mod check;
 mod limits;
+mod prove;
 mod remote;
 mod serve;
 mod trust;
@@ -12,8 +13,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, error::ErrorKind};
 
-pub(crate) use bench::{Affinity, BenchArgs};
+pub(crate) use bench::{Affinity, BenchArgs, Defaults};
 pub(crate) use check::CheckArgs;
+pub(crate) use prove::ProveArgs;
 pub(crate) use remote::{FetchArgs, RemoteArgs, SendArgs};
 pub(crate) use serve::ServeArgs;
 
@@ -37,6 +39,8 @@ pub(crate) enum Command {
     Send(Box<SendArgs>),
     /// Download one body from any HTTP server.
     Fetch(Box<FetchArgs>),
+    /// Prove that memory stays constant whatever the size of the body; exit 4 if it grows, 6 if that is unclear.
+    Prove(Box<ProveArgs>),
     /// Hold records against memory ceilings; exit 4 on a breach.
     Check(CheckArgs),
     /// One end of a case; started by `bench`.

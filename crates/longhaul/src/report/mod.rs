@@ -6,7 +6,7 @@ mod table;
 
 pub(crate) use sample::Sample;
 pub(crate) use summary::Summary;
-pub(crate) use table::{markdown, table};
+pub(crate) use table::{markdown, page, table};
 
 /// Bytes as MiB.
 pub(crate) fn mib(bytes: u64) -> f64 {

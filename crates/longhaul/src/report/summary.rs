@@ -46,6 +46,17 @@ impl Summary {
         Self { rows: names.into_iter().filter_map(|name| Row::of(name, samples)).collect() }
     }
 
+    /// The median goodput of all sizes of a case, in bytes per second.
+    pub(crate) fn goodput_of(&self, series: &str) -> Option<f64> {
+        median(self.rows.iter().filter(|row| row.case.series() == series).filter_map(|row| row.goodput))
+    }
+
+    /// What went wrong in each run that failed.
+    pub(crate) fn faults(&self) -> Vec<String> {
+        let told = |row: &Row, fault: &Fault| format!("{}: {}", row.case.name, fault.message);
+        self.rows.iter().flat_map(|row| row.faults.iter().map(move |fault| told(row, fault))).collect()
+    }
+
     /// What the runs amount to.
     pub(crate) fn verdict(&self) -> Verdict {
         let verdict = |fault: &Fault| match fault.kind {

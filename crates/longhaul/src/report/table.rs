@@ -25,19 +25,26 @@ pub(crate) fn table(summary: &Summary, is_terminal: bool) -> String {
     format!("{}{}", table.trim_fmt(), faults(summary, ""))
 }
 
-/// The results' `summary.md`.
-pub(crate) fn markdown(summary: &Summary, command: &str, host: &Host, build: &Build) -> String {
+/// The same in Markdown.
+pub(crate) fn markdown(summary: &Summary) -> String {
     let mut table = rows(summary, HEADER.map(|lines| lines.join(" ").trim_end().to_owned()));
     table.load_style(presets::ASCII_MARKDOWN);
+    format!(
+        "{table}\n{}\n\
+         Goodput is the median of the rounds, peak RSS the highest. *of base*: goodput over that of the same bytes without HTTP, round by round.\n",
+        faults(summary, "- ")
+    )
+}
+
+/// A `summary.md`: a table, and how it was made.
+pub(crate) fn page(title: &str, table: &str, command: &str, host: &Host, build: &Build) -> String {
     let unknown = || "unknown".to_owned();
     let memory = host.memory_bytes.map_or_else(unknown, |bytes| format!("{:.0} GiB", mib(bytes) / 1024.0));
     let versions: Vec<_> = build.versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
     format!(
-        "# longhaul bench\n\n{table}\n{faults}\n\
-         Goodput is the median of the rounds, peak RSS the highest. *of base*: goodput over that of the same bytes without HTTP, round by round.\n\n\
+        "# {title}\n\n{table}\n\
          - command: `{command}`\n- machine: {cpu}, {cores} cores, {memory}, {os} {kernel}\n\
          - build: longhaul {version} ({commit}, {profile}), {allocator}\n- versions: {versions}\n",
-        faults = faults(summary, "- "),
         cpu = host.cpu.clone().unwrap_or_else(unknown),
         cores = host.cores.map_or_else(unknown, |cores| cores.to_string()),
         os = host.os,
@@ -123,7 +130,7 @@ mod tests {
 
     #[test]
     fn markdown_tells_how_it_was_made() {
-        let text = markdown(&summary(), "longhaul bench", &Host::here(), &Build::this());
+        let text = page("A run", &markdown(&summary()), "longhaul bench", &Host::here(), &Build::this());
         assert!(text.contains("| h2c/up/64KiB/2GiB") && text.contains("`longhaul bench`"), "{text}");
         assert!(text.contains("hyper "), "{text}");
     }
