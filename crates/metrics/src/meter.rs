@@ -26,7 +26,8 @@ struct State {
     window_began: Stamp,
     in_window: u64,
     rates: Distribution,
-    latencies: Distribution,
+    /// A receiver has none.
+    latencies: Option<Distribution>,
 }
 
 impl Meter {
@@ -39,7 +40,7 @@ impl Meter {
             window_began: Stamp::now(),
             in_window: 0,
             rates: Distribution::of_rates(),
-            latencies: Distribution::of_latencies(),
+            latencies: None,
         })))
     }
 
@@ -74,7 +75,7 @@ impl Meter {
 
     /// Counts how long the protocol took from being handed a chunk to asking for the next.
     pub fn chunk_took(&self, latency: Duration) {
-        self.state().latencies.record_latency(latency);
+        self.state().latencies.get_or_insert_with(Distribution::of_latencies).record_latency(latency);
     }
 
     /// The body bytes that have passed.
@@ -89,7 +90,7 @@ impl Meter {
             bytes: state.bytes,
             first_byte: state.first,
             throughput: state.rates.throughput(state.window),
-            chunk_latency: state.latencies.latency(),
+            chunk_latency: state.latencies.as_ref().and_then(Distribution::latency),
         }
     }
 
