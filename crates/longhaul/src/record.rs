@@ -65,6 +65,16 @@ pub(crate) struct Record {
     pub(crate) limits: Limits,
 }
 
+impl Record {
+    /// What one end measured.
+    pub(crate) fn end(&self, end: End) -> Option<&EndRecord> {
+        match end {
+            End::Sender => self.sender.as_ref(),
+            End::Receiver => self.receiver.as_ref(),
+        }
+    }
+}
+
 /// A case, as records carry it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct CaseRecord {

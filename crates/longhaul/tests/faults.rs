@@ -207,7 +207,7 @@ fn memory_over_its_ceiling_is_exit_4_with_expected_and_measured() {
     let (code, text) = check("1GiB");
     assert_eq!(
         (code, text.trim()),
-        (Some(0), "peak RSS: 2 within, 0 over, 0 without a ceiling; 0 failed runs")
+        (Some(0), "ceilings: 2 held, 0 exceeded, 0 unclear, 0 without a counterpart; 0 failed runs")
     );
     let (code, text) = check("1MiB");
     assert_eq!(code, Some(4), "{text}");

@@ -9,6 +9,9 @@ pub(crate) struct CheckArgs {
     /// A file of records, or a folder of results
     pub(crate) records: PathBuf,
     /// The TOML file of ceilings
-    #[arg(long, value_name = "FILE")]
-    pub(crate) ceilings: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "write_ceilings")]
+    pub(crate) ceilings: Option<PathBuf>,
+    /// Write a first file of ceilings from these records, a quarter over the peaks seen, and stop
+    #[arg(long, value_name = "FILE", conflicts_with = "ceilings")]
+    pub(crate) write_ceilings: Option<PathBuf>,
 }

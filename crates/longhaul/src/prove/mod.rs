@@ -21,8 +21,10 @@ use crate::{
     report::Summary,
     size::ByteSize,
 };
-use series::{Evidence, Series};
-use verdict::{Constancy, Judgement};
+pub(crate) use fit::Slope;
+pub(crate) use series::Evidence;
+use series::Series;
+pub(crate) use verdict::{Constancy, Judgement};
 
 /// A slow reader takes a body at this part of the goodput of a fast one.
 const SLOW: f64 = 0.25;

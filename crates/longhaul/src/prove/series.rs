@@ -64,8 +64,8 @@ impl Evidence {
     /// Takes a record in; of a run that failed, nothing is known.
     pub(crate) fn add(&mut self, record: &Record) {
         let name = record.case.series();
-        for (end, measured) in [(End::Sender, &record.sender), (End::Receiver, &record.receiver)] {
-            let measured = measured.as_ref().filter(|_| record.error.is_none());
+        for end in [End::Sender, End::Receiver] {
+            let measured = record.end(end).filter(|_| record.error.is_none());
             let known = self.0.iter().position(|series| series.name == name && series.end == end);
             let index = known.unwrap_or_else(|| {
                 self.0.push(Series::new(name.clone(), end));

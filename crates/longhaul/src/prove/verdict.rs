@@ -62,13 +62,20 @@ fn scaled(points: &[(u64, u64)]) -> Vec<(f64, f64)> {
     points.iter().map(|(x, y)| (*x as f64 / gib, *y as f64 / mib)).collect()
 }
 
-/// What a slope says by itself.
-pub(crate) fn constancy(slope: Option<Slope>) -> Constancy {
-    match slope {
-        Some(slope) if slope.high < LIMIT => Constancy::Constant,
-        Some(slope) if slope.low > LIMIT => Constancy::Growing,
-        _ => Constancy::Inconclusive,
+impl Slope {
+    /// What the slope says by itself of a limit, in the same unit.
+    pub(crate) fn against(self, limit: f64) -> Constancy {
+        match self {
+            slope if slope.high < limit => Constancy::Constant,
+            slope if slope.low > limit => Constancy::Growing,
+            _ => Constancy::Inconclusive,
+        }
     }
+}
+
+/// What a slope says by itself of memory.
+pub(crate) fn constancy(slope: Option<Slope>) -> Constancy {
+    slope.map_or(Constancy::Inconclusive, |slope| slope.against(LIMIT))
 }
 
 fn judge(

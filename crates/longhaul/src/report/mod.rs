@@ -5,7 +5,7 @@ mod summary;
 mod table;
 
 pub(crate) use sample::Sample;
-pub(crate) use summary::Summary;
+pub(crate) use summary::{Summary, median};
 pub(crate) use table::{markdown, page, table};
 
 /// Bytes as MiB.

@@ -121,7 +121,7 @@ fn is_same_but_protocol(a: &CaseRecord, b: &CaseRecord) -> bool {
 }
 
 /// The middle value; the mean of the two middle ones of an even number.
-fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
+pub(crate) fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;

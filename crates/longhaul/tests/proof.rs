@@ -1,0 +1,205 @@
+//! The gates can fail: memory that grows is noticed, whichever command looks at it.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::{fs, path::Path, process::Output};
+
+use common::{Out, bench, run};
+use serde_json::Value;
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().unwrap()
+}
+
+fn prove(args: &[&str]) -> (Output, Out) {
+    let out = Out::new();
+    let folder = out.text();
+    let mut all = vec!["prove", "--quiet", "--chunk-size", "64KiB", "--out", &folder];
+    all.extend(args);
+    (run(&all), out)
+}
+
+#[test]
+fn an_end_that_collects_the_body_is_growing_and_exit_4() {
+    let sizes = ["--size", "16MiB,48MiB,96MiB", "--reader-rate", "200MiB", "--no-control"];
+    let (output, out) = prove(&[&["--protocol", "h1c", "--sink", "collect"], &sizes[..]].concat());
+    let told = text(&output.stdout);
+    assert_eq!(code(&output), 4, "{told}{}", text(&output.stderr));
+    let receiver: Vec<_> = told.lines().filter(|line| line.contains(" receiver ")).collect();
+    assert!(receiver.iter().any(|line| line.contains("GROWING")), "{told}");
+    assert!(
+        told.contains("peak RSS grows with the size of the body; a run by itself says GROWING"),
+        "{told}"
+    );
+    assert!(fs::read_to_string(out.path().join("summary.md")).unwrap().contains("GROWING"));
+    assert_eq!(out.records().len(), 18, "three sizes, three rounds, a fast and a slow reader");
+}
+
+#[test]
+fn h3_as_it_comes_with_a_slow_reader_is_growing() {
+    let sizes = ["--size", "32MiB,64MiB,128MiB", "--reader-rate", "60MiB", "--no-control"];
+    let (output, _) = prove(&[&["--protocol", "h3", "--h3-recv", "stock"], &sizes[..]].concat());
+    let told = text(&output.stdout);
+    let slow = told.lines().find(|line| line.contains("reader=60MiB") && line.contains(" receiver "));
+    assert!(slow.unwrap().contains("GROWING"), "{told}");
+    assert_eq!(code(&output), 4, "{told}");
+}
+
+#[test]
+fn bodies_that_fit_the_budget_prove_nothing() {
+    let (output, _) = prove(&["--protocol", "h2", "--size", "64KiB,128KiB,256KiB", "--no-control"]);
+    let told = text(&output.stdout);
+    assert!(told.contains("INCONCLUSIVE") && told.contains("take larger ones"), "{told}");
+    // A debug build's own pages may exceed the budget, which is worse.
+    assert!([4, 6].contains(&code(&output)), "{told}");
+}
+
+#[test]
+fn the_budget_is_printed_term_by_term_and_nothing_runs() {
+    for command in ["bench", "prove"] {
+        let output = run(&[
+            command,
+            "--explain-memory",
+            "--protocol",
+            "h2",
+            "--chunk-size",
+            "64KiB",
+            "--size",
+            "1GiB",
+        ]);
+        let told = text(&output.stdout);
+        assert_eq!(code(&output), 0);
+        for term in
+            ["h2/up/64KiB/1GiB", "1.000 MiB  HTTP/2 window", "TLS records", "receiver over its baseline"]
+        {
+            assert!(told.contains(term), "{term}: {told}");
+        }
+    }
+}
+
+/// Runs a small bench into `out`, whatever it says of its memory.
+fn bench_into(out: &Out, args: &[&str]) {
+    let folder = out.text();
+    let mut all = vec!["bench", "--quiet", "--chunk-size", "64KiB", "--out", &folder];
+    all.extend(args);
+    assert!([0, 4].contains(&code(&run(&all))));
+}
+
+fn check(records: &Path, ceilings: &Path, text: &str) -> Output {
+    fs::write(ceilings, text).unwrap();
+    run(&["check", records.to_str().unwrap(), "--ceilings", ceilings.to_str().unwrap()])
+}
+
+#[test]
+fn check_holds_peaks_budgets_slopes_and_drift() {
+    let (good, bad) = (Out::new(), Out::new());
+    let sizes = ["--protocol", "h1c", "--size", "16MiB,48MiB,96MiB"];
+    bench_into(&good, &sizes);
+    bench_into(&bad, &[&sizes[..], &["--sink", "collect"]].concat());
+    let ceilings = good.path().join("ceilings.toml");
+    let held = |records: &Out, ceiling: &str| {
+        let receiver = format!("[[ceiling]]\nprotocol = \"*\"\nend = \"receiver\"\n{ceiling}\n");
+        let output = check(&records.path(), &ceilings, &receiver);
+        (code(&output), text(&output.stdout))
+    };
+    assert_eq!(held(&good, "peak_rss = \"60MiB\"").0, 0);
+    assert_eq!(held(&bad, "peak_rss = \"60MiB\"").0, 4);
+    let (verdict, told) = held(&bad, "budget = true");
+    assert!(verdict == 4 && told.contains("expected to grow by at most"), "{told}");
+    assert!(told.contains("NO CEILING  h1c/up/64KiB/16MiB+sink=collect sender"), "{told}");
+    let (verdict, told) = held(&bad, "slope = \"1MiB\"");
+    assert!(verdict == 4 && told.contains("MiB per GiB of body, measured 1"), "{told}");
+    let (_, told) = held(&good, "peak_rss = \"60MiB\"\n[[ceiling]]\nprotocol = \"h3\"\nend = \"receiver\"\nbudget = true");
+    assert!(told.contains("NO CASE  the ceiling of line 5 matches nothing"), "{told}");
+
+    let drift = "ceiling = []\n[drift]\nrecords = \"records.jsonl\"\nband = \"10%\"\n";
+    let same = check(&good.path(), &ceilings, drift);
+    assert_eq!(code(&same), 0, "{}", text(&same.stdout));
+    let renamed = fs::read_to_string(bad.path().join("records.jsonl")).unwrap().replace("+sink=collect", "");
+    let drifted = good.path().join("drifted.jsonl");
+    fs::write(&drifted, renamed).unwrap();
+    let output = check(&drifted, &ceilings, drift);
+    assert!(code(&output) == 4 && text(&output.stdout).contains("it rose to"), "{}", text(&output.stdout));
+}
+
+#[test]
+fn the_first_ceilings_come_from_records_and_hold_for_them() {
+    let out = Out::new();
+    bench_into(&out, &["--protocol", "h1c,h2c", "--direction", "up,down", "--size", "4MiB", "--rounds", "1"]);
+    let (records, file) = (out.text(), out.path().join("first.toml"));
+    let file = file.to_str().unwrap();
+    let write = ["check", &records, "--write-ceilings", file];
+    assert_eq!(code(&run(&write)), 0);
+    let told = text(&run(&["check", &records, "--ceilings", file]).stdout);
+    assert!(told.contains("ceilings: 8 held, 0 exceeded, 0 unclear, 0 without a counterpart"), "{told}");
+    assert_eq!(code(&run(&write)), 2, "what is there is not overwritten");
+}
+
+#[test]
+fn damage_is_named_by_file_line_and_field() {
+    let out = Out::new();
+    bench_into(&out, &["--protocol", "tcp", "--size", "1MiB", "--rounds", "1"]);
+    let ceilings = out.path().join("ceilings.toml");
+    let output = check(&out.path(), &ceilings, "[[ceiling]]\nprotocol = \"tcp\"\npeak = \"1MiB\"\n");
+    let told = text(&output.stderr);
+    assert!(code(&output) == 2 && told.contains("ceilings.toml:3: unknown field `peak`"), "{told}");
+    let empty = out.path().join("empty.jsonl");
+    fs::write(&empty, "").unwrap();
+    let output = check(&empty, &ceilings, "ceiling = []\n");
+    assert!(code(&output) == 2 && text(&output.stderr).contains("empty.jsonl holds no records"));
+}
+
+/// What was sent and not yet taken, at most, by the timelines of both ends: `slack_s` is what their clocks
+/// and samples may be apart.
+fn farthest_ahead(record: &Value, slack_s: f64) -> f64 {
+    let points = |end: &str| -> Vec<(f64, f64)> {
+        let timeline = record[end]["memory"]["timeline"].as_array().unwrap();
+        timeline.iter().map(|point| (point[0].as_f64().unwrap(), point[3].as_f64().unwrap())).collect()
+    };
+    let receiver = points("receiver");
+    let taken = |at: f64| receiver.iter().find(|(time, _)| *time >= at).map(|(_, bytes)| *bytes);
+    let ahead = points("sender").into_iter().filter_map(|(time, sent)| Some(sent - taken(time + slack_s)?));
+    ahead.fold(0.0, f64::max)
+}
+
+#[test]
+fn backpressure_reaches_the_sender_over_every_protocol() {
+    for protocol in common::PROTOCOLS {
+        let shape = ["--protocol", protocol, "--chunk-size", "64KiB", "--size", "48MiB"];
+        let slow = ["--reader-rate", "32MiB", "--socket-buffer", "256KiB"];
+        let (_, records) = bench(&[&shape[..], &slow].concat());
+        let record = &records[0];
+        assert_eq!(record["outcome"], "ok", "{}", record["error"]);
+        let seconds = record["elapsed_s"].as_f64().unwrap();
+        assert!((1.4..3.0).contains(&seconds), "{protocol}: 48 MiB at 32 MiB/s took {seconds} s");
+        let socket = ["socket_send_buffer_bytes", "socket_receive_buffer_bytes"];
+        let sockets: f64 = socket.iter().map(|key| record["link"][key].as_f64().unwrap()).sum();
+        // The largest windows of any protocol, QUIC's, and a chunk at each end.
+        let windows = (3 << 20) + (2 << 16);
+        let ahead = farthest_ahead(record, 0.05);
+        assert!(
+            ahead <= sockets + f64::from(windows),
+            "{protocol}: {ahead} bytes ahead, {sockets} in sockets"
+        );
+        assert!(record["sender"]["memory"]["socket_peak_bytes"].as_f64().unwrap() > 0.0, "{protocol}");
+    }
+}
+
+#[test]
+fn a_sender_held_to_a_rate_keeps_it() {
+    for protocol in ["h1c", "h2", "h3"] {
+        for direction in ["up", "down"] {
+            let shape = ["--protocol", protocol, "--chunk-size", "64KiB", "--size", "16MiB"];
+            let (_, records) =
+                bench(&[&shape[..], &["--direction", direction, "--limit-rate", "16MiB"]].concat());
+            let seconds = records[0]["elapsed_s"].as_f64().unwrap();
+            assert!((0.9..2.0).contains(&seconds), "{protocol} {direction}: {seconds} s");
+            assert_eq!(records[0]["case"]["limit_rate_bytes_per_s"], 16 << 20);
+        }
+    }
+}
