@@ -65,7 +65,7 @@ impl Site {
             }
             Wish::File { name } => match &self.sink {
                 Sink::Save(folder) => download::saved(folder, &name, &request.headers, head_only),
-                Sink::Discard | Sink::Verify => {
+                Sink::Discard | Sink::Verify | Sink::Collect => {
                     Err(Refusal::new(StatusCode::NOT_FOUND, "no files are saved here"))
                 }
             },

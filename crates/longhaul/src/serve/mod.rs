@@ -73,9 +73,7 @@ fn sink(sink: &SinkKind) -> anyhow::Result<Sink> {
                 Folder::open(path).with_context(|| format!("cannot save into {}", path.display()))?;
             Sink::Save(folder)
         }
-        SinkKind::Collect => {
-            return Err(usage("--sink collect: it must be discard, verify or save:DIR").into());
-        }
+        SinkKind::Collect => Sink::Collect,
     })
 }
 
@@ -85,6 +83,8 @@ enum Sink {
     Discard,
     Verify,
     Save(Folder),
+    /// The control, which memory must not bear.
+    Collect,
 }
 
 /// The line that tells scripts where to connect.

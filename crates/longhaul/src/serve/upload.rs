@@ -72,6 +72,7 @@ fn admit(
     match sink {
         Sink::Discard => Ok(receiver::Sink::Discard),
         Sink::Verify => Ok(receiver::Sink::verify()),
+        Sink::Collect => Ok(receiver::Sink::Collect(Vec::new())),
         Sink::Save(folder) => {
             let name = name.map_err(SaveError::from)?;
             Ok(receiver::Sink::save(Saver::begin(folder, name)?))
