@@ -15,6 +15,9 @@ const PROGRAM: u64 = 1 << 20;
 /// Tasks, request heads, channels and what watches over a body.
 const BODY: u64 = 24 << 10;
 
+/// A stack as far as it is used, and jemalloc's cache of small and middling pieces.
+const THREAD: u64 = 128 << 10;
+
 /// What jemalloc takes in any case: its own pages, thread caches, and freed pages that it has yet to return.
 const ALLOCATOR: u64 = 768 << 10;
 
@@ -42,6 +45,11 @@ impl Budget {
             End::Receiver => terms.extend(sink(&case.sink, shape)),
         }
         terms.push(Term::new(
+            "disk threads",
+            THREAD * threads(case, end, shape.bodies()),
+            "128 KiB each, for a stack and a cache of the allocator: one a body that is read or saved, 64 at most",
+        ));
+        terms.push(Term::new(
             "meters",
             Meter::footprint(),
             "two HdrHistograms of three digits and a timeline of 256 points",
@@ -62,6 +70,15 @@ impl Budget {
     pub(crate) fn bytes(&self) -> u64 {
         self.terms.iter().map(|term| term.bytes).sum()
     }
+}
+
+/// How many threads wait for the disk at once.
+fn threads(case: &Case, end: End, bodies: u64) -> u64 {
+    let waits = match end {
+        End::Sender => !case.payload.is_shared(),
+        End::Receiver => matches!(case.sink, SinkKind::Save(_)),
+    };
+    if waits { bodies.min(64) } else { 0 }
 }
 
 /// What a sink holds on to.

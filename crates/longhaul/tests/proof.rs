@@ -114,7 +114,10 @@ fn check_holds_peaks_budgets_slopes_and_drift() {
     assert!(told.contains("NO CEILING  h1c/up/64KiB/16MiB+sink=collect sender"), "{told}");
     let (verdict, told) = held(&bad, "slope = \"1MiB\"");
     assert!(verdict == 4 && told.contains("MiB per GiB of body, measured 1"), "{told}");
-    let (_, told) = held(&good, "peak_rss = \"60MiB\"\n[[ceiling]]\nprotocol = \"h3\"\nend = \"receiver\"\nbudget = true");
+    let (_, told) = held(
+        &good,
+        "peak_rss = \"60MiB\"\n[[ceiling]]\nprotocol = \"h3\"\nend = \"receiver\"\nbudget = true",
+    );
     assert!(told.contains("NO CASE  the ceiling of line 5 matches nothing"), "{told}");
 
     let drift = "ceiling = []\n[drift]\nrecords = \"records.jsonl\"\nband = \"10%\"\n";

@@ -99,8 +99,9 @@ pub(crate) struct BenchArgs {
     limits: LimitArgs,
 }
 
-/// The most `--connections`: each is a socket at both ends, and 1,024 open files is the usual soft limit.
-const MAX_CONNECTIONS: u64 = 256;
+/// The most `--connections`: each is two file descriptors at an end, a socket and a
+/// second handle to ask about it, and 1,024 open files is the usual soft limit.
+const MAX_CONNECTIONS: u64 = 480;
 
 impl BenchArgs {
     /// The matrix that the flags mean.

@@ -34,9 +34,16 @@ use ports::Ports;
 /// How long accepting rests after it failed: for want of file descriptors, it would fail again at once.
 const REST: Duration = Duration::from_millis(200);
 
+/// How many threads read and write files at once. None is held between blocks, so that all uploads take
+/// turns; each costs a stack and a cache of the allocator.
+const DISK_THREADS: usize = 64;
+
 /// Runs the command.
 pub(crate) fn main(args: &ServeArgs) -> anyhow::Result<Verdict> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(DISK_THREADS)
+        .build()?;
     let verdict = runtime.block_on(async {
         let site = Site::new(sink(&args.sink)?, args.max_body, args.max_chunk);
         let ports = Ports::open(args)?;
