@@ -301,3 +301,44 @@ fn a_killed_server_ends_the_client_and_a_killed_client_does_not_end_the_server()
         assert!(code == Some(1) && text.contains("error: "), "{protocol}: {text}");
     }
 }
+
+/// Listens with a certificate for localhost and a protocol that HTTP clients do not offer, for as long as the
+/// test runs; gives the port and the certificate's file.
+fn speaks_something_else(protocol: &'static str) -> (u16, tempfile::NamedTempFile) {
+    let (told, port) = std::sync::mpsc::channel();
+    let certificate = tempfile::NamedTempFile::new().unwrap();
+    let path = certificate.path().to_owned();
+    thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let identity = transport::Identity::self_signed(&["localhost"]).unwrap();
+            fs::write(path, identity.certificate_pem()).unwrap();
+            let bind = transport::Bind::new(([127, 0, 0, 1], 0).into(), identity);
+            let transport = transport::by_name(protocol).unwrap();
+            let listener = transport.listen(&bind, &transport::Limits::default()).unwrap();
+            told.send(listener.local_addr().port()).unwrap();
+            while let Ok(handshake) = listener.accept().await {
+                // A handshake without a common protocol fails, here as there.
+                assert!(handshake.await.is_err());
+            }
+        });
+    });
+    (port.recv().unwrap(), certificate)
+}
+
+#[test]
+fn a_server_without_a_common_protocol_is_told_apart_from_one_that_is_not_there() {
+    for (theirs, ours) in [("tls", "h1"), ("tls", "h2"), ("quic", "h3")] {
+        let (port, certificate) = speaks_something_else(theirs);
+        let url = format!("https://localhost:{port}/");
+        let trust = certificate.path().to_str().unwrap();
+        for command in [&["send", "--size", "1MiB"][..], &["fetch"]] {
+            let flags = [&url, "--protocol", ours, "--cacert", trust, "--quiet", "--timeout", "10s"];
+            let (code, stderr) = told(&run(&[command, &flags].concat()));
+            assert_eq!(code, Some(1), "{stderr}");
+            let named = ["NoApplicationProtocol", "no_application_protocol", "known protocol"];
+            let lowered = stderr.to_lowercase();
+            assert!(named.iter().any(|name| lowered.contains(&name.to_lowercase())), "{ours}: {stderr}");
+        }
+    }
+}

@@ -90,3 +90,23 @@ fn ciphers_and_limits_other_than_the_default() {
         moved(&[&protocols[..], &["--chunk-size", "64KiB", "--size", "5MiB"]].concat(), 2 * 2);
     }
 }
+
+#[test]
+fn a_receiver_that_saves_has_saved_when_it_confirms() {
+    let folder = tempfile::tempdir().unwrap();
+    let sink = format!("save:{}", folder.path().display());
+    for direction in ["up", "down"] {
+        let shape =
+            ["--protocol", "h1c,h3", "--direction", direction, "--size", "3MB", "--chunk-size", "64KiB"];
+        let (output, records) = bench(&[&shape[..], &["--connections", "2", "--sink", &sink]].concat());
+        assert_all_good(&output, &records, 2);
+        assert!(records[0]["case"]["name"].as_str().unwrap().ends_with("+c2s1+sink=save"));
+        let sizes =
+            std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().metadata().unwrap().len());
+        assert_eq!(
+            sizes.collect::<Vec<_>>(),
+            [3_000_000, 3_000_000],
+            "a file a body, replaced by the next run"
+        );
+    }
+}
