@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use transport::{Limits, Setting, Transport};
 
-use crate::{record::CaseRecord, size::ByteSize};
+use crate::size::ByteSize;
 
 /// The seed of the generated body unless another is asked for.
 pub(crate) const DEFAULT_SEED: u64 = 1;
@@ -116,7 +116,7 @@ impl Case {
 
     /// The name without the body: the same for all sizes.
     pub(crate) fn series(&self) -> String {
-        CaseRecord::from(self).series()
+        without_body(&self.name(), self.body)
     }
 
     fn unusual_axes(&self) -> Vec<String> {
@@ -157,6 +157,11 @@ impl Case {
         }
         axes
     }
+}
+
+/// A case's name without its body: the same for all sizes.
+pub(crate) fn without_body(name: &str, body: ByteSize) -> String {
+    name.replacen(&format!("/{body}"), "", 1)
 }
 
 impl fmt::Debug for Case {

@@ -15,7 +15,7 @@ use transport::{Limits, Stats};
 use crate::{
     budget::Budget,
     build::Build,
-    case::{Case, Direction, SinkKind},
+    case::{Case, Direction, SinkKind, without_body},
     host::Host,
     size::ByteSize,
 };
@@ -101,7 +101,7 @@ pub(crate) struct CaseRecord {
 impl CaseRecord {
     /// The name without the body: the same for all sizes.
     pub(crate) fn series(&self) -> String {
-        self.name.replacen(&format!("/{}", ByteSize(self.body_bytes)), "", 1)
+        without_body(&self.name, ByteSize(self.body_bytes))
     }
 }
 

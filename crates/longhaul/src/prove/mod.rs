@@ -157,3 +157,43 @@ fn told(controls: &[Judgement]) -> String {
     };
     controls.iter().map(line).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judgement(constancy: Constancy, growth: u64) -> Judgement {
+        let (peaks, courses) = (vec![(1 << 30, 10 << 20)], Vec::new());
+        let series = Series {
+            name: "h2/up/64KiB".into(),
+            end: transport::End::Receiver,
+            peaks,
+            growth,
+            budget: 4 << 20,
+            courses,
+            unknown: 0,
+        };
+        Judgement { series, over_sizes: None, within_run: None, constancy, reason: None }
+    }
+
+    #[test]
+    fn a_control_that_does_not_grow_makes_everything_inconclusive() {
+        let good = [judgement(Constancy::Constant, 1)];
+        assert_eq!(amount(&good, &[judgement(Constancy::Growing, 1 << 30)]), Verdict::Good);
+        for silent in [Constancy::Constant, Constancy::Inconclusive] {
+            let controls = [judgement(Constancy::Growing, 1 << 30), judgement(silent, 1)];
+            assert_eq!(amount(&good, &controls), Verdict::Inconclusive);
+            assert!(told(&controls).contains("nothing is proven"));
+        }
+    }
+
+    #[test]
+    fn the_worst_end_decides() {
+        let growing = [judgement(Constancy::Constant, 1), judgement(Constancy::Growing, 1)];
+        assert_eq!(amount(&growing, &[]), Verdict::MemoryOver);
+        assert_eq!(amount(&[judgement(Constancy::Constant, 5 << 20)], &[]), Verdict::MemoryOver);
+        let unclear = [judgement(Constancy::Constant, 1), judgement(Constancy::Inconclusive, 1)];
+        assert_eq!(amount(&unclear, &[]), Verdict::Inconclusive);
+        assert_eq!(amount(&[], &[]), Verdict::Inconclusive);
+    }
+}

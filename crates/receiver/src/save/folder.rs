@@ -13,7 +13,7 @@ use std::{
 
 use tokio::sync::Semaphore;
 
-use super::{SafeName, SaveError, writer::Room};
+use super::{SafeName, SaveError, room::Room};
 
 /// How the names of unfinished files begin and end.
 const PREFIX: &str = ".longhaul-";

@@ -2,6 +2,7 @@
 
 mod folder;
 mod name;
+mod room;
 mod writer;
 
 use std::io::{self, Write as _};
@@ -11,7 +12,8 @@ use tokio::task::spawn_blocking;
 
 pub use folder::Folder;
 pub use name::{NameError, SafeName};
-use writer::{Room, Writer};
+use room::Room;
+use writer::Writer;
 
 /// Writes one body into a folder. Blocks of it are written while the next ones fill, and when all are full
 /// the body waits: a slow disk slows the sender, and the blocks are all the memory it takes.

@@ -11,50 +11,16 @@ use std::{
 
 use bytes::BytesMut;
 use tokio::{
-    sync::{Notify, OwnedSemaphorePermit, Semaphore},
+    sync::Notify,
     task::{JoinHandle, spawn_blocking},
 };
 
-use super::folder::Unfinished;
+use super::{folder::Unfinished, room::Room};
 
 /// How many bytes are written before they are sent on to the disk, while the next are written: the disk
 /// works from the beginning, and never has more than about twice this left to do at the end. Often enough
 /// for that, and rarely enough that the file system's journal does not notice.
 const FLUSH: usize = 32 << 20;
-
-/// The blocks that one upload may fill ahead of the disk.
-#[derive(Debug)]
-pub(super) struct Room {
-    block: usize,
-    blocks: usize,
-    _wide: Option<OwnedSemaphorePermit>,
-}
-
-impl Room {
-    /// How many uploads into one folder get much room; the others get little.
-    pub(super) const WIDE_PLACES: usize = 8;
-
-    /// Four blocks: a disk that works in bursts does not hold up the protocol. Half as much was a fifth
-    /// slower over TLS.
-    const WIDE: (usize, usize) = (256 << 10, 4);
-
-    /// Two blocks, one of which is written while the other fills.
-    const NARROW: (usize, usize) = (64 << 10, 2);
-
-    /// All blocks of so many uploads, in bytes.
-    pub(super) fn footprint(uploads: u64) -> u64 {
-        let all = |(block, blocks): (usize, usize)| (block * blocks) as u64;
-        let wide = uploads.min(Self::WIDE_PLACES as u64);
-        wide * all(Self::WIDE) + (uploads - wide) * all(Self::NARROW)
-    }
-
-    /// Much room, if one of the places is free.
-    pub(super) fn of(places: &Arc<Semaphore>) -> Self {
-        let wide = places.clone().try_acquire_owned().ok();
-        let (block, blocks) = if wide.is_some() { Self::WIDE } else { Self::NARROW };
-        Self { block, blocks, _wide: wide }
-    }
-}
 
 /// Writes blocks to a file, in order.
 #[derive(Debug)]

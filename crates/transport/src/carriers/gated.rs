@@ -80,11 +80,18 @@ impl Gates {
     }
 }
 
-/// [`h3_quinn::Connection`] with gates.
-pub(crate) struct Connection {
-    inner: h3_quinn::Connection,
+/// What opens or takes streams, with a gate before each that carries a request or a response.
+#[derive(Clone)]
+pub(crate) struct Gated<T> {
+    inner: T,
     gates: Gates,
 }
+
+/// [`h3_quinn::Connection`] with gates.
+pub(crate) type Connection = Gated<h3_quinn::Connection>;
+
+/// [`h3_quinn::OpenStreams`] with gates.
+pub(crate) type OpenStreams = Gated<h3_quinn::OpenStreams>;
 
 impl Connection {
     pub(crate) fn new(connection: quinn::Connection) -> (Self, Gates) {
@@ -115,11 +122,15 @@ impl<B: Buf> quic::Connection<B> for Connection {
 
     fn opener(&self) -> OpenStreams {
         let inner = quic::Connection::<B>::opener(&self.inner);
-        OpenStreams { inner, gates: self.gates.clone() }
+        Gated { inner, gates: self.gates.clone() }
     }
 }
 
-impl<B: Buf> quic::OpenStreams<B> for Connection {
+impl<B, T> quic::OpenStreams<B> for Gated<T>
+where
+    B: Buf,
+    T: quic::OpenStreams<B, BidiStream = h3_quinn::BidiStream<B>, SendStream = h3_quinn::SendStream<B>>,
+{
     type BidiStream = BidiStream<B>;
     type SendStream = h3_quinn::SendStream<B>;
 
@@ -139,38 +150,7 @@ impl<B: Buf> quic::OpenStreams<B> for Connection {
     }
 
     fn close(&mut self, code: Code, reason: &[u8]) {
-        quic::OpenStreams::<B>::close(&mut self.inner, code, reason);
-    }
-}
-
-/// [`h3_quinn::OpenStreams`] with gates.
-#[derive(Clone)]
-pub(crate) struct OpenStreams {
-    inner: h3_quinn::OpenStreams,
-    gates: Gates,
-}
-
-impl<B: Buf> quic::OpenStreams<B> for OpenStreams {
-    type BidiStream = BidiStream<B>;
-    type SendStream = h3_quinn::SendStream<B>;
-
-    fn poll_open_bidi(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Self::BidiStream, StreamErrorIncoming>> {
-        let stream = ready!(self.inner.poll_open_bidi(cx))?;
-        Poll::Ready(Ok(self.gates.before(stream)))
-    }
-
-    fn poll_open_send(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Self::SendStream, StreamErrorIncoming>> {
-        self.inner.poll_open_send(cx)
-    }
-
-    fn close(&mut self, code: Code, reason: &[u8]) {
-        quic::OpenStreams::<B>::close(&mut self.inner, code, reason);
+        self.inner.close(code, reason);
     }
 }
 
