@@ -6,7 +6,10 @@ use metrics::Meter;
 use receiver::save::Saver;
 use transport::{End, Shape, Term};
 
-use crate::case::{Case, SinkKind};
+use crate::{
+    case::{Case, SinkKind},
+    report::mib,
+};
 
 /// Pages of the program that a transfer is the first to touch. 0 to 0.7 MiB were seen; the kernel maps them
 /// sixteen at a time.
@@ -14,6 +17,10 @@ const PROGRAM: u64 = 1 << 20;
 
 /// Tasks, request heads, channels and what watches over a body.
 const BODY: u64 = 24 << 10;
+
+/// How many threads of a process read and write files at once. None is held between blocks, so that all
+/// bodies take turns; each costs a stack and a cache of the allocator.
+pub(crate) const DISK_THREADS: usize = 64;
 
 /// A stack as far as it is used, and jemalloc's cache of small and middling pieces.
 const THREAD: u64 = 128 << 10;
@@ -78,7 +85,7 @@ fn threads(case: &Case, end: End, bodies: u64) -> u64 {
         End::Sender => !case.payload.is_shared(),
         End::Receiver => matches!(case.sink, SinkKind::Save(_)),
     };
-    if waits { bodies.min(64) } else { 0 }
+    if waits { bodies.min(DISK_THREADS as u64) } else { 0 }
 }
 
 /// What a sink holds on to.
@@ -105,10 +112,6 @@ impl fmt::Display for Budget {
         }
         writeln!(f, "  {:>9.3} MiB  {} over its baseline", mib(self.bytes()), self.end)
     }
-}
-
-fn mib(bytes: u64) -> f64 {
-    bytes as f64 / f64::from(1 << 20)
 }
 
 /// Prints the budgets of both ends of a case.

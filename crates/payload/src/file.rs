@@ -108,7 +108,8 @@ impl FileBody {
                         return Poll::Pending;
                     }
                     Poll::Ready(Ok((reader, piece))) => {
-                        self.state = reader.go_on();
+                        // Past its end, a terminal would be waited for once more.
+                        self.state = if let Ok(Some(_)) = piece { reader.go_on() } else { State::Ended };
                         return Poll::Ready(piece);
                     }
                     // The runtime is shutting down, and the transfer with it.

@@ -1,5 +1,7 @@
 //! A straight line through memory against body bytes, and how sure its slope is.
 
+use crate::report::median;
+
 /// A slope and the interval that holds the true one in 95 of 100 cases, in y per x.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Slope {
@@ -13,8 +15,8 @@ const Z: f64 = 1.959_964;
 
 /// Fits by Theil and Sen: the median of the slopes between all pairs of points, which a third of wild points
 /// does not move. The interval is Sen's, from the variance of Kendall's statistic with ties in x (Sen 1968,
-/// "Estimates of the regression coefficient based on Kendall's tau", section 6). `None` if there are too few
-/// points for one: fewer than 9 in 3 groups, say, or 6 alone.
+/// "Estimates of the regression coefficient based on Kendall's tau"). `None` if there are too few points for
+/// one: fewer than 6, or few sizes among them.
 pub(crate) fn fit(points: &[(f64, f64)]) -> Option<Slope> {
     let mut slopes = pair_slopes(points);
     slopes.sort_by(f64::total_cmp);
@@ -25,7 +27,7 @@ pub(crate) fn fit(points: &[(f64, f64)]) -> Option<Slope> {
     }
     let at = |rank: f64| slopes.get(rank as usize).copied();
     Some(Slope {
-        estimate: middle(&slopes)?,
+        estimate: median(slopes.iter().copied())?,
         low: at(below.floor() - 1.0)?,
         high: at((pairs - below).ceil())?,
     })
@@ -44,16 +46,6 @@ fn kendall_variance(points: &[(f64, f64)]) -> f64 {
     xs.sort_by(f64::total_cmp);
     let ties: f64 = xs.chunk_by(|a, b| a == b).map(|tied| term(tied.len() as f64)).sum();
     (term(points.len() as f64) - ties) / 18.0
-}
-
-/// The middle of sorted values.
-fn middle(sorted: &[f64]) -> Option<f64> {
-    let half = sorted.len() / 2;
-    match sorted.len() {
-        0 => None,
-        length if length % 2 == 1 => Some(sorted[half]),
-        _ => Some(f64::midpoint(sorted[half - 1], sorted[half])),
-    }
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ use tokio::{
 use transport::Listener;
 
 use crate::{
+    budget::DISK_THREADS,
     case::SinkKind,
     cli::ServeArgs,
     exit::{Usage, Verdict},
@@ -33,10 +34,6 @@ use ports::Ports;
 
 /// How long accepting rests after it failed: for want of file descriptors, it would fail again at once.
 const REST: Duration = Duration::from_millis(200);
-
-/// How many threads read and write files at once. None is held between blocks, so that all uploads take
-/// turns; each costs a stack and a cache of the allocator.
-const DISK_THREADS: usize = 64;
 
 /// Runs the command.
 pub(crate) fn main(args: &ServeArgs) -> anyhow::Result<Verdict> {

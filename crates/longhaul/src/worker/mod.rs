@@ -23,6 +23,7 @@ use tokio::sync::mpsc;
 pub(crate) use protocol::{Event, Job, Order, Report, Role, ServerAddress};
 
 use crate::{
+    budget::DISK_THREADS,
     exit::USAGE,
     record::{Fault, FaultKind, fault},
 };
@@ -47,6 +48,7 @@ fn run(job: &Job) -> Result<(), Fault> {
     pin(job.core)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
+        .max_blocking_threads(DISK_THREADS)
         .build()
         .map_err(|error| fault(FaultKind::Worker, format!("cannot start a runtime: {error}")))?;
     let report = runtime.block_on(async {
