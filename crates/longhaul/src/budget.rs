@@ -41,12 +41,17 @@ pub(crate) struct Budget {
 impl Budget {
     /// The budget of one end of a case, from its limits alone.
     pub(crate) fn of(case: &Case, end: End) -> Self {
-        let shape = Shape { connections: case.connections, streams: case.streams, chunk: case.chunk.into() };
+        let shape = Shape {
+            connections: case.connections,
+            streams: case.streams,
+            chunk: case.chunk.into(),
+            shared: case.payload.is_shared(),
+        };
         let mut terms = case.transport.footprint(&case.limits, end, shape);
         match end {
             End::Sender => terms.push(Term::new(
                 "payload",
-                case.payload.footprint(case.chunk) * if case.payload.is_shared() { 1 } else { shape.bodies() },
+                case.payload.footprint(case.chunk) * if shape.shared { 1 } else { shape.bodies() },
                 "131,071 bytes and a chunk for what is generated, shared by all bodies; two pieces of 128 KiB or a chunk for each file",
             )),
             End::Receiver => terms.extend(sink(&case.sink, shape)),

@@ -33,6 +33,8 @@ pub struct Shape {
     pub streams: u32,
     /// The chunk that a sender hands over at once, in bytes.
     pub chunk: u64,
+    /// Whether all chunks are slices of one block, so that to hold a chunk takes no memory.
+    pub shared: bool,
 }
 
 impl Shape {
@@ -44,6 +46,12 @@ impl Shape {
     /// Bodies in flight over all connections.
     pub fn bodies(&self) -> u64 {
         u64::from(self.connections) * u64::from(self.streams)
+    }
+
+    /// The chunks that a sender has been given and refers to until they have gone: `bytes` over all
+    /// connections.
+    pub(crate) fn held(&self, bytes: u64, reason: &'static str) -> Option<Term> {
+        (!self.shared).then(|| Term::new("payload in flight", bytes, reason))
     }
 }
 

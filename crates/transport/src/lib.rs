@@ -34,7 +34,8 @@ pub use error::Error;
 pub use footprint::{End, Shape, Term};
 pub use guards::Guards;
 pub use limits::{
-    Cipher, Congestion, H3Recv, Limit, Limits, MAX_QUIC_MTU, MAX_STREAMS, MIN_QUIC_MTU, Setting, UDP_BUFFER,
+    Cipher, Congestion, DISCOVERED_QUIC_MTU, H3Recv, Limit, Limits, MAX_QUIC_MTU, MAX_STREAMS, MIN_QUIC_MTU,
+    Setting, UDP_BUFFER,
 };
 pub use link::{Link, QuicStats, Stats, TcpStats};
 pub use server::{listen_cleartext, listen_quic, listen_secured};

@@ -1,6 +1,6 @@
 //! The flags of windows, buffers and choices.
 
-use clap::{Args, builder::RangedU64ValueParser};
+use clap::Args;
 use transport::{Cipher, Congestion, H3Recv, Limits, MAX_QUIC_MTU, MIN_QUIC_MTU};
 
 use crate::size::ByteSize;
@@ -30,12 +30,12 @@ pub(crate) struct LimitArgs {
     /// QUIC: bytes kept for sending, over all streams of a connection [default: 1MiB]
     #[arg(long, value_name = "SIZE", value_parser = at_least_one)]
     quic_send_window: Option<ByteSize>,
-    /// QUIC: largest UDP payload, 1200 to 6500 bytes [default: 1452]
-    #[arg(long, value_name = "BYTES", value_parser = RangedU64ValueParser::<u64>::new().range(MIN_QUIC_MTU..=MAX_QUIC_MTU))]
-    quic_mtu: Option<u64>,
-    /// The kernel's send and receive buffer of each socket, or auto to leave TCP's to the kernel [default: 4MiB for bench, auto for the others]
+    /// QUIC: largest UDP payload, 1200 to 65507 bytes, or auto to find what the path carries, up to 6500 [default: 1452 for bench and prove, auto for the others]
+    #[arg(long, value_name = "BYTES", value_parser = quic_mtu)]
+    quic_mtu: Option<Auto<u64>>,
+    /// The kernel's send and receive buffer of each socket, or auto to leave TCP's to the kernel [default: 4MiB for bench and prove, auto for the others]
     #[arg(long, value_name = "SIZE", value_parser = socket_buffer)]
-    socket_buffer: Option<SocketBuffer>,
+    socket_buffer: Option<Auto<ByteSize>>,
     /// QUIC: congestion controller [default: cubic]
     #[arg(long, value_name = "NAME")]
     congestion: Option<CongestionArg>,
@@ -47,10 +47,11 @@ pub(crate) struct LimitArgs {
     h3_recv: Option<H3RecvArg>,
 }
 
+/// A size, or what the kernel or the path make of it.
 #[derive(Debug, Clone, Copy)]
-enum SocketBuffer {
+enum Auto<T> {
     Auto,
-    Bytes(ByteSize),
+    Bytes(T),
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
@@ -81,9 +82,9 @@ impl LimitArgs {
 
     /// The limits in force towards anybody. Hundreds of connections with 4 MiB each at both ends exceed what
     /// the kernel spends on TCP (`tcp_mem`): it drops what has arrived, and transfers stand still for half a
-    /// minute.
+    /// minute. And the path is whatever it is.
     pub(crate) fn limits_for_anybody(&self) -> Limits {
-        self.over(Limits { socket_buffer: None, ..Limits::default() })
+        self.over(Limits { socket_buffer: None, quic_mtu: None, ..Limits::default() })
     }
 
     fn over(&self, default: Limits) -> Limits {
@@ -96,11 +97,15 @@ impl LimitArgs {
             quic_window: bytes(self.quic_window, default.quic_window),
             quic_connection_window: bytes(self.quic_connection_window, default.quic_connection_window),
             quic_send_window: bytes(self.quic_send_window, default.quic_send_window),
-            quic_mtu: self.quic_mtu.unwrap_or(default.quic_mtu),
+            quic_mtu: match self.quic_mtu {
+                None => default.quic_mtu,
+                Some(Auto::Auto) => None,
+                Some(Auto::Bytes(bytes)) => Some(bytes),
+            },
             socket_buffer: match self.socket_buffer {
                 None => default.socket_buffer,
-                Some(SocketBuffer::Auto) => None,
-                Some(SocketBuffer::Bytes(size)) => Some(size.0),
+                Some(Auto::Auto) => None,
+                Some(Auto::Bytes(size)) => Some(size.0),
             },
             congestion: self.congestion.map_or(default.congestion, Into::into),
             cipher: self.cipher.map_or(default.cipher, Into::into),
@@ -138,11 +143,21 @@ impl From<H3RecvArg> for H3Recv {
     }
 }
 
-fn socket_buffer(text: &str) -> Result<SocketBuffer, String> {
+fn socket_buffer(text: &str) -> Result<Auto<ByteSize>, String> {
     if text == "auto" {
-        return Ok(SocketBuffer::Auto);
+        return Ok(Auto::Auto);
     }
-    at_least_one(text).map(SocketBuffer::Bytes).map_err(|error| format!("it must be auto or a size: {error}"))
+    at_least_one(text).map(Auto::Bytes).map_err(|error| format!("it must be auto or a size: {error}"))
+}
+
+fn quic_mtu(text: &str) -> Result<Auto<u64>, String> {
+    if text == "auto" {
+        return Ok(Auto::Auto);
+    }
+    let bytes: Option<u64> = text.parse().ok().filter(|bytes| (MIN_QUIC_MTU..=MAX_QUIC_MTU).contains(bytes));
+    bytes
+        .map(Auto::Bytes)
+        .ok_or_else(|| format!("it must be auto or from {MIN_QUIC_MTU} to {MAX_QUIC_MTU} bytes"))
 }
 
 fn at_least_one(text: &str) -> Result<ByteSize, String> {

@@ -111,6 +111,8 @@ pub(super) struct Unfinished {
 impl Unfinished {
     /// Gives the file its name, once all its bytes are on the disk. Of two with one name the last one wins.
     pub(super) fn finish(mut self, folder: &Folder, name: &SafeName) -> Result<(), SaveError> {
+        // Gives back what was reserved and not needed.
+        self.file.set_len(self.file.metadata()?.len())?;
         self.file.sync_all()?;
         folder.assert_free(name)?;
         fs::rename(&self.path, folder.path.join(name.as_str()))?;

@@ -5,11 +5,13 @@
 
 use std::{
     collections::VecDeque,
+    fs::File,
     io::{self, Write as _},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use bytes::BytesMut;
+use rustix::fs::FallocateFlags;
 use tokio::{
     sync::Notify,
     task::{JoinHandle, spawn_blocking},
@@ -22,11 +24,17 @@ use super::{folder::Unfinished, room::Room};
 /// for that, and rarely enough that the file system's journal does not notice.
 const FLUSH: usize = 32 << 20;
 
+/// How many bytes of disk are reserved ahead of what is written. Where a file system decides on the place
+/// only when it writes behind, it holds up whoever writes ahead: with ext4 8 ms of every 40.
+const RESERVE: u64 = 128 << 20;
+
 /// Writes blocks to a file, in order.
 #[derive(Debug)]
 pub(super) struct Writer {
     room: Room,
     allocated: usize,
+    written: u64,
+    reserved: u64,
     unflushed: usize,
     flushing: Option<JoinHandle<io::Result<()>>>,
     shared: Arc<Shared>,
@@ -51,7 +59,15 @@ impl Writer {
     pub(super) fn new(file: Unfinished, room: Room) -> Self {
         let queue = Queue { file: Some(file), full: VecDeque::new(), empty: Vec::new(), failed: None };
         let shared = Shared { queue: Mutex::new(queue), moved: Notify::new() };
-        Self { room, allocated: 0, unflushed: 0, flushing: None, shared: Arc::new(shared) }
+        Self {
+            room,
+            allocated: 0,
+            written: 0,
+            reserved: 0,
+            unflushed: 0,
+            flushing: None,
+            shared: Arc::new(shared),
+        }
     }
 
     /// An empty block, once there is one.
@@ -65,6 +81,7 @@ impl Writer {
 
     /// Has a block written.
     pub(super) async fn write(&mut self, block: BytesMut) -> io::Result<()> {
+        self.written += block.len() as u64;
         self.unflushed += block.len();
         {
             let mut queue = self.shared.lock();
@@ -77,13 +94,19 @@ impl Writer {
         if self.unflushed >= FLUSH { self.flush().await } else { Ok(()) }
     }
 
-    /// Sends what has been written on to the disk, once it is done with the stretch before.
+    /// Sends what has been written on to the disk, once it is done with the stretch before, and reserves room
+    /// for what comes.
     async fn flush(&mut self) -> io::Result<()> {
         self.flushed().await?;
         let unfinished = self.shared.wait(|queue| queue.file.take()).await?;
         let file = unfinished.file.clone();
         self.shared.lock().file = Some(unfinished);
-        self.flushing = Some(spawn_blocking(move || file.sync_data()));
+        let (from, to) = (self.reserved.max(self.written), self.written + RESERVE);
+        self.reserved = to;
+        self.flushing = Some(spawn_blocking(move || {
+            reserve(&file, from, to);
+            file.sync_data()
+        }));
         self.unflushed = 0;
         Ok(())
     }
@@ -100,6 +123,11 @@ impl Writer {
         self.flushed().await?;
         self.shared.wait(|queue| queue.file.take()).await
     }
+}
+
+/// Where there is no room, or none can be reserved, writing will tell.
+fn reserve(file: &File, from: u64, to: u64) {
+    let _ = rustix::fs::fallocate(file, FallocateFlags::KEEP_SIZE, from, to - from);
 }
 
 impl Shared {

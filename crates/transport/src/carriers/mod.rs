@@ -7,10 +7,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::{Connection, Error, Guards, Limits, Link, Session, session::Linked, socket::Probe};
 
-pub(crate) mod gated;
 pub(crate) mod plain;
 pub(crate) mod quic;
 pub(crate) mod secured;
+pub(crate) mod streams;
+mod udp;
 
 /// A byte stream in both directions.
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}

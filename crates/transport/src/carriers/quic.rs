@@ -7,15 +7,16 @@ use std::{
 };
 
 use quinn::{
-    ClientConfig, Endpoint, EndpointConfig, MtuDiscoveryConfig, ServerConfig, TokioRuntime, TransportConfig,
-    VarInt, congestion,
+    ClientConfig, Endpoint, EndpointConfig, MtuDiscoveryConfig, Runtime as _, ServerConfig, TokioRuntime,
+    TransportConfig, VarInt, congestion,
     crypto::rustls::{HandshakeData, QuicClientConfig, QuicServerConfig},
 };
 use rustls::quic::Suite;
 
 use crate::{
-    Bind, Cipher, Congestion, End, Error, Limits, Link, MAX_STREAMS, MIN_QUIC_MTU, Peer, QuicStats, Shape,
-    Stats, Term,
+    Bind, Cipher, Congestion, DISCOVERED_QUIC_MTU, End, Error, Limits, Link, MAX_STREAMS, MIN_QUIC_MTU, Peer,
+    QuicStats, Shape, Stats, Term,
+    carriers::udp,
     session::Linked,
     socket::{self, Probe},
     trust::{suite, suite_name},
@@ -28,8 +29,8 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
 /// A receiver holds what its windows admit, in slices of whole receive batches; a sender the bookkeeping of
-/// what is not acknowledged, and copies of it if `copied`.
-pub(crate) fn footprint(limits: &Limits, end: End, shape: Shape, copied: bool) -> Vec<Term> {
+/// what is not acknowledged: the bytes are the payload's own.
+pub(crate) fn footprint(limits: &Limits, end: End, shape: Shape) -> Vec<Term> {
     let connections = shape.connections();
     // Each client's connection has an endpoint of its own.
     let receiving = |bytes| {
@@ -42,7 +43,7 @@ pub(crate) fn footprint(limits: &Limits, end: End, shape: Shape, copied: bool) -
     match end {
         End::Sender => {
             let window = limits.quic_send_window;
-            let pieces = window.div_ceil(shape.chunk.min(limits.quic_mtu)) * PIECE;
+            let pieces = window.div_ceil(shape.chunk.min(limits.quic_mtu.unwrap_or(MIN_QUIC_MTU))) * PIECE;
             let mut terms = vec![
                 Term::new(
                     "QUIC packets in flight",
@@ -60,13 +61,13 @@ pub(crate) fn footprint(limits: &Limits, end: End, shape: Shape, copied: bool) -
                     "32 batches of acknowledgements, two pages each, a socket",
                 ),
             ];
-            if copied {
-                terms.push(Term::new(
-                    "QUIC send window",
-                    window * connections,
-                    "quic-send-window a connection: h3-quinn writes by copying",
-                ));
-            }
+            let unacknowledged = (window + shape.chunk) * connections;
+            terms.extend(
+                shape.held(
+                    unacknowledged,
+                    "quic-send-window and a chunk a connection, kept until acknowledged",
+                ),
+            );
             terms
         }
         End::Receiver => {
@@ -235,9 +236,21 @@ impl Linked for Established {
 }
 
 fn endpoint(socket: UdpSocket, server: Option<ServerConfig>, limits: &Limits) -> std::io::Result<Endpoint> {
+    let mtu = limits.quic_mtu.unwrap_or(DISCOVERED_QUIC_MTU);
     let mut config = EndpointConfig::default();
-    config.max_udp_payload_size(mtu(limits)).map_err(std::io::Error::other)?;
-    Endpoint::new(config, server, socket, Arc::new(TokioRuntime))
+    config.max_udp_payload_size(datagram(mtu)).map_err(std::io::Error::other)?;
+    let runtime = Arc::new(TokioRuntime);
+    let socket = udp::Socket::new(runtime.wrap_udp_socket(socket)?, mtu);
+    Endpoint::new_with_abstract_socket(config, server, socket, runtime)
+}
+
+/// A controller's configuration with an initial window; the three have no trait in common.
+macro_rules! with {
+    ($config:ty, $window:expr) => {{
+        let mut config = <$config>::default();
+        config.initial_window($window);
+        config
+    }};
 }
 
 fn transport(limits: &Limits, streams: u32) -> Result<TransportConfig, Error> {
@@ -250,24 +263,32 @@ fn transport(limits: &Limits, streams: u32) -> Result<TransportConfig, Error> {
         .max_concurrent_bidi_streams(streams.into())
         .max_idle_timeout(Some(IDLE_TIMEOUT.try_into().map_err(Error::handshake)?))
         .keep_alive_interval(Some(KEEP_ALIVE));
-    // Both ends start at the size that was asked for; quinn falls back to the minimum where it is lost.
+    // Both ends start at the size that was asked for, or else at what every path carries and look for more;
+    // quinn falls back to the latter where it is lost.
     let mut discovery = MtuDiscoveryConfig::default();
-    discovery.upper_bound(mtu(limits));
-    config.initial_mtu(mtu(limits)).min_mtu(MIN_QUIC_MTU as u16).mtu_discovery_config(Some(discovery));
-    match limits.congestion {
-        Congestion::Cubic => {
-            config.congestion_controller_factory(Arc::new(congestion::CubicConfig::default()))
-        }
-        Congestion::NewReno => {
-            config.congestion_controller_factory(Arc::new(congestion::NewRenoConfig::default()))
-        }
-        Congestion::Bbr => config.congestion_controller_factory(Arc::new(congestion::BbrConfig::default())),
+    discovery.upper_bound(datagram(limits.quic_mtu.unwrap_or(DISCOVERED_QUIC_MTU)));
+    config
+        .initial_mtu(datagram(limits.quic_mtu.unwrap_or(MIN_QUIC_MTU)))
+        .min_mtu(datagram(MIN_QUIC_MTU))
+        .mtu_discovery_config(Some(discovery));
+    let window = initial_window(limits.quic_mtu.unwrap_or(MIN_QUIC_MTU));
+    let controller: Arc<dyn congestion::ControllerFactory + Send + Sync> = match limits.congestion {
+        Congestion::Cubic => Arc::new(with!(congestion::CubicConfig, window)),
+        Congestion::NewReno => Arc::new(with!(congestion::NewRenoConfig, window)),
+        Congestion::Bbr => Arc::new(with!(congestion::BbrConfig, window)),
     };
+    config.congestion_controller_factory(controller);
     Ok(config)
 }
 
-fn mtu(limits: &Limits) -> u16 {
-    u16::try_from(limits.quic_mtu).unwrap_or(u16::MAX)
+/// RFC 9002 section 7.2. quinn's own is for datagrams of 1200 bytes: with larger ones than 12 KB it would not
+/// let a handshake through.
+fn initial_window(mtu: u64) -> u64 {
+    14_720.max(2 * mtu).min(10 * mtu)
+}
+
+fn datagram(bytes: u64) -> u16 {
+    u16::try_from(bytes).unwrap_or(u16::MAX)
 }
 
 /// Initial packets are always protected with AES-128-GCM (RFC 9001 section 5.2), whatever comes after.

@@ -59,7 +59,12 @@ pub(crate) fn footprint(limits: &Limits, end: End, shape: Shape) -> Vec<Term> {
             "3 × h1-buffer a connection: read into, waiting, being taken (max_buf_size, and the body channel of hyper, which holds one piece)",
         ),
     };
-    vec![Term::new("HTTP/1.1 buffers", bytes * shape.connections(), reason)]
+    let mut terms = vec![Term::new("HTTP/1.1 buffers", bytes * shape.connections(), reason)];
+    if end == End::Sender {
+        let queued = (buffer(limits) as u64 + shape.chunk) * shape.connections();
+        terms.extend(shape.held(queued, "h1-buffer and a chunk a connection, queued for one writev"));
+    }
+    terms
 }
 
 /// What a head takes, on the way in or out.

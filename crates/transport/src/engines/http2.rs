@@ -78,14 +78,16 @@ pub(crate) fn footprint(limits: &Limits, end: End, shape: Shape) -> Vec<Term> {
     match end {
         End::Sender => {
             let queued = (send_buffer(limits) as u64 + shape.chunk) * u64::from(shape.streams);
-            vec![
+            let mut terms = vec![
                 codec,
                 Term::new(
                     "HTTP/2 queue",
                     entries(queued),
                     "160 bytes for each frame of h2-send-buffer and a chunk, a stream; the payload itself is only referred to",
                 ),
-            ]
+            ];
+            terms.extend(shape.held(queued * connections, "h2-send-buffer and a chunk, a stream"));
+            terms
         }
         End::Receiver => {
             let window = u64::from(window(limits));

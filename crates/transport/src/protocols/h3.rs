@@ -23,8 +23,8 @@ use crate::{
     Bind, Body, BodyError, Connection, End, Error, Features, Guards, H3Recv, Handshake, Incoming, Limit,
     Limits, Link, Listener, Peer, Responder, Shape, Term, Transport,
     carriers::{
-        gated::{self, Gate, Gates},
         quic::{Established, QuicListener, connect, footprint, listen},
+        streams::{self, Lane, Lanes},
     },
     session::{Arrivals, Closing, Driven, Linked as _},
     tasks::Tasks,
@@ -65,12 +65,12 @@ impl Transport for H3 {
     }
 
     fn footprint(&self, limits: &Limits, end: End, shape: Shape) -> Vec<Term> {
-        footprint(limits, end, shape, true)
+        footprint(limits, end, shape)
     }
 
     async fn connect(&self, peer: &Peer, limits: &Limits) -> Result<Box<dyn Connection>, Error> {
         let established = connect(peer, limits, ALPN).await?;
-        let (streams, gates) = gated::Connection::new(established.connection.clone());
+        let (streams, lanes) = streams::Connection::new(established.connection.clone());
         let (mut driver, requests) = client::builder().build(streams).await.map_err(Error::handshake)?;
         let tasks = Tasks::default();
         tasks.spawn(async move {
@@ -80,7 +80,7 @@ impl Transport for H3 {
         });
         Ok(Box::new(H3Connection {
             requests,
-            reading: Reading { gates, recv: limits.h3_recv },
+            reading: Reading { lanes, recv: limits.h3_recv },
             established,
             tasks,
         }))
@@ -93,7 +93,7 @@ impl Transport for H3 {
 }
 
 struct H3Connection {
-    requests: client::SendRequest<gated::OpenStreams, Bytes>,
+    requests: client::SendRequest<streams::OpenStreams, Bytes>,
     reading: Reading,
     established: Established,
     tasks: Tasks,
@@ -106,14 +106,15 @@ impl Connection for H3Connection {
         let (head, body) = request.into_parts();
         let head = Request::from_parts(head, ());
         let stream = self.requests.clone().send_request(head).await.map_err(broken)?;
+        let lane = self.reading.lane(stream.id());
         let (write, mut read) = stream.split();
-        let body_failed = self.tasks.pump(send(write, body));
+        let body_failed = self.tasks.pump(send(write, body, lane.clone()));
         let response = tokio::select! {
             response = read.recv_response() => response.map_err(broken)?,
             error = body_failed => return Err(error),
         };
-        let gate = self.reading.gate(read.id());
-        Ok(response.map(|()| H3Body { read, gate }.boxed_unsync()))
+        self.reading.begin(&lane);
+        Ok(response.map(|()| H3Body { read, lane }.boxed_unsync()))
     }
 
     async fn close(&self) {
@@ -142,13 +143,13 @@ impl Listener for H3Listener {
         let (guards, recv) = (self.guards.clone(), self.recv);
         Ok(Box::pin(async move {
             let established = handshake.await?;
-            let (streams, gates) = gated::Connection::new(established.connection.clone());
+            let (streams, lanes) = streams::Connection::new(established.connection.clone());
             let connection = server::builder()
                 .max_field_section_size(guards.header_bytes.into())
                 .build(streams)
                 .await
                 .map_err(Error::handshake)?;
-            let reading = Reading { gates, recv };
+            let reading = Reading { lanes, recv };
             let drive = |arrivals, closing| drive(connection, reading, arrivals, closing);
             Ok(Driven::start(guards.streams, established, drive))
         }))
@@ -157,7 +158,7 @@ impl Listener for H3Listener {
 
 /// Drives a server's connection: accepting is what makes its control streams go on.
 async fn drive(
-    mut connection: server::Connection<gated::Connection, Bytes>,
+    mut connection: server::Connection<streams::Connection, Bytes>,
     reading: Reading,
     arrivals: Arrivals,
     closing: Closing,
@@ -188,33 +189,38 @@ async fn drive(
 }
 
 async fn arrive(
-    resolver: RequestResolver<gated::Connection, Bytes>,
+    resolver: RequestResolver<streams::Connection, Bytes>,
     reading: &Reading,
 ) -> Result<Incoming, Error> {
     let resolved = resolver.resolve_request().await;
     let (request, stream) = resolved.map_err(|error| Error::protocol(PROTOCOL, error))?;
+    let lane = reading.lane(stream.id());
     let (write, read) = stream.split();
-    let gate = reading.gate(read.id());
-    let request = request.map(|()| H3Body { read, gate }.boxed_unsync());
-    Ok(Incoming { request, responder: Box::new(H3Responder(write)) })
+    reading.begin(&lane);
+    let responder = Box::new(H3Responder { write, lane: lane.clone() });
+    let request = request.map(|()| H3Body { read, lane }.boxed_unsync());
+    Ok(Incoming { request, responder })
 }
 
-struct H3Responder(server::RequestStream<h3_quinn::SendStream<Bytes>, Bytes>);
+struct H3Responder {
+    write: server::RequestStream<streams::SendStream<Bytes>, Bytes>,
+    lane: Lane,
+}
 
 #[async_trait]
 impl Responder for H3Responder {
     async fn respond(mut self: Box<Self>, response: Response<Body>) -> Result<(), Error> {
         let (head, body) = response.into_parts();
-        self.0
+        self.write
             .send_response(Response::from_parts(head, ()))
             .await
             .map_err(|error| Error::protocol(PROTOCOL, error))?;
-        send(self.0, body).await
+        send(self.write, body, self.lane).await
     }
 }
 
 /// Sends a body, a DATA frame a chunk.
-async fn send(mut stream: impl DataSink, mut body: Body) -> Result<(), Error> {
+async fn send(mut stream: impl DataSink, mut body: Body, lane: Lane) -> Result<(), Error> {
     let broken = |error| Error::protocol(PROTOCOL, error);
     while let Some(frame) = body.frame().await {
         let frame = match frame {
@@ -225,6 +231,7 @@ async fn send(mut stream: impl DataSink, mut body: Body) -> Result<(), Error> {
             }
         };
         if let Ok(chunk) = frame.into_data() {
+            lane.load(chunk.clone());
             stream.data(chunk).await.map_err(broken)?;
         }
     }
@@ -275,26 +282,28 @@ request_stream!(server);
 /// How the bodies of a connection are read.
 #[derive(Clone)]
 struct Reading {
-    gates: Gates,
+    lanes: Lanes,
     recv: H3Recv,
 }
 
 impl Reading {
-    /// What the body of a stream passes through from now on.
-    fn gate(&self, stream: quic::StreamId) -> Gate {
-        let gate = self.gates.of(stream);
+    fn lane(&self, stream: quic::StreamId) -> Lane {
+        self.lanes.of(stream)
+    }
+
+    /// A stream's body is read from now on.
+    fn begin(&self, lane: &Lane) {
         match self.recv {
-            H3Recv::Bounded => gate.shut(),
+            H3Recv::Bounded => lane.shut(),
             H3Recv::Stock => {}
         }
-        gate
     }
 }
 
 /// A body as it arrives, datagram by datagram.
 struct H3Body<S> {
     read: S,
-    gate: Gate,
+    lane: Lane,
 }
 
 impl<S: DataSource + Unpin> http_body::Body for H3Body<S> {
@@ -309,10 +318,13 @@ impl<S: DataSource + Unpin> http_body::Body for H3Body<S> {
             match self.read.poll_data(cx) {
                 Poll::Ready(data) => break data.map_err(|error| Error::truncated(error).into()),
                 // h3 has run dry, so it gets one more piece.
-                Poll::Pending if self.gate.admit() => {}
+                Poll::Pending if self.lane.admit() => {}
                 Poll::Pending => return Poll::Pending,
             }
         };
+        if let Ok(Some(data)) = &data {
+            self.lane.handed_out(data);
+        }
         Poll::Ready(data.map(|data| data.map(Frame::data)).transpose())
     }
 }

@@ -56,7 +56,7 @@ impl Transport for Quic {
     }
 
     fn footprint(&self, limits: &Limits, end: End, shape: Shape) -> Vec<Term> {
-        quic::footprint(limits, end, shape, false)
+        quic::footprint(limits, end, shape)
     }
 
     async fn connect(&self, peer: &Peer, limits: &Limits) -> Result<Box<dyn Connection>, Error> {
