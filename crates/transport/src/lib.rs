@@ -22,6 +22,7 @@ mod guards;
 mod kernel;
 mod limits;
 mod link;
+pub mod machine;
 mod protocols;
 mod server;
 mod session;

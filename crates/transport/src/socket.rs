@@ -55,7 +55,7 @@ fn tcp_socket(addr: SocketAddr, limits: &Limits) -> io::Result<TcpSocket> {
 
 /// Sets both buffers, past the system's ceiling where privileges allow. What the kernel made of it shows
 /// in [`Link`].
-fn set_buffers(socket: &impl AsFd, size: u64) -> io::Result<()> {
+pub(crate) fn set_buffers(socket: &impl AsFd, size: u64) -> io::Result<()> {
     let size = usize::try_from(size).unwrap_or(usize::MAX);
     #[cfg(target_os = "linux")]
     if setsockopt(socket, sockopt::SndBufForce, &size).is_ok()

@@ -3,6 +3,7 @@
 mod executor;
 mod process;
 mod progress;
+mod repeat;
 mod session;
 mod stage;
 mod worker;
@@ -18,6 +19,7 @@ use crate::{
     report::{self, Summary},
 };
 pub(crate) use executor::Measured;
+pub(crate) use repeat::repeat;
 pub(crate) use session::{Session, Stop};
 pub(crate) use stage::Stage;
 
@@ -28,7 +30,7 @@ pub(crate) fn main(args: &BenchArgs) -> anyhow::Result<Verdict> {
         cases.iter().try_for_each(|case| print(&budget::explain(case)))?;
         return Ok(Verdict::Good);
     }
-    let mut stage = Stage::set(args, cases.len() as u64 * u64::from(args.rounds))?;
+    let mut stage = Stage::set(args, &cases, cases.len() as u64 * u64::from(args.rounds))?;
     let stop = stage.run(&cases, args.rounds, &mut |_| {})?;
     let summary = Summary::of(stage.samples());
     let text =

@@ -16,6 +16,7 @@ use crate::{
     case::Case,
     cli::BenchArgs,
     host::Host,
+    machine,
     record::Record,
     report::{self, Sample},
     results::{self, Results},
@@ -33,19 +34,19 @@ pub(crate) struct Stage<'a> {
 }
 
 impl<'a> Stage<'a> {
-    /// A stage for about `runs` runs.
+    /// A stage for about `runs` runs of these cases.
     ///
     /// # Errors
     /// The folder for the results cannot be written.
-    pub(crate) fn set(args: &'a BenchArgs, runs: u64) -> anyhow::Result<Self> {
+    pub(crate) fn set(args: &'a BenchArgs, cases: &[Case], runs: u64) -> anyhow::Result<Self> {
         let (host, build) = (Host::here(), Build::this());
         let folder = args.out.clone().unwrap_or_else(|| default_folder(&host));
         let results = Results::create(&folder)?;
-        if !build.is_release() {
-            eprintln!(
-                "note: this is a {} build, which measures itself; use cargo run --release",
-                build.profile
-            );
+        if !args.quiet {
+            let protocols: Vec<_> = cases.iter().map(|case| case.transport).collect();
+            machine::notes(&protocols)
+                .iter()
+                .for_each(|note| eprintln!("note: {note} (see longhaul doctor)"));
         }
         Ok(Self {
             args,

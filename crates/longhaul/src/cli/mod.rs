@@ -43,6 +43,8 @@ pub(crate) enum Command {
     Prove(Box<ProveArgs>),
     /// Hold records against memory ceilings; exit 4 on a breach.
     Check(CheckArgs),
+    /// Tell what on this machine would spoil a measurement, what it costs, and how to mend it.
+    Doctor,
     /// One end of a case; started by `bench`.
     #[command(hide = true)]
     Worker,

@@ -41,7 +41,7 @@ pub(crate) fn main(args: &ProveArgs) -> anyhow::Result<Verdict> {
         fast.iter().try_for_each(|case| print(&budget::explain(case)))?;
         return Ok(Verdict::Good);
     }
-    let mut proof = Proof::of(args, fast.len() as u64)?;
+    let mut proof = Proof::of(args, &fast)?;
     proof.prove(&fast)?;
     let slow: Vec<Case> = fast.iter().filter_map(|case| proof.slowed(case, asked.reader)).collect();
     proof.prove(&slow)?;
@@ -59,9 +59,10 @@ struct Proof<'a> {
 }
 
 impl<'a> Proof<'a> {
-    fn of(args: &'a ProveArgs, cases: u64) -> anyhow::Result<Self> {
+    fn of(args: &'a ProveArgs, cases: &[Case]) -> anyhow::Result<Self> {
         let controls = if args.no_control { 0 } else { 6 * u64::from(control::ROUNDS) };
-        let stage = Stage::set(&args.runs, 2 * cases * u64::from(args.runs.rounds) + controls)?;
+        let runs = 2 * cases.len() as u64 * u64::from(args.runs.rounds) + controls;
+        let stage = Stage::set(&args.runs, cases, runs)?;
         let (evidence, controls) = (Evidence::default(), Evidence::default());
         Ok(Self { args, stage, stop: Stop::Done, evidence, controls })
     }

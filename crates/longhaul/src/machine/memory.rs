@@ -1,0 +1,75 @@
+//! Memory, swap, open files.
+
+use nix::sys::resource::{Resource, getrlimit};
+
+use super::{Concerns, Finding};
+use crate::report::mib;
+
+/// Two workers and their sockets need some hundred MiB; below this much the kernel starts to reclaim.
+const ENOUGH_MIB: f64 = 1024.0;
+
+/// The usual soft limit, which is enough for `--connections 480`.
+const ENOUGH_FILES: u64 = 1024;
+
+pub(super) fn findings() -> Vec<Finding> {
+    let mut findings = kernel();
+    findings.extend(open_files());
+    findings
+}
+
+#[cfg(target_os = "linux")]
+fn kernel() -> Vec<Finding> {
+    use procfs::Current as _;
+    let Ok(memory) = procfs::Meminfo::current() else { return Vec::new() };
+    vec![
+        available(memory.mem_available.unwrap_or(memory.mem_free)),
+        swap(memory.swap_total, memory.swap_total.saturating_sub(memory.swap_free)),
+    ]
+}
+
+#[cfg(not(target_os = "linux"))]
+fn kernel() -> Vec<Finding> {
+    Vec::new()
+}
+
+fn available(bytes: u64) -> Finding {
+    let seen = format!("{:.0} MiB available", mib(bytes));
+    if mib(bytes) >= ENOUGH_MIB {
+        return Finding::good("memory", seen);
+    }
+    let cost = "the kernel reclaims pages while bodies run, and may kill a worker";
+    Finding::bad("memory", seen, Concerns::All, cost, "end what takes the memory: ps aux --sort=-rss | head")
+}
+
+fn swap(total: u64, used: u64) -> Finding {
+    let seen =
+        if total == 0 { "off".into() } else { format!("{:.0} of {:.0} MiB used", mib(used), mib(total)) };
+    if used == 0 {
+        return Finding::good("swap", seen);
+    }
+    let cost = "pages of a worker that are swapped out are missing from its RSS";
+    Finding::bad("swap", seen, Concerns::All, cost, "sudo swapoff -a")
+}
+
+fn open_files() -> Option<Finding> {
+    let (soft, _) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;
+    let seen = format!("{soft} a process");
+    Some(if soft >= ENOUGH_FILES {
+        Finding::good("open files", seen)
+    } else {
+        let cost = format!("each connection takes two: over {} at once fail", soft.saturating_sub(32) / 2);
+        Finding::bad("open files", seen, Concerns::Nobody, cost, "ulimit -n 4096")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn little_memory_and_used_swap_are_trouble() {
+        assert!(available(24 << 30).trouble.is_none() && available(512 << 20).trouble.is_some());
+        assert!(swap(0, 0).trouble.is_none() && swap(1 << 30, 0).trouble.is_none());
+        assert!(swap(1 << 30, 1 << 20).trouble.is_some());
+    }
+}

@@ -1,0 +1,126 @@
+//! What on this machine would spoil a measurement, what it costs, and how to mend it.
+
+mod build;
+mod clock;
+mod memory;
+mod network;
+mod processor;
+
+use std::time::Duration;
+
+use transport::Transport;
+
+/// One thing that was looked at.
+#[derive(Debug)]
+pub(crate) struct Finding {
+    /// What was looked at.
+    pub(crate) name: &'static str,
+    /// What was seen.
+    pub(crate) seen: String,
+    /// What is wrong with it, if anything is.
+    pub(crate) trouble: Option<Trouble>,
+}
+
+/// What is wrong.
+#[derive(Debug)]
+pub(crate) struct Trouble {
+    /// Whose figures it spoils.
+    concerns: Concerns,
+    /// What it costs.
+    pub(crate) cost: String,
+    /// The command that mends it, or what does.
+    pub(crate) mend: String,
+}
+
+/// Whose figures are spoilt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Concerns {
+    /// Everybody's.
+    All,
+    /// Those of encrypted protocols.
+    Tls,
+    /// Those of protocols over QUIC.
+    Quic,
+    /// Nobody's, as long as there is enough of it.
+    Nobody,
+}
+
+impl Finding {
+    fn good(name: &'static str, seen: impl Into<String>) -> Self {
+        Self { name, seen: seen.into(), trouble: None }
+    }
+
+    fn bad(
+        name: &'static str,
+        seen: impl Into<String>,
+        concerns: Concerns,
+        cost: impl Into<String>,
+        mend: impl Into<String>,
+    ) -> Self {
+        let trouble = Trouble { concerns, cost: cost.into(), mend: mend.into() };
+        Self { name, seen: seen.into(), trouble: Some(trouble) }
+    }
+
+    /// One line on what spoils the figures of these protocols.
+    fn note(&self, protocols: &[&dyn Transport]) -> Option<String> {
+        let trouble = self.trouble.as_ref()?;
+        let any = |concerned: fn(&dyn Transport) -> bool| protocols.iter().any(|p| concerned(*p));
+        let matters = match trouble.concerns {
+            Concerns::All => true,
+            Concerns::Tls => any(|protocol| protocol.features().tls),
+            Concerns::Quic => any(|protocol| matches!(protocol.name(), "quic" | "h3")),
+            Concerns::Nobody => false,
+        };
+        matters.then(|| format!("{}: {}: {}", self.name, self.seen, trouble.cost))
+    }
+}
+
+/// Everything; the load is watched for `watch`.
+pub(crate) fn examine(watch: Duration) -> Vec<Finding> {
+    let mut findings = vec![build::profile()];
+    findings.extend(network::findings());
+    findings.extend(processor::findings(watch));
+    findings.extend(memory::findings());
+    findings.push(clock::source());
+    findings
+}
+
+/// How long `bench` watches the load before it begins: 20 ticks of the kernel's accounting on two cores.
+const GLANCE: Duration = Duration::from_millis(100);
+
+/// A line for each finding that spoils the figures of these protocols.
+pub(crate) fn notes(protocols: &[&dyn Transport]) -> Vec<String> {
+    examine(GLANCE).iter().filter_map(|finding| finding.note(protocols)).collect()
+}
+
+/// A line of a file of the kernel's, where there is such a file.
+fn read(path: &str) -> Option<String> {
+    std::fs::read_to_string(path).ok().map(|text| text.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_is_for_those_whom_it_concerns() {
+        let [tcp, tls, quic] = ["tcp", "tls", "quic"].map(|name| transport::by_name(name).unwrap());
+        let finding = |concerns| Finding::bad("x", "y", concerns, "slow", "mend");
+        assert_eq!(finding(Concerns::All).note(&[tcp]).unwrap(), "x: y: slow");
+        assert!(finding(Concerns::Tls).note(&[tcp]).is_none());
+        assert!(finding(Concerns::Tls).note(&[tcp, tls]).is_some());
+        assert!(finding(Concerns::Quic).note(&[tcp, tls]).is_none());
+        assert!(finding(Concerns::Quic).note(&[quic]).is_some());
+        assert!(finding(Concerns::Nobody).note(&[tcp, tls, quic]).is_none());
+        assert!(Finding::good("x", "y").note(&[quic]).is_none());
+    }
+
+    #[test]
+    fn everything_that_is_looked_at_has_a_name_of_its_own() {
+        let findings = examine(Duration::ZERO);
+        let mut names: Vec<_> = findings.iter().map(|finding| finding.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), findings.len(), "{findings:?}");
+    }
+}
