@@ -19,6 +19,7 @@ mod engines;
 mod error;
 mod footprint;
 mod guards;
+pub mod in_memory;
 mod kernel;
 mod limits;
 mod link;

@@ -78,6 +78,10 @@ impl Probe {
         Self(socket.as_fd().try_clone_to_owned().ok())
     }
 
+    pub(crate) fn unknown() -> Self {
+        Self(None)
+    }
+
     /// Buffers and memory of the socket.
     pub(crate) fn socket(&self) -> Link {
         let Some(handle) = &self.0 else { return Link::default() };

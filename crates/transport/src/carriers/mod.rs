@@ -49,6 +49,11 @@ pub(crate) struct Wire {
 }
 
 impl Wire {
+    /// No carrier that anything is known of.
+    pub(crate) fn unknown() -> Self {
+        Self { probe: Probe::unknown(), alpn: None, cipher: None }
+    }
+
     /// The application protocol that TLS agreed on.
     pub(crate) fn alpn(&self) -> Option<&str> {
         self.alpn.as_deref()

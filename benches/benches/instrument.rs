@@ -1,0 +1,68 @@
+//! What longhaul adds to a transfer, each alone, in bytes a second: the generator, the digest, the meter with
+//! its clock and its histograms.
+#![allow(missing_docs, reason = "criterion's macros make an undocumented function")]
+#![allow(clippy::expect_used, reason = "a bench that cannot run has nothing to measure")]
+
+use std::{hint::black_box, pin::Pin, time::Duration};
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use futures_core::Stream as _;
+use futures_util::task::noop_waker_ref;
+use metrics::Meter;
+use payload::{ChunkSize, Hasher, Kind, Payload};
+
+/// What passes in one iteration.
+const BODY: u64 = 16 << 20;
+
+/// In bytes: what a QUIC packet carries, a TLS record, the default, a large chunk.
+const PIECES: [u64; 4] = [1400, 16 << 10, 64 << 10, 1 << 20];
+
+fn instrument(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("instrument");
+    group
+        .throughput(Throughput::Bytes(BODY))
+        .sample_size(20)
+        .warm_up_time(Duration::from_millis(500))
+        .measurement_time(Duration::from_secs(2));
+    for piece in PIECES {
+        let chunk = ChunkSize::try_from(piece).expect("a chunk size");
+        let payload = Payload::prepare(&Kind::Random, 1, chunk);
+        group.bench_function(BenchmarkId::new("generator", piece), |bencher| {
+            bencher.iter(|| chunks(&payload, |chunk| _ = black_box(chunk)));
+        });
+        group.bench_function(BenchmarkId::new("digest", piece), |bencher| {
+            bencher.iter(|| {
+                let mut hasher = Hasher::new();
+                chunks(&payload, |chunk| hasher.update(chunk));
+                hasher.digest()
+            });
+        });
+        group.bench_function(BenchmarkId::new("meter of a receiver", piece), |bencher| {
+            let meter = Meter::new(piece);
+            bencher.iter(|| (0..BODY / piece).for_each(|_| meter.pass(piece as usize)));
+        });
+        group.bench_function(BenchmarkId::new("meter of a sender", piece), |bencher| {
+            let meter = Meter::new(piece);
+            bencher.iter(|| {
+                for _ in 0..BODY / piece {
+                    meter.pass(piece as usize);
+                    let handed = metrics::Stamp::now();
+                    meter.chunk_took(handed.elapsed());
+                }
+            });
+        });
+    }
+    group.finish();
+}
+
+/// Draws a generated body to its end; it never waits.
+fn chunks(payload: &Payload, mut see: impl FnMut(&[u8])) {
+    let mut source = payload.open(BODY).expect("a generated payload");
+    let mut context = std::task::Context::from_waker(noop_waker_ref());
+    while let std::task::Poll::Ready(Some(chunk)) = Pin::new(&mut source).poll_next(&mut context) {
+        see(&chunk.expect("a chunk"));
+    }
+}
+
+criterion_group!(all, instrument);
+criterion_main!(all);

@@ -1,0 +1,52 @@
+//! A server on a thread of its own, a client here, one connection over real sockets between them.
+
+use std::{sync::mpsc, thread, time::Duration};
+
+use tokio::runtime::{Builder, Runtime};
+use transport::{Bind, Connection, Identity, Limits, Peer, Transport, Trust};
+
+use crate::{Job, exchange::serve};
+
+/// The name in the server's certificate.
+const NAME: &str = "localhost";
+
+/// A connection over which one transfer after the other is made.
+pub struct WarmPair {
+    runtime: Runtime,
+    connection: Box<dyn Connection>,
+    target: String,
+}
+
+impl WarmPair {
+    /// Starts a server for `transport`, which ends with the connection, and connects to it.
+    pub fn connect(transport: &'static dyn Transport) -> Self {
+        let (told, listening) = mpsc::channel();
+        thread::spawn(move || {
+            runtime().block_on(async {
+                let identity = Identity::self_signed(&[NAME]).expect("a certificate");
+                let trust = Trust::pem(identity.certificate_pem()).expect("the same certificate");
+                let bind = Bind::new(([127, 0, 0, 1], 0).into(), identity);
+                let listener = transport.listen(&bind, &Limits::default()).expect("a free port");
+                told.send((listener.local_addr(), trust)).expect("a client that waits");
+                let handshake = listener.accept().await.expect("a connection");
+                serve(handshake.await.expect("a handshake").as_ref()).await;
+            });
+        });
+        let (addr, trust) = listening.recv().expect("a server that listens");
+        let peer = Peer::new(addr, NAME, trust);
+        let runtime = runtime();
+        let connection =
+            runtime.block_on(transport.connect(&peer, &Limits::default())).expect("a connection");
+        let scheme = if transport.features().tls { "https" } else { "http" };
+        Self { runtime, connection, target: format!("{scheme}://{NAME}:{}", addr.port()) }
+    }
+
+    /// Makes one transfer and tells how long it took, up to the confirmed end.
+    pub fn transfer(&self, job: Job) -> Duration {
+        self.runtime.block_on(job.make(self.connection.as_ref(), &self.target))
+    }
+}
+
+fn runtime() -> Runtime {
+    Builder::new_current_thread().enable_all().build().expect("a runtime")
+}
