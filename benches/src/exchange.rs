@@ -112,7 +112,9 @@ impl Job {
         match self.metering {
             Metering::On => {
                 let meter = Meter::new(self.chunk);
-                let receipt = receiver::receive(body, &meter, Sink::Discard, Some(self.size), None).await;
+                let receipt =
+                    receiver::receive(body, &meter, Sink::Discard, Some(self.size), None, Duration::ZERO)
+                        .await;
                 receipt.expect("the whole body");
             }
             Metering::Off => {

@@ -6,6 +6,7 @@ use std::{env, error::Error, fs, path::Path, process::Command};
 const RECORDED: &[&str] = &[
     "h2",
     "h3",
+    "h3-quinn",
     "hyper",
     "quinn",
     "quinn-proto",

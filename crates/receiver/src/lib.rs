@@ -1,5 +1,6 @@
 //! The receiver's side of a body: what a protocol delivers → meter → sink → receipt.
 
+mod awake;
 mod receive;
 pub mod save;
 mod sink;

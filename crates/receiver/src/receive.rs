@@ -1,6 +1,6 @@
 //! Draws a body to its end and accounts for it.
 
-use std::pin::pin;
+use std::{pin::pin, time::Duration};
 
 use bytes::Bytes;
 use http_body::Body;
@@ -8,7 +8,7 @@ use http_body_util::BodyExt as _;
 use metrics::{Meter, Pace, Stamp};
 use serde::{Deserialize, Serialize};
 
-use crate::{Sink, save::SaveError};
+use crate::{Sink, awake::Awake, save::SaveError};
 
 /// What a receiver confirms: the response to an upload, in JSON.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -50,7 +50,7 @@ pub enum Error {
 }
 
 /// Draws `body` to its end: each piece passes `meter`, then goes to `sink`, before the next is asked for;
-/// with a `pace`, not before its time.
+/// with a `pace`, not before its time. Where nothing has come, the task stays awake for `spin` before it sleeps.
 ///
 /// # Errors
 /// The body broke off, is not of the `expected` length in bytes, or could not be saved.
@@ -60,6 +60,7 @@ pub async fn receive<B>(
     mut sink: Sink,
     expected: Option<u64>,
     mut pace: Option<Pace>,
+    spin: Duration,
 ) -> Result<Receipt, Error>
 where
     B: Body<Data = Bytes, Error = Box<dyn std::error::Error + Send + Sync>>,
@@ -67,7 +68,7 @@ where
     let mut body = pin!(body);
     let began = Stamp::now();
     let mut received = 0;
-    while let Some(frame) = body.frame().await {
+    while let Some(frame) = Awake::new(body.frame(), spin).await {
         let frame = frame.map_err(|source| Error::Broken { received, source })?;
         if let Ok(piece) = frame.into_data() {
             let length = piece.len();
@@ -107,20 +108,23 @@ mod tests {
     #[tokio::test]
     async fn a_receipt_tells_length_and_digest() {
         let meter = Meter::new(1);
-        let receipt = receive(whole(b"abc"), &meter, Sink::verify(), Some(3), None).await.unwrap();
+        let receipt =
+            receive(whole(b"abc"), &meter, Sink::verify(), Some(3), None, Duration::ZERO).await.unwrap();
         assert_eq!((receipt.bytes, meter.bytes()), (3, 3));
         // xxHash's own `xxhsum -H2` prints this for a file of these three bytes.
         assert_eq!(receipt.digest.as_deref(), Some("06b05ab6733a618578af5f94892f3950"));
-        let receipt = receive(whole(b"abc"), &meter, Sink::Discard, None, None).await.unwrap();
+        let receipt =
+            receive(whole(b"abc"), &meter, Sink::Discard, None, None, Duration::ZERO).await.unwrap();
         assert_eq!(receipt.digest, None);
     }
 
     #[tokio::test]
     async fn a_body_of_another_length_is_an_error() {
         for expected in [2, 4] {
-            let error = receive(whole(b"abc"), &Meter::new(1), Sink::Discard, Some(expected), None)
-                .await
-                .unwrap_err();
+            let error =
+                receive(whole(b"abc"), &Meter::new(1), Sink::Discard, Some(expected), None, Duration::ZERO)
+                    .await
+                    .unwrap_err();
             assert!(matches!(error, Error::Length { received: 3, .. }), "{error}");
         }
     }
@@ -130,7 +134,8 @@ mod tests {
         let frames: Vec<Result<http_body::Frame<Bytes>, _>> =
             vec![Ok(http_body::Frame::data(Bytes::from_static(b"abc"))), Err("reset".into())];
         let body = StreamBody::new(futures_util::stream::iter(frames));
-        let error = receive(body, &Meter::new(1), Sink::verify(), None, None).await.unwrap_err();
+        let error =
+            receive(body, &Meter::new(1), Sink::verify(), None, None, Duration::ZERO).await.unwrap_err();
         assert_eq!(error.to_string(), "after 3 bytes: reset");
     }
 }

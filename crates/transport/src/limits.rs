@@ -219,7 +219,8 @@ impl Cipher {
 pub enum H3Recv {
     /// h3 holds one piece at most.
     Bounded,
-    /// h3 0.0.8 as it is: it piles up what a slow reader leaves, without bound (hyperium/h3 issue 308).
+    /// h3 0.0.8 and h3-quinn 0.0.10 as they are: they pile up what a slow reader leaves, without bound
+    /// (hyperium/h3 issue 308).
     Stock,
 }
 

@@ -3,6 +3,7 @@
 use std::{
     ffi::OsStr,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use http::{HeaderMap, Method, Request, header};
@@ -109,7 +110,9 @@ impl Job for Download<'_> {
         let expected = generated(target, response.headers(), self.chunk);
         let sink = self.sink().await?;
         let pace = self.args.reader_rate.map(|rate| Pace::new(rate.0));
-        let receipt = receiver::receive(response.into_body(), &instruments.meter, sink, length, pace).await?;
+        let receipt =
+            receiver::receive(response.into_body(), &instruments.meter, sink, length, pace, Duration::ZERO)
+                .await?;
         let sent = expected.and_then(|(payload, size)| payload.digest(size)).map(|digest| digest.to_string());
         Ok(Proof { received: sent.as_ref().and(receipt.digest), sent, far_end: None })
     }

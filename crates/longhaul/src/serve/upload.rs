@@ -40,7 +40,7 @@ pub(super) async fn take(
     let most = max_body.map_or(usize::MAX, |most| usize::try_from(most.0).unwrap_or(usize::MAX));
     let limited = Limited::new(&mut body, most);
     let received = tokio::select! {
-        received = receiver::receive(limited, &meter, sink, length, None) => received,
+        received = receiver::receive(limited, &meter, sink, length, None, Duration::ZERO) => received,
         () = stalled(&meter, idle) => {
             let waited = format!("no byte came for {} s", idle.as_secs_f64());
             responder.respond(Refusal::new(StatusCode::REQUEST_TIMEOUT, waited).response()).await;

@@ -8,6 +8,7 @@ use std::{
         Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use http_body_util::BodyExt as _;
@@ -69,6 +70,12 @@ impl Outgoing {
     }
 }
 
+/// How long a receiver stays awake when it has taken all there is. On loopback a sender fills 64 KiB in some
+/// 15 µs, and pays for waking a receiver that sleeps: with a receiver that slept at once, h2c moved 2.1 to 5.0
+/// GiB/s from run to run (11,000 to 1,000 wake-ups a GiB), and 6.9 with this; h2 2.8 and 3.3. Of a reader that
+/// waits longer it costs nobody anything to speak of.
+const SPIN: Duration = Duration::from_micros(100);
+
 /// Takes one body in.
 pub(super) async fn take_in(job: &Job, meter: &Meter, body: Body) -> Result<Receipt, Fault> {
     let sink = match &job.sink {
@@ -78,7 +85,7 @@ pub(super) async fn take_in(job: &Job, meter: &Meter, body: Body) -> Result<Rece
         SinkKind::Save(folder) => Sink::save(saver(folder)?),
     };
     let pace = job.rates.reader.map(|rate| Pace::new(rate.0));
-    Ok(receiver::receive(body, meter, sink, Some(job.body_bytes), pace).await?)
+    Ok(receiver::receive(body, meter, sink, Some(job.body_bytes), pace, SPIN).await?)
 }
 
 /// Saves under a name of the body's own in this run; the next run replaces it.

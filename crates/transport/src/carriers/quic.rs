@@ -80,8 +80,8 @@ pub(crate) fn footprint(limits: &Limits, end: End, shape: Shape) -> Vec<Term> {
                 ),
                 Term::new(
                     "QUIC packet overhead",
-                    3 * window / 2 * connections,
-                    "1.5 windows: what unread data may take over its own size (packet heads, the rest of batches that a slice pins, an entry for each) before quinn-proto's connection/assembler.rs copies it together",
+                    5 * window / 4 * connections,
+                    "1.25 windows: what unread data may take over its own size (packet heads, the rest of batches that a slice pins, an entry for each) before quinn-proto's connection/assembler.rs copies it together",
                 ),
                 receiving(32 * BATCH),
             ]

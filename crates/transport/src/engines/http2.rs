@@ -100,6 +100,16 @@ pub(crate) fn footprint(limits: &Limits, end: End, shape: Shape) -> Vec<Term> {
                     "h2-window a connection, whatever its streams: what the peer may send that nobody has taken (RFC 9113 section 5.2)",
                 ),
                 Term::new(
+                    "HTTP/2 gaps",
+                    window / 2 * connections,
+                    "half of h2-window: a frame of 64 KiB and its head take 80 KiB, and frames cut at odd lengths leave gaps among the pages that the allocator keeps for a second (dirty_decay_ms)",
+                ),
+                Term::new(
+                    "HTTP/2 frames that pin others",
+                    window * pinned(shape, limits) * connections,
+                    "what waits of one stream pins the read buffer, 8 KiB, that came with it for others, once for each frame in it (INITIAL_CAPACITY in tokio-util's codec/framed_impl.rs)",
+                ),
+                Term::new(
                     "HTTP/2 frames being read",
                     read * connections,
                     "2 × h2-frame a connection: one being read, one pinned by a slice of it",
@@ -112,6 +122,13 @@ pub(crate) fn footprint(limits: &Limits, end: End, shape: Shape) -> Vec<Term> {
             ]
         }
     }
+}
+
+/// How many times its own size a frame that waits may pin of other streams' frames, which came in one read.
+fn pinned(shape: Shape, limits: &Limits) -> u64 {
+    const READ: u64 = 8 << 10;
+    let frame = shape.chunk.min(frame(limits).into());
+    (READ / frame).min(shape.streams.into()).saturating_sub(1)
 }
 
 /// The first capacity of h2's buffers is 16 KiB; they double when a frame's head and a small payload need it.

@@ -21,7 +21,7 @@ use tracing::debug;
 
 use crate::{
     Bind, Body, BodyError, Connection, End, Error, Features, Guards, H3Recv, Handshake, Incoming, Limit,
-    Limits, Link, Listener, Peer, Responder, Shape, Term, Transport,
+    Limits, Link, Listener, Peer, Responder, Session, Shape, Term, Transport,
     carriers::{
         quic::{Established, QuicListener, connect, footprint, listen},
         streams::{self, Lane, Lanes},
@@ -65,25 +65,28 @@ impl Transport for H3 {
     }
 
     fn footprint(&self, limits: &Limits, end: End, shape: Shape) -> Vec<Term> {
-        footprint(limits, end, shape)
+        let mut terms = footprint(limits, end, shape);
+        if (end, limits.h3_recv) == (End::Sender, H3Recv::Stock) {
+            let copied = limits.quic_send_window * shape.connections();
+            terms.push(Term::new(
+                "QUIC send window",
+                copied,
+                "quic-send-window a connection: h3-quinn copies",
+            ));
+        }
+        terms
     }
 
     async fn connect(&self, peer: &Peer, limits: &Limits) -> Result<Box<dyn Connection>, Error> {
         let established = connect(peer, limits, ALPN).await?;
-        let (streams, lanes) = streams::Connection::new(established.connection.clone());
-        let (mut driver, requests) = client::builder().build(streams).await.map_err(Error::handshake)?;
-        let tasks = Tasks::default();
-        tasks.spawn(async move {
-            // The end also reaches every exchange on it.
-            let end = poll_fn(|cx| driver.poll_close(cx)).await;
-            debug!("{PROTOCOL}: {end}");
-        });
-        Ok(Box::new(H3Connection {
-            requests,
-            reading: Reading { lanes, recv: limits.h3_recv },
-            established,
-            tasks,
-        }))
+        let connection = established.connection.clone();
+        match limits.h3_recv {
+            H3Recv::Bounded => {
+                let (streams, lanes) = streams::Connection::new(connection);
+                dial(established, streams, Some(lanes)).await
+            }
+            H3Recv::Stock => dial(established, h3_quinn::Connection::new(connection), None).await,
+        }
     }
 
     fn listen(&self, bind: &Bind, limits: &Limits) -> Result<Box<dyn Listener>, Error> {
@@ -92,28 +95,63 @@ impl Transport for H3 {
     }
 }
 
-struct H3Connection {
-    requests: client::SendRequest<streams::OpenStreams, Bytes>,
-    reading: Reading,
+/// What h3 runs on: our own streams, or h3-quinn's as they come.
+trait Streams:
+    quic::Connection<
+        Bytes,
+        OpenStreams: Clone + Send + Sync,
+        BidiStream: quic::BidiStream<Bytes, SendStream: Send + Unpin, RecvStream: Send + Unpin> + Send,
+        SendStream: Send,
+        RecvStream: Send,
+    > + Send
+    + 'static
+{
+}
+
+impl Streams for streams::Connection {}
+
+impl Streams for h3_quinn::Connection {}
+
+/// The sending half of a request's stream.
+type Sending<C> = <<C as quic::OpenStreams<Bytes>>::BidiStream as quic::BidiStream<Bytes>>::SendStream;
+
+async fn dial<C: Streams>(
+    established: Established,
+    streams: C,
+    lanes: Option<Lanes>,
+) -> Result<Box<dyn Connection>, Error> {
+    let (mut driver, requests) = client::builder().build(streams).await.map_err(Error::handshake)?;
+    let tasks = Tasks::default();
+    tasks.spawn(async move {
+        // The end also reaches every exchange on it.
+        let end = poll_fn(|cx| driver.poll_close(cx)).await;
+        debug!("{PROTOCOL}: {end}");
+    });
+    Ok(Box::new(H3Connection::<C> { requests, lanes, established, tasks }))
+}
+
+struct H3Connection<C: Streams> {
+    requests: client::SendRequest<C::OpenStreams, Bytes>,
+    lanes: Option<Lanes>,
     established: Established,
     tasks: Tasks,
 }
 
 #[async_trait]
-impl Connection for H3Connection {
+impl<C: Streams> Connection for H3Connection<C> {
     async fn exchange(&self, request: Request<Body>) -> Result<Response<Body>, Error> {
         let broken = |error| Error::protocol(PROTOCOL, error);
         let (head, body) = request.into_parts();
         let head = Request::from_parts(head, ());
         let stream = self.requests.clone().send_request(head).await.map_err(broken)?;
-        let lane = self.reading.lane(stream.id());
+        let lane = self.lanes.as_ref().map(|lanes| lanes.of(stream.id()));
         let (write, mut read) = stream.split();
         let body_failed = self.tasks.pump(send(write, body, lane.clone()));
         let response = tokio::select! {
             response = read.recv_response() => response.map_err(broken)?,
             error = body_failed => return Err(error),
         };
-        self.reading.begin(&lane);
+        lane.iter().for_each(Lane::shut);
         Ok(response.map(|()| H3Body { read, lane }.boxed_unsync()))
     }
 
@@ -143,23 +181,39 @@ impl Listener for H3Listener {
         let (guards, recv) = (self.guards.clone(), self.recv);
         Ok(Box::pin(async move {
             let established = handshake.await?;
-            let (streams, lanes) = streams::Connection::new(established.connection.clone());
-            let connection = server::builder()
-                .max_field_section_size(guards.header_bytes.into())
-                .build(streams)
-                .await
-                .map_err(Error::handshake)?;
-            let reading = Reading { lanes, recv };
-            let drive = |arrivals, closing| drive(connection, reading, arrivals, closing);
-            Ok(Driven::start(guards.streams, established, drive))
+            let connection = established.connection.clone();
+            match recv {
+                H3Recv::Bounded => {
+                    let (streams, lanes) = streams::Connection::new(connection);
+                    answer(established, streams, Some(lanes), &guards).await
+                }
+                H3Recv::Stock => {
+                    answer(established, h3_quinn::Connection::new(connection), None, &guards).await
+                }
+            }
         }))
     }
 }
 
+async fn answer<C: Streams>(
+    established: Established,
+    streams: C,
+    lanes: Option<Lanes>,
+    guards: &Guards,
+) -> Result<Box<dyn Session>, Error> {
+    let connection = server::builder()
+        .max_field_section_size(guards.header_bytes.into())
+        .build(streams)
+        .await
+        .map_err(Error::handshake)?;
+    let drive = |arrivals, closing| drive::<C>(connection, lanes, arrivals, closing);
+    Ok(Driven::start(guards.streams, established, drive))
+}
+
 /// Drives a server's connection: accepting is what makes its control streams go on.
-async fn drive(
-    mut connection: server::Connection<streams::Connection, Bytes>,
-    reading: Reading,
+async fn drive<C: Streams>(
+    mut connection: server::Connection<C, Bytes>,
+    lanes: Option<Lanes>,
     arrivals: Arrivals,
     closing: Closing,
 ) {
@@ -173,10 +227,10 @@ async fn drive(
         };
         match accepted {
             Ok(Some(resolver)) => {
-                let (arrivals, reading) = (arrivals.clone(), reading.clone());
+                let (arrivals, lanes) = (arrivals.clone(), lanes.clone());
                 tokio::spawn(async move {
                     // Nobody waits once the session is dropped.
-                    let _ = arrivals.send(arrive(resolver, &reading).await).await;
+                    let _ = arrivals.send(arrive::<C>(resolver, lanes).await).await;
                 });
             }
             Ok(None) => return,
@@ -188,27 +242,27 @@ async fn drive(
     }
 }
 
-async fn arrive(
-    resolver: RequestResolver<streams::Connection, Bytes>,
-    reading: &Reading,
+async fn arrive<C: Streams>(
+    resolver: RequestResolver<C, Bytes>,
+    lanes: Option<Lanes>,
 ) -> Result<Incoming, Error> {
     let resolved = resolver.resolve_request().await;
     let (request, stream) = resolved.map_err(|error| Error::protocol(PROTOCOL, error))?;
-    let lane = reading.lane(stream.id());
+    let lane = lanes.as_ref().map(|lanes| lanes.of(stream.id()));
     let (write, read) = stream.split();
-    reading.begin(&lane);
-    let responder = Box::new(H3Responder { write, lane: lane.clone() });
+    lane.iter().for_each(Lane::shut);
+    let responder = Box::new(H3Responder::<Sending<C>> { write, lane: lane.clone() });
     let request = request.map(|()| H3Body { read, lane }.boxed_unsync());
     Ok(Incoming { request, responder })
 }
 
-struct H3Responder {
-    write: server::RequestStream<streams::SendStream<Bytes>, Bytes>,
-    lane: Lane,
+struct H3Responder<S> {
+    write: server::RequestStream<S, Bytes>,
+    lane: Option<Lane>,
 }
 
 #[async_trait]
-impl Responder for H3Responder {
+impl<S: quic::SendStream<Bytes> + Send> Responder for H3Responder<S> {
     async fn respond(mut self: Box<Self>, response: Response<Body>) -> Result<(), Error> {
         let (head, body) = response.into_parts();
         self.write
@@ -220,7 +274,7 @@ impl Responder for H3Responder {
 }
 
 /// Sends a body, a DATA frame a chunk.
-async fn send(mut stream: impl DataSink, mut body: Body, lane: Lane) -> Result<(), Error> {
+async fn send(mut stream: impl DataSink, mut body: Body, lane: Option<Lane>) -> Result<(), Error> {
     let broken = |error| Error::protocol(PROTOCOL, error);
     while let Some(frame) = body.frame().await {
         let frame = match frame {
@@ -231,7 +285,7 @@ async fn send(mut stream: impl DataSink, mut body: Body, lane: Lane) -> Result<(
             }
         };
         if let Ok(chunk) = frame.into_data() {
-            lane.load(chunk.clone());
+            lane.iter().for_each(|lane| lane.load(chunk.clone()));
             stream.data(chunk).await.map_err(broken)?;
         }
     }
@@ -279,31 +333,11 @@ macro_rules! request_stream {
 request_stream!(client);
 request_stream!(server);
 
-/// How the bodies of a connection are read.
-#[derive(Clone)]
-struct Reading {
-    lanes: Lanes,
-    recv: H3Recv,
-}
-
-impl Reading {
-    fn lane(&self, stream: quic::StreamId) -> Lane {
-        self.lanes.of(stream)
-    }
-
-    /// A stream's body is read from now on.
-    fn begin(&self, lane: &Lane) {
-        match self.recv {
-            H3Recv::Bounded => lane.shut(),
-            H3Recv::Stock => {}
-        }
-    }
-}
-
 /// A body as it arrives, datagram by datagram.
 struct H3Body<S> {
     read: S,
-    lane: Lane,
+    /// None where h3 takes from the connection whatever it likes.
+    lane: Option<Lane>,
 }
 
 impl<S: DataSource + Unpin> http_body::Body for H3Body<S> {
@@ -318,12 +352,12 @@ impl<S: DataSource + Unpin> http_body::Body for H3Body<S> {
             match self.read.poll_data(cx) {
                 Poll::Ready(data) => break data.map_err(|error| Error::truncated(error).into()),
                 // h3 has run dry, so it gets one more piece.
-                Poll::Pending if self.lane.admit() => {}
+                Poll::Pending if self.lane.as_ref().is_some_and(Lane::admit) => {}
                 Poll::Pending => return Poll::Pending,
             }
         };
-        if let Ok(Some(data)) = &data {
-            self.lane.handed_out(data);
+        if let (Some(lane), Ok(Some(data))) = (&self.lane, &data) {
+            lane.handed_out(data);
         }
         Poll::Ready(data.map(|data| data.map(Frame::data)).transpose())
     }

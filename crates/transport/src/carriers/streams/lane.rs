@@ -23,7 +23,7 @@ struct Shared {
     chunk: Mutex<Bytes>,
 }
 
-/// Every piece passes: until the head has been read, and ever after for a reader that shuts nothing.
+/// Every piece passes: until the head has been read.
 const OPEN: u8 = 0;
 /// One piece passes, which shuts the gate.
 const AJAR: u8 = 1;
