@@ -24,6 +24,7 @@ mod kernel;
 mod limits;
 mod link;
 pub mod machine;
+mod profile;
 mod protocols;
 mod server;
 mod session;
@@ -40,6 +41,7 @@ pub use limits::{
     Setting, UDP_BUFFER,
 };
 pub use link::{Link, QuicStats, Stats, TcpStats};
+pub use profile::{Profile, QuicProfile};
 pub use server::{listen_cleartext, listen_quic, listen_secured};
 pub use trust::{Identity, KeyLog, Trust};
 

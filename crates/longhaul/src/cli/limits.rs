@@ -1,7 +1,7 @@
 //! The flags of windows, buffers and choices.
 
 use clap::Args;
-use transport::{Cipher, Congestion, H3Recv, Limits, MAX_QUIC_MTU, MIN_QUIC_MTU};
+use transport::{Cipher, Congestion, H3Recv, Limits, MAX_QUIC_MTU, MIN_QUIC_MTU, Profile, QuicProfile};
 
 use crate::size::ByteSize;
 
@@ -9,6 +9,12 @@ use crate::size::ByteSize;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Limits")]
 pub(crate) struct LimitArgs {
+    /// Windows and buffers for the smallest budget, for both, or for the most goodput: lean, balanced or fast [default: balanced]
+    #[arg(long, value_name = "NAME")]
+    profile: Option<ProfileArg>,
+    /// QUIC's datagrams for a path such as the internet (1452 bytes), jumbo frames (8952) or loopback (65507) [default: internet for bench and prove; the others find out]
+    #[arg(long, value_name = "NAME", conflicts_with = "quic_mtu")]
+    quic_profile: Option<QuicProfileArg>,
     /// HTTP/1.1: bytes read, and gathered for one write, at once [default: 256KiB]
     #[arg(long, value_name = "SIZE")]
     h1_buffer: Option<ByteSize>,
@@ -55,6 +61,20 @@ enum Auto<T> {
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum ProfileArg {
+    Lean,
+    Balanced,
+    Fast,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum QuicProfileArg {
+    Internet,
+    Jumbo,
+    Loopback,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
 enum CongestionArg {
     Cubic,
     Newreno,
@@ -77,14 +97,18 @@ enum H3RecvArg {
 impl LimitArgs {
     /// The limits in force between ends on one machine.
     pub(crate) fn limits(&self) -> Limits {
-        self.over(Limits::default())
+        self.over(self.profile())
     }
 
     /// The limits in force towards anybody. Hundreds of connections with 4 MiB each at both ends exceed what
     /// the kernel spends on TCP (`tcp_mem`): it drops what has arrived, and transfers stand still for half a
     /// minute. And the path is whatever it is.
     pub(crate) fn limits_for_anybody(&self) -> Limits {
-        self.over(Limits { socket_buffer: None, quic_mtu: None, ..Limits::default() })
+        self.over(Limits { socket_buffer: None, quic_mtu: None, ..self.profile() })
+    }
+
+    fn profile(&self) -> Limits {
+        self.profile.map_or(Profile::default(), Into::into).limits()
     }
 
     fn over(&self, default: Limits) -> Limits {
@@ -98,7 +122,9 @@ impl LimitArgs {
             quic_connection_window: bytes(self.quic_connection_window, default.quic_connection_window),
             quic_send_window: bytes(self.quic_send_window, default.quic_send_window),
             quic_mtu: match self.quic_mtu {
-                None => default.quic_mtu,
+                None => {
+                    self.quic_profile.map_or(default.quic_mtu, |path| Some(QuicProfile::from(path).mtu()))
+                }
                 Some(Auto::Auto) => None,
                 Some(Auto::Bytes(bytes)) => Some(bytes),
             },
@@ -110,6 +136,26 @@ impl LimitArgs {
             congestion: self.congestion.map_or(default.congestion, Into::into),
             cipher: self.cipher.map_or(default.cipher, Into::into),
             h3_recv: self.h3_recv.map_or(default.h3_recv, Into::into),
+        }
+    }
+}
+
+impl From<ProfileArg> for Profile {
+    fn from(arg: ProfileArg) -> Self {
+        match arg {
+            ProfileArg::Lean => Self::Lean,
+            ProfileArg::Balanced => Self::Balanced,
+            ProfileArg::Fast => Self::Fast,
+        }
+    }
+}
+
+impl From<QuicProfileArg> for QuicProfile {
+    fn from(arg: QuicProfileArg) -> Self {
+        match arg {
+            QuicProfileArg::Internet => Self::Internet,
+            QuicProfileArg::Jumbo => Self::Jumbo,
+            QuicProfileArg::Loopback => Self::Loopback,
         }
     }
 }
@@ -193,6 +239,15 @@ mod tests {
     struct Flags {
         #[command(flatten)]
         limits: LimitArgs,
+    }
+
+    #[test]
+    fn a_flag_goes_before_its_profile() {
+        use clap::Parser as _;
+        let limits = |args: &[&str]| Flags::parse_from([&["x"], args].concat()).limits.limits();
+        let lean = limits(&["--profile", "lean", "--h2-window", "1MiB", "--quic-profile", "jumbo"]);
+        assert_eq!((lean.h2_window, lean.h2_frame, lean.quic_mtu), (1 << 20, 16 << 10, Some(8952)));
+        assert!(Flags::try_parse_from(["x", "--quic-profile", "jumbo", "--quic-mtu", "1200"]).is_err());
     }
 
     #[test]
