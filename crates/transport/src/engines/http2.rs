@@ -74,7 +74,7 @@ pub(crate) fn footprint(limits: &Limits, end: End, shape: Shape) -> Vec<Term> {
         "2 × 32 KiB a connection (DEFAULT_BUFFER_CAPACITY in h2's codec, and its growth)",
     );
     let entries =
-        |bytes: u64| bytes.div_ceil(shape.chunk.min(frame(limits).into())) * FRAME_ENTRY * connections;
+        |bytes: u64| bytes.div_ceil(shape.chunk.min(frame(limits).into())) * FRAME_ENTRIES * connections;
     match end {
         End::Sender => {
             let queued = (send_buffer(limits) as u64 + shape.chunk) * u64::from(shape.streams);
@@ -83,7 +83,7 @@ pub(crate) fn footprint(limits: &Limits, end: End, shape: Shape) -> Vec<Term> {
                 Term::new(
                     "HTTP/2 queue",
                     entries(queued),
-                    "160 bytes for each frame of h2-send-buffer and a chunk, a stream; the payload itself is only referred to",
+                    "3 × 160 bytes for each frame of h2-send-buffer and a chunk, a stream; the payload itself is only referred to",
                 ),
             ];
             terms.extend(shape.held(queued * connections, "h2-send-buffer and a chunk, a stream"));
@@ -117,7 +117,7 @@ pub(crate) fn footprint(limits: &Limits, end: End, shape: Shape) -> Vec<Term> {
                 Term::new(
                     "HTTP/2 frame entries",
                     entries(window),
-                    "160 bytes for each frame of the window (h2's proto/streams/buffer.rs)",
+                    "3 × 160 bytes for each frame of the window, in a slab that doubles (h2's proto/streams/buffer.rs)",
                 ),
             ]
         }
@@ -134,8 +134,8 @@ fn pinned(shape: Shape, limits: &Limits) -> u64 {
 /// The first capacity of h2's buffers is 16 KiB; they double when a frame's head and a small payload need it.
 const CODEC_BUFFER: u64 = 32 << 10;
 
-/// A slot of h2's slab of frames, which doubles as it grows.
-const FRAME_ENTRY: u64 = 160;
+/// A slot of h2's slab of frames is 160 bytes. The slab doubles as it grows, and the old one is still there then.
+const FRAME_ENTRIES: u64 = 3 * 160;
 
 #[async_trait]
 impl ServerEngine for Http2 {

@@ -66,12 +66,12 @@ impl Transport for H3 {
 
     fn footprint(&self, limits: &Limits, end: End, shape: Shape) -> Vec<Term> {
         let mut terms = footprint(limits, end, shape);
-        if (end, limits.h3_recv) == (End::Sender, H3Recv::Stock) {
-            let copied = limits.quic_send_window * shape.connections();
+        let copies = limits.h3_recv == H3Recv::Stock || shape.chunk <= streams::JOINED as u64;
+        if end == End::Sender && copies {
             terms.push(Term::new(
                 "QUIC send window",
-                copied,
-                "quic-send-window a connection: h3-quinn copies",
+                limits.quic_send_window * shape.connections(),
+                "quic-send-window a connection: frames of up to 8 KiB are copied, and all of them by h3-quinn",
             ));
         }
         terms

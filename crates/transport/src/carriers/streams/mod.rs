@@ -15,7 +15,7 @@ use quinn::{ConnectionError, VarInt};
 
 pub(crate) use lane::{Lane, Lanes};
 pub(crate) use recv::RecvStream;
-pub(crate) use send::SendStream;
+pub(crate) use send::{JOINED, SendStream};
 
 mod error;
 mod lane;
