@@ -47,8 +47,8 @@ pub struct Limits {
     /// which lets them grow with the traffic and shrinks them when they get too many; UDP's, which nothing
     /// tunes, are then [`UDP_BUFFER`].
     pub socket_buffer: Option<u64>,
-    /// QUIC: the congestion controller.
-    pub congestion: Congestion,
+    /// The congestion controller. `None` leaves TCP's to the kernel, and QUIC's is CUBIC then.
+    pub congestion: Option<Congestion>,
     /// TLS 1.3 and QUIC: the cipher.
     pub cipher: Cipher,
     /// HTTP/3: how much of a body h3 may hold that nobody has asked for yet.
@@ -75,7 +75,8 @@ impl Default for Limits {
             // Past what any one of the tested connections fills, so that the kernel's tuning is no part of a
             // measurement.
             socket_buffer: Some(4 << 20),
-            congestion: Congestion::Cubic,
+            // The kernel's may be BBR, whose pacing makes loopback bistable: 2 or 8 GiB/s from run to run.
+            congestion: Some(Congestion::Cubic),
             cipher: Cipher::Aes128,
             h3_recv: H3Recv::Bounded,
         }
@@ -95,7 +96,9 @@ impl Limits {
             Limit::QuicSendWindow => Setting::Bytes(self.quic_send_window),
             Limit::QuicMtu => self.quic_mtu.map_or(Setting::Auto, Setting::Bytes),
             Limit::SocketBuffer => self.socket_buffer.map_or(Setting::Auto, Setting::Bytes),
-            Limit::Congestion => Setting::Choice(self.congestion.name()),
+            Limit::Congestion => {
+                self.congestion.map_or(Setting::Auto, |congestion| Setting::Choice(congestion.name()))
+            }
             Limit::Cipher => Setting::Choice(self.cipher.name()),
             Limit::H3Recv => Setting::Choice(self.h3_recv.name()),
         }
@@ -167,19 +170,28 @@ impl Limit {
     }
 }
 
-/// QUIC's congestion controller.
+/// A congestion controller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Congestion {
     /// CUBIC (RFC 9438), the default of quinn and of Linux's TCP.
     Cubic,
-    /// NewReno (RFC 9002 section 7).
+    /// NewReno (RFC 9002 section 7); for TCP the kernel's `reno`.
     NewReno,
-    /// BBR, quinn's experimental first version.
+    /// BBR; quinn's is an experimental first version.
     Bbr,
 }
 
 impl Congestion {
+    /// What Linux calls it.
+    pub(crate) fn of_tcp(self) -> &'static str {
+        match self {
+            Self::Cubic => "cubic",
+            Self::NewReno => "reno",
+            Self::Bbr => "bbr",
+        }
+    }
+
     /// The `--congestion` flag's value.
     pub fn name(self) -> &'static str {
         match self {

@@ -10,7 +10,7 @@ use nix::sys::socket::{setsockopt, sockopt};
 use socket2::{Domain, SockRef, Socket, Type};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
-use crate::{Error, Limits, Link, Stats, UDP_BUFFER, kernel};
+use crate::{Congestion, Error, Limits, Link, Stats, UDP_BUFFER, kernel};
 
 /// How many connections may wait to be accepted; Linux clamps it to net.core.somaxconn.
 const BACKLOG: u32 = 1024;
@@ -50,7 +50,21 @@ fn tcp_socket(addr: SocketAddr, limits: &Limits) -> io::Result<TcpSocket> {
     if let Some(size) = limits.socket_buffer {
         set_buffers(&socket, size)?;
     }
+    #[cfg(target_os = "linux")]
+    if let Some(congestion) = limits.congestion {
+        set_congestion(&socket, congestion)?;
+    }
     Ok(socket)
+}
+
+/// Sets the congestion controller; a listener's connections inherit it.
+#[cfg(target_os = "linux")]
+fn set_congestion(socket: &impl AsFd, congestion: Congestion) -> io::Result<()> {
+    let name = congestion.of_tcp();
+    SockRef::from(socket).set_tcp_congestion(name.as_bytes()).map_err(|error| {
+        let offered = "see sysctl net.ipv4.tcp_allowed_congestion_control";
+        io::Error::new(error.kind(), format!("no congestion controller {name}: {offered}"))
+    })
 }
 
 /// Sets both buffers, past the system's ceiling where privileges allow. What the kernel made of it shows

@@ -42,7 +42,7 @@ pub(crate) struct LimitArgs {
     /// The kernel's send and receive buffer of each socket, or auto to leave TCP's to the kernel [default: 4MiB for bench and prove, auto for the others]
     #[arg(long, value_name = "SIZE", value_parser = socket_buffer)]
     socket_buffer: Option<Auto<ByteSize>>,
-    /// QUIC: congestion controller [default: cubic]
+    /// TCP and QUIC: congestion controller, or auto to leave TCP's to the kernel [default: cubic for bench and prove, auto for the others]
     #[arg(long, value_name = "NAME")]
     congestion: Option<CongestionArg>,
     /// TLS 1.3 and QUIC: cipher [default: aes128]
@@ -76,6 +76,7 @@ enum QuicProfileArg {
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 enum CongestionArg {
+    Auto,
     Cubic,
     Newreno,
     Bbr,
@@ -104,7 +105,7 @@ impl LimitArgs {
     /// the kernel spends on TCP (`tcp_mem`): it drops what has arrived, and transfers stand still for half a
     /// minute. And the path is whatever it is.
     pub(crate) fn limits_for_anybody(&self) -> Limits {
-        self.over(Limits { socket_buffer: None, quic_mtu: None, ..self.profile() })
+        self.over(Limits { socket_buffer: None, congestion: None, quic_mtu: None, ..self.profile() })
     }
 
     fn profile(&self) -> Limits {
@@ -133,7 +134,7 @@ impl LimitArgs {
                 Some(Auto::Auto) => None,
                 Some(Auto::Bytes(size)) => Some(size.0),
             },
-            congestion: self.congestion.map_or(default.congestion, Into::into),
+            congestion: self.congestion.map_or(default.congestion, CongestionArg::controller),
             cipher: self.cipher.map_or(default.cipher, Into::into),
             h3_recv: self.h3_recv.map_or(default.h3_recv, Into::into),
         }
@@ -160,12 +161,13 @@ impl From<QuicProfileArg> for QuicProfile {
     }
 }
 
-impl From<CongestionArg> for Congestion {
-    fn from(arg: CongestionArg) -> Self {
-        match arg {
-            CongestionArg::Cubic => Self::Cubic,
-            CongestionArg::Newreno => Self::NewReno,
-            CongestionArg::Bbr => Self::Bbr,
+impl CongestionArg {
+    fn controller(self) -> Option<Congestion> {
+        match self {
+            Self::Auto => None,
+            Self::Cubic => Some(Congestion::Cubic),
+            Self::Newreno => Some(Congestion::NewReno),
+            Self::Bbr => Some(Congestion::Bbr),
         }
     }
 }

@@ -272,11 +272,12 @@ fn transport(limits: &Limits, streams: u32) -> Result<TransportConfig, Error> {
         .min_mtu(datagram(MIN_QUIC_MTU))
         .mtu_discovery_config(Some(discovery));
     let window = initial_window(limits.quic_mtu.unwrap_or(MIN_QUIC_MTU));
-    let controller: Arc<dyn congestion::ControllerFactory + Send + Sync> = match limits.congestion {
-        Congestion::Cubic => Arc::new(with!(congestion::CubicConfig, window)),
-        Congestion::NewReno => Arc::new(with!(congestion::NewRenoConfig, window)),
-        Congestion::Bbr => Arc::new(with!(congestion::BbrConfig, window)),
-    };
+    let controller: Arc<dyn congestion::ControllerFactory + Send + Sync> =
+        match limits.congestion.unwrap_or(Congestion::Cubic) {
+            Congestion::Cubic => Arc::new(with!(congestion::CubicConfig, window)),
+            Congestion::NewReno => Arc::new(with!(congestion::NewRenoConfig, window)),
+            Congestion::Bbr => Arc::new(with!(congestion::BbrConfig, window)),
+        };
     config.congestion_controller_factory(controller);
     Ok(config)
 }

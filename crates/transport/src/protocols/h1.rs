@@ -24,7 +24,7 @@ impl Transport for H1 {
     }
 
     fn limits(&self) -> &'static [Limit] {
-        &[Limit::H1Buffer, Limit::SocketBuffer, Limit::Cipher]
+        &[Limit::H1Buffer, Limit::Congestion, Limit::SocketBuffer, Limit::Cipher]
     }
 
     fn footprint(&self, limits: &Limits, end: End, shape: Shape) -> Vec<Term> {

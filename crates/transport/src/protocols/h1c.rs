@@ -21,7 +21,7 @@ impl Transport for H1c {
     }
 
     fn limits(&self) -> &'static [Limit] {
-        &[Limit::H1Buffer, Limit::SocketBuffer]
+        &[Limit::H1Buffer, Limit::Congestion, Limit::SocketBuffer]
     }
 
     fn footprint(&self, limits: &Limits, end: End, shape: Shape) -> Vec<Term> {

@@ -24,7 +24,14 @@ impl Transport for H2 {
     }
 
     fn limits(&self) -> &'static [Limit] {
-        &[Limit::H2Frame, Limit::H2Window, Limit::H2SendBuffer, Limit::SocketBuffer, Limit::Cipher]
+        &[
+            Limit::H2Frame,
+            Limit::H2Window,
+            Limit::H2SendBuffer,
+            Limit::Congestion,
+            Limit::SocketBuffer,
+            Limit::Cipher,
+        ]
     }
 
     fn footprint(&self, limits: &Limits, end: End, shape: Shape) -> Vec<Term> {

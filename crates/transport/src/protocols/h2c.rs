@@ -21,7 +21,7 @@ impl Transport for H2c {
     }
 
     fn limits(&self) -> &'static [Limit] {
-        &[Limit::H2Frame, Limit::H2Window, Limit::H2SendBuffer, Limit::SocketBuffer]
+        &[Limit::H2Frame, Limit::H2Window, Limit::H2SendBuffer, Limit::Congestion, Limit::SocketBuffer]
     }
 
     fn footprint(&self, limits: &Limits, end: End, shape: Shape) -> Vec<Term> {

@@ -21,7 +21,7 @@ impl Transport for Tcp {
     }
 
     fn limits(&self) -> &'static [Limit] {
-        &[Limit::SocketBuffer]
+        &[Limit::Congestion, Limit::SocketBuffer]
     }
 
     fn footprint(&self, _: &Limits, end: End, shape: Shape) -> Vec<Term> {

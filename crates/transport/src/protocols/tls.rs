@@ -24,7 +24,7 @@ impl Transport for Tls {
     }
 
     fn limits(&self) -> &'static [Limit] {
-        &[Limit::SocketBuffer, Limit::Cipher]
+        &[Limit::Congestion, Limit::SocketBuffer, Limit::Cipher]
     }
 
     fn footprint(&self, _: &Limits, end: End, shape: Shape) -> Vec<Term> {
