@@ -70,10 +70,9 @@ impl Outgoing {
     }
 }
 
-/// How long a receiver stays awake when it has taken all there is. On loopback a sender fills 64 KiB in some
-/// 15 µs, and pays for waking a receiver that sleeps: with a receiver that slept at once, h2c moved 2.1 to 5.0
-/// GiB/s from run to run (11,000 to 1,000 wake-ups a GiB), and 6.9 with this; h2 2.8 and 3.3. Of a reader that
-/// waits longer it costs nobody anything to speak of.
+/// How long a receiver stays awake when it has taken all there is. An HTTP/2 sender whose window is used up and a
+/// receiver that has emptied it used to wake each other once a MiB: awake, h2c moves 7.1 instead of 4.9 GiB/s, h2 3.3
+/// instead of 2.8. A reader that waits longer than this costs nobody anything to speak of.
 const SPIN: Duration = Duration::from_micros(100);
 
 /// Takes one body in.
