@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{PROTOCOLS, assert_all_good, bench};
+use common::{PROTOCOLS, assert_all_good, bench, run};
 
 const BOTH: [&str; 2] = ["--direction", "up,down"];
 
@@ -109,5 +109,27 @@ fn a_receiver_that_saves_has_saved_when_it_confirms() {
             [3_000_000, 3_000_000],
             "a file a body, replaced by the next run"
         );
+    }
+}
+
+#[test]
+fn profiles_and_the_smallest_chunks_move_bodies_over_every_protocol() {
+    for profile in ["lean", "fast"] {
+        let profile = ["--profile", profile, "--quic-profile", "jumbo", "--chunk-size", "1MiB"];
+        moved(&[&profile[..], &["--size", "8MiB"]].concat(), 2 * PROTOCOLS.len());
+    }
+    moved(&["--chunk-size", "1,64", "--size", "64KiB"], 2 * 2 * PROTOCOLS.len());
+}
+
+#[test]
+fn the_doctor_tells_what_it_saw_and_how_far_figures_scatter() {
+    let output = run(&["doctor"]);
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{stdout}");
+    // A test binary is a debug build, which is the first thing to tell.
+    for part in
+        ["BAD   build:", "costs:", "mend:  cargo build --release", "socket buffers:", "noise of 11 runs"]
+    {
+        assert!(stdout.contains(part), "{part}: {stdout}");
     }
 }

@@ -71,8 +71,8 @@ impl Outgoing {
 }
 
 /// How long a receiver stays awake when it has taken all there is. An HTTP/2 sender whose window is used up and a
-/// receiver that has emptied it used to wake each other once a MiB: awake, h2c moves 7.1 instead of 4.9 GiB/s, h2 3.3
-/// instead of 2.8. A reader that waits longer than this costs nobody anything to speak of.
+/// receiver that has emptied it used to wake each other once a MiB: awake, h2c moves 7,200 instead of 4,900 MiB/s, h2
+/// 3,300 instead of 2,850. A reader that waits longer than this costs nobody anything to speak of.
 const SPIN: Duration = Duration::from_micros(100);
 
 /// Takes one body in.
