@@ -1,40 +1,31 @@
 //! HTTP/3 over QUIC (RFC 9114), by h3.
 
-use std::{
-    future::poll_fn,
-    pin::Pin,
-    task::{Context, Poll, ready},
-};
+use std::future::poll_fn;
 
 use async_trait::async_trait;
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use h3::{
-    client,
-    error::{Code, StreamError},
-    quic,
+    client, quic,
     server::{self, RequestResolver},
 };
 use http::{Request, Response};
-use http_body::Frame;
 use http_body_util::BodyExt as _;
 use tracing::debug;
 
 use crate::{
-    Bind, Body, BodyError, Connection, End, Error, Features, Guards, H3Recv, Handshake, Incoming, Limit,
-    Limits, Link, Listener, Peer, Responder, Session, Shape, Term, Transport,
+    Bind, Body, Connection, End, Error, Features, Guards, H3Recv, Handshake, Incoming, Limit, Limits, Link,
+    Listener, Peer, Responder, Session, Shape, Term, Transport,
     carriers::{
         quic::{Established, QuicListener, connect, footprint, listen},
         streams::{self, Lane, Lanes},
     },
+    engines::http3::{Http3Body, PROTOCOL, send},
     session::{Arrivals, Closing, Driven, Linked as _},
     tasks::Tasks,
 };
 
 /// Registered by RFC 9114 section 3.1.
 const ALPN: &str = "h3";
-
-/// What errors call this protocol.
-const PROTOCOL: &str = "HTTP/3";
 
 /// H3_NO_ERROR (RFC 9114 section 8.1).
 const NO_ERROR: u32 = 0x100;
@@ -152,7 +143,7 @@ impl<C: Streams> Connection for H3Connection<C> {
             error = body_failed => return Err(error),
         };
         lane.iter().for_each(Lane::shut);
-        Ok(response.map(|()| H3Body { read, lane }.boxed_unsync()))
+        Ok(response.map(|()| Http3Body { read, lane }.boxed_unsync()))
     }
 
     async fn close(&self) {
@@ -252,7 +243,7 @@ async fn arrive<C: Streams>(
     let (write, read) = stream.split();
     lane.iter().for_each(Lane::shut);
     let responder = Box::new(H3Responder::<Sending<C>> { write, lane: lane.clone() });
-    let request = request.map(|()| H3Body { read, lane }.boxed_unsync());
+    let request = request.map(|()| Http3Body { read, lane }.boxed_unsync());
     Ok(Incoming { request, responder })
 }
 
@@ -270,95 +261,5 @@ impl<S: quic::SendStream<Bytes> + Send> Responder for H3Responder<S> {
             .await
             .map_err(|error| Error::protocol(PROTOCOL, error))?;
         send(self.write, body, self.lane).await
-    }
-}
-
-/// Sends a body, a DATA frame a chunk.
-async fn send(mut stream: impl DataSink, mut body: Body, lane: Option<Lane>) -> Result<(), Error> {
-    let broken = |error| Error::protocol(PROTOCOL, error);
-    while let Some(frame) = body.frame().await {
-        let frame = match frame {
-            Ok(frame) => frame,
-            Err(error) => {
-                stream.reset(Code::H3_INTERNAL_ERROR);
-                return Err(Error::body(&error));
-            }
-        };
-        if let Ok(chunk) = frame.into_data() {
-            lane.iter().for_each(|lane| lane.load(chunk.clone()));
-            stream.data(chunk).await.map_err(broken)?;
-        }
-    }
-    stream.finish().await.map_err(broken)
-}
-
-/// The sending half of h3's request streams, of which a client's and a server's are two types.
-trait DataSink {
-    async fn data(&mut self, chunk: Bytes) -> Result<(), StreamError>;
-    async fn finish(&mut self) -> Result<(), StreamError>;
-    fn reset(&mut self, code: Code);
-}
-
-/// The receiving half, likewise.
-trait DataSource {
-    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, StreamError>>;
-}
-
-macro_rules! request_stream {
-    ($end:ident) => {
-        impl<S: quic::SendStream<Bytes> + Send> DataSink for $end::RequestStream<S, Bytes> {
-            async fn data(&mut self, chunk: Bytes) -> Result<(), StreamError> {
-                self.send_data(chunk).await
-            }
-
-            async fn finish(&mut self) -> Result<(), StreamError> {
-                $end::RequestStream::finish(self).await
-            }
-
-            fn reset(&mut self, code: Code) {
-                self.stop_stream(code);
-            }
-        }
-
-        impl<S: quic::RecvStream> DataSource for $end::RequestStream<S, Bytes> {
-            fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, StreamError>> {
-                let data = ready!(self.poll_recv_data(cx))?;
-                // The piece is one `Bytes` underneath, so this is no copy.
-                Poll::Ready(Ok(data.map(|mut data| data.copy_to_bytes(data.remaining()))))
-            }
-        }
-    };
-}
-
-request_stream!(client);
-request_stream!(server);
-
-/// A body as it arrives, datagram by datagram.
-struct H3Body<S> {
-    read: S,
-    /// None where h3 takes from the connection whatever it likes.
-    lane: Option<Lane>,
-}
-
-impl<S: DataSource + Unpin> http_body::Body for H3Body<S> {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let data = loop {
-            match self.read.poll_data(cx) {
-                Poll::Ready(data) => break data.map_err(|error| Error::truncated(error).into()),
-                // h3 has run dry, so it gets one more piece.
-                Poll::Pending if self.lane.as_ref().is_some_and(Lane::admit) => {}
-                Poll::Pending => return Poll::Pending,
-            }
-        };
-        if let (Some(lane), Ok(Some(data))) = (&self.lane, &data) {
-            lane.handed_out(data);
-        }
-        Poll::Ready(data.map(|data| data.map(Frame::data)).transpose())
     }
 }
