@@ -9,10 +9,12 @@ pub(crate) enum Verdict {
     Interrupted,
     /// Bytes arrived that were not the ones sent.
     IntegrityFailed,
-    /// Memory over its ceiling.
+    /// Memory over its ceiling, or worse than the baseline.
     MemoryOver,
     /// A run failed.
     RunFailed,
+    /// Slower than the baseline.
+    Slower,
     /// The figures do not tell.
     Inconclusive,
     /// All as it should be.
@@ -25,6 +27,7 @@ impl Verdict {
         match self {
             Self::Good => 0,
             Self::RunFailed => 1,
+            Self::Slower => 3,
             Self::MemoryOver => 4,
             Self::IntegrityFailed => 5,
             Self::Inconclusive => 6,
@@ -61,6 +64,7 @@ mod tests {
         use Verdict::*;
         assert_eq!([RunFailed, IntegrityFailed, MemoryOver, Good].iter().min(), Some(&IntegrityFailed));
         assert_eq!([RunFailed, MemoryOver].iter().min(), Some(&MemoryOver));
-        assert_eq!([Inconclusive, RunFailed, Good].iter().min(), Some(&RunFailed));
+        assert_eq!([Inconclusive, Slower, RunFailed, Good].iter().min(), Some(&RunFailed));
+        assert_eq!([Inconclusive, Slower, Good].iter().min(), Some(&Slower));
     }
 }

@@ -4,7 +4,7 @@
 //! runs each in two [`worker`] processes and gets a [`record`], which is held against its
 //! [`budget`], [`results`] keeps it, [`report`] derives and
 //! shows. [`mod@prove`] fits lines through the memory of many runs, [`check`] holds
-//! records against ceilings. [`doctor`] tells what of the [`machine`] would spoil all that.
+//! records against ceilings, [`mod@compare`] against other records. [`doctor`] tells what of the [`machine`] would spoil all that.
 
 mod bench;
 mod budget;
@@ -12,6 +12,7 @@ mod build;
 mod case;
 mod check;
 mod cli;
+mod compare;
 mod doctor;
 mod exit;
 mod host;
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
         Command::Fetch(args) => remote::fetch(&args),
         Command::Prove(args) => prove::main(&args),
         Command::Check(args) => check::main(&args),
+        Command::Compare(args) => compare::main(&args),
         Command::Doctor => doctor::main(),
         Command::Worker => return worker::main(),
     };

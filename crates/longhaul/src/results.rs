@@ -1,6 +1,7 @@
 //! Records on disk: written one by one, read back with every damage named.
 
 use std::{
+    cmp::Ordering,
     fs::{self, File},
     io::{self, BufRead as _, BufReader, Write as _},
     path::{Path, PathBuf},
@@ -8,7 +9,10 @@ use std::{
 
 use anyhow::Context as _;
 
-use crate::{exit::Usage, record::Record};
+use crate::{
+    exit::Usage,
+    record::{Record, SCHEMA_VERSION},
+};
 
 /// The file of records in a folder of results.
 pub(crate) const RECORDS: &str = "records.jsonl";
@@ -55,30 +59,77 @@ pub(crate) fn to_line(record: &Record) -> serde_json::Result<String> {
     Ok(serde_json::to_string(record)? + "\n")
 }
 
-/// Reads the records of a file, or of the file in a folder of results.
+/// Records that were read, and what stood among them that is none.
+#[derive(Debug)]
+pub(crate) struct Read {
+    pub(crate) records: Vec<Record>,
+    damaged: Vec<String>,
+}
+
+impl Read {
+    /// # Errors
+    /// [`Usage`], naming file and line of all that was damaged.
+    pub(crate) fn assert_whole(&self) -> Result<(), Usage> {
+        if self.damaged.is_empty() { Ok(()) } else { Err(Usage(self.damaged.join("\nerror: "))) }
+    }
+}
+
+/// Reads the records of a file, or of the file in a folder of results; nothing of it may be damaged.
 ///
 /// # Errors
 /// [`Usage`], naming file and line, if the file cannot be read, is empty or is damaged.
 pub(crate) fn read(path: &Path) -> Result<Vec<Record>, Usage> {
+    let read = read_what_is_whole(path)?;
+    read.assert_whole()?;
+    Ok(read.records)
+}
+
+/// The same, without the lines that are damaged.
+///
+/// # Errors
+/// [`Usage`], if the file cannot be read, has no record, or has one of another schema version.
+pub(crate) fn read_what_is_whole(path: &Path) -> Result<Read, Usage> {
     let path = if path.is_dir() { &path.join(RECORDS) } else { path };
     let unreadable = |error: io::Error| Usage(format!("cannot read records {}: {error}", path.display()));
-    let lines = BufReader::new(File::open(path).map_err(unreadable)?).lines();
-    let mut records = Vec::new();
-    for (number, line) in lines.enumerate() {
+    let lines = BufReader::new(File::open(path).map_err(unreadable)?).split(b'\n');
+    let (mut records, mut damaged) = (Vec::new(), Vec::new());
+    for (line, number) in lines.zip(1..) {
         let line = line.map_err(unreadable)?;
-        let record = serde_json::from_str(&line)
-            .map_err(|error| Usage(format!("{}:{}: not a record: {error}", path.display(), number + 1)))?;
-        records.push(record);
+        let at = |what: String| format!("{}:{number}: {what}", path.display());
+        assert_version(&line).map_err(|what| Usage(at(what)))?;
+        match serde_json::from_slice(&line) {
+            Ok(record) => records.push(record),
+            Err(error) => damaged.push(at(format!("not a record: {error}"))),
+        }
     }
-    if records.is_empty() {
-        return Err(Usage(format!("{} holds no records", path.display())));
+    match (records.is_empty(), damaged.is_empty()) {
+        (true, true) => Err(Usage(format!("{} holds no records", path.display()))),
+        (true, false) => Err(Usage(damaged.join("\nerror: "))),
+        _ => Ok(Read { records, damaged }),
     }
-    Ok(records)
+}
+
+/// Refuses a record of another schema version; what is no record at all is told elsewhere.
+fn assert_version(line: &[u8]) -> Result<(), String> {
+    #[derive(serde::Deserialize)]
+    struct Version {
+        schema_version: u32,
+    }
+    let Ok(Version { schema_version }) = serde_json::from_slice(line) else { return Ok(()) };
+    let remedy = match schema_version.cmp(&SCHEMA_VERSION) {
+        Ordering::Equal => return Ok(()),
+        Ordering::Less => "measure again, or read it with the longhaul that made it (its build.version)",
+        Ordering::Greater => "read it with a newer longhaul",
+    };
+    Err(format!(
+        "a record of schema version {schema_version}, and this longhaul reads {SCHEMA_VERSION}: {remedy}"
+    ))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::tests::record;
 
     #[test]
     fn damage_is_named_by_file_and_line() {
@@ -90,6 +141,37 @@ mod tests {
         fs::write(&path, "").unwrap();
         assert!(read(&path).unwrap_err().to_string().contains("holds no records"));
         assert!(read(&folder.path().join("none")).unwrap_err().to_string().contains("cannot read"));
+    }
+
+    #[test]
+    fn what_is_whole_beside_damage_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(RECORDS);
+        let good = to_line(&record("h2")).unwrap();
+        fs::write(&path, format!("{good}{{\"half\": \n{good}\u{0}\u{fffd}\n")).unwrap();
+        let read = read_what_is_whole(folder.path()).unwrap();
+        assert_eq!(read.records.len(), 2);
+        let told = read.assert_whole().unwrap_err().to_string();
+        assert!(
+            told.contains("records.jsonl:2: not a record") && told.contains("records.jsonl:4: "),
+            "{told}"
+        );
+        assert_eq!(super::read(folder.path()).unwrap_err().to_string(), told);
+    }
+
+    #[test]
+    fn another_schema_version_is_refused_with_what_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(RECORDS);
+        for (version, remedy) in [(0, "measure again"), (SCHEMA_VERSION + 1, "a newer longhaul")] {
+            let other = Record { schema_version: version, ..record("h2") };
+            fs::write(&path, to_line(&record("h2")).unwrap() + &to_line(&other).unwrap()).unwrap();
+            let told = read_what_is_whole(&path).unwrap_err().to_string();
+            assert!(
+                told.contains("records.jsonl:2: a record of schema version") && told.contains(remedy),
+                "{told}"
+            );
+        }
     }
 
     #[test]

@@ -23,18 +23,24 @@ pub(crate) enum Stop {
 /// What all records of an invocation share, and what is kept of them for the summary.
 pub(crate) struct Session {
     run_id: String,
+    command: String,
     host: Host,
     build: Build,
     samples: Vec<Sample>,
 }
 
 impl Session {
+    /// A session of this command.
     pub(crate) fn new(host: Host, build: Build) -> Self {
-        Self { run_id: Uuid::now_v7().to_string(), host, build, samples: Vec::new() }
+        Self { run_id: Uuid::now_v7().to_string(), command: command_line(), host, build, samples: Vec::new() }
     }
 
     pub(super) fn samples(&self) -> &[Sample] {
         &self.samples
+    }
+
+    pub(super) fn command(&self) -> &str {
+        &self.command
     }
 
     pub(super) fn host(&self) -> &Host {
@@ -97,12 +103,18 @@ impl Session {
             sender: measured.sender.map(|sender| sender.judged(case, End::Sender)),
             receiver: measured.receiver.map(|receiver| receiver.judged(case, End::Receiver)),
             integrity: measured.integrity,
+            command: Some(self.command.clone()),
             host: self.host.clone(),
             build: self.build.clone(),
             link: measured.link,
             limits: case.limits.clone(),
         }
     }
+}
+
+/// The command line, without the folder that this binary happens to be in.
+fn command_line() -> String {
+    std::iter::once("longhaul".into()).chain(std::env::args().skip(1)).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

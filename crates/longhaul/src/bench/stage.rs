@@ -94,7 +94,8 @@ impl<'a> Stage<'a> {
         if self.view.is_live() {
             state_own_cost(self.began, self.used);
         }
-        let page = report::page(title, markdown, &command_line(), self.session.host(), self.session.build());
+        let page =
+            report::page(title, markdown, self.session.command(), self.session.host(), self.session.build());
         self.results.write_file("summary.md", &page)?;
         if self.args.json {
             eprint!("{text}");
@@ -104,11 +105,6 @@ impl<'a> Stage<'a> {
         eprintln!("results: {}", self.results.folder().display());
         Ok(())
     }
-}
-
-/// The command line, without the folder that this binary happens to be in.
-fn command_line() -> String {
-    std::iter::once("longhaul".into()).chain(std::env::args().skip(1)).collect::<Vec<_>>().join(" ")
 }
 
 /// What watching cost, which the workers' figures do not contain but their machine bore.

@@ -1,16 +1,12 @@
 //! A worker process as the orchestrator sees it.
 
-use std::{
-    path::Path,
-    process::Stdio,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{path::Path, process::Stdio, time::Duration};
 
 use serde::Serialize;
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines},
     process::{Child, ChildStderr, ChildStdin, ChildStdout, Command},
+    task::JoinHandle,
     time::timeout,
 };
 
@@ -34,7 +30,8 @@ pub(super) struct Worker {
     child: Child,
     orders: ChildStdin,
     events: Lines<BufReader<ChildStdout>>,
-    last_words: Arc<Mutex<String>>,
+    /// Ends when nobody has the process's standard error open any more.
+    last_words: Option<JoinHandle<String>>,
     silence: Duration,
 }
 
@@ -63,7 +60,7 @@ impl Worker {
             child,
             orders,
             events: BufReader::new(stdout).lines(),
-            last_words: listen_for_last_words(stderr),
+            last_words: Some(listen_for_last_words(stderr)),
             silence: Duration::from_secs_f64(job.timeout_s) + GRACE,
         };
         worker.tell(job).await?;
@@ -104,8 +101,11 @@ impl Worker {
             Ok(Ok(status)) => status.to_string(),
             _ => "it closed its output".into(),
         };
-        let words = self.last_words.lock().unwrap_or_else(PoisonError::into_inner);
-        let words = if words.is_empty() { String::new() } else { format!(": {words}") };
+        let words = match self.last_words.take() {
+            Some(words) => timeout(FAREWELL, words).await.ok().and_then(Result::ok).unwrap_or_default(),
+            None => String::new(),
+        };
+        let words = if words.is_empty() { words } else { format!(": {words}") };
         failed(self.end, format!("died ({status}){words}"))
     }
 
@@ -123,19 +123,17 @@ impl Worker {
     }
 }
 
-/// Keeps the last line that a worker writes to its standard error.
-fn listen_for_last_words(stderr: ChildStderr) -> Arc<Mutex<String>> {
-    let last = Arc::new(Mutex::new(String::new()));
-    let heard = last.clone();
+/// Listens for the last line that a worker writes to its standard error.
+fn listen_for_last_words(stderr: ChildStderr) -> JoinHandle<String> {
     tokio::spawn(async move {
-        let mut lines = BufReader::new(stderr).lines();
+        let (mut lines, mut last) = (BufReader::new(stderr).lines(), String::new());
         while let Ok(Some(line)) = lines.next_line().await {
             if !line.trim().is_empty() {
-                *heard.lock().unwrap_or_else(PoisonError::into_inner) = line;
+                last = line;
             }
         }
-    });
-    last
+        last
+    })
 }
 
 fn failed(end: End, what: impl std::fmt::Display) -> Fault {

@@ -2,6 +2,7 @@
 
 mod bench;
 mod check;
+mod compare;
 mod limits;
 mod prove;
 mod remote;
@@ -15,6 +16,7 @@ use clap::{Parser, Subcommand, error::ErrorKind};
 
 pub(crate) use bench::{Affinity, BenchArgs, Defaults};
 pub(crate) use check::CheckArgs;
+pub(crate) use compare::CompareArgs;
 pub(crate) use prove::ProveArgs;
 pub(crate) use remote::{FetchArgs, RemoteArgs, SendArgs};
 pub(crate) use serve::ServeArgs;
@@ -43,6 +45,8 @@ pub(crate) enum Command {
     Prove(Box<ProveArgs>),
     /// Hold records against memory ceilings; exit 4 on a breach.
     Check(CheckArgs),
+    /// Compare two sets of records, with confidence intervals.
+    Compare(CompareArgs),
     /// Tell what on this machine would spoil a measurement, what it costs, and how to mend it.
     Doctor,
     /// One end of a case; started by `bench`.

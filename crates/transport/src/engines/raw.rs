@@ -59,11 +59,7 @@ pub(crate) fn footprint(end: End, shape: Shape) -> Vec<Term> {
         End::Sender => Vec::new(),
         End::Receiver => {
             let bytes = 2 * READ as u64 * shape.connections();
-            vec![Term::new(
-                "read buffers",
-                bytes,
-                "2 × 64 KiB a connection: one at the sink, one being read",
-            )]
+            vec![Term::new("read buffers", bytes, "2 × 64 KiB a connection: one at the sink, one being read")]
         }
     }
 }

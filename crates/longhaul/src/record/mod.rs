@@ -3,6 +3,9 @@
 //! Its fields are what scripts lean on; they grow, and never change their meaning. A figure that could not
 //! be taken is null.
 
+mod fault;
+
+pub(crate) use fault::{Fault, FaultKind, fault};
 use metrics::{
     Latency, Point, Throughput,
     process::{ContextSwitches, Faults},
@@ -55,6 +58,9 @@ pub(crate) struct Record {
     pub(crate) receiver: Option<EndRecord>,
     /// The proof of the content; null where the sink takes no digest.
     pub(crate) integrity: Option<Integrity>,
+    /// The command line that made it; null in records of before 2026-11-23.
+    #[serde(default)]
+    pub(crate) command: Option<String>,
     /// The machine.
     pub(crate) host: Host,
     /// The binary.
@@ -130,80 +136,6 @@ impl From<&Case> for CaseRecord {
 pub(crate) enum Outcome {
     Ok,
     Error,
-}
-
-/// What went wrong, and where it began.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub(crate) struct Fault {
-    pub(crate) kind: FaultKind,
-    pub(crate) message: String,
-    /// The end that failed first; null if it was neither.
-    pub(crate) end: Option<End>,
-}
-
-/// A fault whose end is not known yet.
-pub(crate) fn fault(kind: FaultKind, message: impl ToString) -> Fault {
-    Fault { kind, message: message.to_string(), end: None }
-}
-
-impl From<transport::Error> for Fault {
-    fn from(error: transport::Error) -> Self {
-        use transport::Error::*;
-        let kind = match error {
-            Connect { .. } => FaultKind::Connect,
-            Listen { .. } => FaultKind::Listen,
-            Identity(_) | Handshake(_) => FaultKind::Handshake,
-            Truncated(_) => FaultKind::Truncated,
-            Body(_) => FaultKind::Payload,
-            Protocol { .. } => FaultKind::Protocol,
-        };
-        fault(kind, error)
-    }
-}
-
-impl From<payload::Error> for Fault {
-    fn from(error: payload::Error) -> Self {
-        fault(FaultKind::Payload, error)
-    }
-}
-
-impl From<receiver::Error> for Fault {
-    fn from(error: receiver::Error) -> Self {
-        let kind = match error {
-            receiver::Error::Broken { .. } | receiver::Error::Length { .. } => FaultKind::Truncated,
-            receiver::Error::Save(_) => FaultKind::Save,
-        };
-        fault(kind, error)
-    }
-}
-
-/// Kinds of failures. The earlier one is rather the cause, the later one rather the consequence, where
-/// both ends report one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum FaultKind {
-    /// The payload could not be read to its end.
-    Payload,
-    /// The body could not be saved.
-    Save,
-    /// A worker process died, or said what could not be understood.
-    Worker,
-    /// Nothing could be listened on.
-    Listen,
-    /// Nobody could be reached.
-    Connect,
-    /// The ends could not agree.
-    Handshake,
-    /// The digests differ.
-    Integrity,
-    /// The server answered with an error.
-    Http,
-    /// Nothing moved for too long.
-    Timeout,
-    /// The connection or the protocol broke.
-    Protocol,
-    /// A body ended before its end.
-    Truncated,
 }
 
 /// What one end measured of itself.
@@ -296,8 +228,54 @@ pub(crate) struct LinkRecord {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+    use crate::case::tests::plain;
+
+    /// A run that went well, of which nothing was measured but two peaks of memory.
+    pub(crate) fn record(protocol: &str) -> Record {
+        let case = plain(protocol);
+        let end = EndRecord {
+            bytes: case.body.0,
+            memory: MemoryRecord {
+                baseline_rss_bytes: Some(7 << 20),
+                peak_rss_bytes: Some(8 << 20),
+                baseline_anon_bytes: None,
+                peak_anon_bytes: None,
+                budget_bytes: Some(4 << 20),
+                within_budget: Some(true),
+                socket_peak_bytes: None,
+                timeline: Vec::new(),
+            },
+            cpu: CpuRecord { user_s: None, system_s: None, s_per_gib: None },
+            faults: None,
+            context_switches: None,
+            throughput: None,
+            chunk_latency: None,
+            transport: None,
+        };
+        Record {
+            schema_version: SCHEMA_VERSION,
+            run_id: "some".into(),
+            case: CaseRecord::from(&case),
+            round: 0,
+            started_at: "2026-11-23T00:00:00Z".into(),
+            outcome: Outcome::Ok,
+            error: None,
+            elapsed_s: Some(1.0),
+            goodput_bytes_per_s: Some(case.body.0 as f64),
+            handshake_s: None,
+            first_byte_s: None,
+            sender: Some(end.clone()),
+            receiver: Some(end),
+            integrity: None,
+            command: Some("longhaul bench".into()),
+            host: Host::here(),
+            build: Build::this(),
+            link: None,
+            limits: case.limits,
+        }
+    }
 
     /// The schema stands beside the code, so that a change to a record shows in a review.
     #[test]

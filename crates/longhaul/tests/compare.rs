@@ -1,0 +1,98 @@
+//! Two sets of records compared by the real binary.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Output,
+};
+
+use common::{Out, bench, run};
+use serde_json::Value;
+
+/// Fourteen rounds of uploads whose sender keeps to a rate, so that a busy machine does not decide the test.
+fn runs(rate: &str) -> Vec<Value> {
+    let out = Out::new();
+    let folder = out.text();
+    let args = ["bench", "--quiet", "--rounds", "14", "--limit-rate", rate, "--out", &folder];
+    let case = ["--protocol", "h1c,h2c", "--size", "8MiB", "--chunk-size", "64KiB", "--sink", "discard"];
+    let output = run(&[&args[..], &case].concat());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let mut records = out.records();
+    for record in &mut records {
+        // An end that is slow on purpose is another case by its name; here it is to stand for the same.
+        let name = record["case"]["name"].as_str().unwrap().replace(&format!("+limit={rate}"), "");
+        record["case"]["name"] = name.into();
+    }
+    records
+}
+
+fn write(folder: &Path, name: &str, records: &[&Value]) -> PathBuf {
+    let path = folder.join(name);
+    let lines: String = records.iter().map(|record| format!("{record}\n")).collect();
+    fs::write(&path, lines).unwrap();
+    path
+}
+
+fn compare(base: &Path, candidate: &Path, args: &[&str]) -> (Output, String) {
+    let mut all = vec!["compare", base.to_str().unwrap(), candidate.to_str().unwrap()];
+    all.extend(args);
+    let output = run(&all);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    (output, text)
+}
+
+#[test]
+fn a_sender_slowed_by_a_tenth_is_worse_and_a_run_split_in_two_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let (fast, slow) = (runs("64MiB"), runs("57MiB"));
+    let parity = |records: &[Value], odd: u64, name: &str| {
+        let half: Vec<&Value> = records.iter().filter(|r| r["round"].as_u64().unwrap() % 2 == odd).collect();
+        write(folder.path(), name, &half)
+    };
+    let (base, same) = (parity(&fast, 0, "base.jsonl"), parity(&fast, 1, "same.jsonl"));
+    let candidate = parity(&slow, 0, "slow.jsonl");
+    let speed = ["--threshold", "goodput=5%,rss=50%,cpu=500%", "--fail-on", "worse"];
+
+    let (output, text) = compare(&base, &same, &speed);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    let (output, text) = compare(&base, &candidate, &speed);
+    assert_eq!(output.status.code(), Some(3), "{text}");
+    let slower = text.lines().filter(|line| line.contains("goodput") && line.ends_with("WORSE"));
+    assert_eq!(slower.count(), 2, "{text}");
+    let (output, text) = compare(&candidate, &base, &speed);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(text.contains("better"), "{text}");
+    let (output, _) = compare(&base, &candidate, &["--threshold", "50%", "--fail-on", "worse"]);
+    assert_eq!(output.status.code(), Some(0));
+}
+
+#[test]
+fn missing_new_and_different_is_told_and_damage_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let args = ["--size", "1MiB", "--chunk-size", "64KiB", "--protocol"];
+    let (_, base) = bench(&[&args[..], &["h1c,h2c"]].concat());
+    let (_, mut candidate) = bench(&[&args[..], &["h2c,tcp"]].concat());
+    candidate.iter_mut().for_each(|record| record["host"]["kernel"] = "9.9".into());
+    let base = write(folder.path(), "base.jsonl", &base.iter().collect::<Vec<_>>());
+    let candidate = write(folder.path(), "candidate.jsonl", &candidate.iter().collect::<Vec<_>>());
+
+    let (output, text) = compare(&base, &candidate, &[]);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(text.contains("MISSING  h1c/up/64KiB/1MiB") && text.contains("NEW  tcp/up/64KiB/1MiB"), "{text}");
+    assert!(text.contains("DIFFERENT  machine kernel: ") && text.contains("9.9 in the candidate"), "{text}");
+    let (output, text) = compare(&base, &candidate, &["--fail-on", "worse"]);
+    assert_eq!(output.status.code(), Some(6), "one round tells nothing: {text}");
+
+    let whole = fs::read_to_string(&candidate).unwrap();
+    fs::write(&candidate, format!("{whole}{{\"schema_version\": 1, \n")).unwrap();
+    let (output, text) = compare(&base, &candidate, &[]);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(
+        told.contains("candidate.jsonl:3: not a record") && text.contains("h2c/up/64KiB/1MiB"),
+        "{told}{text}"
+    );
+}
