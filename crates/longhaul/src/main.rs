@@ -51,6 +51,7 @@ fn main() -> ExitCode {
         Command::Prove(args) => prove::main(&args),
         Command::Check(args) => check::main(&args),
         Command::Compare(args) => compare::main(&args),
+        Command::Report(args) => report::main(&args),
         Command::Doctor => doctor::main(),
         Command::Worker => return worker::main(),
     };

@@ -21,6 +21,7 @@ pub(crate) const RECORDS: &str = "records.jsonl";
 pub(crate) struct Results {
     folder: PathBuf,
     records: File,
+    written: u64,
 }
 
 impl Results {
@@ -33,20 +34,21 @@ impl Results {
             anyhow::bail!("{} is there already: name another folder with --out", path.display());
         }
         let records = File::create_new(&path).with_context(unwritable)?;
-        Ok(Self { folder: folder.into(), records })
+        Ok(Self { folder: folder.into(), records, written: 0 })
     }
 
     /// Appends a record; it is with the operating system when this returns.
     pub(crate) fn write(&mut self, record: &Record) -> anyhow::Result<()> {
         let line = to_line(record)?;
         let written = self.records.write_all(line.as_bytes());
-        written.with_context(|| format!("cannot write {}", self.folder.join(RECORDS).display()))
+        written.with_context(|| format!("cannot write {}", self.folder.join(RECORDS).display()))?;
+        self.written += 1;
+        Ok(())
     }
 
-    /// Writes another file beside the records.
-    pub(crate) fn write_file(&self, name: &str, text: &str) -> anyhow::Result<()> {
-        let path = self.folder.join(name);
-        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
+    /// The records written so far, of which there may be none.
+    pub(crate) fn read_back(&self) -> Result<Vec<Record>, Usage> {
+        if self.written == 0 { Ok(Vec::new()) } else { read(&self.folder) }
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -70,7 +72,7 @@ impl Read {
     /// # Errors
     /// [`Usage`], naming file and line of all that was damaged.
     pub(crate) fn assert_whole(&self) -> Result<(), Usage> {
-        if self.damaged.is_empty() { Ok(()) } else { Err(Usage(self.damaged.join("\nerror: "))) }
+        if self.damaged.is_empty() { Ok(()) } else { Err(told(&self.damaged)) }
     }
 }
 
@@ -104,9 +106,20 @@ pub(crate) fn read_what_is_whole(path: &Path) -> Result<Read, Usage> {
     }
     match (records.is_empty(), damaged.is_empty()) {
         (true, true) => Err(Usage(format!("{} holds no records", path.display()))),
-        (true, false) => Err(Usage(damaged.join("\nerror: "))),
+        (true, false) => Err(told(&damaged)),
         _ => Ok(Read { records, damaged }),
     }
+}
+
+/// How many damaged lines are told one by one.
+const TOLD: usize = 5;
+
+/// Damage, a line each; of much of it, how much more there is.
+fn told(damaged: &[String]) -> Usage {
+    let more = damaged.len().saturating_sub(TOLD);
+    let mut lines: Vec<String> = damaged.iter().take(TOLD).cloned().collect();
+    lines.extend((more > 0).then(|| format!("and {more} more lines are damaged")));
+    Usage(lines.join("\nerror: "))
 }
 
 /// Refuses a record of another schema version; what is no record at all is told elsewhere.
@@ -157,6 +170,30 @@ mod tests {
             "{told}"
         );
         assert_eq!(super::read(folder.path()).unwrap_err().to_string(), told);
+    }
+
+    #[test]
+    fn a_record_of_before_a_field_was_there_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(RECORDS);
+        let mut value = serde_json::to_value(record("h3")).unwrap();
+        value.as_object_mut().unwrap().remove("command");
+        value["limits"].as_object_mut().unwrap().remove("h3-recv");
+        fs::write(&path, format!("{value}\n")).unwrap();
+        let read = super::read(&path).unwrap().remove(0);
+        assert_eq!((read.command, read.limits.h3_recv), (None, transport::H3Recv::Stock));
+    }
+
+    #[test]
+    fn much_damage_is_told_in_few_lines() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(RECORDS);
+        fs::write(&path, "rubbish\n".repeat(100)).unwrap();
+        let told = super::read(&path).unwrap_err().to_string();
+        assert!(
+            told.lines().count() == TOLD + 1 && told.ends_with("and 95 more lines are damaged"),
+            "{told}"
+        );
     }
 
     #[test]

@@ -52,6 +52,7 @@ pub struct Limits {
     /// TLS 1.3 and QUIC: the cipher.
     pub cipher: Cipher,
     /// HTTP/3: how much of a body h3 may hold that nobody has asked for yet.
+    #[serde(default = "H3Recv::before_there_was_a_choice")]
     pub h3_recv: H3Recv,
 }
 
@@ -237,6 +238,11 @@ pub enum H3Recv {
 }
 
 impl H3Recv {
+    /// What records mean that do not say it.
+    fn before_there_was_a_choice() -> Self {
+        Self::Stock
+    }
+
     /// The `--h3-recv` flag's value.
     pub fn name(self) -> &'static str {
         match self {

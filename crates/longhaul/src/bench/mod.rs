@@ -16,7 +16,7 @@ use crate::{
     budget,
     cli::{BenchArgs, Defaults},
     exit::Verdict,
-    report::{self, Summary},
+    report::{self, Set},
 };
 pub(crate) use executor::Measured;
 pub(crate) use repeat::repeat;
@@ -32,13 +32,13 @@ pub(crate) fn main(args: &BenchArgs) -> anyhow::Result<Verdict> {
     }
     let mut stage = Stage::set(args, &cases, cases.len() as u64 * u64::from(args.rounds))?;
     let stop = stage.run(&cases, args.rounds, &mut |_| {})?;
-    let summary = Summary::of(stage.samples());
-    let text =
-        if args.json { String::new() } else { report::table(&summary, io::stdout().is_terminal()) + "\n" };
-    stage.close("longhaul bench", &text, &report::markdown(&summary))?;
+    let records = stage.records()?;
+    let set = Set::of("longhaul bench", &records, None);
+    let text = if args.json { String::new() } else { report::table(&set, io::stdout().is_terminal()) };
+    stage.close(&set, &text)?;
     Ok(match stop {
         Stop::Interrupted => Verdict::Interrupted,
-        Stop::Done => summary.verdict(),
+        Stop::Done => set.exit(),
     })
 }
 

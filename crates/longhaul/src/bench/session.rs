@@ -39,18 +39,6 @@ impl Session {
         &self.samples
     }
 
-    pub(super) fn command(&self) -> &str {
-        &self.command
-    }
-
-    pub(super) fn host(&self) -> &Host {
-        &self.host
-    }
-
-    pub(super) fn build(&self) -> &Build {
-        &self.build
-    }
-
     /// Runs every case `rounds` times, the whole matrix before the next round, so that a machine that
     /// drifts hurts all cases alike. Ctrl-C and SIGTERM end it; a run in flight is dropped, and with it its
     /// processes.

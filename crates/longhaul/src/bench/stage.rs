@@ -18,7 +18,7 @@ use crate::{
     host::Host,
     machine,
     record::Record,
-    report::{self, Sample},
+    report::{self, Sample, Set},
     results::{self, Results},
 };
 
@@ -84,19 +84,26 @@ impl<'a> Stage<'a> {
         self.session.samples()
     }
 
-    /// Takes the live view away, and writes and shows what the runs amount to: `text` for the terminal,
-    /// `markdown` for the folder.
+    /// The records of all runs, as they were written.
+    ///
+    /// # Errors
+    /// They cannot be read back.
+    pub(crate) fn records(&self) -> anyhow::Result<Vec<Record>> {
+        Ok(self.results.read_back()?)
+    }
+
+    /// Takes the live view away, shows what the runs amount to, and writes the report beside the records.
     ///
     /// # Errors
     /// The folder cannot be written, or stdout is closed.
-    pub(crate) fn close(self, title: &str, text: &str, markdown: &str) -> anyhow::Result<()> {
+    pub(crate) fn close(self, set: &Set, text: &str) -> anyhow::Result<()> {
         self.view.finish();
         if self.view.is_live() {
             state_own_cost(self.began, self.used);
         }
-        let page =
-            report::page(title, markdown, self.session.command(), self.session.host(), self.session.build());
-        self.results.write_file("summary.md", &page)?;
+        if !set.is_empty() {
+            report::write(set, &report::OF_A_BENCH, self.results.folder())?;
+        }
         if self.args.json {
             eprint!("{text}");
         } else {

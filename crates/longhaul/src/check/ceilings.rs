@@ -15,7 +15,7 @@ use crate::{
 /// A file of ceilings.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Ceilings {
+pub(crate) struct Ceilings {
     ceiling: Vec<Spanned<Ceiling>>,
     pub(super) drift: Option<Drift>,
     /// The line of each ceiling, from 1.
@@ -92,7 +92,7 @@ impl<T: PartialEq> Pattern<T> {
 impl Ceilings {
     /// # Errors
     /// [`Usage`], naming file, line and field, if the file cannot be read, is damaged, or contradicts itself.
-    pub(super) fn read(path: &Path) -> Result<Self, Usage> {
+    pub(crate) fn read(path: &Path) -> Result<Self, Usage> {
         let text = fs::read_to_string(path)
             .map_err(|error| Usage(format!("cannot read ceilings {}: {error}", path.display())))?;
         Self::parse(&text).map_err(|(line, error)| Usage(format!("{}:{line}: {error}", path.display())))
@@ -133,6 +133,11 @@ impl Ceilings {
     pub(super) fn of(&self, case: &CaseRecord, end: End) -> Option<(usize, &Ceiling)> {
         let all = self.ceiling.iter().map(Spanned::get_ref).enumerate();
         all.filter(|(_, ceiling)| ceiling.matches(case, end)).min_by_key(|(_, ceiling)| ceiling.stars())
+    }
+
+    /// The most that may be resident of one end of a case, in bytes.
+    pub(crate) fn peak_rss(&self, case: &CaseRecord, end: End) -> Option<u64> {
+        self.of(case, end)?.1.peak_rss.map(|size| size.0)
     }
 
     /// The lines of the ceilings whose numbers are not among `used`.

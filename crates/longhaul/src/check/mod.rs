@@ -12,7 +12,7 @@ use crate::{
     exit::{Usage, Verdict},
     results,
 };
-use ceilings::Ceilings;
+pub(crate) use ceilings::Ceilings;
 use findings::Findings;
 
 /// Runs the command.

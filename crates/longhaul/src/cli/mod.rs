@@ -6,6 +6,7 @@ mod compare;
 mod limits;
 mod prove;
 mod remote;
+mod report;
 mod serve;
 mod trust;
 mod values;
@@ -19,6 +20,7 @@ pub(crate) use check::CheckArgs;
 pub(crate) use compare::CompareArgs;
 pub(crate) use prove::ProveArgs;
 pub(crate) use remote::{FetchArgs, RemoteArgs, SendArgs};
+pub(crate) use report::ReportArgs;
 pub(crate) use serve::ServeArgs;
 
 use crate::exit::USAGE;
@@ -47,6 +49,8 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// Compare two sets of records, with confidence intervals.
     Compare(CompareArgs),
+    /// Render records: a page for a browser, Markdown, CSV, JUnit XML.
+    Report(ReportArgs),
     /// Tell what on this machine would spoil a measurement, what it costs, and how to mend it.
     Doctor,
     /// One end of a case; started by `bench`.

@@ -18,7 +18,7 @@ use crate::{
     case::{Case, Rates},
     cli::{Defaults, ProveArgs},
     exit::Verdict,
-    report::Summary,
+    report::{Conclusion, Set, Summary},
     size::ByteSize,
 };
 pub(crate) use fit::Slope;
@@ -118,7 +118,12 @@ impl<'a> Proof<'a> {
         let told =
             told(&controls) + &failed.iter().map(|fault| format!("FAILED  {fault}\n")).collect::<String>();
         let text = table::text(&judgements, io::stdout().is_terminal()) + &told;
-        stage.close("longhaul prove", &text, &(table::markdown(&judgements) + "\n" + &told))?;
+        let conclusion = Conclusion {
+            markdown: table::markdown(&judgements) + "\n" + &told,
+            notes: table::notes(&judgements).into_iter().chain(told.lines().map(str::to_owned)).collect(),
+        };
+        let records = stage.records()?;
+        stage.close(&Set::of("longhaul prove", &records, None).concluding(conclusion), &text)?;
         Ok(match stop {
             Stop::Interrupted => Verdict::Interrupted,
             Stop::Done if !failed.is_empty() => Verdict::RunFailed.min(amount(&judgements, &controls)),

@@ -35,6 +35,18 @@ pub(super) fn markdown(judgements: &[Judgement]) -> String {
     )
 }
 
+/// A line for each end: its verdict, and how fast its memory grows.
+pub(super) fn notes(judgements: &[Judgement]) -> Vec<String> {
+    let line = |judgement: &Judgement| {
+        let Judgement { series, constancy, .. } = judgement;
+        let slope = judgement.over_sizes.map_or("no slope".into(), |slope| {
+            format!("{:.2} [{:.2}, {:.2}] MiB per GiB of body", slope.estimate, slope.low, slope.high)
+        });
+        format!("{constancy}: {} {}, {slope}", series.name, series.end)
+    };
+    judgements.iter().map(line).collect()
+}
+
 fn rows(judgements: &[Judgement], header: [String; 6]) -> Table {
     let mut table = Table::new();
     table.set_header(header);

@@ -1,12 +1,84 @@
-//! From records to what people read: samples → derived rows → tables.
+//! From records to what people read and CI acts on.
+//!
+//! [`sample`]s are what a summary needs of records; [`summary`] derives a row a case; [`finding`]s say what is
+//! wrong; a [`set`] has all of it, and each [`Format`] makes one file of a set. The [`table`] is for the terminal.
 
+mod csv;
+mod finding;
+mod junit;
+mod markdown;
+mod page;
+mod pictures;
 mod sample;
+mod set;
 mod summary;
 mod table;
 
+use std::{fs, path::Path};
+
+use anyhow::Context as _;
+
+use crate::{
+    check::Ceilings,
+    cli::ReportArgs,
+    exit::{Usage, Verdict},
+    record::Record,
+    results,
+};
 pub(crate) use sample::Sample;
+pub(crate) use set::{Conclusion, Set};
 pub(crate) use summary::{Summary, median};
-pub(crate) use table::{markdown, page, table};
+pub(crate) use table::table;
+
+/// A way to write down what a set of records amounts to, as one file.
+pub(crate) trait Format: Sync {
+    /// As `--format` has it.
+    fn name(&self) -> &'static str;
+
+    /// The name of the file.
+    fn file(&self) -> &'static str;
+
+    /// The text of the file.
+    fn render(&self, set: &Set) -> anyhow::Result<String>;
+}
+
+/// All formats.
+pub(crate) static FORMATS: [&dyn Format; 4] = [&page::Html, &markdown::Markdown, &csv::Csv, &junit::Junit];
+
+/// What every bench writes beside its records.
+pub(crate) static OF_A_BENCH: [&dyn Format; 2] = [&page::Html, &markdown::Markdown];
+
+/// Runs `longhaul report`.
+pub(crate) fn main(args: &ReportArgs) -> anyhow::Result<Verdict> {
+    let ceilings = args.ceilings.as_deref().map(Ceilings::read).transpose()?;
+    let reads = args.records.iter().map(|path| results::read_what_is_whole(path));
+    let reads = reads.collect::<Result<Vec<_>, Usage>>()?;
+    let records: Vec<Record> = reads.iter().flat_map(|read| read.records.iter().cloned()).collect();
+    let title = args.title.as_deref().unwrap_or("longhaul report");
+    let set = Set::of(title, &records, ceilings.as_ref());
+    write(&set, &args.format, &args.out)?;
+    if args.svg {
+        pictures::write(&set, &args.out)?;
+    }
+    eprintln!("report: {}", args.out.display());
+    reads.iter().try_for_each(results::Read::assert_whole)?;
+    Ok(Verdict::Good)
+}
+
+/// Writes a set into a folder, in each of these formats.
+///
+/// # Errors
+/// The folder cannot be written.
+pub(crate) fn write(set: &Set, formats: &[&dyn Format], folder: &Path) -> anyhow::Result<()> {
+    fs::create_dir_all(folder)
+        .with_context(|| format!("cannot write the report into {}", folder.display()))?;
+    for format in formats {
+        let path = folder.join(format.file());
+        let text = format.render(set)?;
+        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(())
+}
 
 /// Bytes as MiB.
 pub(crate) fn mib(bytes: u64) -> f64 {
@@ -21,4 +93,36 @@ pub(crate) fn mib_per_s(rate: f64) -> f64 {
 /// Bytes per second as Gbit/s (powers of 1000, as networks count).
 pub(crate) fn gbit_per_s(rate: f64) -> f64 {
     rate * 8.0 / 1e9
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{End, Fault, FaultKind, Outcome, tests::record};
+
+    /// A run that went well, one over its budget, one that failed.
+    pub(super) fn bad_day() -> Vec<Record> {
+        let mut over = record("h2");
+        if let Some(end) = &mut over.receiver {
+            end.memory.peak_rss_bytes = Some(30 << 20);
+            end.memory.within_budget = Some(false);
+        }
+        let message = "it said \"no\", twice".into();
+        let fault = Fault { kind: FaultKind::Protocol, message, end: Some(End::Sender) };
+        let failed = Record {
+            outcome: Outcome::Error,
+            error: Some(fault),
+            goodput_bytes_per_s: None,
+            receiver: None,
+            ..record("h3")
+        };
+        vec![record("tcp"), over, failed]
+    }
+
+    #[test]
+    fn every_format_has_a_name_and_a_file_of_its_own() {
+        let names = set::distinct(FORMATS.iter().map(|format| format.name()));
+        let files = set::distinct(FORMATS.iter().map(|format| format.file()));
+        assert_eq!((names.len(), files.len()), (FORMATS.len(), FORMATS.len()));
+    }
 }

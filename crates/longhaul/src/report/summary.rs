@@ -1,5 +1,6 @@
 //! Derives one row a case from its rounds.
 
+use serde::Serialize;
 use transport::Features;
 
 use super::sample::{EndSample, Sample};
@@ -18,10 +19,10 @@ pub(crate) struct Summary {
 #[derive(Debug)]
 pub(super) struct Row {
     pub(super) case: CaseRecord,
-    /// Median, in bytes per second.
-    pub(super) goodput: Option<f64>,
-    /// Goodput over the baseline's, the median of the rounds' ratios.
-    pub(super) of_baseline: Option<(f64, &'static str)>,
+    /// In bytes per second.
+    pub(super) goodput: Option<Spread>,
+    /// Goodput over the baseline's, of the rounds' ratios.
+    pub(super) of_baseline: Option<(Spread, &'static str)>,
     /// The highest of all rounds.
     pub(super) sender_rss: Option<u64>,
     pub(super) receiver_rss: Option<u64>,
@@ -32,6 +33,25 @@ pub(super) struct Row {
     pub(super) faults: Vec<Fault>,
     /// Ends that grew past their budget: by how much, and what it was.
     pub(super) over: Vec<(End, u64, u64)>,
+}
+
+/// A figure over the rounds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub(super) struct Spread {
+    pub(super) median: f64,
+    pub(super) least: f64,
+    pub(super) most: f64,
+}
+
+impl Spread {
+    fn of(values: impl Iterator<Item = f64>) -> Option<Self> {
+        let values: Vec<f64> = values.collect();
+        Some(Self {
+            median: median(values.iter().copied())?,
+            least: values.iter().copied().min_by(f64::total_cmp)?,
+            most: values.iter().copied().max_by(f64::total_cmp)?,
+        })
+    }
 }
 
 impl Summary {
@@ -48,7 +68,8 @@ impl Summary {
 
     /// The median goodput of all sizes of a case, in bytes per second.
     pub(crate) fn goodput_of(&self, series: &str) -> Option<f64> {
-        median(self.rows.iter().filter(|row| row.case.series() == series).filter_map(|row| row.goodput))
+        let rows = self.rows.iter().filter(|row| row.case.series() == series);
+        median(rows.filter_map(|row| Some(row.goodput?.median)))
     }
 
     /// What went wrong in each run that failed.
@@ -76,7 +97,7 @@ impl Row {
         let highest = |end: fn(&Sample) -> EndSample| mine.iter().filter_map(|s| end(s).peak_rss).max();
         let cpu = |end: fn(&Sample) -> EndSample| median(mine.iter().filter_map(|s| end(s).cpu_s_per_gib));
         Some(Self {
-            goodput: median(mine.iter().filter_map(|sample| sample.goodput)),
+            goodput: Spread::of(mine.iter().filter_map(|sample| sample.goodput)),
             of_baseline: of_baseline(&case, &mine, samples),
             sender_rss: highest(|sample| sample.sender),
             receiver_rss: highest(|sample| sample.receiver),
@@ -97,7 +118,7 @@ fn over(sample: &Sample) -> impl Iterator<Item = (End, u64, u64)> {
 }
 
 /// The goodput of `mine` over that of the baseline row in the same round, where both are there.
-fn of_baseline(case: &CaseRecord, mine: &[&Sample], all: &[Sample]) -> Option<(f64, &'static str)> {
+fn of_baseline(case: &CaseRecord, mine: &[&Sample], all: &[Sample]) -> Option<(Spread, &'static str)> {
     let Features { baseline, .. } = transport::by_name(&case.protocol)?.features();
     let baseline = baseline?;
     let ratios = mine.iter().filter_map(|sample| {
@@ -108,7 +129,7 @@ fn of_baseline(case: &CaseRecord, mine: &[&Sample], all: &[Sample]) -> Option<(f
         })?;
         Some(sample.goodput? / other.goodput?)
     });
-    Some((median(ratios)?, baseline))
+    Some((Spread::of(ratios)?, baseline))
 }
 
 /// Whether two cases ask for the same transfer. Limits are left out: protocols have different ones.
@@ -153,7 +174,8 @@ pub(super) mod tests {
     fn a_row_is_the_median_goodput_and_the_highest_peak() {
         let samples = [sample("h2", 0, 3.0, 10), sample("h2", 1, 1.0, 30), sample("h2", 2, 2.0, 20)];
         let rows = Summary::of(&samples).rows;
-        assert_eq!((rows[0].goodput, rows[0].sender_rss, rows[0].runs), (Some(2.0), Some(30), 3));
+        let goodput = Spread { median: 2.0, least: 1.0, most: 3.0 };
+        assert_eq!((rows[0].goodput, rows[0].sender_rss, rows[0].runs), (Some(goodput), Some(30), 3));
         assert_eq!(rows[0].of_baseline, None);
     }
 
@@ -162,7 +184,8 @@ pub(super) mod tests {
         // The machine halves its speed in the second round; the ratio stays.
         let mut samples = vec![sample("tcp", 0, 10.0, 1), sample("h2c", 0, 8.0, 1)];
         samples.extend([sample("tcp", 1, 5.0, 1), sample("h2c", 1, 4.0, 1)]);
-        assert_eq!(Summary::of(&samples).rows[1].of_baseline, Some((0.8, "tcp")));
+        let ratio = Spread { median: 0.8, least: 0.8, most: 0.8 };
+        assert_eq!(Summary::of(&samples).rows[1].of_baseline, Some((ratio, "tcp")));
     }
 
     #[test]
@@ -173,7 +196,8 @@ pub(super) mod tests {
         samples[1].fault = fault(FaultKind::Timeout);
         samples[1].goodput = None;
         let summary = Summary::of(&samples);
-        assert_eq!((summary.rows[0].goodput, summary.verdict()), (Some(3.0), Verdict::RunFailed));
+        assert_eq!(summary.rows[0].goodput.map(|goodput| goodput.median), Some(3.0));
+        assert_eq!(summary.verdict(), Verdict::RunFailed);
         samples[0].fault = fault(FaultKind::Integrity);
         assert_eq!(Summary::of(&samples).verdict(), Verdict::IntegrityFailed);
     }
