@@ -36,6 +36,7 @@ function byChunkView(cases, { value, axisName, amount, reading, tipTexts, line, 
     return tipTable(
       `${sizeText(chunks[at])} chunks`,
       present.map(({ protocol, points }) => [protocol, ...tipTexts(points[at])]),
+      !isLine,
     );
   };
   const series = ({ protocol, points }) =>
@@ -135,6 +136,7 @@ function byProtocolView(cases, { columns, series, hasBars = false, axis, text, r
     return tipTable(
       c.protocol,
       names.map((name) => [name, textOf(c, name)]),
+      hasBars,
     );
   };
   return {

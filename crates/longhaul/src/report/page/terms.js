@@ -9,17 +9,17 @@ const TERMS = {
   goodput: {
     name: "goodput",
     meaning:
-      "Body bytes over the client's time from handing over the request (after the handshake) to the confirmed end: for an upload the receipt, for a download the end of the body with the sink finished. The median of the rounds. 1 MiB/s is 1,048,576 bytes a second, 1 Gbit/s is 1,000,000,000 bits a second.",
+      "Body bytes over the client’s time from handing over the request (after the handshake) to the confirmed end: for an upload the receipt, for a download the end of the body with the sink finished. The median of the rounds. 1 MiB/s is 1,048,576 bytes a second, 1 Gbit/s is 1,000,000,000 bits a second.",
   },
   base: {
     name: "of base",
     meaning:
-      "Goodput over that of the same bytes without HTTP (tcp for h1c and h2c, tls for h1 and h2, quic for h3). The median of the rounds' ratios. What is missing to 1.00 is the HTTP tax.",
+      "Goodput over that of the same bytes without HTTP (tcp for h1c and h2c, tls for h1 and h2, quic for h3). The median of the rounds’ ratios. What is missing to 1.00 is the HTTP tax.",
   },
   rss: {
     name: "peak RSS",
     meaning:
-      "The most memory that the end's own fresh process held (VmHWM at its end), the highest of the rounds. It includes the program's own pages, about 4 MiB.",
+      "The most memory that the end’s own fresh process held (VmHWM at its end), the highest of the rounds. It includes the program’s own pages, about 7 MiB.",
   },
   allowance: {
     name: "the allowance",
@@ -33,17 +33,17 @@ const TERMS = {
   ceiling: { name: "a ceiling", meaning: "What a file of ceilings allows (longhaul check)." },
   cpu: {
     name: "CPU s/GiB",
-    meaning: "User and system time of the end's process per GiB of body. The median of the rounds.",
+    meaning: "User and system time of the end’s process per GiB of body. The median of the rounds.",
   },
   throughput: {
     name: "a throughput percentile",
     meaning:
-      "The receiver's rate over each window of body, a window being the larger of one chunk and 1 MiB: 1 % of the windows were at p1 or slower, 95 % at p95 or slower.",
+      "The receiver’s rate over each window of body, a window being the larger of one chunk and 1 MiB: 1 % of the windows were at p1 or slower, 95 % at p95 or slower.",
   },
   latency: {
     name: "chunk latency",
     meaning:
-      "The sender's time from handing over a chunk to being asked for the next. 99 % of the chunks took p99 or less.",
+      "The sender’s time from handing over a chunk to being asked for the next. 99 % of the chunks took p99 or less.",
   },
   timeline: {
     name: "the timeline",

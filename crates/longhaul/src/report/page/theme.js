@@ -224,12 +224,12 @@ function chartOption(tip, parts) {
   };
 }
 
-function tipTable(title, rows) {
+function tipTable(title, rows, hasBars) {
   const row = ([name, ...texts]) =>
     el(
       "tr",
       {},
-      el("th", { scope: "row" }, keyOf(name)),
+      el("th", { scope: "row" }, keyOf(name, hasBars)),
       texts.map((text) => el("td", {}, text)),
     );
   return el("div", { class: "tip" }, el("strong", {}, title), el("table", {}, el("tbody", {}, rows.map(row))));

@@ -1,0 +1,145 @@
+//! Reports of the real binary, read by what people and CI systems read them with.
+//!
+//! `scripts/peers` installs Chromium and the readers. Where they are missing, the tests say so and pass; with `CI`
+//! set they fail.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use common::{Out, run};
+use serde_json::Value;
+
+/// The folder of the peers; `None` is a visible skip.
+fn peers() -> Option<PathBuf> {
+    let folder = Path::new(env!("CARGO_BIN_EXE_longhaul")).ancestors().nth(2).unwrap().join("peers");
+    if folder.join("complete-2").exists() {
+        return Some(folder);
+    }
+    assert!(std::env::var_os("CI").is_none(), "the readers are missing: run scripts/peers");
+    eprintln!("SKIPPED: the readers are missing: run scripts/peers");
+    None
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// A bench of a few rows, both directions, two chunk and two body sizes, with enough windows for percentiles.
+fn bench() -> Out {
+    let out = Out::new();
+    let folder = out.text();
+    let args = ["bench", "--quiet", "--rounds", "2", "--direction", "up,down", "--out", &folder];
+    let matrix = ["--protocol", "tcp,h1c,h2c,h2", "--chunk-size", "16KiB,64KiB", "--size", "4MiB,24MiB"];
+    let output = run(&[&args[..], &matrix].concat());
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    out
+}
+
+/// Has Chromium open a page and look for whatever is wrong with it; screenshots stay in the build's folder.
+fn browse(peers: &Path, page: &Path, name: &str) -> Output {
+    let check = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/page/check.mjs");
+    let screenshots = Path::new(env!("CARGO_TARGET_TMPDIR")).join("report").join(name);
+    let mut node = Command::new("node");
+    node.arg(check).arg(page).arg(screenshots);
+    node.env("LONGHAUL_NODE_MODULES", peers.join("node/node_modules")).output().unwrap()
+}
+
+#[test]
+fn a_browser_finds_nothing_wrong_with_the_page_of_a_bench() {
+    let Some(peers) = peers() else { return };
+    let out = bench();
+    let page = out.path().join("report.html");
+    let checked = browse(&peers, &page, "bench");
+    assert!(checked.status.success(), "{}", text(&checked.stderr));
+    for name in ["desktop-light", "desktop-dark", "phone-light", "phone-dark"] {
+        let shot = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("report/bench/{name}.png"));
+        assert!(fs::metadata(shot).unwrap().len() > 20_000, "{name}");
+    }
+
+    // What checks must notice what is wrong.
+    let whole = fs::read_to_string(&page).unwrap();
+    let broken = |from: &str, to: &str| {
+        assert!(whole.contains(from), "{from}");
+        fs::write(&page, whole.replacen(from, to, 1)).unwrap();
+        let checked = browse(&peers, &page, "broken");
+        (checked.status.code(), text(&checked.stderr))
+    };
+    let (code, told) = broken("</main>", "<img src=\"http://127.0.0.1:9/x.png\" alt=\"\"></main>");
+    assert!(code == Some(1) && told.contains("127.0.0.1:9"), "{told}");
+    let (code, told) = broken("\"use strict\";", "\"use strict\";console.error(\"out of luck\");");
+    assert!(code == Some(1) && told.contains("out of luck"), "{told}");
+}
+
+#[test]
+fn other_programs_read_csv_junit_and_markdown() {
+    let Some(peers) = peers() else { return };
+    let (out, report) = (bench(), Out::new());
+    // One end over its budget, one run that failed.
+    let lines = fs::read_to_string(out.path().join("records.jsonl")).unwrap();
+    let mut records: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    records[0]["receiver"]["memory"]["within_budget"] = false.into();
+    let fault = serde_json::json!({"kind": "timeout", "message": "a, \"b\" <c> | d", "end": null});
+    (records[1]["error"], records[1]["outcome"]) = (fault, "error".into());
+    let edited = out.path().join("edited.jsonl");
+    fs::write(&edited, records.iter().map(|record| format!("{record}\n")).collect::<String>()).unwrap();
+    let output = run(&["report", edited.to_str().unwrap(), "-o", &report.text(), "--svg"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(report.path().join("goodput-up.svg").exists() && report.path().join("report.html").exists());
+
+    let reader = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/formats.py");
+    let read = Command::new(peers.join("bin/python")).arg(reader).arg(report.path()).output().unwrap();
+    assert!(read.status.success(), "{}", text(&read.stderr));
+    let read: Value = serde_json::from_slice(&read.stdout).unwrap();
+
+    let runs = read["csv"].as_array().unwrap();
+    assert_eq!(runs.len(), records.len());
+    assert_eq!(runs[1]["error"], "a, \"b\" <c> | d");
+    let goodput: f64 = runs[2]["goodput_bytes_per_s"].as_str().unwrap().parse().unwrap();
+    assert_eq!(goodput, records[2]["goodput_bytes_per_s"].as_f64().unwrap());
+
+    let tests = read["junit"].as_array().unwrap();
+    assert_eq!(tests.len(), 32, "a case each");
+    let results = |name: &Value| tests.iter().find(|test| test["name"] == *name).unwrap()["results"].clone();
+    assert_eq!(results(&records[0]["case"]["name"]), serde_json::json!(["Failure"]));
+    assert_eq!(results(&records[1]["case"]["name"]), serde_json::json!(["Error"]));
+    assert_eq!(results(&records[3]["case"]["name"]), serde_json::json!([]));
+
+    let rows = read["markdown"].as_array().unwrap();
+    assert_eq!(rows.len(), 33, "a head and a row a case");
+    assert_eq!(rows[1][0], records[0]["case"]["name"]);
+    assert_eq!(rows[1][6], "over budget");
+}
+
+#[test]
+fn bad_input_is_named_and_the_rest_is_reported() {
+    let (out, report) = (Out::new(), Out::new());
+    let folder = out.text();
+    let bench =
+        ["bench", "--quiet", "--rounds", "1", "--protocol", "tcp", "--size", "1MiB", "--chunk-size", "64KiB"];
+    assert!(run(&[&bench[..], &["--out", &folder]].concat()).status.success());
+    let records = out.path().join("records.jsonl");
+    let whole = fs::read_to_string(&records).unwrap();
+    let told = |content: String, to: &str| {
+        fs::write(&records, content).unwrap();
+        let output = run(&["report", &folder, "-o", to]);
+        (output.status.code(), text(&output.stderr))
+    };
+    let (code, stderr) = told(format!("{whole}half a rec"), &report.text());
+    assert!(code == Some(2) && stderr.contains("records.jsonl:2: not a record"), "{stderr}");
+    assert!(fs::read_to_string(report.path().join("summary.md")).unwrap().contains("tcp/up/64KiB/1MiB"));
+    let (code, stderr) = told(String::new(), &report.text());
+    assert!(code == Some(2) && stderr.contains("holds no records"), "{stderr}");
+    let newer = whole.replace("\"schema_version\":1", "\"schema_version\":2");
+    let (code, stderr) = told(whole.clone() + &newer, &report.text());
+    assert!(code == Some(2) && stderr.contains("records.jsonl:2: a record of schema version 2"), "{stderr}");
+    let (code, stderr) = told(whole, "/proc/none");
+    assert!(code == Some(1) && stderr.contains("cannot write the report into /proc/none"), "{stderr}");
+    let output = run(&["report", &folder, "--format", "pdf"]);
+    assert!(output.status.code() == Some(2) && text(&output.stderr).contains("html, markdown, csv, junit"));
+}
