@@ -9,6 +9,7 @@ use metrics::{
     Meter, Stamp, Timeline,
     process::{Memory, MemoryReader, Resources, peak_rss_bytes},
 };
+use serde::{Deserialize, Serialize};
 use tokio::time::sleep;
 use transport::Link;
 
@@ -24,6 +25,17 @@ const SLOWEST_SAMPLE: Duration = Duration::from_millis(100);
 
 /// How often whoever watches is told.
 const PROGRESS: Duration = Duration::from_millis(250);
+
+/// A sign of life of an end: how far it has come, and what it holds.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Sign {
+    /// Body bytes so far.
+    pub(crate) bytes: u64,
+    /// Resident memory now.
+    pub(crate) rss_bytes: Option<u64>,
+    /// Resident memory before the first byte.
+    pub(crate) baseline_rss_bytes: Option<u64>,
+}
 
 /// Memory and time before the transfer.
 pub(crate) struct Baseline {
@@ -82,15 +94,17 @@ impl Instruments {
         self.began.get().map_or(Duration::ZERO, |began| began.elapsed())
     }
 
-    /// Samples until it is dropped, telling `progress` (body bytes and resident memory) a few times a second.
+    /// Samples until it is dropped, telling `progress` a few times a second.
     /// Returns when nothing has moved for `timeout`.
-    pub(crate) async fn watch(&self, timeout: Duration, progress: impl Fn(u64, Option<u64>)) {
+    pub(crate) async fn watch(&self, timeout: Duration, progress: impl Fn(Sign)) {
         let (mut moved, mut seen, mut told) = (Stamp::now(), 0, None::<Stamp>);
         loop {
             let bytes = self.meter.bytes();
             let (memory, pause) = self.sample(bytes);
             if told.is_none_or(|told| told.elapsed() >= PROGRESS) {
-                progress(bytes, memory.map(|memory| memory.rss_bytes));
+                let rss = |memory: &Memory| memory.rss_bytes;
+                let baseline_rss_bytes = self.baseline.memory.as_ref().map(rss);
+                progress(Sign { bytes, rss_bytes: memory.as_ref().map(rss), baseline_rss_bytes });
                 told = Some(Stamp::now());
             }
             if bytes != seen {

@@ -53,6 +53,8 @@ fn main() -> ExitCode {
         Command::Compare(args) => compare::main(&args),
         Command::Report(args) => report::main(&args),
         Command::Doctor => doctor::main(),
+        Command::Completions(args) => cli::completions(&args),
+        Command::Man(args) => cli::man(&args),
         Command::Worker => return worker::main(),
     };
     exit::code(outcome)

@@ -5,6 +5,7 @@ use payload::ALGORITHM;
 
 use crate::{
     case::Case,
+    instruments::Sign,
     record::{End, EndRecord, Fault, FaultKind, Integrity, LinkRecord, Record, fault},
 };
 
@@ -19,7 +20,7 @@ pub(super) trait Observer {
     /// A run begins.
     fn started(&mut self, case: &Case, round: u32);
     /// One of its ends gave a sign of life.
-    fn progress(&mut self, case: &Case, end: End, bytes: u64, rss_bytes: Option<u64>);
+    fn progress(&mut self, case: &Case, end: End, sign: Sign);
     /// It is over, and its record written.
     fn finished(&mut self, record: &Record);
 }

@@ -245,8 +245,8 @@ fn follow(
     observer: &mut dyn Observer,
 ) -> Option<Report> {
     match event {
-        Ok(Event::Progress { bytes, rss_bytes }) => {
-            observer.progress(case, worker.end(), bytes, rss_bytes);
+        Ok(Event::Progress(sign)) => {
+            observer.progress(case, worker.end(), sign);
             None
         }
         Ok(Event::Done(report)) => Some(*report),
@@ -282,7 +282,7 @@ mod tests {
     use std::{fs, os::unix::fs::PermissionsExt as _};
 
     use super::*;
-    use crate::case::tests::plain;
+    use crate::{case::tests::plain, instruments::Sign};
 
     const LISTENING: &str = r#"echo '{"listening":{"addr":"127.0.0.1:9","certificate":null}}'; "#;
 
@@ -296,7 +296,7 @@ mod tests {
 
     impl Observer for Silent {
         fn started(&mut self, _: &Case, _: u32) {}
-        fn progress(&mut self, _: &Case, _: End, _: u64, _: Option<u64>) {}
+        fn progress(&mut self, _: &Case, _: End, _: Sign) {}
         fn finished(&mut self, _: &crate::record::Record) {}
     }
 

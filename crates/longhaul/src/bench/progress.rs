@@ -1,4 +1,4 @@
-//! The live view: one line for the running case, on stderr.
+//! The live view: two lines for the running case, on stderr.
 
 use std::{
     io::{self, IsTerminal as _},
@@ -10,15 +10,20 @@ use metrics::Stamp;
 
 use super::executor::Observer;
 use crate::{
+    budget::Budget,
     case::Case,
+    instruments::Sign,
     record::{End, Outcome, Record},
     report::{gbit_per_s, mib, mib_per_s},
 };
 
-/// How often the line is redrawn at most, per second.
+/// How often the lines are redrawn at most, per second.
 const REDRAWS: u8 = 4;
 
-/// Shows how runs go on: a line that changes on a terminal, a line a finished run elsewhere.
+/// The case, then how far it has come; 80 columns are enough for both.
+const TEMPLATE: &str = "{prefix}\n  {bar:20} {percent:>3} %  {msg}";
+
+/// Shows how runs go on: lines that change on a terminal, a line a finished run elsewhere.
 pub(super) struct LiveView {
     mode: Mode,
     runs: u64,
@@ -26,13 +31,21 @@ pub(super) struct LiveView {
     title: String,
     received: Option<(Stamp, u64)>,
     goodput: Option<f64>,
-    rss: [Option<u64>; 2],
+    sender: Held,
+    receiver: Held,
 }
 
 enum Mode {
     Live(ProgressBar),
     Lines,
     Quiet,
+}
+
+/// What an end holds in memory, and what it may.
+#[derive(Clone, Copy, Debug, Default)]
+struct Held {
+    rss: Option<u64>,
+    allowed: Option<u64>,
 }
 
 impl LiveView {
@@ -43,15 +56,25 @@ impl LiveView {
             (false, false) => Mode::Lines,
             (false, true) => Mode::Live(bar()),
         };
-        Self { mode, runs, finished: 0, title: String::new(), received: None, goodput: None, rss: [None; 2] }
+        let (sender, receiver) = (Held::default(), Held::default());
+        Self {
+            mode,
+            runs,
+            finished: 0,
+            title: String::new(),
+            received: None,
+            goodput: None,
+            sender,
+            receiver,
+        }
     }
 
-    /// Whether the line is being redrawn.
+    /// Whether the lines are being redrawn.
     pub(super) fn is_live(&self) -> bool {
         matches!(self.mode, Mode::Live(_))
     }
 
-    /// Takes the line away.
+    /// Takes the lines away.
     pub(super) fn finish(&self) {
         if let Mode::Live(bar) = &self.mode {
             bar.finish_and_clear();
@@ -60,41 +83,57 @@ impl LiveView {
 
     fn draw(&self, case: &Case) {
         let Mode::Live(bar) = &self.mode else { return };
-        let received = self.received.map_or(0, |(_, bytes)| bytes);
-        let percent = 100 * received / case.total_bytes().max(1);
-        let goodput = self.goodput.map_or("-".into(), |rate| format!("{:.0} MiB/s", mib_per_s(rate)));
-        let rss = self.rss.map(|rss| rss.map_or("-".into(), |bytes| format!("{:.1}", mib(bytes))));
-        let [sender, receiver] = rss;
-        bar.set_message(format!(
-            "{} {percent:>3} % {goodput:>10}  RSS {sender} / {receiver} MiB",
-            self.title
-        ));
+        bar.set_length(case.total_bytes());
+        bar.set_position(self.received.map_or(0, |(_, bytes)| bytes));
+        bar.set_prefix(self.title.clone());
+        bar.set_message(self.message());
+    }
+
+    fn message(&self) -> String {
+        let goodput = self.goodput.map_or("-".into(), |rate| format!("{:.0}", mib_per_s(rate)));
+        format!("{goodput:>5} MiB/s  RSS {} and {} MiB", self.sender, self.receiver)
+    }
+
+    /// Goodput between this sign of the receiver and the one before.
+    fn receive(&mut self, bytes: u64) {
+        let now = Stamp::now();
+        if let Some((then, before)) = self.received {
+            let elapsed = now.since(then).max(Duration::from_millis(1));
+            self.goodput = Some(bytes.saturating_sub(before) as f64 / elapsed.as_secs_f64());
+        }
+        self.received = Some((now, bytes));
     }
 }
 
 fn bar() -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(REDRAWS));
-    bar.with_style(ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_bar()))
+    let style = ProgressStyle::with_template(TEMPLATE).unwrap_or_else(|_| ProgressStyle::default_bar());
+    let target = ProgressDrawTarget::stderr_with_hz(REDRAWS);
+    ProgressBar::with_draw_target(Some(0), target).with_style(style.progress_chars("█▌░"))
+}
+
+impl std::fmt::Display for Held {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let shown = |bytes: Option<u64>| bytes.map_or("-".into(), |bytes| format!("{:.1}", mib(bytes)));
+        write!(f, "{} of {}", shown(self.rss), shown(self.allowed))
+    }
 }
 
 impl Observer for LiveView {
     fn started(&mut self, case: &Case, round: u32) {
         self.title = format!("[{}/{}] {} round {}", self.finished + 1, self.runs, case.name(), round + 1);
-        (self.received, self.goodput, self.rss) = (None, None, [None; 2]);
+        (self.received, self.goodput) = (None, None);
+        (self.sender, self.receiver) = (Held::default(), Held::default());
         self.draw(case);
     }
 
-    fn progress(&mut self, case: &Case, end: End, bytes: u64, rss_bytes: Option<u64>) {
+    fn progress(&mut self, case: &Case, end: End, sign: Sign) {
+        let allowed = sign.baseline_rss_bytes.map(|baseline| baseline + Budget::of(case, end).bytes());
+        let held = Held { rss: sign.rss_bytes, allowed };
         match end {
-            End::Sender => self.rss[0] = rss_bytes,
+            End::Sender => self.sender = held,
             End::Receiver => {
-                self.rss[1] = rss_bytes;
-                let now = Stamp::now();
-                if let Some((then, before)) = self.received {
-                    let elapsed = now.since(then).max(Duration::from_millis(1));
-                    self.goodput = Some(bytes.saturating_sub(before) as f64 / elapsed.as_secs_f64());
-                }
-                self.received = Some((now, bytes));
+                self.receiver = held;
+                self.receive(sign.bytes);
             }
         }
         self.draw(case);
@@ -113,5 +152,26 @@ impl Observer for LiveView {
             _ => "no goodput".into(),
         };
         eprintln!("{} {outcome}", self.title);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::case::tests::plain;
+
+    #[test]
+    fn memory_stands_beside_what_is_allowed_and_the_line_fits_80_columns() {
+        let (case, mut view) = (plain("h3"), LiveView::new(true, 24));
+        view.started(&case, 0);
+        let sign = Sign { bytes: 1 << 30, rss_bytes: Some(12 << 20), baseline_rss_bytes: Some(8 << 20) };
+        view.progress(&case, End::Sender, sign);
+        view.progress(&case, End::Receiver, sign);
+        view.goodput = Some(12_345.0 * f64::from(1 << 20));
+        let message = view.message();
+        let allowed = mib((8 << 20) + Budget::of(&case, End::Receiver).bytes());
+        assert!(message.ends_with(&format!("12.0 of {allowed:.1} MiB")), "{message}");
+        // Two for the margin, the bar and its percentage.
+        assert!(2 + 20 + 8 + message.chars().count() <= 80, "{message}");
     }
 }

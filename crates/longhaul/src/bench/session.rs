@@ -114,6 +114,7 @@ mod tests {
     use super::*;
     use crate::{
         case::tests::plain,
+        instruments::Sign,
         record::{End, Fault, FaultKind},
     };
 
@@ -123,7 +124,8 @@ mod tests {
     #[async_trait(?Send)]
     impl Executor for Mock {
         async fn run(&self, case: &Case, observer: &mut dyn Observer) -> Measured {
-            observer.progress(case, End::Sender, 1, None);
+            let sign = Sign { bytes: 1, rss_bytes: None, baseline_rss_bytes: None };
+            observer.progress(case, End::Sender, sign);
             let fault = || Fault { kind: FaultKind::Connect, message: "nobody".into(), end: None };
             match case.transport.name() {
                 "h1" => Measured { fault: Some(fault()), ..Measured::default() },
@@ -140,7 +142,7 @@ mod tests {
             self.0.borrow_mut().push(format!("start {} {round}", case.transport.name()));
         }
 
-        fn progress(&mut self, _: &Case, _: End, _: u64, _: Option<u64>) {
+        fn progress(&mut self, _: &Case, _: End, _: Sign) {
             self.0.borrow_mut().push("progress".into());
         }
 

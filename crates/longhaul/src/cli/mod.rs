@@ -3,6 +3,7 @@
 mod bench;
 mod check;
 mod compare;
+mod help;
 mod limits;
 mod prove;
 mod remote;
@@ -18,6 +19,7 @@ use clap::{Parser, Subcommand, error::ErrorKind};
 pub(crate) use bench::{Affinity, BenchArgs, Defaults};
 pub(crate) use check::CheckArgs;
 pub(crate) use compare::CompareArgs;
+pub(crate) use help::{CompletionsArgs, ManArgs, completions, man};
 pub(crate) use prove::ProveArgs;
 pub(crate) use remote::{FetchArgs, RemoteArgs, SendArgs};
 pub(crate) use report::ReportArgs;
@@ -53,6 +55,10 @@ pub(crate) enum Command {
     Report(ReportArgs),
     /// Tell what on this machine would spoil a measurement, what it costs, and how to mend it.
     Doctor,
+    /// Print completions for a shell.
+    Completions(CompletionsArgs),
+    /// Write manual pages.
+    Man(ManArgs),
     /// One end of a case; started by `bench`.
     #[command(hide = true)]
     Worker,

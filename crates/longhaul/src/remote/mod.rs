@@ -115,7 +115,7 @@ async fn measure(
     let began = instruments.begin();
     let exchanged = tokio::select! {
         exchanged = job.exchange(target, connection.as_ref(), &instruments) => exchanged,
-        () = instruments.watch(args.timeout, |bytes, rss| progress.show(bytes, rss)) => {
+        () = instruments.watch(args.timeout, |sign| progress.show(sign)) => {
             Err(fault(FaultKind::Timeout, format!("no byte moved for {} s", args.timeout.as_secs_f64())))
         }
     };

@@ -7,6 +7,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::{
     cli::RemoteArgs,
     exit::Verdict,
+    instruments::Sign,
     record::{EndRecord, FaultKind, Record},
     report::{gbit_per_s, mib, mib_per_s},
     results,
@@ -33,9 +34,9 @@ impl Progress {
         Self(ProgressBar::with_draw_target(size, target).with_style(style))
     }
 
-    pub(super) fn show(&self, bytes: u64, rss_bytes: Option<u64>) {
-        self.0.set_position(bytes);
-        if let Some(rss) = rss_bytes {
+    pub(super) fn show(&self, sign: Sign) {
+        self.0.set_position(sign.bytes);
+        if let Some(rss) = sign.rss_bytes {
             self.0.set_message(format!("RSS {:.1} MiB", mib(rss)));
         }
     }

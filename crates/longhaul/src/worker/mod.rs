@@ -25,6 +25,7 @@ pub(crate) use protocol::{Event, Job, Order, Report, Role, ServerAddress};
 use crate::{
     budget::DISK_THREADS,
     exit::USAGE,
+    instruments::Sign,
     record::{Fault, FaultKind, fault},
 };
 
@@ -101,7 +102,6 @@ fn emit(event: &Event) {
     }
 }
 
-/// A sign of life.
-fn emit_progress(bytes: u64, rss_bytes: Option<u64>) {
-    emit(&Event::Progress { bytes, rss_bytes });
+fn emit_progress(sign: Sign) {
+    emit(&Event::Progress(sign));
 }

@@ -8,6 +8,7 @@ use transport::Limits;
 
 use crate::{
     case::{Direction, Rates, SinkKind},
+    instruments::Sign,
     record::{End, EndRecord, Fault, LinkRecord},
 };
 
@@ -82,12 +83,7 @@ pub(crate) enum Event {
     /// All connections stand and the baseline is taken.
     Ready,
     /// A sign of life, a few times a second.
-    Progress {
-        /// Body bytes so far.
-        bytes: u64,
-        /// Resident memory now.
-        rss_bytes: Option<u64>,
-    },
+    Progress(Sign),
     /// The last event.
     Done(Box<Report>),
 }
