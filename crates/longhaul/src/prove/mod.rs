@@ -118,7 +118,10 @@ impl<'a> Proof<'a> {
         let told =
             told(&controls) + &failed.iter().map(|fault| format!("FAILED  {fault}\n")).collect::<String>();
         let text = table::text(&judgements, io::stdout().is_terminal()) + &told;
+        let verdict = amount(&judgements, &controls);
         let conclusion = Conclusion {
+            verdict,
+            sentence: sentence(verdict).into(),
             markdown: table::markdown(&judgements) + "\n" + &told,
             notes: table::notes(&judgements).into_iter().chain(told.lines().map(str::to_owned)).collect(),
         };
@@ -126,8 +129,8 @@ impl<'a> Proof<'a> {
         stage.close(&Set::of("longhaul prove", &records, None).concluding(conclusion), &text)?;
         Ok(match stop {
             Stop::Interrupted => Verdict::Interrupted,
-            Stop::Done if !failed.is_empty() => Verdict::RunFailed.min(amount(&judgements, &controls)),
-            Stop::Done => amount(&judgements, &controls),
+            Stop::Done if !failed.is_empty() => Verdict::RunFailed.min(verdict),
+            Stop::Done => verdict,
         })
     }
 }
@@ -145,6 +148,14 @@ fn amount(judgements: &[Judgement], controls: &[Judgement]) -> Verdict {
         Constancy::Constant | Constancy::Inconclusive => Verdict::Inconclusive,
     });
     each.chain(controls).min().unwrap_or(Verdict::Inconclusive)
+}
+
+fn sentence(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Good => "Memory stays constant, whatever the size of the body.",
+        Verdict::MemoryOver => "Memory grows with the body, or exceeds its budget.",
+        _ => "Whether memory stays constant is not clear.",
+    }
 }
 
 /// What the controls showed, a line each.

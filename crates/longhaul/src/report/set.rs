@@ -5,7 +5,7 @@ use super::{
     finding::{Finding, FindingKind},
     sample::Sample,
 };
-use crate::{check::Ceilings, exit::Verdict, record::Record};
+use crate::{case::SinkKind, check::Ceilings, exit::Verdict, record::Record};
 
 /// What all formats are made from.
 pub(crate) struct Set<'a> {
@@ -14,12 +14,17 @@ pub(crate) struct Set<'a> {
     pub(super) ceilings: Option<&'a Ceilings>,
     pub(super) summary: Summary,
     pub(super) findings: Vec<Finding>,
+    /// The names of cases that grow on purpose.
+    controls: Vec<&'a str>,
     pub(super) conclusion: Option<Conclusion>,
 }
 
 /// What a command that looked for something else than goodput has concluded of its records.
 #[derive(Clone, Debug)]
 pub(crate) struct Conclusion {
+    pub(crate) verdict: Verdict,
+    /// The verdict as a sentence.
+    pub(crate) sentence: String,
     /// Its own table, in Markdown.
     pub(crate) markdown: String,
     /// The same in short lines.
@@ -31,8 +36,13 @@ impl<'a> Set<'a> {
     pub(crate) fn of(title: &'a str, records: &'a [Record], ceilings: Option<&'a Ceilings>) -> Self {
         let samples: Vec<Sample> = records.iter().map(Sample::from).collect();
         let summary = Summary::of(&samples);
-        let findings = summary.rows.iter().flat_map(|row| Finding::all_of(row, ceilings)).collect();
-        Self { title, records, ceilings, summary, findings, conclusion: None }
+        let controls = controls(records);
+        let mut findings: Vec<Finding> =
+            summary.rows.iter().flat_map(|row| Finding::all_of(row, ceilings)).collect();
+        findings.retain(|finding| {
+            finding.kind != FindingKind::OverBudget || !controls.contains(&finding.case.as_str())
+        });
+        Self { title, records, ceilings, summary, findings, controls, conclusion: None }
     }
 
     pub(crate) fn concluding(self, conclusion: Conclusion) -> Self {
@@ -61,19 +71,27 @@ impl<'a> Set<'a> {
 
     /// A case's verdict in a word or two.
     pub(super) fn verdict_of(&self, name: &str) -> &'static str {
-        self.findings_of(name).map(|finding| finding.kind).min().map_or("ok", FindingKind::word)
+        let well = if self.controls.contains(&name) { "control" } else { "ok" };
+        self.findings_of(name).map(|finding| finding.kind).min().map_or(well, FindingKind::word)
     }
 
     /// The worst that was found.
-    pub(super) fn worst(&self) -> Option<FindingKind> {
+    fn worst(&self) -> Option<FindingKind> {
         self.findings.iter().map(|finding| finding.kind).min()
     }
 
     /// What all of it amounts to, as a sentence.
     pub(super) fn verdict(&self) -> String {
-        if self.findings.is_empty() {
-            return "Every run ended well, and every end kept within its memory budget.".into();
+        match (&self.conclusion, self.findings.is_empty()) {
+            (Some(conclusion), true) => conclusion.sentence.clone(),
+            (Some(conclusion), false) => format!("{} {}", conclusion.sentence, self.found()),
+            (None, true) => "Every run ended well, and every end kept within its memory budget.".into(),
+            (None, false) => self.found(),
         }
+    }
+
+    /// How much of what is wrong.
+    fn found(&self) -> String {
         let count = |kind| self.findings.iter().filter(|finding| finding.kind == kind).count();
         let told = |kind, one: &str, many: &str| match count(kind) {
             0 => None,
@@ -97,10 +115,30 @@ impl<'a> Set<'a> {
         parts.into_iter().flatten().collect::<Vec<_>>().join(", ") + "."
     }
 
+    /// The verdict that the sentence is about.
+    pub(super) fn amount(&self) -> Verdict {
+        let found = self.worst().map_or(Verdict::Good, |worst| match worst {
+            FindingKind::WrongBytes => Verdict::IntegrityFailed,
+            FindingKind::OverBudget | FindingKind::OverCeiling => Verdict::MemoryOver,
+            FindingKind::Failed => Verdict::RunFailed,
+        });
+        self.conclusion.as_ref().map_or(found, |conclusion| conclusion.verdict.min(found))
+    }
+
     /// The command lines that made the records, each once.
     pub(super) fn commands(&self) -> Vec<&'a str> {
         distinct(self.records.iter().filter_map(|record| record.command.as_deref()))
     }
+}
+
+/// The cases of a proof that grow on purpose: an end that collects the body, and beside it h3 as it comes.
+fn controls(records: &[Record]) -> Vec<&str> {
+    let collects = |record: &&Record| record.case.sink == SinkKind::Collect;
+    if !records.iter().any(|record| collects(&record)) {
+        return Vec::new();
+    }
+    let stock = |record: &&Record| record.case.name.contains("+h3-recv=stock");
+    distinct(records.iter().filter(|r| collects(r) || stock(r)).map(|record| record.case.name.as_str()))
 }
 
 /// Each item once, in the order of its first appearance.
@@ -111,4 +149,47 @@ pub(super) fn distinct<T: PartialEq>(items: impl Iterator<Item = T>) -> Vec<T> {
         }
         unique
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::tests::record;
+
+    fn over(protocol: &str, axis: &str, sink: SinkKind) -> Record {
+        let mut over = record(protocol);
+        over.case.name.push_str(axis);
+        over.case.sink = sink;
+        if let Some(end) = &mut over.receiver {
+            end.memory.peak_rss_bytes = Some(300 << 20);
+            end.memory.within_budget = Some(false);
+        }
+        over
+    }
+
+    #[test]
+    fn what_grows_on_purpose_is_no_breach_but_only_in_a_proof() {
+        let stock = over("h3", "+h3-recv=stock", SinkKind::Verify);
+        let alone = [stock.clone()];
+        let set = Set::of("", &alone, None);
+        assert_eq!((set.findings.len(), set.amount()), (1, Verdict::MemoryOver));
+
+        let proof = [record("h1"), over("h1c", "+sink=collect", SinkKind::Collect), stock];
+        let set = Set::of("", &proof, None);
+        let verdicts: Vec<_> = proof.iter().map(|record| set.verdict_of(&record.case.name)).collect();
+        assert_eq!((set.findings.len(), verdicts), (0, vec!["ok", "control", "control"]));
+    }
+
+    #[test]
+    fn a_conclusion_speaks_first() {
+        let records = [record("h1")];
+        let conclusion = Conclusion {
+            verdict: Verdict::Inconclusive,
+            sentence: "Not clear.".into(),
+            markdown: String::new(),
+            notes: Vec::new(),
+        };
+        let set = Set::of("", &records, None).concluding(conclusion);
+        assert_eq!((set.verdict().as_str(), set.amount()), ("Not clear.", Verdict::Inconclusive));
+    }
 }

@@ -23,6 +23,9 @@ const TERMINAL: u16 = 80;
 
 /// The table for stdout.
 pub(crate) fn table(set: &Set, is_terminal: bool) -> String {
+    if set.is_empty() {
+        return "no run came to its end\n".into();
+    }
     // A pipe gets a line a case.
     let broken =
         |text: String, at: char| if is_terminal { text.replace(at, &format!("\n{at}")) } else { text };

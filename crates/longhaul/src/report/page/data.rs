@@ -6,12 +6,11 @@ use transport::Limits;
 
 use crate::{
     build::Build,
+    exit::Verdict,
     host::Host,
     record::{CaseRecord, End, EndRecord, Record},
     report::{
-        Set,
-        finding::FindingKind,
-        median,
+        Set, median,
         summary::{Row, Spread},
     },
 };
@@ -32,7 +31,7 @@ pub(super) struct Data<'a> {
 
 #[derive(Serialize)]
 struct VerdictData {
-    /// `good`, `failed`, `memory` or `integrity`.
+    /// `good`, `failed`, `memory`, `integrity` or `unclear`.
     kind: &'static str,
     text: String,
 }
@@ -111,7 +110,7 @@ impl<'a> Data<'a> {
             command: (!commands.is_empty()).then(|| commands.join("\n")),
             first_started_at: set.records.iter().map(|record| record.started_at.as_str()).min(),
             last_started_at: set.records.iter().map(|record| record.started_at.as_str()).max(),
-            verdict: VerdictData { kind: kind(set.worst()), text: set.verdict() },
+            verdict: VerdictData { kind: kind(set.amount()), text: set.verdict() },
             findings: set.findings.iter().map(ToString::to_string).collect(),
             notes: set.conclusion.as_ref().map_or_else(Vec::new, |conclusion| conclusion.notes.clone()),
             machines: machines(set.records),
@@ -120,12 +119,13 @@ impl<'a> Data<'a> {
     }
 }
 
-fn kind(worst: Option<FindingKind>) -> &'static str {
-    match worst {
-        None => "good",
-        Some(FindingKind::WrongBytes) => "integrity",
-        Some(FindingKind::OverBudget | FindingKind::OverCeiling) => "memory",
-        Some(FindingKind::Failed) => "failed",
+fn kind(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Good => "good",
+        Verdict::IntegrityFailed => "integrity",
+        Verdict::MemoryOver => "memory",
+        Verdict::Inconclusive => "unclear",
+        Verdict::Interrupted | Verdict::RunFailed | Verdict::Slower => "failed",
     }
 }
 

@@ -2,7 +2,7 @@
 
 const data = JSON.parse(document.getElementById("data").textContent);
 
-const VERDICT_SYMBOLS = { good: "✓", failed: "✗", memory: "▲", integrity: "≠" };
+const VERDICT_SYMBOLS = { good: "✓", failed: "✗", memory: "▲", integrity: "≠", unclear: "?" };
 
 function machineText({ host }) {
   const parts = [

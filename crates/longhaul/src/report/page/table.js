@@ -1,6 +1,13 @@
 // The table of all cases: sortable by every column, filtered by words.
 
-const VERDICTS = { ok: "✓ ok", failed: "✗ failed", "over budget": "▲ over budget", "wrong bytes": "≠ wrong bytes" };
+const VERDICTS = {
+  ok: "✓ ok",
+  control: "○ control",
+  failed: "✗ failed",
+  "over budget": "▲ over budget",
+  "over ceiling": "▲ over ceiling",
+  "wrong bytes": "≠ wrong bytes",
+};
 
 const endColumns = (head, term, text, value) =>
   ENDS.map((end) => ({ head: head(end), term, text, value: (c) => value(c[end]) }));
@@ -54,7 +61,7 @@ function cell(column, c, extremes) {
   const text = column.text(column.value(c));
   const mark = column.mark?.(c, extremes);
   if (column.term === "case") return el("th", { scope: "row" }, text);
-  const className = column.term === "verdict" ? `verdict ${c.verdict === "ok" ? "good" : "bad"}` : null;
+  const className = column.term === "verdict" ? `verdict ${["ok", "control"].includes(c.verdict) ? "good" : "bad"}` : null;
   return el("td", { class: className }, text, mark && el("span", { class: "mark" }, ` ${mark}`));
 }
 

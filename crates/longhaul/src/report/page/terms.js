@@ -55,7 +55,7 @@ const TERMS = {
   verdict: {
     name: "the verdict",
     meaning:
-      "ok: every run ended well. failed: a run did not end well. over budget: an end took more memory than its allowance. wrong bytes: the body that arrived was not the one sent.",
+      "ok: every run ended well. failed: a run did not end well. over budget: an end took more memory than its allowance. over ceiling: it took more than a file of ceilings allows. control: a case of longhaul prove that grows on purpose. wrong bytes: the body that arrived was not the one sent.",
   },
 };
 
