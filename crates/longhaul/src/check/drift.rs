@@ -3,7 +3,7 @@
 use super::ceilings::Band;
 use crate::{
     record::{End, Outcome, Record},
-    report::{median, mib},
+    report::{distinct, median, mib},
 };
 
 /// Cases of which both sets of records have a peak that lies outside the band, and those that one of them
@@ -18,13 +18,7 @@ pub(super) struct Drifted {
 /// Compares the medians of all runs of a case.
 pub(super) fn compare(before: &[Record], now: &[Record], band: Band) -> Drifted {
     let mut drifted = Drifted::default();
-    let mut names: Vec<&str> = Vec::new();
-    for record in now.iter().chain(before) {
-        if !names.contains(&record.case.name.as_str()) {
-            names.push(&record.case.name);
-        }
-    }
-    for name in names {
+    for name in distinct(now.iter().chain(before).map(|record| record.case.name.as_str())) {
         for end in [End::Sender, End::Receiver] {
             match (peak(before, name, end), peak(now, name, end)) {
                 (Some(before), Some(now)) => {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::record::Record;
+use crate::{record::Record, report::distinct};
 
 /// A case that both sets have, with its runs in each.
 pub(super) struct Pair<'a> {
@@ -42,13 +42,7 @@ impl<'a> Joined<'a> {
 
 /// The names of all cases, in the order in which they ran.
 fn names(records: &[Record]) -> Vec<&str> {
-    let mut names: Vec<&str> = Vec::new();
-    for record in records {
-        if !names.contains(&record.case.name.as_str()) {
-            names.push(&record.case.name);
-        }
-    }
-    names
+    distinct(records.iter().map(|record| record.case.name.as_str()))
 }
 
 fn circumstances(base: &[Record], candidate: &[Record]) -> Vec<String> {

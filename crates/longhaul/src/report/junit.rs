@@ -5,10 +5,9 @@ use std::time::Duration;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::{
-    Format, Set,
+    Format, Set, distinct,
     finding::{Finding, FindingKind},
     gbit_per_s, mib_per_s,
-    set::distinct,
     summary::Row,
 };
 

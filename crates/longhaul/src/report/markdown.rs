@@ -1,6 +1,6 @@
 //! Markdown, for a job's summary or a pull request.
 
-use super::{Format, Set, mib, set::distinct, table};
+use super::{Format, Set, distinct, mib, table};
 use crate::record::Record;
 
 /// `summary.md`.

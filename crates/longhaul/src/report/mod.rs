@@ -80,6 +80,16 @@ pub(crate) fn write(set: &Set, formats: &[&dyn Format], folder: &Path) -> anyhow
     Ok(())
 }
 
+/// Each item once, in the order of its first appearance.
+pub(crate) fn distinct<T: PartialEq>(items: impl Iterator<Item = T>) -> Vec<T> {
+    items.fold(Vec::new(), |mut unique, item| {
+        if !unique.contains(&item) {
+            unique.push(item);
+        }
+        unique
+    })
+}
+
 /// Bytes as MiB.
 pub(crate) fn mib(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 20)
@@ -121,8 +131,8 @@ mod tests {
 
     #[test]
     fn every_format_has_a_name_and_a_file_of_its_own() {
-        let names = set::distinct(FORMATS.iter().map(|format| format.name()));
-        let files = set::distinct(FORMATS.iter().map(|format| format.file()));
+        let names = distinct(FORMATS.iter().map(|format| format.name()));
+        let files = distinct(FORMATS.iter().map(|format| format.file()));
         assert_eq!((names.len(), files.len()), (FORMATS.len(), FORMATS.len()));
     }
 }

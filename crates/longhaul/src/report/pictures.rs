@@ -5,7 +5,7 @@ use std::{io, path::Path};
 use anyhow::Context as _;
 use plotters::{coord::Shift, prelude::*};
 
-use super::{Set, mib, mib_per_s, set::distinct, summary::Row};
+use super::{Set, distinct, mib, mib_per_s, summary::Row};
 use crate::{case::Direction, record::CaseRecord, size::ByteSize};
 
 /// In pixels: readable at half the width of a page.

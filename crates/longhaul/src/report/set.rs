@@ -1,7 +1,7 @@
 //! The records of a report, and what they amount to.
 
 use super::{
-    Summary,
+    Summary, distinct,
     finding::{Finding, FindingKind},
     sample::Sample,
 };
@@ -139,16 +139,6 @@ fn controls(records: &[Record]) -> Vec<&str> {
     }
     let stock = |record: &&Record| record.case.name.contains("+h3-recv=stock");
     distinct(records.iter().filter(|r| collects(r) || stock(r)).map(|record| record.case.name.as_str()))
-}
-
-/// Each item once, in the order of its first appearance.
-pub(super) fn distinct<T: PartialEq>(items: impl Iterator<Item = T>) -> Vec<T> {
-    items.fold(Vec::new(), |mut unique, item| {
-        if !unique.contains(&item) {
-            unique.push(item);
-        }
-        unique
-    })
 }
 
 #[cfg(test)]

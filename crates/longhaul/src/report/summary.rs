@@ -3,7 +3,10 @@
 use serde::Serialize;
 use transport::Features;
 
-use super::sample::{EndSample, Sample};
+use super::{
+    distinct,
+    sample::{EndSample, Sample},
+};
 use crate::{
     exit::Verdict,
     record::{CaseRecord, End, Fault, FaultKind},
@@ -57,12 +60,7 @@ impl Spread {
 impl Summary {
     /// Of all samples of a session.
     pub(crate) fn of(samples: &[Sample]) -> Self {
-        let mut names: Vec<&str> = Vec::new();
-        for sample in samples {
-            if !names.contains(&sample.case.name.as_str()) {
-                names.push(&sample.case.name);
-            }
-        }
+        let names = distinct(samples.iter().map(|sample| sample.case.name.as_str()));
         Self { rows: names.into_iter().filter_map(|name| Row::of(name, samples)).collect() }
     }
 
