@@ -7,7 +7,7 @@ use payload::{ChunkSize, Kind};
 use transport::Limits;
 
 use crate::{
-    bench::{print, repeat},
+    bench::repeat,
     case::{Case, DEFAULT_SEED, Direction, Rates, SinkKind},
     exit::{Usage, Verdict},
     host::Host,
@@ -15,6 +15,7 @@ use crate::{
     matrix::Matrix,
     report::mib_per_s,
     size::ByteSize,
+    stdout::print,
 };
 
 /// How long the cores are watched.

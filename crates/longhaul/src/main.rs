@@ -10,6 +10,7 @@ mod bench;
 mod budget;
 mod build;
 mod case;
+mod ceilings;
 mod check;
 mod cli;
 mod compare;
@@ -27,6 +28,7 @@ mod report;
 mod results;
 mod serve;
 mod size;
+mod stdout;
 mod worker;
 
 use std::process::ExitCode;

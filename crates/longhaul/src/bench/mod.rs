@@ -8,15 +8,14 @@ mod session;
 mod stage;
 mod worker;
 
-use std::io::{self, IsTerminal as _, Write as _};
-
-use anyhow::Context as _;
+use std::io::{self, IsTerminal as _};
 
 use crate::{
     budget,
     cli::{BenchArgs, Defaults},
     exit::Verdict,
     report::{self, Set},
+    stdout::print,
 };
 pub(crate) use executor::Measured;
 pub(crate) use repeat::repeat;
@@ -40,9 +39,4 @@ pub(crate) fn main(args: &BenchArgs) -> anyhow::Result<Verdict> {
         Stop::Interrupted => Verdict::Interrupted,
         Stop::Done => set.exit(),
     })
-}
-
-/// Prints on stdout; a closed pipe is an error like any other.
-pub(crate) fn print(text: &str) -> anyhow::Result<()> {
-    io::stdout().write_all(text.as_bytes()).context("cannot write to stdout")
 }

@@ -6,7 +6,6 @@ use metrics::{Stamp, process::Resources};
 use tokio::runtime::Runtime;
 
 use super::{
-    print,
     process::ProcessExecutor,
     progress::LiveView,
     session::{Session, Stop},
@@ -20,6 +19,7 @@ use crate::{
     record::Record,
     report::{self, Sample, Set},
     results::{self, Results},
+    stdout::print,
 };
 
 /// Runs cases, writes their records, and shows how it goes.

@@ -1,7 +1,7 @@
 //! Whether memory is what it was: peaks against those of other records, in both directions.
 
-use super::ceilings::Band;
 use crate::{
+    ceilings::Band,
     record::{End, Outcome, Record},
     report::{distinct, median, mib},
 };

@@ -2,11 +2,9 @@
 
 use std::fmt;
 
-use super::{
-    ceilings::{Ceiling, Ceilings},
-    drift::Drifted,
-};
+use super::drift::Drifted;
 use crate::{
+    ceilings::{Ceiling, Ceilings},
     exit::Verdict,
     prove::{Constancy, Evidence, Judgement, Slope},
     record::{End, EndRecord, Record},

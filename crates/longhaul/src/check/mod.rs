@@ -1,6 +1,5 @@
 //! `longhaul check`: holds records against ceilings of memory, and against records of another day.
 
-mod ceilings;
 mod drift;
 mod findings;
 mod write;
@@ -8,11 +7,11 @@ mod write;
 use std::io::{self, Write as _};
 
 use crate::{
+    ceilings::Ceilings,
     cli::CheckArgs,
     exit::{Usage, Verdict},
     results,
 };
-pub(crate) use ceilings::Ceilings;
 use findings::Findings;
 
 /// Runs the command.

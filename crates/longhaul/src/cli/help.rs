@@ -7,7 +7,7 @@ use clap::{Args, CommandFactory as _};
 use clap_complete::Shell;
 
 use super::Cli;
-use crate::{bench::print, exit::Verdict};
+use crate::{exit::Verdict, stdout::print};
 
 #[derive(Debug, Args)]
 pub(crate) struct CompletionsArgs {

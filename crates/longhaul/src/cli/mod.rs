@@ -18,11 +18,11 @@ use clap::{Parser, Subcommand, error::ErrorKind};
 
 pub(crate) use bench::{Affinity, BenchArgs, Defaults};
 pub(crate) use check::CheckArgs;
-pub(crate) use compare::CompareArgs;
+pub(crate) use compare::{CompareArgs, Thresholds};
 pub(crate) use help::{CompletionsArgs, ManArgs, completions, man};
 pub(crate) use prove::ProveArgs;
 pub(crate) use remote::{FetchArgs, RemoteArgs, SendArgs};
-pub(crate) use report::ReportArgs;
+pub(crate) use report::{Format, ReportArgs};
 pub(crate) use serve::ServeArgs;
 
 use crate::exit::USAGE;

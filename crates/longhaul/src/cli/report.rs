@@ -2,11 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
-use crate::report::{FORMATS, Format};
-
-#[derive(Args)]
+#[derive(Debug, Args)]
 pub(crate) struct ReportArgs {
     /// Files of records, or folders of results
     #[arg(required = true)]
@@ -14,9 +12,9 @@ pub(crate) struct ReportArgs {
     /// The folder for the report
     #[arg(short, long, value_name = "DIR", default_value = "report")]
     pub(crate) out: PathBuf,
-    /// Which files: html, markdown, csv, junit
-    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "html,markdown,csv,junit", value_parser = format)]
-    pub(crate) format: Vec<&'static dyn Format>,
+    /// Which files to write
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "html,markdown,csv,junit")]
+    pub(crate) format: Vec<Format>,
     /// Also write the pictures as SVG files
     #[arg(long)]
     pub(crate) svg: bool,
@@ -24,21 +22,19 @@ pub(crate) struct ReportArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) ceilings: Option<PathBuf>,
     /// What the report is headed
-    #[arg(long)]
-    pub(crate) title: Option<String>,
+    #[arg(long, default_value = "longhaul report")]
+    pub(crate) title: String,
 }
 
-fn format(name: &str) -> Result<&'static dyn Format, String> {
-    let known = || FORMATS.map(|format| format.name()).join(", ");
-    let found = FORMATS.into_iter().find(|format| format.name() == name);
-    found.ok_or_else(|| format!("it must be one of {}", known()))
-}
-
-impl std::fmt::Debug for ReportArgs {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ReportArgs")
-            .field("records", &self.records)
-            .field("out", &self.out)
-            .finish_non_exhaustive()
-    }
+/// A file of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// report.html, a page for a browser
+    Html,
+    /// summary.md
+    Markdown,
+    /// records.csv, a line a run
+    Csv,
+    /// junit.xml, a case a test
+    Junit,
 }

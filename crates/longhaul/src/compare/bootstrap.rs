@@ -33,7 +33,9 @@ pub(super) fn ratio(base: &[f64], candidate: &[f64], alpha: f64) -> Option<Ratio
 
 /// The fewest values on each side for an interval of that confidence.
 pub(super) fn fewest(alpha: f64) -> usize {
-    (1..).find(|n| rarest(*n).powi(2) <= alpha / 2.0).unwrap_or(usize::MAX)
+    // An odd number of values carries less than the even one before it.
+    let carries = |n| rarest(n).powi(2) <= alpha / 2.0;
+    (1..).find(|n| carries(*n) && carries(*n + 1)).unwrap_or(usize::MAX)
 }
 
 /// The chance that the median of `n` values drawn anew is the least of them, which is also that of the most.

@@ -3,9 +3,9 @@
 use super::{
     bootstrap::{self, Ratio},
     join::Pair,
-    metric::{self, Metric, Thresholds},
+    metric::{self, Metric},
 };
-use crate::{record::Record, report::median};
+use crate::{cli::Thresholds, record::Record, report::median};
 
 /// How likely one of all intervals of a comparison may miss the true change. It is divided by their number
 /// (Bonferroni), or a comparison of a hundred figures would call five regressions where nothing has changed.
@@ -58,7 +58,7 @@ pub(super) fn judge<'a>(pairs: &'a [Pair<'a>], thresholds: Thresholds) -> (Vec<J
     let alpha = ALPHA / comparisons.max(1) as f64;
     let judged = all.into_iter().map(|(pair, sets)| {
         let judge = |(metric, base, candidate): &(Metric, Vec<f64>, Vec<f64>)| {
-            Judgement::of(*metric, base, candidate, thresholds.of(*metric), alpha)
+            Judgement::of(*metric, base, candidate, metric.threshold(thresholds), alpha)
         };
         Judged { pair, judgements: sets.iter().filter_map(judge).collect() }
     });

@@ -1,12 +1,13 @@
-//! What is compared: figures of a run, the direction in which each is better, and from where on a change counts.
+//! What is compared: figures of a run, and the direction in which each is better.
 
-use std::str::FromStr;
-
-use crate::record::{End, Record};
+use crate::{
+    cli::Thresholds,
+    record::{End, Record},
+};
 
 /// A figure of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Metric {
+pub(super) enum Metric {
     Goodput,
     PeakRss(End),
     Cpu(End),
@@ -42,6 +43,15 @@ impl Metric {
         matches!(self, Self::PeakRss(_))
     }
 
+    /// From which part of the base on a change of it counts.
+    pub(super) fn threshold(self, thresholds: Thresholds) -> f64 {
+        match self {
+            Self::Goodput => thresholds.goodput,
+            Self::PeakRss(_) => thresholds.rss,
+            Self::Cpu(_) => thresholds.cpu,
+        }
+    }
+
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Goodput => "goodput MiB/s",
@@ -59,77 +69,6 @@ impl Metric {
             Self::Goodput => format!("{mebi:.0}"),
             Self::PeakRss(_) => format!("{mebi:.1}"),
             Self::Cpu(_) => format!("{value:.3}"),
-        }
-    }
-}
-
-/// From which part of the base on a change counts, for each kind of figure.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Thresholds {
-    goodput: f64,
-    rss: f64,
-    cpu: f64,
-}
-
-impl Thresholds {
-    pub(super) fn of(self, metric: Metric) -> f64 {
-        match metric {
-            Metric::Goodput => self.goodput,
-            Metric::PeakRss(_) => self.rss,
-            Metric::Cpu(_) => self.cpu,
-        }
-    }
-}
-
-/// 5 % of goodput is what medians of seven rounds differ by at most from run to run on a machine that is left
-/// alone; the same for peaks; processor time varies more.
-impl Default for Thresholds {
-    fn default() -> Self {
-        Self { goodput: 0.05, rss: 0.05, cpu: 0.10 }
-    }
-}
-
-impl FromStr for Thresholds {
-    type Err = String;
-
-    /// `5%` for all, or `goodput=5%,rss=2%,cpu=10%` in any order, each at its default where it is left out.
-    fn from_str(text: &str) -> Result<Self, String> {
-        let percent = |text: &str| {
-            let number = text.trim().strip_suffix('%').and_then(|number| number.trim().parse::<f64>().ok());
-            number
-                .filter(|number| (0.0..1000.0).contains(number))
-                .map(|number| number / 100.0)
-                .ok_or_else(|| format!("'{text}' is no threshold: write 5%, or goodput=5%,rss=5%,cpu=10%"))
-        };
-        if !text.contains('=') {
-            let all = percent(text)?;
-            return Ok(Self { goodput: all, rss: all, cpu: all });
-        }
-        let mut thresholds = Self::default();
-        for part in text.split(',') {
-            let (name, value) = part.split_once('=').unwrap_or((part, ""));
-            let value = percent(value)?;
-            match name.trim() {
-                "goodput" => thresholds.goodput = value,
-                "rss" => thresholds.rss = value,
-                "cpu" => thresholds.cpu = value,
-                other => return Err(format!("'{other}' has no threshold: it must be goodput, rss or cpu")),
-            }
-        }
-        Ok(thresholds)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn thresholds_are_for_all_or_for_each() {
-        assert_eq!("3%".parse(), Ok(Thresholds { goodput: 0.03, rss: 0.03, cpu: 0.03 }));
-        assert_eq!("rss=2.5%, cpu=20%".parse(), Ok(Thresholds { goodput: 0.05, rss: 0.025, cpu: 0.2 }));
-        for wrong in ["5", "x%", "-1%", "goodput=5", "speed=5%", ""] {
-            assert!(wrong.parse::<Thresholds>().is_err(), "{wrong}");
         }
     }
 }

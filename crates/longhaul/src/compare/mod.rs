@@ -10,15 +10,14 @@ mod metric;
 mod table;
 
 use crate::{
-    bench::print,
     cli::CompareArgs,
     exit::Verdict,
     record::{FaultKind, Record},
     results,
+    stdout::print,
 };
 use join::Joined;
 use judge::{Change, Judged};
-pub(crate) use metric::Thresholds;
 
 /// Runs the command.
 pub(crate) fn main(args: &CompareArgs) -> anyhow::Result<Verdict> {
@@ -64,7 +63,7 @@ mod tests {
     use rand_xoshiro::Xoshiro256PlusPlus;
 
     use super::*;
-    use crate::record::tests::record;
+    use crate::{cli::Thresholds, record::tests::record};
 
     /// Runs of a case, one a round, with goodputs in MiB/s and nothing else measured.
     pub(super) fn records(protocol: &str, goodputs: &[f64]) -> Vec<Record> {

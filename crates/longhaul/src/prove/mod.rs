@@ -13,13 +13,14 @@ mod verdict;
 use std::io::{self, IsTerminal as _};
 
 use crate::{
-    bench::{Stage, Stop, print},
+    bench::{Stage, Stop},
     budget,
     case::{Case, Rates},
     cli::{Defaults, ProveArgs},
     exit::Verdict,
     report::{Conclusion, Set, Summary},
     size::ByteSize,
+    stdout::print,
 };
 pub(crate) use fit::Slope;
 pub(crate) use series::Evidence;

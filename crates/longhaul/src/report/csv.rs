@@ -2,17 +2,13 @@
 
 use anyhow::Context as _;
 
-use super::{Format, Set};
+use super::{Render, Set};
 use crate::record::{EndRecord, Record};
 
 /// `records.csv`.
 pub(super) struct Csv;
 
-impl Format for Csv {
-    fn name(&self) -> &'static str {
-        "csv"
-    }
-
+impl Render for Csv {
     fn file(&self) -> &'static str {
         "records.csv"
     }

@@ -2,7 +2,7 @@
 
 use super::{mib, summary::Row};
 use crate::{
-    check::Ceilings,
+    ceilings::Ceilings,
     record::{End, FaultKind},
 };
 

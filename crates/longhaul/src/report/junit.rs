@@ -5,7 +5,7 @@ use std::time::Duration;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::{
-    Format, Set, distinct,
+    Render, Set, distinct,
     finding::{Finding, FindingKind},
     gbit_per_s, mib_per_s,
     summary::Row,
@@ -14,11 +14,7 @@ use super::{
 /// `junit.xml`.
 pub(super) struct Junit;
 
-impl Format for Junit {
-    fn name(&self) -> &'static str {
-        "junit"
-    }
-
+impl Render for Junit {
     fn file(&self) -> &'static str {
         "junit.xml"
     }

@@ -1,16 +1,12 @@
 //! Markdown, for a job's summary or a pull request.
 
-use super::{Format, Set, distinct, mib, table};
+use super::{Render, Set, distinct, mib, table};
 use crate::record::Record;
 
 /// `summary.md`.
 pub(super) struct Markdown;
 
-impl Format for Markdown {
-    fn name(&self) -> &'static str {
-        "markdown"
-    }
-
+impl Render for Markdown {
     fn file(&self) -> &'static str {
         "summary.md"
     }

@@ -5,7 +5,7 @@ use super::{
     finding::{Finding, FindingKind},
     sample::Sample,
 };
-use crate::{case::SinkKind, check::Ceilings, exit::Verdict, record::Record};
+use crate::{case::SinkKind, ceilings::Ceilings, exit::Verdict, record::Record};
 
 /// What all formats are made from.
 pub(crate) struct Set<'a> {

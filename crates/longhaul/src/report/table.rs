@@ -63,7 +63,7 @@ pub(super) fn markdown(set: &Set) -> String {
     align(&mut table);
     let findings: String = set.findings.iter().map(|finding| format!("\n- {finding}")).collect();
     format!(
-        "{table}\n{findings}\n\
+        "{table}\n{findings}\n\n\
          Goodput is the median of the rounds, peak RSS the highest. *of base*: goodput over that of the same bytes without HTTP, round by round.\n"
     )
 }

@@ -2,7 +2,7 @@
 
 mod data;
 
-use super::{Format, Set};
+use super::{Render, Set};
 use data::Data;
 
 /// `report.html`.
@@ -21,11 +21,7 @@ const SCRIPTS: [&str; 9] = [
     include_str!("page.js"),
 ];
 
-impl Format for Html {
-    fn name(&self) -> &'static str {
-        "html"
-    }
-
+impl Render for Html {
     fn file(&self) -> &'static str {
         "report.html"
     }

@@ -52,9 +52,11 @@ const COLUMNS = [
   },
 ];
 
+/** The fastest and the slowest of each direction. */
 function goodputMark(c, extremes) {
-  if (extremes.best === extremes.worst) return null;
-  return c === extremes.best ? "▲ fastest" : c === extremes.worst ? "▼ slowest" : null;
+  const { best, worst } = extremes[c.direction];
+  if (best === worst) return null;
+  return c === best ? "▲ fastest" : c === worst ? "▼ slowest" : null;
 }
 
 function cell(column, c, extremes) {
@@ -114,7 +116,9 @@ function filterField(rows) {
 }
 
 function caseTable(cases) {
-  const extremes = { best: highest(cases, goodput), worst: lowest(cases, goodput) };
+  const of = (direction) => cases.filter((c) => c.direction === direction);
+  const extremesOf = (some) => ({ best: highest(some, goodput), worst: lowest(some, goodput) });
+  const extremes = { up: extremesOf(of("up")), down: extremesOf(of("down")) };
   const rows = cases.map((c) => ({
     c,
     tr: el(

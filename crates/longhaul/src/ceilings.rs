@@ -17,7 +17,7 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub(crate) struct Ceilings {
     ceiling: Vec<Spanned<Ceiling>>,
-    pub(super) drift: Option<Drift>,
+    pub(crate) drift: Option<Drift>,
     /// The line of each ceiling, from 1.
     #[serde(skip)]
     lines: Vec<usize>,
@@ -26,7 +26,7 @@ pub(crate) struct Ceilings {
 /// What some ends may take. Where several match, the one with the fewest `*` counts.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Ceiling {
+pub(crate) struct Ceiling {
     protocol: Pattern<String>,
     #[serde(default)]
     direction: Pattern<Direction>,
@@ -36,27 +36,27 @@ pub(super) struct Ceiling {
     end: Pattern<End>,
     /// The most that may be resident.
     #[serde(default, deserialize_with = "size")]
-    pub(super) peak_rss: Option<ByteSize>,
+    pub(crate) peak_rss: Option<ByteSize>,
     /// The most that peak RSS may rise for each GiB of body.
     #[serde(default, deserialize_with = "size")]
-    pub(super) slope: Option<ByteSize>,
+    pub(crate) slope: Option<ByteSize>,
     /// Whether the growth must stay within the budget that the record states.
     #[serde(default)]
-    pub(super) budget: bool,
+    pub(crate) budget: bool,
 }
 
 /// How far peaks may be from those of other records, up or down.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Drift {
+pub(crate) struct Drift {
     /// A file of records or a folder of results, from where the file of ceilings stands.
-    pub(super) records: PathBuf,
-    pub(super) band: Band,
+    pub(crate) records: PathBuf,
+    pub(crate) band: Band,
 }
 
 /// A size, or a part of what is compared with.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Band {
+pub(crate) enum Band {
     Bytes(ByteSize),
     Percent(f64),
 }
@@ -130,7 +130,7 @@ impl Ceilings {
     }
 
     /// The ceiling for one end of a case, and its number.
-    pub(super) fn of(&self, case: &CaseRecord, end: End) -> Option<(usize, &Ceiling)> {
+    pub(crate) fn of(&self, case: &CaseRecord, end: End) -> Option<(usize, &Ceiling)> {
         let all = self.ceiling.iter().map(Spanned::get_ref).enumerate();
         all.filter(|(_, ceiling)| ceiling.matches(case, end)).min_by_key(|(_, ceiling)| ceiling.stars())
     }
@@ -141,7 +141,7 @@ impl Ceilings {
     }
 
     /// The lines of the ceilings whose numbers are not among `used`.
-    pub(super) fn unused(&self, used: &[usize]) -> Vec<usize> {
+    pub(crate) fn unused(&self, used: &[usize]) -> Vec<usize> {
         let all = self.lines.iter().enumerate();
         all.filter(|(number, _)| !used.contains(number)).map(|(_, line)| *line).collect()
     }
