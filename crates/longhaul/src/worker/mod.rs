@@ -6,8 +6,6 @@
 
 mod client;
 mod end;
-#[cfg(target_os = "linux")]
-mod pages;
 mod protocol;
 mod server;
 
@@ -49,8 +47,6 @@ pub(crate) fn main() -> ExitCode {
 
 fn run(job: &Job) -> Result<(), Fault> {
     pin(job.core)?;
-    #[cfg(target_os = "linux")]
-    let _ = pages::let_go();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(DISK_THREADS)

@@ -1,4 +1,4 @@
-//! TCP_INFO and SO_MEMINFO.
+//! TCP_INFO and SO_MEMINFO: the project's one module with unsafe code.
 #![allow(unsafe_code)]
 
 use std::{
