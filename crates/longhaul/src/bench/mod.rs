@@ -37,6 +37,6 @@ pub(crate) fn main(args: &BenchArgs) -> anyhow::Result<Verdict> {
     stage.close(&set, &text)?;
     Ok(match stop {
         Stop::Interrupted => Verdict::Interrupted,
-        Stop::Done => set.exit(),
+        Stop::Done => set.amount(),
     })
 }

@@ -54,11 +54,6 @@ impl<'a> Set<'a> {
         self.records.is_empty()
     }
 
-    /// What the runs amount to.
-    pub(crate) fn exit(&self) -> Verdict {
-        self.summary.verdict()
-    }
-
     /// The runs of a case, in their order.
     pub(super) fn runs(&self, name: &str) -> Vec<&'a Record> {
         self.records.iter().filter(|record| record.case.name == name).collect()
@@ -115,8 +110,8 @@ impl<'a> Set<'a> {
         parts.into_iter().flatten().collect::<Vec<_>>().join(", ") + "."
     }
 
-    /// The verdict that the sentence is about.
-    pub(super) fn amount(&self) -> Verdict {
+    /// What the runs amount to, as a verdict.
+    pub(crate) fn amount(&self) -> Verdict {
         let found = self.worst().map_or(Verdict::Good, |worst| match worst {
             FindingKind::WrongBytes => Verdict::IntegrityFailed,
             FindingKind::OverBudget | FindingKind::OverCeiling => Verdict::MemoryOver,
@@ -144,7 +139,7 @@ fn controls(records: &[Record]) -> Vec<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::tests::record;
+    use crate::record::{Fault, FaultKind, tests::record};
 
     fn over(protocol: &str, axis: &str, sink: SinkKind) -> Record {
         let mut over = record(protocol);
@@ -155,6 +150,19 @@ mod tests {
             end.memory.within_budget = Some(false);
         }
         over
+    }
+
+    #[test]
+    fn wrong_bytes_before_memory_before_failure() {
+        let mut failed = record("h2");
+        let fault = |kind| Some(Fault { kind, message: String::new(), end: None });
+        failed.error = fault(FaultKind::Timeout);
+        assert_eq!(Set::of("", &[failed.clone()], None).amount(), Verdict::RunFailed);
+        let worse = [failed.clone(), over("h1", "", SinkKind::Verify)];
+        assert_eq!(Set::of("", &worse, None).amount(), Verdict::MemoryOver);
+        failed.error = fault(FaultKind::Integrity);
+        let worst = [failed, over("h1", "", SinkKind::Verify)];
+        assert_eq!(Set::of("", &worst, None).amount(), Verdict::IntegrityFailed);
     }
 
     #[test]
