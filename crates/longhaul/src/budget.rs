@@ -8,7 +8,7 @@ use transport::{End, Shape, Term};
 
 use crate::{
     case::{Case, SinkKind},
-    report::mib,
+    size::mib,
 };
 
 /// Pages of the program that a transfer is the first to touch. 0 to 0.7 MiB were seen; the kernel maps them

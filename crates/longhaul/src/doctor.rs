@@ -13,8 +13,8 @@ use crate::{
     host::Host,
     machine::{Finding, examine},
     matrix::Matrix,
-    report::mib_per_s,
     size::ByteSize,
+    size::mib_per_s,
     stdout::print,
 };
 

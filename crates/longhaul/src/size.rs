@@ -37,6 +37,21 @@ impl fmt::Display for ByteSize {
     }
 }
 
+/// Bytes as MiB.
+pub(crate) fn mib(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
+}
+
+/// Bytes per second as MiB/s.
+pub(crate) fn mib_per_s(rate: f64) -> f64 {
+    rate / f64::from(1 << 20)
+}
+
+/// Bytes per second as Gbit/s (powers of 1000, as networks count).
+pub(crate) fn gbit_per_s(rate: f64) -> f64 {
+    rate * 8.0 / 1e9
+}
+
 /// Parses a size or a doubling range `4KiB..1MiB` (both ends included).
 pub(crate) fn parse_range(text: &str) -> Result<Vec<ByteSize>, String> {
     let Some((first, last)) = text.split_once("..") else { return Ok(vec![text.parse()?]) };

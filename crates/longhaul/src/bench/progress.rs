@@ -14,7 +14,7 @@ use crate::{
     case::Case,
     instruments::Sign,
     record::{End, Outcome, Record},
-    report::{gbit_per_s, mib, mib_per_s},
+    size::{gbit_per_s, mib, mib_per_s},
 };
 
 /// How often the lines are redrawn at most, per second.

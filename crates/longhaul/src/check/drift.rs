@@ -3,7 +3,8 @@
 use crate::{
     ceilings::Band,
     record::{End, Outcome, Record},
-    report::{distinct, median, mib},
+    report::{distinct, median},
+    size::mib,
 };
 
 /// Cases of which both sets of records have a peak that lies outside the band, and those that one of them

@@ -8,7 +8,7 @@ use crate::{
     exit::Verdict,
     prove::{Constancy, Evidence, Judgement, Slope},
     record::{End, EndRecord, Record},
-    report::mib,
+    size::mib,
 };
 
 #[derive(Debug, Default)]

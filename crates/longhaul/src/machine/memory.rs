@@ -3,7 +3,7 @@
 use nix::sys::resource::{Resource, getrlimit};
 
 use super::{Concerns, Finding};
-use crate::report::mib;
+use crate::size::mib;
 
 /// Two workers and their sockets need some hundred MiB; below this much the kernel starts to reclaim.
 const ENOUGH_MIB: f64 = 1024.0;

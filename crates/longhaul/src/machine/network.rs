@@ -3,7 +3,7 @@
 use transport::machine;
 
 use super::{Concerns, Finding, read};
-use crate::{report::mib, size::ByteSize};
+use crate::size::{ByteSize, mib};
 
 /// Loopback's own MTU on Linux.
 const LOOPBACK_MTU: u64 = 65_536;

@@ -6,7 +6,7 @@ use super::{
     fit::Slope,
     verdict::{Judgement, constancy},
 };
-use crate::report::mib;
+use crate::size::mib;
 
 /// The heads of the columns, in two lines on a terminal.
 const HEADER: [[&str; 2]; 6] = [

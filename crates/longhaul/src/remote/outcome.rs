@@ -9,8 +9,8 @@ use crate::{
     exit::Verdict,
     instruments::Sign,
     record::{EndRecord, FaultKind, Record},
-    report::{gbit_per_s, mib, mib_per_s},
     results,
+    size::{gbit_per_s, mib, mib_per_s},
 };
 
 /// How often progress is redrawn at most, per second.

@@ -17,8 +17,8 @@ use crate::{
     instruments::Instruments,
     record::{EndRecord, Fault, FaultKind, fault},
     reply::{accepted, text},
-    report::mib,
     size::ByteSize,
+    size::mib,
 };
 
 /// The size of a generated body unless another is asked for.

@@ -1,9 +1,10 @@
 //! What is wrong with a case, in words.
 
-use super::{mib, summary::Row};
+use super::summary::Row;
 use crate::{
     ceilings::Ceilings,
     record::{End, FaultKind},
+    size::mib,
 };
 
 /// One thing that is wrong with a case.

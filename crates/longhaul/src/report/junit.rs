@@ -7,9 +7,9 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use super::{
     Render, Set, distinct,
     finding::{Finding, FindingKind},
-    gbit_per_s, mib_per_s,
     summary::Row,
 };
+use crate::size::{gbit_per_s, mib_per_s};
 
 /// `junit.xml`.
 pub(super) struct Junit;

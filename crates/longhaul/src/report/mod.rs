@@ -95,21 +95,6 @@ pub(crate) fn distinct<T: PartialEq>(items: impl Iterator<Item = T>) -> Vec<T> {
     })
 }
 
-/// Bytes as MiB.
-pub(crate) fn mib(bytes: u64) -> f64 {
-    bytes as f64 / f64::from(1 << 20)
-}
-
-/// Bytes per second as MiB/s.
-pub(crate) fn mib_per_s(rate: f64) -> f64 {
-    rate / f64::from(1 << 20)
-}
-
-/// Bytes per second as Gbit/s (powers of 1000, as networks count).
-pub(crate) fn gbit_per_s(rate: f64) -> f64 {
-    rate * 8.0 / 1e9
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

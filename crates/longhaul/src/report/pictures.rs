@@ -5,8 +5,12 @@ use std::{io, path::Path};
 use anyhow::Context as _;
 use plotters::{coord::Shift, prelude::*};
 
-use super::{Set, distinct, mib, mib_per_s, summary::Row};
-use crate::{case::Direction, record::CaseRecord, size::ByteSize};
+use super::{Set, distinct, summary::Row};
+use crate::{
+    case::Direction,
+    record::CaseRecord,
+    size::{ByteSize, mib, mib_per_s},
+};
 
 /// In pixels: readable at half the width of a page.
 const SIZE: (u32, u32) = (900, 480);

@@ -3,9 +3,10 @@
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, presets};
 
 use super::{
-    Set, gbit_per_s, mib, mib_per_s,
+    Set,
     summary::{Row, Spread},
 };
+use crate::size::{gbit_per_s, mib, mib_per_s};
 
 /// The heads of the columns, in two lines on a terminal.
 const HEADER: [[&str; 2]; 7] = [
