@@ -13,8 +13,7 @@ use crate::{
     host::Host,
     machine::{Finding, examine},
     matrix::Matrix,
-    size::ByteSize,
-    size::mib_per_s,
+    size::{ByteSize, mib_per_s},
     stdout::print,
 };
 

@@ -17,8 +17,7 @@ use crate::{
     instruments::Instruments,
     record::{EndRecord, Fault, FaultKind, fault},
     reply::{accepted, text},
-    size::ByteSize,
-    size::mib,
+    size::{ByteSize, mib},
 };
 
 /// The size of a generated body unless another is asked for.
