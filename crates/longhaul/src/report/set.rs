@@ -39,8 +39,9 @@ impl<'a> Set<'a> {
         let controls = controls(records);
         let mut findings: Vec<Finding> =
             summary.rows.iter().flat_map(|row| Finding::all_of(row, ceilings)).collect();
-        findings.retain(|finding| {
-            finding.kind != FindingKind::OverBudget || !controls.contains(&finding.case.as_str())
+        findings.retain(|Finding { kind, case, .. }| {
+            let is_memory = matches!(kind, FindingKind::OverBudget | FindingKind::OverCeiling);
+            !is_memory || !controls.contains(&case.as_str())
         });
         Self { title, records, ceilings, summary, findings, controls, conclusion: None }
     }
