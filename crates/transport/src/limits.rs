@@ -63,8 +63,8 @@ impl Default for Limits {
             h1_buffer: 256 << 10,
             // Frames of RFC 9113's default of 16 KiB cost twice the frames; 64 KiB carries the default chunk.
             h2_frame: 64 << 10,
-            // The most with which a receiver of frames of any size stays under 12 MiB while its reader is slow; a MiB
-            // would give 5 % more goodput over TLS.
+            // With this a receiver of frames of any size stays at 12 MiB or under while its reader is slow; a MiB would
+            // give 8 % more goodput over TLS.
             h2_window: 640 << 10,
             h2_send_buffer: 256 << 10,
             // A slow reader costs a receiver about what these windows admit, at the same full speed as

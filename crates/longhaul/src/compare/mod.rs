@@ -39,10 +39,10 @@ fn verdict(judged: &[Judged]) -> Verdict {
             changes.map(|it| if it.metric.is_memory() { Verdict::MemoryOver } else { Verdict::Slower });
         worse.chain(new_failure(&judged.pair.base, &judged.pair.candidate)).min()
     };
-    let is_unclear = |judged: &Judged| judged.judgements.iter().all(|it| it.ratio.interval.is_none());
+    let has_no_interval = |judged: &Judged| judged.judgements.iter().all(|it| it.ratio.interval.is_none());
     let worst = judged.iter().filter_map(of_case).min();
     // Without a single interval nothing was compared, and a gate must not say that all is well.
-    let nothing_compared = judged.iter().all(is_unclear).then_some(Verdict::Inconclusive);
+    let nothing_compared = judged.iter().all(has_no_interval).then_some(Verdict::Inconclusive);
     worst.or(nothing_compared).unwrap_or(Verdict::Good)
 }
 
