@@ -16,22 +16,13 @@ use std::{
     time::Duration,
 };
 
-use common::server::{HTTP, Server};
+use common::{
+    peers,
+    server::{HTTP, Server},
+};
 
 /// What each peer moves, in bytes.
 const SIZE: u64 = 256 << 20;
-
-/// The folder of the peers; `None` is a visible skip.
-fn peers() -> Option<PathBuf> {
-    let target = Path::new(env!("CARGO_BIN_EXE_longhaul")).ancestors().nth(2).unwrap();
-    let folder = target.join("peers");
-    if folder.join("complete-2").exists() {
-        return Some(folder);
-    }
-    assert!(std::env::var_os("CI").is_none(), "the peers are missing: run scripts/peers");
-    eprintln!("SKIPPED: the peers are missing: run scripts/peers");
-    None
-}
 
 /// A file of `SIZE` random bytes, made once.
 fn blob() -> &'static Path {

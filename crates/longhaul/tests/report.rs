@@ -8,23 +8,12 @@ mod common;
 
 use std::{
     fs,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, Output},
 };
 
-use common::{Out, run};
+use common::{Out, peers, run};
 use serde_json::Value;
-
-/// The folder of the peers; `None` is a visible skip.
-fn peers() -> Option<PathBuf> {
-    let folder = Path::new(env!("CARGO_BIN_EXE_longhaul")).ancestors().nth(2).unwrap().join("peers");
-    if folder.join("complete-2").exists() {
-        return Some(folder);
-    }
-    assert!(std::env::var_os("CI").is_none(), "the readers are missing: run scripts/peers");
-    eprintln!("SKIPPED: the readers are missing: run scripts/peers");
-    None
-}
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
@@ -62,7 +51,7 @@ fn a_browser_finds_nothing_wrong_with_the_page_of_a_bench() {
         assert!(fs::metadata(shot).unwrap().len() > 20_000, "{name}");
     }
 
-    // What checks must notice what is wrong.
+    // Whoever checks must notice what is wrong.
     let whole = fs::read_to_string(&page).unwrap();
     let broken = |from: &str, to: &str| {
         assert!(whole.contains(from), "{from}");

@@ -14,7 +14,7 @@ mod set;
 mod summary;
 mod table;
 
-use std::{fs, path::Path};
+use std::{fs, mem, path::Path};
 
 use anyhow::Context as _;
 
@@ -57,8 +57,8 @@ pub(crate) const OF_A_BENCH: [Format; 2] = [Format::Html, Format::Markdown];
 pub(crate) fn main(args: &ReportArgs) -> anyhow::Result<Verdict> {
     let ceilings = args.ceilings.as_deref().map(Ceilings::read).transpose()?;
     let reads = args.records.iter().map(|path| results::read_what_is_whole(path));
-    let reads = reads.collect::<Result<Vec<_>, Usage>>()?;
-    let records: Vec<Record> = reads.iter().flat_map(|read| read.records.iter().cloned()).collect();
+    let mut reads = reads.collect::<Result<Vec<_>, Usage>>()?;
+    let records: Vec<Record> = reads.iter_mut().flat_map(|read| mem::take(&mut read.records)).collect();
     let set = Set::of(&args.title, &records, ceilings.as_ref());
     write(&set, &args.format, &args.out)?;
     if args.svg {

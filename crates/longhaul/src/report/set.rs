@@ -71,11 +71,6 @@ impl<'a> Set<'a> {
         self.findings_of(name).map(|finding| finding.kind).min().map_or(well, FindingKind::word)
     }
 
-    /// The worst that was found.
-    fn worst(&self) -> Option<FindingKind> {
-        self.findings.iter().map(|finding| finding.kind).min()
-    }
-
     /// What all of it amounts to, as a sentence.
     pub(super) fn verdict(&self) -> String {
         match (&self.conclusion, self.findings.is_empty()) {
@@ -113,7 +108,8 @@ impl<'a> Set<'a> {
 
     /// What the runs amount to, as a verdict.
     pub(crate) fn amount(&self) -> Verdict {
-        let found = self.worst().map_or(Verdict::Good, |worst| match worst {
+        let worst = self.findings.iter().map(|finding| finding.kind).min();
+        let found = worst.map_or(Verdict::Good, |worst| match worst {
             FindingKind::WrongBytes => Verdict::IntegrityFailed,
             FindingKind::OverBudget | FindingKind::OverCeiling => Verdict::MemoryOver,
             FindingKind::Failed => Verdict::RunFailed,

@@ -5,7 +5,7 @@
 pub mod server;
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     sync::LazyLock,
 };
@@ -23,6 +23,17 @@ pub fn longhaul(args: &[&str]) -> Command {
 
 pub fn run(args: &[&str]) -> Output {
     longhaul(args).output().unwrap()
+}
+
+/// The folder of the programs that `scripts/peers` installs; `None` is a visible skip, and a failure with `CI` set.
+pub fn peers() -> Option<PathBuf> {
+    let folder = Path::new(env!("CARGO_BIN_EXE_longhaul")).ancestors().nth(2).unwrap().join("peers");
+    if folder.join("complete").exists() {
+        return Some(folder);
+    }
+    assert!(std::env::var_os("CI").is_none(), "the peers are missing: run scripts/peers");
+    eprintln!("SKIPPED: the peers are missing: run scripts/peers");
+    None
 }
 
 /// A new folder's path for `--out`, which goes with the test.
