@@ -4,6 +4,8 @@ use nix::sys::utsname::uname;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::machine::Idle;
+
 /// A machine. What could not be found out is `None`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Host {
@@ -19,6 +21,9 @@ pub(crate) struct Host {
     pub(crate) cores: Option<u64>,
     /// Installed memory.
     pub(crate) memory_bytes: Option<u64>,
+    /// How cores waited that had nothing to do; null where nobody saw to it, and in records of before 2026-11-23.
+    #[serde(default)]
+    pub(crate) idle: Option<Idle>,
 }
 
 impl Host {
@@ -34,6 +39,7 @@ impl Host {
             cpu,
             cores: std::thread::available_parallelism().ok().map(|cores| cores.get() as u64),
             memory_bytes,
+            idle: None,
         }
     }
 }

@@ -34,7 +34,7 @@ impl Profile {
             Self::Balanced => balanced,
             Self::Fast => Limits {
                 h2_frame: 1 << 20,
-                h2_window: 4 << 20,
+                h2_window: 16 << 20,
                 h2_send_buffer: 1 << 20,
                 quic_window: 8 << 20,
                 quic_connection_window: 16 << 20,

@@ -5,7 +5,13 @@ use std::time::Duration;
 use anyhow::bail;
 
 use super::{process::ProcessExecutor, progress::LiveView, session::Session};
-use crate::{build::Build, case::Case, cli::Affinity, host::Host};
+use crate::{
+    build::Build,
+    case::Case,
+    cli::Affinity,
+    host::Host,
+    machine::{Idle, Vigil},
+};
 
 /// How long a run may stand still.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -17,6 +23,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) fn repeat(case: &Case, rounds: u32) -> anyhow::Result<Vec<f64>> {
     let cases = std::slice::from_ref(case);
     let executor = ProcessExecutor::of_this_binary(Affinity::Auto, TIMEOUT, cases)?;
+    let _vigil = Vigil::keep(Idle::Poll);
     let mut session = Session::new(Host::here(), Build::this());
     let mut goodputs = Vec::new();
     let mut keep = |record: &crate::record::Record| {

@@ -15,7 +15,7 @@ use crate::{
     case::Case,
     cli::BenchArgs,
     host::Host,
-    machine,
+    machine::{self, Vigil},
     record::Record,
     report::{self, Sample, Set},
     results::{self, Results},
@@ -31,6 +31,7 @@ pub(crate) struct Stage<'a> {
     runtime: Runtime,
     began: Stamp,
     used: Option<Resources>,
+    _vigil: Vigil,
 }
 
 impl<'a> Stage<'a> {
@@ -39,7 +40,8 @@ impl<'a> Stage<'a> {
     /// # Errors
     /// The folder for the results cannot be written.
     pub(crate) fn set(args: &'a BenchArgs, cases: &[Case], runs: u64) -> anyhow::Result<Self> {
-        let (host, build) = (Host::here(), Build::this());
+        let vigil = Vigil::keep(args.idle);
+        let (host, build) = (Host { idle: Some(vigil.idle()), ..Host::here() }, Build::this());
         let folder = args.out.clone().unwrap_or_else(|| default_folder(&host));
         let results = Results::create(&folder)?;
         if !args.quiet {
@@ -56,6 +58,7 @@ impl<'a> Stage<'a> {
             runtime: tokio::runtime::Builder::new_current_thread().enable_all().build()?,
             began: Stamp::now(),
             used: Resources::used(),
+            _vigil: vigil,
         })
     }
 

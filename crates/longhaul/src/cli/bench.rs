@@ -13,6 +13,7 @@ use super::{
 use crate::{
     case::{DEFAULT_SEED, Direction, Rates, SinkKind},
     exit::Usage,
+    machine::Idle,
     matrix::Matrix,
     size::ByteSize,
 };
@@ -80,6 +81,9 @@ pub(crate) struct BenchArgs {
     /// A core for each end: auto (where there are two), off, or SENDER:RECEIVER
     #[arg(long, value_name = "CORES", default_value = "auto")]
     pub(crate) affinity: Affinity,
+    /// How cores wait that have nothing to do
+    #[arg(long, value_name = "NAME", default_value = "poll")]
+    pub(crate) idle: Idle,
     /// How long a transfer may stand still
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
     pub(crate) timeout: Duration,

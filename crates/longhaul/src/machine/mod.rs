@@ -2,12 +2,14 @@
 
 mod build;
 mod clock;
+mod idle;
 mod memory;
 mod network;
 mod processor;
 
 use std::time::Duration;
 
+pub(crate) use idle::{Idle, Vigil};
 use transport::Transport;
 
 /// One thing that was looked at.
@@ -80,6 +82,7 @@ pub(crate) fn examine(watch: Duration) -> Vec<Finding> {
     let mut findings = vec![build::profile()];
     findings.extend(network::findings());
     findings.extend(processor::findings(watch));
+    findings.push(idle::finding());
     findings.extend(memory::findings());
     findings.push(clock::source());
     findings

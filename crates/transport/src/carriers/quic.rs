@@ -37,7 +37,7 @@ pub(crate) fn footprint(limits: &Limits, end: End, shape: Shape) -> Vec<Term> {
         Term::new(
             "QUIC receive buffer",
             bytes * connections,
-            "32 batches of at most 64 KiB a socket (BATCH_SIZE in quinn-udp; a datagram that GRO has joined has at most 65,535 bytes)",
+            "4 messages of at most 64 KiB a socket (a datagram that GRO has joined has at most 65,535 bytes)",
         )
     };
     match end {
@@ -57,8 +57,8 @@ pub(crate) fn footprint(limits: &Limits, end: End, shape: Shape) -> Vec<Term> {
                 ),
                 Term::new(
                     "QUIC receive buffer",
-                    32 * ACKS * connections,
-                    "32 batches of acknowledgements, two pages each, a socket",
+                    udp::RECEIVED_AT_ONCE as u64 * ACKS * connections,
+                    "4 messages of acknowledgements, two pages each, a socket",
                 ),
             ];
             let unacknowledged = (window + shape.chunk) * connections;
@@ -83,7 +83,7 @@ pub(crate) fn footprint(limits: &Limits, end: End, shape: Shape) -> Vec<Term> {
                     5 * window / 4 * connections,
                     "1.25 windows: what unread data may take over its own size (packet heads, the rest of batches that a slice pins, an entry for each) before quinn-proto's connection/assembler.rs copies it together",
                 ),
-                receiving(32 * BATCH),
+                receiving(udp::RECEIVED_AT_ONCE as u64 * BATCH),
             ]
         }
     }
