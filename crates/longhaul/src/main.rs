@@ -14,6 +14,7 @@ mod ceilings;
 mod check;
 mod cli;
 mod compare;
+mod distinct;
 mod doctor;
 mod exit;
 mod host;

@@ -5,12 +5,8 @@ mod common;
 
 use std::{fs, path::Path, process::Output};
 
-use common::{Out, bench, run};
+use common::{Out, bench, run, text};
 use serde_json::Value;
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
 
 fn code(output: &Output) -> i32 {
     output.status.code().unwrap()

@@ -33,6 +33,18 @@ fn every_figure_of_both_ends_is_there() {
     }
 }
 
+#[test]
+fn a_record_says_how_idle_cores_waited() {
+    let idle = |asked: &[&str]| {
+        one(&[&["--protocol", "tcp", "--size", "1MiB"], asked].concat())["host"]["idle"].clone()
+    };
+    assert_eq!(idle(&["--idle", "sleep"]), "sleep");
+    let driver = fs::read_to_string("/sys/devices/system/cpu/cpuidle/current_driver");
+    let request = fs::File::options().write(true).open("/dev/cpu_dma_latency");
+    let is_kept = request.is_ok() && driver.is_ok_and(|driver| driver.trim() != "none");
+    assert_eq!(idle(&[]), if is_kept { "poll" } else { "sleep" });
+}
+
 fn assert_end(end: &Value, protocol: &str) {
     let memory = &end["memory"];
     let (baseline, peak) = (figure(&memory["baseline_rss_bytes"]), figure(&memory["peak_rss_bytes"]));

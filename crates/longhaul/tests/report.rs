@@ -12,12 +12,8 @@ use std::{
     process::{Command, Output},
 };
 
-use common::{Out, peers, run};
+use common::{Out, peers, run, text};
 use serde_json::Value;
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
 
 /// A bench of a few rows, both directions, two chunk and two body sizes, with enough windows for percentiles.
 fn bench() -> Out {

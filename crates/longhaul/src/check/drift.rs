@@ -2,8 +2,9 @@
 
 use crate::{
     ceilings::Band,
+    distinct::distinct,
     record::{End, Outcome, Record},
-    report::{distinct, median},
+    report::median,
     size::mib,
 };
 

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     case::{DEFAULT_SEED, Direction, Rates, SinkKind},
+    distinct::distinct,
     exit::Usage,
     machine::Idle,
     matrix::Matrix,
@@ -108,7 +109,7 @@ pub(crate) struct BenchArgs {
 const MAX_CONNECTIONS: u64 = 480;
 
 impl BenchArgs {
-    /// The matrix that the flags mean.
+    /// The matrix that the flags mean; what is named twice runs once, as a case's name is unique.
     ///
     /// # Errors
     /// The payload cannot be used, or flags contradict each other.
@@ -116,11 +117,11 @@ impl BenchArgs {
         let is_default = |p: &&&dyn Transport| defaults.baselines || p.features().baseline.is_some();
         let protocols = match self.protocol.as_slice() {
             [] => TRANSPORTS.iter().filter(is_default).copied().collect(),
-            asked => asked.iter().map(|protocol| protocol.0).collect(),
+            asked => distinct(asked.iter()).iter().map(|protocol| protocol.0).collect(),
         };
         Ok(Matrix {
-            protocols: deduplicated(protocols, |a, b| a.name() == b.name()),
-            directions: deduplicated(self.direction.clone(), PartialEq::eq),
+            protocols,
+            directions: distinct(self.direction.iter().copied()),
             chunks: self.chunks(defaults)?,
             bodies: self.bodies(defaults)?,
             payload: self.payload.clone(),
@@ -138,7 +139,7 @@ impl BenchArgs {
             let chunks = defaults.chunks.iter().map(|bytes| ChunkSize::try_from(*bytes));
             return chunks.collect::<Result<_, _>>().map_err(|error| Usage(error.to_string()));
         }
-        Ok(deduplicated(self.chunk_size.iter().flat_map(|c| c.0.clone()).collect(), PartialEq::eq))
+        Ok(distinct(self.chunk_size.iter().flat_map(|c| c.0.clone())))
     }
 
     fn bodies(&self, defaults: &Defaults) -> Result<Vec<ByteSize>, Usage> {
@@ -152,21 +153,9 @@ impl BenchArgs {
                 Err(Usage(format!("--size contradicts --payload {}: a file has its own size", self.payload)))
             }
             (None, []) => Ok(defaults.bodies.to_vec()),
-            (None, asked) => {
-                Ok(deduplicated(asked.iter().flat_map(|s| s.0.clone()).collect(), PartialEq::eq))
-            }
+            (None, asked) => Ok(distinct(asked.iter().flat_map(|s| s.0.clone()))),
         }
     }
-}
-
-/// The list without what stands in it before: a case's name is unique.
-fn deduplicated<T>(list: Vec<T>, same: impl Fn(&T, &T) -> bool) -> Vec<T> {
-    list.into_iter().fold(Vec::new(), |mut unique, item| {
-        if !unique.iter().any(|other| same(other, &item)) {
-            unique.push(item);
-        }
-        unique
-    })
 }
 
 /// Which cores the ends run on.
@@ -207,10 +196,5 @@ mod tests {
         assert_eq!("auto".parse(), Ok(Affinity::Auto));
         assert_eq!("2:0".parse(), Ok(Affinity::Cores { sender: 2, receiver: 0 }));
         assert!("0".parse::<Affinity>().is_err() && "0:x".parse::<Affinity>().is_err());
-    }
-
-    #[test]
-    fn what_is_named_twice_runs_once() {
-        assert_eq!(deduplicated(vec![1, 2, 1, 3, 2], PartialEq::eq), [1, 2, 3]);
     }
 }

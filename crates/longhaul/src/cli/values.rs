@@ -17,6 +17,12 @@ impl std::fmt::Debug for Protocol {
     }
 }
 
+impl PartialEq for Protocol {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.name() == other.0.name()
+    }
+}
+
 impl FromStr for Protocol {
     type Err = String;
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::{record::Record, report::distinct};
+use crate::{distinct::distinct, record::Record};
 
 /// A case that both sets have, with its runs in each.
 pub(super) struct Pair<'a> {

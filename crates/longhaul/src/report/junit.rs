@@ -5,11 +5,14 @@ use std::time::Duration;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::{
-    Render, Set, distinct,
+    Render, Set,
     finding::{Finding, FindingKind},
     summary::Row,
 };
-use crate::size::{gbit_per_s, mib_per_s};
+use crate::{
+    distinct::distinct,
+    size::{gbit_per_s, mib_per_s},
+};
 
 /// `junit.xml`.
 pub(super) struct Junit;

@@ -1,7 +1,7 @@
 //! Markdown, for a job's summary or a pull request.
 
-use super::{Render, Set, distinct, table};
-use crate::{record::Record, size::mib};
+use super::{Render, Set, table};
+use crate::{distinct::distinct, record::Record, size::mib};
 
 /// `summary.md`.
 pub(super) struct Markdown;

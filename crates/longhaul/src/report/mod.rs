@@ -85,16 +85,6 @@ pub(crate) fn write(set: &Set, formats: &[Format], folder: &Path) -> anyhow::Res
     Ok(())
 }
 
-/// Each item once, in the order of its first appearance.
-pub(crate) fn distinct<T: PartialEq>(items: impl Iterator<Item = T>) -> Vec<T> {
-    items.fold(Vec::new(), |mut unique, item| {
-        if !unique.contains(&item) {
-            unique.push(item);
-        }
-        unique
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

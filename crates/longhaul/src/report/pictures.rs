@@ -5,9 +5,10 @@ use std::{io, path::Path};
 use anyhow::Context as _;
 use plotters::{coord::Shift, prelude::*};
 
-use super::{Set, distinct, summary::Row};
+use super::{Set, summary::Row};
 use crate::{
     case::Direction,
+    distinct::distinct,
     record::CaseRecord,
     size::{ByteSize, mib, mib_per_s},
 };

@@ -1,11 +1,11 @@
 //! The records of a report, and what they amount to.
 
 use super::{
-    Summary, distinct,
+    Summary,
     finding::{Finding, FindingKind},
     sample::Sample,
 };
-use crate::{case::SinkKind, ceilings::Ceilings, exit::Verdict, record::Record};
+use crate::{case::SinkKind, ceilings::Ceilings, distinct::distinct, exit::Verdict, record::Record};
 
 /// What all formats are made from.
 pub(crate) struct Set<'a> {

@@ -3,11 +3,11 @@
 use serde::Serialize;
 use transport::Features;
 
-use super::{
-    distinct,
-    sample::{EndSample, Sample},
+use super::sample::{EndSample, Sample};
+use crate::{
+    distinct::distinct,
+    record::{CaseRecord, End, Fault},
 };
-use crate::record::{CaseRecord, End, Fault};
 
 /// All cases, in the order in which they ran.
 #[derive(Debug)]

@@ -25,6 +25,11 @@ pub fn run(args: &[&str]) -> Output {
     longhaul(args).output().unwrap()
 }
 
+/// What a program has printed.
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
 /// The folder of the programs that `scripts/peers` installs; `None` is a visible skip, and a failure with `CI` set.
 pub fn peers() -> Option<PathBuf> {
     let folder = Path::new(env!("CARGO_BIN_EXE_longhaul")).ancestors().nth(2).unwrap().join("peers");
