@@ -3,6 +3,8 @@
 
 mod common;
 
+use std::fs;
+
 use common::{Out, bench, run};
 use serde_json::Value;
 
