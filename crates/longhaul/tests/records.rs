@@ -38,7 +38,7 @@ fn every_figure_of_both_ends_is_there() {
 #[test]
 fn a_record_says_how_idle_cores_waited() {
     let idle = |asked: &[&str]| {
-        one(&[&["--protocol", "tcp", "--size", "1MiB"], asked].concat())["host"]["idle"].clone()
+        one(&[&["--protocol", "tcp", "--chunk-size", "64KiB", "--size", "1MiB"], asked].concat())["host"]["idle"].clone()
     };
     assert_eq!(idle(&["--idle", "sleep"]), "sleep");
     let driver = fs::read_to_string("/sys/devices/system/cpu/cpuidle/current_driver");
