@@ -17,7 +17,7 @@ use crate::MAX_QUIC_MTU;
 
 /// How many messages one system call brings, each of one datagram or of as many as GRO has joined. quinn asks for
 /// 32 (BATCH_SIZE in quinn-udp) and handles them all before the connection sees the first, so that a receiver
-/// that comes late holds up to 2 MiB more, at times more than its window; four cost 1.5 % of the goodput.
+/// that comes late holds up to 2 MiB more; taking four costs 1.5 % of the goodput.
 pub(super) const RECEIVED_AT_ONCE: usize = 4;
 
 /// quinn's own socket, of which it asks for up to ten datagrams a send (MAX_TRANSMIT_SEGMENTS in its
