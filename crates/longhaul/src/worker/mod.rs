@@ -11,6 +11,7 @@ mod server;
 
 use std::{
     io::{self, Write as _},
+    os::fd::AsFd as _,
     process::ExitCode,
 };
 
@@ -18,7 +19,11 @@ use nix::{
     sched::{CpuSet, sched_setaffinity},
     unistd::Pid,
 };
-use tokio::sync::mpsc;
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader, Lines},
+    net::unix::pipe,
+    sync::mpsc,
+};
 
 pub(crate) use protocol::{Event, Job, Order, Report, Role, ServerAddress};
 
@@ -31,36 +36,48 @@ use crate::{
 
 /// The worker's main: does the job on standard input.
 pub(crate) fn main() -> ExitCode {
-    let mut line = String::new();
-    let job = match io::stdin().read_line(&mut line).map(|_| serde_json::from_str::<Job>(&line)) {
-        Ok(Ok(job)) => job,
-        _ => {
-            eprintln!("error: 'longhaul worker' is how bench starts its own ends; use 'longhaul bench'");
-            return ExitCode::from(USAGE);
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(DISK_THREADS).build();
+    match runtime {
+        Ok(runtime) => runtime.block_on(obey()),
+        Err(error) => {
+            let error = fault(FaultKind::Worker, format!("cannot start a runtime: {error}"));
+            emit(&Event::Done(Box::new(Report::failed(error))));
+            ExitCode::SUCCESS
         }
-    };
-    if let Err(error) = run(&job) {
-        emit(&Event::Done(Box::new(Report::failed(error))));
     }
+}
+
+/// Reads the job, does it, and reports.
+async fn obey() -> ExitCode {
+    let Some((job, lines)) = job().await else {
+        eprintln!("error: 'longhaul worker' is how bench starts its own ends; use 'longhaul bench'");
+        return ExitCode::from(USAGE);
+    };
+    let report = run(&job, lines).await.unwrap_or_else(Report::failed);
+    emit(&Event::Done(Box::new(report)));
     ExitCode::SUCCESS
 }
 
-fn run(job: &Job) -> Result<(), Fault> {
+async fn run(job: &Job, lines: Input) -> Result<Report, Fault> {
     pin(job.core)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .max_blocking_threads(DISK_THREADS)
-        .build()
-        .map_err(|error| fault(FaultKind::Worker, format!("cannot start a runtime: {error}")))?;
-    let report = runtime.block_on(async {
-        let mut orders = orders();
-        match job.role {
-            Role::Server => server::run(job, &mut orders).await,
-            Role::Client(ref server) => client::run(job, server, &mut orders).await,
-        }
-    })?;
-    emit(&Event::Done(Box::new(report)));
-    Ok(())
+    let mut orders = orders(lines);
+    match job.role {
+        Role::Server => server::run(job, &mut orders).await,
+        Role::Client(ref server) => client::run(job, server, &mut orders).await,
+    }
+}
+
+/// Standard input, line by line. It is read as the sockets are, when there is something: a process of one thread makes its
+/// system calls without the two atomic operations by which glibc lets another thread cancel it.
+type Input = Lines<BufReader<pipe::Receiver>>;
+
+/// The job, and where orders will come from. `None` if standard input is no pipe with a job in it.
+async fn job() -> Option<(Job, Input)> {
+    let input = io::stdin().as_fd().try_clone_to_owned().ok()?;
+    let mut lines = BufReader::new(pipe::Receiver::from_owned_fd(input).ok()?).lines();
+    let line = lines.next_line().await.ok()??;
+    Some((serde_json::from_str(&line).ok()?, lines))
 }
 
 /// Binds the process to one core, before any other thread exists.
@@ -73,12 +90,11 @@ fn pin(core: Option<usize>) -> Result<(), Fault> {
         .map_err(|error| fault(FaultKind::Worker, format!("cannot use core {core}: {error}")))
 }
 
-/// The orders that come on standard input. Reading them takes a thread, which sleeps during a transfer.
-/// When the input closes, the orchestrator is gone, and so is the process.
-fn orders() -> mpsc::UnboundedReceiver<Order> {
+/// The orders that come on standard input. When it closes, the orchestrator is gone, and so is the process.
+fn orders(mut lines: Input) -> mpsc::UnboundedReceiver<Order> {
     let (sender, receiver) = mpsc::unbounded_channel();
-    std::thread::spawn(move || {
-        for line in io::stdin().lines().map_while(Result::ok) {
+    tokio::spawn(async move {
+        while let Ok(Some(line)) = lines.next_line().await {
             let Ok(order) = serde_json::from_str(&line) else { break };
             if sender.send(order).is_err() {
                 return;
