@@ -18,7 +18,7 @@ pub(crate) struct LimitArgs {
     /// HTTP/1.1: bytes read, and gathered for one write, at once [default: 256KiB]
     #[arg(long, value_name = "SIZE")]
     h1_buffer: Option<ByteSize>,
-    /// HTTP/2: largest DATA frame the receiver admits, 16 KiB to 16 MiB [default: 64KiB]
+    /// HTTP/2: largest DATA frame the receiver admits, 16 KiB to 16 MiB [default: 256KiB]
     #[arg(long, value_name = "SIZE", value_parser = h2_frame)]
     h2_frame: Option<ByteSize>,
     /// HTTP/2: receive window of a stream, and of the connection [default: 640KiB]
