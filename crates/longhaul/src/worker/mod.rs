@@ -68,8 +68,8 @@ async fn run(job: &Job, lines: Input) -> Result<Report, Fault> {
     }
 }
 
-/// Standard input, line by line. It is read as the sockets are, when there is something: a process of one thread makes its
-/// system calls without the two atomic operations by which glibc lets another thread cancel it.
+/// Standard input, line by line, read by the runtime as the sockets are: a process of one thread makes its system
+/// calls without the two atomic operations by which glibc lets another thread cancel it.
 type Input = Lines<BufReader<pipe::Receiver>>;
 
 /// The job, and where orders will come from. `None` if standard input is no pipe with a job in it.
