@@ -17,7 +17,7 @@ fn runs(rate: &str) -> Vec<Value> {
     let out = Out::new();
     let folder = out.text();
     let args = ["bench", "--quiet", "--rounds", "14", "--limit-rate", rate, "--out", &folder];
-    let case = ["--protocol", "h1c,h2c", "--size", "8MiB", "--chunk-size", "64KiB", "--sink", "discard"];
+    let case = ["--protocol", "h1c,h2c", "--size", "4MiB", "--chunk-size", "64KiB", "--sink", "discard"];
     let output = run(&[&args[..], &case].concat());
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let mut records = out.records();
@@ -47,7 +47,7 @@ fn compare(base: &Path, candidate: &Path, args: &[&str]) -> (Output, String) {
 #[test]
 fn a_sender_slowed_by_a_tenth_is_worse_and_a_run_split_in_two_is_not() {
     let folder = tempfile::tempdir().unwrap();
-    let (fast, slow) = (runs("64MiB"), runs("57MiB"));
+    let (fast, slow) = (runs("18MiB"), runs("16MiB"));
     let parity = |records: &[Value], odd: u64, name: &str| {
         let half: Vec<&Value> = records.iter().filter(|r| r["round"].as_u64().unwrap() % 2 == odd).collect();
         write(folder.path(), name, &half)
