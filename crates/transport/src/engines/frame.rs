@@ -72,16 +72,35 @@ pub(crate) async fn read<H: for<'a> Deserialize<'a>>(
     protocol: &'static str,
     stream: &mut (impl AsyncRead + Unpin),
 ) -> Result<Option<H>, Error> {
-    let length = match stream.read_u32().await {
-        Ok(length) => length,
-        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(None),
-        Err(error) => return Err(Error::protocol(protocol, error)),
-    };
+    let broken = |error| Error::protocol(protocol, error);
+    let mut length = [0; 4];
+    let began = stream.read(&mut length).await.map_err(broken)?;
+    if began == 0 {
+        return Ok(None);
+    }
+    stream.read_exact(&mut length[began..]).await.map_err(broken)?;
+    let length = u32::from_be_bytes(length);
     if length > MAX_HEAD {
         let reason = format!("a head of {length} bytes is over the {MAX_HEAD} that are read");
         return Err(Error::Protocol { protocol, reason });
     }
     let mut json = vec![0; length as usize];
-    stream.read_exact(&mut json).await.map_err(|e| Error::protocol(protocol, e))?;
+    stream.read_exact(&mut json).await.map_err(broken)?;
     serde_json::from_slice(&json).map(Some).map_err(|e| Error::protocol(protocol, e))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_a_stream_that_ends_before_a_head_ends_in_good_order() {
+        let whole = encode("test", &ResponseHead { status: 200, length: 7 }).unwrap();
+        let read = async |mut bytes: &[u8]| read::<ResponseHead>("test", &mut bytes).await;
+        assert_eq!(read(&whole).await.unwrap().unwrap().length, 7);
+        assert!(read(&[]).await.unwrap().is_none());
+        for cut in 1..whole.len() {
+            assert!(read(&whole[..cut]).await.is_err(), "after {cut} bytes");
+        }
+    }
 }
