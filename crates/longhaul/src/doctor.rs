@@ -11,7 +11,7 @@ use crate::{
     case::{Case, DEFAULT_SEED, Direction, Rates, SinkKind},
     exit::{Usage, Verdict},
     host::Host,
-    machine::{Finding, examine},
+    machine::{Finding, Needs, examine},
     matrix::Matrix,
     size::{ByteSize, mib_per_s},
     stdout::print,
@@ -28,7 +28,7 @@ pub(crate) fn main() -> anyhow::Result<Verdict> {
     let host = Host::here();
     let text = |text: Option<String>| text.unwrap_or_else(|| "unknown".into());
     print(&format!("{}, {} {}\n\n", text(host.cpu), host.os, text(host.kernel)))?;
-    let findings = examine(WATCH);
+    let findings = examine(Needs::default(), WATCH);
     print(&listed(&findings))?;
     let case = case()?;
     let noise = Noise::of(repeat(&case, ROUNDS)?).context("no run was measured")?;

@@ -8,7 +8,6 @@ use std::{
 
 use anyhow::Context as _;
 use async_trait::async_trait;
-use nix::{sched::sched_getaffinity, unistd::Pid};
 use payload::Payload;
 
 use super::{
@@ -18,6 +17,7 @@ use super::{
 use crate::{
     case::{Case, Direction},
     cli::Affinity,
+    machine::Cores,
     record::{End, Fault, FaultKind},
     size::ByteSize,
     worker::{Event, Job, Order, Report, Role, ServerAddress},
@@ -33,12 +33,6 @@ pub(super) struct ProcessExecutor {
     timeout: Duration,
     /// The digests that generated bodies must have, by size.
     digests: HashMap<ByteSize, String>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Cores {
-    sender: usize,
-    receiver: usize,
 }
 
 impl ProcessExecutor {
@@ -269,11 +263,7 @@ fn cores(affinity: Affinity) -> Option<Cores> {
     match affinity {
         Affinity::Off => None,
         Affinity::Cores { sender, receiver } => Some(Cores { sender, receiver }),
-        Affinity::Auto => {
-            let allowed = sched_getaffinity(Pid::from_raw(0)).ok()?;
-            let mut cores = (0..nix::sched::CpuSet::count()).filter(|core| allowed.is_set(*core) == Ok(true));
-            Some(Cores { sender: cores.next()?, receiver: cores.next()? })
-        }
+        Affinity::Auto => Cores::choose(),
     }
 }
 

@@ -45,10 +45,7 @@ impl<'a> Stage<'a> {
         let folder = args.out.clone().unwrap_or_else(|| default_folder(&host));
         let results = Results::create(&folder)?;
         if !args.quiet {
-            let protocols: Vec<_> = cases.iter().map(|case| case.transport).collect();
-            machine::notes(&protocols)
-                .iter()
-                .for_each(|note| eprintln!("note: {note} (see longhaul doctor)"));
+            machine::notes(cases).iter().for_each(|note| eprintln!("note: {note} (see longhaul doctor)"));
         }
         Ok(Self {
             args,

@@ -12,7 +12,7 @@ use super::{Concerns, Finding, read};
 /// (Documentation/power/pm_qos_interface.rst).
 const REQUESTS: &str = "/dev/cpu_dma_latency";
 
-/// What puts cores to sleep; "none" or missing where requests have no effect.
+/// What puts cores to sleep; "none" where nothing does that heeds requests, and missing where nothing is known of it.
 const DRIVER: &str = "/sys/devices/system/cpu/cpuidle/current_driver";
 
 /// How a core waits that has nothing to do.
@@ -24,6 +24,9 @@ pub(crate) enum Idle {
     /// As the machine has it.
     Sleep,
 }
+
+/// What the kernel was booted with.
+const BOOTED_WITH: &str = "/proc/cmdline";
 
 /// Keeps cores awake as long as it lives.
 #[derive(Debug)]
@@ -60,19 +63,23 @@ fn sleeps(driver: Option<&str>) -> bool {
 }
 
 pub(super) fn finding() -> Finding {
-    judged(read(DRIVER).as_deref(), Vigil::keep(Idle::Poll).idle())
+    let polls = read(BOOTED_WITH).is_some_and(|line| line.split_whitespace().any(|word| word == "idle=poll"));
+    judged(read(DRIVER).as_deref(), polls, Vigil::keep(Idle::Poll).idle())
 }
 
-fn judged(driver: Option<&str>, kept: Idle) -> Finding {
+/// Without a driver Linux halts an idle core, whatever is requested (`default_idle_call` in its kernel/sched/idle.c).
+fn judged(driver: Option<&str>, polls: bool, kept: Idle) -> Finding {
     let name = "idle cores";
-    let Some(driver) = driver.filter(|driver| sleeps(Some(driver))) else {
-        return Finding::good(name, "not put to sleep by a driver");
-    };
-    match kept {
-        Idle::Poll => Finding::good(name, "kept awake during runs"),
-        Idle::Sleep => {
-            let cost =
-                "an end that waits is woken late: up to a sixth of HTTP/2's goodput on a virtual machine";
+    let cost = "an end that waits is woken late: up to a sixth of HTTP/2's goodput on a virtual machine";
+    match (driver, kept) {
+        (None, _) => Finding::good(name, "not known here"),
+        _ if polls => Finding::good(name, "kept awake by idle=poll"),
+        (_, Idle::Poll) => Finding::good(name, "kept awake during runs"),
+        (Some("none"), Idle::Sleep) => {
+            let mend = "boot with idle=poll; as a KVM guest also: sudo modprobe cpuidle-haltpoll";
+            Finding::bad(name, "halted, by no driver that could be asked not to", Concerns::All, cost, mend)
+        }
+        (Some(driver), Idle::Sleep) => {
             let mend = "sudo chmod o+w /dev/cpu_dma_latency (in a container: --device /dev/cpu_dma_latency)";
             Finding::bad(name, format!("sleep ({driver})"), Concerns::All, cost, mend)
         }
@@ -85,11 +92,12 @@ mod tests {
 
     #[test]
     fn cores_that_may_sleep_are_trouble() {
-        for driver in [None, Some("none")] {
-            assert!(judged(driver, Idle::Sleep).trouble.is_none(), "{driver:?}");
-        }
-        assert!(judged(Some("intel_idle"), Idle::Poll).trouble.is_none());
-        assert!(judged(Some("intel_idle"), Idle::Sleep).trouble.is_some());
+        assert!(judged(None, false, Idle::Sleep).trouble.is_none());
+        assert!(judged(Some("intel_idle"), false, Idle::Poll).trouble.is_none());
+        let asleep = |driver| judged(Some(driver), false, Idle::Sleep).trouble.unwrap().mend;
+        assert!(asleep("intel_idle").contains("/dev/cpu_dma_latency"));
+        assert!(asleep("none").contains("idle=poll"), "a request would have no effect");
+        assert!(judged(Some("none"), true, Idle::Sleep).trouble.is_none());
     }
 
     #[test]

@@ -9,11 +9,16 @@ use crate::size::mib;
 const ENOUGH_MIB: f64 = 1024.0;
 
 /// The usual soft limit, which is enough for `--connections 480`.
-const ENOUGH_FILES: u64 = 1024;
+const USUAL_FILES: u64 = 1024;
 
-pub(super) fn findings() -> Vec<Finding> {
+/// What an end has open besides its connections.
+const OWN_FILES: u64 = 32;
+
+/// `connections` are what an end will have at once.
+pub(super) fn findings(connections: u32) -> Vec<Finding> {
     let mut findings = kernel();
-    findings.extend(open_files());
+    let limit = getrlimit(Resource::RLIMIT_NOFILE).ok();
+    findings.extend(limit.map(|(soft, _)| open_files(soft, connections)));
     findings
 }
 
@@ -51,15 +56,16 @@ fn swap(total: u64, used: u64) -> Finding {
     Finding::bad("swap", seen, Concerns::All, cost, "sudo swapoff -a")
 }
 
-fn open_files() -> Option<Finding> {
-    let (soft, _) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;
+fn open_files(soft: u64, connections: u32) -> Finding {
     let seen = format!("{soft} a process");
-    Some(if soft >= ENOUGH_FILES {
-        Finding::good("open files", seen)
-    } else {
-        let cost = format!("each connection takes two: over {} at once fail", soft.saturating_sub(32) / 2);
-        Finding::bad("open files", seen, Concerns::Nobody, cost, "ulimit -n 4096")
-    })
+    let needed = OWN_FILES + 2 * u64::from(connections);
+    if soft >= USUAL_FILES.max(needed) {
+        return Finding::good("open files", seen);
+    }
+    let concerns = if soft < needed { Concerns::All } else { Concerns::Nobody };
+    let cost = format!("each connection takes two: over {} at once fail", soft.saturating_sub(OWN_FILES) / 2);
+    let mend = format!("ulimit -n {}", (4 * USUAL_FILES).max(needed));
+    Finding::bad("open files", seen, concerns, cost, mend)
 }
 
 #[cfg(test)]
@@ -71,5 +77,16 @@ mod tests {
         assert!(available(24 << 30).trouble.is_none() && available(512 << 20).trouble.is_some());
         assert!(swap(0, 0).trouble.is_none() && swap(1 << 30, 0).trouble.is_none());
         assert!(swap(1 << 30, 1 << 20).trouble.is_some());
+    }
+
+    #[test]
+    fn too_few_files_are_trouble_to_who_needs_more() {
+        let tcp = [transport::by_name("tcp").unwrap()];
+        assert!(open_files(1024, 480).trouble.is_none());
+        let few = open_files(256, 1);
+        assert!(few.trouble.is_some() && few.note(&tcp).is_none());
+        let note = open_files(256, 400).note(&tcp).unwrap();
+        assert!(note.contains("over 112 at once fail"), "{note}");
+        assert!(open_files(4096, 4000).trouble.unwrap().mend.contains("8032"));
     }
 }

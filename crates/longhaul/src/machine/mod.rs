@@ -2,6 +2,7 @@
 
 mod build;
 mod clock;
+mod cores;
 mod idle;
 mod memory;
 mod network;
@@ -9,8 +10,11 @@ mod processor;
 
 use std::time::Duration;
 
+pub(crate) use cores::Cores;
 pub(crate) use idle::{Idle, Vigil};
-use transport::Transport;
+use transport::{Limits, Transport, UDP_BUFFER};
+
+use crate::case::Case;
 
 /// One thing that was looked at.
 #[derive(Debug)]
@@ -43,7 +47,7 @@ enum Concerns {
     Tls,
     /// Those of protocols over QUIC.
     Quic,
-    /// Nobody's, as long as there is enough of it.
+    /// Nobody's who asks for no more than there is.
     Nobody,
 }
 
@@ -77,13 +81,39 @@ impl Finding {
     }
 }
 
+/// What will be asked of the machine.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Needs {
+    /// The largest socket buffer, in bytes.
+    socket_buffer: u64,
+    /// The most connections at once.
+    connections: u32,
+}
+
+impl Default for Needs {
+    fn default() -> Self {
+        Self { socket_buffer: Limits::default().socket_buffer.unwrap_or(UDP_BUFFER), connections: 1 }
+    }
+}
+
+impl Needs {
+    fn of(cases: &[Case]) -> Self {
+        let buffer = |case: &Case| case.limits.socket_buffer.unwrap_or(UDP_BUFFER);
+        Self {
+            socket_buffer: cases.iter().map(buffer).max().unwrap_or_default(),
+            connections: cases.iter().map(|case| case.connections).max().unwrap_or_default(),
+        }
+    }
+}
+
 /// Everything; the load is watched for `watch`.
-pub(crate) fn examine(watch: Duration) -> Vec<Finding> {
+pub(crate) fn examine(needs: Needs, watch: Duration) -> Vec<Finding> {
     let mut findings = vec![build::profile()];
-    findings.extend(network::findings());
+    findings.extend(network::findings(needs.socket_buffer));
     findings.extend(processor::findings(watch));
+    findings.extend(cores::finding());
     findings.push(idle::finding());
-    findings.extend(memory::findings());
+    findings.extend(memory::findings(needs.connections));
     findings.push(clock::source());
     findings
 }
@@ -91,9 +121,10 @@ pub(crate) fn examine(watch: Duration) -> Vec<Finding> {
 /// How long `bench` watches the load before it begins: 20 ticks of the kernel's accounting on two cores.
 const GLANCE: Duration = Duration::from_millis(100);
 
-/// A line for each finding that spoils the figures of these protocols.
-pub(crate) fn notes(protocols: &[&dyn Transport]) -> Vec<String> {
-    examine(GLANCE).iter().filter_map(|finding| finding.note(protocols)).collect()
+/// A line for each finding that spoils the figures of these cases.
+pub(crate) fn notes(cases: &[Case]) -> Vec<String> {
+    let protocols: Vec<_> = cases.iter().map(|case| case.transport).collect();
+    examine(Needs::of(cases), GLANCE).iter().filter_map(|finding| finding.note(&protocols)).collect()
 }
 
 /// A line of a file of the kernel's, where there is such a file.
@@ -120,7 +151,7 @@ mod tests {
 
     #[test]
     fn everything_that_is_looked_at_has_a_name_of_its_own() {
-        let findings = examine(Duration::ZERO);
+        let findings = examine(Needs::default(), Duration::ZERO);
         let mut names: Vec<_> = findings.iter().map(|finding| finding.name).collect();
         names.sort_unstable();
         names.dedup();

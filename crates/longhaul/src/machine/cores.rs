@@ -1,0 +1,103 @@
+//! The cores that sender and receiver are bound to.
+
+use nix::{
+    sched::{CpuSet, sched_getaffinity},
+    unistd::Pid,
+};
+
+use super::{Concerns, Finding, read};
+
+/// A core for each end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Cores {
+    /// The sender's.
+    pub(crate) sender: usize,
+    /// The receiver's.
+    pub(crate) receiver: usize,
+}
+
+impl Cores {
+    /// The first that this process may use, and the first beside it that is no thread of the same physical core, if there
+    /// is one. `None` where there are not two.
+    pub(crate) fn choose() -> Option<Self> {
+        apart(&allowed(), siblings)
+    }
+}
+
+/// The logical cores that this process may use.
+fn allowed() -> Vec<usize> {
+    let Ok(set) = sched_getaffinity(Pid::from_raw(0)) else { return Vec::new() };
+    (0..CpuSet::count()).filter(|core| set.is_set(*core) == Ok(true)).collect()
+}
+
+/// The logical cores of the same physical core, `core` among them. Empty where the kernel does not tell.
+fn siblings(core: usize) -> Vec<usize> {
+    let path = format!("/sys/devices/system/cpu/cpu{core}/topology/thread_siblings_list");
+    read(&path).map(|list| listed(&list)).unwrap_or_default()
+}
+
+/// What a list such as `0-1,64` names.
+fn listed(list: &str) -> Vec<usize> {
+    let number = |text: &str| text.parse::<usize>().ok();
+    list.split(',')
+        .filter_map(|part| {
+            let (first, last) = part.split_once('-').unwrap_or((part, part));
+            Some(number(first)?..=number(last)?)
+        })
+        .flatten()
+        .collect()
+}
+
+fn apart(allowed: &[usize], siblings: impl Fn(usize) -> Vec<usize>) -> Option<Cores> {
+    let (&sender, others) = allowed.split_first()?;
+    let shared = siblings(sender);
+    let receiver = others.iter().find(|core| !shared.contains(core)).or(others.first())?;
+    Some(Cores { sender, receiver: *receiver })
+}
+
+/// Whether the two ends get a physical core each. `None` with one logical core.
+pub(super) fn finding() -> Option<Finding> {
+    Cores::choose().map(|cores| judged(cores, siblings))
+}
+
+fn judged(Cores { sender, receiver }: Cores, siblings: impl Fn(usize) -> Vec<usize>) -> Finding {
+    let name = "cores of the two ends";
+    if !siblings(sender).contains(&receiver) {
+        return Finding::good(name, format!("{sender} and {receiver}"));
+    }
+    let seen = format!("{sender} and {receiver}, two threads of one core");
+    let cost = "sender and receiver share its units and its caches: both are slower, and not by the same from run to run";
+    Finding::bad(name, seen, Concerns::All, cost, "give the machine or the container two physical cores")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two threads a core, neighbours: 0 and 1, 2 and 3.
+    fn neighbours(core: usize) -> Vec<usize> {
+        vec![core & !1, core | 1]
+    }
+
+    #[test]
+    fn ends_get_physical_cores_of_their_own_where_there_are_two() {
+        let cores = |sender, receiver| Some(Cores { sender, receiver });
+        assert_eq!(apart(&[0, 1, 2, 3], neighbours), cores(0, 2));
+        assert_eq!(apart(&[0, 1], neighbours), cores(0, 1));
+        assert_eq!(apart(&[0, 1], |_| Vec::new()), cores(0, 1), "where the kernel does not tell");
+        assert_eq!(apart(&[3], neighbours), None);
+    }
+
+    #[test]
+    fn two_threads_of_one_core_are_trouble() {
+        assert!(judged(Cores { sender: 0, receiver: 2 }, neighbours).trouble.is_none());
+        assert!(judged(Cores { sender: 0, receiver: 1 }, neighbours).trouble.is_some());
+    }
+
+    #[test]
+    fn lists_of_cores_are_read_as_the_kernel_writes_them() {
+        assert_eq!(listed("0,64"), [0, 64]);
+        assert_eq!(listed("0-2,7"), [0, 1, 2, 7]);
+        assert!(listed("").is_empty());
+    }
+}
