@@ -37,8 +37,8 @@ pub use error::Error;
 pub use footprint::{End, Shape, Term};
 pub use guards::Guards;
 pub use limits::{
-    Cipher, Congestion, DISCOVERED_QUIC_MTU, H3Recv, Limit, Limits, MAX_QUIC_MTU, MAX_STREAMS, MIN_QUIC_MTU,
-    Setting, UDP_BUFFER,
+    Cipher, Congestion, DISCOVERED_QUIC_MTU, H3Recv, Limit, Limits, MAX_QUIC_MTU, MAX_STREAMS, MIN_H1_BUFFER,
+    MIN_QUIC_MTU, Setting, UDP_BUFFER,
 };
 pub use link::{Link, QuicStats, Stats, TcpStats};
 pub use profile::{Profile, QuicProfile};

@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 /// initial_max_streams_bidi). RFC 9113 section 6.5.2 recommends no less than 100.
 pub const MAX_STREAMS: u32 = 1024;
 
+/// The smallest `--h1-buffer`: hyper works with no less (MINIMUM_MAX_BUFFER_SIZE in its proto/h1/io.rs; it panics below).
+pub const MIN_H1_BUFFER: u64 = 8 << 10;
+
 /// The smallest `--quic-mtu`: what every QUIC path must carry (RFC 9000 section 14).
 pub const MIN_QUIC_MTU: u64 = 1200;
 
@@ -74,7 +77,7 @@ impl Default for Limits {
             quic_connection_window: 4 << 20,
             // As fast as 4 MiB on loopback. Over a path of 100 ms it admits 10 MiB/s.
             quic_send_window: 1 << 20,
-            // An Ethernet frame less IP and UDP headers and a margin: a figure that means something elsewhere.
+            // An Ethernet frame of 1,500 bytes less the headers of IPv6 and UDP: a figure that means something elsewhere.
             quic_mtu: Some(1452),
             // Past what any one of the tested connections fills, so that the kernel's tuning is no part of a
             // measurement.

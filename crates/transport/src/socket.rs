@@ -62,7 +62,7 @@ fn tcp_socket(addr: SocketAddr, limits: &Limits) -> io::Result<TcpSocket> {
 fn set_congestion(socket: &impl AsFd, congestion: Congestion) -> io::Result<()> {
     let name = congestion.of_tcp();
     SockRef::from(socket).set_tcp_congestion(name.as_bytes()).map_err(|error| {
-        let offered = "see sysctl net.ipv4.tcp_allowed_congestion_control";
+        let offered = "one of sysctl net.ipv4.tcp_allowed_congestion_control would be right, or auto";
         io::Error::new(error.kind(), format!("no congestion controller {name}: {offered}"))
     })
 }

@@ -1,7 +1,9 @@
 //! The flags of windows, buffers and choices.
 
 use clap::Args;
-use transport::{Cipher, Congestion, H3Recv, Limits, MAX_QUIC_MTU, MIN_QUIC_MTU, Profile, QuicProfile};
+use transport::{
+    Cipher, Congestion, H3Recv, Limits, MAX_QUIC_MTU, MIN_H1_BUFFER, MIN_QUIC_MTU, Profile, QuicProfile,
+};
 
 use crate::size::ByteSize;
 
@@ -15,8 +17,8 @@ pub(crate) struct LimitArgs {
     /// QUIC's datagrams for a path such as the internet (1452 bytes), jumbo frames (8952) or loopback (65507) [default: internet for bench and prove; the others find out]
     #[arg(long, value_name = "NAME", conflicts_with = "quic_mtu")]
     quic_profile: Option<QuicProfileArg>,
-    /// HTTP/1.1: bytes read, and gathered for one write, at once [default: 256KiB]
-    #[arg(long, value_name = "SIZE")]
+    /// HTTP/1.1: bytes read, and gathered for one write, at once, from 8 KiB on [default: 256KiB]
+    #[arg(long, value_name = "SIZE", value_parser = h1_buffer)]
     h1_buffer: Option<ByteSize>,
     /// HTTP/2: largest DATA frame the receiver admits, 16 KiB to 16 MiB [default: 256KiB]
     #[arg(long, value_name = "SIZE", value_parser = h2_frame)]
@@ -195,7 +197,10 @@ fn socket_buffer(text: &str) -> Result<Auto<ByteSize>, String> {
     if text == "auto" {
         return Ok(Auto::Auto);
     }
-    at_least_one(text).map(Auto::Bytes).map_err(|error| format!("it must be auto or a size: {error}"))
+    // setsockopt takes a C int.
+    within(text, 1, i32::MAX as u64)
+        .map(Auto::Bytes)
+        .map_err(|error| format!("it must be auto or a size: {error}"))
 }
 
 fn quic_mtu(text: &str) -> Result<Auto<u64>, String> {
@@ -210,6 +215,11 @@ fn quic_mtu(text: &str) -> Result<Auto<u64>, String> {
 
 fn at_least_one(text: &str) -> Result<ByteSize, String> {
     within(text, 1, u64::from(u32::MAX))
+}
+
+/// hyper works with no less.
+fn h1_buffer(text: &str) -> Result<ByteSize, String> {
+    within(text, MIN_H1_BUFFER, u64::from(u32::MAX))
 }
 
 /// The bounds of SETTINGS_MAX_FRAME_SIZE (RFC 9113 section 6.5.2).

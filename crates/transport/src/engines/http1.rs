@@ -12,7 +12,8 @@ use tokio::sync::{Mutex, oneshot};
 use tracing::debug;
 
 use crate::{
-    Body, Connection, End, Error, Guards, Incoming, Limits, Link, Responder, Session, Shape, Term,
+    Body, Connection, End, Error, Guards, Incoming, Limits, Link, MIN_H1_BUFFER, Responder, Session, Shape,
+    Term,
     carriers::{ClientEngine, ServerEngine, Stream, Wire},
     session::{Arrivals, Closing, Driven, Linked as _},
     tasks::Tasks,
@@ -20,9 +21,6 @@ use crate::{
 
 /// What errors call this protocol.
 const PROTOCOL: &str = "HTTP/1.1";
-
-/// The smallest buffer hyper works with (MINIMUM_MAX_BUFFER_SIZE in its proto/h1/io.rs; it panics below).
-const MIN_BUFFER: usize = 8 << 10;
 
 /// The engine of the `h1c` and `h1` rows.
 pub(crate) struct Http1;
@@ -113,7 +111,7 @@ async fn drive(
 }
 
 fn buffer(limits: &Limits) -> usize {
-    usize::try_from(limits.h1_buffer).unwrap_or(usize::MAX).max(MIN_BUFFER)
+    usize::try_from(limits.h1_buffer.max(MIN_H1_BUFFER)).unwrap_or(usize::MAX)
 }
 
 struct Http1Connection {

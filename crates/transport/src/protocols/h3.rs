@@ -13,8 +13,8 @@ use http_body_util::BodyExt as _;
 use tracing::debug;
 
 use crate::{
-    Bind, Body, Connection, End, Error, Features, Guards, H3Recv, Handshake, Incoming, Limit, Limits, Link,
-    Listener, Peer, Responder, Session, Shape, Term, Transport,
+    Bind, Body, Connection, DISCOVERED_QUIC_MTU, End, Error, Features, Guards, H3Recv, Handshake, Incoming,
+    Limit, Limits, Link, Listener, Peer, Responder, Session, Shape, Term, Transport,
     carriers::{
         quic::{Established, QuicListener, connect, footprint, listen},
         streams::{self, Lane, Lanes},
@@ -57,6 +57,14 @@ impl Transport for H3 {
 
     fn footprint(&self, limits: &Limits, end: End, shape: Shape) -> Vec<Term> {
         let mut terms = footprint(limits, end, shape);
+        if end == End::Receiver {
+            let datagram = limits.quic_mtu.unwrap_or(DISCOVERED_QUIC_MTU);
+            terms.push(Term::new(
+                "HTTP/3 pieces",
+                streams::PIECES as u64 * datagram * shape.bodies(),
+                "16 datagrams a stream, taken from quinn and not yet asked for by h3; they have left the window",
+            ));
+        }
         let copies = limits.h3_recv == H3Recv::Stock || shape.chunk <= streams::JOINED as u64;
         if end == End::Sender && copies {
             terms.push(Term::new(

@@ -14,7 +14,7 @@ use h3::{
 use quinn::{ConnectionError, VarInt};
 
 pub(crate) use lane::{Lane, Lanes};
-pub(crate) use recv::RecvStream;
+pub(crate) use recv::{PIECES, RecvStream};
 pub(crate) use send::{JOINED, SendStream};
 
 mod error;
