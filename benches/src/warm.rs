@@ -1,7 +1,15 @@
-//! A server on a thread of its own, a client here, one connection over real sockets between them.
+//! A server on a thread of its own, a client here, on a core each, one connection over real sockets between them.
 
-use std::{sync::mpsc, thread, time::Duration};
+use std::{
+    sync::{OnceLock, mpsc},
+    thread,
+    time::Duration,
+};
 
+use nix::{
+    sched::{CpuSet, sched_getaffinity, sched_setaffinity},
+    unistd::Pid,
+};
 use tokio::runtime::{Builder, Runtime};
 use transport::{Bind, Connection, Identity, Limits, Peer, Transport, Trust};
 
@@ -21,7 +29,9 @@ impl WarmPair {
     /// Starts a server for `transport`, which ends with the connection, and connects to it.
     pub fn connect(transport: &'static dyn Transport) -> Self {
         let (told, listening) = mpsc::channel();
+        pin(0);
         thread::spawn(move || {
+            pin(1);
             runtime().block_on(async {
                 let identity = Identity::self_signed(&[NAME]).expect("a certificate");
                 let trust = Trust::pem(identity.certificate_pem()).expect("the same certificate");
@@ -45,6 +55,21 @@ impl WarmPair {
     pub fn transfer(&self, job: Job) -> Duration {
         self.runtime.block_on(job.make(self.connection.as_ref(), &self.target))
     }
+}
+
+/// Binds this thread to the first or the second core that the process may use; where there are not two, to none.
+fn pin(which: usize) {
+    static CORES: OnceLock<Vec<usize>> = OnceLock::new();
+    let this = Pid::from_raw(0);
+    let cores = CORES.get_or_init(|| {
+        let allowed = sched_getaffinity(this).unwrap_or_default();
+        (0..CpuSet::count()).filter(|core| allowed.is_set(*core) == Ok(true)).collect()
+    });
+    if cores.len() < 2 {
+        return;
+    }
+    let mut one = CpuSet::new();
+    one.set(cores[which]).and_then(|()| sched_setaffinity(this, &one)).expect("a core that is allowed");
 }
 
 fn runtime() -> Runtime {
