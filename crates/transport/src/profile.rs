@@ -28,7 +28,8 @@ impl Profile {
                 quic_window: 256 << 10,
                 quic_connection_window: 512 << 10,
                 quic_send_window: 256 << 10,
-                socket_buffer: Some(1 << 20),
+                // With 256 KiB eight QUIC connections to one socket were 2 % slower.
+                socket_buffer: Some(512 << 10),
                 ..balanced
             },
             Self::Balanced => balanced,
@@ -39,6 +40,8 @@ impl Profile {
                 quic_window: 8 << 20,
                 quic_connection_window: 16 << 20,
                 quic_send_window: 4 << 20,
+                // A receiver that digests what it decrypts does not wake its sender before they are full: 3 to 10 % over TLS
+                // against 1 MiB. In cleartext they cost 2 to 11 % of what is digested.
                 socket_buffer: Some(8 << 20),
                 ..balanced
             },

@@ -41,7 +41,7 @@ pub(crate) struct LimitArgs {
     /// QUIC: largest UDP payload, 1200 to 65507 bytes, or auto to find what the path carries, up to 6500 [default: 1452 for bench and prove, auto for the others]
     #[arg(long, value_name = "BYTES", value_parser = quic_mtu)]
     quic_mtu: Option<Auto<u64>>,
-    /// The kernel's send and receive buffer of each socket, or auto to leave TCP's to the kernel [default: 4MiB for bench and prove, auto for the others]
+    /// The kernel's send and receive buffer of each socket, or auto to leave TCP's to the kernel [default: 1MiB for bench and prove, auto for the others]
     #[arg(long, value_name = "SIZE", value_parser = socket_buffer)]
     socket_buffer: Option<Auto<ByteSize>>,
     /// TCP and QUIC: congestion controller, or auto to leave TCP's to the kernel [default: cubic for bench and prove, auto for the others]
@@ -103,9 +103,9 @@ impl LimitArgs {
         self.over(self.profile())
     }
 
-    /// The limits in force towards anybody. Hundreds of connections with 4 MiB each at both ends exceed what
-    /// the kernel spends on TCP (`tcp_mem`): it drops what has arrived, and transfers stand still for half a
-    /// minute. And the path is whatever it is.
+    /// The limits in force towards anybody. Hundreds of connections with buffers of MiBs at both
+    /// ends exceed what the kernel spends on TCP (`tcp_mem`): it drops what has arrived, and transfers stand still for
+    /// half a minute. And the path is whatever it is.
     pub(crate) fn limits_for_anybody(&self) -> Limits {
         self.over(Limits { socket_buffer: None, congestion: None, quic_mtu: None, ..self.profile() })
     }
