@@ -23,7 +23,7 @@ pub(crate) struct LimitArgs {
     /// HTTP/2: largest DATA frame the receiver admits, 16 KiB to 16 MiB [default: 256KiB]
     #[arg(long, value_name = "SIZE", value_parser = h2_frame)]
     h2_frame: Option<ByteSize>,
-    /// HTTP/2: receive window of a stream, and of the connection [default: 640KiB]
+    /// HTTP/2: receive window of a stream, and of the connection [default: 768KiB]
     #[arg(long, value_name = "SIZE", value_parser = h2_window)]
     h2_window: Option<ByteSize>,
     /// HTTP/2: bytes queued for a stream before it stops asking for more [default: 256KiB]
