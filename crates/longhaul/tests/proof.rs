@@ -71,7 +71,7 @@ fn the_budget_is_printed_term_by_term_and_nothing_runs() {
         let told = text(&output.stdout);
         assert_eq!(code(&output), 0);
         for term in
-            ["h2/up/64KiB/1GiB", "0.625 MiB  HTTP/2 window", "TLS records", "receiver over its baseline"]
+            ["h2/up/64KiB/1GiB", "0.750 MiB  HTTP/2 window", "TLS records", "receiver over its baseline"]
         {
             assert!(told.contains(term), "{term}: {told}");
         }
