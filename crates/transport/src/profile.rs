@@ -28,8 +28,6 @@ impl Profile {
                 quic_window: 256 << 10,
                 quic_connection_window: 512 << 10,
                 quic_send_window: 256 << 10,
-                // With 256 KiB eight QUIC connections to one socket were 2 % slower.
-                socket_buffer: Some(512 << 10),
                 ..balanced
             },
             Self::Balanced => balanced,

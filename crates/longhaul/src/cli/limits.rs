@@ -41,7 +41,7 @@ pub(crate) struct LimitArgs {
     /// QUIC: largest UDP payload, 1200 to 65507 bytes, or auto to find what the path carries, up to 6500 [default: 1452 for bench and prove, auto for the others]
     #[arg(long, value_name = "BYTES", value_parser = quic_mtu)]
     quic_mtu: Option<Auto<u64>>,
-    /// The kernel's send and receive buffer of each socket, or auto to leave TCP's to the kernel [default: 1MiB for bench and prove, auto for the others]
+    /// The kernel's send and receive buffer of each socket, or auto to leave TCP's to the kernel [default: 512KiB for bench and prove, auto for the others]
     #[arg(long, value_name = "SIZE", value_parser = socket_buffer)]
     socket_buffer: Option<Auto<ByteSize>>,
     /// TCP and QUIC: congestion controller, or auto to leave TCP's to the kernel [default: cubic for bench and prove, auto for the others]

@@ -13,7 +13,8 @@ use quinn::VarInt;
 use super::{error, lane::Lane, stream_id};
 
 /// Up to this length a frame's head and payload go out as one piece, which takes a copy: quinn searches its send
-/// buffer piece by piece. With two pieces a frame 64-byte chunks made 4 MiB/s, with one 13.
+/// buffer piece by piece. With two pieces a frame and with one, h3 made 4 and 12 MiB/s in chunks of 64 bytes, 422 and 696
+/// of 1 KiB, 1108 and 1243 of 4 KiB, 1345 and 1340 of 8 KiB.
 pub(crate) const JOINED: usize = 8 << 10;
 
 pub(crate) struct SendStream<B> {
