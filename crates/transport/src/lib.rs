@@ -38,7 +38,7 @@ pub use footprint::{End, Shape, Term};
 pub use guards::Guards;
 pub use limits::{
     Cipher, Congestion, DISCOVERED_QUIC_MTU, H3Recv, Limit, Limits, MAX_QUIC_MTU, MAX_STREAMS, MIN_H1_BUFFER,
-    MIN_QUIC_MTU, Setting, UDP_BUFFER,
+    MIN_QUIC_MTU, Setting,
 };
 pub use link::{Link, QuicStats, Stats, TcpStats};
 pub use profile::{Profile, QuicProfile};

@@ -23,9 +23,6 @@ pub const MAX_QUIC_MTU: u64 = 65_507;
 /// them, as many as quinn hands over at once, just fit one GSO send.
 pub const DISCOVERED_QUIC_MTU: u64 = 6500;
 
-/// The buffers of a UDP socket where none are asked for. One socket serves all of a server's connections.
-pub const UDP_BUFFER: u64 = 4 << 20;
-
 /// The limits and choices in force, all sizes in bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -47,10 +44,12 @@ pub struct Limits {
     /// QUIC: the largest UDP payload sent and accepted. `None` leaves it to discovery (RFC 8899), which finds
     /// what the path carries up to [`DISCOVERED_QUIC_MTU`].
     pub quic_mtu: Option<u64>,
-    /// The kernel's send and receive buffer of each socket, as asked for. `None` leaves TCP's to the kernel,
-    /// which lets them grow with the traffic and shrinks them when they get too many; UDP's, which nothing
-    /// tunes, are then [`UDP_BUFFER`].
+    /// TCP: the kernel's send and receive buffer of each socket, as asked for. `None` leaves them to the kernel,
+    /// which lets them grow with the traffic and shrinks them when they get too many.
     pub socket_buffer: Option<u64>,
+    /// QUIC: the same of the UDP socket, which serves all connections of its end and which the kernel does not tune.
+    #[serde(default = "udp_buffer")]
+    pub udp_buffer: u64,
     /// The congestion controller. `None` leaves TCP's to the kernel, and QUIC's is CUBIC then.
     pub congestion: Option<Congestion>,
     /// TLS 1.3 and QUIC: the cipher.
@@ -58,6 +57,10 @@ pub struct Limits {
     /// HTTP/3: how much of a body h3 may hold that nobody has asked for yet.
     #[serde(default = "H3Recv::before_there_was_a_choice")]
     pub h3_recv: H3Recv,
+}
+
+fn udp_buffer() -> u64 {
+    Limits::default().udp_buffer
 }
 
 impl Default for Limits {
@@ -81,9 +84,13 @@ impl Default for Limits {
             // An Ethernet frame of 1,500 bytes less the headers of IPv6 and UDP: a figure that means something elsewhere.
             quic_mtu: Some(1452),
             // Set, so that the kernel's tuning is no part of a measurement. What waits in larger ones has left the cache when
-            // a receiver that digests comes to it: with 1 MiB tcp was 9 to 15 % slower, with 4 MiB h1c 6 to 18 %; the rest and
-            // UDP are within 3 %. Over a path of 100 ms they admit 5 MiB/s.
-            socket_buffer: Some(512 << 10),
+            // a receiver that digests comes to it: with 512 KiB and more tls and h1 were 4 to 6 % slower, with 1 MiB tcp 9 to
+            // 15 %. And it advertises more than it can hold in the kernel's count: with 512 KiB and 1 MiB a fifth of the
+            // transfers over TLS lost segments and stood still for 50 ms. Over a path of 100 ms they admit 2.5 MiB/s.
+            socket_buffer: Some(256 << 10),
+            // Nothing holds a sender back before these are full: with 256 KiB quic lost up to a fifth of its goodput. 512 KiB
+            // to 4 MiB are as fast.
+            udp_buffer: 4 << 20,
             // The kernel's may be BBR, whose pacing makes loopback bistable: 2 or 8 GiB/s from run to run.
             congestion: Some(Congestion::Cubic),
             cipher: Cipher::Aes128,
@@ -105,6 +112,7 @@ impl Limits {
             Limit::QuicSendWindow => Setting::Bytes(self.quic_send_window),
             Limit::QuicMtu => self.quic_mtu.map_or(Setting::Auto, Setting::Bytes),
             Limit::SocketBuffer => self.socket_buffer.map_or(Setting::Auto, Setting::Bytes),
+            Limit::UdpBuffer => Setting::Bytes(self.udp_buffer),
             Limit::Congestion => {
                 self.congestion.map_or(Setting::Auto, |congestion| Setting::Choice(congestion.name()))
             }
@@ -138,6 +146,7 @@ pub enum Limit {
     QuicSendWindow,
     QuicMtu,
     SocketBuffer,
+    UdpBuffer,
     Congestion,
     Cipher,
     H3Recv,
@@ -145,7 +154,7 @@ pub enum Limit {
 
 impl Limit {
     /// All of them, in the order of [`Limits`].
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::H1Buffer,
         Self::H2Frame,
         Self::H2Window,
@@ -155,6 +164,7 @@ impl Limit {
         Self::QuicSendWindow,
         Self::QuicMtu,
         Self::SocketBuffer,
+        Self::UdpBuffer,
         Self::Congestion,
         Self::Cipher,
         Self::H3Recv,
@@ -172,6 +182,7 @@ impl Limit {
             Self::QuicSendWindow => "quic-send-window",
             Self::QuicMtu => "quic-mtu",
             Self::SocketBuffer => "socket-buffer",
+            Self::UdpBuffer => "udp-buffer",
             Self::Congestion => "congestion",
             Self::Cipher => "cipher",
             Self::H3Recv => "h3-recv",

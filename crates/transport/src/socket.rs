@@ -10,7 +10,7 @@ use nix::sys::socket::{setsockopt, sockopt};
 use socket2::{Domain, SockRef, Socket, Type};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
-use crate::{Congestion, Error, Limits, Link, Stats, UDP_BUFFER, kernel};
+use crate::{Congestion, Error, Limits, Link, Stats, kernel};
 
 /// How many connections may wait to be accepted; Linux clamps it to net.core.somaxconn.
 const BACKLOG: u32 = 1024;
@@ -40,7 +40,7 @@ pub(crate) fn listen(addr: SocketAddr, limits: &Limits) -> Result<TcpListener, E
 /// A UDP socket bound to `addr`.
 pub(crate) fn udp(addr: SocketAddr, limits: &Limits) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, None)?;
-    set_buffers(&socket, limits.socket_buffer.unwrap_or(UDP_BUFFER))?;
+    set_buffers(&socket, limits.udp_buffer)?;
     socket.bind(&addr.into())?;
     Ok(socket.into())
 }

@@ -41,9 +41,12 @@ pub(crate) struct LimitArgs {
     /// QUIC: largest UDP payload, 1200 to 65507 bytes, or auto to find what the path carries, up to 6500 [default: 1452 for bench and prove, auto for the others]
     #[arg(long, value_name = "BYTES", value_parser = quic_mtu)]
     quic_mtu: Option<Auto<u64>>,
-    /// The kernel's send and receive buffer of each socket, or auto to leave TCP's to the kernel [default: 512KiB for bench and prove, auto for the others]
+    /// The kernel's send and receive buffer of each socket, or auto to leave TCP's to the kernel [default: 256KiB for bench and prove, auto for the others; UDP: as --udp-buffer]
     #[arg(long, value_name = "SIZE", value_parser = socket_buffer)]
     socket_buffer: Option<Auto<ByteSize>>,
+    /// QUIC: the same of its UDP socket [default: 4MiB, or as --socket-buffer]
+    #[arg(long, value_name = "SIZE", value_parser = buffer)]
+    udp_buffer: Option<ByteSize>,
     /// TCP and QUIC: congestion controller, or auto to leave TCP's to the kernel [default: cubic for bench and prove, auto for the others]
     #[arg(long, value_name = "NAME")]
     congestion: Option<CongestionArg>,
@@ -116,6 +119,11 @@ impl LimitArgs {
 
     fn over(&self, default: Limits) -> Limits {
         let bytes = |size: Option<ByteSize>, default| size.map_or(default, |size| size.0);
+        let (socket_buffer, asked) = match self.socket_buffer {
+            None => (default.socket_buffer, None),
+            Some(Auto::Auto) => (None, None),
+            Some(Auto::Bytes(size)) => (Some(size.0), Some(size)),
+        };
         Limits {
             h1_buffer: bytes(self.h1_buffer, default.h1_buffer),
             h2_frame: bytes(self.h2_frame, default.h2_frame),
@@ -131,11 +139,8 @@ impl LimitArgs {
                 Some(Auto::Auto) => None,
                 Some(Auto::Bytes(bytes)) => Some(bytes),
             },
-            socket_buffer: match self.socket_buffer {
-                None => default.socket_buffer,
-                Some(Auto::Auto) => None,
-                Some(Auto::Bytes(size)) => Some(size.0),
-            },
+            socket_buffer,
+            udp_buffer: bytes(self.udp_buffer.or(asked), default.udp_buffer),
             congestion: self.congestion.map_or(default.congestion, CongestionArg::controller),
             cipher: self.cipher.map_or(default.cipher, Into::into),
             h3_recv: self.h3_recv.map_or(default.h3_recv, Into::into),
@@ -197,10 +202,12 @@ fn socket_buffer(text: &str) -> Result<Auto<ByteSize>, String> {
     if text == "auto" {
         return Ok(Auto::Auto);
     }
-    // setsockopt takes a C int.
+    buffer(text).map(Auto::Bytes).map_err(|error| format!("it must be auto or a size: {error}"))
+}
+
+/// setsockopt takes a C int.
+fn buffer(text: &str) -> Result<ByteSize, String> {
     within(text, 1, i32::MAX as u64)
-        .map(Auto::Bytes)
-        .map_err(|error| format!("it must be auto or a size: {error}"))
 }
 
 fn quic_mtu(text: &str) -> Result<Auto<u64>, String> {
@@ -260,6 +267,20 @@ mod tests {
         let lean = limits(&["--profile", "lean", "--h2-window", "1MiB", "--quic-profile", "jumbo"]);
         assert_eq!((lean.h2_window, lean.h2_frame, lean.quic_mtu), (1 << 20, 16 << 10, Some(8952)));
         assert!(Flags::try_parse_from(["x", "--quic-profile", "jumbo", "--quic-mtu", "1200"]).is_err());
+    }
+
+    #[test]
+    fn a_socket_buffer_is_every_sockets_unless_udp_has_its_own() {
+        use clap::Parser as _;
+        let buffers = |args: &[&str]| {
+            let limits = Flags::parse_from([&["x"], args].concat()).limits.limits();
+            (limits.socket_buffer, limits.udp_buffer)
+        };
+        let default = Limits::default();
+        assert_eq!(buffers(&[]), (default.socket_buffer, default.udp_buffer));
+        assert_eq!(buffers(&["--socket-buffer", "auto"]), (None, default.udp_buffer));
+        assert_eq!(buffers(&["--socket-buffer", "64KiB"]), (Some(64 << 10), 64 << 10));
+        assert_eq!(buffers(&["--socket-buffer", "64KiB", "--udp-buffer", "1MiB"]), (Some(64 << 10), 1 << 20));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 pub(crate) use cores::Cores;
 pub(crate) use idle::{Idle, Vigil};
-use transport::{Limits, Transport, UDP_BUFFER};
+use transport::{Limit, Limits, Transport};
 
 use crate::case::Case;
 
@@ -92,13 +92,16 @@ pub(crate) struct Needs {
 
 impl Default for Needs {
     fn default() -> Self {
-        Self { socket_buffer: Limits::default().socket_buffer.unwrap_or(UDP_BUFFER), connections: 1 }
+        Self { socket_buffer: Limits::default().udp_buffer, connections: 1 }
     }
 }
 
 impl Needs {
     fn of(cases: &[Case]) -> Self {
-        let buffer = |case: &Case| case.limits.socket_buffer.unwrap_or(UDP_BUFFER);
+        let buffer = |case: &Case| match case.transport.limits().contains(&Limit::UdpBuffer) {
+            true => case.limits.udp_buffer,
+            false => case.limits.socket_buffer.unwrap_or_default(),
+        };
         Self {
             socket_buffer: cases.iter().map(buffer).max().unwrap_or_default(),
             connections: cases.iter().map(|case| case.connections).max().unwrap_or_default(),

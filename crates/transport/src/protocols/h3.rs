@@ -49,7 +49,7 @@ impl Transport for H3 {
             Limit::QuicSendWindow,
             Limit::QuicMtu,
             Limit::Congestion,
-            Limit::SocketBuffer,
+            Limit::UdpBuffer,
             Limit::Cipher,
             Limit::H3Recv,
         ]

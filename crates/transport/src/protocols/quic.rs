@@ -50,7 +50,7 @@ impl Transport for Quic {
             Limit::QuicSendWindow,
             Limit::QuicMtu,
             Limit::Congestion,
-            Limit::SocketBuffer,
+            Limit::UdpBuffer,
             Limit::Cipher,
         ]
     }
