@@ -38,9 +38,6 @@ impl Profile {
                 quic_window: 8 << 20,
                 quic_connection_window: 16 << 20,
                 quic_send_window: 4 << 20,
-                // A receiver that digests what it decrypts does not wake its sender before they are full: 3 to 10 % over TLS
-                // against 1 MiB. In cleartext they cost 2 to 11 % of what is digested.
-                socket_buffer: Some(8 << 20),
                 ..balanced
             },
         }
