@@ -64,5 +64,5 @@ fn chunks(payload: &Payload, mut see: impl FnMut(&[u8])) {
     }
 }
 
-criterion_group!(all, instrument);
+criterion_group!(name = all; config = benches::criterion(); targets = instrument);
 criterion_main!(all);

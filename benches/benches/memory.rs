@@ -102,7 +102,7 @@ fn main() {
     if fresh::is_end() {
         return;
     }
-    let mut criterion = Criterion::default().with_measurement(PeakRss).configure_from_args();
+    let mut criterion = benches::criterion().with_measurement(PeakRss).configure_from_args();
     memory(&mut criterion);
     criterion.final_summary();
 }

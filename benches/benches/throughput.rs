@@ -39,5 +39,5 @@ fn throughput(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(all, throughput);
+criterion_group!(name = all; config = benches::criterion(); targets = throughput);
 criterion_main!(all);
