@@ -48,7 +48,7 @@ pub struct Limits {
     /// which lets them grow with the traffic and shrinks them when they get too many.
     pub socket_buffer: Option<u64>,
     /// QUIC: the same of the UDP socket, which serves all connections of its end and which the kernel does not tune.
-    #[serde(default = "udp_buffer")]
+    #[serde(default = "udp_buffer_of_auto")]
     pub udp_buffer: u64,
     /// The congestion controller. `None` leaves TCP's to the kernel, and QUIC's is CUBIC then.
     pub congestion: Option<Congestion>,
@@ -59,8 +59,9 @@ pub struct Limits {
     pub h3_recv: H3Recv,
 }
 
-fn udp_buffer() -> u64 {
-    Limits::default().udp_buffer
+/// What records mean that do not say it: UDP's was `socket_buffer` then, and this where that was auto.
+fn udp_buffer_of_auto() -> u64 {
+    4 << 20
 }
 
 impl Default for Limits {
@@ -84,12 +85,12 @@ impl Default for Limits {
             // An Ethernet frame of 1,500 bytes less the headers of IPv6 and UDP: a figure that means something elsewhere.
             quic_mtu: Some(1452),
             // Set, so that the kernel's tuning is no part of a measurement. What waits in larger ones has left the cache when
-            // a receiver that digests comes to it: with 512 KiB and more tls and h1 were 4 to 6 % slower, with 1 MiB tcp 9 to
-            // 15 %. And it advertises more than it can hold in the kernel's count: with 512 KiB and 1 MiB a fifth of the
-            // transfers over TLS lost segments and stood still for 50 ms. Over a path of 100 ms they admit 2.5 MiB/s.
+            // a receiver that digests comes to it: with 512 KiB tls and h1 were 2 to 6 % slower, with 1 MiB tcp another 9 to
+            // 15 %. And with either a quarter of the transfers over TLS overran the receiver's queue and lost segments, for
+            // which some stood still for 50 ms. Over a path of 100 ms they admit 2.5 MiB/s.
             socket_buffer: Some(256 << 10),
-            // Nothing holds a sender back before these are full: with 256 KiB quic lost up to a fifth of its goodput. 512 KiB
-            // to 4 MiB are as fast.
+            // Nothing holds a sender back before these are full: with 256 KiB quic lost a fifth of its goodput in the worst
+            // run. 512 KiB to 4 MiB are as fast.
             udp_buffer: 4 << 20,
             // The kernel's may be BBR, whose pacing makes loopback bistable: 2 or 8 GiB/s from run to run.
             congestion: Some(Congestion::Cubic),

@@ -98,9 +98,12 @@ impl Default for Needs {
 
 impl Needs {
     fn of(cases: &[Case]) -> Self {
-        let buffer = |case: &Case| match case.transport.limits().contains(&Limit::UdpBuffer) {
-            true => case.limits.udp_buffer,
-            false => case.limits.socket_buffer.unwrap_or_default(),
+        let buffer = |case: &Case| {
+            if case.transport.limits().contains(&Limit::UdpBuffer) {
+                case.limits.udp_buffer
+            } else {
+                case.limits.socket_buffer.unwrap_or_default()
+            }
         };
         Self {
             socket_buffer: cases.iter().map(buffer).max().unwrap_or_default(),
