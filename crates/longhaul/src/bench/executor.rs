@@ -6,7 +6,7 @@ use payload::ALGORITHM;
 use crate::{
     case::Case,
     instruments::Sign,
-    record::{End, EndRecord, Fault, FaultKind, Integrity, LinkRecord, Record, fault},
+    record::{CoreRoundTrip, End, EndRecord, Fault, FaultKind, Integrity, LinkRecord, Record, fault},
 };
 
 /// Runs one case once. It never fails: what goes wrong is part of what was measured.
@@ -34,6 +34,7 @@ pub(crate) struct Measured {
     pub(crate) first_byte_s: Option<f64>,
     pub(crate) sender: Option<EndRecord>,
     pub(crate) receiver: Option<EndRecord>,
+    pub(crate) core_round_trip: Option<CoreRoundTrip>,
     pub(crate) integrity: Option<Integrity>,
     pub(crate) link: Option<LinkRecord>,
 }

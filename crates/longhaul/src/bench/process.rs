@@ -17,8 +17,8 @@ use super::{
 use crate::{
     case::{Case, Direction},
     cli::Affinity,
-    machine::Cores,
-    record::{End, Fault, FaultKind},
+    machine::{self, Cores},
+    record::{CoreRoundTrip, End, Fault, FaultKind},
     size::ByteSize,
     worker::{Event, Job, Order, Report, Role, ServerAddress},
 };
@@ -78,6 +78,11 @@ impl ProcessExecutor {
         job
     }
 
+    /// How far apart the cores are just now.
+    fn round_trip_ns(&self) -> Option<u64> {
+        u64::try_from(machine::round_trip(self.cores?)?.as_nanos()).ok()
+    }
+
     /// Brings both ends to their starting line, lets them go, and gathers their reports.
     async fn transfer(&self, case: &Case, observer: &mut dyn Observer) -> Result<Pair<Report>, Fault> {
         let (mut server, address) = self.server(case).await?;
@@ -123,6 +128,7 @@ impl ProcessExecutor {
             first_byte_s: client.first_byte_s,
             sender,
             receiver,
+            core_round_trip: None,
             integrity: None,
             link: client.link,
         };
@@ -136,10 +142,15 @@ impl ProcessExecutor {
 #[async_trait(?Send)]
 impl Executor for ProcessExecutor {
     async fn run(&self, case: &Case, observer: &mut dyn Observer) -> Measured {
-        match self.transfer(case, observer).await {
+        let before_ns = self.round_trip_ns();
+        let measured = match self.transfer(case, observer).await {
             Ok(reports) => self.measured(case, reports),
             Err(fault) => Measured { fault: Some(fault), ..Measured::default() },
-        }
+        };
+        let core_round_trip = before_ns
+            .zip(self.round_trip_ns())
+            .map(|(before_ns, after_ns)| CoreRoundTrip { before_ns, after_ns });
+        Measured { core_round_trip, ..measured }
     }
 }
 

@@ -90,6 +90,7 @@ impl Session {
             first_byte_s: measured.first_byte_s,
             sender: measured.sender.map(|sender| sender.judged(case, End::Sender)),
             receiver: measured.receiver.map(|receiver| receiver.judged(case, End::Receiver)),
+            core_round_trip: measured.core_round_trip,
             integrity: measured.integrity,
             command: Some(self.command.clone()),
             host: self.host.clone(),

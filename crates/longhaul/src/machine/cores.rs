@@ -1,7 +1,7 @@
 //! The cores that sender and receiver are bound to.
 
 use nix::{
-    sched::{CpuSet, sched_getaffinity},
+    sched::{CpuSet, sched_getaffinity, sched_setaffinity},
     unistd::Pid,
 };
 
@@ -22,6 +22,16 @@ impl Cores {
     pub(crate) fn choose() -> Option<Self> {
         apart(&allowed(), siblings)
     }
+}
+
+/// Binds the calling thread to one core, and with it those that it starts from now on.
+///
+/// # Errors
+/// There is no such core, or this process may not use it.
+pub(crate) fn bind(core: usize) -> nix::Result<()> {
+    let mut cores = CpuSet::new();
+    cores.set(core)?;
+    sched_setaffinity(Pid::from_raw(0), &cores)
 }
 
 /// The logical cores that this process may use.

@@ -3,6 +3,7 @@
 mod build;
 mod clock;
 mod cores;
+mod distance;
 mod idle;
 mod memory;
 mod network;
@@ -10,7 +11,8 @@ mod processor;
 
 use std::time::Duration;
 
-pub(crate) use cores::Cores;
+pub(crate) use cores::{Cores, bind};
+pub(crate) use distance::{FAR, round_trip};
 pub(crate) use idle::{Idle, Vigil};
 use transport::{Limit, Limits, Transport};
 
@@ -112,19 +114,20 @@ impl Needs {
     }
 }
 
-/// Everything; the load is watched for `watch`.
+/// Everything; the load and the way between the cores are watched for `watch` each.
 pub(crate) fn examine(needs: Needs, watch: Duration) -> Vec<Finding> {
     let mut findings = vec![build::profile()];
     findings.extend(network::findings(needs.socket_buffer));
     findings.extend(processor::findings(watch));
     findings.extend(cores::finding());
+    findings.extend(distance::finding(watch));
     findings.push(idle::finding());
     findings.extend(memory::findings(needs.connections));
     findings.push(clock::source());
     findings
 }
 
-/// How long `bench` watches the load before it begins: 20 ticks of the kernel's accounting on two cores.
+/// How long `bench` watches before it begins: 20 ticks of the kernel's accounting on two cores.
 const GLANCE: Duration = Duration::from_millis(100);
 
 /// A line for each finding that spoils the figures of these cases.

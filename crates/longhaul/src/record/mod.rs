@@ -5,6 +5,8 @@
 
 mod fault;
 
+use std::time::Duration;
+
 pub(crate) use fault::{Fault, FaultKind, fault};
 use metrics::{
     Latency, Point, Throughput,
@@ -56,6 +58,10 @@ pub(crate) struct Record {
     pub(crate) sender: Option<EndRecord>,
     /// The end that received it.
     pub(crate) receiver: Option<EndRecord>,
+    /// How far apart the cores of the two ends were; null where they were not bound to two, and in records of before
+    /// 2026-11-24.
+    #[serde(default)]
+    pub(crate) core_round_trip: Option<CoreRoundTrip>,
     /// The proof of the content; null where the sink takes no digest.
     pub(crate) integrity: Option<Integrity>,
     /// The command line that made it; null in records of before 2026-11-23.
@@ -205,6 +211,23 @@ pub(crate) struct CpuRecord {
     pub(crate) s_per_gib: Option<f64>,
 }
 
+/// How long a cache line takes from the sender's core to the receiver's and back, in nanoseconds. A hypervisor may move
+/// the cores of a virtual machine: where the two figures differ by a multiple, it did so meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct CoreRoundTrip {
+    /// Before the ends were started.
+    pub(crate) before_ns: u64,
+    /// After they had ended.
+    pub(crate) after_ns: u64,
+}
+
+impl CoreRoundTrip {
+    /// The longer of the two.
+    pub(crate) fn most(self) -> Duration {
+        Duration::from_nanos(self.before_ns.max(self.after_ns))
+    }
+}
+
 /// The proof of the content.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Integrity {
@@ -268,6 +291,7 @@ pub(crate) mod tests {
             first_byte_s: None,
             sender: Some(end.clone()),
             receiver: Some(end),
+            core_round_trip: None,
             integrity: None,
             command: Some("longhaul bench".into()),
             host: Host::here(),

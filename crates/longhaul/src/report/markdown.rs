@@ -1,6 +1,6 @@
 //! Markdown, for a job's summary or a pull request.
 
-use super::{Render, Set, table};
+use super::{Render, Set, conditions, table};
 use crate::{distinct::distinct, record::Record, size::mib};
 
 /// `summary.md`.
@@ -18,7 +18,9 @@ impl Render for Markdown {
         };
         let commands = set.commands().into_iter().map(|command| format!("- command: `{command}`\n"));
         let made = distinct(set.records.iter().map(provenance));
-        Ok(format!("# {}\n\n{body}\n{}{}", set.title, commands.collect::<String>(), made.concat()))
+        let notes =
+            conditions::distance(set.records).map_or(String::new(), |note| format!("- note: {note}\n"));
+        Ok(format!("# {}\n\n{body}\n{notes}{}{}", set.title, commands.collect::<String>(), made.concat()))
     }
 }
 

@@ -1,8 +1,9 @@
 //! From records to what people read and CI acts on.
 //!
 //! [`sample`]s are what a summary needs of records; [`summary`] derives a row a case; [`finding`]s say what is
-//! wrong; a [`set`] has all of it, and a [`Render`] for each [`Format`] makes one file of it. The [`mod@table`] is for the terminal.
+//! wrong, [`conditions`] what runs met; a [`set`] has all of it, and a [`Render`] for each [`Format`] makes one file of it. The [`mod@table`] is for the terminal.
 
+mod conditions;
 mod csv;
 mod finding;
 mod junit;

@@ -1,7 +1,7 @@
 //! The records of a report, and what they amount to.
 
 use super::{
-    Summary,
+    Summary, conditions,
     finding::{Finding, FindingKind},
     sample::Sample,
 };
@@ -115,6 +115,12 @@ impl<'a> Set<'a> {
             FindingKind::Failed => Verdict::RunFailed,
         });
         self.conclusion.as_ref().map_or(found, |conclusion| conclusion.verdict.min(found))
+    }
+
+    /// What is not wrong and should be known all the same.
+    pub(super) fn notes(&self) -> Vec<String> {
+        let concluded = self.conclusion.iter().flat_map(|conclusion| conclusion.notes.clone());
+        concluded.chain(conditions::distance(self.records)).collect()
     }
 
     /// The command lines that made the records, each once.

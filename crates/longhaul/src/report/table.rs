@@ -50,7 +50,8 @@ pub(crate) fn table(set: &Set, is_terminal: bool) -> String {
         }
     }
     let findings: String = set.findings.iter().map(|finding| format!("{finding}\n")).collect();
-    format!("{}\n{findings}", table.trim_fmt())
+    let notes: String = set.notes().iter().map(|note| format!("note: {note}\n")).collect();
+    format!("{}\n{findings}{notes}", table.trim_fmt())
 }
 
 /// The same in Markdown.

@@ -15,10 +15,6 @@ use std::{
     process::ExitCode,
 };
 
-use nix::{
-    sched::{CpuSet, sched_setaffinity},
-    unistd::Pid,
-};
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader, Lines},
     net::unix::pipe,
@@ -31,6 +27,7 @@ use crate::{
     budget::DISK_THREADS,
     exit::USAGE,
     instruments::Sign,
+    machine,
     record::{Fault, FaultKind, fault},
 };
 
@@ -83,11 +80,7 @@ async fn job() -> Option<(Job, Input)> {
 /// Binds the process to one core, before any other thread exists.
 fn pin(core: Option<usize>) -> Result<(), Fault> {
     let Some(core) = core else { return Ok(()) };
-    let mut cores = CpuSet::new();
-    cores
-        .set(core)
-        .and_then(|()| sched_setaffinity(Pid::from_raw(0), &cores))
-        .map_err(|error| fault(FaultKind::Worker, format!("cannot use core {core}: {error}")))
+    machine::bind(core).map_err(|error| fault(FaultKind::Worker, format!("cannot use core {core}: {error}")))
 }
 
 /// The orders that come on standard input. When it closes, the orchestrator is gone, and so is the process.

@@ -112,7 +112,7 @@ impl<'a> Data<'a> {
             last_started_at: set.records.iter().map(|record| record.started_at.as_str()).max(),
             verdict: VerdictData { kind: kind(set.amount()), text: set.verdict() },
             findings: set.findings.iter().map(ToString::to_string).collect(),
-            notes: set.conclusion.as_ref().map_or_else(Vec::new, |conclusion| conclusion.notes.clone()),
+            notes: set.notes(),
             machines: machines(set.records),
             cases: set.summary.rows.iter().map(|row| CaseData::of(set, row)).collect(),
         }
