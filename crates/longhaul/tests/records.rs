@@ -47,6 +47,22 @@ fn a_record_says_how_idle_cores_waited() {
     assert_eq!(idle(&[]), if is_kept { "poll" } else { "sleep" });
 }
 
+#[test]
+fn a_record_says_how_far_apart_the_cores_of_its_ends_were() {
+    let trip = |asked: &[&str]| {
+        let case = ["--protocol", "tcp", "--chunk-size", "64KiB", "--size", "1MiB", "--settle", "50ms"];
+        one(&[&case, asked].concat())["core_round_trip"].clone()
+    };
+    assert_eq!(trip(&["--affinity", "off"]), Value::Null, "bound to no cores");
+    let cores = std::thread::available_parallelism().unwrap().get();
+    // A core that is busy with other tests may not answer.
+    let trips = (0..10).map(|_| trip(&[])).find(|trip| !trip.is_null());
+    assert_eq!(trips.is_some(), cores > 1);
+    for which in ["before_ns", "after_ns"] {
+        assert!(trips.iter().all(|trip| figure(&trip[which]) > 1.0), "{trips:?}");
+    }
+}
+
 fn assert_end(end: &Value, protocol: &str) {
     let memory = &end["memory"];
     let (baseline, peak) = (figure(&memory["baseline_rss_bytes"]), figure(&memory["peak_rss_bytes"]));

@@ -8,6 +8,7 @@ use std::{
 
 use anyhow::Context as _;
 use async_trait::async_trait;
+use metrics::Stamp;
 use payload::Payload;
 
 use super::{
@@ -30,6 +31,8 @@ const REPORT: Duration = Duration::from_secs(5);
 pub(super) struct ProcessExecutor {
     program: PathBuf,
     cores: Option<Cores>,
+    /// How long cores that are far apart are waited for.
+    settle: Duration,
     timeout: Duration,
     /// The digests that generated bodies must have, by size.
     digests: HashMap<ByteSize, String>,
@@ -43,7 +46,13 @@ impl ProcessExecutor {
         cases: &[Case],
     ) -> anyhow::Result<Self> {
         let program = std::env::current_exe().context("cannot find this program to start its workers")?;
-        Ok(Self { program, cores: cores(affinity), timeout, digests: digests(cases) })
+        let (cores, settle) = (cores(affinity), Duration::ZERO);
+        Ok(Self { program, cores, settle, timeout, digests: digests(cases) })
+    }
+
+    /// The same, with runs that wait so long for cores that are far apart to come close.
+    pub(super) fn settling(self, settle: Duration) -> Self {
+        Self { settle, ..self }
     }
 
     async fn server(&self, case: &Case) -> Result<(Worker, ServerAddress), Fault> {
@@ -78,9 +87,18 @@ impl ProcessExecutor {
         job
     }
 
-    /// How far apart the cores are just now.
-    fn round_trip_ns(&self) -> Option<u64> {
-        u64::try_from(machine::round_trip(self.cores?)?.as_nanos()).ok()
+    /// How far apart the cores are, in nanoseconds there and back, as soon as they are close or `settle` is over.
+    async fn round_trip_ns(&self, settle: Duration) -> Option<u64> {
+        /// How often to look: hosts were seen to leave cores where they are for a third of a second and longer.
+        const LOOK: Duration = Duration::from_millis(50);
+        let began = Stamp::now();
+        loop {
+            let trip = machine::round_trip(self.cores?)?;
+            if trip < machine::FAR || began.elapsed() >= settle {
+                return u64::try_from(trip.as_nanos()).ok();
+            }
+            tokio::time::sleep(LOOK).await;
+        }
     }
 
     /// Brings both ends to their starting line, lets them go, and gathers their reports.
@@ -142,13 +160,13 @@ impl ProcessExecutor {
 #[async_trait(?Send)]
 impl Executor for ProcessExecutor {
     async fn run(&self, case: &Case, observer: &mut dyn Observer) -> Measured {
-        let before_ns = self.round_trip_ns();
+        let before_ns = self.round_trip_ns(self.settle).await;
         let measured = match self.transfer(case, observer).await {
             Ok(reports) => self.measured(case, reports),
             Err(fault) => Measured { fault: Some(fault), ..Measured::default() },
         };
         let core_round_trip = before_ns
-            .zip(self.round_trip_ns())
+            .zip(self.round_trip_ns(Duration::ZERO).await)
             .map(|(before_ns, after_ns)| CoreRoundTrip { before_ns, after_ns });
         Measured { core_round_trip, ..measured }
     }
@@ -314,7 +332,8 @@ mod tests {
 
     fn executor(program: PathBuf, case: &Case) -> ProcessExecutor {
         let digests = digests(std::slice::from_ref(case));
-        ProcessExecutor { program, cores: None, timeout: Duration::from_millis(100), digests }
+        let timeout = Duration::from_millis(100);
+        ProcessExecutor { program, cores: None, settle: Duration::ZERO, timeout, digests }
     }
 
     async fn fault(server: &str, client: &str) -> (FaultKind, String, Option<End>) {

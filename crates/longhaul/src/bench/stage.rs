@@ -69,7 +69,8 @@ impl<'a> Stage<'a> {
         rounds: u32,
         see: &mut dyn FnMut(&Record),
     ) -> anyhow::Result<Stop> {
-        let executor = ProcessExecutor::of_this_binary(self.args.affinity, self.args.timeout, cases)?;
+        let executor = ProcessExecutor::of_this_binary(self.args.affinity, self.args.timeout, cases)?
+            .settling(self.args.settle.unwrap_or_default());
         let (results, json) = (&mut self.results, self.args.json);
         let mut write = |record: &Record| {
             see(record);

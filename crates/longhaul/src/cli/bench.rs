@@ -85,6 +85,9 @@ pub(crate) struct BenchArgs {
     /// How cores wait that have nothing to do
     #[arg(long, value_name = "NAME", default_value = "poll")]
     pub(crate) idle: Idle,
+    /// How long a run may wait for cores that are far apart, as a host may move them, to come close [default: not at all]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) settle: Option<Duration>,
     /// How long a transfer may stand still
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
     pub(crate) timeout: Duration,

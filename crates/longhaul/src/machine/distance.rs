@@ -111,8 +111,7 @@ fn judged(least: Duration, most: Duration) -> Finding {
     }
     if least < FAR {
         let cost = "the host moves them between caches: goodput halves and doubles from run to run";
-        let mend =
-            "more --rounds and ratios within one run; on the host: a cache's own cores (virsh vcpupin)";
+        let mend = "bench --settle 5s, more --rounds; on the host: cores of one cache (virsh vcpupin)";
         return Finding::bad(name, seen, Concerns::All, cost, mend);
     }
     let cost = "they have no cache in common: about half the goodput";
