@@ -146,9 +146,8 @@ impl ProcessExecutor {
             first_byte_s: client.first_byte_s,
             sender,
             receiver,
-            core_round_trip: None,
-            integrity: None,
             link: client.link,
+            ..Measured::default()
         };
         if proven {
             measured.prove(sent, received);
