@@ -287,7 +287,7 @@ fn joined(digests: &BTreeSet<String>) -> Option<String> {
 }
 
 /// The cores to use; `None` leaves the choice to the kernel.
-fn cores(affinity: Affinity) -> Option<Cores> {
+pub(super) fn cores(affinity: Affinity) -> Option<Cores> {
     match affinity {
         Affinity::Off => None,
         Affinity::Cores { sender, receiver } => Some(Cores { sender, receiver }),

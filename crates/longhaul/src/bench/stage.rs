@@ -6,7 +6,7 @@ use metrics::{Stamp, process::Resources};
 use tokio::runtime::Runtime;
 
 use super::{
-    process::ProcessExecutor,
+    process::{ProcessExecutor, cores},
     progress::LiveView,
     session::{Session, Stop},
 };
@@ -45,7 +45,8 @@ impl<'a> Stage<'a> {
         let folder = args.out.clone().unwrap_or_else(|| default_folder(&host));
         let results = Results::create(&folder)?;
         if !args.quiet {
-            machine::notes(cases).iter().for_each(|note| eprintln!("note: {note} (see longhaul doctor)"));
+            let notes = machine::notes(cases, cores(args.affinity));
+            notes.iter().for_each(|note| eprintln!("note: {note} (see longhaul doctor)"));
         }
         Ok(Self {
             args,

@@ -65,19 +65,25 @@ fn apart(allowed: &[usize], siblings: impl Fn(usize) -> Vec<usize>) -> Option<Co
     Some(Cores { sender, receiver: *receiver })
 }
 
-/// Whether the two ends get a physical core each. `None` with one logical core.
-pub(super) fn finding() -> Option<Finding> {
-    Cores::choose().map(|cores| judged(cores, siblings))
+/// Whether the two ends get a physical core each.
+pub(super) fn finding(cores: Cores) -> Finding {
+    judged(cores, siblings)
 }
 
 fn judged(Cores { sender, receiver }: Cores, siblings: impl Fn(usize) -> Vec<usize>) -> Finding {
     let name = "cores of the two ends";
-    if !siblings(sender).contains(&receiver) {
+    if sender != receiver && !siblings(sender).contains(&receiver) {
         return Finding::good(name, format!("{sender} and {receiver}"));
     }
-    let seen = format!("{sender} and {receiver}, two threads of one core");
+    let seen = if sender == receiver {
+        format!("{sender} for both")
+    } else {
+        format!("{sender} and {receiver}, two threads of one core")
+    };
     let cost = "sender and receiver share its units and its caches: both are slower, and not by the same from run to run";
-    Finding::bad(name, seen, Concerns::All, cost, "give the machine or the container two physical cores")
+    let mend =
+        "give them two physical cores (--affinity SENDER:RECEIVER; of the machine's, or the container's)";
+    Finding::bad(name, seen, Concerns::All, cost, mend)
 }
 
 #[cfg(test)]
@@ -102,6 +108,8 @@ mod tests {
     fn two_threads_of_one_core_are_trouble() {
         assert!(judged(Cores { sender: 0, receiver: 2 }, neighbours).trouble.is_none());
         assert!(judged(Cores { sender: 0, receiver: 1 }, neighbours).trouble.is_some());
+        let shared = judged(Cores { sender: 3, receiver: 3 }, |_| Vec::new());
+        assert!(shared.trouble.is_some() && shared.seen == "3 for both", "where the kernel does not tell");
     }
 
     #[test]

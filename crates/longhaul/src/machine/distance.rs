@@ -93,10 +93,9 @@ fn give_back(ball: &AtomicBool, over: &AtomicBool) {
 }
 
 /// What is seen of it when one looks for `watch`. `None` where there is nothing to see.
-pub(super) fn finding(watch: Duration) -> Option<Finding> {
+pub(super) fn finding(cores: Cores, watch: Duration) -> Option<Finding> {
     /// How long a hypervisor leaves a core where it is, at the least.
     const PAUSE: Duration = Duration::from_millis(20);
-    let cores = Cores::choose()?;
     let began = Stamp::now();
     let mut seen = vec![round_trip(cores)?];
     while began.elapsed() < watch {

@@ -90,16 +90,18 @@ pub(crate) struct Needs {
     socket_buffer: u64,
     /// The most connections at once.
     connections: u32,
+    /// The cores that the ends are bound to, if they are.
+    cores: Option<Cores>,
 }
 
 impl Default for Needs {
     fn default() -> Self {
-        Self { socket_buffer: Limits::default().udp_buffer, connections: 1 }
+        Self { socket_buffer: Limits::default().udp_buffer, connections: 1, cores: Cores::choose() }
     }
 }
 
 impl Needs {
-    fn of(cases: &[Case]) -> Self {
+    fn of(cases: &[Case], cores: Option<Cores>) -> Self {
         let buffer = |case: &Case| {
             if case.transport.limits().contains(&Limit::UdpBuffer) {
                 case.limits.udp_buffer
@@ -110,6 +112,7 @@ impl Needs {
         Self {
             socket_buffer: cases.iter().map(buffer).max().unwrap_or_default(),
             connections: cases.iter().map(|case| case.connections).max().unwrap_or_default(),
+            cores,
         }
     }
 }
@@ -119,8 +122,8 @@ pub(crate) fn examine(needs: Needs, watch: Duration) -> Vec<Finding> {
     let mut findings = vec![build::profile()];
     findings.extend(network::findings(needs.socket_buffer));
     findings.extend(processor::findings(watch));
-    findings.extend(cores::finding());
-    findings.extend(distance::finding(watch));
+    findings.extend(needs.cores.map(cores::finding));
+    findings.extend(needs.cores.and_then(|cores| distance::finding(cores, watch)));
     findings.push(idle::finding());
     findings.extend(memory::findings(needs.connections));
     findings.push(clock::source());
@@ -130,10 +133,10 @@ pub(crate) fn examine(needs: Needs, watch: Duration) -> Vec<Finding> {
 /// How long `bench` watches before it begins: 20 ticks of the kernel's accounting on two cores.
 const GLANCE: Duration = Duration::from_millis(100);
 
-/// A line for each finding that spoils the figures of these cases.
-pub(crate) fn notes(cases: &[Case]) -> Vec<String> {
+/// A line for each finding that spoils the figures of these cases, whose ends are bound to `cores`.
+pub(crate) fn notes(cases: &[Case], cores: Option<Cores>) -> Vec<String> {
     let protocols: Vec<_> = cases.iter().map(|case| case.transport).collect();
-    examine(Needs::of(cases), GLANCE).iter().filter_map(|finding| finding.note(&protocols)).collect()
+    examine(Needs::of(cases, cores), GLANCE).iter().filter_map(|finding| finding.note(&protocols)).collect()
 }
 
 /// A line of a file of the kernel's, where there is such a file.

@@ -18,6 +18,7 @@ use std::{
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader, Lines},
     net::unix::pipe,
+    runtime::LocalOptions,
     sync::mpsc,
 };
 
@@ -33,10 +34,14 @@ use crate::{
 
 /// The worker's main: does the job on standard input.
 pub(crate) fn main() -> ExitCode {
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(DISK_THREADS).build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(DISK_THREADS)
+        .build_local(LocalOptions::default());
     match runtime {
-        Ok(runtime) => runtime.block_on(obey()),
+        // A task of its own: before it goes on with what `block_on` itself was given, a runtime asks the kernel for
+        // events, and a receiver that stays awake goes on all the time.
+        Ok(runtime) => runtime.block_on(runtime.spawn_local(obey())).unwrap_or(ExitCode::FAILURE),
         Err(error) => {
             let error = fault(FaultKind::Worker, format!("cannot start a runtime: {error}"));
             emit(&Event::Done(Box::new(Report::failed(error))));
