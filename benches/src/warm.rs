@@ -1,6 +1,7 @@
 //! A server on a thread of its own, a client here, on a core each, one connection over real sockets between them.
 
 use std::{
+    rc::Rc,
     sync::{OnceLock, mpsc},
     thread,
     time::Duration,
@@ -10,7 +11,7 @@ use nix::{
     sched::{CpuSet, sched_getaffinity, sched_setaffinity},
     unistd::Pid,
 };
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use transport::{Bind, Connection, Identity, Limits, Peer, Transport, Trust};
 
 use crate::{Job, exchange::serve};
@@ -20,9 +21,9 @@ const NAME: &str = "localhost";
 
 /// A connection over which one transfer after the other is made.
 pub struct WarmPair {
-    runtime: Runtime,
-    connection: Box<dyn Connection>,
-    target: String,
+    runtime: LocalRuntime,
+    connection: Rc<dyn Connection>,
+    target: Rc<str>,
 }
 
 impl WarmPair {
@@ -32,7 +33,8 @@ impl WarmPair {
         pin(0);
         thread::spawn(move || {
             pin(1);
-            runtime().block_on(async {
+            let runtime = runtime();
+            let server = runtime.spawn_local(async move {
                 let identity = Identity::self_signed(&[NAME]).expect("a certificate");
                 let trust = Trust::pem(identity.certificate_pem()).expect("the same certificate");
                 let bind = Bind::new(([127, 0, 0, 1], 0).into(), identity);
@@ -41,6 +43,7 @@ impl WarmPair {
                 let handshake = listener.accept().await.expect("a connection");
                 serve(handshake.await.expect("a handshake").as_ref()).await;
             });
+            runtime.block_on(server).expect("a server");
         });
         let (addr, trust) = listening.recv().expect("a server that listens");
         let peer = Peer::new(addr, NAME, trust);
@@ -48,12 +51,18 @@ impl WarmPair {
         let connection =
             runtime.block_on(transport.connect(&peer, &Limits::default())).expect("a connection");
         let scheme = if transport.features().tls { "https" } else { "http" };
-        Self { runtime, connection, target: format!("{scheme}://{NAME}:{}", addr.port()) }
+        Self {
+            runtime,
+            connection: connection.into(),
+            target: format!("{scheme}://{NAME}:{}", addr.port()).into(),
+        }
     }
 
-    /// Makes one transfer and tells how long it took, up to the confirmed end.
+    /// Makes one transfer, in a task as a worker does, and tells how long it took, up to the confirmed end.
     pub fn transfer(&self, job: Job) -> Duration {
-        self.runtime.block_on(job.make(self.connection.as_ref(), &self.target))
+        let (connection, target) = (self.connection.clone(), self.target.clone());
+        let transfer = self.runtime.spawn_local(async move { job.make(connection.as_ref(), &target).await });
+        self.runtime.block_on(transfer).expect("a transfer")
     }
 }
 
@@ -72,6 +81,6 @@ fn pin(which: usize) {
     one.set(cores[which]).and_then(|()| sched_setaffinity(this, &one)).expect("a core that is allowed");
 }
 
-fn runtime() -> Runtime {
-    Builder::new_current_thread().enable_all().build().expect("a runtime")
+fn runtime() -> LocalRuntime {
+    Builder::new_current_thread().enable_all().build_local(LocalOptions::default()).expect("a runtime")
 }

@@ -108,7 +108,9 @@ fn judge(
         (Constancy::Inconclusive, _) if over_sizes.is_none() => {
             unclear("too few runs for an interval: three sizes and three rounds will do".into())
         }
-        (Constancy::Inconclusive, _) => unclear("the interval of the slope holds 1 MiB per GiB".into()),
+        (Constancy::Inconclusive, _) => unclear(
+            "the interval of the slope holds 1 MiB per GiB: more rounds or larger bodies narrow it".into(),
+        ),
     }
 }
 
