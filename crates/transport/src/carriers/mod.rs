@@ -13,6 +13,10 @@ pub(crate) mod secured;
 pub(crate) mod streams;
 mod udp;
 
+/// What one segment of loopback carries of a stream, also under TLS: its MTU is 65,536 bytes, 72 of them for IPv6, TCP and
+/// its timestamps, and four records take 22 each (RFC 8446 section 5.2).
+pub(crate) const SEGMENT: usize = (65_536 - 72) - 4 * 22;
+
 /// A byte stream in both directions.
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
 

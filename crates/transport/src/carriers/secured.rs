@@ -7,18 +7,16 @@ use rustls::{CommonState, pki_types::ServerName};
 use tokio::net::TcpListener;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-use super::{ClientEngine, ServerEngine, Wire};
+use super::{ClientEngine, SEGMENT, ServerEngine, Wire};
 use crate::{
     Bind, Connection, Error, Guards, Handshake, Limits, Listener, Peer, Shape, Term,
     socket::{self, Probe},
     trust::suite_name,
 };
 
-/// How much rustls may encrypt ahead of the socket. What is written there at once is this in four records, each with 22
-/// bytes of its own (RFC 8446 section 5.2): one segment of loopback, whose MTU is 65,536 bytes, 72 of them for IPv6, TCP
-/// and its timestamps. With rustls's own 64 KiB every write ended in a segment of 141 bytes: twice the segments over
-/// HTTP/2, and 2 (tls) to 6 % (h1, h2) less goodput with chunks of 1 MiB.
-const AHEAD: usize = (65_536 - 72) - 4 * 22;
+/// How much rustls may encrypt ahead of the socket: what goes there at once. With its own 64 KiB every write ended in a
+/// segment of 141 bytes: twice the segments over HTTP/2, and 2 (tls) to 6 % (h1, h2) less goodput with chunks of 1 MiB.
+const AHEAD: usize = SEGMENT;
 
 /// rustls encrypts [`AHEAD`], and reads and decrypts a record at a time, 16 KiB and its overhead.
 pub(crate) fn footprint(shape: Shape) -> Term {

@@ -14,6 +14,7 @@ use http_body::{Body as _, Frame};
 use http_body_util::BodyExt as _;
 use tracing::debug;
 
+use super::gather::{self, Gather, Turns};
 use crate::{
     Body, BodyError, Connection, End, Error, Guards, Incoming, Limits, Link, Responder, Session, Shape, Term,
     carriers::{ClientEngine, ServerEngine, Stream, Wire},
@@ -37,6 +38,7 @@ pub(crate) struct Http2;
 #[async_trait]
 impl ClientEngine for Http2 {
     async fn client(stream: impl Stream, wire: Wire, limits: &Limits) -> Result<Box<dyn Connection>, Error> {
+        let turns = Turns::default();
         let (requests, mut connection) = client::Builder::new()
             .initial_window_size(window(limits))
             .initial_connection_window_size(window(limits))
@@ -44,17 +46,17 @@ impl ClientEngine for Http2 {
             .max_send_buffer_size(send_buffer(limits))
             .data_frame_budget(DATA_FRAME_BUDGET)
             .enable_push(false)
-            .handshake(stream)
+            .handshake(Gather::new(stream, turns.clone()))
             .await
             .map_err(Error::handshake)?;
         let ping = connection.ping_pong();
         let tasks = Tasks::default();
-        tasks.spawn(async {
+        tasks.spawn(turns.count(async {
             // The error also reaches every exchange on it.
             if let Err(error) = connection.await {
                 debug!("{PROTOCOL}: {error}");
             }
-        });
+        }));
         // The pong comes after the peer's SETTINGS: from here on its windows and frame size are in force.
         if let Some(mut ping) = ping {
             ping.ping(Ping::opaque()).await.map_err(Error::handshake)?;
@@ -63,8 +65,8 @@ impl ClientEngine for Http2 {
     }
 }
 
-/// A sender queues chunks by reference, up to its send buffer; what is copied is heads, and payloads under
-/// 256 bytes (CHAIN_THRESHOLD in h2's codec/framed_write.rs). A receiver holds what its window admits, in
+/// A sender queues chunks by reference, up to its send buffer; what is copied is heads, payloads under 256 bytes
+/// (CHAIN_THRESHOLD in h2's codec/framed_write.rs), and frames so small that they are [gathered](gather). A receiver holds what its window admits, in
 /// frames that are slices of the buffer which they were read into.
 pub(crate) fn footprint(limits: &Limits, end: End, shape: Shape) -> Vec<Term> {
     let connections = shape.connections();
@@ -80,6 +82,7 @@ pub(crate) fn footprint(limits: &Limits, end: End, shape: Shape) -> Vec<Term> {
             let queued = (send_buffer(limits) as u64 + shape.chunk) * u64::from(shape.streams);
             let mut terms = vec![
                 codec,
+                gather::footprint(connections),
                 Term::new(
                     "HTTP/2 queue",
                     entries(queued),
@@ -145,6 +148,7 @@ impl ServerEngine for Http2 {
         limits: &Limits,
         guards: &Guards,
     ) -> Result<Box<dyn Session>, Error> {
+        let turns = Turns::default();
         let connection = server::Builder::new()
             .initial_window_size(window(limits))
             .initial_connection_window_size(window(limits))
@@ -153,10 +157,12 @@ impl ServerEngine for Http2 {
             .max_header_list_size(guards.header_bytes)
             .max_concurrent_streams(guards.streams)
             .data_frame_budget(DATA_FRAME_BUDGET)
-            .handshake(stream)
+            .handshake(Gather::new(stream, turns.clone()))
             .await
             .map_err(Error::handshake)?;
-        Ok(Driven::start(guards.streams, wire, |arrivals, closing| drive(connection, arrivals, closing)))
+        Ok(Driven::start(guards.streams, wire, |arrivals, closing| {
+            turns.count(drive(connection, arrivals, closing))
+        }))
     }
 }
 
