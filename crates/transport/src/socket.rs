@@ -4,6 +4,7 @@ use std::{
     io,
     net::{SocketAddr, UdpSocket},
     os::fd::{AsFd, OwnedFd},
+    sync::Arc,
 };
 
 use nix::sys::socket::{setsockopt, sockopt};
@@ -85,15 +86,20 @@ pub(crate) fn set_buffers(socket: &impl AsFd, size: u64) -> io::Result<()> {
 /// A second handle to a socket, to ask the kernel about it while a protocol owns the first. Where file
 /// descriptors have run out there is none, and nothing is known of the socket.
 #[derive(Debug)]
-pub(crate) struct Probe(Option<OwnedFd>);
+pub(crate) struct Probe(Option<Arc<OwnedFd>>);
 
 impl Probe {
     pub(crate) fn new(socket: &impl AsFd) -> Self {
-        Self(socket.as_fd().try_clone_to_owned().ok())
+        Self(socket.as_fd().try_clone_to_owned().ok().map(Arc::new))
     }
 
     pub(crate) fn unknown() -> Self {
         Self(None)
+    }
+
+    /// A cork for the same socket.
+    pub(crate) fn cork(&self) -> Cork {
+        Cork(self.0.clone())
     }
 
     /// Buffers and memory of the socket.
@@ -116,11 +122,55 @@ impl Probe {
     }
 }
 
+/// What keeps the kernel from sending less than a segment, so that the next write goes on where the last one ended
+/// (TCP_CORK in Linux's tcp(7); without a socket, or elsewhere, there is none).
+#[derive(Debug)]
+pub(crate) struct Cork(Option<Arc<OwnedFd>>);
+
+impl Cork {
+    /// Puts the cork in; tells whether there is one.
+    pub(crate) fn put(&self) -> bool {
+        self.set(true)
+    }
+
+    /// Pulls it, and what was held back goes out.
+    pub(crate) fn pull(&self) {
+        self.set(false);
+    }
+
+    #[cfg(target_os = "linux")]
+    fn set(&self, corked: bool) -> bool {
+        self.0.as_ref().is_some_and(|handle| SockRef::from(handle).set_tcp_cork(corked).is_ok())
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn set(&self, _: bool) -> bool {
+        false
+    }
+}
+
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
-    use std::io::Write as _;
+    use std::io::{Read as _, Write as _};
 
     use super::*;
+
+    #[test]
+    fn a_cork_holds_back_what_is_less_than_a_segment() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut writer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (mut reader, _) = listener.accept().unwrap();
+        writer.set_nodelay(true).unwrap();
+        let cork = Probe::new(&writer).cork();
+        assert!(cork.put());
+        writer.write_all(&[7; 1000]).unwrap();
+        reader.set_nonblocking(true).unwrap();
+        assert_eq!(reader.read(&mut [0; 2000]).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        cork.pull();
+        reader.set_nonblocking(false).unwrap();
+        assert_eq!(reader.read(&mut [0; 2000]).unwrap(), 1000);
+        assert!(!Probe::unknown().cork().put());
+    }
 
     #[test]
     fn bytes_that_nobody_reads_show_as_socket_memory() {

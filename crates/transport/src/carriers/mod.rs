@@ -5,7 +5,11 @@
 use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::{Connection, Error, Guards, Limits, Link, Session, session::Linked, socket::Probe};
+use crate::{
+    Connection, Error, Guards, Limits, Link, Session,
+    session::Linked,
+    socket::{Cork, Probe},
+};
 
 pub(crate) mod plain;
 pub(crate) mod quic;
@@ -56,6 +60,11 @@ impl Wire {
     /// No carrier that anything is known of.
     pub(crate) fn unknown() -> Self {
         Self { probe: Probe::unknown(), alpn: None, cipher: None }
+    }
+
+    /// What holds back the end of a write that the next one goes on from.
+    pub(crate) fn cork(&self) -> Cork {
+        self.probe.cork()
     }
 
     /// The application protocol that TLS agreed on.

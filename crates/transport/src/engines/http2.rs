@@ -14,7 +14,10 @@ use http_body::{Body as _, Frame};
 use http_body_util::BodyExt as _;
 use tracing::debug;
 
-use super::gather::{self, Gather, Turns};
+use super::{
+    gather::{self, Gather},
+    turns::{Rationed, Turns},
+};
 use crate::{
     Body, BodyError, Connection, End, Error, Guards, Incoming, Limits, Link, Responder, Session, Shape, Term,
     carriers::{ClientEngine, ServerEngine, Stream, Wire},
@@ -46,7 +49,7 @@ impl ClientEngine for Http2 {
             .max_send_buffer_size(send_buffer(limits))
             .data_frame_budget(DATA_FRAME_BUDGET)
             .enable_push(false)
-            .handshake(Gather::new(stream, turns.clone()))
+            .handshake(beneath(stream, &wire, &turns))
             .await
             .map_err(Error::handshake)?;
         let ping = connection.ping_pong();
@@ -157,13 +160,18 @@ impl ServerEngine for Http2 {
             .max_header_list_size(guards.header_bytes)
             .max_concurrent_streams(guards.streams)
             .data_frame_budget(DATA_FRAME_BUDGET)
-            .handshake(Gather::new(stream, turns.clone()))
+            .handshake(beneath(stream, &wire, &turns))
             .await
             .map_err(Error::handshake)?;
         Ok(Driven::start(guards.streams, wire, |arrivals, closing| {
             turns.count(drive(connection, arrivals, closing))
         }))
     }
+}
+
+/// What lies between h2 and the carrier.
+fn beneath<S: Stream>(stream: S, wire: &Wire, turns: &Turns) -> Gather<Rationed<S>> {
+    Gather::new(Rationed::new(stream, turns.clone()), wire.cork(), turns.clone())
 }
 
 fn window(limits: &Limits) -> u32 {

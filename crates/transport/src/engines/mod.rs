@@ -6,3 +6,4 @@ pub(crate) mod http1;
 pub(crate) mod http2;
 pub(crate) mod http3;
 pub(crate) mod raw;
+mod turns;
