@@ -63,7 +63,8 @@ fn main() -> ExitCode {
     exit::code(outcome)
 }
 
-/// Tells on stderr what went on, as far as the environment variable LONGHAUL_LOG asks for it: `debug`, say.
+/// Tells on stderr what went on, as far as the environment variable LONGHAUL_LOG asks for it, and no more than `debug` in a
+/// release build.
 fn log() {
     let level = std::env::var("LONGHAUL_LOG").ok().and_then(|level| level.parse::<tracing::Level>().ok());
     if let Some(level) = level {
