@@ -35,7 +35,7 @@ pub(crate) struct LimitArgs {
     /// QUIC: receive window of all streams of a connection [default: 4MiB]
     #[arg(long, value_name = "SIZE", value_parser = at_least_one)]
     quic_connection_window: Option<ByteSize>,
-    /// QUIC: bytes kept for sending, over all streams of a connection [default: 1MiB]
+    /// QUIC: bytes kept for sending, over all streams of a connection [default: 1MiB, twice that for packets over 1452 bytes]
     #[arg(long, value_name = "SIZE", value_parser = at_least_one)]
     quic_send_window: Option<ByteSize>,
     /// QUIC: largest UDP payload, 1200 to 65507 bytes, or auto to find what the path carries, up to 6500 [default: 1452 for bench and prove, auto for the others]
@@ -124,6 +124,12 @@ impl LimitArgs {
             Some(Auto::Auto) => (None, None),
             Some(Auto::Bytes(size)) => (Some(size.0), Some(size)),
         };
+        let mtu = match self.quic_mtu {
+            None => self.quic_profile.map_or(default.quic_mtu, |path| Some(QuicProfile::from(path).mtu())),
+            Some(Auto::Auto) => None,
+            Some(Auto::Bytes(bytes)) => Some(bytes),
+        };
+        let default = default.with_datagrams(mtu);
         Limits {
             h1_buffer: bytes(self.h1_buffer, default.h1_buffer),
             h2_frame: bytes(self.h2_frame, default.h2_frame),
@@ -132,13 +138,7 @@ impl LimitArgs {
             quic_window: bytes(self.quic_window, default.quic_window),
             quic_connection_window: bytes(self.quic_connection_window, default.quic_connection_window),
             quic_send_window: bytes(self.quic_send_window, default.quic_send_window),
-            quic_mtu: match self.quic_mtu {
-                None => {
-                    self.quic_profile.map_or(default.quic_mtu, |path| Some(QuicProfile::from(path).mtu()))
-                }
-                Some(Auto::Auto) => None,
-                Some(Auto::Bytes(bytes)) => Some(bytes),
-            },
+            quic_mtu: default.quic_mtu,
             socket_buffer,
             udp_buffer: bytes(self.udp_buffer.or(asked), default.udp_buffer),
             congestion: self.congestion.map_or(default.congestion, CongestionArg::controller),
@@ -267,6 +267,20 @@ mod tests {
         let lean = limits(&["--profile", "lean", "--h2-window", "1MiB", "--quic-profile", "jumbo"]);
         assert_eq!((lean.h2_window, lean.h2_frame, lean.quic_mtu), (1 << 20, 16 << 10, Some(8952)));
         assert!(Flags::try_parse_from(["x", "--quic-profile", "jumbo", "--quic-mtu", "1200"]).is_err());
+    }
+
+    #[test]
+    fn larger_datagrams_double_what_a_sender_keeps_unless_told() {
+        use clap::Parser as _;
+        let keeps =
+            |args: &[&str]| Flags::parse_from([&["x"], args].concat()).limits.limits().quic_send_window;
+        let default = Limits::default().quic_send_window;
+        for same in [&[][..], &["--quic-mtu", "1200"], &["--quic-mtu", "1452"], &["--quic-mtu", "auto"]] {
+            assert_eq!(keeps(same), default, "{same:?}");
+        }
+        assert_eq!(keeps(&["--quic-mtu", "6400"]), 2 * default);
+        assert_eq!(keeps(&["--quic-profile", "loopback"]), 2 * default);
+        assert_eq!(keeps(&["--quic-mtu", "6400", "--quic-send-window", "1MiB"]), 1 << 20);
     }
 
     #[test]
