@@ -153,16 +153,13 @@ impl<S: Stream> AsyncWrite for Gather<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let may_grow = self.may_grow();
-        if may_grow {
+        if self.may_grow() {
             cx.waker().wake_by_ref();
-        } else {
-            ready!(self.poll_release(cx))?;
+            return Pin::new(&mut self.stream).poll_flush(cx);
         }
+        ready!(self.poll_release(cx))?;
         ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
-        if !may_grow {
-            self.uncork();
-        }
+        self.uncork();
         Poll::Ready(Ok(()))
     }
 
