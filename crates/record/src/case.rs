@@ -1,0 +1,267 @@
+//! One cell of the matrix, as plain data.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ByteSize, CaseKey, ChunkSize, DEFAULT_SEED, Direction, LIMITS, Limits, PayloadKind, Protocol, Rate,
+    SinkKind, key::Axis,
+};
+
+/// One case: a transfer by its protocol, direction, chunk size, body size and every other axis.
+///
+/// ```
+/// use longhaul_record::{Case, Direction};
+///
+/// let mut case = Case::new("h2");
+/// case.direction = Direction::Down;
+/// case.streams = 8;
+/// assert_eq!(case.key().to_string(), "h2/down/64KiB/2GiB+c1s8");
+/// assert_eq!(case.total_bytes(), 16 << 30);
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(from = "OnDisk", into = "OnDisk")]
+#[schemars(with = "OnDisk")]
+#[non_exhaustive]
+pub struct Case {
+    /// The name of the protocol.
+    pub protocol: String,
+    /// The direction of the body.
+    pub direction: Direction,
+    /// The bytes of body that the protocol is handed at once.
+    pub chunk: ChunkSize,
+    /// The size of one body.
+    pub body: ByteSize,
+    /// The content of the body.
+    pub payload: PayloadKind,
+    /// The seed of generated content.
+    pub seed: u64,
+    /// The receiver's use of the bytes.
+    pub sink: SinkKind,
+    /// Connections at once.
+    pub connections: u32,
+    /// Bodies in flight on each connection.
+    pub streams: u32,
+    /// The rate at which the receiver takes each body; none for as fast as it can.
+    pub reader_rate: Option<Rate>,
+    /// The rate at which the sender offers each body; none for as fast as it can.
+    pub limit_rate: Option<Rate>,
+    /// The limits in force.
+    pub limits: Limits,
+    /// The key in the record that the case was read from: defaults of limits have changed between versions, and an axis
+    /// that was at its default then must not become part of the name.
+    recorded: Option<CaseKey>,
+}
+
+impl Case {
+    /// A case at every default: a verified upload of 2 GiB in chunks of 64 KiB.
+    pub fn new(protocol: impl Into<String>) -> Self {
+        Self {
+            protocol: protocol.into(),
+            direction: Direction::Up,
+            chunk: ChunkSize::DEFAULT,
+            body: ByteSize(2 << 30),
+            payload: PayloadKind::Random,
+            seed: DEFAULT_SEED,
+            sink: SinkKind::Verify,
+            connections: 1,
+            streams: 1,
+            reader_rate: None,
+            limit_rate: None,
+            limits: Limits::default(),
+            recorded: None,
+        }
+    }
+
+    /// Bodies over all connections and streams.
+    pub fn bodies(&self) -> u64 {
+        u64::from(self.connections) * u64::from(self.streams)
+    }
+
+    /// Body bytes over all connections and streams.
+    pub fn total_bytes(&self) -> u64 {
+        self.body.0.saturating_mul(self.bodies())
+    }
+
+    /// The case's identity, which joins records everywhere.
+    pub fn key(&self) -> CaseKey {
+        self.recorded.clone().unwrap_or_else(|| CaseKey {
+            protocol: Some(self.protocol.clone()),
+            direction: self.direction,
+            chunk: self.chunk.into(),
+            body: Some(self.body),
+            axes: self.axes(),
+        })
+    }
+
+    fn axes(&self) -> Vec<Axis> {
+        let mut axes = Vec::new();
+        if (self.connections, self.streams) != (1, 1) {
+            axes.push(Axis::Load { connections: self.connections, streams: self.streams });
+        }
+        match &self.payload {
+            PayloadKind::Random => {}
+            PayloadKind::Zero => axes.push(Axis::setting("payload", "zero")),
+            PayloadKind::Stdin => axes.push(Axis::setting("payload", "stdin")),
+            PayloadKind::File(path) => {
+                let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+                axes.push(Axis::setting("payload", format_args!("file:{name}")));
+            }
+        }
+        if self.seed != DEFAULT_SEED {
+            axes.push(Axis::setting("seed", self.seed));
+        }
+        match &self.sink {
+            SinkKind::Verify => {}
+            SinkKind::Save(_) => axes.push(Axis::setting("sink", "save")),
+            SinkKind::Discard | SinkKind::Collect => axes.push(Axis::setting("sink", &self.sink)),
+        }
+        axes.extend(self.reader_rate.map(|rate| Axis::setting("reader", rate)));
+        axes.extend(self.limit_rate.map(|rate| Axis::setting("limit", rate)));
+        axes.extend(self.limit_axes());
+        axes
+    }
+
+    /// The limits that the protocol has and that are not at their defaults.
+    fn limit_axes(&self) -> impl Iterator<Item = Axis> {
+        let protocol = Protocol::by_name(&self.protocol);
+        LIMITS
+            .iter()
+            .filter(move |limit| protocol.is_some_and(|protocol| limit.applies_to(protocol)))
+            .map(|limit| (limit, self.limits.get(limit)))
+            .filter(|(limit, value)| *value != limit.default.into())
+            .map(|(limit, value)| Axis::setting(limit.flag, value))
+    }
+
+    /// Takes over the limits of a record whose case does not state them.
+    pub(crate) fn complete(&mut self, limits: &Limits) {
+        self.limits = limits.clone();
+    }
+}
+
+/// A case, as records carry it.
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Case")]
+struct OnDisk {
+    /// The join key.
+    name: String,
+    /// The name of the protocol.
+    protocol: String,
+    /// The direction of the body.
+    direction: Direction,
+    /// The bytes of body that the protocol is handed at once.
+    chunk_bytes: ChunkSize,
+    /// The size of one body.
+    body_bytes: u64,
+    /// The size of all bodies of the run.
+    total_bytes: u64,
+    /// The content of the body, as the `--payload` flag has it.
+    payload: PayloadKind,
+    /// The seed of generated content; 1 in records written before it was stated.
+    #[serde(default = "default_seed")]
+    seed: u64,
+    /// The receiver's use of the bytes, as the `--sink` flag has it.
+    sink: SinkKind,
+    /// Connections at once.
+    connections: u32,
+    /// Bodies in flight on each connection.
+    streams: u32,
+    /// The rate at which the receiver was allowed to take each body; null if unlimited.
+    reader_rate_bytes_per_s: Option<Rate>,
+    /// The rate at which the sender was allowed to offer each body; null if unlimited.
+    limit_rate_bytes_per_s: Option<Rate>,
+    /// The limits in force; missing in records written before the case stated them, which have them beside it.
+    #[serde(default)]
+    limits: Option<Limits>,
+}
+
+fn default_seed() -> u64 {
+    DEFAULT_SEED
+}
+
+impl From<Case> for OnDisk {
+    fn from(case: Case) -> Self {
+        Self {
+            name: case.key().to_string(),
+            total_bytes: case.total_bytes(),
+            protocol: case.protocol,
+            direction: case.direction,
+            chunk_bytes: case.chunk,
+            body_bytes: case.body.0,
+            payload: case.payload,
+            seed: case.seed,
+            sink: case.sink,
+            connections: case.connections,
+            streams: case.streams,
+            reader_rate_bytes_per_s: case.reader_rate,
+            limit_rate_bytes_per_s: case.limit_rate,
+            limits: Some(case.limits),
+        }
+    }
+}
+
+impl From<OnDisk> for Case {
+    fn from(read: OnDisk) -> Self {
+        Self {
+            recorded: read.name.parse().ok(),
+            protocol: read.protocol,
+            direction: read.direction,
+            chunk: read.chunk_bytes,
+            body: ByteSize(read.body_bytes),
+            payload: read.payload,
+            seed: read.seed,
+            sink: read.sink,
+            connections: read.connections,
+            streams: read.streams,
+            reader_rate: read.reader_rate_bytes_per_s,
+            limit_rate: read.limit_rate_bytes_per_s,
+            limits: read.limits.unwrap_or_default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{H1_BUFFER, H2_FRAME, H2_WINDOW, LimitValue};
+
+    #[test]
+    fn the_name_is_short_at_defaults_and_has_every_other_axis() {
+        let mut case = Case::new("h2");
+        assert_eq!(case.key().to_string(), "h2/up/64KiB/2GiB");
+        case.direction = Direction::Down;
+        case.chunk = ChunkSize::try_from(65_563).unwrap();
+        (case.connections, case.streams) = (4, 8);
+        case.payload = PayloadKind::File("/tmp/some.iso".into());
+        case.seed = 7;
+        case.sink = SinkKind::Discard;
+        case.reader_rate = Some(Rate::try_from(150 << 20).unwrap());
+        case.limits.set(&H2_FRAME, LimitValue::Bytes(16 << 10)).unwrap();
+        let expected =
+            "h2/down/65563B/2GiB+c4s8+payload=file:some.iso+seed=7+sink=discard+reader=150MiB+h2-frame=16KiB";
+        assert_eq!(case.key().to_string(), expected);
+        assert_eq!(case.total_bytes(), 64 << 30);
+    }
+
+    #[test]
+    fn a_limit_that_a_protocol_does_not_have_leaves_its_name_alone() {
+        let mut case = Case::new("h1c");
+        case.limits.set(&H2_WINDOW, LimitValue::Bytes(1 << 16)).unwrap();
+        assert_eq!(case.key().to_string(), "h1c/up/64KiB/2GiB");
+        case.limits.set(&H1_BUFFER, LimitValue::Bytes(1 << 16)).unwrap();
+        assert_eq!(case.key().to_string(), "h1c/up/64KiB/2GiB+h1-buffer=64KiB");
+    }
+
+    #[test]
+    fn a_case_survives_its_json_and_keeps_the_name_under_which_it_was_recorded() {
+        let mut case = Case::new("h3");
+        case.limits.set(&crate::SOCKET_BUFFER, LimitValue::Auto).unwrap();
+        let json = serde_json::to_value(&case).unwrap();
+        let read: Case = serde_json::from_value(json.clone()).unwrap();
+        assert_eq!((read.key(), &read.limits), (case.key(), &case.limits));
+        let mut old = json;
+        old["name"] = "h3/up/64KiB/2GiB+quic-window=1MiB".into();
+        let read: Case = serde_json::from_value(old).unwrap();
+        assert_eq!(read.key().axis("quic-window"), Some("1MiB"));
+    }
+}

@@ -1,0 +1,160 @@
+//! The content of a body: where its bytes come from, and what the receiver does with them.
+
+use std::{fmt, path::PathBuf, str::FromStr};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The seed of generated bodies unless another is asked for.
+pub const DEFAULT_SEED: u64 = 1;
+
+/// The content of a body. Its text form is the `--payload` flag's value.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(into = "String", try_from = "String")]
+#[schemars(with = "String")]
+pub enum PayloadKind {
+    /// Bytes generated from a seed (`random`).
+    Random,
+    /// Zero bytes (`zero`). No damage but a changed length shows in their digest.
+    Zero,
+    /// The bytes of a file (`file:PATH`).
+    File(PathBuf),
+    /// Standard input up to its end (`-`).
+    Stdin,
+}
+
+impl PayloadKind {
+    /// Whether the bytes follow from seed and size alone, so that all bodies are slices of one block.
+    pub fn is_generated(&self) -> bool {
+        matches!(self, Self::Random | Self::Zero)
+    }
+}
+
+/// A text that names no payload.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("'{0}' is not a payload; use random, zero or file:PATH, or - for standard input")]
+pub struct PayloadKindError(String);
+
+impl fmt::Display for PayloadKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Random => f.write_str("random"),
+            Self::Zero => f.write_str("zero"),
+            Self::File(path) => write!(f, "file:{}", path.display()),
+            Self::Stdin => f.write_str("-"),
+        }
+    }
+}
+
+impl FromStr for PayloadKind {
+    type Err = PayloadKindError;
+
+    fn from_str(text: &str) -> Result<Self, PayloadKindError> {
+        match text.strip_prefix("file:") {
+            Some(path) if !path.is_empty() => Ok(Self::File(path.into())),
+            None if text == "random" => Ok(Self::Random),
+            None if text == "zero" => Ok(Self::Zero),
+            None if text == "-" => Ok(Self::Stdin),
+            _ => Err(PayloadKindError(text.to_owned())),
+        }
+    }
+}
+
+impl From<PayloadKind> for String {
+    fn from(kind: PayloadKind) -> String {
+        kind.to_string()
+    }
+}
+
+impl TryFrom<String> for PayloadKind {
+    type Error = PayloadKindError;
+
+    fn try_from(text: String) -> Result<Self, PayloadKindError> {
+        text.parse()
+    }
+}
+
+/// The receiver's use of the bytes. Its text form is the `--sink` flag's value.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(into = "String", try_from = "String")]
+#[schemars(with = "String")]
+pub enum SinkKind {
+    /// The bytes are dropped (`discard`).
+    Discard,
+    /// The bytes are digested and dropped (`verify`).
+    Verify,
+    /// The bytes are digested and saved in a folder (`save:DIR`).
+    Save(PathBuf),
+    /// The whole body is kept in memory and then digested (`collect`): the control that a memory proof must find.
+    Collect,
+}
+
+impl SinkKind {
+    /// Whether the receiver computes a digest.
+    pub fn digests(&self) -> bool {
+        *self != Self::Discard
+    }
+}
+
+/// A text that names no sink.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("'{0}' is not a sink; use discard, verify or save:DIR")]
+pub struct SinkKindError(String);
+
+impl fmt::Display for SinkKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Discard => f.write_str("discard"),
+            Self::Verify => f.write_str("verify"),
+            Self::Save(folder) => write!(f, "save:{}", folder.display()),
+            Self::Collect => f.write_str("collect"),
+        }
+    }
+}
+
+impl FromStr for SinkKind {
+    type Err = SinkKindError;
+
+    fn from_str(text: &str) -> Result<Self, SinkKindError> {
+        match (text, text.strip_prefix("save:")) {
+            ("discard", _) => Ok(Self::Discard),
+            ("verify", _) => Ok(Self::Verify),
+            ("collect", _) => Ok(Self::Collect),
+            (_, Some(folder)) if !folder.is_empty() => Ok(Self::Save(folder.into())),
+            _ => Err(SinkKindError(text.to_owned())),
+        }
+    }
+}
+
+impl From<SinkKind> for String {
+    fn from(sink: SinkKind) -> String {
+        sink.to_string()
+    }
+}
+
+impl TryFrom<String> for SinkKind {
+    type Error = SinkKindError;
+
+    fn try_from(text: String) -> Result<Self, SinkKindError> {
+        text.parse()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_parse_back_as_they_print() {
+        for text in ["random", "zero", "file:/tmp/a:b", "-"] {
+            assert_eq!(text.parse::<PayloadKind>().unwrap().to_string(), text);
+        }
+        for text in ["discard", "verify", "save:/tmp/x", "collect"] {
+            assert_eq!(text.parse::<SinkKind>().unwrap().to_string(), text);
+        }
+        for text in ["", "file:", "rnd", "file"] {
+            assert!(text.parse::<PayloadKind>().is_err(), "{text}");
+        }
+        assert!("save:".parse::<SinkKind>().is_err());
+    }
+}

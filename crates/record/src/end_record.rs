@@ -1,0 +1,248 @@
+//! The measurements that one end takes of itself.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The measurements of one end.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct EndRecord {
+    /// Body bytes that passed its meter.
+    pub bytes: u64,
+    /// Memory of its process.
+    pub memory: MemoryRecord,
+    /// Processor time of its process.
+    pub cpu: CpuRecord,
+    /// Page faults of its process.
+    pub faults: Option<PageFaults>,
+    /// Context switches of its process.
+    pub context_switches: Option<ContextSwitches>,
+    /// Throughput by windows of body; null under 20 windows.
+    pub throughput: Option<Throughput>,
+    /// The sender's time from handing over a chunk to being asked for the next; null on the receiver.
+    pub chunk_latency: Option<Latency>,
+    /// Counters of its connections.
+    pub transport: Option<TransportStats>,
+}
+
+/// Memory of one end, in bytes.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct MemoryRecord {
+    /// VmRSS after the handshake, before the first body byte and before payload block and histograms exist.
+    pub baseline_rss_bytes: Option<u64>,
+    /// VmHWM at the end.
+    pub peak_rss_bytes: Option<u64>,
+    /// The baseline without pages that a file backs.
+    pub baseline_anon_bytes: Option<u64>,
+    /// The most anonymous memory of any sample.
+    pub peak_anon_bytes: Option<u64>,
+    /// The most that the end may add to its baseline.
+    pub budget_bytes: Option<u64>,
+    /// Whether the growth stayed within the budget.
+    pub within_budget: Option<bool>,
+    /// The most kernel memory of any sample in the sockets' queues, which RSS does not see.
+    pub socket_peak_bytes: Option<u64>,
+    /// At most 256 samples, each `[seconds, RSS, anonymous RSS, body bytes]`.
+    pub timeline: Vec<TimelinePoint>,
+}
+
+impl MemoryRecord {
+    /// The growth of peak RSS over the baseline, in bytes.
+    pub fn growth(&self) -> Option<u64> {
+        Some(self.peak_rss_bytes?.saturating_sub(self.baseline_rss_bytes?))
+    }
+
+    /// States a budget, and whether the growth stayed within it.
+    pub fn hold_against(&mut self, budget_bytes: u64) {
+        self.budget_bytes = Some(budget_bytes);
+        self.within_budget = self.growth().map(|growth| growth <= budget_bytes);
+    }
+}
+
+/// One sample of a transfer's memory; an array of four numbers in JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(from = "(f64, u64, u64, u64)", into = "(f64, u64, u64, u64)")]
+#[schemars(with = "(f64, u64, u64, u64)")]
+pub struct TimelinePoint {
+    /// Seconds since the transfer began.
+    pub seconds: f64,
+    /// Resident memory, in bytes.
+    pub rss_bytes: u64,
+    /// Resident memory that no file backs, in bytes.
+    pub anon_bytes: u64,
+    /// Body bytes that had passed.
+    pub body_bytes: u64,
+}
+
+impl From<(f64, u64, u64, u64)> for TimelinePoint {
+    fn from((seconds, rss_bytes, anon_bytes, body_bytes): (f64, u64, u64, u64)) -> Self {
+        Self { seconds, rss_bytes, anon_bytes, body_bytes }
+    }
+}
+
+impl From<TimelinePoint> for (f64, u64, u64, u64) {
+    fn from(point: TimelinePoint) -> Self {
+        (point.seconds, point.rss_bytes, point.anon_bytes, point.body_bytes)
+    }
+}
+
+/// Processor time from the baseline to the end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct CpuRecord {
+    /// Time in user mode.
+    pub user_s: Option<f64>,
+    /// Time in the kernel.
+    pub system_s: Option<f64>,
+    /// User and system time per GiB of body; null without a body.
+    pub s_per_gib: Option<f64>,
+}
+
+impl CpuRecord {
+    /// The times of a process that has moved `bytes` of body.
+    pub fn of(user_s: f64, system_s: f64, bytes: u64) -> Self {
+        let gib = bytes as f64 / f64::from(1 << 30);
+        let s_per_gib = (bytes > 0).then(|| (user_s + system_s) / gib);
+        Self { user_s: Some(user_s), system_s: Some(system_s), s_per_gib }
+    }
+}
+
+/// Page faults of a process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PageFaults {
+    /// Faults served without reading a disk: fresh pages, above all.
+    pub minor: u64,
+    /// Faults served from a disk.
+    pub major: u64,
+}
+
+/// Context switches of a process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ContextSwitches {
+    /// The process waited for something.
+    pub voluntary: u64,
+    /// The kernel preempted the process.
+    pub involuntary: u64,
+}
+
+/// The distribution of the rate at which body bytes passed a meter: one sample per window of body.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Throughput {
+    /// Bytes of body that one sample covers.
+    pub window_bytes: u64,
+    /// The unit of every figure below: `bytes_per_s`.
+    pub unit: String,
+    /// The number of windows.
+    pub samples: u64,
+    /// The slowest window.
+    pub min: u64,
+    /// 1 % of the windows were this slow or slower.
+    pub p1: u64,
+    /// 5 % of the windows were this slow or slower.
+    pub p5: u64,
+    /// The median window.
+    pub p50: u64,
+    /// 95 % of the windows were this slow or slower.
+    pub p95: u64,
+    /// The fastest window.
+    pub max: u64,
+    /// The distribution: HdrHistogram V2, deflated, base64.
+    pub hdr: Option<String>,
+}
+
+/// The distribution of a sender's time from handing over a chunk to being asked for the next.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Latency {
+    /// The unit of every figure below: `ns`.
+    pub unit: String,
+    /// The median.
+    pub p50: u64,
+    /// The 99th percentile.
+    pub p99: u64,
+    /// The 99.9th percentile.
+    pub p999: u64,
+    /// The longest.
+    pub max: u64,
+    /// The distribution: HdrHistogram V2, deflated, base64.
+    pub hdr: Option<String>,
+}
+
+/// The counters of a connection, or of all connections of an end together.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum TransportStats {
+    /// The kernel's, for TCP.
+    Tcp(TcpStats),
+    /// quinn's, for QUIC.
+    Quic(QuicStats),
+}
+
+/// The kernel's counters of a TCP connection (TCP_INFO).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TcpStats {
+    /// Segments sent again.
+    pub retransmits: u64,
+    /// Smoothed round-trip time, in microseconds.
+    pub rtt_us: u64,
+    /// Congestion window, in segments.
+    pub cwnd: u64,
+    /// The largest segment sent, in bytes.
+    pub mss: u64,
+    /// Payload bytes sent and acknowledged.
+    pub bytes_acked: u64,
+    /// Payload bytes received.
+    pub bytes_received: u64,
+}
+
+/// quinn's counters of a QUIC connection.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct QuicStats {
+    /// UDP datagrams sent.
+    pub datagrams_sent: u64,
+    /// UDP datagrams received.
+    pub datagrams_received: u64,
+    /// Bytes in the datagrams sent.
+    pub bytes_sent: u64,
+    /// Bytes in the datagrams received.
+    pub bytes_received: u64,
+    /// System calls that sent them.
+    pub sends: u64,
+    /// System calls that received them.
+    pub receives: u64,
+    /// Packets declared lost.
+    pub lost_packets: u64,
+    /// Times that the congestion controller backed off.
+    pub congestion_events: u64,
+    /// The largest UDP payload of the path, in bytes.
+    pub mtu: u64,
+    /// Smoothed round-trip time, in microseconds.
+    pub rtt_us: u64,
+    /// Congestion window, in bytes.
+    pub cwnd: u64,
+}
+
+impl TransportStats {
+    /// Adds the counters of another connection of the same end. Round-trip time, windows and sizes stay those of the
+    /// first connection.
+    pub fn add(&mut self, other: &Self) {
+        match (self, other) {
+            (Self::Tcp(mine), Self::Tcp(theirs)) => {
+                mine.retransmits += theirs.retransmits;
+                mine.bytes_acked += theirs.bytes_acked;
+                mine.bytes_received += theirs.bytes_received;
+            }
+            (Self::Quic(mine), Self::Quic(theirs)) => {
+                mine.datagrams_sent += theirs.datagrams_sent;
+                mine.datagrams_received += theirs.datagrams_received;
+                mine.bytes_sent += theirs.bytes_sent;
+                mine.bytes_received += theirs.bytes_received;
+                mine.sends += theirs.sends;
+                mine.receives += theirs.receives;
+                mine.lost_packets += theirs.lost_packets;
+                mine.congestion_events += theirs.congestion_events;
+            }
+            _ => {}
+        }
+    }
+}

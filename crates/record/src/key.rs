@@ -1,0 +1,249 @@
+//! The identity of a case, as structure: it prints as the case's name and parses back.
+
+use std::{fmt, str::FromStr};
+
+use crate::{ByteSize, Direction, LIMITS};
+
+/// The identity of a case: protocol, direction, chunk, body, then every axis that is not at its default.
+///
+/// ```
+/// use longhaul_record::CaseKey;
+///
+/// let key: CaseKey = "h3/up/64KiB/1GiB+c4s8+reader=150MiB+h3-recv=stock".parse()?;
+/// assert_eq!(key.axis("h3-recv"), Some("stock"));
+/// assert_eq!(key.without_body().to_string(), "h3/up/64KiB+c4s8+reader=150MiB+h3-recv=stock");
+/// assert_eq!(key.without_protocol().to_string(), "up/64KiB/1GiB+c4s8+reader=150MiB");
+/// # Ok::<(), longhaul_record::CaseKeyError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub struct CaseKey {
+    /// The protocol's name; none in the identity of what several protocols carry.
+    pub protocol: Option<String>,
+    /// The direction of the body.
+    pub direction: Direction,
+    /// The chunk size.
+    pub chunk: ByteSize,
+    /// The size of one body; none in the identity of a series over several sizes.
+    pub body: Option<ByteSize>,
+    /// The axes that are not at their defaults, in the order of the name.
+    pub axes: Vec<Axis>,
+}
+
+/// One axis that is not at its default.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Axis {
+    /// Several bodies at once: `c4s8`.
+    Load {
+        /// Connections at once.
+        connections: u32,
+        /// Bodies in flight on each.
+        streams: u32,
+    },
+    /// Any other axis: `reader=150MiB`.
+    Setting {
+        /// The axis's name.
+        name: String,
+        /// Its value.
+        value: String,
+    },
+}
+
+impl Axis {
+    /// An axis with a name.
+    pub(crate) fn setting(name: impl Into<String>, value: impl fmt::Display) -> Self {
+        Self::Setting { name: name.into(), value: value.to_string() }
+    }
+
+    fn is_limit(&self) -> bool {
+        match self {
+            Self::Load { .. } => false,
+            Self::Setting { name, .. } => LIMITS.iter().any(|limit| limit.flag == name),
+        }
+    }
+}
+
+impl CaseKey {
+    /// The identity that all sizes of the body share.
+    #[must_use]
+    pub fn without_body(&self) -> Self {
+        Self { body: None, ..self.clone() }
+    }
+
+    /// The identity that all protocols share. Limits go with the protocol, since protocols have different ones.
+    #[must_use]
+    pub fn without_protocol(&self) -> Self {
+        let axes = self.axes.iter().filter(|axis| !axis.is_limit()).cloned().collect();
+        Self { protocol: None, axes, ..self.clone() }
+    }
+
+    /// The value of an axis, if it is not at its default.
+    pub fn axis(&self, name: &str) -> Option<&str> {
+        self.axes.iter().find_map(|axis| match axis {
+            Axis::Setting { name: own, value } if own == name => Some(value.as_str()),
+            _ => None,
+        })
+    }
+
+    /// The axes that are not at their defaults, as the name has them, without the leading `+`.
+    pub fn variant(&self) -> String {
+        self.axes.iter().map(Axis::to_string).collect::<Vec<_>>().join("+")
+    }
+}
+
+impl fmt::Display for CaseKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(protocol) = &self.protocol {
+            write!(f, "{protocol}/")?;
+        }
+        write!(f, "{}/{}", self.direction, self.chunk)?;
+        if let Some(body) = self.body {
+            write!(f, "/{body}")?;
+        }
+        self.axes.iter().try_for_each(|axis| write!(f, "+{axis}"))
+    }
+}
+
+/// A `+` would end the axis, so it is written as `%2B`, and a `%` as `%25`.
+impl fmt::Display for Axis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Load { connections, streams } => write!(f, "c{connections}s{streams}"),
+            Self::Setting { name, value } => {
+                write!(f, "{name}={}", value.replace('%', "%25").replace('+', "%2B"))
+            }
+        }
+    }
+}
+
+/// A text that is no case's name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("'{0}' is not the name of a case such as h2/up/64KiB/1GiB+sink=discard")]
+pub struct CaseKeyError(String);
+
+impl FromStr for CaseKey {
+    type Err = CaseKeyError;
+
+    /// Parses the name of a case, the name without its body, or the name without its protocol.
+    fn from_str(name: &str) -> Result<Self, CaseKeyError> {
+        parse(name).ok_or_else(|| CaseKeyError(name.to_owned()))
+    }
+}
+
+fn parse(name: &str) -> Option<CaseKey> {
+    let (cell, axes) = name.split_once('+').map_or((name, None), |(cell, axes)| (cell, Some(axes)));
+    let parts: Vec<&str> = cell.split('/').collect();
+    let (protocol, rest) = match parts.as_slice() {
+        [first, rest @ ..] if first.parse::<Direction>().is_err() => (Some((*first).to_owned()), rest),
+        all => (None, all),
+    };
+    let (direction, chunk, body) = match rest {
+        [direction, chunk] => (direction, chunk, None),
+        [direction, chunk, body] => (direction, chunk, Some(body.parse().ok()?)),
+        _ => return None,
+    };
+    let axes = axes.map_or_else(|| Some(Vec::new()), parse_axes)?;
+    Some(CaseKey { protocol, direction: direction.parse().ok()?, chunk: chunk.parse().ok()?, body, axes })
+}
+
+/// The axes of a name. Earlier versions did not escape a `+` in the name of a payload file, so that a part which is no
+/// axis belongs to the one before it.
+fn parse_axes(text: &str) -> Option<Vec<Axis>> {
+    let mut axes: Vec<Axis> = Vec::new();
+    for part in text.split('+') {
+        match (parse_load(part), part.split_once('='), axes.last_mut()) {
+            (Some(load), _, _) => axes.push(load),
+            (None, Some((name, value)), _) => {
+                axes.push(Axis::setting(name, value.replace("%2B", "+").replace("%25", "%")));
+            }
+            (None, None, Some(Axis::Setting { value, .. })) => {
+                value.push('+');
+                value.push_str(part);
+            }
+            (None, None, _) => return None,
+        }
+    }
+    Some(axes)
+}
+
+/// `c4s8`.
+fn parse_load(part: &str) -> Option<Axis> {
+    let (connections, streams) = part.strip_prefix('c')?.split_once('s')?;
+    Some(Axis::Load { connections: connections.parse().ok()?, streams: streams.parse().ok()? })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn key(name: &str) -> CaseKey {
+        name.parse().unwrap()
+    }
+
+    #[test]
+    fn names_print_as_they_parse() {
+        for name in [
+            "h2/up/64KiB/2GiB",
+            "h2/down/65563B/2GiB+c4s8+payload=file:some.iso+seed=7+sink=discard+reader=150MiB+h2-frame=16KiB",
+            "s2n-quic/up/1B/0B+unheard-of=5",
+            "up/64KiB/2GiB",
+            "h3/up/64KiB+h3-recv=stock",
+        ] {
+            assert_eq!(key(name).to_string(), name);
+        }
+        for name in [
+            "",
+            "h2",
+            "h2/up",
+            "h2/sideways/1B/1B",
+            "h2/up/x/1B",
+            "h2/up/1B/1B+",
+            "h2/up/1B/1B+x",
+            "a/b/up/1B/1B",
+        ] {
+            assert!(name.parse::<CaseKey>().is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn only_protocol_and_limits_differ_between_rows_of_one_transfer() {
+        let (h3, quic) =
+            (key("h3/up/1KiB/1GiB+sink=discard+h3-recv=stock"), key("quic/up/1KiB/1GiB+sink=discard"));
+        assert_eq!(h3.without_protocol(), quic.without_protocol());
+        assert_ne!(h3.without_protocol(), key("quic/up/1KiB/1GiB").without_protocol());
+    }
+
+    #[test]
+    fn a_file_name_may_hold_a_plus_sign() {
+        let escaped = key("h1/up/1KiB/1GiB+payload=file:a%2Bb%25.iso+sink=discard");
+        assert_eq!(escaped.axis("payload"), Some("file:a+b%.iso"));
+        assert_eq!(
+            key("h1/up/1KiB/1GiB+payload=file:a+b.iso+sink=discard").axis("payload"),
+            Some("file:a+b.iso")
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn every_key_survives_its_name(
+            protocol in "[a-z][a-z0-9-]{0,8}", chunk: u64, body: u64,
+            load in prop::option::of((1_u32..9, 1_u32..9)),
+            settings in prop::collection::vec(("[a-z][a-z0-9-]{0,8}", "[^\n]{0,12}"), 0..4),
+        ) {
+            prop_assume!(protocol.parse::<Direction>().is_err());
+            let mut axes: Vec<Axis> =
+                load.into_iter().map(|(connections, streams)| Axis::Load { connections, streams }).collect();
+            axes.extend(settings.into_iter().map(|(name, value)| Axis::Setting { name, value }));
+            let key = CaseKey {
+                protocol: Some(protocol),
+                direction: Direction::Up,
+                chunk: ByteSize(chunk),
+                body: Some(ByteSize(body)),
+                axes,
+            };
+            prop_assert_eq!(key.to_string().parse(), Ok(key));
+        }
+    }
+}

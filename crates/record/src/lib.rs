@@ -1,0 +1,50 @@
+//! The data of longhaul: cases, limits and the records of their runs.
+//!
+//! A [`Case`] is one cell of the matrix, and its [`CaseKey`] the identity that joins records everywhere. A [`Record`] is
+//! what one run measured at both ends: one line of JSON. This crate reads, writes and describes records and runs nothing,
+//! so that any program can work on the results of another machine or day.
+//!
+//! ```no_run
+//! use std::path::Path;
+//!
+//! for record in longhaul_record::read(Path::new("results/2026-11-26-epyc-2-cores/sweep"))? {
+//!     let mib_per_s = record.goodput_bytes_per_s.map(longhaul_record::mib_per_s);
+//!     println!("{} {mib_per_s:?}", record.case.key());
+//! }
+//! # Ok::<(), longhaul_record::ReadError>(())
+//! ```
+
+mod budget;
+mod case;
+mod chunk;
+mod content;
+mod end_record;
+mod ends;
+mod fault;
+mod key;
+mod limits;
+mod machine;
+mod protocol;
+mod reader;
+mod record;
+mod size;
+mod writer;
+
+pub use budget::Term;
+pub use case::Case;
+pub use chunk::{ChunkSize, ChunkSizeError};
+pub use content::{DEFAULT_SEED, PayloadKind, PayloadKindError, SinkKind, SinkKindError};
+pub use end_record::{
+    ContextSwitches, CpuRecord, EndRecord, Latency, MemoryRecord, PageFaults, QuicStats, TcpStats,
+    Throughput, TimelinePoint, TransportStats,
+};
+pub use ends::{ByEnd, Direction, End, WordError};
+pub use fault::{Fault, FaultKind};
+pub use key::{Axis, CaseKey, CaseKeyError};
+pub use limits::*;
+pub use machine::{Build, CoreRoundTrip, Host, IdlePolicy};
+pub use protocol::{Carrier, Engine, PROTOCOLS, Protocol, ProtocolFacts};
+pub use reader::{DamagedLine, RECORD_FILES, ReadError, ReadRecords, read, read_undamaged};
+pub use record::{Integrity, LinkRecord, Outcome, Purpose, Record, SCHEMA_VERSION, schema};
+pub use size::{ByteSize, Rate, RateError, SizeError, gbit_per_s, mib, mib_per_s};
+pub use writer::{Results, WriteError};

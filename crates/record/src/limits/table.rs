@@ -1,0 +1,210 @@
+//! The table: one entry per limit, with the reason for each value.
+
+use super::{Before, Domain, Limit, Preset, Scope};
+use crate::{Carrier, Engine};
+
+/// The most bodies at once on one connection, as servers announce it (SETTINGS_MAX_CONCURRENT_STREAMS,
+/// initial_max_streams_bidi). RFC 9113 section 6.5.2 recommends no less than 100.
+pub const MAX_STREAMS: u32 = 1024;
+
+/// The smallest UDP payload that every QUIC path must carry, in bytes (RFC 9000 section 14).
+pub const MIN_QUIC_MTU: u64 = 1200;
+
+/// The largest UDP payload over IPv4, in bytes (RFC 768 and 791: 65,535 less 28 of headers).
+pub const MAX_QUIC_MTU: u64 = 65_507;
+
+/// The UDP payload of an Ethernet frame of 1,500 bytes over IPv6, in bytes.
+pub const INTERNET_QUIC_MTU: u64 = 1452;
+
+/// The largest UDP payload, in bytes, that path MTU discovery looks for where `--quic-mtu` is `auto`: ten datagrams, as
+/// many as quinn hands over at once, just fit one GSO send.
+pub const DISCOVERED_QUIC_MTU: u64 = 6500;
+
+/// The largest buffer that setsockopt can be asked for, a C int.
+const MAX_SOCKET_BUFFER: u64 = i32::MAX as u64;
+
+/// The largest buffer of a library that counts it in 32 bits.
+const MAX_BUFFER: u64 = u32::MAX as u64;
+
+const ALL: Scope = Scope::Carriers(&[Carrier::Tcp, Carrier::Tls, Carrier::Quic]);
+const TCP: Scope = Scope::Carriers(&[Carrier::Tcp, Carrier::Tls]);
+const QUIC: Scope = Scope::Carriers(&[Carrier::Quic]);
+const ENCRYPTED: Scope = Scope::Carriers(&[Carrier::Tls, Carrier::Quic]);
+
+/// A number of bytes from 1 to `most`, or to 4 GiB.
+const fn up_to(most: u64) -> Domain {
+    Domain::Bytes { least: 1, most }
+}
+
+const fn kib(n: u64) -> Preset {
+    Preset::Bytes(n << 10)
+}
+
+const fn mib(n: u64) -> Preset {
+    Preset::Bytes(n << 20)
+}
+
+/// The fields that most entries leave alone.
+const UNSET: Limit = Limit {
+    flag: "",
+    domain: up_to(MAX_BUFFER),
+    auto: None,
+    default: Preset::Auto,
+    lean: None,
+    fast: None,
+    remote: None,
+    before: None,
+    scope: ALL,
+    help: "",
+};
+
+/// Defines each limit as a static of its own and lists all of them in `LIMITS`, in the order of a case's name.
+macro_rules! limits {
+    ($($(#[$doc:meta])* $name:ident = { $($field:ident: $value:expr),* $(,)? })*) => {
+        $($(#[$doc])* pub static $name: Limit = Limit { $($field: $value,)* ..UNSET };)*
+
+        /// All limits, in the order in which a case's name lists them.
+        pub static LIMITS: &[&Limit] = &[$(&$name),*];
+    };
+}
+
+limits! {
+    /// HTTP/1.1: bytes that hyper reads at once, and gathers for one write (`max_buf_size`). hyper works with no less
+    /// than 8 KiB (MINIMUM_MAX_BUFFER_SIZE in its proto/h1/io.rs; it panics below). Its own 408 KiB was a third slower:
+    /// fewer bytes of a writev stay in the cache.
+    H1_BUFFER = {
+        flag: "h1-buffer",
+        domain: Domain::Bytes { least: 8 << 10, most: MAX_BUFFER },
+        default: kib(256),
+        lean: Some(kib(64)),
+        scope: Scope::Engine(Engine::Http1),
+        help: "HTTP/1.1: bytes read at once, and gathered for one write",
+    }
+    /// HTTP/2: the largest DATA frame that a receiver admits (SETTINGS_MAX_FRAME_SIZE, bounds of RFC 9113 section
+    /// 6.5.2). A chunk up to this size is one frame. Chunks of 256 KiB in frames of 64 KiB are 10 % slower over TLS and
+    /// 17 % in cleartext.
+    H2_FRAME = {
+        flag: "h2-frame",
+        domain: Domain::Bytes { least: 16_384, most: 16_777_215 },
+        default: kib(256),
+        lean: Some(kib(16)),
+        fast: Some(mib(1)),
+        scope: Scope::Engine(Engine::Http2),
+        help: "HTTP/2: largest DATA frame that the receiver admits",
+    }
+    /// HTTP/2: the receive window, of a stream and of the connection alike; at most 2^31 - 1 (RFC 9113 section 6.9.1).
+    /// With the default a receiver of chunks up to 64 KiB stays under 12 MiB while its reader is slow (11.7 at the most,
+    /// with chunks of 4 KiB). 640 KiB were 5 % slower over TLS; 1 MiB is 1 to 4 % faster and takes 12.2 MiB.
+    H2_WINDOW = {
+        flag: "h2-window",
+        domain: up_to((1 << 31) - 1),
+        default: kib(768),
+        lean: Some(kib(256)),
+        fast: Some(mib(16)),
+        scope: Scope::Engine(Engine::Http2),
+        help: "HTTP/2: receive window of a stream, and of the connection",
+    }
+    /// HTTP/2: bytes that a sender queues for a stream before it stops asking for more, up to one chunk over.
+    H2_SEND_BUFFER = {
+        flag: "h2-send-buffer",
+        default: kib(256),
+        lean: Some(kib(64)),
+        fast: Some(mib(1)),
+        scope: Scope::Engine(Engine::Http2),
+        help: "HTTP/2: bytes queued for a stream before the sender stops asking for more",
+    }
+    /// QUIC: the receive window of a stream. A receiver whose reader takes 400 MiB/s peaks at 14 MiB; with windows twice
+    /// as large at 24 to 28, and a fast one is not faster.
+    QUIC_WINDOW = {
+        flag: "quic-window",
+        default: mib(2),
+        lean: Some(kib(256)),
+        fast: Some(mib(8)),
+        scope: QUIC,
+        help: "QUIC: receive window of a stream",
+    }
+    /// QUIC: the receive window of all streams of a connection together.
+    QUIC_CONNECTION_WINDOW = {
+        flag: "quic-connection-window",
+        default: mib(4),
+        lean: Some(kib(512)),
+        fast: Some(mib(16)),
+        scope: QUIC,
+        help: "QUIC: receive window of all streams of a connection",
+    }
+    /// QUIC: bytes kept for sending, and for sending again, over all streams of a connection. As fast as 4 MiB on
+    /// loopback. Over a path of 100 ms it admits 10 MiB/s. Doubled for datagrams over 1,452 bytes
+    /// ([`Limits::with_quic_mtu`](super::Limits::with_quic_mtu)).
+    QUIC_SEND_WINDOW = {
+        flag: "quic-send-window",
+        default: mib(1),
+        lean: Some(kib(256)),
+        fast: Some(mib(4)),
+        scope: QUIC,
+        help: "QUIC: bytes kept for sending, over all streams of a connection; twice the default for packets over 1452 bytes",
+    }
+    /// QUIC: the largest UDP payload sent and accepted. The default is that of an Ethernet frame of 1,500 bytes: a figure
+    /// that means something on other paths.
+    QUIC_MTU = {
+        flag: "quic-mtu",
+        domain: Domain::Bytes { least: MIN_QUIC_MTU, most: MAX_QUIC_MTU },
+        auto: Some("discover what the path carries, up to 6500 bytes (RFC 8899)"),
+        default: Preset::Bytes(INTERNET_QUIC_MTU),
+        remote: Some(Preset::Auto),
+        scope: QUIC,
+        help: "QUIC: largest UDP payload",
+    }
+    /// The congestion controller; QUIC takes `auto` for CUBIC. The kernel's own may be BBR, whose pacing makes loopback
+    /// bistable: 2 or 8 GiB/s from run to run.
+    CONGESTION = {
+        flag: "congestion",
+        domain: Domain::Choice(&["cubic", "newreno", "bbr"]),
+        auto: Some("leave TCP's to the kernel"),
+        default: Preset::Choice("cubic"),
+        remote: Some(Preset::Auto),
+        help: "TCP and QUIC: congestion controller",
+    }
+    /// TCP: the kernel's send and receive buffer of each socket, as asked for. Set by default, so that the kernel's tuning
+    /// is no part of a measurement. Bytes that wait in larger buffers have left the cache when a receiver that digests
+    /// comes to them: with 512 KiB tls and h1 were 2 to 6 % slower, with 1 MiB tcp another 9 to 15 %. With either, a
+    /// quarter of the transfers over TLS overran the receiver's queue and lost segments, for which some stood still for
+    /// 50 ms. Over a path of 100 ms the default admits 2.5 MiB/s.
+    SOCKET_BUFFER = {
+        flag: "socket-buffer",
+        domain: up_to(MAX_SOCKET_BUFFER),
+        auto: Some("leave TCP's to the kernel, which adapts them to the traffic"),
+        default: kib(256),
+        remote: Some(Preset::Auto),
+        scope: TCP,
+        help: "TCP: the kernel's send and receive buffer of each socket; also sets --udp-buffer unless that is given",
+    }
+    /// QUIC: the send and receive buffer of the UDP socket, which serves all connections of its end and which the kernel
+    /// does not tune. Nothing holds a sender back before it is full: with 256 KiB quic lost a fifth of its goodput in the
+    /// worst run. 512 KiB to 4 MiB are as fast.
+    UDP_BUFFER = {
+        flag: "udp-buffer",
+        domain: up_to(MAX_SOCKET_BUFFER),
+        default: mib(4),
+        before: Some(Before::As { flag: "socket-buffer", or: 4 << 20 }),
+        scope: QUIC,
+        help: "QUIC: the kernel's send and receive buffer of the UDP socket",
+    }
+    /// TLS 1.3 and QUIC: the cipher suite.
+    CIPHER = {
+        flag: "cipher",
+        domain: Domain::Choice(&["aes128", "aes256", "chacha20"]),
+        default: Preset::Choice("aes128"),
+        scope: ENCRYPTED,
+        help: "TLS 1.3 and QUIC: cipher suite",
+    }
+    /// HTTP/3: the receive path. `bounded` hands h3 one piece at a time; `stock` is h3 0.0.8 with h3-quinn 0.0.10 as they
+    /// are, which buffer without bound for a slow reader (hyperium/h3 issue 308).
+    H3_RECV = {
+        flag: "h3-recv",
+        domain: Domain::Choice(&["bounded", "stock"]),
+        default: Preset::Choice("bounded"),
+        before: Some(Before::Was(Preset::Choice("stock"))),
+        scope: Scope::Engine(Engine::Http3),
+        help: "HTTP/3: hold back what no reader has asked for (bounded), or let h3 buffer it (stock)",
+    }
+}

@@ -1,0 +1,255 @@
+//! Records on disk: read back with every damaged line named, from plain and compressed files.
+
+use std::{
+    cmp::Ordering,
+    fs::File,
+    io::{self, BufRead, BufReader, Read},
+    path::{Path, PathBuf},
+};
+
+use flate2::read::MultiGzDecoder;
+use ruzstd::decoding::StreamingDecoder;
+
+use crate::{Record, SCHEMA_VERSION};
+
+/// The names of the file of records in a folder of results, the first that exists counts.
+pub const RECORD_FILES: [&str; 3] = ["records.jsonl", "records.jsonl.zst", "records.jsonl.gz"];
+
+/// Damaged lines that an error lists one by one.
+const LISTED: usize = 5;
+
+/// Records that were read, and the damage among them.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct ReadRecords {
+    /// The records, in the order of the file.
+    pub records: Vec<Record>,
+    /// The damaged lines.
+    pub damage: Vec<DamagedLine>,
+}
+
+/// A line that is no record.
+#[derive(Debug, thiserror::Error)]
+#[error("{}:{line}: not a record: {source}", path.display())]
+pub struct DamagedLine {
+    /// The file.
+    path: PathBuf,
+    /// The number of the line, from 1.
+    line: u64,
+    /// The reason.
+    source: serde_json::Error,
+}
+
+/// Why records could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The file cannot be opened or read.
+    #[error("cannot read records {}: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's or the decoder's reason.
+        source: io::Error,
+    },
+    /// The file has no record.
+    #[error("{} holds no records", path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A record has another schema version.
+    #[error(
+        "{}:{line}: a record of schema version {found}, and this longhaul reads {SCHEMA_VERSION}: {}",
+        path.display(),
+        remedy(*found)
+    )]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// The number of the line, from 1.
+        line: u64,
+        /// The version of the record.
+        found: u32,
+    },
+    /// Lines are no records.
+    #[error("{}", listed(.0))]
+    Damaged(Vec<DamagedLine>),
+}
+
+impl ReadRecords {
+    /// The records, if no line was damaged.
+    ///
+    /// # Errors
+    /// [`ReadError::Damaged`], with file and line of all damage.
+    pub fn whole(self) -> Result<Vec<Record>, ReadError> {
+        if self.damage.is_empty() { Ok(self.records) } else { Err(ReadError::Damaged(self.damage)) }
+    }
+}
+
+/// Reads the records of a file, or of the file in a folder of results; no line may be damaged. Files that end in `.gz` or
+/// `.zst` are decompressed.
+///
+/// # Errors
+/// The file cannot be read, has no record, is damaged, or is of another schema version.
+pub fn read(path: &Path) -> Result<Vec<Record>, ReadError> {
+    read_undamaged(path)?.whole()
+}
+
+/// Reads the records of a file, or of the file in a folder of results, past lines that are damaged.
+///
+/// # Errors
+/// The file cannot be read, has no record, or has one of another schema version.
+pub fn read_undamaged(path: &Path) -> Result<ReadRecords, ReadError> {
+    let path = file_in(path);
+    let unreadable = |source| ReadError::Unreadable { path: path.clone(), source };
+    let mut read = ReadRecords::default();
+    for (line, number) in open(&path).map_err(unreadable)?.split(b'\n').zip(1..) {
+        let line = line.map_err(unreadable)?;
+        if let Some(found) = other_version(&line) {
+            return Err(ReadError::Version { path, line: number, found });
+        }
+        match Record::from_json(&line) {
+            Ok(record) => read.records.push(record),
+            Err(source) => read.damage.push(DamagedLine { path: path.clone(), line: number, source }),
+        }
+    }
+    match (read.records.is_empty(), read.damage.is_empty()) {
+        (true, true) => Err(ReadError::Empty { path }),
+        (true, false) => Err(ReadError::Damaged(read.damage)),
+        _ => Ok(read),
+    }
+}
+
+/// The file of records in a folder; a path that is no folder is the file.
+fn file_in(path: &Path) -> PathBuf {
+    if !path.is_dir() {
+        return path.to_owned();
+    }
+    let candidates = RECORD_FILES.map(|name| path.join(name));
+    let existing = candidates.iter().find(|file| file.exists());
+    existing.unwrap_or(&candidates[0]).clone()
+}
+
+fn open(path: &Path) -> io::Result<Box<dyn BufRead>> {
+    let file = File::open(path)?;
+    let decoder: Box<dyn Read> = match path.extension().and_then(|extension| extension.to_str()) {
+        Some("gz") => Box::new(MultiGzDecoder::new(file)),
+        Some("zst") => Box::new(StreamingDecoder::new(file).map_err(io::Error::other)?),
+        _ => Box::new(file),
+    };
+    Ok(Box::new(BufReader::new(decoder)))
+}
+
+/// The schema version of a record, if it is not the one that is read here. A line that is no record has none.
+fn other_version(line: &[u8]) -> Option<u32> {
+    #[derive(serde::Deserialize)]
+    struct Version {
+        schema_version: u32,
+    }
+    let Version { schema_version } = serde_json::from_slice(line).ok()?;
+    Some(schema_version).filter(|version| *version != SCHEMA_VERSION)
+}
+
+fn remedy(found: u32) -> &'static str {
+    match found.cmp(&SCHEMA_VERSION) {
+        Ordering::Less => "measure again, or read it with the longhaul that made it (its build.version)",
+        _ => "read it with a newer longhaul",
+    }
+}
+
+/// Damage, one line each; of much damage, the number of further lines.
+fn listed(damage: &[DamagedLine]) -> String {
+    let more = damage.len().saturating_sub(LISTED);
+    let mut lines: Vec<String> = damage.iter().take(LISTED).map(ToString::to_string).collect();
+    lines.extend((more > 0).then(|| format!("and {more} more lines are damaged")));
+    lines.join("\nerror: ")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, io::Write as _};
+
+    use flate2::{Compression, write::GzEncoder};
+    use ruzstd::encoding::{CompressionLevel, compress_to_vec};
+
+    use super::*;
+    use crate::Case;
+
+    fn line(protocol: &str) -> String {
+        Record::new("run", Case::new(protocol)).to_line().unwrap()
+    }
+
+    #[test]
+    fn damage_is_named_by_file_and_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("some.jsonl");
+        fs::write(&path, "{\"schema_version\":1}\n").unwrap();
+        let error = read(&path).unwrap_err().to_string();
+        assert!(error.contains("some.jsonl:1: not a record: missing field"), "{error}");
+        fs::write(&path, "").unwrap();
+        assert!(read(&path).unwrap_err().to_string().contains("holds no records"));
+        assert!(read(&folder.path().join("none")).unwrap_err().to_string().contains("cannot read"));
+    }
+
+    #[test]
+    fn records_beside_damage_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let good = line("h2");
+        fs::write(folder.path().join(RECORD_FILES[0]), format!("{good}{{\"half\": \n{good}\u{0}\u{fffd}\n"))
+            .unwrap();
+        let undamaged = read_undamaged(folder.path()).unwrap();
+        assert_eq!(undamaged.records.len(), 2);
+        let error = undamaged.whole().unwrap_err().to_string();
+        assert!(
+            error.contains("records.jsonl:2: not a record") && error.contains("records.jsonl:4: "),
+            "{error}"
+        );
+        assert_eq!(read(folder.path()).unwrap_err().to_string(), error);
+    }
+
+    #[test]
+    fn much_damage_is_listed_in_few_lines() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(RECORD_FILES[0]), "rubbish\n".repeat(100)).unwrap();
+        let error = read(folder.path()).unwrap_err().to_string();
+        assert!(
+            error.lines().count() == LISTED + 1 && error.ends_with("and 95 more lines are damaged"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn another_schema_version_is_refused_with_a_remedy() {
+        let folder = tempfile::tempdir().unwrap();
+        for (version, remedy) in [(0, "measure again"), (SCHEMA_VERSION + 1, "a newer longhaul")] {
+            let other = line("h2").replacen(":1", &format!(":{version}"), 1);
+            fs::write(folder.path().join(RECORD_FILES[0]), line("h2") + &other).unwrap();
+            let error = read_undamaged(folder.path()).unwrap_err().to_string();
+            assert!(
+                error.contains("records.jsonl:2: a record of schema version") && error.contains(remedy),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn compressed_files_are_read_like_plain_ones() {
+        let text = line("h1") + &line("h3");
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+        gzip.write_all(text.as_bytes()).unwrap();
+        let zstd = compress_to_vec(text.as_bytes(), CompressionLevel::Fastest);
+        for (file, bytes) in [
+            (RECORD_FILES[0], text.clone().into_bytes()),
+            (RECORD_FILES[2], gzip.finish().unwrap()),
+            (RECORD_FILES[1], zstd),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            fs::write(folder.path().join(file), &bytes).unwrap();
+            for path in [folder.path().to_owned(), folder.path().join(file)] {
+                let protocols: Vec<_> =
+                    read(&path).unwrap().into_iter().map(|record| record.case.protocol).collect();
+                assert_eq!(protocols, ["h1", "h3"], "{file}");
+            }
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! The record: the measurements of one run of one case, at both ends.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{Build, ByEnd, Case, CoreRoundTrip, End, EndRecord, Fault, Host, Limits, ProtocolFacts};
+
+/// The version of the format. It grows when a field changes its meaning; new fields leave it alone.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// One run of one case: a line of `records.jsonl`. A figure that could not be taken is null.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(title = "longhaul record")]
+#[non_exhaustive]
+pub struct Record {
+    /// The version of the format.
+    pub schema_version: u32,
+    /// The invocation that made the record: all records of one session share it.
+    pub run_id: String,
+    /// The case that was run.
+    pub case: Case,
+    /// The facts about the case's protocol; null in records written before 2026-11-26.
+    #[serde(default)]
+    pub protocol: Option<ProtocolFacts>,
+    /// The reason for the run; null in records written before 2026-11-26.
+    #[serde(default)]
+    pub purpose: Option<Purpose>,
+    /// A name that the user gave to the runs (`--label`).
+    #[serde(default)]
+    pub label: Option<String>,
+    /// The URL that `send` or `fetch` talked to.
+    #[serde(default)]
+    pub peer: Option<String>,
+    /// The pass over the matrix, from 0.
+    pub round: u32,
+    /// The start, by RFC 3339.
+    pub started_at: String,
+    /// Whether every body arrived and was confirmed.
+    pub outcome: Outcome,
+    /// The failure; null exactly if the outcome is ok.
+    pub error: Option<Fault>,
+    /// Seconds by the client's clock, from handing over the first request to the confirmed end.
+    pub elapsed_s: Option<f64>,
+    /// All body bytes over `elapsed_s`.
+    pub goodput_bytes_per_s: Option<f64>,
+    /// Seconds of the slowest connection's handshake, on the client.
+    pub handshake_s: Option<f64>,
+    /// Seconds from handing over the request to the first body byte that passed the client.
+    pub first_byte_s: Option<f64>,
+    /// Microseconds that a receiver busy-polls before it waits; null in records written before 2026-11-26.
+    #[serde(default)]
+    pub spin_us: Option<f64>,
+    /// The end that sent the body.
+    pub sender: Option<EndRecord>,
+    /// The end that received it.
+    pub receiver: Option<EndRecord>,
+    /// The distance between the cores of the two ends; null if they were not bound to two cores, and in records written
+    /// before 2026-11-24.
+    #[serde(default)]
+    pub core_round_trip: Option<CoreRoundTrip>,
+    /// The proof of the content; null if the sink takes no digest.
+    pub integrity: Option<Integrity>,
+    /// The command line that made the record; null in records written before 2026-11-23.
+    #[serde(default)]
+    pub command: Option<String>,
+    /// The machine.
+    pub host: Host,
+    /// The program.
+    pub build: Build,
+    /// The connection in effect, as the client saw it (the first, if there are several).
+    pub link: Option<LinkRecord>,
+    /// Every limit in force, by its flag's name; the case states them, too.
+    pub limits: Limits,
+}
+
+impl Record {
+    /// A record of a run of `case` in which nothing was measured.
+    pub fn new(run_id: impl Into<String>, case: Case) -> Self {
+        Self {
+            schema_version: SCHEMA_VERSION,
+            run_id: run_id.into(),
+            protocol: Some(ProtocolFacts::of(&case.protocol)),
+            purpose: Some(Purpose::Measure),
+            label: None,
+            peer: None,
+            round: 0,
+            started_at: String::new(),
+            outcome: Outcome::Ok,
+            error: None,
+            elapsed_s: None,
+            goodput_bytes_per_s: None,
+            handshake_s: None,
+            first_byte_s: None,
+            spin_us: None,
+            sender: None,
+            receiver: None,
+            core_round_trip: None,
+            integrity: None,
+            command: None,
+            host: Host::default(),
+            build: Build::default(),
+            link: None,
+            limits: case.limits.clone(),
+            case,
+        }
+    }
+
+    /// Reads one line of `records.jsonl`, of this or an earlier version of the program.
+    ///
+    /// # Errors
+    /// The line is no record.
+    pub fn from_json(line: &[u8]) -> serde_json::Result<Self> {
+        let mut record: Self = serde_json::from_slice(line)?;
+        // Earlier versions stated the limits beside the case only.
+        let limits = record.limits.clone();
+        record.case.complete(&limits);
+        Ok(record)
+    }
+
+    /// The record as its line of JSON, with the line break.
+    ///
+    /// # Errors
+    /// A figure is no JSON number.
+    pub fn to_line(&self) -> serde_json::Result<String> {
+        Ok(serde_json::to_string(self)? + "\n")
+    }
+
+    /// The measurements of one end.
+    pub fn end(&self, end: End) -> Option<&EndRecord> {
+        match end {
+            End::Sender => self.sender.as_ref(),
+            End::Receiver => self.receiver.as_ref(),
+        }
+    }
+
+    /// Puts the measurements of both ends into the record.
+    pub fn set_ends(&mut self, ends: ByEnd<Option<EndRecord>>) {
+        (self.sender, self.receiver) = (ends.sender, ends.receiver);
+    }
+
+    /// Whether every body arrived and was confirmed.
+    pub fn is_ok(&self) -> bool {
+        self.outcome == Outcome::Ok
+    }
+
+    /// The facts about the protocol: those that the record states, else those of its name.
+    pub fn facts(&self) -> ProtocolFacts {
+        self.protocol.clone().unwrap_or_else(|| ProtocolFacts::of(&self.case.protocol))
+    }
+}
+
+/// Whether a run came to its confirmed end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// Every body arrived and was confirmed.
+    Ok,
+    /// The run failed.
+    Error,
+}
+
+/// The reason for a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Purpose {
+    /// The run measures the case.
+    Measure,
+    /// An end grows on purpose, to show that a proof of constant memory would notice it.
+    Control,
+}
+
+/// The proof of the content.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Integrity {
+    /// The checksum's name.
+    pub algorithm: String,
+    /// The checksum of the bytes that were sent, in hexadecimal.
+    pub sent: String,
+    /// The checksum of the bytes that were received.
+    pub received: String,
+    /// Whether the two agree.
+    #[serde(rename = "match")]
+    pub matches: bool,
+}
+
+/// A connection as it was in effect.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct LinkRecord {
+    /// The application protocol that TLS agreed on.
+    pub alpn: Option<String>,
+    /// The cipher suite that TLS agreed on, by its IANA name.
+    pub cipher: Option<String>,
+    /// The send buffer as the kernel accounts it: Linux doubles what was asked for.
+    pub socket_send_buffer_bytes: Option<u64>,
+    /// The receive buffer as the kernel accounts it.
+    pub socket_receive_buffer_bytes: Option<u64>,
+    /// The largest payload of a TCP segment or a UDP datagram.
+    pub mtu: Option<u64>,
+}
+
+/// The JSON Schema of a record.
+pub fn schema() -> schemars::Schema {
+    schemars::schema_for!(Record)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The committed schema makes a change to the record visible in a review.
+    #[test]
+    fn the_committed_schema_is_the_one_of_these_types() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/record.schema.json");
+        let mut schema = serde_json::to_string_pretty(&schema()).unwrap();
+        schema.push('\n');
+        if std::env::var_os("LONGHAUL_WRITE_SCHEMA").is_some() {
+            std::fs::write(path, &schema).unwrap();
+        }
+        let committed = std::fs::read_to_string(path).unwrap_or_default();
+        let hint = "run LONGHAUL_WRITE_SCHEMA=1 cargo test -p longhaul-record schema, and commit the file";
+        assert!(committed == schema, "record.schema.json is not up to date: {hint}");
+    }
+
+    #[test]
+    fn a_record_of_an_earlier_version_is_read_with_the_values_that_were_in_force() {
+        let mut value = serde_json::to_value(Record::new("run", Case::new("h3"))).unwrap();
+        for field in ["command", "protocol", "purpose", "label", "peer", "spin_us", "core_round_trip"] {
+            value.as_object_mut().unwrap().remove(field);
+        }
+        for field in ["limits", "seed"] {
+            value["case"].as_object_mut().unwrap().remove(field);
+        }
+        value["limits"].as_object_mut().unwrap().remove("h3-recv");
+        let read = Record::from_json(value.to_string().as_bytes()).unwrap();
+        assert_eq!((read.command.as_ref(), read.purpose), (None, None));
+        assert_eq!(read.case.limits.choice(&crate::H3_RECV), Some("stock"));
+        assert_eq!(read.case.key().to_string(), "h3/up/64KiB/2GiB");
+        assert_eq!(read.facts().baseline.as_deref(), Some("quic"));
+    }
+
+    #[test]
+    fn a_record_survives_its_line() {
+        let record = Record { round: 3, ..Record::new("run", Case::new("h2c")) };
+        let read = Record::from_json(record.to_line().unwrap().as_bytes()).unwrap();
+        assert_eq!(read.to_line().unwrap(), record.to_line().unwrap());
+    }
+}

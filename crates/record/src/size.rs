@@ -1,0 +1,164 @@
+//! Sizes and rates as people type and read them.
+
+use std::{fmt, str::FromStr};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A number of bytes.
+///
+/// Text form: `KiB MiB GiB` are powers of 1024, `KB MB GB` powers of 1000, bare `K M G` powers of 1024, and a bare
+/// number counts bytes. [`Display`](fmt::Display) prints the largest unit that leaves a whole number, else bytes, so
+/// that the text parses back.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(transparent)]
+pub struct ByteSize(pub u64);
+
+/// A text that is not a size.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("'{0}' is not a size; use a number of bytes, or a number with KiB, MiB, GiB, KB, MB or GB")]
+pub struct SizeError(String);
+
+impl FromStr for ByteSize {
+    type Err = SizeError;
+
+    fn from_str(text: &str) -> Result<Self, SizeError> {
+        let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c == ' ');
+        let whole = match text[number.len()..].trim() {
+            unit @ ("k" | "K" | "m" | "M" | "g" | "G" | "t" | "T") => format!("{number}{unit}iB"),
+            _ => text.to_owned(),
+        };
+        let size = whole.parse::<bytesize::ByteSize>().map_err(|_| SizeError(text.to_owned()))?;
+        Ok(Self(size.as_u64()))
+    }
+}
+
+impl fmt::Display for ByteSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (unit, shift) in [("GiB", 30), ("MiB", 20), ("KiB", 10)] {
+            if self.0 > 0 && self.0.trailing_zeros() >= shift {
+                return write!(f, "{}{unit}", self.0 >> shift);
+            }
+        }
+        write!(f, "{}B", self.0)
+    }
+}
+
+/// A number of bytes per second, at least one. Its text form is that of a [`ByteSize`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "u64", into = "u64")]
+#[schemars(with = "u64")]
+pub struct Rate(u64);
+
+/// A text or number that is not a rate.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RateError {
+    /// The text is not a size.
+    #[error(transparent)]
+    Size(#[from] SizeError),
+    /// Nothing would ever move.
+    #[error("a rate of 0 is not possible; use at least one byte per second")]
+    Zero,
+}
+
+impl Rate {
+    /// The bytes per second.
+    pub fn bytes_per_s(self) -> u64 {
+        self.0
+    }
+}
+
+impl TryFrom<u64> for Rate {
+    type Error = RateError;
+
+    fn try_from(bytes_per_s: u64) -> Result<Self, RateError> {
+        if bytes_per_s == 0 { Err(RateError::Zero) } else { Ok(Self(bytes_per_s)) }
+    }
+}
+
+impl From<Rate> for u64 {
+    fn from(rate: Rate) -> u64 {
+        rate.0
+    }
+}
+
+impl FromStr for Rate {
+    type Err = RateError;
+
+    fn from_str(text: &str) -> Result<Self, RateError> {
+        text.parse::<ByteSize>()?.0.try_into()
+    }
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        ByteSize(self.0).fmt(f)
+    }
+}
+
+/// Bytes as MiB.
+pub fn mib(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
+}
+
+/// Bytes per second as MiB/s.
+pub fn mib_per_s(bytes_per_s: f64) -> f64 {
+    bytes_per_s / f64::from(1 << 20)
+}
+
+/// Bytes per second as Gbit/s (powers of 1000, as networks count).
+pub fn gbit_per_s(bytes_per_s: f64) -> f64 {
+    bytes_per_s * 8.0 / 1e9
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_are_those_of_the_contract() {
+        for (text, bytes) in [
+            ("0", 0),
+            ("65563", 65_563),
+            ("1B", 1),
+            ("64KiB", 65_536),
+            ("64KB", 64_000),
+            ("64K", 65_536),
+            ("64k", 65_536),
+            ("2G", 2 << 30),
+            ("2GiB", 2 << 30),
+            ("2GB", 2_000_000_000),
+            ("1.5MiB", 3 << 19),
+            ("64 KiB", 65_536),
+        ] {
+            assert_eq!(text.parse(), Ok(ByteSize(bytes)), "{text}");
+        }
+        for text in ["", "x", "-1", "64XB", "KiB", "1q", "64KiBs", "ä"] {
+            assert!(text.parse::<ByteSize>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_printed_size_parses_back() {
+        for (bytes, text) in [
+            (0, "0B"),
+            (1, "1B"),
+            (65_563, "65563B"),
+            (1 << 16, "64KiB"),
+            (3 << 20, "3MiB"),
+            (2 << 30, "2GiB"),
+        ] {
+            assert_eq!(ByteSize(bytes).to_string(), text);
+            assert_eq!(text.parse(), Ok(ByteSize(bytes)));
+        }
+    }
+
+    #[test]
+    fn a_rate_of_zero_is_refused() {
+        assert_eq!("150MiB".parse::<Rate>().map(Rate::bytes_per_s), Ok(150 << 20));
+        assert_eq!("0".parse::<Rate>(), Err(RateError::Zero));
+        assert!(serde_json::from_str::<Rate>("0").is_err());
+    }
+}

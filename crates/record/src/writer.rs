@@ -1,0 +1,100 @@
+//! A folder of results that is being filled: each record is on disk before the next run starts.
+
+use std::{
+    fs::{self, File},
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+};
+
+use crate::{ReadError, Record, read, reader::RECORD_FILES};
+
+/// A folder of results with the file of records in it.
+#[derive(Debug)]
+pub struct Results {
+    folder: PathBuf,
+    records: File,
+    written: u64,
+}
+
+/// Why results could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// The folder holds results already.
+    #[error("{} exists already; use another folder (--out)", path.display())]
+    Exists {
+        /// The file of records.
+        path: PathBuf,
+    },
+    /// The folder or the file cannot be written.
+    #[error("cannot write {}: {source}", path.display())]
+    Unwritable {
+        /// The folder or the file.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: io::Error,
+    },
+    /// A figure is no JSON number.
+    #[error("cannot write a record as JSON: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+impl Results {
+    /// Creates the folder and an empty file of records in it.
+    ///
+    /// # Errors
+    /// The folder holds results already, or cannot be written.
+    pub fn create(folder: &Path) -> Result<Self, WriteError> {
+        let unwritable = |source| WriteError::Unwritable { path: folder.to_owned(), source };
+        fs::create_dir_all(folder).map_err(unwritable)?;
+        let path = folder.join(RECORD_FILES[0]);
+        let records = File::create_new(&path).map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => WriteError::Exists { path },
+            _ => unwritable(error),
+        })?;
+        Ok(Self { folder: folder.into(), records, written: 0 })
+    }
+
+    /// Appends a record; the operating system has it when this returns.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write(&mut self, record: &Record) -> Result<(), WriteError> {
+        let line = record.to_line()?;
+        let path = || self.folder.join(RECORD_FILES[0]);
+        self.records
+            .write_all(line.as_bytes())
+            .map_err(|source| WriteError::Unwritable { path: path(), source })?;
+        self.written += 1;
+        Ok(())
+    }
+
+    /// The records written so far.
+    ///
+    /// # Errors
+    /// The file cannot be read back.
+    pub fn read_back(&self) -> Result<Vec<Record>, ReadError> {
+        if self.written == 0 { Ok(Vec::new()) } else { read(&self.folder) }
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Case;
+
+    #[test]
+    fn results_are_never_mixed_with_older_ones() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut results = Results::create(folder.path()).unwrap();
+        assert!(results.read_back().unwrap().is_empty());
+        results.write(&Record::new("run", Case::new("h2"))).unwrap();
+        assert_eq!(results.read_back().unwrap().len(), 1);
+        assert!(matches!(Results::create(folder.path()), Err(WriteError::Exists { .. })));
+        assert!(matches!(Results::create(Path::new("/proc/none")), Err(WriteError::Unwritable { .. })));
+    }
+}
