@@ -24,6 +24,11 @@ pub(crate) fn at_least(count: usize, n: usize, p: f64) -> f64 {
     probabilities(n, p).iter().skip(count).rev().sum()
 }
 
+/// Whether `p` lies between 0 and 1, both excluded.
+pub(crate) fn is_probability(p: f64) -> bool {
+    p > 0.0 && p < 1.0
+}
+
 /// The natural logarithm of the binomial coefficient of `n` over `k`, which must not exceed `n`.
 pub(crate) fn ln_coefficient(n: usize, k: usize) -> f64 {
     (1..=k).map(|i| ((n - k + i) as f64 / i as f64).ln()).sum()

@@ -11,7 +11,7 @@ mod slope;
 mod spread;
 
 pub use interval::Interval;
-pub use median::{Quartiles, median, quartiles};
+pub use median::{Quartiles, median, median_interval, quartiles};
 pub use ratio::{Ratio, fewest_values, ratio_of_medians};
 pub use slope::{Slope, theil_sen};
 pub use spread::Spread;

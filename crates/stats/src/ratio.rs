@@ -2,6 +2,7 @@
 
 use crate::{
     Interval,
+    binomial::is_probability,
     bootstrap::{Mass, extreme_probability, resampled_medians},
     median,
 };
@@ -60,10 +61,6 @@ pub fn fewest_values(alpha: f64) -> Option<usize> {
 /// least possible ratio to the greatest would only seem to have its confidence.
 fn are_enough(base: usize, candidate: usize, alpha: f64) -> bool {
     extreme_probability(base) * extreme_probability(candidate) <= alpha / 2.0
-}
-
-fn is_probability(alpha: f64) -> bool {
-    alpha > 0.0 && alpha < 1.0
 }
 
 /// The quantiles of `alpha / 2` and `1 - alpha / 2` of the ratio of two independent medians.

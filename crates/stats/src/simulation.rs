@@ -21,4 +21,9 @@ impl Simulation {
     pub(crate) fn normal(&mut self) -> f64 {
         (0..12).map(|_| self.uniform()).sum::<f64>() - 6.0
     }
+
+    /// Exponential with a mean of 1 and so a median of ln 2.
+    pub(crate) fn exponential(&mut self) -> f64 {
+        -self.uniform().ln()
+    }
 }
