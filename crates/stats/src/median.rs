@@ -124,6 +124,12 @@ mod tests {
     }
 
     #[test]
+    fn nan_counts_as_the_greatest_value_and_negative_nan_as_the_least() {
+        assert_eq!(median(&[f64::NAN, 1.0, 2.0]), Some(2.0));
+        assert_eq!(median(&[-f64::NAN, 1.0, 2.0]), Some(1.0));
+    }
+
+    #[test]
     fn no_values_have_neither_median_nor_quartiles() {
         assert_eq!((median(&[]), quartiles(&[])), (None, None));
     }

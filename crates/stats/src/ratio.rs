@@ -4,7 +4,7 @@ use crate::{
     Interval,
     binomial::is_probability,
     bootstrap::{Mass, extreme_probability, resampled_medians},
-    median,
+    median, median_interval,
 };
 
 /// A ratio of candidate to base, without a unit.
@@ -19,9 +19,11 @@ pub struct Ratio {
 /// The median of `candidate` over that of `base`, with its exact bootstrap interval.
 ///
 /// The interval misses the true ratio with a probability of about `alpha`: 0.05 for a confidence of 95 %. Divide
-/// `alpha` by the number of intervals if all of them have to hold (Bonferroni). The two sets must be independent, in
-/// one unit, and may differ in length. No random number is drawn, so that the result is always the same. Time and
-/// memory grow with the product of the lengths; two sets of 300 values take 60 MB.
+/// `alpha` by the number of intervals if all of them have to hold (Bonferroni). The two sets must be independent and
+/// have one unit; they may differ in length. Use [`paired_ratio`] for runs made in turns.
+///
+/// No random number is drawn: the result is always the same. Time and memory grow with the product of the lengths;
+/// two sets of 300 values take 60 MB.
 ///
 /// In simulations with normal noise, intervals at 95 % held the true ratio in 93 of 100 cases with 4 values on each
 /// side, and in 96 or 97 with 5 to 21.
@@ -55,6 +57,26 @@ pub fn fewest_values(alpha: f64) -> Option<usize> {
     }
     // An odd number of values may be too small where the even one before it is large enough.
     (1..).find(|n| are_enough(*n, *n, alpha) && are_enough(n + 1, n + 1, alpha))
+}
+
+/// The median of candidate / base over `pairs` of (base, candidate), with its exact interval by order statistics.
+///
+/// Both values of a pair have one unit and were taken under equal conditions, one after the other. Whatever changes
+/// from pair to pair then leaves the ratios alone. The interval holds the median of all such ratios with at least the
+/// probability `confidence`. The pairs must be independent of each other; the distribution may be any.
+///
+/// Values must be finite; ratios are ordered by [`f64::total_cmp`]. `None` if there are no pairs or a base is not
+/// positive. The interval is `None` if `confidence` is not between 0 and 1, or if pairs are too few for it. At 95 %,
+/// six are the fewest.
+///
+/// Source: the interval of [`median_interval`], applied to ratios: David and Nagaraja 2003, "Order Statistics", third
+/// edition, section 7.1.
+pub fn paired_ratio(pairs: &[(f64, f64)], confidence: f64) -> Option<Ratio> {
+    if !pairs.iter().all(|(base, _)| *base > 0.0) {
+        return None;
+    }
+    let ratios: Vec<f64> = pairs.iter().map(|(base, candidate)| candidate / base).collect();
+    Some(Ratio { estimate: median(&ratios)?, interval: median_interval(&ratios, confidence) })
 }
 
 /// Whether sets of these lengths are large enough for an interval at `alpha`. If not, even the interval from the
@@ -157,5 +179,45 @@ mod tests {
         });
         let held = held.count();
         assert!((930..=1000).contains(&held), "{held} of 1000");
+    }
+
+    #[test]
+    fn a_drift_shared_by_both_of_a_pair_does_not_move_the_paired_ratio() {
+        let pairs: Vec<_> =
+            (0..6).map(|power| f64::from(1 << power)).map(|base| (base, 0.75 * base)).collect();
+        let interval = Some(Interval { low: 0.75, high: 0.75 });
+        assert_eq!(paired_ratio(&pairs, 0.95), Some(Ratio { estimate: 0.75, interval }));
+    }
+
+    #[test]
+    fn few_pairs_have_a_ratio_without_an_interval() {
+        let five = [(1.0, 1.0), (1.0, 5.0), (2.0, 8.0), (1.0, 2.0), (2.0, 6.0)];
+        assert_eq!(paired_ratio(&five, 0.95), Some(Ratio { estimate: 3.0, interval: None }));
+    }
+
+    #[test]
+    fn no_pairs_or_a_base_that_is_not_positive_have_no_paired_ratio() {
+        assert_eq!(paired_ratio(&[], 0.95), None);
+        for base in [0.0, -1.0, f64::NAN] {
+            assert_eq!(paired_ratio(&[(1.0, 1.0), (base, 1.0)], 0.95), None, "{base}");
+        }
+    }
+
+    #[test]
+    fn the_paired_interval_holds_the_true_ratio_at_least_as_often_as_it_says() {
+        let mut simulation = Simulation::new(4);
+        let held = (0..1000).filter(|_| {
+            // The machine drifts by a factor of three while pairs are taken.
+            let pair = |round: i32| {
+                let mut seconds =
+                    |centre: f64| centre * f64::from(10 + round) * (1.0 + 0.04 * simulation.normal());
+                (seconds(1.0), seconds(0.9))
+            };
+            let pairs: Vec<_> = (0..20).map(pair).collect();
+            paired_ratio(&pairs, 0.95).unwrap().interval.unwrap().contains(0.9)
+        });
+        // Ranks 6 and 15 of 20 values hold it with a probability of 0.959.
+        let held = held.count();
+        assert!((940..=980).contains(&held), "{held} of 1000");
     }
 }

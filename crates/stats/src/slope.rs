@@ -28,8 +28,9 @@ const Z_95: f64 = 1.959_964;
 /// for each of n (n - 1) / 2.
 ///
 /// Sources: Theil 1950, "A rank-invariant method of linear and polynomial regression analysis", Proceedings of the
-/// Royal Netherlands Academy of Sciences 53, 386–392, 521–525 and 1397–1412; Sen 1968, "Estimates of the regression
-/// coefficient based on Kendall's tau", Journal of the American Statistical Association 63(324), 1379–1389.
+/// Royal Netherlands Academy of Sciences 53, pages 386–392, 521–525 and 1397–1412; Sen 1968, "Estimates of the
+/// regression coefficient based on Kendall's tau", Journal of the American Statistical Association 63(324),
+/// 1379–1389.
 pub fn theil_sen(points: &[(f64, f64)]) -> Option<Slope> {
     fit(points, Z_95)
 }
