@@ -195,6 +195,12 @@ mod tests {
     }
 
     #[test]
+    fn a_low_confidence_does_not_shrink_the_interval_to_one_value() {
+        assert_eq!(median_interval(&[1.0, 2.0, 3.0], 1e-12), Some(Interval { low: 1.0, high: 3.0 }));
+        assert_eq!(median_interval(&[1.0], 1e-12), None);
+    }
+
+    #[test]
     fn a_confidence_that_is_no_probability_has_no_interval() {
         for confidence in [-0.5, 0.0, 1.0, 2.0, f64::NAN] {
             assert_eq!(median_interval(&[1.0; 2000], confidence), None, "{confidence}");

@@ -115,6 +115,15 @@ mod tests {
     }
 
     #[test]
+    fn the_interval_of_the_fewest_points_reaches_from_the_least_slope_to_the_greatest() {
+        // 14 slopes and a variance of (6 × 5 × 17 - 2 × 1 × 9) / 18 = 27.3: the ends have the ranks 1 and 14.
+        let points = [(0.0, 0.0), (0.0, 1.0), (1.0, 3.0), (2.0, 3.0), (3.0, 7.0), (4.0, 8.0)];
+        let slopes = pair_slopes(&points);
+        let slope = theil_sen(&points).unwrap();
+        assert_eq!((slopes.len(), slope.low, slope.high), (14, slopes[0], slopes[13]));
+    }
+
+    #[test]
     fn ties_in_x_lower_the_variance() {
         // 4 × 3 × 13 less twice 2 × 1 × 9, by 18.
         let points = [(1.0, 5.0), (1.0, 6.0), (2.0, 7.0), (2.0, 8.0)];
