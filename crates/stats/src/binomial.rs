@@ -1,0 +1,92 @@
+//! Probabilities of the binomial distribution.
+
+/// The probability of each number of successes, from 0 to `n`, in `n` trials of probability `p`.
+///
+/// Weights are computed from the most likely number outwards and normalised by their sum, so that neither
+/// factorials overflow nor powers underflow. The ratio of neighbours is that of Feller 1968, "An Introduction to
+/// Probability Theory and Its Applications", volume 1, third edition, section VI.3. `p` must lie between 0 and 1.
+pub(crate) fn probabilities(n: usize, p: f64) -> Vec<f64> {
+    let mode = (((n + 1) as f64 * p) as usize).min(n);
+    let mut weights = vec![1.0; n + 1];
+    for k in mode + 1..=n {
+        weights[k] = weights[k - 1] * ((n - k + 1) as f64 * p) / (k as f64 * (1.0 - p));
+    }
+    for k in (0..mode).rev() {
+        weights[k] = weights[k + 1] * ((k + 1) as f64 * (1.0 - p)) / ((n - k) as f64 * p);
+    }
+    let total: f64 = weights.iter().sum();
+    weights.iter().map(|weight| weight / total).collect()
+}
+
+/// The probability of `count` or more successes in `n` trials of probability `p`.
+pub(crate) fn at_least(count: usize, n: usize, p: f64) -> f64 {
+    // From the least probability on, which keeps the sum precise.
+    probabilities(n, p).iter().skip(count).rev().sum()
+}
+
+/// Whether `p` lies between 0 and 1, both excluded.
+pub(crate) fn is_probability(p: f64) -> bool {
+    p > 0.0 && p < 1.0
+}
+
+/// The natural logarithm of the binomial coefficient of `n` over `k`, which must not exceed `n`.
+pub(crate) fn ln_coefficient(n: usize, k: usize) -> f64 {
+    (1..=k).map(|i| ((n - k + i) as f64 / i as f64).ln()).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn assert_close(ours: f64, exact: f64, what: &str) {
+        assert!((ours - exact).abs() <= 1e-12 * exact, "{what}: {ours:e} instead of {exact:e}");
+    }
+
+    fn coefficient(n: u32, k: u32) -> u128 {
+        (1..=u128::from(k)).fold(1, |product, i| product * (u128::from(n - k) + i) / i)
+    }
+
+    #[test]
+    fn tails_are_those_of_integer_arithmetic() {
+        for n in 1..=20_u32 {
+            for rank in 0..=n {
+                let mut ways = 0;
+                for count in (0..=n).rev() {
+                    let (hits, misses) = (u128::from(rank).pow(count), u128::from(n - rank).pow(n - count));
+                    ways += coefficient(n, count) * hits * misses;
+                    let exact = ways as f64 / u128::from(n).pow(n) as f64;
+                    let ours = at_least(count as usize, n as usize, f64::from(rank) / f64::from(n));
+                    assert_close(ours, exact, &format!("{count} or more of {n} at {rank}/{n}"));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn tails_of_hundreds_of_trials_keep_their_precision() {
+        // Computed with rational numbers of any length and rounded at the end.
+        for (count, n, p, exact) in [
+            (150, 300, 0.5, 0.523_013_757_209_517_3),
+            (180, 300, 0.5, 3.171_100_034_641_784_4e-4),
+            (151, 300, 140.0 / 300.0, 0.112_242_170_487_617_59),
+            (151, 300, 1.0 / 300.0, 5.119_025_318_162_699e-286),
+            (501, 1000, 0.45, 6.808_086_624_337_38e-4),
+        ] {
+            assert_close(at_least(count, n, p), exact, &format!("{count} or more of {n} at {p}"));
+        }
+    }
+
+    #[test]
+    fn logarithms_of_coefficients_do_not_overflow() {
+        assert_eq!((ln_coefficient(7, 0), ln_coefficient(0, 0)), (0.0, 0.0));
+        // The coefficient of 5000 over 2500 has 1504 digits.
+        for (n, k, exact) in [
+            (10, 5, 252_f64.ln()),
+            (300, 150, 204.865_638_246_220_6),
+            (1000, 500, 689.467_261_567_851_2),
+            (5000, 2500, 3_461.251_464_851_374_3),
+        ] {
+            assert_close(ln_coefficient(n, k), exact, &format!("{n} over {k}"));
+        }
+    }
+}

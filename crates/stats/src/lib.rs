@@ -1,0 +1,57 @@
+//! Robust statistics for few measurements: medians, ratios and slopes with their intervals.
+//!
+//! Measurements of a computer are few, skewed and full of outliers. All estimates here rest on ranks, so that a single
+//! outlier moves them little. No function assumes normal noise, and none depends on another crate.
+//!
+//! | question | function | method |
+//! |---|---|---|
+//! | the typical value | [`median()`], [`median_interval`] | order statistics |
+//! | the scatter of values | [`quartiles`], [`Spread`] | order statistics |
+//! | the change from one set to another | [`ratio_of_medians`], [`fewest_values`] | exact bootstrap |
+//! | the change between runs made in turns | [`paired_ratio`] | order statistics of ratios |
+//! | the growth of y with x | [`theil_sen`] | median of pairwise slopes |
+//!
+//! # Example
+//!
+//! A machine that runs at half its speed for a while spoils the comparison of two medians. Two runs made one after the
+//! other share its speed, so that their ratio stays.
+//!
+//! ```
+//! use longhaul_stats::{median, paired_ratio};
+//!
+//! // Seconds that a job takes without a change and with it, in turns.
+//! let runs = [(16.0, 14.0), (16.0, 14.5), (16.0, 13.5), (32.0, 28.5), (32.0, 28.0), (32.0, 27.5)];
+//! assert_eq!(median(&runs.map(|(without, _)| without)), Some(24.0));
+//!
+//! let change = paired_ratio(&runs, 0.95).ok_or("there are no runs")?;
+//! assert_eq!(change.estimate, 0.875);
+//! // The job has become faster: a ratio of 1 is outside the interval.
+//! assert!(change.interval.is_some_and(|interval| !interval.contains(1.0)));
+//! # Ok::<(), &str>(())
+//! ```
+//!
+//! # Conventions
+//!
+//! - Results have the unit of the values, ratios have none, and slopes that of y divided by that of x.
+//! - Values must be finite. They are ordered by [`f64::total_cmp`]: a NaN is not left out, but counts as the greatest
+//!   value, or as the least if its sign is negative. No function panics.
+//! - `None` means that there are too few values, or that an argument makes no sense. Each function says which.
+//! - A `confidence` is the probability that an interval holds the true value; `alpha` is the probability that it does
+//!   not.
+//! - No function draws random numbers: the same values always give the same result.
+
+mod binomial;
+mod bootstrap;
+mod interval;
+mod median;
+mod ratio;
+#[cfg(test)]
+mod simulation;
+mod slope;
+mod spread;
+
+pub use interval::Interval;
+pub use median::{Quartiles, median, median_interval, quartiles};
+pub use ratio::{Ratio, fewest_values, paired_ratio, ratio_of_medians};
+pub use slope::{Slope, theil_sen};
+pub use spread::Spread;
