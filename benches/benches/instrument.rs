@@ -1,5 +1,5 @@
-//! What longhaul adds to a transfer, each alone, in bytes a second: the generator, the digest, the meter with
-//! its clock and its histograms.
+//! The parts that longhaul adds to a transfer, each alone, in bytes per second: the generator, the digest, and the meter
+//! with its clock and its histograms.
 #![allow(missing_docs, reason = "criterion's macros make an undocumented function")]
 #![allow(clippy::expect_used, reason = "a bench that cannot run has nothing to measure")]
 
@@ -9,12 +9,13 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use futures_core::Stream as _;
 use futures_util::task::noop_waker_ref;
 use metrics::Meter;
-use payload::{ChunkSize, Hasher, Kind, Payload};
+use payload::{Hasher, Payload};
+use record::{ChunkSize, DEFAULT_SEED, PayloadKind};
 
-/// What passes in one iteration.
+/// The bytes that pass in one iteration.
 const BODY: u64 = 16 << 20;
 
-/// In bytes: what a QUIC packet carries, a TLS record, the default, a large chunk.
+/// The sizes of a piece, in bytes: the payload of a QUIC packet, a TLS record, the default chunk, a large chunk.
 const PIECES: [u64; 4] = [1400, 16 << 10, 64 << 10, 1 << 20];
 
 fn instrument(criterion: &mut Criterion) {
@@ -26,7 +27,7 @@ fn instrument(criterion: &mut Criterion) {
         .measurement_time(Duration::from_secs(2));
     for piece in PIECES {
         let chunk = ChunkSize::try_from(piece).expect("a chunk size");
-        let payload = Payload::prepare(&Kind::Random, 1, chunk);
+        let payload = Payload::prepare(&PayloadKind::Random, DEFAULT_SEED, chunk);
         group.bench_function(BenchmarkId::new("generator", piece), |bencher| {
             bencher.iter(|| chunks(&payload, |chunk| _ = black_box(chunk)));
         });
@@ -55,7 +56,7 @@ fn instrument(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Draws a generated body to its end; it never waits.
+/// Pulls a generated body, which never waits, to its end.
 fn chunks(payload: &Payload, mut see: impl FnMut(&[u8])) {
     let mut source = payload.open(BODY).expect("a generated payload");
     let mut context = std::task::Context::from_waker(noop_waker_ref());

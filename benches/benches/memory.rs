@@ -1,26 +1,23 @@
 //! Peak RSS of either end of one transfer, a fresh process each time: criterion's plots, comparisons and
 //! baselines, for memory.
-#![allow(missing_docs, reason = "criterion's macros make an undocumented function")]
 
-use std::time::Duration;
+use std::{process::ExitCode, time::Duration};
 
-use benches::{
-    Direction, Job, Metering,
-    fresh::{self, Peaks},
-};
+use benches::FreshEnds;
 use criterion::{
     BenchmarkId, Criterion,
     measurement::{Measurement, ValueFormatter},
 };
+use record::{Direction, End, PROTOCOLS};
+use run::worker;
 
-/// Several times what all windows hold, so that they are full.
+/// The size of a body, in bytes: several times the sum of all windows, so that they are full.
 const BODY: u64 = 64 << 20;
 
-/// In bytes: the default, and one that is larger than every buffer.
+/// The chunk sizes, in bytes: the default, and one that is larger than every buffer.
 const CHUNKS: [u64; 2] = [64 << 10, 1 << 20];
 
-/// Measures bytes of memory instead of time. Only what a process tells of itself counts, so there is nothing
-/// to start or to end.
+/// Measures bytes of memory instead of time. A process reports its own peak, so that there is nothing to start or to end.
 struct PeakRss;
 
 impl Measurement for PeakRss {
@@ -73,23 +70,18 @@ impl ValueFormatter for Mebibytes {
     }
 }
 
-/// What one end of a transfer took.
-type OfEnd = fn(Peaks) -> u64;
-
-/// The two ends.
-const ENDS: [(&str, OfEnd); 2] = [("sender", |peaks| peaks.sender), ("receiver", |peaks| peaks.receiver)];
-
 fn memory(criterion: &mut Criterion<PeakRss>) {
+    let ends = FreshEnds::of_this_program();
     let mut group = criterion.benchmark_group("memory");
     group.sample_size(10).warm_up_time(Duration::from_millis(200)).measurement_time(Duration::from_secs(1));
-    for transport in transport::TRANSPORTS {
-        for chunk in CHUNKS {
-            let job = Job { direction: Direction::Up, chunk, size: BODY, metering: Metering::On };
-            for (end, peak) in ENDS {
-                let id = BenchmarkId::new(format!("{}/up/{}KiB", transport.name(), chunk >> 10), end);
-                group.bench_with_input(id, &job, |bencher, job| {
+    for protocol in PROTOCOLS {
+        for case in benches::cases(protocol, &[Direction::Up], &CHUNKS, BODY) {
+            for end in End::ALL {
+                let name = format!("{}/up/{}", protocol.name, benches::chunk_id(&case));
+                group.bench_with_input(BenchmarkId::new(name, end), &case, |bencher, case| {
                     bencher.iter_custom(|transfers| {
-                        (0..transfers).map(|_| peak(fresh::transfer(*transport, *job))).sum()
+                        let rounds = u32::try_from(transfers).unwrap_or(u32::MAX);
+                        ends.peak_rss(case, end, rounds)
                     });
                 });
             }
@@ -98,11 +90,12 @@ fn memory(criterion: &mut Criterion<PeakRss>) {
     group.finish();
 }
 
-fn main() {
-    if fresh::is_end() {
-        return;
+fn main() -> ExitCode {
+    if worker::is_requested() {
+        return worker::main();
     }
     let mut criterion = benches::criterion().with_measurement(PeakRss).configure_from_args();
     memory(&mut criterion);
     criterion.final_summary();
+    ExitCode::SUCCESS
 }

@@ -1,20 +1,30 @@
-//! What the meters cost: the same transfers with longhaul's body and loop and with the barest ones, in turns,
-//! and the median of the ratios. Criterion compares runs that lie minutes apart, in which a machine drifts by
-//! more than the meters take; this compares each transfer with its two neighbours. It takes criterion's `--quick`,
-//! for a first impression, and a part of a name to keep to.
+//! The cost of the meters: the same transfers with longhaul's body and loop and with the barest ones, in turns, and the
+//! median of the ratios with its interval.
+//!
+//! Criterion compares runs that lie minutes apart, in which a machine drifts by more than the meters cost. Here each
+//! metered transfer is compared with its two neighbours. The bench takes criterion's `--quick`, for a first impression, and
+//! a part of a name as a filter.
 
-use std::io::{self, Write as _};
+use std::{
+    io::{self, Write as _},
+    mem::replace,
+};
 
-use benches::{Direction, Job, Metering, WarmPair};
+use benches::{Instruments, WarmPair};
+use record::{Case, Direction, PROTOCOLS};
+use stats::{Interval, Ratio, Spread, paired_ratio};
 
-/// Long enough that a transfer takes tenths of a second.
+/// The size of a body, in bytes: large enough that a transfer takes tenths of a second.
 const BODY: u64 = 512 << 20;
 
-/// The default.
+/// The default chunk, in bytes.
 const CHUNK: u64 = 64 << 10;
 
-/// Transfers with meters, and as many for a first impression. Medians of 11 pairs moved by 0.07 over QUIC.
+/// Metered transfers, and their number for a first impression. Medians of 11 pairs moved by 0.07 over QUIC.
 const ROUNDS: (usize, usize) = (21, 1);
+
+/// The confidence of the intervals. Neighbouring pairs share one transfer, so that it is approximate.
+const CONFIDENCE: f64 = 0.95;
 
 fn main() -> io::Result<()> {
     let given: Vec<String> = std::env::args().skip(1).collect();
@@ -25,36 +35,43 @@ fn main() -> io::Result<()> {
     let rounds = if flag("--quick") { ROUNDS.1 } else { ROUNDS.0 };
     let part = given.iter().find(|argument| !argument.starts_with('-')).map_or("", String::as_str);
     let mut out = io::stdout().lock();
-    let what = "goodput with meters on, of the same loop without; median, least and most";
+    let what = "goodput with meters over that without: median [95 % interval] (least to most)";
     writeln!(out, "{what}, rounds: {rounds}")?;
-    for transport in transport::TRANSPORTS {
-        let name = |direction: Direction| format!("metering/{}/{}/64KiB", transport.name(), direction.name());
-        let asked = [Direction::Up, Direction::Down].into_iter().filter(|d| name(*d).contains(part));
+    for protocol in PROTOCOLS {
+        let cases = benches::cases(protocol, &Direction::ALL, &[CHUNK], BODY);
         let mut pair = None;
-        for direction in asked {
-            let pair = pair.get_or_insert_with(|| WarmPair::connect(*transport));
-            let [median, least, most] = ratios(pair, direction, rounds);
-            writeln!(out, "{:<24} {median:.3} ({least:.3} to {most:.3})", name(direction))?;
+        for case in cases.iter().filter(|case| name(case).contains(part)) {
+            let pairs = seconds(pair.get_or_insert_with(|| WarmPair::connect(protocol)), case, rounds);
+            if let Some(line) = describe(&pairs) {
+                writeln!(out, "{:<24} {line}", name(case))?;
+            }
         }
     }
     Ok(())
 }
 
-/// Median, least and most of the ratios of transfers with meters to those before and after them.
-fn ratios(pair: &WarmPair, direction: Direction, rounds: usize) -> [f64; 3] {
-    let seconds = |metering| {
-        let job = Job { direction, chunk: CHUNK, size: BODY, metering };
-        pair.transfer(job).as_secs_f64()
-    };
-    seconds(Metering::On);
-    let mut before = seconds(Metering::Off);
+fn name(case: &Case) -> String {
+    format!("metering/{}/{}/{}", case.protocol, case.direction, benches::chunk_id(case))
+}
+
+/// The seconds of each metered transfer, and the mean of its two neighbours without meters.
+fn seconds(pair: &WarmPair, case: &Case, rounds: usize) -> Vec<(f64, f64)> {
+    let seconds = |instruments| pair.transfer(case, instruments).as_secs_f64();
+    seconds(Instruments::Meters);
+    let mut before = seconds(Instruments::None);
     let mut round = || {
-        let on = seconds(Metering::On);
-        let after = seconds(Metering::Off);
-        let off = f64::midpoint(std::mem::replace(&mut before, after), after);
-        off / on
+        let metered = seconds(Instruments::Meters);
+        let after = seconds(Instruments::None);
+        (metered, f64::midpoint(replace(&mut before, after), after))
     };
-    let mut ratios: Vec<f64> = (0..rounds).map(|_| round()).collect();
-    ratios.sort_by(f64::total_cmp);
-    [rounds / 2, 0, rounds - 1].map(|at| ratios[at])
+    (0..rounds).map(|_| round()).collect()
+}
+
+/// The ratio of goodputs, which is the inverse of that of seconds.
+fn describe(pairs: &[(f64, f64)]) -> Option<String> {
+    let Ratio { estimate, interval } = paired_ratio(pairs, CONFIDENCE)?;
+    let ratios: Vec<f64> = pairs.iter().map(|(metered, bare)| bare / metered).collect();
+    let Spread { least, most, .. } = Spread::of(&ratios)?;
+    let interval = interval.map_or("-".into(), |Interval { low, high }| format!("[{low:.3}, {high:.3}]"));
+    Some(format!("{estimate:.3} {interval} ({least:.3} to {most:.3})"))
 }

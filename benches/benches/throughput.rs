@@ -4,10 +4,11 @@
 
 use std::time::Duration;
 
-use benches::{Direction, Job, Metering, WarmPair};
+use benches::{Instruments, WarmPair};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use record::{Direction, PROTOCOLS};
 
-/// One body, long enough that its first windows do not decide.
+/// The size of a body, in bytes: large enough that its first windows do not decide.
 const BODY: u64 = 32 << 20;
 
 /// The chunk sizes, in bytes: the common small one, the default, a large one.
@@ -20,20 +21,16 @@ fn throughput(criterion: &mut Criterion) {
         .sample_size(10)
         .warm_up_time(Duration::from_secs(1))
         .measurement_time(Duration::from_secs(3));
-    for transport in transport::TRANSPORTS {
-        let pair = WarmPair::connect(*transport);
-        for direction in [Direction::Up, Direction::Down] {
-            for chunk in CHUNKS {
-                let job = Job { direction, chunk, size: BODY, metering: Metering::On };
-                let name = format!("{}/{}", transport.name(), direction.name());
-                group.bench_with_input(
-                    BenchmarkId::new(name, format!("{}KiB", chunk >> 10)),
-                    &job,
-                    |bencher, job| {
-                        bencher.iter_custom(|transfers| (0..transfers).map(|_| pair.transfer(*job)).sum());
-                    },
-                );
-            }
+    for protocol in PROTOCOLS {
+        let pair = WarmPair::connect(protocol);
+        for case in benches::cases(protocol, &Direction::ALL, &CHUNKS, BODY) {
+            let name = format!("{}/{}", protocol.name, case.direction);
+            let id = BenchmarkId::new(name, benches::chunk_id(&case));
+            group.bench_with_input(id, &case, |bencher, case| {
+                bencher.iter_custom(|transfers| {
+                    (0..transfers).map(|_| pair.transfer(case, Instruments::Bench)).sum()
+                });
+            });
         }
     }
     group.finish();

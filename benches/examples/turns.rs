@@ -2,24 +2,23 @@
 
 use std::process::ExitCode;
 
-use benches::{Direction, Job, Metering, turns};
+use benches::turns;
+use record::{Direction, Protocol};
 
-/// longhaul's default.
+/// longhaul's default, in bytes.
 const CHUNK: u64 = 64 << 10;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let size = |mebibytes: &String| mebibytes.parse::<u64>().ok();
-    match arguments.as_slice() {
-        [protocol, mebibytes] if matches!(protocol.as_str(), "h1" | "h2") && size(mebibytes).is_some() => {
-            let size = size(mebibytes).unwrap_or_default() << 20;
-            let job = Job { direction: Direction::Up, chunk: CHUNK, size, metering: Metering::On };
-            turns::transfer(protocol, job);
-            ExitCode::SUCCESS
-        }
-        _ => {
-            eprintln!("usage: turns h1|h2 MEBIBYTES");
-            ExitCode::from(2)
-        }
-    }
+    let [protocol, mebibytes] = arguments.as_slice() else { return usage() };
+    let protocol = Some(protocol).filter(|name| matches!(name.as_str(), "h1" | "h2"));
+    let protocol = protocol.and_then(|name| Protocol::by_name(name));
+    let (Some(protocol), Ok(mebibytes)) = (protocol, mebibytes.parse::<u64>()) else { return usage() };
+    benches::cases(protocol, &[Direction::Up], &[CHUNK], mebibytes << 20).iter().for_each(turns::transfer);
+    ExitCode::SUCCESS
+}
+
+fn usage() -> ExitCode {
+    eprintln!("usage: turns h1|h2 MEBIBYTES");
+    ExitCode::from(2)
 }

@@ -1,175 +1,159 @@
-//! One transfer, as a client makes it and as a server answers it.
+//! One transfer over a connection: the client's request and the server's response.
+//!
+//! Both ends are in one process, so that the client hands the server its part directly. Both parts are prepared before the
+//! clock starts.
 
 use std::{
     pin::{Pin, pin},
+    sync::mpsc::Receiver,
     task::{Context, Poll},
     time::Duration,
 };
 
 use bytes::Bytes;
 use futures_core::Stream as _;
-use http::{Method, Request, Response, Uri};
+use http::{Method, Request, Response};
 use http_body::Frame;
-use http_body_util::{BodyExt as _, Empty};
+use http_body_util::BodyExt as _;
 use metrics::{Meter, Stamp};
-use payload::{ChunkSize, Kind, Payload, Source};
-use receiver::Sink;
-use sender::MeteredBody;
-use transport::{Body, BodyLength, Connection, Incoming, Session};
+use payload::{Payload, PayloadError, Source};
+use record::{Case, Direction, End};
+use run::{Outgoing, Settings};
+use transport::{Body, BodyLength, Connection, Session};
 
-/// The seed of all generated bodies.
-const SEED: u64 = 1;
-
-/// Which way the body goes.
+/// The body of a sender and the loop of a receiver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
-    /// From the client to the server.
-    Up,
-    /// From the server to the client.
-    Down,
-}
-
-impl Direction {
-    /// As in a case's name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Up => "up",
-            Self::Down => "down",
-        }
-    }
-}
-
-/// Whether a body passes longhaul's meters, or nothing but the protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Metering {
-    /// The body and the loop that `longhaul bench` measures with.
-    On,
+pub enum Instruments {
+    /// Those of `longhaul bench`: metered, and the receiver busy-polls before it waits.
+    Bench,
+    /// Metered, without busy-polling.
+    Meters,
     /// The barest body and loop that move the same bytes.
-    Off,
+    None,
 }
 
-/// One transfer.
-#[derive(Clone, Copy, Debug)]
-pub struct Job {
-    /// Which way the body goes.
-    pub direction: Direction,
-    /// The chunk, in bytes.
-    pub chunk: u64,
-    /// The body, in bytes.
-    pub size: u64,
-    /// Whether both ends meter it.
-    pub metering: Metering,
+/// The part of one end in a transfer.
+pub(crate) struct Part {
+    case: Case,
+    bodies: Bodies,
 }
 
-impl Job {
-    /// Makes the transfer over `connection` to the server at `target`, and tells how long it took, up to the
-    /// confirmed end.
-    pub async fn make(self, connection: &dyn Connection, target: &str) -> Duration {
-        let metered = u8::from(self.metering == Metering::On);
-        let uri: Uri = format!("{target}/{}/{}/{metered}", self.chunk, self.size).parse().expect("a target");
-        let began;
-        match self.direction {
-            Direction::Up => {
-                let request = Request::builder().method(Method::PUT).uri(uri);
-                let mut request = request.body(self.body()).expect("a request");
-                request.extensions_mut().insert(BodyLength(self.size));
-                began = Stamp::now();
-                let response = connection.exchange(request).await.expect("a response");
-                response.into_body().collect().await.expect("an end");
-            }
-            Direction::Down => {
-                let request = Request::builder().uri(uri).body(empty()).expect("a request");
-                began = Stamp::now();
-                let response = connection.exchange(request).await.expect("a response");
-                self.take(response.into_body()).await;
-            }
+enum Bodies {
+    Metered { outgoing: Box<Outgoing>, meter: Meter, spin: Duration },
+    Bare(Payload),
+}
+
+impl Part {
+    /// Prepares the parts of client and server.
+    pub(crate) fn both(case: &Case, instruments: Instruments) -> (Self, Self) {
+        let part = |end| Self::prepare(case, instruments, end);
+        (part(case.direction.client()), part(case.direction.server()))
+    }
+
+    fn prepare(case: &Case, instruments: Instruments, end: End) -> Self {
+        let metered = |spin| {
+            let meter = Meter::new(case.chunk.into());
+            let outgoing = Box::new(Outgoing::prepare(case, end, &meter));
+            Bodies::Metered { outgoing, meter, spin }
+        };
+        let bodies = match instruments {
+            Instruments::Bench => metered(Settings::SPIN),
+            Instruments::Meters => metered(Duration::ZERO),
+            Instruments::None => Bodies::Bare(Payload::prepare(&case.payload, case.seed, case.chunk)),
+        };
+        Self { case: case.clone(), bodies }
+    }
+
+    /// Makes the transfer over `connection` to the server at `target`. Returns its time, up to the confirmed end.
+    pub(crate) async fn exchange(&self, connection: &dyn Connection, target: &str) -> Duration {
+        let (method, body) = match self.case.direction {
+            Direction::Up => (Method::PUT, self.body()),
+            Direction::Down => (Method::GET, transport::body::empty()),
+        };
+        let mut request = Request::builder().method(method).uri(target).body(body).expect("a request");
+        if self.case.direction == Direction::Up {
+            request.extensions_mut().insert(BodyLength(self.case.body.0));
+        }
+        let began = Stamp::now();
+        let response = connection.exchange(request).await.expect("a response");
+        let response = run::accepted(response).await.expect("a success");
+        match self.case.direction {
+            Direction::Up => drop(run::short_body(response).await.expect("the end of the response")),
+            Direction::Down => self.receive(response.into_body()).await,
         }
         began.elapsed()
     }
 
-    /// What a request asks for.
-    fn of(request: &Request<Body>) -> Self {
-        let mut path = request.uri().path().split('/').skip(1).map(|part| part.parse::<u64>());
-        let mut next = || path.next().expect("a part of the path").expect("a number");
-        let direction = if request.method() == Method::PUT { Direction::Up } else { Direction::Down };
-        let (chunk, size) = (next(), next());
-        Self { direction, chunk, size, metering: if next() == 1 { Metering::On } else { Metering::Off } }
+    /// The server's response to the one request of the transfer.
+    async fn response(&self, request: Request<Body>) -> Response<Body> {
+        if self.case.direction == Direction::Up {
+            self.receive(request.into_body()).await;
+            return Response::new(transport::body::empty());
+        }
+        let mut response = Response::new(self.body());
+        response.extensions_mut().insert(BodyLength(self.case.body.0));
+        response
     }
 
-    fn body(self) -> Body {
-        let chunk = ChunkSize::try_from(self.chunk).expect("a chunk size");
-        let source =
-            Payload::prepare(&Kind::Random, SEED, chunk).open(self.size).expect("a generated payload");
-        match self.metering {
-            Metering::On => {
-                MeteredBody::new(source, Meter::new(self.chunk), false).map_err(Into::into).boxed_unsync()
+    fn body(&self) -> Body {
+        match &self.bodies {
+            Bodies::Metered { outgoing, .. } => outgoing.body().expect("a generated payload"),
+            Bodies::Bare(payload) => {
+                let source = payload.open(self.case.body.0).expect("a generated payload");
+                BareBody { source, polled: false }.map_err(Into::into).boxed_unsync()
             }
-            Metering::Off => BareBody { source, begun: false }.map_err(Into::into).boxed_unsync(),
         }
     }
 
-    async fn take(self, body: Body) {
-        match self.metering {
-            Metering::On => {
-                let meter = Meter::new(self.chunk);
-                let receipt =
-                    receiver::receive(body, &meter, Sink::Discard, Some(self.size), None, Duration::ZERO)
-                        .await;
-                receipt.expect("the whole body");
+    async fn receive(&self, body: Body) {
+        let received = match &self.bodies {
+            Bodies::Metered { meter, spin, .. } => {
+                let receipt = run::receive(&self.case, meter, body, *spin).await;
+                receipt.expect("the whole body").bytes
             }
-            Metering::Off => {
-                let (mut body, mut taken) = (pin!(body), 0);
-                while let Some(frame) = body.frame().await {
-                    taken += frame.expect("a piece").into_data().map_or(0, |piece| piece.len() as u64);
-                }
-                assert_eq!(taken, self.size);
-            }
-        }
-    }
-}
-
-/// Answers one request after the other, until the client is gone.
-pub async fn serve(session: &dyn Session) {
-    while let Ok(Some(Incoming { request, responder })) = session.accept().await {
-        let job = Job::of(&request);
-        let response = match job.direction {
-            Direction::Up => {
-                job.take(request.into_body()).await;
-                Response::new(empty())
-            }
-            Direction::Down => {
-                let mut response = Response::new(job.body());
-                response.extensions_mut().insert(BodyLength(job.size));
-                response
-            }
+            Bodies::Bare(_) => drain(body).await,
         };
-        responder.respond(response).await.expect("a client that listens");
+        assert_eq!(received, self.case.body.0);
     }
 }
 
-fn empty() -> Body {
-    Empty::new().map_err(|never| match never {}).boxed_unsync()
+/// Answers requests, each by the next of `parts`, until the client is gone.
+pub(crate) async fn serve(session: &dyn Session, parts: Receiver<Part>) {
+    while let Ok(Some(incoming)) = session.accept().await {
+        let part = parts.recv().expect("a part for each request");
+        let response = part.response(incoming.request).await;
+        incoming.responder.respond(response).await.expect("a client that listens");
+    }
 }
 
-/// A payload as it is.
+/// Pulls a body to its end, and returns its length.
+async fn drain(body: Body) -> u64 {
+    let (mut body, mut bytes) = (pin!(body), 0);
+    while let Some(frame) = body.frame().await {
+        bytes += frame.expect("a chunk").into_data().map_or(0, |data| data.len() as u64);
+    }
+    bytes
+}
+
+/// The chunks of a payload, neither counted nor timed.
 struct BareBody {
     source: Source,
-    begun: bool,
+    polled: bool,
 }
 
 impl http_body::Body for BareBody {
     type Data = Bytes;
-    type Error = payload::Error;
+    type Error = PayloadError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, payload::Error>>> {
-        self.begun = true;
+    ) -> Poll<Option<Result<Frame<Bytes>, PayloadError>>> {
+        self.polled = true;
         Pin::new(&mut self.source).poll_next(cx).map(|chunk| chunk.map(|chunk| chunk.map(Frame::data)))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.begun && self.source.is_finished()
+        self.polled && self.source.is_finished()
     }
 }

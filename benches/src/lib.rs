@@ -1,25 +1,46 @@
-//! What the benches share: [`exchange`], one transfer as either end sees it; [`WarmPair`], two ends whose
-//! connection is there before the clock starts; [`fresh`], two ends in processes of their own; [`turns`], two
-//! ends that take turns on one thread.
+//! Transfers for benches: [`WarmPair`] makes them over a connection that exists, [`FreshEnds`] makes each in two fresh
+//! worker processes, and [`turns`] makes one on a single thread over a pipe in memory.
 #![allow(clippy::expect_used, reason = "a bench that cannot run has nothing to measure")]
 
-pub mod exchange;
-pub mod fresh;
+mod exchange;
+mod fresh;
 pub mod turns;
 mod warm;
 
 use criterion::Criterion;
+use record::{ByteSize, Case, ChunkSize, Direction, Protocol, SinkKind};
+use run::Matrix;
 
-pub use exchange::{Direction, Job, Metering};
+pub use exchange::Instruments;
+pub use fresh::FreshEnds;
 pub use warm::WarmPair;
 
-/// The binary's allocator: with glibc's, frames go back to the kernel and the bench measures that.
-#[global_allocator]
-static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+// The binary's allocator: with glibc's, frames go back to the kernel and the bench measures that.
+use allocator as _;
 
-/// Criterion, without pictures where `--quick` asks for a first impression: they take three seconds a case, and its
-/// measurement a tenth of one.
+/// Criterion, without pictures if the arguments have `--quick`: they take three seconds per case, and a quick measurement
+/// takes a tenth of one.
 pub fn criterion() -> Criterion {
     let criterion = Criterion::default();
     if std::env::args().any(|argument| argument == "--quick") { criterion.without_plots() } else { criterion }
+}
+
+/// The cases of one protocol whose receiver drops the bytes. Sizes are in bytes.
+pub fn cases(protocol: &'static Protocol, directions: &[Direction], chunks: &[u64], body: u64) -> Vec<Case> {
+    let mut template = Case::new(protocol.name);
+    template.sink = SinkKind::Discard;
+    let chunks = chunks.iter().map(|bytes| ChunkSize::try_from(*bytes).expect("a chunk size"));
+    let matrix = Matrix {
+        protocols: vec![protocol],
+        directions: directions.to_vec(),
+        chunks: chunks.collect(),
+        bodies: vec![ByteSize(body)],
+        template,
+    };
+    matrix.cases().expect("one stream per connection")
+}
+
+/// The chunk size in identifiers of benches. It is always in KiB, so that criterion finds the baselines of earlier runs.
+pub fn chunk_id(case: &Case) -> String {
+    format!("{}KiB", case.chunk.get() >> 10)
 }

@@ -1,69 +1,75 @@
-//! Two ends that take turns on one thread, over a pipe in memory: no sockets and no timing, so that the same
-//! transfer executes the same instructions each time, and each end's can be counted alone.
+//! Two ends that take turns on one thread, over a pipe in memory: no sockets and no timing. The same transfer executes the
+//! same instructions each time, and those of each end can be counted separately.
 
-use std::{hint::black_box, time::Duration};
+use std::{hint::black_box, sync::mpsc, time::Duration};
 
+use record::Case;
 use tokio::{
-    runtime::{Builder, Runtime},
+    runtime::{Builder, LocalOptions, LocalRuntime},
     task::{JoinHandle, yield_now},
 };
-use transport::{
-    Limits,
-    in_memory::{self, Dialing},
+use transport::in_memory::{self, Dialing};
+
+use crate::{
+    Instruments,
+    exchange::{Part, serve},
 };
 
-use crate::{Job, exchange::serve};
-
-/// What the pipe holds each way: several chunks, as a socket's buffer does.
+/// The bytes that the pipe holds each way: several chunks, as a socket's buffer does.
 const PIPE: usize = 256 << 10;
 
-/// How often an end's tasks are polled in one turn: until none of them can go on.
+/// The polls of an end's tasks in one turn: enough that none of them can make further progress.
 const POLLS: usize = 16;
 
-/// Makes one transfer over HTTP/1.1 or HTTP/2 ("h1" or "h2"), turn by turn.
-pub fn transfer(protocol: &str, job: Job) {
-    let make = if protocol == "h1" { in_memory::http1 } else { in_memory::http2 };
-    let (dialing, listening) = make(PIPE, &Limits::default());
+/// Makes one metered transfer over HTTP/1.1 (protocol `h1`) or HTTP/2 (any other), turn by turn.
+pub fn transfer(case: &Case) {
+    let make = if case.protocol == "h1" { in_memory::http1 } else { in_memory::http2 };
+    let (dialing, listening) = make(PIPE, &case.limits);
     let (client, server) = (runtime(), runtime());
-    let _serving = server.spawn(async move {
-        serve(listening.await.expect("a handshake").as_ref()).await;
+    let (client_part, server_part) = Part::both(case, Instruments::Meters);
+    let (sender, parts) = mpsc::channel();
+    sender.send(server_part).expect("a server");
+    let _serving = server.spawn_local(async move {
+        serve(listening.await.expect("a handshake").as_ref(), parts).await;
     });
-    let transfer = client.spawn(run(dialing, job));
+    let transfer = client.spawn_local(run(dialing, client_part));
     while !transfer.is_finished() {
         client_turn(&client);
         server_turn(&server);
     }
-    end(&client, transfer);
+    finish(&client, transfer);
 }
 
-async fn run(dialing: Dialing, job: Job) -> Duration {
+async fn run(dialing: Dialing, part: Part) -> Duration {
     let connection = dialing.await.expect("a handshake");
-    job.make(connection.as_ref(), "http://localhost").await
+    part.exchange(connection.as_ref(), "http://localhost/").await
 }
 
-fn end(client: &Runtime, transfer: JoinHandle<Duration>) {
+fn finish(client: &LocalRuntime, transfer: JoinHandle<Duration>) {
     client.block_on(transfer).expect("a whole transfer");
 }
 
-fn runtime() -> Runtime {
-    Builder::new_current_thread().enable_time().build().expect("a runtime")
+fn runtime() -> LocalRuntime {
+    let runtime = Builder::new_current_thread().enable_time().build_local(LocalOptions::default());
+    runtime.expect("a runtime")
 }
 
-/// What the client executes: a profiler is told this name. (Were the two alike, they would be made one.)
+/// A turn of the client; a profiler counts between entry and exit of this function. The black box keeps the compiler from
+/// merging it with the server's.
 #[inline(never)]
-fn client_turn(client: &Runtime) {
+fn client_turn(client: &LocalRuntime) {
     turn(client);
     black_box("client");
 }
 
-/// What the server executes, likewise.
+/// A turn of the server; a profiler counts between entry and exit of this function.
 #[inline(never)]
-fn server_turn(server: &Runtime) {
+fn server_turn(server: &LocalRuntime) {
     turn(server);
     black_box("server");
 }
 
-fn turn(end: &Runtime) {
+fn turn(end: &LocalRuntime) {
     end.block_on(async {
         for _ in 0..POLLS {
             yield_now().await;

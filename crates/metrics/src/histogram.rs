@@ -7,22 +7,21 @@ use hdrhistogram::{
     Histogram,
     serialization::{Serializer as _, V2DeflateSerializer},
 };
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use record::{Latency, Throughput};
 
 /// Three significant digits, HdrHistogram's usual precision: every value is kept to 0.1 %.
-const DIGITS: u8 = 3;
+pub(crate) const DIGITS: u8 = 3;
 
-/// The largest rate kept apart, 1 TB/s; a faster one is counted as this.
+/// The largest distinct rate, 1 TB/s, beyond the memory bandwidth of one core; a faster one counts as this.
 const MAX_RATE: u64 = 1_000_000_000_000;
 
-/// The longest latency kept apart, one hour in nanoseconds; a longer one is counted as this.
+/// The longest distinct latency, one hour in nanoseconds, by when a transfer has stalled; a longer one counts as this.
 const MAX_LATENCY: u64 = 3_600_000_000_000;
 
-/// The fewest samples of which percentiles are given.
+/// The fewest samples for percentiles: of 20, the 5th percentile is the lowest.
 const MIN_SAMPLES: u64 = 20;
 
-/// A distribution that is still growing.
+/// A growing distribution, of rates in bytes per second or of latencies in nanoseconds.
 #[derive(Debug)]
 pub(crate) struct Distribution(Histogram<u64>);
 
@@ -35,16 +34,17 @@ impl Distribution {
         Self::up_to(MAX_LATENCY)
     }
 
-    #[allow(clippy::expect_used, reason = "bounds and digits are constants that the test below constructs")]
+    #[allow(clippy::expect_used, reason = "bounds and digits are constants that the tests below construct")]
     fn up_to(max: u64) -> Self {
         Self(Histogram::new_with_bounds(1, max, DIGITS).expect("valid bounds"))
     }
 
-    /// What its counts take, in bytes.
+    /// The memory of its counts, in bytes.
     pub(crate) fn footprint(&self) -> u64 {
         (self.0.distinct_values() * size_of::<u64>()) as u64
     }
 
+    /// Records the rate of `bytes` in `elapsed`.
     pub(crate) fn record_rate(&mut self, bytes: u64, elapsed: Duration) {
         self.0.saturating_record((bytes as f64 / elapsed.as_secs_f64()) as u64);
     }
@@ -60,6 +60,7 @@ impl Distribution {
         Some(STANDARD.encode(bytes))
     }
 
+    /// The rates as a record states them, each over `window_bytes`; `None` under [`MIN_SAMPLES`].
     pub(crate) fn throughput(&self, window_bytes: u64) -> Option<Throughput> {
         let samples = self.0.len();
         (samples >= MIN_SAMPLES).then(|| Throughput {
@@ -76,6 +77,7 @@ impl Distribution {
         })
     }
 
+    /// The latencies as a record states them; `None` without any.
     pub(crate) fn latency(&self) -> Option<Latency> {
         (!self.0.is_empty()).then(|| Latency {
             unit: "ns".into(),
@@ -86,48 +88,6 @@ impl Distribution {
             hdr: self.encoded(),
         })
     }
-}
-
-/// How fast body bytes passed a meter: one sample per window of body.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Throughput {
-    /// Bytes of body that one sample covers.
-    pub window_bytes: u64,
-    /// The unit of every figure below: `bytes_per_s`.
-    pub unit: String,
-    /// How many windows passed.
-    pub samples: u64,
-    /// The slowest window.
-    pub min: u64,
-    /// 1 % of the windows were this slow or slower.
-    pub p1: u64,
-    /// 5 % of the windows were this slow or slower.
-    pub p5: u64,
-    /// The median window.
-    pub p50: u64,
-    /// 95 % of the windows were this slow or slower.
-    pub p95: u64,
-    /// The fastest window.
-    pub max: u64,
-    /// The distribution: HdrHistogram V2, deflated, base64.
-    pub hdr: Option<String>,
-}
-
-/// How long the protocol took with a chunk: from being handed one to asking for the next.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Latency {
-    /// The unit of every figure below: `ns`.
-    pub unit: String,
-    /// The median.
-    pub p50: u64,
-    /// The 99th percentile.
-    pub p99: u64,
-    /// The 99.9th percentile.
-    pub p999: u64,
-    /// The longest.
-    pub max: u64,
-    /// The distribution: HdrHistogram V2, deflated, base64.
-    pub hdr: Option<String>,
 }
 
 #[cfg(test)]
@@ -152,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn extremes_are_counted_at_the_bounds() {
+    fn values_beyond_the_bounds_count_as_the_bounds() {
         let mut latencies = Distribution::of_latencies();
         assert_eq!(latencies.latency(), None);
         latencies.record_latency(Duration::ZERO);

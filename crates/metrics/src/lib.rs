@@ -1,17 +1,42 @@
-//! What is measured, and with what: the clock, meters, histograms, and what the process uses.
+//! Instruments for the bytes of a transfer, in constant memory however long it runs.
 //!
-//! Everything here takes constant memory, however long a transfer runs: histograms instead of lists, a
-//! timeline that thins itself.
+//! - [`Meter`] counts the body bytes of one end and times them: throughput per window of body, latency per chunk.
+//! - [`Timeline`] keeps the memory samples of a transfer in at most 256 points.
+//! - [`Pace`] holds a flow to a rate.
+//! - [`Stamp`] is a point of monotonic time, and its file the only place of longhaul that reads the clock.
+//!
+//! Histograms replace lists of samples, and a full timeline drops every second point. [`footprint()`] states the
+//! memory of one meter and one timeline.
+//!
+//! ```
+//! use std::{thread::sleep, time::Duration};
+//!
+//! use longhaul_metrics::Meter;
+//!
+//! let meter = Meter::new(64 << 10);
+//! for _ in 0..20 {
+//!     sleep(Duration::from_millis(2));
+//!     meter.pass(1 << 20);
+//! }
+//! let readings = meter.readings();
+//! assert_eq!(readings.bytes, 20 << 20);
+//!
+//! // A sleep never ends early, so no window of 1 MiB was faster than 2 ms. Histograms keep three digits.
+//! let throughput = readings.throughput.ok_or("percentiles need 20 windows")?;
+//! assert_eq!((throughput.window_bytes, throughput.samples), (1 << 20, 20));
+//! assert!(throughput.max as f64 <= 500.0 * f64::from(1 << 20) * 1.001);
+//! # Ok::<(), &str>(())
+//! ```
 
 mod clock;
+mod footprint;
 mod histogram;
 mod meter;
 mod pace;
-pub mod process;
 mod timeline;
 
 pub use clock::Stamp;
-pub use histogram::{Latency, Throughput};
+pub use footprint::footprint;
 pub use meter::{Meter, Readings};
 pub use pace::Pace;
-pub use timeline::{Point, Timeline};
+pub use timeline::Timeline;

@@ -5,16 +5,17 @@ use std::{
     time::Duration,
 };
 
-use crate::{
-    clock::Stamp,
-    histogram::{Distribution, Latency, Throughput},
-    timeline::Timeline,
-};
+use record::{Latency, Throughput};
 
-/// The smallest window of one throughput sample, in bytes: shorter ones would time single system calls.
+use crate::{clock::Stamp, histogram::Distribution};
+
+/// The smallest window of one throughput sample, in bytes. A shorter window would time single system calls.
 const MIN_WINDOW: u64 = 1 << 20;
 
-/// Counts and times the body bytes of one end. Clones are the same meter: all bodies of an end share it.
+/// A counter and timer of the body bytes of one end.
+///
+/// Clones share one state, so that all bodies of an end are counted together. A sender passes each chunk when it hands
+/// it over, and a receiver when it gets it.
 #[derive(Clone, Debug)]
 pub struct Meter(Arc<Mutex<State>>);
 
@@ -22,16 +23,17 @@ pub struct Meter(Arc<Mutex<State>>);
 struct State {
     bytes: u64,
     first: Option<Stamp>,
+    /// The bytes of body that one throughput sample covers.
     window: u64,
     window_began: Stamp,
     in_window: u64,
     rates: Distribution,
-    /// A receiver has none.
+    /// `None` until the first chunk latency: a receiver has none.
     latencies: Option<Distribution>,
 }
 
 impl Meter {
-    /// A meter for bodies in chunks of `chunk_bytes`, whose first window begins now.
+    /// Makes a meter whose first window begins now. A window covers `chunk_bytes`, and at least 1 MiB.
     pub fn new(chunk_bytes: u64) -> Self {
         Self(Arc::new(Mutex::new(State {
             bytes: 0,
@@ -44,18 +46,12 @@ impl Meter {
         })))
     }
 
-    /// What a meter and the timeline beside it take at most, in bytes.
-    pub fn footprint() -> u64 {
-        let distributions = [Distribution::of_rates(), Distribution::of_latencies()];
-        distributions.iter().map(Distribution::footprint).sum::<u64>() + Timeline::FOOTPRINT
-    }
-
-    /// Begins the first window anew, so that waiting before the transfer does not count.
+    /// Restarts the clock of the first window, which excludes the wait before the transfer.
     pub fn start(&self) {
         self.state().window_began = Stamp::now();
     }
 
-    /// Counts `bytes` that pass. Reads the clock only for the first byte and where a window ends.
+    /// Counts `bytes` of body. Reads the clock only for the first byte and at the end of a window.
     pub fn pass(&self, bytes: usize) {
         let mut state = self.state();
         state.bytes += bytes as u64;
@@ -73,17 +69,17 @@ impl Meter {
         }
     }
 
-    /// Counts how long the protocol took from being handed a chunk to asking for the next.
+    /// Records the time from handing a chunk to the protocol to its request for the next chunk.
     pub fn chunk_took(&self, latency: Duration) {
         self.state().latencies.get_or_insert_with(Distribution::of_latencies).record_latency(latency);
     }
 
-    /// The body bytes that have passed.
+    /// The body bytes counted so far.
     pub fn bytes(&self) -> u64 {
         self.state().bytes
     }
 
-    /// Everything measured so far.
+    /// The measurements so far. Encodes the distributions, which allocates.
     pub fn readings(&self) -> Readings {
         let state = self.state();
         Readings {
@@ -94,22 +90,24 @@ impl Meter {
         }
     }
 
-    /// A panic elsewhere must not lose the figures: every update leaves the state consistent.
+    /// A panic elsewhere must not lose the figures. Every update leaves the state consistent, so a poisoned lock is
+    /// still good.
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What a meter has measured.
+/// The measurements of a [`Meter`].
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Readings {
     /// Body bytes that passed.
     pub bytes: u64,
-    /// When the first of them passed.
+    /// The time at which the first byte passed.
     pub first_byte: Option<Stamp>,
-    /// The rate window by window; `None` under 20 windows.
+    /// The distribution of throughput over windows of body; `None` under 20 windows.
     pub throughput: Option<Throughput>,
-    /// The time per chunk; `None` where chunks are not handed over (the receiver).
+    /// The distribution of chunk latencies; `None` on a receiver, which hands over no chunks.
     pub chunk_latency: Option<Latency>,
 }
 
@@ -145,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn clones_are_one_meter() {
+    fn clones_share_one_state() {
         let meter = Meter::new(1);
         meter.clone().pass(3);
         meter.clone().chunk_took(Duration::from_micros(5));

@@ -1,32 +1,36 @@
-//! Holds a flow of bytes to a rate.
+//! The pace of a flow that is held to a rate.
 
 use std::time::Duration;
 
+use record::Rate;
+
 use crate::Stamp;
 
-/// Waits shorter than this are saved up: a timer of the runtime takes a millisecond anyway.
+/// The shortest wait worth a timer. Shorter ones accumulate, because the timers of tokio tick once a millisecond.
 const SHORTEST: Duration = Duration::from_millis(1);
 
-/// How much lateness is caught up with: timers oversleep, and a busy core does.
+/// The most lateness that is made up for: timers oversleep, and more so on a busy core.
 const LATE: Duration = Duration::from_millis(20);
 
-/// Says how long to wait between pieces so that they pass at a rate. What was missed while nothing came is
-/// not caught up with, but for what timers are late.
+/// The schedule of a flow: computes the wait between pieces that holds them to a rate.
+///
+/// Idle time earns no credit: after a pause the flow resumes at the configured rate without a burst. Only timer
+/// lateness, up to 20 ms, is made up.
 #[derive(Clone, Debug)]
 pub struct Pace {
     bytes_per_s: f64,
     began: Stamp,
-    /// When all that has passed was due, from the beginning.
+    /// The time since `began` at which the bytes that have passed were due.
     due: Duration,
 }
 
 impl Pace {
-    /// A pace of so many bytes per second.
-    pub fn new(bytes_per_s: u64) -> Self {
-        Self { bytes_per_s: bytes_per_s.max(1) as f64, began: Stamp::now(), due: Duration::ZERO }
+    /// Makes a pace that starts now.
+    pub fn new(rate: Rate) -> Self {
+        Self { bytes_per_s: rate.bytes_per_s() as f64, began: Stamp::now(), due: Duration::ZERO }
     }
 
-    /// Lets `bytes` pass; tells how long to wait before the next ones, if that is worth a timer.
+    /// Counts `bytes` that pass now. Returns the wait before the next bytes, or `None` if it is too short for a timer.
     pub fn pass(&mut self, bytes: usize) -> Option<Duration> {
         self.pass_at(self.began.elapsed(), bytes)
     }
@@ -42,9 +46,13 @@ impl Pace {
 mod tests {
     use super::*;
 
-    /// Lets pieces pass on a clock that only the waits move, each a bit too long; gives the seconds they took.
+    fn pace(bytes_per_s: u64) -> Pace {
+        Pace::new(Rate::try_from(bytes_per_s).unwrap())
+    }
+
+    /// The seconds that `pieces` take on a clock that only the waits move, each of them 1.3 ms too long.
     fn seconds(rate: u64, piece: usize, pieces: usize) -> f64 {
-        let (mut pace, mut now) = (Pace::new(rate), Duration::ZERO);
+        let (mut pace, mut now) = (pace(rate), Duration::ZERO);
         for _ in 0..pieces {
             if let Some(wait) = pace.pass_at(now, piece) {
                 now += wait + Duration::from_micros(1300);
@@ -63,8 +71,8 @@ mod tests {
     }
 
     #[test]
-    fn what_was_missed_is_not_caught_up_with() {
-        let mut pace = Pace::new(1000);
+    fn idle_time_earns_no_credit_beyond_timer_lateness() {
+        let mut pace = pace(1000);
         assert_eq!(pace.pass_at(Duration::ZERO, 1000), Some(Duration::from_secs(1)));
         assert_eq!(pace.pass_at(Duration::from_secs(60), 1000), Some(Duration::from_secs(1) - LATE));
     }

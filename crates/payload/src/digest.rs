@@ -4,25 +4,25 @@ use std::fmt;
 
 use twox_hash::xxhash3_128;
 
-/// The name of the checksum, as receipts and records carry it.
+/// The name of the checksum in receipts and records.
 pub const ALGORITHM: &str = "xxh3-128";
 
-/// Computes a [`Digest`] piece by piece; where the pieces are cut does not matter.
+/// A streaming computation of a [`Digest`]. The same bytes give the same digest, however they are cut into pieces.
 #[derive(Clone)]
 pub struct Hasher(xxhash3_128::Hasher);
 
 impl Hasher {
-    /// A hasher that has seen no bytes.
+    /// Makes a hasher of an empty body.
     pub fn new() -> Self {
         Self(xxhash3_128::Hasher::new())
     }
 
-    /// Appends `bytes` to what is digested.
+    /// Appends `bytes` to the body.
     pub fn update(&mut self, bytes: &[u8]) {
         self.0.write(bytes);
     }
 
-    /// The digest of everything seen so far.
+    /// The digest of the bytes so far.
     pub fn digest(&self) -> Digest {
         Digest(self.0.finish_128())
     }
@@ -40,7 +40,7 @@ impl fmt::Debug for Hasher {
     }
 }
 
-/// 128 bits of XXH3; displayed as 32 lower-case hexadecimal digits, the most significant first.
+/// A checksum of 128 bits (XXH3). Its text form is 32 lower-case hexadecimal digits, the most significant first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Digest(u128);
 
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn cutting_the_body_elsewhere_changes_nothing() {
+    fn the_digest_does_not_depend_on_the_pieces() {
         let body: Vec<u8> = (0..5000_u32).map(|i| (i * 31) as u8).collect();
         let mut whole = Hasher::new();
         whole.update(&body);

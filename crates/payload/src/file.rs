@@ -1,48 +1,50 @@
-//! A body read from a file or from standard input, piece by piece.
+//! A body that is read from a file or from standard input while the protocol sends it.
 
 use std::{
     fs::File,
-    io::{self, Read},
-    path::{Path, PathBuf},
+    io,
+    path::Path,
     pin::Pin,
     task::{Context, Poll, ready},
 };
 
-use bytes::{Bytes, BytesMut};
-use tokio::task::JoinHandle;
+use bytes::Bytes;
+use record::ChunkSize;
+use tokio::task::{JoinHandle, spawn_blocking};
 
-use crate::{ChunkSize, Error};
+use crate::{
+    PayloadError,
+    reader::{self, Input, Piece, Reader},
+};
 
-/// How many bytes one read asks for, unless a chunk is larger: enough that a system call for every tiny
-/// chunk does not measure the reader instead of the protocol, and little enough to stay in the
-/// second-level cache until it is sent.
-const READ: usize = 128 << 10;
-
-/// One body that is read while the protocol sends. What the page cache has is read at once; what the disk or
-/// a pipe has yet to give is waited for on a blocking thread, which is held for no longer than that.
+/// One body, read piece by piece and handed out chunk by chunk.
+///
+/// Bytes in the page cache are read on the spot. For a disk or a pipe a blocking thread waits, and it is occupied no
+/// longer than one piece takes.
 #[derive(Debug)]
 pub(crate) struct FileBody {
     state: State,
-    piece: Bytes,
+    /// The rest of the current piece, not yet handed out.
+    rest: Bytes,
     chunk: usize,
-    /// What has not been yielded; unknown of standard input until it has ended.
+    /// The bytes not yet handed out; `None` for standard input, whose size is unknown until its end.
     remaining: Option<u64>,
 }
 
 #[derive(Debug)]
 enum State {
     Idle(Reader),
-    Waiting(JoinHandle<(Reader, Result<Option<Bytes>, Error>)>),
+    Waiting(JoinHandle<(Reader, Piece)>),
     Ended,
 }
 
 impl FileBody {
-    /// Opens `path`, to read its first `size` bytes. Must be called within a tokio runtime.
-    pub(crate) fn open(path: &Path, size: u64, chunk: ChunkSize) -> Result<Self, Error> {
-        Ok(Self::read(open(path)?, path, size, chunk))
+    /// Opens `path` and reads its first `size` bytes.
+    pub(crate) fn open(path: &Path, size: u64, chunk: ChunkSize) -> Result<Self, PayloadError> {
+        Ok(Self::read(reader::open(path)?, path, size, chunk))
     }
 
-    /// Reads `size` bytes of `file` from where it stands; `path` is what errors call it.
+    /// Reads `size` bytes of `file` from its position. Errors name `path`.
     pub(crate) fn read(file: File, path: &Path, size: u64, chunk: ChunkSize) -> Self {
         Self::new(Input::File(file), path, Some(size), chunk)
     }
@@ -53,54 +55,44 @@ impl FileBody {
     }
 
     fn new(input: Input, path: &Path, size: Option<u64>, chunk: ChunkSize) -> Self {
-        let (chunk, most) = (chunk.get(), piece(chunk));
-        let reader = Reader {
-            input,
-            path: path.to_owned(),
-            size,
-            at: 0,
-            most,
-            buffer: BytesMut::new(),
-            filled: 0,
-            last: Bytes::new(),
-        };
-        Self { state: State::Idle(reader), piece: Bytes::new(), chunk, remaining: size }
+        let state = State::Idle(Reader::new(input, path, size, chunk));
+        Self { state, rest: Bytes::new(), chunk: chunk.get(), remaining: size }
     }
 
-    /// Whether every byte has been yielded.
+    /// Whether every byte has been handed out.
     pub(crate) fn is_finished(&self) -> bool {
         self.remaining == Some(0)
     }
 
-    /// The next chunk, once it has been read.
-    pub(crate) fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
+    /// The next chunk, as soon as it has been read. Must be polled inside a tokio runtime.
+    pub(crate) fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, PayloadError>>> {
         if self.is_finished() {
             return Poll::Ready(None);
         }
-        if self.piece.is_empty() {
+        if self.rest.is_empty() {
             match ready!(self.poll_piece(cx)).transpose() {
-                Some(Ok(piece)) => self.piece = piece,
+                Some(Ok(piece)) => self.rest = piece,
                 end => {
                     (self.remaining, self.state) = (Some(0), State::Ended);
                     return Poll::Ready(end);
                 }
             }
         }
-        let chunk = self.piece.split_to(self.chunk.min(self.piece.len()));
+        let chunk = self.rest.split_to(self.chunk.min(self.rest.len()));
         self.remaining = self.remaining.map(|remaining| remaining - chunk.len() as u64);
         Poll::Ready(Some(Ok(chunk)))
     }
 
-    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Error>> {
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Piece> {
         loop {
             self.state = match std::mem::replace(&mut self.state, State::Ended) {
                 State::Ended => return Poll::Ready(Ok(None)),
                 State::Idle(mut reader) => {
-                    if let Some(piece) = reader.cached() {
+                    if let Some(piece) = reader.cached_piece() {
                         self.state = State::Idle(reader);
                         return Poll::Ready(piece);
                     }
-                    reader.wait()
+                    in_background(reader)
                 }
                 State::Waiting(mut waiting) => match Pin::new(&mut waiting).poll(cx) {
                     Poll::Pending => {
@@ -108,8 +100,7 @@ impl FileBody {
                         return Poll::Pending;
                     }
                     Poll::Ready(Ok((reader, piece))) => {
-                        // Past its end, a terminal would be waited for once more.
-                        self.state = if let Ok(Some(_)) = piece { reader.go_on() } else { State::Ended };
+                        self.state = after(reader, &piece);
                         return Poll::Ready(piece);
                     }
                     // The runtime is shutting down, and the transfer with it.
@@ -120,140 +111,19 @@ impl FileBody {
     }
 }
 
-/// The length of a piece, in bytes: as many chunks as a read takes.
-pub(crate) fn piece(chunk: ChunkSize) -> usize {
-    chunk.get() * (READ / chunk.get()).max(1)
+/// Reads the next piece on a blocking thread.
+fn in_background(mut reader: Reader) -> State {
+    State::Waiting(spawn_blocking(move || {
+        let piece = reader.blocking_piece();
+        (reader, piece)
+    }))
 }
 
-/// Opens a payload file, refusing what is not a regular file.
-pub(crate) fn open(path: &Path) -> Result<File, Error> {
-    let unreadable = |source| Error::Unreadable { path: path.to_owned(), source };
-    let file = File::open(path).map_err(unreadable)?;
-    if !file.metadata().map_err(unreadable)?.is_file() {
-        return Err(Error::NotAFile { path: path.to_owned() });
+/// The state after a piece that was waited for. Reading beyond the end would wait for a terminal's input once more.
+fn after(reader: Reader, piece: &Piece) -> State {
+    match piece {
+        Ok(Some(_)) if reader.is_read_ahead() => State::Idle(reader),
+        Ok(Some(_)) => in_background(reader),
+        _ => State::Ended,
     }
-    Ok(file)
-}
-
-#[derive(Debug)]
-enum Input {
-    File(File),
-    Stdin(io::Stdin),
-}
-
-/// Reads piece after piece.
-#[derive(Debug)]
-struct Reader {
-    input: Input,
-    path: PathBuf,
-    size: Option<u64>,
-    /// Bytes of the pieces that are read.
-    at: u64,
-    /// The length of a piece, a multiple of the chunk.
-    most: usize,
-    /// The piece that is being read, and how much of it is there.
-    buffer: BytesMut,
-    filled: usize,
-    /// The piece before, whose memory is taken again once the protocol has let go of it.
-    last: Bytes,
-}
-
-impl Reader {
-    /// The next piece, if all of it can be had without waiting; otherwise what can be had is kept.
-    fn cached(&mut self) -> Option<Result<Option<Bytes>, Error>> {
-        self.begin();
-        let Input::File(file) = &self.input else { return None };
-        while self.filled < self.buffer.len() {
-            match read_cached(file, &mut self.buffer[self.filled..]) {
-                Ok(None) => return None,
-                Ok(Some(0)) => break,
-                Ok(Some(read)) => self.filled += read,
-                Err(source) => return Some(Err(self.unreadable(source))),
-            }
-        }
-        Some(self.take())
-    }
-
-    /// Waits for the next piece on a blocking thread.
-    fn wait(mut self) -> State {
-        State::Waiting(tokio::task::spawn_blocking(move || {
-            let piece = self.blocking();
-            (self, piece)
-        }))
-    }
-
-    /// A file goes on from the page cache, into which the kernel reads ahead; nobody does that for a pipe.
-    fn go_on(self) -> State {
-        match self.input {
-            Input::File(_) => State::Idle(self),
-            Input::Stdin(_) => self.wait(),
-        }
-    }
-
-    fn blocking(&mut self) -> Result<Option<Bytes>, Error> {
-        self.begin();
-        while self.filled < self.buffer.len() {
-            let rest = &mut self.buffer[self.filled..];
-            let read = match &mut self.input {
-                Input::File(file) => file.read(rest),
-                Input::Stdin(stdin) => stdin.read(rest),
-            };
-            match read {
-                Ok(0) => break,
-                Ok(read) => self.filled += read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(source) => return Err(self.unreadable(source)),
-            }
-        }
-        self.take()
-    }
-
-    /// Makes room for a piece, unless one is half read.
-    fn begin(&mut self) {
-        if !self.buffer.is_empty() {
-            return;
-        }
-        let left = self.size.map_or(u64::MAX, |size| size - self.at);
-        let wanted = left.min(self.most as u64) as usize;
-        self.buffer = match std::mem::take(&mut self.last).try_into_mut() {
-            Ok(buffer) if buffer.len() >= wanted => buffer,
-            _ => BytesMut::zeroed(wanted),
-        };
-        self.buffer.truncate(wanted);
-    }
-
-    /// What was read; `None` at the end.
-    fn take(&mut self) -> Result<Option<Bytes>, Error> {
-        let (mut piece, filled) = (std::mem::take(&mut self.buffer), std::mem::take(&mut self.filled));
-        if let Some(expected) = self.size.filter(|_| filled < piece.len()) {
-            return Err(Error::Shrank { path: self.path.clone(), expected });
-        }
-        piece.truncate(filled);
-        self.at += filled as u64;
-        self.last = piece.freeze();
-        Ok((filled > 0).then(|| self.last.clone()))
-    }
-
-    fn unreadable(&self, source: io::Error) -> Error {
-        Error::Unreadable { path: self.path.clone(), source }
-    }
-}
-
-/// Reads what the page cache has of `file` where it stands; `None` if it would have to be waited for, or the
-/// file system cannot tell.
-#[cfg(target_os = "linux")]
-fn read_cached(file: &File, buffer: &mut [u8]) -> io::Result<Option<usize>> {
-    use rustix::io::{Errno, ReadWriteFlags, preadv2};
-    const HERE: u64 = u64::MAX;
-    match preadv2(file, &mut [io::IoSliceMut::new(buffer)], HERE, ReadWriteFlags::NOWAIT) {
-        Ok(read) => Ok(Some(read)),
-        Err(Errno::AGAIN | Errno::INTR | Errno::OPNOTSUPP | Errno::NOSYS) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// Nothing tells here what the page cache has.
-#[cfg(not(target_os = "linux"))]
-fn read_cached(_: &File, _: &mut [u8]) -> io::Result<Option<usize>> {
-    Ok(None)
 }

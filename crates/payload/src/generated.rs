@@ -1,21 +1,22 @@
-//! A body made of slices of one block: no copy and no allocation per chunk.
+//! Generated bodies: slices of one block, without a copy or an allocation per chunk.
 
 use bytes::Bytes;
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
+use record::ChunkSize;
 
-use crate::{ChunkSize, Digest, Hasher};
+use crate::{Digest, Hasher};
 
 /// The period of the random body, in bytes: 2^17 - 1, a prime.
 ///
-/// Because it is prime, no chunk size divides it or is a multiple of it (131,071 itself excepted), so a
-/// lost, repeated or swapped chunk moves the bytes after it to another phase and changes the digest. Only
-/// chunks that lie a whole multiple of the period apart can be swapped unseen.
+/// A chunk of any usual size shares no factor with a prime. A lost, repeated or swapped chunk therefore moves the bytes
+/// after it to another phase and changes the digest. Two swaps go unnoticed: of chunks that lie a whole multiple of the
+/// period apart, and of chunks whose size is a multiple of the period.
 pub const PERIOD: usize = 131_071;
 
-/// The block that all generated bodies of a process are slices of.
+/// The block whose slices make up all generated bodies of a process.
 ///
-/// It repeats its period for the length of one more chunk, so that every slice is contiguous.
+/// Its period repeats for the length of one more chunk, so that every chunk is contiguous.
 #[derive(Clone, Debug)]
 pub(crate) struct Block {
     bytes: Bytes,
@@ -24,7 +25,7 @@ pub(crate) struct Block {
 }
 
 impl Block {
-    /// Random bytes from `seed` (xoshiro256++, whose output is fixed by its definition).
+    /// Generates random bytes from `seed` with xoshiro256++, whose output its definition fixes on every machine.
     pub(crate) fn random(seed: u64, chunk: ChunkSize) -> Self {
         let mut block = vec![0; Self::length(chunk)];
         Xoshiro256PlusPlus::seed_from_u64(seed).fill_bytes(&mut block[..PERIOD]);
@@ -34,22 +35,22 @@ impl Block {
         Self { bytes: block.into(), period: PERIOD, chunk: chunk.get() }
     }
 
-    /// How many bytes a block for chunks of that size has.
+    /// The length of a random block for chunks of that size, in bytes.
     pub(crate) fn length(chunk: ChunkSize) -> usize {
         PERIOD + chunk.get()
     }
 
-    /// Zero bytes.
+    /// Makes a block of zero bytes.
     pub(crate) fn zero(chunk: ChunkSize) -> Self {
         Self { bytes: vec![0; chunk.get()].into(), period: 1, chunk: chunk.get() }
     }
 
-    /// A body of `size` bytes from its beginning.
+    /// Starts a body of `size` bytes.
     pub(crate) fn body(&self, size: u64) -> Generated {
         Generated { block: self.clone(), phase: 0, remaining: size }
     }
 
-    /// What a receiver of `size` bytes must have digested.
+    /// The digest of a body of `size` bytes.
     pub(crate) fn digest(&self, size: u64) -> Digest {
         let mut hasher = Hasher::new();
         self.body(size).for_each(|chunk| hasher.update(&chunk));
@@ -57,10 +58,11 @@ impl Block {
     }
 }
 
-/// One generated body, chunk by chunk.
+/// The chunks of one generated body.
 #[derive(Debug)]
 pub(crate) struct Generated {
     block: Block,
+    /// The offset of the next chunk in the block, below the period.
     phase: usize,
     remaining: u64,
 }

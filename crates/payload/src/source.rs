@@ -1,310 +1,103 @@
-//! What is sent: a kind of payload, prepared once per process and opened once per body.
+//! The stream of one body's chunks.
 
 use std::{
-    fmt,
     fs::File,
-    io,
-    path::{Path, PathBuf},
+    path::Path,
     pin::Pin,
-    str::FromStr,
     task::{Context, Poll},
 };
 
 use bytes::Bytes;
 use futures_core::Stream;
-use serde::{Deserialize, Serialize};
+use record::ChunkSize;
 
-use crate::{
-    ChunkSize, Digest,
-    file::{self, FileBody},
-    generated::{Block, Generated},
-};
+use crate::{PayloadError, file::FileBody, generated::Generated};
 
-/// What a body consists of. Its text form is the `--payload` flag's value: `random`, `zero`, `file:PATH`, `-`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(into = "String", try_from = "String")]
-pub enum Kind {
-    /// Bytes generated from a seed.
-    Random,
-    /// Zero bytes; no damage but a changed length shows in their digest.
-    Zero,
-    /// A file's bytes.
-    File(PathBuf),
-    /// What comes on standard input, up to its end.
-    Stdin,
-}
-
-impl Kind {
-    /// The size that the payload has by itself, in bytes: a file's length; `None` for what is generated.
-    ///
-    /// # Errors
-    /// The file cannot be opened or is not a regular file.
-    pub fn size(&self) -> Result<Option<u64>, Error> {
-        let Self::File(path) = self else { return Ok(None) };
-        let unreadable = |source| Error::Unreadable { path: path.clone(), source };
-        Ok(Some(file::open(path)?.metadata().map_err(unreadable)?.len()))
-    }
-}
-
-impl Kind {
-    /// Whether all bodies are slices of one block.
-    pub fn is_shared(&self) -> bool {
-        matches!(self, Self::Random | Self::Zero)
-    }
-
-    /// What the block, or one body that is read, takes at most, in bytes.
-    pub fn footprint(&self, chunk: ChunkSize) -> u64 {
-        match self {
-            Self::Random | Self::Zero => Block::length(chunk) as u64,
-            Self::File(_) | Self::Stdin => 2 * file::piece(chunk) as u64,
-        }
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Random => f.write_str("random"),
-            Self::Zero => f.write_str("zero"),
-            Self::File(path) => write!(f, "file:{}", path.display()),
-            Self::Stdin => f.write_str("-"),
-        }
-    }
-}
-
-impl FromStr for Kind {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self, Error> {
-        match text.strip_prefix("file:") {
-            Some(path) if !path.is_empty() => Ok(Self::File(path.into())),
-            None if text == "random" => Ok(Self::Random),
-            None if text == "zero" => Ok(Self::Zero),
-            None if text == "-" => Ok(Self::Stdin),
-            _ => Err(Error::UnknownKind(text.to_owned())),
-        }
-    }
-}
-
-impl From<Kind> for String {
-    fn from(kind: Kind) -> String {
-        kind.to_string()
-    }
-}
-
-impl TryFrom<String> for Kind {
-    type Error = Error;
-
-    fn try_from(text: String) -> Result<Self, Error> {
-        text.parse()
-    }
-}
-
-/// A payload ready to be sent in chunks of one size, any number of times.
-#[derive(Clone, Debug)]
-pub struct Payload {
-    chunk: ChunkSize,
-    origin: Origin,
-}
-
-#[derive(Clone, Debug)]
-enum Origin {
-    Block(Block),
-    File(PathBuf),
-    Stdin,
-}
-
-impl Payload {
-    /// Makes the block of a generated payload; a file is only opened with [`open`](Self::open).
-    pub fn prepare(kind: &Kind, seed: u64, chunk: ChunkSize) -> Self {
-        let origin = match kind {
-            Kind::Random => Origin::Block(Block::random(seed, chunk)),
-            Kind::Zero => Origin::Block(Block::zero(chunk)),
-            Kind::File(path) => Origin::File(path.clone()),
-            Kind::Stdin => Origin::Stdin,
-        };
-        Self { chunk, origin }
-    }
-
-    /// A body of `size` bytes from the beginning; standard input has whatever size it has. Must be called within a tokio runtime.
-    ///
-    /// # Errors
-    /// The file cannot be opened or is not a regular file.
-    pub fn open(&self, size: u64) -> Result<Source, Error> {
-        Ok(Source(match &self.origin {
-            Origin::Block(block) => Body::Generated(block.body(size)),
-            Origin::File(path) => Body::File(FileBody::open(path, size, self.chunk)?),
-            Origin::Stdin => Body::File(FileBody::stdin(self.chunk)),
-        }))
-    }
-
-    /// The digest of a generated body of `size` bytes, computed off the clock from seed and size alone.
-    /// `None` for what is read, whose digest is only known once it has been read.
-    pub fn digest(&self, size: u64) -> Option<Digest> {
-        match &self.origin {
-            Origin::Block(block) => Some(block.digest(size)),
-            Origin::File(_) | Origin::Stdin => None,
-        }
-    }
-}
-
-/// One body's bytes, a stream of chunks.
+/// The bytes of one body: a stream of chunks, each of exactly the chunk size except for the last.
+///
+/// A source that reads must be polled inside a tokio runtime, whose blocking threads wait for the disk.
 #[derive(Debug)]
-pub struct Source(Body);
+pub struct Source(Origin);
+
+#[derive(Debug)]
+enum Origin {
+    Generated(Generated),
+    File(FileBody),
+}
 
 impl Source {
-    /// A body of `size` bytes of an open file, from where it stands; `path` is what errors call it. Must be
-    /// called within a tokio runtime.
+    pub(crate) fn generated(body: Generated) -> Self {
+        Self(Origin::Generated(body))
+    }
+
+    pub(crate) fn read(body: FileBody) -> Self {
+        Self(Origin::File(body))
+    }
+
+    /// A body of `size` bytes of an open file, from its position. Errors name `path`.
     pub fn of_file(file: File, path: &Path, size: u64, chunk: ChunkSize) -> Self {
-        Self(Body::File(FileBody::read(file, path, size, chunk)))
+        Self::read(FileBody::read(file, path, size, chunk))
     }
 
     /// Whether every byte has been yielded.
     pub fn is_finished(&self) -> bool {
         match &self.0 {
-            Body::Generated(body) => body.remaining() == 0,
-            Body::File(body) => body.is_finished(),
+            Origin::Generated(body) => body.remaining() == 0,
+            Origin::File(body) => body.is_finished(),
         }
     }
 }
 
 impl Stream for Source {
-    type Item = Result<Bytes, Error>;
+    type Item = Result<Bytes, PayloadError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         match &mut self.0 {
-            Body::Generated(body) => Poll::Ready(body.next().map(Ok)),
-            Body::File(body) => body.poll_chunk(cx),
+            Origin::Generated(body) => Poll::Ready(body.next().map(Ok)),
+            Origin::File(body) => body.poll_chunk(cx),
         }
     }
-}
-
-#[derive(Debug)]
-enum Body {
-    Generated(Generated),
-    File(FileBody),
-}
-
-/// Why a payload could not be read.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The `--payload` value names nothing known.
-    #[error("unknown payload '{0}': it must be random, zero or file:PATH, or - for standard input")]
-    UnknownKind(String),
-    /// The path leads to a folder, a device or a pipe.
-    #[error("payload {} is not a regular file", path.display())]
-    NotAFile {
-        /// The file as it was given.
-        path: PathBuf,
-    },
-    /// Opening or reading failed.
-    #[error("cannot read payload {}: {source}", path.display())]
-    Unreadable {
-        /// The file as it was given.
-        path: PathBuf,
-        /// What the operating system said.
-        source: io::Error,
-    },
-    /// The file ended before the size that it had when the transfer began.
-    #[error("payload {} shrank while it was sent: it had {expected} bytes at the start", path.display())]
-    Shrank {
-        /// The file as it was given.
-        path: PathBuf,
-        /// Its length when the transfer began, in bytes.
-        expected: u64,
-    },
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write as _;
+    use std::{
+        io::{Seek as _, SeekFrom, Write as _},
+        os::fd::OwnedFd,
+    };
 
     use futures_util::TryStreamExt as _;
 
     use super::*;
-    use crate::Hasher;
 
-    fn chunk(bytes: u64) -> ChunkSize {
-        ChunkSize::try_from(bytes).unwrap()
-    }
-
-    async fn read(payload: &Payload, size: u64) -> Result<Vec<Bytes>, Error> {
-        payload.open(size)?.try_collect().await
-    }
-
-    #[test]
-    fn the_flag_reads_back_as_it_prints() {
-        for text in ["random", "zero", "file:/tmp/a:b", "-"] {
-            assert_eq!(text.parse::<Kind>().unwrap().to_string(), text);
-        }
-        for text in ["", "file:", "rnd", "file"] {
-            assert!(matches!(text.parse::<Kind>(), Err(Error::UnknownKind(_))), "{text}");
-        }
+    #[tokio::test]
+    async fn an_open_file_is_read_from_its_position() {
+        let path = tempfile::NamedTempFile::new().unwrap().into_temp_path();
+        std::fs::write(&path, b"0123456789").unwrap();
+        let mut file = File::open(&path).unwrap();
+        file.seek(SeekFrom::Start(3)).unwrap();
+        let mut source = Source::of_file(file, &path, 5, ChunkSize::try_from(4).unwrap());
+        assert!(!source.is_finished());
+        let chunks: Vec<Bytes> = (&mut source).try_collect().await.unwrap();
+        assert_eq!(chunks, ["3456", "7"]);
+        assert!(source.is_finished());
     }
 
     #[tokio::test]
-    async fn a_file_arrives_in_chunks_of_exactly_the_chunk_size() {
-        let body: Vec<u8> = (0..1_000_003_u32).map(|i| (i >> 3) as u8).collect();
-        let mut file = tempfile::NamedTempFile::new().unwrap();
-        file.write_all(&body).unwrap();
-        let kind = Kind::File(file.path().to_owned());
-        for size in [1000, 65_536, 65_563, 1 << 20] {
-            let payload = Payload::prepare(&kind, 1, chunk(size));
-            let chunks = read(&payload, body.len() as u64).await.unwrap();
-            let (last, full) = chunks.split_last().unwrap();
-            assert!(full.iter().all(|c| c.len() as u64 == size));
-            assert_eq!(last.len() as u64, (body.len() as u64 - 1) % size + 1);
-            assert!(chunks.concat() == body, "content at chunk {size}");
-        }
-    }
-
-    #[tokio::test]
-    async fn a_file_that_shrinks_ends_in_an_error_that_names_it() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        file.as_file().set_len(4 << 20).unwrap();
-        let payload = Payload::prepare(&Kind::File(file.path().to_owned()), 1, chunk(65_536));
-        let mut source = payload.open(4 << 20).unwrap();
-        source.try_next().await.unwrap().unwrap();
-        file.as_file().set_len(1 << 20).unwrap();
-        let error = loop {
-            match source.try_next().await {
-                Ok(Some(_)) => {}
-                Ok(None) => panic!("a shrunken file must not look like a whole one"),
-                Err(error) => break error,
+    async fn bytes_that_come_late_are_waited_for() {
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        let body: Vec<u8> = (0..300_000_u32).map(|i| (i >> 5) as u8).collect();
+        let written = body.clone();
+        let writing = std::thread::spawn(move || {
+            for part in written.chunks(100_000) {
+                std::thread::sleep(std::time::Duration::from_millis(20));
+                writer.write_all(part).unwrap();
             }
-        };
-        assert!(error.to_string().contains(file.path().to_str().unwrap()), "{error}");
-    }
-
-    #[tokio::test]
-    async fn a_folder_and_a_missing_file_are_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let kind = Kind::File(folder.path().to_owned());
-        assert!(matches!(kind.size(), Err(Error::NotAFile { .. })));
-        let kind = Kind::File(folder.path().join("missing"));
-        assert!(matches!(kind.size(), Err(Error::Unreadable { .. })));
-        let payload = Payload::prepare(&kind, 1, chunk(1));
-        assert!(matches!(payload.open(1), Err(Error::Unreadable { .. })));
-    }
-
-    #[tokio::test]
-    async fn damaging_a_file_changes_its_digest() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        let body: Vec<u8> = (0..40 * 65_536_u32).map(|i| (i ^ (i >> 9)) as u8).collect();
-        std::fs::write(file.path(), &body).unwrap();
-        let payload = Payload::prepare(&Kind::File(file.path().to_owned()), 1, chunk(65_536));
-        let chunks = read(&payload, body.len() as u64).await.unwrap();
-        let digest = |chunks: &[Bytes]| {
-            let mut hasher = Hasher::new();
-            chunks.iter().for_each(|c| hasher.update(c));
-            hasher.digest()
-        };
-        let (mut swapped, mut dropped, mut repeated) = (chunks.clone(), chunks.clone(), chunks.clone());
-        swapped.swap(3, 4);
-        dropped.remove(3);
-        repeated.insert(3, chunks[3].clone());
-        for damaged in [swapped, dropped, repeated] {
-            assert_ne!(digest(&damaged), digest(&chunks));
-        }
+        });
+        let (file, chunk) = (File::from(OwnedFd::from(reader)), ChunkSize::try_from(1000).unwrap());
+        let source = Source::of_file(file, Path::new("pipe"), body.len() as u64, chunk);
+        let chunks: Vec<Bytes> = source.try_collect().await.unwrap();
+        assert!(chunks.iter().all(|chunk| chunk.len() == 1000) && chunks.concat() == body);
+        writing.join().unwrap();
     }
 }

@@ -53,6 +53,12 @@ impl MemoryRecord {
         Some(self.peak_rss_bytes?.saturating_sub(self.baseline_rss_bytes?))
     }
 
+    /// Growth and budget in bytes, if the growth exceeds the budget.
+    pub fn over_budget(&self) -> Option<(u64, u64)> {
+        let (growth, budget) = (self.growth()?, self.budget_bytes?);
+        (growth > budget || self.within_budget == Some(false)).then_some((growth, budget))
+    }
+
     /// States a budget, and whether the growth stayed within it.
     pub fn hold_against(&mut self, budget_bytes: u64) {
         self.budget_bytes = Some(budget_bytes);

@@ -25,10 +25,18 @@ pub enum WriteError {
         /// The file of records.
         path: PathBuf,
     },
-    /// The folder or the file cannot be written.
+    /// The folder cannot be created or written.
+    #[error("cannot write results into {}: {source}", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: io::Error,
+    },
+    /// A record cannot be appended.
     #[error("cannot write {}: {source}", path.display())]
     Unwritable {
-        /// The folder or the file.
+        /// The file of records.
         path: PathBuf,
         /// The operating system's reason.
         source: io::Error,
@@ -44,7 +52,7 @@ impl Results {
     /// # Errors
     /// The folder holds results already, or cannot be written.
     pub fn create(folder: &Path) -> Result<Self, WriteError> {
-        let unwritable = |source| WriteError::Unwritable { path: folder.to_owned(), source };
+        let unwritable = |source| WriteError::Folder { path: folder.to_owned(), source };
         fs::create_dir_all(folder).map_err(unwritable)?;
         let path = folder.join(RECORD_FILES[0]);
         let records = File::create_new(&path).map_err(|error| match error.kind() {
@@ -95,6 +103,6 @@ mod tests {
         results.write(&Record::new("run", Case::new("h2"))).unwrap();
         assert_eq!(results.read_back().unwrap().len(), 1);
         assert!(matches!(Results::create(folder.path()), Err(WriteError::Exists { .. })));
-        assert!(matches!(Results::create(Path::new("/proc/none")), Err(WriteError::Unwritable { .. })));
+        assert!(matches!(Results::create(Path::new("/proc/none")), Err(WriteError::Folder { .. })));
     }
 }

@@ -1,8 +1,7 @@
-//! A payload as an HTTP body that times how it is pulled.
+//! A payload as an HTTP body that times how a protocol pulls it.
 
 use std::{
     pin::Pin,
-    sync::{Arc, OnceLock},
     task::{Context, Poll, ready},
 };
 
@@ -10,104 +9,97 @@ use bytes::Bytes;
 use futures_core::Stream;
 use http_body::{Body, Frame};
 use metrics::{Meter, Pace, Stamp};
-use payload::{Digest, Hasher, Source};
+use payload::{Hasher, PayloadError, Source};
 use tokio::time::{Sleep, sleep};
 
-/// A body that hands on its source's chunks as they are, and stamps when each is handed over and when the
-/// protocol asks for the next.
+use crate::{SendProgress, progress::Outcome};
+
+/// An HTTP body that hands on the chunks of its source as they are. It counts them, and times the protocol from each
+/// chunk to its request for the next.
 ///
-/// It never tells its length: over HTTP/1.1 that makes it chunked, one chunk a piece of the source.
+/// The body states no length. HTTP/1.1 therefore sends it chunked, one HTTP chunk per chunk of the source.
 #[derive(Debug)]
 pub struct MeteredBody {
     source: Source,
     meter: Meter,
     hasher: Option<Hasher>,
-    handed: Option<Stamp>,
-    begun: bool,
-    sent: Sent,
     pace: Option<Pace>,
+    /// The wait before the next chunk of a paced body.
     pause: Option<Pin<Box<Sleep>>>,
-}
-
-/// How sending went, for whoever gave the body away.
-#[derive(Clone, Debug, Default)]
-pub struct Sent(Arc<OnceLock<Outcome>>);
-
-#[derive(Debug)]
-enum Outcome {
-    /// Every byte was handed over.
-    Whole(Option<Digest>),
-    /// The payload could not be read to its end.
-    Failed(String),
-    /// The protocol let the body go before its end.
-    Dropped,
+    /// The time at which the last chunk was handed over, until the protocol asks for the next.
+    handed: Option<Stamp>,
+    polled: bool,
+    progress: SendProgress,
 }
 
 impl MeteredBody {
-    /// A body of what `source` yields, counted by `meter`. With `digest` the bytes are digested as they
-    /// leave, which a generated payload has no need of.
-    pub fn new(source: Source, meter: Meter, digest: bool) -> Self {
-        let hasher = digest.then(Hasher::new);
-        let sent = Sent::default();
-        Self { source, meter, hasher, handed: None, begun: false, sent, pace: None, pause: None }
+    /// Makes a body of the chunks of `source`, counted by `meter`.
+    pub fn new(source: Source, meter: Meter) -> Self {
+        Self {
+            source,
+            meter,
+            hasher: None,
+            pace: None,
+            pause: None,
+            handed: None,
+            polled: false,
+            progress: SendProgress::default(),
+        }
     }
 
-    /// The same body, whose chunks do not leave before their time.
-    pub fn paced(mut self, pace: Option<Pace>) -> Self {
-        self.pace = pace;
+    /// Digests the bytes as they leave. A generated payload does not need that: its digest is known in advance.
+    #[must_use]
+    pub fn digesting(mut self) -> Self {
+        self.hasher = Some(Hasher::new());
         self
     }
 
-    /// A handle that outlives the body.
-    pub fn sent(&self) -> Sent {
-        self.sent.clone()
+    /// Holds the chunks to a pace; `None` sends as fast as the protocol pulls.
+    #[must_use]
+    pub fn paced(mut self, pace: impl Into<Option<Pace>>) -> Self {
+        self.pace = pace.into();
+        self
     }
 
-    /// Every byte was handed over. Only the first end counts; a protocol may well ask once more after it.
-    fn end(&self) {
-        let digest = || self.hasher.as_ref().map(Hasher::digest);
-        self.sent.0.get_or_init(|| Outcome::Whole(digest()));
+    /// A handle to the outcome of this body, for after the body is given away.
+    pub fn progress(&self) -> SendProgress {
+        self.progress.clone()
     }
-}
 
-impl Sent {
-    /// The digest of the whole body, if it was to be taken and every byte has been handed over.
-    pub fn digest(&self) -> Option<Digest> {
-        match self.0.get()? {
-            Outcome::Whole(digest) => *digest,
-            Outcome::Failed(_) | Outcome::Dropped => None,
+    /// Accounts for a chunk that is handed over now.
+    fn pass(&mut self, chunk: &Bytes) {
+        self.meter.pass(chunk.len());
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(chunk);
         }
-    }
-
-    /// Why the payload could not be read to its end.
-    pub fn error(&self) -> Option<&str> {
-        match self.0.get()? {
-            Outcome::Failed(error) => Some(error),
-            Outcome::Whole(_) | Outcome::Dropped => None,
+        if self.source.is_finished() {
+            self.complete();
         }
+        let wait = self.pace.as_mut().and_then(|pace| pace.pass(chunk.len()));
+        self.pause = wait.map(|wait| Box::pin(sleep(wait)));
+        self.handed = Some(Stamp::now());
     }
 
-    /// Whether the body is over, one way or another.
-    pub fn is_over(&self) -> bool {
-        self.0.get().is_some()
+    fn complete(&self) {
+        self.progress.conclude(|| Outcome::Whole(self.hasher.as_ref().map(Hasher::digest)));
     }
 }
 
 impl Drop for MeteredBody {
     fn drop(&mut self) {
-        self.sent.0.get_or_init(|| Outcome::Dropped);
+        self.progress.conclude(|| Outcome::Dropped);
     }
 }
 
 impl Body for MeteredBody {
     type Data = Bytes;
-    type Error = payload::Error;
+    type Error = PayloadError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, payload::Error>>> {
-        self.begun = true;
+    ) -> Poll<Option<Result<Frame<Bytes>, PayloadError>>> {
+        self.polled = true;
         if let Some(handed) = self.handed.take() {
             self.meter.chunk_took(handed.elapsed());
         }
@@ -117,94 +109,109 @@ impl Body for MeteredBody {
         }
         match ready!(Pin::new(&mut self.source).poll_next(cx)) {
             Some(Ok(chunk)) => {
-                self.meter.pass(chunk.len());
-                if let Some(hasher) = &mut self.hasher {
-                    hasher.update(&chunk);
-                }
-                if self.source.is_finished() {
-                    self.end();
-                }
-                self.pause = self
-                    .pace
-                    .as_mut()
-                    .and_then(|pace| pace.pass(chunk.len()))
-                    .map(|wait| Box::pin(sleep(wait)));
-                self.handed = Some(Stamp::now());
+                self.pass(&chunk);
                 Poll::Ready(Some(Ok(Frame::data(chunk))))
             }
             Some(Err(error)) => {
-                self.sent.0.get_or_init(|| Outcome::Failed(error.to_string()));
+                self.progress.conclude(|| Outcome::Failed(error.to_string()));
                 Poll::Ready(Some(Err(error)))
             }
             None => {
-                self.end();
+                self.complete();
                 Poll::Ready(None)
             }
         }
     }
 
-    /// True once the last chunk was handed over, so that the end can ride on it. Not true of an empty body
-    /// that nobody has pulled yet: it would be sent with a Content-Length instead of chunked.
+    /// True once the last chunk has been handed over, so that the end of the stream shares its frame. False for an
+    /// empty body that nobody has polled, which HTTP/1.1 would otherwise send with a Content-Length instead of chunked.
     fn is_end_stream(&self) -> bool {
-        self.begun && self.source.is_finished()
+        self.polled && self.source.is_finished()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use http_body_util::BodyExt as _;
-    use payload::{ChunkSize, Kind, Payload};
+    use payload::Payload;
+    use record::{ChunkSize, PayloadKind, Rate};
 
     use super::*;
 
-    fn body(kind: &Kind, size: u64, digest: bool) -> (MeteredBody, Meter) {
+    fn body(kind: &PayloadKind, size: u64) -> (MeteredBody, Meter) {
         let payload = Payload::prepare(kind, 1, ChunkSize::try_from(1000).unwrap());
         let meter = Meter::new(1000);
-        (MeteredBody::new(payload.open(size).unwrap(), meter.clone(), digest), meter)
+        (MeteredBody::new(payload.open(size).unwrap(), meter.clone()), meter)
+    }
+
+    fn digesting(kind: &PayloadKind, size: u64) -> (MeteredBody, Meter) {
+        let (body, meter) = body(kind, size);
+        (body.digesting(), meter)
     }
 
     #[tokio::test]
     async fn a_body_counts_and_digests_what_leaves() {
-        let (body, meter) = body(&Kind::Random, 10_500, true);
-        let sent = body.sent();
-        let expected = Payload::prepare(&Kind::Random, 1, ChunkSize::try_from(7).unwrap()).digest(10_500);
+        let (body, meter) = digesting(&PayloadKind::Random, 10_500);
+        let progress = body.progress();
+        let other_chunks = ChunkSize::try_from(7).unwrap();
+        let expected = Payload::prepare(&PayloadKind::Random, 1, other_chunks).digest(10_500);
         assert_eq!(body.collect().await.unwrap().to_bytes().len(), 10_500);
-        assert_eq!((meter.bytes(), sent.digest()), (10_500, expected));
+        assert_eq!((meter.bytes(), progress.digest()), (10_500, expected));
         assert!(meter.readings().chunk_latency.is_some());
     }
 
     #[tokio::test]
     async fn the_end_rides_on_the_last_chunk_but_an_empty_body_is_still_pulled() {
-        let (mut full, _) = body(&Kind::Zero, 1500, false);
+        let (mut full, _) = body(&PayloadKind::Zero, 1500);
         assert!(!full.is_end_stream());
         full.frame().await.unwrap().unwrap();
         assert!(!full.is_end_stream());
         full.frame().await.unwrap().unwrap();
         assert!(full.is_end_stream());
 
-        let (mut empty, _) = body(&Kind::Zero, 0, false);
+        let (mut empty, _) = body(&PayloadKind::Zero, 0);
         assert!(!empty.is_end_stream() && empty.size_hint().exact().is_none());
         assert!(empty.frame().await.is_none());
         assert!(empty.is_end_stream());
     }
 
     #[tokio::test]
-    async fn a_payload_that_fails_is_remembered() {
+    async fn the_error_of_a_payload_outlives_the_body() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let (body, _) = body(&Kind::File(file.path().to_owned()), 10, true);
-        let sent = body.sent();
+        let (body, _) = digesting(&PayloadKind::File(file.path().to_owned()), 10);
+        let progress = body.progress();
         body.collect().await.unwrap_err();
-        assert!(sent.error().unwrap().contains("shrank"), "{sent:?}");
-        assert_eq!(sent.digest(), None);
+        assert!(progress.error().unwrap().contains("shrank"), "{progress:?}");
+        assert_eq!(progress.digest(), None);
     }
 
     #[tokio::test]
-    async fn a_body_that_is_let_go_early_is_over_but_neither_whole_nor_failed() {
-        let (mut body, _) = body(&Kind::Random, 10_500, true);
-        let sent = body.sent();
+    async fn a_body_that_is_dropped_early_is_over_but_neither_whole_nor_failed() {
+        let (mut body, _) = digesting(&PayloadKind::Random, 10_500);
+        let progress = body.progress();
         body.frame().await.unwrap().unwrap();
-        assert!(!sent.is_over());
+        assert!(!progress.is_over());
         drop(body);
-        assert!(sent.is_over() && sent.digest().is_none() && sent.error().is_none());
+        assert!(progress.is_over() && progress.digest().is_none() && progress.error().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_body_that_does_not_digest_is_whole_without_a_digest() {
+        let (body, _) = body(&PayloadKind::Random, 10_500);
+        let progress = body.progress();
+        body.collect().await.unwrap();
+        assert!(progress.is_over() && progress.digest().is_none() && progress.error().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_paced_body_takes_its_time_and_the_pace_is_optional() {
+        let pace = || Pace::new(Rate::try_from(100_000).unwrap());
+        let began = Stamp::now();
+        body(&PayloadKind::Zero, 5000).0.paced(pace()).collect().await.unwrap();
+        // Each chunk is followed by a wait of 10 ms; the protocol decides whether it waits after the last one.
+        let took = began.elapsed();
+        assert!(took >= std::time::Duration::from_millis(40), "{took:?}");
+        body(&PayloadKind::Zero, 5000).0.paced(Some(pace())).paced(None).collect().await.unwrap();
+        assert!(began.elapsed() - took < std::time::Duration::from_millis(40));
     }
 }

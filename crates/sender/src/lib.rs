@@ -1,5 +1,35 @@
-//! The sender's side of a body: payload → meter → what a protocol pulls.
+//! The sender's side of a body: payload → meter → the protocol that pulls it.
+//!
+//! A [`MeteredBody`] is an [`http_body::Body`] for any HTTP library. It hands on the chunks of a
+//! [`Source`](payload::Source) without a copy, counts them in a [`Meter`](metrics::Meter), and times how long the
+//! protocol takes to ask for the next one. The pull is the only backpressure. A [`SendProgress`] outlives the body and
+//! tells its end.
+//!
+//! ```
+//! use http_body_util::BodyExt as _;
+//! use longhaul_metrics::Meter;
+//! use longhaul_payload::Payload;
+//! use longhaul_record::{ChunkSize, PayloadKind};
+//! use longhaul_sender::MeteredBody;
+//! # use {metrics as longhaul_metrics, payload as longhaul_payload, record as longhaul_record};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), longhaul_payload::PayloadError> {
+//! let payload = Payload::prepare(&PayloadKind::Random, 1, ChunkSize::DEFAULT);
+//! let meter = Meter::new(ChunkSize::DEFAULT.into());
+//! let body = MeteredBody::new(payload.open(1 << 20)?, meter.clone()).digesting();
+//! let progress = body.progress();
+//!
+//! let received = body.collect().await?.to_bytes();
+//! assert_eq!((received.len(), meter.bytes()), (1 << 20, 1 << 20));
+//! assert!(meter.readings().chunk_latency.is_some());
+//! assert_eq!(progress.digest(), payload.digest(1 << 20));
+//! # Ok(())
+//! # }
+//! ```
 
 mod body;
+mod progress;
 
-pub use body::{MeteredBody, Sent};
+pub use body::MeteredBody;
+pub use progress::SendProgress;

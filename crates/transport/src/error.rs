@@ -1,77 +1,155 @@
-//! Why a connection or an exchange failed.
+//! Errors of connections and exchanges.
 
-use std::{io, net::SocketAddr};
+use std::{error::Error as StdError, io, net::SocketAddr};
 
-/// What went wrong between two ends.
+use record::{Fault, FaultKind};
+
+/// A failure of a connection or an exchange. Its text is one line that includes all causes.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
+    /// A limit has a value that cannot be used.
+    #[error("{}", chain(.source.as_ref()))]
+    Limit {
+        /// The limit's flag, the value, and the values that would be right.
+        source: Box<dyn StdError + Send + Sync>,
+    },
     /// No connection could be opened.
-    #[error("cannot connect to {addr}: {source}")]
+    #[error("cannot connect to {addr}: {}", chain(.source))]
     Connect {
-        /// Who was dialled.
+        /// The address that was dialled.
         addr: SocketAddr,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: io::Error,
     },
     /// The address cannot be listened on.
-    #[error("cannot listen on {addr}: {source}")]
+    #[error("cannot listen on {addr}: {}", chain(.source))]
     Listen {
-        /// The address as it was asked for.
+        /// The address as it was requested.
         addr: SocketAddr,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// Certificate, name or key cannot be used.
-    #[error("cannot use the certificate: {0}")]
-    Identity(String),
-    /// TLS, ALPN or QUIC could not agree.
-    #[error("handshake failed: {0}")]
-    Handshake(String),
-    /// A body ended before its announced or framed end.
-    #[error("the body broke off: {0}")]
-    Truncated(String),
-    /// The body to send failed; the exchange is over whatever the peer says.
-    #[error("the body to send failed: {0}")]
-    Body(String),
-    /// The connection ended or the peer broke the protocol's rules.
-    #[error("{protocol}: {reason}")]
+    /// A certificate, name or key cannot be used.
+    #[error("cannot use the certificate: {}", chain(.source.as_ref()))]
+    Identity {
+        /// The reason.
+        source: Box<dyn StdError + Send + Sync>,
+    },
+    /// The two ends did not agree on TLS, ALPN, QUIC or the protocol on top.
+    #[error("handshake failed: {}", chain(.source.as_ref()))]
+    Handshake {
+        /// The reason.
+        source: Box<dyn StdError + Send + Sync>,
+    },
+    /// A received body ended before its announced or framed end.
+    #[error("the body broke off: {}", chain(.source.as_ref()))]
+    Truncated {
+        /// The reason.
+        source: Box<dyn StdError + Send + Sync>,
+    },
+    /// The body to send failed. The exchange is over, whatever the peer answers.
+    #[error("the body to send failed: {}", chain(.source.as_ref()))]
+    Body {
+        /// The body's own error.
+        source: Box<dyn StdError + Send + Sync>,
+    },
+    /// The connection broke, or the peer violated the protocol.
+    #[error("{protocol}: {}", chain(.source.as_ref()))]
     Protocol {
-        /// Whose rules.
+        /// The protocol's name.
         protocol: &'static str,
-        /// What happened.
-        reason: String,
+        /// The reason.
+        source: Box<dyn StdError + Send + Sync>,
     },
 }
 
 impl Error {
-    pub(crate) fn handshake(error: impl std::error::Error) -> Self {
-        Self::Handshake(chain(&error))
+    pub(crate) fn limit(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self::Limit { source: source.into() }
     }
 
-    pub(crate) fn truncated(error: impl std::error::Error) -> Self {
-        Self::Truncated(chain(&error))
+    pub(crate) fn identity(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self::Identity { source: source.into() }
     }
 
-    pub(crate) fn body(error: &crate::BodyError) -> Self {
-        Self::Body(chain(error.as_ref()))
+    pub(crate) fn handshake(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self::Handshake { source: source.into() }
     }
 
-    pub(crate) fn protocol(protocol: &'static str, error: impl std::error::Error) -> Self {
-        Self::Protocol { protocol, reason: chain(&error) }
+    pub(crate) fn truncated(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self::Truncated { source: source.into() }
+    }
+
+    pub(crate) fn body(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self::Body { source: source.into() }
+    }
+
+    pub(crate) fn protocol(
+        protocol: &'static str,
+        source: impl Into<Box<dyn StdError + Send + Sync>>,
+    ) -> Self {
+        Self::Protocol { protocol, source: source.into() }
     }
 }
 
-/// An error with all its causes on one line: libraries say little in the outermost one. A cause that the
-/// text already ends with is not repeated.
-fn chain(error: &dyn std::error::Error) -> String {
+/// An error with all its causes on one line: the outermost error of a library often says little. A cause whose text is
+/// there already is not repeated.
+fn chain(error: &(dyn StdError + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
         let reason = error.to_string();
-        if !text.ends_with(&reason) {
+        if !text.contains(&reason) {
             text = format!("{text}: {reason}");
         }
         cause = error.source();
     }
     text
+}
+
+/// The fault that a record states. Limits that cannot be used count as a failed handshake: there is no kind of their
+/// own.
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        let kind = match error {
+            Error::Connect { .. } => FaultKind::Connect,
+            Error::Listen { .. } => FaultKind::Listen,
+            Error::Limit { .. } | Error::Identity { .. } | Error::Handshake { .. } => FaultKind::Handshake,
+            Error::Truncated { .. } => FaultKind::Truncated,
+            Error::Body { .. } => FaultKind::Payload,
+            Error::Protocol { .. } => FaultKind::Protocol,
+        };
+        Self::new(kind, error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("outer")]
+    struct Outer(#[source] io::Error);
+
+    #[test]
+    fn an_error_prints_each_cause_once_and_keeps_all_of_them_as_sources() {
+        let received = Error::truncated(Outer(io::Error::other("the wire was cut")));
+        let sent = Error::body(received);
+        let text = "the body to send failed: the body broke off: outer: the wire was cut";
+        assert_eq!(sent.to_string(), text);
+        let (mut causes, mut cause) = (Vec::new(), sent.source());
+        while let Some(error) = cause {
+            causes.push(error.to_string());
+            cause = error.source();
+        }
+        assert_eq!(causes, ["the body broke off: outer: the wire was cut", "outer", "the wire was cut"]);
+    }
+
+    #[test]
+    fn a_fault_has_the_kind_and_the_text_of_the_error() {
+        let fault = Fault::from(Error::protocol("HTTP/2", "reset"));
+        assert_eq!((fault.kind, fault.message.as_str()), (FaultKind::Protocol, "HTTP/2: reset"));
+        assert_eq!(Fault::from(Error::body("no more")).kind, FaultKind::Payload);
+    }
 }

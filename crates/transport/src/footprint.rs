@@ -1,74 +1,62 @@
-//! What a protocol may take of memory, computed from its limits before anything runs.
+//! The memory that protocols may take, computed from limits before anything runs.
 
-use std::borrow::Cow;
+use record::{ChunkSize, End, Limits, Term};
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
-/// One of the two ends of a body.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum End {
-    /// Who sends the body.
-    Sender,
-    /// Who receives it.
-    Receiver,
-}
-
-impl std::fmt::Display for End {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Sender => "sender",
-            Self::Receiver => "receiver",
-        })
-    }
-}
-
-/// How bodies are laid over connections.
+/// The layout of bodies over connections, and the size of their chunks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Shape {
-    /// Connections at once.
+    /// The number of connections.
     pub connections: u32,
-    /// Bodies in flight on each.
+    /// The number of bodies in flight on each connection.
     pub streams: u32,
-    /// The chunk that a sender hands over at once, in bytes.
-    pub chunk: u64,
-    /// Whether all chunks are slices of one block, so that to hold a chunk takes no memory.
+    /// The chunk that a sender hands over at once.
+    pub chunk: ChunkSize,
+    /// Whether all chunks are slices of one block, so that holding a chunk takes no memory.
     pub shared: bool,
 }
 
 impl Shape {
-    /// Connections at once.
-    pub fn connections(&self) -> u64 {
-        self.connections.into()
+    /// A layout in which each chunk has memory of its own.
+    pub fn new(connections: u32, streams: u32, chunk: ChunkSize) -> Self {
+        Self { connections, streams, chunk, shared: false }
     }
 
-    /// Bodies in flight over all connections.
+    /// Declares all chunks to be slices of one block, so that holding a chunk takes no memory.
+    #[must_use]
+    pub fn with_shared_chunks(self) -> Self {
+        Self { shared: true, ..self }
+    }
+
+    /// The number of bodies in flight over all connections.
     pub fn bodies(&self) -> u64 {
         u64::from(self.connections) * u64::from(self.streams)
     }
 
-    /// The chunks that a sender has been given and refers to until they have gone: `bytes` over all
-    /// connections.
-    pub(crate) fn held(&self, bytes: u64, reason: &'static str) -> Option<Term> {
-        (!self.shared).then(|| Term::new("payload in flight", bytes, reason))
+    /// The size of a chunk, in bytes.
+    pub(crate) fn chunk_bytes(&self) -> u64 {
+        self.chunk.into()
+    }
+
+    /// A term of `bytes` per connection.
+    pub(crate) fn term(&self, name: &'static str, bytes: u64, reason: String) -> Term {
+        Term::new(name, bytes.saturating_mul(self.connections.into()), reason)
+    }
+
+    /// The chunks that a sender's protocol refers to until they are sent, `bytes` per connection. None if chunks are
+    /// shared.
+    pub(crate) fn payload_in_flight(&self, bytes: u64, reason: String) -> Option<Term> {
+        (!self.shared).then(|| self.term("payload in flight", bytes, reason))
     }
 }
 
-/// One term of a budget.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Term {
-    /// What takes the memory.
-    pub name: &'static str,
-    /// How much it takes at most, over all connections and bodies, in bytes.
-    pub bytes: u64,
-    /// How the figure comes about, and where the bound stands.
-    pub reason: Cow<'static, str>,
+/// A carrier or an engine whose memory is bounded by limits.
+pub(crate) trait Footprint {
+    /// The memory of one end over all connections of a shape, one term per cause.
+    fn footprint(limits: &Limits, end: End, shape: Shape) -> Vec<Term>;
 }
 
-impl Term {
-    /// A term of `bytes` for the `reason` given.
-    pub fn new(name: &'static str, bytes: u64, reason: impl Into<Cow<'static, str>>) -> Self {
-        Self { name, bytes, reason: reason.into() }
-    }
+/// A size as the reasons of terms state it, rounded to KiB.
+pub(crate) fn kib(bytes: u64) -> String {
+    format!("{} KiB", (bytes + 512) >> 10)
 }

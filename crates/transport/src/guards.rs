@@ -1,29 +1,30 @@
-//! What a server puts up with from clients that it does not know.
+//! The bounds of a server on clients that it does not know.
 
 use std::time::Duration;
 
-use crate::MAX_STREAMS;
+use record::MAX_STREAMS;
 
-/// Bounds on what a client may send before a request is accepted, and on how much it may hold open.
+/// Bounds on the data that a client may send before its request is accepted, and on the streams and connections that it
+/// may hold open.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Guards {
-    /// The largest head of a request: hyper's `max_header_size`, SETTINGS_MAX_HEADER_LIST_SIZE,
-    /// SETTINGS_MAX_FIELD_SECTION_SIZE. In bytes.
+    /// The largest head of a request, in bytes: hyper's `max_header_size`, SETTINGS_MAX_HEADER_LIST_SIZE,
+    /// SETTINGS_MAX_FIELD_SECTION_SIZE.
     pub header_bytes: u32,
     /// The most fields in a head over HTTP/1.1.
     pub header_count: usize,
-    /// How long a head over HTTP/1.1 may take.
+    /// The time within which a head over HTTP/1.1 must be complete.
     pub header_timeout: Duration,
-    /// The most requests at once on a connection: SETTINGS_MAX_CONCURRENT_STREAMS,
-    /// initial_max_streams_bidi.
+    /// The most requests at once on a connection: SETTINGS_MAX_CONCURRENT_STREAMS, initial_max_streams_bidi.
     pub streams: u32,
-    /// From this many QUIC connections on, a new client must prove its address by a retry
-    /// (RFC 9000 section 8.1.2).
+    /// The number of open QUIC connections from which a new client must prove its address by a retry (RFC 9000 section
+    /// 8.1.2).
     pub retry_from: usize,
 }
 
 impl Default for Guards {
-    /// For clients that are known: as many streams as a case may ask for.
+    /// The bounds for known clients: as many streams as a case may have, and no retries.
     fn default() -> Self {
         Self {
             header_bytes: 64 << 10,

@@ -1,35 +1,37 @@
-//! HTTP over a pipe in memory: the engines without carrier and kernel, for counting what they execute.
+//! HTTP over a pipe in memory: engines without carrier and kernel, to count the instructions that they execute.
 
 use futures_util::future::BoxFuture;
-use tokio::io::{DuplexStream, duplex};
+use record::Limits;
+use tokio::io::duplex;
 
 use crate::{
-    Connection, Error, Guards, Handshake, Limits,
-    carriers::{ClientEngine, ServerEngine, Wire},
+    Connection, Error, Guards, Handshake,
+    carriers::{ClientEngine, StreamInfo},
     engines::{http1::Http1, http2::Http2},
+    socket::Probe,
 };
 
-/// A client that is about to be there.
+/// The handshake of a client. It makes progress only when it is polled.
 pub type Dialing = BoxFuture<'static, Result<Box<dyn Connection>, Error>>;
 
-/// Both ends of HTTP/1.1 over a pipe that holds `capacity` bytes each way. Each has to be polled for the other
-/// to go on.
+/// Both ends of HTTP/1.1 over a pipe that holds `capacity` bytes each way. Each end has to be polled for the other to
+/// make progress.
 pub fn http1(capacity: usize, limits: &Limits) -> (Dialing, Handshake) {
-    ends::<Http1>(duplex(capacity), limits)
+    ends::<Http1>(capacity, limits)
 }
 
-/// Both ends of HTTP/2, likewise.
+/// Both ends of HTTP/2 over a pipe that holds `capacity` bytes each way. Each end has to be polled for the other to
+/// make progress.
 pub fn http2(capacity: usize, limits: &Limits) -> (Dialing, Handshake) {
-    ends::<Http2>(duplex(capacity), limits)
+    ends::<Http2>(capacity, limits)
 }
 
-fn ends<E>((near, far): (DuplexStream, DuplexStream), limits: &Limits) -> (Dialing, Handshake)
-where
-    E: ClientEngine + ServerEngine,
-{
-    let (dialing, listening) = (limits.clone(), limits.clone());
+fn ends<E: ClientEngine>(capacity: usize, limits: &Limits) -> (Dialing, Handshake) {
+    let (near, far) = duplex(capacity);
+    let (client, server) = (E::from_limits(limits), E::from_limits(limits));
+    let info = || StreamInfo::cleartext(Probe::without_socket());
     (
-        Box::pin(async move { E::client(near, Wire::unknown(), &dialing).await }),
-        Box::pin(async move { E::server(far, Wire::unknown(), &listening, &Guards::default()).await }),
+        Box::pin(async move { client?.client(near, info()).await }),
+        Box::pin(async move { server?.server(far, info(), &Guards::default()).await }),
     )
 }

@@ -1,25 +1,32 @@
-//! What a server for everyone listens with: a cleartext port that takes HTTP/1.1 and HTTP/2, a TLS port that
-//! takes both by ALPN, and HTTP/3 under the same number.
+//! Listeners for clients of any HTTP version: a cleartext port that takes HTTP/1.1 and HTTP/2, a TLS port that takes
+//! both by ALPN, and HTTP/3 under the same port number.
 
 use std::io::Cursor;
 
 use async_trait::async_trait;
+use record::Limits;
 use tokio::io::{AsyncReadExt as _, join, split};
 
 use crate::{
-    Bind, Error, Guards, Limits, Listener, Session, Transport as _,
-    carriers::{ServerEngine, Stream, Wire, plain, secured},
-    engines::{http1::Http1, http2::Http2},
-    protocols::{self, h1, h2},
+    Bind, Error, Guards, Listener, Session,
+    carriers::{Carries, ServerEngine, Stream, StreamInfo, plain, quic::Quic, secured},
+    engines::{http1::Http1, http2::Http2, http3::Http3},
+    settings::FromLimits,
 };
 
-/// How HTTP/2's connection preface begins (RFC 9113 section 3.4). No method of HTTP/1.1 is called PRI.
+/// The start of HTTP/2's connection preface (RFC 9113 section 3.4). HTTP/1.1 has no method PRI.
 const PREFACE: &[u8] = b"PRI ";
+
+/// The identifier of HTTP/2 in ALPN.
+const H2: &str = <Http2 as ServerEngine>::ALPN[0];
+
+/// The identifier of HTTP/1.1 in ALPN.
+const H1: &str = <Http1 as ServerEngine>::ALPN[0];
 
 /// Listens in cleartext: HTTP/2 by prior knowledge, else HTTP/1.1.
 ///
 /// # Errors
-/// The address cannot be bound.
+/// A limit cannot be used, or the address cannot be bound.
 pub fn listen_cleartext(bind: &Bind, limits: &Limits) -> Result<Box<dyn Listener>, Error> {
     plain::listen::<ByPreface>(bind, limits)
 }
@@ -27,53 +34,86 @@ pub fn listen_cleartext(bind: &Bind, limits: &Limits) -> Result<Box<dyn Listener
 /// Listens with TLS on TCP: HTTP/2 or HTTP/1.1, as ALPN agrees.
 ///
 /// # Errors
-/// The address cannot be bound, or the identity cannot be used.
+/// A limit or the identity cannot be used, or the address cannot be bound.
 pub fn listen_secured(bind: &Bind, limits: &Limits) -> Result<Box<dyn Listener>, Error> {
-    secured::listen::<ByAlpn>(bind, limits, &[h2::ALPN, h1::ALPN])
+    secured::listen::<ByAlpn>(bind, limits)
 }
 
 /// Listens on UDP: HTTP/3.
 ///
 /// # Errors
-/// The address cannot be bound, or the identity cannot be used.
+/// A limit or the identity cannot be used, or the address cannot be bound.
 pub fn listen_quic(bind: &Bind, limits: &Limits) -> Result<Box<dyn Listener>, Error> {
-    protocols::H3.listen(bind, limits)
+    <Quic as Carries<Http3>>::listen(bind, limits)
 }
 
-struct ByAlpn;
+/// Both engines of HTTP over byte streams.
+#[derive(Clone)]
+struct Http1And2 {
+    http1: Http1,
+    http2: Http2,
+}
+
+impl FromLimits for Http1And2 {
+    fn from_limits(limits: &Limits) -> Result<Self, Error> {
+        Ok(Self { http1: Http1::from_limits(limits)?, http2: Http2::from_limits(limits)? })
+    }
+}
+
+/// The engine that the client chose by ALPN.
+#[derive(Clone)]
+struct ByAlpn(Http1And2);
+
+impl FromLimits for ByAlpn {
+    fn from_limits(limits: &Limits) -> Result<Self, Error> {
+        Http1And2::from_limits(limits).map(Self)
+    }
+}
 
 #[async_trait]
 impl ServerEngine for ByAlpn {
-    /// Such a client speaks HTTP/1.1, as all did before RFC 7301.
+    const ALPN: &'static [&'static str] = &[H2, H1];
+
+    /// A client without ALPN speaks HTTP/1.1, as all clients did before RFC 7301.
     const SERVES_WITHOUT_ALPN: bool = true;
 
     async fn server(
+        &self,
         stream: impl Stream,
-        wire: Wire,
-        limits: &Limits,
+        info: StreamInfo,
         guards: &Guards,
     ) -> Result<Box<dyn Session>, Error> {
-        match wire.alpn() {
-            Some(h2::ALPN) => Http2::server(stream, wire, limits, guards).await,
-            _ => Http1::server(stream, wire, limits, guards).await,
+        match info.alpn() {
+            Some(H2) => self.0.http2.server(stream, info, guards).await,
+            _ => self.0.http1.server(stream, info, guards).await,
         }
     }
 }
 
-struct ByPreface;
+/// The engine that the first bytes of the client ask for.
+#[derive(Clone)]
+struct ByPreface(Http1And2);
+
+impl FromLimits for ByPreface {
+    fn from_limits(limits: &Limits) -> Result<Self, Error> {
+        Http1And2::from_limits(limits).map(Self)
+    }
+}
 
 #[async_trait]
 impl ServerEngine for ByPreface {
+    const ALPN: &'static [&'static str] = &[];
+
     async fn server(
+        &self,
         mut stream: impl Stream,
-        wire: Wire,
-        limits: &Limits,
+        info: StreamInfo,
         guards: &Guards,
     ) -> Result<Box<dyn Session>, Error> {
         let mut start = Vec::with_capacity(PREFACE.len());
         while start.len() < PREFACE.len() && PREFACE.starts_with(&start) {
-            let room = (PREFACE.len() - start.len()) as u64;
-            if (&mut stream).take(room).read_buf(&mut start).await.map_err(Error::handshake)? == 0 {
+            let missing = (PREFACE.len() - start.len()) as u64;
+            if (&mut stream).take(missing).read_buf(&mut start).await.map_err(Error::handshake)? == 0 {
                 break;
             }
         }
@@ -81,9 +121,9 @@ impl ServerEngine for ByPreface {
         let (read, write) = split(stream);
         let stream = join(Cursor::new(start).chain(read), write);
         if is_http2 {
-            Http2::server(stream, wire, limits, guards).await
+            self.0.http2.server(stream, info, guards).await
         } else {
-            Http1::server(stream, wire, limits, guards).await
+            self.0.http1.server(stream, info, guards).await
         }
     }
 }

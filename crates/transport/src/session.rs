@@ -1,4 +1,4 @@
-//! A server's connection that a task drives: requests come through a channel, whatever the protocol.
+//! The server's side of a connection that a task drives: its requests come through a channel, whatever the protocol.
 
 use std::sync::Arc;
 
@@ -7,54 +7,55 @@ use tokio::sync::{Mutex, Notify, mpsc};
 
 use crate::{Error, Incoming, Link, Session, tasks::Tasks};
 
-/// Where a driver puts the requests that arrive, and at last why the connection broke.
+/// The driver's end of the channel: requests as they arrive, and at last the error that broke the connection.
 pub(crate) type Arrivals = mpsc::Sender<Result<Incoming, Error>>;
 
-/// Wakes a driver when its connection is to be closed.
-pub(crate) type Closing = Arc<Notify>;
+/// The signal to a driver that its connection is to be closed.
+pub(crate) type CloseSignal = Arc<Notify>;
 
-/// What knows about a connection.
-pub(crate) trait Linked: Send + Sync + 'static {
+/// A source of the state of a connection.
+pub(crate) trait LinkSource: Send + Sync + 'static {
+    /// The state now.
     fn link(&self) -> Link;
 }
 
-/// A connection that its driver keeps going; the connection ends with it.
-pub(crate) struct Driven<W> {
+/// A session whose connection a driver keeps going. The connection ends when the session is dropped.
+pub(crate) struct DrivenSession<L> {
     incoming: Mutex<mpsc::Receiver<Result<Incoming, Error>>>,
-    closing: Closing,
-    wire: W,
+    close: CloseSignal,
+    link: L,
     _tasks: Tasks,
 }
 
-impl<W: Linked> Driven<W> {
-    /// Starts what `drive` makes; at most `requests` of them wait to be accepted.
+impl<L: LinkSource> DrivenSession<L> {
+    /// Starts the driver that `drive` makes. At most `requests` of its requests wait to be accepted.
     pub(crate) fn start<D>(
         requests: u32,
-        wire: W,
-        drive: impl FnOnce(Arrivals, Closing) -> D,
+        link: L,
+        drive: impl FnOnce(Arrivals, CloseSignal) -> D,
     ) -> Box<dyn Session>
     where
         D: Future<Output = ()> + Send + 'static,
     {
         let (arrivals, incoming) = mpsc::channel(requests as usize);
-        let (closing, tasks) = (Closing::default(), Tasks::default());
-        tasks.spawn(drive(arrivals, closing.clone()));
-        Box::new(Self { incoming: Mutex::new(incoming), closing, wire, _tasks: tasks })
+        let (close, tasks) = (CloseSignal::default(), Tasks::default());
+        tasks.spawn(drive(arrivals, close.clone()));
+        Box::new(Self { incoming: Mutex::new(incoming), close, link, _tasks: tasks })
     }
 }
 
 #[async_trait]
-impl<W: Linked> Session for Driven<W> {
+impl<L: LinkSource> Session for DrivenSession<L> {
     async fn accept(&self) -> Result<Option<Incoming>, Error> {
         self.incoming.lock().await.recv().await.transpose()
     }
 
     async fn close(&self) {
-        self.closing.notify_one();
+        self.close.notify_one();
         while self.incoming.lock().await.recv().await.is_some() {}
     }
 
     fn link(&self) -> Link {
-        self.wire.link()
+        self.link.link()
     }
 }

@@ -1,4 +1,4 @@
-//! Sockets with the buffers that the limits ask for.
+//! Sockets with the buffers and the congestion controller of the limits.
 
 use std::{
     io,
@@ -8,70 +8,128 @@ use std::{
 };
 
 use nix::sys::socket::{setsockopt, sockopt};
+use record::{Limits, SOCKET_BUFFER, TransportStats};
 use socket2::{Domain, SockRef, Socket, Type};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
-use crate::{Congestion, Error, Limits, Link, Stats, kernel};
+use crate::{
+    Error, Link,
+    congestion::Congestion,
+    kernel,
+    settings::{FromLimits, bytes_unless_auto},
+};
 
-/// How many connections may wait to be accepted; Linux clamps it to net.core.somaxconn.
+/// The most connections that wait to be accepted; Linux clamps it to net.core.somaxconn.
 const BACKLOG: u32 = 1024;
 
+/// The options of TCP sockets that limits set.
+pub(crate) struct TcpOptions {
+    /// The send and the receive buffer, in bytes; none leaves both to the kernel.
+    buffer: Option<usize>,
+    /// The congestion controller; none leaves it to the kernel.
+    congestion: Option<Congestion>,
+}
+
+impl FromLimits for TcpOptions {
+    fn from_limits(limits: &Limits) -> Result<Self, Error> {
+        let buffer = bytes_unless_auto(limits, &SOCKET_BUFFER)?;
+        Ok(Self { buffer, congestion: Congestion::from_limits(limits)? })
+    }
+}
+
+impl TcpOptions {
+    fn socket(&self, addr: SocketAddr) -> io::Result<TcpSocket> {
+        let socket = if addr.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        if let Some(size) = self.buffer {
+            set_buffers(&socket, size)?;
+        }
+        if let Some(congestion) = self.congestion {
+            set_congestion(&socket, congestion)?;
+        }
+        Ok(socket)
+    }
+}
+
 /// Opens a TCP connection.
-pub(crate) async fn dial(addr: SocketAddr, limits: &Limits) -> Result<TcpStream, Error> {
+///
+/// # Errors
+/// The peer cannot be reached, or the system refuses an option.
+pub(crate) async fn dial(addr: SocketAddr, options: &TcpOptions) -> Result<TcpStream, Error> {
     let connected = async {
-        let socket = tcp_socket(addr, limits)?;
-        let stream = socket.connect(addr).await?;
+        let stream = options.socket(addr)?.connect(addr).await?;
         stream.set_nodelay(true)?;
         Ok(stream)
     };
     connected.await.map_err(|source| Error::Connect { addr, source })
 }
 
-/// Listens for TCP connections, which inherit the listener's buffers.
-pub(crate) fn listen(addr: SocketAddr, limits: &Limits) -> Result<TcpListener, Error> {
-    let listening = || {
-        let socket = tcp_socket(addr, limits)?;
-        socket.set_reuseaddr(true)?;
-        socket.bind(addr)?;
-        socket.listen(BACKLOG)
-    };
-    listening().map_err(|source| Error::Listen { addr, source })
+/// A listening TCP socket, whose connections inherit its options.
+pub(crate) struct Acceptor {
+    socket: TcpListener,
+    addr: SocketAddr,
 }
 
-/// A UDP socket bound to `addr`.
-pub(crate) fn udp(addr: SocketAddr, limits: &Limits) -> io::Result<UdpSocket> {
+impl Acceptor {
+    /// Listens on an address.
+    ///
+    /// # Errors
+    /// The address cannot be bound, or the system refuses an option.
+    pub(crate) fn bind(addr: SocketAddr, options: &TcpOptions) -> Result<Self, Error> {
+        let listening = || {
+            let socket = options.socket(addr)?;
+            socket.set_reuseaddr(true)?;
+            socket.bind(addr)?;
+            let socket = socket.listen(BACKLOG)?;
+            Ok(Self { addr: socket.local_addr()?, socket })
+        };
+        listening().map_err(|source| Error::Listen { addr, source })
+    }
+
+    pub(crate) fn local_addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Waits for the next connection.
+    ///
+    /// # Errors
+    /// The system refuses to accept.
+    pub(crate) async fn accept(&self) -> Result<TcpStream, Error> {
+        let accepted = self.socket.accept().await;
+        let (stream, _) = accepted.map_err(|source| Error::Listen { addr: self.addr, source })?;
+        Ok(stream)
+    }
+}
+
+/// A UDP socket bound to `addr`, with buffers of `buffer` bytes.
+///
+/// # Errors
+/// The address cannot be bound, or the system refuses the buffers.
+pub(crate) fn udp(addr: SocketAddr, buffer: usize) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, None)?;
-    set_buffers(&socket, limits.udp_buffer)?;
+    set_buffers(&socket, buffer)?;
     socket.bind(&addr.into())?;
     Ok(socket.into())
 }
 
-fn tcp_socket(addr: SocketAddr, limits: &Limits) -> io::Result<TcpSocket> {
-    let socket = if addr.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    if let Some(size) = limits.socket_buffer {
-        set_buffers(&socket, size)?;
-    }
-    #[cfg(target_os = "linux")]
-    if let Some(congestion) = limits.congestion {
-        set_congestion(&socket, congestion)?;
-    }
-    Ok(socket)
-}
-
-/// Sets the congestion controller; a listener's connections inherit it.
+/// Sets the congestion controller; the connections of a listener inherit it.
 #[cfg(target_os = "linux")]
 fn set_congestion(socket: &impl AsFd, congestion: Congestion) -> io::Result<()> {
-    let name = congestion.of_tcp();
+    let name = congestion.tcp_name();
     SockRef::from(socket).set_tcp_congestion(name.as_bytes()).map_err(|error| {
-        let offered = "one of sysctl net.ipv4.tcp_allowed_congestion_control would be right, or auto";
-        io::Error::new(error.kind(), format!("no congestion controller {name}: {offered}"))
+        let expected = "use auto, or one of sysctl net.ipv4.tcp_allowed_congestion_control";
+        io::Error::new(error.kind(), format!("the kernel has no congestion controller {name}; {expected}"))
     })
 }
 
-/// Sets both buffers, past the system's ceiling where privileges allow. What the kernel made of it shows
-/// in [`Link`].
-pub(crate) fn set_buffers(socket: &impl AsFd, size: u64) -> io::Result<()> {
-    let size = usize::try_from(size).unwrap_or(usize::MAX);
+/// Does nothing: only Linux has the option.
+#[cfg(not(target_os = "linux"))]
+fn set_congestion(_: &impl AsFd, _: Congestion) -> io::Result<()> {
+    Ok(())
+}
+
+/// Sets both buffers to `size` bytes, past the system's ceiling if privileges allow it. The sizes in effect are in
+/// [`Link`].
+pub(crate) fn set_buffers(socket: &impl AsFd, size: usize) -> io::Result<()> {
     #[cfg(target_os = "linux")]
     if setsockopt(socket, sockopt::SndBufForce, &size).is_ok()
         && setsockopt(socket, sockopt::RcvBufForce, &size).is_ok()
@@ -83,8 +141,8 @@ pub(crate) fn set_buffers(socket: &impl AsFd, size: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// A second handle to a socket, to ask the kernel about it while a protocol owns the first. Where file
-/// descriptors have run out there is none, and nothing is known of the socket.
+/// A second handle to a socket, to query the kernel while a protocol owns the first. Without a free file descriptor
+/// there is no handle, and nothing is known of the socket.
 #[derive(Debug)]
 pub(crate) struct Probe(Option<Arc<OwnedFd>>);
 
@@ -93,16 +151,17 @@ impl Probe {
         Self(socket.as_fd().try_clone_to_owned().ok().map(Arc::new))
     }
 
-    pub(crate) fn unknown() -> Self {
+    /// The probe of a stream that is not a socket.
+    pub(crate) fn without_socket() -> Self {
         Self(None)
     }
 
-    /// A cork for the same socket.
+    /// The cork of the socket.
     pub(crate) fn cork(&self) -> Cork {
         Cork(self.0.clone())
     }
 
-    /// Buffers and memory of the socket.
+    /// The buffers and the memory of the socket.
     pub(crate) fn socket(&self) -> Link {
         let Some(handle) = &self.0 else { return Link::default() };
         let socket = SockRef::from(handle);
@@ -115,36 +174,37 @@ impl Probe {
         }
     }
 
-    /// The same, with TCP's counters.
+    /// The buffers and the memory of the socket, with the counters of TCP.
     pub(crate) fn tcp(&self) -> Link {
         let stats = self.0.as_ref().and_then(|handle| kernel::tcp_stats(handle.as_fd()));
-        Link { mtu: stats.as_ref().map(|stats| stats.mss), stats: stats.map(Stats::Tcp), ..self.socket() }
+        let mtu = stats.as_ref().map(|stats| stats.mss);
+        Link { mtu, stats: stats.map(TransportStats::Tcp), ..self.socket() }
     }
 }
 
-/// What keeps the kernel from sending less than a segment, so that the next write goes on where the last one ended
-/// (TCP_CORK in Linux's tcp(7); without a socket, or elsewhere, there is none).
+/// TCP_CORK of a socket (Linux's tcp(7)): while it is set, the kernel sends whole segments only, so that the next write
+/// continues the last segment. Has no effect without a socket, or on other systems.
 #[derive(Debug)]
 pub(crate) struct Cork(Option<Arc<OwnedFd>>);
 
 impl Cork {
-    /// Puts the cork in; tells whether there is one.
-    pub(crate) fn put(&self) -> bool {
-        self.set(true)
+    /// Sets the cork; returns whether it is in effect.
+    pub(crate) fn set(&self) -> bool {
+        self.switch(true)
     }
 
-    /// Pulls it, and what was held back goes out.
-    pub(crate) fn pull(&self) {
-        self.set(false);
+    /// Clears the cork, and the kernel sends the partial segment.
+    pub(crate) fn clear(&self) {
+        self.switch(false);
     }
 
     #[cfg(target_os = "linux")]
-    fn set(&self, corked: bool) -> bool {
+    fn switch(&self, corked: bool) -> bool {
         self.0.as_ref().is_some_and(|handle| SockRef::from(handle).set_tcp_cork(corked).is_ok())
     }
 
     #[cfg(not(target_os = "linux"))]
-    fn set(&self, _: bool) -> bool {
+    fn switch(&self, _: bool) -> bool {
         false
     }
 }
@@ -156,24 +216,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cork_holds_back_what_is_less_than_a_segment() {
+    fn a_cork_holds_back_a_partial_segment() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let mut writer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (mut reader, _) = listener.accept().unwrap();
         writer.set_nodelay(true).unwrap();
         let cork = Probe::new(&writer).cork();
-        assert!(cork.put());
+        assert!(cork.set());
         writer.write_all(&[7; 1000]).unwrap();
         reader.set_nonblocking(true).unwrap();
         assert_eq!(reader.read(&mut [0; 2000]).unwrap_err().kind(), io::ErrorKind::WouldBlock);
-        cork.pull();
+        cork.clear();
         reader.set_nonblocking(false).unwrap();
         assert_eq!(reader.read(&mut [0; 2000]).unwrap(), 1000);
-        assert!(!Probe::unknown().cork().put());
+        assert!(!Probe::without_socket().cork().set());
     }
 
     #[test]
-    fn bytes_that_nobody_reads_show_as_socket_memory() {
+    fn unread_bytes_show_as_socket_memory() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let mut writer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (reader, _) = listener.accept().unwrap();
@@ -185,7 +245,7 @@ mod tests {
             probe.tcp().socket_memory_bytes.filter(|bytes| *bytes >= 50_000)
         });
         assert!(held.is_some(), "{:?}", probe.tcp());
-        let Some(Stats::Tcp(stats)) = probe.tcp().stats else { panic!("no counters") };
+        let Some(TransportStats::Tcp(stats)) = probe.tcp().stats else { panic!("no counters") };
         assert_eq!(stats.bytes_received, 50_000);
     }
 }

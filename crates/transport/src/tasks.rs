@@ -1,4 +1,4 @@
-//! Background work of a connection, which ends with it.
+//! The background tasks of a connection.
 
 use std::{
     future::Future,
@@ -20,16 +20,16 @@ impl Tasks {
         tasks.spawn(work);
     }
 
-    /// Sends a body in the background: it may go on after the head of the response has come. What is
-    /// returned comes to an end only if the body itself fails. Any other failure is the connection's, or
-    /// the peer's who has heard enough, and shows in the response.
+    /// Spawns the sending of a body, which may outlast the head of the response. The returned future completes only if
+    /// the body itself fails. Any other failure is the connection's, or comes from a peer that needs no more of the
+    /// body, and shows in the response.
     pub(crate) fn pump(
         &self,
         send: impl Future<Output = Result<(), Error>> + Send + 'static,
     ) -> impl Future<Output = Error> + Send + 'static {
         let (failed, failure) = oneshot::channel();
         self.spawn(async {
-            if let Err(error @ Error::Body(_)) = send.await {
+            if let Err(error @ Error::Body { .. }) = send.await {
                 let _ = failed.send(error);
             }
         });

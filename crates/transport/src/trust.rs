@@ -1,27 +1,26 @@
-//! Certificates: who a server is, and what makes a client believe it.
+//! Certificates: the identity of a server, and the trust of a client.
 
 use std::{
-    fs::{self, File, OpenOptions},
-    io::{self, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
-    path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use rustls::{
-    CipherSuite, ClientConfig, RootCertStore, ServerConfig, SupportedCipherSuite,
+    ClientConfig, RootCertStore, ServerConfig,
     client::Resumption,
-    crypto::{CryptoProvider, aws_lc_rs, aws_lc_rs::cipher_suite},
+    crypto::{CryptoProvider, aws_lc_rs},
     pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, pem::PemObject},
     version::TLS13,
 };
 
 use crate::{
-    Cipher, Error,
+    BodyError, Error, KeyLog,
+    cipher::Cipher,
     verifier::{Verifier, fingerprint},
 };
 
-/// A certificate, with those that lead to its root, and its private key.
+/// A certificate with the chain to its root, and its private key.
 #[derive(Debug)]
 pub struct Identity {
     chain: Vec<CertificateDer<'static>>,
@@ -36,13 +35,13 @@ impl Clone for Identity {
 }
 
 impl Identity {
-    /// A self-signed certificate for `names` (host names or IP addresses), which lives in memory only.
+    /// A self-signed certificate for `names` (host names or IP addresses), which exists in memory only.
     ///
     /// # Errors
-    /// A name cannot stand in a certificate.
+    /// A name is not possible in a certificate.
     pub fn self_signed(names: &[&str]) -> Result<Self, Error> {
         let names: Vec<String> = names.iter().map(ToString::to_string).collect();
-        let made = rcgen::generate_simple_self_signed(names).map_err(identity)?;
+        let made = rcgen::generate_simple_self_signed(names).map_err(Error::identity)?;
         Ok(Self {
             pem: made.cert.pem(),
             chain: vec![made.cert.der().clone()],
@@ -53,12 +52,12 @@ impl Identity {
     /// A certificate chain and a private key from PEM files.
     ///
     /// # Errors
-    /// A file cannot be read or holds nothing of the kind.
+    /// A file cannot be read, or contains no certificate or no key.
     pub fn read(certificate: &Path, key: &Path) -> Result<Self, Error> {
-        let named = |path: &Path, error: String| Error::Identity(format!("{}: {error}", path.display()));
-        let pem = fs::read_to_string(certificate).map_err(|e| named(certificate, e.to_string()))?;
-        let chain = certificates(&pem).map_err(|e| named(certificate, e))?;
-        let key = PrivateKeyDer::from_pem_file(key).map_err(|e| named(key, e.to_string()))?;
+        let in_file = |path: &Path, source: BodyError| Error::identity(InFile { path: path.into(), source });
+        let pem = fs::read_to_string(certificate).map_err(|error| in_file(certificate, error.into()))?;
+        let chain = certificates(&pem).map_err(|error| in_file(certificate, error))?;
+        let key = PrivateKeyDer::from_pem_file(key).map_err(|error| in_file(key, error.into()))?;
         Ok(Self { chain, pem, key })
     }
 
@@ -67,7 +66,7 @@ impl Identity {
         &self.pem
     }
 
-    /// The SHA-256 of the certificate's DER, which a client may pin.
+    /// The SHA-256 of the certificate's DER, for a client to pin.
     pub fn fingerprint(&self) -> [u8; 32] {
         self.chain.first().map(fingerprint).unwrap_or_default()
     }
@@ -80,12 +79,12 @@ impl Identity {
     ) -> Result<Arc<ServerConfig>, Error> {
         let mut config = ServerConfig::builder_with_provider(provider(cipher))
             .with_protocol_versions(&[&TLS13])
-            .map_err(identity)?
+            .map_err(Error::identity)?
             .with_no_client_auth()
             .with_single_cert(self.chain.clone(), self.key.clone_key())
-            .map_err(identity)?;
-        config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
-        // Nothing resumes a session here, so tickets would only be bytes that no figure accounts for.
+            .map_err(Error::identity)?;
+        config.alpn_protocols = identifiers(alpn);
+        // Sessions are never resumed here, so tickets would only be bytes that no figure accounts for.
         config.send_tls13_tickets = 0;
         if let Some(key_log) = key_log {
             config.key_log = Arc::new(key_log.clone());
@@ -94,52 +93,49 @@ impl Identity {
     }
 }
 
-/// What makes a server's certificate acceptable.
+/// The certificates of servers that a client accepts.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum Trust {
-    /// It is one of these, or is signed by one of these, and is for the name that was dialled.
+    /// A certificate that is one of these or signed by one of these, and is for the name that was dialled.
     Certificates(Vec<CertificateDer<'static>>),
-    /// It is signed by one of the system's roots, and is for the name that was dialled.
+    /// A certificate that one of the system's roots signed, and that is for the name that was dialled.
     SystemRoots,
-    /// The SHA-256 of its DER is this, whatever its name and dates.
+    /// The certificate whose DER has this SHA-256, whatever its name and dates.
     Pin([u8; 32]),
-    /// Nothing: whoever answers is believed.
-    Anything,
+    /// Any certificate (insecure).
+    AnyCertificate,
 }
 
 impl Trust {
     /// Trust in the certificates of a PEM text.
     ///
     /// # Errors
-    /// The text holds no certificate.
+    /// The text contains no certificate.
     pub fn pem(text: &str) -> Result<Self, Error> {
-        certificates(text).map(Self::Certificates).map_err(Error::Identity)
+        certificates(text).map(Self::Certificates).map_err(Error::identity)
     }
 
     pub(crate) fn client_config(
         &self,
-        alpn: &str,
+        alpn: &[&str],
         cipher: Cipher,
         key_log: Option<&KeyLog>,
     ) -> Result<Arc<ClientConfig>, Error> {
         let provider = provider(cipher);
         let builder = ClientConfig::builder_with_provider(provider.clone())
             .with_protocol_versions(&[&TLS13])
-            .map_err(identity)?;
+            .map_err(Error::identity)?;
+        let verify =
+            |verifier| builder.clone().dangerous().with_custom_certificate_verifier(Arc::new(verifier));
         let builder = match self {
-            Self::Certificates(roots) => builder.with_root_certificates(store(roots.iter().cloned())?),
+            Self::Certificates(roots) => builder.with_root_certificates(store(roots)?),
             Self::SystemRoots => builder.with_root_certificates(system_roots()?),
-            Self::Pin(pin) => {
-                let verifier = Verifier::pinned(*pin, provider);
-                builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier))
-            }
-            Self::Anything => {
-                let verifier = Verifier::credulous(provider);
-                builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier))
-            }
+            Self::Pin(pin) => verify(Verifier::pinned(*pin, provider)),
+            Self::AnyCertificate => verify(Verifier::accept_any(provider)),
         };
         let mut config = builder.with_no_client_auth();
-        config.alpn_protocols = vec![alpn.as_bytes().to_vec()];
+        config.alpn_protocols = identifiers(alpn);
         config.resumption = Resumption::disabled();
         if let Some(key_log) = key_log {
             config.key_log = Arc::new(key_log.clone());
@@ -148,46 +144,27 @@ impl Trust {
     }
 }
 
-/// A file of the secrets of connections, in the format of NSS that Wireshark reads.
-#[derive(Clone, Debug)]
-pub struct KeyLog(Arc<Mutex<File>>);
-
-impl KeyLog {
-    /// Opens the file to append to it; if it is new, only its owner may read it.
-    ///
-    /// # Errors
-    /// It cannot be opened.
-    pub fn open(path: &Path) -> io::Result<Self> {
-        let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
-        Ok(Self(Arc::new(Mutex::new(file))))
-    }
+/// An error of a file, with its path.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {source}", path.display())]
+struct InFile {
+    path: PathBuf,
+    source: BodyError,
 }
 
-impl rustls::KeyLog for KeyLog {
-    fn log(&self, label: &str, client_random: &[u8], secret: &[u8]) {
-        let line = format!("{label} {} {}\n", hex(client_random), hex(secret));
-        // A log that cannot be written must not end a connection.
-        let _ = self.0.lock().unwrap_or_else(PoisonError::into_inner).write_all(line.as_bytes());
-    }
+fn identifiers(alpn: &[&str]) -> Vec<Vec<u8>> {
+    alpn.iter().map(|name| name.as_bytes().to_vec()).collect()
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, BodyError> {
+    let found: Vec<_> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<_, _>>()?;
+    if found.is_empty() { Err("it contains no certificate".into()) } else { Ok(found) }
 }
 
-fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, String> {
-    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
-    match found {
-        Ok(found) if found.is_empty() => Err("there is no certificate in it".into()),
-        Ok(found) => Ok(found),
-        Err(error) => Err(error.to_string()),
-    }
-}
-
-fn store(roots: impl Iterator<Item = CertificateDer<'static>>) -> Result<RootCertStore, Error> {
+fn store(roots: &[CertificateDer<'static>]) -> Result<RootCertStore, Error> {
     let mut store = RootCertStore::empty();
     for root in roots {
-        store.add(root).map_err(identity)?;
+        store.add(root.clone()).map_err(Error::identity)?;
     }
     Ok(store)
 }
@@ -196,33 +173,13 @@ fn system_roots() -> Result<RootCertStore, Error> {
     let mut store = RootCertStore::empty();
     let (added, _) = store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if added == 0 {
-        return Err(Error::Identity(
-            "this system has no root certificates: name one by --cacert or --pin".into(),
-        ));
+        return Err(Error::identity("this system has no root certificates; use --cacert or --pin"));
     }
     Ok(store)
 }
 
-fn identity(error: impl std::error::Error) -> Error {
-    Error::Identity(error.to_string())
-}
-
-/// aws-lc-rs by name (with another provider compiled in too, rustls would refuse to choose), reduced to
-/// one cipher, so that what was asked for is what is measured.
+/// aws-lc-rs, reduced to the cipher suite that was asked for, so that no other one is measured. It is named, since
+/// rustls refuses to choose if another provider is compiled in, too.
 fn provider(cipher: Cipher) -> Arc<CryptoProvider> {
-    Arc::new(CryptoProvider { cipher_suites: vec![suite(cipher)], ..aws_lc_rs::default_provider() })
-}
-
-/// The TLS 1.3 suite of a cipher.
-pub(crate) fn suite(cipher: Cipher) -> SupportedCipherSuite {
-    match cipher {
-        Cipher::Aes128 => cipher_suite::TLS13_AES_128_GCM_SHA256,
-        Cipher::Aes256 => cipher_suite::TLS13_AES_256_GCM_SHA384,
-        Cipher::ChaCha20 => cipher_suite::TLS13_CHACHA20_POLY1305_SHA256,
-    }
-}
-
-/// The IANA name of a suite: rustls writes TLS 1.3's with a `13` of its own.
-pub(crate) fn suite_name(suite: CipherSuite) -> String {
-    format!("{suite:?}").replacen("TLS13_", "TLS_", 1)
+    Arc::new(CryptoProvider { cipher_suites: vec![cipher.suite()], ..aws_lc_rs::default_provider() })
 }

@@ -1,4 +1,4 @@
-//! Believing a server for another reason than a root's signature.
+//! Verification of a server by other means than the signature of a root.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use rustls::{
     pki_types::{CertificateDer, ServerName, UnixTime},
 };
 
-/// Accepts one pinned certificate, or any. That the server holds its key is verified in either case.
+/// A verifier that accepts one pinned certificate, or any. Either way the server must prove that it holds the key.
 #[derive(Debug)]
 pub(crate) struct Verifier {
     pin: Option<[u8; 32]>,
@@ -17,11 +17,13 @@ pub(crate) struct Verifier {
 }
 
 impl Verifier {
+    /// A verifier of the certificate whose DER has the SHA-256 `pin`.
     pub(crate) fn pinned(pin: [u8; 32], provider: Arc<CryptoProvider>) -> Self {
         Self { pin: Some(pin), provider }
     }
 
-    pub(crate) fn credulous(provider: Arc<CryptoProvider>) -> Self {
+    /// A verifier that accepts any certificate.
+    pub(crate) fn accept_any(provider: Arc<CryptoProvider>) -> Self {
         Self { pin: None, provider }
     }
 }
@@ -68,7 +70,7 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
-/// The SHA-256 of a certificate.
+/// The SHA-256 of a certificate's DER.
 pub(crate) fn fingerprint(certificate: &CertificateDer<'_>) -> [u8; 32] {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, certificate);
     digest.as_ref().try_into().unwrap_or_default()

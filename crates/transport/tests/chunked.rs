@@ -1,5 +1,4 @@
-//! HTTP/1.1 bodies are chunked, with chunks of exactly the chunk size on the wire: held against a raw
-//! socket that parses them.
+//! HTTP/1.1 bodies are chunked, with chunks of exactly the chunk size on the wire, as a raw socket parses them.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
@@ -10,17 +9,18 @@ use std::{
 use bytes::Bytes;
 use http::{Method, Request, Response};
 use http_body::Frame;
-use http_body_util::{BodyExt as _, Empty};
+use http_body_util::BodyExt as _;
+use longhaul_transport::{Bind, Body, BodyError, Peer, Trust, body::empty, by_name};
+use record::Limits;
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     net::{TcpListener, TcpStream},
 };
-use transport::{Bind, Body, BodyError, Identity, Limits, Peer, Trust, by_name};
 
-/// The chunk sizes that are seen on the wire.
+/// The chunk sizes that are tested, in bytes.
 const CHUNKS: [usize; 6] = [1, 100, 16_384, 65_527, 65_563, 1 << 20];
 
-/// Some chunks of one size, and a shorter one.
+/// Chunks of one size, and a shorter one at the end.
 struct Chunks {
     size: usize,
     left: usize,
@@ -44,7 +44,7 @@ fn body(size: usize) -> Body {
     Chunks { size, left: 5 * size + size / 2 }.boxed_unsync()
 }
 
-/// The head, then the sizes of the chunks up to the last, empty one.
+/// Reads a message; returns its head, and the sizes of its chunks up to the last, empty one.
 async fn read_chunked(stream: &mut BufReader<TcpStream>) -> (String, Vec<usize>) {
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
@@ -73,8 +73,7 @@ fn assert_exact(head: &str, sizes: &[usize], chunk: usize) {
 }
 
 #[tokio::test]
-async fn an_upload_has_one_chunk_a_piece() {
-    let identity = Identity::self_signed(&["localhost"]).unwrap();
+async fn an_upload_has_one_chunk_per_piece() {
     for size in CHUNKS {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
@@ -85,8 +84,7 @@ async fn an_upload_has_one_chunk_a_piece() {
             (head, sizes)
         };
         let client = async {
-            let trust = Trust::pem(identity.certificate_pem()).unwrap();
-            let peer = Peer::new(addr, "localhost", trust);
+            let peer = Peer::new(addr, "localhost", Trust::SystemRoots);
             let connection = by_name("h1c").unwrap().connect(&peer, &Limits::default()).await.unwrap();
             let request = Request::builder().method(Method::PUT).uri(format!("http://{addr}/a?b=c"));
             connection.exchange(request.body(body(size)).unwrap()).await.unwrap()
@@ -102,10 +100,9 @@ async fn an_upload_has_one_chunk_a_piece() {
 }
 
 #[tokio::test]
-async fn a_download_has_one_chunk_a_piece() {
+async fn a_download_has_one_chunk_per_piece() {
     for size in CHUNKS {
-        let identity = Identity::self_signed(&["localhost"]).unwrap();
-        let bind = Bind::new("127.0.0.1:0".parse().unwrap(), identity);
+        let bind = Bind::new("127.0.0.1:0".parse().unwrap());
         let listener = by_name("h1c").unwrap().listen(&bind, &Limits::default()).unwrap();
         let addr = listener.local_addr();
         let server = async {
@@ -138,12 +135,9 @@ async fn a_request_without_a_body_is_not_chunked() {
         head.to_lowercase()
     };
     let client = async {
-        let identity = Identity::self_signed(&["localhost"]).unwrap();
-        let trust = Trust::pem(identity.certificate_pem()).unwrap();
-        let peer = Peer::new(addr, "localhost", trust);
+        let peer = Peer::new(addr, "localhost", Trust::SystemRoots);
         let connection = by_name("h1c").unwrap().connect(&peer, &Limits::default()).await.unwrap();
-        let empty = Empty::new().map_err(|never| match never {}).boxed_unsync();
-        let request = Request::builder().uri(format!("http://{addr}/")).body(empty).unwrap();
+        let request = Request::builder().uri(format!("http://{addr}/")).body(empty()).unwrap();
         let mut body = connection.exchange(request).await.unwrap().into_body();
         assert!(body.frame().await.is_none());
     };

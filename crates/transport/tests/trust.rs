@@ -1,11 +1,12 @@
-//! A client believes the certificate it was given, for the name it was given, and no other; both ends
-//! insist on their protocol.
+//! A client accepts the certificate that it was given, for the name that it was given, and no other; both ends insist
+//! on their protocol.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use transport::{Bind, Error, Identity, Limits, Listener, Peer, TRANSPORTS, Transport, Trust, by_name};
+use longhaul_transport::{Bind, Error, Identity, Listener, Peer, Transport, Trust, all, by_name};
+use record::Limits;
 
 fn listen(transport: &dyn Transport, identity: Identity) -> Box<dyn Listener> {
-    let bind = Bind::new("127.0.0.1:0".parse().unwrap(), identity);
+    let bind = Bind::new("127.0.0.1:0".parse().unwrap()).with_identity(identity);
     transport.listen(&bind, &Limits::default()).unwrap()
 }
 
@@ -18,7 +19,7 @@ async fn connect(
     let peer = Peer::new(listener.local_addr(), name, Trust::pem(pem).unwrap());
     let limits = Limits::default();
     let accept = async {
-        // What the server thinks of a client that turns away does not matter here.
+        // The server's error when the client refuses does not matter here.
         let _session = listener.accept().await.unwrap().await;
         std::future::pending().await
     };
@@ -29,11 +30,11 @@ async fn connect(
 }
 
 fn secured() -> impl Iterator<Item = &'static dyn Transport> {
-    TRANSPORTS.iter().copied().filter(|transport| transport.features().tls)
+    all().filter(|transport| transport.protocol().is_encrypted())
 }
 
 #[tokio::test]
-async fn the_certificate_that_was_handed_over_is_believed() {
+async fn a_certificate_that_was_handed_over_is_accepted() {
     for transport in secured() {
         let identity = Identity::self_signed(&["localhost"]).unwrap();
         let pem = identity.certificate_pem().to_owned();
@@ -43,19 +44,19 @@ async fn the_certificate_that_was_handed_over_is_believed() {
 }
 
 #[tokio::test]
-async fn another_certificate_for_the_same_name_is_not() {
+async fn another_certificate_for_the_same_name_is_refused() {
     let other = Identity::self_signed(&["localhost"]).unwrap();
     for transport in secured() {
         let listener = listen(transport, Identity::self_signed(&["localhost"]).unwrap());
         let refused =
             connect(transport, listener.as_ref(), "localhost", other.certificate_pem()).await.unwrap_err();
         let text = refused.to_string();
-        assert!(matches!(refused, Error::Handshake(_)) && text.contains("certificate"), "{text}");
+        assert!(matches!(refused, Error::Handshake { .. }) && text.contains("certificate"), "{text}");
     }
 }
 
 #[tokio::test]
-async fn the_right_certificate_for_another_name_is_not() {
+async fn the_right_certificate_for_another_name_is_refused() {
     for transport in secured() {
         let identity = Identity::self_signed(&["localhost"]).unwrap();
         let pem = identity.certificate_pem().to_owned();
@@ -66,7 +67,7 @@ async fn the_right_certificate_for_another_name_is_not() {
 }
 
 #[tokio::test]
-async fn ends_that_speak_different_protocols_do_not_come_together() {
+async fn ends_that_speak_different_protocols_do_not_connect() {
     for (client, server) in [("h1", "h2"), ("h2", "h1"), ("tls", "h2"), ("h3", "quic"), ("quic", "h3")] {
         let identity = Identity::self_signed(&["localhost"]).unwrap();
         let pem = identity.certificate_pem().to_owned();

@@ -1,4 +1,4 @@
-//! A folder that uploads are saved into: whole files under their names, everything else hidden.
+//! The folder of saved bodies: complete files under their names, unfinished ones hidden.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -15,14 +15,16 @@ use tokio::sync::Semaphore;
 
 use super::{SafeName, SaveError, room::Room};
 
-/// How the names of unfinished files begin and end.
+/// The beginning of the names of unfinished files. The dot hides them.
 const PREFIX: &str = ".longhaul-";
+
+/// The end of the names of unfinished files.
 const SUFFIX: &str = ".part";
 
-/// Tells apart the unfinished files of one process.
+/// The number of the next unfinished file of this process.
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
-/// A folder that is saved into.
+/// A folder that bodies are saved in. Clones share one bound on the memory of unfinished bodies.
 #[derive(Clone, Debug)]
 pub struct Folder {
     path: PathBuf,
@@ -30,11 +32,11 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// Opens a folder for saving, and removes what a killed server left unfinished in it. What another
-    /// running server is writing is locked, and stays.
+    /// Opens a folder, and removes the unfinished files of a process that was killed. The files of another running
+    /// process are locked and stay.
     ///
     /// # Errors
-    /// It is not there, or cannot be written.
+    /// The folder does not exist, or cannot be read or written.
     pub fn open(path: &Path) -> io::Result<Self> {
         for entry in fs::read_dir(path)? {
             let entry = entry?;
@@ -54,8 +56,8 @@ impl Folder {
         &self.path
     }
 
-    /// Refuses a name that a symbolic link or a folder stands under.
-    pub(super) fn assert_free(&self, name: &SafeName) -> Result<(), SaveError> {
+    /// Refuses a name that belongs to a symbolic link or to anything else but a regular file.
+    pub(super) fn check_name(&self, name: &SafeName) -> Result<(), SaveError> {
         match fs::symlink_metadata(self.path.join(name.as_str())) {
             Ok(metadata) if metadata.is_symlink() => Err(SaveError::Symlink),
             Ok(metadata) if !metadata.is_file() => Err(SaveError::NotAFile),
@@ -63,7 +65,7 @@ impl Folder {
         }
     }
 
-    /// Begins an unfinished file, which only its owner may read, and which is locked while it is open.
+    /// Creates an unfinished file. Only its owner may read it, and it is locked while it is open.
     pub(super) fn begin(&self) -> io::Result<Unfinished> {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let path = self.path.join(format!("{PREFIX}{}-{number}{SUFFIX}", std::process::id()));
@@ -72,27 +74,27 @@ impl Folder {
         match unfinished.file.try_lock() {
             Ok(()) => Ok(unfinished),
             Err(TryLockError::Error(error)) => Err(error),
-            Err(TryLockError::WouldBlock) => Err(io::Error::other("a new file is locked already")),
+            Err(TryLockError::WouldBlock) => Err(io::Error::other("another process has locked the new file")),
         }
     }
 
-    /// What an upload that begins now may fill ahead of the disk.
+    /// The memory that a body may fill ahead of the disk if it begins now.
     pub(super) fn room(&self) -> Room {
         Room::of(&self.wide_places)
     }
 
-    /// Opens a saved file for reading; a symbolic link is not followed.
+    /// Opens a saved file for reading, without following a symbolic link.
     ///
     /// # Errors
-    /// It is not there, is a link or a folder, or cannot be read.
+    /// The file does not exist, is a link or a folder, or cannot be read.
     pub fn read(&self, name: &SafeName) -> Result<File, SaveError> {
-        self.assert_free(name)?;
+        self.check_name(name)?;
         let path = self.path.join(name.as_str());
         OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW).open(path).map_err(SaveError::from)
     }
 }
 
-/// Removes an unfinished file that nobody holds the lock of. One that cannot be removed is only hidden.
+/// Removes an unfinished file whose lock no process holds. A file that cannot be removed stays hidden.
 fn remove_if_abandoned(path: &Path) {
     let file = OpenOptions::new().write(true).custom_flags(libc::O_NOFOLLOW).open(path);
     if file.is_ok_and(|file| file.try_lock().is_ok()) {
@@ -100,7 +102,7 @@ fn remove_if_abandoned(path: &Path) {
     }
 }
 
-/// A file that has not got its name yet; dropping it removes it.
+/// A file without its name. Dropping it removes the file.
 #[derive(Debug)]
 pub(super) struct Unfinished {
     pub(super) file: Arc<File>,
@@ -109,15 +111,15 @@ pub(super) struct Unfinished {
 }
 
 impl Unfinished {
-    /// Gives the file its name, once all its bytes are on the disk. Of two with one name the last one wins.
+    /// Gives the file its name once all its bytes are on the disk. Of two files with one name the later one stays.
     pub(super) fn finish(mut self, folder: &Folder, name: &SafeName) -> Result<(), SaveError> {
-        // Gives back what was reserved and not needed.
+        // Returns the disk space that was reserved and not needed.
         self.file.set_len(self.file.metadata()?.len())?;
         self.file.sync_all()?;
-        folder.assert_free(name)?;
+        folder.check_name(name)?;
         fs::rename(&self.path, folder.path.join(name.as_str()))?;
         self.finished = true;
-        // The name itself is on the disk once the folder is.
+        // The name is on the disk only when the folder is.
         File::open(&folder.path)?.sync_all()?;
         Ok(())
     }
@@ -126,7 +128,7 @@ impl Unfinished {
 impl Drop for Unfinished {
     fn drop(&mut self) {
         if !self.finished {
-            // What cannot be removed now is removed by the next server.
+            // A file that cannot be removed now is removed by the next `Folder::open`.
             let _ = fs::remove_file(&self.path);
         }
     }

@@ -1,24 +1,25 @@
-//! Names under which a stranger may save: one visible component, in the folder that was meant.
+//! The names of saved files: one visible path component, so that a stranger cannot leave the folder.
 
 use std::fmt;
 
-/// The longest name, in bytes: what Linux's file systems take (NAME_MAX in linux/limits.h).
+/// The longest name that Linux's file systems accept, in bytes (NAME_MAX in linux/limits.h).
 const MAX: usize = 255;
 
-/// Characters that look like a separator to a person, or are one to some program: FULLWIDTH SOLIDUS and
+/// Characters that look like a path separator, or that some program converts to one: FULLWIDTH SOLIDUS and FULLWIDTH
 /// REVERSE SOLIDUS, FRACTION SLASH, DIVISION SLASH, SET MINUS, BIG SOLIDUS, BIG REVERSE SOLIDUS.
 const LOOKALIKES: [char; 7] =
     ['\u{ff0f}', '\u{ff3c}', '\u{2044}', '\u{2215}', '\u{2216}', '\u{29f8}', '\u{29f9}'];
 
-/// A file name that cannot leave its folder and cannot hide in it.
+/// A file name that stays in its folder: one path component.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SafeName(String);
 
 impl SafeName {
-    /// Takes a name as it came out of a URL, percent-decoded once.
+    /// Accepts a stranger's name, percent-decoded once. The name must also be visible in its folder and free of
+    /// anything that another program may take for a separator.
     ///
     /// # Errors
-    /// The name is refused, and why.
+    /// The name is refused; the error states the reason.
     pub fn parse(name: &str) -> Result<Self, NameError> {
         match name {
             "" => Err(NameError::Empty),
@@ -30,10 +31,10 @@ impl SafeName {
         }
     }
 
-    /// Takes a name that this program's own user gave, who may hide files: it only has to be one component.
+    /// Accepts a name from the user of this program, who may hide files. It must be one path component.
     ///
     /// # Errors
-    /// It is none.
+    /// The name is empty, `.` or `..`, or contains a separator.
     pub fn of_user(name: &str) -> Result<Self, NameError> {
         match name {
             "" => Err(NameError::Empty),
@@ -43,7 +44,7 @@ impl SafeName {
         }
     }
 
-    /// The name.
+    /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -59,31 +60,32 @@ fn is_separator(c: char) -> bool {
     c == '/' || c == '\\' || LOOKALIKES.contains(&c)
 }
 
-/// Whether decoding the name once more would bring a separator, a NUL or a dot to light.
+/// Whether decoding the name once more would yield a separator, a NUL, a dot or a percent sign.
 fn has_encoded_separator(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     ["%2f", "%5c", "%00", "%2e", "%25"].iter().any(|encoded| name.contains(encoded))
 }
 
-/// Why a name is refused.
+/// The reason to refuse a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum NameError {
-    /// Nothing to call the file.
+    /// The name is empty.
     #[error("the name is empty")]
     Empty,
-    /// Longer than file systems take.
-    #[error("the name has {0} bytes, more than the {MAX} that are possible")]
+    /// The name is longer than file systems accept.
+    #[error("the name has {0} bytes, more than the {MAX} that file systems accept")]
     TooLong(usize),
-    /// Hidden, the folder itself, or the folder above.
+    /// The name is hidden, the folder itself, or its parent.
     #[error("the name starts with a dot")]
     LeadingDot,
-    /// NUL or another control character.
-    #[error("the name has a control character")]
+    /// The name contains NUL or another control character.
+    #[error("the name contains a control character")]
     Control,
-    /// A separator, whatever its encoding.
-    #[error("the name has a path separator or an encoded one")]
+    /// The name contains a path separator, a look-alike, or an encoded one.
+    #[error("the name contains a path separator, a character that looks like one, or an encoded one")]
     Separator,
-    /// Not text.
+    /// The name is not UTF-8.
     #[error("the name is not UTF-8")]
     NotText,
 }
@@ -128,6 +130,22 @@ mod tests {
             ("a\u{85}b", Control),
         ] {
             assert_eq!(SafeName::parse(name), Err(reason), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn the_user_may_hide_a_file_but_not_leave_the_folder() {
+        for name in [".hidden", "a%2fb", "a\\b"] {
+            assert_eq!(SafeName::of_user(name).unwrap().as_str(), name);
+        }
+        for (name, reason) in [
+            ("", NameError::Empty),
+            (".", NameError::LeadingDot),
+            ("..", NameError::LeadingDot),
+            ("a/b", NameError::Separator),
+            ("a\0", NameError::Separator),
+        ] {
+            assert_eq!(SafeName::of_user(name), Err(reason), "{name:?}");
         }
     }
 

@@ -1,39 +1,68 @@
-//! How much of a body an upload may hold ahead of the disk.
+//! The memory that a body may fill ahead of the disk.
 
 use std::sync::Arc;
 
+use record::{ByteSize, Term};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// The blocks that one upload may fill ahead of the disk.
+/// The blocks that one body may fill ahead of the disk.
 #[derive(Debug)]
 pub(super) struct Room {
+    /// The length of a block, in bytes.
     pub(super) block: usize,
+    /// The number of blocks.
     pub(super) blocks: usize,
-    _wide: Option<OwnedSemaphorePermit>,
+    /// The place of a wide room, held until its end.
+    _place: Option<OwnedSemaphorePermit>,
 }
 
 impl Room {
-    /// How many uploads into one folder get much room; the others get little.
+    /// The number of bodies in one folder that get wide rooms at once. Further ones get narrow rooms, which keeps
+    /// memory low with hundreds of bodies.
     pub(super) const WIDE_PLACES: usize = 8;
 
-    /// Four blocks: a disk that works in bursts does not hold up the protocol. Half as much was a fifth
-    /// slower over TLS.
+    /// Length and number of the blocks of a wide room. A disk that works in bursts does not hold up the protocol. Half
+    /// as much was a fifth slower over TLS.
     const WIDE: (usize, usize) = (256 << 10, 4);
 
-    /// Two blocks, one of which is written while the other fills.
+    /// Length and number of the blocks of a narrow room: one is written while the other fills.
     const NARROW: (usize, usize) = (64 << 10, 2);
 
-    /// All blocks of so many uploads, in bytes.
-    pub(super) fn footprint(uploads: u64) -> u64 {
-        let all = |(block, blocks): (usize, usize)| (block * blocks) as u64;
-        let wide = uploads.min(Self::WIDE_PLACES as u64);
-        wide * all(Self::WIDE) + (uploads - wide) * all(Self::NARROW)
-    }
-
-    /// Much room, if one of the places is free.
+    /// The room of a body that begins now: wide if a place is free.
     pub(super) fn of(places: &Arc<Semaphore>) -> Self {
-        let wide = places.clone().try_acquire_owned().ok();
-        let (block, blocks) = if wide.is_some() { Self::WIDE } else { Self::NARROW };
-        Self { block, blocks, _wide: wide }
+        let place = places.clone().try_acquire_owned().ok();
+        let (block, blocks) = if place.is_some() { Self::WIDE } else { Self::NARROW };
+        Self { block, blocks, _place: place }
+    }
+}
+
+/// The most memory that the blocks of `bodies` concurrent bodies in one folder take.
+pub(crate) fn footprint(bodies: u64) -> Term {
+    let size = |(block, blocks): (usize, usize)| (block * blocks) as u64;
+    let (wide, narrow) = (size(Room::WIDE), size(Room::NARROW));
+    let places = Room::WIDE_PLACES as u64;
+    let first = bodies.min(places);
+    let reason = format!(
+        "{} for each of the first {places} bodies, {} for each further one",
+        ByteSize(wide),
+        ByteSize(narrow)
+    );
+    Term::new("blocks behind the disk", first * wide + (bodies - first) * narrow, reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rooms_are_wide_while_places_last_and_a_place_comes_back() {
+        let places = Arc::new(Semaphore::new(1));
+        let size = |room: &Room| (room.block * room.blocks) as u64;
+        let first = Room::of(&places);
+        let second = Room::of(&places);
+        assert_eq!(size(&first), footprint(1).bytes);
+        assert_eq!(size(&second), footprint(9).bytes - footprint(8).bytes);
+        drop(first);
+        assert_eq!(size(&Room::of(&places)), footprint(1).bytes);
     }
 }

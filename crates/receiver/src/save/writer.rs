@@ -1,7 +1,7 @@
-//! Writes the blocks of one file, behind whoever fills them, and has them on their way to the disk early.
+//! The writer of one file's blocks. It writes behind the body that fills them, and flushes them to the disk early.
 //!
-//! A blocking thread writes as long as there are full blocks, and is given back when there are none: however
-//! many uploads are slow, the others find a thread.
+//! A blocking thread writes while there are full blocks and is released when there are none. Slow bodies therefore
+//! leave the threads to the others, however many they are.
 
 use std::{
     collections::VecDeque,
@@ -19,22 +19,26 @@ use tokio::{
 
 use super::{folder::Unfinished, room::Room};
 
-/// How many bytes are written before they are sent on to the disk, while the next are written: the disk
-/// works from the beginning, and never has more than about twice this left to do at the end. Often enough
-/// for that, and rarely enough that the file system's journal does not notice.
+/// The bytes between two flushes. A flush runs while the next bytes are written, so that the disk works from the
+/// beginning and has at most about twice this left at the end. Flushes this rare do not burden the file system's
+/// journal.
 const FLUSH: usize = 32 << 20;
 
-/// How many bytes of disk are reserved ahead of what is written. Where a file system decides on the place
-/// only when it writes behind, it holds up whoever writes ahead: with ext4 8 ms of every 40.
+/// The bytes of disk that are reserved ahead of the writer. A file system with delayed allocation otherwise blocks the
+/// writer while it allocates: ext4 for 8 ms of every 40.
 const RESERVE: u64 = 128 << 20;
 
-/// Writes blocks to a file, in order.
+/// A queue of blocks that are written to a file, in order.
 #[derive(Debug)]
 pub(super) struct Writer {
     room: Room,
+    /// The number of blocks that exist, at most those of the room.
     allocated: usize,
+    /// The bytes of all blocks so far.
     written: u64,
+    /// The file offset up to which disk is reserved.
     reserved: u64,
+    /// The bytes since the last flush.
     unflushed: usize,
     flushing: Option<JoinHandle<io::Result<()>>>,
     shared: Arc<Shared>,
@@ -43,12 +47,13 @@ pub(super) struct Writer {
 #[derive(Debug)]
 struct Shared {
     queue: Mutex<Queue>,
+    /// Signals that a block was written, or that the thread has ended.
     moved: Notify,
 }
 
 #[derive(Debug)]
 struct Queue {
-    /// `None` while the thread has it, and after a failure.
+    /// The file; `None` while the thread writes to it, and after a failure.
     file: Option<Unfinished>,
     full: VecDeque<BytesMut>,
     empty: Vec<BytesMut>,
@@ -70,7 +75,7 @@ impl Writer {
         }
     }
 
-    /// An empty block, once there is one.
+    /// Waits for an empty block.
     pub(super) async fn block(&mut self) -> io::Result<BytesMut> {
         if self.allocated < self.room.blocks {
             self.allocated += 1;
@@ -79,7 +84,7 @@ impl Writer {
         self.shared.wait(|queue| queue.empty.pop()).await
     }
 
-    /// Has a block written.
+    /// Queues a full block, and starts a thread unless one is writing.
     pub(super) async fn write(&mut self, block: BytesMut) -> io::Result<()> {
         self.written += block.len() as u64;
         self.unflushed += block.len();
@@ -94,10 +99,9 @@ impl Writer {
         if self.unflushed >= FLUSH { self.flush().await } else { Ok(()) }
     }
 
-    /// Sends what has been written on to the disk, once it is done with the stretch before, and reserves room
-    /// for what comes.
+    /// Starts to flush the bytes written so far, once the previous flush has ended. Reserves disk for the next bytes.
     async fn flush(&mut self) -> io::Result<()> {
-        self.flushed().await?;
+        self.wait_for_flush().await?;
         let unfinished = self.shared.wait(|queue| queue.file.take()).await?;
         let file = unfinished.file.clone();
         self.shared.lock().file = Some(unfinished);
@@ -111,21 +115,21 @@ impl Writer {
         Ok(())
     }
 
-    async fn flushed(&mut self) -> io::Result<()> {
+    async fn wait_for_flush(&mut self) -> io::Result<()> {
         match self.flushing.take() {
             Some(flushing) => flushing.await.map_err(io::Error::other)?,
             None => Ok(()),
         }
     }
 
-    /// The file, once every block is written.
+    /// Waits until every block is written, and returns the file.
     pub(super) async fn finish(mut self) -> io::Result<Unfinished> {
-        self.flushed().await?;
+        self.wait_for_flush().await?;
         self.shared.wait(|queue| queue.file.take()).await
     }
 }
 
-/// Where there is no room, or none can be reserved, writing will tell.
+/// Reserves the disk between two offsets. A failure is ignored: if the disk is full, the write reports it.
 fn reserve(file: &File, from: u64, to: u64) {
     let _ = rustix::fs::fallocate(file, FallocateFlags::KEEP_SIZE, from, to - from);
 }
@@ -135,7 +139,7 @@ impl Shared {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until `take` gives something. Only one may wait, which is whoever fills the blocks.
+    /// Waits until `take` returns a value. Only the one body that fills the blocks may wait.
     async fn wait<T>(&self, take: impl Fn(&mut Queue) -> Option<T>) -> io::Result<T> {
         loop {
             {
@@ -151,7 +155,7 @@ impl Shared {
         }
     }
 
-    /// Writes full blocks until there are none.
+    /// Writes full blocks until none is left.
     fn write_all(&self, file: Unfinished) {
         let mut written = Ok(());
         loop {

@@ -1,68 +1,95 @@
-//! What carries a protocol's bytes: TCP as it is, TCP under TLS, QUIC.
+//! The carriers of a protocol's bytes: TCP, TLS over TCP, and QUIC.
 //!
-//! Over the first two runs an engine, which neither knows nor cares which of them it is.
+//! Over TCP and TLS an engine runs on a byte stream and does not know which of the two it is; over QUIC it runs on an
+//! established connection.
 
 use async_trait::async_trait;
+use record::Limits;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::{
-    Connection, Error, Guards, Limits, Link, Session,
-    session::Linked,
+    Bind, Connection, Error, Guards, Link, Listener, Peer, Session,
+    footprint::Footprint,
+    session::LinkSource,
+    settings::FromLimits,
     socket::{Cork, Probe},
 };
 
 pub(crate) mod plain;
 pub(crate) mod quic;
 pub(crate) mod secured;
-pub(crate) mod streams;
-mod udp;
 
-/// What one segment of loopback carries of a stream, also under TLS: its MTU is 65,536 bytes, 72 of them for IPv6, TCP and
-/// its timestamps, and four records take 22 each (RFC 8446 section 5.2).
+/// The bytes of a stream that one loopback segment carries, also under TLS. Its MTU is 65,536 bytes, 72 of them for
+/// IPv6, TCP and its timestamps; four TLS records take 22 each (RFC 8446 section 5.2).
 pub(crate) const SEGMENT: usize = (65_536 - 72) - 4 * 22;
+
+/// A carrier that can run the engine `E`.
+#[async_trait]
+pub(crate) trait Carries<E>: Footprint + 'static {
+    /// Opens a connection, verifies the peer, and runs the engine over it.
+    ///
+    /// # Errors
+    /// A limit cannot be used, or the connection or its handshake failed.
+    async fn connect(peer: &Peer, limits: &Limits) -> Result<Box<dyn Connection>, Error>;
+
+    /// Listens for connections to run the engine over.
+    ///
+    /// # Errors
+    /// A limit or the identity cannot be used, or the address cannot be bound.
+    fn listen(bind: &Bind, limits: &Limits) -> Result<Box<dyn Listener>, Error>;
+}
 
 /// A byte stream in both directions.
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for S {}
 
-/// The client's half of a protocol over any byte stream.
+/// The server half of an engine over any byte stream.
 #[async_trait]
-pub(crate) trait ClientEngine: Send + Sync + 'static {
-    /// Makes the protocol's own handshake, if it has one.
-    async fn client(stream: impl Stream, wire: Wire, limits: &Limits) -> Result<Box<dyn Connection>, Error>;
-}
+pub(crate) trait ServerEngine: FromLimits + Clone + Send + Sync + 'static {
+    /// The identifiers that TLS offers and accepts in ALPN, the preferred one first. Cleartext does without.
+    const ALPN: &'static [&'static str];
 
-/// The server's half.
-#[async_trait]
-pub(crate) trait ServerEngine: Send + Sync + 'static {
-    /// Whether a client that knows nothing of ALPN is served. One that offers other protocols never is.
+    /// Whether TLS clients without ALPN are served. A client that offers other identifiers never is.
     const SERVES_WITHOUT_ALPN: bool = false;
 
-    /// Makes the protocol's own handshake, if it has one.
+    /// Completes the engine's own handshake, if it has one.
+    ///
+    /// # Errors
+    /// The client does not speak the protocol, or the stream broke.
     async fn server(
+        &self,
         stream: impl Stream,
-        wire: Wire,
-        limits: &Limits,
+        info: StreamInfo,
         guards: &Guards,
     ) -> Result<Box<dyn Session>, Error>;
 }
 
-/// What is known about the carrier of a connection.
+/// The client half of an engine over any byte stream.
+#[async_trait]
+pub(crate) trait ClientEngine: ServerEngine {
+    /// Completes the engine's own handshake, if it has one.
+    ///
+    /// # Errors
+    /// The server does not speak the protocol, or the stream broke.
+    async fn client(&self, stream: impl Stream, info: StreamInfo) -> Result<Box<dyn Connection>, Error>;
+}
+
+/// The facts about the carrier of a byte stream.
 #[derive(Debug)]
-pub(crate) struct Wire {
+pub(crate) struct StreamInfo {
     probe: Probe,
     alpn: Option<String>,
     cipher: Option<String>,
 }
 
-impl Wire {
-    /// No carrier that anything is known of.
-    pub(crate) fn unknown() -> Self {
-        Self { probe: Probe::unknown(), alpn: None, cipher: None }
+impl StreamInfo {
+    /// The facts about a stream in cleartext.
+    pub(crate) fn cleartext(probe: Probe) -> Self {
+        Self { probe, alpn: None, cipher: None }
     }
 
-    /// What holds back the end of a write that the next one goes on from.
+    /// The cork of the stream's socket.
     pub(crate) fn cork(&self) -> Cork {
         self.probe.cork()
     }
@@ -73,7 +100,7 @@ impl Wire {
     }
 }
 
-impl Linked for Wire {
+impl LinkSource for StreamInfo {
     fn link(&self) -> Link {
         Link { alpn: self.alpn.clone(), cipher: self.cipher.clone(), ..self.probe.tcp() }
     }

@@ -1,65 +1,71 @@
-//! TCP as it is.
+//! TCP in cleartext.
 
-use std::{marker::PhantomData, net::SocketAddr};
+use std::net::SocketAddr;
 
 use async_trait::async_trait;
-use tokio::net::{TcpListener, TcpStream};
+use record::{End, Limits, Term};
 
-use super::{ClientEngine, ServerEngine, Wire};
+use super::{Carries, ClientEngine, ServerEngine, StreamInfo};
 use crate::{
-    Bind, Connection, Error, Guards, Handshake, Limits, Listener, Peer,
-    socket::{self, Probe},
+    Bind, Connection, Error, Guards, Handshake, Listener, Peer, Shape,
+    footprint::Footprint,
+    settings::FromLimits as _,
+    socket::{Acceptor, Probe, TcpOptions, dial},
 };
 
-/// Opens a connection and runs the engine over it.
-pub(crate) async fn connect<E: ClientEngine>(
-    peer: &Peer,
-    limits: &Limits,
-) -> Result<Box<dyn Connection>, Error> {
-    let stream = socket::dial(peer.addr, limits).await?;
-    let wire = wire(&stream);
-    E::client(stream, wire, limits).await
+/// The carrier that hands the bytes of an engine to TCP.
+pub(crate) struct Plain;
+
+impl Footprint for Plain {
+    /// Nothing: the buffers of a socket are the kernel's.
+    fn footprint(_: &Limits, _: End, _: Shape) -> Vec<Term> {
+        Vec::new()
+    }
 }
 
-/// Listens for connections to run the engine over.
+#[async_trait]
+impl<E: ClientEngine> Carries<E> for Plain {
+    async fn connect(peer: &Peer, limits: &Limits) -> Result<Box<dyn Connection>, Error> {
+        let engine = E::from_limits(limits)?;
+        let stream = dial(peer.addr, &TcpOptions::from_limits(limits)?).await?;
+        let info = StreamInfo::cleartext(Probe::new(&stream));
+        engine.client(stream, info).await
+    }
+
+    fn listen(bind: &Bind, limits: &Limits) -> Result<Box<dyn Listener>, Error> {
+        listen::<E>(bind, limits)
+    }
+}
+
+/// Listens for connections to run an engine over that may have no client half.
+///
+/// # Errors
+/// A limit cannot be used, or the address cannot be bound.
 pub(crate) fn listen<E: ServerEngine>(bind: &Bind, limits: &Limits) -> Result<Box<dyn Listener>, Error> {
-    let socket = socket::listen(bind.addr, limits)?;
-    let addr = socket.local_addr().map_err(|source| Error::Listen { addr: bind.addr, source })?;
-    Ok(Box::new(PlainListener::<E> {
-        socket,
-        addr,
-        limits: limits.clone(),
-        guards: bind.guards.clone(),
-        engine: PhantomData,
-    }))
-}
-
-fn wire(stream: &TcpStream) -> Wire {
-    Wire { probe: Probe::new(stream), alpn: None, cipher: None }
+    let engine = E::from_limits(limits)?;
+    let acceptor = Acceptor::bind(bind.addr, &TcpOptions::from_limits(limits)?)?;
+    Ok(Box::new(PlainListener { acceptor, engine, guards: bind.guards.clone() }))
 }
 
 struct PlainListener<E> {
-    socket: TcpListener,
-    addr: SocketAddr,
-    limits: Limits,
+    acceptor: Acceptor,
+    engine: E,
     guards: Guards,
-    engine: PhantomData<E>,
 }
 
 #[async_trait]
 impl<E: ServerEngine> Listener for PlainListener<E> {
     fn local_addr(&self) -> SocketAddr {
-        self.addr
+        self.acceptor.local_addr()
     }
 
     async fn accept(&self) -> Result<Handshake, Error> {
-        let (stream, _) =
-            self.socket.accept().await.map_err(|source| Error::Listen { addr: self.addr, source })?;
-        let (limits, guards) = (self.limits.clone(), self.guards.clone());
+        let stream = self.acceptor.accept().await?;
+        let (engine, guards) = (self.engine.clone(), self.guards.clone());
         Ok(Box::pin(async move {
             stream.set_nodelay(true).map_err(Error::handshake)?;
-            let wire = wire(&stream);
-            E::server(stream, wire, &limits, &guards).await
+            let info = StreamInfo::cleartext(Probe::new(&stream));
+            engine.server(stream, info, &guards).await
         }))
     }
 }

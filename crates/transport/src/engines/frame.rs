@@ -1,7 +1,7 @@
-//! The head of a request or response on the baseline rows: a small frame before the body.
+//! The head of a request or response on the raw engines: a small frame before the body.
 //!
-//! Four bytes of length, big-endian, then that many bytes of JSON. It says how long the body is, which is
-//! all that ends it.
+//! A frame is four bytes of length, big-endian, then that many bytes of JSON. The head announces the length of the
+//! body, since nothing else ends it.
 
 use http::{Method, Request, Response, StatusCode, Uri};
 use serde::{Deserialize, Serialize};
@@ -9,19 +9,23 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use crate::{BodyLength, Error};
 
-/// The largest head that is read, in bytes; what longhaul sends is under 200.
+/// The largest head that is accepted, in bytes; those that longhaul sends have less than 200.
 const MAX_HEAD: u32 = 16 << 10;
 
+/// The head of a request.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct RequestHead {
     method: String,
     target: String,
+    /// The length of the body, in bytes.
     pub(crate) length: u64,
 }
 
+/// The head of a response.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct ResponseHead {
     status: u16,
+    /// The length of the body, in bytes.
     pub(crate) length: u64,
 }
 
@@ -34,6 +38,10 @@ impl RequestHead {
         }
     }
 
+    /// The request with its body.
+    ///
+    /// # Errors
+    /// The method or the target is malformed.
     pub(crate) fn request<B>(&self, protocol: &'static str, body: B) -> Result<Request<B>, Error> {
         let method: Method = self.method.parse().map_err(|e| Error::protocol(protocol, e))?;
         let target: Uri = self.target.parse().map_err(|e| Error::protocol(protocol, e))?;
@@ -48,6 +56,10 @@ impl ResponseHead {
         Self { status: response.status().as_u16(), length: announced(response.extensions()) }
     }
 
+    /// The response with its body.
+    ///
+    /// # Errors
+    /// The status is not possible.
     pub(crate) fn response<B>(&self, protocol: &'static str, body: B) -> Result<Response<B>, Error> {
         let status = StatusCode::from_u16(self.status).map_err(|e| Error::protocol(protocol, e))?;
         let mut response = Response::new(body);
@@ -60,29 +72,35 @@ fn announced(extensions: &http::Extensions) -> u64 {
     extensions.get().map_or(0, |BodyLength(length)| *length)
 }
 
-/// The frame of a head.
+/// Encodes a head as a frame.
+///
+/// # Errors
+/// The head is too long for a frame.
 pub(crate) fn encode(protocol: &'static str, head: &impl Serialize) -> Result<Vec<u8>, Error> {
     let json = serde_json::to_vec(head).map_err(|e| Error::protocol(protocol, e))?;
     let length = u32::try_from(json.len()).map_err(|e| Error::protocol(protocol, e))?;
     Ok([&length.to_be_bytes()[..], &json].concat())
 }
 
-/// Reads a head; `None` when the stream ended in good order before it.
+/// Reads a head. Returns `None` if the stream ended in good order before it.
+///
+/// # Errors
+/// The stream broke, or the head is too long or malformed.
 pub(crate) async fn read<H: for<'a> Deserialize<'a>>(
     protocol: &'static str,
     stream: &mut (impl AsyncRead + Unpin),
 ) -> Result<Option<H>, Error> {
     let broken = |error| Error::protocol(protocol, error);
     let mut length = [0; 4];
-    let began = stream.read(&mut length).await.map_err(broken)?;
-    if began == 0 {
+    let first = stream.read(&mut length).await.map_err(broken)?;
+    if first == 0 {
         return Ok(None);
     }
-    stream.read_exact(&mut length[began..]).await.map_err(broken)?;
+    stream.read_exact(&mut length[first..]).await.map_err(broken)?;
     let length = u32::from_be_bytes(length);
     if length > MAX_HEAD {
-        let reason = format!("a head of {length} bytes is over the {MAX_HEAD} that are read");
-        return Err(Error::Protocol { protocol, reason });
+        let reason = format!("a head of {length} bytes exceeds the {MAX_HEAD} that are accepted");
+        return Err(Error::protocol(protocol, reason));
     }
     let mut json = vec![0; length as usize];
     stream.read_exact(&mut json).await.map_err(broken)?;

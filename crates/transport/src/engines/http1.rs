@@ -8,115 +8,143 @@ use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use hyper::{body::Incoming as Received, client, server, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use record::{End, H1_BUFFER, Limits, Term};
 use tokio::sync::{Mutex, oneshot};
 use tracing::debug;
 
 use crate::{
-    Body, Connection, End, Error, Guards, Incoming, Limits, Link, MIN_H1_BUFFER, Responder, Session, Shape,
-    Term,
-    carriers::{ClientEngine, ServerEngine, Stream, Wire},
-    session::{Arrivals, Closing, Driven, Linked as _},
+    Body, Connection, Error, Guards, Incoming, Link, Responder, Session, Shape,
+    carriers::{ClientEngine, ServerEngine, Stream, StreamInfo},
+    footprint::{Footprint, kib},
+    session::{Arrivals, CloseSignal, DrivenSession, LinkSource as _},
+    settings::{FromLimits, bytes},
     tasks::Tasks,
 };
 
-/// What errors call this protocol.
+/// The protocol's name in errors.
 const PROTOCOL: &str = "HTTP/1.1";
 
 /// The engine of the `h1c` and `h1` rows.
-pub(crate) struct Http1;
+#[derive(Clone)]
+pub(crate) struct Http1 {
+    /// The bytes that hyper reads at once, and gathers for one write (`max_buf_size`).
+    buffer: usize,
+}
+
+impl FromLimits for Http1 {
+    fn from_limits(limits: &Limits) -> Result<Self, Error> {
+        Ok(Self { buffer: bytes(limits, &H1_BUFFER)? })
+    }
+}
 
 #[async_trait]
 impl ClientEngine for Http1 {
-    async fn client(stream: impl Stream, wire: Wire, limits: &Limits) -> Result<Box<dyn Connection>, Error> {
+    async fn client(&self, stream: impl Stream, info: StreamInfo) -> Result<Box<dyn Connection>, Error> {
         let (requests, connection) = client::conn::http1::Builder::new()
-            .max_buf_size(buffer(limits))
+            .max_buf_size(self.buffer)
             .handshake(TokioIo::new(stream))
             .await
             .map_err(Error::handshake)?;
         let tasks = Tasks::default();
         tasks.spawn(async {
-            // The error also reaches whoever waits for the response, or reads its body.
+            // The error also reaches the exchange that waits for a response or reads its body.
             if let Err(error) = connection.await {
                 debug!("{PROTOCOL}: {error}");
             }
         });
-        Ok(Box::new(Http1Connection { requests: Mutex::new(requests), wire, _tasks: tasks }))
+        Ok(Box::new(Http1Connection { requests: Mutex::new(requests), info, _tasks: tasks }))
     }
 }
 
-/// hyper pulls a chunk when its queue has room, and queues it by reference: a sender holds buffers for heads
-/// alone. A receiver's buffer is read into while one piece of it waits to be taken and another is taken.
-pub(crate) fn footprint(limits: &Limits, end: End, shape: Shape) -> Vec<Term> {
-    let (bytes, reason) = match end {
-        End::Sender => (
-            2 * HEAD_BUFFER,
-            "2 × 16 KiB a connection, for heads (INIT_BUFFER_SIZE and its growth in hyper's proto/h1/io.rs)",
-        ),
-        End::Receiver => (
-            3 * buffer(limits) as u64,
-            "3 × h1-buffer a connection: read into, waiting, being taken (max_buf_size, and the body channel of hyper, which holds one piece)",
-        ),
-    };
-    let mut terms = vec![Term::new("HTTP/1.1 buffers", bytes * shape.connections(), reason)];
-    if end == End::Sender {
-        let queued = (buffer(limits) as u64 + shape.chunk) * shape.connections();
-        terms.extend(shape.held(queued, "h1-buffer and a chunk a connection, queued for one writev"));
-    }
-    terms
-}
-
-/// What a head takes, on the way in or out.
+/// The buffer of a head that is sent or received.
 const HEAD_BUFFER: u64 = 16 << 10;
+
+/// The head buffers of a sender: hyper's own, and its growth.
+const HEAD_BUFFERS: u64 = 2;
+
+/// The receive buffers of a connection.
+const RECEIVE_BUFFERS: u64 = 3;
+
+impl Footprint for Http1 {
+    /// hyper pulls a chunk when its queue has room, and queues it by reference: a sender holds buffers for heads alone.
+    /// A receiver's buffer is read into while one piece of it waits and another is being consumed.
+    fn footprint(limits: &Limits, end: End, shape: Shape) -> Vec<Term> {
+        let (buffer, flag) = (limits.bytes(&H1_BUFFER), H1_BUFFER.flag);
+        let (bytes, reason) = match end {
+            End::Sender => (
+                HEAD_BUFFERS * HEAD_BUFFER,
+                format!(
+                    "{HEAD_BUFFERS} × {} a connection, for heads (INIT_BUFFER_SIZE and its growth in \
+                     hyper's proto/h1/io.rs)",
+                    kib(HEAD_BUFFER)
+                ),
+            ),
+            End::Receiver => (
+                buffer.saturating_mul(RECEIVE_BUFFERS),
+                format!(
+                    "{RECEIVE_BUFFERS} × {flag} a connection: one being filled, one waiting, one being \
+                     consumed (max_buf_size, and the body channel of hyper, which holds one piece)"
+                ),
+            ),
+        };
+        let mut terms = vec![shape.term("HTTP/1.1 buffers", bytes, reason)];
+        if end == End::Sender {
+            let queued = buffer.saturating_add(shape.chunk_bytes());
+            let reason = format!("{flag} and a chunk a connection, queued for one writev");
+            terms.extend(shape.payload_in_flight(queued, reason));
+        }
+        terms
+    }
+}
 
 #[async_trait]
 impl ServerEngine for Http1 {
+    /// Registered by RFC 7301 section 6.
+    const ALPN: &'static [&'static str] = &["http/1.1"];
+
     async fn server(
+        &self,
         stream: impl Stream,
-        wire: Wire,
-        limits: &Limits,
+        info: StreamInfo,
         guards: &Guards,
     ) -> Result<Box<dyn Session>, Error> {
         let mut builder = server::conn::http1::Builder::new();
         builder
-            .max_buf_size(buffer(limits))
+            .max_buf_size(self.buffer)
             .max_header_size(guards.header_bytes as usize)
             .max_headers(guards.header_count)
             .timer(TokioTimer::new())
             .header_read_timeout(guards.header_timeout);
-        Ok(Driven::start(1, wire, |arrivals, closing| drive(builder, stream, arrivals, closing)))
+        Ok(DrivenSession::start(1, info, |arrivals, close| drive(builder, stream, arrivals, close)))
     }
 }
 
-/// Drives a server's connection: hyper calls for an answer to each request.
+/// Drives a server's connection: hyper calls a service for the response to each request.
 async fn drive(
     builder: server::conn::http1::Builder,
     stream: impl Stream,
     arrivals: Arrivals,
-    closing: Closing,
+    close: CloseSignal,
 ) {
     let arriving = arrivals.clone();
     let service = service_fn(move |request| arrive(arriving.clone(), request));
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let end = tokio::select! {
         end = connection.as_mut() => end,
-        () = closing.notified() => {
+        () = close.notified() => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
     };
     if let Err(error) = end {
-        // Nobody waits once the session is dropped.
+        // This fails only once the session is dropped.
         let _ = arrivals.send(Err(Error::protocol(PROTOCOL, error))).await;
     }
 }
 
-fn buffer(limits: &Limits) -> usize {
-    usize::try_from(limits.h1_buffer.max(MIN_H1_BUFFER)).unwrap_or(usize::MAX)
-}
-
 struct Http1Connection {
     requests: Mutex<client::conn::http1::SendRequest<Body>>,
-    wire: Wire,
+    info: StreamInfo,
     _tasks: Tasks,
 }
 
@@ -135,11 +163,11 @@ impl Connection for Http1Connection {
     }
 
     fn link(&self) -> Link {
-        self.wire.link()
+        self.info.link()
     }
 }
 
-/// A server is asked for the path, and told the host in a header (RFC 9112 section 3.2.1).
+/// Reduces the target of a request to its path, and moves the host into a header (RFC 9112 section 3.2.1).
 fn origin_form(request: &mut Request<Body>) -> Result<(), Error> {
     let malformed = |error: http::Error| Error::protocol(PROTOCOL, error);
     if let Some(authority) = request.uri().authority() {
@@ -151,18 +179,18 @@ fn origin_form(request: &mut Request<Body>) -> Result<(), Error> {
     Ok(())
 }
 
+/// A body that is being received.
 fn received(body: Received) -> Body {
     body.map_err(|error| Error::truncated(error).into()).boxed_unsync()
 }
 
-/// Hands a request over to the session, and the session's response to hyper.
+/// Hands a request to the session, and the session's response to hyper.
 async fn arrive(arrivals: Arrivals, request: Request<Received>) -> Result<Response<Body>, Error> {
-    let gone = || Error::Protocol { protocol: PROTOCOL, reason: "the request was left unanswered".into() };
+    let unanswered = || Error::protocol(PROTOCOL, "the request was left unanswered");
     let (responder, response) = oneshot::channel();
-    let incoming =
-        Incoming { request: request.map(received), responder: Box::new(Http1Responder(responder)) };
-    arrivals.send(Ok(incoming)).await.map_err(|_| gone())?;
-    response.await.map_err(|_| gone())
+    let incoming = Incoming::new(request.map(received), Box::new(Http1Responder(responder)));
+    arrivals.send(Ok(incoming)).await.map_err(|_| unanswered())?;
+    response.await.map_err(|_| unanswered())
 }
 
 struct Http1Responder(oneshot::Sender<Response<Body>>);
@@ -170,9 +198,7 @@ struct Http1Responder(oneshot::Sender<Response<Body>>);
 #[async_trait]
 impl Responder for Http1Responder {
     async fn respond(self: Box<Self>, response: Response<Body>) -> Result<(), Error> {
-        self.0.send(response).map_err(|_| Error::Protocol {
-            protocol: PROTOCOL,
-            reason: "the client was gone before the response".into(),
-        })
+        let gone = |_| Error::protocol(PROTOCOL, "the client closed before the response");
+        self.0.send(response).map_err(gone)
     }
 }

@@ -1,9 +1,9 @@
-//! What protocols make of requests, responses and bodies: over any byte stream, and for HTTP/3 over streams of QUIC.
+//! The protocols on top of a carrier: over any byte stream, or over the streams of QUIC.
 
-pub(crate) mod frame;
-mod gather;
+mod frame;
 pub(crate) mod http1;
 pub(crate) mod http2;
 pub(crate) mod http3;
 pub(crate) mod raw;
-mod turns;
+pub(crate) mod raw_quic;
+mod send;

@@ -1,6 +1,7 @@
-//! The baseline over a byte stream: a small head, then the body as it is.
+//! The baseline over a byte stream: a small head, then the bytes of the body.
 
 use std::{
+    io,
     pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll, ready},
@@ -12,70 +13,92 @@ use futures_util::future::try_join;
 use http::{Request, Response};
 use http_body::Frame;
 use http_body_util::BodyExt as _;
+use record::{End, Limits, Term};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf},
     sync::{Mutex, OwnedMutexGuard},
 };
 
-use super::frame::{self, RequestHead, ResponseHead};
+use super::{
+    frame::{self, RequestHead, ResponseHead},
+    send::{self, BodySink},
+};
 use crate::{
-    Body, BodyError, Connection, End, Error, Guards, Incoming, Limits, Link, Responder, Session, Shape, Term,
-    carriers::{ClientEngine, ServerEngine, Stream, Wire},
-    session::Linked as _,
+    Body, BodyError, Connection, Error, Guards, Incoming, Link, Responder, Session, Shape,
+    carriers::{ClientEngine, ServerEngine, Stream, StreamInfo},
+    footprint::{Footprint, kib},
+    session::LinkSource as _,
+    settings::FromLimits,
 };
 
-/// How much one read of a body asks for. What fills it is taken without asking epoll before the next, and on
-/// loopback 64 KiB are there more often than 128: `tcp` moves 7,900 instead of 6,850 MiB/s.
+/// The bytes that one read of a body asks for. A read that fills the buffer is followed by another without a call to
+/// epoll. On loopback 64 KiB are available more often than 128: `tcp` moves 7,900 instead of 6,850 MiB/s.
 const READ: usize = 64 << 10;
 
-/// What errors call this protocol.
+/// The read buffers of a connection, which alternate.
+const BUFFERS: u64 = 2;
+
+/// The protocol's name in errors.
 const PROTOCOL: &str = "raw stream";
 
 /// The engine of the `tcp` and `tls` rows.
+#[derive(Clone)]
 pub(crate) struct Raw;
+
+impl FromLimits for Raw {
+    /// No limit matters here.
+    fn from_limits(_: &Limits) -> Result<Self, Error> {
+        Ok(Self)
+    }
+}
 
 #[async_trait]
 impl ClientEngine for Raw {
-    async fn client(stream: impl Stream, wire: Wire, _: &Limits) -> Result<Box<dyn Connection>, Error> {
-        Ok(Box::new(RawLink::new(stream, wire)))
+    async fn client(&self, stream: impl Stream, info: StreamInfo) -> Result<Box<dyn Connection>, Error> {
+        Ok(Box::new(RawLink::new(stream, info)))
     }
 }
 
 #[async_trait]
 impl ServerEngine for Raw {
+    /// A name of our own: this is no registered protocol.
+    const ALPN: &'static [&'static str] = &["longhaul-tls"];
+
     async fn server(
+        &self,
         stream: impl Stream,
-        wire: Wire,
-        _: &Limits,
+        info: StreamInfo,
         _: &Guards,
     ) -> Result<Box<dyn Session>, Error> {
-        Ok(Box::new(RawLink::new(stream, wire)))
+        Ok(Box::new(RawLink::new(stream, info)))
     }
 }
 
-/// Reads of a body take turns in two buffers: what the sink still has, and what is being read.
-pub(crate) fn footprint(end: End, shape: Shape) -> Vec<Term> {
-    match end {
-        End::Sender => Vec::new(),
-        End::Receiver => {
-            let bytes = 2 * READ as u64 * shape.connections();
-            vec![Term::new("read buffers", bytes, "2 × 64 KiB a connection: one at the sink, one being read")]
+impl Footprint for Raw {
+    fn footprint(_: &Limits, end: End, shape: Shape) -> Vec<Term> {
+        match end {
+            End::Sender => Vec::new(),
+            End::Receiver => {
+                let size = kib(READ as u64);
+                let reason = format!("{BUFFERS} × {size} a connection: one at the sink, one being read");
+                vec![shape.term("read buffers", BUFFERS * READ as u64, reason)]
+            }
         }
     }
 }
 
-/// One connection, which carries one exchange after the other.
+/// A connection of either end, which carries one exchange after the other.
 struct RawLink<S> {
     read: Arc<Mutex<Reader<S>>>,
     write: Arc<Mutex<WriteHalf<S>>>,
-    wire: Wire,
+    info: StreamInfo,
 }
 
 impl<S: Stream> RawLink<S> {
-    fn new(stream: S, wire: Wire) -> Self {
+    fn new(stream: S, info: StreamInfo) -> Self {
         let (read, write) = tokio::io::split(stream);
         let read = Reader { stream: read, buffer: BytesMut::new(), unread: 0 };
-        Self { read: Arc::new(Mutex::new(read)), write: Arc::new(Mutex::new(write)), wire }
+        Self { read: Arc::new(Mutex::new(read)), write: Arc::new(Mutex::new(write)), info }
     }
 }
 
@@ -87,13 +110,13 @@ impl<S: Stream> Connection for RawLink<S> {
         let head = frame::encode(PROTOCOL, &RequestHead::of(&request))?;
         let send = send(&mut write, head, request.into_body());
         let (_, head) = try_join(send, read.head::<ResponseHead>()).await?;
-        let head = head.ok_or_else(|| Error::Truncated("the peer closed without a response".into()))?;
+        let head = head.ok_or_else(|| Error::truncated("the peer closed without a response"))?;
         read.unread = head.length;
         head.response(PROTOCOL, RawBody(read).boxed_unsync())
     }
 
     fn link(&self) -> Link {
-        self.wire.link()
+        self.info.link()
     }
 }
 
@@ -105,11 +128,11 @@ impl<S: Stream> Session for RawLink<S> {
         read.unread = head.length;
         let request = head.request(PROTOCOL, RawBody(read).boxed_unsync())?;
         let responder = Box::new(RawResponder(self.write.clone()));
-        Ok(Some(Incoming { request, responder }))
+        Ok(Some(Incoming::new(request, responder)))
     }
 
     fn link(&self) -> Link {
-        self.wire.link()
+        self.info.link()
     }
 }
 
@@ -123,37 +146,43 @@ impl<S: Stream> Responder for RawResponder<S> {
     }
 }
 
-async fn send<S: Stream>(write: &mut WriteHalf<S>, head: Vec<u8>, mut body: Body) -> Result<(), Error> {
-    let broken = |error| Error::protocol(PROTOCOL, error);
+async fn send<S: Stream>(write: &mut WriteHalf<S>, head: Vec<u8>, body: Body) -> Result<(), Error> {
     write.write_all(&head).await.map_err(broken)?;
-    while let Some(frame) = body.frame().await {
-        let frame = match frame {
-            Ok(frame) => frame,
-            Err(error) => {
-                // The length was announced, so ending early is how the peer learns of it.
-                let _ = write.shutdown().await;
-                return Err(Error::body(&error));
-            }
-        };
-        if let Ok(chunk) = frame.into_data() {
-            write.write_all(&chunk).await.map_err(broken)?;
-        }
-    }
-    write.flush().await.map_err(broken)
+    send::send(write, body).await
 }
 
+fn broken(error: io::Error) -> Error {
+    Error::protocol(PROTOCOL, error)
+}
+
+impl<S: Stream> BodySink for WriteHalf<S> {
+    async fn send(&mut self, chunk: Bytes) -> Result<(), Error> {
+        self.write_all(&chunk).await.map_err(broken)
+    }
+
+    async fn finish(&mut self) -> Result<(), Error> {
+        self.flush().await.map_err(broken)
+    }
+
+    /// Closes the stream: the head announced a length, so the peer notices an early end.
+    async fn abort(&mut self) {
+        let _ = self.shutdown().await;
+    }
+}
+
+/// The receiving half, with the state of the body that is being read.
 struct Reader<S> {
     stream: ReadHalf<S>,
     buffer: BytesMut,
-    /// What is left to read of the current body.
+    /// The bytes of the current body that are still to be read.
     unread: u64,
 }
 
 impl<S: Stream> Reader<S> {
     async fn head<H: for<'a> serde::Deserialize<'a>>(&mut self) -> Result<Option<H>, Error> {
         if self.unread > 0 {
-            let reason = format!("{} bytes of the body before were never read", self.unread);
-            return Err(Error::Protocol { protocol: PROTOCOL, reason });
+            let reason = format!("{} bytes of the previous body were never read", self.unread);
+            return Err(Error::protocol(PROTOCOL, reason));
         }
         frame::read(PROTOCOL, &mut self.stream).await
     }
@@ -162,13 +191,13 @@ impl<S: Stream> Reader<S> {
         if self.unread == 0 {
             return Poll::Ready(None);
         }
-        // The sink has let go of the piece before, so this takes its place again instead of allocating.
+        // The sink has dropped the previous piece by now, so this reuses its memory instead of allocating.
         self.buffer.reserve(READ);
         let limit = self.unread.min(READ as u64);
         let mut stream = (&mut self.stream).take(limit);
         let read = ready!(pin!(stream.read_buf(&mut self.buffer)).poll(cx));
         Poll::Ready(Some(match read {
-            Ok(0) => Err(Error::Truncated(format!("{} bytes were still to come", self.unread))),
+            Ok(0) => Err(Error::truncated(format!("{} bytes were still to come", self.unread))),
             Ok(length) => {
                 self.unread -= length as u64;
                 Ok(self.buffer.split().freeze())
@@ -178,7 +207,7 @@ impl<S: Stream> Reader<S> {
     }
 }
 
-/// A body as it arrives. It keeps the reader until it is dropped.
+/// A body that is being received. It holds the reader until it is dropped.
 struct RawBody<S>(OwnedMutexGuard<Reader<S>>);
 
 impl<S: Stream> http_body::Body for RawBody<S> {

@@ -1,8 +1,8 @@
-//! Systems without Linux's socket options.
+//! Stand-ins for systems without the socket options of Linux.
 
 use std::os::fd::BorrowedFd;
 
-use crate::TcpStats;
+use record::TcpStats;
 
 pub(crate) fn tcp_stats(_socket: BorrowedFd<'_>) -> Option<TcpStats> {
     None

@@ -1,4 +1,4 @@
-//! TCP_INFO and SO_MEMINFO: the project's one module with unsafe code.
+//! TCP_INFO and SO_MEMINFO, in the only module with unsafe code.
 #![allow(unsafe_code)]
 
 use std::{
@@ -6,9 +6,9 @@ use std::{
     os::fd::{AsRawFd, BorrowedFd},
 };
 
-use crate::TcpStats;
+use record::TcpStats;
 
-/// How many values SO_MEMINFO gives (SK_MEMINFO_VARS in linux/sock_diag.h).
+/// The number of values that SO_MEMINFO yields (SK_MEMINFO_VARS in linux/sock_diag.h).
 const MEMINFO_VALUES: usize = 9;
 
 /// The positions of the bytes allocated for receiving and for sending (SK_MEMINFO_RMEM_ALLOC and
@@ -17,7 +17,7 @@ const RECEIVE: usize = 0;
 const SEND: usize = 2;
 const QUEUED: usize = 5;
 
-/// What TCP has counted for the connection of `socket`.
+/// The counters of the TCP connection of `socket`.
 pub(crate) fn tcp_stats(socket: BorrowedFd<'_>) -> Option<TcpStats> {
     // SAFETY: tcp_info is plain integers, for which all zeroes are valid.
     let info: libc::tcp_info = unsafe { option(socket, libc::IPPROTO_TCP, libc::TCP_INFO) }?;
@@ -41,7 +41,7 @@ pub(crate) fn socket_memory_bytes(socket: BorrowedFd<'_>) -> Option<u64> {
 /// Reads a socket option into a `T` that starts as zeroes: older kernels write fewer bytes.
 ///
 /// # Safety
-/// All zeroes must be a valid `T`, as must whatever the kernel writes for this option.
+/// All zeroes must be a valid `T`, and so must the bytes that the kernel writes for this option.
 unsafe fn option<T>(socket: BorrowedFd<'_>, level: i32, name: i32) -> Option<T> {
     let mut value = MaybeUninit::<T>::zeroed();
     let mut length = libc::socklen_t::try_from(mem::size_of::<T>()).ok()?;
@@ -49,6 +49,6 @@ unsafe fn option<T>(socket: BorrowedFd<'_>, level: i32, name: i32) -> Option<T> 
     let result = unsafe {
         libc::getsockopt(socket.as_raw_fd(), level, name, value.as_mut_ptr().cast(), &raw mut length)
     };
-    // SAFETY: zeroes, or what the kernel wrote, as the caller promised.
+    // SAFETY: zeroes, or bytes that the kernel wrote, both of which the caller vouches for.
     (result == 0).then(|| unsafe { value.assume_init() })
 }

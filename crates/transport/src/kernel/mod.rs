@@ -1,6 +1,6 @@
-//! What the kernel knows about a socket and only tells through options that no safe wrapper reads.
+//! Facts about a socket that the kernel states only through options without a safe wrapper.
 //!
-//! Linux only; elsewhere nothing is known.
+//! Linux only; on other systems nothing is known.
 
 #[cfg(target_os = "linux")]
 mod linux;

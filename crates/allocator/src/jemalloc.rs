@@ -1,0 +1,142 @@
+//! The global allocator, its exported settings, and questions to jemalloc. All unsafe code of the crate is here.
+#![allow(
+    unsafe_code,
+    reason = "jemalloc is a C library: it reads an exported pointer and answers through pointers"
+)]
+
+use std::{
+    ffi::{CStr, CString, c_char, c_int, c_uint},
+    io,
+    mem::size_of,
+    ptr,
+};
+
+use tikv_jemalloc_sys::mallctl;
+
+use crate::{
+    Allocator, Error, Slabs,
+    settings::{SETTINGS_C, SLAB_RANGE},
+};
+
+/// glibc's malloc gives each large frame back to the kernel and faults it in again, which halves HTTP/2.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+/// The pointer that jemalloc reads its settings through.
+///
+/// jemalloc defines the symbol weakly, and this definition replaces it. tikv-jemalloc-sys prefixes all symbols with
+/// `_rjem_` unless its feature `unprefixed_malloc_on_supported_platforms` is on; nothing here turns it on.
+#[used]
+// SAFETY: the name belongs to jemalloc, which declares it as `const char *`. `Configuration` has the layout of that
+// pointer, and the string behind it is static, ends in a NUL and is never written.
+#[unsafe(export_name = "_rjem_malloc_conf")]
+static MALLOC_CONF: Configuration = Configuration(SETTINGS_C.as_ptr());
+
+/// A pointer to a constant C string.
+#[repr(transparent)]
+struct Configuration(*const c_char);
+
+// SAFETY: the only value points to `SETTINGS_C`, which is static and never written.
+unsafe impl Sync for Configuration {}
+
+/// Asks jemalloc for its version and its settings in force.
+///
+/// # Errors
+///
+/// An [`Error`] if this jemalloc lacks one of the settings.
+pub fn in_force() -> Result<Allocator, Error> {
+    Ok(Allocator {
+        version: version()?,
+        narenas: read::<c_uint>("opt.narenas")?,
+        tcache_nslots_small_max: read::<c_uint>("opt.tcache_nslots_small_max")?,
+        tcache_nslots_large: read::<c_uint>("opt.tcache_nslots_large")?,
+        dirty_decay_ms: read::<isize>("opt.dirty_decay_ms")?,
+        muzzy_decay_ms: read::<isize>("opt.muzzy_decay_ms")?,
+        slab_sizes: slab_sizes()?,
+        // A C `bool`, read as the byte that it is.
+        background_thread: read::<u8>("opt.background_thread")? != 0,
+    })
+}
+
+/// The version without the commit of a release: "5.3.1" of "5.3.1-0-g81034ce1".
+fn version() -> Result<String, Error> {
+    let text = read::<Text>("version")?.0;
+    if text.is_null() {
+        return Err(Error { name: "version".into(), source: io::ErrorKind::InvalidData.into() });
+    }
+    // SAFETY: `mallctl` answered with a pointer to the version, a string literal of jemalloc.
+    let text = unsafe { CStr::from_ptr(text) }.to_string_lossy();
+    Ok(text.split("-0-g").next().unwrap_or(&text).to_owned())
+}
+
+/// The slabs of the size classes in [`SLAB_RANGE`]. jemalloc has no `opt.slab_sizes`, but tells each bin's slab size.
+fn slab_sizes() -> Result<Vec<Slabs>, Error> {
+    let page = read::<usize>("arenas.page")?;
+    let mut all: Vec<Slabs> = Vec::new();
+    let mut below = 0;
+    for bin in 0..read::<c_uint>("arenas.nbins")? {
+        let size = read::<usize>(&format!("arenas.bin.{bin}.size"))?;
+        let pages = read::<usize>(&format!("arenas.bin.{bin}.slab_size"))? / page;
+        match all.last_mut() {
+            Some(last) if last.greatest == below && last.pages == pages => last.greatest = size,
+            _ if SLAB_RANGE.contains(&size) => all.push(Slabs { least: below + 1, greatest: size, pages }),
+            _ => {}
+        }
+        below = size;
+    }
+    Ok(all)
+}
+
+/// A type of jemalloc's values of which every bit pattern is valid.
+///
+/// # Safety
+///
+/// `mallctl` writes any bytes into a value of this type. It must hold no reference, and allow them all.
+unsafe trait Value: Copy {
+    /// The value before jemalloc has answered.
+    const EMPTY: Self;
+}
+
+/// A string of jemalloc's.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+struct Text(*const c_char);
+
+// SAFETY: an integer allows all bit patterns.
+unsafe impl Value for u8 {
+    const EMPTY: Self = 0;
+}
+// SAFETY: as above.
+unsafe impl Value for c_uint {
+    const EMPTY: Self = 0;
+}
+// SAFETY: as above.
+unsafe impl Value for usize {
+    const EMPTY: Self = 0;
+}
+// SAFETY: as above.
+unsafe impl Value for isize {
+    const EMPTY: Self = 0;
+}
+// SAFETY: a raw pointer allows all bit patterns; who dereferences it must know where it came from.
+unsafe impl Value for Text {
+    const EMPTY: Self = Self(ptr::null());
+}
+
+/// The value called `name` in jemalloc's `mallctl` namespace.
+fn read<T: Value>(name: &str) -> Result<T, Error> {
+    let fail = |source| Error { name: name.to_owned(), source };
+    let terminated = CString::new(name).map_err(|error| fail(error.into()))?;
+    let mut value = T::EMPTY;
+    let mut length = size_of::<T>();
+    // SAFETY: the name ends in a NUL; `value` and `length` live through the call, and jemalloc writes at most `length`
+    // bytes, of which `T` allows all. It writes nothing of ours, as there is no new value.
+    let code: c_int =
+        unsafe { mallctl(terminated.as_ptr(), (&raw mut value).cast(), &raw mut length, ptr::null_mut(), 0) };
+    match code {
+        0 if length == size_of::<T>() => Ok(value),
+        // A value of another length is another type than this crate reads.
+        0 => Err(fail(io::ErrorKind::InvalidData.into())),
+        code => Err(fail(io::Error::from_raw_os_error(code))),
+    }
+}

@@ -1,0 +1,98 @@
+//! The global allocator of the program longhaul: jemalloc, with settings that decide speed and memory compiled in.
+//!
+//! Linking this crate sets the allocator of the whole program. Libraries must not depend on it: a program that embeds
+//! them chooses its own allocator. A program that calls nothing of this crate links it by
+//! `use longhaul_allocator as _;`.
+//!
+//! jemalloc reads [`SETTINGS`] at its first allocation, before `main`. The file `/etc/_rjem_malloc.conf` and the
+//! environment variable `_RJEM_MALLOC_CONF` override them, so [`in_force`] asks jemalloc and repeats no constant.
+//!
+//! # Example
+//!
+//! ```
+//! let allocator = longhaul_allocator::in_force()?;
+//! assert_eq!(allocator.narenas, 1);
+//! println!("{allocator}"); // jemalloc 5.3.1 narenas:1,…
+//! # Ok::<(), longhaul_allocator::Error>(())
+//! ```
+
+mod jemalloc;
+mod settings;
+
+use std::{fmt, io};
+
+pub use jemalloc::in_force;
+pub use settings::SETTINGS;
+
+/// A description of jemalloc and of its settings in force.
+///
+/// It prints as `jemalloc VERSION SETTINGS`, with the settings in the syntax of jemalloc's `malloc_conf`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Allocator {
+    /// The version, without the commit where it is a release: "5.3.1".
+    pub version: String,
+    /// The number of arenas.
+    pub narenas: u32,
+    /// The most freed small pieces of one size that a thread keeps to itself.
+    pub tcache_nslots_small_max: u32,
+    /// The most freed large pieces of one size that a thread keeps to itself.
+    pub tcache_nslots_large: u32,
+    /// Milliseconds until unused dirty pages are purged; −1 means never.
+    pub dirty_decay_ms: isize,
+    /// Milliseconds until unused muzzy pages are purged; −1 means never.
+    pub muzzy_decay_ms: isize,
+    /// The slabs of the size classes that [`SETTINGS`] set.
+    pub slab_sizes: Vec<Slabs>,
+    /// Whether a thread of jemalloc's own purges pages.
+    pub background_thread: bool,
+}
+
+impl fmt::Display for Allocator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "jemalloc {} narenas:{},tcache_nslots_small_max:{},tcache_nslots_large:{},dirty_decay_ms:{},\
+             muzzy_decay_ms:{},slab_sizes:",
+            self.version,
+            self.narenas,
+            self.tcache_nslots_small_max,
+            self.tcache_nslots_large,
+            self.dirty_decay_ms,
+            self.muzzy_decay_ms
+        )?;
+        for (i, slabs) in self.slab_sizes.iter().enumerate() {
+            write!(f, "{}{slabs}", if i == 0 { "" } else { "|" })?;
+        }
+        write!(f, ",background_thread:{}", self.background_thread)
+    }
+}
+
+/// Consecutive size classes whose slabs have one size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Slabs {
+    /// The least size of a piece, in bytes: one more than the next smaller size class.
+    pub least: usize,
+    /// The greatest size of a piece, in bytes.
+    pub greatest: usize,
+    /// The pages of a slab.
+    pub pages: usize,
+}
+
+impl fmt::Display for Slabs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}:{}", self.least, self.greatest, self.pages)
+    }
+}
+
+/// A value that jemalloc does not tell.
+#[derive(Debug, thiserror::Error)]
+#[error("jemalloc does not tell {name}")]
+#[non_exhaustive]
+pub struct Error {
+    /// The name of the value in jemalloc's `mallctl` namespace.
+    pub name: String,
+    /// The error number that `mallctl` returned.
+    pub source: io::Error,
+}

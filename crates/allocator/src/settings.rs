@@ -1,0 +1,37 @@
+//! The settings of jemalloc, each with its reason. All figures were measured with longhaul.
+
+use std::{ffi::CStr, ops::RangeInclusive};
+
+/// [`SETTINGS`] as jemalloc reads them.
+const TERMINATED: &str = concat!(
+    // Each end of a transfer runs on one thread. A further arena would only keep more freed pages.
+    "narenas:1",
+    // A thread kept 20 freed HTTP/2 frames, which took 0.5 MiB more and, as they fell out of the cache, 7 % of the
+    // goodput over TLS.
+    ",tcache_nslots_small_max:8",
+    ",tcache_nslots_large:2",
+    // Returning freed pages to the kernel at once is what makes glibc's malloc slow here: it halves HTTP/2.
+    ",dirty_decay_ms:1000",
+    ",muzzy_decay_ms:0",
+    // An HTTP/2 receiver of 4 KiB chunks alternates between pieces of 5 to 8 KiB. By default their slabs have several
+    // sizes, and the pages that one size left free did not fit the other: 0.8 MiB.
+    ",slab_sizes:4097-8192:10",
+    // A background thread would take time on a pinned core at moments of its own.
+    ",background_thread:false",
+    "\0"
+);
+
+/// Piece sizes, in bytes, whose slabs `slab_sizes` sets.
+pub(crate) const SLAB_RANGE: RangeInclusive<usize> = 4097..=8192;
+
+/// [`SETTINGS`] as a C string.
+pub(crate) const SETTINGS_C: &CStr = match CStr::from_bytes_with_nul(TERMINATED.as_bytes()) {
+    Ok(settings) => settings,
+    Err(_) => panic!("the settings end in their only NUL"),
+};
+
+/// The settings that are compiled into the program, in the syntax of jemalloc's `malloc_conf`.
+pub const SETTINGS: &str = match SETTINGS_C.to_str() {
+    Ok(settings) => settings,
+    Err(_) => panic!("the settings are a str"),
+};

@@ -1,0 +1,144 @@
+//! The one derivation: records become rows, findings and, where bodies have several sizes, a proof.
+
+use record::Record;
+
+use crate::{Ceilings, Finding, FindingKind, Gate, Proof, Row, Verdict, conditions, row};
+
+/// Everything that is concluded from one set of records.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Analysis<'a> {
+    /// One row per series, in the order of their first appearance.
+    pub rows: Vec<Row<'a>>,
+    /// The findings, those of each row together.
+    pub findings: Vec<Finding>,
+    /// The proof of constant memory, if the records hold one.
+    pub proof: Option<Proof>,
+    /// Remarks on the conditions of the runs.
+    pub notes: Vec<String>,
+}
+
+impl<'a> Analysis<'a> {
+    /// Analyses records without ceilings.
+    pub fn of(records: &'a [Record]) -> Self {
+        Self::against(records, None)
+    }
+
+    /// Analyses records, and holds them against ceilings.
+    pub fn against(records: &'a [Record], ceilings: Option<&Ceilings>) -> Self {
+        let mut rows = Row::all(records);
+        let mut findings: Vec<Finding> = rows.iter().flat_map(Row::findings).collect();
+        if let Some(ceilings) = ceilings {
+            let gate = Gate::over(&rows, records, ceilings);
+            findings.extend(gate.findings.into_iter().filter(|finding| {
+                // Failed runs and budgets are found without ceilings, too.
+                let is_known = matches!(finding.kind, FindingKind::OverBudget | FindingKind::Failed);
+                !is_known && finding.kind.verdict() != Verdict::Good
+            }));
+        }
+        row::rank(&mut rows, &findings);
+        let proof = Proof::among(records);
+        Self { rows, findings, proof, notes: conditions::core_distance(records).into_iter().collect() }
+    }
+
+    /// The findings about one row.
+    pub fn findings_of<'s>(&'s self, row: &Row<'_>) -> impl Iterator<Item = &'s Finding> + use<'s, 'a> {
+        let (case, series) = (row.key.to_string(), row.key.without_body().to_string());
+        self.findings.iter().filter(move |finding| finding.case == case || finding.case == series)
+    }
+
+    /// The worst finding about one row.
+    pub fn worst_of(&self, row: &Row<'_>) -> Option<FindingKind> {
+        self.findings_of(row).map(|finding| finding.kind).min()
+    }
+
+    /// The verdict on all runs, without the proof's.
+    pub fn verdict(&self) -> Verdict {
+        self.findings.iter().map(|finding| finding.kind.verdict()).min().unwrap_or(Verdict::Good)
+    }
+
+    /// The verdict on all runs and on the proof, if there is one.
+    pub fn verdict_with_proof(&self) -> Verdict {
+        self.proof.iter().map(Proof::verdict).fold(self.verdict(), Verdict::min)
+    }
+
+    /// The verdict as a sentence: the proof's first, then the number of findings of each kind.
+    pub fn sentence(&self) -> String {
+        let conclusion = self.proof.as_ref().map(|proof| proof.sentence().to_owned());
+        let found = (!self.findings.is_empty()).then(|| self.count());
+        let parts: Vec<String> = conclusion.into_iter().chain(found).collect();
+        if parts.is_empty() {
+            return "Every run ended well, and every end kept within its memory budget.".into();
+        }
+        parts.join(" ")
+    }
+
+    /// The number of findings of each kind, as a sentence.
+    fn count(&self) -> String {
+        let count = |kinds: &[FindingKind], one: &str, many: &str| match self
+            .findings
+            .iter()
+            .filter(|finding| kinds.contains(&finding.kind))
+            .count()
+        {
+            0 => None,
+            1 => Some(format!("1 {one}")),
+            n => Some(format!("{n} {many}")),
+        };
+        use FindingKind::*;
+        let parts = [
+            count(&[WrongBytes], "run delivered wrong bytes", "runs delivered wrong bytes"),
+            count(
+                &[OverBudget],
+                "end took more memory than its budget",
+                "ends took more memory than their budgets",
+            ),
+            count(
+                &[OverCeiling, OverSlope],
+                "end took more memory than its ceiling",
+                "ends took more memory than their ceilings",
+            ),
+            count(&[Unclear], "ceiling is unclear", "ceilings are unclear"),
+            count(&[Failed], "run failed", "runs failed"),
+        ];
+        parts.into_iter().flatten().collect::<Vec<_>>().join(", ") + "."
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use record::{End, FaultKind, Purpose};
+
+    use super::*;
+    use crate::tests::{failed, run, with, with_peak};
+
+    fn over(protocol: &str) -> Record {
+        with_peak(run(protocol), End::Receiver, 300 << 20)
+    }
+
+    #[test]
+    fn wrong_bytes_count_before_memory_and_memory_before_failure() {
+        let timeout = failed("h2", FaultKind::Timeout);
+        assert_eq!(Analysis::of(std::slice::from_ref(&timeout)).verdict(), Verdict::RunFailed);
+        assert_eq!(Analysis::of(&[timeout, over("h1")]).verdict(), Verdict::MemoryOver);
+        let wrong = [failed("h2", FaultKind::Integrity), over("h1")];
+        assert_eq!(Analysis::of(&wrong).verdict(), Verdict::IntegrityFailed);
+    }
+
+    #[test]
+    fn an_end_that_grows_on_purpose_is_no_finding() {
+        let control = with(over("h1c"), |record| record.purpose = Some(Purpose::Control));
+        let records = [run("h1"), control];
+        let analysis = Analysis::of(&records);
+        assert_eq!((analysis.findings.len(), analysis.rows[1].is_control), (0, true));
+        assert_eq!(Analysis::of(&[over("h1c")]).verdict(), Verdict::MemoryOver);
+    }
+
+    #[test]
+    fn the_sentence_counts_what_was_found() {
+        let records = [over("h2"), failed("h3", FaultKind::Protocol)];
+        let sentence = Analysis::of(&records).sentence();
+        assert_eq!(sentence, "1 end took more memory than its budget, 1 run failed.");
+        assert!(Analysis::of(&[run("h2")]).sentence().starts_with("Every run ended well"));
+    }
+}

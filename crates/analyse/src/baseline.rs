@@ -1,0 +1,134 @@
+//! Ratios to the baseline: of rows of one session, or of rows made in turns.
+
+use std::{borrow::Cow, collections::HashMap};
+
+use record::Record;
+use stats::Spread;
+
+use crate::{Series, SeriesKey, series::is_control};
+
+/// Goodput over that of the same transfer without HTTP.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct BaselineRatio {
+    /// The baseline's protocol.
+    pub baseline: Cow<'static, str>,
+    /// The ratios of the pairs of runs.
+    pub ratio: Spread,
+}
+
+/// The baselines among series, by what their cases have in common with the rows that are read against them.
+pub(crate) struct Baselines<'s, 'a> {
+    by_key: HashMap<(SeriesKey, &'s str), &'s Series<'a>>,
+}
+
+impl<'s, 'a> Baselines<'s, 'a> {
+    pub(crate) fn among(series: &'s [Series<'a>], records: &[Record]) -> Self {
+        let keyed = |series: &'s Series<'a>| {
+            let first = *series.records.first()?;
+            let is_baseline = first.facts().baseline.is_none() && !is_control(first, records);
+            is_baseline.then(|| ((series.key.without_protocol(), first.case.protocol.as_str()), series))
+        };
+        Self { by_key: series.iter().filter_map(keyed).collect() }
+    }
+
+    /// The ratio of a series to its baseline, if there are pairs of runs.
+    pub(crate) fn ratio(&self, series: &Series<'a>) -> Option<BaselineRatio> {
+        let baseline = series.records.first()?.facts().baseline?;
+        let base = self.by_key.get(&(series.key.without_protocol(), baseline.as_ref()))?;
+        let ratios: Vec<f64> =
+            paired(&base.records, &series.records).iter().map(|(base, mine)| mine / base).collect();
+        Some(BaselineRatio { baseline, ratio: Spread::of(&ratios)? })
+    }
+}
+
+/// The goodputs of runs of two series that may be divided: those of one round of one session; else, if the runs of both
+/// alternate in time, those that followed each other.
+pub fn paired(base: &[&Record], other: &[&Record]) -> Vec<(f64, f64)> {
+    let goodput = |record: &Record| record.goodput_bytes_per_s.filter(|_| record.is_ok());
+    let rounds: HashMap<(&str, u32), f64> = base
+        .iter()
+        .filter_map(|record| Some(((record.run_id.as_str(), record.round), goodput(record)?)))
+        .collect();
+    let of_one_round =
+        |record: &&Record| Some((*rounds.get(&(record.run_id.as_str(), record.round))?, goodput(record)?));
+    let pairs: Vec<_> = other.iter().filter_map(of_one_round).collect();
+    if !pairs.is_empty() {
+        return pairs;
+    }
+    let turns = in_turns(base, other).unwrap_or_default();
+    turns.into_iter().filter_map(|(base, other)| Some((goodput(base)?, goodput(other)?))).collect()
+}
+
+/// The runs of two series in pairs, if in the order of time each pair has one of either.
+fn in_turns<'r>(base: &[&'r Record], other: &[&'r Record]) -> Option<Vec<(&'r Record, &'r Record)>> {
+    let mut runs: Vec<(&'r Record, bool)> = base.iter().map(|record| (*record, true)).collect();
+    runs.extend(other.iter().map(|record| (*record, false)));
+    runs.sort_by(|a, b| a.0.started_at.cmp(&b.0.started_at));
+    let pair = |pair: &[(&'r Record, bool)]| match pair {
+        [(base, true), (other, false)] | [(other, false), (base, true)] => Some((*base, *other)),
+        _ => None,
+    };
+    runs.chunks(2).map(pair).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        Analysis,
+        tests::{run, runs, with},
+    };
+
+    fn ratio(records: &[Record], row: usize) -> Option<BaselineRatio> {
+        Analysis::of(records).rows[row].of_baseline.clone()
+    }
+
+    #[test]
+    fn the_ratio_is_taken_round_by_round() {
+        // The machine halves its speed in the second round; the ratio stays.
+        let records = [runs("tcp", &[10.0, 5.0]), runs("h2c", &[8.0, 4.0])].concat();
+        let ratio = ratio(&records, 1).unwrap();
+        assert_eq!(
+            (ratio.baseline.as_ref(), ratio.ratio),
+            ("tcp", Spread { median: 0.8, least: 0.8, most: 0.8 })
+        );
+    }
+
+    #[test]
+    fn rows_of_another_session_are_no_baseline() {
+        let other = |record: Record| with(record, |record| record.run_id = "another".into());
+        let base: Vec<Record> = runs("tcp", &[10.0, 5.0]).into_iter().map(other).collect();
+        assert_eq!(ratio(&[base, runs("h2c", &[8.0, 4.0])].concat(), 1), None);
+    }
+
+    #[test]
+    fn sessions_made_in_turns_are_paired_by_time() {
+        let time = |minute: usize| format!("2026-11-23T00:{minute:02}:00Z");
+        let session = |protocol: &str, minute: usize, goodput: f64| {
+            with(run(protocol), |record| {
+                record.run_id = format!("{protocol} {minute}");
+                record.started_at = time(minute);
+                record.goodput_bytes_per_s = Some(goodput);
+            })
+        };
+        let turns =
+            [session("tcp", 0, 10.0), session("h2c", 1, 8.0), session("h2c", 2, 4.0), session("tcp", 3, 5.0)];
+        let spread = ratio(&turns, 1).unwrap().ratio;
+        assert_eq!((spread.least, spread.most), (0.8, 0.8));
+        let apart = [&turns[..1], &turns[3..], &turns[1..3]].concat().into_iter().enumerate();
+        let blocks: Vec<Record> =
+            apart.map(|(minute, record)| with(record, |record| record.started_at = time(minute))).collect();
+        assert_eq!(ratio(&blocks, 1), None, "first all of one, then all of the other");
+    }
+
+    #[test]
+    fn an_invented_protocol_is_read_against_the_baseline_that_its_record_names() {
+        let mut pigeon = run("pigeon");
+        let mut facts = record::ProtocolFacts::of("h1c");
+        facts.name = "pigeon".into();
+        pigeon.protocol = Some(facts);
+        pigeon.goodput_bytes_per_s = Some((1_u64 << 30) as f64);
+        assert_eq!(ratio(&[run("tcp"), pigeon], 1).unwrap().ratio.median, 0.5);
+    }
+}

@@ -1,0 +1,358 @@
+//! The file of ceilings: how much memory which end of which case may take.
+
+use std::{fmt::Write as _, fs, io, path::Path, path::PathBuf, str::FromStr};
+
+use record::{ByteSize, Case, Direction, End, Protocol, Record};
+use serde::{Deserialize, Deserializer, de::Error as _};
+use toml::Spanned;
+
+use crate::SeriesKey;
+
+/// A file of ceilings.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ceilings {
+    ceiling: Vec<Spanned<Ceiling>>,
+    /// The records that peaks are compared with.
+    pub drift: Option<Drift>,
+    /// The line of each ceiling, from 1.
+    #[serde(skip)]
+    lines: Vec<usize>,
+}
+
+/// The bounds of some ends. If several ceilings match, the one with the fewest `*` counts.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ceiling {
+    protocol: Pattern<String>,
+    #[serde(default)]
+    direction: Pattern<Direction>,
+    #[serde(default)]
+    chunk: Pattern<ByteSize>,
+    #[serde(default)]
+    end: Pattern<End>,
+    /// The highest peak RSS.
+    #[serde(default, deserialize_with = "size")]
+    pub peak_rss: Option<ByteSize>,
+    /// The most that peak RSS may rise per GiB of body.
+    #[serde(default, deserialize_with = "size")]
+    pub slope: Option<ByteSize>,
+    /// Whether the growth must stay within the budget that the record states.
+    #[serde(default)]
+    pub budget: bool,
+}
+
+/// The distance that peaks may have from those of other records, up or down.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Drift {
+    /// A file of records or a folder of results, relative to the file of ceilings.
+    pub records: PathBuf,
+    /// The distance.
+    pub band: Band,
+}
+
+/// A size, or a share of the value that is compared with.
+#[derive(Clone, Copy, Debug)]
+pub enum Band {
+    /// A number of bytes.
+    Bytes(ByteSize),
+    /// A share, in percent.
+    Percent(f64),
+}
+
+/// Why a file of ceilings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CeilingsError {
+    /// The file cannot be read.
+    #[error("cannot read ceilings {}: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: io::Error,
+    },
+    /// The file is damaged or contradicts itself.
+    #[error("{}:{line}: {reason}", path.display())]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// The number of the line, from 1.
+        line: usize,
+        /// The reason, with the field that it is about.
+        reason: String,
+    },
+    /// The first file of ceilings cannot be written.
+    #[error("cannot write ceilings {}: {source}", path.display())]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: io::Error,
+    },
+}
+
+/// One value, or `*` for all.
+#[derive(Clone, Debug, Default, PartialEq)]
+enum Pattern<T> {
+    #[default]
+    Any,
+    Is(T),
+}
+
+impl<T: PartialEq> Pattern<T> {
+    fn matches(&self, value: &T) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Is(own) => own == value,
+        }
+    }
+
+    fn overlaps(&self, other: &Self) -> bool {
+        match other {
+            Self::Any => true,
+            Self::Is(value) => self.matches(value),
+        }
+    }
+
+    fn is_any(&self) -> bool {
+        matches!(self, Self::Any)
+    }
+}
+
+impl Ceilings {
+    /// Reads a file of ceilings. `known` are the records that it is for: their protocols may be named, besides those of
+    /// this version.
+    ///
+    /// # Errors
+    /// The file cannot be read, is damaged, or contradicts itself; the error names file, line and field.
+    pub fn read(path: &Path, known: &[Record]) -> Result<Self, CeilingsError> {
+        let text = fs::read_to_string(path)
+            .map_err(|source| CeilingsError::Unreadable { path: path.to_owned(), source })?;
+        Self::parse(&text, known).map_err(|(line, reason)| CeilingsError::Invalid {
+            path: path.to_owned(),
+            line,
+            reason,
+        })
+    }
+
+    fn parse(text: &str, known: &[Record]) -> Result<Self, (usize, String)> {
+        let line = |at: usize| text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1;
+        let mut ceilings: Self = toml::from_str(text)
+            .map_err(|error| (error.span().map_or(1, |span| line(span.start)), error.message().to_owned()))?;
+        ceilings.lines = ceilings.ceiling.iter().map(|ceiling| line(ceiling.span().start)).collect();
+        ceilings.assert_sound(known)?;
+        Ok(ceilings)
+    }
+
+    fn assert_sound(&self, known: &[Record]) -> Result<(), (usize, String)> {
+        let all: Vec<_> = self.lines.iter().copied().zip(self.ceiling.iter().map(Spanned::get_ref)).collect();
+        for (index, (line, ceiling)) in all.iter().enumerate() {
+            ceiling.assert_complete(known).map_err(|reason| (*line, reason))?;
+            if let Some((first, _)) = all[..index].iter().find(|(_, other)| ceiling.rivals(other)) {
+                let reason = format!(
+                    "ceiling: contradicts the one of line {first}: both hold for the same end of a case, and neither names it \
+                     more exactly"
+                );
+                return Err((*line, reason));
+            }
+        }
+        Ok(())
+    }
+
+    /// The ceiling for one end of a case, and its number.
+    pub(crate) fn of(&self, case: &Case, end: End) -> Option<(usize, &Ceiling)> {
+        let all = self.ceiling.iter().map(Spanned::get_ref).enumerate();
+        all.filter(|(_, ceiling)| ceiling.matches(case, end)).min_by_key(|(_, ceiling)| ceiling.wildcards())
+    }
+
+    /// The highest peak RSS of one end of a case, in bytes.
+    pub fn peak_rss(&self, case: &Case, end: End) -> Option<u64> {
+        self.of(case, end)?.1.peak_rss.map(|size| size.0)
+    }
+
+    /// The lines of the ceilings whose numbers are not among `used`.
+    pub(crate) fn unused(&self, used: &[usize]) -> Vec<usize> {
+        let all = self.lines.iter().enumerate();
+        all.filter(|(number, _)| !used.contains(number)).map(|(_, line)| *line).collect()
+    }
+}
+
+impl Ceiling {
+    fn assert_complete(&self, known: &[Record]) -> Result<(), String> {
+        let Pattern::Is(name) = &self.protocol else { return self.assert_bound() };
+        let is_known =
+            Protocol::by_name(name).is_some() || known.iter().any(|record| record.case.protocol == *name);
+        if is_known { self.assert_bound() } else { Err(format!("protocol: unknown protocol '{name}'")) }
+    }
+
+    fn assert_bound(&self) -> Result<(), String> {
+        if self.peak_rss.is_none() && self.slope.is_none() && !self.budget {
+            return Err("peak_rss, slope or budget = true: one of them must be given".into());
+        }
+        Ok(())
+    }
+
+    fn matches(&self, case: &Case, end: End) -> bool {
+        self.protocol.matches(&case.protocol)
+            && self.direction.matches(&case.direction)
+            && self.chunk.matches(&case.chunk.into())
+            && self.end.matches(&end)
+    }
+
+    fn wildcards(&self) -> usize {
+        let any = [self.protocol.is_any(), self.direction.is_any(), self.chunk.is_any(), self.end.is_any()];
+        any.into_iter().filter(|any| *any).count()
+    }
+
+    /// Whether some end of some case has both as its most exact ceiling.
+    fn rivals(&self, other: &Self) -> bool {
+        self.wildcards() == other.wildcards()
+            && self.protocol.overlaps(&other.protocol)
+            && self.direction.overlaps(&other.direction)
+            && self.chunk.overlaps(&other.chunk)
+            && self.end.overlaps(&other.end)
+    }
+}
+
+impl<'a, T: FromStr<Err: std::fmt::Display>> Deserialize<'a> for Pattern<T> {
+    fn deserialize<D: Deserializer<'a>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text == "*" { Ok(Self::Any) } else { text.parse().map(Self::Is).map_err(D::Error::custom) }
+    }
+}
+
+fn size<'a, D: Deserializer<'a>>(deserializer: D) -> Result<Option<ByteSize>, D::Error> {
+    String::deserialize(deserializer)?.parse().map(Some).map_err(D::Error::custom)
+}
+
+impl<'a> Deserialize<'a> for Band {
+    fn deserialize<D: Deserializer<'a>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let percent = text.strip_suffix('%').map(|number| number.trim().parse::<f64>());
+        match percent {
+            None => text.parse().map(Self::Bytes).map_err(D::Error::custom),
+            Some(Ok(percent)) if percent > 0.0 && percent.is_finite() => Ok(Self::Percent(percent)),
+            Some(_) => {
+                Err(D::Error::custom(format!("band '{text}' must be a size or a percentage such as 10%")))
+            }
+        }
+    }
+}
+
+/// The margin of [`suggest`] over the peaks seen: the program's own pages vary by a MiB between machines.
+const MARGIN: u64 = 4;
+
+/// Suggested ceilings are multiples of this, in bytes.
+const STEP: u64 = 512 << 10;
+
+/// The text of a first file of ceilings: for each end of each protocol, direction and chunk size, the highest peak of
+/// all runs that are no controls, and a quarter. Returns the text and the number of ceilings.
+pub fn suggest(records: &[Record]) -> (String, usize) {
+    let measured = records.iter().filter(|record| !crate::series::is_control(record, records));
+    let cell = |record: &Record| {
+        let mut key = SeriesKey::of(record).without_body();
+        key.case.axes.clear();
+        (key.label, key.peer) = (None, None);
+        key
+    };
+    let mut text = "# The highest peak RSS that was seen and a quarter, rounded up to 512 KiB.\n".to_owned();
+    let mut written = 0;
+    for series in crate::series::group(measured, cell) {
+        let Some(case) = series.records.first().map(|record| &record.case) else { continue };
+        for end in End::ALL {
+            let peaks = series.records.iter().filter_map(|record| record.end(end)?.memory.peak_rss_bytes);
+            let Some(peak) = peaks.max() else { continue };
+            let ceiling = ByteSize((peak + peak / MARGIN).next_multiple_of(STEP));
+            // Writing to a string cannot fail.
+            let _ = write!(
+                text,
+                "\n[[ceiling]]\nprotocol = \"{}\"\ndirection = \"{}\"\nchunk = \"{}\"\nend = \"{end}\"\npeak_rss = \"{ceiling}\"\n",
+                case.protocol, case.direction, case.chunk,
+            );
+            written += 1;
+        }
+    }
+    (text, written)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::{run, with, with_peak};
+
+    fn error(text: &str) -> (usize, String) {
+        Ceilings::parse(text, &[]).unwrap_err()
+    }
+
+    #[test]
+    fn the_most_exact_ceiling_counts() {
+        let text = r#"
+            [[ceiling]]
+            protocol = "*"
+            budget = true
+            [[ceiling]]
+            protocol = "h3"
+            end = "receiver"
+            peak_rss = "16MiB"
+            [[ceiling]]
+            protocol = "h3"
+            direction = "up"
+            chunk = "64KiB"
+            end = "receiver"
+            slope = "1MiB"
+        "#;
+        let ceilings = Ceilings::parse(text, &[]).unwrap();
+        let number = |protocol: &str, end| ceilings.of(&Case::new(protocol), end).unwrap().0;
+        assert_eq!([number("h1", End::Sender), number("h3", End::Sender)], [0, 0]);
+        assert_eq!(number("h3", End::Receiver), 2);
+        assert_eq!(ceilings.unused(&[0, 2]), [5]);
+    }
+
+    #[test]
+    fn mistakes_are_named_by_line_and_field() {
+        let (line, message) = error("[[ceiling]]\nprotocol = \"h9\"\npeak_rss = \"1MiB\"\n");
+        assert!(line == 1 && message.contains("unknown protocol 'h9'"), "{line}: {message}");
+        let (line, message) = error("[[ceiling]]\nprotocol = \"h2\"\npeak = \"1MiB\"\n");
+        assert!(line == 3 && message.contains("unknown field `peak`"), "{line}: {message}");
+        let (line, message) = error("[[ceiling]]\nprotocol = \"h2\"\n\npeak_rss = \"lots\"\n");
+        assert!(line == 4 && message.contains("'lots' is not a size"), "{line}: {message}");
+        let (line, message) = error("[[ceiling]]\nprotocol = \"h2\"\n");
+        assert!(line == 1 && message.contains("one of them must be given"), "{line}: {message}");
+        let (_, message) = error("ceiling = []\n[drift]\nrecords = \"x\"\nband = \"-3%\"\n");
+        assert!(message.contains("a percentage such as 10%"), "{message}");
+    }
+
+    #[test]
+    fn a_protocol_that_only_the_records_know_may_have_a_ceiling() {
+        let text = "[[ceiling]]\nprotocol = \"pigeon\"\nbudget = true\n";
+        assert!(Ceilings::parse(text, &[]).is_err());
+        assert!(Ceilings::parse(text, &[run("pigeon")]).is_ok());
+    }
+
+    #[test]
+    fn ceilings_that_contradict_each_other_are_refused() {
+        let same = "[[ceiling]]\nprotocol = \"h2\"\nbudget = true\n".repeat(2);
+        let (line, message) = error(&same);
+        assert!(line == 4 && message.contains("contradicts the one of line 1"), "{line}: {message}");
+        let crossing = "[[ceiling]]\nprotocol = \"h2\"\ndirection = \"up\"\nbudget = true\n\
+                        [[ceiling]]\nprotocol = \"h2\"\nend = \"sender\"\nbudget = true\n";
+        assert!(error(crossing).1.contains("neither names it more exactly"));
+        let apart = "[[ceiling]]\nprotocol = \"h2\"\ndirection = \"up\"\nbudget = true\n\
+                     [[ceiling]]\nprotocol = \"h2\"\ndirection = \"down\"\nbudget = true\n";
+        assert!(Ceilings::parse(apart, &[]).is_ok());
+    }
+
+    #[test]
+    fn suggested_ceilings_parse_and_learn_nothing_from_controls() {
+        let control = with(with_peak(run("h1c"), End::Receiver, 900 << 20), |r| {
+            r.purpose = Some(record::Purpose::Control)
+        });
+        let records = [run("h1c"), with_peak(run("h1c"), End::Sender, 9 << 20), control];
+        let (text, written) = suggest(&records);
+        let ceilings = Ceilings::parse(&text, &[]).unwrap();
+        assert_eq!(written, 2);
+        assert_eq!(ceilings.peak_rss(&Case::new("h1c"), End::Sender), Some((9 << 20) + (5 << 19)));
+        assert_eq!(ceilings.peak_rss(&Case::new("h1c"), End::Receiver), Some(10 << 20));
+    }
+}

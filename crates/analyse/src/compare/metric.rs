@@ -1,0 +1,95 @@
+//! The figures that are compared: one table entry each.
+
+use record::{End, Record};
+use serde::{Serialize, Serializer};
+
+use crate::Verdict;
+
+/// A figure of a run: an entry of [`METRICS`].
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Metric {
+    /// The name with its unit.
+    pub name: &'static str,
+    /// The name of its threshold; metrics of one kind share it.
+    pub threshold: &'static str,
+    /// The least share of the base by which it must change to count, unless a threshold is given.
+    pub default_threshold: f64,
+    /// Whether more of it is better.
+    pub more_is_better: bool,
+    /// The verdict on a candidate that is worse.
+    pub if_worse: Verdict,
+    /// Divides a value to give the unit of the name.
+    unit: f64,
+    /// Digits after the point.
+    digits: usize,
+    value: fn(&Record) -> Option<f64>,
+}
+
+/// All metrics, in the order in which they are shown. 5 % of goodput is the most by which medians of seven rounds differ
+/// from run to run on a machine that is left alone; peaks differ by the same, processor time by more.
+pub static METRICS: &[Metric] = &[
+    Metric {
+        name: "goodput MiB/s",
+        threshold: "goodput",
+        default_threshold: 0.05,
+        more_is_better: true,
+        if_worse: Verdict::Slower,
+        unit: MIB,
+        digits: 0,
+        value: |record| record.goodput_bytes_per_s,
+    },
+    peak_rss("sender's peak RSS MiB", |record| peak(record, End::Sender)),
+    peak_rss("receiver's peak RSS MiB", |record| peak(record, End::Receiver)),
+    cpu("sender's CPU s/GiB", |record| record.end(End::Sender)?.cpu.s_per_gib),
+    cpu("receiver's CPU s/GiB", |record| record.end(End::Receiver)?.cpu.s_per_gib),
+];
+
+const MIB: f64 = (1 << 20) as f64;
+
+const fn peak_rss(name: &'static str, value: fn(&Record) -> Option<f64>) -> Metric {
+    Metric {
+        name,
+        threshold: "rss",
+        default_threshold: 0.05,
+        more_is_better: false,
+        if_worse: Verdict::MemoryOver,
+        unit: MIB,
+        digits: 1,
+        value,
+    }
+}
+
+const fn cpu(name: &'static str, value: fn(&Record) -> Option<f64>) -> Metric {
+    Metric {
+        name,
+        threshold: "cpu",
+        default_threshold: 0.10,
+        more_is_better: false,
+        if_worse: Verdict::Slower,
+        unit: 1.0,
+        digits: 3,
+        value,
+    }
+}
+
+fn peak(record: &Record, end: End) -> Option<f64> {
+    record.end(end)?.memory.peak_rss_bytes.map(|bytes| bytes as f64)
+}
+
+impl Metric {
+    /// The figure of a run that went well; only positive figures have a ratio.
+    pub fn of(&self, record: &Record) -> Option<f64> {
+        (self.value)(record).filter(|value| *value > 0.0 && record.is_ok())
+    }
+
+    /// A value in the unit of the name.
+    pub fn show(&self, value: f64) -> String {
+        format!("{:.*}", self.digits, value / self.unit)
+    }
+}
+
+/// A metric as its name.
+pub(crate) fn name<S: Serializer>(metric: &&'static Metric, serializer: S) -> Result<S::Ok, S::Error> {
+    metric.name.serialize(serializer)
+}

@@ -1,0 +1,150 @@
+//! CSV, one line per run, for spreadsheets and data frames.
+
+use record::{End, EndRecord, Record};
+
+use super::{Format, FormatError, Report};
+
+/// `records.csv`.
+pub(super) struct Csv;
+
+impl Format for Csv {
+    fn name(&self) -> &'static str {
+        "csv"
+    }
+
+    fn describe(&self) -> &'static str {
+        "records.csv, one line per run"
+    }
+
+    fn file(&self) -> &'static str {
+        "records.csv"
+    }
+
+    fn render(&self, report: &Report<'_>) -> Result<String, FormatError> {
+        let failed =
+            |error: Box<dyn std::error::Error + Send + Sync>| FormatError::render(self.file(), error);
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        let of_ends =
+            End::ALL.into_iter().flat_map(|end| END.iter().map(move |(name, _)| format!("{end}_{name}")));
+        let heads = RUN.iter().map(|(name, _)| (*name).to_owned()).chain(of_ends);
+        writer.write_record(heads).map_err(|error| failed(error.into()))?;
+        for record in report.records {
+            writer.write_record(cells(record)).map_err(|error| failed(error.into()))?;
+        }
+        let bytes = writer.into_inner().map_err(|error| failed(error.to_string().into()))?;
+        String::from_utf8(bytes).map_err(|error| failed(error.into()))
+    }
+}
+
+/// The cells of one run. A figure that could not be taken is an empty cell.
+fn cells(record: &Record) -> impl Iterator<Item = String> {
+    let run = RUN.iter().map(|(_, cell)| cell(record));
+    let of_ends = End::ALL
+        .into_iter()
+        .map(|end| record.end(end))
+        .flat_map(|end| END.iter().map(move |(_, cell)| end.and_then(cell)));
+    run.chain(of_ends).map(Option::unwrap_or_default)
+}
+
+fn text(value: impl ToString) -> Option<String> {
+    Some(value.to_string())
+}
+
+fn number(value: Option<impl ToString>) -> Option<String> {
+    value.map(|value| value.to_string())
+}
+
+type Column<T> = (&'static str, fn(&T) -> Option<String>);
+
+/// Columns of the run.
+const RUN: &[Column<Record>] = &[
+    ("case", |r| text(r.case.key())),
+    ("protocol", |r| text(&r.case.protocol)),
+    ("direction", |r| text(r.case.direction)),
+    ("chunk_bytes", |r| text(r.case.chunk.get())),
+    ("body_bytes", |r| text(r.case.body.0)),
+    ("total_bytes", |r| text(r.case.total_bytes())),
+    ("payload", |r| text(&r.case.payload)),
+    ("sink", |r| text(&r.case.sink)),
+    ("connections", |r| text(r.case.connections)),
+    ("streams", |r| text(r.case.streams)),
+    ("reader_rate_bytes_per_s", |r| number(r.case.reader_rate.map(u64::from))),
+    ("limit_rate_bytes_per_s", |r| number(r.case.limit_rate.map(u64::from))),
+    ("run_id", |r| text(&r.run_id)),
+    ("round", |r| text(r.round)),
+    ("started_at", |r| text(&r.started_at)),
+    ("outcome", |r| text(if r.is_ok() { "ok" } else { "error" })),
+    ("error", |r| r.error.as_ref().map(|fault| fault.message.clone())),
+    ("elapsed_s", |r| number(r.elapsed_s)),
+    ("goodput_bytes_per_s", |r| number(r.goodput_bytes_per_s)),
+    ("handshake_s", |r| number(r.handshake_s)),
+    ("first_byte_s", |r| number(r.first_byte_s)),
+    ("digests_match", |r| r.integrity.as_ref().map(|integrity| integrity.matches.to_string())),
+    ("host", |r| r.host.name.clone()),
+    ("cpu", |r| r.host.cpu.clone()),
+    ("kernel", |r| r.host.kernel.clone()),
+    ("version", |r| text(&r.build.version)),
+    ("commit", |r| r.build.commit.clone()),
+    ("carrier", |r| text(r.facts().carrier)),
+    ("http", |r| r.facts().http.map(|http| http.to_string())),
+    ("purpose", |r| r.purpose.map(|purpose| format!("{purpose:?}").to_lowercase())),
+    ("label", |r| r.label.clone()),
+    ("peer", |r| r.peer.clone()),
+];
+
+/// Columns of one end.
+const END: &[Column<EndRecord>] = &[
+    ("bytes", |e| text(e.bytes)),
+    ("baseline_rss_bytes", |e| number(e.memory.baseline_rss_bytes)),
+    ("peak_rss_bytes", |e| number(e.memory.peak_rss_bytes)),
+    ("peak_anon_bytes", |e| number(e.memory.peak_anon_bytes)),
+    ("budget_bytes", |e| number(e.memory.budget_bytes)),
+    ("within_budget", |e| number(e.memory.within_budget)),
+    ("socket_peak_bytes", |e| number(e.memory.socket_peak_bytes)),
+    ("cpu_user_s", |e| number(e.cpu.user_s)),
+    ("cpu_system_s", |e| number(e.cpu.system_s)),
+    ("cpu_s_per_gib", |e| number(e.cpu.s_per_gib)),
+    ("minor_faults", |e| e.faults.as_ref().map(|faults| faults.minor.to_string())),
+    ("voluntary_switches", |e| e.context_switches.as_ref().map(|switches| switches.voluntary.to_string())),
+    ("throughput_p1_bytes_per_s", |e| e.throughput.as_ref().map(|t| t.p1.to_string())),
+    ("throughput_p5_bytes_per_s", |e| e.throughput.as_ref().map(|t| t.p5.to_string())),
+    ("throughput_p50_bytes_per_s", |e| e.throughput.as_ref().map(|t| t.p50.to_string())),
+    ("throughput_p95_bytes_per_s", |e| e.throughput.as_ref().map(|t| t.p95.to_string())),
+    ("chunk_latency_p50_ns", |e| e.chunk_latency.as_ref().map(|l| l.p50.to_string())),
+    ("chunk_latency_p99_ns", |e| e.chunk_latency.as_ref().map(|l| l.p99.to_string())),
+    ("chunk_latency_p999_ns", |e| e.chunk_latency.as_ref().map(|l| l.p999.to_string())),
+    ("chunk_latency_max_ns", |e| e.chunk_latency.as_ref().map(|l| l.max.to_string())),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Analysis, tests::bad_day};
+
+    #[test]
+    fn a_reader_finds_every_run_by_its_column_and_gaps_stay_empty() {
+        let records = bad_day();
+        let analysis = Analysis::of(&records);
+        let text = Csv.render(&Report::new("A run", &records, &analysis)).unwrap();
+        let mut reader = csv::Reader::from_reader(text.as_bytes());
+        let heads = reader.headers().unwrap().clone();
+        let lines: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+        let cell = |line: usize, name: &str| {
+            lines[line].get(heads.iter().position(|head| head == name).unwrap()).unwrap().to_owned()
+        };
+        assert_eq!(lines.len(), records.len());
+        assert_eq!(cell(0, "case"), records[0].case.key().to_string());
+        assert_eq!(
+            (cell(1, "carrier"), cell(1, "http"), cell(1, "purpose")),
+            ("tls".into(), "2".into(), "measure".into())
+        );
+        assert_eq!(cell(0, "sender_peak_rss_bytes"), (8 << 20).to_string());
+        assert_eq!(cell(0, "sender_cpu_user_s"), "");
+        let failed = records.iter().position(|record| record.error.is_some()).unwrap();
+        assert_eq!(
+            (cell(failed, "outcome"), cell(failed, "error")),
+            ("error".into(), "it said \"no\", twice".into())
+        );
+        assert_eq!(cell(failed, "receiver_bytes"), "");
+    }
+}

@@ -1,0 +1,75 @@
+//! The outcome of a gate as text and as JUnit XML.
+
+use quick_junit::{TestCase, TestCaseStatus, TestSuite};
+
+use super::{FormatError, distinct, junit};
+use crate::{Finding, FindingKind, Gate, Verdict};
+
+/// One line per finding, then the counts.
+pub fn gate_text(gate: &Gate) -> String {
+    let lines: String = gate.findings.iter().map(|finding| format!("{}\n", line(finding))).collect();
+    let drift = if gate.compared > 0 {
+        let outside = gate.count(&[FindingKind::Drifted]);
+        format!("; drift: {} compared, {outside} outside the band", gate.compared)
+    } else {
+        String::new()
+    };
+    format!(
+        "{lines}ceilings: {} held, {} exceeded, {} unclear, {} without a counterpart; {} failed runs{drift}\n",
+        gate.held,
+        gate.count(&[FindingKind::OverBudget, FindingKind::OverCeiling, FindingKind::OverSlope]),
+        gate.count(&[FindingKind::Unclear]),
+        gate.count(&[FindingKind::NoCeiling, FindingKind::UnusedCeiling]),
+        gate.count(&[FindingKind::Failed, FindingKind::WrongBytes]),
+    )
+}
+
+fn line(finding: &Finding) -> String {
+    let (case, end) = (&finding.case, finding.end.map_or_else(String::new, |end| format!(" {end}")));
+    let shown = |figure: Option<crate::Figure>| {
+        figure.map_or_else(|| "nothing".to_owned(), |figure| figure.to_string())
+    };
+    let (expected, measured) = (shown(finding.expected), shown(finding.measured));
+    let detail = finding.detail.as_deref().unwrap_or_default();
+    match finding.kind {
+        FindingKind::OverCeiling => {
+            format!("OVER  {case}{end}: expected at most {expected}, measured {measured}{detail}")
+        }
+        FindingKind::OverBudget => {
+            format!("OVER  {case}{end}: expected to grow by at most {expected}, measured {measured}{detail}")
+        }
+        FindingKind::OverSlope => {
+            format!("OVER  {case}{end}: expected at most {expected} MiB per GiB of body, measured {measured}")
+        }
+        FindingKind::Unclear => {
+            format!("UNCLEAR  {case}{end}: expected at most {expected} MiB per GiB of body, {detail}")
+        }
+        FindingKind::Drifted => format!("DRIFT  {case}{end}: {detail}"),
+        FindingKind::New => format!("NEW  {case}{end}: {detail}"),
+        FindingKind::Missing => format!("MISSING  {case}{end}: {detail}"),
+        FindingKind::NoCeiling => format!("NO CEILING  {case}{end}"),
+        FindingKind::UnusedCeiling => format!("NO CASE  {case} {detail}"),
+        FindingKind::Failed | FindingKind::WrongBytes => format!("FAILED  {case}{end}: {detail}"),
+    }
+}
+
+/// One test per case with findings that fail the gate, and one for the bounds that held.
+///
+/// # Errors
+/// The text cannot be written as XML.
+pub fn gate_junit(gate: &Gate) -> Result<String, FormatError> {
+    let failing: Vec<&Finding> =
+        gate.findings.iter().filter(|finding| finding.kind.verdict() != Verdict::Good).collect();
+    let mut suite = TestSuite::new("ceilings");
+    let mut held = TestCase::new("bounds that held", TestCaseStatus::success());
+    held.set_system_out(gate.held.to_string());
+    suite.add_test_case(held);
+    for case in distinct(failing.iter().map(|finding| finding.case.as_str())) {
+        let findings: Vec<&Finding> =
+            failing.iter().copied().filter(|finding| finding.case == case).collect();
+        let mut test = TestCase::new(case, junit::status(&findings));
+        test.set_classname("longhaul.check");
+        suite.add_test_case(test);
+    }
+    junit::xml("longhaul check", std::iter::once(suite))
+}

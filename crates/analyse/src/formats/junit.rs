@@ -1,0 +1,103 @@
+//! JUnit XML, which CI systems show as tests: a case is a test, a breach its failure.
+
+use std::time::Duration;
+
+use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
+use record::{gbit_per_s, mib_per_s};
+
+use super::{Format, FormatError, Report, distinct};
+use crate::{Finding, FindingKind, Row};
+
+/// `junit.xml`.
+pub(super) struct Junit;
+
+impl Format for Junit {
+    fn name(&self) -> &'static str {
+        "junit"
+    }
+
+    fn describe(&self) -> &'static str {
+        "junit.xml, one test per case"
+    }
+
+    fn file(&self) -> &'static str {
+        "junit.xml"
+    }
+
+    fn render(&self, report: &Report<'_>) -> Result<String, FormatError> {
+        let rows = &report.analysis.rows;
+        let protocols = distinct(rows.iter().map(|row| row.case.protocol.as_str()));
+        let suites = protocols.into_iter().map(|protocol| {
+            let mut suite = TestSuite::new(protocol);
+            let rows = rows.iter().filter(|row| row.case.protocol == protocol);
+            suite.add_test_cases(rows.map(|row| test(report, row)));
+            suite
+        });
+        xml(report.title, suites)
+    }
+}
+
+/// The XML of some suites.
+pub(super) fn xml(title: &str, suites: impl Iterator<Item = TestSuite>) -> Result<String, FormatError> {
+    let mut report = quick_junit::Report::new(title);
+    report.add_test_suites(suites);
+    report.to_string().map_err(|error| FormatError::render("junit.xml", error))
+}
+
+fn test(report: &Report<'_>, row: &Row<'_>) -> TestCase {
+    let findings: Vec<&Finding> = report.analysis.findings_of(row).collect();
+    let mut test = TestCase::new(row.key.to_string(), status(&findings));
+    test.set_classname(format!("longhaul.{}", row.case.protocol));
+    let elapsed: f64 = row.records.iter().filter_map(|run| run.elapsed_s).sum();
+    test.set_time(Duration::try_from_secs_f64(elapsed).unwrap_or_default());
+    if let Some(goodput) = row.goodput {
+        let (mib, gbit) = (mib_per_s(goodput.median), gbit_per_s(goodput.median));
+        let runs = row.records.len();
+        test.set_system_out(format!("goodput {mib:.0} MiB/s, {gbit:.2} Gbit/s, median of {runs} runs"));
+    }
+    test
+}
+
+/// A figure over its bound is a failure; a run that could not be measured is an error.
+pub(super) fn status(findings: &[&Finding]) -> TestCaseStatus {
+    let Some(worst) = findings.iter().map(|finding| finding.kind).min() else {
+        return TestCaseStatus::success();
+    };
+    let kind = if worst == FindingKind::Failed { NonSuccessKind::Error } else { NonSuccessKind::Failure };
+    let mut status = TestCaseStatus::non_success(kind);
+    let messages: Vec<String> = findings.iter().map(|finding| finding.describe()).collect();
+    status.set_type(worst.word()).set_message(messages.join("; "));
+    status
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Analysis, tests::bad_day};
+
+    #[test]
+    fn a_breach_is_a_failure_and_a_failed_run_an_error() {
+        let records = bad_day();
+        let analysis = Analysis::of(&records);
+        let text = Junit.render(&Report::new("A run", &records, &analysis)).unwrap();
+        let report = quick_junit::Report::deserialize_from_str(&text).unwrap();
+        let tests: Vec<TestCase> =
+            report.test_suites.into_iter().flat_map(|suite| suite.test_cases).collect();
+        let of = |protocol: &str| {
+            let test =
+                tests.iter().find(|test| test.name.as_str().starts_with(&format!("{protocol}/"))).unwrap();
+            match &test.status {
+                TestCaseStatus::NonSuccess { kind, message, .. } => {
+                    Some((*kind, message.as_ref().unwrap().to_string()))
+                }
+                _ => None,
+            }
+        };
+        assert_eq!(tests.len(), 3);
+        assert_eq!(of("tcp"), None);
+        let (kind, message) = of("h2").unwrap();
+        assert!(kind == NonSuccessKind::Failure && message.contains("receiver over its budget"), "{message}");
+        let (kind, message) = of("h3").unwrap();
+        assert_eq!((kind, message), (NonSuccessKind::Error, "failed (sender): it said \"no\", twice".into()));
+    }
+}

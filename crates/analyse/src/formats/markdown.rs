@@ -1,0 +1,92 @@
+//! Markdown, for a job's summary or a pull request.
+
+use record::{Record, mib};
+
+use super::{Format, FormatError, Report, distinct, proof, table};
+
+/// `summary.md`.
+pub(super) struct Markdown;
+
+impl Format for Markdown {
+    fn name(&self) -> &'static str {
+        "markdown"
+    }
+
+    fn describe(&self) -> &'static str {
+        "summary.md"
+    }
+
+    fn file(&self) -> &'static str {
+        "summary.md"
+    }
+
+    fn is_default(&self) -> bool {
+        true
+    }
+
+    fn render(&self, report: &Report<'_>) -> Result<String, FormatError> {
+        let body = match &report.analysis.proof {
+            Some(proof) => proof::markdown(proof, &report.analysis.findings),
+            None => table::markdown(report.analysis),
+        };
+        let commands = report.commands().into_iter().map(|command| format!("- command: `{command}`\n"));
+        let made = distinct(report.records.iter().map(provenance));
+        let notes: String = report.analysis.notes.iter().map(|note| format!("- note: {note}\n")).collect();
+        Ok(format!(
+            "# {}\n\n{}\n\n{body}\n{notes}{}{}",
+            report.title,
+            report.analysis.sentence(),
+            commands.collect::<String>(),
+            made.concat()
+        ))
+    }
+}
+
+/// The machine and the build of a record.
+fn provenance(record: &Record) -> String {
+    let (host, build) = (&record.host, &record.build);
+    let unknown = || "unknown".to_owned();
+    let memory = host.memory_bytes.map_or_else(unknown, |bytes| format!("{:.0} GiB", mib(bytes) / 1024.0));
+    let versions: Vec<_> = build.versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
+    format!(
+        "- machine: {cpu}, {cores} cores, {memory}, {os} {kernel}\n\
+         - build: longhaul {version} ({commit}, {profile}), {allocator}\n- versions: {versions}\n",
+        cpu = host.cpu.clone().unwrap_or_else(unknown),
+        cores = host.cores.map_or_else(unknown, |cores| cores.to_string()),
+        os = host.os,
+        kernel = host.kernel.clone().unwrap_or_else(unknown),
+        version = build.version,
+        commit = build.commit.clone().unwrap_or_else(unknown),
+        profile = build.profile,
+        allocator = build.allocator,
+        versions = versions.join(", "),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        Analysis,
+        tests::{bad_day, with},
+    };
+
+    #[test]
+    fn a_summary_has_verdict_table_and_provenance() {
+        let mut records = bad_day();
+        records[0] = with(records[0].clone(), |record| {
+            record.build.versions.insert("hyper".into(), "1.12.0".into());
+        });
+        let analysis = Analysis::of(&records);
+        let text = Markdown.render(&Report::new("A run", &records, &analysis)).unwrap();
+        assert!(
+            text.starts_with("# A run\n\n1 end took more memory than its budget, 1 run failed.\n"),
+            "{text}"
+        );
+        assert!(
+            text.contains("| h2/up/64KiB/2GiB") && text.contains("- command: `longhaul bench`"),
+            "{text}"
+        );
+        assert!(text.contains("- versions: hyper 1.12.0"), "{text}");
+    }
+}

@@ -1,0 +1,149 @@
+//! Reports: one file per format, and text for a terminal.
+
+mod comparison;
+mod csv;
+mod gate;
+mod junit;
+mod markdown;
+mod page;
+mod pictures;
+mod proof;
+mod table;
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use record::Record;
+
+use crate::{Analysis, Ceilings};
+
+pub use comparison::{comparison_junit, comparison_text};
+pub use gate::{gate_junit, gate_text};
+pub use pictures::write_pictures;
+pub use proof::proof_text;
+pub use table::table;
+
+/// The material of all formats.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Report<'a> {
+    /// The headline.
+    pub title: &'a str,
+    /// The records.
+    pub records: &'a [Record],
+    /// The conclusions from them.
+    pub analysis: &'a Analysis<'a>,
+    /// The ceilings to draw.
+    pub ceilings: Option<&'a Ceilings>,
+}
+
+impl<'a> Report<'a> {
+    /// A report of records under a headline.
+    pub fn new(title: &'a str, records: &'a [Record], analysis: &'a Analysis<'a>) -> Self {
+        Self { title, records, analysis, ceilings: None }
+    }
+
+    /// The same report with ceilings drawn into its charts.
+    #[must_use]
+    pub fn with_ceilings(self, ceilings: Option<&'a Ceilings>) -> Self {
+        Self { ceilings, ..self }
+    }
+
+    /// The command lines that made the records, each once.
+    fn commands(&self) -> Vec<&'a str> {
+        distinct(self.records.iter().filter_map(|record| record.command.as_deref()))
+    }
+}
+
+/// A way to write a report down as one file: an entry of [`FORMATS`].
+pub trait Format: Sync {
+    /// The name of the format in flags.
+    fn name(&self) -> &'static str;
+
+    /// One line on the file.
+    fn describe(&self) -> &'static str;
+
+    /// The name of the file.
+    fn file(&self) -> &'static str;
+
+    /// Whether `bench` and `prove` write it beside their records.
+    fn is_default(&self) -> bool {
+        false
+    }
+
+    /// The text of the file.
+    ///
+    /// # Errors
+    /// The writer of the format refuses the data.
+    fn render(&self, report: &Report<'_>) -> Result<String, FormatError>;
+}
+
+/// All formats: one line each.
+pub static FORMATS: &[&dyn Format] = &[&page::Html, &markdown::Markdown, &csv::Csv, &junit::Junit];
+
+/// The format of that name.
+pub fn format_by_name(name: &str) -> Option<&'static dyn Format> {
+    FORMATS.iter().copied().find(|format| format.name() == name)
+}
+
+/// Why a report could not be written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FormatError {
+    /// The folder cannot be created.
+    #[error("cannot write the report into {}: {source}", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: io::Error,
+    },
+    /// A file cannot be written.
+    #[error("cannot write {}: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: io::Error,
+    },
+    /// The writer of a format refuses the data.
+    #[error("cannot make {file}: {source}")]
+    Render {
+        /// The file.
+        file: String,
+        /// The writer's reason.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl FormatError {
+    fn render(file: impl Into<String>, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Render { file: file.into(), source: source.into() }
+    }
+}
+
+/// Writes a report into a folder, in each of some formats.
+///
+/// # Errors
+/// The folder or a file cannot be written, or the writer of a format refuses the data.
+pub fn write(report: &Report<'_>, formats: &[&dyn Format], folder: &Path) -> Result<(), FormatError> {
+    fs::create_dir_all(folder).map_err(|source| FormatError::Folder { path: folder.to_owned(), source })?;
+    for format in formats {
+        let path = folder.join(format.file());
+        let text = format.render(report)?;
+        fs::write(&path, text).map_err(|source| FormatError::File { path: path.clone(), source })?;
+    }
+    Ok(())
+}
+
+/// Each item once, in the order of its first appearance.
+fn distinct<T: PartialEq>(items: impl Iterator<Item = T>) -> Vec<T> {
+    items.fold(Vec::new(), |mut unique, item| {
+        if !unique.contains(&item) {
+            unique.push(item);
+        }
+        unique
+    })
+}

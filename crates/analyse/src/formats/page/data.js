@@ -1,0 +1,196 @@
+// The data of the page: its order, groups and words. Of the document, only the embedded JSON is read here.
+
+const data = JSON.parse(document.getElementById("data").textContent);
+
+/** Names of the protocols, in display order. */
+const PROTOCOLS = data.protocols.map(({ name }) => name);
+const ENDS = ["sender", "receiver"];
+const DIRECTIONS = { up: "upload", down: "download" };
+const KIB = 2 ** 10;
+const MIB = 2 ** 20;
+const GIB = 2 ** 30;
+const NONE = "–";
+
+/** Verdicts on a case, by their kind. */
+const VERDICTS = {
+  ok: { symbol: "✓", isGood: true, meaning: "every run ended well" },
+  control: { symbol: "○", isGood: true, meaning: "a case of longhaul prove that grows on purpose" },
+  failed: { symbol: "✗", meaning: "a run ended with an error" },
+  over_budget: { symbol: "▲", meaning: "an end took more memory than its allowance" },
+  over_ceiling: { symbol: "▲", meaning: "an end took more memory than a file of ceilings allows" },
+  wrong_bytes: { symbol: "≠", meaning: "the body that arrived was not the one sent" },
+};
+
+function numberFormat(decimals) {
+  const format = new Intl.NumberFormat("en", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
+  return (value) => (value == null ? NONE : format.format(value));
+}
+
+const whole = numberFormat(0);
+const oneDecimal = numberFormat(1);
+const twoDecimals = numberFormat(2);
+
+/** Applies a function to a value; null stays null. */
+const given = (value, apply) => (value == null ? null : apply(value));
+const toMib = (bytes) => given(bytes, (n) => n / MIB);
+const toGbit = (rate) => given(rate, (n) => (n * 8) / 1e9);
+const toMicroseconds = (nanoseconds) => given(nanoseconds, (n) => n / 1e3);
+
+/** An amount and its unit without a line break between them. */
+const withUnit = (amount, unit) => `${amount}\u00a0${unit}`;
+const rateText = (rate) => withUnit(whole(toMib(rate)), "MiB/s");
+const mibText = (bytes) => withUnit(oneDecimal(toMib(bytes)), "MiB");
+
+/** An amount of bytes in the largest unit that divides it. */
+function sizeText(bytes) {
+  if (bytes == null) return NONE;
+  const [unit, name] = [
+    [GIB, "GiB"],
+    [MIB, "MiB"],
+    [KIB, "KiB"],
+  ].find(([u]) => bytes >= u && bytes % u === 0) ?? [1, "B"];
+  return withUnit(whole(bytes / unit), name);
+}
+
+function countText(count, singular, plural = `${singular}s`) {
+  return `${whole(count)} ${count === 1 ? singular : plural}`;
+}
+
+const timeText = (iso) => `${iso.slice(0, 10)} ${iso.slice(11, 16)} UTC`;
+
+const ascending = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
+const distinct = (values) => [...new Set(values)];
+
+/** A list in words: "a", "a and b", "a, b and c". */
+const listText = (words) => [words.slice(0, -1).join(", "), words.at(-1)].filter(Boolean).join(" and ");
+const upperFirst = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
+/** The first item with the highest `value`; items without a value are left out. */
+function highest(items, value) {
+  let best;
+  for (const item of items) {
+    const v = value(item);
+    if (v != null && (best === undefined || v > value(best))) best = item;
+  }
+  return best;
+}
+
+const lowest = (items, value) => highest(items, (item) => given(value(item), (v) => -v));
+
+/** The items with the highest and the lowest value in words; null if no item has the value. */
+function extremesText(items, value, [highestName, lowestName], words) {
+  const [top, bottom] = [highest(items, value), lowest(items, value)];
+  if (top === undefined) return null;
+  const first = `${highestName}: ${words(top)}.`;
+  return top === bottom ? first : `${first} ${lowestName}: ${words(bottom)}.`;
+}
+
+function mostFrequent(values) {
+  const counts = new Map();
+  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
+  return highest([...counts], ([, count]) => count)[0];
+}
+
+const goodput = (c) => c.goodput_bytes_per_s?.median ?? null;
+
+/** The end of a case with the highest share of its budget in use. */
+const mostUsedEnd = (c) => highest(ENDS, (end) => c[end]?.budget_use);
+
+/** Bytes between the peak of a case and its allowance, at the end with fewer of them. */
+function leastRoom(c) {
+  const tightest = lowest(ENDS, (end) => c[end]?.room_bytes);
+  return tightest ? c[tightest].room_bytes : null;
+}
+
+/** Identity of a case without protocol, direction, chunk and body. All cases of a line have one setup. */
+const setupOf = (c) => JSON.stringify([c.variant, c.sink, c.connections, c.streams]);
+
+function setupText(setup, all) {
+  const [variant, sink, connections, streams] = JSON.parse(setup);
+  const name = variant || "every axis at its default";
+  const isAmbiguous = all.some((other) => other !== setup && JSON.parse(other)[0] === variant);
+  if (!isAmbiguous) return name;
+  return `${name} (sink ${sink}, ${countText(connections, "connection")}, ${countText(streams, "stream")})`;
+}
+
+/** Dimensions in which the cases of a figure can differ. `prefer` gives the initial choice. */
+const DIMENSIONS = {
+  setup: {
+    label: "Setup",
+    of: setupOf,
+    text: setupText,
+    order: () => 0,
+    prefer: (_, cases) => mostFrequent(cases.map(setupOf)),
+  },
+  body: {
+    label: "Body size",
+    of: (c) => c.body_bytes,
+    text: sizeText,
+    order: ascending,
+    prefer: (values) => values.at(-1),
+  },
+  direction: {
+    label: "Direction",
+    of: (c) => c.direction,
+    text: (value) => DIRECTIONS[value],
+    order: (a, b) => ascending(b, a),
+    prefer: (values) => values[0],
+  },
+  chunk: {
+    label: "Chunk size",
+    of: (c) => c.chunk_bytes,
+    text: sizeText,
+    order: ascending,
+    prefer: (values) => (values.includes(64 * KIB) ? 64 * KIB : values[values.length >> 1]),
+  },
+  protocol: {
+    label: "Protocol",
+    of: (c) => c.protocol,
+    text: (value) => value,
+    order: (a, b) => PROTOCOLS.indexOf(a) - PROTOCOLS.indexOf(b),
+    prefer: (values) => values[0],
+  },
+};
+
+/** A dimension whose initial choice is that of the case with the least room to its allowance. */
+function leastRoomFirst(name) {
+  const { of } = DIMENSIONS[name];
+  const tightest = (cases) => lowest(cases, leastRoom) ?? highest(cases, (c) => c.receiver?.peak_rss_bytes) ?? cases[0];
+  return { ...DIMENSIONS[name], prefer: (_, cases) => of(tightest(cases)) };
+}
+
+/**
+ * Keeps the cases that match the choices, one dimension after another: a choice in an earlier dimension limits the
+ * values of a later one. A choice that is not among the values is replaced by the preferred one.
+ */
+function narrow(cases, dimensions, chosen) {
+  const choices = {};
+  let left = cases;
+  for (const [name, dimension] of Object.entries(dimensions)) {
+    const values = distinct(left.map(dimension.of)).sort(dimension.order);
+    const value = values.includes(chosen[name]) ? chosen[name] : dimension.prefer(values, left);
+    left = left.filter((c) => dimension.of(c) === value);
+    choices[name] = { values, value, text: dimension.text(value, values) };
+  }
+  return { cases: left, choices };
+}
+
+/** The cases that differ from another case in one dimension alone: the points of lines over that dimension. */
+function inLinesOver(cases, name) {
+  const others = Object.keys(DIMENSIONS).filter((other) => other !== name);
+  const lineOf = (c) => JSON.stringify(others.map((other) => DIMENSIONS[other].of(c)));
+  const lengths = new Map();
+  for (const line of cases.map(lineOf)) lengths.set(line, (lengths.get(line) ?? 0) + 1);
+  return cases.filter((c) => lengths.get(lineOf(c)) > 1);
+}
+
+/** Body rates between consecutive samples of a timeline, as [seconds, bytes/s] at the end of each interval. */
+function ratesOf(timeline) {
+  const rates = [];
+  for (let i = 1; i < timeline.length; i++) {
+    const [start, , , before] = timeline[i - 1];
+    const [end, , , after] = timeline[i];
+    if (end > start && before != null && after != null) rates.push([end, (after - before) / (end - start)]);
+  }
+  return rates;
+}

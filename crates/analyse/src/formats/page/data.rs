@@ -1,0 +1,235 @@
+//! The data of the page: figures already derived, null where there is none.
+
+use record::{Build, Case, End, Host, Latency, Limits, ProtocolFacts, Record, Throughput, TimelinePoint};
+use serde::{Serialize, Serializer, ser::SerializeStruct as _};
+use stats::Spread;
+
+use super::super::{Report, distinct, proof};
+use crate::{Analysis, EndRow, FindingKind, Rank, Row, Verdict};
+
+/// Everything that the page shows.
+#[derive(Serialize)]
+pub(super) struct Data<'a> {
+    title: &'a str,
+    /// The command lines, one per line.
+    command: Option<String>,
+    first_started_at: Option<&'a str>,
+    last_started_at: Option<&'a str>,
+    verdict: VerdictData,
+    findings: Vec<String>,
+    notes: Vec<String>,
+    /// The protocols in the order in which they are shown.
+    protocols: Vec<ProtocolData>,
+    machines: Vec<Machine<'a>>,
+    cases: Vec<CaseData<'a>>,
+}
+
+#[derive(Serialize)]
+struct VerdictData {
+    /// `good`, `failed`, `memory`, `integrity` or `unclear`.
+    kind: &'static str,
+    text: String,
+}
+
+#[derive(Serialize)]
+struct ProtocolData {
+    name: String,
+    carrier: String,
+    http: Option<String>,
+    baseline: Option<String>,
+}
+
+/// Machine, build and limits of some of the records.
+#[derive(Serialize)]
+struct Machine<'a> {
+    host: &'a Host,
+    build: &'a Build,
+    limits: &'a Limits,
+    records: usize,
+}
+
+#[derive(Serialize)]
+struct CaseData<'a> {
+    #[serde(flatten)]
+    case: &'a Case,
+    /// The name of the series: that of the case, with label and peer.
+    series: String,
+    /// The axes that are not at their defaults.
+    variant: String,
+    runs: usize,
+    failed: usize,
+    verdict: CaseVerdict,
+    rank: Option<Rank>,
+    #[serde(serialize_with = "spread")]
+    goodput_bytes_per_s: Option<Spread>,
+    of_baseline: Option<OfBaseline>,
+    sender: Option<EndData<'a>>,
+    receiver: Option<EndData<'a>>,
+}
+
+/// The verdict on a case: `ok`, `control`, or the kind of its worst finding; and the words for it.
+#[derive(Serialize)]
+struct CaseVerdict {
+    kind: CaseVerdictKind,
+    text: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum CaseVerdictKind {
+    Word(&'static str),
+    Finding(FindingKind),
+}
+
+struct OfBaseline {
+    baseline: String,
+    ratio: Spread,
+}
+
+impl Serialize for OfBaseline {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut state = serializer.serialize_struct("OfBaseline", 4)?;
+        state.serialize_field("baseline", &self.baseline)?;
+        spread_fields(&self.ratio, &mut state)?;
+        state.end()
+    }
+}
+
+fn spread_fields<S: serde::ser::SerializeStruct>(spread: &Spread, state: &mut S) -> Result<(), S::Error> {
+    state.serialize_field("median", &spread.median)?;
+    state.serialize_field("least", &spread.least)?;
+    state.serialize_field("most", &spread.most)
+}
+
+fn spread<S: Serializer>(spread: &Option<Spread>, serializer: S) -> Result<S::Ok, S::Error> {
+    let Some(spread) = spread else { return serializer.serialize_none() };
+    let mut state = serializer.serialize_struct("Spread", 3)?;
+    spread_fields(spread, &mut state)?;
+    state.end()
+}
+
+/// One end over all runs of a case; distributions and timeline are of the run with the median goodput.
+#[derive(Serialize)]
+struct EndData<'a> {
+    peak_rss_bytes: Option<u64>,
+    baseline_rss_bytes: Option<f64>,
+    /// Baseline and budget.
+    allowed_rss_bytes: Option<u64>,
+    ceiling_rss_bytes: Option<u64>,
+    /// The share of the budget that was used; 1 is all of it.
+    budget_use: Option<f64>,
+    /// The allowance less the peak; negative if the peak is over it.
+    room_bytes: Option<i64>,
+    socket_peak_bytes: Option<u64>,
+    cpu_s_per_gib: Option<f64>,
+    throughput: Option<&'a Throughput>,
+    chunk_latency: Option<&'a Latency>,
+    timeline: &'a [TimelinePoint],
+}
+
+impl<'a> Data<'a> {
+    pub(super) fn of(report: &Report<'a>) -> Self {
+        let (analysis, records) = (report.analysis, report.records);
+        let commands = report.commands();
+        let proof = analysis.proof.as_ref().map(proof::notes).unwrap_or_default();
+        Self {
+            title: report.title,
+            command: (!commands.is_empty()).then(|| commands.join("\n")),
+            first_started_at: records.iter().map(|record| record.started_at.as_str()).min(),
+            last_started_at: records.iter().map(|record| record.started_at.as_str()).max(),
+            verdict: VerdictData { kind: kind(analysis.verdict_with_proof()), text: analysis.sentence() },
+            findings: analysis.findings.iter().map(ToString::to_string).collect(),
+            notes: proof.into_iter().chain(analysis.notes.iter().cloned()).collect(),
+            protocols: protocols(analysis),
+            machines: machines(records),
+            cases: analysis.rows.iter().map(|row| CaseData::of(report, row)).collect(),
+        }
+    }
+}
+
+fn kind(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Good => "good",
+        Verdict::IntegrityFailed => "integrity",
+        Verdict::MemoryOver => "memory",
+        Verdict::Inconclusive => "unclear",
+        Verdict::Interrupted | Verdict::RunFailed | Verdict::Slower => "failed",
+    }
+}
+
+fn protocols(analysis: &Analysis<'_>) -> Vec<ProtocolData> {
+    let mut facts: Vec<&ProtocolFacts> = distinct(analysis.rows.iter().map(|row| &row.facts));
+    facts.sort_by(|a, b| a.rank().cmp(&b.rank()));
+    facts.dedup_by(|a, b| a.name == b.name);
+    let text = |text: &std::borrow::Cow<'static, str>| text.to_string();
+    let protocol = |facts: &ProtocolFacts| ProtocolData {
+        name: text(&facts.name),
+        carrier: text(&facts.carrier),
+        http: facts.http.as_ref().map(text),
+        baseline: facts.baseline.as_ref().map(text),
+    };
+    facts.into_iter().map(protocol).collect()
+}
+
+fn machines(records: &[Record]) -> Vec<Machine<'_>> {
+    let mut machines: Vec<Machine<'_>> = Vec::new();
+    for record in records {
+        let (host, build, limits) = (&record.host, &record.build, &record.limits);
+        let made = (host, build, limits);
+        match machines.iter_mut().find(|machine| (machine.host, machine.build, machine.limits) == made) {
+            Some(machine) => machine.records += 1,
+            None => machines.push(Machine { host, build, limits, records: 1 }),
+        }
+    }
+    machines
+}
+
+impl<'a> CaseData<'a> {
+    fn of(report: &Report<'a>, row: &'a Row<'a>) -> Self {
+        let worst = report.analysis.worst_of(row);
+        let verdict = match worst {
+            Some(kind) => CaseVerdict { kind: CaseVerdictKind::Finding(kind), text: kind.word() },
+            None if row.is_control => CaseVerdict { kind: CaseVerdictKind::Word("control"), text: "control" },
+            None => CaseVerdict { kind: CaseVerdictKind::Word("ok"), text: "ok" },
+        };
+        let end = |end| EndData::of(report, row, end);
+        Self {
+            case: row.case,
+            series: row.key.to_string(),
+            variant: row.key.case.variant(),
+            runs: row.records.len(),
+            failed: row.faults.len(),
+            verdict,
+            rank: row.rank,
+            goodput_bytes_per_s: row.goodput,
+            of_baseline: row
+                .of_baseline
+                .as_ref()
+                .map(|of| OfBaseline { baseline: of.baseline.to_string(), ratio: of.ratio }),
+            sender: end(End::Sender),
+            receiver: end(End::Receiver),
+        }
+    }
+}
+
+impl<'a> EndData<'a> {
+    fn of(report: &Report<'a>, row: &'a Row<'a>, end: End) -> Option<Self> {
+        let figures: EndRow<'a> = row.ends[end];
+        let typical = figures.typical?;
+        let room =
+            |(allowed, peak): (u64, u64)| Some(i64::try_from(allowed).ok()? - i64::try_from(peak).ok()?);
+        Some(Self {
+            peak_rss_bytes: figures.peak_rss,
+            baseline_rss_bytes: figures.baseline_rss,
+            allowed_rss_bytes: figures.allowed_rss,
+            ceiling_rss_bytes: report.ceilings.and_then(|ceilings| ceilings.peak_rss(row.case, end)),
+            budget_use: figures.budget_use,
+            room_bytes: figures.allowed_rss.zip(figures.peak_rss).and_then(room),
+            socket_peak_bytes: figures.socket_peak,
+            cpu_s_per_gib: figures.cpu_s_per_gib,
+            throughput: typical.throughput.as_ref(),
+            chunk_latency: typical.chunk_latency.as_ref(),
+            timeline: &typical.memory.timeline,
+        })
+    }
+}

@@ -1,0 +1,179 @@
+// Assembles the page from the data in it.
+
+const VERDICT_SYMBOLS = { good: "✓", failed: "✗", memory: "▲", integrity: "≠", unclear: "?" };
+
+function machineText({ host }) {
+  const parts = [
+    host.cpu,
+    given(host.cores, (n) => countText(n, "core")),
+    given(host.memory_bytes, (n) => `${whole(n / GIB)} GiB`),
+  ];
+  return [host.name, ...parts, [host.os, host.kernel].filter(Boolean).join(" ")].filter(Boolean).join(", ");
+}
+
+function whenText() {
+  const known = [data.first_started_at, data.last_started_at].filter(Boolean).map(timeText);
+  return known.length > 0 && distinct(known).join(" to ");
+}
+
+function machinesNote() {
+  const count = data.machines.length;
+  return (
+    count > 1 &&
+    el(
+      "p",
+      { class: "notice" },
+      `▲ These records come from ${count} different machines or builds. Compare their figures with care.`,
+    )
+  );
+}
+
+function head() {
+  const runs = data.cases.reduce((sum, c) => sum + (c.runs ?? 0), 0);
+  const list = (name, lines) =>
+    lines.length > 0 &&
+    section(
+      name.toLowerCase(),
+      name,
+      el(
+        "ul",
+        {},
+        lines.map((line) => el("li", {}, line)),
+      ),
+    );
+  const facts = [
+    `${countText(data.cases.length, "case")}, ${countText(runs, "run")}`,
+    whenText(),
+    ...data.machines.map(machineText),
+  ].filter(Boolean);
+  return [
+    el("h1", {}, data.title),
+    el(
+      "p",
+      { class: `outcome ${data.verdict.kind}` },
+      el("span", { "aria-hidden": "true" }, VERDICT_SYMBOLS[data.verdict.kind]),
+      ` ${data.verdict.text}`,
+    ),
+    machinesNote(),
+    el(
+      "ul",
+      { class: "facts" },
+      facts.map((fact) => el("li", {}, fact)),
+    ),
+    list("Findings", data.findings),
+    list("Notes", data.notes),
+  ];
+}
+
+function contents(sections) {
+  return el(
+    "nav",
+    { "aria-label": "Contents" },
+    sections.map(({ id, firstElementChild }) => el("a", { href: `#${id}` }, firstElementChild.textContent)),
+  );
+}
+
+function plans() {
+  const directions = Object.keys(DIRECTIONS);
+  return [
+    ...directions.map((direction) => goodputPlan(data.cases, direction)),
+    ...directions.map((direction) => taxPlan(data.cases, direction)),
+    rssByChunkPlan(data.cases),
+    rssByBodyPlan(data.cases),
+    cpuPlan(data.cases),
+    throughputPlan(data.cases),
+    latencyPlan(data.cases),
+    timelinePlan(data.cases),
+  ].filter(({ cases, least = 1 }) => cases.length >= least);
+}
+
+function charts() {
+  const drawn = plans();
+  const grid = el("div", { class: "figures" });
+  for (const plan of drawn) addFigure(plan, grid);
+  const compared = PROTOCOLS.filter((protocol) =>
+    drawn.some(({ isByProtocol, cases }) => isByProtocol && cases.some(isOf(protocol))),
+  );
+  return drawn.length > 0 && section("charts", "Charts", compared.length > 1 && protocolFilter(compared), grid);
+}
+
+/** The command, with a button that copies it if the browser allows that. */
+function command() {
+  if (data.command == null) return null;
+  const code = el("code", {}, data.command);
+  const status = el("span", { role: "status" });
+  const button = el("button", { type: "button" }, "Copy");
+  button.addEventListener("click", () => {
+    navigator.clipboard.writeText(data.command).then(
+      () => (status.textContent = "Copied."),
+      () => {
+        getSelection().selectAllChildren(code);
+        status.textContent = "Selected; copy it with the keyboard.";
+      },
+    );
+  });
+  return [
+    scrolling("Command line", el("pre", {}, code)),
+    navigator.clipboard && el("p", { class: "copy" }, button, status),
+  ];
+}
+
+function limitText(value) {
+  if (typeof value !== "number") return String(value);
+  return value >= KIB && value % KIB === 0 ? `${whole(value)} (${sizeText(value)})` : whole(value);
+}
+
+function machine(entry, index) {
+  const { build, limits, records } = entry;
+  const versions = Object.entries(build.versions).map(([name, version]) => `${name} ${version}`);
+  const facts = [
+    ["Machine", machineText(entry)],
+    ["Records", whole(records)],
+    ["Build", `longhaul ${[build.version, build.commit, build.profile].filter(Boolean).join(", ")}`],
+    ["Allocator", build.allocator ?? NONE],
+    ["Libraries", versions.join(", ") || NONE],
+  ];
+  const title =
+    data.machines.length > 1 ? `Machine and build ${index + 1} of ${data.machines.length}` : "Machine and build";
+  const inForce = Object.entries(limits).map(([name, value]) => [name, limitText(value)]);
+  return [
+    el("h3", {}, title),
+    definitionList(facts),
+    inForce.length > 0 && el("div", { class: "limits" }, el("h4", {}, "Limits in force"), definitionList(inForce)),
+  ];
+}
+
+function making() {
+  return section("making", "How it was made", command(), machinesNote(), data.machines.map(machine));
+}
+
+function reading() {
+  return section(
+    "reading",
+    "How to read this page",
+    READING.map((text) => el("p", {}, text)),
+  );
+}
+
+function licence() {
+  return el(
+    "p",
+    { class: "licence" },
+    `The charts are drawn by Apache ECharts ${echarts.version} (Apache License 2.0), with zrender (BSD-3-Clause) and tslib (0BSD), embedded in this page. Copyright 2017-2026 The Apache Software Foundation.`,
+  );
+}
+
+function build() {
+  styleProtocols(data.protocols);
+  const sections = [charts(), caseTable(data.cases), making(), definitions()].filter(Boolean);
+  const last = reading();
+  document.getElementById("head").append(...head().filter(Boolean), contents([...sections, last]));
+  document.getElementById("content").append(...sections);
+  document.getElementById("foot").append(last, licence());
+  document.body.append(...popovers());
+  for (const { show } of figures) show();
+  darkScheme.addEventListener("change", paintAll);
+  printInLight();
+}
+
+build();

@@ -1,0 +1,137 @@
+// The table of all cases: sortable by every column, filtered by words.
+
+const RANKS = { fastest: "▲ fastest", slowest: "▼ slowest" };
+
+/** The symbol of a verdict and whether it is good; a kind without an entry counts as bad. */
+const verdictOf = (c) => VERDICTS[c.verdict.kind] ?? { symbol: "?" };
+
+const endColumns = (head, term, text, value) =>
+  ENDS.map((end) => ({ head: head(end), term, text, value: (c) => value(c[end]) }));
+
+const COLUMNS = [
+  { head: "case", term: "case", value: (c) => c.name, text: (name) => name },
+  { head: "MiB/s", term: "goodput", value: (c) => toMib(goodput(c)), text: whole, mark: (c) => RANKS[c.rank] },
+  { head: "Gbit/s", term: "goodput", asked: "goodput in Gbit/s", value: (c) => toGbit(goodput(c)), text: twoDecimals },
+  {
+    head: "of base",
+    term: "base",
+    value: (c) => c.of_baseline?.median ?? null,
+    text: twoDecimals,
+    mark: (c) => given(c.of_baseline, ({ baseline }) => baseline),
+  },
+  ...endColumns(
+    (end) => `peak RSS ${end}, MiB`,
+    "rss",
+    oneDecimal,
+    (end) => toMib(end?.peak_rss_bytes),
+  ),
+  {
+    head: "budget use",
+    term: "budget",
+    value: (c) => c[mostUsedEnd(c)]?.budget_use ?? null,
+    text: (use) => (use == null ? NONE : `${whole(use * 100)} %`),
+    mark: mostUsedEnd,
+  },
+  ...endColumns(
+    (end) => `CPU s/GiB ${end}`,
+    "cpu",
+    twoDecimals,
+    (end) => end?.cpu_s_per_gib ?? null,
+  ),
+  { head: "runs", term: "runs", value: (c) => c.runs, text: whole },
+  {
+    head: "verdict",
+    term: "verdict",
+    value: (c) => c.verdict.text,
+    text: (text, c) => `${verdictOf(c).symbol} ${text}`,
+    mark: (c) => c.failed > 0 && `${c.failed} of ${c.runs}`,
+  },
+];
+
+function cell(column, c) {
+  const text = column.text(column.value(c), c);
+  const mark = column.mark?.(c);
+  if (column.term === "case") return el("th", { scope: "row" }, text);
+  const className = column.term === "verdict" ? `verdict ${verdictOf(c).isGood ? "good" : "bad"}` : null;
+  return el("td", { class: className }, text, mark && el("span", { class: "mark" }, ` ${mark}`));
+}
+
+/** The order by a column; cases without a value come last in both directions. */
+function compareBy({ value }, sign) {
+  return (a, b) => {
+    const [x, y] = [value(a.c), value(b.c)];
+    if (x == null || y == null) return (x == null) - (y == null);
+    return sign * ascending(x, y);
+  };
+}
+
+/** The header of a column, which sorts by it: amounts from the highest down first, words from a to z first. */
+function headerCell(column, onSort) {
+  const button = el("button", { type: "button", class: "sort" }, column.head);
+  const th = el(
+    "th",
+    { scope: "col", "aria-sort": "none" },
+    el("div", {}, button, defineButton(column.term, column.asked)),
+  );
+  button.addEventListener("click", () => {
+    const isText = column.term === "case" || column.term === "verdict";
+    const current = th.getAttribute("aria-sort");
+    const first = isText ? "ascending" : "descending";
+    const second = isText ? "descending" : "ascending";
+    const order = current === first ? second : first;
+    for (const other of th.parentElement.children) other.setAttribute("aria-sort", "none");
+    th.setAttribute("aria-sort", order);
+    onSort(compareBy(column, order === "ascending" ? 1 : -1));
+  });
+  return th;
+}
+
+function filterField(rows) {
+  const input = el("input", { type: "search", name: "filter", autocomplete: "off", spellcheck: "false" });
+  const status = el("span", { role: "status" });
+  const apply = () => {
+    const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
+    for (const { c, tr } of rows) {
+      const haystack = `${c.name} ${c.verdict.text}`.toLowerCase();
+      tr.hidden = !words.every((word) => haystack.includes(word));
+    }
+    const shown = rows.filter(({ tr }) => !tr.hidden).length;
+    status.textContent =
+      shown === rows.length ? countText(shown, "case") : `${whole(shown)} of ${countText(rows.length, "case")}`;
+  };
+  input.addEventListener("input", apply);
+  apply();
+  return el("p", { class: "filter" }, el("label", {}, el("span", {}, "Filter by words"), input), status);
+}
+
+function caseTable(cases) {
+  const rows = cases.map((c) => ({
+    c,
+    tr: el(
+      "tr",
+      {},
+      COLUMNS.map((column) => cell(column, c)),
+    ),
+  }));
+  const body = el(
+    "tbody",
+    {},
+    rows.map(({ tr }) => tr),
+  );
+  const sort = (compare) => body.append(...[...rows].sort(compare).map(({ tr }) => tr));
+  const head = el(
+    "thead",
+    {},
+    el(
+      "tr",
+      {},
+      COLUMNS.map((column) => headerCell(column, sort)),
+    ),
+  );
+  return section(
+    "cases",
+    "All cases",
+    filterField(rows),
+    scrolling("Table of all cases", el("table", { class: "cases" }, head, body), "scroll tall"),
+  );
+}

@@ -1,0 +1,114 @@
+// Definitions of the page's terms, and the limits of its figures.
+
+const CARRIERS = { tcp: "cleartext TCP", tls: "TLS 1.3", quic: "QUIC" };
+
+/** Groups of protocols as [key, protocols]; protocols without a key are left out. */
+function groupedBy(key) {
+  const groups = new Map();
+  for (const protocol of data.protocols) {
+    const value = key(protocol);
+    if (value != null) groups.set(value, [...(groups.get(value) ?? []), protocol]);
+  }
+  return [...groups];
+}
+
+/** The composition of every protocol, in words. */
+function protocolsText() {
+  const http = groupedBy((protocol) => protocol.http && protocol.carrier).map(
+    ([carrier, protocols]) =>
+      `Over ${CARRIERS[carrier] ?? carrier}: ${protocols.map(({ name, http }) => `${name} is HTTP/${http}`).join(", ")}.`,
+  );
+  const baselines = data.protocols.filter((protocol) => protocol.http == null).map(({ name }) => name);
+  const [verb, noun] = baselines.length > 1 ? ["are", "baselines"] : ["is", "a baseline"];
+  const without = `${listText(baselines)} ${verb} ${noun}: the same loop and the same bytes without HTTP.`;
+  return [...http, baselines.length > 0 && without].filter(Boolean).join(" ");
+}
+
+/** The baseline of every protocol with HTTP, in words: "tcp for h1c and h2c, quic for h3". */
+function baselinesText() {
+  return groupedBy(({ baseline }) => baseline)
+    .map(([baseline, protocols]) => `${baseline} for ${listText(protocols.map(({ name }) => name))}`)
+    .join(", ");
+}
+
+const TERMS = {
+  case: {
+    name: "a case",
+    meaning: `Protocol, direction (up: the client sends), chunk size and body size; then every axis that is not at its default. ${protocolsText()}`,
+  },
+  goodput: {
+    name: "goodput",
+    meaning:
+      "Body bytes divided by the client’s time from handing over the request (after the handshake) to the confirmed end. An upload ends with the receipt, a download with the end of the body and the sink finished. The page shows the median of the rounds. 1 MiB/s is 1,048,576 bytes a second, 1 Gbit/s is 1,000,000,000 bits a second. Fastest and slowest mark the highest and the lowest goodput of a direction, among the cases with HTTP that ended well.",
+  },
+  base: {
+    name: "of base",
+    meaning: `Goodput divided by that of the baseline, which moves the same bytes without HTTP${baselinesText() && ` (${baselinesText()})`}. The page shows the median of the rounds’ ratios. The difference to 1.00 is the HTTP tax.`,
+  },
+  rss: {
+    name: "peak RSS",
+    meaning:
+      "The most memory that the end’s own fresh process held (VmHWM at its end). The page shows the highest of the rounds. It includes the program’s own pages, about 7 MiB.",
+  },
+  allowance: {
+    name: "the allowance",
+    meaning: "RSS before the first byte of body plus the budget, which is computed from the limits before the run.",
+  },
+  budget: {
+    name: "budget use",
+    meaning:
+      "Growth (peak RSS minus RSS before the first byte of body) divided by the budget, at the end that used more of its budget. More than 100 % is a breach.",
+  },
+  ceiling: { name: "a ceiling", meaning: "The most peak RSS that a file of ceilings allows (longhaul check)." },
+  cpu: {
+    name: "CPU s/GiB",
+    meaning: "User and system time of the end’s process per GiB of body. The page shows the median of the rounds.",
+  },
+  throughput: {
+    name: "a throughput percentile",
+    meaning:
+      "The receiver’s rate over each window of body; a window is the larger of one chunk and 1 MiB. 1 % of the windows were at p1 or slower, 95 % at p95 or slower.",
+  },
+  latency: {
+    name: "chunk latency",
+    meaning:
+      "The sender’s time from handing over a chunk to being asked for the next. 99 % of the chunks took p99 or less.",
+  },
+  timeline: {
+    name: "the timeline",
+    meaning:
+      "Samples of the run with the median goodput. Anonymous RSS is the part of RSS that no file backs: heap and stacks. Goodput here is the body bytes between two consecutive samples, divided by the time between them.",
+  },
+  socket: { name: "socket memory", meaning: "The kernel’s memory for a socket (SO_MEMINFO). It is not part of RSS." },
+  runs: { name: "a run", meaning: "One transfer with fresh processes at both ends. A case has one run in each round." },
+  verdict: {
+    name: "the verdict",
+    meaning: Object.entries(VERDICTS)
+      .map(([kind, { meaning }]) => `${upperFirst(kind.replaceAll("_", " "))}: ${meaning}.`)
+      .join(" "),
+  },
+};
+
+const READING = [
+  "Both ends ran on the machine named above and reached each other over loopback: they shared its cores, no network lay between them, and the kernel may hand over segments far larger than a network’s packets. The figures of a network can be lower or higher. Compare ratios within one set of records. Absolute figures of different days or machines drift by a factor of two.",
+  "Peak RSS does not count the memory that the kernel holds for sockets. Percentiles and timelines are those of the run with the median goodput.",
+];
+
+function popovers() {
+  return Object.entries(TERMS).map(([term, { name, meaning }]) =>
+    el(
+      "div",
+      { id: `define-${term}`, class: "definition", popover: "auto" },
+      el("strong", {}, upperFirst(name)),
+      el("p", {}, meaning),
+    ),
+  );
+}
+
+function definitions() {
+  return section(
+    "definitions",
+    "Definitions",
+    definitionList(Object.values(TERMS).map(({ name, meaning }) => [upperFirst(name), meaning])),
+  );
+}

@@ -1,0 +1,179 @@
+//! Charts of a report as SVG files, for a README.
+
+use std::{io, path::Path};
+
+use plotters::{coord::Shift, prelude::*};
+use record::{ByteSize, CaseKey, Direction, ProtocolFacts, mib, mib_per_s};
+
+use super::{FormatError, Report, distinct};
+use crate::Row;
+
+/// The size in pixels: readable at half the width of a page.
+const SIZE: (u32, u32) = (900, 480);
+
+/// A figure over chunk sizes, one line per protocol.
+struct Picture {
+    file: String,
+    title: String,
+    unit: &'static str,
+    lines: Vec<Line>,
+}
+
+struct Line {
+    protocol: String,
+    /// Chunk sizes in bytes, each with the figure.
+    points: Vec<(u64, f64)>,
+}
+
+/// Writes goodput and peak RSS by chunk size, for each direction with at least two chunk sizes.
+///
+/// # Errors
+/// A file cannot be drawn or written.
+pub fn write_pictures(report: &Report<'_>, folder: &Path) -> Result<(), FormatError> {
+    for direction in Direction::ALL {
+        for picture in pictures(&report.analysis.rows, direction) {
+            let path = folder.join(&picture.file);
+            let svg = picture.svg().map_err(|error| FormatError::render(&picture.file, error.to_string()))?;
+            std::fs::write(&path, svg).map_err(|source| FormatError::File { path: path.clone(), source })?;
+        }
+    }
+    Ok(())
+}
+
+fn pictures(rows: &[Row<'_>], direction: Direction) -> Vec<Picture> {
+    let rows: Vec<&Row<'_>> = rows.iter().filter(|row| row.case.direction == direction).collect();
+    // Only cases that differ in protocol and chunk size alone make a line; the largest group of them is shown.
+    let group = |row: &Row<'_>| rows.iter().filter(|other| setup(other) == setup(row)).count();
+    let Some(like) = rows.iter().max_by_key(|row| (group(row), row.case.body)).copied() else {
+        return Vec::new();
+    };
+    let rows: Vec<&Row<'_>> = rows.iter().copied().filter(|row| setup(row) == setup(like)).collect();
+    let word = if direction == Direction::Up { "Upload" } else { "Download" };
+    let of = |what: &str, name: &str, unit, figure: fn(&Row<'_>) -> Option<f64>| Picture {
+        file: format!("{name}-{direction}.svg"),
+        title: format!("{word}: {what} by chunk size, bodies of {}", like.case.body),
+        unit,
+        lines: lines(&rows, figure),
+    };
+    let all = [
+        of("goodput", "goodput", "MiB/s", |row| Some(mib_per_s(row.goodput?.median))),
+        of("the sender's peak RSS", "peak-rss-sender", "MiB", |row| row.ends.sender.peak_rss.map(mib)),
+        of("the receiver's peak RSS", "peak-rss-receiver", "MiB", |row| row.ends.receiver.peak_rss.map(mib)),
+    ];
+    all.into_iter().filter(|picture| picture.lines.iter().any(|line| line.points.len() > 1)).collect()
+}
+
+/// The identity of a row without protocol and chunk size.
+fn setup<'r>(row: &'r Row<'_>) -> (CaseKey, Option<&'r str>, Option<&'r str>) {
+    let mut key = row.key.case.without_protocol();
+    key.chunk = ByteSize(0);
+    (key, row.key.label.as_deref(), row.key.peer.as_deref())
+}
+
+fn lines(rows: &[&Row<'_>], figure: fn(&Row<'_>) -> Option<f64>) -> Vec<Line> {
+    let of = |facts: &ProtocolFacts| {
+        let mine = rows.iter().filter(|row| row.facts.name == facts.name);
+        let mut points: Vec<_> =
+            mine.filter_map(|row| Some((u64::from(row.case.chunk), figure(row)?))).collect();
+        points.sort_by_key(|point| point.0);
+        Line { protocol: facts.name.to_string(), points }
+    };
+    let mut facts = distinct(rows.iter().map(|row| &row.facts));
+    facts.sort_by(|a, b| a.rank().cmp(&b.rank()));
+    facts.into_iter().map(of).collect()
+}
+
+/// Colours that are distinct without seeing red and green (Okabe and Ito 2008, "Color Universal Design"), and black.
+const COLOURS: [RGBColor; 8] = [
+    RGBColor(0, 0, 0),
+    RGBColor(0, 114, 178),
+    RGBColor(230, 159, 0),
+    RGBColor(86, 180, 233),
+    RGBColor(0, 158, 115),
+    RGBColor(213, 94, 0),
+    RGBColor(204, 121, 167),
+    RGBColor(120, 120, 120),
+];
+
+impl Picture {
+    fn svg(&self) -> Result<String, DrawingAreaErrorKind<io::Error>> {
+        let mut svg = String::new();
+        {
+            let area = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
+            area.fill(&WHITE)?;
+            self.draw(&area)?;
+            area.present()?;
+        }
+        Ok(svg)
+    }
+
+    fn draw(&self, area: &DrawingArea<SVGBackend<'_>, Shift>) -> Result<(), DrawingAreaErrorKind<io::Error>> {
+        let points = || self.lines.iter().flat_map(|line| &line.points);
+        let (first, last) =
+            (points().map(|p| p.0).min().unwrap_or(1), points().map(|p| p.0).max().unwrap_or(2));
+        let highest = points().map(|point| point.1).fold(0.0, f64::max);
+        let mut chart = ChartBuilder::on(area)
+            .caption(&self.title, ("sans-serif", 20))
+            .margin(12)
+            .x_label_area_size(44)
+            .y_label_area_size(70)
+            .build_cartesian_2d((first..last + last / 8).log_scale().base(2.0), 0.0..highest * 1.05)?;
+        chart
+            .configure_mesh()
+            .x_desc("chunk")
+            .y_desc(self.unit)
+            .x_label_formatter(&|bytes| ByteSize(*bytes).to_string())
+            .y_label_formatter(&|figure| format!("{figure:.0}"))
+            .light_line_style(WHITE)
+            .draw()?;
+        for (line, colour) in self.lines.iter().zip(COLOURS.iter().cycle()) {
+            chart
+                .draw_series(LineSeries::new(line.points.clone(), colour.stroke_width(2)).point_size(3))?
+                .label(&line.protocol)
+                .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(3)));
+        }
+        chart
+            .configure_series_labels()
+            .position(SeriesLabelPosition::UpperLeft)
+            .background_style(WHITE.mix(0.8))
+            .border_style(BLACK.mix(0.2))
+            .draw()?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use record::{ChunkSize, Record, SinkKind};
+
+    use super::*;
+    use crate::{
+        Analysis,
+        tests::{run, with},
+    };
+
+    #[test]
+    fn a_picture_has_a_line_for_each_protocol_of_one_setup() {
+        let of = |protocol: &str, chunk: u64, sink: SinkKind| -> Record {
+            let mut case = record::Case::new(protocol);
+            (case.chunk, case.sink) = (ChunkSize::try_from(chunk).unwrap(), sink);
+            with(run(protocol), |record| record.case = case)
+        };
+        let records = [
+            of("h2", 1 << 16, SinkKind::Verify),
+            of("h2", 1 << 14, SinkKind::Verify),
+            of("pigeon", 1 << 16, SinkKind::Verify),
+            of("h3", 1 << 20, SinkKind::Discard),
+        ];
+        let analysis = Analysis::of(&records);
+        let folder = tempfile::tempdir().unwrap();
+        write_pictures(&Report::new("", &records, &analysis), folder.path()).unwrap();
+        let svg = std::fs::read_to_string(folder.path().join("goodput-up.svg")).unwrap();
+        assert!(svg.starts_with("<svg") && svg.contains("MiB/s") && svg.contains("bodies of 2GiB"), "{svg}");
+        assert!(svg.contains("pigeon"), "{svg}");
+        let lines = &pictures(&analysis.rows, Direction::Up)[0].lines;
+        assert_eq!(lines.iter().map(|line| line.points.len()).collect::<Vec<_>>(), [2, 1]);
+        assert_eq!(lines[0].points[0].0, 1 << 14);
+        assert!(folder.path().join("peak-rss-receiver-up.svg").exists());
+    }
+}

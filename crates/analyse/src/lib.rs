@@ -1,0 +1,56 @@
+//! Conclusions from records: rows, findings, comparisons, ceilings and memory proofs.
+//!
+//! [`Analysis::of`] turns records into one [`Row`] per series and into [`Finding`]s, and fits a [`Proof`] where records
+//! cover bodies of several sizes. [`Comparison::of`] holds two sets of records against each other, [`Gate::of`] holds
+//! records against a file of [`Ceilings`]. Whatever is shown twice is computed once, here: commands and files are views of
+//! these types, and exit by their [`Verdict`].
+//!
+//! Nothing here runs a transfer. A conclusion from a live run is the same as the one from its saved records.
+//!
+//! ```
+//! use longhaul_analyse::{Analysis, Verdict};
+//! # use record as longhaul_record;
+//! use longhaul_record::{Case, Record};
+//!
+//! let mut record = Record::new("some run", Case::new("h2c"));
+//! record.goodput_bytes_per_s = Some(4e9);
+//! let records = [record];
+//! let analysis = Analysis::of(&records);
+//! assert_eq!(analysis.rows[0].goodput.map(|goodput| goodput.median), Some(4e9));
+//! assert_eq!(analysis.verdict(), Verdict::Good);
+//! ```
+
+mod analysis;
+mod baseline;
+mod ceilings;
+mod compare;
+mod conditions;
+mod finding;
+#[cfg(feature = "formats")]
+mod formats;
+mod gate;
+mod proof;
+mod row;
+mod series;
+#[cfg(test)]
+mod tests;
+mod verdict;
+
+pub use analysis::Analysis;
+pub use baseline::{BaselineRatio, paired};
+pub use ceilings::{Band, Ceiling, Ceilings, CeilingsError, Drift, suggest};
+pub use compare::{
+    Change, Circumstance, ComparedCase, Comparison, METRICS, Metric, MetricChange, Thresholds,
+    ThresholdsError,
+};
+pub use finding::{Figure, Finding, FindingKind, Unit};
+#[cfg(feature = "formats")]
+pub use formats::{
+    FORMATS, Format, FormatError, Report, comparison_junit, comparison_text, format_by_name, gate_junit,
+    gate_text, proof_text, table, write, write_pictures,
+};
+pub use gate::Gate;
+pub use proof::{Constancy, Judgement, MemorySeries, Proof};
+pub use row::{EndRow, Rank, Row};
+pub use series::{Series, SeriesKey};
+pub use verdict::Verdict;

@@ -1,0 +1,133 @@
+//! Series: all runs of one case, label and peer, whichever sessions made them.
+
+use std::{collections::HashMap, fmt};
+
+use record::{CaseKey, Purpose, Record, SinkKind};
+
+/// The identity of a series.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub struct SeriesKey {
+    /// The case.
+    pub case: CaseKey,
+    /// The name that the user gave to the runs.
+    pub label: Option<String>,
+    /// The URL of the peer.
+    pub peer: Option<String>,
+}
+
+impl SeriesKey {
+    /// The series that a record belongs to.
+    pub fn of(record: &Record) -> Self {
+        Self { case: record.case.key(), label: record.label.clone(), peer: record.peer.clone() }
+    }
+
+    /// The identity that all sizes of the body share.
+    #[must_use]
+    pub fn without_body(&self) -> Self {
+        Self { case: self.case.without_body(), ..self.clone() }
+    }
+
+    /// The identity that all protocols share.
+    #[must_use]
+    pub fn without_protocol(&self) -> Self {
+        Self { case: self.case.without_protocol(), ..self.clone() }
+    }
+}
+
+/// The case's name, then label and peer where there are any.
+impl fmt::Display for SeriesKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.case.fmt(f)?;
+        self.label.iter().try_for_each(|label| write!(f, " '{label}'"))?;
+        self.peer.iter().try_for_each(|peer| write!(f, " {peer}"))
+    }
+}
+
+/// One series with its records.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Series<'a> {
+    /// The identity.
+    pub key: SeriesKey,
+    /// The records, in their order.
+    pub records: Vec<&'a Record>,
+}
+
+impl<'a> Series<'a> {
+    /// The series of some records, in the order of their first appearance.
+    pub fn all(records: impl IntoIterator<Item = &'a Record>) -> Vec<Self> {
+        group(records, SeriesKey::of)
+    }
+}
+
+/// Groups records by a key, in the order of the keys' first appearance.
+pub(crate) fn group<'a>(
+    records: impl IntoIterator<Item = &'a Record>,
+    key: impl Fn(&Record) -> SeriesKey,
+) -> Vec<Series<'a>> {
+    let mut series: Vec<Series<'a>> = Vec::new();
+    let mut known: HashMap<SeriesKey, usize> = HashMap::new();
+    for record in records {
+        let key = key(record);
+        let index = *known.entry(key.clone()).or_insert_with(|| {
+            series.push(Series { key, records: Vec::new() });
+            series.len() - 1
+        });
+        series[index].records.push(record);
+    }
+    series
+}
+
+/// The controls among records: those that say so, and in records of before they did, receivers that collect the body
+/// and, in the session of one of them, HTTP/3 with its stock receive path.
+pub(crate) fn is_control(record: &Record, all: &[Record]) -> bool {
+    let collects = |record: &Record| record.case.sink == SinkKind::Collect;
+    match record.purpose {
+        Some(purpose) => purpose == Purpose::Control,
+        None if collects(record) => true,
+        None if record.case.key().axis("h3-recv") == Some("stock") => {
+            all.iter().any(|other| other.run_id == record.run_id && collects(other))
+        }
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use record::Case;
+
+    use super::*;
+    use crate::tests::{run, with};
+
+    #[test]
+    fn sessions_of_one_round_each_are_one_series_but_labels_and_peers_are_not() {
+        let session = |number: u32| with(run("h2"), |record| record.run_id = number.to_string());
+        let mut records: Vec<Record> = (0..7).map(session).collect();
+        records.push(with(run("h2"), |record| record.label = Some("new".into())));
+        records.push(with(run("h2"), |record| record.peer = Some("https://a/".into())));
+        let series = Series::all(&records);
+        assert_eq!(series.iter().map(|series| series.records.len()).collect::<Vec<_>>(), [7, 1, 1]);
+        assert_eq!(series[1].key.to_string(), "h2/up/64KiB/2GiB 'new'");
+    }
+
+    #[test]
+    fn old_controls_are_known_by_the_session_in_which_an_end_collects() {
+        let old = |protocol: &str, session: &str, edit: fn(&mut Case)| {
+            let mut case = Case::new(protocol);
+            edit(&mut case);
+            with(Record::new(session, case), |record| record.purpose = None)
+        };
+        let stock = |case: &mut Case| {
+            case.limits.set(&record::H3_RECV, record::LimitValue::Choice("stock".into())).unwrap()
+        };
+        let all = [
+            old("h1c", "proof", |case| case.sink = SinkKind::Collect),
+            old("h3", "proof", stock),
+            old("h3", "bench", stock),
+            old("h3", "proof", |_| ()),
+        ];
+        let controls: Vec<_> = all.iter().map(|record| is_control(record, &all)).collect();
+        assert_eq!(controls, [true, true, false, false]);
+    }
+}

@@ -1,0 +1,70 @@
+//! One body to or from any HTTP server, in constant memory and measured on this end.
+//!
+//! A [`Client`] makes a [`Transfer`], which is an [`Upload`] or a [`Download`], to a [`Target`]: a URL with the
+//! protocol to reach it by. The [`TransferReport`] holds a [`record::Record`] of goodput, memory, processor time and connection.
+//! A failure is part of the record, and a redirect is a failure.
+//!
+//! The content is verified if the server is a longhaul server: it confirms an upload with a receipt, and it generates a
+//! body whose digest follows from the URL. Of any other server, the status and the length are all there is to check.
+//!
+//! Nothing here handles signals. Dropping the future of [`Client::run`] cancels a transfer.
+//!
+//! # Example
+//! An upload to a server in the same process, which answers with a receipt:
+//!
+//! ```
+//! # use {metrics as longhaul_metrics, receiver as longhaul_receiver};
+//! # use {record as longhaul_record, transport as longhaul_transport};
+//! use http::Response;
+//! use longhaul_client::{Client, Options, Target, Upload};
+//! use longhaul_metrics::Meter;
+//! use longhaul_receiver::{Reception, Sink};
+//! use longhaul_record::{Build, ByteSize, Limits, PayloadKind};
+//! use longhaul_transport::{Bind, BodyError, body, listen_cleartext};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), BodyError> {
+//! let listener = listen_cleartext(&Bind::new(([127, 0, 0, 1], 0).into()), &Limits::default())?;
+//! let url = format!("http://{}/", listener.local_addr());
+//! tokio::spawn(async move {
+//!     let session = listener.accept().await?.await?;
+//!     while let Some(incoming) = session.accept().await? {
+//!         let meter = Meter::new(1 << 20);
+//!         let reception = Reception::of(incoming.request.into_body(), &meter);
+//!         let receipt = reception.into_sink(Sink::verify()).run().await?;
+//!         let receipt = body::full(serde_json::to_vec(&receipt)?);
+//!         incoming.responder.respond(Response::new(receipt)).await?;
+//!     }
+//!     Ok::<_, BodyError>(())
+//! });
+//!
+//! let client = Client::new(Options::default(), Build::default());
+//! let upload = Upload::new(PayloadKind::Random)?.with_size(ByteSize(10 << 20))?;
+//! let report = client.run(&Target::parse(&url)?, upload, |_| {}).await;
+//!
+//! assert_eq!(report.record.error, None);
+//! assert!(report.record.goodput_bytes_per_s.is_some());
+//! assert!(report.record.integrity.is_some_and(|integrity| integrity.matches));
+//! assert_eq!(report.receipt.map(|receipt| receipt.bytes), Some(10 << 20));
+//! # Ok(())
+//! # }
+//! ```
+
+mod client;
+mod dial;
+mod download;
+mod options;
+mod output;
+mod target;
+mod transfer;
+mod upload;
+
+pub use client::{Client, TransferReport};
+pub use download::Download;
+pub use options::Options;
+pub use output::{Output, OutputError};
+pub use receiver::Receipt;
+pub use run::Heartbeat;
+pub use target::{Target, TargetError};
+pub use transfer::Transfer;
+pub use upload::{Upload, UploadError};

@@ -1,0 +1,72 @@
+//! The options of a client: trust, patience and limits.
+
+use std::time::Duration;
+
+use record::{Limits, Profile};
+use transport::{KeyLog, Trust};
+
+/// The options that all transfers of a [`Client`](crate::Client) share.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Options {
+    /// The certificates that are accepted; cleartext has no use for it.
+    pub trust: Trust,
+    /// The file that gets the secrets of connections.
+    pub key_log: Option<KeyLog>,
+    /// The longest time of a handshake, and the time without any progress after which a transfer is given up.
+    pub timeout: Duration,
+    /// The limits in force.
+    pub limits: Limits,
+    /// The name that records give to the runs.
+    pub label: Option<String>,
+}
+
+impl Options {
+    /// The default timeout: 30 s. It outlasts seven retransmissions of TCP in a row, whose waits double from 200 ms on
+    /// (RFC 6298; the minimum is Linux's TCP_RTO_MIN) and sum up to 25.4 s.
+    pub const TIMEOUT: Duration = Duration::from_secs(30);
+
+    /// Sets the certificates that are accepted.
+    #[must_use]
+    pub fn with_trust(self, trust: Trust) -> Self {
+        Self { trust, ..self }
+    }
+
+    /// Writes the secrets of connections to a file.
+    #[must_use]
+    pub fn with_key_log(self, key_log: impl Into<Option<KeyLog>>) -> Self {
+        Self { key_log: key_log.into(), ..self }
+    }
+
+    /// Sets the longest time of a handshake, and of a transfer without any progress.
+    #[must_use]
+    pub fn with_timeout(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
+    }
+
+    /// Sets the limits in force.
+    #[must_use]
+    pub fn with_limits(self, limits: Limits) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// Names the runs.
+    #[must_use]
+    pub fn with_label(self, label: impl Into<Option<String>>) -> Self {
+        Self { label: label.into(), ..self }
+    }
+}
+
+/// The system's root certificates, a timeout of [`Options::TIMEOUT`], and the limits of the default profile towards any
+/// peer.
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            trust: Trust::SystemRoots,
+            key_log: None,
+            timeout: Self::TIMEOUT,
+            limits: Limits::for_any_peer(Profile::default()),
+            label: None,
+        }
+    }
+}

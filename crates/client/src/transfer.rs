@@ -1,0 +1,127 @@
+//! A transfer of one body, in either direction, and the content that its ends report.
+
+use http::{Method, request};
+use metrics::Meter;
+use payload::{Digest, Payload};
+use receiver::Receipt;
+use record::{ByteSize, Case, ChunkSize, Direction, Fault, Limits};
+use transport::Connection;
+
+use crate::{Download, Target, Upload};
+
+/// A transfer of one body: an upload or a download.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Transfer {
+    /// An upload.
+    Upload(Upload),
+    /// A download.
+    Download(Download),
+}
+
+impl Transfer {
+    /// The direction of the body.
+    pub fn direction(&self) -> Direction {
+        match self {
+            Self::Upload(_) => Direction::Up,
+            Self::Download(_) => Direction::Down,
+        }
+    }
+
+    /// The size of the body, if it is known before the transfer.
+    pub fn size(&self) -> Option<ByteSize> {
+        match self {
+            Self::Upload(upload) => upload.size(),
+            Self::Download(_) => None,
+        }
+    }
+
+    /// The chunk that the case states.
+    pub(crate) fn chunk(&self) -> ChunkSize {
+        match self {
+            Self::Upload(upload) => upload.chunk,
+            Self::Download(_) => Download::CHUNK,
+        }
+    }
+
+    /// The case that a record of the transfer is of. The body is empty if its size is not known yet.
+    pub(crate) fn case(&self, target: &Target, limits: &Limits) -> Case {
+        let mut case = Case::new(target.protocol().name);
+        case.direction = self.direction();
+        case.chunk = self.chunk();
+        case.body = self.size().unwrap_or_default();
+        case.limits = limits.clone();
+        match self {
+            Self::Upload(upload) => {
+                case.payload = upload.payload.clone();
+                case.seed = upload.seed;
+                case.limit_rate = upload.limit_rate;
+            }
+            Self::Download(download) => case.reader_rate = download.reader_rate,
+        }
+        case
+    }
+
+    /// Makes the exchange.
+    ///
+    /// # Errors
+    /// The connection, the payload or the output failed, the server refused, or it confirmed another length.
+    pub(crate) async fn exchange(
+        self,
+        target: &Target,
+        connection: &dyn Connection,
+        meter: &Meter,
+    ) -> Result<ContentReport, Fault> {
+        match self {
+            Self::Upload(upload) => upload.exchange(target, connection, meter).await,
+            Self::Download(download) => download.exchange(target, connection, meter).await,
+        }
+    }
+}
+
+impl From<Upload> for Transfer {
+    fn from(upload: Upload) -> Self {
+        Self::Upload(upload)
+    }
+}
+
+impl From<Download> for Transfer {
+    fn from(download: Download) -> Self {
+        Self::Download(download)
+    }
+}
+
+/// The content of a body, as far as its ends report it.
+#[derive(Debug, Default)]
+pub(crate) struct ContentReport {
+    /// The content as the sender knows it.
+    pub(crate) sent: Option<SentContent>,
+    /// The digest of the receiver.
+    pub(crate) received: Option<String>,
+    /// The confirmation of a longhaul server.
+    pub(crate) receipt: Option<Receipt>,
+}
+
+/// The content that was sent. The digest of a generated body takes time to compute, which is not part of the transfer.
+#[derive(Debug)]
+pub(crate) enum SentContent {
+    /// The digest of the bytes as they left.
+    Digested(Digest),
+    /// A generated payload, and the number of its bytes.
+    Generated(Payload, u64),
+}
+
+impl SentContent {
+    /// The digest, in hexadecimal.
+    pub(crate) fn digest(&self) -> Option<String> {
+        match self {
+            Self::Digested(digest) => Some(digest.to_string()),
+            Self::Generated(payload, bytes) => payload.digest(*bytes).map(|digest| digest.to_string()),
+        }
+    }
+}
+
+/// A request for the target.
+pub(crate) fn request(method: Method, target: &Target) -> request::Builder {
+    http::Request::builder().method(method).uri(target.uri().clone())
+}

@@ -1,0 +1,35 @@
+//! The memory of the instruments, as a term of a budget.
+
+use record::Term;
+
+use crate::{
+    histogram::{DIGITS, Distribution},
+    timeline::{CAPACITY, Timeline},
+};
+
+/// The most memory that one [`Meter`](crate::Meter) and one [`Timeline`] take.
+pub fn footprint() -> Term {
+    let histograms = [Distribution::of_rates(), Distribution::of_latencies()];
+    let bytes = histograms.iter().map(Distribution::footprint).sum::<u64>() + Timeline::FOOTPRINT;
+    let reason = format!(
+        "{} HdrHistograms of {DIGITS} significant digits and a timeline of {CAPACITY} points",
+        histograms.len()
+    );
+    Term::new("meters", bytes, reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_term_counts_what_its_reason_names() {
+        let Term { name, bytes, reason } = footprint();
+        assert_eq!(name, "meters");
+        assert_eq!(reason, "2 HdrHistograms of 3 significant digits and a timeline of 256 points");
+        // HdrHistogram keeps 2,048 counts for the first 2,048 values and 1,024 for every further power of two: 29 more
+        // up to 1 TB/s, 31 more up to an hour in nanoseconds. A count takes eight bytes, and a point 32.
+        let counts = (2048 + 29 * 1024) + (2048 + 31 * 1024);
+        assert_eq!(bytes, counts * 8 + 256 * 32);
+    }
+}

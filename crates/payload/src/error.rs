@@ -1,0 +1,56 @@
+//! The failure to read a payload.
+
+use std::{io, path::PathBuf};
+
+use record::{Fault, FaultKind};
+
+/// A payload that could not be read to its end.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PayloadError {
+    /// The path leads to a folder, a device or a pipe.
+    #[error("payload {} is not a regular file", path.display())]
+    NotAFile {
+        /// The path as it was given.
+        path: PathBuf,
+    },
+    /// Opening or reading failed.
+    #[error("cannot read payload {}: {source}", path.display())]
+    Unreadable {
+        /// The path as it was given.
+        path: PathBuf,
+        /// The operating system's error.
+        source: io::Error,
+    },
+    /// The file ended before the size that it had when the transfer began.
+    #[error("payload {} shrank while it was sent: it had {expected} bytes at the start", path.display())]
+    Shrank {
+        /// The path as it was given.
+        path: PathBuf,
+        /// The length when the transfer began, in bytes.
+        expected: u64,
+    },
+}
+
+impl From<PayloadError> for Fault {
+    fn from(error: PayloadError) -> Self {
+        Self::new(FaultKind::Payload, error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+
+    #[test]
+    fn a_fault_keeps_the_message_and_the_error_its_source() {
+        let source = io::Error::from(io::ErrorKind::PermissionDenied);
+        let error = PayloadError::Unreadable { path: "/x".into(), source };
+        assert!(error.source().is_some_and(|source| source.is::<io::Error>()));
+        let fault = Fault::from(error);
+        assert_eq!(fault.kind, FaultKind::Payload);
+        assert_eq!(fault.message, "cannot read payload /x: permission denied");
+    }
+}

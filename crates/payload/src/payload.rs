@@ -1,0 +1,163 @@
+//! The payload of a process: prepared once, opened once per body.
+
+use std::path::PathBuf;
+
+use record::{ChunkSize, PayloadKind};
+
+use crate::{Digest, PayloadError, Source, file::FileBody, generated::Block, reader};
+
+/// A payload that can be sent any number of times, in chunks of one size.
+#[derive(Clone, Debug)]
+pub struct Payload {
+    chunk: ChunkSize,
+    origin: Origin,
+}
+
+#[derive(Clone, Debug)]
+enum Origin {
+    Block(Block),
+    File(PathBuf),
+    Stdin,
+}
+
+impl Payload {
+    /// Generates the block of a `random` or `zero` payload. A file is not opened before [`open`](Self::open).
+    ///
+    /// Bodies of the same `seed` have the same bytes, whatever the chunk size. Only `random` uses the seed.
+    pub fn prepare(kind: &PayloadKind, seed: u64, chunk: ChunkSize) -> Self {
+        let origin = match kind {
+            PayloadKind::Random => Origin::Block(Block::random(seed, chunk)),
+            PayloadKind::Zero => Origin::Block(Block::zero(chunk)),
+            PayloadKind::File(path) => Origin::File(path.clone()),
+            PayloadKind::Stdin => Origin::Stdin,
+        };
+        Self { chunk, origin }
+    }
+
+    /// Opens a body of `size` bytes, from the first byte of the payload. Standard input ignores `size` and is read to
+    /// its end.
+    ///
+    /// # Errors
+    /// The file cannot be opened or is not a regular file.
+    pub fn open(&self, size: u64) -> Result<Source, PayloadError> {
+        Ok(match &self.origin {
+            Origin::Block(block) => Source::generated(block.body(size)),
+            Origin::File(path) => Source::read(FileBody::open(path, size, self.chunk)?),
+            Origin::Stdin => Source::read(FileBody::stdin(self.chunk)),
+        })
+    }
+
+    /// The digest of a generated body of `size` bytes, computed from seed and size alone.
+    /// `None` for a payload that is read: its digest is known only afterwards.
+    pub fn digest(&self, size: u64) -> Option<Digest> {
+        match &self.origin {
+            Origin::Block(block) => Some(block.digest(size)),
+            Origin::File(_) | Origin::Stdin => None,
+        }
+    }
+}
+
+/// The inherent size of a payload in bytes: the length of a file, and `None` for any other kind.
+///
+/// # Errors
+/// The file cannot be opened or is not a regular file.
+pub fn size(kind: &PayloadKind) -> Result<Option<u64>, PayloadError> {
+    let PayloadKind::File(path) = kind else { return Ok(None) };
+    let unreadable = |source| PayloadError::Unreadable { path: path.clone(), source };
+    Ok(Some(reader::open(path)?.metadata().map_err(unreadable)?.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use bytes::Bytes;
+    use futures_util::TryStreamExt as _;
+
+    use super::*;
+    use crate::Hasher;
+
+    fn chunk(bytes: u64) -> ChunkSize {
+        ChunkSize::try_from(bytes).unwrap()
+    }
+
+    async fn read(payload: &Payload, size: u64) -> Result<Vec<Bytes>, PayloadError> {
+        payload.open(size)?.try_collect().await
+    }
+
+    #[tokio::test]
+    async fn a_file_arrives_in_chunks_of_exactly_the_chunk_size() {
+        let body: Vec<u8> = (0..1_000_003_u32).map(|i| (i >> 3) as u8).collect();
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(&body).unwrap();
+        let kind = PayloadKind::File(file.path().to_owned());
+        for size in [1000, 65_536, 65_563, 1 << 20] {
+            let payload = Payload::prepare(&kind, 1, chunk(size));
+            let chunks = read(&payload, body.len() as u64).await.unwrap();
+            let (last, full) = chunks.split_last().unwrap();
+            assert!(full.iter().all(|c| c.len() as u64 == size));
+            assert_eq!(last.len() as u64, (body.len() as u64 - 1) % size + 1);
+            assert!(chunks.concat() == body, "content at chunk {size}");
+        }
+    }
+
+    #[test]
+    fn only_a_file_has_a_size_of_its_own() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        file.as_file().set_len(123).unwrap();
+        assert_eq!(size(&PayloadKind::File(file.path().to_owned())).unwrap(), Some(123));
+        for kind in [PayloadKind::Random, PayloadKind::Zero, PayloadKind::Stdin] {
+            assert_eq!(size(&kind).unwrap(), None, "{kind}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_that_shrinks_ends_in_an_error_that_names_it() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        file.as_file().set_len(4 << 20).unwrap();
+        let payload = Payload::prepare(&PayloadKind::File(file.path().to_owned()), 1, chunk(65_536));
+        let mut source = payload.open(4 << 20).unwrap();
+        source.try_next().await.unwrap().unwrap();
+        file.as_file().set_len(1 << 20).unwrap();
+        let error = loop {
+            match source.try_next().await {
+                Ok(Some(_)) => {}
+                Ok(None) => panic!("a shrunken file must not look like a whole one"),
+                Err(error) => break error,
+            }
+        };
+        assert!(error.to_string().contains(file.path().to_str().unwrap()), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_folder_and_a_missing_file_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let kind = PayloadKind::File(folder.path().to_owned());
+        assert!(matches!(size(&kind), Err(PayloadError::NotAFile { .. })));
+        let kind = PayloadKind::File(folder.path().join("missing"));
+        assert!(matches!(size(&kind), Err(PayloadError::Unreadable { .. })));
+        let payload = Payload::prepare(&kind, 1, chunk(1));
+        assert!(matches!(payload.open(1), Err(PayloadError::Unreadable { .. })));
+    }
+
+    #[tokio::test]
+    async fn damaging_a_file_changes_its_digest() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let body: Vec<u8> = (0..40 * 65_536_u32).map(|i| (i ^ (i >> 9)) as u8).collect();
+        std::fs::write(file.path(), &body).unwrap();
+        let payload = Payload::prepare(&PayloadKind::File(file.path().to_owned()), 1, chunk(65_536));
+        let chunks = read(&payload, body.len() as u64).await.unwrap();
+        let digest = |chunks: &[Bytes]| {
+            let mut hasher = Hasher::new();
+            chunks.iter().for_each(|c| hasher.update(c));
+            hasher.digest()
+        };
+        let (mut swapped, mut dropped, mut repeated) = (chunks.clone(), chunks.clone(), chunks.clone());
+        swapped.swap(3, 4);
+        dropped.remove(3);
+        repeated.insert(3, chunks[3].clone());
+        for damaged in [swapped, dropped, repeated] {
+            assert_ne!(digest(&damaged), digest(&chunks));
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! The reader behind a body that is read: one piece after the other, from a file or from standard input.
+
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
+
+use bytes::{Bytes, BytesMut};
+use record::ChunkSize;
+
+use crate::PayloadError;
+
+/// The bytes that one read asks for, unless a chunk is larger. Large enough that tiny chunks do not cost a system call
+/// each, which would measure the reader instead of the protocol. Small enough to stay in the second-level cache until
+/// the bytes are sent.
+pub(crate) const READ: usize = 128 << 10;
+
+/// The pieces that a body holds at most: one that the protocol still sends from, and one that is read.
+pub(crate) const PIECES: usize = 2;
+
+/// The length of a piece in bytes: as many whole chunks as one read takes, and at least one.
+pub(crate) fn piece_size(chunk: ChunkSize) -> usize {
+    chunk.get() * (READ / chunk.get()).max(1)
+}
+
+/// Opens a payload file and refuses anything but a regular file.
+pub(crate) fn open(path: &Path) -> Result<File, PayloadError> {
+    let unreadable = |source| PayloadError::Unreadable { path: path.to_owned(), source };
+    let file = File::open(path).map_err(unreadable)?;
+    if !file.metadata().map_err(unreadable)?.is_file() {
+        return Err(PayloadError::NotAFile { path: path.to_owned() });
+    }
+    Ok(file)
+}
+
+/// The result of reading one piece; `None` at the end of the input.
+pub(crate) type Piece = Result<Option<Bytes>, PayloadError>;
+
+/// The origin of a body's bytes.
+#[derive(Debug)]
+pub(crate) enum Input {
+    File(File),
+    Stdin(io::Stdin),
+}
+
+/// Reads one piece after the other.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    input: Input,
+    /// The name of the input in errors.
+    path: PathBuf,
+    /// The bytes to read in all; `None` reads to the end of the input.
+    size: Option<u64>,
+    /// The bytes of all complete pieces so far.
+    consumed: u64,
+    piece_size: usize,
+    /// The piece that is being read; empty between two pieces.
+    buffer: BytesMut,
+    /// The bytes of `buffer` that have been read.
+    filled: usize,
+    /// The previous piece. Its memory serves for the next one as soon as the protocol has released it.
+    previous: Bytes,
+}
+
+impl Reader {
+    pub(crate) fn new(input: Input, path: &Path, size: Option<u64>, chunk: ChunkSize) -> Self {
+        Self {
+            input,
+            path: path.to_owned(),
+            size,
+            consumed: 0,
+            piece_size: piece_size(chunk),
+            buffer: BytesMut::new(),
+            filled: 0,
+            previous: Bytes::new(),
+        }
+    }
+
+    /// Whether the next bytes may be in memory already. The kernel reads ahead of a file into the page cache; for a
+    /// pipe nothing does.
+    pub(crate) fn is_read_ahead(&self) -> bool {
+        matches!(self.input, Input::File(_))
+    }
+
+    /// The next piece, if the page cache holds all of it. Otherwise `None`, and the bytes read so far are kept.
+    pub(crate) fn cached_piece(&mut self) -> Option<Piece> {
+        self.prepare_buffer();
+        let Input::File(file) = &self.input else { return None };
+        while self.filled < self.buffer.len() {
+            match read_cached(file, &mut self.buffer[self.filled..]) {
+                Ok(None) => return None,
+                Ok(Some(0)) => break,
+                Ok(Some(read)) => self.filled += read,
+                Err(source) => return Some(Err(self.unreadable(source))),
+            }
+        }
+        Some(self.complete_piece())
+    }
+
+    /// The next piece. Blocks the thread until the input has delivered it.
+    pub(crate) fn blocking_piece(&mut self) -> Piece {
+        self.prepare_buffer();
+        while self.filled < self.buffer.len() {
+            let rest = &mut self.buffer[self.filled..];
+            let read = match &mut self.input {
+                Input::File(file) => file.read(rest),
+                Input::Stdin(stdin) => stdin.read(rest),
+            };
+            match read {
+                Ok(0) => break,
+                Ok(read) => self.filled += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(source) => return Err(self.unreadable(source)),
+            }
+        }
+        self.complete_piece()
+    }
+
+    /// Provides a buffer for the next piece, unless one is partly filled.
+    fn prepare_buffer(&mut self) {
+        if !self.buffer.is_empty() {
+            return;
+        }
+        let left = self.size.map_or(u64::MAX, |size| size - self.consumed);
+        let wanted = left.min(self.piece_size as u64) as usize;
+        self.buffer = match std::mem::take(&mut self.previous).try_into_mut() {
+            Ok(buffer) if buffer.len() >= wanted => buffer,
+            _ => BytesMut::zeroed(wanted),
+        };
+        self.buffer.truncate(wanted);
+    }
+
+    /// Turns the bytes read into a piece. A file that ended early has shrunk, which is an error.
+    fn complete_piece(&mut self) -> Piece {
+        let (mut piece, filled) = (std::mem::take(&mut self.buffer), std::mem::take(&mut self.filled));
+        if let Some(expected) = self.size.filter(|_| filled < piece.len()) {
+            return Err(PayloadError::Shrank { path: self.path.clone(), expected });
+        }
+        piece.truncate(filled);
+        self.consumed += filled as u64;
+        self.previous = piece.freeze();
+        Ok((filled > 0).then(|| self.previous.clone()))
+    }
+
+    fn unreadable(&self, source: io::Error) -> PayloadError {
+        PayloadError::Unreadable { path: self.path.clone(), source }
+    }
+}
+
+/// Reads from the position of `file` what the page cache holds. `None` if the read would block, or if the file system
+/// cannot tell (RWF_NOWAIT in preadv2(2)).
+#[cfg(target_os = "linux")]
+fn read_cached(file: &File, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+    use rustix::io::{Errno, ReadWriteFlags, preadv2};
+    /// An offset of -1 reads from the file's position.
+    const POSITION: u64 = u64::MAX;
+    match preadv2(file, &mut [io::IoSliceMut::new(buffer)], POSITION, ReadWriteFlags::NOWAIT) {
+        Ok(read) => Ok(Some(read)),
+        Err(Errno::AGAIN | Errno::INTR | Errno::OPNOTSUPP | Errno::NOSYS) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Always `None`: only Linux tells whether a read would block.
+#[cfg(not(target_os = "linux"))]
+fn read_cached(_: &File, _: &mut [u8]) -> io::Result<Option<usize>> {
+    Ok(None)
+}

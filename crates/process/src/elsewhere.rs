@@ -1,0 +1,29 @@
+//! The fallback for systems without Linux's `/proc`: no memory figures.
+
+use std::io;
+
+use crate::Memory;
+
+/// A reader without figures: this system has no Linux `/proc`.
+#[derive(Debug)]
+pub struct MemoryReader(());
+
+impl MemoryReader {
+    /// Makes a reader whose readings are all `None`.
+    ///
+    /// # Errors
+    /// None on this system; on Linux a missing `/proc` is one.
+    pub fn new() -> io::Result<Self> {
+        Ok(Self(()))
+    }
+
+    /// Always `None` on this system.
+    pub fn read(&self) -> Option<Memory> {
+        None
+    }
+}
+
+/// Always `None` on this system. On Linux, the peak of resident memory in bytes.
+pub fn peak_rss_bytes() -> Option<u64> {
+    None
+}

@@ -1,0 +1,47 @@
+//! The resources of the current process: memory, processor time, page faults and context switches.
+//!
+//! [`MemoryReader`] samples resident memory, and [`peak_rss_bytes`] reads its high-water mark. [`Resources`] counts
+//! what the process has used since it started. Every figure covers the whole process, so a measurement needs a process
+//! of its own. Memory comes from `/proc` and exists on Linux only; on other systems it is `None`.
+//!
+//! ```
+//! use longhaul_process::{MemoryReader, Resources, peak_rss_bytes};
+//!
+//! let reader = MemoryReader::new()?;
+//! let (memory_before, used_before) = (reader.read(), Resources::used());
+//! let block = std::hint::black_box(vec![1_u8; 8 << 20]);
+//!
+//! if let (Some(before), Some(after)) = (memory_before, reader.read()) {
+//!     // The kernel batches its counters, so a reading may lag behind by some pages.
+//!     assert!(after.anon_bytes >= before.anon_bytes + (7 << 20));
+//!     assert!(peak_rss_bytes() >= Some(before.rss_bytes + (7 << 20)));
+//! }
+//! if let (Some(before), Some(now)) = (used_before, Resources::used()) {
+//!     let used = now.since(before);
+//!     println!("{:?} of CPU, {} page faults", used.user + used.system, used.faults.minor);
+//! }
+//! # drop(block);
+//! # Ok::<(), std::io::Error>(())
+//! ```
+
+mod memory;
+mod resources;
+
+#[cfg(target_os = "linux")]
+#[path = "linux.rs"]
+mod platform;
+
+#[cfg(not(target_os = "linux"))]
+#[path = "elsewhere.rs"]
+mod platform;
+
+pub use memory::Memory;
+pub use platform::{MemoryReader, peak_rss_bytes};
+pub use resources::Resources;
+
+/// Excludes the other tests that measure the whole process, so that none sees the memory or the work of another.
+#[cfg(test)]
+fn alone() -> std::sync::MutexGuard<'static, ()> {
+    static MEASURING: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    MEASURING.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}

@@ -1,0 +1,46 @@
+//! Memory figures that only Linux offers, from `/proc/self`.
+
+use std::io;
+
+use procfs::{ProcError, page_size, process::Process};
+
+use crate::Memory;
+
+/// A reader of the current process's memory. It keeps `/proc/self` open between readings.
+#[derive(Debug)]
+pub struct MemoryReader {
+    process: Process,
+    page: u64,
+}
+
+impl MemoryReader {
+    /// Opens `/proc/self`.
+    ///
+    /// # Errors
+    /// `/proc` is not mounted.
+    pub fn new() -> io::Result<Self> {
+        let process = Process::myself().map_err(into_io)?;
+        Ok(Self { process, page: page_size() })
+    }
+
+    /// Resident memory now, from `statm`. Its `shared` pages are those that a file or shared memory backs, so
+    /// `resident - shared` is anonymous (proc_pid_statm(5)). `None` if the file cannot be read.
+    pub fn read(&self) -> Option<Memory> {
+        let statm = self.process.statm().ok()?;
+        Some(Memory {
+            rss_bytes: statm.resident * self.page,
+            anon_bytes: statm.resident.saturating_sub(statm.shared) * self.page,
+        })
+    }
+}
+
+/// The peak of resident memory since the process started (VmHWM), in bytes. `ru_maxrss` would include the peak of the
+/// parent process.
+pub fn peak_rss_bytes() -> Option<u64> {
+    let status = Process::myself().and_then(|process| process.status()).ok()?;
+    status.vmhwm.map(|kib| kib * 1024)
+}
+
+fn into_io(error: ProcError) -> io::Error {
+    io::Error::other(error)
+}

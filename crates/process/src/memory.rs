@@ -1,0 +1,41 @@
+//! One sample of a process's memory.
+
+/// Resident memory at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Memory {
+    /// All resident pages, including those of the executable, in bytes.
+    pub rss_bytes: u64,
+    /// Resident pages that no file backs (heap and stacks), in bytes.
+    pub anon_bytes: u64,
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use crate::{MemoryReader, peak_rss_bytes};
+
+    #[test]
+    fn touched_memory_shows_as_anonymous_rss() {
+        let _alone = crate::alone();
+        let reader = MemoryReader::new().unwrap();
+        let before = reader.read().unwrap();
+        let block = vec![1_u8; 32 << 20];
+        let after = reader.read().unwrap();
+        let grown = after.anon_bytes - before.anon_bytes;
+        assert!((31 << 20..48 << 20).contains(&grown), "32 MiB touched, {grown} B seen");
+        assert!(peak_rss_bytes().unwrap() >= after.rss_bytes - (1 << 20));
+        drop(block);
+    }
+
+    #[test]
+    fn the_peak_outlives_the_memory_that_made_it() {
+        let _alone = crate::alone();
+        let reader = MemoryReader::new().unwrap();
+        let block = std::hint::black_box(vec![1_u8; 64 << 20]);
+        let held = reader.read().unwrap();
+        drop(block);
+        assert!(peak_rss_bytes().unwrap() >= held.rss_bytes - (1 << 20));
+        let released = reader.read().unwrap();
+        assert!(released.rss_bytes < held.rss_bytes, "{held:?} {released:?}");
+    }
+}

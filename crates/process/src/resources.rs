@@ -1,0 +1,116 @@
+//! The resources that the kernel accounts to a process (getrusage(2)).
+
+use std::time::Duration;
+
+use nix::sys::{
+    resource::{Usage, UsageWho, getrusage},
+    time::TimeVal,
+};
+use record::{ContextSwitches, CpuRecord, PageFaults};
+
+/// Processor time, page faults and context switches of the current process, over all its threads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Resources {
+    /// Processor time in user mode.
+    pub user: Duration,
+    /// Processor time in the kernel.
+    pub system: Duration,
+    /// Page faults.
+    pub faults: PageFaults,
+    /// Context switches.
+    pub switches: ContextSwitches,
+}
+
+impl Resources {
+    /// The resources used since the process started. `None` if the kernel does not state them.
+    pub fn used() -> Option<Self> {
+        getrusage(UsageWho::RUSAGE_SELF).ok().map(|usage| Self::of(&usage))
+    }
+
+    /// The difference between these resources and `earlier` ones; zero where `earlier` is the larger.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Self {
+        Self {
+            user: self.user.saturating_sub(earlier.user),
+            system: self.system.saturating_sub(earlier.system),
+            faults: PageFaults {
+                minor: self.faults.minor.saturating_sub(earlier.faults.minor),
+                major: self.faults.major.saturating_sub(earlier.faults.major),
+            },
+            switches: ContextSwitches {
+                voluntary: self.switches.voluntary.saturating_sub(earlier.switches.voluntary),
+                involuntary: self.switches.involuntary.saturating_sub(earlier.switches.involuntary),
+            },
+        }
+    }
+
+    /// The processor time, related to the `body_bytes` that were moved in it.
+    pub fn cpu(&self, body_bytes: u64) -> CpuRecord {
+        CpuRecord::of(self.user.as_secs_f64(), self.system.as_secs_f64(), body_bytes)
+    }
+
+    fn of(usage: &Usage) -> Self {
+        let count = |value: i64| u64::try_from(value).unwrap_or(0);
+        Self {
+            user: duration(usage.user_time()),
+            system: duration(usage.system_time()),
+            faults: PageFaults {
+                minor: count(usage.minor_page_faults()),
+                major: count(usage.major_page_faults()),
+            },
+            switches: ContextSwitches {
+                voluntary: count(usage.voluntary_context_switches()),
+                involuntary: count(usage.involuntary_context_switches()),
+            },
+        }
+    }
+}
+
+fn duration(time: TimeVal) -> Duration {
+    let seconds = u64::try_from(time.tv_sec()).unwrap_or(0);
+    Duration::from_secs(seconds) + Duration::from_micros(u64::try_from(time.tv_usec()).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_shows_as_processor_time_and_faults() {
+        let _alone = crate::alone();
+        let before = Resources::used().unwrap();
+        let mut sum = 0_u64;
+        let block: Vec<u64> = (0..4 << 20).collect();
+        for _ in 0..20 {
+            sum = block.iter().fold(sum, |sum, value| std::hint::black_box(sum ^ value));
+        }
+        let used = Resources::used().unwrap().since(before);
+        assert!(used.user + used.system > Duration::from_millis(5), "{used:?} {sum}");
+        assert!(used.faults.minor > 1000, "{used:?}");
+    }
+
+    #[test]
+    fn a_difference_covers_every_counter_and_never_wraps() {
+        let resources = |n: u64| Resources {
+            user: Duration::from_secs(n),
+            system: Duration::from_secs(2 * n),
+            faults: PageFaults { minor: 3 * n, major: 4 * n },
+            switches: ContextSwitches { voluntary: 5 * n, involuntary: 6 * n },
+        };
+        assert_eq!(resources(7).since(resources(3)), resources(4));
+        assert_eq!(resources(3).since(resources(7)), Resources::default());
+    }
+
+    #[test]
+    fn processor_time_is_related_to_the_body_unless_there_was_none() {
+        let used = Resources {
+            user: Duration::from_secs(1),
+            system: Duration::from_secs(3),
+            ..Resources::default()
+        };
+        let cpu = used.cpu(2 << 30);
+        assert_eq!((cpu.user_s, cpu.system_s, cpu.s_per_gib), (Some(1.0), Some(3.0), Some(2.0)));
+        assert_eq!(used.cpu(0).s_per_gib, None);
+    }
+}

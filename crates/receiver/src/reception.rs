@@ -1,0 +1,166 @@
+//! The reception of one body, to its end.
+
+use std::{error::Error, pin::pin, time::Duration};
+
+use bytes::Bytes;
+use http_body::Body;
+use http_body_util::BodyExt as _;
+use metrics::{Meter, Pace, Stamp};
+
+use crate::{Receipt, ReceiveError, Sink, busy_poll::BusyPoll};
+
+/// A body that is to be received, with the options of its reception. Nothing is received before [`run`](Self::run).
+///
+/// The defaults discard the bytes, accept any length, pull as fast as possible and do not busy-poll.
+#[must_use = "nothing is received before `run`"]
+pub struct Reception<'a, B> {
+    body: B,
+    meter: &'a Meter,
+    sink: Sink,
+    expected: Option<u64>,
+    pace: Option<Pace>,
+    busy_poll: Duration,
+}
+
+impl<'a, B> Reception<'a, B>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    /// A reception of `body`, whose bytes `meter` counts.
+    pub fn of(body: B, meter: &'a Meter) -> Self {
+        Self { body, meter, sink: Sink::discard(), expected: None, pace: None, busy_poll: Duration::ZERO }
+    }
+
+    /// Hands the bytes to `sink`.
+    pub fn into_sink(mut self, sink: Sink) -> Self {
+        self.sink = sink;
+        self
+    }
+
+    /// Requires a length in bytes; `None` accepts any length.
+    pub fn expecting(mut self, bytes: impl Into<Option<u64>>) -> Self {
+        self.expected = bytes.into();
+        self
+    }
+
+    /// Holds the pull to a pace; `None` pulls as fast as the sink takes the bytes.
+    pub fn paced(mut self, pace: impl Into<Option<Pace>>) -> Self {
+        self.pace = pace.into();
+        self
+    }
+
+    /// Polls for up to `limit` before the task sleeps, whenever no bytes are there. That saves the wake-up where the
+    /// next bytes are near, and costs processor time where they are not.
+    pub fn busy_polling(mut self, limit: Duration) -> Self {
+        self.busy_poll = limit;
+        self
+    }
+
+    /// Pulls the body to its end. Each piece passes the meter and then the sink, before the next one is requested.
+    ///
+    /// # Errors
+    /// The body broke off, has not the expected length, or could not be saved.
+    pub async fn run(self) -> Result<Receipt, ReceiveError> {
+        let Self { body, meter, mut sink, expected, mut pace, busy_poll } = self;
+        let mut body = pin!(body);
+        let began = Stamp::now();
+        let mut received = 0;
+        while let Some(frame) = BusyPoll::new(body.frame(), busy_poll).await {
+            let frame = frame.map_err(|error| ReceiveError::Broken { received, source: error.into() })?;
+            if let Ok(piece) = frame.into_data() {
+                let length = piece.len();
+                received += length as u64;
+                meter.pass(length);
+                sink.take(piece).await?;
+                if let Some(wait) = pace.as_mut().and_then(|pace| pace.pass(length)) {
+                    tokio::time::sleep(wait).await;
+                }
+            }
+        }
+        if let Some(expected) = expected.filter(|expected| *expected != received) {
+            return Err(ReceiveError::Length { received, expected });
+        }
+        let (digest, saved) = sink.finish().await?;
+        Ok(Receipt {
+            bytes: received,
+            algorithm: payload::ALGORITHM.to_owned(),
+            digest: digest.map(|digest| digest.to_string()),
+            saved: saved.map(|name| name.to_string()),
+            elapsed_s: began.elapsed().as_secs_f64(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body::Frame;
+    use http_body_util::{Full, StreamBody};
+    use record::Rate;
+
+    use super::*;
+    use crate::save::{Folder, SafeName, Saver};
+
+    fn abc() -> Full<Bytes> {
+        Full::from("abc")
+    }
+
+    #[tokio::test]
+    async fn a_receipt_states_length_and_digest() {
+        let meter = Meter::new(1);
+        let receipt =
+            Reception::of(abc(), &meter).into_sink(Sink::verify()).expecting(3).run().await.unwrap();
+        assert_eq!((receipt.bytes, meter.bytes()), (3, 3));
+        // xxHash's own `xxhsum -H2` prints this for a file of these three bytes.
+        assert_eq!(receipt.digest.as_deref(), Some("06b05ab6733a618578af5f94892f3950"));
+        let receipt = Reception::of(abc(), &meter).run().await.unwrap();
+        assert_eq!((receipt.digest, receipt.saved), (None, None));
+    }
+
+    #[tokio::test]
+    async fn a_receipt_names_the_saved_file() {
+        let temporary = tempfile::tempdir().unwrap();
+        let folder = Folder::open(temporary.path()).unwrap();
+        let saver = Saver::begin(&folder, SafeName::parse("a").unwrap()).unwrap();
+        let receipt = Reception::of(abc(), &Meter::new(1)).into_sink(Sink::save(saver)).run().await.unwrap();
+        assert_eq!(receipt.saved.as_deref(), Some("a"));
+        assert!(receipt.digest.is_some());
+        assert_eq!(std::fs::read(temporary.path().join("a")).unwrap(), b"abc");
+    }
+
+    #[tokio::test]
+    async fn a_body_of_another_length_is_an_error() {
+        for expected in [2, 4] {
+            let error = Reception::of(abc(), &Meter::new(1)).expecting(expected).run().await.unwrap_err();
+            assert!(matches!(error, ReceiveError::Length { received: 3, .. }), "{error}");
+        }
+        Reception::of(abc(), &Meter::new(1)).expecting(2).expecting(None).run().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_body_that_breaks_off_is_no_short_success() {
+        let frames: Vec<Result<Frame<Bytes>, Box<dyn Error + Send + Sync>>> =
+            vec![Ok(Frame::data("abc".into())), Err("reset".into())];
+        let body = StreamBody::new(futures_util::stream::iter(frames));
+        let error = Reception::of(body, &Meter::new(1)).into_sink(Sink::verify()).run().await.unwrap_err();
+        assert_eq!(error.to_string(), "the body broke off after 3 bytes: reset");
+    }
+
+    #[tokio::test]
+    async fn a_paced_reception_takes_its_time() {
+        let pace = Pace::new(Rate::try_from(100).unwrap());
+        let receipt = Reception::of(abc(), &Meter::new(1)).paced(pace).run().await.unwrap();
+        assert!(receipt.elapsed_s >= 0.03, "{receipt:?}");
+    }
+
+    #[tokio::test]
+    async fn a_busy_polling_reception_gets_bytes_that_come_late() {
+        let late = futures_util::stream::once(async {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            Ok::<_, std::convert::Infallible>(Frame::data(Bytes::from("abc")))
+        });
+        let meter = Meter::new(1);
+        let reception = Reception::of(StreamBody::new(late), &meter).busy_polling(Duration::from_secs(60));
+        assert_eq!(reception.run().await.unwrap().bytes, 3);
+    }
+}

@@ -1,0 +1,69 @@
+//! The failure to save a body, or to read a saved one.
+
+use std::io;
+
+use super::NameError;
+
+/// A body that could not be saved, or a saved file that could not be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SaveError {
+    /// The name is refused.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// The name belongs to a symbolic link.
+    #[error("the name belongs to a symbolic link")]
+    Symlink,
+    /// The name belongs to a folder, a device or a pipe.
+    #[error("the name belongs to something that is not a regular file")]
+    NotAFile,
+    /// The disk or the quota is full.
+    #[error("the disk is full")]
+    Full,
+    /// No file has the name.
+    #[error("no file has that name")]
+    Missing,
+    /// The operating system reported another error.
+    #[error("cannot save or read the file: {0}")]
+    Io(#[source] io::Error),
+}
+
+impl SaveError {
+    /// The error of creating a file. There, `NotFound` means that the folder is gone: a failure of the server, not of
+    /// the name.
+    pub(super) fn of_creating(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::NotFound { Self::Io(error) } else { error.into() }
+    }
+}
+
+impl From<io::Error> for SaveError {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full,
+            io::ErrorKind::NotFound => Self::Missing,
+            _ => Self::Io(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+
+    #[test]
+    fn a_folder_that_is_gone_is_not_a_missing_file() {
+        let gone = || io::Error::from(io::ErrorKind::NotFound);
+        assert!(matches!(SaveError::from(gone()), SaveError::Missing));
+        assert!(matches!(SaveError::of_creating(gone()), SaveError::Io(_)));
+        assert!(matches!(SaveError::of_creating(io::ErrorKind::StorageFull.into()), SaveError::Full));
+    }
+
+    #[test]
+    fn the_error_of_the_operating_system_is_the_source() {
+        let error = SaveError::from(io::Error::from(io::ErrorKind::PermissionDenied));
+        assert_eq!(error.to_string(), "cannot save or read the file: permission denied");
+        assert!(error.source().is_some_and(|source| source.is::<io::Error>()));
+    }
+}

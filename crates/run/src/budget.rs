@@ -1,0 +1,103 @@
+//! The budget of an end: the most it may add to its baseline, known before it runs, term by term.
+
+use std::fmt;
+
+use record::{Case, End, SinkKind, Term, mib};
+use transport::Shape;
+
+use crate::DISK_THREADS;
+
+/// Pages of the program that a transfer is the first to touch, in bytes. The kernel maps sixteen at a time, of those that
+/// its cache holds: 0.3 to 1.2 MiB were seen of a release build, up to 1.7 of the larger one that tests run.
+const PROGRAM: u64 = 2 << 20;
+
+/// Tasks, request heads, channels and the watch over one body, in bytes.
+const BODY: u64 = 24 << 10;
+
+/// The used part of a stack, and jemalloc's cache of small and middling pieces, in bytes.
+const THREAD: u64 = 128 << 10;
+
+/// The allocator's own pages, thread caches, and freed pages that it has yet to return, in bytes.
+const ALLOCATOR: u64 = 768 << 10;
+
+/// One of this many bytes is lost to size classes: jemalloc has four per doubling, so at worst a fifth.
+const SLACK: u64 = 5;
+
+/// The most that one end may add to its baseline.
+#[derive(Clone, Debug)]
+pub struct Budget {
+    end: End,
+    terms: Vec<Term>,
+}
+
+impl Budget {
+    /// The budget of one end of a case, from its limits alone. It is empty for a protocol that this version does not have.
+    pub fn of(case: &Case, end: End) -> Self {
+        let shape = shape(case);
+        let transport = transport::by_name(&case.protocol);
+        let mut terms =
+            transport.map_or_else(Vec::new, |protocol| protocol.footprint(&case.limits, end, shape));
+        match end {
+            End::Sender => terms.push(payload::footprint(&case.payload, case.chunk, case.bodies())),
+            End::Receiver => terms.extend(receiver::footprint(&case.sink, case.bodies())),
+        }
+        terms.push(Term::new(
+            "disk threads",
+            THREAD * threads(case, end),
+            format!(
+                "{} KiB each, for a stack and a cache of the allocator: one per body that is read or saved, {DISK_THREADS} at most",
+                THREAD >> 10
+            ),
+        ));
+        terms.push(metrics::footprint());
+        terms.push(Term::new(
+            "bodies",
+            BODY * case.bodies(),
+            format!("{} KiB each: tasks, heads, channels", BODY >> 10),
+        ));
+        let heap: u64 = terms.iter().map(|term| term.bytes).sum();
+        terms.push(Term::new(
+            "allocator",
+            heap / SLACK + ALLOCATOR,
+            format!("1/{SLACK} of the above for size classes, and {} KiB of its own", ALLOCATOR >> 10),
+        ));
+        terms.push(Term::new("program", PROGRAM, "pages of the program that are touched for the first time"));
+        terms.retain(|term| term.bytes > 0);
+        Self { end, terms }
+    }
+
+    /// The sum of all terms, in bytes.
+    pub fn bytes(&self) -> u64 {
+        self.terms.iter().map(|term| term.bytes).sum()
+    }
+
+    /// The budgets of both ends of a case, term by term.
+    pub fn explain(case: &Case) -> String {
+        let budget = |end| Self::of(case, end);
+        format!("{}\n{}\n{}", case.key(), budget(End::Sender), budget(End::Receiver))
+    }
+}
+
+/// The number of threads that wait for the disk at once.
+fn threads(case: &Case, end: End) -> u64 {
+    let waits = match end {
+        End::Sender => !case.payload.is_generated(),
+        End::Receiver => matches!(case.sink, SinkKind::Save(_)),
+    };
+    if waits { case.bodies().min(DISK_THREADS as u64) } else { 0 }
+}
+
+/// One line per term, and the sum.
+impl fmt::Display for Budget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for Term { name, bytes, reason } in &self.terms {
+            writeln!(f, "  {:>9.3} MiB  {name}: {reason}", mib(*bytes))?;
+        }
+        writeln!(f, "  {:>9.3} MiB  {} over its baseline", mib(self.bytes()), self.end)
+    }
+}
+/// The layout of a case; the chunks of a generated body are slices of one block.
+fn shape(case: &Case) -> Shape {
+    let shape = Shape::new(case.connections, case.streams, case.chunk);
+    if case.payload.is_generated() { shape.with_shared_chunks() } else { shape }
+}

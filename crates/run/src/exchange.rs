@@ -1,0 +1,100 @@
+//! The bodies of an end, be it client or server: those that it sends, and those that it receives.
+
+use std::{
+    collections::BTreeSet,
+    fmt::Display,
+    path::Path,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use http_body_util::BodyExt as _;
+use metrics::{Meter, Pace};
+use payload::Payload;
+use receiver::{
+    Receipt, Reception, Sink,
+    save::{Folder, SafeName, Saver},
+};
+use record::{Case, End, Fault, FaultKind, SinkKind};
+use sender::{MeteredBody, SendProgress};
+use transport::Body;
+
+/// Makes the bodies that an end sends, and remembers how each went.
+#[derive(Debug)]
+pub struct Outgoing {
+    case: Case,
+    /// `None` on the receiver: a block as large as a chunk is the sender's to hold.
+    payload: Option<Payload>,
+    meter: Meter,
+    sent: Mutex<Vec<SendProgress>>,
+}
+
+impl Outgoing {
+    /// Prepares the bodies of one end of a case, which pass `meter`.
+    pub fn prepare(case: &Case, end: End, meter: &Meter) -> Self {
+        let payload = (end == End::Sender).then(|| Payload::prepare(&case.payload, case.seed, case.chunk));
+        Self { case: case.clone(), payload, meter: meter.clone(), sent: Mutex::default() }
+    }
+
+    /// The next body. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// The payload cannot be opened, or this end is the receiver.
+    pub fn body(&self) -> Result<Body, Fault> {
+        let unasked = || Fault::new(FaultKind::Protocol, "the receiver was asked for a body");
+        let source = self.payload.as_ref().ok_or_else(unasked)?.open(self.case.body.0)?;
+        let mut body =
+            MeteredBody::new(source, self.meter.clone()).paced(self.case.limit_rate.map(Pace::new));
+        // The digest of a generated body follows from seed and size; that of a file only from the bytes read.
+        if self.case.sink.digests() && !self.case.payload.is_generated() {
+            body = body.digesting();
+        }
+        self.sent.lock().unwrap_or_else(PoisonError::into_inner).push(body.progress());
+        Ok(body.map_err(Into::into).boxed_unsync())
+    }
+
+    /// The distinct digests of the bodies that were sent whole.
+    pub fn digests(&self) -> BTreeSet<String> {
+        let sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        sent.iter().filter_map(SendProgress::digest).map(|digest| digest.to_string()).collect()
+    }
+
+    /// The failure that kept a body from being read to its end: the cause of whatever the protocol reported after it.
+    pub fn fault(&self) -> Option<Fault> {
+        let sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        sent.iter().find_map(|sent| sent.error().map(|error| Fault::new(FaultKind::Payload, error)))
+    }
+}
+
+/// Receives one body of a case, busy-polling for `spin` before each wait.
+///
+/// # Errors
+/// The body broke off, has another length, or could not be saved.
+pub async fn receive(case: &Case, meter: &Meter, body: Body, spin: Duration) -> Result<Receipt, Fault> {
+    let sink = match &case.sink {
+        SinkKind::Discard => Sink::discard(),
+        SinkKind::Verify => Sink::verify(),
+        SinkKind::Collect => Sink::collect(),
+        SinkKind::Save(folder) => Sink::save(saver(folder)?),
+    };
+    let reception = Reception::of(body, meter)
+        .into_sink(sink)
+        .expecting(case.body.0)
+        .paced(case.reader_rate.map(Pace::new))
+        .busy_polling(spin);
+    Ok(reception.run().await?)
+}
+
+/// Saves under a name of the body's own in this process; the next run replaces it.
+fn saver(folder: &Path) -> Result<Saver, Fault> {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    let unusable =
+        |error: &dyn Display| Fault::new(FaultKind::Save, format!("{}: {error}", folder.display()));
+    let name = format!("longhaul-{}", NEXT.fetch_add(1, Ordering::Relaxed));
+    let name = SafeName::parse(&name).map_err(|error| unusable(&error))?;
+    let folder = Folder::open(folder).map_err(|error| unusable(&error))?;
+    Saver::begin(&folder, name).map_err(|error| unusable(&error))
+}

@@ -1,0 +1,73 @@
+//! The execution of one case: by worker processes, or by anything else in tests.
+
+use async_trait::async_trait;
+use record::{ByEnd, Case, CoreRoundTrip, End, EndRecord, Fault, FaultKind, Integrity, LinkRecord, Record};
+
+use crate::Heartbeat;
+
+/// Runs one case once. It never fails: a failure is part of the outcome.
+#[async_trait(?Send)]
+pub trait Executor {
+    /// Runs a case, with its progress reported to an observer.
+    async fn run(&self, case: &Case, observer: &mut dyn Observer) -> Outcome;
+}
+
+/// Follows a session. Every method does nothing by default.
+pub trait Observer {
+    /// A run begins.
+    fn started(&mut self, _case: &Case, _round: u32) {}
+
+    /// One of its ends makes progress.
+    fn progress(&mut self, _case: &Case, _end: End, _heartbeat: Heartbeat) {}
+
+    /// The run is over, and its record written.
+    fn finished(&mut self, _record: &Record) {}
+}
+
+/// An observer of a session that nobody watches.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unobserved;
+
+impl Observer for Unobserved {}
+
+/// The outcome of a run; everything else in a record is known before it.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Outcome {
+    /// The failure, if the run failed.
+    pub fault: Option<Fault>,
+    /// Seconds by the client's clock.
+    pub elapsed_s: Option<f64>,
+    /// Seconds of the slowest handshake.
+    pub handshake_s: Option<f64>,
+    /// Seconds to the first body byte.
+    pub first_byte_s: Option<f64>,
+    /// The measurements of both ends.
+    pub ends: ByEnd<Option<EndRecord>>,
+    /// The distance between the cores of the two ends.
+    pub core_round_trip: Option<CoreRoundTrip>,
+    /// The proof of the content.
+    pub integrity: Option<Integrity>,
+    /// The connection as the client saw it.
+    pub link: Option<LinkRecord>,
+    /// Seconds that a receiver busy-polled before it waited.
+    pub spin_s: Option<f64>,
+}
+
+impl Outcome {
+    /// The outcome of a run that failed before anything was measured.
+    pub fn failed(fault: Fault) -> Self {
+        Self { fault: Some(fault), ..Self::default() }
+    }
+
+    /// Compares the digests of the bytes sent and received, where both are known.
+    pub fn prove(&mut self, sent: Option<String>, received: Option<String>) {
+        let Some((sent, received)) = sent.zip(received) else { return };
+        let matches = sent == received;
+        if !matches {
+            let message = format!("{sent} was sent, {received} was received");
+            self.fault.get_or_insert(Fault::new(FaultKind::Integrity, message));
+        }
+        self.integrity = Some(Integrity { algorithm: payload::ALGORITHM.into(), sent, received, matches });
+    }
+}

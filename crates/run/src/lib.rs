@@ -1,0 +1,49 @@
+//! Runs of cases with both ends measured: matrix, sessions, worker processes, budgets and machine probes.
+//!
+//! A [`Session`] runs the cases of a [`Matrix`] round by round. Its [`Executor`] runs one case: [`ProcessExecutor`] starts
+//! the embedding program twice more, as the two ends, so that peak RSS and processor time belong to one end of one run.
+//! Each end measures itself by a [`Measurement`]: baseline, meter, watch for progress, reading. What comes out are
+//! [`record::Record`]s.
+//!
+//! A program that embeds this crate hands its first moments to the workers:
+//!
+//! ```no_run
+//! use longhaul_run::worker;
+//!
+//! fn main() -> std::process::ExitCode {
+//!     if worker::is_requested() {
+//!         return worker::main();
+//!     }
+//!     // … a session with ProcessExecutor::of_this_program …
+//!     std::process::ExitCode::SUCCESS
+//! }
+//! ```
+
+mod budget;
+mod exchange;
+mod executor;
+mod heartbeat;
+mod host;
+pub mod machine;
+mod matrix;
+mod measurement;
+mod messages;
+mod process;
+mod reply;
+mod session;
+pub mod worker;
+
+pub use budget::Budget;
+pub use exchange::{Outgoing, receive};
+pub use executor::{Executor, Observer, Outcome, Unobserved};
+pub use heartbeat::{Heartbeat, Links, together};
+pub use host::this_host;
+pub use matrix::{Matrix, MatrixError};
+pub use measurement::{Baseline, Measurement, Settings};
+pub use process::{Affinity, AffinityError, ProcessExecutor};
+pub use reply::{accepted, short_body};
+pub use session::{Session, SessionError, Stop};
+
+/// Threads of a process that read and write files at once. None is held between blocks, so that all bodies take turns;
+/// each costs a stack and a cache of the allocator.
+pub const DISK_THREADS: usize = 64;

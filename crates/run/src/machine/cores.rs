@@ -1,0 +1,121 @@
+//! The cores that sender and receiver are bound to.
+
+use nix::{
+    sched::{CpuSet, sched_getaffinity, sched_setaffinity},
+    unistd::Pid,
+};
+
+use super::{Affects, Diagnosis, read};
+
+/// A core for each end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cores {
+    /// The sender's.
+    pub sender: usize,
+    /// The receiver's.
+    pub receiver: usize,
+}
+
+impl Cores {
+    /// The first core that this process may use, and the first other one that is no thread of the same physical core, if
+    /// there is one. `None` unless there are two.
+    pub fn choose() -> Option<Self> {
+        apart(&allowed(), siblings)
+    }
+}
+
+/// Binds the calling thread, and the threads that it starts from now on, to one core.
+///
+/// # Errors
+/// The core does not exist, or this process may not use it.
+pub fn bind(core: usize) -> nix::Result<()> {
+    let mut cores = CpuSet::new();
+    cores.set(core)?;
+    sched_setaffinity(Pid::from_raw(0), &cores)
+}
+
+/// The logical cores that this process may use.
+fn allowed() -> Vec<usize> {
+    let Ok(set) = sched_getaffinity(Pid::from_raw(0)) else { return Vec::new() };
+    (0..CpuSet::count()).filter(|core| set.is_set(*core) == Ok(true)).collect()
+}
+
+/// The logical cores of the same physical core, `core` among them. Empty if the kernel does not say.
+fn siblings(core: usize) -> Vec<usize> {
+    let path = format!("/sys/devices/system/cpu/cpu{core}/topology/thread_siblings_list");
+    read(&path).map(|list| listed(&list)).unwrap_or_default()
+}
+
+/// The numbers in a list such as `0-1,64`.
+fn listed(list: &str) -> Vec<usize> {
+    let number = |text: &str| text.parse::<usize>().ok();
+    list.split(',')
+        .filter_map(|part| {
+            let (first, last) = part.split_once('-').unwrap_or((part, part));
+            Some(number(first)?..=number(last)?)
+        })
+        .flatten()
+        .collect()
+}
+
+fn apart(allowed: &[usize], siblings: impl Fn(usize) -> Vec<usize>) -> Option<Cores> {
+    let (&sender, others) = allowed.split_first()?;
+    let shared = siblings(sender);
+    let receiver = others.iter().find(|core| !shared.contains(core)).or(others.first())?;
+    Some(Cores { sender, receiver: *receiver })
+}
+
+/// Diagnoses whether each end gets a physical core.
+pub(super) fn diagnosis(cores: Cores) -> Diagnosis {
+    diagnose(cores, siblings)
+}
+
+fn diagnose(Cores { sender, receiver }: Cores, siblings: impl Fn(usize) -> Vec<usize>) -> Diagnosis {
+    let name = "cores of the two ends";
+    if sender != receiver && !siblings(sender).contains(&receiver) {
+        return Diagnosis::good(name, format!("{sender} and {receiver}"));
+    }
+    let seen = if sender == receiver {
+        format!("{sender} for both")
+    } else {
+        format!("{sender} and {receiver}, two threads of one core")
+    };
+    let cost = "sender and receiver share its units and its caches: both are slower, and not by the same from run to run";
+    let remedy =
+        "give them two physical cores (--affinity SENDER:RECEIVER; of the machine's, or the container's)";
+    Diagnosis::bad(name, seen, Affects::All, cost, remedy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two threads a core, neighbours: 0 and 1, 2 and 3.
+    fn neighbours(core: usize) -> Vec<usize> {
+        vec![core & !1, core | 1]
+    }
+
+    #[test]
+    fn ends_get_physical_cores_of_their_own_if_there_are_two() {
+        let cores = |sender, receiver| Some(Cores { sender, receiver });
+        assert_eq!(apart(&[0, 1, 2, 3], neighbours), cores(0, 2));
+        assert_eq!(apart(&[0, 1], neighbours), cores(0, 1));
+        assert_eq!(apart(&[0, 1], |_| Vec::new()), cores(0, 1), "if the kernel does not say");
+        assert_eq!(apart(&[3], neighbours), None);
+    }
+
+    #[test]
+    fn two_threads_of_one_core_are_a_problem() {
+        assert!(diagnose(Cores { sender: 0, receiver: 2 }, neighbours).problem.is_none());
+        assert!(diagnose(Cores { sender: 0, receiver: 1 }, neighbours).problem.is_some());
+        let shared = diagnose(Cores { sender: 3, receiver: 3 }, |_| Vec::new());
+        assert!(shared.problem.is_some() && shared.observed == "3 for both", "if the kernel does not say");
+    }
+
+    #[test]
+    fn lists_of_cores_are_read_as_the_kernel_writes_them() {
+        assert_eq!(listed("0,64"), [0, 64]);
+        assert_eq!(listed("0-2,7"), [0, 1, 2, 7]);
+        assert!(listed("").is_empty());
+    }
+}

@@ -1,0 +1,147 @@
+//! The distance between the cores of the two ends: the round-trip time of one cache line.
+//!
+//! Cores with a cache in common exchange a line in tens of nanoseconds, others in hundreds, and a body of gigabytes consists
+//! of such lines. A hypervisor may move the cores of a virtual machine between two runs, and only this measurement shows it
+//! from inside.
+
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::Duration,
+};
+
+use metrics::Stamp;
+use record::CoreRoundTrip;
+
+use super::{Affects, Cores, Diagnosis, bind};
+
+/// Round trips that are timed together: 70 µs if the cores are far apart.
+const TRIPS: u32 = 200;
+
+/// Measurements of which the fastest counts, as an interrupt only ever adds time.
+const MEASUREMENTS: u32 = 8;
+
+/// The time after which a core that does not answer counts as taken by another process.
+const PATIENCE: Duration = Duration::from_millis(20);
+
+/// The round-trip time of a cache line between two cores. `None` if both are one core, or if this process may not use one
+/// of them, or if it does not answer.
+pub fn round_trip(Cores { sender, receiver }: Cores) -> Option<Duration> {
+    if sender == receiver {
+        return None;
+    }
+    let (line, done) = (Line(AtomicBool::new(false)), Line(AtomicBool::new(false)));
+    let measure = || {
+        let fastest = bind(sender).ok().and_then(|()| fastest(&line.0));
+        done.0.store(true, Ordering::Relaxed);
+        fastest
+    };
+    let echo = || {
+        if bind(receiver).is_ok() {
+            echo(&line.0, &done.0);
+        }
+    };
+    thread::scope(|scope| {
+        let measuring = thread::Builder::new().spawn_scoped(scope, measure).ok()?;
+        // Without an echo the measuring thread gives up by itself.
+        let _echoing = thread::Builder::new().spawn_scoped(scope, echo);
+        measuring.join().ok().flatten()
+    })
+}
+
+/// A flag alone in its cache lines: processors fetch two at once.
+#[repr(align(128))]
+struct Line(AtomicBool);
+
+/// The time of one round trip in the fastest measurement.
+fn fastest(line: &AtomicBool) -> Option<Duration> {
+    let began = Stamp::now();
+    // The other thread runs once it has answered.
+    ping(line, began)?;
+    let measure = || {
+        let start = Stamp::now();
+        (0..TRIPS).try_for_each(|_| ping(line, began))?;
+        Some(start.elapsed() / TRIPS)
+    };
+    (0..MEASUREMENTS).map(|_| measure()).try_fold(Duration::MAX, |least, time| Some(least.min(time?)))
+}
+
+/// Sends the line once and waits until it is back.
+fn ping(line: &AtomicBool, began: Stamp) -> Option<()> {
+    /// Loads of the line between two readings of the clock.
+    const LOADS: u32 = 10_000;
+    line.store(true, Ordering::Release);
+    loop {
+        if (0..LOADS).any(|_| !line.load(Ordering::Acquire)) {
+            return Some(());
+        }
+        if began.elapsed() > PATIENCE {
+            return None;
+        }
+    }
+}
+
+fn echo(line: &AtomicBool, done: &AtomicBool) {
+    while !done.load(Ordering::Relaxed) {
+        if line.load(Ordering::Acquire) {
+            line.store(false, Ordering::Release);
+        }
+    }
+}
+
+/// Diagnoses the distance over the time `watch`. `None` if it cannot be measured.
+pub(super) fn diagnosis(cores: Cores, watch: Duration) -> Option<Diagnosis> {
+    /// The least time for which hypervisors were seen to leave a core where it is.
+    const PAUSE: Duration = Duration::from_millis(20);
+    let began = Stamp::now();
+    let mut seen = vec![round_trip(cores)?];
+    while began.elapsed() < watch {
+        thread::sleep(PAUSE);
+        seen.extend(round_trip(cores));
+    }
+    Some(diagnose(*seen.iter().min()?, *seen.iter().max()?))
+}
+
+fn diagnose(least: Duration, most: Duration) -> Diagnosis {
+    let name = "between these cores";
+    let seen = format!("{} to {} ns there and back", least.as_nanos(), most.as_nanos());
+    if most < CoreRoundTrip::FAR {
+        return Diagnosis::good(name, seen);
+    }
+    if least < CoreRoundTrip::FAR {
+        let cost = "the host moves them between caches: goodput halves and doubles from run to run";
+        let remedy = "bench --settle 5s, more --rounds; on the host: cores of one cache (virsh vcpupin)";
+        return Diagnosis::bad(name, seen, Affects::All, cost, remedy);
+    }
+    let cost = "they have no cache in common: about half the goodput";
+    let remedy =
+        "--affinity SENDER:RECEIVER with two of one L3 (lscpu --extended); on the host: virsh vcpupin";
+    Diagnosis::bad(name, seen, Affects::All, cost, remedy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_round_trip_takes_some_time() {
+        let Some(cores) = Cores::choose() else { return };
+        // A core that is busy with other tests may not answer at once.
+        let time = (0..100).find_map(|_| round_trip(cores)).unwrap();
+        assert!(time > Duration::from_nanos(1) && time < PATIENCE, "{time:?}");
+    }
+
+    #[test]
+    fn cores_that_cannot_be_used_have_no_distance() {
+        assert_eq!(round_trip(Cores { sender: 0, receiver: 0 }), None);
+        assert_eq!(round_trip(Cores { sender: 0, receiver: 1 << 9 }), None);
+    }
+
+    #[test]
+    fn cores_that_are_or_become_distant_are_a_problem() {
+        let judged = |least, most| diagnose(Duration::from_nanos(least), Duration::from_nanos(most));
+        assert!(judged(50, 90).problem.is_none());
+        assert!(judged(50, 340).problem.unwrap().cost.contains("from run to run"));
+        assert!(judged(320, 340).problem.unwrap().remedy.contains("--affinity"));
+    }
+}

@@ -1,0 +1,92 @@
+//! Memory, swap, open files.
+
+use nix::sys::resource::{Resource, getrlimit};
+
+use super::{Affects, Diagnosis};
+use record::mib;
+
+/// Free memory below which the kernel starts to reclaim: two workers and their sockets need some hundred MiB.
+const ENOUGH_MIB: f64 = 1024.0;
+
+/// The usual soft limit of open files, which suffices for `--connections 480`.
+const USUAL_FILES: u64 = 1024;
+
+/// Files that an end has open besides its connections.
+const OWN_FILES: u64 = 32;
+
+/// Diagnoses memory and open files for so many connections of an end at once.
+pub(super) fn diagnoses(connections: u32) -> Vec<Diagnosis> {
+    let mut diagnoses = kernel();
+    let limit = getrlimit(Resource::RLIMIT_NOFILE).ok();
+    diagnoses.extend(limit.map(|(soft, _)| open_files(soft, connections)));
+    diagnoses
+}
+
+#[cfg(target_os = "linux")]
+fn kernel() -> Vec<Diagnosis> {
+    use procfs::Current as _;
+    let Ok(memory) = procfs::Meminfo::current() else { return Vec::new() };
+    vec![
+        available(memory.mem_available.unwrap_or(memory.mem_free)),
+        swap(memory.swap_total, memory.swap_total.saturating_sub(memory.swap_free)),
+    ]
+}
+
+#[cfg(not(target_os = "linux"))]
+fn kernel() -> Vec<Diagnosis> {
+    Vec::new()
+}
+
+fn available(bytes: u64) -> Diagnosis {
+    let seen = format!("{:.0} MiB available", mib(bytes));
+    if mib(bytes) >= ENOUGH_MIB {
+        return Diagnosis::good("memory", seen);
+    }
+    let cost = "the kernel reclaims pages while bodies run, and may kill a worker";
+    Diagnosis::bad("memory", seen, Affects::All, cost, "end what takes the memory: ps aux --sort=-rss | head")
+}
+
+fn swap(total: u64, used: u64) -> Diagnosis {
+    let seen =
+        if total == 0 { "off".into() } else { format!("{:.0} of {:.0} MiB used", mib(used), mib(total)) };
+    if used == 0 {
+        return Diagnosis::good("swap", seen);
+    }
+    let cost = "pages of a worker that are swapped out are missing from its RSS";
+    Diagnosis::bad("swap", seen, Affects::All, cost, "sudo swapoff -a")
+}
+
+fn open_files(soft: u64, connections: u32) -> Diagnosis {
+    let seen = format!("{soft} a process");
+    let needed = OWN_FILES + 2 * u64::from(connections);
+    if soft >= USUAL_FILES.max(needed) {
+        return Diagnosis::good("open files", seen);
+    }
+    let affects = if soft < needed { Affects::All } else { Affects::NoRun };
+    let cost = format!("each connection takes two: over {} at once fail", soft.saturating_sub(OWN_FILES) / 2);
+    let remedy = format!("ulimit -n {}", (4 * USUAL_FILES).max(needed));
+    Diagnosis::bad("open files", seen, affects, cost, remedy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn little_memory_and_used_swap_are_problems() {
+        assert!(available(24 << 30).problem.is_none() && available(512 << 20).problem.is_some());
+        assert!(swap(0, 0).problem.is_none() && swap(1 << 30, 0).problem.is_none());
+        assert!(swap(1 << 30, 1 << 20).problem.is_some());
+    }
+
+    #[test]
+    fn too_few_files_are_a_problem_if_more_are_needed() {
+        let tcp = [record::Protocol::by_name("tcp").unwrap()];
+        assert!(open_files(1024, 480).problem.is_none());
+        let few = open_files(256, 1);
+        assert!(few.problem.is_some() && few.note(&tcp).is_none());
+        let note = open_files(256, 400).note(&tcp).unwrap();
+        assert!(note.contains("over 112 at once fail"), "{note}");
+        assert!(open_files(4096, 4000).problem.unwrap().remedy.contains("8032"));
+    }
+}

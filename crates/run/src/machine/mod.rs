@@ -1,0 +1,175 @@
+//! Conditions of this machine that would spoil a measurement, their cost, and their remedies.
+
+mod build;
+mod clock;
+mod cores;
+mod distance;
+mod idle;
+mod memory;
+mod network;
+mod processor;
+
+use std::time::Duration;
+
+use record::{Build, Carrier, Case, Limits, Protocol, SOCKET_BUFFER, UDP_BUFFER};
+
+pub use cores::{Cores, bind};
+pub use distance::round_trip;
+pub use idle::IdleGuard;
+
+/// The diagnosis of one condition.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Diagnosis {
+    /// The condition.
+    pub name: &'static str,
+    /// The observation.
+    pub observed: String,
+    /// The problem, if there is one.
+    pub problem: Option<Problem>,
+}
+
+/// A problem of this machine.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Problem {
+    /// The runs that it spoils.
+    affects: Affects,
+    /// Its cost.
+    pub cost: String,
+    /// The command that solves it, or advice.
+    pub remedy: String,
+}
+
+/// The runs that a problem spoils.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Affects {
+    /// All runs.
+    All,
+    /// Runs of encrypted protocols.
+    Encrypted,
+    /// Runs of protocols over QUIC.
+    Quic,
+    /// No run of this session, which stays within the limit: only `doctor` reports it.
+    NoRun,
+}
+
+impl Diagnosis {
+    fn good(name: &'static str, observed: impl Into<String>) -> Self {
+        Self { name, observed: observed.into(), problem: None }
+    }
+
+    fn bad(
+        name: &'static str,
+        observed: impl Into<String>,
+        affects: Affects,
+        cost: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
+        let problem = Problem { affects, cost: cost.into(), remedy: remedy.into() };
+        Self { name, observed: observed.into(), problem: Some(problem) }
+    }
+
+    /// One line on a problem that spoils the figures of some protocols.
+    fn note(&self, protocols: &[&Protocol]) -> Option<String> {
+        let problem = self.problem.as_ref()?;
+        let any = |affected: fn(&Protocol) -> bool| protocols.iter().any(|protocol| affected(protocol));
+        let matters = match problem.affects {
+            Affects::All => true,
+            Affects::Encrypted => any(Protocol::is_encrypted),
+            Affects::Quic => any(|protocol| protocol.carrier == Carrier::Quic),
+            Affects::NoRun => false,
+        };
+        matters.then(|| format!("{}: {}: {}", self.name, self.observed, problem.cost))
+    }
+}
+
+/// The demands of a session on the machine.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Needs {
+    /// The largest socket buffer, in bytes.
+    socket_buffer: u64,
+    /// The most connections at once.
+    connections: u32,
+    /// The cores that the ends are bound to, if they are.
+    cores: Option<Cores>,
+    /// The program that runs the ends.
+    build: Build,
+}
+
+impl Needs {
+    /// The demands of a session with default limits.
+    pub fn by_default(build: Build) -> Self {
+        let socket_buffer = Limits::default().bytes(&UDP_BUFFER);
+        Self { socket_buffer, connections: 1, cores: Cores::choose(), build }
+    }
+
+    fn of(cases: &[Case], cores: Option<Cores>, build: Build) -> Self {
+        let buffer = |case: &Case| match Protocol::by_name(&case.protocol) {
+            Some(protocol) if UDP_BUFFER.applies_to(protocol) => case.limits.bytes(&UDP_BUFFER),
+            _ => case.limits.bytes_unless_auto(&SOCKET_BUFFER).unwrap_or_default(),
+        };
+        Self {
+            socket_buffer: cases.iter().map(buffer).max().unwrap_or_default(),
+            connections: cases.iter().map(|case| case.connections).max().unwrap_or_default(),
+            cores,
+            build,
+        }
+    }
+}
+
+/// Diagnoses every condition. The load and the distance of the cores are watched for `watch` each.
+pub fn examine(needs: &Needs, watch: Duration) -> Vec<Diagnosis> {
+    let mut diagnoses = vec![build::diagnosis(&needs.build)];
+    diagnoses.extend(network::diagnoses(needs.socket_buffer));
+    diagnoses.extend(processor::diagnoses(watch));
+    diagnoses.extend(needs.cores.map(cores::diagnosis));
+    diagnoses.extend(needs.cores.and_then(|cores| distance::diagnosis(cores, watch)));
+    diagnoses.push(idle::diagnosis());
+    diagnoses.extend(memory::diagnoses(needs.connections));
+    diagnoses.push(clock::diagnosis());
+    diagnoses
+}
+
+/// The time that a session watches before it begins: 20 ticks of the kernel's accounting on two cores.
+const GLANCE: Duration = Duration::from_millis(100);
+
+/// One line per problem that spoils the figures of some cases, whose ends are bound to `cores`.
+pub fn notes(cases: &[Case], cores: Option<Cores>, build: &Build) -> Vec<String> {
+    let protocols: Vec<_> = cases.iter().filter_map(|case| Protocol::by_name(&case.protocol)).collect();
+    let needs = Needs::of(cases, cores, build.clone());
+    examine(&needs, GLANCE).iter().filter_map(|diagnosis| diagnosis.note(&protocols)).collect()
+}
+
+/// The text of a file of the kernel's, if it exists.
+fn read(path: &str) -> Option<String> {
+    std::fs::read_to_string(path).ok().map(|text| text.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_is_for_the_protocols_that_it_affects() {
+        let [tcp, tls, quic] = ["tcp", "tls", "quic"].map(|name| Protocol::by_name(name).unwrap());
+        let diagnosis = |affects| Diagnosis::bad("x", "y", affects, "slow", "remedy");
+        assert_eq!(diagnosis(Affects::All).note(&[tcp]).unwrap(), "x: y: slow");
+        assert!(diagnosis(Affects::Encrypted).note(&[tcp]).is_none());
+        assert!(diagnosis(Affects::Encrypted).note(&[tcp, tls]).is_some());
+        assert!(diagnosis(Affects::Quic).note(&[tcp, tls]).is_none());
+        assert!(diagnosis(Affects::Quic).note(&[quic]).is_some());
+        assert!(diagnosis(Affects::NoRun).note(&[tcp, tls, quic]).is_none());
+        assert!(Diagnosis::good("x", "y").note(&[quic]).is_none());
+    }
+
+    #[test]
+    fn every_condition_has_a_name_of_its_own() {
+        let diagnoses = examine(&Needs::by_default(Build::default()), Duration::ZERO);
+        let mut names: Vec<_> = diagnoses.iter().map(|diagnosis| diagnosis.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), diagnoses.len(), "{diagnoses:?}");
+    }
+}

@@ -1,0 +1,135 @@
+//! The cores: their number, load, speed and instructions for encryption.
+
+use std::time::Duration;
+
+use super::{Affects, Diagnosis, read};
+
+/// The share of the cores' time in other processes from which on figures move visibly.
+const BUSY: f64 = 0.1;
+
+/// The share of the cores' time that the hypervisor gave to other machines, from which on figures move visibly: lower, as no
+/// worker can move away.
+const STOLEN: f64 = 0.02;
+
+pub(super) fn diagnoses(watch: Duration) -> Vec<Diagnosis> {
+    let cores = std::thread::available_parallelism().ok().map(|cores| self::cores(cores.get()));
+    let load = load::watch(watch).map(|load| [busy(load.busy), stolen(load.stolen)]);
+    let governor = read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor");
+    let rest = [aes(encrypts()), frequency(governor.as_deref())];
+    cores.into_iter().chain(load.into_iter().flatten()).chain(rest).collect()
+}
+
+fn cores(cores: usize) -> Diagnosis {
+    let seen = if cores == 1 { "1 core".into() } else { format!("{cores} cores") };
+    if cores > 1 {
+        return Diagnosis::good("cores", seen);
+    }
+    let cost = "sender and receiver take turns on it: about half the goodput";
+    Diagnosis::bad("cores", seen, Affects::All, cost, "give the machine or the container two cores")
+}
+
+fn busy(share: f64) -> Diagnosis {
+    let seen = format!("{:.0} % of their time", 100.0 * share);
+    if share < BUSY {
+        return Diagnosis::good("cores at work for others", seen);
+    }
+    let cost = "the ends wait for their cores: less goodput, and more from run to run";
+    Diagnosis::bad("cores at work for others", seen, Affects::All, cost, "end what runs: top -o %CPU")
+}
+
+fn stolen(share: f64) -> Diagnosis {
+    let seen = format!("{:.0} % of their time", 100.0 * share);
+    if share < STOLEN {
+        return Diagnosis::good("cores given to other machines", seen);
+    }
+    let cost = "the machine is shared: figures move by as much";
+    let remedy = "dedicated cores, or more --rounds and ratios within one run";
+    Diagnosis::bad("cores given to other machines", seen, Affects::All, cost, remedy)
+}
+
+fn aes(encrypts: bool) -> Diagnosis {
+    if encrypts {
+        return Diagnosis::good("AES instructions", "there");
+    }
+    let cost = "AES in software: TLS and QUIC are several times slower";
+    let remedy = "--cipher chacha20, or a virtual machine with the host's processor (-cpu host)";
+    Diagnosis::bad("AES instructions", "missing", Affects::Encrypted, cost, remedy)
+}
+
+#[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+fn encrypts() -> bool {
+    std::arch::is_x86_feature_detected!("aes")
+}
+
+#[cfg(target_arch = "aarch64")]
+fn encrypts() -> bool {
+    std::arch::is_aarch64_feature_detected!("aes")
+}
+
+/// Unknown on other processors, so assumed.
+#[cfg(not(any(target_arch = "x86", target_arch = "x86_64", target_arch = "aarch64")))]
+fn encrypts() -> bool {
+    true
+}
+
+fn frequency(governor: Option<&str>) -> Diagnosis {
+    let name = "frequency scaling";
+    match governor {
+        None => Diagnosis::good(name, "not by this kernel"),
+        Some("performance") => Diagnosis::good(name, "performance"),
+        Some(governor) => {
+            let cost = "cores start slow and change speed: the first runs are slower than the rest";
+            Diagnosis::bad(name, governor, Affects::All, cost, "sudo cpupower frequency-set -g performance")
+        }
+    }
+}
+
+/// The load of the cores.
+mod load {
+    use std::time::Duration;
+
+    pub(super) struct Load {
+        pub(super) busy: f64,
+        pub(super) stolen: f64,
+    }
+
+    /// Watches the kernel's accounting for some time.
+    #[cfg(target_os = "linux")]
+    pub(super) fn watch(time: Duration) -> Option<Load> {
+        use procfs::CurrentSI as _;
+        let ticks = || {
+            let cpu = procfs::KernelStats::current().ok()?.total;
+            let stolen = cpu.steal.unwrap_or(0);
+            let busy = cpu.user + cpu.nice + cpu.system + cpu.irq.unwrap_or(0) + cpu.softirq.unwrap_or(0);
+            Some((busy, stolen, busy + stolen + cpu.idle + cpu.iowait.unwrap_or(0)))
+        };
+        let before = ticks()?;
+        std::thread::sleep(time);
+        let after = ticks()?;
+        let share = |part: u64| part as f64 / after.2.saturating_sub(before.2).max(1) as f64;
+        Some(Load {
+            busy: share(after.0.saturating_sub(before.0)),
+            stolen: share(after.1.saturating_sub(before.1)),
+        })
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    pub(super) fn watch(_: Duration) -> Option<Load> {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lone_busy_or_slow_core_is_a_problem() {
+        assert!(cores(2).problem.is_none() && cores(1).problem.is_some());
+        assert!(busy(0.05).problem.is_none() && busy(0.5).problem.is_some());
+        assert!(stolen(0.0).problem.is_none() && stolen(0.05).problem.is_some());
+        assert!(aes(true).problem.is_none() && aes(false).problem.is_some());
+        assert!(frequency(None).problem.is_none() && frequency(Some("performance")).problem.is_none());
+        assert!(frequency(Some("powersave")).problem.is_some());
+    }
+}

@@ -1,0 +1,109 @@
+//! The cases of a set of axes.
+
+use record::{ByteSize, Case, ChunkSize, Direction, PROTOCOLS, Protocol};
+
+/// The axes of a matrix: lists, and a case that states every other axis.
+#[derive(Clone, Debug)]
+pub struct Matrix {
+    /// The protocols.
+    pub protocols: Vec<&'static Protocol>,
+    /// The directions.
+    pub directions: Vec<Direction>,
+    /// The chunk sizes.
+    pub chunks: Vec<ChunkSize>,
+    /// The body sizes.
+    pub bodies: Vec<ByteSize>,
+    /// The other axes.
+    pub template: Case,
+}
+
+/// Axes that contradict each other.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MatrixError {
+    /// A protocol cannot carry several bodies at once on a connection.
+    #[error(
+        "--streams {streams}: one connection of {single} carries one body at a time; use --protocol {several} or \
+         --connections {streams}"
+    )]
+    Streams {
+        /// Bodies at once on each connection.
+        streams: u32,
+        /// The protocols that carry one.
+        single: String,
+        /// The protocols that carry several.
+        several: String,
+    },
+}
+
+impl Matrix {
+    /// The cases, protocols varying fastest, so that rows which are compared run close together.
+    ///
+    /// # Errors
+    /// A protocol cannot carry several bodies at once on a connection.
+    pub fn cases(&self) -> Result<Vec<Case>, MatrixError> {
+        self.refuse_impossible_streams()?;
+        let mut cases = Vec::new();
+        for &body in &self.bodies {
+            for &direction in &self.directions {
+                for &chunk in &self.chunks {
+                    cases.extend(self.protocols.iter().map(|protocol| {
+                        let mut case = self.template.clone();
+                        case.protocol = protocol.name.to_owned();
+                        (case.direction, case.chunk, case.body) = (direction, chunk, body);
+                        case
+                    }));
+                }
+            }
+        }
+        Ok(cases)
+    }
+
+    fn refuse_impossible_streams(&self) -> Result<(), MatrixError> {
+        let single: Vec<_> =
+            self.protocols.iter().filter(|protocol| !protocol.has_streams()).map(|p| p.name).collect();
+        if self.template.streams == 1 || single.is_empty() {
+            return Ok(());
+        }
+        let several: Vec<_> = PROTOCOLS.iter().filter(|p| p.has_streams()).map(|p| p.name).collect();
+        Err(MatrixError::Streams {
+            streams: self.template.streams,
+            single: single.join(", "),
+            several: several.join(","),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matrix(protocols: &[&str], streams: u32) -> Matrix {
+        let mut template = Case::new("");
+        template.streams = streams;
+        Matrix {
+            protocols: protocols.iter().map(|name| Protocol::by_name(name).unwrap()).collect(),
+            directions: Direction::ALL.to_vec(),
+            chunks: [16 << 10, 64 << 10].map(|bytes| ChunkSize::try_from(bytes).unwrap()).to_vec(),
+            bodies: vec![ByteSize(1 << 20)],
+            template,
+        }
+    }
+
+    #[test]
+    fn every_combination_is_there_once_with_protocols_side_by_side() {
+        let cases = matrix(&["tcp", "h1c"], 1).cases().unwrap();
+        let names: Vec<_> = cases.iter().map(|case| case.key().to_string()).collect();
+        assert_eq!(names[..3], ["tcp/up/16KiB/1MiB", "h1c/up/16KiB/1MiB", "tcp/up/64KiB/1MiB"]);
+        let unique: std::collections::HashSet<_> = names.iter().collect();
+        assert_eq!((names.len(), unique.len()), (8, 8));
+    }
+
+    #[test]
+    fn streams_need_a_protocol_that_has_them() {
+        let refused = matrix(&["h1", "h2"], 4).cases().unwrap_err().to_string();
+        assert!(refused.contains("one connection of h1 carries"), "{refused}");
+        assert!(refused.contains("h2c,h2,quic,h3"), "{refused}");
+        assert!(matrix(&["h2", "h3"], 4).cases().is_ok());
+    }
+}

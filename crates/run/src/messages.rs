@@ -1,0 +1,109 @@
+//! The messages between orchestrator and worker, one line of JSON each.
+
+use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
+
+use record::{Case, End, EndRecord, Fault, LinkRecord};
+use serde::{Deserialize, Serialize};
+
+use crate::{Heartbeat, Settings};
+
+/// One end's part of a case.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Job {
+    /// The case.
+    pub(crate) case: Case,
+    /// The role of this end.
+    pub(crate) role: Role,
+    /// The core to stay on.
+    pub(crate) core: Option<usize>,
+    /// Seconds without any progress after which the transfer is given up.
+    timeout_s: f64,
+    /// Seconds that a receiver busy-polls before it waits.
+    spin_s: f64,
+}
+
+impl Job {
+    pub(crate) fn new(case: Case, role: Role, settings: Settings) -> Self {
+        let seconds = |duration: Duration| duration.as_secs_f64();
+        Self { case, role, core: None, timeout_s: seconds(settings.timeout), spin_s: seconds(settings.spin) }
+    }
+
+    /// The end of the body that this worker is.
+    pub(crate) fn end(&self) -> End {
+        match self.role {
+            Role::Client(_) => self.case.direction.client(),
+            Role::Server => self.case.direction.server(),
+        }
+    }
+
+    /// The settings of the measurement.
+    pub(crate) fn settings(&self) -> Settings {
+        let duration = |seconds| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
+        Settings { timeout: duration(self.timeout_s), spin: duration(self.spin_s) }
+    }
+}
+
+/// The role of a worker.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Role {
+    /// It listens.
+    Server,
+    /// It dials this server.
+    Client(ServerAddress),
+}
+
+/// The address of a server, and the certificate that proves it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct ServerAddress {
+    pub(crate) addr: SocketAddr,
+    /// PEM; `None` in cleartext.
+    pub(crate) certificate: Option<String>,
+}
+
+/// An order of the orchestrator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Order {
+    /// To both ends: begin the transfer.
+    Go,
+    /// To the server: the client is done, report.
+    Finish,
+}
+
+/// An event that a worker reports.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Event {
+    /// The server takes connections.
+    Listening(ServerAddress),
+    /// All connections stand and the baseline is taken.
+    Ready,
+    /// The end makes progress, a few times per second.
+    Progress(Heartbeat),
+    /// The end is done; no event follows.
+    Done(Box<EndReport>),
+}
+
+/// The report of one end on its part.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct EndReport {
+    /// The failure of this end.
+    pub(crate) fault: Option<Fault>,
+    pub(crate) end: Option<EndRecord>,
+    pub(crate) link: Option<LinkRecord>,
+    /// The digests of the bodies sent, where the sender computes them (of files only).
+    pub(crate) sent: BTreeSet<String>,
+    /// On the client: the digests of the bodies received, as it computed or was confirmed them.
+    pub(crate) received: BTreeSet<String>,
+    pub(crate) elapsed_s: Option<f64>,
+    pub(crate) handshake_s: Option<f64>,
+    pub(crate) first_byte_s: Option<f64>,
+}
+
+impl EndReport {
+    /// A report of nothing but a failure.
+    pub(crate) fn failed(fault: Fault) -> Self {
+        Self { fault: Some(fault), ..Self::default() }
+    }
+}

@@ -1,0 +1,367 @@
+//! Runs a case in two worker processes, one per role.
+
+mod affinity;
+mod worker;
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    io,
+    path::PathBuf,
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use metrics::Stamp;
+use payload::Payload;
+use record::{ByEnd, ByteSize, Case, CoreRoundTrip, End, Fault, FaultKind, PayloadKind};
+
+pub use affinity::{Affinity, AffinityError};
+use worker::WorkerProcess;
+
+use crate::{
+    Executor, Observer, Outcome, Settings, machine,
+    machine::Cores,
+    messages::{EndReport, Event, Job, Order, Role, ServerAddress},
+};
+
+/// The time that an end gets to report once the other one has.
+const REPORT: Duration = Duration::from_secs(5);
+
+/// Runs each case in two fresh processes of the embedding program.
+pub struct ProcessExecutor {
+    program: PathBuf,
+    settings: Settings,
+    cores: Option<Cores>,
+    /// The time to wait for cores that are far apart.
+    settle: Duration,
+    /// The digests that generated bodies must have.
+    digests: HashMap<Content, String>,
+}
+
+impl ProcessExecutor {
+    /// An executor whose workers are this program, started again. It must hand over to [`crate::worker::main`] when
+    /// [`crate::worker::is_requested`].
+    ///
+    /// # Errors
+    /// The path of this program is unknown.
+    pub fn of_this_program(settings: Settings) -> io::Result<Self> {
+        Ok(Self::of_program(std::env::current_exe()?, settings))
+    }
+
+    /// An executor whose workers are a program that embeds this crate.
+    pub fn of_program(program: PathBuf, settings: Settings) -> Self {
+        Self { program, settings, cores: None, settle: Duration::ZERO, digests: HashMap::new() }
+    }
+
+    /// Binds the ends to cores.
+    #[must_use]
+    pub fn on(self, affinity: Affinity) -> Self {
+        Self { cores: affinity.cores(), ..self }
+    }
+
+    /// Waits before each run for cores that a hypervisor has moved apart, for `settle` at most.
+    #[must_use]
+    pub fn settling(self, settle: Duration) -> Self {
+        Self { settle, ..self }
+    }
+
+    /// Computes the digests of the generated bodies of some cases, so that none is computed between runs: they follow from
+    /// seed and size alone.
+    #[must_use]
+    pub fn prepared_for(mut self, cases: &[Case]) -> Self {
+        for case in cases.iter().filter(|case| case.sink.digests()) {
+            let key = content(case);
+            if self.digests.contains_key(&key) {
+                continue;
+            }
+            let digest = Payload::prepare(&case.payload, case.seed, case.chunk).digest(case.body.0);
+            self.digests.extend(digest.map(|digest| (key, digest.to_string())));
+        }
+        self
+    }
+
+    async fn server(&self, case: &Case) -> Result<(WorkerProcess, ServerAddress), Fault> {
+        let mut worker = WorkerProcess::start(&self.program, &self.job(case, Role::Server)).await?;
+        match worker.event().await? {
+            Event::Listening(address) => Ok((worker, address)),
+            other => Err(unexpected(&worker, other)),
+        }
+    }
+
+    fn job(&self, case: &Case, role: Role) -> Job {
+        let mut job = Job::new(case.clone(), role, self.settings);
+        job.core = self.cores.map(|cores| match job.end() {
+            End::Sender => cores.sender,
+            End::Receiver => cores.receiver,
+        });
+        job
+    }
+
+    /// The round-trip time between the cores in nanoseconds, as soon as they are close or `settle` is over.
+    async fn round_trip_ns(&self, settle: Duration) -> Option<u64> {
+        /// The interval of measurements: hosts were seen to leave cores where they are for a third of a second and
+        /// longer.
+        const INTERVAL: Duration = Duration::from_millis(50);
+        let began = Stamp::now();
+        loop {
+            let trip = machine::round_trip(self.cores?)?;
+            if trip < CoreRoundTrip::FAR || began.elapsed() >= settle {
+                return u64::try_from(trip.as_nanos()).ok();
+            }
+            tokio::time::sleep(INTERVAL).await;
+        }
+    }
+
+    /// Gets both ends ready, lets them go, and gathers their reports.
+    async fn transfer(&self, case: &Case, observer: &mut dyn Observer) -> Result<Reports, Fault> {
+        let (mut server, address) = self.server(case).await?;
+        let job = self.job(case, Role::Client(address));
+        let mut client = WorkerProcess::start(&self.program, &job).await?;
+        // The client fails for a reason that it knows; the server would only wait.
+        if let Some(report) = ready(&mut client).await? {
+            return Ok(Reports { client: report, server: EndReport::default() });
+        }
+        if let Some(report) = ready(&mut server).await? {
+            return Ok(Reports { client: EndReport::default(), server: report });
+        }
+        server.order(Order::Go).await?;
+        client.order(Order::Go).await?;
+        Ok(gather(case, client, server, observer).await)
+    }
+
+    fn outcome(&self, case: &Case, reports: Reports) -> Outcome {
+        let Reports { mut client, server } = reports;
+        let (client_end, server_end) = (case.direction.client(), case.direction.server());
+        let client_fault = client.fault.take().map(|fault| fault.at(client_end));
+        let server_fault = server.fault.map(|fault| fault.at(server_end));
+        let fault = client_fault.into_iter().chain(server_fault).min_by_key(|fault| fault.kind);
+
+        let sent = if client_end == End::Sender { &client.sent } else { &server.sent };
+        let sent = self.digests.get(&content(case)).cloned().or_else(|| joined(sent));
+        let received = joined(&client.received);
+        let mut ends = ByEnd::default();
+        (ends[client_end], ends[server_end]) = (client.end, server.end);
+        let is_proven = fault.is_none() && case.sink.digests();
+        let mut outcome = Outcome {
+            fault,
+            elapsed_s: client.elapsed_s,
+            handshake_s: client.handshake_s,
+            first_byte_s: client.first_byte_s,
+            ends,
+            link: client.link,
+            ..Outcome::default()
+        };
+        if is_proven {
+            outcome.prove(sent, received);
+        }
+        outcome
+    }
+}
+
+#[async_trait(?Send)]
+impl Executor for ProcessExecutor {
+    async fn run(&self, case: &Case, observer: &mut dyn Observer) -> Outcome {
+        let before_ns = self.round_trip_ns(self.settle).await;
+        let mut outcome = match self.transfer(case, observer).await {
+            Ok(reports) => self.outcome(case, reports),
+            Err(fault) => Outcome::failed(fault),
+        };
+        outcome.core_round_trip = before_ns
+            .zip(self.round_trip_ns(Duration::ZERO).await)
+            .map(|(before_ns, after_ns)| CoreRoundTrip { before_ns, after_ns });
+        outcome.spin_s = Some(self.settings.spin.as_secs_f64());
+        outcome
+    }
+}
+
+/// The facts that a generated body follows from.
+type Content = (PayloadKind, u64, ByteSize);
+
+fn content(case: &Case) -> Content {
+    (case.payload.clone(), case.seed, case.body)
+}
+
+/// The reports of both roles.
+struct Reports {
+    client: EndReport,
+    server: EndReport,
+}
+
+/// Waits until a worker is ready to begin; a report is the reason why it is not.
+async fn ready(worker: &mut WorkerProcess) -> Result<Option<EndReport>, Fault> {
+    match worker.event().await? {
+        Event::Ready => Ok(None),
+        Event::Done(report) => Ok(Some(*report)),
+        other => Err(unexpected(worker, other)),
+    }
+}
+
+fn unexpected(worker: &WorkerProcess, event: Event) -> Fault {
+    match event {
+        Event::Done(report) if report.fault.is_some() => {
+            report.fault.unwrap_or_else(|| out_of_turn(worker)).at(worker.end())
+        }
+        _ => out_of_turn(worker),
+    }
+}
+
+fn out_of_turn(worker: &WorkerProcess) -> Fault {
+    let message = format!("the {}'s process reported out of turn", worker.end());
+    Fault::new(FaultKind::Worker, message).at(worker.end())
+}
+
+/// Follows both ends to their reports. The first to report gives the other one [`REPORT`] for its own.
+async fn gather(
+    case: &Case,
+    mut client: WorkerProcess,
+    mut server: WorkerProcess,
+    observer: &mut dyn Observer,
+) -> Reports {
+    let (mut from_client, mut from_server) = (None, None);
+    while from_client.is_none() && from_server.is_none() {
+        tokio::select! {
+            event = client.event() => from_client = follow(case, &client, event, observer),
+            event = server.event() => from_server = follow(case, &server, event, observer),
+        }
+    }
+    if from_server.is_none() {
+        // If the server is gone, its report says so.
+        let _ = server.order(Order::Finish).await;
+    }
+    let reports = Reports {
+        client: remaining(case, &mut client, from_client, observer).await,
+        server: remaining(case, &mut server, from_server, observer).await,
+    };
+    tokio::join!(client.stop(), server.stop());
+    reports
+}
+
+/// The report that an end still owes, awaited for [`REPORT`] at most.
+async fn remaining(
+    case: &Case,
+    worker: &mut WorkerProcess,
+    mut report: Option<EndReport>,
+    observer: &mut dyn Observer,
+) -> EndReport {
+    let followed = tokio::time::timeout(REPORT, async {
+        while report.is_none() {
+            let event = worker.event().await;
+            report = follow(case, worker, event, observer);
+        }
+    });
+    // An end that stays silent has nothing to add to the other one's report.
+    let _ = followed.await;
+    report.unwrap_or_default()
+}
+
+/// Passes progress on; returns the report once there is one.
+fn follow(
+    case: &Case,
+    worker: &WorkerProcess,
+    event: Result<Event, Fault>,
+    observer: &mut dyn Observer,
+) -> Option<EndReport> {
+    match event {
+        Ok(Event::Progress(heartbeat)) => {
+            observer.progress(case, worker.end(), heartbeat);
+            None
+        }
+        Ok(Event::Done(report)) => Some(*report),
+        Ok(other) => Some(EndReport::failed(unexpected(worker, other))),
+        Err(fault) => Some(EndReport::failed(fault)),
+    }
+}
+
+/// One digest if all bodies have the same, as they must; else all that there are.
+fn joined(digests: &BTreeSet<String>) -> Option<String> {
+    (!digests.is_empty()).then(|| digests.iter().map(String::as_str).collect::<Vec<_>>().join("+"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::PermissionsExt as _};
+
+    use super::*;
+    use crate::Unobserved;
+
+    const LISTENING: &str = r#"echo '{"listening":{"addr":"127.0.0.1:9","certificate":null}}'; "#;
+
+    /// The shell line of a client that has sent everything and got a receipt with this digest.
+    fn confirmed(digest: &str) -> String {
+        let rest = r#""fault":null,"end":null,"link":null,"sent":[],"handshake_s":null,"first_byte_s":null"#;
+        format!(r#"echo '{{"done":{{{rest},"received":["{digest}"],"elapsed_s":1.0}}}}'; "#)
+    }
+
+    fn case() -> Case {
+        let mut case = Case::new("tcp");
+        case.body = ByteSize(1000);
+        case
+    }
+
+    /// Runs a case of 1,000 bytes with shell scripts as workers.
+    async fn run(server: &str, client: &str) -> Outcome {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("worker");
+        let choose = format!("case \"$job\" in *'\"role\":\"server\"'*) {server} ;; *) {client} ;; esac");
+        fs::write(&program, format!("#!/bin/sh\nread -r job\n{choose}\n")).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        executor(program).run(&case(), &mut Unobserved).await
+    }
+
+    fn executor(program: PathBuf) -> ProcessExecutor {
+        let settings = Settings::new(Duration::from_millis(100));
+        ProcessExecutor::of_program(program, settings).prepared_for(&[case()])
+    }
+
+    async fn fault(server: &str, client: &str) -> (FaultKind, String, Option<End>) {
+        let fault = run(server, client).await.fault.unwrap();
+        (fault.kind, fault.message, fault.end)
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_dies_is_quoted() {
+        let (kind, message, end) = fault("echo out of luck >&2; exit 3", ":").await;
+        assert_eq!((kind, end), (FaultKind::Worker, Some(End::Receiver)));
+        assert!(message.contains("exit status: 3") && message.contains("out of luck"), "{message}");
+        let (kind, message, end) = fault(&format!("{LISTENING} sleep 2"), "kill -9 $$").await;
+        assert_eq!((kind, end), (FaultKind::Worker, Some(End::Sender)));
+        assert!(message.contains("signal: 9"), "{message}");
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_prints_rubbish_is_quoted() {
+        let (kind, message, _) = fault("echo hello; sleep 2", ":").await;
+        assert_eq!(kind, FaultKind::Worker);
+        assert!(message.contains("wrote a line that is no event: 'hello'"), "{message}");
+        let (_, message, _) = fault(r#"echo '"ready"'; sleep 2"#, ":").await;
+        assert!(message.contains("reported out of turn"), "{message}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_worker_is_given_up() {
+        let (kind, message, end) = fault("sleep 100", ":").await;
+        assert_eq!((kind, end), (FaultKind::Timeout, Some(End::Receiver)));
+        assert!(message.contains("was silent for 5.1 s"), "{message}");
+    }
+
+    #[tokio::test]
+    async fn a_program_that_cannot_be_started_is_a_fault() {
+        let fault = executor("/no/such/program".into()).run(&case(), &mut Unobserved).await.fault.unwrap();
+        assert!(fault.message.contains("cannot be started"), "{fault:?}");
+    }
+
+    #[tokio::test]
+    async fn a_digest_that_differs_is_an_integrity_failure() {
+        let expected = executor(PathBuf::new()).digests[&content(&case())].clone();
+        let reported = confirmed("unasked");
+        let server = format!(r#"{LISTENING} echo '"ready"'; read -r go; read -r finish; {reported}"#);
+        let client = |digest: &str| format!(r#"echo '"ready"'; read -r go; {}"#, confirmed(digest));
+
+        let outcome = run(&server, &client(&expected)).await;
+        assert!(outcome.integrity.unwrap().matches);
+        let outcome = run(&server, &client("0123")).await;
+        let (fault, integrity) = (outcome.fault.unwrap(), outcome.integrity.unwrap());
+        assert_eq!((fault.kind, integrity.matches), (FaultKind::Integrity, false));
+        assert_eq!((integrity.sent, integrity.received), (expected, "0123".into()));
+    }
+}

@@ -1,0 +1,144 @@
+//! A worker process, as the orchestrator handles it.
+
+use std::{path::Path, process::Stdio, time::Duration};
+
+use record::{End, Fault, FaultKind};
+use serde::Serialize;
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines},
+    process::{Child, ChildStderr, ChildStdin, ChildStdout, Command},
+    task::JoinHandle,
+    time::timeout,
+};
+
+use crate::{
+    messages::{Event, Job, Order},
+    worker::ARGUMENT,
+};
+
+/// The time after its own watch at which a silent worker is given up.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// The time that a worker which has reported gets to exit by itself.
+const EXIT_GRACE: Duration = Duration::from_millis(500);
+
+/// The quoted part of a line that is no event, in characters.
+const QUOTED: usize = 80;
+
+/// A running worker. Dropping it kills the process.
+pub(super) struct WorkerProcess {
+    end: End,
+    child: Child,
+    orders: ChildStdin,
+    events: Lines<BufReader<ChildStdout>>,
+    /// Reads the last line of standard error, and ends when no process has that open any more.
+    last_line: Option<JoinHandle<String>>,
+    /// The time without any event after which the worker is given up.
+    silence: Duration,
+}
+
+impl WorkerProcess {
+    /// Starts `program` as a worker and gives it its job.
+    pub(super) async fn start(program: &Path, job: &Job) -> Result<Self, Fault> {
+        let end = job.end();
+        let failed = |error| failed(end, format!("cannot be started: {error}"));
+        let mut child = Command::new(program)
+            .arg(ARGUMENT)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            // Ctrl-C is for the orchestrator, which ends its workers itself.
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(failed)?;
+        let (Some(orders), Some(stdout), Some(stderr)) =
+            (child.stdin.take(), child.stdout.take(), child.stderr.take())
+        else {
+            return Err(self::failed(end, "has no pipes"));
+        };
+        let mut worker = Self {
+            end,
+            child,
+            orders,
+            events: BufReader::new(stdout).lines(),
+            last_line: Some(read_last_line(stderr)),
+            silence: job.settings().timeout.saturating_add(GRACE),
+        };
+        worker.write(job).await?;
+        Ok(worker)
+    }
+
+    /// Gives the worker an order.
+    pub(super) async fn order(&mut self, order: Order) -> Result<(), Fault> {
+        self.write(&order).await
+    }
+
+    async fn write(&mut self, message: &impl Serialize) -> Result<(), Fault> {
+        let line = serde_json::to_string(message).map_err(|error| failed(self.end, error))? + "\n";
+        match self.orders.write_all(line.as_bytes()).await {
+            Ok(()) => Ok(()),
+            Err(_) => Err(self.death().await),
+        }
+    }
+
+    /// The next event of the worker. Cancel-safe.
+    pub(super) async fn event(&mut self) -> Result<Event, Fault> {
+        let silent = || {
+            let message = format!("was silent for {} s", self.silence.as_secs_f64());
+            Fault { kind: FaultKind::Timeout, ..failed(self.end, message) }
+        };
+        match timeout(self.silence, self.events.next_line()).await.map_err(|_| silent())? {
+            Ok(Some(line)) => serde_json::from_str(&line).map_err(|_| {
+                let quoted: String = line.chars().take(QUOTED).collect();
+                failed(self.end, format!("wrote a line that is no event: '{quoted}'"))
+            }),
+            Ok(None) | Err(_) => Err(self.death().await),
+        }
+    }
+
+    /// The reason why the process is gone.
+    async fn death(&mut self) -> Fault {
+        let status = match timeout(GRACE, self.child.wait()).await {
+            Ok(Ok(status)) => status.to_string(),
+            _ => "it closed its output".into(),
+        };
+        let line = match self.last_line.take() {
+            Some(line) => timeout(EXIT_GRACE, line).await.ok().and_then(Result::ok).unwrap_or_default(),
+            None => String::new(),
+        };
+        let reason = if line.is_empty() { line } else { format!(": {line}") };
+        failed(self.end, format!("died ({status}){reason}"))
+    }
+
+    /// The end of the body that the worker is.
+    pub(super) fn end(&self) -> End {
+        self.end
+    }
+
+    /// Waits until the process is gone, so that it disturbs no later run, and kills it if it stays.
+    pub(super) async fn stop(mut self) {
+        drop(self.orders);
+        if timeout(EXIT_GRACE, self.child.wait()).await.is_err() {
+            // A process that cannot be killed is not waited for.
+            let _ = self.child.kill().await;
+        }
+    }
+}
+
+/// Reads standard error to its end, and returns the last line.
+fn read_last_line(stderr: ChildStderr) -> JoinHandle<String> {
+    tokio::spawn(async move {
+        let (mut lines, mut last) = (BufReader::new(stderr).lines(), String::new());
+        while let Ok(Some(line)) = lines.next_line().await {
+            if !line.trim().is_empty() {
+                last = line;
+            }
+        }
+        last
+    })
+}
+
+fn failed(end: End, what: impl std::fmt::Display) -> Fault {
+    Fault { kind: FaultKind::Worker, message: format!("the {end}'s process {what}"), end: Some(end) }
+}

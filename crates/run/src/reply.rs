@@ -1,0 +1,52 @@
+//! The reply of a server: a success, or a fault that quotes it.
+
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+use http::Response;
+use http_body_util::{BodyExt as _, Limited};
+use record::{Fault, FaultKind};
+use transport::Body;
+
+/// The most that is read of a response which should be a receipt, in bytes.
+const MAX_RECEIPT: usize = 64 << 10;
+
+/// Passes a successful response on. Redirects are not followed: the user must see where they lead.
+///
+/// # Errors
+/// The response is no success; the fault quotes the status and the first line.
+pub async fn accepted(response: Response<Body>) -> Result<Response<Body>, Fault> {
+    let status = response.status();
+    if status.is_success() {
+        return Ok(response);
+    }
+    let location = response.headers().get(http::header::LOCATION).and_then(|value| value.to_str().ok());
+    let location =
+        location.map(|location| format!(" to {location}, which is not followed")).unwrap_or_default();
+    let reason = short_body(response).await.unwrap_or_default();
+    let reason = String::from_utf8_lossy(&reason);
+    let reason = reason.lines().next().map(|line| format!(": {}", line.trim())).unwrap_or_default();
+    Err(Fault::new(FaultKind::Http, format!("the server answered {status}{location}{reason}")))
+}
+
+/// The body of a short response: a receipt or a reason.
+///
+/// # Errors
+/// The body broke off or is longer than 64 KiB.
+pub async fn short_body(response: Response<Body>) -> Result<Bytes, Fault> {
+    // Boxed, because rustc cannot prove otherwise that the caller's future is `Send`: it forgets that the error's trait
+    // object is `'static` (rust-lang/rust#110338).
+    let collecting = Limited::new(response.into_body(), MAX_RECEIPT).collect().boxed();
+    Ok(collecting.await.map_err(|error| Fault::new(FaultKind::Truncated, error))?.to_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replies_can_be_read_on_another_thread() {
+        fn is_send(_: &impl Send) {}
+        is_send(&accepted(Response::new(transport::body::empty())));
+        is_send(&short_body(Response::new(transport::body::empty())));
+    }
+}

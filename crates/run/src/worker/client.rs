@@ -1,0 +1,153 @@
+//! The client: dials, hands requests over, holds the clock.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use futures_util::future::try_join_all;
+use http::{Method, Request};
+use metrics::Stamp;
+use receiver::Receipt;
+use record::{Direction, Fault, FaultKind};
+use tokio::time::timeout;
+use transport::{Body, BodyLength, Connection, Peer, Transport, Trust};
+
+use super::{Orders, await_order, emit, emit_progress};
+use crate::{
+    Baseline, Measurement, Outgoing, accepted,
+    messages::{EndReport, Event, Job, Order, ServerAddress},
+    receive, short_body, together,
+};
+
+/// The name in the server's certificate.
+pub(super) const SERVER_NAME: &str = "localhost";
+
+pub(super) async fn run(job: &Job, server: &ServerAddress, orders: &mut Orders) -> Result<EndReport, Fault> {
+    let transport = transport_of(job)?;
+    let (connections, handshake) = connect(transport, job, server).await?;
+    let baseline = Baseline::take();
+    emit(&Event::Ready);
+    await_order(orders, Order::Go).await;
+
+    let linked = connections.clone();
+    let links = Arc::new(move || together(linked.iter().map(|connection| connection.link())));
+    let measurement = Measurement::new(baseline, job.case.chunk, links);
+    let scheme = transport.protocol().scheme();
+    let client = Client {
+        job,
+        target: format!("{scheme}://{SERVER_NAME}:{}/", server.addr.port()),
+        outgoing: Outgoing::prepare(&job.case, job.end(), measurement.meter()),
+        measurement: &measurement,
+        receipts: Mutex::default(),
+    };
+    Ok(client.transfer(&connections, handshake).await)
+}
+
+/// The implementation of a job's protocol.
+pub(super) fn transport_of(job: &Job) -> Result<&'static dyn Transport, Fault> {
+    let name = &job.case.protocol;
+    transport::by_name(name)
+        .ok_or_else(|| Fault::new(FaultKind::Worker, format!("unknown protocol '{name}'")))
+}
+
+/// Opens all connections, one after the other, and returns the time of the slowest handshake.
+async fn connect(
+    transport: &dyn Transport,
+    job: &Job,
+    server: &ServerAddress,
+) -> Result<(Vec<Arc<dyn Connection>>, Duration), Fault> {
+    // In cleartext there is no certificate to trust.
+    let trust = server.certificate.as_deref().map_or(Ok(Trust::SystemRoots), Trust::pem)?;
+    let peer = Peer::new(server.addr, SERVER_NAME, trust);
+    let patience = job.settings().timeout;
+    let (mut connections, mut slowest) = (Vec::new(), Duration::ZERO);
+    for _ in 0..job.case.connections {
+        let began = Stamp::now();
+        let connecting = timeout(patience, transport.connect(&peer, &job.case.limits)).await;
+        let connected = connecting.map_err(|_| {
+            let waited = patience.as_secs_f64();
+            Fault::new(FaultKind::Timeout, format!("no handshake with {} within {waited} s", server.addr))
+        })?;
+        connections.push(Arc::from(connected?));
+        slowest = slowest.max(began.elapsed());
+    }
+    Ok((connections, slowest))
+}
+
+struct Client<'a> {
+    job: &'a Job,
+    target: String,
+    outgoing: Outgoing,
+    measurement: &'a Measurement,
+    receipts: Mutex<Vec<Receipt>>,
+}
+
+impl Client<'_> {
+    /// Makes every exchange at once, and reports.
+    async fn transfer(&self, connections: &[Arc<dyn Connection>], handshake: Duration) -> EndReport {
+        let streams = self.job.case.streams as usize;
+        let began = self.measurement.begin();
+        let exchanges = connections
+            .iter()
+            .flat_map(|connection| std::iter::repeat_n(connection, streams))
+            .map(|connection| self.exchange(connection.as_ref()));
+        let work = async { try_join_all(exchanges).await.map(|_| began.elapsed()) };
+        let patience = self.job.settings().timeout;
+        let outcome = self.measurement.watch_over(patience, emit_progress, work).await;
+        let (end, link) = self.measurement.read();
+        let receipts = self.receipts.lock().unwrap_or_else(PoisonError::into_inner);
+        let (elapsed, fault) = match outcome {
+            Ok(elapsed) => (Some(elapsed), None),
+            Err(fault) => (None, Some(self.outgoing.fault().unwrap_or(fault))),
+        };
+        EndReport {
+            fault,
+            end: Some(end),
+            link: Some(link),
+            sent: self.outgoing.digests(),
+            received: receipts.iter().filter_map(|receipt| receipt.digest.clone()).collect(),
+            elapsed_s: elapsed.map(|elapsed| elapsed.as_secs_f64()),
+            handshake_s: Some(handshake.as_secs_f64()),
+            first_byte_s: self.measurement.first_byte().map(|first| first.as_secs_f64()),
+        }
+    }
+
+    async fn exchange(&self, connection: &dyn Connection) -> Result<(), Fault> {
+        let receipt = match self.job.case.direction {
+            Direction::Up => self.upload(connection).await?,
+            Direction::Down => self.download(connection).await?,
+        };
+        self.receipts.lock().unwrap_or_else(PoisonError::into_inner).push(receipt);
+        Ok(())
+    }
+
+    async fn upload(&self, connection: &dyn Connection) -> Result<Receipt, Fault> {
+        let expected = self.job.case.body.0;
+        let mut request = self.request(Method::PUT, self.outgoing.body()?)?;
+        request.extensions_mut().insert(BodyLength(expected));
+        let response = accepted(connection.exchange(request).await?).await?;
+        let body = short_body(response).await?;
+        let receipt: Receipt = serde_json::from_slice(&body).map_err(|error| {
+            Fault::new(FaultKind::Protocol, format!("the response to the upload is no receipt: {error}"))
+        })?;
+        if receipt.bytes != expected {
+            let confirmed = receipt.bytes;
+            let message = format!("{confirmed} of {expected} bytes were confirmed");
+            return Err(Fault::new(FaultKind::Truncated, message));
+        }
+        Ok(receipt)
+    }
+
+    async fn download(&self, connection: &dyn Connection) -> Result<Receipt, Fault> {
+        let request = self.request(Method::GET, transport::body::empty())?;
+        let response = accepted(connection.exchange(request).await?).await?;
+        let spin = self.job.settings().spin;
+        receive(&self.job.case, self.measurement.meter(), response.into_body(), spin).await
+    }
+
+    fn request(&self, method: Method, body: Body) -> Result<Request<Body>, Fault> {
+        let request = Request::builder().method(method).uri(&self.target).body(body);
+        request.map_err(|error| Fault::new(FaultKind::Protocol, error))
+    }
+}

@@ -1,0 +1,132 @@
+//! The worker: one end of one case, in a process of its own.
+//!
+//! The orchestrator starts the embedding program again with the one argument `worker`, writes a job and then orders to its
+//! standard input, and reads events from its standard output, each a line of JSON. A worker whose standard input closes
+//! has lost its orchestrator and ends.
+
+mod client;
+mod server;
+
+use std::{
+    io::{self, Write as _},
+    os::fd::AsFd as _,
+    process::ExitCode,
+};
+
+use record::{Fault, FaultKind};
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader, Lines},
+    net::unix::pipe,
+    runtime::LocalOptions,
+    sync::mpsc,
+};
+
+use crate::{
+    DISK_THREADS, Heartbeat, machine,
+    messages::{EndReport, Event, Job, Order, Role},
+};
+
+/// The argument that asks a program to be a worker.
+pub const ARGUMENT: &str = "worker";
+
+/// The exit code of a worker that nobody gave a job.
+const USAGE: u8 = 2;
+
+/// Whether this process was started as a worker. To be asked before anything else happens: an argument parser's memory
+/// would be part of the measurement.
+pub fn is_requested() -> bool {
+    std::env::args_os().skip(1).eq([ARGUMENT])
+}
+
+/// The worker's main function: does the job on standard input.
+pub fn main() -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(DISK_THREADS)
+        .build_local(LocalOptions::default());
+    match runtime {
+        // Spawned, because tokio's current-thread runtime polls its I/O driver before every poll of `block_on`'s own
+        // future, but only every `event_interval` polls of a spawned task: a busy-polling receiver would otherwise cost
+        // one `epoll_wait` per poll.
+        Ok(runtime) => runtime.block_on(runtime.spawn_local(work())).unwrap_or(ExitCode::FAILURE),
+        Err(error) => {
+            let fault = Fault::new(FaultKind::Worker, format!("cannot start a runtime: {error}"));
+            emit(&Event::Done(Box::new(EndReport::failed(fault))));
+            ExitCode::SUCCESS
+        }
+    }
+}
+
+/// Reads the job, does it, and reports.
+async fn work() -> ExitCode {
+    let Some((job, lines)) = read_job().await else {
+        eprintln!("error: '{ARGUMENT}' is how a session starts its own ends; use 'bench'");
+        return ExitCode::from(USAGE);
+    };
+    let report = run(&job, lines).await.unwrap_or_else(EndReport::failed);
+    emit(&Event::Done(Box::new(report)));
+    ExitCode::SUCCESS
+}
+
+async fn run(job: &Job, lines: Input) -> Result<EndReport, Fault> {
+    pin(job.core)?;
+    let mut orders = read_orders(lines);
+    match job.role {
+        Role::Server => server::run(job, &mut orders).await,
+        Role::Client(ref server) => client::run(job, server, &mut orders).await,
+    }
+}
+
+/// Standard input by lines, read by the runtime as sockets are: a process of one thread makes its system calls without the
+/// two atomic operations by which glibc lets another thread cancel it.
+type Input = Lines<BufReader<pipe::Receiver>>;
+
+/// The orders of the orchestrator.
+type Orders = mpsc::UnboundedReceiver<Order>;
+
+/// Reads the job. `None` if standard input is no pipe with a job in it.
+async fn read_job() -> Option<(Job, Input)> {
+    let input = io::stdin().as_fd().try_clone_to_owned().ok()?;
+    let mut lines = BufReader::new(pipe::Receiver::from_owned_fd(input).ok()?).lines();
+    let line = lines.next_line().await.ok()??;
+    Some((serde_json::from_str(&line).ok()?, lines))
+}
+
+/// Binds the process to one core, before any other thread exists.
+fn pin(core: Option<usize>) -> Result<(), Fault> {
+    let Some(core) = core else { return Ok(()) };
+    machine::bind(core)
+        .map_err(|error| Fault::new(FaultKind::Worker, format!("cannot use core {core}: {error}")))
+}
+
+/// Reads orders in the background. When standard input closes, the orchestrator is gone, and the process ends.
+fn read_orders(mut lines: Input) -> Orders {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        while let Ok(Some(line)) = lines.next_line().await {
+            let Ok(order) = serde_json::from_str(&line) else { break };
+            if sender.send(order).is_err() {
+                return;
+            }
+        }
+        std::process::exit(0);
+    });
+    receiver
+}
+
+/// Waits for an order. Without an orchestrator it never comes, and the process ends meanwhile.
+async fn await_order(orders: &mut Orders, awaited: Order) {
+    while orders.recv().await.is_some_and(|order| order != awaited) {}
+}
+
+/// Reports an event. If the orchestrator is gone, standard input says so, too.
+fn emit(event: &Event) {
+    if let Ok(line) = serde_json::to_string(event) {
+        let mut stdout = io::stdout().lock();
+        let _ = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
+    }
+}
+
+fn emit_progress(heartbeat: Heartbeat) {
+    emit(&Event::Progress(heartbeat));
+}

@@ -1,0 +1,139 @@
+//! The server: listens, answers, and reports when the orchestrator says that the client is done.
+
+use std::{cell::Cell, future::pending, net::Ipv4Addr, sync::Arc};
+
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
+use http::{Method, Request, Response};
+use record::{Fault, FaultKind};
+use transport::{Bind, Body, BodyLength, Identity, Incoming, Listener, Session};
+
+use super::{
+    Orders, await_order,
+    client::{SERVER_NAME, transport_of},
+    emit, emit_progress,
+};
+use crate::{
+    Baseline, Measurement, Outgoing,
+    messages::{EndReport, Event, Job, Order, ServerAddress},
+    receive, together,
+};
+
+pub(super) async fn run(job: &Job, orders: &mut Orders) -> Result<EndReport, Fault> {
+    let listener = listen(job)?;
+    let mut sessions: Vec<Arc<dyn Session>> = Vec::new();
+    for _ in 0..job.case.connections {
+        sessions.push(Arc::from(listener.accept().await?.await?));
+    }
+    let baseline = Baseline::take();
+    emit(&Event::Ready);
+    await_order(orders, Order::Go).await;
+
+    let linked = sessions.clone();
+    let links = Arc::new(move || together(linked.iter().map(|session| session.link())));
+    let measurement = Measurement::new(baseline, job.case.chunk, links);
+    let outgoing = Outgoing::prepare(&job.case, job.end(), measurement.meter());
+    let server = Server { job, measurement: &measurement, outgoing: &outgoing, answered: Cell::new(0) };
+    let served = server.serve(&sessions, orders);
+    let outcome = measurement.watch_over(job.settings().timeout, emit_progress, served).await;
+    let (end, link) = measurement.read();
+    Ok(EndReport {
+        fault: outgoing.fault().or(outcome.err()),
+        end: Some(end),
+        link: Some(link),
+        sent: outgoing.digests(),
+        ..EndReport::default()
+    })
+}
+
+fn listen(job: &Job) -> Result<Box<dyn Listener>, Fault> {
+    let transport = transport_of(job)?;
+    let identity =
+        transport.protocol().is_encrypted().then(|| Identity::self_signed(&[SERVER_NAME])).transpose()?;
+    let certificate = identity.as_ref().map(|identity| identity.certificate_pem().to_owned());
+    let bind = Bind::new((Ipv4Addr::LOCALHOST, 0).into()).with_identity(identity);
+    let listener = transport.listen(&bind, &job.case.limits)?;
+    emit(&Event::Listening(ServerAddress { addr: listener.local_addr(), certificate }));
+    Ok(listener)
+}
+
+struct Server<'a> {
+    job: &'a Job,
+    measurement: &'a Measurement,
+    outgoing: &'a Outgoing,
+    answered: Cell<u64>,
+}
+
+impl Server<'_> {
+    /// Serves all connections until the order to finish.
+    async fn serve(&self, sessions: &[Arc<dyn Session>], orders: &mut Orders) -> Result<(), Fault> {
+        let mut sessions: FuturesUnordered<_> =
+            sessions.iter().map(|session| self.session(session.as_ref())).collect();
+        let broken = async {
+            while let Some(end) = sessions.next().await {
+                // Once everything is done, the way in which a client leaves does not matter.
+                if let Err(fault) = end
+                    && !self.is_done()
+                {
+                    return fault;
+                }
+            }
+            pending().await
+        };
+        tokio::select! {
+            () = await_order(orders, Order::Finish) => Ok(()),
+            fault = broken => Err(fault),
+        }
+    }
+
+    /// Answers the requests of one connection, side by side, until it ends.
+    async fn session(&self, session: &dyn Session) -> Result<(), Fault> {
+        let mut answers = FuturesUnordered::new();
+        let mut next = session.accept();
+        loop {
+            tokio::select! {
+                incoming = &mut next => {
+                    let Some(incoming) = incoming? else { break };
+                    answers.push(self.answer(incoming));
+                    next = session.accept();
+                }
+                Some(answered) = answers.next() => answered?,
+            }
+        }
+        while let Some(answered) = answers.next().await {
+            answered?;
+        }
+        Ok(())
+    }
+
+    async fn answer(&self, incoming: Incoming) -> Result<(), Fault> {
+        let Incoming { request, responder, .. } = incoming;
+        self.measurement.begin();
+        let response = match *request.method() {
+            Method::PUT => self.take_upload(request).await?,
+            _ => response(self.outgoing.body()?, self.job.case.body.0),
+        };
+        responder.respond(response).await?;
+        self.answered.set(self.answered.get() + 1);
+        Ok(())
+    }
+
+    /// Receives an upload; the receipt is the response.
+    async fn take_upload(&self, request: Request<Body>) -> Result<Response<Body>, Fault> {
+        let (meter, spin) = (self.measurement.meter(), self.job.settings().spin);
+        let receipt = receive(&self.job.case, meter, request.into_body(), spin).await?;
+        let json = serde_json::to_vec(&receipt).map_err(|error| Fault::new(FaultKind::Worker, error))?;
+        let length = json.len() as u64;
+        Ok(response(transport::body::full(json), length))
+    }
+
+    fn is_done(&self) -> bool {
+        let case = &self.job.case;
+        self.answered.get() == case.bodies() && self.measurement.meter().bytes() >= case.total_bytes()
+    }
+}
+
+fn response(body: Body, length: u64) -> Response<Body> {
+    let mut response = Response::new(body);
+    response.extensions_mut().insert(BodyLength(length));
+    response
+}

@@ -1,0 +1,50 @@
+//! The progress of a body that its owner has given away.
+
+use std::sync::{Arc, OnceLock};
+
+use payload::Digest;
+
+/// A handle to the outcome of a [`MeteredBody`](crate::MeteredBody). It stays valid after the body is dropped.
+#[derive(Clone, Debug, Default)]
+pub struct SendProgress(Arc<OnceLock<Outcome>>);
+
+/// The end of a body.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// Every byte was handed to the protocol.
+    Whole(Option<Digest>),
+    /// The payload could not be read to its end.
+    Failed(String),
+    /// The protocol dropped the body before its end.
+    Dropped,
+}
+
+impl SendProgress {
+    /// The digest of the body. `None` until every byte has been handed to the protocol, and for a body that does not
+    /// [digest](crate::MeteredBody::digesting).
+    pub fn digest(&self) -> Option<Digest> {
+        match self.0.get()? {
+            Outcome::Whole(digest) => *digest,
+            Outcome::Failed(_) | Outcome::Dropped => None,
+        }
+    }
+
+    /// The error that kept the payload from being read to its end.
+    pub fn error(&self) -> Option<&str> {
+        match self.0.get()? {
+            Outcome::Failed(error) => Some(error),
+            Outcome::Whole(_) | Outcome::Dropped => None,
+        }
+    }
+
+    /// Whether the body has ended: every byte was handed over, the payload failed, or the body was dropped.
+    pub fn is_over(&self) -> bool {
+        self.0.get().is_some()
+    }
+
+    /// Records the outcome, unless there is one already: a protocol may poll a body again after its end, and every body
+    /// is dropped at last.
+    pub(crate) fn conclude(&self, outcome: impl FnOnce() -> Outcome) {
+        self.0.get_or_init(outcome);
+    }
+}

@@ -1,0 +1,92 @@
+//! The content of a server, and the dispatch of requests to it.
+
+use std::time::Duration;
+
+use http::{Method, Request, Response, StatusCode, header, request::Parts};
+use record::ChunkSize;
+use transport::{Body, body};
+
+use crate::{
+    Options, ServeError,
+    destination::Destination,
+    download::Download,
+    payload_cache::PayloadCache,
+    refusal::{ExactSize, Refusal},
+    reply::{ConnectionFate, Reply},
+    request::RequestKind,
+    response, saved_file,
+    upload::Uploads,
+};
+
+/// The front page, which explains the requests.
+const PAGE: &str = include_str!("page.html");
+
+/// The content that all connections share.
+pub(crate) struct Content {
+    uploads: Uploads,
+    max_chunk: ChunkSize,
+    payloads: PayloadCache,
+}
+
+impl Content {
+    /// Opens the folder for uploads, if the options name one.
+    ///
+    /// # Errors
+    /// The folder cannot be used.
+    pub(crate) fn new(options: &Options) -> Result<Self, ServeError> {
+        let destination = Destination::open(&options.uploads)?;
+        Ok(Self {
+            uploads: Uploads::new(destination, options.max_body),
+            max_chunk: options.max_chunk,
+            payloads: PayloadCache::default(),
+        })
+    }
+
+    /// Answers any request. A transfer without progress for `idle` is given up.
+    pub(crate) async fn answer(
+        &self,
+        request: Request<Body>,
+        idle: Duration,
+        reply: Reply<'_>,
+    ) -> ConnectionFate {
+        match RequestKind::of(request.method(), request.uri()) {
+            Ok(RequestKind::Upload { name }) => self.uploads.receive(request, name, idle, reply).await,
+            Ok(kind) => {
+                let (head, _) = request.into_parts();
+                match self.download(kind, &head) {
+                    Ok(download) => download.send(idle, reply).await,
+                    Err(refusal) => reply.send(refusal.response()).await,
+                }
+            }
+            Err(refusal) => reply.refuse(refusal, request.into_body()).await,
+        }
+    }
+
+    /// The response to a GET or HEAD.
+    fn download(&self, kind: RequestKind, request: &Parts) -> Result<Download, Refusal> {
+        let head_only = request.method == Method::HEAD;
+        match kind {
+            RequestKind::FrontPage | RequestKind::Upload { .. } => {
+                Ok(Download::complete(front_page(head_only)))
+            }
+            RequestKind::Generated { chunk, .. } if chunk > self.max_chunk => {
+                let most = ExactSize(self.max_chunk.into());
+                Err(Refusal::new(StatusCode::BAD_REQUEST, format!("chunk: at most {most}")))
+            }
+            RequestKind::Generated { size, chunk, seed } => {
+                Download::generated(&self.payloads.payload(chunk, seed), size, chunk, head_only)
+            }
+            RequestKind::SavedFile { name } => match self.uploads.folder() {
+                Some(folder) => saved_file::download(folder, &name, &request.headers, head_only),
+                None => Err(Refusal::new(StatusCode::NOT_FOUND, "no files are saved here")),
+            },
+        }
+    }
+}
+
+fn front_page(head_only: bool) -> Response<Body> {
+    let body = if head_only { body::empty() } else { body::full(PAGE) };
+    let mut response = response::with_status(StatusCode::OK, body);
+    response::set(&mut response, header::CONTENT_TYPE, "text/html; charset=utf-8");
+    response
+}

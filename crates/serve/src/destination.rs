@@ -1,0 +1,61 @@
+//! The destination of uploads.
+
+use receiver::{
+    Sink,
+    save::{Folder, NameError, SafeName, SaveError, Saver},
+};
+use record::SinkKind;
+
+use crate::ServeError;
+
+/// The destination of all uploads of a server.
+#[derive(Debug)]
+pub(crate) enum Destination {
+    /// The bytes are dropped.
+    Discard,
+    /// The bytes are digested and dropped.
+    Verify,
+    /// The bytes are digested and saved in a folder.
+    Save(Folder),
+    /// The bytes are kept in memory: the control that a memory proof must find.
+    Collect,
+}
+
+impl Destination {
+    /// Opens the folder of a destination that saves.
+    ///
+    /// # Errors
+    /// The folder does not exist, or cannot be read or written.
+    pub(crate) fn open(kind: &SinkKind) -> Result<Self, ServeError> {
+        Ok(match kind {
+            SinkKind::Discard => Self::Discard,
+            SinkKind::Verify => Self::Verify,
+            SinkKind::Collect => Self::Collect,
+            SinkKind::Save(path) => {
+                let folder = Folder::open(path);
+                Self::Save(folder.map_err(|source| ServeError::Folder { path: path.clone(), source })?)
+            }
+        })
+    }
+
+    /// The sink of one body. Only a folder needs its name.
+    ///
+    /// # Errors
+    /// The name is refused, or no file can be created.
+    pub(crate) fn sink(&self, name: Result<SafeName, NameError>) -> Result<Sink, SaveError> {
+        Ok(match self {
+            Self::Discard => Sink::discard(),
+            Self::Verify => Sink::verify(),
+            Self::Collect => Sink::collect(),
+            Self::Save(folder) => Sink::save(Saver::begin(folder, name?)?),
+        })
+    }
+
+    /// The folder of saved bodies, if there is one.
+    pub(crate) fn folder(&self) -> Option<&Folder> {
+        match self {
+            Self::Save(folder) => Some(folder),
+            Self::Discard | Self::Verify | Self::Collect => None,
+        }
+    }
+}

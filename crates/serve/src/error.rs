@@ -1,0 +1,20 @@
+//! The failure to start a server.
+
+use std::{io, path::PathBuf};
+
+/// A server that cannot be started with its options.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// The folder for uploads does not exist, or cannot be read or written.
+    #[error("cannot save into {}: {source}", path.display())]
+    Folder {
+        /// The folder as it was given.
+        path: PathBuf,
+        /// The error of the operating system.
+        source: io::Error,
+    },
+    /// An address cannot be listened on, or a limit or the certificate cannot be used.
+    #[error(transparent)]
+    Listen(#[from] transport::Error),
+}

@@ -1,0 +1,98 @@
+//! The ports of a server, and the certificate that it presents there.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use record::Limits;
+use transport::{Bind, Error, Identity, Listener};
+
+use crate::Options;
+
+/// The attempts to find a port that is free for both TCP and UDP.
+const ATTEMPTS: u32 = 16;
+
+/// The lifetime of an alternative service in seconds (`ma`, RFC 7838 section 3.1): one hour.
+const ALT_SVC_MAX_AGE: u32 = 3600;
+
+/// The bound ports.
+pub(crate) struct Listeners {
+    /// One listener for each bound socket.
+    pub(crate) all: Vec<Box<dyn Listener>>,
+    /// The address for cleartext.
+    pub(crate) cleartext: Option<SocketAddr>,
+    /// The port for TLS and QUIC.
+    pub(crate) tls: Option<SecuredPort>,
+}
+
+/// The port for TLS and QUIC.
+pub(crate) struct SecuredPort {
+    /// The address on both TCP and UDP.
+    pub(crate) addr: SocketAddr,
+    /// The certificate that the port presents.
+    pub(crate) identity: Identity,
+}
+
+impl SecuredPort {
+    /// The Alt-Svc header that points clients of TCP to HTTP/3 (RFC 7838).
+    pub(crate) fn alt_svc(&self) -> String {
+        format!("h3=\":{}\"; ma={ALT_SVC_MAX_AGE}", self.addr.port())
+    }
+}
+
+impl Listeners {
+    /// Binds the ports that the options name, or two free ports of 127.0.0.1 if they name none.
+    ///
+    /// # Errors
+    /// A port cannot be bound, or a limit or the certificate cannot be used.
+    pub(crate) fn open(options: &Options) -> Result<Self, Error> {
+        let (cleartext, tls) = match (options.listen, options.listen_tls) {
+            (None, None) => {
+                let free = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+                (Some(free), Some(free))
+            }
+            named => named,
+        };
+        let mut listeners = Self { all: Vec::new(), cleartext: None, tls: None };
+        if let Some(addr) = cleartext {
+            let listener = transport::listen_cleartext(&bind(addr, options), &options.limits)?;
+            listeners.cleartext = Some(listener.local_addr());
+            listeners.all.push(listener);
+        }
+        if let Some(addr) = tls {
+            let identity = options.identity.clone().map_or_else(|| self_signed(addr), Ok)?;
+            let bind = bind(addr, options).with_identity(identity.clone());
+            let secured = listen_paired(bind, &options.limits)?;
+            listeners.tls = Some(SecuredPort { addr: secured[0].local_addr(), identity });
+            listeners.all.extend(secured);
+        }
+        Ok(listeners)
+    }
+}
+
+fn bind(addr: SocketAddr, options: &Options) -> Bind {
+    Bind::new(addr).with_guards(options.guards.clone()).with_key_log(options.key_log.clone())
+}
+
+/// A certificate for localhost, the loopback addresses, and the address that is listened on unless it is a wildcard.
+fn self_signed(addr: SocketAddr) -> Result<Identity, Error> {
+    let own = (!addr.ip().is_unspecified()).then(|| addr.ip().to_string());
+    let mut names = vec!["localhost", "127.0.0.1", "::1"];
+    names.extend(own.as_deref().filter(|own| !["127.0.0.1", "::1"].contains(own)));
+    Identity::self_signed(&names)
+}
+
+/// Listens with TLS on TCP and with QUIC on UDP, under one port number. A free port of TCP may be taken on UDP; then
+/// another one is tried.
+fn listen_paired(mut bind: Bind, limits: &Limits) -> Result<[Box<dyn Listener>; 2], Error> {
+    let requested = bind.addr;
+    let mut attempt = 1;
+    loop {
+        bind.addr = requested;
+        let tcp = transport::listen_secured(&bind, limits)?;
+        bind.addr = tcp.local_addr();
+        match transport::listen_quic(&bind, limits) {
+            Ok(udp) => return Ok([tcp, udp]),
+            Err(_) if requested.port() == 0 && attempt < ATTEMPTS => attempt += 1,
+            Err(error) => return Err(error),
+        }
+    }
+}

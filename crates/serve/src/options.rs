@@ -1,0 +1,100 @@
+//! The options of a server, and their defaults.
+
+use std::{net::SocketAddr, time::Duration};
+
+use record::{ByteSize, ChunkSize, Limits, Profile, SinkKind};
+use transport::{Guards, Identity, KeyLog};
+
+/// The default of [`Options::max_chunk`], in bytes. A generated body is a block of one chunk and one period, so that
+/// this bounds the memory that a client's query can demand.
+const MAX_CHUNK: u64 = 1 << 20;
+
+/// The options of a [`Server`](crate::Server). The defaults suit clients that are not known.
+///
+/// ```
+/// use longhaul_record::{ByteSize, SinkKind};
+/// use longhaul_serve::Options;
+/// # use record as longhaul_record;
+///
+/// let mut options = Options::default();
+/// options.uploads = SinkKind::Save("/srv/uploads".into());
+/// options.max_body = Some(ByteSize(10 << 30));
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Options {
+    /// The address for cleartext: HTTP/1.1, and HTTP/2 by prior knowledge. Port 0 picks a free port.
+    ///
+    /// If neither this nor [`listen_tls`](Self::listen_tls) is set, the server binds two free ports of 127.0.0.1.
+    pub listen: Option<SocketAddr>,
+    /// The address for TLS on TCP (HTTP/1.1, HTTP/2) and for QUIC on UDP (HTTP/3), under one port number. Port 0 picks
+    /// a port that is free for both.
+    pub listen_tls: Option<SocketAddr>,
+    /// The use of uploaded bytes. The default verifies them: a receipt then states their digest.
+    pub uploads: SinkKind,
+    /// Windows and buffers. The default is [`Limits::for_any_peer`] of the default profile.
+    pub limits: Limits,
+    /// The bounds on heads, streams and unproven QUIC addresses. The defaults: heads of 64 KiB and 100 fields within
+    /// 10 s, 128 requests at once on a connection, and retries from 64 QUIC connections on.
+    pub guards: Guards,
+    /// The certificate and its key. `None` makes a self-signed certificate in memory, for localhost, the loopback
+    /// addresses and the address of `listen_tls`.
+    pub identity: Option<Identity>,
+    /// The file that gets the secrets of TLS and QUIC connections.
+    pub key_log: Option<KeyLog>,
+    /// The largest body that an upload may have. `None` accepts any.
+    pub max_body: Option<ByteSize>,
+    /// The largest chunk of a generated body that a client may ask for; 1 MiB by default.
+    pub max_chunk: ChunkSize,
+    /// The most connections at once; further ones wait. 1,024 by default. 0 counts as 1.
+    pub max_connections: u32,
+    /// The time within which the handshake of a connection must be complete; 10 s by default.
+    pub handshake_timeout: Duration,
+    /// The time after which a connection without a request, or a transfer without progress, is given up; 30 s by
+    /// default.
+    pub idle_timeout: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            listen: None,
+            listen_tls: None,
+            uploads: SinkKind::Verify,
+            limits: Limits::for_any_peer(Profile::default()),
+            guards: guards(),
+            identity: None,
+            key_log: None,
+            max_body: None,
+            max_chunk: ChunkSize::try_from(MAX_CHUNK).unwrap_or(ChunkSize::DEFAULT),
+            max_connections: 1024,
+            handshake_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+/// The bounds on clients that are not known.
+fn guards() -> Guards {
+    let mut guards = Guards::default();
+    guards.header_bytes = 64 << 10;
+    guards.header_count = 100;
+    guards.header_timeout = Duration::from_secs(10);
+    guards.streams = 128;
+    guards.retry_from = 64;
+    guards
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_those_that_the_documentation_states() {
+        let options = Options::default();
+        assert_eq!(options.max_chunk.get(), 1 << 20);
+        let Guards { header_bytes, header_count, header_timeout, streams, retry_from, .. } = options.guards;
+        assert_eq!((header_bytes, header_count, streams, retry_from), (65_536, 100, 128, 64));
+        assert_eq!(header_timeout, Duration::from_secs(10));
+    }
+}

@@ -1,0 +1,91 @@
+//! The Range header of a request (RFC 9110 section 14.2).
+
+/// The part of a file that a Range header selects.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Range {
+    /// All bytes: also for a header that has another unit or several ranges, or is malformed.
+    Whole,
+    /// The bytes from `first` to `last`, both included.
+    Part { first: u64, last: u64 },
+    /// No byte of the file.
+    Unsatisfiable,
+}
+
+impl Range {
+    /// The part of a file of `length` bytes.
+    pub(crate) fn parse(text: &str, length: u64) -> Self {
+        let range = text.strip_prefix("bytes=").and_then(|range| range.trim().split_once('-'));
+        let Some((first, last)) = range else { return Self::Whole };
+        match (position(first), position(last)) {
+            // The last bytes of the file, that many.
+            (None, Some(suffix)) if first.is_empty() => match suffix.min(length) {
+                0 => Self::Unsatisfiable,
+                suffix => Self::Part { first: length - suffix, last: length - 1 },
+            },
+            (Some(first), Some(last)) if first > last => Self::Whole,
+            (Some(first), Some(_)) if first >= length => Self::Unsatisfiable,
+            (Some(first), Some(last)) => Self::Part { first, last: last.min(length - 1) },
+            (Some(first), None) if last.is_empty() && first >= length => Self::Unsatisfiable,
+            (Some(first), None) if last.is_empty() => Self::Part { first, last: length - 1 },
+            _ => Self::Whole,
+        }
+    }
+}
+
+/// A number of digits alone: `u64::from_str` would accept a plus sign.
+fn position(text: &str) -> Option<u64> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{Range::*, *};
+
+    #[test]
+    fn one_range_is_honoured_and_a_malformed_one_ignored() {
+        for (text, expected) in [
+            ("bytes=0-9", Part { first: 0, last: 9 }),
+            ("bytes=90-", Part { first: 90, last: 99 }),
+            ("bytes=90-1000", Part { first: 90, last: 99 }),
+            ("bytes=-10", Part { first: 90, last: 99 }),
+            ("bytes=-1000", Part { first: 0, last: 99 }),
+            ("bytes=99-99", Part { first: 99, last: 99 }),
+            ("bytes=100-", Unsatisfiable),
+            ("bytes=100-200", Unsatisfiable),
+            ("bytes=-0", Unsatisfiable),
+            ("bytes=9-0", Whole),
+            ("bytes=0-1,5-6", Whole),
+            ("bytes=x-y", Whole),
+            ("bytes=+1-2", Whole),
+            ("bytes=1-+2", Whole),
+            ("bytes=-+2", Whole),
+            ("bytes=-", Whole),
+            ("lines=1-2", Whole),
+            ("bytes=", Whole),
+            ("bytes=0-18446744073709551616", Whole),
+        ] {
+            assert_eq!(Range::parse(text, 100), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_empty_file_has_no_range() {
+        for text in ["bytes=0-", "bytes=0-0", "bytes=-1"] {
+            assert_eq!(Range::parse(text, 0), Unsatisfiable, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_part_is_always_within_the_file(
+            text in "(bytes=)?[0-9]{0,20}-?[0-9]{0,20}[ ,x]?",
+            length in prop_oneof![0..5_u64, any::<u64>()],
+        ) {
+            if let Part { first, last } = Range::parse(&text, length) {
+                prop_assert!(first <= last && last < length);
+            }
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! The refusal of a request.
+
+use std::fmt;
+
+use http::{Response, StatusCode, header};
+use receiver::save::SaveError;
+use record::ByteSize;
+use transport::{Body, body};
+
+use crate::response;
+
+/// A request that is not served: a status, and a sentence for its sender.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    status: StatusCode,
+    reason: String,
+}
+
+impl Refusal {
+    /// A refusal with its reason.
+    pub(crate) fn new(status: StatusCode, reason: impl Into<String>) -> Self {
+        Self { status, reason: reason.into() }
+    }
+
+    /// The status of the response.
+    #[cfg(test)]
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The response: the reason as a line of text. A 405 lists the methods that are allowed (RFC 9110 section 15.5.6).
+    pub(crate) fn response(&self) -> Response<Body> {
+        let mut response = response::with_status(self.status, body::full(format!("{}\n", self.reason)));
+        response::set(&mut response, header::CONTENT_TYPE, "text/plain; charset=utf-8");
+        if self.status == StatusCode::METHOD_NOT_ALLOWED {
+            response::set(&mut response, header::ALLOW, "GET, HEAD, PUT, POST");
+        }
+        response
+    }
+}
+
+impl From<SaveError> for Refusal {
+    fn from(error: SaveError) -> Self {
+        let status = match error {
+            SaveError::Name(_) | SaveError::Symlink | SaveError::NotAFile => StatusCode::BAD_REQUEST,
+            SaveError::Full => StatusCode::INSUFFICIENT_STORAGE,
+            SaveError::Missing => StatusCode::NOT_FOUND,
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Self::new(status, error.to_string())
+    }
+}
+
+/// A size in a sentence: with its unit, and in bytes.
+pub(crate) struct ExactSize(pub(crate) ByteSize);
+
+impl fmt::Display for ExactSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({} bytes)", self.0, self.0.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use receiver::save::NameError;
+
+    use super::*;
+
+    #[test]
+    fn a_full_disk_a_bad_name_and_a_missing_file_have_their_own_status() {
+        for (error, status) in [
+            (SaveError::Name(NameError::Empty), 400),
+            (SaveError::Symlink, 400),
+            (SaveError::NotAFile, 400),
+            (SaveError::Missing, 404),
+            (SaveError::Io(io::ErrorKind::PermissionDenied.into()), 500),
+            (SaveError::Full, 507),
+        ] {
+            assert_eq!(Refusal::from(error).status().as_u16(), status);
+        }
+    }
+
+    #[test]
+    fn a_refused_method_lists_the_allowed_ones() {
+        let response = Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "no").response();
+        assert_eq!(response.headers()[header::ALLOW], "GET, HEAD, PUT, POST");
+        assert!(
+            !Refusal::new(StatusCode::BAD_REQUEST, "no").response().headers().contains_key(header::ALLOW)
+        );
+    }
+
+    #[test]
+    fn a_size_is_stated_with_its_unit_and_in_bytes() {
+        assert_eq!(ExactSize(ByteSize(1 << 20)).to_string(), "1MiB (1048576 bytes)");
+    }
+}

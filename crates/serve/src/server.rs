@@ -1,0 +1,92 @@
+//! The server: bound ports, and the content that they serve.
+
+use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
+
+use futures_util::future::join_all;
+use tokio::{
+    pin,
+    sync::{Semaphore, watch},
+};
+
+use crate::{
+    Options, ServeError, accept,
+    connection::{ConnectionHandler, Timeouts},
+    content::Content,
+    listeners::Listeners,
+};
+
+/// A server whose ports are bound. Clients can connect from then on, and are answered while it [runs](Self::run).
+pub struct Server {
+    listeners: Listeners,
+    content: Arc<Content>,
+    timeouts: Timeouts,
+    max_connections: u32,
+}
+
+impl Server {
+    /// Binds the ports and opens the folder for uploads. Must be called within a tokio runtime with I/O and time
+    /// enabled.
+    ///
+    /// # Errors
+    /// A port cannot be bound, the folder cannot be used, or a limit or the certificate cannot be used.
+    pub fn bind(options: Options) -> Result<Self, ServeError> {
+        Ok(Self {
+            content: Arc::new(Content::new(&options)?),
+            listeners: Listeners::open(&options)?,
+            timeouts: Timeouts { handshake: options.handshake_timeout, idle: options.idle_timeout },
+            max_connections: options.max_connections,
+        })
+    }
+
+    /// The address for cleartext, with the port in effect.
+    pub fn cleartext_addr(&self) -> Option<SocketAddr> {
+        self.listeners.cleartext
+    }
+
+    /// The address for TLS (on TCP) and QUIC (on UDP), with the port in effect.
+    pub fn tls_addr(&self) -> Option<SocketAddr> {
+        self.listeners.tls.as_ref().map(|tls| tls.addr)
+    }
+
+    /// The SHA-256 of the certificate's DER, for clients to pin. `None` without TLS.
+    pub fn fingerprint(&self) -> Option<[u8; 32]> {
+        self.listeners.tls.as_ref().map(|tls| tls.identity.fingerprint())
+    }
+
+    /// The certificate chain in PEM, for clients to trust. `None` without TLS.
+    pub fn certificate_pem(&self) -> Option<&str> {
+        self.listeners.tls.as_ref().map(|tls| tls.identity.certificate_pem())
+    }
+
+    /// Serves until `stop` resolves. Then running transfers may take `grace` to end, while no connection is accepted
+    /// and no further request is answered; what is left after `grace` is cut off.
+    ///
+    /// Dropping the future cuts off all connections at once. If saved bodies wait for a disk, the threads that do so
+    /// outlive this future.
+    pub async fn run(self, stop: impl Future<Output = ()>, grace: Duration) {
+        let (stopping, stops) = watch::channel(false);
+        let alt_svc = self.listeners.tls.as_ref().map(|tls| Arc::from(tls.alt_svc()));
+        let handler =
+            ConnectionHandler { content: self.content, timeouts: self.timeouts, alt_svc, stopping: stops };
+        let places = (self.max_connections.max(1) as usize).min(Semaphore::MAX_PERMITS);
+        let places = Arc::new(Semaphore::new(places));
+        let serve = |listener| accept::serve(listener, handler.clone(), places.clone(), grace);
+        let serving = join_all(self.listeners.all.into_iter().map(serve));
+        pin!(serving);
+        tokio::select! {
+            _ = &mut serving => return,
+            () = stop => {}
+        }
+        stopping.send_replace(true);
+        serving.await;
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("cleartext_addr", &self.cleartext_addr())
+            .field("tls_addr", &self.tls_addr())
+            .finish_non_exhaustive()
+    }
+}

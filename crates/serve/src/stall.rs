@@ -1,0 +1,80 @@
+//! The watch over a transfer that may stall.
+
+use std::time::Duration;
+
+use metrics::{Meter, Stamp};
+use tokio::time::interval;
+
+/// The interval at which the progress of a transfer is polled. A stall is found that much too late at most.
+pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(250);
+
+/// The shortest interval for a timer: tokio refuses zero.
+const MIN_INTERVAL: Duration = Duration::from_millis(1);
+
+/// A transfer that was given up because no byte passed for its idle timeout.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no byte came for {} s", idle.as_secs_f64())]
+pub(crate) struct Stalled {
+    idle: Duration,
+}
+
+/// Runs a transfer to its end, and drops it once no byte has passed its meter for `idle`.
+///
+/// # Errors
+/// The transfer stalled.
+pub(crate) async fn unless_stalled<T>(
+    meter: &Meter,
+    idle: Duration,
+    transfer: impl Future<Output = T>,
+) -> Result<T, Stalled> {
+    tokio::select! {
+        biased;
+        end = transfer => Ok(end),
+        () = stall(meter, idle) => Err(Stalled { idle }),
+    }
+}
+
+/// Waits until no byte has passed the meter for `idle`.
+async fn stall(meter: &Meter, idle: Duration) {
+    let mut polls = interval(POLL_INTERVAL.min(idle).max(MIN_INTERVAL));
+    let (mut seen, mut moved) = (meter.bytes(), Stamp::now());
+    loop {
+        polls.tick().await;
+        let bytes = meter.bytes();
+        if bytes != seen {
+            (seen, moved) = (bytes, Stamp::now());
+        } else if moved.elapsed() >= idle {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use tokio::time::sleep;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_transfer_without_progress_is_given_up_and_one_with_progress_is_not() {
+        let (meter, idle) = (Meter::new(1), Duration::from_millis(200));
+        let silent = unless_stalled(&meter, idle, pending::<()>()).await.unwrap_err();
+        assert_eq!(silent.to_string(), "no byte came for 0.2 s");
+        let slow = async {
+            for _ in 0..8 {
+                sleep(Duration::from_millis(50)).await;
+                meter.pass(1);
+            }
+        };
+        assert_eq!(unless_stalled(&meter, idle, slow).await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn an_idle_timeout_of_zero_does_not_panic() {
+        let meter = Meter::new(1);
+        assert_eq!(unless_stalled(&meter, Duration::ZERO, ready(1)).await, Ok(1));
+        assert!(unless_stalled(&meter, Duration::ZERO, pending::<()>()).await.is_err());
+    }
+}

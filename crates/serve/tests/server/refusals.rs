@@ -1,0 +1,159 @@
+//! Refusals of requests, and clients that stall.
+
+use std::{error::Error as _, fs, io, time::Duration};
+
+use http::{Method, StatusCode};
+use longhaul_serve::{Options, ServeError, Server};
+use record::{ByteSize, ChunkSize, SinkKind};
+use tokio::{io::AsyncWriteExt as _, time::timeout};
+use transport::body;
+
+use crate::running::{PROTOCOLS, Running, names, read, saving};
+
+/// A status line and the last line of an answer.
+fn summary(answer: &str) -> (&str, &str) {
+    let status = answer.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3));
+    (status.unwrap_or_else(|| panic!("no status in '{answer}'")), answer.lines().last().unwrap())
+}
+
+#[tokio::test]
+async fn a_body_over_the_bound_is_413_announced_or_not() {
+    let (folder, mut options) = saving();
+    options.max_body = Some(ByteSize(1024));
+    let server = Running::start(options);
+    let reason = "a body may have at most 1KiB (1024 bytes)";
+    for protocol in PROTOCOLS {
+        let answer = server.exchange(protocol, Method::PUT, "/a", body::full(vec![0; 1025])).await;
+        assert_eq!((answer.status.as_u16(), answer.text().trim_end()), (413, reason), "{protocol}");
+    }
+    let head = "PUT /a HTTP/1.1\r\nhost: x\r\nconnection: close\r\n";
+    let announced = format!("{head}content-length: 1025\r\n\r\n{}", "x".repeat(1025));
+    assert_eq!(summary(&server.raw(announced.as_bytes()).await), ("413", reason));
+    let chunked = format!("{head}transfer-encoding: chunked\r\n\r\n401\r\n{}\r\n0\r\n\r\n", "x".repeat(1025));
+    assert_eq!(summary(&server.raw(chunked.as_bytes()).await), ("413", reason));
+    assert_eq!(names(&folder), Vec::<String>::new());
+    let largest = server.exchange("h1c", Method::PUT, "/a", body::full(vec![0; 1024])).await;
+    assert_eq!(largest.status, StatusCode::CREATED);
+}
+
+#[tokio::test]
+async fn a_body_that_announces_too_much_is_refused_before_it_is_sent() {
+    let mut options = Options::default();
+    options.max_body = Some(ByteSize(1024));
+    let server = Running::start(options);
+    let mut stream = server.connect().await;
+    let head = "PUT /a HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 1025\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let answer = timeout(Duration::from_secs(10), read(&mut stream)).await.unwrap();
+    let refused = answer.lines().find(|line| line.starts_with("HTTP/1.1") && !line.contains(" 100 "));
+    assert_eq!(refused, Some("HTTP/1.1 413 Payload Too Large"), "{answer}");
+}
+
+#[tokio::test]
+async fn an_upload_that_stalls_is_408_and_leaves_nothing() {
+    let (folder, mut options) = saving();
+    options.idle_timeout = Duration::from_millis(500);
+    let server = Running::start(options);
+    let mut stream = server.connect().await;
+    stream.write_all(b"PUT /a HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n01234").await.unwrap();
+    let answer = timeout(Duration::from_secs(10), read(&mut stream)).await.unwrap();
+    assert_eq!(summary(&answer), ("408", "no byte came for 0.5 s"));
+    assert_eq!(names(&folder), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_client_that_stops_reading_loses_its_place_to_the_next() {
+    let mut options = Options::default();
+    options.idle_timeout = Duration::from_millis(500);
+    options.max_connections = 1;
+    let server = Running::start(options);
+    let mut stalled = server.connect().await;
+    stalled.write_all(b"GET /?size=1000GiB HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    let page = timeout(Duration::from_secs(10), server.get("h1c", "/")).await.unwrap();
+    assert_eq!(page.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn an_idle_connection_and_a_slow_handshake_are_closed() {
+    let mut options = Options::default();
+    options.idle_timeout = Duration::from_millis(300);
+    options.handshake_timeout = Duration::from_millis(300);
+    let server = Running::start(options);
+    let mut silent = server.connect().await;
+    let mut idle = server.connect().await;
+    idle.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    for stream in [&mut silent, &mut idle] {
+        // Well before the 10 s after which HTTP/1.1 gives up a head that does not come.
+        timeout(Duration::from_secs(5), read(stream)).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_cannot_be_served_is_refused_with_the_reason() {
+    let (folder, mut options) = saving();
+    options.max_chunk = ChunkSize::try_from(1024).unwrap();
+    fs::create_dir(folder.path().join("sub")).unwrap();
+    let server = Running::start(options);
+    for (method, target, status, reason) in [
+        ("GET", "/?size=x", 400, "size: 'x' is not a size"),
+        ("GET", "/?size=1&chunk=2KiB", 400, "chunk: at most 1KiB (1024 bytes)"),
+        ("GET", "/?size=1&chunk=0", 400, "a chunk of 0 bytes"),
+        ("GET", "/?size=1&seed=-1", 400, "seed: '-1' is no whole number"),
+        ("GET", "/none", 404, "no file has that name"),
+        ("GET", "/sub", 400, "not a regular file"),
+        ("GET", "/..%2fx", 400, "starts with a dot"),
+        ("PUT", "/?file=..%2fx", 400, "starts with a dot"),
+        ("PUT", "/?file=a%2Fb", 400, "separator"),
+        ("PUT", "/?file=%ff", 400, "not UTF-8"),
+        ("PUT", "/", 400, "the name is empty"),
+        ("DELETE", "/a", 405, "DELETE is not offered here"),
+    ] {
+        for protocol in PROTOCOLS {
+            let method = method.parse().unwrap();
+            let answer = server.exchange(protocol, method, target, body::empty()).await;
+            assert_eq!(answer.status.as_u16(), status, "{protocol} {target}: {}", answer.text());
+            assert!(answer.text().contains(reason), "{protocol} {target}: {}", answer.text());
+        }
+    }
+    let verifying = Running::start(Options::default());
+    let answer = verifying.get("h1c", "/a").await;
+    assert_eq!((answer.status.as_u16(), answer.text().as_str()), (404, "no files are saved here\n"));
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_start_says_why_and_keeps_the_source() {
+    let mut options = Options::default();
+    options.uploads = SinkKind::Save("/no/such/folder".into());
+    let error = Server::bind(options).unwrap_err();
+    assert!(error.to_string().starts_with("cannot save into /no/such/folder: "), "{error}");
+    assert!(error.source().is_some_and(|source| source.is::<io::Error>()));
+    let server = Running::start(Options::default());
+    for secured in [false, true] {
+        let mut options = Options::default();
+        if secured {
+            options.listen_tls = Some(server.tls)
+        } else {
+            options.listen = Some(server.cleartext)
+        }
+        let error = Server::bind(options).unwrap_err();
+        assert!(matches!(error, ServeError::Listen(_)), "{error}");
+        assert!(error.to_string().starts_with("cannot listen on 127.0.0.1:"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_listens_only_where_it_is_told_to() {
+    let any = || Some(([127, 0, 0, 1], 0).into());
+    let mut options = Options::default();
+    options.listen = any();
+    let server = Server::bind(options).unwrap();
+    assert!(server.cleartext_addr().is_some() && server.tls_addr().is_none());
+    assert!(server.fingerprint().is_none() && server.certificate_pem().is_none());
+    let mut options = Options::default();
+    options.listen_tls = any();
+    let server = Server::bind(options).unwrap();
+    assert!(server.cleartext_addr().is_none() && server.tls_addr().is_some());
+    assert!(
+        server.fingerprint().is_some() && server.certificate_pem().unwrap().contains("BEGIN CERTIFICATE")
+    );
+}

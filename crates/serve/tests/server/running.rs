@@ -1,0 +1,131 @@
+//! A server that runs in the test's process, and its clients.
+
+use std::{net::SocketAddr, time::Duration};
+
+use http::{HeaderMap, Method, Request, StatusCode};
+use http_body_util::BodyExt as _;
+use longhaul_serve::{Options, Server};
+use record::{Limits, SinkKind};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    sync::oneshot,
+    task::JoinHandle,
+};
+use transport::{Body, Peer, Trust, body};
+
+/// The protocols that a server speaks.
+pub(crate) const PROTOCOLS: [&str; 5] = ["h1c", "h2c", "h1", "h2", "h3"];
+
+/// A running server.
+pub(crate) struct Running {
+    pub(crate) cleartext: SocketAddr,
+    pub(crate) tls: SocketAddr,
+    trust: Trust,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+/// A response whose body was read to its end.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+}
+
+impl Running {
+    /// Starts a server that gives transfers 10 s to end.
+    pub(crate) fn start(options: Options) -> Self {
+        Self::start_with_grace(options, Duration::from_secs(10))
+    }
+
+    pub(crate) fn start_with_grace(options: Options, grace: Duration) -> Self {
+        let server = Server::bind(options).unwrap();
+        let (stop, stopped) = oneshot::channel::<()>();
+        Self {
+            cleartext: server.cleartext_addr().unwrap(),
+            tls: server.tls_addr().unwrap(),
+            trust: Trust::pem(server.certificate_pem().unwrap()).unwrap(),
+            stop,
+            task: tokio::spawn(server.run(async { drop(stopped.await) }, grace)),
+        }
+    }
+
+    /// Tells the server to stop; the returned task ends with it.
+    pub(crate) fn stop(self) -> JoinHandle<()> {
+        drop(self.stop);
+        self.task
+    }
+
+    /// One exchange on a connection of its own.
+    pub(crate) async fn exchange(&self, protocol: &str, method: Method, target: &str, body: Body) -> Answer {
+        let transport = transport::by_name(protocol).unwrap();
+        let secured = transport.protocol().scheme() == "https";
+        let addr = if secured { self.tls } else { self.cleartext };
+        let peer = Peer::new(addr, "localhost", self.trust.clone());
+        let connection = transport.connect(&peer, &Limits::default()).await.unwrap();
+        let uri = format!("{}://localhost{target}", transport.protocol().scheme());
+        let request = Request::builder().method(method).uri(uri).body(body).unwrap();
+        let (head, body) = connection.exchange(request).await.unwrap().into_parts();
+        let body = body.collect().await.unwrap().to_bytes().to_vec();
+        Answer { status: head.status, headers: head.headers, body }
+    }
+
+    pub(crate) async fn get(&self, protocol: &str, target: &str) -> Answer {
+        self.exchange(protocol, Method::GET, target, body::empty()).await
+    }
+
+    /// Sends bytes to the port for cleartext, and reads all that comes back.
+    pub(crate) async fn raw(&self, request: &[u8]) -> String {
+        let mut stream = self.connect().await;
+        stream.write_all(request).await.unwrap();
+        read(&mut stream).await
+    }
+
+    pub(crate) async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.cleartext).await.unwrap()
+    }
+}
+
+/// Reads a connection to its end, or to a reset.
+pub(crate) async fn read(stream: &mut TcpStream) -> String {
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// A folder, and the options of a server that saves uploads there.
+pub(crate) fn saving() -> (tempfile::TempDir, Options) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = Options::default();
+    options.uploads = SinkKind::Save(folder.path().to_owned());
+    (folder, options)
+}
+
+/// The names in a folder, hidden ones included.
+pub(crate) fn names(folder: &tempfile::TempDir) -> Vec<String> {
+    let entries = std::fs::read_dir(folder.path()).unwrap();
+    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+/// Waits up to 10 s for a condition.
+pub(crate) async fn wait_for(condition: impl Fn() -> bool) {
+    for _ in 0..1000 {
+        if condition() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("the condition never held");
+}

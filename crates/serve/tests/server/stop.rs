@@ -1,0 +1,66 @@
+//! The end of a server: running transfers, and their grace.
+
+use std::{fs, time::Duration};
+
+use tokio::{
+    io::AsyncWriteExt as _,
+    net::TcpStream,
+    time::{sleep, timeout},
+};
+
+use crate::running::{Running, names, read, saving, wait_for};
+
+/// Begins an upload of ten bytes with the first five, and waits until the server has begun to save it.
+async fn begin_upload(server: &Running, folder: &tempfile::TempDir) -> TcpStream {
+    let mut stream = server.connect().await;
+    stream.write_all(b"PUT /a HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n01234").await.unwrap();
+    wait_for(|| names(folder).len() == 1).await;
+    stream
+}
+
+#[tokio::test]
+async fn a_running_transfer_ends_before_the_server_does() {
+    let (folder, options) = saving();
+    let server = Running::start(options);
+    let mut upload = begin_upload(&server, &folder).await;
+    let mut idle = server.connect().await;
+    idle.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    sleep(Duration::from_millis(100)).await;
+    let stopped = server.stop();
+    // An idle connection is closed at once.
+    timeout(Duration::from_secs(5), read(&mut idle)).await.unwrap();
+    assert!(!stopped.is_finished());
+    upload.write_all(b"56789").await.unwrap();
+    let answer = read(&mut upload).await;
+    assert!(answer.starts_with("HTTP/1.1 201 Created"), "{answer}");
+    assert_eq!(fs::read(folder.path().join("a")).unwrap(), b"0123456789");
+    timeout(Duration::from_secs(5), stopped).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_transfer_that_takes_longer_than_the_grace_is_cut_off() {
+    let (folder, options) = saving();
+    let server = Running::start_with_grace(options, Duration::from_millis(200));
+    let mut upload = begin_upload(&server, &folder).await;
+    timeout(Duration::from_secs(5), server.stop()).await.unwrap().unwrap();
+    // The unfinished file is gone when the server is.
+    assert_eq!(names(&folder), Vec::<String>::new());
+    let answer = read(&mut upload).await;
+    assert!(!answer.contains("201"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_client_that_waits_for_a_place_does_not_delay_the_end() {
+    let (folder, mut options) = saving();
+    options.max_connections = 1;
+    let server = Running::start(options);
+    let mut upload = begin_upload(&server, &folder).await;
+    let mut waiting = server.connect().await;
+    waiting.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    sleep(Duration::from_millis(100)).await;
+    let stopped = server.stop();
+    upload.write_all(b"56789").await.unwrap();
+    assert!(read(&mut upload).await.starts_with("HTTP/1.1 201"));
+    assert_eq!(read(&mut waiting).await, "");
+    timeout(Duration::from_secs(5), stopped).await.unwrap().unwrap();
+}

@@ -1,0 +1,30 @@
+//! The bodies of requests and responses.
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Empty, Full, combinators::UnsyncBoxBody};
+
+/// A body that is pulled chunk by chunk; it is boxed once per transfer.
+///
+/// A body whose [`size_hint`](http_body::Body::size_hint) is exact is sent with a Content-Length over HTTP/1.1; any
+/// other is chunked, one HTTP/1.1 chunk for each data frame.
+pub type Body = UnsyncBoxBody<Bytes, BodyError>;
+
+/// The error that ends a body early. Of a received body it is an [`Error`](crate::Error).
+pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The length of a body in bytes, which its sender puts into the extensions of the request or response.
+///
+/// The raw engine announces it, since nothing else ends a body there; without it the body counts as empty. HTTP ignores
+/// it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BodyLength(pub u64);
+
+/// A body without data.
+pub fn empty() -> Body {
+    Empty::new().map_err(|never| match never {}).boxed_unsync()
+}
+
+/// A body of one chunk that is in memory.
+pub fn full(data: impl Into<Bytes>) -> Body {
+    Full::new(data.into()).map_err(|never| match never {}).boxed_unsync()
+}

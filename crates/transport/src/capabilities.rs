@@ -1,0 +1,68 @@
+//! The capabilities of this machine's sockets.
+
+use std::{
+    io,
+    net::{Ipv4Addr, UdpSocket},
+};
+
+use quinn::udp::{UdpSockRef, UdpSocketState};
+use socket2::SockRef;
+use tokio::net::TcpSocket;
+
+use crate::socket::set_buffers;
+
+/// The numbers of UDP datagrams that one system call carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UdpOffload {
+    /// The most datagrams of one send (GSO).
+    pub send_segments: usize,
+    /// The most datagrams of one receive (GRO).
+    pub receive_segments: usize,
+}
+
+/// The buffers of a TCP socket, as the kernel accounts them: Linux doubles what was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SocketBuffers {
+    /// The send buffer, in bytes.
+    pub send_bytes: u64,
+    /// The receive buffer, in bytes.
+    pub receive_bytes: u64,
+}
+
+/// The offload that the kernel offers to UDP sockets.
+///
+/// # Errors
+/// No socket can be created.
+pub fn udp_offload() -> io::Result<UdpOffload> {
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
+    Ok(UdpOffload { send_segments: state.max_gso_segments(), receive_segments: state.gro_segments() })
+}
+
+/// The buffers that the kernel grants to a TCP socket that asks for `bytes` each.
+///
+/// # Errors
+/// No socket can be created, or `bytes` are more than an address space.
+pub fn socket_buffers(bytes: u64) -> io::Result<SocketBuffers> {
+    let socket = TcpSocket::new_v4()?;
+    set_buffers(&socket, bytes.try_into().map_err(io::Error::other)?)?;
+    let socket = SockRef::from(&socket);
+    Ok(SocketBuffers {
+        send_bytes: socket.send_buffer_size()? as u64,
+        receive_bytes: socket.recv_buffer_size()? as u64,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_grants_small_buffers_in_full() {
+        let granted = socket_buffers(64 << 10).unwrap();
+        assert!(granted.send_bytes >= 64 << 10 && granted.receive_bytes >= 64 << 10, "{granted:?}");
+        assert!(udp_offload().unwrap().send_segments >= 1);
+    }
+}

@@ -1,0 +1,80 @@
+//! An established QUIC connection.
+
+use std::{sync::Arc, time::Duration};
+
+use quinn::{Endpoint, crypto::rustls::HandshakeData};
+use record::{QuicStats, TransportStats};
+
+use crate::{Error, Link, session::LinkSource, socket::Probe};
+
+/// An established connection, with the endpoint that drives it.
+#[derive(Debug)]
+pub(crate) struct Established {
+    pub(crate) connection: quinn::Connection,
+    probe: Arc<Probe>,
+    cipher: String,
+    /// The endpoint of a client; that of a server belongs to its listener.
+    endpoint: Option<Endpoint>,
+}
+
+impl Established {
+    pub(super) fn new(connection: quinn::Connection, probe: Arc<Probe>, cipher: String) -> Self {
+        Self { connection, probe, cipher, endpoint: None }
+    }
+
+    pub(super) fn with_endpoint(self, endpoint: Endpoint) -> Self {
+        Self { endpoint: Some(endpoint), ..self }
+    }
+
+    /// Closes the connection with an error code of the application. A client waits until the peer has been notified.
+    pub(crate) async fn close(&self, code: u32) {
+        self.connection.close(code.into(), b"");
+        if let Some(endpoint) = &self.endpoint {
+            endpoint.wait_idle().await;
+        }
+    }
+
+    /// Asserts the application protocol.
+    ///
+    /// # Errors
+    /// Another one was agreed on, or none.
+    pub(super) fn assert_alpn(&self, expected: &str) -> Result<(), Error> {
+        let agreed = self.alpn();
+        if agreed.as_deref() == Some(expected) {
+            return Ok(());
+        }
+        let agreed = agreed.as_deref().unwrap_or("none");
+        Err(Error::handshake(format!("the application protocol is {agreed}, not {expected}")))
+    }
+
+    fn alpn(&self) -> Option<String> {
+        let data = self.connection.handshake_data()?.downcast::<HandshakeData>().ok()?;
+        data.protocol.map(|name| String::from_utf8_lossy(&name).into_owned())
+    }
+}
+
+impl LinkSource for Established {
+    fn link(&self) -> Link {
+        let stats = self.connection.stats();
+        let micros = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        Link {
+            alpn: self.alpn(),
+            cipher: Some(self.cipher.clone()),
+            mtu: Some(stats.path.current_mtu.into()),
+            stats: Some(TransportStats::Quic(QuicStats {
+                datagrams_sent: stats.udp_tx.datagrams,
+                datagrams_received: stats.udp_rx.datagrams,
+                bytes_sent: stats.udp_tx.bytes,
+                bytes_received: stats.udp_rx.bytes,
+                sends: stats.udp_tx.ios,
+                receives: stats.udp_rx.ios,
+                lost_packets: stats.path.lost_packets,
+                congestion_events: stats.path.congestion_events,
+                mtu: stats.path.current_mtu.into(),
+                rtt_us: micros(stats.path.rtt),
+                cwnd: stats.path.cwnd,
+            })),
+            ..self.probe.socket()
+        }
+    }
+}

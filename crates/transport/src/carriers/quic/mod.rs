@@ -1,0 +1,133 @@
+//! QUIC by quinn: endpoints whose windows are all set by limits.
+
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+};
+
+use async_trait::async_trait;
+use quinn::{ClientConfig, Endpoint, ServerConfig};
+use record::{Limits, MAX_STREAMS};
+
+use super::Carries;
+use crate::{
+    Bind, Connection, Error, Guards, Handshake, Listener, Peer, Session,
+    settings::FromLimits,
+    socket::{self, Probe},
+};
+use settings::Settings;
+
+pub(crate) use established::Established;
+
+mod established;
+mod footprint;
+mod settings;
+mod udp;
+
+/// An engine over an established QUIC connection.
+#[async_trait]
+pub(crate) trait QuicEngine: FromLimits + Clone + Send + Sync + 'static {
+    /// The identifier that both ends must agree on in ALPN.
+    const ALPN: &'static str;
+
+    /// Completes the engine's own handshake as a client, if it has one.
+    ///
+    /// # Errors
+    /// The server does not speak the protocol, or the connection broke.
+    async fn client(&self, established: Established) -> Result<Box<dyn Connection>, Error>;
+
+    /// Completes the engine's own handshake as a server, if it has one.
+    ///
+    /// # Errors
+    /// The client does not speak the protocol, or the connection broke.
+    async fn server(&self, established: Established, guards: &Guards) -> Result<Box<dyn Session>, Error>;
+}
+
+/// The carrier that hands the streams of an engine to QUIC.
+pub(crate) struct Quic;
+
+#[async_trait]
+impl<E: QuicEngine> Carries<E> for Quic {
+    /// Each connection of a client has an endpoint of its own.
+    async fn connect(peer: &Peer, limits: &Limits) -> Result<Box<dyn Connection>, Error> {
+        let engine = E::from_limits(limits)?;
+        let settings = Settings::from_limits(limits)?;
+        let tls = peer.trust.client_config(&[E::ALPN], settings.cipher, peer.key_log.as_ref())?;
+        let mut config = ClientConfig::new(settings::client_crypto(tls)?);
+        config.transport_config(Arc::new(settings.transport(MAX_STREAMS)?));
+
+        let local: IpAddr =
+            if peer.addr.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+        let bound = socket::udp(SocketAddr::new(local, 0), settings.udp_buffer)
+            .and_then(|socket| Ok((Arc::new(Probe::new(&socket)), settings.endpoint(socket, None)?)));
+        let (probe, endpoint) = bound.map_err(|source| Error::Connect { addr: peer.addr, source })?;
+        let connecting = endpoint.connect_with(config, peer.addr, &peer.name).map_err(Error::handshake)?;
+        let connection = connecting.await.map_err(Error::handshake)?;
+        let established = Established::new(connection, probe, settings.cipher_name()).with_endpoint(endpoint);
+        established.assert_alpn(E::ALPN)?;
+        engine.client(established).await
+    }
+
+    fn listen(bind: &Bind, limits: &Limits) -> Result<Box<dyn Listener>, Error> {
+        let engine = E::from_limits(limits)?;
+        let settings = Settings::from_limits(limits)?;
+        let identity = bind.required_identity()?;
+        let tls = identity.server_config(&[E::ALPN], settings.cipher, bind.key_log.as_ref())?;
+        let mut config = ServerConfig::with_crypto(settings::server_crypto(tls)?);
+        config.transport_config(Arc::new(settings.transport(bind.guards.streams)?));
+
+        let bound = socket::udp(bind.addr, settings.udp_buffer).and_then(|socket| {
+            let (addr, probe) = (socket.local_addr()?, Probe::new(&socket));
+            Ok((addr, Arc::new(probe), settings.endpoint(socket, Some(config))?))
+        });
+        let (addr, probe, endpoint) = bound.map_err(|source| Error::Listen { addr: bind.addr, source })?;
+        let (cipher, guards) = (settings.cipher_name(), bind.guards.clone());
+        Ok(Box::new(QuicListener { endpoint, addr, probe, cipher, engine, guards }))
+    }
+}
+
+struct QuicListener<E> {
+    endpoint: Endpoint,
+    addr: SocketAddr,
+    probe: Arc<Probe>,
+    cipher: String,
+    engine: E,
+    guards: Guards,
+}
+
+impl<E> QuicListener<E> {
+    /// Waits for a client, one with a proven address if there are many already.
+    async fn next_client(&self) -> Result<quinn::Incoming, Error> {
+        let closed = || io::Error::other("the endpoint was closed");
+        loop {
+            let incoming = self.endpoint.accept().await;
+            let incoming = incoming.ok_or_else(|| Error::Listen { addr: self.addr, source: closed() })?;
+            let crowded = self.endpoint.open_connections() >= self.guards.retry_from;
+            if !crowded || incoming.remote_address_validated() {
+                return Ok(incoming);
+            }
+            // This fails only for an address that is validated already, and this one is not.
+            let _ = incoming.retry();
+        }
+    }
+}
+
+#[async_trait]
+impl<E: QuicEngine> Listener for QuicListener<E> {
+    fn local_addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    async fn accept(&self) -> Result<Handshake, Error> {
+        let incoming = self.next_client().await?;
+        let (probe, cipher) = (self.probe.clone(), self.cipher.clone());
+        let (engine, guards) = (self.engine.clone(), self.guards.clone());
+        Ok(Box::pin(async move {
+            let connection = incoming.await.map_err(Error::handshake)?;
+            let established = Established::new(connection, probe, cipher);
+            established.assert_alpn(E::ALPN)?;
+            engine.server(established, &guards).await
+        }))
+    }
+}

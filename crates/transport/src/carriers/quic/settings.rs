@@ -1,0 +1,157 @@
+//! quinn's configuration from limits.
+
+use std::{io, net::UdpSocket, sync::Arc, time::Duration};
+
+use quinn::{
+    Endpoint, EndpointConfig, MtuDiscoveryConfig, Runtime as _, ServerConfig, TokioRuntime, TransportConfig,
+    VarInt, congestion,
+    crypto::rustls::{QuicClientConfig, QuicServerConfig},
+};
+use record::{
+    DISCOVERED_QUIC_MTU, Limits, MIN_QUIC_MTU, QUIC_CONNECTION_WINDOW, QUIC_MTU, QUIC_SEND_WINDOW,
+    QUIC_WINDOW, UDP_BUFFER,
+};
+use rustls::quic::Suite;
+
+use super::udp;
+use crate::{
+    Error,
+    cipher::{Cipher, suite_name},
+    congestion::Congestion,
+    settings::{FromLimits, bytes, bytes_unless_auto},
+};
+
+/// The idle timeout: RFC 9308 section 3.2 advises against less than 30 s.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The interval of keep-alives, so that a connection outlives a pause of either end.
+const KEEP_ALIVE: Duration = Duration::from_secs(5);
+
+/// The UDP payload that every path carries, and that path MTU discovery starts from.
+const LEAST_MTU: u16 = MIN_QUIC_MTU as u16;
+
+/// The UDP payload that path MTU discovery looks for.
+const DISCOVERED_MTU: u16 = DISCOVERED_QUIC_MTU as u16;
+
+/// The limits of a QUIC endpoint and its connections, as quinn takes them.
+pub(super) struct Settings {
+    pub(super) cipher: Cipher,
+    /// The send and receive buffer of the UDP socket, in bytes.
+    pub(super) udp_buffer: usize,
+    window: u32,
+    connection_window: u32,
+    send_window: u64,
+    /// The largest UDP payload; none leaves it to discovery (RFC 8899).
+    mtu: Option<u16>,
+    congestion: Congestion,
+}
+
+impl FromLimits for Settings {
+    fn from_limits(limits: &Limits) -> Result<Self, Error> {
+        Ok(Self {
+            cipher: Cipher::from_limits(limits)?,
+            udp_buffer: bytes(limits, &UDP_BUFFER)?,
+            window: bytes(limits, &QUIC_WINDOW)?,
+            connection_window: bytes(limits, &QUIC_CONNECTION_WINDOW)?,
+            send_window: bytes(limits, &QUIC_SEND_WINDOW)?,
+            mtu: bytes_unless_auto(limits, &QUIC_MTU)?,
+            congestion: Congestion::from_limits(limits)?.unwrap_or(Congestion::Cubic),
+        })
+    }
+}
+
+/// A controller's configuration with an initial window; the three types have no trait in common.
+macro_rules! with_initial_window {
+    ($config:ty, $window:expr) => {{
+        let mut config = <$config>::default();
+        config.initial_window($window);
+        config
+    }};
+}
+
+impl Settings {
+    /// The configuration of connections on which the peer may open `streams` at once.
+    ///
+    /// # Errors
+    /// quinn refuses the idle timeout.
+    pub(super) fn transport(&self, streams: u32) -> Result<TransportConfig, Error> {
+        let mut config = TransportConfig::default();
+        config
+            .stream_receive_window(VarInt::from_u32(self.window))
+            .receive_window(VarInt::from_u32(self.connection_window))
+            .send_window(self.send_window)
+            .max_concurrent_bidi_streams(streams.into())
+            .max_idle_timeout(Some(IDLE_TIMEOUT.try_into().map_err(Error::handshake)?))
+            .keep_alive_interval(Some(KEEP_ALIVE));
+        // Both ends start at the size that was asked for. Without one they start at the size that every path carries,
+        // and look for more. quinn falls back to the latter where large datagrams are lost.
+        let initial_mtu = self.mtu.unwrap_or(LEAST_MTU);
+        let mut discovery = MtuDiscoveryConfig::default();
+        discovery.upper_bound(self.largest_mtu());
+        config.initial_mtu(initial_mtu).min_mtu(LEAST_MTU).mtu_discovery_config(Some(discovery));
+        let window = initial_window(initial_mtu.into());
+        let controller: Arc<dyn congestion::ControllerFactory + Send + Sync> = match self.congestion {
+            Congestion::Cubic => Arc::new(with_initial_window!(congestion::CubicConfig, window)),
+            Congestion::NewReno => Arc::new(with_initial_window!(congestion::NewRenoConfig, window)),
+            Congestion::Bbr => Arc::new(with_initial_window!(congestion::BbrConfig, window)),
+        };
+        config.congestion_controller_factory(controller);
+        Ok(config)
+    }
+
+    /// An endpoint on a bound socket; a server's if it has a configuration for connections to accept.
+    ///
+    /// # Errors
+    /// The socket cannot be used by the runtime.
+    pub(super) fn endpoint(&self, socket: UdpSocket, server: Option<ServerConfig>) -> io::Result<Endpoint> {
+        let mut config = EndpointConfig::default();
+        config.max_udp_payload_size(self.largest_mtu()).map_err(io::Error::other)?;
+        let runtime = Arc::new(TokioRuntime);
+        let socket = udp::Socket::new(runtime.wrap_udp_socket(socket)?, self.largest_mtu());
+        Endpoint::new_with_abstract_socket(config, server, socket, runtime)
+    }
+
+    /// The IANA name of the cipher suite. Only one is offered and accepted, so it is the one in effect; quinn does not
+    /// state it.
+    pub(super) fn cipher_name(&self) -> String {
+        suite_name(self.cipher.suite().suite())
+    }
+
+    /// The largest UDP payload that is ever sent or accepted, in bytes.
+    fn largest_mtu(&self) -> u16 {
+        self.mtu.unwrap_or(DISCOVERED_MTU)
+    }
+}
+
+/// The initial congestion window of RFC 9002 section 7.2, in bytes. quinn's own is for datagrams of 1200 bytes: with
+/// datagrams over 12 KB it lets no handshake through.
+fn initial_window(mtu: u64) -> u64 {
+    14_720.max(2 * mtu).min(10 * mtu)
+}
+
+/// QUIC's use of a TLS configuration, for a client.
+///
+/// # Errors
+/// aws-lc-rs lacks the initial cipher.
+pub(super) fn client_crypto(tls: Arc<rustls::ClientConfig>) -> Result<Arc<QuicClientConfig>, Error> {
+    let crypto = QuicClientConfig::with_initial(tls, initial_suite()?).map_err(Error::handshake)?;
+    Ok(Arc::new(crypto))
+}
+
+/// QUIC's use of a TLS configuration, for a server.
+///
+/// # Errors
+/// aws-lc-rs lacks the initial cipher.
+pub(super) fn server_crypto(tls: Arc<rustls::ServerConfig>) -> Result<Arc<QuicServerConfig>, Error> {
+    let crypto = QuicServerConfig::with_initial(tls, initial_suite()?).map_err(Error::identity)?;
+    Ok(Arc::new(crypto))
+}
+
+/// The suite of initial packets: AES-128-GCM (RFC 9001 section 5.2), whatever cipher follows.
+fn initial_suite() -> Result<Suite, Error> {
+    Cipher::Aes128
+        .suite()
+        .tls13()
+        .and_then(|suite| suite.quic_suite())
+        .ok_or_else(|| Error::handshake("aws-lc-rs lacks the initial cipher of QUIC"))
+}

@@ -1,0 +1,76 @@
+//! The two ends of a connection before it exists: the peer that a client dials, and the address that a server binds.
+
+use std::net::SocketAddr;
+
+use crate::{Error, Guards, Identity, KeyLog, Trust};
+
+/// The server that a client dials, and the trust in it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Peer {
+    /// The address and port.
+    pub addr: SocketAddr,
+    /// The name that the certificate must be for: a host name or an IP address.
+    pub name: String,
+    /// The certificates that are accepted; cleartext has no use for it.
+    pub trust: Trust,
+    /// The file that gets the secrets of the connection.
+    pub key_log: Option<KeyLog>,
+}
+
+impl Peer {
+    /// A peer at an address, with the name and the trust that its certificate must match.
+    pub fn new(addr: SocketAddr, name: impl Into<String>, trust: Trust) -> Self {
+        Self { addr, name: name.into(), trust, key_log: None }
+    }
+
+    /// Writes the secrets of the connection to a file.
+    #[must_use]
+    pub fn with_key_log(self, key_log: impl Into<Option<KeyLog>>) -> Self {
+        Self { key_log: key_log.into(), ..self }
+    }
+}
+
+/// The address that a server binds, its certificate, and its bounds on clients.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Bind {
+    /// The address and port; port 0 picks a free one.
+    pub addr: SocketAddr,
+    /// The certificate to present; cleartext has no use for it.
+    pub identity: Option<Identity>,
+    /// The bounds on what clients may send and hold open.
+    pub guards: Guards,
+    /// The file that gets the secrets of connections.
+    pub key_log: Option<KeyLog>,
+}
+
+impl Bind {
+    /// An address without a certificate, with the default guards.
+    pub fn new(addr: SocketAddr) -> Self {
+        Self { addr, identity: None, guards: Guards::default(), key_log: None }
+    }
+
+    /// Presents a certificate.
+    #[must_use]
+    pub fn with_identity(self, identity: impl Into<Option<Identity>>) -> Self {
+        Self { identity: identity.into(), ..self }
+    }
+
+    /// Sets the bounds on clients.
+    #[must_use]
+    pub fn with_guards(self, guards: Guards) -> Self {
+        Self { guards, ..self }
+    }
+
+    /// Writes the secrets of connections to a file.
+    #[must_use]
+    pub fn with_key_log(self, key_log: impl Into<Option<KeyLog>>) -> Self {
+        Self { key_log: key_log.into(), ..self }
+    }
+
+    /// The certificate, which TLS and QUIC need.
+    pub(crate) fn required_identity(&self) -> Result<&Identity, Error> {
+        self.identity.as_ref().ok_or_else(|| Error::identity("TLS and QUIC need a certificate to present"))
+    }
+}

@@ -1,0 +1,133 @@
+//! HTTP/3 over QUIC (RFC 9114), by h3.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use h3::quic;
+use record::{DISCOVERED_QUIC_MTU, End, H3_RECV, Limits, QUIC_MTU, QUIC_SEND_WINDOW, Term};
+
+use crate::{
+    Connection, Error, Guards, Session, Shape,
+    carriers::quic::{Established, QuicEngine},
+    footprint::{Footprint, kib},
+    settings::{FromLimits, choice},
+};
+use streams::{JOINED, PIECES};
+
+mod body;
+mod client;
+mod server;
+mod streams;
+
+/// The protocol's name in errors.
+const PROTOCOL: &str = "HTTP/3";
+
+/// The word of [`H3_RECV`] for h3-quinn's own streams.
+const STOCK: &str = "stock";
+
+/// The engine of the `h3` row.
+#[derive(Clone)]
+pub(crate) struct Http3 {
+    receive_path: ReceivePath,
+}
+
+/// The streams that h3 runs on.
+#[derive(Clone, Copy)]
+enum ReceivePath {
+    /// Our own, from which h3 takes one piece at a time.
+    Bounded,
+    /// Those of h3-quinn 0.0.10, from which h3 0.0.8 buffers without bound for a slow reader (hyperium/h3 issue 308).
+    Stock,
+}
+
+impl FromLimits for Http3 {
+    fn from_limits(limits: &Limits) -> Result<Self, Error> {
+        let known = [("bounded", ReceivePath::Bounded), (STOCK, ReceivePath::Stock)];
+        Ok(Self { receive_path: choice(limits, &H3_RECV, &known)? })
+    }
+}
+
+impl Footprint for Http3 {
+    /// The memory beyond that of QUIC.
+    fn footprint(limits: &Limits, end: End, shape: Shape) -> Vec<Term> {
+        match end {
+            End::Sender => {
+                let stock = limits.choice(&H3_RECV) == Some(STOCK);
+                let copies = stock || shape.chunk_bytes() <= JOINED as u64;
+                let flag = QUIC_SEND_WINDOW.flag;
+                let term = shape.term(
+                    "QUIC send window",
+                    limits.bytes(&QUIC_SEND_WINDOW),
+                    format!(
+                        "{flag} a connection: frames of up to {} are copied, and all of them by h3-quinn",
+                        kib(JOINED as u64)
+                    ),
+                );
+                Some(term).filter(|_| copies).into_iter().collect()
+            }
+            End::Receiver => {
+                let datagram = limits.bytes_unless_auto(&QUIC_MTU).unwrap_or(DISCOVERED_QUIC_MTU);
+                vec![Term::new(
+                    "HTTP/3 pieces",
+                    datagram.saturating_mul(PIECES as u64).saturating_mul(shape.bodies()),
+                    format!(
+                        "{PIECES} datagrams a stream, taken from quinn and not yet asked for by h3; they \
+                         have left the window"
+                    ),
+                )]
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl QuicEngine for Http3 {
+    /// Registered by RFC 9114 section 3.1.
+    const ALPN: &'static str = "h3";
+
+    async fn client(&self, established: Established) -> Result<Box<dyn Connection>, Error> {
+        let connection = established.connection.clone();
+        match self.receive_path {
+            ReceivePath::Bounded => {
+                let (streams, handoffs) = streams::Connection::new(connection);
+                client::start(established, streams, Some(handoffs)).await
+            }
+            ReceivePath::Stock => {
+                client::start(established, h3_quinn::Connection::new(connection), None).await
+            }
+        }
+    }
+
+    async fn server(&self, established: Established, guards: &Guards) -> Result<Box<dyn Session>, Error> {
+        let connection = established.connection.clone();
+        match self.receive_path {
+            ReceivePath::Bounded => {
+                let (streams, handoffs) = streams::Connection::new(connection);
+                server::start(established, streams, Some(handoffs), guards).await
+            }
+            ReceivePath::Stock => {
+                server::start(established, h3_quinn::Connection::new(connection), None, guards).await
+            }
+        }
+    }
+}
+
+/// The streams of a QUIC connection that h3 can run on, with the bounds that both ends need.
+trait Streams:
+    quic::Connection<
+        Bytes,
+        OpenStreams: Clone + Send + Sync,
+        BidiStream: quic::BidiStream<Bytes, SendStream: Send + Unpin, RecvStream: Send + Unpin> + Send,
+        SendStream: Send,
+        RecvStream: Send,
+    > + Send
+    + 'static
+{
+}
+
+impl Streams for streams::Connection {}
+
+impl Streams for h3_quinn::Connection {}
+
+fn broken(error: h3::error::StreamError) -> Error {
+    Error::protocol(PROTOCOL, error)
+}

@@ -1,0 +1,153 @@
+//! The side channel past h3, between our streams below it and our bodies above it.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU8, AtomicUsize, Ordering::Relaxed},
+    },
+};
+
+use bytes::Bytes;
+use h3::quic::StreamId;
+
+/// The side channel of one request stream: the chunk that is being sent, and the gate before received pieces.
+#[derive(Clone, Debug)]
+pub(crate) struct Handoff(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    gate: AtomicU8,
+    /// The address after the last byte of the last piece that passed.
+    end: AtomicUsize,
+    chunk: Mutex<Bytes>,
+}
+
+/// Every piece passes: the head is being read.
+const OPEN: u8 = 0;
+/// One piece passes, and closes the gate.
+const OPEN_FOR_ONE: u8 = 1;
+/// No piece passes, and no task is woken.
+const CLOSED: u8 = 2;
+
+impl Handoff {
+    fn new() -> Self {
+        Self(Arc::new(Shared {
+            gate: AtomicU8::new(OPEN),
+            end: AtomicUsize::new(0),
+            chunk: Mutex::default(),
+        }))
+    }
+
+    /// Closes the gate: from now on pieces pass one by one. Only the task that reads the body operates the gate.
+    pub(crate) fn close_gate(&self) {
+        self.0.gate.store(CLOSED, Relaxed);
+    }
+
+    /// Opens the gate for one piece. Returns whether it was closed: then a reader that is pending should poll again.
+    /// Otherwise the stream wakes it.
+    pub(crate) fn admit_one(&self) -> bool {
+        self.0.gate.compare_exchange(CLOSED, OPEN_FOR_ONE, Relaxed, Relaxed).is_ok()
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.0.gate.load(Relaxed) == CLOSED
+    }
+
+    /// Notes data that h3 has handed out. The gate opens for one more piece if they are the end of the last one.
+    pub(crate) fn data_read(&self, data: &[u8]) {
+        if end(data) == self.0.end.load(Relaxed) {
+            self.admit_one();
+        }
+    }
+
+    /// Notes a piece that h3 has taken, and closes the gate if that was open for one.
+    pub(super) fn piece_passed(&self, piece: &[u8]) {
+        self.0.end.store(end(piece), Relaxed);
+        let _ = self.0.gate.compare_exchange(OPEN_FOR_ONE, CLOSED, Relaxed, Relaxed);
+    }
+
+    /// Notes the chunk that h3 is about to get, so that it need not be copied below h3.
+    pub(crate) fn set_chunk(&self, chunk: Bytes) {
+        *lock(&self.0.chunk) = chunk;
+    }
+
+    /// Turns `part` into `Bytes`: a slice of the chunk if it lies in it, and otherwise a copy, as of frame heads.
+    pub(super) fn bytes_of(&self, part: &[u8]) -> Bytes {
+        let chunk = lock(&self.0.chunk);
+        if chunk.as_ptr_range().contains(&part.as_ptr()) {
+            chunk.slice_ref(part)
+        } else {
+            Bytes::copy_from_slice(part)
+        }
+    }
+}
+
+/// The address after the last byte.
+fn end(bytes: &[u8]) -> usize {
+    bytes.as_ptr_range().end.addr()
+}
+
+/// The handoffs of the open streams of a connection.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Handoffs(Arc<Mutex<HashMap<StreamId, Handoff>>>);
+
+impl Handoffs {
+    /// The handoff of a stream that is still open.
+    pub(crate) fn of(&self, stream: StreamId) -> Handoff {
+        lock(&self.0).get(&stream).cloned().unwrap_or_else(Handoff::new)
+    }
+
+    pub(super) fn register(&self, stream: StreamId) -> Registration {
+        let handoff = Handoff::new();
+        lock(&self.0).insert(stream, handoff.clone());
+        Registration { stream, handoff, handoffs: self.clone() }
+    }
+}
+
+/// The handoff of a stream, found by others until this is dropped.
+pub(super) struct Registration {
+    stream: StreamId,
+    pub(super) handoff: Handoff,
+    handoffs: Handoffs,
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        lock(&self.handoffs.0).remove(&self.stream);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_of_the_chunk_is_a_slice_of_it_and_anything_else_a_copy() {
+        let (handoff, chunk) = (Handoff::new(), Bytes::from(vec![7; 64]));
+        handoff.set_chunk(chunk.clone());
+        let part = handoff.bytes_of(&chunk[8..40]);
+        assert_eq!((part.as_ptr(), part.len()), (chunk[8..].as_ptr(), 32));
+        let head = [0, 64];
+        let copy = handoff.bytes_of(&head);
+        assert_eq!(copy, head.as_slice());
+        assert_ne!(copy.as_ptr(), head.as_ptr());
+    }
+
+    #[test]
+    fn a_closed_gate_admits_one_piece_per_request() {
+        let handoff = Handoff::new();
+        assert!(!handoff.admit_one(), "an open gate needs no request");
+        handoff.close_gate();
+        assert!(handoff.is_closed());
+        assert!(handoff.admit_one());
+        assert!(!handoff.is_closed());
+        assert!(!handoff.admit_one(), "one piece is admitted already");
+        handoff.piece_passed(&[]);
+        assert!(handoff.is_closed());
+    }
+}

@@ -1,0 +1,215 @@
+//! A QUIC connection for h3: quinn's streams, with a [`Handoff`] past h3 for each one that carries a body.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::{Buf, Bytes};
+use futures_util::stream::{Stream, StreamExt as _, unfold};
+use h3::{
+    error::Code,
+    quic::{self, ConnectionErrorIncoming, StreamErrorIncoming, StreamId, WriteBuf},
+};
+use quinn::{ConnectionError, VarInt};
+
+pub(crate) use handoff::{Handoff, Handoffs};
+pub(crate) use recv::{PIECES, RecvStream};
+pub(crate) use send::{JOINED, SendStream};
+
+mod error;
+mod handoff;
+mod recv;
+mod send;
+
+/// The streams of one kind that are accepted or opened, one after the other. It ends with the connection's error.
+type StreamQueue<T> = Pin<Box<dyn Stream<Item = Result<T, ConnectionError>> + Send + Sync>>;
+
+/// Both halves of one of quinn's streams.
+type Halves = (quinn::SendStream, quinn::RecvStream);
+
+/// The queue of the streams that one of quinn's methods returns. Its future has to be kept from poll to poll, which the
+/// queue does.
+macro_rules! stream_queue {
+    ($connection:expr, $next:ident) => {
+        Box::pin(unfold($connection.clone(), |connection| async {
+            Some((connection.$next().await, connection))
+        }))
+    };
+}
+
+/// A connection of either end.
+pub(crate) struct Connection {
+    opener: OpenStreams,
+    bidirectional: StreamQueue<Halves>,
+    unidirectional: StreamQueue<quinn::RecvStream>,
+}
+
+impl Connection {
+    /// Wraps a connection; returns it with the handoffs of its streams.
+    pub(crate) fn new(connection: quinn::Connection) -> (Self, Handoffs) {
+        let handoffs = Handoffs::default();
+        let bidirectional = stream_queue!(connection, accept_bi);
+        let unidirectional = stream_queue!(connection, accept_uni);
+        let opener =
+            OpenStreams { connection, handoffs: handoffs.clone(), bidirectional: None, unidirectional: None };
+        (Self { opener, bidirectional, unidirectional }, handoffs)
+    }
+}
+
+impl<B: Buf> quic::Connection<B> for Connection {
+    type RecvStream = RecvStream;
+    type OpenStreams = OpenStreams;
+
+    fn poll_accept_recv(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<RecvStream, ConnectionErrorIncoming>> {
+        let stream = next(&mut self.unidirectional, cx).map_err(error::connection);
+        stream.map_ok(|stream| RecvStream::new(stream, None))
+    }
+
+    fn poll_accept_bidi(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<BidiStream<B>, ConnectionErrorIncoming>> {
+        let halves = next(&mut self.bidirectional, cx).map_err(error::connection);
+        halves.map_ok(|halves| BidiStream::new(halves, &self.opener.handoffs))
+    }
+
+    fn opener(&self) -> OpenStreams {
+        self.opener.clone()
+    }
+}
+
+impl<B: Buf> quic::OpenStreams<B> for Connection {
+    type BidiStream = BidiStream<B>;
+    type SendStream = SendStream<B>;
+
+    fn poll_open_bidi(&mut self, cx: &mut Context<'_>) -> Poll<Result<BidiStream<B>, StreamErrorIncoming>> {
+        self.opener.poll_open_bidi(cx)
+    }
+
+    fn poll_open_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<SendStream<B>, StreamErrorIncoming>> {
+        self.opener.poll_open_send(cx)
+    }
+
+    fn close(&mut self, code: Code, reason: &[u8]) {
+        quic::OpenStreams::<B>::close(&mut self.opener, code, reason);
+    }
+}
+
+/// The opener of streams on a connection.
+pub(crate) struct OpenStreams {
+    connection: quinn::Connection,
+    handoffs: Handoffs,
+    bidirectional: Option<StreamQueue<Halves>>,
+    unidirectional: Option<StreamQueue<quinn::SendStream>>,
+}
+
+impl Clone for OpenStreams {
+    fn clone(&self) -> Self {
+        Self {
+            connection: self.connection.clone(),
+            handoffs: self.handoffs.clone(),
+            bidirectional: None,
+            unidirectional: None,
+        }
+    }
+}
+
+impl<B: Buf> quic::OpenStreams<B> for OpenStreams {
+    type BidiStream = BidiStream<B>;
+    type SendStream = SendStream<B>;
+
+    fn poll_open_bidi(&mut self, cx: &mut Context<'_>) -> Poll<Result<BidiStream<B>, StreamErrorIncoming>> {
+        let queue = self.bidirectional.get_or_insert_with(|| stream_queue!(self.connection, open_bi));
+        let halves = next(queue, cx).map_err(error::stream);
+        halves.map_ok(|halves| BidiStream::new(halves, &self.handoffs))
+    }
+
+    fn poll_open_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<SendStream<B>, StreamErrorIncoming>> {
+        let queue = self.unidirectional.get_or_insert_with(|| stream_queue!(self.connection, open_uni));
+        let stream = next(queue, cx).map_err(error::stream);
+        stream.map_ok(|stream| SendStream::new(stream, None))
+    }
+
+    fn close(&mut self, code: Code, reason: &[u8]) {
+        self.connection.close(VarInt::from_u64(code.value()).unwrap_or(VarInt::MAX), reason);
+    }
+}
+
+fn next<T>(queue: &mut StreamQueue<T>, cx: &mut Context<'_>) -> Poll<Result<T, ConnectionError>> {
+    // A queue ends only after an error, and h3 does not poll it again.
+    Poll::Ready(ready!(queue.poll_next_unpin(cx)).unwrap_or(Err(ConnectionError::LocallyClosed)))
+}
+
+/// The identifier of one of quinn's streams in h3's type.
+#[expect(
+    clippy::expect_used,
+    reason = "both libraries' identifiers have the 62 bits of RFC 9000 section 2.1"
+)]
+fn stream_id(id: quinn::StreamId) -> StreamId {
+    u64::from(id).try_into().expect("62 bits")
+}
+
+/// The stream of a request and its response.
+pub(crate) struct BidiStream<B> {
+    send: SendStream<B>,
+    recv: RecvStream,
+}
+
+impl<B: Buf> BidiStream<B> {
+    fn new((send, recv): Halves, handoffs: &Handoffs) -> Self {
+        let registration = handoffs.register(stream_id(recv.id()));
+        let send = SendStream::new(send, Some(registration.handoff.clone()));
+        Self { send, recv: RecvStream::new(recv, Some(registration)) }
+    }
+}
+
+impl<B: Buf> quic::BidiStream<B> for BidiStream<B> {
+    type SendStream = SendStream<B>;
+    type RecvStream = RecvStream;
+
+    fn split(self) -> (Self::SendStream, Self::RecvStream) {
+        (self.send, self.recv)
+    }
+}
+
+impl<B: Buf> quic::SendStream<B> for BidiStream<B> {
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), StreamErrorIncoming>> {
+        self.send.poll_ready(cx)
+    }
+
+    fn send_data<D: Into<WriteBuf<B>>>(&mut self, data: D) -> Result<(), StreamErrorIncoming> {
+        self.send.send_data(data)
+    }
+
+    fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), StreamErrorIncoming>> {
+        self.send.poll_finish(cx)
+    }
+
+    fn reset(&mut self, code: u64) {
+        self.send.reset(code);
+    }
+
+    fn send_id(&self) -> StreamId {
+        self.send.send_id()
+    }
+}
+
+impl<B: Buf> quic::RecvStream for BidiStream<B> {
+    type Buf = Bytes;
+
+    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, StreamErrorIncoming>> {
+        self.recv.poll_data(cx)
+    }
+
+    fn stop_sending(&mut self, code: u64) {
+        self.recv.stop_sending(code);
+    }
+
+    fn recv_id(&self) -> StreamId {
+        self.recv.recv_id()
+    }
+}

@@ -1,0 +1,109 @@
+//! The traits of both ends of a connection.
+
+use std::net::SocketAddr;
+
+use async_trait::async_trait;
+use futures_util::future::BoxFuture;
+use http::{Request, Response};
+use record::{End, Limits, Protocol, Term};
+
+use crate::{Bind, Body, Error, Link, Peer, Shape};
+
+/// The implementation of one protocol, for clients and servers.
+#[async_trait]
+pub trait Transport: Send + Sync {
+    /// The row of [`record::PROTOCOLS`]: the protocol's name, and the facts about it.
+    fn protocol(&self) -> &'static Protocol;
+
+    /// The memory that an end may take once its handshakes are over, one term per cause.
+    fn footprint(&self, limits: &Limits, end: End, shape: Shape) -> Vec<Term>;
+
+    /// Opens a connection and completes its handshake.
+    ///
+    /// # Errors
+    /// A limit cannot be used, the peer cannot be reached or is not trusted, or it speaks another protocol.
+    async fn connect(&self, peer: &Peer, limits: &Limits) -> Result<Box<dyn Connection>, Error>;
+
+    /// Listens for connections. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// A limit or the identity cannot be used, or the address cannot be bound.
+    fn listen(&self, bind: &Bind, limits: &Limits) -> Result<Box<dyn Listener>, Error>;
+}
+
+/// A connection of a client. Dropping it ends every exchange on it.
+#[async_trait]
+pub trait Connection: Send + Sync {
+    /// Sends a request with its body, and waits for the head of the response. The head may arrive before the request's
+    /// body has ended. Exchanges run side by side where the protocol has streams.
+    ///
+    /// # Errors
+    /// The connection broke, the peer violated the protocol, or the body of the request failed.
+    async fn exchange(&self, request: Request<Body>) -> Result<Response<Body>, Error>;
+
+    /// Ends the connection in good order. Over QUIC this tells the server; over TCP the kernel does so when the
+    /// connection is dropped.
+    async fn close(&self) {}
+
+    /// The state of the connection now, as protocol and kernel know it.
+    fn link(&self) -> Link;
+}
+
+/// A listening server.
+#[async_trait]
+pub trait Listener: Send + Sync {
+    /// The address and port in effect.
+    fn local_addr(&self) -> SocketAddr;
+
+    /// Waits for the next connection. The caller drives its handshake, so that a slow one does not delay others.
+    ///
+    /// # Errors
+    /// The listener itself is broken.
+    async fn accept(&self) -> Result<Handshake, Error>;
+}
+
+/// The handshake of an accepted connection. It makes progress only when it is polled.
+pub type Handshake = BoxFuture<'static, Result<Box<dyn Session>, Error>>;
+
+/// A connection of a server. Dropping it ends every exchange on it.
+#[async_trait]
+pub trait Session: Send + Sync {
+    /// Waits for the next request. Returns `None` once the client has ended the connection in good order.
+    ///
+    /// # Errors
+    /// The connection broke.
+    async fn accept(&self) -> Result<Option<Incoming>, Error>;
+
+    /// Takes no more requests, delivers the responses that are under way, and ends the connection in good order.
+    async fn close(&self) {}
+
+    /// The state of the connection now, as protocol and kernel know it.
+    fn link(&self) -> Link;
+}
+
+/// A request that has arrived, with a body that is still to be read.
+#[non_exhaustive]
+pub struct Incoming {
+    /// The request.
+    pub request: Request<Body>,
+    /// The way to answer it.
+    pub responder: Box<dyn Responder>,
+}
+
+impl Incoming {
+    /// A request, and the way to answer it.
+    pub fn new(request: Request<Body>, responder: Box<dyn Responder>) -> Self {
+        Self { request, responder }
+    }
+}
+
+/// The way to answer one request.
+#[async_trait]
+pub trait Responder: Send {
+    /// Sends the response. May return before its body has been sent; the body is then pulled to its end, or dropped, by
+    /// the connection.
+    ///
+    /// # Errors
+    /// The connection broke, or the body of the response failed.
+    async fn respond(self: Box<Self>, response: Response<Body>) -> Result<(), Error>;
+}

@@ -1,0 +1,34 @@
+//! The flags of `longhaul compare`.
+
+use std::path::PathBuf;
+
+use analyse::Thresholds;
+use clap::{Args, ValueEnum};
+
+#[derive(Debug, Args)]
+pub(crate) struct CompareArgs {
+    /// The base: a file of records, or a folder of results
+    pub(crate) base: PathBuf,
+    /// The candidate, which is compared with the base
+    pub(crate) candidate: PathBuf,
+    /// Least change that counts: `5%` for all figures, or one for each kind
+    #[arg(long, value_name = "PERCENT", default_value_t)]
+    pub(crate) threshold: Thresholds,
+    /// Exit 3 if the candidate is slower or takes more processor time, 4 if it takes more memory, 1 or 5 if it fails anew, 6 if nothing
+    /// could be compared
+    #[arg(long, value_name = "WHAT")]
+    pub(crate) fail_on: Option<FailOn>,
+    /// Print the verdict and all changes as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Also write the changes to a file as JUnit XML
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
+}
+
+/// The changes that fail a comparison.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum FailOn {
+    /// Any figure that is worse.
+    Worse,
+}

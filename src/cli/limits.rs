@@ -1,0 +1,170 @@
+//! The flags of limits: one per entry of [`record::LIMITS`], and the profiles that name sets of values.
+
+use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
+use record::{Domain, LIMITS, Limit, LimitError, LimitValue, Limits, Profile, QUIC_MTU, QuicProfile};
+
+use super::values::{Named, named};
+
+/// The heading of these flags in `--help`.
+const HEADING: &str = "Limits";
+
+const PROFILE: &str = "profile";
+const QUIC_PROFILE: &str = "quic-profile";
+
+/// The limits that flags name; every other limit has its default.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct LimitArgs {
+    profile: Profile,
+    named: Vec<(&'static Limit, LimitValue)>,
+}
+
+impl LimitArgs {
+    /// The limits in force between two ends on one machine.
+    ///
+    /// # Errors
+    /// A limit cannot have its value.
+    pub(crate) fn limits(&self) -> Result<Limits, LimitError> {
+        Limits::of(self.profile).with_flags(self.named.clone())
+    }
+
+    /// The limits in force towards any peer.
+    ///
+    /// # Errors
+    /// A limit cannot have its value.
+    pub(crate) fn limits_for_any_peer(&self) -> Result<Limits, LimitError> {
+        Limits::for_any_peer(self.profile).with_flags(self.named.clone())
+    }
+}
+
+impl Args for LimitArgs {
+    fn augment_args(command: Command) -> Command {
+        let profile =
+            flag(PROFILE, "Windows and buffers for the smallest budget, for both, or for the most goodput")
+                .value_parser(named(Profile::ALL.map(|profile| (profile.name(), profile))))
+                .default_value(Profile::default().name());
+        let quic_profile = flag(
+            QUIC_PROFILE,
+            "QUIC: datagrams for a path such as the internet (1452 bytes), jumbo frames (8952) or loopback (65507)",
+        )
+        .value_parser(named(QuicProfile::ALL.map(|path| (path.name(), path))))
+        .conflicts_with(QUIC_MTU.flag);
+        command.arg(profile).arg(quic_profile).args(LIMITS.iter().map(|limit| argument(limit)))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for LimitArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let mut args = Self::default();
+        args.update_from_arg_matches(matches)?;
+        Ok(args)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        if let Some(Named(_, profile)) = matches.get_one::<Named<Profile>>(PROFILE) {
+            self.profile = *profile;
+        }
+        if let Some(Named(_, path)) = matches.get_one::<Named<QuicProfile>>(QUIC_PROFILE) {
+            self.named.push((&QUIC_MTU, LimitValue::Bytes(path.mtu())));
+        }
+        let values = LIMITS
+            .iter()
+            .filter_map(|&limit| Some((limit, matches.get_one::<LimitValue>(limit.flag)?.clone())));
+        self.named.extend(values);
+        Ok(())
+    }
+}
+
+fn flag(name: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).value_name("NAME").help(help).help_heading(HEADING)
+}
+
+fn argument(limit: &'static Limit) -> Arg {
+    let value_name = match limit.domain {
+        Domain::Bytes { .. } => "SIZE",
+        Domain::Choice(_) => "NAME",
+    };
+    let parse = move |text: &str| limit.parse(text).map_err(|error| format!("use {}", error.expected()));
+    flag(limit.flag, "").value_name(value_name).help(help(limit)).value_parser(parse)
+}
+
+/// The help of a limit: its meaning, that of `auto`, its words, and the defaults.
+fn help(limit: &Limit) -> String {
+    let mut help = limit.help.to_owned();
+    if let Domain::Choice(words) = limit.domain {
+        help += &format!(": {}", words.join(", "));
+    }
+    if let Some(auto) = limit.auto {
+        help += &format!("; auto: {auto}");
+    }
+    match limit.remote {
+        None => help + &format!(" [default: {}]", limit.default),
+        Some(remote) => {
+            help + &format!(" [default: {} for bench and prove, {remote} for the others]", limit.default)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory as _, Parser as _};
+    use record::{H2_FRAME, H2_WINDOW, QUIC_SEND_WINDOW, SOCKET_BUFFER, UDP_BUFFER};
+
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Flags {
+        #[command(flatten)]
+        limits: LimitArgs,
+    }
+
+    fn limits(args: &[&str]) -> Limits {
+        Flags::parse_from([&["x"], args].concat()).limits.limits().unwrap()
+    }
+
+    #[test]
+    fn a_flag_goes_before_its_profile() {
+        let lean = limits(&["--profile", "lean", "--h2-window", "1MiB", "--quic-profile", "jumbo"]);
+        assert_eq!((lean.bytes(&H2_WINDOW), lean.bytes(&H2_FRAME)), (1 << 20, 16 << 10));
+        assert_eq!(lean.bytes(&QUIC_MTU), 8952);
+        assert!(Flags::try_parse_from(["x", "--quic-profile", "jumbo", "--quic-mtu", "1200"]).is_err());
+    }
+
+    #[test]
+    fn larger_datagrams_double_the_send_window_unless_it_is_named() {
+        let window = |args: &[&str]| limits(args).bytes(&QUIC_SEND_WINDOW);
+        let default = window(&[]);
+        for same in [["--quic-mtu", "1200"], ["--quic-mtu", "1452"], ["--quic-mtu", "auto"]] {
+            assert_eq!(window(&same), default, "{same:?}");
+        }
+        assert_eq!(window(&["--quic-mtu", "6400"]), 2 * default);
+        assert_eq!(window(&["--quic-profile", "loopback"]), 2 * default);
+        assert_eq!(window(&["--quic-mtu", "6400", "--quic-send-window", "1MiB"]), 1 << 20);
+    }
+
+    #[test]
+    fn the_udp_buffer_follows_the_socket_buffer_unless_it_is_named() {
+        let buffers = |args: &[&str]| {
+            let limits = limits(args);
+            (limits.bytes_unless_auto(&SOCKET_BUFFER), limits.bytes(&UDP_BUFFER))
+        };
+        let (socket, udp) = buffers(&[]);
+        assert_eq!(buffers(&["--socket-buffer", "auto"]), (None, udp));
+        assert_eq!(buffers(&["--socket-buffer", "64KiB"]), (Some(64 << 10), 64 << 10));
+        assert_eq!(buffers(&["--udp-buffer", "1MiB"]), (socket, 1 << 20));
+        assert_eq!(buffers(&["--socket-buffer", "64KiB", "--udp-buffer", "1MiB"]), (Some(64 << 10), 1 << 20));
+    }
+
+    #[test]
+    fn the_help_of_every_limit_states_its_default() {
+        let command = Flags::command();
+        for limit in LIMITS {
+            let argument = command.get_arguments().find(|a| a.get_long() == Some(limit.flag)).unwrap();
+            let help = argument.get_help().unwrap().to_string();
+            assert!(help.contains(&format!("[default: {}", limit.default)), "{}: {help}", limit.flag);
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! The flags of `longhaul send` and `longhaul fetch`.
+
+use std::{fs, path::PathBuf, time::Duration};
+
+use clap::{ArgGroup, Args};
+use client::{Options, Target};
+use record::{ByteSize, ChunkSize, DEFAULT_SEED, PayloadKind, Protocol, Rate};
+use transport::Trust;
+
+use super::{
+    limits::LimitArgs,
+    trust::KeyLogArgs,
+    values::{Named, chunk, duration, protocol},
+};
+use crate::exit::Usage;
+
+/// The flags that `send` and `fetch` share.
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("trust").args(["cacert", "pin", "insecure"]))]
+pub(crate) struct RemoteArgs {
+    /// http:// or https://, a host name or an address
+    url: String,
+    /// h1c or h2c for http, h1, h2 or h3 for https [default: h1c, h2]
+    #[arg(long, value_name = "NAME", value_parser = protocol(), hide_possible_values = true)]
+    protocol: Option<Named<&'static Protocol>>,
+    /// Time that the transfer may stand still
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
+    timeout: Duration,
+    /// Trust the certificates in this PEM file, and those that they sign [default: the system's roots]
+    #[arg(long, value_name = "FILE")]
+    cacert: Option<PathBuf>,
+    /// Trust the certificate whose DER has this SHA-256, and no other
+    #[arg(long, value_name = "sha256:HEX", value_parser = pin)]
+    pin: Option<[u8; 32]>,
+    /// Trust any certificate
+    #[arg(long)]
+    insecure: bool,
+    #[command(flatten)]
+    key_log: KeyLogArgs,
+    /// Name of the transfer in its record: transfers of one case, label and peer form one series
+    #[arg(long, value_name = "TEXT")]
+    label: Option<String>,
+    /// Print the record on stdout and nothing else
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// No progress
+    #[arg(long)]
+    pub(crate) quiet: bool,
+    #[command(flatten)]
+    limits: LimitArgs,
+}
+
+impl RemoteArgs {
+    /// The URL and the protocol.
+    ///
+    /// # Errors
+    /// The URL cannot be used, or the protocol does not fit it.
+    pub(crate) fn target(&self) -> Result<Target, Usage> {
+        let protocol = self.protocol.map(|Named(_, protocol)| protocol);
+        Target::parse(&self.url).and_then(|target| target.with_protocol(protocol)).map_err(Usage::new)
+    }
+
+    /// The options of the client.
+    ///
+    /// # Errors
+    /// A file cannot be used, or a limit cannot have its value.
+    pub(crate) fn options(&self) -> anyhow::Result<Options> {
+        Ok(Options::default()
+            .with_trust(self.trust()?)
+            .with_key_log(self.key_log.open()?)
+            .with_timeout(self.timeout)
+            .with_limits(self.limits.limits_for_any_peer().map_err(Usage::new)?)
+            .with_label(self.label.clone()))
+    }
+
+    /// The trust in the server. Warns if any certificate is trusted.
+    fn trust(&self) -> Result<Trust, Usage> {
+        if self.insecure {
+            eprintln!(
+                "WARNING: --insecure: any certificate is trusted; whoever answers can read and change everything"
+            );
+            return Ok(Trust::AnyCertificate);
+        }
+        match (&self.cacert, self.pin) {
+            (Some(path), _) => {
+                let unusable = |error: String| Usage::new(format!("--cacert {}: {error}", path.display()));
+                let pem = fs::read_to_string(path).map_err(|error| unusable(error.to_string()))?;
+                Trust::pem(&pem).map_err(|error| unusable(error.to_string()))
+            }
+            (None, Some(pin)) => Ok(Trust::Pin(pin)),
+            (None, None) => Ok(Trust::SystemRoots),
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SendArgs {
+    #[command(flatten)]
+    pub(crate) remote: RemoteArgs,
+    /// Content of the body: random, zero, file:PATH, or - for standard input
+    #[arg(long, value_name = "KIND", default_value = "random")]
+    pub(crate) payload: PayloadKind,
+    /// Size of a generated body [default: 2GiB]
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) size: Option<ByteSize>,
+    /// Chunk size, from 1 B to 64 MiB
+    #[arg(long, value_name = "SIZE", default_value = "64KiB", value_parser = chunk)]
+    pub(crate) chunk_size: ChunkSize,
+    /// Rate at which the body is offered, in bytes per second [default: as fast as it can]
+    #[arg(long, value_name = "RATE")]
+    pub(crate) limit_rate: Option<Rate>,
+    /// Seed of a generated body
+    #[arg(long, default_value_t = DEFAULT_SEED)]
+    pub(crate) seed: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FetchArgs {
+    #[command(flatten)]
+    pub(crate) remote: RemoteArgs,
+    /// File to save the body in, or - for standard output [default: the body is digested and dropped]
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Rate at which the body is taken, in bytes per second [default: as fast as it can]
+    #[arg(long, value_name = "RATE")]
+    pub(crate) reader_rate: Option<Rate>,
+}
+
+fn pin(text: &str) -> Result<[u8; 32], String> {
+    let digits = text.strip_prefix("sha256:").unwrap_or_default();
+    let byte = |at: usize| digits.get(2 * at..2 * at + 2).and_then(|two| u8::from_str_radix(two, 16).ok());
+    let bytes: Option<Vec<u8>> = (0..32).map(byte).collect();
+    let bytes = bytes.filter(|_| digits.len() == 64).and_then(|bytes| bytes.try_into().ok());
+    bytes.ok_or_else(|| "use sha256: and 64 hexadecimal digits".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pin_is_a_whole_sha_256() {
+        let digits = "0123456789abcdefABCDEF0123456789".repeat(2);
+        assert_eq!(pin(&format!("sha256:{digits}")).map(|pin| pin[1]), Ok(0x23));
+        for text in ["", "sha256:", &digits, &format!("sha256:{digits}0"), "sha256:xyz", "sha256:ää"] {
+            assert!(pin(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! The flags of `longhaul bench` and `longhaul prove`, and the cases that they stand for.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Args, builder::RangedU64ValueParser};
+use record::{
+    ByteSize, Case, ChunkSize, DEFAULT_SEED, Direction, IdlePolicy, MAX_STREAMS, PROTOCOLS, PayloadKind,
+    Protocol, Rate, SinkKind,
+};
+use run::{Affinity, Matrix};
+
+use super::{
+    limits::LimitArgs,
+    values::{Named, chunks, distinct, duration, named, protocol, sizes},
+};
+use crate::exit::Usage;
+
+/// The axes of a matrix unless flags say otherwise.
+pub(crate) struct Defaults {
+    /// The protocols.
+    pub(crate) protocols: fn(&Protocol) -> bool,
+    /// The chunk sizes, in bytes.
+    pub(crate) chunks: &'static [u64],
+    /// The body sizes.
+    pub(crate) bodies: &'static [ByteSize],
+}
+
+impl Defaults {
+    /// Those of `bench`. The body exceeds the 2 GB at which clients fail that read all of it into memory.
+    pub(crate) const BENCH: Self =
+        Self { protocols: |_| true, chunks: &[16 << 10, 64 << 10, 1 << 20], bodies: &[ByteSize(2 << 30)] };
+
+    /// Those of `prove`: sizes far enough apart for a slope, and chunks of a usual size.
+    pub(crate) const PROVE: Self = Self {
+        protocols: Protocol::is_http,
+        chunks: &[64 << 10],
+        bodies: &[ByteSize(256 << 20), ByteSize(1 << 30), ByteSize(4 << 30)],
+    };
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// Protocols, separated by commas [default: all eight; prove: the five over HTTP]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = protocol(), hide_possible_values = true)]
+    protocol: Vec<Named<&'static Protocol>>,
+    /// The sender of the body: up (the client), down (the server), or both
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "up")]
+    direction: Vec<Direction>,
+    /// Chunk sizes from 1 B to 64 MiB, also as a doubling range 4KiB..1MiB [default: 16KiB,64KiB,1MiB; prove: 64KiB]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = chunks)]
+    chunk_size: Vec<Vec<ChunkSize>>,
+    /// Body sizes, also as a doubling range [default: 2GiB, or the payload file's size; prove: 256MiB,1GiB,4GiB]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = sizes)]
+    size: Vec<Vec<ByteSize>>,
+    /// Content of the body: random, zero or file:PATH
+    #[arg(long, value_name = "KIND", default_value = "random")]
+    payload: PayloadKind,
+    /// Seed of the generated body
+    #[arg(long, default_value_t = DEFAULT_SEED)]
+    seed: u64,
+    /// Use that the receiver makes of the bytes: discard, verify or save:DIR
+    #[arg(long, default_value = "verify")]
+    sink: SinkKind,
+    /// Connections at once
+    #[arg(long, value_name = "N", default_value = "1", value_parser = RangedU64ValueParser::<u32>::new().range(1..=MAX_CONNECTIONS))]
+    connections: u32,
+    /// Bodies in flight on each connection (h2c, h2, h3, quic)
+    #[arg(long, value_name = "N", default_value = "1", value_parser = RangedU64ValueParser::<u32>::new().range(1..=u64::from(MAX_STREAMS)))]
+    streams: u32,
+    /// Rate at which the receiver takes each body, in bytes per second [default: as fast as it can]
+    #[arg(long, value_name = "RATE")]
+    pub(crate) reader_rate: Option<Rate>,
+    /// Rate at which the sender offers each body, in bytes per second [default: as fast as it can]
+    #[arg(long, value_name = "RATE")]
+    limit_rate: Option<Rate>,
+    /// Passes over the whole matrix
+    #[arg(long, value_name = "N", default_value = "3", value_parser = RangedU64ValueParser::<u32>::new().range(1..))]
+    pub(crate) rounds: u32,
+    /// A core for each end: auto (if there are two), off, or SENDER:RECEIVER
+    #[arg(long, value_name = "CORES", default_value = "auto")]
+    pub(crate) affinity: Affinity,
+    /// Idle policy of the cores
+    #[arg(long, value_name = "NAME", default_value = "poll", value_parser = idle_policy())]
+    pub(crate) idle: IdlePolicy,
+    /// Time that a run may wait for cores that a hypervisor has moved apart [default: not at all]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) settle: Option<Duration>,
+    /// Time that a transfer may stand still
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
+    pub(crate) timeout: Duration,
+    /// Name of the runs in their records: runs of one case and label form one series
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) label: Option<String>,
+    /// Folder for the results [default: results/UTCTIME-HOST]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Print the memory budget of each end, term by term, and stop
+    #[arg(long)]
+    pub(crate) explain_memory: bool,
+    /// Print the records on stdout and nothing else
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// No live view
+    #[arg(long)]
+    pub(crate) quiet: bool,
+    #[command(flatten)]
+    limits: LimitArgs,
+}
+
+/// The most `--connections`: each takes two file descriptors of an end, for the socket and for a second handle to query
+/// it, and 1,024 open files are the usual soft limit.
+const MAX_CONNECTIONS: u64 = 480;
+
+fn idle_policy() -> impl clap::builder::TypedValueParser<Value = IdlePolicy> {
+    use clap::builder::TypedValueParser as _;
+    named([IdlePolicy::Poll, IdlePolicy::Sleep].map(|policy| (policy.name(), policy)))
+        .map(|Named(_, policy)| policy)
+}
+
+impl RunArgs {
+    /// The cases. A value that is named twice runs once, since the name of a case is unique.
+    ///
+    /// # Errors
+    /// The payload cannot be used, or flags contradict each other.
+    pub(crate) fn cases(&self, defaults: &Defaults) -> Result<Vec<Case>, Usage> {
+        let protocols = if self.protocol.is_empty() {
+            PROTOCOLS.iter().filter(|protocol| (defaults.protocols)(protocol)).collect()
+        } else {
+            distinct(&self.protocol).iter().map(|Named(_, protocol)| *protocol).collect()
+        };
+        let mut template = Case::new("");
+        (template.payload, template.seed, template.sink) =
+            (self.payload.clone(), self.seed, self.sink.clone());
+        (template.connections, template.streams) = (self.connections, self.streams);
+        (template.reader_rate, template.limit_rate) = (self.reader_rate, self.limit_rate);
+        template.limits = self.limits.limits().map_err(Usage::new)?;
+        let matrix = Matrix {
+            protocols,
+            directions: distinct(self.direction.iter().copied()),
+            chunks: self.chunks(defaults)?,
+            bodies: self.bodies(defaults)?,
+            template,
+        };
+        matrix.cases().map_err(Usage::new)
+    }
+
+    fn chunks(&self, defaults: &Defaults) -> Result<Vec<ChunkSize>, Usage> {
+        if self.chunk_size.is_empty() {
+            let chunks = defaults.chunks.iter().map(|bytes| ChunkSize::try_from(*bytes));
+            return chunks.collect::<Result<_, _>>().map_err(Usage::new);
+        }
+        Ok(distinct(self.chunk_size.iter().flatten().copied()))
+    }
+
+    fn bodies(&self, defaults: &Defaults) -> Result<Vec<ByteSize>, Usage> {
+        if self.payload == PayloadKind::Stdin {
+            let reason = "--payload -: standard input can be read only once; use longhaul send";
+            return Err(Usage::new(reason));
+        }
+        let own = payload::size(&self.payload).map_err(Usage::new)?;
+        match (own, self.size.as_slice()) {
+            (Some(size), []) => Ok(vec![ByteSize(size)]),
+            (Some(_), _) => Err(Usage::new(format!(
+                "--size contradicts --payload {}: a file has its own size",
+                self.payload
+            ))),
+            (None, []) => Ok(defaults.bodies.to_vec()),
+            (None, asked) => Ok(distinct(asked.iter().flatten().copied())),
+        }
+    }
+}

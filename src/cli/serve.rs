@@ -1,0 +1,97 @@
+//! The flags of `longhaul serve`.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use clap::{Args, builder::RangedU64ValueParser};
+use record::{ByteSize, ChunkSize, SinkKind};
+use serve::Options;
+use transport::Identity;
+
+use super::{
+    limits::LimitArgs,
+    trust::KeyLogArgs,
+    values::{chunk, duration},
+};
+use crate::exit::Usage;
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// Address for cleartext: HTTP/1.1, and HTTP/2 by prior knowledge; port 0 picks a free one
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+    /// Address for TLS on TCP (HTTP/1.1, HTTP/2) and QUIC on UDP (HTTP/3), under one port number
+    #[arg(long, value_name = "ADDR")]
+    listen_tls: Option<SocketAddr>,
+    /// Use of uploads: discard, verify, or save:DIR
+    #[arg(long, default_value = "verify")]
+    sink: SinkKind,
+    /// Certificate chain in PEM [default: self-signed, in memory]
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub(crate) cert: Option<PathBuf>,
+    /// Private key of the certificate, in PEM
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    key: Option<PathBuf>,
+    #[command(flatten)]
+    key_log: KeyLogArgs,
+    /// Time that running transfers may take to end after SIGTERM or Ctrl-C
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    pub(crate) grace: Duration,
+    /// Largest body that an upload may have [default: any]
+    #[arg(long, value_name = "SIZE", help_heading = "Guards")]
+    max_body: Option<ByteSize>,
+    /// Largest chunk of a generated body
+    #[arg(long, value_name = "SIZE", default_value = "1MiB", value_parser = chunk, help_heading = "Guards")]
+    max_chunk: ChunkSize,
+    /// Connections at once; further ones wait
+    #[arg(long, value_name = "N", default_value = "1024", value_parser = RangedU64ValueParser::<u32>::new().range(1..=1 << 20), help_heading = "Guards")]
+    max_connections: u32,
+    /// Requests at once on a connection, over HTTP/2 and HTTP/3
+    #[arg(long, value_name = "N", default_value = "128", value_parser = RangedU64ValueParser::<u32>::new().range(1..=1 << 16), help_heading = "Guards")]
+    max_streams: u32,
+    /// Bytes of a request's head
+    #[arg(long, value_name = "BYTES", default_value = "65536", value_parser = RangedU64ValueParser::<u32>::new().range(8192..=1 << 20), help_heading = "Guards")]
+    max_header: u32,
+    /// Fields of a request's head, over HTTP/1.1
+    #[arg(long, value_name = "N", default_value = "100", help_heading = "Guards")]
+    max_header_count: usize,
+    /// Time within which a request's head must be complete, over HTTP/1.1
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration, help_heading = "Guards")]
+    header_timeout: Duration,
+    /// Time within which a handshake must be complete
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration, help_heading = "Guards")]
+    handshake_timeout: Duration,
+    /// Time that a connection may be without a request, and a transfer without progress
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration, help_heading = "Guards")]
+    idle_timeout: Duration,
+    /// Number of QUIC connections from which on a new client must prove its address
+    #[arg(long, value_name = "N", default_value = "64", help_heading = "Guards")]
+    retry_from: usize,
+    #[command(flatten)]
+    limits: LimitArgs,
+}
+
+impl ServeArgs {
+    /// The options of the server.
+    ///
+    /// # Errors
+    /// A file cannot be used, or a limit cannot have its value.
+    pub(crate) fn options(&self) -> anyhow::Result<Options> {
+        let mut options = Options::default();
+        (options.listen, options.listen_tls) = (self.listen, self.listen_tls);
+        options.uploads = self.sink.clone();
+        options.limits = self.limits.limits_for_any_peer().map_err(Usage::new)?;
+        options.guards.header_bytes = self.max_header;
+        options.guards.header_count = self.max_header_count;
+        options.guards.header_timeout = self.header_timeout;
+        options.guards.streams = self.max_streams;
+        options.guards.retry_from = self.retry_from;
+        if let (Some(certificate), Some(key)) = (&self.cert, &self.key) {
+            options.identity = Some(Identity::read(certificate, key).map_err(Usage::new)?);
+        }
+        options.key_log = self.key_log.open()?;
+        (options.max_body, options.max_chunk) = (self.max_body, self.max_chunk);
+        options.max_connections = self.max_connections;
+        (options.handshake_timeout, options.idle_timeout) = (self.handshake_timeout, self.idle_timeout);
+        Ok(options)
+    }
+}

@@ -1,0 +1,110 @@
+//! Parsers of flag values.
+
+use std::{str::FromStr, time::Duration};
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use record::{ByteSize, ChunkSize, PROTOCOLS, Protocol, SizeError};
+
+/// A value with the name that a flag gives it. Values are equal if their names are.
+#[derive(Clone, Copy)]
+pub(crate) struct Named<T>(pub(crate) &'static str, pub(crate) T);
+
+impl<T> std::fmt::Debug for Named<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl<T> PartialEq for Named<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+/// A parser of the names of some values; an error lists them all.
+pub(crate) fn named<T: Copy + Send + Sync + 'static>(
+    values: impl IntoIterator<Item = (&'static str, T)>,
+) -> impl TypedValueParser<Value = Named<T>> {
+    let values: Vec<Named<T>> = values.into_iter().map(|(name, value)| Named(name, value)).collect();
+    let names = PossibleValuesParser::new(values.iter().map(|value| value.0));
+    names.try_map(move |name| {
+        let known = values.iter().find(|value| value.0 == name).copied();
+        known.ok_or_else(|| format!("'{name}' is unknown"))
+    })
+}
+
+/// A parser of the names of protocols.
+pub(crate) fn protocol() -> impl TypedValueParser<Value = Named<&'static Protocol>> {
+    named(PROTOCOLS.iter().map(|protocol| (protocol.name, protocol)))
+}
+
+/// A parser of chunk sizes: one, or a doubling range.
+pub(crate) fn chunks(text: &str) -> Result<Vec<ChunkSize>, String> {
+    let chunk = |size: &ByteSize| ChunkSize::try_from(size.0).map_err(|error| error.to_string());
+    sizes(text)?.iter().map(chunk).collect()
+}
+
+/// A parser of one chunk size.
+pub(crate) fn chunk(text: &str) -> Result<ChunkSize, String> {
+    let size: ByteSize = text.parse().map_err(|error: SizeError| error.to_string())?;
+    ChunkSize::try_from(size.0).map_err(|error| error.to_string())
+}
+
+/// A parser of sizes: one, or a doubling range `4KiB..1MiB` with both ends included.
+pub(crate) fn sizes(text: &str) -> Result<Vec<ByteSize>, String> {
+    let size = |text: &str| ByteSize::from_str(text).map_err(|error| error.to_string());
+    let Some((first, last)) = text.split_once("..") else { return Ok(vec![size(text)?]) };
+    let (first, last) = (size(first)?, size(last)?);
+    if first.0 == 0 || first > last {
+        return Err(format!("'{text}' is not a range; it must rise, from at least 1 B"));
+    }
+    let doubled = |size: &ByteSize| size.0.checked_mul(2).map(ByteSize);
+    Ok(std::iter::successors(Some(first), doubled).take_while(|size| *size <= last).collect())
+}
+
+/// A parser of durations above zero, such as `30s` or `2m`.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let parsed =
+        text.parse::<jiff::SignedDuration>().ok().and_then(|duration| Duration::try_from(duration).ok());
+    parsed
+        .filter(|duration| !duration.is_zero())
+        .ok_or_else(|| format!("'{text}' is not a duration above zero; use for example 30s, 500ms or 2m"))
+}
+
+/// Each item once, in the order of its first appearance.
+pub(crate) fn distinct<T: PartialEq>(items: impl IntoIterator<Item = T>) -> Vec<T> {
+    items.into_iter().fold(Vec::new(), |mut unique, item| {
+        if !unique.contains(&item) {
+            unique.push(item);
+        }
+        unique
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_need_a_unit_and_a_positive_value() {
+        assert_eq!(duration("30s"), Ok(Duration::from_secs(30)));
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        for text in ["", "30", "0s", "-1s", "soon"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_range_doubles_up_to_its_end() {
+        let bytes = |text| sizes(text).map(|sizes| sizes.iter().map(|size| size.0).collect::<Vec<_>>());
+        assert_eq!(bytes("4KiB..16KiB"), Ok(vec![4096, 8192, 16_384]));
+        assert_eq!(bytes("3..10"), Ok(vec![3, 6]));
+        assert_eq!(bytes("5"), Ok(vec![5]));
+        assert!(bytes("0..5").is_err() && bytes("8..4").is_err() && bytes("1..").is_err());
+    }
+
+    #[test]
+    fn items_that_repeat_are_kept_once() {
+        assert_eq!(distinct([1, 2, 1, 3, 2]), [1, 2, 3]);
+    }
+}

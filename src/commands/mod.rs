@@ -1,0 +1,36 @@
+//! The commands: each hands plain options to the libraries, prints a view of what they conclude, and returns the verdict.
+
+mod bench;
+mod check;
+mod compare;
+mod control;
+mod doctor;
+mod fetch;
+mod help;
+mod prove;
+mod report;
+mod send;
+mod serve;
+mod transfer;
+
+use analyse::Verdict;
+
+use crate::cli::Command;
+
+/// Runs a command.
+pub(crate) fn run(command: Command) -> anyhow::Result<Verdict> {
+    match command {
+        Command::Bench(args) => bench::main(&args),
+        Command::Serve(args) => serve::main(&args),
+        Command::Send(args) => send::main(&args),
+        Command::Fetch(args) => fetch::main(&args),
+        Command::Prove(args) => prove::main(&args),
+        Command::Check(args) => check::main(&args),
+        Command::Compare(args) => compare::main(&args),
+        Command::Report(args) => report::main(&args),
+        Command::Doctor => doctor::main(),
+        Command::Completions(args) => help::completions(&args),
+        Command::Man(args) => help::manual_pages(&args),
+        Command::Licenses => help::licences(),
+    }
+}

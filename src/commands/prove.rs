@@ -1,0 +1,120 @@
+//! `longhaul prove`: proves that memory stays constant, whatever the size of the body.
+//!
+//! Bodies of several sizes are sent to a fast and to a slow reader; then the [`control`](super::control) must be seen to
+//! grow. [`analyse::Proof`] judges the records.
+
+use std::io::{self, IsTerminal as _};
+
+use analyse::{Analysis, Proof, Verdict};
+use record::{Case, Purpose, Rate, Record};
+use run::Stop;
+
+use super::{bench::explain_memory, control};
+use crate::{
+    cli::{Defaults, ProveArgs},
+    recording::Recording,
+};
+
+/// The goodput of a slow reader as a share of a fast one's.
+const SLOW: f64 = 0.25;
+
+/// The step that slow rates are rounded down to, in bytes per second, so that names of cases are readable.
+const STEP: u64 = 1 << 20;
+
+/// Runs the command.
+pub(super) fn main(args: &ProveArgs) -> anyhow::Result<Verdict> {
+    let asked = args.runs.reader_rate;
+    let mut fast = args.runs.cases(&Defaults::PROVE)?;
+    fast.iter_mut().for_each(|case| case.reader_rate = None);
+    if args.runs.explain_memory {
+        return explain_memory(&fast);
+    }
+    let controls = if args.no_control { Vec::new() } else { control::cases()? };
+    let mut proving = Proving::begin(args, &fast, &controls)?;
+    proving.run(&fast, args.runs.rounds, Purpose::Measure)?;
+    let records = proving.recording.records()?;
+    let slow: Vec<Case> = fast.iter().filter_map(|case| slowed(case, asked, &records)).collect();
+    proving.run(&slow, args.runs.rounds, Purpose::Measure)?;
+    proving.run(&controls, control::ROUNDS, Purpose::Control)?;
+    proving.close()
+}
+
+/// A proof under way.
+struct Proving<'a> {
+    recording: Recording<'a>,
+    stop: Stop,
+}
+
+impl<'a> Proving<'a> {
+    fn begin(args: &'a ProveArgs, cases: &[Case], controls: &[Case]) -> anyhow::Result<Self> {
+        let runs = |cases: &[Case], rounds: u32| cases.len() as u64 * u64::from(rounds);
+        let all = 2 * runs(cases, args.runs.rounds) + runs(controls, control::ROUNDS);
+        Ok(Self { recording: Recording::begin(&args.runs, cases, all)?, stop: Stop::Done })
+    }
+
+    /// Runs cases, unless the user has interrupted earlier ones.
+    fn run(&mut self, cases: &[Case], rounds: u32, purpose: Purpose) -> anyhow::Result<()> {
+        if self.stop == Stop::Done {
+            self.stop = self.recording.run(cases, rounds, purpose)?;
+        }
+        Ok(())
+    }
+
+    fn close(self) -> anyhow::Result<Verdict> {
+        let records = self.recording.records()?;
+        let mut analysis = Analysis::of(&records);
+        let proof = Proof::of(&records);
+        let text = analyse::proof_text(&proof, &analysis.findings, io::stdout().is_terminal());
+        analysis.proof = Some(proof);
+        self.recording.close("longhaul prove", &records, &analysis, &text)?;
+        let is_interrupted = self.stop == Stop::Interrupted;
+        Ok(if is_interrupted { Verdict::Interrupted } else { analysis.verdict_with_proof() })
+    }
+}
+
+/// The case with a slow reader: at the rate that was asked for, or at a quarter of the goodput that all sizes of its body
+/// had so far. None if every run failed.
+fn slowed(case: &Case, asked: Option<Rate>, records: &[Record]) -> Option<Case> {
+    let mut slow = case.clone();
+    slow.reader_rate = Some(match asked {
+        Some(rate) => rate,
+        None => {
+            let series = case.key().without_body();
+            let same = records.iter().filter(|record| record.case.key().without_body() == series);
+            let goodputs: Vec<f64> = same
+                .filter(|record| record.is_ok())
+                .filter_map(|record| record.goodput_bytes_per_s)
+                .collect();
+            // Each body has a reader of its own.
+            let rate = (SLOW * stats::median(&goodputs)?) as u64 / case.bodies();
+            Rate::try_from((rate / STEP * STEP).max(STEP)).ok()?
+        }
+    });
+    Some(slow)
+}
+
+#[cfg(test)]
+mod tests {
+    use record::ByteSize;
+
+    use super::*;
+
+    fn run(goodput: f64, body: u64) -> Record {
+        let mut case = Case::new("h2");
+        case.body = ByteSize(body);
+        let mut record = Record::new("session", case);
+        record.goodput_bytes_per_s = Some(goodput * f64::from(1 << 20));
+        record
+    }
+
+    #[test]
+    fn a_slow_reader_takes_a_quarter_of_the_goodput_of_all_sizes_in_whole_mib() {
+        let records = [run(1000.0, 1 << 20), run(2010.0, 1 << 30), run(3000.0, 1 << 31)];
+        let rate = |case: &Case, asked| slowed(case, asked, &records).and_then(|case| case.reader_rate);
+        let mut case = records[0].case.clone();
+        assert_eq!(rate(&case, None), "502MiB".parse().ok());
+        assert_eq!(rate(&case, "7MiB".parse().ok()), "7MiB".parse().ok());
+        case.streams = 2;
+        assert_eq!(rate(&case, None), None, "another series has no goodput");
+    }
+}

@@ -1,0 +1,46 @@
+//! `longhaul report`: renders records.
+
+use std::{fs, path::Path};
+
+use analyse::{Analysis, Ceilings, Report, Verdict};
+use anyhow::Context as _;
+use record::{ReadRecords, Record};
+use serde::Serialize;
+
+use crate::{cli::ReportArgs, exit::Usage};
+
+/// Runs the command. Damaged lines are left out of the report, and are an error after it.
+pub(super) fn main(args: &ReportArgs) -> anyhow::Result<Verdict> {
+    let read = args.records.iter().map(|path| record::read_undamaged(path));
+    let mut reads = read.collect::<Result<Vec<ReadRecords>, _>>().map_err(Usage::new)?;
+    let records: Vec<Record> = reads.iter_mut().flat_map(|read| std::mem::take(&mut read.records)).collect();
+    let ceilings = args.ceilings.as_deref().map(|path| Ceilings::read(path, &records));
+    let ceilings = ceilings.transpose().map_err(Usage::new)?;
+    let analysis = Analysis::against(&records, ceilings.as_ref());
+    let report = Report::new(&args.title, &records, &analysis).with_ceilings(ceilings.as_ref());
+    analyse::write(&report, &args.formats(), &args.out)?;
+    if args.svg {
+        analyse::write_pictures(&report, &args.out)?;
+    }
+    eprintln!("report: {}", args.out.display());
+    reads.into_iter().try_for_each(|read| read.whole().map(drop)).map_err(Usage::new)?;
+    Ok(Verdict::Good)
+}
+
+/// A conclusion as JSON, with its verdict.
+pub(super) fn json(verdict: Verdict, conclusion: &impl Serialize) -> anyhow::Result<String> {
+    #[derive(Serialize)]
+    struct Concluded<'a, T> {
+        verdict: Verdict,
+        exit_code: u8,
+        #[serde(flatten)]
+        conclusion: &'a T,
+    }
+    let concluded = Concluded { verdict, exit_code: verdict.exit_code(), conclusion };
+    Ok(serde_json::to_string_pretty(&concluded)? + "\n")
+}
+
+/// Writes a file that a flag names.
+pub(super) fn write_file(path: &Path, text: &str) -> anyhow::Result<()> {
+    fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+}

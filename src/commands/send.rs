@@ -1,0 +1,23 @@
+//! `longhaul send`: uploads one body to any HTTP server, measured on this end.
+
+use analyse::Verdict;
+use client::{Upload, UploadError};
+
+use super::transfer::{Stdout, transfer};
+use crate::{cli::SendArgs, exit::Usage};
+
+/// Runs the command.
+pub(super) fn main(args: &SendArgs) -> anyhow::Result<Verdict> {
+    let upload = Upload::new(args.payload.clone())
+        .and_then(|upload| upload.with_size(args.size))
+        .map_err(|error| match error {
+            UploadError::OwnSize { payload } => {
+                Usage::new(format!("--size contradicts --payload {payload}: it has its own size"))
+            }
+            error => Usage::new(error),
+        })?
+        .with_chunk(args.chunk_size)
+        .with_seed(args.seed)
+        .with_limit_rate(args.limit_rate);
+    transfer(&args.remote, upload, Stdout::Report)
+}

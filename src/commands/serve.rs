@@ -1,0 +1,98 @@
+//! `longhaul serve`: takes uploads and gives downloads, for remote clients, curl and browsers.
+
+use std::{
+    io::Write as _,
+    path::{Path, PathBuf},
+};
+
+use analyse::Verdict;
+use anyhow::Context as _;
+use run::DISK_THREADS;
+use serde::Serialize;
+use serve::Server;
+use tempfile::NamedTempFile;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::cli::ServeArgs;
+
+/// Runs the command.
+pub(super) fn main(args: &ServeArgs) -> anyhow::Result<Verdict> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(DISK_THREADS)
+        .build()?;
+    let verdict = runtime.block_on(serve(args));
+    // The grace is over: a disk that does not answer is not waited for.
+    runtime.shutdown_background();
+    verdict
+}
+
+async fn serve(args: &ServeArgs) -> anyhow::Result<Verdict> {
+    let server = Server::bind(args.options()?)?;
+    // Whoever reads the announcement may already want the server to stop.
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let certificate = Certificate::of(&server, args.cert.as_deref())?;
+    announce(&server, certificate.as_ref())?;
+    let grace = args.grace;
+    let stop = async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        eprintln!("stopping: running transfers may take {} s more", grace.as_secs_f64());
+    };
+    server.run(stop, grace).await;
+    Ok(Verdict::Good)
+}
+
+/// The file of the server's certificate.
+struct Certificate {
+    path: PathBuf,
+    /// The file of a self-signed certificate, which exists as long as the server runs.
+    _own: Option<NamedTempFile>,
+}
+
+impl Certificate {
+    fn of(server: &Server, given: Option<&Path>) -> anyhow::Result<Option<Self>> {
+        let Some(pem) = server.certificate_pem() else { return Ok(None) };
+        if let Some(path) = given {
+            return Ok(Some(Self { path: path.to_owned(), _own: None }));
+        }
+        let file = NamedTempFile::with_suffix(".pem").context("cannot write the certificate")?;
+        std::fs::write(file.path(), pem).context("cannot write the certificate")?;
+        Ok(Some(Self { path: file.path().to_owned(), _own: Some(file) }))
+    }
+}
+
+/// Prints the line of JSON that tells scripts where to connect.
+fn announce(server: &Server, certificate: Option<&Certificate>) -> anyhow::Result<()> {
+    #[derive(Serialize)]
+    struct Listening<'a> {
+        event: &'static str,
+        cleartext: Option<String>,
+        tls: Option<String>,
+        fingerprint: Option<String>,
+        certificate: Option<&'a Path>,
+    }
+    let fingerprint = server.fingerprint().map(|digest| {
+        let digits: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("sha256:{digits}")
+    });
+    let line = serde_json::to_string(&Listening {
+        event: "listening",
+        cleartext: server.cleartext_addr().map(|addr| addr.to_string()),
+        tls: server.tls_addr().map(|addr| addr.to_string()),
+        fingerprint,
+        certificate: certificate.map(|certificate| certificate.path.as_path()),
+    })?;
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "{line}").and_then(|()| stdout.flush()).context("cannot write to stdout")?;
+    let addrs = server.cleartext_addr().into_iter().chain(server.tls_addr());
+    for addr in addrs.filter(|addr| !addr.ip().is_loopback()) {
+        eprintln!(
+            "WARNING: listening on {addr}, which others can reach; whoever does may upload and download"
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,141 @@
+//! The common part of `send` and `fetch`: the transfer with its progress, then the figures or the record.
+
+use std::io::{self, IsTerminal as _};
+
+use analyse::Verdict;
+use client::{Client, Heartbeat, Receipt, Transfer};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use record::{ByteSize, EndRecord, FaultKind, Record, gbit_per_s, mib, mib_per_s};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::{build::this_build, cli::RemoteArgs, output::print};
+
+/// Redraws of the progress per second, at most.
+const REDRAWS: u8 = 4;
+
+/// The use of standard output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stdout {
+    /// It gets the figures or the record.
+    Report,
+    /// It gets the body, and the figures go to stderr.
+    Body,
+}
+
+/// Makes a transfer, and reports on it. Ctrl-C and SIGTERM cancel it.
+pub(super) fn transfer(
+    args: &RemoteArgs,
+    transfer: impl Into<Transfer>,
+    stdout: Stdout,
+) -> anyhow::Result<Verdict> {
+    let (target, transfer) = (args.target()?, transfer.into());
+    let client = Client::new(args.options()?, this_build());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let transferred = runtime.block_on(async {
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let progress = Progress::new(args, transfer.size());
+        let transferred = tokio::select! {
+            report = client.run(&target, transfer, |heartbeat| progress.show(heartbeat)) => Some(report),
+            _ = interrupt.recv() => None,
+            _ = terminate.recv() => None,
+        };
+        progress.finish();
+        anyhow::Ok(transferred)
+    });
+    // A read of standard input cannot be cancelled, and must not be waited for.
+    runtime.shutdown_background();
+    match transferred? {
+        Some(transferred) => report(args, &transferred.record, transferred.receipt.as_ref(), stdout),
+        None => Ok(Verdict::Interrupted),
+    }
+}
+
+/// A line on stderr while the body moves.
+struct Progress(ProgressBar);
+
+impl Progress {
+    fn new(args: &RemoteArgs, size: Option<ByteSize>) -> Self {
+        let target = if args.quiet || args.json || !io::stderr().is_terminal() {
+            ProgressDrawTarget::hidden()
+        } else {
+            ProgressDrawTarget::stderr_with_hz(REDRAWS)
+        };
+        let template = match size {
+            Some(_) => "{percent:>3} % {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} {msg}",
+            None => "{binary_bytes} {binary_bytes_per_sec} {msg}",
+        };
+        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        let bar = ProgressBar::with_draw_target(size.map(|size| size.0), target);
+        Self(bar.with_style(style))
+    }
+
+    fn show(&self, heartbeat: Heartbeat) {
+        self.0.set_position(heartbeat.bytes);
+        if let Some(rss) = heartbeat.rss_bytes {
+            self.0.set_message(format!("RSS {:.1} MiB", mib(rss)));
+        }
+    }
+
+    fn finish(&self) {
+        self.0.finish_and_clear();
+    }
+}
+
+/// Prints the figures or the record, and returns the verdict.
+fn report(
+    args: &RemoteArgs,
+    record: &Record,
+    receipt: Option<&Receipt>,
+    stdout: Stdout,
+) -> anyhow::Result<Verdict> {
+    match (stdout, args.json) {
+        (Stdout::Report, true) => print(&record.to_line()?)?,
+        (Stdout::Report, false) => print(&described(record, receipt))?,
+        (Stdout::Body, _) => eprint!("{}", described(record, receipt)),
+    }
+    let Some(fault) = &record.error else { return Ok(Verdict::Good) };
+    eprintln!("error: {}", fault.message);
+    Ok(if fault.kind == FaultKind::Integrity { Verdict::IntegrityFailed } else { Verdict::RunFailed })
+}
+
+/// The figures of a record, in a few lines.
+fn described(record: &Record, receipt: Option<&Receipt>) -> String {
+    let mut lines = Vec::new();
+    if let (Some(rate), Some(elapsed)) = (record.goodput_bytes_per_s, record.elapsed_s) {
+        let (size, protocol) = (mib(record.case.total_bytes()), &record.case.protocol);
+        let (mib, gbit) = (mib_per_s(rate), gbit_per_s(rate));
+        lines.push(format!(
+            "{size:.1} MiB over {protocol} in {elapsed:.3} s: {mib:.0} MiB/s, {gbit:.2} Gbit/s"
+        ));
+    }
+    if let Some(end) = record.sender.as_ref().or(record.receiver.as_ref()).filter(|end| end.bytes > 0) {
+        lines.extend(described_end(end));
+    }
+    if let Some(receipt) = receipt {
+        let saved = receipt.saved.as_ref().map(|name| format!(", saved as {name}")).unwrap_or_default();
+        lines.push(format!("far end: {:.1} MiB in {:.2} s{saved}", mib(receipt.bytes), receipt.elapsed_s));
+    }
+    if let Some(integrity) = &record.integrity {
+        let verdict = if integrity.matches { "matches" } else { "DIFFERS" };
+        lines.push(format!("content: {} {} {verdict}", integrity.algorithm, integrity.received));
+    }
+    lines.iter().map(|line| format!("{line}\n")).collect()
+}
+
+fn described_end(end: &EndRecord) -> Vec<String> {
+    let unknown = || "unknown".to_owned();
+    let rss = end.memory.peak_rss_bytes.map_or_else(unknown, |bytes| format!("{:.1} MiB", mib(bytes)));
+    let cpu = end.cpu.s_per_gib.map_or_else(unknown, |seconds| format!("{seconds:.2} s per GiB"));
+    let mut lines = vec![format!("this end: peak RSS {rss}, CPU {cpu}")];
+    if let Some(throughput) = &end.throughput {
+        let [p5, p50, p95] =
+            [throughput.p5, throughput.p50, throughput.p95].map(|rate| mib_per_s(rate as f64));
+        lines.push(format!("throughput: p5 {p5:.0}, median {p50:.0}, p95 {p95:.0} MiB/s"));
+    }
+    if let Some(latency) = &end.chunk_latency {
+        let [p50, p99, max] = [latency.p50, latency.p99, latency.max].map(|ns| ns as f64 / 1000.0);
+        lines.push(format!("time per chunk: median {p50:.1}, p99 {p99:.1}, longest {max:.1} µs"));
+    }
+    lines
+}

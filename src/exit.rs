@@ -1,0 +1,65 @@
+//! The exit code of an outcome, and the line that reports an error.
+
+use std::{error::Error, process::ExitCode};
+
+use analyse::Verdict;
+
+/// A request that cannot be carried out as it was made: exit code 2. Any other error is 1.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub(crate) struct Usage(Box<dyn Error + Send + Sync>);
+
+impl Usage {
+    /// Wraps the reason: an error, or a text that says what would be right.
+    pub(crate) fn new(reason: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self(reason.into())
+    }
+}
+
+/// The exit code of wrong usage and of unreadable input.
+pub(crate) const USAGE: u8 = 2;
+
+/// The exit code of an outcome. An error is reported in one line on stderr.
+pub(crate) fn code(outcome: anyhow::Result<Verdict>) -> ExitCode {
+    match outcome {
+        Ok(verdict) => ExitCode::from(verdict.exit_code()),
+        Err(error) => {
+            eprintln!("error: {}", with_causes(&error));
+            ExitCode::from(if error.is::<Usage>() { USAGE } else { Verdict::RunFailed.exit_code() })
+        }
+    }
+}
+
+/// An error with its causes, without those that its own text states already.
+fn with_causes(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |text, cause| match text.as_str() {
+        "" => cause,
+        stated if stated.contains(&cause) => text,
+        _ => format!("{text}: {cause}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn a_cause_is_reported_once() {
+        let cause = || io::Error::other("disk full");
+        assert_eq!(
+            with_causes(&anyhow::Error::new(cause()).context("cannot write")),
+            "cannot write: disk full"
+        );
+        let stated = anyhow::Error::new(cause()).context("cannot write: disk full");
+        assert_eq!(with_causes(&stated), "cannot write: disk full");
+    }
+
+    #[test]
+    fn a_usage_error_keeps_its_reason() {
+        let error = anyhow::Error::new(Usage::new(io::Error::other("no such file")));
+        assert!(error.is::<Usage>());
+        assert_eq!(with_causes(&error), "no such file");
+    }
+}

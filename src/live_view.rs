@@ -1,0 +1,166 @@
+//! The live view of running cases, on stderr.
+
+use std::{
+    fmt,
+    io::{self, IsTerminal as _},
+    time::Duration,
+};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use metrics::Stamp;
+use record::{ByEnd, Case, End, Record, gbit_per_s, mib, mib_per_s};
+use run::{Budget, Heartbeat, Observer};
+
+/// Redraws per second, at most.
+const REDRAWS: u8 = 4;
+
+/// The case, then its progress; both fit 80 columns.
+const TEMPLATE: &str = "{prefix}\n  {bar:20} {percent:>3} %  {msg}";
+
+/// A view of running cases: two lines that change on a terminal, one line per finished run elsewhere.
+pub(crate) struct LiveView {
+    mode: Mode,
+    runs: u64,
+    finished: u64,
+    title: String,
+    received: Option<(Stamp, u64)>,
+    goodput: Option<f64>,
+    memory: ByEnd<EndMemory>,
+}
+
+enum Mode {
+    Live(ProgressBar),
+    Lines,
+    Quiet,
+}
+
+/// The memory of an end, and the most that it may take, in bytes.
+#[derive(Clone, Copy, Debug, Default)]
+struct EndMemory {
+    rss: Option<u64>,
+    allowed: Option<u64>,
+}
+
+impl LiveView {
+    /// A view of about `runs` runs.
+    pub(crate) fn of(runs: u64) -> Self {
+        Self::new(if io::stderr().is_terminal() { Mode::Live(bar()) } else { Mode::Lines }, runs)
+    }
+
+    /// A view that shows nothing.
+    pub(crate) fn quiet() -> Self {
+        Self::new(Mode::Quiet, 0)
+    }
+
+    fn new(mode: Mode, runs: u64) -> Self {
+        Self {
+            mode,
+            runs,
+            finished: 0,
+            title: String::new(),
+            received: None,
+            goodput: None,
+            memory: ByEnd::default(),
+        }
+    }
+
+    /// Whether lines are redrawn.
+    pub(crate) fn is_live(&self) -> bool {
+        matches!(self.mode, Mode::Live(_))
+    }
+
+    /// Removes the lines.
+    pub(crate) fn finish(&self) {
+        if let Mode::Live(bar) = &self.mode {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn draw(&self, case: &Case) {
+        let Mode::Live(bar) = &self.mode else { return };
+        bar.set_length(case.total_bytes());
+        bar.set_position(self.received.map_or(0, |(_, bytes)| bytes));
+        bar.set_prefix(self.title.clone());
+        bar.set_message(self.message());
+    }
+
+    fn message(&self) -> String {
+        let goodput = self.goodput.map_or("-".into(), |rate| format!("{:.0}", mib_per_s(rate)));
+        format!("{goodput:>5} MiB/s  RSS {} and {} MiB", self.memory.sender, self.memory.receiver)
+    }
+
+    /// Updates the goodput, which is that between two heartbeats of the receiver.
+    fn receive(&mut self, bytes: u64) {
+        let now = Stamp::now();
+        if let Some((then, before)) = self.received {
+            let elapsed = now.since(then).max(Duration::from_millis(1));
+            self.goodput = Some(bytes.saturating_sub(before) as f64 / elapsed.as_secs_f64());
+        }
+        self.received = Some((now, bytes));
+    }
+}
+
+fn bar() -> ProgressBar {
+    let style = ProgressStyle::with_template(TEMPLATE).unwrap_or_else(|_| ProgressStyle::default_bar());
+    let target = ProgressDrawTarget::stderr_with_hz(REDRAWS);
+    ProgressBar::with_draw_target(Some(0), target).with_style(style.progress_chars("█▌░"))
+}
+
+impl fmt::Display for EndMemory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = |bytes: Option<u64>| bytes.map_or("-".into(), |bytes| format!("{:.1}", mib(bytes)));
+        write!(f, "{} of {}", shown(self.rss), shown(self.allowed))
+    }
+}
+
+impl Observer for LiveView {
+    fn started(&mut self, case: &Case, round: u32) {
+        self.title = format!("[{}/{}] {} round {}", self.finished + 1, self.runs, case.key(), round + 1);
+        (self.received, self.goodput) = (None, None);
+        self.memory = ByEnd::default();
+        self.draw(case);
+    }
+
+    fn progress(&mut self, case: &Case, end: End, heartbeat: Heartbeat) {
+        let allowed = heartbeat.baseline_rss_bytes.map(|baseline| baseline + Budget::of(case, end).bytes());
+        self.memory[end] = EndMemory { rss: heartbeat.rss_bytes, allowed };
+        if end == End::Receiver {
+            self.receive(heartbeat.bytes);
+        }
+        self.draw(case);
+    }
+
+    fn finished(&mut self, record: &Record) {
+        self.finished += 1;
+        if !matches!(self.mode, Mode::Lines) {
+            return;
+        }
+        let outcome = match (&record.error, record.goodput_bytes_per_s) {
+            (Some(fault), _) => format!("failed: {}", fault.message),
+            (None, Some(rate)) => format!("{:.0} MiB/s, {:.2} Gbit/s", mib_per_s(rate), gbit_per_s(rate)),
+            (None, None) => "no goodput".into(),
+        };
+        eprintln!("{} {outcome}", self.title);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_stands_beside_its_bound_and_the_line_fits_80_columns() {
+        let (case, mut view) = (Case::new("h3"), LiveView::quiet());
+        view.started(&case, 0);
+        let heartbeat =
+            Heartbeat { bytes: 1 << 30, rss_bytes: Some(12 << 20), baseline_rss_bytes: Some(8 << 20) };
+        view.progress(&case, End::Sender, heartbeat);
+        view.progress(&case, End::Receiver, heartbeat);
+        view.goodput = Some(12_345.0 * f64::from(1 << 20));
+        let message = view.message();
+        let allowed = mib((8 << 20) + Budget::of(&case, End::Receiver).bytes());
+        assert!(message.ends_with(&format!("12.0 of {allowed:.1} MiB")), "{message}");
+        // Two for the margin, the bar and its percentage.
+        assert!(2 + 20 + 8 + message.chars().count() <= 80, "{message}");
+    }
+}

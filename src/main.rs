@@ -1,0 +1,39 @@
+//! longhaul: how fast, and in how little memory, HTTP carries multi-gigabyte bodies.
+//!
+//! [`cli`] turns flags into plain options, and a file of [`commands`] hands them to the libraries and exits by their
+//! verdict. `bench` and `prove` run their cases in a [`recording`], watched by a [`live_view`].
+
+mod build;
+mod cli;
+mod commands;
+mod exit;
+mod live_view;
+mod output;
+mod recording;
+
+use std::process::ExitCode;
+
+use tracing::Level;
+
+fn main() -> ExitCode {
+    // First of all: the parser's memory would be part of what a worker measures.
+    if run::worker::is_requested() {
+        return run::worker::main();
+    }
+    match cli::parse() {
+        Ok(command) => {
+            log(command.log_level());
+            exit::code(commands::run(command))
+        }
+        Err(code) => code,
+    }
+}
+
+/// Logs to stderr at the level of the environment variable LONGHAUL_LOG (`debug` at most in a release build), or of the
+/// command.
+fn log(level: Option<Level>) {
+    let asked = std::env::var("LONGHAUL_LOG").ok().and_then(|level| level.parse().ok());
+    if let Some(level) = asked.or(level) {
+        tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).without_time().init();
+    }
+}

@@ -1,0 +1,116 @@
+//! Runs the real binary.
+#![allow(dead_code, unreachable_pub, missing_docs, reason = "each test crate uses a part of it")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+pub mod server;
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    sync::LazyLock,
+};
+
+use serde_json::Value;
+
+/// The five HTTP protocols and the three baselines.
+pub const PROTOCOLS: [&str; 8] = ["tcp", "h1c", "h2c", "tls", "h1", "h2", "quic", "h3"];
+
+pub fn longhaul(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_longhaul"));
+    command.args(args).stdin(Stdio::null());
+    command
+}
+
+pub fn run(args: &[&str]) -> Output {
+    longhaul(args).output().unwrap()
+}
+
+/// What a program has printed.
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// The folder of the programs that `scripts/peers` installs; `None` is a visible skip, and a failure with `CI` set.
+pub fn peers() -> Option<PathBuf> {
+    let folder = Path::new(env!("CARGO_BIN_EXE_longhaul")).ancestors().nth(2).unwrap().join("peers");
+    if folder.join("complete").exists() {
+        return Some(folder);
+    }
+    assert!(std::env::var_os("CI").is_none(), "the peers are missing: run scripts/peers");
+    eprintln!("SKIPPED: the peers are missing: run scripts/peers");
+    None
+}
+
+/// A new folder's path for `--out`, which goes with the test.
+pub struct Out(tempfile::TempDir);
+
+impl Out {
+    pub fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    pub fn path(&self) -> PathBuf {
+        self.0.path().join("results")
+    }
+
+    pub fn text(&self) -> String {
+        self.path().to_str().unwrap().to_owned()
+    }
+
+    pub fn records(&self) -> Vec<Value> {
+        records(&std::fs::read_to_string(self.path().join("records.jsonl")).unwrap())
+    }
+}
+
+/// A bench whose records go to stdout; quick on any machine unless `args` say otherwise.
+pub fn bench(args: &[&str]) -> (Output, Vec<Value>) {
+    let out = Out::new();
+    let text = out.text();
+    let mut all = vec!["bench", "--json", "--quiet", "--rounds", "1", "--out", &text];
+    all.extend(args);
+    let output = run(&all);
+    let printed = records(&String::from_utf8(output.stdout.clone()).unwrap());
+    (output, printed)
+}
+
+/// Parses records, each held against the schema.
+pub fn records(text: &str) -> Vec<Value> {
+    let parse = |line: &str| -> Value { serde_json::from_str(line).unwrap() };
+    text.lines().map(parse).inspect(assert_valid).collect()
+}
+
+static SCHEMA: LazyLock<jsonschema::Validator> =
+    LazyLock::new(|| jsonschema::validator_for(&serde_json::to_value(record::schema()).unwrap()).unwrap());
+
+pub fn assert_valid(record: &Value) {
+    let errors: Vec<_> =
+        SCHEMA.iter_errors(record).map(|error| format!("{}: {error}", error.instance_path())).collect();
+    assert!(errors.is_empty(), "{errors:#?}");
+}
+
+/// Every run was good, its content proven.
+pub fn assert_all_good(output: &Output, records: &[Value], expected: usize) {
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    for record in records {
+        let name = &record["case"]["name"];
+        assert_eq!(record["outcome"], "ok", "{name}: {}", record["error"]);
+        assert_eq!(record["integrity"]["match"], true, "{name}");
+        for end in ["sender", "receiver"] {
+            assert_eq!(record[end]["bytes"], record["case"]["total_bytes"], "{name} {end}");
+        }
+    }
+    assert_eq!(records.len(), expected, "{stderr}");
+    assert_eq!(output.status.code(), Some(0), "{stderr}");
+}
+
+/// The processes that `parent` has started and that still run.
+pub fn children(parent: &Child) -> Vec<i32> {
+    let parent = parent.id().to_string();
+    let is_child = |pid: i32| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+        (fields.next()? != "Z" && fields.next()? == parent).then_some(pid)
+    };
+    let entries = std::fs::read_dir("/proc").unwrap().flatten();
+    entries.filter_map(|entry| is_child(entry.file_name().to_str()?.parse().ok()?)).collect()
+}

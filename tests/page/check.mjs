@@ -1,0 +1,191 @@
+// Opens a report.html in Chromium, checks it against its data and its records, and takes screenshots.
+// usage: node check.mjs PAGE.html SCREENSHOT_DIR [RECORDS.jsonl]
+//        RECORDS.jsonl is records.jsonl beside the page by default;
+//        needs playwright-core, in the node_modules folder LONGHAUL_NODE_MODULES or by NODE_PATH,
+//        and Chromium, as LONGHAUL_CHROMIUM or /usr/bin/chromium
+
+import { mkdirSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { expectedBody, expectedFigures, expectedSeries } from "./expected.mjs";
+import { drawn, selectOf } from "./figures.mjs";
+import { checkCopying, checkDefinitions, checkFilter, checkSorting, checkTabbing } from "./keyboard.mjs";
+import { checkComparisons, checkData, checkProtocolFilter, checkRanks, checkTable } from "./protocols.mjs";
+import { readRecords } from "./records.mjs";
+
+const [pagePath, screenshotFolder, recordsPath = join(dirname(pagePath ?? ""), "records.jsonl")] =
+  process.argv.slice(2);
+if (!screenshotFolder) {
+  console.error("usage: node check.mjs PAGE.html SCREENSHOT_DIR [RECORDS.jsonl]");
+  process.exit(2);
+}
+const modules = process.env.LONGHAUL_NODE_MODULES;
+const { chromium } = createRequire(modules ? join(resolve(modules), "_") : import.meta.url)("playwright-core");
+const url = pathToFileURL(resolve(pagePath)).href;
+const faults = [];
+const fault = (text) => faults.push(text.replaceAll(/\s+/g, " "));
+
+/** Opens the page at a width. Messages on the console, errors and requests are faults. */
+async function open(browser, width, height, colorScheme) {
+  const context = await browser.newContext({ viewport: { width, height }, colorScheme, reducedMotion: "reduce" });
+  const page = await context.newPage();
+  page.setDefaultTimeout(10_000);
+  page.on(
+    "console",
+    (message) =>
+      ["error", "warning", "assert"].includes(message.type()) && fault(`console ${message.type()}: ${message.text()}`),
+  );
+  page.on("pageerror", (error) => fault(`page error: ${error.message}`));
+  page.on("request", (request) => request.url() !== url && fault(`request: ${request.url().slice(0, 200)}`));
+  await page.goto(url, { waitUntil: "load" });
+  return page;
+}
+
+async function checkSeries(page, data, figure, when) {
+  const { chosen, series, marks } = await drawn(page, figure);
+  const expected = expectedSeries(data, figure, chosen);
+  for (const name of new Set([...Object.keys(expected), ...Object.keys(series)])) {
+    if (expected[name] !== series[name]) {
+      fault(
+        `chart ${figure} (${when}): ${series[name] ?? 0} points in series ${name}, ${expected[name] ?? 0} expected`,
+      );
+    }
+  }
+  if (Object.keys(expected).length === 0 || marks === 0) fault(`chart ${figure} (${when}) is empty`);
+}
+
+/** Checks every figure with its initial choices, and with every other choice in it. */
+async function checkFigures(page, data) {
+  const expected = expectedFigures(data);
+  const present = await page.$$eval("figure[data-chart]", (figures) => figures.map((figure) => figure.dataset.chart));
+  for (const figure of expected.filter((name) => !present.includes(name))) fault(`chart ${figure} is missing`);
+  for (const figure of present.filter((name) => !expected.includes(name))) fault(`chart ${figure} should not be there`);
+  for (const figure of present.filter((name) => expected.includes(name))) {
+    await checkSeries(page, data, figure, "at first");
+    const { chosen } = await drawn(page, figure);
+    if (chosen.body && figure !== "rss-by-body" && chosen.body !== expectedBody(data, figure))
+      fault(`chart ${figure} does not begin with the largest body`);
+    for (const name of Object.keys(chosen)) {
+      const select = selectOf(page, figure, name);
+      if (!(await select.isVisible())) continue;
+      for (const value of await select
+        .locator("option")
+        .evaluateAll((options) => options.map((option) => option.value))) {
+        await select.selectOption(value);
+        await checkSeries(page, data, figure, `${name} ${value}`);
+      }
+      await select.selectOption(chosen[name]);
+    }
+  }
+}
+
+/** Every control and region has an accessible name. */
+async function checkNames(page) {
+  const session = await page.context().newCDPSession(page);
+  const { nodes } = await session.send("Accessibility.getFullAXTree");
+  const named = new Set(
+    "button checkbox combobox searchbox textbox link region image img figure navigation DisclosureTriangle".split(" "),
+  );
+  for (const { ignored, role, name } of nodes) {
+    if (!ignored && named.has(role?.value) && !name?.value?.trim()) fault(`a ${role.value} has no name`);
+  }
+}
+
+async function checkStructure(page) {
+  const found = await page.evaluate(() => {
+    const ids = [...document.querySelectorAll("[id]")].map(({ id }) => id);
+    const levels = [...document.querySelectorAll("h1, h2, h3, h4, h5, h6")].map(({ tagName }) => Number(tagName[1]));
+    return {
+      duplicates: ids.filter((id, at) => ids.indexOf(id) !== at),
+      skipped: levels.filter((level, at) => level > (levels[at - 1] ?? 0) + 1).length,
+      titles: levels.filter((level) => level === 1).length,
+      landmarks: ["header", "nav", "main", "footer"].filter((tag) => document.querySelectorAll(tag).length !== 1),
+      broken: [...document.querySelectorAll('a[href^="#"]')]
+        .map((a) => a.hash.slice(1))
+        .filter((id) => !document.getElementById(id)),
+    };
+  });
+  for (const id of found.duplicates) fault(`duplicate id ${id}`);
+  for (const id of found.broken) fault(`a link leads to #${id}, which is not there`);
+  for (const tag of found.landmarks) fault(`not exactly one ${tag}`);
+  if (found.skipped > 0) fault(`${found.skipped} headings skip a level`);
+  if (found.titles !== 1) fault(`${found.titles} h1, 1 expected`);
+}
+
+async function checkWidth(page, width) {
+  await page.setViewportSize({ width, height: 900 });
+  const actual = await page.evaluate(() => document.documentElement.scrollWidth);
+  if (actual > width) fault(`the page is ${actual} px wide in a window of ${width} px`);
+}
+
+/** Charts follow a change of the colour scheme. */
+async function checkScheme(page) {
+  const coloursIn = async (colorScheme) => {
+    await page.emulateMedia({ colorScheme });
+    await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+    return page.$$eval("figure [role=img]", (charts) =>
+      charts.map((chart) => echarts.getInstanceByDom(chart).getOption().series[0].itemStyle.color),
+    );
+  };
+  const light = await coloursIn("light");
+  const dark = await coloursIn("dark");
+  light.forEach((colour, at) => colour === dark[at] && fault(`chart ${at + 1} keeps its colours in the dark scheme`));
+  await page.emulateMedia({ colorScheme: "light" });
+}
+
+async function shoot(browser, name, width, height, colorScheme) {
+  const page = await open(browser, width, height, colorScheme);
+  await page.screenshot({ path: join(screenshotFolder, `${name}-${colorScheme}.png`), fullPage: true });
+  await page.context().close();
+}
+
+async function check(browser) {
+  const page = await open(browser, 1280, 900, "light");
+  const data = JSON.parse(await page.textContent("#data"));
+  const records = readRecords(recordsPath);
+  checkData(data, records, fault);
+  checkRanks(data, fault);
+  await checkNames(page);
+  await checkStructure(page);
+  await checkTabbing(page, fault);
+  await checkDefinitions(page, fault);
+  await checkFigures(page, data);
+  await checkComparisons(page, data, records, fault);
+  await checkProtocolFilter(page, data, records, fault);
+  await checkTable(page, data, records, fault);
+  await checkSorting(page, data, fault);
+  await checkFilter(page, data, fault);
+  await checkCopying(page, data, fault);
+  await checkScheme(page);
+  for (const width of [1280, 390, 360]) await checkWidth(page, width);
+  await page.context().close();
+}
+
+const browser = await chromium.launch({
+  executablePath: process.env.LONGHAUL_CHROMIUM ?? "/usr/bin/chromium",
+  args: [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+  ],
+});
+try {
+  mkdirSync(screenshotFolder, { recursive: true });
+  await check(browser);
+  for (const scheme of ["light", "dark"]) {
+    await shoot(browser, "desktop", 1280, 900, scheme);
+    await shoot(browser, "phone", 390, 844, scheme);
+  }
+} catch (error) {
+  fault(`the check itself failed: ${error.message}`);
+} finally {
+  await browser.close();
+}
+for (const text of new Set(faults)) console.error(text);
+if (faults.length > 0) process.exit(1);
+console.log(`${pagePath}: as it should be`);

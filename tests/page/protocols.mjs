@@ -1,0 +1,138 @@
+// Checks that every protocol of the records is on the page, wherever protocols are compared. Each reports to `fault`.
+
+import { choicesOf } from "./expected.mjs";
+import { choose, drawn } from "./figures.mjs";
+import { comparedIn, protocolsOf, runsOf } from "./records.mjs";
+
+const isSameSet = (a, b) => a.length === b.length && a.every((value) => b.includes(value));
+const presentFigures = (page) =>
+  page.$$eval("figure[data-chart]", (figures) => figures.map((figure) => figure.dataset.chart));
+
+/** The page's data lists the protocols, cases and runs of the records. */
+export function checkData(data, records, fault) {
+  const protocols = protocolsOf(records);
+  const names = protocols.map(({ name }) => name);
+  const listed = data.protocols.map(({ name }) => name);
+  if (!isSameSet(names, listed)) fault(`protocols of the page are ${listed}, ${names} expected`);
+  for (const stated of protocols) {
+    const told = data.protocols.find(({ name }) => name === stated.name);
+    for (const fact of ["carrier", "http", "baseline"])
+      if (told && fact in stated && told[fact] !== stated[fact])
+        fault(`${fact} of ${stated.name} is ${told[fact]}, ${stated[fact]} expected`);
+  }
+  const runs = runsOf(records);
+  const cases = data.cases.map((c) => c.name);
+  for (const name of Object.keys(runs)) if (!cases.includes(name)) fault(`${name} is not in the data`);
+  for (const name of cases) if (!(name in runs)) fault(`${name} is in the data and not in the records`);
+  for (const c of data.cases) {
+    const expected = runs[c.name];
+    if (expected && (expected.runs !== c.runs || expected.failed !== c.failed))
+      fault(`${c.name}: ${c.failed} of ${c.runs} runs failed, ${expected.failed} of ${expected.runs} expected`);
+  }
+}
+
+/** Whether a protocol is drawn in a figure, with its name and its numbers. */
+const shows = ({ compared, written, numbers }, protocol) =>
+  [compared, written, numbers].every((names) => names.includes(protocol));
+
+/** Every figure that compares protocols draws each of them under some choice. */
+export async function checkComparisons(page, data, records, fault) {
+  const present = await presentFigures(page);
+  for (const [figure, protocols] of Object.entries(comparedIn(records))) {
+    for (const protocol of present.includes(figure) ? protocols : []) {
+      const choices = choicesOf(data, figure, protocol);
+      if (choices.length === 0) fault(`chart ${figure}: the data has nothing of ${protocol}`);
+      if (choices.length > 0 && !(await isShownBySome(page, figure, protocol, choices)))
+        fault(`chart ${figure} does not show ${protocol}`);
+    }
+  }
+}
+
+async function isShownBySome(page, figure, protocol, choices) {
+  for (const choice of choices) {
+    await choose(page, figure, choice);
+    if (shows(await drawn(page, figure), protocol)) return true;
+  }
+  return false;
+}
+
+/** The filter offers every protocol of the comparing figures, in one look each, and hides it from all of them. */
+export async function checkProtocolFilter(page, data, records, fault) {
+  const protocols = comparedIn(records);
+  const figures = (await presentFigures(page)).filter((figure) => figure in protocols);
+  const expected = new Set(figures.flatMap((figure) => protocols[figure]));
+  const boxes = await page.$$("input[name=protocol]");
+  const offered = await Promise.all(boxes.map((box) => box.inputValue()));
+  const missing = [...expected].filter((name) => !offered.includes(name));
+  if (expected.size > 1 && missing.length > 0) fault(`the protocol filter does not offer ${missing}`);
+  const order = data.protocols.map(({ name }) => name).filter((name) => offered.includes(name));
+  if (String(order) !== String(offered)) fault(`the protocol filter lists ${offered}, ${order} expected`);
+  await checkLooks(page, fault);
+
+  const showing = async (protocol) => {
+    const states = await Promise.all(figures.map((figure) => drawn(page, figure)));
+    return figures.filter((_, at) => states[at].compared.includes(protocol)).join();
+  };
+  for (const [at, protocol] of offered.entries()) {
+    const before = await showing(protocol);
+    await boxes[at].focus();
+    await page.keyboard.press("Space");
+    const hidden = await showing(protocol);
+    if (hidden !== "") fault(`charts ${hidden} show ${protocol}, which is not chosen`);
+    await page.keyboard.press("Space");
+    if ((await showing(protocol)) !== before) fault(`charts ${before} do not show ${protocol} again`);
+  }
+}
+
+/** No two protocols have both the symbol and the line in common, whatever their colours. */
+async function checkLooks(page, fault) {
+  const looks = await page.$$eval(".protocols label", (labels) =>
+    labels.map((label) => [
+      label.textContent,
+      label.querySelector("svg").outerHTML.replace(/ (stroke|fill)="[^"]*"/g, ""),
+    ]),
+  );
+  for (const [at, [name, look]] of looks.entries())
+    for (const [other, same] of looks.slice(0, at))
+      if (look === same) fault(`${other} and ${name} look alike without colour`);
+}
+
+/** The table has a row for every case of the records, with the verdict and the rank of the data. */
+export async function checkTable(page, data, records, fault) {
+  const rows = await page.$$eval("table.cases tbody tr", (all) =>
+    all.map(({ cells }) => [cells[0].textContent, cells[1].textContent, cells[cells.length - 1].textContent]),
+  );
+  const names = rows.map(([name]) => name);
+  for (const name of Object.keys(runsOf(records))) if (!names.includes(name)) fault(`the table has no row for ${name}`);
+  for (const [name, goodput, verdict] of rows) {
+    const c = data.cases.find((each) => each.name === name);
+    const rank = goodput.match(/fastest|slowest/)?.[0] ?? null;
+    if (rank !== c?.rank) fault(`the table marks ${name} as ${rank}, ${c?.rank} expected`);
+    if (!verdict.includes(c?.verdict.text))
+      fault(`the table says "${verdict}" of ${name}, "${c?.verdict.text}" expected`);
+  }
+}
+
+/** At most one case of a direction is the fastest and one the slowest, among those with HTTP that ended well. */
+export function checkRanks(data, fault) {
+  const http = new Set(data.protocols.filter((protocol) => protocol.http != null).map(({ name }) => name));
+  const goodput = (c) => c.goodput_bytes_per_s?.median;
+  for (const direction of ["up", "down"]) {
+    const cases = data.cases.filter((c) => c.direction === direction);
+    const rivals = cases.filter((c) => http.has(c.protocol) && c.verdict.kind === "ok" && goodput(c) != null);
+    for (const [rank, sign] of [
+      ["fastest", 1],
+      ["slowest", -1],
+    ]) {
+      const ranked = cases.filter((c) => c.rank === rank);
+      if (ranked.length > 1) fault(`${ranked.length} cases of ${direction} are the ${rank}`);
+      for (const c of ranked) {
+        if (!http.has(c.protocol)) fault(`${c.name} is the ${rank}, and ${c.protocol} is a baseline`);
+        if (c.failed > 0) fault(`${c.name} is the ${rank}, and has failed`);
+        const ahead = rivals.find((other) => sign * (goodput(other) - goodput(c)) > 0);
+        if (ahead) fault(`${c.name} is the ${rank} of ${direction}, ${ahead.name} expected`);
+      }
+      if (rivals.length > 1 && ranked.length === 0) fault(`no case of ${direction} is the ${rank}`);
+    }
+  }
+}

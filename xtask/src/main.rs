@@ -1,0 +1,62 @@
+//! Development tasks: rules of the workspace, and studies over many runs of longhaul.
+//!
+//! `cargo xtask COMMAND`; each command has a file of its own. A study runs the release build of this tree as a user would,
+//! keeps its records as they are printed, and computes with the crates `analyse` and `stats`.
+
+mod budgets;
+mod compare_itself;
+mod compare_versions;
+mod large_file;
+mod length;
+mod many_uploads;
+mod ratios;
+mod rules;
+mod study;
+mod sweep;
+mod third_party;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Development tasks of longhaul
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Rules(rules::Arguments),
+    Ratios(ratios::Arguments),
+    Length(length::Arguments),
+    Sweep(sweep::Arguments),
+    Budgets(budgets::Arguments),
+    CompareVersions(compare_versions::Arguments),
+    CompareItself(compare_itself::Arguments),
+    LargeFile(large_file::Arguments),
+    ManyUploads(many_uploads::Arguments),
+    ThirdParty(third_party::Arguments),
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Rules(arguments) => rules::run(&arguments),
+        Command::Ratios(arguments) => ratios::run(&arguments),
+        Command::Length(arguments) => length::run(&arguments),
+        Command::Sweep(arguments) => sweep::run(&arguments),
+        Command::Budgets(arguments) => budgets::run(&arguments),
+        Command::CompareVersions(arguments) => compare_versions::run(&arguments),
+        Command::CompareItself(arguments) => compare_itself::run(&arguments),
+        Command::LargeFile(arguments) => large_file::run(&arguments),
+        Command::ManyUploads(arguments) => many_uploads::run(&arguments),
+        Command::ThirdParty(arguments) => third_party::run(&arguments),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,162 @@
+//! `cargo xtask ratios`: goodput of each protocol over its baseline, of verified over discarded bodies, of large over small
+//! packets, and of `tcp` over iperf3.
+//!
+//! Runs that are divided lie within seconds of each other, since a machine drifts by more than some rows are apart. Each
+//! chunk size is a row of its own: the best of several medians would be too high.
+
+mod iperf3;
+mod rows;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Args;
+use record::{ByteSize, Direction, Record};
+
+use crate::study::{
+    Longhaul, ProgramOptions, RatioSummary, RecordFile, RoundOptions, Table, has_close_cores, pairs,
+};
+use iperf3::Iperf3;
+use rows::{PASSES, ROWS, Row, Side};
+
+/// Measure goodput of HTTP over its baselines, and the cost of verifying
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// Chunk sizes
+    #[arg(long, value_name = "LIST", default_value = "64KiB,256KiB,1MiB", value_delimiter = ',')]
+    chunks: Vec<ByteSize>,
+    #[command(flatten)]
+    rounds: RoundOptions,
+    #[command(flatten)]
+    program: ProgramOptions,
+}
+
+/// The measurements of all rounds.
+#[derive(Default)]
+struct Measured {
+    records: Vec<Record>,
+    /// The goodputs of iperf3 in bytes per second, one per round and direction.
+    iperf3: Vec<(Direction, f64)>,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let longhaul = arguments.program.program()?;
+    let folder = arguments.program.folder("ratios")?;
+    let mut file = RecordFile::create_in(&folder)?;
+    let iperf3 = Iperf3::find();
+    if iperf3.is_none() {
+        eprintln!("ratios: without iperf3 (or taskset, or two cores) its row is left out");
+    }
+    let mut measured = Measured::default();
+    for round in 1..=arguments.rounds.rounds {
+        eprintln!("round {round} of {}", arguments.rounds.rounds);
+        one_round(arguments, &longhaul, iperf3.as_ref(), &mut file, &mut measured)?;
+    }
+    let records = &measured.records;
+    let close = records.iter().filter(|record| has_close_cores(record)).count();
+    eprintln!("runs with cores close to each other: {close} of {}", records.len());
+    table(&measured, &arguments.chunks).publish(&folder.join("ratios.tsv"))?;
+    eprintln!("records and table: {}", folder.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// One pass over everything that is compared.
+fn one_round(
+    arguments: &Arguments,
+    longhaul: &Longhaul,
+    iperf3: Option<&Iperf3>,
+    file: &mut RecordFile,
+    measured: &mut Measured,
+) -> Result<()> {
+    let size = arguments.rounds.size_or(ByteSize(1 << 30));
+    let chunks = arguments.chunks.iter().map(ByteSize::to_string).collect::<Vec<_>>().join(",");
+    for (index, pass) in PASSES.iter().enumerate() {
+        // Beside the first pass, which has the runs of tcp that it is compared with.
+        if let Some(iperf3) = iperf3.filter(|_| index == 1) {
+            for direction in Direction::ALL {
+                measured.iperf3.push((direction, iperf3.goodput(direction, size)?));
+            }
+        }
+        let size = size.to_string();
+        let common = ["--rounds", "1", "--settle", "10s", "--direction", "up,down"];
+        let case =
+            ["--size", &size, "--chunk-size", &chunks, "--protocol", pass.protocols, "--sink", pass.sink];
+        measured.records.extend(longhaul.bench(&[&common[..], &case, pass.limits].concat(), file)?);
+    }
+    Ok(())
+}
+
+fn table(measured: &Measured, chunks: &[ByteSize]) -> Table {
+    let mut table = Table::with_heads(["row", "direction", "chunk"].into_iter().chain(RatioSummary::HEADS));
+    let mut push = |name: &str, direction: Direction, chunk: ByteSize, pairs: &[(f64, f64)]| {
+        if let Some(summary) = RatioSummary::of(pairs) {
+            let head = [name.to_owned(), direction.to_string(), chunk.to_string()];
+            table.push(head.into_iter().chain(summary.cells()));
+        }
+    };
+    for Row { name, candidate, base } in ROWS {
+        for direction in Direction::ALL {
+            for &chunk in chunks {
+                let of = |side: &Side| runs(&measured.records, side, direction, chunk);
+                push(name, direction, chunk, &pairs(&of(base), &of(candidate)));
+            }
+        }
+    }
+    for direction in Direction::ALL {
+        push("tcp/iperf3", direction, iperf3::LENGTH, &beside_iperf3(measured, direction));
+    }
+    table
+}
+
+/// The runs of one side in the order of their rounds.
+fn runs<'r>(records: &'r [Record], side: &Side, direction: Direction, chunk: ByteSize) -> Vec<&'r Record> {
+    let is_of = |record: &&Record| {
+        let case = &record.case;
+        case.direction == direction && ByteSize::from(case.chunk) == chunk && side.is(case)
+    };
+    records.iter().filter(is_of).collect()
+}
+
+/// The goodputs of iperf3 and of `tcp`, round by round. The cores of iperf3's runs are not measured.
+fn beside_iperf3(measured: &Measured, direction: Direction) -> Vec<(f64, f64)> {
+    let tcp = runs(&measured.records, &Side::plain("tcp"), direction, iperf3::LENGTH);
+    let iperf3 = measured.iperf3.iter().filter(|(of, _)| *of == direction).map(|(_, goodput)| *goodput);
+    let both = iperf3.zip(tcp).filter(|(_, record)| record.is_ok() && has_close_cores(record));
+    both.filter_map(|(iperf3, record)| Some((iperf3, record.goodput_bytes_per_s?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use record::{Case, SinkKind};
+
+    use super::*;
+
+    /// Six rounds of `tcp` and `h2c`, which is a tenth slower, at two chunk sizes.
+    fn measured() -> Measured {
+        let mut measured = Measured::default();
+        for round in 0..6 {
+            for (protocol, factor) in [("tcp", 1.0), ("h2c", 0.9)] {
+                for chunk in [64 << 10, 1 << 20_u64] {
+                    let mut case = Case::new(protocol);
+                    case.sink = SinkKind::Discard;
+                    case.chunk = chunk.try_into().unwrap();
+                    let mut record = Record::new(format!("round {round}"), case);
+                    record.goodput_bytes_per_s = Some(f64::from(100 + round) * factor);
+                    measured.records.push(record);
+                }
+            }
+            measured.iperf3.push((Direction::Up, f64::from(100 + round) * 2.0));
+        }
+        measured
+    }
+
+    #[test]
+    fn each_chunk_is_a_row_with_an_interval() {
+        let text = table(&measured(), &[ByteSize(64 << 10), ByteSize(1 << 20)]).separated();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[1], "h2c/tcp\tup\t64KiB\t0.900\t0.900\t0.900\t0.900\t0.900\t6");
+        assert!(lines[2].starts_with("h2c/tcp\tup\t1MiB\t0.900"), "{text}");
+        assert_eq!(lines[3], "tcp/iperf3\tup\t64KiB\t0.500\t0.500\t0.500\t0.500\t0.500\t6");
+        assert_eq!(lines.len(), 4, "{text}");
+    }
+}

@@ -1,0 +1,140 @@
+//! Licences and sources of all packages: the rules of a `deny.toml`.
+
+use crate::workspace::Package;
+
+/// The licences that a package may have, by SPDX identifier: permissive ones, which ask for no more than their text beside
+/// the program.
+const ALLOWED: &[&str] = &[
+    "0BSD",
+    "Apache-2.0",
+    "Apache-2.0 WITH LLVM-exception",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "BSL-1.0",
+    "CC0-1.0",
+    "ISC",
+    "MIT",
+    "MIT-0",
+    "Unicode-3.0",
+    "Unlicense",
+    "Zlib",
+];
+
+/// The only source of packages.
+const SOURCE: &str = "registry+https://github.com/rust-lang/crates.io-index";
+
+/// The packages with a licence that is not in the list, and those from elsewhere.
+pub(super) fn broken(packages: &[Package]) -> Vec<String> {
+    packages.iter().flat_map(|package| licence(package).into_iter().chain(source(package))).collect()
+}
+
+fn licence(package: &Package) -> Option<String> {
+    let Package { name, version, license, .. } = package;
+    match license {
+        None => Some(format!("{name} {version}: states no licence")),
+        Some(text) if !is_allowed(text) => Some(format!("{name} {version}: licence '{text}' is not allowed")),
+        Some(_) => None,
+    }
+}
+
+fn source(package: &Package) -> Option<String> {
+    let source = package.source.as_deref().filter(|source| *source != SOURCE)?;
+    Some(format!("{} {}: comes from {source}, expected crates.io", package.name, package.version))
+}
+
+/// Whether an SPDX expression can be met with allowed licences. A slash is the old form of OR. Text that is no expression is
+/// not allowed.
+fn is_allowed(expression: &str) -> bool {
+    let spaced = expression.replace('(', " ( ").replace(')', " ) ").replace('/', " OR ");
+    let mut words = spaced.split_whitespace().peekable();
+    either(&mut words).is_some_and(|allowed| allowed && words.next().is_none())
+}
+
+type Words<'a> = std::iter::Peekable<std::str::SplitWhitespace<'a>>;
+
+/// `both OR both …`.
+fn either(words: &mut Words<'_>) -> Option<bool> {
+    let mut allowed = both(words)?;
+    while words.next_if_eq(&"OR").is_some() {
+        allowed |= both(words)?;
+    }
+    Some(allowed)
+}
+
+/// `one AND one …`, which binds closer than OR.
+fn both(words: &mut Words<'_>) -> Option<bool> {
+    let mut allowed = one(words)?;
+    while words.next_if_eq(&"AND").is_some() {
+        allowed &= one(words)?;
+    }
+    Some(allowed)
+}
+
+/// A licence, with or without an exception, or an expression in parentheses.
+fn one(words: &mut Words<'_>) -> Option<bool> {
+    let word = words.next()?;
+    if word == "(" {
+        let allowed = either(words)?;
+        return (words.next()? == ")").then_some(allowed);
+    }
+    if matches!(word, ")" | "OR" | "AND" | "WITH") {
+        return None;
+    }
+    if words.next_if_eq(&"WITH").is_some() {
+        return Some(ALLOWED.contains(&format!("{word} WITH {}", words.next()?).as_str()));
+    }
+    Some(ALLOWED.contains(&word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::sample::library;
+
+    #[test]
+    fn one_allowed_alternative_suffices() {
+        for text in [
+            "MIT",
+            "MIT/Apache-2.0",
+            "MIT OR Apache-2.0 OR LGPL-2.1-or-later",
+            "(MIT OR Apache-2.0) AND Unicode-3.0",
+            "Apache-2.0 WITH LLVM-exception OR GPL-3.0",
+            "ISC AND (Apache-2.0 OR ISC)",
+        ] {
+            assert!(is_allowed(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_part_that_must_hold_has_to_be_allowed() {
+        for text in [
+            "GPL-3.0",
+            "MIT AND GPL-3.0",
+            "GPL-3.0 OR MIT AND MPL-2.0",
+            "MIT WITH Some-exception",
+            "(MIT",
+            "MIT Apache-2.0",
+            "",
+        ] {
+            assert!(!is_allowed(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_licence_or_a_source_that_is_not_allowed_is_one_line() {
+        let mut copyleft = library("copyleft", "1.56");
+        copyleft.license = Some("GPL-3.0".into());
+        let mut unstated = library("unstated", "1.56");
+        unstated.license = None;
+        let mut elsewhere = library("elsewhere", "1.56");
+        elsewhere.source = Some("git+https://example.org/elsewhere".into());
+        assert_eq!(
+            broken(&[library("serde", "1.56"), copyleft, unstated, elsewhere]),
+            [
+                "copyleft 0.1.0: licence 'GPL-3.0' is not allowed",
+                "unstated 0.1.0: states no licence",
+                "elsewhere 0.1.0: comes from git+https://example.org/elsewhere, expected crates.io",
+            ]
+        );
+    }
+}

@@ -1,0 +1,81 @@
+//! The options that studies have in common.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, ensure};
+use clap::Args;
+use jiff::Timestamp;
+use record::ByteSize;
+
+use super::{Longhaul, build};
+use crate::workspace;
+
+/// The program and the results of a study.
+#[derive(Args)]
+pub(crate) struct ProgramOptions {
+    /// Folder for records and tables [default: results/TIME-STUDY]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// The longhaul to run [default: a release build of this tree]
+    #[arg(long, value_name = "PROGRAM")]
+    longhaul: Option<PathBuf>,
+    /// Further options of longhaul bench
+    #[arg(last = true, value_name = "OPTIONS")]
+    bench: Vec<String>,
+}
+
+impl ProgramOptions {
+    /// The further options of `longhaul bench`.
+    pub(crate) fn bench(&self) -> &[String] {
+        &self.bench
+    }
+
+    /// The program, built if none is named.
+    pub(crate) fn program(&self) -> Result<Longhaul> {
+        let program = match &self.longhaul {
+            Some(program) => {
+                program.canonicalize().with_context(|| format!("no program {}", program.display()))?
+            }
+            None => build()?,
+        };
+        Ok(Longhaul::new(program, &self.bench))
+    }
+
+    /// The folder of the results. It must not exist.
+    pub(crate) fn new_folder(&self, study: &str) -> Result<PathBuf> {
+        let now = Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
+        let folder = self
+            .out
+            .clone()
+            .unwrap_or_else(|| workspace::root().join("results").join(format!("{now}-{study}")));
+        ensure!(!folder.exists(), "{} exists already; use another folder (--out)", folder.display());
+        Ok(folder)
+    }
+
+    /// The folder of the results, created empty.
+    pub(crate) fn folder(&self, study: &str) -> Result<PathBuf> {
+        let folder = self.new_folder(study)?;
+        std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        Ok(folder)
+    }
+}
+
+/// The extent of a study.
+#[derive(Args)]
+pub(crate) struct RoundOptions {
+    /// Interleaved rounds, at least 11
+    ///
+    /// The interval of a median at 95 % then leaves out the two extreme runs.
+    #[arg(long, value_name = "N", default_value_t = 11, value_parser = clap::value_parser!(u32).range(11..))]
+    pub(crate) rounds: u32,
+    /// Size of one body [default: 1GiB; length: 16GiB; large-file: 3GiB]
+    #[arg(long, value_name = "SIZE")]
+    size: Option<ByteSize>,
+}
+
+impl RoundOptions {
+    /// The size of one body, in the text form of flags.
+    pub(crate) fn size_or(&self, default: ByteSize) -> ByteSize {
+        self.size.unwrap_or(default)
+    }
+}

@@ -1,0 +1,143 @@
+//! The program that a study runs.
+
+use std::{
+    ffi::OsStr,
+    path::{Path, PathBuf},
+    process::{Command, ExitStatus, Stdio},
+};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use record::Record;
+
+use super::RecordFile;
+use crate::workspace::{self, Metadata};
+
+/// Exit codes after which no record of a call counts: wrong usage, and an interruption. All others are findings about
+/// records that are there.
+const USELESS: [i32; 2] = [2, 130];
+
+/// A longhaul, and options for each of its benches.
+#[derive(Debug)]
+pub(crate) struct Longhaul {
+    program: PathBuf,
+    options: Vec<String>,
+}
+
+impl Longhaul {
+    /// A program with options that each bench gets after its own.
+    pub(crate) fn new(program: PathBuf, options: &[String]) -> Self {
+        Self { program, options: options.to_vec() }
+    }
+
+    /// The program's path.
+    pub(crate) fn program(&self) -> &Path {
+        &self.program
+    }
+
+    /// Runs a bench, and keeps its records as they are printed.
+    pub(crate) fn bench(&self, arguments: &[&str], file: &mut RecordFile) -> Result<Vec<Record>> {
+        let folder = tempfile::tempdir().context("no temporary folder")?;
+        let output = self
+            .command(arguments, &folder.path().join("results"))
+            .args(["--quiet", "--json"])
+            .output()
+            .with_context(|| format!("cannot start {}", self.program.display()))?;
+        let records = if is_useful(output.status) { file.append(&output.stdout)? } else { Vec::new() };
+        if records.is_empty() {
+            let reason = String::from_utf8_lossy(&output.stderr);
+            bail!("longhaul bench {} failed ({}): {}", arguments.join(" "), output.status, reason.trim());
+        }
+        Ok(records)
+    }
+
+    /// Runs a bench with its live view, and its results in a folder.
+    pub(crate) fn bench_into(&self, arguments: &[&str], folder: &Path) -> Result<Vec<Record>> {
+        let status = self
+            .command(arguments, folder)
+            .stdout(Stdio::null())
+            .status()
+            .with_context(|| format!("cannot start {}", self.program.display()))?;
+        ensure!(is_useful(status), "longhaul bench {} failed ({status})", arguments.join(" "));
+        Ok(record::read(folder)?)
+    }
+
+    fn command(&self, arguments: &[&str], folder: &Path) -> Command {
+        let mut command = Command::new(&self.program);
+        command
+            .arg("bench")
+            .args(arguments)
+            .arg("--out")
+            .arg(folder)
+            .args(&self.options)
+            .stdin(Stdio::null());
+        command
+    }
+}
+
+fn is_useful(status: ExitStatus) -> bool {
+    status.code().is_some_and(|code| !USELESS.contains(&code))
+}
+
+/// Builds this tree's longhaul in release mode. Returns the program.
+pub(crate) fn build() -> Result<PathBuf> {
+    let target = Metadata::read()?.target_directory;
+    build_in(workspace::root(), &target, &["--locked"])
+}
+
+/// Builds the longhaul of a workspace in release mode. Returns the program.
+pub(crate) fn build_in(workspace: &Path, target: &Path, options: &[&str]) -> Result<PathBuf> {
+    let status = Command::new("cargo")
+        .args(["build", "--quiet", "--release", "--package", "longhaul"])
+        .args(options)
+        .args([OsStr::new("--target-dir"), target.as_os_str()])
+        .current_dir(workspace)
+        .status()
+        .context("cannot start cargo")?;
+    ensure!(status.success(), "cargo build failed ({status})");
+    Ok(target.join("release/longhaul"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::PermissionsExt as _};
+
+    use record::Case;
+
+    use super::*;
+
+    /// A shell script in the place of longhaul. Returns the records of one bench, and the file that keeps them.
+    fn bench(script: &str) -> (Result<Vec<Record>>, String) {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("longhaul");
+        fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        let kept = folder.path().join("records.jsonl");
+        let mut file = RecordFile::create(kept.clone()).unwrap();
+        let longhaul = Longhaul::new(program, &["--profile".into(), "fast".into()]);
+        let records = longhaul.bench(&["--rounds", "1"], &mut file);
+        (records, fs::read_to_string(kept).unwrap())
+    }
+
+    fn line() -> String {
+        Record::new("some run", Case::new("h2")).to_line().unwrap()
+    }
+
+    #[test]
+    fn records_are_kept_as_they_are_printed_whatever_they_say() {
+        for code in [0, 1, 4] {
+            let (records, kept) = bench(&format!("cat <<'END'\n{}END\nexit {code}", line()));
+            assert_eq!((records.unwrap().len(), kept), (1, line()));
+        }
+    }
+
+    #[test]
+    fn wrong_usage_and_silence_are_errors_with_their_reason() {
+        let (records, kept) = bench(&format!("cat <<'END'\n{}END\nexit 130", line()));
+        assert!(records.is_err() && kept.is_empty());
+        let (records, _) = bench("echo \"no such flag: $*\" >&2; exit 2");
+        let error = records.unwrap_err().to_string();
+        assert!(error.contains("no such flag: bench --rounds 1 --out"), "{error}");
+        assert!(error.contains("--profile fast --quiet --json"), "{error}");
+        assert!(bench("exit 0").0.is_err());
+    }
+}

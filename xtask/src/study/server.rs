@@ -1,0 +1,145 @@
+//! A `longhaul serve` that saves what it gets, and uploads to it.
+
+use std::{
+    ffi::OsString,
+    fs,
+    io::{BufRead as _, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
+
+use anyhow::{Context as _, Result, ensure};
+use record::{Protocol, Record};
+use serde::Deserialize;
+
+/// A server in a process of its own. Dropping it kills the process.
+pub(crate) struct Server {
+    program: PathBuf,
+    child: Child,
+    listening: Listening,
+}
+
+/// The line that a server prints once it listens.
+#[derive(Deserialize)]
+struct Listening {
+    cleartext: String,
+    tls: String,
+    certificate: PathBuf,
+}
+
+impl Server {
+    /// Starts a server that saves into a folder, with further flags.
+    pub(crate) fn start(program: &Path, folder: &Path, flags: &[&str]) -> Result<Self> {
+        let mut sink = OsString::from("save:");
+        sink.push(folder);
+        let mut command = Command::new(program);
+        command.arg("serve").arg("--sink").arg(sink).args(flags).stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut child = command.spawn().with_context(|| format!("cannot start {}", program.display()))?;
+        let mut line = String::new();
+        if let Some(stdout) = child.stdout.take() {
+            BufReader::new(stdout).read_line(&mut line).context("longhaul serve says nothing")?;
+        }
+        let listening = serde_json::from_str(&line);
+        let listening = listening.with_context(|| format!("longhaul serve printed '{}'", line.trim()))?;
+        Ok(Self { program: program.to_owned(), child, listening })
+    }
+
+    /// Starts an upload that is saved as `name`. Its standard output will be a record.
+    pub(crate) fn upload(&self, protocol: &Protocol, name: &str, flags: &[&str]) -> Result<Child> {
+        let Listening { cleartext, tls, certificate } = &self.listening;
+        let address = if protocol.is_encrypted() { tls } else { cleartext };
+        let mut command = Command::new(&self.program);
+        command.arg("send").arg(format!("{}://{address}/?file={name}", protocol.scheme()));
+        command.args(["--protocol", protocol.name, "--json", "--quiet"]).args(flags);
+        if protocol.is_encrypted() {
+            command.arg("--cacert").arg(certificate);
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().with_context(|| format!("cannot start {}", self.program.display()))
+    }
+
+    /// The peak RSS of the server so far, in bytes.
+    pub(crate) fn peak_rss(&self) -> Result<u64> {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+        peak_rss(&status).with_context(|| format!("{path} has no VmHWM"))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // A process that is gone already, or that cannot be killed, is not waited for.
+        let _ = self.child.kill().and_then(|()| self.child.wait());
+    }
+}
+
+/// The record of an upload that has been started.
+pub(crate) fn finish(upload: Child) -> Result<Record> {
+    let output = upload.wait_with_output().context("an upload is lost")?;
+    let reason = String::from_utf8_lossy(&output.stderr);
+    ensure!(!output.stdout.is_empty(), "longhaul send failed ({}): {}", output.status, reason.trim());
+    Record::from_json(&output.stdout).context("longhaul send printed no record")
+}
+
+/// VmHWM in `/proc/PID/status`, in bytes (proc_pid_status(5); its kB are KiB).
+fn peak_rss(status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib << 10)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use record::Case;
+
+    use super::*;
+
+    /// A shell script in the place of longhaul, which serves and answers uploads with their arguments on standard error.
+    fn program(folder: &Path, sent: &str) -> PathBuf {
+        let program = folder.join("longhaul");
+        let line =
+            r#"{"event":"listening","cleartext":"127.0.0.1:1","tls":"127.0.0.1:2","certificate":"/c.pem"}"#;
+        let serve = format!("serve) echo '{line}'; exec sleep 100 ;;");
+        let script = format!("#!/bin/sh\ncase $1 in {serve} send) echo \"$*\" >&2; {sent} ;; esac\n");
+        fs::write(&program, script).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        program
+    }
+
+    #[test]
+    fn an_upload_goes_where_its_protocol_is_served_and_trusts_that_certificate() {
+        let folder = tempfile::tempdir().unwrap();
+        let server = Server::start(&program(folder.path(), "exit 1"), folder.path(), &[]).unwrap();
+        assert!(server.peak_rss().unwrap() > 0);
+        let failure = |name: &str| {
+            let upload = server.upload(Protocol::by_name(name).unwrap(), "some", &["--size", "1"]).unwrap();
+            finish(upload).unwrap_err().to_string()
+        };
+        let (cleartext, secured) = (failure("h2c"), failure("h3"));
+        assert!(
+            cleartext.ends_with("send http://127.0.0.1:1/?file=some --protocol h2c --json --quiet --size 1")
+        );
+        assert!(
+            secured.contains("https://127.0.0.1:2/?file=some") && secured.ends_with("--cacert /c.pem"),
+            "{secured}"
+        );
+    }
+
+    #[test]
+    fn an_upload_is_a_record() {
+        let folder = tempfile::tempdir().unwrap();
+        let record = Record::new("some run", Case::new("h1c"));
+        let sent = format!("cat <<'END'\n{}END\n", record.to_line().unwrap());
+        let server = Server::start(&program(folder.path(), &sent), folder.path(), &[]).unwrap();
+        let upload = server.upload(Protocol::by_name("h1c").unwrap(), "some", &[]).unwrap();
+        assert_eq!(finish(upload).unwrap().run_id, "some run");
+    }
+
+    #[test]
+    fn a_peak_is_in_bytes() {
+        assert_eq!(peak_rss("VmPeak:\t  9 kB\nVmHWM:\t    12 kB\n"), Some(12 << 10));
+        assert_eq!(peak_rss("VmPeak:\t  9 kB\n"), None);
+    }
+}
