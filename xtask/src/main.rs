@@ -6,6 +6,7 @@
 mod budgets;
 mod compare_itself;
 mod compare_versions;
+mod instructions;
 mod large_file;
 mod length;
 mod many_uploads;
@@ -37,6 +38,7 @@ enum Command {
     Budgets(budgets::Arguments),
     CompareVersions(compare_versions::Arguments),
     CompareItself(compare_itself::Arguments),
+    Instructions(instructions::Arguments),
     LargeFile(large_file::Arguments),
     ManyUploads(many_uploads::Arguments),
     ThirdParty(third_party::Arguments),
@@ -51,6 +53,7 @@ fn main() -> ExitCode {
         Command::Budgets(arguments) => budgets::run(&arguments),
         Command::CompareVersions(arguments) => compare_versions::run(&arguments),
         Command::CompareItself(arguments) => compare_itself::run(&arguments),
+        Command::Instructions(arguments) => instructions::run(&arguments),
         Command::LargeFile(arguments) => large_file::run(&arguments),
         Command::ManyUploads(arguments) => many_uploads::run(&arguments),
         Command::ThirdParty(arguments) => third_party::run(&arguments),

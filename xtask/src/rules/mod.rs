@@ -1,13 +1,15 @@
-//! `cargo xtask rules`: dependency rules of the workspace, one line for each that is broken.
+//! `cargo xtask rules`: rules of the workspace, one line for each that is broken.
 //!
 //! The rules are those of `docs/architecture.md` that a dependency graph can show: the edges between our crates, the
-//! libraries that must not stand below a crate, the oldest Rust that builds it, licences and sources.
+//! libraries that must not stand below a crate, the oldest Rust that builds it, licences and sources; and two that the source
+//! text shows.
 
 mod edges;
 mod libraries;
 mod licences;
 #[cfg(test)]
 mod sample;
+mod sources;
 mod toolchain;
 
 use std::{
@@ -20,7 +22,7 @@ use clap::Args;
 
 use crate::workspace::{self, Metadata, Package};
 
-/// Check dependency rules, licences and sources of all crates
+/// Check the rules for dependencies, licences and sources of all crates
 #[derive(Args)]
 pub(crate) struct Arguments {}
 
@@ -60,6 +62,7 @@ fn broken(metadata: &Metadata) -> Result<Vec<String>> {
         }
     }
     broken.extend(licences::broken(&metadata.packages));
+    broken.extend(sources::broken(workspace::root(), &metadata.packages)?);
     Ok(broken)
 }
 

@@ -1,0 +1,175 @@
+//! `cargo xtask instructions`: the instructions that sender and receiver execute per MiB of body, over HTTP/1.1 and HTTP/2
+//! through a pipe in memory, held against `benches/instructions.tsv`.
+//!
+//! callgrind counts; a machine's load does not matter.
+
+use std::{
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
+};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use clap::Args;
+
+use crate::workspace::{self, Metadata};
+
+/// Hold the instructions per MiB of both ends against those of the last baseline; exit 3 if there are more
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// Make the counts the new baseline
+    #[arg(long)]
+    write: bool,
+}
+
+/// The baseline, below the root.
+const BASELINE: &str = "benches/instructions.tsv";
+
+/// The protocols of the example `turns`.
+const PROTOCOLS: [&str; 2] = ["h1", "h2"];
+
+/// The ends of an upload: the name in the table, and the role in the example.
+const ENDS: [(&str, &str); 2] = [("sender", "client"), ("receiver", "server")];
+
+/// The share by which counts may differ. The same program counts within 1 % of itself (random seeds of hash maps), and a
+/// compiler or a library at another patch moves the counts by 1 to 2 %; a further copy of the body adds over 70 %.
+const TOLERANCE: f64 = 0.03;
+
+/// The body sizes, in MiB. What happens once per connection is in both counts, and cancels out.
+const BODIES: [u64; 2] = [4, 36];
+
+/// The exit code for more instructions, as that of a slower candidate.
+const MORE: u8 = 3;
+
+/// The count of one end.
+#[derive(Clone, Debug, PartialEq)]
+struct Count {
+    protocol: String,
+    end: String,
+    per_mib: u64,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let path = workspace::root().join(BASELINE);
+    let counts = measure()?;
+    if arguments.write {
+        fs::write(&path, table(&counts)).with_context(|| format!("cannot write {}", path.display()))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let (shown, more) = compared(&parsed(&text)?, &counts);
+    print!("{shown}");
+    Ok(if more { ExitCode::from(MORE) } else { ExitCode::SUCCESS })
+}
+
+fn measure() -> Result<Vec<Count>> {
+    let program = build()?;
+    let mut counts = Vec::new();
+    for protocol in PROTOCOLS {
+        for (end, role) in ENDS {
+            let [few, many] = BODIES.map(|mib| count(&program, protocol, role, mib));
+            let per_mib = many?.saturating_sub(few?) / (BODIES[1] - BODIES[0]);
+            counts.push(Count { protocol: protocol.into(), end: end.into(), per_mib });
+        }
+    }
+    Ok(counts)
+}
+
+/// Builds the example with the release profile.
+fn build() -> Result<PathBuf> {
+    let status = Command::new("cargo")
+        .args(["build", "--quiet", "--release", "--locked", "--package", "benches", "--example", "turns"])
+        .current_dir(workspace::root())
+        .status()
+        .context("cannot start cargo")?;
+    ensure!(status.success(), "the example `turns` cannot be built ({status})");
+    Ok(Metadata::read()?.target_directory.join("release/examples/turns"))
+}
+
+/// The instructions of one end within the turns of its task, for a body of `mib`.
+fn count(program: &Path, protocol: &str, role: &str, mib: u64) -> Result<u64> {
+    let folder = tempfile::tempdir().context("no temporary folder")?;
+    let output = Command::new("valgrind")
+        .args(["--tool=callgrind", &format!("--toggle-collect=*{role}_turn*")])
+        .arg(format!("--callgrind-out-file={}", folder.path().join("out").display()))
+        .arg(program)
+        .args([protocol, &mib.to_string()])
+        // callgrind takes each byte of a "rep movsb" for an instruction, so glibc must copy in its other way.
+        .env(
+            "GLIBC_TUNABLES",
+            "glibc.cpu.x86_rep_movsb_threshold=1000000000:glibc.cpu.x86_rep_stosb_threshold=1000000000",
+        )
+        .output()
+        .context("cannot start valgrind; scripts/peers installs it")?;
+    let text = String::from_utf8_lossy(&output.stderr);
+    let collected = text.lines().find_map(|line| line.split_once("Collected :")?.1.trim().parse().ok());
+    collected.with_context(|| format!("callgrind counted nothing ({}): {text}", output.status))
+}
+
+fn table(counts: &[Count]) -> String {
+    let rows = counts.iter().map(|count| format!("{}\t{}\t{}\n", count.protocol, count.end, count.per_mib));
+    format!("protocol\tend\tinstructions per MiB\n{}", rows.collect::<String>())
+}
+
+fn parsed(text: &str) -> Result<Vec<Count>> {
+    text.lines()
+        .skip(1)
+        .map(|line| match line.split('\t').collect::<Vec<_>>()[..] {
+            [protocol, end, count] => Ok(Count {
+                protocol: protocol.into(),
+                end: end.into(),
+                per_mib: count.parse().with_context(|| format!("{BASELINE}: '{count}' is not a count"))?,
+            }),
+            _ => bail!("{BASELINE}: '{line}' is not a row"),
+        })
+        .collect()
+}
+
+/// One line per count, and whether any is more than its baseline, or has none.
+fn compared(baseline: &[Count], counts: &[Count]) -> (String, bool) {
+    let (mut text, mut more) = (String::new(), false);
+    for Count { protocol, end, per_mib } in counts {
+        let known = baseline.iter().find(|known| known.protocol == *protocol && known.end == *end);
+        let change = known.map(|known| *per_mib as f64 / known.per_mib as f64 - 1.0);
+        let (verdict, is_more) = match change {
+            None => ("no baseline", true),
+            Some(change) if change > TOLERANCE => ("MORE", true),
+            Some(change) if change < -TOLERANCE => ("fewer: write a new baseline", false),
+            Some(_) => ("same", false),
+        };
+        more |= is_more;
+        let expected = known.map_or(0, |known| known.per_mib);
+        let percent = 100.0 * change.unwrap_or_default();
+        // Writing to a string does not fail.
+        let _ = writeln!(
+            text,
+            "{protocol} {end:<8}  expected {expected}, got {per_mib} instructions per MiB ({percent:+.1} %): {verdict}"
+        );
+    }
+    (text, more)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn count(end: &str, per_mib: u64) -> Count {
+        Count { protocol: "h2".into(), end: end.into(), per_mib }
+    }
+
+    #[test]
+    fn a_table_parses_back() {
+        let counts = [count("sender", 7), count("receiver", 1 << 40)];
+        assert_eq!(parsed(&table(&counts)).unwrap(), counts);
+        assert!(parsed("head\nh2\tsender\tmany\n").is_err() && parsed("head\nh2\n").is_err());
+    }
+
+    #[test]
+    fn more_than_the_tolerance_fails_and_fewer_does_not() {
+        let baseline = [count("sender", 1000)];
+        let is_more = |per_mib| compared(&baseline, &[count("sender", per_mib)]).1;
+        assert_eq!([1030, 1031, 500].map(is_more), [false, true, false]);
+        assert!(compared(&baseline, &[count("receiver", 1)]).1, "a count without a baseline");
+    }
+}
