@@ -1,4 +1,4 @@
-//! Passes the versions, the profile and the commit of the build to the program, whose records state them.
+//! Passes the versions, the profile and the commit of the build to the program, for its records.
 
 use std::{
     env,
@@ -33,12 +33,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         match package.ancestors().map(|folder| folder.join("Cargo.lock")).find(|lock| lock.exists()) {
             Some(lock) => {
                 println!("cargo::rerun-if-changed={}", lock.display());
-                versions(&fs::read_to_string(lock)?)?
+                versions(&fs::read_to_string(lock)?)
             }
             None => String::new(),
         };
     println!("cargo::rustc-env=LONGHAUL_VERSIONS={versions}");
-    // An unpacked package may lie within some other repository.
+    // An unpacked package may lie within another repository.
     if package.join(".git").exists() {
         println!("cargo::rerun-if-changed={}", package.join(".git/HEAD").display());
         println!("cargo::rerun-if-changed={}", package.join(".git/refs").display());
@@ -49,17 +49,20 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// `name=version` for each recorded crate, separated by spaces.
-fn versions(lock: &str) -> Result<String, Box<dyn Error>> {
-    let lock: toml::Table = lock.parse()?;
-    let packages = lock.get("package").and_then(toml::Value::as_array).ok_or("Cargo.lock has no packages")?;
-    let text = |package: &toml::Value, key: &str| Some(package.get(key)?.as_str()?.to_owned());
-    let versions = packages.iter().filter_map(|package| {
-        let name = text(package, "name")?;
-        RECORDED.contains(&name.as_str()).then_some(())?;
-        Some(format!("{name}={}", text(package, "version")?))
-    });
-    Ok(versions.collect::<Vec<_>>().join(" "))
+/// `name=version` for each recorded crate, separated by spaces. The lock file has one key per line, the name of a package
+/// right before its version.
+fn versions(lock: &str) -> String {
+    let values = |key: &'static str| {
+        let value = move |line: &str| {
+            Some(line.strip_prefix(key)?.strip_prefix(" = \"")?.trim_end_matches('"').to_owned())
+        };
+        lock.lines().filter_map(value)
+    };
+    let recorded = |(name, version): (String, String)| {
+        RECORDED.contains(&name.as_str()).then(|| format!("{name}={version}"))
+    };
+    // The version of the lock file itself is a number without quotes.
+    values("name").zip(values("version")).filter_map(recorded).collect::<Vec<_>>().join(" ")
 }
 
 /// The commit of a checkout, if git is installed.
