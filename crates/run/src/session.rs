@@ -9,16 +9,16 @@ use uuid::Uuid;
 
 use crate::{Budget, Executor, Observer, Outcome};
 
-/// The end of a session.
+/// The way in which a session ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop {
     /// All runs were made.
     Done,
-    /// The user interrupted it.
+    /// The user interrupted the session.
     Interrupted,
 }
 
-/// Why a session could not go on.
+/// A failure that ends a session.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SessionError {
@@ -56,27 +56,27 @@ impl Session {
         }
     }
 
-    /// States the reason for the runs that follow.
+    /// Sets the purpose of all later runs.
     #[must_use]
     pub fn for_purpose(self, purpose: Purpose) -> Self {
         Self { purpose, ..self }
     }
 
-    /// Gives the runs that follow a name.
+    /// Sets the label of all later runs.
     #[must_use]
     pub fn labelled(self, label: impl Into<Option<String>>) -> Self {
         Self { label: label.into(), ..self }
     }
 
-    /// States the URL that the runs that follow talk to.
+    /// Sets the URL of the peer of all later runs.
     #[must_use]
     pub fn with_peer(self, peer: impl Into<Option<String>>) -> Self {
         Self { peer: peer.into(), ..self }
     }
 
-    /// Runs every case `rounds` times, the whole matrix before the next round, so that a machine that drifts affects all
-    /// cases alike. Each record is handed to `keep` before the next run starts. Ctrl-C and SIGTERM end the session; a run
-    /// in flight is dropped, and with it its processes.
+    /// Runs every case `rounds` times, the whole matrix before the next round, so that a machine that drifts affects
+    /// all cases alike. Each record is handed to `keep` before the next run starts. Ctrl-C and SIGTERM end the session;
+    /// a run in flight is dropped, and with it its processes.
     ///
     /// # Errors
     /// `keep` failed, or signals cannot be handled.
@@ -138,10 +138,19 @@ impl Session {
     }
 }
 
-/// The command line, without the folder of the program.
+/// The command line, without the folder of the program and without passwords in URLs.
 fn command_line() -> String {
-    let arguments = std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned());
-    std::iter::once("longhaul".into()).chain(arguments).collect::<Vec<_>>().join(" ")
+    let arguments = std::env::args_os().skip(1);
+    let shown = arguments.map(|argument| without_user_information(&argument.to_string_lossy()));
+    std::iter::once("longhaul".into()).chain(shown).collect::<Vec<_>>().join(" ")
+}
+
+/// An argument without the user information of a URL (RFC 3986 section 3.2.1).
+fn without_user_information(argument: &str) -> String {
+    let Some((scheme, rest)) = argument.split_once("://") else { return argument.to_owned() };
+    let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    format!("{scheme}://{host}{path}")
 }
 
 #[cfg(test)]
@@ -188,6 +197,18 @@ mod tests {
 
     fn session() -> Session {
         Session::new(this_host(), Build::default())
+    }
+
+    #[test]
+    fn a_password_in_a_url_never_reaches_a_record() {
+        for (argument, shown) in [
+            ("https://me:secret@host:1/a@b?c", "https://host:1/a@b?c"),
+            ("https://host/?x=http://a@b", "https://host/?x=http://a@b"),
+            ("http://me@host", "http://host"),
+            ("file:a@b", "file:a@b"),
+        ] {
+            assert_eq!(without_user_information(argument), shown);
+        }
     }
 
     #[tokio::test]
