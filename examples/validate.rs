@@ -1,5 +1,4 @@
-//! Holds every record of a file against the record's JSON Schema:
-//! `cargo run --example validate -- results/…/records.jsonl`
+//! Validates every record of a file against the JSON Schema: `cargo run --example validate -- results/…/records.jsonl`
 
 use std::{
     env,

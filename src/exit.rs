@@ -4,13 +4,13 @@ use std::{error::Error, process::ExitCode};
 
 use analyse::Verdict;
 
-/// A request that cannot be carried out as it was made: exit code 2. Any other error is 1.
+/// Wrong usage or unreadable input: exit code 2. Any other error exits with 1.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub(crate) struct Usage(Box<dyn Error + Send + Sync>);
 
 impl Usage {
-    /// Wraps the reason: an error, or a text that says what would be right.
+    /// Wraps the reason: an error, or a text that names the right usage.
     pub(crate) fn new(reason: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self(reason.into())
     }
@@ -30,7 +30,7 @@ pub(crate) fn code(outcome: anyhow::Result<Verdict>) -> ExitCode {
     }
 }
 
-/// An error with its causes, without those that its own text states already.
+/// An error with its causes. A cause that the text states already is left out.
 fn with_causes(error: &anyhow::Error) -> String {
     error.chain().map(ToString::to_string).fold(String::new(), |text, cause| match text.as_str() {
         "" => cause,

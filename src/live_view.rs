@@ -34,7 +34,7 @@ enum Mode {
     Quiet,
 }
 
-/// The memory of an end, and the most that it may take, in bytes.
+/// The memory of an end and its upper bound, in bytes.
 #[derive(Clone, Copy, Debug, Default)]
 struct EndMemory {
     rss: Option<u64>,
@@ -89,7 +89,7 @@ impl LiveView {
         format!("{goodput:>5} MiB/s  RSS {} and {} MiB", self.memory.sender, self.memory.receiver)
     }
 
-    /// Updates the goodput, which is that between two heartbeats of the receiver.
+    /// Updates the goodput: the rate between two heartbeats of the receiver.
     fn receive(&mut self, bytes: u64) {
         let now = Stamp::now();
         if let Some((then, before)) = self.received {
@@ -160,7 +160,7 @@ mod tests {
         let message = view.message();
         let allowed = mib((8 << 20) + Budget::of(&case, End::Receiver).bytes());
         assert!(message.ends_with(&format!("12.0 of {allowed:.1} MiB")), "{message}");
-        // Two for the margin, the bar and its percentage.
+        // A margin of two, the bar, and its percentage.
         assert!(2 + 20 + 8 + message.chars().count() <= 80, "{message}");
     }
 }

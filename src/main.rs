@@ -1,4 +1,4 @@
-//! longhaul: how fast, and in how little memory, HTTP carries multi-gigabyte bodies.
+//! The program longhaul: it measures the speed and the memory with which HTTP carries multi-gigabyte bodies.
 //!
 //! [`cli`] turns flags into plain options, and a file of [`commands`] hands them to the libraries and exits by their
 //! verdict. `bench` and `prove` run their cases in a [`recording`], watched by a [`live_view`].
@@ -16,7 +16,7 @@ use std::process::ExitCode;
 use tracing::Level;
 
 fn main() -> ExitCode {
-    // First of all: the parser's memory would be part of what a worker measures.
+    // Before the parser: its memory would be part of a worker's measurement.
     if run::worker::is_requested() {
         return run::worker::main();
     }
@@ -29,8 +29,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// Logs to stderr at the level of the environment variable LONGHAUL_LOG (`debug` at most in a release build), or of the
-/// command.
+/// Logs to stderr. The level is that of the environment variable LONGHAUL_LOG (at most `debug` in a release build),
+/// else `level`.
 fn log(level: Option<Level>) {
     let asked = std::env::var("LONGHAUL_LOG").ok().and_then(|level| level.parse().ok());
     if let Some(level) = asked.or(level) {

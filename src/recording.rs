@@ -1,4 +1,5 @@
-//! The recording of `bench` and `prove`: a session whose records go to a folder of results, with its report beside them.
+//! The recording of `bench` and `prove`: a session whose records go to a folder of results, with its report beside
+//! them.
 
 use std::path::PathBuf;
 
@@ -25,7 +26,7 @@ pub(crate) struct Recording<'a> {
 }
 
 impl<'a> Recording<'a> {
-    /// Begins a session of about `runs` runs of these cases.
+    /// Begins a session of about `runs` runs of `cases`.
     ///
     /// # Errors
     /// The folder of results cannot be written.
@@ -105,13 +106,13 @@ impl<'a> Recording<'a> {
     }
 }
 
-/// Notes what on this machine spoils the figures of some cases.
+/// Prints a note for each condition of this machine that spoils the figures of some cases.
 fn note_problems(args: &RunArgs, cases: &[Case], build: &Build) {
     let notes = machine::notes(cases, args.affinity.cores(), build);
     notes.iter().for_each(|note| eprintln!("note: {note} (see longhaul doctor)"));
 }
 
-/// States the cost of the live view and of the session, which the machine bore and no end's figures contain.
+/// Prints the processor time of the live view and of the session. The figures of the two ends do not contain it.
 fn state_own_cost(began: Stamp, before: Option<Resources>) {
     let Some(used) = Resources::used().zip(before).map(|(now, before)| now.since(before)) else { return };
     let (busy, elapsed) = ((used.user + used.system).as_secs_f64(), began.elapsed().as_secs_f64());

@@ -1,4 +1,4 @@
-//! A server whose disk, descriptors or certificate fail it, and its clients.
+//! A server without disk space, file descriptors or a valid certificate, and its clients.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
@@ -12,15 +12,15 @@ use std::{
 
 use common::server::{HTTP, Server};
 
-fn told(output: &Output) -> (Option<i32>, String) {
+fn reported(output: &Output) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
 /// A small file system of its own, as long as the test runs.
-struct Tmpfs(PathBuf, #[expect(dead_code, reason = "the folder goes with it")] tempfile::TempDir);
+struct Tmpfs(PathBuf, #[expect(dead_code, reason = "dropping it removes the folder")] tempfile::TempDir);
 
 impl Tmpfs {
-    /// `None`, visibly, where this user may not mount one.
+    /// Mounts the file system. `None` with a line on stderr if this user may not.
     fn mount(size: &str) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().to_owned();
@@ -52,14 +52,14 @@ fn a_full_disk_is_507_and_the_server_goes_on() {
     let server = saving(&disk.0);
     for (protocol, _) in HTTP {
         let refused = server.client("send", protocol, "/big", &["--size", "64MiB", "--timeout", "10s"]);
-        let (code, text) = told(&refused);
+        let (code, text) = reported(&refused);
         assert!(
             code == Some(1) && text.contains("507 Insufficient Storage: the disk is full"),
             "{protocol}: {text}"
         );
         assert_eq!(fs::read_dir(&disk.0).unwrap().count(), 0, "{protocol} left something behind");
         let small = server.client("send", protocol, "/small", &["--size", "1MiB"]);
-        assert_eq!(told(&small), (Some(0), String::new()), "{protocol}");
+        assert_eq!(reported(&small), (Some(0), String::new()), "{protocol}");
         fs::remove_file(disk.0.join("small")).unwrap();
     }
 }
@@ -70,10 +70,10 @@ fn a_folder_that_turns_read_only_is_500_and_the_server_goes_on() {
     let server = saving(&disk.0);
     assert!(mount(&["-o", "remount,ro"], &disk.0));
     for (protocol, _) in HTTP {
-        let (code, text) = told(&server.client("send", protocol, "/a", &["--size", "1MiB"]));
+        let (code, text) = reported(&server.client("send", protocol, "/a", &["--size", "1MiB"]));
         assert!(code == Some(1) && text.contains("500 Internal Server Error"), "{protocol}: {text}");
     }
-    let (code, text) = told(&common::run(&["serve", "--sink", &format!("save:{}", disk.0.display())]));
+    let (code, text) = reported(&common::run(&["serve", "--sink", &format!("save:{}", disk.0.display())]));
     assert!(code == Some(1) && text.contains("cannot save into"), "{text}");
     assert!(mount(&["-o", "remount,rw"], &disk.0));
     assert!(server.client("send", "h1c", "/a", &["--size", "1MiB"]).status.success());
@@ -87,7 +87,7 @@ fn without_file_descriptors_the_server_waits_for_them() {
     drop(crowd);
     for protocol in ["h1c", "h2"] {
         let fetched = server.client("fetch", protocol, "/?size=1MiB", &["--timeout", "10s"]);
-        assert_eq!(told(&fetched), (Some(0), String::new()), "{protocol}");
+        assert_eq!(reported(&fetched), (Some(0), String::new()), "{protocol}");
     }
 }
 
@@ -110,7 +110,7 @@ fn a_certificate_that_is_expired_or_for_another_name_is_refused() {
             key_path.to_str().unwrap(),
         ]);
         for (protocol, _) in HTTP.iter().filter(|(_, tls)| *tls) {
-            let (code, text) = told(&server.client("fetch", protocol, "/", &[]));
+            let (code, text) = reported(&server.client("fetch", protocol, "/", &[]));
             assert!(code == Some(1) && text.contains(reason), "{protocol}: {text}");
             assert!(server.client("fetch", protocol, "/", &["--pin", server.fingerprint()]).status.success());
         }
@@ -118,7 +118,7 @@ fn a_certificate_that_is_expired_or_for_another_name_is_refused() {
 }
 
 #[test]
-fn a_body_longer_than_announced_ends_where_it_was_announced_to() {
+fn a_body_longer_than_announced_ends_at_the_announced_length() {
     let folder = tempfile::tempdir().unwrap();
     let server = saving(folder.path());
     let answers = server.raw(b"PUT /a HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\n\r\nabcdefghij\r\n\r\n");

@@ -22,7 +22,7 @@ fn runs(rate: &str) -> Vec<Value> {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let mut records = out.records();
     for record in &mut records {
-        // An end that is slow on purpose is another case by its name; here it is to stand for the same.
+        // A rate limit makes another case by name. Without it the runs belong to one case.
         let name = record["case"]["name"].as_str().unwrap().replace(&format!("+limit={rate}"), "");
         record["case"]["name"] = name.into();
     }
@@ -70,7 +70,7 @@ fn a_sender_slowed_by_a_tenth_is_worse_and_a_run_split_in_two_is_not() {
 }
 
 #[test]
-fn missing_new_and_different_is_told_and_damage_is_named() {
+fn missing_new_and_different_cases_are_reported_and_damage_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let args = ["--size", "1MiB", "--chunk-size", "64KiB", "--protocol"];
     let (_, base) = bench(&[&args[..], &["h1c,h2c"]].concat());
@@ -84,15 +84,15 @@ fn missing_new_and_different_is_told_and_damage_is_named() {
     assert!(text.contains("MISSING  h1c/up/64KiB/1MiB") && text.contains("NEW  tcp/up/64KiB/1MiB"), "{text}");
     assert!(text.contains("DIFFERENT  machine kernel: ") && text.contains("9.9 in the candidate"), "{text}");
     let (output, text) = compare(&base, &candidate, &["--fail-on", "worse"]);
-    assert_eq!(output.status.code(), Some(6), "one round tells nothing: {text}");
+    assert_eq!(output.status.code(), Some(6), "one round decides nothing: {text}");
 
     let whole = fs::read_to_string(&candidate).unwrap();
     fs::write(&candidate, format!("{whole}{{\"schema_version\": 1, \n")).unwrap();
     let (output, text) = compare(&base, &candidate, &[]);
-    let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(2), "{told}");
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{message}");
     assert!(
-        told.contains("candidate.jsonl:3: not a record") && text.contains("h2c/up/64KiB/1MiB"),
-        "{told}{text}"
+        message.contains("candidate.jsonl:3: not a record") && text.contains("h2c/up/64KiB/1MiB"),
+        "{message}{text}"
     );
 }

@@ -1,4 +1,4 @@
-//! What goes wrong is told in one line, with the right exit code; nothing hangs, nothing is left behind.
+//! Failures: each is reported in one line with the right exit code, without a hang and without remains.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
@@ -18,7 +18,7 @@ use nix::{
 };
 use record::{Case, Record};
 
-/// A body that no machine moves before a test is done with it.
+/// A body that no machine moves within the time of a test.
 const ENDLESS: &str = "4096GiB";
 
 fn assert_refused(args: &[&str], code: i32, expected: &[&str]) {
@@ -75,7 +75,7 @@ fn results_that_cannot_be_written_are_exit_1_before_anything_runs() {
 }
 
 #[test]
-fn a_core_that_is_not_there_fails_the_run_and_says_so() {
+fn a_missing_core_fails_the_run_and_is_named() {
     let (output, records) =
         bench(&["--protocol", "tcp", "--size", "1", "--affinity", "0:1000", "--chunk-size", "1"]);
     assert_eq!(output.status.code(), Some(1));
@@ -87,7 +87,7 @@ fn a_core_that_is_not_there_fails_the_run_and_says_so() {
 }
 
 #[test]
-fn a_file_that_shrinks_is_named_and_never_a_short_success() {
+fn a_file_that_shrinks_is_named_and_fails_the_run() {
     for protocol in PROTOCOLS {
         for direction in ["up", "down"] {
             let file = tempfile::NamedTempFile::new().unwrap();
@@ -149,7 +149,7 @@ fn a_peer_that_stands_still_is_a_timeout() {
 }
 
 #[test]
-fn an_interrupt_keeps_what_was_finished_and_leaves_no_process() {
+fn an_interrupt_keeps_finished_runs_and_leaves_no_process() {
     for signal in [Signal::SIGINT, Signal::SIGTERM] {
         let out = Out::new();
         let bench = endless(&out, &["--protocol", "tcp", "--size", &format!("1,{ENDLESS}")]);
@@ -186,7 +186,7 @@ fn workers_do_not_outlive_a_killed_orchestrator() {
 }
 
 #[test]
-fn a_stray_worker_says_what_it_is() {
+fn a_worker_without_a_job_names_the_right_command() {
     let output = run(&["worker"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8(output.stderr).unwrap().contains("use 'bench'"));
@@ -255,19 +255,19 @@ fn damaged_files_are_named_with_their_line() {
     refused(&records, "/no/such.toml", "cannot read ceilings /no/such.toml");
 }
 
-/// A bench that runs until something happens to it.
+/// A bench that runs until it is stopped.
 fn endless(out: &Out, args: &[&str]) -> Child {
     let mut command = longhaul(&["bench", "--quiet", "--rounds", "1", "--chunk-size", "64KiB"]);
     command.args(args);
     if !args.contains(&"--size") {
         command.args(["--size", ENDLESS]);
     }
-    // A digest of so much would take longer than the test.
+    // A digest of such a body would take longer than the test.
     command.args(["--sink", "discard", "--out", &out.text()]);
     command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
 }
 
-/// Both workers of the running case, some way into their transfer.
+/// Waits until both workers of the running case are in the middle of their transfer. Returns their process IDs.
 fn wait_for_workers(bench: &Child) -> Vec<i32> {
     loop {
         let workers = children(bench);
@@ -293,7 +293,7 @@ fn is_alive(pid: i32) -> bool {
 }
 
 #[test]
-fn records_on_stdout_are_all_there_is_with_json() {
+fn with_json_stdout_carries_records_only() {
     let out = Out::new();
     let args = ["bench", "--json", "--protocol", "tcp,h9", "--out", &out.text()];
     assert!(run(&args).stdout.is_empty());

@@ -1,6 +1,6 @@
-//! Against programs that nobody here wrote, each moving 256 MiB, content compared.
+//! Interoperation with programs of other projects. Each moves 256 MiB, and the content is compared.
 //!
-//! `scripts/peers` installs them. Where they are missing, the tests say so and pass; with `CI` set they fail.
+//! `scripts/peers` installs them. Without them the tests print a line and pass; with `CI` set they fail.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
@@ -21,7 +21,7 @@ use common::{
     server::{HTTP, Server},
 };
 
-/// What each peer moves, in bytes.
+/// The size of each transfer, in bytes.
 const SIZE: u64 = 256 << 20;
 
 /// A file of `SIZE` random bytes, made once.
@@ -57,9 +57,9 @@ fn saving() -> (tempfile::TempDir, Server) {
 
 fn ran(command: &mut Command) -> String {
     let Output { status, stdout, stderr } = command.output().unwrap();
-    let (told, error) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
-    assert!(status.success(), "{command:?}: {told} {error}");
-    told.into_owned()
+    let (printed, error) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
+    assert!(status.success(), "{command:?}: {printed} {error}");
+    printed.into_owned()
 }
 
 fn example(name: &str) -> PathBuf {
@@ -113,12 +113,15 @@ fn curl_goes_up_and_down_over_h1c_h1_h2c_and_h2() {
             curl.arg(server.certificate()).args(rest).arg(server.url(tls, path));
             ran(&mut curl)
         };
-        let told = curl(&["-H", "Expect:", "-T", blob().to_str().unwrap()], "/?file=up.bin");
-        assert!(told.contains("\"saved\":\"up.bin\"") && told.ends_with(&format!("201 {version}")), "{told}");
+        let printed = curl(&["-H", "Expect:", "-T", blob().to_str().unwrap()], "/?file=up.bin");
+        assert!(
+            printed.contains("\"saved\":\"up.bin\"") && printed.ends_with(&format!("201 {version}")),
+            "{printed}"
+        );
         assert_same(blob(), &folder.path().join("up.bin"));
         let back = folder.path().join("back");
-        let told = curl(&["-o", back.to_str().unwrap()], "/up.bin");
-        assert!(told.ends_with(&format!("200 {version}")), "{told}");
+        let printed = curl(&["-o", back.to_str().unwrap()], "/up.bin");
+        assert!(printed.ends_with(&format!("200 {version}")), "{printed}");
         assert_same(blob(), &back);
     }
 }
@@ -134,8 +137,8 @@ fn curl_goes_up_and_down_over_http_3() {
         let mut python = Command::new(peers.join("bin/python"));
         python.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/h3.py"));
         python.arg(direction).arg(server.url(true, path)).arg(file).arg(server.certificate());
-        let told = ran(&mut python);
-        assert_eq!(told.trim(), format!("{status} 30"), "{direction}");
+        let printed = ran(&mut python);
+        assert_eq!(printed.trim(), format!("{status} 30"), "{direction}");
         assert_same(blob(), &if direction == "up" { folder.path().join("up.bin") } else { back.clone() });
     }
 }

@@ -1,4 +1,4 @@
-//! The gates can fail: memory that grows is noticed, whichever command looks at it.
+//! The memory gates can fail: each command that judges memory notices growth.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
@@ -24,13 +24,13 @@ fn prove(args: &[&str]) -> (Output, Out) {
 fn an_end_that_collects_the_body_is_growing_and_exit_4() {
     let sizes = ["--size", "16MiB,48MiB,96MiB", "--reader-rate", "200MiB", "--no-control"];
     let (output, out) = prove(&[&["--protocol", "h1c", "--sink", "collect"], &sizes[..]].concat());
-    let told = text(&output.stdout);
-    assert_eq!(code(&output), 4, "{told}{}", text(&output.stderr));
-    let receiver: Vec<_> = told.lines().filter(|line| line.contains(" receiver ")).collect();
-    assert!(receiver.iter().any(|line| line.contains("GROWING")), "{told}");
+    let report = text(&output.stdout);
+    assert_eq!(code(&output), 4, "{report}{}", text(&output.stderr));
+    let receiver: Vec<_> = report.lines().filter(|line| line.contains(" receiver ")).collect();
+    assert!(receiver.iter().any(|line| line.contains("GROWING")), "{report}");
     assert!(
-        told.contains("peak RSS grows with the size of the body; a run by itself says GROWING"),
-        "{told}"
+        report.contains("peak RSS grows with the size of the body; a run by itself says GROWING"),
+        "{report}"
     );
     assert!(fs::read_to_string(out.path().join("summary.md")).unwrap().contains("GROWING"));
     assert_eq!(out.records().len(), 18, "three sizes, three rounds, a fast and a slow reader");
@@ -40,19 +40,19 @@ fn an_end_that_collects_the_body_is_growing_and_exit_4() {
 fn h3_as_it_comes_with_a_slow_reader_is_growing() {
     let sizes = ["--size", "32MiB,64MiB,128MiB", "--reader-rate", "60MiB", "--no-control"];
     let (output, _) = prove(&[&["--protocol", "h3", "--h3-recv", "stock"], &sizes[..]].concat());
-    let told = text(&output.stdout);
-    let slow = told.lines().find(|line| line.contains("reader=60MiB") && line.contains(" receiver "));
-    assert!(slow.unwrap().contains("GROWING"), "{told}");
-    assert_eq!(code(&output), 4, "{told}");
+    let report = text(&output.stdout);
+    let slow = report.lines().find(|line| line.contains("reader=60MiB") && line.contains(" receiver "));
+    assert!(slow.unwrap().contains("GROWING"), "{report}");
+    assert_eq!(code(&output), 4, "{report}");
 }
 
 #[test]
 fn bodies_that_fit_the_budget_prove_nothing() {
     let (output, _) = prove(&["--protocol", "h2", "--size", "64KiB,128KiB,256KiB", "--no-control"]);
-    let told = text(&output.stdout);
-    assert!(told.contains("INCONCLUSIVE") && told.contains("take larger ones"), "{told}");
-    // A debug build's own pages may exceed the budget, which is worse.
-    assert!([4, 6].contains(&code(&output)), "{told}");
+    let report = text(&output.stdout);
+    assert!(report.contains("INCONCLUSIVE") && report.contains("take larger ones"), "{report}");
+    // The pages of a debug build may exceed the budget, which is the worse verdict.
+    assert!([4, 6].contains(&code(&output)), "{report}");
 }
 
 #[test]
@@ -68,17 +68,17 @@ fn the_budget_is_printed_term_by_term_and_nothing_runs() {
             "--size",
             "1GiB",
         ]);
-        let told = text(&output.stdout);
+        let report = text(&output.stdout);
         assert_eq!(code(&output), 0);
         for term in
             ["h2/up/64KiB/1GiB", "0.750 MiB  HTTP/2 window", "TLS records", "receiver over its baseline"]
         {
-            assert!(told.contains(term), "{term}: {told}");
+            assert!(report.contains(term), "{term}: {report}");
         }
     }
 }
 
-/// Runs a small bench into `out`, whatever it says of its memory.
+/// Runs a small bench into `out`, with any verdict on its memory.
 fn bench_into(out: &Out, args: &[&str]) {
     let folder = out.text();
     let mut all = vec!["bench", "--quiet", "--chunk-size", "64KiB", "--out", &folder];
@@ -105,16 +105,16 @@ fn check_holds_peaks_budgets_slopes_and_drift() {
     };
     assert_eq!(held(&good, "peak_rss = \"60MiB\"").0, 0);
     assert_eq!(held(&bad, "peak_rss = \"60MiB\"").0, 4);
-    let (verdict, told) = held(&bad, "budget = true");
-    assert!(verdict == 4 && told.contains("expected to grow by at most"), "{told}");
-    assert!(told.contains("NO CEILING  h1c/up/64KiB/16MiB+sink=collect sender"), "{told}");
-    let (verdict, told) = held(&bad, "slope = \"1MiB\"");
-    assert!(verdict == 4 && told.contains("MiB per GiB of body, measured 1"), "{told}");
-    let (_, told) = held(
+    let (verdict, report) = held(&bad, "budget = true");
+    assert!(verdict == 4 && report.contains("expected to grow by at most"), "{report}");
+    assert!(report.contains("NO CEILING  h1c/up/64KiB/16MiB+sink=collect sender"), "{report}");
+    let (verdict, report) = held(&bad, "slope = \"1MiB\"");
+    assert!(verdict == 4 && report.contains("MiB per GiB of body, measured 1"), "{report}");
+    let (_, report) = held(
         &good,
         "peak_rss = \"60MiB\"\n[[ceiling]]\nprotocol = \"h3\"\nend = \"receiver\"\nbudget = true",
     );
-    assert!(told.contains("NO CASE  the ceiling of line 5 matches nothing"), "{told}");
+    assert!(report.contains("NO CASE  the ceiling of line 5 matches nothing"), "{report}");
 
     let drift = "ceiling = []\n[drift]\nrecords = \"records.jsonl\"\nband = \"10%\"\n";
     let same = check(&good.path(), &ceilings, drift);
@@ -134,9 +134,9 @@ fn the_first_ceilings_come_from_records_and_hold_for_them() {
     let file = file.to_str().unwrap();
     let write = ["check", &records, "--write-ceilings", file];
     assert_eq!(code(&run(&write)), 0);
-    let told = text(&run(&["check", &records, "--ceilings", file]).stdout);
-    assert!(told.contains("ceilings: 8 held, 0 exceeded, 0 unclear, 0 without a counterpart"), "{told}");
-    assert_eq!(code(&run(&write)), 2, "what is there is not overwritten");
+    let report = text(&run(&["check", &records, "--ceilings", file]).stdout);
+    assert!(report.contains("ceilings: 8 held, 0 exceeded, 0 unclear, 0 without a counterpart"), "{report}");
+    assert_eq!(code(&run(&write)), 2, "an existing file is not overwritten");
 }
 
 #[test]
@@ -145,16 +145,16 @@ fn damage_is_named_by_file_line_and_field() {
     bench_into(&out, &["--protocol", "tcp", "--size", "1MiB", "--rounds", "1"]);
     let ceilings = out.path().join("ceilings.toml");
     let output = check(&out.path(), &ceilings, "[[ceiling]]\nprotocol = \"tcp\"\npeak = \"1MiB\"\n");
-    let told = text(&output.stderr);
-    assert!(code(&output) == 2 && told.contains("ceilings.toml:3: unknown field `peak`"), "{told}");
+    let report = text(&output.stderr);
+    assert!(code(&output) == 2 && report.contains("ceilings.toml:3: unknown field `peak`"), "{report}");
     let empty = out.path().join("empty.jsonl");
     fs::write(&empty, "").unwrap();
     let output = check(&empty, &ceilings, "ceiling = []\n");
     assert!(code(&output) == 2 && text(&output.stderr).contains("empty.jsonl holds no records"));
 }
 
-/// What was sent and not yet taken, at most, by the timelines of both ends: `slack_s` is what their clocks
-/// and samples may be apart.
+/// The most bytes that were sent and not yet received, by the timelines of both ends. `slack_s` is the largest distance
+/// between their clocks and samples, in seconds.
 fn farthest_ahead(record: &Value, slack_s: f64) -> f64 {
     let points = |end: &str| -> Vec<(f64, f64)> {
         let timeline = record[end]["memory"]["timeline"].as_array().unwrap();

@@ -1,7 +1,6 @@
-//! The recipes of `docs/ci.md`, run as they stand there, but for the installation.
+//! The recipes of `docs/ci.md`, run unchanged except for the installation.
 //!
-//! They need bash, and one of them curl. Where curl is missing, that one says so and passes; with `CI` set it
-//! fails.
+//! The recipes need bash, and one needs curl. Without curl its test prints a line and passes; with `CI` set it fails.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
@@ -63,7 +62,7 @@ fn recipes(yaml: &[&str]) -> Vec<Recipe> {
     recipes
 }
 
-/// Without the indentation that all lines share, and without blank lines at the end.
+/// The lines without their common indentation, and without blank lines at the end.
 fn dedented(block: &[&str]) -> String {
     let filled = block.iter().filter(|line| !line.trim().is_empty());
     let margin = filled.map(|line| indentation(line)).min().unwrap_or(0);
@@ -71,7 +70,7 @@ fn dedented(block: &[&str]) -> String {
     lines.join("\n").trim_end().to_owned() + "\n"
 }
 
-/// What each system's block of YAML runs, without the installation.
+/// The recipes in the YAML block of each CI system, without the installation.
 fn of_all_systems() -> Vec<Vec<Recipe>> {
     let mut systems: Vec<Vec<Recipe>> = yaml_blocks(GUIDE).iter().map(|yaml| recipes(yaml)).collect();
     for system in &mut systems {
@@ -97,7 +96,7 @@ fn run(script: &str, folder: &Path) -> Output {
     bash.env("PATH", path).env_remove("GITHUB_STEP_SUMMARY").output().unwrap()
 }
 
-fn told(output: &Output) -> String {
+fn printed(output: &Output) -> String {
     let [stdout, stderr] = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes));
     format!("{:?}\n{stdout}\n{stderr}", output.status)
 }
@@ -105,13 +104,13 @@ fn told(output: &Output) -> String {
 fn assert_passes(name: &str, files: &[&str]) {
     let folder = tempfile::tempdir().unwrap();
     let output = run(&script(name), folder.path());
-    assert!(output.status.success(), "{name}: {}", told(&output));
+    assert!(output.status.success(), "{name}: {}", printed(&output));
     for file in files {
-        assert!(folder.path().join(file).exists(), "{name}: {file} is missing: {}", told(&output));
+        assert!(folder.path().join(file).exists(), "{name}: {file} is missing: {}", printed(&output));
     }
 }
 
-/// Whether there is a curl; without one, a visible skip.
+/// Whether curl is installed. Without it, prints a line on stderr.
 fn has_curl() -> bool {
     let found = Command::new("curl").arg("--version").stdout(Stdio::null()).status().is_ok();
     assert!(found || env::var_os("CI").is_none(), "curl is missing");
@@ -133,7 +132,7 @@ fn both_systems_run_the_same_lines() {
     }
 }
 
-// One after the other: what runs beside the speed gate would widen its intervals.
+// One after the other: a recipe beside the speed gate would widen its intervals.
 #[test]
 fn every_recipe_passes() {
     assert_passes("Memory gate", &["ceilings.toml", "report/memory/junit.xml", "report/memory/report.html"]);
@@ -149,14 +148,14 @@ fn the_memory_gate_fails_where_a_ceiling_is_too_low() {
     let ceilings = "[[ceiling]]\nprotocol = \"*\"\npeak_rss = \"1MiB\"\n";
     fs::write(folder.path().join("ceilings.toml"), ceilings).unwrap();
     let output = run(&script("Memory gate"), folder.path());
-    assert_eq!(output.status.code(), Some(4), "{}", told(&output));
-    assert!(told(&output).contains("OVER  h2/up/64KiB/64MiB"), "{}", told(&output));
+    assert_eq!(output.status.code(), Some(4), "{}", printed(&output));
+    assert!(printed(&output).contains("OVER  h2/up/64KiB/64MiB"), "{}", printed(&output));
     let summary = fs::read_to_string(folder.path().join("report/memory/summary.md")).unwrap();
     assert!(summary.contains("over ceiling"), "{summary}");
 }
 
 #[test]
-fn a_client_that_holds_the_body_in_memory_is_found_out() {
+fn a_client_that_holds_the_body_in_memory_is_found() {
     if !has_curl() {
         return;
     }
@@ -165,6 +164,6 @@ fn a_client_that_holds_the_body_in_memory_is_found_out() {
     assert_ne!(collecting, streaming);
     let folder = tempfile::tempdir().unwrap();
     let output = run(&collecting, folder.path());
-    assert!(!output.status.success() && told(&output).contains("out of memory"), "{}", told(&output));
-    assert!(!folder.path().join("proof").exists(), "it failed later: {}", told(&output));
+    assert!(!output.status.success() && printed(&output).contains("out of memory"), "{}", printed(&output));
+    assert!(!folder.path().join("proof").exists(), "it failed later: {}", printed(&output));
 }

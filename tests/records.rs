@@ -1,4 +1,4 @@
-//! What a record says agrees with what is known otherwise.
+//! Records agree with independent sources: the kernel, the libraries and the results on disk.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
@@ -78,7 +78,7 @@ fn assert_end(end: &Value, protocol: &str) {
     assert!(figure(&end["cpu"]["s_per_gib"]) > 0.0);
     assert!(figure(&end["faults"]["minor"]) > 0.0);
     assert_eq!(end["throughput"]["window_bytes"], 1 << 20);
-    // A piece that ends beyond a window makes it a longer one.
+    // A window is longer if its last piece ends beyond it.
     assert!((60.0..=64.0).contains(&figure(&end["throughput"]["samples"])), "{}", end["throughput"]);
 }
 

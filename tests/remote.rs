@@ -1,4 +1,4 @@
-//! `send` and `fetch`: against our own server by every protocol, and against servers that behave badly.
+//! `send` and `fetch` against `longhaul serve` over every protocol, and against faulty servers.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
@@ -16,7 +16,7 @@ use common::{
     server::{HTTP, Server},
 };
 
-fn told(output: &Output) -> (Option<i32>, String) {
+fn reported(output: &Output) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
@@ -41,7 +41,7 @@ fn a_file_goes_up_and_comes_back_by_every_protocol() {
             &path,
             &["--payload", &payload, "--chunk-size", "65563", "--json"],
         );
-        assert_eq!(told(&sent), (Some(0), String::new()), "{protocol}");
+        assert_eq!(reported(&sent), (Some(0), String::new()), "{protocol}");
         let records = common::records(&String::from_utf8(sent.stdout).unwrap());
         assert_eq!(records[0]["integrity"]["match"], true, "{protocol}");
         assert_eq!(records[0]["receiver"], serde_json::Value::Null);
@@ -49,7 +49,7 @@ fn a_file_goes_up_and_comes_back_by_every_protocol() {
 
         let back = folder.path().join(format!("{protocol}.back"));
         let fetched = server.client("fetch", protocol, &path, &["-o", back.to_str().unwrap()]);
-        assert_eq!(told(&fetched), (Some(0), String::new()), "{protocol}");
+        assert_eq!(reported(&fetched), (Some(0), String::new()), "{protocol}");
         assert!(fs::read(back).unwrap() == fs::read(file.path()).unwrap(), "{protocol}");
         let piped = server.client("fetch", protocol, &path, &["-o", "-"]);
         assert!(piped.stdout == fs::read(file.path()).unwrap(), "{protocol}");
@@ -92,18 +92,18 @@ fn a_generated_download_is_proven_by_its_url() {
         assert!(
             text.contains("peak RSS") && text.contains("matches"),
             "{protocol}: {text} {:?}",
-            told(&fetched)
+            reported(&fetched)
         );
     }
 }
 
 #[test]
-fn only_who_is_to_be_believed_is() {
+fn a_server_is_trusted_only_as_the_flags_say() {
     let (server, other) = (Server::start(&[]), Server::start(&[]));
     let pem = other.certificate();
     let wrong = format!("sha256:{}", "0".repeat(64));
     for (protocol, _) in HTTP.iter().filter(|(_, tls)| *tls) {
-        let fetch = |args: &[&str]| told(&server.client("fetch", protocol, "/", args));
+        let fetch = |args: &[&str]| reported(&server.client("fetch", protocol, "/", args));
         assert_eq!(fetch(&["--pin", server.fingerprint()]), (Some(0), String::new()), "{protocol}");
         let (code, text) = fetch(&["--insecure"]);
         assert!(code == Some(0) && text.contains("WARNING"), "{protocol}: {text}");
@@ -112,8 +112,8 @@ fn only_who_is_to_be_believed_is() {
             assert!(code == Some(1) && text.contains("certificate"), "{protocol}: {text}");
         }
     }
-    // The system's roots know nothing of a self-signed certificate.
-    let (code, text) = told(&run(&["fetch", &server.url(true, "/")]));
+    // No root of the system has signed a self-signed certificate.
+    let (code, text) = reported(&run(&["fetch", &server.url(true, "/")]));
     assert!(code == Some(1) && text.contains("certificate"), "{text}");
 }
 
@@ -121,12 +121,16 @@ fn only_who_is_to_be_believed_is() {
 fn names_addresses_and_ipv6_are_dialled() {
     let server = Server::start(&["--listen", "[::1]:0", "--listen-tls", "[::1]:0"]);
     for (protocol, _) in HTTP {
-        assert_eq!(told(&server.client("fetch", protocol, "/", &[])), (Some(0), String::new()), "{protocol}");
+        assert_eq!(
+            reported(&server.client("fetch", protocol, "/", &[])),
+            (Some(0), String::new()),
+            "{protocol}"
+        );
     }
     let server = Server::start(&[]);
     let port = server.cleartext().rsplit_once(':').unwrap().1;
     assert_eq!(
-        told(&run(&["fetch", &format!("http://localhost:{port}/"), "--quiet"])),
+        reported(&run(&["fetch", &format!("http://localhost:{port}/"), "--quiet"])),
         (Some(0), String::new())
     );
 }
@@ -157,10 +161,14 @@ fn own_certificates_are_shown() {
     assert_eq!(server.certificate(), cert);
     assert_ne!(server.fingerprint(), first.fingerprint());
     for protocol in ["h1", "h2", "h3"] {
-        assert_eq!(told(&server.client("fetch", protocol, "/", &[])), (Some(0), String::new()), "{protocol}");
+        assert_eq!(
+            reported(&server.client("fetch", protocol, "/", &[])),
+            (Some(0), String::new()),
+            "{protocol}"
+        );
     }
     let output = run(&["serve", "--cert", "/no/such", "--key", "/no/such"]);
-    assert_eq!(told(&output).0, Some(2));
+    assert_eq!(reported(&output).0, Some(2));
 }
 
 #[test]
@@ -177,32 +185,32 @@ fn wrong_usage_is_exit_2() {
         (vec!["fetch", "https://x/", "--cacert", "/no/such"], "--cacert /no/such"),
         (vec!["fetch", "http://x/", "-o", "/"], "it is a folder"),
     ] {
-        let (code, text) = told(&run(&args));
+        let (code, text) = reported(&run(&args));
         assert!(code == Some(2) && text.contains(expected) && text.lines().count() == 1, "{args:?}: {text}");
     }
 }
 
 #[test]
-fn nobody_there_is_exit_1_and_says_so() {
+fn an_unreachable_server_is_exit_1_and_named() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let (code, text) = told(&run(&["send", &format!("http://127.0.0.1:{port}/")]));
+    let (code, text) = reported(&run(&["send", &format!("http://127.0.0.1:{port}/")]));
     assert!(code == Some(1) && text.contains("cannot connect"), "{text}");
-    let (code, text) = told(&run(&["fetch", "http://no-such-name.invalid/"]));
+    let (code, text) = reported(&run(&["fetch", "http://no-such-name.invalid/"]));
     assert!(code == Some(1) && text.contains("cannot find no-such-name.invalid"), "{text}");
-    // A socket that nobody reads is what blocked UDP looks like.
+    // A socket without a reader behaves as blocked UDP does.
     let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
     let url = format!("https://{}/", silent.local_addr().unwrap());
-    let (code, text) = told(&run(&["fetch", &url, "--protocol", "h3", "--insecure", "--timeout", "1s"]));
+    let (code, text) = reported(&run(&["fetch", &url, "--protocol", "h3", "--insecure", "--timeout", "1s"]));
     assert!(code == Some(1) && text.contains("no handshake"), "{text}");
 }
 
 #[test]
 fn the_wrong_port_fails_at_once_both_ways() {
     let server = Server::start(&[]);
-    let (code, text) = told(&run(&["fetch", &format!("http://{}/", server.tls()), "--timeout", "5s"]));
+    let (code, text) = reported(&run(&["fetch", &format!("http://{}/", server.tls()), "--timeout", "5s"]));
     assert!(code == Some(1) && text.contains("error: HTTP/1.1"), "{text}");
     let args = ["fetch", &format!("https://{}/", server.cleartext()), "--insecure", "--timeout", "5s"];
-    let (code, text) = told(&run(&args));
+    let (code, text) = reported(&run(&args));
     assert!(code == Some(1) && text.contains("handshake failed"), "{text}");
 }
 
@@ -273,13 +281,13 @@ fn servers_that_behave_badly_end_in_an_error_and_no_hang() {
         if command == "send" {
             args.extend(["--size", "1GiB"]);
         }
-        let (code, text) = told(&run(&args));
+        let (code, text) = reported(&run(&args));
         assert!(code == Some(expected) && text.contains(part), "{command} {part}: {code:?} {text}");
     }
     let receipt = r#"{"bytes":1,"algorithm":"xxh3-128","digest":"00","saved":null,"elapsed_s":0.1}"#;
     let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{receipt}", receipt.len());
     let url = scripted(100, answer.leak().as_bytes(), true);
-    let (code, text) = told(&run(&["send", &url, "--size", "2", "--timeout", "5s", "--quiet"]));
+    let (code, text) = reported(&run(&["send", &url, "--size", "2", "--timeout", "5s", "--quiet"]));
     assert!(code == Some(5) && text.contains("2 bytes were sent, 1 were received"), "{text}");
 }
 
@@ -297,15 +305,15 @@ fn a_killed_server_ends_the_client_and_a_killed_client_does_not_end_the_server()
         killed.wait().unwrap();
         assert!(server.client("fetch", protocol, "/?size=1MiB", &[]).status.success(), "{protocol}");
         server.stop(nix::sys::signal::Signal::SIGKILL);
-        let (code, text) = told(&other.wait_with_output().unwrap());
+        let (code, text) = reported(&other.wait_with_output().unwrap());
         assert!(code == Some(1) && text.contains("error: "), "{protocol}: {text}");
     }
 }
 
-/// Listens with a certificate for localhost and a protocol that HTTP clients do not offer, for as long as the
-/// test runs; gives the port and the certificate's file.
-fn speaks_something_else(protocol: &'static str) -> (u16, tempfile::NamedTempFile) {
-    let (told, port) = std::sync::mpsc::channel();
+/// Listens with a certificate for localhost and a protocol that HTTP clients do not offer, for as long as the test
+/// runs. Returns the port and the file of the certificate.
+fn listen_with_other_protocol(protocol: &'static str) -> (u16, tempfile::NamedTempFile) {
+    let (sender, port) = std::sync::mpsc::channel();
     let certificate = tempfile::NamedTempFile::new().unwrap();
     let path = certificate.path().to_owned();
     thread::spawn(move || {
@@ -316,9 +324,9 @@ fn speaks_something_else(protocol: &'static str) -> (u16, tempfile::NamedTempFil
             let bind = transport::Bind::new(([127, 0, 0, 1], 0).into()).with_identity(identity);
             let transport = transport::by_name(protocol).unwrap();
             let listener = transport.listen(&bind, &record::Limits::default()).unwrap();
-            told.send(listener.local_addr().port()).unwrap();
+            sender.send(listener.local_addr().port()).unwrap();
             while let Ok(handshake) = listener.accept().await {
-                // A handshake without a common protocol fails, here as there.
+                // A handshake without a common protocol fails at both ends.
                 assert!(handshake.await.is_err());
             }
         });
@@ -327,14 +335,14 @@ fn speaks_something_else(protocol: &'static str) -> (u16, tempfile::NamedTempFil
 }
 
 #[test]
-fn a_server_without_a_common_protocol_is_told_apart_from_one_that_is_not_there() {
+fn a_server_without_a_common_protocol_is_not_reported_as_unreachable() {
     for (theirs, ours) in [("tls", "h1"), ("tls", "h2"), ("quic", "h3")] {
-        let (port, certificate) = speaks_something_else(theirs);
+        let (port, certificate) = listen_with_other_protocol(theirs);
         let url = format!("https://localhost:{port}/");
         let trust = certificate.path().to_str().unwrap();
         for command in [&["send", "--size", "1MiB"][..], &["fetch"]] {
             let flags = [&url, "--protocol", ours, "--cacert", trust, "--quiet", "--timeout", "10s"];
-            let (code, stderr) = told(&run(&[command, &flags].concat()));
+            let (code, stderr) = reported(&run(&[command, &flags].concat()));
             assert_eq!(code, Some(1), "{stderr}");
             let named = ["NoApplicationProtocol", "no_application_protocol", "known protocol"];
             let lowered = stderr.to_lowercase();

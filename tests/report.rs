@@ -1,7 +1,7 @@
-//! Reports of the real binary, read by what people and CI systems read them with.
+//! Reports of the real binary, read by a browser and by the programs of other projects.
 //!
-//! `scripts/peers` installs Chromium and the readers. Where they are missing, the tests say so and pass; with `CI`
-//! set they fail.
+//! `scripts/peers` installs Chromium and the readers. Without them the tests print a line and pass; with `CI` set they
+//! fail.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
@@ -26,7 +26,7 @@ fn bench() -> Out {
     out
 }
 
-/// Has Chromium open a page and look for whatever is wrong with it; screenshots stay in the build's folder.
+/// Opens a page in Chromium and checks it for errors. Screenshots stay in the folder of the build.
 fn browse(peers: &Path, page: &Path, name: &str) -> Output {
     let check = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/page/check.mjs");
     let screenshots = Path::new(env!("CARGO_TARGET_TMPDIR")).join("report").join(name);
@@ -47,7 +47,7 @@ fn a_browser_finds_nothing_wrong_with_the_page_of_a_bench() {
         assert!(fs::metadata(shot).unwrap().len() > 20_000, "{name}");
     }
 
-    // Whoever checks must notice what is wrong.
+    // The check must notice an error.
     let whole = fs::read_to_string(&page).unwrap();
     let broken = |from: &str, to: &str| {
         assert!(whole.contains(from), "{from}");
@@ -55,10 +55,10 @@ fn a_browser_finds_nothing_wrong_with_the_page_of_a_bench() {
         let checked = browse(&peers, &page, "broken");
         (checked.status.code(), text(&checked.stderr))
     };
-    let (code, told) = broken("</main>", "<img src=\"http://127.0.0.1:9/x.png\" alt=\"\"></main>");
-    assert!(code == Some(1) && told.contains("127.0.0.1:9"), "{told}");
-    let (code, told) = broken("\"use strict\";", "\"use strict\";console.error(\"out of luck\");");
-    assert!(code == Some(1) && told.contains("out of luck"), "{told}");
+    let (code, message) = broken("</main>", "<img src=\"http://127.0.0.1:9/x.png\" alt=\"\"></main>");
+    assert!(code == Some(1) && message.contains("127.0.0.1:9"), "{message}");
+    let (code, message) = broken("\"use strict\";", "\"use strict\";console.error(\"out of luck\");");
+    assert!(code == Some(1) && message.contains("out of luck"), "{message}");
 }
 
 #[test]
@@ -110,20 +110,20 @@ fn bad_input_is_named_and_the_rest_is_reported() {
     assert!(run(&[&bench[..], &["--out", &folder]].concat()).status.success());
     let records = out.path().join("records.jsonl");
     let whole = fs::read_to_string(&records).unwrap();
-    let told = |content: String, to: &str| {
+    let reported = |content: String, to: &str| {
         fs::write(&records, content).unwrap();
         let output = run(&["report", &folder, "-o", to]);
         (output.status.code(), text(&output.stderr))
     };
-    let (code, stderr) = told(format!("{whole}half a rec"), &report.text());
+    let (code, stderr) = reported(format!("{whole}half a rec"), &report.text());
     assert!(code == Some(2) && stderr.contains("records.jsonl:2: not a record"), "{stderr}");
     assert!(fs::read_to_string(report.path().join("summary.md")).unwrap().contains("tcp/up/64KiB/1MiB"));
-    let (code, stderr) = told(String::new(), &report.text());
+    let (code, stderr) = reported(String::new(), &report.text());
     assert!(code == Some(2) && stderr.contains("holds no records"), "{stderr}");
     let newer = whole.replace("\"schema_version\":1", "\"schema_version\":2");
-    let (code, stderr) = told(whole.clone() + &newer, &report.text());
+    let (code, stderr) = reported(whole.clone() + &newer, &report.text());
     assert!(code == Some(2) && stderr.contains("records.jsonl:2: a record of schema version 2"), "{stderr}");
-    let (code, stderr) = told(whole, "/proc/none");
+    let (code, stderr) = reported(whole, "/proc/none");
     assert!(code == Some(1) && stderr.contains("cannot write the report into /proc/none"), "{stderr}");
     let output = run(&["report", &folder, "--format", "pdf"]);
     assert!(output.status.code() == Some(2) && text(&output.stderr).contains("html, markdown, csv, junit"));

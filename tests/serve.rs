@@ -48,7 +48,7 @@ fn visible(folder: &tempfile::TempDir) -> Vec<String> {
 }
 
 #[test]
-fn what_listens_is_announced_in_one_line() {
+fn the_addresses_are_announced_in_one_line() {
     let server = Server::start(&[]);
     assert_eq!(server.listening["event"], "listening");
     assert!(server.cleartext().starts_with("127.0.0.1:") && server.tls().starts_with("127.0.0.1:"));
@@ -172,7 +172,7 @@ fn an_upload_that_breaks_off_leaves_nothing_visible() {
 }
 
 #[test]
-fn what_a_killed_server_left_is_removed_at_the_next_start() {
+fn unfinished_files_of_a_killed_server_are_removed_at_the_next_start() {
     let (folder, server) = saving();
     let mut stream = TcpStream::connect(server.cleartext()).unwrap();
     stream.write_all(b"PUT /a HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000\r\n\r\nsome").unwrap();
@@ -186,7 +186,7 @@ fn what_a_killed_server_left_is_removed_at_the_next_start() {
 }
 
 #[test]
-fn slow_and_silent_clients_are_given_up_and_others_are_served() {
+fn slow_and_silent_clients_are_disconnected_and_others_are_served() {
     let (folder, server) = saving_with(&[
         "--header-timeout",
         "1s",
@@ -214,11 +214,11 @@ fn slow_and_silent_clients_are_given_up_and_others_are_served() {
 }
 
 #[test]
-fn a_reader_that_stops_reading_is_given_up() {
+fn a_reader_that_stops_is_disconnected() {
     let server = Server::start(&["--idle-timeout", "1s", "--max-connections", "1"]);
     let mut stream = TcpStream::connect(server.cleartext()).unwrap();
     stream.write_all(b"GET /?size=1000GiB HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
-    // The only place is taken until the server gives this client up.
+    // The only place is taken until the server disconnects this client.
     assert_eq!(status(&get(&server, "/", "")), 200);
 }
 
@@ -252,7 +252,7 @@ fn a_transfer_that_takes_longer_than_the_grace_is_cut_off() {
 }
 
 #[test]
-fn tls_answers_say_where_http_3_is() {
+fn responses_over_tls_announce_http_3() {
     let server = Server::start(&[]);
     let plain = get(&server, "/", "");
     assert!(!plain.contains("alt-svc"), "{plain}");
@@ -284,5 +284,5 @@ fn wait(condition: impl Fn() -> bool) {
         }
         sleep(Duration::from_millis(10));
     }
-    panic!("it did not come about");
+    panic!("the condition never held");
 }

@@ -51,8 +51,8 @@ fn several_streams_on_several_connections() {
     moved(&[&protocols[..], &shape].concat(), 2 * 4);
 }
 
-/// A stream is open as soon as a later one is; a server that waits for its head before it reads the others
-/// waits for ever, once their bodies fill the send window.
+/// Opening a stream opens all earlier ones. A server that waits for the head of one before it reads the others waits
+/// for ever once their bodies fill the send window.
 #[test]
 fn streams_do_not_block_each_other_when_the_send_window_is_full() {
     let shape = ["--streams", "8", "--chunk-size", "64KiB", "--size", "1MiB", "--quic-send-window", "64KiB"];
@@ -93,7 +93,7 @@ fn ciphers_and_limits_other_than_the_default() {
 }
 
 #[test]
-fn a_receiver_that_saves_has_saved_when_it_confirms() {
+fn a_body_is_saved_before_it_is_confirmed() {
     let folder = tempfile::tempdir().unwrap();
     let sink = format!("save:{}", folder.path().display());
     for direction in ["up", "down"] {

@@ -1,5 +1,5 @@
-//! The parts that longhaul adds to a transfer, each alone, in bytes per second: the generator, the digest, and the meter
-//! with its clock and its histograms.
+//! The parts that longhaul adds to a transfer, each alone, in bytes per second: the generator, the digest, and the
+//! meter with its clock and its histograms.
 #![allow(missing_docs, reason = "criterion's macros make an undocumented function")]
 #![allow(clippy::expect_used, reason = "a bench that cannot run has nothing to measure")]
 

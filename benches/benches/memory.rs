@@ -17,7 +17,8 @@ const BODY: u64 = 64 << 20;
 /// The chunk sizes, in bytes: the default, and one that is larger than every buffer.
 const CHUNKS: [u64; 2] = [64 << 10, 1 << 20];
 
-/// Measures bytes of memory instead of time. A process reports its own peak, so that there is nothing to start or to end.
+/// Measures bytes of memory instead of time. A process reports its own peak, so that no measurement is started or
+/// ended.
 struct PeakRss;
 
 impl Measurement for PeakRss {

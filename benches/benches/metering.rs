@@ -1,9 +1,9 @@
-//! The cost of the meters: the same transfers with longhaul's body and loop and with the barest ones, in turns, and the
-//! median of the ratios with its interval.
+//! The cost of the meters. Equal transfers run in turns with longhaul's body and loop and with minimal ones; the result
+//! is the median of the ratios with its interval.
 //!
 //! Criterion compares runs that lie minutes apart, in which a machine drifts by more than the meters cost. Here each
-//! metered transfer is compared with its two neighbours. The bench takes criterion's `--quick`, for a first impression, and
-//! a part of a name as a filter.
+//! metered transfer is compared with its two neighbours. The bench takes criterion's `--quick`, for a first impression,
+//! and a part of a name as a filter.
 
 use std::{
     io::{self, Write as _},
@@ -20,7 +20,7 @@ const BODY: u64 = 512 << 20;
 /// The default chunk, in bytes.
 const CHUNK: u64 = 64 << 10;
 
-/// Metered transfers, and their number for a first impression. Medians of 11 pairs moved by 0.07 over QUIC.
+/// The number of metered transfers, in full and for a first impression. Medians of 11 pairs moved by 0.07 over QUIC.
 const ROUNDS: (usize, usize) = (21, 1);
 
 /// The confidence of the intervals. Neighbouring pairs share one transfer, so that it is approximate.

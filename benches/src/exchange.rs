@@ -1,6 +1,6 @@
 //! One transfer over a connection: the client's request and the server's response.
 //!
-//! Both ends are in one process, so that the client hands the server its part directly. Both parts are prepared before the
+//! Both ends are in one process, so the client hands the server its part directly. Both parts are prepared before the
 //! clock starts.
 
 use std::{
@@ -24,7 +24,7 @@ use transport::{Body, BodyLength, Connection, Session};
 /// The body of a sender and the loop of a receiver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Instruments {
-    /// Those of `longhaul bench`: metered, and the receiver busy-polls before it waits.
+    /// The instruments of `longhaul bench`: metered, and the receiver busy-polls before it waits.
     Bench,
     /// Metered, without busy-polling.
     Meters,

@@ -1,4 +1,5 @@
-//! Two ends in fresh processes, of which each reports its peak RSS. The workers are the bench's own program, started again.
+//! Two ends in fresh processes, each of which reports its peak RSS. The workers are the bench's own program, started
+//! again.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -6,7 +7,7 @@ use record::{Build, Case, End};
 use run::{ProcessExecutor, Session, Settings, Unobserved};
 use tokio::runtime::{Builder, Runtime};
 
-/// The time without any progress after which a transfer is given up: the default of `longhaul bench`.
+/// The time without progress after which a transfer is aborted: the default of `longhaul bench`.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Makes transfers between two fresh processes each. The program's main function must hand over to [`run::worker`].

@@ -1,5 +1,5 @@
-//! Transfers for benches: [`WarmPair`] makes them over a connection that exists, [`FreshEnds`] makes each in two fresh
-//! worker processes, and [`turns`] makes one on a single thread over a pipe in memory.
+//! Transfers for benches. [`WarmPair`] makes them over an existing connection, and [`FreshEnds`] makes each in two
+//! fresh worker processes. [`turns`] makes one on a single thread over a pipe in memory.
 #![allow(clippy::expect_used, reason = "a bench that cannot run has nothing to measure")]
 
 mod exchange;
@@ -15,11 +15,11 @@ pub use exchange::Instruments;
 pub use fresh::FreshEnds;
 pub use warm::WarmPair;
 
-// The binary's allocator: with glibc's, frames go back to the kernel and the bench measures that.
+// The allocator of the binary. With that of glibc, frames go back to the kernel and the bench measures that.
 use allocator as _;
 
-/// Criterion, without pictures if the arguments have `--quick`: they take three seconds per case, and a quick measurement
-/// takes a tenth of one.
+/// Criterion, without pictures if the arguments have `--quick`: they take three seconds per case, and a quick
+/// measurement takes a tenth of one.
 pub fn criterion() -> Criterion {
     let criterion = Criterion::default();
     if std::env::args().any(|argument| argument == "--quick") { criterion.without_plots() } else { criterion }
@@ -40,7 +40,8 @@ pub fn cases(protocol: &'static Protocol, directions: &[Direction], chunks: &[u6
     matrix.cases().expect("one stream per connection")
 }
 
-/// The chunk size in identifiers of benches. It is always in KiB, so that criterion finds the baselines of earlier runs.
+/// The chunk size in identifiers of benches. It is always in KiB, so that criterion finds the baselines of earlier
+/// runs.
 pub fn chunk_id(case: &Case) -> String {
     format!("{}KiB", case.chunk.get() >> 10)
 }

@@ -1,5 +1,5 @@
-//! Two ends that take turns on one thread, over a pipe in memory: no sockets and no timing. The same transfer executes the
-//! same instructions each time, and those of each end can be counted separately.
+//! Two ends that take turns on one thread, over a pipe in memory: no sockets and no timing. Equal transfers execute
+//! equal instructions, and those of each end can be counted separately.
 
 use std::{hint::black_box, sync::mpsc, time::Duration};
 
@@ -54,8 +54,8 @@ fn runtime() -> LocalRuntime {
     runtime.expect("a runtime")
 }
 
-/// A turn of the client; a profiler counts between entry and exit of this function. The black box keeps the compiler from
-/// merging it with the server's.
+/// A turn of the client; a profiler counts between entry and exit of this function. The black box keeps the compiler
+/// from merging it with the server's.
 #[inline(never)]
 fn client_turn(client: &LocalRuntime) {
     turn(client);

@@ -30,8 +30,8 @@ pub struct WarmPair {
 }
 
 impl WarmPair {
-    /// Starts a server on a thread of its own, which ends with the connection, and connects to it. Client and server are
-    /// bound to a core each, if there are two.
+    /// Starts a server on a thread of its own, which ends with the connection, and connects to it. Client and server
+    /// are bound to a core each, if there are two.
     pub fn connect(protocol: &'static Protocol) -> Self {
         let transport = transport::of(protocol).expect("an implementation");
         let cores = Cores::choose();

@@ -11,7 +11,7 @@ pub(crate) struct CheckArgs {
     /// TOML file of ceilings
     #[arg(long, value_name = "FILE", required_unless_present = "write_ceilings")]
     pub(crate) ceilings: Option<PathBuf>,
-    /// Write a first file of ceilings from these records, a quarter over their peaks, and stop
+    /// Write a first file of ceilings from these records, a quarter above their peaks, and stop
     #[arg(long, value_name = "FILE", conflicts_with = "ceilings")]
     pub(crate) write_ceilings: Option<PathBuf>,
     /// Print the verdict and all findings as JSON

@@ -14,8 +14,8 @@ pub(crate) struct CompareArgs {
     /// Least change that counts: `5%` for all figures, or one for each kind
     #[arg(long, value_name = "PERCENT", default_value_t)]
     pub(crate) threshold: Thresholds,
-    /// Exit 3 if the candidate is slower or takes more processor time, 4 if it takes more memory, 1 or 5 if it fails anew, 6 if nothing
-    /// could be compared
+    /// Exit 3 if the candidate is slower or takes more processor time, 4 if it takes more memory, 1 or 5 on a new kind
+    /// of failure, 6 if nothing could be compared
     #[arg(long, value_name = "WHAT")]
     pub(crate) fail_on: Option<FailOn>,
     /// Print the verdict and all changes as JSON

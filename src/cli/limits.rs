@@ -5,7 +5,7 @@ use record::{Domain, LIMITS, Limit, LimitError, LimitValue, Limits, Profile, QUI
 
 use super::values::{Named, named};
 
-/// The heading of these flags in `--help`.
+/// The heading of the flags of limits in `--help`.
 const HEADING: &str = "Limits";
 
 const PROFILE: &str = "profile";
@@ -22,7 +22,7 @@ impl LimitArgs {
     /// The limits in force between two ends on one machine.
     ///
     /// # Errors
-    /// A limit cannot have its value.
+    /// A value is out of range for its limit.
     pub(crate) fn limits(&self) -> Result<Limits, LimitError> {
         Limits::of(self.profile).with_flags(self.named.clone())
     }
@@ -30,7 +30,7 @@ impl LimitArgs {
     /// The limits in force towards any peer.
     ///
     /// # Errors
-    /// A limit cannot have its value.
+    /// A value is out of range for its limit.
     pub(crate) fn limits_for_any_peer(&self) -> Result<Limits, LimitError> {
         Limits::for_any_peer(self.profile).with_flags(self.named.clone())
     }
@@ -38,10 +38,12 @@ impl LimitArgs {
 
 impl Args for LimitArgs {
     fn augment_args(command: Command) -> Command {
-        let profile =
-            flag(PROFILE, "Windows and buffers for the smallest budget, for both, or for the most goodput")
-                .value_parser(named(Profile::ALL.map(|profile| (profile.name(), profile))))
-                .default_value(Profile::default().name());
+        let profile = flag(
+            PROFILE,
+            "Windows and buffers for least memory, for speed in little memory, or for most goodput",
+        )
+        .value_parser(named(Profile::ALL.map(|profile| (profile.name(), profile))))
+        .default_value(Profile::default().name());
         let quic_profile = flag(
             QUIC_PROFILE,
             "QUIC: datagrams for a path such as the internet (1452 bytes), jumbo frames (8952) or loopback (65507)",
@@ -91,7 +93,7 @@ fn argument(limit: &'static Limit) -> Arg {
     flag(limit.flag, "").value_name(value_name).help(help(limit)).value_parser(parse)
 }
 
-/// The help of a limit: its meaning, that of `auto`, its words, and the defaults.
+/// The help of a limit: its meaning, the meaning of `auto`, the possible words, and the defaults.
 fn help(limit: &Limit) -> String {
     let mut help = limit.help.to_owned();
     if let Domain::Choice(words) = limit.domain {
@@ -126,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flag_goes_before_its_profile() {
+    fn a_flag_overrides_its_profile() {
         let lean = limits(&["--profile", "lean", "--h2-window", "1MiB", "--quic-profile", "jumbo"]);
         assert_eq!((lean.bytes(&H2_WINDOW), lean.bytes(&H2_FRAME)), (1 << 20, 16 << 10));
         assert_eq!(lean.bytes(&QUIC_MTU), 8952);

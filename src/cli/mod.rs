@@ -39,9 +39,9 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Run a matrix on this machine, both ends measured, results written.
+    /// Run a matrix of transfers on this machine, and measure both ends.
     Bench(Box<RunArgs>),
-    /// Take uploads and give downloads, for remote clients, curl and browsers.
+    /// Receive uploads and serve downloads for remote clients, curl and browsers.
     Serve(Box<ServeArgs>),
     /// Upload one body to any HTTP server.
     Send(Box<SendArgs>),
@@ -49,13 +49,13 @@ pub(crate) enum Command {
     Fetch(Box<FetchArgs>),
     /// Prove that memory stays constant whatever the size of the body; exit 4 if it grows, 6 if that is unclear.
     Prove(Box<ProveArgs>),
-    /// Hold records against memory ceilings; exit 4 on a breach.
+    /// Check records against memory ceilings; exit 4 on a breach.
     Check(CheckArgs),
     /// Compare two sets of records, with confidence intervals.
     Compare(CompareArgs),
     /// Render records: a page for a browser, Markdown, CSV, JUnit XML.
     Report(ReportArgs),
-    /// Diagnose what on this machine spoils a measurement, at what cost, and how to remedy it.
+    /// Diagnose conditions of this machine that spoil measurements, with their cost and remedy.
     Doctor,
     /// Print completions for a shell.
     Completions(CompletionsArgs),
@@ -66,7 +66,7 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    /// The level of the log unless the environment sets one: a server reports the connections that it cannot accept.
+    /// The default level of the log. A server reports the connections that it cannot accept.
     pub(crate) fn log_level(&self) -> Option<Level> {
         matches!(self, Self::Serve(_)).then_some(Level::WARN)
     }
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_is_one_line_with_the_values_that_are_possible() {
+    fn an_error_is_one_line_that_lists_the_possible_values() {
         let error = |args: &[&str]| one_line(&Cli::try_parse_from(args).unwrap_err().render().to_string());
         let message = error(&["longhaul", "bench", "--protocol", "h4"]);
         assert!(!message.contains('\n') && message.contains("'h4'") && message.contains("h2c"), "{message}");

@@ -18,12 +18,12 @@ use crate::exit::Usage;
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("trust").args(["cacert", "pin", "insecure"]))]
 pub(crate) struct RemoteArgs {
-    /// http:// or https://, a host name or an address
+    /// URL: http:// or https://, then a host name or an address
     url: String,
-    /// h1c or h2c for http, h1, h2 or h3 for https [default: h1c, h2]
+    /// Protocol: h1c or h2c for http://, h1, h2 or h3 for https:// [default: h1c or h2]
     #[arg(long, value_name = "NAME", value_parser = protocol(), hide_possible_values = true)]
     protocol: Option<Named<&'static Protocol>>,
-    /// Time that the transfer may stand still
+    /// Abort when no byte has moved for this long
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
     timeout: Duration,
     /// Trust the certificates in this PEM file, and those that they sign [default: the system's roots]
@@ -32,7 +32,7 @@ pub(crate) struct RemoteArgs {
     /// Trust the certificate whose DER has this SHA-256, and no other
     #[arg(long, value_name = "sha256:HEX", value_parser = pin)]
     pin: Option<[u8; 32]>,
-    /// Trust any certificate
+    /// Accept any server certificate (insecure)
     #[arg(long)]
     insecure: bool,
     #[command(flatten)]
@@ -43,7 +43,7 @@ pub(crate) struct RemoteArgs {
     /// Print the record on stdout and nothing else
     #[arg(long)]
     pub(crate) json: bool,
-    /// No progress
+    /// Show no progress
     #[arg(long)]
     pub(crate) quiet: bool,
     #[command(flatten)]
@@ -63,7 +63,7 @@ impl RemoteArgs {
     /// The options of the client.
     ///
     /// # Errors
-    /// A file cannot be used, or a limit cannot have its value.
+    /// A file cannot be used, or a value is out of range for its limit.
     pub(crate) fn options(&self) -> anyhow::Result<Options> {
         Ok(Options::default()
             .with_trust(self.trust()?)
@@ -77,7 +77,7 @@ impl RemoteArgs {
     fn trust(&self) -> Result<Trust, Usage> {
         if self.insecure {
             eprintln!(
-                "WARNING: --insecure: any certificate is trusted; whoever answers can read and change everything"
+                "WARNING: --insecure accepts any certificate: an attacker can read and change everything"
             );
             return Ok(Trust::AnyCertificate);
         }
@@ -106,7 +106,7 @@ pub(crate) struct SendArgs {
     /// Chunk size, from 1 B to 64 MiB
     #[arg(long, value_name = "SIZE", default_value = "64KiB", value_parser = chunk)]
     pub(crate) chunk_size: ChunkSize,
-    /// Rate at which the body is offered, in bytes per second [default: as fast as it can]
+    /// Rate at which the body is offered, in bytes per second [default: unlimited]
     #[arg(long, value_name = "RATE")]
     pub(crate) limit_rate: Option<Rate>,
     /// Seed of a generated body
@@ -121,7 +121,7 @@ pub(crate) struct FetchArgs {
     /// File to save the body in, or - for standard output [default: the body is digested and dropped]
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
-    /// Rate at which the body is taken, in bytes per second [default: as fast as it can]
+    /// Rate at which the body is taken, in bytes per second [default: unlimited]
     #[arg(long, value_name = "RATE")]
     pub(crate) reader_rate: Option<Rate>,
 }

@@ -1,4 +1,4 @@
-//! The flags of `longhaul bench` and `longhaul prove`, and the cases that they stand for.
+//! The flags of `longhaul bench` and `longhaul prove`, and the cases that they describe.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -26,11 +26,11 @@ pub(crate) struct Defaults {
 }
 
 impl Defaults {
-    /// Those of `bench`. The body exceeds the 2 GB at which clients fail that read all of it into memory.
+    /// The axes of `bench`. The body exceeds 2 GB, where clients that read all of it into memory fail.
     pub(crate) const BENCH: Self =
         Self { protocols: |_| true, chunks: &[16 << 10, 64 << 10, 1 << 20], bodies: &[ByteSize(2 << 30)] };
 
-    /// Those of `prove`: sizes far enough apart for a slope, and chunks of a usual size.
+    /// The axes of `prove`: sizes far enough apart for a slope, and chunks of a usual size.
     pub(crate) const PROVE: Self = Self {
         protocols: Protocol::is_http,
         chunks: &[64 << 10],
@@ -58,19 +58,19 @@ pub(crate) struct RunArgs {
     /// Seed of the generated body
     #[arg(long, default_value_t = DEFAULT_SEED)]
     seed: u64,
-    /// Use that the receiver makes of the bytes: discard, verify or save:DIR
+    /// Use of the received bytes: discard, verify or save:DIR
     #[arg(long, default_value = "verify")]
     sink: SinkKind,
-    /// Connections at once
+    /// Concurrent connections
     #[arg(long, value_name = "N", default_value = "1", value_parser = RangedU64ValueParser::<u32>::new().range(1..=MAX_CONNECTIONS))]
     connections: u32,
     /// Bodies in flight on each connection (h2c, h2, h3, quic)
     #[arg(long, value_name = "N", default_value = "1", value_parser = RangedU64ValueParser::<u32>::new().range(1..=u64::from(MAX_STREAMS)))]
     streams: u32,
-    /// Rate at which the receiver takes each body, in bytes per second [default: as fast as it can]
+    /// Rate at which the receiver takes each body, in bytes per second [default: unlimited]
     #[arg(long, value_name = "RATE")]
     pub(crate) reader_rate: Option<Rate>,
-    /// Rate at which the sender offers each body, in bytes per second [default: as fast as it can]
+    /// Rate at which the sender offers each body, in bytes per second [default: unlimited]
     #[arg(long, value_name = "RATE")]
     limit_rate: Option<Rate>,
     /// Passes over the whole matrix
@@ -82,10 +82,10 @@ pub(crate) struct RunArgs {
     /// Idle policy of the cores
     #[arg(long, value_name = "NAME", default_value = "poll", value_parser = idle_policy())]
     pub(crate) idle: IdlePolicy,
-    /// Time that a run may wait for cores that a hypervisor has moved apart [default: not at all]
+    /// Longest wait of a run for cores that a hypervisor has moved apart [default: no wait]
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) settle: Option<Duration>,
-    /// Time that a transfer may stand still
+    /// Abort when no byte has moved for this long
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
     pub(crate) timeout: Duration,
     /// Name of the runs in their records: runs of one case and label form one series
@@ -100,15 +100,15 @@ pub(crate) struct RunArgs {
     /// Print the records on stdout and nothing else
     #[arg(long)]
     pub(crate) json: bool,
-    /// No live view
+    /// Show no live view
     #[arg(long)]
     pub(crate) quiet: bool,
     #[command(flatten)]
     limits: LimitArgs,
 }
 
-/// The most `--connections`: each takes two file descriptors of an end, for the socket and for a second handle to query
-/// it, and 1,024 open files are the usual soft limit.
+/// The largest `--connections`. Each takes two file descriptors of an end: the socket, and a second handle to query it.
+/// The usual soft limit is 1,024 open files.
 const MAX_CONNECTIONS: u64 = 480;
 
 fn idle_policy() -> impl clap::builder::TypedValueParser<Value = IdlePolicy> {

@@ -22,7 +22,7 @@ pub(crate) struct ServeArgs {
     /// Address for TLS on TCP (HTTP/1.1, HTTP/2) and QUIC on UDP (HTTP/3), under one port number
     #[arg(long, value_name = "ADDR")]
     listen_tls: Option<SocketAddr>,
-    /// Use of uploads: discard, verify, or save:DIR
+    /// Use of uploaded bytes: discard, verify, or save:DIR
     #[arg(long, default_value = "verify")]
     sink: SinkKind,
     /// Certificate chain in PEM [default: self-signed, in memory]
@@ -36,22 +36,22 @@ pub(crate) struct ServeArgs {
     /// Time that running transfers may take to end after SIGTERM or Ctrl-C
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
     pub(crate) grace: Duration,
-    /// Largest body that an upload may have [default: any]
+    /// Largest body of an upload [default: unlimited]
     #[arg(long, value_name = "SIZE", help_heading = "Guards")]
     max_body: Option<ByteSize>,
     /// Largest chunk of a generated body
     #[arg(long, value_name = "SIZE", default_value = "1MiB", value_parser = chunk, help_heading = "Guards")]
     max_chunk: ChunkSize,
-    /// Connections at once; further ones wait
+    /// Concurrent connections; further ones wait
     #[arg(long, value_name = "N", default_value = "1024", value_parser = RangedU64ValueParser::<u32>::new().range(1..=1 << 20), help_heading = "Guards")]
     max_connections: u32,
-    /// Requests at once on a connection, over HTTP/2 and HTTP/3
+    /// Concurrent requests on a connection, over HTTP/2 and HTTP/3
     #[arg(long, value_name = "N", default_value = "128", value_parser = RangedU64ValueParser::<u32>::new().range(1..=1 << 16), help_heading = "Guards")]
     max_streams: u32,
-    /// Bytes of a request's head
+    /// Largest head of a request, in bytes
     #[arg(long, value_name = "BYTES", default_value = "65536", value_parser = RangedU64ValueParser::<u32>::new().range(8192..=1 << 20), help_heading = "Guards")]
     max_header: u32,
-    /// Fields of a request's head, over HTTP/1.1
+    /// Most fields in the head of a request, over HTTP/1.1
     #[arg(long, value_name = "N", default_value = "100", help_heading = "Guards")]
     max_header_count: usize,
     /// Time within which a request's head must be complete, over HTTP/1.1
@@ -60,10 +60,10 @@ pub(crate) struct ServeArgs {
     /// Time within which a handshake must be complete
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration, help_heading = "Guards")]
     handshake_timeout: Duration,
-    /// Time that a connection may be without a request, and a transfer without progress
+    /// Idle timeout of a connection without a request, and of a transfer without progress
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration, help_heading = "Guards")]
     idle_timeout: Duration,
-    /// Number of QUIC connections from which on a new client must prove its address
+    /// Number of QUIC connections at which new clients must prove their address
     #[arg(long, value_name = "N", default_value = "64", help_heading = "Guards")]
     retry_from: usize,
     #[command(flatten)]
@@ -74,7 +74,7 @@ impl ServeArgs {
     /// The options of the server.
     ///
     /// # Errors
-    /// A file cannot be used, or a limit cannot have its value.
+    /// A file cannot be used, or a value is out of range for its limit.
     pub(crate) fn options(&self) -> anyhow::Result<Options> {
         let mut options = Options::default();
         (options.listen, options.listen_tls) = (self.listen, self.listen_tls);

@@ -7,7 +7,7 @@ use transport::KeyLog;
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct KeyLogArgs {
-    /// File that the secrets of the connections are appended to [env: SSLKEYLOGFILE]
+    /// File to append the secrets of the connections to [env: SSLKEYLOGFILE]
     #[arg(long, value_name = "FILE")]
     keylog: Option<PathBuf>,
 }

@@ -1,4 +1,4 @@
-//! `longhaul bench`: runs a matrix on this machine, both ends measured.
+//! `longhaul bench`: runs a matrix on this machine, and measures both ends.
 
 use std::io::{self, IsTerminal as _};
 

@@ -1,4 +1,4 @@
-//! `longhaul check`: holds records against ceilings of memory, and against records of another day.
+//! `longhaul check`: checks records against memory ceilings, and against earlier records.
 
 use std::{
     fs::File,
@@ -43,6 +43,6 @@ fn suggest(path: &Path, records: &[Record]) -> anyhow::Result<Verdict> {
         |error: io::Error| Usage::new(format!("cannot write ceilings {}: {error}", path.display()));
     let mut file = File::create_new(path).map_err(unwritable)?;
     file.write_all(text.as_bytes()).map_err(unwritable)?;
-    eprintln!("{}: {ceilings} ceilings, a quarter over the peaks seen", path.display());
+    eprintln!("{}: {ceilings} ceilings, a quarter above the peaks seen", path.display());
     Ok(Verdict::Good)
 }

@@ -1,4 +1,4 @@
-//! `longhaul compare`: two sets of records, figure by figure.
+//! `longhaul compare`: compares two sets of records, figure by figure.
 
 use analyse::{Comparison, Verdict};
 

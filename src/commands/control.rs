@@ -7,16 +7,17 @@ use crate::exit::Usage;
 /// The body sizes: the smallest exceeds any budget, and the largest fits any machine.
 const BODIES: [ByteSize; 3] = [ByteSize(64 << 20), ByteSize(128 << 20), ByteSize(256 << 20)];
 
-/// The rounds that an interval over three sizes takes.
+/// The rounds needed for an interval over three sizes.
 pub(super) const ROUNDS: u32 = 3;
 
-/// The rate of a reader slow enough for h3 to buffer what arrives, and fast enough to be over soon.
+/// The rate of the slow reader: h3 buffers the body before it, and the largest body takes three seconds.
 const READER: &str = "100MiB";
 
-/// The cases: a receiver that collects the body before it digests it, and the stock receive path of h3 with a slow reader.
+/// The cases: a receiver that collects the body before it digests it, and the stock receive path of h3 with a slow
+/// reader.
 ///
 /// # Errors
-/// A limit or a rate is not possible.
+/// A limit or a rate is invalid.
 pub(super) fn cases() -> Result<Vec<Case>, Usage> {
     let mut collecting = Case::new("h1c");
     collecting.sink = SinkKind::Collect;

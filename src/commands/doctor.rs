@@ -14,13 +14,13 @@ use stats::{Quartiles, quartiles};
 
 use crate::{build::this_build, exit::Usage, output::print};
 
-/// The time that the cores are watched.
+/// The time for which the cores are watched.
 const WATCH: Duration = Duration::from_secs(1);
 
 /// The runs of the case: enough for quartiles.
 const ROUNDS: u32 = 11;
 
-/// The time that a run may stand still.
+/// The idle timeout of a run.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Runs the command.
@@ -50,7 +50,7 @@ fn listed(diagnoses: &[Diagnosis]) -> String {
     text
 }
 
-/// The case with the least work of longhaul's own, and short, so that little can happen meanwhile.
+/// A short transfer without HTTP: longhaul itself does the least work, and disturbances have little time.
 fn case() -> anyhow::Result<Case> {
     let baseline = PROTOCOLS.iter().find(|protocol| !protocol.is_http() && !protocol.is_encrypted());
     let mut case = Case::new(baseline.ok_or_else(|| Usage::new("there is no protocol without HTTP"))?.name);
@@ -82,8 +82,8 @@ fn repeat(case: &Case, rounds: u32) -> anyhow::Result<Vec<f64>> {
     Ok(goodputs)
 }
 
-/// The scatter of goodputs as deviations from their median. Half of all runs deviate by more than the middle half does, so
-/// a smaller change says nothing.
+/// The scatter of goodputs as deviations from their median. A change within the middle half of the runs means nothing:
+/// half of all runs deviate by more.
 fn described(case: &Case, goodputs: &Quartiles) -> String {
     let deviation = |goodput: f64| 100.0 * (goodput / goodputs.median - 1.0);
     let range = |low, high| format!("{:+.1} to {:+.1} %", deviation(low), deviation(high));

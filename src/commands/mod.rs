@@ -1,4 +1,4 @@
-//! The commands: each hands plain options to the libraries, prints a view of what they conclude, and returns the verdict.
+//! The commands: each hands plain options to the libraries, prints their conclusions, and returns the verdict.
 
 mod bench;
 mod check;

@@ -1,7 +1,7 @@
 //! `longhaul prove`: proves that memory stays constant, whatever the size of the body.
 //!
-//! Bodies of several sizes are sent to a fast and to a slow reader; then the [`control`](super::control) must be seen to
-//! grow. [`analyse::Proof`] judges the records.
+//! Bodies of several sizes are sent to a fast and to a slow reader; then the [`control`](super::control) must be seen
+//! to grow. [`analyse::Proof`] judges the records.
 
 use std::io::{self, IsTerminal as _};
 
@@ -18,7 +18,7 @@ use crate::{
 /// The goodput of a slow reader as a share of a fast one's.
 const SLOW: f64 = 0.25;
 
-/// The step that slow rates are rounded down to, in bytes per second, so that names of cases are readable.
+/// The granularity of slow rates, in bytes per second: round figures keep the names of cases readable.
 const STEP: u64 = 1 << 20;
 
 /// Runs the command.
@@ -72,8 +72,8 @@ impl<'a> Proving<'a> {
     }
 }
 
-/// The case with a slow reader: at the rate that was asked for, or at a quarter of the goodput that all sizes of its body
-/// had so far. None if every run failed.
+/// The case with a slow reader: at the rate `asked`, or at a quarter of the median goodput over all sizes of its body.
+/// None if every run failed.
 fn slowed(case: &Case, asked: Option<Rate>, records: &[Record]) -> Option<Case> {
     let mut slow = case.clone();
     slow.reader_rate = Some(match asked {

@@ -1,4 +1,4 @@
-//! `longhaul serve`: takes uploads and gives downloads, for remote clients, curl and browsers.
+//! `longhaul serve`: receives uploads and serves downloads for remote clients, curl and browsers.
 
 use std::{
     io::Write as _,
@@ -22,14 +22,14 @@ pub(super) fn main(args: &ServeArgs) -> anyhow::Result<Verdict> {
         .max_blocking_threads(DISK_THREADS)
         .build()?;
     let verdict = runtime.block_on(serve(args));
-    // The grace is over: a disk that does not answer is not waited for.
+    // The grace period is over: do not wait for a disk that does not answer.
     runtime.shutdown_background();
     verdict
 }
 
 async fn serve(args: &ServeArgs) -> anyhow::Result<Verdict> {
     let server = Server::bind(args.options()?)?;
-    // Whoever reads the announcement may already want the server to stop.
+    // A signal may follow the announcement at once.
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let certificate = Certificate::of(&server, args.cert.as_deref())?;
@@ -65,7 +65,7 @@ impl Certificate {
     }
 }
 
-/// Prints the line of JSON that tells scripts where to connect.
+/// Prints the addresses as a line of JSON, for scripts.
 fn announce(server: &Server, certificate: Option<&Certificate>) -> anyhow::Result<()> {
     #[derive(Serialize)]
     struct Listening<'a> {
@@ -91,7 +91,7 @@ fn announce(server: &Server, certificate: Option<&Certificate>) -> anyhow::Resul
     let addrs = server.cleartext_addr().into_iter().chain(server.tls_addr());
     for addr in addrs.filter(|addr| !addr.ip().is_loopback()) {
         eprintln!(
-            "WARNING: listening on {addr}, which others can reach; whoever does may upload and download"
+            "WARNING: listening on {addr}, which other machines can reach: they may upload and download"
         );
     }
     Ok(())

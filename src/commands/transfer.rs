@@ -16,9 +16,9 @@ const REDRAWS: u8 = 4;
 /// The use of standard output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stdout {
-    /// It gets the figures or the record.
+    /// Standard output carries the figures or the record.
     Report,
-    /// It gets the body, and the figures go to stderr.
+    /// Standard output carries the body, and stderr the figures.
     Body,
 }
 
@@ -43,7 +43,7 @@ pub(super) fn transfer(
         progress.finish();
         anyhow::Ok(transferred)
     });
-    // A read of standard input cannot be cancelled, and must not be waited for.
+    // A read of standard input cannot be cancelled: do not wait for it.
     runtime.shutdown_background();
     match transferred? {
         Some(transferred) => report(args, &transferred.record, transferred.receipt.as_ref(), stdout),

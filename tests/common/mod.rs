@@ -25,12 +25,13 @@ pub fn run(args: &[&str]) -> Output {
     longhaul(args).output().unwrap()
 }
 
-/// What a program has printed.
+/// The output of a program, as text.
 pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// The folder of the programs that `scripts/peers` installs; `None` is a visible skip, and a failure with `CI` set.
+/// The folder of the programs that `scripts/peers` installs. Without it the result is `None` and a line on stderr, or a
+/// failure if `CI` is set.
 pub fn peers() -> Option<PathBuf> {
     let folder = Path::new(env!("CARGO_BIN_EXE_longhaul")).ancestors().nth(2).unwrap().join("peers");
     if folder.join("complete").exists() {
@@ -41,7 +42,7 @@ pub fn peers() -> Option<PathBuf> {
     None
 }
 
-/// A new folder's path for `--out`, which goes with the test.
+/// The path of a new folder for `--out`, removed at the end of the test.
 pub struct Out(tempfile::TempDir);
 
 impl Out {
@@ -62,7 +63,7 @@ impl Out {
     }
 }
 
-/// A bench whose records go to stdout; quick on any machine unless `args` say otherwise.
+/// Runs a bench with its records on stdout. It is quick on any machine unless `args` say otherwise.
 pub fn bench(args: &[&str]) -> (Output, Vec<Value>) {
     let out = Out::new();
     let text = out.text();
@@ -73,7 +74,7 @@ pub fn bench(args: &[&str]) -> (Output, Vec<Value>) {
     (output, printed)
 }
 
-/// Parses records, each held against the schema.
+/// Parses records, and checks each against the schema.
 pub fn records(text: &str) -> Vec<Value> {
     let parse = |line: &str| -> Value { serde_json::from_str(line).unwrap() };
     text.lines().map(parse).inspect(assert_valid).collect()
@@ -88,7 +89,7 @@ pub fn assert_valid(record: &Value) {
     assert!(errors.is_empty(), "{errors:#?}");
 }
 
-/// Every run was good, its content proven.
+/// Asserts that every run succeeded and that its content was proven.
 pub fn assert_all_good(output: &Output, records: &[Value], expected: usize) {
     let stderr = String::from_utf8_lossy(&output.stderr);
     for record in records {

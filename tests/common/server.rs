@@ -30,7 +30,7 @@ impl Server {
         Self::spawn(command)
     }
 
-    /// A server that may open so many files.
+    /// Starts a server that may open `most` files.
     pub fn start_with_descriptors(most: u32) -> Self {
         let mut command = Command::new("sh");
         let program = env!("CARGO_BIN_EXE_longhaul");
@@ -75,7 +75,7 @@ impl Server {
         }
     }
 
-    /// Runs `longhaul send` or `fetch` against this server, with trust in it.
+    /// Runs `longhaul send` or `fetch` against this server, whose certificate it trusts.
     pub fn client(&self, command: &str, protocol: &str, path: &str, args: &[&str]) -> Output {
         let tls = HTTP.iter().any(|(name, tls)| *name == protocol && *tls);
         let url = self.url(tls, path);
@@ -88,24 +88,24 @@ impl Server {
         super::run(&all)
     }
 
-    /// Sends bytes to the cleartext port, and reads what comes back until the server closes.
+    /// Sends bytes to the cleartext port, and reads the answer until the server closes.
     pub fn raw(&self, request: &[u8]) -> String {
         let mut stream = TcpStream::connect(self.cleartext()).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        // A server that has heard enough may close before all is written.
+        // A server that refuses may close before all is written.
         let _ = stream.write_all(request);
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer);
         String::from_utf8_lossy(&answer).into_owned()
     }
 
-    /// Stops the server with a signal and tells how it ended.
+    /// Stops the server with a signal, and returns its exit code.
     pub fn stop(mut self, signal: Signal) -> Option<i32> {
         kill(self.pid(), signal).unwrap();
         self.process.wait().unwrap().code()
     }
 
-    /// The most memory that the server has held, in bytes.
+    /// The peak RSS of the server, in bytes.
     pub fn peak_rss(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
         let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();

@@ -1,7 +1,8 @@
-//! `cargo xtask budgets`: the growth of both ends against their budgets, over the whole cross product.
+//! `cargo xtask budgets`: checks the growth of both ends against their budgets, over the whole cross product.
 //!
-//! Every protocol and direction; chunks of 1 KiB to 16 MiB; readers that are fast, slow and stalled; one body, and 8 and 64
-//! of them on as many connections or streams. An end over its budget fails the study, and so does a loose budget.
+//! The product covers every protocol and direction, chunks of 1 KiB to 16 MiB, and fast, slow and stalled readers. It
+//! runs one body, and 8 and 64 bodies on equally many connections or streams. An end over its budget fails the study,
+//! and so does a loose budget.
 
 use std::process::ExitCode;
 
@@ -11,22 +12,22 @@ use record::{Case, End, FaultKind, Rate, Record, mib};
 
 use crate::study::{Longhaul, ProgramOptions, RecordFile, Table};
 
-/// Hold the growth of both ends against their budgets, in about twenty minutes
+/// Check the growth of both ends against their budgets, in about twenty minutes
 #[derive(Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     program: ProgramOptions,
 }
 
-/// The rate of a stalled reader, in bytes per second. All windows and buffers before it fill up, and stay full until the
-/// timeout ends the run.
+/// The rate of a stalled reader, in bytes per second. All windows and buffers before it fill up, and stay full until
+/// the timeout ends the run.
 const STALLED: u64 = 1;
 
-/// The growth that a loose budget exceeds twice, and by these bytes more: the allocator's own share and pages of the program
-/// do not depend on the case.
+/// The excess of a loose budget over twice the growth, in bytes: the allocator's own share and pages of the program do
+/// not depend on the case.
 const SLACK: u64 = 4 << 20;
 
-/// The exit code for memory over its budget, and for a budget that is too loose to find that.
+/// The exit code for memory over its budget, and for a budget too loose to detect growth.
 const OVER: u8 = 4;
 
 /// One end of one run.
@@ -69,8 +70,8 @@ fn measure(longhaul: &Longhaul, file: &mut RecordFile) -> Result<Vec<Record>> {
     Ok(records)
 }
 
-/// Runs every chunk size with three readers. A fast one gets 256 MiB over `many` bodies, a slow one a second or two of work,
-/// and a stalled one more than any window admits.
+/// Runs every chunk size with three readers. A fast one gets 256 MiB over `many` bodies, a slow one a second or two of
+/// work, and a stalled one more than any window admits.
 fn readers(many: u64, flags: &[&str], bench: &mut impl FnMut(&[String]) -> Result<()>) -> Result<()> {
     let (fast, slow) = (256 / many, if many == 1 { 32 } else { 4 });
     for chunk in ["1KiB", "64KiB", "1MiB", "16MiB"] {
@@ -107,7 +108,8 @@ impl Growth<'_> {
         self.growth as f64 / self.budget as f64
     }
 
-    /// Whether the budget would not find much. Only a single body with a stalled reader fills all that it is made for.
+    /// Whether the budget is too loose to detect growth. Only a single body with a stalled reader fills all buffers
+    /// that the budget covers.
     fn is_loose(&self) -> bool {
         let is_stalled = self.case.reader_rate.map(Rate::bytes_per_s) == Some(STALLED);
         is_stalled && self.case.bodies() == 1 && self.budget > 2 * self.growth + SLACK
@@ -124,7 +126,7 @@ fn table(ends: &[Growth<'_>]) -> Table {
     table
 }
 
-/// Tells what was found. Returns the exit code.
+/// Prints the conclusion. Returns the exit code.
 fn conclude(records: &[Record], ends: &[Growth<'_>]) -> u8 {
     let over = ends.iter().filter(|end| end.is_over()).count();
     let loose: Vec<&Growth<'_>> = ends.iter().filter(|end| end.is_loose()).collect();
@@ -150,7 +152,7 @@ fn conclude(records: &[Record], ends: &[Growth<'_>]) -> u8 {
     }
 }
 
-/// The runs that failed in another way than a stalled reader's, which makes no progress.
+/// The failed runs, except for timeouts of stalled readers, which make no progress.
 fn unmeasured(records: &[Record]) -> Vec<String> {
     let faults = records.iter().filter_map(|record| Some((record, record.error.as_ref()?)));
     let other = faults.filter(|(_, fault)| fault.kind != FaultKind::Timeout);

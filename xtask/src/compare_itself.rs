@@ -1,7 +1,7 @@
-//! `cargo xtask compare-itself`: the worth of `longhaul compare` on this machine.
+//! `cargo xtask compare-itself`: the error rates of `longhaul compare` on this machine.
 //!
-//! The runs of one bench, split in two, must not differ. A sender that is made a tenth slower on purpose must be found in
-//! every case.
+//! The runs of one bench, split in two, must not differ. A sender that is made a tenth slower on purpose must be found
+//! in every case.
 
 use std::{
     fs,
@@ -18,7 +18,7 @@ use stats::median;
 
 use crate::study::{Longhaul, ProgramOptions, RecordFile, RoundOptions};
 
-/// Compare longhaul with itself: no difference may be found where there is none, and every one that is made
+/// Compare longhaul with itself: equal runs must not differ, and a sender slowed on purpose must be found
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// Benches that are split in two
@@ -33,10 +33,10 @@ pub(crate) struct Arguments {
     program: ProgramOptions,
 }
 
-/// The goodput of a sender that is made slower, by that of the others.
+/// The goodput of a slowed sender, as a share of the goodput of the others.
 const SLOWED: f64 = 0.9;
 
-/// The share of comparisons that may find a difference where there is none: their intervals hold in 95 of 100.
+/// The share of comparisons that may find a difference between equal runs: their intervals hold in 95 of 100.
 const FALSE_ALARMS: f64 = 0.05;
 
 /// The common parts of all benches.
@@ -76,7 +76,7 @@ impl Study<'_> {
         self.bench(&["--protocol", &arguments.protocols.join(","), "--rounds", &rounds], &mut file)
     }
 
-    /// As many rounds of senders that are held to a share of their goodput.
+    /// A bench of as many rounds, with each sender limited to a share of its goodput.
     fn slowed(&self, arguments: &Arguments, base: &[Record]) -> Result<Vec<Record>> {
         let mut file = RecordFile::create(self.folder.join("slowed.jsonl"))?;
         let mut slowed = Vec::new();
@@ -117,8 +117,8 @@ fn typical(records: &[Record], protocol: &str) -> Result<f64> {
     Ok(median)
 }
 
-/// A record as a measurement of the protocol's case in `base`, for a comparison in memory. By its own case, a sender that is
-/// held to a rate is not comparable.
+/// A record with the case of its protocol in `base`, for a comparison in memory. A sender with a rate limit has a case
+/// of its own, which is not comparable.
 fn in_place_of(mut record: Record, base: &[Record]) -> Record {
     if let Some(plain) = base.iter().find(|plain| plain.case.protocol == record.case.protocol) {
         record.case = plain.case.clone();

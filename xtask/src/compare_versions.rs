@@ -1,4 +1,4 @@
-//! `cargo xtask compare-versions`: longhaul with two versions of a library, run in turns and compared.
+//! `cargo xtask compare-versions`: runs longhaul with two versions of a library in turns, and compares them.
 
 mod sources;
 
@@ -22,8 +22,8 @@ use sources::Sources;
 
 /// Compare two versions of a library
 ///
-/// Exits as `longhaul compare --fail-on worse` does: 0 not worse, 3 slower, 4 more memory, 1 or 5 a new failure, 6 nothing
-/// could be compared.
+/// Exits as `longhaul compare --fail-on worse` does: 0 not worse, 3 slower, 4 more memory, 1 or 5 a new failure, 6
+/// nothing could be compared.
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// hyper, h2, quinn, quinn-proto, h3, rustls, or any other in Cargo.lock
@@ -70,7 +70,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     ];
     for round in 0..arguments.rounds.rounds {
         eprintln!("round {} of {}", round + 1, arguments.rounds.rounds);
-        // The first of a round meets the colder machine.
+        // The first run of a round finds a colder machine.
         let order = if round % 2 == 0 { [0, 1] } else { [1, 0] };
         order.into_iter().try_for_each(|side| sides[side].bench(arguments))?;
     }
@@ -92,7 +92,7 @@ impl Side {
         })
     }
 
-    /// One round.
+    /// Runs one round.
     fn bench(&mut self, arguments: &Arguments) -> Result<()> {
         let size = arguments.rounds.size_or(ByteSize(1 << 30)).to_string();
         let protocols = arguments.protocols.as_deref().unwrap_or_else(|| carried_by(&arguments.library));
@@ -104,7 +104,7 @@ impl Side {
     }
 }
 
-/// The name of a version: of a checkout, that of its folder.
+/// The name of a version. A checkout has the name of its folder.
 fn label(version: &str) -> String {
     Path::new(version).file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
@@ -122,7 +122,8 @@ fn carried_by(library: &str) -> &'static str {
     }
 }
 
-/// Builds one side from a copy of the sources, with artefacts in a folder that both share. Returns a program of its own.
+/// Builds one side from a copy of the sources, with artefacts in a folder that both sides share. Returns a copy of the
+/// program.
 fn build(arguments: &Arguments, work: &Path, side: &str, version: &str) -> Result<PathBuf> {
     let library = &arguments.library;
     let sources = Sources::copy(workspace::root(), &work.join(side))?;

@@ -1,9 +1,9 @@
-//! `cargo xtask large-file`: a large file sent and saved over each protocol, beside what `dd` writes to the same disk a
-//! moment before.
+//! `cargo xtask large-file`: sends and saves a large file over each protocol, and compares the rate with that of `dd`
+//! on the same disk just before.
 //!
-//! A virtual machine may give freed memory back to its host at once, and then pays for every page that a file takes in the
-//! page cache: both `dd` and longhaul would measure that. So as much memory as two files take is touched before every run
-//! of either.
+//! A virtual machine may give freed memory back to its host at once. It then pays for every page that a file takes in
+//! the page cache, and both `dd` and longhaul would measure that. Therefore each run of either first touches as much
+//! memory as two files take.
 
 use std::{
     fs::{self, File},
@@ -101,7 +101,7 @@ impl Disk {
         Ok(())
     }
 
-    /// The rate of `dd`, in bytes per second.
+    /// Copies the file with `dd`. Returns the rate, in bytes per second.
     fn copy(&self) -> Result<f64> {
         self.settle()?;
         let copy = self.saved().join("dd");

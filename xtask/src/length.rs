@@ -1,8 +1,8 @@
 //! `cargo xtask length`: goodput of a long body over that of a short one, for each protocol.
 //!
-//! A round is one long body between two short ones, so that a machine that drifts stays out of the ratio. Only rounds count
-//! whose cores were close to each other in all three runs. A protocol goes on until it has enough of them, or has tried
-//! three times as often.
+//! A round is one long body between two short ones, so that a machine that drifts stays out of the ratio. A round
+//! counts only if the cores were close to each other in all three runs. A protocol goes on until it has enough of them,
+//! or has tried three times as often.
 
 use std::process::ExitCode;
 
@@ -24,16 +24,16 @@ pub(crate) struct Arguments {
     program: ProgramOptions,
 }
 
-/// The size of a long body by that of a short one.
+/// The size of a long body, as a multiple of a short one.
 const FACTOR: u64 = 8;
 
-/// The most rounds that are tried, by those that are wanted.
+/// The most rounds tried, as a multiple of the rounds wanted.
 const TRIES: u32 = 3;
 
 /// The rounds of one protocol.
 struct Rounds {
     protocol: &'static str,
-    /// The goodputs of a short body, the mean of two, and of a long one.
+    /// The goodput of the short bodies (the mean of two) and of the long one, in each complete round.
     complete: Vec<(f64, f64)>,
     tried: u32,
 }

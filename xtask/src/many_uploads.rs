@@ -1,6 +1,6 @@
-//! `cargo xtask many-uploads`: many uploads at once to one server that saves them, over each protocol.
+//! `cargo xtask many-uploads`: sends many concurrent uploads to one server that saves them, over each protocol.
 //!
-//! All must arrive whole, and the server's peak RSS must stay within its baseline and the budget that its limits make.
+//! All must arrive whole, and the peak RSS of the server must stay within its baseline plus the budget of its limits.
 
 use std::process::{Child, ExitCode};
 
@@ -12,10 +12,10 @@ use run::Budget;
 
 use crate::study::{ProgramOptions, Server, Table, finish};
 
-/// Upload many bodies at once to one server
+/// Upload many bodies concurrently to one server
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// Uploads at once
+    /// Concurrent uploads
     #[arg(long, value_name = "N", default_value_t = 300)]
     uploads: u32,
     /// Size of one body
@@ -92,7 +92,7 @@ fn is_whole(record: &Record) -> bool {
     record.is_ok() && record.integrity.as_ref().is_some_and(|integrity| integrity.matches)
 }
 
-/// The budget of a receiver with as many connections, in bytes.
+/// The budget of a receiver with one connection per upload, in bytes.
 fn budget(protocol: &Protocol, arguments: &Arguments, folder: &std::path::Path) -> u64 {
     let mut case = Case::new(protocol.name);
     (case.body, case.connections) = (arguments.size, arguments.uploads);

@@ -1,8 +1,8 @@
-//! `cargo xtask ratios`: goodput of each protocol over its baseline, of verified over discarded bodies, of large over small
-//! packets, and of `tcp` over iperf3.
+//! `cargo xtask ratios`: goodput of each protocol over its baseline, of verified over discarded bodies, of large over
+//! small packets, and of `tcp` over iperf3.
 //!
-//! Runs that are divided lie within seconds of each other, since a machine drifts by more than some rows are apart. Each
-//! chunk size is a row of its own: the best of several medians would be too high.
+//! The two runs of a ratio lie within seconds of each other: a machine drifts by more than some rows differ. Each chunk
+//! size is a row of its own: the best of several medians would be too high.
 
 mod iperf3;
 mod rows;
@@ -71,7 +71,7 @@ fn one_round(
     let size = arguments.rounds.size_or(ByteSize(1 << 30));
     let chunks = arguments.chunks.iter().map(ByteSize::to_string).collect::<Vec<_>>().join(",");
     for (index, pass) in PASSES.iter().enumerate() {
-        // Beside the first pass, which has the runs of tcp that it is compared with.
+        // iperf3 runs beside the first pass, which has the runs of `tcp` to compare it with.
         if let Some(iperf3) = iperf3.filter(|_| index == 1) {
             for direction in Direction::ALL {
                 measured.iperf3.push((direction, iperf3.goodput(direction, size)?));

@@ -1,5 +1,5 @@
-//! `cargo xtask third-party`: writes `THIRD-PARTY.txt`, the licence texts of all packages that the program links, and of
-//! the libraries in the report's page.
+//! `cargo xtask third-party`: writes `THIRD-PARTY.txt`, the licence texts of all packages that the program links, and
+//! of the libraries in the report's page.
 
 mod packages;
 mod text;

@@ -1,4 +1,4 @@
-//! The workspace as cargo sees it: packages, their licences and sources, and the dependencies below each crate.
+//! The workspace according to cargo: packages, their licences and sources, and the dependencies below each crate.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,7 +15,7 @@ pub(crate) fn root() -> &'static Path {
     here.parent().unwrap_or(here)
 }
 
-/// The output of `cargo metadata`, as far as it is needed.
+/// The needed part of the output of `cargo metadata`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Metadata {
     pub(crate) packages: Vec<Package>,
@@ -31,7 +31,7 @@ pub(crate) struct Package {
     pub(crate) license: Option<String>,
     /// The registry or repository; none for members of the workspace.
     pub(crate) source: Option<String>,
-    /// The oldest Rust that builds it; none if it does not say.
+    /// The oldest Rust that builds the package; none if it states none.
     pub(crate) rust_version: Option<String>,
     pub(crate) dependencies: Vec<Dependency>,
 }
@@ -43,19 +43,19 @@ pub(crate) struct Dependency {
 }
 
 impl Package {
-    /// Whether it belongs to the workspace.
+    /// Whether the package belongs to the workspace.
     pub(crate) fn is_member(&self) -> bool {
         self.source.is_none()
     }
 
-    /// The folder's name of a member: the package's without its prefix.
+    /// The folder name of a member: the package name without its prefix.
     pub(crate) fn short_name(&self) -> &str {
         self.name.strip_prefix("longhaul-").unwrap_or(&self.name)
     }
 }
 
 impl Metadata {
-    /// Asks cargo. The lock file must be complete.
+    /// Reads the metadata from cargo. The lock file must be complete.
     pub(crate) fn read() -> Result<Self> {
         let output = cargo(&["metadata", "--format-version", "1", "--locked"])?;
         serde_json::from_slice(&output).context("cargo metadata is not as expected")
@@ -70,8 +70,8 @@ impl Metadata {
     }
 }
 
-/// The names and versions of everything below a package on any target, by normal dependencies. Features of other members
-/// do not count, in contrast to `cargo metadata`.
+/// The names and versions of everything below a package on any target, by normal dependencies. Unlike in `cargo
+/// metadata`, features of other members do not count.
 pub(crate) fn below(package: &str, default_features: bool) -> Result<BTreeSet<(String, String)>> {
     let mut arguments = vec![
         "tree",

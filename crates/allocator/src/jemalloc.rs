@@ -1,4 +1,4 @@
-//! The global allocator, its exported settings, and questions to jemalloc. All unsafe code of the crate is here.
+//! The global allocator, its exported settings, and questions to jemalloc. This file has all unsafe code of the crate.
 #![allow(
     unsafe_code,
     reason = "jemalloc is a C library: it reads an exported pointer and answers through pointers"
@@ -18,7 +18,8 @@ use crate::{
     settings::{SETTINGS_C, SLAB_RANGE},
 };
 
-/// glibc's malloc gives each large frame back to the kernel and faults it in again, which halves HTTP/2.
+/// The global allocator. With glibc's malloc, each large frame goes back to the kernel and is faulted in again, which
+/// halves HTTP/2's goodput.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
@@ -58,7 +59,7 @@ pub fn in_force() -> Result<Allocator, Error> {
     })
 }
 
-/// The version without the commit of a release: "5.3.1" of "5.3.1-0-g81034ce1".
+/// The version; for a release, without the commit: "5.3.1" of "5.3.1-0-g81034ce1".
 fn version() -> Result<String, Error> {
     let text = read::<Text>("version")?.0;
     if text.is_null() {
@@ -69,7 +70,8 @@ fn version() -> Result<String, Error> {
     Ok(text.split("-0-g").next().unwrap_or(&text).to_owned())
 }
 
-/// The slabs of the size classes in [`SLAB_RANGE`]. jemalloc has no `opt.slab_sizes`, but tells each bin's slab size.
+/// The slabs of the size classes in [`SLAB_RANGE`]. jemalloc has no `opt.slab_sizes`, but states the slab size of each
+/// bin.
 fn slab_sizes() -> Result<Vec<Slabs>, Error> {
     let page = read::<usize>("arenas.page")?;
     let mut all: Vec<Slabs> = Vec::new();
@@ -87,7 +89,7 @@ fn slab_sizes() -> Result<Vec<Slabs>, Error> {
     Ok(all)
 }
 
-/// A type of jemalloc's values of which every bit pattern is valid.
+/// A type of values in jemalloc for which every bit pattern is valid.
 ///
 /// # Safety
 ///
@@ -97,7 +99,7 @@ unsafe trait Value: Copy {
     const EMPTY: Self;
 }
 
-/// A string of jemalloc's.
+/// A string that belongs to jemalloc.
 #[derive(Clone, Copy)]
 #[repr(transparent)]
 struct Text(*const c_char);
@@ -118,7 +120,7 @@ unsafe impl Value for usize {
 unsafe impl Value for isize {
     const EMPTY: Self = 0;
 }
-// SAFETY: a raw pointer allows all bit patterns; who dereferences it must know where it came from.
+// SAFETY: a raw pointer allows all bit patterns; code that dereferences it must know its origin.
 unsafe impl Value for Text {
     const EMPTY: Self = Self(ptr::null());
 }

@@ -26,7 +26,8 @@ pub use settings::SETTINGS;
 
 /// A description of jemalloc and of its settings in force.
 ///
-/// It prints as `jemalloc VERSION SETTINGS`, with the settings in the syntax of jemalloc's `malloc_conf`.
+/// [`Display`](fmt::Display) prints `jemalloc VERSION SETTINGS`, with the settings in the syntax of jemalloc's
+/// `malloc_conf`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Allocator {
@@ -86,9 +87,9 @@ impl fmt::Display for Slabs {
     }
 }
 
-/// A value that jemalloc does not tell.
+/// A value that jemalloc does not state.
 #[derive(Debug, thiserror::Error)]
-#[error("jemalloc does not tell {name}")]
+#[error("jemalloc has no value {name}")]
 #[non_exhaustive]
 pub struct Error {
     /// The name of the value in jemalloc's `mallctl` namespace.

@@ -6,17 +6,17 @@ use std::{ffi::CStr, ops::RangeInclusive};
 const TERMINATED: &str = concat!(
     // Each end of a transfer runs on one thread. A further arena would only keep more freed pages.
     "narenas:1",
-    // A thread kept 20 freed HTTP/2 frames, which took 0.5 MiB more and, as they fell out of the cache, 7 % of the
-    // goodput over TLS.
+    // By default a thread keeps 20 freed HTTP/2 frames. They took 0.5 MiB more and left the cache, which cost 7 % of
+    // the goodput over TLS.
     ",tcache_nslots_small_max:8",
     ",tcache_nslots_large:2",
-    // Returning freed pages to the kernel at once is what makes glibc's malloc slow here: it halves HTTP/2.
+    // glibc's malloc returns freed pages to the kernel at once, which halves HTTP/2's goodput.
     ",dirty_decay_ms:1000",
     ",muzzy_decay_ms:0",
     // An HTTP/2 receiver of 4 KiB chunks alternates between pieces of 5 to 8 KiB. By default their slabs have several
-    // sizes, and the pages that one size left free did not fit the other: 0.8 MiB.
+    // sizes, and free pages of one size do not fit the other: 0.8 MiB more.
     ",slab_sizes:4097-8192:10",
-    // A background thread would take time on a pinned core at moments of its own.
+    // A background thread would interrupt the pinned core at random moments.
     ",background_thread:false",
     "\0"
 );

@@ -1,4 +1,4 @@
-//! The settings compiled in are those that jemalloc says are in force: at its start, and where they are overridden.
+//! The settings in force according to jemalloc: the compiled ones at its start, and overridden ones.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{collections::BTreeMap, process::Command};
@@ -26,7 +26,7 @@ fn each_setting_compiled_in_is_in_force() {
 }
 
 #[test]
-fn settings_overridden_by_the_environment_are_told_as_they_are() {
+fn settings_overridden_by_the_environment_are_stated() {
     // jemalloc reads its environment once, at the start: a process of its own shows the override.
     let overrides = "narenas:2,tcache_nslots_small_max:9,tcache_nslots_large:3,dirty_decay_ms:2000,\
                      muzzy_decay_ms:10,slab_sizes:4097-8192:20,background_thread:true";
@@ -37,7 +37,7 @@ fn settings_overridden_by_the_environment_are_told_as_they_are() {
 }
 
 #[test]
-fn slabs_of_several_sizes_are_told_one_by_one() {
+fn slabs_of_several_sizes_are_stated_one_by_one() {
     let described = described_with("slab_sizes:7000-8192:20");
     assert_eq!(by_name(&described).get("slab_sizes"), Some(&"4097-6144:10|6145-8192:20"), "{described}");
 }

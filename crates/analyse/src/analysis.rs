@@ -4,13 +4,13 @@ use record::Record;
 
 use crate::{Ceilings, Finding, FindingKind, Gate, Proof, Row, Verdict, conditions, row};
 
-/// Everything that is concluded from one set of records.
+/// All conclusions from one set of records.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Analysis<'a> {
     /// One row per series, in the order of their first appearance.
     pub rows: Vec<Row<'a>>,
-    /// The findings, those of each row together.
+    /// The findings, grouped by row.
     pub findings: Vec<Finding>,
     /// The proof of constant memory, if the records hold one.
     pub proof: Option<Proof>,
@@ -24,7 +24,7 @@ impl<'a> Analysis<'a> {
         Self::against(records, None)
     }
 
-    /// Analyses records, and holds them against ceilings.
+    /// Analyses records, and checks them against ceilings.
     pub fn against(records: &'a [Record], ceilings: Option<&Ceilings>) -> Self {
         let mut rows = Row::all(records);
         let mut findings: Vec<Finding> = rows.iter().flat_map(Row::findings).collect();

@@ -1,4 +1,4 @@
-//! Ratios to the baseline: of rows of one session, or of rows made in turns.
+//! Ratios to the baseline, for rows of one session and for rows made in turns.
 
 use std::{borrow::Cow, collections::HashMap};
 
@@ -7,7 +7,7 @@ use stats::Spread;
 
 use crate::{Series, SeriesKey, series::is_control};
 
-/// Goodput over that of the same transfer without HTTP.
+/// Goodput relative to the same transfer without HTTP.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct BaselineRatio {
@@ -17,7 +17,7 @@ pub struct BaselineRatio {
     pub ratio: Spread,
 }
 
-/// The baselines among series, by what their cases have in common with the rows that are read against them.
+/// The baselines among series, by the identity that they share with the rows compared with them.
 pub(crate) struct Baselines<'s, 'a> {
     by_key: HashMap<(SeriesKey, &'s str), &'s Series<'a>>,
 }
@@ -42,8 +42,8 @@ impl<'s, 'a> Baselines<'s, 'a> {
     }
 }
 
-/// The goodputs of runs of two series that may be divided: those of one round of one session; else, if the runs of both
-/// alternate in time, those that followed each other.
+/// Pairs of goodputs of two series: of runs in one round of one session; else, if the runs of both alternate in time,
+/// of runs that followed each other.
 pub fn paired(base: &[&Record], other: &[&Record]) -> Vec<(f64, f64)> {
     let goodput = |record: &Record| record.goodput_bytes_per_s.filter(|_| record.is_ok());
     let rounds: HashMap<(&str, u32), f64> = base
@@ -60,7 +60,7 @@ pub fn paired(base: &[&Record], other: &[&Record]) -> Vec<(f64, f64)> {
     turns.into_iter().filter_map(|(base, other)| Some((goodput(base)?, goodput(other)?))).collect()
 }
 
-/// The runs of two series in pairs, if in the order of time each pair has one of either.
+/// The runs of two series in pairs. `None` unless each pair, in order of time, has one run of either series.
 fn in_turns<'r>(base: &[&'r Record], other: &[&'r Record]) -> Option<Vec<(&'r Record, &'r Record)>> {
     let mut runs: Vec<(&'r Record, bool)> = base.iter().map(|record| (*record, true)).collect();
     runs.extend(other.iter().map(|record| (*record, false)));
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn an_invented_protocol_is_read_against_the_baseline_that_its_record_names() {
+    fn an_invented_protocol_is_compared_with_the_baseline_that_its_record_names() {
         let mut pigeon = run("pigeon");
         let mut facts = record::ProtocolFacts::of("h1c");
         facts.name = "pigeon".into();

@@ -1,4 +1,4 @@
-//! The file of ceilings: how much memory which end of which case may take.
+//! The file of ceilings: bounds on the memory of each end of each case.
 
 use std::{fmt::Write as _, fs, io, path::Path, path::PathBuf, str::FromStr};
 
@@ -42,17 +42,17 @@ pub struct Ceiling {
     pub budget: bool,
 }
 
-/// The distance that peaks may have from those of other records, up or down.
+/// The allowed distance of peaks from those of other records, up or down.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Drift {
     /// A file of records or a folder of results, relative to the file of ceilings.
     pub records: PathBuf,
-    /// The distance.
+    /// The largest distance.
     pub band: Band,
 }
 
-/// A size, or a share of the value that is compared with.
+/// A size, or a share of the reference value.
 #[derive(Clone, Copy, Debug)]
 pub enum Band {
     /// A number of bytes.
@@ -61,7 +61,7 @@ pub enum Band {
     Percent(f64),
 }
 
-/// Why a file of ceilings cannot be used.
+/// A failure to read, interpret or write a file of ceilings.
 #[derive(Debug, thiserror::Error)]
 pub enum CeilingsError {
     /// The file cannot be read.
@@ -121,8 +121,8 @@ impl<T: PartialEq> Pattern<T> {
 }
 
 impl Ceilings {
-    /// Reads a file of ceilings. `known` are the records that it is for: their protocols may be named, besides those of
-    /// this version.
+    /// Reads a file of ceilings. It may name the protocols of this version, and those of the `known` records that it
+    /// will be applied to.
     ///
     /// # Errors
     /// The file cannot be read, is damaged, or contradicts itself; the error names file, line and field.
@@ -205,7 +205,7 @@ impl Ceiling {
         any.into_iter().filter(|any| *any).count()
     }
 
-    /// Whether some end of some case has both as its most exact ceiling.
+    /// Whether an end of some case matches both ceilings, and both are equally exact.
     fn rivals(&self, other: &Self) -> bool {
         self.wildcards() == other.wildcards()
             && self.protocol.overlaps(&other.protocol)
@@ -240,14 +240,15 @@ impl<'a> Deserialize<'a> for Band {
     }
 }
 
-/// The margin of [`suggest`] over the peaks seen: the program's own pages vary by a MiB between machines.
+/// The margin of [`suggest`] over the peaks seen: a quarter, as a divisor of the peak. The program's own pages vary by
+/// a MiB between machines.
 const MARGIN: u64 = 4;
 
-/// Suggested ceilings are multiples of this, in bytes.
+/// The granularity of suggested ceilings, in bytes.
 const STEP: u64 = 512 << 10;
 
 /// The text of a first file of ceilings: for each end of each protocol, direction and chunk size, the highest peak of
-/// all runs that are no controls, and a quarter. Returns the text and the number of ceilings.
+/// all runs except controls, plus a quarter. Returns the text and the number of ceilings.
 pub fn suggest(records: &[Record]) -> (String, usize) {
     let measured = records.iter().filter(|record| !crate::series::is_control(record, records));
     let cell = |record: &Record| {
@@ -256,7 +257,7 @@ pub fn suggest(records: &[Record]) -> (String, usize) {
         (key.label, key.peer) = (None, None);
         key
     };
-    let mut text = "# The highest peak RSS that was seen and a quarter, rounded up to 512 KiB.\n".to_owned();
+    let mut text = "# The highest peak RSS seen plus a quarter, rounded up to 512 KiB.\n".to_owned();
     let mut written = 0;
     for series in crate::series::group(measured, cell) {
         let Some(case) = series.records.first().map(|record| &record.case) else { continue };

@@ -16,13 +16,13 @@ pub struct Finding {
     pub kind: FindingKind,
     /// The name of the case, or of the series if the finding holds for all sizes of the body.
     pub case: String,
-    /// The end that it concerns, if it is one.
+    /// The end concerned, if it is a single one.
     pub end: Option<End>,
     /// The bound.
     pub expected: Option<Figure>,
-    /// The figure held against it.
+    /// The figure compared with the bound.
     pub measured: Option<Figure>,
-    /// The reason in words, where figures do not tell it.
+    /// The reason in words, if figures do not show it.
     pub detail: Option<String>,
 }
 
@@ -43,7 +43,7 @@ pub enum FindingKind {
     Drifted,
     /// A run failed.
     Failed,
-    /// The figures do not tell whether a bound holds.
+    /// The figures do not decide whether a bound holds.
     Unclear,
     /// No ceiling matches the end.
     NoCeiling,
@@ -83,7 +83,7 @@ impl FindingKind {
         }
     }
 
-    /// Whether it is about memory.
+    /// Whether the finding is about memory.
     pub fn is_memory(self) -> bool {
         matches!(self, Self::OverBudget | Self::OverCeiling | Self::OverSlope | Self::Drifted)
     }
@@ -113,7 +113,7 @@ pub enum Unit {
 }
 
 impl Figure {
-    /// An amount of memory.
+    /// A size in bytes, shown in MiB.
     pub fn bytes(bytes: u64) -> Self {
         Self { value: record::mib(bytes), interval: None, unit: Unit::Mib }
     }

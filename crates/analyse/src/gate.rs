@@ -1,4 +1,4 @@
-//! Records held against ceilings, and against records of another day.
+//! Records checked against ceilings, and against earlier records.
 
 use record::{End, Record};
 use serde::Serialize;
@@ -9,7 +9,7 @@ use crate::{
     Verdict, series::is_control,
 };
 
-/// The outcome of a gate: how many bounds held, and what was found.
+/// The outcome of a gate: the number of bounds that held, and the findings.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Gate {
@@ -22,7 +22,7 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// Holds records against ceilings, and against earlier records if there are any.
+    /// Checks records against ceilings, and against earlier records if there are any.
     pub fn of(records: &[Record], ceilings: &Ceilings, earlier: Option<(&[Record], Band)>) -> Self {
         let mut gate = Self::over(&Row::all(records), records, ceilings);
         if let Some((earlier, band)) = earlier {
@@ -32,7 +32,7 @@ impl Gate {
         gate
     }
 
-    /// Holds rows against ceilings.
+    /// Checks rows against ceilings.
     pub(crate) fn over(rows: &[Row<'_>], records: &[Record], ceilings: &Ceilings) -> Self {
         let mut gate = Self::default();
         let mut used = Vec::new();
@@ -43,13 +43,13 @@ impl Gate {
                 match ceilings.of(row.case, end) {
                     Some((number, ceiling)) => {
                         used.push(number);
-                        gate.hold(row, end, ceiling);
+                        gate.check_end(row, end, ceiling);
                     }
                     None => gate.find(FindingKind::NoCeiling, &row.key, end, None),
                 }
             }
         }
-        gate.hold_slopes(records, ceilings);
+        gate.check_slopes(records, ceilings);
         for line in ceilings.unused(&used) {
             let mut finding = Finding::new(FindingKind::UnusedCeiling, format!("the ceiling of line {line}"));
             finding.detail = Some("matches nothing".into());
@@ -64,8 +64,8 @@ impl Gate {
         self.findings.push(finding);
     }
 
-    /// Holds the peak of one end, and its growth.
-    fn hold(&mut self, row: &Row<'_>, end: End, ceiling: &Ceiling) {
+    /// Checks the peak of one end, and its growth.
+    fn check_end(&mut self, row: &Row<'_>, end: End, ceiling: &Ceiling) {
         let well: Vec<_> = row.records.iter().filter(|record| record.is_ok()).collect();
         if well.is_empty() {
             return;
@@ -121,8 +121,8 @@ impl Gate {
         self.findings.push(finding);
     }
 
-    /// Holds the slope of each case over all sizes of its body.
-    fn hold_slopes(&mut self, records: &[Record], ceilings: &Ceilings) {
+    /// Checks the slope of each case over all sizes of its body.
+    fn check_slopes(&mut self, records: &[Record], ceilings: &Ceilings) {
         for series in MemorySeries::all(records.iter().filter(|record| !is_control(record, records))) {
             let ceiling = ceilings.of(&series.case, series.end);
             let Some(most) = ceiling.and_then(|(_, ceiling)| ceiling.slope) else { continue };

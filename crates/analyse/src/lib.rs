@@ -1,11 +1,11 @@
 //! Conclusions from records: rows, findings, comparisons, ceilings and memory proofs.
 //!
 //! [`Analysis::of`] turns records into one [`Row`] per series and into [`Finding`]s, and fits a [`Proof`] where records
-//! cover bodies of several sizes. [`Comparison::of`] holds two sets of records against each other, [`Gate::of`] holds
-//! records against a file of [`Ceilings`]. Whatever is shown twice is computed once, here: commands and files are views of
-//! these types, and exit by their [`Verdict`].
+//! cover bodies of several sizes. [`Comparison::of`] compares two sets of records, and [`Gate::of`] checks records
+//! against a file of [`Ceilings`]. Each figure is computed once, here. Commands and files are views of these types, and
+//! a command exits by its [`Verdict`].
 //!
-//! Nothing here runs a transfer. A conclusion from a live run is the same as the one from its saved records.
+//! Nothing here runs a transfer. A live run and its saved records lead to equal conclusions.
 //!
 //! ```
 //! use longhaul_analyse::{Analysis, Verdict};

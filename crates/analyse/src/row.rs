@@ -23,7 +23,7 @@ pub struct Row<'a> {
     pub records: Vec<&'a Record>,
     /// Goodput over the runs that went well, in bytes per second.
     pub goodput: Option<Spread>,
-    /// Goodput over the baseline's.
+    /// Goodput relative to the baseline.
     pub of_baseline: Option<BaselineRatio>,
     /// The figures of both ends.
     pub ends: ByEnd<EndRow<'a>>,
@@ -51,7 +51,7 @@ pub struct EndRow<'a> {
     pub cpu_s_per_gib: Option<f64>,
     /// The measurements of the round with the median goodput.
     pub typical: Option<&'a EndRecord>,
-    /// The round that was most over its budget: growth and budget in bytes, and the rounds that were over.
+    /// The round with the largest excess over its budget: growth and budget in bytes, and the number of rounds over it.
     over_budget: Option<(u64, u64, usize)>,
 }
 
@@ -91,7 +91,8 @@ impl<'a> Row<'a> {
         })
     }
 
-    /// The findings about the row without ceilings: failed runs, and ends over their budgets unless they grow on purpose.
+    /// The findings about the row without ceilings: failed runs, and ends over their budgets unless they grow on
+    /// purpose.
     pub(crate) fn findings(&self) -> Vec<Finding> {
         let faults = self.faults.iter().map(|fault| {
             let kind = if fault.kind == FaultKind::Integrity {
@@ -114,7 +115,7 @@ impl<'a> Row<'a> {
         faults.chain(budgets).collect()
     }
 
-    /// A remark on how many of several runs a figure is about.
+    /// A remark on the number of runs that a figure concerns, if there are several runs.
     pub(crate) fn rounds(&self, concerned: usize) -> Option<String> {
         let runs = self.records.len();
         (runs > 1).then(|| format!(" in {concerned} of {runs} runs"))
@@ -150,7 +151,7 @@ impl<'a> EndRow<'a> {
     }
 }
 
-/// The end in the run with the median goodput; in any run, if none went well.
+/// The end in the run with the median goodput, or in any run if all failed.
 fn typical<'a>(records: &[&'a Record], end: End) -> Option<&'a EndRecord> {
     let mut well: Vec<&&Record> = records.iter().filter(|record| record.is_ok()).collect();
     well.sort_by(|a, b| {

@@ -1,4 +1,4 @@
-//! Series: all runs of one case, label and peer, whichever sessions made them.
+//! Series: all runs of one case, label and peer, over any number of sessions.
 
 use std::{collections::HashMap, fmt};
 
@@ -35,7 +35,7 @@ impl SeriesKey {
     }
 }
 
-/// The case's name, then label and peer where there are any.
+/// The name of the case, then label and peer if present.
 impl fmt::Display for SeriesKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.case.fmt(f)?;
@@ -79,8 +79,8 @@ pub(crate) fn group<'a>(
     series
 }
 
-/// The controls among records: those that say so, and in records of before they did, receivers that collect the body
-/// and, in the session of one of them, HTTP/3 with its stock receive path.
+/// Whether a record is a control. A record without a purpose is one if its receiver collects the body. It is also one
+/// if it has HTTP/3's stock receive path and another receiver of its session collects.
 pub(crate) fn is_control(record: &Record, all: &[Record]) -> bool {
     let collects = |record: &Record| record.case.sink == SinkKind::Collect;
     match record.purpose {

@@ -8,7 +8,7 @@ pub(crate) fn with(mut record: Record, edit: impl FnOnce(&mut Record)) -> Record
     record
 }
 
-/// A run of a second that went well, of which nothing was measured but goodput and two peaks of memory.
+/// A successful run of one second, with goodput and two peaks of memory as its only measurements.
 pub(crate) fn run(protocol: &str) -> Record {
     let case = Case::new(protocol);
     let body = case.body.0;
@@ -63,7 +63,7 @@ pub(crate) fn failed(protocol: &str, kind: FaultKind) -> Record {
     })
 }
 
-/// A run that went well, one over its budget, one that failed.
+/// Three runs: a good one, one over its budget, and one that failed.
 pub(crate) fn bad_day() -> Vec<Record> {
     vec![run("tcp"), with_peak(run("h2"), End::Receiver, 30 << 20), failed("h3", FaultKind::Protocol)]
 }

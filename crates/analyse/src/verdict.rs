@@ -10,15 +10,15 @@ pub enum Verdict {
     Interrupted,
     /// Bytes arrived that were not the ones sent.
     IntegrityFailed,
-    /// Memory over its ceiling or budget, growing, or more than the base's.
+    /// Memory exceeds a ceiling, a budget or the base, or grows with the body.
     MemoryOver,
     /// A run failed.
     RunFailed,
-    /// Slower than the base.
+    /// The candidate is slower than the base.
     Slower,
-    /// The figures do not tell.
+    /// The figures are inconclusive.
     Inconclusive,
-    /// All is as it should be.
+    /// No check failed.
     Good,
 }
 

@@ -1,4 +1,4 @@
-//! The client: connects, makes the exchange under watch, and gathers the measurements of this end.
+//! The client: connects, makes the exchange unless it stalls, and gathers the measurements of this end.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,10 +10,10 @@ use tokio::time::timeout;
 
 use crate::{Options, Target, Transfer, dial::dial};
 
-/// The longest time to end a connection in good order. A server that does not answer even to that has lost nothing.
+/// The longest time to end a connection in good order. A server that does not respond within it loses nothing.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A client of any HTTP server. All its records belong to one session.
+/// A client of any HTTP server. All records of a client belong to one session.
 #[derive(Clone, Debug)]
 pub struct Client {
     options: Options,
@@ -57,7 +57,7 @@ impl Client {
         TransferReport { record: session.record(&case, 0, started, outcome), receipt }
     }
 
-    /// Connects, makes the exchange under watch, and compares the content at both ends.
+    /// Connects, makes the exchange unless it stalls, and compares the content at both ends.
     async fn measure(
         &self,
         target: &Target,

@@ -21,15 +21,15 @@ pub struct Download {
 }
 
 impl Download {
-    /// The placeholder in the case of a download, whose chunks the server chooses.
+    /// The chunk size in the case of a download: a placeholder, because the server chooses the chunks.
     pub(crate) const CHUNK: ChunkSize = ChunkSize::DEFAULT;
 
-    /// A download into an output, as fast as the bytes come.
+    /// A download into an output, as fast as bytes arrive.
     pub fn new(output: Output) -> Self {
         Self { output, reader_rate: None }
     }
 
-    /// Sets the rate at which the body is read; `None` reads it as fast as it comes.
+    /// Sets the rate at which the body is read. `None` reads as fast as bytes arrive.
     #[must_use]
     pub fn with_reader_rate(self, rate: impl Into<Option<Rate>>) -> Self {
         Self { reader_rate: rate.into(), ..self }
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn the_url_of_a_longhaul_server_tells_size_and_seed_of_a_generated_body() {
+    fn the_url_of_a_longhaul_server_states_size_and_seed_of_a_generated_body() {
         let expected = |seed, size| {
             let payload = Payload::prepare(&PayloadKind::Random, seed, ChunkSize::try_from(7).unwrap());
             payload.digest(size).map(|digest| digest.to_string())

@@ -1,11 +1,11 @@
 //! One body to or from any HTTP server, in constant memory and measured on this end.
 //!
-//! A [`Client`] makes a [`Transfer`], which is an [`Upload`] or a [`Download`], to a [`Target`]: a URL with the
-//! protocol to reach it by. The [`TransferReport`] holds a [`record::Record`] of goodput, memory, processor time and connection.
-//! A failure is part of the record, and a redirect is a failure.
+//! A [`Client`] makes a [`Transfer`], which is an [`Upload`] or a [`Download`], to a [`Target`]: a URL and a protocol.
+//! The [`TransferReport`] holds a [`record::Record`] of goodput, memory, processor time and connection. A failure is
+//! part of the record, and a redirect is a failure.
 //!
 //! The content is verified if the server is a longhaul server: it confirms an upload with a receipt, and it generates a
-//! body whose digest follows from the URL. Of any other server, the status and the length are all there is to check.
+//! body whose digest follows from the URL. For any other server, only the status and the length are checked.
 //!
 //! Nothing here handles signals. Dropping the future of [`Client::run`] cancels a transfer.
 //!

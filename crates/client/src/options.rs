@@ -1,4 +1,4 @@
-//! The options of a client: trust, patience and limits.
+//! The options of a client: trust, timeout and limits.
 
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use transport::{KeyLog, Trust};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Options {
-    /// The certificates that are accepted; cleartext has no use for it.
+    /// The certificates that are accepted; unused in cleartext.
     pub trust: Trust,
-    /// The file that gets the secrets of connections.
+    /// The file to which the secrets of connections are written.
     pub key_log: Option<KeyLog>,
-    /// The longest time of a handshake, and the time without any progress after which a transfer is given up.
+    /// The longest time of a handshake, and the time without progress after which a transfer is aborted.
     pub timeout: Duration,
     /// The limits in force.
     pub limits: Limits,

@@ -16,10 +16,10 @@ use tokio::{
 };
 
 /// The bytes gathered for one write to a pipe or a device. The pieces of a body are small if they come in datagrams,
-/// and each write takes a switch between threads.
+/// and each write costs a switch between threads.
 const WRITE_BUFFER: usize = 256 << 10;
 
-/// The output of a download. Whichever it is, the body is digested, and waits for a slow output.
+/// The output of a download. Every output digests the body, and a slow output slows the transfer.
 pub struct Output(Kind);
 
 enum Kind {
@@ -29,7 +29,7 @@ enum Kind {
 }
 
 impl Output {
-    /// No output but the digest.
+    /// An output that only digests the body.
     pub fn verify() -> Self {
         Self(Kind::Verify)
     }

@@ -1,4 +1,4 @@
-//! The target of a transfer: a URL, and the protocol to reach it by.
+//! The target of a transfer: a URL and a protocol.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use http::{
 use record::{Engine, PROTOCOLS, Protocol};
 use transport::Transport;
 
-/// A URL with the protocol to reach it by.
+/// A URL, and the protocol for requests to it.
 ///
 /// ```
 /// # use record as longhaul_record;
@@ -32,7 +32,7 @@ pub struct Target {
 }
 
 impl Target {
-    /// Parses an `http` or `https` URL, which is reached by HTTP/1.1 or HTTP/2 over TLS, respectively.
+    /// Parses a URL. The default protocol is HTTP/1.1 for `http` and HTTP/2 over TLS for `https`.
     ///
     /// User information is dropped: a request must not contain it (RFC 9110 section 4.2.4), and a record should not.
     ///
@@ -78,7 +78,7 @@ impl Target {
         self.uri.to_string()
     }
 
-    /// The protocol to reach it by.
+    /// The protocol for requests to the URL.
     pub fn protocol(&self) -> &'static Protocol {
         self.transport.protocol()
     }
@@ -107,7 +107,7 @@ impl fmt::Debug for Target {
     }
 }
 
-/// The reason why a text is no target, or a protocol does not fit it.
+/// An invalid URL, or a protocol that does not fit the URL.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TargetError {
@@ -119,7 +119,7 @@ pub enum TargetError {
         /// The error of the parser.
         source: http::Error,
     },
-    /// The URL has no scheme, or another one than HTTP's.
+    /// The URL has no scheme, or a scheme other than `http` and `https`.
     #[error("'{url}': a URL begins with http:// or https://")]
     Scheme {
         /// The URL.
@@ -178,7 +178,7 @@ fn without_user(uri: Uri) -> Result<Uri, http::Error> {
     Uri::from_parts(parts).map_err(|error: InvalidUriParts| error.into())
 }
 
-/// The port of a URL: the scheme's own if it states none, and `None` if what it states is no port.
+/// The port of a URL, or `default` if the URL states none. `None` if the stated port is invalid.
 fn port(uri: &Uri, default: u16) -> Option<u16> {
     let authority = uri.authority()?;
     match authority.as_str().strip_prefix(authority.host())?.strip_prefix(':') {

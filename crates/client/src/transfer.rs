@@ -1,4 +1,4 @@
-//! A transfer of one body, in either direction, and the content that its ends report.
+//! A transfer of one body in either direction, and the content reported by its ends.
 
 use http::{Method, request};
 use metrics::Meter;
@@ -44,7 +44,7 @@ impl Transfer {
         }
     }
 
-    /// The case that a record of the transfer is of. The body is empty if its size is not known yet.
+    /// The case of a record of the transfer. The body is empty if its size is not known yet.
     pub(crate) fn case(&self, target: &Target, limits: &Limits) -> Case {
         let mut case = Case::new(target.protocol().name);
         case.direction = self.direction();
@@ -105,7 +105,7 @@ pub(crate) struct ContentReport {
 /// The content that was sent. The digest of a generated body takes time to compute, which is not part of the transfer.
 #[derive(Debug)]
 pub(crate) enum SentContent {
-    /// The digest of the bytes as they left.
+    /// The digest of the bytes as they were sent.
     Digested(Digest),
     /// A generated payload, and the number of its bytes.
     Generated(Payload, u64),

@@ -26,11 +26,11 @@ pub struct Upload {
 }
 
 impl Upload {
-    /// The size of a generated body by default: 2 GiB, far more than any buffer on the way.
+    /// The default size of a generated body: 2 GiB, far more than any buffer on the way.
     pub const SIZE: ByteSize = ByteSize(2 << 30);
 
-    /// An upload of a payload: a file or standard input as a whole, and [`SIZE`](Self::SIZE) of a generated body, with
-    /// the default chunk and seed, as fast as the protocol pulls.
+    /// An upload of a payload: a whole file, all of standard input, or [`SIZE`](Self::SIZE) of a generated body. Chunk
+    /// and seed have their defaults, and no rate is set.
     ///
     /// # Errors
     /// The payload is a file that cannot be opened, or no regular file.
@@ -45,7 +45,7 @@ impl Upload {
     /// Sets the size of a generated body; `None` leaves it as it is.
     ///
     /// # Errors
-    /// The payload is not generated: it has a size of its own.
+    /// The payload is not generated and therefore has its own size.
     pub fn with_size(self, size: impl Into<Option<ByteSize>>) -> Result<Self, UploadError> {
         match size.into() {
             None => Ok(self),
@@ -54,7 +54,7 @@ impl Upload {
         }
     }
 
-    /// Sets the number of bytes that the protocol is handed at once.
+    /// Sets the number of bytes handed to the protocol at once.
     #[must_use]
     pub fn with_chunk(self, chunk: ChunkSize) -> Self {
         Self { chunk, ..self }
@@ -89,7 +89,7 @@ impl Upload {
         let progress = body.progress();
         let request = self.request(target, body.map_err(Into::into).boxed_unsync())?;
         let confirmed = confirmation(connection, request).await;
-        // The failure of the payload is the cause of whatever the protocol reports after it.
+        // A failure of the payload is the cause of all later failures of the protocol.
         if let Some(error) = progress.error() {
             return Err(Fault::new(FaultKind::Payload, error));
         }
@@ -124,7 +124,7 @@ impl Upload {
         Ok(request)
     }
 
-    /// States the type of the content: a file's by its name.
+    /// Sets the media type of the content. The type of a file follows from its name.
     fn with_content_type(&self, request: request::Builder) -> request::Builder {
         let content_type = match &self.payload {
             PayloadKind::File(path) => mime_guess::from_path(path).first_or_octet_stream(),
@@ -136,11 +136,11 @@ impl Upload {
         }
     }
 
-    /// Checks that the server had the whole body when it confirmed it: a figure of a part would be wrong.
+    /// Checks that the server confirmed the whole body: a figure for a part would be wrong.
     fn check_completeness(&self, progress: &SendProgress, sent: u64) -> Result<(), Fault> {
         let expected = match self.size {
             Some(size) if size.0 == sent => return Ok(()),
-            // The body of unknown length has a digest once its end was read.
+            // A body of unknown length has a digest once its end has been read.
             None if progress.digest().is_some() => return Ok(()),
             Some(size) => format!("{} bytes", size.0),
             None => "a body of unknown length".into(),
@@ -157,14 +157,14 @@ async fn confirmation(connection: &dyn Connection, request: Request<Body>) -> Re
     Ok(serde_json::from_slice(&text).ok())
 }
 
-/// The reason why an upload cannot begin.
+/// A failure to begin an upload.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum UploadError {
     /// The payload cannot be used.
     #[error(transparent)]
     Payload(#[from] PayloadError),
-    /// A size was asked for of a payload that has its own.
+    /// A size was given for a payload that has its own size.
     #[error("a size contradicts payload {payload}: it has its own size")]
     OwnSize {
         /// The payload.

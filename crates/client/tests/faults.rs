@@ -1,4 +1,4 @@
-//! Servers that are not there, refuse, stall or break off: each is a fault of its kind in the record, and no hang.
+//! Servers that are unreachable, refuse, stall or break off. Each is a fault of its kind in the record, without a hang.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
@@ -15,15 +15,15 @@ use transport::Trust;
 
 /// The state of a connection after the answer.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum After {
-    /// It stays open, and nothing comes.
+enum Ending {
+    /// The connection stays open, and nothing arrives.
     Silence,
-    /// It is closed.
+    /// The connection is closed.
     Close,
 }
 
-/// A server that reads `read` bytes of each connection, and then answers with `answer` whatever was asked for.
-fn scripted(read: usize, answer: impl Into<String>, after: After) -> String {
+/// A server that reads `read` bytes of each connection, and then answers every request with `answer`.
+fn scripted(read: usize, answer: impl Into<String>, after: Ending) -> String {
     let (listener, answer) = (TcpListener::bind("127.0.0.1:0").unwrap(), answer.into());
     let url = format!("http://{}/", listener.local_addr().unwrap());
     thread::spawn(move || {
@@ -33,7 +33,7 @@ fn scripted(read: usize, answer: impl Into<String>, after: After) -> String {
             let mut buffer = vec![0; read];
             let _ = stream.read_exact(&mut buffer);
             let _ = stream.write_all(answer.as_bytes());
-            if after == After::Silence {
+            if after == Ending::Silence {
                 held.push(stream);
             }
         }
@@ -67,34 +67,34 @@ fn assert_fault(fault: &Fault, kind: FaultKind, part: &str) {
 async fn a_server_that_stalls_is_a_timeout() {
     let half = "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc";
     for answer in ["", half] {
-        let fault = fetch(&scripted(10, answer, After::Silence)).await;
+        let fault = fetch(&scripted(10, answer, Ending::Silence)).await;
         assert_fault(&fault, FaultKind::Timeout, "no byte moved for 1 s");
     }
-    let fault = send(&scripted(200, "", After::Silence), 1 << 30).await.unwrap_err();
+    let fault = send(&scripted(200, "", Ending::Silence), 1 << 30).await.unwrap_err();
     assert_fault(&fault, FaultKind::Timeout, "no byte moved for 1 s");
 }
 
 #[tokio::test]
-async fn a_connection_that_breaks_is_no_short_success() {
-    let fault = fetch(&scripted(10, "", After::Close)).await;
+async fn a_connection_that_breaks_is_a_fault() {
+    let fault = fetch(&scripted(10, "", Ending::Close)).await;
     assert_fault(&fault, FaultKind::Protocol, "HTTP/1.1");
     let half = "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc";
-    assert_fault(&fetch(&scripted(10, half, After::Close)).await, FaultKind::Truncated, "after 3 bytes");
+    assert_fault(&fetch(&scripted(10, half, Ending::Close)).await, FaultKind::Truncated, "after 3 bytes");
     let damaged = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n";
-    assert_fault(&fetch(&scripted(10, damaged, After::Silence)).await, FaultKind::Truncated, "broke off");
-    send(&scripted(10, "", After::Close), 1 << 30).await.unwrap_err();
+    assert_fault(&fetch(&scripted(10, damaged, Ending::Silence)).await, FaultKind::Truncated, "broke off");
+    send(&scripted(10, "", Ending::Close), 1 << 30).await.unwrap_err();
 }
 
 #[tokio::test]
 async fn a_refused_status_is_a_fault_that_quotes_the_server() {
     let refused = "HTTP/1.1 500 Oops\r\ncontent-length: 4\r\n\r\nwhy?";
-    let fault = fetch(&scripted(10, refused, After::Silence)).await;
+    let fault = fetch(&scripted(10, refused, Ending::Silence)).await;
     assert_fault(&fault, FaultKind::Http, "500 Internal Server Error: why?");
     let redirect = "HTTP/1.1 302 Found\r\nlocation: /b\r\ncontent-length: 0\r\n\r\n";
-    let fault = fetch(&scripted(10, redirect, After::Silence)).await;
+    let fault = fetch(&scripted(10, redirect, Ending::Silence)).await;
     assert_fault(&fault, FaultKind::Http, "to /b, which is not followed");
     let forbidden = "HTTP/1.1 403 No\r\ncontent-length: 4\r\n\r\nbad\n";
-    let fault = send(&scripted(10, forbidden, After::Silence), 1 << 30).await.unwrap_err();
+    let fault = send(&scripted(10, forbidden, Ending::Silence), 1 << 30).await.unwrap_err();
     assert_fault(&fault, FaultKind::Http, "403 Forbidden: bad");
 }
 
@@ -103,7 +103,7 @@ async fn a_refused_download_touches_no_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a");
     fs::write(&path, "before").unwrap();
-    let url = scripted(10, "HTTP/1.1 404 No\r\ncontent-length: 0\r\n\r\n", After::Silence);
+    let url = scripted(10, "HTTP/1.1 404 No\r\ncontent-length: 0\r\n\r\n", Ending::Silence);
     let download = Download::new(Output::file(&path).unwrap());
     run(&url, download, Duration::from_secs(1)).await.unwrap_err();
     assert_eq!(fs::read_to_string(&path).unwrap(), "before");
@@ -114,28 +114,28 @@ async fn a_refused_download_touches_no_file() {
 async fn an_upload_is_whole_only_if_the_server_confirmed_all_of_it() {
     let receipt = r#"{"bytes":1,"algorithm":"xxh3-128","digest":"00","saved":null,"elapsed_s":0.1}"#;
     let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{receipt}", receipt.len());
-    let fault = send(&scripted(100, answer, After::Silence), 2).await.unwrap_err();
+    let fault = send(&scripted(100, answer, Ending::Silence), 2).await.unwrap_err();
     assert_fault(&fault, FaultKind::Integrity, "2 bytes were sent, 1 were received");
 
     let early = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
-    send(&scripted(100, early, After::Silence), 2).await.unwrap();
-    let fault = send(&scripted(100, early, After::Silence), 1 << 30).await.unwrap_err();
+    send(&scripted(100, early, Ending::Silence), 2).await.unwrap();
+    let fault = send(&scripted(100, early, Ending::Silence), 1 << 30).await.unwrap_err();
     assert_fault(&fault, FaultKind::Truncated, "bytes of 1073741824 bytes");
 }
 
 #[tokio::test]
-async fn a_file_that_shrank_is_the_fault_whatever_the_server_says() {
+async fn a_file_that_shrank_is_a_payload_fault_although_the_server_is_silent() {
     let file = tempfile::NamedTempFile::new().unwrap();
     file.as_file().set_len(1 << 20).unwrap();
     let upload = Upload::new(PayloadKind::File(file.path().into())).unwrap();
     file.as_file().set_len(10).unwrap();
-    let url = scripted(10, "", After::Silence);
+    let url = scripted(10, "", Ending::Silence);
     let fault = run(&url, upload, Duration::from_secs(5)).await.unwrap_err();
     assert_fault(&fault, FaultKind::Payload, "shrank");
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_is_a_fault_of_connecting() {
+async fn an_unreachable_server_is_a_fault_of_connecting() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let fault = send(&format!("http://127.0.0.1:{port}/"), 1).await.unwrap_err();
     assert_fault(&fault, FaultKind::Connect, "cannot connect");
@@ -143,7 +143,7 @@ async fn a_server_that_is_not_there_is_a_fault_of_connecting() {
     assert_fault(&fault, FaultKind::Connect, "cannot find no-such-name.invalid");
 }
 
-/// A socket that nobody reads behaves as UDP that a firewall drops.
+/// A socket without a reader behaves as UDP that a firewall drops.
 #[tokio::test]
 async fn a_handshake_without_an_answer_is_a_timeout() {
     let silent = UdpSocket::bind("127.0.0.1:0").unwrap();

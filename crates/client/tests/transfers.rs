@@ -1,4 +1,4 @@
-//! Bodies to and from a server that confirms them, over real sockets.
+//! Bodies to and from a longhaul server, over real sockets.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
@@ -106,7 +106,7 @@ async fn a_file_goes_up_with_its_own_size_and_digest() {
     assert_eq!(record.integrity.unwrap().received, hasher.digest().to_string());
 }
 
-/// Names the URL to the child process of a test, whose standard input is the body.
+/// The environment variable with the URL for the child process of a test. Its standard input is the body.
 const STDIN_URL: &str = "LONGHAUL_TEST_STDIN_URL";
 
 #[tokio::test]
@@ -186,7 +186,7 @@ async fn a_cancelled_download_leaves_no_file() {
     let slow = Download::new(output).with_reader_rate(Rate::try_from(10 << 20).unwrap());
     let run = client.run(&target, slow, |_| {});
     tokio::time::timeout(Duration::from_millis(300), run).await.unwrap_err();
-    // The block that is being written comes first.
+    // The file is removed after the block that is being written.
     for _ in 0..200 {
         if entries(folder.path()) == 0 {
             return;

@@ -1,4 +1,4 @@
-//! The clock. No other file of the workspace reads it; clippy.toml enforces that.
+//! The clock. Only this file of the workspace reads it, as clippy.toml enforces.
 
 use std::time::{Duration, Instant};
 

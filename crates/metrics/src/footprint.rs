@@ -27,8 +27,9 @@ mod tests {
         let Term { name, bytes, reason } = footprint();
         assert_eq!(name, "meters");
         assert_eq!(reason, "2 HdrHistograms of 3 significant digits and a timeline of 256 points");
-        // HdrHistogram keeps 2,048 counts for the first 2,048 values and 1,024 for every further power of two: 29 more
-        // up to 1 TB/s, 31 more up to an hour in nanoseconds. A count takes eight bytes, and a point 32.
+        // HdrHistogram keeps 2,048 counts for the first 2,048 values and 1,024 for every further power of two. There
+        // are 29 more up to 1 TB/s, and 31 more up to an hour in nanoseconds. A count takes eight bytes, and a point
+        // 32.
         let counts = (2048 + 29 * 1024) + (2048 + 31 * 1024);
         assert_eq!(bytes, counts * 8 + 256 * 32);
     }

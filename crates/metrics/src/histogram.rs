@@ -12,10 +12,11 @@ use record::{Latency, Throughput};
 /// Three significant digits, HdrHistogram's usual precision: every value is kept to 0.1 %.
 pub(crate) const DIGITS: u8 = 3;
 
-/// The largest distinct rate, 1 TB/s, beyond the memory bandwidth of one core; a faster one counts as this.
+/// The largest distinct rate, 1 TB/s, beyond the memory bandwidth of one core. A faster rate counts as this one.
 const MAX_RATE: u64 = 1_000_000_000_000;
 
-/// The longest distinct latency, one hour in nanoseconds, by when a transfer has stalled; a longer one counts as this.
+/// The longest distinct latency: one hour in nanoseconds, after which a transfer has stalled. A longer latency counts
+/// as this one.
 const MAX_LATENCY: u64 = 3_600_000_000_000;
 
 /// The fewest samples for percentiles: of 20, the 5th percentile is the lowest.

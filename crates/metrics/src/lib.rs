@@ -3,7 +3,7 @@
 //! - [`Meter`] counts the body bytes of one end and times them: throughput per window of body, latency per chunk.
 //! - [`Timeline`] keeps the memory samples of a transfer in at most 256 points.
 //! - [`Pace`] holds a flow to a rate.
-//! - [`Stamp`] is a point of monotonic time, and its file the only place of longhaul that reads the clock.
+//! - [`Stamp`] is a point of monotonic time. Only its file reads the clock in longhaul.
 //!
 //! Histograms replace lists of samples, and a full timeline drops every second point. [`footprint()`] states the
 //! memory of one meter and one timeline.

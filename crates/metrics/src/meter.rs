@@ -14,8 +14,8 @@ const MIN_WINDOW: u64 = 1 << 20;
 
 /// A counter and timer of the body bytes of one end.
 ///
-/// Clones share one state, so that all bodies of an end are counted together. A sender passes each chunk when it hands
-/// it over, and a receiver when it gets it.
+/// Clones share one state, so that all bodies of an end are counted together. A sender counts each chunk when handing
+/// it over, and a receiver when getting it.
 #[derive(Clone, Debug)]
 pub struct Meter(Arc<Mutex<State>>);
 

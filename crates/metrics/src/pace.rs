@@ -9,7 +9,7 @@ use crate::Stamp;
 /// The shortest wait worth a timer. Shorter ones accumulate, because the timers of tokio tick once a millisecond.
 const SHORTEST: Duration = Duration::from_millis(1);
 
-/// The most lateness that is made up for: timers oversleep, and more so on a busy core.
+/// The most lateness that is made up: timers oversleep, especially on a busy core.
 const LATE: Duration = Duration::from_millis(20);
 
 /// The schedule of a flow: computes the wait between pieces that holds them to a rate.
@@ -50,7 +50,7 @@ mod tests {
         Pace::new(Rate::try_from(bytes_per_s).unwrap())
     }
 
-    /// The seconds that `pieces` take on a clock that only the waits move, each of them 1.3 ms too long.
+    /// The seconds for `pieces` on a clock that advances only by the waits, each 1.3 ms too long.
     fn seconds(rate: u64, piece: usize, pieces: usize) -> f64 {
         let (mut pace, mut now) = (pace(rate), Duration::ZERO);
         for _ in 0..pieces {

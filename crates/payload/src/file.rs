@@ -19,8 +19,8 @@ use crate::{
 
 /// One body, read piece by piece and handed out chunk by chunk.
 ///
-/// Bytes in the page cache are read on the spot. For a disk or a pipe a blocking thread waits, and it is occupied no
-/// longer than one piece takes.
+/// Bytes in the page cache are read on the spot. A blocking thread waits for a disk or a pipe, and is occupied for one
+/// piece only.
 #[derive(Debug)]
 pub(crate) struct FileBody {
     state: State,
@@ -119,7 +119,7 @@ fn in_background(mut reader: Reader) -> State {
     }))
 }
 
-/// The state after a piece that was waited for. Reading beyond the end would wait for a terminal's input once more.
+/// The state after a piece from a blocking thread. Reading beyond the end would wait for a terminal's input once more.
 fn after(reader: Reader, piece: &Piece) -> State {
     match piece {
         Ok(Some(_)) if reader.is_read_ahead() => State::Idle(reader),

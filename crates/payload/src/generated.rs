@@ -10,8 +10,8 @@ use crate::{Digest, Hasher};
 /// The period of the random body, in bytes: 2^17 - 1, a prime.
 ///
 /// A chunk of any usual size shares no factor with a prime. A lost, repeated or swapped chunk therefore moves the bytes
-/// after it to another phase and changes the digest. Two swaps go unnoticed: of chunks that lie a whole multiple of the
-/// period apart, and of chunks whose size is a multiple of the period.
+/// after it to another phase and changes the digest. Two kinds of swaps go unnoticed: of chunks that are a multiple of
+/// the period apart, and of chunks whose size is a multiple of the period.
 pub const PERIOD: usize = 131_071;
 
 /// The block whose slices make up all generated bodies of a process.
@@ -25,7 +25,7 @@ pub(crate) struct Block {
 }
 
 impl Block {
-    /// Generates random bytes from `seed` with xoshiro256++, whose output its definition fixes on every machine.
+    /// Generates random bytes from `seed` with xoshiro256++, whose output is equal on every machine.
     pub(crate) fn random(seed: u64, chunk: ChunkSize) -> Self {
         let mut block = vec![0; Self::length(chunk)];
         Xoshiro256PlusPlus::seed_from_u64(seed).fill_bytes(&mut block[..PERIOD]);
@@ -35,7 +35,7 @@ impl Block {
         Self { bytes: block.into(), period: PERIOD, chunk: chunk.get() }
     }
 
-    /// The length of a random block for chunks of that size, in bytes.
+    /// The length of a random block for chunks of a size, in bytes.
     pub(crate) fn length(chunk: ChunkSize) -> usize {
         PERIOD + chunk.get()
     }

@@ -16,10 +16,10 @@ use crate::PayloadError;
 /// the bytes are sent.
 pub(crate) const READ: usize = 128 << 10;
 
-/// The pieces that a body holds at most: one that the protocol still sends from, and one that is read.
+/// The most pieces that a body holds: one being sent, and one being read.
 pub(crate) const PIECES: usize = 2;
 
-/// The length of a piece in bytes: as many whole chunks as one read takes, and at least one.
+/// The length of a piece in bytes: the whole chunks that fit one read, and at least one chunk.
 pub(crate) fn piece_size(chunk: ChunkSize) -> usize {
     chunk.get() * (READ / chunk.get()).max(1)
 }
@@ -77,8 +77,8 @@ impl Reader {
         }
     }
 
-    /// Whether the next bytes may be in memory already. The kernel reads ahead of a file into the page cache; for a
-    /// pipe nothing does.
+    /// Whether the next bytes may be in memory already. The kernel reads ahead of a file into the page cache, but not
+    /// of a pipe.
     pub(crate) fn is_read_ahead(&self) -> bool {
         matches!(self.input, Input::File(_))
     }
@@ -149,7 +149,7 @@ impl Reader {
 }
 
 /// Reads from the position of `file` what the page cache holds. `None` if the read would block, or if the file system
-/// cannot tell (RWF_NOWAIT in preadv2(2)).
+/// does not support the check (RWF_NOWAIT in preadv2(2)).
 #[cfg(target_os = "linux")]
 fn read_cached(file: &File, buffer: &mut [u8]) -> io::Result<Option<usize>> {
     use rustix::io::{Errno, ReadWriteFlags, preadv2};
@@ -162,7 +162,7 @@ fn read_cached(file: &File, buffer: &mut [u8]) -> io::Result<Option<usize>> {
     }
 }
 
-/// Always `None`: only Linux tells whether a read would block.
+/// Always `None`: only Linux reports whether a read would block.
 #[cfg(not(target_os = "linux"))]
 fn read_cached(_: &File, _: &mut [u8]) -> io::Result<Option<usize>> {
     Ok(None)

@@ -12,7 +12,7 @@ impl MemoryReader {
     /// Makes a reader whose readings are all `None`.
     ///
     /// # Errors
-    /// None on this system; on Linux a missing `/proc` is one.
+    /// Never on this system. On Linux, a missing `/proc` is an error.
     pub fn new() -> io::Result<Self> {
         Ok(Self(()))
     }

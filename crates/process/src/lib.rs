@@ -39,7 +39,7 @@ pub use memory::Memory;
 pub use platform::{MemoryReader, peak_rss_bytes};
 pub use resources::Resources;
 
-/// Excludes the other tests that measure the whole process, so that none sees the memory or the work of another.
+/// Excludes other tests that measure the whole process, so that no test measures another.
 #[cfg(test)]
 fn alone() -> std::sync::MutexGuard<'static, ()> {
     static MEASURING: std::sync::Mutex<()> = std::sync::Mutex::new(());

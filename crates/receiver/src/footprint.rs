@@ -9,7 +9,7 @@ const DIGEST: u64 = 1 << 10;
 
 /// The most memory that the sinks of `bodies` concurrent bodies take; `None` for a sink without state.
 ///
-/// The bodies that [`SinkKind::Collect`] keeps are not in it: no budget admits them, and a memory proof must find them.
+/// The term excludes bodies that [`SinkKind::Collect`] keeps: no budget admits them, and a memory proof must find them.
 pub fn footprint(sink: &SinkKind, bodies: u64) -> Option<Term> {
     match sink {
         SinkKind::Discard => None,

@@ -2,8 +2,8 @@
 //!
 //! A [`Reception`] pulls an [`http_body::Body`] of any HTTP library to its end. Each piece passes a
 //! [`Meter`](metrics::Meter) and then the [`Sink`], before the next piece is requested. The pull is the only
-//! backpressure, so memory stays constant however long the body. A [`Receipt`] states length, digest and time; a server
-//! answers an upload with it. The module [`save`] writes bodies to files.
+//! backpressure, so memory stays constant however long the body. A [`Receipt`] states length, digest and time; it is
+//! the response of a server to an upload. The module [`save`] writes bodies to files.
 //!
 //! ```
 //! use http_body_util::Full;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The confirmation of a receiver that a body arrived whole. A server answers an upload with it, in JSON.
+/// The confirmation that a body arrived whole. It is the response of a server to an upload, in JSON.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Receipt {

@@ -50,8 +50,8 @@ where
         self
     }
 
-    /// Polls for up to `limit` before the task sleeps, whenever no bytes are there. That saves the wake-up where the
-    /// next bytes are near, and costs processor time where they are not.
+    /// Polls for up to `limit` before the task sleeps, whenever no bytes are there. Busy-polling saves a wake-up if the
+    /// next bytes arrive soon, and costs processor time otherwise.
     pub fn busy_polling(mut self, limit: Duration) -> Self {
         self.busy_poll = limit;
         self
@@ -60,7 +60,7 @@ where
     /// Pulls the body to its end. Each piece passes the meter and then the sink, before the next one is requested.
     ///
     /// # Errors
-    /// The body broke off, has not the expected length, or could not be saved.
+    /// The body broke off, has another length than expected, or could not be saved.
     pub async fn run(self) -> Result<Receipt, ReceiveError> {
         let Self { body, meter, mut sink, expected, mut pace, busy_poll } = self;
         let mut body = pin!(body);
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_body_that_breaks_off_is_no_short_success() {
+    async fn a_body_that_breaks_off_is_an_error() {
         let frames: Vec<Result<Frame<Bytes>, Box<dyn Error + Send + Sync>>> =
             vec![Ok(Frame::data("abc".into())), Err("reset".into())];
         let body = StreamBody::new(futures_util::stream::iter(frames));

@@ -56,7 +56,7 @@ impl Sink {
                 Ok(())
             }
             Kind::Collect(pieces) => {
-                // A copy takes the memory of the body and no more. The piece itself may keep a larger buffer alive.
+                // A copy takes no more memory than its bytes. The piece itself may keep a larger buffer alive.
                 pieces.push(Bytes::copy_from_slice(&bytes));
                 Ok(())
             }
@@ -71,7 +71,7 @@ impl Sink {
         }
     }
 
-    /// The digest of the body, and the name under which it was saved, once it has reached its destination.
+    /// Completes the body at its destination. Returns its digest, and the name under which it was saved.
     pub(crate) async fn finish(self) -> Result<(Option<Digest>, Option<SafeName>), SaveError> {
         Ok(match self.0 {
             Kind::Discard => (None, None),

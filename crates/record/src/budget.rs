@@ -7,7 +7,7 @@ use std::borrow::Cow;
 pub struct Term {
     /// The component that takes the memory.
     pub name: &'static str,
-    /// The most that it takes over all connections and bodies, in bytes.
+    /// The most memory that the component takes over all connections and bodies, in bytes.
     pub bytes: u64,
     /// The derivation of the figure, and the source of the bound.
     pub reason: Cow<'static, str>,

@@ -28,7 +28,7 @@ pub struct Case {
     pub protocol: String,
     /// The direction of the body.
     pub direction: Direction,
-    /// The bytes of body that the protocol is handed at once.
+    /// The bytes of body handed to the protocol at once.
     pub chunk: ChunkSize,
     /// The size of one body.
     pub body: ByteSize,
@@ -38,7 +38,7 @@ pub struct Case {
     pub seed: u64,
     /// The receiver's use of the bytes.
     pub sink: SinkKind,
-    /// Connections at once.
+    /// Concurrent connections.
     pub connections: u32,
     /// Bodies in flight on each connection.
     pub streams: u32,
@@ -48,8 +48,8 @@ pub struct Case {
     pub limit_rate: Option<Rate>,
     /// The limits in force.
     pub limits: Limits,
-    /// The key in the record that the case was read from: defaults of limits have changed between versions, and an axis
-    /// that was at its default then must not become part of the name.
+    /// The key in the record that the case was read from. Defaults of limits differ between versions, and an axis at
+    /// its old default must stay out of the name.
     recorded: Option<CaseKey>,
 }
 
@@ -83,7 +83,7 @@ impl Case {
         self.body.0.saturating_mul(self.bodies())
     }
 
-    /// The case's identity, which joins records everywhere.
+    /// The identity of the case, by which records are joined.
     pub fn key(&self) -> CaseKey {
         self.recorded.clone().unwrap_or_else(|| CaseKey {
             protocol: Some(self.protocol.clone()),
@@ -149,20 +149,20 @@ struct OnDisk {
     protocol: String,
     /// The direction of the body.
     direction: Direction,
-    /// The bytes of body that the protocol is handed at once.
+    /// The bytes of body handed to the protocol at once.
     chunk_bytes: ChunkSize,
     /// The size of one body.
     body_bytes: u64,
     /// The size of all bodies of the run.
     total_bytes: u64,
-    /// The content of the body, as the `--payload` flag has it.
+    /// The content of the body, in the form of the `--payload` flag.
     payload: PayloadKind,
     /// The seed of generated content; 1 in records written before it was stated.
     #[serde(default = "default_seed")]
     seed: u64,
-    /// The receiver's use of the bytes, as the `--sink` flag has it.
+    /// The receiver's use of the bytes, in the form of the `--sink` flag.
     sink: SinkKind,
-    /// Connections at once.
+    /// Concurrent connections.
     connections: u32,
     /// Bodies in flight on each connection.
     streams: u32,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ByteSize;
 
-/// The bytes of body that a protocol is handed at once: from 1 B to 64 MiB.
+/// The bytes of body handed to a protocol at once: from 1 B to 64 MiB.
 ///
 /// Both ends may hold one chunk whole, so the upper bound keeps it far below the memory of any machine that could be
 /// measured. No HTTP implementation known to us sends larger pieces.

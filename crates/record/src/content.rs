@@ -1,4 +1,4 @@
-//! The content of a body: where its bytes come from, and what the receiver does with them.
+//! The content of a body: the source of its bytes, and their use by the receiver.
 
 use std::{fmt, path::PathBuf, str::FromStr};
 
@@ -15,7 +15,7 @@ pub const DEFAULT_SEED: u64 = 1;
 pub enum PayloadKind {
     /// Bytes generated from a seed (`random`).
     Random,
-    /// Zero bytes (`zero`). No damage but a changed length shows in their digest.
+    /// Zero bytes (`zero`). Their digest reveals nothing but a wrong length.
     Zero,
     /// The bytes of a file (`file:PATH`).
     File(PathBuf),

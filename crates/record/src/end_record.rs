@@ -1,4 +1,4 @@
-//! The measurements that one end takes of itself.
+//! The measurements of one end, taken by itself.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -7,21 +7,21 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct EndRecord {
-    /// Body bytes that passed its meter.
+    /// Body bytes that passed the meter of the end.
     pub bytes: u64,
-    /// Memory of its process.
+    /// Memory of the end's process.
     pub memory: MemoryRecord,
-    /// Processor time of its process.
+    /// Processor time of the end's process.
     pub cpu: CpuRecord,
-    /// Page faults of its process.
+    /// Page faults of the end's process.
     pub faults: Option<PageFaults>,
-    /// Context switches of its process.
+    /// Context switches of the end's process.
     pub context_switches: Option<ContextSwitches>,
     /// Throughput by windows of body; null under 20 windows.
     pub throughput: Option<Throughput>,
-    /// The sender's time from handing over a chunk to being asked for the next; null on the receiver.
+    /// The sender's time from handing over a chunk to the request for the next one; null on the receiver.
     pub chunk_latency: Option<Latency>,
-    /// Counters of its connections.
+    /// Counters of the end's connections.
     pub transport: Option<TransportStats>,
 }
 
@@ -59,7 +59,7 @@ impl MemoryRecord {
         (growth > budget || self.within_budget == Some(false)).then_some((growth, budget))
     }
 
-    /// States a budget, and whether the growth stayed within it.
+    /// Sets the budget, and whether the growth stayed within it.
     pub fn hold_against(&mut self, budget_bytes: u64) {
         self.budget_bytes = Some(budget_bytes);
         self.within_budget = self.growth().map(|growth| growth <= budget_bytes);
@@ -157,7 +157,7 @@ pub struct Throughput {
     pub hdr: Option<String>,
 }
 
-/// The distribution of a sender's time from handing over a chunk to being asked for the next.
+/// The distribution of the time from handing over a chunk to the request for the next one, on a sender.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Latency {
     /// The unit of every figure below: `ns`.
@@ -178,9 +178,9 @@ pub struct Latency {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum TransportStats {
-    /// The kernel's, for TCP.
+    /// The counters of the kernel, for TCP.
     Tcp(TcpStats),
-    /// quinn's, for QUIC.
+    /// The counters of quinn, for QUIC.
     Quic(QuicStats),
 }
 
@@ -212,9 +212,9 @@ pub struct QuicStats {
     pub bytes_sent: u64,
     /// Bytes in the datagrams received.
     pub bytes_received: u64,
-    /// System calls that sent them.
+    /// System calls that sent datagrams.
     pub sends: u64,
-    /// System calls that received them.
+    /// System calls that received datagrams.
     pub receives: u64,
     /// Packets declared lost.
     pub lost_packets: u64,

@@ -1,4 +1,4 @@
-//! The two ends of a body, and which role each of them has.
+//! The two ends of a body, and their roles.
 
 use std::{
     fmt,
@@ -50,7 +50,7 @@ impl Direction {
         }
     }
 
-    /// The end that the client is.
+    /// The end at the client.
     pub fn client(self) -> End {
         match self {
             Self::Up => End::Sender,
@@ -58,7 +58,7 @@ impl Direction {
         }
     }
 
-    /// The end that the server is.
+    /// The end at the server.
     pub fn server(self) -> End {
         self.client().other()
     }
@@ -118,14 +118,14 @@ impl fmt::Display for End {
 /// One value for each end, indexed by [`End`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ByEnd<T> {
-    /// The sender's.
+    /// The value of the sender.
     pub sender: T,
-    /// The receiver's.
+    /// The value of the receiver.
     pub receiver: T,
 }
 
 impl<T> ByEnd<T> {
-    /// The values of `value` for both ends.
+    /// Calls `value` for both ends, and collects the results.
     pub fn from_fn(mut value: impl FnMut(End) -> T) -> Self {
         Self { sender: value(End::Sender), receiver: value(End::Receiver) }
     }

@@ -29,8 +29,7 @@ impl Fault {
     }
 }
 
-/// The kinds of failures. Where both ends report one, the earlier kind is rather the cause and the later one rather the
-/// consequence.
+/// The kinds of failures. If both ends report one, the kind that is earlier in this list is more likely the cause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum FaultKind {

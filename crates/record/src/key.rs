@@ -18,7 +18,7 @@ use crate::{ByteSize, Direction, LIMITS};
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub struct CaseKey {
-    /// The protocol's name; none in the identity of what several protocols carry.
+    /// The protocol's name; none in an identity that several protocols share.
     pub protocol: Option<String>,
     /// The direction of the body.
     pub direction: Direction,
@@ -33,9 +33,9 @@ pub struct CaseKey {
 /// One axis that is not at its default.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Axis {
-    /// Several bodies at once: `c4s8`.
+    /// Several concurrent bodies: `c4s8`.
     Load {
-        /// Connections at once.
+        /// Concurrent connections.
         connections: u32,
         /// Bodies in flight on each.
         streams: u32,
@@ -44,7 +44,7 @@ pub enum Axis {
     Setting {
         /// The axis's name.
         name: String,
-        /// Its value.
+        /// The value of the axis.
         value: String,
     },
 }
@@ -70,7 +70,7 @@ impl CaseKey {
         Self { body: None, ..self.clone() }
     }
 
-    /// The identity that all protocols share. Limits go with the protocol, since protocols have different ones.
+    /// The identity shared by all protocols: without protocol and limits, since protocols have different limits.
     #[must_use]
     pub fn without_protocol(&self) -> Self {
         let axes = self.axes.iter().filter(|axis| !axis.is_limit()).cloned().collect();
@@ -85,7 +85,7 @@ impl CaseKey {
         })
     }
 
-    /// The axes that are not at their defaults, as the name has them, without the leading `+`.
+    /// The part of the name with the axes that are not at their defaults, without the leading `+`.
     pub fn variant(&self) -> String {
         self.axes.iter().map(Axis::to_string).collect::<Vec<_>>().join("+")
     }
@@ -146,8 +146,8 @@ fn parse(name: &str) -> Option<CaseKey> {
     Some(CaseKey { protocol, direction: direction.parse().ok()?, chunk: chunk.parse().ok()?, body, axes })
 }
 
-/// The axes of a name. Earlier versions did not escape a `+` in the name of a payload file, so that a part which is no
-/// axis belongs to the one before it.
+/// The axes of a name. Earlier versions did not escape a `+` in the name of a payload file, so a part that is no axis
+/// belongs to the axis before it.
 fn parse_axes(text: &str) -> Option<Vec<Axis>> {
     let mut axes: Vec<Axis> = Vec::new();
     for part in text.split('+') {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A machine. What is not known is null.
+/// A machine. Unknown facts are null.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Host {
@@ -53,7 +53,7 @@ impl IdlePolicy {
 pub struct Build {
     /// The version of longhaul.
     pub version: String,
-    /// The commit that it was built from.
+    /// The commit of the sources.
     pub commit: Option<String>,
     /// The Cargo profile: figures of a debug build say nothing about protocols.
     pub profile: String,
@@ -64,14 +64,14 @@ pub struct Build {
 }
 
 impl Build {
-    /// Whether it was built for speed, so that its figures mean something.
+    /// Whether the build is optimised, so that its figures are meaningful.
     pub fn is_release(&self) -> bool {
         self.profile == "release"
     }
 }
 
-/// The time of a cache line from the sender's core to the receiver's and back, in nanoseconds. A hypervisor may move the
-/// cores of a virtual machine: if the two figures differ by a multiple, it did so during the run.
+/// The time of a cache line from the sender's core to the receiver's and back, in nanoseconds. A hypervisor may move
+/// the cores of a virtual machine: if the two figures differ by a multiple, it did so during the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CoreRoundTrip {
     /// Measured before the ends were started.
@@ -81,8 +81,8 @@ pub struct CoreRoundTrip {
 }
 
 impl CoreRoundTrip {
-    /// From this time on two cores have no cache in common: 45 to 95 ns and 300 to 360 were seen on a Zen 4, within a
-    /// third-level cache and between two.
+    /// The shortest time between two cores without a common cache. On a Zen 4, 45 to 95 ns were seen within a
+    /// third-level cache and 300 to 360 ns between two.
     pub const FAR: Duration = Duration::from_nanos(200);
 
     /// The longer of the two.

@@ -27,7 +27,7 @@ impl Carrier {
         }
     }
 
-    /// The library that implements it.
+    /// The library that implements the carrier.
     fn library(self) -> &'static str {
         match self {
             Self::Tcp => "tokio",
@@ -62,7 +62,7 @@ impl Engine {
         }
     }
 
-    /// The library that implements it; the raw engine is the carrier's own loop.
+    /// The library that implements the engine; the raw engine is a loop over the carrier.
     fn library(self) -> Option<&'static str> {
         match self {
             Self::Raw => None,
@@ -84,7 +84,7 @@ pub struct Protocol {
     pub engine: Engine,
 }
 
-/// All protocols, each baseline before the HTTP versions that are read against it.
+/// All protocols, each baseline before the HTTP versions that are compared with it.
 pub static PROTOCOLS: &[Protocol] = &[
     Protocol { name: "tcp", carrier: Carrier::Tcp, engine: Engine::Raw },
     Protocol { name: "h1c", carrier: Carrier::Tcp, engine: Engine::Http1 },
@@ -102,17 +102,17 @@ impl Protocol {
         PROTOCOLS.iter().find(|protocol| protocol.name == name)
     }
 
-    /// Whether it carries HTTP, and so is read against a baseline.
+    /// Whether the protocol carries HTTP and is compared with a baseline.
     pub fn is_http(&self) -> bool {
         self.engine != Engine::Raw
     }
 
-    /// Whether it encrypts, by TLS 1.3 or by QUIC.
+    /// Whether the protocol encrypts, by TLS 1.3 or by QUIC.
     pub fn is_encrypted(&self) -> bool {
         self.carrier != Carrier::Tcp
     }
 
-    /// Whether one connection carries several bodies at once.
+    /// Whether one connection carries several bodies concurrently.
     pub fn has_streams(&self) -> bool {
         self.carrier == Carrier::Quic || matches!(self.engine, Engine::Http2 | Engine::Http3)
     }
@@ -122,12 +122,12 @@ impl Protocol {
         self.is_http().then(|| self.carrier.name())
     }
 
-    /// The scheme of its URLs.
+    /// The scheme of the protocol's URLs.
     pub fn scheme(&self) -> &'static str {
         if self.is_encrypted() { "https" } else { "http" }
     }
 
-    /// The facts about it that a record states.
+    /// The facts about the protocol that a record states.
     pub fn facts(&self) -> ProtocolFacts {
         let library = self.engine.library().unwrap_or_else(|| self.carrier.library());
         ProtocolFacts {
@@ -142,7 +142,7 @@ impl Protocol {
     }
 }
 
-/// The facts about a protocol that readers of a record need: known or not, they decide tables, charts and notes.
+/// The facts about a protocol that decide tables, charts and notes. With them, readers need not know the protocol.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct ProtocolFacts {
@@ -156,15 +156,14 @@ pub struct ProtocolFacts {
     pub library: Option<Cow<'static, str>>,
     /// The protocol that moves the same bytes without HTTP; null for a baseline.
     pub baseline: Option<Cow<'static, str>>,
-    /// Whether one connection carries several bodies at once.
+    /// Whether one connection carries several bodies concurrently.
     pub streams: bool,
-    /// Whether it encrypts.
+    /// Whether the protocol encrypts.
     pub tls: bool,
 }
 
 impl ProtocolFacts {
-    /// The facts of a protocol by its name. Of a name that is in no row, nothing is known: it stands for a carrier of
-    /// its own without a baseline.
+    /// The facts of a protocol by its name. A name without a row counts as a carrier of its own, without a baseline.
     pub fn of(name: &str) -> Self {
         let unknown = || Self {
             name: name.to_owned().into(),

@@ -12,7 +12,7 @@ use ruzstd::decoding::StreamingDecoder;
 
 use crate::{Record, SCHEMA_VERSION};
 
-/// The names of the file of records in a folder of results, the first that exists counts.
+/// The names of the file of records in a folder of results. The first that exists is read.
 pub const RECORD_FILES: [&str; 3] = ["records.jsonl", "records.jsonl.zst", "records.jsonl.gz"];
 
 /// Damaged lines that an error lists one by one.
@@ -40,7 +40,7 @@ pub struct DamagedLine {
     source: serde_json::Error,
 }
 
-/// Why records could not be read.
+/// A failure to read records.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The file cannot be opened or read.
@@ -86,8 +86,8 @@ impl ReadRecords {
     }
 }
 
-/// Reads the records of a file, or of the file in a folder of results; no line may be damaged. Files that end in `.gz` or
-/// `.zst` are decompressed.
+/// Reads the records of a file, or of the file in a folder of results; no line may be damaged. Files that end in `.gz`
+/// or `.zst` are decompressed.
 ///
 /// # Errors
 /// The file cannot be read, has no record, is damaged, or is of another schema version.
@@ -157,7 +157,7 @@ fn remedy(found: u32) -> &'static str {
     }
 }
 
-/// Damage, one line each; of much damage, the number of further lines.
+/// One line of text for each damaged line, up to [`LISTED`], then the number of further ones.
 fn listed(damage: &[DamagedLine]) -> String {
     let more = damage.len().saturating_sub(LISTED);
     let mut lines: Vec<String> = damage.iter().take(LISTED).map(ToString::to_string).collect();

@@ -58,7 +58,7 @@ pub struct Record {
     /// before 2026-11-24.
     #[serde(default)]
     pub core_round_trip: Option<CoreRoundTrip>,
-    /// The proof of the content; null if the sink takes no digest.
+    /// The proof of the content; null if the sink computes no digest.
     pub integrity: Option<Integrity>,
     /// The command line that made the record; null in records written before 2026-11-23.
     #[serde(default)]
@@ -178,12 +178,12 @@ pub struct Integrity {
     pub sent: String,
     /// The checksum of the bytes that were received.
     pub received: String,
-    /// Whether the two agree.
+    /// Whether the two checksums agree.
     #[serde(rename = "match")]
     pub matches: bool,
 }
 
-/// A connection as it was in effect.
+/// The parameters of a connection in effect.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct LinkRecord {
@@ -191,7 +191,7 @@ pub struct LinkRecord {
     pub alpn: Option<String>,
     /// The cipher suite that TLS agreed on, by its IANA name.
     pub cipher: Option<String>,
-    /// The send buffer as the kernel accounts it: Linux doubles what was asked for.
+    /// The send buffer as the kernel accounts it: Linux doubles the requested size.
     pub socket_send_buffer_bytes: Option<u64>,
     /// The receive buffer as the kernel accounts it.
     pub socket_receive_buffer_bytes: Option<u64>,

@@ -1,4 +1,4 @@
-//! Sizes and rates as people type and read them.
+//! Sizes and rates, and their text form.
 
 use std::{fmt, str::FromStr};
 
@@ -58,7 +58,7 @@ pub enum RateError {
     /// The text is not a size.
     #[error(transparent)]
     Size(#[from] SizeError),
-    /// Nothing would ever move.
+    /// The rate is zero.
     #[error("a rate of 0 is not possible; use at least one byte per second")]
     Zero,
 }
@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn units_are_those_of_the_contract() {
+    fn units_have_the_documented_factors() {
         for (text, bytes) in [
             ("0", 0),
             ("65563", 65_563),

@@ -16,7 +16,7 @@ pub struct Results {
     written: u64,
 }
 
-/// Why results could not be written.
+/// A failure to write results.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
     /// The folder holds results already.

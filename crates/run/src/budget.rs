@@ -1,4 +1,4 @@
-//! The budget of an end: the most it may add to its baseline, known before it runs, term by term.
+//! The budget of an end: its largest growth over the baseline, computed before it runs, term by term.
 
 use std::fmt;
 
@@ -7,11 +7,11 @@ use transport::Shape;
 
 use crate::DISK_THREADS;
 
-/// Pages of the program that a transfer is the first to touch, in bytes. The kernel maps sixteen at a time, of those that
-/// its cache holds: 0.3 to 1.2 MiB were seen of a release build, up to 1.7 of the larger one that tests run.
+/// Pages of the program that a transfer touches first, in bytes. The kernel maps up to sixteen cached pages at a time.
+/// A release build took 0.3 to 1.2 MiB, the larger build of tests up to 1.7 MiB.
 const PROGRAM: u64 = 2 << 20;
 
-/// Tasks, request heads, channels and the watch over one body, in bytes.
+/// Tasks, request heads, channels and the progress watch of one body, in bytes.
 const BODY: u64 = 24 << 10;
 
 /// The used part of a stack, and jemalloc's cache of small and middling pieces, in bytes.
@@ -20,10 +20,10 @@ const THREAD: u64 = 128 << 10;
 /// The allocator's own pages, thread caches, and freed pages that it has yet to return, in bytes.
 const ALLOCATOR: u64 = 768 << 10;
 
-/// One of this many bytes is lost to size classes: jemalloc has four per doubling, so at worst a fifth.
+/// The number of bytes per byte lost to size classes: jemalloc has four per doubling, so at worst a fifth.
 const SLACK: u64 = 5;
 
-/// The most that one end may add to its baseline.
+/// The largest growth that one end may have over its baseline.
 #[derive(Clone, Debug)]
 pub struct Budget {
     end: End,
@@ -31,7 +31,8 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// The budget of one end of a case, from its limits alone. It is empty for a protocol that this version does not have.
+    /// The budget of one end of a case, from its limits alone. It is empty for a protocol that this version does not
+    /// have.
     pub fn of(case: &Case, end: End) -> Self {
         let shape = shape(case);
         let transport = transport::by_name(&case.protocol);
@@ -78,7 +79,7 @@ impl Budget {
     }
 }
 
-/// The number of threads that wait for the disk at once.
+/// The number of threads that wait for the disk concurrently.
 fn threads(case: &Case, end: End) -> u64 {
     let waits = match end {
         End::Sender => !case.payload.is_generated(),

@@ -1,4 +1,4 @@
-//! The bodies of an end, be it client or server: those that it sends, and those that it receives.
+//! The bodies that one end sends and receives, as client or as server.
 
 use std::{
     collections::BTreeSet,
@@ -22,11 +22,11 @@ use record::{Case, End, Fault, FaultKind, SinkKind};
 use sender::{MeteredBody, SendProgress};
 use transport::Body;
 
-/// Makes the bodies that an end sends, and remembers how each went.
+/// The source of the bodies that an end sends. It keeps the outcome of each body.
 #[derive(Debug)]
 pub struct Outgoing {
     case: Case,
-    /// `None` on the receiver: a block as large as a chunk is the sender's to hold.
+    /// `None` on the receiver: only the sender holds the block, which is as large as a chunk.
     payload: Option<Payload>,
     meter: Meter,
     sent: Mutex<Vec<SendProgress>>,
@@ -62,7 +62,7 @@ impl Outgoing {
         sent.iter().filter_map(SendProgress::digest).map(|digest| digest.to_string()).collect()
     }
 
-    /// The failure that kept a body from being read to its end: the cause of whatever the protocol reported after it.
+    /// The failure that kept a body from being read to its end: the cause of later failures that the protocol reports.
     pub fn fault(&self) -> Option<Fault> {
         let sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
         sent.iter().find_map(|sent| sent.error().map(|error| Fault::new(FaultKind::Payload, error)))
@@ -88,7 +88,7 @@ pub async fn receive(case: &Case, meter: &Meter, body: Body, spin: Duration) -> 
     Ok(reception.run().await?)
 }
 
-/// Saves under a name of the body's own in this process; the next run replaces it.
+/// Saves a body under a name that is unique in this process. The next run replaces the file.
 fn saver(folder: &Path) -> Result<Saver, Fault> {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     let unusable =

@@ -1,4 +1,4 @@
-//! The execution of one case: by worker processes, or by anything else in tests.
+//! The execution of one case: by worker processes, or by a mock in tests.
 
 use async_trait::async_trait;
 use record::{ByEnd, Case, CoreRoundTrip, End, EndRecord, Fault, FaultKind, Integrity, LinkRecord, Record};
@@ -17,20 +17,20 @@ pub trait Observer {
     /// A run begins.
     fn started(&mut self, _case: &Case, _round: u32) {}
 
-    /// One of its ends makes progress.
+    /// An end of the run makes progress.
     fn progress(&mut self, _case: &Case, _end: End, _heartbeat: Heartbeat) {}
 
     /// The run is over, and its record written.
     fn finished(&mut self, _record: &Record) {}
 }
 
-/// An observer of a session that nobody watches.
+/// An observer that ignores all events.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Unobserved;
 
 impl Observer for Unobserved {}
 
-/// The outcome of a run; everything else in a record is known before it.
+/// The outcome of a run: the part of a record that is not known beforehand.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Outcome {

@@ -3,7 +3,7 @@
 use nix::sys::utsname::uname;
 use record::Host;
 
-/// This machine. Its idle policy is the session's to state.
+/// Describes this machine, except for the idle policy, which the session states.
 pub fn this_host() -> Host {
     let uname = uname().ok();
     let text = |text: &std::ffi::OsStr| text.to_string_lossy().into_owned();

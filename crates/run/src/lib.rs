@@ -1,11 +1,11 @@
 //! Runs of cases with both ends measured: matrix, sessions, worker processes, budgets and machine probes.
 //!
-//! A [`Session`] runs the cases of a [`Matrix`] round by round. Its [`Executor`] runs one case: [`ProcessExecutor`] starts
-//! the embedding program twice more, as the two ends, so that peak RSS and processor time belong to one end of one run.
-//! Each end measures itself by a [`Measurement`]: baseline, meter, watch for progress, reading. What comes out are
-//! [`record::Record`]s.
+//! A [`Session`] runs the cases of a [`Matrix`] round by round. Its [`Executor`] runs one case: [`ProcessExecutor`]
+//! starts the embedding program twice more, as the two ends, so that peak RSS and processor time belong to one end of
+//! one run. Each end measures itself by a [`Measurement`]: baseline, meter, watch for progress, reading. Each run
+//! yields a [`record::Record`].
 //!
-//! A program that embeds this crate hands its first moments to the workers:
+//! A program that embeds this crate first checks whether it was started as a worker:
 //!
 //! ```no_run
 //! use longhaul_run::worker;
@@ -44,6 +44,6 @@ pub use process::{Affinity, AffinityError, ProcessExecutor};
 pub use reply::{accepted, short_body};
 pub use session::{Session, SessionError, Stop};
 
-/// Threads of a process that read and write files at once. None is held between blocks, so that all bodies take turns;
-/// each costs a stack and a cache of the allocator.
+/// The number of threads of a process that read and write files concurrently. No body keeps a thread between two
+/// blocks, so that all bodies take turns. Each thread costs a stack and an allocator cache.
 pub const DISK_THREADS: usize = 64;

@@ -21,13 +21,13 @@ pub struct Matrix {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MatrixError {
-    /// A protocol cannot carry several bodies at once on a connection.
+    /// A protocol cannot carry several concurrent bodies on a connection.
     #[error(
         "--streams {streams}: one connection of {single} carries one body at a time; use --protocol {several} or \
          --connections {streams}"
     )]
     Streams {
-        /// Bodies at once on each connection.
+        /// Concurrent bodies on each connection.
         streams: u32,
         /// The protocols that carry one.
         single: String,
@@ -40,7 +40,7 @@ impl Matrix {
     /// The cases, protocols varying fastest, so that rows which are compared run close together.
     ///
     /// # Errors
-    /// A protocol cannot carry several bodies at once on a connection.
+    /// A protocol cannot carry several concurrent bodies on a connection.
     pub fn cases(&self) -> Result<Vec<Case>, MatrixError> {
         self.refuse_impossible_streams()?;
         let mut cases = Vec::new();

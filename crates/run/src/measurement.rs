@@ -17,7 +17,8 @@ use crate::{Heartbeat, Links};
 /// 20 µs costs a core 0.2 %.
 const SAMPLE: Duration = Duration::from_millis(10);
 
-/// The longest interval of memory samples: hundreds of clients on one machine must not measure their own sampling.
+/// The longest interval of memory samples: otherwise hundreds of clients on one machine would measure their own
+/// sampling.
 const SLOWEST_SAMPLE: Duration = Duration::from_millis(100);
 
 /// The interval of heartbeats.
@@ -27,16 +28,16 @@ const HEARTBEAT: Duration = Duration::from_millis(250);
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Settings {
-    /// The time without any progress after which a transfer is given up.
+    /// The time without progress after which a transfer is aborted.
     pub timeout: Duration,
     /// The time that a receiver busy-polls before it waits.
     pub spin: Duration,
 }
 
 impl Settings {
-    /// The busy-polling of a receiver that measures. An HTTP/2 sender whose window is used up and a receiver that has
-    /// emptied it would otherwise wake each other once per MiB: busy-polling, h2c moves 7,200 instead of 4,900 MiB/s, h2
-    /// 3,300 instead of 2,850. A reader that waits longer than this pays nothing to speak of.
+    /// The busy-polling time of a measured receiver. Without it, an HTTP/2 sender with an empty window and a receiver
+    /// that has read everything wake each other once per MiB. With it, h2c moves 7,200 instead of 4,900 MiB/s, and h2
+    /// 3,300 instead of 2,850. For a reader that waits longer than this, the cost is negligible.
     pub const SPIN: Duration = Duration::from_micros(100);
 
     /// Settings of a measurement between two ends on one machine.
@@ -44,7 +45,7 @@ impl Settings {
         Self { timeout, spin: Self::SPIN }
     }
 
-    /// The same settings with another time of busy-polling.
+    /// Sets the busy-polling time.
     #[must_use]
     pub fn busy_polling(self, spin: Duration) -> Self {
         Self { spin, ..self }
@@ -112,7 +113,7 @@ impl Measurement {
         self.began.get().map_or(Duration::ZERO, |began| began.elapsed())
     }
 
-    /// Does `work` under watch, with heartbeats to `progress`.
+    /// Does `work` until it ends or stalls, with heartbeats to `progress`.
     ///
     /// # Errors
     /// The fault of the work, or a timeout when no byte has moved for `timeout`.

@@ -16,7 +16,7 @@ pub(crate) struct Job {
     pub(crate) role: Role,
     /// The core to stay on.
     pub(crate) core: Option<usize>,
-    /// Seconds without any progress after which the transfer is given up.
+    /// Seconds without progress after which the transfer is aborted.
     timeout_s: f64,
     /// Seconds that a receiver busy-polls before it waits.
     spin_s: f64,
@@ -28,7 +28,7 @@ impl Job {
         Self { case, role, core: None, timeout_s: seconds(settings.timeout), spin_s: seconds(settings.spin) }
     }
 
-    /// The end of the body that this worker is.
+    /// The end of the body that this worker runs.
     pub(crate) fn end(&self) -> End {
         match self.role {
             Role::Client(_) => self.case.direction.client(),
@@ -47,9 +47,9 @@ impl Job {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Role {
-    /// It listens.
+    /// The worker listens.
     Server,
-    /// It dials this server.
+    /// The worker dials this server.
     Client(ServerAddress),
 }
 
@@ -75,9 +75,9 @@ pub(crate) enum Order {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Event {
-    /// The server takes connections.
+    /// The server accepts connections.
     Listening(ServerAddress),
-    /// All connections stand and the baseline is taken.
+    /// All connections are established and the baseline is taken.
     Ready,
     /// The end makes progress, a few times per second.
     Progress(Heartbeat),
@@ -94,7 +94,7 @@ pub(crate) struct EndReport {
     pub(crate) link: Option<LinkRecord>,
     /// The digests of the bodies sent, where the sender computes them (of files only).
     pub(crate) sent: BTreeSet<String>,
-    /// On the client: the digests of the bodies received, as it computed or was confirmed them.
+    /// On the client: the digests of the bodies received, computed by itself or confirmed by the server.
     pub(crate) received: BTreeSet<String>,
     pub(crate) elapsed_s: Option<f64>,
     pub(crate) handshake_s: Option<f64>,
@@ -102,7 +102,7 @@ pub(crate) struct EndReport {
 }
 
 impl EndReport {
-    /// A report of nothing but a failure.
+    /// A report of a failure only.
     pub(crate) fn failed(fault: Fault) -> Self {
         Self { fault: Some(fault), ..Self::default() }
     }

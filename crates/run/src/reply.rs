@@ -1,4 +1,4 @@
-//! The reply of a server: a success, or a fault that quotes it.
+//! The response of a server: a success, or a fault that quotes it.
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
@@ -7,7 +7,7 @@ use http_body_util::{BodyExt as _, Limited};
 use record::{Fault, FaultKind};
 use transport::Body;
 
-/// The most that is read of a response which should be a receipt, in bytes.
+/// The largest response that is read as a receipt or a reason, in bytes.
 const MAX_RECEIPT: usize = 64 << 10;
 
 /// Passes a successful response on. Redirects are not followed: the user must see where they lead.
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn replies_can_be_read_on_another_thread() {
+    fn responses_can_be_read_on_another_thread() {
         fn is_send(_: &impl Send) {}
         is_send(&accepted(Response::new(transport::body::empty())));
         is_send(&short_body(Response::new(transport::body::empty())));

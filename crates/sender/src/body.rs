@@ -1,4 +1,4 @@
-//! A payload as an HTTP body that times how a protocol pulls it.
+//! A payload as an HTTP body that times the pulls of a protocol.
 
 use std::{
     pin::Pin,
@@ -47,7 +47,7 @@ impl MeteredBody {
         }
     }
 
-    /// Digests the bytes as they leave. A generated payload does not need that: its digest is known in advance.
+    /// Digests the bytes as they are sent. A generated payload does not need that: its digest is known in advance.
     #[must_use]
     pub fn digesting(mut self) -> Self {
         self.hasher = Some(Hasher::new());
@@ -61,7 +61,7 @@ impl MeteredBody {
         self
     }
 
-    /// A handle to the outcome of this body, for after the body is given away.
+    /// A handle to the outcome of this body, for use after the body is given away.
     pub fn progress(&self) -> SendProgress {
         self.progress.clone()
     }
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_body_counts_and_digests_what_leaves() {
+    async fn a_body_counts_and_digests_the_bytes_sent() {
         let (body, meter) = digesting(&PayloadKind::Random, 10_500);
         let progress = body.progress();
         let other_chunks = ChunkSize::try_from(7).unwrap();
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_end_rides_on_the_last_chunk_but_an_empty_body_is_still_pulled() {
+    async fn the_end_is_known_with_the_last_chunk_but_an_empty_body_is_still_pulled() {
         let (mut full, _) = body(&PayloadKind::Zero, 1500);
         assert!(!full.is_end_stream());
         full.frame().await.unwrap().unwrap();

@@ -1,9 +1,9 @@
 //! The sender's side of a body: payload → meter → the protocol that pulls it.
 //!
 //! A [`MeteredBody`] is an [`http_body::Body`] for any HTTP library. It hands on the chunks of a
-//! [`Source`](payload::Source) without a copy, counts them in a [`Meter`](metrics::Meter), and times how long the
-//! protocol takes to ask for the next one. The pull is the only backpressure. A [`SendProgress`] outlives the body and
-//! tells its end.
+//! [`Source`](payload::Source) without a copy, counts them in a [`Meter`](metrics::Meter), and times the protocol from
+//! each chunk to its request for the next one. The pull is the only backpressure. A [`SendProgress`] outlives the body
+//! and reports its outcome.
 //!
 //! ```
 //! use http_body_util::BodyExt as _;

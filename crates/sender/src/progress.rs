@@ -43,7 +43,7 @@ impl SendProgress {
     }
 
     /// Records the outcome, unless there is one already: a protocol may poll a body again after its end, and every body
-    /// is dropped at last.
+    /// is dropped in the end.
     pub(crate) fn conclude(&self, outcome: impl FnOnce() -> Outcome) {
         self.0.get_or_init(outcome);
     }

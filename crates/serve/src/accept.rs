@@ -15,8 +15,8 @@ use crate::connection::ConnectionHandler;
 /// The pause after a failure to accept. Without file descriptors, accepting fails again at once.
 const RETRY_DELAY: Duration = Duration::from_millis(200);
 
-/// Accepts connections until the handler is stopping, and waits up to `grace` for the accepted ones to end. Those that
-/// are left are cut off.
+/// Accepts connections until the handler is stopping, and waits up to `grace` for the accepted ones to end. The
+/// remaining ones are cut off.
 pub(crate) async fn serve(
     listener: Box<dyn Listener>,
     handler: ConnectionHandler,
@@ -38,7 +38,7 @@ pub(crate) async fn serve(
     drop(listener);
 }
 
-/// Accepts connections for ever. Each one takes a place, and is a task of its own.
+/// Accepts connections for ever. Each connection takes a place and is a task of its own.
 async fn accept_all(
     listener: &dyn Listener,
     handler: &ConnectionHandler,

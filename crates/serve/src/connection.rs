@@ -1,4 +1,4 @@
-//! One connection: its requests side by side, until it ends or reaches its idle timeout.
+//! One connection: concurrent requests, until the connection ends or reaches its idle timeout.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,7 +15,7 @@ use crate::{
     reply::{ConnectionFate, Reply},
 };
 
-/// The time within which a connection that ends must deliver the responses that are under way.
+/// The time limit for an ending connection to deliver the responses under way.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The timeouts of a connection.
@@ -32,9 +32,9 @@ pub(crate) struct Timeouts {
 pub(crate) struct ConnectionHandler {
     pub(crate) content: Arc<Content>,
     pub(crate) timeouts: Timeouts,
-    /// The Alt-Svc header for clients that came by TLS on TCP.
+    /// The Alt-Svc header for clients of TLS on TCP.
     pub(crate) alt_svc: Option<Arc<str>>,
-    /// Becomes true when no further request is to be answered.
+    /// True once no further request may be answered.
     pub(crate) stopping: watch::Receiver<bool>,
 }
 

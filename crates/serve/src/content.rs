@@ -42,7 +42,7 @@ impl Content {
         })
     }
 
-    /// Answers any request. A transfer without progress for `idle` is given up.
+    /// Answers any request. A transfer without progress for `idle` is aborted.
     pub(crate) async fn answer(
         &self,
         request: Request<Body>,

@@ -38,7 +38,7 @@ impl Destination {
         })
     }
 
-    /// The sink of one body. Only a folder needs its name.
+    /// The sink of one body. Only a folder uses `name`.
     ///
     /// # Errors
     /// The name is refused, or no file can be created.

@@ -67,12 +67,12 @@ impl Download {
         Ok(download)
     }
 
-    /// The response, for more headers.
+    /// The response, so that headers can be added.
     pub(crate) fn response_mut(&mut self) -> &mut Response<Body> {
         &mut self.response
     }
 
-    /// Sends the response to the end of its body. A body without progress for `idle` is given up.
+    /// Sends the response to the end of its body. A body without progress for `idle` is aborted.
     pub(crate) async fn send(self, idle: Duration, reply: Reply<'_>) -> ConnectionFate {
         let Some(Transfer { meter, progress }) = self.transfer else {
             return reply.send(self.response).await;

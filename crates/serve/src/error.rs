@@ -14,7 +14,7 @@ pub enum ServeError {
         /// The error of the operating system.
         source: io::Error,
     },
-    /// An address cannot be listened on, or a limit or the certificate cannot be used.
+    /// A port cannot be bound, or a limit or the certificate cannot be used.
     #[error(transparent)]
     Listen(#[from] transport::Error),
 }

@@ -1,6 +1,6 @@
 //! A server for uploads and downloads of any size, over HTTP/1.1, HTTP/2 and HTTP/3, in constant memory.
 //!
-//! A [`Server`] is bound from [`Options`] and runs until it is told to stop. It answers any HTTP client:
+//! A [`Server`] is bound from [`Options`] and runs until it is stopped. It answers any HTTP client:
 //!
 //! | request | response |
 //! |---|---|

@@ -72,7 +72,7 @@ fn bind(addr: SocketAddr, options: &Options) -> Bind {
     Bind::new(addr).with_guards(options.guards.clone()).with_key_log(options.key_log.clone())
 }
 
-/// A certificate for localhost, the loopback addresses, and the address that is listened on unless it is a wildcard.
+/// A certificate for localhost, the loopback addresses, and `addr` unless it is a wildcard.
 fn self_signed(addr: SocketAddr) -> Result<Identity, Error> {
     let own = (!addr.ip().is_unspecified()).then(|| addr.ip().to_string());
     let mut names = vec!["localhost", "127.0.0.1", "::1"];
@@ -80,8 +80,8 @@ fn self_signed(addr: SocketAddr) -> Result<Identity, Error> {
     Identity::self_signed(&names)
 }
 
-/// Listens with TLS on TCP and with QUIC on UDP, under one port number. A free port of TCP may be taken on UDP; then
-/// another one is tried.
+/// Listens with TLS on TCP and with QUIC on UDP, under one port number. If a free TCP port is taken on UDP, another one
+/// is tried.
 fn listen_paired(mut bind: Bind, limits: &Limits) -> Result<[Box<dyn Listener>; 2], Error> {
     let requested = bind.addr;
     let mut attempt = 1;

@@ -5,11 +5,11 @@ use std::{net::SocketAddr, time::Duration};
 use record::{ByteSize, ChunkSize, Limits, Profile, SinkKind};
 use transport::{Guards, Identity, KeyLog};
 
-/// The default of [`Options::max_chunk`], in bytes. A generated body is a block of one chunk and one period, so that
-/// this bounds the memory that a client's query can demand.
+/// The default of [`Options::max_chunk`], in bytes. The block of a generated body has the length of one chunk and one
+/// period, so this bounds the memory that a query can demand.
 const MAX_CHUNK: u64 = 1 << 20;
 
-/// The options of a [`Server`](crate::Server). The defaults suit clients that are not known.
+/// The options of a [`Server`](crate::Server). The defaults suit unknown clients.
 ///
 /// ```
 /// use longhaul_record::{ByteSize, SinkKind};
@@ -34,24 +34,23 @@ pub struct Options {
     pub uploads: SinkKind,
     /// Windows and buffers. The default is [`Limits::for_any_peer`] of the default profile.
     pub limits: Limits,
-    /// The bounds on heads, streams and unproven QUIC addresses. The defaults: heads of 64 KiB and 100 fields within
-    /// 10 s, 128 requests at once on a connection, and retries from 64 QUIC connections on.
+    /// The bounds on heads, streams and unproven QUIC addresses. The defaults: heads of 64 KiB and 100 fields within 10
+    /// s, 128 concurrent requests on a connection, and retries from 64 QUIC connections on.
     pub guards: Guards,
     /// The certificate and its key. `None` makes a self-signed certificate in memory, for localhost, the loopback
     /// addresses and the address of `listen_tls`.
     pub identity: Option<Identity>,
-    /// The file that gets the secrets of TLS and QUIC connections.
+    /// The file to which the secrets of TLS and QUIC connections are written.
     pub key_log: Option<KeyLog>,
     /// The largest body that an upload may have. `None` accepts any.
     pub max_body: Option<ByteSize>,
     /// The largest chunk of a generated body that a client may ask for; 1 MiB by default.
     pub max_chunk: ChunkSize,
-    /// The most connections at once; further ones wait. 1,024 by default. 0 counts as 1.
+    /// The most concurrent connections; further ones wait. The default is 1,024. 0 counts as 1.
     pub max_connections: u32,
     /// The time within which the handshake of a connection must be complete; 10 s by default.
     pub handshake_timeout: Duration,
-    /// The time after which a connection without a request, or a transfer without progress, is given up; 30 s by
-    /// default.
+    /// The time after which a connection without a request, or a transfer without progress, is closed; 30 s by default.
     pub idle_timeout: Duration,
 }
 
@@ -74,7 +73,7 @@ impl Default for Options {
     }
 }
 
-/// The bounds on clients that are not known.
+/// The bounds on unknown clients.
 fn guards() -> Guards {
     let mut guards = Guards::default();
     guards.header_bytes = 64 << 10;

@@ -3,7 +3,7 @@
 /// The part of a file that a Range header selects.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Range {
-    /// All bytes: also for a header that has another unit or several ranges, or is malformed.
+    /// All bytes. A header with another unit, with several ranges or with an error counts as absent.
     Whole,
     /// The bytes from `first` to `last`, both included.
     Part { first: u64, last: u64 },
@@ -17,7 +17,7 @@ impl Range {
         let range = text.strip_prefix("bytes=").and_then(|range| range.trim().split_once('-'));
         let Some((first, last)) = range else { return Self::Whole };
         match (position(first), position(last)) {
-            // The last bytes of the file, that many.
+            // The last `suffix` bytes of the file.
             (None, Some(suffix)) if first.is_empty() => match suffix.min(length) {
                 0 => Self::Unsatisfiable,
                 suffix => Self::Part { first: length - suffix, last: length - 1 },
@@ -32,7 +32,7 @@ impl Range {
     }
 }
 
-/// A number of digits alone: `u64::from_str` would accept a plus sign.
+/// Parses digits only: `u64::from_str` would accept a plus sign.
 fn position(text: &str) -> Option<u64> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }

@@ -9,7 +9,7 @@ use transport::{Body, body};
 
 use crate::response;
 
-/// A request that is not served: a status, and a sentence for its sender.
+/// A request that is refused: a status, and a sentence for the client.
 #[derive(Debug)]
 pub(crate) struct Refusal {
     status: StatusCode,

@@ -1,4 +1,4 @@
-//! The way of a response to its client.
+//! The sending of responses to clients.
 
 use std::time::Duration;
 
@@ -20,18 +20,18 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 pub(crate) enum ConnectionFate {
     /// The connection can carry more requests.
     KeepOpen,
-    /// The connection is broken, or its stream of requests has lost its place.
+    /// The connection is broken, or the position of the next request is unknown.
     Close,
 }
 
-/// The way to answer one request, with the headers that all responses have.
+/// A sender of the response to one request. It adds the headers that all responses have.
 pub(crate) struct Reply<'a> {
     responder: Box<dyn Responder>,
     alt_svc: Option<&'a str>,
 }
 
 impl<'a> Reply<'a> {
-    /// Wraps a responder. `alt_svc` is the Alt-Svc header of the response, if it has one.
+    /// Wraps a responder. `alt_svc` is the Alt-Svc header of the response, if any.
     pub(crate) fn new(responder: Box<dyn Responder>, alt_svc: Option<&'a str>) -> Self {
         Self { responder, alt_svc }
     }

@@ -26,7 +26,7 @@ pub(crate) fn with_status(status: StatusCode, body: Body) -> Response<Body> {
     response
 }
 
-/// Sets a header. A value that is not possible in a header is left out.
+/// Sets a header. A value that is invalid in a header is left out.
 pub(crate) fn set<B>(response: &mut Response<B>, name: HeaderName, value: impl AsRef<str>) {
     if let Ok(value) = HeaderValue::from_str(value.as_ref()) {
         response.headers_mut().insert(name, value);

@@ -66,7 +66,8 @@ fn unsatisfiable(length: u64) -> Response<Body> {
     response
 }
 
-/// Sets the media type by the name's extension. No browser may show an upload as a page of this server.
+/// Sets the media type by the extension of the name, and keeps browsers from showing an upload as a page of this
+/// server.
 fn describe(response: &mut Response<Body>, name: &SafeName) {
     let media_type = mime_guess::from_path(name.as_str()).first_or_octet_stream();
     response::set(response, header::CONTENT_TYPE, media_type.essence_str());

@@ -58,11 +58,11 @@ impl Server {
         self.listeners.tls.as_ref().map(|tls| tls.identity.certificate_pem())
     }
 
-    /// Serves until `stop` resolves. Then running transfers may take `grace` to end, while no connection is accepted
-    /// and no further request is answered; what is left after `grace` is cut off.
+    /// Serves until `stop` resolves. Then running transfers may take `grace` to end, and are cut off after it.
+    /// Meanwhile no connection is accepted, and no further request is answered.
     ///
-    /// Dropping the future cuts off all connections at once. If saved bodies wait for a disk, the threads that do so
-    /// outlive this future.
+    /// Dropping the future cuts off all connections at once. Threads that wait for the disk of a saved body outlive
+    /// this future.
     pub async fn run(self, stop: impl Future<Output = ()>, grace: Duration) {
         let (stopping, stops) = watch::channel(false);
         let alt_svc = self.listeners.tls.as_ref().map(|tls| Arc::from(tls.alt_svc()));

@@ -1,17 +1,17 @@
-//! The watch over a transfer that may stall.
+//! The progress watch of a transfer.
 
 use std::time::Duration;
 
 use metrics::{Meter, Stamp};
 use tokio::time::interval;
 
-/// The interval at which the progress of a transfer is polled. A stall is found that much too late at most.
+/// The interval at which the progress of a transfer is polled. A stall is detected at most this much too late.
 pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// The shortest interval for a timer: tokio refuses zero.
 const MIN_INTERVAL: Duration = Duration::from_millis(1);
 
-/// A transfer that was given up because no byte passed for its idle timeout.
+/// A transfer that was aborted because no byte passed within the idle timeout.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no byte came for {} s", idle.as_secs_f64())]
 pub(crate) struct Stalled {

@@ -41,7 +41,7 @@ impl Uploads {
         self.destination.folder()
     }
 
-    /// Receives the body of a request and answers it with a receipt. A body without progress for `idle` is given up.
+    /// Receives the body of a request and answers it with a receipt. A body without progress for `idle` is aborted.
     pub(crate) async fn receive(
         &self,
         request: Request<Body>,
@@ -74,7 +74,7 @@ impl Uploads {
         }
     }
 
-    /// The sink of a body whose name and announced length are acceptable.
+    /// Checks the name and the announced length of a body. Returns the sink.
     fn admit(&self, name: Result<SafeName, NameError>, announced: Option<u64>) -> Result<Sink, Refusal> {
         if let (Some(most), Some(announced)) = (self.max_body, announced)
             && announced > most.0

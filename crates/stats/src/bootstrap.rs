@@ -49,8 +49,8 @@ fn odd_medians(sorted: &[f64]) -> Vec<Mass> {
     sorted.iter().enumerate().map(mass).collect()
 }
 
-/// The median of an even number is the mean of two values: half of a resample is not above the lower one, the other
-/// half not below the higher one.
+/// The median of an even number is the mean of two values: half of a resample is at most the lower value, and half is
+/// at least the higher one.
 fn even_medians(sorted: &[f64]) -> Vec<Mass> {
     let (n, half) = (sorted.len(), sorted.len() / 2);
     let ways = ln_coefficient(n, half);
@@ -69,8 +69,8 @@ fn even_medians(sorted: &[f64]) -> Vec<Mass> {
     masses
 }
 
-/// The logarithm of the probability that the highest of `draws` from `n` values has exactly this rank: the difference
-/// of (rank / n) and ((rank - 1) / n), both to the power of `draws`.
+/// The logarithm of the probability that the highest of `draws` from `n` values has exactly `rank`. The probability is
+/// (rank / n) less ((rank - 1) / n), both to the power of `draws`.
 fn ln_highest(draws: usize, n: usize, rank: usize) -> f64 {
     let (draws, rank) = (draws as f64, rank as f64);
     let lower = (draws * (-1.0 / rank).ln_1p()).exp_m1();

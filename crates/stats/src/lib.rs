@@ -13,8 +13,8 @@
 //!
 //! # Example
 //!
-//! A machine that runs at half its speed for a while spoils the comparison of two medians. Two runs made one after the
-//! other share its speed, so that their ratio stays.
+//! A machine that runs at half speed for a while spoils the comparison of two medians. Two consecutive runs share the
+//! speed, so their ratio is unaffected.
 //!
 //! ```
 //! use longhaul_stats::{median, paired_ratio};
@@ -35,7 +35,7 @@
 //! - Results have the unit of the values, ratios have none, and slopes that of y divided by that of x.
 //! - Values must be finite. They are ordered by [`f64::total_cmp`]: a NaN is not left out, but counts as the greatest
 //!   value, or as the least if its sign is negative. No function panics.
-//! - `None` means that there are too few values, or that an argument makes no sense. Each function says which.
+//! - `None` means that there are too few values, or that an argument is invalid. Each function states which.
 //! - A `confidence` is the probability that an interval holds the true value; `alpha` is the probability that it does
 //!   not.
 //! - No function draws random numbers: the same values always give the same result.

@@ -58,8 +58,8 @@ pub fn quartiles(values: &[f64]) -> Option<Quartiles> {
 /// The exact interval that holds the median of the population with at least the probability `confidence`, in the
 /// unit of the values.
 ///
-/// Its ends are two values of equal rank, one counted from the least value, the other from the greatest. The greatest
-/// rank with that confidence is taken. The values must be independent; their distribution may be any.
+/// Its ends are two values of equal rank, counted from the least and from the greatest value. The rank is the greatest
+/// one with that confidence. The values must be independent; their distribution may be any.
 ///
 /// Values must be finite; they are ordered by [`f64::total_cmp`]. `None` if `confidence` is not between 0 and 1, or
 /// if there are too few values for it. At 95 %, six are the fewest.

@@ -25,8 +25,8 @@ pub struct Ratio {
 /// No random number is drawn: the result is always the same. Time and memory grow with the product of the lengths;
 /// two sets of 300 values take 60 MB.
 ///
-/// In simulations with normal noise, intervals at 95 % held the true ratio in 93 of 100 cases with 4 values on each
-/// side, and in 96 or 97 with 5 to 21.
+/// In simulations with normal noise, intervals at 95 % held the true ratio in 93 of 100 cases with 4 values per side.
+/// With 5 to 21 values, they held it in 96 or 97.
 ///
 /// Values must be finite; they are ordered by [`f64::total_cmp`]. `None` if a set is empty or a value of `base` is
 /// not positive. The interval is `None` if `alpha` is not between 0 and 1, or if values are too few
@@ -46,8 +46,8 @@ pub fn ratio_of_medians(base: &[f64], candidate: &[f64], alpha: f64) -> Option<R
     Some(Ratio { estimate, interval })
 }
 
-/// The fewest values on each side with which [`ratio_of_medians`] has an interval at this `alpha`, as it also has with
-/// any greater number. `None` if `alpha` is not between 0 and 1.
+/// The fewest values on each side for which [`ratio_of_medians`] has an interval at `alpha`. Any greater number has
+/// one, too. `None` if `alpha` is not between 0 and 1.
 ///
 /// Source: the distribution of a resampled median, Efron 1979, section 3 (see [`ratio_of_medians`]). The least
 /// possible ratio of two such medians must have a probability of at most `alpha / 2`, and so must the greatest.
@@ -55,14 +55,14 @@ pub fn fewest_values(alpha: f64) -> Option<usize> {
     if !is_probability(alpha) {
         return None;
     }
-    // An odd number of values may be too small where the even one before it is large enough.
+    // An odd number of values may be too small although the even number before it is large enough.
     (1..).find(|n| are_enough(*n, *n, alpha) && are_enough(n + 1, n + 1, alpha))
 }
 
 /// The median of candidate / base over `pairs` of (base, candidate), with its exact interval by order statistics.
 ///
-/// Both values of a pair have one unit and were taken under equal conditions, one after the other. Whatever changes
-/// from pair to pair then leaves the ratios alone. The interval holds the median of all such ratios with at least the
+/// Both values of a pair have one unit and were taken one after the other under equal conditions. Changes of conditions
+/// between pairs then leave the ratios alone. The interval holds the median of all such ratios with at least the
 /// probability `confidence`. The pairs must be independent of each other; the distribution may be any.
 ///
 /// Values must be finite; ratios are ordered by [`f64::total_cmp`]. `None` if there are no pairs or a base is not
@@ -79,8 +79,8 @@ pub fn paired_ratio(pairs: &[(f64, f64)], confidence: f64) -> Option<Ratio> {
     Some(Ratio { estimate: median(&ratios)?, interval: median_interval(&ratios, confidence) })
 }
 
-/// Whether sets of these lengths are large enough for an interval at `alpha`. If not, even the interval from the
-/// least possible ratio to the greatest would only seem to have its confidence.
+/// Whether sets of these lengths are large enough for an interval at `alpha`. If not, even the interval of all possible
+/// ratios has less than its stated confidence.
 fn are_enough(base: usize, candidate: usize, alpha: f64) -> bool {
     extreme_probability(base) * extreme_probability(candidate) <= alpha / 2.0
 }

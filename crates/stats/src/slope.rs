@@ -16,9 +16,9 @@ pub struct Slope {
 /// The normal quantile of a two-sided interval of 95 %.
 const Z_95: f64 = 1.959_964;
 
-/// Fits a line to `points` of (x, y) by the estimator of Theil and Sen: the median of the slopes between all pairs
-/// of points with different x. Wild points cannot move it far while fewer than 29 % are wild, because most pairs
-/// then have none.
+/// Fits a line to `points` of (x, y) by the estimator of Theil and Sen: the median of the slopes between all pairs of
+/// points with different x. Outliers cannot move it far while fewer than 29 % of the points are outliers, because most
+/// pairs then have none.
 ///
 /// The interval is Sen's, from the variance of Kendall's statistic with ties in x and its normal approximation.
 /// Errors in y must be independent and identically distributed.

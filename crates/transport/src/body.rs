@@ -9,13 +9,13 @@ use http_body_util::{BodyExt as _, Empty, Full, combinators::UnsyncBoxBody};
 /// other is chunked, one HTTP/1.1 chunk for each data frame.
 pub type Body = UnsyncBoxBody<Bytes, BodyError>;
 
-/// The error that ends a body early. Of a received body it is an [`Error`](crate::Error).
+/// The error that ends a body early. For a received body it is an [`Error`](crate::Error).
 pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The length of a body in bytes, which its sender puts into the extensions of the request or response.
 ///
-/// The raw engine announces it, since nothing else ends a body there; without it the body counts as empty. HTTP ignores
-/// it.
+/// The raw engine announces it, since nothing else ends a body there. Without it the body counts as empty. HTTP ignores
+/// the length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BodyLength(pub u64);
 

@@ -21,7 +21,7 @@ pub struct UdpOffload {
     pub receive_segments: usize,
 }
 
-/// The buffers of a TCP socket, as the kernel accounts them: Linux doubles what was asked for.
+/// The buffers of a TCP socket, as the kernel accounts them: Linux doubles the requested sizes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SocketBuffers {
@@ -44,7 +44,7 @@ pub fn udp_offload() -> io::Result<UdpOffload> {
 /// The buffers that the kernel grants to a TCP socket that asks for `bytes` each.
 ///
 /// # Errors
-/// No socket can be created, or `bytes` are more than an address space.
+/// No socket can be created, or `bytes` exceeds the address space.
 pub fn socket_buffers(bytes: u64) -> io::Result<SocketBuffers> {
     let socket = TcpSocket::new_v4()?;
     set_buffers(&socket, bytes.try_into().map_err(io::Error::other)?)?;

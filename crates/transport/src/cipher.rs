@@ -32,7 +32,7 @@ impl FromLimits for Cipher {
 }
 
 impl Cipher {
-    /// The suite as rustls has it.
+    /// The suite in the type of rustls.
     pub(crate) fn suite(self) -> SupportedCipherSuite {
         match self {
             Self::Aes128 => TLS13_AES_128_GCM_SHA256,
@@ -42,7 +42,7 @@ impl Cipher {
     }
 }
 
-/// The IANA name of a suite: rustls writes those of TLS 1.3 with a `13` of its own.
+/// The IANA name of a suite. rustls inserts a `13` into the names of TLS 1.3.
 pub(crate) fn suite_name(suite: CipherSuite) -> String {
     format!("{suite:?}").replacen("TLS13_", "TLS_", 1)
 }

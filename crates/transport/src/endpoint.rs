@@ -1,4 +1,4 @@
-//! The two ends of a connection before it exists: the peer that a client dials, and the address that a server binds.
+//! The parameters of the two ends of a connection: the peer that a client dials, and the address that a server binds.
 
 use std::net::SocketAddr;
 
@@ -12,9 +12,9 @@ pub struct Peer {
     pub addr: SocketAddr,
     /// The name that the certificate must be for: a host name or an IP address.
     pub name: String,
-    /// The certificates that are accepted; cleartext has no use for it.
+    /// The certificates that are accepted; unused in cleartext.
     pub trust: Trust,
-    /// The file that gets the secrets of the connection.
+    /// The file to which the secrets of the connection are written.
     pub key_log: Option<KeyLog>,
 }
 
@@ -37,11 +37,11 @@ impl Peer {
 pub struct Bind {
     /// The address and port; port 0 picks a free one.
     pub addr: SocketAddr,
-    /// The certificate to present; cleartext has no use for it.
+    /// The certificate to present; unused in cleartext.
     pub identity: Option<Identity>,
     /// The bounds on what clients may send and hold open.
     pub guards: Guards,
-    /// The file that gets the secrets of connections.
+    /// The file to which the secrets of connections are written.
     pub key_log: Option<KeyLog>,
 }
 

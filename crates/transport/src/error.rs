@@ -48,7 +48,7 @@ pub enum Error {
         /// The reason.
         source: Box<dyn StdError + Send + Sync>,
     },
-    /// The body to send failed. The exchange is over, whatever the peer answers.
+    /// The body to send failed. The exchange has failed, regardless of the response.
     #[error("the body to send failed: {}", chain(.source.as_ref()))]
     Body {
         /// The body's own error.
@@ -93,8 +93,8 @@ impl Error {
     }
 }
 
-/// An error with all its causes on one line: the outermost error of a library often says little. A cause whose text is
-/// there already is not repeated.
+/// An error with all its causes on one line: the outermost error of a library often says little. A cause is left out if
+/// its text is part of the line already.
 fn chain(error: &(dyn StdError + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -108,8 +108,7 @@ fn chain(error: &(dyn StdError + 'static)) -> String {
     text
 }
 
-/// The fault that a record states. Limits that cannot be used count as a failed handshake: there is no kind of their
-/// own.
+/// The fault that a record states. An invalid limit counts as a failed handshake: there is no kind for it.
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         let kind = match error {

@@ -43,7 +43,7 @@ impl Shape {
         Term::new(name, bytes.saturating_mul(self.connections.into()), reason)
     }
 
-    /// The chunks that a sender's protocol refers to until they are sent, `bytes` per connection. None if chunks are
+    /// The chunks that a sender's protocol refers to until they are sent, `bytes` per connection. `None` if chunks are
     /// shared.
     pub(crate) fn payload_in_flight(&self, bytes: u64, reason: String) -> Option<Term> {
         (!self.shared).then(|| self.term("payload in flight", bytes, reason))

@@ -1,4 +1,4 @@
-//! The bounds of a server on clients that it does not know.
+//! The bounds of a server on unknown clients.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ pub struct Guards {
     pub header_count: usize,
     /// The time within which a head over HTTP/1.1 must be complete.
     pub header_timeout: Duration,
-    /// The most requests at once on a connection: SETTINGS_MAX_CONCURRENT_STREAMS, initial_max_streams_bidi.
+    /// The most concurrent requests on a connection: SETTINGS_MAX_CONCURRENT_STREAMS, initial_max_streams_bidi.
     pub streams: u32,
     /// The number of open QUIC connections from which a new client must prove its address by a retry (RFC 9000 section
     /// 8.1.2).

@@ -8,12 +8,12 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// A file that gets the secrets of connections, in the format of NSS, which Wireshark reads.
+/// A file to which the secrets of connections are written, in the format of NSS, which Wireshark reads.
 #[derive(Clone, Debug)]
 pub struct KeyLog(Arc<Mutex<File>>);
 
 impl KeyLog {
-    /// Opens a file to append to it. Only its owner may read a file that is created.
+    /// Opens a file for appending. A new file is readable by its owner only.
     ///
     /// # Errors
     /// The file cannot be opened.

@@ -2,8 +2,7 @@
 //! TCP, TLS and QUIC without HTTP.
 //!
 //! A protocol is a *carrier* (TCP, TLS 1.3, QUIC) and an *engine* on top of it (raw, HTTP/1.1, HTTP/2, HTTP/3). Its
-//! name and the facts about it are a row of [`record::PROTOCOLS`]; its [`Transport`], found by [`by_name`], makes
-//! connections:
+//! name and facts are a row of [`record::PROTOCOLS`]. Its [`Transport`], found by [`by_name`], makes connections:
 //!
 //! - A client calls [`Transport::connect`], and [`Connection::exchange`] for each request.
 //! - A server calls [`Transport::listen`], drives each [`Handshake`] of the [`Listener`] to a [`Session`], and answers
@@ -12,9 +11,10 @@
 //! Requests and responses are those of the `http` crate on every row. A [`Body`] is pulled: a protocol asks for the
 //! next chunk when it has room for it, and that is the only backpressure. Windows, buffers, cipher and congestion
 //! controller are [`record::Limits`], and [`Transport::footprint`] computes from them the memory that an end may take.
-//! A limit with a value that cannot be used is an [`Error`] when a connection or a listener is made.
+//! An invalid limit is an [`Error`] when a connection or a listener is made.
 //!
-//! Nothing here measures. A [`Link`] states what protocol and kernel know and count of a connection.
+//! This crate takes no measurements. A [`Link`] states the facts and counters of a connection, as known to protocol and
+//! kernel.
 //!
 //! # Example
 //! A server and a client in one process, which trusts the server's self-signed certificate:

@@ -2,7 +2,7 @@
 
 use record::{LinkRecord, TransportStats};
 
-/// A connection as it is in effect, with its counters. Facts that are not known are `None`.
+/// The parameters of a connection in effect, and its counters. Unknown facts are `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Link {
@@ -10,7 +10,7 @@ pub struct Link {
     pub alpn: Option<String>,
     /// The cipher suite that TLS agreed on, by its IANA name.
     pub cipher: Option<String>,
-    /// The send buffer of the socket in bytes, as the kernel accounts it: Linux doubles what was asked for.
+    /// The send buffer of the socket in bytes, as the kernel accounts it: Linux doubles the requested size.
     pub socket_send_buffer_bytes: Option<u64>,
     /// The receive buffer of the socket in bytes, as the kernel accounts it.
     pub socket_receive_buffer_bytes: Option<u64>,

@@ -37,8 +37,8 @@ pub fn by_name(name: &str) -> Option<&'static dyn Transport> {
     all().find(|transport| transport.protocol().name == name)
 }
 
-/// The implementation of a row of [`PROTOCOLS`]; none for another row, or if nothing implements its engine on its
-/// carrier.
+/// The implementation of a row of [`PROTOCOLS`]. `None` for any other row, or for an engine without an implementation
+/// on the carrier.
 pub fn of(protocol: &Protocol) -> Option<&'static dyn Transport> {
     all().find(|transport| transport.protocol() == protocol)
 }
@@ -75,7 +75,7 @@ impl Transport for Row {
     }
 }
 
-/// An engine on a carrier, of whichever types.
+/// An engine on a carrier, without their types.
 #[async_trait]
 trait Stack: Send + Sync {
     fn footprint(&self, limits: &Limits, end: End, shape: Shape) -> Vec<Term>;
@@ -137,7 +137,7 @@ mod tests {
         }
     }
 
-    /// Budgets are printed before connections are made, so that limits which have been read may be unusable.
+    /// Budgets are printed before connections are made, so limits from a file may still be invalid.
     #[test]
     fn a_footprint_of_limits_that_cannot_be_used_does_not_panic() {
         let shape = Shape::new(u32::MAX, u32::MAX, ChunkSize::DEFAULT);

@@ -90,7 +90,7 @@ impl ServerEngine for ByAlpn {
     }
 }
 
-/// The engine that the first bytes of the client ask for.
+/// The engine selected by the first bytes of the client.
 #[derive(Clone)]
 struct ByPreface(Http1And2);
 

@@ -19,7 +19,7 @@ pub(crate) trait LinkSource: Send + Sync + 'static {
     fn link(&self) -> Link;
 }
 
-/// A session whose connection a driver keeps going. The connection ends when the session is dropped.
+/// A session whose connection is driven by a background task. The connection ends when the session is dropped.
 pub(crate) struct DrivenSession<L> {
     incoming: Mutex<mpsc::Receiver<Result<Incoming, Error>>>,
     close: CloseSignal,

@@ -1,4 +1,4 @@
-//! Limits as the values that libraries take. A value that cannot be used is an error, never replaced by another.
+//! Limits as values for libraries. An invalid value is an error, and is never replaced by another.
 
 use record::{Limit, Limits};
 

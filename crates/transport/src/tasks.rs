@@ -21,8 +21,8 @@ impl Tasks {
     }
 
     /// Spawns the sending of a body, which may outlast the head of the response. The returned future completes only if
-    /// the body itself fails. Any other failure is the connection's, or comes from a peer that needs no more of the
-    /// body, and shows in the response.
+    /// the body itself fails. Any other failure belongs to the connection, or to a peer that needs no more of the body,
+    /// and shows in the response.
     pub(crate) fn pump(
         &self,
         send: impl Future<Output = Result<(), Error>> + Send + 'static,

@@ -35,13 +35,13 @@ pub trait Transport: Send + Sync {
 #[async_trait]
 pub trait Connection: Send + Sync {
     /// Sends a request with its body, and waits for the head of the response. The head may arrive before the request's
-    /// body has ended. Exchanges run side by side where the protocol has streams.
+    /// body has ended. Exchanges run concurrently if the protocol has streams.
     ///
     /// # Errors
     /// The connection broke, the peer violated the protocol, or the body of the request failed.
     async fn exchange(&self, request: Request<Body>) -> Result<Response<Body>, Error>;
 
-    /// Ends the connection in good order. Over QUIC this tells the server; over TCP the kernel does so when the
+    /// Ends the connection in good order. Over QUIC this notifies the server; over TCP the kernel does so when the
     /// connection is dropped.
     async fn close(&self) {}
 

@@ -38,7 +38,7 @@ impl Identity {
     /// A self-signed certificate for `names` (host names or IP addresses), which exists in memory only.
     ///
     /// # Errors
-    /// A name is not possible in a certificate.
+    /// A name is invalid in a certificate.
     pub fn self_signed(names: &[&str]) -> Result<Self, Error> {
         let names: Vec<String> = names.iter().map(ToString::to_string).collect();
         let made = rcgen::generate_simple_self_signed(names).map_err(Error::identity)?;
@@ -97,9 +97,9 @@ impl Identity {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Trust {
-    /// A certificate that is one of these or signed by one of these, and is for the name that was dialled.
+    /// A certificate for the dialled name that is in the list or signed by one in the list.
     Certificates(Vec<CertificateDer<'static>>),
-    /// A certificate that one of the system's roots signed, and that is for the name that was dialled.
+    /// A certificate for the dialled name that is signed by a root of the system.
     SystemRoots,
     /// The certificate whose DER has this SHA-256, whatever its name and dates.
     Pin([u8; 32]),
@@ -178,8 +178,8 @@ fn system_roots() -> Result<RootCertStore, Error> {
     Ok(store)
 }
 
-/// aws-lc-rs, reduced to the cipher suite that was asked for, so that no other one is measured. It is named, since
-/// rustls refuses to choose if another provider is compiled in, too.
+/// The provider aws-lc-rs, reduced to the requested cipher suite, so that no other one is measured. It is stated
+/// explicitly, because rustls does not choose if another provider is compiled in as well.
 fn provider(cipher: Cipher) -> Arc<CryptoProvider> {
     Arc::new(CryptoProvider { cipher_suites: vec![cipher.suite()], ..aws_lc_rs::default_provider() })
 }

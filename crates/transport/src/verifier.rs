@@ -9,7 +9,7 @@ use rustls::{
     pki_types::{CertificateDer, ServerName, UnixTime},
 };
 
-/// A verifier that accepts one pinned certificate, or any. Either way the server must prove that it holds the key.
+/// A verifier that accepts one pinned certificate, or any. In both cases the server must prove possession of the key.
 #[derive(Debug)]
 pub(crate) struct Verifier {
     pin: Option<[u8; 32]>,

@@ -1,5 +1,4 @@
-//! Every protocol carries bodies in both directions as they are, and distinguishes a body that failed from one that
-//! ended.
+//! Every protocol carries bodies unchanged in both directions, and distinguishes a failed body from a complete one.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
@@ -48,7 +47,7 @@ fn body(chunk: usize, fails_at: usize) -> Body {
     Counting { chunk, sent: 0, fails_at }.boxed_unsync()
 }
 
-/// Reads a body to its end; asserts each byte of it, and returns their number.
+/// Reads a body to its end, asserts each byte, and returns the number of bytes.
 async fn read(mut body: Body) -> Result<usize, BodyError> {
     let mut read = 0;
     while let Some(frame) = body.frame().await {
@@ -132,7 +131,8 @@ async fn a_body_that_fails_is_an_error_at_both_ends() {
             // hyper reports the body's error in its own words, as an error of the exchange.
             let cause = matches!(refused, Error::Body { .. }) || name.starts_with("h1");
             assert!(cause && refused.to_string().contains("no more to read"), "{name}: {refused}");
-            // Over TCP without streams the server learns of it when the connection is dropped, elsewhere by a reset.
+            // Over TCP without streams the server notices the failure when the connection is dropped, elsewhere by a
+            // reset.
             transport.protocol().has_streams().then_some(connection)
         };
         tokio::join!(serve, exchange);

@@ -1,5 +1,5 @@
-//! A client accepts the certificate that it was given, for the name that it was given, and no other; both ends insist
-//! on their protocol.
+//! A client accepts only its trusted certificate, and only for the dialled name. Both ends refuse another application
+//! protocol.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use longhaul_transport::{Bind, Error, Identity, Listener, Peer, Transport, Trust, all, by_name};

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 
-/// The copy.
+/// The copy of the sources, in a folder of its own.
 pub(super) struct Sources {
     folder: PathBuf,
 }
@@ -20,7 +20,7 @@ impl Sources {
         let listed = listed.context("cannot start git")?;
         ensure!(listed.status.success(), "git ls-files failed ({}): no checkout", listed.status);
         let names = String::from_utf8(listed.stdout).context("a file name is no UTF-8")?;
-        // A file that is deleted and not committed is tracked, too.
+        // A deleted file is tracked until the deletion is committed.
         for name in names.split('\0').filter(|name| !name.is_empty() && root.join(name).is_file()) {
             let target = folder.join(name);
             let parent = target.parent().unwrap_or(folder);
@@ -88,7 +88,7 @@ mod tests {
             "h2 = \"0.4.20\"\nh2-other = \"1\"\nquinn = { version = \"0.11.12\", features = [\"a\"] }\n";
         assert_eq!(pinned(manifest, "h2", "0.4.18"), manifest.replace("\"0.4.20\"", "\"=0.4.18\""));
         assert_eq!(pinned(manifest, "quinn", "0.11.8"), manifest.replace("\"0.11.12\"", "\"=0.11.8\""));
-        // Not named here, but below another one.
+        // Not a direct dependency, but below another library.
         assert_eq!(pinned(manifest, "quinn-proto", "0.11.9"), manifest);
     }
 

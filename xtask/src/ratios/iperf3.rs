@@ -11,23 +11,23 @@ use record::{ByteSize, Direction, IdlePolicy};
 use run::machine::{Cores, IdleGuard};
 use serde::Deserialize;
 
-/// The size of its writes.
+/// The size of the writes of iperf3.
 pub(super) const LENGTH: ByteSize = ByteSize(64 << 10);
 
 /// A port that no other program of a measuring machine should use.
 const PORT: &str = "5299";
 
-/// The time that its server gets to listen.
+/// The time for the server of iperf3 to start listening.
 const START: Duration = Duration::from_millis(200);
 
 /// iperf3 on this machine.
 pub(super) struct Iperf3 {
     cores: Cores,
-    /// Idle cores are kept awake for it, as longhaul keeps them for its own runs.
+    /// Keeps idle cores awake, as in runs of longhaul.
     _awake: IdleGuard,
 }
 
-/// Its JSON, as far as it is needed.
+/// The needed part of the JSON of iperf3.
 #[derive(Deserialize)]
 struct Report {
     end: End,
@@ -55,7 +55,7 @@ impl Iperf3 {
         Some(Self { cores, _awake: IdleGuard::keep(IdlePolicy::Poll) })
     }
 
-    /// Its goodput for one body, in bytes per second.
+    /// The goodput of iperf3 for one body, in bytes per second.
     pub(super) fn goodput(&self, direction: Direction, size: ByteSize) -> Result<f64> {
         let Cores { sender, receiver } = self.cores;
         let (client, server) = match direction {
@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn goodput_is_what_the_receiver_got() {
+    fn goodput_is_that_of_the_receiver() {
         let json = br#"{"end":{"sum_sent":{"bits_per_second":9.0},"sum_received":{"bits_per_second":8e9}}}"#;
         assert_eq!(parse(json).unwrap(), 1e9);
         assert!(parse(br#"{"error":"unable to connect"}"#).is_err());

@@ -9,7 +9,7 @@ pub(super) struct Pass {
     pub(super) limits: &'static [&'static str],
 }
 
-/// The passes of a round. What is compared is in one of them, or in two that are close to each other.
+/// The passes of a round. The two sides of a ratio are in one pass, or in two that are close to each other.
 pub(super) static PASSES: &[Pass] = &[
     Pass { protocols: "tcp,h1c,h2c", sink: "discard", limits: &[] },
     Pass { protocols: "tcp,h1c,h2c", sink: "verify", limits: &[] },
@@ -20,7 +20,7 @@ pub(super) static PASSES: &[Pass] = &[
     Pass { protocols: "h3", sink: "verify", limits: &[] },
 ];
 
-/// The larger packets of the last row, in bytes: the largest that loopback's default MTU discovery finds, in round figures.
+/// The larger packets of the last row, in bytes: about the largest that MTU discovery finds on loopback by default.
 const LARGE_PACKETS: LimitValue = LimitValue::Bytes(6400);
 
 /// One side of a ratio.

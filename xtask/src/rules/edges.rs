@@ -32,7 +32,7 @@ const BASE: &[&str] = &["record", "stats"];
 const ENDS: &[&str] =
     &["record", "stats", "process", "payload", "metrics", "transport", "sender", "receiver"];
 
-/// The crates below one end of other people's programs. It takes the measuring session of `run`.
+/// The crates below `serve` and `client`, the ends for other programs. They use the measuring session of `run`.
 const WITH_RUN: &[&str] =
     &["record", "stats", "process", "payload", "metrics", "transport", "sender", "receiver", "run"];
 

@@ -3,7 +3,7 @@
 use super::Below;
 use crate::workspace::Package;
 
-/// Parsers of command lines, which only programs have.
+/// Parsers of command lines, which belong in programs only.
 const COMMAND_LINE: &[&str] = &["clap", "clap_builder"];
 
 /// Asynchronous runtimes.

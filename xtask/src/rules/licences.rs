@@ -9,7 +9,7 @@ const ALLOWED: &[&str] = &["Apache-2.0", "BSD-3-Clause", "ISC", "MIT", "MIT-0", 
 /// The only source of packages.
 const SOURCE: &str = "registry+https://github.com/rust-lang/crates.io-index";
 
-/// The packages with a licence that is not in the list, and those from elsewhere.
+/// The packages whose licence is not in the list, and packages from another source.
 pub(super) fn broken(packages: &[Package]) -> Vec<String> {
     packages.iter().flat_map(|package| licence(package).into_iter().chain(source(package))).collect()
 }
@@ -28,8 +28,8 @@ fn source(package: &Package) -> Option<String> {
     Some(format!("{} {}: comes from {source}, expected crates.io", package.name, package.version))
 }
 
-/// Whether an SPDX expression can be met with allowed licences. A slash is the old form of OR. Text that is no expression is
-/// not allowed.
+/// Whether an SPDX expression can be met with allowed licences. A slash is the old form of OR. Text that is no
+/// expression is not allowed.
 fn is_allowed(expression: &str) -> bool {
     let spaced = expression.replace('(', " ( ").replace(')', " ) ").replace('/', " OR ");
     let mut words = spaced.split_whitespace().peekable();
@@ -38,7 +38,7 @@ fn is_allowed(expression: &str) -> bool {
 
 type Words<'a> = std::iter::Peekable<std::str::SplitWhitespace<'a>>;
 
-/// `both OR both …`.
+/// Parses `both OR both …`.
 fn either(words: &mut Words<'_>) -> Option<bool> {
     let mut allowed = both(words)?;
     while words.next_if_eq(&"OR").is_some() {
@@ -47,7 +47,7 @@ fn either(words: &mut Words<'_>) -> Option<bool> {
     Some(allowed)
 }
 
-/// `one AND one …`, which binds closer than OR.
+/// Parses `one AND one …`, which binds closer than OR.
 fn both(words: &mut Words<'_>) -> Option<bool> {
     let mut allowed = one(words)?;
     while words.next_if_eq(&"AND").is_some() {
@@ -56,7 +56,7 @@ fn both(words: &mut Words<'_>) -> Option<bool> {
     Some(allowed)
 }
 
-/// A licence, with or without an exception, or an expression in parentheses.
+/// Parses a licence, with or without an exception, or an expression in parentheses.
 fn one(words: &mut Words<'_>) -> Option<bool> {
     let word = words.next()?;
     if word == "(" {

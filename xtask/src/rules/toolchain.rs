@@ -1,23 +1,25 @@
-//! The oldest Rust that builds the crates which other programs are to embed.
+//! The oldest Rust that builds the crates for other programs.
 
 use super::Below;
 use crate::workspace::Package;
 
-/// The Rust that these crates declare, and that everything below them has to be content with.
+/// The Rust version that these crates declare and that all packages below them must support.
 const OLDEST: &str = "1.85";
 
 /// The crates, by folder name, and whether their default features count.
 const CRATES: &[(&str, bool)] = &[("record", true), ("stats", true), ("process", true), ("analyse", false)];
 
-/// Libraries that raise the Rust that they need with minor versions, beyond [`OLDEST`] today: no version of them may come in.
+/// Libraries whose minor versions raise the Rust version that they need, today beyond [`OLDEST`]. No version of them is
+/// allowed.
 const RESTLESS: &[&str] = &["uuid", "statrs", "hdrhistogram"];
 
-/// Whether default features count for a member that has to build on [`OLDEST`]; none for any other.
+/// Whether default features count for a member that has to build on [`OLDEST`]. `None` for any other member.
 pub(super) fn restricted(package: &Package) -> Option<bool> {
     CRATES.iter().find(|(name, _)| *name == package.short_name()).map(|(_, features)| *features)
 }
 
-/// The packages below a crate that need a newer Rust or soon may, and the crate if it declares another one.
+/// The packages below a crate that need a newer Rust or soon may. Includes the crate itself if it declares another
+/// version.
 pub(super) fn broken(below: &Below<'_>) -> Vec<String> {
     let package = below.package;
     let declared = package.rust_version.as_deref().unwrap_or("none");

@@ -16,7 +16,7 @@ pub(crate) struct ProgramOptions {
     /// Folder for records and tables [default: results/TIME-STUDY]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// The longhaul to run [default: a release build of this tree]
+    /// The longhaul program to run [default: a release build of this tree]
     #[arg(long, value_name = "PROGRAM")]
     longhaul: Option<PathBuf>,
     /// Further options of longhaul bench

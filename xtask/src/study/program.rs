@@ -12,11 +12,11 @@ use record::Record;
 use super::RecordFile;
 use crate::workspace::{self, Metadata};
 
-/// Exit codes after which no record of a call counts: wrong usage, and an interruption. All others are findings about
-/// records that are there.
+/// Exit codes after which no record of a call counts: wrong usage, and an interruption. All other codes are findings
+/// about complete records.
 const USELESS: [i32; 2] = [2, 130];
 
-/// A longhaul, and options for each of its benches.
+/// A longhaul program, and options for each of its benches.
 #[derive(Debug)]
 pub(crate) struct Longhaul {
     program: PathBuf,

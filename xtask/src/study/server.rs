@@ -1,4 +1,4 @@
-//! A `longhaul serve` that saves what it gets, and uploads to it.
+//! A `longhaul serve` that saves uploads, and a client for it.
 
 use std::{
     ffi::OsString,
@@ -96,7 +96,8 @@ mod tests {
 
     use super::*;
 
-    /// A shell script in the place of longhaul, which serves and answers uploads with their arguments on standard error.
+    /// A shell script in the place of longhaul, which serves and answers uploads with their arguments on standard
+    /// error.
     fn program(folder: &Path, sent: &str) -> PathBuf {
         let program = folder.join("longhaul");
         let line =

@@ -15,7 +15,7 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// A table with these heads of columns.
+    /// A table with heads of columns.
     pub(crate) fn with_heads<S: ToString>(heads: impl IntoIterator<Item = S>) -> Self {
         Self { rows: vec![heads.into_iter().map(|head| head.to_string()).collect()] }
     }

@@ -15,7 +15,7 @@ use crate::workspace;
 /// The target whose packages are listed. Other targets of the program add bindings to their systems only.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
-/// The beginnings of names of licence files, in upper case.
+/// The prefixes of names of licence files, in upper case.
 const NAMES: [&str; 6] = ["LICENSE", "LICENCE", "UNLICENSE", "COPYING", "COPYRIGHT", "NOTICE"];
 
 /// The levels of folders that are searched, the package's included: aws-lc-sys bundles code with a licence three below.
@@ -56,7 +56,7 @@ impl Package {
         self.manifest_path.parent().unwrap_or(&self.manifest_path)
     }
 
-    /// The licence files that apply, relative to the folder. Of alternatives MIT is chosen where its text is there.
+    /// The licence files that apply, relative to the folder. Among alternatives, MIT is chosen if its text exists.
     pub(super) fn licence_files(&self) -> Result<Vec<String>> {
         let mut files = Vec::new();
         search(self.folder(), "", DEPTH, &mut files)
@@ -86,7 +86,7 @@ fn search(folder: &Path, within: &str, depth: u32, files: &mut Vec<String>) -> s
     Ok(())
 }
 
-/// The files that apply under a licence expression: without Apache's and other alternatives where MIT is one.
+/// The files that apply under a licence expression. If MIT is an alternative, the files of the others are left out.
 fn chosen(expression: &str, files: Vec<String>) -> Vec<String> {
     let is_mit = |file: &String| file.to_uppercase().contains("MIT");
     let alternatives = expression.replace('/', " OR ");
@@ -99,7 +99,7 @@ fn chosen(expression: &str, files: Vec<String>) -> Vec<String> {
     files.into_iter().filter(|file| is_mit(file) || is_notice(file) || file.contains('/')).collect()
 }
 
-/// The answer of `cargo metadata`, as far as it is needed.
+/// The needed part of the output of `cargo metadata`.
 #[derive(Deserialize)]
 struct Metadata {
     packages: Vec<Package>,
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_alternative_is_kept_whole() {
+    fn licences_without_alternatives_are_kept() {
         let all = files(&["LICENSE-APACHE", "LICENSE-MIT"]);
         assert_eq!(chosen("Apache-2.0 AND MIT", all.clone()), all);
         assert_eq!(chosen("Apache-2.0", all.clone()), all);

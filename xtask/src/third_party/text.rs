@@ -1,4 +1,4 @@
-//! Licence texts, each once, and the document made of them.
+//! Licence texts without duplicates, and the document made of them.
 
 use std::{collections::HashMap, fmt::Write as _};
 
@@ -18,7 +18,7 @@ licences MIT is chosen. A text that several packages share is given once. The la
 the page that `longhaul report` writes. `cargo xtask third-party` makes this file.
 ";
 
-/// The place that a text was found at.
+/// The place where a text was found.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Source {
     /// Name and version of the package.
@@ -35,7 +35,7 @@ pub(super) struct Texts {
 }
 
 impl Texts {
-    /// Adds a text. It is known if it differs from an earlier one in white space and capitals only.
+    /// Adds a text. A text that differs from an earlier one only in white space and capitals counts as equal.
     pub(super) fn add(&mut self, text: &str, source: Source) {
         let words = text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
         let index = *self.known.entry(words).or_insert(self.all.len());
@@ -80,7 +80,7 @@ pub(super) fn document(texts: &Texts, without: &[&Package]) -> String {
 }
 
 fn part(document: &mut String, title: &str, text: &str) {
-    // A String takes everything.
+    // Writing to a string cannot fail.
     let _ = write!(document, "\n{RULE}\n{title}\n{RULE}\n\n{text}\n");
 }
 

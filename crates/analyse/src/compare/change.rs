@@ -9,13 +9,13 @@ use super::metric::{self, Metric};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Change {
-    /// It improved by more than the threshold.
+    /// The figure improved by more than the threshold.
     Better,
-    /// It got worse by more than the threshold.
+    /// The figure worsened by more than the threshold.
     Worse,
     /// Any change is within the threshold.
     Same,
-    /// The interval admits both.
+    /// The interval does not decide, or there is none.
     Unclear,
 }
 

@@ -28,9 +28,9 @@ pub(super) struct Joined<'a> {
 pub struct Circumstance {
     /// The fact, by its path.
     pub fact: String,
-    /// Its values in the base; none if it is not stated.
+    /// The values of the fact in the base; none if the base does not state it.
     pub base: Vec<String>,
-    /// Its values in the candidate.
+    /// The values of the fact in the candidate.
     pub candidate: Vec<String>,
 }
 
@@ -60,8 +60,8 @@ pub(super) fn join<'a>(base: &'a [Record], candidate: &'a [Record]) -> Joined<'a
     }
 }
 
-/// The series of one side. If all of them have one label or one peer, it is left out: two servers or two builds are what
-/// is compared then.
+/// The series of one side. A label or peer that all of them share is left out: the comparison is then between two
+/// servers or two builds.
 fn comparable(records: &[Record]) -> Vec<Series<'_>> {
     let mut series = Series::all(records);
     let labels: BTreeSet<_> = series.iter().map(|series| series.key.label.clone()).collect();
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn one_peer_on_each_side_is_what_is_compared_but_several_are_cases() {
+    fn one_peer_on_each_side_is_compared_but_several_are_cases() {
         let to = |peer: &str| with(run("h2"), |record| record.peer = Some(peer.into()));
         assert_eq!(join(&[to("https://a/")], &[to("https://b/")]).pairs.len(), 1);
         let base = [to("https://a/"), to("https://b/")];

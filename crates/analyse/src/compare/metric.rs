@@ -13,21 +13,21 @@ pub struct Metric {
     pub name: &'static str,
     /// The name of its threshold; metrics of one kind share it.
     pub threshold: &'static str,
-    /// The least share of the base by which it must change to count, unless a threshold is given.
+    /// The smallest change that counts, as a share of the base, unless a threshold is given.
     pub default_threshold: f64,
     /// Whether more of it is better.
     pub more_is_better: bool,
     /// The verdict on a candidate that is worse.
     pub if_worse: Verdict,
-    /// Divides a value to give the unit of the name.
+    /// The divisor that converts a value to the unit of the name.
     unit: f64,
     /// Digits after the point.
     digits: usize,
     value: fn(&Record) -> Option<f64>,
 }
 
-/// All metrics, in the order in which they are shown. 5 % of goodput is the most by which medians of seven rounds differ
-/// from run to run on a machine that is left alone; peaks differ by the same, processor time by more.
+/// All metrics, in display order. On an idle machine, medians of seven rounds differ from run to run by at most 5 % in
+/// goodput and in peaks, and by more in processor time.
 pub static METRICS: &[Metric] = &[
     Metric {
         name: "goodput MiB/s",
@@ -89,7 +89,7 @@ impl Metric {
     }
 }
 
-/// A metric as its name.
+/// Serialises a metric as its name.
 pub(crate) fn name<S: Serializer>(metric: &&'static Metric, serializer: S) -> Result<S::Ok, S::Error> {
     metric.name.serialize(serializer)
 }

@@ -1,7 +1,7 @@
 //! Two sets of records compared, figure by figure.
 //!
-//! Cases are joined by their keys; for each [`Metric`] the medians are compared, with the exact bootstrap interval of their
-//! ratio; interval and threshold together decide the [`Change`].
+//! Cases are joined by their keys; for each [`Metric`] the medians are compared, with the exact bootstrap interval of
+//! their ratio; interval and threshold together decide the [`Change`].
 
 mod change;
 mod join;
@@ -20,8 +20,8 @@ use join::Pair;
 pub use metric::{METRICS, Metric};
 pub use thresholds::{Thresholds, ThresholdsError};
 
-/// The probability that one interval of a comparison misses the true change. It is divided by their number (Bonferroni):
-/// otherwise a comparison of a hundred figures would report five regressions where nothing has changed.
+/// The probability that any interval of a comparison misses the true change. It is divided by the number of intervals
+/// (Bonferroni): otherwise a comparison of a hundred figures would report five regressions where nothing has changed.
 const ALPHA: f64 = 0.05;
 
 /// A comparison of two sets of records.
@@ -36,7 +36,7 @@ pub struct Comparison {
     pub new: Vec<String>,
     /// Other differences: machines, builds, limits.
     pub circumstances: Vec<Circumstance>,
-    /// The probability that all intervals together miss a true change.
+    /// The probability that any of the intervals misses the true change.
     pub alpha: f64,
     /// The fewest runs on each side for an interval.
     pub fewest_runs: Option<usize>,
@@ -52,9 +52,9 @@ pub struct ComparedCase {
     pub runs: (usize, usize),
     /// The numbers of failed runs in the base and in the candidate.
     pub failed: (usize, usize),
-    /// The kinds of failures that the base has not seen.
+    /// The kinds of failures that the base does not have.
     pub new_failures: Vec<FaultKind>,
-    /// The changes of its figures.
+    /// The changes of the case's figures.
     pub changes: Vec<MetricChange>,
 }
 
@@ -150,7 +150,7 @@ mod tests {
         Comparison::of(base, candidate, &Thresholds::default()).verdict()
     }
 
-    /// Goodput with noise of 4 %, and now and then a run that another process has slowed.
+    /// Goodput with noise of 4 %, and occasionally a run slowed by another process.
     fn noisy(random: &mut Xoshiro256PlusPlus, centre: f64, rounds: usize) -> Vec<f64> {
         let mut uniform = || f64::from(random.next_u32()) / f64::from(u32::MAX);
         (0..rounds)

@@ -1,10 +1,10 @@
-//! Thresholds from which on a change counts.
+//! The thresholds above which a change counts.
 
 use std::str::FromStr;
 
 use super::metric::{METRICS, Metric};
 
-/// The least share of the base by which figures must change to count, by the names of [`METRICS`]' thresholds.
+/// The smallest changes that count, as shares of the base, by the names of the thresholds in [`METRICS`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Thresholds(Vec<(&'static str, f64)>);
 

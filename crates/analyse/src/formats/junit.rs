@@ -1,4 +1,4 @@
-//! JUnit XML, which CI systems show as tests: a case is a test, a breach its failure.
+//! JUnit XML, which CI systems show as tests: a case is a test, and a breach is its failure.
 
 use std::time::Duration;
 

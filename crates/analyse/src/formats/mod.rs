@@ -25,7 +25,7 @@ pub use pictures::write_pictures;
 pub use proof::proof_text;
 pub use table::table;
 
-/// The material of all formats.
+/// The input of all formats.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Report<'a> {
@@ -33,7 +33,7 @@ pub struct Report<'a> {
     pub title: &'a str,
     /// The records.
     pub records: &'a [Record],
-    /// The conclusions from them.
+    /// The conclusions from the records.
     pub analysis: &'a Analysis<'a>,
     /// The ceilings to draw.
     pub ceilings: Option<&'a Ceilings>,
@@ -45,7 +45,7 @@ impl<'a> Report<'a> {
         Self { title, records, analysis, ceilings: None }
     }
 
-    /// The same report with ceilings drawn into its charts.
+    /// Adds ceilings, to be drawn into the charts.
     #[must_use]
     pub fn with_ceilings(self, ceilings: Option<&'a Ceilings>) -> Self {
         Self { ceilings, ..self }
@@ -57,12 +57,12 @@ impl<'a> Report<'a> {
     }
 }
 
-/// A way to write a report down as one file: an entry of [`FORMATS`].
+/// A format that renders a report as one file: an entry of [`FORMATS`].
 pub trait Format: Sync {
     /// The name of the format in flags.
     fn name(&self) -> &'static str;
 
-    /// One line on the file.
+    /// A description of the file in one line.
     fn describe(&self) -> &'static str;
 
     /// The name of the file.
@@ -88,7 +88,7 @@ pub fn format_by_name(name: &str) -> Option<&'static dyn Format> {
     FORMATS.iter().copied().find(|format| format.name() == name)
 }
 
-/// Why a report could not be written.
+/// A failure to write a report.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FormatError {
@@ -124,7 +124,7 @@ impl FormatError {
     }
 }
 
-/// Writes a report into a folder, in each of some formats.
+/// Writes a report into a folder, in each of `formats`.
 ///
 /// # Errors
 /// The folder or a file cannot be written, or the writer of a format refuses the data.

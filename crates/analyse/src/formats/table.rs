@@ -16,10 +16,10 @@ const HEADER: [[&str; 2]; 7] = [
     ["verdict", ""],
 ];
 
-/// The columns of a terminal that was never made wider.
+/// The default width of a terminal, in columns.
 const TERMINAL: u16 = 80;
 
-/// Where the table is shown.
+/// The medium that shows the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Medium {
     /// A terminal: long cells are broken into lines.
@@ -112,7 +112,7 @@ fn cells(analysis: &Analysis<'_>, row: &Row<'_>) -> [String; 7] {
     ]
 }
 
-/// The worst finding about a row; of a row without any, its rank.
+/// The worst finding about a row, or the rank of a row without findings.
 fn verdict(analysis: &Analysis<'_>, row: &Row<'_>) -> &'static str {
     match (analysis.worst_of(row), row.rank) {
         (Some(kind), _) => kind.word(),

@@ -8,11 +8,11 @@ use stats::{Slope, theil_sen};
 use super::MemorySeries;
 use crate::Verdict;
 
-/// The slope from which on memory counts as growing, in MiB of RSS per GiB of body: a body of 64 GiB may then add 64 MiB,
-/// and a receiver that collects it would show a slope of a thousand.
+/// The slope above which memory counts as growing, in MiB of RSS per GiB of body. A body of 64 GiB may then add 64 MiB;
+/// a receiver that collects it would show a slope of a thousand.
 const LIMIT: f64 = 1.0;
 
-/// The behaviour of memory that figures show.
+/// The behaviour of memory according to the figures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Constancy {
@@ -20,12 +20,12 @@ pub enum Constancy {
     Constant,
     /// The slope is above the limit.
     Growing,
-    /// The interval of the slope holds the limit, or there is none.
+    /// The interval of the slope contains the limit, or there is no interval.
     Inconclusive,
 }
 
 impl Constancy {
-    /// The behaviour that a slope shows by itself, against a limit in the same unit.
+    /// The behaviour according to a slope alone, for a limit in the same unit.
     pub fn of(slope: Slope, limit: f64) -> Self {
         match slope {
             slope if slope.high < limit => Self::Constant,
@@ -58,7 +58,7 @@ pub struct Judgement {
     /// The slope of peak RSS against body size over all runs, in MiB per GiB.
     #[serde(serialize_with = "slope")]
     pub over_sizes: Option<Slope>,
-    /// The slope of RSS against body bytes within a run of the largest body, of several runs the steepest.
+    /// The slope of RSS against body bytes within a run of the largest body: the steepest of all such runs.
     #[serde(serialize_with = "slope")]
     pub within_run: Option<Slope>,
     /// The conclusion.
@@ -86,7 +86,7 @@ impl Judgement {
         self.series.growth > self.series.budget
     }
 
-    /// The behaviour that the runs of the largest body show by themselves.
+    /// The behaviour within the runs of the largest body alone.
     pub fn constancy_within_run(&self) -> Constancy {
         Constancy::of_memory(self.within_run)
     }
@@ -155,8 +155,8 @@ mod tests {
     const MIB: f64 = (1 << 20) as f64;
     const SEEDS: u64 = 1000;
 
-    /// A series of three rounds over 256 MiB, 1 and 4 GiB, whose peaks are 10 MiB and what `extra` adds, in MiB, for a
-    /// size in GiB and a source of random numbers from 0 to 1.
+    /// A series of three rounds over 256 MiB, 1 and 4 GiB, with peaks of 10 MiB plus `extra`. That takes a size in GiB
+    /// and a source of random numbers from 0 to 1, and returns MiB.
     fn series(seed: u64, extra: impl Fn(f64, &mut dyn FnMut() -> f64) -> f64) -> MemorySeries {
         let mut source = Xoshiro256PlusPlus::seed_from_u64(seed);
         let mut random = || (source.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
@@ -168,28 +168,28 @@ mod tests {
         MemorySeries::synthetic(End::Receiver, peaks.collect(), 20 << 20)
     }
 
-    /// The number of series, of a thousand, that are judged so.
-    fn judged(verdict: Constancy, extra: impl Fn(f64, &mut dyn FnMut() -> f64) -> f64) -> usize {
+    /// The number of series with this verdict among a thousand.
+    fn with_verdict(verdict: Constancy, extra: impl Fn(f64, &mut dyn FnMut() -> f64) -> f64) -> usize {
         (0..SEEDS).filter(|seed| Judgement::of(series(*seed, &extra)).constancy == verdict).count()
     }
 
     #[test]
     fn noise_around_a_level_is_hardly_ever_called_growing() {
         let noise = |_: f64, random: &mut dyn FnMut() -> f64| random();
-        assert!(judged(Constancy::Growing, noise) < 10);
-        assert!(judged(Constancy::Constant, noise) > 900);
+        assert!(with_verdict(Constancy::Growing, noise) < 10);
+        assert!(with_verdict(Constancy::Constant, noise) > 900);
         let outliers = |_: f64, random: &mut dyn FnMut() -> f64| if random() > 0.9 { 6.0 } else { random() };
-        assert!(judged(Constancy::Growing, outliers) < 10);
+        assert!(with_verdict(Constancy::Growing, outliers) < 10);
     }
 
     #[test]
     fn a_slow_leak_is_hardly_ever_called_constant() {
         for leak in [1.5, 3.0, 1000.0] {
             let leaking = |gib: f64, random: &mut dyn FnMut() -> f64| leak * gib + random();
-            assert!(judged(Constancy::Constant, leaking) < 10, "{leak} MiB per GiB");
+            assert!(with_verdict(Constancy::Constant, leaking) < 10, "{leak} MiB per GiB");
         }
         let leaking = |gib: f64, random: &mut dyn FnMut() -> f64| 3.0 * gib + random();
-        assert!(judged(Constancy::Growing, leaking) > 990);
+        assert!(with_verdict(Constancy::Growing, leaking) > 990);
     }
 
     #[test]
@@ -197,14 +197,14 @@ mod tests {
         // A buffer that only a body over 512 MiB fills.
         let step =
             |gib: f64, random: &mut dyn FnMut() -> f64| f64::from(u8::from(gib > 0.5)) * 2.0 + random();
-        assert!(judged(Constancy::Growing, step) < 10);
+        assert!(with_verdict(Constancy::Growing, step) < 10);
     }
 
     #[test]
     fn a_sawtooth_is_hardly_ever_called_growing() {
         // Memory that is given back every 300 MiB of body: its peak is anywhere in its last tooth.
         let sawtooth = |_: f64, random: &mut dyn FnMut() -> f64| 4.0 * random();
-        assert!(judged(Constancy::Growing, sawtooth) < 10);
+        assert!(with_verdict(Constancy::Growing, sawtooth) < 10);
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! The proof that memory stays constant, whatever the size of the body.
 //!
-//! Runs of several sizes become [`MemorySeries`]; a line is fitted through the peaks of each, and its slope and the budget
-//! decide the [`Judgement`]. Controls are ends that grow on purpose: a proof that does not notice them proves nothing.
+//! Runs of several sizes become [`MemorySeries`]; a line is fitted through the peaks of each, and its slope and the
+//! budget decide the [`Judgement`]. Controls are ends that grow on purpose: a proof that does not notice them proves
+//! nothing.
 
 mod judgement;
 mod series;
@@ -14,7 +15,7 @@ use crate::{Verdict, series::is_control};
 pub use judgement::{Constancy, Judgement};
 pub use series::MemorySeries;
 
-/// The body sizes from which on records hold a proof: two points always lie on a line.
+/// The fewest body sizes for a proof: two points always lie on a line.
 const SIZES: usize = 3;
 
 /// The judgements on all ends, and on the controls beside them.
@@ -28,21 +29,21 @@ pub struct Proof {
 }
 
 impl Proof {
-    /// The proof that some records hold: none unless a series has bodies of at least three sizes, or there are controls.
+    /// The proof among records. `None` unless a series has bodies of at least three sizes, or there are controls.
     pub fn among(records: &[Record]) -> Option<Self> {
         let proof = Self::of(records);
         let has_sizes = proof.judgements.iter().any(|judgement| judgement.series.sizes() >= SIZES);
         (has_sizes || !proof.controls.is_empty()).then_some(proof)
     }
 
-    /// The judgements on records that were made for a proof, however many sizes they cover.
+    /// The judgements on records that were made for a proof, with any number of sizes.
     pub fn of(records: &[Record]) -> Self {
         let (controls, measured): (Vec<&Record>, Vec<&Record>) =
             records.iter().partition(|record| is_control(record, records));
         let judge =
             |records: Vec<&_>| MemorySeries::all(records).into_iter().map(Judgement::of).collect::<Vec<_>>();
         let mut controls = judge(controls);
-        // Of a control, the end that is made to grow is the receiver.
+        // The end of a control that grows on purpose is the receiver.
         controls.retain(|control| control.series.end == End::Receiver);
         Self { judgements: judge(measured), controls }
     }

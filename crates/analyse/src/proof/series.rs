@@ -7,10 +7,11 @@ use serde::{Serialize, Serializer};
 
 use crate::SeriesKey;
 
-/// Points of a run's timeline that are fitted: neighbouring samples depend on each other, blocks of them less.
+/// The number of fitted points of a run's timeline. Neighbouring samples depend on each other; blocks of samples do so
+/// less.
 const BLOCKS: usize = 16;
 
-/// All runs of one case, whatever the size of the body, as one end measured them.
+/// The runs of one case over all sizes of its body, as one end measured them.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct MemorySeries {
@@ -24,9 +25,9 @@ pub struct MemorySeries {
     pub end: End,
     /// Body bytes and peak RSS of each run, in bytes.
     pub peaks: Vec<(u64, u64)>,
-    /// The most that was added to a baseline, in bytes.
+    /// The largest growth over a baseline, in bytes.
     pub growth: u64,
-    /// The most that may be added, in bytes.
+    /// The largest growth allowed, in bytes.
     pub budget: u64,
     /// RSS against body bytes within each run of the largest body.
     #[serde(skip)]
@@ -40,7 +41,7 @@ fn name<S: Serializer>(key: &SeriesKey, serializer: S) -> Result<S::Ok, S::Error
 }
 
 impl MemorySeries {
-    /// The series of some records, in the order of their first appearance. Of a run that failed, nothing is known.
+    /// The series of some records, in the order of their first appearance. A run that failed counts as unknown.
     pub fn all<'a>(records: impl IntoIterator<Item = &'a Record>) -> Vec<Self> {
         let mut all: Vec<Self> = Vec::new();
         let mut known: HashMap<(SeriesKey, End), usize> = HashMap::new();

@@ -1,4 +1,4 @@
-//! A server of bodies in the process of the test, and a client of it.
+//! A server in the process of the test, and its client.
 
 use std::time::Duration;
 
@@ -15,9 +15,9 @@ use transport::{Bind, Body, BodyError, Identity, Listener, Session, Trust, body}
 /// The honesty of a server about the content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Honesty {
-    /// It confirms what it received, and sends what it was asked for.
+    /// The server confirms the bytes received, and sends the bytes requested.
     Honest,
-    /// It confirms another digest, and sends other bytes.
+    /// The server confirms another digest, and sends other bytes.
     Lying,
 }
 
@@ -38,7 +38,7 @@ pub(crate) fn serve(protocol: &'static Protocol, honesty: Honesty) -> (String, O
     (url, options.with_label("a label".to_owned()))
 }
 
-/// A client with a build that nobody made, and the target of a URL by a protocol.
+/// A client with an empty build, and the target of a URL and a protocol.
 pub(crate) fn client(options: Options, url: &str, protocol: &'static Protocol) -> (Client, Target) {
     let target = Target::parse(url).unwrap().with_protocol(protocol).unwrap();
     (Client::new(options, Build::default()), target)

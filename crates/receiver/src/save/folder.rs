@@ -15,10 +15,10 @@ use tokio::sync::Semaphore;
 
 use super::{SafeName, SaveError, room::Room};
 
-/// The beginning of the names of unfinished files. The dot hides them.
+/// The prefix of the names of unfinished files. The dot hides them.
 const PREFIX: &str = ".longhaul-";
 
-/// The end of the names of unfinished files.
+/// The suffix of the names of unfinished files.
 const SUFFIX: &str = ".part";
 
 /// The number of the next unfinished file of this process.
@@ -56,7 +56,7 @@ impl Folder {
         &self.path
     }
 
-    /// Refuses a name that belongs to a symbolic link or to anything else but a regular file.
+    /// Refuses a name that belongs to anything but a regular file, such as a symbolic link.
     pub(super) fn check_name(&self, name: &SafeName) -> Result<(), SaveError> {
         match fs::symlink_metadata(self.path.join(name.as_str())) {
             Ok(metadata) if metadata.is_symlink() => Err(SaveError::Symlink),
@@ -111,7 +111,7 @@ pub(super) struct Unfinished {
 }
 
 impl Unfinished {
-    /// Gives the file its name once all its bytes are on the disk. Of two files with one name the later one stays.
+    /// Gives the file its name once all its bytes are on the disk. A later file replaces an earlier one of that name.
     pub(super) fn finish(mut self, folder: &Folder, name: &SafeName) -> Result<(), SaveError> {
         // Returns the disk space that was reserved and not needed.
         self.file.set_len(self.file.metadata()?.len())?;

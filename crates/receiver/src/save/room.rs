@@ -17,12 +17,12 @@ pub(super) struct Room {
 }
 
 impl Room {
-    /// The number of bodies in one folder that get wide rooms at once. Further ones get narrow rooms, which keeps
+    /// The number of concurrent bodies in one folder that get wide rooms. Further ones get narrow rooms, which keeps
     /// memory low with hundreds of bodies.
     pub(super) const WIDE_PLACES: usize = 8;
 
-    /// Length and number of the blocks of a wide room. A disk that works in bursts does not hold up the protocol. Half
-    /// as much was a fifth slower over TLS.
+    /// Length and number of the blocks of a wide room. With them, a disk that works in bursts does not delay the
+    /// protocol. Half as much was a fifth slower over TLS.
     const WIDE: (usize, usize) = (256 << 10, 4);
 
     /// Length and number of the blocks of a narrow room: one is written while the other fills.

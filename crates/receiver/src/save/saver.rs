@@ -7,10 +7,11 @@ use tokio::task::spawn_blocking;
 
 use super::{Folder, SafeName, SaveError, writer::Writer};
 
-/// A file of a [`Folder`] that one body is saved in. Dropped before its end, it leaves nothing behind.
+/// A file of a [`Folder`] that one body is saved in. A saver that is dropped before the end of the body leaves nothing
+/// behind.
 ///
 /// Blocks of the body are written while the next ones fill. When all blocks are full, the body waits: a slow disk slows
-/// the sender, and memory stays at these blocks.
+/// the sender, and memory is bounded by the blocks.
 #[derive(Debug)]
 pub struct Saver {
     folder: Folder,
@@ -100,7 +101,7 @@ mod tests {
         let mut saver = Saver::begin(&folder, name("a")).unwrap();
         saver.take(vec![0; 3 << 20].into()).await.unwrap();
         drop(saver);
-        // The block that is being written comes first.
+        // The file is removed after the block that is being written.
         for _ in 0..200 {
             if entries(&temporary).is_empty() {
                 return;

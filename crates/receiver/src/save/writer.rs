@@ -1,7 +1,7 @@
 //! The writer of one file's blocks. It writes behind the body that fills them, and flushes them to the disk early.
 //!
-//! A blocking thread writes while there are full blocks and is released when there are none. Slow bodies therefore
-//! leave the threads to the others, however many they are.
+//! A blocking thread writes while there are full blocks and is released when there are none. Slow bodies, in any
+//! number, therefore leave the threads to the others.
 
 use std::{
     collections::VecDeque,
@@ -20,8 +20,8 @@ use tokio::{
 use super::{folder::Unfinished, room::Room};
 
 /// The bytes between two flushes. A flush runs while the next bytes are written, so that the disk works from the
-/// beginning and has at most about twice this left at the end. Flushes this rare do not burden the file system's
-/// journal.
+/// beginning. At the end, at most about twice this many bytes are left. Flushes this rare do not burden the file
+/// system's journal.
 const FLUSH: usize = 32 << 20;
 
 /// The bytes of disk that are reserved ahead of the writer. A file system with delayed allocation otherwise blocks the
@@ -32,7 +32,7 @@ const RESERVE: u64 = 128 << 20;
 #[derive(Debug)]
 pub(super) struct Writer {
     room: Room,
-    /// The number of blocks that exist, at most those of the room.
+    /// The number of blocks that exist, at most `blocks` of the room.
     allocated: usize,
     /// The bytes of all blocks so far.
     written: u64,

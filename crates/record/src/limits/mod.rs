@@ -1,7 +1,7 @@
-//! Windows, buffers and choices that have a flag: the table of them, and the values in force.
+//! Windows, buffers and choices that have a flag: their table, and the values in force.
 //!
-//! A limit is one entry of [`LIMITS`]. Flags, help, names of cases, schema and docs are loops over that table; the code
-//! that a limit is for reads it by its entry: `limits.bytes(&H2_WINDOW)`.
+//! A limit is one entry of [`LIMITS`]. Flags, help, names of cases, schema and docs are loops over that table; code
+//! reads the value in force by the entry: `limits.bytes(&H2_WINDOW)`.
 
 mod table;
 mod values;
@@ -17,7 +17,7 @@ pub use values::{LimitValue, Limits};
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Limit {
-    /// The flag that sets it, without its dashes, and its name in records.
+    /// The flag that sets the limit, without dashes. It is also the name of the limit in records.
     pub flag: &'static str,
     /// The range of its values.
     pub domain: Domain,
@@ -33,7 +33,7 @@ pub struct Limit {
     pub remote: Option<Preset>,
     /// The value in records written before the limit existed; none for limits that every record states.
     pub before: Option<Before>,
-    /// The protocols that it has an effect on.
+    /// The protocols that the limit has an effect on.
     pub scope: Scope,
     /// One line for `--help`, without the default.
     pub help: &'static str,
@@ -49,7 +49,7 @@ pub enum Domain {
         /// The most, in bytes.
         most: u64,
     },
-    /// One of these words.
+    /// One of several words.
     Choice(&'static [&'static str]),
 }
 
@@ -67,7 +67,7 @@ pub enum Preset {
 /// The value of a limit in records that do not state it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Before {
-    /// This one.
+    /// This value.
     Was(Preset),
     /// The value of another limit, or a number of bytes if that is `auto`.
     As {
@@ -81,7 +81,7 @@ pub enum Before {
 /// The protocols that a limit has an effect on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// The protocols on these carriers.
+    /// The protocols on the listed carriers.
     Carriers(&'static [Carrier]),
     /// The protocols of this engine.
     Engine(Engine),
@@ -126,8 +126,8 @@ impl Profile {
 /// The kind of path that QUIC datagrams are sized for: a name for a value of [`QUIC_MTU`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum QuicProfile {
-    /// 1,452 bytes: an Ethernet frame of 1,500 less the headers of IPv6 and UDP, a figure that means something on other
-    /// paths.
+    /// 1,452 bytes: an Ethernet frame of 1,500 less the headers of IPv6 and UDP. Figures then hold for other paths than
+    /// loopback.
     #[default]
     Internet,
     /// 8,952 bytes: a jumbo frame of 9,000 less the same headers.
@@ -159,7 +159,7 @@ impl QuicProfile {
     }
 }
 
-/// A value that a limit cannot have.
+/// An invalid value of a limit.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("--{flag}: '{value}' is not possible; use {expected}")]
 pub struct LimitError {
@@ -169,14 +169,14 @@ pub struct LimitError {
 }
 
 impl LimitError {
-    /// The words for the values that would be right.
+    /// The possible values, in words.
     pub fn expected(&self) -> &str {
         &self.expected
     }
 }
 
 impl Limit {
-    /// Whether it has an effect on a protocol.
+    /// Whether the limit has an effect on a protocol.
     pub fn applies_to(&self, protocol: &Protocol) -> bool {
         self.scope.covers(protocol)
     }
@@ -194,7 +194,7 @@ impl Limit {
     /// Reads a flag's value.
     ///
     /// # Errors
-    /// The text is no value of this limit; the error names those that are.
+    /// The text is no value of this limit; the error names the possible ones.
     pub fn parse(&self, text: &str) -> Result<LimitValue, LimitError> {
         let value = match self.domain {
             _ if text == "auto" && self.auto.is_some() => Some(LimitValue::Auto),
@@ -204,10 +204,10 @@ impl Limit {
         value.filter(|value| self.admits(value)).ok_or_else(|| self.refuse(text))
     }
 
-    /// Asserts that the limit can have a value.
+    /// Checks that a value is valid for the limit.
     ///
     /// # Errors
-    /// The value is out of range, of another kind, or `auto` where there is no such choice.
+    /// The value is out of range, of another kind, or `auto` for a limit without that choice.
     pub fn check(&self, value: &LimitValue) -> Result<(), LimitError> {
         if self.admits(value) { Ok(()) } else { Err(self.refuse(&value.to_string())) }
     }
@@ -225,7 +225,7 @@ impl Limit {
         LimitError { flag: self.flag, value: value.into(), expected: self.expected() }
     }
 
-    /// The values that it can have, in words.
+    /// The possible values, in words.
     fn expected(&self) -> String {
         let range = match self.domain {
             Domain::Bytes { least, most } => {

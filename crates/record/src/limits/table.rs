@@ -3,7 +3,7 @@
 use super::{Before, Domain, Limit, Preset, Scope};
 use crate::{Carrier, Engine};
 
-/// The most bodies at once on one connection, as servers announce it (SETTINGS_MAX_CONCURRENT_STREAMS,
+/// The most concurrent bodies on one connection, as servers announce it (SETTINGS_MAX_CONCURRENT_STREAMS,
 /// initial_max_streams_bidi). RFC 9113 section 6.5.2 recommends no less than 100.
 pub const MAX_STREAMS: u32 = 1024;
 
@@ -16,11 +16,11 @@ pub const MAX_QUIC_MTU: u64 = 65_507;
 /// The UDP payload of an Ethernet frame of 1,500 bytes over IPv6, in bytes.
 pub const INTERNET_QUIC_MTU: u64 = 1452;
 
-/// The largest UDP payload, in bytes, that path MTU discovery looks for where `--quic-mtu` is `auto`: ten datagrams, as
-/// many as quinn hands over at once, just fit one GSO send.
+/// The largest UDP payload, in bytes, that path MTU discovery tries if `--quic-mtu` is `auto`. Ten datagrams of this
+/// size, which quinn hands over at once, just fit one GSO send.
 pub const DISCOVERED_QUIC_MTU: u64 = 6500;
 
-/// The largest buffer that setsockopt can be asked for, a C int.
+/// The largest buffer that setsockopt accepts: a C int.
 const MAX_SOCKET_BUFFER: u64 = i32::MAX as u64;
 
 /// The largest buffer of a library that counts it in 32 bits.
@@ -44,7 +44,7 @@ const fn mib(n: u64) -> Preset {
     Preset::Bytes(n << 20)
 }
 
-/// The fields that most entries leave alone.
+/// The values of the fields that most entries do not set.
 const UNSET: Limit = Limit {
     flag: "",
     domain: up_to(MAX_BUFFER),
@@ -93,8 +93,9 @@ limits! {
         help: "HTTP/2: largest DATA frame that the receiver admits",
     }
     /// HTTP/2: the receive window, of a stream and of the connection alike; at most 2^31 - 1 (RFC 9113 section 6.9.1).
-    /// With the default a receiver of chunks up to 64 KiB stays under 12 MiB while its reader is slow (11.7 at the most,
-    /// with chunks of 4 KiB). 640 KiB were 5 % slower over TLS; 1 MiB is 1 to 4 % faster and takes 12.2 MiB.
+    /// With the default, a receiver of chunks up to 64 KiB stays under 12 MiB while its reader is slow: at most 11.7,
+    /// with chunks of 4 KiB. A window of 640 KiB was 5 % slower over TLS. One of 1 MiB is 1 to 4 % faster and takes
+    /// 12.2 MiB.
     H2_WINDOW = {
         flag: "h2-window",
         domain: up_to((1 << 31) - 1),
@@ -113,8 +114,8 @@ limits! {
         scope: Scope::Engine(Engine::Http2),
         help: "HTTP/2: bytes queued for a stream before the sender stops asking for more",
     }
-    /// QUIC: the receive window of a stream. A receiver whose reader takes 400 MiB/s peaks at 14 MiB; with windows twice
-    /// as large at 24 to 28, and a fast one is not faster.
+    /// QUIC: the receive window of a stream. A receiver whose reader takes 400 MiB/s peaks at 14 MiB. With windows
+    /// twice as large it peaks at 24 to 28 MiB, and a fast reader is not faster.
     QUIC_WINDOW = {
         flag: "quic-window",
         default: mib(2),
@@ -132,8 +133,8 @@ limits! {
         scope: QUIC,
         help: "QUIC: receive window of all streams of a connection",
     }
-    /// QUIC: bytes kept for sending, and for sending again, over all streams of a connection. As fast as 4 MiB on
-    /// loopback. Over a path of 100 ms it admits 10 MiB/s. Doubled for datagrams over 1,452 bytes
+    /// QUIC: bytes kept for sending, and for sending again, over all streams of a connection. The default is as fast as
+    /// 4 MiB on loopback, and admits 10 MiB/s over a path of 100 ms. It is doubled for datagrams over 1,452 bytes
     /// ([`Limits::with_quic_mtu`](super::Limits::with_quic_mtu)).
     QUIC_SEND_WINDOW = {
         flag: "quic-send-window",
@@ -143,8 +144,8 @@ limits! {
         scope: QUIC,
         help: "QUIC: bytes kept for sending, over all streams of a connection; twice the default for packets over 1452 bytes",
     }
-    /// QUIC: the largest UDP payload sent and accepted. The default is that of an Ethernet frame of 1,500 bytes: a figure
-    /// that means something on other paths.
+    /// QUIC: the largest UDP payload sent and accepted. The default is that of an Ethernet frame of 1,500 bytes, so
+    /// that figures hold for other paths than loopback.
     QUIC_MTU = {
         flag: "quic-mtu",
         domain: Domain::Bytes { least: MIN_QUIC_MTU, most: MAX_QUIC_MTU },
@@ -154,8 +155,8 @@ limits! {
         scope: QUIC,
         help: "QUIC: largest UDP payload",
     }
-    /// The congestion controller; QUIC takes `auto` for CUBIC. The kernel's own may be BBR, whose pacing makes loopback
-    /// bistable: 2 or 8 GiB/s from run to run.
+    /// The congestion controller; QUIC takes `auto` for CUBIC. The controller that the kernel chooses may be BBR, whose
+    /// pacing makes loopback bistable: 2 or 8 GiB/s from run to run.
     CONGESTION = {
         flag: "congestion",
         domain: Domain::Choice(&["cubic", "newreno", "bbr"]),
@@ -164,11 +165,11 @@ limits! {
         remote: Some(Preset::Auto),
         help: "TCP and QUIC: congestion controller",
     }
-    /// TCP: the kernel's send and receive buffer of each socket, as asked for. Set by default, so that the kernel's tuning
-    /// is no part of a measurement. Bytes that wait in larger buffers have left the cache when a receiver that digests
-    /// comes to them: with 512 KiB tls and h1 were 2 to 6 % slower, with 1 MiB tcp another 9 to 15 %. With either, a
-    /// quarter of the transfers over TLS overran the receiver's queue and lost segments, for which some stood still for
-    /// 50 ms. Over a path of 100 ms the default admits 2.5 MiB/s.
+    /// TCP: the kernel's send and receive buffer of each socket, as requested from the kernel. It is set by default, so
+    /// that the kernel's tuning is no part of a measurement. Bytes in larger buffers have left the cache before a
+    /// digesting receiver reads them. With 512 KiB, tls and h1 were 2 to 6 % slower; with 1 MiB, tcp was another 9 to
+    /// 15 % slower. With either, a quarter of the transfers over TLS overran the receiver's queue and lost segments,
+    /// for which some stood still for 50 ms. Over a path of 100 ms the default admits 2.5 MiB/s.
     SOCKET_BUFFER = {
         flag: "socket-buffer",
         domain: up_to(MAX_SOCKET_BUFFER),
@@ -178,9 +179,9 @@ limits! {
         scope: TCP,
         help: "TCP: the kernel's send and receive buffer of each socket; also sets --udp-buffer unless that is given",
     }
-    /// QUIC: the send and receive buffer of the UDP socket, which serves all connections of its end and which the kernel
-    /// does not tune. Nothing holds a sender back before it is full: with 256 KiB quic lost a fifth of its goodput in the
-    /// worst run. 512 KiB to 4 MiB are as fast.
+    /// QUIC: the send and receive buffer of the UDP socket, which serves all connections of its end and which the
+    /// kernel does not tune. Nothing holds a sender back before this buffer is full: with 256 KiB quic lost a fifth of
+    /// its goodput in the worst run. Sizes from 512 KiB to 4 MiB are equally fast.
     UDP_BUFFER = {
         flag: "udp-buffer",
         domain: up_to(MAX_SOCKET_BUFFER),
@@ -197,14 +198,14 @@ limits! {
         scope: ENCRYPTED,
         help: "TLS 1.3 and QUIC: cipher suite",
     }
-    /// HTTP/3: the receive path. `bounded` hands h3 one piece at a time; `stock` is h3 0.0.8 with h3-quinn 0.0.10 as they
-    /// are, which buffer without bound for a slow reader (hyperium/h3 issue 308).
+    /// HTTP/3: the receive path. `bounded` hands h3 one piece at a time; `stock` is h3 0.0.8 with h3-quinn 0.0.10 as
+    /// they are, which buffer without bound for a slow reader (hyperium/h3 issue 308).
     H3_RECV = {
         flag: "h3-recv",
         domain: Domain::Choice(&["bounded", "stock"]),
         default: Preset::Choice("bounded"),
         before: Some(Before::Was(Preset::Choice("stock"))),
         scope: Scope::Engine(Engine::Http3),
-        help: "HTTP/3: hold back what no reader has asked for (bounded), or let h3 buffer it (stock)",
+        help: "HTTP/3: bound the bytes buffered for a slow reader (bounded), or let h3 buffer them all (stock)",
     }
 }

@@ -63,9 +63,9 @@ impl Limits {
         Self(LIMITS.iter().map(value).collect())
     }
 
-    /// The limits of a profile towards any peer. Hundreds of connections with buffers of MiBs at both ends exceed what
-    /// the kernel spends on TCP (`tcp_mem`): it drops what has arrived, and transfers stand still for half a minute. And
-    /// the path is not known.
+    /// The limits of a profile towards any peer. Hundreds of connections with buffers of MiBs at both ends exceed the
+    /// memory of the kernel for TCP (`tcp_mem`). The kernel then drops received segments, and transfers stand still for
+    /// half a minute. The path is unknown, too.
     pub fn for_any_peer(profile: Profile) -> Self {
         let mut limits = Self::of(profile);
         for (limit, preset) in LIMITS.iter().filter_map(|limit| Some((limit, limit.remote?))) {
@@ -107,9 +107,9 @@ impl Limits {
         Ok(self)
     }
 
-    /// Sets the size of QUIC datagrams. Where they are larger than an Ethernet frame's, a sender keeps twice as much: with
-    /// 2 MiB instead of 1 MiB HTTP/3 in packets of 6,400 bytes is 1 to 7 % faster; in packets of 1,452 it is 1 to 3 %, and
-    /// takes 1 to 4 MiB more of a receiver.
+    /// Sets the size of QUIC datagrams. If they are larger than an Ethernet frame's, the send window doubles. With 2
+    /// MiB instead of 1 MiB, HTTP/3 in packets of 6,400 bytes is 1 to 7 % faster. In packets of 1,452 bytes it is 1 to
+    /// 3 % faster, and a receiver takes 1 to 4 MiB more.
     ///
     /// # Errors
     /// No datagram can have that size.
@@ -158,8 +158,8 @@ impl Limits {
     }
 }
 
-/// Reads limits of any version: one that this version does not know is kept, and one that did not exist then gets the
-/// value that was in force.
+/// Reads limits of any version. An unknown limit is kept; a limit that did not exist yet gets the value that was in
+/// force.
 impl<'de> Deserialize<'de> for Limits {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let read = BTreeMap::<String, Value>::deserialize(deserializer)?;
@@ -180,7 +180,7 @@ impl<'de> Deserialize<'de> for Limits {
     }
 }
 
-/// A JSON value as the value of a limit; of a kind that no limit has today, its text.
+/// A JSON value as the value of a limit. A value of any other kind becomes its text.
 fn value_of(value: Value) -> LimitValue {
     match value {
         Value::Null => LimitValue::Auto,

@@ -4,8 +4,8 @@ use metrics::Stamp;
 
 use super::{Affects, Diagnosis, read};
 
-/// The longest time of a reading, in nanoseconds. The clock is read about twice per chunk; a slower reading takes over a
-/// hundredth of the time of a 64 KiB chunk at 3 GiB/s.
+/// The longest time of a reading, in nanoseconds. The clock is read about twice per chunk; a slower reading takes over
+/// a hundredth of the time of a 64 KiB chunk at 3 GiB/s.
 const SLOW_NS: f64 = 100.0;
 
 /// Readings that are timed together.

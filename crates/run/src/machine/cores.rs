@@ -10,15 +10,15 @@ use super::{Affects, Diagnosis, read};
 /// A core for each end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cores {
-    /// The sender's.
+    /// The core of the sender.
     pub sender: usize,
-    /// The receiver's.
+    /// The core of the receiver.
     pub receiver: usize,
 }
 
 impl Cores {
-    /// The first core that this process may use, and the first other one that is no thread of the same physical core, if
-    /// there is one. `None` unless there are two.
+    /// The first core that this process may use, with the next one on another physical core, or else simply the next
+    /// one. `None` unless two cores may be used.
     pub fn choose() -> Option<Self> {
         apart(&allowed(), siblings)
     }
@@ -40,7 +40,7 @@ fn allowed() -> Vec<usize> {
     (0..CpuSet::count()).filter(|core| set.is_set(*core) == Ok(true)).collect()
 }
 
-/// The logical cores of the same physical core, `core` among them. Empty if the kernel does not say.
+/// The logical cores of the same physical core, `core` among them. Empty if the kernel does not state them.
 fn siblings(core: usize) -> Vec<usize> {
     let path = format!("/sys/devices/system/cpu/cpu{core}/topology/thread_siblings_list");
     read(&path).map(|list| listed(&list)).unwrap_or_default()

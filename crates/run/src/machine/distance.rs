@@ -1,8 +1,8 @@
 //! The distance between the cores of the two ends: the round-trip time of one cache line.
 //!
-//! Cores with a cache in common exchange a line in tens of nanoseconds, others in hundreds, and a body of gigabytes consists
-//! of such lines. A hypervisor may move the cores of a virtual machine between two runs, and only this measurement shows it
-//! from inside.
+//! Cores with a cache in common exchange a line in tens of nanoseconds, others in hundreds, and a body of gigabytes
+//! consists of many lines. A hypervisor may move the cores of a virtual machine between two runs, and only this
+//! measurement shows it from inside.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -18,14 +18,14 @@ use super::{Affects, Cores, Diagnosis, bind};
 /// Round trips that are timed together: 70 µs if the cores are far apart.
 const TRIPS: u32 = 200;
 
-/// Measurements of which the fastest counts, as an interrupt only ever adds time.
+/// The number of measurements. The fastest counts, because an interrupt only adds time.
 const MEASUREMENTS: u32 = 8;
 
 /// The time after which a core that does not answer counts as taken by another process.
 const PATIENCE: Duration = Duration::from_millis(20);
 
-/// The round-trip time of a cache line between two cores. `None` if both are one core, or if this process may not use one
-/// of them, or if it does not answer.
+/// The round-trip time of a cache line between two cores. `None` if both are one core, if this process may not use one
+/// of them, or if a core does not answer.
 pub fn round_trip(Cores { sender, receiver }: Cores) -> Option<Duration> {
     if sender == receiver {
         return None;
@@ -43,7 +43,7 @@ pub fn round_trip(Cores { sender, receiver }: Cores) -> Option<Duration> {
     };
     thread::scope(|scope| {
         let measuring = thread::Builder::new().spawn_scoped(scope, measure).ok()?;
-        // Without an echo the measuring thread gives up by itself.
+        // Without an echo the measuring thread gives up after a while.
         let _echoing = thread::Builder::new().spawn_scoped(scope, echo);
         measuring.join().ok().flatten()
     })
@@ -91,7 +91,7 @@ fn echo(line: &AtomicBool, done: &AtomicBool) {
 
 /// Diagnoses the distance over the time `watch`. `None` if it cannot be measured.
 pub(super) fn diagnosis(cores: Cores, watch: Duration) -> Option<Diagnosis> {
-    /// The least time for which hypervisors were seen to leave a core where it is.
+    /// The shortest time for which hypervisors were seen to keep a core in place.
     const PAUSE: Duration = Duration::from_millis(20);
     let began = Stamp::now();
     let mut seen = vec![round_trip(cores)?];
@@ -139,9 +139,9 @@ mod tests {
 
     #[test]
     fn cores_that_are_or_become_distant_are_a_problem() {
-        let judged = |least, most| diagnose(Duration::from_nanos(least), Duration::from_nanos(most));
-        assert!(judged(50, 90).problem.is_none());
-        assert!(judged(50, 340).problem.unwrap().cost.contains("from run to run"));
-        assert!(judged(320, 340).problem.unwrap().remedy.contains("--affinity"));
+        let diagnosed = |least, most| diagnose(Duration::from_nanos(least), Duration::from_nanos(most));
+        assert!(diagnosed(50, 90).problem.is_none());
+        assert!(diagnosed(50, 340).problem.unwrap().cost.contains("from run to run"));
+        assert!(diagnosed(320, 340).problem.unwrap().remedy.contains("--affinity"));
     }
 }

@@ -24,7 +24,7 @@ pub struct IdleGuard {
 }
 
 impl IdleGuard {
-    /// Keeps cores awake if that is asked for and possible.
+    /// Keeps cores awake if `asked` says so and the system allows it.
     pub fn keep(asked: IdlePolicy) -> Self {
         let request = match asked {
             IdlePolicy::Poll if sleeps(read(DRIVER).as_deref()) => request().ok(),
@@ -39,7 +39,7 @@ impl IdleGuard {
     }
 }
 
-/// Asks for cores that wake up in 0 µs, which only cores do that do not sleep.
+/// Requests a wake-up time of 0 µs, which only cores that never sleep can meet.
 fn request() -> std::io::Result<File> {
     let mut file = File::options().write(true).open(REQUESTS)?;
     file.write_all(&0_i32.to_ne_bytes())?;

@@ -5,7 +5,7 @@ use nix::sys::resource::{Resource, getrlimit};
 use super::{Affects, Diagnosis};
 use record::mib;
 
-/// Free memory below which the kernel starts to reclaim: two workers and their sockets need some hundred MiB.
+/// Free memory, in MiB, below which the kernel starts to reclaim. Two workers and their sockets need a few hundred MiB.
 const ENOUGH_MIB: f64 = 1024.0;
 
 /// The usual soft limit of open files, which suffices for `--connections 480`.
@@ -14,7 +14,7 @@ const USUAL_FILES: u64 = 1024;
 /// Files that an end has open besides its connections.
 const OWN_FILES: u64 = 32;
 
-/// Diagnoses memory and open files for so many connections of an end at once.
+/// Diagnoses memory and open files, for ends with `connections` concurrent connections.
 pub(super) fn diagnoses(connections: u32) -> Vec<Diagnosis> {
     let mut diagnoses = kernel();
     let limit = getrlimit(Resource::RLIMIT_NOFILE).ok();

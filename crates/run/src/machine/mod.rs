@@ -1,4 +1,4 @@
-//! Conditions of this machine that would spoil a measurement, their cost, and their remedies.
+//! Conditions of this machine that spoil measurements, with their cost and remedies.
 
 mod build;
 mod clock;
@@ -33,11 +33,11 @@ pub struct Diagnosis {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Problem {
-    /// The runs that it spoils.
+    /// The runs that the problem spoils.
     affects: Affects,
-    /// Its cost.
+    /// The cost of the problem.
     pub cost: String,
-    /// The command that solves it, or advice.
+    /// The command that solves the problem, or advice.
     pub remedy: String,
 }
 
@@ -90,7 +90,7 @@ impl Diagnosis {
 pub struct Needs {
     /// The largest socket buffer, in bytes.
     socket_buffer: u64,
-    /// The most connections at once.
+    /// The most concurrent connections.
     connections: u32,
     /// The cores that the ends are bound to, if they are.
     cores: Option<Cores>,
@@ -132,7 +132,7 @@ pub fn examine(needs: &Needs, watch: Duration) -> Vec<Diagnosis> {
     diagnoses
 }
 
-/// The time that a session watches before it begins: 20 ticks of the kernel's accounting on two cores.
+/// The time for which a session watches the cores before it begins: 20 ticks of the kernel's accounting on two cores.
 const GLANCE: Duration = Duration::from_millis(100);
 
 /// One line per problem that spoils the figures of some cases, whose ends are bound to `cores`.

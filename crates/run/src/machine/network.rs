@@ -14,7 +14,7 @@ const REPORTED: u64 = if cfg!(target_os = "linux") { 2 } else { 1 };
 /// Datagrams that quinn joins for one send.
 const SEGMENTS: usize = 10;
 
-/// Diagnoses sockets with a buffer of so many bytes each way.
+/// Diagnoses sockets with buffers of `buffer` bytes each way.
 pub(super) fn diagnoses(buffer: u64) -> Vec<Diagnosis> {
     let mtu = read("/sys/class/net/lo/mtu").and_then(|mtu| mtu.parse().ok());
     let buffers = capabilities::socket_buffers(buffer).ok();

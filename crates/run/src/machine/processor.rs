@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use super::{Affects, Diagnosis, read};
 
-/// The share of the cores' time in other processes from which on figures move visibly.
+/// The share of core time in other processes above which figures move visibly.
 const BUSY: f64 = 0.1;
 
-/// The share of the cores' time that the hypervisor gave to other machines, from which on figures move visibly: lower, as no
-/// worker can move away.
+/// The share of core time given to other machines by the hypervisor above which figures move visibly. It is lower than
+/// [`BUSY`], because no worker can move away.
 const STOLEN: f64 = 0.02;
 
 pub(super) fn diagnoses(watch: Duration) -> Vec<Diagnosis> {
@@ -66,7 +66,7 @@ fn encrypts() -> bool {
     std::arch::is_aarch64_feature_detected!("aes")
 }
 
-/// Unknown on other processors, so assumed.
+/// Assumes AES instructions on processors where support for them is unknown.
 #[cfg(not(any(target_arch = "x86", target_arch = "x86_64", target_arch = "aarch64")))]
 fn encrypts() -> bool {
     true

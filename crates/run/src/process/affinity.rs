@@ -1,4 +1,4 @@
-//! The cores that the ends run on, as a user asks for them.
+//! The cores that a user selects for the two ends.
 
 use std::str::FromStr;
 
@@ -12,11 +12,11 @@ pub enum Affinity {
     Auto,
     /// The kernel's choice.
     Off,
-    /// These cores.
+    /// The cores named by the user.
     Cores {
-        /// The sender's.
+        /// The core of the sender.
         sender: usize,
-        /// The receiver's.
+        /// The core of the receiver.
         receiver: usize,
     },
 }

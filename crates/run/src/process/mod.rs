@@ -24,7 +24,7 @@ use crate::{
     messages::{EndReport, Event, Job, Order, Role, ServerAddress},
 };
 
-/// The time that an end gets to report once the other one has.
+/// The time limit for an end's report after the report of the other end.
 const REPORT: Duration = Duration::from_secs(5);
 
 /// Runs each case in two fresh processes of the embedding program.
@@ -32,14 +32,14 @@ pub struct ProcessExecutor {
     program: PathBuf,
     settings: Settings,
     cores: Option<Cores>,
-    /// The time to wait for cores that are far apart.
+    /// The longest wait for cores that are far apart.
     settle: Duration,
     /// The digests that generated bodies must have.
     digests: HashMap<Content, String>,
 }
 
 impl ProcessExecutor {
-    /// An executor whose workers are this program, started again. It must hand over to [`crate::worker::main`] when
+    /// An executor whose workers are this program, started again. The program must call [`crate::worker::main`] if
     /// [`crate::worker::is_requested`].
     ///
     /// # Errors
@@ -65,8 +65,8 @@ impl ProcessExecutor {
         Self { settle, ..self }
     }
 
-    /// Computes the digests of the generated bodies of some cases, so that none is computed between runs: they follow from
-    /// seed and size alone.
+    /// Computes the digests of the generated bodies of `cases` in advance, so that none is computed between runs. They
+    /// follow from seed and size alone.
     #[must_use]
     pub fn prepared_for(mut self, cases: &[Case]) -> Self {
         for case in cases.iter().filter(|case| case.sink.digests()) {
@@ -99,8 +99,7 @@ impl ProcessExecutor {
 
     /// The round-trip time between the cores in nanoseconds, as soon as they are close or `settle` is over.
     async fn round_trip_ns(&self, settle: Duration) -> Option<u64> {
-        /// The interval of measurements: hosts were seen to leave cores where they are for a third of a second and
-        /// longer.
+        /// The interval of measurements: hosts were seen to keep cores in place for a third of a second or longer.
         const INTERVAL: Duration = Duration::from_millis(50);
         let began = Stamp::now();
         loop {
@@ -112,12 +111,12 @@ impl ProcessExecutor {
         }
     }
 
-    /// Gets both ends ready, lets them go, and gathers their reports.
+    /// Prepares both ends, starts the transfer, and gathers the reports.
     async fn transfer(&self, case: &Case, observer: &mut dyn Observer) -> Result<Reports, Fault> {
         let (mut server, address) = self.server(case).await?;
         let job = self.job(case, Role::Client(address));
         let mut client = WorkerProcess::start(&self.program, &job).await?;
-        // The client fails for a reason that it knows; the server would only wait.
+        // The client goes first: it knows the reason of a failure, and the server would only wait.
         if let Some(report) = ready(&mut client).await? {
             return Ok(Reports { client: report, server: EndReport::default() });
         }
@@ -174,7 +173,7 @@ impl Executor for ProcessExecutor {
     }
 }
 
-/// The facts that a generated body follows from.
+/// The facts that determine a generated body.
 type Content = (PayloadKind, u64, ByteSize);
 
 fn content(case: &Case) -> Content {
@@ -187,7 +186,7 @@ struct Reports {
     server: EndReport,
 }
 
-/// Waits until a worker is ready to begin; a report is the reason why it is not.
+/// Waits until a worker is ready. Returns the report of a worker that ended instead.
 async fn ready(worker: &mut WorkerProcess) -> Result<Option<EndReport>, Fault> {
     match worker.event().await? {
         Event::Ready => Ok(None),
@@ -210,7 +209,7 @@ fn out_of_turn(worker: &WorkerProcess) -> Fault {
     Fault::new(FaultKind::Worker, message).at(worker.end())
 }
 
-/// Follows both ends to their reports. The first to report gives the other one [`REPORT`] for its own.
+/// Follows both ends to their reports. After the first report, the other end has [`REPORT`] for its own.
 async fn gather(
     case: &Case,
     mut client: WorkerProcess,
@@ -236,7 +235,7 @@ async fn gather(
     reports
 }
 
-/// The report that an end still owes, awaited for [`REPORT`] at most.
+/// Waits for the outstanding report of an end, at most for [`REPORT`].
 async fn remaining(
     case: &Case,
     worker: &mut WorkerProcess,
@@ -272,7 +271,7 @@ fn follow(
     }
 }
 
-/// One digest if all bodies have the same, as they must; else all that there are.
+/// The common digest of all bodies. If they differ, which is a failure, all digests.
 fn joined(digests: &BTreeSet<String>) -> Option<String> {
     (!digests.is_empty()).then(|| digests.iter().map(String::as_str).collect::<Vec<_>>().join("+"))
 }
@@ -286,7 +285,7 @@ mod tests {
 
     const LISTENING: &str = r#"echo '{"listening":{"addr":"127.0.0.1:9","certificate":null}}'; "#;
 
-    /// The shell line of a client that has sent everything and got a receipt with this digest.
+    /// The shell line of a client that has sent everything and received a receipt with `digest`.
     fn confirmed(digest: &str) -> String {
         let rest = r#""fault":null,"end":null,"link":null,"sent":[],"handshake_s":null,"first_byte_s":null"#;
         format!(r#"echo '{{"done":{{{rest},"received":["{digest}"],"elapsed_s":1.0}}}}'; "#)

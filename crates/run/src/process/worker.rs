@@ -1,4 +1,4 @@
-//! A worker process, as the orchestrator handles it.
+//! A worker process on the side of the orchestrator.
 
 use std::{path::Path, process::Stdio, time::Duration};
 
@@ -16,10 +16,10 @@ use crate::{
     worker::ARGUMENT,
 };
 
-/// The time after its own watch at which a silent worker is given up.
+/// The time beyond a worker's own timeout after which a silent worker is killed.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// The time that a worker which has reported gets to exit by itself.
+/// The time limit for a worker to exit after its report.
 const EXIT_GRACE: Duration = Duration::from_millis(500);
 
 /// The quoted part of a line that is no event, in characters.
@@ -31,9 +31,9 @@ pub(super) struct WorkerProcess {
     child: Child,
     orders: ChildStdin,
     events: Lines<BufReader<ChildStdout>>,
-    /// Reads the last line of standard error, and ends when no process has that open any more.
+    /// A task that reads the last line of standard error, and ends when no process has standard error open.
     last_line: Option<JoinHandle<String>>,
-    /// The time without any event after which the worker is given up.
+    /// The time without any event after which the worker is killed.
     silence: Duration,
 }
 
@@ -97,7 +97,7 @@ impl WorkerProcess {
         }
     }
 
-    /// The reason why the process is gone.
+    /// The fault that states how the process ended.
     async fn death(&mut self) -> Fault {
         let status = match timeout(GRACE, self.child.wait()).await {
             Ok(Ok(status)) => status.to_string(),
@@ -111,7 +111,7 @@ impl WorkerProcess {
         failed(self.end, format!("died ({status}){reason}"))
     }
 
-    /// The end of the body that the worker is.
+    /// The end of the body that the worker runs.
     pub(super) fn end(&self) -> End {
         self.end
     }
@@ -120,7 +120,7 @@ impl WorkerProcess {
     pub(super) async fn stop(mut self) {
         drop(self.orders);
         if timeout(EXIT_GRACE, self.child.wait()).await.is_err() {
-            // A process that cannot be killed is not waited for.
+            // Do not wait for a process that cannot be killed.
             let _ = self.child.kill().await;
         }
     }

@@ -1,4 +1,4 @@
-//! The client: dials, hands requests over, holds the clock.
+//! The client: it dials, hands requests over, and takes the time.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -84,7 +84,7 @@ struct Client<'a> {
 }
 
 impl Client<'_> {
-    /// Makes every exchange at once, and reports.
+    /// Makes all exchanges concurrently, and reports.
     async fn transfer(&self, connections: &[Arc<dyn Connection>], handshake: Duration) -> EndReport {
         let streams = self.job.case.streams as usize;
         let began = self.measurement.begin();

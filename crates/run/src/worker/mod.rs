@@ -1,8 +1,8 @@
 //! The worker: one end of one case, in a process of its own.
 //!
-//! The orchestrator starts the embedding program again with the one argument `worker`, writes a job and then orders to its
-//! standard input, and reads events from its standard output, each a line of JSON. A worker whose standard input closes
-//! has lost its orchestrator and ends.
+//! The orchestrator starts the embedding program again with the one argument `worker`. It writes a job and then orders
+//! to the standard input of the worker, and reads events from its standard output. Each is a line of JSON. A worker
+//! whose standard input closes has lost its orchestrator and ends.
 
 mod client;
 mod server;
@@ -29,11 +29,11 @@ use crate::{
 /// The argument that asks a program to be a worker.
 pub const ARGUMENT: &str = "worker";
 
-/// The exit code of a worker that nobody gave a job.
+/// The exit code of a worker without a job.
 const USAGE: u8 = 2;
 
-/// Whether this process was started as a worker. To be asked before anything else happens: an argument parser's memory
-/// would be part of the measurement.
+/// Whether this process was started as a worker. Call it first: the memory of an argument parser would be part of the
+/// measurement.
 pub fn is_requested() -> bool {
     std::env::args_os().skip(1).eq([ARGUMENT])
 }
@@ -45,9 +45,9 @@ pub fn main() -> ExitCode {
         .max_blocking_threads(DISK_THREADS)
         .build_local(LocalOptions::default());
     match runtime {
-        // Spawned, because tokio's current-thread runtime polls its I/O driver before every poll of `block_on`'s own
-        // future, but only every `event_interval` polls of a spawned task: a busy-polling receiver would otherwise cost
-        // one `epoll_wait` per poll.
+        // Spawned, because tokio's current-thread runtime polls its I/O driver before every poll of the future of
+        // `block_on`. With a spawned task it does so only every `event_interval` polls. A busy-polling receiver would
+        // otherwise cost one `epoll_wait` per poll.
         Ok(runtime) => runtime.block_on(runtime.spawn_local(work())).unwrap_or(ExitCode::FAILURE),
         Err(error) => {
             let fault = Fault::new(FaultKind::Worker, format!("cannot start a runtime: {error}"));
@@ -60,7 +60,7 @@ pub fn main() -> ExitCode {
 /// Reads the job, does it, and reports.
 async fn work() -> ExitCode {
     let Some((job, lines)) = read_job().await else {
-        eprintln!("error: '{ARGUMENT}' is how a session starts its own ends; use 'bench'");
+        eprintln!("error: '{ARGUMENT}' is reserved for the processes that a session starts; use 'bench'");
         return ExitCode::from(USAGE);
     };
     let report = run(&job, lines).await.unwrap_or_else(EndReport::failed);
@@ -77,8 +77,8 @@ async fn run(job: &Job, lines: Input) -> Result<EndReport, Fault> {
     }
 }
 
-/// Standard input by lines, read by the runtime as sockets are: a process of one thread makes its system calls without the
-/// two atomic operations by which glibc lets another thread cancel it.
+/// Standard input by lines, read by the runtime as sockets are. A process of one thread makes system calls without the
+/// two atomic operations that glibc needs for thread cancellation.
 type Input = Lines<BufReader<pipe::Receiver>>;
 
 /// The orders of the orchestrator.
@@ -114,12 +114,12 @@ fn read_orders(mut lines: Input) -> Orders {
     receiver
 }
 
-/// Waits for an order. Without an orchestrator it never comes, and the process ends meanwhile.
+/// Waits for an order. Without an orchestrator no order comes, and the process ends meanwhile.
 async fn await_order(orders: &mut Orders, awaited: Order) {
     while orders.recv().await.is_some_and(|order| order != awaited) {}
 }
 
-/// Reports an event. If the orchestrator is gone, standard input says so, too.
+/// Reports an event. A failure is ignored: if the orchestrator is gone, standard input closes as well.
 fn emit(event: &Event) {
     if let Ok(line) = serde_json::to_string(event) {
         let mut stdout = io::stdout().lock();

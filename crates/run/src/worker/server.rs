@@ -1,4 +1,4 @@
-//! The server: listens, answers, and reports when the orchestrator says that the client is done.
+//! The server: it listens, answers, and reports once the orchestrator says that the client is done.
 
 use std::{cell::Cell, future::pending, net::Ipv4Addr, sync::Arc};
 
@@ -85,7 +85,7 @@ impl Server<'_> {
         }
     }
 
-    /// Answers the requests of one connection, side by side, until it ends.
+    /// Answers the requests of one connection concurrently, until the connection ends.
     async fn session(&self, session: &dyn Session) -> Result<(), Fault> {
         let mut answers = FuturesUnordered::new();
         let mut next = session.accept();

@@ -1,4 +1,4 @@
-//! A server over real sockets: transfers, refusals, its end, and clients that send anything.
+//! A server over real sockets: transfers, refusals, shutdown, and hostile clients.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod refusals;

@@ -83,7 +83,7 @@ async fn an_idle_connection_and_a_slow_handshake_are_closed() {
     let mut idle = server.connect().await;
     idle.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
     for stream in [&mut silent, &mut idle] {
-        // Well before the 10 s after which HTTP/1.1 gives up a head that does not come.
+        // Well before the 10 s of the head timeout over HTTP/1.1.
         timeout(Duration::from_secs(5), read(stream)).await.unwrap();
     }
 }
@@ -142,7 +142,7 @@ async fn a_server_that_cannot_start_says_why_and_keeps_the_source() {
 }
 
 #[tokio::test]
-async fn a_server_listens_only_where_it_is_told_to() {
+async fn a_server_listens_only_on_its_named_addresses() {
     let any = || Some(([127, 0, 0, 1], 0).into());
     let mut options = Options::default();
     options.listen = any();

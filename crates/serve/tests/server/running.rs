@@ -45,7 +45,7 @@ impl Answer {
 }
 
 impl Running {
-    /// Starts a server that gives transfers 10 s to end.
+    /// Starts a server with a grace period of 10 s.
     pub(crate) fn start(options: Options) -> Self {
         Self::start_with_grace(options, Duration::from_secs(10))
     }
@@ -62,7 +62,7 @@ impl Running {
         }
     }
 
-    /// Tells the server to stop; the returned task ends with it.
+    /// Stops the server. The returned task ends with it.
     pub(crate) fn stop(self) -> JoinHandle<()> {
         drop(self.stop);
         self.task
@@ -86,7 +86,7 @@ impl Running {
         self.exchange(protocol, Method::GET, target, body::empty()).await
     }
 
-    /// Sends bytes to the port for cleartext, and reads all that comes back.
+    /// Sends bytes to the port for cleartext, and reads the whole answer.
     pub(crate) async fn raw(&self, request: &[u8]) -> String {
         let mut stream = self.connect().await;
         stream.write_all(request).await.unwrap();

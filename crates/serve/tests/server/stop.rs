@@ -1,4 +1,4 @@
-//! The end of a server: running transfers, and their grace.
+//! The shutdown of a server: running transfers, and the grace period.
 
 use std::{fs, time::Duration};
 

@@ -1,4 +1,4 @@
-//! Clients that send anything at all.
+//! Clients that send malformed or random bytes.
 
 use std::{
     panic,
@@ -15,10 +15,10 @@ use tokio::{
 
 use crate::running::{PROTOCOLS, Running, read, saving};
 
-/// The panics of this process. tokio catches the panic of a task, so that it would not fail a test by itself.
+/// The panics of this process. tokio catches the panic of a task, which therefore does not fail a test by itself.
 static PANICS: AtomicUsize = AtomicUsize::new(0);
 
-/// Requests at the edges of what the parsers take.
+/// Requests at the limits of the parsers.
 const REQUESTS: &[&str] = &[
     "GET /a HTTP/1.1\r\nhost: x\r\nrange: bytes=18446744073709551615-18446744073709551615\r\n\r\n",
     "GET /empty HTTP/1.1\r\nhost: x\r\nrange: bytes=0-18446744073709551615\r\n\r\n",

@@ -122,13 +122,13 @@ async fn a_range_of_a_saved_file_is_that_part_of_it() {
 }
 
 #[tokio::test]
-async fn only_clients_of_tls_on_tcp_are_told_where_http_3_is() {
+async fn http_3_is_announced_to_clients_of_tls_on_tcp_only() {
     let server = Running::start(Options::default());
     let expected = format!("h3=\":{}\"; ma=3600", server.tls.port());
-    for (protocol, told) in [("h1c", false), ("h2c", false), ("h1", true), ("h2", true), ("h3", false)] {
+    for (protocol, announced) in [("h1c", false), ("h2c", false), ("h1", true), ("h2", true), ("h3", false)] {
         let page = server.get(protocol, "/").await;
         assert!(page.status == StatusCode::OK && page.text().contains("longhaul send"), "{protocol}");
-        assert_eq!(page.header("alt-svc"), told.then_some(expected.as_str()), "{protocol}");
+        assert_eq!(page.header("alt-svc"), announced.then_some(expected.as_str()), "{protocol}");
         assert!(page.header("server").unwrap().starts_with("longhaul/"), "{protocol}");
     }
 }

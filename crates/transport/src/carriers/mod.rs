@@ -1,7 +1,6 @@
 //! The carriers of a protocol's bytes: TCP, TLS over TCP, and QUIC.
 //!
-//! Over TCP and TLS an engine runs on a byte stream and does not know which of the two it is; over QUIC it runs on an
-//! established connection.
+//! Over TCP and TLS an engine runs on a byte stream of either kind. Over QUIC it runs on an established connection.
 
 use async_trait::async_trait;
 use record::Limits;
@@ -47,7 +46,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for S {}
 /// The server half of an engine over any byte stream.
 #[async_trait]
 pub(crate) trait ServerEngine: FromLimits + Clone + Send + Sync + 'static {
-    /// The identifiers that TLS offers and accepts in ALPN, the preferred one first. Cleartext does without.
+    /// The identifiers that TLS offers and accepts in ALPN, the preferred one first. Cleartext has no ALPN.
     const ALPN: &'static [&'static str];
 
     /// Whether TLS clients without ALPN are served. A client that offers other identifiers never is.

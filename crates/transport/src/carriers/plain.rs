@@ -17,7 +17,7 @@ use crate::{
 pub(crate) struct Plain;
 
 impl Footprint for Plain {
-    /// Nothing: the buffers of a socket are the kernel's.
+    /// Returns no term: the kernel owns the buffers of a socket.
     fn footprint(_: &Limits, _: End, _: Shape) -> Vec<Term> {
         Vec::new()
     }
@@ -37,7 +37,7 @@ impl<E: ClientEngine> Carries<E> for Plain {
     }
 }
 
-/// Listens for connections to run an engine over that may have no client half.
+/// Listens for TCP connections, and runs an engine over each. The engine needs no client half.
 ///
 /// # Errors
 /// A limit cannot be used, or the address cannot be bound.

@@ -1,4 +1,4 @@
-//! TLS 1.3 over TCP, with the application protocol that ALPN must agree on.
+//! TLS 1.3 over TCP, with an application protocol agreed on by ALPN.
 
 use std::net::SocketAddr;
 
@@ -16,9 +16,9 @@ use crate::{
     socket::{Acceptor, Probe, TcpOptions, dial},
 };
 
-/// The bytes that rustls may encrypt ahead of the socket: those that one write sends. With its own 64 KiB every write
-/// ended in a segment of 141 bytes. That doubled the segments over HTTP/2, and cost 2 (tls) to 6 % (h1, h2) of the
-/// goodput with chunks of 1 MiB.
+/// The bytes that rustls may encrypt ahead of the socket: those that one write sends. With the 64 KiB of rustls, every
+/// write ended in a segment of 141 bytes. That doubled the segments over HTTP/2, and cost 2 (tls) to 6 % (h1, h2) of
+/// the goodput with chunks of 1 MiB.
 const AHEAD: usize = SEGMENT;
 
 /// The buffer of one TLS record: 16 KiB and its overhead (RFC 8446 section 5.2).
@@ -63,7 +63,7 @@ impl<E: ClientEngine> Carries<E> for Secured {
     }
 }
 
-/// Listens for connections to secure and to run an engine over that may have no client half.
+/// Listens for TLS connections, and runs an engine over each. The engine needs no client half.
 ///
 /// # Errors
 /// A limit or the identity cannot be used, or the address cannot be bound.
@@ -75,14 +75,14 @@ pub(crate) fn listen<E: ServerEngine>(bind: &Bind, limits: &Limits) -> Result<Bo
     Ok(Box::new(SecuredListener { acceptor, tls: config.into(), engine, guards: bind.guards.clone() }))
 }
 
-/// Whether a peer may do without ALPN.
+/// The treatment of a peer without ALPN.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Alpn {
     Required,
     Optional,
 }
 
-/// Asserts the application protocol: without an agreement TLS goes on with none.
+/// Checks the application protocol: TLS continues even without an agreement.
 fn agreed(probe: Probe, tls: &CommonState, offered: &[&str], alpn: Alpn) -> Result<StreamInfo, Error> {
     let agreed = tls.alpn_protocol().map(|name| String::from_utf8_lossy(name).into_owned());
     if !agreed.as_deref().map_or(alpn == Alpn::Optional, |agreed| offered.contains(&agreed)) {

@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use crate::{BodyLength, Error};
 
-/// The largest head that is accepted, in bytes; those that longhaul sends have less than 200.
+/// The largest head that is accepted, in bytes. Heads sent by longhaul have less than 200.
 const MAX_HEAD: u32 = 16 << 10;
 
 /// The head of a request.
@@ -59,7 +59,7 @@ impl ResponseHead {
     /// The response with its body.
     ///
     /// # Errors
-    /// The status is not possible.
+    /// The status is invalid.
     pub(crate) fn response<B>(&self, protocol: &'static str, body: B) -> Result<Response<B>, Error> {
         let status = StatusCode::from_u16(self.status).map_err(|e| Error::protocol(protocol, e))?;
         let mut response = Response::new(body);

@@ -59,7 +59,7 @@ impl ClientEngine for Http1 {
 /// The buffer of a head that is sent or received.
 const HEAD_BUFFER: u64 = 16 << 10;
 
-/// The head buffers of a sender: hyper's own, and its growth.
+/// The head buffers of a sender: the one of hyper, and its growth.
 const HEAD_BUFFERS: u64 = 2;
 
 /// The receive buffers of a connection.
@@ -67,7 +67,7 @@ const RECEIVE_BUFFERS: u64 = 3;
 
 impl Footprint for Http1 {
     /// hyper pulls a chunk when its queue has room, and queues it by reference: a sender holds buffers for heads alone.
-    /// A receiver's buffer is read into while one piece of it waits and another is being consumed.
+    /// A receiver reads into a buffer while one piece of it waits and another is consumed.
     fn footprint(limits: &Limits, end: End, shape: Shape) -> Vec<Term> {
         let (buffer, flag) = (limits.bytes(&H1_BUFFER), H1_BUFFER.flag);
         let (bytes, reason) = match end {
@@ -99,7 +99,7 @@ impl Footprint for Http1 {
 
 #[async_trait]
 impl ServerEngine for Http1 {
-    /// Registered by RFC 7301 section 6.
+    /// The identifier that RFC 7301 section 6 registers.
     const ALPN: &'static [&'static str] = &["http/1.1"];
 
     async fn server(

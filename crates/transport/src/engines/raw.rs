@@ -32,7 +32,7 @@ use crate::{
 };
 
 /// The bytes that one read of a body asks for. A read that fills the buffer is followed by another without a call to
-/// epoll. On loopback 64 KiB are available more often than 128: `tcp` moves 7,900 instead of 6,850 MiB/s.
+/// epoll. On loopback, 64 KiB are available more often than 128: `tcp` moves 7,900 MiB/s, instead of 6,850 with 128.
 const READ: usize = 64 << 10;
 
 /// The read buffers of a connection, which alternate.
@@ -61,7 +61,7 @@ impl ClientEngine for Raw {
 
 #[async_trait]
 impl ServerEngine for Raw {
-    /// A name of our own: this is no registered protocol.
+    /// A private name: this is no registered protocol.
     const ALPN: &'static [&'static str] = &["longhaul-tls"];
 
     async fn server(

@@ -45,7 +45,7 @@ impl FromLimits for RawQuic {
 }
 
 impl Footprint for RawQuic {
-    /// Nothing: bodies are sent from and received into QUIC's own buffers.
+    /// Returns no term: bodies are sent from and received into the buffers of QUIC.
     fn footprint(_: &Limits, _: End, _: Shape) -> Vec<Term> {
         Vec::new()
     }
@@ -53,7 +53,7 @@ impl Footprint for RawQuic {
 
 #[async_trait]
 impl QuicEngine for RawQuic {
-    /// A name of our own: this is no registered protocol.
+    /// A private name: this is no registered protocol.
     const ALPN: &'static str = "longhaul-quic";
 
     async fn client(&self, established: Established) -> Result<Box<dyn Connection>, Error> {
@@ -91,8 +91,8 @@ impl Connection for QuicConnection {
     }
 }
 
-/// Drives a server's connection: takes streams as they open. Their heads are awaited side by side. A stream is open as
-/// soon as a later one is, and its head may have to wait until the bodies of others have been read.
+/// Drives a server's connection: takes streams as they open. Their heads are awaited concurrently. Opening a stream
+/// opens all earlier ones, and the head of one may have to wait until the bodies of others have been read.
 async fn drive(connection: quinn::Connection, arrivals: Arrivals, close: CloseSignal) {
     let mut heads = JoinSet::new();
     let error = loop {
@@ -150,7 +150,7 @@ impl BodySink for SendStream {
     }
 
     async fn abort(&mut self) {
-        // This fails only if the stream is closed already, which tells the peer as much.
+        // This fails only if the stream is closed already, which the peer notices as well.
         let _ = self.reset(BODY_FAILED);
     }
 }

@@ -1,5 +1,5 @@
 //! The loop that sends a body on engines where each chunk waits for the carrier. (HTTP/2 waits for its window before it
-//! pulls a chunk, so it has a loop of its own.)
+//! pulls a chunk, so it has another loop.)
 
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
@@ -47,7 +47,7 @@ mod tests {
 
     use super::*;
 
-    /// Notes all calls.
+    /// A sink that notes all calls.
     #[derive(Default)]
     struct Notes(Vec<String>);
 

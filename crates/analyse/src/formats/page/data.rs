@@ -1,4 +1,4 @@
-//! The data of the page: figures already derived, null where there is none.
+//! The data of the page: derived figures, null for a missing one.
 
 use record::{Build, Case, End, Host, Latency, Limits, ProtocolFacts, Record, Throughput, TimelinePoint};
 use serde::{Serialize, Serializer, ser::SerializeStruct as _};
@@ -7,7 +7,7 @@ use stats::Spread;
 use super::super::{Report, distinct, proof};
 use crate::{Analysis, EndRow, FindingKind, Rank, Row, Verdict};
 
-/// Everything that the page shows.
+/// All data of the page.
 #[derive(Serialize)]
 pub(super) struct Data<'a> {
     title: &'a str,
@@ -52,7 +52,7 @@ struct Machine<'a> {
 struct CaseData<'a> {
     #[serde(flatten)]
     case: &'a Case,
-    /// The name of the series: that of the case, with label and peer.
+    /// The name of the series: the name of the case, with label and peer.
     series: String,
     /// The axes that are not at their defaults.
     variant: String,
@@ -67,7 +67,7 @@ struct CaseData<'a> {
     receiver: Option<EndData<'a>>,
 }
 
-/// The verdict on a case: `ok`, `control`, or the kind of its worst finding; and the words for it.
+/// The verdict on a case, with the words for it: `ok`, `control`, or the kind of the worst finding.
 #[derive(Serialize)]
 struct CaseVerdict {
     kind: CaseVerdictKind,

@@ -34,7 +34,7 @@ impl Established {
         }
     }
 
-    /// Asserts the application protocol.
+    /// Checks the application protocol.
     ///
     /// # Errors
     /// Another one was agreed on, or none.

@@ -1,5 +1,5 @@
 //! The memory of QUIC connections. A receiver holds the bytes that its windows admit, in slices of whole receive
-//! batches; a sender holds bookkeeping of unacknowledged packets, whose bytes are the payload's own.
+//! batches; a sender holds bookkeeping of unacknowledged packets, whose bytes belong to the payload.
 
 use record::{
     End, Limits, MIN_QUIC_MTU, QUIC_CONNECTION_WINDOW, QUIC_MTU, QUIC_SEND_WINDOW, QUIC_WINDOW, Term,
@@ -17,7 +17,7 @@ const BATCH: u64 = 64 << 10;
 /// The transmit buffers of a connection.
 const TRANSMIT_BUFFERS: u64 = 2;
 
-/// The part of its receive buffer that a message of acknowledgements touches: two pages.
+/// The part of a receive buffer that a message of acknowledgements touches: two pages.
 const ACKS: u64 = 8 << 10;
 
 /// The bookkeeping of an unacknowledged packet and the frames in it.
@@ -70,7 +70,7 @@ fn sender(limits: &Limits, shape: Shape) -> Vec<Term> {
     terms
 }
 
-/// The receive buffer of each connection counts, since each client's connection has an endpoint of its own.
+/// Counts a receive buffer per connection, since each connection of a client has its own endpoint.
 fn receiver(limits: &Limits, shape: Shape) -> Vec<Term> {
     let streams = limits.bytes(&QUIC_WINDOW).saturating_mul(shape.streams.into());
     let window = streams.min(limits.bytes(&QUIC_CONNECTION_WINDOW));

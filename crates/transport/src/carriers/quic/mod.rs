@@ -1,4 +1,4 @@
-//! QUIC by quinn: endpoints whose windows are all set by limits.
+//! QUIC by quinn: endpoints with all windows set by limits.
 
 use std::{
     io,
@@ -49,7 +49,7 @@ pub(crate) struct Quic;
 
 #[async_trait]
 impl<E: QuicEngine> Carries<E> for Quic {
-    /// Each connection of a client has an endpoint of its own.
+    /// Connects by an endpoint of its own.
     async fn connect(peer: &Peer, limits: &Limits) -> Result<Box<dyn Connection>, Error> {
         let engine = E::from_limits(limits)?;
         let settings = Settings::from_limits(limits)?;
@@ -97,7 +97,7 @@ struct QuicListener<E> {
 }
 
 impl<E> QuicListener<E> {
-    /// Waits for a client, one with a proven address if there are many already.
+    /// Waits for a client. If many are connected, its address must be proven.
     async fn next_client(&self) -> Result<quinn::Incoming, Error> {
         let closed = || io::Error::other("the endpoint was closed");
         loop {
@@ -107,7 +107,7 @@ impl<E> QuicListener<E> {
             if !crowded || incoming.remote_address_validated() {
                 return Ok(incoming);
             }
-            // This fails only for an address that is validated already, and this one is not.
+            // This fails only for a validated address, and this one is not validated.
             let _ = incoming.retry();
         }
     }

@@ -30,7 +30,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(5);
 /// The UDP payload that every path carries, and that path MTU discovery starts from.
 const LEAST_MTU: u16 = MIN_QUIC_MTU as u16;
 
-/// The UDP payload that path MTU discovery looks for.
+/// The largest UDP payload that path MTU discovery tries.
 const DISCOVERED_MTU: u16 = DISCOVERED_QUIC_MTU as u16;
 
 /// The limits of a QUIC endpoint and its connections, as quinn takes them.
@@ -83,8 +83,8 @@ impl Settings {
             .max_concurrent_bidi_streams(streams.into())
             .max_idle_timeout(Some(IDLE_TIMEOUT.try_into().map_err(Error::handshake)?))
             .keep_alive_interval(Some(KEEP_ALIVE));
-        // Both ends start at the size that was asked for. Without one they start at the size that every path carries,
-        // and look for more. quinn falls back to the latter where large datagrams are lost.
+        // Both ends start at the requested size. Without one they start at the size that every path carries, and
+        // discover a larger one. quinn falls back to the smallest size if large datagrams are lost.
         let initial_mtu = self.mtu.unwrap_or(LEAST_MTU);
         let mut discovery = MtuDiscoveryConfig::default();
         discovery.upper_bound(self.largest_mtu());
@@ -99,7 +99,7 @@ impl Settings {
         Ok(config)
     }
 
-    /// An endpoint on a bound socket; a server's if it has a configuration for connections to accept.
+    /// An endpoint on a bound socket. It accepts connections if `server` is set.
     ///
     /// # Errors
     /// The socket cannot be used by the runtime.
@@ -111,8 +111,7 @@ impl Settings {
         Endpoint::new_with_abstract_socket(config, server, socket, runtime)
     }
 
-    /// The IANA name of the cipher suite. Only one is offered and accepted, so it is the one in effect; quinn does not
-    /// state it.
+    /// The IANA name of the cipher suite. quinn does not state it, but only one suite is offered and accepted.
     pub(super) fn cipher_name(&self) -> String {
         suite_name(self.cipher.suite().suite())
     }
@@ -123,8 +122,8 @@ impl Settings {
     }
 }
 
-/// The initial congestion window of RFC 9002 section 7.2, in bytes. quinn's own is for datagrams of 1200 bytes: with
-/// datagrams over 12 KB it lets no handshake through.
+/// The initial congestion window of RFC 9002 section 7.2, in bytes. The window of quinn is for datagrams of 1200 bytes:
+/// with datagrams over 12 KB no handshake fits in it.
 fn initial_window(mtu: u64) -> u64 {
     14_720.max(2 * mtu).min(10 * mtu)
 }
@@ -147,7 +146,7 @@ pub(super) fn server_crypto(tls: Arc<rustls::ServerConfig>) -> Result<Arc<QuicSe
     Ok(Arc::new(crypto))
 }
 
-/// The suite of initial packets: AES-128-GCM (RFC 9001 section 5.2), whatever cipher follows.
+/// The suite of initial packets: AES-128-GCM (RFC 9001 section 5.2), regardless of the cipher that follows.
 fn initial_suite() -> Result<Suite, Error> {
     Cipher::Aes128
         .suite()

@@ -56,7 +56,7 @@ pub(super) fn received(stream: RecvStream) -> Body {
     Http2Body(stream).boxed_unsync()
 }
 
-/// A body that is being received. Each piece that is handed on gives the peer credit for as many bytes.
+/// A body that is being received. Handing on a piece returns its bytes to the peer as credit.
 struct Http2Body(RecvStream);
 
 impl http_body::Body for Http2Body {

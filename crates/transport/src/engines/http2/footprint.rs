@@ -1,7 +1,6 @@
 //! The memory of HTTP/2 connections. A sender queues chunks by reference, up to its send buffer. It copies heads,
 //! payloads under 256 bytes (CHAIN_THRESHOLD in h2's codec/framed_write.rs), and frames so small that they are
-//! gathered. A receiver holds the bytes that its window admits, in frames that are slices of the buffer which they were
-//! read into.
+//! gathered. A receiver holds the bytes that its window admits, in frames that are slices of the read buffer.
 
 use record::{End, H2_FRAME, H2_SEND_BUFFER, H2_WINDOW, Limits, Term};
 
@@ -11,7 +10,8 @@ use crate::{
     footprint::{Footprint, kib},
 };
 
-/// The first capacity of h2's buffers is 16 KiB; they double when a frame's head and a small payload need it.
+/// The capacity of a buffer of h2, in bytes: at first 16 KiB, doubled when the head and small payload of a frame need
+/// it.
 const CODEC_BUFFER: u64 = 32 << 10;
 
 /// The buffers of h2's codec: one to read, one to write.
@@ -23,13 +23,13 @@ const SLOT: u64 = 160;
 /// The slots in memory per frame: the slab doubles as it grows, while the previous one still exists.
 const SLOTS: u64 = 3;
 
-/// The frames that are in memory beside those of the window.
+/// The frames in memory besides those of the window.
 const FRAMES_READ: u64 = 2;
 
 /// The read buffer of tokio-util's codec/framed_impl.rs (INITIAL_CAPACITY).
 const READ: u64 = 8 << 10;
 
-/// One byte is lost to gaps for this many bytes of the window.
+/// The bytes of the window per byte lost to gaps.
 const PER_GAP: u64 = 2;
 
 impl Footprint for Http2 {

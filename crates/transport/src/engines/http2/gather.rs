@@ -20,24 +20,24 @@ use crate::{
 #[cfg(test)]
 mod tests;
 
-/// Fewer held bytes than this go out at the next flush: WINDOW_UPDATEs, for which the peer waits, and other control
-/// frames. h2 gathers smaller payloads itself (CHAIN_THRESHOLD in its codec/framed_write.rs).
+/// The number of held bytes below which the next flush sends them: they are control frames such as WINDOW_UPDATE, for
+/// which the peer waits. h2 gathers smaller payloads itself (CHAIN_THRESHOLD in its codec/framed_write.rs).
 const CONTROL: usize = 256;
 
-/// Writes of at least this size are passed on without a copy, which would cost as much as a system call.
+/// The smallest write, in bytes, that is passed on without a copy: copying it would cost as much as a system call.
 const LARGE: usize = SEGMENT / 2;
 
-/// Large writes shorter than this are sent with TCP_CORK set, so that their last, partial segment is merged with the
-/// next write. A frame of 64 KiB exceeds one loopback segment by about 60 bytes; sending those separately costs a tenth
-/// (h2) to a sixth (h2c) of the goodput. Frames of 256 KiB gain nothing by the cork (h2c) or lose 2 % (h2), since their
-/// next segments no longer begin where writes do.
+/// The bound, in bytes, below which large writes are sent with TCP_CORK set: their last, partial segment is then merged
+/// with the next write. A frame of 64 KiB exceeds one loopback segment by about 60 bytes; sending those separately
+/// costs a tenth (h2) to a sixth (h2c) of the goodput. Frames of 256 KiB gain nothing by the cork (h2c) or lose 2 %
+/// (h2), since later segments no longer begin where writes do.
 const CORKED: usize = 4 * SEGMENT;
 
 /// The most pieces of a write that go into one system call: a head, a payload, and the bytes that h2 has gathered.
 const PIECES: usize = 4;
 
-/// The turns of a connection without new data after which held bytes go out: the current one, and the next, which finds
-/// data that a body has queued meanwhile.
+/// The turns without new data after which held bytes are sent: the current one, and the next, which finds data that a
+/// body has queued meanwhile.
 const IDLE_TURNS: u64 = 2;
 
 /// The room for one segment on each connection that sends.
@@ -51,9 +51,9 @@ pub(super) fn footprint(shape: Shape) -> Term {
 }
 
 /// A stream that holds small writes until they fill a segment, and has the kernel hold the partial segments of large
-/// ones. Both go out once the connection has written nothing for [`IDLE_TURNS`]. The reason is that h2 flushes every
-/// DATA frame. Each small frame would be a system call, a TLS record and a segment, and each large one would end in a
-/// segment of its own.
+/// ones. Both are sent once the connection has written nothing for [`IDLE_TURNS`]. The reason is that h2 flushes every
+/// DATA frame. Each small frame would be a system call, a TLS record and a segment; each large frame would end in a
+/// separate segment.
 #[derive(Debug)]
 pub(super) struct Gather<S> {
     stream: S,
@@ -63,9 +63,9 @@ pub(super) struct Gather<S> {
     held: Vec<u8>,
     /// Whether the cork is set.
     corked: bool,
-    /// The last turn in which bytes were added to those that are held here or in the kernel.
+    /// The last turn in which bytes were added, to be held here or in the kernel.
     grown: u64,
-    /// The rest of a large write that the stream took in part.
+    /// The rest of a large write that the stream accepted only in part.
     rest: usize,
 }
 
@@ -76,7 +76,7 @@ impl<S: Stream> Gather<S> {
         Self { stream, cork, turns, held: Vec::new(), corked: false, grown: 0, rest: 0 }
     }
 
-    /// Holds bytes that do not fill a segment; returns how many were added.
+    /// Holds bytes that do not fill a segment; returns the number of bytes added.
     fn hold(&mut self, pieces: &[IoSlice<'_>]) -> usize {
         let before = self.held.len();
         pieces.iter().for_each(|piece| self.held.extend_from_slice(piece));
@@ -87,7 +87,7 @@ impl<S: Stream> Gather<S> {
         self.held.len() - before
     }
 
-    /// Whether the turns that may bring more bytes are still to come.
+    /// Whether a coming turn may bring more bytes.
     fn may_grow(&self) -> bool {
         (self.corked || self.held.len() >= CONTROL) && self.turns.now() < self.grown + IDLE_TURNS
     }

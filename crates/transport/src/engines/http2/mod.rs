@@ -28,7 +28,7 @@ mod turns;
 const PROTOCOL: &str = "HTTP/2";
 
 /// The number of small DATA frames that are accepted in a row. By default h2 takes many frames under 256 bytes for an
-/// attack. Here a small chunk size asks for them, and bodies are consumed as they arrive, so they cost nothing.
+/// attack. Here a small chunk size produces them, and bodies are consumed on arrival, so they cost nothing.
 const DATA_FRAME_BUDGET: usize = usize::MAX;
 
 /// The engine of the `h2c` and `h2` rows.
@@ -84,7 +84,7 @@ impl ClientEngine for Http2 {
 
 #[async_trait]
 impl ServerEngine for Http2 {
-    /// Registered by RFC 9113 section 3.2.
+    /// The identifier that RFC 9113 section 3.2 registers.
     const ALPN: &'static [&'static str] = &["h2"];
 
     async fn server(
@@ -136,7 +136,7 @@ impl Connection for Http2Connection {
         }
         let body_failed = self.tasks.pump(send(stream, body));
         tokio::select! {
-            // A body that fails resets the stream, which fails the response, too: the cause is preferred.
+            // A body that fails resets the stream, and then the response fails as well: report the cause.
             biased;
             error = body_failed => Err(error),
             response = response => Ok(response.map_err(broken)?.map(received)),
@@ -148,7 +148,7 @@ impl Connection for Http2Connection {
     }
 }
 
-/// Drives a server's connection: polling for the next request makes all its streams go on.
+/// Drives a server's connection: polling for the next request lets all its streams progress.
 async fn drive(
     mut connection: server::Connection<impl Stream, Bytes>,
     arrivals: Arrivals,

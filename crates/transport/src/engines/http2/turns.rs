@@ -15,10 +15,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::carriers::Stream;
 
-/// The bytes that a connection reads before its bodies are polled, up to one read over. Left alone, h2 reads until the
-/// socket is empty and sends WINDOW_UPDATEs only then (`Connection::poll` in its proto/connection.rs). The sender
-/// stalled meanwhile, and the data had left the cache when bodies were polled. Of 64, 128 and 256 KiB this was as fast
-/// as any in cleartext and over TLS.
+/// The bytes that a connection reads before its bodies are polled, exceeded by one read at most. By default h2 reads
+/// until the socket is empty, and only then sends WINDOW_UPDATEs (`Connection::poll` in its proto/connection.rs).
+/// Meanwhile the sender stalled, and the data left the cache before bodies were polled. Neither 64 nor 256 KiB was
+/// faster, in cleartext or over TLS.
 const QUOTA: usize = 128 << 10;
 
 /// The number of times that the task which drives a connection was polled.

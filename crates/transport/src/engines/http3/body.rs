@@ -19,7 +19,7 @@ use crate::{BodyError, Error, engines::send::BodySink};
 /// The sending half of a request stream. It sends one DATA frame per chunk.
 pub(super) struct SendHalf<S> {
     pub(super) stream: S,
-    /// None over h3-quinn's own streams.
+    /// `None` over the streams of h3-quinn.
     pub(super) handoff: Option<Handoff>,
 }
 
@@ -61,7 +61,7 @@ request_stream!(server);
 /// A body that is being received, datagram by datagram.
 pub(super) struct ReceivedBody<S> {
     pub(super) stream: S,
-    /// None over h3-quinn's own streams, from which h3 takes data at any time.
+    /// `None` over the streams of h3-quinn, from which h3 takes data at any time.
     pub(super) handoff: Option<Handoff>,
 }
 
@@ -76,7 +76,7 @@ impl<S: DataSource + Unpin> http_body::Body for ReceivedBody<S> {
         let data = loop {
             match self.stream.poll_data(cx) {
                 Poll::Ready(data) => break data.map_err(|error| Error::truncated(error).into()),
-                // h3 holds no data any more, so it gets one more piece.
+                // h3 holds no more data, so it gets another piece.
                 Poll::Pending if self.handoff.as_ref().is_some_and(Handoff::admit_one) => {}
                 Poll::Pending => return Poll::Pending,
             }

@@ -60,7 +60,7 @@ impl<C: Streams> Connection for Http3Connection<C> {
         let mut write = SendHalf { stream: write, handoff: handoff.clone() };
         let body_failed = self.tasks.pump(async move { send(&mut write, body).await });
         let response = tokio::select! {
-            // A body that fails resets the stream, which may fail the response, too: the cause is preferred.
+            // A body that fails resets the stream, and then the response may fail as well: report the cause.
             biased;
             error = body_failed => return Err(error),
             response = read.recv_response() => response.map_err(broken)?,

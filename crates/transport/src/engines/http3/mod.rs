@@ -21,7 +21,7 @@ mod streams;
 /// The protocol's name in errors.
 const PROTOCOL: &str = "HTTP/3";
 
-/// The word of [`H3_RECV`] for h3-quinn's own streams.
+/// The word of [`H3_RECV`] for the streams of h3-quinn.
 const STOCK: &str = "stock";
 
 /// The engine of the `h3` row.
@@ -33,9 +33,10 @@ pub(crate) struct Http3 {
 /// The streams that h3 runs on.
 #[derive(Clone, Copy)]
 enum ReceivePath {
-    /// Our own, from which h3 takes one piece at a time.
+    /// The streams of this crate, from which h3 takes one piece at a time.
     Bounded,
-    /// Those of h3-quinn 0.0.10, from which h3 0.0.8 buffers without bound for a slow reader (hyperium/h3 issue 308).
+    /// The streams of h3-quinn 0.0.10, from which h3 0.0.8 buffers without bound for a slow reader (hyperium/h3 issue
+    /// 308).
     Stock,
 }
 
@@ -81,7 +82,7 @@ impl Footprint for Http3 {
 
 #[async_trait]
 impl QuicEngine for Http3 {
-    /// Registered by RFC 9114 section 3.1.
+    /// The identifier that RFC 9114 section 3.1 registers.
     const ALPN: &'static str = "h3";
 
     async fn client(&self, established: Established) -> Result<Box<dyn Connection>, Error> {

@@ -44,7 +44,7 @@ pub(super) async fn start<C: Streams>(
     Ok(DrivenSession::start(guards.streams, established, drive))
 }
 
-/// Drives a server's connection: polling for the next request makes its control streams go on.
+/// Drives a server's connection: polling for the next request lets its control streams progress.
 async fn drive<C: Streams>(
     mut connection: server::Connection<C, Bytes>,
     handoffs: Option<Handoffs>,

@@ -1,4 +1,4 @@
-//! The side channel past h3, between our streams below it and our bodies above it.
+//! A side channel that bypasses h3, between the streams below it and the bodies above it.
 
 use std::{
     collections::HashMap,
@@ -44,8 +44,8 @@ impl Handoff {
         self.0.gate.store(CLOSED, Relaxed);
     }
 
-    /// Opens the gate for one piece. Returns whether it was closed: then a reader that is pending should poll again.
-    /// Otherwise the stream wakes it.
+    /// Opens the gate for one piece. Returns whether the gate was closed: a pending reader should then poll again.
+    /// Otherwise the stream wakes the reader.
     pub(crate) fn admit_one(&self) -> bool {
         self.0.gate.compare_exchange(CLOSED, OPEN_FOR_ONE, Relaxed, Relaxed).is_ok()
     }
@@ -54,14 +54,14 @@ impl Handoff {
         self.0.gate.load(Relaxed) == CLOSED
     }
 
-    /// Notes data that h3 has handed out. The gate opens for one more piece if they are the end of the last one.
+    /// Notes data that h3 has handed out. The gate opens for one more piece if they end the last one.
     pub(crate) fn data_read(&self, data: &[u8]) {
         if end(data) == self.0.end.load(Relaxed) {
             self.admit_one();
         }
     }
 
-    /// Notes a piece that h3 has taken, and closes the gate if that was open for one.
+    /// Notes a piece that h3 has taken, and closes a gate that was open for one piece.
     pub(super) fn piece_passed(&self, piece: &[u8]) {
         self.0.end.store(end(piece), Relaxed);
         let _ = self.0.gate.compare_exchange(OPEN_FOR_ONE, CLOSED, Relaxed, Relaxed);
@@ -72,7 +72,8 @@ impl Handoff {
         *lock(&self.0.chunk) = chunk;
     }
 
-    /// Turns `part` into `Bytes`: a slice of the chunk if it lies in it, and otherwise a copy, as of frame heads.
+    /// Turns `part` into `Bytes`: a slice of the chunk if the part lies in the chunk, else a copy. Frame heads are
+    /// copied.
     pub(super) fn bytes_of(&self, part: &[u8]) -> Bytes {
         let chunk = lock(&self.0.chunk);
         if chunk.as_ptr_range().contains(&part.as_ptr()) {
@@ -105,7 +106,7 @@ impl Handoffs {
     }
 }
 
-/// The handoff of a stream, found by others until this is dropped.
+/// The handoff of a stream, registered until this is dropped.
 pub(super) struct Registration {
     stream: StreamId,
     pub(super) handoff: Handoff,

@@ -1,4 +1,4 @@
-//! A QUIC connection for h3: quinn's streams, with a [`Handoff`] past h3 for each one that carries a body.
+//! A QUIC connection for h3: the streams of quinn, and a [`Handoff`] for each one that carries a body.
 
 use std::{
     pin::Pin,
@@ -22,14 +22,15 @@ mod handoff;
 mod recv;
 mod send;
 
-/// The streams of one kind that are accepted or opened, one after the other. It ends with the connection's error.
+/// The streams of one kind that are accepted or opened, one after the other. The queue ends with the error of the
+/// connection.
 type StreamQueue<T> = Pin<Box<dyn Stream<Item = Result<T, ConnectionError>> + Send + Sync>>;
 
 /// Both halves of one of quinn's streams.
 type Halves = (quinn::SendStream, quinn::RecvStream);
 
-/// The queue of the streams that one of quinn's methods returns. Its future has to be kept from poll to poll, which the
-/// queue does.
+/// Makes a queue of the streams that a method of quinn returns. The queue keeps the future of the method from poll to
+/// poll.
 macro_rules! stream_queue {
     ($connection:expr, $next:ident) => {
         Box::pin(unfold($connection.clone(), |connection| async {

@@ -1,9 +1,9 @@
 //! The receiving half of a stream, behind a gate if it carries a body.
 //!
-//! When h3 0.0.8 is asked for data, it takes a piece from the stream even if it still holds some. Each piece that it
-//! takes gives the peer credit to send more. With a slow reader and a fast peer most of the body ends up in memory
-//! (hyperium/h3 issue 308). Here the gate of a body's stream closes as soon as a piece has passed, and opens for one
-//! more when h3 holds none. So h3 never holds more than one piece: the bytes of one QUIC packet.
+//! On a request for data, h3 0.0.8 takes a piece from the stream even if it still holds one. Each piece taken gives the
+//! peer credit to send more. With a slow reader and a fast peer most of the body ends up in memory (hyperium/h3 issue
+//! 308). Here the gate of a body's stream closes as soon as a piece has passed, and opens for one more when h3 holds
+//! none. Therefore h3 never holds more than one piece: the bytes of one QUIC packet.
 
 use std::{
     pin::pin,
@@ -16,7 +16,7 @@ use quinn::VarInt;
 
 use super::{error, handoff::Registration, stream_id};
 
-/// The pieces that are taken from quinn at once, since each time locks the connection: 23 KiB of packets of 1,452
+/// The number of pieces taken from quinn at once, since each call locks the connection: 23 KiB of packets of 1,452
 /// bytes.
 pub(crate) const PIECES: usize = 16;
 
@@ -27,7 +27,7 @@ pub(crate) struct RecvStream {
     pieces: [Bytes; PIECES],
     next: usize,
     taken: usize,
-    /// None for h3's own streams, which carry no body.
+    /// `None` for the control streams of h3, which carry no body.
     registration: Option<Registration>,
 }
 
