@@ -10,7 +10,7 @@ use std::{
     process::{Command, Output},
 };
 
-use common::server::{HTTP, Server};
+use common::{http, server::Server};
 
 fn reported(output: &Output) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
@@ -50,7 +50,7 @@ fn saving(folder: &Path) -> Server {
 fn a_full_disk_is_507_and_the_server_goes_on() {
     let Some(disk) = Tmpfs::mount("6m") else { return };
     let server = saving(&disk.0);
-    for (protocol, _) in HTTP {
+    for protocol in http().map(|protocol| protocol.name) {
         let refused = server.client("send", protocol, "/big", &["--size", "64MiB", "--timeout", "10s"]);
         let (code, text) = reported(&refused);
         assert!(
@@ -69,7 +69,7 @@ fn a_folder_that_turns_read_only_is_500_and_the_server_goes_on() {
     let Some(disk) = Tmpfs::mount("6m") else { return };
     let server = saving(&disk.0);
     assert!(mount(&["-o", "remount,ro"], &disk.0));
-    for (protocol, _) in HTTP {
+    for protocol in http().map(|protocol| protocol.name) {
         let (code, text) = reported(&server.client("send", protocol, "/a", &["--size", "1MiB"]));
         assert!(code == Some(1) && text.contains("500 Internal Server Error"), "{protocol}: {text}");
     }
@@ -109,7 +109,7 @@ fn a_certificate_that_is_expired_or_for_another_name_is_refused() {
             "--key",
             key_path.to_str().unwrap(),
         ]);
-        for (protocol, _) in HTTP.iter().filter(|(_, tls)| *tls) {
+        for protocol in http().filter(|protocol| protocol.is_encrypted()).map(|protocol| protocol.name) {
             let (code, text) = reported(&server.client("fetch", protocol, "/", &[]));
             assert!(code == Some(1) && text.contains(reason), "{protocol}: {text}");
             assert!(server.client("fetch", protocol, "/", &["--pin", server.fingerprint()]).status.success());

@@ -11,12 +11,12 @@ use std::{
     time::Duration,
 };
 
-use common::{Out, PROTOCOLS, bench, children, longhaul, records, run};
+use common::{Out, bench, children, longhaul, records, run};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-use record::{Case, Record};
+use record::{Case, PROTOCOLS, Record};
 
 /// A body that no machine moves within the time of a test.
 const ENDLESS: &str = "4096GiB";
@@ -88,7 +88,7 @@ fn a_missing_core_fails_the_run_and_is_named() {
 
 #[test]
 fn a_file_that_shrinks_is_named_and_fails_the_run() {
-    for protocol in PROTOCOLS {
+    for protocol in PROTOCOLS.iter().map(|protocol| protocol.name) {
         for direction in ["up", "down"] {
             let file = tempfile::NamedTempFile::new().unwrap();
             file.as_file().set_len(1 << 40).unwrap();

@@ -16,10 +16,7 @@ use std::{
     time::Duration,
 };
 
-use common::{
-    peers,
-    server::{HTTP, Server},
-};
+use common::{http, peers, server::Server};
 
 /// The size of each transfer, in bytes.
 const SIZE: u64 = 256 << 20;
@@ -149,7 +146,7 @@ fn fetch_downloads_from_caddy_by_every_protocol() {
     let folder = tempfile::tempdir().unwrap();
     let caddy = Caddy::start(&peers, folder.path());
     let back = folder.path().join("back");
-    for (protocol, tls) in HTTP {
+    for (protocol, tls) in http().map(|row| (row.name, row.is_encrypted())) {
         let (scheme, port) = if tls { ("https", caddy.tls) } else { ("http", caddy.cleartext) };
         let url = format!("{scheme}://localhost:{port}/{}", blob().file_name().unwrap().to_str().unwrap());
         let mut args = vec!["fetch", &url, "--protocol", protocol, "--quiet", "-o", back.to_str().unwrap()];

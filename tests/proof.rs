@@ -6,6 +6,7 @@ mod common;
 use std::{fs, path::Path, process::Output};
 
 use common::{Out, bench, run, text};
+use record::PROTOCOLS;
 use serde_json::Value;
 
 fn code(output: &Output) -> i32 {
@@ -168,7 +169,7 @@ fn farthest_ahead(record: &Value, slack_s: f64) -> f64 {
 
 #[test]
 fn backpressure_reaches_the_sender_over_every_protocol() {
-    for protocol in common::PROTOCOLS {
+    for protocol in PROTOCOLS.iter().map(|protocol| protocol.name) {
         let shape = ["--protocol", protocol, "--chunk-size", "64KiB", "--size", "48MiB"];
         let slow = ["--reader-rate", "32MiB", "--socket-buffer", "256KiB"];
         let (_, records) = bench(&[&shape[..], &slow].concat());

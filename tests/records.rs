@@ -6,6 +6,7 @@ mod common;
 use std::fs;
 
 use common::{Out, bench, run};
+use record::PROTOCOLS;
 use serde_json::Value;
 
 fn one(args: &[&str]) -> Value {
@@ -20,7 +21,7 @@ fn figure(value: &Value) -> f64 {
 
 #[test]
 fn every_figure_of_both_ends_is_there() {
-    for protocol in common::PROTOCOLS {
+    for protocol in PROTOCOLS.iter().map(|protocol| protocol.name) {
         let record = one(&["--protocol", protocol, "--chunk-size", "64KiB", "--size", "64MiB"]);
         assert_eq!(record["case"]["name"], format!("{protocol}/up/64KiB/64MiB"));
         assert!(figure(&record["handshake_s"]) > 0.0 && figure(&record["first_byte_s"]) > 0.0);
@@ -99,7 +100,7 @@ fn assert_link(link: &Value, protocol: &str) {
 #[test]
 fn the_wire_carried_at_least_what_the_meters_counted() {
     let body = 64_u64 << 20;
-    for protocol in common::PROTOCOLS {
+    for protocol in PROTOCOLS.iter().map(|protocol| protocol.name) {
         let record = one(&["--protocol", protocol, "--chunk-size", "64KiB", "--size", "64MiB"]);
         let received = match &record["receiver"]["transport"] {
             Value::Object(stats) if stats.contains_key("tcp") => &stats["tcp"]["bytes_received"],

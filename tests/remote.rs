@@ -11,10 +11,7 @@ use std::{
     thread,
 };
 
-use common::{
-    longhaul, run,
-    server::{HTTP, Server},
-};
+use common::{http, longhaul, run, server::Server};
 
 fn reported(output: &Output) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
@@ -33,7 +30,7 @@ fn a_file_goes_up_and_comes_back_by_every_protocol() {
     let (file, payload) = blob();
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(&["--sink", &format!("save:{}", folder.path().display())]);
-    for (protocol, _) in HTTP {
+    for protocol in http().map(|protocol| protocol.name) {
         let path = format!("/{protocol}.bin");
         let sent = server.client(
             "send",
@@ -86,7 +83,7 @@ fn standard_input_that_never_ends_does_not_hold_up_a_failure() {
 #[test]
 fn a_generated_download_is_proven_by_its_url() {
     let server = Server::start(&[]);
-    for (protocol, _) in HTTP {
+    for protocol in http().map(|protocol| protocol.name) {
         let fetched = server.client("fetch", protocol, "/?size=3MiB&chunk=1KiB&seed=5", &[]);
         let text = String::from_utf8_lossy(&fetched.stdout).into_owned();
         assert!(
@@ -102,7 +99,7 @@ fn a_server_is_trusted_only_as_the_flags_say() {
     let (server, other) = (Server::start(&[]), Server::start(&[]));
     let pem = other.certificate();
     let wrong = format!("sha256:{}", "0".repeat(64));
-    for (protocol, _) in HTTP.iter().filter(|(_, tls)| *tls) {
+    for protocol in http().filter(|protocol| protocol.is_encrypted()).map(|protocol| protocol.name) {
         let fetch = |args: &[&str]| reported(&server.client("fetch", protocol, "/", args));
         assert_eq!(fetch(&["--pin", server.fingerprint()]), (Some(0), String::new()), "{protocol}");
         let (code, text) = fetch(&["--insecure"]);
@@ -120,7 +117,7 @@ fn a_server_is_trusted_only_as_the_flags_say() {
 #[test]
 fn names_addresses_and_ipv6_are_dialled() {
     let server = Server::start(&["--listen", "[::1]:0", "--listen-tls", "[::1]:0"]);
-    for (protocol, _) in HTTP {
+    for protocol in http().map(|protocol| protocol.name) {
         assert_eq!(
             reported(&server.client("fetch", protocol, "/", &[])),
             (Some(0), String::new()),
@@ -293,7 +290,7 @@ fn servers_that_behave_badly_end_in_an_error_and_no_hang() {
 
 #[test]
 fn a_killed_server_ends_the_client_and_a_killed_client_does_not_end_the_server() {
-    for (protocol, tls) in HTTP {
+    for (protocol, tls) in http().map(|row| (row.name, row.is_encrypted())) {
         let server = Server::start(&["--idle-timeout", "2s"]);
         let url = server.url(tls, "/");
         let args =

@@ -3,7 +3,8 @@
 
 mod common;
 
-use common::{PROTOCOLS, assert_all_good, bench, run};
+use common::{assert_all_good, bench, run};
+use record::PROTOCOLS;
 
 const BOTH: [&str; 2] = ["--direction", "up,down"];
 

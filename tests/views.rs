@@ -39,7 +39,7 @@ fn with_a_ninth_protocol() -> Vec<Value> {
         let name = record["case"]["name"].as_str().unwrap().replace("h2c/", &format!("{NINTH}/"));
         (record["case"]["name"], record["case"]["protocol"]) = (name.into(), NINTH.into());
         record["protocol"] = json!({
-            "name": NINTH, "carrier": "sctp", "http": "HTTP/4", "library": "none", "baseline": "tcp",
+            "name": NINTH, "carrier": "sctp", "http": "4", "library": "none", "baseline": "tcp",
             "streams": true, "tls": false,
         });
         all.push(record);

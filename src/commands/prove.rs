@@ -1,6 +1,6 @@
 //! `longhaul prove`: proves that memory stays constant, whatever the size of the body.
 //!
-//! Bodies of several sizes are sent to a fast and to a slow reader; then the [`control`](super::control) must be seen
+//! Bodies of several sizes are sent to a fast and to a slow reader; then the [`control`] must be seen
 //! to grow. [`analyse::Proof`] judges the records.
 
 use std::io::{self, IsTerminal as _};

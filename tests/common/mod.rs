@@ -10,10 +10,13 @@ use std::{
     sync::LazyLock,
 };
 
+use record::{PROTOCOLS, Protocol};
 use serde_json::Value;
 
-/// The five HTTP protocols and the three baselines.
-pub const PROTOCOLS: [&str; 8] = ["tcp", "h1c", "h2c", "tls", "h1", "h2", "quic", "h3"];
+/// The protocols that requests and responses of HTTP go over.
+pub fn http() -> impl Iterator<Item = &'static Protocol> {
+    PROTOCOLS.iter().filter(|protocol| protocol.is_http())
+}
 
 pub fn longhaul(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_longhaul"));

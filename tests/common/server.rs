@@ -12,11 +12,8 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
+use record::Protocol;
 use serde_json::Value;
-
-/// The HTTP protocols, and whether they need TLS.
-pub const HTTP: [(&str, bool); 5] =
-    [("h1c", false), ("h2c", false), ("h1", true), ("h2", true), ("h3", true)];
 
 pub struct Server {
     process: Child,
@@ -77,7 +74,7 @@ impl Server {
 
     /// Runs `longhaul send` or `fetch` against this server, whose certificate it trusts.
     pub fn client(&self, command: &str, protocol: &str, path: &str, args: &[&str]) -> Output {
-        let tls = HTTP.iter().any(|(name, tls)| *name == protocol && *tls);
+        let tls = Protocol::by_name(protocol).unwrap().is_encrypted();
         let url = self.url(tls, path);
         let certificate = self.certificate();
         let mut all = vec![command, &url, "--protocol", protocol, "--quiet"];

@@ -6,6 +6,7 @@
 use std::{
     fmt::Write as _,
     fs,
+    io::{self, Write as _},
     path::{Path, PathBuf},
     process::{Command, ExitCode},
 };
@@ -59,7 +60,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     }
     let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let (shown, more) = compared(&parsed(&text)?, &counts);
-    print!("{shown}");
+    io::stdout().write_all(shown.as_bytes()).context("cannot write to stdout")?;
     Ok(if more { ExitCode::from(MORE) } else { ExitCode::SUCCESS })
 }
 
