@@ -1,5 +1,5 @@
 //! Goodput of whole transfers over warm connections, by protocol, direction and chunk size:
-//! `cargo bench`, or `cargo bench -- --quick` for a first impression.
+//! `cargo bench -p benches`, with `-- --quick` for a first impression.
 #![allow(missing_docs, reason = "criterion's macros make an undocumented function")]
 
 use std::time::Duration;
