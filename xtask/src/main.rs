@@ -9,6 +9,7 @@ mod compare_versions;
 mod instructions;
 mod large_file;
 mod length;
+mod limits;
 mod many_uploads;
 mod ratios;
 mod rules;
@@ -40,6 +41,7 @@ enum Command {
     CompareItself(compare_itself::Arguments),
     Instructions(instructions::Arguments),
     LargeFile(large_file::Arguments),
+    Limits(limits::Arguments),
     ManyUploads(many_uploads::Arguments),
     ThirdParty(third_party::Arguments),
 }
@@ -55,6 +57,7 @@ fn main() -> ExitCode {
         Command::CompareItself(arguments) => compare_itself::run(&arguments),
         Command::Instructions(arguments) => instructions::run(&arguments),
         Command::LargeFile(arguments) => large_file::run(&arguments),
+        Command::Limits(arguments) => limits::run(&arguments),
         Command::ManyUploads(arguments) => many_uploads::run(&arguments),
         Command::ThirdParty(arguments) => third_party::run(&arguments),
     };
