@@ -84,7 +84,7 @@ mod tests {
             "MIT/Apache-2.0",
             "MIT OR Apache-2.0 OR LGPL-2.1-or-later",
             "(MIT OR Apache-2.0) AND Unicode-3.0",
-            "Apache-2.0 WITH LLVM-exception OR GPL-3.0",
+            "Apache-2.0 WITH LLVM-exception OR MIT",
             "ISC AND (Apache-2.0 OR ISC)",
         ] {
             assert!(is_allowed(text), "{text}");
