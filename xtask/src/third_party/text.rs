@@ -5,7 +5,7 @@ use std::{collections::HashMap, fmt::Write as _};
 use super::packages::Package;
 
 /// The terms of the MIT licence, for packages that state it and have no file of it.
-const MIT: &str = include_str!("../../../LICENSE-MIT");
+const MIT: &str = include_str!("../../LICENSE-MIT");
 
 const RULE: &str = "--------------------------------------------------------------------------------";
 
