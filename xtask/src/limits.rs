@@ -50,8 +50,11 @@ fn page() -> String {
     for limit in LIMITS {
         let [lean, balanced, fast] = Profile::ALL.map(|profile| limit.preset(profile));
         let remote = limit.remote.map_or_else(String::new, |preset| preset.to_string());
-        let protocols: Vec<_> =
-            PROTOCOLS.iter().filter(|protocol| limit.applies_to(protocol)).map(|protocol| protocol.name).collect();
+        let protocols: Vec<_> = PROTOCOLS
+            .iter()
+            .filter(|protocol| limit.applies_to(protocol))
+            .map(|protocol| protocol.name)
+            .collect();
         // Writing to a string does not fail.
         let _ = writeln!(
             text,
