@@ -322,9 +322,9 @@ fn listen_with_other_protocol(protocol: &'static str) -> (u16, tempfile::NamedTe
             let transport = transport::by_name(protocol).unwrap();
             let listener = transport.listen(&bind, &record::Limits::default()).unwrap();
             sender.send(listener.local_addr().port()).unwrap();
-            while let Ok(handshake) = listener.accept().await {
+            while let Ok(accepted) = listener.accept().await {
                 // A handshake without a common protocol fails at both ends.
-                assert!(handshake.await.is_err());
+                assert!(accepted.handshake.await.is_err());
             }
         });
     });

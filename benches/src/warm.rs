@@ -75,8 +75,8 @@ async fn listen(transport: &dyn Transport, report: Sender<(SocketAddr, Trust)>, 
     let bind = Bind::new(([127, 0, 0, 1], 0).into()).with_identity(identity);
     let listener = transport.listen(&bind, &Limits::default()).expect("a free port");
     report.send((listener.local_addr(), trust)).expect("a client that waits");
-    let handshake = listener.accept().await.expect("a connection");
-    serve(handshake.await.expect("a handshake").as_ref(), parts).await;
+    let accepted = listener.accept().await.expect("a connection");
+    serve(accepted.handshake.await.expect("a handshake").as_ref(), parts).await;
 }
 
 fn bind(core: Option<usize>) {

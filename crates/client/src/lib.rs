@@ -27,7 +27,7 @@
 //! let listener = listen_cleartext(&Bind::new(([127, 0, 0, 1], 0).into()), &Limits::default())?;
 //! let url = format!("http://{}/", listener.local_addr());
 //! tokio::spawn(async move {
-//!     let session = listener.accept().await?.await?;
+//!     let session = listener.accept().await?.handshake.await?;
 //!     while let Some(incoming) = session.accept().await? {
 //!         let meter = Meter::new(1 << 20);
 //!         let reception = Reception::of(incoming.request.into_body(), &meter);

@@ -52,11 +52,11 @@ async fn accept_all(
             Some(_) = connections.join_next() => continue,
         };
         match accepted {
-            Ok(handshake) => {
+            Ok(accepted) => {
                 let Ok(place) = places.clone().acquire_owned().await else { return };
                 let handler = handler.clone();
                 connections.spawn(async move {
-                    handler.handle(handshake).await;
+                    handler.handle(accepted.handshake).await;
                     drop(place);
                 });
             }
@@ -80,7 +80,7 @@ mod tests {
 
     use async_trait::async_trait;
     use tokio::sync::watch;
-    use transport::{Error, Handshake};
+    use transport::{Accepted, Error};
 
     use super::*;
     use crate::{Options, connection::Timeouts, content::Content};
@@ -94,12 +94,12 @@ mod tests {
             ([127, 0, 0, 1], 1).into()
         }
 
-        async fn accept(&self) -> Result<Handshake, Error> {
+        async fn accept(&self) -> Result<Accepted, Error> {
             match self.0.fetch_add(1, Ordering::Relaxed) {
                 0 | 1 => {
                     Err(Error::Listen { addr: self.local_addr(), source: io::Error::other("too many files") })
                 }
-                2 => Ok(Box::pin(pending())),
+                2 => Ok(Accepted::new(self.local_addr(), Box::pin(pending()))),
                 _ => pending().await,
             }
         }

@@ -37,7 +37,7 @@
 //! let listener = h2.listen(&bind, &limits)?;
 //! let addr = listener.local_addr();
 //! tokio::spawn(async move {
-//!     let session = listener.accept().await?.await?;
+//!     let session = listener.accept().await?.handshake.await?;
 //!     while let Some(incoming) = session.accept().await? {
 //!         let response = Response::new(incoming.request.into_body());
 //!         incoming.responder.respond(response).await?;
@@ -88,5 +88,5 @@ pub use key_log::KeyLog;
 pub use link::Link;
 pub use protocols::{all, by_name, of};
 pub use server::{listen_cleartext, listen_quic, listen_secured};
-pub use traits::{Connection, Handshake, Incoming, Listener, Responder, Session, Transport};
+pub use traits::{Accepted, Connection, Handshake, Incoming, Listener, Responder, Session, Transport};
 pub use trust::{Identity, Trust};

@@ -50,8 +50,12 @@ impl<L: LinkSource> Session for DrivenSession<L> {
         self.incoming.lock().await.recv().await.transpose()
     }
 
-    async fn close(&self) {
+    fn shut_down(&self) {
         self.close.notify_one();
+    }
+
+    async fn close(&self) {
+        self.shut_down();
         while self.incoming.lock().await.recv().await.is_some() {}
     }
 

@@ -93,10 +93,8 @@ impl Acceptor {
     ///
     /// # Errors
     /// The system refuses to accept.
-    pub(crate) async fn accept(&self) -> Result<TcpStream, Error> {
-        let accepted = self.socket.accept().await;
-        let (stream, _) = accepted.map_err(|source| Error::Listen { addr: self.addr, source })?;
-        Ok(stream)
+    pub(crate) async fn accept(&self) -> Result<(TcpStream, SocketAddr), Error> {
+        self.socket.accept().await.map_err(|source| Error::Listen { addr: self.addr, source })
     }
 }
 

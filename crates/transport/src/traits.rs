@@ -59,7 +59,23 @@ pub trait Listener: Send + Sync {
     ///
     /// # Errors
     /// The listener itself is broken.
-    async fn accept(&self) -> Result<Handshake, Error>;
+    async fn accept(&self) -> Result<Accepted, Error>;
+}
+
+/// A connection that a listener has accepted. Dropping it refuses the client.
+#[non_exhaustive]
+pub struct Accepted {
+    /// The address of the client, which a QUIC client may not have proven yet.
+    pub peer: SocketAddr,
+    /// The handshake, for the caller to drive.
+    pub handshake: Handshake,
+}
+
+impl Accepted {
+    /// A connection of `peer`, and its handshake.
+    pub fn new(peer: SocketAddr, handshake: Handshake) -> Self {
+        Self { peer, handshake }
+    }
 }
 
 /// The handshake of an accepted connection. It makes progress only when it is polled.
@@ -73,6 +89,11 @@ pub trait Session: Send + Sync {
     /// # Errors
     /// The connection broke.
     async fn accept(&self) -> Result<Option<Incoming>, Error>;
+
+    /// Tells the client at once that no further request is taken: by GOAWAY, or by `Connection: close` in the response
+    /// under way. Running exchanges go on, and so must [`accept`](Self::accept), which yields the requests that the
+    /// client sent before it knew.
+    fn shut_down(&self) {}
 
     /// Takes no more requests, delivers the responses that are under way, and ends the connection in good order.
     async fn close(&self) {}

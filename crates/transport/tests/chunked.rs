@@ -106,7 +106,7 @@ async fn a_download_has_one_chunk_per_piece() {
         let listener = by_name("h1c").unwrap().listen(&bind, &Limits::default()).unwrap();
         let addr = listener.local_addr();
         let server = async {
-            let session = listener.accept().await.unwrap().await.unwrap();
+            let session = listener.accept().await.unwrap().handshake.await.unwrap();
             let incoming = session.accept().await.unwrap().unwrap();
             incoming.responder.respond(Response::new(body(size))).await.unwrap();
             session.accept().await.unwrap();

@@ -64,7 +64,7 @@ async fn connect(transport: &dyn Transport, limits: &Limits) -> (Box<dyn Connect
     let bind = Bind::new("127.0.0.1:0".parse().unwrap()).with_identity(identity);
     let listener = transport.listen(&bind, limits).unwrap();
     let peer = Peer::new(listener.local_addr(), "localhost", trust);
-    let accept = async { listener.accept().await.unwrap().await.unwrap() };
+    let accept = async { listener.accept().await.unwrap().handshake.await.unwrap() };
     let (connection, session) = tokio::join!(transport.connect(&peer, limits), accept);
     (connection.unwrap(), session)
 }

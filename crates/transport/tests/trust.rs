@@ -20,7 +20,7 @@ async fn connect(
     let limits = Limits::default();
     let accept = async {
         // The server's error when the client refuses does not matter here.
-        let _session = listener.accept().await.unwrap().await;
+        let _session = listener.accept().await.unwrap().handshake.await;
         std::future::pending().await
     };
     tokio::select! {

@@ -45,9 +45,9 @@ pub(crate) fn client(options: Options, url: &str, protocol: &'static Protocol) -
 }
 
 async fn accept(listener: Box<dyn Listener>, honesty: Honesty) {
-    while let Ok(handshake) = listener.accept().await {
+    while let Ok(accepted) = listener.accept().await {
         tokio::spawn(async move {
-            if let Ok(session) = handshake.await {
+            if let Ok(session) = accepted.handshake.await {
                 answer(session, honesty).await;
             }
         });

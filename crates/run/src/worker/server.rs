@@ -22,7 +22,7 @@ pub(super) async fn run(job: &Job, orders: &mut Orders) -> Result<EndReport, Fau
     let listener = listen(job)?;
     let mut sessions: Vec<Arc<dyn Session>> = Vec::new();
     for _ in 0..job.case.connections {
-        sessions.push(Arc::from(listener.accept().await?.await?));
+        sessions.push(Arc::from(listener.accept().await?.handshake.await?));
     }
     let baseline = Baseline::take();
     emit(&Event::Ready);

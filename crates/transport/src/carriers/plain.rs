@@ -7,7 +7,7 @@ use record::{End, Limits, Term};
 
 use super::{Carries, ClientEngine, ServerEngine, StreamInfo};
 use crate::{
-    Bind, Connection, Error, Guards, Handshake, Listener, Peer, Shape,
+    Accepted, Bind, Connection, Error, Guards, Listener, Peer, Shape,
     footprint::Footprint,
     settings::FromLimits as _,
     socket::{Acceptor, Probe, TcpOptions, dial},
@@ -59,13 +59,14 @@ impl<E: ServerEngine> Listener for PlainListener<E> {
         self.acceptor.local_addr()
     }
 
-    async fn accept(&self) -> Result<Handshake, Error> {
-        let stream = self.acceptor.accept().await?;
+    async fn accept(&self) -> Result<Accepted, Error> {
+        let (stream, peer) = self.acceptor.accept().await?;
         let (engine, guards) = (self.engine.clone(), self.guards.clone());
-        Ok(Box::pin(async move {
+        let handshake = Box::pin(async move {
             stream.set_nodelay(true).map_err(Error::handshake)?;
             let info = StreamInfo::cleartext(Probe::new(&stream));
             engine.server(stream, info, &guards).await
-        }))
+        });
+        Ok(Accepted::new(peer, handshake))
     }
 }

@@ -9,7 +9,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::{Carries, ClientEngine, SEGMENT, ServerEngine, StreamInfo};
 use crate::{
-    Bind, Connection, Error, Guards, Handshake, Listener, Peer, Shape,
+    Accepted, Bind, Connection, Error, Guards, Listener, Peer, Shape,
     cipher::{Cipher, suite_name},
     footprint::{Footprint, kib},
     settings::FromLimits as _,
@@ -106,10 +106,10 @@ impl<E: ServerEngine> Listener for SecuredListener<E> {
         self.acceptor.local_addr()
     }
 
-    async fn accept(&self) -> Result<Handshake, Error> {
-        let stream = self.acceptor.accept().await?;
+    async fn accept(&self) -> Result<Accepted, Error> {
+        let (stream, peer) = self.acceptor.accept().await?;
         let (tls, engine, guards) = (self.tls.clone(), self.engine.clone(), self.guards.clone());
-        Ok(Box::pin(async move {
+        let handshake = Box::pin(async move {
             stream.set_nodelay(true).map_err(Error::handshake)?;
             let probe = Probe::new(&stream);
             let mut stream = tls.accept(stream).await.map_err(Error::handshake)?;
@@ -117,6 +117,7 @@ impl<E: ServerEngine> Listener for SecuredListener<E> {
             let alpn = if E::SERVES_WITHOUT_ALPN { Alpn::Optional } else { Alpn::Required };
             let info = agreed(probe, stream.get_ref().1, E::ALPN, alpn)?;
             engine.server(stream, info, &guards).await
-        }))
+        });
+        Ok(Accepted::new(peer, handshake))
     }
 }

@@ -12,7 +12,7 @@ use record::{Limits, MAX_STREAMS};
 
 use super::Carries;
 use crate::{
-    Bind, Connection, Error, Guards, Handshake, Listener, Peer, Session,
+    Accepted, Bind, Connection, Error, Guards, Listener, Peer, Session,
     settings::FromLimits,
     socket::{self, Probe},
 };
@@ -119,15 +119,17 @@ impl<E: QuicEngine> Listener for QuicListener<E> {
         self.addr
     }
 
-    async fn accept(&self) -> Result<Handshake, Error> {
+    async fn accept(&self) -> Result<Accepted, Error> {
         let incoming = self.next_client().await?;
+        let peer = incoming.remote_address();
         let (probe, cipher) = (self.probe.clone(), self.cipher.clone());
         let (engine, guards) = (self.engine.clone(), self.guards.clone());
-        Ok(Box::pin(async move {
+        let handshake = Box::pin(async move {
             let connection = incoming.await.map_err(Error::handshake)?;
             let established = Established::new(connection, probe, cipher);
             established.assert_alpn(E::ALPN)?;
             engine.server(established, &guards).await
-        }))
+        });
+        Ok(Accepted::new(peer, handshake))
     }
 }
