@@ -69,6 +69,8 @@ mod kernel;
 mod key_log;
 mod link;
 mod protocols;
+#[cfg_attr(not(test), expect(dead_code, reason = "HTTP/2 and HTTP/3 are about to use it"))]
+mod reset_budget;
 mod server;
 mod session;
 mod settings;
