@@ -67,6 +67,13 @@ fn a_sender_slowed_by_a_tenth_is_worse_and_a_run_split_in_two_is_not() {
     assert!(text.contains("better"), "{text}");
     let (output, _) = compare(&base, &candidate, &["--threshold", "50%", "--fail-on", "worse"]);
     assert_eq!(output.status.code(), Some(0));
+
+    let mut elsewhere = slow;
+    elsewhere.iter_mut().for_each(|record| record["host"]["name"] = "elsewhere".into());
+    let elsewhere = write(folder.path(), "elsewhere.jsonl", &elsewhere.iter().collect::<Vec<_>>());
+    let (output, text) = compare(&base, &elsewhere, &speed);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(text.starts_with("OTHER MACHINE  speed is not judged\n") && !text.contains("WORSE"), "{text}");
 }
 
 #[test]

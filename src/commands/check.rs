@@ -39,6 +39,9 @@ pub(super) fn main(args: &CheckArgs) -> anyhow::Result<Verdict> {
 /// Writes a first file of ceilings.
 fn suggest(path: &Path, records: &[Record]) -> anyhow::Result<Verdict> {
     let (text, ceilings) = analyse::suggest(records);
+    if ceilings == 0 {
+        return Err(Usage::new("no run went well that is no control: there is no peak to learn from").into());
+    }
     let unwritable =
         |error: io::Error| Usage::new(format!("cannot write ceilings {}: {error}", path.display()));
     let mut file = File::create_new(path).map_err(unwritable)?;

@@ -38,7 +38,8 @@ impl<'a> Analysis<'a> {
         }
         row::rank(&mut rows, &findings);
         let proof = Proof::among(records);
-        Self { rows, findings, proof, notes: conditions::core_distance(records).into_iter().collect() }
+        let notes = [conditions::other_machines(records), conditions::core_distance(records)];
+        Self { rows, findings, proof, notes: notes.into_iter().flatten().collect() }
     }
 
     /// The findings about one row.

@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::HashMap};
 use record::Record;
 use stats::Spread;
 
-use crate::{Series, SeriesKey, series::is_control};
+use crate::{Series, SeriesKey, machines, series::is_control};
 
 /// Goodput relative to the same transfer without HTTP.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,8 +60,12 @@ pub fn paired(base: &[&Record], other: &[&Record]) -> Vec<(f64, f64)> {
     turns.into_iter().filter_map(|(base, other)| Some((goodput(base)?, goodput(other)?))).collect()
 }
 
-/// The runs of two series in pairs. `None` unless each pair, in order of time, has one run of either series.
+/// The runs of two series in pairs. `None` unless all are of one machine, and each pair, in order of time, has one run
+/// of either series.
 fn in_turns<'r>(base: &[&'r Record], other: &[&'r Record]) -> Option<Vec<(&'r Record, &'r Record)>> {
+    if !machines::is_one(base.iter().chain(other).copied()) {
+        return None;
+    }
     let mut runs: Vec<(&'r Record, bool)> = base.iter().map(|record| (*record, true)).collect();
     runs.extend(other.iter().map(|record| (*record, false)));
     runs.sort_by(|a, b| a.0.started_at.cmp(&b.0.started_at));
@@ -120,6 +124,9 @@ mod tests {
         let blocks: Vec<Record> =
             apart.map(|(minute, record)| with(record, |record| record.started_at = time(minute))).collect();
         assert_eq!(ratio(&blocks, 1), None, "first all of one, then all of the other");
+        let machines =
+            turns.map(|record| with(record, |record| record.host.name = Some(record.case.protocol.clone())));
+        assert_eq!(ratio(&machines, 1), None, "a machine for each");
     }
 
     #[test]

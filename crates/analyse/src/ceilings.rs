@@ -248,9 +248,10 @@ const MARGIN: u64 = 4;
 const STEP: u64 = 512 << 10;
 
 /// The text of a first file of ceilings: for each end of each protocol, direction and chunk size, the highest peak of
-/// all runs except controls, plus a quarter. Returns the text and the number of ceilings.
+/// all runs that went well, except controls, plus a quarter. Returns the text and the number of ceilings.
 pub fn suggest(records: &[Record]) -> (String, usize) {
-    let measured = records.iter().filter(|record| !crate::series::is_control(record, records));
+    let is_example = |record: &&Record| record.is_ok() && !crate::series::is_control(record, records);
+    let measured = records.iter().filter(is_example);
     let cell = |record: &Record| {
         let mut key = SeriesKey::of(record).without_body();
         key.case.axes.clear();
@@ -264,7 +265,8 @@ pub fn suggest(records: &[Record]) -> (String, usize) {
         for end in End::ALL {
             let peaks = series.records.iter().filter_map(|record| record.end(end)?.memory.peak_rss_bytes);
             let Some(peak) = peaks.max() else { continue };
-            let ceiling = ByteSize((peak + peak / MARGIN).next_multiple_of(STEP));
+            let ceiling = peak.saturating_add(peak / MARGIN).checked_next_multiple_of(STEP);
+            let ceiling = ByteSize(ceiling.unwrap_or(peak));
             // Writing to a string cannot fail.
             let _ = write!(
                 text,
@@ -279,8 +281,10 @@ pub fn suggest(records: &[Record]) -> (String, usize) {
 
 #[cfg(test)]
 mod tests {
+    use record::FaultKind;
+
     use super::*;
-    use crate::tests::{run, with, with_peak};
+    use crate::tests::{failed, run, with, with_peak};
 
     fn error(text: &str) -> (usize, String) {
         Ceilings::parse(text, &[]).unwrap_err()
@@ -345,15 +349,23 @@ mod tests {
     }
 
     #[test]
-    fn suggested_ceilings_parse_and_learn_nothing_from_controls() {
+    fn suggested_ceilings_parse_and_learn_nothing_from_controls_and_failed_runs() {
         let control = with(with_peak(run("h1c"), End::Receiver, 900 << 20), |r| {
             r.purpose = Some(record::Purpose::Control)
         });
-        let records = [run("h1c"), with_peak(run("h1c"), End::Sender, 9 << 20), control];
+        let failed = with_peak(failed("h1c", FaultKind::Timeout), End::Sender, 700 << 20);
+        let records = [run("h1c"), with_peak(run("h1c"), End::Sender, 9 << 20), control, failed.clone()];
         let (text, written) = suggest(&records);
         let ceilings = Ceilings::parse(&text, &[]).unwrap();
         assert_eq!(written, 2);
         assert_eq!(ceilings.peak_rss(&Case::new("h1c"), End::Sender), Some((9 << 20) + (5 << 19)));
         assert_eq!(ceilings.peak_rss(&Case::new("h1c"), End::Receiver), Some(10 << 20));
+        assert_eq!(suggest(&[failed]).1, 0);
+    }
+
+    #[test]
+    fn a_ceiling_over_an_absurd_peak_does_not_overflow() {
+        let (text, written) = suggest(&[with_peak(run("h2"), End::Sender, u64::MAX)]);
+        assert!(written == 2 && Ceilings::parse(&text, &[]).is_ok(), "{text}");
     }
 }

@@ -2,6 +2,8 @@
 
 use record::{CoreRoundTrip, Record};
 
+use crate::machines;
+
 /// A sentence if the cores of the two ends were far apart in some or all of the runs.
 pub(crate) fn core_distance(records: &[Record]) -> Option<String> {
     let trips = || records.iter().filter_map(|record| record.core_round_trip);
@@ -21,6 +23,16 @@ pub(crate) fn core_distance(records: &[Record]) -> Option<String> {
     })
 }
 
+/// A sentence if the records are of several machines.
+pub(crate) fn other_machines(records: &[Record]) -> Option<String> {
+    (!machines::is_one(records)).then(|| {
+        format!(
+            "the records are of different machines ({}): their speeds are not comparable",
+            machines::names(records)
+        )
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -28,6 +40,14 @@ mod tests {
 
     fn at(before_ns: u64, after_ns: u64) -> Record {
         with(run("tcp"), |record| record.core_round_trip = Some(CoreRoundTrip { before_ns, after_ns }))
+    }
+
+    #[test]
+    fn several_machines_are_named() {
+        let on = |name: &str| with(run("h2"), |record| record.host.name = Some(name.into()));
+        assert_eq!(other_machines(&[on("a"), on("a")]), None);
+        let note = other_machines(&[on("a"), on("b")]).unwrap();
+        assert!(note.contains("(a and b): their speeds are not comparable"), "{note}");
     }
 
     #[test]

@@ -29,6 +29,7 @@ mod finding;
 #[cfg(feature = "formats")]
 mod formats;
 mod gate;
+mod machines;
 mod proof;
 mod row;
 mod series;

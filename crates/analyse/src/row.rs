@@ -4,7 +4,8 @@ use record::{ByEnd, Case, Direction, End, EndRecord, Fault, FaultKind, ProtocolF
 use stats::{Spread, median};
 
 use crate::{
-    BaselineRatio, Figure, Finding, FindingKind, Series, SeriesKey, baseline::Baselines, series::is_control,
+    BaselineRatio, Figure, Finding, FindingKind, Series, SeriesKey, baseline::Baselines, machines,
+    series::is_control,
 };
 
 /// One series over its rounds.
@@ -161,8 +162,12 @@ fn typical<'a>(records: &[&'a Record], end: End) -> Option<&'a EndRecord> {
     chosen.or_else(|| records.iter().find_map(|record| record.end(end)))
 }
 
-/// Gives the first and the last place of each direction to HTTP rows without findings.
+/// Gives the first and the last place of each direction to HTTP rows without findings. Rows of several machines have no
+/// places.
 pub(crate) fn rank(rows: &mut [Row<'_>], findings: &[Finding]) {
+    if !machines::is_one(rows.iter().flat_map(|row| row.records.iter().copied())) {
+        return;
+    }
     let troubled: std::collections::HashSet<&str> =
         findings.iter().map(|finding| finding.case.as_str()).collect();
     for direction in Direction::ALL {
@@ -231,6 +236,9 @@ mod tests {
                 ("h3", None)
             ]
         );
+        records[1].host.name = Some("one".into());
+        records[2].host.name = Some("another".into());
+        assert!(Analysis::of(&records).rows.iter().all(|row| row.rank.is_none()), "of two machines");
         let alone = runs("h2c", &[4.0]);
         assert_eq!(Analysis::of(&alone).rows[0].rank, None, "without a rival");
     }

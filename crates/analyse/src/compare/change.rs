@@ -17,6 +17,8 @@ pub enum Change {
     Same,
     /// The interval does not decide, or there is none.
     Unclear,
+    /// The figure depends on the speed of the machine, and the records are of several machines.
+    Incomparable,
 }
 
 /// A figure of a case in the base and in the candidate.
@@ -55,6 +57,11 @@ impl MetricChange {
         let ratio = ratio_of_medians(base, candidate, alpha)?;
         let change = change(metric, ratio, threshold);
         Some(Self { metric, base: median(base)?, candidate: median(candidate)?, ratio, change })
+    }
+
+    /// The figure of records that were made on several machines: no conclusion about speed.
+    pub(super) fn over_machines(self) -> Self {
+        if self.metric.is_speed() { Self { change: Change::Incomparable, ..self } } else { self }
     }
 }
 

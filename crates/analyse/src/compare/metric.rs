@@ -83,6 +83,11 @@ impl Metric {
         (self.value)(record).filter(|value| *value > 0.0 && record.is_ok())
     }
 
+    /// Whether the figure depends on the speed of the machine.
+    pub fn is_speed(&self) -> bool {
+        self.if_worse == Verdict::Slower
+    }
+
     /// A value in the unit of the name.
     pub fn show(&self, value: f64) -> String {
         format!("{:.*}", self.digits, value / self.unit)

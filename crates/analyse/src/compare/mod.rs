@@ -12,7 +12,7 @@ use record::{FaultKind, Record};
 use serde::Serialize;
 use stats::fewest_values;
 
-use crate::Verdict;
+use crate::{Verdict, machines};
 
 pub use change::{Change, MetricChange};
 pub use join::Circumstance;
@@ -36,6 +36,9 @@ pub struct Comparison {
     pub new: Vec<String>,
     /// Other differences: machines, builds, limits.
     pub circumstances: Vec<Circumstance>,
+    /// The machines of the base and of the candidate, if the records are of several. No conclusion is then drawn about
+    /// speed.
+    pub machines: Option<[String; 2]>,
     /// The probability that any of the intervals misses the true change.
     pub alpha: f64,
     /// The fewest runs on each side for an interval.
@@ -76,9 +79,11 @@ impl Comparison {
             .collect();
         let comparisons: usize = all.iter().map(|(_, sets)| sets.len()).sum();
         let alpha = ALPHA / comparisons.max(1) as f64;
+        let is_one_machine = machines::is_one(base.iter().chain(candidate));
         let cases = all.into_iter().map(|(pair, sets)| {
             let change = |(metric, base, candidate): &(&'static Metric, Vec<f64>, Vec<f64>)| {
-                MetricChange::of(metric, base, candidate, thresholds.of(metric), alpha)
+                let change = MetricChange::of(metric, base, candidate, thresholds.of(metric), alpha)?;
+                Some(if is_one_machine { change } else { change.over_machines() })
             };
             ComparedCase::of(pair, sets.iter().filter_map(change).collect())
         });
@@ -87,6 +92,7 @@ impl Comparison {
             missing: joined.missing,
             new: joined.new,
             circumstances: joined.circumstances,
+            machines: (!is_one_machine).then(|| [base, candidate].map(machines::names)),
             alpha: ALPHA,
             fewest_runs: fewest_values(alpha),
         }
@@ -101,7 +107,9 @@ impl Comparison {
     pub fn verdict(&self) -> Verdict {
         let worst = self.cases.iter().filter_map(ComparedCase::verdict).min();
         // Without a single interval nothing was compared, and a gate must not pass.
-        let nothing_compared = self.changes().all(|change| change.ratio.interval.is_none());
+        let nothing_compared = self
+            .changes()
+            .all(|change| change.ratio.interval.is_none() || change.change == Change::Incomparable);
         worst.unwrap_or(if nothing_compared { Verdict::Inconclusive } else { Verdict::Good })
     }
 }
@@ -144,7 +152,7 @@ mod tests {
     use record::End;
 
     use super::*;
-    use crate::tests::{runs, with_peak};
+    use crate::tests::{runs, with, with_peak};
 
     fn verdict(base: &[Record], candidate: &[Record]) -> Verdict {
         Comparison::of(base, candidate, &Thresholds::default()).verdict()
@@ -191,6 +199,26 @@ mod tests {
         });
         let found = found.count();
         assert!(found >= 198, "{found} of 200");
+    }
+
+    #[test]
+    fn another_machine_is_not_slower_but_its_memory_is_judged() {
+        let goodputs = [100.0, 101.0, 102.0, 103.0, 104.0, 105.0, 106.0];
+        let on = |name: &str, speed: f64, mib: u64| -> Vec<Record> {
+            let runs = runs("h2", &goodputs.map(|goodput| goodput * speed)).into_iter();
+            runs.map(|record| with_peak(record, End::Sender, mib << 20))
+                .map(|record| with(record, |record| record.host.name = Some(name.into())))
+                .collect()
+        };
+        let base = on("fast", 1.0, 8);
+        assert_eq!(verdict(&base, &on("fast", 0.5, 8)), Verdict::Slower);
+        let comparison = Comparison::of(&base, &on("slow", 0.5, 8), &Thresholds::default());
+        assert_eq!(comparison.verdict(), Verdict::Good);
+        assert_eq!(comparison.machines, Some(["fast".into(), "slow".into()]));
+        assert!(comparison.changes().all(|c| (c.change == Change::Incomparable) == c.metric.is_speed()));
+        assert_eq!(verdict(&base, &on("slow", 0.5, 12)), Verdict::MemoryOver);
+        let mixed = [on("fast", 1.0, 8), on("slow", 0.5, 8)].concat();
+        assert_eq!(verdict(&mixed, &mixed), Verdict::Good, "each side has both machines");
     }
 
     #[test]

@@ -11,6 +11,10 @@ use crate::{Change, ComparedCase, Comparison, MetricChange};
 pub fn comparison_text(comparison: &Comparison) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
+    if let Some([base, candidate]) = &comparison.machines {
+        let _ =
+            writeln!(text, "OTHER MACHINE  speed is not judged\n  base: {base}\n  candidate: {candidate}");
+    }
     for circumstance in &comparison.circumstances {
         let _ = writeln!(text, "DIFFERENT  {circumstance}");
     }
@@ -60,6 +64,7 @@ fn word(change: Change) -> &'static str {
         Change::Worse => "WORSE",
         Change::Same => "same",
         Change::Unclear => "unclear",
+        Change::Incomparable => "not judged",
     }
 }
 
@@ -75,6 +80,10 @@ fn summary(comparison: &Comparison) -> String {
         count(Change::Unclear),
         100.0 * (1.0 - comparison.alpha),
     );
+    if comparison.machines.is_some() {
+        let not_judged = count(Change::Incomparable);
+        let _ = writeln!(text, "{not_judged} figures of speed not judged: they are of different machines");
+    }
     if comparison.changes().any(|change| change.ratio.interval.is_none()) {
         let enough =
             comparison.fewest_runs.map_or_else(String::new, |runs| format!(", {runs} on each side suffice"));
@@ -120,8 +129,13 @@ fn test(case: &ComparedCase) -> TestCase {
 
 #[cfg(test)]
 mod tests {
+    use record::Record;
+
     use super::*;
-    use crate::{Thresholds, tests::runs};
+    use crate::{
+        Thresholds,
+        tests::{runs, with},
+    };
 
     #[test]
     fn the_text_fits_80_columns_and_says_changes_in_words() {
@@ -137,6 +151,23 @@ mod tests {
         assert!(text.contains("3 figures, 1 cases: 1 worse, 0 better, 2 same"), "{text}");
         let xml = comparison_junit(&comparison).unwrap();
         assert!(xml.contains("failures=\"1\"") && xml.contains("h2/up/64KiB/2GiB"), "{xml}");
+    }
+
+    #[test]
+    fn another_machine_is_named_and_not_called_worse() {
+        let base = runs("h2", &[3000.0, 3010.0, 3020.0, 3030.0, 3040.0, 3050.0, 3060.0]);
+        let mut candidate = runs("h2", &[300.0, 301.0, 302.0, 303.0, 304.0, 305.0, 306.0]);
+        let named = |records: &[Record], name: &str| -> Vec<Record> {
+            records.iter().cloned().map(|r| with(r, |r| r.host.name = Some(name.into()))).collect()
+        };
+        candidate = named(&candidate, "laptop");
+        let comparison = Comparison::of(&named(&base, "server"), &candidate, &Thresholds::default());
+        let text = comparison_text(&comparison);
+        assert!(
+            text.starts_with("OTHER MACHINE  speed is not judged\n  base: server\n  candidate: laptop\n")
+        );
+        assert!(text.contains("not judged") && !text.contains("WORSE"), "{text}");
+        assert!(comparison_junit(&comparison).unwrap().contains("failures=\"0\""));
     }
 
     #[test]

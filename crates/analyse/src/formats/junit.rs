@@ -6,7 +6,7 @@ use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 use record::{gbit_per_s, mib_per_s};
 
 use super::{Format, FormatError, Report, distinct};
-use crate::{Finding, FindingKind, Row};
+use crate::{Constancy, Finding, FindingKind, Judgement, Proof, Row, Verdict};
 
 /// `junit.xml`.
 pub(super) struct Junit;
@@ -33,7 +33,7 @@ impl Format for Junit {
             suite.add_test_cases(rows.map(|row| test(report, row)));
             suite
         });
-        xml(report.title, suites)
+        xml(report.title, suites.chain(report.analysis.proof.as_ref().map(proof_suite)))
     }
 }
 
@@ -42,6 +42,34 @@ pub(super) fn xml(title: &str, suites: impl Iterator<Item = TestSuite>) -> Resul
     let mut report = quick_junit::Report::new(title);
     report.add_test_suites(suites);
     report.to_string().map_err(|error| FormatError::render("junit.xml", error))
+}
+
+/// One test per end of a proof, and one per control.
+fn proof_suite(proof: &Proof) -> TestSuite {
+    let mut suite = TestSuite::new("proof");
+    suite.add_test_cases(
+        proof
+            .judgements
+            .iter()
+            .map(|judgement| judged(judgement, "longhaul.proof", judgement.verdict() == Verdict::Good)),
+    );
+    suite.add_test_cases(proof.controls.iter().map(|judgement| {
+        judged(judgement, "longhaul.proof.control", judgement.constancy == Constancy::Growing)
+    }));
+    suite
+}
+
+fn judged(judgement: &Judgement, class: &str, is_expected: bool) -> TestCase {
+    let Judgement { series, constancy, reason, .. } = judgement;
+    let mut status = TestCaseStatus::success();
+    if !is_expected {
+        status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+        let reason = reason.as_deref().unwrap_or("memory stays constant");
+        status.set_type(constancy.to_string()).set_message(reason);
+    }
+    let mut test = TestCase::new(format!("{} {}", series.key, series.end), status);
+    test.set_classname(class);
+    test
 }
 
 fn test(report: &Report<'_>, row: &Row<'_>) -> TestCase {
@@ -72,8 +100,27 @@ pub(super) fn status(findings: &[&Finding]) -> TestCaseStatus {
 
 #[cfg(test)]
 mod tests {
+    use record::End;
+
     use super::*;
-    use crate::{Analysis, tests::bad_day};
+    use crate::{Analysis, MemorySeries, tests::bad_day};
+
+    #[test]
+    fn a_proof_has_a_test_for_each_end_and_each_control() {
+        let of = |slope: u64| {
+            let peaks = (1..=9).map(|n| (n << 30, (10 << 20) + n * slope)).collect();
+            Judgement::of(MemorySeries::synthetic(End::Receiver, peaks, 4 << 20))
+        };
+        let count = |judgements: &[Judgement], controls: &[Judgement]| {
+            let proof = Proof { judgements: judgements.to_vec(), controls: controls.to_vec() };
+            let suite = proof_suite(&proof);
+            let failed = |test: &&TestCase| matches!(test.status, TestCaseStatus::NonSuccess { .. });
+            (suite.test_cases.len(), suite.test_cases.iter().filter(failed).count())
+        };
+        let (constant, growing) = (of(0), of(20 << 20));
+        assert_eq!(count(&[constant.clone()], &[growing.clone()]), (2, 0));
+        assert_eq!(count(&[growing], &[constant]), (2, 2));
+    }
 
     #[test]
     fn a_breach_is_a_failure_and_a_failed_run_an_error() {

@@ -29,11 +29,13 @@ pub struct Proof {
 }
 
 impl Proof {
-    /// The proof among records. `None` unless a series has bodies of at least three sizes, or there are controls.
+    /// The proof among records. `None` unless `prove` made some of them, a series has bodies of at least three sizes, or
+    /// there are controls.
     pub fn among(records: &[Record]) -> Option<Self> {
         let proof = Self::of(records);
         let has_sizes = proof.judgements.iter().any(|judgement| judgement.series.sizes() >= SIZES);
-        (has_sizes || !proof.controls.is_empty()).then_some(proof)
+        let is_meant = records.iter().any(is_of_proof);
+        (is_meant || has_sizes || !proof.controls.is_empty()).then_some(proof)
     }
 
     /// The judgements on records that were made for a proof, with any number of sizes.
@@ -68,9 +70,15 @@ impl Proof {
     }
 }
 
+/// Whether `prove` made a record, according to its command line.
+fn is_of_proof(record: &Record) -> bool {
+    record.command.as_ref().is_some_and(|command| command.split_whitespace().nth(1) == Some("prove"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tests::{run, with};
 
     fn judgement(constancy: Constancy, growth: u64) -> Judgement {
         let mut judgement =
@@ -106,6 +114,14 @@ mod tests {
 
     #[test]
     fn records_of_one_size_hold_no_proof() {
-        assert!(Proof::among(&[crate::tests::run("h2")]).is_none());
+        assert!(Proof::among(&[run("h2")]).is_none());
+    }
+
+    #[test]
+    fn records_of_prove_hold_a_proof_with_any_number_of_sizes() {
+        let by = |command: &str| with(run("h2"), |record| record.command = Some(command.into()));
+        let proof = Proof::among(&[by("longhaul prove --size 1GiB")]);
+        assert_eq!(proof.map(|proof| proof.verdict()), Some(Verdict::Inconclusive));
+        assert!(Proof::among(&[by("longhaul bench --label prove"), by("longhaul bench")]).is_none());
     }
 }

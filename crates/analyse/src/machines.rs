@@ -1,0 +1,71 @@
+//! The machines that records were made on. Figures of speed of different machines are not comparable.
+
+use std::collections::BTreeSet;
+
+use record::{Host, Record};
+
+/// Whether all records can be from one machine. A fact that a record does not state contradicts nothing.
+///
+/// Name, operating system, processor and number of cores count. A kernel or a size of memory may change on one machine,
+/// and is reported as a circumstance only.
+pub(crate) fn is_one<'a>(records: impl IntoIterator<Item = &'a Record>) -> bool {
+    let mut known: [BTreeSet<String>; 4] = Default::default();
+    for record in records {
+        for (values, value) in known.iter_mut().zip(facts(&record.host)) {
+            values.extend(value);
+        }
+    }
+    known.iter().all(|values| values.len() <= 1)
+}
+
+/// The machines of some records, each once, as a list in words.
+pub(crate) fn names<'a>(records: impl IntoIterator<Item = &'a Record>) -> String {
+    let machines: BTreeSet<String> = records.into_iter().map(|record| name(&record.host)).collect();
+    machines.into_iter().collect::<Vec<_>>().join(" and ")
+}
+
+fn facts(host: &Host) -> [Option<String>; 4] {
+    let os = Some(host.os.clone()).filter(|os| !os.is_empty());
+    [host.name.clone(), os, host.cpu.clone(), host.cores.map(|cores| cores.to_string())]
+}
+
+fn name(host: &Host) -> String {
+    let name = host.name.as_deref().unwrap_or("an unnamed machine");
+    let cores = host.cores.map(|cores| format!("{cores} cores"));
+    let facts: Vec<String> = host.cpu.iter().cloned().chain(cores).collect();
+    if facts.is_empty() { name.to_owned() } else { format!("{name} ({})", facts.join(", ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::{run, with};
+
+    #[test]
+    fn another_name_processor_or_number_of_cores_is_another_machine() {
+        let on = |edit: fn(&mut Host)| {
+            with(run("h2"), |record| {
+                let host = &mut record.host;
+                (host.name, host.cpu, host.cores) = (Some("a".into()), Some("Zen 4".into()), Some(2));
+                edit(host);
+            })
+        };
+        let same: [fn(&mut Host); 4] = [
+            |_| (),
+            |host| host.kernel = Some("9.9".into()),
+            |host| host.memory_bytes = Some(1 << 30),
+            |host| *host = Host::default(),
+        ];
+        assert!(same.iter().all(|edit| is_one(&[on(|_| ()), on(*edit)])));
+        let other: [fn(&mut Host); 4] = [
+            |host| host.name = Some("b".into()),
+            |host| host.cpu = Some("Zen 5".into()),
+            |host| host.cores = Some(4),
+            |host| host.os = "plan9".into(),
+        ];
+        assert!(other[..3].iter().all(|edit| !is_one(&[on(|_| ()), on(*edit)])));
+        assert!(!is_one(&[on(|host| host.os = "linux".into()), on(other[3])]));
+        let both = [on(|_| ()), on(other[0]), on(other[0])];
+        assert_eq!(names(&both), "a (Zen 4, 2 cores) and b (Zen 4, 2 cores)");
+    }
+}
