@@ -95,6 +95,15 @@ mod tests {
     }
 
     #[test]
+    fn no_file_of_the_corpus_is_a_finding() {
+        let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus/durations");
+        for file in std::fs::read_dir(corpus).unwrap() {
+            let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+            assert!(duration(&text).is_ok_and(|time| !time.is_zero()) || duration(&text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
     fn a_range_doubles_up_to_its_end() {
         let bytes = |text| sizes(text).map(|sizes| sizes.iter().map(|size| size.0).collect::<Vec<_>>());
         assert_eq!(bytes("4KiB..16KiB"), Ok(vec![4096, 8192, 16_384]));

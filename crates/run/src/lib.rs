@@ -22,6 +22,8 @@
 mod budget;
 mod exchange;
 mod executor;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod heartbeat;
 mod host;
 pub mod machine;

@@ -55,6 +55,8 @@ mod content;
 mod destination;
 mod download;
 mod error;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod listeners;
 mod options;
 mod payload_cache;

@@ -22,6 +22,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("subject", &["record", "stats", "run", "serve", "client", "analyse", "process"]),
     ("longhaul", ALL),
     ("benches", ALL),
+    ("fuzz-entries", ALL),
     ("xtask", ALL),
 ];
 

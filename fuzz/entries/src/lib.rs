@@ -1,0 +1,38 @@
+//! Entry points of the fuzz targets: each parses one format of outside input, and asserts what must hold of the result.
+//!
+//! A panic is a finding. The targets of cargo-fuzz in `fuzz/fuzz_targets` call these functions with invented input; the
+//! tests of this crate call them with the files of `fuzz/corpus/NAME`, on any toolchain. Entry points of parsers that
+//! are private to a crate stand in its module `fuzzing`.
+
+mod ceilings;
+mod flags;
+mod keys;
+mod names;
+mod receipts;
+mod record_files;
+mod records;
+mod urls;
+
+pub use ceilings::ceilings;
+pub use flags::flags;
+pub use keys::keys;
+pub use names::names;
+pub use receipts::receipts;
+pub use record_files::record_files;
+pub use records::records;
+pub use urls::urls;
+
+/// An entry point: it takes any bytes.
+pub type Entry = fn(&[u8]);
+
+/// All entry points, by the names of their targets and corpora.
+pub const ENTRIES: &[(&str, Entry)] = &[
+    ("ceilings", ceilings),
+    ("flags", flags),
+    ("keys", keys),
+    ("names", names),
+    ("receipts", receipts),
+    ("record_files", record_files),
+    ("records", records),
+    ("urls", urls),
+];

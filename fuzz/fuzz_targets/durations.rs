@@ -1,0 +1,13 @@
+#![no_main]
+
+// The parsers of flag values belong to a program, so that no library offers them.
+#[path = "../../src/cli/values.rs"]
+#[allow(dead_code)]
+mod values;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    if let Ok(text) = std::str::from_utf8(data) {
+        assert!(values::duration(text).map_or(true, |duration| !duration.is_zero()));
+        let _ = values::sizes(text);
+    }
+});
