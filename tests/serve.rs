@@ -172,17 +172,19 @@ fn an_upload_that_breaks_off_leaves_nothing_visible() {
 }
 
 #[test]
-fn unfinished_files_of_a_killed_server_are_removed_at_the_next_start() {
+fn a_killed_server_leaves_nothing_and_its_successor_removes_what_an_older_one_left() {
     let (folder, server) = saving();
     let mut stream = TcpStream::connect(server.cleartext()).unwrap();
-    stream.write_all(b"PUT /a HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000\r\n\r\nsome").unwrap();
-    let hidden = || fs::read_dir(folder.path()).unwrap().count();
-    wait(|| hidden() == 1);
+    stream.write_all(b"PUT /a HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000000\r\n\r\nsome").unwrap();
+    wait(|| common::open_files(server.pid().as_raw(), folder.path()) == 1);
     server.stop(Signal::SIGKILL);
-    assert_eq!(hidden(), 1);
+    let left = || fs::read_dir(folder.path()).unwrap().count();
+    assert_eq!(left(), 0);
+    let old = fs::File::create(folder.path().join(".longhaul-1-0.part")).unwrap();
+    old.set_modified(std::time::UNIX_EPOCH).unwrap();
     let sink = format!("save:{}", folder.path().display());
     let _next = Server::start(&["--sink", &sink]);
-    assert_eq!(hidden(), 0);
+    assert_eq!(left(), 0);
 }
 
 #[test]
@@ -227,7 +229,7 @@ fn a_running_transfer_ends_before_the_server_does() {
     let (folder, server) = saving();
     let mut stream = TcpStream::connect(server.cleartext()).unwrap();
     stream.write_all(b"PUT /a HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n01234").unwrap();
-    wait(|| fs::read_dir(folder.path()).unwrap().count() == 1);
+    wait(|| common::open_files(server.pid().as_raw(), folder.path()) == 1);
     nix::sys::signal::kill(server.pid(), Signal::SIGTERM).unwrap();
     sleep(Duration::from_millis(300));
     stream.write_all(b"56789").unwrap();

@@ -39,6 +39,12 @@ pub(crate) struct ServeArgs {
     /// Largest body of an upload [default: unlimited]
     #[arg(long, value_name = "SIZE", help_heading = "Guards")]
     max_body: Option<ByteSize>,
+    /// Most bytes of all files in the folder of save:DIR together [default: unlimited]
+    #[arg(long, value_name = "SIZE", help_heading = "Guards")]
+    max_stored: Option<ByteSize>,
+    /// Bytes of the file system of save:DIR that stay free [default: 64MiB, or a tenth of a small one]
+    #[arg(long, value_name = "SIZE", help_heading = "Guards")]
+    min_free: Option<ByteSize>,
     /// Largest chunk of a generated body
     #[arg(long, value_name = "SIZE", default_value = "1MiB", value_parser = chunk, help_heading = "Guards")]
     max_chunk: ChunkSize,
@@ -90,6 +96,7 @@ impl ServeArgs {
         }
         options.key_log = self.key_log.open()?;
         (options.max_body, options.max_chunk) = (self.max_body, self.max_chunk);
+        (options.quota.max_stored, options.quota.min_free) = (self.max_stored, self.min_free);
         options.max_connections = self.max_connections;
         (options.handshake_timeout, options.idle_timeout) = (self.handshake_timeout, self.idle_timeout);
         Ok(options)

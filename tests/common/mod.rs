@@ -118,3 +118,10 @@ pub fn children(parent: &Child) -> Vec<i32> {
     let entries = std::fs::read_dir("/proc").unwrap().flatten();
     entries.filter_map(|entry| is_child(entry.file_name().to_str()?.parse().ok()?)).collect()
 }
+
+/// The number of files in a folder that a process has open, unnamed ones included.
+pub fn open_files(pid: i32, folder: &Path) -> usize {
+    let files = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
+    let paths = files.filter_map(|file| std::fs::read_link(file.ok()?.path()).ok());
+    paths.filter(|path| path.starts_with(folder)).count()
+}

@@ -90,6 +90,9 @@ impl Client {
             Ok((content, elapsed)) => {
                 outcome.elapsed_s = Some(elapsed.as_secs_f64());
                 outcome.prove(content.sent.and_then(|sent| sent.digest()), content.received);
+                if outcome.fault.is_none() {
+                    outcome.fault = content.output.keep().await.err();
+                }
                 receipt = content.receipt;
             }
             Err(fault) => outcome.fault = Some(fault),

@@ -47,14 +47,14 @@ impl Download {
         let response = accepted(connection.exchange(request).await?).await?;
         let sent = generated(target, response.headers());
         let length = content_length(response.headers());
-        let sink = self.output.sink().await?;
+        let (sink, output) = self.output.open(length).await?;
         let receipt = Reception::of(response.into_body(), meter)
             .into_sink(sink)
             .expecting(length)
             .paced(self.reader_rate.map(Pace::new))
             .run()
             .await?;
-        Ok(ContentReport { received: sent.as_ref().and(receipt.digest), sent, receipt: None })
+        Ok(ContentReport { received: sent.as_ref().and(receipt.digest), sent, receipt: None, output })
     }
 }
 

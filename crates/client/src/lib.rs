@@ -53,8 +53,10 @@
 mod client;
 mod dial;
 mod download;
+mod in_place;
 mod options;
 mod output;
+mod route;
 mod target;
 mod transfer;
 mod upload;

@@ -2,18 +2,22 @@
 
 use std::{
     fmt,
+    fs::File,
+    io,
     path::{Path, PathBuf},
 };
 
 use receiver::{
     Sink,
-    save::{Folder, NameError, SafeName, SaveError, Saver},
+    save::{HeldFile, SaveError, Saver},
 };
 use record::{Fault, FaultKind};
 use tokio::{
-    fs::OpenOptions,
     io::{AsyncWrite, BufWriter},
+    task::spawn_blocking,
 };
+
+use crate::{in_place::InPlace, route::Route};
 
 /// The bytes gathered for one write to a pipe or a device. The pieces of a body are small if they come in datagrams,
 /// and each write costs a switch between threads.
@@ -34,8 +38,9 @@ impl Output {
         Self(Kind::Verify)
     }
 
-    /// A file. A regular one appears, or is replaced, only when the whole body is on the disk; a pipe or a device is
-    /// written to as the body arrives.
+    /// A file. A regular one appears, or is replaced, only when the whole body is on the disk and verified; a pipe or a
+    /// device is written to as the body arrives. So is a file that cannot be replaced, such as a mount point, and what
+    /// arrived is removed if the transfer fails. A symbolic link is followed.
     ///
     /// # Errors
     /// The path leads to a folder.
@@ -49,18 +54,46 @@ impl Output {
         Self(Kind::Writer(Box::new(writer)))
     }
 
-    /// Opens the output. Must be called within a tokio runtime.
+    /// Opens the output for a body whose length may have been announced. Must be called within a tokio runtime.
     ///
     /// # Errors
     /// The file cannot be opened or created.
-    pub(crate) async fn sink(self) -> Result<Sink, Fault> {
+    pub(crate) async fn open(self, announced: Option<u64>) -> Result<(Sink, Completion), Fault> {
         match self.0 {
-            Kind::Verify => Ok(Sink::verify()),
-            Kind::Writer(writer) => Ok(Sink::stream(buffered(writer))),
-            Kind::File(path) => open(&path)
+            Kind::Verify => Ok((Sink::verify(), Completion::Nothing)),
+            Kind::Writer(writer) => Ok((Sink::stream(buffered(writer)), Completion::Nothing)),
+            Kind::File(path) => open(&path, announced)
                 .await
                 .map_err(|error| Fault::new(FaultKind::Save, format!("{}: {error}", path.display()))),
         }
+    }
+}
+
+/// What remains to be done once the content of the body is verified. Dropping it leaves nothing of the body under the
+/// name of the output.
+#[derive(Debug, Default)]
+pub(crate) enum Completion {
+    /// Nothing: the bytes are gone already.
+    #[default]
+    Nothing,
+    /// The file gets its name.
+    Name(HeldFile),
+    /// The file was written in its place.
+    Keep(InPlace),
+}
+
+impl Completion {
+    /// Makes the output final.
+    ///
+    /// # Errors
+    /// The file cannot get its name, or its bytes do not reach the disk.
+    pub(crate) async fn keep(self) -> Result<(), Fault> {
+        let kept = match self {
+            Self::Nothing => Ok(()),
+            Self::Name(held) => held.keep().await,
+            Self::Keep(in_place) => in_place.keep().await.map_err(SaveError::from),
+        };
+        kept.map_err(|error| Fault::new(FaultKind::Save, error))
     }
 }
 
@@ -86,16 +119,36 @@ pub enum OutputError {
     },
 }
 
-/// A pipe or a device cannot be replaced by a whole file, only written to.
-async fn open(path: &Path) -> Result<Sink, SaveError> {
-    if tokio::fs::metadata(path).await.is_ok_and(|metadata| !metadata.is_file()) {
-        let file = OpenOptions::new().write(true).open(path).await?;
-        return Ok(Sink::stream(buffered(file)));
+/// Opens the sink of a path: a regular file is replaced as a whole, if that is possible, and anything else written to.
+async fn open(path: &Path, announced: Option<u64>) -> Result<(Sink, Completion), SaveError> {
+    let route = path.to_owned();
+    match spawn_blocking(move || Route::of(&route)).await.map_err(io::Error::other)?? {
+        Route::Stream(file) => {
+            Ok((Sink::stream(buffered(tokio::fs::File::from_std(file))), Completion::Nothing))
+        }
+        Route::Append(file) => in_place(file),
+        Route::Replace(path) => match Saver::begin_at(&path, announced).await {
+            Ok(saver) => {
+                let (sink, held) = Sink::hold(saver);
+                Ok((sink, Completion::Name(held)))
+            }
+            Err(SaveError::Io(refused)) if is_refused(&refused) => {
+                let file = spawn_blocking(move || Route::overwrite(&path)).await.map_err(io::Error::other)?;
+                in_place(file.map_err(|_| SaveError::Io(refused))?)
+            }
+            Err(error) => Err(error),
+        },
     }
-    let name = path.file_name().unwrap_or_default().to_str().ok_or(NameError::NotText)?;
-    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let folder = Folder::open(folder.unwrap_or(Path::new(".")))?;
-    Ok(Sink::save(Saver::begin(&folder, SafeName::of_user(name)?)?))
+}
+
+/// Whether a folder takes no new file. A file in it may be writable all the same.
+fn is_refused(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
+}
+
+fn in_place(file: File) -> Result<(Sink, Completion), SaveError> {
+    let (writer, in_place) = InPlace::new(file)?;
+    Ok((Sink::stream(buffered(writer)), Completion::Keep(in_place)))
 }
 
 fn buffered<W: AsyncWrite>(output: W) -> BufWriter<W> {
@@ -104,7 +157,7 @@ fn buffered<W: AsyncWrite>(output: W) -> BufWriter<W> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::ffi::OsStrExt as _;
+    use receiver::Reception;
 
     use super::*;
 
@@ -115,10 +168,37 @@ mod tests {
 
     #[tokio::test]
     async fn a_file_that_cannot_be_made_is_a_fault_of_saving_that_names_it() {
-        let text = Path::new(std::ffi::OsStr::from_bytes(b"/tmp/\xff"));
-        for (path, part) in [(Path::new("/no/such/file"), "/no/such/file"), (text, "not UTF-8")] {
-            let fault = Output::file(path).unwrap().sink().await.err().unwrap();
-            assert!(fault.kind == FaultKind::Save && fault.message.contains(part), "{fault:?}");
+        let fault = Output::file("/no/such/file").unwrap().open(None).await.err().unwrap();
+        assert!(fault.kind == FaultKind::Save && fault.message.contains("/no/such/file"), "{fault:?}");
+    }
+
+    async fn fetch(path: &Path, text: &'static str) -> Completion {
+        let (sink, completion) = Output::file(path).unwrap().open(None).await.unwrap();
+        let (body, meter) = (http_body_util::Full::from(text), metrics::Meter::new(1));
+        Reception::of(body, &meter).into_sink(sink).run().await.unwrap();
+        completion
+    }
+
+    #[tokio::test]
+    async fn a_file_gets_its_content_only_when_it_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        drop(fetch(&path, "wrong").await);
+        assert!(!path.exists());
+        fetch(&path, "right").await.keep().await.unwrap();
+        drop(fetch(&path, "wrong").await);
+        assert_eq!(std::fs::read(&path).unwrap(), b"right");
+    }
+
+    #[tokio::test]
+    async fn a_link_stays_a_link_and_its_target_gets_the_content() {
+        let folder = tempfile::tempdir().unwrap();
+        let (link, target) = (folder.path().join("link"), folder.path().join("target"));
+        std::os::unix::fs::symlink("target", &link).unwrap();
+        for text in ["one", "two"] {
+            fetch(&link, text).await.keep().await.unwrap();
+            assert!(link.is_symlink());
+            assert_eq!(std::fs::read(&target).unwrap(), text.as_bytes());
         }
     }
 }

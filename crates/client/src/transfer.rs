@@ -7,7 +7,7 @@ use receiver::Receipt;
 use record::{ByteSize, Case, ChunkSize, Direction, Fault, Limits};
 use transport::Connection;
 
-use crate::{Download, Target, Upload};
+use crate::{Download, Target, Upload, output::Completion};
 
 /// A transfer of one body: an upload or a download.
 #[derive(Debug)]
@@ -100,6 +100,8 @@ pub(crate) struct ContentReport {
     pub(crate) received: Option<String>,
     /// The confirmation of a longhaul server.
     pub(crate) receipt: Option<Receipt>,
+    /// The output of a download, which waits for the verification of its content.
+    pub(crate) output: Completion,
 }
 
 /// The content that was sent. The digest of a generated body takes time to compute, which is not part of the transfer.

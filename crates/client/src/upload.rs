@@ -106,7 +106,12 @@ impl Upload {
         } else {
             progress.digest().map(SentContent::Digested)
         };
-        Ok(ContentReport { sent: received.as_ref().and(content), received, receipt })
+        Ok(ContentReport {
+            sent: received.as_ref().and(content),
+            received,
+            receipt,
+            ..ContentReport::default()
+        })
     }
 
     /// The body, which digests itself unless its digest follows from seed and size.

@@ -24,6 +24,7 @@
 //! # }
 //! ```
 
+mod activity;
 mod busy_poll;
 mod error;
 mod footprint;
@@ -32,6 +33,7 @@ mod reception;
 pub mod save;
 mod sink;
 
+pub use activity::SinkActivity;
 pub use error::ReceiveError;
 pub use footprint::footprint;
 pub use receipt::Receipt;

@@ -7,7 +7,7 @@ use http_body::Body;
 use http_body_util::BodyExt as _;
 use metrics::{Meter, Pace, Stamp};
 
-use crate::{Receipt, ReceiveError, Sink, busy_poll::BusyPoll};
+use crate::{Receipt, ReceiveError, Sink, SinkActivity, busy_poll::BusyPoll};
 
 /// A body that is to be received, with the options of its reception. Nothing is received before [`run`](Self::run).
 ///
@@ -57,6 +57,11 @@ where
         self
     }
 
+    /// A handle that tells whether the body waits for the sink. Valid for the sink that was set before.
+    pub fn activity(&self) -> SinkActivity {
+        self.sink.activity()
+    }
+
     /// Pulls the body to its end. Each piece passes the meter and then the sink, before the next one is requested.
     ///
     /// # Errors
@@ -86,7 +91,7 @@ where
             bytes: received,
             algorithm: payload::ALGORITHM.to_owned(),
             digest: digest.map(|digest| digest.to_string()),
-            saved: saved.map(|name| name.to_string()),
+            saved,
             elapsed_s: began.elapsed().as_secs_f64(),
         })
     }
@@ -99,7 +104,7 @@ mod tests {
     use record::Rate;
 
     use super::*;
-    use crate::save::{Folder, SafeName, Saver};
+    use crate::save::{Existing, Folder, SafeName, Saver};
 
     fn abc() -> Full<Bytes> {
         Full::from("abc")
@@ -121,7 +126,8 @@ mod tests {
     async fn a_receipt_names_the_saved_file() {
         let temporary = tempfile::tempdir().unwrap();
         let folder = Folder::open(temporary.path()).unwrap();
-        let saver = Saver::begin(&folder, SafeName::parse("a").unwrap()).unwrap();
+        let name = SafeName::parse("a").unwrap();
+        let saver = Saver::begin(&folder, &name, Existing::Replace, None).await.unwrap();
         let receipt = Reception::of(abc(), &Meter::new(1)).into_sink(Sink::save(saver)).run().await.unwrap();
         assert_eq!(receipt.saved.as_deref(), Some("a"));
         assert!(receipt.digest.is_some());

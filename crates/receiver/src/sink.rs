@@ -6,11 +6,17 @@ use bytes::Bytes;
 use payload::{Digest, Hasher};
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 
-use crate::save::{SafeName, SaveError, Saver};
+use crate::{
+    SinkActivity,
+    save::{HeldFile, SaveError, Saver, Slot},
+};
 
 /// The destination of one body's bytes. The default discards them.
 #[derive(Default)]
-pub struct Sink(Kind);
+pub struct Sink {
+    kind: Kind,
+    activity: SinkActivity,
+}
 
 #[derive(Default)]
 enum Kind {
@@ -19,37 +25,54 @@ enum Kind {
     Verify(Box<Hasher>),
     Collect(Vec<Bytes>),
     Save(Box<Hasher>, Box<Saver>),
+    Hold(Box<Hasher>, Box<Saver>, Slot),
     Stream(Box<Hasher>, Pin<Box<dyn AsyncWrite + Send>>),
 }
 
 impl Sink {
+    fn of(kind: Kind) -> Self {
+        Self { kind, activity: SinkActivity::default() }
+    }
+
     /// A sink that drops the bytes.
     pub fn discard() -> Self {
-        Self(Kind::Discard)
+        Self::of(Kind::Discard)
     }
 
     /// A sink that digests the bytes and drops them.
     pub fn verify() -> Self {
-        Self(Kind::Verify(Box::default()))
+        Self::of(Kind::Verify(Box::default()))
     }
 
     /// A sink that keeps the whole body in memory and digests it at the end: the control that a memory proof must find.
     pub fn collect() -> Self {
-        Self(Kind::Collect(Vec::new()))
+        Self::of(Kind::Collect(Vec::new()))
     }
 
     /// A sink that digests the bytes and saves them in a file.
     pub fn save(saver: Saver) -> Self {
-        Self(Kind::Save(Box::default(), Box::new(saver)))
+        Self::of(Kind::Save(Box::default(), Box::new(saver)))
+    }
+
+    /// A sink that digests the bytes and brings them to the disk. The file gets its name by [`HeldFile::keep`], after
+    /// the content was verified.
+    pub fn hold(saver: Saver) -> (Self, HeldFile) {
+        let slot = Slot::default();
+        (Self::of(Kind::Hold(Box::default(), Box::new(saver), slot.clone())), HeldFile(slot))
     }
 
     /// A sink that digests the bytes and writes them to `output`. The body waits for the output.
     pub fn stream(output: impl AsyncWrite + Send + 'static) -> Self {
-        Self(Kind::Stream(Box::default(), Box::pin(output)))
+        Self::of(Kind::Stream(Box::default(), Box::pin(output)))
+    }
+
+    /// A handle that tells whether the body waits for this sink.
+    pub fn activity(&self) -> SinkActivity {
+        self.activity.clone()
     }
 
     pub(crate) async fn take(&mut self, bytes: Bytes) -> Result<(), SaveError> {
-        match &mut self.0 {
+        match &mut self.kind {
             Kind::Discard => Ok(()),
             Kind::Verify(hasher) => {
                 hasher.update(&bytes);
@@ -60,29 +83,40 @@ impl Sink {
                 pieces.push(Bytes::copy_from_slice(&bytes));
                 Ok(())
             }
-            Kind::Save(hasher, saver) => {
+            Kind::Save(hasher, saver) | Kind::Hold(hasher, saver, _) => {
                 hasher.update(&bytes);
-                saver.take(bytes).await
+                self.activity.during(saver.take(bytes)).await
             }
             Kind::Stream(hasher, output) => {
                 hasher.update(&bytes);
-                Ok(output.write_all(&bytes).await?)
+                Ok(self.activity.during(output.write_all(&bytes)).await?)
             }
         }
     }
 
     /// Completes the body at its destination. Returns its digest, and the name under which it was saved.
-    pub(crate) async fn finish(self) -> Result<(Option<Digest>, Option<SafeName>), SaveError> {
-        Ok(match self.0 {
-            Kind::Discard => (None, None),
-            Kind::Verify(hasher) => (Some(hasher.digest()), None),
-            Kind::Collect(pieces) => {
+    pub(crate) async fn finish(self) -> Result<(Option<Digest>, Option<String>), SaveError> {
+        let Self { kind, activity } = self;
+        activity.during(kind.finish()).await
+    }
+}
+
+impl Kind {
+    async fn finish(self) -> Result<(Option<Digest>, Option<String>), SaveError> {
+        Ok(match self {
+            Self::Discard => (None, None),
+            Self::Verify(hasher) => (Some(hasher.digest()), None),
+            Self::Collect(pieces) => {
                 let mut hasher = Hasher::new();
                 pieces.iter().for_each(|piece| hasher.update(piece));
                 (Some(hasher.digest()), None)
             }
-            Kind::Save(hasher, saver) => (Some(hasher.digest()), Some(saver.finish().await?)),
-            Kind::Stream(hasher, mut output) => {
+            Self::Save(hasher, saver) => (Some(hasher.digest()), Some(saver.finish().await?)),
+            Self::Hold(hasher, saver, slot) => {
+                slot.fill(saver.complete().await?);
+                (Some(hasher.digest()), None)
+            }
+            Self::Stream(hasher, mut output) => {
                 output.flush().await?;
                 (Some(hasher.digest()), None)
             }

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeSet,
     fmt::Display,
-    path::Path,
+    path::PathBuf,
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -16,10 +16,11 @@ use metrics::{Meter, Pace};
 use payload::Payload;
 use receiver::{
     Receipt, Reception, Sink,
-    save::{Folder, SafeName, Saver},
+    save::{Existing, Folder, SafeName, Saver},
 };
 use record::{Case, End, Fault, FaultKind, SinkKind};
 use sender::{MeteredBody, SendProgress};
+use tokio::task::spawn_blocking;
 use transport::Body;
 
 /// The source of the bodies that an end sends. It keeps the outcome of each body.
@@ -78,7 +79,7 @@ pub async fn receive(case: &Case, meter: &Meter, body: Body, spin: Duration) -> 
         SinkKind::Discard => Sink::discard(),
         SinkKind::Verify => Sink::verify(),
         SinkKind::Collect => Sink::collect(),
-        SinkKind::Save(folder) => Sink::save(saver(folder)?),
+        SinkKind::Save(folder) => Sink::save(saver(folder.clone(), case.body.0).await?),
     };
     let reception = Reception::of(body, meter)
         .into_sink(sink)
@@ -89,12 +90,14 @@ pub async fn receive(case: &Case, meter: &Meter, body: Body, spin: Duration) -> 
 }
 
 /// Saves a body under a name that is unique in this process. The next run replaces the file.
-fn saver(folder: &Path) -> Result<Saver, Fault> {
+async fn saver(folder: PathBuf, size: u64) -> Result<Saver, Fault> {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     let unusable =
         |error: &dyn Display| Fault::new(FaultKind::Save, format!("{}: {error}", folder.display()));
     let name = format!("longhaul-{}", NEXT.fetch_add(1, Ordering::Relaxed));
     let name = SafeName::parse(&name).map_err(|error| unusable(&error))?;
-    let folder = Folder::open(folder).map_err(|error| unusable(&error))?;
-    Saver::begin(&folder, name).map_err(|error| unusable(&error))
+    let opened = folder.clone();
+    let opened = spawn_blocking(move || Folder::open(&opened)).await.map_err(|error| unusable(&error))?;
+    let opened = opened.map_err(|error| unusable(&error))?;
+    Saver::begin(&opened, &name, Existing::Replace, Some(size)).await.map_err(|error| unusable(&error))
 }

@@ -34,7 +34,7 @@ impl Content {
     /// # Errors
     /// The folder cannot be used.
     pub(crate) fn new(options: &Options) -> Result<Self, ServeError> {
-        let destination = Destination::open(&options.uploads)?;
+        let destination = Destination::open(&options.uploads, options.quota)?;
         Ok(Self {
             uploads: Uploads::new(destination, options.max_body),
             max_chunk: options.max_chunk,

@@ -1,8 +1,10 @@
 //! The destination of uploads.
 
+use std::{io, path::Path};
+
 use receiver::{
     Sink,
-    save::{Folder, NameError, SafeName, SaveError, Saver},
+    save::{Existing, Folder, NameError, Quota, SafeName, SaveError, Saver},
 };
 use record::SinkKind;
 
@@ -22,32 +24,38 @@ pub(crate) enum Destination {
 }
 
 impl Destination {
-    /// Opens the folder of a destination that saves.
+    /// Opens the folder of a destination that saves, and removes what a killed process left there.
     ///
     /// # Errors
     /// The folder does not exist, or cannot be read or written.
-    pub(crate) fn open(kind: &SinkKind) -> Result<Self, ServeError> {
+    pub(crate) fn open(kind: &SinkKind, quota: Quota) -> Result<Self, ServeError> {
         Ok(match kind {
             SinkKind::Discard => Self::Discard,
             SinkKind::Verify => Self::Verify,
             SinkKind::Collect => Self::Collect,
             SinkKind::Save(path) => {
-                let folder = Folder::open(path);
+                let folder = open_folder(path, quota);
                 Self::Save(folder.map_err(|source| ServeError::Folder { path: path.clone(), source })?)
             }
         })
     }
 
-    /// The sink of one body. Only a folder uses `name`.
+    /// The sink of one body of a length that may have been announced. Only a folder uses `name`.
     ///
     /// # Errors
-    /// The name is refused, or no file can be created.
-    pub(crate) fn sink(&self, name: Result<SafeName, NameError>) -> Result<Sink, SaveError> {
+    /// The name is refused, the folder has no room, or no file can be created.
+    pub(crate) async fn sink(
+        &self,
+        name: Result<SafeName, NameError>,
+        announced: Option<u64>,
+    ) -> Result<Sink, SaveError> {
         Ok(match self {
             Self::Discard => Sink::discard(),
             Self::Verify => Sink::verify(),
             Self::Collect => Sink::collect(),
-            Self::Save(folder) => Sink::save(Saver::begin(folder, name?)?),
+            Self::Save(folder) => {
+                Sink::save(Saver::begin(folder, &name?, Existing::Replace, announced).await?)
+            }
         })
     }
 
@@ -58,4 +66,10 @@ impl Destination {
             Self::Discard | Self::Verify | Self::Collect => None,
         }
     }
+}
+
+fn open_folder(path: &Path, quota: Quota) -> io::Result<Folder> {
+    let folder = Folder::open(path)?;
+    folder.remove_abandoned()?;
+    folder.with_quota(quota)
 }

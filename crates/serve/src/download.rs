@@ -84,7 +84,7 @@ impl Download {
             }
         };
         let sending = async { tokio::join!(reply.send(self.response), end) };
-        match unless_stalled(&meter, idle, sending).await {
+        match unless_stalled(&meter, || false, idle, sending).await {
             Ok((fate, ())) => fate,
             Err(_) => ConnectionFate::Close,
         }

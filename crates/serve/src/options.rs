@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
+use receiver::save::Quota;
 use record::{ByteSize, ChunkSize, Limits, Profile, SinkKind};
 use transport::{Guards, Identity, KeyLog};
 
@@ -44,6 +45,8 @@ pub struct Options {
     pub key_log: Option<KeyLog>,
     /// The largest body that an upload may have. `None` accepts any.
     pub max_body: Option<ByteSize>,
+    /// The bounds on what the folder of uploads stores. The default bounds only what stays free.
+    pub quota: Quota,
     /// The largest chunk of a generated body that a client may ask for; 1 MiB by default.
     pub max_chunk: ChunkSize,
     /// The most concurrent connections; further ones wait. The default is 1,024. 0 counts as 1.
@@ -65,6 +68,7 @@ impl Default for Options {
             identity: None,
             key_log: None,
             max_body: None,
+            quota: Quota::default(),
             max_chunk: ChunkSize::try_from(MAX_CHUNK).unwrap_or(ChunkSize::DEFAULT),
             max_connections: 1024,
             handshake_timeout: Duration::from_secs(10),

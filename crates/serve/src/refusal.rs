@@ -43,7 +43,9 @@ impl From<SaveError> for Refusal {
     fn from(error: SaveError) -> Self {
         let status = match error {
             SaveError::Name(_) | SaveError::Symlink | SaveError::NotAFile => StatusCode::BAD_REQUEST,
-            SaveError::Full => StatusCode::INSUFFICIENT_STORAGE,
+            SaveError::Full | SaveError::QuotaReached => StatusCode::INSUFFICIENT_STORAGE,
+            SaveError::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            SaveError::Exists => StatusCode::PRECONDITION_FAILED,
             SaveError::Missing => StatusCode::NOT_FOUND,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
@@ -76,7 +78,10 @@ mod tests {
             (SaveError::NotAFile, 400),
             (SaveError::Missing, 404),
             (SaveError::Io(io::ErrorKind::PermissionDenied.into()), 500),
+            (SaveError::Exists, 412),
+            (SaveError::TooLarge, 413),
             (SaveError::Full, 507),
+            (SaveError::QuotaReached, 507),
         ] {
             assert_eq!(Refusal::from(error).status().as_u16(), status);
         }

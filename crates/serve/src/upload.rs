@@ -54,16 +54,18 @@ impl Uploads {
             .get(header::CONTENT_LENGTH)
             .and_then(|length| length.to_str().ok()?.parse().ok());
         let mut body = request.into_body();
-        let sink = match self.admit(name, announced) {
+        let sink = match self.admit(name, announced).await {
             Ok(sink) => sink,
             Err(refusal) => return reply.refuse(refusal, body).await,
         };
         let meter = Meter::new(WINDOW);
         let most = self.max_body.map_or(usize::MAX, |most| usize::try_from(most.0).unwrap_or(usize::MAX));
         let limited = Limited::new(&mut body, most);
+        let activity = sink.activity();
         let reception = Reception::of(limited, &meter).into_sink(sink).expecting(announced).run();
         // Boxed, because rustc cannot prove the future of a generic body `Send` here (rust-lang/rust#110338).
-        match unless_stalled(&meter, idle, reception.boxed()).await {
+        let received = unless_stalled(&meter, || activity.is_busy(), idle, reception.boxed());
+        match received.await {
             Ok(Ok(receipt)) => reply.send(response::receipt(&receipt)).await,
             Ok(Err(error)) => reply.refuse(self.refusal(error), body).await,
             Err(stalled) => {
@@ -75,13 +77,17 @@ impl Uploads {
     }
 
     /// Checks the name and the announced length of a body. Returns the sink.
-    fn admit(&self, name: Result<SafeName, NameError>, announced: Option<u64>) -> Result<Sink, Refusal> {
+    async fn admit(
+        &self,
+        name: Result<SafeName, NameError>,
+        announced: Option<u64>,
+    ) -> Result<Sink, Refusal> {
         if let (Some(most), Some(announced)) = (self.max_body, announced)
             && announced > most.0
         {
             return Err(too_large(most));
         }
-        Ok(self.destination.sink(name)?)
+        Ok(self.destination.sink(name, announced).await?)
     }
 
     fn refusal(&self, error: ReceiveError) -> Refusal {

@@ -17,9 +17,18 @@ pub enum SaveError {
     /// The name belongs to a folder, a device or a pipe.
     #[error("the name belongs to something that is not a regular file")]
     NotAFile,
-    /// The disk or the quota is full.
+    /// A file of that name exists, and is kept.
+    #[error("a file of that name exists already, and is not replaced")]
+    Exists,
+    /// The disk is full, or the system's quota of this user.
     #[error("the disk is full")]
     Full,
+    /// The folder stores as much as it may.
+    #[error("the folder stores as many bytes as it may")]
+    QuotaReached,
+    /// The file is larger than the system allows (RLIMIT_FSIZE in getrlimit(2), or the file system's own limit).
+    #[error("the file is larger than the system allows")]
+    TooLarge,
     /// No file has the name.
     #[error("no file has that name")]
     Missing,
@@ -40,6 +49,7 @@ impl From<io::Error> for SaveError {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full,
+            io::ErrorKind::FileTooLarge => Self::TooLarge,
             io::ErrorKind::NotFound => Self::Missing,
             _ => Self::Io(error),
         }
@@ -58,6 +68,14 @@ mod tests {
         assert!(matches!(SaveError::from(gone()), SaveError::Missing));
         assert!(matches!(SaveError::of_creating(gone()), SaveError::Io(_)));
         assert!(matches!(SaveError::of_creating(io::ErrorKind::StorageFull.into()), SaveError::Full));
+    }
+
+    #[test]
+    fn a_full_disk_and_a_file_that_is_too_large_are_told_apart() {
+        let of = |errno| SaveError::from(io::Error::from_raw_os_error(errno));
+        assert!(matches!(of(libc::ENOSPC), SaveError::Full));
+        assert!(matches!(of(libc::EDQUOT), SaveError::Full));
+        assert!(matches!(of(libc::EFBIG), SaveError::TooLarge));
     }
 
     #[test]

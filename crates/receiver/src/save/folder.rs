@@ -1,54 +1,62 @@
-//! The folder of saved bodies: complete files under their names, unfinished ones hidden.
+//! The folder of saved bodies: complete files under their names, unfinished ones without.
 
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
+    fs::{self, File, Metadata, OpenOptions},
     io,
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
 };
 
 use tokio::sync::Semaphore;
 
-use super::{SafeName, SaveError, room::Room};
+use super::{
+    Quota, SafeName, SaveError, abandoned,
+    quota::{Claim, Ledger},
+    room::Room,
+    unfinished::Unfinished,
+};
 
-/// The prefix of the names of unfinished files. The dot hides them.
-const PREFIX: &str = ".longhaul-";
-
-/// The suffix of the names of unfinished files.
-const SUFFIX: &str = ".part";
-
-/// The number of the next unfinished file of this process.
-static NEXT: AtomicU64 = AtomicU64::new(0);
-
-/// A folder that bodies are saved in. Clones share one bound on the memory of unfinished bodies.
+/// A folder that bodies are saved in. Clones share one bound on the memory of unfinished bodies, and one quota.
 #[derive(Clone, Debug)]
 pub struct Folder {
     path: PathBuf,
     wide_places: Arc<Semaphore>,
+    ledger: Option<Arc<Ledger>>,
 }
 
 impl Folder {
-    /// Opens a folder, and removes the unfinished files of a process that was killed. The files of another running
-    /// process are locked and stay.
+    /// Opens a folder. Waits for the disk.
     ///
     /// # Errors
-    /// The folder does not exist, or cannot be read or written.
+    /// The folder does not exist, or no file can be created in it.
     pub fn open(path: &Path) -> io::Result<Self> {
-        for entry in fs::read_dir(path)? {
-            let entry = entry?;
-            let name = entry.file_name();
-            let name = name.to_string_lossy();
-            if name.starts_with(PREFIX) && name.ends_with(SUFFIX) {
-                remove_if_abandoned(&entry.path());
-            }
-        }
-        let folder = Self { path: path.to_owned(), wide_places: Arc::new(Semaphore::new(Room::WIDE_PLACES)) };
-        drop(folder.begin()?);
-        Ok(folder)
+        drop(Unfinished::create(path, None)?);
+        Ok(Self::unchecked(path))
+    }
+
+    /// A folder of which nothing is known yet.
+    pub(super) fn unchecked(path: &Path) -> Self {
+        let wide_places = Arc::new(Semaphore::new(Room::WIDE_PLACES));
+        Self { path: path.to_owned(), wide_places, ledger: None }
+    }
+
+    /// Removes the unfinished files that killed processes left behind, on file systems where files cannot be unnamed.
+    /// The files of running processes stay. Waits for the disk.
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    pub fn remove_abandoned(&self) -> io::Result<()> {
+        abandoned::remove_abandoned(&self.path)
+    }
+
+    /// Bounds what is stored from now on. Counts the files that are there. Waits for the disk.
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    pub fn with_quota(self, quota: Quota) -> io::Result<Self> {
+        let ledger = Some(Arc::new(Ledger::open(self.path.clone(), quota)?));
+        Ok(Self { ledger, ..self })
     }
 
     /// The path of the folder.
@@ -56,26 +64,9 @@ impl Folder {
         &self.path
     }
 
-    /// Refuses a name that belongs to anything but a regular file, such as a symbolic link.
-    pub(super) fn check_name(&self, name: &SafeName) -> Result<(), SaveError> {
-        match fs::symlink_metadata(self.path.join(name.as_str())) {
-            Ok(metadata) if metadata.is_symlink() => Err(SaveError::Symlink),
-            Ok(metadata) if !metadata.is_file() => Err(SaveError::NotAFile),
-            _ => Ok(()),
-        }
-    }
-
-    /// Creates an unfinished file. Only its owner may read it, and it is locked while it is open.
-    pub(super) fn begin(&self) -> io::Result<Unfinished> {
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = self.path.join(format!("{PREFIX}{}-{number}{SUFFIX}", std::process::id()));
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
-        let unfinished = Unfinished { file: Arc::new(file), path, finished: false };
-        match unfinished.file.try_lock() {
-            Ok(()) => Ok(unfinished),
-            Err(TryLockError::Error(error)) => Err(error),
-            Err(TryLockError::WouldBlock) => Err(io::Error::other("another process has locked the new file")),
-        }
+    /// The share of a body in the quota, if there is one. Waits for the disk.
+    pub(super) fn claim(&self, announced: Option<u64>) -> Result<Option<Claim>, SaveError> {
+        self.ledger.clone().map(|ledger| Claim::of(ledger, announced)).transpose()
     }
 
     /// The memory that a body may fill ahead of the disk if it begins now.
@@ -83,53 +74,27 @@ impl Folder {
         Room::of(&self.wide_places)
     }
 
-    /// Opens a saved file for reading, without following a symbolic link.
+    /// Opens a saved file for reading, without following a symbolic link or waiting for the writer of a pipe. Waits for
+    /// the disk.
     ///
     /// # Errors
     /// The file does not exist, is a link or a folder, or cannot be read.
     pub fn read(&self, name: &SafeName) -> Result<File, SaveError> {
-        self.check_name(name)?;
         let path = self.path.join(name.as_str());
-        OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW).open(path).map_err(SaveError::from)
+        regular_file(&path)?.ok_or(SaveError::Missing)?;
+        let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+        let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+        if file.metadata()?.is_file() { Ok(file) } else { Err(SaveError::NotAFile) }
     }
 }
 
-/// Removes an unfinished file whose lock no process holds. A file that cannot be removed stays hidden.
-fn remove_if_abandoned(path: &Path) {
-    let file = OpenOptions::new().write(true).custom_flags(libc::O_NOFOLLOW).open(path);
-    if file.is_ok_and(|file| file.try_lock().is_ok()) {
-        let _ = fs::remove_file(path);
-    }
-}
-
-/// A file without its name. Dropping it removes the file.
-#[derive(Debug)]
-pub(super) struct Unfinished {
-    pub(super) file: Arc<File>,
-    path: PathBuf,
-    finished: bool,
-}
-
-impl Unfinished {
-    /// Gives the file its name once all its bytes are on the disk. A later file replaces an earlier one of that name.
-    pub(super) fn finish(mut self, folder: &Folder, name: &SafeName) -> Result<(), SaveError> {
-        // Returns the disk space that was reserved and not needed.
-        self.file.set_len(self.file.metadata()?.len())?;
-        self.file.sync_all()?;
-        folder.check_name(name)?;
-        fs::rename(&self.path, folder.path.join(name.as_str()))?;
-        self.finished = true;
-        // The name is on the disk only when the folder is.
-        File::open(&folder.path)?.sync_all()?;
-        Ok(())
-    }
-}
-
-impl Drop for Unfinished {
-    fn drop(&mut self) {
-        if !self.finished {
-            // A file that cannot be removed now is removed by the next `Folder::open`.
-            let _ = fs::remove_file(&self.path);
-        }
+/// The metadata of a regular file; `None` if there is none. Anything else, such as a symbolic link, is refused.
+pub(super) fn regular_file(path: &Path) -> Result<Option<Metadata>, SaveError> {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_symlink() => Err(SaveError::Symlink),
+        Ok(metadata) if !metadata.is_file() => Err(SaveError::NotAFile),
+        Ok(metadata) => Ok(Some(metadata)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }

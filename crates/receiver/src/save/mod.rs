@@ -1,14 +1,17 @@
-//! Saved bodies: piece by piece into a hidden file, then onto the disk, then under the file's name.
+//! Saved bodies: piece by piece into a file without a name, then onto the disk, then under the file's name.
 //!
-//! A [`Folder`] is opened once. For each body, a [`Saver`] writes a hidden file in it, which gets its [`SafeName`] only
-//! when all bytes are on the disk. A reader of the folder therefore never sees a part of a body.
+//! A [`Folder`] is opened once. For each body, a [`Saver`] writes an unnamed file in it, which gets its [`SafeName`]
+//! only when all bytes are on the disk. A reader of the folder therefore never sees a part of a body, and nothing is
+//! left behind when a process is killed. File systems without unnamed files get hidden ones.
+//!
+//! All calls that may wait for the disk run on blocking threads of tokio, unless a function says that it waits.
 //!
 //! ```
 //! use http_body_util::Full;
 //! use longhaul_metrics::Meter;
 //! use longhaul_receiver::{
 //!     Reception, Sink,
-//!     save::{Folder, SafeName, Saver},
+//!     save::{Existing, Folder, SafeName, Saver},
 //! };
 //! # use metrics as longhaul_metrics;
 //!
@@ -16,7 +19,7 @@
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let directory = tempfile::tempdir()?;
 //! let folder = Folder::open(directory.path())?;
-//! let saver = Saver::begin(&folder, SafeName::parse("a")?)?;
+//! let saver = Saver::begin(&folder, &SafeName::parse("a")?, Existing::Replace, None).await?;
 //! let meter = Meter::new(1 << 20);
 //! Reception::of(Full::from("abc"), &meter).into_sink(Sink::save(saver)).run().await?;
 //! assert_eq!(std::fs::read(directory.path().join("a"))?, b"abc");
@@ -26,15 +29,38 @@
 //! # }
 //! ```
 
+mod abandoned;
+mod decision;
+mod draft;
 mod error;
 mod folder;
+mod held;
 mod name;
+mod quota;
 mod room;
 mod saver;
+#[cfg(test)]
+mod tests;
+mod unfinished;
 mod writer;
 
 pub use error::SaveError;
 pub use folder::Folder;
+pub use held::HeldFile;
+pub(crate) use held::Slot;
 pub use name::{NameError, SafeName};
+pub use quota::Quota;
 pub(crate) use room::footprint;
 pub use saver::Saver;
+
+/// What becomes of an earlier file of the name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Existing {
+    /// It is replaced. Readers see the whole old file or the whole new one.
+    #[default]
+    Replace,
+    /// It is kept, and saving fails, even if it appears at the last moment.
+    Keep,
+    /// It is replaced. Where that is impossible, as at a mount point, its content is overwritten with the whole body.
+    Overwrite,
+}

@@ -31,19 +31,6 @@ impl SafeName {
         }
     }
 
-    /// Accepts a name from the user of this program, who may hide files. It must be one path component.
-    ///
-    /// # Errors
-    /// The name is empty, `.` or `..`, or contains a separator.
-    pub fn of_user(name: &str) -> Result<Self, NameError> {
-        match name {
-            "" => Err(NameError::Empty),
-            "." | ".." => Err(NameError::LeadingDot),
-            _ if name.contains(['/', '\0']) => Err(NameError::Separator),
-            _ => Ok(Self(name.to_owned())),
-        }
-    }
-
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -130,22 +117,6 @@ mod tests {
             ("a\u{85}b", Control),
         ] {
             assert_eq!(SafeName::parse(name), Err(reason), "{name:?}");
-        }
-    }
-
-    #[test]
-    fn the_user_may_hide_a_file_but_not_leave_the_folder() {
-        for name in [".hidden", "a%2fb", "a\\b"] {
-            assert_eq!(SafeName::of_user(name).unwrap().as_str(), name);
-        }
-        for (name, reason) in [
-            ("", NameError::Empty),
-            (".", NameError::LeadingDot),
-            ("..", NameError::LeadingDot),
-            ("a/b", NameError::Separator),
-            ("a\0", NameError::Separator),
-        ] {
-            assert_eq!(SafeName::of_user(name), Err(reason), "{name:?}");
         }
     }
 

@@ -1,11 +1,18 @@
 //! The writer of one body: blocks fill in memory while earlier ones are written.
 
-use std::io::{self, Write as _};
+use std::{
+    ffi::OsStr,
+    io::{self, Write as _},
+    path::Path,
+};
 
 use bytes::{Bytes, BytesMut};
 use tokio::task::spawn_blocking;
 
-use super::{Folder, SafeName, SaveError, writer::Writer};
+use super::{
+    Existing, Folder, SafeName, SaveError, decision::Decision, draft::Draft, quota::Claim,
+    unfinished::folder_of, writer::Writer,
+};
 
 /// A file of a [`Folder`] that one body is saved in. A saver that is dropped before the end of the body leaves nothing
 /// behind.
@@ -14,23 +21,56 @@ use super::{Folder, SafeName, SaveError, writer::Writer};
 /// the sender, and memory is bounded by the blocks.
 #[derive(Debug)]
 pub struct Saver {
-    folder: Folder,
-    name: SafeName,
+    // Dropped before the draft, which closes the file on a blocking thread.
+    writer: Writer,
+    draft: Draft,
+    claim: Option<Claim>,
     /// The block that fills; without capacity between two blocks.
     filling: BytesMut,
-    writer: Writer,
+    /// The bytes of all full blocks.
+    written: u64,
 }
 
 impl Saver {
-    /// Creates a hidden file, which gets its `name` when the body is complete.
+    /// Creates a file without a name, which gets its `name` when the body is complete. `announced` is the length of the
+    /// body, if its sender has told it. Must be called within a tokio runtime.
     ///
     /// # Errors
-    /// The name belongs to a link or a folder, or no file can be created.
-    pub fn begin(folder: &Folder, name: SafeName) -> Result<Self, SaveError> {
-        folder.check_name(&name)?;
-        let file = folder.begin().map_err(SaveError::of_creating)?;
-        let (folder, writer) = (folder.clone(), Writer::new(file, folder.room()));
-        Ok(Self { folder, name, filling: BytesMut::new(), writer })
+    /// The name belongs to a link or a folder, or to a file that is kept. The folder has no room, or no file can be
+    /// created.
+    pub async fn begin(
+        folder: &Folder,
+        name: &SafeName,
+        existing: Existing,
+        announced: Option<u64>,
+    ) -> Result<Self, SaveError> {
+        Self::create(folder.clone(), OsStr::new(name.as_str()), existing, announced).await
+    }
+
+    /// Like [`begin`](Self::begin), for a path that the user of this program named: its folder need not be readable. An
+    /// earlier file is replaced, or overwritten where that is impossible.
+    ///
+    /// # Errors
+    /// The path belongs to something that is no regular file, or no file can be created in its folder.
+    pub async fn begin_at(path: &Path, announced: Option<u64>) -> Result<Self, SaveError> {
+        let name = path.file_name().ok_or(SaveError::NotAFile)?;
+        Self::create(Folder::unchecked(folder_of(path)), name, Existing::Overwrite, announced).await
+    }
+
+    async fn create(
+        folder: Folder,
+        name: &OsStr,
+        existing: Existing,
+        announced: Option<u64>,
+    ) -> Result<Self, SaveError> {
+        let (path, room) = (folder.path().join(name), folder.room());
+        let begun = blocking(move || {
+            let claim = folder.claim(announced)?;
+            Ok((Draft::create(path, existing)?, claim))
+        });
+        let (draft, claim) = begun.await?;
+        let writer = Writer::new(draft.file()?, room, announced);
+        Ok(Self { writer, draft, claim, filling: BytesMut::new(), written: 0 })
     }
 
     pub(crate) async fn take(&mut self, mut piece: Bytes) -> Result<(), SaveError> {
@@ -42,118 +82,79 @@ impl Saver {
             let part = piece.split_to(room.min(piece.len()));
             self.filling.extend_from_slice(&part);
             if part.len() == room {
-                self.writer.write(std::mem::take(&mut self.filling)).await?;
+                let block = std::mem::take(&mut self.filling);
+                self.written += block.len() as u64;
+                self.claim(self.written).await?;
+                self.writer.write(block).await?;
             }
         }
         Ok(())
     }
 
-    /// Writes the last block, waits until all bytes are on the disk, and gives the file its name.
-    pub(crate) async fn finish(self) -> Result<SafeName, SaveError> {
-        let Self { folder, name, filling, writer } = self;
-        let unfinished = writer.finish().await?;
-        spawn_blocking(move || {
-            (&*unfinished.file).write_all(&filling)?;
-            unfinished.finish(&folder, &name)?;
-            Ok(name)
-        })
-        .await
-        .map_err(io::Error::other)?
+    /// Claims room for `bytes` in all, before they are written.
+    async fn claim(&mut self, bytes: u64) -> Result<(), SaveError> {
+        let Some(mut claim) = self.claim.take() else { return Ok(()) };
+        if claim.is_exceeded_by(bytes) {
+            claim = blocking(move || claim.extend(bytes).map(|()| claim)).await?;
+        }
+        claim.written(bytes);
+        self.claim = Some(claim);
+        Ok(())
+    }
+
+    /// Writes the last block, waits until all bytes are on the disk, and gives the file its name. Returns the name.
+    pub(crate) async fn finish(self) -> Result<String, SaveError> {
+        self.complete().await?.name().await
+    }
+
+    /// Writes the last block, and waits until all bytes are on the disk.
+    pub(crate) async fn complete(mut self) -> Result<Complete, SaveError> {
+        let bytes = self.written + self.filling.len() as u64;
+        self.claim(bytes).await?;
+        let Self { writer, draft, claim, filling, .. } = self;
+        writer.finish().await?;
+        let draft = blocking(move || {
+            (&*draft.file()?).write_all(&filling)?;
+            draft.sync()?;
+            Ok(draft)
+        });
+        Ok(Complete { draft: draft.await?, claim, bytes })
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::{fs, os::unix::fs::PermissionsExt as _};
+/// A body that is on the disk whole, but has no name yet. Dropping it removes it.
+#[derive(Debug)]
+pub(crate) struct Complete {
+    draft: Draft,
+    claim: Option<Claim>,
+    bytes: u64,
+}
 
-    use super::*;
-
-    fn entries(folder: &tempfile::TempDir) -> Vec<String> {
-        let name = |entry: io::Result<fs::DirEntry>| entry.unwrap().file_name().into_string().unwrap();
-        fs::read_dir(folder.path()).unwrap().map(name).collect()
-    }
-
-    fn name(text: &str) -> SafeName {
-        SafeName::parse(text).unwrap()
-    }
-
-    #[tokio::test]
-    async fn a_saved_file_is_whole_private_and_named_only_at_the_end() {
-        let temporary = tempfile::tempdir().unwrap();
-        let folder = Folder::open(temporary.path()).unwrap();
-        let body: Vec<u8> = (0..1_000_003_u32).map(|i| (i >> 4) as u8).collect();
-        let mut saver = Saver::begin(&folder, name("a")).unwrap();
-        for piece in body.chunks(65_563) {
-            saver.take(Bytes::copy_from_slice(piece)).await.unwrap();
-        }
-        assert!(entries(&temporary).iter().all(|entry| entry.starts_with('.')));
-        saver.finish().await.unwrap();
-        assert_eq!(entries(&temporary), ["a"]);
-        let path = temporary.path().join("a");
-        assert!(fs::read(&path).unwrap() == body);
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-    }
-
-    #[tokio::test]
-    async fn an_unfinished_file_leaves_nothing() {
-        let temporary = tempfile::tempdir().unwrap();
-        let folder = Folder::open(temporary.path()).unwrap();
-        let mut saver = Saver::begin(&folder, name("a")).unwrap();
-        saver.take(vec![0; 3 << 20].into()).await.unwrap();
-        drop(saver);
-        // The file is removed after the block that is being written.
-        for _ in 0..200 {
-            if entries(&temporary).is_empty() {
-                return;
+impl Complete {
+    /// Gives the file its name, unless this future is dropped before that begins. Returns the name.
+    pub(crate) async fn name(self) -> Result<String, SaveError> {
+        let Self { draft, claim, bytes } = self;
+        let decision = Decision::default();
+        let commit = decision.commit();
+        let named = blocking(move || {
+            if !commit.decide() {
+                return Err(io::Error::from(io::ErrorKind::Interrupted).into());
             }
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-        }
-        panic!("left behind: {:?}", entries(&temporary));
+            let named = draft.name()?;
+            if let Some(claim) = claim {
+                claim.save(bytes, named.replaced);
+            }
+            Ok(named.name)
+        })
+        .await;
+        drop(decision);
+        named
     }
+}
 
-    #[tokio::test]
-    async fn the_last_of_two_to_finish_wins_whole() {
-        let temporary = tempfile::tempdir().unwrap();
-        let folder = Folder::open(temporary.path()).unwrap();
-        let (mut first, mut second) =
-            (Saver::begin(&folder, name("a")).unwrap(), Saver::begin(&folder, name("a")).unwrap());
-        second.take(vec![2; 10].into()).await.unwrap();
-        first.take(vec![1; 1000].into()).await.unwrap();
-        first.finish().await.unwrap();
-        second.finish().await.unwrap();
-        assert_eq!(fs::read(temporary.path().join("a")).unwrap(), [2; 10]);
-    }
-
-    #[test]
-    fn abandoned_files_are_removed_at_the_next_start_and_others_stay() {
-        let temporary = tempfile::tempdir().unwrap();
-        let folder = Folder::open(temporary.path()).unwrap();
-        let running = folder.begin().unwrap();
-        for file in [".longhaul-1-0.part", ".other", "visible"] {
-            fs::write(temporary.path().join(file), "x").unwrap();
-        }
-        Folder::open(temporary.path()).unwrap();
-        let mut left = entries(&temporary);
-        left.sort();
-        assert_eq!(left.len(), 3, "{left:?}");
-        assert!(left.contains(&".other".into()) && left.contains(&"visible".into()));
-        drop(running);
-    }
-
-    #[test]
-    fn links_and_folders_are_neither_overwritten_nor_read() {
-        let temporary = tempfile::tempdir().unwrap();
-        let folder = Folder::open(temporary.path()).unwrap();
-        std::os::unix::fs::symlink("/etc/passwd", temporary.path().join("link")).unwrap();
-        fs::create_dir(temporary.path().join("sub")).unwrap();
-        assert!(matches!(Saver::begin(&folder, name("link")), Err(SaveError::Symlink)));
-        assert!(matches!(Saver::begin(&folder, name("sub")), Err(SaveError::NotAFile)));
-        assert!(matches!(folder.read(&name("link")), Err(SaveError::Symlink)));
-        assert!(matches!(folder.read(&name("none")), Err(SaveError::Missing)));
-    }
-
-    #[test]
-    fn a_folder_that_is_not_there_cannot_be_opened() {
-        assert!(Folder::open(std::path::Path::new("/no/such/folder")).is_err());
-    }
+/// Does work that may wait for the disk.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, SaveError> + Send + 'static,
+) -> Result<T, SaveError> {
+    spawn_blocking(work).await.map_err(io::Error::other)?
 }

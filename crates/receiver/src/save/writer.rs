@@ -17,16 +17,20 @@ use tokio::{
     task::{JoinHandle, spawn_blocking},
 };
 
-use super::{folder::Unfinished, room::Room};
+use super::room::Room;
 
 /// The bytes between two flushes. A flush runs while the next bytes are written, so that the disk works from the
 /// beginning. At the end, at most about twice this many bytes are left. Flushes this rare do not burden the file
 /// system's journal.
 const FLUSH: usize = 32 << 20;
 
-/// The bytes of disk that are reserved ahead of the writer. A file system with delayed allocation otherwise blocks the
-/// writer while it allocates: ext4 for 8 ms of every 40.
+/// The most bytes of disk that are reserved ahead of the writer. A file system with delayed allocation otherwise blocks
+/// the writer while it allocates: ext4 for 8 ms of every 40.
 const RESERVE: u64 = 128 << 20;
+
+/// The part of the free bytes that is reserved at most. Where it is less than what is written between two flushes,
+/// nothing is: many bodies that have hardly begun would take the disk from each other.
+const SHARE: u64 = 10;
 
 /// A queue of blocks that are written to a file, in order.
 #[derive(Debug)]
@@ -34,13 +38,16 @@ pub(super) struct Writer {
     room: Room,
     /// The number of blocks that exist, at most `blocks` of the room.
     allocated: usize,
+    /// The length of the body, if it is known.
+    announced: Option<u64>,
     /// The bytes of all blocks so far.
     written: u64,
     /// The file offset up to which disk is reserved.
     reserved: u64,
     /// The bytes since the last flush.
     unflushed: usize,
-    flushing: Option<JoinHandle<io::Result<()>>>,
+    /// A flush, which returns the offset up to which disk is reserved then.
+    flushing: Option<JoinHandle<io::Result<u64>>>,
     shared: Arc<Shared>,
 }
 
@@ -54,19 +61,20 @@ struct Shared {
 #[derive(Debug)]
 struct Queue {
     /// The file; `None` while the thread writes to it, and after a failure.
-    file: Option<Unfinished>,
+    file: Option<Arc<File>>,
     full: VecDeque<BytesMut>,
     empty: Vec<BytesMut>,
     failed: Option<io::Error>,
 }
 
 impl Writer {
-    pub(super) fn new(file: Unfinished, room: Room) -> Self {
+    pub(super) fn new(file: Arc<File>, room: Room, announced: Option<u64>) -> Self {
         let queue = Queue { file: Some(file), full: VecDeque::new(), empty: Vec::new(), failed: None };
         let shared = Shared { queue: Mutex::new(queue), moved: Notify::new() };
         Self {
             room,
             allocated: 0,
+            announced,
             written: 0,
             reserved: 0,
             unflushed: 0,
@@ -102,36 +110,43 @@ impl Writer {
     /// Starts to flush the bytes written so far, once the previous flush has ended. Reserves disk for the next bytes.
     async fn flush(&mut self) -> io::Result<()> {
         self.wait_for_flush().await?;
-        let unfinished = self.shared.wait(|queue| queue.file.take()).await?;
-        let file = unfinished.file.clone();
-        self.shared.lock().file = Some(unfinished);
-        let (from, to) = (self.reserved.max(self.written), self.written + RESERVE);
-        self.reserved = to;
+        let file = self.shared.wait(|queue| queue.file.clone()).await?;
+        let (from, wanted) = (self.reserved.max(self.written), self.written.saturating_add(RESERVE));
+        let to = wanted.min(self.announced.unwrap_or(u64::MAX));
         self.flushing = Some(spawn_blocking(move || {
-            reserve(&file, from, to);
-            file.sync_data()
+            let reserved = reserve(&file, from, to);
+            file.sync_data().map(|()| reserved)
         }));
         self.unflushed = 0;
         Ok(())
     }
 
     async fn wait_for_flush(&mut self) -> io::Result<()> {
-        match self.flushing.take() {
-            Some(flushing) => flushing.await.map_err(io::Error::other)?,
-            None => Ok(()),
+        if let Some(flushing) = self.flushing.take() {
+            self.reserved = flushing.await.map_err(io::Error::other)??;
         }
+        Ok(())
     }
 
-    /// Waits until every block is written, and returns the file.
-    pub(super) async fn finish(mut self) -> io::Result<Unfinished> {
+    /// Waits until every block is written.
+    pub(super) async fn finish(mut self) -> io::Result<()> {
         self.wait_for_flush().await?;
-        self.shared.wait(|queue| queue.file.take()).await
+        self.shared.wait(|queue| queue.file.take()).await.map(drop)
     }
 }
 
-/// Reserves the disk between two offsets. A failure is ignored: if the disk is full, the write reports it.
-fn reserve(file: &File, from: u64, to: u64) {
-    let _ = rustix::fs::fallocate(file, FallocateFlags::KEEP_SIZE, from, to - from);
+/// Reserves the disk between two offsets, or as much of it as the free bytes allow. Returns the offset up to which it is
+/// reserved. A failure is ignored: if the disk is full, the write reports it.
+fn reserve(file: &File, from: u64, to: u64) -> u64 {
+    let most =
+        rustix::fs::fstatvfs(file).map_or(0, |disk| disk.f_bavail.saturating_mul(disk.f_frsize) / SHARE);
+    let length = to.saturating_sub(from).min(most);
+    let is_worthwhile = length > 0 && most >= FLUSH as u64;
+    if is_worthwhile && rustix::fs::fallocate(file, FallocateFlags::KEEP_SIZE, from, length).is_ok() {
+        from.saturating_add(length)
+    } else {
+        from
+    }
 }
 
 impl Shared {
@@ -156,7 +171,7 @@ impl Shared {
     }
 
     /// Writes full blocks until none is left.
-    fn write_all(&self, file: Unfinished) {
+    fn write_all(&self, file: Arc<File>) {
         let mut written = Ok(());
         loop {
             let mut queue = self.lock();
@@ -169,7 +184,7 @@ impl Shared {
                 break;
             };
             drop(queue);
-            written = (&*file.file).write_all(&block);
+            written = (&*file).write_all(&block);
             block.clear();
             self.lock().empty.push(block);
             self.moved.notify_one();

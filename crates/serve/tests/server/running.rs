@@ -119,6 +119,13 @@ pub(crate) fn names(folder: &tempfile::TempDir) -> Vec<String> {
     entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
 }
 
+/// The number of files in a folder that this process has open, unnamed ones included.
+pub(crate) fn open_files(folder: &tempfile::TempDir) -> usize {
+    let files = std::fs::read_dir("/proc/self/fd").unwrap();
+    let paths = files.filter_map(|file| std::fs::read_link(file.ok()?.path()).ok());
+    paths.filter(|path| path.starts_with(folder.path())).count()
+}
+
 /// Waits up to 10 s for a condition.
 pub(crate) async fn wait_for(condition: impl Fn() -> bool) {
     for _ in 0..1000 {

@@ -8,13 +8,13 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::running::{Running, names, read, saving, wait_for};
+use crate::running::{Running, names, open_files, read, saving, wait_for};
 
 /// Begins an upload of ten bytes with the first five, and waits until the server has begun to save it.
 async fn begin_upload(server: &Running, folder: &tempfile::TempDir) -> TcpStream {
     let mut stream = server.connect().await;
     stream.write_all(b"PUT /a HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n01234").await.unwrap();
-    wait_for(|| names(folder).len() == 1).await;
+    wait_for(|| open_files(folder) == 1).await;
     stream
 }
 

@@ -1,0 +1,46 @@
+//! The wait of a body for its sink, as a watch of its progress sees it.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+/// A handle that tells whether a body waits for its sink. A peer whose bytes are not taken is not idle: a slow disk must
+/// not be blamed on it.
+#[derive(Clone, Debug, Default)]
+pub struct SinkActivity(Arc<AtomicBool>);
+
+impl SinkActivity {
+    /// Whether the sink is at work, and the body waits for it.
+    pub fn is_busy(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Tells of the work of the sink.
+    pub(crate) async fn during<T>(&self, work: impl Future<Output = T>) -> T {
+        self.0.store(true, Ordering::Relaxed);
+        let done = work.await;
+        self.0.store(false, Ordering::Relaxed);
+        done
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{future::pending, pin::pin};
+
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_sink_is_busy_while_it_works() {
+        let activity = SinkActivity::default();
+        let working = activity.clone();
+        assert!(!activity.is_busy());
+        let mut work = pin!(working.during(pending::<()>()));
+        assert!((&mut work).now_or_never().is_none() && activity.is_busy());
+        working.during(async { assert!(activity.is_busy()) }).await;
+        assert!(!activity.is_busy());
+    }
+}

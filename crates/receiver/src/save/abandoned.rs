@@ -1,0 +1,110 @@
+//! The removal of files that a killed process left behind.
+
+use std::{
+    fs::{self, File, Metadata, OpenOptions, TryLockError},
+    io,
+    os::unix::fs::OpenOptionsExt as _,
+    path::Path,
+    time::Duration,
+};
+
+use super::unfinished::{PREFIX, SUFFIX};
+
+/// The age from which an unfinished file may be abandoned. Its process has long locked it, or writes to it: a transfer
+/// without progress is ended before.
+const AGE: Duration = Duration::from_secs(60);
+
+/// Removes the unfinished files of processes that are gone. Files that are locked or young stay, and so does whatever
+/// cannot be removed: it is hidden.
+///
+/// # Errors
+/// The folder cannot be read.
+pub(super) fn remove_abandoned(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.as_encoded_bytes();
+        if name.starts_with(PREFIX.as_bytes()) && name.ends_with(SUFFIX.as_bytes()) {
+            // Nothing is lost if this fails.
+            let _ = remove_if_abandoned(&entry.path());
+        }
+    }
+    Ok(())
+}
+
+fn remove_if_abandoned(path: &Path) -> io::Result<()> {
+    // A pipe or a device is not even opened, and if one takes the file's place, opening it does not wait.
+    if !is_old_file(&fs::symlink_metadata(path)?) {
+        return Ok(());
+    }
+    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+    let file = OpenOptions::new().write(true).custom_flags(flags).open(path)?;
+    if is_old_file(&file.metadata()?) && !is_locked(&file) {
+        fs::remove_file(path)?;
+    }
+    Ok(())
+}
+
+fn is_old_file(metadata: &Metadata) -> bool {
+    // A time in the future is that of another machine's clock: the file is young.
+    let age = metadata.modified().ok().and_then(|modified| modified.elapsed().ok());
+    metadata.is_file() && age.is_some_and(|age| age >= AGE)
+}
+
+/// Whether another process holds the lock. Without locks, the age decides alone.
+fn is_locked(file: &File) -> bool {
+    matches!(file.try_lock(), Err(TryLockError::WouldBlock))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+    use super::*;
+    use crate::save::unfinished::Unfinished;
+
+    fn left_behind(folder: &Path, name: &str, age: Duration) {
+        let file = File::create(folder.join(name)).unwrap();
+        let modified = SystemTime::UNIX_EPOCH.elapsed().unwrap() - age;
+        file.set_modified(SystemTime::UNIX_EPOCH + modified).unwrap();
+    }
+
+    fn left(folder: &Path) -> Vec<String> {
+        let mut names: Vec<String> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn old_files_go_and_young_locked_and_foreign_ones_stay() {
+        let temporary = tempfile::tempdir().unwrap();
+        let folder = temporary.path();
+        let old = AGE + Duration::from_secs(5);
+        left_behind(folder, ".longhaul-1-0.part", old);
+        left_behind(folder, ".longhaul-1-1.part", Duration::ZERO);
+        left_behind(folder, ".other", old);
+        left_behind(folder, "visible", old);
+        let running = Unfinished::hidden(folder, 0o600).unwrap();
+        let past = SystemTime::UNIX_EPOCH + (SystemTime::UNIX_EPOCH.elapsed().unwrap() - old);
+        running.file().set_modified(past).unwrap();
+        remove_abandoned(folder).unwrap();
+        let left = left(folder);
+        assert_eq!(left.len(), 4, "{left:?}");
+        assert!(!left.contains(&".longhaul-1-0.part".to_owned()), "{left:?}");
+        drop(running);
+    }
+
+    #[test]
+    fn a_pipe_of_such_a_name_is_neither_opened_nor_removed() {
+        let temporary = tempfile::tempdir().unwrap();
+        let pipe = temporary.path().join(".longhaul-1-0.part");
+        mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        remove_abandoned(temporary.path()).unwrap();
+        assert_eq!(left(temporary.path()), [".longhaul-1-0.part"]);
+    }
+}

@@ -1,0 +1,79 @@
+//! An unfinished file and the path that it will have.
+
+use std::{fs::File, io, path::PathBuf, sync::Arc};
+
+use tokio::runtime::Handle;
+
+use super::{Existing, SaveError, folder::regular_file, unfinished::Unfinished};
+
+/// A file that is being written, and its future path. It is removed on a blocking thread where there is one: to free a
+/// large file takes the file system a while.
+#[derive(Debug)]
+pub(super) struct Draft {
+    /// `None` once the file has its name, or is handed to the thread that removes it.
+    unfinished: Option<Unfinished>,
+    path: PathBuf,
+    existing: Existing,
+}
+
+/// A file that has its name.
+pub(super) struct Named {
+    /// The name.
+    pub(super) name: String,
+    /// The bytes of the file that had the name before.
+    pub(super) replaced: u64,
+}
+
+impl Draft {
+    /// Creates the file. Waits for the disk, like every method.
+    ///
+    /// # Errors
+    /// The path belongs to a link or a folder, or to a file that is kept, or no file can be created beside it.
+    pub(super) fn create(path: PathBuf, existing: Existing) -> Result<Self, SaveError> {
+        let old = regular_file(&path)?;
+        if old.is_some() && existing == Existing::Keep {
+            return Err(SaveError::Exists);
+        }
+        let unfinished = Unfinished::create(super::unfinished::folder_of(&path), old.as_ref());
+        Ok(Self { unfinished: Some(unfinished.map_err(SaveError::of_creating)?), path, existing })
+    }
+
+    /// The open file.
+    pub(super) fn file(&self) -> io::Result<Arc<File>> {
+        Ok(self.unfinished()?.file().clone())
+    }
+
+    /// Brings all bytes to the disk.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        self.unfinished()?.sync()
+    }
+
+    fn unfinished(&self) -> io::Result<&Unfinished> {
+        self.unfinished.as_ref().ok_or_else(gone)
+    }
+
+    /// Gives the file its name.
+    ///
+    /// # Errors
+    /// The name belongs to something that is not replaced, or the file system refuses.
+    pub(super) fn name(mut self) -> Result<Named, SaveError> {
+        let replaced = regular_file(&self.path)?.map_or(0, |old| old.len());
+        self.unfinished.take().ok_or_else(gone)?.name(&self.path, self.existing)?;
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Ok(Named { name, replaced })
+    }
+}
+
+fn gone() -> io::Error {
+    io::Error::other("the unfinished file is gone")
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        if let Some(unfinished) = self.unfinished.take()
+            && let Ok(runtime) = Handle::try_current()
+        {
+            runtime.spawn_blocking(move || drop(unfinished));
+        }
+    }
+}

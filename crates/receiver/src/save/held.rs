@@ -1,0 +1,34 @@
+//! A body that is on the disk, and waits for its name until its content is verified.
+
+use std::{
+    io,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use super::{SaveError, saver::Complete};
+
+/// A handle to a body that a [`Sink::hold`](crate::Sink::hold) saves. Dropping it removes the body.
+#[derive(Debug)]
+pub struct HeldFile(pub(crate) Slot);
+
+/// The place of the body once it is complete.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Slot(Arc<Mutex<Option<Complete>>>);
+
+impl Slot {
+    pub(crate) fn fill(&self, complete: Complete) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(complete);
+    }
+}
+
+impl HeldFile {
+    /// Gives the body its name.
+    ///
+    /// # Errors
+    /// The body has not arrived whole, or cannot be named.
+    pub async fn keep(self) -> Result<(), SaveError> {
+        let complete = self.0.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let incomplete = || io::Error::other("the body is not complete");
+        complete.ok_or_else(incomplete)?.name().await.map(drop)
+    }
+}

@@ -1,0 +1,248 @@
+//! The bounds on what a folder stores, over all of its uploads.
+
+use std::{
+    fs, io,
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use record::ByteSize;
+
+use super::SaveError;
+
+/// The bytes that a body of unknown length claims at once.
+const STEP: u64 = 8 << 20;
+
+/// The bounds on what a [`Folder`](super::Folder) stores.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Quota {
+    /// The most bytes of all saved files together; `None` for any number.
+    pub max_stored: Option<ByteSize>,
+    /// The bytes of the file system that are left free. `None` leaves [`MIN_FREE`](Self::MIN_FREE), or a tenth of a
+    /// small file system.
+    pub min_free: Option<ByteSize>,
+}
+
+impl Quota {
+    /// The bytes that are left free by default, for the other users of the disk.
+    pub const MIN_FREE: ByteSize = ByteSize(64 << 20);
+}
+
+/// The account of a folder.
+#[derive(Debug)]
+pub(super) struct Ledger {
+    max_stored: Option<ByteSize>,
+    min_free: u64,
+    folder: PathBuf,
+    counts: Mutex<Counts>,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    /// The bytes of the files that are saved.
+    stored: u64,
+    /// The bytes that unfinished files may have.
+    claimed: u64,
+    /// The part of `claimed` that has not been written, so that the file system still counts it as free.
+    unwritten: u64,
+}
+
+impl Ledger {
+    /// Counts the files of a folder.
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    pub(super) fn open(folder: PathBuf, quota: Quota) -> io::Result<Self> {
+        let disk = rustix::fs::statvfs(&folder)?;
+        let tenth = disk.f_blocks.saturating_mul(disk.f_frsize) / 10;
+        let min_free = quota.min_free.map_or(Quota::MIN_FREE.0.min(tenth), |asked| asked.0);
+        let ledger = Self { max_stored: quota.max_stored, min_free, folder, counts: Mutex::default() };
+        ledger.counts().stored = ledger.stored()?;
+        Ok(ledger)
+    }
+
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The bytes of the visible files, if they are bounded.
+    fn stored(&self) -> io::Result<u64> {
+        let mut sum = 0_u64;
+        if self.max_stored.is_none() {
+            return Ok(sum);
+        }
+        for entry in fs::read_dir(&self.folder)? {
+            let entry = entry?;
+            let is_hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
+            match entry.metadata() {
+                Ok(metadata) if metadata.is_file() && !is_hidden => sum = sum.saturating_add(metadata.len()),
+                // The file is gone, or is no file.
+                _ => {}
+            }
+        }
+        Ok(sum)
+    }
+
+    /// Claims `bytes` more. Files that others have removed are noticed only when the bound is reached. May wait for the
+    /// disk, but not while it holds the counts.
+    fn claim(&self, bytes: u64) -> Result<(), SaveError> {
+        let free = self.free()?;
+        if self.exceeds(&self.counts(), bytes) {
+            let stored = self.stored()?;
+            self.counts().stored = stored;
+        }
+        let mut counts = self.counts();
+        if self.exceeds(&counts, bytes) {
+            return Err(SaveError::QuotaReached);
+        }
+        let needed = self.min_free.saturating_add(counts.unwritten).saturating_add(bytes);
+        if free.is_some_and(|free| free < needed) {
+            return Err(SaveError::Full);
+        }
+        counts.claimed = counts.claimed.saturating_add(bytes);
+        counts.unwritten = counts.unwritten.saturating_add(bytes);
+        Ok(())
+    }
+
+    /// Whether `bytes` more exceed the bound on what is stored.
+    fn exceeds(&self, counts: &Counts, bytes: u64) -> bool {
+        let total = counts.stored.saturating_add(counts.claimed).saturating_add(bytes);
+        self.max_stored.is_some_and(|most| total > most.0)
+    }
+
+    /// The free bytes of the file system; `None` if it does not tell.
+    fn free(&self) -> io::Result<Option<u64>> {
+        let file_system = rustix::fs::statvfs(&self.folder)?;
+        Ok((file_system.f_blocks > 0).then(|| file_system.f_bavail.saturating_mul(file_system.f_frsize)))
+    }
+}
+
+/// The share of one unfinished file. Dropping it returns what it claimed.
+#[derive(Debug)]
+pub(super) struct Claim {
+    ledger: Arc<Ledger>,
+    claimed: u64,
+    written: u64,
+}
+
+impl Claim {
+    /// Claims the announced length of a body, or a first step.
+    ///
+    /// # Errors
+    /// The folder or the file system has no room for it.
+    pub(super) fn of(ledger: Arc<Ledger>, announced: Option<u64>) -> Result<Self, SaveError> {
+        let mut claim = Self { ledger, claimed: 0, written: 0 };
+        // A body of unknown length may be empty, but is refused where there is no room at all.
+        claim.extend(announced.unwrap_or(1))?;
+        Ok(claim)
+    }
+
+    /// Whether a file of `bytes` has to claim more.
+    pub(super) fn is_exceeded_by(&self, bytes: u64) -> bool {
+        bytes > self.claimed
+    }
+
+    /// Claims what a file of `bytes` needs. May wait for the disk.
+    ///
+    /// # Errors
+    /// The folder or the file system has no room for it.
+    pub(super) fn extend(&mut self, bytes: u64) -> Result<(), SaveError> {
+        let missing = bytes.saturating_sub(self.claimed);
+        let step = missing.max(if self.claimed > 0 { STEP } else { 0 });
+        let more = match self.ledger.claim(step) {
+            Ok(()) => step,
+            Err(_) if missing < step => self.ledger.claim(missing).map(|()| missing)?,
+            Err(error) => return Err(error),
+        };
+        self.claimed = self.claimed.saturating_add(more);
+        Ok(())
+    }
+
+    /// Accounts for `bytes` in all that were written.
+    pub(super) fn written(&mut self, bytes: u64) {
+        let more = bytes.min(self.claimed).saturating_sub(self.written);
+        self.written = self.written.saturating_add(more);
+        let mut counts = self.ledger.counts();
+        counts.unwritten = counts.unwritten.saturating_sub(more);
+    }
+
+    /// Accounts for a file of `bytes` that is saved, in the place of one of `replaced` bytes.
+    pub(super) fn save(self, bytes: u64, replaced: u64) {
+        let mut counts = self.ledger.counts();
+        counts.stored = counts.stored.saturating_add(bytes).saturating_sub(replaced);
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        let mut counts = self.ledger.counts();
+        counts.claimed = counts.claimed.saturating_sub(self.claimed);
+        counts.unwritten = counts.unwritten.saturating_sub(self.claimed.saturating_sub(self.written));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ledger(folder: &tempfile::TempDir, max_stored: u64, min_free: u64) -> Arc<Ledger> {
+        let quota = Quota { max_stored: Some(ByteSize(max_stored)), min_free: Some(ByteSize(min_free)) };
+        Arc::new(Ledger::open(folder.path().to_owned(), quota).unwrap())
+    }
+
+    #[test]
+    fn concurrent_uploads_and_saved_files_share_the_bound() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("a"), [0; 400]).unwrap();
+        fs::write(folder.path().join(".hidden"), [0; 4000]).unwrap();
+        let ledger = ledger(&folder, 1000, 0);
+        let claim = |bytes| Claim::of(ledger.clone(), Some(bytes));
+        let first = claim(500).unwrap();
+        assert!(matches!(claim(101), Err(SaveError::QuotaReached)));
+        drop(claim(100).unwrap());
+        fs::write(folder.path().join("b"), [0; 500]).unwrap();
+        first.save(500, 0);
+        assert!(matches!(claim(101), Err(SaveError::QuotaReached)));
+        claim(100).unwrap();
+    }
+
+    #[test]
+    fn a_replaced_file_and_one_that_others_removed_make_room() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("a"), [0; 600]).unwrap();
+        let ledger = ledger(&folder, 1000, 0);
+        let claim = |bytes| Claim::of(ledger.clone(), Some(bytes));
+        claim(300).unwrap().save(300, 600);
+        drop(claim(700).unwrap());
+        ledger.counts().stored = 1000;
+        fs::remove_file(folder.path().join("a")).unwrap();
+        claim(1000).unwrap();
+    }
+
+    #[test]
+    fn a_body_of_unknown_length_claims_as_it_grows() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = ledger(&folder, 3 << 20, 0);
+        let mut claim = Claim::of(ledger, None).unwrap();
+        assert!(claim.is_exceeded_by(1 << 20));
+        claim.extend(1 << 20).unwrap();
+        claim.extend(3 << 20).unwrap();
+        assert!(!claim.is_exceeded_by(3 << 20));
+        assert!(matches!(claim.extend((3 << 20) + 1), Err(SaveError::QuotaReached)));
+    }
+
+    #[test]
+    fn the_file_system_keeps_its_free_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        let all = u64::MAX >> 1;
+        assert!(matches!(Claim::of(ledger(&folder, all, all), Some(1)), Err(SaveError::Full)));
+        let ledger = ledger(&folder, all, 0);
+        let free = ledger.free().unwrap().unwrap();
+        let mut half = Claim::of(ledger.clone(), Some(free / 2)).unwrap();
+        assert!(matches!(Claim::of(ledger.clone(), Some(free / 4 * 3)), Err(SaveError::Full)));
+        half.written(free / 2);
+        Claim::of(ledger, Some(free / 4)).unwrap();
+        let default = Ledger::open(folder.path().to_owned(), Quota::default()).unwrap();
+        assert!((1..=Quota::MIN_FREE.0).contains(&default.min_free), "{default:?}");
+    }
+}
