@@ -1,5 +1,10 @@
 //! The bodies of requests and responses.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Empty, Full, combinators::UnsyncBoxBody};
 
@@ -18,6 +23,32 @@ pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
 /// the length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BodyLength(pub u64);
+
+/// Whether the body of a request was sent to its end.
+///
+/// [`Connection::exchange`](crate::Connection::exchange) puts one into the extensions of each response: the head of a
+/// response, and even its end, may come before the end of the request.
+#[derive(Clone, Debug, Default)]
+pub struct BodySent(Arc<AtomicBool>);
+
+impl BodySent {
+    /// Whether the protocol has taken all of the body by now. The last bytes may still be on their way.
+    pub fn is_complete(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Notes that the body has ended.
+    pub(crate) fn complete(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// A body that has ended already.
+    pub(crate) fn completed() -> Self {
+        let sent = Self::default();
+        sent.complete();
+        sent
+    }
+}
 
 /// A body without data.
 pub fn empty() -> Body {

@@ -8,7 +8,7 @@ use crate::{
     Connection, Error, Guards, Handshake,
     carriers::{ClientEngine, StreamInfo},
     engines::{http1::Http1, http2::Http2},
-    socket::Probe,
+    probe::Probe,
 };
 
 /// The handshake of a client. It makes progress only when it is polled.

@@ -59,6 +59,8 @@ pub mod capabilities;
 mod carriers;
 mod cipher;
 mod congestion;
+mod delivery;
+mod driver;
 mod endpoint;
 mod engines;
 mod error;
@@ -68,6 +70,7 @@ pub mod in_memory;
 mod kernel;
 mod key_log;
 mod link;
+mod probe;
 mod protocols;
 #[cfg_attr(not(test), expect(dead_code, reason = "HTTP/2 and HTTP/3 are about to use it"))]
 mod reset_budget;
@@ -76,12 +79,13 @@ mod session;
 mod settings;
 mod socket;
 mod tasks;
+mod tcp_stream;
 mod traits;
 mod trust;
 mod verifier;
 
 #[doc(inline)]
-pub use body::{Body, BodyError, BodyLength};
+pub use body::{Body, BodyError, BodyLength, BodySent};
 pub use endpoint::{Bind, Peer};
 pub use error::Error;
 pub use footprint::Shape;

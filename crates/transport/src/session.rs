@@ -1,6 +1,6 @@
 //! The server's side of a connection that a task drives: its requests come through a channel, whatever the protocol.
 
-use std::sync::Arc;
+use std::{future::pending, sync::Arc};
 
 use async_trait::async_trait;
 use tokio::sync::{Mutex, Notify, mpsc};
@@ -14,9 +14,18 @@ pub(crate) type Arrivals = mpsc::Sender<Result<Incoming, Error>>;
 pub(crate) type CloseSignal = Arc<Notify>;
 
 /// A source of the state of a connection.
+#[async_trait]
 pub(crate) trait LinkSource: Send + Sync + 'static {
     /// The state now.
     fn link(&self) -> Link;
+
+    /// Waits until the peer has received everything and ended its direction. The engine has shut the stream down.
+    async fn delivered(&self) {}
+
+    /// Waits until no byte has moved for so long that a connection that is closing is given up.
+    async fn stalled(&self) {
+        pending().await
+    }
 }
 
 /// A session whose connection is driven by a background task. The connection ends when the session is dropped.
@@ -56,7 +65,14 @@ impl<L: LinkSource> Session for DrivenSession<L> {
 
     async fn close(&self) {
         self.shut_down();
-        while self.incoming.lock().await.recv().await.is_some() {}
+        let delivered = async {
+            while self.incoming.lock().await.recv().await.is_some() {}
+            self.link.delivered().await;
+        };
+        tokio::select! {
+            () = delivered => {}
+            () = self.link.stalled() => {}
+        }
     }
 
     fn link(&self) -> Link {

@@ -3,24 +3,29 @@
 use std::{
     io,
     net::{SocketAddr, UdpSocket},
-    os::fd::{AsFd, OwnedFd},
-    sync::Arc,
+    os::fd::AsFd,
+    time::Duration,
 };
 
 use nix::sys::socket::{setsockopt, sockopt};
-use record::{Limits, SOCKET_BUFFER, TransportStats};
-use socket2::{Domain, SockRef, Socket, Type};
+use record::{Limits, SOCKET_BUFFER};
+use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use crate::{
-    Error, Link,
+    Error,
     congestion::Congestion,
-    kernel,
     settings::{FromLimits, bytes_unless_auto},
+    tcp_stream::SharedStream,
 };
 
 /// The most connections that wait to be accepted; Linux clamps it to net.core.somaxconn.
 const BACKLOG: u32 = 1024;
+
+/// The silence after which the kernel asks an accepted connection's client whether it still exists, and the interval at
+/// which it repeats that (SO_KEEPALIVE). A client that has vanished would otherwise be waited for without end where
+/// nothing is sent to it.
+const KEEP_ALIVE: Duration = Duration::from_secs(60);
 
 /// The options of TCP sockets that limits set.
 pub(crate) struct TcpOptions {
@@ -54,11 +59,11 @@ impl TcpOptions {
 ///
 /// # Errors
 /// The peer cannot be reached, or the system refuses an option.
-pub(crate) async fn dial(addr: SocketAddr, options: &TcpOptions) -> Result<TcpStream, Error> {
+pub(crate) async fn dial(addr: SocketAddr, options: &TcpOptions) -> Result<SharedStream, Error> {
     let connected = async {
         let stream = options.socket(addr)?.connect(addr).await?;
         stream.set_nodelay(true)?;
-        Ok(stream)
+        Ok(SharedStream::new(stream))
     };
     connected.await.map_err(|source| Error::Connect { addr, source })
 }
@@ -78,6 +83,8 @@ impl Acceptor {
         let listening = || {
             let socket = options.socket(addr)?;
             socket.set_reuseaddr(true)?;
+            let keep_alive = TcpKeepalive::new().with_time(KEEP_ALIVE).with_interval(KEEP_ALIVE);
+            SockRef::from(&socket).set_tcp_keepalive(&keep_alive)?;
             socket.bind(addr)?;
             let socket = socket.listen(BACKLOG)?;
             Ok(Self { addr: socket.local_addr()?, socket })
@@ -139,111 +146,18 @@ pub(crate) fn set_buffers(socket: &impl AsFd, size: usize) -> io::Result<()> {
     Ok(())
 }
 
-/// A second handle to a socket, to query the kernel while a protocol owns the first. Without a free file descriptor
-/// there is no handle, and nothing is known of the socket.
-#[derive(Debug)]
-pub(crate) struct Probe(Option<Arc<OwnedFd>>);
-
-impl Probe {
-    pub(crate) fn new(socket: &impl AsFd) -> Self {
-        Self(socket.as_fd().try_clone_to_owned().ok().map(Arc::new))
-    }
-
-    /// The probe of a stream that is not a socket.
-    pub(crate) fn without_socket() -> Self {
-        Self(None)
-    }
-
-    /// The cork of the socket.
-    pub(crate) fn cork(&self) -> Cork {
-        Cork(self.0.clone())
-    }
-
-    /// The buffers and the memory of the socket.
-    pub(crate) fn socket(&self) -> Link {
-        let Some(handle) = &self.0 else { return Link::default() };
-        let socket = SockRef::from(handle);
-        let bytes = |size: io::Result<usize>| size.ok().map(|size| size as u64);
-        Link {
-            socket_send_buffer_bytes: bytes(socket.send_buffer_size()),
-            socket_receive_buffer_bytes: bytes(socket.recv_buffer_size()),
-            socket_memory_bytes: kernel::socket_memory_bytes(handle.as_fd()),
-            ..Link::default()
-        }
-    }
-
-    /// The buffers and the memory of the socket, with the counters of TCP.
-    pub(crate) fn tcp(&self) -> Link {
-        let stats = self.0.as_ref().and_then(|handle| kernel::tcp_stats(handle.as_fd()));
-        let mtu = stats.as_ref().map(|stats| stats.mss);
-        Link { mtu, stats: stats.map(TransportStats::Tcp), ..self.socket() }
-    }
-}
-
-/// TCP_CORK of a socket (Linux's tcp(7)): while it is set, the kernel sends whole segments only, so that the next write
-/// continues the last segment. Has no effect without a socket, or on other systems.
-#[derive(Debug)]
-pub(crate) struct Cork(Option<Arc<OwnedFd>>);
-
-impl Cork {
-    /// Sets the cork; returns whether it is in effect.
-    pub(crate) fn set(&self) -> bool {
-        self.switch(true)
-    }
-
-    /// Clears the cork, and the kernel sends the partial segment.
-    pub(crate) fn clear(&self) {
-        self.switch(false);
-    }
-
-    #[cfg(target_os = "linux")]
-    fn switch(&self, corked: bool) -> bool {
-        self.0.as_ref().is_some_and(|handle| SockRef::from(handle).set_tcp_cork(corked).is_ok())
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    fn switch(&self, _: bool) -> bool {
-        false
-    }
-}
-
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
-    use std::io::{Read as _, Write as _};
-
     use super::*;
 
-    #[test]
-    fn a_cork_holds_back_a_partial_segment() {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let mut writer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let (mut reader, _) = listener.accept().unwrap();
-        writer.set_nodelay(true).unwrap();
-        let cork = Probe::new(&writer).cork();
-        assert!(cork.set());
-        writer.write_all(&[7; 1000]).unwrap();
-        reader.set_nonblocking(true).unwrap();
-        assert_eq!(reader.read(&mut [0; 2000]).unwrap_err().kind(), io::ErrorKind::WouldBlock);
-        cork.clear();
-        reader.set_nonblocking(false).unwrap();
-        assert_eq!(reader.read(&mut [0; 2000]).unwrap(), 1000);
-        assert!(!Probe::without_socket().cork().set());
-    }
-
-    #[test]
-    fn unread_bytes_show_as_socket_memory() {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let mut writer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let (reader, _) = listener.accept().unwrap();
-        let probe = Probe::new(&reader);
-        assert_eq!(probe.tcp().socket_memory_bytes, Some(0));
-        writer.write_all(&[0; 50_000]).unwrap();
-        let held = (0..500).find_map(|_| {
-            std::thread::sleep(std::time::Duration::from_millis(10));
-            probe.tcp().socket_memory_bytes.filter(|bytes| *bytes >= 50_000)
-        });
-        assert!(held.is_some(), "{:?}", probe.tcp());
-        let Some(TransportStats::Tcp(stats)) = probe.tcp().stats else { panic!("no counters") };
-        assert_eq!(stats.bytes_received, 50_000);
+    #[tokio::test]
+    async fn an_accepted_connection_notices_a_client_that_has_vanished() {
+        let options = TcpOptions { buffer: None, congestion: None };
+        let acceptor = Acceptor::bind(([127, 0, 0, 1], 0).into(), &options).unwrap();
+        let _client = TcpStream::connect(acceptor.local_addr()).await.unwrap();
+        let (accepted, _) = acceptor.accept().await.unwrap();
+        let socket = SockRef::from(&accepted);
+        assert!(socket.keepalive().unwrap());
+        assert_eq!(socket.tcp_keepalive_time().unwrap(), KEEP_ALIVE);
     }
 }

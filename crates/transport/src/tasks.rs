@@ -7,7 +7,7 @@ use std::{
 
 use tokio::{sync::oneshot, task::JoinSet};
 
-use crate::Error;
+use crate::{Error, body::BodySent};
 
 /// Tasks that are aborted when this is dropped.
 #[derive(Debug, Default)]
@@ -26,18 +26,25 @@ impl Tasks {
     pub(crate) fn pump(
         &self,
         send: impl Future<Output = Result<(), Error>> + Send + 'static,
-    ) -> impl Future<Output = Error> + Send + 'static {
+    ) -> (impl Future<Output = Error> + Send + 'static, BodySent) {
         let (failed, failure) = oneshot::channel();
-        self.spawn(async {
-            if let Err(error @ Error::Body { .. }) = send.await {
-                let _ = failed.send(error);
+        let sent = BodySent::default();
+        let ended = sent.clone();
+        self.spawn(async move {
+            match send.await {
+                Ok(()) => ended.complete(),
+                Err(error @ Error::Body { .. }) => {
+                    let _ = failed.send(error);
+                }
+                Err(_) => {}
             }
         });
-        async {
+        let failed = async {
             match failure.await {
                 Ok(error) => error,
                 Err(_) => std::future::pending().await,
             }
-        }
+        };
+        (failed, sent)
     }
 }

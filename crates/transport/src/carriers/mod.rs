@@ -2,16 +2,19 @@
 //!
 //! Over TCP and TLS an engine runs on a byte stream of either kind. Over QUIC it runs on an established connection.
 
+use std::future::pending;
+
 use async_trait::async_trait;
 use record::Limits;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::{
-    Bind, Connection, Error, Guards, Link, Listener, Peer, Session,
+    Bind, Connection, Error, Guards, Link, Listener, Peer, Session, delivery,
     footprint::Footprint,
+    probe::{Cork, Probe},
     session::LinkSource,
     settings::FromLimits,
-    socket::{Cork, Probe},
+    tcp_stream::SharedSocket,
 };
 
 pub(crate) mod plain;
@@ -93,14 +96,33 @@ impl StreamInfo {
         self.probe.cork()
     }
 
+    /// The socket of the stream, if it is one.
+    pub(crate) fn socket(&self) -> Option<SharedSocket> {
+        self.probe.stream().cloned()
+    }
+
     /// The application protocol that TLS agreed on.
     pub(crate) fn alpn(&self) -> Option<&str> {
         self.alpn.as_deref()
     }
 }
 
+#[async_trait]
 impl LinkSource for StreamInfo {
     fn link(&self) -> Link {
-        Link { alpn: self.alpn.clone(), cipher: self.cipher.clone(), ..self.probe.tcp() }
+        Link { alpn: self.alpn.clone(), cipher: self.cipher.clone(), ..self.probe.link() }
+    }
+
+    async fn delivered(&self) {
+        if let Some(socket) = self.probe.stream() {
+            delivery::ended_by_peer(socket).await;
+        }
+    }
+
+    async fn stalled(&self) {
+        match self.probe.stream() {
+            Some(socket) => delivery::stalled(socket).await,
+            None => pending().await,
+        }
     }
 }

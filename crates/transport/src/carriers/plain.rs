@@ -9,8 +9,10 @@ use super::{Carries, ClientEngine, ServerEngine, StreamInfo};
 use crate::{
     Accepted, Bind, Connection, Error, Guards, Listener, Peer, Shape,
     footprint::Footprint,
+    probe::Probe,
     settings::FromLimits as _,
-    socket::{Acceptor, Probe, TcpOptions, dial},
+    socket::{Acceptor, TcpOptions, dial},
+    tcp_stream::SharedStream,
 };
 
 /// The carrier that hands the bytes of an engine to TCP.
@@ -28,7 +30,7 @@ impl<E: ClientEngine> Carries<E> for Plain {
     async fn connect(peer: &Peer, limits: &Limits) -> Result<Box<dyn Connection>, Error> {
         let engine = E::from_limits(limits)?;
         let stream = dial(peer.addr, &TcpOptions::from_limits(limits)?).await?;
-        let info = StreamInfo::cleartext(Probe::new(&stream));
+        let info = StreamInfo::cleartext(Probe::of_stream(stream.socket()));
         engine.client(stream, info).await
     }
 
@@ -64,7 +66,8 @@ impl<E: ServerEngine> Listener for PlainListener<E> {
         let (engine, guards) = (self.engine.clone(), self.guards.clone());
         let handshake = Box::pin(async move {
             stream.set_nodelay(true).map_err(Error::handshake)?;
-            let info = StreamInfo::cleartext(Probe::new(&stream));
+            let stream = SharedStream::new(stream);
+            let info = StreamInfo::cleartext(Probe::of_stream(stream.socket()));
             engine.server(stream, info, &guards).await
         });
         Ok(Accepted::new(peer, handshake))

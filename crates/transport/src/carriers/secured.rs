@@ -12,8 +12,10 @@ use crate::{
     Accepted, Bind, Connection, Error, Guards, Listener, Peer, Shape,
     cipher::{Cipher, suite_name},
     footprint::{Footprint, kib},
+    probe::Probe,
     settings::FromLimits as _,
-    socket::{Acceptor, Probe, TcpOptions, dial},
+    socket::{Acceptor, TcpOptions, dial},
+    tcp_stream::SharedStream,
 };
 
 /// The bytes that rustls may encrypt ahead of the socket: those that one write sends. With the 64 KiB of rustls, every
@@ -50,7 +52,7 @@ impl<E: ClientEngine> Carries<E> for Secured {
         let config = peer.trust.client_config(E::ALPN, cipher, peer.key_log.as_ref())?;
         let name = ServerName::try_from(peer.name.clone()).map_err(Error::handshake)?;
         let stream = dial(peer.addr, &options).await?;
-        let probe = Probe::new(&stream);
+        let probe = Probe::of_stream(stream.socket());
         let connecting = TlsConnector::from(config).connect(name, stream);
         let mut stream = connecting.await.map_err(Error::handshake)?;
         stream.get_mut().1.set_buffer_limit(Some(AHEAD));
@@ -111,7 +113,8 @@ impl<E: ServerEngine> Listener for SecuredListener<E> {
         let (tls, engine, guards) = (self.tls.clone(), self.engine.clone(), self.guards.clone());
         let handshake = Box::pin(async move {
             stream.set_nodelay(true).map_err(Error::handshake)?;
-            let probe = Probe::new(&stream);
+            let stream = SharedStream::new(stream);
+            let probe = Probe::of_stream(stream.socket());
             let mut stream = tls.accept(stream).await.map_err(Error::handshake)?;
             stream.get_mut().1.set_buffer_limit(Some(AHEAD));
             let alpn = if E::SERVES_WITHOUT_ALPN { Alpn::Optional } else { Alpn::Required };

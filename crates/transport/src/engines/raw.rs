@@ -24,7 +24,7 @@ use super::{
     send::{self, BodySink},
 };
 use crate::{
-    Body, BodyError, Connection, Error, Guards, Incoming, Link, Responder, Session, Shape,
+    Body, BodyError, BodySent, Connection, Error, Guards, Incoming, Link, Responder, Session, Shape,
     carriers::{ClientEngine, ServerEngine, Stream, StreamInfo},
     footprint::{Footprint, kib},
     session::LinkSource as _,
@@ -112,7 +112,9 @@ impl<S: Stream> Connection for RawLink<S> {
         let (_, head) = try_join(send, read.head::<ResponseHead>()).await?;
         let head = head.ok_or_else(|| Error::truncated("the peer closed without a response"))?;
         read.unread = head.length;
-        head.response(PROTOCOL, RawBody(read).boxed_unsync())
+        let mut response = head.response(PROTOCOL, RawBody(read).boxed_unsync())?;
+        response.extensions_mut().insert(BodySent::completed());
+        Ok(response)
     }
 
     fn link(&self) -> Link {

@@ -20,7 +20,7 @@ use super::{
     send::{self, BodySink},
 };
 use crate::{
-    Body, BodyError, Connection, Error, Guards, Incoming, Link, Responder, Session, Shape,
+    Body, BodyError, BodySent, Connection, Error, Guards, Incoming, Link, Responder, Session, Shape,
     carriers::quic::{Established, QuicEngine},
     footprint::Footprint,
     session::{Arrivals, CloseSignal, DrivenSession, LinkSource as _},
@@ -79,7 +79,9 @@ impl Connection for QuicConnection {
         let (_, head) = try_join(send, frame::read::<ResponseHead>(PROTOCOL, &mut read)).await?;
         let head = head.ok_or_else(|| Error::truncated("the peer closed without a response"))?;
         let unread = head.length;
-        head.response(PROTOCOL, QuicBody { read, unread }.boxed_unsync())
+        let mut response = head.response(PROTOCOL, QuicBody { read, unread }.boxed_unsync())?;
+        response.extensions_mut().insert(BodySent::completed());
+        Ok(response)
     }
 
     async fn close(&self) {

@@ -8,6 +8,10 @@ pub(crate) fn tcp_stats(_socket: BorrowedFd<'_>) -> Option<TcpStats> {
     None
 }
 
+pub(crate) fn undelivered_bytes(_socket: BorrowedFd<'_>) -> u64 {
+    0
+}
+
 pub(crate) fn socket_memory_bytes(_socket: BorrowedFd<'_>) -> Option<u64> {
     None
 }

@@ -1,4 +1,4 @@
-//! TCP_INFO and SO_MEMINFO, in the only module with unsafe code.
+//! TCP_INFO, SO_MEMINFO and SIOCOUTQ, in the only module with unsafe code.
 #![allow(unsafe_code)]
 
 use std::{
@@ -36,6 +36,15 @@ pub(crate) fn socket_memory_bytes(socket: BorrowedFd<'_>) -> Option<u64> {
     // SAFETY: an array of integers, for which all zeroes are valid.
     let values: [u32; MEMINFO_VALUES] = unsafe { option(socket, libc::SOL_SOCKET, libc::SO_MEMINFO) }?;
     Some(u64::from(values[RECEIVE]) + u64::from(values[SEND].max(values[QUEUED])))
+}
+
+/// The bytes, or the end, that the peer of a TCP connection has not acknowledged (SIOCOUTQ, which has the number of
+/// TIOCOUTQ).
+pub(crate) fn undelivered_bytes(socket: BorrowedFd<'_>) -> u64 {
+    let mut bytes: libc::c_int = 0;
+    // SAFETY: this request writes one integer to the pointer.
+    let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
+    if result == 0 { u64::try_from(bytes).unwrap_or_default() } else { 0 }
 }
 
 /// Reads a socket option into a `T` that starts as zeroes: older kernels write fewer bytes.

@@ -5,9 +5,9 @@
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
-pub(crate) use linux::{socket_memory_bytes, tcp_stats};
+pub(crate) use linux::{socket_memory_bytes, tcp_stats, undelivered_bytes};
 
 #[cfg(not(target_os = "linux"))]
 mod elsewhere;
 #[cfg(not(target_os = "linux"))]
-pub(crate) use elsewhere::{socket_memory_bytes, tcp_stats};
+pub(crate) use elsewhere::{socket_memory_bytes, tcp_stats, undelivered_bytes};

@@ -2,10 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
+use async_trait::async_trait;
 use quinn::{Endpoint, crypto::rustls::HandshakeData};
 use record::{QuicStats, TransportStats};
 
-use crate::{Error, Link, session::LinkSource, socket::Probe};
+use crate::{Error, Link, probe::Probe, session::LinkSource};
 
 /// An established connection, with the endpoint that drives it.
 #[derive(Debug)]
@@ -53,6 +54,7 @@ impl Established {
     }
 }
 
+#[async_trait]
 impl LinkSource for Established {
     fn link(&self) -> Link {
         let stats = self.connection.stats();
@@ -74,7 +76,7 @@ impl LinkSource for Established {
                 rtt_us: micros(stats.path.rtt),
                 cwnd: stats.path.cwnd,
             })),
-            ..self.probe.socket()
+            ..self.probe.link()
         }
     }
 }

@@ -12,9 +12,8 @@ use record::{Limits, MAX_STREAMS};
 
 use super::Carries;
 use crate::{
-    Accepted, Bind, Connection, Error, Guards, Listener, Peer, Session,
-    settings::FromLimits,
-    socket::{self, Probe},
+    Accepted, Bind, Connection, Error, Guards, Listener, Peer, Session, probe::Probe, settings::FromLimits,
+    socket,
 };
 use settings::Settings;
 
@@ -60,7 +59,7 @@ impl<E: QuicEngine> Carries<E> for Quic {
         let local: IpAddr =
             if peer.addr.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
         let bound = socket::udp(SocketAddr::new(local, 0), settings.udp_buffer)
-            .and_then(|socket| Ok((Arc::new(Probe::new(&socket)), settings.endpoint(socket, None)?)));
+            .and_then(|socket| Ok((Arc::new(Probe::of_endpoint(&socket)), settings.endpoint(socket, None)?)));
         let (probe, endpoint) = bound.map_err(|source| Error::Connect { addr: peer.addr, source })?;
         let connecting = endpoint.connect_with(config, peer.addr, &peer.name).map_err(Error::handshake)?;
         let connection = connecting.await.map_err(Error::handshake)?;
@@ -78,7 +77,7 @@ impl<E: QuicEngine> Carries<E> for Quic {
         config.transport_config(Arc::new(settings.transport(bind.guards.streams)?));
 
         let bound = socket::udp(bind.addr, settings.udp_buffer).and_then(|socket| {
-            let (addr, probe) = (socket.local_addr()?, Probe::new(&socket));
+            let (addr, probe) = (socket.local_addr()?, Probe::of_endpoint(&socket));
             Ok((addr, Arc::new(probe), settings.endpoint(socket, Some(config))?))
         });
         let (addr, probe, endpoint) = bound.map_err(|source| Error::Listen { addr: bind.addr, source })?;

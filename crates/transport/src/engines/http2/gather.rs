@@ -14,7 +14,7 @@ use crate::{
     Shape,
     carriers::{SEGMENT, Stream},
     footprint::kib,
-    socket::Cork,
+    probe::Cork,
 };
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use record::{H2_FRAME, H2_SEND_BUFFER, H2_WINDOW, Limits};
 use tracing::debug;
 
 use crate::{
-    Body, Connection, Error, Guards, Incoming, Link, Responder, Session,
+    Body, BodySent, Connection, Error, Guards, Incoming, Link, Responder, Session,
     carriers::{ClientEngine, ServerEngine, Stream, StreamInfo},
     session::{Arrivals, CloseSignal, DrivenSession, LinkSource as _},
     settings::{FromLimits, bytes},
@@ -132,15 +132,19 @@ impl Connection for Http2Connection {
         let (response, stream) =
             requests.send_request(Request::from_parts(head, ()), empty).map_err(broken)?;
         if empty {
-            return Ok(response.await.map_err(broken)?.map(received));
+            let mut response = response.await.map_err(broken)?.map(received);
+            response.extensions_mut().insert(BodySent::completed());
+            return Ok(response);
         }
-        let body_failed = self.tasks.pump(send(stream, body));
-        tokio::select! {
+        let (body_failed, sent) = self.tasks.pump(send(stream, body));
+        let mut response = tokio::select! {
             // A body that fails resets the stream, and then the response fails as well: report the cause.
             biased;
-            error = body_failed => Err(error),
-            response = response => Ok(response.map_err(broken)?.map(received)),
-        }
+            error = body_failed => return Err(error),
+            response = response => response.map_err(broken)?.map(received),
+        };
+        response.extensions_mut().insert(sent);
+        Ok(response)
     }
 
     fn link(&self) -> Link {

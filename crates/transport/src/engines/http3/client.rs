@@ -58,14 +58,15 @@ impl<C: Streams> Connection for Http3Connection<C> {
         let handoff = self.handoffs.as_ref().map(|handoffs| handoffs.of(stream.id()));
         let (write, mut read) = stream.split();
         let mut write = SendHalf { stream: write, handoff: handoff.clone() };
-        let body_failed = self.tasks.pump(async move { send(&mut write, body).await });
-        let response = tokio::select! {
+        let (body_failed, sent) = self.tasks.pump(async move { send(&mut write, body).await });
+        let mut response = tokio::select! {
             // A body that fails resets the stream, and then the response may fail as well: report the cause.
             biased;
             error = body_failed => return Err(error),
             response = read.recv_response() => response.map_err(broken)?,
         };
         handoff.iter().for_each(Handoff::close_gate);
+        response.extensions_mut().insert(sent);
         Ok(response.map(|()| ReceivedBody { stream: read, handoff }.boxed_unsync()))
     }
 

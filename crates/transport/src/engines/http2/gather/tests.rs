@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 
 use super::*;
-use crate::socket::Probe;
+use crate::{probe::Probe, tcp_stream::SharedStream};
 
 /// The cork of a stream that is not a socket.
 fn no_cork() -> Cork {
@@ -95,7 +95,8 @@ async fn the_end_of_a_large_write_waits_in_the_kernel_until_turns_bring_no_more(
     let near = tokio::net::TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let (far, _) = listener.accept().await.unwrap();
     near.set_nodelay(true).unwrap();
-    let (cork, turns) = (Probe::new(&near).cork(), Turns::default());
+    let near = SharedStream::new(near);
+    let (cork, turns) = (Probe::of_stream(near.socket()).cork(), Turns::default());
     let mut near = Gather::new(near, cork, turns.clone());
     near.write_all(&[7; LARGE]).await.unwrap();
     for _ in 0..IDLE_TURNS {

@@ -1,0 +1,55 @@
+//! The end of a connection over TCP: what was sent is still to reach the peer.
+
+use std::{
+    future::{pending, poll_fn},
+    time::Duration,
+};
+
+use record::TransportStats;
+use tokio::time::sleep;
+
+use crate::tcp_stream::SharedSocket;
+
+/// The interval at which the socket is asked for its progress.
+const POLL: Duration = Duration::from_millis(50);
+
+/// The time without an acknowledged byte after which a peer that still has bytes to receive is given up: the default
+/// idle timeout of a server.
+const STALL: Duration = Duration::from_secs(30);
+
+/// The time that a peer has to close its direction once it has everything. Closing the socket while the peer still
+/// sends would answer with a reset, and on some systems a reset discards what the peer has not read yet.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// The bytes that are read and discarded at once.
+const SPACE: usize = 4 << 10;
+
+/// Reads and discards until the peer has ended its direction, or the socket is closed.
+pub(crate) async fn ended_by_peer(socket: &SharedSocket) {
+    let mut space = [0; SPACE];
+    while poll_fn(|cx| socket.poll_discard(cx, &mut space)).await.is_ok_and(|length| length > 0) {}
+}
+
+/// Waits until nothing has moved for [`STALL`], or for [`LINGER`] once there is nothing left to deliver.
+pub(crate) async fn stalled(socket: &SharedSocket) {
+    let (mut acknowledged, mut still) = (None, Duration::ZERO);
+    loop {
+        sleep(POLL).await;
+        still = still.saturating_add(POLL);
+        let now = acknowledged_bytes(socket);
+        if now != acknowledged {
+            (acknowledged, still) = (now, Duration::ZERO);
+        }
+        let Some(undelivered) = socket.undelivered() else { return pending().await };
+        if still >= if undelivered == 0 { LINGER } else { STALL } {
+            return;
+        }
+    }
+}
+
+fn acknowledged_bytes(socket: &SharedSocket) -> Option<u64> {
+    match socket.link().stats {
+        Some(TransportStats::Tcp(stats)) => Some(stats.bytes_acked),
+        _ => None,
+    }
+}

@@ -1,0 +1,153 @@
+//! The client's end of HTTP/1.1.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, Uri, header};
+use http_body::{Body as _, Frame, SizeHint};
+use hyper::client::conn::http1::{Builder, SendRequest};
+use hyper_util::rt::TokioIo;
+use tokio::sync::Mutex;
+
+use super::{
+    PROTOCOL,
+    patient::{Patient, WriteFailure},
+    received,
+};
+use crate::{
+    Body, BodyError, Connection, Error, Link,
+    body::BodySent,
+    carriers::{Stream, StreamInfo},
+    driver::Driver,
+    session::LinkSource as _,
+    tasks::Tasks,
+};
+
+/// Starts to drive the connection.
+///
+/// # Errors
+/// hyper refuses the buffer.
+pub(super) async fn start(
+    stream: impl Stream,
+    info: StreamInfo,
+    buffer: usize,
+) -> Result<Box<dyn Connection>, Error> {
+    let (stream, write_failure) = Patient::new(stream);
+    let (requests, connection) = Builder::new()
+        .max_buf_size(buffer)
+        .handshake(TokioIo::new(stream))
+        .await
+        .map_err(Error::handshake)?;
+    let tasks = Tasks::default();
+    let driver = Driver::spawn(&tasks, PROTOCOL, connection);
+    let requests = Mutex::new(Some(requests));
+    Ok(Box::new(Http1Connection { requests, write_failure, info, driver, _tasks: tasks }))
+}
+
+struct Http1Connection {
+    /// `None` once the connection has been closed.
+    requests: Mutex<Option<SendRequest<Sending>>>,
+    write_failure: WriteFailure,
+    info: StreamInfo,
+    driver: Driver,
+    _tasks: Tasks,
+}
+
+#[async_trait]
+impl Connection for Http1Connection {
+    async fn exchange(&self, mut request: Request<Body>) -> Result<Response<Body>, Error> {
+        origin_form(&mut request)?;
+        if request.body().size_hint().exact().is_none() {
+            let chunked = HeaderValue::from_static("chunked");
+            request.headers_mut().insert(header::TRANSFER_ENCODING, chunked);
+        }
+        let sent = BodySent::default();
+        let request = request.map(|body| Sending { body, sent: sent.clone() });
+        let mut requests = self.requests.lock().await;
+        let requests =
+            requests.as_mut().ok_or_else(|| Error::protocol(PROTOCOL, "the connection is closed"))?;
+        requests.ready().await.map_err(|error| self.broken(error))?;
+        let response = requests.send_request(request).await.map_err(|error| self.broken(error))?;
+        let mut response = response.map(received);
+        response.extensions_mut().insert(sent);
+        Ok(response)
+    }
+
+    async fn close(&self) {
+        self.requests.lock().await.take();
+        self.driver.ended().await;
+    }
+
+    fn link(&self) -> Link {
+        self.info.link()
+    }
+}
+
+impl Http1Connection {
+    /// The error of an exchange. The failure of a write is the reason for whatever came after it.
+    fn broken(&self, error: hyper::Error) -> Error {
+        match self.write_failure.get() {
+            Some(failure) => Error::protocol(PROTOCOL, Unsent { failure, source: error }),
+            None => Error::protocol(PROTOCOL, error),
+        }
+    }
+}
+
+/// The server ended the connection while the request was being sent, and left no response.
+#[derive(Debug, thiserror::Error)]
+#[error("the server stopped taking the request: {failure}")]
+struct Unsent {
+    failure: String,
+    source: hyper::Error,
+}
+
+/// Reduces the target of a request to its path, and moves the host into a header (RFC 9112 section 3.2.1).
+fn origin_form(request: &mut Request<Body>) -> Result<(), Error> {
+    let malformed = |error: http::Error| Error::protocol(PROTOCOL, error);
+    if let Some(authority) = request.uri().authority() {
+        let host = HeaderValue::from_str(authority.as_str()).map_err(|error| malformed(error.into()))?;
+        request.headers_mut().insert(header::HOST, host);
+    }
+    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+    *request.uri_mut() = Uri::builder().path_and_query(path).build().map_err(malformed)?;
+    Ok(())
+}
+
+/// The body of a request, which notes that it was taken to its end.
+struct Sending {
+    body: Body,
+    sent: BodySent,
+}
+
+impl http_body::Body for Sending {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let frame = Pin::new(&mut self.body).poll_frame(cx);
+        if matches!(frame, Poll::Ready(None)) {
+            self.sent.complete();
+        }
+        frame
+    }
+
+    /// hyper asks this after each frame, and does not pull a body whose end it knows.
+    fn is_end_stream(&self) -> bool {
+        let ended = self.body.is_end_stream();
+        if ended {
+            self.sent.complete();
+        }
+        ended
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,59 @@
+//! HTTP/1.1 over a byte stream, by hyper.
+
+use async_trait::async_trait;
+use http_body_util::BodyExt as _;
+use record::{H1_BUFFER, Limits};
+
+use crate::{
+    Body, Connection, Error, Guards, Session,
+    carriers::{ClientEngine, ServerEngine, Stream, StreamInfo},
+    settings::{FromLimits, bytes},
+};
+
+mod client;
+mod footprint;
+mod patient;
+mod server;
+
+/// The protocol's name in errors.
+const PROTOCOL: &str = "HTTP/1.1";
+
+/// The engine of the `h1c` and `h1` rows.
+#[derive(Clone)]
+pub(crate) struct Http1 {
+    /// The bytes that hyper reads at once, and gathers for one write (`max_buf_size`).
+    buffer: usize,
+}
+
+impl FromLimits for Http1 {
+    fn from_limits(limits: &Limits) -> Result<Self, Error> {
+        Ok(Self { buffer: bytes(limits, &H1_BUFFER)? })
+    }
+}
+
+#[async_trait]
+impl ClientEngine for Http1 {
+    async fn client(&self, stream: impl Stream, info: StreamInfo) -> Result<Box<dyn Connection>, Error> {
+        client::start(stream, info, self.buffer).await
+    }
+}
+
+#[async_trait]
+impl ServerEngine for Http1 {
+    /// The identifier that RFC 7301 section 6 registers.
+    const ALPN: &'static [&'static str] = &["http/1.1"];
+
+    async fn server(
+        &self,
+        stream: impl Stream,
+        info: StreamInfo,
+        guards: &Guards,
+    ) -> Result<Box<dyn Session>, Error> {
+        Ok(server::start(stream, info, self.buffer, guards))
+    }
+}
+
+/// A body that is being received.
+fn received(body: hyper::body::Incoming) -> Body {
+    body.map_err(|error| Error::truncated(error).into()).boxed_unsync()
+}

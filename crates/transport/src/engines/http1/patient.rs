@@ -1,0 +1,94 @@
+//! A stream whose reads outlive a failed write: a server may refuse a request and close before it has read all of it.
+
+use std::{
+    io::{self, IoSlice},
+    pin::Pin,
+    sync::{Arc, OnceLock},
+    task::{Context, Poll},
+};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::carriers::Stream;
+
+/// The first failure of a write, once there was one.
+#[derive(Clone, Debug, Default)]
+pub(super) struct WriteFailure(Arc<OnceLock<String>>);
+
+impl WriteFailure {
+    /// The text of the failure.
+    pub(super) fn get(&self) -> Option<String> {
+        self.0.get().cloned()
+    }
+}
+
+/// A stream that stops writing when a write fails, and goes on reading: what the peer sent before it closed still waits
+/// in the socket. The reads end with the stream.
+#[derive(Debug)]
+pub(super) struct Patient<S> {
+    stream: S,
+    failure: WriteFailure,
+}
+
+impl<S: Stream> Patient<S> {
+    /// Wraps `stream`. The second value tells whether a write has failed.
+    pub(super) fn new(stream: S) -> (Self, WriteFailure) {
+        let failure = WriteFailure::default();
+        (Self { stream, failure: failure.clone() }, failure)
+    }
+
+    /// Keeps a failure to itself: no write makes progress any more.
+    fn write<T>(&mut self, write: impl FnOnce(Pin<&mut S>) -> Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if self.failure.0.get().is_some() {
+            return Poll::Pending;
+        }
+        match write(Pin::new(&mut self.stream)) {
+            Poll::Ready(Err(error)) => {
+                // Nothing else sets it.
+                let _ = self.failure.0.set(error.to_string());
+                Poll::Pending
+            }
+            polled => polled,
+        }
+    }
+}
+
+impl<S: Stream> AsyncRead for Patient<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl<S: Stream> AsyncWrite for Patient<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.write(|stream| stream.poll_write(cx, bytes))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.write(|stream| stream.poll_write_vectored(cx, pieces))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.write(|stream| stream.poll_flush(cx))
+    }
+
+    /// Reports an error: nobody waits for a response any more.
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.failure.get() {
+            Some(failure) => Poll::Ready(Err(io::Error::other(failure))),
+            None => Pin::new(&mut self.stream).poll_shutdown(cx),
+        }
+    }
+}

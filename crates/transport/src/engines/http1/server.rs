@@ -1,0 +1,166 @@
+//! The server's end of HTTP/1.1: hyper calls a service for the response to each request.
+
+use std::{
+    pin::{Pin, pin},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll},
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{Request, Response, Version, header};
+use http_body::{Body as _, Frame, SizeHint};
+use http_body_util::BodyExt as _;
+use hyper::{body::Incoming as Received, server::conn::http1::Builder, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::sync::oneshot;
+
+use super::{PROTOCOL, received};
+use crate::{
+    Body, BodyError, Error, Guards, Incoming, Responder, Session,
+    carriers::{Stream, StreamInfo},
+    session::{Arrivals, CloseSignal, DrivenSession},
+    tcp_stream::SharedSocket,
+};
+
+/// Starts to drive the connection.
+pub(super) fn start(
+    stream: impl Stream,
+    info: StreamInfo,
+    buffer: usize,
+    guards: &Guards,
+) -> Box<dyn Session> {
+    let mut builder = Builder::new();
+    builder
+        .max_buf_size(buffer)
+        .max_header_size(guards.header_bytes as usize)
+        .max_headers(guards.header_count)
+        .timer(TokioTimer::new())
+        .header_read_timeout(guards.header_timeout);
+    let socket = info.socket();
+    DrivenSession::start(1, info, |arrivals, close| drive(builder, stream, socket, arrivals, close))
+}
+
+async fn drive(
+    builder: Builder,
+    stream: impl Stream,
+    socket: Option<SharedSocket>,
+    arrivals: Arrivals,
+    close: CloseSignal,
+) {
+    let (arriving, unframed) = (arrivals.clone(), Arc::new(AtomicBool::new(false)));
+    let serving = unframed.clone();
+    let service = service_fn(move |request| arrive(arriving.clone(), request, serving.clone()));
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    // The last of these variables, and so the first that is dropped: the stream is not closed yet.
+    let mut reset = ResetUnlessEnded { socket, unframed };
+    let end = tokio::select! {
+        // A response that comes at the same time announces the end.
+        biased;
+        () = close.notified() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+        end = connection.as_mut() => end,
+    };
+    // A user's error is that of a response's body, which then is incomplete.
+    if !end.as_ref().is_err_and(hyper::Error::is_user) {
+        reset.socket = None;
+    }
+    if let Err(error) = end {
+        // This fails only once the session is dropped.
+        let _ = arrivals.send(Err(Error::protocol(PROTOCOL, error))).await;
+    }
+}
+
+/// Resets the connection when this is dropped in the middle of a response that only the end of the connection ends: an
+/// HTTP/1.0 client would take any other end for the end of the body.
+struct ResetUnlessEnded {
+    socket: Option<SharedSocket>,
+    unframed: Arc<AtomicBool>,
+}
+
+impl Drop for ResetUnlessEnded {
+    fn drop(&mut self) {
+        if let Some(socket) = &self.socket
+            && self.unframed.load(Ordering::Relaxed)
+        {
+            socket.reset_when_closed();
+        }
+    }
+}
+
+/// Hands a request to the session, and the session's response to hyper.
+async fn arrive(
+    arrivals: Arrivals,
+    request: Request<Received>,
+    unframed: Arc<AtomicBool>,
+) -> Result<Response<Body>, Error> {
+    let unanswered = || Error::protocol(PROTOCOL, "the request was left unanswered");
+    let (responder, response) = oneshot::channel();
+    let answered = Arc::new(AtomicBool::new(false));
+    let version = request.version();
+    let expects = request.headers().contains_key(header::EXPECT);
+    let request = request.map(|body| match received(body) {
+        body if expects => Expected { body, is_begun: false, answered: answered.clone() }.boxed_unsync(),
+        body => body,
+    });
+    let responder = Box::new(Http1Responder { response: responder, answered });
+    arrivals.send(Ok(Incoming::new(request, responder))).await.map_err(|_| unanswered())?;
+    let response = response.await.map_err(|_| unanswered())?;
+    unframed.store(
+        version < Version::HTTP_11 && response.body().size_hint().exact().is_none(),
+        Ordering::Relaxed,
+    );
+    Ok(response)
+}
+
+struct Http1Responder {
+    response: oneshot::Sender<Response<Body>>,
+    answered: Arc<AtomicBool>,
+}
+
+#[async_trait]
+impl Responder for Http1Responder {
+    async fn respond(self: Box<Self>, response: Response<Body>) -> Result<(), Error> {
+        let gone = |_| Error::protocol(PROTOCOL, "the client closed before the response");
+        self.answered.store(true, Ordering::Relaxed);
+        self.response.send(response).map_err(gone)
+    }
+}
+
+/// The body of a request with `Expect: 100-continue`. hyper asks the client for it when it is first pulled, so that a
+/// body that is first pulled after the response would be asked for in vain (RFC 9110 section 10.1.1).
+struct Expected {
+    body: Body,
+    is_begun: bool,
+    answered: Arc<AtomicBool>,
+}
+
+impl http_body::Body for Expected {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if !self.is_begun && self.answered.load(Ordering::Relaxed) {
+            let error = Error::truncated("the request was answered before its body was asked for");
+            return Poll::Ready(Some(Err(error.into())));
+        }
+        self.is_begun = true;
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
