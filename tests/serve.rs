@@ -31,13 +31,16 @@ fn status(answer: &str) -> u16 {
 }
 
 fn get(server: &Server, target: &str, headers: &str) -> String {
-    server.raw(format!("GET {target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}\r\n").as_bytes())
+    server.raw(
+        format!("GET {target} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{headers}\r\n").as_bytes(),
+    )
 }
 
 fn put(server: &Server, target: &str, body: &str) -> String {
     let length = body.len();
-    let head =
-        format!("PUT {target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n");
+    let head = format!(
+        "PUT {target} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {length}\r\n"
+    );
     server.raw(format!("{head}\r\n{body}").as_bytes())
 }
 
@@ -66,7 +69,7 @@ fn an_upload_is_confirmed_and_a_saved_one_is_there() {
     assert_eq!(status(&answer), 201);
     assert!(answer.contains(r#""bytes":5,"#) && answer.contains(r#""saved":"some file.txt""#), "{answer}");
     assert_eq!(fs::read(folder.path().join("some file.txt")).unwrap(), b"hello");
-    let chunked = "POST /b HTTP/1.1\r\nhost: x\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n\
+    let chunked = "POST /b HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n\
                    3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n";
     assert_eq!(status(&server.raw(chunked.as_bytes())), 201);
     assert_eq!(fs::read(folder.path().join("b")).unwrap(), b"abcde");
@@ -115,7 +118,7 @@ fn saved_files_are_given_whole_in_part_or_as_a_head() {
     assert!(part.contains("content-range: bytes 2-4/10"), "{part}");
     assert_eq!(status(&get(&server, "/a.txt", "range: bytes=10-\r\n")), 416);
     assert_eq!(status(&get(&server, "/none", "")), 404);
-    let head = server.raw(b"HEAD /a.txt HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    let head = server.raw(b"HEAD /a.txt HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
     assert!(
         status(&head) == 200 && head.contains("content-length: 10") && head.ends_with("\r\n\r\n"),
         "{head}"
@@ -128,11 +131,12 @@ fn bad_requests_get_the_right_status() {
     assert_eq!(status(&get(&server, "/?size=x", "")), 400);
     assert_eq!(status(&get(&server, "/?size=1&chunk=2KiB", "")), 400);
     assert_eq!(status(&put(&server, "/big", &"x".repeat(1001))), 413);
-    let chunked = "PUT /big HTTP/1.1\r\nhost: x\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n";
+    let chunked =
+        "PUT /big HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n";
     let body = format!("400\r\n{}\r\n0\r\n\r\n", "x".repeat(0x400));
     assert_eq!(status(&server.raw((chunked.to_owned() + &body).as_bytes())), 413);
     assert_eq!(status(&server.raw((chunked.to_owned() + "zz\r\nabc").as_bytes())), 400);
-    let delete = server.raw(b"DELETE /x HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    let delete = server.raw(b"DELETE /x HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
     assert!(status(&delete) == 405 && delete.contains("allow: GET, HEAD, PUT, POST"), "{delete}");
     let fields: String = (0..200).map(|i| format!("x-{i}: y\r\n")).collect();
     assert_eq!(status(&get(&server, "/", &fields)), 431);
@@ -146,7 +150,9 @@ fn bad_requests_get_the_right_status() {
 fn a_client_that_waits_for_100_continue_gets_it_or_a_refusal() {
     let (_folder, server) = saving();
     let head = |target: &str| {
-        format!("PUT {target} HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 5\r\n\r\n")
+        format!(
+            "PUT {target} HTTP/1.1\r\nhost: localhost\r\nexpect: 100-continue\r\ncontent-length: 5\r\n\r\n"
+        )
     };
     let mut stream = TcpStream::connect(server.cleartext()).unwrap();
     stream.write_all(head("/a").as_bytes()).unwrap();
@@ -164,7 +170,9 @@ fn an_upload_that_breaks_off_leaves_nothing_visible() {
     let (folder, server) = saving();
     for _ in 0..2 {
         let mut stream = TcpStream::connect(server.cleartext()).unwrap();
-        stream.write_all(b"PUT /a HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000\r\n\r\nsome").unwrap();
+        stream
+            .write_all(b"PUT /a HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000000\r\n\r\nsome")
+            .unwrap();
         sleep(Duration::from_millis(100));
     }
     assert_eq!(visible(&folder), Vec::<String>::new());
@@ -203,7 +211,7 @@ fn slow_and_silent_clients_are_disconnected_and_others_are_served() {
     let mut slow_head = TcpStream::connect(server.cleartext()).unwrap();
     slow_head.write_all(b"GET / HTTP/1.1\r\nhost").unwrap();
     let mut slow_body = TcpStream::connect(server.cleartext()).unwrap();
-    slow_body.write_all(b"PUT /slow HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\nsome").unwrap();
+    slow_body.write_all(b"PUT /slow HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\nsome").unwrap();
     let mut slow_tls = TcpStream::connect(server.tls()).unwrap();
     assert_eq!(status(&put(&server, "/fast", "hello")), 201);
     for stream in [&mut slow_head, &mut slow_body, &mut slow_tls] {
@@ -219,7 +227,7 @@ fn slow_and_silent_clients_are_disconnected_and_others_are_served() {
 fn a_reader_that_stops_is_disconnected() {
     let server = Server::start(&["--idle-timeout", "1s", "--max-connections", "1"]);
     let mut stream = TcpStream::connect(server.cleartext()).unwrap();
-    stream.write_all(b"GET /?size=1000GiB HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+    stream.write_all(b"GET /?size=1000GiB HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
     // The only place is taken until the server disconnects this client.
     assert_eq!(status(&get(&server, "/", "")), 200);
 }
@@ -228,7 +236,7 @@ fn a_reader_that_stops_is_disconnected() {
 fn a_running_transfer_ends_before_the_server_does() {
     let (folder, server) = saving();
     let mut stream = TcpStream::connect(server.cleartext()).unwrap();
-    stream.write_all(b"PUT /a HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n01234").unwrap();
+    stream.write_all(b"PUT /a HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10\r\n\r\n01234").unwrap();
     wait(|| common::open_files(server.pid().as_raw(), folder.path()) == 1);
     nix::sys::signal::kill(server.pid(), Signal::SIGTERM).unwrap();
     sleep(Duration::from_millis(300));
@@ -244,7 +252,7 @@ fn a_running_transfer_ends_before_the_server_does() {
 fn a_transfer_that_takes_longer_than_the_grace_is_cut_off() {
     let (_folder, server) = saving_with(&["--grace", "500ms", "--idle-timeout", "1h"]);
     let mut stream = TcpStream::connect(server.cleartext()).unwrap();
-    stream.write_all(b"PUT /a HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n01234").unwrap();
+    stream.write_all(b"PUT /a HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10\r\n\r\n01234").unwrap();
     sleep(Duration::from_millis(200));
     // The test would never end if the server waited for the other five bytes.
     assert_eq!(server.stop(Signal::SIGINT), Some(0));

@@ -1,15 +1,18 @@
 //! The content of a server, and the dispatch of requests to it.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use http::{Method, Request, Response, StatusCode, header, request::Parts};
+use jiff::Timestamp;
 use record::ChunkSize;
 use transport::{Body, body};
 
 use crate::{
     Options, ServeError,
     destination::Destination,
+    digest,
     download::Download,
+    framing,
     payload_cache::PayloadCache,
     refusal::{ExactSize, Refusal},
     reply::{ConnectionFate, Reply},
@@ -49,21 +52,19 @@ impl Content {
         idle: Duration,
         reply: Reply<'_>,
     ) -> ConnectionFate {
-        match RequestKind::of(request.method(), request.uri()) {
-            Ok(RequestKind::Upload { name }) => self.uploads.receive(request, name, idle, reply).await,
-            Ok(kind) => {
-                let (head, _) = request.into_parts();
-                match self.download(kind, &head) {
-                    Ok(download) => download.send(idle, reply).await,
-                    Err(refusal) => reply.send(refusal.response()).await,
-                }
-            }
-            Err(refusal) => reply.refuse(refusal, request.into_body()).await,
+        let (request, body) = request.into_parts();
+        match framing::check(&request).and_then(|()| RequestKind::of(&request.method, &request.uri)) {
+            Ok(RequestKind::Upload { name }) => self.uploads.receive(&request, body, name, idle, reply).await,
+            Ok(kind) => match self.download(kind, &request).await {
+                Ok(download) => download.send(idle, reply).await,
+                Err(refusal) => reply.send(refusal.response_to(&request.method)).await,
+            },
+            Err(refusal) => reply.refuse(refusal, body).await,
         }
     }
 
     /// The response to a GET or HEAD.
-    fn download(&self, kind: RequestKind, request: &Parts) -> Result<Download, Refusal> {
+    async fn download(&self, kind: RequestKind, request: &Parts) -> Result<Download, Refusal> {
         let head_only = request.method == Method::HEAD;
         match kind {
             RequestKind::FrontPage | RequestKind::Upload { .. } => {
@@ -74,14 +75,24 @@ impl Content {
                 Err(Refusal::new(StatusCode::BAD_REQUEST, format!("chunk: at most {most}")))
             }
             RequestKind::Generated { size, chunk, seed } => {
-                Download::generated(&self.payloads.payload(chunk, seed), size, chunk, head_only)
+                let payload = self.payloads.payload(chunk, seed);
+                let mut download = Download::generated(&payload, size, chunk, head_only)?;
+                if !head_only {
+                    digest::attach(request, download.response_mut());
+                }
+                Ok(download)
             }
             RequestKind::SavedFile { name } => match self.uploads.folder() {
-                Some(folder) => saved_file::download(folder, &name, &request.headers, head_only),
+                Some(folder) => saved_file::download(folder, name, request, now()).await,
                 None => Err(Refusal::new(StatusCode::NOT_FOUND, "no files are saved here")),
             },
         }
     }
+}
+
+/// The time of day.
+fn now() -> SystemTime {
+    Timestamp::now().into()
 }
 
 fn front_page(head_only: bool) -> Response<Body> {

@@ -50,11 +50,14 @@
 //! ```
 
 mod accept;
+mod conditions;
 mod connection;
 mod content;
 mod destination;
+mod digest;
 mod download;
 mod error;
+mod framing;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod listeners;
@@ -69,6 +72,8 @@ mod saved_file;
 mod server;
 mod stall;
 mod upload;
+mod validators;
+mod whole_body;
 
 pub use error::ServeError;
 pub use options::Options;

@@ -1,5 +1,7 @@
 //! The Range header of a request (RFC 9110 section 14.2).
 
+use http::{HeaderMap, header};
+
 /// The part of a file that a Range header selects.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Range {
@@ -12,10 +14,21 @@ pub(crate) enum Range {
 }
 
 impl Range {
+    /// The part of a file of `length` bytes that the Range headers of a request select.
+    pub(crate) fn of(headers: &HeaderMap, length: u64) -> Self {
+        let mut ranges = headers.get_all(header::RANGE).iter();
+        match (ranges.next().and_then(|range| range.to_str().ok()), ranges.next()) {
+            (Some(range), None) => Self::parse(range, length),
+            _ => Self::Whole,
+        }
+    }
+
     /// The part of a file of `length` bytes.
     pub(crate) fn parse(text: &str, length: u64) -> Self {
-        let range = text.strip_prefix("bytes=").and_then(|range| range.trim().split_once('-'));
-        let Some((first, last)) = range else { return Self::Whole };
+        // Names of units are case-insensitive (RFC 9110 section 14.1).
+        let ranges = text.split_once('=').filter(|(unit, _)| unit.eq_ignore_ascii_case("bytes"));
+        let Some((_, range)) = ranges else { return Self::Whole };
+        let Some((first, last)) = range.trim().split_once('-') else { return Self::Whole };
         match (position(first), position(last)) {
             // The last `suffix` bytes of the file.
             (None, Some(suffix)) if first.is_empty() => match suffix.min(length) {
@@ -32,9 +45,11 @@ impl Range {
     }
 }
 
-/// Parses digits only: `u64::from_str` would accept a plus sign.
+/// Parses digits only: `u64::from_str` would accept a plus sign. A position of any length is a position: the greatest one
+/// stands for those that are greater still, because no file has it.
 fn position(text: &str) -> Option<u64> {
-    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then(|| text.parse().unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]
@@ -64,10 +79,27 @@ mod tests {
             ("bytes=-", Whole),
             ("lines=1-2", Whole),
             ("bytes=", Whole),
-            ("bytes=0-18446744073709551616", Whole),
+            ("Bytes=0-9", Part { first: 0, last: 9 }),
+            ("bytes=90-18446744073709551616", Part { first: 90, last: 99 }),
+            ("bytes=-18446744073709551616", Part { first: 0, last: 99 }),
+            ("bytes=18446744073709551616-", Unsatisfiable),
+            ("bytes=18446744073709551616-99999999999999999999", Unsatisfiable),
+            ("bytes=18446744073709551616-5", Whole),
+            ("bytes=+1-+2", Whole),
+            ("bytes 0-9", Whole),
         ] {
             assert_eq!(Range::parse(text, 100), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn two_headers_count_as_none() {
+        let mut headers = HeaderMap::new();
+        headers.append(header::RANGE, "bytes=0-9".parse().unwrap());
+        assert_eq!(Range::of(&headers, 100), Part { first: 0, last: 9 });
+        headers.append(header::RANGE, "bytes=0-9".parse().unwrap());
+        assert_eq!(Range::of(&headers, 100), Whole);
+        assert_eq!(Range::of(&HeaderMap::new(), 100), Whole);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use http::{Response, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use receiver::save::SaveError;
 use record::ByteSize;
 use transport::{Body, body};
@@ -14,12 +14,19 @@ use crate::response;
 pub(crate) struct Refusal {
     status: StatusCode,
     reason: String,
+    headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Refusal {
     /// A refusal with its reason.
     pub(crate) fn new(status: StatusCode, reason: impl Into<String>) -> Self {
-        Self { status, reason: reason.into() }
+        Self { status, reason: reason.into(), headers: Vec::new() }
+    }
+
+    /// Adds a header to the response.
+    pub(crate) fn with(mut self, name: HeaderName, value: &'static str) -> Self {
+        self.headers.push((name, HeaderValue::from_static(value)));
+        self
     }
 
     /// The status of the response.
@@ -34,6 +41,20 @@ impl Refusal {
         response::set(&mut response, header::CONTENT_TYPE, "text/plain; charset=utf-8");
         if self.status == StatusCode::METHOD_NOT_ALLOWED {
             response::set(&mut response, header::ALLOW, "GET, HEAD, PUT, POST");
+        }
+        for (name, value) in &self.headers {
+            response.headers_mut().append(name, value.clone());
+        }
+        response
+    }
+}
+
+impl Refusal {
+    /// The response to a request of that method: without a body for HEAD.
+    pub(crate) fn response_to(&self, method: &Method) -> Response<Body> {
+        let mut response = self.response();
+        if method == Method::HEAD {
+            *response.body_mut() = body::empty();
         }
         response
     }

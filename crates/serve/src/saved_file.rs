@@ -1,60 +1,103 @@
-//! Downloads of saved files, whole or one range.
+//! Downloads of saved files: whole, one range, or nothing that the client has already.
 
 use std::{
-    fs::File,
-    io::{Seek as _, SeekFrom},
+    fs::{File, Metadata},
+    io::{self, Seek as _, SeekFrom},
     path::Path,
+    time::SystemTime,
 };
 
-use http::{HeaderMap, Response, StatusCode, header};
+use http::{Method, Response, StatusCode, header, request::Parts};
 use payload::Source;
 use receiver::save::{Folder, SafeName, SaveError};
 use record::ChunkSize;
+use tokio::task::spawn_blocking;
 use transport::{Body, body};
 
-use crate::{download::Download, range::Range, refusal::Refusal, response};
+use crate::{
+    conditions::{self, Outcome},
+    digest,
+    download::Download,
+    range::Range,
+    refusal::Refusal,
+    response,
+    validators::Validators,
+};
 
-/// The response to a request for a saved file.
+/// The response to a GET or HEAD of a saved file.
 ///
 /// # Errors
-/// The file does not exist or cannot be read.
-pub(crate) fn download(
+/// The file does not exist or cannot be read, or a precondition is false.
+pub(crate) async fn download(
     folder: &Folder,
-    name: &SafeName,
-    headers: &HeaderMap,
-    head_only: bool,
+    name: SafeName,
+    request: &Parts,
+    now: SystemTime,
 ) -> Result<Download, Refusal> {
-    let file = folder.read(name)?;
-    let length = file.metadata().map_err(SaveError::from)?.len();
-    let range = match headers.get(header::RANGE).and_then(|range| range.to_str().ok()) {
-        Some(range) => Range::parse(range, length),
-        None => Range::Whole,
-    };
-    let (status, first, size) = match range {
+    let (file, metadata) = open(folder.clone(), name.clone()).await?;
+    let (length, validators) = (metadata.len(), Validators::of(&metadata));
+    if conditions::of_download(&request.headers, &validators)? == Outcome::NotModified {
+        let mut response = response::with_status(StatusCode::NOT_MODIFIED, body::empty());
+        validators.set(&mut response, now);
+        return Ok(Download::complete(response));
+    }
+    let (status, first, size) = match range(request, length, &validators, now) {
         Range::Whole => (StatusCode::OK, 0, length),
         Range::Part { first, last } => (StatusCode::PARTIAL_CONTENT, first, last - first + 1),
         Range::Unsatisfiable => return Ok(Download::complete(unsatisfiable(length))),
     };
-    let mut download = if head_only || size == 0 {
+    let mut download = if request.method == Method::HEAD || size == 0 {
         Download::complete(response::with_status(status, body::empty()))
     } else {
-        let source = open_at(file, name, first, size)?;
+        let source = open_at(file, &name, first, size)?;
         Download::streamed(status, source, ChunkSize::DEFAULT)
     };
     let response = download.response_mut();
     if status == StatusCode::PARTIAL_CONTENT {
-        response::set(
-            response,
-            header::CONTENT_RANGE,
-            format!("bytes {first}-{}/{length}", first + size - 1),
-        );
+        let last = first + size - 1;
+        response::set(response, header::CONTENT_RANGE, format!("bytes {first}-{last}/{length}"));
     }
     response::set(response, header::CONTENT_LENGTH, size.to_string());
-    describe(response, name);
+    validators.set(response, now);
+    describe(response, &name);
+    if request.method == Method::GET {
+        digest::attach(request, response);
+    }
     Ok(download)
 }
 
-/// The bytes of a file from `first` on.
+/// The validators of the file of that name; `None` if there is none.
+///
+/// # Errors
+/// The name belongs to something else, or the folder cannot be read.
+pub(crate) async fn validators(folder: &Folder, name: &SafeName) -> Result<Option<Validators>, Refusal> {
+    match open(folder.clone(), name.clone()).await {
+        Ok((_, metadata)) => Ok(Some(Validators::of(&metadata))),
+        Err(SaveError::Missing) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The part that the request asks for. Only GET has ranges (RFC 9110 section 14.2).
+fn range(request: &Parts, length: u64, validators: &Validators, now: SystemTime) -> Range {
+    if request.method == Method::GET && conditions::range_applies(&request.headers, validators, now) {
+        Range::of(&request.headers, length)
+    } else {
+        Range::Whole
+    }
+}
+
+/// Opens a file on a thread: a folder that does not answer, such as one of a network, must delay no one else.
+async fn open(folder: Folder, name: SafeName) -> Result<(File, Metadata), SaveError> {
+    let opened = spawn_blocking(move || {
+        let file = folder.read(&name)?;
+        let metadata = file.metadata()?;
+        Ok((file, metadata))
+    });
+    opened.await.map_err(io::Error::other)?
+}
+
+/// The bytes of a file from `first` on. Setting a position does not touch the disk.
 fn open_at(mut file: File, name: &SafeName, first: u64, size: u64) -> Result<Source, SaveError> {
     file.seek(SeekFrom::Start(first))?;
     Ok(Source::of_file(file, Path::new(name.as_str()), size, ChunkSize::DEFAULT))

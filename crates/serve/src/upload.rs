@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use http::{Request, StatusCode, header};
+use http::{HeaderMap, StatusCode, request::Parts};
 use http_body_util::{LengthLimitError, Limited};
 use metrics::Meter;
 use receiver::{
@@ -14,15 +14,26 @@ use record::ByteSize;
 use transport::Body;
 
 use crate::{
+    conditions,
     destination::Destination,
+    digest::{Mismatch, Stated, Verified},
+    framing,
     refusal::{ExactSize, Refusal},
     reply::{ConnectionFate, Reply},
-    response,
+    response, saved_file,
     stall::unless_stalled,
+    whole_body,
 };
 
 /// The throughput window of the meter that the stall watch reads, in bytes. Its throughput is not used.
 const WINDOW: u64 = 1 << 20;
+
+/// An upload whose body is to be read.
+struct Admitted {
+    sink: Sink,
+    announced: Option<u64>,
+    stated: Stated,
+}
 
 /// The uploads of a server: their destination, and the bound on their length.
 pub(crate) struct Uploads {
@@ -44,23 +55,19 @@ impl Uploads {
     /// Receives the body of a request and answers it with a receipt. A body without progress for `idle` is aborted.
     pub(crate) async fn receive(
         &self,
-        request: Request<Body>,
+        request: &Parts,
+        mut body: Body,
         name: Result<SafeName, NameError>,
         idle: Duration,
         reply: Reply<'_>,
     ) -> ConnectionFate {
-        let announced = request
-            .headers()
-            .get(header::CONTENT_LENGTH)
-            .and_then(|length| length.to_str().ok()?.parse().ok());
-        let mut body = request.into_body();
-        let sink = match self.admit(name, announced).await {
-            Ok(sink) => sink,
+        let Admitted { sink, announced, stated } = match self.admit(request, name).await {
+            Ok(admitted) => admitted,
             Err(refusal) => return reply.refuse(refusal, body).await,
         };
         let meter = Meter::new(WINDOW);
         let most = self.max_body.map_or(usize::MAX, |most| usize::try_from(most.0).unwrap_or(usize::MAX));
-        let limited = Limited::new(&mut body, most);
+        let limited = Limited::new(Verified::new(&mut body, stated), most);
         let activity = sink.activity();
         let reception = Reception::of(limited, &meter).into_sink(sink).expecting(announced).run();
         // Boxed, because rustc cannot prove the future of a generic body `Send` here (rust-lang/rust#110338).
@@ -76,18 +83,34 @@ impl Uploads {
         }
     }
 
-    /// Checks the name and the announced length of a body. Returns the sink.
-    async fn admit(
-        &self,
-        name: Result<SafeName, NameError>,
-        announced: Option<u64>,
-    ) -> Result<Sink, Refusal> {
+    /// Decides from the head of a request whether its body is taken, before any byte of it is read.
+    async fn admit(&self, request: &Parts, name: Result<SafeName, NameError>) -> Result<Admitted, Refusal> {
+        whole_body::check(request)?;
+        let announced = framing::announced_length(&request.headers)?;
         if let (Some(most), Some(announced)) = (self.max_body, announced)
             && announced > most.0
         {
             return Err(too_large(most));
         }
-        Ok(self.destination.sink(name, announced).await?)
+        let stated = Stated::of(&request.headers)?;
+        self.check_conditions(&request.headers, &name).await?;
+        Ok(Admitted { sink: self.destination.sink(name, announced).await?, announced, stated })
+    }
+
+    /// Checks the preconditions of an upload against the file that it would replace.
+    async fn check_conditions(
+        &self,
+        headers: &HeaderMap,
+        name: &Result<SafeName, NameError>,
+    ) -> Result<(), Refusal> {
+        if !conditions::are_present(headers) {
+            return Ok(());
+        }
+        let file = match (self.folder(), name) {
+            (Some(folder), Ok(name)) => saved_file::validators(folder, name).await?,
+            _ => None,
+        };
+        conditions::of_upload(headers, file.as_ref())
     }
 
     fn refusal(&self, error: ReceiveError) -> Refusal {
@@ -95,6 +118,9 @@ impl Uploads {
             ReceiveError::Save(error) => error.into(),
             ReceiveError::Broken { source, .. } if source.is::<LengthLimitError>() => {
                 too_large(self.max_body.unwrap_or(ByteSize(u64::MAX)))
+            }
+            ReceiveError::Broken { source, .. } if source.is::<Mismatch>() => {
+                Refusal::new(StatusCode::BAD_REQUEST, source.to_string())
             }
             error => Refusal::new(StatusCode::BAD_REQUEST, error.to_string()),
         }

@@ -26,7 +26,7 @@ async fn a_body_over_the_bound_is_413_announced_or_not() {
         let answer = server.exchange(protocol, Method::PUT, "/a", body::full(vec![0; 1025])).await;
         assert_eq!((answer.status.as_u16(), answer.text().trim_end()), (413, reason), "{protocol}");
     }
-    let head = "PUT /a HTTP/1.1\r\nhost: x\r\nconnection: close\r\n";
+    let head = "PUT /a HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n";
     let announced = format!("{head}content-length: 1025\r\n\r\n{}", "x".repeat(1025));
     assert_eq!(summary(&server.raw(announced.as_bytes()).await), ("413", reason));
     let chunked = format!("{head}transfer-encoding: chunked\r\n\r\n401\r\n{}\r\n0\r\n\r\n", "x".repeat(1025));
@@ -42,7 +42,7 @@ async fn a_body_that_announces_too_much_is_refused_before_it_is_sent() {
     options.max_body = Some(ByteSize(1024));
     let server = Running::start(options);
     let mut stream = server.connect().await;
-    let head = "PUT /a HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 1025\r\n\r\n";
+    let head = "PUT /a HTTP/1.1\r\nhost: localhost\r\nexpect: 100-continue\r\ncontent-length: 1025\r\n\r\n";
     stream.write_all(head.as_bytes()).await.unwrap();
     let answer = timeout(Duration::from_secs(10), read(&mut stream)).await.unwrap();
     let refused = answer.lines().find(|line| line.starts_with("HTTP/1.1") && !line.contains(" 100 "));
@@ -55,7 +55,7 @@ async fn an_upload_that_stalls_is_408_and_leaves_nothing() {
     options.idle_timeout = Duration::from_millis(500);
     let server = Running::start(options);
     let mut stream = server.connect().await;
-    stream.write_all(b"PUT /a HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n01234").await.unwrap();
+    stream.write_all(b"PUT /a HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10\r\n\r\n01234").await.unwrap();
     let answer = timeout(Duration::from_secs(10), read(&mut stream)).await.unwrap();
     assert_eq!(summary(&answer), ("408", "no byte came for 0.5 s"));
     assert_eq!(names(&folder), Vec::<String>::new());
@@ -68,7 +68,7 @@ async fn a_client_that_stops_reading_loses_its_place_to_the_next() {
     options.max_connections = 1;
     let server = Running::start(options);
     let mut stalled = server.connect().await;
-    stalled.write_all(b"GET /?size=1000GiB HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    stalled.write_all(b"GET /?size=1000GiB HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
     let page = timeout(Duration::from_secs(10), server.get("h1c", "/")).await.unwrap();
     assert_eq!(page.status, StatusCode::OK);
 }
@@ -81,7 +81,7 @@ async fn an_idle_connection_and_a_slow_handshake_are_closed() {
     let server = Running::start(options);
     let mut silent = server.connect().await;
     let mut idle = server.connect().await;
-    idle.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    idle.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
     for stream in [&mut silent, &mut idle] {
         // Well before the 10 s of the head timeout over HTTP/1.1.
         timeout(Duration::from_secs(5), read(stream)).await.unwrap();

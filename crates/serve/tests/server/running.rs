@@ -32,6 +32,7 @@ pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
+    pub(crate) trailers: HeaderMap,
 }
 
 impl Answer {
@@ -70,16 +71,33 @@ impl Running {
 
     /// One exchange on a connection of its own.
     pub(crate) async fn exchange(&self, protocol: &str, method: Method, target: &str, body: Body) -> Answer {
+        self.exchange_with(protocol, method, target, &[], body).await
+    }
+
+    /// One exchange with these headers, on a connection of its own.
+    pub(crate) async fn exchange_with(
+        &self,
+        protocol: &str,
+        method: Method,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: Body,
+    ) -> Answer {
         let transport = transport::by_name(protocol).unwrap();
         let secured = transport.protocol().scheme() == "https";
         let addr = if secured { self.tls } else { self.cleartext };
         let peer = Peer::new(addr, "localhost", self.trust.clone());
         let connection = transport.connect(&peer, &Limits::default()).await.unwrap();
         let uri = format!("{}://localhost{target}", transport.protocol().scheme());
-        let request = Request::builder().method(method).uri(uri).body(body).unwrap();
-        let (head, body) = connection.exchange(request).await.unwrap().into_parts();
-        let body = body.collect().await.unwrap().to_bytes().to_vec();
-        Answer { status: head.status, headers: head.headers, body }
+        let mut request = Request::builder().method(method).uri(uri);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = connection.exchange(request.body(body).unwrap()).await.unwrap();
+        let (head, body) = response.into_parts();
+        let body = body.collect().await.unwrap();
+        let trailers = body.trailers().cloned().unwrap_or_default();
+        Answer { status: head.status, headers: head.headers, body: body.to_bytes().to_vec(), trailers }
     }
 
     pub(crate) async fn get(&self, protocol: &str, target: &str) -> Answer {

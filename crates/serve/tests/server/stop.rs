@@ -13,7 +13,7 @@ use crate::running::{Running, names, open_files, read, saving, wait_for};
 /// Begins an upload of ten bytes with the first five, and waits until the server has begun to save it.
 async fn begin_upload(server: &Running, folder: &tempfile::TempDir) -> TcpStream {
     let mut stream = server.connect().await;
-    stream.write_all(b"PUT /a HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n01234").await.unwrap();
+    stream.write_all(b"PUT /a HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10\r\n\r\n01234").await.unwrap();
     wait_for(|| open_files(folder) == 1).await;
     stream
 }
@@ -24,7 +24,7 @@ async fn a_running_transfer_ends_before_the_server_does() {
     let server = Running::start(options);
     let mut upload = begin_upload(&server, &folder).await;
     let mut idle = server.connect().await;
-    idle.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    idle.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
     sleep(Duration::from_millis(100)).await;
     let stopped = server.stop();
     // An idle connection is closed at once.
@@ -56,7 +56,7 @@ async fn a_client_that_waits_for_a_place_does_not_delay_the_end() {
     let server = Running::start(options);
     let mut upload = begin_upload(&server, &folder).await;
     let mut waiting = server.connect().await;
-    waiting.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    waiting.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
     sleep(Duration::from_millis(100)).await;
     let stopped = server.stop();
     upload.write_all(b"56789").await.unwrap();

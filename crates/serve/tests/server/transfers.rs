@@ -99,8 +99,9 @@ async fn a_range_of_a_saved_file_is_that_part_of_it() {
     fs::write(folder.path().join("empty"), "").unwrap();
     let server = Running::start(options);
     let get = async |target: &str, range: &str| {
-        let request =
-            format!("GET {target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\nrange: {range}\r\n\r\n");
+        let request = format!(
+            "GET {target} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nrange: {range}\r\n\r\n"
+        );
         server.raw(request.as_bytes()).await
     };
     for (range, status, content_range, body) in [

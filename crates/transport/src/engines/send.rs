@@ -2,6 +2,7 @@
 //! pulls a chunk, so it has another loop.)
 
 use bytes::Bytes;
+use http::HeaderMap;
 use http_body_util::BodyExt as _;
 
 use crate::{Body, Error};
@@ -10,6 +11,11 @@ use crate::{Body, Error};
 pub(super) trait BodySink {
     /// Sends one chunk, as soon as the carrier has room for it.
     async fn send(&mut self, chunk: Bytes) -> Result<(), Error>;
+
+    /// Sends the fields that follow the body. The raw engine has none.
+    async fn send_trailers(&mut self, _trailers: HeaderMap) -> Result<(), Error> {
+        Ok(())
+    }
 
     /// Ends the body in good order.
     async fn finish(&mut self) -> Result<(), Error>;
@@ -25,11 +31,10 @@ pub(super) trait BodySink {
 pub(super) async fn send(sink: &mut impl BodySink, mut body: Body) -> Result<(), Error> {
     while let Some(frame) = body.frame().await {
         match frame {
-            Ok(frame) => {
-                if let Ok(chunk) = frame.into_data() {
-                    sink.send(chunk).await?;
-                }
-            }
+            Ok(frame) => match frame.into_data() {
+                Ok(chunk) => sink.send(chunk).await?,
+                Err(frame) => sink.send_trailers(frame.into_trailers().unwrap_or_default()).await?,
+            },
             Err(error) => {
                 sink.abort().await;
                 return Err(Error::body(error));

@@ -24,7 +24,13 @@ pub(super) async fn send(mut stream: SendStream<Bytes>, mut body: Body) -> Resul
     loop {
         capacity(&mut stream).await.map_err(broken)?;
         let chunk = match body.frame().await {
-            Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
+            Some(Ok(frame)) => match frame.into_data() {
+                Ok(chunk) => chunk,
+                Err(frame) => {
+                    let trailers = frame.into_trailers().unwrap_or_default();
+                    return stream.send_trailers(trailers).map_err(broken);
+                }
+            },
             Some(Err(error)) => {
                 stream.send_reset(h2::Reason::INTERNAL_ERROR);
                 return Err(Error::body(error));
@@ -67,7 +73,10 @@ impl http_body::Body for Http2Body {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let Some(data) = ready!(self.0.poll_data(cx)) else { return Poll::Ready(None) };
+        let Some(data) = ready!(self.0.poll_data(cx)) else {
+            let trailers = ready!(self.0.poll_trailers(cx)).map_err(|error| Error::truncated(error).into());
+            return Poll::Ready(trailers.map(|trailers| trailers.map(Frame::trailers)).transpose());
+        };
         let piece = data.and_then(|data| {
             self.0.flow_control().release_capacity(data.len())?;
             Ok(Frame::data(data))

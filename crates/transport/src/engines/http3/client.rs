@@ -11,7 +11,7 @@ use tracing::debug;
 
 use super::{
     PROTOCOL, Streams,
-    body::{ReceivedBody, SendHalf},
+    body::{Part, ReceivedBody, SendHalf},
     broken,
     streams::{Handoff, Handoffs},
 };
@@ -67,7 +67,7 @@ impl<C: Streams> Connection for Http3Connection<C> {
         };
         handoff.iter().for_each(Handoff::close_gate);
         response.extensions_mut().insert(sent);
-        Ok(response.map(|()| ReceivedBody { stream: read, handoff }.boxed_unsync()))
+        Ok(response.map(|()| ReceivedBody { stream: read, handoff, next: Part::default() }.boxed_unsync()))
     }
 
     async fn close(&self) {

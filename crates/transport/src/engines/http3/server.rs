@@ -11,7 +11,7 @@ use http_body_util::BodyExt as _;
 
 use super::{
     PROTOCOL, Streams,
-    body::{ReceivedBody, SendHalf},
+    body::{Part, ReceivedBody, SendHalf},
     broken,
     streams::{Handoff, Handoffs},
 };
@@ -86,7 +86,8 @@ async fn arrive<C: Streams>(
     let (write, read) = stream.split();
     handoff.iter().for_each(Handoff::close_gate);
     let write = SendHalf { stream: write, handoff: handoff.clone() };
-    let request = request.map(|()| ReceivedBody { stream: read, handoff }.boxed_unsync());
+    let request =
+        request.map(|()| ReceivedBody { stream: read, handoff, next: Part::default() }.boxed_unsync());
     Ok(Incoming::new(request, Box::new(Http3Responder::<Sending<C>>(write))))
 }
 

@@ -1,0 +1,176 @@
+//! The authority of a request: the name by which its client reached the server.
+
+use std::{
+    fmt,
+    net::{Ipv4Addr, Ipv6Addr},
+    str::FromStr,
+};
+
+use http::{HeaderValue, StatusCode, Version, header, request::Parts, uri::Authority};
+
+use crate::refusal::Refusal;
+
+/// A name of a server, or any name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostName(String);
+
+/// A text that is no name of a host.
+#[derive(Debug, thiserror::Error)]
+#[error("'{0}' is not a host name; use a name such as files.example.org, or * for any")]
+pub struct InvalidHost(String);
+
+impl FromStr for HostName {
+    type Err = InvalidHost;
+
+    fn from_str(text: &str) -> Result<Self, InvalidHost> {
+        let invalid = || InvalidHost(text.to_owned());
+        if text == "*" {
+            return Ok(Self(text.to_owned()));
+        }
+        let authority = Authority::from_str(text).map_err(|_| invalid())?;
+        match authority.host() {
+            host if host.is_empty() || authority.as_str().contains('@') => Err(invalid()),
+            host => Ok(Self(normal(host))),
+        }
+    }
+}
+
+impl fmt::Display for HostName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Names are case-insensitive, and a final dot is that of the root.
+fn normal(host: &str) -> String {
+    host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase()
+}
+
+/// The authority of a request. Only HTTP/1.0 may do without one.
+///
+/// # Errors
+/// The authority is missing, given twice, contradictory or malformed (400; RFC 9112 section 3.2, RFC 9113 section 8.3.1).
+pub(super) fn of(request: &Parts) -> Result<Option<Authority>, Refusal> {
+    let mut hosts = request.headers.get_all(header::HOST).iter();
+    let (host, None) = (hosts.next(), hosts.next()) else { return Err(bad("two Host fields")) };
+    let host = host.map(parse).transpose()?;
+    let target = request.uri.authority().cloned();
+    if target.as_ref().is_some_and(|target| target.as_str().contains('@')) {
+        return Err(bad("the authority has user information"));
+    }
+    match (target, host) {
+        // RFC 9112 section 3.2.2: the target of a proxy's request overrides its Host.
+        (Some(target), Some(host)) if request.version >= Version::HTTP_2 && !is_same(&target, &host) => {
+            Err(bad(":authority and Host differ"))
+        }
+        (Some(authority), _) | (None, Some(authority)) => Ok(Some(authority)),
+        (None, None) if request.version <= Version::HTTP_10 => Ok(None),
+        (None, None) => Err(bad("the Host field is missing")),
+    }
+}
+
+fn is_same(one: &Authority, other: &Authority) -> bool {
+    one.as_str().eq_ignore_ascii_case(other.as_str())
+}
+
+/// The value of a Host field.
+fn parse(value: &HeaderValue) -> Result<Authority, Refusal> {
+    let authority = value.to_str().ok().and_then(|text| Authority::from_str(text).ok());
+    match authority {
+        Some(authority) if authority.as_str().contains('@') || authority.host().is_empty() => {
+            Err(bad("the Host field has user information or no name"))
+        }
+        Some(authority) => Ok(authority),
+        None => Err(bad("the Host field is malformed")),
+    }
+}
+
+/// Refuses a name that is not one of this server. A browser cannot be made to take an IP address for another, and
+/// resolves `localhost` by itself.
+///
+/// # Errors
+/// The name is another one (421).
+pub(super) fn check(host: &str, names: &[HostName]) -> Result<(), Refusal> {
+    let host = normal(host);
+    let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(&host);
+    let is_address = address.parse::<Ipv4Addr>().is_ok() || address.parse::<Ipv6Addr>().is_ok();
+    if is_address || host == "localhost" || names.iter().any(|name| name.0 == "*" || name.0 == host) {
+        return Ok(());
+    }
+    let reason = format!("'{host}' is not a name of this server; it is started with --host {host} to have it");
+    Err(Refusal::new(StatusCode::MISDIRECTED_REQUEST, reason))
+}
+
+fn bad(reason: &str) -> Refusal {
+    Refusal::new(StatusCode::BAD_REQUEST, reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+
+    fn host(version: Version, target: &str, hosts: &[&str]) -> Result<Option<String>, u16> {
+        let mut request = Request::get(target).version(version);
+        for host in hosts {
+            request = request.header("host", *host);
+        }
+        let (parts, ()) = request.body(()).unwrap().into_parts();
+        let authority = of(&parts).map_err(|refusal| refusal.status().as_u16())?;
+        Ok(authority.map(|authority| authority.host().to_owned()))
+    }
+
+    #[test]
+    fn a_request_has_one_authority() {
+        let found = |name: &str| Ok(Some(name.to_owned()));
+        for (version, target, hosts, expected) in [
+            (Version::HTTP_11, "/", &["a:80"][..], found("a")),
+            (Version::HTTP_11, "/", &["[::1]:80"], found("[::1]")),
+            (Version::HTTP_11, "http://a/", &[], found("a")),
+            (Version::HTTP_11, "http://a/", &["b"], found("a")),
+            (Version::HTTP_10, "/", &[], Ok(None)),
+            (Version::HTTP_2, "https://a/", &[], found("a")),
+            (Version::HTTP_2, "https://a/", &["A"], found("a")),
+            (Version::HTTP_2, "/", &["a"], found("a")),
+            (Version::HTTP_11, "/", &[], Err(400)),
+            (Version::HTTP_11, "/", &["a", "a"], Err(400)),
+            (Version::HTTP_11, "/", &[""], Err(400)),
+            (Version::HTTP_11, "/", &["a b"], Err(400)),
+            (Version::HTTP_11, "/", &["a, b"], Err(400)),
+            (Version::HTTP_11, "/", &["user@a"], Err(400)),
+            (Version::HTTP_11, "http://user:x@a/", &["a"], Err(400)),
+            (Version::HTTP_2, "https://user@a/", &[], Err(400)),
+            (Version::HTTP_2, "https://a/", &["b"], Err(400)),
+            (Version::HTTP_3, "/", &[], Err(400)),
+        ] {
+            assert_eq!(host(version, target, hosts), expected, "{version:?} {target} {hosts:?}");
+        }
+    }
+
+    #[test]
+    fn addresses_localhost_and_given_names_are_those_of_the_server() {
+        let given = ["files.Example.org".parse().unwrap()];
+        for host in ["127.0.0.1", "[::1]", "192.0.2.1", "[2001:db8::1]", "localhost", "LocalHost."] {
+            assert!(check(host, &[]).is_ok(), "{host}");
+        }
+        for host in ["files.example.org", "FILES.example.org."] {
+            assert!(check(host, &given).is_ok(), "{host}");
+        }
+        let foreign =
+            ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "example.org", "x", "127.1"];
+        for host in foreign {
+            let refusal = check(host, &given).unwrap_err();
+            assert_eq!(refusal.status(), StatusCode::MISDIRECTED_REQUEST, "{host}");
+            assert!(check(host, &["*".parse().unwrap()]).is_ok(), "{host}");
+        }
+    }
+
+    #[test]
+    fn a_name_to_listen_to_is_a_host_without_decoration() {
+        for text in ["", "a b", "user@a", "http://a", "a/b", "*.a b"] {
+            assert!(HostName::from_str(text).is_err(), "{text}");
+        }
+        assert_eq!(HostName::from_str("A:8080").unwrap().to_string(), "a");
+    }
+}

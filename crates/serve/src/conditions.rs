@@ -1,0 +1,271 @@
+//! The preconditions of a request, in the order of RFC 9110 section 13.2.2.
+
+use std::time::SystemTime;
+
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+
+use crate::{refusal::Refusal, validators::Validators};
+
+/// The outcome of the preconditions of a download.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// The request is served.
+    Serve,
+    /// The client has this version already (304).
+    NotModified,
+}
+
+/// The preconditions of a GET or HEAD of a file.
+///
+/// # Errors
+/// A precondition is false (412).
+pub(crate) fn of_download(headers: &HeaderMap, file: &Validators) -> Result<Outcome, Refusal> {
+    requirements(headers, Some(file))?;
+    let unchanged = if headers.contains_key(header::IF_NONE_MATCH) {
+        Tags::of(headers, header::IF_NONE_MATCH).any_is(file, Comparison::Weak)
+    } else {
+        let since = date(headers, header::IF_MODIFIED_SINCE);
+        matches!((since, file.modified), (Some(since), Some(modified)) if modified <= since)
+    };
+    Ok(if unchanged { Outcome::NotModified } else { Outcome::Serve })
+}
+
+/// The preconditions of an upload to a name that has a file or none.
+///
+/// # Errors
+/// A precondition is false (412), or one cannot be read (400): ignoring it would overwrite what the client protects.
+pub(crate) fn of_upload(headers: &HeaderMap, file: Option<&Validators>) -> Result<(), Refusal> {
+    requirements(headers, file)?;
+    if !headers.contains_key(header::IF_NONE_MATCH) {
+        return Ok(());
+    }
+    let tags = Tags::of(headers, header::IF_NONE_MATCH);
+    if tags.malformed {
+        return Err(Refusal::new(StatusCode::BAD_REQUEST, "If-None-Match: neither * nor ETags in quotes"));
+    }
+    match file {
+        Some(file) if tags.any_is(file, Comparison::Weak) => Err(failed("If-None-Match: the file exists")),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a request has preconditions, other than for caches and ranges.
+pub(crate) fn are_present(headers: &HeaderMap) -> bool {
+    [header::IF_MATCH, header::IF_NONE_MATCH, header::IF_UNMODIFIED_SINCE]
+        .iter()
+        .any(|name| headers.contains_key(name))
+}
+
+/// Whether a Range header applies: not if its client has a part of another version (If-Range, RFC 9110 section 13.1.5).
+pub(crate) fn range_applies(headers: &HeaderMap, file: &Validators, now: SystemTime) -> bool {
+    let mut values = headers.get_all(header::IF_RANGE).iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        // Without the field, the range applies. Two of them match nothing.
+        return !headers.contains_key(header::IF_RANGE);
+    };
+    let Ok(text) = value.to_str() else { return false };
+    match httpdate::parse_http_date(text) {
+        Ok(date) => file.modified == Some(date) && file.is_settled(now),
+        // The comparison is strong: a weak tag begins with W/ and is never equal.
+        Err(_) => text.trim() == file.etag,
+    }
+}
+
+/// If-Match, else If-Unmodified-Since.
+fn requirements(headers: &HeaderMap, file: Option<&Validators>) -> Result<(), Refusal> {
+    if headers.contains_key(header::IF_MATCH) {
+        let tags = Tags::of(headers, header::IF_MATCH);
+        return match file {
+            Some(file) if tags.any_is(file, Comparison::Strong) => Ok(()),
+            Some(_) => Err(failed("If-Match: the file is another version")),
+            None => Err(failed("If-Match: there is no such file")),
+        };
+    }
+    let since = date(headers, header::IF_UNMODIFIED_SINCE);
+    match (since, file.and_then(|file| file.modified)) {
+        (Some(since), Some(modified)) if modified > since => {
+            Err(failed("If-Unmodified-Since: the file was modified later"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn failed(reason: &str) -> Refusal {
+    Refusal::new(StatusCode::PRECONDITION_FAILED, reason)
+}
+
+/// A date of HTTP. A field that is none is ignored, as RFC 9110 sections 13.1.3 and 13.1.4 demand.
+fn date(headers: &HeaderMap, name: HeaderName) -> Option<SystemTime> {
+    let mut values = headers.get_all(name).iter();
+    let (value, None) = (values.next()?, values.next()) else { return None };
+    httpdate::parse_http_date(value.to_str().ok()?).ok()
+}
+
+/// How two ETags are compared (RFC 9110 section 8.8.3.2). Those of this server are strong.
+#[derive(Clone, Copy)]
+enum Comparison {
+    Strong,
+    Weak,
+}
+
+/// The ETags of a condition.
+struct Tags {
+    any: bool,
+    tags: Vec<String>,
+    malformed: bool,
+}
+
+impl Tags {
+    fn of(headers: &HeaderMap, name: HeaderName) -> Self {
+        let mut tags = Self { any: false, tags: Vec::new(), malformed: false };
+        headers.get_all(name).iter().for_each(|value| tags.add(value));
+        tags
+    }
+
+    fn add(&mut self, value: &HeaderValue) {
+        let text = String::from_utf8_lossy(value.as_bytes());
+        let mut rest = text.trim();
+        if rest == "*" {
+            self.any = true;
+            return;
+        }
+        while !rest.is_empty() {
+            let (weak, quoted) = rest.strip_prefix("W/").map_or(("", rest), |quoted| ("W/", quoted));
+            let Some((tag, after)) = quoted.strip_prefix('"').and_then(|tag| tag.split_once('"')) else {
+                self.malformed = true;
+                return;
+            };
+            self.tags.push(format!("{weak}\"{tag}\""));
+            let after = after.trim_start();
+            // An ETag is followed by a comma, or by the end.
+            self.malformed |= !after.is_empty() && !after.starts_with(',');
+            rest = after.trim_start_matches([',', ' ', '\t']);
+        }
+    }
+
+    /// Whether one of the tags is that of the file.
+    fn any_is(&self, file: &Validators, comparison: Comparison) -> bool {
+        let is = |tag: &String| match comparison {
+            Comparison::Strong => *tag == file.etag,
+            Comparison::Weak => tag.strip_prefix("W/").unwrap_or(tag) == file.etag,
+        };
+        self.any || self.tags.iter().any(is)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use super::{Outcome::*, *};
+
+    const NOW: SystemTime = UNIX_EPOCH;
+    const BEFORE: &str = "Thu, 01 Jan 1970 00:16:39 GMT";
+    const EXACTLY: &str = "Thu, 01 Jan 1970 00:16:40 GMT";
+    const AFTER: &str = "Thu, 01 Jan 1970 00:16:41 GMT";
+
+    fn file() -> Validators {
+        Validators { etag: "\"a\"".into(), modified: Some(UNIX_EPOCH + Duration::from_secs(1000)) }
+    }
+
+    fn headers(fields: &[(&'static str, &'static str)]) -> HeaderMap {
+        let field = |(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value));
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields.iter().copied().map(field) {
+            headers.append(name, value);
+        }
+        headers
+    }
+
+    fn download(fields: &[(&'static str, &'static str)]) -> Result<Outcome, u16> {
+        of_download(&headers(fields), &file()).map_err(|refusal| refusal.status().as_u16())
+    }
+
+    fn upload(fields: &[(&'static str, &'static str)], file: Option<&Validators>) -> Result<(), u16> {
+        of_upload(&headers(fields), file).map_err(|refusal| refusal.status().as_u16())
+    }
+
+    #[test]
+    fn a_client_that_has_this_version_is_told_so() {
+        for (fields, expected) in [
+            (&[][..], Ok(Serve)),
+            (&[("if-none-match", "\"a\"")], Ok(NotModified)),
+            (&[("if-none-match", "W/\"a\"")], Ok(NotModified)),
+            (&[("if-none-match", "\"x\", \"a\"")], Ok(NotModified)),
+            (&[("if-none-match", "\"x\""), ("if-none-match", "\"a\"")], Ok(NotModified)),
+            (&[("if-none-match", "*")], Ok(NotModified)),
+            (&[("if-none-match", "\"b\"")], Ok(Serve)),
+            (&[("if-none-match", "a")], Ok(Serve)),
+            (&[("if-modified-since", BEFORE)], Ok(Serve)),
+            (&[("if-modified-since", EXACTLY)], Ok(NotModified)),
+            (&[("if-modified-since", AFTER)], Ok(NotModified)),
+            (&[("if-modified-since", "yesterday")], Ok(Serve)),
+            // The ETag decides where both are given.
+            (&[("if-none-match", "\"b\""), ("if-modified-since", AFTER)], Ok(Serve)),
+            (&[("if-none-match", "\"a\""), ("if-modified-since", BEFORE)], Ok(NotModified)),
+        ] {
+            assert_eq!(download(fields), expected, "{fields:?}");
+        }
+    }
+
+    #[test]
+    fn a_requirement_that_is_not_met_fails_before_everything_else() {
+        for (fields, expected) in [
+            (&[("if-match", "\"a\"")][..], Ok(Serve)),
+            (&[("if-match", "*")], Ok(Serve)),
+            (&[("if-match", "\"b\"")], Err(412)),
+            (&[("if-match", "W/\"a\"")], Err(412)),
+            (&[("if-match", "a")], Err(412)),
+            (&[("if-unmodified-since", BEFORE)], Err(412)),
+            (&[("if-unmodified-since", EXACTLY)], Ok(Serve)),
+            (&[("if-unmodified-since", "yesterday")], Ok(Serve)),
+            (&[("if-match", "\"a\""), ("if-unmodified-since", BEFORE)], Ok(Serve)),
+            (&[("if-match", "\"b\""), ("if-none-match", "\"a\"")], Err(412)),
+        ] {
+            assert_eq!(download(fields), expected, "{fields:?}");
+        }
+    }
+
+    #[test]
+    fn an_upload_overwrites_only_what_its_conditions_allow() {
+        let (file, none) = (file(), None);
+        for (fields, onto_file, onto_nothing) in [
+            (&[][..], Ok(()), Ok(())),
+            (&[("if-none-match", "*")], Err(412), Ok(())),
+            (&[("if-none-match", "\"a\"")], Err(412), Ok(())),
+            (&[("if-none-match", "\"b\"")], Ok(()), Ok(())),
+            (&[("if-none-match", "a")], Err(400), Err(400)),
+            (&[("if-none-match", "\"b\" c")], Err(400), Err(400)),
+            (&[("if-match", "*")], Ok(()), Err(412)),
+            (&[("if-match", "\"a\"")], Ok(()), Err(412)),
+            (&[("if-match", "\"b\"")], Err(412), Err(412)),
+            (&[("if-unmodified-since", BEFORE)], Err(412), Ok(())),
+            (&[("if-unmodified-since", AFTER)], Ok(()), Ok(())),
+            (&[("if-modified-since", AFTER)], Ok(()), Ok(())),
+        ] {
+            assert_eq!(upload(fields, Some(&file)), onto_file, "{fields:?}");
+            assert_eq!(upload(fields, none), onto_nothing, "{fields:?}");
+        }
+    }
+
+    #[test]
+    fn a_range_applies_to_the_version_that_the_client_has() {
+        let later = NOW + Duration::from_secs(2000);
+        for (fields, expected) in [
+            (&[][..], true),
+            (&[("if-range", "\"a\"")], true),
+            (&[("if-range", "W/\"a\"")], false),
+            (&[("if-range", "\"b\"")], false),
+            (&[("if-range", "a")], false),
+            (&[("if-range", "")], false),
+            (&[("if-range", EXACTLY)], true),
+            (&[("if-range", BEFORE)], false),
+            (&[("if-range", AFTER)], false),
+            (&[("if-range", "\"a\""), ("if-range", "\"a\"")], false),
+        ] {
+            assert_eq!(range_applies(&headers(fields), &file(), later), expected, "{fields:?}");
+        }
+        let at_once = NOW + Duration::from_secs(1000);
+        assert!(!range_applies(&headers(&[("if-range", EXACTLY)]), &file(), at_once));
+    }
+}

@@ -1,0 +1,86 @@
+//! The digests that a client states for an upload, and their comparison with the bytes that arrived.
+
+use aws_lc_rs::digest::Context;
+use http::{HeaderMap, StatusCode, header};
+
+use super::field::{Algorithm, CONTENT_DIGEST, REPR_DIGEST, digests};
+use crate::refusal::Refusal;
+
+/// The digests that a request states, and the hashers that they need.
+#[derive(Default)]
+pub(crate) struct Stated {
+    digests: Vec<(Algorithm, Vec<u8>)>,
+    hashers: Vec<(Algorithm, Context)>,
+}
+
+/// A digest that does not belong to the bytes that arrived, or that cannot be compared with them.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Mismatch {
+    #[error("the body does not have the {0} digest that the request states")]
+    Differs(Algorithm),
+    #[error("the {0} digest of the request cannot be read")]
+    Unreadable(Algorithm),
+    #[error(
+        "the {0} digest after the body was not announced, and the body not hashed; send `Trailer: Content-Digest`"
+    )]
+    Unannounced(Algorithm),
+}
+
+impl Stated {
+    /// The digests in the head of a request, and hashers for the digests that its Trailer field announces.
+    ///
+    /// # Errors
+    /// A digest cannot be read (400).
+    pub(crate) fn of(headers: &HeaderMap) -> Result<Self, Refusal> {
+        let mut stated = Self::default();
+        stated.read(headers).map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, error.to_string()))?;
+        let announced = announces_digest(headers);
+        stated.hashers = Algorithm::ALL
+            .into_iter()
+            .filter(|algorithm| announced || stated.digests.iter().any(|(stated, _)| stated == algorithm))
+            .map(|algorithm| (algorithm, algorithm.context()))
+            .collect();
+        Ok(stated)
+    }
+
+    fn read(&mut self, fields: &HeaderMap) -> Result<(), Mismatch> {
+        for name in [CONTENT_DIGEST, REPR_DIGEST] {
+            self.digests.extend(digests(fields, &name).map_err(Mismatch::Unreadable)?);
+        }
+        Ok(())
+    }
+
+    /// Hashes a piece of the body.
+    pub(super) fn update(&mut self, piece: &[u8]) {
+        self.hashers.iter_mut().for_each(|(_, context)| context.update(piece));
+    }
+
+    /// Compares the body with all digests, those in its trailers included.
+    ///
+    /// # Errors
+    /// A digest differs, or cannot be compared.
+    pub(super) fn compare(mut self, trailers: Option<&HeaderMap>) -> Result<(), Mismatch> {
+        if let Some(trailers) = trailers {
+            self.read(trailers)?;
+        }
+        let computed: Vec<_> =
+            self.hashers.into_iter().map(|(algorithm, context)| (algorithm, context.finish())).collect();
+        for (algorithm, stated) in self.digests {
+            match computed.iter().find(|(computed, _)| *computed == algorithm) {
+                None => return Err(Mismatch::Unannounced(algorithm)),
+                Some((_, digest)) if digest.as_ref() != stated => return Err(Mismatch::Differs(algorithm)),
+                Some(_) => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether the Trailer field (RFC 9110 section 6.6.2) announces a digest.
+fn announces_digest(headers: &HeaderMap) -> bool {
+    let names = headers.get_all(header::TRAILER).iter().filter_map(|value| value.to_str().ok());
+    names.flat_map(|names| names.split(',')).any(|name| {
+        let name = name.trim();
+        [CONTENT_DIGEST, REPR_DIGEST].iter().any(|digest| digest.as_str().eq_ignore_ascii_case(name))
+    })
+}
