@@ -16,6 +16,9 @@ const MIN_WINDOW: u64 = 1 << 20;
 ///
 /// Clones share one state, so that all bodies of an end are counted together. A sender counts each chunk when handing
 /// it over, and a receiver when getting it.
+///
+/// A [counting](Self::counting) meter has no distributions. It takes some hundred bytes, where the other takes 248 KiB
+/// for rates and as much for latencies.
 #[derive(Clone, Debug)]
 pub struct Meter(Arc<Mutex<State>>);
 
@@ -27,7 +30,8 @@ struct State {
     window: u64,
     window_began: Stamp,
     in_window: u64,
-    rates: Distribution,
+    /// `None` if the meter only counts.
+    rates: Option<Distribution>,
     /// `None` until the first chunk latency: a receiver has none.
     latencies: Option<Distribution>,
 }
@@ -35,13 +39,22 @@ struct State {
 impl Meter {
     /// Makes a meter whose first window begins now. A window covers `chunk_bytes`, and at least 1 MiB.
     pub fn new(chunk_bytes: u64) -> Self {
+        Self::with(chunk_bytes.max(MIN_WINDOW), Some(Distribution::of_rates()))
+    }
+
+    /// Makes a meter that counts bytes and notes the time of the first one. It keeps no distribution.
+    pub fn counting() -> Self {
+        Self::with(u64::MAX, None)
+    }
+
+    fn with(window: u64, rates: Option<Distribution>) -> Self {
         Self(Arc::new(Mutex::new(State {
             bytes: 0,
             first: None,
-            window: chunk_bytes.max(MIN_WINDOW),
+            window,
             window_began: Stamp::now(),
             in_window: 0,
-            rates: Distribution::of_rates(),
+            rates,
             latencies: None,
         })))
     }
@@ -63,7 +76,9 @@ impl Meter {
         state.first.get_or_insert(now);
         if state.in_window >= state.window {
             let (in_window, elapsed) = (state.in_window, now.since(state.window_began));
-            state.rates.record_rate(in_window, elapsed);
+            if let Some(rates) = &mut state.rates {
+                rates.record_rate(in_window, elapsed);
+            }
             state.in_window = 0;
             state.window_began = now;
         }
@@ -71,7 +86,10 @@ impl Meter {
 
     /// Records the time from handing a chunk to the protocol to its request for the next chunk.
     pub fn chunk_took(&self, latency: Duration) {
-        self.state().latencies.get_or_insert_with(Distribution::of_latencies).record_latency(latency);
+        let mut state = self.state();
+        if state.rates.is_some() {
+            state.latencies.get_or_insert_with(Distribution::of_latencies).record_latency(latency);
+        }
     }
 
     /// The body bytes counted so far.
@@ -85,7 +103,7 @@ impl Meter {
         Readings {
             bytes: state.bytes,
             first_byte: state.first,
-            throughput: state.rates.throughput(state.window),
+            throughput: state.rates.as_ref().and_then(|rates| rates.throughput(state.window)),
             chunk_latency: state.latencies.as_ref().and_then(Distribution::latency),
         }
     }
@@ -105,9 +123,10 @@ pub struct Readings {
     pub bytes: u64,
     /// The time at which the first byte passed.
     pub first_byte: Option<Stamp>,
-    /// The distribution of throughput over windows of body; `None` under 20 windows.
+    /// The distribution of throughput over windows of body; `None` under 20 windows, and of a meter that only counts.
     pub throughput: Option<Throughput>,
-    /// The distribution of chunk latencies; `None` on a receiver, which hands over no chunks.
+    /// The distribution of chunk latencies; `None` on a receiver, which hands over no chunks, and of a meter that only
+    /// counts.
     pub chunk_latency: Option<Latency>,
 }
 
@@ -150,5 +169,18 @@ mod tests {
         assert_eq!(meter.bytes(), 3);
         assert!(meter.readings().first_byte.is_some());
         assert!(meter.readings().chunk_latency.unwrap().max >= 4_990);
+    }
+
+    #[test]
+    fn a_counting_meter_counts_and_keeps_no_distribution() {
+        let meter = Meter::counting();
+        (0..100).for_each(|_| meter.pass(1 << 20));
+        meter.chunk_took(Duration::from_micros(5));
+        let readings = meter.readings();
+        assert_eq!((readings.bytes, meter.bytes()), (100 << 20, 100 << 20));
+        assert!(readings.first_byte.is_some());
+        assert!(readings.throughput.is_none() && readings.chunk_latency.is_none());
+        let state = meter.state();
+        assert!(state.rates.is_none() && state.latencies.is_none());
     }
 }

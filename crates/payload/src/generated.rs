@@ -27,10 +27,13 @@ pub(crate) struct Block {
 impl Block {
     /// Generates random bytes from `seed` with xoshiro256++, whose output is equal on every machine.
     pub(crate) fn random(seed: u64, chunk: ChunkSize) -> Self {
-        let mut block = vec![0; Self::length(chunk)];
-        Xoshiro256PlusPlus::seed_from_u64(seed).fill_bytes(&mut block[..PERIOD]);
-        for repeated in PERIOD..block.len() {
-            block[repeated] = block[repeated - PERIOD];
+        let mut block = Vec::with_capacity(Self::length(chunk));
+        block.resize(PERIOD, 0);
+        Xoshiro256PlusPlus::seed_from_u64(seed).fill_bytes(&mut block);
+        // Whole periods are appended, so each pass may copy all that there is.
+        while block.len() < Self::length(chunk) {
+            let missing = Self::length(chunk) - block.len();
+            block.extend_from_within(..missing.min(block.len() - block.len() % PERIOD));
         }
         Self { bytes: block.into(), period: PERIOD, chunk: chunk.get() }
     }
@@ -43,6 +46,16 @@ impl Block {
     /// Makes a block of zero bytes.
     pub(crate) fn zero(chunk: ChunkSize) -> Self {
         Self { bytes: vec![0; chunk.get()].into(), period: 1, chunk: chunk.get() }
+    }
+
+    /// The same bytes in chunks of another size, which is at most that of this block.
+    pub(crate) fn in_chunks(&self, chunk: ChunkSize) -> Self {
+        Self { chunk: chunk.get().min(self.chunk), ..self.clone() }
+    }
+
+    /// Whether anything else refers to the bytes: a clone, a body, or a chunk of one.
+    pub(crate) fn is_shared(&self) -> bool {
+        !self.bytes.is_unique()
     }
 
     /// Starts a body of `size` bytes.
@@ -112,6 +125,22 @@ mod tests {
             assert_eq!(Block::random(1, chunk(size)).digest(1_000_003), expected, "chunk {size}");
         }
         assert_ne!(Block::random(2, chunk(4096)).digest(1_000_003), expected, "another seed");
+    }
+
+    #[test]
+    fn a_block_serves_smaller_chunks_and_knows_of_those_that_exist() {
+        let block = Block::random(1, chunk(1 << 20));
+        assert!(!block.is_shared());
+        let smaller = block.in_chunks(chunk(1000));
+        assert_eq!(smaller.digest(500_000), block.digest(500_000));
+        let mut body = smaller.body(5000);
+        let kept = body.next().unwrap();
+        assert_eq!((kept.len(), body.count()), (1000, 4));
+        drop(smaller);
+        assert!(block.is_shared());
+        drop(kept);
+        assert!(!block.is_shared());
+        assert_eq!(block.in_chunks(chunk(2 << 20)).chunk, 1 << 20);
     }
 
     #[test]

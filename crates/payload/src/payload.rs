@@ -34,6 +34,22 @@ impl Payload {
         Self { chunk, origin }
     }
 
+    /// The same payload in chunks of another size. A generated payload shares its block, whose chunk is the largest
+    /// possible one.
+    #[must_use]
+    pub fn in_chunks(&self, chunk: ChunkSize) -> Self {
+        let origin = match &self.origin {
+            Origin::Block(block) => Origin::Block(block.in_chunks(chunk)),
+            read => read.clone(),
+        };
+        Self { chunk, origin }
+    }
+
+    /// Whether other payloads, bodies or chunks refer to the block of this generated payload.
+    pub fn is_shared(&self) -> bool {
+        matches!(&self.origin, Origin::Block(block) if block.is_shared())
+    }
+
     /// Opens a body of `size` bytes, from the first byte of the payload. Standard input ignores `size` and is read to
     /// its end.
     ///

@@ -196,6 +196,22 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_end_of_a_body_can_be_waited_for() {
+        for pulled in [1, 11] {
+            let (mut body, _) = body(&PayloadKind::Zero, 10_500);
+            let progress = body.progress();
+            let over = tokio::spawn(async move { progress.over().await });
+            for _ in 0..pulled {
+                tokio::task::yield_now().await;
+                assert!(!over.is_finished());
+                body.frame().await.unwrap().unwrap();
+            }
+            drop(body);
+            over.await.unwrap();
+        }
+    }
+
+    #[tokio::test]
     async fn a_body_that_does_not_digest_is_whole_without_a_digest() {
         let (body, _) = body(&PayloadKind::Random, 10_500);
         let progress = body.progress();

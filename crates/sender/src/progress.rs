@@ -3,10 +3,17 @@
 use std::sync::{Arc, OnceLock};
 
 use payload::Digest;
+use tokio::sync::Notify;
 
 /// A handle to the outcome of a [`MeteredBody`](crate::MeteredBody). It stays valid after the body is dropped.
 #[derive(Clone, Debug, Default)]
-pub struct SendProgress(Arc<OnceLock<Outcome>>);
+pub struct SendProgress(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    outcome: OnceLock<Outcome>,
+    concluded: Notify,
+}
 
 /// The end of a body.
 #[derive(Debug)]
@@ -23,7 +30,7 @@ impl SendProgress {
     /// The digest of the body. `None` until every byte has been handed to the protocol, and for a body that does not
     /// [digest](crate::MeteredBody::digesting).
     pub fn digest(&self) -> Option<Digest> {
-        match self.0.get()? {
+        match self.0.outcome.get()? {
             Outcome::Whole(digest) => *digest,
             Outcome::Failed(_) | Outcome::Dropped => None,
         }
@@ -31,7 +38,7 @@ impl SendProgress {
 
     /// The error that kept the payload from being read to its end.
     pub fn error(&self) -> Option<&str> {
-        match self.0.get()? {
+        match self.0.outcome.get()? {
             Outcome::Failed(error) => Some(error),
             Outcome::Whole(_) | Outcome::Dropped => None,
         }
@@ -39,12 +46,24 @@ impl SendProgress {
 
     /// Whether the body has ended: every byte was handed over, the payload failed, or the body was dropped.
     pub fn is_over(&self) -> bool {
-        self.0.get().is_some()
+        self.0.outcome.get().is_some()
+    }
+
+    /// Waits until the body [is over](Self::is_over).
+    pub async fn over(&self) {
+        loop {
+            let concluded = self.0.concluded.notified();
+            if self.is_over() {
+                return;
+            }
+            concluded.await;
+        }
     }
 
     /// Records the outcome, unless there is one already: a protocol may poll a body again after its end, and every body
     /// is dropped in the end.
     pub(crate) fn conclude(&self, outcome: impl FnOnce() -> Outcome) {
-        self.0.get_or_init(outcome);
+        self.0.outcome.get_or_init(outcome);
+        self.0.concluded.notify_waiters();
     }
 }

@@ -83,7 +83,9 @@ mod tests {
     use transport::{Accepted, Error};
 
     use super::*;
-    use crate::{Options, connection::Timeouts, content::Content};
+    use crate::{
+        Options, connection::Timeouts, content::Content, patience::Patience, requests::RequestPlaces,
+    };
 
     /// Fails to accept twice, then accepts one connection whose handshake never ends.
     struct Flaky(Arc<AtomicU32>);
@@ -111,7 +113,11 @@ mod tests {
         let (stopping, stops) = watch::channel(false);
         let handler = ConnectionHandler {
             content: Arc::new(Content::new(&options).unwrap()),
-            timeouts: Timeouts { handshake: options.handshake_timeout, idle: options.idle_timeout },
+            timeouts: Timeouts {
+                handshake: options.handshake_timeout,
+                patience: Patience { idle: options.idle_timeout, min_rate: options.min_rate },
+            },
+            requests: RequestPlaces::new(1),
             alt_svc: None,
             stopping: stops,
         };

@@ -1,41 +1,56 @@
 //! One connection: concurrent requests, until the connection ends or reaches its idle timeout.
 
-use std::{sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use futures_util::{StreamExt as _, stream::FuturesUnordered};
-use tokio::{
-    sync::watch,
-    time::{sleep, timeout},
-};
-use tracing::debug;
-use transport::{Handshake, Session};
+use futures_util::{FutureExt as _, StreamExt as _, stream::FuturesUnordered};
+use http::{StatusCode, Version};
+use tokio::{sync::watch, time::timeout};
+use tracing::{debug, error};
+use transport::{Handshake, Incoming, Session};
 
 use crate::{
     content::Content,
-    reply::{ConnectionFate, Reply},
+    delivery::Delivery,
+    patience::Patience,
+    refusal::Refusal,
+    reply::{Circumstances, ConnectionFate, Reply},
+    requests::{Admission, RequestPlaces},
+    resets::ResetBudget,
+    stall::quiet,
 };
 
-/// The time limit for an ending connection to deliver the responses under way.
+/// The time limit for a connection that is cut off to deliver its last response.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The idle timeout of a connection that was told to end. Its last bytes may take longer as long as they move.
+const FAREWELL: Duration = Duration::from_secs(5);
 
 /// The timeouts of a connection.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Timeouts {
     /// The time within which the handshake must be complete.
     pub(crate) handshake: Duration,
-    /// The longest time without a request, and the longest pause of a transfer.
-    pub(crate) idle: Duration,
+    /// The longest time without a request, and the bounds on the slowness of a transfer.
+    pub(crate) patience: Patience,
 }
 
-/// The handler of connections, which share content and timeouts.
+/// The handler of connections, which share content, timeouts and the places of requests.
 #[derive(Clone)]
 pub(crate) struct ConnectionHandler {
     pub(crate) content: Arc<Content>,
     pub(crate) timeouts: Timeouts,
+    pub(crate) requests: RequestPlaces,
     /// The Alt-Svc header for clients of TLS on TCP.
     pub(crate) alt_svc: Option<Arc<str>>,
-    /// True once no further request may be answered.
+    /// True once the server ends: connections are then told to end.
     pub(crate) stopping: watch::Receiver<bool>,
+}
+
+/// The end of the exchange of one request.
+struct Exchanged {
+    fate: ConnectionFate,
+    /// Whether the request had a stream of its own, so that its end does not concern the connection.
+    multiplexed: bool,
 }
 
 impl ConnectionHandler {
@@ -50,43 +65,76 @@ impl ConnectionHandler {
         let _ = timeout(CLOSE_TIMEOUT, session.close()).await;
     }
 
-    /// Answers requests until the client ends the connection, the server stops, or no request comes within the idle
-    /// timeout. Requests that were accepted are answered in any case.
-    async fn answer_all(mut self, session: &dyn Session) {
-        let link = session.link();
-        let by_tls_on_tcp = link.cipher.is_some() && link.alpn.as_deref() != Some("h3");
-        let alt_svc = self.alt_svc.as_deref().filter(|_| by_tls_on_tcp);
-        let idle = self.timeouts.idle;
-        let mut answers = FuturesUnordered::new();
+    /// Answers requests until the connection ends, or has neither a request nor bytes to deliver for the idle timeout.
+    /// Once the server stops, the client is told to end the connection, and the requests that it has sent are answered.
+    async fn answer_all(&self, session: &dyn Session) {
+        let connection = &self.circumstances(session);
+        let (mut answers, mut resets) = (FuturesUnordered::new(), ResetBudget::new());
+        let (mut stopping, mut patience) = (self.stopping.clone(), self.timeouts.patience);
+        let (mut open, mut told) = (true, false);
         let mut next = session.accept();
-        loop {
+        while open || !answers.is_empty() {
             tokio::select! {
-                incoming = &mut next => {
-                    let incoming = match incoming {
-                        Ok(Some(incoming)) => incoming,
-                        Ok(None) => break,
-                        Err(error) => {
-                            debug!("the connection broke: {error}");
-                            break;
-                        }
-                    };
-                    let reply = Reply::new(incoming.responder, alt_svc);
-                    answers.push(self.content.answer(incoming.request, idle, reply));
-                    next = session.accept();
-                }
-                Some(fate) = answers.next() => {
-                    if fate == ConnectionFate::Close {
+                incoming = &mut next, if open => match incoming {
+                    Ok(Some(incoming)) => {
+                        answers.push(self.answer(incoming, connection));
+                        next = session.accept();
+                    }
+                    Ok(None) => open = false,
+                    Err(error) => {
+                        debug!("the connection broke: {error}");
+                        open = false;
+                    }
+                },
+                Some(Exchanged { fate, multiplexed }) = answers.next() => {
+                    if fate == ConnectionFate::Close && !(multiplexed && resets.spend()) {
                         return;
                     }
                 }
-                () = sleep(idle), if answers.is_empty() => return,
-                _ = self.stopping.wait_for(|stopping| *stopping) => break,
+                () = quiet(patience, &connection.delivery), if answers.is_empty() => return,
+                _ = stopping.wait_for(|stopping| *stopping), if !told => {
+                    session.shut_down();
+                    patience.idle = patience.idle.min(FAREWELL);
+                    told = true;
+                }
             }
         }
-        while let Some(fate) = answers.next().await {
-            if fate == ConnectionFate::Close {
-                return;
+    }
+
+    fn circumstances<'a>(&'a self, session: &'a dyn Session) -> Circumstances<'a> {
+        let link = session.link();
+        let by_tls_on_tcp = link.cipher.is_some() && link.alpn.as_deref() != Some("h3");
+        Circumstances {
+            alt_svc: self.alt_svc.as_deref().filter(|_| by_tls_on_tcp),
+            patience: self.timeouts.patience,
+            delivery: Delivery::of(session),
+        }
+    }
+
+    /// Answers one request. A panic ends its exchange, and nothing else.
+    async fn answer(&self, incoming: Incoming, connection: &Circumstances<'_>) -> Exchanged {
+        let multiplexed = incoming.request.version() > Version::HTTP_11;
+        let _running = connection.delivery.begin();
+        let answered = AssertUnwindSafe(self.admit(incoming, connection)).catch_unwind().await;
+        let fate = answered.unwrap_or_else(|_| {
+            error!("a request was given up after a panic");
+            ConnectionFate::Close
+        });
+        Exchanged { fate, multiplexed }
+    }
+
+    /// Answers a request if there is a place for it.
+    async fn admit(&self, incoming: Incoming, connection: &Circumstances<'_>) -> ConnectionFate {
+        let Incoming { request, responder, .. } = incoming;
+        let reply = Reply::new(responder, &request, connection);
+        match self.requests.admit() {
+            Admission::Granted(_place) => self.content.answer(request, reply).await,
+            Admission::Refused(_place) => {
+                let busy =
+                    Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "too many requests are being served");
+                reply.refuse(busy, request.into_body()).await
             }
+            Admission::Dropped => ConnectionFate::Close,
         }
     }
 }

@@ -1,10 +1,9 @@
 //! The content of a server, and the dispatch of requests to it.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use http::{Method, Request, Response, StatusCode, header, request::Parts};
 use jiff::Timestamp;
-use record::ChunkSize;
 use transport::{Body, body};
 
 use crate::{
@@ -13,8 +12,8 @@ use crate::{
     digest,
     download::Download,
     framing,
-    payload_cache::PayloadCache,
-    refusal::{ExactSize, Refusal},
+    generated::GeneratedBodies,
+    refusal::Refusal,
     reply::{ConnectionFate, Reply},
     request::RequestKind,
     response, saved_file,
@@ -27,8 +26,7 @@ const PAGE: &str = include_str!("page.html");
 /// The content that all connections share.
 pub(crate) struct Content {
     uploads: Uploads,
-    max_chunk: ChunkSize,
-    payloads: PayloadCache,
+    generated: GeneratedBodies,
 }
 
 impl Content {
@@ -40,23 +38,17 @@ impl Content {
         let destination = Destination::open(&options.uploads, options.quota)?;
         Ok(Self {
             uploads: Uploads::new(destination, options.max_body),
-            max_chunk: options.max_chunk,
-            payloads: PayloadCache::default(),
+            generated: GeneratedBodies::new(options),
         })
     }
 
-    /// Answers any request. A transfer without progress for `idle` is aborted.
-    pub(crate) async fn answer(
-        &self,
-        request: Request<Body>,
-        idle: Duration,
-        reply: Reply<'_>,
-    ) -> ConnectionFate {
+    /// Answers any request. A transfer whose client stalls is aborted.
+    pub(crate) async fn answer(&self, request: Request<Body>, reply: Reply<'_>) -> ConnectionFate {
         let (request, body) = request.into_parts();
         match framing::check(&request).and_then(|()| RequestKind::of(&request.method, &request.uri)) {
-            Ok(RequestKind::Upload { name }) => self.uploads.receive(&request, body, name, idle, reply).await,
+            Ok(RequestKind::Upload { name }) => self.uploads.receive(&request, body, name, reply).await,
             Ok(kind) => match self.download(kind, &request).await {
-                Ok(download) => download.send(idle, reply).await,
+                Ok(download) => download.send(reply).await,
                 Err(refusal) => reply.send(refusal.response_to(&request.method)).await,
             },
             Err(refusal) => reply.refuse(refusal, body).await,
@@ -70,13 +62,8 @@ impl Content {
             RequestKind::FrontPage | RequestKind::Upload { .. } => {
                 Ok(Download::complete(front_page(head_only)))
             }
-            RequestKind::Generated { chunk, .. } if chunk > self.max_chunk => {
-                let most = ExactSize(self.max_chunk.into());
-                Err(Refusal::new(StatusCode::BAD_REQUEST, format!("chunk: at most {most}")))
-            }
             RequestKind::Generated { size, chunk, seed } => {
-                let payload = self.payloads.payload(chunk, seed);
-                let mut download = Download::generated(&payload, size, chunk, head_only)?;
+                let mut download = self.generated.download(size, chunk, seed, head_only)?;
                 if !head_only {
                     digest::attach(request, download.response_mut());
                 }

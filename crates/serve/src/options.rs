@@ -3,12 +3,19 @@
 use std::{net::SocketAddr, time::Duration};
 
 use receiver::save::Quota;
-use record::{ByteSize, ChunkSize, Limits, Profile, SinkKind};
+use record::{ByteSize, ChunkSize, Limits, Profile, Rate, SinkKind};
 use transport::{Guards, Identity, KeyLog};
 
 /// The default of [`Options::max_chunk`], in bytes. The block of a generated body has the length of one chunk and one
 /// period, so this bounds the memory that a query can demand.
 const MAX_CHUNK: u64 = 1 << 20;
+
+/// The default of [`Options::min_chunk`], in bytes. A chunk is an HTTP chunk or a frame of its own: with chunks of one
+/// byte, a client costs half a core over HTTP/1.1.
+const MIN_CHUNK: u64 = 1 << 10;
+
+/// The default of [`Options::min_rate`], in bytes per second: twice that of Apache's mod_reqtimeout.
+const MIN_RATE: u64 = 1 << 10;
 
 /// The options of a [`Server`](crate::Server). The defaults suit unknown clients.
 ///
@@ -49,12 +56,23 @@ pub struct Options {
     pub quota: Quota,
     /// The largest chunk of a generated body that a client may ask for; 1 MiB by default.
     pub max_chunk: ChunkSize,
+    /// The smallest chunk of a generated body that a client may ask for; 1 KiB by default.
+    pub min_chunk: ChunkSize,
+    /// The largest generated body that a client may ask for. `None`, the default, generates any.
+    pub max_size: Option<ByteSize>,
     /// The most concurrent connections; further ones wait. The default is 1,024. 0 counts as 1.
     pub max_connections: u32,
+    /// The most concurrent requests over all connections; further ones are refused (503). The default is 1,024. 0 counts
+    /// as 1.
+    pub max_requests: u32,
     /// The time within which the handshake of a connection must be complete; 10 s by default.
     pub handshake_timeout: Duration,
-    /// The time after which a connection without a request, or a transfer without progress, is closed; 30 s by default.
+    /// The time after which a connection without a request is closed, and a transfer without progress given up; 30 s by
+    /// default.
     pub idle_timeout: Duration,
+    /// The least rate of a transfer in either direction, averaged over the idle timeout; 1 KiB/s by default. `None`
+    /// accepts any rate.
+    pub min_rate: Option<Rate>,
 }
 
 impl Default for Options {
@@ -70,9 +88,13 @@ impl Default for Options {
             max_body: None,
             quota: Quota::default(),
             max_chunk: ChunkSize::try_from(MAX_CHUNK).unwrap_or(ChunkSize::DEFAULT),
+            min_chunk: ChunkSize::try_from(MIN_CHUNK).unwrap_or(ChunkSize::DEFAULT),
+            max_size: None,
             max_connections: 1024,
+            max_requests: 1024,
             handshake_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(30),
+            min_rate: Rate::try_from(MIN_RATE).ok(),
         }
     }
 }
@@ -95,7 +117,9 @@ mod tests {
     #[test]
     fn the_defaults_are_those_that_the_documentation_states() {
         let options = Options::default();
-        assert_eq!(options.max_chunk.get(), 1 << 20);
+        assert_eq!((options.min_chunk.get(), options.max_chunk.get()), (1 << 10, 1 << 20));
+        assert_eq!((options.max_connections, options.max_requests), (1024, 1024));
+        assert_eq!(options.min_rate.map(Rate::bytes_per_s), Some(1024));
         let Guards { header_bytes, header_count, header_timeout, streams, retry_from, .. } = options.guards;
         assert_eq!((header_bytes, header_count, streams, retry_from), (65_536, 100, 128, 64));
         assert_eq!(header_timeout, Duration::from_secs(10));

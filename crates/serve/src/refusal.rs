@@ -35,12 +35,16 @@ impl Refusal {
         self.status
     }
 
-    /// The response: the reason as a line of text. A 405 lists the methods that are allowed (RFC 9110 section 15.5.6).
+    /// The response: the reason as a line of text. A 405 lists the methods that are allowed (RFC 9110 section 15.5.6),
+    /// and a 503 states when to try again (section 15.6.4).
     pub(crate) fn response(&self) -> Response<Body> {
         let mut response = response::with_status(self.status, body::full(format!("{}\n", self.reason)));
         response::set(&mut response, header::CONTENT_TYPE, "text/plain; charset=utf-8");
         if self.status == StatusCode::METHOD_NOT_ALLOWED {
             response::set(&mut response, header::ALLOW, "GET, HEAD, PUT, POST");
+        }
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            response::set(&mut response, header::RETRY_AFTER, "1");
         }
         for (name, value) in &self.headers {
             response.headers_mut().append(name, value.clone());

@@ -2,44 +2,92 @@
 
 use std::time::Duration;
 
-use http::{Response, header};
+use http::{Request, Response, header};
 use http_body_util::BodyExt as _;
 use tokio::time::timeout;
 use transport::{Body, Responder};
 
-use crate::{refusal::Refusal, response};
+use crate::{
+    delivery::Delivery, download::Transfer, patience::Patience, refusal::Refusal, response,
+    stall::unless_reader_stalls,
+};
 
 /// The Server header of all responses.
 const SERVER: &str = concat!("longhaul/", env!("CARGO_PKG_VERSION"));
 
-/// The time for which a refused upload is drained, so that its client reads the refusal instead of a reset.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
+/// The longest time for which a refused upload is drained, so that its client reads the refusal instead of a reset. A
+/// client that reads nothing before it has sent everything needs all of it: nginx's `lingering_time` is as long.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The fate of a connection after a response.
+/// The longest pause of an upload that is drained: nginx's `lingering_timeout`.
+const DRAIN_PAUSE: Duration = Duration::from_secs(5);
+
+/// The fate of an exchange, which decides that of its connection over HTTP/1.1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ConnectionFate {
     /// The connection can carry more requests.
     KeepOpen,
-    /// The connection is broken, or the position of the next request is unknown.
+    /// The exchange broke, or the position of the next request is unknown.
     Close,
+}
+
+/// The facts about a connection that its responses depend on.
+pub(crate) struct Circumstances<'a> {
+    /// The Alt-Svc header of responses, if any.
+    pub(crate) alt_svc: Option<&'a str>,
+    /// The bounds on the slowness of the client.
+    pub(crate) patience: Patience,
+    /// The bytes that have reached the client.
+    pub(crate) delivery: Delivery<'a>,
 }
 
 /// A sender of the response to one request. It adds the headers that all responses have.
 pub(crate) struct Reply<'a> {
     responder: Box<dyn Responder>,
-    alt_svc: Option<&'a str>,
+    connection: &'a Circumstances<'a>,
+    /// Whether the client waits for a 100 before it sends its body (RFC 9110 section 10.1.1).
+    expects_continue: bool,
 }
 
 impl<'a> Reply<'a> {
-    /// Wraps a responder. `alt_svc` is the Alt-Svc header of the response, if any.
-    pub(crate) fn new(responder: Box<dyn Responder>, alt_svc: Option<&'a str>) -> Self {
-        Self { responder, alt_svc }
+    /// Wraps the responder of a request.
+    pub(crate) fn new(
+        responder: Box<dyn Responder>,
+        request: &Request<Body>,
+        connection: &'a Circumstances<'a>,
+    ) -> Self {
+        let expect = request.headers().get(header::EXPECT);
+        let expects_continue =
+            expect.is_some_and(|expect| expect.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+        Self { responder, connection, expects_continue }
     }
 
-    /// Sends a response.
-    pub(crate) async fn send(self, mut response: Response<Body>) -> ConnectionFate {
+    /// The bounds on the slowness of the client.
+    pub(crate) fn patience(&self) -> Patience {
+        self.connection.patience
+    }
+
+    /// Sends a response whose body is in memory. A client that does not take it within the idle timeout loses it.
+    pub(crate) async fn send(self, response: Response<Body>) -> ConnectionFate {
+        let idle = self.connection.patience.idle;
+        timeout(idle, self.respond(response)).await.unwrap_or(ConnectionFate::Close)
+    }
+
+    /// Sends a response with a streamed body to its end. A client that takes too little of it loses the rest.
+    pub(crate) async fn stream(self, response: Response<Body>, transfer: &Transfer) -> ConnectionFate {
+        let connection = self.connection;
+        let sending = async {
+            let (fate, ()) = tokio::join!(self.respond(response), transfer.progress.over());
+            fate
+        };
+        unless_reader_stalls(connection.patience, &transfer.meter, &connection.delivery, sending)
+            .await
+            .unwrap_or(ConnectionFate::Close)
+    }
+
+    async fn respond(self, mut response: Response<Body>) -> ConnectionFate {
         response::set(&mut response, header::SERVER, SERVER);
-        if let Some(alt_svc) = self.alt_svc {
+        if let Some(alt_svc) = self.connection.alt_svc {
             response::set(&mut response, header::ALT_SVC, alt_svc);
         }
         match self.responder.respond(response).await {
@@ -48,11 +96,34 @@ impl<'a> Reply<'a> {
         }
     }
 
+    /// Refuses a request by its head alone. A body that the client has yet to be asked for is not asked for.
+    pub(crate) async fn refuse(self, refusal: Refusal, body: Body) -> ConnectionFate {
+        if self.expects_continue {
+            let fate = self.send(refusal.response()).await;
+            drop(body);
+            return fate;
+        }
+        self.refuse_midway(refusal, body).await
+    }
+
     /// Sends a refusal, and drains the request's body meanwhile: a client that is still sending would otherwise see a
     /// reset before it reads the refusal.
-    pub(crate) async fn refuse(self, refusal: Refusal, mut body: Body) -> ConnectionFate {
-        let drain = timeout(DRAIN_TIMEOUT, async { while let Some(Ok(_)) = body.frame().await {} });
-        let (fate, drained) = tokio::join!(self.send(refusal.response()), drain);
-        if drained.is_ok() { fate } else { ConnectionFate::Close }
+    pub(crate) async fn refuse_midway(self, refusal: Refusal, body: Body) -> ConnectionFate {
+        let (fate, drained) = tokio::join!(self.send(refusal.response()), drain(body));
+        if drained { fate } else { ConnectionFate::Close }
     }
+}
+
+/// Reads a body to its end, for a while. Returns whether the end came.
+async fn drain(mut body: Body) -> bool {
+    let read = async {
+        loop {
+            match timeout(DRAIN_PAUSE, body.frame()).await {
+                Ok(Some(Ok(_))) => {}
+                Ok(None) => return true,
+                Ok(Some(Err(_))) | Err(_) => return false,
+            }
+        }
+    };
+    timeout(DRAIN_TIMEOUT, read).await.unwrap_or(false)
 }

@@ -50,7 +50,7 @@ pub(crate) async fn download(
         Download::complete(response::with_status(status, body::empty()))
     } else {
         let source = open_at(file, &name, first, size)?;
-        Download::streamed(status, source, ChunkSize::DEFAULT)
+        Download::streamed(status, source)
     };
     let response = download.response_mut();
     if status == StatusCode::PARTIAL_CONTENT {

@@ -13,6 +13,8 @@ use crate::{
     connection::{ConnectionHandler, Timeouts},
     content::Content,
     listeners::Listeners,
+    patience::Patience,
+    requests::RequestPlaces,
 };
 
 /// A server whose ports are bound. Clients can connect from then on, and are answered while it [runs](Self::run).
@@ -21,6 +23,7 @@ pub struct Server {
     content: Arc<Content>,
     timeouts: Timeouts,
     max_connections: u32,
+    max_requests: u32,
 }
 
 impl Server {
@@ -33,8 +36,12 @@ impl Server {
         Ok(Self {
             content: Arc::new(Content::new(&options)?),
             listeners: Listeners::open(&options)?,
-            timeouts: Timeouts { handshake: options.handshake_timeout, idle: options.idle_timeout },
+            timeouts: Timeouts {
+                handshake: options.handshake_timeout,
+                patience: Patience { idle: options.idle_timeout, min_rate: options.min_rate },
+            },
             max_connections: options.max_connections,
+            max_requests: options.max_requests,
         })
     }
 
@@ -66,8 +73,13 @@ impl Server {
     pub async fn run(self, stop: impl Future<Output = ()>, grace: Duration) {
         let (stopping, stops) = watch::channel(false);
         let alt_svc = self.listeners.tls.as_ref().map(|tls| Arc::from(tls.alt_svc()));
-        let handler =
-            ConnectionHandler { content: self.content, timeouts: self.timeouts, alt_svc, stopping: stops };
+        let handler = ConnectionHandler {
+            content: self.content,
+            timeouts: self.timeouts,
+            requests: RequestPlaces::new(self.max_requests),
+            alt_svc,
+            stopping: stops,
+        };
         let places = (self.max_connections.max(1) as usize).min(Semaphore::MAX_PERMITS);
         let places = Arc::new(Semaphore::new(places));
         let serve = |listener| accept::serve(listener, handler.clone(), places.clone(), grace);

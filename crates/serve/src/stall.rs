@@ -1,89 +1,182 @@
-//! The progress watch of a transfer.
+//! The watch over transfers: each ends, or is given up once its client has run out of patience.
 
-use std::time::Duration;
+use std::{fmt, mem, time::Duration};
 
-use metrics::{Meter, Stamp};
+use metrics::Meter;
+use record::ByteSize;
 use tokio::time::interval;
 
-/// The interval at which the progress of a transfer is polled. A stall is detected at most this much too late.
-pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(250);
+use crate::{
+    delivery::Delivery,
+    patience::{Credit, Moved, Patience},
+};
 
-/// The shortest interval for a timer: tokio refuses zero.
-const MIN_INTERVAL: Duration = Duration::from_millis(1);
-
-/// A transfer that was aborted because no byte passed within the idle timeout.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no byte came for {} s", idle.as_secs_f64())]
+/// A transfer that was given up because of its client.
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Stalled {
     idle: Duration,
+    min_rate: Option<u64>,
 }
 
-/// Runs a transfer to its end, and drops it once no byte has passed its meter for `idle`. The time in which this end
-/// `is_busy` does not count: the peer is not to blame for a slow disk.
-///
-/// # Errors
-/// The transfer stalled.
-pub(crate) async fn unless_stalled<T>(
-    meter: &Meter,
-    is_busy: impl Fn() -> bool,
-    idle: Duration,
-    transfer: impl Future<Output = T>,
-) -> Result<T, Stalled> {
-    tokio::select! {
-        biased;
-        end = transfer => Ok(end),
-        () = stall(meter, is_busy, idle) => Err(Stalled { idle }),
+impl Stalled {
+    fn by(patience: Patience) -> Self {
+        Self { idle: patience.idle, min_rate: patience.min_rate.map(|rate| rate.bytes_per_s()) }
     }
 }
 
-/// Waits until no byte has passed the meter for `idle`, and this end was not busy.
-async fn stall(meter: &Meter, is_busy: impl Fn() -> bool, idle: Duration) {
-    let mut polls = interval(POLL_INTERVAL.min(idle).max(MIN_INTERVAL));
-    let (mut seen, mut moved) = (meter.bytes(), Stamp::now());
+impl fmt::Display for Stalled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.idle.as_secs_f64();
+        match self.min_rate {
+            Some(rate) => write!(f, "less than {} a second came for {seconds} s", ByteSize(rate)),
+            None => write!(f, "no byte came for {seconds} s"),
+        }
+    }
+}
+
+/// Runs an upload to its end. Drops it once its client has sent too little. The time in which this end `is_busy` does
+/// not count: the client is not to blame for a slow disk.
+///
+/// # Errors
+/// The client stalled.
+pub(crate) async fn unless_sender_stalls<T>(
+    patience: Patience,
+    meter: &Meter,
+    is_busy: impl Fn() -> bool,
+    upload: impl Future<Output = T>,
+) -> Result<T, Stalled> {
+    let stall = async {
+        let (mut credit, mut looks, mut seen) = (Credit::new(patience), interval(patience.look()), 0);
+        loop {
+            looks.tick().await;
+            let bytes = meter.bytes();
+            if is_busy() {
+                credit.pause();
+            }
+            if credit.spend(Moved::Body(bytes - mem::replace(&mut seen, bytes))).is_zero() {
+                return;
+            }
+        }
+    };
+    unless(stall, upload).await.ok_or_else(|| Stalled::by(patience))
+}
+
+/// Runs a download to its end. Drops it once its client has taken too little: chunks of this body, or a fair share of
+/// the bytes that the connection has delivered.
+///
+/// # Errors
+/// The client stalled.
+pub(crate) async fn unless_reader_stalls<T>(
+    patience: Patience,
+    meter: &Meter,
+    delivery: &Delivery<'_>,
+    download: impl Future<Output = T>,
+) -> Result<T, Stalled> {
+    let stall = async {
+        let (mut credit, mut looks) = (Credit::new(patience), interval(patience.look()));
+        let (mut pulled, mut delivered) = (0, delivery.bytes());
+        loop {
+            looks.tick().await;
+            let (bytes, all) = (meter.bytes(), delivery.bytes());
+            let own = bytes - mem::replace(&mut pulled, bytes);
+            let shared = delivery.share(all.saturating_sub(mem::replace(&mut delivered, all)));
+            let moved = if own > 0 { Moved::Body(own.max(shared)) } else { Moved::Connection(shared) };
+            if credit.spend(moved).is_zero() {
+                return;
+            }
+        }
+    };
+    unless(stall, download).await.ok_or_else(|| Stalled::by(patience))
+}
+
+/// Waits until a connection without requests has delivered too little.
+pub(crate) async fn quiet(patience: Patience, delivery: &Delivery<'_>) {
+    let (mut credit, mut delivered) = (Credit::new(patience), delivery.bytes());
     loop {
-        polls.tick().await;
-        let bytes = meter.bytes();
-        if bytes != seen || is_busy() {
-            (seen, moved) = (bytes, Stamp::now());
-        } else if moved.elapsed() >= idle {
+        let left = credit.spend(Moved::Connection(0));
+        if left.is_zero() {
             return;
         }
+        // The state of the connection is read only when its credit is used up.
+        tokio::time::sleep(left).await;
+        let all = delivery.bytes();
+        credit.spend(Moved::Connection(all.saturating_sub(mem::replace(&mut delivered, all))));
+    }
+}
+
+async fn unless<T>(stall: impl Future<Output = ()>, transfer: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        biased;
+        end = transfer => Some(end),
+        () = stall => None,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::future::{pending, ready};
+    use std::{cell::Cell, future::pending};
 
+    use record::Rate;
     use tokio::time::sleep;
 
     use super::*;
+    use crate::delivery::tests::Fixed;
 
-    #[tokio::test]
-    async fn a_transfer_without_progress_is_given_up_and_one_with_progress_is_not() {
-        let (meter, idle) = (Meter::new(1), Duration::from_millis(200));
-        let silent = unless_stalled(&meter, || false, idle, pending::<()>()).await.unwrap_err();
-        assert_eq!(silent.to_string(), "no byte came for 0.2 s");
-        let slow = async {
-            for _ in 0..8 {
-                sleep(Duration::from_millis(50)).await;
-                meter.pass(1);
-            }
-        };
-        assert_eq!(unless_stalled(&meter, || false, idle, slow).await, Ok(()));
+    fn patience(min_rate: Option<u64>) -> Patience {
+        Patience {
+            idle: Duration::from_millis(200),
+            min_rate: min_rate.map(|rate| Rate::try_from(rate).unwrap()),
+        }
+    }
+
+    /// Passes `bytes` every 50 ms, for 400 ms.
+    async fn trickle(meter: &Meter, bytes: usize) {
+        for _ in 0..8 {
+            sleep(Duration::from_millis(50)).await;
+            meter.pass(bytes);
+        }
+    }
+
+    async fn upload(min_rate: Option<u64>, bytes: usize) -> Result<(), Stalled> {
+        let meter = Meter::counting();
+        unless_sender_stalls(patience(min_rate), &meter, || false, trickle(&meter, bytes)).await
     }
 
     #[tokio::test]
-    async fn the_time_of_a_busy_sink_does_not_count() {
-        let (meter, idle) = (Meter::new(1), Duration::from_millis(50));
-        let slow = sleep(Duration::from_millis(400));
-        assert_eq!(unless_stalled(&meter, || true, idle, slow).await, Ok(()));
+    async fn an_upload_below_the_least_rate_is_given_up() {
+        let text = |stalled: Result<(), Stalled>| stalled.unwrap_err().to_string();
+        assert_eq!(text(upload(None, 0).await), "no byte came for 0.2 s");
+        assert_eq!(text(upload(Some(1024), 1).await), "less than 1KiB a second came for 0.2 s");
+        assert_eq!(upload(None, 1).await, Ok(()));
+        assert_eq!(upload(Some(1024), 1024).await, Ok(()));
     }
 
     #[tokio::test]
-    async fn an_idle_timeout_of_zero_does_not_panic() {
-        let meter = Meter::new(1);
-        assert_eq!(unless_stalled(&meter, || false, Duration::ZERO, ready(1)).await, Ok(1));
-        assert!(unless_stalled(&meter, || false, Duration::ZERO, pending::<()>()).await.is_err());
+    async fn a_sink_that_takes_its_time_is_no_stalled_client() {
+        let (meter, busy) = (Meter::counting(), Cell::new(true));
+        let slow_sink = sleep(Duration::from_millis(600));
+        let upload = unless_sender_stalls(patience(None), &meter, || busy.get(), slow_sink);
+        assert_eq!(upload.await, Ok(()));
+        busy.set(false);
+        let stuck = unless_sender_stalls(patience(None), &meter, || busy.get(), pending::<()>());
+        assert!(stuck.await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_takes_a_share_of_its_connection_is_waited_for() {
+        let meter = Meter::counting();
+        let still = Fixed::default();
+        let still = Delivery::of(&still);
+        assert!(unless_reader_stalls(patience(None), &meter, &still, pending::<()>()).await.is_err());
+        let moving = Fixed::moving(Duration::from_millis(1), 1024);
+        let delivery = Delivery::of(&moving);
+        let slow = sleep(Duration::from_millis(600));
+        assert_eq!(unless_reader_stalls(patience(Some(1024)), &meter, &delivery, slow).await, Ok(()));
+        assert!(
+            tokio::time::timeout(Duration::from_millis(600), quiet(patience(Some(1024)), &delivery))
+                .await
+                .is_err()
+        );
+        quiet(patience(Some(1024)), &still).await;
     }
 }

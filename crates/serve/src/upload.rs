@@ -1,7 +1,5 @@
 //! Uploads: `PUT` or `POST`, chunked or with a length.
 
-use std::time::Duration;
-
 use futures_util::FutureExt as _;
 use http::{HeaderMap, StatusCode, request::Parts};
 use http_body_util::{LengthLimitError, Limited};
@@ -21,12 +19,9 @@ use crate::{
     refusal::{ExactSize, Refusal},
     reply::{ConnectionFate, Reply},
     response, saved_file,
-    stall::unless_stalled,
+    stall::unless_sender_stalls,
     whole_body,
 };
-
-/// The throughput window of the meter that the stall watch reads, in bytes. Its throughput is not used.
-const WINDOW: u64 = 1 << 20;
 
 /// An upload whose body is to be read.
 struct Admitted {
@@ -52,29 +47,29 @@ impl Uploads {
         self.destination.folder()
     }
 
-    /// Receives the body of a request and answers it with a receipt. A body without progress for `idle` is aborted.
+    /// Receives the body of a request and answers it with a receipt. A body whose client stalls is aborted.
     pub(crate) async fn receive(
         &self,
         request: &Parts,
         mut body: Body,
         name: Result<SafeName, NameError>,
-        idle: Duration,
         reply: Reply<'_>,
     ) -> ConnectionFate {
         let Admitted { sink, announced, stated } = match self.admit(request, name).await {
             Ok(admitted) => admitted,
             Err(refusal) => return reply.refuse(refusal, body).await,
         };
-        let meter = Meter::new(WINDOW);
+        let meter = Meter::counting();
         let most = self.max_body.map_or(usize::MAX, |most| usize::try_from(most.0).unwrap_or(usize::MAX));
         let limited = Limited::new(Verified::new(&mut body, stated), most);
         let activity = sink.activity();
         let reception = Reception::of(limited, &meter).into_sink(sink).expecting(announced).run();
         // Boxed, because rustc cannot prove the future of a generic body `Send` here (rust-lang/rust#110338).
-        let received = unless_stalled(&meter, || activity.is_busy(), idle, reception.boxed());
+        let patience = reply.patience();
+        let received = unless_sender_stalls(patience, &meter, || activity.is_busy(), reception.boxed());
         match received.await {
             Ok(Ok(receipt)) => reply.send(response::receipt(&receipt)).await,
-            Ok(Err(error)) => reply.refuse(self.refusal(error), body).await,
+            Ok(Err(error)) => reply.refuse_midway(self.refusal(error), body).await,
             Err(stalled) => {
                 let refusal = Refusal::new(StatusCode::REQUEST_TIMEOUT, stalled.to_string());
                 reply.send(refusal.response()).await;

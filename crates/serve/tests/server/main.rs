@@ -3,7 +3,9 @@
 
 mod conditions;
 mod digests;
+mod neighbours;
 mod refusals;
+mod requests;
 mod running;
 mod stop;
 mod strangers;

@@ -57,7 +57,7 @@ async fn an_upload_that_stalls_is_408_and_leaves_nothing() {
     let mut stream = server.connect().await;
     stream.write_all(b"PUT /a HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10\r\n\r\n01234").await.unwrap();
     let answer = timeout(Duration::from_secs(10), read(&mut stream)).await.unwrap();
-    assert_eq!(summary(&answer), ("408", "no byte came for 0.5 s"));
+    assert_eq!(summary(&answer), ("408", "less than 1KiB a second came for 0.5 s"));
     assert_eq!(names(&folder), Vec::<String>::new());
 }
 

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use http::{HeaderMap, Method, Request, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use longhaul_serve::{Options, Server};
 use record::{Limits, SinkKind};
@@ -12,7 +12,7 @@ use tokio::{
     sync::oneshot,
     task::JoinHandle,
 };
-use transport::{Body, Peer, Trust, body};
+use transport::{Body, Connection, Peer, Trust, body};
 
 /// The protocols that a server speaks.
 pub(crate) const PROTOCOLS: [&str; 5] = ["h1c", "h2c", "h1", "h2", "h3"];
@@ -36,6 +36,14 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// Reads a response to its end.
+    pub(crate) async fn of(response: Response<Body>) -> Self {
+        let (head, body) = response.into_parts();
+        let body = body.collect().await.unwrap();
+        let trailers = body.trailers().cloned().unwrap_or_default();
+        Self { status: head.status, headers: head.headers, body: body.to_bytes().to_vec(), trailers }
+    }
+
     pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
@@ -69,6 +77,19 @@ impl Running {
         self.task
     }
 
+    /// A connection.
+    pub(crate) async fn dial(&self, protocol: &str) -> Box<dyn Connection> {
+        self.dial_with(protocol, &Limits::default()).await
+    }
+
+    pub(crate) async fn dial_with(&self, protocol: &str, limits: &Limits) -> Box<dyn Connection> {
+        let transport = transport::by_name(protocol).unwrap();
+        let secured = transport.protocol().scheme() == "https";
+        let addr = if secured { self.tls } else { self.cleartext };
+        let peer = Peer::new(addr, "localhost", self.trust.clone());
+        transport.connect(&peer, limits).await.unwrap()
+    }
+
     /// One exchange on a connection of its own.
     pub(crate) async fn exchange(&self, protocol: &str, method: Method, target: &str, body: Body) -> Answer {
         self.exchange_with(protocol, method, target, &[], body).await
@@ -83,21 +104,13 @@ impl Running {
         headers: &[(&str, &str)],
         body: Body,
     ) -> Answer {
-        let transport = transport::by_name(protocol).unwrap();
-        let secured = transport.protocol().scheme() == "https";
-        let addr = if secured { self.tls } else { self.cleartext };
-        let peer = Peer::new(addr, "localhost", self.trust.clone());
-        let connection = transport.connect(&peer, &Limits::default()).await.unwrap();
-        let uri = format!("{}://localhost{target}", transport.protocol().scheme());
-        let mut request = Request::builder().method(method).uri(uri);
+        let connection = self.dial(protocol).await;
+        let mut request = request(protocol, method, target, body);
         for (name, value) in headers {
-            request = request.header(*name, *value);
+            let name = http::HeaderName::from_bytes(name.as_bytes()).unwrap();
+            request.headers_mut().append(name, value.parse().unwrap());
         }
-        let response = connection.exchange(request.body(body).unwrap()).await.unwrap();
-        let (head, body) = response.into_parts();
-        let body = body.collect().await.unwrap();
-        let trailers = body.trailers().cloned().unwrap_or_default();
-        Answer { status: head.status, headers: head.headers, body: body.to_bytes().to_vec(), trailers }
+        Answer::of(connection.exchange(request).await.unwrap()).await
     }
 
     pub(crate) async fn get(&self, protocol: &str, target: &str) -> Answer {
@@ -114,6 +127,13 @@ impl Running {
     pub(crate) async fn connect(&self) -> TcpStream {
         TcpStream::connect(self.cleartext).await.unwrap()
     }
+}
+
+/// A request, as a client of a protocol sends it.
+pub(crate) fn request(protocol: &str, method: Method, target: &str, body: Body) -> Request<Body> {
+    let scheme = transport::by_name(protocol).unwrap().protocol().scheme();
+    let uri = format!("{scheme}://localhost{target}");
+    Request::builder().method(method).uri(uri).body(body).unwrap()
 }
 
 /// Reads a connection to its end, or to a reset.

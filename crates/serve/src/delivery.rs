@@ -1,0 +1,127 @@
+//! The bytes that a connection has delivered to its client, whatever its requests.
+
+use std::{
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use metrics::Stamp;
+use record::TransportStats;
+use transport::Session;
+
+/// The age up to which a reading is good enough. A reading takes a few system calls.
+const FRESH: Duration = Duration::from_millis(20);
+
+/// The bytes that QUIC sends at most for each received datagram: its acknowledgement, and more credit. They are no bytes
+/// of a response. quinn counts them as sent like any others.
+const ACK: u64 = 100;
+
+/// The delivered bytes of one connection, and the requests that share them.
+pub(crate) struct Delivery<'a> {
+    session: &'a dyn Session,
+    last: Mutex<Option<(Stamp, u64)>>,
+    requests: AtomicU64,
+}
+
+impl<'a> Delivery<'a> {
+    /// The delivery of a connection.
+    pub(crate) fn of(session: &'a dyn Session) -> Self {
+        Self { session, last: Mutex::default(), requests: AtomicU64::new(0) }
+    }
+
+    /// The bytes that have reached the client: those that TCP has acknowledged, or that QUIC has sent. They are counted
+    /// before they are read, but no later than the client's buffers are full.
+    pub(crate) fn bytes(&self) -> u64 {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, bytes)) = last.filter(|(at, _)| at.elapsed() < FRESH) {
+            return bytes;
+        }
+        let bytes = match self.session.link().stats {
+            Some(TransportStats::Tcp(tcp)) => tcp.bytes_acked,
+            Some(TransportStats::Quic(quic)) => {
+                quic.bytes_sent.saturating_sub(quic.datagrams_received.saturating_mul(ACK))
+            }
+            None => 0,
+        };
+        *last = Some((Stamp::now(), bytes));
+        bytes
+    }
+
+    /// The part of `bytes` that one of the running requests can claim.
+    pub(crate) fn share(&self, bytes: u64) -> u64 {
+        bytes / self.requests.load(Ordering::Relaxed).max(1)
+    }
+
+    /// Counts a request until the returned value is dropped.
+    pub(crate) fn begin(&self) -> Running<'_> {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        Running(&self.requests)
+    }
+}
+
+/// A request that shares the bytes of its connection.
+pub(crate) struct Running<'a>(&'a AtomicU64);
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use async_trait::async_trait;
+    use record::TcpStats;
+    use transport::{Error, Incoming, Link};
+
+    use super::*;
+
+    /// A session without requests, which delivers a number of bytes in every interval.
+    pub(crate) struct Fixed {
+        began: Stamp,
+        interval: Duration,
+        bytes: u64,
+    }
+
+    impl Default for Fixed {
+        fn default() -> Self {
+            Self::moving(Duration::from_secs(1), 0)
+        }
+    }
+
+    impl Fixed {
+        pub(crate) fn moving(interval: Duration, bytes: u64) -> Self {
+            Self { began: Stamp::now(), interval, bytes }
+        }
+    }
+
+    #[async_trait]
+    impl Session for Fixed {
+        async fn accept(&self) -> Result<Option<Incoming>, Error> {
+            std::future::pending().await
+        }
+
+        fn link(&self) -> Link {
+            let intervals = self.began.elapsed().as_micros() / self.interval.as_micros();
+            let bytes_acked = intervals as u64 * self.bytes;
+            let mut link = Link::default();
+            link.stats = Some(TransportStats::Tcp(TcpStats { bytes_acked, ..TcpStats::default() }));
+            link
+        }
+    }
+
+    #[test]
+    fn requests_share_what_their_connection_delivers() {
+        let session = Fixed::default();
+        let delivery = Delivery::of(&session);
+        assert_eq!(delivery.share(100), 100);
+        let first = delivery.begin();
+        let second = delivery.begin();
+        assert_eq!(delivery.share(100), 50);
+        drop((first, second));
+        assert_eq!(delivery.share(100), 100);
+    }
+}
