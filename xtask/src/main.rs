@@ -6,6 +6,7 @@
 mod budgets;
 mod compare_itself;
 mod compare_versions;
+mod full;
 mod instructions;
 mod large_file;
 mod length;
@@ -39,6 +40,7 @@ enum Command {
     Budgets(budgets::Arguments),
     CompareVersions(compare_versions::Arguments),
     CompareItself(compare_itself::Arguments),
+    Full(full::Arguments),
     Instructions(instructions::Arguments),
     LargeFile(large_file::Arguments),
     Limits(limits::Arguments),
@@ -55,6 +57,7 @@ fn main() -> ExitCode {
         Command::Budgets(arguments) => budgets::run(&arguments),
         Command::CompareVersions(arguments) => compare_versions::run(&arguments),
         Command::CompareItself(arguments) => compare_itself::run(&arguments),
+        Command::Full(arguments) => full::run(&arguments),
         Command::Instructions(arguments) => instructions::run(&arguments),
         Command::LargeFile(arguments) => large_file::run(&arguments),
         Command::Limits(arguments) => limits::run(&arguments),

@@ -1,14 +1,18 @@
-//! A `longhaul serve` that saves uploads, and a client for it.
+//! A `longhaul serve`, and clients for it.
 
 use std::{
-    ffi::OsString,
-    fs,
+    ffi::{OsStr, OsString},
+    fs::{self, File},
     io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
 };
 
 use anyhow::{Context as _, Result, ensure};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use record::{Protocol, Record};
 use serde::Deserialize;
 
@@ -32,8 +36,19 @@ impl Server {
     pub(crate) fn start(program: &Path, folder: &Path, flags: &[&str]) -> Result<Self> {
         let mut sink = OsString::from("save:");
         sink.push(folder);
+        let flags = flags.iter().map(OsStr::new);
+        Self::launch(program, [OsStr::new("--sink"), &sink].into_iter().chain(flags), Stdio::inherit())
+    }
+
+    /// Starts a server whose standard error goes to a file.
+    pub(crate) fn logging(program: &Path, flags: &[&str], log: &Path) -> Result<Self> {
+        let log = File::create(log).with_context(|| format!("cannot create {}", log.display()))?;
+        Self::launch(program, flags.iter().map(OsStr::new), log.into())
+    }
+
+    fn launch<'f>(program: &Path, flags: impl Iterator<Item = &'f OsStr>, errors: Stdio) -> Result<Self> {
         let mut command = Command::new(program);
-        command.arg("serve").arg("--sink").arg(sink).args(flags).stdin(Stdio::null()).stdout(Stdio::piped());
+        command.arg("serve").args(flags).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(errors);
         let mut child = command.spawn().with_context(|| format!("cannot start {}", program.display()))?;
         let mut line = String::new();
         if let Some(stdout) = child.stdout.take() {
@@ -46,16 +61,54 @@ impl Server {
 
     /// Starts an upload that is saved as `name`. Its standard output will be a record.
     pub(crate) fn upload(&self, protocol: &Protocol, name: &str, flags: &[&str]) -> Result<Child> {
-        let Listening { cleartext, tls, certificate } = &self.listening;
-        let address = if protocol.is_encrypted() { tls } else { cleartext };
-        let mut command = Command::new(&self.program);
-        command.arg("send").arg(format!("{}://{address}/?file={name}", protocol.scheme()));
-        command.args(["--protocol", protocol.name, "--json", "--quiet"]).args(flags);
-        if protocol.is_encrypted() {
-            command.arg("--cacert").arg(certificate);
-        }
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut command = self.client("send", protocol, &format!("/?file={name}"), flags);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         command.spawn().with_context(|| format!("cannot start {}", self.program.display()))
+    }
+
+    /// A `longhaul send` or `fetch` of a path, which prints a record.
+    pub(crate) fn client(&self, command: &str, protocol: &Protocol, path: &str, flags: &[&str]) -> Command {
+        let mut client = Command::new(&self.program);
+        client.arg(command).arg(self.url(protocol, path));
+        client.args(["--protocol", protocol.name, "--json", "--quiet"]).args(flags);
+        if protocol.is_encrypted() {
+            client.arg("--cacert").arg(self.certificate());
+        }
+        client.stdin(Stdio::null());
+        client
+    }
+
+    /// The URL of a path for a protocol.
+    pub(crate) fn url(&self, protocol: &Protocol, path: &str) -> String {
+        let address = if protocol.is_encrypted() { self.tls() } else { self.cleartext() };
+        format!("{}://{address}{path}", protocol.scheme())
+    }
+
+    /// The address of the cleartext port.
+    pub(crate) fn cleartext(&self) -> &str {
+        &self.listening.cleartext
+    }
+
+    /// The address of the ports for TLS and QUIC.
+    pub(crate) fn tls(&self) -> &str {
+        &self.listening.tls
+    }
+
+    /// The file of the server's certificate.
+    pub(crate) fn certificate(&self) -> &Path {
+        &self.listening.certificate
+    }
+
+    /// The number of the process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Stops the server in good order.
+    pub(crate) fn stop(mut self) -> Result<ExitStatus> {
+        let pid = i32::try_from(self.pid()).context("a process without a usable number")?;
+        kill(Pid::from_raw(pid), Signal::SIGTERM).context("cannot stop the server")?;
+        self.child.wait().context("the server is lost")
     }
 
     /// The peak RSS of the server so far, in bytes.

@@ -1,0 +1,158 @@
+//! The step `hostile`: 1,000 hostile connections of all kinds together, and a neighbour who wants a page.
+//!
+//! The server must stay small, and the neighbour must be answered at once. `xtask/peers/hostile.py` plays the strangers.
+
+use std::{
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::TcpStream,
+    process::{Child, Command, Stdio},
+    thread::sleep,
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, ensure};
+use metrics::Stamp;
+use record::mib;
+use serde::Deserialize;
+use stats::median;
+
+use super::{Context, outcome::Outcome, watched::Holding};
+use crate::{study::Server, workspace};
+
+/// The hostile connections, and how long they go on, in seconds.
+const CONNECTIONS: &str = "1000";
+const SECONDS: &str = "40";
+
+/// The most memory of the server, in bytes.
+const MEMORY: u64 = 256 << 20;
+
+/// The longest time until the neighbour has its page: the median and the 99th percentile.
+const ANSWERED: Duration = Duration::from_millis(50);
+
+/// The pause between two requests of the neighbour.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// A line of the strangers.
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase", tag = "event")]
+enum Line {
+    /// All connections were opened, and all kinds are at work.
+    Ready,
+    /// The end, with the connections of each kind: opened, and still open at the end.
+    Done { kinds: Vec<(String, u64, u64)>, missing: Vec<String> },
+}
+
+pub(super) fn run(context: &Context<'_>) -> Result<Outcome> {
+    let folder = tempfile::tempdir().context("no temporary folder")?;
+    let server = Server::logging(context.program, &["--sink", "verify"], &folder.path().join("serve.log"))?;
+    let mut strangers = strangers(&server)?;
+    let mut lines = BufReader::new(strangers.stdout.take().context("no output of the strangers")?).lines();
+    let mut next = || -> Result<Line> {
+        let line = lines.next().context("the strangers ended early")??;
+        serde_json::from_str(&line).with_context(|| format!("the strangers printed '{line}'"))
+    };
+    ensure!(matches!(next()?, Line::Ready), "the strangers ended before they began");
+    let times = neighbour(&server, &mut strangers)?;
+    let Line::Done { kinds, missing } = next()? else { anyhow::bail!("the strangers began twice") };
+    let mut outcome = Outcome::default();
+    judge(&times, &kinds, server.peak_rss()?, &mut outcome);
+    outcome.notes.extend(missing.into_iter().map(|kind| format!("not run: {kind}")));
+    let after = Holding::of(server.pid());
+    outcome.check(
+        "the server afterwards",
+        "runs",
+        if after.is_ok() { "runs" } else { "ended" },
+        after.is_ok(),
+    );
+    let status = server.stop()?;
+    outcome.check("the server ends at SIGTERM", "exit code 0", status.to_string(), status.success());
+    Ok(outcome)
+}
+
+fn strangers(server: &Server) -> Result<Child> {
+    let mut command = Command::new(super::interop::python()?);
+    command.arg(workspace::root().join("xtask/peers/hostile.py"));
+    command.args([server.cleartext(), server.tls(), CONNECTIONS, SECONDS]);
+    command.stdin(Stdio::null()).stdout(Stdio::piped());
+    command.spawn().context("cannot start the strangers")
+}
+
+/// Asks for the page until the strangers are done. Returns the times of all requests.
+fn neighbour(server: &Server, strangers: &mut Child) -> Result<Vec<f64>> {
+    let mut times = Vec::new();
+    while strangers.try_wait().context("the strangers are lost")?.is_none() {
+        let began = Stamp::now();
+        let answer = page(server.cleartext()).unwrap_or_default();
+        let time = began.elapsed().as_secs_f64();
+        times.push(if answer.starts_with("HTTP/1.1 200") { time } else { f64::INFINITY });
+        sleep(PAUSE);
+    }
+    Ok(times)
+}
+
+/// `GET /` on a connection of its own.
+fn page(address: &str) -> Result<String> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+    write!(stream, "GET / HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
+fn judge(times: &[f64], kinds: &[(String, u64, u64)], peak: u64, outcome: &mut Outcome) {
+    outcome.row(["kind", "connections", "open at the end"]);
+    for (kind, opened, open) in kinds {
+        outcome.row([kind.clone(), opened.to_string(), open.to_string()]);
+    }
+    let opened: u64 = kinds.iter().map(|kind| kind.1).sum();
+    outcome.check(
+        "hostile connections",
+        format!("at least {CONNECTIONS}"),
+        opened.to_string(),
+        opened >= 1000,
+    );
+    let limit = mib(MEMORY);
+    outcome.check(
+        "peak RSS of the server",
+        format!("under {limit:.0} MiB"),
+        format!("{:.1} MiB", mib(peak)),
+        peak < MEMORY,
+    );
+    let mut sorted = times.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let p99 = sorted.get(sorted.len() * 99 / 100).copied().unwrap_or(f64::INFINITY);
+    let typical = median(times).unwrap_or(f64::INFINITY);
+    for (what, time) in [("median", typical), ("99th percentile", p99)] {
+        outcome.check(
+            format!("a neighbour's GET /, {what} of {}", times.len()),
+            format!("under {} ms", ANSWERED.as_millis()),
+            format!("{:.1} ms", 1e3 * time),
+            time < ANSWERED.as_secs_f64(),
+        );
+    }
+    let failed = times.iter().filter(|time| time.is_infinite()).count();
+    outcome.check("requests of the neighbour without an answer", "none", failed.to_string(), failed == 0);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_or_missing_answer_and_a_large_server_fail() {
+        let kinds = [("silent".to_owned(), 1000, 3)];
+        let of = |times: &[f64], peak: u64| {
+            let mut outcome = Outcome::default();
+            judge(times, &kinds, peak, &mut outcome);
+            outcome.checks.iter().filter(|check| !check.holds()).count()
+        };
+        assert_eq!(of(&[0.001; 200], 100 << 20), 0);
+        assert_eq!(of(&[0.001; 200], 300 << 20), 1);
+        let mut late = vec![0.001; 197];
+        late.extend([0.2; 3]);
+        assert_eq!(of(&late, 1), 1, "the percentile alone");
+        late.push(f64::INFINITY);
+        assert_eq!(of(&late, 1), 2);
+    }
+}

@@ -1,0 +1,110 @@
+//! The step `interop`: programs of other projects move 256 MiB both ways, and the content is compared.
+//!
+//! Clients use `serve`; servers are used by `send` and `fetch`; proxies stand between the two. A program that is not
+//! installed is a row that says so: `scripts/peers` and `apt-get` bring most of them.
+
+mod clients;
+mod place;
+mod servers;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, Result};
+
+use self::place::Place;
+use super::{Context, outcome::Outcome};
+use crate::workspace::Metadata;
+
+/// One way of the content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Direction {
+    Up,
+    Down,
+}
+
+/// The result of one way.
+enum Trip {
+    Same,
+    /// The program has no such way.
+    None,
+    Missing(String),
+    Failed(String),
+}
+
+/// One program with one protocol.
+struct Row {
+    name: String,
+    role: &'static str,
+    protocol: String,
+    up: Trip,
+    down: Trip,
+}
+
+pub(super) fn run(context: &Context<'_>) -> Result<Outcome> {
+    let place = Place::prepare(context.program)?;
+    let mut outcome = Outcome::default();
+    outcome.row(["program", "as", "protocol", "up", "down"]);
+    let mut missing = Vec::new();
+    clients::all(&place, &mut |row| add(row, &mut missing, &mut outcome))?;
+    servers::all(&place, &mut |row| add(row, &mut missing, &mut outcome))?;
+    missing.dedup();
+    outcome.notes.extend(missing.into_iter().map(|program| format!("not available: {program}")));
+    outcome.notes.push(format!("Each way moves {} bytes, whose content is compared.", place::SIZE));
+    Ok(outcome)
+}
+
+fn add(row: Row, missing: &mut Vec<String>, outcome: &mut Outcome) {
+    let word = |trip: &Trip| match trip {
+        Trip::Same => "same",
+        Trip::None => "-",
+        Trip::Missing(_) => "not available",
+        Trip::Failed(_) => "FAILED",
+    };
+    for (direction, trip) in [("up", &row.up), ("down", &row.down)] {
+        let what = format!("{} as {} over {}, {direction}", row.name, row.role, row.protocol);
+        match trip {
+            Trip::Same => outcome.check(what, "the same content", "the same", true),
+            Trip::Failed(reason) => outcome.check(what, "the same content", reason.clone(), false),
+            Trip::Missing(program) => missing.push(program.clone()),
+            Trip::None => {}
+        }
+    }
+    outcome.row([row.name.as_str(), row.role, &row.protocol, word(&row.up), word(&row.down)]);
+}
+
+/// The Python with the packages that `scripts/peers` installs, else the one of the machine.
+pub(super) fn python() -> Result<PathBuf> {
+    let own = peers()?.join("bin/python");
+    Ok(if own.exists() { own } else { "python3".into() })
+}
+
+/// The folder of `scripts/peers`.
+fn peers() -> Result<PathBuf> {
+    Ok(Metadata::read()?.target_directory.join("peers"))
+}
+
+/// The file of a program: by its path, in the folder of peers, or on `PATH`; daemons may be in `/usr/sbin`.
+fn find(program: &str) -> Option<PathBuf> {
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let mut folders: Vec<PathBuf> = std::env::split_paths(&folders).collect();
+    folders.push("/usr/sbin".into());
+    folders.splice(0..0, peers().ok().map(|peers| peers.join("bin")));
+    folders.iter().map(|folder| folder.join(program)).find(|file| file.is_file())
+}
+
+/// Fills `{name}` in a text with values.
+fn filled(text: &str, values: &[(&str, &str)]) -> String {
+    values.iter().fold(text.to_owned(), |text, (name, value)| text.replace(&format!("{{{name}}}"), value))
+}
+
+/// A file of `xtask/peers`.
+fn peer_file(name: &str) -> PathBuf {
+    crate::workspace::root().join("xtask/peers").join(name)
+}
+
+fn read(path: &Path) -> Result<String> {
+    fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+}

@@ -1,0 +1,70 @@
+//! The table of steps.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::builder::PossibleValuesParser;
+
+use super::{Context, fuzz, hostile, interop, load, outcome::Outcome, soak};
+
+/// One step: an entry of [`STEPS`].
+pub(super) struct Step {
+    pub(super) name: &'static str,
+    pub(super) about: &'static str,
+    /// The time that the step may take beside the time that flags give it, in seconds.
+    allowance: u64,
+    /// The time that flags give the step, in seconds.
+    asked: fn(&Context<'_>) -> u64,
+    pub(super) run: fn(&Context<'_>) -> Result<Outcome>,
+}
+
+/// All steps, in the order in which they run.
+pub(super) const STEPS: &[Step] = &[
+    Step {
+        name: "load",
+        about: "500 simultaneous uploads of 64 MiB over each protocol",
+        allowance: 30 * 60,
+        asked: |_| 0,
+        run: load::run,
+    },
+    Step {
+        name: "hostile",
+        about: "1,000 hostile connections of all kinds together",
+        allowance: 5 * 60,
+        asked: |_| 0,
+        run: hostile::run,
+    },
+    Step {
+        name: "soak",
+        about: "mixed traffic for minutes against one server",
+        allowance: 5 * 60,
+        asked: |context| context.soak_minutes * 60,
+        run: soak::run,
+    },
+    Step {
+        name: "interop",
+        about: "256 MiB both ways with programs of other projects",
+        allowance: 30 * 60,
+        asked: |_| 0,
+        run: interop::run,
+    },
+    Step {
+        name: "fuzz",
+        about: "every fuzz target",
+        allowance: 20 * 60,
+        asked: |context| context.fuzz_seconds * fuzz::targets().len() as u64,
+        run: fuzz::run,
+    },
+];
+
+impl Step {
+    /// The time after which the step is ended.
+    pub(super) fn limit(&self, context: &Context<'_>) -> Duration {
+        Duration::from_secs(self.allowance + (self.asked)(context))
+    }
+}
+
+/// A parser of the names of steps.
+pub(super) fn names() -> PossibleValuesParser {
+    PossibleValuesParser::new(STEPS.iter().map(|step| step.name))
+}
