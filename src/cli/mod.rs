@@ -1,5 +1,6 @@
 //! The command line: flags as typed values, and plain options for the libraries.
 
+mod access;
 mod check;
 mod compare;
 mod help;

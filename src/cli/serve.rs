@@ -8,6 +8,7 @@ use serve::Options;
 use transport::Identity;
 
 use super::{
+    access::AccessArgs,
     limits::LimitArgs,
     trust::KeyLogArgs,
     values::{chunk, duration},
@@ -33,6 +34,8 @@ pub(crate) struct ServeArgs {
     key: Option<PathBuf>,
     #[command(flatten)]
     key_log: KeyLogArgs,
+    #[command(flatten)]
+    access: AccessArgs,
     /// Time that running transfers may take to end after SIGTERM or Ctrl-C
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
     pub(crate) grace: Duration,
@@ -77,6 +80,11 @@ pub(crate) struct ServeArgs {
 }
 
 impl ServeArgs {
+    /// Whether requests need no token.
+    pub(crate) fn is_open(&self) -> bool {
+        self.access.is_open()
+    }
+
     /// The options of the server.
     ///
     /// # Errors
@@ -94,6 +102,7 @@ impl ServeArgs {
         if let (Some(certificate), Some(key)) = (&self.cert, &self.key) {
             options.identity = Some(Identity::read(certificate, key).map_err(Usage::new)?);
         }
+        options.access = self.access.access(self.key.as_deref())?;
         options.key_log = self.key_log.open()?;
         (options.max_body, options.max_chunk) = (self.max_body, self.max_chunk);
         (options.quota.max_stored, options.quota.min_free) = (self.max_stored, self.min_free);

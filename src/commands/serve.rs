@@ -9,11 +9,11 @@ use analyse::Verdict;
 use anyhow::Context as _;
 use run::DISK_THREADS;
 use serde::Serialize;
-use serve::Server;
+use serve::{ServeError, Server};
 use tempfile::NamedTempFile;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::cli::ServeArgs;
+use crate::{cli::ServeArgs, exit::Usage};
 
 /// Runs the command.
 pub(super) fn main(args: &ServeArgs) -> anyhow::Result<Verdict> {
@@ -28,12 +28,15 @@ pub(super) fn main(args: &ServeArgs) -> anyhow::Result<Verdict> {
 }
 
 async fn serve(args: &ServeArgs) -> anyhow::Result<Verdict> {
-    let server = Server::bind(args.options()?)?;
+    let server = Server::bind(args.options()?).map_err(|error| match error {
+        ServeError::Unprotected { .. } => anyhow::Error::new(Usage::new(error)),
+        error => error.into(),
+    })?;
     // A signal may follow the announcement at once.
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let certificate = Certificate::of(&server, args.cert.as_deref())?;
-    announce(&server, certificate.as_ref())?;
+    announce(&server, certificate.as_ref(), args)?;
     let grace = args.grace;
     let stop = async move {
         tokio::select! {
@@ -66,7 +69,7 @@ impl Certificate {
 }
 
 /// Prints the addresses as a line of JSON, for scripts.
-fn announce(server: &Server, certificate: Option<&Certificate>) -> anyhow::Result<()> {
+fn announce(server: &Server, certificate: Option<&Certificate>, args: &ServeArgs) -> anyhow::Result<()> {
     #[derive(Serialize)]
     struct Listening<'a> {
         event: &'static str,
@@ -89,10 +92,16 @@ fn announce(server: &Server, certificate: Option<&Certificate>) -> anyhow::Resul
     let mut stdout = std::io::stdout().lock();
     writeln!(stdout, "{line}").and_then(|()| stdout.flush()).context("cannot write to stdout")?;
     let addrs = server.cleartext_addr().into_iter().chain(server.tls_addr());
-    for addr in addrs.filter(|addr| !addr.ip().is_loopback()) {
-        eprintln!(
-            "WARNING: listening on {addr}, which other machines can reach: they may upload and download"
-        );
+    for addr in addrs.filter(|addr| !addr.ip().to_canonical().is_loopback()) {
+        if args.is_open() {
+            eprintln!(
+                "WARNING: listening on {addr}, which other machines can reach: they may upload and download"
+            );
+        }
+    }
+    let cleartext = server.cleartext_addr().filter(|addr| !addr.ip().to_canonical().is_loopback());
+    if let Some(addr) = cleartext.filter(|_| !args.is_open()) {
+        eprintln!("WARNING: on {addr} whoever sees the packets sees the token: prefer --listen-tls");
     }
     Ok(())
 }

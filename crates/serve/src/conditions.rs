@@ -56,6 +56,12 @@ pub(crate) fn are_present(headers: &HeaderMap) -> bool {
         .any(|name| headers.contains_key(name))
 }
 
+/// Whether an upload may create a file, but not replace one (`If-None-Match: *`). That holds even for a file that appears
+/// while the body is received.
+pub(crate) fn forbid_any_file(headers: &HeaderMap) -> bool {
+    Tags::of(headers, header::IF_NONE_MATCH).any
+}
+
 /// Whether a Range header applies: not if its client has a part of another version (If-Range, RFC 9110 section 13.1.5).
 pub(crate) fn range_applies(headers: &HeaderMap, file: &Validators, now: SystemTime) -> bool {
     let mut values = headers.get_all(header::IF_RANGE).iter();

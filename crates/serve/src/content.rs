@@ -8,6 +8,7 @@ use transport::{Body, body};
 
 use crate::{
     Options, ServeError,
+    access::{self, Admitted, Gate},
     destination::Destination,
     digest,
     download::Download,
@@ -15,7 +16,7 @@ use crate::{
     generated::GeneratedBodies,
     refusal::Refusal,
     reply::{ConnectionFate, Reply},
-    request::RequestKind,
+    request::{self, RequestKind},
     response, saved_file,
     upload::Uploads,
 };
@@ -25,6 +26,7 @@ const PAGE: &str = include_str!("page.html");
 
 /// The content that all connections share.
 pub(crate) struct Content {
+    gate: Gate,
     uploads: Uploads,
     generated: GeneratedBodies,
 }
@@ -37,7 +39,8 @@ impl Content {
     pub(crate) fn new(options: &Options) -> Result<Self, ServeError> {
         let destination = Destination::open(&options.uploads, options.quota)?;
         Ok(Self {
-            uploads: Uploads::new(destination, options.max_body),
+            gate: Gate::new(options),
+            uploads: Uploads::new(destination, options),
             generated: GeneratedBodies::new(options),
         })
     }
@@ -45,7 +48,7 @@ impl Content {
     /// Answers any request. A transfer whose client stalls is aborted.
     pub(crate) async fn answer(&self, request: Request<Body>, reply: Reply<'_>) -> ConnectionFate {
         let (request, body) = request.into_parts();
-        match framing::check(&request).and_then(|()| RequestKind::of(&request.method, &request.uri)) {
+        match self.admit(&request) {
             Ok(RequestKind::Upload { name }) => self.uploads.receive(&request, body, name, reply).await,
             Ok(kind) => match self.download(kind, &request).await {
                 Ok(download) => download.send(reply).await,
@@ -55,7 +58,19 @@ impl Content {
         }
     }
 
-    /// The response to a GET or HEAD.
+    /// Decides from the head of a request whether it is served.
+    fn admit(&self, request: &Parts) -> Result<RequestKind, Refusal> {
+        framing::check(request)?;
+        if self.gate.admit(request)? == Admitted::Preflight {
+            return Ok(RequestKind::Preflight);
+        }
+        if !request::is_health(&request.uri) {
+            self.gate.authenticate(&request.headers)?;
+        }
+        RequestKind::of(&request.method, &request.uri)
+    }
+
+    /// The response to a request without a body.
     async fn download(&self, kind: RequestKind, request: &Parts) -> Result<Download, Refusal> {
         let head_only = request.method == Method::HEAD;
         match kind {
@@ -69,8 +84,12 @@ impl Content {
                 }
                 Ok(download)
             }
+            RequestKind::Preflight => Ok(Download::complete(access::preflight(&request.headers))),
             RequestKind::SavedFile { name } => match self.uploads.folder() {
-                Some(folder) => saved_file::download(folder, name, request, now()).await,
+                Some(folder) => {
+                    self.gate.may_download()?;
+                    saved_file::download(folder, name, request, now()).await
+                }
                 None => Err(Refusal::new(StatusCode::NOT_FOUND, "no files are saved here")),
             },
         }

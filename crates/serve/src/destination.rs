@@ -47,15 +47,14 @@ impl Destination {
     pub(crate) async fn sink(
         &self,
         name: Result<SafeName, NameError>,
+        existing: Existing,
         announced: Option<u64>,
     ) -> Result<Sink, SaveError> {
         Ok(match self {
             Self::Discard => Sink::discard(),
             Self::Verify => Sink::verify(),
             Self::Collect => Sink::collect(),
-            Self::Save(folder) => {
-                Sink::save(Saver::begin(folder, &name?, Existing::Replace, announced).await?)
-            }
+            Self::Save(folder) => Sink::save(Saver::begin(folder, &name?, existing, announced).await?),
         })
     }
 

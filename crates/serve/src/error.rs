@@ -1,6 +1,6 @@
 //! The failure to start a server.
 
-use std::{io, path::PathBuf};
+use std::{io, net::SocketAddr, path::PathBuf};
 
 /// A server that cannot be started with its options.
 #[derive(Debug, thiserror::Error)]
@@ -13,6 +13,14 @@ pub enum ServeError {
         path: PathBuf,
         /// The error of the operating system.
         source: io::Error,
+    },
+    /// Other machines can reach the address, and may do as they like.
+    #[error(
+        "other machines can reach {addr}: protect it with --token-file FILE, or let everybody in with --open"
+    )]
+    Unprotected {
+        /// The address to listen on.
+        addr: SocketAddr,
     },
     /// A port cannot be bound, or a limit or the certificate cannot be used.
     #[error(transparent)]

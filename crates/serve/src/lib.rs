@@ -50,6 +50,7 @@
 //! ```
 
 mod accept;
+mod access;
 mod conditions;
 mod connection;
 mod content;
@@ -80,6 +81,7 @@ mod upload;
 mod validators;
 mod whole_body;
 
+pub use access::{Access, HostName, InvalidHost, InvalidOrigin, InvalidToken, Origins, Token};
 pub use error::ServeError;
 pub use options::Options;
 pub use server::Server;

@@ -6,6 +6,8 @@ use receiver::save::Quota;
 use record::{ByteSize, ChunkSize, Limits, Profile, Rate, SinkKind};
 use transport::{Guards, Identity, KeyLog};
 
+use crate::Access;
+
 /// The default of [`Options::max_chunk`], in bytes. The block of a generated body has the length of one chunk and one
 /// period, so this bounds the memory that a query can demand.
 const MAX_CHUNK: u64 = 1 << 20;
@@ -50,6 +52,8 @@ pub struct Options {
     pub identity: Option<Identity>,
     /// The file to which the secrets of TLS and QUIC connections are written.
     pub key_log: Option<KeyLog>,
+    /// The rules by which requests are admitted.
+    pub access: Access,
     /// The largest body that an upload may have. `None` accepts any.
     pub max_body: Option<ByteSize>,
     /// The bounds on what the folder of uploads stores. The default bounds only what stays free.
@@ -85,6 +89,7 @@ impl Default for Options {
             guards: guards(),
             identity: None,
             key_log: None,
+            access: Access::default(),
             max_body: None,
             quota: Quota::default(),
             max_chunk: ChunkSize::try_from(MAX_CHUNK).unwrap_or(ChunkSize::DEFAULT),

@@ -17,6 +17,16 @@ pub(crate) enum RequestKind {
     SavedFile { name: SafeName },
     /// The page that explains the requests.
     FrontPage,
+    /// The question of a browser whether a page of an allowed origin may send a request.
+    Preflight,
+}
+
+/// The folder of paths that are not files.
+const RESERVED: &str = "/.longhaul/";
+
+/// Whether a request asks for the health of the server.
+pub(crate) fn is_health(uri: &Uri) -> bool {
+    uri.path().strip_prefix(RESERVED) == Some("health")
 }
 
 impl RequestKind {

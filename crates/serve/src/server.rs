@@ -31,8 +31,10 @@ impl Server {
     /// enabled.
     ///
     /// # Errors
-    /// A port cannot be bound, the folder cannot be used, or a limit or the certificate cannot be used.
+    /// A port cannot be bound, the folder cannot be used, or a limit or the certificate cannot be used. Other machines can
+    /// reach an address, and the options neither name a token nor leave the server open.
     pub fn bind(options: Options) -> Result<Self, ServeError> {
+        protected(&options)?;
         Ok(Self {
             content: Arc::new(Content::new(&options)?),
             listeners: Listeners::open(&options)?,
@@ -91,6 +93,17 @@ impl Server {
         }
         stopping.send_replace(true);
         serving.await;
+    }
+}
+
+/// Refuses addresses beyond loopback without a token, unless the options leave the server open.
+fn protected(options: &Options) -> Result<(), ServeError> {
+    let access = &options.access;
+    let beyond = |addr: &SocketAddr| !addr.ip().to_canonical().is_loopback();
+    let unprotected = options.listen.into_iter().chain(options.listen_tls).find(beyond);
+    match unprotected {
+        Some(addr) if access.token.is_none() && !access.open => Err(ServeError::Unprotected { addr }),
+        _ => Ok(()),
     }
 }
 

@@ -6,13 +6,13 @@ use http_body_util::{LengthLimitError, Limited};
 use metrics::Meter;
 use receiver::{
     ReceiveError, Reception, Sink,
-    save::{Folder, NameError, SafeName},
+    save::{Existing, Folder, NameError, SafeName},
 };
 use record::ByteSize;
 use transport::Body;
 
 use crate::{
-    conditions,
+    Options, conditions,
     destination::Destination,
     digest::{Mismatch, Stated, Verified},
     framing,
@@ -34,12 +34,14 @@ struct Admitted {
 pub(crate) struct Uploads {
     destination: Destination,
     max_body: Option<ByteSize>,
+    existing: Existing,
 }
 
 impl Uploads {
-    /// Uploads of up to `max_body`, or of any length.
-    pub(crate) fn new(destination: Destination, max_body: Option<ByteSize>) -> Self {
-        Self { destination, max_body }
+    /// Uploads to a destination, within the bounds of the options.
+    pub(crate) fn new(destination: Destination, options: &Options) -> Self {
+        let existing = if options.access.no_overwrite { Existing::Keep } else { Existing::Replace };
+        Self { destination, max_body: options.max_body, existing }
     }
 
     /// The folder of saved uploads, if they are saved.
@@ -89,7 +91,9 @@ impl Uploads {
         }
         let stated = Stated::of(&request.headers)?;
         self.check_conditions(&request.headers, &name).await?;
-        Ok(Admitted { sink: self.destination.sink(name, announced).await?, announced, stated })
+        let create_only = conditions::forbid_any_file(&request.headers);
+        let existing = if create_only { Existing::Keep } else { self.existing };
+        Ok(Admitted { sink: self.destination.sink(name, existing, announced).await?, announced, stated })
     }
 
     /// Checks the preconditions of an upload against the file that it would replace.

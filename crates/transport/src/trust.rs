@@ -8,9 +8,10 @@ use std::{
 
 use rustls::{
     ClientConfig, RootCertStore, ServerConfig,
-    client::Resumption,
+    client::{Resumption, verify_server_name},
     crypto::{CryptoProvider, aws_lc_rs},
-    pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, pem::PemObject},
+    pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, pem::PemObject},
+    server::ParsedCertificate,
     version::TLS13,
 };
 
@@ -69,6 +70,13 @@ impl Identity {
     /// The SHA-256 of the certificate's DER, for a client to pin.
     pub fn fingerprint(&self) -> [u8; 32] {
         self.chain.first().map(fingerprint).unwrap_or_default()
+    }
+
+    /// Whether the certificate is one for a host name or an IP address.
+    pub fn is_valid_for(&self, name: &str) -> bool {
+        let Ok(name) = ServerName::try_from(name) else { return false };
+        let certificate = self.chain.first().and_then(|first| ParsedCertificate::try_from(first).ok());
+        certificate.is_some_and(|certificate| verify_server_name(&certificate, &name).is_ok())
     }
 
     pub(crate) fn server_config(

@@ -85,19 +85,20 @@ fn parse(value: &HeaderValue) -> Result<Authority, Refusal> {
     }
 }
 
-/// Refuses a name that is not one of this server. A browser cannot be made to take an IP address for another, and
-/// resolves `localhost` by itself.
+/// Refuses a name that is not one of this server: neither an IP address, nor `localhost`, nor one of `names`, nor one that
+/// is `certified`. Nobody can make a browser take an IP address for another, or look `localhost` up.
 ///
 /// # Errors
 /// The name is another one (421).
-pub(super) fn check(host: &str, names: &[HostName]) -> Result<(), Refusal> {
+pub(super) fn check(host: &str, names: &[HostName], certified: impl Fn(&str) -> bool) -> Result<(), Refusal> {
     let host = normal(host);
     let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(&host);
     let is_address = address.parse::<Ipv4Addr>().is_ok() || address.parse::<Ipv6Addr>().is_ok();
-    if is_address || host == "localhost" || names.iter().any(|name| name.0 == "*" || name.0 == host) {
+    let named = || names.iter().any(|name| name.0 == "*" || name.0 == host);
+    if is_address || host == "localhost" || named() || certified(&host) {
         return Ok(());
     }
-    let reason = format!("'{host}' is not a name of this server; it is started with --host {host} to have it");
+    let reason = format!("'{host}' is not a name of this server; --host {host} makes it one");
     Err(Refusal::new(StatusCode::MISDIRECTED_REQUEST, reason))
 }
 
@@ -152,17 +153,18 @@ mod tests {
     fn addresses_localhost_and_given_names_are_those_of_the_server() {
         let given = ["files.Example.org".parse().unwrap()];
         for host in ["127.0.0.1", "[::1]", "192.0.2.1", "[2001:db8::1]", "localhost", "LocalHost."] {
-            assert!(check(host, &[]).is_ok(), "{host}");
+            assert!(check(host, &[], |_| false).is_ok(), "{host}");
         }
         for host in ["files.example.org", "FILES.example.org."] {
-            assert!(check(host, &given).is_ok(), "{host}");
+            assert!(check(host, &given, |_| false).is_ok(), "{host}");
         }
         let foreign =
             ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "example.org", "x", "127.1"];
         for host in foreign {
-            let refusal = check(host, &given).unwrap_err();
+            let refusal = check(host, &given, |_| false).unwrap_err();
             assert_eq!(refusal.status(), StatusCode::MISDIRECTED_REQUEST, "{host}");
-            assert!(check(host, &["*".parse().unwrap()]).is_ok(), "{host}");
+            assert!(check(host, &given, |name| name == host).is_ok(), "{host}");
+            assert!(check(host, &["*".parse().unwrap()], |_| false).is_ok(), "{host}");
         }
     }
 

@@ -2,9 +2,7 @@
 
 use std::str::FromStr;
 
-use http::{
-    HeaderMap, HeaderValue, Method, StatusCode, Uri, header, request::Parts, uri::Authority,
-};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header, request::Parts, uri::Authority};
 
 use crate::refusal::Refusal;
 
@@ -145,8 +143,11 @@ mod tests {
 
     #[test]
     fn a_link_may_be_followed_and_a_form_not_sent() {
-        let visit =
-            [("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")];
+        let visit = [
+            ("sec-fetch-site", "cross-site"),
+            ("sec-fetch-mode", "navigate"),
+            ("sec-fetch-dest", "document"),
+        ];
         assert_eq!(refused(Method::GET, &visit, &[]), None);
         assert_eq!(refused(Method::POST, &visit, &[]), Some(403));
         assert_eq!(refused(Method::GET, &visit[..2], &[]), Some(403));

@@ -125,9 +125,7 @@ mod tests {
     #[test]
     fn the_token_is_taken_as_bearer_or_as_any_users_password() {
         // `printf user:s3cret | base64`
-        for value in
-            ["Bearer s3cret", "bearer  s3cret", "Basic dXNlcjpzM2NyZXQ=", "BASIC OnMzY3JldA=="]
-        {
+        for value in ["Bearer s3cret", "bearer  s3cret", "Basic dXNlcjpzM2NyZXQ=", "BASIC OnMzY3JldA=="] {
             assert_eq!(checked(&[value]), None, "{value}");
         }
     }

@@ -1,6 +1,7 @@
 //! A server over real sockets: transfers, refusals, shutdown, and hostile clients.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod access;
 mod conditions;
 mod digests;
 mod neighbours;

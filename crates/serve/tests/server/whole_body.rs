@@ -52,7 +52,6 @@ async fn a_transfer_coding_that_is_not_decoded_is_501() {
         ("transfer-encoding: gzip, chunked", "501"),
         ("transfer-encoding: chunked, chunked", "501"),
         ("transfer-encoding: identity, chunked", "501"),
-        ("content-length: 5\r\ntransfer-encoding: chunked", "400"),
     ] {
         let head = "PUT /a HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n";
         let request = format!("{head}{framing}\r\n\r\n5\r\nhello\r\n0\r\n\r\n");

@@ -1,0 +1,71 @@
+//! The admission of requests, by the rules of [`Access`].
+
+use http::{HeaderMap, Method, StatusCode, request::Parts};
+use transport::Identity;
+
+use super::{Access, authority, cors, origin};
+use crate::{Options, refusal::Refusal};
+
+/// The admission of the requests of one server.
+pub(crate) struct Gate {
+    access: Access,
+    /// The certificate of the operator, whose names are those of the server.
+    identity: Option<Identity>,
+}
+
+/// A request that was admitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Admitted {
+    /// A request to be served.
+    Request,
+    /// The question of a browser whether a page may send a request.
+    Preflight,
+}
+
+impl Gate {
+    pub(crate) fn new(options: &Options) -> Self {
+        Self { access: options.access.clone(), identity: options.identity.clone() }
+    }
+
+    /// Checks the name by which the server was reached, and then the origin of the page.
+    ///
+    /// # Errors
+    /// The authority is malformed (400) or not that of this server (421), or the origin is another one (403).
+    pub(crate) fn admit(&self, request: &Parts) -> Result<Admitted, Refusal> {
+        let authority = authority::of(request)?;
+        if let Some(authority) = &authority {
+            let certified =
+                |name: &str| self.identity.as_ref().is_some_and(|identity| identity.is_valid_for(name));
+            authority::check(authority.host(), &self.access.hosts, certified)?;
+        }
+        let origins = &self.access.origins;
+        origin::check(request, authority.as_ref(), origins)?;
+        let preflight = request.method == Method::OPTIONS && cors::is_preflight(&request.headers);
+        let allowed = preflight && origins.allowed(&request.headers).is_some();
+        Ok(if allowed { Admitted::Preflight } else { Admitted::Request })
+    }
+
+    /// Checks the token of a request.
+    ///
+    /// # Errors
+    /// The token is missing or wrong (401).
+    pub(crate) fn authenticate(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        self.access.token.as_ref().map_or(Ok(()), |token| token.check(headers))
+    }
+
+    /// Refuses the download of a saved file unless it is allowed.
+    ///
+    /// # Errors
+    /// Files can only be uploaded (403).
+    pub(crate) fn may_download(&self) -> Result<(), Refusal> {
+        match self.access.upload_only {
+            true => Err(Refusal::new(StatusCode::FORBIDDEN, "files can be uploaded here, not downloaded")),
+            false => Ok(()),
+        }
+    }
+
+    /// The fields by which a browser lets a page read the response.
+    pub(crate) fn response_fields(&self, headers: &HeaderMap) -> HeaderMap {
+        cors::response_fields(headers, &self.access.origins)
+    }
+}

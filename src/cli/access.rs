@@ -1,0 +1,75 @@
+//! The flags that decide who may use `longhaul serve`.
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+};
+
+use clap::Args;
+use serve::{Access, HostName, Token};
+
+use crate::exit::Usage;
+
+/// The bits of a file's mode by which its group and others may read it.
+const READABLE_BY_OTHERS: u32 = 0o044;
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Access")]
+pub(crate) struct AccessArgs {
+    /// File with the token that requests must carry: as Bearer, or as the password of Basic under any user name
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// Let other machines in without a token
+    #[arg(long, conflicts_with = "token_file")]
+    open: bool,
+    /// Name of the server besides its addresses, localhost and the names in its certificate; * accepts any. Repeatable
+    #[arg(long = "host", value_name = "NAME")]
+    hosts: Vec<HostName>,
+    /// Origin whose web pages may use the server; * allows all. Repeatable
+    #[arg(long = "allow-origin", value_name = "ORIGIN")]
+    origins: Vec<String>,
+    /// Refuse downloads of saved files
+    #[arg(long)]
+    upload_only: bool,
+    /// Refuse uploads to a name that has a file
+    #[arg(long)]
+    no_overwrite: bool,
+}
+
+impl AccessArgs {
+    /// Whether requests need no token.
+    pub(crate) fn is_open(&self) -> bool {
+        self.token_file.is_none()
+    }
+
+    /// The rules of the server. Warns of secrets, among them the private key of the certificate, that others may read.
+    ///
+    /// # Errors
+    /// The token cannot be read, or a value is none of its kind.
+    pub(crate) fn access(&self, key: Option<&Path>) -> anyhow::Result<Access> {
+        let mut access = Access::default();
+        if let Some(path) = &self.token_file {
+            access.token = Some(Token::read(path).map_err(Usage::new)?);
+        }
+        self.token_file.iter().map(PathBuf::as_path).chain(key).for_each(warn_if_exposed);
+        access.open = self.open;
+        access.hosts = self.hosts.clone();
+        // The name by which the machine knows itself.
+        let own = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
+        access.hosts.extend(own.and_then(|name| name.parse().ok()));
+        for origin in &self.origins {
+            access.origins.allow(origin).map_err(Usage::new)?;
+        }
+        (access.upload_only, access.no_overwrite) = (self.upload_only, self.no_overwrite);
+        Ok(access)
+    }
+}
+
+fn warn_if_exposed(path: &Path) {
+    let mode = fs::metadata(path).map(|metadata| metadata.permissions().mode()).unwrap_or_default();
+    if mode & READABLE_BY_OTHERS != 0 {
+        let (path, mode) = (path.display(), mode & 0o777);
+        eprintln!("WARNING: {path} has mode {mode:o}: other users can read this secret; use chmod 600");
+    }
+}
