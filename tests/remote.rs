@@ -233,7 +233,7 @@ fn scripted(read: usize, answer: &'static [u8], hold: bool) -> String {
 #[test]
 fn servers_that_behave_badly_end_in_an_error_and_no_hang() {
     let cases: [(&str, String, i32, &str); 9] = [
-        ("fetch", scripted(10, b"", true), 1, "no byte moved for 1 s"),
+        ("fetch", scripted(10, b"", true), 1, "maximum time of 3 s"),
         ("fetch", scripted(10, b"", false), 1, "HTTP/1.1"),
         (
             "fetch",
@@ -274,7 +274,7 @@ fn servers_that_behave_badly_end_in_an_error_and_no_hang() {
         ("send", scripted(200, b"", true), 1, "no byte moved for 1 s"),
     ];
     for (command, url, expected, part) in cases {
-        let mut args = vec![command, &url, "--timeout", "1s", "--quiet"];
+        let mut args = vec![command, &url, "--timeout", "1s", "-m", "3", "--quiet"];
         if command == "send" {
             args.extend(["--size", "1GiB"]);
         }

@@ -8,6 +8,7 @@ mod limits;
 mod prove;
 mod remote;
 mod report;
+mod request;
 mod run;
 mod serve;
 mod trust;

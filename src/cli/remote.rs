@@ -9,8 +9,9 @@ use transport::Trust;
 
 use super::{
     limits::LimitArgs,
+    request::RequestArgs,
     trust::KeyLogArgs,
-    values::{Named, chunk, duration, protocol},
+    values::{Named, chunk, duration, protocol, seconds},
 };
 use crate::exit::Usage;
 
@@ -18,14 +19,20 @@ use crate::exit::Usage;
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("trust").args(["cacert", "pin", "insecure"]))]
 pub(crate) struct RemoteArgs {
-    /// URL: http:// or https://, then a host name or an address
+    /// URL: http:// or https://, then a host name or an address. User information in it is sent as by --user
     url: String,
     /// Protocol: h1c or h2c for http://, h1, h2 or h3 for https:// [default: h1c or h2]
     #[arg(long, value_name = "NAME", value_parser = protocol(), hide_possible_values = true)]
     protocol: Option<Named<&'static Protocol>>,
-    /// Abort when no byte has moved for this long
+    #[command(flatten)]
+    request: RequestArgs,
+    /// Abort when no byte has moved for this long; waiting for the source or for the response does not count
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
     timeout: Duration,
+    /// Abort when the transfer takes longer than this, from the name's resolution on; a bare number is seconds
+    /// [default: any time]
+    #[arg(short, long, value_name = "TIME", value_parser = seconds)]
+    max_time: Option<Duration>,
     /// Trust the certificates in this PEM file, and those that they sign [default: the system's roots]
     #[arg(long, value_name = "FILE")]
     cacert: Option<PathBuf>,
@@ -33,7 +40,7 @@ pub(crate) struct RemoteArgs {
     #[arg(long, value_name = "sha256:HEX", value_parser = pin)]
     pin: Option<[u8; 32]>,
     /// Accept any server certificate (insecure)
-    #[arg(long)]
+    #[arg(short = 'k', long)]
     insecure: bool,
     #[command(flatten)]
     key_log: KeyLogArgs,
@@ -69,6 +76,8 @@ impl RemoteArgs {
             .with_trust(self.trust()?)
             .with_key_log(self.key_log.open()?)
             .with_timeout(self.timeout)
+            .with_max_time(self.max_time)
+            .with_request(self.request.options()?)
             .with_limits(self.limits.limits_for_any_peer().map_err(Usage::new)?)
             .with_label(self.label.clone()))
     }
@@ -112,6 +121,23 @@ pub(crate) struct SendArgs {
     /// Seed of a generated body
     #[arg(long, default_value_t = DEFAULT_SEED)]
     pub(crate) seed: u64,
+    /// Announce the length of the body by Content-Length, in place of the chunked coding
+    #[arg(long)]
+    pub(crate) content_length: bool,
+}
+
+impl SendArgs {
+    /// The URL and the protocol. A URL that ends in a slash gets the name of the payload's file.
+    ///
+    /// # Errors
+    /// The URL cannot be used, or the protocol does not fit it.
+    pub(crate) fn target(&self) -> Result<Target, Usage> {
+        let target = self.remote.target()?;
+        Ok(match &self.payload {
+            PayloadKind::File(path) => target.with_file_name(path),
+            _ => target,
+        })
+    }
 }
 
 #[derive(Debug, Args)]
@@ -121,6 +147,9 @@ pub(crate) struct FetchArgs {
     /// File to save the body in, or - for standard output [default: the body is digested and dropped]
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+    /// Complete the download that broke off before (-C -): it stays as FILE.part, if the server states a validator
+    #[arg(short = 'C', long, value_name = "-", value_parser = ["-"], requires = "output")]
+    pub(crate) continue_at: Option<String>,
     /// Rate at which the body is taken, in bytes per second [default: unlimited]
     #[arg(long, value_name = "RATE")]
     pub(crate) reader_rate: Option<Rate>,

@@ -71,6 +71,15 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| format!("'{text}' is not a duration above zero; use for example 30s, 500ms or 2m"))
 }
 
+/// A parser of durations above zero, in which a bare number is seconds as for curl.
+pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
+    let bare = text.parse::<f64>().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    match bare.filter(|duration| !duration.is_zero()) {
+        Some(duration) => Ok(duration),
+        None => self::duration(text),
+    }
+}
+
 /// Each item once, in the order of its first appearance.
 pub(crate) fn distinct<T: PartialEq>(items: impl IntoIterator<Item = T>) -> Vec<T> {
     items.into_iter().fold(Vec::new(), |mut unique, item| {
@@ -100,6 +109,16 @@ mod tests {
         for file in std::fs::read_dir(corpus).unwrap() {
             let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
             assert!(duration(&text).is_ok_and(|time| !time.is_zero()) || duration(&text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_bare_number_may_be_seconds() {
+        assert_eq!(seconds("30"), Ok(Duration::from_secs(30)));
+        assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
+        assert_eq!(seconds("2m"), Ok(Duration::from_secs(120)));
+        for text in ["0", "-1", "nan", "inf", "1e300", "soon"] {
+            assert!(seconds(text).is_err(), "{text}");
         }
     }
 

@@ -10,6 +10,9 @@ use crate::{cli::FetchArgs, exit::Usage};
 
 /// Runs the command.
 pub(super) fn main(args: &FetchArgs) -> anyhow::Result<Verdict> {
+    if args.continue_at.is_some() {
+        check_resumable(args.output.as_deref())?;
+    }
     let (output, stdout) = match args.output.as_deref() {
         None => (Output::verify(), Stdout::Report),
         Some(path) if path == Path::new("-") => (Output::writer(tokio::io::stdout()), Stdout::Body),
@@ -18,5 +21,16 @@ pub(super) fn main(args: &FetchArgs) -> anyhow::Result<Verdict> {
             (output, Stdout::Report)
         }
     };
-    transfer(&args.remote, Download::new(output).with_reader_rate(args.reader_rate), stdout)
+    let download = Download::new(output).with_reader_rate(args.reader_rate);
+    let download = if args.continue_at.is_some() { download.resuming() } else { download };
+    transfer(&args.remote, &args.remote.target()?, download, stdout)
+}
+
+/// Checks that a download into this output can be resumed: a pipe or a device has no beginning that stays.
+fn check_resumable(output: Option<&Path>) -> Result<(), Usage> {
+    let is_file = |path: &Path| path.metadata().map_or(path != Path::new("-"), |found| found.is_file());
+    if output.is_some_and(is_file) {
+        return Ok(());
+    }
+    Err(Usage::new("-C - needs a file: give one by -o FILE"))
 }

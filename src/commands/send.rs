@@ -8,6 +8,7 @@ use crate::{cli::SendArgs, exit::Usage};
 
 /// Runs the command.
 pub(super) fn main(args: &SendArgs) -> anyhow::Result<Verdict> {
+    let target = args.target()?;
     let upload = Upload::new(args.payload.clone())
         .and_then(|upload| upload.with_size(args.size))
         .map_err(|error| match error {
@@ -19,5 +20,10 @@ pub(super) fn main(args: &SendArgs) -> anyhow::Result<Verdict> {
         .with_chunk(args.chunk_size)
         .with_seed(args.seed)
         .with_limit_rate(args.limit_rate);
-    transfer(&args.remote, upload, Stdout::Report)
+    let upload = if args.content_length {
+        upload.announcing_length().map_err(|error| Usage::new(format!("--content-length: {error}")))?
+    } else {
+        upload
+    };
+    transfer(&args.remote, &target, upload, Stdout::Report)
 }

@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal as _};
 
 use analyse::Verdict;
-use client::{Client, Heartbeat, Receipt, Transfer};
+use client::{Client, Heartbeat, Receipt, Target, Transfer};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use record::{ByteSize, EndRecord, FaultKind, Record, gbit_per_s, mib, mib_per_s};
 use tokio::signal::unix::{SignalKind, signal};
@@ -25,10 +25,11 @@ pub(super) enum Stdout {
 /// Makes a transfer, and reports on it. Ctrl-C and SIGTERM cancel it.
 pub(super) fn transfer(
     args: &RemoteArgs,
+    target: &Target,
     transfer: impl Into<Transfer>,
     stdout: Stdout,
 ) -> anyhow::Result<Verdict> {
-    let (target, transfer) = (args.target()?, transfer.into());
+    let transfer = transfer.into();
     let client = Client::new(args.options()?, this_build());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let transferred = runtime.block_on(async {
@@ -36,7 +37,7 @@ pub(super) fn transfer(
         let mut terminate = signal(SignalKind::terminate())?;
         let progress = Progress::new(args, transfer.size());
         let transferred = tokio::select! {
-            report = client.run(&target, transfer, |heartbeat| progress.show(heartbeat)) => Some(report),
+            report = client.run(target, transfer, |heartbeat| progress.show(heartbeat)) => Some(report),
             _ = interrupt.recv() => None,
             _ = terminate.recv() => None,
         };

@@ -1,14 +1,25 @@
 //! The client: connects, makes the exchange unless it stalls, and gathers the measurements of this end.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
+use http::StatusCode;
 use jiff::Timestamp;
 use receiver::Receipt;
-use record::{Build, ByteSize, Record};
+use record::{Build, ByteSize, Fault, FaultKind, Record};
 use run::{Baseline, Heartbeat, Measurement, Outcome, Session, this_host};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
+use transport::Connection;
 
-use crate::{Options, Target, Transfer, dial::dial};
+use crate::{
+    Options, Target, Transfer,
+    activity::{Activity, State},
+    advice::with_advice,
+    answer::Failure,
+    credentials::without_secrets,
+    dial::dial,
+    transfer::{ContentReport, Exchange},
+    upload::unacknowledged,
+};
 
 /// The longest time to end a connection in good order. A server that does not respond within it loses nothing.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -48,36 +59,70 @@ impl Client {
         let (transfer, started) = (transfer.into(), Timestamp::now());
         let (size, end) = (transfer.size(), transfer.direction().client());
         let mut case = transfer.case(target, &self.options.limits);
-        let (mut outcome, receipt) = self.measure(target, transfer, progress).await;
+        let Measured { mut outcome, receipt, .. } = self.measure(target, transfer, progress).await;
         if size.is_none() {
             case.body = ByteSize(outcome.ends[end].as_ref().map_or(0, |measured| measured.bytes));
         }
         outcome.spin_s = Some(0.0);
-        let session = self.session.clone().with_peer(target.url());
+        if let Some(fault) = &mut outcome.fault {
+            let secrets: Vec<_> = self.options.request.secrets(target).collect();
+            fault.message = without_secrets(&with_advice(fault, target), &secrets);
+        }
+        let session = self.session.clone().with_peer(target.peer(&self.options.request));
         TransferReport { record: session.record(&case, 0, started, outcome), receipt }
     }
 
+    /// Makes the transfer within its time, and once more if the server requires a Content-Length.
+    async fn measure(&self, target: &Target, transfer: Transfer, progress: impl Fn(Heartbeat)) -> Measured {
+        let mut deadline: Deadline = match self.options.max_time {
+            Some(max_time) => Box::pin(sleep(max_time)),
+            None => Box::pin(std::future::pending()),
+        };
+        let again = transfer.with_length_required();
+        let measured = self.attempt(target, transfer, &progress, &mut deadline).await;
+        match again.filter(|_| requires_length(measured.status)) {
+            Some(again) => self.attempt(target, again, &progress, &mut deadline).await,
+            None => measured,
+        }
+    }
+
     /// Connects, makes the exchange unless it stalls, and compares the content at both ends.
-    async fn measure(
+    async fn attempt(
         &self,
         target: &Target,
         transfer: Transfer,
-        progress: impl Fn(Heartbeat),
-    ) -> (Outcome, Option<Receipt>) {
-        let (connection, handshake) = match dial(target, &self.options).await {
+        progress: &impl Fn(Heartbeat),
+        deadline: &mut Deadline,
+    ) -> Measured {
+        let dialled = tokio::select! {
+            dialled = dial(target, &self.options) => dialled,
+            () = &mut *deadline => Err(self.out_of_time()),
+        };
+        let (connection, handshake) = match dialled {
             Ok(connected) => connected,
-            Err(fault) => return (Outcome::failed(fault), None),
+            Err(fault) => return Measured::failed(fault),
         };
         let baseline = Baseline::take();
         let linked = connection.clone();
-        let measurement = Measurement::new(baseline, transfer.chunk(), Arc::new(move || linked.link()));
-        let end = transfer.direction().client();
+        let measurement = Measurement::new(baseline, transfer.chunk(target), Arc::new(move || linked.link()));
+        let (end, activity) = (transfer.direction().client(), Activity::default());
         let began = measurement.begin();
+        let by = Exchange {
+            target,
+            options: &self.options.request,
+            connection: connection.as_ref(),
+            meter: measurement.meter(),
+            activity: &activity,
+        };
         let exchange = async {
-            let content = transfer.exchange(target, connection.as_ref(), measurement.meter()).await?;
+            let content = transfer.exchange(&by).await?;
             Ok((content, began.elapsed()))
         };
-        let exchanged = measurement.watch_over(self.options.timeout, progress, exchange).await;
+        let pulse = || pulse(&activity, measurement.meter().bytes(), connection.as_ref());
+        let exchanged = tokio::select! {
+            exchanged = measurement.watch_pulse(self.options.timeout, pulse, progress, exchange) => exchanged,
+            () = &mut *deadline => Err(self.out_of_time().into()),
+        };
         let (measured, link) = measurement.read();
         let _ = timeout(CLOSE_TIMEOUT, connection.close()).await;
 
@@ -85,20 +130,68 @@ impl Client {
         outcome.handshake_s = Some(handshake.as_secs_f64());
         outcome.first_byte_s = measurement.first_byte().map(|first| first.as_secs_f64());
         (outcome.ends[end], outcome.link) = (Some(measured), Some(link));
-        let mut receipt = None;
-        match exchanged {
-            Ok((content, elapsed)) => {
-                outcome.elapsed_s = Some(elapsed.as_secs_f64());
-                outcome.prove(content.sent.and_then(|sent| sent.digest()), content.received);
-                if outcome.fault.is_none() {
-                    outcome.fault = content.output.keep().await.err();
-                }
-                receipt = content.receipt;
-            }
-            Err(fault) => outcome.fault = Some(fault),
-        }
-        (outcome, receipt)
+        conclude(outcome, exchanged).await
     }
+
+    fn out_of_time(&self) -> Fault {
+        let limit = self.options.max_time.unwrap_or_default().as_secs_f64();
+        Fault::new(
+            FaultKind::Timeout,
+            format!("the transfer did not end within its maximum time of {limit} s"),
+        )
+    }
+}
+
+/// The end of the time of a transfer.
+type Deadline = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// The outcome of an attempt.
+struct Measured {
+    outcome: Outcome,
+    receipt: Option<Receipt>,
+    /// The status of a refusal.
+    status: Option<StatusCode>,
+}
+
+impl Measured {
+    fn failed(fault: Fault) -> Self {
+        Self { outcome: Outcome::failed(fault), receipt: None, status: None }
+    }
+}
+
+/// Completes the outcome of an exchange: its time, the proof of its content, or its failure.
+async fn conclude(mut outcome: Outcome, exchanged: Result<(ContentReport, Duration), Failure>) -> Measured {
+    match exchanged {
+        Ok((content, elapsed)) => {
+            outcome.elapsed_s = Some(elapsed.as_secs_f64()).filter(|_| !content.is_partial);
+            outcome.integrity = content.proof;
+            outcome.prove(content.sent.and_then(|sent| sent.digest()), content.received);
+            match outcome.fault {
+                None => outcome.fault = content.output.keep().await.err(),
+                Some(_) => content.output.discard(),
+            }
+            Measured { outcome, receipt: content.receipt, status: None }
+        }
+        Err(Failure { fault, status }) => {
+            outcome.fault = Some(fault);
+            Measured { outcome, receipt: None, status }
+        }
+    }
+}
+
+/// The pulse of a transfer, which stops if bytes could move and none does.
+fn pulse(activity: &Activity, bytes: u64, connection: &dyn Connection) -> Option<u64> {
+    match activity.state() {
+        State::Waiting => None,
+        State::Moving => Some(bytes),
+        State::Complete => unacknowledged(connection, bytes),
+    }
+}
+
+/// Whether a refusal may be due to the chunked coding: 411, or the 501 of servers that do not know it (RFC 9112 section
+/// 6.1).
+fn requires_length(status: Option<StatusCode>) -> bool {
+    matches!(status, Some(StatusCode::LENGTH_REQUIRED | StatusCode::NOT_IMPLEMENTED))
 }
 
 #[cfg(test)]

@@ -1,43 +1,184 @@
-//! The connection to a target.
+//! The connection to a target: all its addresses are tried as RFC 8305 describes, over TCP and over QUIC.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use metrics::Stamp;
 use record::{Fault, FaultKind};
-use tokio::{net::lookup_host, time::timeout};
+use tokio::{
+    net::lookup_host,
+    time::{sleep, timeout},
+};
 use transport::{Connection, Peer};
 
 use crate::{Options, Target};
 
-/// Connects to the first address of the target that answers. Returns the connection and the time of its handshake.
+/// The head start of an address before the next one is tried as well: the recommended Connection Attempt Delay (RFC 8305
+/// section 5).
+const HEAD_START: Duration = Duration::from_millis(250);
+
+/// A connection, and the time of its handshake.
+type Dialled = (Arc<dyn Connection>, Duration);
+
+/// Connects to the address of the target that answers first.
 ///
 /// # Errors
-/// The fault of the last address that was dialled, or of the name if it has none.
-pub(crate) async fn dial(
-    target: &Target,
-    options: &Options,
-) -> Result<(Arc<dyn Connection>, Duration), Fault> {
-    let mut failed = Fault::new(FaultKind::Connect, format!("{} has no address", target.host()));
-    for addr in addresses(target).await? {
-        let peer =
-            Peer::new(addr, target.host(), options.trust.clone()).with_key_log(options.key_log.clone());
-        let began = Stamp::now();
-        match timeout(options.timeout, target.transport().connect(&peer, &options.limits)).await {
-            Ok(Ok(connection)) => return Ok((connection.into(), began.elapsed())),
-            Ok(Err(error)) => failed = error.into(),
-            Err(_) => {
-                let waited = options.timeout.as_secs_f64();
-                let message = format!("no handshake with {addr} within {waited} s");
-                failed = Fault::new(FaultKind::Timeout, message);
-            }
-        }
-    }
-    Err(failed)
+/// The name has no address, no address answers, or the timeout passed, which includes the name's resolution.
+pub(crate) async fn dial(target: &Target, options: &Options) -> Result<Dialled, Fault> {
+    let mut tried = Vec::new();
+    let dialling = async {
+        let addresses = interleaved(addresses(target).await?);
+        race(addresses, &mut tried, |address| connect(address, target, options)).await
+    };
+    let dialled = timeout(options.timeout, dialling).await;
+    dialled.unwrap_or_else(|_| {
+        let waited = options.timeout.as_secs_f64();
+        let tried: Vec<_> = tried.iter().map(SocketAddr::to_string).collect();
+        let message = match tried.as_slice() {
+            [] => format!("the name {} was not resolved within {waited} s", target.host()),
+            _ => format!("no handshake with {} within {waited} s", tried.join(" or ")),
+        };
+        Err(Fault::new(FaultKind::Timeout, message))
+    })
+}
+
+async fn connect(address: SocketAddr, target: &Target, options: &Options) -> Result<Dialled, Fault> {
+    let peer = Peer::new(address, target.host(), options.trust.clone()).with_key_log(options.key_log.clone());
+    let began = Stamp::now();
+    let connection = target.transport().connect(&peer, &options.limits).await?;
+    Ok((connection.into(), began.elapsed()))
 }
 
 /// The addresses of the target's host, in the order of the resolver.
 async fn addresses(target: &Target) -> Result<Vec<SocketAddr>, Fault> {
     let unknown = |error| Fault::new(FaultKind::Connect, format!("cannot find {}: {error}", target.host()));
-    let found = lookup_host((target.host(), target.port())).await.map_err(unknown)?;
-    Ok(found.collect())
+    let found: Vec<_> = lookup_host((target.host(), target.port())).await.map_err(unknown)?.collect();
+    if found.is_empty() {
+        return Err(Fault::new(FaultKind::Connect, format!("{} has no address", target.host())));
+    }
+    Ok(found)
+}
+
+/// The addresses with the two families in turn, the family of the first address first (RFC 8305 section 4).
+fn interleaved(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    let Some(first) = addresses.first() else { return addresses };
+    let is_ipv4 = first.is_ipv4();
+    let (mut first, mut second) = (Vec::new(), Vec::new());
+    for address in addresses {
+        let family = if address.is_ipv4() == is_ipv4 { &mut first } else { &mut second };
+        if !family.contains(&address) {
+            family.push(address);
+        }
+    }
+    let (mut first, mut second) = (first.into_iter(), second.into_iter());
+    let mut order = Vec::new();
+    loop {
+        let pair = [first.next(), second.next()];
+        if pair == [None, None] {
+            return order;
+        }
+        order.extend(pair.into_iter().flatten());
+    }
+}
+
+/// Tries the addresses: the next one when an attempt fails or has had its head start. The first success ends all others.
+///
+/// # Errors
+/// The fault of the first address, since the resolver prefers it, and the number of the others.
+async fn race<T, F: Future<Output = Result<T, Fault>>>(
+    addresses: Vec<SocketAddr>,
+    tried: &mut Vec<SocketAddr>,
+    attempt: impl Fn(SocketAddr) -> F,
+) -> Result<T, Fault> {
+    let (mut waiting, mut running) = (addresses.into_iter(), FuturesUnordered::new());
+    let mut faults: Vec<(usize, Fault)> = Vec::new();
+    loop {
+        if let Some(address) = waiting.next() {
+            let (place, attempt) = (tried.len(), attempt(address));
+            running.push(async move { (place, attempt.await) });
+            tried.push(address);
+        }
+        let is_last = waiting.len() == 0;
+        let ended = tokio::select! {
+            ended = running.next() => ended,
+            () = sleep(HEAD_START), if !is_last => continue,
+        };
+        match ended {
+            Some((_, Ok(connected))) => return Ok(connected),
+            Some((place, Err(fault))) => faults.push((place, fault)),
+            None => return Err(first_fault(faults)),
+        }
+    }
+}
+
+fn first_fault(mut faults: Vec<(usize, Fault)>) -> Fault {
+    faults.sort_by_key(|(place, _)| *place);
+    let others = faults.len().saturating_sub(1);
+    let Some((_, first)) = faults.into_iter().next() else {
+        return Fault::new(FaultKind::Connect, "there is no address");
+    };
+    match others {
+        0 => first,
+        others => Fault::new(first.kind, format!("{}; {others} more failed", first.message)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{cell::RefCell, future::pending};
+
+    use super::*;
+
+    fn address(text: &str) -> SocketAddr {
+        text.parse().unwrap()
+    }
+
+    fn addresses(last: impl IntoIterator<Item = u8>) -> Vec<SocketAddr> {
+        last.into_iter().map(|last| ([127, 0, 0, last], 1).into()).collect()
+    }
+
+    #[test]
+    fn families_alternate_and_the_first_one_leads() {
+        let order = ["[::1]:1", "[::2]:1", "[::3]:1", "127.0.0.1:1", "[::1]:1"].map(address).to_vec();
+        let expected = ["[::1]:1", "127.0.0.1:1", "[::2]:1", "[::3]:1"].map(address);
+        assert_eq!(interleaved(order), expected);
+        assert_eq!(interleaved(Vec::new()), []);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_address_that_is_silent_costs_its_head_start_alone() {
+        let began = tokio::time::Instant::now();
+        let attempt = |address: SocketAddr| async move {
+            if address == ([127, 0, 0, 3], 1).into() { Ok(address) } else { pending().await }
+        };
+        let mut tried = Vec::new();
+        let connected = race(addresses(1..=4), &mut tried, attempt).await.unwrap();
+        assert_eq!((connected, tried.len()), (address("127.0.0.3:1"), 3));
+        assert_eq!(began.elapsed(), 2 * HEAD_START);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_address_that_fails_is_followed_at_once_and_the_first_fault_is_told() {
+        let began = tokio::time::Instant::now();
+        let log = RefCell::new(Vec::new());
+        let attempt = |address: SocketAddr| {
+            log.borrow_mut().push(address);
+            async move { Err::<(), _>(Fault::new(FaultKind::Connect, format!("no {address}"))) }
+        };
+        let fault = race(addresses(1..=3), &mut Vec::new(), attempt).await.unwrap_err();
+        assert_eq!(fault.message, "no 127.0.0.1:1; 2 more failed");
+        assert_eq!((log.borrow().len(), began.elapsed()), (3, Duration::ZERO));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_late_success_of_an_early_address_counts() {
+        let attempt = |address: SocketAddr| async move {
+            if address != ([127, 0, 0, 1], 1).into() {
+                return Err(Fault::new(FaultKind::Connect, "refused"));
+            }
+            sleep(2 * HEAD_START).await;
+            Ok(())
+        };
+        race(addresses(1..=2), &mut Vec::new(), attempt).await.unwrap();
+    }
 }

@@ -1,32 +1,33 @@
 //! The download of one body.
 
-use http::{HeaderMap, Method, header};
-use metrics::{Meter, Pace};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use http_body_util::BodyExt as _;
+use metrics::Pace;
 use payload::Payload;
-use receiver::Reception;
-use record::{ByteSize, ChunkSize, DEFAULT_SEED, Fault, FaultKind, PayloadKind, Rate};
-use run::accepted;
-use transport::Connection;
+use receiver::{Receipt, Reception, Sink};
+use record::{ByteSize, ChunkSize, DEFAULT_SEED, Fault, FaultKind, PayloadKind, Rate, SinkKind};
+use transport::Body;
 
 use crate::{
     Output, Target,
-    transfer::{ContentReport, SentContent, request},
+    activity::Incoming,
+    answer::{Failure, accepted, is_longhaul},
+    checksum::{Checksums, Proof, Verified},
+    transfer::{ContentReport, Exchange, SentContent},
 };
 
 /// A download of one body by GET.
 #[derive(Debug)]
 pub struct Download {
-    output: Output,
+    pub(crate) output: Output,
     pub(crate) reader_rate: Option<Rate>,
+    pub(crate) is_resumable: bool,
 }
 
 impl Download {
-    /// The chunk size in the case of a download: a placeholder, because the server chooses the chunks.
-    pub(crate) const CHUNK: ChunkSize = ChunkSize::DEFAULT;
-
     /// A download into an output, as fast as bytes arrive.
     pub fn new(output: Output) -> Self {
-        Self { output, reader_rate: None }
+        Self { output, reader_rate: None, is_resumable: false }
     }
 
     /// Sets the rate at which the body is read. `None` reads as fast as bytes arrive.
@@ -35,44 +36,136 @@ impl Download {
         Self { reader_rate: rate.into(), ..self }
     }
 
+    /// Completes what an earlier download of the same URL left, and leaves what this one receives if it breaks off: in
+    /// `NAME.part` beside the output's file, with the validator of the representation in `NAME.part.json`. Without a
+    /// strong validator nothing is left (RFC 9110 section 13.1.5). Only a file can be resumed.
+    #[must_use]
+    pub fn resuming(self) -> Self {
+        Self { is_resumable: true, ..self }
+    }
+
+    /// The use of the bytes, as the case states it.
+    pub(crate) fn sink(&self) -> SinkKind {
+        self.output.kind()
+    }
+
+    /// The chunk size in the case of a download: that of the URL of a generated body, else a placeholder, because the
+    /// server chooses the chunks.
+    pub(crate) fn chunk(target: &Target) -> ChunkSize {
+        let chunk = generated_parameter(target, "chunk").and_then(|chunk| chunk.parse::<ByteSize>().ok());
+        chunk.and_then(|chunk| ChunkSize::try_from(chunk.0).ok()).unwrap_or(ChunkSize::DEFAULT)
+    }
+
+    /// The seed in the URL of a generated body.
+    pub(crate) fn seed(target: &Target) -> Option<u64> {
+        generated_parameter(target, "seed")?.parse().ok()
+    }
+
     /// Requests the body, and receives it into the output. The output is opened only once the server has accepted.
-    pub(crate) async fn exchange(
+    pub(crate) async fn exchange(self, by: &Exchange<'_>) -> Result<ContentReport, Failure> {
+        if self.is_resumable {
+            return self.resume(by).await;
+        }
+        let response = request(by, HeaderMap::new()).await?;
+        let response = whole(accepted(response, &by.options.expected).await?, by)?;
+        self.receive_whole(response, by).await
+    }
+
+    /// Receives a whole body into the output. That of a response that is no success is digested and dropped.
+    pub(crate) async fn receive_whole(
         self,
-        target: &Target,
-        connection: &dyn Connection,
-        meter: &Meter,
-    ) -> Result<ContentReport, Fault> {
-        let request = request(Method::GET, target).body(transport::body::empty());
-        let request = request.map_err(|error| Fault::new(FaultKind::Protocol, error))?;
-        let response = accepted(connection.exchange(request).await?).await?;
-        let sent = generated(target, response.headers());
-        let length = content_length(response.headers());
-        let (sink, output) = self.output.open(length).await?;
-        let receipt = Reception::of(response.into_body(), meter)
-            .into_sink(sink)
-            .expecting(length)
-            .paced(self.reader_rate.map(Pace::new))
-            .run()
-            .await?;
-        Ok(ContentReport { received: sent.as_ref().and(receipt.digest), sent, receipt: None, output })
+        response: Response<Body>,
+        by: &Exchange<'_>,
+    ) -> Result<ContentReport, Failure> {
+        let (head, body) = response.into_parts();
+        let sent = generated(by.target, &head.headers);
+        let output = if head.status.is_success() { self.output } else { Output::verify() };
+        let checksums = Checksums::of_whole(&head.headers);
+        let length = content_length(&head.headers, by);
+        let (sink, output) = output.open(length).await?;
+        let received = Received { body, checksums, length, sink, rate: self.reader_rate };
+        let (receipt, proof) = received.run(by).await?;
+        let received = sent.as_ref().and(receipt.digest);
+        Ok(ContentReport { received, sent, output, proof: proof.get().cloned(), ..ContentReport::default() })
     }
 }
 
-fn content_length(headers: &HeaderMap) -> Option<u64> {
-    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+/// A body that is to be received.
+pub(crate) struct Received {
+    pub(crate) body: Body,
+    pub(crate) checksums: Checksums,
+    pub(crate) length: Option<u64>,
+    pub(crate) sink: Sink,
+    pub(crate) rate: Option<Rate>,
+}
+
+impl Received {
+    /// Receives the body, and compares it with the digests of the server before the sink completes it.
+    ///
+    /// # Errors
+    /// The body broke off, has another length or digest, or could not be saved.
+    pub(crate) async fn run(self, by: &Exchange<'_>) -> Result<(Receipt, Proof), Fault> {
+        let body = Verified::new(Incoming::new(self.body, by.activity.clone()), self.checksums);
+        let proof = body.proof();
+        let receipt = Reception::of(body.boxed_unsync(), by.meter)
+            .into_sink(self.sink)
+            .expecting(self.length)
+            .paced(self.rate.map(Pace::new))
+            .run()
+            .await;
+        match (receipt, proof.get().filter(|proof| !proof.matches)) {
+            (Ok(receipt), _) => Ok((receipt, proof)),
+            (Err(_), Some(differs)) => {
+                let (name, sent, received) = (&differs.algorithm, &differs.sent, &differs.received);
+                let message = format!("the server states the {name} {sent}, the body has {received}");
+                Err(Fault::new(FaultKind::Integrity, message))
+            }
+            (Err(error), None) => Err(error.into()),
+        }
+    }
+}
+
+/// Sends the request of a download.
+pub(crate) async fn request(by: &Exchange<'_>, fields: HeaderMap) -> Result<Response<Body>, Failure> {
+    let request = by.options.request(Method::GET, by.target, fields, transport::body::empty())?;
+    Ok(by.connection.exchange(request).await?)
+}
+
+/// Refuses a part of a body that nobody asked for: it must not become the whole file.
+pub(crate) fn whole(response: Response<Body>, by: &Exchange<'_>) -> Result<Response<Body>, Fault> {
+    if response.status() == StatusCode::PARTIAL_CONTENT && !by.options.asks_for_range() {
+        let message = "the server answered 206 Partial Content to a request for the whole body";
+        return Err(Fault::new(FaultKind::Protocol, message));
+    }
+    Ok(response)
+}
+
+/// The length of the body that follows. A response to HEAD states the length of another one.
+pub(crate) fn content_length(headers: &HeaderMap, by: &Exchange<'_>) -> Option<u64> {
+    if by.options.method == Some(Method::HEAD) {
+        return Some(0);
+    }
+    headers.get(header::CONTENT_LENGTH).and_then(number)
+}
+
+fn number(value: &HeaderValue) -> Option<u64> {
+    value.to_str().ok()?.trim().parse().ok()
+}
+
+/// A parameter in the URL of a body that a longhaul server generates.
+fn generated_parameter<'a>(target: &'a Target, name: &str) -> Option<&'a str> {
+    (target.uri().path() == "/").then(|| target.parameter(name)).flatten()
 }
 
 /// The body that a longhaul server generates for the URL. Its digest follows from the URL's `size` and `seed`.
-fn generated(target: &Target, headers: &HeaderMap) -> Option<SentContent> {
-    let server = headers.get(header::SERVER)?.to_str().ok()?;
-    if !server.starts_with("longhaul/") || target.uri().path() != "/" {
-        return None;
-    }
-    let query = target.uri().query()?;
-    let value = |key: &str| query.split('&').find_map(|part| part.strip_prefix(key)?.strip_prefix('='));
-    let size: ByteSize = value("size")?.parse().ok()?;
-    let seed = value("seed").map_or(Some(DEFAULT_SEED), |seed| seed.parse().ok())?;
-    let payload = Payload::prepare(&PayloadKind::Random, seed, Download::CHUNK);
+pub(crate) fn generated(target: &Target, headers: &HeaderMap) -> Option<SentContent> {
+    let size: ByteSize =
+        generated_parameter(target, "size").filter(|_| is_longhaul(headers))?.parse().ok()?;
+    let seed = match generated_parameter(target, "seed") {
+        Some(seed) => seed.parse().ok()?,
+        None => DEFAULT_SEED,
+    };
+    let payload = Payload::prepare(&PayloadKind::Random, seed, ChunkSize::DEFAULT);
     Some(SentContent::Generated(payload, size.0))
 }
 
@@ -95,6 +188,18 @@ mod tests {
         };
         assert_eq!(digest("http://x/?size=1KiB", "longhaul/0.1.0"), expected(DEFAULT_SEED, 1024));
         assert_eq!(digest("http://x/?chunk=9&seed=5&size=10", "longhaul/0.1.0"), expected(5, 10));
+    }
+
+    #[test]
+    fn the_case_states_chunk_and_seed_of_a_generated_body_alone() {
+        let facts = |url: &str| {
+            let target = Target::parse(url).unwrap();
+            (Download::chunk(&target).get(), Download::seed(&target))
+        };
+        assert_eq!(facts("http://x/?size=1GiB&chunk=1MiB&seed=5"), (1 << 20, Some(5)));
+        for url in ["http://x/", "http://x/a?chunk=1MiB&seed=5", "http://x/?chunk=1TiB&seed=x"] {
+            assert_eq!(facts(url), (ChunkSize::DEFAULT.get(), None), "{url}");
+        }
     }
 
     #[test]

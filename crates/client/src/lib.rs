@@ -50,23 +50,37 @@
 //! # }
 //! ```
 
+mod activity;
+mod advice;
+mod answer;
+mod checksum;
 mod client;
+mod credentials;
 mod dial;
 mod download;
 mod in_place;
 mod options;
 mod output;
+mod part;
+mod part_writer;
+mod request;
+mod resume;
 mod route;
+mod status;
 mod target;
 mod transfer;
 mod upload;
+mod validator;
 
 pub use client::{Client, TransferReport};
+pub use credentials::{Credentials, CredentialsError};
 pub use download::Download;
 pub use options::Options;
 pub use output::{Output, OutputError};
 pub use receiver::Receipt;
+pub use request::{HeaderEdit, HeaderEditError, RequestOptions};
 pub use run::Heartbeat;
+pub use status::{Statuses, StatusesError};
 pub use target::{Target, TargetError};
 pub use transfer::Transfer;
 pub use upload::{Upload, UploadError};

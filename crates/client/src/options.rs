@@ -5,6 +5,8 @@ use std::time::Duration;
 use record::{Limits, Profile};
 use transport::{KeyLog, Trust};
 
+use crate::RequestOptions;
+
 /// The options that all transfers of a [`Client`](crate::Client) share.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -13,8 +15,13 @@ pub struct Options {
     pub trust: Trust,
     /// The file to which the secrets of connections are written.
     pub key_log: Option<KeyLog>,
-    /// The longest time of a handshake, and the time without progress after which a transfer is aborted.
+    /// The longest time from the name's resolution to the end of the handshake, and the time after which a transfer is
+    /// aborted if no byte moves that could. Waiting for the source, the output or the response does not count.
     pub timeout: Duration,
+    /// The longest time of a transfer, with everything that belongs to it.
+    pub max_time: Option<Duration>,
+    /// Changes to the requests.
+    pub request: RequestOptions,
     /// The limits in force.
     pub limits: Limits,
     /// The name that records give to the runs.
@@ -44,6 +51,18 @@ impl Options {
         Self { timeout, ..self }
     }
 
+    /// Sets the longest time of a transfer; `None` lets it take any time.
+    #[must_use]
+    pub fn with_max_time(self, max_time: impl Into<Option<Duration>>) -> Self {
+        Self { max_time: max_time.into(), ..self }
+    }
+
+    /// Sets the changes to the requests.
+    #[must_use]
+    pub fn with_request(self, request: RequestOptions) -> Self {
+        Self { request, ..self }
+    }
+
     /// Sets the limits in force.
     #[must_use]
     pub fn with_limits(self, limits: Limits) -> Self {
@@ -65,6 +84,8 @@ impl Default for Options {
             trust: Trust::SystemRoots,
             key_log: None,
             timeout: Self::TIMEOUT,
+            max_time: None,
+            request: RequestOptions::default(),
             limits: Limits::for_any_peer(Profile::default()),
             label: None,
         }

@@ -11,13 +11,13 @@ use receiver::{
     Sink,
     save::{HeldFile, SaveError, Saver},
 };
-use record::{Fault, FaultKind};
+use record::{Fault, FaultKind, SinkKind};
 use tokio::{
     io::{AsyncWrite, BufWriter},
     task::spawn_blocking,
 };
 
-use crate::{in_place::InPlace, route::Route};
+use crate::{in_place::InPlace, part::Part, route::Route};
 
 /// The bytes gathered for one write to a pipe or a device. The pieces of a body are small if they come in datagrams,
 /// and each write costs a switch between threads.
@@ -54,6 +54,26 @@ impl Output {
         Self(Kind::Writer(Box::new(writer)))
     }
 
+    /// The use of the bytes, as records state it. `save:-` is a writer, such as standard output.
+    pub(crate) fn kind(&self) -> SinkKind {
+        match &self.0 {
+            Kind::Verify => SinkKind::Verify,
+            Kind::Writer(_) => SinkKind::Save("-".into()),
+            Kind::File(path) => {
+                let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+                SinkKind::Save(folder.unwrap_or(Path::new(".")).to_owned())
+            }
+        }
+    }
+
+    /// The path of the file, if the output is one.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        match &self.0 {
+            Kind::File(path) => Some(path),
+            Kind::Verify | Kind::Writer(_) => None,
+        }
+    }
+
     /// Opens the output for a body whose length may have been announced. Must be called within a tokio runtime.
     ///
     /// # Errors
@@ -80,6 +100,8 @@ pub(crate) enum Completion {
     Name(HeldFile),
     /// The file was written in its place.
     Keep(InPlace),
+    /// The file was completed where a later download can resume it.
+    Part(Part),
 }
 
 impl Completion {
@@ -92,8 +114,20 @@ impl Completion {
             Self::Nothing => Ok(()),
             Self::Name(held) => held.keep().await,
             Self::Keep(in_place) => in_place.keep().await.map_err(SaveError::from),
+            Self::Part(part) => {
+                let finished =
+                    spawn_blocking(move || part.finish()).await.map_err(io::Error::other).flatten();
+                finished.map_err(SaveError::from)
+            }
         };
         kept.map_err(|error| Fault::new(FaultKind::Save, error))
+    }
+
+    /// Removes the output, whose content is wrong, even if it could be resumed.
+    pub(crate) fn discard(self) {
+        if let Self::Part(part) = self {
+            part.discard();
+        }
     }
 }
 

@@ -1,13 +1,20 @@
 //! The target of a transfer: a URL and a protocol.
 
-use std::fmt;
+use std::{fmt, os::unix::ffi::OsStrExt as _, path::Path};
 
 use http::{
     Uri,
-    uri::{Authority, InvalidUri, InvalidUriParts},
+    uri::{Authority, InvalidUri, InvalidUriParts, PathAndQuery},
 };
-use record::{Engine, PROTOCOLS, Protocol};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode};
+use record::{Engine, PROTOCOLS, Protocol, redacted_url};
 use transport::Transport;
+
+use crate::{Credentials, CredentialsError, RequestOptions};
+
+/// The characters of a file's name that a path segment cannot contain as they are: all but the unreserved ones (RFC 3986
+/// section 2.3).
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A URL, and the protocol for requests to it.
 ///
@@ -29,24 +36,29 @@ pub struct Target {
     uri: Uri,
     host: String,
     port: u16,
+    credentials: Option<Credentials>,
 }
 
 impl Target {
     /// Parses a URL. The default protocol is HTTP/1.1 for `http` and HTTP/2 over TLS for `https`.
     ///
-    /// User information is dropped: a request must not contain it (RFC 9110 section 4.2.4), and a record should not.
+    /// User information becomes the credentials of requests. No request line, record or error contains it (RFC 9110
+    /// section 4.2.4).
     ///
     /// # Errors
     /// The text is not such a URL.
-    pub fn parse(url: &str) -> Result<Self, TargetError> {
+    pub fn parse(text: &str) -> Result<Self, TargetError> {
+        let url = &shown(text);
         let malformed = |source| TargetError::Malformed { url: url.into(), source };
-        let uri: Uri = url.parse().map_err(|error: InvalidUri| malformed(error.into()))?;
+        let uri: Uri = text.parse().map_err(|error: InvalidUri| malformed(error.into()))?;
         let (engine, is_encrypted, default_port) = match uri.scheme_str() {
             Some("http") => (Engine::Http1, false, 80),
             Some("https") => (Engine::Http2, true, 443),
             _ => return Err(TargetError::Scheme { url: url.into() }),
         };
-        let uri = without_user(uri).map_err(malformed)?;
+        let (uri, user) = without_user(uri).map_err(malformed)?;
+        let credentials = user.as_deref().map(of_user).transpose();
+        let credentials = credentials.map_err(|source| TargetError::User { url: url.into(), source })?;
         let host = uri.host().filter(|host| !host.is_empty());
         let host = host.ok_or_else(|| TargetError::NoHost { url: url.into() })?;
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
@@ -54,7 +66,23 @@ impl Target {
         let is_default = |row: &Protocol| row.engine == engine && row.is_encrypted() == is_encrypted;
         let transport = transport::all().find(|transport| is_default(transport.protocol()));
         let transport = transport.ok_or_else(|| TargetError::Scheme { url: url.into() })?;
-        Ok(Self { transport, uri, host, port })
+        Ok(Self { transport, uri, host, port, credentials })
+    }
+
+    /// Appends the name of an uploaded file if the path ends with a slash and there is no query, as curl does.
+    #[must_use]
+    pub fn with_file_name(self, file: &Path) -> Self {
+        let (true, None, Some(name)) = (self.uri.path().ends_with('/'), self.uri.query(), file.file_name())
+        else {
+            return self;
+        };
+        let name = percent_encode(name.as_bytes(), RESERVED);
+        let mut parts = self.uri.clone().into_parts();
+        parts.path_and_query = format!("{}{name}", self.uri.path()).parse::<PathAndQuery>().ok();
+        match Uri::from_parts(parts) {
+            Ok(uri) => Self { uri, ..self },
+            Err(_) => self,
+        }
     }
 
     /// Chooses the protocol; `None` leaves it as it is.
@@ -67,7 +95,7 @@ impl Target {
             return Err(TargetError::NotHttp { protocol });
         }
         if Some(protocol.scheme()) != self.uri.scheme_str() {
-            return Err(TargetError::OtherScheme { url: self.url(), protocol });
+            return Err(TargetError::OtherScheme { url: redacted_url(&self.url()), protocol });
         }
         let transport = transport::of(protocol).ok_or(TargetError::Unimplemented { protocol })?;
         Ok(Self { transport, ..self })
@@ -76,6 +104,23 @@ impl Target {
     /// The URL in its normal form: without user information and fragment, with a path. Its query is kept.
     pub fn url(&self) -> String {
         self.uri.to_string()
+    }
+
+    /// The peer as records state it: the URL without secrets, and the host that requests name if it is another one.
+    pub(crate) fn peer(&self, options: &RequestOptions) -> String {
+        let url = redacted_url(&self.url());
+        options.host().map_or_else(|| url.clone(), |host| format!("{url} (Host: {host})"))
+    }
+
+    /// The URL up to its path, which identifies a resource when its query changes with each signature.
+    pub(crate) fn url_without_query(&self) -> String {
+        let url = self.url();
+        url.split_once('?').map_or(url.clone(), |(path, _)| path.to_owned())
+    }
+
+    /// The value of a parameter in the query.
+    pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
+        self.uri.query()?.split('&').find_map(|part| part.strip_prefix(name)?.strip_prefix('='))
     }
 
     /// The protocol for requests to the URL.
@@ -91,6 +136,11 @@ impl Target {
         &self.uri
     }
 
+    /// The credentials in the URL.
+    pub(crate) fn credentials(&self) -> Option<&Credentials> {
+        self.credentials.as_ref()
+    }
+
     /// The host name, or the address without brackets.
     pub(crate) fn host(&self) -> &str {
         &self.host
@@ -103,7 +153,10 @@ impl Target {
 
 impl fmt::Debug for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Target").field("url", &self.url()).field("protocol", self.protocol()).finish()
+        f.debug_struct("Target")
+            .field("url", &redacted_url(&self.url()))
+            .field("protocol", self.protocol())
+            .finish()
     }
 }
 
@@ -124,6 +177,14 @@ pub enum TargetError {
     Scheme {
         /// The URL.
         url: String,
+    },
+    /// The user information in the URL cannot be sent.
+    #[error("'{url}': {source}")]
+    User {
+        /// The URL, without the user information.
+        url: String,
+        /// The reason.
+        source: CredentialsError,
     },
     /// The URL names no host.
     #[error("'{url}': there is no host in it")]
@@ -168,14 +229,35 @@ fn http_names() -> String {
     }
 }
 
-fn without_user(uri: Uri) -> Result<Uri, http::Error> {
-    let mut parts = uri.into_parts();
-    if let Some(authority) = &parts.authority
-        && let Some((_, host_and_port)) = authority.as_str().rsplit_once('@')
-    {
-        parts.authority = Some(host_and_port.parse::<Authority>()?);
+/// A text that may be a URL, without its secrets. Whatever precedes an `@` may belong to a password with a slash in it.
+fn shown(text: &str) -> String {
+    let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
+    let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
+    if scheme.is_empty() { rest.to_owned() } else { redacted_url(&format!("{scheme}://{rest}")) }
+}
+
+/// Splits the user information off.
+fn without_user(uri: Uri) -> Result<(Uri, Option<String>), http::Error> {
+    let (mut parts, mut user) = (uri.into_parts(), None);
+    if let Some(authority) = parts.authority.take() {
+        parts.authority = Some(match authority.as_str().rsplit_once('@') {
+            None => authority,
+            Some((information, host_and_port)) => {
+                user = Some(information.to_owned());
+                host_and_port.parse::<Authority>()?
+            }
+        });
     }
-    Uri::from_parts(parts).map_err(|error: InvalidUriParts| error.into())
+    let uri = Uri::from_parts(parts).map_err(|error: InvalidUriParts| http::Error::from(error))?;
+    Ok((uri, user))
+}
+
+/// The credentials of percent-encoded user information (RFC 3986 section 3.2.1). A user without a password has an empty
+/// one.
+fn of_user(information: &str) -> Result<Credentials, CredentialsError> {
+    let decoded = |text| percent_decode_str(text).decode_utf8_lossy();
+    let (user, password) = information.split_once(':').unwrap_or((information, ""));
+    Credentials::basic(&decoded(user), &decoded(password))
 }
 
 /// The port of a URL, or `default` if the URL states none. `None` if the stated port is invalid.
@@ -225,7 +307,56 @@ mod tests {
         assert_eq!(normal("http://me:pass@word@x:1/a?b=c#d"), "http://x:1/a?b=c");
         assert_eq!(normal("http://me@[::1]/a"), "http://[::1]/a");
         assert_eq!(normal("http://x?size=1"), "http://x/?size=1");
-        assert!(!format!("{:?}", target("http://me:secret@x/")).contains("secret"));
+        let debug = format!("{:?}", target("http://me:secret@x/?token=secret"));
+        assert!(!debug.contains("secret"), "{debug}");
+    }
+
+    #[test]
+    fn user_information_becomes_credentials() {
+        let sent = |url| target(url).credentials().map(|credentials| credentials.value().clone());
+        assert_eq!(sent("http://x/"), None);
+        for (url, user) in [
+            ("http://Aladdin:open%20sesame@x/", "QWxhZGRpbjpvcGVuIHNlc2FtZQ=="),
+            ("http://me@x/", "bWU6"),
+            ("http://me:a:b@x/", "bWU6YTpi"),
+        ] {
+            assert_eq!(sent(url).unwrap(), format!("Basic {user}"), "{url}");
+        }
+    }
+
+    #[test]
+    fn no_error_shows_a_secret() {
+        for url in [
+            "hunter2@x",
+            "ftp://me:hunter2@x/",
+            "http://me:hunter2@/",
+            "http://me:hunter2@x:0/",
+            "http://me:a/hunter2@x/",
+            "http://me:hunter2@x y/",
+            "http://me%3Aa:hunter2@x/",
+            "http://x:0/?token=hunter2",
+        ] {
+            let text = refused(url);
+            assert!(!text.contains("hunter2"), "{text}");
+        }
+        let text = target("https://x/?token=hunter2").with_protocol(Protocol::by_name("h2c")).unwrap_err();
+        assert!(!text.to_string().contains("hunter2"), "{text}");
+    }
+
+    #[test]
+    fn a_path_that_ends_with_a_slash_gets_the_name_of_the_file() {
+        let named = |url: &str, file: &str| target(url).with_file_name(Path::new(file)).url();
+        for (url, file, expected) in [
+            ("http://x", "/a/some.iso", "http://x/some.iso"),
+            ("http://x/b/", "some file?#ä%.iso", "http://x/b/some%20file%3F%23%C3%A4%25.iso"),
+            ("http://x/b", "some.iso", "http://x/b"),
+            ("http://x/?file=a", "some.iso", "http://x/?file=a"),
+            ("http://x/", "/", "http://x/"),
+        ] {
+            assert_eq!(named(url, file), expected);
+        }
+        let bytes = std::ffi::OsStr::from_bytes(b"\xff");
+        assert_eq!(target("http://x/").with_file_name(Path::new(bytes)).url(), "http://x/%FF");
     }
 
     #[test]

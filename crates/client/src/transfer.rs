@@ -1,13 +1,14 @@
 //! A transfer of one body in either direction, and the content reported by its ends.
 
-use http::{Method, request};
 use metrics::Meter;
 use payload::{Digest, Payload};
 use receiver::Receipt;
-use record::{ByteSize, Case, ChunkSize, Direction, Fault, Limits};
+use record::{ByteSize, Case, ChunkSize, Direction, Integrity, Limits};
 use transport::Connection;
 
-use crate::{Download, Target, Upload, output::Completion};
+use crate::{
+    Download, RequestOptions, Target, Upload, activity::Activity, answer::Failure, output::Completion,
+};
 
 /// A transfer of one body: an upload or a download.
 #[derive(Debug)]
@@ -37,10 +38,10 @@ impl Transfer {
     }
 
     /// The chunk that the case states.
-    pub(crate) fn chunk(&self) -> ChunkSize {
+    pub(crate) fn chunk(&self, target: &Target) -> ChunkSize {
         match self {
             Self::Upload(upload) => upload.chunk,
-            Self::Download(_) => Download::CHUNK,
+            Self::Download(_) => Download::chunk(target),
         }
     }
 
@@ -48,7 +49,7 @@ impl Transfer {
     pub(crate) fn case(&self, target: &Target, limits: &Limits) -> Case {
         let mut case = Case::new(target.protocol().name);
         case.direction = self.direction();
-        case.chunk = self.chunk();
+        case.chunk = self.chunk(target);
         case.body = self.size().unwrap_or_default();
         case.limits = limits.clone();
         match self {
@@ -57,7 +58,11 @@ impl Transfer {
                 case.seed = upload.seed;
                 case.limit_rate = upload.limit_rate;
             }
-            Self::Download(download) => case.reader_rate = download.reader_rate,
+            Self::Download(download) => {
+                case.sink = download.sink();
+                case.reader_rate = download.reader_rate;
+                case.seed = Download::seed(target).unwrap_or(case.seed);
+            }
         }
         case
     }
@@ -66,15 +71,18 @@ impl Transfer {
     ///
     /// # Errors
     /// The connection, the payload or the output failed, the server refused, or it confirmed another length.
-    pub(crate) async fn exchange(
-        self,
-        target: &Target,
-        connection: &dyn Connection,
-        meter: &Meter,
-    ) -> Result<ContentReport, Fault> {
+    pub(crate) async fn exchange(self, by: &Exchange<'_>) -> Result<ContentReport, Failure> {
         match self {
-            Self::Upload(upload) => upload.exchange(target, connection, meter).await,
-            Self::Download(download) => download.exchange(target, connection, meter).await,
+            Self::Upload(upload) => upload.exchange(by).await,
+            Self::Download(download) => download.exchange(by).await,
+        }
+    }
+
+    /// The transfer to make if the server requires a Content-Length and this one announces none.
+    pub(crate) fn with_length_required(&self) -> Option<Self> {
+        match self {
+            Self::Upload(upload) => upload.with_length_required().map(Self::Upload),
+            Self::Download(_) => None,
         }
     }
 }
@@ -91,6 +99,15 @@ impl From<Download> for Transfer {
     }
 }
 
+/// The means of an exchange.
+pub(crate) struct Exchange<'a> {
+    pub(crate) target: &'a Target,
+    pub(crate) options: &'a RequestOptions,
+    pub(crate) connection: &'a dyn Connection,
+    pub(crate) meter: &'a Meter,
+    pub(crate) activity: &'a Activity,
+}
+
 /// The content of a body, as far as its ends report it.
 #[derive(Debug, Default)]
 pub(crate) struct ContentReport {
@@ -102,6 +119,10 @@ pub(crate) struct ContentReport {
     pub(crate) receipt: Option<Receipt>,
     /// The output of a download, which waits for the verification of its content.
     pub(crate) output: Completion,
+    /// The comparison with a digest that the server stated in a field.
+    pub(crate) proof: Option<Integrity>,
+    /// Whether the response to a part of the body was the expected one. Such a transfer has no goodput.
+    pub(crate) is_partial: bool,
 }
 
 /// The content that was sent. The digest of a generated body takes time to compute, which is not part of the transfer.
@@ -121,9 +142,4 @@ impl SentContent {
             Self::Generated(payload, bytes) => payload.digest(*bytes).map(|digest| digest.to_string()),
         }
     }
-}
-
-/// A request for the target.
-pub(crate) fn request(method: Method, target: &Target) -> request::Builder {
-    http::Request::builder().method(method).uri(target.uri().clone())
 }

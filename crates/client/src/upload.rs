@@ -1,18 +1,19 @@
 //! The upload of one body.
 
-use http::{HeaderValue, Method, Request, header, request};
+use futures_util::FutureExt as _;
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
-use metrics::{Meter, Pace};
+use metrics::Pace;
 use payload::{Payload, PayloadError, Source};
 use receiver::Receipt;
-use record::{ByteSize, ChunkSize, DEFAULT_SEED, Fault, FaultKind, PayloadKind, Rate};
-use run::{accepted, short_body};
-use sender::{MeteredBody, SendProgress};
+use record::{ByteSize, ChunkSize, DEFAULT_SEED, Fault, FaultKind, PayloadKind, Rate, TransportStats};
+use sender::MeteredBody;
 use transport::{Body, BodyLength, Connection};
 
 use crate::{
-    Target,
-    transfer::{ContentReport, SentContent, request},
+    activity::{Outgoing, State},
+    answer::{Failure, accepted, receipt},
+    transfer::{ContentReport, Exchange, SentContent},
 };
 
 /// An upload of one body by PUT.
@@ -23,6 +24,16 @@ pub struct Upload {
     pub(crate) chunk: ChunkSize,
     pub(crate) seed: u64,
     pub(crate) limit_rate: Option<Rate>,
+    framing: Framing,
+}
+
+/// The framing of the body over HTTP/1.1, and a field of the head over every protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Framing {
+    /// Chunked.
+    Chunked,
+    /// By a Content-Length.
+    Announced,
 }
 
 impl Upload {
@@ -39,7 +50,8 @@ impl Upload {
             PayloadKind::Random | PayloadKind::Zero => Some(Self::SIZE),
             PayloadKind::File(_) | PayloadKind::Stdin => payload::size(&payload)?.map(ByteSize),
         };
-        Ok(Self { payload, size, chunk: ChunkSize::DEFAULT, seed: DEFAULT_SEED, limit_rate: None })
+        let (chunk, framing) = (ChunkSize::DEFAULT, Framing::Chunked);
+        Ok(Self { payload, size, chunk, seed: DEFAULT_SEED, limit_rate: None, framing })
     }
 
     /// Sets the size of a generated body; `None` leaves it as it is.
@@ -72,94 +84,132 @@ impl Upload {
         Self { limit_rate: rate.into(), ..self }
     }
 
+    /// Announces the length of the body by Content-Length, in place of the chunked coding.
+    ///
+    /// # Errors
+    /// The size is unknown before the end.
+    pub fn announcing_length(self) -> Result<Self, UploadError> {
+        match self.size {
+            Some(_) => Ok(Self { framing: Framing::Announced, ..self }),
+            None => Err(UploadError::UnknownSize { payload: self.payload }),
+        }
+    }
+
+    /// The upload to make if the server requires a Content-Length; `None` if this one has it, or has no known size.
+    pub(crate) fn with_length_required(&self) -> Option<Self> {
+        if self.framing == Framing::Announced { None } else { self.clone().announcing_length().ok() }
+    }
+
     /// The size of the body; `None` for standard input.
     pub fn size(&self) -> Option<ByteSize> {
         self.size
     }
 
     /// Sends the body, and reads the server's confirmation.
-    pub(crate) async fn exchange(
-        self,
-        target: &Target,
-        connection: &dyn Connection,
-        meter: &Meter,
-    ) -> Result<ContentReport, Fault> {
+    pub(crate) async fn exchange(self, by: &Exchange<'_>) -> Result<ContentReport, Failure> {
         let payload = Payload::prepare(&self.payload, self.seed, self.chunk);
-        let body = self.body(payload.open(self.size.unwrap_or_default().0)?, meter);
+        let body = self.body(payload.open(self.size.unwrap_or_default().0).map_err(Fault::from)?, by);
         let progress = body.progress();
-        let request = self.request(target, body.map_err(Into::into).boxed_unsync())?;
-        let confirmed = confirmation(connection, request).await;
+        let request = self.request(by, body)?;
+        let confirmed = Confirmation::read(by, request).await;
         // A failure of the payload is the cause of all later failures of the protocol.
         if let Some(error) = progress.error() {
-            return Err(Fault::new(FaultKind::Payload, error));
+            return Err(Fault::new(FaultKind::Payload, error).into());
         }
-        let receipt = confirmed?;
-        let sent = meter.bytes();
+        let Confirmation { status, sent, is_whole, receipt } = confirmed?;
+        if !is_whole {
+            return self.incomplete(status, sent);
+        }
         if let Some(receipt) = receipt.as_ref().filter(|receipt| receipt.bytes != sent) {
             let message = format!("{sent} bytes were sent, {} were received", receipt.bytes);
-            return Err(Fault::new(FaultKind::Integrity, message));
+            return Err(Fault::new(FaultKind::Integrity, message).into());
         }
-        self.check_completeness(&progress, sent)?;
         let received = receipt.as_ref().and_then(|receipt| receipt.digest.clone());
         let content = if self.payload.is_generated() {
             Some(SentContent::Generated(payload, sent))
         } else {
             progress.digest().map(SentContent::Digested)
         };
-        Ok(ContentReport {
-            sent: received.as_ref().and(content),
-            received,
-            receipt,
-            ..ContentReport::default()
-        })
+        let sent = received.as_ref().and(content);
+        Ok(ContentReport { sent, received, receipt, ..ContentReport::default() })
     }
 
     /// The body, which digests itself unless its digest follows from seed and size.
-    fn body(&self, source: Source, meter: &Meter) -> MeteredBody {
-        let body = MeteredBody::new(source, meter.clone()).paced(self.limit_rate.map(Pace::new));
+    fn body(&self, source: Source, by: &Exchange<'_>) -> MeteredBody {
+        let body = MeteredBody::new(source, by.meter.clone()).paced(self.limit_rate.map(Pace::new));
         if self.payload.is_generated() { body } else { body.digesting() }
     }
 
-    fn request(&self, target: &Target, body: Body) -> Result<Request<Body>, Fault> {
-        let mut request = self
-            .with_content_type(request(Method::PUT, target))
-            .body(body)
-            .map_err(|error| Fault::new(FaultKind::Protocol, error))?;
+    fn request(&self, by: &Exchange<'_>, body: MeteredBody) -> Result<Request<Body>, Fault> {
+        let announced = self.size.filter(|_| self.framing == Framing::Announced).map(|size| size.0);
+        let mut fields = HeaderMap::new();
+        fields.extend(self.content_type().map(|value| (header::CONTENT_TYPE, value)));
+        fields.extend(announced.map(|length| (header::CONTENT_LENGTH, length.into())));
+        let body = Outgoing::new(body, by.activity.clone(), announced);
+        let body = body.map_err(Into::into).boxed_unsync();
+        let mut request = by.options.request(Method::PUT, by.target, fields, body)?;
         request.extensions_mut().insert(BodyLength(self.size.unwrap_or_default().0));
         Ok(request)
     }
 
-    /// Sets the media type of the content. The type of a file follows from its name.
-    fn with_content_type(&self, request: request::Builder) -> request::Builder {
+    /// The media type of the content. The type of a file follows from its name.
+    fn content_type(&self) -> Option<HeaderValue> {
         let content_type = match &self.payload {
             PayloadKind::File(path) => mime_guess::from_path(path).first_or_octet_stream(),
             _ => mime_guess::mime::APPLICATION_OCTET_STREAM,
         };
-        match HeaderValue::from_str(content_type.as_ref()) {
-            Ok(content_type) => request.header(header::CONTENT_TYPE, content_type),
-            Err(_) => request,
-        }
+        HeaderValue::from_str(content_type.as_ref()).ok()
     }
 
-    /// Checks that the server confirmed the whole body: a figure for a part would be wrong.
-    fn check_completeness(&self, progress: &SendProgress, sent: u64) -> Result<(), Fault> {
+    /// The outcome of a complete response to a part of the body. It is a failure, because a figure for a part would be
+    /// wrong, unless the user expects the refusal: that has no figure.
+    fn incomplete(&self, status: StatusCode, sent: u64) -> Result<ContentReport, Failure> {
+        if !status.is_success() {
+            return Ok(ContentReport { is_partial: true, ..ContentReport::default() });
+        }
         let expected = match self.size {
-            Some(size) if size.0 == sent => return Ok(()),
-            // A body of unknown length has a digest once its end has been read.
-            None if progress.digest().is_some() => return Ok(()),
             Some(size) => format!("{} bytes", size.0),
             None => "a body of unknown length".into(),
         };
-        let message = format!("the server confirmed the upload after {sent} bytes of {expected}");
-        Err(Fault::new(FaultKind::Truncated, message))
+        let message = format!("the server confirmed the upload ({status}) after {sent} bytes of {expected}");
+        Err(Fault::new(FaultKind::Truncated, message).into())
     }
 }
 
-/// Sends a request, and reads the receipt of a longhaul server; `None` is the success of any other server.
-async fn confirmation(connection: &dyn Connection, request: Request<Body>) -> Result<Option<Receipt>, Fault> {
-    let response = accepted(connection.exchange(request).await?).await?;
-    let text = short_body(response).await?;
-    Ok(serde_json::from_slice(&text).ok())
+/// A complete response to an upload.
+struct Confirmation {
+    status: StatusCode,
+    /// The bytes that were handed over when the response was complete.
+    sent: u64,
+    /// Whether that was the whole body.
+    is_whole: bool,
+    receipt: Option<Receipt>,
+}
+
+impl Confirmation {
+    /// Sends a request, and reads its response to the end.
+    async fn read(by: &Exchange<'_>, request: Request<Body>) -> Result<Self, Failure> {
+        let response = accepted(by.connection.exchange(request).await?, &by.options.expected).await?;
+        let status = response.status();
+        // Boxed for the same reason as in `accepted`.
+        let receipt = receipt(response).boxed().await?;
+        let sent = by.meter.bytes();
+        let is_whole =
+            by.activity.state() == State::Complete && unacknowledged(by.connection, sent).is_none();
+        Ok(Self { status, sent, is_whole, receipt })
+    }
+}
+
+/// The bytes that the peer's kernel or QUIC endpoint is known to have, if they are fewer than `sent`. A response carries
+/// the acknowledgement of all bytes that its server has read.
+pub(crate) fn unacknowledged(connection: &dyn Connection, sent: u64) -> Option<u64> {
+    let known = match connection.link().stats? {
+        TransportStats::Tcp(stats) => stats.bytes_acked,
+        // QUIC states no acknowledged bytes: those that were sent at all, in datagrams.
+        TransportStats::Quic(stats) => stats.bytes_sent,
+    };
+    // Kernels that do not count state zero.
+    Some(known).filter(|known| (1..sent).contains(known))
 }
 
 /// A failure to begin an upload.
@@ -169,6 +219,12 @@ pub enum UploadError {
     /// The payload cannot be used.
     #[error(transparent)]
     Payload(#[from] PayloadError),
+    /// The length of a body cannot be announced.
+    #[error("the length of payload {payload} cannot be announced: it is known at its end alone")]
+    UnknownSize {
+        /// The payload.
+        payload: PayloadKind,
+    },
     /// A size was given for a payload that has its own size.
     #[error("a size contradicts payload {payload}: it has its own size")]
     OwnSize {
@@ -208,14 +264,22 @@ mod tests {
 
     #[test]
     fn a_file_is_sent_with_the_type_of_its_name() {
-        let target = Target::parse("http://x/").unwrap();
         let content_type = |payload: PayloadKind| {
             let upload = Upload { payload, ..Upload::new(PayloadKind::Zero).unwrap() };
-            let request = upload.request(&target, transport::body::empty()).unwrap();
-            request.headers()[header::CONTENT_TYPE].to_str().unwrap().to_owned()
+            upload.content_type().unwrap().to_str().unwrap().to_owned()
         };
         assert_eq!(content_type(PayloadKind::File("/a/b.html".into())), "text/html");
         assert_eq!(content_type(PayloadKind::File("/a/b".into())), "application/octet-stream");
         assert_eq!(content_type(PayloadKind::Random), "application/octet-stream");
+    }
+
+    #[test]
+    fn only_a_known_length_is_announced_and_only_once_more() {
+        let upload = Upload::new(PayloadKind::Zero).unwrap();
+        let again = upload.with_length_required().unwrap();
+        assert!(again.with_length_required().is_none());
+        let stdin = Upload::new(PayloadKind::Stdin).unwrap();
+        assert!(stdin.with_length_required().is_none());
+        assert!(matches!(stdin.announcing_length(), Err(UploadError::UnknownSize { .. })));
     }
 }

@@ -42,7 +42,11 @@ fn scripted(read: usize, answer: impl Into<String>, after: Ending) -> String {
 }
 
 async fn run(url: &str, transfer: impl Into<Transfer>, timeout: Duration) -> Result<(), Fault> {
-    let options = Options::default().with_timeout(timeout).with_trust(Trust::AnyCertificate);
+    run_with(Options::default().with_timeout(timeout), url, transfer).await
+}
+
+async fn run_with(options: Options, url: &str, transfer: impl Into<Transfer>) -> Result<(), Fault> {
+    let options = options.with_trust(Trust::AnyCertificate);
     let client = Client::new(options, Build::default());
     let record = client.run(&Target::parse(url).unwrap(), transfer, |_| {}).await.record;
     assert_eq!(record.is_ok(), record.error.is_none());
@@ -66,12 +70,25 @@ fn assert_fault(fault: &Fault, kind: FaultKind, part: &str) {
 #[tokio::test]
 async fn a_server_that_stalls_is_a_timeout() {
     let half = "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc";
-    for answer in ["", half] {
-        let fault = fetch(&scripted(10, answer, Ending::Silence)).await;
-        assert_fault(&fault, FaultKind::Timeout, "no byte moved for 1 s");
-    }
+    let fault = fetch(&scripted(10, half, Ending::Silence)).await;
+    assert_fault(&fault, FaultKind::Timeout, "no byte moved for 1 s");
     let fault = send(&scripted(200, "", Ending::Silence), 1 << 30).await.unwrap_err();
     assert_fault(&fault, FaultKind::Timeout, "no byte moved for 1 s");
+}
+
+#[tokio::test]
+async fn waiting_for_a_response_is_no_stall_and_ends_by_the_maximum_time() {
+    let patient = || Options::default().with_timeout(Duration::from_millis(300));
+    let limited = || patient().with_max_time(Duration::from_millis(1500));
+    let began = metrics::Stamp::now();
+    let silent = scripted(10, "", Ending::Silence);
+    let download = Download::new(Output::verify());
+    let fault = run_with(limited(), &silent, download).await.unwrap_err();
+    assert_fault(&fault, FaultKind::Timeout, "maximum time of 1.5 s");
+    let upload = Upload::new(PayloadKind::Random).unwrap().with_size(ByteSize(1)).unwrap();
+    let fault = run_with(limited(), &silent, upload).await.unwrap_err();
+    assert_fault(&fault, FaultKind::Timeout, "maximum time of 1.5 s");
+    assert!(began.elapsed() >= Duration::from_secs(3), "{:?}", began.elapsed());
 }
 
 #[tokio::test]

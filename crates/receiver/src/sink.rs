@@ -63,7 +63,12 @@ impl Sink {
 
     /// A sink that digests the bytes and writes them to `output`. The body waits for the output.
     pub fn stream(output: impl AsyncWrite + Send + 'static) -> Self {
-        Self::of(Kind::Stream(Box::default(), Box::pin(output)))
+        Self::stream_after(Hasher::new(), output)
+    }
+
+    /// As [`stream`](Self::stream), for the rest of a body: `digested` has the bytes that were received before.
+    pub fn stream_after(digested: Hasher, output: impl AsyncWrite + Send + 'static) -> Self {
+        Self::of(Kind::Stream(Box::new(digested), Box::pin(output)))
     }
 
     /// A handle that tells whether the body waits for this sink.

@@ -3,7 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::End;
+use crate::{End, printable::cut};
+
+/// The longest message, in characters. It holds a path, a quotation of the peer and the causes.
+const MESSAGE: usize = 1000;
 
 /// A failure, and the end where it began.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -17,9 +20,10 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// A fault whose end is not known yet.
+    /// A fault whose end is not known yet. The message is made printable, as it may quote a peer, and is cut after 1,000
+    /// characters.
     pub fn new(kind: FaultKind, message: impl ToString) -> Self {
-        Self { kind, message: message.to_string(), end: None }
+        Self { kind, message: cut(&message.to_string(), MESSAGE), end: None }
     }
 
     /// The fault of an end.
@@ -55,4 +59,16 @@ pub enum FaultKind {
     Protocol,
     /// A body ended before its end.
     Truncated,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_never_controls_the_terminal_that_shows_it() {
+        let fault = Fault::new(FaultKind::Http, "no \u{1b}]52;c;b3du\u{7}\r\nway");
+        assert_eq!(fault.message, "no \\u{1b}]52;c;b3du\\u{7}\\r\\nway");
+        assert_eq!(Fault::new(FaultKind::Http, "x".repeat(2000)).message.chars().count(), 1001);
+    }
 }

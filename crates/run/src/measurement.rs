@@ -123,17 +123,33 @@ impl Measurement {
         progress: impl Fn(Heartbeat),
         work: impl Future<Output = Result<T, Fault>>,
     ) -> Result<T, Fault> {
+        self.watch_pulse(timeout, || Some(self.meter.bytes()), progress, work).await
+    }
+
+    /// Does `work` until it ends or its `pulse` stops, with heartbeats to `progress`. The pulse is a number that changes
+    /// as bytes move, or `None` while none could move.
+    ///
+    /// # Errors
+    /// The error of the work, or a timeout when the pulse has stayed a number, and the same, for `timeout`.
+    pub async fn watch_pulse<T, E: From<Fault>>(
+        &self,
+        timeout: Duration,
+        pulse: impl Fn() -> Option<u64>,
+        progress: impl Fn(Heartbeat),
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
         tokio::select! {
             done = work => done,
-            () = self.watch(timeout, progress) => {
-                Err(Fault::new(FaultKind::Timeout, format!("no byte moved for {} s", timeout.as_secs_f64())))
+            () = self.watch(timeout, pulse, progress) => {
+                let message = format!("no byte moved for {} s", timeout.as_secs_f64());
+                Err(Fault::new(FaultKind::Timeout, message).into())
             }
         }
     }
 
-    /// Samples until no byte has moved for `timeout`, with heartbeats to `progress`.
-    async fn watch(&self, timeout: Duration, progress: impl Fn(Heartbeat)) {
-        let (mut moved, mut seen, mut reported) = (Stamp::now(), 0, None::<Stamp>);
+    /// Samples until the pulse has stopped for `timeout`, with heartbeats to `progress`.
+    async fn watch(&self, timeout: Duration, pulse: impl Fn() -> Option<u64>, progress: impl Fn(Heartbeat)) {
+        let (mut moved, mut seen, mut reported) = (Stamp::now(), Some(0), None::<Stamp>);
         loop {
             let bytes = self.meter.bytes();
             let (memory, pause) = self.sample(bytes);
@@ -143,8 +159,9 @@ impl Measurement {
                 progress(Heartbeat { bytes, rss_bytes: memory.as_ref().map(rss), baseline_rss_bytes });
                 reported = Some(Stamp::now());
             }
-            if bytes != seen {
-                (seen, moved) = (bytes, Stamp::now());
+            let pulse = pulse();
+            if pulse.is_none() || pulse != seen {
+                (seen, moved) = (pulse, Stamp::now());
             } else if moved.elapsed() >= timeout {
                 return;
             }

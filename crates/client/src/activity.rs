@@ -1,0 +1,174 @@
+//! The activity of a transfer: whether bytes could move now, so that only a stall counts as one.
+
+use std::{
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+
+/// The state of a transfer. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Activity(Arc<AtomicU8>);
+
+/// The party that the transfer waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// The source of an upload, the output of a download, or the server's response: no byte could move.
+    Waiting,
+    /// The connection: bytes could move.
+    Moving,
+    /// The server's response to a body that was handed over whole.
+    Complete,
+}
+
+impl Activity {
+    pub(crate) fn state(&self) -> State {
+        match self.0.load(Ordering::Relaxed) {
+            0 => State::Waiting,
+            1 => State::Moving,
+            _ => State::Complete,
+        }
+    }
+
+    fn set(&self, state: State) {
+        let value = match state {
+            State::Waiting => 0,
+            State::Moving => 1,
+            State::Complete => 2,
+        };
+        self.0.store(value, Ordering::Relaxed);
+    }
+}
+
+/// The body of an upload, which notes whether the protocol or its source is waited for. It states its length if it has
+/// an `announced` one, and the protocol then frames it by Content-Length.
+pub(crate) struct Outgoing<B> {
+    body: B,
+    activity: Activity,
+    announced: Option<u64>,
+}
+
+impl<B: Body<Data = Bytes>> Outgoing<B> {
+    pub(crate) fn new(body: B, activity: Activity, announced: Option<u64>) -> Self {
+        Self { body, activity, announced }
+    }
+}
+
+impl<B: Body<Data = Bytes> + Unpin> Body for Outgoing<B> {
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) else {
+            self.activity.set(State::Waiting);
+            return Poll::Pending;
+        };
+        if let (Some(announced), Some(Ok(frame))) = (&mut self.announced, &frame) {
+            let passed = frame.data_ref().map_or(0, Bytes::len) as u64;
+            *announced = announced.saturating_sub(passed);
+        }
+        let is_over = frame.is_none() || self.body.is_end_stream();
+        self.activity.set(if is_over { State::Complete } else { State::Moving });
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.announced.map_or_else(SizeHint::default, SizeHint::with_exact)
+    }
+}
+
+/// The body of a download, which notes whether the protocol or its output is waited for.
+pub(crate) struct Incoming<B> {
+    body: B,
+    activity: Activity,
+}
+
+impl<B> Incoming<B> {
+    pub(crate) fn new(body: B, activity: Activity) -> Self {
+        Self { body, activity }
+    }
+}
+
+impl<B: Body<Data = Bytes> + Unpin> Body for Incoming<B> {
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        self.activity.set(State::Moving);
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        self.activity.set(State::Waiting);
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use futures_util::{StreamExt as _, stream};
+    use http_body_util::{BodyExt as _, Full, StreamBody};
+
+    use super::*;
+
+    /// A body of one chunk after which nothing comes.
+    fn endless() -> impl Body<Data = Bytes, Error = Infallible> + Unpin {
+        let one = stream::iter([Ok(Frame::data(Bytes::from("abc")))]);
+        StreamBody::new(Box::pin(one.chain(stream::pending())))
+    }
+
+    fn pending<B: Body<Data = Bytes> + Unpin>(body: &mut B) -> bool {
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        Pin::new(body).poll_frame(&mut cx).is_pending()
+    }
+
+    #[tokio::test]
+    async fn an_upload_waits_for_its_source_then_for_the_protocol_then_for_the_response() {
+        let activity = Activity::default();
+        assert_eq!(activity.state(), State::Waiting);
+        let mut body = Outgoing::new(endless(), activity.clone(), None);
+        assert_eq!(body.size_hint().exact(), None);
+        body.frame().await.unwrap().unwrap();
+        assert_eq!(activity.state(), State::Moving);
+        assert!(pending(&mut body));
+        assert_eq!(activity.state(), State::Waiting);
+
+        let mut body = Outgoing::new(Full::from("abc"), activity.clone(), Some(3));
+        assert_eq!(body.size_hint().exact(), Some(3));
+        body.frame().await.unwrap().unwrap();
+        assert_eq!((body.size_hint().exact(), activity.state()), (Some(0), State::Complete));
+    }
+
+    #[tokio::test]
+    async fn a_download_waits_for_its_output_unless_it_waits_for_the_protocol() {
+        let activity = Activity::default();
+        let mut body = Incoming::new(endless(), activity.clone());
+        body.frame().await.unwrap().unwrap();
+        assert_eq!(activity.state(), State::Waiting);
+        assert!(pending(&mut body));
+        assert_eq!(activity.state(), State::Moving);
+    }
+}

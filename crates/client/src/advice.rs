@@ -1,0 +1,66 @@
+//! The way out of a failed handshake, which the error of a library does not name.
+
+use record::{Engine, Fault, FaultKind};
+
+use crate::Target;
+
+/// Parts of the messages of rustls and of the carriers, and the flag that helps.
+const ADVICE: [(&str, &str); 6] = [
+    (
+        "invalid peer certificate",
+        "trust it by --cacert FILE or by --pin sha256:HEX, or accept any certificate by -k (insecure)",
+    ),
+    ("certificate", "see --cacert, --pin and -k (insecure)"),
+    ("ProtocolVersion", "the server may know TLS 1.2 alone: allow it by --tls12"),
+    ("protocol version", "the server may know TLS 1.2 alone: allow it by --tls12"),
+    ("ServerDoesNotSupportTls12Or13", "the server knows no TLS version that is secure"),
+    ("TLS 1.2", "allow it by --tls12"),
+];
+
+/// The message of a fault, with the flag that may help.
+pub(crate) fn with_advice(fault: &Fault, target: &Target) -> String {
+    let message = &fault.message;
+    if fault.kind != FaultKind::Handshake {
+        return message.clone();
+    }
+    let lowered = message.to_lowercase();
+    if lowered.contains("application protocol") || lowered.contains("applicationprotocol") {
+        return format!("{message}; {}", other_protocols(target));
+    }
+    match ADVICE.iter().find(|(part, flag)| message.contains(part) && !message.contains(flag)) {
+        Some((_, advice)) => format!("{message}; {advice}"),
+        None => message.clone(),
+    }
+}
+
+/// The protocols that the server may speak in place of the one that was asked for.
+fn other_protocols(target: &Target) -> &'static str {
+    match target.protocol().engine {
+        Engine::Http1 => "try --protocol h2 or h3",
+        Engine::Http2 => "try --protocol h1 or h3",
+        _ => "try --protocol h1 or h2",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_failed_handshake_names_its_flag() {
+        let target = Target::parse("https://x/").unwrap();
+        let advised = |kind, message: &str| with_advice(&Fault::new(kind, message), &target);
+        for (message, flags) in [
+            ("handshake failed: invalid peer certificate: UnknownIssuer", ["--cacert", "--pin"]),
+            ("handshake failed: received fatal alert: ProtocolVersion", ["--tls12", ""]),
+            ("handshake failed: the application protocol is none, not h2", ["--protocol h1", ""]),
+            ("handshake failed: received fatal alert: NoApplicationProtocol", ["--protocol h1", ""]),
+        ] {
+            let text = advised(FaultKind::Handshake, message);
+            assert!(text.starts_with(message) && flags.iter().all(|flag| text.contains(flag)), "{text}");
+        }
+        for message in ["handshake failed: connection reset", "invalid peer certificate"] {
+            assert_eq!(advised(FaultKind::Protocol, message), message);
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! The response of a server: a success with its receipt, or a failure that quotes it.
+
+use std::time::Duration;
+
+use bytes::{Buf as _, Bytes};
+use futures_util::FutureExt as _;
+use http::{HeaderMap, Response, StatusCode, header};
+use http_body_util::BodyExt as _;
+use receiver::Receipt;
+use record::{Fault, FaultKind, quoted, redacted_url};
+use tokio::time::timeout;
+use transport::Body;
+
+use crate::Statuses;
+
+/// The largest response that is read as a receipt or a reason, in bytes.
+const MAX_TEXT: usize = 64 << 10;
+
+/// The longest wait for the reason of a refusal, whose status is known. A server that says more says it at once.
+const REASON: Duration = Duration::from_secs(2);
+
+/// A failed exchange, with the status of the response if there is one.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) fault: Fault,
+    pub(crate) status: Option<StatusCode>,
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        Self { fault, status: None }
+    }
+}
+
+impl From<transport::Error> for Failure {
+    fn from(error: transport::Error) -> Self {
+        Fault::from(error).into()
+    }
+}
+
+/// Passes an expected response on. Redirects are not followed: the user must see where they lead.
+///
+/// # Errors
+/// The status is not expected. The message quotes it with the first line of the body.
+pub(crate) async fn accepted(
+    response: Response<Body>,
+    expected: &Statuses,
+) -> Result<Response<Body>, Failure> {
+    let status = response.status();
+    if expected.contains(status) {
+        return Ok(response);
+    }
+    let mut message = format!("the server answered {status}");
+    message += &redirection(response.headers());
+    let (is_longhaul, body) = (is_longhaul(response.headers()), response.into_body());
+    // Boxed, because rustc cannot prove otherwise that the caller's future is `Send`: it forgets that the error's trait
+    // object is `'static` (rust-lang/rust#110338).
+    if let Some(reason) = first_line(body).boxed().await {
+        message += &format!(": {reason}");
+    }
+    if !expected.is_default() {
+        message += &format!("; expected {expected}");
+    }
+    message += advice(status, is_longhaul);
+    Err(Failure { fault: Fault::new(FaultKind::Http, message), status: Some(status) })
+}
+
+/// The target of a redirect, without secrets.
+fn redirection(headers: &HeaderMap) -> String {
+    let location = headers.get(header::LOCATION).map(|value| String::from_utf8_lossy(value.as_bytes()));
+    let location = location.map(|location| quoted(&redacted_url(&location)));
+    location.map(|location| format!(" to {location}, which is not followed")).unwrap_or_default()
+}
+
+/// Whether a server is `longhaul serve`.
+pub(crate) fn is_longhaul(headers: &HeaderMap) -> bool {
+    headers.get(header::SERVER).is_some_and(|server| server.as_bytes().starts_with(b"longhaul"))
+}
+
+/// The way out of a refusal, where there is a general one.
+fn advice(status: StatusCode, is_longhaul: bool) -> &'static str {
+    match status {
+        StatusCode::UNAUTHORIZED => "; give credentials by -u USER:PASSWORD, --oauth2-bearer or --token-file",
+        StatusCode::MISDIRECTED_REQUEST if is_longhaul => {
+            "; start the server with --host NAME, or use one of its names"
+        }
+        StatusCode::FORBIDDEN if is_longhaul => {
+            "; see the server's --token-file, --upload-only, --no-overwrite and --allow-origin"
+        }
+        StatusCode::LENGTH_REQUIRED => "; announce the length by --content-length",
+        _ => "",
+    }
+}
+
+/// The first line of a body as far as it arrives in time, quoted. `None` if it is empty.
+async fn first_line(mut body: Body) -> Option<String> {
+    let mut text = Vec::new();
+    let reading = async {
+        while text.len() < MAX_TEXT && !text.contains(&b'\n') {
+            let Some(Ok(frame)) = body.frame().await else { return };
+            text.extend_from_slice(frame.data_ref().map_or(&[], Bytes::chunk));
+        }
+    };
+    // Whatever has arrived in time is told.
+    let _ = timeout(REASON, reading).await;
+    let text = String::from_utf8_lossy(&text);
+    let line = text.lines().map(str::trim).find(|line| !line.is_empty())?;
+    Some(quoted(line))
+}
+
+/// Reads a response to its end, and returns the receipt of a longhaul server. `None` is any other response, however
+/// long. The texts of the receipt are made printable.
+///
+/// # Errors
+/// The body broke off.
+pub(crate) async fn receipt(response: Response<Body>) -> Result<Option<Receipt>, Failure> {
+    let (mut body, mut text) = (response.into_body(), Vec::new());
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| Fault::new(FaultKind::Truncated, error))?;
+        let data = frame.data_ref().map_or(&[][..], Bytes::chunk);
+        let room = (MAX_TEXT + 1).saturating_sub(text.len());
+        text.extend(data.iter().take(room));
+    }
+    if text.len() > MAX_TEXT {
+        return Ok(None);
+    }
+    let Ok(mut receipt) = serde_json::from_slice::<Receipt>(&text) else { return Ok(None) };
+    receipt.algorithm = quoted(&receipt.algorithm);
+    for text in [&mut receipt.digest, &mut receipt.saved] {
+        *text = text.as_deref().map(quoted);
+    }
+    Ok(Some(receipt))
+}
+
+#[cfg(test)]
+mod tests {
+    use transport::body::full;
+
+    use super::*;
+
+    fn response(status: u16, body: impl Into<Bytes>) -> Response<Body> {
+        Response::builder().status(status).body(full(body)).unwrap()
+    }
+
+    async fn refusal(response: Response<Body>) -> String {
+        accepted(response, &Statuses::default()).await.unwrap_err().fault.message
+    }
+
+    #[tokio::test]
+    async fn a_refusal_quotes_the_first_line_printable_and_cut() {
+        let text = refusal(response(500, "\n\u{1b}[31mno\u{202e}\nmore")).await;
+        assert_eq!(text, "the server answered 500 Internal Server Error: \\u{1b}[31mno\\u{202e}");
+        let text = refusal(response(500, "x".repeat(70_000))).await;
+        assert!(text.ends_with(&("x".repeat(200) + "…")), "{text}");
+        assert_eq!(refusal(response(404, "")).await, "the server answered 404 Not Found");
+    }
+
+    #[tokio::test]
+    async fn a_redirect_is_told_without_secrets() {
+        let mut redirect = response(301, "");
+        let location = "https://me:pw@x/a?Signature=hunter2".parse().unwrap();
+        redirect.headers_mut().insert(header::LOCATION, location);
+        let text = refusal(redirect).await;
+        let expected = "301 Moved Permanently to https://x/a?Signature=***, which is not followed";
+        assert_eq!(text, format!("the server answered {expected}"));
+    }
+
+    #[tokio::test]
+    async fn refusals_name_the_way_out_and_the_expectation() {
+        for (status, part) in [(401, "--token-file"), (411, "--content-length")] {
+            assert!(refusal(response(status, "")).await.contains(part));
+        }
+        let mut misdirected = response(421, "");
+        misdirected.headers_mut().insert(header::SERVER, "longhaul/0.1.0".parse().unwrap());
+        assert!(refusal(misdirected).await.contains("--host NAME"));
+        assert!(!refusal(response(421, "")).await.contains("--host"));
+        let expected = "201,409".parse().unwrap();
+        accepted(response(409, ""), &expected).await.unwrap();
+        let failure = accepted(response(200, ""), &expected).await.unwrap_err();
+        assert!(failure.fault.message.ends_with("200 OK; expected 201,409"), "{failure:?}");
+        assert_eq!(failure.status, Some(StatusCode::OK));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_reason_of_a_refusal_is_not_waited_for_without_end() {
+        let frames = futures_util::stream::pending::<Result<http_body::Frame<Bytes>, transport::BodyError>>();
+        let body = http_body_util::StreamBody::new(frames).boxed_unsync();
+        let endless = Response::builder().status(500).body(body).unwrap();
+        assert_eq!(refusal(endless).await, "the server answered 500 Internal Server Error");
+    }
+
+    #[tokio::test]
+    async fn a_short_response_is_a_receipt_and_a_long_one_is_a_success_without() {
+        let text =
+            r#"{"bytes":1,"algorithm":"xxh3-128","digest":"\u001b0","saved":"a\u001bb","elapsed_s":0.1}"#;
+        let parsed = receipt(response(200, text)).await.unwrap().unwrap();
+        assert_eq!(
+            (parsed.digest.as_deref(), parsed.saved.as_deref()),
+            (Some("\\u{1b}0"), Some("a\\u{1b}b"))
+        );
+        assert_eq!(receipt(response(200, "thanks")).await.unwrap(), None);
+        assert_eq!(receipt(response(200, vec![b' '; 1 << 20])).await.unwrap(), None);
+        let long = " ".repeat(64 << 10) + text;
+        assert_eq!(receipt(response(200, long)).await.unwrap(), None);
+    }
+}

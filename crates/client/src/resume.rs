@@ -1,0 +1,250 @@
+//! The completion of a download that broke off, by Range and If-Range (RFC 9110 sections 13.1.5 and 14).
+
+use std::{fmt, io};
+
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use receiver::Sink;
+use record::{Fault, FaultKind, Integrity, quoted};
+use tokio::task::spawn_blocking;
+use transport::Body;
+
+use crate::{
+    Download,
+    answer::{Failure, accepted},
+    checksum::{Checksum, Checksums, REPR_DIGEST},
+    download::{Received, content_length, generated, request, whole},
+    output::Completion,
+    part::{Part, PartFacts},
+    transfer::{ContentReport, Exchange},
+    validator::strong_validator,
+};
+
+impl Download {
+    /// Completes the part that an earlier download left, or begins one.
+    pub(crate) async fn resume(self, by: &Exchange<'_>) -> Result<ContentReport, Failure> {
+        let Some(target) = self.output.path().map(ToOwned::to_owned) else {
+            return Err(Fault::new(FaultKind::Save, "only a download into a file can be resumed").into());
+        };
+        let url = by.target.url_without_query();
+        let part = blocking(move || Part::open(&target, &url)).await?;
+        let asked = part.resumable().map(|(held, facts)| (held, facts.clone()));
+        let fields = asked.as_ref().map(|(held, facts)| range_fields(*held, facts)).transpose()?;
+        let response = request(by, fields.unwrap_or_default()).await?;
+        match (response.status(), asked) {
+            (StatusCode::PARTIAL_CONTENT, Some((held, facts))) => {
+                check_range(response.headers(), held, &facts)?;
+                self.append(part, held, response, by).await
+            }
+            (StatusCode::RANGE_NOT_SATISFIABLE, Some((held, facts))) => {
+                check_complete(response.headers(), held, &facts)?;
+                let (part, proof) = verify(part, response.headers()).await?;
+                Ok(ContentReport { output: Completion::Part(part), proof, ..ContentReport::default() })
+            }
+            _ => self.begin(part, response, by).await,
+        }
+    }
+
+    /// Receives a whole body, into the part if it can be resumed later.
+    async fn begin(
+        self,
+        mut part: Part,
+        response: Response<Body>,
+        by: &Exchange<'_>,
+    ) -> Result<ContentReport, Failure> {
+        let response = whole(accepted(response, &by.options.expected).await?, by)?;
+        let validator = strong_validator(response.headers()).filter(|_| response.status() == StatusCode::OK);
+        let Some(if_range) = validator else {
+            blocking(move || Ok(part.discard())).await?;
+            return self.receive_whole(response, by).await;
+        };
+        let length = content_length(response.headers(), by);
+        let facts = PartFacts { url: by.target.url_without_query(), if_range, length };
+        let part = blocking(move || part.restart(facts).map(|()| part)).await?;
+        self.append(part, 0, response, by).await
+    }
+
+    /// Receives the body of a response behind the `held` bytes of the part.
+    async fn append(
+        self,
+        part: Part,
+        held: u64,
+        response: Response<Body>,
+        by: &Exchange<'_>,
+    ) -> Result<ContentReport, Failure> {
+        let (head, body) = response.into_parts();
+        let checksums = match held {
+            0 => Checksums::of_whole(&head.headers),
+            _ => Checksums::of_part(&head.headers),
+        };
+        let (hasher, writer) = part.continuation();
+        let sink = Sink::stream_after(hasher, writer);
+        let length = content_length(&head.headers, by);
+        let received = Received { body, checksums, length, sink, rate: self.reader_rate };
+        let (receipt, proof) = match received.run(by).await {
+            Ok(received) => received,
+            Err(fault) => {
+                if fault.kind == FaultKind::Integrity {
+                    part.discard();
+                }
+                return Err(fault.into());
+            }
+        };
+        let sent = generated(by.target, &head.headers);
+        let received = sent.as_ref().and(receipt.digest);
+        let (part, whole) = if held == 0 { (part, None) } else { verify(part, &head.headers).await? };
+        let (output, proof) = (Completion::Part(part), whole.or_else(|| proof.get().cloned()));
+        Ok(ContentReport { received, sent, output, proof, ..ContentReport::default() })
+    }
+}
+
+fn range_fields(held: u64, facts: &PartFacts) -> Result<HeaderMap, Fault> {
+    let value =
+        |text: String| HeaderValue::try_from(text).map_err(|error| Fault::new(FaultKind::Save, error));
+    let range = (header::RANGE, value(format!("bytes={held}-"))?);
+    Ok([range, (header::IF_RANGE, value(facts.if_range.clone())?)].into_iter().collect())
+}
+
+/// Checks that a response completes the part: it begins where the part ends, ends with the representation, and belongs
+/// to the same one.
+fn check_range(headers: &HeaderMap, held: u64, facts: &PartFacts) -> Result<(), Fault> {
+    let stated = headers.get(header::CONTENT_RANGE).and_then(|value| value.to_str().ok()).unwrap_or("none");
+    let wrong = |reason: &dyn fmt::Display| {
+        let message = format!("the server sent another part (Content-Range: {}): {reason}", quoted(stated));
+        Err(Fault::new(FaultKind::Protocol, message))
+    };
+    let Some(range) = ContentRange::parse(stated) else { return wrong(&"it is not a range of bytes") };
+    if range.first != held {
+        return wrong(&format_args!("{held} bytes are there"));
+    }
+    let total = range.total.or(facts.length);
+    if facts.length.is_some_and(|length| total != Some(length)) {
+        return wrong(&format_args!("the whole had {} bytes before", facts.length.unwrap_or_default()));
+    }
+    if total.is_some_and(|total| range.last.checked_add(1) != Some(total)) {
+        return wrong(&"it does not reach the end");
+    }
+    let length =
+        headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    if length.is_some_and(|length| (range.last - range.first).checked_add(1) != Some(length)) {
+        return wrong(&"its length is another one");
+    }
+    let tag = headers.get(header::ETAG).map(HeaderValue::as_bytes);
+    if facts.if_range.starts_with('"') && tag.is_some_and(|tag| tag != facts.if_range.as_bytes()) {
+        return wrong(&"the entity tag is another one");
+    }
+    Ok(())
+}
+
+/// Checks that the part has all bytes: no more can be requested then.
+fn check_complete(headers: &HeaderMap, held: u64, facts: &PartFacts) -> Result<(), Fault> {
+    let stated = headers.get(header::CONTENT_RANGE).and_then(|value| value.to_str().ok()).unwrap_or("none");
+    let total = stated.trim().strip_prefix("bytes").and_then(|rest| rest.trim_start().strip_prefix("*/"));
+    let is_complete = total.and_then(|total| total.trim().parse().ok()) == Some(held);
+    if is_complete && facts.length.is_none_or(|length| length == held) {
+        return Ok(());
+    }
+    let stated = quoted(stated);
+    let message =
+        format!("the server has no bytes after the {held} that are there (Content-Range: {stated})");
+    Err(Fault::new(FaultKind::Http, message))
+}
+
+/// The range of a part (RFC 9110 section 14.4).
+struct ContentRange {
+    first: u64,
+    last: u64,
+    total: Option<u64>,
+}
+
+impl ContentRange {
+    fn parse(text: &str) -> Option<Self> {
+        let (range, total) = text.trim().strip_prefix("bytes ")?.trim().split_once('/')?;
+        let (first, last) = range.split_once('-')?;
+        let total = if total == "*" { None } else { Some(total.parse().ok()?) };
+        let range = Self { first: first.parse().ok()?, last: last.parse().ok()?, total };
+        (range.first <= range.last).then_some(range)
+    }
+}
+
+/// Verifies the whole file by the digest of the representation, if the server stated one.
+async fn verify(part: Part, headers: &HeaderMap) -> Result<(Part, Option<Integrity>), Failure> {
+    let Some(stated) = Checksum::of(headers, &REPR_DIGEST) else { return Ok((part, None)) };
+    let digesting = move || part.digest(&stated).map(|digest| (part, stated.compare(&digest)));
+    let (part, proof) = blocking(digesting).await?;
+    if proof.matches {
+        return Ok((part, Some(proof)));
+    }
+    part.discard();
+    let Integrity { algorithm, sent, received, .. } = proof;
+    let message = format!("the server states the {algorithm} {sent}, the completed file has {received}");
+    Err(Fault::new(FaultKind::Integrity, message).into())
+}
+
+/// Runs work on the disk on a thread of its own.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T, Fault> {
+    let done = spawn_blocking(work).await.map_err(io::Error::other).flatten();
+    done.map_err(|error| Fault::new(FaultKind::Save, format!("the unfinished file: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(fields: &[(header::HeaderName, &str)]) -> HeaderMap {
+        fields.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())).collect()
+    }
+
+    fn checked(range: &str, more: &[(header::HeaderName, &str)], length: Option<u64>) -> Result<(), String> {
+        let mut fields = headers(more);
+        fields.insert(header::CONTENT_RANGE, range.parse().unwrap());
+        let facts = PartFacts { url: String::new(), if_range: "\"1\"".into(), length };
+        check_range(&fields, 500, &facts).map_err(|fault| fault.message)
+    }
+
+    #[test]
+    fn a_part_must_begin_at_the_held_bytes_and_reach_the_end_of_the_same_whole() {
+        for length in [None, Some(1000)] {
+            assert_eq!(checked("bytes 500-999/1000", &[(header::ETAG, "\"1\"")], length), Ok(()));
+        }
+        assert_eq!(checked("bytes 500-999/*", &[], Some(1000)), Ok(()));
+        assert_eq!(checked("bytes 500-999/*", &[], None), Ok(()));
+        for (range, part) in [
+            ("bytes 0-999/1000", "500 bytes are there"),
+            ("bytes 501-999/1000", "500 bytes are there"),
+            ("bytes 500-998/1000", "does not reach"),
+            ("bytes 500-999/2000", "had 1000 bytes"),
+            ("bytes 500-1999/2000", "had 1000 bytes"),
+            ("bytes 500-999", "not a range"),
+            ("bytes 999-500/1000", "not a range"),
+            ("items 500-999/1000", "not a range"),
+            ("bytes 500-18446744073709551615/*", "does not reach"),
+            ("bytes 500-18446744073709551616/*", "not a range"),
+        ] {
+            let text = checked(range, &[], Some(1000)).unwrap_err();
+            assert!(text.contains(part) && text.contains(range), "{range}: {text}");
+        }
+        let text = checked("bytes 500-999/1000", &[(header::CONTENT_LENGTH, "499")], None).unwrap_err();
+        assert!(text.contains("length"), "{text}");
+        let text = checked("bytes 500-999/1000", &[(header::ETAG, "\"2\"")], None).unwrap_err();
+        assert!(text.contains("entity tag"), "{text}");
+    }
+
+    #[test]
+    fn nothing_is_missing_only_if_the_whole_has_as_many_bytes() {
+        let facts = |length| PartFacts { url: String::new(), if_range: "\"1\"".into(), length };
+        for (range, length, complete) in [
+            ("bytes */500", None, true),
+            ("bytes */500", Some(500), true),
+            ("bytes */500", Some(1000), false),
+            ("bytes */1000", None, false),
+            ("bytes */*", None, false),
+            ("bytes 0-499/500", None, false),
+        ] {
+            let fields = headers(&[(header::CONTENT_RANGE, range)]);
+            assert_eq!(check_complete(&fields, 500, &facts(length)).is_ok(), complete, "{range}");
+        }
+        assert!(check_complete(&HeaderMap::new(), 500, &facts(None)).is_err());
+    }
+}

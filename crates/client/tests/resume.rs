@@ -1,0 +1,139 @@
+//! Downloads that break off and are completed later.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "common/raw.rs"]
+#[allow(dead_code, reason = "each test crate uses a part of it")]
+mod raw;
+
+use std::{fs, path::Path};
+
+use longhaul_client::{Download, Output};
+use raw::{heads, impatient, response, serve, transfer};
+use record::{Fault, FaultKind, SinkKind};
+
+/// A body of 1,000,000 bytes.
+fn body() -> Vec<u8> {
+    (0..1_000_000_u32).map(|i| (i ^ (i >> 9)) as u8).collect()
+}
+
+/// The first half of a response to a whole body.
+fn half(fields: &[&str]) -> Vec<u8> {
+    let mut whole = response("200 OK", fields, body());
+    whole.truncate(whole.len() - 500_000);
+    whole
+}
+
+/// The response to a request for the bytes from `first` on.
+fn rest(fields: &[&str], first: usize) -> Vec<u8> {
+    let range = format!("content-range: bytes {first}-999999/1000000");
+    response("206 Partial Content", &[fields, &[range.as_str()]].concat(), &body()[first..])
+}
+
+async fn fetch(url: &str, path: &Path) -> Option<Fault> {
+    let download = Download::new(Output::file(path).unwrap()).resuming();
+    let record = transfer(impatient(), url, download).await.record;
+    assert_eq!(record.case.sink, SinkKind::Save(path.parent().unwrap().to_owned()));
+    record.error
+}
+
+fn entries(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+/// Lets a server break off in the middle, and then answer `second`. Returns the second fault, the files that are left,
+/// and the head of the second request.
+async fn twice(first: Vec<u8>, second: Vec<u8>) -> (Option<Fault>, Vec<String>, Vec<String>, Vec<u8>) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a");
+    let (sender, requests) = heads();
+    let url = serve(move |mut client, number| {
+        sender.send(client.head()).unwrap();
+        client.send(if number == 0 { &first } else { &second });
+    });
+    let url = url + "b?signature=1";
+    assert_eq!(fetch(&url, &path).await.unwrap().kind, FaultKind::Truncated);
+    assert!(!path.exists());
+    let fault = fetch(&url.replace("=1", "=2"), &path).await;
+    let head = requests.try_iter().nth(1).unwrap();
+    (fault, entries(folder.path()), head, fs::read(&path).unwrap_or_default())
+}
+
+#[tokio::test]
+async fn a_download_is_completed_if_the_server_has_the_same_representation() {
+    let dates = ["date: Thu, 26 Nov 2026 17:00:01 GMT", "last-modified: Thu, 26 Nov 2026 17:00:00 GMT"];
+    for (fields, validator) in
+        [(&["etag: \"1\""][..], "if-range: \"1\""), (&dates, "if-range: Thu, 26 Nov 2026 17:00:00 GMT")]
+    {
+        let (fault, files, head, content) = twice(half(fields), rest(fields, 500_000)).await;
+        assert_eq!((fault, files), (None, vec!["a".to_owned()]));
+        assert!(head.contains(&"range: bytes=500000-".to_owned()), "{head:?}");
+        assert!(head.contains(&validator.to_owned()), "{head:?}");
+        assert!(content == body());
+    }
+}
+
+#[tokio::test]
+async fn another_representation_is_downloaded_anew() {
+    let new = response("200 OK", &["etag: \"2\""], "new");
+    let (fault, files, _, content) = twice(half(&["etag: \"1\""]), new).await;
+    assert_eq!((fault, files, content), (None, vec!["a".to_owned()], b"new".to_vec()));
+}
+
+#[tokio::test]
+async fn without_a_strong_validator_nothing_is_left_and_nothing_is_resumed() {
+    for fields in [&[][..], &["etag: W/\"1\""], &["last-modified: Thu, 26 Nov 2026 17:00:00 GMT"]] {
+        let (fault, files, head, content) = twice(half(fields), response("200 OK", &[], "new")).await;
+        assert_eq!((fault, files, content), (None, vec!["a".to_owned()], b"new".to_vec()), "{fields:?}");
+        assert!(!head.iter().any(|line| line.starts_with("range")), "{head:?}");
+    }
+}
+
+#[tokio::test]
+async fn another_part_is_an_error_and_the_part_stays() {
+    let fields = ["etag: \"1\""];
+    let other = response("206 Partial Content", &["content-range: bytes 500000-999998/999999"], "x");
+    for wrong in [rest(&fields, 400_000), rest(&["etag: \"2\""], 500_000), other] {
+        let (fault, files, _, _) = twice(half(&fields), wrong).await;
+        let fault = fault.unwrap();
+        assert!(fault.kind == FaultKind::Protocol && fault.message.contains("another part"), "{fault:?}");
+        assert_eq!(files, ["a.part", "a.part.json"]);
+    }
+}
+
+#[tokio::test]
+async fn a_part_that_is_whole_is_done() {
+    let complete = response("416 Range Not Satisfiable", &["content-range: bytes */3"], "");
+    let endless = "HTTP/1.1 200 OK\r\netag: \"1\"\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n";
+    let (fault, files, _, content) = twice(endless.into(), complete).await;
+    assert_eq!((fault, files, content), (None, vec!["a".to_owned()], b"abc".to_vec()));
+    let beyond = response("416 Range Not Satisfiable", &["content-range: bytes */1000000"], "");
+    let (fault, files, _, _) = twice(half(&["etag: \"1\""]), beyond).await;
+    assert!(fault.unwrap().message.contains("500000"));
+    assert_eq!(files, ["a.part", "a.part.json"]);
+}
+
+#[tokio::test]
+async fn a_refusal_leaves_the_part() {
+    let refusal = response("503 Service Unavailable", &[], "later");
+    let (fault, files, _, _) = twice(half(&["etag: \"1\""]), refusal).await;
+    assert_eq!(fault.unwrap().kind, FaultKind::Http);
+    assert_eq!(files, ["a.part", "a.part.json"]);
+}
+
+#[tokio::test]
+async fn a_completed_file_must_have_the_digest_of_the_representation() {
+    use base64::{Engine as _, prelude::BASE64_STANDARD};
+    let digest = |bytes: &[u8]| {
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA512, bytes);
+        format!("repr-digest: sha-512=:{}:", BASE64_STANDARD.encode(digest))
+    };
+    let right = rest(&["etag: \"1\"", &digest(&body())], 500_000);
+    let (fault, files, _, content) = twice(half(&["etag: \"1\""]), right).await;
+    assert_eq!((fault, files, content == body()), (None, vec!["a".to_owned()], true));
+    let wrong = rest(&["etag: \"1\"", &digest(b"other")], 500_000);
+    let (fault, files, _, _) = twice(half(&["etag: \"1\""]), wrong).await;
+    assert_eq!((fault.unwrap().kind, files), (FaultKind::Integrity, Vec::new()));
+}

@@ -1,0 +1,245 @@
+//! Redaction of secrets in everything that records and messages state: URLs and command lines.
+
+/// The replacement of a secret.
+const REDACTED: &str = "***";
+
+/// The parameters of a longhaul server's URL that keep their values, which are numbers or sizes.
+const OWN_PARAMETERS: [&str; 3] = ["size", "chunk", "seed"];
+
+/// The longest value of such a parameter, in bytes: a number of 64 bits with a unit.
+const OWN_VALUE: usize = 24;
+
+/// The header fields whose values are no secrets. Any other may be one, such as X-Api-Key.
+const PUBLIC_FIELDS: [&str; 22] = [
+    "accept",
+    "accept-encoding",
+    "accept-language",
+    "cache-control",
+    "connection",
+    "content-digest",
+    "content-disposition",
+    "content-encoding",
+    "content-language",
+    "content-length",
+    "content-range",
+    "content-type",
+    "date",
+    "expect",
+    "host",
+    "if-match",
+    "if-none-match",
+    "if-range",
+    "origin",
+    "range",
+    "repr-digest",
+    "user-agent",
+];
+
+/// A URL without its secrets: user information and fragment are left out, and the values of the query are replaced. Their
+/// names stay, and so do numbers in the parameters of a longhaul server. Other text stays as it is.
+///
+/// ```
+/// let url = "https://me:pw@host/a?X-Signature=abc&size=1GiB#key";
+/// assert_eq!(longhaul_record::redacted_url(url), "https://host/a?X-Signature=***&size=1GiB");
+/// ```
+pub fn redacted_url(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let path = path.split_once('#').map_or(path, |(path, _)| path);
+    match path.split_once('?') {
+        None => format!("{scheme}://{host}{path}"),
+        Some((path, query)) => {
+            let parts: Vec<_> = query.split('&').map(redacted_parameter).collect();
+            format!("{scheme}://{host}{path}?{}", parts.join("&"))
+        }
+    }
+}
+
+fn redacted_parameter(part: &str) -> String {
+    let is_word = |text: &str| text.chars().all(|c| c.is_ascii_alphabetic() || matches!(c, '-' | '_'));
+    match part.split_once('=') {
+        Some((_, "")) => part.to_owned(),
+        Some((name, value)) if OWN_PARAMETERS.contains(&name) && is_amount(value) => part.to_owned(),
+        Some((name, _)) => format!("{name}={REDACTED}"),
+        // A parameter without a value is a word of the interface, such as `uploads`, or a token.
+        None if is_word(part) && part.len() <= OWN_VALUE => part.to_owned(),
+        None => REDACTED.to_owned(),
+    }
+}
+
+/// Whether a value is a number, with or without a unit.
+fn is_amount(value: &str) -> bool {
+    let unit = value.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
+    value.len() <= OWN_VALUE
+        && unit.len() < value.len()
+        && matches!(unit, "" | "B" | "K" | "M" | "G" | "KB" | "MB" | "GB" | "KiB" | "MiB" | "GiB")
+}
+
+/// A header line, as `-H` takes it, without its value unless the field is a public one.
+pub fn redacted_header(line: &str) -> String {
+    let Some((name, value)) = line.split_once(':') else {
+        // `Name;` is an empty field, and `@FILE` a file of lines.
+        return if line.ends_with(';') || line.starts_with('@') {
+            line.to_owned()
+        } else {
+            REDACTED.to_owned()
+        };
+    };
+    let is_public = PUBLIC_FIELDS.contains(&name.trim().to_ascii_lowercase().as_str());
+    if is_public || value.trim().is_empty() { line.to_owned() } else { format!("{name}: {REDACTED}") }
+}
+
+/// A command line without its secrets: those of URLs, of the header lines, and of the flags `-u`, `--user` and
+/// `--oauth2-bearer`.
+pub fn redacted_command(arguments: impl IntoIterator<Item = String>) -> String {
+    let mut next = Value::Public;
+    let shown: Vec<_> = arguments
+        .into_iter()
+        .map(|argument| {
+            let (shown, following) = match std::mem::replace(&mut next, Value::Public) {
+                Value::Public => redacted_argument(&argument),
+                kind => (kind.redact(&argument), Value::Public),
+            };
+            next = following;
+            shown
+        })
+        .collect();
+    shown.join(" ")
+}
+
+/// The kind of a flag's value.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Value {
+    Public,
+    Header,
+    Secret,
+}
+
+impl Value {
+    fn of_long(flag: &str) -> Self {
+        match flag {
+            "user" | "oauth2-bearer" => Self::Secret,
+            "header" => Self::Header,
+            _ => Self::Public,
+        }
+    }
+
+    fn redact(self, value: &str) -> String {
+        match self {
+            Self::Public => redacted_url(value),
+            Self::Header => redacted_header(value),
+            Self::Secret => REDACTED.to_owned(),
+        }
+    }
+}
+
+/// One argument without its secrets, and the kind of the next argument if that is its value.
+fn redacted_argument(argument: &str) -> (String, Value) {
+    if let Some(long) = argument.strip_prefix("--") {
+        let kind = |flag| Value::of_long(flag);
+        return match long.split_once('=') {
+            Some((flag, value)) => (format!("--{flag}={}", kind(flag).redact(value)), Value::Public),
+            None => (redacted_url(argument), kind(long)),
+        };
+    }
+    let Some(flags) = argument.strip_prefix('-') else { return (redacted_url(argument), Value::Public) };
+    // Short flags may be joined: `-kuUSER:PASSWORD`.
+    let Some(at) = flags.find(|c| !is_switch(c)) else { return (argument.to_owned(), Value::Public) };
+    let kind = match flags.get(at..=at) {
+        Some("u") => Value::Secret,
+        Some("H") => Value::Header,
+        _ => return (redacted_url(argument), Value::Public),
+    };
+    match flags.split_at(at + 1) {
+        (_, "") => (argument.to_owned(), kind),
+        (flags, value) => (format!("-{flags}{}", kind.redact(value.trim_start_matches('='))), Value::Public),
+    }
+}
+
+/// Whether a short flag takes no value.
+fn is_switch(flag: char) -> bool {
+    matches!(flag, 'k' | 'h' | 'V' | 'q' | 'v')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn command(line: &[&str]) -> String {
+        redacted_command(line.iter().map(ToString::to_string))
+    }
+
+    #[test]
+    fn a_url_keeps_host_path_and_the_names_of_its_query() {
+        for (url, shown) in [
+            ("https://me:secret@host:1/a@b?c=d", "https://host:1/a@b?c=***"),
+            ("https://host/?x=http://a@b&y=", "https://host/?x=***&y="),
+            ("http://me:pa@ss@host", "http://host"),
+            ("http://host?token=a#b", "http://host?token=***"),
+            ("http://host/#access_token=a", "http://host/"),
+            ("http://x/?size=2GiB&chunk=64KiB&seed=7", "http://x/?size=2GiB&chunk=64KiB&seed=7"),
+            ("http://x/?size=hunter2&seed=1e5x&chunk=", "http://x/?size=***&seed=***&chunk="),
+            ("http://x/?uploads", "http://x/?uploads"),
+            ("http://x/?eyJhbGciOiJIUzI1NiJ9", "http://x/?***"),
+            ("file:a@b?c=d", "file:a@b?c=d"),
+        ] {
+            assert_eq!(redacted_url(url), shown);
+        }
+    }
+
+    #[test]
+    fn the_values_of_credential_flags_are_replaced_in_every_spelling() {
+        for (line, shown) in [
+            (vec!["send", "-u", "a:pw", "-k"], "send -u *** -k"),
+            (vec!["send", "-ua:pw"], "send -u***"),
+            (vec!["send", "-u=a:pw"], "send -u***"),
+            (vec!["send", "-kua:pw"], "send -ku***"),
+            (vec!["send", "-ku", "a:pw"], "send -ku ***"),
+            (vec!["send", "--user", "a:pw"], "send --user ***"),
+            (vec!["send", "--user=a:pw"], "send --user=***"),
+            (vec!["send", "--oauth2-bearer", "pw"], "send --oauth2-bearer ***"),
+            (vec!["send", "--oauth2-bearer=pw"], "send --oauth2-bearer=***"),
+            (vec!["send", "--token-file", "/a/b"], "send --token-file /a/b"),
+            (vec!["send", "-H", "Cookie: pw"], "send -H Cookie: ***"),
+            (vec!["send", "-HX-Api-Key:pw"], "send -HX-Api-Key: ***"),
+            (vec!["send", "--header=Authorization: pw"], "send --header=Authorization: ***"),
+            (vec!["send", "-H", "Content-Type: text/plain"], "send -H Content-Type: text/plain"),
+            (vec!["send", "-H", "pw"], "send -H ***"),
+            (vec!["send", "-H", "Accept:", "-H", "X-A;"], "send -H Accept: -H X-A;"),
+            (vec!["send", "-X", "POST", "--label=http://a:b@c"], "send -X POST --label=http://c"),
+        ] {
+            assert_eq!(command(&line), shown);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_secret_survives_anywhere(
+            secret in "SeCrEt[a-zA-Z0-9%:@!$'()*+,._~-]{0,20}",
+            user in "[a-z%.]{0,5}",
+            name in "[a-zA-Z0-9_-]{1,12}",
+            path in "[a-z/]{0,10}",
+        ) {
+            let marker = "SeCrEt";
+            let lines = [
+                vec![format!("https://{user}:{secret}@host/{path}")],
+                vec![format!("https://host/{path}?{name}={secret}&a=b")],
+                vec![format!("https://host/{path}?a=b#{secret}")],
+                vec!["-u".into(), format!("{user}:{secret}")],
+                vec![format!("-ku{user}:{secret}")],
+                vec![format!("--user={user}:{secret}")],
+                vec!["--oauth2-bearer".into(), secret.clone()],
+                vec!["-H".into(), format!("Authorization: Bearer {secret}")],
+                vec![format!("--header=X-{name}-Token: {secret}")],
+                vec![format!("-HCookie: {name}={secret}")],
+            ];
+            for line in lines {
+                let shown = redacted_command(line.clone());
+                prop_assert!(!shown.contains(marker), "{line:?}: {shown}");
+            }
+        }
+    }
+}
