@@ -72,7 +72,6 @@ mod key_log;
 mod link;
 mod probe;
 mod protocols;
-#[cfg_attr(not(test), expect(dead_code, reason = "HTTP/2 and HTTP/3 are about to use it"))]
 mod reset_budget;
 mod server;
 mod session;

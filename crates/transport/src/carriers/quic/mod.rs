@@ -17,8 +17,10 @@ use crate::{
 };
 use settings::Settings;
 
+pub(crate) use deliveries::{Deliveries, Running};
 pub(crate) use established::Established;
 
+mod deliveries;
 mod established;
 mod footprint;
 mod settings;

@@ -14,7 +14,11 @@ use h3::{
 use http::HeaderMap;
 use http_body::Frame;
 
-use super::{broken, streams::Handoff};
+use super::{
+    PROTOCOL, broken,
+    fields::{Unread, check_fields},
+    streams::{Handoff, Violation},
+};
 use crate::{BodyError, Error, engines::send::BodySink};
 
 /// The sending half of a request stream. It sends one DATA frame per chunk.
@@ -28,6 +32,7 @@ pub(super) struct SendHalf<S> {
 pub(super) trait DataSource {
     fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, StreamError>>;
 
+    /// The trailers, once there is no more data.
     fn poll_trailers(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<HeaderMap>, StreamError>>;
 }
 
@@ -74,37 +79,65 @@ request_stream!(server);
 
 /// A body that is being received, datagram by datagram.
 pub(super) struct ReceivedBody<S> {
-    pub(super) stream: S,
+    stream: S,
     /// `None` over the streams of h3-quinn, from which h3 takes data at any time.
-    pub(super) handoff: Option<Handoff>,
-    /// The part of the body that is read next.
-    pub(super) next: Part,
+    handoff: Option<Handoff>,
+    unread: Unread,
+    part: BodyPart,
 }
 
-/// The parts of a body.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Part {
-    #[default]
+/// The part of a body that is to be read next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum BodyPart {
     Data,
     Trailers,
-    End,
+    /// The body has ended, or has failed.
+    Nothing,
 }
 
-impl<S: DataSource + Unpin> ReceivedBody<S> {
-    /// The next frame that h3 has. It is asked for trailers only once it has reported the end of the data.
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Frame<Bytes>>, StreamError>> {
-        if self.next == Part::Data {
-            match ready!(self.stream.poll_data(cx))? {
-                Some(data) => return Poll::Ready(Ok(Some(Frame::data(data)))),
-                None => self.next = Part::Trailers,
+impl<S: DataSource> ReceivedBody<S> {
+    /// The rest of a stream whose head was read, which announced the length of the body or did not.
+    pub(super) fn new(stream: S, handoff: Option<Handoff>, announced: Option<u64>) -> Self {
+        Self { stream, handoff, unread: Unread::of(announced), part: BodyPart::Data }
+    }
+
+    /// Polls h3. While it holds no more data, it gets another piece.
+    fn poll<T>(&mut self, mut poll: impl FnMut(&mut S) -> Poll<T>) -> Poll<T> {
+        loop {
+            match poll(&mut self.stream) {
+                Poll::Pending if self.handoff.as_ref().is_some_and(Handoff::admit_one) => {}
+                polled => return polled,
             }
         }
-        if self.next == Part::End {
+    }
+
+    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Error>> {
+        let data = ready!(self.poll(|stream| stream.poll_data(cx))).map_err(Error::truncated)?;
+        let counted = match &data {
+            Some(data) => {
+                self.handoff.iter().for_each(|handoff| handoff.data_read(data));
+                self.unread.take(data.len())
+            }
+            None => self.unread.finish(),
+        };
+        counted.map_err(|violation| self.refuse(violation))?;
+        Poll::Ready(Ok(data))
+    }
+
+    fn poll_trailers(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<HeaderMap>, Error>> {
+        // Over the streams of h3-quinn the end of the data may be false, and h3 would panic.
+        if self.handoff.is_none() {
             return Poll::Ready(Ok(None));
         }
-        let trailers = ready!(self.stream.poll_trailers(cx))?;
-        self.next = Part::End;
-        Poll::Ready(Ok(trailers.map(Frame::trailers)))
+        let trailers = ready!(self.poll(|stream| stream.poll_trailers(cx))).map_err(Error::truncated)?;
+        trailers.as_ref().map_or(Ok(()), check_fields).map_err(|violation| self.refuse(violation))?;
+        Poll::Ready(Ok(trailers))
+    }
+
+    /// Sets the error code of a stream whose message is malformed.
+    fn refuse(&self, violation: Violation) -> Error {
+        self.handoff.iter().for_each(|handoff| handoff.set_code(violation.code));
+        Error::protocol(PROTOCOL, violation)
     }
 }
 
@@ -116,17 +149,31 @@ impl<S: DataSource + Unpin> http_body::Body for ReceivedBody<S> {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let frame = loop {
-            match self.poll_next(cx) {
-                Poll::Ready(frame) => break frame.map_err(|error| Error::truncated(error).into()),
-                // h3 holds no more data, so it gets another piece.
-                Poll::Pending if self.handoff.as_ref().is_some_and(Handoff::admit_one) => {}
-                Poll::Pending => return Poll::Pending,
+        loop {
+            let (polled, next) = match self.part {
+                BodyPart::Data => {
+                    let data = ready!(self.poll_data(cx));
+                    (data.map(|data| data.map(Frame::data)), BodyPart::Trailers)
+                }
+                BodyPart::Trailers => {
+                    let trailers = ready!(self.poll_trailers(cx));
+                    (trailers.map(|trailers| trailers.map(Frame::trailers)), BodyPart::Nothing)
+                }
+                BodyPart::Nothing => return Poll::Ready(None),
+            };
+            match polled {
+                Ok(Some(frame)) if self.part == BodyPart::Data => return Poll::Ready(Some(Ok(frame))),
+                Ok(frame) => {
+                    self.part = next;
+                    if let Some(frame) = frame {
+                        return Poll::Ready(Some(Ok(frame)));
+                    }
+                }
+                Err(error) => {
+                    self.part = BodyPart::Nothing;
+                    return Poll::Ready(Some(Err(error.into())));
+                }
             }
-        };
-        if let (Some(handoff), Ok(Some(frame))) = (&self.handoff, &frame) {
-            frame.data_ref().into_iter().for_each(|data| handoff.data_read(data));
         }
-        Poll::Ready(frame.transpose())
     }
 }

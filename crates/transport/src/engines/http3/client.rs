@@ -1,19 +1,19 @@
 //! The client's end of HTTP/3.
 
-use std::future::poll_fn;
+use std::{future::poll_fn, sync::Arc};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use h3::client;
-use http::{Request, Response};
+use h3::{client, error::StreamError, quic};
+use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use tracing::debug;
 
 use super::{
     PROTOCOL, Streams,
-    body::{Part, ReceivedBody, SendHalf},
-    broken,
-    streams::{Handoff, Handoffs},
+    body::{ReceivedBody, SendHalf},
+    fields::check_response,
+    streams::{Bounds, Handoff, Supervisor, Violation},
 };
 use crate::{
     Body, Connection, Error, Link, carriers::quic::Established, engines::send::send,
@@ -23,6 +23,9 @@ use crate::{
 /// The code of a connection that is closed in good order (RFC 9114 section 8.1).
 const H3_NO_ERROR: u32 = 0x100;
 
+/// The bounds on a server: heads as large as a server of longhaul takes them. The caller has timeouts of its own.
+pub(super) const BOUNDS: Bounds = Bounds { header_bytes: 64 << 10, head_timeout: None };
+
 /// Exchanges the settings of HTTP/3, and starts to drive the connection.
 ///
 /// # Errors
@@ -30,32 +33,65 @@ const H3_NO_ERROR: u32 = 0x100;
 pub(super) async fn start<C: Streams>(
     established: Established,
     streams: C,
-    handoffs: Option<Handoffs>,
+    supervisor: Option<Arc<Supervisor>>,
 ) -> Result<Box<dyn Connection>, Error> {
-    let (mut driver, requests) = client::builder().build(streams).await.map_err(Error::handshake)?;
+    let mut builder = client::builder();
+    builder.max_field_section_size(BOUNDS.header_bytes.into());
+    let (mut driver, requests) = builder.build(streams).await.map_err(Error::handshake)?;
     let tasks = Tasks::default();
     tasks.spawn(async move {
         // The error also reaches every exchange on the connection.
         let end = poll_fn(|cx| driver.poll_close(cx)).await;
         debug!("{PROTOCOL}: {end}");
     });
-    Ok(Box::new(Http3Connection::<C> { requests, handoffs, established, tasks }))
+    Ok(Box::new(Http3Connection::<C> { requests, supervisor, established, tasks }))
 }
 
 struct Http3Connection<C: Streams> {
     requests: client::SendRequest<C::OpenStreams, Bytes>,
-    handoffs: Option<Handoffs>,
+    supervisor: Option<Arc<Supervisor>>,
     established: Established,
     tasks: Tasks,
+}
+
+impl<C: Streams> Http3Connection<C> {
+    /// The error of a stream, or the reason for the end of the connection, which h3 knows less of.
+    fn broken(&self, error: StreamError) -> Error {
+        match (&error, self.established.connection.close_reason()) {
+            (StreamError::ConnectionError { .. }, Some(quinn::ConnectionError::ApplicationClosed(close))) => {
+                Error::protocol(PROTOCOL, quinn::ConnectionError::ApplicationClosed(close))
+            }
+            _ => super::broken(error),
+        }
+    }
+
+    /// Waits for the head of the response.
+    async fn response<R: quic::RecvStream>(
+        &self,
+        read: &mut client::RequestStream<R, Bytes>,
+    ) -> Result<Response<()>, Error> {
+        loop {
+            let response = read.recv_response().await.map_err(|error| self.broken(error))?;
+            // Interim responses come before the final one (RFC 9114 section 4.1); the bound on heads covers all of
+            // them. Section 4.5: there is no 101.
+            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                return Err(Error::protocol(PROTOCOL, Violation::malformed("status 101")));
+            }
+            if !response.status().is_informational() {
+                return Ok(response);
+            }
+        }
+    }
 }
 
 #[async_trait]
 impl<C: Streams> Connection for Http3Connection<C> {
     async fn exchange(&self, request: Request<Body>) -> Result<Response<Body>, Error> {
         let (head, body) = request.into_parts();
+        let method = head.method.clone();
         let head = Request::from_parts(head, ());
-        let stream = self.requests.clone().send_request(head).await.map_err(broken)?;
-        let handoff = self.handoffs.as_ref().map(|handoffs| handoffs.of(stream.id()));
+        let stream = self.requests.clone().send_request(head).await.map_err(|error| self.broken(error))?;
+        let handoff = self.supervisor.as_ref().map(|supervisor| supervisor.handoff(stream.id()));
         let (write, mut read) = stream.split();
         let mut write = SendHalf { stream: write, handoff: handoff.clone() };
         let (body_failed, sent) = self.tasks.pump(async move { send(&mut write, body).await });
@@ -63,11 +99,15 @@ impl<C: Streams> Connection for Http3Connection<C> {
             // A body that fails resets the stream, and then the response may fail as well: report the cause.
             biased;
             error = body_failed => return Err(error),
-            response = read.recv_response() => response.map_err(broken)?,
+            response = self.response(&mut read) => response?,
         };
+        let announced = check_response(&response, &method).map_err(|violation| {
+            handoff.iter().for_each(|handoff| handoff.set_code(violation.code));
+            Error::protocol(PROTOCOL, violation)
+        })?;
         handoff.iter().for_each(Handoff::close_gate);
         response.extensions_mut().insert(sent);
-        Ok(response.map(|()| ReceivedBody { stream: read, handoff, next: Part::default() }.boxed_unsync()))
+        Ok(response.map(|()| ReceivedBody::new(read, handoff, announced).boxed_unsync()))
     }
 
     async fn close(&self) {

@@ -11,10 +11,11 @@ use crate::{
     footprint::{Footprint, kib},
     settings::{FromLimits, choice},
 };
-use streams::{JOINED, PIECES};
+use streams::{Bounds, JOINED, PIECES, Role};
 
 mod body;
 mod client;
+mod fields;
 mod server;
 mod streams;
 
@@ -89,8 +90,9 @@ impl QuicEngine for Http3 {
         let connection = established.connection.clone();
         match self.receive_path {
             ReceivePath::Bounded => {
-                let (streams, handoffs) = streams::Connection::new(connection);
-                client::start(established, streams, Some(handoffs)).await
+                let (streams, supervisor) =
+                    streams::Connection::new(connection, Role::Client, client::BOUNDS);
+                client::start(established, streams, Some(supervisor)).await
             }
             ReceivePath::Stock => {
                 client::start(established, h3_quinn::Connection::new(connection), None).await
@@ -102,8 +104,10 @@ impl QuicEngine for Http3 {
         let connection = established.connection.clone();
         match self.receive_path {
             ReceivePath::Bounded => {
-                let (streams, handoffs) = streams::Connection::new(connection);
-                server::start(established, streams, Some(handoffs), guards).await
+                let bounds =
+                    Bounds { header_bytes: guards.header_bytes, head_timeout: Some(guards.header_timeout) };
+                let (streams, supervisor) = streams::Connection::new(connection, Role::Server, bounds);
+                server::start(established, streams, Some(supervisor), guards).await
             }
             ReceivePath::Stock => {
                 server::start(established, h3_quinn::Connection::new(connection), None, guards).await

@@ -1,5 +1,7 @@
 //! The server's end of HTTP/3.
 
+use std::{future::pending, pin::pin, sync::Arc};
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use h3::{
@@ -8,12 +10,14 @@ use h3::{
 };
 use http::Response;
 use http_body_util::BodyExt as _;
+use tracing::debug;
 
 use super::{
     PROTOCOL, Streams,
-    body::{Part, ReceivedBody, SendHalf},
+    body::{ReceivedBody, SendHalf},
     broken,
-    streams::{Handoff, Handoffs},
+    fields::check_request,
+    streams::{Handoff, Supervisor},
 };
 use crate::{
     Body, Error, Guards, Incoming, Responder, Session,
@@ -32,7 +36,7 @@ type Sending<C> = <<C as quic::OpenStreams<Bytes>>::BidiStream as quic::BidiStre
 pub(super) async fn start<C: Streams>(
     established: Established,
     streams: C,
-    handoffs: Option<Handoffs>,
+    supervisor: Option<Arc<Supervisor>>,
     guards: &Guards,
 ) -> Result<Box<dyn Session>, Error> {
     let connection = server::builder()
@@ -40,31 +44,44 @@ pub(super) async fn start<C: Streams>(
         .build(streams)
         .await
         .map_err(Error::handshake)?;
-    let drive = |arrivals, close| drive::<C>(connection, handoffs, arrivals, close);
+    let drive = |arrivals, close| drive::<C>(connection, supervisor, arrivals, close);
     Ok(DrivenSession::start(guards.streams, established, drive))
 }
 
-/// Drives a server's connection: polling for the next request lets its control streams progress.
+/// Drives a server's connection: polling for the next request lets its control streams progress. After the signal to
+/// close, it rejects further requests, and ends once the responses to the others have been delivered.
 async fn drive<C: Streams>(
     mut connection: server::Connection<C, Bytes>,
-    handoffs: Option<Handoffs>,
+    supervisor: Option<Arc<Supervisor>>,
     arrivals: Arrivals,
     close: CloseSignal,
 ) {
+    let mut delivered = pin!(delivered(supervisor.clone()));
+    let mut closing = false;
     let error = loop {
         let accepted = tokio::select! {
             accepted = connection.accept() => accepted,
-            () = close.notified() => match connection.shutdown(0).await {
-                Ok(()) => continue,
-                Err(error) => break error,
-            },
+            () = close.notified() => {
+                closing = true;
+                supervisor.iter().for_each(|supervisor| supervisor.reject_requests());
+                // GOAWAY names the first request that is not served (RFC 9114 section 5.2): the one after the last.
+                match connection.shutdown(1).await {
+                    Ok(()) => continue,
+                    Err(error) => break error,
+                }
+            }
+            () = &mut delivered, if closing => return,
         };
         match accepted {
             Ok(Some(resolver)) => {
-                let (arrivals, handoffs) = (arrivals.clone(), handoffs.clone());
+                let (arrivals, supervisor) = (arrivals.clone(), supervisor.clone());
                 tokio::spawn(async move {
-                    // This fails only once the session is dropped.
-                    let _ = arrivals.send(arrive::<C>(resolver, handoffs).await).await;
+                    match arrive::<C>(resolver, supervisor.as_deref()).await {
+                        // This fails only once the session is dropped.
+                        Ok(incoming) => drop(arrivals.send(Ok(incoming)).await),
+                        // This stream is over. If the connection is as well, accepting fails.
+                        Err(error) => debug!("a request was not accepted: {error}"),
+                    }
                 });
             }
             Ok(None) => return,
@@ -76,18 +93,34 @@ async fn drive<C: Streams>(
     }
 }
 
+/// Waits until all responses have been delivered, or the client takes no more of them.
+async fn delivered(supervisor: Option<Arc<Supervisor>>) {
+    let Some(supervisor) = supervisor else { return pending().await };
+    tokio::select! {
+        () = supervisor.deliveries.complete() => {}
+        () = supervisor.stalled() => debug!("the client takes no more of its responses"),
+    }
+}
+
 /// Reads the head of a request.
+///
+/// # Errors
+/// The stream ended, or its request is refused. The connection may go on.
 async fn arrive<C: Streams>(
     resolver: RequestResolver<C, Bytes>,
-    handoffs: Option<Handoffs>,
+    supervisor: Option<&Supervisor>,
 ) -> Result<Incoming, Error> {
     let (request, stream) = resolver.resolve_request().await.map_err(broken)?;
-    let handoff = handoffs.as_ref().map(|handoffs| handoffs.of(stream.id()));
+    let handoff = supervisor.map(|supervisor| supervisor.handoff(stream.id()));
     let (write, read) = stream.split();
+    let announced = check_request(&request).map_err(|violation| {
+        handoff.iter().for_each(|handoff| handoff.set_code(violation.code));
+        supervisor.iter().for_each(|supervisor| supervisor.stream_was_cancelled());
+        Error::protocol(PROTOCOL, violation)
+    })?;
     handoff.iter().for_each(Handoff::close_gate);
     let write = SendHalf { stream: write, handoff: handoff.clone() };
-    let request =
-        request.map(|()| ReceivedBody { stream: read, handoff, next: Part::default() }.boxed_unsync());
+    let request = request.map(|()| ReceivedBody::new(read, handoff, announced).boxed_unsync());
     Ok(Incoming::new(request, Box::new(Http3Responder::<Sending<C>>(write))))
 }
 

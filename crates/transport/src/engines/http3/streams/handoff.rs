@@ -4,14 +4,18 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU8, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
 };
 
 use bytes::Bytes;
-use h3::quic::StreamId;
+use h3::{error::Code, quic::StreamId};
 
-/// The side channel of one request stream: the chunk that is being sent, and the gate before received pieces.
+use super::{Role, supervisor::Supervisor};
+use crate::carriers::quic::Running;
+
+/// The side channel of one request stream: the chunk that is being sent, the gate before received pieces, and the error
+/// code if the stream is not ended in good order.
 #[derive(Clone, Debug)]
 pub(crate) struct Handoff(Arc<Shared>);
 
@@ -21,6 +25,8 @@ struct Shared {
     /// The address after the last byte of the last piece that passed.
     end: AtomicUsize,
     chunk: Mutex<Bytes>,
+    /// Zero if none was set.
+    code: AtomicU64,
 }
 
 /// Every piece passes: the head is being read.
@@ -36,6 +42,7 @@ impl Handoff {
             gate: AtomicU8::new(OPEN),
             end: AtomicUsize::new(0),
             chunk: Mutex::default(),
+            code: AtomicU64::new(0),
         }))
     }
 
@@ -52,6 +59,21 @@ impl Handoff {
 
     pub(super) fn is_closed(&self) -> bool {
         self.0.gate.load(Relaxed) == CLOSED
+    }
+
+    /// Whether the gate was closed at least once: the head was read and found good.
+    pub(super) fn head_was_read(&self) -> bool {
+        self.0.gate.load(Relaxed) != OPEN
+    }
+
+    /// Sets the error code for the stream, if either half of it is dropped before its end.
+    pub(crate) fn set_code(&self, code: Code) {
+        self.0.code.store(code.value(), Relaxed);
+    }
+
+    /// The error code that was set.
+    pub(super) fn code(&self) -> Option<u64> {
+        Some(self.0.code.load(Relaxed)).filter(|code| *code != 0)
     }
 
     /// Notes data that h3 has handed out. The gate opens for one more piece if they end the last one.
@@ -90,32 +112,64 @@ fn end(bytes: &[u8]) -> usize {
 }
 
 /// The handoffs of the open streams of a connection.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Handoffs(Arc<Mutex<HashMap<StreamId, Handoff>>>);
+#[derive(Debug, Default)]
+pub(super) struct Handoffs(Mutex<HashMap<StreamId, Handoff>>);
 
 impl Handoffs {
     /// The handoff of a stream that is still open.
-    pub(crate) fn of(&self, stream: StreamId) -> Handoff {
+    pub(super) fn of(&self, stream: StreamId) -> Handoff {
         lock(&self.0).get(&stream).cloned().unwrap_or_else(Handoff::new)
     }
 
-    pub(super) fn register(&self, stream: StreamId) -> Registration {
-        let handoff = Handoff::new();
-        lock(&self.0).insert(stream, handoff.clone());
-        Registration { stream, handoff, handoffs: self.clone() }
+    fn remove(&self, stream: StreamId) {
+        lock(&self.0).remove(&stream);
+    }
+
+    fn insert(&self, stream: StreamId, handoff: Handoff) {
+        lock(&self.0).insert(stream, handoff);
     }
 }
 
-/// The handoff of a stream, registered until this is dropped.
+/// A request stream, registered with the supervisor of its connection until both halves are dropped.
 pub(super) struct Registration {
     stream: StreamId,
     pub(super) handoff: Handoff,
-    handoffs: Handoffs,
+    pub(super) supervisor: Arc<Supervisor>,
+    cancelled: AtomicBool,
+    _running: Running,
+}
+
+impl Registration {
+    pub(super) fn new(stream: StreamId, supervisor: &Arc<Supervisor>) -> Arc<Self> {
+        let handoff = Handoff::new();
+        supervisor.handoffs.insert(stream, handoff.clone());
+        Arc::new(Self {
+            stream,
+            handoff,
+            supervisor: supervisor.clone(),
+            cancelled: AtomicBool::new(false),
+            _running: supervisor.deliveries.begin(),
+        })
+    }
+
+    /// Notes that a whole message was sent.
+    pub(super) fn message_was_sent(&self, stream: &quinn::SendStream) {
+        if self.supervisor.role == Role::Server {
+            self.supervisor.deliveries.sent(stream);
+        }
+    }
+
+    /// Notes that the peer cancelled one of the halves. A stream counts once.
+    pub(super) fn was_cancelled(&self) {
+        if !self.cancelled.swap(true, Relaxed) {
+            self.supervisor.stream_was_cancelled();
+        }
+    }
 }
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        lock(&self.handoffs.0).remove(&self.stream);
+        self.supervisor.handoffs.remove(self.stream);
     }
 }
 

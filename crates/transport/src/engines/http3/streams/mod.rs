@@ -1,7 +1,9 @@
-//! A QUIC connection for h3: the streams of quinn, and a [`Handoff`] for each one that carries a body.
+//! A QUIC connection for h3: the streams of quinn, within the bounds on a peer, and a [`Handoff`] for each one that
+//! carries a body.
 
 use std::{
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -11,16 +13,35 @@ use h3::{
     error::Code,
     quic::{self, ConnectionErrorIncoming, StreamErrorIncoming, StreamId, WriteBuf},
 };
-use quinn::{ConnectionError, VarInt};
+use quinn::ConnectionError;
 
-pub(crate) use handoff::{Handoff, Handoffs};
+pub(crate) use control::ControlStream;
+pub(crate) use handoff::Handoff;
 pub(crate) use recv::{PIECES, RecvStream};
 pub(crate) use send::{JOINED, SendStream};
+pub(crate) use supervisor::{Bounds, Supervisor};
+pub(crate) use violation::Violation;
 
+use control::PeerStreams;
+use handoff::Registration;
+
+mod control;
 mod error;
+mod frames;
 mod handoff;
+mod message;
 mod recv;
+mod section;
 mod send;
+mod supervisor;
+mod violation;
+
+/// This end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    Client,
+    Server,
+}
 
 /// The streams of one kind that are accepted or opened, one after the other. The queue ends with the error of the
 /// connection.
@@ -43,39 +64,47 @@ macro_rules! stream_queue {
 pub(crate) struct Connection {
     opener: OpenStreams,
     bidirectional: StreamQueue<Halves>,
-    unidirectional: StreamQueue<quinn::RecvStream>,
+    unidirectional: PeerStreams,
 }
 
 impl Connection {
-    /// Wraps a connection; returns it with the handoffs of its streams.
-    pub(crate) fn new(connection: quinn::Connection) -> (Self, Handoffs) {
-        let handoffs = Handoffs::default();
+    /// Wraps a connection; returns it with the supervisor of its streams.
+    pub(crate) fn new(connection: quinn::Connection, role: Role, bounds: Bounds) -> (Self, Arc<Supervisor>) {
+        let supervisor = Arc::new(Supervisor::new(connection.clone(), role, bounds));
         let bidirectional = stream_queue!(connection, accept_bi);
-        let unidirectional = stream_queue!(connection, accept_uni);
-        let opener =
-            OpenStreams { connection, handoffs: handoffs.clone(), bidirectional: None, unidirectional: None };
-        (Self { opener, bidirectional, unidirectional }, handoffs)
+        let unidirectional = PeerStreams::new(stream_queue!(connection, accept_uni), supervisor.clone());
+        let opener = OpenStreams {
+            connection,
+            supervisor: supervisor.clone(),
+            bidirectional: None,
+            unidirectional: None,
+        };
+        (Self { opener, bidirectional, unidirectional }, supervisor)
     }
 }
 
 impl<B: Buf> quic::Connection<B> for Connection {
-    type RecvStream = RecvStream;
+    type RecvStream = ControlStream;
     type OpenStreams = OpenStreams;
 
     fn poll_accept_recv(
         &mut self,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<RecvStream, ConnectionErrorIncoming>> {
-        let stream = next(&mut self.unidirectional, cx).map_err(error::connection);
-        stream.map_ok(|stream| RecvStream::new(stream, None))
+    ) -> Poll<Result<ControlStream, ConnectionErrorIncoming>> {
+        self.unidirectional.poll_control(cx)
     }
 
     fn poll_accept_bidi(
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Result<BidiStream<B>, ConnectionErrorIncoming>> {
-        let halves = next(&mut self.bidirectional, cx).map_err(error::connection);
-        halves.map_ok(|halves| BidiStream::new(halves, &self.opener.handoffs))
+        loop {
+            let halves = ready!(next(&mut self.bidirectional, cx)).map_err(error::connection)?;
+            if !self.opener.supervisor.rejects_requests() {
+                return Poll::Ready(Ok(BidiStream::new(halves, &self.opener.supervisor)));
+            }
+            reject(halves);
+        }
     }
 
     fn opener(&self) -> OpenStreams {
@@ -100,10 +129,17 @@ impl<B: Buf> quic::OpenStreams<B> for Connection {
     }
 }
 
+/// Ends a stream that came after the last one that is served (RFC 9114 section 5.2).
+fn reject((mut send, mut recv): Halves) {
+    let code = supervisor::varint(Code::H3_REQUEST_REJECTED.value());
+    // These fail only for a stream that has ended.
+    let _ = (send.reset(code), recv.stop(code));
+}
+
 /// The opener of streams on a connection.
 pub(crate) struct OpenStreams {
     connection: quinn::Connection,
-    handoffs: Handoffs,
+    supervisor: Arc<Supervisor>,
     bidirectional: Option<StreamQueue<Halves>>,
     unidirectional: Option<StreamQueue<quinn::SendStream>>,
 }
@@ -112,7 +148,7 @@ impl Clone for OpenStreams {
     fn clone(&self) -> Self {
         Self {
             connection: self.connection.clone(),
-            handoffs: self.handoffs.clone(),
+            supervisor: self.supervisor.clone(),
             bidirectional: None,
             unidirectional: None,
         }
@@ -126,7 +162,7 @@ impl<B: Buf> quic::OpenStreams<B> for OpenStreams {
     fn poll_open_bidi(&mut self, cx: &mut Context<'_>) -> Poll<Result<BidiStream<B>, StreamErrorIncoming>> {
         let queue = self.bidirectional.get_or_insert_with(|| stream_queue!(self.connection, open_bi));
         let halves = next(queue, cx).map_err(error::stream);
-        halves.map_ok(|halves| BidiStream::new(halves, &self.handoffs))
+        halves.map_ok(|halves| BidiStream::new(halves, &self.supervisor))
     }
 
     fn poll_open_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<SendStream<B>, StreamErrorIncoming>> {
@@ -136,7 +172,7 @@ impl<B: Buf> quic::OpenStreams<B> for OpenStreams {
     }
 
     fn close(&mut self, code: Code, reason: &[u8]) {
-        self.connection.close(VarInt::from_u64(code.value()).unwrap_or(VarInt::MAX), reason);
+        self.connection.close(supervisor::varint(code.value()), reason);
     }
 }
 
@@ -161,10 +197,11 @@ pub(crate) struct BidiStream<B> {
 }
 
 impl<B: Buf> BidiStream<B> {
-    fn new((send, recv): Halves, handoffs: &Handoffs) -> Self {
-        let registration = handoffs.register(stream_id(recv.id()));
-        let send = SendStream::new(send, Some(registration.handoff.clone()));
-        Self { send, recv: RecvStream::new(recv, Some(registration)) }
+    fn new((send, recv): Halves, supervisor: &Arc<Supervisor>) -> Self {
+        supervisor.request_began();
+        let registration = Registration::new(stream_id(recv.id()), supervisor);
+        let send = SendStream::new(send, Some(registration.clone()));
+        Self { send, recv: RecvStream::new(recv, registration) }
     }
 }
 

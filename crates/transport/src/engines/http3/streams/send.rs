@@ -3,14 +3,18 @@
 use std::{
     pin::pin,
     slice,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
 use bytes::{Buf, Bytes};
-use h3::quic::{self, StreamErrorIncoming, StreamId, WriteBuf};
-use quinn::VarInt;
+use h3::{
+    error::Code,
+    quic::{self, StreamErrorIncoming, StreamId, WriteBuf},
+};
+use quinn::WriteError;
 
-use super::{error, handoff::Handoff, stream_id};
+use super::{Role, error, handoff::Registration, stream_id, supervisor::varint};
 
 /// The largest frame, in bytes, that is copied so that head and payload are one piece: quinn searches its send buffer
 /// piece by piece. With one piece instead of two, h3 moved 12 instead of 4 MiB/s in chunks of 64 bytes, and 696 instead
@@ -26,12 +30,45 @@ pub(crate) struct SendStream<B> {
     /// A small frame, or the rest of it.
     joined: Bytes,
     /// `None` for the control streams of h3, which carry no chunks.
-    handoff: Option<Handoff>,
+    registration: Option<Arc<Registration>>,
+    progress: Progress,
 }
 
-impl<B: Buf> SendStream<B> {
-    pub(super) fn new(stream: quinn::SendStream, handoff: Option<Handoff>) -> Self {
-        Self { stream, writing: None, joined: Bytes::new(), handoff }
+/// How far a message was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Progress {
+    Nothing,
+    /// The head, or more.
+    Begun,
+    /// All of it, or the stream was reset or stopped.
+    Over,
+}
+
+impl<B> SendStream<B> {
+    pub(super) fn new(stream: quinn::SendStream, registration: Option<Arc<Registration>>) -> Self {
+        Self { stream, writing: None, joined: Bytes::new(), registration, progress: Progress::Nothing }
+    }
+
+    fn broke(&mut self, error: WriteError) -> StreamErrorIncoming {
+        self.progress = Progress::Over;
+        if let (WriteError::Stopped(_), Some(registration)) = (&error, &self.registration) {
+            registration.was_cancelled();
+        }
+        error::write(error)
+    }
+
+    /// The error code of a stream that is dropped before the end of its message, or `None` if the message ends there:
+    /// h3 drops the stream of a request that it has answered with status 431.
+    fn code(&self) -> Option<u64> {
+        let registration = self.registration.as_ref()?;
+        let refused = registration.supervisor.role == Role::Server && !registration.handoff.head_was_read();
+        match self.progress {
+            Progress::Over => None,
+            Progress::Begun if refused => None,
+            Progress::Nothing if refused => Some(Code::H3_REQUEST_INCOMPLETE),
+            Progress::Nothing | Progress::Begun => Some(Code::H3_REQUEST_CANCELLED),
+        }
+        .map(|usual| registration.handoff.code().unwrap_or(usual.value()))
     }
 }
 
@@ -40,18 +77,21 @@ impl<B: Buf> quic::SendStream<B> for SendStream<B> {
         // A pending write has consumed nothing, so each poll can restart it.
         while !self.joined.is_empty() {
             let written = ready!(pin!(self.stream.write_chunks(slice::from_mut(&mut self.joined))).poll(cx));
-            written.map_err(error::write)?;
+            written.map_err(|error| self.broke(error))?;
         }
         while let Some(writing) = self.writing.as_mut().filter(|writing| writing.has_remaining()) {
             let part = writing.chunk();
-            let written = match &self.handoff {
-                Some(handoff) => {
-                    let mut part = [handoff.bytes_of(part)];
+            let written = match &self.registration {
+                Some(registration) => {
+                    let mut part = [registration.handoff.bytes_of(part)];
                     ready!(pin!(self.stream.write_chunks(&mut part)).poll(cx)).map(|written| written.bytes)
                 }
                 None => ready!(pin!(self.stream.write(part)).poll(cx)),
             };
-            writing.advance(written.map_err(error::write)?);
+            match written {
+                Ok(written) => writing.advance(written),
+                Err(error) => return Poll::Ready(Err(self.broke(error))),
+            }
         }
         self.writing = None;
         Poll::Ready(Ok(()))
@@ -59,6 +99,7 @@ impl<B: Buf> quic::SendStream<B> for SendStream<B> {
 
     fn send_data<D: Into<WriteBuf<B>>>(&mut self, data: D) -> Result<(), StreamErrorIncoming> {
         // h3 polls `poll_ready` to completion before it sends again.
+        self.progress = Progress::Begun;
         let mut frame = data.into();
         if frame.remaining() <= JOINED {
             self.joined = frame.copy_to_bytes(frame.remaining());
@@ -69,15 +110,31 @@ impl<B: Buf> quic::SendStream<B> for SendStream<B> {
     }
 
     fn poll_finish(&mut self, _: &mut Context<'_>) -> Poll<Result<(), StreamErrorIncoming>> {
-        Poll::Ready(self.stream.finish().map_err(|closed| StreamErrorIncoming::Unknown(Box::new(closed))))
+        self.progress = Progress::Over;
+        let finished = self.stream.finish();
+        if let Some(registration) = self.registration.as_ref().filter(|_| finished.is_ok()) {
+            registration.message_was_sent(&self.stream);
+        }
+        Poll::Ready(finished.map_err(|closed| StreamErrorIncoming::Unknown(Box::new(closed))))
     }
 
     fn reset(&mut self, code: u64) {
+        self.progress = Progress::Over;
         // This fails only for a stream that is closed already.
-        let _ = self.stream.reset(VarInt::from_u64(code).unwrap_or(VarInt::MAX));
+        let _ = self.stream.reset(varint(code));
     }
 
     fn send_id(&self) -> StreamId {
         stream_id(self.stream.id())
+    }
+}
+
+impl<B> Drop for SendStream<B> {
+    /// Resets a stream whose message is incomplete. quinn would end it as if nothing was missing.
+    fn drop(&mut self) {
+        if let Some(code) = self.code() {
+            // This fails only for a stream that is closed already.
+            let _ = self.stream.reset(varint(code));
+        }
     }
 }

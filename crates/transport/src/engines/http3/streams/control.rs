@@ -1,0 +1,308 @@
+//! The unidirectional streams of a peer (RFC 9114 section 6.2). h3 gets the control stream alone.
+//!
+//! h3 0.0.8 buffers whatever comes on a control stream, and never reads QPACK's streams: an instruction that is not
+//! allowed, or the end of such a stream, goes unnoticed.
+
+use std::{
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use bytes::{Bytes, BytesMut};
+use h3::{
+    error::Code,
+    quic::{self, ConnectionErrorIncoming, StreamErrorIncoming, StreamId},
+};
+use quinn::ReadError;
+
+use super::{
+    Role, StreamQueue, error,
+    frames::{FrameHead, Frames, Part, Rules, Treatment, integer},
+    message::kind,
+    next,
+    recv::Pieces,
+    supervisor::Supervisor,
+    violation::Violation,
+};
+
+/// The types of unidirectional streams (RFC 9114 section 11.2.4, RFC 9204 section 8.2).
+mod stream_type {
+    pub(super) const CONTROL: u64 = 0x0;
+    pub(super) const PUSH: u64 = 0x1;
+    pub(super) const QPACK_ENCODER: u64 = 0x2;
+    pub(super) const QPACK_DECODER: u64 = 0x3;
+}
+
+/// The unidirectional streams that a peer has opened.
+pub(super) struct PeerStreams {
+    accepted: StreamQueue<quinn::RecvStream>,
+    supervisor: Arc<Supervisor>,
+    /// Streams whose type is still to come.
+    arriving: Vec<Arriving>,
+    has_control: bool,
+    encoder: Option<Instructions>,
+    decoder: Option<Instructions>,
+}
+
+impl PeerStreams {
+    pub(super) fn new(accepted: StreamQueue<quinn::RecvStream>, supervisor: Arc<Supervisor>) -> Self {
+        Self { accepted, supervisor, arriving: Vec::new(), has_control: false, encoder: None, decoder: None }
+    }
+
+    /// Lets all streams progress. Returns the control stream once it has come.
+    pub(super) fn poll_control(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<ControlStream, ConnectionErrorIncoming>> {
+        while let Poll::Ready(stream) = next(&mut self.accepted, cx) {
+            self.arriving.push(Arriving::new(stream.map_err(error::connection)?));
+        }
+        let mut at = 0;
+        while let Some(arriving) = self.arriving.get_mut(at) {
+            match arriving.poll_type(cx) {
+                Poll::Pending => at += 1,
+                Poll::Ready(kind) => {
+                    let stream = self.arriving.swap_remove(at);
+                    let sorted = kind.map_or(Ok(None), |kind| self.sort(kind, stream));
+                    if let Some(control) = sorted.map_err(|violation| self.supervisor.end(violation))? {
+                        return Poll::Ready(Ok(control));
+                    }
+                }
+            }
+        }
+        for instructions in [&mut self.encoder, &mut self.decoder].into_iter().flatten() {
+            if let Poll::Ready(violation) = instructions.poll(cx, &self.supervisor) {
+                return Poll::Ready(Err(self.supervisor.end(violation)));
+            }
+        }
+        Poll::Pending
+    }
+
+    /// Takes a stream whose type is known. Returns it if it is the control stream.
+    ///
+    /// # Errors
+    /// There must be no such stream, or only one.
+    fn sort(&mut self, kind: u64, stream: Arriving) -> Result<Option<ControlStream>, Violation> {
+        match kind {
+            stream_type::CONTROL => {
+                only_one(std::mem::replace(&mut self.has_control, true))?;
+                return Ok(Some(ControlStream::new(stream, self.supervisor.clone())));
+            }
+            stream_type::QPACK_ENCODER => {
+                only_one(self.encoder.replace(Instructions::new(stream, Direction::Encoder)).is_some())?;
+            }
+            stream_type::QPACK_DECODER => {
+                only_one(self.decoder.replace(Instructions::new(stream, Direction::Decoder)).is_some())?;
+            }
+            stream_type::PUSH => {
+                let (code, reason) = match self.supervisor.role {
+                    Role::Server => (Code::H3_STREAM_CREATION_ERROR, "a push stream of a client"),
+                    Role::Client => (Code::H3_ID_ERROR, "a push that was not allowed"),
+                };
+                return Err(Violation::of_connection(code, reason));
+            }
+            // Unknown types are no error (section 6.2).
+            _ => {
+                let Arriving { mut pieces, .. } = stream;
+                pieces.stop(Code::H3_STREAM_CREATION_ERROR.value());
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// A peer has one control stream, and one QPACK stream of each kind (section 6.2.1, RFC 9204 section 4.2).
+fn only_one(had_one: bool) -> Result<(), Violation> {
+    let second = Violation::of_connection(Code::H3_STREAM_CREATION_ERROR, "a second control stream");
+    if had_one { Err(second) } else { Ok(()) }
+}
+
+/// A stream whose type is still to come.
+struct Arriving {
+    pieces: Pieces,
+    /// The bytes that have come; after the type was read, those after it.
+    start: BytesMut,
+}
+
+impl Arriving {
+    fn new(stream: quinn::RecvStream) -> Self {
+        Self { pieces: Pieces::new(stream), start: BytesMut::new() }
+    }
+
+    /// The type, or `None` if the stream ended before it, which is no error (section 6.2).
+    fn poll_type(&mut self, cx: &mut Context<'_>) -> Poll<Option<u64>> {
+        loop {
+            if let Some((kind, size)) = integer(&self.start) {
+                drop(self.start.split_to(size));
+                return Poll::Ready(Some(kind));
+            }
+            match ready!(self.pieces.poll_next(cx)) {
+                Ok(Some(piece)) => self.start.extend_from_slice(&piece),
+                // An error of the connection also ends the queue of streams.
+                Ok(None) | Err(_) => return Poll::Ready(None),
+            }
+        }
+    }
+}
+
+/// The sender of QPACK instructions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Direction {
+    Encoder,
+    Decoder,
+}
+
+/// A stream of QPACK instructions. This end has no dynamic table, and its own field sections refer to none.
+struct Instructions {
+    stream: Arriving,
+    direction: Direction,
+}
+
+impl Instructions {
+    /// Set Dynamic Table Capacity to 0 (RFC 9204 section 4.3.1): all that an encoder may say without a dynamic table.
+    const NO_CAPACITY: u8 = 0b0010_0000;
+
+    fn new(stream: Arriving, direction: Direction) -> Self {
+        Self { stream, direction }
+    }
+
+    /// Reads instructions until there is a violation.
+    fn poll(&mut self, cx: &mut Context<'_>, supervisor: &Supervisor) -> Poll<Violation> {
+        let mut piece = self.stream.start.split().freeze();
+        loop {
+            if let Err(violation) = self.check(&piece, supervisor) {
+                return Poll::Ready(violation);
+            }
+            match ready!(self.stream.pieces.poll_next(cx)) {
+                Ok(Some(next)) => piece = next,
+                Ok(None) | Err(ReadError::Reset(_)) => return Poll::Ready(CLOSED),
+                // The queue of streams ends with the same error.
+                Err(_) => return Poll::Pending,
+            }
+        }
+    }
+
+    fn check(&self, piece: &[u8], supervisor: &Supervisor) -> Result<(), Violation> {
+        supervisor.control_bytes(piece.len() as u64)?;
+        if self.direction == Direction::Encoder && piece.iter().any(|byte| *byte != Self::NO_CAPACITY) {
+            let reason = "an entry for a dynamic table that does not exist";
+            return Err(Violation::of_connection(Code::QPACK_ENCODER_STREAM_ERROR, reason));
+        }
+        Ok(())
+    }
+}
+
+/// A stream ended that lasts as long as the connection (RFC 9114 section 6.2.1, RFC 9204 section 4.2).
+const CLOSED: Violation =
+    Violation::of_connection(Code::H3_CLOSED_CRITICAL_STREAM, "a control or QPACK stream was closed");
+
+/// The control stream of a peer.
+pub(crate) struct ControlStream {
+    pieces: Pieces,
+    /// The rest of a piece. Its frames have not been told apart yet.
+    rest: Bytes,
+    frames: Frames,
+    rules: ControlRules,
+    /// The type of the stream, until h3 has read it.
+    kind: Option<Bytes>,
+}
+
+impl ControlStream {
+    fn new(stream: Arriving, supervisor: Arc<Supervisor>) -> Self {
+        Self {
+            pieces: stream.pieces,
+            rest: stream.start.freeze(),
+            frames: Frames::default(),
+            rules: ControlRules { has_settings: false, supervisor },
+            kind: Some(Bytes::from_static(&[stream_type::CONTROL as u8])),
+        }
+    }
+}
+
+impl quic::RecvStream for ControlStream {
+    type Buf = Bytes;
+
+    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, StreamErrorIncoming>> {
+        if let Some(kind) = self.kind.take() {
+            return Poll::Ready(Ok(Some(kind)));
+        }
+        loop {
+            let part = self.frames.next(&mut self.rest, &mut self.rules);
+            match part.map_err(|violation| self.rules.supervisor.punish(violation))? {
+                Some(Part::Frame(part) | Part::Passing(part)) => return Poll::Ready(Ok(Some(part))),
+                None => {}
+            }
+            match ready!(self.pieces.poll_next(cx)) {
+                Ok(Some(piece)) => self.rest = piece,
+                Ok(None) | Err(ReadError::Reset(_)) => {
+                    return Poll::Ready(Err(self.rules.supervisor.punish(CLOSED)));
+                }
+                Err(error) => return Poll::Ready(Err(error::read(error))),
+            }
+        }
+    }
+
+    fn stop_sending(&mut self, code: u64) {
+        self.pieces.stop(code);
+    }
+
+    fn recv_id(&self) -> StreamId {
+        self.pieces.id()
+    }
+}
+
+/// The rules for the frames on a control stream.
+struct ControlRules {
+    has_settings: bool,
+    supervisor: Arc<Supervisor>,
+}
+
+impl Rules for ControlRules {
+    fn judge(&mut self, head: &FrameHead) -> Result<Treatment, Violation> {
+        self.supervisor.control_bytes(head.total())?;
+        judge(head, std::mem::replace(&mut self.has_settings, true))
+    }
+}
+
+/// Decides on a frame by its head (sections 6.2.1 and 7.2).
+fn judge(head: &FrameHead, has_settings: bool) -> Result<Treatment, Violation> {
+    let unexpected = |reason| Err(Violation::of_connection(Code::H3_FRAME_UNEXPECTED, reason));
+    match head.kind {
+        kind::SETTINGS if !has_settings => Ok(Treatment::Gather),
+        _ if !has_settings => {
+            let reason = "the control stream does not begin with SETTINGS";
+            Err(Violation::of_connection(Code::H3_MISSING_SETTINGS, reason))
+        }
+        kind::SETTINGS => unexpected("a second SETTINGS frame"),
+        kind::GOAWAY | kind::MAX_PUSH_ID | kind::CANCEL_PUSH => Ok(Treatment::Gather),
+        kind::DATA | kind::HEADERS | kind::PUSH_PROMISE => {
+            unexpected("a frame of request streams on a control stream")
+        }
+        other if kind::OF_HTTP2.contains(&other) => unexpected("a frame of HTTP/2"),
+        _ => Ok(Treatment::Skip),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_control_stream_begins_with_settings_and_has_no_second_ones() {
+        let judge = |kind, has_settings| {
+            judge(&FrameHead { kind, length: 1, size: 2 }, has_settings).map_err(|violation| violation.code)
+        };
+        assert_eq!(judge(kind::SETTINGS, false), Ok(Treatment::Gather));
+        for other in [kind::GOAWAY, kind::DATA, 0x21] {
+            assert_eq!(judge(other, false), Err(Code::H3_MISSING_SETTINGS));
+        }
+        for known in [kind::GOAWAY, kind::MAX_PUSH_ID, kind::CANCEL_PUSH] {
+            assert_eq!(judge(known, true), Ok(Treatment::Gather));
+        }
+        assert_eq!(judge(0x21, true), Ok(Treatment::Skip));
+        let misplaced = [kind::SETTINGS, kind::DATA, kind::HEADERS, kind::PUSH_PROMISE];
+        for misplaced in misplaced.into_iter().chain(kind::OF_HTTP2) {
+            assert_eq!(judge(misplaced, true), Err(Code::H3_FRAME_UNEXPECTED));
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! The state of a connection that all its streams share.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use h3::{
+    error::Code,
+    quic::{ConnectionErrorIncoming, StreamErrorIncoming, StreamId},
+};
+use quinn::VarInt;
+use tokio::time::{Instant, sleep};
+
+use super::{
+    Role,
+    handoff::{Handoff, Handoffs},
+    violation::{Reach, Violation},
+};
+use crate::{carriers::quic::Deliveries, reset_budget::ResetBudget};
+
+/// The bytes that may come on control and QPACK streams between two requests: SETTINGS, cancellations, and a priority
+/// update per request (RFC 9218 section 7).
+const CONTROL_ALLOWANCE: u64 = 64 << 10;
+
+/// The time without a frame of a stream after which a client that still has responses to receive is given up: the
+/// default idle timeout of a server.
+const STALL: Duration = Duration::from_secs(30);
+
+/// The interval at which the connection is asked for its progress.
+const POLL: Duration = Duration::from_millis(500);
+
+/// The bounds on a peer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// The largest field section.
+    pub(crate) header_bytes: u32,
+    /// The time within which a head must be complete once it has begun. A client has a timeout of its own.
+    pub(crate) head_timeout: Option<Duration>,
+}
+
+/// The watch over the peer of a connection.
+pub(crate) struct Supervisor {
+    pub(super) role: Role,
+    pub(super) bounds: Bounds,
+    pub(super) handoffs: Handoffs,
+    /// The responses that were sent.
+    pub(crate) deliveries: Arc<Deliveries>,
+    connection: quinn::Connection,
+    resets: Mutex<ResetBudget>,
+    /// The bytes that may still come on control streams before the next request.
+    control: AtomicU64,
+    closing: AtomicBool,
+}
+
+impl Supervisor {
+    pub(super) fn new(connection: quinn::Connection, role: Role, bounds: Bounds) -> Self {
+        Self {
+            role,
+            bounds,
+            handoffs: Handoffs::default(),
+            deliveries: Arc::default(),
+            connection,
+            resets: Mutex::new(ResetBudget::new(Instant::now())),
+            control: AtomicU64::new(CONTROL_ALLOWANCE),
+            closing: AtomicBool::new(false),
+        }
+    }
+
+    /// The handoff of a stream that is still open.
+    pub(crate) fn handoff(&self, stream: StreamId) -> Handoff {
+        self.handoffs.of(stream)
+    }
+
+    /// Waits until no exchange runs and nothing new was sent for [`STALL`]. A client that has vanished reaches the idle
+    /// timeout of QUIC in the same time; one that opens no window acknowledges our keep-alives for ever.
+    pub(crate) async fn stalled(&self) {
+        let (mut sent, mut still) = (0, Duration::ZERO);
+        while still < STALL {
+            sleep(POLL).await;
+            let now = self.connection.stats().frame_tx.stream;
+            let moves = now != sent || self.deliveries.are_running();
+            still = if moves { Duration::ZERO } else { still.saturating_add(POLL) };
+            sent = now;
+        }
+    }
+
+    /// From now on new requests are rejected.
+    pub(crate) fn reject_requests(&self) {
+        self.closing.store(true, Relaxed);
+    }
+
+    pub(super) fn rejects_requests(&self) -> bool {
+        self.closing.load(Relaxed)
+    }
+
+    /// Notes a request, which may be preceded by bytes on control streams.
+    pub(super) fn request_began(&self) {
+        self.control.store(CONTROL_ALLOWANCE, Relaxed);
+    }
+
+    /// Counts bytes of a control stream.
+    ///
+    /// # Errors
+    /// The peer sends too many.
+    pub(super) fn control_bytes(&self, count: u64) -> Result<(), Violation> {
+        let excess =
+            Violation::of_connection(Code::H3_EXCESSIVE_LOAD, "too many bytes on the control streams");
+        // Only the task that drives the connection reads control streams.
+        let left = self.control.load(Relaxed).checked_sub(count).ok_or(excess)?;
+        self.control.store(left, Relaxed);
+        Ok(())
+    }
+
+    /// Notes a stream that the peer cancelled, or whose request is refused, and ends the connection if there were too
+    /// many.
+    pub(crate) fn stream_was_cancelled(&self) {
+        let mut resets = self.resets.lock().unwrap_or_else(PoisonError::into_inner);
+        if !resets.spend(Instant::now()) {
+            self.close(Code::H3_EXCESSIVE_LOAD, "too many streams were cancelled");
+        }
+    }
+
+    /// Ends the connection if the violation is one of the connection. Returns the error for h3.
+    pub(super) fn punish(&self, violation: Violation) -> StreamErrorIncoming {
+        match violation.reach {
+            Reach::Stream => {
+                self.stream_was_cancelled();
+                StreamErrorIncoming::Unknown(Box::new(violation))
+            }
+            Reach::Connection => {
+                let connection_error = self.end(violation);
+                StreamErrorIncoming::ConnectionErrorIncoming { connection_error }
+            }
+        }
+    }
+
+    /// Ends the connection. Returns the error for h3.
+    pub(super) fn end(&self, violation: Violation) -> ConnectionErrorIncoming {
+        self.close(violation.code, violation.reason);
+        ConnectionErrorIncoming::Undefined(Arc::new(violation))
+    }
+
+    pub(super) fn close(&self, code: Code, reason: &str) {
+        self.connection.close(varint(code.value()), reason.as_bytes());
+    }
+}
+
+/// An error code for quinn. Codes have 62 bits.
+pub(super) fn varint(code: u64) -> VarInt {
+    VarInt::from_u64(code).unwrap_or(VarInt::MAX)
+}

@@ -1,0 +1,41 @@
+//! What a peer did against the protocol, and the reach of the consequence.
+
+use h3::error::Code;
+
+/// A violation of HTTP/3, or of the bounds on a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason} ({code})")]
+pub(crate) struct Violation {
+    /// The error code that the peer is told.
+    pub(crate) code: Code,
+    /// The reason, for people.
+    pub(crate) reason: &'static str,
+    /// What ends because of it.
+    pub(crate) reach: Reach,
+}
+
+/// The reach of a violation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// The stream ends, and the connection goes on.
+    Stream,
+    /// The connection ends.
+    Connection,
+}
+
+impl Violation {
+    /// A stream error (RFC 9114 section 8).
+    pub(crate) const fn of_stream(code: Code, reason: &'static str) -> Self {
+        Self { code, reason, reach: Reach::Stream }
+    }
+
+    /// A connection error (RFC 9114 section 8).
+    pub(crate) const fn of_connection(code: Code, reason: &'static str) -> Self {
+        Self { code, reason, reach: Reach::Connection }
+    }
+
+    /// A malformed message (RFC 9114 section 4.1.2).
+    pub(crate) const fn malformed(reason: &'static str) -> Self {
+        Self::of_stream(Code::H3_MESSAGE_ERROR, reason)
+    }
+}
