@@ -11,22 +11,41 @@ mod live_view;
 mod output;
 mod recording;
 
-use std::process::ExitCode;
+use std::{
+    panic,
+    process::{self, ExitCode},
+};
 
 use tracing::Level;
+
+use crate::cli::Command;
 
 fn main() -> ExitCode {
     // Before the parser: its memory would be part of a worker's measurement.
     if run::worker::is_requested() {
+        abort_on_panic();
         return run::worker::main();
     }
     match cli::parse() {
         Ok(command) => {
+            if !matches!(command, Command::Serve(_)) {
+                abort_on_panic();
+            }
             log(command.log_level());
             exit::code(commands::run(command))
         }
         Err(code) => code,
     }
+}
+
+/// Makes a panic of any thread or task end the process at once: a measurement that lost a part of itself is none. Only
+/// a server goes on, since its other transfers belong to other clients.
+fn abort_on_panic() {
+    let print = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        print(info);
+        process::abort();
+    }));
 }
 
 /// Logs to stderr. The level is that of the environment variable LONGHAUL_LOG (at most `debug` in a release build),
