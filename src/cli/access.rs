@@ -1,13 +1,13 @@
 //! The flags that decide who may use `longhaul serve`.
 
 use std::{
-    fs,
+    fs, io,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
 };
 
 use clap::Args;
-use serve::{Access, HostName, Token};
+use serve::{Access, AccessLog, HostName, Token};
 
 use crate::exit::Usage;
 
@@ -32,6 +32,9 @@ pub(crate) struct AccessArgs {
     /// Refuse downloads of saved files
     #[arg(long)]
     upload_only: bool,
+    /// Write a line of JSON on stderr for each request
+    #[arg(long)]
+    access_log: bool,
     /// Refuse uploads to a name that has a file
     #[arg(long)]
     no_overwrite: bool,
@@ -41,6 +44,14 @@ impl AccessArgs {
     /// Whether requests need no token.
     pub(crate) fn is_open(&self) -> bool {
         self.token_file.is_none()
+    }
+
+    /// The log of requests, if it is asked for.
+    ///
+    /// # Errors
+    /// No thread can be started to write it.
+    pub(crate) fn log(&self) -> io::Result<Option<AccessLog>> {
+        self.access_log.then(|| AccessLog::to(io::stderr())).transpose()
     }
 
     /// The rules of the server. Warns of secrets, among them the private key of the certificate, that others may read.

@@ -103,6 +103,7 @@ impl ServeArgs {
             options.identity = Some(Identity::read(certificate, key).map_err(Usage::new)?);
         }
         options.access = self.access.access(self.key.as_deref())?;
+        options.access_log = self.access.log()?;
         options.key_log = self.key_log.open()?;
         (options.max_body, options.max_chunk) = (self.max_body, self.max_chunk);
         (options.quota.max_stored, options.quota.min_free) = (self.max_stored, self.min_free);

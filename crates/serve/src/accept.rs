@@ -10,7 +10,7 @@ use tokio::{
 use tracing::{debug, warn};
 use transport::Listener;
 
-use crate::connection::ConnectionHandler;
+use crate::{connection::ConnectionHandler, occasional::Occasional};
 
 /// The pause after a failure to accept. Without file descriptors, accepting fails again at once.
 const RETRY_DELAY: Duration = Duration::from_millis(200);
@@ -45,6 +45,7 @@ async fn accept_all(
     places: &Arc<Semaphore>,
     connections: &mut JoinSet<()>,
 ) {
+    let mut failures = Occasional::default();
     let mut next = listener.accept();
     loop {
         let accepted = tokio::select! {
@@ -56,12 +57,14 @@ async fn accept_all(
                 let Ok(place) = places.clone().acquire_owned().await else { return };
                 let handler = handler.clone();
                 connections.spawn(async move {
-                    handler.handle(accepted.handshake).await;
+                    handler.handle(accepted.peer, accepted.handshake).await;
                     drop(place);
                 });
             }
             Err(error) => {
-                warn!("cannot accept a connection: {error}");
+                if let Some(left_out) = failures.due() {
+                    warn!("cannot accept a connection ({left_out} like this left out): {error}");
+                }
                 sleep(RETRY_DELAY).await;
             }
         }

@@ -1,6 +1,6 @@
 //! One connection: concurrent requests, until the connection ends or reaches its idle timeout.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{net::SocketAddr, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::{FutureExt as _, StreamExt as _, stream::FuturesUnordered};
 use http::{StatusCode, Version};
@@ -55,20 +55,21 @@ struct Exchanged {
 
 impl ConnectionHandler {
     /// Completes the handshake and serves the connection to its end. A client's error ends its own connection only.
-    pub(crate) async fn handle(self, handshake: Handshake) {
+    pub(crate) async fn handle(self, client: SocketAddr, handshake: Handshake) {
+        let _connected = self.content.connected();
         let session = match timeout(self.timeouts.handshake, handshake).await {
             Ok(Ok(session)) => session,
             Ok(Err(error)) => return debug!("no connection: {error}"),
             Err(_) => return debug!("no connection: the handshake took too long"),
         };
-        self.answer_all(session.as_ref()).await;
+        self.answer_all(client, session.as_ref()).await;
         let _ = timeout(CLOSE_TIMEOUT, session.close()).await;
     }
 
     /// Answers requests until the connection ends, or has neither a request nor bytes to deliver for the idle timeout.
     /// Once the server stops, the client is told to end the connection, and the requests that it has sent are answered.
-    async fn answer_all(&self, session: &dyn Session) {
-        let connection = &self.circumstances(session);
+    async fn answer_all(&self, client: SocketAddr, session: &dyn Session) {
+        let connection = &self.circumstances(client, session);
         let (mut answers, mut resets) = (FuturesUnordered::new(), ResetBudget::new());
         let (mut stopping, mut patience) = (self.stopping.clone(), self.timeouts.patience);
         let (mut open, mut told) = (true, false);
@@ -101,10 +102,11 @@ impl ConnectionHandler {
         }
     }
 
-    fn circumstances<'a>(&'a self, session: &'a dyn Session) -> Circumstances<'a> {
+    fn circumstances<'a>(&'a self, client: SocketAddr, session: &'a dyn Session) -> Circumstances<'a> {
         let link = session.link();
         let by_tls_on_tcp = link.cipher.is_some() && link.alpn.as_deref() != Some("h3");
         Circumstances {
+            client,
             alt_svc: self.alt_svc.as_deref().filter(|_| by_tls_on_tcp),
             patience: self.timeouts.patience,
             delivery: Delivery::of(session),
@@ -125,7 +127,7 @@ impl ConnectionHandler {
 
     /// Answers a request if there is a place for it.
     async fn admit(&self, incoming: Incoming, connection: &Circumstances<'_>) -> ConnectionFate {
-        let Incoming { request, responder, .. } = incoming;
+        let Incoming { request, responder, .. } = self.content.observe(incoming, connection.client);
         let reply = Reply::new(responder, &request, connection);
         match self.requests.admit() {
             Admission::Granted(_place) => self.content.answer(request, reply).await,

@@ -1,10 +1,10 @@
 //! The content of a server, and the dispatch of requests to it.
 
-use std::time::SystemTime;
+use std::{net::SocketAddr, time::SystemTime};
 
-use http::{Method, Request, Response, StatusCode, header, request::Parts};
+use http::{HeaderValue, Method, Request, StatusCode, Version, header, request::Parts};
 use jiff::Timestamp;
-use transport::{Body, body};
+use transport::{Body, Incoming};
 
 use crate::{
     Options, ServeError,
@@ -12,21 +12,20 @@ use crate::{
     destination::Destination,
     digest,
     download::Download,
-    framing,
+    framing, front_page,
     generated::GeneratedBodies,
+    observe::{Connected, Observer},
     refusal::Refusal,
     reply::{ConnectionFate, Reply},
     request::{self, RequestKind},
-    response, saved_file,
+    saved_file,
     upload::Uploads,
 };
-
-/// The front page, which explains the requests.
-const PAGE: &str = include_str!("page.html");
 
 /// The content that all connections share.
 pub(crate) struct Content {
     gate: Gate,
+    observer: Observer,
     uploads: Uploads,
     generated: GeneratedBodies,
 }
@@ -40,9 +39,30 @@ impl Content {
         let destination = Destination::open(&options.uploads, options.quota)?;
         Ok(Self {
             gate: Gate::new(options),
+            observer: Observer::new(options.access_log.clone()),
             uploads: Uploads::new(destination, options),
             generated: GeneratedBodies::new(options),
         })
+    }
+
+    /// Counts a connection until the guard is dropped.
+    pub(crate) fn connected(&self) -> Connected {
+        self.observer.connected()
+    }
+
+    /// Observes a request and its response, which gets the fields that all responses have.
+    pub(crate) fn observe(&self, incoming: Incoming, client: SocketAddr) -> Incoming {
+        let (version, headers) = (incoming.request.version(), incoming.request.headers());
+        let mut fields = self.gate.response_fields(headers);
+        fields.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        // hyper adds it over HTTP/1.1 (RFC 9110 section 6.6.1).
+        if version >= Version::HTTP_2
+            && let Ok(date) = HeaderValue::try_from(httpdate::fmt_http_date(now()))
+        {
+            fields.insert(header::DATE, date);
+        }
+        let user = self.gate.user(headers);
+        self.observer.observe(incoming, client, user, fields)
     }
 
     /// Answers any request. A transfer whose client stalls is aborted.
@@ -75,7 +95,7 @@ impl Content {
         let head_only = request.method == Method::HEAD;
         match kind {
             RequestKind::FrontPage | RequestKind::Upload { .. } => {
-                Ok(Download::complete(front_page(head_only)))
+                Ok(Download::complete(front_page::response(head_only)))
             }
             RequestKind::Generated { size, chunk, seed } => {
                 let mut download = self.generated.download(size, chunk, seed, head_only)?;
@@ -84,6 +104,7 @@ impl Content {
                 }
                 Ok(download)
             }
+            RequestKind::Health => Ok(Download::complete(self.observer.health())),
             RequestKind::Preflight => Ok(Download::complete(access::preflight(&request.headers))),
             RequestKind::SavedFile { name } => match self.uploads.folder() {
                 Some(folder) => {
@@ -99,11 +120,4 @@ impl Content {
 /// The time of day.
 fn now() -> SystemTime {
     Timestamp::now().into()
-}
-
-fn front_page(head_only: bool) -> Response<Body> {
-    let body = if head_only { body::empty() } else { body::full(PAGE) };
-    let mut response = response::with_status(StatusCode::OK, body);
-    response::set(&mut response, header::CONTENT_TYPE, "text/html; charset=utf-8");
-    response
 }

@@ -60,10 +60,13 @@ mod digest;
 mod download;
 mod error;
 mod framing;
+mod front_page;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod generated;
 mod listeners;
+mod observe;
+mod occasional;
 mod options;
 mod patience;
 mod payload_cache;
@@ -77,11 +80,13 @@ mod response;
 mod saved_file;
 mod server;
 mod stall;
+mod text;
 mod upload;
 mod validators;
 mod whole_body;
 
 pub use access::{Access, HostName, InvalidHost, InvalidOrigin, InvalidToken, Origins, Token};
 pub use error::ServeError;
+pub use observe::AccessLog;
 pub use options::Options;
 pub use server::Server;

@@ -6,7 +6,7 @@ use receiver::save::Quota;
 use record::{ByteSize, ChunkSize, Limits, Profile, Rate, SinkKind};
 use transport::{Guards, Identity, KeyLog};
 
-use crate::Access;
+use crate::{Access, AccessLog};
 
 /// The default of [`Options::max_chunk`], in bytes. The block of a generated body has the length of one chunk and one
 /// period, so this bounds the memory that a query can demand.
@@ -54,6 +54,8 @@ pub struct Options {
     pub key_log: Option<KeyLog>,
     /// The rules by which requests are admitted.
     pub access: Access,
+    /// The log of requests, if there is to be one.
+    pub access_log: Option<AccessLog>,
     /// The largest body that an upload may have. `None` accepts any.
     pub max_body: Option<ByteSize>,
     /// The bounds on what the folder of uploads stores. The default bounds only what stays free.
@@ -90,6 +92,7 @@ impl Default for Options {
             identity: None,
             key_log: None,
             access: Access::default(),
+            access_log: None,
             max_body: None,
             quota: Quota::default(),
             max_chunk: ChunkSize::try_from(MAX_CHUNK).unwrap_or(ChunkSize::DEFAULT),

@@ -7,7 +7,7 @@ use receiver::save::SaveError;
 use record::ByteSize;
 use transport::{Body, body};
 
-use crate::response;
+use crate::{response, text::printable};
 
 /// A request that is refused: a status, and a sentence for the client.
 #[derive(Debug)]
@@ -38,7 +38,9 @@ impl Refusal {
     /// The response: the reason as a line of text. A 405 lists the methods that are allowed (RFC 9110 section 15.5.6),
     /// and a 503 states when to try again (section 15.6.4).
     pub(crate) fn response(&self) -> Response<Body> {
-        let mut response = response::with_status(self.status, body::full(format!("{}\n", self.reason)));
+        let reason = printable(&self.reason, MOST);
+        let mut response = response::with_status(self.status, body::full(format!("{reason}\n")));
+        response.extensions_mut().insert(Reason(reason));
         response::set(&mut response, header::CONTENT_TYPE, "text/plain; charset=utf-8");
         if self.status == StatusCode::METHOD_NOT_ALLOWED {
             response::set(&mut response, header::ALLOW, "GET, HEAD, PUT, POST");
@@ -77,6 +79,13 @@ impl From<SaveError> for Refusal {
         Self::new(status, error.to_string())
     }
 }
+
+/// The reason of a refusal, in the extensions of its response: the access log states it.
+#[derive(Clone, Debug)]
+pub(crate) struct Reason(pub(crate) String);
+
+/// The longest reason that is sent, in characters.
+const MOST: usize = 1000;
 
 /// A size in a sentence: with its unit, and in bytes.
 pub(crate) struct ExactSize(pub(crate) ByteSize);

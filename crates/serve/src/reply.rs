@@ -1,6 +1,6 @@
 //! The sending of responses to clients.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use http::{Request, Response, header};
 use http_body_util::BodyExt as _;
@@ -12,8 +12,8 @@ use crate::{
     stall::unless_reader_stalls,
 };
 
-/// The Server header of all responses.
-const SERVER: &str = concat!("longhaul/", env!("CARGO_PKG_VERSION"));
+/// The Server header of all responses. The version would tell strangers which faults to try.
+const SERVER: &str = "longhaul";
 
 /// The longest time for which a refused upload is drained, so that its client reads the refusal instead of a reset. A
 /// client that reads nothing before it has sent everything needs all of it: nginx's `lingering_time` is as long.
@@ -33,6 +33,8 @@ pub(crate) enum ConnectionFate {
 
 /// The facts about a connection that its responses depend on.
 pub(crate) struct Circumstances<'a> {
+    /// The address of the client.
+    pub(crate) client: SocketAddr,
     /// The Alt-Svc header of responses, if any.
     pub(crate) alt_svc: Option<&'a str>,
     /// The bounds on the slowness of the client.

@@ -19,6 +19,8 @@ pub(crate) enum RequestKind {
     FrontPage,
     /// The question of a browser whether a page of an allowed origin may send a request.
     Preflight,
+    /// The counters of the server.
+    Health,
 }
 
 /// The folder of paths that are not files.
@@ -35,6 +37,12 @@ impl RequestKind {
     /// # Errors
     /// The method is not served (405), or a parameter or a name cannot be used (400).
     pub(crate) fn of(method: &Method, uri: &Uri) -> Result<Self, Refusal> {
+        if is_health(uri) && [Method::GET, Method::HEAD].contains(method) {
+            return Ok(Self::Health);
+        }
+        if uri.path().starts_with(RESERVED) {
+            return Err(Refusal::new(StatusCode::NOT_FOUND, "no files are under /.longhaul/"));
+        }
         match *method {
             Method::PUT | Method::POST => Ok(Self::Upload { name: upload_name(uri) }),
             Method::GET | Method::HEAD => Self::of_get(uri),

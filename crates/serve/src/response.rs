@@ -1,15 +1,27 @@
 //! Responses and their headers.
 
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use receiver::Receipt;
+use serde::Serialize;
 use transport::{Body, body};
 
 use crate::refusal::Refusal;
 
-/// The response to an upload: 201 if it was saved, else 200.
+/// The characters of a name that are encoded in a path: all but those that RFC 3986 section 2.3 leaves unreserved.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// The response to an upload: 201 with the place of the file if it was saved, else 200.
 pub(crate) fn receipt(receipt: &Receipt) -> Response<Body> {
-    let status = if receipt.saved.is_some() { StatusCode::CREATED } else { StatusCode::OK };
-    match serde_json::to_string(receipt) {
+    let Some(name) = &receipt.saved else { return json(StatusCode::OK, receipt) };
+    let mut response = json(StatusCode::CREATED, receipt);
+    set(&mut response, header::LOCATION, format!("/{}", utf8_percent_encode(name, ENCODED)));
+    response
+}
+
+/// A line of JSON.
+pub(crate) fn json(status: StatusCode, content: &impl Serialize) -> Response<Body> {
+    match serde_json::to_string(content) {
         Ok(json) => {
             let mut response = with_status(status, body::full(json + "\n"));
             set(&mut response, header::CONTENT_TYPE, "application/json");

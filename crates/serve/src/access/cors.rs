@@ -17,6 +17,9 @@ const EXPOSED: &str =
 const REQUEST_PRIVATE: HeaderName = HeaderName::from_static("access-control-request-private-network");
 const ALLOW_PRIVATE: HeaderName = HeaderName::from_static("access-control-allow-private-network");
 
+/// The field that decides which sites may embed a response (Fetch, section "Cross-Origin-Resource-Policy").
+const EMBEDDING: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+
 /// Whether an OPTIONS request asks for the permission of a page.
 pub(super) fn is_preflight(headers: &HeaderMap) -> bool {
     headers.contains_key(header::ORIGIN) && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
@@ -26,6 +29,8 @@ pub(super) fn is_preflight(headers: &HeaderMap) -> bool {
 pub(super) fn response_fields(headers: &HeaderMap, origins: &Origins) -> HeaderMap {
     let mut fields = HeaderMap::new();
     if origins.is_empty() {
+        // No other site may embed what is served here.
+        fields.insert(EMBEDDING, HeaderValue::from_static("same-origin"));
         return fields;
     }
     // Caches must not give one origin the response of another.
@@ -63,7 +68,8 @@ mod tests {
             headers.insert("origin", origin.parse().unwrap());
             response_fields(&headers, origins)
         };
-        assert!(fields(&origins, "https://a.example").is_empty());
+        let none = fields(&origins, "https://a.example");
+        assert!(none.len() == 1 && none[EMBEDDING] == "same-origin");
         origins.allow("https://a.example").unwrap();
         let allowed = fields(&origins, "https://a.example");
         assert_eq!(allowed["access-control-allow-origin"], "https://a.example");

@@ -53,6 +53,11 @@ impl Gate {
         self.access.token.as_ref().map_or(Ok(()), |token| token.check(headers))
     }
 
+    /// The user whose token a request has, for the log.
+    pub(crate) fn user(&self, headers: &HeaderMap) -> Option<&'static str> {
+        self.access.token.as_ref().and_then(|token| token.check(headers).ok()).map(|()| "token")
+    }
+
     /// Refuses the download of a saved file unless it is allowed.
     ///
     /// # Errors

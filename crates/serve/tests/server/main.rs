@@ -5,6 +5,7 @@ mod access;
 mod conditions;
 mod digests;
 mod neighbours;
+mod observing;
 mod refusals;
 mod requests;
 mod running;

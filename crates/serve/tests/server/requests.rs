@@ -19,7 +19,9 @@ async fn a_request_beyond_the_bound_is_503_until_another_ends() {
     for _ in 0..2 {
         let mut stream = server.connect().await;
         stream
-            .write_all(b"PUT / HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 2\r\n\r\n1")
+            .write_all(
+                b"PUT / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: 2\r\n\r\n1",
+            )
             .await
             .unwrap();
         uploads.push(stream);
@@ -89,7 +91,7 @@ async fn a_client_that_announces_its_body_and_is_refused_is_not_asked_for_it() {
     options.max_body = Some(ByteSize(1024));
     let server = Running::start(options);
     let mut stream = server.connect().await;
-    let head = "PUT /a HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 1025\r\n\r\n";
+    let head = "PUT /a HTTP/1.1\r\nhost: localhost\r\nexpect: 100-continue\r\ncontent-length: 1025\r\n\r\n";
     stream.write_all(head.as_bytes()).await.unwrap();
     let answer = timeout(Duration::from_secs(10), read(&mut stream)).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");

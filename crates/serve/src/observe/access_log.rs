@@ -1,0 +1,160 @@
+//! The access log: one line of JSON for each request.
+
+use std::{
+    fmt,
+    io::{self, Write},
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+        mpsc::{Receiver, SyncSender, channel, sync_channel},
+    },
+    thread,
+    time::Duration,
+};
+
+use http::{StatusCode, request::Parts};
+use jiff::Timestamp;
+use metrics::Stamp;
+use serde::Serialize;
+
+use super::target::loggable;
+use crate::text::printable;
+
+/// The lines that wait for a slow writer. A line has at most some 2,500 bytes.
+const WAITING: usize = 1024;
+
+/// The time that the last lines may take to be written when the log ends.
+const LAST_LINES: Duration = Duration::from_secs(1);
+
+/// The longest reason, in characters.
+const MOST_REASON: usize = 200;
+
+/// The longest method, in characters. Anybody may invent one.
+const MOST_METHOD: usize = 20;
+
+/// A log with one line of JSON for each request, written when the exchange is over.
+///
+/// A thread writes the lines. If the writer is slower than requests come, lines are lost rather than requests delayed, and
+/// the next line states how many.
+#[derive(Clone)]
+pub struct AccessLog(Arc<Log>);
+
+struct Log {
+    lines: Option<SyncSender<String>>,
+    lost: AtomicU64,
+    /// Disconnected when the thread has ended.
+    written: Mutex<Receiver<()>>,
+}
+
+impl AccessLog {
+    /// A log that is written to `writer`.
+    ///
+    /// # Errors
+    /// No thread can be started.
+    pub fn to(mut writer: impl Write + Send + 'static) -> io::Result<Self> {
+        let (lines, waiting) = sync_channel::<String>(WAITING);
+        let (done, written) = channel::<()>();
+        thread::Builder::new().name("access-log".into()).spawn(move || {
+            for line in waiting {
+                // Whoever cannot be written to cannot be told so either.
+                let _ = writer.write_all(line.as_bytes()).and_then(|()| writer.flush());
+            }
+            drop(done);
+        })?;
+        let log = Log { lines: Some(lines), lost: AtomicU64::new(0), written: Mutex::new(written) };
+        Ok(Self(Arc::new(log)))
+    }
+
+    /// The line of a request, which is written when its exchange is over.
+    pub(super) fn line(self, client: SocketAddr, user: Option<&'static str>, request: &Parts) -> Line {
+        Line {
+            log: self,
+            began: Stamp::now(),
+            time: Timestamp::now(),
+            address: client,
+            user,
+            protocol: format!("{:?}", request.version),
+            method: printable(request.method.as_str(), MOST_METHOD),
+            target: loggable(&request.uri),
+        }
+    }
+
+    fn write(&self, line: String) {
+        let Some(lines) = &self.0.lines else { return };
+        if lines.try_send(line).is_err() {
+            self.0.lost.fetch_add(1, Relaxed);
+        }
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        self.lines = None;
+        let written = self.written.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let _ = written.recv_timeout(LAST_LINES);
+    }
+}
+
+impl fmt::Debug for AccessLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AccessLog")
+    }
+}
+
+/// A line whose request has come, and whose response is to be seen.
+pub(super) struct Line {
+    log: AccessLog,
+    began: Stamp,
+    time: Timestamp,
+    address: SocketAddr,
+    user: Option<&'static str>,
+    protocol: String,
+    method: String,
+    target: String,
+}
+
+/// A line as it is written.
+#[derive(Serialize)]
+struct Entry<'a> {
+    time: String,
+    address: String,
+    user: Option<&'a str>,
+    protocol: &'a str,
+    method: &'a str,
+    target: &'a str,
+    status: Option<u16>,
+    received: u64,
+    sent: u64,
+    duration_s: f64,
+    reason: Option<String>,
+    #[serde(skip_serializing_if = "is_zero")]
+    lost_lines: u64,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+impl Line {
+    /// Writes the line.
+    pub(super) fn write(self, status: Option<StatusCode>, received: u64, sent: u64, reason: Option<String>) {
+        let entry = Entry {
+            time: self.time.to_string(),
+            address: self.address.to_string(),
+            user: self.user,
+            protocol: &self.protocol,
+            method: &self.method,
+            target: &self.target,
+            status: status.map(|status| status.as_u16()),
+            received,
+            sent,
+            duration_s: self.began.elapsed().as_secs_f64(),
+            reason: reason.map(|reason| printable(&reason, MOST_REASON)),
+            lost_lines: self.log.0.lost.swap(0, Relaxed),
+        };
+        if let Ok(json) = serde_json::to_string(&entry) {
+            self.log.write(json + "\n");
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! One exchange: a request, and the response to it.
+
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
+
+use async_trait::async_trait;
+use http::{HeaderMap, Method, Response, StatusCode, header, request::Parts};
+use http_body_util::BodyExt as _;
+use transport::{Body, Error, Responder};
+
+use super::{
+    access_log::Line,
+    counted::{Counted, Direction},
+    counters::Counters,
+};
+use crate::refusal::Reason;
+
+/// The state of an exchange. It is counted and logged when its request and response are gone.
+pub(super) struct Exchange {
+    counters: Arc<Counters>,
+    received: AtomicU64,
+    sent: AtomicU64,
+    answer: Mutex<Answer>,
+    line: Option<Line>,
+}
+
+#[derive(Clone, Default)]
+struct Answer {
+    status: Option<StatusCode>,
+    /// The reason of a refusal.
+    reason: Option<String>,
+    /// The bytes of the response's body, if they are known.
+    length: Option<u64>,
+    /// Whether the whole response was handed to the connection.
+    whole: bool,
+}
+
+impl Exchange {
+    pub(super) fn new(counters: Arc<Counters>, line: Option<Line>) -> Self {
+        counters.begin();
+        Self {
+            counters,
+            received: AtomicU64::new(0),
+            sent: AtomicU64::new(0),
+            answer: Mutex::default(),
+            line,
+        }
+    }
+
+    pub(super) fn count(&self, direction: Direction, bytes: usize) {
+        let (own, all) = match direction {
+            Direction::Received => (&self.received, &self.counters.received),
+            Direction::Sent => (&self.sent, &self.counters.sent),
+        };
+        own.fetch_add(bytes as u64, Relaxed);
+        all.fetch_add(bytes as u64, Relaxed);
+    }
+
+    /// Notes that the whole response was handed to the connection.
+    pub(super) fn sent_all(&self) {
+        self.with_answer(|answer| answer.whole = true);
+    }
+
+    fn with_answer(&self, change: impl FnOnce(&mut Answer)) {
+        change(&mut self.answer.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        let answer = self.answer.get_mut().unwrap_or_else(PoisonError::into_inner);
+        self.counters.end(answer.status);
+        let Some(line) = self.line.take() else { return };
+        let (received, sent) = (self.received.load(Relaxed), self.sent.load(Relaxed));
+        let whole = answer.whole || answer.length.is_some_and(|length| sent >= length);
+        let cut = match answer.status {
+            None => Some("no response was sent"),
+            Some(_) if !whole => Some("the response was cut off"),
+            Some(_) => None,
+        };
+        let reason = answer.reason.take().or(cut.map(str::to_owned));
+        line.write(answer.status, received, sent, reason);
+    }
+}
+
+/// A responder that adds fields to the response and observes it.
+pub(super) struct ObservedResponder {
+    inner: Box<dyn Responder>,
+    exchange: Arc<Exchange>,
+    fields: HeaderMap,
+    head_only: bool,
+}
+
+impl ObservedResponder {
+    pub(super) fn new(
+        inner: Box<dyn Responder>,
+        exchange: Arc<Exchange>,
+        request: &Parts,
+        fields: HeaderMap,
+    ) -> Self {
+        Self { inner, exchange, fields, head_only: request.method == Method::HEAD }
+    }
+}
+
+#[async_trait]
+impl Responder for ObservedResponder {
+    async fn respond(self: Box<Self>, mut response: Response<Body>) -> Result<(), Error> {
+        let Self { inner, exchange, fields, head_only } = *self;
+        response.headers_mut().extend(fields);
+        let announced = response.headers().get(header::CONTENT_LENGTH);
+        let length = announced.and_then(|length| length.to_str().ok()?.parse().ok());
+        let reason = response.extensions_mut().remove::<Reason>().map(|reason| reason.0);
+        let whole = head_only || http_body::Body::is_end_stream(response.body());
+        exchange.with_answer(|answer| {
+            *answer = Answer { status: Some(response.status()), reason, length, whole };
+        });
+        inner.respond(response.map(|body| Counted::new(body, exchange, Direction::Sent).boxed_unsync())).await
+    }
+}

@@ -1,0 +1,57 @@
+//! The target of a request as it is logged: without secrets, and in printable characters.
+
+use http::Uri;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+
+/// The parameters whose values are logged. Others may be secrets, such as the signature of a link.
+const SHOWN: [&str; 4] = ["file", "size", "chunk", "seed"];
+
+/// The longest text of a logged target, in bytes.
+const MOST: usize = 1000;
+
+/// The characters that are encoded, besides all outside ASCII.
+const ENCODED: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'\\');
+
+/// The path and the query of a target. The values of unknown parameters, and user information, are left out.
+pub(super) fn loggable(uri: &Uri) -> String {
+    let mut target = uri.path().to_owned();
+    for (index, parameter) in uri.query().into_iter().flat_map(|query| query.split('&')).enumerate() {
+        target.push(if index == 0 { '?' } else { '&' });
+        match parameter.split_once('=') {
+            Some((name, _)) if !SHOWN.contains(&name) => {
+                target.push_str(name);
+                target.push_str("=REDACTED");
+            }
+            Some(_) => target.push_str(parameter),
+            // A text without a name may be a secret as a whole.
+            None if parameter.is_empty() => {}
+            None => target.push_str("REDACTED"),
+        }
+    }
+    let encoded: String = utf8_percent_encode(&target, ENCODED).collect();
+    encoded.chars().take(MOST).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_and_unprintable_characters_are_not_logged() {
+        for (target, logged) in [
+            ("/", "/"),
+            ("/a%20b?file=c&size=5", "/a%20b?file=c&size=5"),
+            ("/a?token=s3cret&file=c", "/a?token=REDACTED&file=c"),
+            ("/a?X-Amz-Signature=abc", "/a?X-Amz-Signature=REDACTED"),
+            ("/a?s3cret", "/a?REDACTED"),
+            ("http://user:pass@host/a", "/a"),
+        ] {
+            assert_eq!(loggable(&target.parse().unwrap()), logged, "{target}");
+        }
+        assert_eq!(
+            loggable(&Uri::from_maybe_shared("/\u{202e}a".as_bytes().to_vec()).unwrap()),
+            "/%E2%80%AEa"
+        );
+        assert_eq!(loggable(&format!("/{}", "a".repeat(5000)).parse().unwrap()).len(), MOST);
+    }
+}

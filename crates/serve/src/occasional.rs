@@ -1,0 +1,42 @@
+//! A limit on lines of the log that one cause repeats.
+
+use std::time::Duration;
+
+use metrics::Stamp;
+
+/// The least time between two lines.
+const PAUSE: Duration = Duration::from_secs(10);
+
+/// A line of the log that is written at most once every ten seconds.
+#[derive(Debug, Default)]
+pub(crate) struct Occasional {
+    last: Option<Stamp>,
+    left_out: u64,
+}
+
+impl Occasional {
+    /// Whether the line is due: if so, the number of lines that were left out before it.
+    pub(crate) fn due(&mut self) -> Option<u64> {
+        let now = Stamp::now();
+        if self.last.is_some_and(|last| now.since(last) < PAUSE) {
+            self.left_out = self.left_out.saturating_add(1);
+            return None;
+        }
+        self.last = Some(now);
+        Some(std::mem::take(&mut self.left_out))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repeated_line_is_left_out_and_counted() {
+        let mut line = Occasional::default();
+        assert_eq!((line.due(), line.due(), line.due()), (Some(0), None, None));
+        assert_eq!(line.left_out, 2);
+        line.last = None;
+        assert_eq!(line.due(), Some(2));
+    }
+}
