@@ -6,58 +6,16 @@
 mod common;
 
 use std::{
-    fs::{self, File},
-    io::{BufRead as _, BufReader, Read as _},
-    net::{TcpListener, TcpStream},
+    fs,
+    io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
-    process::{Child, Command, Output, Stdio},
-    sync::OnceLock,
-    thread::sleep,
-    time::Duration,
+    process::{Command, Stdio},
 };
 
-use common::{http, peers, server::Server};
-
-/// The size of each transfer, in bytes.
-const SIZE: u64 = 256 << 20;
-
-/// A file of `SIZE` random bytes, made once.
-fn blob() -> &'static Path {
-    static BLOB: OnceLock<tempfile::NamedTempFile> = OnceLock::new();
-    BLOB.get_or_init(|| {
-        let file = tempfile::Builder::new().prefix("blob").suffix(".bin").tempfile().unwrap();
-        let server = Server::start(&[]);
-        let path = file.path().to_str().unwrap();
-        let made = server.client("fetch", "h1c", &format!("/?size={SIZE}"), &["-o", path]);
-        assert!(made.status.success());
-        file
-    })
-    .path()
-}
-
-fn assert_same(a: &Path, b: &Path) {
-    let (mut a, mut b) = (File::open(a).unwrap(), File::open(b).unwrap());
-    assert_eq!(a.metadata().unwrap().len(), b.metadata().unwrap().len());
-    let (mut left, mut right) = (vec![0; 1 << 20], vec![0; 1 << 20]);
-    for _ in 0..SIZE >> 20 {
-        a.read_exact(&mut left).unwrap();
-        b.read_exact(&mut right).unwrap();
-        assert!(left == right);
-    }
-}
-
-fn saving() -> (tempfile::TempDir, Server) {
-    let folder = tempfile::tempdir().unwrap();
-    let server = Server::start(&["--sink", &format!("save:{}", folder.path().display())]);
-    (folder, server)
-}
-
-fn ran(command: &mut Command) -> String {
-    let Output { status, stdout, stderr } = command.output().unwrap();
-    let (printed, error) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
-    assert!(status.success(), "{command:?}: {printed} {error}");
-    printed.into_owned()
-}
+use common::{
+    http, peers,
+    transfer::{Ended, SIZE, assert_same, blob, free_port, ran, saving, script, self_signed, wait_for},
+};
 
 fn example(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/python-upload").join(name)
@@ -132,8 +90,12 @@ fn curl_goes_up_and_down_over_http_3() {
         [("up", "/?file=up.bin", blob(), "201"), ("down", "/up.bin", back.as_path(), "200")]
     {
         let mut python = Command::new(peers.join("bin/python"));
-        python.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/h3.py"));
-        python.arg(direction).arg(server.url(true, path)).arg(file).arg(server.certificate());
+        python
+            .arg(script("h3.py"))
+            .arg(direction)
+            .arg(server.url(true, path))
+            .arg(file)
+            .arg(server.certificate());
         let printed = ran(&mut python);
         assert_eq!(printed.trim(), format!("{status} 30"), "{direction}");
         assert_same(blob(), &if direction == "up" { folder.path().join("up.bin") } else { back.clone() });
@@ -159,16 +121,6 @@ fn fetch_downloads_from_caddy_by_every_protocol() {
     }
 }
 
-/// A process that ends with the test.
-struct Ended(Child);
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 struct Caddy {
     cleartext: u16,
     tls: u16,
@@ -179,12 +131,8 @@ struct Caddy {
 impl Caddy {
     /// Serves the folder of the blob.
     fn start(peers: &Path, folder: &Path) -> Self {
-        let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let (cleartext, tls) = (free(), free());
-        let (certificate, key) = (folder.join("cert.pem"), folder.join("key.pem"));
-        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-        fs::write(&certificate, made.cert.pem()).unwrap();
-        fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+        let (cleartext, tls) = (free_port(), free_port());
+        let (certificate, key) = self_signed(folder);
         let served = folder.join("served");
         fs::create_dir(&served).unwrap();
         fs::copy(blob(), served.join(blob().file_name().unwrap())).unwrap();
@@ -202,12 +150,7 @@ impl Caddy {
         caddy.args(["run", "--adapter", "caddyfile", "--config"]).arg(file);
         caddy.env("HOME", folder).stdout(Stdio::null()).stderr(Stdio::null());
         let process = Ended(caddy.spawn().unwrap());
-        for _ in 0..500 {
-            if TcpStream::connect(("localhost", tls)).is_ok() {
-                return Self { cleartext, tls, certificate, _process: process };
-            }
-            sleep(Duration::from_millis(20));
-        }
-        panic!("caddy does not listen");
+        wait_for(tls);
+        Self { cleartext, tls, certificate, _process: process }
     }
 }

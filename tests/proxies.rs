@@ -1,0 +1,108 @@
+//! Transfers of 256 MiB through nginx and Caddy, which stand in front of `serve` as proxies; the content is compared.
+//!
+//! `scripts/peers` installs both. Without them the tests print a line and pass; with `CI` set they fail.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use common::{
+    peers, run,
+    transfer::{Ended, assert_same, blob, free_port, saving, self_signed, wait_for},
+};
+
+/// A way through a proxy: the protocol of the client, and the port that takes it.
+type Way = (&'static str, u16);
+
+#[test]
+fn uploads_and_downloads_pass_nginx_unchanged() {
+    let Some(peers) = peers() else { return };
+    let (saved, server) = saving();
+    let folder = tempfile::tempdir().unwrap();
+    let (certificate, key) = self_signed(folder.path());
+    let [plain, prior, tls] = [(); 3].map(|()| free_port());
+    let location =
+        format!("location / {{ proxy_pass http://{}; proxy_http_version 1.1; }}", server.cleartext());
+    let config = format!(
+        "user root;\npid {folder}/pid;\nerror_log {folder}/error.log;\nevents {{}}\n\
+         http {{\n access_log off;\n client_max_body_size 0;\n proxy_request_buffering off;\n proxy_buffering off;\n\
+         {temporary}\
+         server {{ listen 127.0.0.1:{plain}; {location} }}\n\
+         server {{ listen 127.0.0.1:{prior} http2; {location} }}\n\
+         server {{ listen 127.0.0.1:{tls} ssl http2; ssl_protocols TLSv1.3; ssl_certificate {cert}; ssl_certificate_key {key}; {location} }}\n}}\n",
+        folder = folder.path().display(),
+        temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+            .map(|kind| format!(" {kind}_temp_path {}/{kind};\n", folder.path().display()))
+            .concat(),
+        cert = certificate.display(),
+        key = key.display(),
+    );
+    let file = folder.path().join("nginx.conf");
+    fs::write(&file, config).unwrap();
+    let mut nginx = Command::new(peers.join("bin/nginx"));
+    nginx.args(["-g", "daemon off; master_process off;", "-c"]).arg(&file).arg("-p").arg(folder.path());
+    let _nginx = started(&mut nginx, tls);
+    let ways = [("h1c", plain), ("h2c", prior), ("h1", tls), ("h2", tls)];
+    assert_unchanged(&ways, &certificate, saved.path());
+}
+
+#[test]
+fn uploads_and_downloads_pass_caddy_unchanged() {
+    let Some(peers) = peers() else { return };
+    let (saved, server) = saving();
+    let folder = tempfile::tempdir().unwrap();
+    let (certificate, key) = self_signed(folder.path());
+    let (plain, tls) = (free_port(), free_port());
+    let config = format!(
+        "{{\n admin off\n auto_https off\n persist_config off\n servers {{\n protocols h1 h2 h2c h3\n }}\n}}\n\
+         http://localhost:{plain} {{\n reverse_proxy {upstream}\n}}\n\
+         https://localhost:{tls} {{\n tls {cert} {key}\n reverse_proxy h2c://{upstream}\n}}\n",
+        upstream = server.cleartext(),
+        cert = certificate.display(),
+        key = key.display(),
+    );
+    let file = folder.path().join("Caddyfile");
+    fs::write(&file, config).unwrap();
+    let mut caddy = Command::new(peers.join("bin/caddy"));
+    caddy.args(["run", "--adapter", "caddyfile", "--config"]).arg(file).env("HOME", folder.path());
+    let _caddy = started(&mut caddy, tls);
+    // Caddy passes the client's Host on: `localhost` is a name that a server on loopback answers to.
+    let ways = [("h1c", plain), ("h2c", plain), ("h1", tls), ("h2", tls), ("h3", tls)];
+    assert_unchanged(&ways, &certificate, saved.path());
+}
+
+/// Starts a proxy, and waits until it listens.
+fn started(command: &mut Command, port: u16) -> Ended {
+    let proxy = Ended(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+    wait_for(port);
+    proxy
+}
+
+/// Sends the blob through a proxy and fetches it again, over each protocol. `saved` is the folder of the server behind.
+fn assert_unchanged(ways: &[Way], certificate: &Path, saved: &Path) {
+    let back = saved.parent().unwrap().join(format!("{}-back", saved.file_name().unwrap().to_str().unwrap()));
+    for (protocol, port) in ways {
+        let is_encrypted = record::Protocol::by_name(protocol).unwrap().is_encrypted();
+        let (scheme, trust) = if is_encrypted {
+            ("https", vec!["--cacert", certificate.to_str().unwrap()])
+        } else {
+            ("http", Vec::new())
+        };
+        let url = |path: &str| format!("{scheme}://localhost:{port}{path}");
+        let common = [&["--protocol", protocol, "--quiet"], &trust[..]].concat();
+        let payload = format!("file:{}", blob().display());
+        let sent = run(&[&["send", &url("/?file=up.bin"), "--payload", &payload], &common[..]].concat());
+        assert!(sent.status.success(), "{protocol}: {}", common::text(&sent.stderr));
+        assert_same(blob(), &saved.join("up.bin"));
+        let output = ["-o", back.to_str().unwrap()];
+        let fetched = run(&[&["fetch", &url("/up.bin")], &output[..], &common].concat());
+        assert!(fetched.status.success(), "{protocol}: {}", common::text(&fetched.stderr));
+        assert_same(blob(), &back);
+    }
+    fs::remove_file(back).unwrap();
+}
