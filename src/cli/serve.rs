@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, builder::RangedU64ValueParser};
-use record::{ByteSize, ChunkSize, SinkKind};
+use record::{ByteSize, ChunkSize, Rate, SinkKind};
 use serve::Options;
 use transport::Identity;
 
@@ -11,7 +11,7 @@ use super::{
     access::AccessArgs,
     limits::LimitArgs,
     trust::KeyLogArgs,
-    values::{chunk, duration},
+    values::{chunk, duration, up_to_a_day},
 };
 use crate::exit::Usage;
 
@@ -51,9 +51,21 @@ pub(crate) struct ServeArgs {
     /// Largest chunk of a generated body
     #[arg(long, value_name = "SIZE", default_value = "1MiB", value_parser = chunk, help_heading = "Guards")]
     max_chunk: ChunkSize,
-    /// Concurrent connections; further ones wait
+    /// Smallest chunk of a generated body
+    #[arg(long, value_name = "SIZE", default_value = "1KiB", value_parser = chunk, help_heading = "Guards")]
+    min_chunk: ChunkSize,
+    /// Largest generated body [default: unlimited]
+    #[arg(long, value_name = "SIZE", help_heading = "Guards")]
+    max_size: Option<ByteSize>,
+    /// Concurrent connections; some further ones wait, the others are closed
     #[arg(long, value_name = "N", default_value = "1024", value_parser = RangedU64ValueParser::<u32>::new().range(1..=1 << 20), help_heading = "Guards")]
     max_connections: u32,
+    /// Concurrent connections of one IPv4 address or IPv6 /64 that is no loopback; further ones are closed
+    #[arg(long, value_name = "N", default_value = "64", value_parser = RangedU64ValueParser::<u32>::new().range(1..=1 << 20), help_heading = "Guards")]
+    max_connections_per_address: u32,
+    /// Concurrent requests over all connections; further ones are refused
+    #[arg(long, value_name = "N", default_value = "1024", value_parser = RangedU64ValueParser::<u32>::new().range(1..=1 << 20), help_heading = "Guards")]
+    max_requests: u32,
     /// Concurrent requests on a connection, over HTTP/2 and HTTP/3
     #[arg(long, value_name = "N", default_value = "128", value_parser = RangedU64ValueParser::<u32>::new().range(1..=1 << 16), help_heading = "Guards")]
     max_streams: u32,
@@ -61,17 +73,20 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "BYTES", default_value = "65536", value_parser = RangedU64ValueParser::<u32>::new().range(8192..=1 << 20), help_heading = "Guards")]
     max_header: u32,
     /// Most fields in the head of a request, over HTTP/1.1
-    #[arg(long, value_name = "N", default_value = "100", help_heading = "Guards")]
+    #[arg(long, value_name = "N", default_value = "100", value_parser = RangedU64ValueParser::<usize>::new().range(1..=1000), help_heading = "Guards")]
     max_header_count: usize,
     /// Time within which a request's head must be complete, over HTTP/1.1
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration, help_heading = "Guards")]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = up_to_a_day, help_heading = "Guards")]
     header_timeout: Duration,
     /// Time within which a handshake must be complete
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration, help_heading = "Guards")]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = up_to_a_day, help_heading = "Guards")]
     handshake_timeout: Duration,
     /// Idle timeout of a connection without a request, and of a transfer without progress
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration, help_heading = "Guards")]
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = up_to_a_day, help_heading = "Guards")]
     idle_timeout: Duration,
+    /// Least bytes per second of a transfer, averaged over the idle timeout; 0 accepts any rate
+    #[arg(long, value_name = "RATE", default_value = "1KiB", help_heading = "Guards")]
+    min_rate: ByteSize,
     /// Number of QUIC connections at which new clients must prove their address
     #[arg(long, value_name = "N", default_value = "64", help_heading = "Guards")]
     retry_from: usize,
@@ -105,9 +120,13 @@ impl ServeArgs {
         options.access = self.access.access(self.key.as_deref())?;
         options.access_log = self.access.log()?;
         options.key_log = self.key_log.open()?;
-        (options.max_body, options.max_chunk) = (self.max_body, self.max_chunk);
+        (options.max_body, options.max_size) = (self.max_body, self.max_size);
         (options.quota.max_stored, options.quota.min_free) = (self.max_stored, self.min_free);
+        (options.min_chunk, options.max_chunk) = (self.min_chunk, self.max_chunk);
         options.max_connections = self.max_connections;
+        options.max_connections_per_address = self.max_connections_per_address;
+        options.max_requests = self.max_requests;
+        options.min_rate = Rate::try_from(self.min_rate.0).ok();
         (options.handshake_timeout, options.idle_timeout) = (self.handshake_timeout, self.idle_timeout);
         Ok(options)
     }

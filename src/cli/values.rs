@@ -80,6 +80,15 @@ pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// The longest time that a guard may have. Libraries add such times to the clock, which overflows after centuries.
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A parser of durations above zero and of at most a day.
+pub(crate) fn up_to_a_day(text: &str) -> Result<Duration, String> {
+    let parsed = duration(text)?;
+    if parsed > DAY { Err(format!("'{text}' is too long; use at most 24h")) } else { Ok(parsed) }
+}
+
 /// Each item once, in the order of its first appearance.
 pub(crate) fn distinct<T: PartialEq>(items: impl IntoIterator<Item = T>) -> Vec<T> {
     items.into_iter().fold(Vec::new(), |mut unique, item| {
@@ -119,6 +128,14 @@ mod tests {
         assert_eq!(seconds("2m"), Ok(Duration::from_secs(120)));
         for text in ["0", "-1", "nan", "inf", "1e300", "soon"] {
             assert!(seconds(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_guard_lasts_at_most_a_day() {
+        assert_eq!(up_to_a_day("24h"), Ok(DAY));
+        for text in ["24h1s", "9000000000000000000s", "0s"] {
+            assert!(up_to_a_day(text).is_err(), "{text}");
         }
     }
 

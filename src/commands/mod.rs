@@ -11,6 +11,7 @@ mod prove;
 mod report;
 mod send;
 mod serve;
+mod signals;
 mod transfer;
 
 use analyse::Verdict;

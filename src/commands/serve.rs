@@ -11,8 +11,9 @@ use run::DISK_THREADS;
 use serde::Serialize;
 use serve::{ServeError, Server};
 use tempfile::NamedTempFile;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{pin, sync::oneshot};
 
+use super::signals::Signals;
 use crate::{cli::ServeArgs, exit::Usage};
 
 /// Runs the command.
@@ -33,19 +34,23 @@ async fn serve(args: &ServeArgs) -> anyhow::Result<Verdict> {
         error => error.into(),
     })?;
     // A signal may follow the announcement at once.
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
+    let mut signals = Signals::register()?;
     let certificate = Certificate::of(&server, args.cert.as_deref())?;
     announce(&server, certificate.as_ref(), args)?;
-    let grace = args.grace;
-    let stop = async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-        eprintln!("stopping: running transfers may take {} s more", grace.as_secs_f64());
-    };
-    server.run(stop, grace).await;
+    let (stop, stopped) = oneshot::channel::<()>();
+    let running = server.run(async { drop(stopped.await) }, args.grace);
+    pin!(running);
+    tokio::select! {
+        () = &mut running => return Ok(Verdict::Good),
+        () = signals.end() => {}
+    }
+    let seconds = args.grace.as_secs_f64();
+    eprintln!("stopping: running transfers may take {seconds} s more; a second signal cuts them off");
+    drop(stop);
+    tokio::select! {
+        () = running => {}
+        () = signals.end() => eprintln!("stopped: running transfers were cut off"),
+    }
     Ok(Verdict::Good)
 }
 

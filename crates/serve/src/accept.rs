@@ -1,75 +1,153 @@
-//! The connections of one listener: accepted while there are places, drained at the end.
+//! The connections of one port: accepted while there are places, drained at the end.
 
-use std::{sync::Arc, time::Duration};
+use std::{fs::File, time::Duration};
 
+use nix::errno::Errno;
 use tokio::{
-    sync::Semaphore,
-    task::JoinSet,
+    task::{JoinError, JoinSet},
     time::{sleep, timeout},
 };
-use tracing::{debug, warn};
-use transport::Listener;
+use tracing::{debug, error, warn};
+use transport::{Accepted, Error, Listener};
 
-use crate::{connection::ConnectionHandler, occasional::Occasional};
+use crate::{
+    connection::ConnectionHandler,
+    listeners::{Carrier, Port},
+    occasional::Occasional,
+    places::{Places, Refused},
+};
 
-/// The pause after a failure to accept. Without file descriptors, accepting fails again at once.
+/// The pause after a failure to accept, which would fail again at once.
 const RETRY_DELAY: Duration = Duration::from_millis(200);
+
+/// The time limit for accepting a connection only to close it.
+const SHED_TIMEOUT: Duration = Duration::from_millis(50);
 
 /// Accepts connections until the handler is stopping, and waits up to `grace` for the accepted ones to end. The
 /// remaining ones are cut off.
-pub(crate) async fn serve(
-    listener: Box<dyn Listener>,
-    handler: ConnectionHandler,
-    places: Arc<Semaphore>,
-    grace: Duration,
-) {
+pub(crate) async fn serve(port: Port, handler: ConnectionHandler, places: Places, grace: Duration) {
     let mut connections = JoinSet::new();
     let mut stopping = handler.stopping.clone();
+    let accepting = Accepting { listener: port.listener.as_ref(), handler: &handler, places: &places };
     tokio::select! {
         _ = stopping.wait_for(|stopping| *stopping) => {}
-        () = accept_all(listener.as_ref(), &handler, &places, &mut connections) => {}
+        () = accepting.accept_all(&mut connections) => {}
     }
-    let drained = timeout(grace, async { while connections.join_next().await.is_some() {} }).await;
-    if drained.is_err() {
+    tokio::select! {
+        () = refuse_all(port) => {}
+        () = drain(&mut connections, grace) => {}
+    }
+}
+
+/// Releases a port of TCP at once, for a successor. The socket of QUIC carries its connections, so it stays, and new
+/// clients are refused.
+async fn refuse_all(port: Port) {
+    if port.carrier == Carrier::Udp {
+        while port.listener.accept().await.is_ok() {}
+    }
+    drop(port);
+    std::future::pending().await
+}
+
+/// Waits up to `grace` for connections to end, and cuts off the remaining ones.
+async fn drain(connections: &mut JoinSet<()>, grace: Duration) {
+    let all = async {
+        while let Some(ended) = connections.join_next().await {
+            report(ended);
+        }
+    };
+    if timeout(grace, all).await.is_err() {
         debug!("{} connections are cut off after {} s", connections.len(), grace.as_secs_f64());
     }
     connections.shutdown().await;
-    // The UDP socket of QUIC carries its connections, so it is closed after them.
-    drop(listener);
 }
 
-/// Accepts connections for ever. Each connection takes a place and is a task of its own.
-async fn accept_all(
-    listener: &dyn Listener,
-    handler: &ConnectionHandler,
-    places: &Arc<Semaphore>,
-    connections: &mut JoinSet<()>,
-) {
-    let mut failures = Occasional::default();
-    let mut next = listener.accept();
-    loop {
-        let accepted = tokio::select! {
-            accepted = &mut next => accepted,
-            Some(_) = connections.join_next() => continue,
-        };
-        match accepted {
-            Ok(accepted) => {
-                let Ok(place) = places.clone().acquire_owned().await else { return };
-                let handler = handler.clone();
-                connections.spawn(async move {
-                    handler.handle(accepted.peer, accepted.handshake).await;
-                    drop(place);
-                });
-            }
-            Err(error) => {
-                if let Some(left_out) = failures.due() {
-                    warn!("cannot accept a connection ({left_out} like this left out): {error}");
-                }
-                sleep(RETRY_DELAY).await;
-            }
-        }
-        next = listener.accept();
+/// Logs the panic of a connection, which ends nothing else.
+fn report(ended: Result<(), JoinError>) {
+    if ended.is_err_and(|error| error.is_panic()) {
+        error!("a connection was given up after a panic");
     }
+}
+
+/// The acceptance of connections on one port.
+struct Accepting<'a> {
+    listener: &'a dyn Listener,
+    handler: &'a ConnectionHandler,
+    places: &'a Places,
+}
+
+impl Accepting<'_> {
+    /// Accepts connections for ever. Each is a task of its own.
+    async fn accept_all(&self, connections: &mut JoinSet<()>) {
+        let (mut failures, mut refusals) = (Occasional::default(), Occasional::default());
+        let mut spare = spare();
+        let mut next = self.listener.accept();
+        loop {
+            let accepted = tokio::select! {
+                accepted = &mut next => accepted,
+                Some(ended) = connections.join_next() => {
+                    report(ended);
+                    continue;
+                }
+            };
+            match accepted {
+                Ok(accepted) => self.admit(accepted, connections, &mut refusals),
+                Err(error) => {
+                    if let Some(left_out) = failures.due() {
+                        warn!("cannot accept a connection ({left_out} like this left out): {error}");
+                    }
+                    self.recover(&error, &mut spare).await;
+                }
+            }
+            next = self.listener.accept();
+        }
+    }
+
+    /// Starts the task of a connection, or closes it if there is no place for it.
+    fn admit(&self, accepted: Accepted, connections: &mut JoinSet<()>, refusals: &mut Occasional) {
+        let peer = accepted.peer.ip();
+        let entry = match self.places.enter(peer) {
+            Ok(entry) => entry,
+            Err(refused) => {
+                let reason = match refused {
+                    Refused::Address => "its address has too many",
+                    Refused::Full => "there are too many",
+                };
+                if let Some(left_out) = refusals.due() {
+                    warn!("refused a connection of {peer} ({left_out} like this left out): {reason}");
+                }
+                return;
+            }
+        };
+        let handler = self.handler.clone();
+        connections.spawn(async move {
+            // A client that waits for a place waits no longer than for its handshake.
+            if let Some(_place) = entry.place(handler.timeouts.handshake).await {
+                handler.handle(accepted.peer, accepted.handshake).await;
+            }
+        });
+    }
+
+    /// Waits after a failure. Without a free descriptor, gives up the spare one for a moment, and closes the client that
+    /// waits, which would otherwise wait until some descriptor is free.
+    async fn recover(&self, error: &Error, spare: &mut Option<File>) {
+        if !is_out_of_descriptors(error) || spare.take().is_none() {
+            sleep(RETRY_DELAY).await;
+        } else {
+            drop(timeout(SHED_TIMEOUT, self.listener.accept()).await);
+        }
+        *spare = self::spare();
+    }
+}
+
+/// A descriptor to give up when there is no other.
+fn spare() -> Option<File> {
+    File::open("/dev/null").ok()
+}
+
+fn is_out_of_descriptors(error: &Error) -> bool {
+    let Error::Listen { source, .. } = error else { return false };
+    source.raw_os_error().is_some_and(|code| [Errno::EMFILE as i32, Errno::ENFILE as i32].contains(&code))
 }
 
 #[cfg(test)]
@@ -78,12 +156,14 @@ mod tests {
         future::pending,
         io,
         net::SocketAddr,
-        sync::atomic::{AtomicU32, Ordering},
+        sync::{
+            Arc,
+            atomic::{AtomicU32, Ordering},
+        },
     };
 
     use async_trait::async_trait;
     use tokio::sync::watch;
-    use transport::{Accepted, Error};
 
     use super::*;
     use crate::{
@@ -101,9 +181,10 @@ mod tests {
 
         async fn accept(&self) -> Result<Accepted, Error> {
             match self.0.fetch_add(1, Ordering::Relaxed) {
-                0 | 1 => {
-                    Err(Error::Listen { addr: self.local_addr(), source: io::Error::other("too many files") })
-                }
+                0 | 1 => Err(Error::Listen {
+                    addr: self.local_addr(),
+                    source: io::Error::from_raw_os_error(Errno::EMFILE as i32),
+                }),
                 2 => Ok(Accepted::new(self.local_addr(), Box::pin(pending()))),
                 _ => pending().await,
             }
@@ -125,11 +206,12 @@ mod tests {
             stopping: stops,
         };
         let accepts = Arc::new(AtomicU32::new(0));
-        let places = Arc::new(Semaphore::new(1));
-        let listener = Box::new(Flaky(accepts.clone()));
-        let serving = tokio::spawn(serve(listener, handler, places.clone(), Duration::from_millis(10)));
+        let places = Places::of_ports(1, 1, 1).remove(0);
+        let free = || places.enter([127, 0, 0, 1].into()).is_ok_and(|entry| entry.has_place());
+        let port = Port { listener: Box::new(Flaky(accepts.clone())), carrier: Carrier::Tcp };
+        let serving = tokio::spawn(serve(port, handler, places.clone(), Duration::from_millis(10)));
         timeout(Duration::from_secs(10), async {
-            while places.available_permits() > 0 {
+            while free() {
                 sleep(Duration::from_millis(10)).await;
             }
         })
@@ -138,6 +220,6 @@ mod tests {
         assert!(accepts.load(Ordering::Relaxed) >= 3);
         stopping.send_replace(true);
         timeout(Duration::from_secs(5), serving).await.unwrap().unwrap();
-        assert_eq!(places.available_permits(), 1);
+        assert!(free());
     }
 }

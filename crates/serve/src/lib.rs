@@ -70,6 +70,7 @@ mod occasional;
 mod options;
 mod patience;
 mod payload_cache;
+mod places;
 mod range;
 mod refusal;
 mod reply;

@@ -15,12 +15,29 @@ const ALT_SVC_MAX_AGE: u32 = 3600;
 
 /// The bound ports.
 pub(crate) struct Listeners {
-    /// One listener for each bound socket.
-    pub(crate) all: Vec<Box<dyn Listener>>,
+    /// One port for each bound socket.
+    pub(crate) all: Vec<Port>,
     /// The address for cleartext.
     pub(crate) cleartext: Option<SocketAddr>,
     /// The port for TLS and QUIC.
     pub(crate) tls: Option<SecuredPort>,
+}
+
+/// One bound socket.
+pub(crate) struct Port {
+    /// The acceptor of its connections.
+    pub(crate) listener: Box<dyn Listener>,
+    /// The transport below.
+    pub(crate) carrier: Carrier,
+}
+
+/// The transport of a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Carrier {
+    /// Each connection has a socket of its own.
+    Tcp,
+    /// All connections share the socket of their port.
+    Udp,
 }
 
 /// The port for TLS and QUIC.
@@ -55,14 +72,15 @@ impl Listeners {
         if let Some(addr) = cleartext {
             let listener = transport::listen_cleartext(&bind(addr, options), &options.limits)?;
             listeners.cleartext = Some(listener.local_addr());
-            listeners.all.push(listener);
+            listeners.all.push(Port { listener, carrier: Carrier::Tcp });
         }
         if let Some(addr) = tls {
             let identity = options.identity.clone().map_or_else(|| self_signed(addr), Ok)?;
             let bind = bind(addr, options).with_identity(identity.clone());
-            let secured = listen_paired(bind, &options.limits)?;
-            listeners.tls = Some(SecuredPort { addr: secured[0].local_addr(), identity });
-            listeners.all.extend(secured);
+            let [tcp, udp] = listen_paired(bind, &options.limits)?;
+            listeners.tls = Some(SecuredPort { addr: tcp.local_addr(), identity });
+            listeners.all.push(Port { listener: tcp, carrier: Carrier::Tcp });
+            listeners.all.push(Port { listener: udp, carrier: Carrier::Udp });
         }
         Ok(listeners)
     }

@@ -66,8 +66,12 @@ pub struct Options {
     pub min_chunk: ChunkSize,
     /// The largest generated body that a client may ask for. `None`, the default, generates any.
     pub max_size: Option<ByteSize>,
-    /// The most concurrent connections; further ones wait. The default is 1,024. 0 counts as 1.
+    /// The most concurrent connections. Some further ones wait for the handshake timeout, all others are closed. The
+    /// default is 1,024. 0 counts as 1. With several ports, a sixteenth of the places is reserved for each.
     pub max_connections: u32,
+    /// The most concurrent connections of one IPv4 address or IPv6 /64; further ones are closed. Loopback addresses
+    /// have no such bound. The default is 64. 0 counts as 1.
+    pub max_connections_per_address: u32,
     /// The most concurrent requests over all connections; further ones are refused (503). The default is 1,024. 0 counts
     /// as 1.
     pub max_requests: u32,
@@ -99,6 +103,7 @@ impl Default for Options {
             min_chunk: ChunkSize::try_from(MIN_CHUNK).unwrap_or(ChunkSize::DEFAULT),
             max_size: None,
             max_connections: 1024,
+            max_connections_per_address: 64,
             max_requests: 1024,
             handshake_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(30),
@@ -127,6 +132,7 @@ mod tests {
         let options = Options::default();
         assert_eq!((options.min_chunk.get(), options.max_chunk.get()), (1 << 10, 1 << 20));
         assert_eq!((options.max_connections, options.max_requests), (1024, 1024));
+        assert_eq!(options.max_connections_per_address, 64);
         assert_eq!(options.min_rate.map(Rate::bytes_per_s), Some(1024));
         let Guards { header_bytes, header_count, header_timeout, streams, retry_from, .. } = options.guards;
         assert_eq!((header_bytes, header_count, streams, retry_from), (65_536, 100, 128, 64));

@@ -3,10 +3,7 @@
 use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
-use tokio::{
-    pin,
-    sync::{Semaphore, watch},
-};
+use tokio::{pin, sync::watch};
 
 use crate::{
     Options, ServeError, accept,
@@ -14,6 +11,7 @@ use crate::{
     content::Content,
     listeners::Listeners,
     patience::Patience,
+    places::Places,
     requests::RequestPlaces,
 };
 
@@ -23,6 +21,7 @@ pub struct Server {
     content: Arc<Content>,
     timeouts: Timeouts,
     max_connections: u32,
+    max_connections_per_address: u32,
     max_requests: u32,
 }
 
@@ -43,6 +42,7 @@ impl Server {
                 patience: Patience { idle: options.idle_timeout, min_rate: options.min_rate },
             },
             max_connections: options.max_connections,
+            max_connections_per_address: options.max_connections_per_address,
             max_requests: options.max_requests,
         })
     }
@@ -67,8 +67,9 @@ impl Server {
         self.listeners.tls.as_ref().map(|tls| tls.identity.certificate_pem())
     }
 
-    /// Serves until `stop` resolves. Then running transfers may take `grace` to end, and are cut off after it.
-    /// Meanwhile no connection is accepted, and no further request is answered.
+    /// Serves until `stop` resolves. Then the ports of TCP are released at once, clients are told to end their
+    /// connections (GOAWAY, `Connection: close`), and running transfers may take `grace` to end. They are cut off after
+    /// it. The port of QUIC is released with its last connection.
     ///
     /// Dropping the future cuts off all connections at once. Threads that wait for the disk of a saved body outlive
     /// this future.
@@ -82,10 +83,10 @@ impl Server {
             alt_svc,
             stopping: stops,
         };
-        let places = (self.max_connections.max(1) as usize).min(Semaphore::MAX_PERMITS);
-        let places = Arc::new(Semaphore::new(places));
-        let serve = |listener| accept::serve(listener, handler.clone(), places.clone(), grace);
-        let serving = join_all(self.listeners.all.into_iter().map(serve));
+        let ports = self.listeners.all;
+        let places = Places::of_ports(ports.len(), self.max_connections, self.max_connections_per_address);
+        let serve = |(port, places)| accept::serve(port, handler.clone(), places, grace);
+        let serving = join_all(ports.into_iter().zip(places).map(serve));
         pin!(serving);
         tokio::select! {
             _ = &mut serving => return,
