@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use receiver::save::Quota;
 use record::{ByteSize, ChunkSize, Limits, Profile, Rate, SinkKind};
-use transport::{Guards, Identity, KeyLog};
+use transport::{Guards, Identity, KeyLog, ReceiveBudget};
 
 use crate::{Access, AccessLog};
 
@@ -18,6 +18,10 @@ const MIN_CHUNK: u64 = 1 << 10;
 
 /// The default of [`Options::min_rate`], in bytes per second: twice that of Apache's mod_reqtimeout.
 const MIN_RATE: u64 = 1 << 10;
+
+/// The bytes of windows beyond their start that all connections share: room for some 90 connections of HTTP/2 at full
+/// speed. A thousand connections hold no more than twice as much.
+const RECEIVE_BUDGET: u64 = 64 << 20;
 
 /// The options of a [`Server`](crate::Server). The defaults suit unknown clients.
 ///
@@ -120,6 +124,8 @@ fn guards() -> Guards {
     guards.header_timeout = Duration::from_secs(10);
     guards.streams = 128;
     guards.retry_from = 64;
+    guards.data_frame_budget = 8 << 20;
+    guards.receive_budget = Some(ReceiveBudget::new(RECEIVE_BUDGET));
     guards
 }
 

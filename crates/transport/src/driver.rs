@@ -31,6 +31,11 @@ impl Driver {
         Self(ended)
     }
 
+    /// The error that ended the connection, if one did.
+    pub(crate) fn error(&self) -> Option<String> {
+        self.0.borrow().clone()
+    }
+
     /// Waits until the task has ended, or [`CLOSE_TIMEOUT`].
     pub(crate) async fn ended(&self) {
         let mut end = self.0.clone();

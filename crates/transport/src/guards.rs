@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use record::MAX_STREAMS;
 
+use crate::ReceiveBudget;
+
 /// Bounds on the data that a client may send before its request is accepted, and on the streams and connections that it
 /// may hold open.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,19 +20,28 @@ pub struct Guards {
     pub header_timeout: Duration,
     /// The most concurrent requests on a connection: SETTINGS_MAX_CONCURRENT_STREAMS, initial_max_streams_bidi.
     pub streams: u32,
+    /// The memory overhead of DATA frames under 256 bytes that wait to be taken on an HTTP/2 connection, in bytes: a
+    /// frame counts 256 bytes less its payload. If it is finite, the connection is not read while 256 such frames wait
+    /// (`data_frame_budget` of h2, which ends a connection that exceeds it).
+    pub data_frame_budget: usize,
+    /// The budget of received bytes that nothing has taken, which all connections share. Without one, each connection
+    /// has the window of the limits from the start.
+    pub receive_budget: Option<ReceiveBudget>,
     /// The number of open QUIC connections from which a new client must prove its address by a retry (RFC 9000 section
     /// 8.1.2).
     pub retry_from: usize,
 }
 
 impl Default for Guards {
-    /// The bounds for known clients: as many streams as a case may have, and no retries.
+    /// The bounds for known clients: as many streams as a case may have, no retries, and no budgets.
     fn default() -> Self {
         Self {
             header_bytes: 64 << 10,
             header_count: 100,
             header_timeout: Duration::from_secs(30),
             streams: MAX_STREAMS,
+            data_frame_budget: usize::MAX,
+            receive_budget: None,
             retry_from: usize::MAX,
         }
     }

@@ -1,6 +1,12 @@
 //! The server's side of a connection that a task drives: its requests come through a channel, whatever the protocol.
 
-use std::{future::pending, sync::Arc};
+use std::{
+    future::pending,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use async_trait::async_trait;
 use tokio::sync::{Mutex, Notify, mpsc};
@@ -11,7 +17,37 @@ use crate::{Error, Incoming, Link, Session, tasks::Tasks};
 pub(crate) type Arrivals = mpsc::Sender<Result<Incoming, Error>>;
 
 /// The signal to a driver that its connection is to be closed.
-pub(crate) type CloseSignal = Arc<Notify>;
+#[derive(Clone, Debug, Default)]
+pub(crate) struct CloseSignal(Arc<Signal>);
+
+#[derive(Debug, Default)]
+struct Signal {
+    closing: AtomicBool,
+    wake: Notify,
+}
+
+impl CloseSignal {
+    /// Signals that the connection is to be closed.
+    fn close(&self) {
+        self.0.closing.store(true, Ordering::Relaxed);
+        self.wake();
+    }
+
+    /// Wakes the driver for another reason.
+    pub(crate) fn wake(&self) {
+        self.0.wake.notify_one();
+    }
+
+    /// Waits for the signal, or for another reason to wake up.
+    pub(crate) async fn notified(&self) {
+        self.0.wake.notified().await;
+    }
+
+    /// Whether the connection is to be closed.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.0.closing.load(Ordering::Relaxed)
+    }
+}
 
 /// A source of the state of a connection.
 #[async_trait]
@@ -60,7 +96,7 @@ impl<L: LinkSource> Session for DrivenSession<L> {
     }
 
     fn shut_down(&self) {
-        self.close.notify_one();
+        self.close.close();
     }
 
     async fn close(&self) {

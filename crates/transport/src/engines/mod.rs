@@ -4,6 +4,7 @@ mod frame;
 pub(crate) mod http1;
 pub(crate) mod http2;
 pub(crate) mod http3;
+mod patient;
 pub(crate) mod raw;
 pub(crate) mod raw_quic;
 mod send;

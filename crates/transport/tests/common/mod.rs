@@ -5,6 +5,8 @@
     reason = "not every test uses all of it, and a test fails by panicking"
 )]
 
+pub(crate) mod http2;
+
 use std::{net::SocketAddr, time::Duration};
 
 use http::Response;

@@ -13,16 +13,13 @@ use hyper::client::conn::http1::{Builder, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::sync::Mutex;
 
-use super::{
-    PROTOCOL,
-    patient::{Patient, WriteFailure},
-    received,
-};
+use super::{PROTOCOL, received};
 use crate::{
     Body, BodyError, Connection, Error, Link,
     body::BodySent,
     carriers::{Stream, StreamInfo},
     driver::Driver,
+    engines::patient::{AfterFailure, Patient, Unsent, WriteFailure},
     session::LinkSource as _,
     tasks::Tasks,
 };
@@ -36,7 +33,7 @@ pub(super) async fn start(
     info: StreamInfo,
     buffer: usize,
 ) -> Result<Box<dyn Connection>, Error> {
-    let (stream, write_failure) = Patient::new(stream);
+    let (stream, write_failure) = Patient::new(stream, AfterFailure::Wait);
     let (requests, connection) = Builder::new()
         .max_buf_size(buffer)
         .handshake(TokioIo::new(stream))
@@ -91,18 +88,10 @@ impl Http1Connection {
     /// The error of an exchange. The failure of a write is the reason for whatever came after it.
     fn broken(&self, error: hyper::Error) -> Error {
         match self.write_failure.get() {
-            Some(failure) => Error::protocol(PROTOCOL, Unsent { failure, source: error }),
+            Some(failure) => Error::protocol(PROTOCOL, Unsent { failure, source: error.into() }),
             None => Error::protocol(PROTOCOL, error),
         }
     }
-}
-
-/// The server ended the connection while the request was being sent, and left no response.
-#[derive(Debug, thiserror::Error)]
-#[error("the server stopped taking the request: {failure}")]
-struct Unsent {
-    failure: String,
-    source: hyper::Error,
 }
 
 /// Reduces the target of a request to its path, and moves the host into a header (RFC 9112 section 3.2.1).

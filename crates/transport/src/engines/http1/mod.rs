@@ -12,7 +12,6 @@ use crate::{
 
 mod client;
 mod footprint;
-mod patient;
 mod server;
 
 /// The protocol's name in errors.

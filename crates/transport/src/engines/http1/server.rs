@@ -22,6 +22,7 @@ use super::{PROTOCOL, received};
 use crate::{
     Body, BodyError, Error, Guards, Incoming, Responder, Session,
     carriers::{Stream, StreamInfo},
+    receive_budget::Window,
     session::{Arrivals, CloseSignal, DrivenSession},
     tcp_stream::SharedSocket,
 };
@@ -33,15 +34,21 @@ pub(super) fn start(
     buffer: usize,
     guards: &Guards,
 ) -> Box<dyn Session> {
+    // The buffer cannot grow later.
+    let most = u32::try_from(buffer).unwrap_or(u32::MAX);
+    let window = guards.receive_budget.as_ref().map(|budget| Window::at_once(budget, most));
     let mut builder = Builder::new();
     builder
-        .max_buf_size(buffer)
+        .max_buf_size(window.as_ref().map_or(buffer, |window| window.size() as usize))
         .max_header_size(guards.header_bytes as usize)
         .max_headers(guards.header_count)
         .timer(TokioTimer::new())
         .header_read_timeout(guards.header_timeout);
     let socket = info.socket();
-    DrivenSession::start(1, info, |arrivals, close| drive(builder, stream, socket, arrivals, close))
+    DrivenSession::start(1, info, |arrivals, close| async move {
+        drive(builder, stream, socket, arrivals, close).await;
+        drop(window);
+    })
 }
 
 async fn drive(

@@ -3,67 +3,174 @@
 use std::{
     future::poll_fn,
     pin::Pin,
-    task::{Context, Poll, ready},
+    sync::Arc,
+    task::{Context, Poll, Waker, ready},
 };
 
 use bytes::Bytes;
-use h2::{RecvStream, SendStream};
+use h2::{Reason, RecvStream, SendStream};
 use http_body::{Body as _, Frame};
 use http_body_util::BodyExt as _;
 
-use super::PROTOCOL;
+use super::{PROTOCOL, failure::Failure, server::Control, small_frames::Waiting};
 use crate::{Body, BodyError, Error};
 
-/// Sends a body. A chunk is pulled once there is capacity for the first byte of it, so that no more than the send
-/// buffer and one chunk ever wait in h2.
-///
-/// # Errors
-/// The body failed, or the stream was reset.
-pub(super) async fn send(mut stream: SendStream<Bytes>, mut body: Body) -> Result<(), Error> {
-    let broken = |error| Error::protocol(PROTOCOL, error);
-    loop {
-        capacity(&mut stream).await.map_err(broken)?;
-        let chunk = match body.frame().await {
-            Some(Ok(frame)) => match frame.into_data() {
-                Ok(chunk) => chunk,
-                Err(frame) => {
-                    let trailers = frame.into_trailers().unwrap_or_default();
-                    return stream.send_trailers(trailers).map_err(broken);
+/// A body that is being sent. Dropping it before its end resets the stream, and no other.
+pub(super) struct Sending {
+    stream: SendStream<Bytes>,
+    /// `None` for a request.
+    control: Option<Arc<Control>>,
+    is_over: bool,
+}
+
+impl Sending {
+    /// The body of a request.
+    pub(super) fn request(stream: SendStream<Bytes>) -> Self {
+        Self { stream, control: None, is_over: false }
+    }
+
+    /// The body of a response.
+    pub(super) fn response(stream: SendStream<Bytes>, control: Arc<Control>) -> Self {
+        Self { stream, control: Some(control), is_over: false }
+    }
+
+    /// Notes that the stream has ended at this end.
+    pub(super) fn over(mut self) {
+        self.is_over = true;
+    }
+
+    /// Sends a body. A chunk is pulled once there is capacity for the first byte of it, so that no more than the send
+    /// buffer and one chunk ever wait in h2. When this is done, only the connection is waited for, and no window.
+    ///
+    /// # Errors
+    /// The body failed, or the stream was reset.
+    pub(super) async fn send(mut self, mut body: Body) -> Result<(), Error> {
+        loop {
+            self.capacity(1).await?;
+            let frame = match body.frame().await {
+                Some(Ok(frame)) => frame,
+                Some(Err(error)) => {
+                    self.stream.send_reset(Reason::INTERNAL_ERROR);
+                    self.over();
+                    return Err(Error::body(error));
                 }
-            },
-            Some(Err(error)) => {
-                stream.send_reset(h2::Reason::INTERNAL_ERROR);
-                return Err(Error::body(error));
+                None => return self.end(Bytes::new()).await,
+            };
+            match frame.into_data() {
+                Ok(chunk) if body.is_end_stream() => return self.end(chunk).await,
+                Ok(chunk) => self.stream.send_data(chunk, false).map_err(broken)?,
+                Err(frame) => {
+                    if let Ok(trailers) = frame.into_trailers() {
+                        self.stream.send_trailers(trailers).map_err(broken)?;
+                        self.over();
+                        return Ok(());
+                    }
+                }
             }
-            None => return stream.send_data(Bytes::new(), true).map_err(broken),
-        };
-        let last = body.is_end_stream();
-        stream.send_data(chunk, last).map_err(broken)?;
-        if last {
-            return Ok(());
+        }
+    }
+
+    /// Sends the last chunk, as the windows admit it.
+    async fn end(mut self, mut rest: Bytes) -> Result<(), Error> {
+        while !rest.is_empty() {
+            let capacity = self.capacity(rest.len()).await?;
+            let piece = rest.split_to(capacity.min(rest.len()));
+            self.stream.send_data(piece, rest.is_empty()).map_err(broken)?;
+            if rest.is_empty() {
+                self.over();
+                return Ok(());
+            }
+        }
+        self.stream.send_data(rest, true).map_err(broken)?;
+        self.over();
+        Ok(())
+    }
+
+    /// Asks for `wanted` bytes, and waits until the stream may send at least one. Returns how many it may send.
+    async fn capacity(&mut self, wanted: usize) -> Result<usize, Error> {
+        self.stream.reserve_capacity(wanted);
+        loop {
+            match self.stream.capacity() {
+                0 => {}
+                capacity => return Ok(capacity),
+            }
+            match poll_fn(|cx| self.stream.poll_capacity(cx)).await {
+                Some(granted) => drop(granted.map_err(broken)?),
+                None => return Err(broken(self.end_of_stream())),
+            }
+        }
+    }
+
+    /// The reason for which the stream takes no more data.
+    fn end_of_stream(&mut self) -> h2::Error {
+        match self.poll_reset() {
+            Poll::Ready(Err(error)) => error,
+            Poll::Ready(Ok(reason)) => reason.into(),
+            Poll::Pending => Reason::STREAM_CLOSED.into(),
+        }
+    }
+
+    fn poll_reset(&mut self) -> Poll<Result<Reason, h2::Error>> {
+        self.stream.poll_reset(&mut Context::from_waker(Waker::noop()))
+    }
+}
+
+impl Drop for Sending {
+    fn drop(&mut self) {
+        if self.is_over {
+            return;
+        }
+        match (self.poll_reset(), &self.control) {
+            (Poll::Pending, _) => self.stream.send_reset(Reason::CANCEL),
+            (Poll::Ready(_), Some(control)) => control.cancelled(),
+            (Poll::Ready(_), None) => {}
         }
     }
 }
 
-/// Waits until the stream may send at least one byte.
-async fn capacity(stream: &mut SendStream<Bytes>) -> Result<(), h2::Error> {
-    stream.reserve_capacity(1);
-    while stream.capacity() == 0 {
-        match poll_fn(|cx| stream.poll_capacity(cx)).await {
-            Some(granted) => granted?,
-            None => return Err(h2::Reason::STREAM_CLOSED.into()),
-        };
-    }
-    Ok(())
+fn broken(error: h2::Error) -> Error {
+    Error::protocol(PROTOCOL, Failure(error))
 }
 
-/// A body that is being received.
+/// A body of a response that is being received.
 pub(super) fn received(stream: RecvStream) -> Body {
-    Http2Body(stream).boxed_unsync()
+    Http2Body::new(stream).boxed_unsync()
 }
 
 /// A body that is being received. Handing on a piece returns its bytes to the peer as credit.
-struct Http2Body(RecvStream);
+pub(super) struct Http2Body {
+    stream: RecvStream,
+    /// Opens the window of the connection, where that starts small.
+    window: Option<Arc<Control>>,
+    /// Counts the small frames that wait, where they are bounded.
+    waiting: Option<Waiting>,
+}
+
+impl Http2Body {
+    /// A body without further bounds.
+    pub(super) fn new(stream: RecvStream) -> Self {
+        Self { stream, window: None, waiting: None }
+    }
+
+    /// Adds the bounds of a server of strangers.
+    pub(super) fn with_bounds(self, window: Option<Arc<Control>>, waiting: Option<Waiting>) -> Self {
+        Self { window, waiting, ..self }
+    }
+
+    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, h2::Error>>> {
+        let Some(data) = ready!(self.stream.poll_data(cx)) else { return Poll::Ready(None) };
+        Poll::Ready(Some(data.and_then(|data| {
+            self.stream.flow_control().release_capacity(data.len())?;
+            if let Some(window) = &self.window {
+                window.taken(data.len());
+            }
+            if let Some(waiting) = &self.waiting {
+                waiting.taken(data.len());
+            }
+            Ok(data)
+        })))
+    }
+}
 
 impl http_body::Body for Http2Body {
     type Data = Bytes;
@@ -73,18 +180,17 @@ impl http_body::Body for Http2Body {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let Some(data) = ready!(self.0.poll_data(cx)) else {
-            let trailers = ready!(self.0.poll_trailers(cx)).map_err(|error| Error::truncated(error).into());
-            return Poll::Ready(trailers.map(|trailers| trailers.map(Frame::trailers)).transpose());
+        let frame = match ready!(self.poll_data(cx)) {
+            Some(data) => Some(data.map(Frame::data)),
+            None => match ready!(self.stream.poll_trailers(cx)) {
+                Ok(trailers) => trailers.map(|trailers| Ok(Frame::trailers(trailers))),
+                Err(error) => Some(Err(error)),
+            },
         };
-        let piece = data.and_then(|data| {
-            self.0.flow_control().release_capacity(data.len())?;
-            Ok(Frame::data(data))
-        });
-        Poll::Ready(Some(piece.map_err(|error| Error::truncated(error).into())))
+        Poll::Ready(frame.map(|frame| frame.map_err(|error| Error::truncated(Failure(error)).into())))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.is_end_stream()
+        self.stream.is_end_stream()
     }
 }

@@ -9,7 +9,7 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::carriers::Stream;
+use crate::{BodyError, carriers::Stream};
 
 /// The first failure of a write, once there was one.
 #[derive(Clone, Debug, Default)]
@@ -22,33 +22,55 @@ impl WriteFailure {
     }
 }
 
+/// The server ended the connection while a request was being sent, and left no response to it.
+#[derive(Debug, thiserror::Error)]
+#[error("the server stopped taking the request: {failure}")]
+pub(super) struct Unsent {
+    pub(super) failure: String,
+    pub(super) source: BodyError,
+}
+
+/// The fate of writes after one has failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AfterFailure {
+    /// They wait, and so does the body that is being sent.
+    Wait,
+    /// They are discarded. A protocol that must write before it reads on goes on reading.
+    Discard,
+}
+
 /// A stream that stops writing when a write fails, and goes on reading: what the peer sent before it closed still waits
 /// in the socket. The reads end with the stream.
 #[derive(Debug)]
 pub(super) struct Patient<S> {
     stream: S,
     failure: WriteFailure,
+    after: AfterFailure,
 }
 
 impl<S: Stream> Patient<S> {
     /// Wraps `stream`. The second value tells whether a write has failed.
-    pub(super) fn new(stream: S) -> (Self, WriteFailure) {
+    pub(super) fn new(stream: S, after: AfterFailure) -> (Self, WriteFailure) {
         let failure = WriteFailure::default();
-        (Self { stream, failure: failure.clone() }, failure)
+        (Self { stream, failure: failure.clone(), after }, failure)
     }
 
-    /// Keeps a failure to itself: no write makes progress any more.
-    fn write<T>(&mut self, write: impl FnOnce(Pin<&mut S>) -> Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if self.failure.0.get().is_some() {
-            return Poll::Pending;
-        }
-        match write(Pin::new(&mut self.stream)) {
-            Poll::Ready(Err(error)) => {
+    /// Writes until that fails, and keeps the failure to itself. `discarded` is the result of a discarded write.
+    fn write<T>(
+        &mut self,
+        discarded: T,
+        write: impl FnOnce(Pin<&mut S>) -> Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if self.failure.0.get().is_none() {
+            match write(Pin::new(&mut self.stream)) {
                 // Nothing else sets it.
-                let _ = self.failure.0.set(error.to_string());
-                Poll::Pending
+                Poll::Ready(Err(error)) => drop(self.failure.0.set(error.to_string())),
+                polled => return polled,
             }
-            polled => polled,
+        }
+        match self.after {
+            AfterFailure::Wait => Poll::Pending,
+            AfterFailure::Discard => Poll::Ready(Ok(discarded)),
         }
     }
 }
@@ -65,7 +87,7 @@ impl<S: Stream> AsyncRead for Patient<S> {
 
 impl<S: Stream> AsyncWrite for Patient<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.write(|stream| stream.poll_write(cx, bytes))
+        self.write(bytes.len(), |stream| stream.poll_write(cx, bytes))
     }
 
     fn poll_write_vectored(
@@ -73,7 +95,8 @@ impl<S: Stream> AsyncWrite for Patient<S> {
         cx: &mut Context<'_>,
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.write(|stream| stream.poll_write_vectored(cx, pieces))
+        let offered = pieces.iter().map(|piece| piece.len()).sum();
+        self.write(offered, |stream| stream.poll_write_vectored(cx, pieces))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -81,7 +104,7 @@ impl<S: Stream> AsyncWrite for Patient<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.write(|stream| stream.poll_flush(cx))
+        self.write((), |stream| stream.poll_flush(cx))
     }
 
     /// Reports an error: nobody waits for a response any more.

@@ -1,0 +1,146 @@
+//! The client's end of HTTP/2.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use h2::{
+    Ping,
+    client::{Builder, SendRequest},
+};
+use http::{Request, Response};
+use http_body::Body as _;
+use tokio::sync::Mutex;
+
+use super::{
+    Http2, PROTOCOL,
+    body::{Sending, received},
+    failure::Failure,
+    layers,
+    turns::Turns,
+};
+use crate::{
+    Body, BodySent, Connection, Error, Link,
+    carriers::{Stream, StreamInfo},
+    driver::Driver,
+    engines::patient::{AfterFailure, Patient, Unsent, WriteFailure},
+    session::LinkSource as _,
+    tasks::Tasks,
+};
+
+/// Exchanges the settings of HTTP/2, and starts to drive the connection.
+///
+/// # Errors
+/// The server does not speak HTTP/2, or the connection broke.
+pub(super) async fn start(
+    engine: &Http2,
+    stream: impl Stream,
+    info: StreamInfo,
+) -> Result<Box<dyn Connection>, Error> {
+    let broken = |error| Error::handshake(Failure(error));
+    let turns = Turns::default();
+    // h2 answers a PING before it reads on, and must not wait with that for a socket that takes nothing more.
+    let (stream, write_failure) = Patient::new(stream, AfterFailure::Discard);
+    let (requests, mut connection) = Builder::new()
+        .initial_window_size(engine.window)
+        .initial_connection_window_size(engine.window)
+        .max_frame_size(engine.frame)
+        .max_send_buffer_size(engine.send_buffer)
+        .data_frame_budget(usize::MAX)
+        .enable_push(false)
+        .handshake(layers(stream, &info, &turns))
+        .await
+        .map_err(broken)?;
+    let ping = connection.ping_pong();
+    let tasks = Tasks::default();
+    let connection = async { connection.await.map_err(Failure) };
+    let driver = Driver::spawn(&tasks, PROTOCOL, turns.count(connection));
+    // The pong follows the peer's SETTINGS: from here on its windows and frame size are in force.
+    if let Some(mut ping) = ping {
+        ping.ping(Ping::opaque()).await.map_err(broken)?;
+    }
+    let requests = Mutex::new(Some(requests));
+    Ok(Box::new(Http2Connection { requests, write_failure, info, driver, tasks }))
+}
+
+struct Http2Connection {
+    /// `None` once the connection has been closed.
+    requests: Mutex<Option<SendRequest<Bytes>>>,
+    write_failure: WriteFailure,
+    info: StreamInfo,
+    driver: Driver,
+    tasks: Tasks,
+}
+
+#[async_trait]
+impl Connection for Http2Connection {
+    async fn exchange(&self, request: Request<Body>) -> Result<Response<Body>, Error> {
+        match self.response(request).await {
+            Ok(response) => Ok(response),
+            Err(Failed::Body(error)) => Err(error),
+            Err(Failed::Connection(error)) => Err(self.broken(error).await),
+        }
+    }
+
+    async fn close(&self) {
+        // Without requests and streams, h2 sends GOAWAY and shuts the stream down.
+        self.requests.lock().await.take();
+        self.driver.ended().await;
+    }
+
+    fn link(&self) -> Link {
+        self.info.link()
+    }
+}
+
+/// The reason for which an exchange failed.
+enum Failed {
+    Body(Error),
+    Connection(h2::Error),
+}
+
+impl From<h2::Error> for Failed {
+    fn from(error: h2::Error) -> Self {
+        Self::Connection(error)
+    }
+}
+
+impl Http2Connection {
+    async fn response(&self, request: Request<Body>) -> Result<Response<Body>, Failed> {
+        let requests = self.requests.lock().await.clone();
+        let requests =
+            requests.ok_or_else(|| Failed::Body(Error::protocol(PROTOCOL, "the connection is closed")))?;
+        let mut requests = requests.ready().await?;
+        let (head, body) = request.into_parts();
+        let empty = body.is_end_stream();
+        let (response, stream) = requests.send_request(Request::from_parts(head, ()), empty)?;
+        let (response, sent) = if empty {
+            (response.await?, BodySent::completed())
+        } else {
+            let (body_failed, sent) = self.tasks.pump(Sending::request(stream).send(body));
+            let response = tokio::select! {
+                // A body that fails resets the stream, and then the response fails as well: report the cause.
+                biased;
+                error = body_failed => return Err(Failed::Body(error)),
+                response = response => response?,
+            };
+            (response, sent)
+        };
+        let mut response = response.map(received);
+        response.extensions_mut().insert(sent);
+        Ok(response)
+    }
+
+    /// The error of an exchange. What ended the connection is the reason for whatever came after it.
+    async fn broken(&self, error: h2::Error) -> Error {
+        if error.is_go_away() || error.is_reset() {
+            return Error::protocol(PROTOCOL, Failure(error));
+        }
+        if let Some(failure) = self.write_failure.get() {
+            return Error::protocol(PROTOCOL, Unsent { failure, source: Failure(error).into() });
+        }
+        self.driver.ended().await;
+        match self.driver.error() {
+            Some(end) => Error::protocol(PROTOCOL, end),
+            None => Error::protocol(PROTOCOL, Failure(error)),
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! The server's end of HTTP/2.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
+    task::{Context, Poll, Waker},
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use h2::{
+    Reason,
+    server::{Builder, Connection, SendResponse},
+};
+use http::{Request, Response};
+use http_body::Body as _;
+use http_body_util::BodyExt as _;
+use tokio::time::Instant;
+
+use super::{
+    Http2, PROTOCOL,
+    body::{Http2Body, Sending},
+    failure::Failure,
+    layers,
+    small_frames::{self, SmallFrames},
+    turns::Turns,
+};
+use crate::{
+    Body, Error, Guards, Incoming, Responder, Session,
+    carriers::{Stream, StreamInfo},
+    receive_budget::Window,
+    reset_budget::ResetBudget,
+    session::{Arrivals, CloseSignal, DrivenSession},
+};
+
+/// Exchanges the settings of HTTP/2, and starts to drive the connection.
+///
+/// # Errors
+/// The client does not speak HTTP/2, or the connection broke.
+pub(super) async fn start(
+    engine: &Http2,
+    stream: impl Stream,
+    info: StreamInfo,
+    guards: &Guards,
+) -> Result<Box<dyn Session>, Error> {
+    let turns = Turns::default();
+    let window = guards.receive_budget.as_ref().map(|budget| Window::new(budget, engine.window));
+    let small_frames = (guards.data_frame_budget < usize::MAX).then(SmallFrames::default);
+    let stream = small_frames::Counted::new(layers(stream, &info, &turns), small_frames.clone());
+    let connection = Builder::new()
+        .initial_window_size(engine.window)
+        .initial_connection_window_size(window.as_ref().map_or(engine.window, Window::size))
+        .max_frame_size(engine.frame)
+        .max_send_buffer_size(engine.send_buffer)
+        .max_header_list_size(guards.header_bytes)
+        .max_concurrent_streams(guards.streams)
+        .data_frame_budget(guards.data_frame_budget)
+        .handshake(stream)
+        .await
+        .map_err(|error| Error::handshake(Failure(error)))?;
+    Ok(DrivenSession::start(guards.streams, info, |arrivals, close| {
+        let control = Arc::new(Control::new(close, window));
+        turns.count(drive(connection, arrivals, control, small_frames))
+    }))
+}
+
+/// Drives a connection: polling for the next request lets all its streams progress.
+async fn drive(
+    mut connection: Connection<impl Stream, Bytes>,
+    arrivals: Arrivals,
+    control: Arc<Control>,
+    small_frames: Option<SmallFrames>,
+) {
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = control.wake.notified() => {
+                control.apply(&mut connection);
+                continue;
+            }
+            accepted = connection.accept() => accepted,
+        };
+        let Some(accepted) = accepted else { return };
+        let incoming = accepted
+            .map(|(request, respond)| incoming(request, respond, &control, small_frames.as_ref()))
+            .map_err(|error| Error::protocol(PROTOCOL, Failure(error)));
+        // The channel has room for as many requests as the settings admit streams.
+        if arrivals.try_send(incoming).is_err() {
+            return;
+        }
+    }
+}
+
+fn incoming(
+    request: Request<h2::RecvStream>,
+    respond: SendResponse<Bytes>,
+    control: &Arc<Control>,
+    small_frames: Option<&SmallFrames>,
+) -> Incoming {
+    let counted = small_frames.map(|small| small.stream(respond.stream_id().as_u32()));
+    let windowed = control.window.is_some().then(|| control.clone());
+    let request = request.map(|stream| Http2Body::new(stream).with_bounds(windowed, counted).boxed_unsync());
+    let control = control.clone();
+    Incoming::new(request, Box::new(Http2Responder { respond: Some(respond), control }))
+}
+
+/// The state of a connection that its streams change and its driver applies.
+pub(super) struct Control {
+    wake: CloseSignal,
+    window: Option<Window>,
+    /// The size that the window has grown to; 0 if that is in force.
+    grown: AtomicU32,
+    resets: Mutex<ResetBudget>,
+    is_exceeded: AtomicBool,
+}
+
+impl Control {
+    fn new(wake: CloseSignal, window: Option<Window>) -> Self {
+        let resets = Mutex::new(ResetBudget::new(Instant::now()));
+        Self { wake, window, grown: AtomicU32::new(0), resets, is_exceeded: AtomicBool::new(false) }
+    }
+
+    /// Applies whatever has changed.
+    fn apply(&self, connection: &mut Connection<impl Stream, Bytes>) {
+        if self.is_exceeded.swap(false, Ordering::Relaxed) {
+            connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+            return;
+        }
+        match self.grown.swap(0, Ordering::Relaxed) {
+            0 => {}
+            size => connection.set_target_window_size(size),
+        }
+        if self.wake.is_closing() {
+            connection.graceful_shutdown();
+        }
+    }
+
+    /// Counts bytes that were taken, which may open the window.
+    pub(super) fn taken(&self, bytes: usize) {
+        if let Some(size) = self.window.as_ref().and_then(|window| window.take(bytes)) {
+            self.grown.store(size, Ordering::Relaxed);
+            self.wake.wake();
+        }
+    }
+
+    /// Counts a stream that the client has cancelled.
+    pub(super) fn cancelled(&self) {
+        let mut resets = self.resets.lock().unwrap_or_else(PoisonError::into_inner);
+        if !resets.spend(Instant::now()) {
+            self.is_exceeded.store(true, Ordering::Relaxed);
+            self.wake.wake();
+        }
+    }
+}
+
+/// The way to answer a request. Dropping it without an answer resets the stream.
+struct Http2Responder {
+    /// `None` once it is being used.
+    respond: Option<SendResponse<Bytes>>,
+    control: Arc<Control>,
+}
+
+#[async_trait]
+impl Responder for Http2Responder {
+    async fn respond(mut self: Box<Self>, response: Response<Body>) -> Result<(), Error> {
+        let Some(mut respond) = self.respond.take() else { return Ok(()) };
+        let (head, body) = response.into_parts();
+        let empty = body.is_end_stream();
+        let sent = respond.send_response(Response::from_parts(head, ()), empty);
+        let stream = match sent {
+            Ok(stream) => stream,
+            Err(error) => {
+                self.respond = Some(respond);
+                return Err(Error::protocol(PROTOCOL, Failure(error)));
+            }
+        };
+        let sending = Sending::response(stream, self.control.clone());
+        if !empty {
+            return sending.send(body).await;
+        }
+        sending.over();
+        Ok(())
+    }
+}
+
+impl Drop for Http2Responder {
+    fn drop(&mut self) {
+        let Some(respond) = &mut self.respond else { return };
+        match respond.poll_reset(&mut Context::from_waker(Waker::noop())) {
+            Poll::Pending => respond.send_reset(Reason::INTERNAL_ERROR),
+            Poll::Ready(_) => self.control.cancelled(),
+        }
+    }
+}

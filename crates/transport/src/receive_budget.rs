@@ -1,0 +1,183 @@
+//! One budget, over all connections of a server, of bytes that clients may send before anything takes them.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, AtomicU64, Ordering},
+};
+
+/// The window that each connection starts with, in bytes: the least that HTTP/2 allows (RFC 9113 section 6.9.2).
+pub const FIRST_WINDOW: u32 = 65_535;
+
+/// Bytes that windows beyond [`FIRST_WINDOW`] are opened by. Clones share them.
+///
+/// A connection's window opens as its bytes are taken, up to the window of the limits, as long as the budget has bytes
+/// left. All of them return to it when the connection ends. A server of N connections therefore holds at most N first
+/// windows and this budget of bytes that were received and not taken.
+#[derive(Clone, Debug)]
+pub struct ReceiveBudget(Arc<Bytes>);
+
+#[derive(Debug)]
+struct Bytes {
+    total: u64,
+    left: AtomicU64,
+}
+
+impl ReceiveBudget {
+    /// A budget of `bytes`.
+    pub fn new(bytes: u64) -> Self {
+        Self(Arc::new(Bytes { total: bytes, left: AtomicU64::new(bytes) }))
+    }
+
+    /// The size of the budget, in bytes.
+    pub fn total(&self) -> u64 {
+        self.0.total
+    }
+
+    /// The bytes that connections have of it now.
+    pub fn granted(&self) -> u64 {
+        self.0.total.saturating_sub(self.0.left.load(Ordering::Relaxed))
+    }
+
+    /// Takes up to `most` bytes, and returns how many.
+    fn take(&self, most: u32) -> u32 {
+        let mut taken = 0;
+        let less = |left: u64| {
+            taken = most.min(u32::try_from(left).unwrap_or(u32::MAX));
+            left.checked_sub(taken.into())
+        };
+        let _ = self.0.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+        taken
+    }
+
+    fn give_back(&self, bytes: u32) {
+        self.0.left.fetch_add(bytes.into(), Ordering::Relaxed);
+    }
+}
+
+impl PartialEq for ReceiveBudget {
+    /// Whether both are the same budget.
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for ReceiveBudget {}
+
+/// The window of one connection, which returns its bytes to the budget when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Window {
+    budget: ReceiveBudget,
+    first: u32,
+    most: u32,
+    size: AtomicU32,
+    /// The bytes taken since the window last grew.
+    taken: AtomicU64,
+}
+
+impl Window {
+    /// A window that may open to `most` bytes.
+    pub(crate) fn new(budget: &ReceiveBudget, most: u32) -> Self {
+        let first = most.min(FIRST_WINDOW);
+        let (size, taken) = (AtomicU32::new(first), AtomicU64::new(0));
+        Self { budget: budget.clone(), first, most, size, taken }
+    }
+
+    /// A window of `most` bytes, or of fewer where the budget has no more: for a buffer whose size cannot change.
+    pub(crate) fn at_once(budget: &ReceiveBudget, most: u32) -> Self {
+        let window = Self::new(budget, most);
+        let more = budget.take(window.most.saturating_sub(window.first));
+        window.size.store(window.first.saturating_add(more), Ordering::Relaxed);
+        window
+    }
+
+    /// The size now, in bytes.
+    pub(crate) fn size(&self) -> u32 {
+        self.size.load(Ordering::Relaxed)
+    }
+
+    /// Counts bytes that were taken. Once a whole window has passed, the window doubles as far as the budget allows.
+    /// Returns the new size if it has grown.
+    pub(crate) fn take(&self, bytes: usize) -> Option<u32> {
+        let size = self.size();
+        if size >= self.most {
+            return None;
+        }
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        if self.taken.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) < u64::from(size) {
+            return None;
+        }
+        self.taken.store(0, Ordering::Relaxed);
+        let more = self.budget.take(size.min(self.most.saturating_sub(size)));
+        let grown = self.size.fetch_add(more, Ordering::Relaxed).saturating_add(more);
+        (more > 0).then_some(grown)
+    }
+}
+
+impl Drop for Window {
+    fn drop(&mut self) {
+        self.budget.give_back(self.size().saturating_sub(self.first));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Takes bytes until the window grows no more.
+    fn open(window: &Window) -> u32 {
+        while window.take(1 << 20).is_some() {}
+        window.size()
+    }
+
+    #[test]
+    fn a_sole_connection_opens_to_the_full_window_and_gives_it_back() {
+        let budget = ReceiveBudget::new(1 << 20);
+        let window = Window::new(&budget, 768 << 10);
+        assert_eq!(window.size(), FIRST_WINDOW);
+        assert_eq!(window.take(1000), None, "a window opens once it has passed");
+        assert_eq!(window.take(70_000), Some(2 * FIRST_WINDOW));
+        assert_eq!(open(&window), 768 << 10);
+        assert_eq!(budget.granted(), (768 << 10) - u64::from(FIRST_WINDOW));
+        drop(window);
+        assert_eq!(budget.granted(), 0);
+    }
+
+    #[test]
+    fn connections_beyond_the_budget_keep_their_first_window() {
+        let budget = ReceiveBudget::new(100_000);
+        let (first, second) = (Window::new(&budget, 1 << 20), Window::new(&budget, 1 << 20));
+        assert_eq!(open(&first), FIRST_WINDOW + 100_000);
+        assert_eq!(open(&second), FIRST_WINDOW);
+        drop(first);
+        assert_eq!(open(&second), FIRST_WINDOW + 100_000);
+        assert_eq!(Window::at_once(&budget, 1 << 20).size(), FIRST_WINDOW);
+        drop(second);
+        assert_eq!(Window::at_once(&budget, 1 << 20).size(), FIRST_WINDOW + 100_000);
+        assert_eq!(Window::at_once(&budget, 1000).size(), 1000);
+    }
+
+    proptest! {
+        #[test]
+        fn windows_never_exceed_the_budget_and_return_all_of_it(
+            total in 0_u64..2_000_000,
+            steps in prop::collection::vec((0_usize..8, 0_usize..500_000, any::<bool>()), 1..200),
+        ) {
+            let budget = ReceiveBudget::new(total);
+            let mut windows: Vec<Option<Window>> = (0..8).map(|_| None).collect();
+            for (at, bytes, ends) in steps {
+                let window = windows[at].get_or_insert_with(|| Window::new(&budget, 768 << 10));
+                window.take(bytes);
+                if ends {
+                    windows[at] = None;
+                }
+                let beyond = |window: &Window| u64::from(window.size() - FIRST_WINDOW);
+                let sum: u64 = windows.iter().flatten().map(beyond).sum();
+                prop_assert!(sum <= total && sum == budget.granted());
+            }
+            drop(windows);
+            prop_assert_eq!(budget.granted(), 0);
+        }
+    }
+}
