@@ -7,6 +7,7 @@ mod build;
 mod cli;
 mod commands;
 mod exit;
+mod input;
 mod live_view;
 mod output;
 mod recording;
@@ -16,11 +17,13 @@ use std::{
     process::{self, ExitCode},
 };
 
+use nix::sys::signal::{SigSet, Signal};
 use tracing::Level;
 
 use crate::cli::Command;
 
 fn main() -> ExitCode {
+    outlive_file_size_limit();
     // Before the parser: its memory would be part of a worker's measurement.
     if run::worker::is_requested() {
         abort_on_panic();
@@ -46,6 +49,14 @@ fn abort_on_panic() {
         print(info);
         process::abort();
     }));
+}
+
+/// Makes a file that exceeds RLIMIT_FSIZE a failed write, instead of the end of the program. All threads inherit this.
+fn outlive_file_size_limit() {
+    let mut signals = SigSet::empty();
+    signals.add(Signal::SIGXFSZ);
+    // Without it, only the limit itself is worse to bear.
+    let _ = signals.thread_block();
 }
 
 /// Logs to stderr. The level is that of the environment variable LONGHAUL_LOG (at most `debug` in a release build),

@@ -1,9 +1,13 @@
 //! The recording of `bench` and `prove`: a session whose records go to a folder of results, with its report beside
 //! them.
 
-use std::path::PathBuf;
+use std::{
+    fs::File,
+    io::Write as _,
+    path::{Path, PathBuf},
+};
 
-use analyse::{Analysis, FORMATS, Report};
+use analyse::{Analysis, FORMATS, Report, Verdict};
 use anyhow::Context as _;
 use metrics::Stamp;
 use process::Resources;
@@ -13,16 +17,30 @@ use tokio::runtime::Runtime;
 
 use crate::{build::this_build, cli::RunArgs, exit::Usage, live_view::LiveView, output::print};
 
+/// The bytes of disk that are held back for the report, so that a disk that records have filled still takes one: a page
+/// with its charts, or only the summary.
+const RESERVES: [usize; 2] = [1 << 20, 64 << 10];
+
 /// A session under way, and the folder that it fills.
 pub(crate) struct Recording<'a> {
     args: &'a RunArgs,
     session: Session,
-    results: Results,
+    kept: Kept,
     view: LiveView,
     runtime: Runtime,
+    /// The number of runs if the session is not stopped.
+    runs: u64,
+    end: End,
     began: Stamp,
     used: Option<Resources>,
     _idle: IdleGuard,
+}
+
+/// The end of a session so far.
+enum End {
+    Done,
+    Interrupted,
+    Failed(anyhow::Error),
 }
 
 impl<'a> Recording<'a> {
@@ -33,40 +51,51 @@ impl<'a> Recording<'a> {
     pub(crate) fn begin(args: &'a RunArgs, cases: &[Case], runs: u64) -> anyhow::Result<Self> {
         let (idle, mut host, build) = (IdleGuard::keep(args.idle), this_host(), this_build());
         host.idle = Some(idle.policy());
-        let results = Results::create(&args.out.clone().unwrap_or_else(|| default_folder(&host)))?;
+        let kept = Kept::begin(args, &host)?;
         if !args.quiet {
             note_problems(args, cases, &build);
         }
         Ok(Self {
             args,
             session: Session::new(host, build).labelled(args.label.clone()),
-            results,
+            kept,
             view: if args.quiet { LiveView::quiet() } else { LiveView::of(runs) },
             runtime: tokio::runtime::Builder::new_current_thread().enable_all().build()?,
+            runs,
+            end: End::Done,
             began: Stamp::now(),
             used: Resources::used(),
             _idle: idle,
         })
     }
 
-    /// Runs every case `rounds` times, and writes each record before the next run starts.
+    /// Runs every case `rounds` times, and writes each record before the next run starts. Does nothing once the user
+    /// has interrupted earlier runs, or a record could not be written.
     ///
     /// # Errors
-    /// A record cannot be written.
-    pub(crate) fn run(&mut self, cases: &[Case], rounds: u32, purpose: Purpose) -> anyhow::Result<Stop> {
+    /// This program cannot be started again.
+    pub(crate) fn run(&mut self, cases: &[Case], rounds: u32, purpose: Purpose) -> anyhow::Result<()> {
+        if !matches!(self.end, End::Done) {
+            return Ok(());
+        }
         let executor = ProcessExecutor::of_this_program(Settings::new(self.args.timeout))
             .context("cannot find this program's own file")?
             .on(self.args.affinity)
             .settling(self.args.settle.unwrap_or_default())
             .prepared_for(cases);
         let session = self.session.clone().for_purpose(purpose);
-        let (results, json) = (&mut self.results, self.args.json);
+        let (kept, json) = (&mut self.kept, self.args.json);
         let mut keep = |record: &Record| -> anyhow::Result<()> {
-            results.write(record)?;
+            kept.keep(record)?;
             if json { print(&record.to_line()?) } else { Ok(()) }
         };
         let running = session.run(cases, rounds, &executor, &mut self.view, &mut keep);
-        Ok(self.runtime.block_on(running)?)
+        self.end = match self.runtime.block_on(running) {
+            Ok(Stop::Done) => End::Done,
+            Ok(Stop::Interrupted) => End::Interrupted,
+            Err(error) => End::Failed(error.into()),
+        };
+        Ok(())
     }
 
     /// The records of all runs, as they were written.
@@ -74,36 +103,106 @@ impl<'a> Recording<'a> {
     /// # Errors
     /// The file cannot be read back.
     pub(crate) fn records(&self) -> anyhow::Result<Vec<Record>> {
-        self.results.read_back().map_err(|error| Usage::new(error).into())
+        self.kept.records()
     }
 
-    /// Removes the live view, prints the conclusion, and writes the report beside the records.
+    /// Removes the live view, prints the conclusion, and writes the report beside the records. Returns the verdict,
+    /// unless the session was interrupted.
     ///
     /// # Errors
-    /// The folder cannot be written, or stdout is closed.
+    /// The folder cannot be written, stdout is closed, or a record could not be written.
     pub(crate) fn close(
         self,
         title: &str,
         records: &[Record],
         analysis: &Analysis,
         text: &str,
-    ) -> anyhow::Result<()> {
+        verdict: Verdict,
+    ) -> anyhow::Result<Verdict> {
         self.view.finish();
         if self.view.is_live() {
             state_own_cost(self.began, self.used);
         }
-        if !records.is_empty() {
-            let formats: Vec<_> = FORMATS.iter().copied().filter(|format| format.is_default()).collect();
-            analyse::write(&Report::new(title, records, analysis), &formats, self.results.folder())?;
-        }
+        let stopped = match self.end {
+            End::Done => None,
+            End::Interrupted => Some(format!("interrupted: {} of {} runs", records.len(), self.runs)),
+            End::Failed(_) => Some(format!("stopped: {} of {} runs", records.len(), self.runs)),
+        };
+        let title = stopped.as_ref().map_or(title.to_owned(), |stopped| format!("{title} ({stopped})"));
+        let reported = self.kept.report(&Report::new(&title, records, analysis));
         if self.args.json {
             eprint!("{text}")
         } else {
             print(text)?
         }
-        eprintln!("results: {}", self.results.folder().display());
+        if let Some(stopped) = stopped {
+            eprintln!("{stopped}");
+        }
+        match self.end {
+            End::Failed(error) => Err(error),
+            End::Interrupted => reported.map(|()| Verdict::Interrupted),
+            End::Done => reported.map(|()| verdict),
+        }
+    }
+}
+
+/// The records of a session.
+enum Kept {
+    /// In a folder of results, with disk held back for the report.
+    Folder(Results, Option<File>),
+    /// Only on standard output, where no folder can be written. They stay in memory for the verdict.
+    Printed(Vec<Record>),
+}
+
+impl Kept {
+    /// Creates the folder of results. With `--json`, the default folder is optional.
+    fn begin(args: &RunArgs, host: &Host) -> anyhow::Result<Self> {
+        let folder = args.out.clone().unwrap_or_else(|| default_folder(host));
+        match Results::create(&folder) {
+            Ok(results) => Ok(Self::Folder(results, reserve(&folder))),
+            Err(error) if args.json && args.out.is_none() => {
+                eprintln!("note: {error}; the records go to stdout only");
+                Ok(Self::Printed(Vec::new()))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn keep(&mut self, record: &Record) -> anyhow::Result<()> {
+        match self {
+            Self::Folder(results, _) => results.write(record)?,
+            Self::Printed(records) => records.push(record.clone()),
+        }
         Ok(())
     }
+
+    fn records(&self) -> anyhow::Result<Vec<Record>> {
+        match self {
+            Self::Folder(results, _) => results.read_back().map_err(|error| Usage::new(error).into()),
+            Self::Printed(records) => Ok(records.clone()),
+        }
+    }
+
+    /// Writes the report beside the records.
+    fn report(self, report: &Report<'_>) -> anyhow::Result<()> {
+        let Self::Folder(results, reserve) = self else { return Ok(()) };
+        drop(reserve);
+        if !report.records.is_empty() {
+            let formats: Vec<_> = FORMATS.iter().copied().filter(|format| format.is_default()).collect();
+            analyse::write(report, &formats, results.folder())?;
+        }
+        eprintln!("results: {}", results.folder().display());
+        Ok(())
+    }
+}
+
+/// Occupies disk until the report is written, by a file without a name.
+fn reserve(folder: &Path) -> Option<File> {
+    RESERVES.iter().find_map(|bytes| {
+        let mut file = tempfile::tempfile_in(folder).ok()?;
+        file.write_all(&vec![0; *bytes]).ok()?;
+        Some(file)
+    })
 }
 
 /// Prints a note for each condition of this machine that spoils the figures of some cases.

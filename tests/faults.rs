@@ -47,7 +47,8 @@ fn wrong_usage_is_exit_2_and_one_line() {
     );
     assert_refused(&["bench", "--payload", "noise"], 2, &["random, zero or file:PATH"]);
     assert_refused(&["bench", "--payload", "file:/no/such"], 2, &["/no/such", "No such file"]);
-    assert_refused(&["bench", "--payload", "file:/"], 2, &["not a regular file"]);
+    assert_refused(&["bench", "--payload", "file:/proc/version"], 2, &["has no size", "longhaul send"]);
+    assert_refused(&["bench", "--payload", "file:/"], 2, &["is a folder"]);
     assert_refused(&["bench", "--quic-mtu", "70000"], 2, &["1200B to 65507B"]);
     assert_refused(&["bench", "--timeout", "30"], 2, &["30s"]);
     assert_refused(&["bench", "--affinity", "0"], 2, &["SENDER:RECEIVER"]);

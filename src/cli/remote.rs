@@ -11,7 +11,7 @@ use super::{
     limits::LimitArgs,
     request::RequestArgs,
     trust::KeyLogArgs,
-    values::{Named, chunk, duration, protocol, seconds},
+    values::{Named, chunk, duration, payload, protocol, seconds},
 };
 use crate::exit::Usage;
 
@@ -107,7 +107,7 @@ pub(crate) struct SendArgs {
     #[command(flatten)]
     pub(crate) remote: RemoteArgs,
     /// Content of the body: random, zero, file:PATH, or - for standard input
-    #[arg(long, value_name = "KIND", default_value = "random")]
+    #[arg(long, value_name = "KIND", default_value = "random", value_parser = payload())]
     pub(crate) payload: PayloadKind,
     /// Size of a generated body [default: 2GiB]
     #[arg(long, value_name = "SIZE")]

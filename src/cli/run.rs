@@ -11,7 +11,7 @@ use run::{Affinity, Matrix};
 
 use super::{
     limits::LimitArgs,
-    values::{Named, chunks, distinct, duration, named, protocol, sizes},
+    values::{Named, chunks, distinct, duration, named, payload, protocol, sink, sizes},
 };
 use crate::exit::Usage;
 
@@ -53,13 +53,13 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = sizes)]
     size: Vec<Vec<ByteSize>>,
     /// Content of the body: random, zero or file:PATH
-    #[arg(long, value_name = "KIND", default_value = "random")]
+    #[arg(long, value_name = "KIND", default_value = "random", value_parser = payload())]
     payload: PayloadKind,
     /// Seed of the generated body
     #[arg(long, default_value_t = DEFAULT_SEED)]
     seed: u64,
     /// Use of the received bytes: discard, verify or save:DIR
-    #[arg(long, default_value = "verify")]
+    #[arg(long, default_value = "verify", value_parser = sink())]
     sink: SinkKind,
     /// Concurrent connections
     #[arg(long, value_name = "N", default_value = "1", value_parser = RangedU64ValueParser::<u32>::new().range(1..=MAX_CONNECTIONS))]
@@ -123,6 +123,7 @@ impl RunArgs {
     /// # Errors
     /// The payload cannot be used, or flags contradict each other.
     pub(crate) fn cases(&self, defaults: &Defaults) -> Result<Vec<Case>, Usage> {
+        self.check_names()?;
         let protocols = if self.protocol.is_empty() {
             PROTOCOLS.iter().filter(|protocol| (defaults.protocols)(protocol)).collect()
         } else {
@@ -144,6 +145,23 @@ impl RunArgs {
         matrix.cases().map_err(Usage::new)
     }
 
+    /// Refuses names that records cannot state, and by which no worker could find the file.
+    fn check_names(&self) -> Result<(), Usage> {
+        let payload = match &self.payload {
+            PayloadKind::File(path) => Some(path),
+            _ => None,
+        };
+        let sink = match &self.sink {
+            SinkKind::Save(folder) => Some(folder),
+            _ => None,
+        };
+        let unprintable = payload.into_iter().chain(sink).find(|path| path.to_str().is_none());
+        unprintable.map_or(Ok(()), |path| {
+            let reason = "its name is not UTF-8, so records cannot state it; use a symbolic link";
+            Err(Usage::new(format!("{}: {reason}", path.display())))
+        })
+    }
+
     fn chunks(&self, defaults: &Defaults) -> Result<Vec<ChunkSize>, Usage> {
         if self.chunk_size.is_empty() {
             let chunks = defaults.chunks.iter().map(|bytes| ChunkSize::try_from(*bytes));
@@ -158,6 +176,14 @@ impl RunArgs {
             return Err(Usage::new(reason));
         }
         let own = payload::size(&self.payload).map_err(Usage::new)?;
+        let (is_generated, is_sized) = (self.payload.is_generated(), own.is_some() || !self.size.is_empty());
+        if !is_generated && !is_sized {
+            let reason = format!(
+                "--payload {}: it has no size of its own; use longhaul send, or --size",
+                self.payload
+            );
+            return Err(Usage::new(reason));
+        }
         match (own, self.size.as_slice()) {
             (Some(size), []) => Ok(vec![ByteSize(size)]),
             (Some(_), _) => Err(Usage::new(format!(

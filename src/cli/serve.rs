@@ -11,7 +11,7 @@ use super::{
     access::AccessArgs,
     limits::LimitArgs,
     trust::KeyLogArgs,
-    values::{chunk, duration, up_to_a_day},
+    values::{chunk, duration, sink, up_to_a_day},
 };
 use crate::exit::Usage;
 
@@ -24,7 +24,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "ADDR")]
     listen_tls: Option<SocketAddr>,
     /// Use of uploaded bytes: discard, verify, or save:DIR
-    #[arg(long, default_value = "verify")]
+    #[arg(long, default_value = "verify", value_parser = sink())]
     sink: SinkKind,
     /// Certificate chain in PEM [default: self-signed, in memory]
     #[arg(long, value_name = "FILE", requires = "key")]

@@ -2,8 +2,8 @@
 
 use std::{str::FromStr, time::Duration};
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
-use record::{ByteSize, ChunkSize, PROTOCOLS, Protocol, SizeError};
+use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser};
+use record::{ByteSize, ChunkSize, PROTOCOLS, PayloadKind, Protocol, SinkKind, SizeError};
 
 /// A value with the name that a flag gives it. Values are equal if their names are.
 #[derive(Clone, Copy)]
@@ -36,6 +36,16 @@ pub(crate) fn named<T: Copy + Send + Sync + 'static>(
 /// A parser of the names of protocols.
 pub(crate) fn protocol() -> impl TypedValueParser<Value = Named<&'static Protocol>> {
     named(PROTOCOLS.iter().map(|protocol| (protocol.name, protocol)))
+}
+
+/// A parser of payloads, whose paths need not be UTF-8.
+pub(crate) fn payload() -> impl TypedValueParser<Value = PayloadKind> {
+    OsStringValueParser::new().try_map(|text| PayloadKind::parse(&text))
+}
+
+/// A parser of sinks, whose paths need not be UTF-8.
+pub(crate) fn sink() -> impl TypedValueParser<Value = SinkKind> {
+    OsStringValueParser::new().try_map(|text| SinkKind::parse(&text))
 }
 
 /// A parser of chunk sizes: one, or a doubling range.

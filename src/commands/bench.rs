@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal as _};
 
 use analyse::{Analysis, Verdict};
 use record::{Case, Purpose};
-use run::{Budget, Stop};
+use run::Budget;
 
 use crate::{
     cli::{Defaults, RunArgs},
@@ -19,12 +19,11 @@ pub(super) fn main(args: &RunArgs) -> anyhow::Result<Verdict> {
         return explain_memory(&cases);
     }
     let mut recording = Recording::begin(args, &cases, cases.len() as u64 * u64::from(args.rounds))?;
-    let stop = recording.run(&cases, args.rounds, Purpose::Measure)?;
+    recording.run(&cases, args.rounds, Purpose::Measure)?;
     let records = recording.records()?;
     let analysis = Analysis::of(&records);
     let text = if args.json { String::new() } else { analyse::table(&analysis, io::stdout().is_terminal()) };
-    recording.close("longhaul bench", &records, &analysis, &text)?;
-    Ok(if stop == Stop::Interrupted { Verdict::Interrupted } else { analysis.verdict() })
+    recording.close("longhaul bench", &records, &analysis, &text, analysis.verdict())
 }
 
 /// Prints the budgets of both ends of each case, term by term.

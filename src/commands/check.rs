@@ -10,11 +10,11 @@ use analyse::{Ceilings, Gate, Verdict};
 use record::Record;
 
 use super::report::{json, write_file};
-use crate::{cli::CheckArgs, exit::Usage, output::print};
+use crate::{cli::CheckArgs, exit::Usage, input::read, output::print};
 
 /// Runs the command.
 pub(super) fn main(args: &CheckArgs) -> anyhow::Result<Verdict> {
-    let records = record::read(&args.records).map_err(Usage::new)?;
+    let records = read(&args.records)?;
     if let Some(path) = &args.write_ceilings {
         return suggest(path, &records);
     }
@@ -23,7 +23,7 @@ pub(super) fn main(args: &CheckArgs) -> anyhow::Result<Verdict> {
     let earlier = match &ceilings.drift {
         Some(drift) => {
             let folder = path.parent().unwrap_or(path);
-            Some((record::read(&folder.join(&drift.records)).map_err(Usage::new)?, drift.band))
+            Some((read(&folder.join(&drift.records))?, drift.band))
         }
         None => None,
     };

@@ -3,12 +3,12 @@
 use analyse::{Comparison, Verdict};
 
 use super::report::{json, write_file};
-use crate::{cli::CompareArgs, exit::Usage, output::print};
+use crate::{cli::CompareArgs, exit::Usage, input::read_undamaged, output::print};
 
 /// Runs the command. Damaged lines are left out of the comparison, and are an error after it.
 pub(super) fn main(args: &CompareArgs) -> anyhow::Result<Verdict> {
-    let base = record::read_undamaged(&args.base).map_err(Usage::new)?;
-    let candidate = record::read_undamaged(&args.candidate).map_err(Usage::new)?;
+    let base = read_undamaged(&args.base)?;
+    let candidate = read_undamaged(&args.candidate)?;
     let comparison = Comparison::of(&base.records, &candidate.records, &args.threshold);
     if let Some(junit) = &args.junit {
         write_file(junit, &analyse::comparison_junit(&comparison)?)?;

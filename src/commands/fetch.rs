@@ -15,7 +15,7 @@ pub(super) fn main(args: &FetchArgs) -> anyhow::Result<Verdict> {
     }
     let (output, stdout) = match args.output.as_deref() {
         None => (Output::verify(), Stdout::Report),
-        Some(path) if path == Path::new("-") => (Output::writer(tokio::io::stdout()), Stdout::Body),
+        Some(path) if is_stdout(path) => (Output::writer(tokio::io::stdout()), Stdout::Body),
         Some(path) => {
             let output = Output::file(path).map_err(|error| Usage::new(format!("-o {error}")))?;
             (output, Stdout::Report)
@@ -33,4 +33,9 @@ fn check_resumable(output: Option<&Path>) -> Result<(), Usage> {
         return Ok(());
     }
     Err(Usage::new("-C - needs a file: give one by -o FILE"))
+}
+
+/// Whether a path stands for standard output, which then carries nothing but the body.
+fn is_stdout(path: &Path) -> bool {
+    ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"].iter().any(|name| path == Path::new(name))
 }

@@ -7,7 +7,6 @@ use std::io::{self, IsTerminal as _};
 
 use analyse::{Analysis, Proof, Verdict};
 use record::{Case, Purpose, Rate, Record};
-use run::Stop;
 
 use super::{bench::explain_memory, control};
 use crate::{
@@ -30,46 +29,25 @@ pub(super) fn main(args: &ProveArgs) -> anyhow::Result<Verdict> {
         return explain_memory(&fast);
     }
     let controls = if args.no_control { Vec::new() } else { control::cases()? };
-    let mut proving = Proving::begin(args, &fast, &controls)?;
-    proving.run(&fast, args.runs.rounds, Purpose::Measure)?;
-    let records = proving.recording.records()?;
+    let runs = |cases: &[Case], rounds: u32| cases.len() as u64 * u64::from(rounds);
+    let all = 2 * runs(&fast, args.runs.rounds) + runs(&controls, control::ROUNDS);
+    let mut recording = Recording::begin(&args.runs, &fast, all)?;
+    recording.run(&fast, args.runs.rounds, Purpose::Measure)?;
+    let records = recording.records()?;
     let slow: Vec<Case> = fast.iter().filter_map(|case| slowed(case, asked, &records)).collect();
-    proving.run(&slow, args.runs.rounds, Purpose::Measure)?;
-    proving.run(&controls, control::ROUNDS, Purpose::Control)?;
-    proving.close()
+    recording.run(&slow, args.runs.rounds, Purpose::Measure)?;
+    recording.run(&controls, control::ROUNDS, Purpose::Control)?;
+    close(recording)
 }
 
-/// A proof under way.
-struct Proving<'a> {
-    recording: Recording<'a>,
-    stop: Stop,
-}
-
-impl<'a> Proving<'a> {
-    fn begin(args: &'a ProveArgs, cases: &[Case], controls: &[Case]) -> anyhow::Result<Self> {
-        let runs = |cases: &[Case], rounds: u32| cases.len() as u64 * u64::from(rounds);
-        let all = 2 * runs(cases, args.runs.rounds) + runs(controls, control::ROUNDS);
-        Ok(Self { recording: Recording::begin(&args.runs, cases, all)?, stop: Stop::Done })
-    }
-
-    /// Runs cases, unless the user has interrupted earlier ones.
-    fn run(&mut self, cases: &[Case], rounds: u32, purpose: Purpose) -> anyhow::Result<()> {
-        if self.stop == Stop::Done {
-            self.stop = self.recording.run(cases, rounds, purpose)?;
-        }
-        Ok(())
-    }
-
-    fn close(self) -> anyhow::Result<Verdict> {
-        let records = self.recording.records()?;
-        let mut analysis = Analysis::of(&records);
-        let proof = Proof::of(&records);
-        let text = analyse::proof_text(&proof, &analysis.findings, io::stdout().is_terminal());
-        analysis.proof = Some(proof);
-        self.recording.close("longhaul prove", &records, &analysis, &text)?;
-        let is_interrupted = self.stop == Stop::Interrupted;
-        Ok(if is_interrupted { Verdict::Interrupted } else { analysis.verdict_with_proof() })
-    }
+/// Judges the records, and reports.
+fn close(recording: Recording<'_>) -> anyhow::Result<Verdict> {
+    let records = recording.records()?;
+    let mut analysis = Analysis::of(&records);
+    let proof = Proof::of(&records);
+    let text = analyse::proof_text(&proof, &analysis.findings, io::stdout().is_terminal());
+    analysis.proof = Some(proof);
+    recording.close("longhaul prove", &records, &analysis, &text, analysis.verdict_with_proof())
 }
 
 /// The case with a slow reader: at the rate `asked`, or at a quarter of the median goodput over all sizes of its body.

@@ -7,12 +7,12 @@ use anyhow::Context as _;
 use record::{ReadRecords, Record};
 use serde::Serialize;
 
-use crate::{cli::ReportArgs, exit::Usage};
+use crate::{cli::ReportArgs, exit::Usage, input::read_undamaged};
 
 /// Runs the command. Damaged lines are left out of the report, and are an error after it.
 pub(super) fn main(args: &ReportArgs) -> anyhow::Result<Verdict> {
-    let read = args.records.iter().map(|path| record::read_undamaged(path));
-    let mut reads = read.collect::<Result<Vec<ReadRecords>, _>>().map_err(Usage::new)?;
+    let read = args.records.iter().map(|path| read_undamaged(path));
+    let mut reads = read.collect::<Result<Vec<ReadRecords>, _>>()?;
     let records: Vec<Record> = reads.iter_mut().flat_map(|read| std::mem::take(&mut read.records)).collect();
     let ceilings = args.ceilings.as_deref().map(|path| Ceilings::read(path, &records));
     let ceilings = ceilings.transpose().map_err(Usage::new)?;

@@ -35,7 +35,7 @@ async fn serve(args: &ServeArgs) -> anyhow::Result<Verdict> {
     })?;
     // A signal may follow the announcement at once.
     let mut signals = Signals::register()?;
-    let certificate = Certificate::of(&server, args.cert.as_deref())?;
+    let certificate = Certificate::of(&server, args.cert.as_deref());
     announce(&server, certificate.as_ref(), args)?;
     let (stop, stopped) = oneshot::channel::<()>();
     let running = server.run(async { drop(stopped.await) }, args.grace);
@@ -62,14 +62,21 @@ struct Certificate {
 }
 
 impl Certificate {
-    fn of(server: &Server, given: Option<&Path>) -> anyhow::Result<Option<Self>> {
-        let Some(pem) = server.certificate_pem() else { return Ok(None) };
+    /// The file that was given, or one in the folder for temporary files. `None` if that cannot be written.
+    fn of(server: &Server, given: Option<&Path>) -> Option<Self> {
+        let pem = server.certificate_pem()?;
         if let Some(path) = given {
-            return Ok(Some(Self { path: path.to_owned(), _own: None }));
+            return Some(Self { path: path.to_owned(), _own: None });
         }
-        let file = NamedTempFile::with_suffix(".pem").context("cannot write the certificate")?;
-        std::fs::write(file.path(), pem).context("cannot write the certificate")?;
-        Ok(Some(Self { path: file.path().to_owned(), _own: Some(file) }))
+        let written = NamedTempFile::with_suffix(".pem")
+            .and_then(|file| std::fs::write(file.path(), pem).map(|()| file));
+        match written {
+            Ok(file) => Some(Self { path: file.path().to_owned(), _own: Some(file) }),
+            Err(error) => {
+                eprintln!("note: the certificate is in no file, use its fingerprint: {error}");
+                None
+            }
+        }
     }
 }
 

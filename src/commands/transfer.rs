@@ -6,7 +6,7 @@ use analyse::Verdict;
 use client::{Client, Heartbeat, Receipt, Target, Transfer};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use record::{ByteSize, EndRecord, FaultKind, Record, gbit_per_s, mib, mib_per_s};
-use tokio::signal::unix::{SignalKind, signal};
+use run::Interruption;
 
 use crate::{build::this_build, cli::RemoteArgs, output::print};
 
@@ -22,7 +22,7 @@ pub(super) enum Stdout {
     Body,
 }
 
-/// Makes a transfer, and reports on it. Ctrl-C and SIGTERM cancel it.
+/// Makes a transfer, and reports on it. Ctrl-C, SIGTERM and SIGHUP cancel it.
 pub(super) fn transfer(
     args: &RemoteArgs,
     target: &Target,
@@ -33,13 +33,11 @@ pub(super) fn transfer(
     let client = Client::new(args.options()?, this_build());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let transferred = runtime.block_on(async {
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interruption = Interruption::catch()?;
         let progress = Progress::new(args, transfer.size());
         let transferred = tokio::select! {
             report = client.run(target, transfer, |heartbeat| progress.show(heartbeat)) => Some(report),
-            _ = interrupt.recv() => None,
-            _ = terminate.recv() => None,
+            () = interruption.wait() => None,
         };
         progress.finish();
         anyhow::Ok(transferred)

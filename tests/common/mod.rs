@@ -122,7 +122,7 @@ pub fn children(parent: &Child) -> Vec<i32> {
 
 /// The number of files in a folder that a process has open, unnamed ones included.
 pub fn open_files(pid: i32, folder: &Path) -> usize {
-    let files = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
-    let paths = files.filter_map(|file| std::fs::read_link(file.ok()?.path()).ok());
+    let files = std::fs::read_dir(format!("/proc/{pid}/fd"));
+    let paths = files.into_iter().flatten().filter_map(|file| std::fs::read_link(file.ok()?.path()).ok());
     paths.filter(|path| path.starts_with(folder)).count()
 }

@@ -35,6 +35,7 @@ impl Server {
         Self::spawn(command)
     }
 
+    /// Starts a server by a command of the test.
     pub fn spawn(mut command: Command) -> Self {
         let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut line = String::new();

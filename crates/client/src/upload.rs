@@ -54,15 +54,24 @@ impl Upload {
         Ok(Self { payload, size, chunk, seed: DEFAULT_SEED, limit_rate: None, framing })
     }
 
-    /// Sets the size of a generated body; `None` leaves it as it is.
+    /// Sets the size of a generated body, or the bytes to read of a device or a pipe; `None` leaves it as it is.
     ///
     /// # Errors
-    /// The payload is not generated and therefore has its own size.
+    /// The payload has its own size.
     pub fn with_size(self, size: impl Into<Option<ByteSize>>) -> Result<Self, UploadError> {
         match size.into() {
             None => Ok(self),
-            Some(_) if !self.payload.is_generated() => Err(UploadError::OwnSize { payload: self.payload }),
+            Some(_) if self.has_own_size() => Err(UploadError::OwnSize { payload: self.payload }),
             size => Ok(Self { size, ..self }),
+        }
+    }
+
+    /// Whether the payload itself decides about its size. A device has as many bytes as are asked for.
+    fn has_own_size(&self) -> bool {
+        match &self.payload {
+            PayloadKind::Random | PayloadKind::Zero => false,
+            PayloadKind::File(_) => self.size.is_some(),
+            PayloadKind::Stdin => true,
         }
     }
 
@@ -108,7 +117,8 @@ impl Upload {
     /// Sends the body, and reads the server's confirmation.
     pub(crate) async fn exchange(self, by: &Exchange<'_>) -> Result<ContentReport, Failure> {
         let payload = Payload::prepare(&self.payload, self.seed, self.chunk);
-        let body = self.body(payload.open(self.size.unwrap_or_default().0).map_err(Fault::from)?, by);
+        let source = payload.open(self.size.map(|size| size.0)).map_err(Fault::from)?;
+        let body = self.body(source, by);
         let progress = body.progress();
         let request = self.request(by, body)?;
         let confirmed = Confirmation::read(by, request).await;

@@ -8,9 +8,9 @@ use record::{Fault, FaultKind};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PayloadError {
-    /// The path leads to a folder, a device or a pipe.
-    #[error("payload {} is not a regular file", path.display())]
-    NotAFile {
+    /// The path leads to a folder.
+    #[error("payload {} is a folder; name a file", path.display())]
+    Folder {
         /// The path as it was given.
         path: PathBuf,
     },
@@ -22,8 +22,8 @@ pub enum PayloadError {
         /// The operating system's error.
         source: io::Error,
     },
-    /// The file ended before the size that it had when the transfer began.
-    #[error("payload {} shrank while it was sent: it had {expected} bytes at the start", path.display())]
+    /// The file ended before the size that it had when the transfer began, or that was asked for.
+    #[error("payload {} shrank while it was sent, or has less than the {expected} bytes that were announced", path.display())]
     Shrank {
         /// The path as it was given.
         path: PathBuf,

@@ -1,4 +1,4 @@
-//! A body that is read from a file or from standard input while the protocol sends it.
+//! A body that is read while the protocol sends it: from a file, a device, a pipe or standard input.
 
 use std::{
     fs::File,
@@ -14,7 +14,8 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::{
     PayloadError,
-    reader::{self, Input, Piece, Reader},
+    input::Input,
+    reader::{Piece, Reader},
 };
 
 /// One body, read piece by piece and handed out chunk by chunk.
@@ -27,7 +28,7 @@ pub(crate) struct FileBody {
     /// The rest of the current piece, not yet handed out.
     rest: Bytes,
     chunk: usize,
-    /// The bytes not yet handed out; `None` for standard input, whose size is unknown until its end.
+    /// The bytes not yet handed out; `None` for an input whose size is unknown until its end.
     remaining: Option<u64>,
 }
 
@@ -39,9 +40,9 @@ enum State {
 }
 
 impl FileBody {
-    /// Opens `path` and reads its first `size` bytes.
-    pub(crate) fn open(path: &Path, size: u64, chunk: ChunkSize) -> Result<Self, PayloadError> {
-        Ok(Self::read(reader::open(path)?, path, size, chunk))
+    /// Opens `path` and reads its first `size` bytes, or all of them.
+    pub(crate) fn open(path: &Path, size: Option<u64>, chunk: ChunkSize) -> Result<Self, PayloadError> {
+        Ok(Self::new(Input::open(path)?, path, size, chunk))
     }
 
     /// Reads `size` bytes of `file` from its position. Errors name `path`.
@@ -49,9 +50,9 @@ impl FileBody {
         Self::new(Input::File(file), path, Some(size), chunk)
     }
 
-    /// Reads standard input to its end.
-    pub(crate) fn stdin(chunk: ChunkSize) -> Self {
-        Self::new(Input::Stdin(io::stdin()), Path::new("standard input"), None, chunk)
+    /// Reads `size` bytes of standard input, or all of them.
+    pub(crate) fn stdin(size: Option<u64>, chunk: ChunkSize) -> Self {
+        Self::new(Input::Stdin(io::stdin()), Path::new("standard input"), size, chunk)
     }
 
     fn new(input: Input, path: &Path, size: Option<u64>, chunk: ChunkSize) -> Self {

@@ -30,6 +30,7 @@ mod error;
 mod file;
 mod footprint;
 mod generated;
+mod input;
 mod payload;
 mod reader;
 mod source;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use record::{ChunkSize, PayloadKind};
 
-use crate::{Digest, PayloadError, Source, file::FileBody, generated::Block, reader};
+use crate::{Digest, PayloadError, Source, file::FileBody, generated::Block, input};
 
 /// A payload that can be sent any number of times, in chunks of one size.
 #[derive(Clone, Debug)]
@@ -50,16 +50,17 @@ impl Payload {
         matches!(&self.origin, Origin::Block(block) if block.is_shared())
     }
 
-    /// Opens a body of `size` bytes, from the first byte of the payload. Standard input ignores `size` and is read to
-    /// its end.
+    /// Opens a body of `size` bytes, from the first byte of the payload. With `None`, a payload that is read goes to the
+    /// end of its file, device or pipe, and a generated body is empty.
     ///
     /// # Errors
-    /// The file cannot be opened or is not a regular file.
-    pub fn open(&self, size: u64) -> Result<Source, PayloadError> {
+    /// The file cannot be opened, or is a folder.
+    pub fn open(&self, size: impl Into<Option<u64>>) -> Result<Source, PayloadError> {
+        let size = size.into();
         Ok(match &self.origin {
-            Origin::Block(block) => Source::generated(block.body(size)),
+            Origin::Block(block) => Source::generated(block.body(size.unwrap_or(0))),
             Origin::File(path) => Source::read(FileBody::open(path, size, self.chunk)?),
-            Origin::Stdin => Source::read(FileBody::stdin(self.chunk)),
+            Origin::Stdin => Source::read(FileBody::stdin(size, self.chunk)),
         })
     }
 
@@ -73,14 +74,14 @@ impl Payload {
     }
 }
 
-/// The inherent size of a payload in bytes: the length of a file, and `None` for any other kind.
+/// The inherent size of a payload in bytes: the length of a file or a block device. `None` for any other kind, and for
+/// pipes, character devices and files that the kernel makes up, whose end only reading shows.
 ///
 /// # Errors
-/// The file cannot be opened or is not a regular file.
+/// The file cannot be opened, or is a folder.
 pub fn size(kind: &PayloadKind) -> Result<Option<u64>, PayloadError> {
     let PayloadKind::File(path) = kind else { return Ok(None) };
-    let unreadable = |source| PayloadError::Unreadable { path: path.clone(), source };
-    Ok(Some(reader::open(path)?.metadata().map_err(unreadable)?.len()))
+    input::size(path)
 }
 
 #[cfg(test)]
@@ -146,10 +147,49 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_file_that_grows_is_sent_at_its_first_length() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.as_file().set_len(1 << 20).unwrap();
+        let payload = Payload::prepare(&PayloadKind::File(file.path().to_owned()), 1, chunk(65_536));
+        let source = payload.open(1 << 20).unwrap();
+        file.as_file().set_len(2 << 20).unwrap();
+        file.write_all(b"more").unwrap();
+        let chunks: Vec<Bytes> = source.try_collect().await.unwrap();
+        assert_eq!(chunks.iter().map(Bytes::len).sum::<usize>(), 1 << 20);
+    }
+
+    #[tokio::test]
+    async fn a_file_without_a_length_and_a_pipe_are_read_to_their_end() {
+        let kernel = PayloadKind::File("/proc/self/environ".into());
+        let payload = Payload::prepare(&kernel, 1, chunk(7));
+        let chunks: Vec<Bytes> = payload.open(None).unwrap().try_collect().await.unwrap();
+        assert!(chunks.concat() == std::fs::read("/proc/self/environ").unwrap());
+
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        let payload = Payload::prepare(&PayloadKind::File(pipe.clone()), 1, chunk(65_536));
+        // Nobody writes to the pipe yet, and this returns all the same.
+        let source = payload.open(None).unwrap();
+        let writing = std::thread::spawn(move || std::fs::write(pipe, vec![7; 300_001]).unwrap());
+        let chunks: Vec<Bytes> = source.try_collect().await.unwrap();
+        assert!(chunks.concat() == vec![7; 300_001]);
+        writing.join().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_device_is_read_for_as_long_as_asked() {
+        let payload = Payload::prepare(&PayloadKind::File("/dev/zero".into()), 1, chunk(65_536));
+        let chunks = read(&payload, 1_000_003).await.unwrap();
+        assert_eq!(chunks.iter().map(Bytes::len).sum::<usize>(), 1_000_003);
+    }
+
+    #[tokio::test]
     async fn a_folder_and_a_missing_file_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let kind = PayloadKind::File(folder.path().to_owned());
-        assert!(matches!(size(&kind), Err(PayloadError::NotAFile { .. })));
+        assert!(matches!(size(&kind), Err(PayloadError::Folder { .. })));
         let kind = PayloadKind::File(folder.path().join("missing"));
         assert!(matches!(size(&kind), Err(PayloadError::Unreadable { .. })));
         let payload = Payload::prepare(&kind, 1, chunk(1));

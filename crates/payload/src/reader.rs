@@ -1,4 +1,4 @@
-//! The reader behind a body that is read: one piece after the other, from a file or from standard input.
+//! The reader behind a body that is read: one piece after the other.
 
 use std::{
     fs::File,
@@ -9,7 +9,7 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use record::ChunkSize;
 
-use crate::PayloadError;
+use crate::{PayloadError, input::Input};
 
 /// The bytes that one read asks for, unless a chunk is larger. Large enough that tiny chunks do not cost a system call
 /// each, which would measure the reader instead of the protocol. Small enough to stay in the second-level cache until
@@ -24,25 +24,8 @@ pub(crate) fn piece_size(chunk: ChunkSize) -> usize {
     chunk.get() * (READ / chunk.get()).max(1)
 }
 
-/// Opens a payload file and refuses anything but a regular file.
-pub(crate) fn open(path: &Path) -> Result<File, PayloadError> {
-    let unreadable = |source| PayloadError::Unreadable { path: path.to_owned(), source };
-    let file = File::open(path).map_err(unreadable)?;
-    if !file.metadata().map_err(unreadable)?.is_file() {
-        return Err(PayloadError::NotAFile { path: path.to_owned() });
-    }
-    Ok(file)
-}
-
 /// The result of reading one piece; `None` at the end of the input.
 pub(crate) type Piece = Result<Option<Bytes>, PayloadError>;
-
-/// The origin of a body's bytes.
-#[derive(Debug)]
-pub(crate) enum Input {
-    File(File),
-    Stdin(io::Stdin),
-}
 
 /// Reads one piece after the other.
 #[derive(Debug)]
@@ -102,12 +85,7 @@ impl Reader {
     pub(crate) fn blocking_piece(&mut self) -> Piece {
         self.prepare_buffer();
         while self.filled < self.buffer.len() {
-            let rest = &mut self.buffer[self.filled..];
-            let read = match &mut self.input {
-                Input::File(file) => file.read(rest),
-                Input::Stdin(stdin) => stdin.read(rest),
-            };
-            match read {
+            match self.input.read(&mut self.buffer[self.filled..]) {
                 Ok(0) => break,
                 Ok(read) => self.filled += read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -131,7 +109,7 @@ impl Reader {
         self.buffer.truncate(wanted);
     }
 
-    /// Turns the bytes read into a piece. A file that ended early has shrunk, which is an error.
+    /// Turns the bytes read into a piece. An input that ended before its size has shrunk, which is an error.
     fn complete_piece(&mut self) -> Piece {
         let (mut piece, filled) = (std::mem::take(&mut self.buffer), std::mem::take(&mut self.filled));
         if let Some(expected) = self.size.filter(|_| filled < piece.len()) {

@@ -1,6 +1,6 @@
 //! The content of a body: the source of its bytes, and their use by the receiver.
 
-use std::{fmt, path::PathBuf, str::FromStr};
+use std::{ffi::OsStr, fmt, os::unix::ffi::OsStrExt as _, path::PathBuf, str::FromStr};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -46,17 +46,32 @@ impl fmt::Display for PayloadKind {
     }
 }
 
-impl FromStr for PayloadKind {
-    type Err = PayloadKindError;
-
-    fn from_str(text: &str) -> Result<Self, PayloadKindError> {
-        match text.strip_prefix("file:") {
+impl PayloadKind {
+    /// Parses the value of a flag, whose path need not be UTF-8.
+    ///
+    /// # Errors
+    /// The text names no payload.
+    pub fn parse(text: &OsStr) -> Result<Self, PayloadKindError> {
+        match path_after("file:", text) {
             Some(path) if !path.is_empty() => Ok(Self::File(path.into())),
             None if text == "random" => Ok(Self::Random),
             None if text == "zero" => Ok(Self::Zero),
             None if text == "-" => Ok(Self::Stdin),
-            _ => Err(PayloadKindError(text.to_owned())),
+            _ => Err(PayloadKindError(text.to_string_lossy().into_owned())),
         }
+    }
+}
+
+/// The path after a prefix.
+fn path_after<'a>(prefix: &str, text: &'a OsStr) -> Option<&'a OsStr> {
+    text.as_bytes().strip_prefix(prefix.as_bytes()).map(OsStr::from_bytes)
+}
+
+impl FromStr for PayloadKind {
+    type Err = PayloadKindError;
+
+    fn from_str(text: &str) -> Result<Self, PayloadKindError> {
+        Self::parse(OsStr::new(text))
     }
 }
 
@@ -112,17 +127,27 @@ impl fmt::Display for SinkKind {
     }
 }
 
+impl SinkKind {
+    /// Parses the value of a flag, whose path need not be UTF-8.
+    ///
+    /// # Errors
+    /// The text names no sink.
+    pub fn parse(text: &OsStr) -> Result<Self, SinkKindError> {
+        match path_after("save:", text) {
+            Some(folder) if !folder.is_empty() => Ok(Self::Save(folder.into())),
+            None if text == "discard" => Ok(Self::Discard),
+            None if text == "verify" => Ok(Self::Verify),
+            None if text == "collect" => Ok(Self::Collect),
+            _ => Err(SinkKindError(text.to_string_lossy().into_owned())),
+        }
+    }
+}
+
 impl FromStr for SinkKind {
     type Err = SinkKindError;
 
     fn from_str(text: &str) -> Result<Self, SinkKindError> {
-        match (text, text.strip_prefix("save:")) {
-            ("discard", _) => Ok(Self::Discard),
-            ("verify", _) => Ok(Self::Verify),
-            ("collect", _) => Ok(Self::Collect),
-            (_, Some(folder)) if !folder.is_empty() => Ok(Self::Save(folder.into())),
-            _ => Err(SinkKindError(text.to_owned())),
-        }
+        Self::parse(OsStr::new(text))
     }
 }
 
@@ -156,5 +181,14 @@ mod tests {
             assert!(text.parse::<PayloadKind>().is_err(), "{text}");
         }
         assert!("save:".parse::<SinkKind>().is_err());
+    }
+
+    #[test]
+    fn paths_need_not_be_utf_8() {
+        let text = OsStr::from_bytes(b"file:\xff");
+        assert_eq!(PayloadKind::parse(text), Ok(PayloadKind::File(OsStr::from_bytes(b"\xff").into())));
+        let text = OsStr::from_bytes(b"save:a\xff");
+        assert_eq!(SinkKind::parse(text), Ok(SinkKind::Save(OsStr::from_bytes(b"a\xff").into())));
+        assert!(SinkKind::parse(OsStr::from_bytes(b"\xff")).is_err());
     }
 }

@@ -26,6 +26,8 @@ pub struct ReadRecords {
     pub records: Vec<Record>,
     /// The damaged lines.
     pub damage: Vec<DamagedLine>,
+    /// A last line without an end, which a full disk or a killed process leaves behind. It is no damage.
+    pub torn: Option<DamagedLine>,
 }
 
 /// A line that is no record.
@@ -86,8 +88,8 @@ impl ReadRecords {
     }
 }
 
-/// Reads the records of a file, or of the file in a folder of results; no line may be damaged. Files that end in `.gz`
-/// or `.zst` are decompressed.
+/// Reads the records of a file, or of the file in a folder of results; no line may be damaged, but the last one may be
+/// torn. Files that end in `.gz` or `.zst` are decompressed.
 ///
 /// # Errors
 /// The file cannot be read, has no record, is damaged, or is of another schema version.
@@ -103,21 +105,27 @@ pub fn read_undamaged(path: &Path) -> Result<ReadRecords, ReadError> {
     let path = file_in(path);
     let unreadable = |source| ReadError::Unreadable { path: path.clone(), source };
     let mut read = ReadRecords::default();
-    for (line, number) in open(&path).map_err(unreadable)?.split(b'\n').zip(1..) {
-        let line = line.map_err(unreadable)?;
-        if let Some(found) = other_version(&line) {
+    let (mut file, mut line, mut number) = (open(&path).map_err(unreadable)?, Vec::new(), 0);
+    while file.read_until(b'\n', &mut line).map_err(unreadable)? > 0 {
+        number += 1;
+        let text = line.strip_suffix(b"\n");
+        if let Some(found) = other_version(text.unwrap_or(&line)) {
             return Err(ReadError::Version { path, line: number, found });
         }
-        match Record::from_json(&line) {
+        match Record::from_json(text.unwrap_or(&line)) {
             Ok(record) => read.records.push(record),
-            Err(source) => read.damage.push(DamagedLine { path: path.clone(), line: number, source }),
+            Err(source) => {
+                let damaged = DamagedLine { path: path.clone(), line: number, source };
+                if text.is_some() { read.damage.push(damaged) } else { read.torn = Some(damaged) }
+            }
         }
+        line.clear();
     }
-    match (read.records.is_empty(), read.damage.is_empty()) {
-        (true, true) => Err(ReadError::Empty { path }),
-        (true, false) => Err(ReadError::Damaged(read.damage)),
-        _ => Ok(read),
+    if !read.records.is_empty() {
+        return Ok(read);
     }
+    read.damage.extend(read.torn);
+    Err(if read.damage.is_empty() { ReadError::Empty { path } } else { ReadError::Damaged(read.damage) })
 }
 
 /// The file of records in a folder; a path that is no folder is the file.
@@ -205,6 +213,25 @@ mod tests {
             "{error}"
         );
         assert_eq!(read(folder.path()).unwrap_err().to_string(), error);
+    }
+
+    #[test]
+    fn a_torn_last_line_is_passed_over_and_any_other_is_damage() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, good) = (folder.path().join(RECORD_FILES[0]), line("h2"));
+        let torn = &good[..good.len() / 2];
+        fs::write(&path, format!("{good}{good}{torn}")).unwrap();
+        let undamaged = read_undamaged(&path).unwrap();
+        let torn_line = undamaged.torn.as_ref().unwrap().to_string();
+        assert!(torn_line.contains("records.jsonl:3: not a record"), "{torn_line}");
+        assert_eq!(undamaged.whole().unwrap().len(), 2);
+        assert_eq!(read(&path).unwrap().len(), 2);
+        fs::write(&path, format!("{good}{torn}\n{good}")).unwrap();
+        assert!(read(&path).unwrap_err().to_string().contains("records.jsonl:2: not a record"));
+        fs::write(&path, torn).unwrap();
+        assert!(read(&path).unwrap_err().to_string().contains("records.jsonl:1: not a record"));
+        fs::write(&path, good.trim_end()).unwrap();
+        assert_eq!(read(&path).unwrap().len(), 1, "whole, but for its end");
     }
 
     #[test]

@@ -14,6 +14,8 @@ pub struct Results {
     folder: PathBuf,
     records: File,
     written: u64,
+    /// The bytes of all whole lines.
+    length: u64,
 }
 
 /// A failure to write results.
@@ -59,21 +61,28 @@ impl Results {
             io::ErrorKind::AlreadyExists => WriteError::Exists { path },
             _ => unwritable(error),
         })?;
-        Ok(Self { folder: folder.into(), records, written: 0 })
+        Ok(Self { folder: folder.into(), records, written: 0, length: 0 })
     }
 
-    /// Appends a record; the operating system has it when this returns.
+    /// Appends a record; the operating system has it when this returns. A failure leaves the whole lines before it.
     ///
     /// # Errors
     /// The file cannot be written.
     pub fn write(&mut self, record: &Record) -> Result<(), WriteError> {
         let line = record.to_line()?;
-        let path = || self.folder.join(RECORD_FILES[0]);
-        self.records
-            .write_all(line.as_bytes())
-            .map_err(|source| WriteError::Unwritable { path: path(), source })?;
+        if let Err(source) = self.records.write_all(line.as_bytes()) {
+            // A line that stays torn is passed over by readers.
+            let _ = self.records.set_len(self.length);
+            return Err(WriteError::Unwritable { path: self.folder.join(RECORD_FILES[0]), source });
+        }
+        self.length += line.len() as u64;
         self.written += 1;
         Ok(())
+    }
+
+    /// The number of records written so far.
+    pub fn written(&self) -> u64 {
+        self.written
     }
 
     /// The records written so far.

@@ -14,6 +14,8 @@ pub(crate) struct Job {
     pub(crate) case: Case,
     /// The role of this end.
     pub(crate) role: Role,
+    /// The path of every request of the run, which no stranger can guess.
+    pub(crate) path: String,
     /// The core to stay on.
     pub(crate) core: Option<usize>,
     /// Seconds without progress after which the transfer is aborted.
@@ -23,9 +25,17 @@ pub(crate) struct Job {
 }
 
 impl Job {
-    pub(crate) fn new(case: Case, role: Role, settings: Settings) -> Self {
+    pub(crate) fn new(case: Case, role: Role, path: &str, settings: Settings) -> Self {
         let seconds = |duration: Duration| duration.as_secs_f64();
-        Self { case, role, core: None, timeout_s: seconds(settings.timeout), spin_s: seconds(settings.spin) }
+        let path = path.to_owned();
+        Self {
+            case,
+            role,
+            path,
+            core: None,
+            timeout_s: seconds(settings.timeout),
+            spin_s: seconds(settings.spin),
+        }
     }
 
     /// The end of the body that this worker runs.

@@ -4,10 +4,9 @@ use std::{error::Error, io};
 
 use jiff::Timestamp;
 use record::{Build, Case, End, EndRecord, Host, Purpose, Record, redacted_command};
-use tokio::signal::unix::{SignalKind, signal};
 use uuid::Uuid;
 
-use crate::{Budget, Executor, Observer, Outcome};
+use crate::{Budget, Executor, Interruption, Observer, Outcome};
 
 /// The way in which a session ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,8 +74,8 @@ impl Session {
     }
 
     /// Runs every case `rounds` times, the whole matrix before the next round, so that a machine that drifts affects
-    /// all cases alike. Each record is handed to `keep` before the next run starts. Ctrl-C and SIGTERM end the session;
-    /// a run in flight is dropped, and with it its processes.
+    /// all cases alike. Each record is handed to `keep` before the next run starts. Ctrl-C, SIGTERM and SIGHUP end the
+    /// session; a run in flight is dropped, and with it its processes.
     ///
     /// # Errors
     /// `keep` failed, or signals cannot be handled.
@@ -88,16 +87,14 @@ impl Session {
         observer: &mut dyn Observer,
         keep: &mut dyn FnMut(&Record) -> Result<(), E>,
     ) -> Result<Stop, SessionError> {
-        let mut interrupt = signal(SignalKind::interrupt()).map_err(SessionError::Signals)?;
-        let mut terminate = signal(SignalKind::terminate()).map_err(SessionError::Signals)?;
+        let mut interruption = Interruption::catch().map_err(SessionError::Signals)?;
         for round in 0..rounds {
             for case in cases {
                 observer.started(case, round);
                 let started = Timestamp::now();
                 let outcome = tokio::select! {
                     outcome = executor.run(case, observer) => outcome,
-                    _ = interrupt.recv() => return Ok(Stop::Interrupted),
-                    _ = terminate.recv() => return Ok(Stop::Interrupted),
+                    () = interruption.wait() => return Ok(Stop::Interrupted),
                 };
                 let record = self.record(case, round, started, outcome);
                 keep(&record).map_err(|error| SessionError::Record(error.into()))?;

@@ -10,6 +10,8 @@ use socket2::SockRef;
 use tokio::net::TcpSocket;
 
 use crate::socket::set_buffers;
+#[cfg(target_os = "linux")]
+use crate::{congestion::Congestion, socket::set_congestion};
 
 /// The numbers of UDP datagrams that one system call carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +55,25 @@ pub fn socket_buffers(bytes: u64) -> io::Result<SocketBuffers> {
         send_bytes: socket.send_buffer_size()? as u64,
         receive_bytes: socket.recv_buffer_size()? as u64,
     })
+}
+
+/// The congestion controller that a TCP socket gets by default: CUBIC, or the kernel's own choice where this user may
+/// not have it.
+///
+/// # Errors
+/// No socket can be created, or it does not tell.
+#[cfg(target_os = "linux")]
+pub fn controller() -> io::Result<String> {
+    let socket = TcpSocket::new_v4().or_else(|_| TcpSocket::new_v6())?;
+    set_congestion(&socket, Congestion::Cubic)?;
+    let name = SockRef::from(&socket).tcp_congestion()?;
+    Ok(String::from_utf8_lossy(&name).trim_end_matches('\0').to_owned())
+}
+
+/// Always an error: only Linux tells.
+#[cfg(not(target_os = "linux"))]
+pub fn controller() -> io::Result<String> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 #[cfg(test)]

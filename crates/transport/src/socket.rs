@@ -116,14 +116,25 @@ pub(crate) fn udp(addr: SocketAddr, buffer: usize) -> io::Result<UdpSocket> {
     Ok(socket.into())
 }
 
-/// Sets the congestion controller; the connections of a listener inherit it.
+/// Sets the congestion controller; the connections of a listener inherit it. Where CUBIC, the default, is not allowed
+/// or does not exist, the kernel's own choice stays: [`controller`](crate::capabilities::controller) tells it.
 #[cfg(target_os = "linux")]
-fn set_congestion(socket: &impl AsFd, congestion: Congestion) -> io::Result<()> {
+pub(crate) fn set_congestion(socket: &impl AsFd, congestion: Congestion) -> io::Result<()> {
+    use io::ErrorKind::{NotFound, PermissionDenied};
     let name = congestion.tcp_name();
-    SockRef::from(socket).set_tcp_congestion(name.as_bytes()).map_err(|error| {
-        let expected = "use auto, or one of sysctl net.ipv4.tcp_allowed_congestion_control";
-        io::Error::new(error.kind(), format!("the kernel has no congestion controller {name}; {expected}"))
-    })
+    match SockRef::from(socket).set_tcp_congestion(name.as_bytes()) {
+        Ok(()) => Ok(()),
+        Err(error)
+            if congestion == Congestion::Cubic && matches!(error.kind(), NotFound | PermissionDenied) =>
+        {
+            Ok(())
+        }
+        Err(error) => {
+            let expected = "use auto, or one of sysctl net.ipv4.tcp_allowed_congestion_control";
+            let reason = format!("the kernel has no congestion controller {name}; {expected}");
+            Err(io::Error::new(error.kind(), reason))
+        }
+    }
 }
 
 /// Does nothing: only Linux has the option.

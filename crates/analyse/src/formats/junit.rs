@@ -112,7 +112,8 @@ mod tests {
             Judgement::of(MemorySeries::synthetic(End::Receiver, peaks, 4 << 20))
         };
         let count = |judgements: &[Judgement], controls: &[Judgement]| {
-            let proof = Proof { judgements: judgements.to_vec(), controls: controls.to_vec() };
+            let (judgements, controls) = (judgements.to_vec(), controls.to_vec());
+            let proof = Proof { judgements, controls, lacks_controls: false };
             let suite = proof_suite(&proof);
             let failed = |test: &&TestCase| matches!(test.status, TestCaseStatus::NonSuccess { .. });
             (suite.test_cases.len(), suite.test_cases.iter().filter(failed).count())

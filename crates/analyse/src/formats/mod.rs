@@ -124,18 +124,25 @@ impl FormatError {
     }
 }
 
-/// Writes a report into a folder, in each of `formats`.
+/// Writes a report into a folder, in each of `formats`. Each file is whole or not there at all. If one cannot be
+/// written, the others are: a full disk may have room for the smaller ones.
 ///
 /// # Errors
 /// The folder or a file cannot be written, or the writer of a format refuses the data.
 pub fn write(report: &Report<'_>, formats: &[&dyn Format], folder: &Path) -> Result<(), FormatError> {
     fs::create_dir_all(folder).map_err(|source| FormatError::Folder { path: folder.to_owned(), source })?;
-    for format in formats {
-        let path = folder.join(format.file());
-        let text = format.render(report)?;
-        fs::write(&path, text).map_err(|source| FormatError::File { path: path.clone(), source })?;
-    }
-    Ok(())
+    let written = formats.iter().map(|format| write_one(report, *format, folder));
+    written.fold(Ok(()), Result::and)
+}
+
+fn write_one(report: &Report<'_>, format: &dyn Format, folder: &Path) -> Result<(), FormatError> {
+    let (path, part) = (folder.join(format.file()), folder.join(format!(".{}.part", format.file())));
+    let text = format.render(report)?;
+    fs::write(&part, text).and_then(|()| fs::rename(&part, &path)).map_err(|source| {
+        // What was written of it takes room from the other files.
+        let _ = fs::remove_file(&part);
+        FormatError::File { path, source }
+    })
 }
 
 /// Each item once, in the order of its first appearance.
@@ -146,4 +153,26 @@ fn distinct<T: PartialEq>(items: impl Iterator<Item = T>) -> Vec<T> {
         }
         unique
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::run;
+
+    #[test]
+    fn a_file_that_cannot_be_written_keeps_no_other_one_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let records = [run("h2")];
+        let analysis = Analysis::of(&records);
+        // A folder stands where the page belongs.
+        fs::create_dir(folder.path().join("report.html")).unwrap();
+        let formats: Vec<&dyn Format> = vec![&page::Html, &markdown::Markdown];
+        let error = write(&Report::new("x", &records, &analysis), &formats, folder.path()).unwrap_err();
+        assert!(error.to_string().contains("report.html"), "{error}");
+        let mut names: Vec<_> =
+            fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["report.html", "summary.md"]);
+    }
 }

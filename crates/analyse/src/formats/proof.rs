@@ -113,7 +113,7 @@ mod tests {
     fn an_unnoticed_control_is_said_to_prove_nothing() {
         let peaks = vec![(1 << 30, 10 << 20)];
         let silent = Judgement::of(MemorySeries::synthetic(End::Receiver, peaks, 4 << 20));
-        let proof = Proof { judgements: Vec::new(), controls: vec![silent] };
+        let proof = Proof { judgements: Vec::new(), controls: vec![silent], lacks_controls: false };
         assert!(proof_text(&proof, &[], false).contains("nothing is proven"));
         assert!(notes(&proof)[0].starts_with("control h2/up/64KiB: INCONCLUSIVE"));
     }

@@ -26,6 +26,8 @@ pub struct Proof {
     pub judgements: Vec<Judgement>,
     /// The judgements on the ends that grow on purpose.
     pub controls: Vec<Judgement>,
+    /// Whether the controls that belong to the proof were not run: it was interrupted before.
+    pub lacks_controls: bool,
 }
 
 impl Proof {
@@ -47,17 +49,20 @@ impl Proof {
         let mut controls = judge(controls);
         // The end of a control that grows on purpose is the receiver.
         controls.retain(|control| control.series.end == End::Receiver);
-        Self { judgements: judge(measured), controls }
+        let lacks_controls = controls.is_empty() && records.iter().any(is_of_proof_with_controls);
+        Self { judgements: judge(measured), controls, lacks_controls }
     }
 
-    /// The verdict: the worst end decides, and a control that goes unnoticed makes everything inconclusive.
+    /// The verdict: the worst end decides, and a control that is missing or goes unnoticed makes everything
+    /// inconclusive.
     pub fn verdict(&self) -> Verdict {
         let ends = self.judgements.iter().map(Judgement::verdict);
         let controls = self.controls.iter().map(|control| match control.constancy {
             Constancy::Growing => Verdict::Good,
             Constancy::Constant | Constancy::Inconclusive => Verdict::Inconclusive,
         });
-        ends.chain(controls).min().unwrap_or(Verdict::Inconclusive)
+        let missing = self.lacks_controls.then_some(Verdict::Inconclusive);
+        ends.chain(controls).chain(missing).min().unwrap_or(Verdict::Inconclusive)
     }
 
     /// The verdict as a sentence.
@@ -65,6 +70,9 @@ impl Proof {
         match self.verdict() {
             Verdict::Good => "Memory stays constant, whatever the size of the body.",
             Verdict::MemoryOver => "Memory grows with the body, or exceeds its budget.",
+            _ if self.lacks_controls => {
+                "Whether memory stays constant is not clear: the controls were not run."
+            }
             _ => "Whether memory stays constant is not clear.",
         }
     }
@@ -73,6 +81,12 @@ impl Proof {
 /// Whether `prove` made a record, according to its command line.
 fn is_of_proof(record: &Record) -> bool {
     record.command.as_ref().is_some_and(|command| command.split_whitespace().nth(1) == Some("prove"))
+}
+
+/// Whether `prove` made a record, in a session that was to run controls as well.
+fn is_of_proof_with_controls(record: &Record) -> bool {
+    let is_without = |command: &String| command.split_whitespace().any(|flag| flag == "--no-control");
+    is_of_proof(record) && !record.command.as_ref().is_some_and(is_without)
 }
 
 #[cfg(test)]
@@ -89,7 +103,8 @@ mod tests {
     }
 
     fn verdict(judgements: &[Judgement], controls: &[Judgement]) -> Verdict {
-        Proof { judgements: judgements.to_vec(), controls: controls.to_vec() }.verdict()
+        let (judgements, controls) = (judgements.to_vec(), controls.to_vec());
+        Proof { judgements, controls, lacks_controls: false }.verdict()
     }
 
     #[test]
@@ -123,5 +138,17 @@ mod tests {
         let proof = Proof::among(&[by("longhaul prove --size 1GiB")]);
         assert_eq!(proof.map(|proof| proof.verdict()), Some(Verdict::Inconclusive));
         assert!(Proof::among(&[by("longhaul bench --label prove"), by("longhaul bench")]).is_none());
+    }
+
+    #[test]
+    fn a_proof_that_was_stopped_before_its_controls_is_inconclusive() {
+        let of = |command: &str| with(run("h2"), |record| record.command = Some(command.into()));
+        assert!(Proof::of(&[of("longhaul prove --rounds 1")]).lacks_controls);
+        assert!(!Proof::of(&[of("longhaul prove --no-control")]).lacks_controls);
+        assert!(!Proof::of(&[of("longhaul bench")]).lacks_controls);
+        let judgements = vec![judgement(Constancy::Constant, 1)];
+        let proof = Proof { judgements, controls: Vec::new(), lacks_controls: true };
+        assert_eq!(proof.verdict(), Verdict::Inconclusive);
+        assert!(proof.sentence().contains("controls were not run"));
     }
 }

@@ -25,7 +25,17 @@ pub(super) fn diagnoses(buffer: u64) -> Vec<Diagnosis> {
         .into_iter()
         .chain(offload.into_iter().flatten())
         .chain(mtu.map(loopback))
+        .chain(capabilities::controller().ok().map(|name| controller(&name)))
         .collect()
+}
+
+fn controller(name: &str) -> Diagnosis {
+    if name == "cubic" {
+        return Diagnosis::good("TCP congestion controller", name);
+    }
+    let cost = "this user may not use CUBIC, the default, and TCP runs with this one";
+    let remedy = format!("sudo sysctl -w net.ipv4.tcp_allowed_congestion_control='{name} cubic'");
+    Diagnosis::bad("TCP congestion controller", name, Affects::All, cost, remedy)
 }
 
 fn buffers(asked: u64, send: u64, receive: u64) -> Diagnosis {
@@ -88,6 +98,7 @@ mod tests {
         assert!(clamped.remedy.contains("rmem_max=4194304"), "{}", clamped.remedy);
         assert!(gso(64).problem.is_none() && gso(1).problem.is_some());
         assert!(gro(64).problem.is_none() && gro(1).problem.is_some());
+        assert!(controller("cubic").problem.is_none() && controller("reno").problem.is_some());
         assert!(loopback(65_536).problem.is_none() && loopback(1500).problem.is_some());
     }
 }

@@ -14,6 +14,7 @@ use async_trait::async_trait;
 use metrics::Stamp;
 use payload::Payload;
 use record::{ByEnd, ByteSize, Case, CoreRoundTrip, End, Fault, FaultKind, PayloadKind};
+use uuid::Uuid;
 
 pub use affinity::{Affinity, AffinityError};
 use worker::WorkerProcess;
@@ -80,16 +81,16 @@ impl ProcessExecutor {
         self
     }
 
-    async fn server(&self, case: &Case) -> Result<(WorkerProcess, ServerAddress), Fault> {
-        let mut worker = WorkerProcess::start(&self.program, &self.job(case, Role::Server)).await?;
+    async fn server(&self, case: &Case, path: &str) -> Result<(WorkerProcess, ServerAddress), Fault> {
+        let mut worker = WorkerProcess::start(&self.program, &self.job(case, Role::Server, path)).await?;
         match worker.event().await? {
             Event::Listening(address) => Ok((worker, address)),
             other => Err(unexpected(&worker, other)),
         }
     }
 
-    fn job(&self, case: &Case, role: Role) -> Job {
-        let mut job = Job::new(case.clone(), role, self.settings);
+    fn job(&self, case: &Case, role: Role, path: &str) -> Job {
+        let mut job = Job::new(case.clone(), role, path, self.settings);
         job.core = self.cores.map(|cores| match job.end() {
             End::Sender => cores.sender,
             End::Receiver => cores.receiver,
@@ -113,8 +114,9 @@ impl ProcessExecutor {
 
     /// Prepares both ends, starts the transfer, and gathers the reports.
     async fn transfer(&self, case: &Case, observer: &mut dyn Observer) -> Result<Reports, Fault> {
-        let (mut server, address) = self.server(case).await?;
-        let job = self.job(case, Role::Client(address));
+        let path = format!("/{}", Uuid::new_v4().simple());
+        let (mut server, address) = self.server(case, &path).await?;
+        let job = self.job(case, Role::Client(address), &path);
         let mut client = WorkerProcess::start(&self.program, &job).await?;
         // The client goes first: it knows the reason of a failure, and the server would only wait.
         if let Some(report) = ready(&mut client).await? {

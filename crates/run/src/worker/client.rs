@@ -36,7 +36,7 @@ pub(super) async fn run(job: &Job, server: &ServerAddress, orders: &mut Orders) 
     let scheme = transport.protocol().scheme();
     let client = Client {
         job,
-        target: format!("{scheme}://{SERVER_NAME}:{}/", server.addr.port()),
+        target: format!("{scheme}://{SERVER_NAME}:{}{}", server.addr.port(), job.path),
         outgoing: Outgoing::prepare(&job.case, job.end(), measurement.meter()),
         measurement: &measurement,
         receipts: Mutex::default(),

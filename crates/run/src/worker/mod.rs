@@ -4,6 +4,7 @@
 //! to the standard input of the worker, and reads events from its standard output. Each is a line of JSON. A worker
 //! whose standard input closes has lost its orchestrator and ends.
 
+mod arrivals;
 mod client;
 mod server;
 
@@ -11,6 +12,7 @@ use std::{
     io::{self, Write as _},
     os::fd::AsFd as _,
     process::ExitCode,
+    rc::Rc,
 };
 
 use record::{Fault, FaultKind};
@@ -18,7 +20,7 @@ use tokio::{
     io::{AsyncBufReadExt as _, BufReader, Lines},
     net::unix::pipe,
     runtime::LocalOptions,
-    sync::mpsc,
+    sync::{Notify, mpsc},
 };
 
 use crate::{
@@ -40,6 +42,7 @@ pub fn is_requested() -> bool {
 
 /// The worker's main function: does the job on standard input.
 pub fn main() -> ExitCode {
+    end_with_parent();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(DISK_THREADS)
@@ -48,7 +51,19 @@ pub fn main() -> ExitCode {
         // Spawned, because tokio's current-thread runtime polls its I/O driver before every poll of the future of
         // `block_on`. With a spawned task it does so only every `event_interval` polls. A busy-polling receiver would
         // otherwise cost one `epoll_wait` per poll.
-        Ok(runtime) => runtime.block_on(runtime.spawn_local(work())).unwrap_or(ExitCode::FAILURE),
+        Ok(runtime) => {
+            let orphaned = Rc::new(Notify::new());
+            let work = runtime.spawn_local(work(orphaned.clone()));
+            let code = runtime.block_on(async {
+                tokio::select! {
+                    code = work => code.unwrap_or(ExitCode::FAILURE),
+                    () = orphaned.notified() => ExitCode::SUCCESS,
+                }
+            });
+            // Drops the transfers, and with them their unfinished files. Does not wait for a disk or a pipe.
+            runtime.shutdown_background();
+            code
+        }
         Err(error) => {
             let fault = Fault::new(FaultKind::Worker, format!("cannot start a runtime: {error}"));
             emit(&Event::Done(Box::new(EndReport::failed(fault))));
@@ -57,20 +72,27 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Ends this process when the thread that started it does, even if it is stopped and sees no end of its standard input.
+fn end_with_parent() {
+    #[cfg(target_os = "linux")]
+    // Without it, the end of standard input remains.
+    let _ = nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL);
+}
+
 /// Reads the job, does it, and reports.
-async fn work() -> ExitCode {
+async fn work(orphaned: Rc<Notify>) -> ExitCode {
     let Some((job, lines)) = read_job().await else {
         eprintln!("error: '{ARGUMENT}' is reserved for the processes that a session starts; use 'bench'");
         return ExitCode::from(USAGE);
     };
-    let report = run(&job, lines).await.unwrap_or_else(EndReport::failed);
+    let report = run(&job, lines, orphaned).await.unwrap_or_else(EndReport::failed);
     emit(&Event::Done(Box::new(report)));
     ExitCode::SUCCESS
 }
 
-async fn run(job: &Job, lines: Input) -> Result<EndReport, Fault> {
+async fn run(job: &Job, lines: Input, orphaned: Rc<Notify>) -> Result<EndReport, Fault> {
     pin(job.core)?;
-    let mut orders = read_orders(lines);
+    let mut orders = read_orders(lines, orphaned);
     match job.role {
         Role::Server => server::run(job, &mut orders).await,
         Role::Client(ref server) => client::run(job, server, &mut orders).await,
@@ -100,16 +122,16 @@ fn pin(core: Option<usize>) -> Result<(), Fault> {
 }
 
 /// Reads orders in the background. When standard input closes, the orchestrator is gone, and the process ends.
-fn read_orders(mut lines: Input) -> Orders {
+fn read_orders(mut lines: Input, orphaned: Rc<Notify>) -> Orders {
     let (sender, receiver) = mpsc::unbounded_channel();
-    tokio::spawn(async move {
+    tokio::task::spawn_local(async move {
         while let Ok(Some(line)) = lines.next_line().await {
             let Ok(order) = serde_json::from_str(&line) else { break };
             if sender.send(order).is_err() {
                 return;
             }
         }
-        std::process::exit(0);
+        orphaned.notify_one();
     });
     receiver
 }

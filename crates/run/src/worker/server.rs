@@ -1,14 +1,21 @@
 //! The server: it listens, answers, and reports once the orchestrator says that the client is done.
 
-use std::{cell::Cell, future::pending, net::Ipv4Addr, sync::Arc};
+use std::{
+    cell::Cell,
+    future::pending,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    sync::Arc,
+};
 
-use futures_util::{StreamExt as _, stream::FuturesUnordered};
-use http::{Method, Request, Response};
+use futures_util::{FutureExt as _, StreamExt as _, future::LocalBoxFuture, stream::FuturesUnordered};
+use http::{Method, Request, Response, StatusCode};
 use record::{Fault, FaultKind};
 use transport::{Bind, Body, BodyLength, Identity, Incoming, Listener, Session};
 
 use super::{
-    Orders, await_order,
+    Orders,
+    arrivals::Arrivals,
+    await_order,
     client::{SERVER_NAME, transport_of},
     emit, emit_progress,
 };
@@ -20,9 +27,10 @@ use crate::{
 
 pub(super) async fn run(job: &Job, orders: &mut Orders) -> Result<EndReport, Fault> {
     let listener = listen(job)?;
+    let mut arrivals = Arrivals::of(listener.as_ref());
     let mut sessions: Vec<Arc<dyn Session>> = Vec::new();
     for _ in 0..job.case.connections {
-        sessions.push(Arc::from(listener.accept().await?.handshake.await?));
+        sessions.push(arrivals.next().await?);
     }
     let baseline = Baseline::take();
     emit(&Event::Ready);
@@ -33,7 +41,7 @@ pub(super) async fn run(job: &Job, orders: &mut Orders) -> Result<EndReport, Fau
     let measurement = Measurement::new(baseline, job.case.chunk, links);
     let outgoing = Outgoing::prepare(&job.case, job.end(), measurement.meter());
     let server = Server { job, measurement: &measurement, outgoing: &outgoing, answered: Cell::new(0) };
-    let served = server.serve(&sessions, orders);
+    let served = server.serve(&sessions, arrivals, orders);
     let outcome = measurement.watch_over(job.settings().timeout, emit_progress, served).await;
     let (end, link) = measurement.read();
     Ok(EndReport {
@@ -50,8 +58,12 @@ fn listen(job: &Job) -> Result<Box<dyn Listener>, Fault> {
     let identity =
         transport.protocol().is_encrypted().then(|| Identity::self_signed(&[SERVER_NAME])).transpose()?;
     let certificate = identity.as_ref().map(|identity| identity.certificate_pem().to_owned());
-    let bind = Bind::new((Ipv4Addr::LOCALHOST, 0).into()).with_identity(identity);
-    let listener = transport.listen(&bind, &job.case.limits)?;
+    let listen = |address: IpAddr| {
+        transport.listen(&Bind::new((address, 0).into()).with_identity(identity.clone()), &job.case.limits)
+    };
+    // A machine may have no IPv4. Where neither works, the reason is the same.
+    let listener = listen(Ipv4Addr::LOCALHOST.into())
+        .or_else(|error| listen(Ipv6Addr::LOCALHOST.into()).map_err(|_| error))?;
     emit(&Event::Listening(ServerAddress { addr: listener.local_addr(), certificate }));
     Ok(listener)
 }
@@ -65,9 +77,15 @@ struct Server<'a> {
 
 impl Server<'_> {
     /// Serves all connections until the order to finish.
-    async fn serve(&self, sessions: &[Arc<dyn Session>], orders: &mut Orders) -> Result<(), Fault> {
-        let mut sessions: FuturesUnordered<_> =
-            sessions.iter().map(|session| self.session(session.as_ref())).collect();
+    async fn serve(
+        &self,
+        sessions: &[Arc<dyn Session>],
+        arrivals: Arrivals<'_>,
+        orders: &mut Orders,
+    ) -> Result<(), Fault> {
+        let mut sessions: FuturesUnordered<LocalBoxFuture<'_, Result<(), Fault>>> =
+            sessions.iter().map(|session| self.session(session.clone()).boxed_local()).collect();
+        sessions.push(self.latecomers(arrivals).boxed_local());
         let broken = async {
             while let Some(end) = sessions.next().await {
                 // Once everything is done, the way in which a client leaves does not matter.
@@ -85,15 +103,34 @@ impl Server<'_> {
         }
     }
 
+    /// Serves further connections: if strangers came first, the client's are among them.
+    async fn latecomers(&self, mut arrivals: Arrivals<'_>) -> Result<(), Fault> {
+        let mut sessions = FuturesUnordered::new();
+        loop {
+            tokio::select! {
+                session = arrivals.next() => sessions.push(self.session(session?)),
+                Some(ended) = sessions.next() => ended?,
+            }
+        }
+    }
+
+    /// Serves one connection to its end. The failure of a connection without any request is its client's to report:
+    /// that client may be a stranger.
+    async fn session(&self, session: Arc<dyn Session>) -> Result<(), Fault> {
+        let is_known = Cell::new(false);
+        let ended = self.answer_all(session.as_ref(), &is_known).await;
+        if is_known.get() { ended } else { Ok(()) }
+    }
+
     /// Answers the requests of one connection concurrently, until the connection ends.
-    async fn session(&self, session: &dyn Session) -> Result<(), Fault> {
+    async fn answer_all(&self, session: &dyn Session, is_known: &Cell<bool>) -> Result<(), Fault> {
         let mut answers = FuturesUnordered::new();
         let mut next = session.accept();
         loop {
             tokio::select! {
                 incoming = &mut next => {
                     let Some(incoming) = incoming? else { break };
-                    answers.push(self.answer(incoming));
+                    answers.push(self.answer(incoming, is_known));
                     next = session.accept();
                 }
                 Some(answered) = answers.next() => answered?,
@@ -105,8 +142,16 @@ impl Server<'_> {
         Ok(())
     }
 
-    async fn answer(&self, incoming: Incoming) -> Result<(), Fault> {
+    async fn answer(&self, incoming: Incoming, is_known: &Cell<bool>) -> Result<(), Fault> {
         let Incoming { request, responder, .. } = incoming;
+        if request.uri().path() != self.job.path {
+            let mut refusal = response(transport::body::empty(), 0);
+            *refusal.status_mut() = StatusCode::NOT_FOUND;
+            // A stranger may be gone already.
+            let _ = responder.respond(refusal).await;
+            return Ok(());
+        }
+        is_known.set(true);
         self.measurement.begin();
         let response = match *request.method() {
             Method::PUT => self.take_upload(request).await?,

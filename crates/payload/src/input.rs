@@ -1,0 +1,115 @@
+//! The origins of a body that is read: files, devices, pipes and standard input.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read, Seek as _, SeekFrom},
+    os::unix::fs::FileTypeExt as _,
+    path::{Path, PathBuf},
+};
+
+use crate::PayloadError;
+
+/// The origin of a body's bytes.
+#[derive(Debug)]
+pub(crate) enum Input {
+    /// A regular file or a block device, of which the kernel reads ahead.
+    File(File),
+    /// A pipe or a character device, opened at the first read: opening a pipe waits for its writer.
+    Unopened(PathBuf),
+    /// A pipe or a character device.
+    Stream(File),
+    Stdin(io::Stdin),
+}
+
+impl Input {
+    /// The input of a path. Only a regular file or a block device is opened now.
+    pub(crate) fn open(path: &Path) -> Result<Self, PayloadError> {
+        let unreadable = |source| PayloadError::Unreadable { path: path.to_owned(), source };
+        let kind = fs::metadata(path).map_err(unreadable)?.file_type();
+        if kind.is_dir() {
+            return Err(PayloadError::Folder { path: path.to_owned() });
+        }
+        if kind.is_file() || kind.is_block_device() {
+            Ok(Self::File(File::open(path).map_err(unreadable)?))
+        } else {
+            Ok(Self::Unopened(path.to_owned()))
+        }
+    }
+}
+
+impl Read for Input {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if let Self::Unopened(path) = self {
+            *self = Self::Stream(File::open(path)?);
+        }
+        match self {
+            Self::File(file) | Self::Stream(file) => file.read(buffer),
+            Self::Stdin(stdin) => stdin.read(buffer),
+            Self::Unopened(_) => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+}
+
+/// The length of a file or a block device in bytes. `None` if only reading it to the end shows: for pipes, character
+/// devices, and files that the kernel makes up.
+///
+/// # Errors
+/// The path leads to a folder, or to something that cannot be opened.
+pub(crate) fn size(path: &Path) -> Result<Option<u64>, PayloadError> {
+    let Input::File(mut file) = Input::open(path)? else { return Ok(None) };
+    let mut size = || -> io::Result<Option<u64>> {
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return file.seek(SeekFrom::End(0)).map(Some);
+        }
+        if metadata.len() > 0 && !is_made_up(&file) {
+            return Ok(Some(metadata.len()));
+        }
+        // Files of /proc state no length, and those of /sys too much.
+        let is_empty = file.read(&mut [0])? == 0;
+        Ok(is_empty.then_some(0))
+    };
+    let unreadable = |source| PayloadError::Unreadable { path: path.to_owned(), source };
+    size().map_err(unreadable)
+}
+
+/// Whether a file is on a file system whose files are made up as they are read (linux/magic.h).
+#[cfg(target_os = "linux")]
+fn is_made_up(file: &File) -> bool {
+    /// proc, sysfs, debugfs, tracefs, cgroup2.
+    const MADE_UP: [u64; 5] = [0x9fa0, 0x6265_6572, 0x6462_6720, 0x7472_6163, 0x6367_7270];
+    rustix::fs::fstatfs(file)
+        .is_ok_and(|system| u64::try_from(system.f_type).is_ok_and(|kind| MADE_UP.contains(&kind)))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_made_up(_: &File) -> bool {
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_have_a_length_and_pipes_devices_and_made_up_files_have_none() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        assert_eq!(size(file.path()).unwrap(), Some(0));
+        file.as_file().set_len(123).unwrap();
+        assert_eq!(size(file.path()).unwrap(), Some(123));
+        for path in ["/dev/zero", "/proc/self/status"] {
+            assert_eq!(size(Path::new(path)).unwrap(), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_pipe_is_not_opened_for_its_length() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        // Opening it would wait for a writer.
+        assert_eq!(size(&pipe).unwrap(), None);
+        assert!(matches!(Input::open(&pipe).unwrap(), Input::Unopened(_)));
+    }
+}

@@ -1,0 +1,67 @@
+//! The signals by which a user or the system ends a program.
+
+use std::io;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Waits for Ctrl-C, SIGTERM, or the end of the terminal (SIGHUP).
+#[derive(Debug)]
+pub struct Interruption {
+    interrupt: Signal,
+    terminate: Signal,
+    /// `None` for a program that was told to outlive its terminal, as nohup(1) does.
+    hang_up: Option<Signal>,
+}
+
+impl Interruption {
+    /// Catches the signals from now on. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// The signals cannot be handled.
+    pub fn catch() -> io::Result<Self> {
+        let hang_up =
+            if is_ignored(SignalKind::hangup()) { None } else { Some(signal(SignalKind::hangup())?) };
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hang_up,
+        })
+    }
+
+    /// Waits for the first of the signals. Cancel-safe.
+    pub async fn wait(&mut self) {
+        let hang_up = async {
+            match &mut self.hang_up {
+                Some(hang_up) => hang_up.recv().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = hang_up => {}
+        }
+    }
+}
+
+/// Whether the parent process had a signal ignored (SigIgn in proc_pid_status(5)).
+fn is_ignored(signal: SignalKind) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    ignored(&status).is_some_and(|mask| (mask >> (signal.as_raw_value() - 1)) & 1 == 1)
+}
+
+fn ignored(status: &str) -> Option<u64> {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
+    u64::from_str_radix(mask.trim(), 16).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ignored_signals_are_a_mask() {
+        assert_eq!(ignored("Name:\tx\nSigIgn:\t0000000000001001\nSigCgt:\t0\n"), Some(0x1001));
+        assert_eq!(ignored(""), None);
+    }
+}
