@@ -25,6 +25,10 @@ impl Download {
         let Some(target) = self.output.path().map(ToOwned::to_owned) else {
             return Err(Fault::new(FaultKind::Save, "only a download into a file can be resumed").into());
         };
+        if by.options.asks_for_range() {
+            let message = "a download is resumed by a Range of its own; drop -H Range or -C -";
+            return Err(Fault::new(FaultKind::Protocol, message).into());
+        }
         let url = by.target.url_without_query();
         let part = blocking(move || Part::open(&target, &url)).await?;
         let asked = part.resumable().map(|(held, facts)| (held, facts.clone()));
