@@ -5,7 +5,7 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 use http::StatusCode;
 use jiff::Timestamp;
 use receiver::Receipt;
-use record::{Build, ByteSize, Fault, FaultKind, Record};
+use record::{Build, ByteSize, End, Fault, FaultKind, Record};
 use run::{Baseline, Heartbeat, Measurement, Outcome, Session, this_host};
 use tokio::time::{sleep, timeout};
 use transport::Connection;
@@ -123,13 +123,8 @@ impl Client {
             exchanged = measurement.watch_pulse(self.options.timeout, pulse, progress, exchange) => exchanged,
             () = &mut *deadline => Err(self.out_of_time().into()),
         };
-        let (measured, link) = measurement.read();
+        let outcome = outcome(&measurement, handshake, end);
         let _ = timeout(CLOSE_TIMEOUT, connection.close()).await;
-
-        let mut outcome = Outcome::default();
-        outcome.handshake_s = Some(handshake.as_secs_f64());
-        outcome.first_byte_s = measurement.first_byte().map(|first| first.as_secs_f64());
-        (outcome.ends[end], outcome.link) = (Some(measured), Some(link));
         conclude(outcome, exchanged).await
     }
 
@@ -157,6 +152,16 @@ impl Measured {
     fn failed(fault: Fault) -> Self {
         Self { outcome: Outcome::failed(fault), receipt: None, status: None }
     }
+}
+
+/// The measurements of an exchange that has ended.
+fn outcome(measurement: &Measurement, handshake: Duration, end: End) -> Outcome {
+    let (measured, link) = measurement.read();
+    let mut outcome = Outcome::default();
+    outcome.handshake_s = Some(handshake.as_secs_f64());
+    outcome.first_byte_s = measurement.first_byte().map(|first| first.as_secs_f64());
+    (outcome.ends[end], outcome.link) = (Some(measured), Some(link));
+    outcome
 }
 
 /// Completes the outcome of an exchange: its time, the proof of its content, or its failure.

@@ -42,7 +42,8 @@ impl Download {
             (StatusCode::RANGE_NOT_SATISFIABLE, Some((held, facts))) => {
                 check_complete(response.headers(), held, &facts)?;
                 let (part, proof) = verify(part, response.headers()).await?;
-                Ok(ContentReport { output: Completion::Part(part), proof, ..ContentReport::default() })
+                let output = Completion::Part(part);
+                Ok(ContentReport { output, proof, is_partial: true, ..ContentReport::default() })
             }
             _ => self.begin(part, response, by).await,
         }

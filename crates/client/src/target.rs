@@ -4,13 +4,16 @@ use std::{fmt, os::unix::ffi::OsStrExt as _, path::Path};
 
 use http::{
     Uri,
-    uri::{Authority, InvalidUri, InvalidUriParts, PathAndQuery},
+    uri::{InvalidUri, PathAndQuery},
 };
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode};
-use record::{Engine, PROTOCOLS, Protocol, redacted_url};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
+use record::{Engine, Protocol, redacted_url};
 use transport::Transport;
 
-use crate::{Credentials, CredentialsError, RequestOptions};
+use crate::{
+    Credentials, RequestOptions, TargetError,
+    url::{of_user, port, shown, without_user},
+};
 
 /// The characters of a file's name that a path segment cannot contain as they are: all but the unreserved ones (RFC 3986
 /// section 2.3).
@@ -160,117 +163,10 @@ impl fmt::Debug for Target {
     }
 }
 
-/// An invalid URL, or a protocol that does not fit the URL.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum TargetError {
-    /// The text is not a URL.
-    #[error("'{url}': not a URL: {source}")]
-    Malformed {
-        /// The text.
-        url: String,
-        /// The error of the parser.
-        source: http::Error,
-    },
-    /// The URL has no scheme, or a scheme other than `http` and `https`.
-    #[error("'{url}': a URL begins with http:// or https://")]
-    Scheme {
-        /// The URL.
-        url: String,
-    },
-    /// The user information in the URL cannot be sent.
-    #[error("'{url}': {source}")]
-    User {
-        /// The URL, without the user information.
-        url: String,
-        /// The reason.
-        source: CredentialsError,
-    },
-    /// The URL names no host.
-    #[error("'{url}': there is no host in it")]
-    NoHost {
-        /// The URL.
-        url: String,
-    },
-    /// The URL's port is not a number from 1 to 65535.
-    #[error("'{url}': a port is a number from 1 to 65535")]
-    Port {
-        /// The URL.
-        url: String,
-    },
-    /// The protocol is a baseline.
-    #[error("{} is a baseline with no HTTP; use {}", protocol.name, http_names())]
-    NotHttp {
-        /// The protocol.
-        protocol: &'static Protocol,
-    },
-    /// The protocol belongs to the other scheme.
-    #[error("'{url}': {} needs {}://", protocol.name, protocol.scheme())]
-    OtherScheme {
-        /// The URL.
-        url: String,
-        /// The protocol.
-        protocol: &'static Protocol,
-    },
-    /// Nothing implements the protocol.
-    #[error("{} is not implemented; use {}", protocol.name, http_names())]
-    Unimplemented {
-        /// The protocol.
-        protocol: &'static Protocol,
-    },
-}
-
-/// The names of all protocols with HTTP, for messages.
-fn http_names() -> String {
-    let names: Vec<_> = PROTOCOLS.iter().filter(|row| row.is_http()).map(|row| row.name).collect();
-    match names.split_last() {
-        Some((last, names)) => format!("{} or {last}", names.join(", ")),
-        None => String::new(),
-    }
-}
-
-/// A text that may be a URL, without its secrets. Whatever precedes an `@` may belong to a password with a slash in it.
-fn shown(text: &str) -> String {
-    let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
-    let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
-    if scheme.is_empty() { rest.to_owned() } else { redacted_url(&format!("{scheme}://{rest}")) }
-}
-
-/// Splits the user information off.
-fn without_user(uri: Uri) -> Result<(Uri, Option<String>), http::Error> {
-    let (mut parts, mut user) = (uri.into_parts(), None);
-    if let Some(authority) = parts.authority.take() {
-        parts.authority = Some(match authority.as_str().rsplit_once('@') {
-            None => authority,
-            Some((information, host_and_port)) => {
-                user = Some(information.to_owned());
-                host_and_port.parse::<Authority>()?
-            }
-        });
-    }
-    let uri = Uri::from_parts(parts).map_err(|error: InvalidUriParts| http::Error::from(error))?;
-    Ok((uri, user))
-}
-
-/// The credentials of percent-encoded user information (RFC 3986 section 3.2.1). A user without a password has an empty
-/// one.
-fn of_user(information: &str) -> Result<Credentials, CredentialsError> {
-    let decoded = |text| percent_decode_str(text).decode_utf8_lossy();
-    let (user, password) = information.split_once(':').unwrap_or((information, ""));
-    Credentials::basic(&decoded(user), &decoded(password))
-}
-
-/// The port of a URL, or `default` if the URL states none. `None` if the stated port is invalid.
-fn port(uri: &Uri, default: u16) -> Option<u16> {
-    let authority = uri.authority()?;
-    match authority.as_str().strip_prefix(authority.host())?.strip_prefix(':') {
-        None | Some("") => Some(default),
-        Some(_) => authority.port_u16().filter(|port| *port > 0),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use record::PROTOCOLS;
+
     use super::*;
 
     fn target(url: &str) -> Target {

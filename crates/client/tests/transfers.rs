@@ -68,6 +68,34 @@ async fn an_upload_is_confirmed_and_measured_by_every_protocol() {
 }
 
 #[tokio::test]
+async fn an_upload_may_announce_its_length_by_every_protocol() {
+    for protocol in protocols() {
+        let (url, options) = serve(protocol, Honesty::Honest);
+        let (client, target) = client(options, &url, protocol);
+        let upload = Upload::new(PayloadKind::Random).unwrap().with_size(SIZE).unwrap();
+        let report = client.run(&target, upload.announcing_length().unwrap(), |_| {}).await;
+        assert_eq!(report.record.error, None, "{}", protocol.name);
+        assert_eq!(report.receipt.unwrap().bytes, SIZE.0);
+    }
+}
+
+#[tokio::test]
+async fn a_hasty_confirmation_is_no_success_by_any_protocol() {
+    for protocol in protocols() {
+        for chunk in [64 << 10, 64 << 20] {
+            let (url, options) = serve(protocol, Honesty::Hasty);
+            let (client, target) = client(options, &url, protocol);
+            let upload = Upload::new(PayloadKind::Zero).unwrap().with_size(ByteSize(64 << 20)).unwrap();
+            let upload = upload.with_chunk(ChunkSize::try_from(chunk).unwrap());
+            let record = client.run(&target, upload, |_| {}).await.record;
+            let fault = record.error.unwrap();
+            assert_eq!(fault.kind, FaultKind::Truncated, "{} {chunk}: {fault:?}", protocol.name);
+            assert_eq!(record.goodput_bytes_per_s, None);
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_download_is_verified_and_measured_by_every_protocol() {
     for protocol in protocols() {
         let (url, options) = serve(protocol, Honesty::Honest);

@@ -19,6 +19,8 @@ pub(crate) enum Honesty {
     Honest,
     /// The server confirms another digest, and sends other bytes.
     Lying,
+    /// The server answers before it has read the body, which it never reads.
+    Hasty,
 }
 
 /// All protocols that carry HTTP.
@@ -55,7 +57,13 @@ async fn accept(listener: Box<dyn Listener>, honesty: Honesty) {
 }
 
 async fn answer(session: Box<dyn Session>, honesty: Honesty) {
+    let mut unread = Vec::new();
     while let Ok(Some(incoming)) = session.accept().await {
+        if honesty == Honesty::Hasty {
+            unread.push(incoming.request);
+            let _ = incoming.responder.respond(Response::new(body::full("thanks"))).await;
+            continue;
+        }
         let response = if incoming.request.method() == Method::PUT {
             receive(incoming.request, honesty).await
         } else {

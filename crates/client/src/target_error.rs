@@ -1,0 +1,74 @@
+//! The reasons why a target cannot be used.
+
+use record::{PROTOCOLS, Protocol};
+
+use crate::CredentialsError;
+
+/// An invalid URL, or a protocol that does not fit the URL.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TargetError {
+    /// The text is not a URL.
+    #[error("'{url}': not a URL: {source}")]
+    Malformed {
+        /// The text.
+        url: String,
+        /// The error of the parser.
+        source: http::Error,
+    },
+    /// The URL has no scheme, or a scheme other than `http` and `https`.
+    #[error("'{url}': a URL begins with http:// or https://")]
+    Scheme {
+        /// The URL.
+        url: String,
+    },
+    /// The user information in the URL cannot be sent.
+    #[error("'{url}': {source}")]
+    User {
+        /// The URL, without the user information.
+        url: String,
+        /// The reason.
+        source: CredentialsError,
+    },
+    /// The URL names no host.
+    #[error("'{url}': there is no host in it")]
+    NoHost {
+        /// The URL.
+        url: String,
+    },
+    /// The URL's port is not a number from 1 to 65535.
+    #[error("'{url}': a port is a number from 1 to 65535")]
+    Port {
+        /// The URL.
+        url: String,
+    },
+    /// The protocol is a baseline.
+    #[error("{} is a baseline with no HTTP; use {}", protocol.name, http_names())]
+    NotHttp {
+        /// The protocol.
+        protocol: &'static Protocol,
+    },
+    /// The protocol belongs to the other scheme.
+    #[error("'{url}': {} needs {}://", protocol.name, protocol.scheme())]
+    OtherScheme {
+        /// The URL.
+        url: String,
+        /// The protocol.
+        protocol: &'static Protocol,
+    },
+    /// Nothing implements the protocol.
+    #[error("{} is not implemented; use {}", protocol.name, http_names())]
+    Unimplemented {
+        /// The protocol.
+        protocol: &'static Protocol,
+    },
+}
+
+/// The names of all protocols with HTTP, for messages.
+fn http_names() -> String {
+    let names: Vec<_> = PROTOCOLS.iter().filter(|row| row.is_http()).map(|row| row.name).collect();
+    match names.split_last() {
+        Some((last, names)) => format!("{} or {last}", names.join(", ")),
+        None => String::new(),
+    }
+}

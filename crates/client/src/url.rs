@@ -1,0 +1,50 @@
+//! The parts of a URL that the parser of `http` does not take apart: user information and port.
+
+use http::{
+    Uri,
+    uri::{Authority, InvalidUriParts},
+};
+use percent_encoding::percent_decode_str;
+use record::redacted_url;
+
+use crate::{Credentials, CredentialsError};
+
+/// A text that may be a URL, without its secrets. Whatever precedes an `@` may belong to a password with a slash in it.
+pub(crate) fn shown(text: &str) -> String {
+    let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
+    let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
+    if scheme.is_empty() { rest.to_owned() } else { redacted_url(&format!("{scheme}://{rest}")) }
+}
+
+/// Splits the user information off.
+pub(crate) fn without_user(uri: Uri) -> Result<(Uri, Option<String>), http::Error> {
+    let (mut parts, mut user) = (uri.into_parts(), None);
+    if let Some(authority) = parts.authority.take() {
+        parts.authority = Some(match authority.as_str().rsplit_once('@') {
+            None => authority,
+            Some((information, host_and_port)) => {
+                user = Some(information.to_owned());
+                host_and_port.parse::<Authority>()?
+            }
+        });
+    }
+    let uri = Uri::from_parts(parts).map_err(|error: InvalidUriParts| http::Error::from(error))?;
+    Ok((uri, user))
+}
+
+/// The credentials of percent-encoded user information (RFC 3986 section 3.2.1). A user without a password has an empty
+/// one.
+pub(crate) fn of_user(information: &str) -> Result<Credentials, CredentialsError> {
+    let decoded = |text| percent_decode_str(text).decode_utf8_lossy();
+    let (user, password) = information.split_once(':').unwrap_or((information, ""));
+    Credentials::basic(&decoded(user), &decoded(password))
+}
+
+/// The port of a URL, or `default` if the URL states none. `None` if the stated port is invalid.
+pub(crate) fn port(uri: &Uri, default: u16) -> Option<u16> {
+    let authority = uri.authority()?;
+    match authority.as_str().strip_prefix(authority.host())?.strip_prefix(':') {
+        None | Some("") => Some(default),
+        Some(_) => authority.port_u16().filter(|port| *port > 0),
+    }
+}
