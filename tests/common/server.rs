@@ -1,9 +1,10 @@
 //! A running `longhaul serve`.
 
 use std::{
+    fs::File,
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::TcpStream,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     time::Duration,
 };
@@ -27,6 +28,13 @@ impl Server {
         Self::spawn(command)
     }
 
+    /// Starts a server whose stderr is written to a file.
+    pub fn start_with_stderr(args: &[&str], stderr: &Path) -> Self {
+        let mut command = super::longhaul(&["serve"]);
+        command.args(args).stderr(File::create(stderr).unwrap());
+        Self::listen(command)
+    }
+
     /// Starts a server that may open `most` files.
     pub fn start_with_descriptors(most: u32) -> Self {
         let mut command = Command::new("sh");
@@ -37,7 +45,12 @@ impl Server {
 
     /// Starts a server by a command of the test.
     pub fn spawn(mut command: Command) -> Self {
-        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        command.stderr(Stdio::null());
+        Self::listen(command)
+    }
+
+    fn listen(mut command: Command) -> Self {
+        let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(process.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         let listening = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: '{line}'"));

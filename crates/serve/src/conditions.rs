@@ -3,6 +3,7 @@
 use std::time::SystemTime;
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use receiver::save::Existing;
 
 use crate::{refusal::Refusal, validators::Validators};
 
@@ -56,10 +57,19 @@ pub(crate) fn are_present(headers: &HeaderMap) -> bool {
         .any(|name| headers.contains_key(name))
 }
 
-/// Whether an upload may create a file, but not replace one (`If-None-Match: *`). That holds even for a file that appears
-/// while the body is received.
-pub(crate) fn forbid_any_file(headers: &HeaderMap) -> bool {
-    Tags::of(headers, header::IF_NONE_MATCH).any
+/// The file that an upload may replace by its conditions, which hold now. They must still hold when the body is complete.
+pub(crate) fn replaceable(headers: &HeaderMap, file: Option<&Validators>) -> Existing {
+    if Tags::of(headers, header::IF_NONE_MATCH).any {
+        return Existing::Keep;
+    }
+    let of_version = match headers.contains_key(header::IF_MATCH) {
+        true => !Tags::of(headers, header::IF_MATCH).any,
+        false => date(headers, header::IF_UNMODIFIED_SINCE).is_some(),
+    };
+    match file {
+        Some(file) if of_version => Existing::Unchanged(file.version),
+        _ => Existing::Replace,
+    }
 }
 
 /// Whether a Range header applies: not if its client has a part of another version (If-Range, RFC 9110 section 13.1.5).
@@ -163,6 +173,8 @@ impl Tags {
 mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
+    use receiver::save::FileVersion;
+
     use super::{Outcome::*, *};
 
     const NOW: SystemTime = UNIX_EPOCH;
@@ -171,7 +183,11 @@ mod tests {
     const AFTER: &str = "Thu, 01 Jan 1970 00:16:41 GMT";
 
     fn file() -> Validators {
-        Validators { etag: "\"a\"".into(), modified: Some(UNIX_EPOCH + Duration::from_secs(1000)) }
+        Validators {
+            etag: "\"a\"".into(),
+            modified: Some(UNIX_EPOCH + Duration::from_secs(1000)),
+            version: FileVersion::default(),
+        }
     }
 
     fn headers(fields: &[(&'static str, &'static str)]) -> HeaderMap {
@@ -251,6 +267,21 @@ mod tests {
         ] {
             assert_eq!(upload(fields, Some(&file)), onto_file, "{fields:?}");
             assert_eq!(upload(fields, none), onto_nothing, "{fields:?}");
+        }
+    }
+
+    #[test]
+    fn what_an_upload_may_replace_is_kept_until_its_body_is_complete() {
+        let file = file();
+        for (fields, expected) in [
+            (("if-none-match", "*"), Existing::Keep),
+            (("if-none-match", "\"b\""), Existing::Replace),
+            (("if-match", "*"), Existing::Replace),
+            (("if-match", "\"a\""), Existing::Unchanged(file.version)),
+            (("if-unmodified-since", AFTER), Existing::Unchanged(file.version)),
+            (("if-unmodified-since", "yesterday"), Existing::Replace),
+        ] {
+            assert_eq!(replaceable(&headers(&[fields]), Some(&file)), expected, "{fields:?}");
         }
     }
 

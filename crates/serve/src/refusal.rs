@@ -72,7 +72,7 @@ impl From<SaveError> for Refusal {
             SaveError::Name(_) | SaveError::Symlink | SaveError::NotAFile => StatusCode::BAD_REQUEST,
             SaveError::Full | SaveError::QuotaReached => StatusCode::INSUFFICIENT_STORAGE,
             SaveError::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            SaveError::Exists => StatusCode::PRECONDITION_FAILED,
+            SaveError::Exists | SaveError::Changed => StatusCode::PRECONDITION_FAILED,
             SaveError::Missing => StatusCode::NOT_FOUND,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
@@ -113,6 +113,7 @@ mod tests {
             (SaveError::Missing, 404),
             (SaveError::Io(io::ErrorKind::PermissionDenied.into()), 500),
             (SaveError::Exists, 412),
+            (SaveError::Changed, 412),
             (SaveError::TooLarge, 413),
             (SaveError::Full, 507),
             (SaveError::QuotaReached, 507),

@@ -64,6 +64,11 @@ impl<'a> Reply<'a> {
         Self { responder, connection, expects_continue }
     }
 
+    /// The address of the client.
+    pub(crate) fn client(&self) -> SocketAddr {
+        self.connection.client
+    }
+
     /// The bounds on the slowness of the client.
     pub(crate) fn patience(&self) -> Patience {
         self.connection.patience

@@ -74,10 +74,11 @@ impl RequestKind {
     }
 }
 
-/// The name of an upload: `?file=NAME`, else the last segment of the path.
+/// The name of an upload: `?file=NAME`, else the last segment of the path. A plus is a plus in both (RFC 3986): only the
+/// forms of web pages write a blank as one, and they are not accepted.
 fn upload_name(uri: &Uri) -> Result<SafeName, NameError> {
     let name = match Query::of(uri).raw("file") {
-        Some(name) => decode(&name.replace('+', " "))?,
+        Some(name) => decode(name)?,
         None => decode(uri.path().rsplit('/').next().unwrap_or_default())?,
     };
     SafeName::parse(&name)
@@ -161,8 +162,9 @@ mod tests {
         assert_eq!(kind(Method::DELETE, "/x"), Err(405));
     }
     #[test]
-    fn a_plus_in_a_query_is_a_space_and_one_in_a_path_is_not() {
-        assert_eq!(uploaded("/?file=a+b").as_deref(), Ok("a b"));
+    fn a_plus_is_a_plus_in_a_query_and_in_a_path() {
+        assert_eq!(uploaded("/?file=c++").as_deref(), Ok("c++"));
+        assert_eq!(uploaded("/?file=c%2B%2B").as_deref(), Ok("c++"));
         assert_eq!(uploaded("/a+b").as_deref(), Ok("a+b"));
     }
 

@@ -78,6 +78,12 @@ pub(crate) async fn validators(folder: &Folder, name: &SafeName) -> Result<Optio
     }
 }
 
+/// Whether there is a file of that name.
+pub(crate) async fn exists(folder: &Folder, name: &SafeName) -> bool {
+    let path = folder.path().join(name.as_str());
+    spawn_blocking(move || path.symlink_metadata().is_ok()).await.unwrap_or(false)
+}
+
 /// The part that the request asks for. Only GET has ranges (RFC 9110 section 14.2).
 fn range(request: &Parts, length: u64, validators: &Validators, now: SystemTime) -> Range {
     if request.method == Method::GET && conditions::range_applies(&request.headers, validators, now) {

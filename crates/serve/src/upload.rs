@@ -1,5 +1,10 @@
 //! Uploads: `PUT` or `POST`, chunked or with a length.
 
+use std::{
+    net::SocketAddr,
+    sync::{Mutex, PoisonError},
+};
+
 use futures_util::FutureExt as _;
 use http::{HeaderMap, StatusCode, request::Parts};
 use http_body_util::{LengthLimitError, Limited};
@@ -9,6 +14,7 @@ use receiver::{
     save::{Existing, Folder, NameError, SafeName},
 };
 use record::ByteSize;
+use tracing::warn;
 use transport::Body;
 
 use crate::{
@@ -16,18 +22,25 @@ use crate::{
     destination::Destination,
     digest::{Mismatch, Stated, Verified},
     framing,
+    occasional::Occasional,
     refusal::{ExactSize, Refusal},
     reply::{ConnectionFate, Reply},
     response, saved_file,
     stall::unless_sender_stalls,
+    text::printable,
     whole_body,
 };
+
+/// The longest name in a line of the log, in characters.
+const MOST_NAME: usize = 300;
 
 /// An upload whose body is to be read.
 struct Admitted {
     sink: Sink,
     announced: Option<u64>,
     stated: Stated,
+    /// Whether a file has the name already.
+    replaces: bool,
 }
 
 /// The uploads of a server: their destination, and the bound on their length.
@@ -35,13 +48,15 @@ pub(crate) struct Uploads {
     destination: Destination,
     max_body: Option<ByteSize>,
     existing: Existing,
+    /// The line of the log about files that are replaced.
+    replacements: Mutex<Occasional>,
 }
 
 impl Uploads {
     /// Uploads to a destination, within the bounds of the options.
     pub(crate) fn new(destination: Destination, options: &Options) -> Self {
         let existing = if options.access.no_overwrite { Existing::Keep } else { Existing::Replace };
-        Self { destination, max_body: options.max_body, existing }
+        Self { destination, max_body: options.max_body, existing, replacements: Mutex::default() }
     }
 
     /// The folder of saved uploads, if they are saved.
@@ -57,7 +72,7 @@ impl Uploads {
         name: Result<SafeName, NameError>,
         reply: Reply<'_>,
     ) -> ConnectionFate {
-        let Admitted { sink, announced, stated } = match self.admit(request, name).await {
+        let Admitted { sink, announced, stated, replaces } = match self.admit(request, name).await {
             Ok(admitted) => admitted,
             Err(refusal) => return reply.refuse(refusal, body).await,
         };
@@ -70,7 +85,12 @@ impl Uploads {
         let patience = reply.patience();
         let received = unless_sender_stalls(patience, &meter, || activity.is_busy(), reception.boxed());
         match received.await {
-            Ok(Ok(receipt)) => reply.send(response::receipt(&receipt)).await,
+            Ok(Ok(receipt)) => {
+                if let (true, Some(name)) = (replaces, &receipt.saved) {
+                    self.report_replacement(name, reply.client());
+                }
+                reply.send(response::receipt(&receipt)).await
+            }
             Ok(Err(error)) => reply.refuse_midway(self.refusal(error), body).await,
             Err(stalled) => {
                 let refusal = Refusal::new(StatusCode::REQUEST_TIMEOUT, stalled.to_string());
@@ -90,26 +110,40 @@ impl Uploads {
             return Err(too_large(most));
         }
         let stated = Stated::of(&request.headers)?;
-        self.check_conditions(&request.headers, &name).await?;
-        let create_only = conditions::forbid_any_file(&request.headers);
-        let existing = if create_only { Existing::Keep } else { self.existing };
-        Ok(Admitted { sink: self.destination.sink(name, existing, announced).await?, announced, stated })
+        let existing = self.replaceable(&request.headers, &name).await?;
+        let replaces = match (self.folder(), &name) {
+            (Some(folder), Ok(name)) => saved_file::exists(folder, name).await,
+            _ => false,
+        };
+        let sink = self.destination.sink(name, existing, announced).await?;
+        Ok(Admitted { sink, announced, stated, replaces })
     }
 
-    /// Checks the preconditions of an upload against the file that it would replace.
-    async fn check_conditions(
+    /// Tells the operator who replaced a file, access log or not.
+    fn report_replacement(&self, name: &str, client: SocketAddr) {
+        let left_out = self.replacements.lock().unwrap_or_else(PoisonError::into_inner).due();
+        if let Some(left_out) = left_out {
+            let name = printable(name, MOST_NAME);
+            warn!("{client} replaced '{name}' ({left_out} such lines left out; --access-log has all)");
+        }
+    }
+
+    /// Checks the preconditions of an upload. Returns the file that it may replace.
+    async fn replaceable(
         &self,
         headers: &HeaderMap,
         name: &Result<SafeName, NameError>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Existing, Refusal> {
         if !conditions::are_present(headers) {
-            return Ok(());
+            return Ok(self.existing);
         }
         let file = match (self.folder(), name) {
             (Some(folder), Ok(name)) => saved_file::validators(folder, name).await?,
             _ => None,
         };
-        conditions::of_upload(headers, file.as_ref())
+        conditions::of_upload(headers, file.as_ref())?;
+        let by_conditions = conditions::replaceable(headers, file.as_ref());
+        Ok(if self.existing == Existing::Keep { Existing::Keep } else { by_conditions })
     }
 
     fn refusal(&self, error: ReceiveError) -> Refusal {

@@ -8,6 +8,7 @@ use std::{
 
 use http::{Response, header};
 use payload::Hasher;
+use receiver::save::FileVersion;
 
 use crate::response;
 
@@ -17,27 +18,24 @@ const YEAR_10000: i64 = 253_402_300_800;
 /// What tells one version of a saved file from another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Validators {
-    /// The strong ETag, in quotes. Device, inode, length and time of modification in nanoseconds go into it: an upload
-    /// replaces the inode, and a program that writes to the file changes its time.
+    /// The strong ETag, in quotes: a digest of the version, which does not tell inodes to strangers.
     pub(crate) etag: String,
     /// The time of modification in whole seconds, as HTTP states it. `None` if no date of HTTP expresses it.
     pub(crate) modified: Option<SystemTime>,
+    /// The version itself.
+    pub(crate) version: FileVersion,
 }
 
 impl Validators {
     /// The validators of the version that `metadata` describes.
     pub(crate) fn of(metadata: &Metadata) -> Self {
+        let version = FileVersion::of(metadata);
         let mut hasher = Hasher::new();
-        for number in [metadata.dev(), metadata.ino(), metadata.len()] {
-            hasher.update(&number.to_le_bytes());
-        }
-        for number in [metadata.mtime(), metadata.mtime_nsec()] {
-            hasher.update(&number.to_le_bytes());
-        }
+        hasher.update(&version.to_bytes());
         let seconds = Some(metadata.mtime()).filter(|seconds| (0..YEAR_10000).contains(seconds));
         let modified = seconds
             .and_then(|seconds| UNIX_EPOCH.checked_add(Duration::from_secs(u64::try_from(seconds).ok()?)));
-        Self { etag: format!("\"{}\"", hasher.digest()), modified }
+        Self { etag: format!("\"{}\"", hasher.digest()), modified, version }
     }
 
     /// Whether the time of modification is at least a second ago: a later version then has another one (RFC 9110 section

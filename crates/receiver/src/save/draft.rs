@@ -1,10 +1,15 @@
 //! An unfinished file and the path that it will have.
 
-use std::{fs::File, io, path::PathBuf, sync::Arc};
+use std::{
+    fs::File,
+    io,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use tokio::runtime::Handle;
 
-use super::{Existing, SaveError, folder::regular_file, unfinished::Unfinished};
+use super::{Existing, FileVersion, SaveError, folder::regular_file, unfinished::Unfinished};
 
 /// A file that is being written, and its future path. It is removed on a blocking thread where there is one: to free a
 /// large file takes the file system a while.
@@ -57,12 +62,29 @@ impl Draft {
     /// # Errors
     /// The name belongs to something that is not replaced, or the file system refuses.
     pub(super) fn name(mut self) -> Result<Named, SaveError> {
-        let replaced = regular_file(&self.path)?.map_or(0, |old| old.len());
+        let _turn =
+            self.existing_version().map(|_| CONDITIONAL.lock().unwrap_or_else(PoisonError::into_inner));
+        let old = regular_file(&self.path)?;
+        if self.existing_version().is_some_and(|version| old.as_ref().map(FileVersion::of) != Some(version)) {
+            return Err(SaveError::Changed);
+        }
+        let replaced = old.map_or(0, |old| old.len());
         self.unfinished.take().ok_or_else(gone)?.name(&self.path, self.existing)?;
         let name = self.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         Ok(Named { name, replaced })
     }
+
+    /// The only version that the file may replace, if there is one.
+    fn existing_version(&self) -> Option<FileVersion> {
+        match self.existing {
+            Existing::Unchanged(version) => Some(version),
+            Existing::Replace | Existing::Keep | Existing::Overwrite => None,
+        }
+    }
 }
+
+/// Held from the comparison of a version until the file has its name, so that two bodies never replace one version.
+static CONDITIONAL: Mutex<()> = Mutex::new(());
 
 fn gone() -> io::Error {
     io::Error::other("the unfinished file is gone")

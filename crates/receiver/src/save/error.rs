@@ -20,6 +20,9 @@ pub enum SaveError {
     /// A file of that name exists, and is kept.
     #[error("a file of that name exists already, and is not replaced")]
     Exists,
+    /// The file is no longer the version that was to be replaced.
+    #[error("the file has changed meanwhile")]
+    Changed,
     /// The disk is full, or the system's quota of this user.
     #[error("the disk is full")]
     Full,

@@ -42,6 +42,7 @@ mod saver;
 #[cfg(test)]
 mod tests;
 mod unfinished;
+mod version;
 mod writer;
 
 pub use error::SaveError;
@@ -52,6 +53,7 @@ pub use name::{NameError, SafeName};
 pub use quota::Quota;
 pub(crate) use room::footprint;
 pub use saver::Saver;
+pub use version::FileVersion;
 
 /// What becomes of an earlier file of the name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,4 +65,7 @@ pub enum Existing {
     Keep,
     /// It is replaced. Where that is impossible, as at a mount point, its content is overwritten with the whole body.
     Overwrite,
+    /// It is replaced if it is this version when the body is complete, and else kept. Of several bodies for one version, the
+    /// first wins. A program that replaces the file at that very moment is not noticed.
+    Unchanged(FileVersion),
 }

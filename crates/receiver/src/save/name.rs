@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use unicode_general_category::{GeneralCategory, get_general_category};
+use unicode_normalization::UnicodeNormalization as _;
+
 /// The longest name that Linux's file systems accept, in bytes (NAME_MAX in linux/limits.h).
 const MAX: usize = 255;
 
@@ -10,24 +13,34 @@ const MAX: usize = 255;
 const LOOKALIKES: [char; 7] =
     ['\u{ff0f}', '\u{ff3c}', '\u{2044}', '\u{2215}', '\u{2216}', '\u{29f8}', '\u{29f9}'];
 
-/// A file name that stays in its folder: one path component.
+/// Names of devices on Windows, whatever follows their first dot: a folder that is copied or shared there could not hold
+/// such a file. The digits of `COM` and `LPT` also come as superscripts.
+const DEVICES: [&str; 6] = ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"];
+const NUMBERED_DEVICES: [&str; 2] = ["COM", "LPT"];
+
+/// A file name that stays in its folder, and that people can read and type: one path component in NFC.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SafeName(String);
 
 impl SafeName {
-    /// Accepts a stranger's name, percent-decoded once. The name must also be visible in its folder and free of
-    /// anything that another program may take for a separator.
+    /// Accepts a stranger's name, percent-decoded once, and normalises it to NFC: one name has one file. The name must also
+    /// be visible in its folder and free of anything that another program may take for a separator or an option.
     ///
     /// # Errors
     /// The name is refused; the error states the reason.
     pub fn parse(name: &str) -> Result<Self, NameError> {
-        match name {
+        let name: String = name.nfc().collect();
+        match name.as_str() {
             "" => Err(NameError::Empty),
             _ if name.len() > MAX => Err(NameError::TooLong(name.len())),
             _ if name.starts_with('.') => Err(NameError::LeadingDot),
-            _ if name.chars().any(char::is_control) => Err(NameError::Control),
-            _ if name.contains(is_separator) || has_encoded_separator(name) => Err(NameError::Separator),
-            _ => Ok(Self(name.to_owned())),
+            _ if name.starts_with('-') => Err(NameError::LeadingHyphen),
+            _ if name.contains(char::is_control) => Err(NameError::Control),
+            _ if name.contains(is_invisible) => Err(NameError::Invisible),
+            _ if name.starts_with(' ') || name.ends_with([' ', '.']) => Err(NameError::Edge),
+            _ if name.contains(is_separator) || has_encoded_separator(&name) => Err(NameError::Separator),
+            _ if is_device(&name) => Err(NameError::Device),
+            _ => Ok(Self(name)),
         }
     }
 
@@ -45,6 +58,26 @@ impl fmt::Display for SafeName {
 
 fn is_separator(c: char) -> bool {
     c == '/' || c == '\\' || LOOKALIKES.contains(&c)
+}
+
+/// Whether a character cannot be seen, or has no meaning that all programs agree on: format characters (which reverse or
+/// join text), separators other than the blank, private and unassigned ones.
+fn is_invisible(c: char) -> bool {
+    use GeneralCategory::{
+        Format, LineSeparator, ParagraphSeparator, PrivateUse, SpaceSeparator, Unassigned,
+    };
+    match get_general_category(c) {
+        SpaceSeparator => c != ' ',
+        Format | LineSeparator | ParagraphSeparator | PrivateUse | Unassigned => true,
+        _ => false,
+    }
+}
+
+fn is_device(name: &str) -> bool {
+    let stem = name.split('.').next().unwrap_or_default().trim_end().to_uppercase();
+    let numbered = NUMBERED_DEVICES.iter().filter_map(|device| stem.strip_prefix(device));
+    DEVICES.contains(&stem.as_str())
+        || numbered.flat_map(|number| number.parse::<char>()).any(|c| c.is_ascii_digit() || "¹²³".contains(c))
 }
 
 /// Whether decoding the name once more would yield a separator, a NUL, a dot or a percent sign.
@@ -66,6 +99,18 @@ pub enum NameError {
     /// The name is hidden, the folder itself, or its parent.
     #[error("the name starts with a dot")]
     LeadingDot,
+    /// Programs would take the name for an option.
+    #[error("the name starts with a hyphen")]
+    LeadingHyphen,
+    /// The name begins with a blank, or ends with a blank or a dot.
+    #[error("the name begins with a blank, or ends with a blank or a dot")]
+    Edge,
+    /// The name contains a character that cannot be seen.
+    #[error("the name contains an invisible, private or unassigned character")]
+    Invisible,
+    /// The name is that of a device on Windows.
+    #[error("the name is that of a device on Windows")]
+    Device,
     /// The name contains NUL or another control character.
     #[error("the name contains a control character")]
     Control,
@@ -85,7 +130,9 @@ mod tests {
 
     #[test]
     fn ordinary_names_pass() {
-        for name in ["a", "disk image.iso", "übergröße.tar.gz", "100%", "a..b", "x.", "-rf", "日本"] {
+        let names =
+            ["a", "disk image.iso", "übergröße.tar.gz", "100%", "a..b", "a-rf", "日本", "🦀", "12:00"];
+        for name in names.into_iter().chain(["console.txt", "com", "COM10", "comma.txt", "null"]) {
             assert_eq!(SafeName::parse(name).unwrap().as_str(), name);
         }
         assert!(SafeName::parse(&"n".repeat(255)).is_ok());
@@ -111,6 +158,25 @@ mod tests {
             ("a%252fb", Separator),
             ("a\u{ff0f}b", Separator),
             ("a\u{2215}b", Separator),
+            ("-rf", LeadingHyphen),
+            ("x.", Edge),
+            ("x ", Edge),
+            (" x", Edge),
+            (" ", Edge),
+            ("\u{200e}", Invisible),
+            ("a\u{202e}gpj.exe", Invisible),
+            ("a\u{200b}b", Invisible),
+            ("\u{feff}a", Invisible),
+            ("a\u{a0}b", Invisible),
+            ("a\u{2028}b", Invisible),
+            ("\u{e0041}", Invisible),
+            ("\u{fffe}", Invisible),
+            ("\u{e000}", Invisible),
+            ("CON", Device),
+            ("nul.tar.gz", Device),
+            ("Com1", Device),
+            ("lpt².x", Device),
+            ("aux .x", Device),
             ("a\0b", Control),
             ("a\nb", Control),
             ("a\u{7f}b", Control),
@@ -120,13 +186,21 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_two_spellings_of_a_letter_are_one_name() {
+        let composed = SafeName::parse("caf\u{e9}").unwrap();
+        assert_eq!(SafeName::parse("cafe\u{301}").unwrap(), composed);
+        assert_eq!(composed.as_str(), "caf\u{e9}");
+    }
+
     proptest! {
         #[test]
         fn whatever_passes_is_one_visible_component(name in any::<String>()) {
             if let Ok(safe) = SafeName::parse(&name) {
                 let joined = std::path::Path::new("/folder").join(safe.as_str());
                 prop_assert_eq!(joined.parent(), Some(std::path::Path::new("/folder")));
-                prop_assert_eq!(joined.file_name().and_then(|n| n.to_str()), Some(name.as_str()));
+                prop_assert_eq!(joined.file_name().and_then(|n| n.to_str()), Some(safe.as_str()));
+                prop_assert_eq!(SafeName::parse(safe.as_str()), Ok(safe));
             }
         }
     }

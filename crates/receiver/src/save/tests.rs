@@ -215,3 +215,22 @@ async fn a_user_replaces_files_of_any_name() {
         assert_eq!(fs::read(&path).unwrap(), text.as_bytes());
     }
 }
+
+#[tokio::test]
+async fn the_first_of_two_bodies_for_one_version_wins() {
+    let temporary = tempfile::tempdir().unwrap();
+    let folder = Folder::open(temporary.path()).unwrap();
+    let path = temporary.path().join("a");
+    fs::write(&path, "old").unwrap();
+    let version = FileVersion::of(&fs::metadata(&path).unwrap());
+    let mut first = begin(&folder, Existing::Unchanged(version)).await.unwrap();
+    let second = begin(&folder, Existing::Unchanged(version)).await.unwrap();
+    first.take("new".into()).await.unwrap();
+    first.finish().await.unwrap();
+    assert!(matches!(second.finish().await, Err(SaveError::Changed)));
+    assert_eq!(fs::read(&path).unwrap(), b"new");
+    fs::remove_file(&path).unwrap();
+    let third = begin(&folder, Existing::Unchanged(version)).await.unwrap();
+    assert!(matches!(third.finish().await, Err(SaveError::Changed)));
+    assert!(!path.exists());
+}

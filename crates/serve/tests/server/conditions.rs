@@ -3,9 +3,10 @@
 use std::fs;
 
 use http::Method;
+use tokio::io::AsyncWriteExt as _;
 use transport::body;
 
-use crate::running::{Answer, PROTOCOLS, Running, saving};
+use crate::running::{Answer, PROTOCOLS, Running, open_files, read, saving, wait_for};
 
 /// A request for the saved file `a`, with one header.
 async fn ask(server: &Running, protocol: &str, method: Method, header: (&str, &str)) -> Answer {
@@ -82,4 +83,30 @@ async fn an_upload_replaces_only_what_its_conditions_allow() {
     assert_eq!(put(("if-match", &etag), "three").await, (412, "two".into()));
     assert_eq!(put(("if-unmodified-since", "Thu, 01 Jan 2004 00:00:00 GMT"), "x").await.0, 412);
     assert_eq!(put(("if-none-match", "no quotes"), "x").await, (400, "two".into()));
+}
+
+#[tokio::test]
+async fn a_condition_is_checked_again_when_the_body_is_complete() {
+    let (folder, options) = saving();
+    let server = Running::start(options);
+    for (condition, before, meanwhile) in
+        [("if-none-match: *", None, "first"), ("if-match: ETAG", Some("old"), "first")]
+    {
+        let _ = fs::remove_file(folder.path().join("a"));
+        if let Some(text) = before {
+            fs::write(folder.path().join("a"), text).unwrap();
+        }
+        let etag = server.get("h1c", "/a").await.header("etag").unwrap_or("none").to_owned();
+        let mut slow = server.connect().await;
+        let head = format!("PUT /a HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{condition}\r\n");
+        let head = head.replace("ETAG", &etag) + "content-length: 6\r\n\r\nsec";
+        slow.write_all(head.as_bytes()).await.unwrap();
+        wait_for(|| open_files(&folder) == 1).await;
+        let fast = server.exchange("h1c", Method::PUT, "/a", body::full(meanwhile)).await;
+        assert_eq!(fast.status.as_u16(), 201, "{condition}");
+        slow.write_all(b"ond").await.unwrap();
+        let answer = read(&mut slow).await;
+        assert!(answer.starts_with("HTTP/1.1 412 "), "{condition}: {answer}");
+        assert_eq!(fs::read_to_string(folder.path().join("a")).unwrap(), meanwhile, "{condition}");
+    }
 }

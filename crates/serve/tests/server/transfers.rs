@@ -52,7 +52,7 @@ async fn a_saved_upload_is_created_and_comes_back_as_it_was() {
     let (folder, options) = saving();
     let server = Running::start(options);
     for protocol in PROTOCOLS {
-        let target = format!("/?file=body%20of+{protocol}.txt");
+        let target = format!("/?file=body%20of%20{protocol}.txt");
         let answer = server.exchange(protocol, Method::PUT, &target, random_body()).await;
         assert_eq!(answer.status, StatusCode::CREATED, "{protocol}: {}", answer.text());
         let name = format!("body of {protocol}.txt");

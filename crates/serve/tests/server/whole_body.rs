@@ -60,11 +60,3 @@ async fn a_transfer_coding_that_is_not_decoded_is_501() {
         assert_eq!(names(&folder).len(), 1, "{framing}");
     }
 }
-
-#[tokio::test]
-async fn fields_of_a_connection_are_400_where_streams_share_it() {
-    let server = Running::start(longhaul_serve::Options::default());
-    let answer =
-        server.exchange_with("h3", Method::PUT, "/a", &[("connection", "close")], body::full("x")).await;
-    assert_eq!(answer.status.as_u16(), 400, "{}", answer.text());
-}
