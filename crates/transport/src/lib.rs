@@ -65,6 +65,12 @@ mod endpoint;
 mod engines;
 mod error;
 mod footprint;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing {
+    //! Entry points of fuzz targets. Only cargo-fuzz and tests compile them.
+
+    pub use crate::engines::http3::h3_frames;
+}
 mod guards;
 pub mod in_memory;
 mod kernel;

@@ -19,6 +19,9 @@ mod fields;
 mod server;
 mod streams;
 
+#[cfg(any(test, fuzzing))]
+pub use streams::fuzzing::h3_frames;
+
 /// The protocol's name in errors.
 const PROTOCOL: &str = "HTTP/3";
 

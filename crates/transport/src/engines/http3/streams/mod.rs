@@ -28,6 +28,8 @@ use handoff::Registration;
 mod control;
 mod error;
 mod frames;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzing;
 mod handoff;
 mod message;
 mod recv;
