@@ -27,6 +27,16 @@ impl LimitArgs {
         Limits::of(self.profile).with_flags(self.named.clone())
     }
 
+    /// The limits in force over those of a command's own, unless a profile replaces these.
+    ///
+    /// # Errors
+    /// A value is out of range for its limit.
+    pub(crate) fn over(&self, own: Limits) -> Result<Limits, LimitError> {
+        let named = self.named.clone();
+        let base = if self.profile == Profile::default() { own } else { Limits::for_any_peer(self.profile) };
+        base.with_flags(named)
+    }
+
     /// The limits in force towards any peer.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, builder::RangedU64ValueParser};
 use record::{ByteSize, ChunkSize, Rate, SinkKind};
-use serve::Options;
+use serve::{Asked, Options};
 use transport::Identity;
 
 use super::{
@@ -57,15 +57,17 @@ pub(crate) struct ServeArgs {
     /// Largest generated body [default: unlimited]
     #[arg(long, value_name = "SIZE", help_heading = "Guards")]
     max_size: Option<ByteSize>,
-    /// Concurrent connections; some further ones wait, the others are closed
-    #[arg(long, value_name = "N", default_value = "1024", value_parser = RangedU64ValueParser::<u32>::new().range(1..=1 << 20), help_heading = "Guards")]
-    max_connections: u32,
+    /// Concurrent connections; some further ones wait, the others are closed [default: 1024, or what memory and open
+    /// files admit]
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<u32>::new().range(1..=1 << 20), help_heading = "Guards")]
+    max_connections: Option<u32>,
     /// Concurrent connections of one IPv4 address or IPv6 /64 that is no loopback; further ones are closed
     #[arg(long, value_name = "N", default_value = "64", value_parser = RangedU64ValueParser::<u32>::new().range(1..=1 << 20), help_heading = "Guards")]
     max_connections_per_address: u32,
-    /// Concurrent requests over all connections; further ones are refused
-    #[arg(long, value_name = "N", default_value = "1024", value_parser = RangedU64ValueParser::<u32>::new().range(1..=1 << 20), help_heading = "Guards")]
-    max_requests: u32,
+    /// Concurrent requests over all connections; further ones are refused [default: 1024, or what memory and open files
+    /// admit]
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<u32>::new().range(1..=1 << 20), help_heading = "Guards")]
+    max_requests: Option<u32>,
     /// Concurrent requests on a connection, over HTTP/2 and HTTP/3
     #[arg(long, value_name = "N", default_value = "128", value_parser = RangedU64ValueParser::<u32>::new().range(1..=1 << 16), help_heading = "Guards")]
     max_streams: u32,
@@ -100,6 +102,14 @@ impl ServeArgs {
         self.access.is_open()
     }
 
+    /// The limits that flags name, which are refused if they do not fit the machine.
+    pub(crate) fn asked(&self) -> Asked {
+        let mut asked = Asked::default();
+        asked.connections = self.max_connections.is_some();
+        asked.requests = self.max_requests.is_some();
+        asked
+    }
+
     /// The options of the server.
     ///
     /// # Errors
@@ -108,7 +118,7 @@ impl ServeArgs {
         let mut options = Options::default();
         (options.listen, options.listen_tls) = (self.listen, self.listen_tls);
         options.uploads = self.sink.clone();
-        options.limits = self.limits.limits_for_any_peer().map_err(Usage::new)?;
+        options.limits = self.limits.over(options.limits).map_err(Usage::new)?;
         options.guards.header_bytes = self.max_header;
         options.guards.header_count = self.max_header_count;
         options.guards.header_timeout = self.header_timeout;
@@ -123,9 +133,9 @@ impl ServeArgs {
         (options.max_body, options.max_size) = (self.max_body, self.max_size);
         (options.quota.max_stored, options.quota.min_free) = (self.max_stored, self.min_free);
         (options.min_chunk, options.max_chunk) = (self.min_chunk, self.max_chunk);
-        options.max_connections = self.max_connections;
+        options.max_connections = self.max_connections.unwrap_or(options.max_connections);
         options.max_connections_per_address = self.max_connections_per_address;
-        options.max_requests = self.max_requests;
+        options.max_requests = self.max_requests.unwrap_or(options.max_requests);
         options.min_rate = Rate::try_from(self.min_rate.0).ok();
         (options.handshake_timeout, options.idle_timeout) = (self.handshake_timeout, self.idle_timeout);
         Ok(options)

@@ -7,9 +7,10 @@ use std::{
 
 use analyse::Verdict;
 use anyhow::Context as _;
+use record::mib;
 use run::DISK_THREADS;
 use serde::Serialize;
-use serve::{ServeError, Server};
+use serve::{Machine, ServeError, Server, WorstCase};
 use tempfile::NamedTempFile;
 use tokio::{pin, sync::oneshot};
 
@@ -29,7 +30,13 @@ pub(super) fn main(args: &ServeArgs) -> anyhow::Result<Verdict> {
 }
 
 async fn serve(args: &ServeArgs) -> anyhow::Result<Verdict> {
-    let server = Server::bind(args.options()?).map_err(|error| match error {
+    let mut options = args.options()?;
+    let machine = Machine::prepare();
+    let notes = options.fit(&machine, args.asked()).map_err(Usage::new)?;
+    notes.iter().for_each(|note| eprintln!("{note}"));
+    let available = machine.memory.map_or_else(String::new, |memory| format!(" of {:.0} MiB", mib(memory.0)));
+    eprintln!("memory: at most {}{available}", WorstCase::of(&options));
+    let server = Server::bind(options).map_err(|error| match error {
         ServeError::Unprotected { .. } => anyhow::Error::new(Usage::new(error)),
         error => error.into(),
     })?;

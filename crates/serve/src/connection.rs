@@ -116,6 +116,8 @@ impl ConnectionHandler {
     /// Answers one request. A panic ends its exchange, and nothing else.
     async fn answer(&self, incoming: Incoming, connection: &Circumstances<'_>) -> Exchanged {
         let multiplexed = incoming.request.version() > Version::HTTP_11;
+        #[cfg(feature = "panic-injection")]
+        crate::panic_injection::strike(incoming.request.headers(), "connection");
         let _running = connection.delivery.begin();
         let answered = AssertUnwindSafe(self.admit(incoming, connection)).catch_unwind().await;
         let fate = answered.unwrap_or_else(|_| {
@@ -130,7 +132,11 @@ impl ConnectionHandler {
         let Incoming { request, responder, .. } = self.content.observe(incoming, connection.client);
         let reply = Reply::new(responder, &request, connection);
         match self.requests.admit() {
-            Admission::Granted(_place) => self.content.answer(request, reply).await,
+            Admission::Granted(_place) => {
+                #[cfg(feature = "panic-injection")]
+                crate::panic_injection::strike(request.headers(), "request");
+                self.content.answer(request, reply).await
+            }
             Admission::Refused(_place) => {
                 let busy =
                     Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "too many requests are being served");

@@ -25,4 +25,16 @@ pub enum ServeError {
     /// A port cannot be bound, or a limit or the certificate cannot be used.
     #[error(transparent)]
     Listen(#[from] transport::Error),
+    /// Limits that were asked for may take more memory than there is.
+    #[error(
+        "the server may take {worst}, but there are {:.0}MiB of memory; lower --max-connections, --max-requests, \
+         --max-header, --max-chunk or --h2-frame",
+        record::mib(memory.0)
+    )]
+    Memory {
+        /// The worst case.
+        worst: String,
+        /// The memory that is available.
+        memory: record::ByteSize,
+    },
 }

@@ -51,6 +51,7 @@
 
 mod accept;
 mod access;
+mod capacity;
 mod conditions;
 mod connection;
 mod content;
@@ -65,9 +66,12 @@ mod front_page;
 pub mod fuzzing;
 mod generated;
 mod listeners;
+mod machine;
 mod observe;
 mod occasional;
 mod options;
+#[cfg(feature = "panic-injection")]
+mod panic_injection;
 mod patience;
 mod payload_cache;
 mod places;
@@ -87,7 +91,9 @@ mod validators;
 mod whole_body;
 
 pub use access::{Access, HostName, InvalidHost, InvalidOrigin, InvalidToken, Origins, Token};
+pub use capacity::{Asked, WorstCase};
 pub use error::ServeError;
+pub use machine::Machine;
 pub use observe::AccessLog;
 pub use options::Options;
 pub use server::Server;

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use receiver::save::Quota;
-use record::{ByteSize, ChunkSize, Limits, Profile, Rate, SinkKind};
+use record::{ByteSize, ChunkSize, H2_FRAME, LimitValue, Limits, Profile, Rate, SinkKind};
 use transport::{Guards, Identity, KeyLog, ReceiveBudget};
 
 use crate::{Access, AccessLog};
@@ -22,6 +22,9 @@ const MIN_RATE: u64 = 1 << 10;
 /// The bytes of windows beyond their start that all connections share: room for some 90 connections of HTTP/2 at full
 /// speed. A thousand connections hold no more than twice as much.
 const RECEIVE_BUDGET: u64 = 64 << 20;
+
+/// The default of `--h2-frame` for strangers, in bytes: a thousand frames of 256 KiB would take 250 MiB.
+const FRAME: u64 = 64 << 10;
 
 /// The options of a [`Server`](crate::Server). The defaults suit unknown clients.
 ///
@@ -46,7 +49,8 @@ pub struct Options {
     pub listen_tls: Option<SocketAddr>,
     /// The use of uploaded bytes. The default verifies them: a receipt then states their digest.
     pub uploads: SinkKind,
-    /// Windows and buffers. The default is [`Limits::for_any_peer`] of the default profile.
+    /// Windows and buffers. The default is [`Limits::for_any_peer`] of the default profile, with frames of
+    /// 64 KiB for HTTP/2.
     pub limits: Limits,
     /// The bounds on heads, streams and unproven QUIC addresses. The defaults: heads of 64 KiB and 100 fields within 10
     /// s, 128 concurrent requests on a connection, and retries from 64 QUIC connections on.
@@ -95,7 +99,7 @@ impl Default for Options {
             listen: None,
             listen_tls: None,
             uploads: SinkKind::Verify,
-            limits: Limits::for_any_peer(Profile::default()),
+            limits: limits(),
             guards: guards(),
             identity: None,
             key_log: None,
@@ -114,6 +118,15 @@ impl Default for Options {
             min_rate: Rate::try_from(MIN_RATE).ok(),
         }
     }
+}
+
+/// The windows and buffers for strangers. A server buffers a frame of HTTP/2 until its last byte is there, which a client
+/// may withhold.
+fn limits() -> Limits {
+    let mut limits = Limits::for_any_peer(Profile::default());
+    // The value is within the range of the limit, as a test checks.
+    let _ = limits.set(&H2_FRAME, LimitValue::Bytes(FRAME));
+    limits
 }
 
 /// The bounds on unknown clients.
@@ -139,6 +152,7 @@ mod tests {
         assert_eq!((options.min_chunk.get(), options.max_chunk.get()), (1 << 10, 1 << 20));
         assert_eq!((options.max_connections, options.max_requests), (1024, 1024));
         assert_eq!(options.max_connections_per_address, 64);
+        assert_eq!(options.limits.bytes(&H2_FRAME), FRAME);
         assert_eq!(options.min_rate.map(Rate::bytes_per_s), Some(1024));
         let Guards { header_bytes, header_count, header_timeout, streams, retry_from, .. } = options.guards;
         assert_eq!((header_bytes, header_count, streams, retry_from), (65_536, 100, 128, 64));

@@ -99,7 +99,7 @@ async fn a_cancelled_download_leaves_the_others_alone() {
 
 #[tokio::test]
 async fn a_stalled_download_is_reset_and_leaves_the_others_alone() {
-    for protocol in ["h2c", "h2"] {
+    for protocol in MULTIPLEXED {
         beside_an_upload(protocol, async |connection| {
             let get = request(protocol, Method::GET, "/?size=1GiB", body::empty());
             let response = connection.exchange(get).await.unwrap();

@@ -1,0 +1,259 @@
+//! The worst case of a server's memory and file descriptors, and limits that fit the machine.
+
+use std::fmt;
+
+use record::{ByteSize, H2_FRAME, SinkKind, Term, mib};
+use transport::{FIRST_WINDOW, ReceiveBudget};
+
+use crate::{Machine, Options, ServeError, payload_cache::PayloadCache, places::WAITING};
+
+/// Memory of the program itself, in bytes: its pages, its runtime, and the allocator's own.
+const PROGRAM: u64 = 16 << 20;
+
+/// The memory of a connection besides its head and its reads, in bytes: sockets, TLS records, codecs, and bytes that are
+/// gathered for a write to a client that does not read. Measured with a thousand such clients of each protocol.
+const CONNECTION: u64 = 64 << 10;
+
+/// The memory of a request besides its body, in bytes: its tasks, head and channels.
+const REQUEST: u64 = 24 << 10;
+
+/// The pieces of a file that a download holds, in bytes.
+const READING: u64 = 64 << 10;
+
+/// The 64 threads that `longhaul serve` has wait for the disk, with the used part of a stack and a cache of the allocator
+/// each, in bytes.
+const DISK: u64 = 64 * (128 << 10);
+
+/// File descriptors besides those of connections and files: standard streams, ports, the runtime, the spare one.
+const OWN_DESCRIPTORS: u64 = 64;
+
+/// The part of the available memory that defaults may take: the other processes of the machine need some, too.
+const PART: (u64, u64) = (3, 4);
+
+/// The part of the available memory that received bytes may take by default.
+const RECEIVED: u64 = 8;
+
+/// The memory of a received byte, in bytes: frames leave gaps between each other in the allocator's pages.
+const PER_BYTE: u64 = 2;
+
+/// The fewest connections and requests to which defaults are lowered.
+const FEWEST: u32 = 16;
+
+/// The limits that somebody asked for. They are refused if they do not fit; the others are lowered.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct Asked {
+    /// [`Options::max_connections`].
+    pub connections: bool,
+    /// [`Options::max_requests`].
+    pub requests: bool,
+}
+
+/// The most memory that a server may take.
+#[derive(Clone, Debug)]
+pub struct WorstCase {
+    terms: Vec<Term>,
+}
+
+impl WorstCase {
+    /// The worst case of options.
+    pub fn of(options: &Options) -> Self {
+        let (connections, requests) = (u64::from(options.max_connections), u64::from(options.max_requests));
+        let blocks = PayloadCache::SEEDS as u64;
+        let mut terms = vec![
+            Term::new("program", PROGRAM, ""),
+            Term::new("connections", connections.saturating_mul(per_connection(options)), ""),
+            Term::new("requests", requests.saturating_mul(per_request(options)), ""),
+            Term::new("generated bodies", blocks.saturating_mul(block(options)), ""),
+        ];
+        if let Some(budget) = &options.guards.receive_budget {
+            terms.push(Term::new("received bytes", budget.total().saturating_mul(PER_BYTE), ""));
+        }
+        if matches!(options.uploads, SinkKind::Save(_)) {
+            terms.push(Term::new("disk threads", DISK, ""));
+        }
+        Self { terms }
+    }
+
+    /// The sum of all terms, in bytes.
+    pub fn bytes(&self) -> u64 {
+        self.terms.iter().fold(0, |sum, term| sum.saturating_add(term.bytes))
+    }
+}
+
+/// One line: the sum, and what it consists of.
+impl fmt::Display for WorstCase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.0} MiB (", mib(self.bytes()))?;
+        for (index, term) in self.terms.iter().enumerate() {
+            let separator = if index == 0 { "" } else { ", " };
+            write!(f, "{separator}{} {:.0}", term.name, mib(term.bytes))?;
+        }
+        write!(f, ")")
+    }
+}
+
+/// The memory of a connection: its head, and its first window or a frame.
+fn per_connection(options: &Options) -> u64 {
+    let read = options.limits.bytes(&H2_FRAME).max(FIRST_WINDOW.into());
+    CONNECTION.saturating_add(read).saturating_add(options.guards.header_bytes.into())
+}
+
+fn per_request(options: &Options) -> u64 {
+    let sink = |bodies| receiver::footprint(&options.uploads, bodies).map_or(0, |term| term.bytes);
+    let own = sink(u64::from(options.max_requests)) / u64::from(options.max_requests.max(1));
+    let files = if matches!(options.uploads, SinkKind::Save(_)) { READING } else { 0 };
+    REQUEST.saturating_add(own.max(files))
+}
+
+fn block(options: &Options) -> u64 {
+    payload::footprint(&record::PayloadKind::Random, options.max_chunk, 1).bytes
+}
+
+impl Options {
+    /// Lowers limits that nobody asked for until the worst case fits the machine. Returns a note on each.
+    ///
+    /// # Errors
+    /// Limits that somebody asked for do not fit the memory.
+    pub fn fit(&mut self, machine: &Machine, asked: Asked) -> Result<Vec<String>, ServeError> {
+        let mut notes = Vec::new();
+        self.fit_descriptors(machine.descriptors, &mut notes);
+        if let Some(memory) = machine.memory {
+            self.fit_memory(memory, asked, &mut notes)?;
+        }
+        Ok(notes)
+    }
+
+    /// Leaves a quarter of the descriptors to files, and the rest to connections.
+    fn fit_descriptors(&mut self, descriptors: u64, notes: &mut Vec<String>) {
+        let waiting = (WAITING as u64).min(descriptors / 8);
+        let free = descriptors.saturating_sub(OWN_DESCRIPTORS).saturating_sub(waiting).max(4);
+        let files = if matches!(self.uploads, SinkKind::Save(_)) { free / 4 } else { 0 };
+        let reason = format!("the {descriptors} file descriptors of this process");
+        lower(&mut self.max_connections, free - files, "connections", &reason, notes);
+        if files > 0 {
+            lower(&mut self.max_requests, files, "requests", &reason, notes);
+        }
+    }
+
+    fn fit_memory(
+        &mut self,
+        memory: ByteSize,
+        asked: Asked,
+        notes: &mut Vec<String>,
+    ) -> Result<(), ServeError> {
+        let (most, reason) = (memory.0 / PART.1 * PART.0, format!("the {:.0} MiB of memory", mib(memory.0)));
+        self.fit_budget(most / RECEIVED, &reason, notes);
+        let least = Self {
+            max_connections: if asked.connections {
+                self.max_connections
+            } else {
+                FEWEST.min(self.max_connections)
+            },
+            max_requests: if asked.requests { self.max_requests } else { FEWEST.min(self.max_requests) },
+            ..self.clone()
+        };
+        let (worst, fixed) = (WorstCase::of(self), WorstCase::of(&least).bytes());
+        if worst.bytes() <= most {
+            return Ok(());
+        }
+        if fixed > memory.0 && (asked.connections || asked.requests) {
+            return Err(ServeError::Memory { worst: WorstCase::of(&least).to_string(), memory });
+        }
+        // Both shrink by one factor, from the defaults towards the fewest.
+        let part = most.saturating_sub(fixed) as f64 / worst.bytes().saturating_sub(fixed).max(1) as f64;
+        let shrunk =
+            |least: u32, now: u32| u64::from(least) + (f64::from(now.saturating_sub(least)) * part) as u64;
+        let connections = shrunk(least.max_connections, self.max_connections);
+        let requests = shrunk(least.max_requests, self.max_requests);
+        lower(&mut self.max_connections, connections, "connections", &reason, notes);
+        lower(&mut self.max_requests, requests, "requests", &reason, notes);
+        Ok(())
+    }
+
+    /// Lowers the budget of received bytes, which has no flag.
+    fn fit_budget(&mut self, most: u64, reason: &str, notes: &mut Vec<String>) {
+        let budget = &mut self.guards.receive_budget;
+        if let Some(total) = budget.as_ref().map(ReceiveBudget::total).filter(|total| *total > most) {
+            notes.push(format!(
+                "received bytes: {:.0} MiB instead of {:.0}, for {reason}",
+                mib(most),
+                mib(total)
+            ));
+            *budget = Some(ReceiveBudget::new(most));
+        }
+    }
+}
+
+/// Lowers a limit to `most`, and notes it.
+fn lower(limit: &mut u32, most: u64, name: &str, reason: &str, notes: &mut Vec<String>) {
+    if u64::from(*limit) > most {
+        let lowered = u32::try_from(most).unwrap_or(u32::MAX).max(1);
+        notes.push(format!("{name}: {lowered} instead of {limit}, for {reason}"));
+        *limit = lowered;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn machine(mib: u64, descriptors: u64) -> Machine {
+        Machine { memory: Some(ByteSize(mib << 20)), descriptors }
+    }
+
+    fn saving() -> Options {
+        Options { uploads: SinkKind::Save("/".into()), ..Options::default() }
+    }
+
+    #[test]
+    fn defaults_fit_a_usual_machine_and_say_what_they_take() {
+        let mut options = saving();
+        assert_eq!(options.fit(&machine(4096, 1 << 16), Asked::default()).unwrap(), Vec::<String>::new());
+        assert_eq!((options.max_connections, options.max_requests), (1024, 1024));
+        let worst = WorstCase::of(&options);
+        assert!(worst.to_string().contains(" MiB (program 16, connections "), "{worst}");
+    }
+
+    #[test]
+    fn defaults_are_lowered_to_the_memory_there_is() {
+        for mib in [96, 128, 256] {
+            let mut options = saving();
+            let notes = options.fit(&machine(mib, 1 << 16), Asked::default()).unwrap();
+            assert_eq!(notes.len(), 3, "{notes:?}");
+            assert!(WorstCase::of(&options).bytes() <= (mib << 20) / 4 * 3, "{mib}: {notes:?}");
+            assert!(options.max_connections >= FEWEST && options.max_requests >= FEWEST);
+            assert!(notes[0].contains(&format!("for the {mib} MiB of memory")), "{notes:?}");
+        }
+        let mut options = saving();
+        options.fit(&machine(1, 1 << 16), Asked::default()).unwrap();
+        assert_eq!((options.max_connections, options.max_requests), (FEWEST, FEWEST));
+    }
+
+    #[test]
+    fn limits_asked_for_are_kept_or_refused() {
+        let asked = Asked { connections: true, requests: false };
+        let mut options = Options { max_connections: 512, ..saving() };
+        options.fit(&machine(400, 1 << 16), asked).unwrap();
+        assert_eq!(options.max_connections, 512);
+        assert!(options.max_requests < 1024);
+        let error = options.fit(&machine(64, 1 << 16), asked).unwrap_err().to_string();
+        assert!(error.contains("--max-connections") && error.contains("64MiB"), "{error}");
+        assert!(
+            Options { max_connections: u32::MAX, ..saving() }.fit(&machine(64, u64::MAX), asked).is_err()
+        );
+    }
+
+    #[test]
+    fn connections_and_files_share_the_descriptors() {
+        for descriptors in [0, 10, 100, 1024, 4096] {
+            let mut options = saving();
+            let notes = options.fit(&machine(1 << 20, descriptors), Asked::default()).unwrap();
+            let taken = u64::from(options.max_connections) + u64::from(options.max_requests);
+            assert!(taken <= descriptors.max(8), "{descriptors}: {notes:?}");
+        }
+        let mut options = Options::default();
+        options.fit(&machine(1 << 20, 1024), Asked::default()).unwrap();
+        assert_eq!((options.max_connections, options.max_requests), (896, 1024));
+    }
+}
