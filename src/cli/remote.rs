@@ -10,7 +10,7 @@ use transport::Trust;
 use super::{
     limits::LimitArgs,
     request::RequestArgs,
-    trust::KeyLogArgs,
+    trust::{KeyLogArgs, TlsArgs},
     values::{Named, chunk, duration, payload, protocol, seconds},
 };
 use crate::exit::Usage;
@@ -43,6 +43,8 @@ pub(crate) struct RemoteArgs {
     #[arg(short = 'k', long)]
     insecure: bool,
     #[command(flatten)]
+    tls: TlsArgs,
+    #[command(flatten)]
     key_log: KeyLogArgs,
     /// Name of the transfer in its record: transfers of one case, label and peer form one series
     #[arg(long, value_name = "TEXT")]
@@ -74,6 +76,7 @@ impl RemoteArgs {
     pub(crate) fn options(&self) -> anyhow::Result<Options> {
         Ok(Options::default()
             .with_trust(self.trust()?)
+            .with_oldest_tls(self.tls.oldest())
             .with_key_log(self.key_log.open()?)
             .with_timeout(self.timeout)
             .with_max_time(self.max_time)

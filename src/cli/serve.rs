@@ -10,7 +10,7 @@ use transport::Identity;
 use super::{
     access::AccessArgs,
     limits::LimitArgs,
-    trust::KeyLogArgs,
+    trust::{KeyLogArgs, TlsArgs},
     values::{chunk, duration, sink, up_to_a_day},
 };
 use crate::exit::Usage;
@@ -32,6 +32,8 @@ pub(crate) struct ServeArgs {
     /// Private key of the certificate, in PEM
     #[arg(long, value_name = "FILE", requires = "cert")]
     key: Option<PathBuf>,
+    #[command(flatten)]
+    tls: TlsArgs,
     #[command(flatten)]
     key_log: KeyLogArgs,
     #[command(flatten)]
@@ -129,6 +131,7 @@ impl ServeArgs {
         }
         options.access = self.access.access(self.key.as_deref())?;
         options.access_log = self.access.log()?;
+        options.oldest_tls = self.tls.oldest();
         options.key_log = self.key_log.open()?;
         (options.max_body, options.max_size) = (self.max_body, self.max_size);
         (options.quota.max_stored, options.quota.min_free) = (self.max_stored, self.min_free);

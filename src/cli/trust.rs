@@ -1,9 +1,23 @@
-//! The flag of connection secrets.
+//! The flags of connection secrets and of the TLS version.
 
 use std::path::PathBuf;
 
 use clap::Args;
-use transport::KeyLog;
+use transport::{KeyLog, TlsVersion};
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct TlsArgs {
+    /// Speak TLS 1.2 with a peer that does not know TLS 1.3
+    #[arg(long)]
+    tls12: bool,
+}
+
+impl TlsArgs {
+    /// The oldest version that is spoken.
+    pub(crate) fn oldest(&self) -> TlsVersion {
+        if self.tls12 { TlsVersion::Tls12 } else { TlsVersion::Tls13 }
+    }
+}
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct KeyLogArgs {

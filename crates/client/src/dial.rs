@@ -43,7 +43,9 @@ pub(crate) async fn dial(target: &Target, options: &Options) -> Result<Dialled, 
 }
 
 async fn connect(address: SocketAddr, target: &Target, options: &Options) -> Result<Dialled, Fault> {
-    let peer = Peer::new(address, target.host(), options.trust.clone()).with_key_log(options.key_log.clone());
+    let peer = Peer::new(address, target.host(), options.trust.clone())
+        .with_oldest_tls(options.oldest_tls)
+        .with_key_log(options.key_log.clone());
     let began = Stamp::now();
     let connection = target.transport().connect(&peer, &options.limits).await?;
     Ok((connection.into(), began.elapsed()))

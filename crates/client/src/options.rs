@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use record::{Limits, Profile};
-use transport::{KeyLog, Trust};
+use transport::{KeyLog, TlsVersion, Trust};
 
 use crate::RequestOptions;
 
@@ -13,6 +13,8 @@ use crate::RequestOptions;
 pub struct Options {
     /// The certificates that are accepted; unused in cleartext.
     pub trust: Trust,
+    /// The oldest version of TLS over TCP that is spoken.
+    pub oldest_tls: TlsVersion,
     /// The file to which the secrets of connections are written.
     pub key_log: Option<KeyLog>,
     /// The longest time from the name's resolution to the end of the handshake, and the time after which a transfer is
@@ -37,6 +39,12 @@ impl Options {
     #[must_use]
     pub fn with_trust(self, trust: Trust) -> Self {
         Self { trust, ..self }
+    }
+
+    /// Sets the oldest version of TLS over TCP that is spoken.
+    #[must_use]
+    pub fn with_oldest_tls(self, oldest_tls: TlsVersion) -> Self {
+        Self { oldest_tls, ..self }
     }
 
     /// Writes the secrets of connections to a file.
@@ -82,6 +90,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             trust: Trust::SystemRoots,
+            oldest_tls: TlsVersion::default(),
             key_log: None,
             timeout: Self::TIMEOUT,
             max_time: None,

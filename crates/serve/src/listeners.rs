@@ -87,7 +87,10 @@ impl Listeners {
 }
 
 fn bind(addr: SocketAddr, options: &Options) -> Bind {
-    Bind::new(addr).with_guards(options.guards.clone()).with_key_log(options.key_log.clone())
+    Bind::new(addr)
+        .with_guards(options.guards.clone())
+        .with_oldest_tls(options.oldest_tls)
+        .with_key_log(options.key_log.clone())
 }
 
 /// A certificate for localhost, the loopback addresses, and `addr` unless it is a wildcard.

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use receiver::save::Quota;
 use record::{ByteSize, ChunkSize, H2_FRAME, LimitValue, Limits, Profile, Rate, SinkKind};
-use transport::{Guards, Identity, KeyLog, ReceiveBudget};
+use transport::{Guards, Identity, KeyLog, ReceiveBudget, TlsVersion};
 
 use crate::{Access, AccessLog};
 
@@ -58,6 +58,8 @@ pub struct Options {
     /// The certificate and its key. `None` makes a self-signed certificate in memory, for localhost, the loopback
     /// addresses and the address of `listen_tls`.
     pub identity: Option<Identity>,
+    /// The oldest version of TLS over TCP that is spoken. The default is TLS 1.3.
+    pub oldest_tls: TlsVersion,
     /// The file to which the secrets of TLS and QUIC connections are written.
     pub key_log: Option<KeyLog>,
     /// The rules by which requests are admitted.
@@ -102,6 +104,7 @@ impl Default for Options {
             limits: limits(),
             guards: guards(),
             identity: None,
+            oldest_tls: TlsVersion::default(),
             key_log: None,
             access: Access::default(),
             access_log: None,

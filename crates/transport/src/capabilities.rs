@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    net::{Ipv4Addr, UdpSocket},
+    net::{Ipv4Addr, Ipv6Addr, UdpSocket},
 };
 
 use quinn::udp::{UdpSockRef, UdpSocketState};
@@ -38,7 +38,8 @@ pub struct SocketBuffers {
 /// # Errors
 /// No socket can be created.
 pub fn udp_offload() -> io::Result<UdpOffload> {
-    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))
+        .or_else(|error| UdpSocket::bind((Ipv6Addr::LOCALHOST, 0)).map_err(|_| error))?;
     let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
     Ok(UdpOffload { send_segments: state.max_gso_segments(), receive_segments: state.gro_segments() })
 }
@@ -48,7 +49,7 @@ pub fn udp_offload() -> io::Result<UdpOffload> {
 /// # Errors
 /// No socket can be created, or `bytes` exceeds the address space.
 pub fn socket_buffers(bytes: u64) -> io::Result<SocketBuffers> {
-    let socket = TcpSocket::new_v4()?;
+    let socket = TcpSocket::new_v4().or_else(|_| TcpSocket::new_v6())?;
     set_buffers(&socket, bytes.try_into().map_err(io::Error::other)?)?;
     let socket = SockRef::from(&socket);
     Ok(SocketBuffers {

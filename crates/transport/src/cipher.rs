@@ -1,19 +1,29 @@
-//! The cipher suites of TLS 1.3.
+//! The cipher suites of TLS.
 
 use record::{CIPHER, Limits};
 use rustls::{
     CipherSuite, SupportedCipherSuite,
-    crypto::aws_lc_rs::cipher_suite::{
-        TLS13_AES_128_GCM_SHA256, TLS13_AES_256_GCM_SHA384, TLS13_CHACHA20_POLY1305_SHA256,
+    crypto::aws_lc_rs::{
+        DEFAULT_CIPHER_SUITES,
+        cipher_suite::{TLS13_AES_128_GCM_SHA256, TLS13_AES_256_GCM_SHA384, TLS13_CHACHA20_POLY1305_SHA256},
     },
 };
 
 use crate::{
-    Error,
-    settings::{FromLimits, choice},
+    Error, TlsVersion,
+    settings::{FromLimits, choice_unless_auto},
 };
 
-/// A cipher suite of TLS 1.3, which TCP and QUIC share.
+/// The suites of TLS 1.3 that an end offers and accepts. TCP and QUIC share them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ciphers {
+    /// All of them: both ends agree on one.
+    Any,
+    /// A single one, so that no other is measured.
+    One(Cipher),
+}
+
+/// A cipher suite of TLS 1.3.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cipher {
     /// TLS_AES_128_GCM_SHA256
@@ -24,10 +34,33 @@ pub(crate) enum Cipher {
     ChaCha20,
 }
 
-impl FromLimits for Cipher {
+impl FromLimits for Ciphers {
     fn from_limits(limits: &Limits) -> Result<Self, Error> {
-        let known = [("aes128", Self::Aes128), ("aes256", Self::Aes256), ("chacha20", Self::ChaCha20)];
-        choice(limits, &CIPHER, &known)
+        let known = [("aes128", Cipher::Aes128), ("aes256", Cipher::Aes256), ("chacha20", Cipher::ChaCha20)];
+        Ok(choice_unless_auto(limits, &CIPHER, &known)?.map_or(Self::Any, Self::One))
+    }
+}
+
+impl Ciphers {
+    /// The suites in the types of rustls, those of TLS 1.2 included if that is spoken.
+    pub(crate) fn suites(self, oldest: TlsVersion) -> Vec<SupportedCipherSuite> {
+        let is_tls13 = |suite: &SupportedCipherSuite| suite.tls13().is_some();
+        let mut suites = match self {
+            Self::Any => DEFAULT_CIPHER_SUITES.iter().copied().filter(is_tls13).collect(),
+            Self::One(cipher) => vec![cipher.suite()],
+        };
+        if oldest == TlsVersion::Tls12 {
+            suites.extend(DEFAULT_CIPHER_SUITES.iter().copied().filter(|suite| !is_tls13(suite)));
+        }
+        suites
+    }
+
+    /// The IANA name of the suite that is agreed on, if only one can be.
+    pub(crate) fn only_name(self) -> Option<String> {
+        match self {
+            Self::Any => None,
+            Self::One(cipher) => Some(suite_name(cipher.suite().suite())),
+        }
     }
 }
 

@@ -4,6 +4,17 @@ use std::net::SocketAddr;
 
 use crate::{Error, Guards, Identity, KeyLog, Trust};
 
+/// A version of TLS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TlsVersion {
+    /// TLS 1.2 (RFC 5246), for peers that know no other.
+    Tls12,
+    /// TLS 1.3 (RFC 8446). QUIC knows no other.
+    #[default]
+    Tls13,
+}
+
 /// The server that a client dials, and the trust in it.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -14,6 +25,8 @@ pub struct Peer {
     pub name: String,
     /// The certificates that are accepted; unused in cleartext.
     pub trust: Trust,
+    /// The oldest version of TLS over TCP that is spoken.
+    pub oldest_tls: TlsVersion,
     /// The file to which the secrets of the connection are written.
     pub key_log: Option<KeyLog>,
 }
@@ -21,7 +34,13 @@ pub struct Peer {
 impl Peer {
     /// A peer at an address, with the name and the trust that its certificate must match.
     pub fn new(addr: SocketAddr, name: impl Into<String>, trust: Trust) -> Self {
-        Self { addr, name: name.into(), trust, key_log: None }
+        Self { addr, name: name.into(), trust, oldest_tls: TlsVersion::default(), key_log: None }
+    }
+
+    /// Sets the oldest version of TLS over TCP that is spoken.
+    #[must_use]
+    pub fn with_oldest_tls(self, oldest_tls: TlsVersion) -> Self {
+        Self { oldest_tls, ..self }
     }
 
     /// Writes the secrets of the connection to a file.
@@ -41,6 +60,8 @@ pub struct Bind {
     pub identity: Option<Identity>,
     /// The bounds on what clients may send and hold open.
     pub guards: Guards,
+    /// The oldest version of TLS over TCP that is spoken.
+    pub oldest_tls: TlsVersion,
     /// The file to which the secrets of connections are written.
     pub key_log: Option<KeyLog>,
 }
@@ -48,7 +69,13 @@ pub struct Bind {
 impl Bind {
     /// An address without a certificate, with the default guards.
     pub fn new(addr: SocketAddr) -> Self {
-        Self { addr, identity: None, guards: Guards::default(), key_log: None }
+        Self {
+            addr,
+            identity: None,
+            guards: Guards::default(),
+            oldest_tls: TlsVersion::default(),
+            key_log: None,
+        }
     }
 
     /// Presents a certificate.
@@ -61,6 +88,12 @@ impl Bind {
     #[must_use]
     pub fn with_guards(self, guards: Guards) -> Self {
         Self { guards, ..self }
+    }
+
+    /// Sets the oldest version of TLS over TCP that is spoken.
+    #[must_use]
+    pub fn with_oldest_tls(self, oldest_tls: TlsVersion) -> Self {
+        Self { oldest_tls, ..self }
     }
 
     /// Writes the secrets of connections to a file.

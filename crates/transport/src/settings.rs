@@ -64,7 +64,7 @@ fn fit<T: TryFrom<u64>>(limit: &Limit, bytes: u64) -> Result<T, Error> {
 
 #[cfg(test)]
 mod tests {
-    use record::{CIPHER, CONGESTION, H2_FRAME, QUIC_MTU, SOCKET_BUFFER};
+    use record::{CIPHER, CONGESTION, H2_FRAME, H3_RECV, QUIC_MTU, SOCKET_BUFFER};
 
     use super::*;
 
@@ -80,7 +80,7 @@ mod tests {
         let known = [("aes128", 1), ("aes256", 2), ("chacha20", 3)];
         let error = choice(&read("cipher", "\"rot13\""), &CIPHER, &known).unwrap_err().to_string();
         assert!(error.contains("'rot13'") && error.contains("aes128"), "{error}");
-        assert!(choice(&read("cipher", "null"), &CIPHER, &known).is_err());
+        assert!(choice(&read("h3-recv", "null"), &H3_RECV, &[("bounded", 1)]).is_err());
         assert!(choice(&read("cipher", "7"), &CIPHER, &known).is_err());
         assert!(bytes_unless_auto::<u16>(&read("quic-mtu", "\"large\""), &QUIC_MTU).is_err());
     }

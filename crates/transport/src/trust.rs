@@ -7,18 +7,18 @@ use std::{
 };
 
 use rustls::{
-    ClientConfig, RootCertStore, ServerConfig,
-    client::{Resumption, verify_server_name},
+    ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion,
+    client::{Resumption, danger::ServerCertVerifier, verify_server_name},
     crypto::{CryptoProvider, aws_lc_rs},
     pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, pem::PemObject},
     server::ParsedCertificate,
-    version::TLS13,
+    version::{TLS12, TLS13},
 };
 
 use crate::{
-    BodyError, Error, KeyLog,
-    cipher::Cipher,
-    verifier::{Verifier, fingerprint},
+    BodyError, Error, KeyLog, TlsVersion,
+    cipher::Ciphers,
+    verifier::{Listed, Verifier, fingerprint},
 };
 
 /// A certificate with the chain to its root, and its private key.
@@ -82,11 +82,12 @@ impl Identity {
     pub(crate) fn server_config(
         &self,
         alpn: &[&str],
-        cipher: Cipher,
+        ciphers: Ciphers,
+        oldest: TlsVersion,
         key_log: Option<&KeyLog>,
     ) -> Result<Arc<ServerConfig>, Error> {
-        let mut config = ServerConfig::builder_with_provider(provider(cipher))
-            .with_protocol_versions(&[&TLS13])
+        let mut config = ServerConfig::builder_with_provider(provider(ciphers, oldest))
+            .with_protocol_versions(versions(oldest))
             .map_err(Error::identity)?
             .with_no_client_auth()
             .with_single_cert(self.chain.clone(), self.key.clone_key())
@@ -127,20 +128,22 @@ impl Trust {
     pub(crate) fn client_config(
         &self,
         alpn: &[&str],
-        cipher: Cipher,
+        ciphers: Ciphers,
+        oldest: TlsVersion,
         key_log: Option<&KeyLog>,
     ) -> Result<Arc<ClientConfig>, Error> {
-        let provider = provider(cipher);
+        let provider = provider(ciphers, oldest);
         let builder = ClientConfig::builder_with_provider(provider.clone())
-            .with_protocol_versions(&[&TLS13])
+            .with_protocol_versions(versions(oldest))
             .map_err(Error::identity)?;
-        let verify =
-            |verifier| builder.clone().dangerous().with_custom_certificate_verifier(Arc::new(verifier));
+        let verify = |verifier: Arc<dyn ServerCertVerifier>| {
+            builder.clone().dangerous().with_custom_certificate_verifier(verifier)
+        };
         let builder = match self {
-            Self::Certificates(roots) => builder.with_root_certificates(store(roots)?),
+            Self::Certificates(listed) => verify(Arc::new(Listed::new(listed, store(listed)?, provider)?)),
             Self::SystemRoots => builder.with_root_certificates(system_roots()?),
-            Self::Pin(pin) => verify(Verifier::pinned(*pin, provider)),
-            Self::AnyCertificate => verify(Verifier::accept_any(provider)),
+            Self::Pin(pin) => verify(Arc::new(Verifier::pinned(*pin, provider))),
+            Self::AnyCertificate => verify(Arc::new(Verifier::accept_any(provider))),
         };
         let mut config = builder.with_no_client_auth();
         config.alpn_protocols = identifiers(alpn);
@@ -186,8 +189,18 @@ fn system_roots() -> Result<RootCertStore, Error> {
     Ok(store)
 }
 
-/// The provider aws-lc-rs, reduced to the requested cipher suite, so that no other one is measured. It is stated
-/// explicitly, because rustls does not choose if another provider is compiled in as well.
-fn provider(cipher: Cipher) -> Arc<CryptoProvider> {
-    Arc::new(CryptoProvider { cipher_suites: vec![cipher.suite()], ..aws_lc_rs::default_provider() })
+/// The provider aws-lc-rs, reduced to the requested cipher suites. It is stated explicitly, because rustls does not
+/// choose if another provider is compiled in as well.
+fn provider(ciphers: Ciphers, oldest: TlsVersion) -> Arc<CryptoProvider> {
+    let cipher_suites = ciphers.suites(oldest);
+    Arc::new(CryptoProvider { cipher_suites, ..aws_lc_rs::default_provider() })
+}
+
+fn versions(oldest: TlsVersion) -> &'static [&'static SupportedProtocolVersion] {
+    static NEWEST: [&SupportedProtocolVersion; 1] = [&TLS13];
+    static BOTH: [&SupportedProtocolVersion; 2] = [&TLS13, &TLS12];
+    match oldest {
+        TlsVersion::Tls13 => &NEWEST,
+        TlsVersion::Tls12 => &BOTH,
+    }
 }

@@ -1,12 +1,17 @@
-//! Verification of a server by other means than the signature of a root.
+//! Verification of a server by other means than the signature of a root alone.
 
 use std::sync::Arc;
 
 use rustls::{
-    CertificateError, DigitallySignedStruct, Error, SignatureScheme,
-    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+    client::{
+        WebPkiServerVerifier,
+        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+        verify_server_name,
+    },
     crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature},
     pki_types::{CertificateDer, ServerName, UnixTime},
+    server::ParsedCertificate,
 };
 
 /// A verifier that accepts one pinned certificate, or any. In both cases the server must prove possession of the key.
@@ -67,6 +72,80 @@ impl ServerCertVerifier for Verifier {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// The text of webpki's error for an authority's certificate that a server presents as its own.
+const AUTHORITY: &str = "CaUsedAsEndEntity";
+
+/// A verifier of certificates that are in a list or signed by one in it.
+///
+/// A self-signed certificate mostly claims to be an authority (`openssl req -x509` makes it one), and webpki refuses
+/// such a certificate as a server's own. It is accepted here if it is in the list and for the right name. webpki has
+/// checked its dates before its claim, and the handshake proves possession of its key.
+#[derive(Debug)]
+pub(crate) struct Listed {
+    listed: Vec<CertificateDer<'static>>,
+    signed: Arc<WebPkiServerVerifier>,
+}
+
+impl Listed {
+    /// A verifier of `listed` certificates, which are also the `roots`.
+    ///
+    /// # Errors
+    /// The list is empty.
+    pub(crate) fn new(
+        listed: &[CertificateDer<'static>],
+        roots: RootCertStore,
+        provider: Arc<CryptoProvider>,
+    ) -> Result<Self, crate::Error> {
+        let signed = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
+            .build()
+            .map_err(crate::Error::identity)?;
+        Ok(Self { listed: listed.to_vec(), signed })
+    }
+}
+
+impl ServerCertVerifier for Listed {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        match self.signed.verify_server_cert(certificate, intermediates, name, ocsp, now) {
+            Err(Error::InvalidCertificate(CertificateError::Other(reason)))
+                if reason.to_string().contains(AUTHORITY) && self.listed.contains(certificate) =>
+            {
+                verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
+                Ok(ServerCertVerified::assertion())
+            }
+            verified => verified,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.signed.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.signed.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.signed.supported_verify_schemes()
     }
 }
 

@@ -2,8 +2,13 @@
 //! protocol.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use longhaul_transport::{Bind, Error, Identity, Listener, Peer, Transport, Trust, all, by_name};
-use record::Limits;
+use std::fs;
+
+use longhaul_transport::{
+    Bind, Error, Identity, Listener, Peer, TlsVersion, Transport, Trust, all, by_name, listen_secured,
+};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
+use record::{CIPHER, LimitValue, Limits, Profile};
 
 fn listen(transport: &dyn Transport, identity: Identity) -> Box<dyn Listener> {
     let bind = Bind::new("127.0.0.1:0".parse().unwrap()).with_identity(identity);
@@ -77,5 +82,98 @@ async fn ends_that_speak_different_protocols_do_not_connect() {
         // The alert is no_application_protocol (RFC 7301 section 3.2), worded by rustls and by quinn.
         let text = refused.to_string();
         assert!(text.contains("NoApplicationProtocol") || text.contains("any known protocol"), "{text}");
+    }
+}
+
+/// A self-signed certificate that claims to be an authority, as `openssl req -x509` makes it.
+fn authority(names: &[&str]) -> Identity {
+    let mut params =
+        CertificateParams::new(names.iter().map(ToString::to_string).collect::<Vec<_>>()).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let key = KeyPair::generate().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let [certificate, secret] = ["certificate", "key"].map(|name| folder.path().join(name));
+    fs::write(&certificate, params.self_signed(&key).unwrap().pem()).unwrap();
+    fs::write(&secret, key.serialize_pem()).unwrap();
+    Identity::read(&certificate, &secret).unwrap()
+}
+
+#[tokio::test]
+async fn a_listed_certificate_may_claim_to_be_an_authority() {
+    for transport in secured() {
+        let (identity, other) = (authority(&["localhost"]), authority(&["localhost"]));
+        let pem = identity.certificate_pem().to_owned();
+        let listener = listen(transport, identity);
+        connect(transport, listener.as_ref(), "localhost", &pem).await.unwrap();
+        let name = connect(transport, listener.as_ref(), "elsewhere", &pem).await.unwrap_err();
+        assert!(name.to_string().contains("not valid for name"), "{name}");
+        assert!(connect(transport, listener.as_ref(), "localhost", other.certificate_pem()).await.is_err());
+    }
+}
+
+/// Connects a client with its limits to a server of strangers, and returns the cipher suite.
+async fn cipher(client: &Limits, ours: TlsVersion, theirs: TlsVersion) -> Result<String, Error> {
+    let identity = Identity::self_signed(&["localhost"]).unwrap();
+    let trust = Trust::pem(identity.certificate_pem()).unwrap();
+    let bind = Bind::new("127.0.0.1:0".parse().unwrap()).with_identity(identity).with_oldest_tls(theirs);
+    let listener = listen_secured(&bind, &Limits::for_any_peer(Profile::default())).unwrap();
+    let peer = Peer::new(listener.local_addr(), "localhost", trust).with_oldest_tls(ours);
+    let accept = async {
+        let _session = listener.accept().await.unwrap().handshake.await;
+        std::future::pending().await
+    };
+    tokio::select! {
+        connected = by_name("h2").unwrap().connect(&peer, client) => Ok(connected?.link().cipher.unwrap()),
+        () = accept => unreachable!(),
+    }
+}
+
+#[tokio::test]
+async fn a_server_of_strangers_takes_every_suite_of_tls_1_3() {
+    for (word, suite) in [
+        ("aes128", "TLS_AES_128_GCM_SHA256"),
+        ("aes256", "TLS_AES_256_GCM_SHA384"),
+        ("chacha20", "TLS_CHACHA20_POLY1305_SHA256"),
+    ] {
+        let mut limits = Limits::default();
+        limits.set(&CIPHER, LimitValue::Choice(word.into())).unwrap();
+        let agreed = cipher(&limits, TlsVersion::Tls13, TlsVersion::Tls13).await.unwrap();
+        assert_eq!(agreed, suite);
+    }
+}
+
+#[tokio::test]
+async fn tls_1_2_needs_a_setting_and_is_the_last_resort() {
+    let any = Limits::for_any_peer(Profile::default());
+    for (ours, theirs) in [(TlsVersion::Tls12, TlsVersion::Tls13), (TlsVersion::Tls12, TlsVersion::Tls12)] {
+        assert!(cipher(&any, ours, theirs).await.unwrap().starts_with("TLS_"));
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_knows_tls_1_2_alone_is_served_by_a_setting() {
+    use rustls::{
+        ClientConfig, RootCertStore, pki_types::CertificateDer, pki_types::pem::PemObject as _,
+        version::TLS12,
+    };
+    for (oldest, is_served) in [(TlsVersion::Tls13, false), (TlsVersion::Tls12, true)] {
+        let identity = Identity::self_signed(&["localhost"]).unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(identity.certificate_pem().as_bytes()).unwrap()).unwrap();
+        let bind = Bind::new("127.0.0.1:0".parse().unwrap()).with_identity(identity).with_oldest_tls(oldest);
+        let listener = listen_secured(&bind, &Limits::for_any_peer(Profile::default())).unwrap();
+        let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&TLS12])
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let connector = tokio_rustls::TlsConnector::from(std::sync::Arc::new(config));
+        let stream = tokio::net::TcpStream::connect(listener.local_addr()).await.unwrap();
+        let accept = async { listener.accept().await.unwrap().handshake.await };
+        let connect = connector.connect("localhost".try_into().unwrap(), stream);
+        let (accepted, connected) = tokio::join!(accept, connect);
+        // Without ALPN it is a client of HTTP/1.1.
+        assert_eq!((accepted.is_ok(), connected.is_ok()), (is_served, is_served));
     }
 }

@@ -266,7 +266,7 @@ mod tests {
         let error = H2_FRAME.parse("1KiB").unwrap_err().to_string();
         assert_eq!(error, "--h2-frame: '1KiB' is not possible; use a size from 16KiB to 16777215B");
         assert!(H2_FRAME.parse("auto").is_err() && QUIC_MTU.parse("auto").is_ok());
-        assert_eq!(CIPHER.parse("rot13").unwrap_err().expected(), "aes128, aes256, chacha20");
+        assert_eq!(CIPHER.parse("rot13").unwrap_err().expected(), "auto, or aes128, aes256, chacha20");
         assert!(CONGESTION.parse("auto").is_ok() && H1_BUFFER.parse("lots").is_err());
     }
 

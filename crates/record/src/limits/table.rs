@@ -194,7 +194,9 @@ limits! {
     CIPHER = {
         flag: "cipher",
         domain: Domain::Choice(&["aes128", "aes256", "chacha20"]),
+        auto: Some("let both ends agree on one"),
         default: Preset::Choice("aes128"),
+        remote: Some(Preset::Auto),
         scope: ENCRYPTED,
         help: "TLS 1.3 and QUIC: cipher suite",
     }

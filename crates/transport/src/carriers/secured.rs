@@ -1,4 +1,4 @@
-//! TLS 1.3 over TCP, with an application protocol agreed on by ALPN.
+//! TLS over TCP, with an application protocol agreed on by ALPN.
 
 use std::net::SocketAddr;
 
@@ -10,7 +10,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 use super::{Carries, ClientEngine, SEGMENT, ServerEngine, StreamInfo};
 use crate::{
     Accepted, Bind, Connection, Error, Guards, Listener, Peer, Shape,
-    cipher::{Cipher, suite_name},
+    cipher::{Ciphers, suite_name},
     footprint::{Footprint, kib},
     probe::Probe,
     settings::FromLimits as _,
@@ -48,15 +48,16 @@ impl Footprint for Secured {
 impl<E: ClientEngine> Carries<E> for Secured {
     async fn connect(peer: &Peer, limits: &Limits) -> Result<Box<dyn Connection>, Error> {
         let (engine, options) = (E::from_limits(limits)?, TcpOptions::from_limits(limits)?);
-        let cipher = Cipher::from_limits(limits)?;
-        let config = peer.trust.client_config(E::ALPN, cipher, peer.key_log.as_ref())?;
+        let ciphers = Ciphers::from_limits(limits)?;
+        let config = peer.trust.client_config(E::ALPN, ciphers, peer.oldest_tls, peer.key_log.as_ref())?;
         let name = ServerName::try_from(peer.name.clone()).map_err(Error::handshake)?;
         let stream = dial(peer.addr, &options).await?;
         let probe = Probe::of_stream(stream.socket());
         let connecting = TlsConnector::from(config).connect(name, stream);
         let mut stream = connecting.await.map_err(Error::handshake)?;
         stream.get_mut().1.set_buffer_limit(Some(AHEAD));
-        let info = agreed(probe, stream.get_ref().1, E::ALPN, Alpn::Required)?;
+        // A single protocol is asked for, and a server without ALPN is taken at that word.
+        let info = agreed(probe, stream.get_ref().1, E::ALPN, Alpn::Optional)?;
         engine.client(stream, info).await
     }
 
@@ -71,8 +72,8 @@ impl<E: ClientEngine> Carries<E> for Secured {
 /// A limit or the identity cannot be used, or the address cannot be bound.
 pub(crate) fn listen<E: ServerEngine>(bind: &Bind, limits: &Limits) -> Result<Box<dyn Listener>, Error> {
     let engine = E::from_limits(limits)?;
-    let cipher = Cipher::from_limits(limits)?;
-    let config = bind.required_identity()?.server_config(E::ALPN, cipher, bind.key_log.as_ref())?;
+    let (identity, ciphers) = (bind.required_identity()?, Ciphers::from_limits(limits)?);
+    let config = identity.server_config(E::ALPN, ciphers, bind.oldest_tls, bind.key_log.as_ref())?;
     let acceptor = Acceptor::bind(bind.addr, &TcpOptions::from_limits(limits)?)?;
     Ok(Box::new(SecuredListener { acceptor, tls: config.into(), engine, guards: bind.guards.clone() }))
 }

@@ -42,7 +42,9 @@ pub(crate) async fn session(listener: &dyn Listener, bytes: &[u8]) -> (TcpStream
 }
 
 pub(crate) async fn dial(addr: SocketAddr) -> TcpStream {
-    TcpStream::connect(addr).await.unwrap()
+    let stream = TcpStream::connect(addr).await.unwrap();
+    stream.set_nodelay(true).unwrap();
+    stream
 }
 
 /// The next request, which has to come.

@@ -13,13 +13,13 @@ use crate::{Error, Link, probe::Probe, session::LinkSource};
 pub(crate) struct Established {
     pub(crate) connection: quinn::Connection,
     probe: Arc<Probe>,
-    cipher: String,
+    cipher: Option<String>,
     /// The endpoint of a client; that of a server belongs to its listener.
     endpoint: Option<Endpoint>,
 }
 
 impl Established {
-    pub(super) fn new(connection: quinn::Connection, probe: Arc<Probe>, cipher: String) -> Self {
+    pub(super) fn new(connection: quinn::Connection, probe: Arc<Probe>, cipher: Option<String>) -> Self {
         Self { connection, probe, cipher, endpoint: None }
     }
 
@@ -61,7 +61,7 @@ impl LinkSource for Established {
         let micros = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
         Link {
             alpn: self.alpn(),
-            cipher: Some(self.cipher.clone()),
+            cipher: self.cipher.clone(),
             mtu: Some(stats.path.current_mtu.into()),
             stats: Some(TransportStats::Quic(QuicStats {
                 datagrams_sent: stats.udp_tx.datagrams,

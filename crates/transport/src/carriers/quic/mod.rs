@@ -12,8 +12,8 @@ use record::{Limits, MAX_STREAMS};
 
 use super::Carries;
 use crate::{
-    Accepted, Bind, Connection, Error, Guards, Listener, Peer, Session, probe::Probe, settings::FromLimits,
-    socket,
+    Accepted, Bind, Connection, Error, Guards, Listener, Peer, Session, TlsVersion, probe::Probe,
+    settings::FromLimits, socket,
 };
 use settings::Settings;
 
@@ -54,7 +54,12 @@ impl<E: QuicEngine> Carries<E> for Quic {
     async fn connect(peer: &Peer, limits: &Limits) -> Result<Box<dyn Connection>, Error> {
         let engine = E::from_limits(limits)?;
         let settings = Settings::from_limits(limits)?;
-        let tls = peer.trust.client_config(&[E::ALPN], settings.cipher, peer.key_log.as_ref())?;
+        let tls = peer.trust.client_config(
+            &[E::ALPN],
+            settings.ciphers,
+            TlsVersion::Tls13,
+            peer.key_log.as_ref(),
+        )?;
         let mut config = ClientConfig::new(settings::client_crypto(tls)?);
         config.transport_config(Arc::new(settings.transport(MAX_STREAMS)?));
 
@@ -74,7 +79,8 @@ impl<E: QuicEngine> Carries<E> for Quic {
         let engine = E::from_limits(limits)?;
         let settings = Settings::from_limits(limits)?;
         let identity = bind.required_identity()?;
-        let tls = identity.server_config(&[E::ALPN], settings.cipher, bind.key_log.as_ref())?;
+        let tls =
+            identity.server_config(&[E::ALPN], settings.ciphers, TlsVersion::Tls13, bind.key_log.as_ref())?;
         let mut config = ServerConfig::with_crypto(settings::server_crypto(tls)?);
         config.transport_config(Arc::new(settings.transport(bind.guards.streams)?));
 
@@ -92,7 +98,7 @@ struct QuicListener<E> {
     endpoint: Endpoint,
     addr: SocketAddr,
     probe: Arc<Probe>,
-    cipher: String,
+    cipher: Option<String>,
     engine: E,
     guards: Guards,
 }

@@ -16,7 +16,7 @@ use rustls::quic::Suite;
 use super::udp;
 use crate::{
     Error,
-    cipher::{Cipher, suite_name},
+    cipher::{Cipher, Ciphers},
     congestion::Congestion,
     settings::{FromLimits, bytes, bytes_unless_auto},
 };
@@ -35,7 +35,7 @@ const DISCOVERED_MTU: u16 = DISCOVERED_QUIC_MTU as u16;
 
 /// The limits of a QUIC endpoint and its connections, as quinn takes them.
 pub(super) struct Settings {
-    pub(super) cipher: Cipher,
+    pub(super) ciphers: Ciphers,
     /// The send and receive buffer of the UDP socket, in bytes.
     pub(super) udp_buffer: usize,
     window: u32,
@@ -49,7 +49,7 @@ pub(super) struct Settings {
 impl FromLimits for Settings {
     fn from_limits(limits: &Limits) -> Result<Self, Error> {
         Ok(Self {
-            cipher: Cipher::from_limits(limits)?,
+            ciphers: Ciphers::from_limits(limits)?,
             udp_buffer: bytes(limits, &UDP_BUFFER)?,
             window: bytes(limits, &QUIC_WINDOW)?,
             connection_window: bytes(limits, &QUIC_CONNECTION_WINDOW)?,
@@ -111,9 +111,9 @@ impl Settings {
         Endpoint::new_with_abstract_socket(config, server, socket, runtime)
     }
 
-    /// The IANA name of the cipher suite. quinn does not state it, but only one suite is offered and accepted.
-    pub(super) fn cipher_name(&self) -> String {
-        suite_name(self.cipher.suite().suite())
+    /// The IANA name of the cipher suite, if only one is offered and accepted: quinn does not state it.
+    pub(super) fn cipher_name(&self) -> Option<String> {
+        self.ciphers.only_name()
     }
 
     /// The largest UDP payload that is ever sent or accepted, in bytes.
