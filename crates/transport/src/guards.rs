@@ -27,8 +27,8 @@ pub struct Guards {
     /// The budget of received bytes that nothing has taken, which all connections share. Without one, each connection
     /// has the window of the limits from the start.
     pub receive_budget: Option<ReceiveBudget>,
-    /// The number of open QUIC connections from which a new client must prove its address by a retry (RFC 9000 section
-    /// 8.1.2).
+    /// The number of QUIC handshakes, of clients that have not proven their address, from which a further client must
+    /// prove it by a retry (RFC 9000 section 8.1.2). `usize::MAX` trusts every address.
     pub retry_from: usize,
 }
 

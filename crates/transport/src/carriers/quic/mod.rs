@@ -7,7 +7,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use quinn::{ClientConfig, Endpoint, ServerConfig};
+use quinn::{ClientConfig, ServerConfig};
 use record::{Limits, MAX_STREAMS};
 
 use super::Carries;
@@ -15,11 +15,13 @@ use crate::{
     Accepted, Bind, Connection, Error, Guards, Listener, Peer, Session, TlsVersion, probe::Probe,
     settings::FromLimits, socket,
 };
+use admission::{Admission, Admitted};
 use settings::Settings;
 
 pub(crate) use deliveries::{Deliveries, Running};
 pub(crate) use established::Established;
 
+mod admission;
 mod deliveries;
 mod established;
 mod footprint;
@@ -83,6 +85,7 @@ impl<E: QuicEngine> Carries<E> for Quic {
             identity.server_config(&[E::ALPN], settings.ciphers, TlsVersion::Tls13, bind.key_log.as_ref())?;
         let mut config = ServerConfig::with_crypto(settings::server_crypto(tls)?);
         config.transport_config(Arc::new(settings.transport(bind.guards.streams)?));
+        admission::bound(&mut config);
 
         let bound = socket::udp(bind.addr, settings.udp_buffer).and_then(|socket| {
             let (addr, probe) = (socket.local_addr()?, Probe::of_endpoint(&socket));
@@ -90,34 +93,18 @@ impl<E: QuicEngine> Carries<E> for Quic {
         });
         let (addr, probe, endpoint) = bound.map_err(|source| Error::Listen { addr: bind.addr, source })?;
         let (cipher, guards) = (settings.cipher_name(), bind.guards.clone());
-        Ok(Box::new(QuicListener { endpoint, addr, probe, cipher, engine, guards }))
+        let admission = Admission::new(endpoint, guards.retry_from);
+        Ok(Box::new(QuicListener { admission, addr, probe, cipher, engine, guards }))
     }
 }
 
 struct QuicListener<E> {
-    endpoint: Endpoint,
+    admission: Admission,
     addr: SocketAddr,
     probe: Arc<Probe>,
     cipher: Option<String>,
     engine: E,
     guards: Guards,
-}
-
-impl<E> QuicListener<E> {
-    /// Waits for a client. If many are connected, its address must be proven.
-    async fn next_client(&self) -> Result<quinn::Incoming, Error> {
-        let closed = || io::Error::other("the endpoint was closed");
-        loop {
-            let incoming = self.endpoint.accept().await;
-            let incoming = incoming.ok_or_else(|| Error::Listen { addr: self.addr, source: closed() })?;
-            let crowded = self.endpoint.open_connections() >= self.guards.retry_from;
-            if !crowded || incoming.remote_address_validated() {
-                return Ok(incoming);
-            }
-            // This fails only for a validated address, and this one is not validated.
-            let _ = incoming.retry();
-        }
-    }
 }
 
 #[async_trait]
@@ -127,12 +114,20 @@ impl<E: QuicEngine> Listener for QuicListener<E> {
     }
 
     async fn accept(&self) -> Result<Accepted, Error> {
-        let incoming = self.next_client().await?;
-        let peer = incoming.remote_address();
+        let closed = || io::Error::other("the endpoint was closed");
+        let admitted = self.admission.next().await;
+        let admitted = admitted.ok_or_else(|| Error::Listen { addr: self.addr, source: closed() })?;
+        let peer = match &admitted {
+            Admitted::Incoming(incoming) => incoming.remote_address(),
+            Admitted::Connected(connection) => connection.remote_address(),
+        };
         let (probe, cipher) = (self.probe.clone(), self.cipher.clone());
         let (engine, guards) = (self.engine.clone(), self.guards.clone());
         let handshake = Box::pin(async move {
-            let connection = incoming.await.map_err(Error::handshake)?;
+            let connection = match admitted {
+                Admitted::Incoming(incoming) => incoming.await.map_err(Error::handshake)?,
+                Admitted::Connected(connection) => connection,
+            };
             let established = Established::new(connection, probe, cipher);
             established.assert_alpn(E::ALPN)?;
             engine.server(established, &guards).await

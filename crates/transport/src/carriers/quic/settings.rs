@@ -27,6 +27,10 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// The interval of keep-alives, so that a connection outlives a pause of either end.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
+/// The unidirectional streams that a peer may have open: a control stream, two of QPACK, and some of reserved types
+/// (RFC 9114 section 6.2).
+const UNIDIRECTIONAL: u32 = 3 + 5;
+
 /// The UDP payload that every path carries, and that path MTU discovery starts from.
 const LEAST_MTU: u16 = MIN_QUIC_MTU as u16;
 
@@ -81,6 +85,9 @@ impl Settings {
             .receive_window(VarInt::from_u32(self.connection_window))
             .send_window(self.send_window)
             .max_concurrent_bidi_streams(streams.into())
+            .max_concurrent_uni_streams(UNIDIRECTIONAL.into())
+            // Nobody reads datagrams (RFC 9221), so none are announced.
+            .datagram_receive_buffer_size(None)
             .max_idle_timeout(Some(IDLE_TIMEOUT.try_into().map_err(Error::handshake)?))
             .keep_alive_interval(Some(KEEP_ALIVE));
         // Both ends start at the requested size. Without one they start at the size that every path carries, and

@@ -12,7 +12,6 @@ use bytes::Bytes;
 use h3::{error::Code, quic::StreamId};
 
 use super::{Role, supervisor::Supervisor};
-use crate::carriers::quic::Running;
 
 /// The side channel of one request stream: the chunk that is being sent, the gate before received pieces, and the error
 /// code if the stream is not ended in good order.
@@ -136,20 +135,13 @@ pub(super) struct Registration {
     pub(super) handoff: Handoff,
     pub(super) supervisor: Arc<Supervisor>,
     cancelled: AtomicBool,
-    _running: Running,
 }
 
 impl Registration {
     pub(super) fn new(stream: StreamId, supervisor: &Arc<Supervisor>) -> Arc<Self> {
         let handoff = Handoff::new();
         supervisor.handoffs.insert(stream, handoff.clone());
-        Arc::new(Self {
-            stream,
-            handoff,
-            supervisor: supervisor.clone(),
-            cancelled: AtomicBool::new(false),
-            _running: supervisor.deliveries.begin(),
-        })
+        Arc::new(Self { stream, handoff, supervisor: supervisor.clone(), cancelled: AtomicBool::new(false) })
     }
 
     /// Notes that a whole message was sent.

@@ -15,6 +15,7 @@ use h3::{
 use quinn::WriteError;
 
 use super::{Role, error, handoff::Registration, stream_id, supervisor::varint};
+use crate::carriers::quic::Running;
 
 /// The largest frame, in bytes, that is copied so that head and payload are one piece: quinn searches its send buffer
 /// piece by piece. With one piece instead of two, h3 moved 12 instead of 4 MiB/s in chunks of 64 bytes, and 696 instead
@@ -31,6 +32,8 @@ pub(crate) struct SendStream<B> {
     joined: Bytes,
     /// `None` for the control streams of h3, which carry no chunks.
     registration: Option<Arc<Registration>>,
+    /// Counts the exchange as running.
+    _running: Option<Running>,
     progress: Progress,
 }
 
@@ -46,7 +49,15 @@ enum Progress {
 
 impl<B> SendStream<B> {
     pub(super) fn new(stream: quinn::SendStream, registration: Option<Arc<Registration>>) -> Self {
-        Self { stream, writing: None, joined: Bytes::new(), registration, progress: Progress::Nothing }
+        let running = registration.as_ref().map(|registration| registration.supervisor.deliveries.begin());
+        Self {
+            stream,
+            writing: None,
+            joined: Bytes::new(),
+            registration,
+            _running: running,
+            progress: Progress::Nothing,
+        }
     }
 
     fn broke(&mut self, error: WriteError) -> StreamErrorIncoming {

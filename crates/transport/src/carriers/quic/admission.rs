@@ -1,0 +1,92 @@
+//! The admission of clients: one counts as connected only once its address is proven.
+//!
+//! Anybody can send first packets with the addresses of others. Such a packet costs a server the state of a connection
+//! for as long as the handshake may take. So few handshakes run at once whose clients have not proven their address,
+//! and none of them is a connection for the caller. Beyond that, a client must prove its address by a retry, which
+//! costs a server no state (RFC 9000 section 8.1.2).
+
+use std::{pin::Pin, time::Duration};
+
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
+use quinn::{Connecting, ConnectionError, Endpoint, Incoming, ServerConfig};
+use tokio::{
+    sync::Mutex,
+    time::{error::Elapsed, timeout},
+};
+use tracing::debug;
+
+/// The time within which a client whose address is not proven must complete its handshake.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The first packets that may wait to be looked at, each of some 4 KiB. The clients of further ones repeat theirs.
+const MAX_INCOMING: usize = 1024;
+
+/// The bytes that may follow a first packet before it was looked at: a large ClientHello has two packets.
+const INCOMING_BUFFER: u64 = 16 << 10;
+
+/// The bytes that may follow all first packets.
+const INCOMING_BUFFERS: u64 = 1 << 20;
+
+/// Bounds what waits in quinn before a client is admitted.
+pub(super) fn bound(config: &mut ServerConfig) {
+    config
+        .max_incoming(MAX_INCOMING)
+        .incoming_buffer_size(INCOMING_BUFFER)
+        .incoming_buffer_size_total(INCOMING_BUFFERS);
+}
+
+/// A handshake whose client has not proven its address.
+type HalfOpen =
+    Pin<Box<dyn Future<Output = Result<Result<quinn::Connection, ConnectionError>, Elapsed>> + Send>>;
+
+/// The admission of the clients of one endpoint.
+pub(super) struct Admission {
+    pub(super) endpoint: Endpoint,
+    /// The handshakes that may run without a proven address. `usize::MAX` trusts every address.
+    most: usize,
+    half_open: Mutex<FuturesUnordered<HalfOpen>>,
+}
+
+/// A client that was admitted.
+pub(super) enum Admitted {
+    /// The handshake is still to be driven.
+    Incoming(Incoming),
+    /// The handshake is complete, which proves the address.
+    Connected(quinn::Connection),
+}
+
+impl Admission {
+    pub(super) fn new(endpoint: Endpoint, most: usize) -> Self {
+        Self { endpoint, most, half_open: Mutex::default() }
+    }
+
+    /// Waits for the next client. Returns `None` once the endpoint is closed.
+    pub(super) async fn next(&self) -> Option<Admitted> {
+        let mut half_open = self.half_open.lock().await;
+        loop {
+            tokio::select! {
+                incoming = self.endpoint.accept() => {
+                    let incoming = incoming?;
+                    if self.most == usize::MAX || incoming.remote_address_validated() {
+                        return Some(Admitted::Incoming(incoming));
+                    }
+                    if half_open.len() >= self.most {
+                        // This fails only for a validated address, and this one is not validated.
+                        let _ = incoming.retry();
+                    } else if let Ok(connecting) = incoming.accept() {
+                        half_open.push(within_timeout(connecting));
+                    }
+                }
+                Some(handshake) = half_open.next(), if !half_open.is_empty() => match handshake {
+                    Ok(Ok(connection)) => return Some(Admitted::Connected(connection)),
+                    Ok(Err(error)) => debug!("no connection: {error}"),
+                    Err(_) => debug!("no connection: the handshake took too long"),
+                },
+            }
+        }
+    }
+}
+
+fn within_timeout(connecting: Connecting) -> HalfOpen {
+    Box::pin(timeout(HANDSHAKE_TIMEOUT, connecting))
+}

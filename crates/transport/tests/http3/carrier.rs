@@ -1,0 +1,89 @@
+//! Clients whose address is not proven.
+
+use std::{net::UdpSocket, time::Duration};
+
+use longhaul_transport::Guards;
+use quinn::{Endpoint, TransportConfig};
+
+use super::{
+    peer::{Peer, client_config, soon},
+    server::{Server, strict},
+};
+
+/// The first datagrams of clients that never hear of an answer, each sent from an address of its own.
+struct Strangers {
+    sockets: Vec<UdpSocket>,
+}
+
+impl Strangers {
+    /// Begins `count` handshakes with a server.
+    async fn begin(server: &Server, count: usize) -> Self {
+        let config = client_config(&server.identity, TransportConfig::default());
+        let mut sockets = Vec::new();
+        let mut datagram = [0; 2000];
+        for _ in 0..count {
+            // One packet of the client ends here, and is sent on from elsewhere.
+            let trap = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+            let endpoint = Endpoint::client(([127, 0, 0, 1], 0).into()).unwrap();
+            let to = trap.local_addr().unwrap();
+            let _connecting = endpoint.connect_with(config.clone(), to, "localhost").unwrap();
+            let length = soon(trap.recv(&mut datagram)).await.unwrap();
+            let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+            socket.send_to(&datagram[..length], server.addr()).unwrap();
+            sockets.push(socket);
+        }
+        Self { sockets }
+    }
+
+    /// The number of strangers whose first answer is a Retry (RFC 9000 section 17.2.5).
+    fn retried(&self) -> usize {
+        let retried = |socket: &&UdpSocket| {
+            socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+            let mut datagram = [0; 2000];
+            socket.recv(&mut datagram).unwrap();
+            datagram[0] & 0b1011_0000 == 0b1011_0000
+        };
+        self.sockets.iter().filter(retried).count()
+    }
+}
+
+fn retries_from(half_open: usize) -> Guards {
+    let mut guards = strict();
+    guards.retry_from = half_open;
+    guards
+}
+
+#[tokio::test]
+async fn a_client_whose_address_is_not_proven_is_no_connection_yet() {
+    let server = Server::new(retries_from(4));
+    let strangers = Strangers::begin(&server, 10).await;
+    let listener = server.listener.clone();
+    // Nobody is accepted, and six of ten have to prove their address first.
+    tokio::select! {
+        _ = listener.accept() => panic!("a stranger is a connection"),
+        retried = tokio::task::spawn_blocking(move || strangers.retried()) => assert_eq!(retried.unwrap(), 6),
+    }
+    let accept = async {
+        let accepted = soon(listener.accept()).await.unwrap();
+        (accepted.peer, accepted.handshake.await.unwrap())
+    };
+    let (honest, (peer, _session)) = tokio::join!(Peer::connect(server.addr(), &server.identity), accept);
+    assert_eq!(peer.port(), honest.local_port());
+}
+
+#[tokio::test]
+async fn dropping_an_accepted_connection_refuses_its_client() {
+    for retry_from in [0, 1] {
+        let server = Server::new(retries_from(retry_from));
+        let accept = async { drop(soon(server.listener.accept()).await.unwrap()) };
+        let refused = async {
+            let mut endpoint = Endpoint::client(([127, 0, 0, 1], 0).into()).unwrap();
+            endpoint.set_default_client_config(client_config(&server.identity, TransportConfig::default()));
+            match soon(endpoint.connect(server.addr(), "localhost").unwrap()).await {
+                Ok(connection) => drop(soon(connection.closed()).await),
+                Err(error) => drop(error),
+            }
+        };
+        tokio::join!(accept, refused);
+    }
+}

@@ -1,0 +1,12 @@
+//! HTTP/3 against peers that break its rules, written byte by byte over quinn.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod carrier;
+mod client;
+mod closing;
+mod control;
+mod framing;
+mod malformed;
+mod peer;
+mod server;
+mod streams;

@@ -1,0 +1,84 @@
+//! Requests that are malformed (RFC 9114 sections 4.1.2, 4.2 and 4.3): their streams end, and the connection goes on.
+
+use super::{
+    peer::{Answer, MESSAGE_ERROR, data, head, put},
+    server::answering,
+};
+
+const METHOD: (&str, &str) = (":method", "PUT");
+const SCHEME: (&str, &str) = (":scheme", "https");
+const AUTHORITY: (&str, &str) = (":authority", "localhost");
+const PATH: (&str, &str) = (":path", "/a");
+
+#[tokio::test]
+async fn malformed_heads_are_refused() {
+    let (peer, _reports) = answering().await;
+    let lengths =
+        ["x", "-1", "", "5, 5", "18446744073709551616"].map(|length| vec![("content-length", length)]);
+    let of_connections = [
+        ("connection", "close"),
+        ("transfer-encoding", "chunked"),
+        ("keep-alive", "timeout=5"),
+        ("upgrade", "h2c"),
+        ("proxy-connection", "close"),
+        ("te", "gzip"),
+    ];
+    let fields = of_connections.map(|field| vec![field]).into_iter().chain(lengths);
+    let two = vec![("content-length", "10"), ("content-length", "9")];
+    let mut heads: Vec<_> = fields.chain([two]).map(|fields| put("/a", &fields)).collect();
+    heads.extend(
+        [
+            &[METHOD, SCHEME, AUTHORITY, PATH, PATH][..],
+            &[METHOD, METHOD, SCHEME, AUTHORITY, PATH],
+            &[METHOD, SCHEME, AUTHORITY, ("a", "b"), PATH],
+            &[METHOD, SCHEME, AUTHORITY, PATH, (":status", "200")],
+            &[METHOD, SCHEME, AUTHORITY, PATH, (":protocol", "websocket")],
+            &[METHOD, SCHEME, AUTHORITY, PATH, (":other", "x")],
+            &[SCHEME, AUTHORITY, PATH],
+            &[METHOD, AUTHORITY, PATH],
+            &[METHOD, SCHEME, AUTHORITY],
+            &[METHOD, AUTHORITY],
+            &[METHOD, SCHEME, PATH],
+            &[METHOD, SCHEME, AUTHORITY, PATH, ("host", "elsewhere")],
+            &[METHOD, SCHEME, (":authority", "user:secret@localhost"), PATH],
+            &[METHOD, SCHEME, AUTHORITY, PATH, ("Upper", "case")],
+        ]
+        .map(head),
+    );
+    for head in heads {
+        let answer = peer.request(&[head.clone(), data(&[0; 10])].concat()).await.answer().await;
+        assert_eq!(answer, Err(MESSAGE_ERROR), "{}", String::from_utf8_lossy(&head));
+    }
+    peer.assert_goes_on().await;
+}
+
+#[tokio::test]
+async fn a_body_that_is_not_as_long_as_announced_is_never_complete() {
+    let (peer, mut reports) = answering().await;
+    let running = peer.begin(&[put("/running", &[]), data(&[0; 10])].concat()).await;
+    for (path, length) in [("/longer", "9"), ("/shorter", "11"), ("/empty", "0"), ("/much", "99999999999")] {
+        let parts = [put(path, &[("content-length", length)]), data(&[0; 10])];
+        let exchange = peer.request(&parts.concat()).await;
+        reports.of(path).await.unwrap_err();
+        assert_eq!(exchange.answer().await, Err(MESSAGE_ERROR), "{path}");
+    }
+    let parts = [put("/right", &[("content-length", "10")]), data(&[0; 10])];
+    let answer = peer.request(&parts.concat()).await.answer().await;
+    assert_eq!(answer, Ok(Answer { status: 200, body: b"10".to_vec() }));
+    let mut running = running;
+    running.send.finish().unwrap();
+    assert_eq!(running.answer().await.unwrap().body, b"10");
+}
+
+#[tokio::test]
+async fn malformed_trailers_make_a_body_incomplete() {
+    let (peer, mut reports) = answering().await;
+    let faults = [("connection", "close"), PATH, (":status", "200"), ("Upper", "case")];
+    for (at, fault) in faults.into_iter().enumerate() {
+        let path = format!("/{at}");
+        let parts = [put(&path, &[]), data(&[0; 10]), head(&[("checksum", "1"), fault])];
+        let _exchange = peer.request(&parts.concat()).await;
+        assert!(reports.of(&path).await.is_err(), "{fault:?}");
+    }
+    peer.assert_goes_on().await;
+}
