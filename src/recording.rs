@@ -187,10 +187,8 @@ impl Kept {
     fn report(self, report: &Report<'_>) -> anyhow::Result<()> {
         let Self::Folder(results, reserve) = self else { return Ok(()) };
         drop(reserve);
-        if !report.records.is_empty() {
-            let formats: Vec<_> = FORMATS.iter().copied().filter(|format| format.is_default()).collect();
-            analyse::write(report, &formats, results.folder())?;
-        }
+        let formats: Vec<_> = FORMATS.iter().copied().filter(|format| format.is_default()).collect();
+        analyse::write(report, &formats, results.folder())?;
         eprintln!("results: {}", results.folder().display());
         Ok(())
     }

@@ -241,24 +241,29 @@ fn a_torn_last_line_is_noted_and_the_others_are_read() {
     }
 }
 
-/// A bench of two runs, of which the second one lasts.
-fn bench(out: &Path, args: &[&str]) -> Child {
+/// A bench of bodies of these sizes.
+fn bench(out: &Path, sizes: &str) -> Child {
     let mut command = longhaul(&["bench", "--quiet", "--protocol", "tcp", "--rounds", "1"]);
-    command.args(["--chunk-size", "64KiB", "--size", "1,4096GiB", "--sink", "discard"]).args(args);
+    command.args(["--chunk-size", "64KiB", "--sink", "discard", "--size", sizes]);
     command.arg("--out").arg(out).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
 
 #[test]
 fn an_interrupted_bench_says_how_far_it_came() {
-    let folder = tempfile::tempdir().unwrap();
-    let out = folder.path().join("out");
-    let mut bench = bench(&out, &[]);
-    wait(|| fs::read_to_string(out.join("records.jsonl")).is_ok_and(|records| !records.is_empty()));
-    kill(Pid::from_raw(bench.id() as i32), Signal::SIGHUP).unwrap();
-    assert_eq!(bench.wait().unwrap().code(), Some(130));
-    for file in ["summary.md", "report.html"] {
-        let report = fs::read_to_string(out.join(file)).unwrap();
-        assert!(report.contains("interrupted: 1 of 2 runs"), "{file}");
+    for (sizes, finished, expected) in
+        [("1,4096GiB", 1, "interrupted: 1 of 2 runs"), ("4096GiB", 0, "interrupted: 0 of 1 runs")]
+    {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("out");
+        let mut bench = bench(&out, sizes);
+        let records = || fs::read_to_string(out.join("records.jsonl")).unwrap_or_default().lines().count();
+        wait(|| records() == finished && common::children(&bench).len() == 2);
+        kill(Pid::from_raw(bench.id() as i32), Signal::SIGHUP).unwrap();
+        assert_eq!(bench.wait().unwrap().code(), Some(130));
+        for file in ["summary.md", "report.html"] {
+            let report = fs::read_to_string(out.join(file)).unwrap();
+            assert!(report.contains(expected), "{file}");
+        }
     }
 }
 

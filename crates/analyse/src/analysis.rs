@@ -68,6 +68,9 @@ impl<'a> Analysis<'a> {
         let conclusion = self.proof.as_ref().map(|proof| proof.sentence().to_owned());
         let found = (!self.findings.is_empty()).then(|| self.count());
         let parts: Vec<String> = conclusion.into_iter().chain(found).collect();
+        if parts.is_empty() && self.rows.is_empty() {
+            return "No run was finished.".into();
+        }
         if parts.is_empty() {
             return "Every run ended well, and every end kept within its memory budget.".into();
         }
@@ -141,5 +144,6 @@ mod tests {
         let sentence = Analysis::of(&records).sentence();
         assert_eq!(sentence, "1 end took more memory than its budget, 1 run failed.");
         assert!(Analysis::of(&[run("h2")]).sentence().starts_with("Every run ended well"));
+        assert_eq!(Analysis::of(&[]).sentence(), "No run was finished.");
     }
 }

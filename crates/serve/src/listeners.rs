@@ -1,6 +1,6 @@
 //! The ports of a server, and the certificate that it presents there.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use record::Limits;
 use transport::{Bind, Error, Identity, Listener};
@@ -56,14 +56,14 @@ impl SecuredPort {
 }
 
 impl Listeners {
-    /// Binds the ports that the options name, or two free ports of 127.0.0.1 if they name none.
+    /// Binds the ports that the options name, or two free ports of the loopback address if they name none.
     ///
     /// # Errors
     /// A port cannot be bound, or a limit or the certificate cannot be used.
     pub(crate) fn open(options: &Options) -> Result<Self, Error> {
         let (cleartext, tls) = match (options.listen, options.listen_tls) {
             (None, None) => {
-                let free = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+                let free = SocketAddr::new(loopback(), 0);
                 (Some(free), Some(free))
             }
             named => named,
@@ -84,6 +84,12 @@ impl Listeners {
         }
         Ok(listeners)
     }
+}
+
+/// The loopback address: that of IPv4, where the machine has it.
+fn loopback() -> IpAddr {
+    let has_ipv4 = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).is_ok();
+    if has_ipv4 { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() }
 }
 
 fn bind(addr: SocketAddr, options: &Options) -> Bind {

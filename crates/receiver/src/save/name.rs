@@ -13,6 +13,9 @@ const MAX: usize = 255;
 const LOOKALIKES: [char; 7] =
     ['\u{ff0f}', '\u{ff3c}', '\u{2044}', '\u{2215}', '\u{2216}', '\u{29f8}', '\u{29f9}'];
 
+/// Letters and symbols without any ink: COMBINING GRAPHEME JOINER, the fillers of Hangul, BRAILLE PATTERN BLANK.
+const FILLERS: [char; 6] = ['\u{34f}', '\u{115f}', '\u{1160}', '\u{2800}', '\u{3164}', '\u{ffa0}'];
+
 /// Names of devices on Windows, whatever follows their first dot: a folder that is copied or shared there could not hold
 /// such a file. The digits of `COM` and `LPT` also come as superscripts.
 const DEVICES: [&str; 6] = ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"];
@@ -69,7 +72,7 @@ fn is_invisible(c: char) -> bool {
     match get_general_category(c) {
         SpaceSeparator => c != ' ',
         Format | LineSeparator | ParagraphSeparator | PrivateUse | Unassigned => true,
-        _ => false,
+        _ => FILLERS.contains(&c),
     }
 }
 
@@ -172,6 +175,7 @@ mod tests {
             ("\u{e0041}", Invisible),
             ("\u{fffe}", Invisible),
             ("\u{e000}", Invisible),
+            ("a\u{3164}b", Invisible),
             ("CON", Device),
             ("nul.tar.gz", Device),
             ("Com1", Device),
