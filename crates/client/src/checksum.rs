@@ -38,7 +38,12 @@ impl Checksum {
     /// section 2 of RFC 9530 allows.
     pub(crate) fn of(headers: &HeaderMap, field: &HeaderName) -> Option<Self> {
         let values = headers.get_all(field).iter().filter_map(|value| value.to_str().ok());
-        let members: Vec<_> = values.flat_map(|value| value.split(',')).collect();
+        Self::in_value(&values.collect::<Vec<_>>().join(","))
+    }
+
+    /// The first digest of a known algorithm in the value of a field.
+    pub(crate) fn in_value(value: &str) -> Option<Self> {
+        let members: Vec<_> = value.split(',').collect();
         let find = |(at, (key, algorithm)): (usize, (&str, &digest::Algorithm))| {
             let value = members.iter().find_map(|member| bytes_of(member, key))?;
             (value.len() == algorithm.output_len()).then_some(Self { algorithm: at, value })

@@ -133,7 +133,8 @@ pub(crate) async fn request(by: &Exchange<'_>, fields: HeaderMap) -> Result<Resp
 
 /// Refuses a part of a body that nobody asked for: it must not become the whole file.
 pub(crate) fn whole(response: Response<Body>, by: &Exchange<'_>) -> Result<Response<Body>, Fault> {
-    if response.status() == StatusCode::PARTIAL_CONTENT && !by.options.asks_for_range() {
+    let is_asked_for = by.options.asks_for_range() || !by.options.expected.is_default();
+    if response.status() == StatusCode::PARTIAL_CONTENT && !is_asked_for {
         let message = "the server answered 206 Partial Content to a request for the whole body";
         return Err(Fault::new(FaultKind::Protocol, message));
     }

@@ -3,7 +3,8 @@
 use std::{
     ffi::OsString,
     fs::{self, File, OpenOptions, TryLockError},
-    io::{self, Read as _, Seek as _},
+    io::{self, Read as _, Seek as _, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -19,12 +20,25 @@ const READ: usize = 256 << 10;
 /// The facts that a later run needs to complete a part.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct PartFacts {
-    /// The URL without query and user information: a presigned URL changes while its object stays.
+    /// The URL, for people: without secrets.
     pub(crate) url: String,
+    /// The digest of the whole URL, since the validator of one resource says nothing of another.
+    pub(crate) resource: String,
     /// The strong validator of the representation, the value of If-Range.
     pub(crate) if_range: String,
     /// The length of the whole representation in bytes, if the server stated it.
     pub(crate) length: Option<u64>,
+    /// The Repr-Digest of the representation, if the server stated one.
+    pub(crate) repr_digest: Option<String>,
+}
+
+impl PartFacts {
+    /// The identity of the resource at a URL.
+    pub(crate) fn resource_of(url: &str) -> String {
+        let mut hasher = Hasher::new();
+        hasher.update(url.as_bytes());
+        hasher.digest().to_string()
+    }
 }
 
 /// The unfinished file of one download. It is locked while it is open, and stays when this is dropped.
@@ -41,24 +55,29 @@ pub(crate) struct Part {
 }
 
 impl Part {
-    /// Opens or creates the part for `target`, and digests its bytes. Those of another URL, or without a validator, are
-    /// dropped. Blocks the thread.
+    /// Opens or creates the part for `target`, and digests its bytes. Those of another resource, or without a validator,
+    /// are dropped. Blocks the thread.
     ///
     /// # Errors
-    /// The file cannot be opened, or another process has it open.
-    pub(crate) fn open(target: &Path, url: &str) -> io::Result<Self> {
+    /// The file cannot be opened, is no regular file, or another process has it open.
+    pub(crate) fn open(target: &Path, resource: &str) -> io::Result<Self> {
         // The part lies beside the file that a link leads to, so that it can be renamed.
         let target = fs::canonicalize(target).unwrap_or_else(|_| target.to_owned());
         let path = beside(&target, ".part");
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path)?;
+        // Somebody else may have laid a link or a pipe under the name.
+        let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+        let mut options = OpenOptions::new();
+        let file =
+            options.read(true).write(true).create(true).truncate(false).custom_flags(flags).open(&path)?;
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::other("it is no regular file"));
+        }
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(io::Error::other("another process is writing it")),
             Err(TryLockError::Error(error)) => return Err(error),
         }
-        let facts = fs::read(beside(&target, ".part.json")).ok();
-        let facts = facts.and_then(|facts| serde_json::from_slice::<PartFacts>(&facts).ok());
-        let facts = facts.filter(|facts| facts.url == url);
+        let facts = read_facts(&beside(&target, ".part.json")).filter(|facts| facts.resource == resource);
         if facts.is_none() {
             file.set_len(0)?;
         }
@@ -74,14 +93,24 @@ impl Part {
         self.facts.as_ref().filter(|_| self.held > 0).map(|facts| (self.held, facts))
     }
 
+    /// The Repr-Digest that the server stated when the part began.
+    pub(crate) fn repr_digest(&self) -> Option<String> {
+        self.facts.as_ref()?.repr_digest.clone()
+    }
+
     /// Starts anew, with the facts of another response. Blocks the thread.
     ///
     /// # Errors
     /// The disk is full, or the folder cannot be written.
     pub(crate) fn restart(&mut self, facts: PartFacts) -> io::Result<()> {
         self.file.set_len(0)?;
+        let path = beside(&self.target, ".part.json");
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
         // A later run that finds no whole text here starts anew as well.
-        fs::write(beside(&self.target, ".part.json"), serde_json::to_vec(&facts)?)?;
+        File::create_new(&path)?.write_all(&serde_json::to_vec(&facts)?)?;
         (self.held, self.hasher, self.facts) = (0, Hasher::new(), Some(facts));
         Ok(())
     }
@@ -140,6 +169,12 @@ impl Part {
     }
 }
 
+/// The facts in a file; `None` if it has none.
+fn read_facts(path: &Path) -> Option<PartFacts> {
+    fs::symlink_metadata(path).ok().filter(fs::Metadata::is_file)?;
+    serde_json::from_slice(&fs::read(path).ok()?).ok()
+}
+
 /// A path with a suffix on its name.
 fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(path);
@@ -154,7 +189,8 @@ mod tests {
     use super::*;
 
     fn facts(url: &str) -> PartFacts {
-        PartFacts { url: url.into(), if_range: "\"1\"".into(), length: Some(6) }
+        let (resource, if_range) = (url.into(), "\"1\"".into());
+        PartFacts { url: String::new(), resource, if_range, length: Some(6), repr_digest: None }
     }
 
     async fn write(part: &Part, text: &str) -> Hasher {
@@ -201,6 +237,20 @@ mod tests {
         assert_eq!((part.resumable(), fs::read(folder.path().join("a.part")).unwrap().len()), (None, 0));
         part.discard();
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_link_or_a_pipe_under_the_name_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("other"), "before").unwrap();
+        std::os::unix::fs::symlink(path("other"), path("a.part")).unwrap();
+        Part::open(&path("a"), "url").unwrap_err();
+        std::os::unix::fs::symlink(path("other"), path("b.part.json")).unwrap();
+        Part::open(&path("b"), "url").unwrap().restart(facts("url")).unwrap();
+        assert_eq!(fs::read(path("other")).unwrap(), b"before");
+        assert!(std::process::Command::new("mkfifo").arg(path("c.part")).status().unwrap().success());
+        assert!(Part::open(&path("c"), "url").is_err());
     }
 
     #[test]

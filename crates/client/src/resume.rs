@@ -4,7 +4,7 @@ use std::{fmt, io};
 
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use receiver::Sink;
-use record::{Fault, FaultKind, Integrity, quoted};
+use record::{Fault, FaultKind, Integrity, quoted, redacted_url};
 use tokio::task::spawn_blocking;
 use transport::Body;
 
@@ -29,8 +29,8 @@ impl Download {
             let message = "a download is resumed by a Range of its own; drop -H Range or -C -";
             return Err(Fault::new(FaultKind::Protocol, message).into());
         }
-        let url = by.target.url_without_query();
-        let part = blocking(move || Part::open(&target, &url)).await?;
+        let resource = PartFacts::resource_of(&by.target.url());
+        let part = blocking(move || Part::open(&target, &resource)).await?;
         let asked = part.resumable().map(|(held, facts)| (held, facts.clone()));
         let fields = asked.as_ref().map(|(held, facts)| range_fields(*held, facts)).transpose()?;
         let response = request(by, fields.unwrap_or_default()).await?;
@@ -62,8 +62,14 @@ impl Download {
             blocking(move || Ok(part.discard())).await?;
             return self.receive_whole(response, by).await;
         };
-        let length = content_length(response.headers(), by);
-        let facts = PartFacts { url: by.target.url_without_query(), if_range, length };
+        let repr_digest = response.headers().get(&REPR_DIGEST).and_then(|value| value.to_str().ok());
+        let facts = PartFacts {
+            url: redacted_url(&by.target.url()),
+            resource: PartFacts::resource_of(&by.target.url()),
+            if_range,
+            length: content_length(response.headers(), by),
+            repr_digest: repr_digest.map(ToOwned::to_owned),
+        };
         let part = blocking(move || part.restart(facts).map(|()| part)).await?;
         self.append(part, 0, response, by).await
     }
@@ -171,9 +177,10 @@ impl ContentRange {
     }
 }
 
-/// Verifies the whole file by the digest of the representation, if the server stated one.
+/// Verifies the whole file by the digest of the representation, if the server states one or stated one before.
 async fn verify(part: Part, headers: &HeaderMap) -> Result<(Part, Option<Integrity>), Failure> {
-    let Some(stated) = Checksum::of(headers, &REPR_DIGEST) else { return Ok((part, None)) };
+    let before = || part.repr_digest().and_then(|value| Checksum::in_value(&value));
+    let Some(stated) = Checksum::of(headers, &REPR_DIGEST).or_else(before) else { return Ok((part, None)) };
     let digesting = move || part.digest(&stated).map(|digest| (part, stated.compare(&digest)));
     let (part, proof) = blocking(digesting).await?;
     if proof.matches {
@@ -201,11 +208,15 @@ mod tests {
         fields.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())).collect()
     }
 
+    fn facts(length: Option<u64>) -> PartFacts {
+        let (url, if_range) = (String::new(), "\"1\"".into());
+        PartFacts { resource: url.clone(), url, if_range, length, repr_digest: None }
+    }
+
     fn checked(range: &str, more: &[(header::HeaderName, &str)], length: Option<u64>) -> Result<(), String> {
         let mut fields = headers(more);
         fields.insert(header::CONTENT_RANGE, range.parse().unwrap());
-        let facts = PartFacts { url: String::new(), if_range: "\"1\"".into(), length };
-        check_range(&fields, 500, &facts).map_err(|fault| fault.message)
+        check_range(&fields, 500, &facts(length)).map_err(|fault| fault.message)
     }
 
     #[test]
@@ -238,7 +249,6 @@ mod tests {
 
     #[test]
     fn nothing_is_missing_only_if_the_whole_has_as_many_bytes() {
-        let facts = |length| PartFacts { url: String::new(), if_range: "\"1\"".into(), length };
         for (range, length, complete) in [
             ("bytes */500", None, true),
             ("bytes */500", Some(500), true),

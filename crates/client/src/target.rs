@@ -115,12 +115,6 @@ impl Target {
         options.host().map_or_else(|| url.clone(), |host| format!("{url} (Host: {host})"))
     }
 
-    /// The URL up to its path, which identifies a resource when its query changes with each signature.
-    pub(crate) fn url_without_query(&self) -> String {
-        let url = self.url();
-        url.split_once('?').map_or(url.clone(), |(path, _)| path.to_owned())
-    }
-
     /// The value of a parameter in the query.
     pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
         self.uri.query()?.split('&').find_map(|part| part.strip_prefix(name)?.strip_prefix('='))
