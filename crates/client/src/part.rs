@@ -41,7 +41,7 @@ impl PartFacts {
     }
 }
 
-/// The unfinished file of one download. It is locked while it is open, and stays when this is dropped.
+/// The unfinished file of one download. It is locked while it is open, and stays when this is dropped unless it is empty.
 #[derive(Debug)]
 pub(crate) struct Part {
     /// The file that the download is for.
@@ -169,6 +169,15 @@ impl Part {
     }
 }
 
+/// Removes a part without a byte: there is nothing to complete.
+impl Drop for Part {
+    fn drop(&mut self) {
+        if self.file.metadata().is_ok_and(|file| file.len() == 0) {
+            self.discard();
+        }
+    }
+}
+
 /// The facts in a file; `None` if it has none.
 fn read_facts(path: &Path) -> Option<PartFacts> {
     fs::symlink_metadata(path).ok().filter(fs::Metadata::is_file)?;
@@ -235,7 +244,7 @@ mod tests {
         fs::write(folder.path().join("a.part.json"), "{\"url\":").unwrap();
         let part = Part::open(&target, "url").unwrap();
         assert_eq!((part.resumable(), fs::read(folder.path().join("a.part")).unwrap().len()), (None, 0));
-        part.discard();
+        drop(part);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 

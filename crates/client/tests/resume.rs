@@ -139,6 +139,13 @@ async fn a_refusal_leaves_the_part() {
     let (fault, files, _, _) = twice(half(&["etag: \"1\""]), refusal).await;
     assert_eq!(fault.unwrap().kind, FaultKind::Http);
     assert_eq!(files, ["a.part", "a.part.json"]);
+    let folder = tempfile::tempdir().unwrap();
+    let url = serve(|mut client, _| {
+        client.head();
+        client.send(response("404 Not Found", &[], ""));
+    });
+    fetch(&url, &folder.path().join("a")).await.unwrap();
+    assert_eq!(entries(folder.path()), [""; 0]);
 }
 
 #[tokio::test]
