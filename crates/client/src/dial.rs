@@ -9,7 +9,7 @@ use tokio::{
     net::lookup_host,
     time::{sleep, timeout},
 };
-use transport::{Connection, Peer};
+use transport::{ChunkExtensions, Connection, Peer};
 
 use crate::{Options, Target};
 
@@ -45,6 +45,7 @@ pub(crate) async fn dial(target: &Target, options: &Options) -> Result<Dialled, 
 async fn connect(address: SocketAddr, target: &Target, options: &Options) -> Result<Dialled, Fault> {
     let peer = Peer::new(address, target.host(), options.trust.clone())
         .with_oldest_tls(options.oldest_tls)
+        .with_chunk_extensions(ChunkExtensions::Any)
         .with_key_log(options.key_log.clone());
     let began = Stamp::now();
     let connection = target.transport().connect(&peer, &options.limits).await?;

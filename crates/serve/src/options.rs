@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use receiver::save::Quota;
 use record::{ByteSize, ChunkSize, H2_FRAME, LimitValue, Limits, Profile, Rate, SinkKind};
-use transport::{Guards, Identity, KeyLog, ReceiveBudget, TlsVersion};
+use transport::{ChunkExtensions, Guards, Identity, KeyLog, ReceiveBudget, TlsVersion};
 
 use crate::{Access, AccessLog};
 
@@ -140,6 +140,7 @@ fn guards() -> Guards {
     guards.header_timeout = Duration::from_secs(10);
     guards.streams = 128;
     guards.retry_from = 64;
+    guards.chunk_extensions = ChunkExtensions::Any;
     guards.data_frame_budget = 8 << 20;
     guards.receive_budget = Some(ReceiveBudget::new(RECEIVE_BUDGET));
     guards

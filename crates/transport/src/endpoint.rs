@@ -15,6 +15,17 @@ pub enum TlsVersion {
     Tls13,
 }
 
+/// The extensions of chunks (RFC 9112 section 7.1.1) that a body over HTTP/1.1 may have. They are ignored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ChunkExtensions {
+    /// Up to 16 KiB in a body, the bound of hyper: known peers send none.
+    #[default]
+    Few,
+    /// Any number in a body of any length, and trailers beyond the bounds of hyper, which are ignored as well.
+    Any,
+}
+
 /// The server that a client dials, and the trust in it.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -27,6 +38,8 @@ pub struct Peer {
     pub trust: Trust,
     /// The oldest version of TLS over TCP that is spoken.
     pub oldest_tls: TlsVersion,
+    /// The extensions of chunks that bodies may have.
+    pub chunk_extensions: ChunkExtensions,
     /// The file to which the secrets of the connection are written.
     pub key_log: Option<KeyLog>,
 }
@@ -34,13 +47,26 @@ pub struct Peer {
 impl Peer {
     /// A peer at an address, with the name and the trust that its certificate must match.
     pub fn new(addr: SocketAddr, name: impl Into<String>, trust: Trust) -> Self {
-        Self { addr, name: name.into(), trust, oldest_tls: TlsVersion::default(), key_log: None }
+        Self {
+            addr,
+            name: name.into(),
+            trust,
+            oldest_tls: TlsVersion::default(),
+            chunk_extensions: ChunkExtensions::default(),
+            key_log: None,
+        }
     }
 
     /// Sets the oldest version of TLS over TCP that is spoken.
     #[must_use]
     pub fn with_oldest_tls(self, oldest_tls: TlsVersion) -> Self {
         Self { oldest_tls, ..self }
+    }
+
+    /// Sets the extensions of chunks that bodies may have.
+    #[must_use]
+    pub fn with_chunk_extensions(self, chunk_extensions: ChunkExtensions) -> Self {
+        Self { chunk_extensions, ..self }
     }
 
     /// Writes the secrets of the connection to a file.

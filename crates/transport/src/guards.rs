@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use record::MAX_STREAMS;
 
-use crate::ReceiveBudget;
+use crate::{ChunkExtensions, ReceiveBudget};
 
 /// Bounds on the data that a client may send before its request is accepted, and on the streams and connections that it
 /// may hold open.
@@ -16,6 +16,8 @@ pub struct Guards {
     pub header_bytes: u32,
     /// The most fields in a head over HTTP/1.1.
     pub header_count: usize,
+    /// The extensions of chunks that a body over HTTP/1.1 may have.
+    pub chunk_extensions: ChunkExtensions,
     /// The time within which a head over HTTP/1.1 must be complete.
     pub header_timeout: Duration,
     /// The most concurrent requests on a connection: SETTINGS_MAX_CONCURRENT_STREAMS, initial_max_streams_bidi.
@@ -40,6 +42,7 @@ impl Default for Guards {
             header_count: 100,
             header_timeout: Duration::from_secs(30),
             streams: MAX_STREAMS,
+            chunk_extensions: ChunkExtensions::Few,
             data_frame_budget: usize::MAX,
             receive_budget: None,
             retry_from: usize::MAX,

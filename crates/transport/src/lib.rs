@@ -92,7 +92,7 @@ mod verifier;
 
 #[doc(inline)]
 pub use body::{Body, BodyError, BodyLength, BodySent};
-pub use endpoint::{Bind, Peer, TlsVersion};
+pub use endpoint::{Bind, ChunkExtensions, Peer, TlsVersion};
 pub use error::Error;
 pub use footprint::Shape;
 pub use guards::Guards;

@@ -4,7 +4,6 @@ use std::{
     io,
     net::{SocketAddr, UdpSocket},
     os::fd::AsFd,
-    sync::Once,
     time::Duration,
 };
 
@@ -12,7 +11,6 @@ use nix::sys::socket::{setsockopt, sockopt};
 use record::{Limits, SOCKET_BUFFER};
 use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tracing::warn;
 
 use crate::{
     Error,
@@ -51,22 +49,9 @@ impl TcpOptions {
             set_buffers(&socket, size)?;
         }
         if let Some(congestion) = self.congestion {
-            set_congestion(&socket, congestion).or_else(unless_default(congestion))?;
+            set_congestion(&socket, congestion)?;
         }
         Ok(socket)
-    }
-}
-
-/// The handler of a controller that the kernel refuses. CUBIC is the default of a measurement, so that its lack, or that
-/// of the permission for it (`tcp_allowed_congestion_control`), is noted; any other controller was asked for.
-fn unless_default(congestion: Congestion) -> impl FnOnce(io::Error) -> io::Result<()> {
-    static NOTED: Once = Once::new();
-    move |error| match congestion {
-        Congestion::Cubic => {
-            NOTED.call_once(|| warn!("TCP keeps the congestion controller of the kernel: {error}"));
-            Ok(())
-        }
-        Congestion::NewReno | Congestion::Bbr => Err(error),
     }
 }
 
@@ -175,13 +160,6 @@ pub(crate) fn set_buffers(socket: &impl AsFd, size: usize) -> io::Result<()> {
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_the_default_controller_may_be_refused() {
-        let refused = || io::Error::from(io::ErrorKind::PermissionDenied);
-        assert!(unless_default(Congestion::Cubic)(refused()).is_ok());
-        assert!(unless_default(Congestion::Bbr)(refused()).is_err());
-    }
 
     #[tokio::test]
     async fn an_accepted_connection_notices_a_client_that_has_vanished() {

@@ -9,7 +9,7 @@ use record::Limits;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::{
-    Bind, Connection, Error, Guards, Link, Listener, Peer, Session, delivery,
+    Bind, ChunkExtensions, Connection, Error, Guards, Link, Listener, Peer, Session, delivery,
     footprint::Footprint,
     probe::{Cork, Probe},
     session::LinkSource,
@@ -81,6 +81,7 @@ pub(crate) trait ClientEngine: ServerEngine {
 #[derive(Debug)]
 pub(crate) struct StreamInfo {
     probe: Probe,
+    chunk_extensions: ChunkExtensions,
     alpn: Option<String>,
     cipher: Option<String>,
 }
@@ -88,7 +89,17 @@ pub(crate) struct StreamInfo {
 impl StreamInfo {
     /// The facts about a stream in cleartext.
     pub(crate) fn cleartext(probe: Probe) -> Self {
-        Self { probe, alpn: None, cipher: None }
+        Self { probe, chunk_extensions: ChunkExtensions::default(), alpn: None, cipher: None }
+    }
+
+    /// Sets the extensions of chunks that a server's bodies may have.
+    pub(crate) fn with_chunk_extensions(self, chunk_extensions: ChunkExtensions) -> Self {
+        Self { chunk_extensions, ..self }
+    }
+
+    /// The extensions of chunks that a server's bodies may have.
+    pub(crate) fn chunk_extensions(&self) -> ChunkExtensions {
+        self.chunk_extensions
     }
 
     /// The cork of the stream's socket.

@@ -30,7 +30,8 @@ impl<E: ClientEngine> Carries<E> for Plain {
     async fn connect(peer: &Peer, limits: &Limits) -> Result<Box<dyn Connection>, Error> {
         let engine = E::from_limits(limits)?;
         let stream = dial(peer.addr, &TcpOptions::from_limits(limits)?).await?;
-        let info = StreamInfo::cleartext(Probe::of_stream(stream.socket()));
+        let info = StreamInfo::cleartext(Probe::of_stream(stream.socket()))
+            .with_chunk_extensions(peer.chunk_extensions);
         engine.client(stream, info).await
     }
 

@@ -58,7 +58,7 @@ impl<E: ClientEngine> Carries<E> for Secured {
         stream.get_mut().1.set_buffer_limit(Some(AHEAD));
         // A single protocol is asked for, and a server without ALPN is taken at that word.
         let info = agreed(probe, stream.get_ref().1, E::ALPN, Alpn::Optional)?;
-        engine.client(stream, info).await
+        engine.client(stream, info.with_chunk_extensions(peer.chunk_extensions)).await
     }
 
     fn listen(bind: &Bind, limits: &Limits) -> Result<Box<dyn Listener>, Error> {
@@ -93,7 +93,7 @@ fn agreed(probe: Probe, tls: &CommonState, offered: &[&str], alpn: Alpn) -> Resu
         return Err(Error::handshake(format!("the application protocol is {agreed}, not {offered}")));
     }
     let cipher = tls.negotiated_cipher_suite().map(|suite| suite_name(suite.suite()));
-    Ok(StreamInfo { probe, alpn: agreed, cipher })
+    Ok(StreamInfo { alpn: agreed, cipher, ..StreamInfo::cleartext(probe) })
 }
 
 struct SecuredListener<E> {

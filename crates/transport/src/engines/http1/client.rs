@@ -13,9 +13,13 @@ use hyper::client::conn::http1::{Builder, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::sync::Mutex;
 
-use super::{PROTOCOL, received};
+use super::{
+    PROTOCOL,
+    framing::{Announcer, BodyFraming, Unadorned},
+    received,
+};
 use crate::{
-    Body, BodyError, Connection, Error, Link,
+    Body, BodyError, ChunkExtensions, Connection, Error, Link,
     body::BodySent,
     carriers::{Stream, StreamInfo},
     driver::Driver,
@@ -33,6 +37,13 @@ pub(super) async fn start(
     info: StreamInfo,
     buffer: usize,
 ) -> Result<Box<dyn Connection>, Error> {
+    let (stream, announcer) = match info.chunk_extensions() {
+        ChunkExtensions::Few => (Unadorned::as_it_is(stream), None),
+        ChunkExtensions::Any => {
+            let (stream, announcer) = Unadorned::new(stream);
+            (stream, Some(announcer))
+        }
+    };
     let (stream, write_failure) = Patient::new(stream, AfterFailure::Wait);
     let (requests, connection) = Builder::new()
         .max_buf_size(buffer)
@@ -42,12 +53,13 @@ pub(super) async fn start(
     let tasks = Tasks::default();
     let driver = Driver::spawn(&tasks, PROTOCOL, connection);
     let requests = Mutex::new(Some(requests));
-    Ok(Box::new(Http1Connection { requests, write_failure, info, driver, _tasks: tasks }))
+    Ok(Box::new(Http1Connection { requests, announcer, write_failure, info, driver, _tasks: tasks }))
 }
 
 struct Http1Connection {
     /// `None` once the connection has been closed.
     requests: Mutex<Option<SendRequest<Sending>>>,
+    announcer: Option<Announcer>,
     write_failure: WriteFailure,
     info: StreamInfo,
     driver: Driver,
@@ -69,6 +81,9 @@ impl Connection for Http1Connection {
             requests.as_mut().ok_or_else(|| Error::protocol(PROTOCOL, "the connection is closed"))?;
         requests.ready().await.map_err(|error| self.broken(error))?;
         let response = requests.send_request(request).await.map_err(|error| self.broken(error))?;
+        if let Some(announcer) = &self.announcer {
+            announcer.announce(BodyFraming::of(response.headers(), response.body()));
+        }
         let mut response = response.map(received);
         response.extensions_mut().insert(sent);
         Ok(response)

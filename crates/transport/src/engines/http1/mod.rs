@@ -10,8 +10,10 @@ use crate::{
     settings::{FromLimits, bytes},
 };
 
+mod chunks;
 mod client;
 mod footprint;
+mod framing;
 mod server;
 
 /// The protocol's name in errors.

@@ -18,9 +18,13 @@ use hyper::{body::Incoming as Received, server::conn::http1::Builder, service::s
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::oneshot;
 
-use super::{PROTOCOL, received};
+use super::{
+    PROTOCOL,
+    framing::{Announcer, BodyFraming, Unadorned},
+    received,
+};
 use crate::{
-    Body, BodyError, Error, Guards, Incoming, Responder, Session,
+    Body, BodyError, ChunkExtensions, Error, Guards, Incoming, Responder, Session,
     carriers::{Stream, StreamInfo},
     receive_budget::Window,
     session::{Arrivals, CloseSignal, DrivenSession},
@@ -45,8 +49,15 @@ pub(super) fn start(
         .timer(TokioTimer::new())
         .header_read_timeout(guards.header_timeout);
     let socket = info.socket();
+    let (stream, announcer) = match guards.chunk_extensions {
+        ChunkExtensions::Few => (Unadorned::as_it_is(stream), None),
+        ChunkExtensions::Any => {
+            let (stream, announcer) = Unadorned::new(stream);
+            (stream, Some(announcer))
+        }
+    };
     DrivenSession::start(1, info, |arrivals, close| async move {
-        drive(builder, stream, socket, arrivals, close).await;
+        drive(builder, stream, announcer, socket, arrivals, close).await;
         drop(window);
     })
 }
@@ -54,13 +65,19 @@ pub(super) fn start(
 async fn drive(
     builder: Builder,
     stream: impl Stream,
+    announcer: Option<Announcer>,
     socket: Option<SharedSocket>,
     arrivals: Arrivals,
     close: CloseSignal,
 ) {
     let (arriving, unframed) = (arrivals.clone(), Arc::new(AtomicBool::new(false)));
     let serving = unframed.clone();
-    let service = service_fn(move |request| arrive(arriving.clone(), request, serving.clone()));
+    let service = service_fn(move |request: Request<Received>| {
+        if let Some(announcer) = &announcer {
+            announcer.announce(BodyFraming::of(request.headers(), request.body()));
+        }
+        arrive(arriving.clone(), request, serving.clone())
+    });
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     // The last of these variables, and so the first that is dropped: the stream is not closed yet.
     let mut reset = ResetUnlessEnded { socket, unframed };

@@ -1,0 +1,249 @@
+//! A stream below hyper that removes what the chunked coding lets a recipient ignore.
+//!
+//! It finds the end of each head, and holds what follows until hyper's own reading of the head is announced: so both
+//! always agree on where a body starts and how it is framed.
+
+use std::{
+    io::{self, IoSlice},
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker, ready},
+};
+
+use http::{HeaderMap, header};
+use http_body::Body;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::chunks::Chunks;
+use crate::carriers::Stream;
+
+/// The framing of a message's body, as hyper has read its head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BodyFraming {
+    /// A body of this length, which may be 0.
+    Length(u64),
+    /// Chunks.
+    Chunked,
+    /// The end of the connection.
+    Rest,
+}
+
+impl BodyFraming {
+    /// The framing of a message that hyper has read.
+    pub(super) fn of(headers: &HeaderMap, body: &impl Body) -> Self {
+        let coding = headers.get_all(header::TRANSFER_ENCODING).iter().next_back();
+        let last = coding.and_then(|coding| coding.to_str().ok()?.rsplit(',').next());
+        match body.size_hint().exact() {
+            Some(length) => Self::Length(length),
+            None if last.is_some_and(|last| last.trim().eq_ignore_ascii_case("chunked")) => Self::Chunked,
+            None => Self::Rest,
+        }
+    }
+}
+
+/// The announcements of framings to the stream.
+#[derive(Clone, Debug)]
+pub(super) struct Announcer(Arc<Mutex<Progress>>);
+
+impl Announcer {
+    /// Announces the framing of the message whose head hyper has read.
+    pub(super) fn announce(&self, framing: BodyFraming) {
+        let progress = &mut *self.lock();
+        progress.phase = match (&progress.phase, framing) {
+            (Phase::Held, BodyFraming::Length(0)) => Phase::Head(Head::default()),
+            (Phase::Held, BodyFraming::Length(length)) => Phase::Plain(length),
+            (Phase::Held, BodyFraming::Chunked) => Phase::Chunked(Chunks::new()),
+            // The head ended elsewhere than it seemed to. From here on, everything passes as it is.
+            _ => Phase::Rest,
+        };
+        if let Some(reader) = progress.reader.take() {
+            reader.wake();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Progress> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[derive(Debug)]
+struct Progress {
+    phase: Phase,
+    reader: Option<Waker>,
+}
+
+#[derive(Debug)]
+enum Phase {
+    Head(Head),
+    /// A head has ended, and its framing is not announced yet.
+    Held,
+    Plain(u64),
+    Chunked(Chunks),
+    Rest,
+}
+
+impl Phase {
+    /// Passes bytes that were read. Returns how many were looked at, and how many are left of them.
+    fn pass(&mut self, bytes: &mut [u8]) -> io::Result<(usize, usize)> {
+        let length = bytes.len();
+        Ok(match self {
+            Self::Held => (0, 0),
+            Self::Rest => (length, length),
+            Self::Head(head) => {
+                let seen = head.end(bytes);
+                if let Some((end, is_interim)) = seen {
+                    *self = if is_interim { Self::Head(Head::default()) } else { Self::Held };
+                    (end, end)
+                } else {
+                    (length, length)
+                }
+            }
+            Self::Plain(left) => {
+                let passed = length.min(usize::try_from(*left).unwrap_or(usize::MAX));
+                *left = left.saturating_sub(passed as u64);
+                if *left == 0 {
+                    *self = Self::Head(Head::default());
+                }
+                (passed, passed)
+            }
+            Self::Chunked(chunks) => {
+                let passed = chunks.strip(bytes)?;
+                if chunks.is_over() {
+                    *self = Self::Head(Head::default());
+                }
+                passed
+            }
+        })
+    }
+}
+
+/// The search for the end of a head: an empty line after one that is not empty.
+#[derive(Debug, Default)]
+struct Head {
+    /// The bytes of the line under way.
+    line: usize,
+    /// The bytes of all lines.
+    length: usize,
+    /// The first digit of a status, or some byte of a request.
+    status: u8,
+}
+
+/// The place of the status in `HTTP/1.1 200 OK`.
+const STATUS: usize = 9;
+
+impl Head {
+    /// The place behind the head, and whether it is that of an interim response, which another head follows.
+    fn end(&mut self, bytes: &[u8]) -> Option<(usize, bool)> {
+        for (at, byte) in bytes.iter().enumerate() {
+            match byte {
+                b'\r' => {}
+                b'\n' if self.line == 0 && self.length > 0 => {
+                    return Some((at.saturating_add(1), self.status == b'1'));
+                }
+                b'\n' => self.line = 0,
+                byte => {
+                    if self.length == STATUS {
+                        self.status = *byte;
+                    }
+                    self.line = self.line.saturating_add(1);
+                    self.length = self.length.saturating_add(1);
+                }
+            }
+        }
+        None
+    }
+}
+
+/// The stream.
+#[derive(Debug)]
+pub(super) struct Unadorned<S> {
+    stream: S,
+    /// `None` passes everything as it is.
+    progress: Option<Announcer>,
+    /// Bytes of the next message that were read with the last one.
+    ahead: Vec<u8>,
+}
+
+impl<S: Stream> Unadorned<S> {
+    /// Wraps `stream`. The announcer has to be told each head that hyper reads.
+    pub(super) fn new(stream: S) -> (Self, Announcer) {
+        let progress = Progress { phase: Phase::Head(Head::default()), reader: None };
+        let announcer = Announcer(Arc::new(Mutex::new(progress)));
+        (Self { stream, progress: Some(announcer.clone()), ahead: Vec::new() }, announcer)
+    }
+
+    /// Wraps a stream that passes as it is.
+    pub(super) fn as_it_is(stream: S) -> Self {
+        Self { stream, progress: None, ahead: Vec::new() }
+    }
+
+    /// Fills `buffer` with what was read ahead, or from the stream.
+    fn poll_fill(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.ahead.is_empty() {
+            return Pin::new(&mut self.stream).poll_read(cx, buffer);
+        }
+        let length = self.ahead.len().min(buffer.remaining());
+        buffer.put_slice(self.ahead.get(..length).unwrap_or_default());
+        self.ahead.drain(..length);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: Stream> AsyncRead for Unadorned<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let Some(announcer) = self.progress.clone() else {
+            return Pin::new(&mut self.stream).poll_read(cx, buffer);
+        };
+        let before = buffer.filled().len();
+        loop {
+            let progress = &mut *announcer.lock();
+            if matches!(progress.phase, Phase::Held) {
+                progress.reader = Some(cx.waker().clone());
+                return Poll::Pending;
+            }
+            ready!(self.poll_fill(cx, buffer))?;
+            let read = buffer.filled_mut().get_mut(before..).unwrap_or_default();
+            if read.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            let (seen, kept) = progress.phase.pass(read)?;
+            let rest = read.get(seen..).unwrap_or_default();
+            // What is ahead already comes later.
+            self.ahead.splice(..0, rest.iter().copied());
+            buffer.set_filled(before.saturating_add(kept));
+            if kept > 0 {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+}
+
+impl<S: Stream> AsyncWrite for Unadorned<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, pieces)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
