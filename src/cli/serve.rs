@@ -133,6 +133,9 @@ impl ServeArgs {
         options.access_log = self.access.log()?;
         options.oldest_tls = self.tls.oldest();
         options.key_log = self.key_log.open()?;
+        if options.key_log.is_some() {
+            eprintln!("WARNING: --keylog or SSLKEYLOGFILE writes the secrets of all connections to a file");
+        }
         (options.max_body, options.max_size) = (self.max_body, self.max_size);
         (options.quota.max_stored, options.quota.min_free) = (self.max_stored, self.min_free);
         (options.min_chunk, options.max_chunk) = (self.min_chunk, self.max_chunk);

@@ -72,18 +72,23 @@ impl ConnectionHandler {
         let connection = &self.circumstances(client, session);
         let (mut answers, mut resets) = (FuturesUnordered::new(), ResetBudget::new());
         let (mut stopping, mut patience) = (self.stopping.clone(), self.timeouts.patience);
-        let (mut open, mut told) = (true, false);
+        let (mut open, mut told, mut multiplexed_before) = (true, false, false);
         let mut next = session.accept();
         while open || !answers.is_empty() {
             tokio::select! {
                 incoming = &mut next, if open => match incoming {
                     Ok(Some(incoming)) => {
+                        multiplexed_before = incoming.request.version() > Version::HTTP_11;
                         answers.push(self.answer(incoming, connection));
                         next = session.accept();
                     }
                     Ok(None) => open = false,
                     Err(error) => {
                         debug!("the connection broke: {error}");
+                        // Clients of HTTP/2 and HTTP/3 end connections in many ways, errors among them.
+                        if !multiplexed_before {
+                            self.content.report_broken(connection.client, &error);
+                        }
                         open = false;
                     }
                 },

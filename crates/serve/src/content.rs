@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::SystemTime};
 
 use http::{HeaderValue, Method, Request, StatusCode, Version, header, request::Parts};
 use jiff::Timestamp;
-use transport::{Body, Incoming};
+use transport::{Body, Error, Incoming};
 
 use crate::{
     Options, ServeError,
@@ -65,6 +65,13 @@ impl Content {
         self.observer.observe(incoming, client, user, fields)
     }
 
+    /// Logs the end of a connection whose client violated the protocol.
+    pub(crate) fn report_broken(&self, client: SocketAddr, error: &Error) {
+        if matches!(error, Error::Protocol { .. }) {
+            self.observer.report_broken(client, error.to_string());
+        }
+    }
+
     /// Answers any request. A transfer whose client stalls is aborted.
     pub(crate) async fn answer(&self, request: Request<Body>, reply: Reply<'_>) -> ConnectionFate {
         let (request, body) = request.into_parts();
@@ -74,6 +81,10 @@ impl Content {
                 Ok(download) => download.send(reply).await,
                 Err(refusal) => reply.send(refusal.response_to(&request.method)).await,
             },
+            // HTTP/2 and HTTP/3 would send a body, which the response to HEAD cannot have.
+            Err(refusal) if request.method == Method::HEAD => {
+                reply.send(refusal.response_to(&request.method)).await
+            }
             Err(refusal) => reply.refuse(refusal, body).await,
         }
     }

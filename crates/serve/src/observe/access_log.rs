@@ -68,15 +68,23 @@ impl AccessLog {
 
     /// The line of a request, which is written when its exchange is over.
     pub(super) fn line(self, client: SocketAddr, user: Option<&'static str>, request: &Parts) -> Line {
+        let head = Head {
+            protocol: format!("{:?}", request.version),
+            method: printable(request.method.as_str(), MOST_METHOD),
+            target: loggable(&request.uri),
+        };
+        Line { user, head: Some(head), ..self.line_of_connection(client) }
+    }
+
+    /// The line of a connection whose request could not be read.
+    pub(super) fn line_of_connection(self, client: SocketAddr) -> Line {
         Line {
             log: self,
             began: Stamp::now(),
             time: Timestamp::now(),
             address: client,
-            user,
-            protocol: format!("{:?}", request.version),
-            method: printable(request.method.as_str(), MOST_METHOD),
-            target: loggable(&request.uri),
+            user: None,
+            head: None,
         }
     }
 
@@ -109,6 +117,12 @@ pub(super) struct Line {
     time: Timestamp,
     address: SocketAddr,
     user: Option<&'static str>,
+    head: Option<Head>,
+}
+
+/// The head of a request, as far as it is logged.
+#[derive(Serialize)]
+struct Head {
     protocol: String,
     method: String,
     target: String,
@@ -120,9 +134,8 @@ struct Entry<'a> {
     time: String,
     address: String,
     user: Option<&'a str>,
-    protocol: &'a str,
-    method: &'a str,
-    target: &'a str,
+    #[serde(flatten)]
+    head: Option<&'a Head>,
     status: Option<u16>,
     received: u64,
     sent: u64,
@@ -143,9 +156,7 @@ impl Line {
             time: self.time.to_string(),
             address: self.address.to_string(),
             user: self.user,
-            protocol: &self.protocol,
-            method: &self.method,
-            target: &self.target,
+            head: self.head.as_ref(),
             status: status.map(|status| status.as_u16()),
             received,
             sent,

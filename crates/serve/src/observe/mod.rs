@@ -54,6 +54,13 @@ impl Observer {
         Incoming::new(http::Request::from_parts(head, body), Box::new(responder))
     }
 
+    /// Logs a request that could not be read, which ended its connection.
+    pub(crate) fn report_broken(&self, client: SocketAddr, reason: String) {
+        if let Some(log) = self.log.clone() {
+            log.line_of_connection(client).write(None, 0, 0, Some(reason));
+        }
+    }
+
     /// The health of the server, in JSON.
     pub(crate) fn health(&self) -> Response<Body> {
         self.counters.health()

@@ -48,10 +48,7 @@ mod tests {
         ] {
             assert_eq!(loggable(&target.parse().unwrap()), logged, "{target}");
         }
-        assert_eq!(
-            loggable(&Uri::from_maybe_shared("/\u{202e}a".as_bytes().to_vec()).unwrap()),
-            "/%E2%80%AEa"
-        );
+        assert_eq!(loggable(&Uri::from_maybe_shared("/\u{202e}a".as_bytes()).unwrap()), "/%E2%80%AEa");
         assert_eq!(loggable(&format!("/{}", "a".repeat(5000)).parse().unwrap()).len(), MOST);
     }
 }

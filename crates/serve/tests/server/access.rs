@@ -4,7 +4,7 @@ use std::fs;
 
 use http::{Method, StatusCode};
 use longhaul_serve::{Options, ServeError, Server, Token};
-use transport::body;
+use transport::{Identity, body};
 
 use crate::running::{PROTOCOLS, Running, names, saving};
 
@@ -47,9 +47,11 @@ async fn a_request_for_another_name_or_from_another_origin_reaches_nothing() {
 async fn a_given_name_and_an_allowed_origin_are_served() {
     let (_folder, mut options) = saving();
     options.access.hosts.push("files.example".parse().unwrap());
+    options.identity = Some(Identity::self_signed(&["certified.example", "localhost"]).unwrap());
     options.access.origins.allow("https://app.example").unwrap();
     let server = Running::start(options);
     assert_eq!(status(&server, "PUT /a HTTP/1.1", "host: Files.example:80\r\n").await, 201);
+    assert_eq!(status(&server, "PUT /a HTTP/1.1", "host: certified.example\r\n").await, 201);
     let page = "host: files.example\r\norigin: https://app.example\r\nsec-fetch-site: cross-site\r\n";
     assert_eq!(status(&server, "PUT /a HTTP/1.1", page).await, 201);
     let other = "host: files.example\r\norigin: https://evil.example\r\n";
@@ -73,6 +75,8 @@ async fn only_requests_with_the_token_are_served() {
         }
         for target in ["/", "/a", "/none", "/?size=5"] {
             assert_eq!(server.get(protocol, target).await.status, StatusCode::UNAUTHORIZED, "{target}");
+            let head = server.exchange(protocol, Method::HEAD, target, body::empty()).await;
+            assert_eq!((head.status, head.text()), (StatusCode::UNAUTHORIZED, String::new()), "{target}");
         }
     }
     assert_eq!(names(&folder), ["a"]);

@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio::time::timeout;
 use transport::body;
 
-use crate::running::{PROTOCOLS, Running, saving};
+use crate::running::{PROTOCOLS, Running, saving, wait_for};
 
 /// The lines of a log.
 #[derive(Clone, Default)]
@@ -85,6 +85,20 @@ async fn each_request_is_one_line_without_secrets() {
             assert!(entry["duration_s"].is_f64() && entry["time"].is_string(), "{entry}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_head_that_cannot_be_read_is_a_line_too() {
+    let mut options = Options::default();
+    let lines = Lines::default();
+    lines.log(&mut options);
+    let server = Running::start(options);
+    let head = format!("GET / HTTP/1.1\r\nhost: localhost\r\nx: {}\r\n\r\n", "y".repeat(100_000));
+    assert!(server.raw(head.as_bytes()).await.starts_with("HTTP/1.1 431 "));
+    wait_for(|| !lines.text().is_empty()).await;
+    let entries = lines.entries();
+    assert!(entries[0]["address"].as_str().unwrap().starts_with("127.0.0.1:"), "{entries:?}");
+    assert!(entries[0]["reason"].as_str().unwrap().contains("HTTP/1.1: "), "{entries:?}");
 }
 
 #[tokio::test]

@@ -1,8 +1,10 @@
 //! Uploads that are not the whole file: refused over every protocol, and never saved.
 
-use std::fs;
+use std::{fs, time::Duration};
 
 use http::Method;
+use record::ByteSize;
+use tokio::time::timeout;
 use transport::body;
 
 use crate::running::{PROTOCOLS, Running, names, saving};
@@ -59,4 +61,27 @@ async fn a_transfer_coding_that_is_not_decoded_is_501() {
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{framing}: {answer}");
         assert_eq!(names(&folder).len(), 1, "{framing}");
     }
+}
+
+#[tokio::test]
+async fn a_client_that_waits_is_refused_without_being_asked_for_its_body() {
+    let (folder, mut options) = saving();
+    options.max_body = Some(ByteSize(1024));
+    let server = Running::start(options);
+    for (fields, status) in [
+        ("content-length: 5\r\ncontent-range: bytes 5-9/10", 400),
+        ("content-length: 5\r\ncontent-type: multipart/form-data", 415),
+        ("content-length: 5\r\nupload-complete: ?0", 501),
+        ("content-length: 5\r\nif-match: *", 412),
+        ("content-length: 5\r\norigin: null", 403),
+        ("content-length: 5\r\ncontent-digest: sha-256=x", 400),
+        ("content-length: 1025", 413),
+        ("transfer-encoding: gzip, chunked", 501),
+    ] {
+        let head = "PUT /a HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nexpect: 100-continue\r\n";
+        let request = format!("{head}{fields}\r\n\r\n");
+        let answer = timeout(Duration::from_secs(10), server.raw(request.as_bytes())).await.unwrap();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{fields}: {answer}");
+    }
+    assert!(names(&folder).is_empty());
 }
