@@ -62,6 +62,7 @@ impl QuicEngine for RawQuic {
 
     async fn server(&self, established: Established, guards: &Guards) -> Result<Box<dyn Session>, Error> {
         let connection = established.connection.clone();
+        established.window().iter().for_each(|window| window.open());
         let drive = |arrivals, close| drive(connection, arrivals, close);
         Ok(DrivenSession::start(guards.streams, established, drive))
     }

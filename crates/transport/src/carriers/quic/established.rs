@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use quinn::{Endpoint, crypto::rustls::HandshakeData};
 use record::{QuicStats, TransportStats};
 
-use crate::{Error, Link, probe::Probe, session::LinkSource};
+use super::OpeningWindow;
+use crate::{Error, Link, probe::Probe, receive_budget::Window, session::LinkSource};
 
 /// An established connection, with the endpoint that drives it.
 #[derive(Debug)]
@@ -14,13 +15,25 @@ pub(crate) struct Established {
     pub(crate) connection: quinn::Connection,
     probe: Arc<Probe>,
     cipher: Option<String>,
+    /// The window that opens with the connection's data; `None` for one that is open from the start.
+    window: Option<Arc<OpeningWindow>>,
     /// The endpoint of a client; that of a server belongs to its listener.
     endpoint: Option<Endpoint>,
 }
 
 impl Established {
     pub(super) fn new(connection: quinn::Connection, probe: Arc<Probe>, cipher: Option<String>) -> Self {
-        Self { connection, probe, cipher, endpoint: None }
+        Self { connection, probe, cipher, window: None, endpoint: None }
+    }
+
+    pub(super) fn with_window(self, window: Option<Window>) -> Self {
+        let window = window.map(|window| Arc::new(OpeningWindow::new(self.connection.clone(), window)));
+        Self { window, ..self }
+    }
+
+    /// The window of a connection of strangers, which the engine has to tell what it takes.
+    pub(crate) fn window(&self) -> Option<Arc<OpeningWindow>> {
+        self.window.clone()
     }
 
     pub(super) fn with_endpoint(self, endpoint: Endpoint) -> Self {

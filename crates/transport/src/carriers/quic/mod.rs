@@ -12,14 +12,18 @@ use record::{Limits, MAX_STREAMS};
 
 use super::Carries;
 use crate::{
-    Accepted, Bind, Connection, Error, Guards, Listener, Peer, Session, TlsVersion, probe::Probe,
-    settings::FromLimits, socket,
+    Accepted, Bind, Connection, Error, Guards, Listener, Peer, Session, TlsVersion,
+    probe::Probe,
+    receive_budget::{FIRST_WINDOW, Window},
+    settings::FromLimits,
+    socket,
 };
 use admission::{Admission, Admitted};
 use settings::Settings;
 
 pub(crate) use deliveries::{Deliveries, Running};
 pub(crate) use established::Established;
+pub(crate) use window::OpeningWindow;
 
 mod admission;
 mod deliveries;
@@ -27,6 +31,7 @@ mod established;
 mod footprint;
 mod settings;
 mod udp;
+mod window;
 
 /// An engine over an established QUIC connection.
 #[async_trait]
@@ -84,7 +89,11 @@ impl<E: QuicEngine> Carries<E> for Quic {
         let tls =
             identity.server_config(&[E::ALPN], settings.ciphers, TlsVersion::Tls13, bind.key_log.as_ref())?;
         let mut config = ServerConfig::with_crypto(settings::server_crypto(tls)?);
-        config.transport_config(Arc::new(settings.transport(bind.guards.streams)?));
+        let mut transport = settings.transport(bind.guards.streams)?;
+        if bind.guards.receive_budget.is_some() {
+            transport.receive_window(settings.connection_window.min(FIRST_WINDOW).into());
+        }
+        config.transport_config(Arc::new(transport));
         admission::bound(&mut config);
 
         let bound = socket::udp(bind.addr, settings.udp_buffer).and_then(|socket| {
@@ -94,7 +103,8 @@ impl<E: QuicEngine> Carries<E> for Quic {
         let (addr, probe, endpoint) = bound.map_err(|source| Error::Listen { addr: bind.addr, source })?;
         let (cipher, guards) = (settings.cipher_name(), bind.guards.clone());
         let admission = Admission::new(endpoint, guards.retry_from);
-        Ok(Box::new(QuicListener { admission, addr, probe, cipher, engine, guards }))
+        let window = settings.connection_window;
+        Ok(Box::new(QuicListener { admission, addr, probe, cipher, window, engine, guards }))
     }
 }
 
@@ -103,6 +113,8 @@ struct QuicListener<E> {
     addr: SocketAddr,
     probe: Arc<Probe>,
     cipher: Option<String>,
+    /// The largest receive window of a connection.
+    window: u32,
     engine: E,
     guards: Guards,
 }
@@ -122,13 +134,14 @@ impl<E: QuicEngine> Listener for QuicListener<E> {
             Admitted::Connected(connection) => connection.remote_address(),
         };
         let (probe, cipher) = (self.probe.clone(), self.cipher.clone());
-        let (engine, guards) = (self.engine.clone(), self.guards.clone());
+        let (engine, guards, window) = (self.engine.clone(), self.guards.clone(), self.window);
         let handshake = Box::pin(async move {
             let connection = match admitted {
                 Admitted::Incoming(incoming) => incoming.await.map_err(Error::handshake)?,
                 Admitted::Connected(connection) => connection,
             };
-            let established = Established::new(connection, probe, cipher);
+            let window = guards.receive_budget.as_ref().map(|budget| Window::new(budget, window));
+            let established = Established::new(connection, probe, cipher).with_window(window);
             established.assert_alpn(E::ALPN)?;
             engine.server(established, &guards).await
         });

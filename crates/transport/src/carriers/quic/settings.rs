@@ -43,7 +43,7 @@ pub(super) struct Settings {
     /// The send and receive buffer of the UDP socket, in bytes.
     pub(super) udp_buffer: usize,
     window: u32,
-    connection_window: u32,
+    pub(super) connection_window: u32,
     send_window: u64,
     /// The largest UDP payload; none leaves it to discovery (RFC 8899).
     mtu: Option<u16>,

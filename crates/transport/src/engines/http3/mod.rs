@@ -94,7 +94,7 @@ impl QuicEngine for Http3 {
         match self.receive_path {
             ReceivePath::Bounded => {
                 let (streams, supervisor) =
-                    streams::Connection::new(connection, Role::Client, client::BOUNDS);
+                    streams::Connection::new(connection, Role::Client, client::BOUNDS, None);
                 client::start(established, streams, Some(supervisor)).await
             }
             ReceivePath::Stock => {
@@ -109,10 +109,12 @@ impl QuicEngine for Http3 {
             ReceivePath::Bounded => {
                 let bounds =
                     Bounds { header_bytes: guards.header_bytes, head_timeout: Some(guards.header_timeout) };
-                let (streams, supervisor) = streams::Connection::new(connection, Role::Server, bounds);
+                let (streams, supervisor) =
+                    streams::Connection::new(connection, Role::Server, bounds, established.window());
                 server::start(established, streams, Some(supervisor), guards).await
             }
             ReceivePath::Stock => {
+                established.window().iter().for_each(|window| window.open());
                 server::start(established, h3_quinn::Connection::new(connection), None, guards).await
             }
         }

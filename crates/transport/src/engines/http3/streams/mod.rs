@@ -22,6 +22,7 @@ pub(crate) use send::{JOINED, SendStream};
 pub(crate) use supervisor::{Bounds, Supervisor};
 pub(crate) use violation::Violation;
 
+use crate::carriers::quic::OpeningWindow;
 use control::PeerStreams;
 use handoff::Registration;
 
@@ -71,8 +72,13 @@ pub(crate) struct Connection {
 
 impl Connection {
     /// Wraps a connection; returns it with the supervisor of its streams.
-    pub(crate) fn new(connection: quinn::Connection, role: Role, bounds: Bounds) -> (Self, Arc<Supervisor>) {
-        let supervisor = Arc::new(Supervisor::new(connection.clone(), role, bounds));
+    pub(crate) fn new(
+        connection: quinn::Connection,
+        role: Role,
+        bounds: Bounds,
+        window: Option<Arc<OpeningWindow>>,
+    ) -> (Self, Arc<Supervisor>) {
+        let supervisor = Arc::new(Supervisor::new(connection.clone(), role, bounds, window));
         let bidirectional = stream_queue!(connection, accept_bi);
         let unidirectional = PeerStreams::new(stream_queue!(connection, accept_uni), supervisor.clone());
         let opener = OpenStreams {

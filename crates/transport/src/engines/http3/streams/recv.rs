@@ -143,7 +143,10 @@ impl quic::RecvStream for RecvStream {
                 return Poll::Ready(Ok(Some(part)));
             }
             match self.pieces.poll_next(cx) {
-                Poll::Ready(Ok(Some(piece))) => self.rest = piece,
+                Poll::Ready(Ok(Some(piece))) => {
+                    self.registration.supervisor.taken(piece.len());
+                    self.rest = piece;
+                }
                 Poll::Ready(Ok(None)) => {
                     let finished = self.finish().map_err(|violation| self.fail(violation));
                     return Poll::Ready(finished.map(|()| None));

@@ -20,7 +20,10 @@ use super::{
     handoff::{Handoff, Handoffs},
     violation::{Reach, Violation},
 };
-use crate::{carriers::quic::Deliveries, reset_budget::ResetBudget};
+use crate::{
+    carriers::quic::{Deliveries, OpeningWindow},
+    reset_budget::ResetBudget,
+};
 
 /// The bytes that may come on control and QPACK streams between two requests: SETTINGS, cancellations, and a priority
 /// update per request (RFC 9218 section 7).
@@ -50,6 +53,7 @@ pub(crate) struct Supervisor {
     /// The responses that were sent.
     pub(crate) deliveries: Arc<Deliveries>,
     connection: quinn::Connection,
+    window: Option<Arc<OpeningWindow>>,
     resets: Mutex<ResetBudget>,
     /// The bytes that may still come on control streams before the next request.
     control: AtomicU64,
@@ -57,16 +61,29 @@ pub(crate) struct Supervisor {
 }
 
 impl Supervisor {
-    pub(super) fn new(connection: quinn::Connection, role: Role, bounds: Bounds) -> Self {
+    pub(super) fn new(
+        connection: quinn::Connection,
+        role: Role,
+        bounds: Bounds,
+        window: Option<Arc<OpeningWindow>>,
+    ) -> Self {
         Self {
             role,
             bounds,
             handoffs: Handoffs::default(),
             deliveries: Arc::default(),
             connection,
+            window,
             resets: Mutex::new(ResetBudget::new(Instant::now())),
             control: AtomicU64::new(CONTROL_ALLOWANCE),
             closing: AtomicBool::new(false),
+        }
+    }
+
+    /// Counts bytes that were taken from a stream.
+    pub(super) fn taken(&self, bytes: usize) {
+        if let Some(window) = &self.window {
+            window.taken(bytes);
         }
     }
 
