@@ -15,7 +15,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use crate::{
     PayloadError,
     input::Input,
-    reader::{Piece, Reader},
+    reader::{Piece, Reader, piece_size},
 };
 
 /// One body, read piece by piece and handed out chunk by chunk.
@@ -42,21 +42,22 @@ enum State {
 impl FileBody {
     /// Opens `path` and reads its first `size` bytes, or all of them.
     pub(crate) fn open(path: &Path, size: Option<u64>, chunk: ChunkSize) -> Result<Self, PayloadError> {
-        Ok(Self::new(Input::open(path)?, path, size, chunk))
+        Ok(Self::new(Input::open(path)?, path, size, chunk, piece_size(chunk)))
     }
 
-    /// Reads `size` bytes of `file` from its position. Errors name `path`.
+    /// Reads `size` bytes of `file` from its position, one chunk at a time. Errors name `path`.
     pub(crate) fn read(file: File, path: &Path, size: u64, chunk: ChunkSize) -> Self {
-        Self::new(Input::File(file), path, Some(size), chunk)
+        Self::new(Input::File(file), path, Some(size), chunk, chunk.get())
     }
 
     /// Reads `size` bytes of standard input, or all of them.
     pub(crate) fn stdin(size: Option<u64>, chunk: ChunkSize) -> Self {
-        Self::new(Input::Stdin(io::stdin()), Path::new("standard input"), size, chunk)
+        let piece = piece_size(chunk);
+        Self::new(Input::Stdin(io::stdin()), Path::new("standard input"), size, chunk, piece)
     }
 
-    fn new(input: Input, path: &Path, size: Option<u64>, chunk: ChunkSize) -> Self {
-        let state = State::Idle(Reader::new(input, path, size, chunk));
+    fn new(input: Input, path: &Path, size: Option<u64>, chunk: ChunkSize, piece: usize) -> Self {
+        let state = State::Idle(Reader::new(input, path, size, piece));
         Self { state, rest: Bytes::new(), chunk: chunk.get(), remaining: size }
     }
 

@@ -47,13 +47,13 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    pub(crate) fn new(input: Input, path: &Path, size: Option<u64>, chunk: ChunkSize) -> Self {
+    pub(crate) fn new(input: Input, path: &Path, size: Option<u64>, piece_size: usize) -> Self {
         Self {
             input,
             path: path.to_owned(),
             size,
             consumed: 0,
-            piece_size: piece_size(chunk),
+            piece_size,
             buffer: BytesMut::new(),
             filled: 0,
             previous: Bytes::new(),

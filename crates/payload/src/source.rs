@@ -34,7 +34,8 @@ impl Source {
         Self(Origin::File(body))
     }
 
-    /// A body of `size` bytes of an open file, from its position. Errors name `path`.
+    /// A body of `size` bytes of an open file, from its position. It reads one chunk at a time, so that no chunk keeps
+    /// more than itself in memory. Errors name `path`.
     pub fn of_file(file: File, path: &Path, size: u64, chunk: ChunkSize) -> Self {
         Self::read(FileBody::read(file, path, size, chunk))
     }

@@ -2,13 +2,13 @@
 
 use std::fmt;
 
-use record::{ByteSize, H2_FRAME, SinkKind, Term, mib};
+use record::{ByteSize, ChunkSize, H2_FRAME, SinkKind, Term, mib};
 use transport::{FIRST_WINDOW, ReceiveBudget};
 
-use crate::{Machine, Options, ServeError, payload_cache::PayloadCache, places::WAITING};
+use crate::{Machine, Options, ServeError, payload_cache::PayloadCache, places::WAITING, unsent::Unsent};
 
 /// Memory of the program itself, in bytes: its pages, its runtime, and the allocator's own.
-const PROGRAM: u64 = 16 << 20;
+const PROGRAM: u64 = 12 << 20;
 
 /// The memory of a connection besides its head and its reads, in bytes: sockets, TLS records, codecs, and bytes that are
 /// gathered for a write to a client that does not read. Measured with a thousand such clients of each protocol.
@@ -16,9 +16,6 @@ const CONNECTION: u64 = 64 << 10;
 
 /// The memory of a request besides its body, in bytes: its tasks, head and channels.
 const REQUEST: u64 = 24 << 10;
-
-/// The pieces of a file that a download holds, in bytes.
-const READING: u64 = 64 << 10;
 
 /// The 64 threads that `longhaul serve` has wait for the disk, with the used part of a stack and a cache of the allocator
 /// each, in bytes.
@@ -71,6 +68,7 @@ impl WorstCase {
         }
         if matches!(options.uploads, SinkKind::Save(_)) {
             terms.push(Term::new("disk threads", DISK, ""));
+            terms.push(Term::new("files read ahead", Unsent::footprint(0, 0), ""));
         }
         Self { terms }
     }
@@ -102,8 +100,9 @@ fn per_connection(options: &Options) -> u64 {
 fn per_request(options: &Options) -> u64 {
     let sink = |bodies| receiver::footprint(&options.uploads, bodies).map_or(0, |term| term.bytes);
     let own = sink(u64::from(options.max_requests)) / u64::from(options.max_requests.max(1));
-    let files = if matches!(options.uploads, SinkKind::Save(_)) { READING } else { 0 };
-    REQUEST.saturating_add(own.max(files))
+    let chunk =
+        if matches!(options.uploads, SinkKind::Save(_)) { ChunkSize::DEFAULT.get() as u64 } else { 0 };
+    REQUEST.saturating_add(own.max(chunk))
 }
 
 fn block(options: &Options) -> u64 {
@@ -212,12 +211,12 @@ mod tests {
         assert_eq!(options.fit(&machine(4096, 1 << 16), Asked::default()).unwrap(), Vec::<String>::new());
         assert_eq!((options.max_connections, options.max_requests), (1024, 1024));
         let worst = WorstCase::of(&options);
-        assert!(worst.to_string().contains(" MiB (program 16, connections "), "{worst}");
+        assert!(worst.to_string().contains(" MiB (program 12, connections "), "{worst}");
     }
 
     #[test]
     fn defaults_are_lowered_to_the_memory_there_is() {
-        for mib in [96, 128, 256] {
+        for mib in [128, 256, 400] {
             let mut options = saving();
             let notes = options.fit(&machine(mib, 1 << 16), Asked::default()).unwrap();
             assert_eq!(notes.len(), 3, "{notes:?}");

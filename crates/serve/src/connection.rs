@@ -3,10 +3,10 @@
 use std::{net::SocketAddr, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::{FutureExt as _, StreamExt as _, stream::FuturesUnordered};
-use http::{StatusCode, Version};
+use http::{Method, Request, StatusCode, Version};
 use tokio::{sync::watch, time::timeout};
 use tracing::{debug, error};
-use transport::{Handshake, Incoming, Session};
+use transport::{Body, Handshake, Incoming, Session};
 
 use crate::{
     content::Content,
@@ -142,6 +142,9 @@ impl ConnectionHandler {
                 crate::panic_injection::strike(request.headers(), "request");
                 self.content.answer(request, reply).await
             }
+            _ if connection.delivery.is_sole_request() && is_front(&request) => {
+                self.content.answer(request, reply).await
+            }
             Admission::Refused(_place) => {
                 let busy =
                     Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "too many requests are being served");
@@ -150,4 +153,12 @@ impl ConnectionHandler {
             Admission::Dropped => ConnectionFate::Close,
         }
     }
+}
+
+/// Whether a request asks for the front page or the health of the server. Such a request needs no place if it is the
+/// only one of its connection, so that a server full of transfers still answers.
+fn is_front(request: &Request<Body>) -> bool {
+    let (uri, method) = (request.uri(), request.method());
+    let front = uri.query().is_none() && (uri.path() == "/" || uri.path().starts_with("/.longhaul/"));
+    front && (method == Method::GET || method == Method::HEAD)
 }

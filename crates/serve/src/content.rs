@@ -19,6 +19,7 @@ use crate::{
     reply::{ConnectionFate, Reply},
     request::{self, RequestKind},
     saved_file,
+    unsent::Unsent,
     upload::Uploads,
 };
 
@@ -28,6 +29,7 @@ pub(crate) struct Content {
     observer: Observer,
     uploads: Uploads,
     generated: GeneratedBodies,
+    unsent: Unsent,
 }
 
 impl Content {
@@ -42,6 +44,7 @@ impl Content {
             observer: Observer::new(options.access_log.clone()),
             uploads: Uploads::new(destination, options),
             generated: GeneratedBodies::new(options),
+            unsent: Unsent::default(),
         })
     }
 
@@ -120,7 +123,8 @@ impl Content {
             RequestKind::SavedFile { name } => match self.uploads.folder() {
                 Some(folder) => {
                     self.gate.may_download()?;
-                    saved_file::download(folder, name, request, now()).await
+                    let download = saved_file::download(folder, name, request, now()).await?;
+                    Ok(download.bounded(&self.unsent))
                 }
                 None => Err(Refusal::new(StatusCode::NOT_FOUND, "no files are saved here")),
             },

@@ -55,6 +55,11 @@ impl<'a> Delivery<'a> {
         bytes / self.requests.load(Ordering::Relaxed).max(1)
     }
 
+    /// Whether no more than one request is running.
+    pub(crate) fn is_sole_request(&self) -> bool {
+        self.requests.load(Ordering::Relaxed) <= 1
+    }
+
     /// Counts a request until the returned value is dropped.
     pub(crate) fn begin(&self) -> Running<'_> {
         self.requests.fetch_add(1, Ordering::Relaxed);
@@ -119,7 +124,9 @@ pub(crate) mod tests {
         let delivery = Delivery::of(&session);
         assert_eq!(delivery.share(100), 100);
         let first = delivery.begin();
+        assert!(delivery.is_sole_request());
         let second = delivery.begin();
+        assert!(!delivery.is_sole_request());
         assert_eq!(delivery.share(100), 50);
         drop((first, second));
         assert_eq!(delivery.share(100), 100);

@@ -10,6 +10,7 @@ use transport::Body;
 use crate::{
     reply::{ConnectionFate, Reply},
     response,
+    unsent::Unsent,
 };
 
 /// A response to send, with the progress of its body unless the body is in memory.
@@ -39,6 +40,14 @@ impl Download {
         let progress = body.progress();
         let response = response::with_status(status, body.map_err(Into::into).boxed_unsync());
         Self { response, transfer: Some(Transfer { meter, progress }) }
+    }
+
+    /// The same response, whose body is read as a budget allows.
+    pub(crate) fn bounded(mut self, unsent: &Unsent) -> Self {
+        if self.transfer.is_some() {
+            self.response = self.response.map(|body| unsent.bound(body));
+        }
+        self
     }
 
     /// The response, so that headers can be added.

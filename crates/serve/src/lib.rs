@@ -86,6 +86,7 @@ mod saved_file;
 mod server;
 mod stall;
 mod text;
+mod unsent;
 mod upload;
 mod validators;
 mod whole_body;

@@ -1,9 +1,6 @@
 //! The resources of this machine that the limits of a server must fit: memory and file descriptors.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::Path};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use record::ByteSize;
@@ -70,10 +67,10 @@ fn left_in(line: &str, root: &Path) -> Option<u64> {
     };
     let path = root.join(path.trim_start_matches('/'));
     let groups = path.ancestors().take_while(|group| group.starts_with(&root));
-    groups.filter_map(|group| left(&group.to_owned(), &files)).min()
+    groups.filter_map(|group| left(group, &files)).min()
 }
 
-fn left(group: &PathBuf, files: &Files) -> Option<u64> {
+fn left(group: &Path, files: &Files) -> Option<u64> {
     let limit: u64 = fs::read_to_string(group.join(files.limit)).ok()?.trim().parse().ok()?;
     let stat = fs::read_to_string(group.join("memory.stat")).unwrap_or_default();
     let used = stat.lines().find_map(|line| line.strip_prefix(files.used)?.trim().parse::<u64>().ok());
