@@ -12,7 +12,7 @@ use anyhow::Context as _;
 use metrics::Stamp;
 use process::Resources;
 use record::{Build, Case, Host, Purpose, Record, Results};
-use run::{ProcessExecutor, Session, Settings, Stop, machine, machine::IdleGuard, this_host};
+use run::{Interruption, ProcessExecutor, Session, Settings, Stop, machine, machine::IdleGuard, this_host};
 use tokio::runtime::Runtime;
 
 use crate::{build::this_build, cli::RunArgs, exit::Usage, live_view::LiveView, output::print};
@@ -28,6 +28,8 @@ pub(crate) struct Recording<'a> {
     kept: Kept,
     view: LiveView,
     runtime: Runtime,
+    /// Signals since the beginning, also those that come while digests are computed between two phases of runs.
+    interruption: Interruption,
     /// The number of runs if the session is not stopped.
     runs: u64,
     end: End,
@@ -51,6 +53,8 @@ impl<'a> Recording<'a> {
     pub(crate) fn begin(args: &'a RunArgs, cases: &[Case], runs: u64) -> anyhow::Result<Self> {
         let (idle, mut host, build) = (IdleGuard::keep(args.idle), this_host(), this_build());
         host.idle = Some(idle.policy());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let interruption = runtime.block_on(async { Interruption::catch() })?;
         let kept = Kept::begin(args, &host)?;
         if !args.quiet {
             note_problems(args, cases, &build);
@@ -60,7 +64,8 @@ impl<'a> Recording<'a> {
             session: Session::new(host, build).labelled(args.label.clone()),
             kept,
             view: if args.quiet { LiveView::quiet() } else { LiveView::of(runs) },
-            runtime: tokio::runtime::Builder::new_current_thread().enable_all().build()?,
+            runtime,
+            interruption,
             runs,
             end: End::Done,
             began: Stamp::now(),
@@ -90,7 +95,14 @@ impl<'a> Recording<'a> {
             if json { print(&record.to_line()?) } else { Ok(()) }
         };
         let running = session.run(cases, rounds, &executor, &mut self.view, &mut keep);
-        self.end = match self.runtime.block_on(running) {
+        let stopped = self.runtime.block_on(async {
+            tokio::select! {
+                biased;
+                () = self.interruption.wait() => Ok(Stop::Interrupted),
+                stopped = running => stopped,
+            }
+        });
+        self.end = match stopped {
             Ok(Stop::Done) => End::Done,
             Ok(Stop::Interrupted) => End::Interrupted,
             Err(error) => End::Failed(error.into()),

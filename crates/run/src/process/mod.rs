@@ -28,6 +28,9 @@ use crate::{
 /// The time limit for an end's report after the report of the other end.
 const REPORT: Duration = Duration::from_secs(5);
 
+/// The time in which the death of a server is noticed after its client has failed.
+const DEATH: Duration = Duration::from_millis(500);
+
 /// Runs each case in two fresh processes of the embedding program.
 pub struct ProcessExecutor {
     program: PathBuf,
@@ -120,7 +123,12 @@ impl ProcessExecutor {
         let mut client = WorkerProcess::start(&self.program, &job).await?;
         // The client goes first: it knows the reason of a failure, and the server would only wait.
         if let Some(report) = ready(&mut client).await? {
-            return Ok(Reports { client: report, server: EndReport::default() });
+            // If the server has died, that is the cause.
+            let died = tokio::time::timeout(DEATH, server.event()).await.ok().and_then(Result::err);
+            return Ok(Reports {
+                client: report,
+                server: died.map_or_else(EndReport::default, EndReport::failed),
+            });
         }
         if let Some(report) = ready(&mut server).await? {
             return Ok(Reports { client: EndReport::default(), server: report });
