@@ -125,6 +125,8 @@ fn files_with_hidden_names_have_the_same_guarantees() {
     assert!(entries(&temporary).is_empty());
     hidden("one").name(&path, Existing::Keep).unwrap();
     assert!(matches!(hidden("two").name(&path, Existing::Keep), Err(SaveError::Exists)));
+    let error = Unfinished::hidden(&path, 0o600).unwrap_err().to_string();
+    assert!(!error.contains("longhaul"), "strangers read this: {error}");
     hidden("three").name(&path, Existing::Replace).unwrap();
     assert_eq!((fs::read(&path).unwrap(), entries(&temporary)), (b"three".to_vec(), vec!["a".to_owned()]));
 }

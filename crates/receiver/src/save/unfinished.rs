@@ -67,10 +67,11 @@ impl Unfinished {
     /// Creates a file under a hidden name, locked against [`remove_abandoned`](super::abandoned::remove_abandoned).
     pub(super) fn hidden(folder: &Path, mode: u32) -> io::Result<Self> {
         for _ in 0..ATTEMPTS {
-            let (file, path) = names()
-                .permissions(Permissions::from_mode(mode))
-                .tempfile_in(absolute(folder)?)?
-                .into_parts();
+            let mut options = OpenOptions::new();
+            options.read(true).write(true).create_new(true).mode(mode);
+            // tempfile's own functions add the path to an error, which is no stranger's business.
+            let named = names().make_in(absolute(folder)?, |path| options.open(path))?;
+            let (file, path) = named.into_parts();
             lock(&file)?;
             // Another process may have removed the file before it was locked.
             if file.metadata()?.nlink() > 0 {
