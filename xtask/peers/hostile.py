@@ -233,7 +233,8 @@ async def main():
             counts[kind][0] += 1
 
         try:
-            counts[kind][1] += await run(kind, end, opened)
+            is_open = await run(kind, end, opened)
+            counts[kind][1] += is_open
         except (OSError, asyncio.TimeoutError):
             pass
 

@@ -176,16 +176,23 @@ fn go_on(client: &Child) -> Result<()> {
     kill(Pid::from_raw(pid), Signal::SIGCONT).context("cannot continue a client")
 }
 
-/// The worst case of memory that a server states at start, in bytes.
+/// The worst case of memory that a server states at start, in bytes: `memory: at most 345 MiB (…)`.
 fn stated_worst_case(log: &str) -> Option<u64> {
-    // TODO once the statement has landed
-    let _ = log;
-    None
+    let stated = log.lines().find_map(|line| line.strip_prefix("memory: at most "))?;
+    let mib: u64 = stated.split_once(" MiB")?.0.parse().ok()?;
+    mib.checked_mul(1 << 20)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_worst_case_is_read_from_the_log() {
+        let log = "a note\nmemory: at most 345 MiB (program 16, connections 208) of 23456 MiB\n";
+        assert_eq!(stated_worst_case(log), Some(345 << 20));
+        assert_eq!(stated_worst_case("memory: at most much"), None);
+    }
 
     #[test]
     fn clients_wait_for_the_common_start() {

@@ -1,12 +1,13 @@
 //! `cargo xtask rules`: rules of the workspace, one line for each that is broken.
 //!
 //! The rules are those of `docs/architecture.md` that a dependency graph can show: the edges between our crates, the
-//! libraries that must not stand below a crate, the oldest Rust that builds it, licences and sources; and two that the source
-//! text shows.
+//! libraries that must not stand below a crate, the oldest Rust that builds it, licences and sources; two that the source
+//! text shows; and the tests that the page of limits names.
 
 mod edges;
 mod libraries;
 mod licences;
+mod named_tests;
 #[cfg(test)]
 mod sample;
 mod sources;
@@ -62,6 +63,7 @@ fn broken(metadata: &Metadata) -> Result<Vec<String>> {
         }
     }
     broken.extend(licences::broken(&metadata.packages));
+    broken.extend(named_tests::broken(workspace::root())?);
     broken.extend(sources::broken(workspace::root(), &metadata.packages)?);
     Ok(broken)
 }

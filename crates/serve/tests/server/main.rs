@@ -11,5 +11,6 @@ mod requests;
 mod running;
 mod stop;
 mod strangers;
+mod streams;
 mod transfers;
 mod whole_body;
