@@ -52,10 +52,10 @@ pub(super) fn run(context: &Context<'_>) -> Result<Outcome> {
         serde_json::from_str(&line).with_context(|| format!("the strangers printed '{line}'"))
     };
     ensure!(matches!(next()?, Line::Ready), "the strangers ended before they began");
-    let times = neighbour(&server, &mut strangers)?;
+    let answers = neighbour(&server, &mut strangers)?;
     let Line::Done { kinds, missing } = next()? else { anyhow::bail!("the strangers began twice") };
     let mut outcome = Outcome::default();
-    judge(&times, &kinds, server.peak_rss()?, &mut outcome);
+    judge(&answers, &kinds, server.peak_rss()?, &mut outcome);
     outcome.notes.extend(missing.into_iter().map(|kind| format!("not run: {kind}")));
     let after = Holding::of(server.pid());
     outcome.check(
@@ -77,17 +77,23 @@ fn strangers(server: &Server) -> Result<Child> {
     command.spawn().context("cannot start the strangers")
 }
 
-/// Asks for the page until the strangers are done. Returns the times of all requests.
-fn neighbour(server: &Server, strangers: &mut Child) -> Result<Vec<f64>> {
-    let mut times = Vec::new();
+/// An answer to the neighbour: the time that it took, in seconds, and its status. A lost one takes for ever.
+type Answer = (f64, String);
+
+/// Asks for the page until the strangers are done.
+fn neighbour(server: &Server, strangers: &mut Child) -> Result<Vec<Answer>> {
+    let mut answers = Vec::new();
     while strangers.try_wait().context("the strangers are lost")?.is_none() {
         let began = Stamp::now();
         let answer = page(server.cleartext()).unwrap_or_default();
-        let time = began.elapsed().as_secs_f64();
-        times.push(if answer.starts_with("HTTP/1.1 200") { time } else { f64::INFINITY });
+        let status = answer.split(' ').nth(1).map(str::to_owned);
+        answers.push(match status {
+            Some(status) => (began.elapsed().as_secs_f64(), status),
+            None => (f64::INFINITY, "lost".into()),
+        });
         sleep(PAUSE);
     }
-    Ok(times)
+    Ok(answers)
 }
 
 /// `GET /` on a connection of its own.
@@ -100,7 +106,7 @@ fn page(address: &str) -> Result<String> {
     Ok(answer)
 }
 
-fn judge(times: &[f64], kinds: &[(String, u64, u64)], peak: u64, outcome: &mut Outcome) {
+fn judge(answers: &[Answer], kinds: &[(String, u64, u64)], peak: u64, outcome: &mut Outcome) {
     outcome.row(["kind", "connections", "open at the end"]);
     for (kind, opened, open) in kinds {
         outcome.row([kind.clone(), opened.to_string(), open.to_string()]);
@@ -119,10 +125,11 @@ fn judge(times: &[f64], kinds: &[(String, u64, u64)], peak: u64, outcome: &mut O
         format!("{:.1} MiB", mib(peak)),
         peak < MEMORY,
     );
-    let mut sorted = times.to_vec();
+    let times: Vec<f64> = answers.iter().map(|answer| answer.0).collect();
+    let mut sorted = times.clone();
     sorted.sort_by(f64::total_cmp);
     let p99 = sorted.get(sorted.len() * 99 / 100).copied().unwrap_or(f64::INFINITY);
-    let typical = median(times).unwrap_or(f64::INFINITY);
+    let typical = median(&times).unwrap_or(f64::INFINITY);
     for (what, time) in [("median", typical), ("99th percentile", p99)] {
         outcome.check(
             format!("a neighbour's GET /, {what} of {}", times.len()),
@@ -131,8 +138,17 @@ fn judge(times: &[f64], kinds: &[(String, u64, u64)], peak: u64, outcome: &mut O
             time < ANSWERED.as_secs_f64(),
         );
     }
-    let failed = times.iter().filter(|time| time.is_infinite()).count();
-    outcome.check("requests of the neighbour without an answer", "none", failed.to_string(), failed == 0);
+    let mut others: Vec<&str> =
+        answers.iter().map(|answer| answer.1.as_str()).filter(|s| *s != "200").collect();
+    let refused = others.len();
+    others.sort_unstable();
+    others.dedup();
+    outcome.check(
+        "requests of the neighbour that were refused or lost",
+        "none",
+        format!("{refused} {}", others.join(", ")).trim_end().to_owned(),
+        refused == 0,
+    );
 }
 
 #[cfg(test)]
@@ -144,7 +160,8 @@ mod tests {
         let kinds = [("silent".to_owned(), 1000, 3)];
         let of = |times: &[f64], peak: u64| {
             let mut outcome = Outcome::default();
-            judge(times, &kinds, peak, &mut outcome);
+            let answers: Vec<Answer> = times.iter().map(|time| (*time, "200".into())).collect();
+            judge(&answers, &kinds, peak, &mut outcome);
             outcome.checks.iter().filter(|check| !check.holds()).count()
         };
         assert_eq!(of(&[0.001; 200], 100 << 20), 0);
@@ -152,7 +169,9 @@ mod tests {
         let mut late = vec![0.001; 197];
         late.extend([0.2; 3]);
         assert_eq!(of(&late, 1), 1, "the percentile alone");
-        late.push(f64::INFINITY);
-        assert_eq!(of(&late, 1), 2);
+        let refused = vec![(0.001, "503".to_owned()); 200];
+        let mut outcome = Outcome::default();
+        judge(&refused, &kinds, 1, &mut outcome);
+        assert_eq!(outcome.checks.iter().filter(|check| !check.holds()).count(), 1);
     }
 }
