@@ -2,6 +2,7 @@
 
 use std::{
     pin::{Pin, pin},
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -14,6 +15,7 @@ use http_body_util::BodyExt as _;
 use quinn::{ConnectionError, RecvStream, SendStream, VarInt};
 use record::{End, Limits, Term};
 use tokio::task::JoinSet;
+use tracing::debug;
 
 use super::{
     frame::{self, RequestHead, ResponseHead},
@@ -21,7 +23,7 @@ use super::{
 };
 use crate::{
     Body, BodyError, BodySent, Connection, Error, Guards, Incoming, Link, Responder, Session, Shape,
-    carriers::quic::{Established, QuicEngine},
+    carriers::quic::{Deliveries, Established, QuicEngine, Running},
     footprint::Footprint,
     session::{Arrivals, CloseSignal, DrivenSession, LinkSource as _},
     settings::FromLimits,
@@ -98,10 +100,11 @@ impl Connection for QuicConnection {
 /// opens all earlier ones, and the head of one may have to wait until the bodies of others have been read.
 async fn drive(connection: quinn::Connection, arrivals: Arrivals, close: CloseSignal) {
     let mut heads = JoinSet::new();
+    let deliveries = Arc::new(Deliveries::default());
     let error = loop {
         let accepted = tokio::select! {
             accepted = connection.accept_bi() => accepted,
-            () = close.notified() => return,
+            () = close.notified() => return deliveries.complete().await,
         };
         let (write, read) = match accepted {
             Ok(stream) => stream,
@@ -110,10 +113,14 @@ async fn drive(connection: quinn::Connection, arrivals: Arrivals, close: CloseSi
         };
         while heads.try_join_next().is_some() {}
         let arrivals = arrivals.clone();
+        let deliveries = deliveries.clone();
         heads.spawn(async move {
-            if let Some(incoming) = arrive(write, read).await.transpose() {
+            match arrive(write, read, deliveries).await {
                 // This fails only once the session is dropped.
-                let _ = arrivals.send(incoming).await;
+                Ok(Some(incoming)) => drop(arrivals.send(Ok(incoming)).await),
+                Ok(None) => {}
+                // This stream is over. If the connection is as well, accepting fails.
+                Err(error) => debug!("a request was not accepted: {error}"),
             }
         });
     };
@@ -121,20 +128,34 @@ async fn drive(connection: quinn::Connection, arrivals: Arrivals, close: CloseSi
 }
 
 /// Reads the head of a request. Returns `None` if the stream ended before it.
-async fn arrive(write: SendStream, mut read: RecvStream) -> Result<Option<Incoming>, Error> {
+///
+/// # Errors
+/// The stream broke, or its head is malformed.
+async fn arrive(
+    write: SendStream,
+    mut read: RecvStream,
+    deliveries: Arc<Deliveries>,
+) -> Result<Option<Incoming>, Error> {
     let Some(head) = frame::read::<RequestHead>(PROTOCOL, &mut read).await? else { return Ok(None) };
     let unread = head.length;
     let request = head.request(PROTOCOL, QuicBody { read, unread }.boxed_unsync())?;
-    Ok(Some(Incoming::new(request, Box::new(QuicResponder(write)))))
+    let running = deliveries.begin();
+    Ok(Some(Incoming::new(request, Box::new(QuicResponder { write, deliveries, _running: running }))))
 }
 
-struct QuicResponder(SendStream);
+struct QuicResponder {
+    write: SendStream,
+    deliveries: Arc<Deliveries>,
+    _running: Running,
+}
 
 #[async_trait]
 impl Responder for QuicResponder {
     async fn respond(mut self: Box<Self>, response: Response<Body>) -> Result<(), Error> {
         let head = frame::encode(PROTOCOL, &ResponseHead::of(&response))?;
-        send(&mut self.0, head, response.into_body()).await
+        send(&mut self.write, head, response.into_body()).await?;
+        self.deliveries.sent(&self.write);
+        Ok(())
     }
 }
 

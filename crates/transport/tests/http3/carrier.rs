@@ -2,12 +2,13 @@
 
 use std::{net::UdpSocket, time::Duration};
 
-use longhaul_transport::Guards;
+use longhaul_transport::{Guards, ReceiveBudget};
 use quinn::{Endpoint, TransportConfig};
+use tokio::time::timeout;
 
 use super::{
-    peer::{Peer, client_config, soon},
-    server::{Server, strict},
+    peer::{Peer, client_config, data, put, soon},
+    server::{Server, read, strict},
 };
 
 /// The first datagrams of clients that never hear of an answer, each sent from an address of its own.
@@ -69,6 +70,41 @@ async fn a_client_whose_address_is_not_proven_is_no_connection_yet() {
     };
     let (honest, (peer, _session)) = tokio::join!(Peer::connect(server.addr(), &server.identity), accept);
     assert_eq!(peer.port(), honest.local_port());
+}
+
+#[tokio::test]
+async fn the_window_of_a_stranger_opens_only_for_bytes_that_are_taken() {
+    let budget = ReceiveBudget::new(1 << 20);
+    let mut guards = strict();
+    guards.receive_budget = Some(budget.clone());
+    let server = Server::new(guards);
+    let (peer, session) = server.connect().await;
+    let mut exchange = peer.begin(&put("/a", &[])).await;
+    let incoming = soon(session.accept()).await.unwrap().unwrap();
+    let body = data(&[0; 500_000]);
+    // Nobody takes anything, so the client cannot send all of it.
+    let sent = timeout(Duration::from_millis(500), exchange.send.write_all(&body)).await;
+    sent.unwrap_err();
+    assert_eq!(budget.granted(), 0);
+    let rest = async {
+        exchange.send.reset(0x10c_u32.into()).unwrap();
+        peer.request(&[put("/b", &[]), body].concat()).await
+    };
+    let take = async {
+        read(incoming.request.into_body()).await.unwrap_err();
+        let incoming = soon(session.accept()).await.unwrap().unwrap();
+        read(incoming.request.into_body()).await
+    };
+    let (_exchange, taken) = soon(async { tokio::join!(rest, take) }).await;
+    assert_eq!(taken, Ok(500_000));
+    assert!(budget.granted() > 0);
+    drop((incoming.responder, session));
+    soon(async {
+        while budget.granted() > 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
 }
 
 #[tokio::test]

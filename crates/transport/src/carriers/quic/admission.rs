@@ -50,7 +50,7 @@ pub(super) struct Admission {
 /// A client that was admitted.
 pub(super) enum Admitted {
     /// The handshake is still to be driven.
-    Incoming(Incoming),
+    Incoming(Box<Incoming>),
     /// The handshake is complete, which proves the address.
     Connected(quinn::Connection),
 }
@@ -68,7 +68,7 @@ impl Admission {
                 incoming = self.endpoint.accept() => {
                     let incoming = incoming?;
                     if self.most == usize::MAX || incoming.remote_address_validated() {
-                        return Some(Admitted::Incoming(incoming));
+                        return Some(Admitted::Incoming(Box::new(incoming)));
                     }
                     if half_open.len() >= self.most {
                         // This fails only for a validated address, and this one is not validated.

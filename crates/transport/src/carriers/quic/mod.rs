@@ -137,7 +137,7 @@ impl<E: QuicEngine> Listener for QuicListener<E> {
         let (engine, guards, window) = (self.engine.clone(), self.guards.clone(), self.window);
         let handshake = Box::pin(async move {
             let connection = match admitted {
-                Admitted::Incoming(incoming) => incoming.await.map_err(Error::handshake)?,
+                Admitted::Incoming(incoming) => (*incoming).await.map_err(Error::handshake)?,
                 Admitted::Connected(connection) => connection,
             };
             let window = guards.receive_budget.as_ref().map(|budget| Window::new(budget, window));
