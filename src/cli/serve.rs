@@ -91,8 +91,8 @@ pub(crate) struct ServeArgs {
     /// Least bytes per second of a transfer, averaged over the idle timeout; 0 accepts any rate
     #[arg(long, value_name = "RATE", default_value = "1KiB", help_heading = "Guards")]
     min_rate: ByteSize,
-    /// Number of QUIC connections at which new clients must prove their address
-    #[arg(long, value_name = "N", default_value = "64", help_heading = "Guards")]
+    /// Number of unproven QUIC handshakes at which new clients must prove their address
+    #[arg(long, value_name = "N", default_value = "8", help_heading = "Guards")]
     retry_from: usize,
     #[command(flatten)]
     limits: LimitArgs,

@@ -53,7 +53,7 @@ pub struct Options {
     /// 64 KiB for HTTP/2.
     pub limits: Limits,
     /// The bounds on heads, streams and unproven QUIC addresses. The defaults: heads of 64 KiB and 100 fields within 10
-    /// s, 128 concurrent requests on a connection, and retries from 64 QUIC connections on.
+    /// s, 128 concurrent requests on a connection, and retries from 8 unproven QUIC handshakes on.
     pub guards: Guards,
     /// The certificate and its key. `None` makes a self-signed certificate in memory, for localhost, the loopback
     /// addresses and the address of `listen_tls`.
@@ -139,7 +139,7 @@ fn guards() -> Guards {
     guards.header_count = 100;
     guards.header_timeout = Duration::from_secs(10);
     guards.streams = 128;
-    guards.retry_from = 64;
+    guards.retry_from = 8;
     guards.chunk_extensions = ChunkExtensions::Any;
     guards.data_frame_budget = 8 << 20;
     guards.receive_budget = Some(ReceiveBudget::new(RECEIVE_BUDGET));
@@ -159,7 +159,7 @@ mod tests {
         assert_eq!(options.limits.bytes(&H2_FRAME), FRAME);
         assert_eq!(options.min_rate.map(Rate::bytes_per_s), Some(1024));
         let Guards { header_bytes, header_count, header_timeout, streams, retry_from, .. } = options.guards;
-        assert_eq!((header_bytes, header_count, streams, retry_from), (65_536, 100, 128, 64));
+        assert_eq!((header_bytes, header_count, streams, retry_from), (65_536, 100, 128, 8));
         assert_eq!(header_timeout, Duration::from_secs(10));
     }
 }

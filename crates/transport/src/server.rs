@@ -4,7 +4,7 @@
 use std::io::Cursor;
 
 use async_trait::async_trait;
-use record::Limits;
+use record::{H3_RECV, Limits};
 use tokio::io::{AsyncReadExt as _, join, split};
 
 use crate::{
@@ -44,6 +44,11 @@ pub fn listen_secured(bind: &Bind, limits: &Limits) -> Result<Box<dyn Listener>,
 /// # Errors
 /// A limit or the identity cannot be used, or the address cannot be bound.
 pub fn listen_quic(bind: &Bind, limits: &Limits) -> Result<Box<dyn Listener>, Error> {
+    // Strangers could fill the memory through the streams of h3-quinn, which are for controls of measurements.
+    if limits.choice(&H3_RECV) == Some("stock") {
+        let flag = H3_RECV.flag;
+        return Err(Error::limit(format!("--{flag}: 'stock' bounds no memory; a server needs 'bounded'")));
+    }
     <Quic as Carries<Http3>>::listen(bind, limits)
 }
 

@@ -4,7 +4,7 @@
 use longhaul_transport::{
     Bind, Error, Identity, Listener, Peer, Trust, all, listen_cleartext, listen_quic, listen_secured,
 };
-use record::{CIPHER, Domain, H1_BUFFER, H2_FRAME, H3_RECV, LIMITS, Limit, Limits};
+use record::{CIPHER, Domain, H1_BUFFER, H2_FRAME, H3_RECV, LIMITS, Limit, LimitValue, Limits};
 
 /// Limits read from JSON, which does not check them, with one value out of range.
 fn unusable(limit: &Limit) -> Limits {
@@ -58,4 +58,11 @@ async fn listeners_for_several_protocols_refuse_unusable_values_of_each() {
     }
     assert_names(&CIPHER, refusal(listen_secured(&bind, &unusable(&CIPHER))));
     assert_names(&H3_RECV, refusal(listen_quic(&bind, &unusable(&H3_RECV))));
+}
+
+#[tokio::test]
+async fn a_server_of_strangers_refuses_streams_that_bound_nothing() {
+    let mut limits = Limits::default();
+    limits.set(&H3_RECV, LimitValue::Choice("stock".into())).unwrap();
+    assert_names(&H3_RECV, listen_quic(&bind(), &limits).err());
 }
