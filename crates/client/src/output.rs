@@ -101,7 +101,7 @@ pub(crate) enum Completion {
     /// The file was written in its place.
     Keep(InPlace),
     /// The file was completed where a later download can resume it.
-    Part(Part),
+    Part(Box<Part>),
 }
 
 impl Completion {

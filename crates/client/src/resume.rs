@@ -42,7 +42,7 @@ impl Download {
             (StatusCode::RANGE_NOT_SATISFIABLE, Some((held, facts))) => {
                 check_complete(response.headers(), held, &facts)?;
                 let (part, proof) = verify(part, response.headers()).await?;
-                let output = Completion::Part(part);
+                let output = Completion::Part(part.into());
                 Ok(ContentReport { output, proof, is_partial: true, ..ContentReport::default() })
             }
             _ => self.begin(part, response, by).await,
@@ -59,7 +59,11 @@ impl Download {
         let response = whole(accepted(response, &by.options.expected).await?, by)?;
         let validator = strong_validator(response.headers()).filter(|_| response.status() == StatusCode::OK);
         let Some(if_range) = validator else {
-            blocking(move || Ok(part.discard())).await?;
+            blocking(move || {
+                part.discard();
+                Ok(())
+            })
+            .await?;
             return self.receive_whole(response, by).await;
         };
         let repr_digest = response.headers().get(&REPR_DIGEST).and_then(|value| value.to_str().ok());
@@ -103,7 +107,7 @@ impl Download {
         let sent = generated(by.target, &head.headers);
         let received = sent.as_ref().and(receipt.digest);
         let (part, whole) = if held == 0 { (part, None) } else { verify(part, &head.headers).await? };
-        let (output, proof) = (Completion::Part(part), whole.or_else(|| proof.get().cloned()));
+        let (output, proof) = (Completion::Part(part.into()), whole.or_else(|| proof.get().cloned()));
         Ok(ContentReport { received, sent, output, proof, ..ContentReport::default() })
     }
 }
