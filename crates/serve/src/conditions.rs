@@ -2,10 +2,14 @@
 
 use std::time::SystemTime;
 
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, StatusCode, header};
 use receiver::save::Existing;
 
-use crate::{refusal::Refusal, validators::Validators};
+use crate::{
+    entity_tags::{Comparison, Tags},
+    refusal::Refusal,
+    validators::Validators,
+};
 
 /// The outcome of the preconditions of a download.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,62 +121,11 @@ fn date(headers: &HeaderMap, name: HeaderName) -> Option<SystemTime> {
     httpdate::parse_http_date(value.to_str().ok()?).ok()
 }
 
-/// How two ETags are compared (RFC 9110 section 8.8.3.2). Those of this server are strong.
-#[derive(Clone, Copy)]
-enum Comparison {
-    Strong,
-    Weak,
-}
-
-/// The ETags of a condition.
-struct Tags {
-    any: bool,
-    tags: Vec<String>,
-    malformed: bool,
-}
-
-impl Tags {
-    fn of(headers: &HeaderMap, name: HeaderName) -> Self {
-        let mut tags = Self { any: false, tags: Vec::new(), malformed: false };
-        headers.get_all(name).iter().for_each(|value| tags.add(value));
-        tags
-    }
-
-    fn add(&mut self, value: &HeaderValue) {
-        let text = String::from_utf8_lossy(value.as_bytes());
-        let mut rest = text.trim();
-        if rest == "*" {
-            self.any = true;
-            return;
-        }
-        while !rest.is_empty() {
-            let (weak, quoted) = rest.strip_prefix("W/").map_or(("", rest), |quoted| ("W/", quoted));
-            let Some((tag, after)) = quoted.strip_prefix('"').and_then(|tag| tag.split_once('"')) else {
-                self.malformed = true;
-                return;
-            };
-            self.tags.push(format!("{weak}\"{tag}\""));
-            let after = after.trim_start();
-            // An ETag is followed by a comma, or by the end.
-            self.malformed |= !after.is_empty() && !after.starts_with(',');
-            rest = after.trim_start_matches([',', ' ', '\t']);
-        }
-    }
-
-    /// Whether one of the tags is that of the file.
-    fn any_is(&self, file: &Validators, comparison: Comparison) -> bool {
-        let is = |tag: &String| match comparison {
-            Comparison::Strong => *tag == file.etag,
-            Comparison::Weak => tag.strip_prefix("W/").unwrap_or(tag) == file.etag,
-        };
-        self.any || self.tags.iter().any(is)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
+    use http::HeaderValue;
     use receiver::save::FileVersion;
 
     use super::{Outcome::*, *};
