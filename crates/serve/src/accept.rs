@@ -121,8 +121,14 @@ impl Accepting<'_> {
         };
         let handler = self.handler.clone();
         connections.spawn(async move {
-            // A client that waits for a place waits no longer than for its handshake.
-            if let Some(_place) = entry.place(handler.timeouts.handshake).await {
+            let mut stopping = handler.stopping.clone();
+            // A client that waits for a place waits no longer than for its handshake, and not for the end of the server.
+            let place = tokio::select! {
+                biased;
+                place = entry.place(handler.timeouts.handshake) => place,
+                _ = stopping.wait_for(|stopping| *stopping) => None,
+            };
+            if let Some(_place) = place {
                 handler.handle(accepted.peer, accepted.handshake).await;
             }
         });

@@ -13,4 +13,5 @@ mod stop;
 mod strangers;
 mod streams;
 mod transfers;
+mod waits;
 mod whole_body;

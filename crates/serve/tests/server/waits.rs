@@ -1,0 +1,104 @@
+//! Slow clients: those that take too little are given up, and the others get everything.
+
+use std::time::Duration;
+
+use http::{Method, StatusCode};
+use http_body_util::BodyExt as _;
+use longhaul_serve::Options;
+use record::{H2_WINDOW, LimitValue, Limits, QUIC_WINDOW, SOCKET_BUFFER};
+use tokio::{
+    io::AsyncWriteExt as _,
+    time::{sleep, timeout},
+};
+use transport::body;
+
+use crate::running::{PROTOCOLS, Running, read, request};
+
+/// A client whose windows and buffers hold little.
+fn narrow() -> Limits {
+    let mut limits = Limits::default();
+    for limit in [&H2_WINDOW, &QUIC_WINDOW, &SOCKET_BUFFER] {
+        limits.set(limit, LimitValue::Bytes(1 << 14)).unwrap();
+    }
+    limits
+}
+
+#[tokio::test]
+async fn a_slow_reader_gets_all_bytes_of_a_large_chunk() {
+    const LENGTH: usize = 256 << 10;
+    let mut options = Options::default();
+    options.idle_timeout = Duration::from_secs(1);
+    options.limits.set(&SOCKET_BUFFER, LimitValue::Bytes(1 << 14)).unwrap();
+    let server = Running::start(options);
+    let slow = PROTOCOLS.map(|protocol| {
+        let server = &server;
+        async move {
+            let connection = server.dial_with(protocol, &narrow()).await;
+            let get = request(protocol, Method::GET, "/?size=256KiB&chunk=256KiB", body::empty());
+            let mut body = connection.exchange(get).await.unwrap().into_body();
+            let mut received = 0;
+            // 64 KiB/s: four idle timeouts for the one chunk.
+            while let Some(frame) = body.frame().await {
+                let length = frame.unwrap_or_else(|error| panic!("{protocol}: {error} after {received}"));
+                let length = length.into_data().map_or(0, |data| data.len());
+                received += length;
+                sleep(Duration::from_micros(length as u64 * 15)).await;
+            }
+            assert_eq!(received, LENGTH, "{protocol}");
+        }
+    });
+    timeout(Duration::from_secs(60), futures_util::future::join_all(slow)).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_upload_below_the_least_rate_loses_its_place() {
+    let mut options = Options::default();
+    options.idle_timeout = Duration::from_millis(500);
+    options.max_connections = 1;
+    let server = Running::start(options);
+    let mut stream = server.connect().await;
+    stream.write_all(b"PUT / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000\r\n\r\n").await.unwrap();
+    let trickle = async {
+        while stream.write_all(b"x").await.is_ok() {
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(Duration::from_secs(20), trickle).await.unwrap();
+    assert_eq!(server.get("h1c", "/").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn answers_that_a_client_has_no_window_for_free_its_place() {
+    let mut options = Options::default();
+    options.idle_timeout = Duration::from_millis(500);
+    options.max_connections = 1;
+    let server = Running::start(options);
+    for path in ["/", "/none", "/?size=5"] {
+        let mut without_window =
+            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\x06\x04\0\0\0\0\0\0\x04\0\0\0\0".to_vec();
+        let length = u8::try_from(path.len()).unwrap();
+        let head = [b"\x82\x86\x04", [length].as_slice(), path.as_bytes(), b"\x01\x09localhost"].concat();
+        without_window.extend([0, 0, u8::try_from(head.len()).unwrap(), 1, 5, 0, 0, 0, 1]);
+        without_window.extend(head);
+        let mut stream = server.connect().await;
+        stream.write_all(&without_window).await.unwrap();
+        let answered = timeout(Duration::from_secs(20), server.get("h1c", "/")).await;
+        assert_eq!(answered.unwrap().status, StatusCode::OK, "{path}");
+        timeout(Duration::from_secs(20), read(&mut stream)).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_client_over_http_3_that_takes_nothing_frees_its_place() {
+    let mut options = Options::default();
+    options.idle_timeout = Duration::from_millis(500);
+    options.max_connections = 1;
+    let server = Running::start(options);
+    let mut limits = Limits::default();
+    limits.set(&QUIC_WINDOW, LimitValue::Bytes(1)).unwrap();
+    let connection = server.dial_with("h3", &limits).await;
+    let get = connection.exchange(request("h3", Method::GET, "/?size=1GiB", body::empty()));
+    let _ = timeout(Duration::from_millis(300), get).await;
+    let answered = timeout(Duration::from_secs(20), server.get("h3", "/")).await;
+    assert_eq!(answered.unwrap().status, StatusCode::OK);
+}
