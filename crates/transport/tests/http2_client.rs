@@ -1,0 +1,110 @@
+//! A client of HTTP/2 tells why its server ended a stream or a connection, and reads an answer that is already there.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::time::Duration;
+
+use http::{Request, StatusCode};
+use http_body_util::BodyExt as _;
+use longhaul_transport::{Body, BodySent, Connection, Peer, Trust, body, by_name};
+use record::{Limits, Profile};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpListener,
+};
+
+use common::{http2::*, soon};
+
+/// The head of a response: 413, as a literal.
+const TOO_LARGE: &[u8] = b"\x08\x03413";
+
+/// A server that sends `frames` once a request has come, and closes without reading on. Returns a client of it.
+async fn client_of(frames: Vec<Frame>) -> Box<dyn Connection> {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.read_exact(&mut [0; PREFACE.len()]).await.unwrap();
+        let mut server = End(stream);
+        server.send(SETTINGS, 0, 0, b"").await;
+        server.send(SETTINGS, ACK, 0, b"").await;
+        server.find(HEADERS, 1).await;
+        for frame in frames {
+            server.0.write_all(&frame.bytes()).await.unwrap();
+        }
+        // Lets the request fill the buffers, so that closing resets the connection.
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    });
+    let peer = Peer::new(addr, "localhost", Trust::SystemRoots);
+    let limits = Limits::for_any_peer(Profile::default());
+    soon(by_name("h2c").unwrap().connect(&peer, &limits)).await.unwrap()
+}
+
+fn put(body: Body) -> Request<Body> {
+    Request::put("http://localhost/").body(body).unwrap()
+}
+
+#[tokio::test]
+async fn the_code_and_the_text_of_goaway_are_told_escaped_and_cut() {
+    let text = [&b"calm \x1b[31m down "[..], &[b'x'; 1000]].concat();
+    let goaway = [&[0, 0, 0, 0, 0, 0, 0, 11][..], &text].concat();
+    let connection = client_of(vec![Frame::new(GOAWAY, 0, 0, &goaway)]).await;
+    let error = soon(connection.exchange(put(body::empty()))).await.err().unwrap().to_string();
+    assert!(error.contains("GOAWAY ENHANCE_YOUR_CALM") && error.contains("\\x1b[31m"), "{error}");
+    assert!(!error.contains('\x1b') && error.chars().count() < 250, "{error}");
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_after_goaway_names_it() {
+    // The request may have been processed, so that it is not ended by GOAWAY itself.
+    let goaway = Frame::new(GOAWAY, 0, 0, b"\0\0\0\x01\0\0\0\x02restarting");
+    let connection = client_of(vec![goaway]).await;
+    let error = soon(connection.exchange(put(body::empty()))).await.err().unwrap().to_string();
+    assert!(error.contains("INTERNAL_ERROR") && error.contains("restarting"), "{error}");
+}
+
+#[tokio::test]
+async fn the_code_of_a_reset_is_told() {
+    let reset = Frame::new(RST_STREAM, 0, 1, &7_u32.to_be_bytes());
+    let connection = client_of(vec![reset]).await;
+    let error = soon(connection.exchange(put(body::empty()))).await.err().unwrap().to_string();
+    assert!(error.contains("RST_STREAM REFUSED_STREAM"), "{error}");
+}
+
+#[tokio::test]
+async fn an_answer_before_the_end_of_the_request_is_read_although_the_server_closed() {
+    let frames = vec![
+        Frame::new(HEADERS, END_HEADERS, 1, TOO_LARGE),
+        Frame::new(DATA, END_STREAM, 1, b"large"),
+    ];
+    let connection = client_of(frames).await;
+    let response = soon(connection.exchange(put(body::full(vec![7; 50_000_000])))).await.unwrap();
+    assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    assert!(!response.extensions().get::<BodySent>().unwrap().is_complete());
+    assert_eq!(soon(response.into_body().collect()).await.unwrap().to_bytes(), "large");
+}
+
+#[tokio::test]
+async fn a_closed_connection_takes_leave() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let peer = Peer::new(listener.local_addr().unwrap(), "localhost", Trust::SystemRoots);
+    let serve = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.read_exact(&mut [0; PREFACE.len()]).await.unwrap();
+        let mut server = End(stream);
+        server.send(SETTINGS, 0, 0, b"").await;
+        server.send(SETTINGS, ACK, 0, b"").await;
+        loop {
+            if let Frame { kind: GOAWAY, .. } = server.next().await.expect("GOAWAY before the end") {
+                return;
+            }
+        }
+    };
+    let dial = async {
+        let limits = Limits::for_any_peer(Profile::default());
+        let connection = by_name("h2c").unwrap().connect(&peer, &limits).await.unwrap();
+        connection.close().await;
+    };
+    soon(async { tokio::join!(serve, dial) }).await;
+}
