@@ -114,6 +114,7 @@ impl Cork {
 }
 
 #[cfg(all(test, target_os = "linux"))]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use std::{io::Read as _, net, time::Duration};
 

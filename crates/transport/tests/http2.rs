@@ -1,5 +1,5 @@
 //! HTTP/2 among strangers: the trouble of a stream stays on it, and what a client may cost is bounded.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod common;
 

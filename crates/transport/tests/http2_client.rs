@@ -1,5 +1,5 @@
 //! A client of HTTP/2 tells why its server ended a stream or a connection, and reads an answer that is already there.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod common;
 
@@ -74,10 +74,8 @@ async fn the_code_of_a_reset_is_told() {
 
 #[tokio::test]
 async fn an_answer_before_the_end_of_the_request_is_read_although_the_server_closed() {
-    let frames = vec![
-        Frame::new(HEADERS, END_HEADERS, 1, TOO_LARGE),
-        Frame::new(DATA, END_STREAM, 1, b"large"),
-    ];
+    let frames =
+        vec![Frame::new(HEADERS, END_HEADERS, 1, TOO_LARGE), Frame::new(DATA, END_STREAM, 1, b"large")];
     let connection = client_of(frames).await;
     let response = soon(connection.exchange(put(body::full(vec![7; 50_000_000])))).await.unwrap();
     assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE);
