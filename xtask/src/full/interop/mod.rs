@@ -10,6 +10,7 @@ mod servers;
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::OnceLock,
 };
 
 use anyhow::{Context as _, Result};
@@ -77,13 +78,14 @@ fn add(row: Row, missing: &mut Vec<String>, outcome: &mut Outcome) {
 
 /// The Python with the packages that `scripts/peers` installs, else the one of the machine.
 pub(super) fn python() -> Result<PathBuf> {
-    let own = peers()?.join("bin/python");
+    let own = peers().context("cargo names no folder of the build")?.join("bin/python");
     Ok(if own.exists() { own } else { "python3".into() })
 }
 
-/// The folder of `scripts/peers`.
-fn peers() -> Result<PathBuf> {
-    Ok(Metadata::read()?.target_directory.join("peers"))
+/// The folder of `scripts/peers`. Cargo is asked for it once.
+fn peers() -> Option<&'static Path> {
+    static PEERS: OnceLock<Option<PathBuf>> = OnceLock::new();
+    PEERS.get_or_init(|| Some(Metadata::read().ok()?.target_directory.join("peers"))).as_deref()
 }
 
 /// The file of a program: by its path, in the folder of peers, or on `PATH`; daemons may be in `/usr/sbin`.
@@ -91,7 +93,7 @@ fn find(program: &str) -> Option<PathBuf> {
     let folders = std::env::var_os("PATH").unwrap_or_default();
     let mut folders: Vec<PathBuf> = std::env::split_paths(&folders).collect();
     folders.push("/usr/sbin".into());
-    folders.splice(0..0, peers().ok().map(|peers| peers.join("bin")));
+    folders.splice(0..0, peers().map(|peers| peers.join("bin")));
     folders.iter().map(|folder| folder.join(program)).find(|file| file.is_file())
 }
 

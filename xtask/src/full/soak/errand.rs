@@ -12,7 +12,8 @@ use anyhow::{Context as _, Result, ensure};
 use http::Request;
 use http_body_util::BodyExt as _;
 use record::{Limits, PROTOCOLS, Profile, Protocol};
-use transport::{Connection, Peer, Trust, body};
+use tokio::task::JoinSet;
+use transport::{Body, Connection, Peer, Trust, body};
 
 use crate::study::Server;
 
@@ -149,23 +150,30 @@ fn cancel(server: &Server, protocol: &Protocol) -> Result<()> {
             ensure!(response.status().is_success(), "the server answered {}", response.status());
             bodies.push(response.into_body());
         }
-        for (number, mut body) in bodies.into_iter().enumerate() {
-            if number % 2 == 0 {
-                // Some of it has arrived.
-                let frame = body.frame().await.context("a body ended before it began")?;
-                frame.map_err(anyhow::Error::from_boxed)?;
-                continue;
-            }
-            let mut length = 0;
-            while let Some(frame) = body.frame().await {
-                let frame = frame.map_err(anyhow::Error::from_boxed)?;
-                length += frame.data_ref().map_or(0, |piece| piece.len());
-            }
-            ensure!(length == CANCELLED, "a body beside cancelled ones has {length} of {CANCELLED} bytes");
+        // All at once: a body that is not read takes the connection's window from the others.
+        let mut readers = JoinSet::new();
+        for (number, body) in bodies.into_iter().enumerate() {
+            readers.spawn(read(body, if number % 2 == 0 { 1 } else { usize::MAX }));
+        }
+        while let Some(reader) = readers.join_next().await {
+            reader.context("a reader is lost")??;
         }
         connection.close().await;
         Ok(())
     })
+}
+
+/// Reads a body up to `most` bytes or a little more, and drops it; a body that is read to its end must be whole.
+async fn read(mut body: Body, most: usize) -> Result<()> {
+    let mut length = 0;
+    while length < most {
+        let Some(frame) = body.frame().await else {
+            ensure!(length == CANCELLED, "a body beside cancelled ones has {length} of {CANCELLED} bytes");
+            return Ok(());
+        };
+        length += frame.map_err(anyhow::Error::from_boxed)?.data_ref().map_or(0, |piece| piece.len());
+    }
+    Ok(())
 }
 
 async fn connect(server: &Server, protocol: &Protocol) -> Result<Box<dyn Connection>> {
