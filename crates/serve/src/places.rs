@@ -75,7 +75,8 @@ impl Places {
     pub(crate) fn enter(&self, peer: IpAddr) -> Result<Entry, Refused> {
         let address = self.addresses.count(peer).ok_or(Refused::Address)?;
         let take = |from: &Arc<Semaphore>| from.clone().try_acquire_owned().ok();
-        let place = take(&self.shared).or_else(|| take(&self.own));
+        // Its own places first, so that the shared ones last longer.
+        let place = take(&self.own).or_else(|| take(&self.shared));
         let waiting = if place.is_some() { None } else { Some(take(&self.waiting).ok_or(Refused::Full)?) };
         Ok(Entry { places: self.clone(), place, waiting, address })
     }
