@@ -9,11 +9,12 @@ mod common;
 use std::{
     io::{Read as _, Write as _},
     net::TcpStream,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use common::server::Server;
 use http::Request;
+use metrics::Stamp;
 use record::{H2_WINDOW, LimitValue, Limits, QUIC_WINDOW};
 use transport::{Connection, Peer, Trust, body};
 
@@ -109,7 +110,7 @@ async fn unread(server: &Server, protocol: &str, count: usize) -> Vec<Box<dyn Co
 fn neighbour(server: &Server) -> Duration {
     let mut waits: Vec<Duration> = (0..15)
         .map(|_| {
-            let began = Instant::now();
+            let began = Stamp::now();
             let mut stream = TcpStream::connect(server.cleartext()).unwrap();
             stream.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").unwrap();
             let mut answer = String::new();

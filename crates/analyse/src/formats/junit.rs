@@ -100,6 +100,8 @@ pub(super) fn status(findings: &[&Finding]) -> TestCaseStatus {
 
 #[cfg(test)]
 mod tests {
+    use std::slice::from_ref;
+
     use record::End;
 
     use super::*;
@@ -119,7 +121,7 @@ mod tests {
             (suite.test_cases.len(), suite.test_cases.iter().filter(failed).count())
         };
         let (constant, growing) = (of(0), of(20 << 20));
-        assert_eq!(count(&[constant.clone()], &[growing.clone()]), (2, 0));
+        assert_eq!(count(from_ref(&constant), from_ref(&growing)), (2, 0));
         assert_eq!(count(&[growing], &[constant]), (2, 2));
     }
 
