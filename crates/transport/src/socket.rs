@@ -144,7 +144,7 @@ fn set_congestion(_: &impl AsFd, _: Congestion) -> io::Result<()> {
 }
 
 /// Sets both buffers to `size` bytes, past the system's ceiling if privileges allow it. The sizes in effect are in
-/// [`Link`].
+/// [`Link`](crate::Link).
 pub(crate) fn set_buffers(socket: &impl AsFd, size: usize) -> io::Result<()> {
     #[cfg(target_os = "linux")]
     if setsockopt(socket, sockopt::SndBufForce, &size).is_ok()
