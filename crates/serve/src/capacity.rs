@@ -24,6 +24,9 @@ const DISK: u64 = 64 * (128 << 10);
 /// File descriptors besides those of connections and files: standard streams, ports, the runtime, the spare one.
 const OWN_DESCRIPTORS: u64 = 64;
 
+/// The part of the file descriptors that saved files may take: with the usual 1,024, a port keeps 650 connections.
+const FILES: u64 = 6;
+
 /// The part of the available memory that defaults may take: the other processes of the machine need some, too.
 const PART: (u64, u64) = (3, 4);
 
@@ -123,11 +126,11 @@ impl Options {
         Ok(notes)
     }
 
-    /// Leaves a quarter of the descriptors to files, and the rest to connections.
+    /// Leaves a part of the descriptors to files, and the rest to connections.
     fn fit_descriptors(&mut self, descriptors: u64, notes: &mut Vec<String>) {
         let waiting = (WAITING as u64).min(descriptors / 8);
         let free = descriptors.saturating_sub(OWN_DESCRIPTORS).saturating_sub(waiting).max(4);
-        let files = if matches!(self.uploads, SinkKind::Save(_)) { free / 4 } else { 0 };
+        let files = if matches!(self.uploads, SinkKind::Save(_)) { free / FILES } else { 0 };
         let reason = format!("the {descriptors} file descriptors of this process");
         lower(&mut self.max_connections, free - files, "connections", &reason, notes);
         if files > 0 {
