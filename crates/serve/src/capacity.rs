@@ -11,7 +11,8 @@ use crate::{Machine, Options, ServeError, payload_cache::PayloadCache, places::W
 const PROGRAM: u64 = 12 << 20;
 
 /// The memory of a connection besides its head and its reads, in bytes: sockets, TLS records, codecs, and bytes that are
-/// gathered for a write to a client that does not read. An estimate: a thousand hostile connections of ten kinds took 95 MiB in all.
+/// gathered for a write to a client that does not read. An estimate: a thousand hostile connections of ten kinds took
+/// 95 MiB in all.
 const CONNECTION: u64 = 64 << 10;
 
 /// The memory of a request besides its body, in bytes: its tasks, head and channels.
