@@ -19,9 +19,10 @@ pub fn http() -> impl Iterator<Item = &'static Protocol> {
     PROTOCOLS.iter().filter(|protocol| protocol.is_http())
 }
 
+/// The program with arguments. It heeds SIGHUP even if the tests run under nohup.
 pub fn longhaul(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_longhaul"));
-    command.args(args).stdin(Stdio::null());
+    let mut command = Command::new("env");
+    command.args(["--default-signal=HUP", env!("CARGO_BIN_EXE_longhaul")]).args(args).stdin(Stdio::null());
     command
 }
 
