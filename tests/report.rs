@@ -115,7 +115,7 @@ fn bad_input_is_named_and_the_rest_is_reported() {
         let output = run(&["report", &folder, "-o", to]);
         (output.status.code(), text(&output.stderr))
     };
-    let (code, stderr) = reported(format!("{whole}half a rec"), &report.text());
+    let (code, stderr) = reported(format!("{whole}half a rec\n"), &report.text());
     assert!(code == Some(2) && stderr.contains("records.jsonl:2: not a record"), "{stderr}");
     assert!(fs::read_to_string(report.path().join("summary.md")).unwrap().contains("tcp/up/64KiB/1MiB"));
     let (code, stderr) = reported(String::new(), &report.text());

@@ -9,7 +9,8 @@ use futures_util::FutureExt as _;
 use http::{HeaderMap, Response};
 use http_body::Frame as Part;
 use http_body_util::{BodyExt as _, StreamBody};
-use longhaul_transport::{BodyError, FIRST_WINDOW, Guards, Listener, ReceiveBudget, body};
+use longhaul_transport::{Bind, BodyError, FIRST_WINDOW, Guards, Listener, ReceiveBudget, body};
+use record::{H2_SEND_BUFFER, LimitValue, Limits, Profile};
 use tokio::{io::AsyncWriteExt as _, time::timeout};
 
 use common::{count, http2::*, listen, request, soon};
@@ -84,6 +85,29 @@ async fn an_answer_is_over_once_the_window_admits_exactly_all_of_it() {
     let (answered, body) = tokio::join!(soon(answer), client.body(1));
     answered.unwrap();
     assert_eq!(body, b"456789");
+}
+
+#[tokio::test]
+async fn a_send_buffer_of_one_byte_makes_no_frames_of_one_byte() {
+    let mut limits = Limits::for_any_peer(Profile::default());
+    limits.set(&H2_SEND_BUFFER, LimitValue::Bytes(1)).unwrap();
+    let bind = Bind::new(([127, 0, 0, 1], 0).into()).with_guards(guards());
+    let listener = longhaul_transport::listen_cleartext(&bind, &limits).unwrap();
+    let (mut client, session) = End::connect(listener.as_ref(), 65_535).await;
+    client.get(1).await;
+    let incoming = request(session.as_ref()).await;
+    let answer = incoming.responder.respond(Response::new(body::full(vec![7; 40_000])));
+    let frames = async {
+        let (mut frames, mut left) = (0, 40_000);
+        while left > 0 {
+            left -= client.find(DATA, 1).await.payload.len();
+            frames += 1;
+        }
+        frames
+    };
+    let (answered, frames) = tokio::join!(soon(answer), frames);
+    answered.unwrap();
+    assert!(frames <= 6, "{frames} frames");
 }
 
 #[tokio::test]

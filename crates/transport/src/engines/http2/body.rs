@@ -20,18 +20,26 @@ pub(super) struct Sending {
     stream: SendStream<Bytes>,
     /// `None` for a request.
     control: Option<Arc<Control>>,
+    /// The capacity that h2 grants at most, whatever the windows.
+    send_buffer: usize,
     is_over: bool,
 }
 
+/// The bytes of the last chunk that are handed over at once where the send buffer alone bounds the capacity: the default
+/// of SETTINGS_MAX_FRAME_SIZE. A send buffer of one byte would else make frames of one byte, and such a frame costs its
+/// receiver a hundred times as much.
+const PIECE: usize = 16 << 10;
+
 impl Sending {
     /// The body of a request.
-    pub(super) fn request(stream: SendStream<Bytes>) -> Self {
-        Self { stream, control: None, is_over: false }
+    pub(super) fn request(stream: SendStream<Bytes>, send_buffer: usize) -> Self {
+        Self { stream, control: None, send_buffer, is_over: false }
     }
 
     /// The body of a response.
     pub(super) fn response(stream: SendStream<Bytes>, control: Arc<Control>) -> Self {
-        Self { stream, control: Some(control), is_over: false }
+        let send_buffer = control.send_buffer;
+        Self { stream, control: Some(control), send_buffer, is_over: false }
     }
 
     /// Notes that the stream has ended at this end.
@@ -74,7 +82,8 @@ impl Sending {
     async fn end(mut self, mut rest: Bytes) -> Result<(), Error> {
         while !rest.is_empty() {
             let capacity = self.capacity(rest.len()).await?;
-            let piece = rest.split_to(capacity.min(rest.len()));
+            let admitted = if capacity >= self.send_buffer { capacity.max(PIECE) } else { capacity };
+            let piece = rest.split_to(admitted.min(rest.len()));
             self.stream.send_data(piece, rest.is_empty()).map_err(broken)?;
             if rest.is_empty() {
                 self.over();

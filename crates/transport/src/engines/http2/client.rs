@@ -58,12 +58,15 @@ pub(super) async fn start(
         ping.ping(Ping::opaque()).await.map_err(broken)?;
     }
     let requests = Mutex::new(Some(requests));
-    Ok(Box::new(Http2Connection { requests, write_failure, info, driver, tasks }))
+    let send_buffer = engine.send_buffer;
+    Ok(Box::new(Http2Connection { requests, send_buffer, write_failure, info, driver, tasks }))
 }
 
 struct Http2Connection {
     /// `None` once the connection has been closed.
     requests: Mutex<Option<SendRequest<Bytes>>>,
+    /// The bytes queued for a stream before it has no more capacity.
+    send_buffer: usize,
     write_failure: WriteFailure,
     info: StreamInfo,
     driver: Driver,
@@ -115,7 +118,7 @@ impl Http2Connection {
         let (response, sent) = if empty {
             (response.await?, BodySent::completed())
         } else {
-            let (body_failed, sent) = self.tasks.pump(Sending::request(stream).send(body));
+            let (body_failed, sent) = self.tasks.pump(Sending::request(stream, self.send_buffer).send(body));
             let response = tokio::select! {
                 // A body that fails resets the stream, and then the response fails as well: report the cause.
                 biased;

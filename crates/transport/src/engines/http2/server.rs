@@ -46,6 +46,7 @@ pub(super) async fn start(
     guards: &Guards,
 ) -> Result<Box<dyn Session>, Error> {
     let turns = Turns::default();
+    let send_buffer = engine.send_buffer;
     let window = guards.receive_budget.as_ref().map(|budget| Window::new(budget, engine.window));
     let small_frames = (guards.data_frame_budget < usize::MAX).then(SmallFrames::default);
     let stream = small_frames::Counted::new(layers(stream, &info, &turns), small_frames.clone());
@@ -61,7 +62,7 @@ pub(super) async fn start(
         .await
         .map_err(|error| Error::handshake(Failure(error)))?;
     Ok(DrivenSession::start(guards.streams, info, |arrivals, close| {
-        let control = Arc::new(Control::new(close, window));
+        let control = Arc::new(Control::new(close, window, send_buffer));
         turns.count(drive(connection, arrivals, control, small_frames))
     }))
 }
@@ -114,12 +115,15 @@ pub(super) struct Control {
     grown: AtomicU32,
     resets: Mutex<ResetBudget>,
     is_exceeded: AtomicBool,
+    /// The bytes queued for a stream before it has no more capacity.
+    pub(super) send_buffer: usize,
 }
 
 impl Control {
-    fn new(wake: CloseSignal, window: Option<Window>) -> Self {
+    fn new(wake: CloseSignal, window: Option<Window>, send_buffer: usize) -> Self {
         let resets = Mutex::new(ResetBudget::new(Instant::now()));
-        Self { wake, window, grown: AtomicU32::new(0), resets, is_exceeded: AtomicBool::new(false) }
+        let (grown, is_exceeded) = (AtomicU32::new(0), AtomicBool::new(false));
+        Self { wake, window, grown, resets, is_exceeded, send_buffer }
     }
 
     /// Applies whatever has changed.
