@@ -2,7 +2,7 @@
 
 // The parsers of flag values belong to a program, so that no library offers them.
 #[path = "../../src/cli/values.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "a fuzz target uses a part of it")]
 mod values;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {

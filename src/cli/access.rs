@@ -41,7 +41,7 @@ pub(crate) struct AccessArgs {
 }
 
 impl AccessArgs {
-    /// Whether requests need no token.
+    /// Returns whether requests need no token.
     pub(crate) fn is_open(&self) -> bool {
         self.token_file.is_none()
     }

@@ -99,7 +99,7 @@ pub(crate) struct ServeArgs {
 }
 
 impl ServeArgs {
-    /// Whether requests need no token.
+    /// Returns whether requests need no token.
     pub(crate) fn is_open(&self) -> bool {
         self.access.is_open()
     }

@@ -35,7 +35,7 @@ fn check_resumable(output: Option<&Path>) -> Result<(), Usage> {
     Err(Usage::new("-C - needs a file: give one by -o FILE"))
 }
 
-/// Whether a path stands for standard output, which then carries nothing but the body.
+/// Returns whether a path stands for standard output, which then carries nothing but the body.
 fn is_stdout(path: &Path) -> bool {
     ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"].iter().any(|name| path == Path::new(name))
 }

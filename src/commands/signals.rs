@@ -45,7 +45,7 @@ impl Signals {
     }
 }
 
-/// Whether SIGHUP is ignored: the lowest bit of SigIgn in proc_pid_status(5).
+/// Returns whether SIGHUP is ignored: the lowest bit of SigIgn in proc_pid_status(5).
 fn hangup_is_ignored() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

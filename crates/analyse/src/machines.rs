@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use record::{Host, Record};
 
-/// Whether all records can be from one machine. A fact that a record does not state contradicts nothing.
+/// Returns whether all records can be from one machine. A fact that a record does not state contradicts nothing.
 ///
 /// Name, operating system, processor and number of cores count. A kernel or a size of memory may change on one machine,
 /// and is reported as a circumstance only.

@@ -72,7 +72,7 @@ fn redirection(headers: &HeaderMap) -> String {
     location.map(|location| format!(" to {location}, which is not followed")).unwrap_or_default()
 }
 
-/// Whether a server is `longhaul serve`.
+/// Returns whether a server is `longhaul serve`.
 pub(crate) fn is_longhaul(headers: &HeaderMap) -> bool {
     headers.get(header::SERVER).is_some_and(|server| server.as_bytes().starts_with(b"longhaul"))
 }

@@ -99,7 +99,7 @@ impl Hasher {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Checksums {
     stated: Vec<Checksum>,
-    /// Whether trailers were announced that may state more.
+    /// True if trailers were announced that may state more.
     in_trailers: bool,
     /// The field that describes the bytes of the message besides Content-Digest: Repr-Digest, unless it is a part.
     fields: Vec<HeaderName>,

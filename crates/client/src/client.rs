@@ -193,8 +193,8 @@ fn pulse(activity: &Activity, bytes: u64, connection: &dyn Connection) -> Option
     }
 }
 
-/// Whether a refusal may be due to the chunked coding: 411, or the 501 of servers that do not know it (RFC 9112 section
-/// 6.1).
+/// Returns whether a refusal may be due to the chunked coding: 411, or the 501 of servers that do not know it (RFC 9112
+/// section 6.1).
 fn requires_length(status: Option<StatusCode>) -> bool {
     matches!(status, Some(StatusCode::LENGTH_REQUIRED | StatusCode::NOT_IMPLEMENTED))
 }

@@ -89,7 +89,7 @@ impl Output {
     }
 }
 
-/// What remains to be done once the content of the body is verified. Dropping it leaves nothing of the body under the
+/// The steps that remain once the content of the body is verified. Dropping it leaves nothing of the body under the
 /// name of the output.
 #[derive(Debug, Default)]
 pub(crate) enum Completion {
@@ -175,7 +175,7 @@ async fn open(path: &Path, announced: Option<u64>) -> Result<(Sink, Completion),
     }
 }
 
-/// Whether a folder takes no new file. A file in it may be writable all the same.
+/// Returns whether a folder takes no new file. A file in it may be writable all the same.
 fn is_refused(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
 }

@@ -60,7 +60,7 @@ impl RequestOptions {
         })
     }
 
-    /// Whether the user asks for a part of the body.
+    /// Returns whether the user asks for a part of the body.
     pub(crate) fn asks_for_range(&self) -> bool {
         self.fields.iter().any(|field| matches!(field, HeaderEdit::Set(name, _) if name == header::RANGE))
     }

@@ -18,12 +18,12 @@ use http::StatusCode;
 pub struct Statuses(Vec<RangeInclusive<u16>>);
 
 impl Statuses {
-    /// Whether a status belongs to the set.
+    /// Returns whether a status belongs to the set.
     pub fn contains(&self, status: StatusCode) -> bool {
         self.0.iter().any(|range| range.contains(&status.as_u16()))
     }
 
-    /// Whether the set is the default.
+    /// Returns whether the set is the default.
     pub(crate) fn is_default(&self) -> bool {
         *self == Self::default()
     }

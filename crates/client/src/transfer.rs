@@ -121,7 +121,7 @@ pub(crate) struct ContentReport {
     pub(crate) output: Completion,
     /// The comparison with a digest that the server stated in a field.
     pub(crate) proof: Option<Integrity>,
-    /// Whether no whole body moved, as expected: the server refused an upload early, or had no bytes that were missing.
+    /// True if no whole body moved, as expected: the server refused an upload early, or had no bytes that were missing.
     /// Such a transfer has no goodput.
     pub(crate) is_partial: bool,
 }

@@ -66,7 +66,7 @@ impl Upload {
         }
     }
 
-    /// Whether the payload itself decides about its size. A device has as many bytes as are asked for.
+    /// Returns whether the payload itself decides about its size. A device has as many bytes as are asked for.
     fn has_own_size(&self) -> bool {
         match &self.payload {
             PayloadKind::Random | PayloadKind::Zero => false,
@@ -191,7 +191,7 @@ struct Confirmation {
     status: StatusCode,
     /// The bytes that were handed over when the response was complete.
     sent: u64,
-    /// Whether that was the whole body.
+    /// True if that was the whole body.
     is_whole: bool,
     receipt: Option<Receipt>,
 }

@@ -24,7 +24,7 @@ pub(crate) fn strong_validator(headers: &HeaderMap) -> Option<String> {
     (age >= LEAST_AGE).then(|| modified.to_owned())
 }
 
-/// Whether a text is a strong entity tag: quoted, without the `W/` of a weak one.
+/// Returns whether a text is a strong entity tag: quoted, without the `W/` of a weak one.
 fn is_strong_tag(tag: &str) -> bool {
     let inner = tag.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
     inner.is_some_and(|inner| !inner.contains('"'))

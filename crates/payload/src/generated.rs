@@ -53,7 +53,7 @@ impl Block {
         Self { chunk: chunk.get().min(self.chunk), ..self.clone() }
     }
 
-    /// Whether anything else refers to the bytes: a clone, a body, or a chunk of one.
+    /// Returns whether anything else refers to the bytes: a clone, a body, or a chunk of one.
     pub(crate) fn is_shared(&self) -> bool {
         !self.bytes.is_unique()
     }

@@ -73,7 +73,7 @@ pub(crate) fn size(path: &Path) -> Result<Option<u64>, PayloadError> {
     size().map_err(unreadable)
 }
 
-/// Whether a file is on a file system whose files are made up as they are read (linux/magic.h).
+/// Returns whether a file is on a file system whose files are made up as they are read (linux/magic.h).
 #[cfg(target_os = "linux")]
 fn is_made_up(file: &File) -> bool {
     /// proc, sysfs, debugfs, tracefs, cgroup2.

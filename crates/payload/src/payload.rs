@@ -45,7 +45,7 @@ impl Payload {
         Self { chunk, origin }
     }
 
-    /// Whether other payloads, bodies or chunks refer to the block of this generated payload.
+    /// Returns whether other payloads, bodies or chunks refer to the block of this generated payload.
     pub fn is_shared(&self) -> bool {
         matches!(&self.origin, Origin::Block(block) if block.is_shared())
     }

@@ -11,7 +11,7 @@ use std::sync::{
 pub struct SinkActivity(Arc<AtomicBool>);
 
 impl SinkActivity {
-    /// Whether the sink is at work, and the body waits for it.
+    /// Returns whether the sink is at work, and the body waits for it.
     pub fn is_busy(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }

@@ -37,7 +37,8 @@ fn escaped(chars: impl Iterator<Item = char>) -> String {
     shown
 }
 
-/// Whether a character is invisible or reorders its neighbours: the general categories Cf, Zl and Zp of Unicode 16.
+/// Returns whether a character is invisible or reorders its neighbours: the general categories Cf, Zl and Zp of
+/// Unicode 16.
 fn is_format(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{890}'..='\u{891}' | '\u{8e2}'

@@ -68,7 +68,7 @@ fn redacted_parameter(part: &str) -> String {
     }
 }
 
-/// Whether a value is a number, with or without a unit.
+/// Returns whether a value is a number, with or without a unit.
 fn is_amount(value: &str) -> bool {
     let unit = value.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
     value.len() <= OWN_VALUE
@@ -157,7 +157,7 @@ fn redacted_argument(argument: &str) -> (String, Value) {
     }
 }
 
-/// Whether a short flag takes no value.
+/// Returns whether a short flag takes no value.
 fn is_switch(flag: char) -> bool {
     matches!(flag, 'k' | 'h' | 'V' | 'q' | 'v')
 }

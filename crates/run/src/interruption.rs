@@ -44,7 +44,7 @@ impl Interruption {
     }
 }
 
-/// Whether the parent process had a signal ignored (SigIgn in proc_pid_status(5)).
+/// Returns whether the parent process had a signal ignored (SigIgn in proc_pid_status(5)).
 fn is_ignored(signal: SignalKind) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     ignored(&status).is_some_and(|mask| (mask >> (signal.as_raw_value() - 1)) & 1 == 1)

@@ -54,7 +54,7 @@ pub(crate) fn of_upload(headers: &HeaderMap, file: Option<&Validators>) -> Resul
     }
 }
 
-/// Whether a request has preconditions, other than for caches and ranges.
+/// Returns whether a request has preconditions, other than for caches and ranges.
 pub(crate) fn are_present(headers: &HeaderMap) -> bool {
     [header::IF_MATCH, header::IF_NONE_MATCH, header::IF_UNMODIFIED_SINCE]
         .iter()
@@ -76,7 +76,8 @@ pub(crate) fn replaceable(headers: &HeaderMap, file: Option<&Validators>) -> Exi
     }
 }
 
-/// Whether a Range header applies: not if its client has a part of another version (If-Range, RFC 9110 section 13.1.5).
+/// Returns whether a Range header applies: not if its client has a part of another version (If-Range, RFC 9110
+/// section 13.1.5).
 pub(crate) fn range_applies(headers: &HeaderMap, file: &Validators, now: SystemTime) -> bool {
     let mut values = headers.get_all(header::IF_RANGE).iter();
     let (Some(value), None) = (values.next(), values.next()) else {

@@ -4,9 +4,12 @@ use std::{net::SocketAddr, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::{FutureExt as _, StreamExt as _, stream::FuturesUnordered};
 use http::{Method, Request, StatusCode, Version};
-use tokio::{sync::watch, time::timeout};
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout},
+};
 use tracing::{debug, error};
-use transport::{Body, Handshake, Incoming, Session};
+use transport::{Body, Handshake, Incoming, ResetBudget, Session};
 
 use crate::{
     content::Content,
@@ -15,7 +18,6 @@ use crate::{
     refusal::Refusal,
     reply::{Circumstances, ConnectionFate, Reply},
     requests::{Admission, RequestPlaces},
-    resets::ResetBudget,
     stall::quiet,
 };
 
@@ -49,7 +51,7 @@ pub(crate) struct ConnectionHandler {
 /// The end of the exchange of one request.
 struct Exchanged {
     fate: ConnectionFate,
-    /// Whether the request had a stream of its own, so that its end does not concern the connection.
+    /// True if the request had a stream of its own, so that its end does not concern the connection.
     multiplexed: bool,
 }
 
@@ -70,7 +72,7 @@ impl ConnectionHandler {
     /// Once the server stops, the client is told to end the connection, and the requests that it has sent are answered.
     async fn answer_all(&self, client: SocketAddr, session: &dyn Session) {
         let connection = &self.circumstances(client, session);
-        let (mut answers, mut resets) = (FuturesUnordered::new(), ResetBudget::new());
+        let (mut answers, mut resets) = (FuturesUnordered::new(), ResetBudget::new(Instant::now()));
         let (mut stopping, mut patience) = (self.stopping.clone(), self.timeouts.patience);
         let (mut open, mut told, mut multiplexed_before) = (true, false, false);
         let mut next = session.accept();
@@ -93,7 +95,7 @@ impl ConnectionHandler {
                     }
                 },
                 Some(Exchanged { fate, multiplexed }) = answers.next() => {
-                    if fate == ConnectionFate::Close && !(multiplexed && resets.spend()) {
+                    if fate == ConnectionFate::Close && !(multiplexed && resets.spend(Instant::now())) {
                         return;
                     }
                 }
@@ -155,8 +157,8 @@ impl ConnectionHandler {
     }
 }
 
-/// Whether a request asks for the front page or the health of the server. Such a request needs no place if it is the
-/// only one of its connection, so that a server full of transfers still answers.
+/// Returns whether a request asks for the front page or the health of the server. Such a request needs no place if
+/// it is the only one of its connection, so that a server full of transfers still answers.
 fn is_front(request: &Request<Body>) -> bool {
     let (uri, method) = (request.uri(), request.method());
     let front = uri.query().is_none() && (uri.path() == "/" || uri.path().starts_with("/.longhaul/"));

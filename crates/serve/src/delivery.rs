@@ -55,7 +55,7 @@ impl<'a> Delivery<'a> {
         bytes / self.requests.load(Ordering::Relaxed).max(1)
     }
 
-    /// Whether no more than one request is running.
+    /// Returns whether no more than one request is running.
     pub(crate) fn is_sole_request(&self) -> bool {
         self.requests.load(Ordering::Relaxed) <= 1
     }

@@ -13,10 +13,10 @@ pub(crate) enum Comparison {
 
 /// The ETags of a condition.
 pub(crate) struct Tags {
-    /// Whether `*` stands for any version.
+    /// True if `*` stands for any version.
     pub(crate) any: bool,
     tags: Vec<String>,
-    /// Whether a part of the condition is no ETag.
+    /// True if a part of the condition is no ETag.
     pub(crate) malformed: bool,
 }
 
@@ -49,7 +49,7 @@ impl Tags {
         }
     }
 
-    /// Whether one of the tags is that of the file.
+    /// Returns whether one of the tags is that of the file.
     pub(crate) fn any_is(&self, file: &Validators, comparison: Comparison) -> bool {
         let is = |tag: &String| match comparison {
             Comparison::Strong => *tag == file.etag,

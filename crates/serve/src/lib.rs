@@ -81,7 +81,6 @@ mod refusal;
 mod reply;
 mod request;
 mod requests;
-mod resets;
 mod response;
 mod saved_file;
 mod server;

@@ -15,7 +15,7 @@ pub(crate) struct Occasional {
 }
 
 impl Occasional {
-    /// Whether the line is due: if so, the number of lines that were left out before it.
+    /// Returns the number of lines that were left out before this one, or `None` if this one is not due.
     pub(crate) fn due(&mut self) -> Option<u64> {
         let now = Stamp::now();
         if self.last.is_some_and(|last| now.since(last) < PAUSE) {

@@ -91,7 +91,7 @@ impl Places {
 }
 
 impl Entry {
-    /// Whether the connection has a place already.
+    /// Returns whether the connection has a place already.
     #[cfg(test)]
     pub(crate) fn has_place(&self) -> bool {
         self.place.is_some()

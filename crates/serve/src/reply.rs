@@ -47,7 +47,7 @@ pub(crate) struct Circumstances<'a> {
 pub(crate) struct Reply<'a> {
     responder: Box<dyn Responder>,
     connection: &'a Circumstances<'a>,
-    /// Whether the client waits for a 100 before it sends its body (RFC 9110 section 10.1.1).
+    /// True if the client waits for a 100 before it sends its body (RFC 9110 section 10.1.1).
     expects_continue: bool,
 }
 

@@ -26,7 +26,7 @@ pub(crate) enum RequestKind {
 /// The folder of paths that are not files.
 const RESERVED: &str = "/.longhaul/";
 
-/// Whether a request asks for the health of the server.
+/// Returns whether a request asks for the health of the server.
 pub(crate) fn is_health(uri: &Uri) -> bool {
     uri.path().strip_prefix(RESERVED) == Some("health")
 }

@@ -78,7 +78,7 @@ pub(crate) async fn validators(folder: &Folder, name: &SafeName) -> Result<Optio
     }
 }
 
-/// Whether there is a file of that name.
+/// Returns whether there is a file of that name.
 pub(crate) async fn exists(folder: &Folder, name: &SafeName) -> bool {
     let path = folder.path().join(name.as_str());
     spawn_blocking(move || path.symlink_metadata().is_ok()).await.unwrap_or(false)

@@ -39,7 +39,7 @@ struct Admitted {
     sink: Sink,
     announced: Option<u64>,
     stated: Stated,
-    /// Whether a file has the name already.
+    /// True if a file has the name already.
     replaces: bool,
 }
 

@@ -15,7 +15,7 @@ use crate::response;
 /// The first second that a date of HTTP cannot express: that of the year 10,000.
 const YEAR_10000: i64 = 253_402_300_800;
 
-/// What tells one version of a saved file from another.
+/// The validators of a saved file, which tell one version of it from another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Validators {
     /// The strong ETag, in quotes: a digest of the version, which does not tell inodes to strangers.
@@ -38,8 +38,8 @@ impl Validators {
         Self { etag: format!("\"{}\"", hasher.digest()), modified, version }
     }
 
-    /// Whether the time of modification is at least a second ago: a later version then has another one (RFC 9110 section
-    /// 8.8.2.2).
+    /// Returns whether the time of modification is at least a second ago: a later version then has another one (RFC 9110
+    /// section 8.8.2.2).
     pub(crate) fn is_settled(&self, now: SystemTime) -> bool {
         let age = self.modified.and_then(|modified| now.duration_since(modified).ok());
         // The time of modification is cut to whole seconds.

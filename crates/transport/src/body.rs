@@ -24,7 +24,7 @@ pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BodyLength(pub u64);
 
-/// Whether the body of a request was sent to its end.
+/// True if the body of a request was sent to its end.
 ///
 /// [`Connection::exchange`](crate::Connection::exchange) puts one into the extensions of each response: the head of a
 /// response, and even its end, may come before the end of the request.
@@ -32,7 +32,7 @@ pub struct BodyLength(pub u64);
 pub struct BodySent(Arc<AtomicBool>);
 
 impl BodySent {
-    /// Whether the protocol has taken all of the body by now. The last bytes may still be on their way.
+    /// Returns whether the protocol has taken all of the body by now. The last bytes may still be on their way.
     pub fn is_complete(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }

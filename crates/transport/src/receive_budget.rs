@@ -55,7 +55,7 @@ impl ReceiveBudget {
 }
 
 impl PartialEq for ReceiveBudget {
-    /// Whether both are the same budget.
+    /// Returns whether both are the same budget.
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }

@@ -1,4 +1,5 @@
-//! The streams that a client may cancel on a connection: a brake on rapid reset (CVE-2023-44487).
+//! The streams that may break on a connection, by a client that cancels them or a server that gives them up: a brake on
+//! rapid reset (CVE-2023-44487).
 
 use std::time::Duration;
 
@@ -15,21 +16,21 @@ const REFILL: Duration = Duration::from_nanos(1_000_000_000 / PER_SECOND as u64)
 
 /// The budget of one connection. A browser that cancels what its user no longer looks at stays far below it.
 #[derive(Debug)]
-pub(crate) struct ResetBudget {
+pub struct ResetBudget {
     left: u32,
     refilled: Instant,
 }
 
 impl ResetBudget {
     /// The whole budget, at the start of a connection.
-    pub(crate) fn new(now: Instant) -> Self {
+    pub fn new(now: Instant) -> Self {
         Self { left: BURST, refilled: now }
     }
 
     /// Takes one cancelled stream from the budget. Returns false if none is left: the connection should then end with
     /// ENHANCE_YOUR_CALM or H3_EXCESSIVE_LOAD.
     #[must_use]
-    pub(crate) fn spend(&mut self, now: Instant) -> bool {
+    pub fn spend(&mut self, now: Instant) -> bool {
         let waited = now.saturating_duration_since(self.refilled);
         let earned = u32::try_from(waited.as_nanos() / REFILL.as_nanos()).unwrap_or(u32::MAX);
         if earned >= BURST.saturating_sub(self.left) {

@@ -43,7 +43,7 @@ impl CloseSignal {
         self.0.wake.notified().await;
     }
 
-    /// Whether the connection is to be closed.
+    /// Returns whether the connection is to be closed.
     pub(crate) fn is_closing(&self) -> bool {
         self.0.closing.load(Ordering::Relaxed)
     }

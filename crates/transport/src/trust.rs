@@ -72,7 +72,7 @@ impl Identity {
         self.chain.first().map(fingerprint).unwrap_or_default()
     }
 
-    /// Whether the certificate is one for a host name or an IP address.
+    /// Returns whether the certificate is one for a host name or an IP address.
     pub fn is_valid_for(&self, name: &str) -> bool {
         let Ok(name) = ServerName::try_from(name) else { return false };
         let certificate = self.chain.first().and_then(|first| ParsedCertificate::try_from(first).ok());

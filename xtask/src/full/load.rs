@@ -144,7 +144,7 @@ fn judge(
     outcome.notes.extend(reasons.take(3).map(|fault| format!("{name}: {}", fault.message)));
 }
 
-/// Whether the receipt confirmed every byte.
+/// Returns whether the receipt confirmed every byte.
 fn is_whole(record: &Record) -> bool {
     record.is_ok() && record.integrity.as_ref().is_some_and(|integrity| integrity.matches)
 }

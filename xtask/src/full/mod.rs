@@ -54,7 +54,7 @@ pub(crate) struct Arguments {
     inside: bool,
 }
 
-/// What a step gets.
+/// The input of a step.
 pub(crate) struct Context<'a> {
     /// The longhaul program.
     program: &'a Path,

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::workspace;
 
-/// What a step found.
+/// The findings of a step.
 #[derive(Debug, Default)]
 pub(super) struct Outcome {
     /// The reason why the step was not run.
@@ -98,7 +98,7 @@ impl Outcome {
 }
 
 impl Check {
-    /// Whether the figure keeps the bound.
+    /// Returns whether the figure keeps the bound.
     #[cfg(test)]
     pub(super) fn holds(&self) -> bool {
         self.holds

@@ -83,7 +83,7 @@ impl Metric {
         (self.value)(record).filter(|value| *value > 0.0 && record.is_ok())
     }
 
-    /// Whether the figure depends on the speed of the machine.
+    /// Returns whether the figure depends on the speed of the machine.
     pub fn is_speed(&self) -> bool {
         self.if_worse == Verdict::Slower
     }

@@ -26,7 +26,7 @@ pub struct Proof {
     pub judgements: Vec<Judgement>,
     /// The judgements on the ends that grow on purpose.
     pub controls: Vec<Judgement>,
-    /// Whether the controls that belong to the proof were not run: it was interrupted before.
+    /// True if the controls that belong to the proof were not run: it was interrupted before.
     pub lacks_controls: bool,
 }
 
@@ -78,12 +78,12 @@ impl Proof {
     }
 }
 
-/// Whether `prove` made a record, according to its command line.
+/// Returns whether `prove` made a record, according to its command line.
 fn is_of_proof(record: &Record) -> bool {
     record.command.as_ref().is_some_and(|command| command.split_whitespace().nth(1) == Some("prove"))
 }
 
-/// Whether `prove` made a record, in a session that was to run controls as well.
+/// Returns whether `prove` made a record, in a session that was to run controls as well.
 fn is_of_proof_with_controls(record: &Record) -> bool {
     let is_without = |command: &String| command.split_whitespace().any(|flag| flag == "--no-control");
     is_of_proof(record) && !record.command.as_ref().is_some_and(is_without)

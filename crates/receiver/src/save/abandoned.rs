@@ -51,7 +51,7 @@ fn is_old_file(metadata: &Metadata) -> bool {
     metadata.is_file() && age.is_some_and(|age| age >= AGE)
 }
 
-/// Whether another process holds the lock. Without locks, the age decides alone.
+/// Returns whether another process holds the lock. Without locks, the age decides alone.
 fn is_locked(file: &File) -> bool {
     matches!(file.try_lock(), Err(TryLockError::WouldBlock))
 }

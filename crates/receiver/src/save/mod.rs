@@ -55,7 +55,7 @@ pub(crate) use room::footprint;
 pub use saver::Saver;
 pub use version::FileVersion;
 
-/// What becomes of an earlier file of the name.
+/// The treatment of an earlier file of the name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Existing {
     /// It is replaced. Readers see the whole old file or the whole new one.

@@ -63,8 +63,8 @@ fn is_separator(c: char) -> bool {
     c == '/' || c == '\\' || LOOKALIKES.contains(&c)
 }
 
-/// Whether a character cannot be seen, or has no meaning that all programs agree on: format characters (which reverse or
-/// join text), separators other than the blank, private and unassigned ones.
+/// Returns whether a character cannot be seen, or has no meaning that all programs agree on: format characters (which
+/// reverse or join text), separators other than the blank, private and unassigned ones.
 fn is_invisible(c: char) -> bool {
     use GeneralCategory::{
         Format, LineSeparator, ParagraphSeparator, PrivateUse, SpaceSeparator, Unassigned,

@@ -104,7 +104,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// Whether `bytes` more exceed the bound on what is stored.
+    /// Returns whether `bytes` more exceed the bound on what is stored.
     fn exceeds(&self, counts: &Counts, bytes: u64) -> bool {
         let total = counts.stored.saturating_add(counts.claimed).saturating_add(bytes);
         self.max_stored.is_some_and(|most| total > most.0)
@@ -137,7 +137,7 @@ impl Claim {
         Ok(claim)
     }
 
-    /// Whether a file of `bytes` has to claim more.
+    /// Returns whether a file of `bytes` has to claim more.
     pub(super) fn is_exceeded_by(&self, bytes: u64) -> bool {
         bytes > self.claimed
     }

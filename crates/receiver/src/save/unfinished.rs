@@ -179,8 +179,8 @@ fn take_over(file: &File, old: &Metadata) {
     let _ = file.set_permissions(Permissions::from_mode(old.mode() & PERMISSIONS));
 }
 
-/// Whether a name cannot be given to another file: a mount point (EBUSY), or a folder with the sticky bit or without
-/// write permission.
+/// Returns whether a name cannot be given to another file: a mount point (EBUSY), or a folder with the sticky bit
+/// or without write permission.
 fn is_irreplaceable(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::ResourceBusy | io::ErrorKind::PermissionDenied)
 }

@@ -20,7 +20,7 @@ const ALLOW_PRIVATE: HeaderName = HeaderName::from_static("access-control-allow-
 /// The field that decides which sites may embed a response (Fetch, section "Cross-Origin-Resource-Policy").
 const EMBEDDING: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
-/// Whether an OPTIONS request asks for the permission of a page.
+/// Returns whether an OPTIONS request asks for the permission of a page.
 pub(super) fn is_preflight(headers: &HeaderMap) -> bool {
     headers.contains_key(header::ORIGIN) && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
 }

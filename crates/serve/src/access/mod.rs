@@ -28,15 +28,15 @@ pub use token::{InvalidToken, Token};
 pub struct Access {
     /// The token that every request must carry, except for the health of the server.
     pub token: Option<Token>,
-    /// Whether a server that other machines can reach may do without a token.
+    /// True if a server that other machines can reach may do without a token.
     pub open: bool,
     /// The names of the server, besides IP addresses, `localhost` and the names in its certificate. A request for another
     /// name is refused: a web page may have made its own name resolve to this server (DNS rebinding).
     pub hosts: Vec<HostName>,
     /// The origins whose web pages may use the server.
     pub origins: Origins,
-    /// Whether saved files can be uploaded but not downloaded.
+    /// True if saved files can be uploaded but not downloaded.
     pub upload_only: bool,
-    /// Whether an upload may not replace a file.
+    /// True if an upload may not replace a file.
     pub no_overwrite: bool,
 }

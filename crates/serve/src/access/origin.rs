@@ -38,7 +38,7 @@ impl Origins {
         self.0.iter().any(|allowed| allowed == "*" || *allowed == text).then_some(origin)
     }
 
-    /// Whether no origin is allowed.
+    /// Returns whether no origin is allowed.
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -66,7 +66,7 @@ pub(super) fn check(
     Ok(())
 }
 
-/// Whether the origin is that of the server. Its scheme is not compared: a proxy may have taken TLS off.
+/// Returns whether the origin is that of the server. Its scheme is not compared: a proxy may have taken TLS off.
 fn is_same_origin(origin: &HeaderValue, authority: Option<&Authority>) -> bool {
     let origin = origin.to_str().ok().and_then(|origin| origin.parse::<Uri>().ok());
     let (Some(origin), Some(authority)) = (origin, authority) else { return false };
@@ -81,7 +81,7 @@ fn is_same_origin(origin: &HeaderValue, authority: Option<&Authority>) -> bool {
     })
 }
 
-/// Whether the user follows a link to this server. The page with the link sees nothing of the response.
+/// Returns whether the user follows a link to this server. The page with the link sees nothing of the response.
 fn is_visit(request: &Parts) -> bool {
     let is = |name: &str, value: &str| request.headers.get(name).is_some_and(|field| field == value);
     [Method::GET, Method::HEAD].contains(&request.method)

@@ -76,7 +76,7 @@ impl Stated {
     }
 }
 
-/// Whether the Trailer field (RFC 9110 section 6.6.2) announces a digest.
+/// Returns whether the Trailer field (RFC 9110 section 6.6.2) announces a digest.
 fn announces_digest(headers: &HeaderMap) -> bool {
     let names = headers.get_all(header::TRAILER).iter().filter_map(|value| value.to_str().ok());
     names.flat_map(|names| names.split(',')).any(|name| {

@@ -33,7 +33,7 @@ struct Answer {
     reason: Option<String>,
     /// The bytes of the response's body, if they are known.
     length: Option<u64>,
-    /// Whether the whole response was handed to the connection.
+    /// True if the whole response was handed to the connection.
     whole: bool,
 }
 

@@ -36,7 +36,7 @@ fn content_range(headers: &HeaderMap) -> Result<(), Refusal> {
 /// file. The older name has the opposite sense.
 const COMPLETE: [(&str, &str); 2] = [("upload-complete", "?1"), ("upload-incomplete", "?0")];
 
-/// Whether a request states that its body is all of an upload. A server without resumable uploads may serve it.
+/// Returns whether a request states that its body is all of an upload. A server without resumable uploads may serve it.
 pub(crate) fn is_declared_complete(headers: &HeaderMap) -> bool {
     COMPLETE.iter().any(|(name, complete)| headers.get(*name).is_some_and(|value| value == complete))
 }

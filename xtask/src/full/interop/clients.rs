@@ -13,7 +13,7 @@ struct Client {
     protocol: &'static str,
     up: &'static [&'static str],
     down: &'static [&'static str],
-    /// Whether the client keeps what it downloads; otherwise it checks the length itself.
+    /// True if the client keeps what it downloads; otherwise it checks the length itself.
     keeps: bool,
 }
 

@@ -38,7 +38,7 @@ impl Deliveries {
         unacknowledged.push(Box::pin(async move { drop(stopped.await) }));
     }
 
-    /// Whether any exchange runs.
+    /// Returns whether any exchange runs.
     pub(crate) fn are_running(&self) -> bool {
         self.running.load(Acquire) > 0
     }

@@ -24,7 +24,7 @@ pub(super) struct Chunks {
     /// The bytes of the extension of a chunk, or of all trailers.
     length: usize,
     fields: usize,
-    /// Whether the trailer under way is kept.
+    /// True if the trailer under way is kept.
     is_kept: bool,
     /// The bytes of the line of a trailer.
     line: usize,
@@ -47,7 +47,7 @@ impl Chunks {
         Self { state: State::Size, left: 0, length: 0, fields: 0, is_kept: false, line: 0 }
     }
 
-    /// Whether the body has ended.
+    /// Returns whether the body has ended.
     pub(super) fn is_over(&self) -> bool {
         self.state == State::Over
     }

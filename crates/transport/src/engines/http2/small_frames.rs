@@ -231,7 +231,7 @@ impl Parser {
     }
 }
 
-/// What matters in the head of a frame.
+/// The facts in the head of a frame.
 struct FrameHead {
     is_data: bool,
     stream: u32,

@@ -46,7 +46,7 @@ pub(super) fn integer(bytes: &[u8]) -> Option<(u64, usize)> {
     Some((value, 1 + rest.len()))
 }
 
-/// What becomes of a frame.
+/// The treatment of a frame.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Treatment {
     /// h3 gets it piece by piece. Its payload is not empty.

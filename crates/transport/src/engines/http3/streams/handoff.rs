@@ -60,7 +60,7 @@ impl Handoff {
         self.0.gate.load(Relaxed) == CLOSED
     }
 
-    /// Whether the gate was closed at least once: the head was read and found good.
+    /// Returns whether the gate was closed at least once: the head was read and found good.
     pub(super) fn head_was_read(&self) -> bool {
         self.0.gate.load(Relaxed) != OPEN
     }

@@ -67,7 +67,7 @@ impl Message {
         }
     }
 
-    /// Whether the head is still to be read.
+    /// Returns whether the head is still to be read.
     pub(super) fn is_in_head(&self) -> bool {
         self.part == MessagePart::Head
     }

@@ -44,7 +44,7 @@ pub(crate) struct RecvStream {
     registration: Arc<Registration>,
     /// The end of the time for the head. It runs once a part of the head has come.
     overdue: Option<Pin<Box<Sleep>>>,
-    /// Whether the peer has ended the stream, or it was stopped.
+    /// True if the peer has ended the stream, or it was stopped.
     over: bool,
 }
 
@@ -91,7 +91,7 @@ impl RecvStream {
         }
     }
 
-    /// Whether a head that has begun takes too long. The task is woken when it does.
+    /// Returns whether a head that has begun takes too long. The task is woken when it does.
     fn poll_overdue(&mut self, cx: &mut Context<'_>) -> Poll<Violation> {
         let Some(timeout) = self.head_timeout() else { return Poll::Pending };
         let overdue = self.overdue.get_or_insert_with(|| Box::pin(sleep(timeout)));
@@ -209,7 +209,7 @@ impl Pieces {
         stream_id(self.stream.id())
     }
 
-    /// Whether any piece has come.
+    /// Returns whether any piece has come.
     fn have_come(&self) -> bool {
         self.taken > 0
     }

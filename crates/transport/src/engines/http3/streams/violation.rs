@@ -10,7 +10,7 @@ pub(crate) struct Violation {
     pub(crate) code: Code,
     /// The reason, for people.
     pub(crate) reason: &'static str,
-    /// What ends because of it.
+    /// The part that ends because of it.
     pub(crate) reach: Reach,
 }
 
