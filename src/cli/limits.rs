@@ -27,7 +27,8 @@ impl LimitArgs {
         Limits::of(self.profile).with_flags(self.named.clone())
     }
 
-    /// The limits in force over those of a command's own, unless a profile replaces these.
+    /// The limits in force of a command that has defaults of its own: `own` with the flags over it. A profile named by flag
+    /// replaces `own`.
     ///
     /// # Errors
     /// A value is out of range for its limit.

@@ -17,7 +17,7 @@ pub(crate) enum RequestKind {
     SavedFile { name: SafeName },
     /// The page that explains the requests.
     FrontPage,
-    /// The question of a browser whether a page of an allowed origin may send a request.
+    /// A CORS preflight request.
     Preflight,
     /// The counters of the server.
     Health,

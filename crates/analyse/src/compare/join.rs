@@ -123,7 +123,7 @@ fn collect(path: &str, value: &Value, facts: &mut BTreeMap<String, BTreeSet<Stri
     }
 }
 
-/// One line for people.
+/// A sentence that names the circumstance and its values on both sides.
 impl std::fmt::Display for Circumstance {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let shown = |values: &[String]| {

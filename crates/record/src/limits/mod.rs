@@ -67,7 +67,7 @@ pub enum Preset {
 /// The value of a limit in records that do not state it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Before {
-    /// This value.
+    /// A fixed value.
     Was(Preset),
     /// The value of another limit, or a number of bytes if that is `auto`.
     As {

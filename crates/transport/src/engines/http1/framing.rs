@@ -172,7 +172,7 @@ impl<S: Stream> Unadorned<S> {
         (Self { stream, progress: Some(announcer.clone()), ahead: Vec::new() }, announcer)
     }
 
-    /// Wraps a stream that passes as it is.
+    /// Wraps `stream` and passes all bytes unchanged.
     pub(super) fn as_it_is(stream: S) -> Self {
         Self { stream, progress: None, ahead: Vec::new() }
     }

@@ -153,7 +153,7 @@ impl Frames {
         if passing > 0 {
             return Ok(Some(Part::Passing(input.split_to(passing))));
         }
-        // The start of a head, if anything.
+        // What is left is an incomplete head: keep it until the rest arrives.
         self.gathered.extend_from_slice(input);
         input.clear();
         Ok(None)

@@ -119,7 +119,7 @@ impl<'a> Names<'a> {
         match first {
             // Indexed, from the static table.
             0b1100_0000.. => prefixed(&mut self.0, 6).map(Name::Static),
-            // With a reference to a name of the static table.
+            // A literal value whose name is in the static table.
             0b0101_0000..=0b0101_1111 | 0b0111_0000..=0b0111_1111 => {
                 let index = prefixed(&mut self.0, 4)?;
                 string(&mut self.0, 7)?;
