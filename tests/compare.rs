@@ -65,7 +65,8 @@ fn a_sender_slowed_by_a_tenth_is_worse_and_a_run_split_in_two_is_not() {
     let (output, text) = compare(&candidate, &base, &speed);
     assert_eq!(output.status.code(), Some(0), "{text}");
     assert!(text.contains("better"), "{text}");
-    let (output, _) = compare(&base, &candidate, &["--threshold", "50%", "--fail-on", "worse"]);
+    let (output, _) =
+        compare(&base, &candidate, &["--threshold", "goodput=50%,rss=50%,cpu=500%", "--fail-on", "worse"]);
     assert_eq!(output.status.code(), Some(0));
 
     let mut elsewhere = slow;
