@@ -120,9 +120,9 @@ fn bad_input_is_named_and_the_rest_is_reported() {
     assert!(fs::read_to_string(report.path().join("summary.md")).unwrap().contains("tcp/up/64KiB/1MiB"));
     let (code, stderr) = reported(String::new(), &report.text());
     assert!(code == Some(2) && stderr.contains("holds no records"), "{stderr}");
-    let newer = whole.replace("\"schema_version\":1", "\"schema_version\":2");
+    let newer = whole.replace("\"schema_version\":2", "\"schema_version\":3");
     let (code, stderr) = reported(whole.clone() + &newer, &report.text());
-    assert!(code == Some(2) && stderr.contains("records.jsonl:2: a record of schema version 2"), "{stderr}");
+    assert!(code == Some(2) && stderr.contains("records.jsonl:2: a record of schema version 3"), "{stderr}");
     let (code, stderr) = reported(whole, "/proc/none");
     assert!(code == Some(1) && stderr.contains("cannot write the report into /proc/none"), "{stderr}");
     let output = run(&["report", &folder, "--format", "pdf"]);

@@ -17,8 +17,9 @@ use http_body::Frame;
 use http_body_util::BodyExt as _;
 use metrics::{Meter, Stamp};
 use payload::{Payload, PayloadError, Source};
+use receiver::SpinTime;
 use record::{Case, Direction, End};
-use run::{Outgoing, Settings};
+use run::Outgoing;
 use transport::{Body, BodyLength, Connection, Session};
 
 /// The body of a sender and the loop of a receiver.
@@ -39,7 +40,7 @@ pub(crate) struct Part {
 }
 
 enum Bodies {
-    Metered { outgoing: Box<Outgoing>, meter: Meter, spin: Duration },
+    Metered { outgoing: Box<Outgoing>, meter: Meter, spun: SpinTime },
     Bare(Payload),
 }
 
@@ -51,17 +52,18 @@ impl Part {
     }
 
     fn prepare(case: &Case, instruments: Instruments, end: End) -> Self {
-        let metered = |spin| {
+        let mut case = case.clone();
+        if instruments != Instruments::Bench {
+            case.spin = None;
+        }
+        let bodies = if instruments == Instruments::None {
+            Bodies::Bare(Payload::prepare(&case.payload, case.seed, case.chunk))
+        } else {
             let meter = Meter::new(case.chunk.into());
-            let outgoing = Box::new(Outgoing::prepare(case, end, &meter));
-            Bodies::Metered { outgoing, meter, spin }
+            let outgoing = Box::new(Outgoing::prepare(&case, end, &meter));
+            Bodies::Metered { outgoing, meter, spun: SpinTime::default() }
         };
-        let bodies = match instruments {
-            Instruments::Bench => metered(Settings::SPIN),
-            Instruments::Meters => metered(Duration::ZERO),
-            Instruments::None => Bodies::Bare(Payload::prepare(&case.payload, case.seed, case.chunk)),
-        };
-        Self { case: case.clone(), bodies }
+        Self { case, bodies }
     }
 
     /// Makes the transfer over `connection` to the server at `target`. Returns its time, up to the confirmed end.
@@ -107,8 +109,8 @@ impl Part {
 
     async fn receive(&self, body: Body) {
         let received = match &self.bodies {
-            Bodies::Metered { meter, spin, .. } => {
-                let receipt = run::receive(&self.case, meter, body, *spin).await;
+            Bodies::Metered { meter, spun, .. } => {
+                let receipt = run::receive(&self.case, meter, spun, body).await;
                 receipt.expect("the whole body").bytes
             }
             Bodies::Bare(_) => drain(body).await,

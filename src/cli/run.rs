@@ -11,7 +11,7 @@ use run::{Affinity, Matrix};
 
 use super::{
     limits::LimitArgs,
-    values::{Named, chunks, distinct, duration, named, payload, protocol, sink, sizes},
+    values::{Named, chunks, distinct, duration, named, payload, protocol, sink, sizes, spin},
 };
 use crate::exit::Usage;
 
@@ -73,6 +73,9 @@ pub(crate) struct RunArgs {
     /// Rate at which the sender offers each body, in bytes per second [default: unlimited]
     #[arg(long, value_name = "RATE")]
     limit_rate: Option<Rate>,
+    /// Time that a receiver busy-polls before it sleeps, up to 1s; 0 for none
+    #[arg(long, value_name = "TIME", default_value = "100us", value_parser = spin)]
+    spin: Duration,
     /// Passes over the whole matrix
     #[arg(long, value_name = "N", default_value = "3", value_parser = RangedU64ValueParser::<u32>::new().range(1..))]
     pub(crate) rounds: u32,
@@ -134,6 +137,7 @@ impl RunArgs {
             (self.payload.clone(), self.seed, self.sink.clone());
         (template.connections, template.streams) = (self.connections, self.streams);
         (template.reader_rate, template.limit_rate) = (self.reader_rate, self.limit_rate);
+        template.spin = Some(self.spin);
         template.limits = self.limits.limits().map_err(Usage::new)?;
         let matrix = Matrix {
             protocols,

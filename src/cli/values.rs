@@ -81,6 +81,21 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| format!("'{text}' is not a duration above zero; use for example 30s, 500ms or 2m"))
 }
 
+/// A parser of busy-polling times: a duration, or 0 for none.
+pub(crate) fn spin(text: &str) -> Result<Duration, String> {
+    let parsed = text.parse::<jiff::SignedDuration>().ok();
+    match parsed.and_then(|time| Duration::try_from(time).ok()).filter(|time| *time <= LONGEST_SPIN) {
+        Some(time) => Ok(time),
+        None if text == "0" => Ok(Duration::ZERO),
+        None => Err(format!(
+            "'{text}' is not a busy-polling time; use for example 100us, at most 1s, or 0 for none"
+        )),
+    }
+}
+
+/// The longest busy-polling time: a receiver that waits longer never sleeps.
+const LONGEST_SPIN: Duration = Duration::from_secs(1);
+
 /// A parser of durations above zero, in which a bare number is seconds as for curl.
 pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     let bare = text.parse::<f64>().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
@@ -119,6 +134,18 @@ mod tests {
         assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
         for text in ["", "30", "0s", "-1s", "soon"] {
             assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_busy_polling_time_may_be_zero() {
+        assert_eq!(
+            (spin("0"), spin("0us"), spin("0s")),
+            (Ok(Duration::ZERO), Ok(Duration::ZERO), Ok(Duration::ZERO))
+        );
+        assert_eq!(spin("100us"), Ok(Duration::from_micros(100)));
+        for text in ["", "100", "-1us", "2s", "soon"] {
+            assert!(spin(text).unwrap_err().contains("use for example 100us"), "{text}");
         }
     }
 

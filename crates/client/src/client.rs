@@ -63,7 +63,6 @@ impl Client {
         if size.is_none() {
             case.body = ByteSize(outcome.ends[end].as_ref().map_or(0, |measured| measured.bytes));
         }
-        outcome.spin_s = Some(0.0);
         if let Some(fault) = &mut outcome.fault {
             let secrets: Vec<_> = self.options.request.secrets(target).collect();
             fault.message = without_secrets(&with_advice(fault, target), &secrets);
@@ -159,7 +158,10 @@ fn outcome(measurement: &Measurement, handshake: Duration, end: End) -> Outcome 
     let (measured, link) = measurement.read();
     let mut outcome = Outcome::default();
     outcome.handshake_s = Some(handshake.as_secs_f64());
-    outcome.first_byte_s = measurement.first_byte().map(|first| first.as_secs_f64());
+    // The first byte at another program's receiver is unknown.
+    if end == End::Receiver {
+        outcome.first_byte_s = measurement.until_first_byte().map(|time| time.as_secs_f64());
+    }
     (outcome.ends[end], outcome.link) = (Some(measured), Some(link));
     outcome
 }

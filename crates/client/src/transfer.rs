@@ -52,6 +52,8 @@ impl Transfer {
         case.chunk = self.chunk(target);
         case.body = self.size().unwrap_or_default();
         case.limits = limits.clone();
+        // Receivers of `send` and `fetch` sleep at once.
+        case.spin = None;
         match self {
             Self::Upload(upload) => {
                 case.payload = upload.payload.clone();

@@ -17,6 +17,7 @@ pub struct Timeline {
     step: Duration,
     /// The time at which the next point is due.
     due: Duration,
+    peak_rss: Option<u64>,
     peak_anon: Option<u64>,
 }
 
@@ -27,7 +28,7 @@ impl Timeline {
     /// Adds a sample taken `at` a time since the transfer began. It becomes a point if one is due, and counts for the
     /// peak in any case.
     pub fn sample(&mut self, at: Duration, memory: Memory, body_bytes: u64) {
-        self.peak_anon = self.peak_anon.max(Some(memory.anon_bytes));
+        self.raise_peaks(memory);
         if at >= self.due {
             self.push(point(at, memory, body_bytes));
             self.due = self.due.max(at.saturating_sub(self.step)) + self.step;
@@ -36,8 +37,13 @@ impl Timeline {
 
     /// Adds the last sample, which always becomes a point.
     pub fn finish(&mut self, at: Duration, memory: Memory, body_bytes: u64) {
-        self.peak_anon = self.peak_anon.max(Some(memory.anon_bytes));
+        self.raise_peaks(memory);
         self.push(point(at, memory, body_bytes));
+    }
+
+    fn raise_peaks(&mut self, memory: Memory) {
+        self.peak_rss = self.peak_rss.max(Some(memory.rss_bytes));
+        self.peak_anon = self.peak_anon.max(Some(memory.anon_bytes));
     }
 
     fn push(&mut self, point: TimelinePoint) {
@@ -56,6 +62,11 @@ impl Timeline {
     /// The present distance between points. Samples at a shorter distance serve only the peak.
     pub fn step(&self) -> Duration {
         self.step
+    }
+
+    /// The most resident memory of any sample, in bytes; `None` without a sample.
+    pub fn peak_rss_bytes(&self) -> Option<u64> {
+        self.peak_rss
     }
 
     /// The most anonymous memory of any sample, in bytes; `None` without a sample.
@@ -125,6 +136,6 @@ mod tests {
         let mut timeline = series(1001);
         timeline.finish(Duration::from_secs(2), memory(1), 5000);
         assert_eq!(timeline.points().last().map(|point| point.body_bytes), Some(5000));
-        assert_eq!(timeline.peak_anon_bytes(), Some(1000));
+        assert_eq!((timeline.peak_rss_bytes(), timeline.peak_anon_bytes()), (Some(1000), Some(1000)));
     }
 }

@@ -18,6 +18,11 @@ impl MemoryReader {
     }
 
     /// Always `None` on this system.
+    pub fn read_exact(&self) -> Option<Memory> {
+        None
+    }
+
+    /// Always `None` on this system.
     pub fn read(&self) -> Option<Memory> {
         None
     }

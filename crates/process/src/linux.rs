@@ -23,6 +23,19 @@ impl MemoryReader {
         Ok(Self { process, page: page_size() })
     }
 
+    /// Resident memory now, to the page: `smaps_rollup` walks the page tables, which takes longer than [`read`](Self::read).
+    /// The counters behind `statm` and VmHWM lag behind by some pages for each core. Before Linux 4.14 and in sandboxes
+    /// there is no such file, and the figures are those of `read`. `None` if neither file can be read.
+    pub fn read_exact(&self) -> Option<Memory> {
+        self.rollup().or_else(|| self.read())
+    }
+
+    fn rollup(&self) -> Option<Memory> {
+        let rollup = self.process.smaps_rollup().ok()?;
+        let fields = &rollup.memory_map_rollup.0.first()?.extension.map;
+        Some(Memory { rss_bytes: *fields.get("Rss")?, anon_bytes: *fields.get("Anonymous")? })
+    }
+
     /// Resident memory now, from `statm`. Its `shared` pages are those that a file or shared memory backs, so
     /// `resident - shared` is anonymous (proc_pid_statm(5)). `None` if the file cannot be read.
     pub fn read(&self) -> Option<Memory> {
@@ -36,6 +49,8 @@ impl MemoryReader {
 
 /// The peak of resident memory since the process started (VmHWM), in bytes. `ru_maxrss` would include the peak of the
 /// parent process.
+///
+/// The kernel keeps it from counters that lag behind (see [`MemoryReader::read_exact`]), so a sample may be higher.
 pub fn peak_rss_bytes() -> Option<u64> {
     let status = Process::myself().and_then(|process| process.status()).ok()?;
     status.vmhwm.map(|kib| kib * 1024)

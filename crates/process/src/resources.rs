@@ -45,9 +45,10 @@ impl Resources {
         }
     }
 
-    /// The processor time, related to the `body_bytes` that were moved in it.
-    pub fn cpu(&self, body_bytes: u64) -> CpuRecord {
-        CpuRecord::of(self.user.as_secs_f64(), self.system.as_secs_f64(), body_bytes)
+    /// The processor time, related to the `body_bytes` that were moved in it. `spun` is the part of it that the process
+    /// spent on busy-polling.
+    pub fn cpu(&self, body_bytes: u64, spun: Duration) -> CpuRecord {
+        CpuRecord::of(self.user.as_secs_f64(), self.system.as_secs_f64(), spun.as_secs_f64(), body_bytes)
     }
 
     fn of(usage: &Usage) -> Self {
@@ -109,8 +110,21 @@ mod tests {
             system: Duration::from_secs(3),
             ..Resources::default()
         };
-        let cpu = used.cpu(2 << 30);
+        let cpu = used.cpu(2 << 30, Duration::ZERO);
         assert_eq!((cpu.user_s, cpu.system_s, cpu.s_per_gib), (Some(1.0), Some(3.0), Some(2.0)));
-        assert_eq!(used.cpu(0).s_per_gib, None);
+        assert_eq!((cpu.spin_s, used.cpu(0, Duration::ZERO).s_per_gib), (Some(0.0), None));
+    }
+
+    #[test]
+    fn busy_polling_is_no_work() {
+        let used = Resources {
+            user: Duration::from_secs(1),
+            system: Duration::from_secs(3),
+            ..Resources::default()
+        };
+        let cpu = used.cpu(2 << 30, Duration::from_secs(3));
+        assert_eq!((cpu.spin_s, cpu.s_per_gib), (Some(3.0), Some(0.5)));
+        assert_eq!((cpu.user_s, cpu.system_s), (Some(1.0), Some(3.0)), "as the kernel states them");
+        assert_eq!(used.cpu(2 << 30, Duration::from_secs(5)).s_per_gib, Some(0.0));
     }
 }

@@ -8,32 +8,43 @@ use std::{
 
 use metrics::Stamp;
 
+use crate::SpinTime;
+
 /// A future that busy-polls: while it is pending, it wakes its own task for up to `limit` and only then lets it sleep.
 /// Other tasks of the runtime get their turn between two polls.
-pub(crate) struct BusyPoll<F> {
+pub(crate) struct BusyPoll<'a, F> {
     future: F,
     limit: Duration,
+    spun: &'a SpinTime,
     /// The time of the first pending poll.
     since: Option<Stamp>,
 }
 
-impl<F> BusyPoll<F> {
-    pub(crate) fn new(future: F, limit: Duration) -> Self {
-        Self { future, limit, since: None }
+impl<'a, F> BusyPoll<'a, F> {
+    /// A wait for `future` whose busy-polling counts in `spun`.
+    pub(crate) fn new(future: F, limit: Duration, spun: &'a SpinTime) -> Self {
+        Self { future, limit, spun, since: None }
     }
 }
 
-impl<F: Future + Unpin> Future for BusyPoll<F> {
+impl<F: Future + Unpin> Future for BusyPoll<'_, F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let polled = Pin::new(&mut self.future).poll(cx);
-        let limit = self.limit;
-        if polled.is_pending()
-            && !limit.is_zero()
-            && self.since.get_or_insert_with(Stamp::now).elapsed() < limit
-        {
+        if self.limit.is_zero() {
+            return polled;
+        }
+        if polled.is_ready() {
+            self.spun.pause();
+            return polled;
+        }
+        let now = Stamp::now();
+        self.spun.found_nothing(now);
+        if now.since(*self.since.get_or_insert(now)) < self.limit {
             cx.waker().wake_by_ref();
+        } else {
+            self.spun.pause();
         }
         polled
     }
@@ -47,7 +58,7 @@ mod tests {
             Arc,
             atomic::{AtomicU64, Ordering},
         },
-        task::Wake,
+        task::{Wake, Waker},
         thread::sleep,
     };
 
@@ -64,9 +75,9 @@ mod tests {
 
     /// The wakes after a poll, and after a second one 50 ms later.
     fn wakes(limit: Duration) -> (u64, u64) {
-        let wakes = Arc::new(Wakes::default());
+        let (wakes, spun) = (Arc::new(Wakes::default()), SpinTime::default());
         let waker = wakes.clone().into();
-        let mut waiting = BusyPoll::new(poll_fn(|_| Poll::<()>::Pending), limit);
+        let mut waiting = BusyPoll::new(poll_fn(|_| Poll::<()>::Pending), limit, &spun);
         let mut poll = || {
             assert!(Pin::new(&mut waiting).poll(&mut Context::from_waker(&waker)).is_pending());
             wakes.0.load(Ordering::Relaxed)
@@ -81,5 +92,29 @@ mod tests {
         assert_eq!(wakes(Duration::from_secs(60)), (1, 2));
         assert_eq!(wakes(Duration::from_millis(50)), (1, 1));
         assert_eq!(wakes(Duration::ZERO), (0, 0));
+    }
+
+    /// The busy-polling time of a wait that finds nothing in `polls` polls, and then something.
+    fn spun(limit: Duration, polls: u32) -> Duration {
+        let (spun, mut left) = (SpinTime::default(), polls);
+        let found = poll_fn(|_| {
+            left = left.saturating_sub(1);
+            if left == 0 { Poll::Ready(()) } else { Poll::Pending }
+        });
+        let mut waiting = BusyPoll::new(found, limit, &spun);
+        let mut context = Context::from_waker(Waker::noop());
+        while Pin::new(&mut waiting).poll(&mut context).is_pending() {}
+        spun.total()
+    }
+
+    #[test]
+    fn only_polls_that_follow_a_vain_one_in_vain_count_as_busy_polling() {
+        let minute = Duration::from_secs(60);
+        assert_eq!(spun(minute, 1), Duration::ZERO, "found at once");
+        assert_eq!(spun(minute, 2), Duration::ZERO, "found by the second poll, which the wake-up caused");
+        assert!(spun(minute, 1000) > Duration::ZERO);
+        assert_eq!(spun(Duration::ZERO, 1000), Duration::ZERO, "busy-polling is off");
+        let once = spun(Duration::from_nanos(1), 1000);
+        assert!(once <= Duration::from_micros(20), "{once:?}: only the first poll wakes its task");
     }
 }

@@ -32,6 +32,7 @@ mod receipt;
 mod reception;
 pub mod save;
 mod sink;
+mod spin_time;
 
 pub use activity::SinkActivity;
 pub use error::ReceiveError;
@@ -39,3 +40,4 @@ pub use footprint::footprint;
 pub use receipt::Receipt;
 pub use reception::Reception;
 pub use sink::Sink;
+pub use spin_time::SpinTime;

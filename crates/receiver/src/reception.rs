@@ -7,7 +7,7 @@ use http_body::Body;
 use http_body_util::BodyExt as _;
 use metrics::{Meter, Pace, Stamp};
 
-use crate::{Receipt, ReceiveError, Sink, SinkActivity, busy_poll::BusyPoll};
+use crate::{Receipt, ReceiveError, Sink, SinkActivity, SpinTime, busy_poll::BusyPoll};
 
 /// A body that is to be received, with the options of its reception. Nothing is received before [`run`](Self::run).
 ///
@@ -20,6 +20,7 @@ pub struct Reception<'a, B> {
     expected: Option<u64>,
     pace: Option<Pace>,
     busy_poll: Duration,
+    spun: SpinTime,
 }
 
 impl<'a, B> Reception<'a, B>
@@ -29,7 +30,15 @@ where
 {
     /// A reception of `body`, whose bytes `meter` counts.
     pub fn of(body: B, meter: &'a Meter) -> Self {
-        Self { body, meter, sink: Sink::discard(), expected: None, pace: None, busy_poll: Duration::ZERO }
+        Self {
+            body,
+            meter,
+            sink: Sink::discard(),
+            expected: None,
+            pace: None,
+            busy_poll: Duration::ZERO,
+            spun: SpinTime::default(),
+        }
     }
 
     /// Hands the bytes to `sink`.
@@ -51,9 +60,9 @@ where
     }
 
     /// Polls for up to `limit` before the task sleeps, whenever no bytes are there. Busy-polling saves a wake-up if the
-    /// next bytes arrive soon, and costs processor time otherwise.
-    pub fn busy_polling(mut self, limit: Duration) -> Self {
-        self.busy_poll = limit;
+    /// next bytes arrive soon, and costs processor time otherwise; `spun` counts that time.
+    pub fn busy_polling(mut self, limit: Duration, spun: &SpinTime) -> Self {
+        (self.busy_poll, self.spun) = (limit, spun.clone());
         self
     }
 
@@ -67,11 +76,11 @@ where
     /// # Errors
     /// The body broke off, has another length than expected, or could not be saved.
     pub async fn run(self) -> Result<Receipt, ReceiveError> {
-        let Self { body, meter, mut sink, expected, mut pace, busy_poll } = self;
+        let Self { body, meter, mut sink, expected, mut pace, busy_poll, spun } = self;
         let mut body = pin!(body);
         let began = Stamp::now();
         let mut received = 0;
-        while let Some(frame) = BusyPoll::new(body.frame(), busy_poll).await {
+        while let Some(frame) = BusyPoll::new(body.frame(), busy_poll, &spun).await {
             let frame = frame.map_err(|error| ReceiveError::Broken { received, source: error.into() })?;
             if let Ok(piece) = frame.into_data() {
                 let length = piece.len();
@@ -166,7 +175,9 @@ mod tests {
             Ok::<_, std::convert::Infallible>(Frame::data(Bytes::from("abc")))
         });
         let meter = Meter::new(1);
-        let reception = Reception::of(StreamBody::new(late), &meter).busy_polling(Duration::from_secs(60));
+        let (spun, late) = (SpinTime::default(), StreamBody::new(late));
+        let reception = Reception::of(late, &meter).busy_polling(Duration::from_secs(60), &spun);
         assert_eq!(reception.run().await.unwrap().bytes, 3);
+        assert!(spun.total() > Duration::ZERO && spun.total() < Duration::from_secs(60), "{spun:?}");
     }
 }

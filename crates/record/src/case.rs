@@ -1,11 +1,13 @@
 //! One cell of the matrix, as plain data.
 
+use std::time::Duration;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ByteSize, CaseKey, ChunkSize, DEFAULT_SEED, Direction, LIMITS, Limits, PayloadKind, Protocol, Rate,
-    SinkKind, key::Axis,
+    ByteSize, CaseKey, ChunkSize, DEFAULT_SEED, DEFAULT_SPIN, Direction, LIMITS, Limits, PayloadKind,
+    Protocol, Rate, SinkKind, key::Axis, spin::spin_name,
 };
 
 /// One case: a transfer by its protocol, direction, chunk size, body size and every other axis.
@@ -46,6 +48,9 @@ pub struct Case {
     pub reader_rate: Option<Rate>,
     /// The rate at which the sender offers each body; none for as fast as it can.
     pub limit_rate: Option<Rate>,
+    /// The time that the receiver busy-polls before it sleeps; none for `send` and `fetch`, whose receivers sleep at
+    /// once.
+    pub spin: Option<Duration>,
     /// The limits in force.
     pub limits: Limits,
     /// The key in the record that the case was read from. Defaults of limits differ between versions, and an axis at
@@ -68,6 +73,7 @@ impl Case {
             streams: 1,
             reader_rate: None,
             limit_rate: None,
+            spin: Some(DEFAULT_SPIN),
             limits: Limits::default(),
             recorded: None,
         }
@@ -118,6 +124,8 @@ impl Case {
         }
         axes.extend(self.reader_rate.map(|rate| Axis::setting("reader", rate)));
         axes.extend(self.limit_rate.map(|rate| Axis::setting("limit", rate)));
+        let spin = self.spin.filter(|spin| *spin != DEFAULT_SPIN);
+        axes.extend(spin.map(|spin| Axis::setting("spin", spin_name(spin))));
         axes.extend(self.limit_axes());
         axes
     }
@@ -133,9 +141,10 @@ impl Case {
             .map(|(limit, value)| Axis::setting(limit.flag, value))
     }
 
-    /// Takes over the limits of a record whose case does not state them.
-    pub(crate) fn complete(&mut self, limits: &Limits) {
+    /// Takes over what a record states beside its case.
+    pub(crate) fn complete(&mut self, limits: &Limits, spin: Option<Duration>) {
         self.limits = limits.clone();
+        self.spin = self.spin.or(spin.filter(|spin| !spin.is_zero()));
     }
 }
 
@@ -170,6 +179,10 @@ struct OnDisk {
     reader_rate_bytes_per_s: Option<Rate>,
     /// The rate at which the sender was allowed to offer each body; null if unlimited.
     limit_rate_bytes_per_s: Option<Rate>,
+    /// Microseconds that the receiver busy-polls before it sleeps; null for `send` and `fetch`, whose receivers sleep at
+    /// once, and missing in records of schema version 1, which have it beside the case.
+    #[serde(default)]
+    spin_us: Option<f64>,
     /// The limits in force; missing in records written before the case stated them, which have them beside it.
     #[serde(default)]
     limits: Option<Limits>,
@@ -195,6 +208,7 @@ impl From<Case> for OnDisk {
             streams: case.streams,
             reader_rate_bytes_per_s: case.reader_rate,
             limit_rate_bytes_per_s: case.limit_rate,
+            spin_us: case.spin.map(|spin| spin.as_secs_f64() * 1e6),
             limits: Some(case.limits),
         }
     }
@@ -215,6 +229,7 @@ impl From<OnDisk> for Case {
             streams: read.streams,
             reader_rate: read.reader_rate_bytes_per_s,
             limit_rate: read.limit_rate_bytes_per_s,
+            spin: read.spin_us.and_then(|us| Duration::try_from_secs_f64(us / 1e6).ok()),
             limits: read.limits.unwrap_or_default(),
         }
     }
@@ -236,9 +251,9 @@ mod tests {
         case.seed = 7;
         case.sink = SinkKind::Discard;
         case.reader_rate = Some(Rate::try_from(150 << 20).unwrap());
+        case.spin = Some(Duration::from_micros(50));
         case.limits.set(&H2_FRAME, LimitValue::Bytes(16 << 10)).unwrap();
-        let expected =
-            "h2/down/65563B/2GiB+c4s8+payload=file:some.iso+seed=7+sink=discard+reader=150MiB+h2-frame=16KiB";
+        let expected = "h2/down/65563B/2GiB+c4s8+payload=file:some.iso+seed=7+sink=discard+reader=150MiB+spin=50us+h2-frame=16KiB";
         assert_eq!(case.key().to_string(), expected);
         assert_eq!(case.total_bytes(), 64 << 30);
     }
@@ -256,9 +271,10 @@ mod tests {
     fn a_case_survives_its_json_and_keeps_the_name_under_which_it_was_recorded() {
         let mut case = Case::new("h3");
         case.limits.set(&crate::SOCKET_BUFFER, LimitValue::Auto).unwrap();
+        case.spin = Some(Duration::from_nanos(1));
         let json = serde_json::to_value(&case).unwrap();
         let read: Case = serde_json::from_value(json.clone()).unwrap();
-        assert_eq!((read.key(), &read.limits), (case.key(), &case.limits));
+        assert_eq!((read.key(), &read.limits, read.spin), (case.key(), &case.limits, case.spin));
         let mut old = json;
         old["name"] = "h3/up/64KiB/2GiB+quic-window=1MiB".into();
         let read: Case = serde_json::from_value(old).unwrap();

@@ -31,7 +31,8 @@ pub struct EndRecord {
 pub struct MemoryRecord {
     /// VmRSS after the handshake, before the first body byte and before payload block and histograms exist.
     pub baseline_rss_bytes: Option<u64>,
-    /// VmHWM at the end.
+    /// The higher of VmHWM at the end and the highest sample. Up to schema version 1 it was VmHWM alone, which may lie
+    /// below a sample: the kernel keeps it from a counter that lags behind.
     pub peak_rss_bytes: Option<u64>,
     /// The baseline without pages that a file backs.
     pub baseline_anon_bytes: Option<u64>,
@@ -93,7 +94,7 @@ impl From<TimelinePoint> for (f64, u64, u64, u64) {
     }
 }
 
-/// Processor time from the baseline to the end.
+/// Processor time from the end of the preparation to the report.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct CpuRecord {
@@ -101,16 +102,21 @@ pub struct CpuRecord {
     pub user_s: Option<f64>,
     /// Time in the kernel.
     pub system_s: Option<f64>,
-    /// User and system time per GiB of body; null without a body.
+    /// The part of user and system time that a receiver spent on busy-polling; 0 for an end that does not busy-poll,
+    /// null in records of schema version 1.
+    #[serde(default)]
+    pub spin_s: Option<f64>,
+    /// User and system time without busy-polling, per GiB of body; null without a body.
     pub s_per_gib: Option<f64>,
 }
 
 impl CpuRecord {
-    /// The times of a process that has moved `bytes` of body.
-    pub fn of(user_s: f64, system_s: f64, bytes: u64) -> Self {
+    /// The times of a process that has moved `bytes` of body, and busy-polled for `spin_s` of them.
+    pub fn of(user_s: f64, system_s: f64, spin_s: f64, bytes: u64) -> Self {
         let gib = bytes as f64 / f64::from(1 << 30);
-        let s_per_gib = (bytes > 0).then(|| (user_s + system_s) / gib);
-        Self { user_s: Some(user_s), system_s: Some(system_s), s_per_gib }
+        // Each time has an error of its own, so that the difference of two small ones may be negative.
+        let s_per_gib = (bytes > 0).then(|| (user_s + system_s - spin_s).max(0.0) / gib);
+        Self { user_s: Some(user_s), system_s: Some(system_s), spin_s: Some(spin_s), s_per_gib }
     }
 }
 

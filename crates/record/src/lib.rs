@@ -30,6 +30,7 @@ mod reader;
 mod record;
 mod redaction;
 mod size;
+mod spin;
 mod writer;
 
 pub use budget::Term;
@@ -51,4 +52,5 @@ pub use reader::{DamagedLine, RECORD_FILES, ReadError, ReadRecords, read, read_u
 pub use record::{Integrity, LinkRecord, Outcome, Purpose, Record, SCHEMA_VERSION, schema};
 pub use redaction::{redacted_command, redacted_header, redacted_url};
 pub use size::{ByteSize, Rate, RateError, SizeError, gbit_per_s, mib, mib_per_s};
+pub use spin::DEFAULT_SPIN;
 pub use writer::{Results, WriteError};

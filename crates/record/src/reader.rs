@@ -10,7 +10,7 @@ use std::{
 use flate2::read::MultiGzDecoder;
 use ruzstd::decoding::StreamingDecoder;
 
-use crate::{Record, SCHEMA_VERSION};
+use crate::{Record, SCHEMA_VERSION, record::OLDEST_VERSION};
 
 /// The names of the file of records in a folder of results. The first that exists is read.
 pub const RECORD_FILES: [&str; 3] = ["records.jsonl", "records.jsonl.zst", "records.jsonl.gz"];
@@ -61,7 +61,7 @@ pub enum ReadError {
     },
     /// A record has another schema version.
     #[error(
-        "{}:{line}: a record of schema version {found}, and this longhaul reads {SCHEMA_VERSION}: {}",
+        "{}:{line}: a record of schema version {found}, and this longhaul reads {OLDEST_VERSION} to {SCHEMA_VERSION}: {}",
         path.display(),
         remedy(*found)
     )]
@@ -148,18 +148,18 @@ fn open(path: &Path) -> io::Result<Box<dyn BufRead>> {
     Ok(Box::new(BufReader::new(decoder)))
 }
 
-/// The schema version of a record, if it is not the one that is read here. A line that is no record has none.
+/// The schema version of a record, if it is none of those that are read here. A line that is no record has none.
 fn other_version(line: &[u8]) -> Option<u32> {
     #[derive(serde::Deserialize)]
     struct Version {
         schema_version: u32,
     }
     let Version { schema_version } = serde_json::from_slice(line).ok()?;
-    Some(schema_version).filter(|version| *version != SCHEMA_VERSION)
+    Some(schema_version).filter(|version| !(OLDEST_VERSION..=SCHEMA_VERSION).contains(version))
 }
 
 fn remedy(found: u32) -> &'static str {
-    match found.cmp(&SCHEMA_VERSION) {
+    match found.cmp(&OLDEST_VERSION) {
         Ordering::Less => "measure again, or read it with the longhaul that made it (its build.version)",
         _ => "read it with a newer longhaul",
     }
@@ -249,7 +249,7 @@ mod tests {
     fn another_schema_version_is_refused_with_a_remedy() {
         let folder = tempfile::tempdir().unwrap();
         for (version, remedy) in [(0, "measure again"), (SCHEMA_VERSION + 1, "a newer longhaul")] {
-            let other = line("h2").replacen(":1", &format!(":{version}"), 1);
+            let other = line("h2").replacen(&format!(":{SCHEMA_VERSION}"), &format!(":{version}"), 1);
             fs::write(folder.path().join(RECORD_FILES[0]), line("h2") + &other).unwrap();
             let error = read_undamaged(folder.path()).unwrap_err().to_string();
             assert!(

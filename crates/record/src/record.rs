@@ -1,12 +1,22 @@
 //! The record: the measurements of one run of one case, at both ends.
 
+use std::time::Duration;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Build, ByEnd, Case, CoreRoundTrip, End, EndRecord, Fault, Host, Limits, ProtocolFacts};
+use crate::{
+    Build, ByEnd, Case, CoreRoundTrip, Direction, End, EndRecord, Fault, Host, Limits, ProtocolFacts,
+};
 
 /// The version of the format. It grows when a field changes its meaning; new fields leave it alone.
-pub const SCHEMA_VERSION: u32 = 1;
+///
+/// Since version 2, `cpu.s_per_gib` leaves busy-polling out, `first_byte_s` of an upload is the first byte at the
+/// receiver, and `peak_rss_bytes` is at least the highest sample.
+pub const SCHEMA_VERSION: u32 = 2;
+
+/// The oldest version that is read. Figures that had another meaning in it are null after reading.
+pub(crate) const OLDEST_VERSION: u32 = 1;
 
 /// One run of one case: a line of `records.jsonl`. A figure that could not be taken is null.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -45,9 +55,10 @@ pub struct Record {
     pub goodput_bytes_per_s: Option<f64>,
     /// Seconds of the slowest connection's handshake, on the client.
     pub handshake_s: Option<f64>,
-    /// Seconds from handing over the request to the first body byte that passed the client.
+    /// Seconds from handing over the request to the first body byte that passed the receiver; null if the receiver is
+    /// not longhaul's, and for uploads in records of schema version 1.
     pub first_byte_s: Option<f64>,
-    /// Microseconds that a receiver busy-polls before it waits; null in records written before 2026-11-26.
+    /// Microseconds that the receiver busy-polls before it sleeps; null in records written before 2026-11-26.
     #[serde(default)]
     pub spin_us: Option<f64>,
     /// The end that sent the body.
@@ -111,10 +122,25 @@ impl Record {
     /// The line is no record.
     pub fn from_json(line: &[u8]) -> serde_json::Result<Self> {
         let mut record: Self = serde_json::from_slice(line)?;
-        // Earlier versions stated the limits beside the case only.
+        // Earlier versions stated limits and busy-polling beside the case only.
         let limits = record.limits.clone();
-        record.case.complete(&limits);
+        let spin = record.spin_us.and_then(|us| Duration::try_from_secs_f64(us / 1e6).ok());
+        record.case.complete(&limits, spin);
+        if record.schema_version == OLDEST_VERSION {
+            record.drop_changed_figures();
+        }
         Ok(record)
+    }
+
+    /// Drops the figures of a record of version 1 that have another meaning today: the processor time per GiB of a
+    /// receiver that busy-polled, and an upload's first byte at the sender.
+    fn drop_changed_figures(&mut self) {
+        if self.case.direction == Direction::Up {
+            self.first_byte_s = None;
+        }
+        if let Some(receiver) = self.receiver.as_mut().filter(|_| self.spin_us != Some(0.0)) {
+            receiver.cpu.s_per_gib = None;
+        }
     }
 
     /// The record as its line of JSON, with the line break.
@@ -228,7 +254,7 @@ mod tests {
         for field in ["command", "protocol", "purpose", "label", "peer", "spin_us", "core_round_trip"] {
             value.as_object_mut().unwrap().remove(field);
         }
-        for field in ["limits", "seed"] {
+        for field in ["limits", "seed", "spin_us"] {
             value["case"].as_object_mut().unwrap().remove(field);
         }
         value["limits"].as_object_mut().unwrap().remove("h3-recv");
@@ -237,6 +263,28 @@ mod tests {
         assert_eq!(read.case.limits.choice(&crate::H3_RECV), Some("stock"));
         assert_eq!(read.case.key().to_string(), "h3/up/64KiB/2GiB");
         assert_eq!(read.facts().baseline.as_deref(), Some("quic"));
+        assert_eq!(read.case.spin, None);
+    }
+
+    #[test]
+    fn figures_that_had_another_meaning_in_version_1_are_null() {
+        let read = |version: u32, spin_us: f64| {
+            let mut case = Case::new("h2");
+            case.spin = None;
+            let mut record = Record::new("run", case);
+            (record.schema_version, record.spin_us, record.first_byte_s) =
+                (version, Some(spin_us), Some(1.0));
+            let mut end = EndRecord::default();
+            end.cpu.s_per_gib = Some(0.6);
+            (record.sender, record.receiver) = (Some(end.clone()), Some(end));
+            let read = Record::from_json(record.to_line().unwrap().as_bytes()).unwrap();
+            let cpu = |end: Option<EndRecord>| end.unwrap().cpu.s_per_gib;
+            (read.first_byte_s, cpu(read.sender), cpu(read.receiver), read.case.spin)
+        };
+        let spin = Some(crate::DEFAULT_SPIN);
+        assert_eq!(read(1, 100.0), (None, Some(0.6), None, spin));
+        assert_eq!(read(1, 0.0), (None, Some(0.6), Some(0.6), None));
+        assert_eq!(read(2, 100.0), (Some(1.0), Some(0.6), Some(0.6), spin));
     }
 
     #[test]

@@ -8,14 +8,13 @@ use std::{
         Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
 };
 
 use http_body_util::BodyExt as _;
 use metrics::{Meter, Pace};
 use payload::Payload;
 use receiver::{
-    Receipt, Reception, Sink,
+    Receipt, Reception, Sink, SpinTime,
     save::{Existing, Folder, SafeName, Saver},
 };
 use record::{Case, End, Fault, FaultKind, SinkKind};
@@ -70,11 +69,11 @@ impl Outgoing {
     }
 }
 
-/// Receives one body of a case, busy-polling for `spin` before each wait.
+/// Receives one body of a case, which passes `meter`. `spun` counts the time of busy-polling.
 ///
 /// # Errors
 /// The body broke off, has another length, or could not be saved.
-pub async fn receive(case: &Case, meter: &Meter, body: Body, spin: Duration) -> Result<Receipt, Fault> {
+pub async fn receive(case: &Case, meter: &Meter, spun: &SpinTime, body: Body) -> Result<Receipt, Fault> {
     let sink = match &case.sink {
         SinkKind::Discard => Sink::discard(),
         SinkKind::Verify => Sink::verify(),
@@ -85,7 +84,7 @@ pub async fn receive(case: &Case, meter: &Meter, body: Body, spin: Duration) -> 
         .into_sink(sink)
         .expecting(case.body.0)
         .paced(case.reader_rate.map(Pace::new))
-        .busy_polling(spin);
+        .busy_polling(case.spin.unwrap_or_default(), spun);
     Ok(reception.run().await?)
 }
 

@@ -40,7 +40,7 @@ pub struct Outcome {
     pub elapsed_s: Option<f64>,
     /// Seconds of the slowest handshake.
     pub handshake_s: Option<f64>,
-    /// Seconds to the first body byte.
+    /// Seconds to the first body byte at the receiver.
     pub first_byte_s: Option<f64>,
     /// The measurements of both ends.
     pub ends: ByEnd<Option<EndRecord>>,
@@ -50,8 +50,6 @@ pub struct Outcome {
     pub integrity: Option<Integrity>,
     /// The connection as the client saw it.
     pub link: Option<LinkRecord>,
-    /// Seconds that a receiver busy-polled before it waited.
-    pub spin_s: Option<f64>,
 }
 
 impl Outcome {

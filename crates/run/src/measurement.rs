@@ -7,6 +7,7 @@ use std::{
 
 use metrics::{Meter, Stamp, Timeline};
 use process::{Memory, MemoryReader, Resources, peak_rss_bytes};
+use receiver::SpinTime;
 use record::{ChunkSize, EndRecord, Fault, FaultKind, LinkRecord, MemoryRecord};
 use tokio::time::sleep;
 use transport::Link;
@@ -30,33 +31,19 @@ const HEARTBEAT: Duration = Duration::from_millis(250);
 pub struct Settings {
     /// The time without progress after which a transfer is aborted.
     pub timeout: Duration,
-    /// The time that a receiver busy-polls before it waits.
-    pub spin: Duration,
 }
 
 impl Settings {
-    /// The busy-polling time of a measured receiver. Without it, an HTTP/2 sender with an empty window and a receiver
-    /// that has read everything wake each other once per MiB. With it, h2c moves 7,200 instead of 4,900 MiB/s, and h2
-    /// 3,300 instead of 2,850. For a reader that waits longer than this, the cost is negligible.
-    pub const SPIN: Duration = Duration::from_micros(100);
-
     /// Settings of a measurement between two ends on one machine.
     pub fn new(timeout: Duration) -> Self {
-        Self { timeout, spin: Self::SPIN }
-    }
-
-    /// Sets the busy-polling time.
-    #[must_use]
-    pub fn busy_polling(self, spin: Duration) -> Self {
-        Self { spin, ..self }
+        Self { timeout }
     }
 }
 
-/// Memory and processor time before the transfer.
+/// Memory before payload and meters exist.
 #[derive(Debug)]
 pub struct Baseline {
     memory: Option<Memory>,
-    resources: Option<Resources>,
     reader: Option<MemoryReader>,
 }
 
@@ -64,15 +51,18 @@ impl Baseline {
     /// Takes the baseline: after the handshake, before payload and meters exist.
     pub fn take() -> Self {
         let reader = MemoryReader::new().ok();
-        let memory = reader.as_ref().and_then(MemoryReader::read);
-        Self { memory, resources: Resources::used(), reader }
+        let memory = reader.as_ref().and_then(MemoryReader::read_exact);
+        Self { memory, reader }
     }
 }
 
 /// The measurement of one end during its transfer.
 pub struct Measurement {
     baseline: Baseline,
+    /// The resources that were used up to the end of the preparation.
+    prepared: OnceLock<Option<Resources>>,
     meter: Meter,
+    spun: SpinTime,
     began: OnceLock<Stamp>,
     links: Links,
     samples: Mutex<Samples>,
@@ -88,7 +78,15 @@ impl Measurement {
     /// A measurement of bodies in chunks of `chunk`, over the connections that `links` reports on.
     pub fn new(baseline: Baseline, chunk: ChunkSize, links: Links) -> Self {
         let meter = Meter::new(chunk.into());
-        Self { baseline, meter, began: OnceLock::new(), links, samples: Mutex::default() }
+        Self {
+            baseline,
+            prepared: OnceLock::new(),
+            meter,
+            spun: SpinTime::default(),
+            began: OnceLock::new(),
+            links,
+            samples: Mutex::default(),
+        }
     }
 
     /// The meter that all bodies of the end pass.
@@ -96,17 +94,33 @@ impl Measurement {
         &self.meter
     }
 
+    /// The counter of the time that all receptions of the end spend on busy-polling.
+    pub fn spin_time(&self) -> &SpinTime {
+        &self.spun
+    }
+
+    /// Ends the preparation, unless it has ended already: the processor time of the end counts from here.
+    pub fn prepared(&self) {
+        self.prepared.get_or_init(Resources::used);
+    }
+
     /// Begins the transfer, unless it has begun already, and returns the time of the beginning.
     pub fn begin(&self) -> Stamp {
+        self.prepared();
         *self.began.get_or_init(|| {
             self.meter.start();
             Stamp::now()
         })
     }
 
+    /// The time at which the first body byte passed.
+    pub fn first_byte(&self) -> Option<Stamp> {
+        self.meter.readings().first_byte
+    }
+
     /// The time from the beginning to the first body byte.
-    pub fn first_byte(&self) -> Option<Duration> {
-        Some(self.meter.readings().first_byte?.since(*self.began.get()?))
+    pub fn until_first_byte(&self) -> Option<Duration> {
+        Some(self.first_byte()?.since(*self.began.get()?))
     }
 
     fn elapsed(&self) -> Duration {
@@ -183,7 +197,8 @@ impl Measurement {
 
     /// The end's record and its connection, as of now.
     pub fn read(&self) -> (EndRecord, LinkRecord) {
-        let resources = Resources::used().zip(self.baseline.resources).map(|(now, then)| now.since(then));
+        let prepared = self.prepared.get().copied().flatten();
+        let resources = Resources::used().zip(prepared).map(|(now, then)| now.since(then));
         let link = (self.links)();
         // Before the distributions are encoded, which takes memory of its own.
         let memory = self.memory(&link, self.meter.bytes());
@@ -191,7 +206,7 @@ impl Measurement {
         let mut end = EndRecord::default();
         (end.bytes, end.memory) = (readings.bytes, memory);
         if let Some(resources) = resources {
-            end.cpu = resources.cpu(readings.bytes);
+            end.cpu = resources.cpu(readings.bytes, self.spun.total());
             (end.faults, end.context_switches) = (Some(resources.faults), Some(resources.switches));
         }
         (end.throughput, end.chunk_latency) = (readings.throughput, readings.chunk_latency);
@@ -201,12 +216,13 @@ impl Measurement {
 
     fn memory(&self, link: &Link, bytes: u64) -> MemoryRecord {
         let mut samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(memory) = self.baseline.reader.as_ref().and_then(MemoryReader::read) {
+        if let Some(memory) = self.baseline.reader.as_ref().and_then(MemoryReader::read_exact) {
             samples.timeline.finish(self.elapsed(), memory, bytes);
         }
         let mut record = MemoryRecord::default();
         record.baseline_rss_bytes = self.baseline.memory.map(|memory| memory.rss_bytes);
-        record.peak_rss_bytes = peak_rss_bytes();
+        let highest = samples.timeline.peak_rss_bytes().max(record.baseline_rss_bytes);
+        record.peak_rss_bytes = peak_rss_bytes().max(highest);
         record.baseline_anon_bytes = self.baseline.memory.map(|memory| memory.anon_bytes);
         record.peak_anon_bytes = samples.timeline.peak_anon_bytes();
         record.socket_peak_bytes = samples.socket_peak.max(link.socket_memory_bytes);

@@ -20,22 +20,12 @@ pub(crate) struct Job {
     pub(crate) core: Option<usize>,
     /// Seconds without progress after which the transfer is aborted.
     timeout_s: f64,
-    /// Seconds that a receiver busy-polls before it waits.
-    spin_s: f64,
 }
 
 impl Job {
     pub(crate) fn new(case: Case, role: Role, path: &str, settings: Settings) -> Self {
-        let seconds = |duration: Duration| duration.as_secs_f64();
-        let path = path.to_owned();
-        Self {
-            case,
-            role,
-            path,
-            core: None,
-            timeout_s: seconds(settings.timeout),
-            spin_s: seconds(settings.spin),
-        }
+        let (path, timeout_s) = (path.to_owned(), settings.timeout.as_secs_f64());
+        Self { case, role, path, core: None, timeout_s }
     }
 
     /// The end of the body that this worker runs.
@@ -48,8 +38,7 @@ impl Job {
 
     /// The settings of the measurement.
     pub(crate) fn settings(&self) -> Settings {
-        let duration = |seconds| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
-        Settings { timeout: duration(self.timeout_s), spin: duration(self.spin_s) }
+        Settings { timeout: Duration::try_from_secs_f64(self.timeout_s).unwrap_or(Duration::MAX) }
     }
 }
 
@@ -75,7 +64,7 @@ pub(crate) struct ServerAddress {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Order {
-    /// To both ends: begin the transfer.
+    /// To both ends: begin the transfer. Both are ready.
     Go,
     /// To the server: the client is done, report.
     Finish,
@@ -87,7 +76,7 @@ pub(crate) enum Order {
 pub(crate) enum Event {
     /// The server accepts connections.
     Listening(ServerAddress),
-    /// All connections are established and the baseline is taken.
+    /// All connections are established, the baseline is taken, and payload and meters are prepared.
     Ready,
     /// The end makes progress, a few times per second.
     Progress(Heartbeat),
@@ -108,7 +97,10 @@ pub(crate) struct EndReport {
     pub(crate) received: BTreeSet<String>,
     pub(crate) elapsed_s: Option<f64>,
     pub(crate) handshake_s: Option<f64>,
-    pub(crate) first_byte_s: Option<f64>,
+    /// The start of the transfer, as the time of CLOCK_MONOTONIC: the same clock in both processes.
+    pub(crate) began: Option<Duration>,
+    /// The first body byte at this end, on the same clock.
+    pub(crate) first_byte: Option<Duration>,
 }
 
 impl EndReport {

@@ -124,7 +124,7 @@ impl Session {
         record.elapsed_s = outcome.elapsed_s;
         record.goodput_bytes_per_s = outcome.elapsed_s.map(|elapsed| total / elapsed);
         (record.handshake_s, record.first_byte_s) = (outcome.handshake_s, outcome.first_byte_s);
-        record.spin_us = outcome.spin_s.map(|seconds| seconds * 1e6);
+        record.spin_us = Some(case.spin.unwrap_or_default().as_secs_f64() * 1e6);
         record.sender = budgeted(End::Sender, outcome.ends.sender);
         record.receiver = budgeted(End::Receiver, outcome.ends.receiver);
         (record.core_round_trip, record.integrity) = (outcome.core_round_trip, outcome.integrity);

@@ -148,6 +148,11 @@ impl ProcessExecutor {
         let sent = if client_end == End::Sender { &client.sent } else { &server.sent };
         let sent = self.digests.get(&content(case)).cloned().or_else(|| joined(sent));
         let received = joined(&client.received);
+        let received_first = match client_end {
+            End::Receiver => client.first_byte,
+            End::Sender => server.first_byte,
+        };
+        let first_byte = received_first.zip(client.began).and_then(|(first, began)| first.checked_sub(began));
         let mut ends = ByEnd::default();
         (ends[client_end], ends[server_end]) = (client.end, server.end);
         let is_proven = fault.is_none() && case.sink.digests();
@@ -155,7 +160,7 @@ impl ProcessExecutor {
             fault,
             elapsed_s: client.elapsed_s,
             handshake_s: client.handshake_s,
-            first_byte_s: client.first_byte_s,
+            first_byte_s: first_byte.map(|first| first.as_secs_f64()),
             ends,
             link: client.link,
             ..Outcome::default()
@@ -178,7 +183,6 @@ impl Executor for ProcessExecutor {
         outcome.core_round_trip = before_ns
             .zip(self.round_trip_ns(Duration::ZERO).await)
             .map(|(before_ns, after_ns)| CoreRoundTrip { before_ns, after_ns });
-        outcome.spin_s = Some(self.settings.spin.as_secs_f64());
         outcome
     }
 }
@@ -297,7 +301,7 @@ mod tests {
 
     /// The shell line of a client that has sent everything and received a receipt with `digest`.
     fn confirmed(digest: &str) -> String {
-        let rest = r#""fault":null,"end":null,"link":null,"sent":[],"handshake_s":null,"first_byte_s":null"#;
+        let rest = r#""fault":null,"end":null,"link":null,"sent":[],"handshake_s":null"#;
         format!(r#"echo '{{"done":{{{rest},"received":["{digest}"],"elapsed_s":1.0}}}}'; "#)
     }
 

@@ -27,9 +27,6 @@ pub(super) async fn run(job: &Job, server: &ServerAddress, orders: &mut Orders) 
     let transport = transport_of(job)?;
     let (connections, handshake) = connect(transport, job, server).await?;
     let baseline = Baseline::take();
-    emit(&Event::Ready);
-    await_order(orders, Order::Go).await;
-
     let linked = connections.clone();
     let links = Arc::new(move || together(linked.iter().map(|connection| connection.link())));
     let measurement = Measurement::new(baseline, job.case.chunk, links);
@@ -41,6 +38,9 @@ pub(super) async fn run(job: &Job, server: &ServerAddress, orders: &mut Orders) 
         measurement: &measurement,
         receipts: Mutex::default(),
     };
+    measurement.prepared();
+    emit(&Event::Ready);
+    await_order(orders, Order::Go).await;
     Ok(client.transfer(&connections, handshake).await)
 }
 
@@ -109,7 +109,8 @@ impl Client<'_> {
             received: receipts.iter().filter_map(|receipt| receipt.digest.clone()).collect(),
             elapsed_s: elapsed.map(|elapsed| elapsed.as_secs_f64()),
             handshake_s: Some(handshake.as_secs_f64()),
-            first_byte_s: self.measurement.first_byte().map(|first| first.as_secs_f64()),
+            began: began.monotonic(),
+            first_byte: self.measurement.first_byte().and_then(Stamp::monotonic),
         }
     }
 
@@ -142,8 +143,8 @@ impl Client<'_> {
     async fn download(&self, connection: &dyn Connection) -> Result<Receipt, Fault> {
         let request = self.request(Method::GET, transport::body::empty())?;
         let response = accepted(connection.exchange(request).await?).await?;
-        let spin = self.job.settings().spin;
-        receive(&self.job.case, self.measurement.meter(), response.into_body(), spin).await
+        let (meter, spun) = (self.measurement.meter(), self.measurement.spin_time());
+        receive(&self.job.case, meter, spun, response.into_body()).await
     }
 
     fn request(&self, method: Method, body: Body) -> Result<Request<Body>, Fault> {

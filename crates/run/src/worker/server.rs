@@ -9,6 +9,7 @@ use std::{
 
 use futures_util::{FutureExt as _, StreamExt as _, future::LocalBoxFuture, stream::FuturesUnordered};
 use http::{Method, Request, Response, StatusCode};
+use metrics::Stamp;
 use record::{Fault, FaultKind};
 use transport::{Bind, Body, BodyLength, Identity, Incoming, Listener, Session};
 
@@ -33,13 +34,13 @@ pub(super) async fn run(job: &Job, orders: &mut Orders) -> Result<EndReport, Fau
         sessions.push(arrivals.next().await?);
     }
     let baseline = Baseline::take();
-    emit(&Event::Ready);
-    await_order(orders, Order::Go).await;
-
     let linked = sessions.clone();
     let links = Arc::new(move || together(linked.iter().map(|session| session.link())));
     let measurement = Measurement::new(baseline, job.case.chunk, links);
     let outgoing = Outgoing::prepare(&job.case, job.end(), measurement.meter());
+    measurement.prepared();
+    emit(&Event::Ready);
+    await_order(orders, Order::Go).await;
     let server = Server { job, measurement: &measurement, outgoing: &outgoing, answered: Cell::new(0) };
     let served = server.serve(&sessions, arrivals, orders);
     let outcome = measurement.watch_over(job.settings().timeout, emit_progress, served).await;
@@ -49,6 +50,7 @@ pub(super) async fn run(job: &Job, orders: &mut Orders) -> Result<EndReport, Fau
         end: Some(end),
         link: Some(link),
         sent: outgoing.digests(),
+        first_byte: measurement.first_byte().and_then(Stamp::monotonic),
         ..EndReport::default()
     })
 }
@@ -164,8 +166,8 @@ impl Server<'_> {
 
     /// Receives an upload; the receipt is the response.
     async fn take_upload(&self, request: Request<Body>) -> Result<Response<Body>, Fault> {
-        let (meter, spin) = (self.measurement.meter(), self.job.settings().spin);
-        let receipt = receive(&self.job.case, meter, request.into_body(), spin).await?;
+        let (meter, spun) = (self.measurement.meter(), self.measurement.spin_time());
+        let receipt = receive(&self.job.case, meter, spun, request.into_body()).await?;
         let json = serde_json::to_vec(&receipt).map_err(|error| Fault::new(FaultKind::Worker, error))?;
         let length = json.len() as u64;
         Ok(response(transport::body::full(json), length))

@@ -1,0 +1,35 @@
+//! The busy-polling time of receivers: its default, and its form in the name of a case.
+
+use std::time::Duration;
+
+/// The time that a measured receiver busy-polls by default before it sleeps. Without busy-polling, an HTTP/2 sender with
+/// an empty window and a receiver that has read everything wake each other once per MiB. With it, h2c moved 7,200
+/// instead of 4,900 MiB/s, and h2 3,300 instead of 2,850.
+pub const DEFAULT_SPIN: Duration = Duration::from_micros(100);
+
+/// A busy-polling time as `--spin` takes it: in microseconds, or in nanoseconds if it is no whole number of those.
+pub(crate) fn spin_name(spin: Duration) -> String {
+    match spin.subsec_nanos() % 1000 {
+        0 => format!("{}us", spin.as_micros()),
+        _ => format!("{}ns", spin.as_nanos()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Case;
+
+    #[test]
+    fn a_busy_polling_time_is_named_unless_it_is_the_default() {
+        let name = |ns: Option<u64>| {
+            let mut case = Case::new("tcp");
+            case.spin = ns.map(Duration::from_nanos);
+            case.key().axis("spin").map(str::to_owned)
+        };
+        assert_eq!((name(Some(100_000)), name(None)), (None, None));
+        assert_eq!(name(Some(0)).as_deref(), Some("0us"));
+        assert_eq!(name(Some(2_000_000_000)).as_deref(), Some("2000000us"));
+        assert_eq!(name(Some(1_500)).as_deref(), Some("1500ns"));
+    }
+}
