@@ -12,7 +12,7 @@ use h2::{Reason, RecvStream, SendStream};
 use http_body::{Body as _, Frame};
 use http_body_util::BodyExt as _;
 
-use super::{PROTOCOL, failure::Failure, server::Control, small_frames::Waiting};
+use super::{PROTOCOL, failure::Failure, send_window::Share, server::Control, small_frames::Waiting};
 use crate::{Body, BodyError, Error};
 
 /// A body that is being sent. Dropping it before its end resets the stream, and no other.
@@ -22,6 +22,8 @@ pub(super) struct Sending {
     control: Option<Arc<Control>>,
     /// The capacity that h2 grants at most, whatever the windows.
     send_buffer: usize,
+    /// The share of the connection's window, for a long body to a client that may return no credit.
+    share: Option<Share>,
     is_over: bool,
 }
 
@@ -33,18 +35,19 @@ const PIECE: usize = 16 << 10;
 impl Sending {
     /// The body of a request.
     pub(super) fn request(stream: SendStream<Bytes>, send_buffer: usize) -> Self {
-        Self { stream, control: None, send_buffer, is_over: false }
+        Self { stream, control: None, send_buffer, share: None, is_over: false }
     }
 
     /// The body of a response.
-    pub(super) fn response(stream: SendStream<Bytes>, control: Arc<Control>) -> Self {
+    pub(super) fn response(stream: SendStream<Bytes>, control: Arc<Control>, share: Option<Share>) -> Self {
         let send_buffer = control.send_buffer;
-        Self { stream, control: Some(control), send_buffer, is_over: false }
+        Self { stream, control: Some(control), send_buffer, share, is_over: false }
     }
 
     /// Notes that the stream has ended at this end.
     pub(super) fn over(mut self) {
         self.is_over = true;
+        self.share.iter().for_each(Share::over);
     }
 
     /// Sends a body. A chunk is pulled once there is capacity for the first byte of it, so that no more than the send
@@ -54,6 +57,7 @@ impl Sending {
     /// The body failed, or the stream was reset.
     pub(super) async fn send(mut self, mut body: Body) -> Result<(), Error> {
         loop {
+            self.room().await?;
             self.capacity(1).await?;
             let frame = match body.frame().await {
                 Some(Ok(frame)) => frame,
@@ -66,6 +70,7 @@ impl Sending {
             };
             match frame.into_data() {
                 Ok(chunk) if body.is_end_stream() => return self.end(chunk).await,
+                Ok(chunk) if self.share.is_some() => self.send_pieces(chunk, false).await?,
                 Ok(chunk) => self.stream.send_data(chunk, false).map_err(broken)?,
                 Err(frame) => {
                     if let Ok(trailers) = frame.into_trailers() {
@@ -78,21 +83,57 @@ impl Sending {
         }
     }
 
-    /// Sends the last chunk, as the windows admit it.
-    async fn end(mut self, mut rest: Bytes) -> Result<(), Error> {
-        while !rest.is_empty() {
-            let capacity = self.capacity(rest.len()).await?;
-            let admitted = if capacity >= self.send_buffer { capacity.max(PIECE) } else { capacity };
-            let piece = rest.split_to(admitted.min(rest.len()));
-            self.stream.send_data(piece, rest.is_empty()).map_err(broken)?;
-            if rest.is_empty() {
-                self.over();
-                return Ok(());
-            }
+    /// Sends the last chunk.
+    async fn end(mut self, rest: Bytes) -> Result<(), Error> {
+        if rest.is_empty() {
+            self.stream.send_data(rest, true).map_err(broken)?;
+        } else {
+            self.send_pieces(rest, true).await?;
         }
-        self.stream.send_data(rest, true).map_err(broken)?;
         self.over();
         Ok(())
+    }
+
+    /// Sends a chunk as the windows admit it.
+    async fn send_pieces(&mut self, mut rest: Bytes, is_last: bool) -> Result<(), Error> {
+        while !rest.is_empty() {
+            let admitted = self.admitted(rest.len()).await?;
+            let piece = rest.split_to(admitted.min(rest.len()));
+            self.stream.send_data(piece, is_last && rest.is_empty()).map_err(broken)?;
+        }
+        Ok(())
+    }
+
+    /// Waits until some of `wanted` bytes may be sent. Returns how many.
+    async fn admitted(&mut self, wanted: usize) -> Result<usize, Error> {
+        loop {
+            let room = self.room().await?;
+            let capacity = self.capacity(wanted.min(room)).await?;
+            let capacity = if capacity >= self.send_buffer { capacity.max(PIECE) } else { capacity };
+            let Some(share) = &mut self.share else { return Ok(capacity) };
+            match share.take(wanted, capacity) {
+                0 => {}
+                taken => return Ok(taken),
+            }
+        }
+    }
+
+    /// Waits until the connection's window has room for the share of this stream. Returns how much.
+    async fn room(&mut self) -> Result<usize, Error> {
+        let Some(share) = &mut self.share else { return Ok(usize::MAX) };
+        if share.room() == 0 {
+            // h2 would else keep the last bytes of the window for this stream.
+            self.stream.reserve_capacity(0);
+            let reset = tokio::select! {
+                biased;
+                reset = poll_fn(|cx| self.stream.poll_reset(cx)) => Some(reset),
+                () = share.wait() => None,
+            };
+            if let Some(reset) = reset {
+                return Err(broken(reset.map_or_else(|error| error, Into::into)));
+            }
+        }
+        Ok(share.room())
     }
 
     /// Asks for `wanted` bytes, and waits until the stream may send at least one. Returns how many it may send.

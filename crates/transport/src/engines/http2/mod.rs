@@ -15,10 +15,13 @@ mod body;
 mod client;
 mod failure;
 mod footprint;
+mod frame_heads;
 mod gather;
+mod send_window;
 mod server;
 mod small_frames;
 mod turns;
+mod watched;
 
 /// The protocol's name in errors.
 const PROTOCOL: &str = "HTTP/2";

@@ -24,8 +24,9 @@ use super::{
     body::{Http2Body, Sending},
     failure::Failure,
     layers,
-    small_frames::{self, SmallFrames},
+    send_window::{Share, Unanswered, is_short},
     turns::Turns,
+    watched::{Watch, Watched},
 };
 use crate::{
     Body, Error, Guards, Incoming, Responder, Session,
@@ -48,8 +49,8 @@ pub(super) async fn start(
     let turns = Turns::default();
     let send_buffer = engine.send_buffer;
     let window = guards.receive_budget.as_ref().map(|budget| Window::new(budget, engine.window));
-    let small_frames = (guards.data_frame_budget < usize::MAX).then(SmallFrames::default);
-    let stream = small_frames::Counted::new(layers(stream, &info, &turns), small_frames.clone());
+    let watch = (guards.data_frame_budget < usize::MAX).then(Watch::default);
+    let stream = Watched::new(layers(stream, &info, &turns), watch.clone());
     let connection = Builder::new()
         .initial_window_size(engine.window)
         .initial_connection_window_size(window.as_ref().map_or(engine.window, Window::size))
@@ -63,7 +64,7 @@ pub(super) async fn start(
         .map_err(|error| Error::handshake(Failure(error)))?;
     Ok(DrivenSession::start(guards.streams, info, |arrivals, close| {
         let control = Arc::new(Control::new(close, window, send_buffer));
-        turns.count(drive(connection, arrivals, control, small_frames))
+        turns.count(drive(connection, arrivals, control, watch))
     }))
 }
 
@@ -72,7 +73,7 @@ async fn drive(
     mut connection: Connection<impl Stream, Bytes>,
     arrivals: Arrivals,
     control: Arc<Control>,
-    small_frames: Option<SmallFrames>,
+    watch: Option<Watch>,
 ) {
     loop {
         let accepted = tokio::select! {
@@ -85,7 +86,7 @@ async fn drive(
         };
         let Some(accepted) = accepted else { return };
         let incoming = accepted
-            .map(|(request, respond)| incoming(request, respond, &control, small_frames.as_ref()))
+            .map(|(request, respond)| incoming(request, respond, &control, watch.as_ref()))
             .map_err(|error| Error::protocol(PROTOCOL, Failure(error)));
         // The channel has room for as many requests as the settings admit streams.
         if arrivals.try_send(incoming).is_err() {
@@ -98,13 +99,14 @@ fn incoming(
     request: Request<h2::RecvStream>,
     respond: SendResponse<Bytes>,
     control: &Arc<Control>,
-    small_frames: Option<&SmallFrames>,
+    watch: Option<&Watch>,
 ) -> Incoming {
-    let counted = small_frames.map(|small| small.stream(respond.stream_id().as_u32()));
+    let counted = watch.map(|watch| watch.small_frames.stream(respond.stream_id().as_u32()));
+    let unanswered = watch.map(|watch| watch.send_window.request());
     let windowed = control.window.is_some().then(|| control.clone());
     let request = request.map(|stream| Http2Body::new(stream).with_bounds(windowed, counted).boxed_unsync());
     let control = control.clone();
-    Incoming::new(request, Box::new(Http2Responder { respond: Some(respond), control }))
+    Incoming::new(request, Box::new(Http2Responder { respond: Some(respond), control, unanswered }))
 }
 
 /// The state of a connection that its streams change and its driver applies.
@@ -164,6 +166,8 @@ struct Http2Responder {
     /// `None` once it is being used.
     respond: Option<SendResponse<Bytes>>,
     control: Arc<Control>,
+    /// The request as one that has no answer, among strangers.
+    unanswered: Option<Unanswered>,
 }
 
 #[async_trait]
@@ -180,12 +184,24 @@ impl Responder for Http2Responder {
                 return Err(Error::protocol(PROTOCOL, Failure(error)));
             }
         };
-        let sending = Sending::response(stream, self.control.clone());
+        let share = self.share(&body, stream.stream_id().as_u32());
+        let sending = Sending::response(stream, self.control.clone(), share);
         if !empty {
             return sending.send(body).await;
         }
         sending.over();
         Ok(())
+    }
+}
+
+impl Http2Responder {
+    /// The share of the connection's window for a body among strangers, if it is long. A short one is an answer once it
+    /// is sent.
+    fn share(&mut self, body: &Body, stream: u32) -> Option<Share> {
+        if is_short(body.size_hint().upper()) {
+            return None;
+        }
+        self.unanswered.take().map(|unanswered| unanswered.share(stream))
     }
 }
 

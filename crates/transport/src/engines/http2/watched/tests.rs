@@ -1,4 +1,4 @@
-//! Tests of the bound on small frames.
+//! Tests of counting frames.
 
 use std::future::poll_fn;
 
@@ -7,47 +7,23 @@ use tokio::{
     time::{Duration, timeout},
 };
 
-use super::*;
+use super::{
+    super::{frame_heads::PREFACE, small_frames::MOST},
+    *,
+};
 
 fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
     [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
 }
 
-fn small(parser: &mut Parser, bytes: &[u8]) -> Vec<u32> {
-    let mut found = Vec::new();
-    parser.parse(bytes, |id| found.push(id));
-    found
-}
-
-#[test]
-fn small_frames_of_data_are_found_however_they_are_cut() {
-    let padded = [&[250][..], &[7; 3], &[0; 250]].concat();
-    let bytes = [
-        vec![0; PREFACE as usize],
-        frame(DATA, 0, 1, b"x"),
-        frame(1, 4, 3, b"head"),
-        frame(DATA, 0, 3, &[7; 300]),
-        frame(DATA, 0, 3, b""),
-        frame(DATA, PADDED, 5, &padded),
-        frame(DATA, 1, 0x8000_0007, &[7; 255]),
-    ]
-    .concat();
-    assert_eq!(small(&mut Parser::default(), &bytes), [1, 5, 7]);
-    for cut in 0..bytes.len() {
-        let mut parser = Parser::default();
-        let found = [small(&mut parser, &bytes[..cut]), small(&mut parser, &bytes[cut..])].concat();
-        assert_eq!(found, [1, 5, 7], "cut at {cut}");
-    }
-}
-
-fn counted() -> (Counted<DuplexStream>, DuplexStream, SmallFrames) {
-    let ((near, far), frames) = (duplex(1 << 20), SmallFrames::default());
-    (Counted::new(near, Some(frames.clone())), far, frames)
+fn watched() -> (Watched<DuplexStream>, DuplexStream, Watch) {
+    let ((near, far), watch) = (duplex(1 << 20), Watch::default());
+    (Watched::new(near, Some(watch.clone())), far, watch)
 }
 
 /// Reads as long as something comes at once.
-async fn read(near: &mut Counted<DuplexStream>) -> usize {
+async fn read(near: &mut Watched<DuplexStream>) -> usize {
     let (mut read, mut space) = (0, vec![0; 16 << 10]);
     while let Ok(length) = timeout(Duration::from_millis(50), near.read(&mut space)).await {
         read += length.unwrap();
@@ -57,10 +33,10 @@ async fn read(near: &mut Counted<DuplexStream>) -> usize {
 
 #[tokio::test]
 async fn a_connection_is_not_read_while_many_small_frames_wait() {
-    let (mut near, mut far, frames) = counted();
-    let waiting = frames.stream(1);
+    let (mut near, mut far, watch) = watched();
+    let waiting = watch.small_frames.stream(1);
     far.write_all(&[0; PREFACE as usize]).await.unwrap();
-    far.write_all(&frame(DATA, 0, 1, b"x").repeat(10_000)).await.unwrap();
+    far.write_all(&frame(0, 0, 1, b"x").repeat(10_000)).await.unwrap();
     let first = read(&mut near).await;
     assert!(first < (MOST as usize + 70) * 10, "{first} bytes were read");
     (0..10).for_each(|_| waiting.taken(1));
@@ -79,10 +55,10 @@ async fn a_connection_is_not_read_while_many_small_frames_wait() {
 
 #[tokio::test]
 async fn a_stopped_reader_is_woken() {
-    let (mut near, mut far, frames) = counted();
-    let waiting = frames.stream(1);
+    let (mut near, mut far, watch) = watched();
+    let waiting = watch.small_frames.stream(1);
     far.write_all(&[0; PREFACE as usize]).await.unwrap();
-    far.write_all(&frame(DATA, 0, 1, b"x").repeat(1000)).await.unwrap();
+    far.write_all(&frame(0, 0, 1, b"x").repeat(1000)).await.unwrap();
     read(&mut near).await;
     let mut space = [0; 100];
     let mut buffer = ReadBuf::new(&mut space);
@@ -90,4 +66,21 @@ async fn a_stopped_reader_is_woken() {
     let (read, ()) = tokio::join!(reading, async { drop(waiting) });
     read.unwrap();
     assert!(!buffer.filled().is_empty());
+}
+
+#[tokio::test]
+async fn written_data_and_credit_are_counted() {
+    let (mut near, mut far, watch) = watched();
+    let room = || watch.send_window.request().share(9).room();
+    let before = room();
+    let data = frame(0, 0, 1, &[7; 1000]);
+    let pieces = [IoSlice::new(&data[..3]), IoSlice::new(&data[3..]), IoSlice::new(&data)];
+    let written = poll_fn(|cx| Pin::new(&mut near).poll_write_vectored(cx, &pieces)).await.unwrap();
+    assert_eq!(written, 2 * data.len());
+    near.write_all(&data).await.unwrap();
+    assert_eq!(room(), before - 3000);
+    far.write_all(&[0; PREFACE as usize]).await.unwrap();
+    far.write_all(&[frame(8, 0, 0, &[0, 0, 4, 0]), frame(8, 0, 1, &[0, 0, 4, 0])].concat()).await.unwrap();
+    read(&mut near).await;
+    assert_eq!(room(), before - 3000 + 1024);
 }

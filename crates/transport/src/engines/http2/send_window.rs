@@ -1,0 +1,224 @@
+//! The connection window of a client (RFC 9113 section 5.2) for what a server sends, and a reserve of it for short
+//! answers.
+//!
+//! A client that cancels a download, or stops reading it, need not return the credit of that download. One download
+//! could so use the connection's whole window for good, and the receipt of a finished upload could not be sent. So long
+//! bodies leave [`RESERVE`] bytes of the window to short ones. The flow control of nginx (ngx_http_v2_filter_module.c),
+//! nghttp2 (nghttp2_session.c) and h2 (proto/streams/prioritize.rs) has no such reserve: there, the receipt waits for
+//! credit.
+
+use std::{
+    collections::HashMap,
+    pin::pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::{sync::Notify, time::timeout};
+
+#[cfg(test)]
+mod tests;
+
+/// The window of a connection before any credit (RFC 9113 section 6.9.2).
+const INITIAL: i64 = 65_535;
+
+/// The bytes that long bodies leave: a sixteenth of the initial window, and room for a dozen receipts.
+const RESERVE: u32 = 4 << 10;
+
+/// The longest body that is short: it may use the reserve.
+const SHORT: u64 = RESERVE as u64;
+
+/// The time without credit after which a long body uses the reserve, unless another request waits for its answer. A
+/// client may return credit only once it has got the last byte of its window.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// The multiple of a chunk that must be left if the chunk is handed over in one piece, so that a stream whose own window
+/// is closed does not take the connection's window from the others.
+const AMPLE: u32 = 4;
+
+/// The window of one connection. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct SendWindow(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    /// Notified when there may be more of the window, or less that waits for it.
+    more: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    /// The credit of the client less the bytes that were written or are queued. Negative if short answers are queued
+    /// beyond it.
+    left: i64,
+    /// The queues in h2 of streams with long bodies.
+    queues: HashMap<u32, Queue>,
+    /// The requests whose answers have not begun, and the short answers that are not sent.
+    unanswered: u32,
+}
+
+/// The bytes that a stream has queued and not written.
+#[derive(Debug, Default)]
+struct Queue {
+    bytes: u32,
+    /// True once the last byte of the body is queued.
+    is_whole: bool,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self { left: INITIAL, queues: HashMap::new(), unanswered: 0 }
+    }
+}
+
+impl State {
+    /// Forgets the queue of a stream, which h2 discards.
+    fn forget(&mut self, stream: u32) {
+        let queue = self.queues.remove(&stream).unwrap_or_default();
+        self.left = self.left.saturating_add(queue.bytes.into());
+    }
+}
+
+impl SendWindow {
+    /// Counts a request until the returned value is dropped.
+    pub(super) fn request(&self) -> Unanswered {
+        let mut state = self.lock();
+        state.unanswered = state.unanswered.saturating_add(1);
+        Unanswered(self.clone())
+    }
+
+    /// The client returned credit for the connection.
+    pub(super) fn credit(&self, bytes: u32) {
+        let mut state = self.lock();
+        state.left = state.left.saturating_add(bytes.into());
+        drop(state);
+        self.0.more.notify_waiters();
+    }
+
+    /// The head of a DATA frame was written. Bytes that its stream has not queued belong to a short answer.
+    pub(super) fn written(&self, stream: u32, bytes: u32) {
+        let state = &mut *self.lock();
+        let mut more = bytes;
+        if let Some(queue) = state.queues.get_mut(&stream) {
+            more = bytes.saturating_sub(queue.bytes);
+            queue.bytes = queue.bytes.saturating_sub(bytes);
+            if queue.is_whole && queue.bytes == 0 {
+                state.queues.remove(&stream);
+            }
+        }
+        state.left = state.left.saturating_sub(more.into());
+    }
+
+    /// Either end reset a stream: h2 discards its queue.
+    pub(super) fn reset(&self, stream: u32) {
+        self.lock().forget(stream);
+        self.0.more.notify_waiters();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Returns whether a body of at most `most` bytes may use the reserve.
+pub(super) fn is_short(most: Option<u64>) -> bool {
+    most.is_some_and(|most| most <= SHORT)
+}
+
+/// A request that waits for its answer, until this is dropped.
+#[derive(Debug)]
+pub(super) struct Unanswered(SendWindow);
+
+impl Unanswered {
+    /// The answer begins with a long body: the share of its stream.
+    pub(super) fn share(self, stream: u32) -> Share {
+        Share { window: self.0.clone(), stream, keep: RESERVE }
+    }
+}
+
+impl Drop for Unanswered {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.unanswered = state.unanswered.saturating_sub(1);
+        drop(state);
+        self.0.0.more.notify_waiters();
+    }
+}
+
+/// The share of one stream whose body is long. Dropping it before its end returns what
+/// the stream has queued: h2 discards it.
+#[derive(Debug)]
+pub(super) struct Share {
+    window: SendWindow,
+    stream: u32,
+    /// The bytes of the window that are left to others.
+    keep: u32,
+}
+
+impl Share {
+    /// The bytes that the stream may queue now.
+    pub(super) fn room(&self) -> usize {
+        self.room_of(&self.window.lock())
+    }
+
+    /// Waits until the stream may queue some bytes.
+    pub(super) async fn wait(&mut self) {
+        let window = self.window.clone();
+        loop {
+            let mut changed = pin!(window.0.more.notified());
+            changed.as_mut().enable();
+            if self.room() > 0 {
+                return;
+            }
+            if timeout(PATIENCE, &mut changed).await.is_ok() {
+                continue;
+            }
+            if window.lock().unanswered == 0 {
+                self.keep = 0;
+            }
+            if self.room() == 0 {
+                changed.await;
+            }
+        }
+    }
+
+    /// Takes up to `wanted` bytes for `chunk` bytes to be queued, of which the stream's own window admits `admitted`.
+    /// Returns how many it may queue.
+    pub(super) fn take(&mut self, chunk: usize, admitted: usize) -> usize {
+        let state = &mut *self.window.lock();
+        let room = self.room_of(state);
+        let ample = chunk.checked_mul(AMPLE as usize).is_some_and(|ample| room >= ample);
+        let taken = if ample { chunk } else { admitted.min(chunk).min(room) };
+        let bytes = u32::try_from(taken).unwrap_or(u32::MAX);
+        let queue = state.queues.entry(self.stream).or_default();
+        queue.bytes = queue.bytes.saturating_add(bytes);
+        state.left = state.left.saturating_sub(bytes.into());
+        self.keep = RESERVE;
+        taken
+    }
+
+    /// Notes that the stream has queued its last byte: what is queued is written even if this is dropped.
+    pub(super) fn over(&self) {
+        let state = &mut *self.window.lock();
+        match state.queues.get_mut(&self.stream) {
+            Some(queue) if queue.bytes > 0 => queue.is_whole = true,
+            _ => drop(state.queues.remove(&self.stream)),
+        }
+    }
+
+    fn room_of(&self, state: &State) -> usize {
+        usize::try_from(state.left.saturating_sub(self.keep.into())).unwrap_or(0)
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        let mut state = self.window.lock();
+        if state.queues.get(&self.stream).is_some_and(|queue| !queue.is_whole) {
+            state.forget(self.stream);
+        }
+        drop(state);
+        self.window.0.more.notify_waiters();
+    }
+}
