@@ -146,3 +146,34 @@ async fn a_thousand_hostile_connections_take_bounded_memory_and_no_neighbours_ti
     // Generous: the machine of the test may be busy.
     assert!(wait <= Duration::from_secs(1), "{wait:?}");
 }
+
+/// Sends the first packets of clients that never hear of an answer, each from its own address.
+async fn first_packets(server: &Server, count: usize) {
+    let transport = transport::by_name("h3").unwrap();
+    for _ in 0..count {
+        // The packet of a client ends here, and is sent on from elsewhere.
+        let trap = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let peer = Peer::new(trap.local_addr().unwrap(), "localhost", Trust::AnyCertificate);
+        let limits = Limits::default();
+        let mut packet = [0; 2000];
+        let length = tokio::select! {
+            _ = transport.connect(&peer, &limits) => panic!("nobody answered"),
+            length = trap.recv(&mut packet) => length.unwrap(),
+        };
+        let stranger = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        stranger.send_to(&packet[..length], server.tls()).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn first_packets_of_quic_take_no_memory_that_the_server_has_not_at_its_start() {
+    let server = Server::start(&["--max-connections", "1"]);
+    let held = TcpStream::connect(server.cleartext()).unwrap();
+    (&held).write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
+    (&held).read_exact(&mut [0; 12]).unwrap();
+    let before = server.rss();
+    first_packets(&server, 200).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let grown = server.rss().saturating_sub(before);
+    assert!(grown < 1 << 20, "{:.2} MiB more than {:.1}", record::mib(grown), record::mib(before));
+}

@@ -40,6 +40,7 @@ async fn serve(args: &ServeArgs) -> anyhow::Result<Verdict> {
         ServeError::Unprotected { .. } => anyhow::Error::new(Usage::new(error)),
         error => error.into(),
     })?;
+    server.rehearse().await;
     // A signal may follow the announcement at once.
     let mut signals = Signals::register()?;
     let certificate = Certificate::of(&server, args.cert.as_deref());

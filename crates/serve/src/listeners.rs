@@ -87,7 +87,7 @@ impl Listeners {
 }
 
 /// The loopback address: that of IPv4, where the machine has it.
-fn loopback() -> IpAddr {
+pub(crate) fn loopback() -> IpAddr {
     let has_ipv4 = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).is_ok();
     if has_ipv4 { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() }
 }

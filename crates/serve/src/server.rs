@@ -3,21 +3,27 @@
 use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
-use tokio::{pin, sync::watch};
+use record::Limits;
+use tokio::{pin, sync::watch, time::timeout};
+use tracing::debug;
 
 use crate::{
     Options, ServeError, accept,
     connection::{ConnectionHandler, Timeouts},
     content::Content,
-    listeners::Listeners,
+    listeners::{Listeners, loopback},
     patience::Patience,
     places::Places,
     requests::RequestPlaces,
 };
 
+/// The time within which the handshake of a rehearsal must be complete: it takes a few milliseconds.
+const REHEARSAL: Duration = Duration::from_secs(2);
+
 /// A server whose ports are bound. Clients can connect from then on, and are answered while it [runs](Self::run).
 pub struct Server {
     listeners: Listeners,
+    limits: Limits,
     content: Arc<Content>,
     timeouts: Timeouts,
     max_connections: u32,
@@ -37,6 +43,7 @@ impl Server {
         Ok(Self {
             content: Arc::new(Content::new(&options)?),
             listeners: Listeners::open(&options)?,
+            limits: options.limits,
             timeouts: Timeouts {
                 handshake: options.handshake_timeout,
                 patience: Patience { idle: options.idle_timeout, min_rate: options.min_rate },
@@ -65,6 +72,18 @@ impl Server {
     /// The certificate chain in PEM, for clients to trust. `None` without TLS.
     pub fn certificate_pem(&self) -> Option<&str> {
         self.listeners.tls.as_ref().map(|tls| tls.identity.certificate_pem())
+    }
+
+    /// Completes a handshake with itself, over loopback, so that the memory which the first handshake takes for good is
+    /// taken before any client comes. A machine on which that fails is served all the same.
+    pub async fn rehearse(&self) {
+        let Some(tls) = &self.listeners.tls else { return };
+        let handshake = transport::rehearse_quic(&tls.identity, loopback(), &self.limits);
+        match timeout(REHEARSAL, handshake).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => debug!("no rehearsal: {error}"),
+            Err(_) => debug!("no rehearsal: the handshake took too long"),
+        }
     }
 
     /// Serves until `stop` resolves. Then the ports of TCP are released at once, clients are told to end their
