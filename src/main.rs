@@ -12,10 +12,7 @@ mod live_view;
 mod output;
 mod recording;
 
-use std::{
-    panic,
-    process::{self, ExitCode},
-};
+use std::{panic, process::ExitCode};
 
 use nix::sys::signal::{SigSet, Signal};
 use tracing::Level;
@@ -26,6 +23,8 @@ fn main() -> ExitCode {
     outlive_file_size_limit();
     // Before the parser: its memory would be part of a worker's measurement.
     if run::worker::is_requested() {
+        allocator::count();
+        process::read_heap_by(live_heap);
         abort_on_panic();
         return run::worker::main();
     }
@@ -41,13 +40,20 @@ fn main() -> ExitCode {
     }
 }
 
+/// The live heap of this process, as its allocator has counted it.
+fn live_heap() -> Option<process::Heap> {
+    let live = allocator::live()?;
+    let c_bytes = live.c_bytes.map(|bytes| bytes as u64);
+    Some(process::Heap { bytes: live.bytes as u64, allocations: live.allocations as u64, c_bytes })
+}
+
 /// Makes a panic of any thread or task end the process at once: a measurement that lost a part of itself is none. Only
 /// a server goes on, since its other transfers belong to other clients.
 fn abort_on_panic() {
     let print = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
         print(info);
-        process::abort();
+        std::process::abort();
     }));
 }
 

@@ -9,6 +9,8 @@ use record::{Direction, Protocol};
 const CHUNK: u64 = 64 << 10;
 
 fn main() -> ExitCode {
+    // As a worker does: the cost of counting is part of the counts.
+    allocator::count();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [protocol, mebibytes] = arguments.as_slice() else { return usage() };
     let protocol = Some(protocol).filter(|name| matches!(name.as_str(), "h1" | "h2"));

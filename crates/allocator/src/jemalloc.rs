@@ -1,4 +1,4 @@
-//! The global allocator, its exported settings, and questions to jemalloc. This file has all unsafe code of the crate.
+//! jemalloc's exported settings, and questions to jemalloc.
 #![allow(
     unsafe_code,
     reason = "jemalloc is a C library: it reads an exported pointer and answers through pointers"
@@ -17,11 +17,6 @@ use crate::{
     Allocator, Error, Slabs,
     settings::{SETTINGS_C, SLAB_RANGE},
 };
-
-/// The global allocator. With glibc's malloc, each large frame goes back to the kernel and is faulted in again, which
-/// halves HTTP/2's goodput.
-#[global_allocator]
-static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// The pointer that jemalloc reads its settings through.
 ///

@@ -7,6 +7,8 @@
 //! jemalloc reads [`SETTINGS`] at its first allocation, before `main`. The file `/etc/_rjem_malloc.conf` and the
 //! environment variable `_RJEM_MALLOC_CONF` override them, so [`in_force`] asks jemalloc and repeats no constant.
 //!
+//! A program that calls [`count`] first of all can ask for its [`live`] memory, exact to the byte.
+//!
 //! # Example
 //!
 //! ```
@@ -16,13 +18,27 @@
 //! # Ok::<(), longhaul_allocator::Error>(())
 //! ```
 
+mod counting;
 mod jemalloc;
 mod settings;
 
 use std::{fmt, io};
 
+pub use counting::{count, live};
 pub use jemalloc::in_force;
 pub use settings::SETTINGS;
+
+/// The memory that a program has allocated and not freed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Live {
+    /// Bytes, as they were asked for.
+    pub bytes: usize,
+    /// Allocations.
+    pub allocations: usize,
+    /// Bytes that C code has in use in the heap of its own; `None` with another C library than glibc.
+    pub c_bytes: Option<usize>,
+}
 
 /// A description of jemalloc and of its settings in force.
 ///

@@ -1,6 +1,7 @@
 //! Instruments for the bytes of a transfer, in constant memory however long it runs.
 //!
-//! - [`Meter`] counts the body bytes of one end and times them: throughput per window of body, latency per chunk.
+//! - [`Meter`] counts the body bytes of one end and times them: throughput per window of body, latency per chunk. At
+//!   some body offsets it reads the live heap, if the program counts it.
 //! - [`Timeline`] keeps the memory samples of a transfer in at most 256 points.
 //! - [`Pace`] holds a flow to a rate.
 //! - [`Stamp`] is a point of monotonic time. Only its file reads the clock in longhaul.
@@ -30,6 +31,7 @@
 
 mod clock;
 mod footprint;
+mod heap;
 mod histogram;
 mod meter;
 mod pace;

@@ -5,9 +5,9 @@ use std::{
     time::Duration,
 };
 
-use record::{Latency, Throughput};
+use record::{HeapPoint, Latency, Throughput};
 
-use crate::{clock::Stamp, histogram::Distribution};
+use crate::{clock::Stamp, heap::HeapTimeline, histogram::Distribution};
 
 /// The smallest window of one throughput sample, in bytes. A shorter window would time single system calls.
 const MIN_WINDOW: u64 = 1 << 20;
@@ -34,6 +34,10 @@ struct State {
     rates: Option<Distribution>,
     /// `None` until the first chunk latency: a receiver has none.
     latencies: Option<Distribution>,
+    /// `None` if the meter only counts, or the heap of this process is not counted.
+    heap: Option<HeapTimeline>,
+    /// The body offset at which the next point of `heap` is due.
+    heap_due: u64,
 }
 
 impl Meter {
@@ -48,6 +52,8 @@ impl Meter {
     }
 
     fn with(window: u64, rates: Option<Distribution>) -> Self {
+        let heap = rates.as_ref().and_then(|_| HeapTimeline::of_this_process());
+        let heap_due = heap.as_ref().map_or(u64::MAX, HeapTimeline::due);
         Self(Arc::new(Mutex::new(State {
             bytes: 0,
             first: None,
@@ -56,6 +62,8 @@ impl Meter {
             in_window: 0,
             rates,
             latencies: None,
+            heap,
+            heap_due,
         })))
     }
 
@@ -69,6 +77,9 @@ impl Meter {
         let mut state = self.state();
         state.bytes += bytes as u64;
         state.in_window += bytes as u64;
+        if state.bytes >= state.heap_due {
+            state.note_heap();
+        }
         if state.first.is_some() && state.in_window < state.window {
             return;
         }
@@ -105,6 +116,7 @@ impl Meter {
             first_byte: state.first,
             throughput: state.rates.as_ref().and_then(|rates| rates.throughput(state.window)),
             chunk_latency: state.latencies.as_ref().and_then(Distribution::latency),
+            heap: state.heap.as_ref().map(HeapTimeline::points),
         }
     }
 
@@ -128,6 +140,20 @@ pub struct Readings {
     /// The distribution of chunk latencies; `None` on a receiver, which hands over no chunks, and of a meter that only
     /// counts.
     pub chunk_latency: Option<Latency>,
+    /// Live heap over body offsets; `None` if the heap of this process is not counted, and of a meter that only counts.
+    pub heap: Option<Vec<HeapPoint>>,
+}
+
+impl State {
+    /// Takes the point of the heap's timeline that is due.
+    #[cold]
+    fn note_heap(&mut self) {
+        let bytes = self.bytes;
+        self.heap_due = self.heap.as_mut().map_or(u64::MAX, |heap| {
+            heap.pass(bytes);
+            heap.due()
+        });
+    }
 }
 
 #[cfg(test)]

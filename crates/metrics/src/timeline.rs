@@ -10,7 +10,7 @@ pub(crate) const CAPACITY: usize = 256;
 
 /// A series of memory samples that holds at most 256 points. Whenever it is full, it drops every second point and
 /// doubles the distance between further ones.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Timeline {
     points: Vec<TimelinePoint>,
     /// The distance between points; zero until the series was full for the first time.
@@ -19,6 +19,14 @@ pub struct Timeline {
     due: Duration,
     peak_rss: Option<u64>,
     peak_anon: Option<u64>,
+}
+
+impl Default for Timeline {
+    /// An empty timeline. All points are allocated in advance: it must not grow the heap that is measured beside it.
+    fn default() -> Self {
+        let points = Vec::with_capacity(CAPACITY);
+        Self { points, step: Duration::ZERO, due: Duration::ZERO, peak_rss: None, peak_anon: None }
+    }
 }
 
 impl Timeline {

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::Memory;
+use crate::{Holdings, Memory};
 
 /// A reader without figures: this system has no Linux `/proc`.
 #[derive(Debug)]
@@ -24,6 +24,11 @@ impl MemoryReader {
 
     /// Always `None` on this system.
     pub fn read(&self) -> Option<Memory> {
+        None
+    }
+
+    /// Always `None` on this system.
+    pub fn holdings(&self) -> Option<Holdings> {
         None
     }
 }

@@ -1,7 +1,8 @@
 //! The resources of the current process: memory, processor time, page faults and context switches.
 //!
 //! [`MemoryReader`] samples resident memory, and [`peak_rss_bytes`] reads its high-water mark. [`Resources`] counts
-//! what the process has used since it started. Every figure covers the whole process, so a measurement needs a process
+//! what the process has used since it started. [`heap`] is the live memory according to the program's allocator, if the
+//! program has told how to read that. Every figure covers the whole process, so a measurement needs a process
 //! of its own. Memory comes from `/proc` and exists on Linux only; on other systems it is `None`.
 //!
 //! ```
@@ -24,6 +25,8 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+mod heap;
+mod holdings;
 mod memory;
 mod resources;
 
@@ -35,6 +38,8 @@ mod platform;
 #[path = "elsewhere.rs"]
 mod platform;
 
+pub use heap::{Heap, HeapReader, heap, read_heap_by};
+pub use holdings::Holdings;
 pub use memory::Memory;
 pub use platform::{MemoryReader, peak_rss_bytes};
 pub use resources::Resources;

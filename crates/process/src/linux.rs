@@ -1,10 +1,10 @@
 //! Memory figures that only Linux offers, from `/proc/self`.
 
-use std::io;
+use std::{fs, io};
 
 use procfs::{ProcError, page_size, process::Process};
 
-use crate::Memory;
+use crate::{Holdings, Memory};
 
 /// A reader of the current process's memory. It keeps `/proc/self` open between readings.
 #[derive(Debug)]
@@ -43,6 +43,18 @@ impl MemoryReader {
         Some(Memory {
             rss_bytes: statm.resident * self.page,
             anon_bytes: statm.resident.saturating_sub(statm.shared) * self.page,
+        })
+    }
+
+    /// Descriptors, threads, swapped pages and page tables now. `None` if `/proc` does not tell all of them.
+    pub fn holdings(&self) -> Option<Holdings> {
+        let status = self.process.status().ok()?;
+        Some(Holdings {
+            // The handle that lists them is itself one of them.
+            descriptors: (fs::read_dir("/proc/self/fd").ok()?.count() as u64).saturating_sub(1),
+            threads: status.threads,
+            swap_bytes: status.vmswap? * 1024,
+            page_table_bytes: status.vmpte? * 1024,
         })
     }
 }

@@ -23,6 +23,35 @@ pub struct EndRecord {
     pub chunk_latency: Option<Latency>,
     /// Counters of the end's connections.
     pub transport: Option<TransportStats>,
+    /// Open file descriptors of the end's process; null where they were not counted.
+    #[serde(default)]
+    pub descriptors: Option<Held>,
+    /// Threads of the end's process; null where they were not counted.
+    #[serde(default)]
+    pub threads: Option<Held>,
+}
+
+/// A resource that a process holds, over its transfer: at the baseline, at most, and at the end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Held {
+    /// Before the first body byte.
+    pub baseline: u64,
+    /// The most of any sample.
+    pub peak: u64,
+    /// After the last body byte.
+    pub end: u64,
+}
+
+impl Held {
+    /// A resource of which a process holds `baseline` at first.
+    pub fn of(baseline: u64) -> Self {
+        Self { baseline, peak: baseline, end: baseline }
+    }
+
+    /// Adds a sample, which is the last one so far.
+    pub fn sample(&mut self, now: u64) {
+        (self.peak, self.end) = (self.peak.max(now), now);
+    }
 }
 
 /// Memory of one end, in bytes.
@@ -46,6 +75,19 @@ pub struct MemoryRecord {
     pub socket_peak_bytes: Option<u64>,
     /// At most 256 samples, each `[seconds, RSS, anonymous RSS, body bytes]`.
     pub timeline: Vec<TimelinePoint>,
+    /// The most live heap of any point of the heap's timeline; null where the heap was not counted.
+    #[serde(default)]
+    pub heap_bytes: Option<u64>,
+    /// Live heap at body offsets of 2^k and at equal distances, which are 64 MiB or less up to 16 GiB. Each point is
+    /// `[body bytes, bytes, allocations, bytes in use in the heap of C]`; null where the heap was not counted.
+    #[serde(default)]
+    pub heap_timeline: Option<Vec<HeapPoint>>,
+    /// Anonymous memory that was swapped out, which leaves RSS; null where it was not read.
+    #[serde(default)]
+    pub swap_bytes: Option<Held>,
+    /// Page tables, which are not in RSS; null where they were not read.
+    #[serde(default)]
+    pub page_table_bytes: Option<Held>,
 }
 
 impl MemoryRecord {
@@ -91,6 +133,40 @@ impl From<(f64, u64, u64, u64)> for TimelinePoint {
 impl From<TimelinePoint> for (f64, u64, u64, u64) {
     fn from(point: TimelinePoint) -> Self {
         (point.seconds, point.rss_bytes, point.anon_bytes, point.body_bytes)
+    }
+}
+
+/// Live heap as a body offset passed the meter; an array of four numbers in JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(from = "(u64, u64, u64, Option<u64>)", into = "(u64, u64, u64, Option<u64>)")]
+#[schemars(with = "(u64, u64, u64, Option<u64>)")]
+pub struct HeapPoint {
+    /// Body bytes that had passed.
+    pub body_bytes: u64,
+    /// Bytes allocated and not freed by Rust code, as they were asked for.
+    pub bytes: u64,
+    /// Allocations that were not freed.
+    pub allocations: u64,
+    /// Bytes in use in the heap of C, where aws-lc allocates; null where the C library does not tell.
+    pub c_bytes: Option<u64>,
+}
+
+impl HeapPoint {
+    /// The bytes in use in both heaps.
+    pub fn total_bytes(&self) -> u64 {
+        self.bytes.saturating_add(self.c_bytes.unwrap_or(0))
+    }
+}
+
+impl From<(u64, u64, u64, Option<u64>)> for HeapPoint {
+    fn from((body_bytes, bytes, allocations, c_bytes): (u64, u64, u64, Option<u64>)) -> Self {
+        Self { body_bytes, bytes, allocations, c_bytes }
+    }
+}
+
+impl From<HeapPoint> for (u64, u64, u64, Option<u64>) {
+    fn from(point: HeapPoint) -> Self {
+        (point.body_bytes, point.bytes, point.allocations, point.c_bytes)
     }
 }
 

@@ -38,8 +38,8 @@ pub use case::Case;
 pub use chunk::{ChunkSize, ChunkSizeError};
 pub use content::{DEFAULT_SEED, PayloadKind, PayloadKindError, SinkKind, SinkKindError};
 pub use end_record::{
-    ContextSwitches, CpuRecord, EndRecord, Latency, MemoryRecord, PageFaults, QuicStats, TcpStats,
-    Throughput, TimelinePoint, TransportStats,
+    ContextSwitches, CpuRecord, EndRecord, HeapPoint, Held, Latency, MemoryRecord, PageFaults, QuicStats,
+    TcpStats, Throughput, TimelinePoint, TransportStats,
 };
 pub use ends::{ByEnd, Direction, End, WordError};
 pub use fault::{Fault, FaultKind};

@@ -25,6 +25,7 @@ mod executor;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod heartbeat;
+mod holdings;
 mod host;
 mod interruption;
 pub mod machine;

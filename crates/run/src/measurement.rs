@@ -8,11 +8,11 @@ use std::{
 use metrics::{Meter, Stamp, Timeline};
 use process::{Memory, MemoryReader, Resources, peak_rss_bytes};
 use receiver::SpinTime;
-use record::{ChunkSize, EndRecord, Fault, FaultKind, LinkRecord, MemoryRecord};
+use record::{ChunkSize, EndRecord, Fault, FaultKind, HeapPoint, LinkRecord, MemoryRecord};
 use tokio::time::sleep;
 use transport::Link;
 
-use crate::{Heartbeat, Links};
+use crate::{Heartbeat, Links, holdings::HoldingsLog};
 
 /// The interval of memory samples at first: often enough for a curve of a transfer of half a second. A reading of some
 /// 20 µs costs a core 0.2 %.
@@ -45,6 +45,7 @@ impl Settings {
 pub struct Baseline {
     memory: Option<Memory>,
     reader: Option<MemoryReader>,
+    holdings: Option<HoldingsLog>,
 }
 
 impl Baseline {
@@ -52,7 +53,9 @@ impl Baseline {
     pub fn take() -> Self {
         let reader = MemoryReader::new().ok();
         let memory = reader.as_ref().and_then(MemoryReader::read_exact);
-        Self { memory, reader }
+        // After the memory: listing descriptors allocates.
+        let holdings = reader.as_ref().and_then(MemoryReader::holdings).map(HoldingsLog::of);
+        Self { memory, reader, holdings }
     }
 }
 
@@ -72,12 +75,14 @@ pub struct Measurement {
 struct Samples {
     timeline: Timeline,
     socket_peak: Option<u64>,
+    holdings: Option<HoldingsLog>,
 }
 
 impl Measurement {
     /// A measurement of bodies in chunks of `chunk`, over the connections that `links` reports on.
     pub fn new(baseline: Baseline, chunk: ChunkSize, links: Links) -> Self {
         let meter = Meter::new(chunk.into());
+        let samples = Samples { holdings: baseline.holdings, ..Samples::default() };
         Self {
             baseline,
             prepared: OnceLock::new(),
@@ -85,7 +90,7 @@ impl Measurement {
             spun: SpinTime::default(),
             began: OnceLock::new(),
             links,
-            samples: Mutex::default(),
+            samples: Mutex::new(samples),
         }
     }
 
@@ -171,6 +176,7 @@ impl Measurement {
                 let rss = |memory: &Memory| memory.rss_bytes;
                 let baseline_rss_bytes = self.baseline.memory.as_ref().map(rss);
                 progress(Heartbeat { bytes, rss_bytes: memory.as_ref().map(rss), baseline_rss_bytes });
+                self.sample_holdings();
                 reported = Some(Stamp::now());
             }
             let pulse = pulse();
@@ -195,6 +201,16 @@ impl Measurement {
         (memory, samples.timeline.step().clamp(SAMPLE, SLOWEST_SAMPLE))
     }
 
+    /// Takes a sample of what the process holds besides memory. It takes longer than one of memory, so it is taken with
+    /// each heartbeat only.
+    fn sample_holdings(&self) {
+        let now = self.baseline.reader.as_ref().and_then(MemoryReader::holdings);
+        let mut samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((log, now)) = samples.holdings.as_mut().zip(now) {
+            log.sample(now);
+        }
+    }
+
     /// The end's record and its connection, as of now.
     pub fn read(&self) -> (EndRecord, LinkRecord) {
         let prepared = self.prepared.get().copied().flatten();
@@ -205,6 +221,9 @@ impl Measurement {
         let readings = self.meter.readings();
         let mut end = EndRecord::default();
         (end.bytes, end.memory) = (readings.bytes, memory);
+        end.memory.heap_bytes = readings.heap.iter().flatten().map(HeapPoint::total_bytes).max();
+        end.memory.heap_timeline = readings.heap;
+        self.state_holdings(&mut end);
         if let Some(resources) = resources {
             end.cpu = resources.cpu(readings.bytes, self.spun.total());
             (end.faults, end.context_switches) = (Some(resources.faults), Some(resources.switches));
@@ -212,6 +231,14 @@ impl Measurement {
         (end.throughput, end.chunk_latency) = (readings.throughput, readings.chunk_latency);
         end.transport = link.stats.clone();
         (end, link.record())
+    }
+
+    fn state_holdings(&self, end: &mut EndRecord) {
+        self.sample_holdings();
+        let holdings = self.samples.lock().unwrap_or_else(PoisonError::into_inner).holdings;
+        if let Some(holdings) = holdings {
+            holdings.state(end);
+        }
     }
 
     fn memory(&self, link: &Link, bytes: u64) -> MemoryRecord {

@@ -1,7 +1,7 @@
 //! Robust statistics for few measurements: medians, ratios and slopes with their intervals.
 //!
-//! Measurements of a computer are few, skewed and full of outliers. All estimates here rest on ranks, so that a single
-//! outlier moves them little. No function assumes normal noise, and none depends on another crate.
+//! Measurements of a computer are few, skewed and full of outliers. Estimates rest on ranks, so that a single
+//! outlier moves them little; only [`trend`] does not. No function depends on another crate.
 //!
 //! | question | function | method |
 //! |---|---|---|
@@ -10,6 +10,7 @@
 //! | the change from one set to another | [`ratio_of_medians`], [`fewest_values`] | exact bootstrap |
 //! | the change between runs made in turns | [`paired_ratio`] | order statistics of ratios |
 //! | the growth of y with x | [`theil_sen`] | median of pairwise slopes |
+//! | the growth of a series whose neighbours depend on each other | [`trend`] | autoregressive errors |
 //!
 //! # Example
 //!
@@ -49,9 +50,11 @@ mod ratio;
 mod simulation;
 mod slope;
 mod spread;
+mod trend;
 
 pub use interval::Interval;
 pub use median::{Quartiles, median, median_interval, quartiles};
 pub use ratio::{Ratio, fewest_values, paired_ratio, ratio_of_medians};
 pub use slope::{Slope, theil_sen};
 pub use spread::Spread;
+pub use trend::trend;

@@ -1,0 +1,139 @@
+//! The global allocator: jemalloc, which counts what is live once a program asks for it.
+#![allow(unsafe_code, reason = "an allocator is unsafe to implement, and glibc is a C library")]
+
+use std::{
+    alloc::{GlobalAlloc, Layout},
+    cell::Cell,
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+};
+
+use tikv_jemallocator::Jemalloc;
+
+use crate::Live;
+
+/// The global allocator. With glibc's malloc, each large frame goes back to the kernel and is faulted in again, which
+/// halves HTTP/2's goodput.
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Whether anything is counted.
+static IS_COUNTING: AtomicBool = AtomicBool::new(false);
+
+/// The counters of the thread that called [`count`].
+static OWN: Counters = Counters::new();
+
+/// The counters of all other threads.
+static SHARED: Counters = Counters::new();
+
+thread_local! {
+    /// Whether this thread called [`count`]. Without a destructor, so that no access to it allocates.
+    static IS_OWNER: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Begins to count live memory. The calling thread counts without atomic additions, so it should be the one that
+/// allocates most. Memory that was allocated before is not counted, so this should be the first call of `main`. Only the
+/// first call has an effect.
+pub fn count() {
+    if !IS_COUNTING.swap(true, Relaxed) {
+        IS_OWNER.set(true);
+    }
+}
+
+/// The live memory, or `None` unless [`count`] was called. It is exact if no other thread allocates meanwhile.
+pub fn live() -> Option<Live> {
+    IS_COUNTING.load(Relaxed).then(|| Live {
+        bytes: OWN.bytes.load(Relaxed).wrapping_add(SHARED.bytes.load(Relaxed)),
+        allocations: OWN.allocations.load(Relaxed).wrapping_add(SHARED.allocations.load(Relaxed)),
+        c_bytes: c_heap(),
+    })
+}
+
+/// Bytes and allocations, modulo the width of a word: a thread may free what another one allocated.
+struct Counters {
+    bytes: AtomicUsize,
+    allocations: AtomicUsize,
+}
+
+impl Counters {
+    const fn new() -> Self {
+        Self { bytes: AtomicUsize::new(0), allocations: AtomicUsize::new(0) }
+    }
+
+    /// Adds on the only thread that writes these counters.
+    #[inline]
+    fn add_alone(&self, bytes: usize, allocations: usize) {
+        self.bytes.store(self.bytes.load(Relaxed).wrapping_add(bytes), Relaxed);
+        self.allocations.store(self.allocations.load(Relaxed).wrapping_add(allocations), Relaxed);
+    }
+
+    #[cold]
+    fn add(&self, bytes: usize, allocations: usize) {
+        self.bytes.fetch_add(bytes, Relaxed);
+        self.allocations.fetch_add(allocations, Relaxed);
+    }
+}
+
+/// Counts a change, where a decrease wraps around.
+#[inline]
+fn note(bytes: usize, allocations: usize) {
+    if IS_OWNER.get() {
+        OWN.add_alone(bytes, allocations);
+    } else if IS_COUNTING.load(Relaxed) {
+        SHARED.add(bytes, allocations);
+    }
+}
+
+/// jemalloc, with its live bytes and allocations counted as the program asked for them, not as jemalloc rounded them up.
+struct Counting;
+
+// SAFETY: jemalloc does all the work; counting touches no memory of an allocation, and does not allocate.
+unsafe impl GlobalAlloc for Counting {
+    #[inline]
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's promises are jemalloc's.
+        noted(unsafe { Jemalloc.alloc(layout) }, layout.size(), 1)
+    }
+
+    #[inline]
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's promises are jemalloc's.
+        noted(unsafe { Jemalloc.alloc_zeroed(layout) }, layout.size(), 1)
+    }
+
+    #[inline]
+    unsafe fn dealloc(&self, allocated: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promises are jemalloc's.
+        unsafe { Jemalloc.dealloc(allocated, layout) };
+        note(layout.size().wrapping_neg(), usize::MAX);
+    }
+
+    #[inline]
+    unsafe fn realloc(&self, allocated: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // SAFETY: the caller's promises are jemalloc's.
+        let moved = unsafe { Jemalloc.realloc(allocated, layout, size) };
+        noted(moved, size.wrapping_sub(layout.size()), 0)
+    }
+}
+
+/// The allocation, whose change is counted unless it failed.
+#[inline]
+fn noted(allocated: *mut u8, bytes: usize, allocations: usize) -> *mut u8 {
+    if !allocated.is_null() {
+        note(bytes, allocations);
+    }
+    allocated
+}
+
+/// The bytes in use in the heap of C, where aws-lc allocates. glibc counts them with their heads of 8 bytes, and pieces
+/// that a thread has freed and keeps for itself (at most 7 of a size) as in use.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn c_heap() -> Option<usize> {
+    // SAFETY: the function has no precondition; it takes glibc's own lock.
+    let heap = unsafe { libc::mallinfo2() };
+    heap.uordblks.checked_add(heap.hblkhd)
+}
+
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+fn c_heap() -> Option<usize> {
+    None
+}

@@ -1,0 +1,55 @@
+//! Live memory is counted to the byte, whichever thread allocates and frees.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::{env, hint::black_box, process::Command, thread};
+
+use longhaul_allocator::{Live, count, live};
+
+/// The bytes and allocations that `work` leaves behind, modulo the width of a word.
+fn left_by<T>(work: impl FnOnce() -> T) -> (usize, usize) {
+    let Live { bytes, allocations, .. } = live().unwrap();
+    black_box(work());
+    let after = live().unwrap();
+    (after.bytes.wrapping_sub(bytes), after.allocations.wrapping_sub(allocations))
+}
+
+#[test]
+fn what_is_live_is_counted_to_the_byte() {
+    // On the first thread of a process of its own: the threads of other tests and of their harness allocate too.
+    let mut alone = Command::new(env::current_exe().unwrap());
+    alone.args(["--exact", "counts_to_the_byte", "--ignored", "--test-threads=1", "--nocapture"]);
+    let output = alone.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+}
+
+#[test]
+#[ignore = "the other test starts it in a process of its own"]
+fn counts_to_the_byte() {
+    assert_eq!(live(), None, "nothing is counted unless the program asks for it");
+    count();
+    for size in [1, 7, 100, 5000, 70_000, 3 << 20] {
+        assert_eq!(left_by(|| Vec::<u8>::with_capacity(size)), (0, 0), "freed again");
+        assert_eq!(left_by(|| vec![1_u8; size].leak().len()), (size, 1));
+        assert_eq!(left_by(|| vec![0_u8; size].leak().len()), (size, 1), "zeroed");
+        let grown = || {
+            let mut grown = Vec::<u8>::with_capacity(size);
+            grown.reserve_exact(3 * size);
+            grown.leak().len()
+        };
+        assert_eq!(left_by(grown), (3 * size, 1), "reallocated");
+    }
+    let elsewhere = || thread::spawn(|| vec![1_u8; 1001].leak().len()).join().unwrap();
+    // The first thread leaves what std initialises once.
+    elsewhere();
+    assert_eq!(left_by(elsewhere), (1001, 1), "allocated on a thread that has ended");
+    assert_eq!(left_by(|| drop(thread::spawn(|| vec![1_u8; 1001]).join().unwrap())), (0, 0), "freed here");
+    count_again();
+}
+
+/// A second call of [`count`] changes nothing, on whatever thread.
+fn count_again() {
+    count();
+    let counting = || thread::spawn(|| (count(), vec![1_u8; 1001].leak().len())).join().unwrap();
+    assert_eq!(left_by(counting), (1001, 1));
+}

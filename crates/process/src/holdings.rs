@@ -1,0 +1,38 @@
+//! What a process holds besides resident memory.
+
+/// Resources that leak without showing in resident memory, at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Holdings {
+    /// Open file descriptors.
+    pub descriptors: u64,
+    /// Threads.
+    pub threads: u64,
+    /// Anonymous memory that was swapped out (VmSwap), in bytes.
+    pub swap_bytes: u64,
+    /// Page tables (VmPTE), in bytes.
+    pub page_table_bytes: u64,
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::{fs::File, sync::mpsc, thread};
+
+    use crate::MemoryReader;
+
+    #[test]
+    fn open_files_and_threads_are_counted() {
+        let _alone = crate::alone();
+        let reader = MemoryReader::new().unwrap();
+        let before = reader.holdings().unwrap();
+        let files: Vec<_> = (0..3).map(|_| File::open("/dev/null").unwrap()).collect();
+        let (hold, held) = mpsc::channel::<()>();
+        let waiting = thread::spawn(move || held.recv().is_err());
+        let during = reader.holdings().unwrap();
+        assert_eq!(during.descriptors, before.descriptors + 3);
+        assert!(during.threads > before.threads && during.page_table_bytes > 0);
+        drop((files, hold));
+        assert!(waiting.join().unwrap());
+        assert_eq!(reader.holdings().unwrap().descriptors, before.descriptors);
+    }
+}
