@@ -35,7 +35,11 @@ fn assert_refused(args: &[&str], code: i32, expected: &[&str]) {
 
 #[test]
 fn wrong_usage_is_exit_2_and_one_line() {
-    assert_refused(&["bench", "--protocol", "h4"], 2, &["h4", "tcp, h1c, h2c, tls, h1, h2, quic, h3"]);
+    assert_refused(
+        &["bench", "--protocol", "h4"],
+        2,
+        &["h4", "tcp, h1c, h2c, tcp-ceiling, tls, h1, h2, tls-ceiling, quic, h3"],
+    );
     assert_refused(&["bench", "--chunk-size", "0"], 2, &["from 1 B to 64 MiB"]);
     assert_refused(&["bench", "--chunk-size", "65MiB"], 2, &["from 1 B to 64 MiB"]);
     assert_refused(&["bench", "--chunk-size", "64KiB..4KiB"], 2, &["it must rise"]);

@@ -8,8 +8,12 @@ use record::PROTOCOLS;
 
 const BOTH: [&str; 2] = ["--direction", "up,down"];
 
+/// Moves bodies by the protocols that `args` name, else by all of them, and by `expected` runs.
 fn moved(args: &[&str], expected: usize) {
-    let (output, records) = bench(&[args, &BOTH].concat());
+    let names: Vec<_> = PROTOCOLS.iter().map(|protocol| protocol.name).collect();
+    let names = names.join(",");
+    let all: &[&str] = if args.contains(&"--protocol") { &[] } else { &["--protocol", &names] };
+    let (output, records) = bench(&[args, all, &BOTH].concat());
     assert_all_good(&output, &records, expected);
 }
 

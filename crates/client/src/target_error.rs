@@ -42,8 +42,8 @@ pub enum TargetError {
         /// The URL.
         url: String,
     },
-    /// The protocol is a baseline.
-    #[error("{} is a baseline with no HTTP; use {}", protocol.name, http_names())]
+    /// The protocol is a baseline or a ceiling.
+    #[error("{} is a {} with no HTTP; use {}", protocol.name, kind(protocol), http_names())]
     NotHttp {
         /// The protocol.
         protocol: &'static Protocol,
@@ -62,6 +62,11 @@ pub enum TargetError {
         /// The protocol.
         protocol: &'static Protocol,
     },
+}
+
+/// The part of a protocol in comparisons, for messages.
+fn kind(protocol: &Protocol) -> &'static str {
+    if protocol.is_ceiling() { "ceiling" } else { "baseline" }
 }
 
 /// The names of all protocols with HTTP, for messages.

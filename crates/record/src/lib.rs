@@ -47,7 +47,7 @@ pub use key::{Axis, CaseKey, CaseKeyError};
 pub use limits::*;
 pub use machine::{Build, CoreRoundTrip, Host, IdlePolicy};
 pub use printable::{printable, quoted};
-pub use protocol::{Carrier, Engine, PROTOCOLS, Protocol, ProtocolFacts};
+pub use protocol::{Carrier, Engine, PROTOCOLS, Protocol, ProtocolFacts, ProtocolKind};
 pub use reader::{DamagedLine, RECORD_FILES, ReadError, ReadRecords, read, read_undamaged};
 pub use record::{Integrity, LinkRecord, Outcome, Purpose, Record, SCHEMA_VERSION, schema};
 pub use redaction::{redacted_command, redacted_header, redacted_url};

@@ -15,15 +15,27 @@ pub enum Carrier {
     Tls,
     /// QUIC over UDP.
     Quic,
+    /// Bare datagrams over UDP, for the ceiling of QUIC.
+    Udp,
 }
 
 impl Carrier {
-    /// The carrier's name, which is also the name of the protocol that runs the raw engine on it.
+    /// The carrier's name. Where the raw engine runs on the carrier, it is also the name of that protocol.
     pub fn name(self) -> &'static str {
         match self {
             Self::Tcp => "tcp",
             Self::Tls => "tls",
             Self::Quic => "quic",
+            Self::Udp => "udp",
+        }
+    }
+
+    /// The name of the protocol that is the ceiling of those on the carrier.
+    fn ceiling(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp-ceiling",
+            Self::Tls => "tls-ceiling",
+            Self::Quic | Self::Udp => "quic-ceiling",
         }
     }
 
@@ -33,6 +45,7 @@ impl Carrier {
             Self::Tcp => "tokio",
             Self::Tls => "rustls",
             Self::Quic => "quinn",
+            Self::Udp => "tokio",
         }
     }
 }
@@ -43,6 +56,8 @@ impl Carrier {
 pub enum Engine {
     /// The body without HTTP, behind a small head: the baseline.
     Raw,
+    /// The body without HTTP, in system calls as large as the carrier gains by, whatever the chunk: the ceiling.
+    Ceiling,
     /// HTTP/1.1 with chunked bodies.
     Http1,
     /// HTTP/2.
@@ -52,20 +67,20 @@ pub enum Engine {
 }
 
 impl Engine {
-    /// The version of HTTP, or nothing for the baseline.
+    /// The version of HTTP, or nothing for the baseline and the ceiling.
     fn http(self) -> Option<&'static str> {
         match self {
-            Self::Raw => None,
+            Self::Raw | Self::Ceiling => None,
             Self::Http1 => Some("1.1"),
             Self::Http2 => Some("2"),
             Self::Http3 => Some("3"),
         }
     }
 
-    /// The library that implements the engine; the raw engine is a loop over the carrier.
+    /// The library that implements the engine; the engines without HTTP are loops over the carrier.
     fn library(self) -> Option<&'static str> {
         match self {
-            Self::Raw => None,
+            Self::Raw | Self::Ceiling => None,
             Self::Http1 => Some("hyper"),
             Self::Http2 => Some("h2"),
             Self::Http3 => Some("h3"),
@@ -84,16 +99,19 @@ pub struct Protocol {
     pub engine: Engine,
 }
 
-/// All protocols, each baseline before the HTTP versions that are compared with it.
+/// All protocols, each baseline before the HTTP versions that are compared with it, and the ceiling after them.
 pub static PROTOCOLS: &[Protocol] = &[
     Protocol { name: "tcp", carrier: Carrier::Tcp, engine: Engine::Raw },
     Protocol { name: "h1c", carrier: Carrier::Tcp, engine: Engine::Http1 },
     Protocol { name: "h2c", carrier: Carrier::Tcp, engine: Engine::Http2 },
+    Protocol { name: "tcp-ceiling", carrier: Carrier::Tcp, engine: Engine::Ceiling },
     Protocol { name: "tls", carrier: Carrier::Tls, engine: Engine::Raw },
     Protocol { name: "h1", carrier: Carrier::Tls, engine: Engine::Http1 },
     Protocol { name: "h2", carrier: Carrier::Tls, engine: Engine::Http2 },
+    Protocol { name: "tls-ceiling", carrier: Carrier::Tls, engine: Engine::Ceiling },
     Protocol { name: "quic", carrier: Carrier::Quic, engine: Engine::Raw },
     Protocol { name: "h3", carrier: Carrier::Quic, engine: Engine::Http3 },
+    Protocol { name: "quic-ceiling", carrier: Carrier::Udp, engine: Engine::Ceiling },
 ];
 
 impl Protocol {
@@ -104,12 +122,26 @@ impl Protocol {
 
     /// Whether the protocol carries HTTP and is compared with a baseline.
     pub fn is_http(&self) -> bool {
-        self.engine != Engine::Raw
+        self.kind() == ProtocolKind::Http
+    }
+
+    /// Whether the protocol is a ceiling.
+    pub fn is_ceiling(&self) -> bool {
+        self.kind() == ProtocolKind::Ceiling
+    }
+
+    /// The part that the protocol plays in comparisons.
+    pub fn kind(&self) -> ProtocolKind {
+        match self.engine {
+            Engine::Raw => ProtocolKind::Baseline,
+            Engine::Ceiling => ProtocolKind::Ceiling,
+            Engine::Http1 | Engine::Http2 | Engine::Http3 => ProtocolKind::Http,
+        }
     }
 
     /// Whether the protocol encrypts, by TLS 1.3 or by QUIC.
     pub fn is_encrypted(&self) -> bool {
-        self.carrier != Carrier::Tcp
+        matches!(self.carrier, Carrier::Tls | Carrier::Quic)
     }
 
     /// Whether one connection carries several bodies concurrently.
@@ -117,9 +149,15 @@ impl Protocol {
         self.carrier == Carrier::Quic || matches!(self.engine, Engine::Http2 | Engine::Http3)
     }
 
-    /// The protocol that moves the same bytes over the same carrier without HTTP; none for such a baseline itself.
+    /// The protocol that moves the same bytes over the same carrier without HTTP, chunk by chunk; none for protocols
+    /// without HTTP.
     pub fn baseline(&self) -> Option<&'static str> {
         self.is_http().then(|| self.carrier.name())
+    }
+
+    /// The protocol that moves bytes over the same carrier as fast as this machine can; none for such a ceiling itself.
+    pub fn ceiling(&self) -> Option<&'static str> {
+        (!self.is_ceiling()).then(|| self.carrier.ceiling())
     }
 
     /// The scheme of the protocol's URLs.
@@ -135,11 +173,26 @@ impl Protocol {
             carrier: self.carrier.name().into(),
             http: self.engine.http().map(Cow::from),
             library: Some(library.into()),
+            kind: Some(self.kind()),
             baseline: self.baseline().map(Cow::from),
+            ceiling: self.ceiling().map(Cow::from),
             streams: self.has_streams(),
             tls: self.is_encrypted(),
         }
     }
+}
+
+/// The part that a protocol plays in comparisons.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum ProtocolKind {
+    /// A plain loop over the carrier, chunk by chunk.
+    Baseline,
+    /// A version of HTTP.
+    Http,
+    /// The most that the carrier gives on this machine, whatever the chunk.
+    Ceiling,
 }
 
 /// The facts about a protocol that decide tables, charts and notes. With them, readers need not know the protocol.
@@ -150,12 +203,19 @@ pub struct ProtocolFacts {
     pub name: Cow<'static, str>,
     /// The transport below: `tcp`, `tls`, `quic`, or another.
     pub carrier: Cow<'static, str>,
-    /// The version of HTTP; null for a baseline.
+    /// The version of HTTP; null for a baseline or a ceiling.
     pub http: Option<Cow<'static, str>>,
     /// The library that implements the protocol; null if it is not known.
     pub library: Option<Cow<'static, str>>,
-    /// The protocol that moves the same bytes without HTTP; null for a baseline.
+    /// The part that the protocol plays in comparisons; null in records written before there were ceilings.
+    #[serde(default)]
+    pub kind: Option<ProtocolKind>,
+    /// The protocol that moves the same bytes without HTTP; null for a baseline or a ceiling.
     pub baseline: Option<Cow<'static, str>>,
+    /// The protocol that moves bytes over the carrier as fast as the machine can; null for a ceiling, and in records
+    /// written before there were ceilings.
+    #[serde(default)]
+    pub ceiling: Option<Cow<'static, str>>,
     /// Whether one connection carries several bodies concurrently.
     pub streams: bool,
     /// Whether the protocol encrypts.
@@ -170,18 +230,26 @@ impl ProtocolFacts {
             carrier: name.to_owned().into(),
             http: None,
             library: None,
+            kind: None,
             baseline: None,
+            ceiling: None,
             streams: false,
             tls: false,
         };
         Protocol::by_name(name).map_or_else(unknown, Protocol::facts)
     }
 
-    /// A key that sorts protocols by carrier (the known ones first), the baseline before the versions of HTTP.
-    pub fn rank(&self) -> (usize, &str, Option<&str>, &str) {
-        let known = ["tcp", "tls", "quic"];
+    /// Whether the protocol is a ceiling.
+    pub fn is_ceiling(&self) -> bool {
+        self.kind == Some(ProtocolKind::Ceiling)
+    }
+
+    /// A key that sorts protocols by carrier (the known ones first), the baseline before the versions of HTTP and the
+    /// ceiling after them.
+    pub fn rank(&self) -> (usize, &str, bool, Option<&str>, &str) {
+        let known = ["tcp", "tls", "quic", "udp"];
         let carrier = known.iter().position(|name| *name == self.carrier).unwrap_or(known.len());
-        (carrier, &self.carrier, self.http.as_deref(), &self.name)
+        (carrier, &self.carrier, self.is_ceiling(), self.http.as_deref(), &self.name)
     }
 }
 
@@ -199,13 +267,35 @@ mod tests {
     }
 
     #[test]
+    fn every_protocol_but_a_ceiling_has_a_ceiling_that_is_a_row() {
+        for protocol in PROTOCOLS {
+            let ceiling = protocol.ceiling().map(|name| Protocol::by_name(name).unwrap());
+            assert_eq!(ceiling.is_none(), protocol.is_ceiling(), "{}", protocol.name);
+            assert!(ceiling.is_none_or(Protocol::is_ceiling), "{}", protocol.name);
+        }
+        let ceilings: Vec<_> = PROTOCOLS.iter().filter(|protocol| protocol.is_ceiling()).collect();
+        assert_eq!(ceilings.len(), 3);
+        assert!(ceilings.iter().all(|ceiling| ceiling.baseline().is_none() && !ceiling.is_http()));
+        assert!(!ceilings.iter().any(|ceiling| ceiling.has_streams()));
+    }
+
+    #[test]
+    fn facts_of_records_without_ceilings_are_read() {
+        let mut json = serde_json::to_value(ProtocolFacts::of("h3")).unwrap();
+        json.as_object_mut().unwrap().retain(|name, _| name != "ceiling" && name != "kind");
+        let facts: ProtocolFacts = serde_json::from_value(json).unwrap();
+        assert_eq!((facts.ceiling.as_deref(), facts.kind, facts.is_ceiling()), (None, None, false));
+    }
+
+    #[test]
     fn the_rank_keeps_the_order_of_the_rows_and_puts_unknown_carriers_last() {
         let mut facts: Vec<_> = PROTOCOLS.iter().map(Protocol::facts).collect();
         facts.reverse();
         facts.push(ProtocolFacts::of("carrier-pigeon"));
         facts.sort_by(|a, b| a.rank().cmp(&b.rank()));
         let names: Vec<_> = facts.iter().map(|facts| facts.name.as_ref()).collect();
-        assert_eq!(names, ["tcp", "h1c", "h2c", "tls", "h1", "h2", "quic", "h3", "carrier-pigeon"]);
+        let rows: Vec<_> = PROTOCOLS.iter().map(|protocol| protocol.name).collect();
+        assert_eq!(names, [&rows[..], &["carrier-pigeon"]].concat());
     }
 
     #[test]
@@ -216,6 +306,7 @@ mod tests {
             ("quic", Some("3"), Some("quic"))
         );
         assert!(h3.streams && h3.tls && h3.library.as_deref() == Some("h3"));
+        assert_eq!((h3.kind, h3.ceiling.as_deref()), (Some(ProtocolKind::Http), Some("quic-ceiling")));
         let quic = ProtocolFacts::of("quic");
         assert!(quic.streams && quic.baseline.is_none() && quic.library.as_deref() == Some("quinn"));
         assert!(!ProtocolFacts::of("h1").streams && !ProtocolFacts::of("h1c").tls);

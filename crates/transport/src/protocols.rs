@@ -7,8 +7,11 @@ use record::{Carrier, End, Engine, Limits, PROTOCOLS, Protocol, Term};
 
 use crate::{
     Bind, Connection, Error, Listener, Peer, Shape, Transport,
-    carriers::{Carries, plain::Plain, quic::Quic, secured::Secured},
-    engines::{http1::Http1, http2::Http2, http3::Http3, raw::Raw, raw_quic::RawQuic},
+    carriers::{Carries, plain::Plain, quic::Quic, secured::Secured, udp::Udp},
+    engines::{
+        ceiling::Ceiling, datagrams::Datagrams, http1::Http1, http2::Http2, http3::Http3, raw::Raw,
+        raw_quic::RawQuic,
+    },
     footprint::Footprint,
 };
 
@@ -21,6 +24,9 @@ fn stack(carrier: Carrier, engine: Engine) -> Option<&'static dyn Stack> {
         (Carrier::Tls, Engine::Raw) => &Over::<Secured, Raw>(PhantomData),
         (Carrier::Tls, Engine::Http1) => &Over::<Secured, Http1>(PhantomData),
         (Carrier::Tls, Engine::Http2) => &Over::<Secured, Http2>(PhantomData),
+        (Carrier::Tcp, Engine::Ceiling) => &Over::<Plain, Ceiling>(PhantomData),
+        (Carrier::Tls, Engine::Ceiling) => &Over::<Secured, Ceiling>(PhantomData),
+        (Carrier::Udp, Engine::Ceiling) => &Over::<Udp, Datagrams>(PhantomData),
         (Carrier::Quic, Engine::Raw) => &Over::<Quic, RawQuic>(PhantomData),
         (Carrier::Quic, Engine::Http3) => &Over::<Quic, Http3>(PhantomData),
         _ => return None,

@@ -8,6 +8,8 @@ use std::{
 };
 
 use nix::sys::socket::{setsockopt, sockopt};
+#[cfg(target_os = "linux")]
+use record::MAX_QUIC_MTU;
 use record::{Limits, SOCKET_BUFFER};
 use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -27,7 +29,8 @@ const BACKLOG: u32 = 1024;
 /// nothing is sent to it.
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
 
-/// The options of TCP sockets that limits set.
+/// The options of TCP sockets that limits set; by default none.
+#[derive(Default)]
 pub(crate) struct TcpOptions {
     /// The send and the receive buffer, in bytes; none leaves both to the kernel.
     buffer: Option<usize>,
@@ -114,6 +117,27 @@ pub(crate) fn udp(addr: SocketAddr, buffer: usize) -> io::Result<UdpSocket> {
     set_buffers(&socket, buffer)?;
     socket.bind(&addr.into())?;
     Ok(socket.into())
+}
+
+/// Makes a UDP socket join received datagrams (GRO), and cut what one call sends into datagrams of `mtu` bytes (GSO).
+/// Returns how many datagrams one call may send.
+#[cfg(target_os = "linux")]
+pub(crate) fn offload(socket: &impl AsFd, mtu: u16) -> usize {
+    // Without it, every call receives one datagram.
+    let _ = setsockopt(socket, sockopt::UdpGroSegment, &true);
+    let segments = MOST_SEGMENTS.min(MAX_QUIC_MTU as usize / usize::from(mtu.max(1)));
+    let can_cut = segments > 1 && setsockopt(socket, sockopt::UdpGsoSegment, &i32::from(mtu)).is_ok();
+    if can_cut { segments } else { 1 }
+}
+
+/// The most datagrams of one call (UDP_MAX_SEGMENTS in linux/udp.h, which was 64 before Linux 6.9).
+#[cfg(target_os = "linux")]
+const MOST_SEGMENTS: usize = 64;
+
+/// One datagram per call: only Linux has the options.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn offload(_: &impl AsFd, _: u16) -> usize {
+    1
 }
 
 /// Sets the congestion controller; the connections of a listener inherit it. Where CUBIC, the default, is not allowed

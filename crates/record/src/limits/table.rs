@@ -26,9 +26,11 @@ const MAX_SOCKET_BUFFER: u64 = i32::MAX as u64;
 /// The largest buffer of a library that counts it in 32 bits.
 const MAX_BUFFER: u64 = u32::MAX as u64;
 
+/// The carriers with connections: bare datagrams have no congestion controller.
 const ALL: Scope = Scope::Carriers(&[Carrier::Tcp, Carrier::Tls, Carrier::Quic]);
 const TCP: Scope = Scope::Carriers(&[Carrier::Tcp, Carrier::Tls]);
 const QUIC: Scope = Scope::Carriers(&[Carrier::Quic]);
+const DATAGRAMS: Scope = Scope::Carriers(&[Carrier::Quic, Carrier::Udp]);
 const ENCRYPTED: Scope = Scope::Carriers(&[Carrier::Tls, Carrier::Quic]);
 
 /// A number of bytes from 1 to `most`, or to 4 GiB.
@@ -152,7 +154,7 @@ limits! {
         auto: Some("discover what the path carries, up to 6500 bytes (RFC 8899)"),
         default: Preset::Bytes(INTERNET_QUIC_MTU),
         remote: Some(Preset::Auto),
-        scope: QUIC,
+        scope: DATAGRAMS,
         help: "QUIC: largest UDP payload",
     }
     /// The congestion controller; QUIC takes `auto` for CUBIC. The controller that the kernel chooses may be BBR, whose
@@ -187,7 +189,7 @@ limits! {
         domain: up_to(MAX_SOCKET_BUFFER),
         default: mib(4),
         before: Some(Before::As { flag: "socket-buffer", or: 4 << 20 }),
-        scope: QUIC,
+        scope: DATAGRAMS,
         help: "QUIC: the kernel's send and receive buffer of the UDP socket",
     }
     /// TLS 1.3 and QUIC: the cipher suite.

@@ -48,7 +48,7 @@ enum Affects {
     All,
     /// Runs of encrypted protocols.
     Encrypted,
-    /// Runs of protocols over QUIC.
+    /// Runs of protocols over UDP.
     Quic,
     /// No run of this session, which stays within the limit: only `doctor` reports it.
     NoRun,
@@ -77,7 +77,7 @@ impl Diagnosis {
         let matters = match problem.affects {
             Affects::All => true,
             Affects::Encrypted => any(Protocol::is_encrypted),
-            Affects::Quic => any(|protocol| protocol.carrier == Carrier::Quic),
+            Affects::Quic => any(|protocol| matches!(protocol.carrier, Carrier::Quic | Carrier::Udp)),
             Affects::NoRun => false,
         };
         matters.then(|| format!("{}: {}: {}", self.name, self.observed, problem.cost))

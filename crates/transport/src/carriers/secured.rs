@@ -18,11 +18,6 @@ use crate::{
     tcp_stream::SharedStream,
 };
 
-/// The bytes that rustls may encrypt ahead of the socket: those that one write sends. With the 64 KiB of rustls, every
-/// write ended in a segment of 141 bytes. That doubled the segments over HTTP/2, and cost 2 (tls) to 6 % (h1, h2) of
-/// the goodput with chunks of 1 MiB.
-const AHEAD: usize = SEGMENT;
-
 /// The buffer of one TLS record: 16 KiB and its overhead (RFC 8446 section 5.2).
 const RECORD: u64 = 18 << 10;
 
@@ -33,14 +28,14 @@ const RECORDS: u64 = 4;
 pub(crate) struct Secured;
 
 impl Footprint for Secured {
-    /// rustls encrypts [`AHEAD`], and reads and decrypts one record at a time.
+    /// rustls encrypts a segment ahead, and reads and decrypts one record at a time.
     fn footprint(_: &Limits, _: End, shape: Shape) -> Vec<Term> {
         let reason = format!(
             "a loopback segment encrypted ahead, and {RECORDS} records of {} a connection (RFC 8446 \
              section 5.2)",
             kib(RECORD)
         );
-        vec![shape.term("TLS records", AHEAD as u64 + RECORDS * RECORD, reason)]
+        vec![shape.term("TLS records", SEGMENT as u64 + RECORDS * RECORD, reason)]
     }
 }
 
@@ -55,7 +50,7 @@ impl<E: ClientEngine> Carries<E> for Secured {
         let probe = Probe::of_stream(stream.socket());
         let connecting = TlsConnector::from(config).connect(name, stream);
         let mut stream = connecting.await.map_err(Error::handshake)?;
-        stream.get_mut().1.set_buffer_limit(Some(AHEAD));
+        stream.get_mut().1.set_buffer_limit(Some(E::AHEAD));
         // A single protocol is asked for, and a server without ALPN is taken at that word.
         let info = agreed(probe, stream.get_ref().1, E::ALPN, Alpn::Optional)?;
         engine.client(stream, info.with_chunk_extensions(peer.chunk_extensions)).await
@@ -117,7 +112,7 @@ impl<E: ServerEngine> Listener for SecuredListener<E> {
             let stream = SharedStream::new(stream);
             let probe = Probe::of_stream(stream.socket());
             let mut stream = tls.accept(stream).await.map_err(Error::handshake)?;
-            stream.get_mut().1.set_buffer_limit(Some(AHEAD));
+            stream.get_mut().1.set_buffer_limit(Some(E::AHEAD));
             let alpn = if E::SERVES_WITHOUT_ALPN { Alpn::Optional } else { Alpn::Required };
             let info = agreed(probe, stream.get_ref().1, E::ALPN, alpn)?;
             engine.server(stream, info, &guards).await

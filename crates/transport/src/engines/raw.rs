@@ -1,7 +1,9 @@
-//! The baseline over a byte stream: a small head, then the bytes of the body.
+//! Bodies over a byte stream without HTTP: a small head, then the bytes of the body. The baseline writes each chunk by
+//! itself; [`ceiling`](super::ceiling) uses larger system calls.
 
 use std::{
     io,
+    marker::PhantomData,
     pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll, ready},
@@ -27,13 +29,36 @@ use crate::{
     Body, BodyError, BodySent, Connection, Error, Guards, Incoming, Link, Responder, Session, Shape,
     carriers::{ClientEngine, ServerEngine, Stream, StreamInfo},
     footprint::{Footprint, kib},
+    probe::Cork,
     session::LinkSource as _,
     settings::FromLimits,
 };
 
-/// The bytes that one read of a body asks for. A read that fills the buffer is followed by another without a call to
-/// epoll. On loopback, 64 KiB are available more often than 128: `tcp` moves 7,900 MiB/s, instead of 6,850 with 128.
-const READ: usize = 64 << 10;
+/// The system calls that carry bodies over a byte stream.
+pub(super) trait Calls: Send + Sync + 'static {
+    /// The bytes that one read of a body asks for.
+    const READ: usize;
+
+    /// Sends a body. `cork` belongs to the socket of the stream.
+    fn send<S: Stream>(
+        write: &mut WriteHalf<S>,
+        cork: Cork,
+        body: Body,
+    ) -> impl Future<Output = Result<(), Error>> + Send;
+}
+
+/// The calls of the baseline: a write for each chunk.
+pub(super) struct PerChunk;
+
+impl Calls for PerChunk {
+    /// A read that fills the buffer is followed by another without a call to epoll. On loopback, 64 KiB are available
+    /// more often than 128: `tcp` moves 7,900 MiB/s, instead of 6,850 with 128.
+    const READ: usize = 64 << 10;
+
+    async fn send<S: Stream>(write: &mut WriteHalf<S>, _: Cork, body: Body) -> Result<(), Error> {
+        send::send(write, body).await
+    }
+}
 
 /// The read buffers of a connection, which alternate.
 const BUFFERS: u64 = 2;
@@ -55,7 +80,7 @@ impl FromLimits for Raw {
 #[async_trait]
 impl ClientEngine for Raw {
     async fn client(&self, stream: impl Stream, info: StreamInfo) -> Result<Box<dyn Connection>, Error> {
-        Ok(Box::new(RawLink::new(stream, info)))
+        Ok(Box::new(RawLink::<_, PerChunk>::new(stream, info)))
     }
 }
 
@@ -70,7 +95,7 @@ impl ServerEngine for Raw {
         info: StreamInfo,
         _: &Guards,
     ) -> Result<Box<dyn Session>, Error> {
-        Ok(Box::new(RawLink::new(stream, info)))
+        Ok(Box::new(RawLink::<_, PerChunk>::new(stream, info)))
     }
 }
 
@@ -78,37 +103,40 @@ impl Footprint for Raw {
     fn footprint(_: &Limits, end: End, shape: Shape) -> Vec<Term> {
         match end {
             End::Sender => Vec::new(),
-            End::Receiver => {
-                let size = kib(READ as u64);
-                let reason = format!("{BUFFERS} × {size} a connection: one at the sink, one being read");
-                vec![shape.term("read buffers", BUFFERS * READ as u64, reason)]
-            }
+            End::Receiver => vec![read_buffers::<PerChunk>(shape)],
         }
     }
 }
 
+/// The memory of the reads of a body.
+pub(super) fn read_buffers<C: Calls>(shape: Shape) -> Term {
+    let size = kib(C::READ as u64);
+    let reason = format!("{BUFFERS} × {size} a connection: one at the sink, one being read");
+    shape.term("read buffers", BUFFERS * C::READ as u64, reason)
+}
+
 /// A connection of either end, which carries one exchange after the other.
-struct RawLink<S> {
-    read: Arc<Mutex<Reader<S>>>,
+pub(super) struct RawLink<S, C> {
+    read: Arc<Mutex<Reader<S, C>>>,
     write: Arc<Mutex<WriteHalf<S>>>,
     info: StreamInfo,
 }
 
-impl<S: Stream> RawLink<S> {
-    fn new(stream: S, info: StreamInfo) -> Self {
+impl<S: Stream, C: Calls> RawLink<S, C> {
+    pub(super) fn new(stream: S, info: StreamInfo) -> Self {
         let (read, write) = tokio::io::split(stream);
-        let read = Reader { stream: read, buffer: BytesMut::new(), unread: 0 };
+        let read = Reader { stream: read, buffer: BytesMut::new(), unread: 0, calls: PhantomData };
         Self { read: Arc::new(Mutex::new(read)), write: Arc::new(Mutex::new(write)), info }
     }
 }
 
 #[async_trait]
-impl<S: Stream> Connection for RawLink<S> {
+impl<S: Stream, C: Calls> Connection for RawLink<S, C> {
     async fn exchange(&self, request: Request<Body>) -> Result<Response<Body>, Error> {
         let mut write = self.write.lock().await;
         let mut read = self.read.clone().lock_owned().await;
         let head = frame::encode(PROTOCOL, &RequestHead::of(&request))?;
-        let send = send(&mut write, head, request.into_body());
+        let send = send::<S, C>(&mut write, self.info.cork(), head, request.into_body());
         let (_, head) = try_join(send, read.head::<ResponseHead>()).await?;
         let head = head.ok_or_else(|| Error::truncated("the peer closed without a response"))?;
         read.unread = head.length;
@@ -123,14 +151,15 @@ impl<S: Stream> Connection for RawLink<S> {
 }
 
 #[async_trait]
-impl<S: Stream> Session for RawLink<S> {
+impl<S: Stream, C: Calls> Session for RawLink<S, C> {
     async fn accept(&self) -> Result<Option<Incoming>, Error> {
         let mut read = self.read.clone().lock_owned().await;
         let Some(head) = read.head::<RequestHead>().await? else { return Ok(None) };
         read.unread = head.length;
         let request = head.request(PROTOCOL, RawBody(read).boxed_unsync())?;
-        let responder = Box::new(RawResponder(self.write.clone()));
-        Ok(Some(Incoming::new(request, responder)))
+        let (write, cork) = (self.write.clone(), self.info.cork());
+        let responder = RawResponder { write, cork, calls: PhantomData::<C> };
+        Ok(Some(Incoming::new(request, Box::new(responder))))
     }
 
     fn link(&self) -> Link {
@@ -138,22 +167,31 @@ impl<S: Stream> Session for RawLink<S> {
     }
 }
 
-struct RawResponder<S>(Arc<Mutex<WriteHalf<S>>>);
+struct RawResponder<S, C> {
+    write: Arc<Mutex<WriteHalf<S>>>,
+    cork: Cork,
+    calls: PhantomData<C>,
+}
 
 #[async_trait]
-impl<S: Stream> Responder for RawResponder<S> {
+impl<S: Stream, C: Calls> Responder for RawResponder<S, C> {
     async fn respond(self: Box<Self>, response: Response<Body>) -> Result<(), Error> {
         let head = frame::encode(PROTOCOL, &ResponseHead::of(&response))?;
-        send(&mut *self.0.lock().await, head, response.into_body()).await
+        send::<S, C>(&mut *self.write.lock().await, self.cork, head, response.into_body()).await
     }
 }
 
-async fn send<S: Stream>(write: &mut WriteHalf<S>, head: Vec<u8>, body: Body) -> Result<(), Error> {
+async fn send<S: Stream, C: Calls>(
+    write: &mut WriteHalf<S>,
+    cork: Cork,
+    head: Vec<u8>,
+    body: Body,
+) -> Result<(), Error> {
     write.write_all(&head).await.map_err(broken)?;
-    send::send(write, body).await
+    C::send(write, cork, body).await
 }
 
-fn broken(error: io::Error) -> Error {
+pub(super) fn broken(error: io::Error) -> Error {
     Error::protocol(PROTOCOL, error)
 }
 
@@ -173,14 +211,15 @@ impl<S: Stream> BodySink for WriteHalf<S> {
 }
 
 /// The receiving half, with the state of the body that is being read.
-struct Reader<S> {
+struct Reader<S, C> {
     stream: ReadHalf<S>,
     buffer: BytesMut,
     /// The bytes of the current body that are still to be read.
     unread: u64,
+    calls: PhantomData<C>,
 }
 
-impl<S: Stream> Reader<S> {
+impl<S: Stream, C: Calls> Reader<S, C> {
     async fn head<H: for<'a> serde::Deserialize<'a>>(&mut self) -> Result<Option<H>, Error> {
         if self.unread > 0 {
             let reason = format!("{} bytes of the previous body were never read", self.unread);
@@ -194,8 +233,8 @@ impl<S: Stream> Reader<S> {
             return Poll::Ready(None);
         }
         // The sink has dropped the previous piece by now, so this reuses its memory instead of allocating.
-        self.buffer.reserve(READ);
-        let limit = self.unread.min(READ as u64);
+        self.buffer.reserve(C::READ);
+        let limit = self.unread.min(C::READ as u64);
         let mut stream = (&mut self.stream).take(limit);
         let read = ready!(pin!(stream.read_buf(&mut self.buffer)).poll(cx));
         Poll::Ready(Some(match read {
@@ -210,9 +249,9 @@ impl<S: Stream> Reader<S> {
 }
 
 /// A body that is being received. It holds the reader until it is dropped.
-struct RawBody<S>(OwnedMutexGuard<Reader<S>>);
+struct RawBody<S, C>(OwnedMutexGuard<Reader<S, C>>);
 
-impl<S: Stream> http_body::Body for RawBody<S> {
+impl<S: Stream, C: Calls> http_body::Body for RawBody<S, C> {
     type Data = Bytes;
     type Error = BodyError;
 

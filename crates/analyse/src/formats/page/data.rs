@@ -36,6 +36,7 @@ struct ProtocolData {
     name: String,
     carrier: String,
     http: Option<String>,
+    is_ceiling: bool,
     baseline: Option<String>,
 }
 
@@ -166,6 +167,7 @@ fn protocols(analysis: &Analysis<'_>) -> Vec<ProtocolData> {
         name: text(&facts.name),
         carrier: text(&facts.carrier),
         http: facts.http.as_ref().map(text),
+        is_ceiling: facts.is_ceiling(),
         baseline: facts.baseline.as_ref().map(text),
     };
     facts.into_iter().map(protocol).collect()

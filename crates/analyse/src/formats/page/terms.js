@@ -18,10 +18,13 @@ function protocolsText() {
     ([carrier, protocols]) =>
       `Over ${CARRIERS[carrier] ?? carrier}: ${protocols.map(({ name, http }) => `${name} is HTTP/${http}`).join(", ")}.`,
   );
-  const baselines = data.protocols.filter((protocol) => protocol.http == null).map(({ name }) => name);
+  const withoutHttp = data.protocols.filter((protocol) => protocol.http == null);
+  const baselines = withoutHttp.filter((protocol) => !protocol.is_ceiling).map(({ name }) => name);
+  const ceilings = withoutHttp.filter((protocol) => protocol.is_ceiling).map(({ name }) => name);
   const [verb, noun] = baselines.length > 1 ? ["are", "baselines"] : ["is", "a baseline"];
   const without = `${listText(baselines)} ${verb} ${noun}: the same loop and the same bytes without HTTP.`;
-  return [...http, baselines.length > 0 && without].filter(Boolean).join(" ");
+  const most = `${listText(ceilings)} ${ceilings.length > 1 ? "are ceilings" : "is a ceiling"}: the most that the carrier gives here, in system calls that do not depend on the chunk.`;
+  return [...http, baselines.length > 0 && without, ceilings.length > 0 && most].filter(Boolean).join(" ");
 }
 
 /** The baseline of every protocol with HTTP, in words: "tcp for h1c and h2c, quic for h3". */

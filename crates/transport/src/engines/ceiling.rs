@@ -1,0 +1,190 @@
+//! The ceiling over a byte stream: the same bytes as the baseline's in gathered writes and larger reads, whatever the
+//! chunk.
+
+use std::{
+    future::poll_fn,
+    io::{self, IoSlice},
+    pin::Pin,
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use record::{End, Limits, Term};
+use tokio::io::{AsyncWrite as _, AsyncWriteExt as _, WriteHalf};
+
+use super::{
+    pieces::{MOST_PIECES, Pieces},
+    raw::{Calls, RawLink, broken, read_buffers},
+    send::{self, BodySink},
+};
+use crate::{
+    Body, Connection, Error, Guards, Session, Shape,
+    carriers::{ClientEngine, ServerEngine, Stream, StreamInfo},
+    footprint::{Footprint, kib},
+    probe::Cork,
+    settings::FromLimits,
+};
+
+/// The bytes that are gathered for one write.
+const GATHERED: usize = 256 << 10;
+
+/// The engine of the `tcp-ceiling` and `tls-ceiling` rows.
+#[derive(Clone)]
+pub(crate) struct Ceiling;
+
+impl FromLimits for Ceiling {
+    /// No limit matters here.
+    fn from_limits(_: &Limits) -> Result<Self, Error> {
+        Ok(Self)
+    }
+}
+
+#[async_trait]
+impl ClientEngine for Ceiling {
+    async fn client(&self, stream: impl Stream, info: StreamInfo) -> Result<Box<dyn Connection>, Error> {
+        Ok(Box::new(RawLink::<_, Gathering>::new(stream, info)))
+    }
+}
+
+#[async_trait]
+impl ServerEngine for Ceiling {
+    /// A private name: this is no registered protocol.
+    const ALPN: &'static [&'static str] = &["longhaul-ceiling"];
+
+    const AHEAD: usize = GATHERED;
+
+    async fn server(
+        &self,
+        stream: impl Stream,
+        info: StreamInfo,
+        _: &Guards,
+    ) -> Result<Box<dyn Session>, Error> {
+        Ok(Box::new(RawLink::<_, Gathering>::new(stream, info)))
+    }
+}
+
+impl Footprint for Ceiling {
+    fn footprint(_: &Limits, end: End, shape: Shape) -> Vec<Term> {
+        match end {
+            End::Sender => sender(shape),
+            End::Receiver => vec![read_buffers::<Gathering>(shape)],
+        }
+    }
+}
+
+fn sender(shape: Shape) -> Vec<Term> {
+    let size = kib(GATHERED as u64);
+    let pieces = shape.term(
+        "gathered pieces",
+        (MOST_PIECES * size_of::<Bytes>()) as u64,
+        format!("up to {MOST_PIECES} references to chunks a connection"),
+    );
+    let records = shape.term(
+        "records of one write",
+        GATHERED as u64,
+        format!("{size} a connection, encrypted for one write where there is TLS"),
+    );
+    let gathered = shape.payload_in_flight(
+        (GATHERED as u64).saturating_add(shape.chunk_bytes()),
+        format!("{size} and a chunk a connection, gathered for one write"),
+    );
+    [pieces, records].into_iter().chain(gathered).collect()
+}
+
+/// The calls of the ceiling: chunks are gathered for a write, under a cork, so that segments are whole.
+struct Gathering;
+
+impl Calls for Gathering {
+    const READ: usize = 256 << 10;
+
+    async fn send<S: Stream>(write: &mut WriteHalf<S>, cork: Cork, body: Body) -> Result<(), Error> {
+        cork.set();
+        let mut sink = Gathered { write, pieces: Pieces::default() };
+        let sent = send::send(&mut sink, body).await;
+        cork.clear();
+        sent
+    }
+}
+
+/// The chunks of a body, gathered for a write.
+struct Gathered<'a, S> {
+    write: &'a mut WriteHalf<S>,
+    pieces: Pieces,
+}
+
+impl<S: Stream> Gathered<'_, S> {
+    /// Writes all pieces.
+    async fn release(&mut self) -> Result<(), Error> {
+        while !self.pieces.is_empty() {
+            match self.write_some().await.map_err(broken)? {
+                0 => return Err(broken(io::ErrorKind::WriteZero.into())),
+                written => self.pieces.advance(written),
+            }
+        }
+        Ok(())
+    }
+
+    async fn write_some(&mut self) -> io::Result<usize> {
+        let mut slices = [IoSlice::new(&[]); MOST_PIECES];
+        let slices = self.pieces.first(usize::MAX, &mut slices);
+        poll_fn(|cx| Pin::new(&mut *self.write).poll_write_vectored(cx, slices)).await
+    }
+}
+
+impl<S: Stream> BodySink for Gathered<'_, S> {
+    async fn send(&mut self, chunk: Bytes) -> Result<(), Error> {
+        self.pieces.push(chunk);
+        if self.pieces.bytes() >= GATHERED || self.pieces.is_full() { self.release().await } else { Ok(()) }
+    }
+
+    async fn finish(&mut self) -> Result<(), Error> {
+        self.release().await?;
+        self.write.flush().await.map_err(broken)
+    }
+
+    /// Closes the stream: the head announced a length, so the peer notices an early end.
+    async fn abort(&mut self) {
+        let _ = self.write.shutdown().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, duplex, split};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn pieces_leave_in_order_whatever_the_stream_takes_at_once() {
+        let (near, mut far) = duplex(1000);
+        let (_read, mut write) = split(near);
+        let mut sink = Gathered { write: &mut write, pieces: Pieces::default() };
+        let pieces: Vec<Bytes> = (0..2500_u32).map(|at| Bytes::from(at.to_le_bytes().to_vec())).collect();
+        let send = async {
+            for piece in pieces.clone() {
+                sink.send(piece).await.unwrap();
+            }
+            sink.finish().await.unwrap();
+            assert!(sink.pieces.is_empty());
+        };
+        let mut read = vec![0; 4 * pieces.len()];
+        let (_, length) = tokio::join!(send, far.read_exact(&mut read));
+        assert_eq!((length.unwrap(), &read), (4 * pieces.len(), &pieces.concat()));
+    }
+
+    #[tokio::test]
+    async fn small_chunks_wait_until_a_write_is_worth_it() {
+        let (near, mut far) = duplex(1 << 20);
+        let (_read, mut write) = split(near);
+        let mut sink = Gathered { write: &mut write, pieces: Pieces::default() };
+        let chunk = Bytes::from(vec![7; 64 << 10]);
+        for _ in 0..3 {
+            sink.send(chunk.clone()).await.unwrap();
+        }
+        assert_eq!(sink.pieces.bytes(), 3 * chunk.len());
+        sink.send(chunk.clone()).await.unwrap();
+        assert!(sink.pieces.is_empty());
+        let mut read = vec![0; GATHERED];
+        far.read_exact(&mut read).await.unwrap();
+    }
+}
