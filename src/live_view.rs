@@ -9,19 +9,27 @@ use std::{
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use metrics::Stamp;
 use record::{ByEnd, Case, End, Record, gbit_per_s, mib, mib_per_s};
-use run::{Budget, Heartbeat, Observer};
+use run::{Budget, Heartbeat, Observer, nominal_time};
+
+use crate::expectation::{Expectation, rounded};
 
 /// Redraws per second, at most.
 const REDRAWS: u8 = 4;
 
-/// The case, then its progress; both fit 80 columns.
+/// The case, then its progress; both fit [`COLUMNS`].
 const TEMPLATE: &str = "{prefix}\n  {bar:20} {percent:>3} %  {msg}";
+
+/// The width of a terminal that both lines fit. A line that wraps would stay behind when it is redrawn.
+const COLUMNS: usize = 80;
 
 /// A view of running cases: two lines that change on a terminal, one line per finished run elsewhere.
 pub(crate) struct LiveView {
     mode: Mode,
-    runs: u64,
+    expected: Expectation,
+    began: Stamp,
     finished: u64,
+    /// The nominal time of the finished runs.
+    done: Duration,
     title: String,
     received: Option<(Stamp, u64)>,
     goodput: Option<f64>,
@@ -42,21 +50,23 @@ struct EndMemory {
 }
 
 impl LiveView {
-    /// A view of about `runs` runs.
-    pub(crate) fn of(runs: u64) -> Self {
-        Self::new(if io::stderr().is_terminal() { Mode::Live(bar()) } else { Mode::Lines }, runs)
+    /// A view of about the `expected` runs.
+    pub(crate) fn of(expected: Expectation) -> Self {
+        Self::new(if io::stderr().is_terminal() { Mode::Live(bar()) } else { Mode::Lines }, expected)
     }
 
     /// A view that shows nothing.
     pub(crate) fn quiet() -> Self {
-        Self::new(Mode::Quiet, 0)
+        Self::new(Mode::Quiet, Expectation::default())
     }
 
-    fn new(mode: Mode, runs: u64) -> Self {
+    fn new(mode: Mode, expected: Expectation) -> Self {
         Self {
             mode,
-            runs,
+            expected,
+            began: Stamp::now(),
             finished: 0,
+            done: Duration::ZERO,
             title: String::new(),
             received: None,
             goodput: None,
@@ -80,8 +90,28 @@ impl LiveView {
         let Mode::Live(bar) = &self.mode else { return };
         bar.set_length(case.total_bytes());
         bar.set_position(self.received.map_or(0, |(_, bytes)| bytes));
-        bar.set_prefix(self.title.clone());
+        bar.set_prefix(self.header());
         bar.set_message(self.message());
+    }
+
+    /// The run and the time left, in one line of at most [`COLUMNS`]: a long name of a case is cut.
+    fn header(&self) -> String {
+        let left = self.expected.left(self.done, self.began.elapsed());
+        let left = left.map_or_else(String::new, |left| format!(", {} left", rounded(left)));
+        let room = COLUMNS - left.len().min(COLUMNS);
+        if self.title.chars().count() <= room {
+            return format!("{}{left}", self.title);
+        }
+        let cut: String = self.title.chars().take(room.saturating_sub(1)).collect();
+        format!("{cut}…{left}")
+    }
+
+    /// Begins to show a run.
+    fn show(&mut self, case: &Case, title: String) {
+        self.title = title;
+        (self.received, self.goodput) = (None, None);
+        self.memory = ByEnd::default();
+        self.draw(case);
     }
 
     fn message(&self) -> String {
@@ -114,11 +144,14 @@ impl fmt::Display for EndMemory {
 }
 
 impl Observer for LiveView {
+    fn warming_up(&mut self, case: &Case, round: u32) {
+        self.show(case, format!("warm-up {}: {}", round + 1, case.key()));
+    }
+
     fn started(&mut self, case: &Case, round: u32) {
-        self.title = format!("[{}/{}] {} round {}", self.finished + 1, self.runs, case.key(), round + 1);
-        (self.received, self.goodput) = (None, None);
-        self.memory = ByEnd::default();
-        self.draw(case);
+        // A session that runs until its figures are precise has more runs than were expected.
+        let (run, runs) = (self.finished + 1, self.expected.runs().max(self.finished + 1));
+        self.show(case, format!("[{run}/{runs}] round {}: {}", round + 1, case.key()));
     }
 
     fn progress(&mut self, case: &Case, end: End, heartbeat: Heartbeat) {
@@ -132,6 +165,7 @@ impl Observer for LiveView {
 
     fn finished(&mut self, record: &Record) {
         self.finished += 1;
+        self.done = self.done.saturating_add(nominal_time(&record.case));
         if !matches!(self.mode, Mode::Lines) {
             return;
         }
@@ -161,6 +195,25 @@ mod tests {
         let allowed = mib((8 << 20) + Budget::of(&case, End::Receiver).bytes());
         assert!(message.ends_with(&format!("12.0 of {allowed:.1} MiB")), "{message}");
         // A margin of two, the bar, and its percentage.
-        assert!(2 + 20 + 8 + message.chars().count() <= 80, "{message}");
+        assert!(2 + 20 + 8 + message.chars().count() <= COLUMNS, "{message}");
+    }
+
+    #[test]
+    fn the_header_has_the_run_and_the_time_left_and_fits_80_columns() {
+        let mut case = Case::new("h3");
+        let mut view = LiveView::new(Mode::Quiet, Expectation::of(&[case.clone(), case.clone()], 6));
+        view.started(&case, 0);
+        assert_eq!(view.header(), "[1/12] round 1: h3/up/64KiB/2GiB");
+        view.finished(&Record::new("session", case.clone()));
+        view.started(&case, 1);
+        let header = view.header();
+        assert!(
+            header.starts_with("[2/12] round 2: h3/up/64KiB/2GiB, ") && header.ends_with(" left"),
+            "{header}"
+        );
+        case.payload = record::PayloadKind::File(format!("/{}", "long".repeat(40)).into());
+        view.started(&case, 1);
+        let header = view.header();
+        assert!(header.chars().count() == COLUMNS && header.ends_with(" left"), "{header}");
     }
 }

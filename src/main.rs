@@ -7,6 +7,7 @@ mod build;
 mod cli;
 mod commands;
 mod exit;
+mod expectation;
 mod input;
 mod live_view;
 mod output;

@@ -12,10 +12,13 @@ use anyhow::Context as _;
 use metrics::Stamp;
 use process::Resources;
 use record::{Build, Case, Host, Purpose, Record, Results};
-use run::{Interruption, ProcessExecutor, Session, Settings, Stop, machine, machine::IdleGuard, this_host};
+use run::{Interruption, ProcessExecutor, Session, Stop, machine, machine::IdleGuard, this_host};
 use tokio::runtime::Runtime;
 
-use crate::{build::this_build, cli::RunArgs, exit::Usage, live_view::LiveView, output::print};
+use crate::{
+    build::this_build, cli::SessionArgs, exit::Usage, expectation::Expectation, live_view::LiveView,
+    output::print,
+};
 
 /// The bytes of disk that are held back for the report, so that a disk that records have filled still takes one: a page
 /// with its charts, or only the summary.
@@ -23,15 +26,15 @@ const RESERVES: [usize; 2] = [1 << 20, 64 << 10];
 
 /// A session under way, and the folder that it fills.
 pub(crate) struct Recording<'a> {
-    args: &'a RunArgs,
+    args: &'a SessionArgs,
     session: Session,
     kept: Kept,
     view: LiveView,
     runtime: Runtime,
     /// Signals since the beginning, also those that come while digests are computed between two phases of runs.
     interruption: Interruption,
-    /// The number of runs if the session is not stopped.
-    runs: u64,
+    /// The runs if the session is not stopped.
+    expected: Expectation,
     end: End,
     began: Stamp,
     used: Option<Resources>,
@@ -41,16 +44,22 @@ pub(crate) struct Recording<'a> {
 /// The end of a session so far.
 enum End {
     Done,
+    /// The time is used up, and what was measured counts.
+    OutOfTime,
     Interrupted,
     Failed(anyhow::Error),
 }
 
 impl<'a> Recording<'a> {
-    /// Begins a session of about `runs` runs of `cases`.
+    /// Begins a session of about the `expected` runs, the first of them of `cases`.
     ///
     /// # Errors
     /// The folder of results cannot be written.
-    pub(crate) fn begin(args: &'a RunArgs, cases: &[Case], runs: u64) -> anyhow::Result<Self> {
+    pub(crate) fn begin(
+        args: &'a SessionArgs,
+        cases: &[Case],
+        expected: Expectation,
+    ) -> anyhow::Result<Self> {
         let (idle, mut host, build) = (IdleGuard::keep(args.idle), this_host(), this_build());
         host.idle = Some(idle.policy());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -63,10 +72,10 @@ impl<'a> Recording<'a> {
             args,
             session: Session::new(host, build).labelled(args.label.clone()),
             kept,
-            view: if args.quiet { LiveView::quiet() } else { LiveView::of(runs) },
+            view: if args.quiet { LiveView::quiet() } else { LiveView::of(expected) },
             runtime,
             interruption,
-            runs,
+            expected,
             end: End::Done,
             began: Stamp::now(),
             used: Resources::used(),
@@ -74,8 +83,9 @@ impl<'a> Recording<'a> {
         })
     }
 
-    /// Runs every case `rounds` times, and writes each record before the next run starts. Does nothing once the user
-    /// has interrupted earlier runs, or a record could not be written.
+    /// Runs every case in `rounds` rounds, or in more if a precision is asked for, and writes each record before the next
+    /// run starts. Does nothing once the user has interrupted earlier runs, the time is used up, or a record could not
+    /// be written.
     ///
     /// # Errors
     /// This program cannot be started again.
@@ -83,7 +93,9 @@ impl<'a> Recording<'a> {
         if !matches!(self.end, End::Done) {
             return Ok(());
         }
-        let executor = ProcessExecutor::of_this_program(Settings::new(self.args.timeout))
+        let left = self.args.max_time.map(|longest| longest.saturating_sub(self.began.elapsed()));
+        let plan = self.args.plan(rounds, purpose, left);
+        let executor = ProcessExecutor::of_this_program(self.args.settings())
             .context("cannot find this program's own file")?
             .on(self.args.affinity)
             .settling(self.args.settle.unwrap_or_default())
@@ -94,7 +106,7 @@ impl<'a> Recording<'a> {
             kept.keep(record)?;
             if json { print(&record.to_line()?) } else { Ok(()) }
         };
-        let running = session.run(cases, rounds, &executor, &mut self.view, &mut keep);
+        let running = session.run(cases, plan, &executor, &mut self.view, &mut keep);
         let stopped = self.runtime.block_on(async {
             tokio::select! {
                 biased;
@@ -104,6 +116,7 @@ impl<'a> Recording<'a> {
         });
         self.end = match stopped {
             Ok(Stop::Done) => End::Done,
+            Ok(Stop::OutOfTime) => End::OutOfTime,
             Ok(Stop::Interrupted) => End::Interrupted,
             Err(error) => End::Failed(error.into()),
         };
@@ -137,8 +150,11 @@ impl<'a> Recording<'a> {
         }
         let stopped = match self.end {
             End::Done => None,
-            End::Interrupted => Some(format!("interrupted: {} of {} runs", records.len(), self.runs)),
-            End::Failed(_) => Some(format!("stopped: {} of {} runs", records.len(), self.runs)),
+            End::OutOfTime => {
+                Some(format!("the time was used up after {}", self.expected.share(records.len())))
+            }
+            End::Interrupted => Some(format!("interrupted: {}", self.expected.share(records.len()))),
+            End::Failed(_) => Some(format!("stopped: {}", self.expected.share(records.len()))),
         };
         let title = stopped.as_ref().map_or(title.to_owned(), |stopped| format!("{title} ({stopped})"));
         let reported = self.kept.report(&Report::new(&title, records, analysis));
@@ -153,7 +169,7 @@ impl<'a> Recording<'a> {
         match self.end {
             End::Failed(error) => Err(error),
             End::Interrupted => reported.map(|()| Verdict::Interrupted),
-            End::Done => reported.map(|()| verdict),
+            End::Done | End::OutOfTime => reported.map(|()| verdict),
         }
     }
 }
@@ -168,7 +184,7 @@ enum Kept {
 
 impl Kept {
     /// Creates the folder of results. With `--json`, the default folder is optional.
-    fn begin(args: &RunArgs, host: &Host) -> anyhow::Result<Self> {
+    fn begin(args: &SessionArgs, host: &Host) -> anyhow::Result<Self> {
         let folder = args.out.clone().unwrap_or_else(|| default_folder(host));
         match Results::create(&folder) {
             Ok(results) => Ok(Self::Folder(results, reserve(&folder))),
@@ -216,7 +232,7 @@ fn reserve(folder: &Path) -> Option<File> {
 }
 
 /// Prints a note for each condition of this machine that spoils the figures of some cases.
-fn note_problems(args: &RunArgs, cases: &[Case], build: &Build) {
+fn note_problems(args: &SessionArgs, cases: &[Case], build: &Build) {
     let notes = machine::notes(cases, args.affinity.cores(), build);
     notes.iter().for_each(|note| eprintln!("note: {note} (see longhaul doctor)"));
 }

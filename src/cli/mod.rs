@@ -8,9 +8,11 @@ mod limits;
 mod prove;
 mod remote;
 mod report;
+mod reproduce;
 mod request;
 mod run;
 mod serve;
+mod session;
 mod trust;
 mod values;
 
@@ -24,8 +26,10 @@ pub(crate) use help::{CompletionsArgs, ManArgs};
 pub(crate) use prove::ProveArgs;
 pub(crate) use remote::{FetchArgs, RemoteArgs, SendArgs};
 pub(crate) use report::ReportArgs;
-pub(crate) use run::{Defaults, RunArgs};
+pub(crate) use reproduce::ReproduceArgs;
+pub(crate) use run::{Defaults, MAX_CONNECTIONS, RunArgs};
 pub(crate) use serve::ServeArgs;
+pub(crate) use session::SessionArgs;
 
 use tracing::Level;
 
@@ -51,6 +55,9 @@ pub(crate) enum Command {
     Fetch(Box<FetchArgs>),
     /// Prove that memory stays constant whatever the size of the body; exit 4 if it grows, 6 if that is unclear.
     Prove(Box<ProveArgs>),
+    /// Make the runs of records again on this machine, and say which claims hold here; exit 3 or 4 if one does not, 6 if
+    /// that is unclear.
+    Reproduce(Box<ReproduceArgs>),
     /// Check records against memory ceilings; exit 4 on a breach.
     Check(CheckArgs),
     /// Compare two sets of records, with confidence intervals.

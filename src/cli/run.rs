@@ -1,17 +1,18 @@
 //! The flags of `longhaul bench` and `longhaul prove`, and the cases that they describe.
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use clap::{Args, builder::RangedU64ValueParser};
 use record::{
-    ByteSize, Case, ChunkSize, DEFAULT_SEED, Direction, IdlePolicy, MAX_STREAMS, PROTOCOLS, PayloadKind,
-    Protocol, Rate, SinkKind,
+    ByteSize, Case, ChunkSize, DEFAULT_SEED, Direction, MAX_STREAMS, PROTOCOLS, PayloadKind, Protocol, Rate,
+    SinkKind,
 };
-use run::{Affinity, Matrix};
+use run::Matrix;
 
 use super::{
+    SessionArgs,
     limits::LimitArgs,
-    values::{Named, chunks, distinct, duration, named, payload, protocol, sink, sizes, spin},
+    values::{Named, chunks, distinct, measured_payload, protocol, sink, sizes, spin},
 };
 use crate::exit::Usage;
 
@@ -23,14 +24,18 @@ pub(crate) struct Defaults {
     pub(crate) chunks: &'static [u64],
     /// The body sizes.
     pub(crate) bodies: &'static [ByteSize],
+    /// The fewest rounds.
+    pub(crate) rounds: u32,
 }
 
 impl Defaults {
-    /// The axes of `bench`. The body exceeds 2 GB, where clients that read all of it into memory fail.
+    /// The axes of `bench`. The body exceeds 2 GB, where clients that read all of it into memory fail. Six rounds are the
+    /// fewest whose median has an interval of 95 %.
     pub(crate) const BENCH: Self = Self {
         protocols: |protocol| !protocol.is_ceiling(),
-        chunks: &[16 << 10, 64 << 10, 1 << 20],
+        chunks: &[64 << 10, 1 << 20],
         bodies: &[ByteSize(2 << 30)],
+        rounds: 6,
     };
 
     /// The axes of `prove`: sizes far enough apart for a slope, and chunks of a usual size.
@@ -38,6 +43,7 @@ impl Defaults {
         protocols: Protocol::is_http,
         chunks: &[64 << 10],
         bodies: &[ByteSize(256 << 20), ByteSize(1 << 30), ByteSize(4 << 30)],
+        rounds: 3,
     };
 }
 
@@ -49,14 +55,14 @@ pub(crate) struct RunArgs {
     /// The sender of the body: up (the client), down (the server), or both
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "up")]
     direction: Vec<Direction>,
-    /// Chunk sizes from 1 B to 64 MiB, also as a doubling range 4KiB..1MiB [default: 16KiB,64KiB,1MiB; prove: 64KiB]
+    /// Chunk sizes from 1 B to 64 MiB, also as a doubling range 4KiB..1MiB [default: 64KiB,1MiB; prove: 64KiB]
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = chunks)]
     chunk_size: Vec<Vec<ChunkSize>>,
     /// Body sizes, also as a doubling range [default: 2GiB, or the payload file's size; prove: 256MiB,1GiB,4GiB]
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = sizes)]
     size: Vec<Vec<ByteSize>>,
-    /// Content of the body: random, zero or file:PATH
-    #[arg(long, value_name = "KIND", default_value = "random", value_parser = payload())]
+    /// Content of the body: random, zero, cold (random, in a block that no cache of this machine holds) or file:PATH
+    #[arg(long, value_name = "KIND", default_value = "random", value_parser = measured_payload())]
     payload: PayloadKind,
     /// Seed of the generated body
     #[arg(long, default_value_t = DEFAULT_SEED)]
@@ -79,51 +85,25 @@ pub(crate) struct RunArgs {
     /// Time that a receiver busy-polls before it sleeps, up to 1s; 0 for none
     #[arg(long, value_name = "TIME", default_value = "100us", value_parser = spin)]
     spin: Duration,
-    /// Passes over the whole matrix
-    #[arg(long, value_name = "N", default_value = "3", value_parser = RangedU64ValueParser::<u32>::new().range(1..))]
-    pub(crate) rounds: u32,
-    /// A core for each end: auto (if there are two), off, or SENDER:RECEIVER
-    #[arg(long, value_name = "CORES", default_value = "auto")]
-    pub(crate) affinity: Affinity,
-    /// Idle policy of the cores
-    #[arg(long, value_name = "NAME", default_value = "poll", value_parser = idle_policy())]
-    pub(crate) idle: IdlePolicy,
-    /// Longest wait of a run for cores that a hypervisor has moved apart [default: no wait]
-    #[arg(long, value_name = "TIME", value_parser = duration)]
-    pub(crate) settle: Option<Duration>,
-    /// Abort when no byte has moved for this long
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
-    pub(crate) timeout: Duration,
-    /// Name of the runs in their records: runs of one case and label form one series
-    #[arg(long, value_name = "TEXT")]
-    pub(crate) label: Option<String>,
-    /// Folder for the results [default: results/UTCTIME-HOST]
-    #[arg(long, value_name = "DIR")]
-    pub(crate) out: Option<PathBuf>,
     /// Print the memory budget of each end, term by term, and stop
     #[arg(long)]
     pub(crate) explain_memory: bool,
-    /// Print the records on stdout and nothing else
-    #[arg(long)]
-    pub(crate) json: bool,
-    /// Show no live view
-    #[arg(long)]
-    pub(crate) quiet: bool,
+    #[command(flatten)]
+    pub(crate) session: SessionArgs,
     #[command(flatten)]
     limits: LimitArgs,
 }
 
 /// The largest `--connections`. Each takes two file descriptors of an end: the socket, and a second handle to query it.
 /// The usual soft limit is 1,024 open files.
-const MAX_CONNECTIONS: u64 = 480;
-
-fn idle_policy() -> impl clap::builder::TypedValueParser<Value = IdlePolicy> {
-    use clap::builder::TypedValueParser as _;
-    named([IdlePolicy::Poll, IdlePolicy::Sleep].map(|policy| (policy.name(), policy)))
-        .map(|Named(_, policy)| policy)
-}
+pub(crate) const MAX_CONNECTIONS: u64 = 480;
 
 impl RunArgs {
+    /// The fewest rounds.
+    pub(crate) fn rounds(&self, defaults: &Defaults) -> u32 {
+        self.session.rounds.unwrap_or(defaults.rounds)
+    }
+
     /// The cases. A value that is named twice runs once, since the name of a case is unique.
     ///
     /// # Errors

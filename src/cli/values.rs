@@ -4,6 +4,7 @@ use std::{str::FromStr, time::Duration};
 
 use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser};
 use record::{ByteSize, ChunkSize, PROTOCOLS, PayloadKind, Protocol, SinkKind, SizeError};
+use run::machine;
 
 /// A value with the name that a flag gives it. Values are equal if their names are.
 #[derive(Clone, Copy)]
@@ -41,6 +42,14 @@ pub(crate) fn protocol() -> impl TypedValueParser<Value = Named<&'static Protoco
 /// A parser of payloads, whose paths need not be UTF-8.
 pub(crate) fn payload() -> impl TypedValueParser<Value = PayloadKind> {
     OsStringValueParser::new().try_map(|text| PayloadKind::parse(&text))
+}
+
+/// A parser of the payloads of a measurement: `cold` stands for a block that fits this machine.
+pub(crate) fn measured_payload() -> impl TypedValueParser<Value = PayloadKind> {
+    OsStringValueParser::new().try_map(|text| match text.to_str() {
+        Some("cold") => Ok(PayloadKind::Cold(machine::cold_block())),
+        _ => PayloadKind::parse(&text),
+    })
 }
 
 /// A parser of sinks, whose paths need not be UTF-8.
@@ -95,6 +104,15 @@ pub(crate) fn spin(text: &str) -> Result<Duration, String> {
 
 /// The longest busy-polling time: a receiver that waits longer never sleeps.
 const LONGEST_SPIN: Duration = Duration::from_secs(1);
+
+/// A parser of shares above zero and below 100 %, such as `2%`, as fractions.
+pub(crate) fn percent(text: &str) -> Result<f64, String> {
+    let number = text.strip_suffix('%').and_then(|number| number.trim_end().parse::<f64>().ok());
+    number
+        .filter(|percent| *percent > 0.0 && *percent < 100.0)
+        .map(|percent| percent / 100.0)
+        .ok_or_else(|| format!("'{text}' is not a share between 0% and 100%; use for example 2% or 0.5%"))
+}
 
 /// A parser of durations above zero, in which a bare number is seconds as for curl.
 pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
@@ -155,6 +173,14 @@ mod tests {
         for file in std::fs::read_dir(corpus).unwrap() {
             let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
             assert!(duration(&text).is_ok_and(|time| !time.is_zero()) || duration(&text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_share_needs_its_sign_and_lies_between_none_and_all() {
+        assert_eq!((percent("2%"), percent("0.5 %")), (Ok(0.02), Ok(0.005)));
+        for text in ["", "2", "%", "0%", "100%", "-1%", "nan%", "inf%", "2%%"] {
+            assert!(percent(text).is_err(), "{text}");
         }
     }
 

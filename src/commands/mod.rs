@@ -9,6 +9,7 @@ mod fetch;
 mod help;
 mod prove;
 mod report;
+mod reproduce;
 mod send;
 mod serve;
 mod signals;
@@ -26,6 +27,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<Verdict> {
         Command::Send(args) => send::main(&args),
         Command::Fetch(args) => fetch::main(&args),
         Command::Prove(args) => prove::main(&args),
+        Command::Reproduce(args) => reproduce::main(&args),
         Command::Check(args) => check::main(&args),
         Command::Compare(args) => compare::main(&args),
         Command::Report(args) => report::main(&args),

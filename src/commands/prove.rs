@@ -8,9 +8,13 @@ use std::io::{self, IsTerminal as _};
 use analyse::{Analysis, Proof, Verdict};
 use record::{Case, Purpose, Rate, Record};
 
-use super::{bench::explain_memory, control};
+use super::{
+    bench::{explain_memory, list},
+    control,
+};
 use crate::{
     cli::{Defaults, ProveArgs},
+    expectation::Expectation,
     recording::Recording,
 };
 
@@ -29,13 +33,18 @@ pub(super) fn main(args: &ProveArgs) -> anyhow::Result<Verdict> {
         return explain_memory(&fast);
     }
     let controls = if args.no_control { Vec::new() } else { control::cases()? };
-    let runs = |cases: &[Case], rounds: u32| cases.len() as u64 * u64::from(rounds);
-    let all = 2 * runs(&fast, args.runs.rounds) + runs(&controls, control::ROUNDS);
-    let mut recording = Recording::begin(&args.runs, &fast, all)?;
-    recording.run(&fast, args.runs.rounds, Purpose::Measure)?;
+    let rounds = args.runs.rounds(&Defaults::PROVE);
+    let expected = Expectation::of(&fast, rounds)
+        .and(Expectation::of(&fast, rounds).slower(1.0 / SLOW))
+        .and(Expectation::of(&controls, control::ROUNDS));
+    if args.runs.session.list {
+        return list(&fast, expected);
+    }
+    let mut recording = Recording::begin(&args.runs.session, &fast, expected)?;
+    recording.run(&fast, rounds, Purpose::Measure)?;
     let records = recording.records()?;
     let slow: Vec<Case> = fast.iter().filter_map(|case| slowed(case, asked, &records)).collect();
-    recording.run(&slow, args.runs.rounds, Purpose::Measure)?;
+    recording.run(&slow, rounds, Purpose::Measure)?;
     recording.run(&controls, control::ROUNDS, Purpose::Control)?;
     close(recording)
 }

@@ -31,6 +31,7 @@ mod formats;
 mod gate;
 mod machines;
 mod proof;
+mod reproduction;
 mod row;
 mod series;
 #[cfg(test)]
@@ -48,10 +49,11 @@ pub use finding::{Figure, Finding, FindingKind, Unit};
 #[cfg(feature = "formats")]
 pub use formats::{
     FORMATS, Format, FormatError, Report, comparison_junit, comparison_text, format_by_name, gate_junit,
-    gate_text, proof_text, table, write, write_pictures,
+    gate_text, proof_text, reproduction_text, table, write, write_pictures,
 };
 pub use gate::Gate;
 pub use proof::{Constancy, Judgement, MemorySeries, Proof};
+pub use reproduction::{Answer, Claim, Goodputs, Reproduction, Subject};
 pub use row::{EndRow, Rank, Row};
 pub use series::{Series, SeriesKey};
 pub use verdict::Verdict;

@@ -47,7 +47,7 @@ impl Upload {
     /// The payload is a file that cannot be opened, or no regular file.
     pub fn new(payload: PayloadKind) -> Result<Self, UploadError> {
         let size = match payload {
-            PayloadKind::Random | PayloadKind::Zero => Some(Self::SIZE),
+            PayloadKind::Random | PayloadKind::Zero | PayloadKind::Cold(_) => Some(Self::SIZE),
             PayloadKind::File(_) | PayloadKind::Stdin => payload::size(&payload)?.map(ByteSize),
         };
         let (chunk, framing) = (ChunkSize::DEFAULT, Framing::Chunked);
@@ -69,7 +69,7 @@ impl Upload {
     /// Returns whether the payload itself decides about its size. A device has as many bytes as are asked for.
     fn has_own_size(&self) -> bool {
         match &self.payload {
-            PayloadKind::Random | PayloadKind::Zero => false,
+            PayloadKind::Random | PayloadKind::Zero | PayloadKind::Cold(_) => false,
             PayloadKind::File(_) => self.size.is_some(),
             PayloadKind::Stdin => true,
         }

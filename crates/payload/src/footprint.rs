@@ -9,7 +9,11 @@ use crate::{
 
 /// The most memory that the payloads of `bodies` concurrent bodies take.
 pub fn footprint(kind: &PayloadKind, chunk: ChunkSize, bodies: u64) -> Term {
-    let (bytes, reason) = if kind.is_generated() {
+    let (bytes, reason) = if let PayloadKind::Cold(block) = kind {
+        let reason =
+            format!("one block of {block} that no cache holds, and a chunk of {chunk}, shared by all bodies");
+        (block.0 + chunk.get() as u64, reason)
+    } else if kind.is_generated() {
         let reason =
             format!("one block of {} and a chunk of {chunk}, shared by all bodies", ByteSize(PERIOD as u64));
         (Block::length(chunk) as u64, reason)
@@ -36,6 +40,11 @@ mod tests {
         let term = of("random", 65_536, 1000);
         assert_eq!((term.name, term.bytes), ("payload", 131_071 + 65_536));
         assert_eq!(term.reason, "one block of 131071B and a chunk of 64KiB, shared by all bodies");
+    }
+
+    #[test]
+    fn a_cold_payload_takes_its_whole_block() {
+        assert_eq!(of("cold:128MiB", 65_536, 8).bytes, (128 << 20) + 65_536);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
-use record::ChunkSize;
+use record::{ByteSize, ChunkSize};
 
 use crate::{Digest, Hasher};
 
@@ -27,15 +27,25 @@ pub(crate) struct Block {
 impl Block {
     /// Generates random bytes from `seed` with xoshiro256++, whose output is equal on every machine.
     pub(crate) fn random(seed: u64, chunk: ChunkSize) -> Self {
-        let mut block = Vec::with_capacity(Self::length(chunk));
-        block.resize(PERIOD, 0);
+        Self::of_period(PERIOD, seed, chunk)
+    }
+
+    /// Generates random bytes whose period is just below `size`.
+    pub(crate) fn cold(size: ByteSize, seed: u64, chunk: ChunkSize) -> Self {
+        Self::of_period(largest_prime(usize::try_from(size.0).unwrap_or(PERIOD)), seed, chunk)
+    }
+
+    fn of_period(period: usize, seed: u64, chunk: ChunkSize) -> Self {
+        let length = period + chunk.get();
+        let mut block = Vec::with_capacity(length);
+        block.resize(period, 0);
         Xoshiro256PlusPlus::seed_from_u64(seed).fill_bytes(&mut block);
         // Whole periods are appended, so each pass may copy all that there is.
-        while block.len() < Self::length(chunk) {
-            let missing = Self::length(chunk) - block.len();
-            block.extend_from_within(..missing.min(block.len() - block.len() % PERIOD));
+        while block.len() < length {
+            let missing = length - block.len();
+            block.extend_from_within(..missing.min(block.len() - block.len() % period));
         }
-        Self { bytes: block.into(), period: PERIOD, chunk: chunk.get() }
+        Self { bytes: block.into(), period, chunk: chunk.get() }
     }
 
     /// The length of a random block for chunks of a size, in bytes.
@@ -69,6 +79,13 @@ impl Block {
         self.body(size).for_each(|chunk| hasher.update(&chunk));
         hasher.digest()
     }
+}
+
+/// The largest prime up to `limit`, and 2 for a smaller limit.
+fn largest_prime(limit: usize) -> usize {
+    let is_prime =
+        |n: &usize| (2..).take_while(|divisor| divisor * divisor <= *n).all(|divisor| n % divisor != 0);
+    (2..=limit).rev().find(is_prime).unwrap_or(2)
 }
 
 /// The chunks of one generated body.
@@ -125,6 +142,16 @@ mod tests {
             assert_eq!(Block::random(1, chunk(size)).digest(1_000_003), expected, "chunk {size}");
         }
         assert_ne!(Block::random(2, chunk(4096)).digest(1_000_003), expected, "another seed");
+    }
+
+    #[test]
+    fn a_cold_block_repeats_only_after_a_prime_just_below_its_size() {
+        assert_eq!([largest_prime(1 << 17), largest_prime(10), largest_prime(0)], [PERIOD, 7, 2]);
+        let block = Block::cold(ByteSize(1 << 20), 1, chunk(4096));
+        let body: Vec<u8> = block.body(3 << 20).flatten().collect();
+        let period = 1_048_573;
+        assert!(body[..period] == body[period..2 * period] && block.bytes.len() == period + 4096);
+        assert!(body[..PERIOD] != body[PERIOD..2 * PERIOD]);
     }
 
     #[test]

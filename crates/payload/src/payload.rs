@@ -21,13 +21,14 @@ enum Origin {
 }
 
 impl Payload {
-    /// Generates the block of a `random` or `zero` payload. A file is not opened before [`open`](Self::open).
+    /// Generates the block of a `random`, `zero` or `cold` payload. A file is not opened before [`open`](Self::open).
     ///
-    /// Bodies of the same `seed` have the same bytes, whatever the chunk size. Only `random` uses the seed.
+    /// Bodies of the same `seed` have the same bytes, whatever the chunk size. `zero` ignores the seed.
     pub fn prepare(kind: &PayloadKind, seed: u64, chunk: ChunkSize) -> Self {
         let origin = match kind {
             PayloadKind::Random => Origin::Block(Block::random(seed, chunk)),
             PayloadKind::Zero => Origin::Block(Block::zero(chunk)),
+            PayloadKind::Cold(size) => Origin::Block(Block::cold(*size, seed, chunk)),
             PayloadKind::File(path) => Origin::File(path.clone()),
             PayloadKind::Stdin => Origin::Stdin,
         };

@@ -108,6 +108,8 @@ impl Case {
         match &self.payload {
             PayloadKind::Random => {}
             PayloadKind::Zero => axes.push(Axis::setting("payload", "zero")),
+            // The size of the block follows from the machine.
+            PayloadKind::Cold(_) => axes.push(Axis::setting("payload", "cold")),
             PayloadKind::Stdin => axes.push(Axis::setting("payload", "stdin")),
             PayloadKind::File(path) => {
                 let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();

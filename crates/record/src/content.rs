@@ -5,6 +5,8 @@ use std::{ffi::OsStr, fmt, os::unix::ffi::OsStrExt as _, path::PathBuf, str::Fro
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::ByteSize;
+
 /// The seed of generated bodies unless another is asked for.
 pub const DEFAULT_SEED: u64 = 1;
 
@@ -17,6 +19,9 @@ pub enum PayloadKind {
     Random,
     /// Zero bytes (`zero`). Their digest reveals nothing but a wrong length.
     Zero,
+    /// Bytes generated from a seed, in a block of about this size that no cache holds (`cold:SIZE`): the sender reads them
+    /// from memory. Huge pages are off in its process.
+    Cold(ByteSize),
     /// The bytes of a file (`file:PATH`).
     File(PathBuf),
     /// Standard input up to its end (`-`).
@@ -24,15 +29,18 @@ pub enum PayloadKind {
 }
 
 impl PayloadKind {
+    /// The largest block of `cold`, in bytes: four times the largest last-level cache of today, rounded up.
+    pub const LARGEST_COLD: u64 = 4 << 30;
+
     /// Whether the bytes follow from seed and size alone, so that all bodies are slices of one block.
     pub fn is_generated(&self) -> bool {
-        matches!(self, Self::Random | Self::Zero)
+        matches!(self, Self::Random | Self::Zero | Self::Cold(_))
     }
 }
 
 /// A text that names no payload.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is not a payload; use random, zero or file:PATH, or - for standard input")]
+#[error("'{0}' is not a payload; use random, zero, cold or file:PATH, or - for standard input")]
 pub struct PayloadKindError(String);
 
 impl fmt::Display for PayloadKind {
@@ -40,6 +48,7 @@ impl fmt::Display for PayloadKind {
         match self {
             Self::Random => f.write_str("random"),
             Self::Zero => f.write_str("zero"),
+            Self::Cold(block) => write!(f, "cold:{block}"),
             Self::File(path) => write!(f, "file:{}", path.display()),
             Self::Stdin => f.write_str("-"),
         }
@@ -52,6 +61,9 @@ impl PayloadKind {
     /// # Errors
     /// The text names no payload.
     pub fn parse(text: &OsStr) -> Result<Self, PayloadKindError> {
+        if let Some(block) = text.to_str().and_then(cold_block) {
+            return Ok(Self::Cold(block));
+        }
         match path_after("file:", text) {
             Some(path) if !path.is_empty() => Ok(Self::File(path.into())),
             None if text == "random" => Ok(Self::Random),
@@ -60,6 +72,12 @@ impl PayloadKind {
             _ => Err(PayloadKindError(text.to_string_lossy().into_owned())),
         }
     }
+}
+
+/// The size of the block in `cold:SIZE`, if there is one within bounds.
+fn cold_block(text: &str) -> Option<ByteSize> {
+    let size: ByteSize = text.strip_prefix("cold:")?.parse().ok()?;
+    (1..=PayloadKind::LARGEST_COLD).contains(&size.0).then_some(size)
 }
 
 /// The path after a prefix.
@@ -171,13 +189,13 @@ mod tests {
 
     #[test]
     fn flags_parse_back_as_they_print() {
-        for text in ["random", "zero", "file:/tmp/a:b", "-"] {
+        for text in ["random", "zero", "cold:128MiB", "file:/tmp/a:b", "-"] {
             assert_eq!(text.parse::<PayloadKind>().unwrap().to_string(), text);
         }
         for text in ["discard", "verify", "save:/tmp/x", "collect"] {
             assert_eq!(text.parse::<SinkKind>().unwrap().to_string(), text);
         }
-        for text in ["", "file:", "rnd", "file"] {
+        for text in ["", "file:", "rnd", "file", "cold", "cold:", "cold:0", "cold:5GiB"] {
             assert!(text.parse::<PayloadKind>().is_err(), "{text}");
         }
         assert!("save:".parse::<SinkKind>().is_err());

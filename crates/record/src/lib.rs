@@ -29,6 +29,7 @@ mod protocol;
 mod reader;
 mod record;
 mod redaction;
+mod schedule;
 mod size;
 mod spin;
 mod writer;
@@ -51,6 +52,7 @@ pub use protocol::{Carrier, Engine, PROTOCOLS, Protocol, ProtocolFacts, Protocol
 pub use reader::{DamagedLine, RECORD_FILES, ReadError, ReadRecords, read, read_undamaged};
 pub use record::{Integrity, LinkRecord, Outcome, Purpose, Record, SCHEMA_VERSION, schema};
 pub use redaction::{redacted_command, redacted_header, redacted_url};
+pub use schedule::{Order, Schedule};
 pub use size::{ByteSize, Rate, RateError, SizeError, gbit_per_s, mib, mib_per_s};
 pub use spin::DEFAULT_SPIN;
 pub use writer::{Results, WriteError};

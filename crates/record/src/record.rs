@@ -1,12 +1,13 @@
 //! The record: the measurements of one run of one case, at both ends.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Build, ByEnd, Case, CoreRoundTrip, Direction, End, EndRecord, Fault, Host, Limits, ProtocolFacts,
+    Schedule,
 };
 
 /// The version of the format. It grows when a field changes its meaning; new fields leave it alone.
@@ -43,6 +44,9 @@ pub struct Record {
     pub peer: Option<String>,
     /// The pass over the matrix, from 0.
     pub round: u32,
+    /// The order of the runs of the session; null in records of `send` and `fetch`, and of before 2026-11-27.
+    #[serde(default)]
+    pub schedule: Option<Schedule>,
     /// The start, by RFC 3339.
     pub started_at: String,
     /// Whether every body arrived and was confirmed.
@@ -95,6 +99,7 @@ impl Record {
             label: None,
             peer: None,
             round: 0,
+            schedule: None,
             started_at: String::new(),
             outcome: Outcome::Ok,
             error: None,
@@ -223,6 +228,9 @@ pub struct LinkRecord {
     pub socket_receive_buffer_bytes: Option<u64>,
     /// The largest payload of a TCP segment or a UDP datagram.
     pub mtu: Option<u64>,
+    /// The server's address; null in records of `send` and `fetch`, and of before 2026-11-27.
+    #[serde(default)]
+    pub address: Option<IpAddr>,
 }
 
 /// The JSON Schema of a record.
@@ -251,7 +259,9 @@ mod tests {
     #[test]
     fn a_record_of_an_earlier_version_is_read_with_the_values_that_were_in_force() {
         let mut value = serde_json::to_value(Record::new("run", Case::new("h3"))).unwrap();
-        for field in ["command", "protocol", "purpose", "label", "peer", "spin_us", "core_round_trip"] {
+        for field in
+            ["command", "protocol", "purpose", "label", "peer", "schedule", "spin_us", "core_round_trip"]
+        {
             value.as_object_mut().unwrap().remove(field);
         }
         for field in ["limits", "seed", "spin_us"] {

@@ -14,6 +14,9 @@ pub trait Executor {
 
 /// Follows a session. Every method does nothing by default.
 pub trait Observer {
+    /// A run begins that does not count.
+    fn warming_up(&mut self, _case: &Case, _round: u32) {}
+
     /// A run begins.
     fn started(&mut self, _case: &Case, _round: u32) {}
 

@@ -1,6 +1,7 @@
 //! The measurement that an end takes of itself: baseline, meter, watch for progress, reading.
 
 use std::{
+    net::IpAddr,
     sync::{Mutex, OnceLock, PoisonError},
     time::Duration,
 };
@@ -31,12 +32,21 @@ const HEARTBEAT: Duration = Duration::from_millis(250);
 pub struct Settings {
     /// The time without progress after which a transfer is aborted.
     pub timeout: Duration,
+    /// The address that a server of this machine listens on; none for the loopback address of IPv4, or of IPv6 where
+    /// there is no IPv4.
+    pub address: Option<IpAddr>,
 }
 
 impl Settings {
     /// Settings of a measurement between two ends on one machine.
     pub fn new(timeout: Duration) -> Self {
-        Self { timeout }
+        Self { timeout, address: None }
+    }
+
+    /// Sets the address that a server of this machine listens on.
+    #[must_use]
+    pub fn on_address(self, address: Option<IpAddr>) -> Self {
+        Self { address, ..self }
     }
 }
 

@@ -1,6 +1,10 @@
 //! The messages between orchestrator and worker, one line of JSON each.
 
-use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use record::{Case, End, EndRecord, Fault, LinkRecord};
 use serde::{Deserialize, Serialize};
@@ -20,12 +24,14 @@ pub(crate) struct Job {
     pub(crate) core: Option<usize>,
     /// Seconds without progress after which the transfer is aborted.
     timeout_s: f64,
+    /// The address that the server listens on; none for a loopback address.
+    address: Option<IpAddr>,
 }
 
 impl Job {
     pub(crate) fn new(case: Case, role: Role, path: &str, settings: Settings) -> Self {
-        let (path, timeout_s) = (path.to_owned(), settings.timeout.as_secs_f64());
-        Self { case, role, path, core: None, timeout_s }
+        let (path, timeout_s, address) = (path.to_owned(), settings.timeout.as_secs_f64(), settings.address);
+        Self { case, role, path, core: None, timeout_s, address }
     }
 
     /// The end of the body that this worker runs.
@@ -38,7 +44,8 @@ impl Job {
 
     /// The settings of the measurement.
     pub(crate) fn settings(&self) -> Settings {
-        Settings { timeout: Duration::try_from_secs_f64(self.timeout_s).unwrap_or(Duration::MAX) }
+        let timeout = Duration::try_from_secs_f64(self.timeout_s).unwrap_or(Duration::MAX);
+        Settings { timeout, address: self.address }
     }
 }
 

@@ -6,13 +6,18 @@ use jiff::Timestamp;
 use record::{Build, Case, End, EndRecord, Host, Purpose, Record, redacted_command};
 use uuid::Uuid;
 
-use crate::{Budget, Executor, Interruption, Observer, Outcome};
+use crate::{
+    Budget, Executor, Interruption, Observer, Outcome, Plan,
+    rounds::{Next, Rounds},
+};
 
 /// The way in which a session ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop {
     /// All runs were made.
     Done,
+    /// The time of the plan is used up.
+    OutOfTime,
     /// The user interrupted the session.
     Interrupted,
 }
@@ -73,35 +78,46 @@ impl Session {
         Self { peer: peer.into(), ..self }
     }
 
-    /// Runs every case `rounds` times, the whole matrix before the next round, so that a machine that drifts affects
-    /// all cases alike. Each record is handed to `keep` before the next run starts. Ctrl-C, SIGTERM and SIGHUP end the
-    /// session; a run in flight is dropped, and with it its processes.
+    /// Runs every case in each round of the plan, the whole matrix before the next round, so that a machine that drifts
+    /// affects all cases alike. Each record is handed to `keep` before the next run starts; warm-up rounds have none.
+    /// Ctrl-C, SIGTERM and SIGHUP end the session; a run in flight is dropped, and with it its processes.
     ///
     /// # Errors
     /// `keep` failed, or signals cannot be handled.
     pub async fn run<E: Into<Box<dyn Error + Send + Sync>>>(
         &self,
         cases: &[Case],
-        rounds: u32,
+        plan: impl Into<Plan>,
         executor: &dyn Executor,
         observer: &mut dyn Observer,
         keep: &mut dyn FnMut(&Record) -> Result<(), E>,
     ) -> Result<Stop, SessionError> {
-        let mut interruption = Interruption::catch().map_err(SessionError::Signals)?;
-        for round in 0..rounds {
-            for case in cases {
+        let (plan, interruption) = (plan.into(), Interruption::catch().map_err(SessionError::Signals)?);
+        let mut steps = Steps { session: self, plan, executor, interruption };
+        if steps.warm_up(cases, observer).await.is_none() {
+            return Ok(Stop::Interrupted);
+        }
+        let mut rounds = Rounds::begin(plan);
+        loop {
+            let round = match rounds.next() {
+                Next::Round(round) => round,
+                Next::Done => return Ok(Stop::Done),
+                Next::OutOfTime => return Ok(Stop::OutOfTime),
+            };
+            for case in plan.order(cases, round) {
+                if rounds.is_over() {
+                    return Ok(Stop::OutOfTime);
+                }
                 observer.started(case, round);
-                let started = Timestamp::now();
-                let outcome = tokio::select! {
-                    outcome = executor.run(case, observer) => outcome,
-                    () = interruption.wait() => return Ok(Stop::Interrupted),
+                let Some(record) = steps.run(case, round, observer).await else {
+                    return Ok(Stop::Interrupted);
                 };
-                let record = self.record(case, round, started, outcome);
+                rounds.keep(&record);
                 keep(&record).map_err(|error| SessionError::Record(error.into()))?;
                 observer.finished(&record);
             }
+            rounds.end_round();
         }
-        Ok(Stop::Done)
     }
 
     /// The record of one run.
@@ -135,6 +151,39 @@ impl Session {
     }
 }
 
+/// The single runs of a session.
+struct Steps<'s> {
+    session: &'s Session,
+    plan: Plan,
+    executor: &'s dyn Executor,
+    interruption: Interruption,
+}
+
+impl Steps<'_> {
+    /// Makes the runs that do not count. `None` if the user interrupts one.
+    async fn warm_up(&mut self, cases: &[Case], observer: &mut dyn Observer) -> Option<()> {
+        for round in 0..self.plan.schedule.warmup_rounds {
+            for case in self.plan.order(cases, u32::MAX - round) {
+                observer.warming_up(case, round);
+                self.run(case, round, observer).await?;
+            }
+        }
+        Some(())
+    }
+
+    /// Makes one run. `None` if the user interrupts it.
+    async fn run(&mut self, case: &Case, round: u32, observer: &mut dyn Observer) -> Option<Record> {
+        let started = Timestamp::now();
+        let outcome = tokio::select! {
+            outcome = self.executor.run(case, observer) => outcome,
+            () = self.interruption.wait() => return None,
+        };
+        let mut record = self.session.record(case, round, started, outcome);
+        record.schedule = Some(self.plan.schedule);
+        Some(record)
+    }
+}
+
 /// The command line, without the folder of the program and without secrets.
 fn command_line() -> String {
     let arguments = std::env::args_os().skip(1);
@@ -143,95 +192,4 @@ fn command_line() -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::{cell::RefCell, convert::Infallible};
-
-    use async_trait::async_trait;
-    use record::{Fault, FaultKind};
-
-    use super::*;
-    use crate::{Heartbeat, Unobserved, this_host};
-
-    /// Runs nothing; fails for one protocol.
-    struct Mock;
-
-    #[async_trait(?Send)]
-    impl Executor for Mock {
-        async fn run(&self, case: &Case, observer: &mut dyn Observer) -> Outcome {
-            let heartbeat = Heartbeat { bytes: 1, rss_bytes: None, baseline_rss_bytes: None };
-            observer.progress(case, End::Sender, heartbeat);
-            match case.protocol.as_str() {
-                "h1" => Outcome::failed(Fault::new(FaultKind::Connect, "nobody")),
-                _ => Outcome { elapsed_s: Some(2.0), ..Outcome::default() },
-            }
-        }
-    }
-
-    #[derive(Default)]
-    struct Log(RefCell<Vec<String>>);
-
-    impl Observer for &Log {
-        fn started(&mut self, case: &Case, round: u32) {
-            self.0.borrow_mut().push(format!("start {} {round}", case.protocol));
-        }
-
-        fn progress(&mut self, _: &Case, _: End, _: Heartbeat) {
-            self.0.borrow_mut().push("progress".into());
-        }
-
-        fn finished(&mut self, record: &Record) {
-            self.0.borrow_mut().push(format!("finish {}", record.case.protocol));
-        }
-    }
-
-    fn session() -> Session {
-        Session::new(this_host(), Build::default())
-    }
-
-    #[tokio::test]
-    async fn rounds_cover_the_whole_matrix_and_each_record_is_kept_before_the_next_run() {
-        let log = Log::default();
-        let mut keep = |record: &Record| -> Result<(), Infallible> {
-            log.0.borrow_mut().push(format!("write {} {}", record.case.protocol, record.round));
-            Ok(())
-        };
-        let cases = [Case::new("tcp"), Case::new("h2")];
-        let stop = session().run(&cases, 2, &Mock, &mut &log, &mut keep).await.unwrap();
-        assert_eq!(stop, Stop::Done);
-        let mut expected = Vec::new();
-        for round in 0..2 {
-            for name in ["tcp", "h2"] {
-                expected.push(format!("start {name} {round}"));
-                expected.push("progress".into());
-                expected.push(format!("write {name} {round}"));
-                expected.push(format!("finish {name}"));
-            }
-        }
-        assert_eq!(*log.0.borrow(), expected);
-    }
-
-    #[tokio::test]
-    async fn a_failing_case_is_a_record_and_the_rest_goes_on() {
-        let mut records = Vec::new();
-        let mut keep = |record: &Record| -> Result<(), Infallible> {
-            records.push(record.clone());
-            Ok(())
-        };
-        let cases = [Case::new("h1"), Case::new("h2")];
-        let session = session().labelled("some".to_owned()).for_purpose(Purpose::Control);
-        session.run(&cases, 1, &Mock, &mut Unobserved, &mut keep).await.unwrap();
-        assert_eq!((records[0].is_ok(), records[1].is_ok()), (false, true));
-        assert_eq!(records[0].error.as_ref().unwrap().kind, FaultKind::Connect);
-        assert_eq!(records[1].goodput_bytes_per_s, Some(f64::from(1 << 30)));
-        assert_eq!(records[0].run_id, records[1].run_id);
-        assert_eq!((records[1].label.as_deref(), records[1].purpose), (Some("some"), Some(Purpose::Control)));
-    }
-
-    #[tokio::test]
-    async fn a_record_that_cannot_be_kept_ends_the_session() {
-        let mut keep = |_: &Record| Err("disk full");
-        let cases = [Case::new("tcp"), Case::new("h2")];
-        let error = session().run(&cases, 1, &Mock, &mut Unobserved, &mut keep).await.unwrap_err();
-        assert_eq!(error.to_string(), "disk full");
-    }
-}
+mod tests;

@@ -6,9 +6,11 @@
 //! | question | function | method |
 //! |---|---|---|
 //! | the typical value | [`median()`], [`median_interval`] | order statistics |
+//! | the precision of a median, and when to look at it | [`relative_half_width`], [`is_look`] | order statistics |
 //! | the scatter of values | [`quartiles`], [`Spread`] | order statistics |
 //! | the change from one set to another | [`ratio_of_medians`], [`fewest_values`] | exact bootstrap |
 //! | the change between runs made in turns | [`paired_ratio`] | order statistics of ratios |
+//! | the change of a ratio from one machine to another | [`quotient()`] | recovered variances |
 //! | the growth of y with x | [`theil_sen`] | median of pairwise slopes |
 //! | the growth of a series whose neighbours depend on each other | [`trend`] | autoregressive errors |
 //!
@@ -45,6 +47,8 @@ mod binomial;
 mod bootstrap;
 mod interval;
 mod median;
+mod precision;
+mod quotient;
 mod ratio;
 #[cfg(test)]
 mod simulation;
@@ -54,6 +58,8 @@ mod trend;
 
 pub use interval::Interval;
 pub use median::{Quartiles, median, median_interval, quartiles};
+pub use precision::{is_look, relative_half_width};
+pub use quotient::quotient;
 pub use ratio::{Ratio, fewest_values, paired_ratio, ratio_of_medians};
 pub use slope::{Slope, theil_sen};
 pub use spread::Spread;

@@ -8,6 +8,7 @@ mod markdown;
 mod page;
 mod pictures;
 mod proof;
+mod reproduction;
 mod table;
 
 use std::{
@@ -23,6 +24,7 @@ pub use comparison::{comparison_junit, comparison_text};
 pub use gate::{gate_junit, gate_text};
 pub use pictures::write_pictures;
 pub use proof::proof_text;
+pub use reproduction::reproduction_text;
 pub use table::table;
 
 /// The input of all formats.

@@ -1,6 +1,7 @@
 //! Conditions of this machine that spoil measurements, with their cost and remedies.
 
 mod build;
+mod cache;
 mod clock;
 mod cores;
 mod distance;
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 use record::{Build, Carrier, Case, Limits, Protocol, SOCKET_BUFFER, UDP_BUFFER};
 
+pub use cache::{cold_block, refuse_huge_pages};
 pub use cores::{Cores, bind};
 pub use distance::round_trip;
 pub use idle::IdleGuard;

@@ -33,6 +33,7 @@ pub(super) async fn run(job: &Job, server: &ServerAddress, orders: &mut Orders) 
     let scheme = transport.protocol().scheme();
     let client = Client {
         job,
+        server,
         target: format!("{scheme}://{SERVER_NAME}:{}{}", server.addr.port(), job.path),
         outgoing: Outgoing::prepare(&job.case, job.end(), measurement.meter()),
         measurement: &measurement,
@@ -77,6 +78,7 @@ async fn connect(
 
 struct Client<'a> {
     job: &'a Job,
+    server: &'a ServerAddress,
     target: String,
     outgoing: Outgoing,
     measurement: &'a Measurement,
@@ -95,7 +97,8 @@ impl Client<'_> {
         let work = async { try_join_all(exchanges).await.map(|_| began.elapsed()) };
         let patience = self.job.settings().timeout;
         let outcome = self.measurement.watch_over(patience, emit_progress, work).await;
-        let (end, link) = self.measurement.read();
+        let (end, mut link) = self.measurement.read();
+        link.address = Some(self.server.addr.ip());
         let receipts = self.receipts.lock().unwrap_or_else(PoisonError::into_inner);
         let (elapsed, fault) = match outcome {
             Ok(elapsed) => (Some(elapsed), None),

@@ -15,7 +15,7 @@ use std::{
     rc::Rc,
 };
 
-use record::{Fault, FaultKind};
+use record::{End, Fault, FaultKind, PayloadKind};
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader, Lines},
     net::unix::pipe,
@@ -92,6 +92,11 @@ async fn work(orphaned: Rc<Notify>) -> ExitCode {
 
 async fn run(job: &Job, lines: Input, orphaned: Rc<Notify>) -> Result<EndReport, Fault> {
     pin(job.core)?;
+    if job.end() == End::Sender && matches!(job.case.payload, PayloadKind::Cold(_)) {
+        machine::refuse_huge_pages().map_err(|error| {
+            Fault::new(FaultKind::Worker, format!("cannot do without huge pages: {error}"))
+        })?;
+    }
     let mut orders = read_orders(lines, orphaned);
     match job.role {
         Role::Server => server::run(job, &mut orders).await,

@@ -63,9 +63,12 @@ fn listen(job: &Job) -> Result<Box<dyn Listener>, Fault> {
     let listen = |address: IpAddr| {
         transport.listen(&Bind::new((address, 0).into()).with_identity(identity.clone()), &job.case.limits)
     };
-    // A machine may have no IPv4. Where neither works, the reason is the same.
-    let listener = listen(Ipv4Addr::LOCALHOST.into())
-        .or_else(|error| listen(Ipv6Addr::LOCALHOST.into()).map_err(|_| error))?;
+    let listener = match job.settings().address {
+        Some(address) => listen(address)?,
+        // A machine may have no IPv4. Where neither works, the reason is the same.
+        None => listen(Ipv4Addr::LOCALHOST.into())
+            .or_else(|error| listen(Ipv6Addr::LOCALHOST.into()).map_err(|_| error))?,
+    };
     emit(&Event::Listening(ServerAddress { addr: listener.local_addr(), certificate }));
     Ok(listener)
 }

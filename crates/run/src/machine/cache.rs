@@ -1,0 +1,73 @@
+//! The size of the last-level cache, and bodies that it does not hold.
+
+use std::path::Path;
+
+use record::{ByteSize, PayloadKind};
+
+use super::read;
+
+/// The caches of the first core.
+const CACHES: &str = "/sys/devices/system/cpu/cpu0/cache";
+
+/// The number of last-level caches in a block that none of it survives in from one pass to the next. Caches do not
+/// always drop what was used least recently, so a block of one size would stay in part.
+const TIMES: u64 = 4;
+
+/// The block where the kernel does not state the caches.
+const UNKNOWN: ByteSize = ByteSize(256 << 20);
+
+/// The size of the block of a `cold` payload on this machine.
+pub fn cold_block() -> ByteSize {
+    let cache = last_level_cache(Path::new(CACHES));
+    cache.map_or(UNKNOWN, |cache| ByteSize(cache.saturating_mul(TIMES).min(PayloadKind::LARGEST_COLD)))
+}
+
+/// The size in bytes of the cache of the highest level in a folder of sysfs
+/// (Documentation/ABI/testing/sysfs-devices-system-cpu).
+fn last_level_cache(folder: &Path) -> Option<u64> {
+    let text = |cache: &Path, file: &str| read(cache.join(file).to_str()?);
+    let entries = std::fs::read_dir(folder).ok()?.flatten();
+    let cache = |path: &Path| {
+        let kib: u64 = text(path, "size")?.strip_suffix('K')?.parse().ok()?;
+        Some((text(path, "level")?.parse::<u32>().ok()?, kib.checked_mul(1024)?))
+    };
+    let largest = entries.filter_map(|entry| cache(&entry.path())).max()?;
+    (largest.1 > 0).then_some(largest.1)
+}
+
+/// Keeps huge pages from this process, so that a block of any size takes as many page-table walks everywhere.
+///
+/// # Errors
+/// The kernel refuses.
+pub fn refuse_huge_pages() -> std::io::Result<()> {
+    #[cfg(target_os = "linux")]
+    nix::sys::prctl::set_thp_disable(true)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cache_of_the_highest_level_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        for (index, level, size) in
+            [("index0", "1", "64K"), ("index2", "2", "98304K"), ("index3", "3", "32768K")]
+        {
+            let cache = folder.path().join(index);
+            std::fs::create_dir(&cache).unwrap();
+            std::fs::write(cache.join("level"), format!("{level}\n")).unwrap();
+            std::fs::write(cache.join("size"), format!("{size}\n")).unwrap();
+        }
+        std::fs::create_dir(folder.path().join("power")).unwrap();
+        assert_eq!(last_level_cache(folder.path()), Some(32 << 20));
+        assert_eq!(last_level_cache(&folder.path().join("index0")), None);
+    }
+
+    #[test]
+    fn a_block_of_any_machine_is_a_payload() {
+        let block = cold_block();
+        assert_eq!(PayloadKind::Cold(block).to_string().parse(), Ok(PayloadKind::Cold(block)));
+    }
+}

@@ -1,0 +1,171 @@
+//! The plan of a session: its rounds, the order of the cases in each, and the condition on which the rounds end.
+
+use std::time::Duration;
+
+use rand_core::{Rng as _, SeedableRng as _};
+use rand_xoshiro::Xoshiro256PlusPlus;
+use record::{Case, CaseKey, Order, Schedule};
+use uuid::Uuid;
+
+/// The rounds of a session.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    pub(crate) rounds: u32,
+    pub(crate) schedule: Schedule,
+    /// The wanted half width of each goodput's interval, as a share of the goodput.
+    pub(crate) precision: Option<f64>,
+    pub(crate) longest: Option<Duration>,
+}
+
+impl Plan {
+    /// The longest time of a session that runs until its goodputs are precise, unless the plan states another.
+    pub const LONGEST: Duration = Duration::from_secs(600);
+
+    /// A number of rounds in the order of the matrix.
+    pub fn of(rounds: u32) -> Self {
+        Self { rounds, schedule: Schedule::FIXED, precision: None, longest: None }
+    }
+
+    /// Sets the order of the cases in a round. The seed of a shuffle is random, and stated in the records.
+    #[must_use]
+    pub fn in_order(self, order: Order) -> Self {
+        let schedule = match order {
+            Order::Fixed => Schedule::FIXED,
+            Order::Shuffled => Schedule::shuffled(Uuid::new_v4().as_fields().0),
+        };
+        Self { schedule: schedule.after_warmup(self.schedule.warmup_rounds), ..self }
+    }
+
+    /// Sets the rounds before the first counted one. They are run, but not recorded.
+    #[must_use]
+    pub fn after_warmup(self, rounds: u32) -> Self {
+        Self { schedule: self.schedule.after_warmup(rounds), ..self }
+    }
+
+    /// Adds rounds until the interval of each goodput is within `precision` of its median (0.02 for ±2 %), but for no
+    /// longer than [`LONGEST`](Self::LONGEST) unless [`within`](Self::within) says otherwise.
+    #[must_use]
+    pub fn until_precise(self, precision: f64) -> Self {
+        Self { precision: Some(precision), longest: self.longest.or(Some(Self::LONGEST)), ..self }
+    }
+
+    /// Starts no run after this time, and no round that would not end in it.
+    #[must_use]
+    pub fn within(self, longest: Duration) -> Self {
+        Self { longest: Some(longest), ..self }
+    }
+
+    /// The cases in the order of a round. Warm-up rounds have the orders of other rounds than the counted ones.
+    pub(crate) fn order<'c>(&self, cases: &'c [Case], round: u32) -> Vec<&'c Case> {
+        let Some(seed) = self.schedule.seed else { return cases.iter().collect() };
+        let mut random = Xoshiro256PlusPlus::seed_from_u64(u64::from(seed) << 32 | u64::from(round));
+        let mut blocks = blocks(cases);
+        shuffle(&mut blocks, &mut random);
+        blocks.iter_mut().for_each(|block| shuffle(block, &mut random));
+        blocks.into_iter().flatten().collect()
+    }
+}
+
+impl From<u32> for Plan {
+    fn from(rounds: u32) -> Self {
+        Self::of(rounds)
+    }
+}
+
+/// The cases in groups that differ only in protocol and limits. Ratios between their goodputs are taken within a round,
+/// and a machine that drifts spoils the ratio of runs that are far apart.
+fn blocks(cases: &[Case]) -> Vec<Vec<&Case>> {
+    let mut blocks: Vec<(CaseKey, Vec<&Case>)> = Vec::new();
+    for case in cases {
+        let shared = case.key().without_protocol();
+        match blocks.iter_mut().find(|(key, _)| *key == shared) {
+            Some((_, block)) => block.push(case),
+            None => blocks.push((shared, vec![case])),
+        }
+    }
+    blocks.into_iter().map(|(_, block)| block).collect()
+}
+
+/// A random permutation (Fisher and Yates). A position is chosen by multiplication, whose bias is below 2^-20 for up to
+/// 4,096 items.
+fn shuffle<T>(items: &mut [T], random: &mut Xoshiro256PlusPlus) {
+    for last in (1..items.len()).rev() {
+        let chosen = (u64::from(random.next_u32()) * (last as u64 + 1)) >> 32;
+        items.swap(last, chosen as usize);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use record::ChunkSize;
+
+    use super::*;
+
+    fn cases() -> Vec<Case> {
+        let protocols = ["tcp", "h1c", "h2c", "h2", "h3"];
+        let chunks = [16 << 10, 64 << 10, 1 << 20_u64].map(|bytes| ChunkSize::try_from(bytes).unwrap());
+        let of = |chunk| {
+            protocols.map(|protocol| {
+                let mut case = Case::new(protocol);
+                case.chunk = chunk;
+                case
+            })
+        };
+        chunks.into_iter().flat_map(of).collect()
+    }
+
+    fn names(order: &[&Case]) -> Vec<String> {
+        order.iter().map(|case| case.key().to_string()).collect()
+    }
+
+    fn shuffled(seed: u32) -> Plan {
+        Plan { schedule: Schedule::shuffled(seed), ..Plan::of(1) }
+    }
+
+    #[test]
+    fn a_fixed_order_is_that_of_the_matrix_in_every_round() {
+        let cases = cases();
+        for round in 0..3 {
+            assert!(Plan::of(3).order(&cases, round).iter().copied().eq(&cases));
+        }
+    }
+
+    #[test]
+    fn a_shuffle_has_every_case_once_and_follows_from_seed_and_round() {
+        let cases = cases();
+        let first = names(&shuffled(7).order(&cases, 0));
+        assert_eq!(first, names(&shuffled(7).order(&cases, 0)));
+        assert_ne!(first, names(&shuffled(7).order(&cases, 1)));
+        assert_ne!(first, names(&shuffled(8).order(&cases, 0)));
+        assert_eq!(first.iter().collect::<HashSet<_>>().len(), cases.len());
+    }
+
+    #[test]
+    fn cases_that_are_compared_stay_together() {
+        let cases = cases();
+        for round in 0..20 {
+            let order = shuffled(1).order(&cases, round);
+            let chunks: Vec<_> = order.iter().map(|case| case.chunk).collect();
+            assert_eq!(chunks.chunk_by(|a, b| a == b).count(), 3, "{:?}", names(&order));
+        }
+    }
+
+    /// With 3,000 rounds, a position has each case of a block 600 times, with a standard deviation of 22.
+    #[test]
+    fn every_case_comes_first_in_its_block_equally_often() {
+        let cases = &cases()[..5];
+        let firsts = (0..3000).map(|round| shuffled(3).order(cases, round)[0].protocol.clone());
+        let mut counts = std::collections::HashMap::new();
+        firsts.for_each(|first| *counts.entry(first).or_insert(0) += 1);
+        assert!(counts.len() == 5 && counts.values().all(|count| (500..700).contains(count)), "{counts:?}");
+    }
+
+    #[test]
+    fn the_warmup_keeps_the_seed_and_the_order() {
+        let plan = Plan::of(3).after_warmup(2).in_order(Order::Shuffled);
+        assert_eq!((plan.schedule.order, plan.schedule.warmup_rounds), (Order::Shuffled, 2));
+        assert_eq!(plan.after_warmup(1).schedule.seed, plan.schedule.seed);
+    }
+}

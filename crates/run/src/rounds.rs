@@ -1,0 +1,139 @@
+//! The decision whether another round follows.
+
+use std::{collections::HashMap, time::Duration};
+
+use metrics::Stamp;
+use record::{CaseKey, Record};
+use stats::{is_look, relative_half_width};
+
+use crate::Plan;
+
+/// The rounds of a session under way.
+pub(crate) struct Rounds {
+    plan: Plan,
+    began: Stamp,
+    round_began: Stamp,
+    /// The longest round so far.
+    longest: Duration,
+    done: u32,
+    goodputs: HashMap<CaseKey, Vec<f64>>,
+}
+
+/// The next step of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Another round follows.
+    Round(u32),
+    /// Everything that was planned is done.
+    Done,
+    /// Another round would not end in time.
+    OutOfTime,
+}
+
+impl Rounds {
+    pub(crate) fn begin(plan: Plan) -> Self {
+        let now = Stamp::now();
+        let (longest, goodputs) = (Duration::ZERO, HashMap::new());
+        Self { plan, began: now, round_began: now, longest, done: 0, goodputs }
+    }
+
+    /// Decides what follows the rounds done so far.
+    pub(crate) fn next(&mut self) -> Next {
+        if self.done >= self.plan.rounds && self.is_precise() {
+            return Next::Done;
+        }
+        let needed = self.began.elapsed() + self.longest;
+        if self.done > 0 && self.plan.longest.is_some_and(|longest| needed > longest) {
+            return Next::OutOfTime;
+        }
+        self.round_began = Stamp::now();
+        Next::Round(self.done)
+    }
+
+    /// Whether no further run may start.
+    pub(crate) fn is_over(&self) -> bool {
+        self.plan.longest.is_some_and(|longest| self.began.elapsed() > longest)
+    }
+
+    /// Takes note of the record of a counted run.
+    pub(crate) fn keep(&mut self, record: &Record) {
+        let goodput = record.goodput_bytes_per_s.filter(|_| record.is_ok() && self.plan.precision.is_some());
+        if let Some(goodput) = goodput {
+            self.goodputs.entry(record.case.key()).or_default().push(goodput);
+        }
+    }
+
+    /// Takes note of the end of a round.
+    pub(crate) fn end_round(&mut self) {
+        self.longest = self.longest.max(self.round_began.elapsed());
+        self.done += 1;
+    }
+
+    /// Whether the interval of every goodput is narrow enough. Always true of a plan without a precision. A case
+    /// whose every run failed has no goodput, and more rounds would not give it one.
+    fn is_precise(&self) -> bool {
+        let Some(wanted) = self.plan.precision else { return true };
+        let is_narrow =
+            |goodputs: &Vec<f64>| relative_half_width(goodputs).is_some_and(|half| half <= wanted);
+        is_look(self.done) && self.goodputs.values().all(is_narrow)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use record::Case;
+
+    use super::*;
+
+    fn record(goodput: f64) -> Record {
+        let mut record = Record::new("run", Case::new("tcp"));
+        record.goodput_bytes_per_s = Some(goodput);
+        record
+    }
+
+    /// The number of rounds in which the goodputs, taken in turns, are called precise.
+    fn rounds(plan: Plan, goodputs: &[f64]) -> (u32, Next) {
+        let mut rounds = Rounds::begin(plan);
+        for goodput in goodputs.iter().cycle() {
+            let next = rounds.next();
+            let Next::Round(round) = next else { return (rounds.done, next) };
+            assert!(round < 500, "no end");
+            rounds.keep(&record(*goodput));
+            rounds.end_round();
+        }
+        unreachable!("the cycle has no end")
+    }
+
+    #[test]
+    fn a_plan_without_a_precision_has_its_number_of_rounds() {
+        assert_eq!(rounds(Plan::of(4), &[1.0, 2.0]), (4, Next::Done));
+        assert_eq!(rounds(Plan::of(0), &[1.0]), (0, Next::Done));
+    }
+
+    #[test]
+    fn rounds_are_added_until_the_interval_is_narrow() {
+        let calm = rounds(Plan::of(6).until_precise(0.02), &[100.0, 100.5, 99.5]);
+        let noisy = rounds(Plan::of(6).until_precise(0.02), &[100.0, 104.0, 96.0, 102.0, 98.0, 101.0, 99.0]);
+        assert!(calm.0 < noisy.0 && calm.1 == Next::Done && noisy.1 == Next::Done, "{calm:?} {noisy:?}");
+        assert_eq!(rounds(Plan::of(50).until_precise(0.02), &[100.0]).0 >= 50, true);
+    }
+
+    #[test]
+    fn a_used_up_time_ends_a_session_that_is_not_precise() {
+        let plan = Plan::of(6).until_precise(0.02).within(Duration::ZERO);
+        assert_eq!(rounds(plan, &[100.0, 200.0]), (1, Next::OutOfTime));
+        assert_eq!(rounds(Plan::of(6).within(Duration::ZERO), &[100.0]), (1, Next::OutOfTime));
+    }
+
+    #[test]
+    fn cases_without_a_goodput_are_not_waited_for() {
+        let mut rounds = Rounds::begin(Plan::of(1).until_precise(0.02));
+        let mut failed = record(1.0);
+        failed.outcome = record::Outcome::Error;
+        while let Next::Round(round) = rounds.next() {
+            assert!(round < 100, "no end");
+            rounds.keep(&failed);
+            rounds.end_round();
+        }
+    }
+}

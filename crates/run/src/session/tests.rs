@@ -1,0 +1,138 @@
+//! Tests of sessions over executors that run nothing.
+
+use std::{
+    cell::{Cell, RefCell},
+    convert::Infallible,
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use record::{Fault, FaultKind};
+
+use super::*;
+use crate::{Heartbeat, Unobserved, this_host};
+
+/// Runs nothing; fails for one protocol.
+struct Mock;
+
+#[async_trait(?Send)]
+impl Executor for Mock {
+    async fn run(&self, case: &Case, observer: &mut dyn Observer) -> Outcome {
+        let heartbeat = Heartbeat { bytes: 1, rss_bytes: None, baseline_rss_bytes: None };
+        observer.progress(case, End::Sender, heartbeat);
+        match case.protocol.as_str() {
+            "h1" => Outcome::failed(Fault::new(FaultKind::Connect, "nobody")),
+            _ => Outcome { elapsed_s: Some(2.0), ..Outcome::default() },
+        }
+    }
+}
+
+/// Counts runs.
+#[derive(Default)]
+struct Counting(Cell<u32>);
+
+#[async_trait(?Send)]
+impl Executor for Counting {
+    async fn run(&self, _: &Case, _: &mut dyn Observer) -> Outcome {
+        self.0.set(self.0.get() + 1);
+        Outcome::default()
+    }
+}
+
+#[derive(Default)]
+struct Log(RefCell<Vec<String>>);
+
+impl Observer for &Log {
+    fn started(&mut self, case: &Case, round: u32) {
+        self.0.borrow_mut().push(format!("start {} {round}", case.protocol));
+    }
+
+    fn progress(&mut self, _: &Case, _: End, _: Heartbeat) {
+        self.0.borrow_mut().push("progress".into());
+    }
+
+    fn finished(&mut self, record: &Record) {
+        self.0.borrow_mut().push(format!("finish {}", record.case.protocol));
+    }
+}
+
+fn session() -> Session {
+    Session::new(this_host(), Build::default())
+}
+
+#[tokio::test]
+async fn rounds_cover_the_whole_matrix_and_each_record_is_kept_before_the_next_run() {
+    let log = Log::default();
+    let mut keep = |record: &Record| -> Result<(), Infallible> {
+        log.0.borrow_mut().push(format!("write {} {}", record.case.protocol, record.round));
+        Ok(())
+    };
+    let cases = [Case::new("tcp"), Case::new("h2")];
+    let stop = session().run(&cases, 2, &Mock, &mut &log, &mut keep).await.unwrap();
+    assert_eq!(stop, Stop::Done);
+    let mut expected = Vec::new();
+    for round in 0..2 {
+        for name in ["tcp", "h2"] {
+            expected.push(format!("start {name} {round}"));
+            expected.push("progress".into());
+            expected.push(format!("write {name} {round}"));
+            expected.push(format!("finish {name}"));
+        }
+    }
+    assert_eq!(*log.0.borrow(), expected);
+}
+
+#[tokio::test]
+async fn warmup_rounds_are_run_and_leave_no_record() {
+    let (executor, mut records) = (Counting::default(), Vec::new());
+    let mut keep = |record: &Record| -> Result<(), Infallible> {
+        records.push(record.clone());
+        Ok(())
+    };
+    let plan = Plan::of(2).after_warmup(3).in_order(record::Order::Shuffled);
+    let cases = [Case::new("tcp"), Case::new("h2")];
+    session().run(&cases, plan, &executor, &mut Unobserved, &mut keep).await.unwrap();
+    assert_eq!((executor.0.get(), records.len()), (10, 4));
+    assert_eq!(records.iter().map(|record| record.round).collect::<Vec<_>>(), [0, 0, 1, 1]);
+    assert!(records.iter().all(|record| record.schedule == Some(plan.schedule)));
+    assert_eq!(plan.schedule.warmup_rounds, 3);
+}
+
+#[tokio::test]
+async fn no_run_starts_once_the_time_is_used_up() {
+    let mut records = 0;
+    let mut keep = |_: &Record| -> Result<(), Infallible> {
+        records += 1;
+        std::thread::sleep(Duration::from_millis(30));
+        Ok(())
+    };
+    let plan = Plan::of(1).within(Duration::from_millis(20));
+    let cases = [Case::new("tcp"), Case::new("h2")];
+    let stop = session().run(&cases, plan, &Mock, &mut Unobserved, &mut keep).await.unwrap();
+    assert_eq!((stop, records), (Stop::OutOfTime, 1));
+}
+
+#[tokio::test]
+async fn a_failing_case_is_a_record_and_the_rest_goes_on() {
+    let mut records = Vec::new();
+    let mut keep = |record: &Record| -> Result<(), Infallible> {
+        records.push(record.clone());
+        Ok(())
+    };
+    let cases = [Case::new("h1"), Case::new("h2")];
+    let session = session().labelled("some".to_owned()).for_purpose(Purpose::Control);
+    session.run(&cases, 1, &Mock, &mut Unobserved, &mut keep).await.unwrap();
+    assert_eq!((records[0].is_ok(), records[1].is_ok()), (false, true));
+    assert_eq!(records[0].error.as_ref().unwrap().kind, FaultKind::Connect);
+    assert_eq!(records[1].goodput_bytes_per_s, Some(f64::from(1 << 30)));
+    assert_eq!(records[0].run_id, records[1].run_id);
+    assert_eq!((records[1].label.as_deref(), records[1].purpose), (Some("some"), Some(Purpose::Control)));
+}
+
+#[tokio::test]
+async fn a_record_that_cannot_be_kept_ends_the_session() {
+    let mut keep = |_: &Record| Err("disk full");
+    let cases = [Case::new("tcp"), Case::new("h2")];
+    let error = session().run(&cases, 1, &Mock, &mut Unobserved, &mut keep).await.unwrap_err();
+    assert_eq!(error.to_string(), "disk full");
+}

@@ -1,0 +1,93 @@
+//! The flags of a measuring session: its rounds, the cores of the ends, and where the records go.
+
+use std::{net::IpAddr, path::PathBuf, time::Duration};
+
+use clap::{Args, builder::RangedU64ValueParser};
+use record::{IdlePolicy, Order, Purpose};
+use run::{Affinity, Plan, Settings};
+
+use super::values::{Named, duration, named, percent};
+
+#[derive(Debug, Args)]
+pub(crate) struct SessionArgs {
+    /// Passes over the whole matrix, at least [default: 6, the fewest for an interval of 95 %; prove: 3]
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<u32>::new().range(1..))]
+    pub(crate) rounds: Option<u32>,
+    /// Passes before the first that counts; they leave no record
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    warmup: u32,
+    /// Order of the cases in a pass: shuffled anew in each, or fixed
+    #[arg(long, value_name = "NAME", default_value = "shuffled", value_parser = order())]
+    order: Order,
+    /// Add passes until the interval of each goodput is within this share of it, such as 2% (for at most 10m, or --max-time)
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    precision: Option<f64>,
+    /// Start no pass that would end later than this, and no run after it
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) max_time: Option<Duration>,
+    /// Print the cases and an estimate of the time, and stop
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Address of this machine that the server listens on [default: 127.0.0.1, or ::1 where there is no IPv4]
+    #[arg(long, value_name = "ADDRESS")]
+    address: Option<IpAddr>,
+    /// A core for each end: auto (if there are two), off, or SENDER:RECEIVER
+    #[arg(long, value_name = "CORES", default_value = "auto")]
+    pub(crate) affinity: Affinity,
+    /// Idle policy of the cores
+    #[arg(long, value_name = "NAME", default_value = "poll", value_parser = idle_policy())]
+    pub(crate) idle: IdlePolicy,
+    /// Longest wait of a run for cores that a hypervisor has moved apart [default: no wait]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) settle: Option<Duration>,
+    /// Abort when no byte has moved for this long
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
+    timeout: Duration,
+    /// Name of the runs in their records: runs of one case and label form one series
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) label: Option<String>,
+    /// Folder for the results [default: results/UTCTIME-HOST]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Print the records on stdout and nothing else
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Show no live view
+    #[arg(long)]
+    pub(crate) quiet: bool,
+}
+
+impl SessionArgs {
+    /// The plan of a number of rounds, which have `left` of the time of the session. Controls need neither warm-up nor
+    /// precision.
+    pub(crate) fn plan(&self, rounds: u32, purpose: Purpose, left: Option<Duration>) -> Plan {
+        let is_measured = purpose == Purpose::Measure;
+        let mut plan = Plan::of(rounds).in_order(self.order);
+        if is_measured {
+            plan = plan.after_warmup(self.warmup);
+        }
+        if let Some(left) = left {
+            plan = plan.within(left);
+        }
+        match self.precision.filter(|_| is_measured) {
+            Some(precision) => plan.until_precise(precision),
+            None => plan,
+        }
+    }
+
+    /// The settings of both ends.
+    pub(crate) fn settings(&self) -> Settings {
+        Settings::new(self.timeout).on_address(self.address)
+    }
+}
+
+fn order() -> impl clap::builder::TypedValueParser<Value = Order> {
+    use clap::builder::TypedValueParser as _;
+    named(Order::ALL.map(|order| (order.name(), order))).map(|Named(_, order)| order)
+}
+
+fn idle_policy() -> impl clap::builder::TypedValueParser<Value = IdlePolicy> {
+    use clap::builder::TypedValueParser as _;
+    named([IdlePolicy::Poll, IdlePolicy::Sleep].map(|policy| (policy.name(), policy)))
+        .map(|Named(_, policy)| policy)
+}

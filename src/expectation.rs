@@ -1,0 +1,99 @@
+//! The runs that a session expects, and their time.
+
+use std::{fmt, time::Duration};
+
+use record::Case;
+use run::nominal_time;
+
+/// A number of runs and their nominal time.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Expectation {
+    runs: u64,
+    time: Duration,
+}
+
+impl Expectation {
+    /// Some rounds of cases.
+    pub(crate) fn of(cases: &[Case], rounds: u32) -> Self {
+        let one_round = cases.iter().map(nominal_time).fold(Duration::ZERO, Duration::saturating_add);
+        Self { runs: cases.len() as u64 * u64::from(rounds), time: one_round.saturating_mul(rounds) }
+    }
+
+    /// The same runs, `factor` times as slow.
+    pub(crate) fn slower(self, factor: f64) -> Self {
+        let time = Duration::try_from_secs_f64(self.time.as_secs_f64() * factor);
+        Self { time: time.unwrap_or(Duration::MAX), ..self }
+    }
+
+    /// These runs and others.
+    pub(crate) fn and(self, others: Self) -> Self {
+        Self { runs: self.runs + others.runs, time: self.time.saturating_add(others.time) }
+    }
+
+    /// The number of runs.
+    pub(crate) fn runs(&self) -> u64 {
+        self.runs
+    }
+
+    /// The number of runs done, beside all.
+    pub(crate) fn share(&self, done: usize) -> String {
+        format!("{done} of {} runs", self.runs)
+    }
+
+    /// The time left when runs of the nominal time `done` have taken `elapsed`. None before the first run has ended.
+    pub(crate) fn left(&self, done: Duration, elapsed: Duration) -> Option<Duration> {
+        let pace = elapsed.as_secs_f64() / done.as_secs_f64();
+        let left = self.time.saturating_sub(done).as_secs_f64() * pace;
+        Duration::try_from_secs_f64(left).ok()
+    }
+}
+
+impl fmt::Display for Expectation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} runs, about {} on two cores", self.runs, rounded(self.time))
+    }
+}
+
+/// A time in words, no more precise than an estimate.
+pub(crate) fn rounded(time: Duration) -> String {
+    let seconds = time.as_secs_f64().round() as u64;
+    match (seconds / 60, seconds % 60) {
+        (0, seconds) => format!("{seconds} s"),
+        (minutes @ 1..10, seconds) => format!("{minutes} min {seconds} s"),
+        (minutes, _) if minutes < 120 => format!("{minutes} min"),
+        (minutes, _) => format!("{} h {} min", minutes / 60, minutes % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn time_left_follows_the_pace_so_far() {
+        let all = Expectation { runs: 10, time: 100 * SECOND };
+        assert_eq!(all.left(Duration::ZERO, SECOND), None);
+        assert_eq!(all.left(25 * SECOND, 50 * SECOND), Some(150 * SECOND), "a machine of half the speed");
+        assert_eq!(all.left(120 * SECOND, 60 * SECOND), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn expectations_add_up() {
+        let cases = [Case::new("h2"), Case::new("h3")];
+        let (once, twice) = (Expectation::of(&cases, 1), Expectation::of(&cases, 2));
+        assert_eq!((once.runs, twice.runs, once.and(once).time), (2, 4, twice.time));
+        assert_eq!(once.slower(2.0).time.as_millis(), twice.time.as_millis());
+        assert_eq!(twice.share(3), "3 of 4 runs");
+    }
+
+    #[test]
+    fn an_estimate_is_rounded() {
+        let text = |seconds| rounded(Duration::from_secs(seconds));
+        assert_eq!(
+            [text(7), text(130), text(3599), text(7300)],
+            ["7 s", "2 min 10 s", "59 min", "2 h 1 min"]
+        );
+    }
+}
