@@ -9,7 +9,7 @@ use serde_json::Value;
 /// The records of a bench of `tcp` and `h2c`, six rounds of a small body held to a rate.
 fn committed(out: &Out) -> Vec<Value> {
     let folder = out.text();
-    let case = ["--protocol", "tcp,h2c", "--chunk-size", "64KiB", "--size", "1MiB", "--limit-rate", "20MiB"];
+    let case = ["--protocol", "tcp,h2c", "--chunk-size", "64KiB", "--size", "1MiB", "--limit-rate", "5MiB"];
     let output = run(&[&["bench", "--quiet", "--out", &folder], &case[..]].concat());
     assert!(output.status.success(), "{}", text(&output.stderr));
     out.records()
@@ -26,23 +26,23 @@ fn a_run_is_reproduced_and_an_invented_claim_is_not() {
     let (there, here) = (Out::new(), Out::new());
     let mut records = committed(&there);
     let (from, to) = (there.text(), here.text());
-    let output = run(&["reproduce", &from, "--within", "50%", "--quiet", "--out", &to]);
+    let output = run(&["reproduce", &from, "--within", "90%", "--quiet", "--out", &to]);
     let shown = text(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{shown}{}", text(&output.stderr));
     assert_eq!(here.records().len(), 12, "as many runs as there");
     assert_eq!(answer(&shown, "goodput of tcp"), "agrees");
     assert!(shown.contains("5 claims: 5 agree, 0 disagree, 0 cannot be told"), "{shown}");
 
-    // Records that claim half the ratio, and a sender over its budget.
+    // Records that claim a quarter of the ratio, and a sender over its budget.
     for record in records.iter_mut().filter(|record| record["case"]["protocol"] == "h2c") {
         let goodput = record["goodput_bytes_per_s"].as_f64().unwrap();
-        record["goodput_bytes_per_s"] = (goodput / 3.0).into();
+        record["goodput_bytes_per_s"] = (goodput / 4.0).into();
         record["sender"]["memory"]["within_budget"] = false.into();
     }
     let invented: String = records.iter().map(|record| format!("{record}\n")).collect();
     std::fs::write(there.path().join("records.jsonl"), invented).unwrap();
     let again = Out::new();
-    let output = run(&["reproduce", &from, "--within", "50%", "--quiet", "--out", &again.text()]);
+    let output = run(&["reproduce", &from, "--within", "90%", "--quiet", "--out", &again.text()]);
     let shown = text(&output.stdout);
     assert_eq!(output.status.code(), Some(4), "{shown}");
     assert_eq!(answer(&shown, "goodput of tcp"), "DISAGREES");
