@@ -12,7 +12,9 @@ use anyhow::Context as _;
 use metrics::Stamp;
 use process::Resources;
 use record::{Build, Case, Host, Purpose, Record, Results};
-use run::{Interruption, ProcessExecutor, Session, Stop, machine, machine::IdleGuard, this_host};
+use run::{
+    Interruption, ProcessExecutor, Session, Stop, describe_ends, machine, machine::IdleGuard, this_host,
+};
 use tokio::runtime::Runtime;
 
 use crate::{
@@ -60,8 +62,10 @@ impl<'a> Recording<'a> {
         cases: &[Case],
         expected: Expectation,
     ) -> anyhow::Result<Self> {
-        let (idle, mut host, build) = (IdleGuard::keep(args.idle), this_host(), this_build());
-        host.idle = Some(idle.policy());
+        let cores = args.affinity.cores();
+        let (idle, mut host, build) = (IdleGuard::keep(args.idle, cores), this_host(), this_build());
+        (host.idle, host.awake) = (Some(idle.policy()), idle.awake());
+        describe_ends(&mut host, cores);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let interruption = runtime.block_on(async { Interruption::catch() })?;
         let kept = Kept::begin(args, &host)?;

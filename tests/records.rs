@@ -3,7 +3,7 @@
 
 mod common;
 
-use std::fs;
+use std::{fs, process::Command};
 
 use common::{Out, bench, run};
 use record::{Carrier, PROTOCOLS};
@@ -30,8 +30,12 @@ fn every_figure_of_both_ends_is_there() {
         for end in ["sender", "receiver"] {
             assert_end(&record[end], protocol);
         }
-        assert!(figure(&record["sender"]["chunk_latency"]["p99"]) > 0.0);
-        assert_eq!(record["receiver"]["chunk_latency"], Value::Null);
+        assert!(figure(&record["sender"]["pull_wait"]["p99"]) > 0.0);
+        assert_eq!(record["sender"]["chunk_latency"], record["sender"]["pull_wait"], "its earlier name");
+        assert_eq!(record["receiver"]["pull_wait"], Value::Null);
+        assert_eq!(record["sender"]["lateness"], Value::Null, "held to no rate");
+        assert!(record["delivery"].is_null() && record["bodies"].is_null());
+        assert!(record["disturbed"].is_boolean(), "{}", record["disturbed"]);
         assert_link(&record["link"], protocol);
     }
 }
@@ -43,9 +47,112 @@ fn a_record_says_how_idle_cores_waited() {
     };
     assert_eq!(idle(&["--idle", "sleep"]), "sleep");
     let driver = fs::read_to_string("/sys/devices/system/cpu/cpuidle/current_driver");
-    let request = fs::File::options().write(true).open("/dev/cpu_dma_latency");
-    let is_kept = request.is_ok() && driver.is_ok_and(|driver| driver.trim() != "none");
+    let may = |file: &str| fs::File::options().write(true).open(file).is_ok();
+    let takes_requests =
+        may("/dev/cpu_dma_latency") || may("/sys/devices/system/cpu/cpu0/power/pm_qos_resume_latency_us");
+    let is_kept = takes_requests && driver.is_ok_and(|driver| driver.trim() != "none");
     assert_eq!(idle(&[]), if is_kept { "poll" } else { "sleep" });
+}
+
+#[test]
+fn a_record_states_what_became_of_the_machine_during_the_run() {
+    let small = ["--protocol", "tcp", "--chunk-size", "64KiB", "--size", "1MiB"];
+    let record = one(&small);
+    let host = &record["host"];
+    assert!(host["clock_source"].is_string() && host["sysctls"]["net.ipv4.tcp_wmem"].is_string(), "{host}");
+    assert!(record["conditions"]["oom_kills"].is_u64(), "{}", record["conditions"]);
+    let cores = host["end_cores"].as_array().unwrap();
+    for (core, end) in cores.iter().zip(["sender_core", "receiver_core"]) {
+        let during = &record["conditions"][end];
+        assert_eq!(&during["core"], core);
+        assert!(figure(&during["steal_s"]) >= 0.0 && during["idle_entries"].is_object(), "{during}");
+    }
+    for end in ["sender", "receiver"] {
+        assert!(figure(&record[end]["run_delay_s"]) >= 0.0);
+        assert_eq!(record[end]["stamp_every_chunks"], 1);
+    }
+    assert_eq!(
+        one(&[&small[..], &["--affinity", "off"]].concat())["host"]["end_cores"],
+        Value::Array(Vec::new())
+    );
+}
+
+/// A loop of the shell on the receiver's core takes about half of it.
+#[test]
+fn a_run_whose_core_another_process_uses_is_disturbed() {
+    let core = one(&["--protocol", "tcp", "--chunk-size", "64KiB", "--size", "1MiB"])["host"]["end_cores"][1]
+        .as_u64();
+    let Some(core) = core.map(|core| core.to_string()) else { return };
+    let busy = Command::new("timeout")
+        .args(["60", "taskset", "-c", &core, "sh", "-c", "while :; do :; done"])
+        .spawn();
+    let Ok(mut busy) = busy else { return };
+    let record = one(&["--protocol", "tcp", "--chunk-size", "64KiB", "--size", "512MiB"]);
+    // Its child ends with it.
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(busy.id() as i32), nix::sys::signal::Signal::SIGTERM)
+        .unwrap();
+    busy.wait().unwrap();
+    assert_eq!(record["disturbed"], true, "{} {}", record["receiver"]["run_delay_s"], record["elapsed_s"]);
+    let reasons = record["disturbances"].as_array().unwrap();
+    assert!(reasons.contains(&"an end waited for its core".into()), "{reasons:?}");
+}
+
+#[test]
+fn a_held_sender_states_lateness_and_delivery() {
+    for protocol in ["tcp", "h1", "h2", "h3"] {
+        for direction in ["up", "down"] {
+            let record = one(&[
+                "--protocol",
+                protocol,
+                "--direction",
+                direction,
+                "--chunk-size",
+                "64KiB",
+                "--size",
+                "16MiB",
+                "--limit-rate",
+                "32MiB",
+            ]);
+            let (lateness, delivery) = (&record["sender"]["lateness"], &record["delivery"]);
+            assert!(figure(&lateness["max"]) >= figure(&lateness["p50"]), "{lateness}");
+            // A byte takes a microsecond to cross to the other core, and none needs the half second of the transfer.
+            assert!((1e3..5e8).contains(&figure(&delivery["p50"])), "{protocol} {direction}: {delivery}");
+            assert_eq!(record["receiver"]["lateness"], Value::Null);
+        }
+    }
+}
+
+/// The schedule of the offers does not wait for a receiver that is half as fast.
+#[test]
+fn a_slow_receiver_makes_the_chunks_of_a_held_sender_late() {
+    let record = one(&[
+        "--protocol",
+        "h2c",
+        "--chunk-size",
+        "64KiB",
+        "--size",
+        "32MiB",
+        "--limit-rate",
+        "64MiB",
+        "--reader-rate",
+        "32MiB",
+    ]);
+    // Twice the time that was offered: the last chunks are late by about half a second, and the median by half of that.
+    let lateness = &record["sender"]["lateness"];
+    assert!(figure(&lateness["max"]) > 0.3e9 && figure(&lateness["p50"]) > 0.1e9, "{lateness}");
+}
+
+#[test]
+fn concurrent_bodies_state_their_rates() {
+    let record = one(&["--protocol", "h2c", "--chunk-size", "64KiB", "--size", "8MiB", "--streams", "4"]);
+    let bodies = &record["bodies"];
+    assert_eq!(bodies["count"], 4);
+    let rate = |name: &str| figure(&bodies[name]);
+    assert!(rate("least") <= rate("median") && rate("median") <= rate("most"), "{bodies}");
+    assert!((0.25..=1.0).contains(&rate("jain")), "{bodies}");
+    // The slowest body ends with the transfer.
+    let whole = figure(&record["goodput_bytes_per_s"]) / 4.0;
+    assert!((rate("least") / whole - 1.0).abs() < 0.05, "{bodies} {whole}");
 }
 
 #[test]

@@ -15,8 +15,8 @@ use record::{ChunkSize, DEFAULT_SEED, PayloadKind};
 /// The bytes that pass in one iteration.
 const BODY: u64 = 16 << 20;
 
-/// The sizes of a piece, in bytes: the payload of a QUIC packet, a TLS record, the default chunk, a large chunk.
-const PIECES: [u64; 4] = [1400, 16 << 10, 64 << 10, 1 << 20];
+/// The sizes of a piece, in bytes: a tiny chunk, the payload of a QUIC packet, a TLS record, the default chunk, a large chunk.
+const PIECES: [u64; 5] = [64, 1400, 16 << 10, 64 << 10, 1 << 20];
 
 fn instrument(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("instrument");
@@ -40,15 +40,17 @@ fn instrument(criterion: &mut Criterion) {
         });
         group.bench_function(BenchmarkId::new("meter of a receiver", piece), |bencher| {
             let meter = Meter::new(piece);
-            bencher.iter(|| (0..BODY / piece).for_each(|_| meter.pass(piece as usize)));
+            let mut flow = meter.flow();
+            bencher.iter(|| (0..BODY / piece).for_each(|_| _ = flow.pass(piece as usize)));
         });
         group.bench_function(BenchmarkId::new("meter of a sender", piece), |bencher| {
             let meter = Meter::new(piece);
+            let mut flow = meter.flow();
             bencher.iter(|| {
                 for _ in 0..BODY / piece {
-                    meter.pass(piece as usize);
-                    let handed = metrics::Stamp::now();
-                    meter.chunk_took(handed.elapsed());
+                    if let Some(handed) = flow.pass(piece as usize) {
+                        flow.waited(handed.elapsed());
+                    }
                 }
             });
         });

@@ -66,7 +66,7 @@ fn case() -> anyhow::Result<Case> {
 /// A run failed.
 fn repeat(case: &Case, rounds: u32) -> anyhow::Result<Vec<f64>> {
     let executor = ProcessExecutor::of_this_program(Settings::new(TIMEOUT))?.on(Affinity::Auto);
-    let _idle = IdleGuard::keep(IdlePolicy::Poll);
+    let _idle = IdleGuard::keep(IdlePolicy::Poll, Affinity::Auto.cores());
     let session = Session::new(this_host(), this_build());
     let mut goodputs = Vec::new();
     let mut keep = |record: &Record| {

@@ -132,9 +132,11 @@ fn described_end(end: &EndRecord) -> Vec<String> {
             [throughput.p5, throughput.p50, throughput.p95].map(|rate| mib_per_s(rate as f64));
         lines.push(format!("throughput: p5 {p5:.0}, median {p50:.0}, p95 {p95:.0} MiB/s"));
     }
-    if let Some(latency) = &end.chunk_latency {
-        let [p50, p99, max] = [latency.p50, latency.p99, latency.max].map(|ns| ns as f64 / 1000.0);
-        lines.push(format!("time per chunk: median {p50:.1}, p99 {p99:.1}, longest {max:.1} µs"));
+    if let Some(wait) = end.pull_wait() {
+        let [p50, p99, max] = [wait.p50, wait.p99, wait.max].map(|ns| ns as f64 / 1000.0);
+        lines.push(format!(
+            "wait of the sender per chunk: median {p50:.1}, p99 {p99:.1}, longest {max:.1} µs"
+        ));
     }
     lines
 }

@@ -51,18 +51,24 @@ pub fn in_force() -> Result<Allocator, Error> {
         slab_sizes: slab_sizes()?,
         // A C `bool`, read as the byte that it is.
         background_thread: read::<u8>("opt.background_thread")? != 0,
+        thp: text("opt.thp")?,
     })
 }
 
 /// The version; for a release, without the commit: "5.3.1" of "5.3.1-0-g81034ce1".
 fn version() -> Result<String, Error> {
-    let text = read::<Text>("version")?.0;
-    if text.is_null() {
-        return Err(Error { name: "version".into(), source: io::ErrorKind::InvalidData.into() });
-    }
-    // SAFETY: `mallctl` answered with a pointer to the version, a string literal of jemalloc.
-    let text = unsafe { CStr::from_ptr(text) }.to_string_lossy();
+    let text = text("version")?;
     Ok(text.split("-0-g").next().unwrap_or(&text).to_owned())
+}
+
+/// The string called `name`.
+fn text(name: &str) -> Result<String, Error> {
+    let text = read::<Text>(name)?.0;
+    if text.is_null() {
+        return Err(Error { name: name.to_owned(), source: io::ErrorKind::InvalidData.into() });
+    }
+    // SAFETY: `mallctl` answered with a pointer to a string literal of jemalloc: its version, or the word of a setting.
+    Ok(unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned())
 }
 
 /// The slabs of the size classes in [`SLAB_RANGE`]. jemalloc has no `opt.slab_sizes`, but states the slab size of each

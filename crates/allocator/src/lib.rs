@@ -63,6 +63,8 @@ pub struct Allocator {
     pub slab_sizes: Vec<Slabs>,
     /// Whether a thread of jemalloc's own purges pages.
     pub background_thread: bool,
+    /// The use of transparent huge pages: "default", "always", "never", or "not supported".
+    pub thp: String,
 }
 
 impl fmt::Display for Allocator {
@@ -81,7 +83,7 @@ impl fmt::Display for Allocator {
         for (i, slabs) in self.slab_sizes.iter().enumerate() {
             write!(f, "{}{slabs}", if i == 0 { "" } else { "|" })?;
         }
-        write!(f, ",background_thread:{}", self.background_thread)
+        write!(f, ",background_thread:{},thp:{}", self.background_thread, self.thp)
     }
 }
 

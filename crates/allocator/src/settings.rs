@@ -18,6 +18,8 @@ const TERMINATED: &str = concat!(
     ",slab_sizes:4097-8192:10",
     // A background thread would interrupt the pinned core at random moments.
     ",background_thread:false",
+    // A huge page is resident as a whole. Where the system gives them to everyone, memory grew by MiB and by chance.
+    ",thp:never",
     "\0"
 );
 

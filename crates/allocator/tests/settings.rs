@@ -18,7 +18,7 @@ fn each_setting_compiled_in_is_in_force() {
     assert_eq!(library, "jemalloc");
     assert!(version.starts_with("5."), "{version}");
     let (expected, found) = (by_name(SETTINGS), by_name(settings));
-    assert_eq!(expected.len(), 7);
+    assert_eq!(expected.len(), 8);
     for (name, value) in &expected {
         assert_eq!(found.get(name), Some(value), "{name}");
     }
@@ -29,7 +29,7 @@ fn each_setting_compiled_in_is_in_force() {
 fn settings_overridden_by_the_environment_are_stated() {
     // jemalloc reads its environment once, at the start: a process of its own shows the override.
     let overrides = "narenas:2,tcache_nslots_small_max:9,tcache_nslots_large:3,dirty_decay_ms:2000,\
-                     muzzy_decay_ms:10,slab_sizes:4097-8192:20,background_thread:true";
+                     muzzy_decay_ms:10,slab_sizes:4097-8192:20,background_thread:true,thp:always";
     let described = described_with(overrides);
     for (name, value) in by_name(overrides) {
         assert_eq!(by_name(&described).get(name), Some(&value), "{described}");
@@ -40,6 +40,29 @@ fn settings_overridden_by_the_environment_are_stated() {
 fn slabs_of_several_sizes_are_stated_one_by_one() {
     let described = described_with("slab_sizes:7000-8192:20");
     assert_eq!(by_name(&described).get("slab_sizes"), Some(&"4097-6144:10|6145-8192:20"), "{described}");
+}
+
+/// Memory that jemalloc has asked of the kernel is marked in `/proc/self/smaps` as backed by no huge pages (`nh`).
+#[test]
+#[cfg(target_os = "linux")]
+fn large_blocks_get_no_huge_pages() {
+    if !std::path::Path::new("/sys/kernel/mm/transparent_hugepage").exists() {
+        return;
+    }
+    let block = std::hint::black_box(vec![1_u8; 64 << 20]);
+    let at = block.as_ptr() as usize + block.len() / 2;
+    let smaps = std::fs::read_to_string("/proc/self/smaps").unwrap();
+    let contains = |line: &str| {
+        let (from, to) = line.split(' ').next().unwrap().split_once('-').unwrap();
+        let address = |text| usize::from_str_radix(text, 16).unwrap();
+        (address(from)..address(to)).contains(&at)
+    };
+    let is_head = |line: &str| line.split(' ').next().is_some_and(|word| word.contains('-'));
+    let mut of_block = smaps.lines().skip_while(|line| !(is_head(line) && contains(line)));
+    let flags = of_block.find_map(|line| line.strip_prefix("VmFlags:")).unwrap();
+    let not_needed = std::fs::read_to_string("/sys/kernel/mm/transparent_hugepage/enabled").unwrap();
+    // Where the system has switched them off, jemalloc has nothing to say.
+    assert!(flags.split(' ').any(|flag| flag == "nh") || not_needed.contains("[never]"), "{flags}");
 }
 
 /// The settings in force of a process that has `overrides` in its environment.

@@ -7,7 +7,7 @@ use hdrhistogram::{
     Histogram,
     serialization::{Serializer as _, V2DeflateSerializer},
 };
-use record::{Latency, Throughput};
+use record::{Latency, Throughput, Weight};
 
 /// Three significant digits, HdrHistogram's usual precision: every value is kept to 0.1 %.
 pub(crate) const DIGITS: u8 = 3;
@@ -15,70 +15,83 @@ pub(crate) const DIGITS: u8 = 3;
 /// The largest distinct rate, 1 TB/s, beyond the memory bandwidth of one core. A faster rate counts as this one.
 const MAX_RATE: u64 = 1_000_000_000_000;
 
-/// The longest distinct latency: one hour in nanoseconds, after which a transfer has stalled. A longer latency counts
-/// as this one.
-const MAX_LATENCY: u64 = 3_600_000_000_000;
+/// The longest distinct time: one hour in nanoseconds, after which a transfer has stalled. A longer time counts as this
+/// one.
+const MAX_TIME: u64 = 3_600_000_000_000;
 
-/// The fewest samples for percentiles: of 20, the 5th percentile is the lowest.
+/// The fewest windows for percentiles: a distribution of fewer says nothing about its tails.
 const MIN_SAMPLES: u64 = 20;
 
-/// A growing distribution, of rates in bytes per second or of latencies in nanoseconds.
+/// A growing distribution of rates in bytes per second. Each rate weighs as much as it lasted, in microseconds.
+///
+/// Without weights, a stall would be one window among thousands, whatever its duration.
 #[derive(Debug)]
-pub(crate) struct Distribution(Histogram<u64>);
+pub(crate) struct Rates {
+    by_time: Histogram<u64>,
+    samples: u64,
+}
 
-impl Distribution {
-    pub(crate) fn of_rates() -> Self {
-        Self::up_to(MAX_RATE)
-    }
-
-    pub(crate) fn of_latencies() -> Self {
-        Self::up_to(MAX_LATENCY)
-    }
-
-    #[allow(clippy::expect_used, reason = "bounds and digits are constants that the tests below construct")]
-    fn up_to(max: u64) -> Self {
-        Self(Histogram::new_with_bounds(1, max, DIGITS).expect("valid bounds"))
+impl Rates {
+    pub(crate) fn new() -> Self {
+        Self { by_time: histogram(MAX_RATE), samples: 0 }
     }
 
     /// The memory of its counts, in bytes.
     pub(crate) fn footprint(&self) -> u64 {
-        (self.0.distinct_values() * size_of::<u64>()) as u64
+        footprint(&self.by_time)
     }
 
     /// Records the rate of `bytes` in `elapsed`.
-    pub(crate) fn record_rate(&mut self, bytes: u64, elapsed: Duration) {
-        self.0.saturating_record((bytes as f64 / elapsed.as_secs_f64()) as u64);
-    }
-
-    pub(crate) fn record_latency(&mut self, latency: Duration) {
-        self.0.saturating_record(u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX));
-    }
-
-    /// The whole distribution: HdrHistogram's V2 encoding, deflated, in base64.
-    fn encoded(&self) -> Option<String> {
-        let mut bytes = Vec::new();
-        V2DeflateSerializer::new().serialize(&self.0, &mut bytes).ok()?;
-        Some(STANDARD.encode(bytes))
+    pub(crate) fn record(&mut self, bytes: u64, elapsed: Duration) {
+        let weight = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX).max(1);
+        self.by_time.saturating_record_n((bytes as f64 / elapsed.as_secs_f64()) as u64, weight);
+        self.samples += 1;
     }
 
     /// The rates as a record states them, each over `window_bytes`; `None` under [`MIN_SAMPLES`].
     pub(crate) fn throughput(&self, window_bytes: u64) -> Option<Throughput> {
-        let samples = self.0.len();
-        (samples >= MIN_SAMPLES).then(|| Throughput {
+        let at = |quantile| self.by_time.value_at_quantile(quantile);
+        (self.samples >= MIN_SAMPLES).then(|| Throughput {
             window_bytes,
             unit: "bytes_per_s".into(),
-            samples,
-            min: self.0.min(),
-            p1: self.0.value_at_quantile(0.01),
-            p5: self.0.value_at_quantile(0.05),
-            p50: self.0.value_at_quantile(0.5),
-            p95: self.0.value_at_quantile(0.95),
-            max: self.0.max(),
-            hdr: self.encoded(),
+            weight: Some(Weight::Time),
+            samples: self.samples,
+            min: self.by_time.min(),
+            p1: at(0.01),
+            p5: at(0.05),
+            p50: at(0.5),
+            p95: at(0.95),
+            max: self.by_time.max(),
+            under_half_median: Some(self.share_up_to(at(0.5) / 2)),
+            hdr: encoded(&self.by_time),
         })
     }
 
-    /// The latencies as a record states them; `None` without any.
+    /// The share of the time in which the rate was `rate` or lower.
+    fn share_up_to(&self, rate: u64) -> f64 {
+        self.by_time.count_between(0, rate) as f64 / self.by_time.len() as f64
+    }
+}
+
+/// A growing distribution of times in nanoseconds.
+#[derive(Debug)]
+pub(crate) struct Times(Histogram<u64>);
+
+impl Times {
+    pub(crate) fn new() -> Self {
+        Self(histogram(MAX_TIME))
+    }
+
+    /// The memory of its counts, in bytes.
+    pub(crate) fn footprint(&self) -> u64 {
+        footprint(&self.0)
+    }
+
+    pub(crate) fn record(&mut self, time: Duration) {
+        self.0.saturating_record(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
+    }
+
+    /// The times as a record states them; `None` without any.
     pub(crate) fn latency(&self) -> Option<Latency> {
         (!self.0.is_empty()).then(|| Latency {
             unit: "ns".into(),
@@ -86,9 +99,25 @@ impl Distribution {
             p99: self.0.value_at_quantile(0.99),
             p999: self.0.value_at_quantile(0.999),
             max: self.0.max(),
-            hdr: self.encoded(),
+            hdr: encoded(&self.0),
         })
     }
+}
+
+#[allow(clippy::expect_used, reason = "bounds and digits are constants that the tests below construct")]
+fn histogram(max: u64) -> Histogram<u64> {
+    Histogram::new_with_bounds(1, max, DIGITS).expect("valid bounds")
+}
+
+fn footprint(histogram: &Histogram<u64>) -> u64 {
+    (histogram.distinct_values() * size_of::<u64>()) as u64
+}
+
+/// The whole distribution: HdrHistogram's V2 encoding, deflated, in base64.
+fn encoded(histogram: &Histogram<u64>) -> Option<String> {
+    let mut bytes = Vec::new();
+    V2DeflateSerializer::new().serialize(histogram, &mut bytes).ok()?;
+    Some(STANDARD.encode(bytes))
 }
 
 #[cfg(test)]
@@ -97,39 +126,59 @@ mod tests {
 
     use super::*;
 
+    fn within(value: u64, expected: f64) -> bool {
+        (value as f64 / expected - 1.0).abs() < 0.001
+    }
+
     #[test]
     fn percentiles_need_twenty_samples() {
-        let mut rates = Distribution::of_rates();
+        let mut rates = Rates::new();
         for _ in 0..19 {
-            rates.record_rate(1 << 20, Duration::from_millis(1));
+            rates.record(1 << 20, Duration::from_millis(1));
         }
         assert_eq!(rates.throughput(1 << 20), None);
-        rates.record_rate(1 << 20, Duration::from_millis(2));
+        rates.record(1 << 20, Duration::from_millis(2));
         let throughput = rates.throughput(1 << 20).unwrap();
         assert_eq!((throughput.samples, throughput.window_bytes), (20, 1 << 20));
-        let within = |value: u64, expected: f64| (value as f64 / expected - 1.0).abs() < 0.001;
         assert!(within(throughput.p50, 1_048_576_000.0), "{throughput:?}");
         assert!(within(throughput.min, 524_288_000.0), "{throughput:?}");
     }
 
+    /// By bytes, the stall would be one window of 2,049: p1 would be the rate of the others.
+    #[test]
+    fn a_stall_of_a_third_of_the_time_is_a_third_of_the_distribution() {
+        let mut rates = Rates::new();
+        for _ in 0..2048 {
+            rates.record(1 << 20, Duration::from_micros(195));
+        }
+        rates.record(1 << 20, Duration::from_millis(200));
+        let throughput = rates.throughput(1 << 20).unwrap();
+        let (stalled, flowing) = (1_048_576.0 / 0.2, 1_048_576.0 / 195e-6);
+        assert!(within(throughput.p1, stalled) && within(throughput.p5, stalled), "{throughput:?}");
+        assert!(within(throughput.p50, flowing) && within(throughput.p95, flowing), "{throughput:?}");
+        assert_eq!((throughput.samples, throughput.weight), (2049, Some(Weight::Time)));
+        let share = throughput.under_half_median.unwrap();
+        assert!((share - 200.0 / 599.36).abs() < 1e-4, "{share}");
+    }
+
     #[test]
     fn values_beyond_the_bounds_count_as_the_bounds() {
-        let mut latencies = Distribution::of_latencies();
-        assert_eq!(latencies.latency(), None);
-        latencies.record_latency(Duration::ZERO);
-        latencies.record_latency(Duration::from_secs(1_000_000));
-        assert!(latencies.latency().unwrap().max >= MAX_LATENCY);
-        let mut rates = Distribution::of_rates();
-        rates.record_rate(1, Duration::ZERO);
-        assert!(rates.0.max() >= MAX_RATE);
+        let mut times = Times::new();
+        assert_eq!(times.latency(), None);
+        times.record(Duration::ZERO);
+        times.record(Duration::from_secs(1_000_000));
+        assert!(times.latency().unwrap().max >= MAX_TIME);
+        let mut rates = Rates::new();
+        rates.record(1, Duration::ZERO);
+        assert!(rates.by_time.max() >= MAX_RATE);
     }
 
     #[test]
     fn the_encoded_distribution_reads_back() {
-        let mut latencies = Distribution::of_latencies();
-        (1..=1000).for_each(|us| latencies.record_latency(Duration::from_micros(us)));
-        let bytes = STANDARD.decode(latencies.latency().unwrap().hdr.unwrap()).unwrap();
+        let mut times = Times::new();
+        (1..=1000).for_each(|us| times.record(Duration::from_micros(us)));
+        let bytes = STANDARD.decode(times.latency().unwrap().hdr.unwrap()).unwrap();
         let read: Histogram<u64> = Deserializer::new().deserialize(&mut bytes.as_slice()).unwrap();
-        assert_eq!(read, latencies.0);
+        assert_eq!(read, times.0);
     }
 }

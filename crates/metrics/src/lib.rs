@@ -1,13 +1,14 @@
 //! Instruments for the bytes of a transfer, in constant memory however long it runs.
 //!
-//! - [`Meter`] counts the body bytes of one end and times them: throughput per window of body, latency per chunk. At
-//!   some body offsets it reads the live heap, if the program counts it.
+//! - [`Meter`] counts the body bytes of one end and times them: throughput by windows of body, weighted by time, and the
+//!   waits of a sender. Each body passes as a [`Flow`]. At some body offsets it reads the live heap, if the program counts
+//!   it.
 //! - [`Timeline`] keeps the memory samples of a transfer in at most 256 points.
 //! - [`Pace`] holds a flow to a rate.
 //! - [`Stamp`] is a point of monotonic time. Only its file reads the clock in longhaul.
 //!
 //! Histograms replace lists of samples, and a full timeline drops every second point. [`footprint()`] states the
-//! memory of one meter and one timeline.
+//! memory of one meter and one timeline. [`delivery()`] compares the times at which both ends had the same byte.
 //!
 //! ```
 //! use std::{thread::sleep, time::Duration};
@@ -15,10 +16,12 @@
 //! use longhaul_metrics::Meter;
 //!
 //! let meter = Meter::new(64 << 10);
+//! let mut flow = meter.flow();
 //! for _ in 0..20 {
 //!     sleep(Duration::from_millis(2));
-//!     meter.pass(1 << 20);
+//!     flow.pass(1 << 20);
 //! }
+//! flow.finish();
 //! let readings = meter.readings();
 //! assert_eq!(readings.bytes, 20 << 20);
 //!
@@ -30,15 +33,19 @@
 //! ```
 
 mod clock;
+mod flow;
 mod footprint;
 mod heap;
 mod histogram;
 mod meter;
 mod pace;
 mod timeline;
+mod trace;
 
 pub use clock::Stamp;
+pub use flow::Flow;
 pub use footprint::footprint;
 pub use meter::{Meter, Readings};
 pub use pace::Pace;
 pub use timeline::Timeline;
+pub use trace::{Mark, delivery};

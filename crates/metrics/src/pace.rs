@@ -14,20 +14,42 @@ const LATE: Duration = Duration::from_millis(20);
 
 /// The schedule of a flow: computes the wait between pieces that holds them to a rate.
 ///
-/// Idle time earns no credit: after a pause the flow resumes at the configured rate without a burst. Only timer
-/// lateness, up to 20 ms, is made up.
+/// By default idle time earns no credit: after a pause the flow resumes at the configured rate without a burst. Only
+/// timer lateness, up to 20 ms, is made up. A pace that [catches up](Self::catching_up) makes up every lateness.
 #[derive(Clone, Debug)]
 pub struct Pace {
     bytes_per_s: f64,
     began: Stamp,
-    /// The time since `began` at which the bytes that have passed were due.
+    /// The most lateness that is made up.
+    made_up: Duration,
+    /// The time since `began` at which the bytes that have passed were due, later where lateness was forgiven.
     due: Duration,
+    /// The bytes that have passed.
+    passed: u64,
 }
 
 impl Pace {
     /// Makes a pace that starts now.
     pub fn new(rate: Rate) -> Self {
-        Self { bytes_per_s: rate.bytes_per_s() as f64, began: Stamp::now(), due: Duration::ZERO }
+        let bytes_per_s = rate.bytes_per_s() as f64;
+        Self { bytes_per_s, began: Stamp::now(), made_up: LATE, due: Duration::ZERO, passed: 0 }
+    }
+
+    /// Forgives no lateness: after a pause, pieces follow without a wait until the flow is back on its schedule. The
+    /// load is then the same however slowly it is taken (an open loop).
+    #[must_use]
+    pub fn catching_up(self) -> Self {
+        Self { made_up: Duration::MAX, ..self }
+    }
+
+    /// The time by which a piece that passes at `now` is behind the schedule, which begins with the pace and never
+    /// shifts. Call it before the piece is counted.
+    pub fn lateness(&self, now: Stamp) -> Duration {
+        now.since(self.began).saturating_sub(self.seconds(self.passed as f64))
+    }
+
+    fn seconds(&self, bytes: f64) -> Duration {
+        Duration::try_from_secs_f64(bytes / self.bytes_per_s).unwrap_or(Duration::MAX)
     }
 
     /// Counts `bytes` that pass now. Returns the wait before the next bytes, or `None` if it is too short for a timer.
@@ -36,8 +58,9 @@ impl Pace {
     }
 
     fn pass_at(&mut self, now: Duration, bytes: usize) -> Option<Duration> {
-        self.due =
-            self.due.max(now.saturating_sub(LATE)) + Duration::from_secs_f64(bytes as f64 / self.bytes_per_s);
+        self.passed = self.passed.saturating_add(bytes as u64);
+        let from = self.due.max(now.saturating_sub(self.made_up));
+        self.due = from.saturating_add(self.seconds(bytes as f64));
         Some(self.due.saturating_sub(now)).filter(|wait| *wait >= SHORTEST)
     }
 }
@@ -75,5 +98,29 @@ mod tests {
         let mut pace = pace(1000);
         assert_eq!(pace.pass_at(Duration::ZERO, 1000), Some(Duration::from_secs(1)));
         assert_eq!(pace.pass_at(Duration::from_secs(60), 1000), Some(Duration::from_secs(1) - LATE));
+    }
+
+    #[test]
+    fn a_pace_that_catches_up_returns_to_its_schedule() {
+        let mut pace = pace(1000).catching_up();
+        assert_eq!(pace.pass_at(Duration::ZERO, 1000), Some(Duration::from_secs(1)));
+        // Five seconds late: the pieces for them pass at once.
+        let late = Duration::from_secs(6);
+        (0..5).for_each(|_| assert_eq!(pace.pass_at(late, 1000), None));
+        assert_eq!(pace.pass_at(late, 1000), Some(Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn lateness_is_against_a_schedule_that_never_shifts() {
+        for mut pace in [pace(1000), pace(1000).catching_up()] {
+            let at = |seconds| Stamp::after(pace.began, Duration::from_secs(seconds));
+            let (early, late, later) = (at(0), at(6), at(7));
+            assert_eq!(pace.lateness(early), Duration::ZERO);
+            pace.pass_at(Duration::ZERO, 1000);
+            assert_eq!(pace.lateness(late), Duration::from_secs(5));
+            pace.pass_at(Duration::from_secs(6), 1000);
+            // One second for each piece since: what was late keeps its lateness, also where the wait was forgiven.
+            assert_eq!(pace.lateness(later), Duration::from_secs(5));
+        }
     }
 }

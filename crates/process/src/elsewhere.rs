@@ -1,6 +1,6 @@
 //! The fallback for systems without Linux's `/proc`: no memory figures.
 
-use std::io;
+use std::{io, time::Duration};
 
 use crate::{Holdings, Memory};
 
@@ -35,5 +35,10 @@ impl MemoryReader {
 
 /// Always `None` on this system. On Linux, the peak of resident memory in bytes.
 pub fn peak_rss_bytes() -> Option<u64> {
+    None
+}
+
+/// Always `None` on this system. On Linux, the time that the main thread waited for a core.
+pub(crate) fn run_delay() -> Option<Duration> {
     None
 }

@@ -1,6 +1,6 @@
 //! Memory figures that only Linux offers, from `/proc/self`.
 
-use std::{fs, io};
+use std::{fs, io, time::Duration};
 
 use procfs::{ProcError, page_size, process::Process};
 
@@ -66,6 +66,13 @@ impl MemoryReader {
 pub fn peak_rss_bytes() -> Option<u64> {
     let status = Process::myself().and_then(|process| process.status()).ok()?;
     status.vmhwm.map(|kib| kib * 1024)
+}
+
+/// The time that the main thread was ready to run and waited for a core: the second number of `schedstat`
+/// (Documentation/scheduler/sched-stats.rst). `None` if the kernel was built without it.
+pub(crate) fn run_delay() -> Option<Duration> {
+    let text = fs::read_to_string("/proc/self/schedstat").ok()?;
+    text.split_ascii_whitespace().nth(1)?.parse().ok().map(Duration::from_nanos)
 }
 
 fn into_io(error: ProcError) -> io::Error {

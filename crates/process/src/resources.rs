@@ -8,6 +8,8 @@ use nix::sys::{
 };
 use record::{ContextSwitches, CpuRecord, PageFaults};
 
+use crate::platform::run_delay;
+
 /// Processor time, page faults and context switches of the current process, over all its threads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -20,12 +22,14 @@ pub struct Resources {
     pub faults: PageFaults,
     /// Context switches.
     pub switches: ContextSwitches,
+    /// The time that the main thread was ready to run and waited for a core; `None` if the kernel does not count it.
+    pub run_delay: Option<Duration>,
 }
 
 impl Resources {
     /// The resources used since the process started. `None` if the kernel does not state them.
     pub fn used() -> Option<Self> {
-        getrusage(UsageWho::RUSAGE_SELF).ok().map(|usage| Self::of(&usage))
+        getrusage(UsageWho::RUSAGE_SELF).ok().map(|usage| Self { run_delay: run_delay(), ..Self::of(&usage) })
     }
 
     /// The difference between these resources and `earlier` ones; zero where `earlier` is the larger.
@@ -42,6 +46,7 @@ impl Resources {
                 voluntary: self.switches.voluntary.saturating_sub(earlier.switches.voluntary),
                 involuntary: self.switches.involuntary.saturating_sub(earlier.switches.involuntary),
             },
+            run_delay: self.run_delay.zip(earlier.run_delay).map(|(now, then)| now.saturating_sub(then)),
         }
     }
 
@@ -64,6 +69,7 @@ impl Resources {
                 voluntary: count(usage.voluntary_context_switches()),
                 involuntary: count(usage.involuntary_context_switches()),
             },
+            run_delay: None,
         }
     }
 }
@@ -98,9 +104,18 @@ mod tests {
             system: Duration::from_secs(2 * n),
             faults: PageFaults { minor: 3 * n, major: 4 * n },
             switches: ContextSwitches { voluntary: 5 * n, involuntary: 6 * n },
+            run_delay: Some(Duration::from_secs(7 * n)),
         };
         assert_eq!(resources(7).since(resources(3)), resources(4));
-        assert_eq!(resources(3).since(resources(7)), Resources::default());
+        assert_eq!(resources(3).since(resources(7)), resources(0));
+        let unknown = Resources { run_delay: None, ..resources(3) };
+        assert_eq!(resources(7).since(unknown).run_delay, None);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn the_kernel_counts_the_wait_for_a_core() {
+        assert!(Resources::used().unwrap().run_delay.is_some());
     }
 
     #[test]

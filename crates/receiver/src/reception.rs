@@ -78,6 +78,7 @@ where
     pub async fn run(self) -> Result<Receipt, ReceiveError> {
         let Self { body, meter, mut sink, expected, mut pace, busy_poll, spun } = self;
         let mut body = pin!(body);
+        let mut flow = meter.flow();
         let began = Stamp::now();
         let mut received = 0;
         while let Some(frame) = BusyPoll::new(body.frame(), busy_poll, &spun).await {
@@ -85,13 +86,14 @@ where
             if let Ok(piece) = frame.into_data() {
                 let length = piece.len();
                 received += length as u64;
-                meter.pass(length);
+                flow.pass(length);
                 sink.take(piece).await?;
                 if let Some(wait) = pace.as_mut().and_then(|pace| pace.pass(length)) {
                     tokio::time::sleep(wait).await;
                 }
             }
         }
+        flow.finish();
         if let Some(expected) = expected.filter(|expected| *expected != received) {
             return Err(ReceiveError::Length { received, expected });
         }

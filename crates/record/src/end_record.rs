@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::{Latency, Throughput};
+
 /// The measurements of one end.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
@@ -17,10 +19,32 @@ pub struct EndRecord {
     pub faults: Option<PageFaults>,
     /// Context switches of the end's process.
     pub context_switches: Option<ContextSwitches>,
+    /// Seconds that the end's main thread was ready to run and waited for its core (`/proc/self/schedstat`), from the
+    /// baseline to the report; null in records written before 2026-11-27.
+    #[serde(default)]
+    pub run_delay_s: Option<f64>,
+    /// The meter reads the clock for one chunk in this many, so that it costs little with small chunks; null in records
+    /// written before 2026-11-27, whose senders read it for each chunk.
+    #[serde(default)]
+    pub stamp_every_chunks: Option<u64>,
     /// Throughput by windows of body; null under 20 windows.
     pub throughput: Option<Throughput>,
-    /// The sender's time from handing over a chunk to the request for the next one; null on the receiver.
+    /// The longest time in seconds, from the first body byte on, between two readings of the meter's clock. Less than
+    /// `stamp_every_chunks` chunks of each body passed in it. Null in records written before 2026-11-27.
+    #[serde(default)]
+    pub longest_silence_s: Option<f64>,
+    /// The sender's time from handing over a chunk to the request for the next one, which is backpressure and no latency
+    /// of delivery; null on the receiver. Records written before 2026-11-27 have `chunk_latency` only.
+    #[serde(default)]
+    pub pull_wait: Option<Latency>,
+    /// The earlier name of `pull_wait`, with the same value.
+    #[serde(default)]
     pub chunk_latency: Option<Latency>,
+    /// The time from the point of the schedule at which a chunk was due until it was handed over; null unless the sender
+    /// was held to a rate (`--limit-rate`). The schedule begins with the body and never shifts: a chunk that waits
+    /// behind a late one is late itself.
+    #[serde(default)]
+    pub lateness: Option<Latency>,
     /// Counters of the end's connections.
     pub transport: Option<TransportStats>,
     /// Open file descriptors of the end's process; null where they were not counted.
@@ -51,6 +75,13 @@ impl Held {
     /// Adds a sample, which is the last one so far.
     pub fn sample(&mut self, now: u64) {
         (self.peak, self.end) = (self.peak.max(now), now);
+    }
+}
+
+impl EndRecord {
+    /// The pull wait, also that of a record which has it under its earlier name.
+    pub fn pull_wait(&self) -> Option<&Latency> {
+        self.pull_wait.as_ref().or(self.chunk_latency.as_ref())
     }
 }
 
@@ -212,48 +243,6 @@ pub struct ContextSwitches {
     pub voluntary: u64,
     /// The kernel preempted the process.
     pub involuntary: u64,
-}
-
-/// The distribution of the rate at which body bytes passed a meter: one sample per window of body.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Throughput {
-    /// Bytes of body that one sample covers.
-    pub window_bytes: u64,
-    /// The unit of every figure below: `bytes_per_s`.
-    pub unit: String,
-    /// The number of windows.
-    pub samples: u64,
-    /// The slowest window.
-    pub min: u64,
-    /// 1 % of the windows were this slow or slower.
-    pub p1: u64,
-    /// 5 % of the windows were this slow or slower.
-    pub p5: u64,
-    /// The median window.
-    pub p50: u64,
-    /// 95 % of the windows were this slow or slower.
-    pub p95: u64,
-    /// The fastest window.
-    pub max: u64,
-    /// The distribution: HdrHistogram V2, deflated, base64.
-    pub hdr: Option<String>,
-}
-
-/// The distribution of the time from handing over a chunk to the request for the next one, on a sender.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Latency {
-    /// The unit of every figure below: `ns`.
-    pub unit: String,
-    /// The median.
-    pub p50: u64,
-    /// The 99th percentile.
-    pub p99: u64,
-    /// The 99.9th percentile.
-    pub p999: u64,
-    /// The longest.
-    pub max: u64,
-    /// The distribution: HdrHistogram V2, deflated, base64.
-    pub hdr: Option<String>,
 }
 
 /// The counters of a connection, or of all connections of an end together.

@@ -17,7 +17,9 @@
 mod budget;
 mod case;
 mod chunk;
+mod conditions;
 mod content;
+mod distributions;
 mod end_record;
 mod ends;
 mod fault;
@@ -37,16 +39,18 @@ mod writer;
 pub use budget::Term;
 pub use case::Case;
 pub use chunk::{ChunkSize, ChunkSizeError};
+pub use conditions::{Conditions, CoreConditions};
 pub use content::{DEFAULT_SEED, PayloadKind, PayloadKindError, SinkKind, SinkKindError};
+pub use distributions::{BodyRates, Latency, Throughput, Weight};
 pub use end_record::{
-    ContextSwitches, CpuRecord, EndRecord, HeapPoint, Held, Latency, MemoryRecord, PageFaults, QuicStats,
-    TcpStats, Throughput, TimelinePoint, TransportStats,
+    ContextSwitches, CpuRecord, EndRecord, HeapPoint, Held, MemoryRecord, PageFaults, QuicStats, TcpStats,
+    TimelinePoint, TransportStats,
 };
 pub use ends::{ByEnd, Direction, End, WordError};
 pub use fault::{Fault, FaultKind};
 pub use key::{Axis, CaseKey, CaseKeyError};
 pub use limits::*;
-pub use machine::{Build, CoreRoundTrip, Host, IdlePolicy};
+pub use machine::{Awake, Build, CoreRoundTrip, Host, IdlePolicy};
 pub use printable::{printable, quoted};
 pub use protocol::{Carrier, Engine, PROTOCOLS, Protocol, ProtocolFacts, ProtocolKind};
 pub use reader::{DamagedLine, RECORD_FILES, ReadError, ReadRecords, read, read_undamaged};

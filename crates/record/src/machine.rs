@@ -25,13 +25,60 @@ pub struct Host {
     /// 2026-11-23.
     #[serde(default)]
     pub idle: Option<IdlePolicy>,
+    /// The cores that were kept awake; null if none was, and in records written before 2026-11-27, whose idle policy
+    /// `poll` is of the whole machine. This and all fields below are absent from earlier records.
+    #[serde(default)]
+    pub awake: Option<Awake>,
+    /// The system's transparent huge pages: `always`, `madvise` or `never`. longhaul's ends use none.
+    #[serde(default)]
+    pub huge_pages: Option<String>,
+    /// Whether physical cores run two threads each.
+    #[serde(default)]
+    pub smt: Option<bool>,
+    /// The logical cores of the two ends, the sender's first; empty if they were bound to none.
+    #[serde(default)]
+    pub end_cores: Vec<u64>,
+    /// The threads of the physical cores of the two ends, themselves among them: one list per end.
+    #[serde(default)]
+    pub end_siblings: Vec<Vec<u64>>,
+    /// The NUMA nodes of the cores of the two ends.
+    #[serde(default)]
+    pub end_numa_nodes: Vec<u64>,
+    /// The NUMA nodes of the machine.
+    #[serde(default)]
+    pub numa_nodes: Option<u64>,
+    /// The governor of frequency scaling; null if the kernel does not scale.
+    #[serde(default)]
+    pub governor: Option<String>,
+    /// The processor time that the cgroup allows, in percent of one core; null without a quota.
+    #[serde(default)]
+    pub cpu_quota_percent: Option<u64>,
+    /// The memory that the cgroup allows; null without a limit.
+    #[serde(default)]
+    pub memory_limit_bytes: Option<u64>,
+    /// The clock that the kernel reads.
+    #[serde(default)]
+    pub clock_source: Option<String>,
+    /// Settings of the kernel that decide how its sockets behave, by the names of sysctl.
+    #[serde(default)]
+    pub sysctls: BTreeMap<String, String>,
+}
+
+/// The cores that are kept awake during a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Awake {
+    /// The cores of the two ends (`pm_qos_resume_latency_us`).
+    Ends,
+    /// All cores of the machine (`/dev/cpu_dma_latency`).
+    Machine,
 }
 
 /// The idle policy of CPU cores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum IdlePolicy {
-    /// Idle cores spin, where /dev/cpu_dma_latency may be opened: a waiting process is woken at once.
+    /// Idle cores spin, where the system allows it: a waiting process is woken at once.
     Poll,
     /// Idle cores sleep as the machine is configured.
     Sleep,

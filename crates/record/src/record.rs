@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Build, ByEnd, Case, CoreRoundTrip, Direction, End, EndRecord, Fault, Host, Limits, ProtocolFacts,
-    Schedule,
+    BodyRates, Build, ByEnd, Case, Conditions, CoreRoundTrip, Direction, End, EndRecord, Fault, Host,
+    Latency, Limits, ProtocolFacts, Schedule,
 };
 
 /// The version of the format. It grows when a field changes its meaning; new fields leave it alone.
@@ -65,6 +65,23 @@ pub struct Record {
     /// Microseconds that the receiver busy-polls before it sleeps; null in records written before 2026-11-26.
     #[serde(default)]
     pub spin_us: Option<f64>,
+    /// The time of a byte from the sender's hands to the receiver's, at the offsets that both ends stamp; null unless
+    /// the sender was held to a rate (`--limit-rate`) and there was one body.
+    #[serde(default)]
+    pub delivery: Option<Latency>,
+    /// The rates of concurrent bodies; null with one body.
+    #[serde(default)]
+    pub bodies: Option<BodyRates>,
+    /// Whether something other than the case disturbed the run, by the fixed rule of docs/measuring.md; null if that is
+    /// not known, and in records written before 2026-11-27.
+    #[serde(default)]
+    pub disturbed: Option<bool>,
+    /// The parts of that rule that the run met, in words.
+    #[serde(default)]
+    pub disturbances: Vec<String>,
+    /// The machine during the run; null if longhaul did not watch it, and in records written before 2026-11-27.
+    #[serde(default)]
+    pub conditions: Option<Conditions>,
     /// The end that sent the body.
     pub sender: Option<EndRecord>,
     /// The end that received it.
@@ -108,6 +125,11 @@ impl Record {
             handshake_s: None,
             first_byte_s: None,
             spin_us: None,
+            delivery: None,
+            bodies: None,
+            disturbed: None,
+            disturbances: Vec::new(),
+            conditions: None,
             sender: None,
             receiver: None,
             core_round_trip: None,
@@ -231,6 +253,10 @@ pub struct LinkRecord {
     /// The server's address; null in records of `send` and `fetch`, and of before 2026-11-27.
     #[serde(default)]
     pub address: Option<IpAddr>,
+    /// TCP's congestion controller: the kernel's own where this user may not have the one of the limits. Null over QUIC,
+    /// and in records written before 2026-11-27.
+    #[serde(default)]
+    pub congestion: Option<String>,
 }
 
 /// The JSON Schema of a record.
@@ -259,10 +285,10 @@ mod tests {
     #[test]
     fn a_record_of_an_earlier_version_is_read_with_the_values_that_were_in_force() {
         let mut value = serde_json::to_value(Record::new("run", Case::new("h3"))).unwrap();
-        for field in
-            ["command", "protocol", "purpose", "label", "peer", "schedule", "spin_us", "core_round_trip"]
-        {
-            value.as_object_mut().unwrap().remove(field);
+        let later = ["delivery", "bodies", "disturbed", "disturbances", "conditions", "schedule"];
+        let early = ["command", "protocol", "purpose", "label", "peer", "spin_us", "core_round_trip"];
+        for field in early.iter().chain(&later) {
+            value.as_object_mut().unwrap().remove(*field);
         }
         for field in ["limits", "seed", "spin_us"] {
             value["case"].as_object_mut().unwrap().remove(field);

@@ -50,7 +50,7 @@ impl Budget {
                 THREAD >> 10
             ),
         ));
-        terms.push(metrics::footprint());
+        terms.push(metrics::footprint(case.limit_rate.is_some()));
         terms.push(Term::new(
             "bodies",
             BODY * case.bodies(),

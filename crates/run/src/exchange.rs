@@ -36,6 +36,9 @@ impl Outgoing {
     /// Prepares the bodies of one end of a case, which pass `meter`.
     pub fn prepare(case: &Case, end: End, meter: &Meter) -> Self {
         let payload = (end == End::Sender).then(|| Payload::prepare(&case.payload, case.seed, case.chunk));
+        if is_traced(case) {
+            meter.trace();
+        }
         Self { case: case.clone(), payload, meter: meter.clone(), sent: Mutex::default() }
     }
 
@@ -46,8 +49,9 @@ impl Outgoing {
     pub fn body(&self) -> Result<Body, Fault> {
         let unasked = || Fault::new(FaultKind::Protocol, "the receiver was asked for a body");
         let source = self.payload.as_ref().ok_or_else(unasked)?.open(self.case.body.0)?;
-        let mut body =
-            MeteredBody::new(source, self.meter.clone()).paced(self.case.limit_rate.map(Pace::new));
+        // The rate is an offered load: a body that was held up returns to its schedule.
+        let pace = self.case.limit_rate.map(|rate| Pace::new(rate).catching_up());
+        let mut body = MeteredBody::new(source, self.meter.clone()).paced(pace);
         // The digest of a generated body follows from seed and size; that of a file only from the bytes read.
         if self.case.sink.digests() && !self.case.payload.is_generated() {
             body = body.digesting();
@@ -67,6 +71,12 @@ impl Outgoing {
         let sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
         sent.iter().find_map(|sent| sent.error().map(|error| Fault::new(FaultKind::Payload, error)))
     }
+}
+
+/// Whether both ends note the times of a body's offsets. At full speed these say only how much lies in buffers, and they
+/// belong to one body.
+fn is_traced(case: &Case) -> bool {
+    case.limit_rate.is_some() && case.bodies() == 1
 }
 
 /// Receives one body of a case, which passes `meter`. `spun` counts the time of busy-polling.

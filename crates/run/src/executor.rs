@@ -1,7 +1,10 @@
 //! The execution of one case: by worker processes, or by a mock in tests.
 
 use async_trait::async_trait;
-use record::{ByEnd, Case, CoreRoundTrip, End, EndRecord, Fault, FaultKind, Integrity, LinkRecord, Record};
+use record::{
+    BodyRates, ByEnd, Case, Conditions, CoreRoundTrip, End, EndRecord, Fault, FaultKind, Integrity, Latency,
+    LinkRecord, Record,
+};
 
 use crate::Heartbeat;
 
@@ -47,6 +50,12 @@ pub struct Outcome {
     pub first_byte_s: Option<f64>,
     /// The measurements of both ends.
     pub ends: ByEnd<Option<EndRecord>>,
+    /// The time from the sender's hands to the receiver's; of a single body that was held to a rate.
+    pub delivery: Option<Latency>,
+    /// The rates of concurrent bodies.
+    pub bodies: Option<BodyRates>,
+    /// The machine during the run.
+    pub conditions: Option<Conditions>,
     /// The distance between the cores of the two ends.
     pub core_round_trip: Option<CoreRoundTrip>,
     /// The proof of the content.

@@ -44,7 +44,7 @@ pub use budget::Budget;
 pub use exchange::{Outgoing, receive};
 pub use executor::{Executor, Observer, Outcome, Unobserved};
 pub use heartbeat::{Heartbeat, Links, together};
-pub use host::this_host;
+pub use host::{describe_ends, this_host};
 pub use interruption::Interruption;
 pub use matrix::{Matrix, MatrixError};
 pub use measurement::{Baseline, Measurement, Settings};

@@ -130,7 +130,7 @@ impl Measurement {
 
     /// The time at which the first body byte passed.
     pub fn first_byte(&self) -> Option<Stamp> {
-        self.meter.readings().first_byte
+        self.meter.first_byte()
     }
 
     /// The time from the beginning to the first body byte.
@@ -237,8 +237,12 @@ impl Measurement {
         if let Some(resources) = resources {
             end.cpu = resources.cpu(readings.bytes, self.spun.total());
             (end.faults, end.context_switches) = (Some(resources.faults), Some(resources.switches));
+            end.run_delay_s = resources.run_delay.map(|delay| delay.as_secs_f64());
         }
-        (end.throughput, end.chunk_latency) = (readings.throughput, readings.chunk_latency);
+        end.stamp_every_chunks = readings.stamp_every_chunks;
+        end.longest_silence_s = readings.longest_silence.map(|silence| silence.as_secs_f64());
+        (end.throughput, end.lateness) = (readings.throughput, readings.lateness);
+        (end.pull_wait, end.chunk_latency) = (readings.pull_wait.clone(), readings.pull_wait);
         end.transport = link.stats.clone();
         (end, link.record())
     }

@@ -6,7 +6,8 @@ use std::{
     time::Duration,
 };
 
-use record::{Case, End, EndRecord, Fault, LinkRecord};
+use metrics::Mark;
+use record::{BodyRates, Case, End, EndRecord, Fault, LinkRecord};
 use serde::{Deserialize, Serialize};
 
 use crate::{Heartbeat, Settings};
@@ -102,6 +103,12 @@ pub(crate) struct EndReport {
     pub(crate) sent: BTreeSet<String>,
     /// On the client: the digests of the bodies received, computed by itself or confirmed by the server.
     pub(crate) received: BTreeSet<String>,
+    /// On the client: the rates of concurrent bodies.
+    #[serde(default)]
+    pub(crate) bodies: Option<BodyRates>,
+    /// The times at which the body reached the offsets that both ends stamp, if they keep them.
+    #[serde(default)]
+    pub(crate) marks: Vec<Mark>,
     pub(crate) elapsed_s: Option<f64>,
     pub(crate) handshake_s: Option<f64>,
     /// The start of the transfer, as the time of CLOCK_MONOTONIC: the same clock in both processes.

@@ -147,6 +147,9 @@ impl Session {
         record.command = Some(self.command.clone());
         (record.host, record.build) = (self.host.clone(), self.build.clone());
         record.link = outcome.link;
+        (record.delivery, record.bodies) = (outcome.delivery, outcome.bodies);
+        record.conditions = outcome.conditions;
+        record.judge_disturbance();
         record
     }
 }

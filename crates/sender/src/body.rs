@@ -8,25 +8,25 @@ use std::{
 use bytes::Bytes;
 use futures_core::Stream;
 use http_body::{Body, Frame};
-use metrics::{Meter, Pace, Stamp};
+use metrics::{Flow, Meter, Pace, Stamp};
 use payload::{Hasher, PayloadError, Source};
 use tokio::time::{Sleep, sleep};
 
 use crate::{SendProgress, progress::Outcome};
 
-/// An HTTP body that hands on the chunks of its source as they are. It counts them, and times the protocol from each
-/// chunk to its request for the next.
+/// An HTTP body that hands on the chunks of its source as they are. It counts them. For the chunks that the meter stamps,
+/// it times the protocol from the chunk to its request for the next, and states how late a paced chunk is.
 ///
 /// The body states no length. HTTP/1.1 therefore sends it chunked, one HTTP chunk per chunk of the source.
 #[derive(Debug)]
 pub struct MeteredBody {
     source: Source,
-    meter: Meter,
+    flow: Flow,
     hasher: Option<Hasher>,
     pace: Option<Pace>,
     /// The wait before the next chunk of a paced body.
     pause: Option<Pin<Box<Sleep>>>,
-    /// The time at which the last chunk was handed over, until the protocol asks for the next.
+    /// The time at which a stamped chunk was handed over, until the protocol asks for the next.
     handed: Option<Stamp>,
     polled: bool,
     progress: SendProgress,
@@ -37,7 +37,7 @@ impl MeteredBody {
     pub fn new(source: Source, meter: Meter) -> Self {
         Self {
             source,
-            meter,
+            flow: meter.flow(),
             hasher: None,
             pace: None,
             pause: None,
@@ -68,19 +68,23 @@ impl MeteredBody {
 
     /// Accounts for a chunk that is handed over now.
     fn pass(&mut self, chunk: &Bytes) {
-        self.meter.pass(chunk.len());
+        self.handed = self.flow.pass(chunk.len());
         if let Some(hasher) = &mut self.hasher {
             hasher.update(chunk);
         }
         if self.source.is_finished() {
             self.complete();
         }
-        let wait = self.pace.as_mut().and_then(|pace| pace.pass(chunk.len()));
-        self.pause = wait.map(|wait| Box::pin(sleep(wait)));
-        self.handed = Some(Stamp::now());
+        if let Some(pace) = &mut self.pace {
+            if let Some(handed) = self.handed {
+                self.flow.late(pace.lateness(handed));
+            }
+            self.pause = pace.pass(chunk.len()).map(|wait| Box::pin(sleep(wait)));
+        }
     }
 
-    fn complete(&self) {
+    fn complete(&mut self) {
+        self.flow.finish();
         self.progress.conclude(|| Outcome::Whole(self.hasher.as_ref().map(Hasher::digest)));
     }
 }
@@ -101,7 +105,7 @@ impl Body for MeteredBody {
     ) -> Poll<Option<Result<Frame<Bytes>, PayloadError>>> {
         self.polled = true;
         if let Some(handed) = self.handed.take() {
-            self.meter.chunk_took(handed.elapsed());
+            self.flow.waited(handed.elapsed());
         }
         if let Some(pause) = &mut self.pause {
             ready!(pause.as_mut().poll(cx));
@@ -157,7 +161,33 @@ mod tests {
         let expected = Payload::prepare(&PayloadKind::Random, 1, other_chunks).digest(10_500);
         assert_eq!(body.collect().await.unwrap().to_bytes().len(), 10_500);
         assert_eq!((meter.bytes(), progress.digest()), (10_500, expected));
-        assert!(meter.readings().chunk_latency.is_some());
+        assert!(meter.readings().pull_wait.is_some());
+    }
+
+    #[tokio::test]
+    async fn the_clock_is_read_for_few_of_many_small_chunks() {
+        let (body, meter) = body(&PayloadKind::Zero, 6_700_000);
+        body.collect().await.unwrap();
+        let readings = meter.readings();
+        assert_eq!((readings.bytes, readings.stamp_every_chunks), (6_700_000, Some(67)));
+    }
+
+    #[tokio::test]
+    async fn a_paced_body_states_how_late_its_chunks_are_and_another_does_not() {
+        let pace = Pace::new(Rate::try_from(1 << 20).unwrap());
+        let payload = Payload::prepare(&PayloadKind::Zero, 1, ChunkSize::try_from(100_000).unwrap());
+        let meter = Meter::new(100_000);
+        let mut paced =
+            MeteredBody::new(payload.open(500_000).unwrap(), meter.clone()).paced(pace.catching_up());
+        paced.frame().await.unwrap().unwrap();
+        // The second chunk is due after 95 ms, the others later.
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        paced.frame().await.unwrap().unwrap();
+        let lateness = meter.readings().lateness.unwrap();
+        assert!(lateness.max >= 200_000_000, "{lateness:?}");
+        let (plain, meter) = body(&PayloadKind::Zero, 5000);
+        plain.collect().await.unwrap();
+        assert!(meter.readings().lateness.is_none());
     }
 
     #[tokio::test]

@@ -2,7 +2,7 @@
 //!
 //! A [`MeteredBody`] is an [`http_body::Body`] for any HTTP library. It hands on the chunks of a
 //! [`Source`](payload::Source) without a copy, counts them in a [`Meter`](metrics::Meter), and times the protocol from
-//! each chunk to its request for the next one. The pull is the only backpressure. A [`SendProgress`] outlives the body
+//! a stamped chunk to its request for the next one. The pull is the only backpressure. A [`SendProgress`] outlives the body
 //! and reports its outcome.
 //!
 //! ```
@@ -22,7 +22,7 @@
 //!
 //! let received = body.collect().await?.to_bytes();
 //! assert_eq!((received.len(), meter.bytes()), (1 << 20, 1 << 20));
-//! assert!(meter.readings().chunk_latency.is_some());
+//! assert!(meter.readings().pull_wait.is_some());
 //! assert_eq!(progress.digest(), payload.digest(1 << 20));
 //! # Ok(())
 //! # }

@@ -131,9 +131,10 @@ mod tests {
 
     /// Passes `bytes` every 50 ms, for 400 ms.
     async fn trickle(meter: &Meter, bytes: usize) {
+        let mut flow = meter.flow();
         for _ in 0..8 {
             sleep(Duration::from_millis(50)).await;
-            meter.pass(bytes);
+            flow.pass(bytes);
         }
     }
 

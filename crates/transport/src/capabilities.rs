@@ -9,9 +9,13 @@ use quinn::udp::{UdpSockRef, UdpSocketState};
 use socket2::SockRef;
 use tokio::net::TcpSocket;
 
-use crate::socket::set_buffers;
-#[cfg(target_os = "linux")]
-use crate::{congestion::Congestion, socket::set_congestion};
+use record::Limits;
+
+use crate::{
+    Error,
+    settings::FromLimits as _,
+    socket::{TcpOptions, congestion_of, set_buffers},
+};
 
 /// The numbers of UDP datagrams that one system call carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,23 +62,27 @@ pub fn socket_buffers(bytes: u64) -> io::Result<SocketBuffers> {
     })
 }
 
-/// The congestion controller that a TCP socket gets by default: CUBIC, or the kernel's own choice where this user may
-/// not have it.
-///
-/// # Errors
-/// No socket can be created, or it does not tell.
-#[cfg(target_os = "linux")]
-pub fn controller() -> io::Result<String> {
-    let socket = TcpSocket::new_v4().or_else(|_| TcpSocket::new_v6())?;
-    set_congestion(&socket, Congestion::Cubic)?;
-    let name = SockRef::from(&socket).tcp_congestion()?;
-    Ok(String::from_utf8_lossy(&name).trim_end_matches('\0').to_owned())
+/// The congestion controller of a TCP socket, by its names in Linux.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Controller {
+    /// The one that the limits name; `None` if they leave it to the kernel.
+    pub asked: Option<&'static str>,
+    /// The one in effect: the kernel's own choice where this user may not have the other.
+    pub in_effect: String,
 }
 
-/// Always an error: only Linux tells.
-#[cfg(not(target_os = "linux"))]
-pub fn controller() -> io::Result<String> {
-    Err(io::ErrorKind::Unsupported.into())
+/// The congestion controller that a TCP socket with these limits gets. `None` if the system does not tell it.
+///
+/// # Errors
+/// A limit cannot be used, or no socket can be created.
+pub fn controller(limits: &Limits) -> Result<Option<Controller>, Error> {
+    let options = TcpOptions::from_limits(limits)?;
+    let asked = options.controller();
+    let addr = (Ipv4Addr::LOCALHOST, 0).into();
+    let socket = options.socket(addr).or_else(|_| options.socket((Ipv6Addr::LOCALHOST, 0).into()));
+    let socket = socket.map_err(|source| Error::Listen { addr, source })?;
+    Ok(congestion_of(&socket).map(|in_effect| Controller { asked, in_effect }))
 }
 
 #[cfg(test)]

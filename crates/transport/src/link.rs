@@ -18,6 +18,8 @@ pub struct Link {
     pub socket_memory_bytes: Option<u64>,
     /// The largest payload of a TCP segment or a UDP datagram, in bytes.
     pub mtu: Option<u64>,
+    /// TCP's congestion controller in effect.
+    pub congestion: Option<String>,
     /// The counters of the connection.
     pub stats: Option<TransportStats>,
 }
@@ -43,6 +45,7 @@ impl Link {
         record.socket_send_buffer_bytes = self.socket_send_buffer_bytes;
         record.socket_receive_buffer_bytes = self.socket_receive_buffer_bytes;
         record.mtu = self.mtu;
+        record.congestion = self.congestion.clone();
         record
     }
 }

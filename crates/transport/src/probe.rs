@@ -8,7 +8,7 @@ use std::{
 use record::TransportStats;
 use socket2::SockRef;
 
-use crate::{Link, kernel, tcp_stream::SharedSocket};
+use crate::{Link, kernel, socket::congestion_of, tcp_stream::SharedSocket};
 
 /// A handle to a socket, to query the kernel while a protocol owns the socket.
 #[derive(Debug)]
@@ -70,7 +70,8 @@ impl Probe {
 pub(crate) fn tcp_link(socket: BorrowedFd<'_>) -> Link {
     let stats = kernel::tcp_stats(socket);
     let mtu = stats.as_ref().map(|stats| stats.mss);
-    Link { mtu, stats: stats.map(TransportStats::Tcp), ..socket_link(socket) }
+    let congestion = congestion_of(&socket);
+    Link { mtu, congestion, stats: stats.map(TransportStats::Tcp), ..socket_link(socket) }
 }
 
 fn socket_link(socket: BorrowedFd<'_>) -> Link {

@@ -46,7 +46,13 @@ impl FromLimits for TcpOptions {
 }
 
 impl TcpOptions {
-    fn socket(&self, addr: SocketAddr) -> io::Result<TcpSocket> {
+    /// The congestion controller that the limits name, by its name in Linux.
+    pub(crate) fn controller(&self) -> Option<&'static str> {
+        self.congestion.map(Congestion::tcp_name)
+    }
+
+    /// A socket with these options for an address.
+    pub(crate) fn socket(&self, addr: SocketAddr) -> io::Result<TcpSocket> {
         let socket = if addr.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
         if let Some(size) = self.buffer {
             set_buffers(&socket, size)?;
@@ -140,25 +146,29 @@ pub(crate) fn offload(_: &impl AsFd, _: u16) -> usize {
     1
 }
 
-/// Sets the congestion controller; the connections of a listener inherit it. Where CUBIC, the default, is not allowed
-/// or does not exist, the kernel's own choice stays: [`controller`](crate::capabilities::controller) tells it.
+/// Sets the congestion controller; the connections of a listener inherit it. Where this user may not have it, or the
+/// kernel does not, the kernel's own choice stays: [`controller`](crate::capabilities::controller) tells it beforehand, and
+/// [`Link`](crate::Link) afterwards.
 #[cfg(target_os = "linux")]
 pub(crate) fn set_congestion(socket: &impl AsFd, congestion: Congestion) -> io::Result<()> {
     use io::ErrorKind::{NotFound, PermissionDenied};
-    let name = congestion.tcp_name();
-    match SockRef::from(socket).set_tcp_congestion(name.as_bytes()) {
-        Ok(()) => Ok(()),
-        Err(error)
-            if congestion == Congestion::Cubic && matches!(error.kind(), NotFound | PermissionDenied) =>
-        {
-            Ok(())
-        }
-        Err(error) => {
-            let expected = "use auto, or one of sysctl net.ipv4.tcp_allowed_congestion_control";
-            let reason = format!("the kernel has no congestion controller {name}; {expected}");
-            Err(io::Error::new(error.kind(), reason))
-        }
+    match SockRef::from(socket).set_tcp_congestion(congestion.tcp_name().as_bytes()) {
+        Err(error) if matches!(error.kind(), NotFound | PermissionDenied) => Ok(()),
+        other => other,
     }
+}
+
+/// The congestion controller of a TCP socket; `None` if the system does not tell it.
+#[cfg(target_os = "linux")]
+pub(crate) fn congestion_of(socket: &impl AsFd) -> Option<String> {
+    let name = SockRef::from(socket).tcp_congestion().ok()?;
+    Some(String::from_utf8_lossy(&name).trim_end_matches('\0').to_owned())
+}
+
+/// Always `None`: only Linux has the option.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn congestion_of(_: &impl AsFd) -> Option<String> {
+    None
 }
 
 /// Does nothing: only Linux has the option.
@@ -184,6 +194,20 @@ pub(crate) fn set_buffers(socket: &impl AsFd, size: usize) -> io::Result<()> {
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
+
+    /// The kernel of most machines has no BBR unless its module was loaded, and lets nobody but root have it.
+    #[tokio::test]
+    async fn a_controller_that_cannot_be_had_leaves_the_kernels_own() {
+        let own = congestion_of(&TcpSocket::new_v4().unwrap()).unwrap();
+        for congestion in [Congestion::Cubic, Congestion::NewReno, Congestion::Bbr] {
+            let options = TcpOptions { buffer: None, congestion: Some(congestion) };
+            let found = congestion_of(&options.socket(([127, 0, 0, 1], 0).into()).unwrap()).unwrap();
+            assert!(
+                [congestion.tcp_name(), &own].contains(&found.as_str()),
+                "{found} instead of {congestion:?}"
+            );
+        }
+    }
 
     #[tokio::test]
     async fn an_accepted_connection_notices_a_client_that_has_vanished() {

@@ -52,7 +52,7 @@ impl Iperf3 {
             version.is_ok_and(|status| status.success())
         };
         let cores = Cores::choose().filter(|_| is_there("iperf3") && is_there("taskset"))?;
-        Some(Self { cores, _awake: IdleGuard::keep(IdlePolicy::Poll) })
+        Some(Self { cores, _awake: IdleGuard::keep(IdlePolicy::Poll, Some(cores)) })
     }
 
     /// The goodput of iperf3 for one body, in bytes per second.

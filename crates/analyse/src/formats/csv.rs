@@ -90,6 +90,11 @@ const RUN: &[Column<Record>] = &[
     ("purpose", |r| r.purpose.map(|purpose| format!("{purpose:?}").to_lowercase())),
     ("label", |r| r.label.clone()),
     ("peer", |r| r.peer.clone()),
+    ("delivery_p50_ns", |r| r.delivery.as_ref().map(|delivery| delivery.p50.to_string())),
+    ("delivery_p99_ns", |r| r.delivery.as_ref().map(|delivery| delivery.p99.to_string())),
+    ("slowest_body_bytes_per_s", |r| number(r.bodies.map(|bodies| bodies.least))),
+    ("fairness", |r| number(r.bodies.map(|bodies| bodies.jain))),
+    ("disturbed", |r| number(r.disturbed)),
 ];
 
 /// Columns of one end.
@@ -110,10 +115,23 @@ const END: &[Column<EndRecord>] = &[
     ("throughput_p5_bytes_per_s", |e| e.throughput.as_ref().map(|t| t.p5.to_string())),
     ("throughput_p50_bytes_per_s", |e| e.throughput.as_ref().map(|t| t.p50.to_string())),
     ("throughput_p95_bytes_per_s", |e| e.throughput.as_ref().map(|t| t.p95.to_string())),
-    ("chunk_latency_p50_ns", |e| e.chunk_latency.as_ref().map(|l| l.p50.to_string())),
-    ("chunk_latency_p99_ns", |e| e.chunk_latency.as_ref().map(|l| l.p99.to_string())),
-    ("chunk_latency_p999_ns", |e| e.chunk_latency.as_ref().map(|l| l.p999.to_string())),
-    ("chunk_latency_max_ns", |e| e.chunk_latency.as_ref().map(|l| l.max.to_string())),
+    // The earlier name of the pull wait, which readers of earlier versions look for.
+    ("chunk_latency_p50_ns", |e| e.pull_wait().map(|wait| wait.p50.to_string())),
+    ("chunk_latency_p99_ns", |e| e.pull_wait().map(|wait| wait.p99.to_string())),
+    ("chunk_latency_p999_ns", |e| e.pull_wait().map(|wait| wait.p999.to_string())),
+    ("chunk_latency_max_ns", |e| e.pull_wait().map(|wait| wait.max.to_string())),
+    ("pull_wait_p50_ns", |e| e.pull_wait().map(|wait| wait.p50.to_string())),
+    ("pull_wait_p99_ns", |e| e.pull_wait().map(|wait| wait.p99.to_string())),
+    ("pull_wait_p999_ns", |e| e.pull_wait().map(|wait| wait.p999.to_string())),
+    ("pull_wait_max_ns", |e| e.pull_wait().map(|wait| wait.max.to_string())),
+    ("lateness_p50_ns", |e| e.lateness.as_ref().map(|late| late.p50.to_string())),
+    ("lateness_p99_ns", |e| e.lateness.as_ref().map(|late| late.p99.to_string())),
+    ("longest_silence_s", |e| number(e.longest_silence_s)),
+    ("under_half_median", |e| number(e.throughput.as_ref().and_then(|rates| rates.under_half_median))),
+    ("run_delay_s", |e| number(e.run_delay_s)),
+    ("involuntary_switches", |e| {
+        e.context_switches.as_ref().map(|switches| switches.involuntary.to_string())
+    }),
 ];
 
 #[cfg(test)]

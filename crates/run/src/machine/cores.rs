@@ -41,7 +41,7 @@ fn allowed() -> Vec<usize> {
 }
 
 /// The logical cores of the same physical core, `core` among them. Empty if the kernel does not state them.
-fn siblings(core: usize) -> Vec<usize> {
+pub(crate) fn siblings(core: usize) -> Vec<usize> {
     let path = format!("/sys/devices/system/cpu/cpu{core}/topology/thread_siblings_list");
     read(&path).map(|list| listed(&list)).unwrap_or_default()
 }

@@ -1,14 +1,28 @@
 //! The idle policy of the cores, and a guard that keeps them awake.
 
-use std::{fs::File, io::Write as _};
+use std::{
+    fs::{self, File},
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+};
 
-use record::IdlePolicy;
+use record::{Awake, IdlePolicy};
 
-use super::{Affects, Diagnosis, read};
+use super::{Affects, Cores, Diagnosis, read};
 
-/// The file that takes requests for a longest wake-up time, in force while it is open
+/// The folder of the cores.
+const CORES: &str = "/sys/devices/system/cpu";
+
+/// The file of a core that takes a request for a longest wake-up time
+/// (Documentation/ABI/testing/sysfs-devices-power: `pm_qos_resume_latency_us`).
+const OF_CORE: &str = "power/pm_qos_resume_latency_us";
+
+/// The request for a core that never sleeps. 0 would lift all restrictions.
+const NEVER: &str = "n/a";
+
+/// The file that takes requests for a longest wake-up time of all cores, in force while it is open
 /// (Documentation/power/pm_qos_interface.rst).
-const REQUESTS: &str = "/dev/cpu_dma_latency";
+const OF_MACHINE: &str = "/dev/cpu_dma_latency";
 
 /// The active cpuidle driver: "none" if no driver honours PM QoS requests, absent if the kernel has no cpuidle.
 const DRIVER: &str = "/sys/devices/system/cpu/cpuidle/current_driver";
@@ -16,32 +30,89 @@ const DRIVER: &str = "/sys/devices/system/cpu/cpuidle/current_driver";
 /// The kernel's command line.
 const BOOTED_WITH: &str = "/proc/cmdline";
 
-/// Keeps idle cores awake until it is dropped.
+/// Keeps idle cores awake until it is dropped: those of the two ends, or all where single cores take no request.
+///
+/// A core that polls while idle takes execution units from the other thread of its physical core and turbo steps from
+/// all cores, so that no more of them should poll than need be.
 #[derive(Debug)]
-pub struct IdleGuard {
+pub struct IdleGuard(Held);
+
+#[derive(Debug)]
+enum Held {
+    Nothing,
+    /// Dropped for its effect.
+    Ends(#[allow(dead_code, reason = "dropping them lifts the requests")] Vec<CoreRequest>),
     /// The request ends when the file is closed.
-    request: Option<File>,
+    Machine(#[allow(dead_code, reason = "closing it lifts the request")] File),
 }
 
 impl IdleGuard {
-    /// Keeps cores awake if `asked` says so and the system allows it.
-    pub fn keep(asked: IdlePolicy) -> Self {
-        let request = match asked {
-            IdlePolicy::Poll if sleeps(read(DRIVER).as_deref()) => request().ok(),
-            _ => None,
-        };
-        Self { request }
+    /// Keeps the cores of the two ends awake if `asked` says so and the system allows it; all cores if the ends are
+    /// bound to none.
+    pub fn keep(asked: IdlePolicy, cores: Option<Cores>) -> Self {
+        if asked == IdlePolicy::Sleep || !sleeps(read(DRIVER).as_deref()) {
+            return Self(Held::Nothing);
+        }
+        Self::keep_in(Path::new(CORES), cores, Path::new(OF_MACHINE))
+    }
+
+    fn keep_in(folder: &Path, cores: Option<Cores>, machine: &Path) -> Self {
+        let ends = cores.map(|Cores { sender, receiver }| {
+            [sender, receiver].into_iter().map(|core| CoreRequest::make(folder, core)).collect()
+        });
+        match ends {
+            Some(Ok(requests)) => Self(Held::Ends(requests)),
+            // Dropping those that were made lifts them.
+            _ => Self(request(machine).map_or(Held::Nothing, Held::Machine)),
+        }
     }
 
     /// The policy in force.
     pub fn policy(&self) -> IdlePolicy {
-        if self.request.is_some() { IdlePolicy::Poll } else { IdlePolicy::Sleep }
+        if self.awake().is_some() { IdlePolicy::Poll } else { IdlePolicy::Sleep }
+    }
+
+    /// The cores that are kept awake.
+    pub fn awake(&self) -> Option<Awake> {
+        match self.0 {
+            Held::Nothing => None,
+            Held::Ends(_) => Some(Awake::Ends),
+            Held::Machine(_) => Some(Awake::Machine),
+        }
+    }
+}
+
+/// The request that one core never sleeps. Dropping it restores the earlier request.
+#[derive(Debug)]
+struct CoreRequest {
+    /// `None` if the core was kept awake already, by whoever will lift that.
+    lifted: Option<(PathBuf, String)>,
+}
+
+impl CoreRequest {
+    fn make(folder: &Path, core: usize) -> io::Result<Self> {
+        let file = folder.join(format!("cpu{core}")).join(OF_CORE);
+        let before = fs::read_to_string(&file)?.trim().to_owned();
+        if before == NEVER {
+            return Ok(Self { lifted: None });
+        }
+        fs::write(&file, NEVER)?;
+        Ok(Self { lifted: Some((file, before)) })
+    }
+}
+
+impl Drop for CoreRequest {
+    fn drop(&mut self) {
+        if let Some((file, before)) = &self.lifted {
+            // The same write was allowed before.
+            let _ = fs::write(file, before);
+        }
     }
 }
 
 /// Requests a wake-up time of 0 µs, which only cores that never sleep can meet.
-fn request() -> std::io::Result<File> {
-    let mut file = File::options().write(true).open(REQUESTS)?;
+fn request(file: &Path) -> io::Result<File> {
+    let mut file = File::options().write(true).open(file)?;
     file.write_all(&0_i32.to_ne_bytes())?;
     Ok(file)
 }
@@ -50,24 +121,25 @@ fn sleeps(driver: Option<&str>) -> bool {
     driver.is_some_and(|driver| driver != "none")
 }
 
-pub(super) fn diagnosis() -> Diagnosis {
+pub(super) fn diagnosis(cores: Option<Cores>) -> Diagnosis {
     let polls = read(BOOTED_WITH).is_some_and(|line| line.split_whitespace().any(|word| word == "idle=poll"));
-    diagnose(read(DRIVER).as_deref(), polls, IdleGuard::keep(IdlePolicy::Poll).policy())
+    diagnose(read(DRIVER).as_deref(), polls, IdleGuard::keep(IdlePolicy::Poll, cores).awake())
 }
 
 /// Without a driver Linux halts an idle core, whatever is requested (`default_idle_call` in its kernel/sched/idle.c).
-fn diagnose(driver: Option<&str>, polls: bool, kept: IdlePolicy) -> Diagnosis {
+fn diagnose(driver: Option<&str>, polls: bool, awake: Option<Awake>) -> Diagnosis {
     let name = "idle cores";
     let cost = "an end that waits is woken late: up to a sixth of HTTP/2's goodput on a virtual machine";
-    match (driver, kept) {
+    match (driver, awake) {
         (None, _) => Diagnosis::good(name, "unknown"),
         _ if polls => Diagnosis::good(name, "kept awake by idle=poll"),
-        (_, IdlePolicy::Poll) => Diagnosis::good(name, "kept awake during runs"),
-        (Some("none"), IdlePolicy::Sleep) => {
+        (_, Some(Awake::Ends)) => Diagnosis::good(name, "those of the two ends are kept awake during runs"),
+        (_, Some(Awake::Machine)) => Diagnosis::good(name, "all are kept awake during runs"),
+        (Some("none"), None) => {
             let remedy = "boot with idle=poll; as a KVM guest also: sudo modprobe cpuidle-haltpoll";
             Diagnosis::bad(name, "halted, by no driver that takes requests", Affects::All, cost, remedy)
         }
-        (Some(driver), IdlePolicy::Sleep) => {
+        (Some(driver), None) => {
             let remedy =
                 "sudo chmod o+w /dev/cpu_dma_latency (in a container: --device /dev/cpu_dma_latency)";
             Diagnosis::bad(name, format!("sleep ({driver})"), Affects::All, cost, remedy)
@@ -79,18 +151,71 @@ fn diagnose(driver: Option<&str>, polls: bool, kept: IdlePolicy) -> Diagnosis {
 mod tests {
     use super::*;
 
+    const ENDS: Cores = Cores { sender: 0, receiver: 2 };
+
+    /// Four cores with a request of `before` each, and the file for all of them.
+    fn machine(before: &str) -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        for core in 0..4 {
+            let file = folder.path().join(format!("cpu{core}")).join(OF_CORE);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, before).unwrap();
+        }
+        let all = folder.path().join("all");
+        fs::write(&all, "").unwrap();
+        (folder, all)
+    }
+
+    fn requests(folder: &Path) -> Vec<String> {
+        let request = |core| fs::read_to_string(folder.join(format!("cpu{core}")).join(OF_CORE)).unwrap();
+        (0..4).map(request).collect()
+    }
+
+    #[test]
+    fn only_the_cores_of_the_ends_are_kept_awake_and_what_was_asked_before_is_restored() {
+        let (folder, all) = machine("50\n");
+        let guard = IdleGuard::keep_in(folder.path(), Some(ENDS), &all);
+        assert_eq!(guard.awake(), Some(Awake::Ends));
+        assert_eq!(requests(folder.path()), [NEVER, "50\n", NEVER, "50\n"]);
+        assert!(fs::read(&all).unwrap().is_empty(), "the other cores may sleep");
+        drop(guard);
+        assert_eq!(requests(folder.path()), ["50", "50\n", "50", "50\n"]);
+    }
+
+    #[test]
+    fn a_core_that_somebody_else_keeps_awake_is_left_to_them() {
+        let (folder, all) = machine("n/a\n");
+        drop(IdleGuard::keep_in(folder.path(), Some(ENDS), &all));
+        assert_eq!(requests(folder.path()), ["n/a\n"; 4]);
+    }
+
+    #[test]
+    fn all_cores_are_kept_awake_where_one_of_the_ends_takes_no_request() {
+        let (folder, all) = machine("0");
+        fs::remove_dir_all(folder.path().join("cpu2")).unwrap();
+        let guard = IdleGuard::keep_in(folder.path(), Some(ENDS), &all);
+        assert_eq!((guard.awake(), guard.policy()), (Some(Awake::Machine), IdlePolicy::Poll));
+        assert_eq!(fs::read(&all).unwrap(), [0; 4]);
+        assert_eq!(fs::read_to_string(folder.path().join("cpu0").join(OF_CORE)).unwrap(), "0");
+        assert_eq!(IdleGuard::keep_in(folder.path(), None, &all).awake(), Some(Awake::Machine));
+        let neither = IdleGuard::keep_in(folder.path(), None, &folder.path().join("none"));
+        assert_eq!((neither.awake(), neither.policy()), (None, IdlePolicy::Sleep));
+    }
+
     #[test]
     fn cores_that_may_sleep_are_a_problem() {
-        assert!(diagnose(None, false, IdlePolicy::Sleep).problem.is_none());
-        assert!(diagnose(Some("intel_idle"), false, IdlePolicy::Poll).problem.is_none());
-        let asleep = |driver| diagnose(Some(driver), false, IdlePolicy::Sleep).problem.unwrap().remedy;
+        assert!(diagnose(None, false, None).problem.is_none());
+        for awake in [Awake::Ends, Awake::Machine] {
+            assert!(diagnose(Some("intel_idle"), false, Some(awake)).problem.is_none());
+        }
+        let asleep = |driver| diagnose(Some(driver), false, None).problem.unwrap().remedy;
         assert!(asleep("intel_idle").contains("/dev/cpu_dma_latency"));
         assert!(asleep("none").contains("idle=poll"), "a request would have no effect");
-        assert!(diagnose(Some("none"), true, IdlePolicy::Sleep).problem.is_none());
+        assert!(diagnose(Some("none"), true, None).problem.is_none());
     }
 
     #[test]
     fn the_guard_does_nothing_unless_it_is_asked_to() {
-        assert_eq!(IdleGuard::keep(IdlePolicy::Sleep).policy(), IdlePolicy::Sleep);
+        assert_eq!(IdleGuard::keep(IdlePolicy::Sleep, Some(ENDS)).policy(), IdlePolicy::Sleep);
     }
 }

@@ -80,6 +80,21 @@ mod tests {
     }
 
     #[test]
+    #[cfg(target_os = "linux")]
+    fn a_process_can_do_without_huge_pages() {
+        let allowed = || {
+            let status = std::fs::read_to_string("/proc/self/status").unwrap();
+            status.lines().find_map(|line| Some(line.strip_prefix("THP_enabled:")?.trim() == "1"))
+        };
+        // Kernels before 5.0 do not tell, nor do those without huge pages.
+        if allowed().is_none() {
+            return;
+        }
+        crate::machine::refuse_huge_pages().unwrap();
+        assert_eq!(allowed(), Some(false));
+    }
+
+    #[test]
     fn too_few_files_are_a_problem_if_more_are_needed() {
         let tcp = [record::Protocol::by_name("tcp").unwrap()];
         assert!(open_files(1024, 480).problem.is_none());

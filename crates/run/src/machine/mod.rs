@@ -2,19 +2,25 @@
 
 mod build;
 mod cache;
+mod cgroup;
 mod clock;
+mod conditions;
 mod cores;
 mod distance;
 mod idle;
 mod memory;
 mod network;
 mod processor;
+mod quota;
 
 use std::time::Duration;
 
 use record::{Build, Carrier, Case, Limits, Protocol, SOCKET_BUFFER, UDP_BUFFER};
 
 pub use cache::{cold_block, refuse_huge_pages};
+pub(crate) use cgroup::{Cgroup, OomKills};
+pub(crate) use conditions::Watch;
+pub(crate) use cores::siblings;
 pub use cores::{Cores, bind};
 pub use distance::round_trip;
 pub use idle::IdleGuard;
@@ -92,6 +98,8 @@ impl Diagnosis {
 pub struct Needs {
     /// The largest socket buffer, in bytes.
     socket_buffer: u64,
+    /// The limits whose congestion controller is diagnosed: those of a case that lacks it.
+    limits: Option<Limits>,
     /// The most concurrent connections.
     connections: u32,
     /// The cores that the ends are bound to, if they are.
@@ -103,8 +111,9 @@ pub struct Needs {
 impl Needs {
     /// The demands of a session with default limits.
     pub fn by_default(build: Build) -> Self {
-        let socket_buffer = Limits::default().bytes(&UDP_BUFFER);
-        Self { socket_buffer, connections: 1, cores: Cores::choose(), build }
+        let limits = Limits::default();
+        let socket_buffer = limits.bytes(&UDP_BUFFER);
+        Self { socket_buffer, limits: Some(limits), connections: 1, cores: Cores::choose(), build }
     }
 
     fn of(cases: &[Case], cores: Option<Cores>, build: Build) -> Self {
@@ -112,8 +121,13 @@ impl Needs {
             Some(protocol) if UDP_BUFFER.applies_to(protocol) => case.limits.bytes(&UDP_BUFFER),
             _ => case.limits.bytes_unless_auto(&SOCKET_BUFFER).unwrap_or_default(),
         };
+        let over_tcp = |case: &&Case| {
+            Protocol::by_name(&case.protocol).is_some_and(|protocol| protocol.carrier != Carrier::Quic)
+        };
+        let mut limits = cases.iter().filter(over_tcp).map(|case| &case.limits);
         Self {
             socket_buffer: cases.iter().map(buffer).max().unwrap_or_default(),
+            limits: limits.find(|limits| network::lacks_controller(limits)).cloned(),
             connections: cases.iter().map(|case| case.connections).max().unwrap_or_default(),
             cores,
             build,
@@ -124,11 +138,12 @@ impl Needs {
 /// Diagnoses every condition. The load and the distance of the cores are watched for `watch` each.
 pub fn examine(needs: &Needs, watch: Duration) -> Vec<Diagnosis> {
     let mut diagnoses = vec![build::diagnosis(&needs.build)];
-    diagnoses.extend(network::diagnoses(needs.socket_buffer));
+    diagnoses.extend(network::diagnoses(needs.socket_buffer, needs.limits.as_ref()));
     diagnoses.extend(processor::diagnoses(watch));
+    diagnoses.extend(quota::diagnoses(&Cgroup::own()));
     diagnoses.extend(needs.cores.map(cores::diagnosis));
     diagnoses.extend(needs.cores.and_then(|cores| distance::diagnosis(cores, watch)));
-    diagnoses.push(idle::diagnosis());
+    diagnoses.push(idle::diagnosis(needs.cores));
     diagnoses.extend(memory::diagnoses(needs.connections));
     diagnoses.push(clock::diagnosis());
     diagnoses
@@ -145,7 +160,7 @@ pub fn notes(cases: &[Case], cores: Option<Cores>, build: &Build) -> Vec<String>
 }
 
 /// The text of a file of the kernel's, if it exists.
-fn read(path: &str) -> Option<String> {
+pub(crate) fn read(path: &str) -> Option<String> {
     std::fs::read_to_string(path).ok().map(|text| text.trim().to_owned())
 }
 

@@ -1,7 +1,7 @@
 //! Sockets and loopback.
 
-use record::{ByteSize, mib};
-use transport::capabilities;
+use record::{ByteSize, Limits, mib};
+use transport::capabilities::{self, Controller};
 
 use super::{Affects, Diagnosis, read};
 
@@ -14,8 +14,8 @@ const REPORTED: u64 = if cfg!(target_os = "linux") { 2 } else { 1 };
 /// Datagrams that quinn joins for one send.
 const SEGMENTS: usize = 10;
 
-/// Diagnoses sockets with buffers of `buffer` bytes each way.
-pub(super) fn diagnoses(buffer: u64) -> Vec<Diagnosis> {
+/// Diagnoses sockets with buffers of `buffer` bytes each way, and the congestion controller of TCP sockets with `limits`.
+pub(super) fn diagnoses(buffer: u64, limits: Option<&Limits>) -> Vec<Diagnosis> {
     let mtu = read("/sys/class/net/lo/mtu").and_then(|mtu| mtu.parse().ok());
     let buffers = capabilities::socket_buffers(buffer).ok();
     let offload = capabilities::udp_offload().ok();
@@ -25,17 +25,26 @@ pub(super) fn diagnoses(buffer: u64) -> Vec<Diagnosis> {
         .into_iter()
         .chain(offload.into_iter().flatten())
         .chain(mtu.map(loopback))
-        .chain(capabilities::controller().ok().map(|name| controller(&name)))
+        .chain(limits.and_then(|limits| capabilities::controller(limits).ok().flatten()).map(controller))
         .collect()
 }
 
-fn controller(name: &str) -> Diagnosis {
-    if name == "cubic" {
-        return Diagnosis::good("TCP congestion controller", name);
-    }
-    let cost = "this user may not use CUBIC, the default, and TCP runs with this one";
-    let remedy = format!("sudo sysctl -w net.ipv4.tcp_allowed_congestion_control='{name} cubic'");
-    Diagnosis::bad("TCP congestion controller", name, Affects::All, cost, remedy)
+fn controller(Controller { asked, in_effect, .. }: Controller) -> Diagnosis {
+    let name = "TCP congestion controller";
+    let Some(asked) = asked.filter(|asked| *asked != in_effect) else {
+        return Diagnosis::good(name, in_effect);
+    };
+    let cost = format!("this user may not use {asked}, and TCP runs with the kernel's own choice");
+    let remedy = format!(
+        "sudo modprobe tcp_{asked}; sudo sysctl -w net.ipv4.tcp_allowed_congestion_control='{in_effect} {asked}'"
+    );
+    Diagnosis::bad(name, in_effect, Affects::All, cost, remedy)
+}
+
+/// Whether a TCP socket with these limits runs with another congestion controller than they name.
+pub(super) fn lacks_controller(limits: &Limits) -> bool {
+    let controller = capabilities::controller(limits).ok().flatten();
+    controller.is_some_and(|found| found.asked.is_some_and(|asked| asked != found.in_effect))
 }
 
 fn buffers(asked: u64, send: u64, receive: u64) -> Diagnosis {
@@ -98,7 +107,14 @@ mod tests {
         assert!(clamped.remedy.contains("rmem_max=4194304"), "{}", clamped.remedy);
         assert!(gso(64).problem.is_none() && gso(1).problem.is_some());
         assert!(gro(64).problem.is_none() && gro(1).problem.is_some());
-        assert!(controller("cubic").problem.is_none() && controller("reno").problem.is_some());
+        let of = |limits: &Limits| capabilities::controller(limits).unwrap().unwrap();
+        let mut own = Limits::default();
+        own.set(&record::CONGESTION, record::LimitValue::Auto).unwrap();
+        assert!(controller(of(&own)).problem.is_none() && !lacks_controller(&own));
+        let mut other = of(&Limits::default());
+        other.in_effect = "own".into();
+        let problem = controller(other).problem.unwrap();
+        assert!(problem.cost.contains("may not use cubic"), "{}", problem.cost);
         assert!(loopback(65_536).problem.is_none() && loopback(1500).problem.is_some());
     }
 }

@@ -21,7 +21,7 @@ use worker::WorkerProcess;
 
 use crate::{
     Executor, Observer, Outcome, Settings, machine,
-    machine::Cores,
+    machine::{Cores, Watch},
     messages::{EndReport, Event, Job, Order, Role, ServerAddress},
 };
 
@@ -153,6 +153,11 @@ impl ProcessExecutor {
             End::Sender => server.first_byte,
         };
         let first_byte = received_first.zip(client.began).and_then(|(first, began)| first.checked_sub(began));
+        let (sender_marks, receiver_marks) = match client_end {
+            End::Sender => (&client.marks, &server.marks),
+            End::Receiver => (&server.marks, &client.marks),
+        };
+        let delivery = metrics::delivery(sender_marks, receiver_marks);
         let mut ends = ByEnd::default();
         (ends[client_end], ends[server_end]) = (client.end, server.end);
         let is_proven = fault.is_none() && case.sink.digests();
@@ -163,6 +168,8 @@ impl ProcessExecutor {
             first_byte_s: first_byte.map(|first| first.as_secs_f64()),
             ends,
             link: client.link,
+            bodies: client.bodies,
+            delivery,
             ..Outcome::default()
         };
         if is_proven {
@@ -176,10 +183,12 @@ impl ProcessExecutor {
 impl Executor for ProcessExecutor {
     async fn run(&self, case: &Case, observer: &mut dyn Observer) -> Outcome {
         let before_ns = self.round_trip_ns(self.settle).await;
+        let watch = Watch::begin(self.cores);
         let mut outcome = match self.transfer(case, observer).await {
             Ok(reports) => self.outcome(case, reports),
             Err(fault) => Outcome::failed(fault),
         };
+        outcome.conditions = Some(watch.end());
         outcome.core_round_trip = before_ns
             .zip(self.round_trip_ns(Duration::ZERO).await)
             .map(|(before_ns, after_ns)| CoreRoundTrip { before_ns, after_ns });

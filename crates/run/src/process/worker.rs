@@ -1,6 +1,11 @@
 //! A worker process on the side of the orchestrator.
 
-use std::{path::Path, process::Stdio, time::Duration};
+use std::{
+    os::unix::process::ExitStatusExt as _,
+    path::Path,
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
 
 use record::{End, Fault, FaultKind};
 use serde::Serialize;
@@ -12,6 +17,7 @@ use tokio::{
 };
 
 use crate::{
+    machine::{Cgroup, OomKills},
     messages::{Event, Job, Order},
     worker::ARGUMENT,
 };
@@ -35,12 +41,16 @@ pub(super) struct WorkerProcess {
     last_line: Option<JoinHandle<String>>,
     /// The time without any event after which the worker is killed.
     silence: Duration,
+    /// The cgroup of this process, which its workers are in, and the kills before the worker was started.
+    oom: (Cgroup, OomKills),
 }
 
 impl WorkerProcess {
     /// Starts `program` as a worker and gives it its job.
     pub(super) async fn start(program: &Path, job: &Job) -> Result<Self, Fault> {
         let end = job.end();
+        let cgroup = Cgroup::own();
+        let kills = OomKills::counted(&cgroup);
         let failed = |error| failed(end, format!("cannot be started: {error}"));
         let mut child = Command::new(program)
             .arg(ARGUMENT)
@@ -64,6 +74,7 @@ impl WorkerProcess {
             events: BufReader::new(stdout).lines(),
             last_line: Some(read_last_line(stderr)),
             silence: job.settings().timeout.saturating_add(GRACE),
+            oom: (cgroup, kills),
         };
         worker.write(job).await?;
         Ok(worker)
@@ -100,7 +111,7 @@ impl WorkerProcess {
     /// The fault that states how the process ended.
     async fn death(&mut self) -> Fault {
         let status = match timeout(GRACE, self.child.wait()).await {
-            Ok(Ok(status)) => status.to_string(),
+            Ok(Ok(status)) => how_it_ended(status, self.ran_out_of_memory()),
             _ => "it closed its output".into(),
         };
         let line = match self.last_line.take() {
@@ -109,6 +120,12 @@ impl WorkerProcess {
         };
         let reason = if line.is_empty() { line } else { format!(": {line}") };
         failed(self.end, format!("died ({status}){reason}"))
+    }
+
+    /// Whether the kernel has killed a process for lack of memory since the worker was started.
+    fn ran_out_of_memory(&self) -> bool {
+        let (cgroup, before) = &self.oom;
+        OomKills::counted(cgroup).have_risen_since(*before)
     }
 
     /// The end of the body that the worker runs.
@@ -126,6 +143,12 @@ impl WorkerProcess {
     }
 }
 
+/// The kernel kills by SIGKILL if memory runs out, and counts that before.
+fn how_it_ended(status: ExitStatus, ran_out_of_memory: bool) -> String {
+    let killed = status.signal() == Some(nix::sys::signal::Signal::SIGKILL as i32);
+    if killed && ran_out_of_memory { "killed: out of memory".into() } else { status.to_string() }
+}
+
 /// Reads standard error to its end, and returns the last line.
 fn read_last_line(stderr: ChildStderr) -> JoinHandle<String> {
     tokio::spawn(async move {
@@ -141,4 +164,17 @@ fn read_last_line(stderr: ChildStderr) -> JoinHandle<String> {
 
 fn failed(end: End, what: impl std::fmt::Display) -> Fault {
     Fault { kind: FaultKind::Worker, message: format!("the {end}'s process {what}"), end: Some(end) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_that_was_killed_while_memory_ran_out_is_reported_as_such() {
+        let (killed, failed) = (ExitStatus::from_raw(9), ExitStatus::from_raw(1 << 8));
+        assert_eq!(how_it_ended(killed, true), "killed: out of memory");
+        assert!(how_it_ended(killed, false).contains("signal: 9"));
+        assert!(how_it_ended(failed, true).contains("exit status: 1"), "another process was killed");
+    }
 }

@@ -1,7 +1,7 @@
 //! The client: it dials, hands requests over, and takes the time.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -9,7 +9,7 @@ use futures_util::future::try_join_all;
 use http::{Method, Request};
 use metrics::Stamp;
 use receiver::Receipt;
-use record::{Direction, Fault, FaultKind};
+use record::{BodyRates, Direction, Fault, FaultKind};
 use tokio::time::timeout;
 use transport::{Body, BodyLength, Connection, Peer, Transport, Trust};
 
@@ -38,6 +38,7 @@ pub(super) async fn run(job: &Job, server: &ServerAddress, orders: &mut Orders) 
         outgoing: Outgoing::prepare(&job.case, job.end(), measurement.meter()),
         measurement: &measurement,
         receipts: Mutex::default(),
+        rates: Mutex::default(),
     };
     measurement.prepared();
     emit(&Event::Ready);
@@ -83,6 +84,8 @@ struct Client<'a> {
     outgoing: Outgoing,
     measurement: &'a Measurement,
     receipts: Mutex<Vec<Receipt>>,
+    /// The rates of the confirmed bodies, in bytes per second.
+    rates: Mutex<Vec<f64>>,
 }
 
 impl Client<'_> {
@@ -99,7 +102,7 @@ impl Client<'_> {
         let outcome = self.measurement.watch_over(patience, emit_progress, work).await;
         let (end, mut link) = self.measurement.read();
         link.address = Some(self.server.addr.ip());
-        let receipts = self.receipts.lock().unwrap_or_else(PoisonError::into_inner);
+        let receipts = locked(&self.receipts);
         let (elapsed, fault) = match outcome {
             Ok(elapsed) => (Some(elapsed), None),
             Err(fault) => (None, Some(self.outgoing.fault().unwrap_or(fault))),
@@ -110,6 +113,8 @@ impl Client<'_> {
             link: Some(link),
             sent: self.outgoing.digests(),
             received: receipts.iter().filter_map(|receipt| receipt.digest.clone()).collect(),
+            bodies: elapsed.and_then(|_| BodyRates::of(&locked(&self.rates))),
+            marks: self.measurement.meter().marks(),
             elapsed_s: elapsed.map(|elapsed| elapsed.as_secs_f64()),
             handshake_s: Some(handshake.as_secs_f64()),
             began: began.monotonic(),
@@ -122,7 +127,9 @@ impl Client<'_> {
             Direction::Up => self.upload(connection).await?,
             Direction::Down => self.download(connection).await?,
         };
-        self.receipts.lock().unwrap_or_else(PoisonError::into_inner).push(receipt);
+        let elapsed = self.measurement.begin().elapsed();
+        locked(&self.rates).push(self.job.case.body.0 as f64 / elapsed.as_secs_f64());
+        locked(&self.receipts).push(receipt);
         Ok(())
     }
 
@@ -154,4 +161,9 @@ impl Client<'_> {
         let request = Request::builder().method(method).uri(&self.target).body(body);
         request.map_err(|error| Fault::new(FaultKind::Protocol, error))
     }
+}
+
+/// Every change of these lists is a single call, so that a poisoned lock is still good.
+fn locked<T>(list: &Mutex<Vec<T>>) -> MutexGuard<'_, Vec<T>> {
+    list.lock().unwrap_or_else(PoisonError::into_inner)
 }

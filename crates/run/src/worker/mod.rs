@@ -43,6 +43,8 @@ pub fn is_requested() -> bool {
 /// The worker's main function: does the job on standard input.
 pub fn main() -> ExitCode {
     end_with_parent();
+    // Where the system gives them to everyone, a stack could add 2 MiB. A kernel without them refuses, and need not.
+    let _ = machine::refuse_huge_pages();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(DISK_THREADS)

@@ -51,6 +51,7 @@ pub(super) async fn run(job: &Job, orders: &mut Orders) -> Result<EndReport, Fau
         link: Some(link),
         sent: outgoing.digests(),
         first_byte: measurement.first_byte().and_then(Stamp::monotonic),
+        marks: measurement.meter().marks(),
         ..EndReport::default()
     })
 }

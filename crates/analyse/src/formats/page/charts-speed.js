@@ -210,20 +210,30 @@ function throughputPlan(cases) {
         series: pointSeries,
         axis: () => underAxis("MiB/s"),
         text: (v) => withUnit(whole(v), "MiB/s"),
-        reading: (rows) => extremesText(rows, steadiness, ["Steadiest", "Least steady"], words),
+        reading: (rows) =>
+          [extremesText(rows, steadiness, ["Steadiest", "Least steady"], words), silenceText(rows)]
+            .filter((sentence) => sentence)
+            .join(" "),
       }),
   };
 }
 
-function latencyPlan(cases) {
-  const latency = (c) => c.sender?.chunk_latency;
+/** The longest time without bytes at any receiver. */
+function silenceText(rows) {
+  const silence = (c) => c.receiver?.longest_silence_s;
+  const longest = highest(rows, silence);
+  return longest && `Longest silence: ${longest.protocol}, ${withUnit(twoDecimals(silence(longest) * 1000), "ms")}.`;
+}
+
+function pullWaitPlan(cases) {
+  const latency = (c) => c.sender?.pull_wait;
   // A logarithmic axis has no place for 0.
   const column = (key) => (c) => toMicroseconds(latency(c)?.[key]) || null;
   const text = (v) => withUnit(v < 10 ? twoDecimals(v) : whole(v), "µs");
   const words = (c, key) => `${c.protocol}, ${text(column(key)(c))}`;
   return {
     id: "latency",
-    heading: "Chunk latency percentiles at the sender",
+    heading: "Waits of the sender for the next request",
     term: "latency",
     cases: cases.filter(latency),
     isByProtocol: true,
@@ -243,7 +253,7 @@ function latencyPlan(cases) {
           const best = lowest(rows, column("p99"));
           const slowest = highest(rows, column("max"));
           return (
-            best && slowest && `Lowest p99: ${words(best, "p99")}. Longest single chunk: ${words(slowest, "max")}.`
+            best && slowest && `Lowest p99: ${words(best, "p99")}. Longest single wait: ${words(slowest, "max")}.`
           );
         },
       }),

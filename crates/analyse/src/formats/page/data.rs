@@ -4,7 +4,10 @@ use record::{Build, Case, End, Host, Latency, Limits, ProtocolFacts, Record, Thr
 use serde::{Serialize, Serializer, ser::SerializeStruct as _};
 use stats::Spread;
 
-use super::super::{Report, distinct, proof};
+use super::{
+    super::{Report, distinct, proof},
+    merged,
+};
 use crate::{Analysis, EndRow, FindingKind, Rank, Row, Verdict};
 
 /// All data of the page.
@@ -109,7 +112,8 @@ fn spread<S: Serializer>(spread: &Option<Spread>, serializer: S) -> Result<S::Ok
     state.end()
 }
 
-/// One end over all runs of a case; distributions and timeline are of the run with the median goodput.
+/// One end over all runs of a case. The timeline is of the run with the median goodput; so are distributions that cannot be
+/// added up.
 #[derive(Serialize)]
 struct EndData<'a> {
     peak_rss_bytes: Option<u64>,
@@ -123,8 +127,10 @@ struct EndData<'a> {
     room_bytes: Option<i64>,
     socket_peak_bytes: Option<u64>,
     cpu_s_per_gib: Option<f64>,
-    throughput: Option<&'a Throughput>,
-    chunk_latency: Option<&'a Latency>,
+    throughput: Option<Throughput>,
+    /// The longest silence of all runs.
+    longest_silence_s: Option<f64>,
+    pull_wait: Option<Latency>,
     timeline: &'a [TimelinePoint],
 }
 
@@ -218,6 +224,11 @@ impl<'a> EndData<'a> {
     fn of(report: &Report<'a>, row: &'a Row<'a>, end: End) -> Option<Self> {
         let figures: EndRow<'a> = row.ends[end];
         let typical = figures.typical?;
+        let ends: Vec<_> =
+            row.records.iter().filter(|run| run.is_ok()).filter_map(|run| run.end(end)).collect();
+        let rates: Vec<_> = ends.iter().filter_map(|end| end.throughput.as_ref()).collect();
+        let waits: Vec<_> = ends.iter().filter_map(|end| end.pull_wait()).collect();
+        let (throughput, pull_wait) = (merged::throughput(&rates), merged::latency(&waits));
         let room =
             |(allowed, peak): (u64, u64)| Some(i64::try_from(allowed).ok()? - i64::try_from(peak).ok()?);
         Some(Self {
@@ -229,8 +240,9 @@ impl<'a> EndData<'a> {
             room_bytes: figures.allowed_rss.zip(figures.peak_rss).and_then(room),
             socket_peak_bytes: figures.socket_peak,
             cpu_s_per_gib: figures.cpu_s_per_gib,
-            throughput: typical.throughput.as_ref(),
-            chunk_latency: typical.chunk_latency.as_ref(),
+            throughput: throughput.or_else(|| typical.throughput.clone()),
+            longest_silence_s: ends.iter().filter_map(|end| end.longest_silence_s).reduce(f64::max),
+            pull_wait: pull_wait.or_else(|| typical.pull_wait().cloned()),
             timeline: &typical.memory.timeline,
         })
     }

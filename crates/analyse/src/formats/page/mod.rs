@@ -1,6 +1,7 @@
 //! The page: one self-contained file for a browser.
 
 mod data;
+mod merged;
 
 use super::{Format, FormatError, Report};
 use data::Data;

@@ -82,7 +82,7 @@ function plans() {
     rssByBodyPlan(data.cases),
     cpuPlan(data.cases),
     throughputPlan(data.cases),
-    latencyPlan(data.cases),
+    pullWaitPlan(data.cases),
     timelinePlan(data.cases),
   ].filter(({ cases, least = 1 }) => cases.length >= least);
 }

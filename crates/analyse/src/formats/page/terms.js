@@ -70,12 +70,12 @@ const TERMS = {
   throughput: {
     name: "a throughput percentile",
     meaning:
-      "The receiver’s rate over each window of body; a window is the larger of one chunk and 1 MiB. 1 % of the windows were at p1 or slower, 95 % at p95 or slower.",
+      "The receiver’s rate over each window of body; a window is the larger of one chunk and 1 MiB, and weighs as much as it lasted. For 1 % of the time the rate was p1 or lower, for 95 % of it p95 or lower. Records written before 2026-11-27 count all windows alike.",
   },
   latency: {
-    name: "chunk latency",
+    name: "the wait of the sender",
     meaning:
-      "The sender’s time from handing over a chunk to being asked for the next. 99 % of the chunks took p99 or less.",
+      "The sender’s time from handing over a chunk to being asked for the next: backpressure, not the time of delivery. 99 % of the chunks waited p99 or less. Of small chunks, one in many is timed.",
   },
   timeline: {
     name: "the timeline",
@@ -94,7 +94,7 @@ const TERMS = {
 
 const READING = [
   "Both ends ran on the machine named above and reached each other over loopback: they shared its cores, no network lay between them, and the kernel may hand over segments far larger than a network’s packets. The figures of a network can be lower or higher. Compare ratios within one set of records. Absolute figures of different days or machines drift by a factor of two.",
-  "Peak RSS does not count the memory that the kernel holds for sockets. Percentiles and timelines are those of the run with the median goodput.",
+  "Peak RSS does not count the memory that the kernel holds for sockets. Percentiles are over all rounds. Timelines are those of the run with the median goodput.",
 ];
 
 function popovers() {

@@ -1,0 +1,147 @@
+//! One body on its way past a meter.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use crate::{Meter, clock::Stamp};
+
+/// One body on its way past a [`Meter`].
+///
+/// A sender counts each chunk when handing it over, and a receiver each piece when getting it. Counting takes no lock and
+/// no reading of the clock, except for the first byte and then once per stamp distance (see [`Meter::new`]).
+#[derive(Debug)]
+pub struct Flow {
+    meter: Meter,
+    passed: u64,
+    /// `passed`, where the meter sees it. Only this flow writes it.
+    counter: Arc<AtomicU64>,
+    /// The bytes that the meter knows by a stamp.
+    stamped: u64,
+    /// The bytes at which the next stamp is due.
+    due: u64,
+    /// A wait that the meter does not know yet.
+    waited: Option<Duration>,
+}
+
+impl Flow {
+    pub(crate) fn new(meter: Meter, counter: Arc<AtomicU64>) -> Self {
+        Self { meter, passed: 0, counter, stamped: 0, due: 1, waited: None }
+    }
+
+    /// Counts `bytes` that pass now. Returns the time if the clock was read for them.
+    #[inline]
+    pub fn pass(&mut self, bytes: usize) -> Option<Stamp> {
+        self.passed += bytes as u64;
+        self.counter.store(self.passed, Ordering::Relaxed);
+        if self.passed < self.due { None } else { Some(self.stamp()) }
+    }
+
+    /// Out of the way of chunks that are only counted.
+    #[cold]
+    #[inline(never)]
+    fn stamp(&mut self) -> Stamp {
+        let now = Stamp::now();
+        let mut state = self.meter.state();
+        self.due = state.reached(self.stamped, self.passed, now);
+        self.stamped = self.passed;
+        if let Some(wait) = self.waited.take() {
+            state.waited(wait);
+        }
+        now
+    }
+
+    /// Records the time from handing a stamped chunk to the protocol to its request for the next chunk.
+    pub fn waited(&mut self, wait: Duration) {
+        self.waited = Some(wait);
+    }
+
+    /// Records the time by which a stamped chunk was behind its schedule.
+    pub fn late(&mut self, lateness: Duration) {
+        self.meter.state().late(lateness);
+    }
+
+    /// Stamps the end of the body. Dropping the flow instead keeps its bytes, but not the time of the last ones.
+    pub fn finish(&mut self) {
+        if self.passed > self.stamped {
+            self.stamp();
+        }
+    }
+}
+
+impl Drop for Flow {
+    fn drop(&mut self) {
+        let mut state = self.meter.state();
+        if let Some(wait) = self.waited.take() {
+            state.waited(wait);
+        }
+        state.end(&self.counter);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The numbers of the chunks for which the clock was read, from 1.
+    fn stamped(chunk: usize, chunks: usize) -> Vec<usize> {
+        let meter = Meter::new(chunk as u64);
+        let mut flow = meter.flow();
+        (1..=chunks).filter(|_| flow.pass(chunk).is_some()).collect()
+    }
+
+    #[test]
+    fn the_clock_is_read_for_the_first_chunk_and_then_for_one_in_an_odd_number() {
+        assert_eq!(stamped(64, 3100), [1, 1025, 2050, 3075]);
+        assert_eq!(stamped(1 << 10, 200), [1, 65, 130, 195]);
+        assert_eq!(stamped(16 << 10, 11), [1, 5, 10]);
+        assert_eq!(stamped(64 << 10, 4), [1, 2, 3, 4]);
+        assert_eq!(stamped(1 << 20, 2), [1, 2]);
+    }
+
+    #[test]
+    fn every_byte_is_counted_at_once_and_stays_counted() {
+        let meter = Meter::new(64);
+        let (mut one, mut other) = (meter.flow(), meter.flow());
+        for passed in 1..=5000 {
+            one.pass(64);
+            other.pass(1);
+            assert_eq!(meter.bytes(), 65 * passed);
+        }
+        drop(one);
+        assert_eq!(meter.bytes(), 65 * 5000);
+        other.pass(7);
+        other.finish();
+        drop(other);
+        assert_eq!((meter.bytes(), meter.readings().bytes), (65 * 5000 + 7, 65 * 5000 + 7));
+    }
+
+    #[test]
+    fn waits_and_lateness_are_those_that_were_told() {
+        let meter = Meter::new(64 << 10);
+        assert!(meter.readings().pull_wait.is_none() && meter.readings().lateness.is_none());
+        let mut flow = meter.flow();
+        for _ in 0..3 {
+            flow.pass(64 << 10);
+            flow.waited(Duration::from_micros(5));
+            flow.late(Duration::from_micros(1));
+        }
+        drop(flow);
+        let readings = meter.readings();
+        let (wait, lateness) = (readings.pull_wait.unwrap(), readings.lateness.unwrap());
+        assert!((4_990..5_010).contains(&wait.max) && (990..=1_010).contains(&lateness.max));
+        assert_eq!(readings.stamp_every_chunks, Some(1));
+    }
+
+    #[test]
+    fn an_empty_piece_is_no_first_byte() {
+        let meter = Meter::new(1);
+        let mut flow = meter.flow();
+        assert!(flow.pass(0).is_none() && meter.first_byte().is_none());
+        assert!(flow.pass(1).is_some() && meter.first_byte().is_some());
+    }
+}

@@ -1,0 +1,123 @@
+//! Distributions in a record: rates, times, and the shares of concurrent bodies.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The distribution of the rate at which body bytes passed a meter: one sample per window of body.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Throughput {
+    /// Bytes of body that one sample covers.
+    pub window_bytes: u64,
+    /// The unit of every rate below: `bytes_per_s`.
+    pub unit: String,
+    /// The weight of a window in the percentiles; null in records written before 2026-11-27, whose windows all count
+    /// alike.
+    #[serde(default)]
+    pub weight: Option<Weight>,
+    /// The number of windows.
+    pub samples: u64,
+    /// The slowest window.
+    pub min: u64,
+    /// The rate was this or lower for 1 % of the time.
+    pub p1: u64,
+    /// The rate was this or lower for 5 % of the time.
+    pub p5: u64,
+    /// The rate was this or lower for half of the time.
+    pub p50: u64,
+    /// The rate was this or lower for 95 % of the time.
+    pub p95: u64,
+    /// The fastest window.
+    pub max: u64,
+    /// The share of the time in which the rate was under half of `p50`; null in records written before 2026-11-27.
+    #[serde(default)]
+    pub under_half_median: Option<f64>,
+    /// The distribution: HdrHistogram V2, deflated, base64. Its counts are microseconds if the weight is time.
+    pub hdr: Option<String>,
+}
+
+/// The weight of a window of body in percentiles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Weight {
+    /// The duration of the window: a stall counts for as long as it lasts.
+    Time,
+}
+
+/// The distribution of a time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Latency {
+    /// The unit of every figure below: `ns`.
+    pub unit: String,
+    /// The median.
+    pub p50: u64,
+    /// The 99th percentile.
+    pub p99: u64,
+    /// The 99.9th percentile.
+    pub p999: u64,
+    /// The longest.
+    pub max: u64,
+    /// The distribution: HdrHistogram V2, deflated, base64.
+    pub hdr: Option<String>,
+}
+
+/// The rates of concurrent bodies, in bytes per second by the client's clock: the size of a body over the time from the
+/// beginning of the transfer to the confirmed end of that body.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct BodyRates {
+    /// The number of bodies.
+    pub count: u64,
+    /// The slowest body.
+    pub least: f64,
+    /// The median body.
+    pub median: f64,
+    /// The fastest body.
+    pub most: f64,
+    /// Jain's fairness index (Jain, Chiu and Hawe 1984): 1 if all bodies were equally fast, 1/count if one had
+    /// everything.
+    pub jain: f64,
+}
+
+impl BodyRates {
+    /// The rates of bodies in bytes per second. `None` for fewer than two bodies, and unless all rates are positive and
+    /// finite.
+    pub fn of(rates: &[f64]) -> Option<Self> {
+        let mut sorted = rates.to_vec();
+        sorted.sort_by(f64::total_cmp);
+        let (least, most) = (*sorted.first()?, *sorted.last()?);
+        if sorted.len() < 2 || least <= 0.0 || !most.is_finite() {
+            return None;
+        }
+        let median = f64::midpoint(*sorted.get((sorted.len() - 1) / 2)?, *sorted.get(sorted.len() / 2)?);
+        // Relative to the fastest, because squares of rates may exceed the range.
+        let (sum, squares) = sorted
+            .iter()
+            .map(|rate| rate / most)
+            .fold((0.0, 0.0), |(sum, squares), share| (sum + share, squares + share * share));
+        let count = sorted.len() as u64;
+        Some(Self { count, least, median, most, jain: sum * sum / (count as f64 * squares) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fairness_is_one_for_equal_bodies_and_one_nth_if_one_has_nearly_everything() {
+        let equal = BodyRates::of(&[5.0; 8]).unwrap();
+        assert_eq!((equal.count, equal.least, equal.median, equal.most, equal.jain), (8, 5.0, 5.0, 5.0, 1.0));
+        let unfair = BodyRates::of(&[1e-9, 1e9, 1e-9, 1e-9]).unwrap();
+        assert!((unfair.jain - 0.25).abs() < 1e-9, "{unfair:?}");
+        // By the definition: 6² / (3 × 14).
+        let uneven = BodyRates::of(&[3.0, 1.0, 2.0]).unwrap();
+        assert_eq!((uneven.least, uneven.median, uneven.most), (1.0, 2.0, 3.0));
+        assert!((uneven.jain - 36.0 / 42.0).abs() < 1e-12, "{uneven:?}");
+    }
+
+    #[test]
+    fn one_body_and_impossible_rates_have_no_fairness() {
+        for rates in [&[][..], &[1.0], &[0.0, 1.0], &[1.0, f64::INFINITY], &[f64::NAN, 1.0]] {
+            assert_eq!(BodyRates::of(rates), None, "{rates:?}");
+        }
+    }
+}

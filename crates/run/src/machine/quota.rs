@@ -1,0 +1,50 @@
+//! What the cgroup of this process may use.
+
+use record::mib;
+
+use super::{Affects, Cgroup, Diagnosis};
+
+/// The processor time that two ends use, in percent of one core.
+const TWO_CORES: u64 = 200;
+
+/// Memory below which two workers, their sockets and the session may not fit, in MiB.
+const ENOUGH_MIB: f64 = 256.0;
+
+pub(super) fn diagnoses(cgroup: &Cgroup) -> [Diagnosis; 2] {
+    [cpu(cgroup.cpu_quota_percent()), memory(cgroup.memory_limit_bytes())]
+}
+
+fn cpu(percent: Option<u64>) -> Diagnosis {
+    let name = "CPU quota";
+    let Some(percent) = percent else { return Diagnosis::good(name, "none") };
+    let seen = format!("{percent} % of a core");
+    if percent >= TWO_CORES {
+        return Diagnosis::good(name, seen);
+    }
+    let cost = "both ends are stopped for parts of each tenth of a second";
+    Diagnosis::bad(name, seen, Affects::All, cost, "a container without a quota, or with --cpus 2")
+}
+
+fn memory(limit: Option<u64>) -> Diagnosis {
+    let name = "memory limit";
+    let Some(limit) = limit else { return Diagnosis::good(name, "none") };
+    let seen = format!("{:.0} MiB", mib(limit));
+    if mib(limit) >= ENOUGH_MIB {
+        return Diagnosis::good(name, seen);
+    }
+    let cost = "the kernel reclaims pages while bodies run, and may kill a worker";
+    Diagnosis::bad(name, seen, Affects::All, cost, "a container with --memory 1g")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn less_than_two_cores_and_little_memory_are_problems() {
+        assert!(cpu(None).problem.is_none() && cpu(Some(200)).problem.is_none());
+        assert!(cpu(Some(150)).problem.is_some());
+        assert!(memory(None).problem.is_none() && memory(Some(1 << 30)).problem.is_none());
+        assert!(memory(Some(64 << 20)).problem.is_some());
+    }
+}
