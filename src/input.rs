@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use record::{ReadRecords, Record};
+use record::{Damage, ReadRecords, Record};
 
 use crate::exit::Usage;
 
@@ -12,10 +12,24 @@ use crate::exit::Usage;
 /// The file cannot be read, or has no record.
 pub(crate) fn read_undamaged(path: &Path) -> Result<ReadRecords, Usage> {
     let read = record::read_undamaged(path).map_err(Usage::new)?;
-    if let Some(torn) = &read.torn {
+    note_torn(&read.damage);
+    Ok(read)
+}
+
+/// Hands over records one after the other, past damaged lines. A torn last line is noted on stderr.
+///
+/// # Errors
+/// The file cannot be read, or has no record.
+pub(crate) fn read_each(path: &Path, each: impl FnMut(Record)) -> Result<Damage, Usage> {
+    let damage = record::read_each(path, each).map_err(Usage::new)?;
+    note_torn(&damage);
+    Ok(damage)
+}
+
+fn note_torn(damage: &Damage) {
+    if let Some(torn) = &damage.torn {
         eprintln!("note: the last line is torn and left out: {torn}");
     }
-    Ok(read)
 }
 
 /// Reads records, of which no line may be damaged. A torn last line is noted on stderr.

@@ -15,15 +15,32 @@ pub(crate) struct CompareArgs {
     #[arg(long, value_name = "PERCENT", default_value_t)]
     pub(crate) threshold: Thresholds,
     /// Exit 3 if the candidate is slower or takes more processor time, 4 if it takes more memory, 1 or 5 on a new kind
-    /// of failure, 6 if nothing could be compared
+    /// of failure, 6 if a slowdown by the threshold could have been missed
     #[arg(long, value_name = "WHAT")]
     pub(crate) fail_on: Option<FailOn>,
+    /// Judge speed although machine, kernel, allocator or the distance of cores differ
+    ///
+    /// Without it, such speeds are not judged, and `--fail-on worse` exits 6.
+    #[arg(long)]
+    pub(crate) across_machines: bool,
+    /// With `--fail-on worse`: exit 6 or 0 if the figures do not tell
+    #[arg(long, value_name = "WHAT", default_value = "fail")]
+    pub(crate) inconclusive: Inconclusive,
     /// Print the verdict and all changes as JSON
     #[arg(long)]
     pub(crate) json: bool,
     /// Also write the changes to a file as JUnit XML
     #[arg(long, value_name = "FILE")]
     pub(crate) junit: Option<PathBuf>,
+}
+
+/// The exit of a comparison whose figures do not tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Inconclusive {
+    /// Exit 6.
+    Fail,
+    /// Exit 0.
+    Pass,
 }
 
 /// The changes that fail a comparison.

@@ -21,7 +21,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
 
 pub(crate) use check::CheckArgs;
-pub(crate) use compare::CompareArgs;
+pub(crate) use compare::{CompareArgs, Inconclusive};
 pub(crate) use help::{CompletionsArgs, ManArgs};
 pub(crate) use prove::ProveArgs;
 pub(crate) use remote::{FetchArgs, RemoteArgs, SendArgs};

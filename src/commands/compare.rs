@@ -1,15 +1,22 @@
 //! `longhaul compare`: compares two sets of records, figure by figure.
 
-use analyse::{Comparison, Verdict};
+use analyse::{Comparing, Machines, Verdict};
 
 use super::report::{json, write_file};
-use crate::{cli::CompareArgs, exit::Usage, input::read_undamaged, output::print};
+use crate::{
+    cli::{CompareArgs, Inconclusive},
+    exit::Usage,
+    input::read_each,
+    output::print,
+};
 
 /// Runs the command. Damaged lines are left out of the comparison, and are an error after it.
 pub(super) fn main(args: &CompareArgs) -> anyhow::Result<Verdict> {
-    let base = read_undamaged(&args.base)?;
-    let candidate = read_undamaged(&args.candidate)?;
-    let comparison = Comparison::of(&base.records, &candidate.records, &args.threshold);
+    let mut comparing = Comparing::default();
+    let base = read_each(&args.base, |record| comparing.add_base(&record))?;
+    let candidate = read_each(&args.candidate, |record| comparing.add_candidate(&record))?;
+    let machines = if args.across_machines { Machines::Any } else { Machines::One };
+    let comparison = comparing.finish(&args.threshold, machines);
     if let Some(junit) = &args.junit {
         write_file(junit, &analyse::comparison_junit(&comparison)?)?;
     }
@@ -19,7 +26,11 @@ pub(super) fn main(args: &CompareArgs) -> anyhow::Result<Verdict> {
         analyse::comparison_text(&comparison)
     };
     print(&text)?;
-    base.whole().map_err(Usage::new)?;
-    candidate.whole().map_err(Usage::new)?;
-    Ok(if args.fail_on.is_some() { comparison.verdict() } else { Verdict::Good })
+    base.none().map_err(Usage::new)?;
+    candidate.none().map_err(Usage::new)?;
+    Ok(match comparison.verdict() {
+        _ if args.fail_on.is_none() => Verdict::Good,
+        Verdict::Inconclusive if args.inconclusive == Inconclusive::Pass => Verdict::Good,
+        verdict => verdict,
+    })
 }

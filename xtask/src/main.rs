@@ -12,6 +12,7 @@ mod large_file;
 mod length;
 mod limits;
 mod many_uploads;
+mod power;
 mod ratios;
 mod rules;
 mod study;
@@ -45,6 +46,7 @@ enum Command {
     LargeFile(large_file::Arguments),
     Limits(limits::Arguments),
     ManyUploads(many_uploads::Arguments),
+    Power(power::Arguments),
     ThirdParty(third_party::Arguments),
 }
 
@@ -62,6 +64,7 @@ fn main() -> ExitCode {
         Command::LargeFile(arguments) => large_file::run(&arguments),
         Command::Limits(arguments) => limits::run(&arguments),
         Command::ManyUploads(arguments) => many_uploads::run(&arguments),
+        Command::Power(arguments) => power::run(&arguments),
         Command::ThirdParty(arguments) => third_party::run(&arguments),
     };
     done.unwrap_or_else(|error| {

@@ -2,7 +2,8 @@
 //! small packets, and of `tcp` over iperf3.
 //!
 //! The two runs of a ratio lie within seconds of each other: a machine drifts by more than some rows differ. Each chunk
-//! size is a row of its own: the best of several medians would be too high.
+//! size is a row of its own, with an interval of 95 %. An aim is judged at the best chunk size, which a first half of the
+//! rounds chooses and a second half measures: the best of several medians of the same rounds would be too high.
 
 mod iperf3;
 mod rows;
@@ -87,25 +88,50 @@ fn one_round(
 }
 
 fn table(measured: &Measured, chunks: &[ByteSize]) -> Table {
-    let mut table = Table::with_heads(["row", "direction", "chunk"].into_iter().chain(RatioSummary::HEADS));
-    let mut push = |name: &str, direction: Direction, chunk: ByteSize, pairs: &[(f64, f64)]| {
-        if let Some(summary) = RatioSummary::of(pairs) {
-            let head = [name.to_owned(), direction.to_string(), chunk.to_string()];
-            table.push(head.into_iter().chain(summary.cells()));
-        }
-    };
-    for Row { name, candidate, base } in ROWS {
+    let heads = ["row", "direction", "chunk"].into_iter().chain(RatioSummary::HEADS).chain(["aim", "met"]);
+    let mut table = Table::with_heads(heads);
+    for row in ROWS {
         for direction in Direction::ALL {
-            for &chunk in chunks {
-                let of = |side: &Side| runs(&measured.records, side, direction, chunk);
-                push(name, direction, chunk, &pairs(&of(base), &of(candidate)));
-            }
+            of_row(row, direction, measured, chunks, &mut table);
         }
     }
     for direction in Direction::ALL {
-        push("tcp/iperf3", direction, iperf3::LENGTH, &beside_iperf3(measured, direction));
+        let name = ["tcp/iperf3".to_owned(), direction.to_string(), iperf3::LENGTH.to_string()];
+        push(&mut table, name, &beside_iperf3(measured, direction), Some(1.0));
     }
     table
+}
+
+/// The lines of one ratio: each chunk size over all rounds, then the best one.
+fn of_row(row: &Row, direction: Direction, measured: &Measured, chunks: &[ByteSize], table: &mut Table) {
+    let head = |chunk: String| [row.name.to_owned(), direction.to_string(), chunk];
+    let of = |side: &Side, chunk| runs(&measured.records, side, direction, chunk);
+    let mut halves = Vec::new();
+    for &chunk in chunks {
+        let (base, candidate) = (of(&row.base, chunk), of(&row.candidate, chunk));
+        push(table, head(chunk.to_string()), &pairs(&base, &candidate), None);
+        let half = base.len().min(candidate.len()) / 2;
+        let ((first_base, base), (first, candidate)) = (base.split_at(half), candidate.split_at(half));
+        if let Some(summary) = RatioSummary::of(&pairs(first_base, first)) {
+            halves.push((chunk, summary.median(), pairs(base, candidate)));
+        }
+    }
+    let best = halves.into_iter().max_by(|a, b| a.1.total_cmp(&b.1));
+    if let Some((chunk, _, second_half)) = best {
+        push(table, head(format!("best: {chunk}")), &second_half, Some(row.aim));
+    }
+}
+
+/// Adds the line of some pairs, if there are any, and whether they meet an aim.
+fn push(table: &mut Table, head: [String; 3], pairs: &[(f64, f64)], aim: Option<f64>) {
+    let Some(summary) = RatioSummary::of(pairs) else { return };
+    let judged = aim.map(|aim| match summary.meets(aim) {
+        Some(true) => "yes",
+        Some(false) => "no",
+        None => "too few pairs",
+    });
+    let aim = aim.map_or("-".into(), |aim| format!("{aim:.2}"));
+    table.push(head.into_iter().chain(summary.cells()).chain([aim, judged.unwrap_or("-").into()]));
 }
 
 /// The runs of one side in the order of their rounds.
@@ -131,15 +157,17 @@ mod tests {
 
     use super::*;
 
-    /// Six rounds of `tcp` and `h2c`, which is a tenth slower, at two chunk sizes.
-    fn measured() -> Measured {
+    const CHUNKS: [ByteSize; 2] = [ByteSize(64 << 10), ByteSize(1 << 20)];
+
+    /// Rounds of `tcp` and of `h2c`, whose goodput is a share of that of `tcp`.
+    fn measured(rounds: u32, share: impl Fn(ByteSize, u32) -> f64) -> Measured {
         let mut measured = Measured::default();
-        for round in 0..6 {
-            for (protocol, factor) in [("tcp", 1.0), ("h2c", 0.9)] {
-                for chunk in [64 << 10, 1 << 20_u64] {
+        for round in 0..rounds {
+            for chunk in CHUNKS {
+                for (protocol, factor) in [("tcp", 1.0), ("h2c", share(chunk, round))] {
                     let mut case = Case::new(protocol);
                     case.sink = SinkKind::Discard;
-                    case.chunk = chunk.try_into().unwrap();
+                    case.chunk = chunk.0.try_into().unwrap();
                     let mut record = Record::new(format!("round {round}"), case);
                     record.goodput_bytes_per_s = Some(f64::from(100 + round) * factor);
                     measured.records.push(record);
@@ -152,11 +180,26 @@ mod tests {
 
     #[test]
     fn each_chunk_is_a_row_with_an_interval() {
-        let text = table(&measured(), &[ByteSize(64 << 10), ByteSize(1 << 20)]).separated();
+        let text = table(&measured(12, |_, _| 0.9), &CHUNKS).separated();
         let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines[1], "h2c/tcp\tup\t64KiB\t0.900\t0.900\t0.900\t0.900\t0.900\t6");
+        assert_eq!(lines[1], "h2c/tcp\tup\t64KiB\t0.900\t0.900\t0.900\t0.900\t0.900\t12\t-\t-");
         assert!(lines[2].starts_with("h2c/tcp\tup\t1MiB\t0.900"), "{text}");
-        assert_eq!(lines[3], "tcp/iperf3\tup\t64KiB\t0.500\t0.500\t0.500\t0.500\t0.500\t6");
-        assert_eq!(lines.len(), 4, "{text}");
+        assert_eq!(lines[4], "tcp/iperf3\tup\t64KiB\t0.500\t0.500\t0.500\t0.500\t0.500\t12\t1.00\tno");
+        assert_eq!(lines.len(), 5, "{text}");
+    }
+
+    #[test]
+    fn the_best_chunk_is_chosen_by_one_half_of_the_rounds_and_judged_by_the_other() {
+        // Chance favours 64 KiB in the first half; it is worse in the second, which alone counts.
+        let luck = |chunk: ByteSize, round: u32| match (chunk == CHUNKS[0], round < 6) {
+            (true, true) => 0.97,
+            (true, false) => 0.88,
+            (false, _) => 0.95,
+        };
+        let text = table(&measured(12, luck), &CHUNKS).separated();
+        let best = text.lines().find(|line| line.contains("best")).unwrap();
+        assert_eq!(best, "h2c/tcp\tup\tbest: 64KiB\t0.880\t0.880\t0.880\t0.880\t0.880\t6\t0.90\tno");
+        let few = table(&measured(10, luck), &CHUNKS).separated();
+        assert!(few.lines().any(|line| line.ends_with("\t5\t0.90\ttoo few pairs")), "{few}");
     }
 }

@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::HashMap};
 use record::Record;
 use stats::Spread;
 
-use crate::{Series, SeriesKey, machines, series::is_control};
+use crate::{Series, SeriesKey, machines, series::is_control, turns::in_turns};
 
 /// Goodput relative to the same transfer without HTTP.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,24 +56,11 @@ pub fn paired(base: &[&Record], other: &[&Record]) -> Vec<(f64, f64)> {
     if !pairs.is_empty() {
         return pairs;
     }
-    let turns = in_turns(base, other).unwrap_or_default();
-    turns.into_iter().filter_map(|(base, other)| Some((goodput(base)?, goodput(other)?))).collect()
-}
-
-/// The runs of two series in pairs. `None` unless all are of one machine, and each pair, in order of time, has one run
-/// of either series.
-fn in_turns<'r>(base: &[&'r Record], other: &[&'r Record]) -> Option<Vec<(&'r Record, &'r Record)>> {
     if !machines::is_one(base.iter().chain(other).copied()) {
-        return None;
+        return Vec::new();
     }
-    let mut runs: Vec<(&'r Record, bool)> = base.iter().map(|record| (*record, true)).collect();
-    runs.extend(other.iter().map(|record| (*record, false)));
-    runs.sort_by(|a, b| a.0.started_at.cmp(&b.0.started_at));
-    let pair = |pair: &[(&'r Record, bool)]| match pair {
-        [(base, true), (other, false)] | [(other, false), (base, true)] => Some((*base, *other)),
-        _ => None,
-    };
-    runs.chunks(2).map(pair).collect()
+    let turns = in_turns(base, other, |record| record.started_at.as_str()).unwrap_or_default();
+    turns.into_iter().filter_map(|(base, other)| Some((goodput(base)?, goodput(other)?))).collect()
 }
 
 #[cfg(test)]

@@ -36,14 +36,15 @@ mod row;
 mod series;
 #[cfg(test)]
 mod tests;
+mod turns;
 mod verdict;
 
 pub use analysis::Analysis;
 pub use baseline::{BaselineRatio, paired};
 pub use ceilings::{Band, Ceiling, Ceilings, CeilingsError, Drift, suggest};
 pub use compare::{
-    Change, Circumstance, ComparedCase, Comparison, METRICS, Metric, MetricChange, Thresholds,
-    ThresholdsError,
+    Change, Circumstance, ComparedCase, Comparing, Comparison, METRICS, Machines, Metric, MetricChange,
+    MetricFamily, Thresholds, ThresholdsError,
 };
 pub use finding::{Figure, Finding, FindingKind, Unit};
 #[cfg(feature = "formats")]

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use record::{Host, Record};
+use record::{Build, Host, Record};
+
+use crate::Circumstance;
 
 /// Returns whether all records can be from one machine. A fact that a record does not state contradicts nothing.
 ///
@@ -22,6 +24,57 @@ pub(crate) fn is_one<'a>(records: impl IntoIterator<Item = &'a Record>) -> bool 
 pub(crate) fn names<'a>(records: impl IntoIterator<Item = &'a Record>) -> String {
     let machines: BTreeSet<String> = records.into_iter().map(|record| name(&record.host)).collect();
     machines.into_iter().collect::<Vec<_>>().join(" and ")
+}
+
+/// The machines, kernels and allocators of some records.
+#[derive(Debug, Default)]
+pub(crate) struct Machines {
+    /// The values of the facts that tell machines apart.
+    known: [BTreeSet<String>; 4],
+    names: BTreeSet<String>,
+    kernels: BTreeSet<String>,
+    allocators: BTreeSet<String>,
+}
+
+impl Machines {
+    /// Adds the machine and the build of a record.
+    pub(crate) fn add(&mut self, host: &Host, build: &Build) {
+        for (values, value) in self.known.iter_mut().zip(facts(host)) {
+            values.extend(value);
+        }
+        self.names.insert(name(host));
+        self.kernels.extend(host.kernel.clone());
+        self.allocators.extend(Some(build.allocator.clone()).filter(|allocator| !allocator.is_empty()));
+    }
+
+    /// The names of the machines of two sets, if they are several.
+    pub(crate) fn names_unless_one(&self, other: &Self) -> Option<[String; 2]> {
+        let is_one = self.known.iter().zip(&other.known).all(|(a, b)| a.union(b).count() <= 1);
+        (!is_one).then(|| [&self.names, &other.names].map(|names| listed(names).join(" and ")))
+    }
+
+    /// The facts of which two sets have several values: machine, kernel, allocator. A fact that is not stated contradicts
+    /// nothing.
+    pub(crate) fn differences(&self, other: &Self) -> Vec<Circumstance> {
+        let of = |fact: &str, base: &BTreeSet<String>, candidate: &BTreeSet<String>| Circumstance {
+            fact: fact.to_owned(),
+            base: listed(base),
+            candidate: listed(candidate),
+        };
+        let mut differences = Vec::new();
+        if self.names_unless_one(other).is_some() {
+            differences.push(of("machine", &self.names, &other.names));
+        }
+        let others =
+            [("kernel", &self.kernels, &other.kernels), ("allocator", &self.allocators, &other.allocators)];
+        let several = others.into_iter().filter(|(_, base, candidate)| base.union(candidate).count() > 1);
+        differences.extend(several.map(|(fact, base, candidate)| of(fact, base, candidate)));
+        differences
+    }
+}
+
+fn listed(values: &BTreeSet<String>) -> Vec<String> {
+    values.iter().cloned().collect()
 }
 
 fn facts(host: &Host) -> [Option<String>; 4] {

@@ -53,7 +53,9 @@ pub use limits::*;
 pub use machine::{Awake, Build, CoreRoundTrip, Host, IdlePolicy};
 pub use printable::{printable, quoted};
 pub use protocol::{Carrier, Engine, PROTOCOLS, Protocol, ProtocolFacts, ProtocolKind};
-pub use reader::{DamagedLine, RECORD_FILES, ReadError, ReadRecords, read, read_undamaged};
+pub use reader::{
+    Damage, DamagedLine, RECORD_FILES, ReadError, ReadRecords, read, read_each, read_undamaged,
+};
 pub use record::{Integrity, LinkRecord, Outcome, Purpose, Record, SCHEMA_VERSION, schema};
 pub use redaction::{redacted_command, redacted_header, redacted_url};
 pub use schedule::{Order, Schedule};

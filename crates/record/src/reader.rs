@@ -24,8 +24,16 @@ const LISTED: usize = 5;
 pub struct ReadRecords {
     /// The records, in the order of the file.
     pub records: Vec<Record>,
+    /// The lines that are no records.
+    pub damage: Damage,
+}
+
+/// The lines of a file that are no records.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Damage {
     /// The damaged lines.
-    pub damage: Vec<DamagedLine>,
+    pub lines: Vec<DamagedLine>,
     /// A last line without an end, which a full disk or a killed process leaves behind. It is no damage.
     pub torn: Option<DamagedLine>,
 }
@@ -84,7 +92,17 @@ impl ReadRecords {
     /// # Errors
     /// [`ReadError::Damaged`], with file and line of all damage.
     pub fn whole(self) -> Result<Vec<Record>, ReadError> {
-        if self.damage.is_empty() { Ok(self.records) } else { Err(ReadError::Damaged(self.damage)) }
+        self.damage.none().map(|()| self.records)
+    }
+}
+
+impl Damage {
+    /// Returns whether no line was damaged.
+    ///
+    /// # Errors
+    /// [`ReadError::Damaged`], with file and line of all damage.
+    pub fn none(self) -> Result<(), ReadError> {
+        if self.lines.is_empty() { Ok(()) } else { Err(ReadError::Damaged(self.lines)) }
     }
 }
 
@@ -102,30 +120,43 @@ pub fn read(path: &Path) -> Result<Vec<Record>, ReadError> {
 /// # Errors
 /// The file cannot be read, has no record, or has one of another schema version.
 pub fn read_undamaged(path: &Path) -> Result<ReadRecords, ReadError> {
+    let mut records = Vec::new();
+    let damage = read_each(path, |record| records.push(record))?;
+    Ok(ReadRecords { records, damage })
+}
+
+/// Hands over the records of a file, or of the file in a folder of results, one after the other, past lines that are
+/// damaged. No more than one record is in memory.
+///
+/// # Errors
+/// The file cannot be read, has no record, or has one of another schema version.
+pub fn read_each(path: &Path, mut each: impl FnMut(Record)) -> Result<Damage, ReadError> {
     let path = file_in(path);
     let unreadable = |source| ReadError::Unreadable { path: path.clone(), source };
-    let mut read = ReadRecords::default();
+    let mut damage = Damage::default();
     let (mut file, mut line, mut number) = (open(&path).map_err(unreadable)?, Vec::new(), 0);
+    let mut is_empty = true;
     while file.read_until(b'\n', &mut line).map_err(unreadable)? > 0 {
         number += 1;
         let text = line.strip_suffix(b"\n");
-        if let Some(found) = other_version(text.unwrap_or(&line)) {
-            return Err(ReadError::Version { path, line: number, found });
-        }
-        match Record::from_json(text.unwrap_or(&line)) {
-            Ok(record) => read.records.push(record),
-            Err(source) => {
+        match parse(text.unwrap_or(&line)) {
+            Ok(record) => {
+                is_empty = false;
+                each(record);
+            }
+            Err(NoRecord::Version(found)) => return Err(ReadError::Version { path, line: number, found }),
+            Err(NoRecord::Damage(source)) => {
                 let damaged = DamagedLine { path: path.clone(), line: number, source };
-                if text.is_some() { read.damage.push(damaged) } else { read.torn = Some(damaged) }
+                if text.is_some() { damage.lines.push(damaged) } else { damage.torn = Some(damaged) }
             }
         }
         line.clear();
     }
-    if !read.records.is_empty() {
-        return Ok(read);
+    if !is_empty {
+        return Ok(damage);
     }
-    read.damage.extend(read.torn);
-    Err(if read.damage.is_empty() { ReadError::Empty { path } } else { ReadError::Damaged(read.damage) })
+    damage.lines.extend(damage.torn);
+    Err(if damage.lines.is_empty() { ReadError::Empty { path } } else { ReadError::Damaged(damage.lines) })
 }
 
 /// The file of records in a folder; a path that is no folder is the file.
@@ -148,14 +179,26 @@ fn open(path: &Path) -> io::Result<Box<dyn BufRead>> {
     Ok(Box::new(BufReader::new(decoder)))
 }
 
-/// The schema version of a record, if it is none of those that are read here. A line that is no record has none.
-fn other_version(line: &[u8]) -> Option<u32> {
+/// The reason why a line is no record that can be read here.
+enum NoRecord {
+    Version(u32),
+    Damage(serde_json::Error),
+}
+
+/// Parses a line. A line of another schema version is known by that alone, whatever else it has.
+fn parse(line: &[u8]) -> Result<Record, NoRecord> {
     #[derive(serde::Deserialize)]
     struct Version {
         schema_version: u32,
     }
-    let Version { schema_version } = serde_json::from_slice(line).ok()?;
-    Some(schema_version).filter(|version| !(OLDEST_VERSION..=SCHEMA_VERSION).contains(version))
+    let (found, parsed) = match Record::from_json(line) {
+        Ok(record) => (record.schema_version, Ok(record)),
+        Err(error) => {
+            let version = serde_json::from_slice(line).map(|Version { schema_version }| schema_version);
+            (version.unwrap_or(SCHEMA_VERSION), Err(NoRecord::Damage(error)))
+        }
+    };
+    if (OLDEST_VERSION..=SCHEMA_VERSION).contains(&found) { parsed } else { Err(NoRecord::Version(found)) }
 }
 
 fn remedy(found: u32) -> &'static str {
@@ -207,6 +250,9 @@ mod tests {
             .unwrap();
         let undamaged = read_undamaged(folder.path()).unwrap();
         assert_eq!(undamaged.records.len(), 2);
+        let mut each = Vec::new();
+        let damage = read_each(folder.path(), |record| each.push(record)).unwrap();
+        assert_eq!((each, damage.lines.len()), (undamaged.records.clone(), undamaged.damage.lines.len()));
         let error = undamaged.whole().unwrap_err().to_string();
         assert!(
             error.contains("records.jsonl:2: not a record") && error.contains("records.jsonl:4: "),
@@ -222,7 +268,7 @@ mod tests {
         let torn = &good[..good.len() / 2];
         fs::write(&path, format!("{good}{good}{torn}")).unwrap();
         let undamaged = read_undamaged(&path).unwrap();
-        let torn_line = undamaged.torn.as_ref().unwrap().to_string();
+        let torn_line = undamaged.damage.torn.as_ref().unwrap().to_string();
         assert!(torn_line.contains("records.jsonl:3: not a record"), "{torn_line}");
         assert_eq!(undamaged.whole().unwrap().len(), 2);
         assert_eq!(read(&path).unwrap().len(), 2);

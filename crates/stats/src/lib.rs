@@ -1,15 +1,18 @@
 //! Robust statistics for few measurements: medians, ratios and slopes with their intervals.
 //!
-//! Measurements of a computer are few, skewed and full of outliers. Estimates rest on ranks, so that a single
-//! outlier moves them little; only [`trend`] does not. No function depends on another crate.
+//! Measurements of a computer are few, skewed and full of outliers. Estimates and intervals rest on ranks, so that a
+//! single outlier moves them little; only [`trend`] and the tests of a [`Family`] do not. No function depends on another
+//! crate.
 //!
 //! | question | function | method |
 //! |---|---|---|
 //! | the typical value | [`median()`], [`median_interval`] | order statistics |
 //! | the precision of a median, and when to look at it | [`relative_half_width`], [`is_look`] | order statistics |
 //! | the scatter of values | [`quartiles`], [`Spread`] | order statistics |
-//! | the change from one set to another | [`ratio_of_medians`], [`fewest_values`] | exact bootstrap |
-//! | the change between runs made in turns | [`paired_ratio`] | order statistics of ratios |
+//! | the ratio of runs made in turns | [`paired_ratio`] | order statistics of ratios |
+//! | the change between runs made in turns | [`paired_shift`] | Hodges and Lehmann, signed ranks |
+//! | the change from one set to another | [`unpaired_shift`] | Hodges and Lehmann, rank sums |
+//! | which of many changes are real | [`Family`], [`discovery_level`] | moderated t, false discovery rate |
 //! | the change of a ratio from one machine to another | [`quotient()`] | recovered variances |
 //! | the growth of y with x | [`theil_sen`] | median of pairwise slopes |
 //! | the growth of a series whose neighbours depend on each other | [`trend`] | autoregressive errors |
@@ -44,23 +47,29 @@
 //! - No function draws random numbers: the same values always give the same result.
 
 mod binomial;
-mod bootstrap;
+mod family;
+mod gamma;
 mod interval;
 mod median;
 mod precision;
 mod quotient;
+mod ranks;
 mod ratio;
+mod shift;
 #[cfg(test)]
 mod simulation;
 mod slope;
 mod spread;
+mod student;
 mod trend;
 
+pub use family::{Family, discovery_level};
 pub use interval::Interval;
 pub use median::{Quartiles, median, median_interval, quartiles};
 pub use precision::{is_look, relative_half_width};
 pub use quotient::quotient;
-pub use ratio::{Ratio, fewest_values, paired_ratio, ratio_of_medians};
+pub use ratio::{Ratio, paired_ratio};
+pub use shift::{Scatter, Shift, paired_shift, unpaired_shift};
 pub use slope::{Slope, theil_sen};
 pub use spread::Spread;
 pub use trend::trend;

@@ -39,6 +39,16 @@ impl RatioSummary {
         Some(Self { median, spread: Spread::of(&ratios)?, pairs: pairs.len() })
     }
 
+    /// The median of the ratios.
+    pub(crate) fn median(&self) -> f64 {
+        self.median.estimate
+    }
+
+    /// Whether the lower end of the interval meets an aim. `None` if there are too few pairs for an interval.
+    pub(crate) fn meets(&self, aim: f64) -> Option<bool> {
+        self.median.interval.map(|interval| interval.low >= aim)
+    }
+
     /// The columns, dashes in the place of an interval for which there are too few pairs.
     pub(crate) fn cells(&self) -> [String; 6] {
         let figure = |ratio: f64| format!("{ratio:.3}");
@@ -86,5 +96,12 @@ mod tests {
         let cells = RatioSummary::of(&pairs[..5]).unwrap().cells();
         assert_eq!(cells, ["1.200", "-", "-", "1.000", "1.400", "5"]);
         assert_eq!(RatioSummary::of(&[]), None);
+        let summary = RatioSummary::of(&pairs).unwrap();
+        assert_eq!(
+            [1.1, 1.11].map(|aim| summary.meets(aim)),
+            [Some(true), Some(false)],
+            "not the median of 1.5"
+        );
+        assert_eq!(RatioSummary::of(&pairs[..5]).unwrap().meets(0.5), None);
     }
 }

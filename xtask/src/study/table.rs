@@ -28,6 +28,11 @@ impl Table {
     /// Prints the table, and writes it as a file of tab-separated values.
     pub(crate) fn publish(&self, file: &Path) -> Result<()> {
         fs::write(file, self.separated()).with_context(|| format!("cannot write {}", file.display()))?;
+        self.print()
+    }
+
+    /// Prints the table.
+    pub(crate) fn print(&self) -> Result<()> {
         io::stdout().lock().write_all(self.aligned().as_bytes())?;
         Ok(())
     }

@@ -17,6 +17,8 @@ pub struct Metric {
     pub default_threshold: f64,
     /// Whether more of it is better.
     pub more_is_better: bool,
+    /// The figures that are tested together with it.
+    pub family: MetricFamily,
     /// The verdict on a candidate that is worse.
     pub if_worse: Verdict,
     /// The divisor that converts a value to the unit of the name.
@@ -24,6 +26,20 @@ pub struct Metric {
     /// Digits after the point.
     digits: usize,
     value: fn(&Record) -> Option<f64>,
+}
+
+/// The families of figures. Each is tested by itself, so that the number of other figures does not make goodput blind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MetricFamily {
+    /// The figures that a comparison must be able to judge.
+    Goodput,
+    /// Everything else.
+    Other,
+}
+
+impl MetricFamily {
+    /// All families.
+    pub const ALL: [Self; 2] = [Self::Goodput, Self::Other];
 }
 
 /// All metrics, in display order. On an idle machine, medians of seven rounds differ from run to run by at most 5 % in
@@ -34,6 +50,7 @@ pub static METRICS: &[Metric] = &[
         threshold: "goodput",
         default_threshold: 0.05,
         more_is_better: true,
+        family: MetricFamily::Goodput,
         if_worse: Verdict::Slower,
         unit: MIB,
         digits: 0,
@@ -53,6 +70,7 @@ const fn peak_rss(name: &'static str, value: fn(&Record) -> Option<f64>) -> Metr
         threshold: "rss",
         default_threshold: 0.05,
         more_is_better: false,
+        family: MetricFamily::Other,
         if_worse: Verdict::MemoryOver,
         unit: MIB,
         digits: 1,
@@ -66,6 +84,7 @@ const fn cpu(name: &'static str, value: fn(&Record) -> Option<f64>) -> Metric {
         threshold: "cpu",
         default_threshold: 0.10,
         more_is_better: false,
+        family: MetricFamily::Other,
         if_worse: Verdict::Slower,
         unit: 1.0,
         digits: 3,

@@ -5,18 +5,26 @@ use std::fmt::Write as _;
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 
 use super::{FormatError, junit};
-use crate::{Change, ComparedCase, Comparison, MetricChange};
+use crate::{Change, Circumstance, ComparedCase, Comparison, MetricChange};
 
 /// Differences of the circumstances, one block per case, and the counts.
 pub fn comparison_text(comparison: &Comparison) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
-    if let Some([base, candidate]) = &comparison.machines {
-        let _ =
-            writeln!(text, "OTHER MACHINE  speed is not judged\n  base: {base}\n  candidate: {candidate}");
+    for Circumstance { fact, base, candidate } in &comparison.differences {
+        let [base, candidate] = [base, candidate].map(|values| values.join(" and "));
+        let judged =
+            if is_judged(comparison) { "speed is judged all the same" } else { "speed is not judged" };
+        let fact = fact.to_uppercase();
+        let _ = writeln!(text, "OTHER {fact}  {judged}\n  base: {base}\n  candidate: {candidate}");
     }
     for circumstance in &comparison.circumstances {
         let _ = writeln!(text, "DIFFERENT  {circumstance}");
+    }
+    let apart = comparison.cases.iter().filter(|case| !case.in_turns).count();
+    if apart > 0 {
+        let all = comparison.cases.len();
+        let _ = writeln!(text, "NOT IN TURNS  {apart} of {all} cases: drift is in this");
     }
     for case in &comparison.cases {
         text += &block(case);
@@ -30,16 +38,29 @@ pub fn comparison_text(comparison: &Comparison) -> String {
     text + &summary(comparison)
 }
 
+/// Whether speed is judged in spite of differences.
+fn is_judged(comparison: &Comparison) -> bool {
+    comparison.goodputs().any(|goodput| goodput.change != Change::Incomparable)
+}
+
 fn block(case: &ComparedCase) -> String {
-    let mut text = format!("{} ({} runs, {} now)\n", case.name, case.runs.0, case.runs.1);
+    let order = if case.in_turns { "in turns" } else { "not in turns" };
+    let mut text = format!("{} ({} runs, {} now, {order})\n", case.name, case.runs.0, case.runs.1);
     let (before, now) = case.failed;
     if before + now > 0 {
         let _ = writeln!(text, "  FAILED  {before} runs of the base, {now} of the candidate");
     }
+    let (before, now) = case.left_out;
+    if case.distances_differ {
+        text += "  FAR CORES  the cores of the ends were far apart on one side alone\n";
+    } else if before + now > 0 {
+        let _ =
+            writeln!(text, "  FAR CORES  {before} runs of the base, {now} of the candidate have no speed");
+    }
     for change in &case.changes {
         let _ = writeln!(text, "{}", line(change));
     }
-    text
+    text + &smallest(case)
 }
 
 fn line(change: &MetricChange) -> String {
@@ -58,6 +79,26 @@ fn line(change: &MetricChange) -> String {
     )
 }
 
+/// The smallest changes for the worse that the runs of a case show, one for each kind of figure.
+fn smallest(case: &ComparedCase) -> String {
+    let mut kinds: Vec<(&str, f64, bool)> = Vec::new();
+    for change in &case.changes {
+        let Some(smallest) = change.smallest_change else { continue };
+        let (kind, rises) = (change.metric.threshold, !change.metric.more_is_better);
+        match kinds.iter_mut().find(|known| known.0 == kind) {
+            // Of the two ends, the one that shows less.
+            Some(known) => known.1 = known.1.max(smallest),
+            None => kinds.push((kind, smallest, rises)),
+        }
+    }
+    let shown = kinds.iter().map(|(kind, smallest, rises)| {
+        let sign = if *rises { '+' } else { '-' };
+        format!("{kind} {sign}{:.1} %", 100.0 * smallest)
+    });
+    let shown: Vec<String> = shown.collect();
+    if shown.is_empty() { String::new() } else { format!("  smallest change found: {}\n", shown.join(", ")) }
+}
+
 fn word(change: Change) -> &'static str {
     match change {
         Change::Better => "better",
@@ -71,18 +112,26 @@ fn word(change: Change) -> &'static str {
 fn summary(comparison: &Comparison) -> String {
     let count = |change| comparison.changes().filter(|other| other.change == change).count();
     let mut text = format!(
-        "{} figures, {} cases: {} worse, {} better, {} same, {} unclear\nall intervals hold in {:.0} of 100 such comparisons\n",
+        "{} figures, {} cases: {} worse, {} better, {} same, {} unclear\n",
         comparison.changes().count(),
         comparison.cases.len(),
         count(Change::Worse),
         count(Change::Better),
         count(Change::Same),
         count(Change::Unclear),
-        100.0 * (1.0 - comparison.alpha),
     );
-    if comparison.machines.is_some() {
-        let not_judged = count(Change::Incomparable);
-        let _ = writeln!(text, "{not_judged} figures of speed not judged: they are of different machines");
+    let seen = comparison.goodputs().filter(|goodput| goodput.is_conclusive).count();
+    let goodputs = comparison.goodputs().count();
+    let _ = writeln!(
+        text,
+        "a slowdown by the threshold is found or ruled out in {seen} of {goodputs} goodputs\n\
+         each interval holds in {:.0} of 100; of changes found, at most {:.0} of 100 are false",
+        100.0 * comparison.confidence,
+        100.0 * comparison.alpha,
+    );
+    let not_judged = count(Change::Incomparable);
+    if not_judged > 0 {
+        let _ = writeln!(text, "{not_judged} figures of speed not judged: the conditions differ");
     }
     if comparison.changes().any(|change| change.ratio.interval.is_none()) {
         let enough =
@@ -133,7 +182,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        Thresholds,
+        Comparing, Machines, Thresholds,
         tests::{runs, with},
     };
 
@@ -149,6 +198,9 @@ mod tests {
         assert_eq!(fields[..6], ["goodput", "MiB/s", "3030", "303", "-90.0", "%"]);
         assert_eq!(fields.last(), Some(&"WORSE"));
         assert!(text.contains("3 figures, 1 cases: 1 worse, 0 better, 2 same"), "{text}");
+        assert!(text.contains("NOT IN TURNS  1 of 1 cases: drift is in this"), "{text}");
+        assert!(text.contains("  smallest change found: goodput -1.3 %, rss +0.0 %"), "{text}");
+        assert!(text.contains("found or ruled out in 1 of 1 goodputs"), "{text}");
         let xml = comparison_junit(&comparison).unwrap();
         assert!(xml.contains("failures=\"1\"") && xml.contains("h2/up/64KiB/2GiB"), "{xml}");
     }
@@ -161,13 +213,20 @@ mod tests {
             records.iter().cloned().map(|r| with(r, |r| r.host.name = Some(name.into()))).collect()
         };
         candidate = named(&candidate, "laptop");
-        let comparison = Comparison::of(&named(&base, "server"), &candidate, &Thresholds::default());
+        let (base, thresholds) = (named(&base, "server"), Thresholds::default());
+        let comparison = Comparison::of(&base, &candidate, &thresholds);
         let text = comparison_text(&comparison);
         assert!(
             text.starts_with("OTHER MACHINE  speed is not judged\n  base: server\n  candidate: laptop\n")
         );
         assert!(text.contains("not judged") && !text.contains("WORSE"), "{text}");
         assert!(comparison_junit(&comparison).unwrap().contains("failures=\"0\""));
+        let mut comparing = Comparing::default();
+        base.iter().for_each(|record| comparing.add_base(record));
+        candidate.iter().for_each(|record| comparing.add_candidate(record));
+        let text = comparison_text(&comparing.finish(&thresholds, Machines::Any));
+        assert!(text.starts_with("OTHER MACHINE  speed is judged all the same\n"), "{text}");
+        assert!(text.contains("WORSE") && !text.contains("not judged"), "{text}");
     }
 
     #[test]

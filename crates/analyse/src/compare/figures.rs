@@ -1,0 +1,115 @@
+//! The figures of one case on both sides, in pairs where the runs were made in turns.
+
+use stats::{Shift, median, paired_shift, unpaired_shift};
+
+use super::{
+    join::Pair,
+    metric::{METRICS, Metric},
+    side::Run,
+};
+use crate::turns::in_turns;
+
+/// The confidence of every interval.
+pub(super) const CONFIDENCE: f64 = 0.95;
+
+/// Whether speed depends on conditions in which the two sets differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Conditions {
+    /// Machine, kernel and allocator are alike.
+    Alike,
+    /// One of them differs.
+    Different,
+    /// They may differ.
+    Ignored,
+}
+
+/// The figures of one case.
+pub(super) struct Figures {
+    /// Whether the runs were made in turns. The rounds are then paired.
+    pub(super) in_turns: bool,
+    /// The numbers of runs on distant cores that no figure of speed contains.
+    pub(super) left_out: (usize, usize),
+    /// Whether the cores were close to each other on one side alone.
+    pub(super) distances_differ: bool,
+    pub(super) all: Vec<Figure>,
+}
+
+/// One figure on both sides.
+pub(super) struct Figure {
+    /// The place of the metric in [`METRICS`].
+    pub(super) index: usize,
+    pub(super) metric: &'static Metric,
+    /// The median of the base.
+    pub(super) base: f64,
+    /// The median of the candidate.
+    pub(super) candidate: f64,
+    pub(super) shift: Shift,
+    /// Whether conditions were alike that the figure depends on.
+    pub(super) is_comparable: bool,
+}
+
+impl Figures {
+    /// The figures of a case. Those of speed are comparable if `conditions` are alike, or if that does not count.
+    pub(super) fn of(pair: &Pair<'_>, conditions: Conditions) -> Self {
+        let turns = in_turns(pair.base, pair.candidate, |run| &run.started_at);
+        // Runs on distant cores are of another speed. Without any on close cores, all are alike.
+        let sides = [pair.base, pair.candidate];
+        let far = sides.map(|runs| runs.iter().filter(|run| run.is_ok && run.is_far).count());
+        let are_all_far = sides.map(|runs| runs.iter().all(|run| run.is_far || !run.is_ok));
+        let left_out = |side: usize| if are_all_far[side] { 0 } else { far[side] };
+        let keep = Keep { far: are_all_far };
+        let distances_differ = are_all_far[0] != are_all_far[1];
+        let is_speed_comparable = match conditions {
+            Conditions::Alike => !distances_differ,
+            Conditions::Different => false,
+            Conditions::Ignored => true,
+        };
+        let figure = |(index, metric): (usize, &'static Metric)| {
+            let sets = match &turns {
+                Some(turns) => keep.paired(index, metric, turns),
+                None => keep.unpaired(index, metric, pair),
+            };
+            let (base, candidate, shift) = sets?;
+            let is_comparable = is_speed_comparable || !metric.is_speed();
+            Some(Figure { index, metric, base, candidate, shift, is_comparable })
+        };
+        Self {
+            in_turns: turns.is_some(),
+            left_out: (left_out(0), left_out(1)),
+            distances_differ,
+            all: METRICS.iter().enumerate().filter_map(figure).collect(),
+        }
+    }
+}
+
+/// The choice of runs whose speed counts, for either side.
+struct Keep {
+    /// Whether the runs on distant cores are the only ones.
+    far: [bool; 2],
+}
+
+impl Keep {
+    fn figure(&self, side: usize, run: &Run, index: usize, metric: &Metric) -> Option<f64> {
+        let counts = !metric.is_speed() || !run.is_far || self.far[side];
+        run.figures.get(index).copied().flatten().filter(|_| counts)
+    }
+
+    fn paired(&self, index: usize, metric: &Metric, turns: &[(&Run, &Run)]) -> Option<(f64, f64, Shift)> {
+        let pair = |(base, candidate): &(&Run, &Run)| {
+            Some((self.figure(0, base, index, metric)?, self.figure(1, candidate, index, metric)?))
+        };
+        let pairs: Vec<(f64, f64)> = turns.iter().filter_map(pair).collect();
+        let shift = paired_shift(&pairs, CONFIDENCE)?;
+        let (base, candidate): (Vec<f64>, Vec<f64>) = pairs.into_iter().unzip();
+        Some((median(&base)?, median(&candidate)?, shift))
+    }
+
+    fn unpaired(&self, index: usize, metric: &Metric, pair: &Pair<'_>) -> Option<(f64, f64, Shift)> {
+        let figures = |side: usize, runs: &[Run]| -> Vec<f64> {
+            runs.iter().filter_map(|run| self.figure(side, run, index, metric)).collect()
+        };
+        let (base, candidate) = (figures(0, pair.base), figures(1, pair.candidate));
+        let shift = unpaired_shift(&base, &candidate, CONFIDENCE)?;
+        Some((median(&base)?, median(&candidate)?, shift))
+    }
+}

@@ -1,0 +1,115 @@
+//! One of two sets of records, reduced to the figures that are compared.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use record::{Build, FaultKind, Host, Limits, Record};
+use serde_json::Value;
+
+use super::METRICS;
+use crate::{SeriesKey, machines};
+
+/// One set of records.
+#[derive(Debug, Default)]
+pub(super) struct Side {
+    /// The series, in the order of their first appearance.
+    pub(super) series: Vec<(SeriesKey, Vec<Run>)>,
+    known: HashMap<SeriesKey, usize>,
+    /// Every fact about machine, build and limits by its path, with all values that it has.
+    pub(super) facts: BTreeMap<String, BTreeSet<String>>,
+    /// The machines, kernels and allocators.
+    pub(super) machines: machines::Machines,
+    /// The facts of the last record, which most records share with the one before.
+    last: Option<(Host, Build, Limits)>,
+}
+
+/// One run of a series.
+#[derive(Clone, Debug)]
+pub(super) struct Run {
+    pub(super) started_at: Box<str>,
+    pub(super) is_ok: bool,
+    pub(super) failure: Option<FaultKind>,
+    /// Whether the cores of the two ends are known to have been far apart.
+    pub(super) is_far: bool,
+    /// The figures, in the order of [`METRICS`].
+    pub(super) figures: Box<[Option<f64>]>,
+}
+
+impl Side {
+    /// Adds a record.
+    pub(super) fn add(&mut self, record: &Record) {
+        self.note_facts(record);
+        let key = SeriesKey::of(record);
+        let next = self.series.len();
+        let index = *self.known.entry(key.clone()).or_insert(next);
+        if index == next {
+            self.series.push((key, Vec::new()));
+        }
+        if let Some((_, runs)) = self.series.get_mut(index) {
+            runs.push(Run::of(record));
+        }
+    }
+
+    fn note_facts(&mut self, record: &Record) {
+        let (host, build, limits) = (&record.host, &record.build, &record.limits);
+        if self.last.as_ref().is_some_and(|last| (&last.0, &last.1, &last.2) == (host, build, limits)) {
+            return;
+        }
+        self.last = Some((host.clone(), build.clone(), limits.clone()));
+        self.machines.add(host, build);
+        let parts = [
+            ("machine", serde_json::to_value(host)),
+            ("build", serde_json::to_value(build)),
+            ("limit", serde_json::to_value(limits)),
+        ];
+        for (name, value) in parts {
+            collect(name, &value.unwrap_or_default(), &mut self.facts);
+        }
+    }
+
+    /// Leaves a label or a peer out of the keys if all series share it: the comparison is then between two servers or
+    /// two builds.
+    pub(super) fn make_comparable(&mut self) {
+        let labels: BTreeSet<_> = self.series.iter().map(|(key, _)| key.label.clone()).collect();
+        let peers: BTreeSet<_> = self.series.iter().map(|(key, _)| key.peer.clone()).collect();
+        for (key, _) in &mut self.series {
+            if labels.len() == 1 {
+                key.label = None;
+            }
+            if peers.len() == 1 {
+                key.peer = None;
+            }
+        }
+        self.known = self.series.iter().enumerate().map(|(index, (key, _))| (key.clone(), index)).collect();
+    }
+
+    /// The runs of a series.
+    pub(super) fn runs(&self, key: &SeriesKey) -> Option<&[Run]> {
+        self.series.get(*self.known.get(key)?).map(|(_, runs)| runs.as_slice())
+    }
+}
+
+impl Run {
+    fn of(record: &Record) -> Self {
+        Self {
+            started_at: record.started_at.as_str().into(),
+            is_ok: record.is_ok(),
+            failure: record.error.as_ref().map(|fault| fault.kind),
+            is_far: record.core_round_trip.is_some_and(record::CoreRoundTrip::is_far),
+            figures: METRICS.iter().map(|metric| metric.of(record)).collect(),
+        }
+    }
+}
+
+fn collect(path: &str, value: &Value, facts: &mut BTreeMap<String, BTreeSet<String>>) {
+    match value {
+        Value::Object(fields) => {
+            fields.iter().for_each(|(name, value)| collect(&format!("{path} {name}"), value, facts));
+        }
+        Value::String(text) => {
+            facts.entry(path.into()).or_default().insert(text.clone());
+        }
+        other => {
+            facts.entry(path.into()).or_default().insert(other.to_string());
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! Many changes tested together: Student's test with a variance that the family shares in, and the control of false
+//! discoveries.
+
+use crate::{
+    Scatter, Shift,
+    gamma::{digamma, inverse_trigamma, trigamma},
+    student::{quantile_of_magnitude, two_sided},
+};
+
+/// A family of changes that are tested together.
+///
+/// Each change is tested against none by Student's distribution, on the mean logarithm of its ratio. Runs are few, so
+/// the variance of each is moved towards the typical one of the family: by as much as the variances are alike, and not
+/// at all where they differ more than chance explains (Smyth 2004). Changes of one kind should share a family.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Family {
+    tests: Vec<Option<Test>>,
+}
+
+/// The test of one change.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Test {
+    mean: f64,
+    /// The standard error of the mean.
+    error: f64,
+    freedom: usize,
+    /// Half of the width of the interval of the logarithm.
+    half_width: f64,
+}
+
+impl Family {
+    /// The tests of some changes. A change without scatter is not tested.
+    ///
+    /// Source: Smyth 2004, "Linear models and empirical Bayes methods for assessing differential expression in
+    /// microarray experiments", Statistical Applications in Genetics and Molecular Biology 3(1), article 3.
+    pub fn of(shifts: &[Option<Shift>]) -> Self {
+        let scatters: Vec<Scatter> = shifts.iter().flatten().filter_map(|shift| shift.scatter).collect();
+        let prior = Prior::of(&scatters);
+        let test = |shift: &Option<Shift>| {
+            let Shift { mean, scatter: Some(scatter), ratio } = (*shift)? else { return None };
+            let (variance, freedom) = prior.moderate(scatter);
+            let half_width = ratio.interval.map_or(f64::INFINITY, |all| (all.high / all.low).ln() / 2.0);
+            Some(Test { mean, error: (variance * scatter.share).sqrt(), freedom, half_width })
+        };
+        Self { tests: shifts.iter().map(test).collect() }
+    }
+
+    /// The probability of a mean at least this far from no change if nothing has changed, for each change of the family.
+    pub fn probabilities(&self) -> Vec<Option<f64>> {
+        self.tests.iter().map(|test| test.map(Test::probability)).collect()
+    }
+
+    /// The smallest logarithm of a ratio, as a magnitude, that is found with a probability of about `power`: its
+    /// probability is at most `level`, and its interval excludes no change. `None` if the change is not tested, or has
+    /// no interval.
+    pub fn detectable(&self, change: usize, level: f64, power: f64) -> Option<f64> {
+        let test = (*self.tests.get(change)?)?;
+        // A single tail of 1 - power has the quantile of both tails together of twice that.
+        let margin = quantile_of_magnitude((2.0 * (1.0 - power)).clamp(1e-12, 1.0), test.freedom);
+        let found = (quantile_of_magnitude(level, test.freedom) * test.error).max(test.half_width);
+        Some(found + margin * test.error).filter(|change| change.is_finite())
+    }
+}
+
+impl Test {
+    fn probability(self) -> f64 {
+        if self.mean == 0.0 {
+            return 1.0;
+        }
+        two_sided((self.mean / self.error).abs(), self.freedom)
+    }
+}
+
+/// The variance that a family shares, and the degrees of freedom that it is worth beside each own variance.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Prior {
+    variance: f64,
+    freedom: f64,
+}
+
+/// The fewest variances for a shared one: of fewer, their own scatter is not seen.
+const FEWEST: usize = 4;
+
+/// The most degrees of freedom of a shared variance: with more, quantiles change by less than 1 %.
+const MOST: f64 = 100.0;
+
+/// The least variance, as a share of the median one: figures that are equal in all runs have no logarithm.
+const LEAST: f64 = 1e-5;
+
+impl Prior {
+    const NONE: Self = Self { variance: 0.0, freedom: 0.0 };
+
+    fn of(scatters: &[Scatter]) -> Self {
+        let variances: Vec<f64> = scatters.iter().map(|scatter| scatter.variance).collect();
+        let typical = crate::median(&variances).unwrap_or(0.0);
+        if scatters.len() < FEWEST || typical <= 0.0 {
+            return Self::NONE;
+        }
+        let centred = scatters.iter().map(|Scatter { variance, freedom, .. }| {
+            let half = *freedom as f64 / 2.0;
+            variance.max(LEAST * typical).ln() - digamma(half) + half.ln()
+        });
+        let (mean, squares) = moments(&centred.collect::<Vec<_>>());
+        let by_chance = scatters.iter().map(|scatter| trigamma(scatter.freedom as f64 / 2.0)).sum::<f64>();
+        let beyond = squares / (scatters.len() - 1) as f64 - by_chance / scatters.len() as f64;
+        let freedom = if beyond > 0.0 { (2.0 * inverse_trigamma(beyond)).min(MOST) } else { MOST };
+        let half = freedom / 2.0;
+        Self { variance: (mean + digamma(half) - half.ln()).exp(), freedom }
+    }
+
+    /// An own variance moved towards the shared one, with its degrees of freedom, rounded down.
+    fn moderate(self, own: Scatter) -> (f64, usize) {
+        let freedom = self.freedom + own.freedom as f64;
+        let variance = (self.freedom * self.variance + own.freedom as f64 * own.variance) / freedom;
+        (variance, freedom as usize)
+    }
+}
+
+fn moments(values: &[f64]) -> (f64, f64) {
+    let mean = values.iter().sum::<f64>() / values.len() as f64;
+    (mean, values.iter().map(|value| (value - mean).powi(2)).sum())
+}
+
+/// Chooses changes so that at most a share `rate` of those chosen is expected to be false. Returns the level: a change is
+/// chosen if its probability is at most that. If nothing has changed at all, any is chosen with a probability of at most
+/// `rate`.
+///
+/// The level lies between `rate` divided by the number of probabilities, for a single change, and `rate`, where
+/// everything has changed. Where nothing is chosen, it is the level that a single change would have had to reach.
+///
+/// Source: Benjamini and Hochberg 1995, "Controlling the false discovery rate: a practical and powerful approach to
+/// multiple testing", Journal of the Royal Statistical Society B 57(1), 289–300; valid for independent and for positively
+/// dependent changes (Benjamini and Yekutieli 2001, The Annals of Statistics 29(4), 1165–1188).
+pub fn discovery_level(probabilities: &[f64], rate: f64) -> f64 {
+    let mut sorted = probabilities.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let number = sorted.len().max(1) as f64;
+    let chosen = (1..=sorted.len()).rev().find(|rank| sorted[rank - 1] <= rate * *rank as f64 / number);
+    rate * chosen.unwrap_or(1) as f64 / number
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{paired_shift, simulation::Simulation};
+
+    #[test]
+    fn the_level_of_the_published_example_is_the_published_one() {
+        // Benjamini and Hochberg 1995, section 4: 15 probabilities, of which four are chosen at 5 %.
+        let probabilities = [
+            0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344, 0.0459, 0.3240, 0.4262, 0.5719,
+            0.6528, 0.7590, 1.0000,
+        ];
+        let level = discovery_level(&probabilities, 0.05);
+        assert!((level - 0.05 * 4.0 / 15.0).abs() < 1e-12, "{level}");
+        assert_eq!(probabilities.iter().filter(|probability| **probability <= level).count(), 4);
+        assert!((discovery_level(&[0.5; 10], 0.05) - 0.005).abs() < 1e-12, "nothing is chosen");
+        assert_eq!(discovery_level(&[2.0 / 128.0; 49], 0.05), 0.05, "everything is chosen");
+        assert_eq!(discovery_level(&[], 0.05), 0.05);
+    }
+
+    #[test]
+    fn a_single_change_has_the_probability_of_the_plain_test() {
+        // Student 1908: ten patients, the additional hours of sleep by two drugs. t = 4.0621 with 9 degrees of freedom.
+        let first: [f64; 10] = [0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0];
+        let second: [f64; 10] = [1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4];
+        let pairs: Vec<_> = first.iter().zip(second).map(|(x, y)| (x.exp(), y.exp())).collect();
+        let family = Family::of(&[paired_shift(&pairs, 0.95)]);
+        let probability = family.probabilities()[0].unwrap();
+        assert!((probability - 0.002833).abs() < 1e-6, "{probability}");
+    }
+
+    /// Pairs of values that scatter by `deviation` and differ by a factor.
+    fn pairs(simulation: &mut Simulation, number: usize, deviation: f64, factor: f64) -> Vec<(f64, f64)> {
+        let mut value = |centre: f64| centre * (deviation * simulation.normal()).exp();
+        (0..number).map(|_| (value(1.0), value(factor))).collect()
+    }
+
+    #[test]
+    fn alike_variances_are_shared_and_different_ones_are_not() {
+        let mut simulation = Simulation::new(6);
+        let mut freedom = |deviation: &dyn Fn(usize) -> f64| {
+            let shifts: Vec<_> = (0..40)
+                .map(|change| paired_shift(&pairs(&mut simulation, 7, deviation(change), 1.0), 0.95))
+                .collect();
+            Family::of(&shifts).tests[0].unwrap().freedom
+        };
+        assert!(freedom(&|_| 0.02) > 40);
+        assert!(freedom(&|change| 0.001 * 4_f64.powi(change as i32 % 5)) < 10);
+    }
+
+    #[test]
+    fn a_detectable_change_is_found_as_often_as_it_says() {
+        let mut simulation = Simulation::new(7);
+        let level = 0.01;
+        // The same change for all, as large as the families of an earlier series say on average.
+        let family = |simulation: &mut Simulation, factor: f64| {
+            let shifts: Vec<_> =
+                (0..20).map(|_| paired_shift(&pairs(simulation, 7, 0.03, factor), 0.95)).collect();
+            Family::of(&shifts)
+        };
+        let before: Vec<f64> = (0..50)
+            .flat_map(|_| {
+                let family = family(&mut simulation, 1.0);
+                (0..20).filter_map(|change| family.detectable(change, level, 0.8)).collect::<Vec<_>>()
+            })
+            .collect();
+        let typical = before.iter().sum::<f64>() / before.len() as f64;
+        let found: usize = (0..50)
+            .map(|_| {
+                let probabilities = family(&mut simulation, (-typical).exp()).probabilities();
+                probabilities.iter().flatten().filter(|probability| **probability <= level).count()
+            })
+            .sum();
+        assert!((740..=860).contains(&found), "{found} of 1000");
+    }
+
+    #[test]
+    fn false_discoveries_are_as_rare_as_they_should_be() {
+        let mut simulation = Simulation::new(8);
+        let any = (0..400).filter(|_| {
+            let shifts: Vec<_> =
+                (0..24).map(|_| paired_shift(&pairs(&mut simulation, 7, 0.03, 1.0), 0.95)).collect();
+            let probabilities: Vec<f64> = Family::of(&shifts).probabilities().into_iter().flatten().collect();
+            let level = discovery_level(&probabilities, 0.05);
+            probabilities.iter().any(|probability| *probability <= level)
+        });
+        let any = any.count();
+        assert!(any <= 32, "{any} of 400");
+    }
+}
