@@ -1,24 +1,31 @@
 //! `longhaul doctor`: the conditions of this machine that spoil figures, and the scatter of figures on it.
 
-use std::{fmt::Write as _, slice, time::Duration};
+use std::{fmt::Write as _, time::Duration};
 
 use analyse::Verdict;
 use anyhow::{Context as _, bail};
-use record::{Case, ChunkSize, IdlePolicy, PROTOCOLS, Record, SinkKind, mib_per_s};
+use record::{Carrier, Case, ChunkSize, Engine, IdlePolicy, PROTOCOLS, Record, SinkKind, mib_per_s};
 use run::{
     Affinity, ProcessExecutor, Session, Settings, Unobserved,
     machine::{Diagnosis, IdleGuard, Needs, examine},
     this_host,
 };
-use stats::{Quartiles, quartiles};
+use stats::{Noise, median};
 
 use crate::{build::this_build, exit::Usage, output::print};
 
 /// The time for which the cores are watched.
 const WATCH: Duration = Duration::from_secs(1);
 
-/// The runs of the case: enough for quartiles.
+/// The runs of each case: their deviation is then known within 40 %.
 const ROUNDS: u32 = 11;
+
+/// The protocols whose noise is measured: the least work, the most used, and the one with the most packets.
+const NOISY: [(Carrier, Engine); 3] =
+    [(Carrier::Tcp, Engine::Raw), (Carrier::Tls, Engine::Http2), (Carrier::Quic, Engine::Http3)];
+
+/// The slowdown that doctor states the rounds for, as a share.
+const SLOWDOWN: f64 = 0.05;
 
 /// The idle timeout of a run.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -29,9 +36,12 @@ pub(super) fn main() -> anyhow::Result<Verdict> {
     let text = |text: Option<String>| text.unwrap_or_else(|| "unknown".into());
     print(&format!("{}, {} {}\n\n", text(host.cpu), host.os, text(host.kernel)))?;
     print(&listed(&examine(&Needs::by_default(this_build()), WATCH)))?;
-    let case = case()?;
-    let scatter = quartiles(&repeat(&case, ROUNDS)?).context("no run was measured")?;
-    print(&described(&case, &scatter))?;
+    let cases = cases()?;
+    let goodputs = repeat(&cases, ROUNDS)?;
+    print(&format!("\nnoise of {ROUNDS} runs each, in turns:\n"))?;
+    for (case, goodputs) in cases.iter().zip(&goodputs) {
+        print(&described(case, goodputs).context("no run was measured")?)?;
+    }
     Ok(Verdict::Good)
 }
 
@@ -50,52 +60,58 @@ fn listed(diagnoses: &[Diagnosis]) -> String {
     text
 }
 
-/// A short transfer without HTTP: longhaul itself does the least work, and disturbances have little time.
-fn case() -> anyhow::Result<Case> {
-    let baseline = PROTOCOLS.iter().find(|protocol| !protocol.is_http() && !protocol.is_encrypted());
-    let mut case = Case::new(baseline.ok_or_else(|| Usage::new("there is no protocol without HTTP"))?.name);
-    case.chunk = ChunkSize::try_from(1 << 20)?;
-    case.body = "1GiB".parse()?;
-    case.sink = SinkKind::Discard;
-    Ok(case)
+/// Short transfers, in which disturbances have little time. Their bodies are dropped, so that the digest adds nothing.
+fn cases() -> anyhow::Result<Vec<Case>> {
+    let case = |(carrier, engine): &(Carrier, Engine)| {
+        let row = PROTOCOLS.iter().find(|row| (row.carrier, row.engine) == (*carrier, *engine));
+        let mut case = Case::new(row.ok_or_else(|| Usage::new("a protocol is missing"))?.name);
+        case.chunk = ChunkSize::try_from(1 << 20)?;
+        case.body = "512MiB".parse()?;
+        case.sink = SinkKind::Discard;
+        Ok(case)
+    };
+    NOISY.iter().map(case).collect()
 }
 
-/// The goodput of each of `rounds` runs of a case, in bytes per second. No record is kept.
+/// The goodputs of `rounds` interleaved runs of each case, in bytes per second. No record is kept.
 ///
 /// # Errors
 /// A run failed.
-fn repeat(case: &Case, rounds: u32) -> anyhow::Result<Vec<f64>> {
+fn repeat(cases: &[Case], rounds: u32) -> anyhow::Result<Vec<Vec<f64>>> {
     let executor = ProcessExecutor::of_this_program(Settings::new(TIMEOUT))?.on(Affinity::Auto);
     let _idle = IdleGuard::keep(IdlePolicy::Poll, Affinity::Auto.cores());
     let session = Session::new(this_host(), this_build());
-    let mut goodputs = Vec::new();
+    let mut goodputs = vec![Vec::new(); cases.len()];
     let mut keep = |record: &Record| {
         if let Some(fault) = &record.error {
             bail!("{}: {}", record.case.key(), fault.message);
         }
-        goodputs.extend(record.goodput_bytes_per_s);
+        let of_case = cases.iter().zip(&mut goodputs).find(|(case, _)| case.protocol == record.case.protocol);
+        if let Some((_, of_case)) = of_case {
+            of_case.extend(record.goodput_bytes_per_s);
+        }
         Ok(())
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut observer = Unobserved;
-    runtime.block_on(session.run(slice::from_ref(case), rounds, &executor, &mut observer, &mut keep))?;
+    runtime.block_on(session.run(cases, rounds, &executor, &mut observer, &mut keep))?;
     Ok(goodputs)
 }
 
-/// The scatter of goodputs as deviations from their median. A change within the middle half of the runs means nothing:
-/// half of all runs deviate by more.
-fn described(case: &Case, goodputs: &Quartiles) -> String {
-    let deviation = |goodput: f64| 100.0 * (goodput / goodputs.median - 1.0);
-    let range = |low, high| format!("{:+.1} to {:+.1} %", deviation(low), deviation(high));
-    let floor = deviation(goodputs.third).max(-deviation(goodputs.first));
-    format!(
-        "\nnoise of {ROUNDS} runs of {}: median {:.0} MiB/s, the middle half {}, all {}\n\
-         A change of a single run by {floor:.1} % or less says nothing here.\n",
+/// The differences that mean nothing here, and the rounds that a difference takes to show.
+fn described(case: &Case, goodputs: &[f64]) -> Option<String> {
+    let (median, noise) = (median(goodputs)?, Noise::of(goodputs)?);
+    let percent = |share: f64| format!("{:.1} %", 100.0 * share);
+    let rounds = noise.rounds_to_see(SLOWDOWN).map_or("more than 1,000".into(), |rounds| rounds.to_string());
+    Some(format!(
+        " {}: median {:.0} MiB/s\n       two runs differ by up to {}, two medians of seven by {};\n       \
+         to see {:.0} % take {rounds} rounds here\n",
         case.key(),
-        mib_per_s(goodputs.median),
-        range(goodputs.first, goodputs.third),
-        range(goodputs.least, goodputs.most),
-    )
+        mib_per_s(median),
+        percent(noise.two_runs()),
+        percent(noise.two_medians(7)),
+        100.0 * SLOWDOWN,
+    ))
 }
 
 #[cfg(test)]
@@ -103,13 +119,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn scatter_is_described_as_deviations_from_the_median() {
-        let goodputs = [90.0, 120.0, 100.0, 98.0, 104.0].map(|mib| mib * f64::from(1 << 20));
-        let text = described(&case().unwrap(), &quartiles(&goodputs).unwrap());
-        assert!(
-            text.contains("median 100 MiB/s, the middle half -2.0 to +4.0 %, all -10.0 to +20.0 %"),
-            "{text}"
-        );
-        assert!(text.contains("by 4.0 % or less"), "{text}");
+    fn noise_is_described_by_differences_and_rounds() {
+        let cases = cases().unwrap();
+        let protocols: Vec<_> = cases.iter().map(|case| case.protocol.as_str()).collect();
+        assert_eq!(protocols, ["tcp", "h2", "h3"]);
+        let around = [97.0, 98.0, 99.0, 99.5, 100.0, 100.0, 100.0, 100.5, 101.0, 102.0, 103.0];
+        let goodputs = around.map(|mib| mib * f64::from(1 << 20));
+        let text = described(&cases[0], &goodputs).unwrap();
+        // The deviation is 1.7 %; with ten degrees of freedom, 5 of 100 exceed 2.23 of them.
+        assert!(text.starts_with(" tcp/up/1MiB/512MiB+sink=discard: median 100 MiB/s\n"), "{text}");
+        assert!(text.contains("two runs differ by up to 5.5 %, two medians of seven by 2.6 %;"), "{text}");
+        assert!(text.contains("to see 5 % take 6 rounds here"), "{text}");
+        assert_eq!(described(&cases[0], &[]), None);
     }
 }

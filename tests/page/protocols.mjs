@@ -132,7 +132,13 @@ export function checkRanks(data, fault) {
         const ahead = rivals.find((other) => sign * (goodput(other) - goodput(c)) > 0);
         if (ahead) fault(`${c.name} is the ${rank} of ${direction}, ${ahead.name} expected`);
       }
-      if (rivals.length > 1 && ranked.length === 0) fault(`no case of ${direction} is the ${rank}`);
+      for (const c of ranked) {
+        const [mine, theirs] = sign > 0 ? ["low", "high"] : ["high", "low"];
+        const near = rivals.find(
+          (other) => other !== c && sign * (c.goodput_bytes_per_s[mine] - other.goodput_bytes_per_s[theirs]) <= 0,
+        );
+        if (near) fault(`${c.name} is the ${rank}, and its interval does not part from that of ${near.name}`);
+      }
     }
   }
 }

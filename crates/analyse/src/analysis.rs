@@ -27,7 +27,9 @@ impl<'a> Analysis<'a> {
     /// Analyses records, and checks them against ceilings.
     pub fn against(records: &'a [Record], ceilings: Option<&Ceilings>) -> Self {
         let mut rows = Row::all(records);
-        let mut findings: Vec<Finding> = rows.iter().flat_map(Row::findings).collect();
+        let of_row =
+            |row: &Row<'_>| row.findings().into_iter().chain(row.beats_ceiling()).collect::<Vec<_>>();
+        let mut findings: Vec<Finding> = rows.iter().flat_map(of_row).collect();
         if let Some(ceilings) = ceilings {
             let gate = Gate::over(&rows, records, ceilings);
             findings.extend(gate.findings.into_iter().filter(|finding| {
@@ -38,7 +40,11 @@ impl<'a> Analysis<'a> {
         }
         row::rank(&mut rows, &findings);
         let proof = Proof::among(records);
-        let notes = [conditions::other_machines(records), conditions::core_distance(records)];
+        let notes = [
+            conditions::packets(records),
+            conditions::other_machines(records),
+            conditions::core_distance(records),
+        ];
         Self { rows, findings, proof, notes: notes.into_iter().flatten().collect() }
     }
 
@@ -104,6 +110,7 @@ impl<'a> Analysis<'a> {
             ),
             count(&[Unclear], "ceiling is unclear", "ceilings are unclear"),
             count(&[Failed], "run failed", "runs failed"),
+            count(&[BeatsCeiling], "row is faster than its ceiling", "rows are faster than their ceilings"),
         ];
         parts.into_iter().flatten().collect::<Vec<_>>().join(", ") + "."
     }

@@ -1,4 +1,4 @@
-//! Ratios to the baseline, for rows of one session and for rows made in turns.
+//! Ratios to the baseline and to the ceiling, for rows of one session and for rows made in turns.
 
 use std::{borrow::Cow, collections::HashMap};
 
@@ -7,39 +7,68 @@ use stats::Spread;
 
 use crate::{Series, SeriesKey, machines, series::is_control, turns::in_turns};
 
-/// Goodput relative to the same transfer without HTTP.
+/// Goodput relative to another protocol on the same carrier: the baseline or the ceiling.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct BaselineRatio {
-    /// The baseline's protocol.
+    /// The other protocol.
     pub baseline: Cow<'static, str>,
     /// The ratios of the pairs of runs.
     pub ratio: Spread,
 }
 
-/// The baselines among series, by the identity that they share with the rows compared with them.
+/// The baselines and ceilings among series, by the identity that they share with the rows compared with them.
 pub(crate) struct Baselines<'s, 'a> {
     by_key: HashMap<(SeriesKey, &'s str), &'s Series<'a>>,
+    /// The first of each ceiling, whatever its chunk: a ceiling does not depend on it.
+    ceilings: HashMap<(SeriesKey, &'s str), &'s Series<'a>>,
 }
 
 impl<'s, 'a> Baselines<'s, 'a> {
     pub(crate) fn among(series: &'s [Series<'a>], records: &[Record]) -> Self {
         let keyed = |series: &'s Series<'a>| {
             let first = *series.records.first()?;
-            let is_baseline = first.facts().baseline.is_none() && !is_control(first, records);
-            is_baseline.then(|| ((series.key.without_protocol(), first.case.protocol.as_str()), series))
+            let is_compared_with = first.facts().baseline.is_none() && !is_control(first, records);
+            is_compared_with.then(|| ((series.key.without_protocol(), first.case.protocol.as_str()), series))
         };
-        Self { by_key: series.iter().filter_map(keyed).collect() }
+        let by_key: HashMap<_, _> = series.iter().filter_map(keyed).collect();
+        let mut ceilings = HashMap::new();
+        for series in series {
+            let Some(first) = series.records.first().filter(|first| first.facts().is_ceiling()) else {
+                continue;
+            };
+            ceilings.entry((of_any_chunk(series), first.case.protocol.as_str())).or_insert(series);
+        }
+        Self { by_key, ceilings }
     }
 
     /// The ratio of a series to its baseline, if there are pairs of runs.
-    pub(crate) fn ratio(&self, series: &Series<'a>) -> Option<BaselineRatio> {
+    pub(crate) fn of_baseline(&self, series: &Series<'a>) -> Option<BaselineRatio> {
         let baseline = series.records.first()?.facts().baseline?;
-        let base = self.by_key.get(&(series.key.without_protocol(), baseline.as_ref()))?;
-        let ratios: Vec<f64> =
-            paired(&base.records, &series.records).iter().map(|(base, mine)| mine / base).collect();
-        Some(BaselineRatio { baseline, ratio: Spread::of(&ratios)? })
+        let base = self.by_key.get(&(series.key.without_protocol(), baseline.as_ref())).copied()?;
+        ratio(base, series, baseline)
     }
+
+    /// The ratio of a series to the ceiling of its carrier, if there are pairs of runs.
+    pub(crate) fn of_ceiling(&self, series: &Series<'a>) -> Option<BaselineRatio> {
+        let ceiling = series.records.first()?.facts().ceiling?;
+        let same_chunk = self.by_key.get(&(series.key.without_protocol(), ceiling.as_ref()));
+        let base = same_chunk.or_else(|| self.ceilings.get(&(of_any_chunk(series), ceiling.as_ref())));
+        ratio(base.copied()?, series, ceiling)
+    }
+}
+
+/// The identity that a series shares with those of all protocols and chunk sizes.
+fn of_any_chunk(series: &Series<'_>) -> SeriesKey {
+    let mut key = series.key.without_protocol();
+    key.case.chunk = record::ByteSize(0);
+    key
+}
+
+fn ratio(base: &Series<'_>, series: &Series<'_>, baseline: Cow<'static, str>) -> Option<BaselineRatio> {
+    let ratios: Vec<f64> =
+        paired(&base.records, &series.records).iter().map(|(base, mine)| mine / base).collect();
+    Some(BaselineRatio { baseline, ratio: Spread::of(&ratios)? })
 }
 
 /// Pairs of goodputs of two series: of runs in one round of one session; else, if the runs of both alternate in time,
@@ -82,8 +111,19 @@ mod tests {
         let ratio = ratio(&records, 1).unwrap();
         assert_eq!(
             (ratio.baseline.as_ref(), ratio.ratio),
-            ("tcp", Spread { median: 0.8, least: 0.8, most: 0.8 })
+            ("tcp", Spread { median: 0.8, least: 0.8, most: 0.8, interval: None })
         );
+    }
+
+    #[test]
+    fn a_ceiling_of_one_chunk_size_is_that_of_all() {
+        let chunk = |record: Record| with(record, |record| record.case.chunk = (1 << 20).try_into().unwrap());
+        let large: Vec<Record> = runs("h2c", &[6.0, 3.0]).into_iter().map(chunk).collect();
+        let records = [runs("tcp-ceiling", &[10.0, 5.0]), runs("h2c", &[8.0, 4.0]), large].concat();
+        let rows = Analysis::of(&records).rows;
+        let of_ceiling = |row: usize| rows[row].of_ceiling.as_ref().map(|of| of.ratio.median);
+        assert_eq!([0, 1, 2].map(of_ceiling), [None, Some(0.8), Some(0.6)]);
+        assert!(rows.iter().all(|row| row.of_baseline.is_none()));
     }
 
     #[test]

@@ -1,8 +1,42 @@
 //! Conditions of runs that their figures do not show.
 
-use record::{CoreRoundTrip, Record};
+use std::collections::BTreeSet;
+
+use record::{CoreRoundTrip, End, Record, TransportStats};
 
 use crate::machines;
+
+/// A sentence with the sizes of segments and packets, if both TCP and QUIC were measured: their rows differ in more than
+/// the protocol.
+pub(crate) fn packets(records: &[Record]) -> Option<String> {
+    let (mut segments, mut packets) = (BTreeSet::new(), BTreeSet::new());
+    for record in records {
+        let counted = End::ALL.into_iter().find_map(|end| record.end(end)?.transport.as_ref());
+        let (Some(counted), Some(bytes)) = (counted, record.link.as_ref().and_then(|link| link.mtu)) else {
+            continue;
+        };
+        match counted {
+            TransportStats::Tcp(_) => segments.insert(bytes),
+            TransportStats::Quic(_) => packets.insert(bytes),
+        };
+    }
+    let (least, most) = (*packets.first()?, *segments.last()?);
+    let place = if records.iter().all(|record| record.peer.is_none()) { " on loopback" } else { "" };
+    let remedy =
+        if least < most / 2 { "; for packets of one size: bench --quic-profile loopback" } else { "" };
+    Some(format!("TCP: {} segments{place}, QUIC: {} packets{remedy}", sizes(&segments), sizes(&packets)))
+}
+
+/// Sizes as adjectives: "64 KiB", "1,452-byte and 6,400-byte".
+fn sizes(all: &BTreeSet<u64>) -> String {
+    let size = |bytes: &u64| match bytes {
+        0..1_000 => format!("{bytes}-byte"),
+        1_000..10_240 => format!("{},{:03}-byte", bytes / 1000, bytes % 1000),
+        _ => format!("{:.0} KiB", *bytes as f64 / 1024.0),
+    };
+    let texts: BTreeSet<String> = all.iter().map(size).collect();
+    texts.into_iter().collect::<Vec<_>>().join(" and ")
+}
 
 /// A sentence if the cores of the two ends were far apart in some or all of the runs.
 pub(crate) fn core_distance(records: &[Record]) -> Option<String> {
@@ -35,11 +69,37 @@ pub(crate) fn other_machines(records: &[Record]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use record::LinkRecord;
+
     use super::*;
     use crate::tests::{run, with};
 
     fn at(before_ns: u64, after_ns: u64) -> Record {
         with(run("tcp"), |record| record.core_round_trip = Some(CoreRoundTrip { before_ns, after_ns }))
+    }
+
+    #[test]
+    fn sizes_of_segments_and_packets_are_stated_where_both_are_shown() {
+        let sized = |protocol: &str, transport: TransportStats, mtu: u64| {
+            with(run(protocol), |record| {
+                let mut link = LinkRecord::default();
+                link.mtu = Some(mtu);
+                record.link = Some(link);
+                record.sender.as_mut().unwrap().transport = Some(transport);
+            })
+        };
+        let tcp = || sized("h2", TransportStats::Tcp(Default::default()), 65_483);
+        let quic = |mtu: u64| sized("h3", TransportStats::Quic(Default::default()), mtu);
+        assert_eq!(packets(&[tcp(), tcp(), run("h1")]), None);
+        assert_eq!(
+            packets(&[tcp(), quic(1452)]).unwrap(),
+            "TCP: 64 KiB segments on loopback, QUIC: 1,452-byte packets; \
+             for packets of one size: bench --quic-profile loopback"
+        );
+        assert_eq!(
+            packets(&[tcp(), quic(65_507)]).unwrap(),
+            "TCP: 64 KiB segments on loopback, QUIC: 64 KiB packets"
+        );
     }
 
     #[test]

@@ -43,6 +43,8 @@ pub enum FindingKind {
     Drifted,
     /// A run failed.
     Failed,
+    /// A protocol is faster than the ceiling of its carrier: the ceiling is too low, and ratios to it say nothing.
+    BeatsCeiling,
     /// The figures do not decide whether a bound holds.
     Unclear,
     /// No ceiling matches the end.
@@ -63,7 +65,9 @@ impl FindingKind {
             Self::OverBudget | Self::OverCeiling | Self::OverSlope | Self::Drifted => Verdict::MemoryOver,
             Self::Failed => Verdict::RunFailed,
             Self::Unclear => Verdict::Inconclusive,
-            Self::NoCeiling | Self::UnusedCeiling | Self::New | Self::Missing => Verdict::Good,
+            Self::BeatsCeiling | Self::NoCeiling | Self::UnusedCeiling | Self::New | Self::Missing => {
+                Verdict::Good
+            }
         }
     }
 
@@ -75,6 +79,7 @@ impl FindingKind {
             Self::OverCeiling | Self::OverSlope => "over ceiling",
             Self::Drifted => "drifted",
             Self::Failed => "failed",
+            Self::BeatsCeiling => "beats ceiling",
             Self::Unclear => "unclear",
             Self::NoCeiling => "no ceiling",
             Self::UnusedCeiling => "no case",
@@ -172,6 +177,7 @@ impl Finding {
                 format!("{end}: expected at most {expected} MiB per GiB of body, {detail}")
             }
             FindingKind::Drifted => format!("{end} drifted: {detail}"),
+            FindingKind::BeatsCeiling => detail.to_owned(),
             FindingKind::NoCeiling | FindingKind::New | FindingKind::Missing | FindingKind::UnusedCeiling => {
                 let end = self.end.map_or_else(String::new, |end| format!("{end}"));
                 format!("{end}{}{detail}", if end.is_empty() || detail.is_empty() { "" } else { ": " })

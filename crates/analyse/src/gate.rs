@@ -72,9 +72,10 @@ impl Gate {
         }
         let memory = || well.iter().map(|record| record.end(end).map(|end| &end.memory));
         if let Some(most) = ceiling.peak_rss {
+            let highest = row.ends[end].peak_rss.map(|peak| peak.most as u64);
             let over = memory()
                 .filter(|memory| memory.and_then(|m| m.peak_rss_bytes).is_none_or(|peak| peak > most.0));
-            self.judge(row, end, FindingKind::OverCeiling, over.count(), most.0, row.ends[end].peak_rss);
+            self.judge(row, end, FindingKind::OverCeiling, over.count(), most.0, highest);
         }
         if ceiling.budget {
             let share = |memory: &&record::MemoryRecord| {

@@ -1,7 +1,7 @@
 //! One row per series, derived from its rounds.
 
 use record::{ByEnd, Case, Direction, End, EndRecord, Fault, FaultKind, ProtocolFacts, Record};
-use stats::{Spread, median};
+use stats::{Interval, Spread, median};
 
 use crate::{
     BaselineRatio, Figure, Finding, FindingKind, Series, SeriesKey, baseline::Baselines, machines,
@@ -24,13 +24,15 @@ pub struct Row<'a> {
     pub records: Vec<&'a Record>,
     /// Goodput over the runs that went well, in bytes per second.
     pub goodput: Option<Spread>,
-    /// Goodput relative to the baseline.
+    /// Goodput relative to the baseline, a plain loop without HTTP.
     pub of_baseline: Option<BaselineRatio>,
+    /// Goodput relative to the ceiling, the same bytes in the largest system calls that the carrier gains by.
+    pub of_ceiling: Option<BaselineRatio>,
     /// The figures of both ends.
     pub ends: ByEnd<EndRow<'a>>,
     /// The failures.
     pub faults: Vec<&'a Fault>,
-    /// The row's place among the rows of its direction, if it is the first or the last.
+    /// The row's place among the rows of its direction, if it is the first or the last beyond chance.
     pub rank: Option<Rank>,
 }
 
@@ -38,8 +40,8 @@ pub struct Row<'a> {
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct EndRow<'a> {
-    /// The highest peak RSS of all rounds, in bytes.
-    pub peak_rss: Option<u64>,
+    /// Peak RSS over the rounds, in bytes.
+    pub peak_rss: Option<Spread>,
     /// The median baseline RSS, in bytes.
     pub baseline_rss: Option<f64>,
     /// The highest baseline RSS with its budget, in bytes.
@@ -84,7 +86,8 @@ impl<'a> Row<'a> {
             facts: first.facts(),
             is_control: is_control(first, all),
             goodput: Spread::of(&goodputs),
-            of_baseline: baselines.ratio(series),
+            of_baseline: baselines.of_baseline(series),
+            of_ceiling: baselines.of_ceiling(series),
             ends: ByEnd::from_fn(|end| EndRow::of(&series.records, end)),
             faults: series.records.iter().filter_map(|record| record.error.as_ref()).collect(),
             records: series.records.clone(),
@@ -116,6 +119,18 @@ impl<'a> Row<'a> {
         faults.chain(budgets).collect()
     }
 
+    /// The finding that the row is faster than its ceiling, if the whole interval of the ratio says so.
+    pub(crate) fn beats_ceiling(&self) -> Option<Finding> {
+        let of = self.of_ceiling.as_ref()?;
+        let Interval { low, high } = of.ratio.interval.filter(|interval| interval.low > AT_CEILING)?;
+        let mut finding = Finding::new(FindingKind::BeatsCeiling, &self.key);
+        let (ceiling, median) = (&of.baseline, of.ratio.median);
+        finding.detail = Some(format!(
+            "is faster than its ceiling, which is therefore too low: {median:.2} [{low:.2}, {high:.2}] of {ceiling}"
+        ));
+        Some(finding)
+    }
+
     /// A remark on the number of runs that a figure concerns, if there are several runs.
     pub(crate) fn rounds(&self, concerned: usize) -> Option<String> {
         let runs = self.records.len();
@@ -123,17 +138,22 @@ impl<'a> Row<'a> {
     }
 }
 
+/// The ratio to a ceiling up to which a row is at the ceiling: two equal rows differ by as much.
+const AT_CEILING: f64 = 1.02;
+
 impl<'a> EndRow<'a> {
     fn of(records: &[&'a Record], end: End) -> Self {
         let ends: Vec<&EndRecord> = records.iter().filter_map(|record| record.end(end)).collect();
         let memory = || ends.iter().map(|end| &end.memory);
         let baselines: Vec<f64> =
             memory().filter_map(|memory| memory.baseline_rss_bytes.map(|bytes| bytes as f64)).collect();
+        let peaks: Vec<f64> =
+            memory().filter_map(|memory| memory.peak_rss_bytes.map(|bytes| bytes as f64)).collect();
         let cpu: Vec<f64> = ends.iter().filter_map(|end| end.cpu.s_per_gib).collect();
         let share = |(growth, budget): (u64, u64)| growth as f64 / budget as f64;
         let over: Vec<(u64, u64)> = memory().filter_map(record::MemoryRecord::over_budget).collect();
         Self {
-            peak_rss: memory().filter_map(|memory| memory.peak_rss_bytes).max(),
+            peak_rss: Spread::of(&peaks),
             baseline_rss: median(&baselines),
             allowed_rss: memory()
                 .filter_map(|memory| memory.baseline_rss_bytes?.checked_add(memory.budget_bytes?))
@@ -162,8 +182,8 @@ fn typical<'a>(records: &[&'a Record], end: End) -> Option<&'a EndRecord> {
     chosen.or_else(|| records.iter().find_map(|record| record.end(end)))
 }
 
-/// Gives the first and the last place of each direction to HTTP rows without findings. Rows of several machines have no
-/// places.
+/// Gives the first and the last place of each direction to HTTP rows without findings, where the interval of a goodput
+/// parts from that of every other one. Rows without an interval, and those of several machines, have no places.
 pub(crate) fn rank(rows: &mut [Row<'_>], findings: &[Finding]) {
     if !machines::is_one(rows.iter().flat_map(|row| row.records.iter().copied())) {
         return;
@@ -175,14 +195,36 @@ pub(crate) fn rank(rows: &mut [Row<'_>], findings: &[Finding]) {
             let competes = row.case.direction == direction && row.facts.http.is_some() && !row.is_control;
             row.goodput.filter(|_| competes && !troubled.contains(row.key.to_string().as_str()))
         };
-        let mut rivals: Vec<(usize, f64)> =
-            rows.iter().enumerate().filter_map(|(index, row)| Some((index, rival(row)?.median))).collect();
-        rivals.sort_by(|a, b| a.1.total_cmp(&b.1));
-        if let [slowest, .., fastest] = rivals.as_slice() {
-            rows[slowest.0].rank = Some(Rank::Slowest);
-            rows[fastest.0].rank = Some(Rank::Fastest);
+        let rivals: Vec<(usize, Spread)> =
+            rows.iter().enumerate().filter_map(|(index, row)| Some((index, rival(row)?))).collect();
+        let places =
+            [(first(&rivals, |spread| spread), Rank::Fastest), (first(&rivals, negated), Rank::Slowest)];
+        for (place, rank) in places {
+            if let Some(row) = place.and_then(|place| rows.get_mut(place)) {
+                row.rank = Some(rank);
+            }
         }
     }
+}
+
+/// The row whose figure is the highest, if its interval lies above those of all others.
+fn first(rivals: &[(usize, Spread)], figure: impl Fn(Spread) -> Spread) -> Option<usize> {
+    let mut ranges: Vec<(usize, Interval)> =
+        rivals.iter().map(|(index, spread)| (*index, figure(*spread).range())).collect();
+    // Without an interval, the range of a few runs does not show that rows differ.
+    if rivals.iter().any(|(_, spread)| spread.interval.is_none()) {
+        return None;
+    }
+    ranges.sort_by(|a, b| b.1.low.total_cmp(&a.1.low));
+    let [(first, range), others @ ..] = ranges.as_slice() else { return None };
+    let parts = others.iter().all(|(_, other)| other.high < range.low);
+    (parts && !others.is_empty()).then_some(*first)
+}
+
+/// The figure with the opposite sign.
+fn negated(spread: Spread) -> Spread {
+    let interval = spread.interval.map(|interval| Interval { low: -interval.high, high: -interval.low });
+    Spread { median: -spread.median, least: -spread.most, most: -spread.least, interval }
 }
 
 #[cfg(test)]
@@ -194,7 +236,7 @@ mod tests {
     };
 
     #[test]
-    fn a_row_has_the_median_goodput_and_the_highest_peak() {
+    fn a_row_has_the_medians_of_goodput_and_peak_with_their_ranges() {
         let records: Vec<Record> = [(3.0, 10), (1.0, 30), (2.0, 20)]
             .into_iter()
             .map(|(goodput, mib)| {
@@ -203,8 +245,10 @@ mod tests {
             })
             .collect();
         let row = &Analysis::of(&records).rows[0];
-        assert_eq!(row.goodput, Some(Spread { median: 2.0, least: 1.0, most: 3.0 }));
-        assert_eq!((row.ends.sender.peak_rss, row.records.len()), (Some(30 << 20), 3));
+        assert_eq!(row.goodput, Some(Spread { median: 2.0, least: 1.0, most: 3.0, interval: None }));
+        let mib = f64::from(1 << 20);
+        let peak = Spread { median: 20.0 * mib, least: 10.0 * mib, most: 30.0 * mib, interval: None };
+        assert_eq!((row.ends.sender.peak_rss, row.records.len()), (Some(peak), 3));
         assert_eq!(row.ends.sender.budget_use, Some(23.0 / 4.0));
         assert_eq!(row.of_baseline, None);
     }
@@ -219,9 +263,24 @@ mod tests {
     }
 
     #[test]
+    fn a_row_that_is_faster_than_its_ceiling_beyond_chance_is_a_finding() {
+        let above = |share: f64| {
+            let goodputs = [9.0, 9.5, 10.0, 10.5, 11.0, 11.5];
+            let row = runs("h1c", &goodputs.map(|goodput| share * goodput));
+            let records = [runs("tcp-ceiling", &goodputs), row].concat();
+            let analysis = Analysis::of(&records);
+            (analysis.findings.len(), analysis.verdict())
+        };
+        assert_eq!([1.0, 1.02].map(above), [(0, crate::Verdict::Good); 2]);
+        assert_eq!(above(1.03), (1, crate::Verdict::Good));
+    }
+
+    #[test]
     fn places_are_for_http_rows_without_findings() {
-        let mut records =
-            [runs("tcp", &[9.0]), runs("h1c", &[5.0]), runs("h2c", &[4.0]), runs("h1", &[3.0])].concat();
+        let around = |goodput: f64| [-0.3, -0.2, -0.1, 0.1, 0.2, 0.3].map(|off| goodput + off);
+        let mut records = [("tcp", 9.0), ("h1c", 5.0), ("h2c", 4.0), ("h1", 3.0)]
+            .map(|(protocol, goodput)| runs(protocol, &around(goodput)))
+            .concat();
         records.extend(bad_day());
         let analysis = Analysis::of(&records);
         let ranks: Vec<_> = analysis.rows.iter().map(|row| (row.case.protocol.as_str(), row.rank)).collect();
@@ -236,10 +295,16 @@ mod tests {
                 ("h3", None)
             ]
         );
+        let ranks = |records: &[Record]| -> Vec<Option<Rank>> {
+            Analysis::of(records).rows.iter().map(|row| row.rank).collect()
+        };
+        let near = [runs("h1c", &around(5.0)), runs("h2c", &around(4.8)), runs("h1", &around(3.0))].concat();
+        assert_eq!(ranks(&near), [None, None, Some(Rank::Slowest)], "the intervals of two rows overlap");
+        let few = [runs("h1c", &[5.0, 5.1]), runs("h2c", &[4.0, 4.1])].concat();
+        assert_eq!(ranks(&few), [None, None], "without intervals");
         records[1].host.name = Some("one".into());
         records[2].host.name = Some("another".into());
-        assert!(Analysis::of(&records).rows.iter().all(|row| row.rank.is_none()), "of two machines");
-        let alone = runs("h2c", &[4.0]);
-        assert_eq!(Analysis::of(&alone).rows[0].rank, None, "without a rival");
+        assert!(ranks(&records).iter().all(Option::is_none), "of two machines");
+        assert_eq!(ranks(&runs("h2c", &around(4.0))), [None], "without a rival");
     }
 }

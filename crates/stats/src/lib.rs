@@ -8,7 +8,8 @@
 //! |---|---|---|
 //! | the typical value | [`median()`], [`median_interval`] | order statistics |
 //! | the precision of a median, and when to look at it | [`relative_half_width`], [`is_look`] | order statistics |
-//! | the scatter of values | [`quartiles`], [`Spread`] | order statistics |
+//! | the scatter of values | [`quartiles`], [`Spread`] | order statistics, with the interval of the median |
+//! | what the scatter of equal runs hides | [`Noise`] | quantiles of Student's distribution |
 //! | the ratio of runs made in turns | [`paired_ratio`] | order statistics of ratios |
 //! | the change between runs made in turns | [`paired_shift`] | Hodges and Lehmann, signed ranks |
 //! | the change from one set to another | [`unpaired_shift`] | Hodges and Lehmann, rank sums |
@@ -51,6 +52,7 @@ mod family;
 mod gamma;
 mod interval;
 mod median;
+mod noise;
 mod precision;
 mod quotient;
 mod ranks;
@@ -68,6 +70,7 @@ pub use interval::Interval;
 pub use median::{Quartiles, median, median_interval, quartiles};
 pub use precision::{is_look, relative_half_width};
 pub use quotient::quotient;
+pub use noise::Noise;
 pub use ratio::{Ratio, paired_ratio};
 pub use shift::{Scatter, Shift, paired_shift, unpaired_shift};
 pub use slope::{Slope, theil_sen};

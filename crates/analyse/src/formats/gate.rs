@@ -49,6 +49,7 @@ fn line(finding: &Finding) -> String {
         FindingKind::Missing => format!("MISSING  {case}{end}: {detail}"),
         FindingKind::NoCeiling => format!("NO CEILING  {case}{end}"),
         FindingKind::UnusedCeiling => format!("NO CASE  {case} {detail}"),
+        FindingKind::BeatsCeiling => format!("NOTE  {case}: {detail}"),
         FindingKind::Failed | FindingKind::WrongBytes => format!("FAILED  {case}{end}: {detail}"),
     }
 }

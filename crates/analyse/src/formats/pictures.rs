@@ -1,9 +1,10 @@
 //! Charts of a report as SVG files, for a README.
 
-use std::{io, path::Path};
+use std::{collections::HashMap, io, path::Path};
 
 use plotters::{coord::Shift, prelude::*};
-use record::{ByteSize, CaseKey, Direction, ProtocolFacts, mib, mib_per_s};
+use record::{ByteSize, CaseKey, Direction, ProtocolFacts};
+use stats::{Interval, Spread};
 
 use super::{FormatError, Report, distinct};
 use crate::Row;
@@ -21,8 +22,8 @@ struct Picture {
 
 struct Line {
     protocol: String,
-    /// Chunk sizes in bytes, each with the figure.
-    points: Vec<(u64, f64)>,
+    /// Chunk sizes in bytes, each with the figure and its range.
+    points: Vec<(u64, Spread)>,
 }
 
 /// Writes goodput and peak RSS by chunk size, for each direction with at least two chunk sizes.
@@ -43,24 +44,34 @@ pub fn write_pictures(report: &Report<'_>, folder: &Path) -> Result<(), FormatEr
 fn pictures(rows: &[Row<'_>], direction: Direction) -> Vec<Picture> {
     let rows: Vec<&Row<'_>> = rows.iter().filter(|row| row.case.direction == direction).collect();
     // Only cases that differ in protocol and chunk size alone make a line; the largest group of them is shown.
-    let group = |row: &Row<'_>| rows.iter().filter(|other| setup(other) == setup(row)).count();
-    let Some(like) = rows.iter().max_by_key(|row| (group(row), row.case.body)).copied() else {
+    let mut groups = HashMap::new();
+    rows.iter().for_each(|row| *groups.entry(setup(row)).or_insert(0) += 1);
+    let Some(like) = rows.iter().max_by_key(|row| (groups.get(&setup(row)), row.case.body)).copied() else {
         return Vec::new();
     };
     let rows: Vec<&Row<'_>> = rows.iter().copied().filter(|row| setup(row) == setup(like)).collect();
     let word = if direction == Direction::Up { "Upload" } else { "Download" };
-    let of = |what: &str, name: &str, unit, figure: fn(&Row<'_>) -> Option<f64>| Picture {
+    let of = |what: &str, name: &str, unit, figure: fn(&Row<'_>) -> Option<Spread>| Picture {
         file: format!("{name}-{direction}.svg"),
         title: format!("{word}: {what} by chunk size, bodies of {}", like.case.body),
         unit,
         lines: lines(&rows, figure),
     };
     let all = [
-        of("goodput", "goodput", "MiB/s", |row| Some(mib_per_s(row.goodput?.median))),
-        of("the sender's peak RSS", "peak-rss-sender", "MiB", |row| row.ends.sender.peak_rss.map(mib)),
-        of("the receiver's peak RSS", "peak-rss-receiver", "MiB", |row| row.ends.receiver.peak_rss.map(mib)),
+        of("goodput", "goodput", "MiB/s", |row| row.goodput.map(in_mib)),
+        of("the sender's peak RSS", "peak-rss-sender", "MiB", |row| row.ends.sender.peak_rss.map(in_mib)),
+        of("the receiver's peak RSS", "peak-rss-receiver", "MiB", |row| {
+            row.ends.receiver.peak_rss.map(in_mib)
+        }),
     ];
     all.into_iter().filter(|picture| picture.lines.iter().any(|line| line.points.len() > 1)).collect()
+}
+
+/// A spread of bytes in MiB.
+fn in_mib(spread: Spread) -> Spread {
+    let mib = |bytes: f64| bytes / f64::from(1 << 20);
+    let interval = spread.interval.map(|all| Interval { low: mib(all.low), high: mib(all.high) });
+    Spread { median: mib(spread.median), least: mib(spread.least), most: mib(spread.most), interval }
 }
 
 /// The identity of a row without protocol and chunk size.
@@ -70,7 +81,7 @@ fn setup<'r>(row: &'r Row<'_>) -> (CaseKey, Option<&'r str>, Option<&'r str>) {
     (key, row.key.label.as_deref(), row.key.peer.as_deref())
 }
 
-fn lines(rows: &[&Row<'_>], figure: fn(&Row<'_>) -> Option<f64>) -> Vec<Line> {
+fn lines(rows: &[&Row<'_>], figure: fn(&Row<'_>) -> Option<Spread>) -> Vec<Line> {
     let of = |facts: &ProtocolFacts| {
         let mine = rows.iter().filter(|row| row.facts.name == facts.name);
         let mut points: Vec<_> =
@@ -111,7 +122,7 @@ impl Picture {
         let points = || self.lines.iter().flat_map(|line| &line.points);
         let (first, last) =
             (points().map(|p| p.0).min().unwrap_or(1), points().map(|p| p.0).max().unwrap_or(2));
-        let highest = points().map(|point| point.1).fold(0.0, f64::max);
+        let highest = points().map(|point| point.1.range().high).fold(0.0, f64::max);
         let mut chart = ChartBuilder::on(area)
             .caption(&self.title, ("sans-serif", 20))
             .margin(12)
@@ -127,8 +138,15 @@ impl Picture {
             .light_line_style(WHITE)
             .draw()?;
         for (line, colour) in self.lines.iter().zip(COLOURS.iter().cycle()) {
+            // The interval of each median, or the range of few runs, as a bar.
+            let bar = |(chunk, spread): &(u64, Spread)| {
+                let range = spread.range();
+                PathElement::new([(*chunk, range.low), (*chunk, range.high)], colour.stroke_width(1))
+            };
+            chart.draw_series(line.points.iter().map(bar))?;
+            let medians = line.points.iter().map(|(chunk, spread)| (*chunk, spread.median));
             chart
-                .draw_series(LineSeries::new(line.points.clone(), colour.stroke_width(2)).point_size(3))?
+                .draw_series(LineSeries::new(medians, colour.stroke_width(2)).point_size(3))?
                 .label(&line.protocol)
                 .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(3)));
         }
@@ -175,5 +193,32 @@ mod tests {
         assert_eq!(lines.iter().map(|line| line.points.len()).collect::<Vec<_>>(), [2, 1]);
         assert_eq!(lines[0].points[0].0, 1 << 14);
         assert!(folder.path().join("peak-rss-receiver-up.svg").exists());
+    }
+
+    /// The number of upright lines: the axis, and bars that are longer than a point.
+    fn uprights(records: &[Record]) -> usize {
+        let analysis = Analysis::of(records);
+        let folder = tempfile::tempdir().unwrap();
+        write_pictures(&Report::new("", records, &analysis), folder.path()).unwrap();
+        let svg = std::fs::read_to_string(folder.path().join("goodput-up.svg")).unwrap();
+        let points = svg.split("points=\"").skip(1).filter_map(|rest| rest.split('"').next());
+        let is_upright = |points: &&str| {
+            let ends: Vec<_> = points.split_whitespace().filter_map(|point| point.split_once(',')).collect();
+            matches!(ends.as_slice(), [(a, from), (b, to)] if a == b && from != to)
+        };
+        points.filter(is_upright).count()
+    }
+
+    #[test]
+    fn runs_that_differ_have_a_bar_over_their_range() {
+        let of = |chunk: u64, goodput: f64| {
+            let mut case = record::Case::new("h2");
+            case.chunk = ChunkSize::try_from(chunk).unwrap();
+            with(run("h2"), |record| (record.case, record.goodput_bytes_per_s) = (case, Some(goodput)))
+        };
+        let mut records = vec![of(1 << 16, 3e9), of(1 << 14, 2e9)];
+        let before = uprights(&records);
+        records.push(of(1 << 16, 4e9));
+        assert_eq!(uprights(&records), before + 1);
     }
 }

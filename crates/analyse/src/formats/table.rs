@@ -2,19 +2,35 @@
 
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, presets};
 use record::{gbit_per_s, mib, mib_per_s};
+use stats::{Interval, Spread};
 
-use crate::{Analysis, Rank, Row};
+use crate::{Analysis, BaselineRatio, EndRow, Rank, Row};
+
+/// The number of columns.
+const COLUMNS: usize = 8;
 
 /// The heads of the columns, in two lines on a terminal.
-const HEADER: [[&str; 2]; 7] = [
+const HEADER: [[&str; 2]; COLUMNS] = [
     ["case", ""],
-    ["MiB/s", ""],
-    ["Gbit/s", ""],
-    ["of base", ""],
-    ["RSS MiB", "send/recv"],
-    ["CPU s/GiB", "send/recv"],
+    ["MiB/s", "Gbit/s"],
+    ["MiB/s", "range"],
+    ["of a", "plain loop"],
+    ["of", "ceiling"],
+    ["RSS", "MiB"],
+    ["CPU", "s/GiB"],
     ["verdict", ""],
 ];
+
+/// The meaning of the ranges, below the table.
+const LEGEND: &str = "medians; [a, b]: interval of 95 %, a..b: least and most of under six runs\n\
+    RSS and CPU: of the sender and of the receiver\n";
+
+/// A cell of two parts: two lines on a terminal, and one elsewhere.
+struct Cell {
+    parts: [String; 2],
+    /// The text between the parts in one line.
+    between: &'static str,
+}
 
 /// The default width of a terminal, in columns.
 const TERMINAL: u16 = 80;
@@ -35,23 +51,40 @@ pub fn table(analysis: &Analysis<'_>, is_terminal: bool) -> String {
     }
     let medium = if is_terminal { Medium::Terminal } else { Medium::Pipe };
     let mut table = Table::new();
-    table.set_header(HEADER.map(|lines| lines.join("\n")));
+    table.set_header(HEADER.map(|lines| lines.join("\n").trim_end().to_owned()));
     for row in &analysis.rows {
-        let [case, middle @ .., verdict] = cells(analysis, row);
-        let verdict = broken(verdict, ' ', medium).replace("\n ", "\n");
-        table.add_row([vec![broken(case, '+', medium)], middle.to_vec(), vec![verdict]].concat());
+        let cells = cells(analysis, row).map(|cell| cell.text(medium));
+        table.add_row(cells);
     }
     lay_out(&mut table, medium);
     let findings: String = analysis.findings.iter().map(|finding| format!("{finding}\n")).collect();
     let notes: String = analysis.notes.iter().map(|note| format!("note: {note}\n")).collect();
-    format!("{}\n{findings}{notes}", table.trim_fmt())
+    format!("{}\n{LEGEND}{findings}{notes}", table.trim_fmt())
 }
 
-/// A cell with a line break before each `at`, on a terminal.
-fn broken(text: String, at: char, medium: Medium) -> String {
-    match medium {
-        Medium::Terminal => text.replace(at, &format!("\n{at}")),
-        Medium::Pipe => text,
+impl Cell {
+    fn of(first: impl Into<String>, between: &'static str, second: impl Into<String>) -> Self {
+        Self { parts: [first.into(), second.into()], between }
+    }
+
+    /// A text that is broken before each `at` on a terminal.
+    fn breaking(text: String, at: char) -> Self {
+        match text.split_once(at) {
+            Some((first, second)) if at == ' ' => Self::of(first, " ", second),
+            Some((first, second)) => {
+                Self::of(first, "", format!("{at}{}", second.replace(at, &format!("\n{at}"))))
+            }
+            None => Self::of(text, "", ""),
+        }
+    }
+
+    fn text(self, medium: Medium) -> String {
+        let [first, second] = self.parts;
+        match medium {
+            Medium::Pipe => format!("{first}{}{}", self.between, second.replace('\n', "")),
+            Medium::Terminal if second.is_empty() => first,
+            Medium::Terminal => format!("{first}{}\n{second}", self.between.trim_end_matches(['/', ' '])),
+        }
     }
 }
 
@@ -76,40 +109,63 @@ pub(super) fn markdown(analysis: &Analysis<'_>) -> String {
     let mut table = Table::new();
     table.set_header(HEADER.map(|lines| lines.join(" ").trim_end().to_owned()));
     analysis.rows.iter().for_each(|row| {
-        table.add_row(cells(analysis, row));
+        table.add_row(cells(analysis, row).map(|cell| cell.text(Medium::Pipe)));
     });
     table.load_style(presets::ASCII_MARKDOWN);
     align(&mut table);
     let findings: String = analysis.findings.iter().map(|finding| format!("\n- {finding}")).collect();
     format!(
         "{table}\n{findings}\n\n\
-         Goodput is the median of the rounds, peak RSS the highest. *of base*: goodput over that of the same bytes without HTTP, round by round.\n"
+         Goodput, peak RSS and CPU are medians of the rounds; RSS and CPU of the sender and of the receiver. \
+         [a, b] is the interval of 95 % of a median; a..b are the least and the most of fewer than six runs. \
+         *of a plain loop*: goodput over that of the same bytes without HTTP, round by round. \
+         *of ceiling*: over the most that the carrier gives on this machine, likewise.\n"
     )
 }
 
 fn align(table: &mut Table) {
-    for column in table.column_iter_mut().skip(1).take(5) {
+    for column in table.column_iter_mut().skip(1).take(COLUMNS - 2) {
         column.set_cell_alignment(CellAlignment::Right);
     }
 }
 
-fn cells(analysis: &Analysis<'_>, row: &Row<'_>) -> [String; 7] {
+fn cells(analysis: &Analysis<'_>, row: &Row<'_>) -> [Cell; COLUMNS] {
     let figure = |value: Option<f64>, digits: usize| value.map_or("-".into(), |v| format!("{v:.digits$}"));
     let goodput = row.goodput.map(|goodput| goodput.median);
-    let baseline = match &row.of_baseline {
-        Some(of) => format!("{:.2} {}", of.ratio.median, of.baseline),
-        None => "-".into(),
-    };
+    let peak = |end: &EndRow<'_>| figure(end.peak_rss.map(|peak| mib(peak.median as u64)), 1);
     let (sender, receiver) = (row.ends.sender, row.ends.receiver);
     [
-        row.key.to_string(),
-        figure(goodput.map(mib_per_s), 0),
-        figure(goodput.map(gbit_per_s), 2),
-        baseline,
-        format!("{}/{}", figure(sender.peak_rss.map(mib), 1), figure(receiver.peak_rss.map(mib), 1)),
-        format!("{}/{}", figure(sender.cpu_s_per_gib, 2), figure(receiver.cpu_s_per_gib, 2)),
-        verdict(analysis, row).into(),
+        Cell::breaking(row.key.to_string(), '+'),
+        Cell::of(figure(goodput.map(mib_per_s), 0), " ", figure(goodput.map(gbit_per_s), 2)),
+        row.goodput.map_or_else(none, |goodput| range(&goodput, |rate| format!("{:.0}", mib_per_s(rate)))),
+        of_other(row.of_baseline.as_ref(), Some(())),
+        of_other(row.of_ceiling.as_ref(), None),
+        Cell::of(peak(&sender), "/", peak(&receiver)),
+        Cell::of(figure(sender.cpu_s_per_gib, 2), "/", figure(receiver.cpu_s_per_gib, 2)),
+        Cell::breaking(verdict(analysis, row).to_owned(), ' '),
     ]
+}
+
+fn none() -> Cell {
+    Cell::of("-", "", "")
+}
+
+/// The range of a figure: its interval in brackets, or the least and the most of few runs.
+fn range(spread: &Spread, text: impl Fn(f64) -> String) -> Cell {
+    let Interval { low, high } = spread.range();
+    match spread.interval {
+        Some(_) => Cell::of(format!("[{},", text(low)), " ", format!("{}]", text(high))),
+        None => Cell::of(format!("{}..", text(low)), "", text(high)),
+    }
+}
+
+/// A ratio to a baseline, which is named, or to a ceiling.
+fn of_other(of: Option<&BaselineRatio>, named: Option<()>) -> Cell {
+    let Some(of) = of else { return none() };
+    let [low, high] = range(&of.ratio, |ratio| format!("{ratio:.2}")).parts;
+    let space = if of.ratio.interval.is_some() { " " } else { "" };
+    let name = named.map_or_else(String::new, |()| format!(" {}", of.baseline));
+    Cell::of(format!("{:.2}{name}", of.ratio.median), " ", format!("{low}{space}{high}"))
 }
 
 /// The worst finding about a row, or the rank of a row without findings.
@@ -143,7 +199,19 @@ mod tests {
         let fields: Vec<_> = row.split_whitespace().collect();
         assert_eq!(
             fields,
-            ["h2c/up/64KiB/2GiB", "2861", "24.00", "0.75", "tcp", "8.0/8.0", "-/-", "slowest"]
+            [
+                "h2c/up/64KiB/2GiB",
+                "2861",
+                "24.00",
+                "2861..2861",
+                "0.75",
+                "tcp",
+                "0.75..0.75",
+                "-",
+                "8.0/8.0",
+                "-/-",
+                "ok"
+            ]
         );
     }
 
@@ -160,13 +228,17 @@ mod tests {
                 end.as_mut().unwrap().cpu.s_per_gib = Some(12.345);
             }
         })];
-        records.extend(runs("h2c", &[4.0]));
-        records.extend(runs("h1c", &[5.0]));
+        for (protocol, goodput) in
+            [("tcp", 6000.0), ("tcp-ceiling", 12_000.0), ("h2c", 4000.0), ("h1c", 5000.0)]
+        {
+            records
+                .extend(runs(protocol, &[0.97, 0.98, 0.99, 1.01, 1.02, 1.03].map(|share| share * goodput)));
+        }
         records.extend(bad_day());
         let text = text(&records, true);
         let findings = text.lines().take_while(|line| !line.contains("over its budget"));
         assert!(findings.clone().all(|line| line.chars().count() <= 80), "{text}");
-        assert!(text.contains("fastest"), "{text}");
+        assert!(text.contains("fastest") && text.contains("[0.83, 2.37]"), "{text}");
     }
 
     #[test]
@@ -174,7 +246,7 @@ mod tests {
         let text = text(&bad_day(), false);
         let verdict = |protocol: &str| {
             let line = text.lines().find(|line| line.starts_with(&format!("{protocol}/"))).unwrap();
-            line.split_whitespace().skip(6).collect::<Vec<_>>().join(" ")
+            line.split_once("-/-").unwrap().1.trim().to_owned()
         };
         assert_eq!(["h2", "h3"].map(verdict), ["over budget", "failed"]);
         assert!(text.contains("h3/up/64KiB/2GiB failed (sender): it said \"no\", twice"), "{text}");

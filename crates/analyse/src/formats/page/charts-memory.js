@@ -68,8 +68,8 @@ function memoryPlan(cases, name, axisName, others) {
     view: (shown, choices) =>
       memoryView(shown, dimension, axisName, (points) => {
         const ends = endsOf(points);
-        const top = highest(ends, (end) => end.peak_rss_bytes);
-        return `${choices.protocol.text} ${choices.direction.text}: at most ${mibText(top.peak_rss_bytes)} (${top.end}, at ${sizeText(dimension.of(top.c))}). ${roomText(ends, dimension.of)}`;
+        const top = highest(ends, (end) => end.peak_rss_spread?.most);
+        return `${choices.protocol.text} ${choices.direction.text}: at most ${mibText(top.peak_rss_spread.most)} (${top.end}, at ${sizeText(dimension.of(top.c))}). ${roomText(ends, dimension.of)}`;
       }),
   };
 }

@@ -1,4 +1,4 @@
-// The charts that compare protocols: goodput and HTTP tax by chunk size; percentiles and CPU by protocol.
+// The charts that compare protocols: goodput, by itself and over a plain loop, by chunk size; percentiles and CPU by protocol.
 
 const NOTHING_SHOWN = "No protocol is chosen.";
 const isOf = (protocol) => (c) => c.protocol === protocol;
@@ -88,7 +88,7 @@ function byChunkView(cases, { value, axisName, amount, reading, tipTexts, line, 
 function goodputPlan(cases, direction) {
   const noun = DIRECTIONS[direction];
   const words = (c) => `${c.protocol}, ${rateText(goodput(c))} at ${sizeText(c.chunk_bytes)}`;
-  const rounds = ({ least, most }) => `${whole(toMib(least))} to ${whole(toMib(most))}`;
+  const rounds = (spread) => rangeText(spread, (rate) => whole(toMib(rate)));
   return {
     id: `goodput-${direction}`,
     heading: `${upperFirst(noun)} goodput by chunk size`,
@@ -102,7 +102,7 @@ function goodputPlan(cases, direction) {
         value: goodput,
         axisName: "MiB/s",
         amount: toMib,
-        reading: (points) => extremesText(points, goodput, ["Highest", "Lowest"], words),
+        reading: (points) => extremesText(points, goodput, ["Highest median", "Lowest median"], words),
         tipTexts: (c) => [
           rateText(goodput(c)),
           withUnit(twoDecimals(toGbit(goodput(c))), "Gbit/s"),
@@ -119,7 +119,7 @@ function taxPlan(cases, direction) {
   const at = (c) => `${c.protocol}, ${text(c)} at ${sizeText(c.chunk_bytes)}`;
   return {
     id: `tax-${direction}`,
-    heading: `The HTTP tax: ${noun} goodput over the baseline’s`,
+    heading: `${upperFirst(noun)} goodput over that of a plain loop`,
     term: "base",
     cases: cases.filter((c) => c.direction === direction && share(c) != null),
     least: 2,
@@ -128,10 +128,10 @@ function taxPlan(cases, direction) {
     view: (shown) =>
       byChunkView(shown, {
         value: share,
-        axisName: "of base",
+        axisName: "of a plain loop",
         amount: (v) => v,
-        reading: (points) => extremesText(points, share, ["Highest", "Lowest"], at),
-        tipTexts: (c) => [text(c), `${twoDecimals(c.of_baseline.least)} to ${twoDecimals(c.of_baseline.most)}`],
+        reading: (points) => extremesText(points, share, ["Highest median", "Lowest median"], at),
+        tipTexts: (c) => [text(c), rangeText(c.of_baseline, twoDecimals)],
         line: { name: "1.00, as without HTTP", at: 1 },
         axis: { max: ({ max }) => (max < 1.1 ? 1.1 : null), axisLabel: { ...labelStyle(), formatter: twoDecimals } },
       }),

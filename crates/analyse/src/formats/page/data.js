@@ -18,6 +18,7 @@ const VERDICTS = {
   failed: { symbol: "✗", meaning: "a run ended with an error" },
   over_budget: { symbol: "▲", meaning: "an end took more memory than its allowance" },
   over_ceiling: { symbol: "▲", meaning: "an end took more memory than a file of ceilings allows" },
+  beats_ceiling: { symbol: "?", meaning: "the goodput is over the ceiling, which is therefore too low" },
   wrong_bytes: { symbol: "≠", meaning: "the body that arrived was not the one sent" },
 };
 
@@ -90,6 +91,10 @@ function mostFrequent(values) {
   for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
   return highest([...counts], ([, count]) => count)[0];
 }
+
+/** The interval of a median in brackets, or the least and the most of few runs. */
+const rangeText = ({ low, high, least, most }, text) =>
+  low == null ? `${text(least)} to ${text(most)}` : `[${text(low)}, ${text(high)}]`;
 
 const goodput = (c) => c.goodput_bytes_per_s?.median ?? null;
 

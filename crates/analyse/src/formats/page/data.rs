@@ -8,7 +8,7 @@ use super::{
     super::{Report, distinct, proof},
     merged,
 };
-use crate::{Analysis, EndRow, FindingKind, Rank, Row, Verdict};
+use crate::{Analysis, BaselineRatio, EndRow, FindingKind, Rank, Row, Verdict};
 
 /// All data of the page.
 #[derive(Serialize)]
@@ -67,6 +67,7 @@ struct CaseData<'a> {
     #[serde(serialize_with = "spread")]
     goodput_bytes_per_s: Option<Spread>,
     of_baseline: Option<OfBaseline>,
+    of_ceiling: Option<OfBaseline>,
     sender: Option<EndData<'a>>,
     receiver: Option<EndData<'a>>,
 }
@@ -90,9 +91,15 @@ struct OfBaseline {
     ratio: Spread,
 }
 
+impl OfBaseline {
+    fn of(of: &BaselineRatio) -> Self {
+        Self { baseline: of.baseline.to_string(), ratio: of.ratio }
+    }
+}
+
 impl Serialize for OfBaseline {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut state = serializer.serialize_struct("OfBaseline", 4)?;
+        let mut state = serializer.serialize_struct("OfBaseline", 6)?;
         state.serialize_field("baseline", &self.baseline)?;
         spread_fields(&self.ratio, &mut state)?;
         state.end()
@@ -102,12 +109,15 @@ impl Serialize for OfBaseline {
 fn spread_fields<S: serde::ser::SerializeStruct>(spread: &Spread, state: &mut S) -> Result<(), S::Error> {
     state.serialize_field("median", &spread.median)?;
     state.serialize_field("least", &spread.least)?;
-    state.serialize_field("most", &spread.most)
+    state.serialize_field("most", &spread.most)?;
+    // The interval of 95 % of the median.
+    state.serialize_field("low", &spread.interval.map(|interval| interval.low))?;
+    state.serialize_field("high", &spread.interval.map(|interval| interval.high))
 }
 
 fn spread<S: Serializer>(spread: &Option<Spread>, serializer: S) -> Result<S::Ok, S::Error> {
     let Some(spread) = spread else { return serializer.serialize_none() };
-    let mut state = serializer.serialize_struct("Spread", 3)?;
+    let mut state = serializer.serialize_struct("Spread", 5)?;
     spread_fields(spread, &mut state)?;
     state.end()
 }
@@ -116,7 +126,10 @@ fn spread<S: Serializer>(spread: &Option<Spread>, serializer: S) -> Result<S::Ok
 /// added up.
 #[derive(Serialize)]
 struct EndData<'a> {
-    peak_rss_bytes: Option<u64>,
+    /// The median of the rounds.
+    peak_rss_bytes: Option<f64>,
+    #[serde(serialize_with = "spread")]
+    peak_rss_spread: Option<Spread>,
     baseline_rss_bytes: Option<f64>,
     /// Baseline and budget.
     allowed_rss_bytes: Option<u64>,
@@ -210,10 +223,8 @@ impl<'a> CaseData<'a> {
             verdict,
             rank: row.rank,
             goodput_bytes_per_s: row.goodput,
-            of_baseline: row
-                .of_baseline
-                .as_ref()
-                .map(|of| OfBaseline { baseline: of.baseline.to_string(), ratio: of.ratio }),
+            of_baseline: row.of_baseline.as_ref().map(OfBaseline::of),
+            of_ceiling: row.of_ceiling.as_ref().map(OfBaseline::of),
             sender: end(End::Sender),
             receiver: end(End::Receiver),
         }
@@ -232,12 +243,13 @@ impl<'a> EndData<'a> {
         let room =
             |(allowed, peak): (u64, u64)| Some(i64::try_from(allowed).ok()? - i64::try_from(peak).ok()?);
         Some(Self {
-            peak_rss_bytes: figures.peak_rss,
+            peak_rss_bytes: figures.peak_rss.map(|peak| peak.median),
+            peak_rss_spread: figures.peak_rss,
             baseline_rss_bytes: figures.baseline_rss,
             allowed_rss_bytes: figures.allowed_rss,
             ceiling_rss_bytes: report.ceilings.and_then(|ceilings| ceilings.peak_rss(row.case, end)),
             budget_use: figures.budget_use,
-            room_bytes: figures.allowed_rss.zip(figures.peak_rss).and_then(room),
+            room_bytes: figures.allowed_rss.zip(figures.peak_rss.map(|peak| peak.most as u64)).and_then(room),
             socket_peak_bytes: figures.socket_peak,
             cpu_s_per_gib: figures.cpu_s_per_gib,
             throughput: throughput.or_else(|| typical.throughput.clone()),

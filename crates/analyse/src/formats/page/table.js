@@ -8,17 +8,32 @@ const verdictOf = (c) => VERDICTS[c.verdict.kind] ?? { symbol: "?" };
 const endColumns = (head, term, text, value) =>
   ENDS.map((end) => ({ head: head(end), term, text, value: (c) => value(c[end]) }));
 
+/** The column of a ratio with its range, if any case has it. */
+const ratioColumn = (head, term, of) =>
+  data.cases.some(of)
+    ? [
+        {
+          head,
+          term,
+          value: (c) => of(c)?.median ?? null,
+          text: twoDecimals,
+          mark: (c) => given(of(c), (ratio) => `${rangeText(ratio, twoDecimals)} ${ratio.baseline}`),
+        },
+      ]
+    : [];
+
 const COLUMNS = [
   { head: "case", term: "case", value: (c) => c.name, text: (name) => name },
   { head: "MiB/s", term: "goodput", value: (c) => toMib(goodput(c)), text: whole, mark: (c) => RANKS[c.rank] },
-  { head: "Gbit/s", term: "goodput", asked: "goodput in Gbit/s", value: (c) => toGbit(goodput(c)), text: twoDecimals },
   {
-    head: "of base",
-    term: "base",
-    value: (c) => c.of_baseline?.median ?? null,
-    text: twoDecimals,
-    mark: (c) => given(c.of_baseline, ({ baseline }) => baseline),
+    head: "range, MiB/s",
+    term: "range",
+    value: (c) => toMib(c.goodput_bytes_per_s?.low ?? c.goodput_bytes_per_s?.least),
+    text: (_, c) => given(c.goodput_bytes_per_s, (spread) => rangeText(spread, (rate) => whole(toMib(rate)))) ?? NONE,
   },
+  { head: "Gbit/s", term: "goodput", asked: "goodput in Gbit/s", value: (c) => toGbit(goodput(c)), text: twoDecimals },
+  ...ratioColumn("of a plain loop", "base", (c) => c.of_baseline),
+  ...ratioColumn("of ceiling", "most", (c) => c.of_ceiling),
   ...endColumns(
     (end) => `peak RSS ${end}, MiB`,
     "rss",

@@ -42,16 +42,26 @@ const TERMS = {
   goodput: {
     name: "goodput",
     meaning:
-      "Body bytes divided by the client’s time from handing over the request (after the handshake) to the confirmed end. An upload ends with the receipt, a download with the end of the body and the sink finished. The page shows the median of the rounds. 1 MiB/s is 1,048,576 bytes a second, 1 Gbit/s is 1,000,000,000 bits a second. Fastest and slowest mark the highest and the lowest goodput of a direction, among the cases with HTTP that ended well.",
+      "Body bytes divided by the client’s time from handing over the request (after the handshake) to the confirmed end. An upload ends with the receipt, a download with the end of the body and the sink finished. The page shows the median of the rounds. 1 MiB/s is 1,048,576 bytes a second, 1 Gbit/s is 1,000,000,000 bits a second. Fastest and slowest mark the highest and the lowest goodput of a direction, among the cases with HTTP that ended well, if its interval lies apart from all others.",
   },
   base: {
-    name: "of base",
-    meaning: `Goodput divided by that of the baseline, which moves the same bytes without HTTP${baselinesText() && ` (${baselinesText()})`}. The page shows the median of the rounds’ ratios. The difference to 1.00 is the HTTP tax.`,
+    name: "of a plain loop",
+    meaning: `Goodput divided by that of a plain loop, which moves the same bytes without HTTP, a chunk at a time${baselinesText() && ` (${baselinesText()})`}. The page shows the median of the rounds’ ratios, with its range. Over 1.00, the HTTP library writes in larger pieces than the loop.`,
+  },
+  range: {
+    name: "the range",
+    meaning:
+      "In brackets, the interval that holds the true median with a confidence of 95 %. Of fewer than six rounds, the least and the most.",
+  },
+  most: {
+    name: "of ceiling",
+    meaning:
+      "Goodput divided by that of the ceiling, the most that the carrier gives on this machine, whatever the chunk. The page shows the median of the rounds’ ratios, with its range.",
   },
   rss: {
     name: "peak RSS",
     meaning:
-      "The most memory that the end’s own fresh process held (VmHWM at its end). The page shows the highest of the rounds. It includes the program’s own pages, about 7 MiB.",
+      "The most memory that the end’s own fresh process held (VmHWM at its end). The page shows the median of the rounds. It includes the program’s own pages, about 7 MiB.",
   },
   allowance: {
     name: "the allowance",

@@ -1,0 +1,121 @@
+//! What the scatter of equal runs hides.
+
+use std::f64::consts::FRAC_PI_2;
+
+use crate::student::quantile_of_magnitude;
+
+/// The scatter of equal runs, on a logarithmic scale.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Noise {
+    deviation: f64,
+    freedom: usize,
+}
+
+/// The share of pairs of equal runs that may differ by more than is stated.
+const EXCEPTIONS: f64 = 0.05;
+
+/// The fewest rounds of a comparison: with fewer there is no interval of 95 %.
+const FEWEST: usize = 6;
+
+/// The most rounds that are stated.
+const MOST: usize = 1000;
+
+impl Noise {
+    /// The scatter of `values`, which must be positive and finite. `None` if one is not, or if there are fewer than two.
+    pub fn of(values: &[f64]) -> Option<Self> {
+        let is_valid = values.iter().all(|value| *value > 0.0 && value.is_finite());
+        if values.len() < 2 || !is_valid {
+            return None;
+        }
+        let (number, freedom) = (values.len() as f64, values.len() - 1);
+        let mean = values.iter().map(|value| value.ln()).sum::<f64>() / number;
+        let squares: f64 = values.iter().map(|value| (value.ln() - mean).powi(2)).sum();
+        Some(Self { deviation: (squares / freedom as f64).sqrt(), freedom })
+    }
+
+    /// The difference between two equal runs, as a share of the lower one, that 5 of 100 pairs exceed.
+    pub fn two_runs(self) -> f64 {
+        self.of_two(1.0)
+    }
+
+    /// The difference between the medians of two sets of `number` equal runs that 5 of 100 pairs of sets exceed.
+    ///
+    /// Source: the variance of a median, pi / 2 times that of a mean for many values (David and Nagaraja 2003, "Order
+    /// Statistics", third edition, section 10.3), which is 3 % too much for seven.
+    pub fn two_medians(self, number: usize) -> f64 {
+        self.of_two((FRAC_PI_2 / number as f64).sqrt().min(1.0))
+    }
+
+    fn of_two(self, factor: f64) -> f64 {
+        let quantile = quantile_of_magnitude(EXCEPTIONS, self.freedom);
+        (quantile * 2_f64.sqrt() * factor * self.deviation).exp_m1()
+    }
+
+    /// The rounds on each side, in turns, that show a slowdown by the share `change` in 80 of 100 comparisons of one case
+    /// with a confidence of 95 %. `None` if there are none up to 1,000.
+    pub fn rounds_to_see(self, change: f64) -> Option<usize> {
+        let change = -(1.0 - change).ln();
+        let is_seen = |rounds: &usize| {
+            let freedom = rounds - 1;
+            // A single tail of 20 % has the quantile of both tails together of 40 %.
+            let quantiles = quantile_of_magnitude(EXCEPTIONS, freedom) + quantile_of_magnitude(0.4, freedom);
+            quantiles * 2_f64.sqrt() * self.deviation / (*rounds as f64).sqrt() <= change
+        };
+        (FEWEST..=MOST).find(is_seen)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Family, median, paired_shift, simulation::Simulation};
+
+    fn runs(simulation: &mut Simulation, number: usize, centre: f64) -> Vec<f64> {
+        (0..number).map(|_| centre * (0.03 * simulation.normal()).exp()).collect()
+    }
+
+    /// The noise of so many runs that its own scatter does not matter.
+    fn noise(simulation: &mut Simulation) -> Noise {
+        Noise::of(&runs(simulation, 2000, 1.0)).unwrap()
+    }
+
+    #[test]
+    fn equal_runs_and_medians_differ_by_more_in_5_of_100() {
+        let mut simulation = Simulation::new(9);
+        let noise = noise(&mut simulation);
+        let mut beyond = |number: usize, most: f64| {
+            let far = (0..2000).filter(|_| {
+                let mut middle = || median(&runs(&mut simulation, number, 1.0)).unwrap();
+                let (a, b) = (middle(), middle());
+                a.max(b) / a.min(b) - 1.0 > most
+            });
+            far.count()
+        };
+        let (of_runs, of_medians) = (beyond(1, noise.two_runs()), beyond(7, noise.two_medians(7)));
+        assert!((70..=130).contains(&of_runs), "{of_runs} of 2000");
+        assert!((50..=120).contains(&of_medians), "{of_medians} of 2000");
+    }
+
+    #[test]
+    fn the_rounds_that_are_stated_show_the_change_in_80_of_100() {
+        let mut simulation = Simulation::new(10);
+        let rounds = noise(&mut simulation).rounds_to_see(0.05).unwrap();
+        let seen = (0..1000).filter(|_| {
+            let base = runs(&mut simulation, rounds, 1.0);
+            let candidate = runs(&mut simulation, rounds, 0.95);
+            let pairs: Vec<_> = base.into_iter().zip(candidate).collect();
+            let probability = Family::of(&[paired_shift(&pairs, 0.95)]).probabilities()[0];
+            probability.unwrap() <= 0.05
+        });
+        let seen = seen.count();
+        assert!((770..=880).contains(&seen), "{seen} of 1000 with {rounds} rounds");
+    }
+
+    #[test]
+    fn silence_takes_the_fewest_rounds_and_chaos_more_than_there_are() {
+        assert_eq!(Noise::of(&[2.0; 11]).unwrap().rounds_to_see(0.05), Some(6));
+        assert_eq!(Noise::of(&[2.0; 11]).unwrap().two_runs(), 0.0);
+        assert_eq!(Noise::of(&[1.0, 9.0, 100.0]).unwrap().rounds_to_see(0.05), None);
+        assert_eq!((Noise::of(&[1.0]), Noise::of(&[1.0, 0.0])), (None, None));
+    }
+}
