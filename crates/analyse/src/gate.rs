@@ -136,7 +136,7 @@ impl Gate {
                     continue;
                 }
                 Constancy::Growing => FindingKind::OverSlope,
-                Constancy::Inconclusive => FindingKind::Unclear,
+                Constancy::Inconclusive | Constancy::GrowingSlowly => FindingKind::Unclear,
             };
             let mut finding = Finding::new(kind, name);
             (finding.end, finding.expected) = (Some(end), Some(most));

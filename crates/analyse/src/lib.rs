@@ -53,7 +53,7 @@ pub use formats::{
     gate_text, proof_text, reproduction_text, table, write, write_pictures,
 };
 pub use gate::Gate;
-pub use proof::{Constancy, Judgement, MemorySeries, Proof};
+pub use proof::{Constancy, Fit, Judgement, LevelChange, MemorySeries, Proof};
 pub use reproduction::{Answer, Claim, Goodputs, Reproduction, Subject};
 pub use row::{EndRow, Rank, Row};
 pub use series::{Series, SeriesKey};

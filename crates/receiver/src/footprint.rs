@@ -9,11 +9,11 @@ const DIGEST: u64 = 1 << 10;
 
 /// The most memory that the sinks of `bodies` concurrent bodies take; `None` for a sink without state.
 ///
-/// The term excludes bodies that [`SinkKind::Collect`] keeps: no budget admits them, and a memory proof must find them.
+/// The term excludes what [`SinkKind::Collect`] and [`SinkKind::Keep`] keep: a memory proof must find that.
 pub fn footprint(sink: &SinkKind, bodies: u64) -> Option<Term> {
     match sink {
         SinkKind::Discard => None,
-        SinkKind::Verify | SinkKind::Collect => {
+        SinkKind::Verify | SinkKind::Collect | SinkKind::Keep(_) => {
             let reason = format!("{} for each body: the buffer and the secret of XXH3", ByteSize(DIGEST));
             Some(Term::new("digest", bodies * DIGEST, reason))
         }

@@ -24,9 +24,31 @@ enum Kind {
     Discard,
     Verify(Box<Hasher>),
     Collect(Vec<Bytes>),
+    Keep(Box<Hasher>, Leak),
     Save(Box<Hasher>, Box<Saver>),
     Hold(Box<Hasher>, Box<Saver>, Slot),
     Stream(Box<Hasher>, Pin<Box<dyn AsyncWrite + Send>>),
+}
+
+/// A leak of a certain size.
+struct Leak {
+    /// The bytes to leak for each chunk.
+    bytes: u64,
+    chunk: u64,
+    received: u64,
+    /// The chunks for which memory has been leaked.
+    chunks: u64,
+}
+
+impl Leak {
+    fn pass(&mut self, bytes: usize) {
+        self.received += bytes as u64;
+        while self.chunks < self.received / self.chunk.max(1) {
+            self.chunks += 1;
+            // Not zero: memory of zeroes need not be resident.
+            vec![1_u8; usize::try_from(self.bytes).unwrap_or(0)].leak();
+        }
+    }
 }
 
 impl Sink {
@@ -47,6 +69,12 @@ impl Sink {
     /// A sink that keeps the whole body in memory and digests it at the end: the control that a memory proof must find.
     pub fn collect() -> Self {
         Self::of(Kind::Collect(Vec::new()))
+    }
+
+    /// A sink that digests the bytes and drops them, and leaks `bytes` of memory for each `chunk` bytes of the body: the
+    /// control of a memory proof whose slope is known.
+    pub fn keep(bytes: u64, chunk: u64) -> Self {
+        Self::of(Kind::Keep(Box::default(), Leak { bytes, chunk, received: 0, chunks: 0 }))
     }
 
     /// A sink that digests the bytes and saves them in a file.
@@ -88,6 +116,11 @@ impl Sink {
                 pieces.push(Bytes::copy_from_slice(&bytes));
                 Ok(())
             }
+            Kind::Keep(hasher, leak) => {
+                hasher.update(&bytes);
+                leak.pass(bytes.len());
+                Ok(())
+            }
             Kind::Save(hasher, saver) | Kind::Hold(hasher, saver, _) => {
                 hasher.update(&bytes);
                 self.activity.during(saver.take(bytes)).await
@@ -110,7 +143,7 @@ impl Kind {
     async fn finish(self) -> Result<(Option<Digest>, Option<String>), SaveError> {
         Ok(match self {
             Self::Discard => (None, None),
-            Self::Verify(hasher) => (Some(hasher.digest()), None),
+            Self::Verify(hasher) | Self::Keep(hasher, _) => (Some(hasher.digest()), None),
             Self::Collect(pieces) => {
                 let mut hasher = Hasher::new();
                 pieces.iter().for_each(|piece| hasher.update(piece));
@@ -147,6 +180,7 @@ mod tests {
         let expected = Some(hasher.digest().to_string());
         assert_eq!(digest(Sink::verify()).await, expected);
         assert_eq!(digest(Sink::collect()).await, expected);
+        assert_eq!(digest(Sink::keep(1, 2)).await, expected);
         assert_eq!(digest(Sink::stream(tokio::io::sink())).await, expected);
         assert_eq!(digest(Sink::discard()).await, None);
         assert_eq!(digest(Sink::default()).await, None);

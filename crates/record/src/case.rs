@@ -122,7 +122,9 @@ impl Case {
         match &self.sink {
             SinkKind::Verify => {}
             SinkKind::Save(_) => axes.push(Axis::setting("sink", "save")),
-            SinkKind::Discard | SinkKind::Collect => axes.push(Axis::setting("sink", &self.sink)),
+            SinkKind::Discard | SinkKind::Collect | SinkKind::Keep(_) => {
+                axes.push(Axis::setting("sink", &self.sink))
+            }
         }
         axes.extend(self.reader_rate.map(|rate| Axis::setting("reader", rate)));
         axes.extend(self.limit_rate.map(|rate| Axis::setting("limit", rate)));

@@ -80,6 +80,11 @@ fn cold_block(text: &str) -> Option<ByteSize> {
     (1..=PayloadKind::LARGEST_COLD).contains(&size.0).then_some(size)
 }
 
+/// The number of bytes in `keep:N`.
+fn kept(text: &OsStr) -> Option<u64> {
+    text.to_str()?.strip_prefix("keep:")?.parse().ok()
+}
+
 /// The path after a prefix.
 fn path_after<'a>(prefix: &str, text: &'a OsStr) -> Option<&'a OsStr> {
     text.as_bytes().strip_prefix(prefix.as_bytes()).map(OsStr::from_bytes)
@@ -120,6 +125,9 @@ pub enum SinkKind {
     Save(PathBuf),
     /// The whole body is kept in memory and then digested (`collect`): the control that a memory proof must find.
     Collect,
+    /// The bytes are digested and dropped, and as many bytes as stated are leaked for each chunk of the body (`keep:N`):
+    /// the control whose slope is known.
+    Keep(u64),
 }
 
 impl SinkKind {
@@ -141,6 +149,7 @@ impl fmt::Display for SinkKind {
             Self::Verify => f.write_str("verify"),
             Self::Save(folder) => write!(f, "save:{}", folder.display()),
             Self::Collect => f.write_str("collect"),
+            Self::Keep(bytes) => write!(f, "keep:{bytes}"),
         }
     }
 }
@@ -156,7 +165,10 @@ impl SinkKind {
             None if text == "discard" => Ok(Self::Discard),
             None if text == "verify" => Ok(Self::Verify),
             None if text == "collect" => Ok(Self::Collect),
-            _ => Err(SinkKindError(text.to_string_lossy().into_owned())),
+            given => {
+                let kept = given.is_none().then(|| kept(text)).flatten();
+                kept.map(Self::Keep).ok_or_else(|| SinkKindError(text.to_string_lossy().into_owned()))
+            }
         }
     }
 }
@@ -192,13 +204,15 @@ mod tests {
         for text in ["random", "zero", "cold:128MiB", "file:/tmp/a:b", "-"] {
             assert_eq!(text.parse::<PayloadKind>().unwrap().to_string(), text);
         }
-        for text in ["discard", "verify", "save:/tmp/x", "collect"] {
+        for text in ["discard", "verify", "save:/tmp/x", "collect", "keep:12"] {
             assert_eq!(text.parse::<SinkKind>().unwrap().to_string(), text);
         }
         for text in ["", "file:", "rnd", "file", "cold", "cold:", "cold:0", "cold:5GiB"] {
             assert!(text.parse::<PayloadKind>().is_err(), "{text}");
         }
-        assert!("save:".parse::<SinkKind>().is_err());
+        for text in ["save:", "keep:", "keep:-1", "keep:1KiB"] {
+            assert!(text.parse::<SinkKind>().is_err(), "{text}");
+        }
     }
 
     #[test]

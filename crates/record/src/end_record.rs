@@ -116,6 +116,10 @@ pub struct MemoryRecord {
     /// Anonymous memory that was swapped out, which leaves RSS; null where it was not read.
     #[serde(default)]
     pub swap_bytes: Option<Held>,
+    /// The most kernel memory of any sample that was charged to a cgroup of the end's own: sockets, slab, page tables;
+    /// null without such a cgroup.
+    #[serde(default)]
+    pub kernel_bytes: Option<u64>,
     /// Page tables, which are not in RSS; null where they were not read.
     #[serde(default)]
     pub page_table_bytes: Option<Held>,

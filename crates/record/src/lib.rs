@@ -59,6 +59,6 @@ pub use reader::{
 pub use record::{Integrity, LinkRecord, Outcome, Purpose, Record, SCHEMA_VERSION, schema};
 pub use redaction::{redacted_command, redacted_header, redacted_url};
 pub use schedule::{Order, Schedule};
-pub use size::{ByteSize, Rate, RateError, SizeError, gbit_per_s, mib, mib_per_s};
+pub use size::{ByteSize, DEFAULT_SLOPE_LIMIT, Rate, RateError, SizeError, gbit_per_s, mib, mib_per_s};
 pub use spin::DEFAULT_SPIN;
 pub use writer::{Results, WriteError};

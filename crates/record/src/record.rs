@@ -42,6 +42,10 @@ pub struct Record {
     /// The URL that `send` or `fetch` talked to.
     #[serde(default)]
     pub peer: Option<String>,
+    /// The slope of memory that counts as growth, in bytes per GiB of body (`--slope-limit`); null unless `prove` made
+    /// the run.
+    #[serde(default)]
+    pub slope_limit_bytes: Option<u64>,
     /// The pass over the matrix, from 0.
     pub round: u32,
     /// The order of the runs of the session; null in records of `send` and `fetch`, and of before 2026-11-27.
@@ -115,6 +119,7 @@ impl Record {
             purpose: Some(Purpose::Measure),
             label: None,
             peer: None,
+            slope_limit_bytes: None,
             round: 0,
             schedule: None,
             started_at: String::new(),

@@ -98,6 +98,10 @@ impl fmt::Display for Rate {
     }
 }
 
+/// The slope of memory that counts as growth unless another is asked for, per GiB of body. A body of 64 GiB may then add
+/// 6.25 MiB.
+pub const DEFAULT_SLOPE_LIMIT: ByteSize = ByteSize(100 << 10);
+
 /// Bytes as MiB.
 pub fn mib(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 20)

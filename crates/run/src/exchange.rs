@@ -88,6 +88,7 @@ pub async fn receive(case: &Case, meter: &Meter, spun: &SpinTime, body: Body) ->
         SinkKind::Discard => Sink::discard(),
         SinkKind::Verify => Sink::verify(),
         SinkKind::Collect => Sink::collect(),
+        SinkKind::Keep(bytes) => Sink::keep(*bytes, case.chunk.into()),
         SinkKind::Save(folder) => Sink::save(saver(folder.clone(), case.body.0).await?),
     };
     let reception = Reception::of(body, meter)

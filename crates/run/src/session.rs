@@ -3,7 +3,7 @@
 use std::{error::Error, io};
 
 use jiff::Timestamp;
-use record::{Build, Case, End, EndRecord, Host, Purpose, Record, redacted_command};
+use record::{Build, ByteSize, Case, End, EndRecord, Host, Purpose, Record, redacted_command};
 use uuid::Uuid;
 
 use crate::{
@@ -44,6 +44,7 @@ pub struct Session {
     purpose: Purpose,
     label: Option<String>,
     peer: Option<String>,
+    slope_limit: Option<ByteSize>,
 }
 
 impl Session {
@@ -57,6 +58,7 @@ impl Session {
             purpose: Purpose::Measure,
             label: None,
             peer: None,
+            slope_limit: None,
         }
     }
 
@@ -76,6 +78,12 @@ impl Session {
     #[must_use]
     pub fn with_peer(self, peer: impl Into<Option<String>>) -> Self {
         Self { peer: peer.into(), ..self }
+    }
+
+    /// Sets the slope of memory that counts as growth, per GiB of body, for all later runs.
+    #[must_use]
+    pub fn limiting_slopes(self, limit: impl Into<Option<ByteSize>>) -> Self {
+        Self { slope_limit: limit.into(), ..self }
     }
 
     /// Runs every case in each round of the plan, the whole matrix before the next round, so that a machine that drifts
@@ -132,6 +140,7 @@ impl Session {
         let mut record = Record::new(&self.run_id, case.clone());
         (record.purpose, record.label, record.peer) =
             (Some(self.purpose), self.label.clone(), self.peer.clone());
+        record.slope_limit_bytes = self.slope_limit.map(|limit| limit.0);
         (record.round, record.started_at) = (round, started.to_string());
         if outcome.fault.is_some() {
             record.outcome = record::Outcome::Error;

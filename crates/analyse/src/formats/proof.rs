@@ -1,17 +1,18 @@
 //! A proof as a table, for a terminal and in Markdown.
 
 use comfy_table::{CellAlignment, Table, presets};
-use record::mib;
+use record::{ByteSize, mib};
 use stats::Slope;
 
-use crate::{Constancy, Finding, Judgement, Proof};
+use crate::{Constancy, Finding, Fit, Judgement, Proof};
 
 /// The heads of the columns, in two lines on a terminal.
-const HEADER: [[&str; 2]; 6] = [
+const HEADER: [[&str; 2]; 7] = [
     ["case", ""],
     ["end", ""],
-    ["MiB per GiB", "over sizes"],
-    ["MiB per GiB", "in a run"],
+    ["heap, KiB per GiB", "in a run"],
+    ["anonymous RSS,", "KiB per GiB in a run"],
+    ["peak RSS, MiB per", "GiB over sizes"],
     ["growth /", "budget MiB"],
     ["verdict", ""],
 ];
@@ -28,24 +29,23 @@ pub(super) fn markdown(proof: &Proof, findings: &[Finding]) -> String {
     let mut table = rows(&proof.judgements, HEADER.map(|lines| lines.join(" ").trim_end().to_owned()));
     table.load_style(presets::ASCII_MARKDOWN);
     format!(
-        "{table}\n\n{}\nA slope is Theil and Sen's, with its interval of 95 %: of peak RSS against body size over all runs, and of RSS against body bytes within a run of the largest body (the steepest of its rounds, from a quarter of the body on). *growth*: the most that peak RSS was over the baseline. CONSTANT: the whole interval is under 1 MiB per GiB, and the growth is within the budget.\n\n{}",
+        "{table}\n\n{}\nA slope within a run is that of the live heap, or of anonymous RSS, against body bytes: from a quarter of the largest body on, with its interval of 99 %, which holds for autocorrelated samples. Over sizes, it is Theil and Sen's through peak RSS, with an interval of 95 %. *growth*: the most that peak RSS was over the baseline. CONSTANT: the heap's interval is within the limit (`--slope-limit`), RSS agrees, and the growth is within the budget.\n\n{}",
         reasons(&proof.judgements, "- "),
         remarks(proof, findings)
     )
 }
 
-/// One line per end: its verdict, and the slope of its memory; then the controls.
+/// One line per end: its verdict and the bound, or what is known of the slope; then the controls.
 pub(super) fn notes(proof: &Proof) -> Vec<String> {
     let line = |judgement: &Judgement| {
-        let slope = judgement.over_sizes.map_or("no slope".into(), |slope| {
-            format!("{:.2} [{:.2}, {:.2}] MiB per GiB of body", slope.estimate, slope.low, slope.high)
-        });
-        format!("{}: {} {}, {slope}", judgement.constancy, judgement.series.key, judgement.series.end)
+        let Judgement { series, reason, .. } = judgement;
+        let reason = reason.as_ref().map_or_else(String::new, |reason| format!("; {reason}"));
+        format!("{} {}: {}{reason}", series.key, series.end, verdict(judgement))
     };
     proof.judgements.iter().map(line).chain(proof.controls.iter().map(control)).collect()
 }
 
-fn rows(judgements: &[Judgement], header: [String; 6]) -> Table {
+fn rows(judgements: &[Judgement], header: [String; 7]) -> Table {
     let mut table = Table::new();
     table.set_header(header);
     for judgement in judgements {
@@ -53,31 +53,70 @@ fn rows(judgements: &[Judgement], header: [String; 6]) -> Table {
         table.add_row([
             series.key.to_string(),
             series.end.to_string(),
-            slope(judgement.over_sizes),
-            slope(judgement.within_run),
+            judgement.heap.map_or("-".into(), within_run),
+            judgement.anon.map_or("-".into(), within_run),
+            judgement.over_sizes.map_or("-".into(), |slope| interval(slope, 1.0, 2)),
             format!("{:.1} / {:.1}", mib(series.growth), mib(series.budget)),
-            judgement.constancy.to_string(),
+            verdict(judgement),
         ]);
     }
-    for column in table.column_iter_mut().skip(2).take(3) {
+    for column in table.column_iter_mut().skip(2).take(4) {
         column.set_cell_alignment(CellAlignment::Right);
     }
     table
 }
 
-fn slope(slope: Option<Slope>) -> String {
-    slope.map_or("-".into(), |s| format!("{:.2} [{:.2}, {:.2}]", s.estimate, s.low, s.high))
+/// A verdict, with its bound if memory is constant, and the slope if it grows.
+fn verdict(judgement: &Judgement) -> String {
+    let chunk = u64::from(judgement.series.case.chunk);
+    let per_chunk = |kib_per_gib: f64| kib_per_gib * chunk as f64 / f64::from(1 << 20);
+    match (judgement.constancy, judgement.bound(), judgement.deciding()) {
+        (Constancy::Constant, Some((per_gib, per_chunk)), _) => format!(
+            "CONSTANT up to {}: at most {} KiB per GiB, {} B per chunk",
+            ByteSize(judgement.series.largest()),
+            figure(per_gib / 1024.0),
+            figure(per_chunk)
+        ),
+        (growth, _, Some(fit)) if growth.is_growth() && fit.constancy.is_growth() => {
+            let kib = fit.slope.estimate * 1024.0;
+            format!("{growth}: {} KiB per GiB, {} B per chunk", figure(kib), figure(per_chunk(kib)))
+        }
+        (constancy, ..) => constancy.to_string(),
+    }
 }
 
-/// One line per end that is not constant, with the behaviour within a run beside the reason.
+/// A figure with two significant digits, and none that is not significant.
+fn figure(value: f64) -> String {
+    match value.abs() {
+        magnitude if magnitude >= 9.95 => format!("{value:.0}"),
+        magnitude if magnitude >= 0.995 => format!("{value:.1}"),
+        magnitude if magnitude >= 0.005 => format!("{value:.2}"),
+        _ => "0".into(),
+    }
+}
+
+fn within_run(fit: Fit) -> String {
+    interval(fit.slope, 1024.0, 1)
+}
+
+fn interval(Slope { estimate, low, high }: Slope, scale: f64, digits: usize) -> String {
+    // No minus before a zero.
+    let shown = |value: f64| {
+        let text = format!("{:.digits$}", value * scale);
+        if text.trim_start_matches('-').chars().all(|c| matches!(c, '0' | '.')) {
+            text.trim_start_matches('-').to_owned()
+        } else {
+            text
+        }
+    };
+    format!("{} [{}, {}]", shown(estimate), shown(low), shown(high))
+}
+
+/// One line per end about which there is more to say than its verdict.
 fn reasons(judgements: &[Judgement], bullet: &str) -> String {
     let lines = judgements.iter().filter_map(|judgement| {
         let Judgement { series, constancy, reason, .. } = judgement;
-        let reason = reason.as_ref()?;
-        let within = judgement.within_run.map_or_else(String::new, |_| {
-            format!("; a run by itself says {}", judgement.constancy_within_run())
-        });
-        Some(format!("{bullet}{constancy}  {} {}: {reason}{within}\n", series.key, series.end))
+        Some(format!("{bullet}{constancy}  {} {}: {}\n", series.key, series.end, reason.as_ref()?))
     });
     lines.collect()
 }
@@ -90,16 +129,21 @@ fn remarks(proof: &Proof, findings: &[Finding]) -> String {
 }
 
 fn control(control: &Judgement) -> String {
-    let slope = control.over_sizes.map_or("no slope".into(), |slope| {
-        format!("{:.0} MiB per GiB [{:.0}, {:.0}]", slope.estimate, slope.low, slope.high)
-    });
-    let name = &control.series.key;
-    match control.constancy {
-        Constancy::Growing => format!("control {name}: GROWING, as it must: {slope}"),
-        other => format!(
-            "control {name}: {other}, but it grows on purpose: {slope}. The instrument does not notice, so nothing is proven"
-        ),
+    let slope = match (control.deciding(), control.over_sizes) {
+        (Some(fit), _) if fit.constancy == control.constancy => {
+            format!("{} KiB per GiB in a run", within_run(fit))
+        }
+        (_, Some(slope)) => format!("{} MiB per GiB over sizes", interval(slope, 1.0, 0)),
+        _ => "no slope".into(),
+    };
+    let (name, expected) = (&control.series.key, control.expected());
+    if control.is_as_expected() {
+        return format!("control {name}: {expected}, as it must: {slope}");
     }
+    format!(
+        "control {name}: {}, but it is {expected} on purpose: {slope}. The instrument does not notice, so nothing is proven",
+        control.constancy
+    )
 }
 
 #[cfg(test)]
@@ -116,5 +160,17 @@ mod tests {
         let proof = Proof { judgements: Vec::new(), controls: vec![silent], lacks_controls: false };
         assert!(proof_text(&proof, &[], false).contains("nothing is proven"));
         assert!(notes(&proof)[0].starts_with("control h2/up/64KiB: INCONCLUSIVE"));
+    }
+
+    #[test]
+    fn a_constant_end_states_its_bound_per_gib_and_per_chunk() {
+        let flat = (1..=64_u64).map(|i| (i << 26, 1 << 20));
+        let series = MemorySeries::synthetic(End::Receiver, vec![(4 << 30, 10 << 20)], 4 << 20);
+        let judgement = Judgement::of(series.with_heap(flat));
+        assert_eq!(verdict(&judgement), "CONSTANT up to 4GiB: at most 0 KiB per GiB, 0 B per chunk");
+        let figures = [0.0, 0.004, 0.0123, 1.26, 19.7, 1234.0].map(figure);
+        assert_eq!(figures, ["0", "0", "0.01", "1.3", "20", "1234"]);
+        let slope = Slope { estimate: -0.00001, low: -0.5, high: 0.26 };
+        assert_eq!(interval(slope, 1.0, 1), "0.0 [-0.5, 0.3]");
     }
 }

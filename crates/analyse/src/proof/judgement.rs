@@ -1,53 +1,18 @@
 //! The judgement on one series: whether memory is constant.
 
-use std::fmt;
-
+use record::{ByteSize, SinkKind, mib};
 use serde::{Serialize, Serializer};
 use stats::{Slope, theil_sen};
 
-use super::MemorySeries;
+use super::{
+    Constancy, MemorySeries,
+    course::{self, Course, Fit},
+};
 use crate::Verdict;
 
-/// The slope above which memory counts as growing, in MiB of RSS per GiB of body. A body of 64 GiB may then add 64 MiB;
-/// a receiver that collects it would show a slope of a thousand.
-const LIMIT: f64 = 1.0;
-
-/// The behaviour of memory according to the figures.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum Constancy {
-    /// The slope is below the limit.
-    Constant,
-    /// The slope is above the limit.
-    Growing,
-    /// The interval of the slope contains the limit, or there is no interval.
-    Inconclusive,
-}
-
-impl Constancy {
-    /// The behaviour according to a slope alone, for a limit in the same unit.
-    pub fn of(slope: Slope, limit: f64) -> Self {
-        match slope {
-            slope if slope.high < limit => Self::Constant,
-            slope if slope.low > limit => Self::Growing,
-            _ => Self::Inconclusive,
-        }
-    }
-
-    fn of_memory(slope: Option<Slope>) -> Self {
-        slope.map_or(Self::Inconclusive, |slope| Self::of(slope, LIMIT))
-    }
-}
-
-impl fmt::Display for Constancy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Constant => "CONSTANT",
-            Self::Growing => "GROWING",
-            Self::Inconclusive => "INCONCLUSIVE",
-        })
-    }
-}
+/// The slope of peak RSS over sizes above which memory counts as growing, in MiB per GiB. Peaks scatter by tenths of a
+/// MiB, so they tell no smaller slopes apart; a receiver that collects the body has a slope of a thousand.
+const PEAK_LIMIT: f64 = 1.0;
 
 /// A series, the lines fitted through it, and the conclusion.
 #[derive(Clone, Debug, Serialize)]
@@ -55,30 +20,41 @@ impl fmt::Display for Constancy {
 pub struct Judgement {
     /// The series.
     pub series: MemorySeries,
-    /// The slope of peak RSS against body size over all runs, in MiB per GiB.
-    #[serde(serialize_with = "slope")]
+    /// The slope of peak RSS against body size over all runs, with Sen's interval of 95 %, in MiB per GiB.
+    #[serde(serialize_with = "optional_slope")]
     pub over_sizes: Option<Slope>,
-    /// The slope of RSS against body bytes within a run of the largest body: the steepest of all such runs.
-    #[serde(serialize_with = "slope")]
-    pub within_run: Option<Slope>,
+    /// The live heap within runs of the largest body; `None` if it was not counted, or at too few offsets.
+    pub heap: Option<Fit>,
+    /// Anonymous RSS within runs of the largest body; `None` if it has too few samples.
+    pub anon: Option<Fit>,
     /// The conclusion.
     pub constancy: Constancy,
-    /// The reason, if memory is not constant.
+    /// The reason, if memory is not constant, or what else there is to say.
     pub reason: Option<String>,
 }
 
-fn slope<S: Serializer>(slope: &Option<Slope>, serializer: S) -> Result<S::Ok, S::Error> {
-    slope.map(|slope| [slope.estimate, slope.low, slope.high]).serialize(serializer)
+fn optional_slope<S: Serializer>(slope: &Option<Slope>, serializer: S) -> Result<S::Ok, S::Error> {
+    match slope {
+        Some(slope) => course::slope(slope, serializer),
+        None => serializer.serialize_none(),
+    }
 }
 
 impl Judgement {
     /// The judgement on a series.
     pub fn of(series: MemorySeries) -> Self {
-        let over_sizes = theil_sen(&scaled(&series.peaks));
-        let courses = series.courses.iter().filter_map(|course| theil_sen(&scaled(course)));
-        let within_run = courses.max_by(|a, b| a.estimate.total_cmp(&b.estimate));
-        let (constancy, reason) = judge(&series, over_sizes, within_run);
-        Self { series, over_sizes, within_run, constancy, reason }
+        let limit = mib(series.limit_bytes);
+        let heap: Option<Vec<Course>> = series.heap.iter().cloned().collect();
+        let mut judgement = Self {
+            over_sizes: theil_sen(&scaled(&series.peaks)),
+            heap: heap.and_then(|courses| Fit::of(&courses, limit)),
+            anon: Fit::of(&series.anon, limit),
+            constancy: Constancy::Inconclusive,
+            reason: None,
+            series,
+        };
+        (judgement.constancy, judgement.reason) = judgement.judge();
+        judgement
     }
 
     /// Whether the end grew by more than its budget.
@@ -86,160 +62,249 @@ impl Judgement {
         self.series.growth > self.series.budget
     }
 
-    /// The behaviour within the runs of the largest body alone.
-    pub fn constancy_within_run(&self) -> Constancy {
-        Constancy::of_memory(self.within_run)
+    /// The fit that decides: of the live heap, or of anonymous RSS if the heap was not counted.
+    pub fn deciding(&self) -> Option<Fit> {
+        self.heap.or(self.anon)
+    }
+
+    /// The most that memory grows by, in bytes per GiB and in bytes per chunk, at 99 %.
+    pub fn bound(&self) -> Option<(f64, f64)> {
+        let per_gib = self.deciding()?.slope.high.max(0.0) * f64::from(1 << 20);
+        Some((per_gib, per_gib * u64::from(self.series.case.chunk) as f64 / f64::from(1 << 30)))
+    }
+
+    /// Whether a control behaves as its case demands.
+    pub fn is_as_expected(&self) -> bool {
+        self.constancy == self.expected()
+    }
+
+    /// The behaviour that the case of a control demands: from the bytes that its receiver keeps for each chunk, or else
+    /// growth.
+    pub fn expected(&self) -> Constancy {
+        let SinkKind::Keep(bytes) = self.series.case.sink else { return Constancy::Growing };
+        let per_gib = bytes as f64 * f64::from(1 << 30) / u64::from(self.series.case.chunk) as f64;
+        let slope = Slope { estimate: per_gib, low: per_gib, high: per_gib };
+        Constancy::within_limit(slope, self.series.limit_bytes as f64)
     }
 
     /// The verdict on the end.
     pub fn verdict(&self) -> Verdict {
         match self.constancy {
             _ if self.is_over_budget() => Verdict::MemoryOver,
-            Constancy::Growing => Verdict::MemoryOver,
+            Constancy::Growing | Constancy::GrowingSlowly => Verdict::MemoryOver,
             Constancy::Inconclusive => Verdict::Inconclusive,
             Constancy::Constant => Verdict::Good,
         }
+    }
+
+    fn judge(&self) -> (Constancy, Option<String>) {
+        let series = &self.series;
+        let unclear = |reason: String| (Constancy::Inconclusive, Some(reason));
+        if series.unknown > 0 {
+            return unclear(format!("the memory of {} runs is not known", series.unknown));
+        }
+        if series.largest() <= series.budget {
+            return unclear(format!(
+                "bodies of at most {} bytes would fit whole into the budget of {} bytes: take larger ones",
+                series.largest(),
+                series.budget
+            ));
+        }
+        if self.over_sizes.is_some_and(|slope| slope.low > PEAK_LIMIT) {
+            return (Constancy::Growing, Some("peak RSS grows with the size of the body".into()));
+        }
+        let what =
+            if self.heap.is_some() { "the live heap" } else { "anonymous RSS (its heap was not counted)" };
+        let Some(fit) = self.deciding() else {
+            return unclear("too few samples within a run for an interval: larger bodies have more".into());
+        };
+        match fit.constancy {
+            Constancy::Constant => self.judge_constant(fit),
+            Constancy::Inconclusive => unclear(format!(
+                "the interval of {what} within a run is too wide: more rounds or larger bodies narrow it"
+            )),
+            growth => (growth, Some(format!("{what} grows within a run"))),
+        }
+    }
+
+    /// The judgement if memory is constant within a run: everything else must agree.
+    fn judge_constant(&self, fit: Fit) -> (Constancy, Option<String>) {
+        let unclear = |reason: &str| (Constancy::Inconclusive, Some(reason.to_owned()));
+        if self.anon.is_some_and(|anon| anon.constancy == Constancy::Growing) {
+            return unclear("anonymous RSS grows within a run, but the live heap does not");
+        }
+        if self.is_over_budget() {
+            return unclear("peak RSS is over its budget");
+        }
+        let Some(peaks) = self.peaks() else {
+            return unclear("the interval of peak RSS over sizes holds 1 MiB per GiB: more rounds narrow it");
+        };
+        let heap = self.heap.is_none().then(|| "by anonymous RSS alone: the heap was not counted".to_owned());
+        let swap =
+            self.series.was_swapped.then(|| "pages were swapped out, which RSS does not show".to_owned());
+        let remarks: Vec<String> = fit
+            .change
+            .map(|change| change.to_string())
+            .into_iter()
+            .chain(peaks)
+            .chain(heap)
+            .chain(swap)
+            .collect();
+        (Constancy::Constant, (!remarks.is_empty()).then(|| remarks.join("; ")))
+    }
+
+    /// Whether peaks over sizes exclude growth above their limit, with what there is to say about them. `None` if they
+    /// do not.
+    fn peaks(&self) -> Option<Option<String>> {
+        match self.over_sizes {
+            // One or two sizes: the runs themselves are the evidence.
+            None => Some(None),
+            Some(slope) if slope.high < PEAK_LIMIT => Some(None),
+            Some(_) => self.level_peaks().map(Some),
+        }
+    }
+
+    /// A remark on peaks that rise between smaller bodies and are level between the two largest sizes.
+    fn level_peaks(&self) -> Option<String> {
+        let peaks = scaled(&self.series.peaks);
+        let mut sizes: Vec<u64> = self.series.peaks.iter().map(|peak| peak.0).collect();
+        sizes.sort_unstable();
+        sizes.dedup();
+        let [.., before, largest] = sizes[..] else { return None };
+        let of = |size: u64| {
+            let scaled = scaled(&[(size, 0)])[0].0;
+            peaks.iter().filter(move |peak| peak.0 == scaled).map(|peak| peak.1)
+        };
+        let (most, least) = (of(largest).fold(f64::MIN, f64::max), of(before).fold(f64::MAX, f64::min));
+        let steepest = (most - least) / (mib(largest - before) / 1024.0);
+        (steepest < PEAK_LIMIT)
+            .then(|| format!("peak RSS is level from bodies of {} on, after a step", ByteSize(before)))
     }
 }
 
 /// Bytes against bytes as MiB against GiB.
 fn scaled(points: &[(u64, u64)]) -> Vec<(f64, f64)> {
-    let (gib, mib) = (f64::from(1 << 30), f64::from(1 << 20));
-    points.iter().map(|(x, y)| (*x as f64 / gib, *y as f64 / mib)).collect()
-}
-
-fn judge(
-    series: &MemorySeries,
-    over_sizes: Option<Slope>,
-    within_run: Option<Slope>,
-) -> (Constancy, Option<String>) {
-    let unclear = |reason: String| (Constancy::Inconclusive, Some(reason));
-    if series.unknown > 0 {
-        return unclear(format!("the memory of {} runs is not known", series.unknown));
-    }
-    if series.largest() <= series.budget {
-        return unclear(format!(
-            "bodies of at most {} bytes would fit whole into the budget of {} bytes: take larger ones",
-            series.largest(),
-            series.budget
-        ));
-    }
-    match (Constancy::of_memory(over_sizes), Constancy::of_memory(within_run)) {
-        (Constancy::Growing, _) => {
-            (Constancy::Growing, Some("peak RSS grows with the size of the body".into()))
-        }
-        (Constancy::Constant, Constancy::Growing) => {
-            unclear("RSS grows within a run, but its peak does not grow with the size of the body".into())
-        }
-        (Constancy::Constant, _) if series.growth > series.budget => {
-            unclear("peak RSS is over its budget".into())
-        }
-        (Constancy::Constant, _) => (Constancy::Constant, None),
-        (Constancy::Inconclusive, _) if over_sizes.is_none() => {
-            unclear("too few runs for an interval: three sizes and three rounds suffice".into())
-        }
-        (Constancy::Inconclusive, _) => unclear(
-            "the interval of the slope holds 1 MiB per GiB: more rounds or larger bodies narrow it".into(),
-        ),
-    }
+    points.iter().map(|(x, y)| (mib(*x) / 1024.0, mib(*y))).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use rand_core::{Rng as _, SeedableRng as _};
-    use rand_xoshiro::Xoshiro256PlusPlus;
     use record::End;
 
     use super::*;
 
-    const MIB: f64 = (1 << 20) as f64;
-    const SEEDS: u64 = 1000;
-
-    /// A series of three rounds over 256 MiB, 1 and 4 GiB, with peaks of 10 MiB plus `extra`. That takes a size in GiB
-    /// and a source of random numbers from 0 to 1, and returns MiB.
-    fn series(seed: u64, extra: impl Fn(f64, &mut dyn FnMut() -> f64) -> f64) -> MemorySeries {
-        let mut source = Xoshiro256PlusPlus::seed_from_u64(seed);
-        let mut random = || (source.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
-        let sizes = [0.25, 1.0, 4.0];
-        let peaks = sizes.iter().cycle().take(9).map(|gib| {
-            let mib = 10.0 + extra(*gib, &mut random);
-            ((gib * 1024.0 * MIB) as u64, (mib * MIB) as u64)
-        });
-        MemorySeries::synthetic(End::Receiver, peaks.collect(), 20 << 20)
+    /// Two rounds over 1, 2 and 4 GiB with peaks of 10 MiB, and one course of the heap that is 1 MiB plus `extra` bytes at
+    /// each sixty-fourth of 4 GiB.
+    fn series(extra: impl Fn(u64) -> u64) -> MemorySeries {
+        let peaks = [1, 2, 4, 1, 2, 4].map(|gib| (gib << 30, 10 << 20)).to_vec();
+        let series = MemorySeries::synthetic(End::Receiver, peaks, 4 << 20);
+        series.with_heap((1..=64).map(|i| (i << 26, (1 << 20) + extra(i))))
     }
 
-    /// The number of series with this verdict among a thousand.
-    fn with_verdict(verdict: Constancy, extra: impl Fn(f64, &mut dyn FnMut() -> f64) -> f64) -> usize {
-        (0..SEEDS).filter(|seed| Judgement::of(series(*seed, &extra)).constancy == verdict).count()
+    fn of_anon(extra: impl Fn(u64) -> u64) -> Vec<Course> {
+        vec![Course::of((1..=64).map(|i| (i << 26, (1 << 20) + extra(i))), 4 << 30)]
+    }
+
+    fn judged(series: MemorySeries) -> (Constancy, String) {
+        let judgement = Judgement::of(series);
+        (judgement.constancy, judgement.reason.unwrap_or_default())
     }
 
     #[test]
-    fn noise_around_a_level_is_hardly_ever_called_growing() {
-        let noise = |_: f64, random: &mut dyn FnMut() -> f64| random();
-        assert!(with_verdict(Constancy::Growing, noise) < 10);
-        assert!(with_verdict(Constancy::Constant, noise) > 900);
-        let outliers = |_: f64, random: &mut dyn FnMut() -> f64| if random() > 0.9 { 6.0 } else { random() };
-        assert!(with_verdict(Constancy::Growing, outliers) < 10);
+    fn a_flat_heap_is_constant_and_has_a_bound_per_chunk() {
+        let judgement = Judgement::of(series(|i| (i % 2) << 10));
+        assert_eq!((judgement.constancy, judgement.reason.as_deref()), (Constancy::Constant, None));
+        let (per_gib, per_chunk) = judgement.bound().unwrap();
+        // 16,384 chunks of 64 KiB.
+        assert!((per_gib / per_chunk / 16384.0 - 1.0).abs() < 1e-9 && per_gib < 1024.0, "{per_gib}");
     }
 
     #[test]
-    fn a_slow_leak_is_hardly_ever_called_constant() {
-        for leak in [1.5, 3.0, 1000.0] {
-            let leaking = |gib: f64, random: &mut dyn FnMut() -> f64| leak * gib + random();
-            assert!(with_verdict(Constancy::Constant, leaking) < 10, "{leak} MiB per GiB");
-        }
-        let leaking = |gib: f64, random: &mut dyn FnMut() -> f64| 3.0 * gib + random();
-        assert!(with_verdict(Constancy::Growing, leaking) > 990);
+    fn growth_within_a_run_counts_even_if_the_peaks_are_flat() {
+        // The instrument of earlier versions called both constant.
+        let (constancy, reason) = judged(series(|i| i << 15));
+        assert_eq!((constancy, reason.as_str()), (Constancy::Growing, "the live heap grows within a run"));
+        assert_eq!(judged(series(|i| i << 11)).0, Constancy::GrowingSlowly);
     }
 
     #[test]
-    fn a_step_is_hardly_ever_called_growing() {
-        // A buffer that only a body over 512 MiB fills.
-        let step =
-            |gib: f64, random: &mut dyn FnMut() -> f64| f64::from(u8::from(gib > 0.5)) * 2.0 + random();
-        assert!(with_verdict(Constancy::Growing, step) < 10);
+    fn peaks_that_grow_count_even_if_the_heap_is_flat_within_a_run() {
+        let mut grown = series(|_| 0);
+        grown.peaks.iter_mut().for_each(|peak| peak.1 += peak.0 >> 8);
+        assert_eq!(judged(grown), (Constancy::Growing, "peak RSS grows with the size of the body".into()));
     }
 
     #[test]
-    fn a_sawtooth_is_hardly_ever_called_growing() {
-        // Memory that is given back every 300 MiB of body: its peak is anywhere in its last tooth.
-        let sawtooth = |_: f64, random: &mut dyn FnMut() -> f64| 4.0 * random();
-        assert!(with_verdict(Constancy::Growing, sawtooth) < 10);
+    fn rss_that_grows_without_the_heap_proves_nothing() {
+        let (constancy, reason) = judged(MemorySeries { anon: of_anon(|i| i << 15), ..series(|_| 0) });
+        assert_eq!(constancy, Constancy::Inconclusive);
+        assert!(reason.contains("anonymous RSS grows"), "{reason}");
     }
 
     #[test]
-    fn too_few_points_are_never_conclusive() {
-        for points in 0..6 {
-            let mut few = series(1, |_, random| random());
-            few.peaks.rotate_left(2);
-            few.peaks.truncate(points);
-            let judgement = Judgement::of(few);
-            assert_eq!(judgement.constancy, Constancy::Inconclusive, "{points} points");
-            assert!(judgement.reason.is_some());
-        }
+    fn a_step_is_named() {
+        let (constancy, reason) = judged(series(|i| if i > 32 { 2 << 20 } else { 0 }));
+        assert_eq!(constancy, Constancy::Constant);
+        assert_eq!(reason, "flat on both sides of a step of +2.00 MiB at 2.00 GiB");
+        let (constancy, reason) = judged(series(|i| i.min(30) << 16));
+        assert_eq!(constancy, Constancy::Constant);
+        assert!(reason.starts_with("flat from 1.94 GiB on, after a change of +"), "{reason}");
+        let mut early = series(|_| 0);
+        early.peaks.iter_mut().filter(|peak| peak.0 > 1 << 30).for_each(|peak| peak.1 += 2 << 20);
+        let (constancy, reason) = judged(early);
+        assert_eq!(constancy, Constancy::Constant);
+        assert_eq!(reason, "peak RSS is level from bodies of 2GiB on, after a step");
+    }
+
+    #[test]
+    fn records_without_a_heap_are_judged_by_rss_and_say_so() {
+        let old =
+            |extra: fn(u64) -> u64| MemorySeries { heap: vec![None], anon: of_anon(extra), ..series(|_| 0) };
+        let (constancy, reason) = judged(old(|_| 0));
+        assert_eq!(constancy, Constancy::Constant);
+        assert_eq!(reason, "by anonymous RSS alone: the heap was not counted");
+        let (constancy, reason) = judged(old(|i| i << 15));
+        assert_eq!(constancy, Constancy::Growing);
+        assert!(reason.contains("its heap was not counted"), "{reason}");
+        let without = MemorySeries { heap: vec![None], ..series(|_| 0) };
+        let (constancy, reason) = judged(without);
+        assert_eq!(constancy, Constancy::Inconclusive);
+        assert!(reason.contains("too few samples within a run"), "{reason}");
     }
 
     #[test]
     fn bodies_that_would_fit_into_the_budget_prove_nothing() {
-        let small = MemorySeries { budget: 5 << 30, ..series(1, |_, _| 0.0) };
-        let judgement = Judgement::of(small);
-        assert_eq!(judgement.constancy, Constancy::Inconclusive);
-        assert!(judgement.reason.unwrap().contains("take larger ones"));
+        let (constancy, reason) = judged(MemorySeries { budget: 5 << 30, ..series(|_| 0) });
+        assert_eq!(constancy, Constancy::Inconclusive);
+        assert!(reason.contains("take larger ones"), "{reason}");
     }
 
     #[test]
     fn flat_memory_over_its_budget_is_not_constant() {
-        let over = MemorySeries { growth: 21 << 20, ..series(1, |_, random| random()) };
-        let judgement = Judgement::of(over);
+        let judgement = Judgement::of(MemorySeries { growth: 21 << 20, ..series(|_| 0) });
         assert_eq!((judgement.constancy, judgement.is_over_budget()), (Constancy::Inconclusive, true));
+        assert_eq!(judgement.verdict(), Verdict::MemoryOver);
     }
 
     #[test]
-    fn growth_within_a_run_is_not_overlooked() {
-        let course = (0..16_u64).map(|i| (i << 28, (10 << 20) + (i << 22))).collect();
-        let judgement =
-            Judgement::of(MemorySeries { courses: vec![course], ..series(1, |_, random| random()) });
-        assert_eq!(judgement.constancy_within_run(), Constancy::Growing);
-        assert_eq!(judgement.constancy, Constancy::Inconclusive);
+    fn the_limit_is_that_of_the_records() {
+        let at = |limit_bytes: u64| judged(MemorySeries { limit_bytes, ..series(|i| i << 14) }).0;
+        // 256 KiB per GiB.
+        assert_eq!(
+            [100, 250, 300].map(|kib| at(kib << 10)),
+            [Constancy::Growing, Constancy::Growing, Constancy::GrowingSlowly]
+        );
+        assert_eq!(at(3 << 20), Constancy::Constant, "less than an eighth of it");
+    }
+
+    #[test]
+    fn a_control_is_expected_to_behave_as_it_keeps() {
+        let keeping = |bytes: u64| {
+            let mut series = series(|_| 0);
+            (series.case.sink, series.limit_bytes) = (SinkKind::Keep(bytes), 100 << 10);
+            Judgement::of(series).expected()
+        };
+        use Constancy::*;
+        assert_eq!([0, 1, 6, 7].map(keeping), [Constant, GrowingSlowly, GrowingSlowly, Growing]);
     }
 }

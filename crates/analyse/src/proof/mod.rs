@@ -1,18 +1,24 @@
 //! The proof that memory stays constant, whatever the size of the body.
 //!
-//! Runs of several sizes become [`MemorySeries`]; a line is fitted through the peaks of each, and its slope and the
-//! budget decide the [`Judgement`]. Controls are ends that grow on purpose: a proof that does not notice them proves
-//! nothing.
+//! Runs of several sizes become [`MemorySeries`]. The slope of live heap within the runs of the largest body decides the
+//! [`Judgement`], and RSS and the budget must agree. Controls are ends whose memory behaves in a known way, most of them
+//! by growing: a proof that does not notice proves nothing.
 
+mod constancy;
+mod course;
 mod judgement;
 mod series;
+#[cfg(test)]
+mod simulation;
 
 use record::{End, Record};
 use serde::Serialize;
 
 use crate::{Verdict, series::is_control};
 
-pub use judgement::{Constancy, Judgement};
+pub use constancy::Constancy;
+pub use course::{Fit, LevelChange};
+pub use judgement::Judgement;
 pub use series::MemorySeries;
 
 /// The fewest body sizes for a proof: two points always lie on a line.
@@ -24,7 +30,7 @@ const SIZES: usize = 3;
 pub struct Proof {
     /// One judgement per end and series.
     pub judgements: Vec<Judgement>,
-    /// The judgements on the ends that grow on purpose.
+    /// The judgements on the ends whose behaviour is known.
     pub controls: Vec<Judgement>,
     /// True if the controls that belong to the proof were not run: it was interrupted before.
     pub lacks_controls: bool,
@@ -47,7 +53,7 @@ impl Proof {
         let judge =
             |records: Vec<&_>| MemorySeries::all(records).into_iter().map(Judgement::of).collect::<Vec<_>>();
         let mut controls = judge(controls);
-        // The end of a control that grows on purpose is the receiver.
+        // The end of a control that behaves as it should is the receiver.
         controls.retain(|control| control.series.end == End::Receiver);
         let lacks_controls = controls.is_empty() && records.iter().any(is_of_proof_with_controls);
         Self { judgements: judge(measured), controls, lacks_controls }
@@ -57,9 +63,9 @@ impl Proof {
     /// inconclusive.
     pub fn verdict(&self) -> Verdict {
         let ends = self.judgements.iter().map(Judgement::verdict);
-        let controls = self.controls.iter().map(|control| match control.constancy {
-            Constancy::Growing => Verdict::Good,
-            Constancy::Constant | Constancy::Inconclusive => Verdict::Inconclusive,
+        let controls = self.controls.iter().map(|control| match control.is_as_expected() {
+            true => Verdict::Good,
+            false => Verdict::Inconclusive,
         });
         let missing = self.lacks_controls.then_some(Verdict::Inconclusive);
         ends.chain(controls).chain(missing).min().unwrap_or(Verdict::Inconclusive)

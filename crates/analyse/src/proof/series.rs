@@ -2,14 +2,11 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use record::{Case, End, EndRecord, Record};
+use record::{Case, DEFAULT_SLOPE_LIMIT, End, EndRecord, Record};
 use serde::{Serialize, Serializer};
 
+use super::course::Course;
 use crate::SeriesKey;
-
-/// The number of fitted points of a run's timeline. Neighbouring samples depend on each other; blocks of samples do so
-/// less.
-const BLOCKS: usize = 16;
 
 /// The runs of one case over all sizes of its body, as one end measured them.
 #[derive(Clone, Debug, Serialize)]
@@ -29,9 +26,18 @@ pub struct MemorySeries {
     pub growth: u64,
     /// The largest growth allowed, in bytes.
     pub budget: u64,
-    /// RSS against body bytes within each run of the largest body.
+    /// Live heap within each run of the largest body; `None` for a run whose heap was not counted.
     #[serde(skip)]
-    pub courses: Vec<Vec<(u64, u64)>>,
+    pub(super) heap: Vec<Option<Course>>,
+    /// Anonymous RSS within each run of the largest body.
+    #[serde(skip)]
+    pub(super) anon: Vec<Course>,
+    /// The most kernel memory of any run, in bytes; `None` if it was not read.
+    pub kernel_bytes: Option<u64>,
+    /// Whether pages of any run were swapped out, which leave RSS.
+    pub was_swapped: bool,
+    /// The slope that counts as growth, in bytes per GiB of body: the one of the last run that states it.
+    pub limit_bytes: u64,
     /// Runs whose memory is not known.
     pub unknown: usize,
 }
@@ -54,14 +60,27 @@ impl MemorySeries {
                     all.len() - 1
                 });
                 all[index].add(record.case.total_bytes(), measured);
+                all[index].limit_bytes = record.slope_limit_bytes.unwrap_or(all[index].limit_bytes);
             }
         }
         all
     }
 
     fn new(key: SeriesKey, case: Case, end: End) -> Self {
-        let (peaks, courses) = (Vec::new(), Vec::new());
-        Self { key, case, end, peaks, growth: 0, budget: 0, courses, unknown: 0 }
+        Self {
+            key,
+            case,
+            end,
+            peaks: Vec::new(),
+            growth: 0,
+            budget: 0,
+            heap: Vec::new(),
+            anon: Vec::new(),
+            kernel_bytes: None,
+            was_swapped: false,
+            limit_bytes: DEFAULT_SLOPE_LIMIT.0,
+            unknown: 0,
+        }
     }
 
     /// The largest body with a known peak, in bytes.
@@ -84,14 +103,21 @@ impl MemorySeries {
             return;
         };
         if bytes > self.largest() {
-            self.courses.clear();
+            self.heap.clear();
+            self.anon.clear();
         }
         self.peaks.push((bytes, peak));
         (self.growth, self.budget) = (self.growth.max(growth), budget);
+        let memory = &end.memory;
+        self.was_swapped |= memory.swap_bytes.is_some_and(|swap| swap.peak > swap.baseline);
+        self.kernel_bytes = self.kernel_bytes.max(memory.kernel_bytes);
         if bytes == self.largest() {
-            let points: Vec<_> =
-                end.memory.timeline.iter().map(|point| (point.body_bytes, point.rss_bytes)).collect();
-            self.courses.push(course(&points, bytes));
+            let heap = memory.heap_timeline.as_ref().map(|points| {
+                Course::of(points.iter().map(|point| (point.body_bytes, point.total_bytes())), bytes)
+            });
+            self.heap.push(heap);
+            let anon = memory.timeline.iter().map(|point| (point.body_bytes, point.anon_bytes));
+            self.anon.push(Course::of(anon, bytes));
         }
     }
 
@@ -103,14 +129,12 @@ impl MemorySeries {
         let series = Self::new(SeriesKey::of(&record).without_body(), case, end);
         Self { peaks, growth: 1 << 20, budget, ..series }
     }
-}
 
-/// A timeline in blocks, from a quarter of the body on: before that, buffers fill for the first time.
-fn course(points: &[(u64, u64)], bytes: u64) -> Vec<(u64, u64)> {
-    let settled: Vec<_> = points.iter().filter(|point| point.0 >= bytes / 4).collect();
-    let distinct: BTreeSet<u64> = settled.iter().map(|point| point.0).collect();
-    if distinct.len() < BLOCKS {
-        return Vec::new();
+    /// The series with a further run of the largest body, whose heap had these bytes at body offsets.
+    #[cfg(test)]
+    pub(crate) fn with_heap(mut self, points: impl Iterator<Item = (u64, u64)>) -> Self {
+        self.heap.push(Some(Course::of(points, self.largest())));
+        self.anon.push(Course::default());
+        self
     }
-    settled.chunks(settled.len().div_ceil(BLOCKS)).map(|block| *block[block.len() / 2]).collect()
 }

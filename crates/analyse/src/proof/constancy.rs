@@ -1,0 +1,88 @@
+//! The words of a judgement, and the rule by which a slope and a limit lead to one.
+
+use std::fmt;
+
+use serde::Serialize;
+use stats::Slope;
+
+/// The behaviour of memory according to the figures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum Constancy {
+    /// The slope is below the limit, and not shown to be above zero.
+    #[serde(rename = "CONSTANT")]
+    Constant,
+    /// The slope is above zero and below the limit.
+    #[serde(rename = "GROWING SLOWLY")]
+    GrowingSlowly,
+    /// The slope is above the limit.
+    #[serde(rename = "GROWING")]
+    Growing,
+    /// The interval of the slope decides nothing, or there is no interval.
+    #[serde(rename = "INCONCLUSIVE")]
+    Inconclusive,
+}
+
+/// The share of the limit below which a slope is negligible, even if it is above zero beyond doubt.
+const NEGLIGIBLE: f64 = 1.0 / 8.0;
+
+impl Constancy {
+    /// The behaviour according to a slope that only has to keep below or above a limit in the same unit.
+    pub fn of(slope: Slope, limit: f64) -> Self {
+        match slope {
+            slope if slope.high < limit => Self::Constant,
+            slope if slope.low > limit => Self::Growing,
+            _ => Self::Inconclusive,
+        }
+    }
+
+    /// The behaviour according to a slope that is to be zero, with a limit in the same unit.
+    pub fn within_limit(slope: Slope, limit: f64) -> Self {
+        let is_negligible = slope.estimate < limit * NEGLIGIBLE;
+        match slope {
+            slope if slope.high <= limit && (slope.low <= 0.0 || is_negligible) => Self::Constant,
+            slope if slope.low > limit => Self::Growing,
+            slope if slope.low > 0.0 && !is_negligible && slope.estimate <= limit => Self::GrowingSlowly,
+            _ => Self::Inconclusive,
+        }
+    }
+
+    /// Whether a slope is flat: negligible, and below the limit for certain.
+    pub(super) fn is_flat(slope: Slope, limit: f64) -> bool {
+        slope.high <= limit && slope.estimate < limit * NEGLIGIBLE
+    }
+
+    /// Whether memory is shown to grow.
+    pub fn is_growth(self) -> bool {
+        matches!(self, Self::Growing | Self::GrowingSlowly)
+    }
+}
+
+impl fmt::Display for Constancy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Constant => "CONSTANT",
+            Self::GrowingSlowly => "GROWING SLOWLY",
+            Self::Growing => "GROWING",
+            Self::Inconclusive => "INCONCLUSIVE",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zero_the_limit_and_an_eighth_of_it_decide() {
+        use Constancy::*;
+        let judged = |low, estimate, high| Constancy::within_limit(Slope { estimate, low, high }, 80.0);
+        assert_eq!(judged(-5.0, 1.0, 80.0), Constant);
+        assert_eq!(judged(-5.0, 30.0, 70.0), Constant, "not shown to be above zero");
+        assert_eq!(judged(8.0, 9.0, 9.9), Constant, "above zero, but below an eighth");
+        assert_eq!(judged(9.0, 10.0, 11.0), GrowingSlowly);
+        assert_eq!(judged(1.0, 70.0, 130.0), GrowingSlowly);
+        assert_eq!(judged(81.0, 90.0, 100.0), Growing);
+        assert_eq!(judged(-5.0, 1.0, 81.0), Inconclusive);
+        assert_eq!(judged(79.0, 81.0, 90.0), Inconclusive);
+    }
+}

@@ -1,0 +1,191 @@
+//! The course of memory within runs: its slope, and a step or a plateau after which it is flat again.
+
+use record::mib;
+use serde::{Serialize, Serializer};
+use stats::{Slope, trend};
+
+use super::Constancy;
+
+/// The probability with which an interval holds the true slope. With 95 %, one flat end in forty would be called growing.
+const CONFIDENCE: f64 = 0.99;
+
+/// The fewest points before and after a change, which an interval needs.
+const FEWEST: usize = 16;
+
+/// The least change of level, in standard deviations of the points around the levels. Noise does not reach it.
+const SIGNIFICANT: f64 = 4.0;
+
+/// Memory against body bytes within one run, in MiB and GiB, from a quarter of the body on: before that, buffers fill for
+/// the first time.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Course(Vec<(f64, f64)>);
+
+/// The slope of memory within runs.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Fit {
+    /// The slope with its interval of 99 %, in MiB per GiB: of all points, or of those after the change.
+    #[serde(serialize_with = "slope")]
+    pub slope: Slope,
+    /// The behaviour according to the slope.
+    pub constancy: Constancy,
+    /// The change after which memory is flat.
+    pub change: Option<LevelChange>,
+}
+
+pub(super) fn slope<S: Serializer>(slope: &Slope, serializer: S) -> Result<S::Ok, S::Error> {
+    [slope.estimate, slope.low, slope.high].serialize(serializer)
+}
+
+/// A change of level within runs.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct LevelChange {
+    /// Whether the level changed at once. Otherwise it changed over some time.
+    pub is_step: bool,
+    /// The body bytes after which memory is flat.
+    pub at_bytes: u64,
+    /// The change of the level, in bytes.
+    pub by_bytes: i64,
+}
+
+impl std::fmt::Display for LevelChange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (by, at) = (mib(self.by_bytes.unsigned_abs()), mib(self.at_bytes) / 1024.0);
+        let sign = if self.by_bytes < 0 { '-' } else { '+' };
+        match self.is_step {
+            true => write!(f, "flat on both sides of a step of {sign}{by:.2} MiB at {at:.2} GiB"),
+            false => write!(f, "flat from {at:.2} GiB on, after a change of {sign}{by:.2} MiB"),
+        }
+    }
+}
+
+impl Course {
+    /// The course of `points` of body bytes and memory in bytes, within a body of `total` bytes. Of several points at one
+    /// offset, the first counts.
+    pub(crate) fn of(points: impl Iterator<Item = (u64, u64)>, total: u64) -> Self {
+        let mut settled: Vec<(u64, u64)> = points.filter(|point| point.0 >= total / 4).collect();
+        settled.dedup_by_key(|point| point.0);
+        Self(settled.into_iter().map(|(x, y)| (mib(x) / 1024.0, mib(y))).collect())
+    }
+
+    fn slope(&self) -> Option<Slope> {
+        trend(&self.0, CONFIDENCE)
+    }
+
+    /// The offset in the middle of the body, in GiB.
+    fn middle(&self) -> f64 {
+        self.0.last().map_or(0.0, |last| last.0 / 2.0)
+    }
+
+    fn after(&self, offset: f64) -> Self {
+        Self(self.0.iter().copied().filter(|point| point.0 > offset).collect())
+    }
+
+    fn until(&self, offset: f64) -> Self {
+        Self(self.0.iter().copied().filter(|point| point.0 <= offset).collect())
+    }
+
+    fn mean(&self) -> f64 {
+        self.0.iter().map(|point| point.1).sum::<f64>() / self.0.len() as f64
+    }
+
+    /// The sum of squares around the mean.
+    fn squares(&self) -> f64 {
+        let mean = self.mean();
+        self.0.iter().map(|point| (point.1 - mean).powi(2)).sum()
+    }
+
+    /// The offset after which the level is another one, by least squares; no later than three quarters of the body, so
+    /// that enough follows.
+    fn step(&self) -> Option<f64> {
+        let (n, last) = (self.0.len(), self.0.last()?.0);
+        let total: f64 = self.0.iter().map(|point| point.1).sum();
+        let mut before = 0.0;
+        let mut best = None;
+        for (i, (x, y)) in self.0.iter().enumerate() {
+            before += y;
+            let (left, right) = (i + 1, n - i - 1);
+            if left < FEWEST || right < FEWEST || *x > 0.75 * last {
+                continue;
+            }
+            // The squares that two levels explain more than one does.
+            let apart = before / left as f64 - (total - before) / right as f64;
+            let explained = apart * apart * (left * right) as f64;
+            if best.is_none_or(|(most, _)| explained > most) {
+                best = Some((explained, *x));
+            }
+        }
+        best.map(|(_, offset)| offset)
+    }
+
+    /// The change of level after an offset, in MiB, unless the scatter around the later level explains it.
+    fn change_at(&self, offset: f64) -> Option<f64> {
+        let (before, after) = (self.until(offset), self.after(offset));
+        let by = after.mean() - before.mean();
+        let scatter = (after.squares() / after.0.len() as f64).sqrt();
+        (by.abs() > SIGNIFICANT * scatter).then_some(by)
+    }
+}
+
+impl Fit {
+    /// The fit of the courses of one or more runs, with a limit in MiB per GiB. `None` if a course has too few points.
+    pub(crate) fn of(courses: &[Course], limit: f64) -> Option<Self> {
+        let slope = joint(courses.iter().map(Course::slope))?;
+        let constancy = Constancy::within_limit(slope, limit);
+        let late = joint(courses.iter().map(|course| course.after(course.middle()).slope()));
+        let late_growth = late.is_some_and(|late| Constancy::within_limit(late, limit) == Constancy::Growing);
+        if constancy == Constancy::Constant && !late_growth {
+            return Some(Self { slope, constancy, change: None });
+        }
+        if let Some(flat) = flat_again(courses, limit) {
+            return Some(flat);
+        }
+        let constancy = match constancy {
+            _ if late_growth => Constancy::Growing,
+            // It grew, but the last half of the body does not show that it still does.
+            constancy if constancy.is_growth() && late.is_some_and(|late| late.low <= 0.0) => {
+                Constancy::Inconclusive
+            }
+            constancy => constancy,
+        };
+        Some(Self { slope, constancy, change: None })
+    }
+}
+
+/// The fit after a change, if memory is flat there. A change in the last half of the body must have been the only one
+/// since the first quarter: a list that doubles grows with the body, and is flat in between.
+fn flat_again(courses: &[Course], limit: f64) -> Option<Fit> {
+    let steps: Option<Vec<f64>> = courses.iter().map(Course::step).collect();
+    let middles: Vec<f64> = courses.iter().map(Course::middle).collect();
+    steps.into_iter().chain([middles]).find_map(|offsets| flat_after(courses, &offsets, limit))
+}
+
+/// The fit after an offset in each course, if memory is flat there.
+fn flat_after(courses: &[Course], offsets: &[f64], limit: f64) -> Option<Fit> {
+    let parts = || courses.iter().zip(offsets).map(|(course, offset)| (course, *offset));
+    let flat = |slope: &Slope| Constancy::is_flat(*slope, limit);
+    let slope = joint(parts().map(|(course, offset)| course.after(offset).slope())).filter(flat)?;
+    let is_step =
+        joint(parts().map(|(course, offset)| course.until(offset).slope())).is_some_and(|slope| flat(&slope));
+    if !is_step && parts().any(|(course, offset)| offset > course.middle()) {
+        return None;
+    }
+    let changes = parts().map(|(course, offset)| course.change_at(offset)).collect::<Option<Vec<f64>>>()?;
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    let change = LevelChange {
+        is_step,
+        at_bytes: (mean(offsets) * f64::from(1 << 30)) as u64,
+        by_bytes: (mean(&changes) * f64::from(1 << 20)) as i64,
+    };
+    Some(Fit { slope, constancy: Constancy::Constant, change: Some(change) })
+}
+
+/// The mean of the slopes of independent runs, with its interval. `None` if a slope is not known, or there is none.
+fn joint(slopes: impl Iterator<Item = Option<Slope>>) -> Option<Slope> {
+    let slopes: Vec<Slope> = slopes.collect::<Option<_>>()?;
+    let runs = slopes.len() as f64;
+    let estimate = slopes.iter().map(|slope| slope.estimate).sum::<f64>() / runs;
+    let half = slopes.iter().map(|slope| ((slope.high - slope.low) / 2.0).powi(2)).sum::<f64>().sqrt() / runs;
+    (runs > 0.0).then_some(Slope { estimate, low: estimate - half, high: estimate + half })
+}

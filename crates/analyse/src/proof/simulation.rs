@@ -1,0 +1,177 @@
+//! Judgements on synthetic series of known shapes.
+
+use rand_core::{Rng as _, SeedableRng as _};
+use rand_xoshiro::Xoshiro256PlusPlus;
+use record::End;
+
+use super::{Constancy, Constancy::*, Judgement, MemorySeries, course::Course};
+
+const MIB: f64 = (1 << 20) as f64;
+const GIB: f64 = (1 << 30) as f64;
+
+/// The points of a course of 4 GiB.
+const POINTS: u64 = 128;
+
+/// Noise around a shape, in MiB.
+#[derive(Clone, Copy, Debug)]
+enum Noise {
+    /// As the live heap of HTTP/2 has it, or of HTTP/3 with its windows full.
+    Quiet,
+    /// As peak RSS has it.
+    White,
+    /// Uniform within half a MiB to either side.
+    Jitter,
+    /// Autocorrelated by 0.9 from point to point.
+    Slow,
+}
+
+struct Source(Xoshiro256PlusPlus, f64);
+
+impl Source {
+    fn uniform(&mut self) -> f64 {
+        (self.0.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    fn normal(&mut self) -> f64 {
+        (0..12).map(|_| self.uniform()).sum::<f64>() - 6.0
+    }
+
+    fn noise(&mut self, noise: Noise) -> f64 {
+        match noise {
+            Noise::Quiet => 0.03 * self.normal(),
+            Noise::White => 0.1 * self.normal(),
+            Noise::Jitter => self.uniform() - 0.5,
+            Noise::Slow => {
+                self.1 = 0.9 * self.1 + (1.0_f64 - 0.81).sqrt() * 0.1 * self.normal();
+                self.1
+            }
+        }
+    }
+}
+
+/// The judgement on two rounds over 0.25, 1 and 4 GiB, where memory in MiB is `shape` of the body in GiB.
+fn judged(seed: u64, shape: fn(f64) -> f64, noise: Noise) -> Constancy {
+    let mut source = Source(Xoshiro256PlusPlus::seed_from_u64(seed), 0.0);
+    let mut memory = |gib: f64| ((10.0 + shape(gib) + source.noise(noise)) * MIB) as u64;
+    let sizes = [0.25, 1.0, 4.0].into_iter().cycle().take(6);
+    let peaks = sizes.map(|gib| ((gib * GIB) as u64, memory(gib))).collect();
+    let mut series = MemorySeries::synthetic(End::Receiver, peaks, 20 << 20);
+    let largest = series.largest();
+    let offset = |i: u64| i * largest / POINTS;
+    let mut course =
+        || Course::of((1..=POINTS).map(|i| (offset(i), memory(offset(i) as f64 / GIB))), largest);
+    for _ in 0..2 {
+        series.heap.push(Some(course()));
+        series.anon.push(course());
+    }
+    Judgement::of(series).constancy
+}
+
+/// How often each verdict is given among `of` series.
+fn verdicts(of: u64, shape: fn(f64) -> f64, noise: Noise) -> Vec<(Constancy, u64)> {
+    let mut counts =
+        [Constant, GrowingSlowly, Growing, Inconclusive].map(|constancy| (constancy, 0)).to_vec();
+    for seed in 0..of {
+        let constancy = judged(seed, shape, noise);
+        counts.iter_mut().filter(|count| count.0 == constancy).for_each(|count| count.1 += 1);
+    }
+    counts
+}
+
+struct Shape {
+    name: &'static str,
+    mib: fn(f64) -> f64,
+    /// The verdicts that would be wrong.
+    wrong: &'static [Constancy],
+    /// The verdict that quiet noise must lead to in four of five cases.
+    right: Option<Constancy>,
+}
+
+const FLAT: &[Constancy] = &[Growing, GrowingSlowly];
+const LEAK: &[Constancy] = &[Constant, GrowingSlowly];
+
+/// The shapes, with a limit of 100 KiB (0.098 MiB) per GiB.
+const SHAPES: [Shape; 20] = [
+    Shape { name: "flat", mib: |_| 0.0, wrong: FLAT, right: Some(Constant) },
+    Shape { name: "leak 0.1", mib: |s| 0.1 * s, wrong: &[Constant], right: None },
+    Shape { name: "leak 0.25", mib: |s| 0.25 * s, wrong: LEAK, right: Some(Growing) },
+    Shape { name: "leak 0.5", mib: |s| 0.5 * s, wrong: LEAK, right: Some(Growing) },
+    Shape { name: "leak 0.75", mib: |s| 0.75 * s, wrong: LEAK, right: Some(Growing) },
+    Shape { name: "leak 0.9", mib: |s| 0.9 * s, wrong: LEAK, right: Some(Growing) },
+    Shape { name: "leak 1.1", mib: |s| 1.1 * s, wrong: LEAK, right: Some(Growing) },
+    Shape { name: "leak 2", mib: |s| 2.0 * s, wrong: LEAK, right: Some(Growing) },
+    Shape { name: "leak 1000", mib: |s| 1000.0 * s, wrong: LEAK, right: Some(Growing) },
+    Shape { name: "quadratic 0.05", mib: |s| 0.05 * s * s, wrong: LEAK, right: Some(Growing) },
+    Shape { name: "quadratic 0.2", mib: |s| 0.2 * s * s, wrong: LEAK, right: Some(Growing) },
+    Shape { name: "logarithmic", mib: |s| 0.5 * (s / 0.25).log2(), wrong: LEAK, right: Some(Growing) },
+    Shape { name: "square root", mib: |s| 1.5 * s.sqrt(), wrong: LEAK, right: Some(Growing) },
+    Shape {
+        name: "a list that doubles",
+        mib: |s| 0.5 * s.log2().floor().exp2(),
+        wrong: &[Constant],
+        right: Some(Inconclusive),
+    },
+    Shape {
+        name: "step past 0.5",
+        mib: |s| if s > 0.5 { 2.0 } else { 0.0 },
+        wrong: FLAT,
+        right: Some(Constant),
+    },
+    Shape {
+        name: "step past 2",
+        mib: |s| if s > 2.0 { 2.5 } else { 0.0 },
+        wrong: FLAT,
+        right: Some(Constant),
+    },
+    Shape {
+        name: "step past 2.6",
+        mib: |s| if s > 2.6 { 1.0 } else { 0.0 },
+        wrong: FLAT,
+        right: Some(Constant),
+    },
+    Shape { name: "plateau 0.9 up to 2", mib: |s| 0.9 * s.min(2.0), wrong: FLAT, right: Some(Constant) },
+    Shape { name: "plateau 2 up to 2", mib: |s| 2.0 * s.min(2.0), wrong: FLAT, right: Some(Constant) },
+    Shape { name: "growth beyond 4", mib: |s| (s - 4.0).max(0.0), wrong: FLAT, right: Some(Constant) },
+];
+
+/// Simulates `of` series for each shape, and returns what is not as it must be.
+fn failures(of: u64) -> Vec<String> {
+    let mut failures = Vec::new();
+    for Shape { name, mib, wrong, right } in SHAPES {
+        for noise in [Noise::Quiet, Noise::White, Noise::Jitter, Noise::Slow] {
+            let counts = verdicts(of, mib, noise);
+            let count = |among: &[Constancy]| -> u64 {
+                counts.iter().filter(|count| among.contains(&count.0)).map(|count| count.1).sum()
+            };
+            let (errors, hits) = (count(wrong), right.map_or(of, |right| count(&[right])));
+            if errors * 100 > of || (matches!(noise, Noise::Quiet) && hits * 100 < of * 80) {
+                failures.push(format!("{name}, {noise:?}: {errors} wrong, {hits} right: {counts:?}"));
+            }
+        }
+    }
+    failures
+}
+
+#[test]
+fn less_than_one_verdict_in_a_hundred_is_wrong() {
+    let failures = failures(100);
+    assert!(failures.is_empty(), "{failures:#?}");
+}
+
+#[test]
+#[ignore = "takes a minute; the test above does the same with fewer series"]
+fn less_than_one_verdict_in_a_hundred_is_wrong_among_2000() {
+    let failures = failures(2000);
+    assert!(failures.is_empty(), "{failures:#?}");
+}
+
+#[test]
+fn a_byte_per_chunk_is_growing_slowly_and_nothing_per_chunk_is_constant() {
+    let judged = |per_gib: u64| {
+        let series = MemorySeries::synthetic(End::Receiver, vec![(1 << 30, 10 << 20)], 4 << 20);
+        let heap = (1..=256_u64).map(|i| (i << 22, (1 << 20) + i * per_gib / 256));
+        Judgement::of(series.with_heap(heap)).constancy
+    };
+    // 16,384 chunks of 64 KiB; then one byte for each two of them.
+    assert_eq!([0, 16 << 10, 8 << 10, 200 << 10].map(judged), [Constant, GrowingSlowly, Constant, Growing]);
+}
