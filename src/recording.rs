@@ -11,7 +11,7 @@ use analyse::{Analysis, FORMATS, Report, Verdict};
 use anyhow::Context as _;
 use metrics::Stamp;
 use process::Resources;
-use record::{Build, Case, Host, Purpose, Record, Results};
+use record::{Build, ByteSize, Case, Host, Purpose, Record, Results};
 use run::{
     Interruption, ProcessExecutor, Session, Stop, describe_ends, machine, machine::IdleGuard, this_host,
 };
@@ -85,6 +85,11 @@ impl<'a> Recording<'a> {
             used: Resources::used(),
             _idle: idle,
         })
+    }
+
+    /// Sets the slope of memory that counts as growth, per GiB of body, for all later runs.
+    pub(crate) fn limit_slopes(&mut self, limit: ByteSize) {
+        self.session = self.session.clone().limiting_slopes(limit);
     }
 
     /// Runs every case in `rounds` rounds, or in more if a precision is asked for, and writes each record before the next

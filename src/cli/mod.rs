@@ -23,6 +23,8 @@ use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
 pub(crate) use check::CheckArgs;
 pub(crate) use compare::{CompareArgs, Inconclusive};
 pub(crate) use help::{CompletionsArgs, ManArgs};
+#[cfg(test)]
+pub(crate) use prove::LEAST_SLOPE_LIMIT;
 pub(crate) use prove::ProveArgs;
 pub(crate) use remote::{FetchArgs, RemoteArgs, SendArgs};
 pub(crate) use report::ReportArgs;

@@ -20,6 +20,8 @@ use crate::exit::Usage;
 pub(crate) struct Defaults {
     /// The protocols.
     pub(crate) protocols: fn(&Protocol) -> bool,
+    /// The directions.
+    pub(crate) directions: &'static [Direction],
     /// The chunk sizes, in bytes.
     pub(crate) chunks: &'static [u64],
     /// The body sizes.
@@ -33,17 +35,20 @@ impl Defaults {
     /// fewest whose median has an interval of 95 %.
     pub(crate) const BENCH: Self = Self {
         protocols: |protocol| !protocol.is_ceiling(),
+        directions: &[Direction::Up],
         chunks: &[64 << 10, 1 << 20],
         bodies: &[ByteSize(2 << 30)],
         rounds: 6,
     };
 
-    /// The axes of `prove`: sizes far enough apart for a slope, and chunks of a usual size.
+    /// The axes of `prove`: both directions, small chunks, which show what is kept for each, and large ones. The runs of
+    /// the largest size have the slope within them, and all sizes together that of peaks.
     pub(crate) const PROVE: Self = Self {
         protocols: Protocol::is_http,
-        chunks: &[64 << 10],
-        bodies: &[ByteSize(256 << 20), ByteSize(1 << 30), ByteSize(4 << 30)],
-        rounds: 3,
+        directions: &[Direction::Up, Direction::Down],
+        chunks: &[4 << 10, 64 << 10, 1 << 20],
+        bodies: &[ByteSize(256 << 20), ByteSize(1 << 30), ByteSize(2 << 30)],
+        rounds: 2,
     };
 }
 
@@ -52,13 +57,13 @@ pub(crate) struct RunArgs {
     /// Protocols, separated by commas [default: all eight; prove: the five over HTTP]
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = protocol(), hide_possible_values = true)]
     protocol: Vec<Named<&'static Protocol>>,
-    /// The sender of the body: up (the client), down (the server), or both
-    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "up")]
+    /// The sender of the body: up (the client), down (the server), or both [default: up; prove: both]
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
     direction: Vec<Direction>,
-    /// Chunk sizes from 1 B to 64 MiB, also as a doubling range 4KiB..1MiB [default: 64KiB,1MiB; prove: 64KiB]
+    /// Chunk sizes from 1 B to 64 MiB, also as a doubling range 4KiB..1MiB [default: 64KiB,1MiB; prove: 4KiB,64KiB,1MiB]
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = chunks)]
     chunk_size: Vec<Vec<ChunkSize>>,
-    /// Body sizes, also as a doubling range [default: 2GiB, or the payload file's size; prove: 256MiB,1GiB,4GiB]
+    /// Body sizes, also as a doubling range [default: 2GiB, or the payload file's size; prove: 256MiB,1GiB,2GiB]
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = sizes)]
     size: Vec<Vec<ByteSize>>,
     /// Content of the body: random, zero, cold (random, in a block that no cache of this machine holds) or file:PATH
@@ -124,7 +129,7 @@ impl RunArgs {
         template.limits = self.limits.limits().map_err(Usage::new)?;
         let matrix = Matrix {
             protocols,
-            directions: distinct(self.direction.iter().copied()),
+            directions: self.directions(defaults),
             chunks: self.chunks(defaults)?,
             bodies: self.bodies(defaults)?,
             template,
@@ -147,6 +152,11 @@ impl RunArgs {
             let reason = "its name is not UTF-8, so records cannot state it; use a symbolic link";
             Err(Usage::new(format!("{}: {reason}", path.display())))
         })
+    }
+
+    fn directions(&self, defaults: &Defaults) -> Vec<Direction> {
+        let asked = distinct(self.direction.iter().copied());
+        if asked.is_empty() { defaults.directions.to_vec() } else { asked }
     }
 
     fn chunks(&self, defaults: &Defaults) -> Result<Vec<ChunkSize>, Usage> {

@@ -1,7 +1,7 @@
 //! `longhaul prove`: proves that memory stays constant, whatever the size of the body.
 //!
-//! Bodies of several sizes are sent to a fast and to a slow reader; then the [`control`] must be seen
-//! to grow. [`analyse::Proof`] judges the records.
+//! Bodies of several sizes are sent to a fast and to a slow reader; then the [`control`]s must be seen to behave as they
+//! do. [`analyse::Proof`] judges the records.
 
 use std::io::{self, IsTerminal as _};
 
@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     cli::{Defaults, ProveArgs},
+    exit::Usage,
     expectation::Expectation,
     recording::Recording,
 };
@@ -32,21 +33,51 @@ pub(super) fn main(args: &ProveArgs) -> anyhow::Result<Verdict> {
     if args.runs.explain_memory {
         return explain_memory(&fast);
     }
-    let controls = if args.no_control { Vec::new() } else { control::cases()? };
+    let controls = Controls::of(args)?;
+    let to_slow = of_middle_chunk(&fast);
     let rounds = args.runs.rounds(&Defaults::PROVE);
     let expected = Expectation::of(&fast, rounds)
-        .and(Expectation::of(&fast, rounds).slower(1.0 / SLOW))
-        .and(Expectation::of(&controls, control::ROUNDS));
+        .and(Expectation::of(&to_slow, rounds).slower(1.0 / SLOW))
+        .and(Expectation::of(&controls.kept, control::KEPT_ROUNDS))
+        .and(Expectation::of(&controls.calibrated, 1));
     if args.runs.session.list {
         return list(&fast, expected);
     }
     let mut recording = Recording::begin(&args.runs.session, &fast, expected)?;
+    recording.limit_slopes(args.slope_limit);
     recording.run(&fast, rounds, Purpose::Measure)?;
     let records = recording.records()?;
-    let slow: Vec<Case> = fast.iter().filter_map(|case| slowed(case, asked, &records)).collect();
+    let slow: Vec<Case> = to_slow.iter().filter_map(|case| slowed(case, asked, &records)).collect();
     recording.run(&slow, rounds, Purpose::Measure)?;
-    recording.run(&controls, control::ROUNDS, Purpose::Control)?;
+    recording.run(&controls.kept, control::KEPT_ROUNDS, Purpose::Control)?;
+    recording.run(&controls.calibrated, 1, Purpose::Control)?;
     close(recording)
+}
+
+/// The controls of a proof.
+#[derive(Default)]
+struct Controls {
+    kept: Vec<Case>,
+    calibrated: Vec<Case>,
+}
+
+impl Controls {
+    fn of(args: &ProveArgs) -> Result<Self, Usage> {
+        if args.no_control {
+            return Ok(Self::default());
+        }
+        Ok(Self { kept: control::kept()?, calibrated: control::calibrated(args.slope_limit)? })
+    }
+}
+
+/// The cases with the middle one of the chunk sizes. A slow reader runs no others: what waits for it is bounded by
+/// windows, whatever the chunk, and a quarter of the goodput takes four times as long.
+fn of_middle_chunk(cases: &[Case]) -> Vec<Case> {
+    let mut chunks: Vec<u64> = cases.iter().map(|case| case.chunk.into()).collect();
+    chunks.sort_unstable();
+    chunks.dedup();
+    let middle = chunks.get(chunks.len().saturating_sub(1) / 2).copied();
+    cases.iter().filter(|case| Some(u64::from(case.chunk)) == middle).cloned().collect()
 }
 
 /// Judges the records, and reports.
@@ -92,6 +123,21 @@ mod tests {
         let mut record = Record::new("session", case);
         record.goodput_bytes_per_s = Some(goodput * f64::from(1 << 20));
         record
+    }
+
+    #[test]
+    fn a_slow_reader_runs_the_middle_chunk_size_only() {
+        let of = |chunks: &[u64]| {
+            let case = |bytes: &u64| {
+                let mut case = Case::new("h2");
+                case.chunk = (*bytes).try_into().unwrap();
+                case
+            };
+            let cases: Vec<Case> = chunks.iter().map(case).collect();
+            of_middle_chunk(&cases).iter().map(|case| u64::from(case.chunk)).collect::<Vec<_>>()
+        };
+        assert_eq!(of(&[4096, 65536, 1 << 20, 4096]), [65536]);
+        assert_eq!((of(&[4096, 65536]), of(&[7]), of(&[])), (vec![4096], vec![7], vec![]));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use receiver::{
     Sink,
     save::{Existing, Folder, NameError, Quota, SafeName, SaveError, Saver},
 };
-use record::SinkKind;
+use record::{ChunkSize, SinkKind};
 
 use crate::ServeError;
 
@@ -21,6 +21,8 @@ pub(crate) enum Destination {
     Save(Folder),
     /// The bytes are kept in memory: the control that a memory proof must find.
     Collect,
+    /// The bytes are digested, and as many bytes as stated are leaked for each 64 KiB: the control whose slope is known.
+    Keep(u64),
 }
 
 impl Destination {
@@ -33,6 +35,7 @@ impl Destination {
             SinkKind::Discard => Self::Discard,
             SinkKind::Verify => Self::Verify,
             SinkKind::Collect => Self::Collect,
+            SinkKind::Keep(bytes) => Self::Keep(*bytes),
             SinkKind::Save(path) => {
                 let folder = open_folder(path, quota);
                 Self::Save(folder.map_err(|source| ServeError::Folder { path: path.clone(), source })?)
@@ -54,6 +57,7 @@ impl Destination {
             Self::Discard => Sink::discard(),
             Self::Verify => Sink::verify(),
             Self::Collect => Sink::collect(),
+            Self::Keep(bytes) => Sink::keep(*bytes, ChunkSize::DEFAULT.into()),
             Self::Save(folder) => Sink::save(Saver::begin(folder, &name?, existing, announced).await?),
         })
     }
@@ -62,7 +66,7 @@ impl Destination {
     pub(crate) fn folder(&self) -> Option<&Folder> {
         match self {
             Self::Save(folder) => Some(folder),
-            Self::Discard | Self::Verify | Self::Collect => None,
+            Self::Discard | Self::Verify | Self::Collect | Self::Keep(_) => None,
         }
     }
 }

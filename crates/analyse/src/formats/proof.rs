@@ -79,10 +79,18 @@ fn verdict(judgement: &Judgement) -> String {
         ),
         (growth, _, Some(fit)) if growth.is_growth() && fit.constancy.is_growth() => {
             let kib = fit.slope.estimate * 1024.0;
-            format!("{growth}: {} KiB per GiB, {} B per chunk", figure(kib), figure(per_chunk(kib)))
+            format!("{growth}: {}, {} B per chunk", per_gib(kib), figure(per_chunk(kib)))
         }
         (constancy, ..) => constancy.to_string(),
     }
+}
+
+/// A slope in the unit that suits it.
+fn per_gib(kib: f64) -> String {
+    if kib.abs() >= 10_000.0 {
+        return format!("{} MiB per GiB", figure(kib / 1024.0));
+    }
+    format!("{} KiB per GiB", figure(kib))
 }
 
 /// A figure with two significant digits, and none that is not significant.
@@ -130,8 +138,8 @@ fn remarks(proof: &Proof, findings: &[Finding]) -> String {
 
 fn control(control: &Judgement) -> String {
     let slope = match (control.deciding(), control.over_sizes) {
-        (Some(fit), _) if fit.constancy == control.constancy => {
-            format!("{} KiB per GiB in a run", within_run(fit))
+        (Some(fit), _) if fit.constancy == control.expected() => {
+            format!("{} in a run", per_gib(fit.slope.estimate * 1024.0))
         }
         (_, Some(slope)) => format!("{} MiB per GiB over sizes", interval(slope, 1.0, 0)),
         _ => "no slope".into(),
