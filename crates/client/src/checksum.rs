@@ -8,11 +8,10 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use aws_lc_rs::digest::{self, SHA256, SHA512};
-use base64::{Engine as _, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, header};
 use http_body::{Body, Frame};
+use receiver::{DigestAlgorithm, DigestHasher, StatedDigest};
 use record::Integrity;
 use transport::BodyError;
 
@@ -22,83 +21,33 @@ pub(crate) const CONTENT_DIGEST: HeaderName = HeaderName::from_static("content-d
 /// The digest of the whole representation, of which a message may carry a part.
 pub(crate) const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
 
-/// The algorithms that RFC 9530 section 5 calls active, by their keys.
-const ALGORITHMS: [(&str, &digest::Algorithm); 2] = [("sha-256", &SHA256), ("sha-512", &SHA512)];
-
-/// A digest that a server states.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Checksum {
-    /// The position in [`ALGORITHMS`].
-    algorithm: usize,
-    value: Vec<u8>,
+/// The first digest of a known algorithm in a field. Other algorithms and malformed members are ignored, as section 2 of
+/// RFC 9530 allows.
+pub(crate) fn stated(headers: &HeaderMap, field: &HeaderName) -> Option<StatedDigest> {
+    stated_in(headers.get_all(field).iter().filter_map(|value| value.to_str().ok()))
 }
 
-impl Checksum {
-    /// The first digest of a known algorithm in a field. Other algorithms and malformed members are ignored, as
-    /// section 2 of RFC 9530 allows.
-    pub(crate) fn of(headers: &HeaderMap, field: &HeaderName) -> Option<Self> {
-        let values = headers.get_all(field).iter().filter_map(|value| value.to_str().ok());
-        Self::in_value(&values.collect::<Vec<_>>().join(","))
-    }
-
-    /// The first digest of a known algorithm in the value of a field.
-    pub(crate) fn in_value(value: &str) -> Option<Self> {
-        let members: Vec<_> = value.split(',').collect();
-        let find = |(at, (key, algorithm)): (usize, (&str, &digest::Algorithm))| {
-            let value = members.iter().find_map(|member| bytes_of(member, key))?;
-            (value.len() == algorithm.output_len()).then_some(Self { algorithm: at, value })
-        };
-        ALGORITHMS.into_iter().enumerate().find_map(find)
-    }
-
-    /// Starts to digest bytes by the algorithm of this checksum.
-    pub(crate) fn hasher(&self) -> Hasher {
-        Hasher::new(self.algorithm)
-    }
-
-    /// The comparison with the digest of the received bytes.
-    pub(crate) fn compare(&self, received: &[u8]) -> Integrity {
-        let name = ALGORITHMS.get(self.algorithm).map_or("", |(name, _)| name);
-        let matches = self.value == received;
-        Integrity { algorithm: name.into(), sent: hex(&self.value), received: hex(received), matches }
-    }
+/// The first digest of a known algorithm in values of a field.
+pub(crate) fn stated_in<'v>(values: impl IntoIterator<Item = &'v str>) -> Option<StatedDigest> {
+    let digests: Vec<_> = StatedDigest::in_values(values).flatten().collect();
+    let first = |algorithm| digests.iter().find(|digest| digest.algorithm == algorithm).cloned();
+    DigestAlgorithm::ALL.into_iter().find_map(first)
 }
 
-/// The byte sequence of a dictionary's member (RFC 8941 section 3.3.5), with or without parameters.
-fn bytes_of(member: &str, key: &str) -> Option<Vec<u8>> {
-    let value = member.trim().strip_prefix(key)?.strip_prefix("=:")?;
-    BASE64_STANDARD.decode(value.split_once(':')?.0).ok()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Digests bytes by one algorithm.
-pub(crate) struct Hasher {
-    algorithm: usize,
-    context: digest::Context,
-}
-
-impl Hasher {
-    fn new(algorithm: usize) -> Self {
-        let known = ALGORITHMS.get(algorithm).map_or(&SHA256, |(_, known)| known);
-        Self { algorithm, context: digest::Context::new(known) }
-    }
-
-    pub(crate) fn update(&mut self, bytes: &[u8]) {
-        self.context.update(bytes);
-    }
-
-    pub(crate) fn digest(self) -> Vec<u8> {
-        self.context.finish().as_ref().to_vec()
+/// The comparison of a stated digest with that of the received bytes.
+pub(crate) fn compare(stated: &StatedDigest, received: &StatedDigest) -> Integrity {
+    Integrity {
+        algorithm: stated.algorithm.key().into(),
+        sent: stated.hex(),
+        received: received.hex(),
+        matches: stated == received,
     }
 }
 
 /// The digests that a body of one message must have.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Checksums {
-    stated: Vec<Checksum>,
+    stated: Vec<StatedDigest>,
     /// True if trailers were announced that may state more.
     in_trailers: bool,
     /// The field that describes the bytes of the message besides Content-Digest: Repr-Digest, unless it is a part.
@@ -121,14 +70,15 @@ impl Checksums {
         let mut names = announced.flat_map(|value| value.split(',')).map(str::trim);
         let in_trailers =
             names.any(|name| fields.iter().any(|field| name.eq_ignore_ascii_case(field.as_str())));
-        let stated = fields.iter().filter_map(|field| Checksum::of(headers, field)).collect();
+        let stated = fields.iter().filter_map(|field| stated(headers, field)).collect();
         Self { stated, in_trailers, fields }
     }
 
     /// The algorithms that are needed to compare all digests.
-    fn hashers(&self) -> Vec<Hasher> {
-        let needed = |at: &usize| self.in_trailers || self.stated.iter().any(|one| one.algorithm == *at);
-        (0..ALGORITHMS.len()).filter(needed).map(Hasher::new).collect()
+    fn hashers(&self) -> Vec<DigestHasher> {
+        let is_stated = |algorithm| self.stated.iter().any(|one| one.algorithm == algorithm);
+        let needed = |algorithm: &DigestAlgorithm| self.in_trailers || is_stated(*algorithm);
+        DigestAlgorithm::ALL.into_iter().filter(needed).map(DigestAlgorithm::hasher).collect()
     }
 }
 
@@ -139,7 +89,7 @@ pub(crate) type Proof = Arc<OnceLock<Integrity>>;
 pub(crate) struct Verified<B> {
     body: B,
     checksums: Checksums,
-    hashers: Vec<Hasher>,
+    hashers: Vec<DigestHasher>,
     proof: Proof,
 }
 
@@ -155,11 +105,10 @@ impl<B> Verified<B> {
 
     /// Compares all digests at the end of the body.
     fn conclude(&mut self) -> Result<(), Mismatch> {
-        let digests: Vec<_> =
-            self.hashers.drain(..).map(|hasher| (hasher.algorithm, hasher.digest())).collect();
-        let compared = self.checksums.stated.drain(..).filter_map(|checksum| {
-            let (_, digest) = digests.iter().find(|(algorithm, _)| *algorithm == checksum.algorithm)?;
-            Some(checksum.compare(digest))
+        let digests: Vec<_> = self.hashers.drain(..).map(DigestHasher::finish).collect();
+        let compared = self.checksums.stated.drain(..).filter_map(|stated| {
+            let received = digests.iter().find(|digest| digest.algorithm == stated.algorithm)?;
+            Some(compare(&stated, received))
         });
         let mut compared: Vec<_> = compared.collect();
         compared.sort_by_key(|integrity| integrity.matches);
@@ -190,7 +139,7 @@ where
             self.hashers.iter_mut().for_each(|hasher| hasher.update(data));
         } else if let Some(trailers) = frame.trailers_ref() {
             let fields = std::mem::take(&mut self.checksums.fields);
-            self.checksums.stated.extend(fields.iter().filter_map(|field| Checksum::of(trailers, field)));
+            self.checksums.stated.extend(fields.iter().filter_map(|field| stated(trailers, field)));
         }
         Poll::Ready(Some(Ok(frame)))
     }
@@ -267,7 +216,9 @@ mod tests {
     fn the_representation_of_a_part_is_not_that_of_the_message() {
         let head = headers(&[(&REPR_DIGEST, SHA256_ABC)]);
         assert!(Checksums::of_part(&head).stated.is_empty());
-        let integrity = Checksum::of(&head, &REPR_DIGEST).unwrap().compare(b"x");
-        assert_eq!((integrity.algorithm.as_str(), integrity.received.as_str()), ("sha-256", "78"));
+        let mut hasher = DigestAlgorithm::Sha256.hasher();
+        hasher.update(b"abc");
+        let integrity = compare(&stated(&head, &REPR_DIGEST).unwrap(), &hasher.finish());
+        assert_eq!((integrity.algorithm.as_str(), integrity.matches), ("sha-256", true));
     }
 }

@@ -10,9 +10,10 @@ use std::{
 };
 
 use payload::Hasher;
+use receiver::{DigestAlgorithm, StatedDigest};
 use serde::{Deserialize, Serialize};
 
-use crate::{checksum::Checksum, part_writer::PartWriter};
+use crate::part_writer::PartWriter;
 
 /// The bytes that are read at once to digest a file.
 const READ: usize = 256 << 10;
@@ -127,14 +128,14 @@ impl Part {
         let _ = fs::remove_file(beside(&self.target, ".part"));
     }
 
-    /// The digest of the whole file by the algorithm of a checksum. Blocks the thread.
+    /// The digest of the whole file by an algorithm of RFC 9530. Blocks the thread.
     ///
     /// # Errors
     /// The file cannot be read.
-    pub(crate) fn digest(&self, checksum: &Checksum) -> io::Result<Vec<u8>> {
-        let mut hasher = checksum.hasher();
+    pub(crate) fn digest(&self, algorithm: DigestAlgorithm) -> io::Result<StatedDigest> {
+        let mut hasher = algorithm.hasher();
         self.each_block(|block| hasher.update(block))?;
-        Ok(hasher.digest())
+        Ok(hasher.finish())
     }
 
     /// Puts all bytes on the disk, and gives the file its name. Blocks the thread.

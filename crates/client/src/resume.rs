@@ -11,7 +11,7 @@ use transport::Body;
 use crate::{
     Download,
     answer::{Failure, accepted},
-    checksum::{Checksum, Checksums, REPR_DIGEST},
+    checksum::{self, Checksums, REPR_DIGEST},
     download::{Received, content_length, generated, request, whole},
     output::Completion,
     part::{Part, PartFacts},
@@ -183,9 +183,12 @@ impl ContentRange {
 
 /// Verifies the whole file by the digest of the representation, if the server states one or stated one before.
 async fn verify(part: Part, headers: &HeaderMap) -> Result<(Part, Option<Integrity>), Failure> {
-    let before = || part.repr_digest().and_then(|value| Checksum::in_value(&value));
-    let Some(stated) = Checksum::of(headers, &REPR_DIGEST).or_else(before) else { return Ok((part, None)) };
-    let digesting = move || part.digest(&stated).map(|digest| (part, stated.compare(&digest)));
+    let before = || part.repr_digest().and_then(|value| checksum::stated_in([value.as_str()]));
+    let Some(stated) = checksum::stated(headers, &REPR_DIGEST).or_else(before) else {
+        return Ok((part, None));
+    };
+    let digesting =
+        move || part.digest(stated.algorithm).map(|digest| (part, checksum::compare(&stated, &digest)));
     let (part, proof) = blocking(digesting).await?;
     if proof.matches {
         return Ok((part, Some(proof)));

@@ -33,6 +33,7 @@ mod reception;
 pub mod save;
 mod sink;
 mod spin_time;
+mod stated_digest;
 
 pub use activity::SinkActivity;
 pub use error::ReceiveError;
@@ -41,3 +42,4 @@ pub use receipt::Receipt;
 pub use reception::Reception;
 pub use sink::Sink;
 pub use spin_time::SpinTime;
+pub use stated_digest::{DigestAlgorithm, DigestHasher, StatedDigest};

@@ -1,29 +1,29 @@
 //! The digests that a client states for an upload, and their comparison with the bytes that arrived.
 
-use aws_lc_rs::digest::Context;
 use http::{HeaderMap, StatusCode, header};
+use receiver::{DigestAlgorithm, DigestHasher, StatedDigest};
 
-use super::field::{Algorithm, CONTENT_DIGEST, REPR_DIGEST, digests};
+use super::field::{CONTENT_DIGEST, REPR_DIGEST, values};
 use crate::refusal::Refusal;
 
 /// The digests that a request states, and the hashers that they need.
 #[derive(Default)]
 pub(crate) struct Stated {
-    digests: Vec<(Algorithm, Vec<u8>)>,
-    hashers: Vec<(Algorithm, Context)>,
+    digests: Vec<StatedDigest>,
+    hashers: Vec<DigestHasher>,
 }
 
 /// A digest that does not belong to the bytes that arrived, or that cannot be compared with them.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Mismatch {
     #[error("the body does not have the {0} digest that the request states")]
-    Differs(Algorithm),
+    Differs(DigestAlgorithm),
     #[error("the {0} digest of the request cannot be read")]
-    Unreadable(Algorithm),
+    Unreadable(DigestAlgorithm),
     #[error(
         "the {0} digest after the body was not announced, and the body not hashed; send `Trailer: Content-Digest`"
     )]
-    Unannounced(Algorithm),
+    Unannounced(DigestAlgorithm),
 }
 
 impl Stated {
@@ -35,24 +35,25 @@ impl Stated {
         let mut stated = Self::default();
         stated.read(headers).map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, error.to_string()))?;
         let announced = announces_digest(headers);
-        stated.hashers = Algorithm::ALL
+        stated.hashers = DigestAlgorithm::ALL
             .into_iter()
-            .filter(|algorithm| announced || stated.digests.iter().any(|(stated, _)| stated == algorithm))
-            .map(|algorithm| (algorithm, algorithm.context()))
+            .filter(|algorithm| announced || stated.digests.iter().any(|one| one.algorithm == *algorithm))
+            .map(DigestAlgorithm::hasher)
             .collect();
         Ok(stated)
     }
 
     fn read(&mut self, fields: &HeaderMap) -> Result<(), Mismatch> {
         for name in [CONTENT_DIGEST, REPR_DIGEST] {
-            self.digests.extend(digests(fields, &name).map_err(Mismatch::Unreadable)?);
+            let digests: Result<Vec<_>, _> = StatedDigest::in_values(values(fields, &name)).collect();
+            self.digests.extend(digests.map_err(Mismatch::Unreadable)?);
         }
         Ok(())
     }
 
     /// Hashes a piece of the body.
     pub(super) fn update(&mut self, piece: &[u8]) {
-        self.hashers.iter_mut().for_each(|(_, context)| context.update(piece));
+        self.hashers.iter_mut().for_each(|hasher| hasher.update(piece));
     }
 
     /// Compares the body with all digests, those in its trailers included.
@@ -63,12 +64,11 @@ impl Stated {
         if let Some(trailers) = trailers {
             self.read(trailers)?;
         }
-        let computed: Vec<_> =
-            self.hashers.into_iter().map(|(algorithm, context)| (algorithm, context.finish())).collect();
-        for (algorithm, stated) in self.digests {
-            match computed.iter().find(|(computed, _)| *computed == algorithm) {
-                None => return Err(Mismatch::Unannounced(algorithm)),
-                Some((_, digest)) if digest.as_ref() != stated => return Err(Mismatch::Differs(algorithm)),
+        let computed: Vec<_> = self.hashers.into_iter().map(DigestHasher::finish).collect();
+        for stated in self.digests {
+            match computed.iter().find(|computed| computed.algorithm == stated.algorithm) {
+                None => return Err(Mismatch::Unannounced(stated.algorithm)),
+                Some(computed) if *computed != stated => return Err(Mismatch::Differs(stated.algorithm)),
                 Some(_) => {}
             }
         }

@@ -5,14 +5,14 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use aws_lc_rs::digest;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version, header, request::Parts};
 use http_body::Frame;
 use http_body_util::BodyExt as _;
+use receiver::{DigestAlgorithm, DigestHasher};
 use transport::{Body, BodyError, body};
 
-use super::field::{Algorithm, CONTENT_DIGEST, REPR_DIGEST, preferred};
+use super::field::{CONTENT_DIGEST, REPR_DIGEST, values};
 
 /// The wishes of a client (RFC 9530 section 4). Of a whole file both digests are the same.
 const WANT: [HeaderName; 2] =
@@ -24,7 +24,8 @@ static OF_PART: [HeaderName; 1] = [CONTENT_DIGEST];
 
 /// Appends the digest of the body to a response if the request wants it and can take trailers.
 pub(crate) fn attach(request: &Parts, response: &mut Response<Body>) {
-    let Some(algorithm) = WANT.iter().find_map(|name| preferred(&request.headers, name)) else { return };
+    let preferred = |name| DigestAlgorithm::preferred(values(&request.headers, name));
+    let Some(algorithm) = WANT.iter().find_map(preferred) else { return };
     if !takes_trailers(request) {
         return;
     }
@@ -41,7 +42,7 @@ pub(crate) fn attach(request: &Parts, response: &mut Response<Body>) {
         response.headers_mut().append(header::TRAILER, HeaderValue::from(name.clone()));
     }
     let inner = std::mem::replace(response.body_mut(), body::empty());
-    let digested = Digested { body: inner, names, hasher: Some((algorithm, algorithm.context())) };
+    let digested = Digested { body: inner, names, hasher: Some(algorithm.hasher()) };
     *response.body_mut() = digested.boxed_unsync();
 }
 
@@ -59,7 +60,7 @@ fn takes_trailers(request: &Parts) -> bool {
 struct Digested {
     body: Body,
     names: &'static [HeaderName],
-    hasher: Option<(Algorithm, digest::Context)>,
+    hasher: Option<DigestHasher>,
 }
 
 impl http_body::Body for Digested {
@@ -75,13 +76,13 @@ impl http_body::Body for Digested {
         }
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx)).transpose()?;
         if let Some(frame) = frame {
-            if let (Some(piece), Some((_, hasher))) = (frame.data_ref(), &mut self.hasher) {
+            if let (Some(piece), Some(hasher)) = (frame.data_ref(), &mut self.hasher) {
                 hasher.update(piece);
             }
             return Poll::Ready(Some(Ok(frame)));
         }
-        let value =
-            self.hasher.take().and_then(|(algorithm, hasher)| algorithm.field(hasher.finish().as_ref()));
+        let digest = self.hasher.take().map(|hasher| hasher.finish().to_string());
+        let value = digest.and_then(|digest| HeaderValue::try_from(digest).ok());
         let Some(value) = value else { return Poll::Ready(None) };
         let trailers: HeaderMap = self.names.iter().map(|name| (name.clone(), value.clone())).collect();
         Poll::Ready(Some(Ok(Frame::trailers(trailers))))
