@@ -1,6 +1,7 @@
 //! The commands: each hands plain options to the libraries, prints their conclusions, and returns the verdict.
 
 mod bench;
+mod certificate;
 mod check;
 mod compare;
 mod control;

@@ -1,9 +1,6 @@
 //! `longhaul serve`: receives uploads and serves downloads for remote clients, curl and browsers.
 
-use std::{
-    io::Write as _,
-    path::{Path, PathBuf},
-};
+use std::{io::Write as _, path::Path};
 
 use analyse::Verdict;
 use anyhow::Context as _;
@@ -11,10 +8,9 @@ use record::mib;
 use run::DISK_THREADS;
 use serde::Serialize;
 use serve::{Machine, ServeError, Server, WorstCase};
-use tempfile::NamedTempFile;
 use tokio::{pin, sync::oneshot};
 
-use super::signals::Signals;
+use super::{certificate::Certificate, signals::Signals};
 use crate::{cli::ServeArgs, exit::Usage};
 
 /// Runs the command.
@@ -43,7 +39,7 @@ async fn serve(args: &ServeArgs) -> anyhow::Result<Verdict> {
     server.rehearse().await;
     // A signal may follow the announcement at once.
     let mut signals = Signals::register()?;
-    let certificate = Certificate::of(&server, args.cert.as_deref());
+    let certificate = server.certificate_pem().and_then(|pem| Certificate::of(pem, args.cert.as_deref()));
     announce(&server, certificate.as_ref(), args)?;
     let (stop, stopped) = oneshot::channel::<()>();
     let running = server.run(async { drop(stopped.await) }, args.grace);
@@ -60,32 +56,6 @@ async fn serve(args: &ServeArgs) -> anyhow::Result<Verdict> {
         () = signals.end() => eprintln!("stopped: running transfers were cut off"),
     }
     Ok(Verdict::Good)
-}
-
-/// The file of the server's certificate.
-struct Certificate {
-    path: PathBuf,
-    /// The file of a self-signed certificate, which exists as long as the server runs.
-    _own: Option<NamedTempFile>,
-}
-
-impl Certificate {
-    /// The file that was given, or one in the folder for temporary files. `None` if that cannot be written.
-    fn of(server: &Server, given: Option<&Path>) -> Option<Self> {
-        let pem = server.certificate_pem()?;
-        if let Some(path) = given {
-            return Some(Self { path: path.to_owned(), _own: None });
-        }
-        let written = NamedTempFile::with_suffix(".pem")
-            .and_then(|file| std::fs::write(file.path(), pem).map(|()| file));
-        match written {
-            Ok(file) => Some(Self { path: file.path().to_owned(), _own: Some(file) }),
-            Err(error) => {
-                eprintln!("note: the certificate is in no file, use its fingerprint: {error}");
-                None
-            }
-        }
-    }
 }
 
 /// Prints the addresses as a line of JSON, for scripts.
@@ -107,7 +77,7 @@ fn announce(server: &Server, certificate: Option<&Certificate>, args: &ServeArgs
         cleartext: server.cleartext_addr().map(|addr| addr.to_string()),
         tls: server.tls_addr().map(|addr| addr.to_string()),
         fingerprint,
-        certificate: certificate.map(|certificate| certificate.path.as_path()),
+        certificate: certificate.map(Certificate::path),
     })?;
     let mut stdout = std::io::stdout().lock();
     writeln!(stdout, "{line}").and_then(|()| stdout.flush()).context("cannot write to stdout")?;

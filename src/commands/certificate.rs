@@ -1,0 +1,99 @@
+//! The file of a server's certificate, for clients to trust.
+
+use std::{
+    env::temp_dir,
+    fs::{self, File},
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use tempfile::NamedTempFile;
+
+/// The name of a file that a server has made: it starts and ends so.
+const START: &str = "longhaul-certificate-";
+const END: &str = ".pem";
+
+/// The age at which a file without a lock is abandoned: a server locks its file right after it has made it.
+const ABANDONED: Duration = Duration::from_secs(60);
+
+/// The file of a certificate.
+pub(super) struct Certificate {
+    path: PathBuf,
+    /// The file of a self-signed certificate, which is locked and exists as long as the server runs.
+    _own: Option<NamedTempFile>,
+}
+
+impl Certificate {
+    /// The file that was given, or one in the folder for temporary files. `None` if that cannot be written. Files of
+    /// servers that were killed are removed.
+    pub(super) fn of(pem: &str, given: Option<&Path>) -> Option<Self> {
+        if let Some(path) = given {
+            return Some(Self { path: path.to_owned(), _own: None });
+        }
+        remove_abandoned(&temp_dir());
+        match write(pem) {
+            Ok(file) => Some(Self { path: file.path().to_owned(), _own: Some(file) }),
+            Err(error) => {
+                eprintln!("note: the certificate is in no file, use its fingerprint: {error}");
+                None
+            }
+        }
+    }
+
+    /// The path of the file.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+fn write(pem: &str) -> io::Result<NamedTempFile> {
+    let mut file = tempfile::Builder::new().prefix(START).suffix(END).tempfile()?;
+    // A file system without locks keeps the files of killed servers, or loses one after a minute. Either is harmless: a
+    // client reads the file when it starts.
+    let _ = file.as_file().try_lock();
+    file.write_all(pem.as_bytes())?;
+    Ok(file)
+}
+
+/// Removes the files in a folder whose servers have ended without doing so. Whatever cannot be removed stays.
+fn remove_abandoned(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let is_own = name.to_str().is_some_and(|name| name.starts_with(START) && name.ends_with(END));
+        if is_own && entry.file_type().is_ok_and(|kind| kind.is_file()) && is_abandoned(&entry.path()) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+fn is_abandoned(path: &Path) -> bool {
+    let Ok(file) = File::open(path) else { return false };
+    let age = file.metadata().and_then(|metadata| metadata.modified()).map(|modified| modified.elapsed());
+    age.is_ok_and(|age| age.is_ok_and(|age| age > ABANDONED)) && file.try_lock().is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_of_killed_servers_are_removed_and_no_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str| {
+            let path = folder.path().join(name);
+            let file = File::create(&path).unwrap();
+            let now = file.metadata().unwrap().modified().unwrap();
+            file.set_modified(now - 2 * ABANDONED).unwrap();
+            (path, file)
+        };
+        let (killed, _) = file("longhaul-certificate-a.pem");
+        let (alive, lock) = file("longhaul-certificate-b.pem");
+        lock.lock().unwrap();
+        let (others, _) = file("certificate.pem");
+        let young = folder.path().join("longhaul-certificate-c.pem");
+        File::create(&young).unwrap();
+        remove_abandoned(folder.path());
+        assert_eq!([killed, alive, others, young].map(|path| path.exists()), [false, true, true, true]);
+    }
+}
