@@ -6,9 +6,12 @@ pub mod server;
 pub mod transfer;
 
 use std::{
+    fs,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     sync::LazyLock,
+    thread::sleep,
+    time::Duration,
 };
 
 use record::{PROTOCOLS, Protocol};
@@ -33,6 +36,35 @@ pub fn run(args: &[&str]) -> Output {
 /// The output of a program, as text.
 pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
+}
+
+pub fn assert_success(output: &Output) {
+    assert!(output.status.success(), "{} {}", text(&output.stdout), text(&output.stderr));
+}
+
+/// The names in a folder.
+pub fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect()
+}
+
+/// Waits for a condition.
+pub fn wait(condition: impl Fn() -> bool) {
+    for _ in 0..3000 {
+        if condition() {
+            return;
+        }
+        sleep(Duration::from_millis(10));
+    }
+    panic!("the condition never held");
+}
+
+/// A command under a limit of the size of files, in KiB.
+pub fn limited(kib: u32, args: &str) -> Command {
+    let mut command = Command::new("sh");
+    let program = env!("CARGO_BIN_EXE_longhaul");
+    command.arg("-c").arg(format!("ulimit -f {}; exec {program} {args}", 2 * kib));
+    command
 }
 
 /// The folder of the programs that `scripts/peers` installs. Without it the result is `None` and a line on stderr, or a
