@@ -4,6 +4,7 @@ use std::{
     fs,
     path::Path,
     process::{Command, Stdio},
+    sync::Arc,
     thread::sleep,
     time::Duration,
 };
@@ -140,20 +141,20 @@ fn kill(mut client: Command) -> Result<()> {
 fn cancel(server: &Server, protocol: &Protocol) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let connection = connect(server, protocol).await?;
+        let connection: Arc<dyn Connection> = connect(server, protocol).await?.into();
         // Without streams, a response that is dropped ends its connection.
         let streams = if protocol.has_streams() { STREAMS } else { 1 };
-        let mut bodies = Vec::new();
-        for _ in 0..streams {
-            let request = Request::get(server.url(protocol, &format!("/?size={CANCELLED}")));
-            let response = connection.exchange(request.body(body::empty())?).await?;
-            ensure!(response.status().is_success(), "the server answered {}", response.status());
-            bodies.push(response.into_body());
-        }
-        // All at once: a body that is not read takes the connection's window from the others.
+        // All at once: a body that is not read takes the connection's window from the others, and over HTTP/3 from the
+        // heads of their responses as well.
         let mut readers = JoinSet::new();
-        for (number, body) in bodies.into_iter().enumerate() {
-            readers.spawn(read(body, if number % 2 == 0 { 1 } else { usize::MAX }));
+        for number in 0..streams {
+            let request = Request::get(server.url(protocol, &format!("/?size={CANCELLED}")));
+            let (connection, request) = (connection.clone(), request.body(body::empty())?);
+            readers.spawn(async move {
+                let response = connection.exchange(request).await?;
+                ensure!(response.status().is_success(), "the server answered {}", response.status());
+                read(response.into_body(), if number % 2 == 0 { 1 } else { usize::MAX }).await
+            });
         }
         while let Some(reader) = readers.join_next().await {
             reader.context("a reader is lost")??;
