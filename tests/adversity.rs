@@ -5,12 +5,15 @@ mod common;
 
 use std::{
     fs,
-    net::TcpStream,
+    io::{Read as _, Write as _},
+    net::{IpAddr, TcpStream, UdpSocket},
     path::{Path, PathBuf},
     process::{Command, Output},
+    time::Duration,
 };
 
 use common::{http, server::Server};
+use metrics::Stamp;
 
 fn reported(output: &Output) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
@@ -83,11 +86,54 @@ fn a_folder_that_turns_read_only_is_500_and_the_server_goes_on() {
 fn without_file_descriptors_the_server_waits_for_them() {
     let server = Server::start_with_descriptors(24);
     let crowd: Vec<_> = (0..60).filter_map(|_| TcpStream::connect(server.cleartext()).ok()).collect();
-    std::thread::sleep(std::time::Duration::from_millis(500));
+    std::thread::sleep(Duration::from_millis(500));
     drop(crowd);
     for protocol in ["h1c", "h2"] {
         let fetched = server.client("fetch", protocol, "/?size=1MiB", &["--timeout", "10s"]);
         assert_eq!(reported(&fetched), (Some(0), String::new()), "{protocol}");
+    }
+}
+
+/// An IPv4 address of this machine that is no loopback. Nothing is sent.
+fn own_address() -> Option<IpAddr> {
+    let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
+    socket.connect("192.0.2.1:9").ok()?;
+    Some(socket.local_addr().ok()?.ip()).filter(|addr| !addr.is_loopback())
+}
+
+#[test]
+fn an_address_with_too_many_connections_gets_no_more_and_loopback_does() {
+    let Some(own) = own_address() else {
+        return eprintln!("SKIPPED: this machine has no address but loopback");
+    };
+    let server = Server::start(&[
+        "--listen",
+        "0.0.0.0:0",
+        "--open",
+        "--host",
+        "*",
+        "--max-connections-per-address",
+        "2",
+    ]);
+    let port = server.cleartext().rsplit(':').next().unwrap().to_owned();
+    let ask = |host: &str| {
+        let mut stream = TcpStream::connect(format!("{host}:{port}")).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        // A server that refuses may close before all is written.
+        let _ = stream.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n");
+        let mut status = [0; 12];
+        stream.read_exact(&mut status).ok().map(|()| (stream, String::from_utf8_lossy(&status).into_owned()))
+    };
+    let status = |answer: &Option<(TcpStream, String)>| answer.as_ref().map(|answer| answer.1.clone());
+    let mut held: Vec<_> = (0..3).map(|_| ask(&own.to_string())).collect();
+    let ok = Some("HTTP/1.1 200".to_owned());
+    assert_eq!(held.iter().map(status).collect::<Vec<_>>(), [ok.clone(), ok.clone(), None]);
+    let local: Vec<_> = (0..3).map(|_| ask("127.0.0.1")).collect();
+    assert_eq!(local.iter().map(status).collect::<Vec<_>>(), [ok.clone(), ok.clone(), ok.clone()]);
+    held.clear();
+    let began = Stamp::now();
+    while status(&ask(&own.to_string())) != ok {
+        assert!(began.elapsed() < Duration::from_secs(20), "the places are free again");
     }
 }
 

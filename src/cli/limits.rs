@@ -27,6 +27,11 @@ impl LimitArgs {
         Limits::of(self.profile).with_flags(self.named.clone())
     }
 
+    /// Returns whether a flag names any limit or a profile.
+    pub(crate) fn names_any(&self) -> bool {
+        !self.named.is_empty() || self.profile != Profile::default()
+    }
+
     /// The limits in force of a command that has defaults of its own: `own` with the flags over it. A profile named by flag
     /// replaces `own`.
     ///

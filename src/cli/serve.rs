@@ -50,9 +50,9 @@ pub(crate) struct ServeArgs {
     /// Bytes of the file system of save:DIR that stay free [default: 64MiB, or a tenth of a small one]
     #[arg(long, value_name = "SIZE", help_heading = "Guards")]
     min_free: Option<ByteSize>,
-    /// Largest chunk of a generated body
-    #[arg(long, value_name = "SIZE", default_value = "1MiB", value_parser = chunk, help_heading = "Guards")]
-    max_chunk: ChunkSize,
+    /// Largest chunk of a generated body [default: 1MiB]
+    #[arg(long, value_name = "SIZE", value_parser = chunk, help_heading = "Guards")]
+    max_chunk: Option<ChunkSize>,
     /// Smallest chunk of a generated body
     #[arg(long, value_name = "SIZE", default_value = "1KiB", value_parser = chunk, help_heading = "Guards")]
     min_chunk: ChunkSize,
@@ -73,9 +73,9 @@ pub(crate) struct ServeArgs {
     /// Concurrent requests on a connection, over HTTP/2 and HTTP/3
     #[arg(long, value_name = "N", default_value = "128", value_parser = RangedU64ValueParser::<u32>::new().range(1..=1 << 16), help_heading = "Guards")]
     max_streams: u32,
-    /// Largest head of a request, in bytes
-    #[arg(long, value_name = "BYTES", default_value = "65536", value_parser = RangedU64ValueParser::<u32>::new().range(8192..=1 << 20), help_heading = "Guards")]
-    max_header: u32,
+    /// Largest head of a request, in bytes [default: 65536]
+    #[arg(long, value_name = "BYTES", value_parser = RangedU64ValueParser::<u32>::new().range(8192..=1 << 20), help_heading = "Guards")]
+    max_header: Option<u32>,
     /// Most fields in the head of a request, over HTTP/1.1
     #[arg(long, value_name = "N", default_value = "100", value_parser = RangedU64ValueParser::<usize>::new().range(1..=1000), help_heading = "Guards")]
     max_header_count: usize,
@@ -109,6 +109,7 @@ impl ServeArgs {
         let mut asked = Asked::default();
         asked.connections = self.max_connections.is_some();
         asked.requests = self.max_requests.is_some();
+        asked.sizes = self.max_chunk.is_some() || self.max_header.is_some() || self.limits.names_any();
         asked
     }
 
@@ -121,7 +122,7 @@ impl ServeArgs {
         (options.listen, options.listen_tls) = (self.listen, self.listen_tls);
         options.uploads = self.sink.clone();
         options.limits = self.limits.over(options.limits).map_err(Usage::new)?;
-        options.guards.header_bytes = self.max_header;
+        options.guards.header_bytes = self.max_header.unwrap_or(options.guards.header_bytes);
         options.guards.header_count = self.max_header_count;
         options.guards.header_timeout = self.header_timeout;
         options.guards.streams = self.max_streams;
@@ -138,7 +139,8 @@ impl ServeArgs {
         }
         (options.max_body, options.max_size) = (self.max_body, self.max_size);
         (options.quota.max_stored, options.quota.min_free) = (self.max_stored, self.min_free);
-        (options.min_chunk, options.max_chunk) = (self.min_chunk, self.max_chunk);
+        (options.min_chunk, options.max_chunk) =
+            (self.min_chunk, self.max_chunk.unwrap_or(options.max_chunk));
         options.max_connections = self.max_connections.unwrap_or(options.max_connections);
         options.max_connections_per_address = self.max_connections_per_address;
         options.max_requests = self.max_requests.unwrap_or(options.max_requests);

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use receiver::save::Quota;
 use record::{ByteSize, ChunkSize, H2_FRAME, LimitValue, Limits, Profile, Rate, SinkKind};
-use transport::{ChunkExtensions, Guards, Identity, KeyLog, ReceiveBudget, TlsVersion};
+use transport::{ChunkExtensions, Guards, Identity, KeyLog, TlsVersion, WindowBudget};
 
 use crate::{Access, AccessLog};
 
@@ -22,6 +22,10 @@ const MIN_RATE: u64 = 1 << 10;
 /// The bytes of windows beyond their start that all connections share: room for some 90 connections of HTTP/2 at full
 /// speed. A thousand connections hold no more than twice as much.
 const RECEIVE_BUDGET: u64 = 64 << 20;
+
+/// The bytes of send windows of QUIC beyond their start that all connections share: room for 34 connections at full
+/// speed. A small chunk is copied into the send window, so a thousand connections could else keep 1.6 GiB.
+const SEND_BUDGET: u64 = 32 << 20;
 
 /// The default of `--h2-frame` for strangers, in bytes: a thousand frames of 256 KiB would take 250 MiB.
 const FRAME: u64 = 64 << 10;
@@ -142,7 +146,8 @@ fn guards() -> Guards {
     guards.retry_from = 8;
     guards.chunk_extensions = ChunkExtensions::Any;
     guards.data_frame_budget = 8 << 20;
-    guards.receive_budget = Some(ReceiveBudget::new(RECEIVE_BUDGET));
+    guards.receive_budget = Some(WindowBudget::new(RECEIVE_BUDGET));
+    guards.send_budget = Some(WindowBudget::new(SEND_BUDGET));
     guards
 }
 

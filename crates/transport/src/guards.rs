@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use record::MAX_STREAMS;
 
-use crate::{ChunkExtensions, ReceiveBudget};
+use crate::{ChunkExtensions, WindowBudget};
 
 /// Bounds on the data that a client may send before its request is accepted, and on the streams and connections that it
 /// may hold open.
@@ -28,7 +28,10 @@ pub struct Guards {
     pub data_frame_budget: usize,
     /// The budget of received bytes that nothing has taken, which all connections share. Without one, each connection
     /// has the window of the limits from the start.
-    pub receive_budget: Option<ReceiveBudget>,
+    pub receive_budget: Option<WindowBudget>,
+    /// The budget of bytes that QUIC connections keep until they are acknowledged, which all connections share. Without
+    /// one, each connection has the send window of the limits from the start. (A socket of TCP keeps them in the kernel.)
+    pub send_budget: Option<WindowBudget>,
     /// The number of QUIC handshakes, of clients that have not proven their address, from which a further client must
     /// prove it by a retry (RFC 9000 section 8.1.2). `usize::MAX` trusts every address.
     pub retry_from: usize,
@@ -45,6 +48,7 @@ impl Default for Guards {
             chunk_extensions: ChunkExtensions::Few,
             data_frame_budget: usize::MAX,
             receive_budget: None,
+            send_budget: None,
             retry_from: usize::MAX,
         }
     }

@@ -78,7 +78,6 @@ mod key_log;
 mod link;
 mod probe;
 mod protocols;
-mod receive_budget;
 mod reset_budget;
 mod server;
 mod session;
@@ -89,6 +88,7 @@ mod tcp_stream;
 mod traits;
 mod trust;
 mod verifier;
+mod window_budget;
 
 #[doc(inline)]
 pub use body::{Body, BodyError, BodyLength, BodySent};
@@ -99,8 +99,8 @@ pub use guards::Guards;
 pub use key_log::KeyLog;
 pub use link::Link;
 pub use protocols::{all, by_name, of};
-pub use receive_budget::{FIRST_WINDOW, ReceiveBudget};
 pub use reset_budget::ResetBudget;
 pub use server::{listen_cleartext, listen_quic, listen_secured, rehearse_quic};
 pub use traits::{Accepted, Connection, Handshake, Incoming, Listener, Responder, Session, Transport};
 pub use trust::{Identity, Trust};
+pub use window_budget::{FIRST_WINDOW, WindowBudget};

@@ -9,7 +9,7 @@ use futures_util::FutureExt as _;
 use http::{HeaderMap, Response};
 use http_body::Frame as Part;
 use http_body_util::{BodyExt as _, StreamBody};
-use longhaul_transport::{Bind, BodyError, FIRST_WINDOW, Guards, Listener, ReceiveBudget, body};
+use longhaul_transport::{Bind, BodyError, FIRST_WINDOW, Guards, Listener, WindowBudget, body};
 use record::{H2_SEND_BUFFER, LimitValue, Limits, Profile};
 use tokio::{io::AsyncWriteExt as _, time::timeout};
 
@@ -19,7 +19,7 @@ use common::{count, http2::*, listen, request, soon};
 fn guards() -> Guards {
     let mut guards = Guards::default();
     guards.data_frame_budget = 8 << 20;
-    guards.receive_budget = Some(ReceiveBudget::new(8 << 20));
+    guards.receive_budget = Some(WindowBudget::new(8 << 20));
     guards
 }
 
@@ -220,7 +220,7 @@ async fn upload(client: &mut End, length: usize) -> i64 {
 async fn windows_open_as_data_is_taken_and_the_budget_allows() {
     const LENGTH: usize = 5_000_000;
     let mut guards = guards();
-    let budget = ReceiveBudget::new(600_000);
+    let budget = WindowBudget::new(600_000);
     guards.receive_budget = Some(budget.clone());
     let listener = listen(guards);
     let mut held = Vec::new();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
-use longhaul_transport::{Bind, Guards, Identity, Peer, ReceiveBudget, Trust, body, by_name, listen_quic};
+use longhaul_transport::{Bind, Guards, Identity, Peer, Trust, WindowBudget, body, by_name, listen_quic};
 use record::{Limits, Profile};
 use tokio::time::{sleep, timeout};
 
@@ -13,7 +13,7 @@ const LENGTH: usize = 8_000_000;
 
 #[tokio::test]
 async fn windows_of_quic_open_from_the_budget_and_return_it() {
-    let budget = ReceiveBudget::new(1_000_000);
+    let budget = WindowBudget::new(1_000_000);
     let mut guards = Guards::default();
     guards.receive_budget = Some(budget.clone());
     let identity = Identity::self_signed(&["localhost"]).unwrap();

@@ -58,13 +58,15 @@ impl QuicEngine for RawQuic {
     /// A private name: this is no registered protocol.
     const ALPN: &'static str = "longhaul-quic";
 
+    const NO_PLACE: u32 = 1;
+
     async fn client(&self, established: Established) -> Result<Box<dyn Connection>, Error> {
         Ok(Box::new(QuicConnection(established)))
     }
 
     async fn server(&self, established: Established, guards: &Guards) -> Result<Box<dyn Session>, Error> {
         let connection = established.connection.clone();
-        established.window().iter().for_each(|window| window.open());
+        established.windows().iter().for_each(|windows| windows.open());
         let drive = |arrivals, close| drive(connection, arrivals, close);
         Ok(DrivenSession::start(guards.streams, established, drive))
     }

@@ -1,13 +1,14 @@
 //! Clients whose address is not proven.
 
-use std::{net::UdpSocket, time::Duration};
+use std::{collections::HashSet, net::UdpSocket, time::Duration};
 
-use longhaul_transport::{Guards, ReceiveBudget};
+use http::Response;
+use longhaul_transport::{Guards, WindowBudget, body};
 use quinn::{Endpoint, TransportConfig};
 use tokio::time::timeout;
 
 use super::{
-    peer::{Peer, client_config, data, put, soon},
+    peer::{Peer, client_config, data, get, put, soon},
     server::{Server, read, strict},
 };
 
@@ -48,6 +49,24 @@ impl Strangers {
     }
 }
 
+/// Sends the first packets of `count` connections, which go on to repeat them elsewhere.
+async fn send_first_packets(server: &Server, count: usize) {
+    let trap = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let stranger = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let config = client_config(&server.identity, TransportConfig::default());
+    let endpoint = Endpoint::client(([127, 0, 0, 1], 0).into()).unwrap();
+    let (mut datagram, mut begun, mut seen) = ([0; 2000], Vec::new(), HashSet::new());
+    while seen.len() < count {
+        let to = trap.local_addr().unwrap();
+        begun.push(endpoint.connect_with(config.clone(), to, "localhost").unwrap());
+        let length = soon(trap.recv(&mut datagram)).await.unwrap();
+        // A client that hears of no answer repeats its packet. Its destination tells it from others (RFC 9000 section 17.2).
+        if seen.insert(datagram[6..14].to_vec()) {
+            stranger.send_to(&datagram[..length], server.addr()).await.unwrap();
+        }
+    }
+}
+
 fn retries_from(half_open: usize) -> Guards {
     let mut guards = strict();
     guards.retry_from = half_open;
@@ -73,8 +92,23 @@ async fn a_client_whose_address_is_not_proven_is_no_connection_yet() {
 }
 
 #[tokio::test]
+async fn a_thousand_first_packets_wait_and_further_ones_are_ignored() {
+    let server = Server::new(retries_from(usize::MAX));
+    // Nobody accepts meanwhile.
+    send_first_packets(&server, 1024 + 30).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let mut accepted = 0;
+    while let Ok(next) = timeout(Duration::from_millis(500), server.listener.accept()).await {
+        drop(next.unwrap());
+        accepted += 1;
+    }
+    // The last ones may not have been looked at before others were accepted.
+    assert!((1024..1024 + 30).contains(&accepted), "{accepted}");
+}
+
+#[tokio::test]
 async fn the_window_of_a_stranger_opens_only_for_bytes_that_are_taken() {
-    let budget = ReceiveBudget::new(1 << 20);
+    let budget = WindowBudget::new(1 << 20);
     let mut guards = strict();
     guards.receive_budget = Some(budget.clone());
     let server = Server::new(guards);
@@ -108,6 +142,25 @@ async fn the_window_of_a_stranger_opens_only_for_bytes_that_are_taken() {
 }
 
 #[tokio::test]
+async fn a_client_that_acknowledges_nothing_holds_little_and_one_that_reads_gets_more() {
+    let budget = WindowBudget::new(1 << 20);
+    let mut guards = strict();
+    guards.send_budget = Some(budget.clone());
+    let server = Server::new(guards);
+    let (peer, session) = server.connect().await;
+    let mut exchange = peer.begin(&get("/a")).await;
+    exchange.send.finish().unwrap();
+    let incoming = soon(session.accept()).await.unwrap().unwrap();
+    assert_eq!(budget.granted(), 0);
+    let answer = incoming.responder.respond(Response::new(body::full(vec![7; 3_000_000])));
+    let (answered, received) =
+        soon(async { tokio::join!(answer, exchange.recv.read_to_end(4_000_000)) }).await;
+    answered.unwrap();
+    assert!(received.unwrap().len() > 3_000_000);
+    assert_eq!(budget.granted(), (1 << 20) - 65_535, "the send window has opened to 1 MiB");
+}
+
+#[tokio::test]
 async fn dropping_an_accepted_connection_refuses_its_client() {
     for retry_from in [0, 1] {
         let server = Server::new(retries_from(retry_from));
@@ -115,10 +168,14 @@ async fn dropping_an_accepted_connection_refuses_its_client() {
         let refused = async {
             let mut endpoint = Endpoint::client(([127, 0, 0, 1], 0).into()).unwrap();
             endpoint.set_default_client_config(client_config(&server.identity, TransportConfig::default()));
-            match soon(endpoint.connect(server.addr(), "localhost").unwrap()).await {
-                Ok(connection) => drop(soon(connection.closed()).await),
-                Err(error) => drop(error),
-            }
+            // After its handshake, or before it.
+            let expected = match soon(endpoint.connect(server.addr(), "localhost").unwrap()).await {
+                Ok(connection) => {
+                    (soon(connection.closed()).await, "closed by peer: no place is free (code 263)")
+                }
+                Err(error) => (error, "aborted by peer: the server refused to accept a new connection"),
+            };
+            assert_eq!(expected.0.to_string(), expected.1);
         };
         tokio::join!(accept, refused);
     }

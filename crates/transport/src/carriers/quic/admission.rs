@@ -8,7 +8,7 @@
 use std::{pin::Pin, time::Duration};
 
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
-use quinn::{Connecting, ConnectionError, Endpoint, Incoming, ServerConfig};
+use quinn::{Connecting, ConnectionError, Endpoint, Incoming, ServerConfig, VarInt};
 use tokio::{
     sync::Mutex,
     time::{error::Elapsed, timeout},
@@ -44,20 +44,46 @@ pub(super) struct Admission {
     pub(super) endpoint: Endpoint,
     /// The handshakes that may run without a proven address. `usize::MAX` trusts every address.
     most: usize,
+    /// The code of the application that tells a client of too much load.
+    refusal: VarInt,
     half_open: Mutex<FuturesUnordered<HalfOpen>>,
 }
 
 /// A client that was admitted.
 pub(super) enum Admitted {
-    /// The handshake is still to be driven.
+    /// The handshake is still to be driven. Dropping it refuses the client with CONNECTION_REFUSED (RFC 9000 section
+    /// 20.1).
     Incoming(Box<Incoming>),
     /// The handshake is complete, which proves the address.
-    Connected(quinn::Connection),
+    Connected(Unserved),
+}
+
+/// A connection that nobody serves yet. Dropping it closes the connection with the engine's code for too much load.
+pub(super) struct Unserved {
+    pub(super) connection: quinn::Connection,
+    refusal: VarInt,
+    is_served: bool,
+}
+
+impl Unserved {
+    /// The connection, to be served.
+    pub(super) fn serve(mut self) -> quinn::Connection {
+        self.is_served = true;
+        self.connection.clone()
+    }
+}
+
+impl Drop for Unserved {
+    fn drop(&mut self) {
+        if !self.is_served {
+            self.connection.close(self.refusal, b"no place is free");
+        }
+    }
 }
 
 impl Admission {
-    pub(super) fn new(endpoint: Endpoint, most: usize) -> Self {
-        Self { endpoint, most, half_open: Mutex::default() }
+    pub(super) fn new(endpoint: Endpoint, most: usize, refusal: u32) -> Self {
+        Self { endpoint, most, refusal: refusal.into(), half_open: Mutex::default() }
     }
 
     /// Waits for the next client. Returns `None` once the endpoint is closed.
@@ -78,7 +104,10 @@ impl Admission {
                     }
                 }
                 Some(handshake) = half_open.next(), if !half_open.is_empty() => match handshake {
-                    Ok(Ok(connection)) => return Some(Admitted::Connected(connection)),
+                    Ok(Ok(connection)) => {
+                        let refusal = self.refusal;
+                        return Some(Admitted::Connected(Unserved { connection, refusal, is_served: false }));
+                    }
                     Ok(Err(error)) => debug!("no connection: {error}"),
                     Err(_) => debug!("no connection: the handshake took too long"),
                 },

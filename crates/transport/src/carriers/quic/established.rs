@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use quinn::{Endpoint, crypto::rustls::HandshakeData};
 use record::{QuicStats, TransportStats};
 
-use super::OpeningWindow;
-use crate::{Error, Link, probe::Probe, receive_budget::Window, session::LinkSource};
+use super::OpeningWindows;
+use crate::{Error, Link, probe::Probe, session::LinkSource, window_budget::Window};
 
 /// An established connection, with the endpoint that drives it.
 #[derive(Debug)]
@@ -15,25 +15,27 @@ pub(crate) struct Established {
     pub(crate) connection: quinn::Connection,
     probe: Arc<Probe>,
     cipher: Option<String>,
-    /// The window that opens with the connection's data; `None` for one that is open from the start.
-    window: Option<Arc<OpeningWindow>>,
+    /// The windows that open with the connection's data; `None` if they are open from the start.
+    windows: Option<Arc<OpeningWindows>>,
     /// The endpoint of a client; that of a server belongs to its listener.
     endpoint: Option<Endpoint>,
 }
 
 impl Established {
     pub(super) fn new(connection: quinn::Connection, probe: Arc<Probe>, cipher: Option<String>) -> Self {
-        Self { connection, probe, cipher, window: None, endpoint: None }
+        Self { connection, probe, cipher, windows: None, endpoint: None }
     }
 
-    pub(super) fn with_window(self, window: Option<Window>) -> Self {
-        let window = window.map(|window| Arc::new(OpeningWindow::new(self.connection.clone(), window)));
-        Self { window, ..self }
+    pub(super) fn with_windows(self, receive: Option<Window>, send: Option<Window>) -> Self {
+        let connection = self.connection.clone();
+        let opening = receive.is_some() || send.is_some();
+        let windows = opening.then(|| Arc::new(OpeningWindows { connection, receive, send }));
+        Self { windows, ..self }
     }
 
-    /// The window of a connection of strangers, which the engine has to tell what it takes.
-    pub(crate) fn window(&self) -> Option<Arc<OpeningWindow>> {
-        self.window.clone()
+    /// The windows of a connection of strangers, which the engine has to tell what passes.
+    pub(crate) fn windows(&self) -> Option<Arc<OpeningWindows>> {
+        self.windows.clone()
     }
 
     pub(super) fn with_endpoint(self, endpoint: Endpoint) -> Self {

@@ -14,16 +14,16 @@ use super::Carries;
 use crate::{
     Accepted, Bind, Connection, Error, Guards, Listener, Peer, Session, TlsVersion,
     probe::Probe,
-    receive_budget::{FIRST_WINDOW, Window},
     settings::FromLimits,
     socket,
+    window_budget::{FIRST_WINDOW, Window},
 };
 use admission::{Admission, Admitted};
 use settings::Settings;
 
 pub(crate) use deliveries::{Deliveries, Running};
 pub(crate) use established::Established;
-pub(crate) use window::OpeningWindow;
+pub(crate) use window::OpeningWindows;
 
 mod admission;
 mod deliveries;
@@ -38,6 +38,9 @@ mod window;
 pub(crate) trait QuicEngine: FromLimits + Clone + Send + Sync + 'static {
     /// The identifier that both ends must agree on in ALPN.
     const ALPN: &'static str;
+
+    /// The code by which a server closes a connection that it has no place for.
+    const NO_PLACE: u32;
 
     /// Completes the engine's own handshake as a client, if it has one.
     ///
@@ -93,6 +96,9 @@ impl<E: QuicEngine> Carries<E> for Quic {
         if bind.guards.receive_budget.is_some() {
             transport.receive_window(settings.connection_window.min(FIRST_WINDOW).into());
         }
+        if bind.guards.send_budget.is_some() {
+            transport.send_window(settings.send_window.min(FIRST_WINDOW.into()));
+        }
         config.transport_config(Arc::new(transport));
         admission::bound(&mut config);
 
@@ -102,9 +108,10 @@ impl<E: QuicEngine> Carries<E> for Quic {
         });
         let (addr, probe, endpoint) = bound.map_err(|source| Error::Listen { addr: bind.addr, source })?;
         let (cipher, guards) = (settings.cipher_name(), bind.guards.clone());
-        let admission = Admission::new(endpoint, guards.retry_from);
+        let admission = Admission::new(endpoint, guards.retry_from, E::NO_PLACE);
         let window = settings.connection_window;
-        Ok(Box::new(QuicListener { admission, addr, probe, cipher, window, engine, guards }))
+        let send_window = u32::try_from(settings.send_window).unwrap_or(u32::MAX);
+        Ok(Box::new(QuicListener { admission, addr, probe, cipher, window, send_window, engine, guards }))
     }
 }
 
@@ -115,6 +122,8 @@ struct QuicListener<E> {
     cipher: Option<String>,
     /// The largest receive window of a connection.
     window: u32,
+    /// The largest send window of a connection.
+    send_window: u32,
     engine: E,
     guards: Guards,
 }
@@ -131,17 +140,19 @@ impl<E: QuicEngine> Listener for QuicListener<E> {
         let admitted = admitted.ok_or_else(|| Error::Listen { addr: self.addr, source: closed() })?;
         let peer = match &admitted {
             Admitted::Incoming(incoming) => incoming.remote_address(),
-            Admitted::Connected(connection) => connection.remote_address(),
+            Admitted::Connected(unserved) => unserved.connection.remote_address(),
         };
         let (probe, cipher) = (self.probe.clone(), self.cipher.clone());
-        let (engine, guards, window) = (self.engine.clone(), self.guards.clone(), self.window);
+        let (engine, guards) = (self.engine.clone(), self.guards.clone());
+        let (window, send_window) = (self.window, self.send_window);
         let handshake = Box::pin(async move {
             let connection = match admitted {
                 Admitted::Incoming(incoming) => (*incoming).await.map_err(Error::handshake)?,
-                Admitted::Connected(connection) => connection,
+                Admitted::Connected(unserved) => unserved.serve(),
             };
-            let window = guards.receive_budget.as_ref().map(|budget| Window::new(budget, window));
-            let established = Established::new(connection, probe, cipher).with_window(window);
+            let receive = guards.receive_budget.as_ref().map(|budget| Window::new(budget, window));
+            let send = guards.send_budget.as_ref().map(|budget| Window::new(budget, send_window));
+            let established = Established::new(connection, probe, cipher).with_windows(receive, send);
             established.assert_alpn(E::ALPN)?;
             engine.server(established, &guards).await
         });

@@ -44,7 +44,7 @@ pub(super) struct Settings {
     pub(super) udp_buffer: usize,
     window: u32,
     pub(super) connection_window: u32,
-    send_window: u64,
+    pub(super) send_window: u64,
     /// The largest UDP payload; none leaves it to discovery (RFC 8899).
     mtu: Option<u16>,
     congestion: Congestion,

@@ -1,30 +1,39 @@
-//! The receive window of a connection, where it starts small and opens as the budget of the server allows.
+//! The windows of a connection, where they start small and open as the budgets of the server allow.
 
-use crate::receive_budget::Window;
+use crate::window_budget::Window;
 
-/// A window that opens as bytes are taken from streams.
+/// Windows that open as bytes pass. One that is `None` is open from the start.
 #[derive(Debug)]
-pub(crate) struct OpeningWindow {
-    connection: quinn::Connection,
-    window: Window,
+pub(crate) struct OpeningWindows {
+    pub(super) connection: quinn::Connection,
+    /// The window of received bytes that were not taken.
+    pub(super) receive: Option<Window>,
+    /// The window of sent bytes that were not acknowledged.
+    pub(super) send: Option<Window>,
 }
 
-impl OpeningWindow {
-    pub(super) fn new(connection: quinn::Connection, window: Window) -> Self {
-        Self { connection, window }
+impl OpeningWindows {
+    /// Counts bytes that were written to streams, which may open the window.
+    pub(crate) fn sent(&self, bytes: usize) {
+        if let Some(size) = self.send.as_ref().and_then(|window| window.take(bytes)) {
+            self.connection.set_send_window(size.into());
+        }
     }
 
     /// Counts bytes that were taken, which may open the window.
     pub(crate) fn taken(&self, bytes: usize) {
-        if let Some(size) = self.window.take(bytes) {
+        if let Some(size) = self.receive.as_ref().and_then(|window| window.take(bytes)) {
             self.connection.set_receive_window(size.into());
         }
     }
 
-    /// Opens the window as far as the budget allows, for an engine that does not count what it takes.
+    /// Opens the windows as far as the budgets allow, for an engine that does not count what passes.
     pub(crate) fn open(&self) {
-        while let Some(size) = self.window.take(usize::MAX) {
+        while let Some(size) = self.receive.as_ref().and_then(|window| window.take(usize::MAX)) {
             self.connection.set_receive_window(size.into());
+        }
+        while let Some(size) = self.send.as_ref().and_then(|window| window.take(usize::MAX)) {
+            self.connection.set_send_window(size.into());
         }
     }
 }

@@ -26,9 +26,9 @@ use super::{
 use crate::{
     Body, BodyError, ChunkExtensions, Error, Guards, Incoming, Responder, Session,
     carriers::{Stream, StreamInfo},
-    receive_budget::Window,
     session::{Arrivals, CloseSignal, DrivenSession},
     tcp_stream::SharedSocket,
+    window_budget::Window,
 };
 
 /// Starts to drive the connection.

@@ -31,9 +31,9 @@ use super::{
 use crate::{
     Body, Error, Guards, Incoming, Responder, Session,
     carriers::{Stream, StreamInfo},
-    receive_budget::Window,
     reset_budget::ResetBudget,
     session::{Arrivals, CloseSignal, DrivenSession},
+    window_budget::Window,
 };
 
 /// Exchanges the settings of HTTP/2, and starts to drive the connection.

@@ -89,6 +89,9 @@ impl QuicEngine for Http3 {
     /// The identifier that RFC 9114 section 3.1 registers.
     const ALPN: &'static str = "h3";
 
+    /// H3_EXCESSIVE_LOAD (RFC 9114 section 8.1).
+    const NO_PLACE: u32 = 0x107;
+
     async fn client(&self, established: Established) -> Result<Box<dyn Connection>, Error> {
         let connection = established.connection.clone();
         match self.receive_path {
@@ -110,11 +113,11 @@ impl QuicEngine for Http3 {
                 let bounds =
                     Bounds { header_bytes: guards.header_bytes, head_timeout: Some(guards.header_timeout) };
                 let (streams, supervisor) =
-                    streams::Connection::new(connection, Role::Server, bounds, established.window());
+                    streams::Connection::new(connection, Role::Server, bounds, established.windows());
                 server::start(established, streams, Some(supervisor), guards).await
             }
             ReceivePath::Stock => {
-                established.window().iter().for_each(|window| window.open());
+                established.windows().iter().for_each(|windows| windows.open());
                 server::start(established, h3_quinn::Connection::new(connection), None, guards).await
             }
         }

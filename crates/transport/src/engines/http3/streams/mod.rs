@@ -22,7 +22,7 @@ pub(crate) use send::{JOINED, SendStream};
 pub(crate) use supervisor::{Bounds, Supervisor};
 pub(crate) use violation::Violation;
 
-use crate::carriers::quic::OpeningWindow;
+use crate::carriers::quic::OpeningWindows;
 use control::PeerStreams;
 use handoff::Registration;
 
@@ -76,9 +76,9 @@ impl Connection {
         connection: quinn::Connection,
         role: Role,
         bounds: Bounds,
-        window: Option<Arc<OpeningWindow>>,
+        windows: Option<Arc<OpeningWindows>>,
     ) -> (Self, Arc<Supervisor>) {
-        let supervisor = Arc::new(Supervisor::new(connection.clone(), role, bounds, window));
+        let supervisor = Arc::new(Supervisor::new(connection.clone(), role, bounds, windows));
         let bidirectional = stream_queue!(connection, accept_bi);
         let unidirectional = PeerStreams::new(stream_queue!(connection, accept_uni), supervisor.clone());
         let opener = OpenStreams {

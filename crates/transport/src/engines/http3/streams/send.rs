@@ -60,6 +60,13 @@ impl<B> SendStream<B> {
         }
     }
 
+    /// Counts bytes that quinn has taken.
+    fn sent(&self, bytes: usize) {
+        if let Some(registration) = &self.registration {
+            registration.supervisor.sent(bytes);
+        }
+    }
+
     fn broke(&mut self, error: WriteError) -> StreamErrorIncoming {
         self.progress = Progress::Over;
         if let (WriteError::Stopped(_), Some(registration)) = (&error, &self.registration) {
@@ -88,7 +95,8 @@ impl<B: Buf> quic::SendStream<B> for SendStream<B> {
         // A pending write has consumed nothing, so each poll can restart it.
         while !self.joined.is_empty() {
             let written = ready!(pin!(self.stream.write_chunks(slice::from_mut(&mut self.joined))).poll(cx));
-            written.map_err(|error| self.broke(error))?;
+            let written = written.map_err(|error| self.broke(error))?;
+            self.sent(written.bytes);
         }
         while let Some(writing) = self.writing.as_mut().filter(|writing| writing.has_remaining()) {
             let part = writing.chunk();
@@ -100,7 +108,10 @@ impl<B: Buf> quic::SendStream<B> for SendStream<B> {
                 None => ready!(pin!(self.stream.write(part)).poll(cx)),
             };
             match written {
-                Ok(written) => writing.advance(written),
+                Ok(written) => {
+                    writing.advance(written);
+                    self.sent(written);
+                }
                 Err(error) => return Poll::Ready(Err(self.broke(error))),
             }
         }

@@ -21,7 +21,7 @@ use super::{
     violation::{Reach, Violation},
 };
 use crate::{
-    carriers::quic::{Deliveries, OpeningWindow},
+    carriers::quic::{Deliveries, OpeningWindows},
     reset_budget::ResetBudget,
 };
 
@@ -53,7 +53,7 @@ pub(crate) struct Supervisor {
     /// The responses that were sent.
     pub(crate) deliveries: Arc<Deliveries>,
     connection: quinn::Connection,
-    window: Option<Arc<OpeningWindow>>,
+    windows: Option<Arc<OpeningWindows>>,
     resets: Mutex<ResetBudget>,
     /// The bytes that may still come on control streams before the next request.
     control: AtomicU64,
@@ -65,7 +65,7 @@ impl Supervisor {
         connection: quinn::Connection,
         role: Role,
         bounds: Bounds,
-        window: Option<Arc<OpeningWindow>>,
+        windows: Option<Arc<OpeningWindows>>,
     ) -> Self {
         Self {
             role,
@@ -73,7 +73,7 @@ impl Supervisor {
             handoffs: Handoffs::default(),
             deliveries: Arc::default(),
             connection,
-            window,
+            windows,
             resets: Mutex::new(ResetBudget::new(Instant::now())),
             control: AtomicU64::new(CONTROL_ALLOWANCE),
             closing: AtomicBool::new(false),
@@ -82,8 +82,15 @@ impl Supervisor {
 
     /// Counts bytes that were taken from a stream.
     pub(super) fn taken(&self, bytes: usize) {
-        if let Some(window) = &self.window {
-            window.taken(bytes);
+        if let Some(windows) = &self.windows {
+            windows.taken(bytes);
+        }
+    }
+
+    /// Counts bytes that were written to a stream.
+    pub(super) fn sent(&self, bytes: usize) {
+        if let Some(windows) = &self.windows {
+            windows.sent(bytes);
         }
     }
 

@@ -1,4 +1,5 @@
-//! One budget, over all connections of a server, of bytes that clients may send before anything takes them.
+//! Budgets, over all connections of a server, of bytes that wait: received ones that nothing has taken, and sent ones
+//! that clients have not acknowledged.
 
 use std::sync::{
     Arc,
@@ -10,11 +11,11 @@ pub const FIRST_WINDOW: u32 = 65_535;
 
 /// Bytes that windows beyond [`FIRST_WINDOW`] are opened by. Clones share them.
 ///
-/// A connection's window opens as its bytes are taken, up to the window of the limits, as long as the budget has bytes
-/// left. All of them return to it when the connection ends. A server of N connections therefore holds at most N first
-/// windows and this budget of bytes that were received and not taken.
+/// A connection's window opens as its bytes pass, up to the window of the limits, as long as the budget has bytes left.
+/// All of them return to it when the connection ends. A server of N connections therefore holds at most N first windows
+/// and this budget of bytes that wait.
 #[derive(Clone, Debug)]
-pub struct ReceiveBudget(Arc<Bytes>);
+pub struct WindowBudget(Arc<Bytes>);
 
 #[derive(Debug)]
 struct Bytes {
@@ -22,7 +23,7 @@ struct Bytes {
     left: AtomicU64,
 }
 
-impl ReceiveBudget {
+impl WindowBudget {
     /// A budget of `bytes`.
     pub fn new(bytes: u64) -> Self {
         Self(Arc::new(Bytes { total: bytes, left: AtomicU64::new(bytes) }))
@@ -54,19 +55,19 @@ impl ReceiveBudget {
     }
 }
 
-impl PartialEq for ReceiveBudget {
+impl PartialEq for WindowBudget {
     /// Returns whether both are the same budget.
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 }
 
-impl Eq for ReceiveBudget {}
+impl Eq for WindowBudget {}
 
 /// The window of one connection, which returns its bytes to the budget when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Window {
-    budget: ReceiveBudget,
+    budget: WindowBudget,
     first: u32,
     most: u32,
     size: AtomicU32,
@@ -76,14 +77,14 @@ pub(crate) struct Window {
 
 impl Window {
     /// A window that may open to `most` bytes.
-    pub(crate) fn new(budget: &ReceiveBudget, most: u32) -> Self {
+    pub(crate) fn new(budget: &WindowBudget, most: u32) -> Self {
         let first = most.min(FIRST_WINDOW);
         let (size, taken) = (AtomicU32::new(first), AtomicU64::new(0));
         Self { budget: budget.clone(), first, most, size, taken }
     }
 
     /// A window of `most` bytes, or of fewer where the budget has no more: for a buffer whose size cannot change.
-    pub(crate) fn at_once(budget: &ReceiveBudget, most: u32) -> Self {
+    pub(crate) fn at_once(budget: &WindowBudget, most: u32) -> Self {
         let window = Self::new(budget, most);
         let more = budget.take(window.most.saturating_sub(window.first));
         window.size.store(window.first.saturating_add(more), Ordering::Relaxed);
@@ -133,7 +134,7 @@ mod tests {
 
     #[test]
     fn a_sole_connection_opens_to_the_full_window_and_gives_it_back() {
-        let budget = ReceiveBudget::new(1 << 20);
+        let budget = WindowBudget::new(1 << 20);
         let window = Window::new(&budget, 768 << 10);
         assert_eq!(window.size(), FIRST_WINDOW);
         assert_eq!(window.take(1000), None, "a window opens once it has passed");
@@ -146,7 +147,7 @@ mod tests {
 
     #[test]
     fn connections_beyond_the_budget_keep_their_first_window() {
-        let budget = ReceiveBudget::new(100_000);
+        let budget = WindowBudget::new(100_000);
         let (first, second) = (Window::new(&budget, 1 << 20), Window::new(&budget, 1 << 20));
         assert_eq!(open(&first), FIRST_WINDOW + 100_000);
         assert_eq!(open(&second), FIRST_WINDOW);
@@ -164,7 +165,7 @@ mod tests {
             total in 0_u64..2_000_000,
             steps in prop::collection::vec((0_usize..8, 0_usize..500_000, any::<bool>()), 1..200),
         ) {
-            let budget = ReceiveBudget::new(total);
+            let budget = WindowBudget::new(total);
             let mut windows: Vec<Option<Window>> = (0..8).map(|_| None).collect();
             for (at, bytes, ends) in steps {
                 let window = windows[at].get_or_insert_with(|| Window::new(&budget, 768 << 10));
