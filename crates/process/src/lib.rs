@@ -28,6 +28,7 @@
 mod heap;
 mod holdings;
 mod memory;
+mod occupy;
 mod resources;
 
 #[cfg(target_os = "linux")]
@@ -41,6 +42,7 @@ mod platform;
 pub use heap::{Heap, HeapReader, heap, read_heap_by};
 pub use holdings::Holdings;
 pub use memory::Memory;
+pub use occupy::occupy;
 pub use platform::{MemoryReader, peak_rss_bytes};
 pub use resources::Resources;
 

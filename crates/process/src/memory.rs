@@ -28,6 +28,19 @@ mod tests {
     }
 
     #[test]
+    fn an_exact_reading_counts_every_page() {
+        let _alone = crate::alone();
+        let reader = MemoryReader::new().unwrap();
+        for pages in [1_u64, 7, 1000] {
+            let before = reader.read_exact().unwrap();
+            let block = std::hint::black_box(vec![1_u8; (256 << 10) + (pages << 12) as usize]);
+            let grown = reader.read_exact().unwrap().anon_bytes.saturating_sub(before.anon_bytes);
+            let most = block.len() as u64 + (64 << 10);
+            assert!((block.len() as u64..most).contains(&grown), "{} touched, {grown} B seen", block.len());
+        }
+    }
+
+    #[test]
     fn the_peak_outlives_the_memory_that_made_it() {
         let _alone = crate::alone();
         let reader = MemoryReader::new().unwrap();

@@ -13,7 +13,7 @@ const DIGEST: u64 = 1 << 10;
 pub fn footprint(sink: &SinkKind, bodies: u64) -> Option<Term> {
     match sink {
         SinkKind::Discard => None,
-        SinkKind::Verify | SinkKind::Collect | SinkKind::Keep(_) => {
+        SinkKind::Verify | SinkKind::Collect | SinkKind::Keep(_) | SinkKind::Burn(_) => {
             let reason = format!("{} for each body: the buffer and the secret of XXH3", ByteSize(DIGEST));
             Some(Term::new("digest", bodies * DIGEST, reason))
         }

@@ -25,6 +25,7 @@
 //! ```
 
 mod activity;
+mod burner;
 mod busy_poll;
 mod error;
 mod footprint;

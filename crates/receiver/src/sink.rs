@@ -1,13 +1,15 @@
 //! The destination of received bytes.
 
-use std::pin::Pin;
+use std::{pin::Pin, time::Duration};
 
 use bytes::Bytes;
 use payload::{Digest, Hasher};
+use record::ChunkSize;
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 
 use crate::{
     SinkActivity,
+    burner::Burner,
     save::{HeldFile, SaveError, Saver, Slot},
 };
 
@@ -25,6 +27,7 @@ enum Kind {
     Verify(Box<Hasher>),
     Collect(Vec<Bytes>),
     Keep(Box<Hasher>, Leak),
+    Burn(Box<Hasher>, Burner),
     Save(Box<Hasher>, Box<Saver>),
     Hold(Box<Hasher>, Box<Saver>, Slot),
     Stream(Box<Hasher>, Pin<Box<dyn AsyncWrite + Send>>),
@@ -77,6 +80,12 @@ impl Sink {
         Self::of(Kind::Keep(Box::default(), Leak { bytes, chunk, received: 0, chunks: 0 }))
     }
 
+    /// A sink that digests the bytes and works for `time` of processor time more on each `chunk`: the control that the
+    /// figures of processor time must show.
+    pub fn burn(time: Duration, chunk: ChunkSize) -> Self {
+        Self::of(Kind::Burn(Box::default(), Burner::new(time, chunk)))
+    }
+
     /// A sink that digests the bytes and saves them in a file.
     pub fn save(saver: Saver) -> Self {
         Self::of(Kind::Save(Box::default(), Box::new(saver)))
@@ -111,6 +120,11 @@ impl Sink {
                 hasher.update(&bytes);
                 Ok(())
             }
+            Kind::Burn(hasher, burner) => {
+                hasher.update(&bytes);
+                burner.burn(bytes.len());
+                Ok(())
+            }
             Kind::Collect(pieces) => {
                 // A copy takes no more memory than its bytes. The piece itself may keep a larger buffer alive.
                 pieces.push(Bytes::copy_from_slice(&bytes));
@@ -143,7 +157,9 @@ impl Kind {
     async fn finish(self) -> Result<(Option<Digest>, Option<String>), SaveError> {
         Ok(match self {
             Self::Discard => (None, None),
-            Self::Verify(hasher) | Self::Keep(hasher, _) => (Some(hasher.digest()), None),
+            Self::Verify(hasher) | Self::Keep(hasher, _) | Self::Burn(hasher, _) => {
+                (Some(hasher.digest()), None)
+            }
             Self::Collect(pieces) => {
                 let mut hasher = Hasher::new();
                 pieces.iter().for_each(|piece| hasher.update(piece));
@@ -181,6 +197,7 @@ mod tests {
         assert_eq!(digest(Sink::verify()).await, expected);
         assert_eq!(digest(Sink::collect()).await, expected);
         assert_eq!(digest(Sink::keep(1, 2)).await, expected);
+        assert_eq!(digest(Sink::burn(Duration::from_micros(1), ChunkSize::DEFAULT)).await, expected);
         assert_eq!(digest(Sink::stream(tokio::io::sink())).await, expected);
         assert_eq!(digest(Sink::discard()).await, None);
         assert_eq!(digest(Sink::default()).await, None);

@@ -122,7 +122,7 @@ impl Case {
         match &self.sink {
             SinkKind::Verify => {}
             SinkKind::Save(_) => axes.push(Axis::setting("sink", "save")),
-            SinkKind::Discard | SinkKind::Collect | SinkKind::Keep(_) => {
+            SinkKind::Discard | SinkKind::Collect | SinkKind::Keep(_) | SinkKind::Burn(_) => {
                 axes.push(Axis::setting("sink", &self.sink))
             }
         }

@@ -80,9 +80,13 @@ fn cold_block(text: &str) -> Option<ByteSize> {
     (1..=PayloadKind::LARGEST_COLD).contains(&size.0).then_some(size)
 }
 
-/// The number of bytes in `keep:N`.
-fn kept(text: &OsStr) -> Option<u64> {
-    text.to_str()?.strip_prefix("keep:")?.parse().ok()
+/// The control that `keep:N` or `burn:N` names.
+fn control(text: &OsStr) -> Option<SinkKind> {
+    match text.to_str()?.split_once(':')? {
+        ("keep", bytes) => bytes.parse().ok().map(SinkKind::Keep),
+        ("burn", nanoseconds) => nanoseconds.parse().ok().map(SinkKind::Burn),
+        _ => None,
+    }
 }
 
 /// The path after a prefix.
@@ -128,6 +132,9 @@ pub enum SinkKind {
     /// The bytes are digested and dropped, and as many bytes as stated are leaked for each chunk of the body (`keep:N`):
     /// the control whose slope is known.
     Keep(u64),
+    /// The bytes are digested, and each chunk takes this many nanoseconds of processor time more (`burn:NANOSECONDS`): the
+    /// control that the figures of processor time must show.
+    Burn(u32),
 }
 
 impl SinkKind {
@@ -150,6 +157,7 @@ impl fmt::Display for SinkKind {
             Self::Save(folder) => write!(f, "save:{}", folder.display()),
             Self::Collect => f.write_str("collect"),
             Self::Keep(bytes) => write!(f, "keep:{bytes}"),
+            Self::Burn(nanoseconds) => write!(f, "burn:{nanoseconds}"),
         }
     }
 }
@@ -166,8 +174,8 @@ impl SinkKind {
             None if text == "verify" => Ok(Self::Verify),
             None if text == "collect" => Ok(Self::Collect),
             given => {
-                let kept = given.is_none().then(|| kept(text)).flatten();
-                kept.map(Self::Keep).ok_or_else(|| SinkKindError(text.to_string_lossy().into_owned()))
+                let control = given.is_none().then(|| control(text)).flatten();
+                control.ok_or_else(|| SinkKindError(text.to_string_lossy().into_owned()))
             }
         }
     }
@@ -204,13 +212,13 @@ mod tests {
         for text in ["random", "zero", "cold:128MiB", "file:/tmp/a:b", "-"] {
             assert_eq!(text.parse::<PayloadKind>().unwrap().to_string(), text);
         }
-        for text in ["discard", "verify", "save:/tmp/x", "collect", "keep:12"] {
+        for text in ["discard", "verify", "save:/tmp/x", "collect", "keep:12", "burn:20000"] {
             assert_eq!(text.parse::<SinkKind>().unwrap().to_string(), text);
         }
         for text in ["", "file:", "rnd", "file", "cold", "cold:", "cold:0", "cold:5GiB"] {
             assert!(text.parse::<PayloadKind>().is_err(), "{text}");
         }
-        for text in ["save:", "keep:", "keep:-1", "keep:1KiB"] {
+        for text in ["save:", "keep:", "keep:-1", "keep:1KiB", "burn:", "burn:-1", "burn"] {
             assert!(text.parse::<SinkKind>().is_err(), "{text}");
         }
     }

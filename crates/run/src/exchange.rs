@@ -8,6 +8,7 @@ use std::{
         Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use http_body_util::BodyExt as _;
@@ -89,6 +90,7 @@ pub async fn receive(case: &Case, meter: &Meter, spun: &SpinTime, body: Body) ->
         SinkKind::Verify => Sink::verify(),
         SinkKind::Collect => Sink::collect(),
         SinkKind::Keep(bytes) => Sink::keep(*bytes, case.chunk.into()),
+        SinkKind::Burn(nanoseconds) => Sink::burn(Duration::from_nanos((*nanoseconds).into()), case.chunk),
         SinkKind::Save(folder) => Sink::save(saver(folder.clone(), case.body.0).await?),
     };
     let reception = Reception::of(body, meter)

@@ -33,7 +33,8 @@ impl Destination {
     pub(crate) fn open(kind: &SinkKind, quota: Quota) -> Result<Self, ServeError> {
         Ok(match kind {
             SinkKind::Discard => Self::Discard,
-            SinkKind::Verify => Self::Verify,
+            // Only a measured receiver has a use for the additional work of `Burn`.
+            SinkKind::Verify | SinkKind::Burn(_) => Self::Verify,
             SinkKind::Collect => Self::Collect,
             SinkKind::Keep(bytes) => Self::Keep(*bytes),
             SinkKind::Save(path) => {

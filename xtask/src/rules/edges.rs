@@ -15,7 +15,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("network", BASE),
     ("analyse", BASE),
     ("sender", &["record", "stats", "payload", "metrics"]),
-    ("receiver", &["record", "stats", "payload", "metrics"]),
+    ("receiver", &["record", "stats", "process", "payload", "metrics"]),
     ("run", ENDS),
     ("serve", WITH_RUN),
     ("client", WITH_RUN),

@@ -1,0 +1,41 @@
+//! Work of a known cost.
+
+use std::{hint::spin_loop, time::Duration};
+
+use nix::time::{ClockId, clock_gettime};
+
+/// Keeps the current thread busy until it has used `time` of its core, and returns the time that it has used: some
+/// hundred nanoseconds more, for the last reading of the thread's clock. Time in which other threads have the core does
+/// not count. Returns zero at once if the system has no clock of threads.
+pub fn occupy(time: Duration) -> Duration {
+    let Some(began) = used() else { return Duration::ZERO };
+    loop {
+        let spent = used().unwrap_or(began).saturating_sub(began);
+        if spent >= time {
+            return spent;
+        }
+        spin_loop();
+    }
+}
+
+/// The processor time of the current thread.
+fn used() -> Option<Duration> {
+    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).ok().map(Duration::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Resources;
+
+    #[test]
+    fn a_thread_is_busy_for_the_time_that_was_asked_for() {
+        let _alone = crate::alone();
+        let before = Resources::used().unwrap();
+        let spent: Duration = (0..10).map(|_| occupy(Duration::from_millis(5))).sum();
+        let used = Resources::used().unwrap().since(before);
+        let busy = used.user + used.system;
+        assert!(spent >= Duration::from_millis(50), "{spent:?}");
+        assert!(busy >= spent && busy < 2 * spent, "{busy:?} of processor time for {spent:?}");
+    }
+}

@@ -1,0 +1,53 @@
+//! Additional work of a receiver, as a control.
+
+use std::time::Duration;
+
+use process::occupy;
+use record::ChunkSize;
+
+/// The least work that is done at once: far more than the reading of a thread's clock takes.
+const LEAST: Duration = Duration::from_micros(10);
+
+/// Work in proportion to the bytes that are received.
+#[derive(Debug)]
+pub(crate) struct Burner {
+    /// The work for one byte.
+    seconds_per_byte: f64,
+    /// The work that is yet to be done, in seconds; below zero if more was done.
+    owed: f64,
+}
+
+impl Burner {
+    /// Work of `time` for each `chunk` of body.
+    pub(crate) fn new(time: Duration, chunk: ChunkSize) -> Self {
+        Self { seconds_per_byte: time.as_secs_f64() / chunk.get() as f64, owed: 0.0 }
+    }
+
+    /// Does the work for `bytes`.
+    pub(crate) fn burn(&mut self, bytes: usize) {
+        self.owed += self.seconds_per_byte * bytes as f64;
+        if let Some(time) = Duration::try_from_secs_f64(self.owed).ok().filter(|time| *time >= LEAST) {
+            self.owed -= occupy(time).as_secs_f64();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_is_in_proportion_to_the_bytes_whatever_the_pieces() {
+        for piece in [100, 1452, 1 << 20] {
+            let mut burner = Burner::new(Duration::from_micros(50), ChunkSize::try_from(1 << 16).unwrap());
+            let (bytes, mut total) = (4 << 20, 0.0);
+            for _ in 0..bytes / piece {
+                let before = burner.owed;
+                burner.burn(piece);
+                total += before + burner.seconds_per_byte * piece as f64 - burner.owed;
+            }
+            // 64 chunks, of 50 us each.
+            assert!((total - 0.0032).abs() < 0.0003, "{total} s in pieces of {piece}");
+        }
+    }
+}
