@@ -181,6 +181,7 @@ fn assert_end(end: &Value, protocol: &str) {
     assert!(memory["socket_peak_bytes"].is_u64(), "{protocol}: {memory}");
     let timeline = memory["timeline"].as_array().unwrap();
     assert!((1..=256).contains(&timeline.len()));
+    assert!(timeline.iter().all(|point| figure(&point[1]) <= peak), "{protocol}: {memory}");
     let last = timeline.last().unwrap();
     assert_eq!((last[3].as_u64(), end["bytes"].as_u64()), (Some(64 << 20), Some(64 << 20)));
     assert!(figure(&end["cpu"]["s_per_gib"]) > 0.0);

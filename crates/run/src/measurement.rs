@@ -271,3 +271,24 @@ impl Measurement {
         record
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn a_sample_above_the_kernels_own_peak_is_the_peak() {
+        let measurement = Measurement::new(Baseline::take(), ChunkSize::DEFAULT, Arc::new(Link::default));
+        let own = measurement.read().0.memory;
+        assert!(
+            own.peak_rss_bytes >= own.baseline_rss_bytes && own.peak_rss_bytes < Some(1 << 40),
+            "{own:?}"
+        );
+        let mut memory = Memory::default();
+        memory.rss_bytes = 1 << 40;
+        measurement.samples.lock().unwrap().timeline.sample(Duration::ZERO, memory, 0);
+        assert_eq!(measurement.read().0.memory.peak_rss_bytes, Some(1 << 40));
+    }
+}
