@@ -27,7 +27,7 @@ fn main() -> ExitCode {
         allocator::count();
         process::read_heap_by(live_heap);
         abort_on_panic();
-        return run::worker::main();
+        return run::worker::main(|level| start_log(level.parse().ok()));
     }
     match cli::parse() {
         Ok(command) => {
@@ -70,7 +70,11 @@ fn outlive_file_size_limit() {
 /// else `level`.
 fn log(level: Option<Level>) {
     let asked = std::env::var("LONGHAUL_LOG").ok().and_then(|level| level.parse().ok());
-    if let Some(level) = asked.or(level) {
+    start_log(asked.or(level));
+}
+
+fn start_log(level: Option<Level>) {
+    if let Some(level) = level {
         tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).without_time().init();
     }
 }

@@ -93,7 +93,7 @@ fn memory(criterion: &mut Criterion<PeakRss>) {
 
 fn main() -> ExitCode {
     if worker::is_requested() {
-        return worker::main();
+        return worker::main(|_| ());
     }
     let mut criterion = benches::criterion().with_measurement(PeakRss).configure_from_args();
     memory(&mut criterion);

@@ -105,6 +105,7 @@ async fn a_download_is_verified_and_measured_by_every_protocol() {
         assert_eq!((record.error, record.sender), (None, None), "{}", protocol.name);
         assert!(record.integrity.unwrap().matches);
         assert_eq!((record.case.body, record.receiver.unwrap().bytes), (SIZE, SIZE.0));
+        assert!(record.first_byte_s.is_some() && record.case.spin.is_none());
     }
 }
 
@@ -129,6 +130,7 @@ async fn a_file_goes_up_with_its_own_size_and_digest() {
     let kind = PayloadKind::File(file.path().into());
     let record = upload(Upload::new(kind).unwrap(), Honesty::Honest).await.record;
     assert_eq!((record.error, record.case.body), (None, SIZE));
+    assert_eq!(record.first_byte_s, None, "only the server knows");
     let mut hasher = payload::Hasher::new();
     hasher.update(&content);
     assert_eq!(record.integrity.unwrap().received, hasher.digest().to_string());

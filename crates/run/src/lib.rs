@@ -12,7 +12,7 @@
 //!
 //! fn main() -> std::process::ExitCode {
 //!     if worker::is_requested() {
-//!         return worker::main();
+//!         return worker::main(|_level| ());
 //!     }
 //!     // … a session with ProcessExecutor::of_this_program …
 //!     std::process::ExitCode::SUCCESS

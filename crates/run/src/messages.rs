@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeSet,
     net::{IpAddr, SocketAddr},
+    path::PathBuf,
     time::Duration,
 };
 
@@ -27,12 +28,24 @@ pub(crate) struct Job {
     timeout_s: f64,
     /// The address that the server listens on; none for a loopback address.
     address: Option<IpAddr>,
+    /// The file to which the client appends the secrets of its connections (SSLKEYLOGFILE).
+    pub(crate) key_log: Option<PathBuf>,
+    /// The level at which the worker logs to standard error (LONGHAUL_LOG).
+    pub(crate) log: Option<String>,
 }
 
 impl Job {
     pub(crate) fn new(case: Case, role: Role, path: &str, settings: Settings) -> Self {
-        let (path, timeout_s, address) = (path.to_owned(), settings.timeout.as_secs_f64(), settings.address);
-        Self { case, role, path, core: None, timeout_s, address }
+        Self {
+            case,
+            role,
+            path: path.to_owned(),
+            core: None,
+            timeout_s: settings.timeout.as_secs_f64(),
+            address: settings.address,
+            key_log: std::env::var_os("SSLKEYLOGFILE").map(PathBuf::from),
+            log: std::env::var("LONGHAUL_LOG").ok(),
+        }
     }
 
     /// The end of the body that this worker runs.

@@ -1,5 +1,6 @@
 //! Conditions of this machine that spoil measurements, with their cost and remedies.
 
+mod accounting;
 mod build;
 mod cache;
 mod cgroup;
@@ -145,6 +146,7 @@ pub fn examine(needs: &Needs, watch: Duration) -> Vec<Diagnosis> {
     diagnoses.extend(needs.cores.and_then(|cores| distance::diagnosis(cores, watch)));
     diagnoses.push(idle::diagnosis(needs.cores));
     diagnoses.extend(memory::diagnoses(needs.connections));
+    diagnoses.extend(accounting::diagnosis());
     diagnoses.push(clock::diagnosis());
     diagnoses
 }

@@ -26,6 +26,7 @@ pub(super) fn diagnoses(buffer: u64, limits: Option<&Limits>) -> Vec<Diagnosis> 
         .chain(offload.into_iter().flatten())
         .chain(mtu.map(loopback))
         .chain(limits.and_then(|limits| capabilities::controller(limits).ok().flatten()).map(controller))
+        .chain(tcp_no_metrics_save().map(metrics_cache))
         .collect()
 }
 
@@ -45,6 +46,21 @@ fn controller(Controller { asked, in_effect, .. }: Controller) -> Diagnosis {
 pub(super) fn lacks_controller(limits: &Limits) -> bool {
     let controller = capabilities::controller(limits).ok().flatten();
     controller.is_some_and(|found| found.asked.is_some_and(|asked| asked != found.in_effect))
+}
+
+/// Whether the kernel forgets the round-trip times of a TCP connection at its end; `None` where it has no such setting.
+fn tcp_no_metrics_save() -> Option<bool> {
+    read("/proc/sys/net/ipv4/tcp_no_metrics_save").map(|value| value != "0")
+}
+
+fn metrics_cache(is_off: bool) -> Diagnosis {
+    let name = "TCP metrics cache";
+    if is_off {
+        return Diagnosis::good(name, "off");
+    }
+    let cost = "the round-trip time of earlier connections starts the next one: little on loopback, more on a network";
+    let remedy = "sudo sysctl -w net.ipv4.tcp_no_metrics_save=1; sudo ip tcp_metrics flush";
+    Diagnosis::bad(name, "on", Affects::NoRun, cost, remedy)
 }
 
 fn buffers(asked: u64, send: u64, receive: u64) -> Diagnosis {
@@ -115,6 +131,7 @@ mod tests {
         other.in_effect = "own".into();
         let problem = controller(other).problem.unwrap();
         assert!(problem.cost.contains("may not use cubic"), "{}", problem.cost);
+        assert!(metrics_cache(true).problem.is_none() && metrics_cache(false).problem.is_some());
         assert!(loopback(65_536).problem.is_none() && loopback(1500).problem.is_some());
     }
 }

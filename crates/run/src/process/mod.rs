@@ -1,6 +1,7 @@
 //! Runs a case in two worker processes, one per role.
 
 mod affinity;
+mod environment;
 mod worker;
 
 use std::{
@@ -308,10 +309,11 @@ mod tests {
 
     const LISTENING: &str = r#"echo '{"listening":{"addr":"127.0.0.1:9","certificate":null}}'; "#;
 
-    /// The shell line of a client that has sent everything and received a receipt with `digest`.
-    fn confirmed(digest: &str) -> String {
+    /// The shell line of an end that has moved everything, with a receipt that states `digest`. `stamps` are its times on
+    /// the clock that both ends share.
+    fn confirmed(digest: &str, stamps: &str) -> String {
         let rest = r#""fault":null,"end":null,"link":null,"sent":[],"handshake_s":null"#;
-        format!(r#"echo '{{"done":{{{rest},"received":["{digest}"],"elapsed_s":1.0}}}}'; "#)
+        format!(r#"echo '{{"done":{{{rest},"received":["{digest}"],"elapsed_s":1.0{stamps}}}}}'; "#)
     }
 
     fn case() -> Case {
@@ -375,9 +377,9 @@ mod tests {
     #[tokio::test]
     async fn a_digest_that_differs_is_an_integrity_failure() {
         let expected = executor(PathBuf::new()).digests[&content(&case())].clone();
-        let reported = confirmed("unasked");
+        let reported = confirmed("unasked", "");
         let server = format!(r#"{LISTENING} echo '"ready"'; read -r go; read -r finish; {reported}"#);
-        let client = |digest: &str| format!(r#"echo '"ready"'; read -r go; {}"#, confirmed(digest));
+        let client = |digest: &str| format!(r#"echo '"ready"'; read -r go; {}"#, confirmed(digest, ""));
 
         let outcome = run(&server, &client(&expected)).await;
         assert!(outcome.integrity.unwrap().matches);
@@ -385,5 +387,28 @@ mod tests {
         let (fault, integrity) = (outcome.fault.unwrap(), outcome.integrity.unwrap());
         assert_eq!((fault.kind, integrity.matches), (FaultKind::Integrity, false));
         assert_eq!((integrity.sent, integrity.received), (expected, "0123".into()));
+    }
+
+    #[tokio::test]
+    async fn the_first_byte_is_the_receivers_after_the_start_of_the_client() {
+        let run = async |client: &str, server: &str| {
+            let done = confirmed("", server);
+            let server = format!(r#"{LISTENING} echo '"ready"'; read -r go; read -r finish; {done}"#);
+            let client = format!(r#"echo '"ready"'; read -r go; {}"#, confirmed("", client));
+            self::run(&server, &client).await.first_byte_s
+        };
+        let began = r#","began":{"secs":100,"nanos":0},"first_byte":{"secs":100,"nanos":7}"#;
+        let received = r#","first_byte":{"secs":100,"nanos":5000000}"#;
+        assert_eq!(run(began, received).await, Some(0.005));
+        assert_eq!(run(began, "").await, None, "no byte came");
+        let before = r#","first_byte":{"secs":99,"nanos":0}"#;
+        assert_eq!(run(began, before).await, None, "two clocks");
+    }
+
+    #[tokio::test]
+    async fn a_worker_has_the_fixed_environment_and_no_other() {
+        assert!(std::env::var_os("CARGO_MANIFEST_DIR").is_some());
+        let (_, message, _) = fault(r#"echo "cargo=$CARGO_MANIFEST_DIR path=$PATH" >&2; exit 3"#, ":").await;
+        assert!(message.contains("cargo= path=/usr/local/bin:/usr/bin:/bin"), "{message}");
     }
 }

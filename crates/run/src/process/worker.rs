@@ -16,6 +16,7 @@ use tokio::{
     time::timeout,
 };
 
+use super::environment;
 use crate::{
     machine::{Cgroup, OomKills},
     messages::{Event, Job, Order},
@@ -52,27 +53,27 @@ impl WorkerProcess {
         let cgroup = Cgroup::own();
         let kills = OomKills::counted(&cgroup);
         let failed = |error| failed(end, format!("cannot be started: {error}"));
-        let mut child = Command::new(program)
+        let mut command = Command::new(program);
+        environment::fix(&mut command);
+        command
             .arg(ARGUMENT)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            // A worker that logs does so where the user looks.
+            .stderr(if job.log.is_some() { Stdio::inherit() } else { Stdio::piped() })
             // Ctrl-C is for the orchestrator, which ends its workers itself.
             .process_group(0)
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(failed)?;
-        let (Some(orders), Some(stdout), Some(stderr)) =
-            (child.stdin.take(), child.stdout.take(), child.stderr.take())
-        else {
+            .kill_on_drop(true);
+        let mut child = command.spawn().map_err(failed)?;
+        let (Some(orders), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(self::failed(end, "has no pipes"));
         };
         let mut worker = Self {
             end,
-            child,
             orders,
             events: BufReader::new(stdout).lines(),
-            last_line: Some(read_last_line(stderr)),
+            last_line: child.stderr.take().map(read_last_line),
+            child,
             silence: job.settings().timeout.saturating_add(GRACE),
             oom: (cgroup, kills),
         };

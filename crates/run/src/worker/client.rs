@@ -1,6 +1,7 @@
 //! The client: it dials, hands requests over, and takes the time.
 
 use std::{
+    path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -11,7 +12,7 @@ use metrics::Stamp;
 use receiver::Receipt;
 use record::{BodyRates, Direction, Fault, FaultKind};
 use tokio::time::timeout;
-use transport::{Body, BodyLength, Connection, Peer, Transport, Trust};
+use transport::{Body, BodyLength, Connection, KeyLog, Peer, Transport, Trust};
 
 use super::{Orders, await_order, emit, emit_progress};
 use crate::{
@@ -61,7 +62,8 @@ async fn connect(
 ) -> Result<(Vec<Arc<dyn Connection>>, Duration), Fault> {
     // In cleartext there is no certificate to trust.
     let trust = server.certificate.as_deref().map_or(Ok(Trust::SystemRoots), Trust::pem)?;
-    let peer = Peer::new(server.addr, SERVER_NAME, trust);
+    let key_log = job.key_log.as_deref().map(open_key_log).transpose()?;
+    let peer = Peer::new(server.addr, SERVER_NAME, trust).with_key_log(key_log);
     let patience = job.settings().timeout;
     let (mut connections, mut slowest) = (Vec::new(), Duration::ZERO);
     for _ in 0..job.case.connections {
@@ -75,6 +77,11 @@ async fn connect(
         slowest = slowest.max(began.elapsed());
     }
     Ok((connections, slowest))
+}
+
+fn open_key_log(path: &Path) -> Result<KeyLog, Fault> {
+    let failed = |error| format!("cannot write secrets to {}: {error}", path.display());
+    KeyLog::open(path).map_err(|error| Fault::new(FaultKind::Worker, failed(error)))
 }
 
 struct Client<'a> {

@@ -40,8 +40,9 @@ pub fn is_requested() -> bool {
     std::env::args_os().skip(1).eq([ARGUMENT])
 }
 
-/// The worker's main function: does the job on standard input.
-pub fn main() -> ExitCode {
+/// The worker's main function: does the job on standard input. If the session was asked for a log (LONGHAUL_LOG), `log`
+/// starts one on standard error, at the level that it is given.
+pub fn main(log: impl FnOnce(&str) + 'static) -> ExitCode {
     end_with_parent();
     // Where the system gives them to everyone, a stack could add 2 MiB. A kernel without them refuses, and need not.
     let _ = machine::refuse_huge_pages();
@@ -55,7 +56,7 @@ pub fn main() -> ExitCode {
         // otherwise cost one `epoll_wait` per poll.
         Ok(runtime) => {
             let orphaned = Rc::new(Notify::new());
-            let work = runtime.spawn_local(work(orphaned.clone()));
+            let work = runtime.spawn_local(work(log, orphaned.clone()));
             let code = runtime.block_on(async {
                 tokio::select! {
                     code = work => code.unwrap_or(ExitCode::FAILURE),
@@ -82,11 +83,14 @@ fn end_with_parent() {
 }
 
 /// Reads the job, does it, and reports.
-async fn work(orphaned: Rc<Notify>) -> ExitCode {
+async fn work(log: impl FnOnce(&str), orphaned: Rc<Notify>) -> ExitCode {
     let Some((job, lines)) = read_job().await else {
         eprintln!("error: '{ARGUMENT}' is reserved for the processes that a session starts; use 'bench'");
         return ExitCode::from(USAGE);
     };
+    if let Some(level) = &job.log {
+        log(level);
+    }
     let report = run(&job, lines, orphaned).await.unwrap_or_else(EndReport::failed);
     emit(&Event::Done(Box::new(report)));
     ExitCode::SUCCESS
