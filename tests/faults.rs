@@ -49,7 +49,7 @@ fn wrong_usage_is_exit_2_and_one_line() {
         2,
         &["--connections 4", "h2c,h2,quic,h3"],
     );
-    assert_refused(&["bench", "--payload", "noise"], 2, &["random, zero or file:PATH"]);
+    assert_refused(&["bench", "--payload", "noise"], 2, &["random, zero, cold or file:PATH"]);
     assert_refused(&["bench", "--payload", "file:/no/such"], 2, &["/no/such", "No such file"]);
     assert_refused(&["bench", "--payload", "file:/proc/version"], 2, &["has no size", "longhaul send"]);
     assert_refused(&["bench", "--payload", "file:/"], 2, &["is a folder"]);
@@ -157,7 +157,8 @@ fn a_peer_that_stands_still_is_a_timeout() {
 fn an_interrupt_keeps_finished_runs_and_leaves_no_process() {
     for signal in [Signal::SIGINT, Signal::SIGTERM] {
         let out = Out::new();
-        let bench = endless(&out, &["--protocol", "tcp", "--size", &format!("1,{ENDLESS}")]);
+        let bench =
+            endless(&out, &["--order", "fixed", "--protocol", "tcp", "--size", &format!("1,{ENDLESS}")]);
         while fs::read_to_string(out.path().join("records.jsonl")).unwrap_or_default().is_empty() {
             sleep(Duration::from_millis(10));
         }

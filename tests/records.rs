@@ -229,7 +229,7 @@ fn the_wire_carried_at_least_what_the_meters_counted() {
 fn results_are_on_disk_as_printed_with_a_summary() {
     let out = Out::new();
     let args = ["bench", "--protocol", "tcp,h2c", "--chunk-size", "64KiB", "--size", "1MiB", "--rounds", "2"];
-    let output = run(&[&args[..], &["--out", &out.text()]].concat());
+    let output = run(&[&args[..], &["--order", "fixed", "--out", &out.text()]].concat());
     assert!(output.status.success());
     let order: Vec<_> =
         out.records().iter().map(|r| format!("{} {}", r["case"]["protocol"], r["round"])).collect();

@@ -6,6 +6,7 @@
 mod budgets;
 mod compare_itself;
 mod compare_versions;
+mod figures;
 mod full;
 mod instructions;
 mod large_file;
@@ -41,6 +42,7 @@ enum Command {
     Budgets(budgets::Arguments),
     CompareVersions(compare_versions::Arguments),
     CompareItself(compare_itself::Arguments),
+    Figures(figures::Arguments),
     Full(full::Arguments),
     Instructions(instructions::Arguments),
     LargeFile(large_file::Arguments),
@@ -59,6 +61,7 @@ fn main() -> ExitCode {
         Command::Budgets(arguments) => budgets::run(&arguments),
         Command::CompareVersions(arguments) => compare_versions::run(&arguments),
         Command::CompareItself(arguments) => compare_itself::run(&arguments),
+        Command::Figures(arguments) => figures::run(&arguments),
         Command::Full(arguments) => full::run(&arguments),
         Command::Instructions(arguments) => instructions::run(&arguments),
         Command::LargeFile(arguments) => large_file::run(&arguments),

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, fmt};
 
-use record::{CaseKey, Purpose, Record, SinkKind};
+use record::{Axis, CaseKey, Order, PROTOCOLS, Purpose, Record, SinkKind};
 
 /// The identity of a series.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -55,20 +55,24 @@ pub struct Series<'a> {
 }
 
 impl<'a> Series<'a> {
-    /// The series of some records, in the order of their first appearance.
+    /// The series of some records, in the order of their first appearance, or in that of a matrix if rounds were
+    /// shuffled.
     pub fn all(records: impl IntoIterator<Item = &'a Record>) -> Vec<Self> {
         group(records, SeriesKey::of)
     }
 }
 
-/// Groups records by a key, in the order of the keys' first appearance.
+/// Groups records by a key, in the order of the keys' first appearance. Where rounds were shuffled, that order is random,
+/// and groups have the order of a matrix.
 pub(crate) fn group<'a>(
     records: impl IntoIterator<Item = &'a Record>,
     key: impl Fn(&Record) -> SeriesKey,
 ) -> Vec<Series<'a>> {
     let mut series: Vec<Series<'a>> = Vec::new();
     let mut known: HashMap<SeriesKey, usize> = HashMap::new();
+    let mut is_shuffled = false;
     for record in records {
+        is_shuffled |= self::is_shuffled(record);
         let key = key(record);
         let index = *known.entry(key.clone()).or_insert_with(|| {
             series.push(Series { key, records: Vec::new() });
@@ -76,7 +80,28 @@ pub(crate) fn group<'a>(
         });
         series[index].records.push(record);
     }
+    if is_shuffled {
+        series.sort_by_cached_key(|series| place(&series.key));
+    }
     series
+}
+
+/// Whether a record is of a session whose rounds were shuffled.
+pub(crate) fn is_shuffled(record: &Record) -> bool {
+    record.schedule.is_some_and(|schedule| schedule.order == Order::Shuffled)
+}
+
+/// The place of a series in a matrix, whose protocols vary fastest. Series with further axes follow those without.
+pub(crate) fn place(key: &SeriesKey) -> impl Ord + use<> {
+    let case = &key.case;
+    let axis = |axis: &Axis| match axis {
+        Axis::Load { .. } => String::new(),
+        Axis::Setting { name, .. } => name.clone(),
+    };
+    let axes: Vec<String> = case.axes.iter().map(axis).collect();
+    let protocol = PROTOCOLS.iter().position(|row| case.protocol.as_deref() == Some(row.name));
+    let session = (key.label.clone(), key.peer.clone());
+    (session, axes, case.body, case.direction, case.chunk, protocol.unwrap_or(PROTOCOLS.len()))
 }
 
 /// Whether a record is a control. A record without a purpose is one if its receiver collects the body. It is also one
@@ -109,6 +134,39 @@ mod tests {
         let series = Series::all(&records);
         assert_eq!(series.iter().map(|series| series.records.len()).collect::<Vec<_>>(), [7, 1, 1]);
         assert_eq!(series[1].key.to_string(), "h2/up/64KiB/2GiB 'new'");
+    }
+
+    #[test]
+    fn series_of_shuffled_rounds_have_the_order_of_a_matrix() {
+        let shuffled = |protocol: &str, chunk: u64, reader: Option<&str>| {
+            with(run(protocol), |record| {
+                record.case.chunk = chunk.try_into().unwrap();
+                record.case.reader_rate = reader.and_then(|rate| rate.parse().ok());
+                record.schedule = Some(record::Schedule::shuffled(1));
+            })
+        };
+        let records = [
+            shuffled("h2", 64 << 10, Some("7MiB")),
+            shuffled("h3", 1 << 20, None),
+            shuffled("h2", 64 << 10, None),
+            shuffled("h4", 64 << 10, None),
+            shuffled("tcp", 1 << 20, None),
+            shuffled("tcp", 64 << 10, None),
+        ];
+        let names = |records: &[Record]| -> Vec<String> {
+            Series::all(records).iter().map(|series| series.key.to_string()).collect()
+        };
+        let expected = [
+            "tcp/up/64KiB/2GiB",
+            "h2/up/64KiB/2GiB",
+            "h4/up/64KiB/2GiB",
+            "tcp/up/1MiB/2GiB",
+            "h3/up/1MiB/2GiB",
+            "h2/up/64KiB/2GiB+reader=7MiB",
+        ];
+        assert_eq!(names(&records), expected);
+        let fixed = records.map(|record| with(record, |record| record.schedule = None));
+        assert_eq!(names(&fixed)[0], "h2/up/64KiB/2GiB+reader=7MiB", "the order of first appearance");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use record::{Case, DEFAULT_SLOPE_LIMIT, End, EndRecord, Record};
 use serde::{Serialize, Serializer};
 
 use super::course::Course;
-use crate::SeriesKey;
+use crate::{SeriesKey, series};
 
 /// The runs of one case over all sizes of its body, as one end measured them.
 #[derive(Clone, Debug, Serialize)]
@@ -47,11 +47,14 @@ fn name<S: Serializer>(key: &SeriesKey, serializer: S) -> Result<S::Ok, S::Error
 }
 
 impl MemorySeries {
-    /// The series of some records, in the order of their first appearance. A run that failed counts as unknown.
+    /// The series of some records, in the order of their first appearance, or in that of a matrix if rounds were
+    /// shuffled. A run that failed counts as unknown.
     pub fn all<'a>(records: impl IntoIterator<Item = &'a Record>) -> Vec<Self> {
         let mut all: Vec<Self> = Vec::new();
         let mut known: HashMap<(SeriesKey, End), usize> = HashMap::new();
+        let mut is_shuffled = false;
         for record in records {
+            is_shuffled |= series::is_shuffled(record);
             let key = SeriesKey::of(record).without_body();
             for end in End::ALL {
                 let measured = record.end(end).filter(|_| record.is_ok());
@@ -62,6 +65,9 @@ impl MemorySeries {
                 all[index].add(record.case.total_bytes(), measured);
                 all[index].limit_bytes = record.slope_limit_bytes.unwrap_or(all[index].limit_bytes);
             }
+        }
+        if is_shuffled {
+            all.sort_by_cached_key(|of| series::place(&of.key));
         }
         all
     }
