@@ -53,7 +53,7 @@ fn a_fixed_order_is_that_of_the_flag() {
 #[test]
 fn warmup_rounds_take_their_time_and_are_in_no_figure() {
     let case = ["--protocol", "tcp", "--limit-rate", "2MiB", "--warmup", "2"];
-    let began = std::time::Instant::now();
+    let began = metrics::Stamp::now();
     let (output, records) = bench(&[&SHORT[..], &case].concat());
     assert_all_good(&output, &records, 1);
     assert!(began.elapsed().as_secs_f64() > 1.4, "three transfers of half a second: {:?}", began.elapsed());

@@ -83,8 +83,9 @@ impl Block {
 
 /// The largest prime up to `limit`, and 2 for a smaller limit.
 fn largest_prime(limit: usize) -> usize {
-    let is_prime =
-        |n: &usize| (2..).take_while(|divisor| divisor * divisor <= *n).all(|divisor| n % divisor != 0);
+    let is_prime = |n: &usize| {
+        (2..).take_while(|divisor| divisor * divisor <= *n).all(|divisor| !n.is_multiple_of(divisor))
+    };
     (2..=limit).rev().find(is_prime).unwrap_or(2)
 }
 

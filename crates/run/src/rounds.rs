@@ -115,7 +115,7 @@ mod tests {
         let calm = rounds(Plan::of(6).until_precise(0.02), &[100.0, 100.5, 99.5]);
         let noisy = rounds(Plan::of(6).until_precise(0.02), &[100.0, 104.0, 96.0, 102.0, 98.0, 101.0, 99.0]);
         assert!(calm.0 < noisy.0 && calm.1 == Next::Done && noisy.1 == Next::Done, "{calm:?} {noisy:?}");
-        assert_eq!(rounds(Plan::of(50).until_precise(0.02), &[100.0]).0 >= 50, true);
+        assert!(rounds(Plan::of(50).until_precise(0.02), &[100.0]).0 >= 50);
     }
 
     #[test]
