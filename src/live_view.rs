@@ -151,7 +151,7 @@ impl Observer for LiveView {
     fn started(&mut self, case: &Case, round: u32) {
         // A session that runs until its figures are precise has more runs than were expected.
         let (run, runs) = (self.finished + 1, self.expected.runs().max(self.finished + 1));
-        self.show(case, format!("[{run}/{runs}] round {}: {}", round + 1, case.key()));
+        self.show(case, format!("[{run}/{runs}] {} round {}", case.key(), round + 1));
     }
 
     fn progress(&mut self, case: &Case, end: End, heartbeat: Heartbeat) {
@@ -203,12 +203,12 @@ mod tests {
         let mut case = Case::new("h3");
         let mut view = LiveView::new(Mode::Quiet, Expectation::of(&[case.clone(), case.clone()], 6));
         view.started(&case, 0);
-        assert_eq!(view.header(), "[1/12] round 1: h3/up/64KiB/2GiB");
+        assert_eq!(view.header(), "[1/12] h3/up/64KiB/2GiB round 1");
         view.finished(&Record::new("session", case.clone()));
         view.started(&case, 1);
         let header = view.header();
         assert!(
-            header.starts_with("[2/12] round 2: h3/up/64KiB/2GiB, ") && header.ends_with(" left"),
+            header.starts_with("[2/12] h3/up/64KiB/2GiB round 2, ") && header.ends_with(" left"),
             "{header}"
         );
         case.payload = record::PayloadKind::File(format!("/{}", "long".repeat(40)).into());
