@@ -6,7 +6,7 @@
 //! | `{goodput CASE}` | the median goodput in MiB/s |
 //! | `{ratio CASE}` | the goodput over that of the case's baseline in the same round: the median, and its interval of 95 % |
 //! | `{ratio CASE BASE}` | the same over another case |
-//! | `{rss CASE END}` | the highest peak RSS of an end, in MiB |
+//! | `{rss CASE END}` | the median peak RSS of an end, in MiB |
 //! | `{cpu CASE END}` | the median processor time of an end, in s/GiB |
 //! | `{rounds CASE}` | the number of runs that went well |
 //! | `{tsv FILE}` | a table that a study wrote, as a table of Markdown |
@@ -22,7 +22,7 @@ use std::{
 
 use analyse::{Analysis, Row, paired};
 use anyhow::{Context as _, Result, bail, ensure};
-use record::{CaseKey, End, Record, mib, mib_per_s};
+use record::{CaseKey, End, Record, mib_per_s};
 use stats::{Interval, Ratio, paired_ratio};
 
 use crate::study::CONFIDENCE;
@@ -84,7 +84,7 @@ impl Source {
             ["ratio", case, base] => ratio(row(base)?, row(case)?),
             ["rss", case, end] => {
                 let peak = row(case)?.ends[self::end(end)?].peak_rss.context("no peak")?;
-                Ok(format!("{:.1}", mib(peak)))
+                Ok(format!("{:.1}", peak.median / f64::from(1 << 20)))
             }
             ["cpu", case, end] => {
                 let cpu = row(case)?.ends[self::end(end)?].cpu_s_per_gib.context("no processor time")?;
