@@ -12,6 +12,10 @@ const CONFIDENCE: f64 = 0.99;
 /// The fewest points before and after a change, which an interval needs.
 const FEWEST: usize = 16;
 
+/// The share of the growth at the limit that the highest and the lowest point of a course may lie apart, so that this
+/// distance bounds the slope. A leak at the limit would be hidden only if half of it were released elsewhere meanwhile.
+const BAND: f64 = 0.5;
+
 /// The least change of level, in standard deviations of the points around the levels. Noise does not reach it.
 const SIGNIFICANT: f64 = 4.0;
 
@@ -69,8 +73,19 @@ impl Course {
         Self(settled.into_iter().map(|(x, y)| (mib(x) / 1024.0, mib(y))).collect())
     }
 
-    fn slope(&self) -> Option<Slope> {
-        trend(&self.0, CONFIDENCE)
+    /// The slope with its interval. Memory that switches slowly between two levels looks like a random walk, whose interval
+    /// is wide; but no slope is steeper than from the lowest point to the highest, if these are close to each other.
+    fn slope(&self, limit: f64) -> Option<Slope> {
+        let Slope { estimate, low, high } = trend(&self.0, CONFIDENCE)?;
+        let levels = || self.0.iter().map(|point| point.1);
+        let band = levels().fold(f64::MIN, f64::max) - levels().fold(f64::MAX, f64::min);
+        let span = self.0.last()?.0 - self.0.first()?.0;
+        if band > BAND * limit * span {
+            return Some(Slope { estimate, low, high });
+        }
+        let steepest = band / span;
+        let within = |slope: f64| slope.clamp(-steepest, steepest);
+        Some(Slope { estimate: within(estimate), low: within(low), high: within(high) })
     }
 
     /// The offset in the middle of the body, in GiB.
@@ -131,9 +146,9 @@ impl Course {
 impl Fit {
     /// The fit of the courses of one or more runs, with a limit in MiB per GiB. `None` if a course has too few points.
     pub(crate) fn of(courses: &[Course], limit: f64) -> Option<Self> {
-        let slope = joint(courses.iter().map(Course::slope))?;
+        let slope = joint(courses.iter().map(|course| course.slope(limit)))?;
         let constancy = Constancy::within_limit(slope, limit);
-        let late = joint(courses.iter().map(|course| course.after(course.middle()).slope()));
+        let late = joint(courses.iter().map(|course| course.after(course.middle()).slope(limit)));
         let late_growth = late.is_some_and(|late| Constancy::within_limit(late, limit) == Constancy::Growing);
         if constancy == Constancy::Constant && !late_growth {
             return Some(Self { slope, constancy, change: None });
@@ -165,9 +180,9 @@ fn flat_again(courses: &[Course], limit: f64) -> Option<Fit> {
 fn flat_after(courses: &[Course], offsets: &[f64], limit: f64) -> Option<Fit> {
     let parts = || courses.iter().zip(offsets).map(|(course, offset)| (course, *offset));
     let flat = |slope: &Slope| Constancy::is_flat(*slope, limit);
-    let slope = joint(parts().map(|(course, offset)| course.after(offset).slope())).filter(flat)?;
-    let is_step =
-        joint(parts().map(|(course, offset)| course.until(offset).slope())).is_some_and(|slope| flat(&slope));
+    let slope = joint(parts().map(|(course, offset)| course.after(offset).slope(limit))).filter(flat)?;
+    let is_step = joint(parts().map(|(course, offset)| course.until(offset).slope(limit)))
+        .is_some_and(|slope| flat(&slope));
     if !is_step && parts().any(|(course, offset)| offset > course.middle()) {
         return None;
     }

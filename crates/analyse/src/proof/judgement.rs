@@ -247,6 +247,13 @@ mod tests {
     }
 
     #[test]
+    fn a_heap_that_switches_slowly_between_two_close_levels_is_constant() {
+        // As HTTP/2's receiver over cleartext has it: a buffer of 64 KiB more or less, for a quarter of the run.
+        let (constancy, reason) = judged(series(|i| if matches!(i, 20..36 | 50..) { 64 << 10 } else { 0 }));
+        assert_eq!((constancy, reason.as_str()), (Constancy::Constant, ""));
+    }
+
+    #[test]
     fn a_step_is_named() {
         let (constancy, reason) = judged(series(|i| if i > 32 { 2 << 20 } else { 0 }));
         assert_eq!(constancy, Constancy::Constant);
