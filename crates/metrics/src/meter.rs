@@ -107,8 +107,8 @@ impl Meter {
         self.state().window_began = Stamp::now();
     }
 
-    /// Keeps the times at which a body reaches the offsets of its stamps, for [`marks`](Self::marks). The offsets are
-    /// those of one body, so all bodies after the first must wait for another meter.
+    /// Keeps the times at which a body reaches the offsets of its stamps, for [`marks`](Self::marks). Only for a meter that
+    /// a single body passes: the offsets of several would mix.
     pub fn trace(&self) {
         self.state().trace.get_or_insert_with(Trace::new);
     }
