@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use record::{Damage, ReadRecords, Record};
+use record::{Damage, EndRecord, ReadRecords, Record};
 
 use crate::exit::Usage;
 
@@ -11,9 +11,35 @@ use crate::exit::Usage;
 /// # Errors
 /// The file cannot be read, or has no record.
 pub(crate) fn read_undamaged(path: &Path) -> Result<ReadRecords, Usage> {
-    let read = record::read_undamaged(path).map_err(Usage::new)?;
-    note_torn(&read.damage);
-    Ok(read)
+    let (mut records, mut bytes) = (Vec::new(), 0);
+    let damage = read_each(path, |mut record| {
+        if bytes <= DETAILS {
+            bytes += ends(&mut record).map(|end| end.detail_bytes()).sum::<usize>();
+            if bytes > DETAILS {
+                records.iter_mut().flat_map(ends).for_each(EndRecord::drop_details);
+            }
+        }
+        if bytes > DETAILS {
+            ends(&mut record).for_each(EndRecord::drop_details);
+        }
+        records.push(record);
+    })?;
+    if bytes > DETAILS {
+        let most = DETAILS >> 20;
+        eprintln!(
+            "note: {} has over {most} MiB of timelines and distributions, which are left out",
+            path.display()
+        );
+    }
+    Ok(ReadRecords::new(records, damage))
+}
+
+/// The most memory for timelines and distributions of all records, in bytes. Without them, some 35,000 records take 200
+/// MiB.
+const DETAILS: usize = 48 << 20;
+
+fn ends(record: &mut Record) -> impl Iterator<Item = &mut EndRecord> {
+    record.sender.iter_mut().chain(&mut record.receiver)
 }
 
 /// Hands over records one after the other, past damaged lines. A torn last line is noted on stderr.

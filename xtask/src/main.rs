@@ -16,6 +16,7 @@ mod many_uploads;
 mod power;
 mod ratios;
 mod rules;
+mod scale;
 mod study;
 mod sweep;
 mod third_party;
@@ -49,6 +50,7 @@ enum Command {
     Limits(limits::Arguments),
     ManyUploads(many_uploads::Arguments),
     Power(power::Arguments),
+    Scale(scale::Arguments),
     ThirdParty(third_party::Arguments),
 }
 
@@ -68,6 +70,7 @@ fn main() -> ExitCode {
         Command::Limits(arguments) => limits::run(&arguments),
         Command::ManyUploads(arguments) => many_uploads::run(&arguments),
         Command::Power(arguments) => power::run(&arguments),
+        Command::Scale(arguments) => scale::run(&arguments),
         Command::ThirdParty(arguments) => third_party::run(&arguments),
     };
     done.unwrap_or_else(|error| {

@@ -1,5 +1,7 @@
 //! The one derivation: records become rows, findings and, where bodies have several sizes, a proof.
 
+use std::collections::HashMap;
+
 use record::Record;
 
 use crate::{Ceilings, Finding, FindingKind, Gate, Proof, Row, Verdict, conditions, row};
@@ -8,7 +10,7 @@ use crate::{Ceilings, Finding, FindingKind, Gate, Proof, Row, Verdict, condition
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Analysis<'a> {
-    /// One row per series, in the order of their first appearance.
+    /// One row per series, in the order of the matrix.
     pub rows: Vec<Row<'a>>,
     /// The findings, grouped by row.
     pub findings: Vec<Finding>,
@@ -16,6 +18,8 @@ pub struct Analysis<'a> {
     pub proof: Option<Proof>,
     /// Remarks on the conditions of the runs.
     pub notes: Vec<String>,
+    /// The findings by the names of their cases.
+    by_case: HashMap<String, Vec<usize>>,
 }
 
 impl<'a> Analysis<'a> {
@@ -45,13 +49,21 @@ impl<'a> Analysis<'a> {
             conditions::other_machines(records),
             conditions::core_distance(records),
         ];
-        Self { rows, findings, proof, notes: notes.into_iter().flatten().collect() }
+        let mut by_case: HashMap<String, Vec<usize>> = HashMap::new();
+        for (index, finding) in findings.iter().enumerate() {
+            by_case.entry(finding.case.clone()).or_default().push(index);
+        }
+        Self { rows, findings, proof, notes: notes.into_iter().flatten().collect(), by_case }
     }
 
     /// The findings about one row.
     pub fn findings_of<'s>(&'s self, row: &Row<'_>) -> impl Iterator<Item = &'s Finding> + use<'s, 'a> {
         let (case, series) = (row.key.to_string(), row.key.without_body().to_string());
-        self.findings.iter().filter(move |finding| finding.case == case || finding.case == series)
+        let names = if case == series { vec![case] } else { vec![case, series] };
+        let mut of_row: Vec<usize> =
+            names.iter().filter_map(|name| self.by_case.get(name)).flatten().copied().collect();
+        of_row.sort_unstable();
+        of_row.into_iter().filter_map(|index| self.findings.get(index))
     }
 
     /// The worst finding about one row.
@@ -139,9 +151,9 @@ mod tests {
     #[test]
     fn an_end_that_grows_on_purpose_is_no_finding() {
         let control = with(over("h1c"), |record| record.purpose = Some(Purpose::Control));
-        let records = [run("h1"), control];
+        let records = [run("h2"), control];
         let analysis = Analysis::of(&records);
-        assert_eq!((analysis.findings.len(), analysis.rows[1].is_control), (0, true));
+        assert_eq!((analysis.findings.len(), analysis.rows[0].is_control), (0, true));
         assert_eq!(Analysis::of(&[over("h1c")]).verdict(), Verdict::MemoryOver);
     }
 

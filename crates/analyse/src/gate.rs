@@ -1,5 +1,7 @@
 //! Records checked against ceilings, and against earlier records.
 
+use std::collections::{HashMap, HashSet};
+
 use record::{End, Record};
 use serde::Serialize;
 use stats::median;
@@ -151,8 +153,9 @@ impl Gate {
     /// Compares the median peaks of cases with those of earlier records.
     fn compare(&mut self, earlier: &[Record], now: &[Record], band: Band) {
         let (before, after) = (Series::all(earlier), Series::all(now));
+        let known: HashMap<_, _> = before.iter().map(|series| (&series.key, series)).collect();
         for series in &after {
-            let other = before.iter().find(|other| other.key == series.key);
+            let other = known.get(&series.key).copied();
             for end in End::ALL {
                 let (old, new) = (other.and_then(|other| median_peak(other, end)), median_peak(series, end));
                 match (old, new) {
@@ -170,7 +173,8 @@ impl Gate {
                 }
             }
         }
-        for series in before.iter().filter(|series| after.iter().all(|other| other.key != series.key)) {
+        let still: HashSet<_> = after.iter().map(|series| &series.key).collect();
+        for series in before.iter().filter(|series| !still.contains(&series.key)) {
             for end in End::ALL.into_iter().filter(|end| median_peak(series, *end).is_some()) {
                 self.find(FindingKind::Missing, &series.key, end, Some("it was measured before".into()));
             }

@@ -69,11 +69,20 @@ pub enum Rank {
 }
 
 impl<'a> Row<'a> {
-    /// The rows of some records, in the order of their first appearance.
+    /// The rows of some records, in the order of the matrix: runs are shuffled.
     pub(crate) fn all(records: &'a [Record]) -> Vec<Self> {
         let series = Series::all(records);
         let baselines = Baselines::among(&series, records);
-        series.iter().filter_map(|series| Self::of(series, records, &baselines)).collect()
+        let rows = series.iter().filter_map(|series| Self::of(series, records, &baselines));
+        let mut rows: Vec<Self> = rows.collect();
+        rows.sort_by(|a, b| a.place().cmp(&b.place()));
+        rows
+    }
+
+    /// The place in the order of the matrix: protocols vary fastest.
+    fn place(&self) -> impl Ord + '_ {
+        let SeriesKey { case, label, peer } = &self.key;
+        (label, peer, case.direction, case.body, case.chunk, &case.axes, self.facts.rank())
     }
 
     fn of(series: &Series<'a>, all: &[Record], baselines: &Baselines<'_, 'a>) -> Option<Self> {
@@ -251,6 +260,29 @@ mod tests {
         assert_eq!((row.ends.sender.peak_rss, row.records.len()), (Some(peak), 3));
         assert_eq!(row.ends.sender.budget_use, Some(23.0 / 4.0));
         assert_eq!(row.of_baseline, None);
+    }
+
+    #[test]
+    fn rows_have_the_order_of_the_matrix_though_runs_are_shuffled() {
+        let of = |protocol: &str, chunk: u64, direction: Direction| {
+            with(run(protocol), |record| {
+                (record.case.chunk, record.case.direction) = (chunk.try_into().unwrap(), direction);
+            })
+        };
+        let (up, down) = (Direction::Up, Direction::Down);
+        let shuffled = [
+            of("h3", 64, up),
+            of("h1c", 1024, up),
+            of("tcp", 64, down),
+            of("h2c", 64, up),
+            of("tcp", 64, up),
+        ];
+        let rows = Analysis::of(&shuffled).rows;
+        let names: Vec<_> = rows.iter().map(|row| row.key.to_string()).collect();
+        assert_eq!(
+            names,
+            ["tcp/up/64B/2GiB", "h2c/up/64B/2GiB", "h3/up/64B/2GiB", "h1c/up/1KiB/2GiB", "tcp/down/64B/2GiB"]
+        );
     }
 
     #[test]

@@ -125,6 +125,30 @@ pub struct MemoryRecord {
     pub page_table_bytes: Option<Held>,
 }
 
+impl EndRecord {
+    /// The memory of the timeline and of the distributions, in bytes.
+    pub fn detail_bytes(&self) -> usize {
+        let hdr = |hdr: Option<&String>| hdr.map_or(0, String::len);
+        let latencies = [&self.chunk_latency, &self.pull_wait, &self.lateness].into_iter().flatten();
+        let distributions = latencies.map(|latency| hdr(latency.hdr.as_ref())).sum::<usize>()
+            + hdr(self.throughput.as_ref().and_then(|throughput| throughput.hdr.as_ref()));
+        distributions + self.memory.timeline.len() * size_of::<TimelinePoint>()
+    }
+
+    /// Drops the timeline and the distributions; their percentiles stay.
+    pub fn drop_details(&mut self) {
+        self.memory.timeline = Vec::new();
+        for latency in
+            [&mut self.chunk_latency, &mut self.pull_wait, &mut self.lateness].into_iter().flatten()
+        {
+            latency.hdr = None;
+        }
+        if let Some(throughput) = &mut self.throughput {
+            throughput.hdr = None;
+        }
+    }
+}
+
 impl MemoryRecord {
     /// The growth of peak RSS over the baseline, in bytes.
     pub fn growth(&self) -> Option<u64> {

@@ -10,7 +10,7 @@ use std::{
 use flate2::read::MultiGzDecoder;
 use ruzstd::decoding::StreamingDecoder;
 
-use crate::{Record, SCHEMA_VERSION, record::OLDEST_VERSION};
+use crate::{Limits, Record, SCHEMA_VERSION, record::OLDEST_VERSION};
 
 /// The names of the file of records in a folder of results. The first that exists is read.
 pub const RECORD_FILES: [&str; 3] = ["records.jsonl", "records.jsonl.zst", "records.jsonl.gz"];
@@ -87,6 +87,11 @@ pub enum ReadError {
 }
 
 impl ReadRecords {
+    /// Records with the damage among them.
+    pub fn new(records: Vec<Record>, damage: Damage) -> Self {
+        Self { records, damage }
+    }
+
     /// The records, if no line was damaged.
     ///
     /// # Errors
@@ -135,13 +140,13 @@ pub fn read_each(path: &Path, mut each: impl FnMut(Record)) -> Result<Damage, Re
     let unreadable = |source| ReadError::Unreadable { path: path.clone(), source };
     let mut damage = Damage::default();
     let (mut file, mut line, mut number) = (open(&path).map_err(unreadable)?, Vec::new(), 0);
-    let mut is_empty = true;
+    let mut last: Option<Limits> = None;
     while file.read_until(b'\n', &mut line).map_err(unreadable)? > 0 {
         number += 1;
         let text = line.strip_suffix(b"\n");
         match parse(text.unwrap_or(&line)) {
-            Ok(record) => {
-                is_empty = false;
+            Ok(mut record) => {
+                share_limits(&mut record, &mut last);
                 each(record);
             }
             Err(NoRecord::Version(found)) => return Err(ReadError::Version { path, line: number, found }),
@@ -152,11 +157,19 @@ pub fn read_each(path: &Path, mut each: impl FnMut(Record)) -> Result<Damage, Re
         }
         line.clear();
     }
-    if !is_empty {
+    if last.is_some() {
         return Ok(damage);
     }
     damage.lines.extend(damage.torn);
     Err(if damage.lines.is_empty() { ReadError::Empty { path } } else { ReadError::Damaged(damage.lines) })
+}
+
+/// Lets a record share the memory of its limits with the one before it, if they are equal.
+fn share_limits(record: &mut Record, last: &mut Option<Limits>) {
+    match last.as_ref().filter(|last| **last == record.limits) {
+        Some(last) => (record.limits, record.case.limits) = (last.clone(), last.clone()),
+        None => *last = Some(record.limits.clone()),
+    }
 }
 
 /// The file of records in a folder; a path that is no folder is the file.

@@ -1,5 +1,7 @@
 //! The outcome of a gate as text and as JUnit XML.
 
+use std::collections::HashMap;
+
 use quick_junit::{TestCase, TestCaseStatus, TestSuite};
 
 use super::{FormatError, distinct, junit};
@@ -65,9 +67,12 @@ pub fn gate_junit(gate: &Gate) -> Result<String, FormatError> {
     let mut held = TestCase::new("bounds that held", TestCaseStatus::success());
     held.set_system_out(gate.held.to_string());
     suite.add_test_case(held);
+    let mut by_case: HashMap<&str, Vec<&Finding>> = HashMap::new();
+    for finding in &failing {
+        by_case.entry(finding.case.as_str()).or_default().push(finding);
+    }
     for case in distinct(failing.iter().map(|finding| finding.case.as_str())) {
-        let findings: Vec<&Finding> =
-            failing.iter().copied().filter(|finding| finding.case == case).collect();
+        let findings = by_case.remove(case).unwrap_or_default();
         let mut test = TestCase::new(case, junit::status(&findings));
         test.set_classname("longhaul.check");
         suite.add_test_case(test);

@@ -12,7 +12,10 @@ mod reproduction;
 mod table;
 
 use std::{
-    fs, io,
+    collections::HashSet,
+    fs,
+    hash::Hash,
+    io,
     path::{Path, PathBuf},
 };
 
@@ -148,13 +151,9 @@ fn write_one(report: &Report<'_>, format: &dyn Format, folder: &Path) -> Result<
 }
 
 /// Each item once, in the order of its first appearance.
-fn distinct<T: PartialEq>(items: impl Iterator<Item = T>) -> Vec<T> {
-    items.fold(Vec::new(), |mut unique, item| {
-        if !unique.contains(&item) {
-            unique.push(item);
-        }
-        unique
-    })
+fn distinct<T: Eq + Hash + Clone>(items: impl Iterator<Item = T>) -> Vec<T> {
+    let mut known = HashSet::new();
+    items.filter(|item| known.insert(item.clone())).collect()
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The values of all limits that are in force.
 
-use std::{borrow::Cow, collections::BTreeMap, fmt};
+use std::{borrow::Cow, collections::BTreeMap, fmt, sync::Arc};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -46,9 +46,16 @@ impl fmt::Display for LimitValue {
 }
 
 /// The values of all limits in force, by flag. A value that this version does not know is kept as it was read.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(transparent)]
-pub struct Limits(BTreeMap<Cow<'static, str>, LimitValue>);
+///
+/// Copies share their memory until one of them is changed: thousands of records have the same limits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits(Arc<BTreeMap<Cow<'static, str>, LimitValue>>);
+
+impl Serialize for Limits {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
 
 impl Default for Limits {
     fn default() -> Self {
@@ -60,7 +67,7 @@ impl Limits {
     /// The limits of a profile, for two ends on one machine.
     pub fn of(profile: Profile) -> Self {
         let value = |limit: &&Limit| (Cow::from(limit.flag), limit.preset(profile).into());
-        Self(LIMITS.iter().map(value).collect())
+        Self(Arc::new(LIMITS.iter().map(value).collect()))
     }
 
     /// The limits of a profile towards any peer. Hundreds of connections with buffers of MiBs at both ends exceed the
@@ -69,9 +76,14 @@ impl Limits {
     pub fn for_any_peer(profile: Profile) -> Self {
         let mut limits = Self::of(profile);
         for (limit, preset) in LIMITS.iter().filter_map(|limit| Some((limit, limit.remote?))) {
-            limits.0.insert(limit.flag.into(), preset.into());
+            limits.values().insert(limit.flag.into(), preset.into());
         }
         limits
+    }
+
+    /// The values of this copy alone.
+    fn values(&mut self) -> &mut BTreeMap<Cow<'static, str>, LimitValue> {
+        Arc::make_mut(&mut self.0)
     }
 
     /// Sets one limit.
@@ -81,7 +93,7 @@ impl Limits {
     pub fn set(&mut self, limit: &'static Limit, value: impl Into<LimitValue>) -> Result<(), LimitError> {
         let value = value.into();
         limit.check(&value)?;
-        self.0.insert(limit.flag.into(), value);
+        self.values().insert(limit.flag.into(), value);
         Ok(())
     }
 
@@ -163,20 +175,21 @@ impl Limits {
 impl<'de> Deserialize<'de> for Limits {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let read = BTreeMap::<String, Value>::deserialize(deserializer)?;
-        let mut limits = Self(read.into_iter().map(|(flag, value)| (flag.into(), value_of(value))).collect());
-        for limit in LIMITS.iter().filter(|limit| !limits.0.contains_key(limit.flag)).collect::<Vec<_>>() {
+        let mut limits: BTreeMap<Cow<'static, str>, LimitValue> =
+            read.into_iter().map(|(flag, value)| (flag.into(), value_of(value))).collect();
+        for limit in LIMITS.iter().filter(|limit| !limits.contains_key(limit.flag)).collect::<Vec<_>>() {
             if let Some(before) = limit.before {
                 let value = match before {
                     Before::Was(preset) => preset.into(),
-                    Before::As { flag, or } => match limits.0.get(flag) {
+                    Before::As { flag, or } => match limits.get(flag) {
                         Some(LimitValue::Bytes(bytes)) => LimitValue::Bytes(*bytes),
                         _ => LimitValue::Bytes(or),
                     },
                 };
-                limits.0.insert(limit.flag.into(), value);
+                limits.insert(limit.flag.into(), value);
             }
         }
-        Ok(limits)
+        Ok(Self(Arc::new(limits)))
     }
 }
 

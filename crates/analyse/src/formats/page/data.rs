@@ -1,5 +1,7 @@
 //! The data of the page: derived figures, null for a missing one.
 
+use std::collections::HashMap;
+
 use record::{Build, Case, End, Host, Latency, Limits, ProtocolFacts, Record, Throughput, TimelinePoint};
 use serde::{Serialize, Serializer, ser::SerializeStruct as _};
 use stats::Spread;
@@ -194,12 +196,19 @@ fn protocols(analysis: &Analysis<'_>) -> Vec<ProtocolData> {
 
 fn machines(records: &[Record]) -> Vec<Machine<'_>> {
     let mut machines: Vec<Machine<'_>> = Vec::new();
+    let mut known: HashMap<String, usize> = HashMap::new();
+    let mut last = None;
     for record in records {
-        let (host, build, limits) = (&record.host, &record.build, &record.limits);
-        let made = (host, build, limits);
-        match machines.iter_mut().find(|machine| (machine.host, machine.build, machine.limits) == made) {
+        let made = (&record.host, &record.build, &record.limits);
+        let place = match last.filter(|(other, _)| *other == made) {
+            Some((_, place)) => place,
+            // The three have no order or hash of their own.
+            None => *known.entry(format!("{made:?}")).or_insert(machines.len()),
+        };
+        last = Some((made, place));
+        match machines.get_mut(place) {
             Some(machine) => machine.records += 1,
-            None => machines.push(Machine { host, build, limits, records: 1 }),
+            None => machines.push(Machine { host: made.0, build: made.1, limits: made.2, records: 1 }),
         }
     }
     machines

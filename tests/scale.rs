@@ -1,0 +1,80 @@
+//! Files of many cases: the time of `compare`, `check` and `report` grows with the number of records, and no faster.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::{
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use common::run;
+use nix::sys::{
+    resource::{UsageWho, getrusage},
+    time::TimeValLike as _,
+};
+use record::{Case, EndRecord, Record};
+
+/// The rounds of each case.
+const ROUNDS: u32 = 7;
+
+/// A file of records in a folder, `cases` cases by `ROUNDS` rounds.
+fn records(folder: &Path, name: &str, cases: u64) -> PathBuf {
+    let mut text = String::new();
+    for (round, seed) in (0..ROUNDS).flat_map(|round| (0..cases).map(move |seed| (round, seed))) {
+        let mut case = Case::new("h2");
+        case.seed = 1 + seed;
+        let mut end = EndRecord::default();
+        end.memory.baseline_rss_bytes = Some(7 << 20);
+        end.memory.peak_rss_bytes = Some((8 << 20) + u64::from(round));
+        end.memory.hold_against(4 << 20);
+        let mut record = Record::new("some", case);
+        record.round = round;
+        record.started_at = format!("2026-11-26T00:00:{round:02}Z");
+        record.goodput_bytes_per_s = Some(3e9 + f64::from(round));
+        (record.sender, record.receiver) = (Some(end.clone()), Some(end));
+        text.write_str(&record.to_line().unwrap()).unwrap();
+    }
+    let path = folder.join(format!("{name}-{cases}.jsonl"));
+    fs::write(&path, text).unwrap();
+    path
+}
+
+/// The processor time of all programs that have run, in milliseconds. Unlike the time on the wall, it hardly depends on
+/// other programs.
+fn used() -> i64 {
+    getrusage(UsageWho::RUSAGE_CHILDREN).unwrap().user_time().num_milliseconds()
+}
+
+#[test]
+fn four_times_the_cases_take_four_times_the_work() {
+    let folder = tempfile::tempdir().unwrap();
+    let ceilings = folder.path().join("ceilings.toml");
+    let drift = "[drift]\nrecords = \"base-BASE.jsonl\"\nband = \"50%\"\n[[ceiling]]\nprotocol = \"*\"\npeak_rss = \"1MiB\"\n";
+    let work = |cases: u64| {
+        let (base, candidate) =
+            (records(folder.path(), "base", cases), records(folder.path(), "candidate", cases));
+        fs::write(&ceilings, drift.replace("BASE", &cases.to_string())).unwrap();
+        let out = folder.path().join("report");
+        let text = |path: &Path| path.to_str().unwrap().to_owned();
+        let (base, candidate, ceilings, out) = (text(&base), text(&candidate), text(&ceilings), text(&out));
+        let commands: [&[&str]; 3] = [
+            &["compare", &base, &candidate],
+            &["check", &candidate, "--ceilings", &ceilings],
+            &["report", &candidate, "--ceilings", &ceilings, "--svg", "-o", &out],
+        ];
+        commands.map(|arguments| {
+            let before = used();
+            let output = run(arguments);
+            let code = output.status.code();
+            assert!(matches!(code, Some(0 | 4)), "{code:?}: {}", String::from_utf8_lossy(&output.stderr));
+            used() - before
+        })
+    };
+    let (few, many) = (work(300), work(1200));
+    for (few, many) in few.into_iter().zip(many) {
+        // A start of the program takes some time of its own. What is quadratic takes sixteen times as long.
+        assert!(many <= 8 * few.max(50), "{few} ms become {many} ms");
+    }
+}
