@@ -23,7 +23,7 @@ use sources::Sources;
 /// Compare two versions of a library
 ///
 /// Exits as `longhaul compare --fail-on worse` does: 0 not worse, 3 slower, 4 more memory, 1 or 5 a new failure, 6
-/// nothing could be compared.
+/// the figures do not tell.
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// hyper, h2, quinn, quinn-proto, h3, rustls, or any other in Cargo.lock
