@@ -70,6 +70,8 @@ mod tests {
         let record = |(round, goodput): (usize, &f64)| {
             let mut record = Record::new(format!("run {round} of {protocol}"), Case::new(protocol));
             record.goodput_bytes_per_s = Some(*goodput);
+            let second = protocol.bytes().map(u32::from).sum::<u32>() % 60;
+            record.started_at = format!("2026-11-26T00:0{round}:{second:02}Z");
             record
         };
         goodputs.iter().enumerate().map(record).collect()
