@@ -1,6 +1,6 @@
 //! Records that a command reads, with a note on what it passes over.
 
-use std::path::Path;
+use std::{fs, path::Path};
 
 use record::{Damage, EndRecord, ReadRecords, Record};
 
@@ -12,6 +12,8 @@ use crate::exit::Usage;
 /// The file cannot be read, or has no record.
 pub(crate) fn read_undamaged(path: &Path) -> Result<ReadRecords, Usage> {
     let (mut records, mut bytes) = (Vec::new(), 0);
+    // A list that grows is copied, and then there are two of it. Without the room at once, it grows.
+    let _ = records.try_reserve(most_records(path));
     let damage = read_each(path, |mut record| {
         if bytes <= DETAILS {
             bytes += ends(&mut record).map(|end| end.detail_bytes()).sum::<usize>();
@@ -36,7 +38,20 @@ pub(crate) fn read_undamaged(path: &Path) -> Result<ReadRecords, Usage> {
 
 /// The most memory for timelines and distributions of all records, in bytes. Without them, some 35,000 records take 200
 /// MiB.
-const DETAILS: usize = 48 << 20;
+const DETAILS: usize = 16 << 20;
+
+/// The fewest bytes of a record's line.
+const LEAST_LINE: u64 = 2 << 10;
+
+/// The most records that room is taken for at once.
+const MOST: usize = 1 << 20;
+
+/// The most records that a file can have; 0 if its size is not known. Room that no record takes is no memory.
+fn most_records(path: &Path) -> usize {
+    let file = if path.is_dir() { path.join(record::RECORD_FILES[0]) } else { path.to_owned() };
+    let bytes = fs::metadata(file).map_or(0, |metadata| metadata.len());
+    usize::try_from(bytes / LEAST_LINE).unwrap_or(0).min(MOST)
+}
 
 fn ends(record: &mut Record) -> impl Iterator<Item = &mut EndRecord> {
     record.sender.iter_mut().chain(&mut record.receiver)
