@@ -30,7 +30,7 @@ fn described((major, minor): (u8, u8), cores: u64, page: u64) -> String {
     format!(
         "VmHWM may lag behind by {pages} pages ({} KiB) for each {whose} of an end (Linux {major}.{minor}); a higher sample \
          counts, and the first and the last are exact",
-        pages * page >> 10
+        (pages * page) >> 10
     )
 }
 
