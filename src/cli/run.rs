@@ -47,8 +47,8 @@ impl Defaults {
         protocols: Protocol::is_http,
         directions: &[Direction::Up, Direction::Down],
         chunks: &[4 << 10, 64 << 10, 1 << 20],
-        bodies: &[ByteSize(256 << 20), ByteSize(1 << 30), ByteSize(2 << 30)],
-        rounds: 2,
+        bodies: &[ByteSize(256 << 20), ByteSize(1 << 30), ByteSize(4 << 30)],
+        rounds: 1,
     };
 }
 
@@ -63,7 +63,7 @@ pub(crate) struct RunArgs {
     /// Chunk sizes from 1 B to 64 MiB, also as a doubling range 4KiB..1MiB [default: 64KiB,1MiB; prove: 4KiB,64KiB,1MiB]
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = chunks)]
     chunk_size: Vec<Vec<ChunkSize>>,
-    /// Body sizes, also as a doubling range [default: 2GiB, or the payload file's size; prove: 256MiB,1GiB,2GiB]
+    /// Body sizes, also as a doubling range [default: 2GiB, or the payload file's size; prove: 256MiB,1GiB,4GiB]
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = sizes)]
     size: Vec<Vec<ByteSize>>,
     /// Content of the body: random, zero, cold (random, in a block that no cache of this machine holds) or file:PATH
