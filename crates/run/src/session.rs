@@ -102,10 +102,10 @@ impl Session {
     ) -> Result<Stop, SessionError> {
         let (plan, interruption) = (plan.into(), Interruption::catch().map_err(SessionError::Signals)?);
         let mut steps = Steps { session: self, plan, executor, interruption };
+        let mut rounds = Rounds::begin(plan);
         if steps.warm_up(cases, observer).await.is_none() {
             return Ok(Stop::Interrupted);
         }
-        let mut rounds = Rounds::begin(plan);
         loop {
             let round = match rounds.next() {
                 Next::Round(round) => round,
