@@ -9,10 +9,7 @@ pub(crate) fn this_build() -> Build {
     build.version = env!("CARGO_PKG_VERSION").into();
     build.commit = option_env!("LONGHAUL_COMMIT").map(str::to_owned);
     build.profile = env!("LONGHAUL_PROFILE").into();
-    build.allocator = match allocator::in_force() {
-        Ok(allocator) => allocator.to_string(),
-        Err(error) => format!("jemalloc, settings unknown: {error}"),
-    };
+    build.allocator = allocator::description();
     build.versions = versions.map(|(name, version)| (name.into(), version.into())).collect();
     build
 }

@@ -32,6 +32,7 @@ pub fn cases(protocol: &'static Protocol, directions: &[Direction], chunks: &[u6
     let chunks = chunks.iter().map(|bytes| ChunkSize::try_from(*bytes).expect("a chunk size"));
     let matrix = Matrix {
         protocols: vec![protocol],
+        ceilings: Vec::new(),
         directions: directions.to_vec(),
         chunks: chunks.collect(),
         bodies: vec![ByteSize(body)],

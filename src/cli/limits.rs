@@ -38,6 +38,7 @@ impl LimitArgs {
     /// # Errors
     /// A value is out of range for its limit.
     pub(crate) fn over(&self, own: Limits) -> Result<Limits, LimitError> {
+        self.assert_bounded()?;
         let named = self.named.clone();
         let base = if self.profile == Profile::default() { own } else { Limits::for_any_peer(self.profile) };
         base.with_flags(named)
@@ -48,7 +49,23 @@ impl LimitArgs {
     /// # Errors
     /// A value is out of range for its limit.
     pub(crate) fn limits_for_any_peer(&self) -> Result<Limits, LimitError> {
+        self.assert_bounded()?;
         Limits::for_any_peer(self.profile).with_flags(self.named.clone())
+    }
+
+    /// Whether the libraries run as they come.
+    pub(crate) fn is_stock(&self) -> bool {
+        self.profile == Profile::Stock
+    }
+
+    /// Refuses the profile that bounds no memory, towards strangers.
+    fn assert_bounded(&self) -> Result<(), LimitError> {
+        if !self.is_stock() {
+            return Ok(());
+        }
+        let bounded: Vec<_> =
+            Profile::ALL.iter().filter(|profile| **profile != Profile::Stock).map(|it| it.name()).collect();
+        Err(LimitError::new(PROFILE, Profile::Stock.name(), bounded.join(", ")))
     }
 }
 
@@ -56,7 +73,7 @@ impl Args for LimitArgs {
     fn augment_args(command: Command) -> Command {
         let profile = flag(
             PROFILE,
-            "Windows and buffers for least memory, for speed in little memory, or for most goodput",
+            "Windows and buffers for least memory, for speed in little memory, or for most goodput; stock (bench and prove): each library as it comes, without budget",
         )
         .value_parser(named(Profile::ALL.map(|profile| (profile.name(), profile))))
         .default_value(Profile::default().name());
@@ -106,7 +123,7 @@ fn argument(limit: &'static Limit) -> Arg {
         Domain::Choice(_) => "NAME",
     };
     let parse = move |text: &str| limit.parse(text).map_err(|error| format!("use {}", error.expected()));
-    flag(limit.flag, "").value_name(value_name).help(help(limit)).value_parser(parse)
+    flag(limit.flag, "").value_name(value_name).help(help(limit)).value_parser(parse).hide(limit.layer)
 }
 
 /// The help of a limit: its meaning, the meaning of `auto`, the possible words, and the defaults.

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use clap::{Args, builder::RangedU64ValueParser};
 use record::{
-    ByteSize, Case, ChunkSize, DEFAULT_SEED, Direction, MAX_STREAMS, PROTOCOLS, PayloadKind, Protocol, Rate,
-    SinkKind,
+    ByteSize, Case, ChunkSize, DEFAULT_SEED, DEFAULT_SPIN, Direction, MAX_STREAMS, PROTOCOLS, PayloadKind,
+    Protocol, Rate, SinkKind,
 };
 use run::Matrix;
 
@@ -20,6 +20,8 @@ use crate::exit::Usage;
 pub(crate) struct Defaults {
     /// The protocols.
     pub(crate) protocols: fn(&Protocol) -> bool,
+    /// Whether there are ceilings beside them.
+    pub(crate) ceilings: bool,
     /// The directions.
     pub(crate) directions: &'static [Direction],
     /// The chunk sizes, in bytes.
@@ -35,6 +37,7 @@ impl Defaults {
     /// fewest whose median has an interval of 95 %.
     pub(crate) const BENCH: Self = Self {
         protocols: |protocol| !protocol.is_ceiling(),
+        ceilings: true,
         directions: &[Direction::Up],
         chunks: &[64 << 10, 1 << 20],
         bodies: &[ByteSize(2 << 30)],
@@ -45,6 +48,7 @@ impl Defaults {
     /// the largest size have the slope within them, and all sizes together that of peaks.
     pub(crate) const PROVE: Self = Self {
         protocols: Protocol::is_http,
+        ceilings: false,
         directions: &[Direction::Up, Direction::Down],
         chunks: &[4 << 10, 64 << 10, 1 << 20],
         bodies: &[ByteSize(256 << 20), ByteSize(1 << 30), ByteSize(4 << 30)],
@@ -57,6 +61,9 @@ pub(crate) struct RunArgs {
     /// Protocols, separated by commas [default: all eight; prove: the five over HTTP]
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = protocol(), hide_possible_values = true)]
     protocol: Vec<Named<&'static Protocol>>,
+    /// Leave out the ceilings, which bench runs once a round for each carrier unless --protocol names protocols
+    #[arg(long)]
+    no_ceiling: bool,
     /// The sender of the body: up (the client), down (the server), or both [default: up; prove: both]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     direction: Vec<Direction>,
@@ -87,9 +94,9 @@ pub(crate) struct RunArgs {
     /// Rate at which the sender offers each body, in bytes per second [default: unlimited]
     #[arg(long, value_name = "RATE")]
     limit_rate: Option<Rate>,
-    /// Time that a receiver busy-polls before it sleeps, up to 1s; 0 for none
-    #[arg(long, value_name = "TIME", default_value = "100us", value_parser = spin)]
-    spin: Duration,
+    /// Time that a receiver busy-polls before it sleeps, up to 1s; 0 for none [default: 100us; --profile stock: 0]
+    #[arg(long, value_name = "TIME", value_parser = spin)]
+    spin: Option<Duration>,
     /// Print the memory budget of each end, term by term, and stop
     #[arg(long)]
     pub(crate) explain_memory: bool,
@@ -115,20 +122,27 @@ impl RunArgs {
     /// The payload cannot be used, or flags contradict each other.
     pub(crate) fn cases(&self, defaults: &Defaults) -> Result<Vec<Case>, Usage> {
         self.check_names()?;
-        let protocols = if self.protocol.is_empty() {
+        let protocols: Vec<&Protocol> = if self.protocol.is_empty() {
             PROTOCOLS.iter().filter(|protocol| (defaults.protocols)(protocol)).collect()
         } else {
             distinct(&self.protocol).iter().map(|Named(_, protocol)| *protocol).collect()
         };
+        if let Some(ceiling) = protocols.iter().find(|row| row.is_ceiling() && !defaults.ceilings) {
+            let reason = "a ceiling bounds goodput, and is no proof of memory; only bench runs it";
+            return Err(Usage::new(format!("--protocol {}: {reason}", ceiling.name)));
+        }
+        let are_there = defaults.ceilings && self.protocol.is_empty() && !self.no_ceiling;
         let mut template = Case::new("");
         (template.payload, template.seed, template.sink) =
             (self.payload.clone(), self.seed, self.sink.clone());
         (template.connections, template.streams) = (self.connections, self.streams);
         (template.reader_rate, template.limit_rate) = (self.reader_rate, self.limit_rate);
-        template.spin = Some(self.spin);
+        let own = if self.limits.is_stock() { Duration::ZERO } else { DEFAULT_SPIN };
+        template.spin = Some(self.spin.unwrap_or(own));
         template.limits = self.limits.limits().map_err(Usage::new)?;
         let matrix = Matrix {
             protocols,
+            ceilings: PROTOCOLS.iter().filter(|row| are_there && row.is_ceiling()).collect(),
             directions: self.directions(defaults),
             chunks: self.chunks(defaults)?,
             bodies: self.bodies(defaults)?,

@@ -1,4 +1,4 @@
-//! The global allocator: jemalloc, which counts what is live once a program asks for it.
+//! The global allocator: jemalloc, or that of the system, which counts what is live once a program asks for it.
 #![allow(unsafe_code, reason = "an allocator is unsafe to implement, and glibc is a C library")]
 
 use std::{
@@ -7,7 +7,11 @@ use std::{
     sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
 };
 
-use tikv_jemallocator::Jemalloc;
+/// The allocator that does the work.
+#[cfg(feature = "system")]
+use std::alloc::System as Backing;
+#[cfg(not(feature = "system"))]
+use tikv_jemallocator::Jemalloc as Backing;
 
 use crate::Live;
 
@@ -83,34 +87,34 @@ fn note(bytes: usize, allocations: usize) {
     }
 }
 
-/// jemalloc, with its live bytes and allocations counted as the program asked for them, not as jemalloc rounded them up.
+/// An allocator whose live bytes and allocations are counted as the program asked for them, not as they were rounded up.
 struct Counting;
 
-// SAFETY: jemalloc does all the work; counting touches no memory of an allocation, and does not allocate.
+// SAFETY: the allocator below does all the work; counting touches no memory of an allocation, and does not allocate.
 unsafe impl GlobalAlloc for Counting {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller's promises are jemalloc's.
-        noted(unsafe { Jemalloc.alloc(layout) }, layout.size(), 1)
+        // SAFETY: the caller's promises are those of the allocator below.
+        noted(unsafe { Backing.alloc(layout) }, layout.size(), 1)
     }
 
     #[inline]
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller's promises are jemalloc's.
-        noted(unsafe { Jemalloc.alloc_zeroed(layout) }, layout.size(), 1)
+        // SAFETY: the caller's promises are those of the allocator below.
+        noted(unsafe { Backing.alloc_zeroed(layout) }, layout.size(), 1)
     }
 
     #[inline]
     unsafe fn dealloc(&self, allocated: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promises are jemalloc's.
-        unsafe { Jemalloc.dealloc(allocated, layout) };
+        // SAFETY: the caller's promises are those of the allocator below.
+        unsafe { Backing.dealloc(allocated, layout) };
         note(layout.size().wrapping_neg(), usize::MAX);
     }
 
     #[inline]
     unsafe fn realloc(&self, allocated: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // SAFETY: the caller's promises are jemalloc's.
-        let moved = unsafe { Jemalloc.realloc(allocated, layout, size) };
+        // SAFETY: the caller's promises are those of the allocator below.
+        let moved = unsafe { Backing.realloc(allocated, layout, size) };
         noted(moved, size.wrapping_sub(layout.size()), 0)
     }
 }
@@ -126,14 +130,15 @@ fn noted(allocated: *mut u8, bytes: usize, allocations: usize) -> *mut u8 {
 
 /// The bytes in use in the heap of C, where aws-lc allocates. glibc counts them with their heads of 8 bytes, and pieces
 /// that a thread has freed and keeps for itself (at most 7 of a size) as in use.
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[cfg(all(target_os = "linux", target_env = "gnu", not(feature = "system")))]
 fn c_heap() -> Option<usize> {
     // SAFETY: the function has no precondition; it takes glibc's own lock.
     let heap = unsafe { libc::mallinfo2() };
     heap.uordblks.checked_add(heap.hblkhd)
 }
 
-#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+/// Unknown where glibc is not the C library, or where its heap also has what Rust allocates.
+#[cfg(not(all(target_os = "linux", target_env = "gnu", not(feature = "system"))))]
 fn c_heap() -> Option<usize> {
     None
 }

@@ -7,6 +7,8 @@
 //! jemalloc reads [`SETTINGS`] at its first allocation, before `main`. The file `/etc/_rjem_malloc.conf` and the
 //! environment variable `_RJEM_MALLOC_CONF` override them, so [`in_force`] asks jemalloc and repeats no constant.
 //!
+//! The feature `system` puts the allocator of the system in the place of jemalloc, as most programs have it.
+//!
 //! A program that calls [`count`] first of all can ask for its [`live`] memory, exact to the byte.
 //!
 //! # Example
@@ -27,6 +29,18 @@ use std::{fmt, io};
 pub use counting::{count, live};
 pub use jemalloc::in_force;
 pub use settings::SETTINGS;
+
+/// The allocator of the program with its settings in force, in one line: `system` where the feature of that name has put
+/// that of the system in the place of jemalloc.
+pub fn description() -> String {
+    if cfg!(feature = "system") {
+        return "system".into();
+    }
+    match in_force() {
+        Ok(allocator) => allocator.to_string(),
+        Err(error) => format!("jemalloc, settings unknown: {error}"),
+    }
+}
 
 /// The memory that a program has allocated and not freed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ByteSize, CaseKey, ChunkSize, DEFAULT_SEED, DEFAULT_SPIN, Direction, LIMITS, Limits, PayloadKind,
-    Protocol, Rate, SinkKind, key::Axis, spin::spin_name,
+    Profile, Protocol, Rate, SinkKind, key::Axis, spin::spin_name,
 };
 
 /// One case: a transfer by its protocol, direction, chunk size, body size and every other axis.
@@ -134,15 +134,23 @@ impl Case {
         axes
     }
 
-    /// The limits that the protocol has and that are not at their defaults.
+    /// Whether the protocol runs as its library comes (`--profile stock`), with no bound on memory.
+    pub fn is_stock(&self) -> bool {
+        Protocol::by_name(&self.protocol).is_some_and(|protocol| self.limits.is_stock(protocol))
+    }
+
+    /// The limits that the protocol has and that differ from those of its profile, after the profile if it is `stock`.
     fn limit_axes(&self) -> impl Iterator<Item = Axis> {
         let protocol = Protocol::by_name(&self.protocol);
-        LIMITS
+        let profile = if self.is_stock() { Profile::Stock } else { Profile::default() };
+        let named = (profile == Profile::Stock).then(|| Axis::setting(Axis::PROFILE, profile.name()));
+        let limits = LIMITS
             .iter()
             .filter(move |limit| protocol.is_some_and(|protocol| limit.applies_to(protocol)))
             .map(|limit| (limit, self.limits.get(limit)))
-            .filter(|(limit, value)| *value != limit.default.into())
-            .map(|(limit, value)| Axis::setting(limit.flag, value))
+            .filter(move |(limit, value)| *value != limit.preset(profile).into())
+            .map(|(limit, value)| Axis::setting(limit.flag, value));
+        named.into_iter().chain(limits)
     }
 
     /// Takes over what a record states beside its case.
@@ -269,6 +277,28 @@ mod tests {
         assert_eq!(case.key().to_string(), "h1c/up/64KiB/2GiB");
         case.limits.set(&H1_BUFFER, LimitValue::Bytes(1 << 16)).unwrap();
         assert_eq!(case.key().to_string(), "h1c/up/64KiB/2GiB+h1-buffer=64KiB");
+    }
+
+    #[test]
+    fn the_stock_profile_is_in_the_name_with_what_differs_from_it() {
+        for name in ["tcp", "h1c", "h2", "quic", "h3"] {
+            let mut case = Case::new(name);
+            case.limits = Limits::of(Profile::Stock);
+            assert!(case.is_stock() && !Case::new(name).is_stock(), "{name}");
+            assert_eq!(case.key().to_string(), format!("{name}/up/64KiB/2GiB+profile=stock"));
+            assert_eq!(case.key().without_protocol(), Case::new("h1").key().without_protocol());
+        }
+        let mut case = Case::new("h2c");
+        case.limits = Limits::of(Profile::Stock);
+        case.limits.set(&H2_WINDOW, LimitValue::Bytes(1 << 20)).unwrap();
+        assert_eq!(case.key().variant(), "profile=stock+h2-window=1MiB");
+        let mut case = Case::new("h2c");
+        case.limits.set(&crate::H2_CORK, LimitValue::Choice("off".into())).unwrap();
+        assert!(!case.is_stock());
+        assert_eq!(case.key().variant(), "h2-cork=off");
+        case.protocol = "tcp-ceiling".into();
+        case.limits = Limits::of(Profile::Stock).with_all_layers();
+        assert!(!case.is_stock());
     }
 
     #[test]

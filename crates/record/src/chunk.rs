@@ -23,6 +23,10 @@ impl ChunkSize {
     /// 64 KiB: HTTP/2 carries it in one frame, and larger chunks gain little.
     pub const DEFAULT: Self = Self(64 << 10);
 
+    /// 256 KiB: the chunk of the ceilings, which do not depend on it. It is one gathered write of theirs. It is the same
+    /// in every matrix, so that rows of any chunk have one ceiling.
+    pub const CEILING: Self = Self(256 << 10);
+
     /// The size in bytes.
     pub fn get(self) -> usize {
         self.0 as usize

@@ -50,6 +50,9 @@ pub enum Axis {
 }
 
 impl Axis {
+    /// The axis that names a profile.
+    pub(crate) const PROFILE: &'static str = "profile";
+
     /// An axis with a name.
     pub(crate) fn setting(name: impl Into<String>, value: impl fmt::Display) -> Self {
         Self::Setting { name: name.into(), value: value.to_string() }
@@ -58,7 +61,9 @@ impl Axis {
     fn is_limit(&self) -> bool {
         match self {
             Self::Load { .. } => false,
-            Self::Setting { name, .. } => LIMITS.iter().any(|limit| limit.flag == name),
+            Self::Setting { name, .. } => {
+                name == Self::PROFILE || LIMITS.iter().any(|limit| limit.flag == name)
+            }
         }
     }
 }

@@ -74,6 +74,9 @@ impl Budget {
 
     /// The budgets of both ends of a case, term by term.
     pub fn explain(case: &Case) -> String {
+        if case.is_stock() {
+            return format!("{}\n  no budget: nothing bounds the memory of --profile stock\n", case.key());
+        }
         let budget = |end| Self::of(case, end);
         format!("{}\n{}\n{}", case.key(), budget(End::Sender), budget(End::Receiver))
     }

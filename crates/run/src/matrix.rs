@@ -7,6 +7,8 @@ use record::{ByteSize, Case, ChunkSize, Direction, PROTOCOLS, Protocol};
 pub struct Matrix {
     /// The protocols.
     pub protocols: Vec<&'static Protocol>,
+    /// The ceilings, which run at one chunk size of their own.
+    pub ceilings: Vec<&'static Protocol>,
     /// The directions.
     pub directions: Vec<Direction>,
     /// The chunk sizes.
@@ -47,16 +49,23 @@ impl Matrix {
         for &body in &self.bodies {
             for &direction in &self.directions {
                 for &chunk in &self.chunks {
-                    cases.extend(self.protocols.iter().map(|protocol| {
-                        let mut case = self.template.clone();
-                        case.protocol = protocol.name.to_owned();
-                        (case.direction, case.chunk, case.body) = (direction, chunk, body);
-                        case
-                    }));
+                    cases.extend(self.protocols.iter().map(|row| self.case(row, direction, chunk, body)));
                 }
+                cases.extend(self.ceilings.iter().map(|row| {
+                    let mut case = self.case(row, direction, ChunkSize::CEILING, body);
+                    case.limits = case.limits.with_all_layers();
+                    case
+                }));
             }
         }
         Ok(cases)
+    }
+
+    fn case(&self, row: &Protocol, direction: Direction, chunk: ChunkSize, body: ByteSize) -> Case {
+        let mut case = self.template.clone();
+        case.protocol = row.name.to_owned();
+        (case.direction, case.chunk, case.body) = (direction, chunk, body);
+        case
     }
 
     fn refuse_impossible_streams(&self) -> Result<(), MatrixError> {
@@ -83,6 +92,7 @@ mod tests {
         template.streams = streams;
         Matrix {
             protocols: protocols.iter().map(|name| Protocol::by_name(name).unwrap()).collect(),
+            ceilings: Vec::new(),
             directions: Direction::ALL.to_vec(),
             chunks: [16 << 10, 64 << 10].map(|bytes| ChunkSize::try_from(bytes).unwrap()).to_vec(),
             bodies: vec![ByteSize(1 << 20)],
@@ -97,6 +107,16 @@ mod tests {
         assert_eq!(names[..3], ["tcp/up/16KiB/1MiB", "h1c/up/16KiB/1MiB", "tcp/up/64KiB/1MiB"]);
         let unique: std::collections::HashSet<_> = names.iter().collect();
         assert_eq!((names.len(), unique.len()), (8, 8));
+    }
+
+    #[test]
+    fn a_ceiling_runs_once_a_direction_whatever_the_chunks() {
+        let mut matrix = matrix(&["tcp"], 1);
+        matrix.ceilings = vec![Protocol::by_name("tcp-ceiling").unwrap()];
+        let names: Vec<_> = matrix.cases().unwrap().iter().map(|case| case.key().to_string()).collect();
+        let up = ["tcp/up/16KiB/1MiB", "tcp/up/64KiB/1MiB", "tcp-ceiling/up/256KiB/1MiB"];
+        assert_eq!((&names[..3], names.len()), (&up.map(str::to_owned)[..], 6));
+        assert_eq!(names[5], "tcp-ceiling/down/256KiB/1MiB");
     }
 
     #[test]

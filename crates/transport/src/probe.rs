@@ -92,6 +92,11 @@ fn socket_link(socket: BorrowedFd<'_>) -> Link {
 pub(crate) struct Cork(Option<SharedSocket>);
 
 impl Cork {
+    /// A cork without effect.
+    pub(crate) fn none() -> Self {
+        Self(None)
+    }
+
     /// Sets the cork; returns whether it is in effect.
     pub(crate) fn set(&self) -> bool {
         self.switch(true)

@@ -10,14 +10,14 @@ use std::{
 use nix::sys::socket::{setsockopt, sockopt};
 #[cfg(target_os = "linux")]
 use record::MAX_QUIC_MTU;
-use record::{Limits, SOCKET_BUFFER};
+use record::{Limits, NODELAY, SOCKET_BUFFER};
 use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use crate::{
     Error,
     congestion::Congestion,
-    settings::{FromLimits, bytes_unless_auto},
+    settings::{FromLimits, bytes_unless_auto, choice},
     tcp_stream::SharedStream,
 };
 
@@ -36,12 +36,15 @@ pub(crate) struct TcpOptions {
     buffer: Option<usize>,
     /// The congestion controller; none leaves it to the kernel.
     congestion: Option<Congestion>,
+    /// Whether partial segments wait for others (Nagle's algorithm), as the kernel does by itself.
+    waits: bool,
 }
 
 impl FromLimits for TcpOptions {
     fn from_limits(limits: &Limits) -> Result<Self, Error> {
         let buffer = bytes_unless_auto(limits, &SOCKET_BUFFER)?;
-        Ok(Self { buffer, congestion: Congestion::from_limits(limits)? })
+        choice(limits, &NODELAY, &[("on", ()), ("off", ())])?;
+        Ok(Self { buffer, congestion: Congestion::from_limits(limits)?, waits: !limits.has(&NODELAY) })
     }
 }
 
@@ -71,7 +74,7 @@ impl TcpOptions {
 pub(crate) async fn dial(addr: SocketAddr, options: &TcpOptions) -> Result<SharedStream, Error> {
     let connected = async {
         let stream = options.socket(addr)?.connect(addr).await?;
-        stream.set_nodelay(true)?;
+        stream.set_nodelay(!options.waits)?;
         Ok(SharedStream::new(stream))
     };
     connected.await.map_err(|source| Error::Connect { addr, source })
@@ -81,6 +84,7 @@ pub(crate) async fn dial(addr: SocketAddr, options: &TcpOptions) -> Result<Share
 pub(crate) struct Acceptor {
     socket: TcpListener,
     addr: SocketAddr,
+    waits: bool,
 }
 
 impl Acceptor {
@@ -96,13 +100,18 @@ impl Acceptor {
             SockRef::from(&socket).set_tcp_keepalive(&keep_alive)?;
             socket.bind(addr)?;
             let socket = socket.listen(BACKLOG)?;
-            Ok(Self { addr: socket.local_addr()?, socket })
+            Ok(Self { addr: socket.local_addr()?, socket, waits: options.waits })
         };
         listening().map_err(|source| Error::Listen { addr, source })
     }
 
     pub(crate) fn local_addr(&self) -> SocketAddr {
         self.addr
+    }
+
+    /// Whether partial segments of accepted connections wait for others.
+    pub(crate) fn waits(&self) -> bool {
+        self.waits
     }
 
     /// Waits for the next connection.
@@ -114,13 +123,15 @@ impl Acceptor {
     }
 }
 
-/// A UDP socket bound to `addr`, with buffers of `buffer` bytes.
+/// A UDP socket bound to `addr`, with buffers of `buffer` bytes; none leaves both to the kernel.
 ///
 /// # Errors
 /// The address cannot be bound, or the system refuses the buffers.
-pub(crate) fn udp(addr: SocketAddr, buffer: usize) -> io::Result<UdpSocket> {
+pub(crate) fn udp(addr: SocketAddr, buffer: Option<usize>) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, None)?;
-    set_buffers(&socket, buffer)?;
+    if let Some(size) = buffer {
+        set_buffers(&socket, size)?;
+    }
     socket.bind(&addr.into())?;
     Ok(socket.into())
 }
@@ -193,6 +204,8 @@ pub(crate) fn set_buffers(socket: &impl AsFd, size: usize) -> io::Result<()> {
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
+    use record::Profile;
+
     use super::*;
 
     /// The kernel of most machines has no BBR unless its module was loaded, and lets nobody but root have it.
@@ -200,7 +213,7 @@ mod tests {
     async fn a_controller_that_cannot_be_had_leaves_the_kernels_own() {
         let own = congestion_of(&TcpSocket::new_v4().unwrap()).unwrap();
         for congestion in [Congestion::Cubic, Congestion::NewReno, Congestion::Bbr] {
-            let options = TcpOptions { buffer: None, congestion: Some(congestion) };
+            let options = TcpOptions { buffer: None, congestion: Some(congestion), waits: false };
             let found = congestion_of(&options.socket(([127, 0, 0, 1], 0).into()).unwrap()).unwrap();
             assert!(
                 [congestion.tcp_name(), &own].contains(&found.as_str()),
@@ -210,8 +223,28 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_stock_profile_leaves_sockets_to_the_kernel() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let untouched = TcpStream::connect(addr).await.unwrap();
+        let kernel = SockRef::from(&untouched).tcp_congestion().unwrap();
+        for (profile, nodelay) in [(Profile::Balanced, true), (Profile::Stock, false)] {
+            let options = TcpOptions::from_limits(&Limits::of(profile)).unwrap();
+            assert_eq!(options.buffer.is_none(), profile == Profile::Stock);
+            let stream = dial(addr, &options).await.unwrap();
+            let ask = |socket: std::os::fd::BorrowedFd<'_>| {
+                let socket = SockRef::from(&socket);
+                (socket.tcp_nodelay().unwrap(), socket.tcp_congestion().unwrap())
+            };
+            let (has_nodelay, congestion) = stream.socket().ask(ask).unwrap();
+            assert_eq!(has_nodelay, nodelay, "{}", profile.name());
+            assert!(profile == Profile::Balanced || congestion == kernel);
+        }
+    }
+
+    #[tokio::test]
     async fn an_accepted_connection_notices_a_client_that_has_vanished() {
-        let options = TcpOptions { buffer: None, congestion: None };
+        let options = TcpOptions::default();
         let acceptor = Acceptor::bind(([127, 0, 0, 1], 0).into(), &options).unwrap();
         let _client = TcpStream::connect(acceptor.local_addr()).await.unwrap();
         let (accepted, _) = acceptor.accept().await.unwrap();

@@ -13,7 +13,7 @@ use http_body_util::BodyExt as _;
 use longhaul_transport::{
     Bind, Body, BodyError, BodyLength, Connection, Error, Identity, Peer, Session, Transport, Trust, all,
 };
-use record::{H3_RECV, LimitValue, Limits};
+use record::{Limits, Profile};
 
 /// The length of a body, in bytes: more than any window admits.
 const LENGTH: usize = 5_000_000;
@@ -77,17 +77,8 @@ fn upload(transport: &dyn Transport, body: Body) -> Request<Body> {
 
 /// Every protocol with the limits to test it with.
 fn variants() -> impl Iterator<Item = (&'static dyn Transport, Limits)> {
-    let mut stock = Limits::default();
-    stock.set(&H3_RECV, LimitValue::Choice("stock".into())).unwrap();
-    let limits = [Limits::default(), stock];
-    let matters = |transport: &dyn Transport, at| at == 0 || H3_RECV.applies_to(transport.protocol());
-    all().flat_map(move |transport| {
-        let limits: Vec<_> = limits.clone().into_iter().enumerate().collect();
-        limits
-            .into_iter()
-            .filter(move |(at, _)| matters(transport, *at))
-            .map(move |(_, limits)| (transport, limits))
-    })
+    let profiles = [Profile::Balanced, Profile::Stock];
+    all().flat_map(move |transport| profiles.map(|profile| (transport, Limits::of(profile))))
 }
 
 #[tokio::test]

@@ -29,6 +29,11 @@ pub struct Limit {
     pub lean: Option<Preset>,
     /// The value of the `fast` profile, where it differs.
     pub fast: Option<Preset>,
+    /// The value of the `stock` profile, where it differs: the default of the library or the kernel.
+    pub stock: Option<Preset>,
+    /// Whether this is a layer of longhaul between a library and its socket rather than a limit. Studies leave such
+    /// layers out one by one; their flags are hidden.
+    pub layer: bool,
     /// The default of `send`, `fetch` and `serve`, where it differs: the peer and the path are unknown there.
     pub remote: Option<Preset>,
     /// The value in records written before the limit existed; none for limits that every record states.
@@ -107,11 +112,14 @@ pub enum Profile {
     /// The most goodput, whatever the memory: windows past the point where loopback gains by them, and frames as large
     /// as large chunks.
     Fast,
+    /// Each library as it comes, on sockets as the kernel makes them: no limit and no layer of longhaul's own. Nothing
+    /// bounds the memory.
+    Stock,
 }
 
 impl Profile {
-    /// All profiles, from the least memory to the most.
-    pub const ALL: [Self; 3] = [Self::Lean, Self::Balanced, Self::Fast];
+    /// All profiles, those with a bound on memory from the least to the most.
+    pub const ALL: [Self; 4] = [Self::Lean, Self::Balanced, Self::Fast, Self::Stock];
 
     /// The `--profile` flag's value.
     pub fn name(self) -> &'static str {
@@ -119,6 +127,7 @@ impl Profile {
             Self::Lean => "lean",
             Self::Balanced => "balanced",
             Self::Fast => "fast",
+            Self::Stock => "stock",
         }
     }
 }
@@ -169,6 +178,11 @@ pub struct LimitError {
 }
 
 impl LimitError {
+    /// The flag `flag` cannot have `value`, but one of `expected`.
+    pub fn new(flag: &'static str, value: impl Into<String>, expected: impl Into<String>) -> Self {
+        Self { flag, value: value.into(), expected: expected.into() }
+    }
+
     /// The possible values, in words.
     pub fn expected(&self) -> &str {
         &self.expected
@@ -187,6 +201,7 @@ impl Limit {
             Profile::Lean => self.lean,
             Profile::Balanced => None,
             Profile::Fast => self.fast,
+            Profile::Stock => self.stock,
         }
         .unwrap_or(self.default)
     }
@@ -222,7 +237,7 @@ impl Limit {
     }
 
     fn refuse(&self, value: &str) -> LimitError {
-        LimitError { flag: self.flag, value: value.into(), expected: self.expected() }
+        LimitError::new(self.flag, value, self.expected())
     }
 
     /// The possible values, in words.
@@ -254,7 +269,7 @@ mod tests {
     #[test]
     fn every_preset_of_the_table_is_a_value_of_its_limit() {
         for limit in LIMITS {
-            let presets = [Some(limit.default), limit.lean, limit.fast, limit.remote];
+            let presets = [Some(limit.default), limit.lean, limit.fast, limit.stock, limit.remote];
             for preset in presets.into_iter().flatten() {
                 assert_eq!(limit.check(&preset.into()), Ok(()), "{}", limit.flag);
             }

@@ -46,6 +46,11 @@ const fn mib(n: u64) -> Preset {
     Preset::Bytes(n << 20)
 }
 
+/// The values of a layer: in force, or left out.
+const SWITCH: Domain = Domain::Choice(&["on", "off"]);
+const ON: Preset = Preset::Choice("on");
+const OFF: Preset = Preset::Choice("off");
+
 /// The values of the fields that most entries do not set.
 const UNSET: Limit = Limit {
     flag: "",
@@ -54,6 +59,8 @@ const UNSET: Limit = Limit {
     default: Preset::Auto,
     lean: None,
     fast: None,
+    stock: None,
+    layer: false,
     remote: None,
     before: None,
     scope: ALL,
@@ -79,6 +86,7 @@ limits! {
         domain: Domain::Bytes { least: 8 << 10, most: MAX_BUFFER },
         default: kib(256),
         lean: Some(kib(64)),
+        stock: Some(kib(408)),
         scope: Scope::Engine(Engine::Http1),
         help: "HTTP/1.1: bytes read at once, and gathered for one write",
     }
@@ -91,6 +99,7 @@ limits! {
         default: kib(256),
         lean: Some(kib(16)),
         fast: Some(mib(1)),
+        stock: Some(kib(16)),
         scope: Scope::Engine(Engine::Http2),
         help: "HTTP/2: largest DATA frame that the receiver admits",
     }
@@ -104,6 +113,7 @@ limits! {
         default: kib(768),
         lean: Some(kib(256)),
         fast: Some(mib(16)),
+        stock: Some(Preset::Bytes(65_535)),
         scope: Scope::Engine(Engine::Http2),
         help: "HTTP/2: receive window of a stream, and of the connection",
     }
@@ -113,6 +123,7 @@ limits! {
         default: kib(256),
         lean: Some(kib(64)),
         fast: Some(mib(1)),
+        stock: Some(kib(400)),
         scope: Scope::Engine(Engine::Http2),
         help: "HTTP/2: bytes queued for a stream before the sender stops asking for more",
     }
@@ -123,6 +134,7 @@ limits! {
         default: mib(2),
         lean: Some(kib(256)),
         fast: Some(mib(8)),
+        stock: Some(Preset::Bytes(1_250_000)),
         scope: QUIC,
         help: "QUIC: receive window of a stream",
     }
@@ -132,6 +144,7 @@ limits! {
         default: mib(4),
         lean: Some(kib(512)),
         fast: Some(mib(16)),
+        stock: Some(Preset::Bytes(MAX_BUFFER)),
         scope: QUIC,
         help: "QUIC: receive window of all streams of a connection",
     }
@@ -143,6 +156,7 @@ limits! {
         default: mib(1),
         lean: Some(kib(256)),
         fast: Some(mib(4)),
+        stock: Some(Preset::Bytes(10_000_000)),
         scope: QUIC,
         help: "QUIC: bytes kept for sending, over all streams of a connection; twice the default for packets over 1452 bytes",
     }
@@ -153,6 +167,7 @@ limits! {
         domain: Domain::Bytes { least: MIN_QUIC_MTU, most: MAX_QUIC_MTU },
         auto: Some("discover what the path carries, up to 6500 bytes (RFC 8899)"),
         default: Preset::Bytes(INTERNET_QUIC_MTU),
+        stock: Some(Preset::Auto),
         remote: Some(Preset::Auto),
         scope: DATAGRAMS,
         help: "QUIC: largest UDP payload",
@@ -164,6 +179,7 @@ limits! {
         domain: Domain::Choice(&["cubic", "newreno", "bbr"]),
         auto: Some("leave TCP's to the kernel"),
         default: Preset::Choice("cubic"),
+        stock: Some(Preset::Auto),
         remote: Some(Preset::Auto),
         help: "TCP and QUIC: congestion controller",
     }
@@ -177,6 +193,7 @@ limits! {
         domain: up_to(MAX_SOCKET_BUFFER),
         auto: Some("leave TCP's to the kernel, which adapts them to the traffic"),
         default: kib(256),
+        stock: Some(Preset::Auto),
         remote: Some(Preset::Auto),
         scope: TCP,
         help: "TCP: the kernel's send and receive buffer of each socket; also sets --udp-buffer unless that is given",
@@ -187,7 +204,9 @@ limits! {
     UDP_BUFFER = {
         flag: "udp-buffer",
         domain: up_to(MAX_SOCKET_BUFFER),
+        auto: Some("leave it to the kernel, which does not adapt it"),
         default: mib(4),
+        stock: Some(Preset::Auto),
         before: Some(Before::As { flag: "socket-buffer", or: 4 << 20 }),
         scope: DATAGRAMS,
         help: "QUIC: the kernel's send and receive buffer of the UDP socket",
@@ -198,6 +217,7 @@ limits! {
         domain: Domain::Choice(&["aes128", "aes256", "chacha20"]),
         auto: Some("let both ends agree on one"),
         default: Preset::Choice("aes128"),
+        stock: Some(Preset::Auto),
         remote: Some(Preset::Auto),
         scope: ENCRYPTED,
         help: "TLS 1.3 and QUIC: cipher suite",
@@ -208,8 +228,76 @@ limits! {
         flag: "h3-recv",
         domain: Domain::Choice(&["bounded", "stock"]),
         default: Preset::Choice("bounded"),
+        stock: Some(Preset::Choice("stock")),
         before: Some(Before::Was(Preset::Choice("stock"))),
         scope: Scope::Engine(Engine::Http3),
         help: "HTTP/3: bound the bytes buffered for a slow reader (bounded), or let h3 buffer them all (stock)",
+    }
+    /// TCP_NODELAY, which the kernel does not set by itself.
+    NODELAY = {
+        flag: "nodelay",
+        domain: SWITCH,
+        default: ON,
+        stock: Some(OFF),
+        layer: true,
+        before: Some(Before::Was(ON)),
+        scope: TCP,
+        help: "TCP: send partial segments at once (TCP_NODELAY)",
+    }
+    /// TLS: the bytes that are encrypted ahead of the socket: a loopback segment, or the 64 KiB of rustls.
+    TLS_SEGMENTS = {
+        flag: "tls-segments",
+        domain: SWITCH,
+        default: ON,
+        stock: Some(OFF),
+        layer: true,
+        before: Some(Before::Was(ON)),
+        scope: Scope::Carriers(&[Carrier::Tls]),
+        help: "TLS: encrypt no more ahead of the socket than fills a loopback segment",
+    }
+    /// HTTP/2: small frames are gathered for a segment.
+    H2_GATHER = {
+        flag: "h2-gather",
+        domain: SWITCH,
+        default: ON,
+        stock: Some(OFF),
+        layer: true,
+        before: Some(Before::Was(ON)),
+        scope: Scope::Engine(Engine::Http2),
+        help: "HTTP/2: gather small frames for one write",
+    }
+    /// HTTP/2: the kernel holds the partial segments of large frames back.
+    H2_CORK = {
+        flag: "h2-cork",
+        domain: SWITCH,
+        default: ON,
+        stock: Some(OFF),
+        layer: true,
+        before: Some(Before::Was(ON)),
+        scope: Scope::Engine(Engine::Http2),
+        help: "HTTP/2: hold back the partial segments of large frames (TCP_CORK)",
+    }
+    /// HTTP/2: a connection reads a bounded number of bytes before its bodies are polled.
+    H2_TURNS = {
+        flag: "h2-turns",
+        domain: SWITCH,
+        default: ON,
+        stock: Some(OFF),
+        layer: true,
+        before: Some(Before::Was(ON)),
+        scope: Scope::Engine(Engine::Http2),
+        help: "HTTP/2: bound the bytes that a connection reads before its bodies are polled",
+    }
+    /// QUIC: datagrams per receive, initial packet size and window, timeouts and stream counts of longhaul rather than of
+    /// quinn.
+    QUIC_ENDPOINT = {
+        flag: "quic-endpoint",
+        domain: SWITCH,
+        default: ON,
+        stock: Some(OFF),
+        layer: true,
+        before: Some(Before::Was(ON)),
+        scope: QUIC,
+        help: "QUIC: bound the datagrams per receive, and start at the largest packet",
     }
 }

@@ -10,7 +10,7 @@ use super::{
     Before, Domain, INTERNET_QUIC_MTU, LIMITS, Limit, LimitError, Preset, Profile, QUIC_MTU,
     QUIC_SEND_WINDOW, SOCKET_BUFFER, UDP_BUFFER,
 };
-use crate::ByteSize;
+use crate::{ByteSize, Protocol};
 
 /// The value of one limit.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -79,6 +79,26 @@ impl Limits {
             limits.values().insert(limit.flag.into(), preset.into());
         }
         limits
+    }
+
+    /// Whether a protocol runs as its library comes, without any layer of longhaul. Nothing bounds its memory then.
+    pub fn is_stock(&self, protocol: &Protocol) -> bool {
+        let mut layers = LIMITS.iter().filter(|limit| limit.layer && limit.applies_to(protocol)).peekable();
+        layers.peek().is_some() && layers.all(|layer| self.get(layer) == layer.preset(Profile::Stock).into())
+    }
+
+    /// Whether a layer is in force.
+    pub fn has(&self, layer: &Limit) -> bool {
+        self.get(layer) == layer.default.into()
+    }
+
+    /// These limits with all layers of longhaul in force.
+    #[must_use]
+    pub fn with_all_layers(mut self) -> Self {
+        for layer in LIMITS.iter().filter(|limit| limit.layer) {
+            self.values().insert(layer.flag.into(), layer.default.into());
+        }
+        self
     }
 
     /// The values of this copy alone.

@@ -119,7 +119,9 @@ impl Needs {
 
     fn of(cases: &[Case], cores: Option<Cores>, build: Build) -> Self {
         let buffer = |case: &Case| match Protocol::by_name(&case.protocol) {
-            Some(protocol) if UDP_BUFFER.applies_to(protocol) => case.limits.bytes(&UDP_BUFFER),
+            Some(protocol) if UDP_BUFFER.applies_to(protocol) => {
+                case.limits.bytes_unless_auto(&UDP_BUFFER).unwrap_or_default()
+            }
             _ => case.limits.bytes_unless_auto(&SOCKET_BUFFER).unwrap_or_default(),
         };
         let over_tcp = |case: &&Case| {

@@ -64,9 +64,9 @@ impl<E: ServerEngine> Listener for PlainListener<E> {
 
     async fn accept(&self) -> Result<Accepted, Error> {
         let (stream, peer) = self.acceptor.accept().await?;
-        let (engine, guards) = (self.engine.clone(), self.guards.clone());
+        let (engine, guards, waits) = (self.engine.clone(), self.guards.clone(), self.acceptor.waits());
         let handshake = Box::pin(async move {
-            stream.set_nodelay(true).map_err(Error::handshake)?;
+            stream.set_nodelay(!waits).map_err(Error::handshake)?;
             let stream = SharedStream::new(stream);
             let info = StreamInfo::cleartext(Probe::of_stream(stream.socket()));
             engine.server(stream, info, &guards).await

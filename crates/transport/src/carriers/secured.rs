@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use async_trait::async_trait;
-use record::{End, Limits, Term};
+use record::{End, Limits, TLS_SEGMENTS, Term};
 use rustls::{CommonState, pki_types::ServerName};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
@@ -13,7 +13,7 @@ use crate::{
     cipher::{Ciphers, suite_name},
     footprint::{Footprint, kib},
     probe::Probe,
-    settings::FromLimits as _,
+    settings::{FromLimits as _, choice},
     socket::{Acceptor, TcpOptions, dial},
     tcp_stream::SharedStream,
 };
@@ -43,14 +43,14 @@ impl Footprint for Secured {
 impl<E: ClientEngine> Carries<E> for Secured {
     async fn connect(peer: &Peer, limits: &Limits) -> Result<Box<dyn Connection>, Error> {
         let (engine, options) = (E::from_limits(limits)?, TcpOptions::from_limits(limits)?);
-        let ciphers = Ciphers::from_limits(limits)?;
+        let (ciphers, ahead) = (Ciphers::from_limits(limits)?, ahead::<E>(limits)?);
         let config = peer.trust.client_config(E::ALPN, ciphers, peer.oldest_tls, peer.key_log.as_ref())?;
         let name = ServerName::try_from(peer.name.clone()).map_err(Error::handshake)?;
         let stream = dial(peer.addr, &options).await?;
         let probe = Probe::of_stream(stream.socket());
         let connecting = TlsConnector::from(config).connect(name, stream);
         let mut stream = connecting.await.map_err(Error::handshake)?;
-        stream.get_mut().1.set_buffer_limit(Some(E::AHEAD));
+        stream.get_mut().1.set_buffer_limit(Some(ahead));
         // A single protocol is asked for, and a server without ALPN is taken at that word.
         let info = agreed(probe, stream.get_ref().1, E::ALPN, Alpn::Optional)?;
         engine.client(stream, info.with_chunk_extensions(peer.chunk_extensions)).await
@@ -70,8 +70,20 @@ pub(crate) fn listen<E: ServerEngine>(bind: &Bind, limits: &Limits) -> Result<Bo
     let (identity, ciphers) = (bind.required_identity()?, Ciphers::from_limits(limits)?);
     let config = identity.server_config(E::ALPN, ciphers, bind.oldest_tls, bind.key_log.as_ref())?;
     let acceptor = Acceptor::bind(bind.addr, &TcpOptions::from_limits(limits)?)?;
-    Ok(Box::new(SecuredListener { acceptor, tls: config.into(), engine, guards: bind.guards.clone() }))
+    let (tls, ahead) = (config.into(), ahead::<E>(limits)?);
+    Ok(Box::new(SecuredListener { acceptor, tls, ahead, engine, guards: bind.guards.clone() }))
 }
+
+/// The bytes that rustls may encrypt ahead of the socket.
+///
+/// # Errors
+/// The limit has a value that cannot be used.
+fn ahead<E: ServerEngine>(limits: &Limits) -> Result<usize, Error> {
+    choice(limits, &TLS_SEGMENTS, &[("on", E::AHEAD), ("off", STOCK_AHEAD)])
+}
+
+/// The bytes that rustls encrypts ahead by default (DEFAULT_BUFFER_LIMIT in its common_state.rs).
+const STOCK_AHEAD: usize = 64 << 10;
 
 /// The treatment of a peer without ALPN.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -94,6 +106,8 @@ fn agreed(probe: Probe, tls: &CommonState, offered: &[&str], alpn: Alpn) -> Resu
 struct SecuredListener<E> {
     acceptor: Acceptor,
     tls: TlsAcceptor,
+    /// The bytes that rustls may encrypt ahead of the socket.
+    ahead: usize,
     engine: E,
     guards: Guards,
 }
@@ -107,12 +121,13 @@ impl<E: ServerEngine> Listener for SecuredListener<E> {
     async fn accept(&self) -> Result<Accepted, Error> {
         let (stream, peer) = self.acceptor.accept().await?;
         let (tls, engine, guards) = (self.tls.clone(), self.engine.clone(), self.guards.clone());
+        let (waits, ahead) = (self.acceptor.waits(), self.ahead);
         let handshake = Box::pin(async move {
-            stream.set_nodelay(true).map_err(Error::handshake)?;
+            stream.set_nodelay(!waits).map_err(Error::handshake)?;
             let stream = SharedStream::new(stream);
             let probe = Probe::of_stream(stream.socket());
             let mut stream = tls.accept(stream).await.map_err(Error::handshake)?;
-            stream.get_mut().1.set_buffer_limit(Some(E::AHEAD));
+            stream.get_mut().1.set_buffer_limit(Some(ahead));
             let alpn = if E::SERVES_WITHOUT_ALPN { Alpn::Optional } else { Alpn::Required };
             let info = agreed(probe, stream.get_ref().1, E::ALPN, alpn)?;
             engine.server(stream, info, &guards).await

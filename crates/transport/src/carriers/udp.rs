@@ -20,7 +20,7 @@ use crate::{
     engines::datagrams::{self, Datagrams},
     footprint::Footprint,
     probe::Probe,
-    settings::{FromLimits, bytes, bytes_unless_auto},
+    settings::{FromLimits, bytes_unless_auto},
     socket::{self, Acceptor, TcpOptions, dial},
     tcp_stream::SharedStream,
 };
@@ -45,8 +45,8 @@ impl Footprint for Udp {
 /// The limits of the sockets.
 #[derive(Clone, Copy)]
 struct Settings {
-    /// The send and receive buffer of the UDP socket, in bytes.
-    buffer: usize,
+    /// The send and receive buffer of the UDP socket, in bytes; none leaves them to the kernel.
+    buffer: Option<usize>,
     /// The payload of a datagram, in bytes.
     mtu: u16,
 }
@@ -55,7 +55,7 @@ impl FromLimits for Settings {
     fn from_limits(limits: &Limits) -> Result<Self, Error> {
         let mtu: Option<u16> = bytes_unless_auto(limits, &QUIC_MTU)?;
         Ok(Self {
-            buffer: bytes(limits, &UDP_BUFFER)?,
+            buffer: bytes_unless_auto(limits, &UDP_BUFFER)?,
             mtu: mtu.unwrap_or(u16::try_from(DISCOVERED_QUIC_MTU).unwrap_or(u16::MAX)),
         })
     }

@@ -8,8 +8,8 @@ use quinn::{
     crypto::rustls::{QuicClientConfig, QuicServerConfig},
 };
 use record::{
-    DISCOVERED_QUIC_MTU, Limits, MIN_QUIC_MTU, QUIC_CONNECTION_WINDOW, QUIC_MTU, QUIC_SEND_WINDOW,
-    QUIC_WINDOW, UDP_BUFFER,
+    DISCOVERED_QUIC_MTU, Limits, MIN_QUIC_MTU, QUIC_CONNECTION_WINDOW, QUIC_ENDPOINT, QUIC_MTU,
+    QUIC_SEND_WINDOW, QUIC_WINDOW, UDP_BUFFER,
 };
 use rustls::quic::Suite;
 
@@ -18,7 +18,7 @@ use crate::{
     Error,
     cipher::{Cipher, Ciphers},
     congestion::Congestion,
-    settings::{FromLimits, bytes, bytes_unless_auto},
+    settings::{FromLimits, bytes, bytes_unless_auto, choice},
 };
 
 /// The idle timeout: RFC 9308 section 3.2 advises against less than 30 s.
@@ -40,26 +40,36 @@ const DISCOVERED_MTU: u16 = DISCOVERED_QUIC_MTU as u16;
 /// The limits of a QUIC endpoint and its connections, as quinn takes them.
 pub(super) struct Settings {
     pub(super) ciphers: Ciphers,
-    /// The send and receive buffer of the UDP socket, in bytes.
-    pub(super) udp_buffer: usize,
+    /// The send and receive buffer of the UDP socket, in bytes; none leaves them to the kernel.
+    pub(super) udp_buffer: Option<usize>,
     window: u32,
     pub(super) connection_window: u32,
     pub(super) send_window: u64,
     /// The largest UDP payload; none leaves it to discovery (RFC 8899).
     mtu: Option<u16>,
-    congestion: Congestion,
+    /// None leaves the controller to quinn.
+    congestion: Option<Congestion>,
+    origin: Origin,
+}
+
+/// The origin of everything that no window decides.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    Longhaul,
+    Quinn,
 }
 
 impl FromLimits for Settings {
     fn from_limits(limits: &Limits) -> Result<Self, Error> {
         Ok(Self {
             ciphers: Ciphers::from_limits(limits)?,
-            udp_buffer: bytes(limits, &UDP_BUFFER)?,
+            udp_buffer: bytes_unless_auto(limits, &UDP_BUFFER)?,
             window: bytes(limits, &QUIC_WINDOW)?,
             connection_window: bytes(limits, &QUIC_CONNECTION_WINDOW)?,
             send_window: bytes(limits, &QUIC_SEND_WINDOW)?,
             mtu: bytes_unless_auto(limits, &QUIC_MTU)?,
-            congestion: Congestion::from_limits(limits)?.unwrap_or(Congestion::Cubic),
+            congestion: Congestion::from_limits(limits)?,
+            origin: choice(limits, &QUIC_ENDPOINT, &[("on", Origin::Longhaul), ("off", Origin::Quinn)])?,
         })
     }
 }
@@ -83,26 +93,22 @@ impl Settings {
         config
             .stream_receive_window(VarInt::from_u32(self.window))
             .receive_window(VarInt::from_u32(self.connection_window))
-            .send_window(self.send_window)
-            .max_concurrent_bidi_streams(streams.into())
-            .max_concurrent_uni_streams(UNIDIRECTIONAL.into())
-            // Nobody reads datagrams (RFC 9221), so none are announced.
-            .datagram_receive_buffer_size(None)
-            .max_idle_timeout(Some(IDLE_TIMEOUT.try_into().map_err(Error::handshake)?))
-            .keep_alive_interval(Some(KEEP_ALIVE));
-        // Both ends start at the requested size. Without one they start at the size that every path carries, and
-        // discover a larger one. quinn falls back to the smallest size if large datagrams are lost.
-        let initial_mtu = self.mtu.unwrap_or(LEAST_MTU);
-        let mut discovery = MtuDiscoveryConfig::default();
-        discovery.upper_bound(self.largest_mtu());
-        config.initial_mtu(initial_mtu).min_mtu(LEAST_MTU).mtu_discovery_config(Some(discovery));
-        let window = initial_window(initial_mtu.into());
-        let controller: Arc<dyn congestion::ControllerFactory + Send + Sync> = match self.congestion {
-            Congestion::Cubic => Arc::new(with_initial_window!(congestion::CubicConfig, window)),
-            Congestion::NewReno => Arc::new(with_initial_window!(congestion::NewRenoConfig, window)),
-            Congestion::Bbr => Arc::new(with_initial_window!(congestion::BbrConfig, window)),
-        };
-        config.congestion_controller_factory(controller);
+            .send_window(self.send_window);
+        let (mut mtu, mut controller) = (self.mtu, self.congestion);
+        if self.origin == Origin::Longhaul {
+            set_bounds(&mut config, streams)?;
+            // Both ends start at the requested size. Without one they start at the size that every path carries, and
+            // discover a larger one. quinn falls back to the smallest size if large datagrams are lost.
+            (mtu, controller) = (mtu.or(Some(LEAST_MTU)), controller.or(Some(Congestion::Cubic)));
+        }
+        if let Some(initial) = mtu {
+            let mut discovery = MtuDiscoveryConfig::default();
+            discovery.upper_bound(self.largest_mtu());
+            config.initial_mtu(initial).min_mtu(LEAST_MTU).mtu_discovery_config(Some(discovery));
+        }
+        if let Some(controller) = controller {
+            set_controller(&mut config, controller, initial_window(mtu.unwrap_or(LEAST_MTU).into()));
+        }
         Ok(config)
     }
 
@@ -112,8 +118,11 @@ impl Settings {
     /// The socket cannot be used by the runtime.
     pub(super) fn endpoint(&self, socket: UdpSocket, server: Option<ServerConfig>) -> io::Result<Endpoint> {
         let mut config = EndpointConfig::default();
-        config.max_udp_payload_size(self.largest_mtu()).map_err(io::Error::other)?;
         let runtime = Arc::new(TokioRuntime);
+        if let (Origin::Quinn, None) = (self.origin, self.mtu) {
+            return Endpoint::new(config, server, socket, runtime);
+        }
+        config.max_udp_payload_size(self.largest_mtu()).map_err(io::Error::other)?;
         let socket = udp::Socket::new(runtime.wrap_udp_socket(socket)?, self.largest_mtu());
         Endpoint::new_with_abstract_socket(config, server, socket, runtime)
     }
@@ -127,6 +136,30 @@ impl Settings {
     fn largest_mtu(&self) -> u16 {
         self.mtu.unwrap_or(DISCOVERED_MTU)
     }
+}
+
+/// Sets the timeouts, and the bounds on what the peer may open.
+///
+/// # Errors
+/// quinn refuses the idle timeout.
+fn set_bounds(config: &mut TransportConfig, streams: u32) -> Result<(), Error> {
+    config
+        .max_concurrent_bidi_streams(streams.into())
+        .max_concurrent_uni_streams(UNIDIRECTIONAL.into())
+        // Nobody reads datagrams (RFC 9221), so none are announced.
+        .datagram_receive_buffer_size(None)
+        .max_idle_timeout(Some(IDLE_TIMEOUT.try_into().map_err(Error::handshake)?))
+        .keep_alive_interval(Some(KEEP_ALIVE));
+    Ok(())
+}
+
+fn set_controller(config: &mut TransportConfig, controller: Congestion, window: u64) {
+    let controller: Arc<dyn congestion::ControllerFactory + Send + Sync> = match controller {
+        Congestion::Cubic => Arc::new(with_initial_window!(congestion::CubicConfig, window)),
+        Congestion::NewReno => Arc::new(with_initial_window!(congestion::NewRenoConfig, window)),
+        Congestion::Bbr => Arc::new(with_initial_window!(congestion::BbrConfig, window)),
+    };
+    config.congestion_controller_factory(controller);
 }
 
 /// The initial congestion window of RFC 9002 section 7.2, in bytes. The window of quinn is for datagrams of 1200 bytes:

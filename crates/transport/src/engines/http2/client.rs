@@ -14,7 +14,7 @@ use super::{
     Http2, PROTOCOL,
     body::{Sending, received},
     failure::Failure,
-    layers,
+    layered,
     turns::Turns,
 };
 use crate::{
@@ -39,16 +39,18 @@ pub(super) async fn start(
     let turns = Turns::default();
     // h2 answers a PING before it reads on, and must not wait with that for a socket that takes nothing more.
     let (stream, write_failure) = Patient::new(stream, AfterFailure::Discard);
-    let (requests, mut connection) = Builder::new()
+    let mut builder = Builder::new();
+    builder
         .initial_window_size(engine.window)
         .initial_connection_window_size(engine.window)
         .max_frame_size(engine.frame)
         .max_send_buffer_size(engine.send_buffer)
-        .data_frame_budget(usize::MAX)
-        .enable_push(false)
-        .handshake(layers(stream, &info, &turns))
-        .await
-        .map_err(broken)?;
+        .enable_push(false);
+    if !engine.layers.are_none() {
+        builder.data_frame_budget(usize::MAX);
+    }
+    let stream = layered(engine.layers, stream, &info, &turns);
+    let (requests, mut connection) = builder.handshake(stream).await.map_err(broken)?;
     let ping = connection.ping_pong();
     let tasks = Tasks::default();
     let connection = async { connection.await.map_err(Failure) };

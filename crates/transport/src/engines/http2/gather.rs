@@ -67,13 +67,22 @@ pub(super) struct Gather<S> {
     grown: u64,
     /// The rest of a large write that the stream accepted only in part.
     rest: usize,
+    gathering: Gathering,
+}
+
+/// Whether small writes are held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Gathering {
+    On,
+    /// Every write is passed on as it comes.
+    Off,
 }
 
 impl<S: Stream> Gather<S> {
     /// Wraps `stream`. `cork` must belong to the same socket, and `turns` must count the polls of the task that drives
     /// the connection.
-    pub(super) fn new(stream: S, cork: Cork, turns: Turns) -> Self {
-        Self { stream, cork, turns, held: Vec::new(), corked: false, grown: 0, rest: 0 }
+    pub(super) fn new(stream: S, cork: Cork, turns: Turns, gathering: Gathering) -> Self {
+        Self { stream, cork, turns, held: Vec::new(), corked: false, grown: 0, rest: 0, gathering }
     }
 
     /// Holds bytes that do not fill a segment; returns the number of bytes added.
@@ -133,7 +142,7 @@ impl<S: Stream> AsyncWrite for Gather<S> {
         let pieces = &pieces[..pieces.len().min(PIECES)];
         let offered: usize = pieces.iter().map(|piece| piece.len()).sum();
         let continued = offered == this.rest;
-        let large = offered >= LARGE || continued;
+        let large = offered >= LARGE || continued || this.gathering == Gathering::Off;
         if large && !continued {
             this.cork_before(offered);
         }

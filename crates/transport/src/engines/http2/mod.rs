@@ -1,15 +1,16 @@
 //! HTTP/2 over a byte stream, by h2.
 
 use async_trait::async_trait;
-use record::{H2_FRAME, H2_SEND_BUFFER, H2_WINDOW, Limits};
+use record::{H2_CORK, H2_FRAME, H2_GATHER, H2_SEND_BUFFER, H2_TURNS, H2_WINDOW, Limits};
 
 use crate::{
     Connection, Error, Guards, Session,
     carriers::{ClientEngine, ServerEngine, Stream, StreamInfo},
-    settings::{FromLimits, bytes},
+    probe::Cork,
+    settings::{FromLimits, bytes, choice},
 };
-use gather::Gather;
-use turns::{ReadQuota, Turns};
+use gather::{Gather, Gathering};
+use turns::{QUOTA, ReadQuota, Turns};
 
 mod body;
 mod client;
@@ -35,6 +36,31 @@ pub(crate) struct Http2 {
     frame: u32,
     /// The bytes queued for a stream before it has no more capacity.
     send_buffer: usize,
+    /// The layers between h2 and the carrier.
+    layers: Layers,
+}
+
+/// The layers between h2 and the carrier, without which h2 runs as it comes.
+#[derive(Clone, Copy)]
+struct Layers {
+    gathering: Gathering,
+    corking: Corking,
+    /// The bytes that a connection reads before its bodies are polled.
+    quota: usize,
+}
+
+/// Whether the kernel holds partial segments back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Corking {
+    On,
+    Off,
+}
+
+impl Layers {
+    /// Whether h2 runs as it comes.
+    fn are_none(self) -> bool {
+        (self.gathering, self.corking, self.quota) == (Gathering::Off, Corking::Off, usize::MAX)
+    }
 }
 
 impl FromLimits for Http2 {
@@ -43,6 +69,11 @@ impl FromLimits for Http2 {
             window: bytes(limits, &H2_WINDOW)?,
             frame: bytes(limits, &H2_FRAME)?,
             send_buffer: bytes(limits, &H2_SEND_BUFFER)?,
+            layers: Layers {
+                gathering: choice(limits, &H2_GATHER, &[("on", Gathering::On), ("off", Gathering::Off)])?,
+                corking: choice(limits, &H2_CORK, &[("on", Corking::On), ("off", Corking::Off)])?,
+                quota: choice(limits, &H2_TURNS, &[("on", QUOTA), ("off", usize::MAX)])?,
+            },
         })
     }
 }
@@ -69,7 +100,9 @@ impl ServerEngine for Http2 {
     }
 }
 
-/// The layers between h2 and the carrier.
-fn layers<S: Stream>(stream: S, info: &StreamInfo, turns: &Turns) -> Gather<ReadQuota<S>> {
-    Gather::new(ReadQuota::new(stream, turns.clone()), info.cork(), turns.clone())
+/// Puts the layers between h2 and the carrier.
+fn layered<S: Stream>(layers: Layers, stream: S, info: &StreamInfo, turns: &Turns) -> Gather<ReadQuota<S>> {
+    let cork = if layers.corking == Corking::On { info.cork() } else { Cork::none() };
+    let stream = ReadQuota::new(stream, turns.clone(), layers.quota);
+    Gather::new(stream, cork, turns.clone(), layers.gathering)
 }

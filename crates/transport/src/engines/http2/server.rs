@@ -23,7 +23,7 @@ use super::{
     Http2, PROTOCOL,
     body::{Http2Body, Sending},
     failure::Failure,
-    layers,
+    layered,
     send_window::{Share, Unanswered, is_short},
     turns::Turns,
     watched::{Watch, Watched},
@@ -50,18 +50,19 @@ pub(super) async fn start(
     let send_buffer = engine.send_buffer;
     let window = guards.receive_budget.as_ref().map(|budget| Window::new(budget, engine.window));
     let watch = (guards.data_frame_budget < usize::MAX).then(Watch::default);
-    let stream = Watched::new(layers(stream, &info, &turns), watch.clone());
-    let connection = Builder::new()
+    let stream = Watched::new(layered(engine.layers, stream, &info, &turns), watch.clone());
+    let mut builder = Builder::new();
+    builder
         .initial_window_size(engine.window)
         .initial_connection_window_size(window.as_ref().map_or(engine.window, Window::size))
         .max_frame_size(engine.frame)
         .max_send_buffer_size(engine.send_buffer)
         .max_header_list_size(guards.header_bytes)
-        .max_concurrent_streams(guards.streams)
-        .data_frame_budget(guards.data_frame_budget)
-        .handshake(stream)
-        .await
-        .map_err(|error| Error::handshake(Failure(error)))?;
+        .max_concurrent_streams(guards.streams);
+    if !engine.layers.are_none() {
+        builder.data_frame_budget(guards.data_frame_budget);
+    }
+    let connection = builder.handshake(stream).await.map_err(|error| Error::handshake(Failure(error)))?;
     Ok(DrivenSession::start(guards.streams, info, |arrivals, close| {
         let control = Arc::new(Control::new(close, window, send_buffer));
         turns.count(drive(connection, arrivals, control, watch))

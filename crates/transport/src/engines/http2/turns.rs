@@ -19,7 +19,7 @@ use crate::carriers::Stream;
 /// until the socket is empty, and only then sends WINDOW_UPDATEs (`Connection::poll` in its proto/connection.rs).
 /// Meanwhile the sender stalled, and the data left the cache before bodies were polled. Neither 64 nor 256 KiB was
 /// faster, in cleartext or over TLS.
-const QUOTA: usize = 128 << 10;
+pub(super) const QUOTA: usize = 128 << 10;
 
 /// The number of times that the task which drives a connection was polled.
 #[derive(Clone, Debug, Default)]
@@ -42,7 +42,7 @@ impl Turns {
     }
 }
 
-/// A stream that reads no more than [`QUOTA`] per turn. The rest waits for the next turn, after other tasks.
+/// A stream that reads no more than a quota per turn. The rest waits for the next turn, after other tasks.
 #[derive(Debug)]
 pub(super) struct ReadQuota<S> {
     stream: S,
@@ -51,12 +51,14 @@ pub(super) struct ReadQuota<S> {
     turn: u64,
     /// The bytes read in that turn.
     read: usize,
+    /// The most bytes of a turn.
+    quota: usize,
 }
 
 impl<S: Stream> ReadQuota<S> {
     /// Wraps `stream`. `turns` must count the polls of the task that drives the connection.
-    pub(super) fn new(stream: S, turns: Turns) -> Self {
-        Self { stream, turns, turn: 0, read: 0 }
+    pub(super) fn new(stream: S, turns: Turns, quota: usize) -> Self {
+        Self { stream, turns, turn: 0, read: 0, quota }
     }
 }
 
@@ -70,7 +72,7 @@ impl<S: Stream> AsyncRead for ReadQuota<S> {
         if self.turn != now {
             (self.turn, self.read) = (now, 0);
         }
-        if self.read >= QUOTA {
+        if self.read >= self.quota {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
@@ -118,7 +120,7 @@ mod tests {
         let ((near, mut far), turns) = (duplex(4 * QUOTA), Turns::default());
         far.write_all(&vec![7; 3 * QUOTA]).await.unwrap();
         drop(far);
-        let mut near = ReadQuota::new(near, turns.clone());
+        let mut near = ReadQuota::new(near, turns.clone(), QUOTA);
         let (mut bytes, mut in_a_turn) = (Vec::new(), Vec::new());
         let reading = async {
             let mut whole = pin!(near.read_to_end(&mut bytes));

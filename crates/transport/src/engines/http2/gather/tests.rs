@@ -16,7 +16,7 @@ fn no_cork() -> Cork {
 /// A gathering end, the opposite end, and a turn counter that a test advances by hand.
 fn pair() -> (Gather<DuplexStream>, DuplexStream, Turns) {
     let ((near, far), turns) = (duplex(1 << 20), Turns::default());
-    (Gather::new(near, no_cork(), turns.clone()), far, turns)
+    (Gather::new(near, no_cork(), turns.clone(), Gathering::On), far, turns)
 }
 
 /// The number of bytes that have arrived, without waiting for more.
@@ -27,6 +27,18 @@ async fn arrived(far: &mut DuplexStream) -> usize {
         read = far.read(&mut bytes) => read.unwrap(),
         () = std::future::ready(()) => 0,
     }
+}
+
+#[tokio::test]
+async fn without_gathering_every_write_is_passed_on() {
+    let (near, mut far) = duplex(1 << 20);
+    let mut near = Gather::new(near, no_cork(), Turns::default(), Gathering::Off);
+    for length in [1, 1000, 70_000] {
+        near.write_all(&vec![7; length]).await.unwrap();
+        assert_eq!(arrived(&mut far).await, length);
+    }
+    near.flush().await.unwrap();
+    assert_eq!(arrived(&mut far).await, 0);
 }
 
 #[tokio::test]
@@ -81,7 +93,7 @@ async fn control_frames_go_out_at_once() {
 #[tokio::test]
 async fn a_large_frame_follows_held_bytes_in_one_write_and_is_written_whole() {
     let (near, mut far) = duplex(SEGMENT);
-    let mut near = Gather::new(near, no_cork(), Turns::default());
+    let mut near = Gather::new(near, no_cork(), Turns::default(), Gathering::On);
     near.write_all(&[7; 1000]).await.unwrap();
     let (written, first) = tokio::join!(near.write_all(&[7; SEGMENT + 1000]), arrived(&mut far));
     written.unwrap();
@@ -97,7 +109,7 @@ async fn the_end_of_a_large_write_waits_in_the_kernel_until_turns_bring_no_more(
     near.set_nodelay(true).unwrap();
     let near = SharedStream::new(near);
     let (cork, turns) = (Probe::of_stream(near.socket()).cork(), Turns::default());
-    let mut near = Gather::new(near, cork, turns.clone());
+    let mut near = Gather::new(near, cork, turns.clone(), Gathering::On);
     near.write_all(&[7; LARGE]).await.unwrap();
     for _ in 0..IDLE_TURNS {
         near.flush().await.unwrap();
@@ -128,7 +140,7 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
             let ((near, mut far), turns) = (duplex(room), Turns::default());
-            let mut near = Gather::new(near, no_cork(), turns.clone());
+            let mut near = Gather::new(near, no_cork(), turns.clone(), Gathering::On);
             let mut expected: Vec<u8> = Vec::new();
             let mut next = 0_u8;
             let write = turns.count(async {
