@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use record::{Carrier, Case, ChunkSize, Engine, IdlePolicy, PROTOCOLS, Record, SinkKind, mib_per_s};
 use run::{
     Affinity, ProcessExecutor, Session, Settings, Unobserved,
-    machine::{Diagnosis, IdleGuard, Needs, examine},
+    machine::{Cores, Diagnosis, IdleGuard, Needs, Physics, examine},
     this_host,
 };
 use stats::{Noise, median};
@@ -36,6 +36,9 @@ pub(super) fn main() -> anyhow::Result<Verdict> {
     let text = |text: Option<String>| text.unwrap_or_else(|| "unknown".into());
     print(&format!("{}, {} {}\n\n", text(host.cpu), host.os, text(host.kernel)))?;
     print(&listed(&examine(&Needs::by_default(this_build()), WATCH)))?;
+    if let Some(cores) = Cores::choose() {
+        print(&format!("\nwhat this machine gives to any protocol:\n{}", Physics::measure(cores)))?;
+    }
     let cases = cases()?;
     let goodputs = repeat(&cases, ROUNDS)?;
     print(&format!("\nnoise of {ROUNDS} runs each, in turns:\n"))?;

@@ -10,6 +10,7 @@ mod figures;
 mod full;
 mod instructions;
 mod large_file;
+mod layers;
 mod length;
 mod limits;
 mod many_uploads;
@@ -47,6 +48,7 @@ enum Command {
     Full(full::Arguments),
     Instructions(instructions::Arguments),
     LargeFile(large_file::Arguments),
+    Layers(layers::Arguments),
     Limits(limits::Arguments),
     ManyUploads(many_uploads::Arguments),
     Power(power::Arguments),
@@ -67,6 +69,7 @@ fn main() -> ExitCode {
         Command::Full(arguments) => full::run(&arguments),
         Command::Instructions(arguments) => instructions::run(&arguments),
         Command::LargeFile(arguments) => large_file::run(&arguments),
+        Command::Layers(arguments) => layers::run(&arguments),
         Command::Limits(arguments) => limits::run(&arguments),
         Command::ManyUploads(arguments) => many_uploads::run(&arguments),
         Command::Power(arguments) => power::run(&arguments),

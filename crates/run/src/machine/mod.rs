@@ -11,6 +11,7 @@ mod distance;
 mod idle;
 mod memory;
 mod network;
+mod physics;
 mod processor;
 mod quota;
 
@@ -25,6 +26,7 @@ pub(crate) use cores::siblings;
 pub use cores::{Cores, bind};
 pub use distance::round_trip;
 pub use idle::IdleGuard;
+pub use physics::Physics;
 
 /// The diagnosis of one condition.
 #[derive(Debug)]
