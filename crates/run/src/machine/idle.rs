@@ -17,8 +17,11 @@ const CORES: &str = "/sys/devices/system/cpu";
 /// (Documentation/ABI/testing/sysfs-devices-power: `pm_qos_resume_latency_us`).
 const OF_CORE: &str = "power/pm_qos_resume_latency_us";
 
-/// The request for a core that never sleeps. 0 would lift all restrictions.
+/// The request for a core that never sleeps.
 const NEVER: &str = "n/a";
+
+/// The kernel's default, which lets a core sleep as it likes.
+const NO_REQUEST: &str = "0";
 
 /// The file that takes requests for a longest wake-up time of all cores, in force while it is open
 /// (Documentation/power/pm_qos_interface.rst).
@@ -85,28 +88,25 @@ impl IdleGuard {
 /// The request that one core never sleeps. Dropping it restores the earlier request.
 #[derive(Debug)]
 struct CoreRequest {
-    /// `None` if the core was kept awake already, by whoever will lift that.
-    lifted: Option<(PathBuf, String)>,
+    file: PathBuf,
+    before: String,
 }
 
 impl CoreRequest {
     fn make(folder: &Path, core: usize) -> io::Result<Self> {
         let file = folder.join(format!("cpu{core}")).join(OF_CORE);
         let before = fs::read_to_string(&file)?.trim().to_owned();
-        if before == NEVER {
-            return Ok(Self { lifted: None });
-        }
         fs::write(&file, NEVER)?;
-        Ok(Self { lifted: Some((file, before)) })
+        // A session that was killed leaves its request behind: this one lifts it.
+        let before = if before == NEVER { NO_REQUEST.to_owned() } else { before };
+        Ok(Self { file, before })
     }
 }
 
 impl Drop for CoreRequest {
     fn drop(&mut self) {
-        if let Some((file, before)) = &self.lifted {
-            // The same write was allowed before.
-            let _ = fs::write(file, before);
-        }
+        // The same write was allowed before.
+        let _ = fs::write(&self.file, &self.before);
     }
 }
 
@@ -183,10 +183,10 @@ mod tests {
     }
 
     #[test]
-    fn a_core_that_somebody_else_keeps_awake_is_left_to_them() {
+    fn a_request_that_a_killed_session_left_behind_is_lifted() {
         let (folder, all) = machine("n/a\n");
         drop(IdleGuard::keep_in(folder.path(), Some(ENDS), &all));
-        assert_eq!(requests(folder.path()), ["n/a\n"; 4]);
+        assert_eq!(requests(folder.path()), [NO_REQUEST, "n/a\n", NO_REQUEST, "n/a\n"]);
     }
 
     #[test]
