@@ -3,7 +3,10 @@
 //! Goodputs are drawn, and compared as those of records are. One case of each comparison is slower; it is the hardest to
 //! find where all others have not changed. docs/reading.md has the tables.
 
-use std::process::ExitCode;
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+};
 
 use analyse::{Change, Comparison, Thresholds};
 use anyhow::Result;
@@ -60,7 +63,7 @@ const SLOWDOWNS: [f64; 4] = [0.02, 0.05, 0.10, 0.20];
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     power(arguments).print()?;
-    println!();
+    writeln!(io::stdout())?;
     false_alarms(arguments).print()?;
     Ok(ExitCode::SUCCESS)
 }
@@ -147,7 +150,7 @@ impl Set {
             let scatter = if noise == Noise::Unequal && case % 4 == 0 { 5.0 * scatter } else { scatter };
             let slower = if case == 0 { (1.0 - slowdown).ln() } else { 0.0 };
             let mut goodput = |side: usize, change: f64| {
-                let is_outlier = noise == Noise::Outliers && self.random.next_u32() % 10 == 0;
+                let is_outlier = noise == Noise::Outliers && self.random.next_u32().is_multiple_of(10);
                 let outlier = if is_outlier { 0.6_f64.ln() } else { 0.0 };
                 let scattered = levels[side][round] + scatter * normal(&mut self.random);
                 Some(3e9 * (scattered + outlier + change).exp())

@@ -12,6 +12,9 @@ use record::{Fault, FaultKind};
 use super::*;
 use crate::{Heartbeat, Unobserved, this_host};
 
+/// The protocol that [`Mock`] fails for.
+const FAILING: &str = "h1";
+
 /// Runs nothing; fails for one protocol.
 struct Mock;
 
@@ -20,10 +23,10 @@ impl Executor for Mock {
     async fn run(&self, case: &Case, observer: &mut dyn Observer) -> Outcome {
         let heartbeat = Heartbeat { bytes: 1, rss_bytes: None, baseline_rss_bytes: None };
         observer.progress(case, End::Sender, heartbeat);
-        match case.protocol.as_str() {
-            "h1" => Outcome::failed(Fault::new(FaultKind::Connect, "nobody")),
-            _ => Outcome { elapsed_s: Some(2.0), ..Outcome::default() },
+        if case.protocol == FAILING {
+            return Outcome::failed(Fault::new(FaultKind::Connect, "nobody"));
         }
+        Outcome { elapsed_s: Some(2.0), ..Outcome::default() }
     }
 }
 
@@ -119,7 +122,7 @@ async fn a_failing_case_is_a_record_and_the_rest_goes_on() {
         records.push(record.clone());
         Ok(())
     };
-    let cases = [Case::new("h1"), Case::new("h2")];
+    let cases = [Case::new(FAILING), Case::new("h2")];
     let session = session().labelled("some".to_owned()).for_purpose(Purpose::Control);
     session.run(&cases, 1, &Mock, &mut Unobserved, &mut keep).await.unwrap();
     assert_eq!((records[0].is_ok(), records[1].is_ok()), (false, true));
