@@ -23,7 +23,7 @@ fn prove(args: &[&str]) -> (Output, Out) {
 
 #[test]
 fn an_end_that_collects_the_body_is_growing_and_exit_4() {
-    let sizes = ["--size", "16MiB,48MiB,96MiB", "--reader-rate", "200MiB", "--no-control"];
+    let sizes = ["--size", "16MiB,48MiB,96MiB", "--reader-rate", "200MiB", "--rounds", "3", "--no-control"];
     let (output, out) = prove(&[&["--protocol", "h1c", "--sink", "collect"], &sizes[..]].concat());
     let report = text(&output.stdout);
     assert_eq!(code(&output), 4, "{report}{}", text(&output.stderr));

@@ -61,7 +61,7 @@ const TERMS = {
   rss: {
     name: "peak RSS",
     meaning:
-      "The most memory that the end’s own fresh process held (VmHWM at its end). The page shows the median of the rounds. It includes the program’s own pages, about 7 MiB.",
+      "The most memory that the end’s own fresh process held (VmHWM at its end, or the highest sample). The page shows the median of the rounds. It includes the program’s own pages, about 7 MiB.",
   },
   allowance: {
     name: "the allowance",
@@ -75,7 +75,7 @@ const TERMS = {
   ceiling: { name: "a ceiling", meaning: "The most peak RSS that a file of ceilings allows (longhaul check)." },
   cpu: {
     name: "CPU s/GiB",
-    meaning: "User and system time of the end’s process per GiB of body. The page shows the median of the rounds.",
+    meaning: "User and system time of the end’s process per GiB of body, without the time that it busy-polled. The page shows the median of the rounds.",
   },
   throughput: {
     name: "a throughput percentile",
