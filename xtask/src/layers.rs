@@ -208,9 +208,12 @@ mod tests {
     fn a_row_is_the_ratio_to_the_tuned_runs_of_the_same_rounds() {
         let mut records = Vec::new();
         for round in 0..6 {
-            for (name, factor) in [("tuned", 1.0), ("h2-cork", 0.8), ("stock", 0.5)] {
+            for (turn, (name, factor)) in
+                [("tuned", 1.0), ("h2-cork", 0.8), ("stock", 0.5)].iter().enumerate()
+            {
                 let mut record = Record::new(format!("round {round} {name}"), Case::new("h2c"));
-                record.label = Some(name.into());
+                record.started_at = format!("2026-11-26T20:0{round}:0{turn}Z");
+                record.label = Some((*name).into());
                 record.goodput_bytes_per_s = Some(f64::from((100 + round) << 20) * factor);
                 records.push(record);
             }
