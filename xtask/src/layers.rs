@@ -8,7 +8,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
 use clap::Args;
-use record::{ByteSize, Direction, LIMITS, PROTOCOLS, Profile, Protocol, Record};
+use record::{ByteSize, Direction, LIMITS, PROTOCOLS, Preset, Profile, Protocol, Record};
 
 use crate::study::{
     Longhaul, ProgramOptions, RatioSummary, RecordFile, RoundOptions, Table, mib_per_s, pairs,
@@ -71,7 +71,9 @@ fn variants(protocol: &Protocol, has_system_allocator: bool) -> Vec<Variant> {
     let stock = || Variant::new(STOCK, &["--profile", Profile::Stock.name()]);
     let mut variants = vec![tuned(), Variant::new("spin", &["--spin", "0"])];
     for limit in LIMITS.iter().filter(|limit| limit.applies_to(protocol)) {
-        if let Some(preset) = limit.stock.filter(|preset| *preset != limit.default) {
+        // TCP_NODELAY is a layer that the stock profile keeps.
+        let left_out = limit.layer.then_some(Preset::Choice("off")).or(limit.stock);
+        if let Some(preset) = left_out.filter(|preset| *preset != limit.default) {
             let flags = [&format!("--{}", limit.flag), &preset.to_string()];
             variants.push(Variant::new(limit.flag, &flags.map(String::as_str)));
         }

@@ -83,8 +83,15 @@ impl Limits {
 
     /// Whether a protocol runs as its library comes, without any layer of longhaul. Nothing bounds its memory then.
     pub fn is_stock(&self, protocol: &Protocol) -> bool {
-        let mut layers = LIMITS.iter().filter(|limit| limit.layer && limit.applies_to(protocol)).peekable();
-        layers.peek().is_some() && layers.all(|layer| self.get(layer) == layer.preset(Profile::Stock).into())
+        let differs = |limit: &&&Limit| {
+            limit.applies_to(protocol) && limit.stock.is_some_and(|stock| stock != limit.default)
+        };
+        let (layers, limits): (Vec<&Limit>, Vec<&Limit>) =
+            LIMITS.iter().filter(differs).partition(|limit| limit.layer);
+        // Where there is no layer to leave out, limits alone make the difference.
+        let decisive = if layers.is_empty() { limits } else { layers };
+        let is_stock = |limit: &&Limit| self.get(limit) == limit.preset(Profile::Stock).into();
+        !protocol.is_ceiling() && !decisive.is_empty() && decisive.iter().all(is_stock)
     }
 
     /// Whether a layer is in force.
