@@ -69,7 +69,8 @@ fn a_torn_last_line_is_noted_and_the_others_are_read() {
 
 /// A bench of bodies of these sizes.
 fn bench(out: &Path, sizes: &str) -> Child {
-    let mut command = longhaul(&["bench", "--quiet", "--protocol", "tcp", "--rounds", "1"]);
+    let mut command =
+        longhaul(&["bench", "--quiet", "--protocol", "tcp", "--rounds", "1", "--order", "fixed"]);
     command.args(["--chunk-size", "64KiB", "--sink", "discard", "--size", sizes]);
     command.arg("--out").arg(out).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
