@@ -8,6 +8,7 @@ use std::{
     pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -20,6 +21,7 @@ use socket2::SockRef;
 use tokio::{
     io::{AsyncRead as _, AsyncWriteExt as _, Interest, ReadBuf, ReadHalf, WriteHalf},
     sync::{Mutex, OwnedMutexGuard},
+    time::timeout,
 };
 
 use super::{
@@ -39,6 +41,9 @@ const READ: usize = 64 << 10;
 
 /// The read buffers of a connection, which alternate.
 const BUFFERS: u64 = 2;
+
+/// The time that the confirmation of a body may take after the response has come. A peer that responds early sends none.
+const CONFIRMATION: Duration = Duration::from_millis(100);
 
 /// The protocol's name in errors.
 const PROTOCOL: &str = "datagrams";
@@ -104,7 +109,12 @@ impl Connection for DatagramLink {
                     sent?;
                     (response.await?, BodySent::completed())
                 }
-                response = &mut response => (response?, BodySent::default()),
+                response = &mut response => {
+                    // The peer confirms the whole body before it responds, but by datagram: that one must not be left for
+                    // the body of the response.
+                    let is_sent = matches!(timeout(CONFIRMATION, &mut send).await, Ok(Ok(())));
+                    (response?, if is_sent { BodySent::completed() } else { BodySent::default() })
+                }
             }
         };
         let head = response.ok_or_else(|| Error::truncated("the peer closed without a response"))?;
