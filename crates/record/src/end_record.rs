@@ -33,16 +33,16 @@ pub struct EndRecord {
     /// `stamp_every_chunks` chunks of each body passed in it. Null in records written before 2026-11-27.
     #[serde(default)]
     pub longest_silence_s: Option<f64>,
-    /// The sender's time from handing over a chunk to the request for the next one, which is backpressure and no latency
-    /// of delivery; null on the receiver. Records written before 2026-11-27 have `chunk_latency` only.
+    /// The sender's time from handing over a chunk to the request for the next one, which is backpressure and no
+    /// latency of delivery; null on the receiver. Records written before 2026-11-27 have `chunk_latency` only.
     #[serde(default)]
     pub pull_wait: Option<Latency>,
     /// The earlier name of `pull_wait`, with the same value.
     #[serde(default)]
     pub chunk_latency: Option<Latency>,
-    /// The time from the point of the schedule at which a chunk was due until it was handed over; null unless the sender
-    /// was held to a rate (`--limit-rate`). The schedule begins with the body and never shifts: a chunk that waits
-    /// behind a late one is late itself.
+    /// The time from the point of the schedule at which a chunk was due until it was handed over; null unless the
+    /// sender was held to a rate (`--limit-rate`). The schedule begins with the body and never shifts: a chunk that
+    /// waits behind a late one is late itself.
     #[serde(default)]
     pub lateness: Option<Latency>,
     /// Counters of the end's connections.
@@ -100,7 +100,7 @@ pub struct MemoryRecord {
     pub peak_anon_bytes: Option<u64>,
     /// The most that the end may add to its baseline.
     pub budget_bytes: Option<u64>,
-    /// Whether the growth stayed within the budget.
+    /// True if the growth stayed within the budget.
     pub within_budget: Option<bool>,
     /// The most kernel memory of any sample in the sockets' queues, which RSS does not see.
     pub socket_peak_bytes: Option<u64>,
@@ -116,10 +116,6 @@ pub struct MemoryRecord {
     /// Anonymous memory that was swapped out, which leaves RSS; null where it was not read.
     #[serde(default)]
     pub swap_bytes: Option<Held>,
-    /// The most kernel memory of any sample that was charged to a cgroup of the end's own: sockets, slab, page tables;
-    /// null without such a cgroup.
-    #[serde(default)]
-    pub kernel_bytes: Option<u64>,
     /// Page tables, which are not in RSS; null where they were not read.
     #[serde(default)]
     pub page_table_bytes: Option<Held>,

@@ -32,9 +32,7 @@ pub struct MemorySeries {
     /// Anonymous RSS within each run of the largest body.
     #[serde(skip)]
     pub(super) anon: Vec<Course>,
-    /// The most kernel memory of any run, in bytes; `None` if it was not read.
-    pub kernel_bytes: Option<u64>,
-    /// Whether pages of any run were swapped out, which leave RSS.
+    /// True if pages of any run were swapped out, which leave RSS.
     pub was_swapped: bool,
     /// The slope that counts as growth, in bytes per GiB of body: the one of the last run that states it.
     pub limit_bytes: u64,
@@ -82,7 +80,6 @@ impl MemorySeries {
             budget: 0,
             heap: Vec::new(),
             anon: Vec::new(),
-            kernel_bytes: None,
             was_swapped: false,
             limit_bytes: DEFAULT_SLOPE_LIMIT.0,
             unknown: 0,
@@ -116,7 +113,6 @@ impl MemorySeries {
         (self.growth, self.budget) = (self.growth.max(growth), budget);
         let memory = &end.memory;
         self.was_swapped |= memory.swap_bytes.is_some_and(|swap| swap.peak > swap.baseline);
-        self.kernel_bytes = self.kernel_bytes.max(memory.kernel_bytes);
         if bytes == self.largest() {
             let heap = memory.heap_timeline.as_ref().map(|points| {
                 Course::of(points.iter().map(|point| (point.body_bytes, point.total_bytes())), bytes)
