@@ -74,7 +74,7 @@ impl LiveView {
         }
     }
 
-    /// Whether lines are redrawn.
+    /// Returns whether lines are redrawn.
     pub(crate) fn is_live(&self) -> bool {
         matches!(self.mode, Mode::Live(_))
     }

@@ -110,7 +110,7 @@ fn assert_passes(name: &str, files: &[&str]) {
     }
 }
 
-/// Whether curl is installed. Without it, prints a line on stderr.
+/// Returns whether curl is installed. Without it, prints a line on stderr.
 fn has_curl() -> bool {
     let found = Command::new("curl").arg("--version").stdout(Stdio::null()).status().is_ok();
     assert!(found || env::var_os("CI").is_none(), "curl is missing");

@@ -32,8 +32,8 @@ impl LimitArgs {
         !self.named.is_empty() || self.profile != Profile::default()
     }
 
-    /// The limits in force of a command that has defaults of its own: `own` with the flags over it. A profile named by flag
-    /// replaces `own`.
+    /// The limits in force of a command that has defaults of its own: `own` with the flags over it. A profile named by
+    /// flag replaces `own`.
     ///
     /// # Errors
     /// A value is out of range for its limit.
@@ -53,7 +53,7 @@ impl LimitArgs {
         Limits::for_any_peer(self.profile).with_flags(self.named.clone())
     }
 
-    /// Whether the libraries run as they come.
+    /// Returns whether the libraries run as they come.
     pub(crate) fn is_stock(&self) -> bool {
         self.profile == Profile::Stock
     }

@@ -20,7 +20,7 @@ use crate::exit::Usage;
 pub(crate) struct Defaults {
     /// The protocols.
     pub(crate) protocols: fn(&Protocol) -> bool,
-    /// Whether there are ceilings beside them.
+    /// True if there are ceilings beside them.
     pub(crate) ceilings: bool,
     /// The directions.
     pub(crate) directions: &'static [Direction],
@@ -33,8 +33,8 @@ pub(crate) struct Defaults {
 }
 
 impl Defaults {
-    /// The axes of `bench`. The body exceeds 2 GB, where clients that read all of it into memory fail. Six rounds are the
-    /// fewest whose median has an interval of 95 %.
+    /// The axes of `bench`. The body exceeds 2 GB, where clients that read all of it into memory fail. Six rounds are
+    /// the fewest whose median has an interval of 95 %.
     pub(crate) const BENCH: Self = Self {
         protocols: |protocol| !protocol.is_ceiling(),
         ceilings: true,
@@ -44,8 +44,8 @@ impl Defaults {
         rounds: 6,
     };
 
-    /// The axes of `prove`: both directions, small chunks, which show what is kept for each, and large ones. The runs of
-    /// the largest size have the slope within them, and all sizes together that of peaks.
+    /// The axes of `prove`: both directions, small chunks, which show what is kept for each, and large ones. The runs
+    /// of the largest size have the slope within them, and all sizes together that of peaks.
     pub(crate) const PROVE: Self = Self {
         protocols: Protocol::is_http,
         ceilings: false,
@@ -67,7 +67,8 @@ pub(crate) struct RunArgs {
     /// The sender of the body: up (the client), down (the server), or both [default: up; prove: both]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     direction: Vec<Direction>,
-    /// Chunk sizes from 1 B to 64 MiB, also as a doubling range 4KiB..1MiB [default: 64KiB,1MiB; prove: 4KiB,64KiB,1MiB]
+    /// Chunk sizes from 1 B to 64 MiB, also as a doubling range 4KiB..1MiB [default: 64KiB,1MiB; prove:
+    /// 4KiB,64KiB,1MiB]
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = chunks)]
     chunk_size: Vec<Vec<ChunkSize>>,
     /// Body sizes, also as a doubling range [default: 2GiB, or the payload file's size; prove: 256MiB,1GiB,4GiB]

@@ -108,8 +108,8 @@ impl Growth<'_> {
         self.growth as f64 / self.budget as f64
     }
 
-    /// Whether the budget is too loose to detect growth. Only a single body with a stalled reader fills all buffers
-    /// that the budget covers.
+    /// Returns whether the budget is too loose to detect growth. Only a single body with a stalled reader fills all
+    /// buffers that the budget covers.
     fn is_loose(&self) -> bool {
         let is_stalled = self.case.reader_rate.map(Rate::bytes_per_s) == Some(STALLED);
         is_stalled && self.case.bodies() == 1 && self.budget > 2 * self.growth + SLACK

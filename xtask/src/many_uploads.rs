@@ -87,7 +87,7 @@ fn upload(program: &std::path::Path, protocol: &Protocol, arguments: &Arguments)
     })
 }
 
-/// Whether the receipt confirmed every byte.
+/// Returns whether the receipt confirmed every byte.
 fn is_whole(record: &Record) -> bool {
     record.is_ok() && record.integrity.as_ref().is_some_and(|integrity| integrity.matches)
 }

@@ -43,7 +43,7 @@ pub(crate) struct Dependency {
 }
 
 impl Package {
-    /// Whether the package belongs to the workspace.
+    /// Returns whether the package belongs to the workspace.
     pub(crate) fn is_member(&self) -> bool {
         self.source.is_none()
     }

@@ -20,7 +20,7 @@ use crate::Live;
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// Whether anything is counted.
+/// Set once the program has called [`count`].
 static IS_COUNTING: AtomicBool = AtomicBool::new(false);
 
 /// The counters of the thread that called [`count`].
@@ -30,7 +30,7 @@ static OWN: Counters = Counters::new();
 static SHARED: Counters = Counters::new();
 
 thread_local! {
-    /// Whether this thread called [`count`]. Without a destructor, so that no access to it allocates.
+    /// Set on the thread that called [`count`] first. Without a destructor, so that no access to it allocates.
     static IS_OWNER: Cell<bool> = const { Cell::new(false) };
 }
 

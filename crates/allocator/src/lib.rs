@@ -30,8 +30,8 @@ pub use counting::{count, live};
 pub use jemalloc::in_force;
 pub use settings::SETTINGS;
 
-/// The allocator of the program with its settings in force, in one line: `system` where the feature of that name has put
-/// that of the system in the place of jemalloc.
+/// The allocator of the program with its settings in force, in one line: `system` where the feature of that name has
+/// put that of the system in the place of jemalloc.
 pub fn description() -> String {
     if cfg!(feature = "system") {
         return "system".into();
@@ -75,7 +75,7 @@ pub struct Allocator {
     pub muzzy_decay_ms: isize,
     /// The slabs of the size classes that [`SETTINGS`] set.
     pub slab_sizes: Vec<Slabs>,
-    /// Whether a thread of jemalloc's own purges pages.
+    /// True if a thread of jemalloc's own purges pages.
     pub background_thread: bool,
     /// The use of transparent huge pages: "default", "always", "never", or "not supported".
     pub thp: String,

@@ -37,7 +37,7 @@ pub struct Ceiling {
     /// The most that peak RSS may rise per GiB of body.
     #[serde(default, deserialize_with = "size")]
     pub slope: Option<ByteSize>,
-    /// Whether the growth must stay within the budget that the record states.
+    /// True if the growth must stay within the budget that the record states.
     #[serde(default)]
     pub budget: bool,
 }
@@ -205,7 +205,7 @@ impl Ceiling {
         any.into_iter().filter(|any| *any).count()
     }
 
-    /// Whether an end of some case matches both ceilings, and both are equally exact.
+    /// Returns whether an end of some case matches both ceilings, and both are equally exact.
     fn rivals(&self, other: &Self) -> bool {
         self.wildcards() == other.wildcards()
             && self.protocol.overlaps(&other.protocol)

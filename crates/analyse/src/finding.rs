@@ -88,7 +88,7 @@ impl FindingKind {
         }
     }
 
-    /// Whether the finding is about memory.
+    /// Returns whether the finding is about memory.
     pub fn is_memory(self) -> bool {
         matches!(self, Self::OverBudget | Self::OverCeiling | Self::OverSlope | Self::Drifted)
     }

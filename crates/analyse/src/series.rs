@@ -62,8 +62,8 @@ impl<'a> Series<'a> {
     }
 }
 
-/// Groups records by a key, in the order of the keys' first appearance. Where rounds were shuffled, that order is random,
-/// and groups have the order of a matrix.
+/// Groups records by a key, in the order of the keys' first appearance. Where rounds were shuffled, that order is
+/// random, and groups have the order of a matrix.
 pub(crate) fn group<'a>(
     records: impl IntoIterator<Item = &'a Record>,
     key: impl Fn(&Record) -> SeriesKey,
@@ -86,7 +86,7 @@ pub(crate) fn group<'a>(
     series
 }
 
-/// Whether a record is of a session whose rounds were shuffled.
+/// Returns whether a record is of a session whose rounds were shuffled.
 pub(crate) fn is_shuffled(record: &Record) -> bool {
     record.schedule.is_some_and(|schedule| schedule.order == Order::Shuffled)
 }
@@ -104,8 +104,8 @@ pub(crate) fn place(key: &SeriesKey) -> impl Ord + use<> {
     (session, axes, case.body, case.direction, case.chunk, protocol.unwrap_or(PROTOCOLS.len()))
 }
 
-/// Whether a record is a control. A record without a purpose is one if its receiver collects the body. It is also one
-/// if it has HTTP/3's stock receive path and another receiver of its session collects.
+/// Returns whether a record is a control. A record without a purpose is one if its receiver collects the body. It is
+/// also one if it has HTTP/3's stock receive path and another receiver of its session collects.
 pub(crate) fn is_control(record: &Record, all: &[Record]) -> bool {
     let collects = |record: &Record| record.case.sink == SinkKind::Collect;
     match record.purpose {

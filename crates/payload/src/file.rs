@@ -61,7 +61,7 @@ impl FileBody {
         Self { state, rest: Bytes::new(), chunk: chunk.get(), remaining: size }
     }
 
-    /// Whether every byte has been handed out.
+    /// Returns whether every byte has been handed out.
     pub(crate) fn is_finished(&self) -> bool {
         self.remaining == Some(0)
     }

@@ -60,8 +60,8 @@ impl Reader {
         }
     }
 
-    /// Whether the next bytes may be in memory already. The kernel reads ahead of a file into the page cache, but not
-    /// of a pipe.
+    /// Returns whether the next bytes may be in memory already. The kernel reads ahead of a file into the page cache,
+    /// but not of a pipe.
     pub(crate) fn is_read_ahead(&self) -> bool {
         matches!(self.input, Input::File(_))
     }

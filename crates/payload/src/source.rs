@@ -40,7 +40,7 @@ impl Source {
         Self::read(FileBody::read(file, path, size, chunk))
     }
 
-    /// Whether every byte has been yielded.
+    /// Returns whether every byte has been yielded.
     pub fn is_finished(&self) -> bool {
         match &self.0 {
             Origin::Generated(body) => body.remaining() == 0,

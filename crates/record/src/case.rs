@@ -134,7 +134,7 @@ impl Case {
         axes
     }
 
-    /// Whether the protocol runs as its library comes (`--profile stock`), with no bound on memory.
+    /// Returns whether the protocol runs as its library comes (`--profile stock`), with no bound on memory.
     pub fn is_stock(&self) -> bool {
         Protocol::by_name(&self.protocol).is_some_and(|protocol| self.limits.is_stock(protocol))
     }
@@ -191,8 +191,8 @@ struct OnDisk {
     reader_rate_bytes_per_s: Option<Rate>,
     /// The rate at which the sender was allowed to offer each body; null if unlimited.
     limit_rate_bytes_per_s: Option<Rate>,
-    /// Microseconds that the receiver busy-polls before it sleeps; null for `send` and `fetch`, whose receivers sleep at
-    /// once, and missing in records of schema version 1, which have it beside the case.
+    /// Microseconds that the receiver busy-polls before it sleeps; null for `send` and `fetch`, whose receivers sleep
+    /// at once, and missing in records of schema version 1, which have it beside the case.
     #[serde(default)]
     spin_us: Option<f64>,
     /// The limits in force; missing in records written before the case stated them, which have them beside it.

@@ -30,8 +30,8 @@ pub struct CoreConditions {
     pub core: u64,
     /// Seconds that the hypervisor gave to other machines while this one wanted to run, in steps of 10 ms.
     pub steal_s: Option<f64>,
-    /// The times that the core entered each idle state of its cpuidle driver; the first state polls. Empty if the kernel
-    /// has no cpuidle.
+    /// The times that the core entered each idle state of its cpuidle driver; the first state polls. Empty if the
+    /// kernel has no cpuidle.
     pub idle_entries: BTreeMap<String, u64>,
 }
 
@@ -39,8 +39,8 @@ pub struct CoreConditions {
 /// above it, and an undisturbed run stays far below.
 const SHARE: f64 = 0.02;
 
-/// The shortest delay that counts, in seconds. The kernel wakes a process in some tens of microseconds, which is a large
-/// share of a run of a millisecond.
+/// The shortest delay that counts, in seconds. The kernel wakes a process in some tens of microseconds, which is a
+/// large share of a run of a millisecond.
 const SHORTEST: f64 = 0.001;
 
 /// The most involuntary switches of an end per second. Of 2,180 committed ends, 99.9 % had fewer.
@@ -117,8 +117,8 @@ impl Record {
         Some(rules.into_iter().filter(|(_, is_met)| *is_met).map(|(kind, _)| kind).collect())
     }
 
-    /// Whether nothing is known to have disturbed the run: the condition for medians without disturbed runs. Earlier
-    /// records, of which it is not known, count as undisturbed.
+    /// Returns whether nothing is known to have disturbed the run: the condition for medians without disturbed runs.
+    /// Earlier records, of which it is not known, count as undisturbed.
     pub fn is_undisturbed(&self) -> bool {
         self.disturbed != Some(true)
     }

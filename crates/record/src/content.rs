@@ -19,8 +19,8 @@ pub enum PayloadKind {
     Random,
     /// Zero bytes (`zero`). Their digest reveals nothing but a wrong length.
     Zero,
-    /// Bytes generated from a seed, in a block of about this size that no cache holds (`cold:SIZE`): the sender reads them
-    /// from memory. Huge pages are off in its process.
+    /// Bytes generated from a seed, in a block of about this size that no cache holds (`cold:SIZE`): the sender reads
+    /// them from memory. Huge pages are off in its process.
     Cold(ByteSize),
     /// The bytes of a file (`file:PATH`).
     File(PathBuf),
@@ -32,7 +32,7 @@ impl PayloadKind {
     /// The largest block of `cold`, in bytes: four times the largest last-level cache of today, rounded up.
     pub const LARGEST_COLD: u64 = 4 << 30;
 
-    /// Whether the bytes follow from seed and size alone, so that all bodies are slices of one block.
+    /// Returns whether the bytes follow from seed and size alone, so that all bodies are slices of one block.
     pub fn is_generated(&self) -> bool {
         matches!(self, Self::Random | Self::Zero | Self::Cold(_))
     }
@@ -129,16 +129,16 @@ pub enum SinkKind {
     Save(PathBuf),
     /// The whole body is kept in memory and then digested (`collect`): the control that a memory proof must find.
     Collect,
-    /// The bytes are digested and dropped, and as many bytes as stated are leaked for each chunk of the body (`keep:N`):
-    /// the control whose slope is known.
+    /// The bytes are digested and dropped, and as many bytes as stated are leaked for each chunk of the body
+    /// (`keep:N`): the control whose slope is known.
     Keep(u64),
-    /// The bytes are digested, and each chunk takes this many nanoseconds of processor time more (`burn:NANOSECONDS`): the
-    /// control that the figures of processor time must show.
+    /// The bytes are digested, and each chunk takes this many nanoseconds of processor time more (`burn:NANOSECONDS`):
+    /// the control that the figures of processor time must show.
     Burn(u32),
 }
 
 impl SinkKind {
-    /// Whether the receiver computes a digest.
+    /// Returns whether the receiver computes a digest.
     pub fn digests(&self) -> bool {
         *self != Self::Discard
     }

@@ -32,7 +32,7 @@ pub struct Host {
     /// The system's transparent huge pages: `always`, `madvise` or `never`. longhaul's ends use none.
     #[serde(default)]
     pub huge_pages: Option<String>,
-    /// Whether physical cores run two threads each.
+    /// True if physical cores run two threads each.
     #[serde(default)]
     pub smt: Option<bool>,
     /// The logical cores of the two ends, the sender's first; empty if they were bound to none.
@@ -111,7 +111,7 @@ pub struct Build {
 }
 
 impl Build {
-    /// Whether the build is optimised, so that its figures are meaningful.
+    /// Returns whether the build is optimised, so that its figures are meaningful.
     pub fn is_release(&self) -> bool {
         self.profile == "release"
     }
@@ -137,7 +137,7 @@ impl CoreRoundTrip {
         Duration::from_nanos(self.before_ns.max(self.after_ns))
     }
 
-    /// Whether the cores had no cache in common before or after the run.
+    /// Returns whether the cores had no cache in common before or after the run.
     pub fn is_far(self) -> bool {
         self.longest() >= Self::FAR
     }

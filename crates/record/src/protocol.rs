@@ -120,12 +120,12 @@ impl Protocol {
         PROTOCOLS.iter().find(|protocol| protocol.name == name)
     }
 
-    /// Whether the protocol carries HTTP and is compared with a baseline.
+    /// Returns whether the protocol carries HTTP and is compared with a baseline.
     pub fn is_http(&self) -> bool {
         self.kind() == ProtocolKind::Http
     }
 
-    /// Whether the protocol is a ceiling.
+    /// Returns whether the protocol is a ceiling.
     pub fn is_ceiling(&self) -> bool {
         self.kind() == ProtocolKind::Ceiling
     }
@@ -139,12 +139,12 @@ impl Protocol {
         }
     }
 
-    /// Whether the protocol encrypts, by TLS 1.3 or by QUIC.
+    /// Returns whether the protocol encrypts, by TLS 1.3 or by QUIC.
     pub fn is_encrypted(&self) -> bool {
         matches!(self.carrier, Carrier::Tls | Carrier::Quic)
     }
 
-    /// Whether one connection carries several bodies concurrently.
+    /// Returns whether one connection carries several bodies concurrently.
     pub fn has_streams(&self) -> bool {
         self.carrier == Carrier::Quic || matches!(self.engine, Engine::Http2 | Engine::Http3)
     }
@@ -216,9 +216,9 @@ pub struct ProtocolFacts {
     /// written before there were ceilings.
     #[serde(default)]
     pub ceiling: Option<Cow<'static, str>>,
-    /// Whether one connection carries several bodies concurrently.
+    /// True if one connection carries several bodies concurrently.
     pub streams: bool,
-    /// Whether the protocol encrypts.
+    /// True if the protocol encrypts.
     pub tls: bool,
 }
 
@@ -239,7 +239,7 @@ impl ProtocolFacts {
         Protocol::by_name(name).map_or_else(unknown, Protocol::facts)
     }
 
-    /// Whether the protocol is a ceiling.
+    /// Returns whether the protocol is a ceiling.
     pub fn is_ceiling(&self) -> bool {
         self.kind == Some(ProtocolKind::Ceiling)
     }

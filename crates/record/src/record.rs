@@ -53,7 +53,7 @@ pub struct Record {
     pub schedule: Option<Schedule>,
     /// The start, by RFC 3339.
     pub started_at: String,
-    /// Whether every body arrived and was confirmed.
+    /// True if every body arrived and was confirmed.
     pub outcome: Outcome,
     /// The failure; null exactly if the outcome is ok.
     pub error: Option<Fault>,
@@ -76,7 +76,7 @@ pub struct Record {
     /// The rates of concurrent bodies; null with one body.
     #[serde(default)]
     pub bodies: Option<BodyRates>,
-    /// Whether something other than the case disturbed the run, by the fixed rule of docs/measuring.md; null if that is
+    /// True if something other than the case disturbed the run, by the fixed rule of docs/measuring.md; null if that is
     /// not known, and in records written before 2026-11-27.
     #[serde(default)]
     pub disturbed: Option<bool>,
@@ -196,7 +196,7 @@ impl Record {
         (self.sender, self.receiver) = (ends.sender, ends.receiver);
     }
 
-    /// Whether every body arrived and was confirmed.
+    /// Returns whether every body arrived and was confirmed.
     pub fn is_ok(&self) -> bool {
         self.outcome == Outcome::Ok
     }
@@ -207,7 +207,7 @@ impl Record {
     }
 }
 
-/// Whether a run came to its confirmed end.
+/// The outcome of a run: its confirmed end, or a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
@@ -236,7 +236,7 @@ pub struct Integrity {
     pub sent: String,
     /// The checksum of the bytes that were received.
     pub received: String,
-    /// Whether the two checksums agree.
+    /// True if the two checksums agree.
     #[serde(rename = "match")]
     pub matches: bool,
 }
@@ -258,8 +258,8 @@ pub struct LinkRecord {
     /// The server's address; null in records of `send` and `fetch`, and of before 2026-11-27.
     #[serde(default)]
     pub address: Option<IpAddr>,
-    /// TCP's congestion controller: the kernel's own where this user may not have the one of the limits. Null over QUIC,
-    /// and in records written before 2026-11-27.
+    /// TCP's congestion controller: the kernel's own where this user may not have the one of the limits. Null over
+    /// QUIC, and in records written before 2026-11-27.
     #[serde(default)]
     pub congestion: Option<String>,
 }

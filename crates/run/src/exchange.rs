@@ -74,8 +74,8 @@ impl Outgoing {
     }
 }
 
-/// Whether both ends note the times of a body's offsets. At full speed these say only how much lies in buffers, and they
-/// belong to one body.
+/// Returns whether both ends note the times of a body's offsets. At full speed these say only how much lies in buffers,
+/// and they belong to one body.
 fn is_traced(case: &Case) -> bool {
     case.limit_rate.is_some() && case.bodies() == 1
 }

@@ -50,7 +50,7 @@ impl Rounds {
         Next::Round(self.done)
     }
 
-    /// Whether no further run may start.
+    /// Returns whether no further run may start.
     pub(crate) fn is_over(&self) -> bool {
         self.plan.longest.is_some_and(|longest| self.began.elapsed() > longest)
     }
@@ -69,8 +69,8 @@ impl Rounds {
         self.done += 1;
     }
 
-    /// Whether the interval of every goodput is narrow enough. Always true of a plan without a precision. A case
-    /// whose every run failed has no goodput, and more rounds would not give it one.
+    /// Returns whether the interval of every goodput is narrow enough. Always true of a plan without a precision. A
+    /// case whose every run failed has no goodput, and more rounds would not give it one.
     fn is_precise(&self) -> bool {
         let Some(wanted) = self.plan.precision else { return true };
         let is_narrow =

@@ -44,7 +44,7 @@ impl SendProgress {
         }
     }
 
-    /// Whether the body has ended: every byte was handed over, the payload failed, or the body was dropped.
+    /// Returns whether the body has ended: every byte was handed over, the payload failed, or the body was dropped.
     pub fn is_over(&self) -> bool {
         self.0.outcome.get().is_some()
     }

@@ -18,7 +18,7 @@ pub(crate) fn probabilities(n: usize, p: f64) -> Vec<f64> {
     weights.iter().map(|weight| weight / total).collect()
 }
 
-/// Whether `p` lies between 0 and 1, both excluded.
+/// Returns whether `p` lies between 0 and 1, both excluded.
 pub(crate) fn is_probability(p: f64) -> bool {
     p > 0.0 && p < 1.0
 }

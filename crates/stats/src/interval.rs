@@ -10,7 +10,7 @@ pub struct Interval {
 }
 
 impl Interval {
-    /// Whether `value` lies between the ends or on one of them. False if `value` or an end is NaN.
+    /// Returns whether `value` lies between the ends or on one of them. False if `value` or an end is NaN.
     pub fn contains(&self, value: f64) -> bool {
         self.low <= value && value <= self.high
     }

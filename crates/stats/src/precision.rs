@@ -2,10 +2,10 @@
 
 use crate::{median, median_interval};
 
-/// The confidence of the interval that must be narrow. A measurement that ends when its interval is narrow ends too early
-/// where the first values are alike by chance: with 95 % and a look after each value, the interval at the end holds the
-/// median in 93 to 94 of 100 measurements whose values scatter by 2 to 5 %. With 99 % and looks that are a third apart,
-/// the interval of 95 % at the end holds it in 95 to 99.
+/// The confidence of the interval that must be narrow. A measurement that ends when its interval is narrow ends too
+/// early where the first values are alike by chance: with 95 % and a look after each value, the interval at the end
+/// holds the median in 93 to 94 of 100 measurements whose values scatter by 2 to 5 %. With 99 % and looks that are a
+/// third apart, the interval of 95 % at the end holds it in 95 to 99.
 const CONFIDENCE: f64 = 0.99;
 
 /// The half width of the interval that holds the median of the population, as a share of the median: the farther end
@@ -17,8 +17,8 @@ pub fn relative_half_width(values: &[f64]) -> Option<f64> {
     (median > 0.0).then(|| (interval.high - median).max(median - interval.low) / median)
 }
 
-/// Whether a measurement may stop at this number of values: at 8, 11, 15, 20, 27 and so on, each a third more than the
-/// one before.
+/// Returns whether a measurement may stop at this number of values: at 8, 11, 15, 20, 27 and so on, each a third more
+/// than the one before.
 pub fn is_look(values: u32) -> bool {
     const FIRST: u32 = 8;
     let next = |look: &u32| Some(look.saturating_add(look.div_ceil(3)));
@@ -45,7 +45,7 @@ mod tests {
         assert!(is_look(u32::MAX));
     }
 
-    /// Whether values are precise enough, at 2 %.
+    /// Returns whether values are precise enough, at 2 %.
     type Rule = fn(&[f64]) -> bool;
 
     fn by_looks(values: &[f64]) -> bool {

@@ -12,7 +12,7 @@ pub struct Shape {
     pub streams: u32,
     /// The chunk that a sender hands over at once.
     pub chunk: ChunkSize,
-    /// Whether all chunks are slices of one block, so that holding a chunk takes no memory.
+    /// True if all chunks are slices of one block, so that holding a chunk takes no memory.
     pub shared: bool,
 }
 

@@ -36,7 +36,7 @@ pub(crate) struct TcpOptions {
     buffer: Option<usize>,
     /// The congestion controller; none leaves it to the kernel.
     congestion: Option<Congestion>,
-    /// Whether partial segments wait for others (Nagle's algorithm), as the kernel does by itself.
+    /// True if partial segments wait for others (Nagle's algorithm), as the kernel does by itself.
     waits: bool,
 }
 
@@ -109,7 +109,7 @@ impl Acceptor {
         self.addr
     }
 
-    /// Whether partial segments of accepted connections wait for others.
+    /// Returns whether partial segments of accepted connections wait for others.
     pub(crate) fn waits(&self) -> bool {
         self.waits
     }
@@ -158,8 +158,8 @@ pub(crate) fn offload(_: &impl AsFd, _: u16) -> usize {
 }
 
 /// Sets the congestion controller; the connections of a listener inherit it. Where this user may not have it, or the
-/// kernel does not, the kernel's own choice stays: [`controller`](crate::capabilities::controller) tells it beforehand, and
-/// [`Link`](crate::Link) afterwards.
+/// kernel does not, the kernel's own choice stays: [`controller`](crate::capabilities::controller) tells it beforehand,
+/// and [`Link`](crate::Link) afterwards.
 #[cfg(target_os = "linux")]
 pub(crate) fn set_congestion(socket: &impl AsFd, congestion: Congestion) -> io::Result<()> {
     use io::ErrorKind::{NotFound, PermissionDenied};

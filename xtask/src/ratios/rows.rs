@@ -41,7 +41,7 @@ impl Side {
         Self { protocol, sink: "verify", has_large_packets: false }
     }
 
-    /// Whether a case belongs to it.
+    /// Returns whether a case belongs to it.
     pub(super) fn is(&self, case: &Case) -> bool {
         case.protocol == self.protocol
             && case.sink.to_string() == self.sink

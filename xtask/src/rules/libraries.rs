@@ -43,7 +43,7 @@ const FORBIDDEN: &[(&str, &[&[&str]])] = &[
     ("subject", &[COMMAND_LINE]),
 ];
 
-/// Whether a member has restrictions.
+/// Returns whether a member has restrictions.
 pub(super) fn are_restricted(package: &Package) -> bool {
     FORBIDDEN.iter().any(|(name, _)| *name == package.short_name())
 }

@@ -2,8 +2,8 @@
 
 use crate::workspace::Package;
 
-/// The licences that a package may have, by SPDX identifier: permissive ones, which ask for no more than their text beside
-/// the program. `deny.toml` has the same list.
+/// The licences that a package may have, by SPDX identifier: permissive ones, which ask for no more than their text
+/// beside the program. `deny.toml` has the same list.
 const ALLOWED: &[&str] = &["Apache-2.0", "BSD-3-Clause", "ISC", "MIT", "MIT-0", "Unicode-3.0", "Zlib"];
 
 /// The only source of packages.
@@ -28,7 +28,7 @@ fn source(package: &Package) -> Option<String> {
     Some(format!("{} {}: comes from {source}, expected crates.io", package.name, package.version))
 }
 
-/// Whether an SPDX expression can be met with allowed licences. A slash is the old form of OR. Text that is no
+/// Returns whether an SPDX expression can be met with allowed licences. A slash is the old form of OR. Text that is no
 /// expression is not allowed.
 fn is_allowed(expression: &str) -> bool {
     let spaced = expression.replace('(', " ( ").replace(')', " ) ").replace('/', " OR ");

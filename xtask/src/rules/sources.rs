@@ -69,7 +69,7 @@ fn is_let_chain(line: &str) -> bool {
         && (code.contains("&& let ") || (code.contains("if let ") && code.contains(" && ")))
 }
 
-/// Whether a line compares a value with the name of a protocol, or matches on it.
+/// Returns whether a line compares a value with the name of a protocol, or matches on it.
 fn compares_a_name(line: &str) -> bool {
     let code = line.trim_start();
     let compares = |name: &str| {

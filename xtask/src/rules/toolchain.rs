@@ -13,7 +13,7 @@ const CRATES: &[(&str, bool)] = &[("record", true), ("stats", true), ("process",
 /// allowed.
 const RESTLESS: &[&str] = &["uuid", "statrs", "hdrhistogram"];
 
-/// Whether default features count for a member that has to build on [`OLDEST`]. `None` for any other member.
+/// Returns whether default features count for a member that has to build on [`OLDEST`]. `None` for any other member.
 pub(super) fn restricted(package: &Package) -> Option<bool> {
     CRATES.iter().find(|(name, _)| *name == package.short_name()).map(|(_, features)| *features)
 }

@@ -6,8 +6,8 @@ use stats::{Interval, Ratio, Spread, paired_ratio};
 /// The confidence of every interval of a study.
 pub(crate) const CONFIDENCE: f64 = 0.95;
 
-/// Whether a hypervisor left the cores of the two ends close to each other, as far as is known. Runs on distant cores
-/// measure the distance instead.
+/// Returns whether a hypervisor left the cores of the two ends close to each other, as far as is known. Runs on distant
+/// cores measure the distance instead.
 pub(crate) fn has_close_cores(record: &Record) -> bool {
     record.core_round_trip.is_none_or(|trip| !trip.is_far())
 }
@@ -44,7 +44,7 @@ impl RatioSummary {
         self.median.estimate
     }
 
-    /// Whether the lower end of the interval meets an aim. `None` if there are too few pairs for an interval.
+    /// Returns whether the lower end of the interval meets an aim. `None` if there are too few pairs for an interval.
     pub(crate) fn meets(&self, aim: f64) -> Option<bool> {
         self.median.interval.map(|interval| interval.low >= aim)
     }

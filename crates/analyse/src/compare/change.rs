@@ -42,7 +42,7 @@ pub struct MetricChange {
     pub probability: Option<f64>,
     /// The smallest change for the worse, as a share of the base, that these runs show in 80 of 100 comparisons.
     pub smallest_change: Option<f64>,
-    /// Whether a change for the worse by the threshold is found or ruled out.
+    /// True if a change for the worse by the threshold is found or ruled out.
     pub is_conclusive: bool,
     /// The conclusion.
     pub change: Change,

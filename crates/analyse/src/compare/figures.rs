@@ -12,7 +12,7 @@ use crate::turns::in_turns;
 /// The confidence of every interval.
 pub(super) const CONFIDENCE: f64 = 0.95;
 
-/// Whether speed depends on conditions in which the two sets differ.
+/// The conditions under which the two sets were measured, as far as speed depends on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Conditions {
     /// Machine, kernel and allocator are alike.
@@ -25,11 +25,11 @@ pub(super) enum Conditions {
 
 /// The figures of one case.
 pub(super) struct Figures {
-    /// Whether the runs were made in turns. The rounds are then paired.
+    /// True if the runs were made in turns. The rounds are then paired.
     pub(super) in_turns: bool,
     /// The numbers of runs on distant cores that no figure of speed contains.
     pub(super) left_out: (usize, usize),
-    /// Whether the cores were close to each other on one side alone.
+    /// True if the cores were close to each other on one side alone.
     pub(super) distances_differ: bool,
     pub(super) all: Vec<Figure>,
 }
@@ -44,7 +44,7 @@ pub(super) struct Figure {
     /// The median of the candidate.
     pub(super) candidate: f64,
     pub(super) shift: Shift,
-    /// Whether conditions were alike that the figure depends on.
+    /// True if conditions were alike that the figure depends on.
     pub(super) is_comparable: bool,
 }
 
@@ -84,7 +84,7 @@ impl Figures {
 
 /// The choice of runs whose speed counts, for either side.
 struct Keep {
-    /// Whether the runs on distant cores are the only ones.
+    /// True if the runs on distant cores are the only ones.
     far: [bool; 2],
 }
 

@@ -15,7 +15,7 @@ pub struct Metric {
     pub threshold: &'static str,
     /// The smallest change that counts, as a share of the base, unless a threshold is given.
     pub default_threshold: f64,
-    /// Whether more of it is better.
+    /// True if more of it is better.
     pub more_is_better: bool,
     /// The figures that are tested together with it.
     pub family: MetricFamily,

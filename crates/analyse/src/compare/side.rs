@@ -28,7 +28,7 @@ pub(super) struct Run {
     pub(super) started_at: Box<str>,
     pub(super) is_ok: bool,
     pub(super) failure: Option<FaultKind>,
-    /// Whether the cores of the two ends are known to have been far apart.
+    /// True if the cores of the two ends are known to have been far apart.
     pub(super) is_far: bool,
     /// The figures, in the order of [`METRICS`].
     pub(super) figures: Box<[Option<f64>]>,

@@ -38,7 +38,7 @@ pub fn comparison_text(comparison: &Comparison) -> String {
     text + &summary(comparison)
 }
 
-/// Whether speed is judged in spite of differences.
+/// Returns whether speed is judged in spite of differences.
 fn is_judged(comparison: &Comparison) -> bool {
     comparison.goodputs().any(|goodput| goodput.change != Change::Incomparable)
 }

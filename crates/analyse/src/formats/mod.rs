@@ -73,7 +73,7 @@ pub trait Format: Sync {
     /// The name of the file.
     fn file(&self) -> &'static str;
 
-    /// Whether `bench` and `prove` write it beside their records.
+    /// Returns whether `bench` and `prove` write it beside their records.
     fn is_default(&self) -> bool {
         false
     }

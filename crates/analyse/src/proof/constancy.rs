@@ -46,12 +46,12 @@ impl Constancy {
         }
     }
 
-    /// Whether a slope is flat: negligible, and below the limit for certain.
+    /// Returns whether a slope is flat: negligible, and below the limit for certain.
     pub(super) fn is_flat(slope: Slope, limit: f64) -> bool {
         slope.high <= limit && slope.estimate < limit * NEGLIGIBLE
     }
 
-    /// Whether memory is shown to grow.
+    /// Returns whether memory is shown to grow.
     pub fn is_growth(self) -> bool {
         matches!(self, Self::Growing | Self::GrowingSlowly)
     }

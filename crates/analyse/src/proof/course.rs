@@ -6,7 +6,8 @@ use stats::{Slope, trend};
 
 use super::Constancy;
 
-/// The probability with which an interval holds the true slope. With 95 %, one flat end in forty would be called growing.
+/// The probability with which an interval holds the true slope. With 95 %, one flat end in forty would be called
+/// growing.
 const CONFIDENCE: f64 = 0.99;
 
 /// The fewest points before and after a change, which an interval needs.
@@ -19,8 +20,8 @@ const BAND: f64 = 0.5;
 /// The least change of level, in standard deviations of the points around the levels. Noise does not reach it.
 const SIGNIFICANT: f64 = 4.0;
 
-/// Memory against body bytes within one run, in MiB and GiB, from a quarter of the body on: before that, buffers fill for
-/// the first time.
+/// Memory against body bytes within one run, in MiB and GiB, from a quarter of the body on: before that, buffers fill
+/// for the first time.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Course(Vec<(f64, f64)>);
 
@@ -45,7 +46,7 @@ pub(super) fn slope<S: Serializer>(slope: &Slope, serializer: S) -> Result<S::Ok
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct LevelChange {
-    /// Whether the level changed at once. Otherwise it changed over some time.
+    /// True if the level changed at once. Otherwise it changed over some time.
     pub is_step: bool,
     /// The body bytes after which memory is flat.
     pub at_bytes: u64,
@@ -65,16 +66,17 @@ impl std::fmt::Display for LevelChange {
 }
 
 impl Course {
-    /// The course of `points` of body bytes and memory in bytes, within a body of `total` bytes. Of several points at one
-    /// offset, the first counts.
+    /// The course of `points` of body bytes and memory in bytes, within a body of `total` bytes. Of several points at
+    /// one offset, the first counts.
     pub(crate) fn of(points: impl Iterator<Item = (u64, u64)>, total: u64) -> Self {
         let mut settled: Vec<(u64, u64)> = points.filter(|point| point.0 >= total / 4).collect();
         settled.dedup_by_key(|point| point.0);
         Self(settled.into_iter().map(|(x, y)| (mib(x) / 1024.0, mib(y))).collect())
     }
 
-    /// The slope with its interval. Memory that switches slowly between two levels looks like a random walk, whose interval
-    /// is wide; but no slope is steeper than from the lowest point to the highest, if these are close to each other.
+    /// The slope with its interval. Memory that switches slowly between two levels looks like a random walk, whose
+    /// interval is wide; but no slope is steeper than from the lowest point to the highest, if these are close to each
+    /// other.
     fn slope(&self, limit: f64) -> Option<Slope> {
         let Slope { estimate, low, high } = trend(&self.0, CONFIDENCE)?;
         let levels = || self.0.iter().map(|point| point.1);

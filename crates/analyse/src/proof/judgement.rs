@@ -57,7 +57,7 @@ impl Judgement {
         judgement
     }
 
-    /// Whether the end grew by more than its budget.
+    /// Returns whether the end grew by more than its budget.
     pub fn is_over_budget(&self) -> bool {
         self.series.growth > self.series.budget
     }
@@ -73,8 +73,8 @@ impl Judgement {
         Some((per_gib, per_gib * u64::from(self.series.case.chunk) as f64 / f64::from(1 << 30)))
     }
 
-    /// Whether a control behaves as its case demands. If its receiver keeps a few bytes for each chunk, the slope alone
-    /// decides.
+    /// Returns whether a control behaves as its case demands. If its receiver keeps a few bytes for each chunk, the
+    /// slope alone decides.
     pub fn is_as_expected(&self) -> bool {
         let found = match self.series.case.sink {
             SinkKind::Keep(_) => self.deciding().map(|fit| fit.constancy),
@@ -158,8 +158,8 @@ impl Judgement {
         (Constancy::Constant, (!remarks.is_empty()).then(|| remarks.join("; ")))
     }
 
-    /// Whether peaks over sizes exclude growth above their limit, with what there is to say about them. `None` if they
-    /// do not.
+    /// Returns whether peaks over sizes exclude growth above their limit, with what there is to say about them. `None`
+    /// if they do not.
     fn peaks(&self) -> Option<Option<String>> {
         match self.over_sizes {
             // One or two sizes: the runs themselves are the evidence.
@@ -198,8 +198,8 @@ mod tests {
 
     use super::*;
 
-    /// Two rounds over 1, 2 and 4 GiB with peaks of 10 MiB, and one course of the heap that is 1 MiB plus `extra` bytes at
-    /// each sixty-fourth of 4 GiB.
+    /// Two rounds over 1, 2 and 4 GiB with peaks of 10 MiB, and one course of the heap that is 1 MiB plus `extra` bytes
+    /// at each sixty-fourth of 4 GiB.
     fn series(extra: impl Fn(u64) -> u64) -> MemorySeries {
         let peaks = [1, 2, 4, 1, 2, 4].map(|gib| (gib << 30, 10 << 20)).to_vec();
         let series = MemorySeries::synthetic(End::Receiver, peaks, 4 << 20);

@@ -46,7 +46,7 @@ impl<'r> Runs<'r> {
         median(&well.filter_map(|record| record.goodput_bytes_per_s).collect::<Vec<_>>())
     }
 
-    /// Whether an end kept within its budget in every run. None if that is unknown of all.
+    /// Returns whether an end kept within its budget in every run. None if that is unknown of all.
     fn keeps_budget(&self, case: &CaseKey, end: End) -> Option<bool> {
         let ends = self.of(case).iter().filter_map(|record| record.end(end));
         ends.filter_map(|end| Some(end.memory.over_budget().is_none() && end.memory.within_budget?))

@@ -35,7 +35,7 @@ pub struct Claim {
     pub there: String,
     /// The same statement as the repetition makes it.
     pub here: String,
-    /// Whether the repetition agrees.
+    /// True if the repetition agrees.
     pub answer: Answer,
 }
 
@@ -48,12 +48,12 @@ pub enum Subject {
         /// The name of the baseline's protocol.
         baseline: String,
     },
-    /// Whether an end keeps within its budget.
+    /// A claim that an end keeps within its budget.
     Budget {
         /// The end.
         end: End,
     },
-    /// Whether the memory of an end stays constant.
+    /// A claim that the memory of an end stays constant.
     Constancy {
         /// The end.
         end: End,

@@ -16,8 +16,8 @@ const LOOKALIKES: [char; 7] =
 /// Letters and symbols without any ink: COMBINING GRAPHEME JOINER, the fillers of Hangul, BRAILLE PATTERN BLANK.
 const FILLERS: [char; 6] = ['\u{34f}', '\u{115f}', '\u{1160}', '\u{2800}', '\u{3164}', '\u{ffa0}'];
 
-/// Names of devices on Windows, whatever follows their first dot: a folder that is copied or shared there could not hold
-/// such a file. The digits of `COM` and `LPT` also come as superscripts.
+/// Names of devices on Windows, whatever follows their first dot: a folder that is copied or shared there could not
+/// hold such a file. The digits of `COM` and `LPT` also come as superscripts.
 const DEVICES: [&str; 6] = ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"];
 const NUMBERED_DEVICES: [&str; 2] = ["COM", "LPT"];
 
@@ -26,8 +26,8 @@ const NUMBERED_DEVICES: [&str; 2] = ["COM", "LPT"];
 pub struct SafeName(String);
 
 impl SafeName {
-    /// Accepts a stranger's name, percent-decoded once, and normalises it to NFC: one name has one file. The name must also
-    /// be visible in its folder and free of anything that another program may take for a separator or an option.
+    /// Accepts a stranger's name, percent-decoded once, and normalises it to NFC: one name has one file. The name must
+    /// also be visible in its folder and free of anything that another program may take for a separator or an option.
     ///
     /// # Errors
     /// The name is refused; the error states the reason.
@@ -83,7 +83,7 @@ fn is_device(name: &str) -> bool {
         || numbered.flat_map(|number| number.parse::<char>()).any(|c| c.is_ascii_digit() || "¹²³".contains(c))
 }
 
-/// Whether decoding the name once more would yield a separator, a NUL, a dot or a percent sign.
+/// Returns whether decoding the name once more would yield a separator, a NUL, a dot or a percent sign.
 fn has_encoded_separator(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     ["%2f", "%5c", "%00", "%2e", "%25"].iter().any(|encoded| name.contains(encoded))

@@ -31,7 +31,7 @@ pub struct Limit {
     pub fast: Option<Preset>,
     /// The value of the `stock` profile, where it differs: the default of the library or the kernel.
     pub stock: Option<Preset>,
-    /// Whether this is a layer of longhaul between a library and its socket rather than a limit. Studies leave such
+    /// True if this is a layer of longhaul between a library and its socket rather than a limit. Studies leave such
     /// layers out one by one; their flags are hidden.
     pub layer: bool,
     /// The default of `send`, `fetch` and `serve`, where it differs: the peer and the path are unknown there.
@@ -190,7 +190,7 @@ impl LimitError {
 }
 
 impl Limit {
-    /// Whether the limit has an effect on a protocol.
+    /// Returns whether the limit has an effect on a protocol.
     pub fn applies_to(&self, protocol: &Protocol) -> bool {
         self.scope.covers(protocol)
     }

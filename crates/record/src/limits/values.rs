@@ -81,7 +81,8 @@ impl Limits {
         limits
     }
 
-    /// Whether a protocol runs as its library comes, without any layer of longhaul. Nothing bounds its memory then.
+    /// Returns whether a protocol runs as its library comes, without any layer of longhaul. Nothing bounds its memory
+    /// then.
     pub fn is_stock(&self, protocol: &Protocol) -> bool {
         let differs = |limit: &&&Limit| {
             limit.applies_to(protocol) && limit.stock.is_some_and(|stock| stock != limit.default)
@@ -94,7 +95,7 @@ impl Limits {
         !protocol.is_ceiling() && !decisive.is_empty() && decisive.iter().all(is_stock)
     }
 
-    /// Whether a layer is in force.
+    /// Returns whether a layer is in force.
     pub fn has(&self, layer: &Limit) -> bool {
         self.get(layer) == layer.default.into()
     }

@@ -74,7 +74,7 @@ impl OomKills {
         more(self.cgroup, earlier.cgroup).or_else(|| more(self.machine, earlier.machine))
     }
 
-    /// Whether there was any kill between `earlier` and these.
+    /// Returns whether there was any kill between `earlier` and these.
     pub(crate) fn have_risen_since(self, earlier: Self) -> bool {
         self.cgroup > earlier.cgroup || self.machine > earlier.machine
     }

@@ -14,7 +14,8 @@ const REPORTED: u64 = if cfg!(target_os = "linux") { 2 } else { 1 };
 /// Datagrams that quinn joins for one send.
 const SEGMENTS: usize = 10;
 
-/// Diagnoses sockets with buffers of `buffer` bytes each way, and the congestion controller of TCP sockets with `limits`.
+/// Diagnoses sockets with buffers of `buffer` bytes each way, and the congestion controller of TCP sockets with
+/// `limits`.
 pub(super) fn diagnoses(buffer: u64, limits: Option<&Limits>) -> Vec<Diagnosis> {
     let mtu = read("/sys/class/net/lo/mtu").and_then(|mtu| mtu.parse().ok());
     let buffers = capabilities::socket_buffers(buffer).ok();
@@ -42,13 +43,14 @@ fn controller(Controller { asked, in_effect, .. }: Controller) -> Diagnosis {
     Diagnosis::bad(name, in_effect, Affects::All, cost, remedy)
 }
 
-/// Whether a TCP socket with these limits runs with another congestion controller than they name.
+/// Returns whether a TCP socket with these limits runs with another congestion controller than they name.
 pub(super) fn lacks_controller(limits: &Limits) -> bool {
     let controller = capabilities::controller(limits).ok().flatten();
     controller.is_some_and(|found| found.asked.is_some_and(|asked| asked != found.in_effect))
 }
 
-/// Whether the kernel forgets the round-trip times of a TCP connection at its end; `None` where it has no such setting.
+/// Returns whether the kernel forgets the round-trip times of a TCP connection at its end; `None` where it has no such
+/// setting.
 fn tcp_no_metrics_save() -> Option<bool> {
     read("/proc/sys/net/ipv4/tcp_no_metrics_save").map(|value| value != "0")
 }

@@ -123,7 +123,7 @@ impl WorkerProcess {
         failed(self.end, format!("died ({status}){reason}"))
     }
 
-    /// Whether the kernel has killed a process for lack of memory since the worker was started.
+    /// Returns whether the kernel has killed a process for lack of memory since the worker was started.
     fn ran_out_of_memory(&self) -> bool {
         let (cgroup, before) = &self.oom;
         OomKills::counted(cgroup).have_risen_since(*before)

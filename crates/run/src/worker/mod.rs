@@ -34,8 +34,8 @@ pub const ARGUMENT: &str = "worker";
 /// The exit code of a worker without a job.
 const USAGE: u8 = 2;
 
-/// Whether this process was started as a worker. Call it first: the memory of an argument parser would be part of the
-/// measurement.
+/// Returns whether this process was started as a worker. Call it first: the memory of an argument parser would be part
+/// of the measurement.
 pub fn is_requested() -> bool {
     std::env::args_os().skip(1).eq([ARGUMENT])
 }

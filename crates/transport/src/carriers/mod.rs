@@ -53,7 +53,7 @@ pub(crate) trait ServerEngine: FromLimits + Clone + Send + Sync + 'static {
     /// The identifiers that TLS offers and accepts in ALPN, the preferred one first. Cleartext has no ALPN.
     const ALPN: &'static [&'static str];
 
-    /// Whether TLS clients without ALPN are served. A client that offers other identifiers never is.
+    /// True if TLS clients without ALPN are served. A client that offers other identifiers never is.
     const SERVES_WITHOUT_ALPN: bool = false;
 
     /// The bytes that rustls may encrypt ahead of the socket: those that one write sends. With the 64 KiB of rustls,

@@ -30,7 +30,7 @@ impl Pieces {
         self.bytes == 0
     }
 
-    /// Whether one system call takes no further piece.
+    /// Returns whether one system call takes no further piece.
     pub(super) fn is_full(&self) -> bool {
         self.queue.len() >= MOST_PIECES
     }

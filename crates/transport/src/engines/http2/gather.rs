@@ -61,7 +61,7 @@ pub(super) struct Gather<S> {
     turns: Turns,
     /// Bytes that are not written yet, less than a segment.
     held: Vec<u8>,
-    /// Whether the cork is set.
+    /// True if the cork is set.
     corked: bool,
     /// The last turn in which bytes were added, to be held here or in the kernel.
     grown: u64,
@@ -70,7 +70,7 @@ pub(super) struct Gather<S> {
     gathering: Gathering,
 }
 
-/// Whether small writes are held.
+/// The treatment of small writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Gathering {
     On,
@@ -96,7 +96,7 @@ impl<S: Stream> Gather<S> {
         self.held.len() - before
     }
 
-    /// Whether a coming turn may bring more bytes.
+    /// Returns whether a coming turn may bring more bytes.
     fn may_grow(&self) -> bool {
         (self.corked || self.held.len() >= CONTROL) && self.turns.now() < self.grown + IDLE_TURNS
     }

@@ -49,7 +49,7 @@ struct Layers {
     quota: usize,
 }
 
-/// Whether the kernel holds partial segments back.
+/// The treatment of partial segments by the kernel.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Corking {
     On,
@@ -57,7 +57,7 @@ enum Corking {
 }
 
 impl Layers {
-    /// Whether h2 runs as it comes.
+    /// Returns whether h2 runs as it comes.
     fn are_none(self) -> bool {
         (self.gathering, self.corking, self.quota) == (Gathering::Off, Corking::Off, usize::MAX)
     }
