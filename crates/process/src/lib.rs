@@ -1,7 +1,7 @@
 //! The resources of the current process: memory, processor time, page faults and context switches.
 //!
 //! [`MemoryReader`] samples resident memory, and [`peak_rss_bytes`] reads its high-water mark. [`Resources`] counts
-//! what the process has used since it started. [`heap`] is the live memory according to the program's allocator, if the
+//! what the process has used since it started. [`heap()`] is the live memory according to the program's allocator, if the
 //! program has told how to read that. Every figure covers the whole process, so a measurement needs a process
 //! of its own. Memory comes from `/proc` and exists on Linux only; on other systems it is `None`.
 //!

@@ -1,7 +1,7 @@
 //! Robust statistics for few measurements: medians, ratios and slopes with their intervals.
 //!
 //! Measurements of a computer are few, skewed and full of outliers. Estimates and intervals rest on ranks, so that a
-//! single outlier moves them little; only [`trend`] and the tests of a [`Family`] do not. No function depends on another
+//! single outlier moves them little; only [`trend()`] and the tests of a [`Family`] do not. No function depends on another
 //! crate.
 //!
 //! | question | function | method |
@@ -16,7 +16,7 @@
 //! | which of many changes are real | [`Family`], [`discovery_level`] | moderated t, false discovery rate |
 //! | the change of a ratio from one machine to another | [`quotient()`] | recovered variances |
 //! | the growth of y with x | [`theil_sen`] | median of pairwise slopes |
-//! | the growth of a series whose neighbours depend on each other | [`trend`] | autoregressive errors |
+//! | the growth of a series whose neighbours depend on each other | [`trend()`] | autoregressive errors |
 //!
 //! # Example
 //!
