@@ -49,6 +49,6 @@ fn the_heap_of_an_end_that_collects_the_body_grows_by_the_body() {
     let points = settled(&records[0], "receiver");
     let ((from, least, few), (to, most, many)) = (points[0], *points.last().unwrap());
     let grown = (most - least) as f64 / (to - from) as f64;
-    // A list of the pieces grows with them, by doubling.
-    assert!((1.0..1.05).contains(&grown) && many > few, "{grown} bytes for each byte of body: {points:?}");
+    // A list of the pieces grows with them, by doubling. At either point, a piece may be on its way, or not yet.
+    assert!((0.99..1.05).contains(&grown) && many > few, "{grown} bytes for each byte of body: {points:?}");
 }
