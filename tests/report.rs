@@ -97,8 +97,8 @@ fn other_programs_read_csv_junit_and_markdown() {
 
     let rows = read["markdown"].as_array().unwrap();
     assert_eq!(rows.len(), 33, "a head and a row a case");
-    assert_eq!(rows[1][0], records[0]["case"]["name"]);
-    assert_eq!(rows[1][6], "over budget");
+    let row = rows.iter().find(|row| row[0] == records[0]["case"]["name"]).unwrap();
+    assert!(row.as_array().unwrap().contains(&"over budget".into()), "{row}");
 }
 
 #[test]

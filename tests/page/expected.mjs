@@ -13,7 +13,7 @@ const distinct = (values) => [...new Set(values)];
 const goodput = (c) => c.goodput_bytes_per_s?.median;
 const share = (c) => c.of_baseline?.median;
 const rates = (c) => c.receiver?.throughput;
-const latency = (c) => c.sender?.chunk_latency;
+const latency = (c) => c.sender?.pull_wait;
 const directed = (direction, value) => (c) => c.direction === direction && value(c) != null;
 const someEnd = (value) => (c) => ENDS.some((end) => c[end] && value(c[end]) != null);
 
