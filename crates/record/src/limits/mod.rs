@@ -31,8 +31,8 @@ pub struct Limit {
     pub fast: Option<Preset>,
     /// The value of the `stock` profile, where it differs: the default of the library or the kernel.
     pub stock: Option<Preset>,
-    /// True if this is a layer of longhaul between a library and its socket rather than a limit. Studies leave such
-    /// layers out one by one; their flags are hidden.
+    /// True if this is a layer of longhaul between a library and its socket, or the size of a ceiling's calls, rather than
+    /// a limit. Studies leave out or vary these one by one; their flags are hidden.
     pub layer: bool,
     /// The default of `send`, `fetch` and `serve`, where it differs: the peer and the path are unknown there.
     pub remote: Option<Preset>,

@@ -288,6 +288,28 @@ limits! {
         scope: Scope::Engine(Engine::Http2),
         help: "HTTP/2: bound the bytes that a connection reads before its bodies are polled",
     }
+    /// Ceilings over TCP and TLS: the bytes that one read of a body asks for. `cargo xtask ceilings` measures the
+    /// candidates.
+    CEILING_READ = {
+        flag: "ceiling-read",
+        domain: Domain::Bytes { least: 4 << 10, most: 16 << 20 },
+        default: kib(256),
+        layer: true,
+        before: Some(Before::Was(kib(256))),
+        scope: Scope::Engine(Engine::Ceiling),
+        help: "Ceilings: bytes that one read asks for",
+    }
+    /// Ceilings over TCP and TLS: the bytes that are gathered for one write, at least 256 KiB so that they do not depend on
+    /// the chunk. `cargo xtask ceilings` measures the candidates.
+    CEILING_WRITE = {
+        flag: "ceiling-write",
+        domain: Domain::Bytes { least: 256 << 10, most: 16 << 20 },
+        default: kib(256),
+        layer: true,
+        before: Some(Before::Was(kib(256))),
+        scope: Scope::Engine(Engine::Ceiling),
+        help: "Ceilings: bytes gathered for one write",
+    }
     /// QUIC: datagrams per receive, initial packet size and window, timeouts and stream counts of longhaul rather than of
     /// quinn.
     QUIC_ENDPOINT = {

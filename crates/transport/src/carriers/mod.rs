@@ -59,7 +59,9 @@ pub(crate) trait ServerEngine: FromLimits + Clone + Send + Sync + 'static {
     /// The bytes that rustls may encrypt ahead of the socket: those that one write sends. With the 64 KiB of rustls,
     /// every write ended in a segment of 141 bytes. That doubled the segments over HTTP/2, and cost 2 (tls) to 6 % (h1,
     /// h2) of the goodput with chunks of 1 MiB.
-    const AHEAD: usize = SEGMENT;
+    fn ahead(&self) -> usize {
+        SEGMENT
+    }
 
     /// Completes the engine's own handshake, if it has one.
     ///

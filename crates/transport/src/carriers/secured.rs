@@ -43,7 +43,7 @@ impl Footprint for Secured {
 impl<E: ClientEngine> Carries<E> for Secured {
     async fn connect(peer: &Peer, limits: &Limits) -> Result<Box<dyn Connection>, Error> {
         let (engine, options) = (E::from_limits(limits)?, TcpOptions::from_limits(limits)?);
-        let (ciphers, ahead) = (Ciphers::from_limits(limits)?, ahead::<E>(limits)?);
+        let (ciphers, ahead) = (Ciphers::from_limits(limits)?, ahead(&engine, limits)?);
         let config = peer.trust.client_config(E::ALPN, ciphers, peer.oldest_tls, peer.key_log.as_ref())?;
         let name = ServerName::try_from(peer.name.clone()).map_err(Error::handshake)?;
         let stream = dial(peer.addr, &options).await?;
@@ -70,7 +70,7 @@ pub(crate) fn listen<E: ServerEngine>(bind: &Bind, limits: &Limits) -> Result<Bo
     let (identity, ciphers) = (bind.required_identity()?, Ciphers::from_limits(limits)?);
     let config = identity.server_config(E::ALPN, ciphers, bind.oldest_tls, bind.key_log.as_ref())?;
     let acceptor = Acceptor::bind(bind.addr, &TcpOptions::from_limits(limits)?)?;
-    let (tls, ahead) = (config.into(), ahead::<E>(limits)?);
+    let (tls, ahead) = (config.into(), ahead(&engine, limits)?);
     Ok(Box::new(SecuredListener { acceptor, tls, ahead, engine, guards: bind.guards.clone() }))
 }
 
@@ -78,8 +78,8 @@ pub(crate) fn listen<E: ServerEngine>(bind: &Bind, limits: &Limits) -> Result<Bo
 ///
 /// # Errors
 /// The limit has a value that cannot be used.
-fn ahead<E: ServerEngine>(limits: &Limits) -> Result<usize, Error> {
-    choice(limits, &TLS_SEGMENTS, &[("on", E::AHEAD), ("off", STOCK_AHEAD)])
+fn ahead(engine: &impl ServerEngine, limits: &Limits) -> Result<usize, Error> {
+    choice(limits, &TLS_SEGMENTS, &[("on", engine.ahead()), ("off", STOCK_AHEAD)])
 }
 
 /// The bytes that rustls encrypts ahead by default (DEFAULT_BUFFER_LIMIT in its common_state.rs).

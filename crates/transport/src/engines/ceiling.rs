@@ -9,7 +9,7 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use record::{End, Limits, Term};
+use record::{CEILING_READ, CEILING_WRITE, End, Limits, Term};
 use tokio::io::{AsyncWrite as _, AsyncWriteExt as _, WriteHalf};
 
 use super::{
@@ -22,27 +22,29 @@ use crate::{
     carriers::{ClientEngine, ServerEngine, Stream, StreamInfo},
     footprint::{Footprint, kib},
     probe::Cork,
-    settings::FromLimits,
+    settings::{FromLimits, bytes},
 };
 
-/// The bytes that are gathered for one write.
-const GATHERED: usize = 256 << 10;
-
-/// The engine of the `tcp-ceiling` and `tls-ceiling` rows.
+/// The engine of the `tcp-ceiling` and `tls-ceiling` rows, and its calls: chunks are gathered for a write, under a cork, so
+/// that segments are whole.
 #[derive(Clone)]
-pub(crate) struct Ceiling;
+pub(crate) struct Ceiling {
+    /// The bytes that one read of a body asks for.
+    read: usize,
+    /// The bytes that are gathered for one write.
+    gathered: usize,
+}
 
 impl FromLimits for Ceiling {
-    /// No limit matters here.
-    fn from_limits(_: &Limits) -> Result<Self, Error> {
-        Ok(Self)
+    fn from_limits(limits: &Limits) -> Result<Self, Error> {
+        Ok(Self { read: bytes(limits, &CEILING_READ)?, gathered: bytes(limits, &CEILING_WRITE)? })
     }
 }
 
 #[async_trait]
 impl ClientEngine for Ceiling {
     async fn client(&self, stream: impl Stream, info: StreamInfo) -> Result<Box<dyn Connection>, Error> {
-        Ok(Box::new(RawLink::<_, Gathering>::new(stream, info)))
+        Ok(Box::new(RawLink::new(stream, info, self.clone())))
     }
 }
 
@@ -51,7 +53,9 @@ impl ServerEngine for Ceiling {
     /// A private name: this is no registered protocol.
     const ALPN: &'static [&'static str] = &["longhaul-ceiling"];
 
-    const AHEAD: usize = GATHERED;
+    fn ahead(&self) -> usize {
+        self.gathered
+    }
 
     async fn server(
         &self,
@@ -59,21 +63,21 @@ impl ServerEngine for Ceiling {
         info: StreamInfo,
         _: &Guards,
     ) -> Result<Box<dyn Session>, Error> {
-        Ok(Box::new(RawLink::<_, Gathering>::new(stream, info)))
+        Ok(Box::new(RawLink::new(stream, info, self.clone())))
     }
 }
 
 impl Footprint for Ceiling {
-    fn footprint(_: &Limits, end: End, shape: Shape) -> Vec<Term> {
+    fn footprint(limits: &Limits, end: End, shape: Shape) -> Vec<Term> {
         match end {
-            End::Sender => sender(shape),
-            End::Receiver => vec![read_buffers::<Gathering>(shape)],
+            End::Sender => sender(limits.bytes(&CEILING_WRITE), shape),
+            End::Receiver => vec![read_buffers(limits.bytes(&CEILING_READ), shape)],
         }
     }
 }
 
-fn sender(shape: Shape) -> Vec<Term> {
-    let size = kib(GATHERED as u64);
+fn sender(gathered: u64, shape: Shape) -> Vec<Term> {
+    let size = kib(gathered);
     let pieces = shape.term(
         "gathered pieces",
         (MOST_PIECES * size_of::<Bytes>()) as u64,
@@ -81,25 +85,24 @@ fn sender(shape: Shape) -> Vec<Term> {
     );
     let records = shape.term(
         "records of one write",
-        GATHERED as u64,
+        gathered,
         format!("{size} a connection, encrypted for one write where there is TLS"),
     );
     let gathered = shape.payload_in_flight(
-        (GATHERED as u64).saturating_add(shape.chunk_bytes()),
+        gathered.saturating_add(shape.chunk_bytes()),
         format!("{size} and a chunk a connection, gathered for one write"),
     );
     [pieces, records].into_iter().chain(gathered).collect()
 }
 
-/// The calls of the ceiling: chunks are gathered for a write, under a cork, so that segments are whole.
-struct Gathering;
+impl Calls for Ceiling {
+    fn read(&self) -> usize {
+        self.read
+    }
 
-impl Calls for Gathering {
-    const READ: usize = 256 << 10;
-
-    async fn send<S: Stream>(write: &mut WriteHalf<S>, cork: Cork, body: Body) -> Result<(), Error> {
+    async fn send<S: Stream>(&self, write: &mut WriteHalf<S>, cork: Cork, body: Body) -> Result<(), Error> {
         cork.set();
-        let mut sink = Gathered { write, pieces: Pieces::default() };
+        let mut sink = Gathered { write, pieces: Pieces::default(), at_once: self.gathered };
         let sent = send::send(&mut sink, body).await;
         cork.clear();
         sent
@@ -110,6 +113,8 @@ impl Calls for Gathering {
 struct Gathered<'a, S> {
     write: &'a mut WriteHalf<S>,
     pieces: Pieces,
+    /// The bytes that are worth a write.
+    at_once: usize,
 }
 
 impl<S: Stream> Gathered<'_, S> {
@@ -134,7 +139,11 @@ impl<S: Stream> Gathered<'_, S> {
 impl<S: Stream> BodySink for Gathered<'_, S> {
     async fn send(&mut self, chunk: Bytes) -> Result<(), Error> {
         self.pieces.push(chunk);
-        if self.pieces.bytes() >= GATHERED || self.pieces.is_full() { self.release().await } else { Ok(()) }
+        if self.pieces.bytes() >= self.at_once || self.pieces.is_full() {
+            self.release().await
+        } else {
+            Ok(())
+        }
     }
 
     async fn finish(&mut self) -> Result<(), Error> {
@@ -154,11 +163,13 @@ mod tests {
 
     use super::*;
 
+    const GATHERED: usize = 256 << 10;
+
     #[tokio::test]
     async fn pieces_leave_in_order_whatever_the_stream_takes_at_once() {
         let (near, mut far) = duplex(1000);
         let (_read, mut write) = split(near);
-        let mut sink = Gathered { write: &mut write, pieces: Pieces::default() };
+        let mut sink = Gathered { write: &mut write, pieces: Pieces::default(), at_once: GATHERED };
         let pieces: Vec<Bytes> = (0..2500_u32).map(|at| Bytes::from(at.to_le_bytes().to_vec())).collect();
         let send = async {
             for piece in pieces.clone() {
@@ -176,7 +187,7 @@ mod tests {
     async fn small_chunks_wait_until_a_write_is_worth_it() {
         let (near, mut far) = duplex(1 << 20);
         let (_read, mut write) = split(near);
-        let mut sink = Gathered { write: &mut write, pieces: Pieces::default() };
+        let mut sink = Gathered { write: &mut write, pieces: Pieces::default(), at_once: GATHERED };
         let chunk = Bytes::from(vec![7; 64 << 10]);
         for _ in 0..3 {
             sink.send(chunk.clone()).await.unwrap();
