@@ -8,13 +8,19 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
-use record::{Case, End, FaultKind, Rate, Record, mib};
+use record::{ByteSize, Case, End, FaultKind, Rate, Record, mib};
 
 use crate::study::{Longhaul, ProgramOptions, RecordFile, Table};
 
 /// Check the growth of both ends against their budgets, in about twenty minutes
 #[derive(Args)]
 pub(crate) struct Arguments {
+    /// Concurrent bodies; more than one run on as many connections, and on as many streams
+    #[arg(long, value_name = "LIST", default_value = "1,8,64", value_delimiter = ',')]
+    bodies: Vec<u64>,
+    /// Chunk sizes
+    #[arg(long, value_name = "LIST", default_value = "1KiB,64KiB,1MiB,16MiB", value_delimiter = ',')]
+    chunks: Vec<ByteSize>,
     #[command(flatten)]
     program: ProgramOptions,
 }
@@ -41,14 +47,15 @@ struct Growth<'r> {
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let longhaul = arguments.program.program()?;
     let folder = arguments.program.folder("budgets")?;
-    let records = measure(&longhaul, &mut RecordFile::create_in(&folder)?)?;
+    let records = measure(arguments, &longhaul, &mut RecordFile::create_in(&folder)?)?;
     let ends = ends(&records);
     table(&ends).publish(&folder.join("budgets.tsv"))?;
     Ok(ExitCode::from(conclude(&records, &ends)))
 }
 
 /// Runs the cross product.
-fn measure(longhaul: &Longhaul, file: &mut RecordFile) -> Result<Vec<Record>> {
+fn measure(arguments: &Arguments, longhaul: &Longhaul, file: &mut RecordFile) -> Result<Vec<Record>> {
+    let Arguments { bodies, chunks, .. } = arguments;
     let mut records = Vec::new();
     let mut bench = |arguments: &[String]| -> Result<()> {
         let common = ["--direction", "up,down", "--rounds", "1"];
@@ -58,23 +65,34 @@ fn measure(longhaul: &Longhaul, file: &mut RecordFile) -> Result<Vec<Record>> {
         Ok(())
     };
     let streams = ["--protocol", "h2c,h2,quic,h3", "--streams"];
-    readers(1, &[], &mut bench)?;
-    for many in [8, 64] {
+    for many in bodies {
         let number = many.to_string();
-        readers(many, &["--connections", &number], &mut bench)?;
-        readers(many, &[&streams[..], &[&number]].concat(), &mut bench)?;
+        if *many == 1 {
+            readers(1, chunks, &[], &mut bench)?;
+            continue;
+        }
+        readers(*many, chunks, &["--connections", &number], &mut bench)?;
+        readers(*many, chunks, &[&streams[..], &[&number]].concat(), &mut bench)?;
     }
     // Memory that is held per datagram is greatest with the largest datagrams.
-    let loopback = ["--protocol", "quic,h3", "--streams", "64", "--quic-profile", "loopback"];
-    readers(64, &loopback, &mut bench)?;
+    if let Some(most) = bodies.iter().max() {
+        let number = most.to_string();
+        let loopback = ["--protocol", "quic,h3", "--streams", &number, "--quic-profile", "loopback"];
+        readers(*most, chunks, &loopback, &mut bench)?;
+    }
     Ok(records)
 }
 
 /// Runs every chunk size with three readers. A fast one gets 256 MiB over `many` bodies, a slow one a second or two of
 /// work, and a stalled one more than any window admits.
-fn readers(many: u64, flags: &[&str], bench: &mut impl FnMut(&[String]) -> Result<()>) -> Result<()> {
-    let (fast, slow) = (256 / many, if many == 1 { 32 } else { 4 });
-    for chunk in ["1KiB", "64KiB", "1MiB", "16MiB"] {
+fn readers(
+    many: u64,
+    chunks: &[ByteSize],
+    flags: &[&str],
+    bench: &mut impl FnMut(&[String]) -> Result<()>,
+) -> Result<()> {
+    let (fast, slow) = (256 / many.max(1), if many == 1 { 32 } else { 4 });
+    for chunk in chunks.iter().map(ByteSize::to_string) {
         let runs = [
             format!("--size {fast}MiB"),
             format!("--size {slow}MiB --reader-rate {}MiB", slow * 3 / 4),
@@ -82,7 +100,7 @@ fn readers(many: u64, flags: &[&str], bench: &mut impl FnMut(&[String]) -> Resul
         ];
         for run in runs {
             let words =
-                ["--chunk-size", chunk].into_iter().chain(run.split(' ')).chain(flags.iter().copied());
+                ["--chunk-size", &chunk].into_iter().chain(run.split(' ')).chain(flags.iter().copied());
             bench(&words.map(str::to_owned).collect::<Vec<_>>())?;
         }
     }
@@ -213,12 +231,13 @@ mod tests {
     #[test]
     fn every_reader_and_load_is_run_once() {
         let mut lines = Vec::new();
-        readers(8, &["--connections", "8"], &mut |arguments| {
+        let chunks = [ByteSize(1 << 10), ByteSize(1 << 20)];
+        readers(8, &chunks, &["--connections", "8"], &mut |arguments| {
             lines.push(arguments.join(" "));
             Ok(())
         })
         .unwrap();
-        assert_eq!(lines.len(), 12);
+        assert_eq!(lines.len(), 6);
         assert_eq!(lines[0], "--chunk-size 1KiB --size 32MiB --connections 8");
         assert_eq!(lines[1], "--chunk-size 1KiB --size 4MiB --reader-rate 3MiB --connections 8");
         assert_eq!(lines[2], "--chunk-size 1KiB --size 32MiB --reader-rate 1 --timeout 1s --connections 8");

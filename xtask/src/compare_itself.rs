@@ -72,7 +72,7 @@ impl Study<'_> {
     /// A bench with rounds for both halves.
     fn halves(&self, arguments: &Arguments, repeat: u32) -> Result<Vec<Record>> {
         let mut file = RecordFile::create(self.folder.join(format!("split-{repeat}.jsonl")))?;
-        let rounds = (2 * arguments.rounds.rounds).to_string();
+        let rounds = (2 * arguments.rounds.rounds()).to_string();
         self.bench(&["--protocol", &arguments.protocols.join(","), "--rounds", &rounds], &mut file)
     }
 
@@ -80,7 +80,7 @@ impl Study<'_> {
     fn slowed(&self, arguments: &Arguments, base: &[Record]) -> Result<Vec<Record>> {
         let mut file = RecordFile::create(self.folder.join("slowed.jsonl"))?;
         let mut slowed = Vec::new();
-        for _ in 0..arguments.rounds.rounds {
+        for _ in 0..arguments.rounds.rounds() {
             for protocol in &arguments.protocols {
                 let rate = (SLOWED * typical(base, protocol)?).round().to_string();
                 let flags =

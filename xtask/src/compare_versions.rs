@@ -68,8 +68,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         Side::new(arguments, base, &arguments.base, &out.join("base.jsonl"))?,
         Side::new(arguments, candidate, &arguments.candidate, &out.join("candidate.jsonl"))?,
     ];
-    for round in 0..arguments.rounds.rounds {
-        eprintln!("round {} of {}", round + 1, arguments.rounds.rounds);
+    for round in 0..arguments.rounds.rounds() {
+        eprintln!("round {} of {}", round + 1, arguments.rounds.rounds());
         // The first run of a round finds a colder machine.
         let order = if round % 2 == 0 { [0, 1] } else { [1, 0] };
         order.into_iter().try_for_each(|side| sides[side].bench(arguments))?;

@@ -57,8 +57,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let results = arguments.program.folder("large-file")?;
     let disk = Disk::prepare(arguments)?;
     let mut all: Vec<Runs> = ROWS.iter().map(|_| Runs::default()).collect();
-    for round in 1..=arguments.rounds.rounds {
-        eprintln!("round {round} of {}", arguments.rounds.rounds);
+    for round in 1..=arguments.rounds.rounds() {
+        eprintln!("round {round} of {}", arguments.rounds.rounds());
         for ((protocol, flags), runs) in ROWS.iter().zip(&mut all) {
             runs.add(&disk, longhaul.program(), protocol, flags)?;
         }

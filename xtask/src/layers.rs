@@ -8,7 +8,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
 use clap::Args;
-use record::{ByteSize, Direction, LIMITS, PROTOCOLS, Preset, Profile, Protocol, Record};
+use record::{ByteSize, Direction, Domain, LIMITS, PROTOCOLS, Preset, Profile, Protocol, Record};
 
 use crate::study::{
     Longhaul, ProgramOptions, RatioSummary, RecordFile, RoundOptions, Table, mib_per_s, pairs,
@@ -72,7 +72,8 @@ fn variants(protocol: &Protocol, has_system_allocator: bool) -> Vec<Variant> {
     let mut variants = vec![tuned(), Variant::new("spin", &["--spin", "0"])];
     for limit in LIMITS.iter().filter(|limit| limit.applies_to(protocol)) {
         // TCP_NODELAY is a layer that the stock profile keeps.
-        let left_out = limit.layer.then_some(Preset::Choice("off")).or(limit.stock);
+        let is_switch = limit.layer && matches!(limit.domain, Domain::Choice(_));
+        let left_out = is_switch.then_some(Preset::Choice("off")).or(limit.stock);
         if let Some(preset) = left_out.filter(|preset| *preset != limit.default) {
             let flags = [&format!("--{}", limit.flag), &preset.to_string()];
             variants.push(Variant::new(limit.flag, &flags.map(String::as_str)));
@@ -93,8 +94,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let folder = arguments.program.folder("layers")?;
     let mut file = RecordFile::create_in(&folder)?;
     let (mut records, protocols) = (Vec::new(), chosen(arguments));
-    for round in 0..arguments.rounds.rounds {
-        eprintln!("round {} of {}", round + 1, arguments.rounds.rounds);
+    for round in 0..arguments.rounds.rounds() {
+        eprintln!("round {} of {}", round + 1, arguments.rounds.rounds());
         for protocol in &protocols {
             let mut variants = variants(protocol, system.is_some());
             let first = round as usize % variants.len();
@@ -109,6 +110,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         }
     }
     table(&records, &protocols, &arguments.chunks).publish(&folder.join("layers.tsv"))?;
+    overview(&records, &protocols, &arguments.chunks).publish(&folder.join("overview.tsv"))?;
+    file.compress()?;
     eprintln!("records and table: {}", folder.display());
     Ok(ExitCode::SUCCESS)
 }
@@ -157,6 +160,28 @@ fn table(records: &[Record], protocols: &[&Protocol], chunks: &[ByteSize]) -> Ta
                     let figures = [variant.name, mib_per_s(median)];
                     table.push(case.into_iter().chain(figures).chain(summary.cells()));
                 }
+            }
+        }
+    }
+    table
+}
+
+/// A row for each protocol and variant, with a column per chunk and direction: the ratio to the tuned runs and its interval.
+fn overview(records: &[Record], protocols: &[&Protocol], chunks: &[ByteSize]) -> Table {
+    let columns: Vec<(ByteSize, Direction)> =
+        chunks.iter().flat_map(|chunk| Direction::ALL.map(|direction| (*chunk, direction))).collect();
+    let heads = columns.iter().map(|(chunk, direction)| format!("{direction}, {chunk}"));
+    let mut table = Table::with_heads(["protocol".to_owned(), "without".to_owned()].into_iter().chain(heads));
+    for protocol in protocols {
+        for variant in variants(protocol, true).into_iter().filter(|variant| variant.name != TUNED) {
+            let ratio = |(chunk, direction): &(ByteSize, Direction)| {
+                let runs = |name: &str| of(records, protocol, *direction, *chunk, name);
+                RatioSummary::of(&pairs(&runs(TUNED), &runs(&variant.name)))
+            };
+            let ratios: Vec<_> = columns.iter().map(ratio).collect();
+            if ratios.iter().any(Option::is_some) {
+                let cells = ratios.iter().map(|ratio| ratio.map_or("-".into(), |ratio| ratio.brief()));
+                table.push([protocol.name.to_owned(), variant.name.clone()].into_iter().chain(cells));
             }
         }
     }
@@ -226,5 +251,9 @@ mod tests {
         assert!(lines[2].starts_with("h2c\tup\t64KiB\th2-cork\t82\t0.800\t0.800\t0.800"), "{text}");
         assert!(lines[3].starts_with("h2c\tup\t64KiB\tstock\t51\t0.500\t0.500\t0.500"), "{text}");
         assert_eq!(lines.len(), 4, "{text}");
+        let text = overview(&records, &[protocol("h2c")], &[ByteSize(64 << 10)]).separated();
+        let expected = "protocol\twithout\tup, 64KiB\tdown, 64KiB\n\
+                        h2c\th2-cork\t0.80 [0.80, 0.80]\t-\nh2c\tstock\t0.50 [0.50, 0.50]\t-\n";
+        assert_eq!(text, expected);
     }
 }

@@ -44,7 +44,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let mut file = RecordFile::create_in(&folder)?;
     let long = arguments.rounds.size_or(ByteSize(16 << 30));
     let sizes = [ByteSize(long.0 / FACTOR), long];
-    let wanted = arguments.rounds.rounds;
+    let wanted = arguments.rounds.rounds();
     let mut all: Vec<Rounds> = PROTOCOLS.iter().map(|protocol| Rounds::of(protocol.name)).collect();
     for attempt in 1..=TRIES * wanted {
         eprintln!("round {attempt} of {wanted} to {}", TRIES * wanted);

@@ -4,6 +4,7 @@
 //! would, keeps its records as they are printed, and computes with the crates `analyse` and `stats`.
 
 mod budgets;
+mod ceilings;
 mod compare_itself;
 mod compare_versions;
 mod figures;
@@ -42,6 +43,7 @@ enum Command {
     Length(length::Arguments),
     Sweep(sweep::Arguments),
     Budgets(budgets::Arguments),
+    Ceilings(ceilings::Arguments),
     CompareVersions(compare_versions::Arguments),
     CompareItself(compare_itself::Arguments),
     Figures(figures::Arguments),
@@ -63,6 +65,7 @@ fn main() -> ExitCode {
         Command::Length(arguments) => length::run(&arguments),
         Command::Sweep(arguments) => sweep::run(&arguments),
         Command::Budgets(arguments) => budgets::run(&arguments),
+        Command::Ceilings(arguments) => ceilings::run(&arguments),
         Command::CompareVersions(arguments) => compare_versions::run(&arguments),
         Command::CompareItself(arguments) => compare_itself::run(&arguments),
         Command::Figures(arguments) => figures::run(&arguments),

@@ -4,12 +4,14 @@
 //! find where all others have not changed. docs/reading.md has the tables.
 
 use std::{
+    fs,
     io::{self, Write as _},
+    path::PathBuf,
     process::ExitCode,
 };
 
 use analyse::{Change, Comparison, Thresholds};
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
 use jiff::{Timestamp, ToSpan as _};
 use rand_core::{Rng as _, SeedableRng as _};
@@ -30,6 +32,9 @@ pub(crate) struct Arguments {
     /// Cases of a comparison
     #[arg(long, value_name = "LIST", default_value = "1,24,49", value_delimiter = ',')]
     cases: Vec<usize>,
+    /// Folder for the tables, power.tsv and false-alarms.tsv
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
     /// Order of the runs
     #[arg(long, value_name = "ORDER", default_value = "in-turns")]
     order: Order,
@@ -62,9 +67,16 @@ const SCATTERS: [f64; 3] = [0.02, 0.05, 0.10];
 const SLOWDOWNS: [f64; 4] = [0.02, 0.05, 0.10, 0.20];
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
-    power(arguments).print()?;
-    writeln!(io::stdout())?;
-    false_alarms(arguments).print()?;
+    if let Some(folder) = &arguments.out {
+        fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    }
+    for (name, table) in [("power", power(arguments)), ("false-alarms", false_alarms(arguments))] {
+        match &arguments.out {
+            Some(folder) => table.publish(&folder.join(format!("{name}.tsv")))?,
+            None => table.print()?,
+        }
+        writeln!(io::stdout())?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -216,7 +228,8 @@ mod tests {
 
     #[test]
     fn a_large_slowdown_is_found_in_turns_and_a_calm_set_raises_few_alarms() {
-        let arguments = Arguments { draws: 40, rounds: vec![7], cases: vec![3], order: Order::InTurns };
+        let arguments =
+            Arguments { draws: 40, rounds: vec![7], cases: vec![3], order: Order::InTurns, out: None };
         let text = power(&arguments).separated();
         let found: Vec<u32> = text
             .lines()

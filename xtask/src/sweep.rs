@@ -32,7 +32,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let longhaul = arguments.program.program()?;
     let folder = arguments.program.new_folder("sweep")?;
     let size = arguments.rounds.size_or(ByteSize(1 << 30)).to_string();
-    let rounds = arguments.rounds.rounds.to_string();
+    let rounds = arguments.rounds.rounds().to_string();
     let axes = ["--chunk-size", &arguments.chunks, "--protocol", &arguments.protocols];
     let extent = ["--direction", &arguments.direction, "--size", &size, "--rounds", &rounds];
     let records = longhaul.bench_into(&[&axes[..], &extent].concat(), &folder)?;

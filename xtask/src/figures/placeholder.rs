@@ -12,6 +12,7 @@
 //! | `{tsv FILE}` | a table that a study wrote, as a table of Markdown |
 //! | `{tsv FILE COLUMN CELL…}` | the figure in a column of the one row whose first cells are these, without their spaces |
 //! | `{interval FILE CELL…}` | its columns `median`, `low` and `high` |
+//! | `{judged FILE CELL…}` | the same, and its column `judged` where that has a word |
 //! | `{spread FILE CELL…}` | its columns `median`, `least`, `most` and `pairs` |
 
 use std::{
@@ -96,8 +97,13 @@ impl Source {
             ["tsv", file] => Ok(markdown(&self.table(file)?)),
             ["tsv", file, column, cells @ ..] => cell(&self.table(file)?, column, cells),
             ["interval", file, cells @ ..] => {
-                let [median, low, high] = columns(&self.table(file)?, ["median", "low", "high"], cells)?;
-                Ok(format!("{median} [{low}, {high}]"))
+                Ok(interval(&columns(&self.table(file)?, ["median", "low", "high"], cells)?))
+            }
+            ["judged", file, cells @ ..] => {
+                let table = self.table(file)?;
+                let ratio = interval(&columns(&table, ["median", "low", "high"], cells)?);
+                let judged = cell(&table, "judged", cells)?;
+                Ok(if judged == "-" { ratio } else { format!("{ratio}, {judged}") })
             }
             ["spread", file, cells @ ..] => {
                 let heads = ["median", "least", "most", "pairs"];
@@ -153,19 +159,34 @@ fn columns<const N: usize>(table: &[Vec<String>], heads: [&str; N], cells: &[&st
     figures.try_into().map_err(|_| anyhow::anyhow!("columns are missing"))
 }
 
-/// The figure in a column of the one row whose first cells are `cells`. A cell in a template has no spaces.
+/// The figure in a column of the one row whose first cells are `cells`. Cells and heads in a template have no spaces.
 fn cell(table: &[Vec<String>], column: &str, cells: &[&str]) -> Result<String> {
     let (head, rows) = table.split_first().context("an empty table")?;
-    let column =
-        head.iter().position(|name| name == column).with_context(|| format!("no column '{column}'"))?;
+    let column = head
+        .iter()
+        .position(|name| without_spaces(name) == column)
+        .with_context(|| format!("no column '{column}'"))?;
     let is_row = |row: &&Vec<String>| {
         cells.len() <= row.len()
-            && cells.iter().zip(row.iter()).all(|(cell, own)| own.replace(' ', "") == **cell)
+            && cells.iter().zip(row.iter()).all(|(cell, own)| without_spaces(own) == **cell)
     };
     let mut rows = rows.iter().filter(is_row);
     let row = rows.next().context("no such row")?;
     ensure!(rows.next().is_none(), "several such rows");
     row.get(column).cloned().context("a short row")
+}
+
+fn without_spaces(text: &str) -> String {
+    text.replace(' ', "")
+}
+
+/// A ratio with its interval as a study wrote them. A dash is what was not measured, or had too few pairs.
+fn interval([median, low, high]: &[String; 3]) -> String {
+    match (median.as_str(), low.as_str()) {
+        ("-", _) => "not measured".into(),
+        (_, "-") => median.clone(),
+        _ => format!("{median} [{low}, {high}]"),
+    }
 }
 
 #[cfg(test)]
@@ -185,12 +206,11 @@ mod tests {
                 records.push(record);
             }
         }
-        let table = "row	direction	chunk	median	low	high	least	most	pairs
-\
-                     h2c/tcp	up	64 KiB	0.93	0.91	0.95	0.90	1.00	7
-\
-                     h2c/tcp	down	64 KiB	0.94	0.92	0.96	0.90	1.10	8
-";
+        let table = "row	direction	chunk	median	low	high	least	most	pairs	judged\n\
+                     h2c/tcp	up	64 KiB	0.93	0.91	0.95	0.90	1.00	7	met\n\
+                     h2c/tcp	down	64 KiB	0.94	0.92	0.96	0.90	1.10	8	-\n\
+                     h3/quic	up	64 KiB	0.99	-	-	0.90	1.10	5	too few pairs\n\
+                     h3/quic	down	64 KiB	-	-	-	-	-	0	-\n";
         fs::write(folder.join("ratios.tsv"), table).unwrap();
         Source { folder: folder.to_owned(), records }
     }
@@ -223,6 +243,10 @@ mod tests {
     #[test]
     fn a_row_of_a_table_is_an_interval_or_a_spread() {
         assert_eq!(filled("{interval ratios.tsv h2c/tcp up}").unwrap(), "0.93 [0.91, 0.95]\n");
+        assert_eq!(filled("{judged ratios.tsv h2c/tcp up}").unwrap(), "0.93 [0.91, 0.95], met\n");
+        assert_eq!(filled("{judged ratios.tsv h2c/tcp down}").unwrap(), "0.94 [0.92, 0.96]\n");
+        assert_eq!(filled("{judged ratios.tsv h3/quic up}").unwrap(), "0.99, too few pairs\n");
+        assert_eq!(filled("{judged ratios.tsv h3/quic down}").unwrap(), "not measured\n");
         assert_eq!(filled("{spread ratios.tsv h2c/tcp up 64KiB}").unwrap(), "0.93 (0.90 to 1.00, 7)\n");
     }
 

@@ -63,17 +63,30 @@ impl ProgramOptions {
 /// The extent of a study.
 #[derive(Args)]
 pub(crate) struct RoundOptions {
-    /// Interleaved rounds, at least 11
+    /// Interleaved rounds [default: 11; ratios: 22]
     ///
-    /// The interval of a median at 95 % then leaves out the two extreme runs.
-    #[arg(long, value_name = "N", default_value_t = 11, value_parser = clap::value_parser!(u32).range(11..))]
-    pub(crate) rounds: u32,
+    /// The interval of a median at 95 % takes 6 rounds, and from 9 on it leaves out the extreme runs.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: Option<u32>,
     /// Size of one body [default: 1GiB; length: 16GiB; large-file: 3GiB]
     #[arg(long, value_name = "SIZE")]
     size: Option<ByteSize>,
 }
 
+/// Rounds of a study unless a flag says otherwise. The interval of a median at 95 % leaves out the two extreme runs then.
+const ROUNDS: u32 = 11;
+
 impl RoundOptions {
+    /// The number of rounds.
+    pub(crate) fn rounds(&self) -> u32 {
+        self.rounds_or(ROUNDS)
+    }
+
+    /// The number of rounds of a study with a default of its own.
+    pub(crate) fn rounds_or(&self, default: u32) -> u32 {
+        self.rounds.unwrap_or(default)
+    }
+
     /// The size of one body, in the text form of flags.
     pub(crate) fn size_or(&self, default: ByteSize) -> ByteSize {
         self.size.unwrap_or(default)

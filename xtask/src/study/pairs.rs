@@ -39,14 +39,17 @@ impl RatioSummary {
         Some(Self { median, spread: Spread::of(&ratios)?, pairs: pairs.len() })
     }
 
-    /// The median of the ratios.
-    pub(crate) fn median(&self) -> f64 {
-        self.median.estimate
-    }
-
     /// Returns whether the lower end of the interval meets an aim. `None` if there are too few pairs for an interval.
     pub(crate) fn meets(&self, aim: f64) -> Option<bool> {
         self.median.interval.map(|interval| interval.low >= aim)
+    }
+
+    /// The ratio and its interval in one cell.
+    pub(crate) fn brief(&self) -> String {
+        let Ratio { estimate, interval } = self.median;
+        let range =
+            interval.map_or(String::new(), |Interval { low, high }| format!(" [{low:.2}, {high:.2}]"));
+        format!("{estimate:.2}{range}")
     }
 
     /// The columns, dashes in the place of an interval for which there are too few pairs.

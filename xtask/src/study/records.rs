@@ -1,13 +1,14 @@
 //! A file of records that grows from bench to bench.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io::Write as _,
     path::{Path, PathBuf},
+    process::Command,
 };
 
-use anyhow::{Context as _, Result};
-use record::{RECORD_FILES, Record};
+use anyhow::{Context as _, Result, ensure};
+use record::{EndRecord, RECORD_FILES, Record};
 
 /// A file of records, written exactly as programs print them.
 #[derive(Debug)]
@@ -38,5 +39,22 @@ impl RecordFile {
         let records = records.context("longhaul printed a line that is no record")?;
         self.file.write_all(lines).with_context(|| format!("cannot write {}", self.path.display()))?;
         Ok(records)
+    }
+
+    /// Compresses the file for a folder of results, without timelines and distributions, if there is the program `zstd`.
+    pub(crate) fn compress(self) -> Result<()> {
+        let Self { path, file } = self;
+        drop(file);
+        let mut lines = String::new();
+        for mut record in record::read(&path)? {
+            record.sender.iter_mut().chain(&mut record.receiver).for_each(EndRecord::drop_details);
+            lines += &record.to_line()?;
+        }
+        fs::write(&path, lines).with_context(|| format!("cannot write {}", path.display()))?;
+        match Command::new("zstd").args(["-19", "-q", "--rm"]).arg(&path).status() {
+            Ok(status) => ensure!(status.success(), "zstd failed ({status})"),
+            Err(error) => eprintln!("{} stays as it is: zstd: {error}", path.display()),
+        }
+        Ok(())
     }
 }
