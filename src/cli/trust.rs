@@ -13,7 +13,7 @@ pub(crate) struct TlsArgs {
 }
 
 impl TlsArgs {
-    /// The oldest version that is spoken.
+    /// The oldest version that is accepted.
     pub(crate) fn oldest(&self) -> TlsVersion {
         if self.tls12 { TlsVersion::Tls12 } else { TlsVersion::Tls13 }
     }

@@ -1,4 +1,4 @@
-//! The way out of a failed handshake, which the error of a library does not name.
+//! Advice on a failed handshake: the flag that may help, which the error of a library does not name.
 
 use record::{Engine, Fault, FaultKind};
 

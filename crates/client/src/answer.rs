@@ -77,7 +77,7 @@ pub(crate) fn is_longhaul(headers: &HeaderMap) -> bool {
     headers.get(header::SERVER).is_some_and(|server| server.as_bytes().starts_with(b"longhaul"))
 }
 
-/// The way out of a refusal, where there is a general one.
+/// Advice on a refusal, for the end of its message; empty if there is none for the status.
 fn advice(status: StatusCode, is_longhaul: bool) -> &'static str {
     match status {
         StatusCode::UNAUTHORIZED => "; give credentials by -u USER:PASSWORD, --oauth2-bearer or --token-file",
@@ -101,7 +101,7 @@ async fn first_line(mut body: Body) -> Option<String> {
             text.extend_from_slice(frame.data_ref().map_or(&[], Bytes::chunk));
         }
     };
-    // Whatever has arrived in time is told.
+    // A line that is incomplete when the time is over is quoted as far as it came.
     let _ = timeout(REASON, reading).await;
     let text = String::from_utf8_lossy(&text);
     let line = text.lines().map(str::trim).find(|line| !line.is_empty())?;

@@ -186,7 +186,7 @@ async fn conclude(mut outcome: Outcome, exchanged: Result<(ContentReport, Durati
     }
 }
 
-/// The pulse of a transfer, which stops if bytes could move and none does.
+/// A number that changes as bytes of the transfer move, or `None` while none could move.
 fn pulse(activity: &Activity, bytes: u64, connection: &dyn Connection) -> Option<u64> {
     match activity.state() {
         State::Waiting => None,

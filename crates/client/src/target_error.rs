@@ -64,7 +64,7 @@ pub enum TargetError {
     },
 }
 
-/// The part of a protocol in comparisons, for messages.
+/// The kind of a protocol without HTTP, in words.
 fn kind(protocol: &Protocol) -> &'static str {
     if protocol.is_ceiling() { "ceiling" } else { "baseline" }
 }

@@ -101,7 +101,7 @@ impl From<Download> for Transfer {
     }
 }
 
-/// The means of an exchange.
+/// The target and the connection of an exchange, and the instruments that observe it.
 pub(crate) struct Exchange<'a> {
     pub(crate) target: &'a Target,
     pub(crate) options: &'a RequestOptions,

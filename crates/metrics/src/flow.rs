@@ -41,7 +41,7 @@ impl Flow {
         if self.passed < self.due { None } else { Some(self.stamp()) }
     }
 
-    /// Out of the way of chunks that are only counted.
+    /// Stamps the bytes so far. A function of its own, because most chunks are only counted.
     #[cold]
     #[inline(never)]
     fn stamp(&mut self) -> Stamp {

@@ -20,8 +20,8 @@ const CONNECTION: u64 = 224 << 10;
 /// Measured with a download in chunks of 1 KiB over HTTP/2: 90 KiB.
 const REQUEST: u64 = 96 << 10;
 
-/// The 64 threads that `longhaul serve` has wait for the disk, with the used part of a stack and a cache of the allocator
-/// each, in bytes.
+/// The memory of the 64 threads of `longhaul serve` that wait for the disk, in bytes: the used part of a stack and a cache
+/// of the allocator each.
 const DISK: u64 = 64 * (128 << 10);
 
 /// File descriptors besides those of connections and files: standard streams, ports, the runtime, the spare one.

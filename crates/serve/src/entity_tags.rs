@@ -13,7 +13,7 @@ pub(crate) enum Comparison {
 
 /// The ETags of a condition.
 pub(crate) struct Tags {
-    /// True if `*` stands for any version.
+    /// True if the condition is `*`, which any version meets.
     pub(crate) any: bool,
     tags: Vec<String>,
     /// True if a part of the condition is no ETag.

@@ -57,7 +57,7 @@ impl Credit {
         self.spend_for(elapsed, moved)
     }
 
-    /// Passes over the time since the last call: the client is not waited for.
+    /// Leaves out the time since the last call, in which the server did not wait for the client.
     pub(crate) fn pause(&mut self) {
         self.at = Stamp::now();
     }

@@ -103,7 +103,7 @@ impl<'a> Reply<'a> {
         }
     }
 
-    /// Refuses a request by its head alone. A body that the client has yet to be asked for is not asked for.
+    /// Refuses a request by its head alone. A client that waits for a 100 before its body gets none.
     pub(crate) async fn refuse(self, refusal: Refusal, body: Body) -> ConnectionFate {
         if self.expects_continue {
             let fate = self.send(refusal.response()).await;

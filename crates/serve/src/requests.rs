@@ -1,4 +1,4 @@
-//! The places of requests, over all connections.
+//! The limit on concurrent requests over all connections: each takes a place.
 
 use std::sync::Arc;
 

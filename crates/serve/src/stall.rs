@@ -1,4 +1,4 @@
-//! The watch over transfers: each ends, or is given up once its client has run out of patience.
+//! The watch over transfers: each ends, or is given up once its client has used up its credit of time.
 
 use std::{fmt, mem, time::Duration};
 

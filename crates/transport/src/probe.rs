@@ -1,4 +1,4 @@
-//! What the kernel knows of a socket while a protocol owns it, and the cork of a TCP socket.
+//! Queries of the kernel about a socket that a protocol owns, and the cork of a TCP socket.
 
 use std::{
     io,

@@ -17,7 +17,7 @@ pub struct Metric {
     pub default_threshold: f64,
     /// True if more of it is better.
     pub more_is_better: bool,
-    /// The figures that are tested together with it.
+    /// The family of figures that it is tested with.
     pub family: MetricFamily,
     /// The verdict on a candidate that is worse.
     pub if_worse: Verdict,

@@ -35,7 +35,7 @@ pub struct Claim {
     pub there: String,
     /// The same statement as the repetition makes it.
     pub here: String,
-    /// True if the repetition agrees.
+    /// The relation of the repetition to the claim.
     pub answer: Answer,
 }
 

@@ -34,7 +34,7 @@ impl Watch {
         Self { cgroup, cores, before }
     }
 
-    /// What happened since the beginning.
+    /// The changes since the beginning.
     pub(crate) fn end(self) -> Conditions {
         let now = Counters::read(&self.cgroup, self.cores);
         let mut conditions = Conditions::default();

@@ -85,7 +85,7 @@ impl IdleGuard {
     }
 }
 
-/// The request that one core never sleeps. Dropping it restores the earlier request.
+/// A request that one core never sleeps. Dropping it restores the request in force before.
 #[derive(Debug)]
 struct CoreRequest {
     file: PathBuf,

@@ -1,4 +1,4 @@
-//! Stand-ins for systems without the socket options of Linux.
+//! The fallback for systems without the socket options of Linux: nothing is known.
 
 use std::os::fd::BorrowedFd;
 

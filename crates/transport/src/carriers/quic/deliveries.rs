@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 pub(crate) struct Deliveries {
     /// The exchanges whose streams are still in use.
     running: AtomicUsize,
-    /// Notified when the last of them ends.
+    /// Notified when the last running exchange ends.
     none_runs: Notify,
     /// The responses that were sent to their end, and that the peer has not acknowledged to their end.
     unacknowledged: Mutex<FuturesUnordered<BoxFuture<'static, ()>>>,
@@ -29,7 +29,7 @@ impl Deliveries {
         Running(self.clone())
     }
 
-    /// Notes a response that was sent to its end.
+    /// Adds a response that was sent to its end, until the peer has acknowledged it.
     pub(crate) fn sent(&self, stream: &quinn::SendStream) {
         let stopped = stream.stopped();
         let mut unacknowledged = self.unacknowledged();

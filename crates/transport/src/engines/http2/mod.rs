@@ -40,7 +40,7 @@ pub(crate) struct Http2 {
     layers: Layers,
 }
 
-/// The layers between h2 and the carrier, without which h2 runs as it comes.
+/// The layers between h2 and the carrier. Without any, h2 runs with its own defaults.
 #[derive(Clone, Copy)]
 struct Layers {
     gathering: Gathering,
@@ -57,7 +57,7 @@ enum Corking {
 }
 
 impl Layers {
-    /// Returns whether h2 runs as it comes.
+    /// Returns whether h2 runs without any layer.
     fn are_none(self) -> bool {
         (self.gathering, self.corking, self.quota) == (Gathering::Off, Corking::Off, usize::MAX)
     }

@@ -43,7 +43,7 @@ pub(super) struct SendWindow(Arc<Shared>);
 #[derive(Debug, Default)]
 struct Shared {
     state: Mutex<State>,
-    /// Notified when there may be more of the window, or less that waits for it.
+    /// Notified when the window has grown, or when less of it is queued or reserved.
     more: Notify,
 }
 
