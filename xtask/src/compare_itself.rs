@@ -1,7 +1,7 @@
 //! `cargo xtask compare-itself`: the error rates of `longhaul compare` on this machine.
 //!
-//! The runs of one bench, split in two, must not differ. A sender that is made a tenth slower on purpose must be found
-//! in every case.
+//! The runs of one bench, split in two, must not differ. A sender that is made a tenth slower on purpose, in turns
+//! with the usual one, must be found in every case.
 
 use std::{
     fs,
@@ -60,8 +60,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         alarms += u32::from(!matches!(verdict, Verdict::Good | Verdict::Inconclusive));
         last = even;
     }
-    let slowed = study.slowed(arguments, &last)?;
-    let found = slower(&study.compare(&last, &slowed, "slowed.txt")?);
+    let (plain, slowed) = study.slowed(arguments, &last)?;
+    let found = slower(&study.compare(&plain, &slowed, "slowed.txt")?);
     let cases = arguments.protocols.len();
     print_line(&format!("slowed by a tenth: goodput is worse in {found} of {cases} cases"))?;
     let is_calm = f64::from(alarms) <= FALSE_ALARMS * f64::from(arguments.repeats);
@@ -76,23 +76,34 @@ impl Study<'_> {
         self.bench(&["--protocol", &arguments.protocols.join(","), "--rounds", &rounds], &mut file)
     }
 
-    /// A bench of as many rounds, with each sender limited to a share of its goodput.
-    fn slowed(&self, arguments: &Arguments, base: &[Record]) -> Result<Vec<Record>> {
+    /// Runs in turns, without and with each sender limited to a share of its goodput in `typical` runs.
+    fn slowed(&self, arguments: &Arguments, typical: &[Record]) -> Result<(Vec<Record>, Vec<Record>)> {
         let mut file = RecordFile::create(self.folder.join("slowed.jsonl"))?;
-        let mut slowed = Vec::new();
-        for _ in 0..arguments.rounds.rounds() {
+        let (mut plain, mut slowed) = (Vec::new(), Vec::new());
+        for round in 0..arguments.rounds.rounds() {
             for protocol in &arguments.protocols {
-                let rate = (SLOWED * typical(base, protocol)?).round().to_string();
-                let flags =
-                    ["--protocol", protocol, "--rounds", "1", "--label", "slowed", "--limit-rate", &rate];
-                slowed.extend(self.bench(&flags, &mut file)?);
+                let rate = (SLOWED * goodput(typical, protocol)?).round().to_string();
+                let run = ["--protocol", protocol, "--rounds", "1"];
+                let limited = [&run[..], &["--label", "slowed", "--limit-rate", &rate]].concat();
+                // The first run of a round finds a colder machine.
+                if round % 2 == 0 {
+                    plain.extend(self.bench(&run, &mut file)?);
+                }
+                slowed.extend(self.bench(&limited, &mut file)?);
+                if round % 2 == 1 {
+                    plain.extend(self.bench(&run, &mut file)?);
+                }
             }
         }
-        Ok(slowed.into_iter().map(|record| in_place_of(record, base)).collect())
+        let slowed = slowed.into_iter().map(|record| in_place_of(record, &plain)).collect();
+        Ok((plain, slowed))
     }
 
     fn bench(&self, arguments: &[&str], file: &mut RecordFile) -> Result<Vec<Record>> {
-        self.longhaul.bench(&[arguments, &["--size", &self.size, "--chunk-size", "64KiB"]].concat(), file)
+        self.longhaul.bench(
+            &[arguments, &["--size", &self.size, "--chunk-size", "64KiB", "--settle", "10s"]].concat(),
+            file,
+        )
     }
 
     /// Compares two sets of records, with the text in a file.
@@ -110,7 +121,7 @@ fn split(records: Vec<Record>) -> (Vec<Record>, Vec<Record>) {
 }
 
 /// The median goodput of a protocol, in bytes per second.
-fn typical(records: &[Record], protocol: &str) -> Result<f64> {
+fn goodput(records: &[Record], protocol: &str) -> Result<f64> {
     let of_protocol = records.iter().filter(|record| record.is_ok() && record.case.protocol == protocol);
     let goodputs: Vec<f64> = of_protocol.filter_map(|record| record.goodput_bytes_per_s).collect();
     let Some(median) = median(&goodputs) else { bail!("no run of {protocol} went well") };
@@ -167,8 +178,8 @@ mod tests {
             series(&limited, 890).into_iter().map(|record| in_place_of(record, &base)).collect();
         assert_eq!(slower(&Comparison::of(&base, &slow, &Thresholds::default())), 1);
         assert_eq!(slower(&Comparison::of(&base, &base, &Thresholds::default())), 0);
-        assert_eq!(typical(&base, "h2").unwrap(), 1005.0);
-        assert!(typical(&base, "h3").is_err());
+        assert_eq!(goodput(&base, "h2").unwrap(), 1005.0);
+        assert!(goodput(&base, "h3").is_err());
     }
 
     #[test]

@@ -97,7 +97,7 @@ impl Side {
         let size = arguments.rounds.size_or(ByteSize(1 << 30)).to_string();
         let protocols = arguments.protocols.as_deref().unwrap_or_else(|| carried_by(&arguments.library));
         let axes = ["--protocol", protocols, "--direction", &arguments.direction];
-        let extent = ["--chunk-size", &arguments.chunks, "--size", &size, "--rounds", "1"];
+        let extent = ["--chunk-size", &arguments.chunks, "--size", &size, "--rounds", "1", "--settle", "10s"];
         let arguments = [&axes[..], &extent, &["--label", &self.label]].concat();
         self.records.extend(self.longhaul.bench(&arguments, &mut self.file)?);
         Ok(())

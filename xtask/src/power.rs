@@ -60,6 +60,17 @@ enum Noise {
     Unequal,
 }
 
+impl Noise {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Outliers => "outliers",
+            Self::Drift => "drift",
+            Self::Unequal => "unequal scatter",
+        }
+    }
+}
+
 /// The coefficients of variation of a run.
 const SCATTERS: [f64; 3] = [0.02, 0.05, 0.10];
 
@@ -102,8 +113,8 @@ fn power(arguments: &Arguments) -> Table {
 /// The share of comparisons that call any goodput better or WORSE although nothing has changed, in percent.
 fn false_alarms(arguments: &Arguments) -> Table {
     let kinds = [Noise::Plain, Noise::Outliers, Noise::Drift, Noise::Unequal];
-    let heads = kinds.map(|noise| format!("false alarms, {noise:?}"));
-    let mut table = Table::with_heads(["cases".into(), "rounds".to_owned()].into_iter().chain(heads));
+    let heads = kinds.map(Noise::name);
+    let mut table = Table::with_heads(["cases", "rounds"].into_iter().chain(heads));
     for (cases, rounds) in pairs(arguments) {
         let mut set = Set::new(cases, rounds, arguments.order);
         let cells = kinds.map(|noise| {
