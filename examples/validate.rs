@@ -9,7 +9,7 @@ use std::{
 
 fn main() -> Result<(), Box<dyn Error>> {
     let path = env::args().nth(1).ok_or("usage: validate RECORDS")?;
-    let validator = jsonschema::validator_for(&serde_json::to_value(record::schema())?)?;
+    let validator = jsonschema::validator_for(&serde_json::from_str(record::SCHEMA)?)?;
     let mut valid = 0;
     for (number, line) in BufReader::new(File::open(&path)?).lines().enumerate() {
         let record = serde_json::from_str(&line?)?;

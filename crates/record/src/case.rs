@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -21,9 +20,9 @@ use crate::{
 /// assert_eq!(case.key().to_string(), "h2/down/64KiB/2GiB+c1s8");
 /// assert_eq!(case.total_bytes(), 16 << 30);
 /// ```
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(with = "OnDisk"))]
 #[serde(from = "OnDisk", into = "OnDisk")]
-#[schemars(with = "OnDisk")]
 #[non_exhaustive]
 pub struct Case {
     /// The name of the protocol.
@@ -161,8 +160,8 @@ impl Case {
 }
 
 /// A case, as records carry it.
-#[derive(Clone, Serialize, Deserialize, JsonSchema)]
-#[schemars(rename = "Case")]
+#[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Case"))]
 struct OnDisk {
     /// The join key.
     name: String,

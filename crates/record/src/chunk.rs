@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ByteSize;
@@ -11,9 +10,9 @@ use crate::ByteSize;
 ///
 /// Both ends may hold one chunk whole, so the upper bound keeps it far below the memory of any machine that could be
 /// measured. No HTTP implementation known to us sends larger pieces.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(with = "u64"))]
 #[serde(try_from = "u64", into = "u64")]
-#[schemars(with = "u64")]
 pub struct ChunkSize(u32);
 
 impl ChunkSize {

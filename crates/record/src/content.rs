@@ -2,7 +2,6 @@
 
 use std::{ffi::OsStr, fmt, os::unix::ffi::OsStrExt as _, path::PathBuf, str::FromStr};
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ByteSize;
@@ -11,9 +10,9 @@ use crate::ByteSize;
 pub const DEFAULT_SEED: u64 = 1;
 
 /// The content of a body. Its text form is the `--payload` flag's value.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(with = "String"))]
 #[serde(into = "String", try_from = "String")]
-#[schemars(with = "String")]
 pub enum PayloadKind {
     /// Bytes generated from a seed (`random`).
     Random,
@@ -117,9 +116,9 @@ impl TryFrom<String> for PayloadKind {
 }
 
 /// The receiver's use of the bytes. Its text form is the `--sink` flag's value.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(with = "String"))]
 #[serde(into = "String", try_from = "String")]
-#[schemars(with = "String")]
 pub enum SinkKind {
     /// The bytes are dropped (`discard`).
     Discard,

@@ -1,10 +1,10 @@
 //! Distributions in a record: rates, times, and the shares of concurrent bodies.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The distribution of the rate at which body bytes passed a meter: one sample per window of body.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Throughput {
     /// Bytes of body that one sample covers.
     pub window_bytes: u64,
@@ -36,7 +36,8 @@ pub struct Throughput {
 }
 
 /// The weight of a window of body in percentiles.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Weight {
     /// The duration of the window: a stall counts for as long as it lasts.
@@ -44,7 +45,8 @@ pub enum Weight {
 }
 
 /// The distribution of a time.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Latency {
     /// The unit of every figure below: `ns`.
     pub unit: String,
@@ -62,7 +64,8 @@ pub struct Latency {
 
 /// The rates of concurrent bodies, in bytes per second by the client's clock: the size of a body over the time from the
 /// beginning of the transfer to the confirmed end of that body.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct BodyRates {
     /// The number of bodies.
     pub count: u64,

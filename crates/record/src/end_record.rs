@@ -1,12 +1,12 @@
 //! The measurements of one end, taken by itself.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{Latency, Throughput};
 
 /// The measurements of one end.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct EndRecord {
     /// Body bytes that passed the meter of the end.
@@ -56,7 +56,8 @@ pub struct EndRecord {
 }
 
 /// A resource that a process holds, over its transfer: at the baseline, at most, and at the end.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Held {
     /// Before the first body byte.
     pub baseline: u64,
@@ -86,7 +87,8 @@ impl EndRecord {
 }
 
 /// Memory of one end, in bytes.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct MemoryRecord {
     /// VmRSS after the handshake, before the first body byte and before payload block and histograms exist.
@@ -165,9 +167,9 @@ impl MemoryRecord {
 }
 
 /// One sample of a transfer's memory; an array of four numbers in JSON.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(with = "(f64, u64, u64, u64)"))]
 #[serde(from = "(f64, u64, u64, u64)", into = "(f64, u64, u64, u64)")]
-#[schemars(with = "(f64, u64, u64, u64)")]
 pub struct TimelinePoint {
     /// Seconds since the transfer began.
     pub seconds: f64,
@@ -192,9 +194,9 @@ impl From<TimelinePoint> for (f64, u64, u64, u64) {
 }
 
 /// Live heap as a body offset passed the meter; an array of four numbers in JSON.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(with = "(u64, u64, u64, Option<u64>)"))]
 #[serde(from = "(u64, u64, u64, Option<u64>)", into = "(u64, u64, u64, Option<u64>)")]
-#[schemars(with = "(u64, u64, u64, Option<u64>)")]
 pub struct HeapPoint {
     /// Body bytes that had passed.
     pub body_bytes: u64,
@@ -226,7 +228,8 @@ impl From<HeapPoint> for (u64, u64, u64, Option<u64>) {
 }
 
 /// Processor time from the end of the preparation to the report.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct CpuRecord {
     /// Time in user mode.
@@ -252,7 +255,8 @@ impl CpuRecord {
 }
 
 /// Page faults of a process.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PageFaults {
     /// Faults served without reading a disk: fresh pages, above all.
     pub minor: u64,
@@ -261,7 +265,8 @@ pub struct PageFaults {
 }
 
 /// Context switches of a process.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ContextSwitches {
     /// The process waited for something.
     pub voluntary: u64,
@@ -270,7 +275,8 @@ pub struct ContextSwitches {
 }
 
 /// The counters of a connection, or of all connections of an end together.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum TransportStats {
     /// The counters of the kernel, for TCP.
@@ -280,7 +286,8 @@ pub enum TransportStats {
 }
 
 /// The kernel's counters of a TCP connection (TCP_INFO).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct TcpStats {
     /// Segments sent again.
     pub retransmits: u64,
@@ -297,7 +304,8 @@ pub struct TcpStats {
 }
 
 /// quinn's counters of a QUIC connection.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct QuicStats {
     /// UDP datagrams sent.
     pub datagrams_sent: u64,

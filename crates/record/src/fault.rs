@@ -1,6 +1,5 @@
 //! The failure of a run, as records state it.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{End, printable::cut};
@@ -9,7 +8,8 @@ use crate::{End, printable::cut};
 const MESSAGE: usize = 1000;
 
 /// A failure, and the end where it began.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Fault {
     /// The kind of failure.
     pub kind: FaultKind,
@@ -34,7 +34,8 @@ impl Fault {
 }
 
 /// The kinds of failures. If both ends report one, the kind that is earlier in this list is more likely the cause.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum FaultKind {
     /// The payload could not be read to its end.

@@ -56,7 +56,7 @@ pub use protocol::{Carrier, Engine, PROTOCOLS, Protocol, ProtocolFacts, Protocol
 pub use reader::{
     Damage, DamagedLine, RECORD_FILES, ReadError, ReadRecords, read, read_each, read_undamaged,
 };
-pub use record::{Integrity, LinkRecord, Outcome, Purpose, Record, SCHEMA_VERSION, schema};
+pub use record::{Integrity, LinkRecord, Outcome, Purpose, Record, SCHEMA, SCHEMA_VERSION};
 pub use redaction::{redacted_command, redacted_header, redacted_url};
 pub use schedule::{Order, Schedule};
 pub use size::{ByteSize, DEFAULT_SLOPE_LIMIT, Rate, RateError, SizeError, gbit_per_s, mib, mib_per_s};

@@ -2,11 +2,11 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A machine. Unknown facts are null.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Host {
     /// The name on the network.
@@ -65,7 +65,8 @@ pub struct Host {
 }
 
 /// The cores that are kept awake during a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Awake {
     /// The cores of the two ends (`pm_qos_resume_latency_us`).
@@ -75,7 +76,8 @@ pub enum Awake {
 }
 
 /// The idle policy of CPU cores.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum IdlePolicy {
     /// Idle cores spin, where the system allows it: a waiting process is woken at once.
@@ -95,7 +97,8 @@ impl IdlePolicy {
 }
 
 /// A build of the program that made a record.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Build {
     /// The version of longhaul.
@@ -119,7 +122,8 @@ impl Build {
 
 /// The time of a cache line from the sender's core to the receiver's and back, in nanoseconds. A hypervisor may move
 /// the cores of a virtual machine: if the two figures differ by a multiple, it did so during the run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CoreRoundTrip {
     /// Measured before the ends were started.
     pub before_ns: u64,

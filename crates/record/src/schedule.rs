@@ -1,10 +1,10 @@
 //! The order of the runs of a session.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The order of the runs of a session, and the rounds that did not count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Schedule {
     /// The order of the cases in a round.
@@ -16,7 +16,8 @@ pub struct Schedule {
 }
 
 /// The order of the cases in a round.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Order {
     /// Each round has a random order of its own. Cases that differ only in their protocol stay together.

@@ -2,7 +2,6 @@
 
 use std::{fmt, str::FromStr};
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A number of bytes.
@@ -10,9 +9,8 @@ use serde::{Deserialize, Serialize};
 /// Text form: `KiB MiB GiB` are powers of 1024, `KB MB GB` powers of 1000, bare `K M G` powers of 1024, and a bare
 /// number counts bytes. [`Display`](fmt::Display) prints the largest unit that leaves a whole number, else bytes, so
 /// that the text parses back.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct ByteSize(pub u64);
 
@@ -47,9 +45,9 @@ impl fmt::Display for ByteSize {
 }
 
 /// A number of bytes per second, at least one. Its text form is that of a [`ByteSize`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(with = "u64"))]
 #[serde(try_from = "u64", into = "u64")]
-#[schemars(with = "u64")]
 pub struct Rate(u64);
 
 /// A text or number that is not a rate.

@@ -3,6 +3,8 @@
 //! A limit is one entry of [`LIMITS`]. Flags, help, names of cases, schema and docs are loops over that table; code
 //! reads the value in force by the entry: `limits.bytes(&H2_WINDOW)`.
 
+#[cfg(test)]
+mod schema;
 mod table;
 mod values;
 

@@ -2,13 +2,12 @@
 
 use std::{borrow::Cow, collections::BTreeMap, fmt, sync::Arc};
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
-    Before, Domain, INTERNET_QUIC_MTU, LIMITS, Limit, LimitError, Preset, Profile, QUIC_MTU,
-    QUIC_SEND_WINDOW, SOCKET_BUFFER, UDP_BUFFER,
+    Before, INTERNET_QUIC_MTU, LIMITS, Limit, LimitError, Preset, Profile, QUIC_MTU, QUIC_SEND_WINDOW,
+    SOCKET_BUFFER, UDP_BUFFER,
 };
 use crate::{ByteSize, Protocol};
 
@@ -231,37 +230,10 @@ fn value_of(value: Value) -> LimitValue {
     }
 }
 
-impl JsonSchema for Limits {
-    fn schema_name() -> Cow<'static, str> {
-        "Limits".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let property = |limit: &&Limit| {
-            let mut schema = match limit.domain {
-                Domain::Bytes { .. } => json!({ "type": "integer", "format": "uint64", "minimum": 0 }),
-                Domain::Choice(words) => json!({ "type": "string", "enum": words }),
-            };
-            if limit.auto.is_some() {
-                schema = json!({ "anyOf": [schema, { "type": "null" }] });
-            }
-            schema["description"] = limit.help.into();
-            (limit.flag.to_owned(), schema)
-        };
-        let properties: serde_json::Map<String, Value> = LIMITS.iter().map(property).collect();
-        let required: Vec<&str> =
-            LIMITS.iter().filter(|limit| limit.before.is_none()).map(|limit| limit.flag).collect();
-        json_schema!({
-            "description": "The limits and choices in force by the flags that set them, all sizes in bytes.",
-            "type": "object",
-            "properties": properties,
-            "required": required,
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::{super::H3_RECV, *};
 
     #[test]
