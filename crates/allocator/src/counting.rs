@@ -14,6 +14,8 @@ use std::alloc::System as Backing;
 use tikv_jemallocator::Jemalloc as Backing;
 
 use crate::Live;
+#[cfg(feature = "trace")]
+use crate::trace;
 
 /// The global allocator. With glibc's malloc, each large frame goes back to the kernel and is faulted in again, which
 /// halves HTTP/2's goodput.
@@ -52,6 +54,12 @@ pub fn live() -> Option<Live> {
     })
 }
 
+/// The live bytes of Rust code, as [`live`] has them, or `None` unless [`count`] was called.
+#[inline]
+pub fn live_bytes() -> Option<usize> {
+    IS_COUNTING.load(Relaxed).then(|| OWN.bytes.load(Relaxed).wrapping_add(SHARED.bytes.load(Relaxed)))
+}
+
 /// Bytes and allocations, modulo the width of a word: a thread may free what another one allocated.
 struct Counters {
     bytes: AtomicUsize,
@@ -80,6 +88,10 @@ impl Counters {
 /// Counts a change, where a decrease wraps around.
 #[inline]
 fn note(bytes: usize, allocations: usize) {
+    #[cfg(feature = "trace")]
+    if trace::is_busy() {
+        return;
+    }
     if IS_OWNER.get() {
         OWN.add_alone(bytes, allocations);
     } else if IS_COUNTING.load(Relaxed) {
@@ -95,17 +107,19 @@ unsafe impl GlobalAlloc for Counting {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller's promises are those of the allocator below.
-        noted(unsafe { Backing.alloc(layout) }, layout.size(), 1)
+        allocated(unsafe { Backing.alloc(layout) }, layout)
     }
 
     #[inline]
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller's promises are those of the allocator below.
-        noted(unsafe { Backing.alloc_zeroed(layout) }, layout.size(), 1)
+        allocated(unsafe { Backing.alloc_zeroed(layout) }, layout)
     }
 
     #[inline]
     unsafe fn dealloc(&self, allocated: *mut u8, layout: Layout) {
+        #[cfg(feature = "trace")]
+        trace::released(allocated);
         // SAFETY: the caller's promises are those of the allocator below.
         unsafe { Backing.dealloc(allocated, layout) };
         note(layout.size().wrapping_neg(), usize::MAX);
@@ -115,8 +129,22 @@ unsafe impl GlobalAlloc for Counting {
     unsafe fn realloc(&self, allocated: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         // SAFETY: the caller's promises are those of the allocator below.
         let moved = unsafe { Backing.realloc(allocated, layout, size) };
+        #[cfg(feature = "trace")]
+        if !moved.is_null() {
+            trace::resized(allocated, moved, size);
+        }
         noted(moved, size.wrapping_sub(layout.size()), 0)
     }
+}
+
+/// A new allocation, which is counted unless it failed.
+#[inline]
+fn allocated(allocated: *mut u8, layout: Layout) -> *mut u8 {
+    #[cfg(feature = "trace")]
+    if !allocated.is_null() {
+        trace::allocated(allocated, layout.size());
+    }
+    noted(allocated, layout.size(), 1)
 }
 
 /// The allocation, whose change is counted unless it failed.

@@ -9,7 +9,8 @@
 //!
 //! The feature `system` puts the allocator of the system in the place of jemalloc, as most programs have it.
 //!
-//! A program that calls [`count`] first of all can ask for its [`live`] memory, exact to the byte.
+//! A program that calls [`count`] first of all can ask for its [`live`] memory, exact to the byte. With the feature
+//! `trace` it can also ask for the call sites of what stays allocated.
 //!
 //! # Example
 //!
@@ -23,10 +24,12 @@
 mod counting;
 mod jemalloc;
 mod settings;
+#[cfg(feature = "trace")]
+pub mod trace;
 
 use std::{fmt, io};
 
-pub use counting::{count, live};
+pub use counting::{count, live, live_bytes};
 pub use jemalloc::in_force;
 pub use settings::SETTINGS;
 

@@ -152,6 +152,7 @@ impl Meter {
             pull_wait: latency(&state.waits),
             lateness: latency(&state.lateness),
             heap: state.heap.as_ref().map(HeapTimeline::points),
+            most_heap_bytes: state.heap.as_ref().and_then(HeapTimeline::most),
         }
     }
 
@@ -187,8 +188,8 @@ impl State {
         self.note_heap(to, (reached + 1).saturating_mul(self.step))
     }
 
-    /// Takes the point of the heap's timeline, if one is due. Returns the bytes at which a flow of `passed` bytes is to stamp
-    /// again: at `due`, or for the next point if that comes first.
+    /// Shows the heap to its timeline, which takes a point if one is due. Returns the bytes at which a flow of `passed`
+    /// bytes is to stamp again: at `due`, or for the next point if that comes first.
     fn note_heap(&mut self, passed: u64, due: u64) -> u64 {
         let bytes = self.bytes();
         let Some(heap) = &mut self.heap else { return due };
@@ -249,6 +250,8 @@ pub struct Readings {
     pub lateness: Option<Latency>,
     /// Live heap over body offsets; `None` if the heap of this process is not counted, and of a meter that only counts.
     pub heap: Option<Vec<HeapPoint>>,
+    /// The most live heap at any stamp, in bytes; `None` like `heap`.
+    pub most_heap_bytes: Option<u64>,
 }
 
 #[cfg(test)]

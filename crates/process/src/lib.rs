@@ -25,6 +25,7 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+mod call_sites;
 mod heap;
 mod holdings;
 mod memory;
@@ -39,7 +40,8 @@ mod platform;
 #[path = "elsewhere.rs"]
 mod platform;
 
-pub use heap::{Heap, HeapReader, heap, read_heap_by};
+pub use call_sites::{CallSite, HeapTracer, heap_tracer, trace_heap_by};
+pub use heap::{Heap, HeapReader, heap, heap_bytes, read_heap_by};
 pub use holdings::Holdings;
 pub use memory::Memory;
 pub use occupy::occupy;
