@@ -9,6 +9,7 @@ mod commands;
 mod exit;
 mod expectation;
 mod input;
+mod kept;
 mod live_view;
 mod output;
 mod recording;
@@ -25,7 +26,12 @@ fn main() -> ExitCode {
     // Before the parser: its memory would be part of a worker's measurement.
     if run::worker::is_requested() {
         allocator::count();
-        process::read_heap_by(live_heap);
+        process::read_heap_by(process::HeapReader {
+            bytes: || allocator::live_bytes().map(|bytes| bytes as u64),
+            heap: live_heap,
+        });
+        #[cfg(feature = "heap-trace")]
+        process::trace_heap_by(heap_tracer());
         abort_on_panic();
         return run::worker::main(|level| start_log(level.parse().ok()));
     }
@@ -46,6 +52,20 @@ fn live_heap() -> Option<process::Heap> {
     let live = allocator::live()?;
     let c_bytes = live.c_bytes.map(|bytes| bytes as u64);
     Some(process::Heap { bytes: live.bytes as u64, allocations: live.allocations as u64, c_bytes })
+}
+
+/// The trace of this process's allocator.
+#[cfg(feature = "heap-trace")]
+fn heap_tracer() -> process::HeapTracer {
+    let sites = || {
+        let site = |site: allocator::trace::Site| process::CallSite {
+            bytes: site.bytes,
+            allocations: site.allocations,
+            frames: site.frames,
+        };
+        allocator::trace::sites().into_iter().map(site).collect()
+    };
+    process::HeapTracer { begin: allocator::trace::begin, advance: allocator::trace::advance, sites }
 }
 
 /// Makes a panic of any thread or task end the process at once: a measurement that lost a part of itself is none. Only

@@ -1,30 +1,22 @@
 //! The recording of `bench` and `prove`: a session whose records go to a folder of results, with its report beside
 //! them.
 
-use std::{
-    fs::File,
-    io::Write as _,
-    path::{Path, PathBuf},
-};
-
-use analyse::{Analysis, FORMATS, Report, Verdict};
-use anyhow::Context as _;
+use analyse::{Analysis, Report, Verdict};
+use anyhow::{Context as _, anyhow};
 use metrics::Stamp;
-use process::Resources;
-use record::{Build, ByteSize, Case, Host, Purpose, Record, Results};
+use process::{CallSite, Resources};
+use record::{Build, ByEnd, ByteSize, Case, Purpose, Record};
 use run::{
-    Interruption, ProcessExecutor, Session, Stop, describe_ends, machine, machine::IdleGuard, this_host,
+    Executor as _, Interruption, ProcessExecutor, Session, Stop, describe_ends,
+    machine::{self, Enclosures, IdleGuard},
+    this_host,
 };
 use tokio::runtime::Runtime;
 
 use crate::{
-    build::this_build, cli::SessionArgs, exit::Usage, expectation::Expectation, live_view::LiveView,
+    build::this_build, cli::SessionArgs, expectation::Expectation, kept::Kept, live_view::LiveView,
     output::print,
 };
-
-/// The bytes of disk that are held back for the report, so that a disk that records have filled still takes one: a page
-/// with its charts, or only the summary.
-const RESERVES: [usize; 2] = [1 << 20, 64 << 10];
 
 /// A session under way, and the folder that it fills.
 pub(crate) struct Recording<'a> {
@@ -33,6 +25,8 @@ pub(crate) struct Recording<'a> {
     kept: Kept,
     view: LiveView,
     runtime: Runtime,
+    /// The place for a cgroup for each end, for a session whose goodput does not count.
+    enclosures: Option<Enclosures>,
     /// Signals since the beginning, also those that come while digests are computed between two phases of runs.
     interruption: Interruption,
     /// The runs if the session is not stopped.
@@ -78,6 +72,7 @@ impl<'a> Recording<'a> {
             kept,
             view: if args.quiet { LiveView::quiet() } else { LiveView::of(expected) },
             runtime,
+            enclosures: None,
             interruption,
             expected,
             end: End::Done,
@@ -92,6 +87,16 @@ impl<'a> Recording<'a> {
         self.session = self.session.clone().limiting_slopes(limit);
     }
 
+    /// Runs the ends of all later runs in a cgroup each, which states the kernel's memory for them. Prints a note where no
+    /// cgroups can be made; that memory is then unknown.
+    pub(crate) fn enclose_ends(&mut self) {
+        match Enclosures::find() {
+            Ok(enclosures) => self.enclosures = Some(enclosures),
+            Err(_) if self.args.quiet => {}
+            Err(error) => eprintln!("note: the kernel's memory for each end stays unknown: {error}"),
+        }
+    }
+
     /// Runs every case in `rounds` rounds, or in more if a precision is asked for, and writes each record before the next
     /// run starts. Does nothing once the user has interrupted earlier runs, the time is used up, or a record could not
     /// be written.
@@ -104,11 +109,7 @@ impl<'a> Recording<'a> {
         }
         let left = self.args.max_time.map(|longest| longest.saturating_sub(self.began.elapsed()));
         let plan = self.args.plan(rounds, purpose, left);
-        let executor = ProcessExecutor::of_this_program(self.args.settings())
-            .context("cannot find this program's own file")?
-            .on(self.args.affinity)
-            .settling(self.args.settle.unwrap_or_default())
-            .prepared_for(cases);
+        let executor = self.executor()?.enclosing(self.enclosures.clone()).prepared_for(cases);
         let session = self.session.clone().for_purpose(purpose);
         let (kept, json) = (&mut self.kept, self.args.json);
         let mut keep = |record: &Record| -> anyhow::Result<()> {
@@ -130,6 +131,49 @@ impl<'a> Recording<'a> {
             Err(error) => End::Failed(error.into()),
         };
         Ok(())
+    }
+
+    fn executor(&self) -> anyhow::Result<ProcessExecutor> {
+        let executor = ProcessExecutor::of_this_program(self.args.settings());
+        Ok(executor
+            .context("cannot find this program's own file")?
+            .on(self.args.affinity)
+            .settling(self.args.settle.unwrap_or_default()))
+    }
+
+    /// Runs a case once without a record, for the call sites of what each end keeps. `None` once the session has ended
+    /// early.
+    ///
+    /// # Errors
+    /// This program cannot be started again, or the run failed.
+    pub(crate) fn call_sites(&mut self, case: &Case) -> anyhow::Result<Option<ByEnd<Vec<CallSite>>>> {
+        if !matches!(self.end, End::Done) {
+            return Ok(None);
+        }
+        let executor = self.executor()?.tracing();
+        let running = executor.run(case, &mut self.view);
+        let outcome = self.runtime.block_on(async {
+            tokio::select! {
+                biased;
+                () = self.interruption.wait() => None,
+                outcome = running => Some(outcome),
+            }
+        });
+        let Some(outcome) = outcome else {
+            self.end = End::Interrupted;
+            return Ok(None);
+        };
+        outcome.fault.map_or(Ok(Some(outcome.call_sites)), |fault| {
+            Err(anyhow!("{} cannot be traced: {}", case.key(), fault.message))
+        })
+    }
+
+    /// Writes a further file into the folder of results, if there is one.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub(crate) fn keep_text(&self, name: &str, text: &str) -> anyhow::Result<()> {
+        self.kept.keep_text(name, text)
     }
 
     /// The records of all runs, as they were written.
@@ -183,63 +227,6 @@ impl<'a> Recording<'a> {
     }
 }
 
-/// The records of a session.
-enum Kept {
-    /// In a folder of results, with disk held back for the report.
-    Folder(Results, Option<File>),
-    /// Only on standard output, where no folder can be written. They stay in memory for the verdict.
-    Printed(Vec<Record>),
-}
-
-impl Kept {
-    /// Creates the folder of results. With `--json`, the default folder is optional.
-    fn begin(args: &SessionArgs, host: &Host) -> anyhow::Result<Self> {
-        let folder = args.out.clone().unwrap_or_else(|| default_folder(host));
-        match Results::create(&folder) {
-            Ok(results) => Ok(Self::Folder(results, reserve(&folder))),
-            Err(error) if args.json && args.out.is_none() => {
-                eprintln!("note: {error}; the records go to stdout only");
-                Ok(Self::Printed(Vec::new()))
-            }
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    fn keep(&mut self, record: &Record) -> anyhow::Result<()> {
-        match self {
-            Self::Folder(results, _) => results.write(record)?,
-            Self::Printed(records) => records.push(record.clone()),
-        }
-        Ok(())
-    }
-
-    fn records(&self) -> anyhow::Result<Vec<Record>> {
-        match self {
-            Self::Folder(results, _) => results.read_back().map_err(|error| Usage::new(error).into()),
-            Self::Printed(records) => Ok(records.clone()),
-        }
-    }
-
-    /// Writes the report beside the records.
-    fn report(self, report: &Report<'_>) -> anyhow::Result<()> {
-        let Self::Folder(results, reserve) = self else { return Ok(()) };
-        drop(reserve);
-        let formats: Vec<_> = FORMATS.iter().copied().filter(|format| format.is_default()).collect();
-        analyse::write(report, &formats, results.folder())?;
-        eprintln!("results: {}", results.folder().display());
-        Ok(())
-    }
-}
-
-/// Occupies disk until the report is written, by a file without a name.
-fn reserve(folder: &Path) -> Option<File> {
-    RESERVES.iter().find_map(|bytes| {
-        let mut file = tempfile::tempfile_in(folder).ok()?;
-        file.write_all(&vec![0; *bytes]).ok()?;
-        Some(file)
-    })
-}
-
 /// Prints a note for each condition of this machine that spoils the figures of some cases.
 fn note_problems(args: &SessionArgs, cases: &[Case], build: &Build) {
     let notes = machine::notes(cases, args.affinity.cores(), build);
@@ -254,11 +241,4 @@ fn state_own_cost(began: Stamp, before: Option<Resources>) {
     eprintln!(
         "live view and orchestration: {busy:.2} s of processor time in {elapsed:.0} s ({share:.1} % of a core)"
     );
-}
-
-/// `results/<UTC time>-<host>`.
-fn default_folder(host: &Host) -> PathBuf {
-    let time = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
-    let name = host.name.as_deref().unwrap_or("host");
-    format!("results/{time}-{name}").into()
 }

@@ -78,6 +78,27 @@ fn a_sink_that_keeps_half_the_limit_is_growing_slowly_and_exit_4() {
 }
 
 #[test]
+#[cfg(not(feature = "heap-trace"))]
+fn a_trace_is_refused_by_a_program_that_cannot_take_one() {
+    let (output, out) = prove(&["--protocol", "h1c", "--trace"]);
+    let message = text(&output.stderr);
+    assert!(code(&output) == 2 && message.contains("--features heap-trace"), "{message}");
+    assert!(!out.path().exists());
+}
+
+#[test]
+#[cfg(feature = "heap-trace")]
+fn a_trace_names_the_function_that_keeps_memory() {
+    let shape = ["--protocol", "h1c", "--no-control", "--rounds", "1", "--size", "256MiB", "--trace"];
+    let (output, out) = prove(&[&shape[..], &["--sink", "keep:3", "--reader-rate", "200MiB"]].concat());
+    let report = text(&output.stdout);
+    let sites = fs::read_to_string(out.path().join("call-sites.txt")).unwrap();
+    assert!(report.contains(&sites), "{report}");
+    let of_receiver = sites.split_once(" receiver: allocated after the first quarter").unwrap().1;
+    assert!(of_receiver.contains("longhaul_receiver::sink::"), "{sites}");
+}
+
+#[test]
 fn bodies_that_fit_the_budget_prove_nothing() {
     let (output, _) = prove(&["--protocol", "h2", "--size", "64KiB,128KiB,256KiB", "--no-control"]);
     let report = text(&output.stdout);

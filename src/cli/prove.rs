@@ -19,6 +19,10 @@ pub(crate) struct ProveArgs {
     /// Skip the controls, which show that growing memory is noticed
     #[arg(long)]
     pub(crate) no_control: bool,
+    /// Run what grows once more, and name the call sites of what stays allocated (needs a program built with --features
+    /// heap-trace)
+    #[arg(long)]
+    pub(crate) trace: bool,
 }
 
 /// A parser of slope limits. Below the least one, no control could keep a twentieth of it.

@@ -10,7 +10,7 @@ use record::{Case, Purpose, Rate, Record};
 
 use super::{
     bench::{explain_memory, list},
-    control,
+    control, trace,
 };
 use crate::{
     cli::{Defaults, ProveArgs},
@@ -33,6 +33,9 @@ pub(super) fn main(args: &ProveArgs) -> anyhow::Result<Verdict> {
     if args.runs.explain_memory {
         return explain_memory(&fast);
     }
+    if args.trace {
+        trace::check_build()?;
+    }
     let controls = Controls::of(args)?;
     let to_slow = of_middle_chunk(&fast);
     let rounds = args.runs.rounds(&Defaults::PROVE);
@@ -45,13 +48,14 @@ pub(super) fn main(args: &ProveArgs) -> anyhow::Result<Verdict> {
     }
     let mut recording = Recording::begin(&args.runs.session, &fast, expected)?;
     recording.limit_slopes(args.slope_limit);
+    recording.enclose_ends();
     recording.run(&fast, rounds, Purpose::Measure)?;
     let records = recording.records()?;
     let slow: Vec<Case> = to_slow.iter().filter_map(|case| slowed(case, asked, &records)).collect();
     recording.run(&slow, rounds, Purpose::Measure)?;
     recording.run(&controls.kept, control::KEPT_ROUNDS, Purpose::Control)?;
     recording.run(&controls.calibrated, 1, Purpose::Control)?;
-    close(recording)
+    close(recording, args.trace)
 }
 
 /// The controls of a proof.
@@ -80,12 +84,15 @@ fn of_middle_chunk(cases: &[Case]) -> Vec<Case> {
     cases.iter().filter(|case| Some(u64::from(case.chunk)) == middle).cloned().collect()
 }
 
-/// Judges the records, and reports.
-fn close(recording: Recording<'_>) -> anyhow::Result<Verdict> {
+/// Judges the records, and reports. Names the call sites of what grows, if they are asked for.
+fn close(mut recording: Recording<'_>, names_growth: bool) -> anyhow::Result<Verdict> {
     let records = recording.records()?;
     let mut analysis = Analysis::of(&records);
     let proof = Proof::of(&records);
-    let text = analyse::proof_text(&proof, &analysis.findings, io::stdout().is_terminal());
+    let mut text = analyse::proof_text(&proof, &analysis.findings, io::stdout().is_terminal());
+    if names_growth {
+        text += &trace::name_growth(&proof, &mut recording)?;
+    }
     analysis.proof = Some(proof);
     recording.close("longhaul prove", &records, &analysis, &text, analysis.verdict_with_proof())
 }

@@ -108,11 +108,12 @@ pub struct MemoryRecord {
     pub socket_peak_bytes: Option<u64>,
     /// At most 256 samples, each `[seconds, RSS, anonymous RSS, body bytes]`.
     pub timeline: Vec<TimelinePoint>,
-    /// The most live heap of any point of the heap's timeline; null where the heap was not counted.
+    /// The most live heap at any stamp of the meter (`stamp_every_chunks`); null where the heap was not counted.
     #[serde(default)]
     pub heap_bytes: Option<u64>,
     /// Live heap at body offsets of 2^k and at equal distances, which are 64 MiB or less up to 16 GiB. Each point is
-    /// `[body bytes, bytes, allocations, bytes in use in the heap of C]`; null where the heap was not counted.
+    /// `[body bytes, bytes, allocations, bytes in use in the heap of C]`; null where the heap was not counted. The bytes
+    /// are the least at any stamp of the meter since the point before, so that what is queued for a moment shows little.
     #[serde(default)]
     pub heap_timeline: Option<Vec<HeapPoint>>,
     /// Anonymous memory that was swapped out, which leaves RSS; null where it was not read.
@@ -121,6 +122,10 @@ pub struct MemoryRecord {
     /// Page tables, which are not in RSS; null where they were not read.
     #[serde(default)]
     pub page_table_bytes: Option<Held>,
+    /// The most kernel memory of any sample that was charged to a cgroup of the end's own: sockets, slabs, page tables,
+    /// kernel stacks. Null without such a cgroup, which only `prove` makes, where it may.
+    #[serde(default)]
+    pub kernel_bytes: Option<u64>,
 }
 
 impl EndRecord {
@@ -200,7 +205,7 @@ impl From<TimelinePoint> for (f64, u64, u64, u64) {
 pub struct HeapPoint {
     /// Body bytes that had passed.
     pub body_bytes: u64,
-    /// Bytes allocated and not freed by Rust code, as they were asked for.
+    /// The least bytes that Rust code had allocated and not freed since the point before, as they were asked for.
     pub bytes: u64,
     /// Allocations that were not freed.
     pub allocations: u64,

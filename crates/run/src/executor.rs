@@ -1,6 +1,7 @@
 //! The execution of one case: by worker processes, or by a mock in tests.
 
 use async_trait::async_trait;
+use process::CallSite;
 use record::{
     BodyRates, ByEnd, Case, Conditions, CoreRoundTrip, End, EndRecord, Fault, FaultKind, Integrity, Latency,
     LinkRecord, Record,
@@ -62,6 +63,8 @@ pub struct Outcome {
     pub integrity: Option<Integrity>,
     /// The connection as the client saw it.
     pub link: Option<LinkRecord>,
+    /// The call sites of what stays allocated; empty unless they were asked for.
+    pub call_sites: ByEnd<Vec<CallSite>>,
 }
 
 impl Outcome {

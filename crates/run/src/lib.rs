@@ -19,11 +19,13 @@
 //! }
 //! ```
 
+mod baseline;
 mod budget;
 mod exchange;
 mod executor;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+mod growth_trace;
 mod heartbeat;
 mod holdings;
 mod host;
@@ -38,8 +40,10 @@ mod process;
 mod reply;
 mod rounds;
 mod session;
+mod settings;
 pub mod worker;
 
+pub use baseline::Baseline;
 pub use budget::Budget;
 pub use exchange::{Outgoing, receive};
 pub use executor::{Executor, Observer, Outcome, Unobserved};
@@ -47,12 +51,13 @@ pub use heartbeat::{Heartbeat, Links, together};
 pub use host::{describe_ends, this_host};
 pub use interruption::Interruption;
 pub use matrix::{Matrix, MatrixError};
-pub use measurement::{Baseline, Measurement, Settings};
+pub use measurement::Measurement;
 pub use nominal::nominal_time;
 pub use plan::Plan;
 pub use process::{Affinity, AffinityError, ProcessExecutor};
 pub use reply::{accepted, short_body};
 pub use session::{Session, SessionError, Stop};
+pub use settings::Settings;
 
 /// The number of threads of a process that read and write files concurrently. No body keeps a thread between two
 /// blocks, so that all bodies take turns. Each thread costs a stack and an allocator cache.

@@ -1,19 +1,21 @@
 //! The measurement that an end takes of itself: baseline, meter, watch for progress, reading.
 
 use std::{
-    net::IpAddr,
-    sync::{Mutex, OnceLock, PoisonError},
+    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
 use metrics::{Meter, Stamp, Timeline};
-use process::{Memory, MemoryReader, Resources, peak_rss_bytes};
+use process::{CallSite, Memory, MemoryReader, Resources, heap_tracer, peak_rss_bytes};
 use receiver::SpinTime;
-use record::{ChunkSize, EndRecord, Fault, FaultKind, HeapPoint, LinkRecord, MemoryRecord};
+use record::{ChunkSize, EndRecord, Fault, FaultKind, LinkRecord, MemoryRecord};
 use tokio::time::sleep;
 use transport::Link;
 
-use crate::{Heartbeat, Links, holdings::HoldingsLog};
+use crate::{
+    Baseline, Heartbeat, Links, growth_trace::GrowthTrace, holdings::HoldingsLog, machine::KernelMemory,
+    messages::Job,
+};
 
 /// The interval of memory samples at first: often enough for a curve of a transfer of half a second. A reading of some
 /// 20 µs costs a core 0.2 %.
@@ -26,49 +28,6 @@ const SLOWEST_SAMPLE: Duration = Duration::from_millis(100);
 /// The interval of heartbeats.
 const HEARTBEAT: Duration = Duration::from_millis(250);
 
-/// The settings of a measurement.
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct Settings {
-    /// The time without progress after which a transfer is aborted.
-    pub timeout: Duration,
-    /// The address that a server of this machine listens on; none for the loopback address of IPv4, or of IPv6 where
-    /// there is no IPv4.
-    pub address: Option<IpAddr>,
-}
-
-impl Settings {
-    /// Settings of a measurement between two ends on one machine.
-    pub fn new(timeout: Duration) -> Self {
-        Self { timeout, address: None }
-    }
-
-    /// Sets the address that a server of this machine listens on.
-    #[must_use]
-    pub fn on_address(self, address: Option<IpAddr>) -> Self {
-        Self { address, ..self }
-    }
-}
-
-/// Memory before payload and meters exist.
-#[derive(Debug)]
-pub struct Baseline {
-    memory: Option<Memory>,
-    reader: Option<MemoryReader>,
-    holdings: Option<HoldingsLog>,
-}
-
-impl Baseline {
-    /// Takes the baseline: after the handshake, before payload and meters exist.
-    pub fn take() -> Self {
-        let reader = MemoryReader::new().ok();
-        let memory = reader.as_ref().and_then(MemoryReader::read_exact);
-        // After the memory: listing descriptors allocates.
-        let holdings = reader.as_ref().and_then(MemoryReader::holdings).map(HoldingsLog::of);
-        Self { memory, reader, holdings }
-    }
-}
-
 /// The measurement of one end during its transfer.
 pub struct Measurement {
     baseline: Baseline,
@@ -78,6 +37,8 @@ pub struct Measurement {
     spun: SpinTime,
     began: OnceLock<Stamp>,
     links: Links,
+    /// The kernel's memory for this process, if it has a cgroup of its own.
+    kernel: Option<KernelMemory>,
     samples: Mutex<Samples>,
 }
 
@@ -85,6 +46,8 @@ pub struct Measurement {
 struct Samples {
     timeline: Timeline,
     socket_peak: Option<u64>,
+    kernel_peak: Option<u64>,
+    trace: Option<GrowthTrace>,
     holdings: Option<HoldingsLog>,
 }
 
@@ -100,8 +63,34 @@ impl Measurement {
             spun: SpinTime::default(),
             began: OnceLock::new(),
             links,
+            kernel: None,
             samples: Mutex::new(samples),
         }
+    }
+
+    /// Samples the kernel's memory of the cgroup that this process has to itself, if there is one.
+    #[must_use]
+    pub(crate) fn charged_to(self, kernel: Option<KernelMemory>) -> Self {
+        Self { kernel, ..self }
+    }
+
+    /// Begins to trace what stays allocated, if the job asks for it and this program can tell.
+    #[must_use]
+    pub(crate) fn tracing(self, job: &Job) -> Self {
+        let begin = |tracer| GrowthTrace::begin(tracer, job.case.total_bytes());
+        self.samples().trace = heap_tracer().filter(|_| job.traces).map(begin);
+        self
+    }
+
+    /// The call sites of what stays allocated; none unless they are traced. Ends the trace.
+    pub(crate) fn call_sites(&self) -> Vec<CallSite> {
+        // Without the lock: symbols take their time.
+        let trace = self.samples().trace.take();
+        trace.map_or_else(Vec::new, |trace| trace.sites())
+    }
+
+    fn samples(&self) -> MutexGuard<'_, Samples> {
+        self.samples.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The meter that all bodies of the end pass.
@@ -203,8 +192,13 @@ impl Measurement {
     fn sample(&self, bytes: u64) -> (Option<Memory>, Duration) {
         let memory = self.baseline.reader.as_ref().and_then(MemoryReader::read);
         let socket = (self.links)().socket_memory_bytes;
-        let mut samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
+        let kernel = self.kernel.as_ref().and_then(KernelMemory::bytes);
+        let mut samples = self.samples();
         samples.socket_peak = samples.socket_peak.max(socket);
+        samples.kernel_peak = samples.kernel_peak.max(kernel);
+        if let Some(trace) = &mut samples.trace {
+            trace.pass(bytes);
+        }
         if let Some(memory) = memory.filter(|_| self.began.get().is_some()) {
             samples.timeline.sample(self.elapsed(), memory, bytes);
         }
@@ -215,7 +209,7 @@ impl Measurement {
     /// each heartbeat only.
     fn sample_holdings(&self) {
         let now = self.baseline.reader.as_ref().and_then(MemoryReader::holdings);
-        let mut samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut samples = self.samples();
         if let Some((log, now)) = samples.holdings.as_mut().zip(now) {
             log.sample(now);
         }
@@ -231,7 +225,7 @@ impl Measurement {
         let readings = self.meter.readings();
         let mut end = EndRecord::default();
         (end.bytes, end.memory) = (readings.bytes, memory);
-        end.memory.heap_bytes = readings.heap.iter().flatten().map(HeapPoint::total_bytes).max();
+        end.memory.heap_bytes = readings.most_heap_bytes;
         end.memory.heap_timeline = readings.heap;
         self.state_holdings(&mut end);
         if let Some(resources) = resources {
@@ -249,14 +243,14 @@ impl Measurement {
 
     fn state_holdings(&self, end: &mut EndRecord) {
         self.sample_holdings();
-        let holdings = self.samples.lock().unwrap_or_else(PoisonError::into_inner).holdings;
+        let holdings = self.samples().holdings;
         if let Some(holdings) = holdings {
             holdings.state(end);
         }
     }
 
     fn memory(&self, link: &Link, bytes: u64) -> MemoryRecord {
-        let mut samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut samples = self.samples();
         if let Some(memory) = self.baseline.reader.as_ref().and_then(MemoryReader::read_exact) {
             samples.timeline.finish(self.elapsed(), memory, bytes);
         }
@@ -267,6 +261,7 @@ impl Measurement {
         record.baseline_anon_bytes = self.baseline.memory.map(|memory| memory.anon_bytes);
         record.peak_anon_bytes = samples.timeline.peak_anon_bytes();
         record.socket_peak_bytes = samples.socket_peak.max(link.socket_memory_bytes);
+        record.kernel_bytes = samples.kernel_peak;
         record.timeline = samples.timeline.points().to_vec();
         record
     }

@@ -8,6 +8,7 @@ use std::{
 };
 
 use metrics::Mark;
+use process::CallSite;
 use record::{BodyRates, Case, End, EndRecord, Fault, LinkRecord};
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +25,10 @@ pub(crate) struct Job {
     pub(crate) path: String,
     /// The core to stay on.
     pub(crate) core: Option<usize>,
+    /// The folder of the cgroup to move to.
+    pub(crate) cgroup: Option<PathBuf>,
+    /// True if the call sites of what stays allocated are asked for.
+    pub(crate) traces: bool,
     /// Seconds without progress after which the transfer is aborted.
     timeout_s: f64,
     /// The address that the server listens on; none for a loopback address.
@@ -41,6 +46,8 @@ impl Job {
             role,
             path: path.to_owned(),
             core: None,
+            cgroup: None,
+            traces: false,
             timeout_s: settings.timeout.as_secs_f64(),
             address: settings.address,
             key_log: std::env::var_os("SSLKEYLOGFILE").map(PathBuf::from),
@@ -122,6 +129,9 @@ pub(crate) struct EndReport {
     /// The times at which the body reached the offsets that both ends stamp, if they keep them.
     #[serde(default)]
     pub(crate) marks: Vec<Mark>,
+    /// The call sites of what stays allocated, if they were asked for.
+    #[serde(default)]
+    pub(crate) call_sites: Vec<CallSite>,
     pub(crate) elapsed_s: Option<f64>,
     pub(crate) handshake_s: Option<f64>,
     /// The start of the transfer, as the time of CLOCK_MONOTONIC: the same clock in both processes.

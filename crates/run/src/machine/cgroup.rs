@@ -1,9 +1,14 @@
 //! The limits that the cgroup of this process sets, and what they did to it: cgroup v2, and the controllers of v1.
 
+mod enclosure;
+
 use std::{
     fs,
     path::{Path, PathBuf},
 };
+
+pub use enclosure::Enclosures;
+pub(crate) use enclosure::{Enclosure, KernelMemory};
 
 /// The least amount that v1 states where it has no limit: just under 2⁶³, rounded to pages.
 const UNLIMITED: u64 = 1 << 62;

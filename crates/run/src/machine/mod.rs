@@ -20,7 +20,8 @@ use std::time::Duration;
 use record::{Build, Carrier, Case, Limits, Protocol, SOCKET_BUFFER, UDP_BUFFER};
 
 pub use cache::{cold_block, refuse_huge_pages};
-pub(crate) use cgroup::{Cgroup, OomKills};
+pub use cgroup::Enclosures;
+pub(crate) use cgroup::{Cgroup, Enclosure, KernelMemory, OomKills};
 pub(crate) use conditions::Watch;
 pub(crate) use cores::siblings;
 pub use cores::{Cores, bind};

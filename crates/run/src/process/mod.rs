@@ -22,7 +22,7 @@ use worker::WorkerProcess;
 
 use crate::{
     Executor, Observer, Outcome, Settings, machine,
-    machine::{Cores, Watch},
+    machine::{Cores, Enclosures, Watch},
     messages::{EndReport, Event, Job, Order, Role, ServerAddress},
 };
 
@@ -37,6 +37,10 @@ pub struct ProcessExecutor {
     program: PathBuf,
     settings: Settings,
     cores: Option<Cores>,
+    /// The place for a cgroup for each end.
+    enclosures: Option<Enclosures>,
+    /// True if the ends state the call sites of what stays allocated.
+    traces: bool,
     /// The longest wait for cores that are far apart.
     settle: Duration,
     /// The digests that generated bodies must have.
@@ -55,13 +59,35 @@ impl ProcessExecutor {
 
     /// An executor whose workers are a program that embeds this crate.
     pub fn of_program(program: PathBuf, settings: Settings) -> Self {
-        Self { program, settings, cores: None, settle: Duration::ZERO, digests: HashMap::new() }
+        Self {
+            program,
+            settings,
+            cores: None,
+            enclosures: None,
+            traces: false,
+            settle: Duration::ZERO,
+            digests: HashMap::new(),
+        }
     }
 
     /// Binds the ends to cores.
     #[must_use]
     pub fn on(self, affinity: Affinity) -> Self {
         Self { cores: affinity.cores(), ..self }
+    }
+
+    /// Runs each end in a cgroup of its own, so that the kernel's memory for it is known. Accounting it takes time: this is
+    /// nothing for runs whose goodput counts.
+    #[must_use]
+    pub fn enclosing(self, enclosures: Option<Enclosures>) -> Self {
+        Self { enclosures, ..self }
+    }
+
+    /// Asks both ends for the call sites of what stays allocated, if their program can tell them. Tracing slows them, and
+    /// takes memory: their other figures do not count.
+    #[must_use]
+    pub fn tracing(self) -> Self {
+        Self { traces: true, ..self }
     }
 
     /// Waits before each run for cores that a hypervisor has moved apart, for `settle` at most.
@@ -86,15 +112,23 @@ impl ProcessExecutor {
     }
 
     async fn server(&self, case: &Case, path: &str) -> Result<(WorkerProcess, ServerAddress), Fault> {
-        let mut worker = WorkerProcess::start(&self.program, &self.job(case, Role::Server, path)).await?;
+        let mut worker = self.start(self.job(case, Role::Server, path)).await?;
         match worker.event().await? {
             Event::Listening(address) => Ok((worker, address)),
             other => Err(unexpected(&worker, other)),
         }
     }
 
+    /// Starts a worker, in a cgroup of its own if one can be made.
+    async fn start(&self, mut job: Job) -> Result<WorkerProcess, Fault> {
+        let enclosure = self.enclosures.as_ref().and_then(|enclosures| enclosures.create().ok());
+        job.cgroup = enclosure.as_ref().map(|enclosure| enclosure.folder().to_owned());
+        WorkerProcess::start(&self.program, &job, enclosure).await
+    }
+
     fn job(&self, case: &Case, role: Role, path: &str) -> Job {
         let mut job = Job::new(case.clone(), role, path, self.settings);
+        job.traces = self.traces;
         job.core = self.cores.map(|cores| match job.end() {
             End::Sender => cores.sender,
             End::Receiver => cores.receiver,
@@ -120,8 +154,7 @@ impl ProcessExecutor {
     async fn transfer(&self, case: &Case, observer: &mut dyn Observer) -> Result<Reports, Fault> {
         let path = format!("/{}", Uuid::new_v4().simple());
         let (mut server, address) = self.server(case, &path).await?;
-        let job = self.job(case, Role::Client(address), &path);
-        let mut client = WorkerProcess::start(&self.program, &job).await?;
+        let mut client = self.start(self.job(case, Role::Client(address), &path)).await?;
         // The client goes first: it knows the reason of a failure, and the server would only wait.
         if let Some(report) = ready(&mut client).await? {
             // If the server has died, that is the cause.
@@ -159,8 +192,9 @@ impl ProcessExecutor {
             End::Receiver => (&server.marks, &client.marks),
         };
         let delivery = metrics::delivery(sender_marks, receiver_marks);
-        let mut ends = ByEnd::default();
+        let (mut ends, mut call_sites) = (ByEnd::default(), ByEnd::default());
         (ends[client_end], ends[server_end]) = (client.end, server.end);
+        (call_sites[client_end], call_sites[server_end]) = (client.call_sites, server.call_sites);
         let is_proven = fault.is_none() && case.sink.digests();
         let mut outcome = Outcome {
             fault,
@@ -171,6 +205,7 @@ impl ProcessExecutor {
             link: client.link,
             bodies: client.bodies,
             delivery,
+            call_sites,
             ..Outcome::default()
         };
         if is_proven {

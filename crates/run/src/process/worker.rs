@@ -18,7 +18,7 @@ use tokio::{
 
 use super::environment;
 use crate::{
-    machine::{Cgroup, OomKills},
+    machine::{Cgroup, Enclosure, OomKills},
     messages::{Event, Job, Order},
     worker::ARGUMENT,
 };
@@ -44,11 +44,19 @@ pub(super) struct WorkerProcess {
     silence: Duration,
     /// The cgroup of this process, which its workers are in, and the kills before the worker was started.
     oom: (Cgroup, OomKills),
+    /// The cgroup that the worker has to itself, if any: the last field, so that it is removed after the worker was
+    /// killed.
+    _enclosure: Option<Enclosure>,
 }
 
 impl WorkerProcess {
-    /// Starts `program` as a worker and gives it its job.
-    pub(super) async fn start(program: &Path, job: &Job) -> Result<Self, Fault> {
+    /// Starts `program` as a worker and gives it its job. The worker moves itself to the cgroup that the job names, which
+    /// `enclosure` removes in the end.
+    pub(super) async fn start(
+        program: &Path,
+        job: &Job,
+        enclosure: Option<Enclosure>,
+    ) -> Result<Self, Fault> {
         let end = job.end();
         let cgroup = Cgroup::own();
         let kills = OomKills::counted(&cgroup);
@@ -76,6 +84,7 @@ impl WorkerProcess {
             child,
             silence: job.settings().timeout.saturating_add(GRACE),
             oom: (cgroup, kills),
+            _enclosure: enclosure,
         };
         worker.write(job).await?;
         Ok(worker)

@@ -17,6 +17,7 @@ use transport::{Body, BodyLength, Connection, KeyLog, Peer, Transport, Trust};
 use super::{Orders, await_order, emit, emit_progress};
 use crate::{
     Baseline, Measurement, Outgoing, accepted,
+    machine::KernelMemory,
     messages::{EndReport, Event, Job, Order, ServerAddress},
     receive, short_body, together,
 };
@@ -24,13 +25,18 @@ use crate::{
 /// The name in the server's certificate.
 pub(super) const SERVER_NAME: &str = "localhost";
 
-pub(super) async fn run(job: &Job, server: &ServerAddress, orders: &mut Orders) -> Result<EndReport, Fault> {
+pub(super) async fn run(
+    job: &Job,
+    kernel: Option<KernelMemory>,
+    server: &ServerAddress,
+    orders: &mut Orders,
+) -> Result<EndReport, Fault> {
     let transport = transport_of(job)?;
     let (connections, handshake) = connect(transport, job, server).await?;
     let baseline = Baseline::take();
     let linked = connections.clone();
     let links = Arc::new(move || together(linked.iter().map(|connection| connection.link())));
-    let measurement = Measurement::new(baseline, job.case.chunk, links);
+    let measurement = Measurement::new(baseline, job.case.chunk, links).charged_to(kernel).tracing(job);
     let scheme = transport.protocol().scheme();
     let client = Client {
         job,
@@ -122,6 +128,7 @@ impl Client<'_> {
             received: receipts.iter().filter_map(|receipt| receipt.digest.clone()).collect(),
             bodies: elapsed.and_then(|_| BodyRates::of(&locked(&self.rates))),
             marks: self.measurement.meter().marks(),
+            call_sites: self.measurement.call_sites(),
             elapsed_s: elapsed.map(|elapsed| elapsed.as_secs_f64()),
             handshake_s: Some(handshake.as_secs_f64()),
             began: began.monotonic(),

@@ -24,7 +24,8 @@ use tokio::{
 };
 
 use crate::{
-    DISK_THREADS, Heartbeat, machine,
+    DISK_THREADS, Heartbeat,
+    machine::{self, KernelMemory},
     messages::{EndReport, Event, Job, Order, Role},
 };
 
@@ -98,6 +99,8 @@ async fn work(log: impl FnOnce(&str), orphaned: Rc<Notify>) -> ExitCode {
 
 async fn run(job: &Job, lines: Input, orphaned: Rc<Notify>) -> Result<EndReport, Fault> {
     pin(job.core)?;
+    // Before there is a socket. An end that may not move there has no figure of the kernel's memory.
+    let kernel = job.cgroup.as_deref().and_then(|folder| KernelMemory::join(folder).ok());
     if job.end() == End::Sender && matches!(job.case.payload, PayloadKind::Cold(_)) {
         machine::refuse_huge_pages().map_err(|error| {
             Fault::new(FaultKind::Worker, format!("cannot do without huge pages: {error}"))
@@ -105,8 +108,8 @@ async fn run(job: &Job, lines: Input, orphaned: Rc<Notify>) -> Result<EndReport,
     }
     let mut orders = read_orders(lines, orphaned);
     match job.role {
-        Role::Server => server::run(job, &mut orders).await,
-        Role::Client(ref server) => client::run(job, server, &mut orders).await,
+        Role::Server => server::run(job, kernel, &mut orders).await,
+        Role::Client(ref server) => client::run(job, kernel, server, &mut orders).await,
     }
 }
 

@@ -22,11 +22,16 @@ use super::{
 };
 use crate::{
     Baseline, Measurement, Outgoing,
+    machine::KernelMemory,
     messages::{EndReport, Event, Job, Order, ServerAddress},
     receive, together,
 };
 
-pub(super) async fn run(job: &Job, orders: &mut Orders) -> Result<EndReport, Fault> {
+pub(super) async fn run(
+    job: &Job,
+    kernel: Option<KernelMemory>,
+    orders: &mut Orders,
+) -> Result<EndReport, Fault> {
     let listener = listen(job)?;
     let mut arrivals = Arrivals::of(listener.as_ref());
     let mut sessions: Vec<Arc<dyn Session>> = Vec::new();
@@ -36,7 +41,7 @@ pub(super) async fn run(job: &Job, orders: &mut Orders) -> Result<EndReport, Fau
     let baseline = Baseline::take();
     let linked = sessions.clone();
     let links = Arc::new(move || together(linked.iter().map(|session| session.link())));
-    let measurement = Measurement::new(baseline, job.case.chunk, links);
+    let measurement = Measurement::new(baseline, job.case.chunk, links).charged_to(kernel).tracing(job);
     let outgoing = Outgoing::prepare(&job.case, job.end(), measurement.meter());
     measurement.prepared();
     emit(&Event::Ready);
@@ -52,6 +57,7 @@ pub(super) async fn run(job: &Job, orders: &mut Orders) -> Result<EndReport, Fau
         sent: outgoing.digests(),
         first_byte: measurement.first_byte().and_then(Stamp::monotonic),
         marks: measurement.meter().marks(),
+        call_sites: measurement.call_sites(),
         ..EndReport::default()
     })
 }

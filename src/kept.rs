@@ -1,0 +1,88 @@
+//! The records of a session of `bench` or `prove`, and the report beside them.
+
+use std::{
+    fs::{self, File},
+    io::Write as _,
+    path::{Path, PathBuf},
+};
+
+use analyse::{FORMATS, Report};
+use anyhow::Context as _;
+use record::{Host, Record, Results};
+
+use crate::{cli::SessionArgs, exit::Usage};
+
+/// The bytes of disk that are held back for the report, so that a disk that records have filled still takes one: a page
+/// with its charts, or only the summary.
+const RESERVES: [usize; 2] = [1 << 20, 64 << 10];
+
+/// The records of a session.
+pub(crate) enum Kept {
+    /// In a folder of results, with disk held back for the report.
+    Folder(Results, Option<File>),
+    /// Only on standard output, where no folder can be written. They stay in memory for the verdict.
+    Printed(Vec<Record>),
+}
+
+impl Kept {
+    /// Creates the folder of results. With `--json`, the default folder is optional.
+    pub(crate) fn begin(args: &SessionArgs, host: &Host) -> anyhow::Result<Self> {
+        let folder = args.out.clone().unwrap_or_else(|| default_folder(host));
+        match Results::create(&folder) {
+            Ok(results) => Ok(Self::Folder(results, reserve(&folder))),
+            Err(error) if args.json && args.out.is_none() => {
+                eprintln!("note: {error}; the records go to stdout only");
+                Ok(Self::Printed(Vec::new()))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    pub(crate) fn keep(&mut self, record: &Record) -> anyhow::Result<()> {
+        match self {
+            Self::Folder(results, _) => results.write(record)?,
+            Self::Printed(records) => records.push(record.clone()),
+        }
+        Ok(())
+    }
+
+    pub(crate) fn records(&self) -> anyhow::Result<Vec<Record>> {
+        match self {
+            Self::Folder(results, _) => results.read_back().map_err(|error| Usage::new(error).into()),
+            Self::Printed(records) => Ok(records.clone()),
+        }
+    }
+
+    /// Writes a further text beside the records, if they are in a folder.
+    pub(crate) fn keep_text(&self, name: &str, text: &str) -> anyhow::Result<()> {
+        let Self::Folder(results, _) = self else { return Ok(()) };
+        let path = results.folder().join(name);
+        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// Writes the report beside the records.
+    pub(crate) fn report(self, report: &Report<'_>) -> anyhow::Result<()> {
+        let Self::Folder(results, reserve) = self else { return Ok(()) };
+        drop(reserve);
+        let formats: Vec<_> = FORMATS.iter().copied().filter(|format| format.is_default()).collect();
+        analyse::write(report, &formats, results.folder())?;
+        eprintln!("results: {}", results.folder().display());
+        Ok(())
+    }
+}
+
+/// Occupies disk until the report is written, by a file without a name.
+fn reserve(folder: &Path) -> Option<File> {
+    RESERVES.iter().find_map(|bytes| {
+        let mut file = tempfile::tempfile_in(folder).ok()?;
+        file.write_all(&vec![0; *bytes]).ok()?;
+        Some(file)
+    })
+}
+
+/// `results/<UTC time>-<host>`.
+fn default_folder(host: &Host) -> PathBuf {
+    let time = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
+    let name = host.name.as_deref().unwrap_or("host");
+    format!("results/{time}-{name}").into()
+}
