@@ -5,7 +5,7 @@ use std::time::Duration;
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 use record::{gbit_per_s, mib_per_s};
 
-use super::{Format, FormatError, Report, distinct};
+use super::{Format, FormatError, Report, distinct, proof};
 use crate::{Finding, FindingKind, Judgement, Proof, Row, Verdict};
 
 /// `junit.xml`.
@@ -72,6 +72,7 @@ fn judged(judgement: &Judgement, class: &str, is_expected: bool) -> TestCase {
     }
     let mut test = TestCase::new(format!("{} {}", series.key, series.end), status);
     test.set_classname(class);
+    test.set_system_out(proof::statement(judgement, "; "));
     test
 }
 

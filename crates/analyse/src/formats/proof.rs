@@ -19,17 +19,17 @@ const HEADER: [[&str; 2]; 7] = [
 
 /// The table for stdout, with reasons, controls and findings below.
 pub fn proof_text(proof: &Proof, findings: &[Finding], is_terminal: bool) -> String {
-    let mut table = rows(&proof.judgements, HEADER.map(|lines| lines.join("\n")));
+    let mut table = rows(&proof.judgements, HEADER.map(|lines| lines.join("\n")), "\n");
     table.load_style(if is_terminal { presets::UTF8_HORIZONTAL_ONLY } else { presets::NOTHING });
     format!("{}\n{}{}", table.trim_fmt(), reasons(&proof.judgements, ""), remarks(proof, findings))
 }
 
 /// The table in Markdown.
 pub(super) fn markdown(proof: &Proof, findings: &[Finding]) -> String {
-    let mut table = rows(&proof.judgements, HEADER.map(|lines| lines.join(" ").trim_end().to_owned()));
+    let mut table = rows(&proof.judgements, HEADER.map(|lines| lines.join(" ").trim_end().to_owned()), "; ");
     table.load_style(presets::ASCII_MARKDOWN);
     format!(
-        "{table}\n\n{}\nA slope within a run is that of the live heap, or of anonymous RSS, against body bytes: from a quarter of the largest body on, with its interval of 99 %, which holds for autocorrelated samples. Over sizes, it is Theil and Sen's through peak RSS, with an interval of 95 %. *growth*: the most that peak RSS was over the baseline. CONSTANT: the heap's interval is within the limit (`--slope-limit`), RSS agrees, and the growth is within the budget.\n\n{}",
+        "{table}\n\n{}\nA slope within a run is that of the live heap, or of anonymous RSS, against body bytes: from a quarter of the largest body on, with its interval of 99 %, which holds for autocorrelated samples. Over sizes, it is Theil and Sen's through peak RSS, with an interval of 95 %. *growth*: the most that peak RSS was over the baseline. CONSTANT: the heap's interval is within the limit (`--slope-limit`), RSS agrees, and the growth is within the budget. *RSS ≤, kernel ≤*: the highest peak RSS, and the most memory that the kernel kept for the end, of all runs.\n\n{}",
         reasons(&proof.judgements, "- "),
         remarks(proof, findings)
     )
@@ -40,12 +40,12 @@ pub(super) fn notes(proof: &Proof) -> Vec<String> {
     let line = |judgement: &Judgement| {
         let Judgement { series, reason, .. } = judgement;
         let reason = reason.as_ref().map_or_else(String::new, |reason| format!("; {reason}"));
-        format!("{} {}: {}{reason}", series.key, series.end, verdict(judgement))
+        format!("{} {}: {}{reason}", series.key, series.end, statement(judgement, "; "))
     };
     proof.judgements.iter().map(line).chain(proof.controls.iter().map(control)).collect()
 }
 
-fn rows(judgements: &[Judgement], header: [String; 7]) -> Table {
+fn rows(judgements: &[Judgement], header: [String; 7], separator: &str) -> Table {
     let mut table = Table::new();
     table.set_header(header);
     for judgement in judgements {
@@ -57,7 +57,7 @@ fn rows(judgements: &[Judgement], header: [String; 7]) -> Table {
             judgement.anon.map_or("-".into(), within_run),
             judgement.over_sizes.map_or("-".into(), |slope| interval(slope, 1.0, 2)),
             format!("{:.1} / {:.1}", mib(series.growth), mib(series.budget)),
-            verdict(judgement),
+            statement(judgement, separator),
         ]);
     }
     for column in table.column_iter_mut().skip(2).take(4) {
@@ -66,14 +66,44 @@ fn rows(judgements: &[Judgement], header: [String; 7]) -> Table {
     table
 }
 
+/// The verdict on an end, and what was measured.
+pub(super) fn statement(judgement: &Judgement, separator: &str) -> String {
+    let parts = [Some(verdict(judgement)), measured(judgement)];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(separator)
+}
+
+/// The slope of memory for each chunk with the half width of its interval, and the most that each kind of memory was.
+fn measured(judgement: &Judgement) -> Option<String> {
+    let (fit, series) = (judgement.deciding()?, &judgement.series);
+    let what = if judgement.heap.is_some() { "heap" } else { "anonymous RSS" };
+    let per_chunk = |mib_per_gib: f64| mib_per_gib * u64::from(series.case.chunk) as f64 / 1024.0;
+    let Slope { estimate, low, high } = fit.slope;
+    let (estimate, half) = (per_chunk(estimate), per_chunk((high - estimate).max(estimate - low)));
+    let most = |what: &str, bytes: Option<u64>| {
+        bytes.map_or_else(String::new, |bytes| format!(", {what} ≤ {:.1} MiB", rounded_up(mib(bytes))))
+    };
+    Some(format!(
+        "{what} {} ± {} B per chunk up to {}{}{}",
+        signed(estimate),
+        figure(half),
+        ByteSize(series.largest()),
+        most("RSS", series.peak_rss_bytes()),
+        most("kernel", series.kernel_bytes())
+    ))
+}
+
+/// A bound with one decimal that is not below the value.
+fn rounded_up(value: f64) -> f64 {
+    (value * 10.0).ceil() / 10.0
+}
+
 /// A verdict, with its bound if memory is constant, and the slope if it grows.
 fn verdict(judgement: &Judgement) -> String {
     let chunk = u64::from(judgement.series.case.chunk);
     let per_chunk = |kib_per_gib: f64| kib_per_gib * chunk as f64 / f64::from(1 << 20);
     match (judgement.constancy, judgement.bound(), judgement.deciding()) {
         (Constancy::Constant, Some((per_gib, per_chunk)), _) => format!(
-            "CONSTANT up to {}: at most {} KiB per GiB, {} B per chunk",
-            ByteSize(judgement.series.largest()),
+            "CONSTANT: at most {} KiB per GiB, {} B per chunk",
             figure(per_gib / 1024.0),
             figure(per_chunk)
         ),
@@ -101,6 +131,12 @@ fn figure(value: f64) -> String {
         magnitude if magnitude >= 0.005 => format!("{value:.2}"),
         _ => "0".into(),
     }
+}
+
+/// The same for a value that may be negative, with no sign before a zero.
+fn signed(value: f64) -> String {
+    let magnitude = figure(value.abs());
+    if value < 0.0 && magnitude != "0" { format!("-{magnitude}") } else { magnitude }
 }
 
 fn within_run(fit: Fit) -> String {
@@ -174,10 +210,19 @@ mod tests {
     fn a_constant_end_states_its_bound_per_gib_and_per_chunk() {
         let flat = (1..=64_u64).map(|i| (i << 26, 1 << 20));
         let series = MemorySeries::synthetic(End::Receiver, vec![(4 << 30, 10 << 20)], 4 << 20);
-        let judgement = Judgement::of(series.with_heap(flat));
-        assert_eq!(verdict(&judgement), "CONSTANT up to 4GiB: at most 0 KiB per GiB, 0 B per chunk");
+        let series = series.with_heap(flat).with_kernel(&[Some(3 << 20), Some(4_000_000)]);
+        let stated = |series: MemorySeries| statement(&Judgement::of(series), "; ");
+        let bound = "CONSTANT: at most 0 KiB per GiB, 0 B per chunk";
+        let heap = "heap 0 ± 0 B per chunk up to 4GiB, RSS ≤ 10.0 MiB";
+        assert_eq!(stated(series.clone()), format!("{bound}; {heap}, kernel ≤ 3.9 MiB"));
+        assert_eq!(
+            stated(series.with_kernel(&[Some(1), None])),
+            format!("{bound}; {heap}"),
+            "not of all runs"
+        );
         let figures = [0.0, 0.004, 0.0123, 1.26, 19.7, 1234.0].map(figure);
         assert_eq!(figures, ["0", "0", "0.01", "1.3", "20", "1234"]);
+        assert_eq!([-0.2, -0.001, 0.2].map(signed), ["-0.20", "0", "0.20"]);
         let slope = Slope { estimate: -0.00001, low: -0.5, high: 0.26 };
         assert_eq!(interval(slope, 1.0, 1), "0.0 [-0.5, 0.3]");
     }

@@ -6,12 +6,16 @@ use stats::{Slope, trend};
 
 use super::Constancy;
 
-/// The probability with which an interval holds the true slope. With 95 %, one flat end in forty would be called
-/// growing.
-const CONFIDENCE: f64 = 0.99;
+/// The probability with which the interval of a fit holds the true slope. The narrower one of two fits counts, so that it
+/// does with 99 %. With 95 %, one flat end in forty would be called growing.
+const CONFIDENCE: f64 = 0.995;
 
 /// The fewest points before and after a change, which an interval needs.
 const FEWEST: usize = 16;
+
+/// The stretches of a course whose lowest points make its lower envelope: few, so that each is long enough for every queue
+/// to be short once, and enough for an interval.
+const STRETCHES: usize = 20;
 
 /// The share of the growth at the limit that the highest and the lowest point of a course may lie apart, so that this
 /// distance bounds the slope. A leak at the limit would be hidden only if half of it were released elsewhere meanwhile.
@@ -74,10 +78,33 @@ impl Course {
         Self(settled.into_iter().map(|(x, y)| (mib(x) / 1024.0, mib(y))).collect())
     }
 
-    /// The slope with its interval. Memory that switches slowly between two levels looks like a random walk, whose
+    /// The slope with its interval: of all points if they show growth, and otherwise of the lower envelope if its interval
+    /// is narrower. What waits in queues for a slow reader scatters by the size of its windows, and hides a leak of some
+    /// bytes per chunk; the envelope has the leak without the queues.
+    fn slope(&self, limit: f64) -> Option<Slope> {
+        let all = self.slope_of_all(limit)?;
+        if Constancy::within_limit(all, limit).is_growth() {
+            return Some(all);
+        }
+        let width = |slope: &Slope| slope.high - slope.low;
+        let envelope = self.lower_envelope().and_then(|course| course.slope_of_all(limit));
+        envelope.filter(|envelope| width(envelope) < width(&all)).or(Some(all))
+    }
+
+    /// The lowest point of each stretch of points. `None` if a stretch would have a single one.
+    fn lower_envelope(&self) -> Option<Self> {
+        let length = self.0.len() / STRETCHES;
+        let lowest = |stretch: &[(f64, f64)]| {
+            let middle = stretch.get(stretch.len() / 2)?.0;
+            Some((middle, stretch.iter().map(|point| point.1).fold(f64::MAX, f64::min)))
+        };
+        (length > 1).then(|| Self(self.0.chunks_exact(length).filter_map(lowest).collect()))
+    }
+
+    /// The slope of all points with its interval. Memory that switches slowly between two levels looks like a random walk, whose
     /// interval is wide; but no slope is steeper than from the lowest point to the highest, if these are close to each
     /// other.
-    fn slope(&self, limit: f64) -> Option<Slope> {
+    fn slope_of_all(&self, limit: f64) -> Option<Slope> {
         let Slope { estimate, low, high } = trend(&self.0, CONFIDENCE)?;
         let levels = || self.0.iter().map(|point| point.1);
         let band = levels().fold(f64::MIN, f64::max) - levels().fold(f64::MAX, f64::min);
@@ -150,7 +177,7 @@ impl Fit {
     pub(crate) fn of(courses: &[Course], limit: f64) -> Option<Self> {
         let slope = joint(courses.iter().map(|course| course.slope(limit)))?;
         let constancy = Constancy::within_limit(slope, limit);
-        let late = joint(courses.iter().map(|course| course.after(course.middle()).slope(limit)));
+        let late = joint(courses.iter().map(|course| course.after(course.middle()).slope_of_all(limit)));
         let late_growth = late.is_some_and(|late| Constancy::within_limit(late, limit) == Constancy::Growing);
         if constancy == Constancy::Constant && !late_growth {
             return Some(Self { slope, constancy, change: None });
@@ -182,8 +209,9 @@ fn flat_again(courses: &[Course], limit: f64) -> Option<Fit> {
 fn flat_after(courses: &[Course], offsets: &[f64], limit: f64) -> Option<Fit> {
     let parts = || courses.iter().zip(offsets).map(|(course, offset)| (course, *offset));
     let flat = |slope: &Slope| Constancy::is_flat(*slope, limit);
-    let slope = joint(parts().map(|(course, offset)| course.after(offset).slope(limit))).filter(flat)?;
-    let is_step = joint(parts().map(|(course, offset)| course.until(offset).slope(limit)))
+    let slope =
+        joint(parts().map(|(course, offset)| course.after(offset).slope_of_all(limit))).filter(flat)?;
+    let is_step = joint(parts().map(|(course, offset)| course.until(offset).slope_of_all(limit)))
         .is_some_and(|slope| flat(&slope));
     if !is_step && parts().any(|(course, offset)| offset > course.middle()) {
         return None;

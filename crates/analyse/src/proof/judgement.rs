@@ -1,18 +1,15 @@
 //! The judgement on one series: whether memory is constant.
 
-use record::{ByteSize, SinkKind, mib};
+use record::{SinkKind, mib};
 use serde::{Serialize, Serializer};
 use stats::{Slope, theil_sen};
 
 use super::{
     Constancy, MemorySeries,
     course::{self, Course, Fit},
+    peaks::Peaks,
 };
 use crate::Verdict;
-
-/// The slope of peak RSS over sizes above which memory counts as growing, in MiB per GiB. Peaks scatter by tenths of a
-/// MiB, so they tell no smaller slopes apart; a receiver that collects the body has a slope of a thousand.
-const PEAK_LIMIT: f64 = 1.0;
 
 /// A series, the lines fitted through it, and the conclusion.
 #[derive(Clone, Debug, Serialize)]
@@ -115,7 +112,7 @@ impl Judgement {
                 series.budget
             ));
         }
-        if self.over_sizes.is_some_and(|slope| slope.low > PEAK_LIMIT) {
+        if self.peaks() == Peaks::Growing {
             return (Constancy::Growing, Some("peak RSS grows with the size of the body".into()));
         }
         let what =
@@ -141,8 +138,10 @@ impl Judgement {
         if self.is_over_budget() {
             return unclear("peak RSS is over its budget");
         }
-        let Some(peaks) = self.peaks() else {
-            return unclear("the interval of peak RSS over sizes holds 1 MiB per GiB: more rounds narrow it");
+        let peaks = match self.peaks() {
+            Peaks::Level(remark) => remark,
+            Peaks::Growing => return unclear("peak RSS grows with the size of the body"),
+            Peaks::Unclear(reason) => return unclear(reason),
         };
         let heap = self.heap.is_none().then(|| "by anonymous RSS alone: the heap was not counted".to_owned());
         let swap =
@@ -158,32 +157,9 @@ impl Judgement {
         (Constancy::Constant, (!remarks.is_empty()).then(|| remarks.join("; ")))
     }
 
-    /// Returns whether peaks over sizes exclude growth above their limit, with what there is to say about them. `None`
-    /// if they do not.
-    fn peaks(&self) -> Option<Option<String>> {
-        match self.over_sizes {
-            // One or two sizes: the runs themselves are the evidence.
-            None => Some(None),
-            Some(slope) if slope.high < PEAK_LIMIT => Some(None),
-            Some(_) => self.level_peaks().map(Some),
-        }
-    }
-
-    /// A remark on peaks that rise between smaller bodies and are level between the two largest sizes.
-    fn level_peaks(&self) -> Option<String> {
-        let peaks = scaled(&self.series.peaks);
-        let mut sizes: Vec<u64> = self.series.peaks.iter().map(|peak| peak.0).collect();
-        sizes.sort_unstable();
-        sizes.dedup();
-        let [.., before, largest] = sizes[..] else { return None };
-        let of = |size: u64| {
-            let scaled = scaled(&[(size, 0)])[0].0;
-            peaks.iter().filter(move |peak| peak.0 == scaled).map(|peak| peak.1)
-        };
-        let (most, least) = (of(largest).fold(f64::MIN, f64::max), of(before).fold(f64::MAX, f64::min));
-        let steepest = (most - least) / (mib(largest - before) / 1024.0);
-        (steepest < PEAK_LIMIT)
-            .then(|| format!("peak RSS is level from bodies of {} on, after a step", ByteSize(before)))
+    /// The evidence of peak RSS over sizes.
+    fn peaks(&self) -> Peaks {
+        Peaks::of(&self.series.peaks, self.over_sizes)
     }
 }
 
@@ -217,7 +193,7 @@ mod tests {
 
     #[test]
     fn a_flat_heap_is_constant_and_has_a_bound_per_chunk() {
-        let judgement = Judgement::of(series(|i| (i % 2) << 10));
+        let judgement = Judgement::of(series(|i| i * 7919 % 1000));
         assert_eq!((judgement.constancy, judgement.reason.as_deref()), (Constancy::Constant, None));
         let (per_gib, per_chunk) = judgement.bound().unwrap();
         // 16,384 chunks of 64 KiB.

@@ -7,6 +7,7 @@
 mod constancy;
 mod course;
 mod judgement;
+mod peaks;
 mod series;
 #[cfg(test)]
 mod simulation;

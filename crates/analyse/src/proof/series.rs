@@ -32,6 +32,9 @@ pub struct MemorySeries {
     /// Anonymous RSS within each run of the largest body.
     #[serde(skip)]
     pub(super) anon: Vec<Course>,
+    /// The most kernel memory of each run, in bytes; `None` for a run that does not state it.
+    #[serde(skip)]
+    pub(super) kernel: Vec<Option<u64>>,
     /// True if pages of any run were swapped out, which leave RSS.
     pub was_swapped: bool,
     /// The slope that counts as growth, in bytes per GiB of body: the one of the last run that states it.
@@ -80,6 +83,7 @@ impl MemorySeries {
             budget: 0,
             heap: Vec::new(),
             anon: Vec::new(),
+            kernel: Vec::new(),
             was_swapped: false,
             limit_bytes: DEFAULT_SLOPE_LIMIT.0,
             unknown: 0,
@@ -89,6 +93,16 @@ impl MemorySeries {
     /// The largest body with a known peak, in bytes.
     pub fn largest(&self) -> u64 {
         self.peaks.iter().map(|peak| peak.0).max().unwrap_or(0)
+    }
+
+    /// The highest peak RSS of any run, in bytes.
+    pub fn peak_rss_bytes(&self) -> Option<u64> {
+        self.peaks.iter().map(|peak| peak.1).max()
+    }
+
+    /// The most kernel memory of any run, in bytes. `None` unless all runs state it.
+    pub fn kernel_bytes(&self) -> Option<u64> {
+        self.kernel.iter().copied().collect::<Option<Vec<u64>>>()?.into_iter().max()
     }
 
     /// The number of different body sizes.
@@ -112,6 +126,7 @@ impl MemorySeries {
         self.peaks.push((bytes, peak));
         (self.growth, self.budget) = (self.growth.max(growth), budget);
         let memory = &end.memory;
+        self.kernel.push(memory.kernel_bytes);
         self.was_swapped |= memory.swap_bytes.is_some_and(|swap| swap.peak > swap.baseline);
         if bytes == self.largest() {
             let heap = memory.heap_timeline.as_ref().map(|points| {
@@ -130,6 +145,12 @@ impl MemorySeries {
         let record = Record::new("synthetic", case.clone());
         let series = Self::new(SeriesKey::of(&record).without_body(), case, end);
         Self { peaks, growth: 1 << 20, budget, ..series }
+    }
+
+    /// The series with the kernel memory of its runs.
+    #[cfg(test)]
+    pub(crate) fn with_kernel(self, kernel: &[Option<u64>]) -> Self {
+        Self { kernel: kernel.to_vec(), ..self }
     }
 
     /// The series with a further run of the largest body, whose heap had these bytes at body offsets.

@@ -1,0 +1,98 @@
+//! Peak RSS over bodies of several sizes: whether it excludes growth with the body.
+
+use record::{ByteSize, mib};
+use stats::Slope;
+
+/// The slope above which memory counts as growing, in MiB per GiB. Peaks scatter by tenths of a MiB, so they tell no
+/// smaller slopes apart; a receiver that collects the body has a slope of a thousand.
+const LIMIT: f64 = 1.0;
+
+/// The evidence of peak RSS.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Peaks {
+    /// Growth at the limit is excluded, or there is one size only, whose runs themselves are the evidence. With what there
+    /// is to say about that.
+    Level(Option<String>),
+    /// The interval of the slope lies above the limit.
+    Growing,
+    /// The reason why growth is not excluded.
+    Unclear(&'static str),
+}
+
+impl Peaks {
+    /// The evidence of runs, each with its body and its peak in bytes, and of the `slope` through all of them in MiB per
+    /// GiB, if they are enough for an interval.
+    pub(super) fn of(runs: &[(u64, u64)], slope: Option<Slope>) -> Self {
+        let mut sizes: Vec<u64> = runs.iter().map(|run| run.0).collect();
+        sizes.sort_unstable();
+        sizes.dedup();
+        let [smallest, .., largest] = sizes[..] else { return Self::Level(None) };
+        let reason = match slope {
+            Some(slope) if slope.low > LIMIT => return Self::Growing,
+            Some(slope) if slope.high < LIMIT => return Self::Level(None),
+            Some(_) => "the interval of peak RSS over sizes holds 1 MiB per GiB: more rounds narrow it",
+            None if steepest(runs, smallest, largest) <= LIMIT => return Self::Level(None),
+            None => {
+                "peak RSS rises by more than 1 MiB per GiB from the smallest body to the largest, in too few runs for an interval: more rounds tell"
+            }
+        };
+        match sizes[..] {
+            [.., before, largest] if steepest(runs, before, largest) < LIMIT => {
+                let from = ByteSize(before);
+                Self::Level(Some(format!("peak RSS is level from bodies of {from} on, after a step")))
+            }
+            _ => Self::Unclear(reason),
+        }
+    }
+}
+
+/// The slope from the lowest peak of bodies of one size to the highest of those of a larger one, in MiB per GiB.
+fn steepest(runs: &[(u64, u64)], smaller: u64, larger: u64) -> f64 {
+    let of = |size: u64| runs.iter().filter(move |run| run.0 == size).map(|run| mib(run.1));
+    let (most, least) = (of(larger).fold(f64::MIN, f64::max), of(smaller).fold(f64::MAX, f64::min));
+    (most - least) / (mib(larger.saturating_sub(smaller)) / 1024.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One round over 256 MiB, 1 and 4 GiB with these peaks in KiB.
+    fn one_round(kib: [u64; 3]) -> Peaks {
+        let runs = [256 << 20, 1 << 30, 4 << 30_u64].into_iter().zip(kib.map(|kib| kib << 10));
+        Peaks::of(&runs.collect::<Vec<_>>(), None)
+    }
+
+    #[test]
+    fn without_an_interval_the_largest_body_must_not_lie_above_the_smallest_by_a_mib_per_gib() {
+        assert_eq!(one_round([10 << 10, 10 << 10, 12 << 10]), Peaks::Level(None));
+        assert_eq!(one_round([10 << 10, 9 << 10, 8 << 10]), Peaks::Level(None));
+        // 3.75 GiB more of body, and 4 MiB more of memory.
+        let Peaks::Unclear(reason) = one_round([10 << 10, 10 << 10, 14 << 10]) else { panic!("not seen") };
+        assert!(reason.contains("too few runs for an interval"), "{reason}");
+        let two_sizes = [(1 << 30, 10 << 20), (2 << 30, 12 << 20)];
+        assert!(matches!(Peaks::of(&two_sizes, None), Peaks::Unclear(_)));
+    }
+
+    #[test]
+    fn peaks_that_are_level_between_the_two_largest_sizes_are_level_after_a_step() {
+        let Peaks::Level(Some(remark)) = one_round([10 << 10, 15 << 10, 15 << 10]) else {
+            panic!("not level")
+        };
+        assert_eq!(remark, "peak RSS is level from bodies of 1GiB on, after a step");
+    }
+
+    #[test]
+    fn one_size_says_nothing_about_sizes() {
+        assert_eq!(Peaks::of(&[(4 << 30, 9 << 20), (4 << 30, 90 << 20)], None), Peaks::Level(None));
+        assert_eq!(Peaks::of(&[], None), Peaks::Level(None));
+    }
+
+    #[test]
+    fn with_an_interval_its_ends_decide() {
+        let runs = [(1 << 30, 10 << 20), (4 << 30, 16 << 20)];
+        let of = |low, high| Peaks::of(&runs, Some(Slope { estimate: (low + high) / 2.0, low, high }));
+        assert_eq!((of(1.1, 2.0), of(-2.0, 0.9)), (Peaks::Growing, Peaks::Level(None)));
+        assert!(matches!(of(0.5, 2.0), Peaks::Unclear(reason) if reason.contains("holds 1 MiB per GiB")));
+    }
+}
