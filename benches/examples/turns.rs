@@ -1,4 +1,4 @@
-//! One upload over a pipe in memory, for a profiler that counts instructions: `turns h1|h2 MEBIBYTES`.
+//! One upload over a pipe in memory, for a profiler that counts instructions: `turns h1|h2 MEBIBYTES [uncounted]`.
 
 use std::process::ExitCode;
 
@@ -9,9 +9,17 @@ use record::{Direction, Protocol};
 const CHUNK: u64 = 64 << 10;
 
 fn main() -> ExitCode {
-    // As a worker does: the cost of counting is part of the counts.
-    allocator::count();
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments.last().is_some_and(|last| last == "uncounted") {
+        arguments.pop();
+    } else {
+        // As a worker does: the cost of counting live heap is part of the counts.
+        allocator::count();
+        process::read_heap_by(process::HeapReader {
+            bytes: || allocator::live_bytes().map(|bytes| bytes as u64),
+            heap: || Some(live()),
+        });
+    }
     let [protocol, mebibytes] = arguments.as_slice() else { return usage() };
     let protocol = Some(protocol).filter(|name| matches!(name.as_str(), "h1" | "h2"));
     let protocol = protocol.and_then(|name| Protocol::by_name(name));
@@ -20,7 +28,18 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
+/// The live heap, as the allocator has counted it.
+fn live() -> process::Heap {
+    let live = allocator::live();
+    let (bytes, allocations) = live.map_or((0, 0), |live| (live.bytes as u64, live.allocations as u64));
+    process::Heap {
+        bytes,
+        allocations,
+        c_bytes: live.and_then(|live| live.c_bytes).map(|bytes| bytes as u64),
+    }
+}
+
 fn usage() -> ExitCode {
-    eprintln!("usage: turns h1|h2 MEBIBYTES");
+    eprintln!("usage: turns h1|h2 MEBIBYTES [uncounted]");
     ExitCode::from(2)
 }

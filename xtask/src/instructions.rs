@@ -20,8 +20,11 @@ use crate::workspace::{self, Metadata};
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// Make the counts the new baseline
-    #[arg(long)]
+    #[arg(long, conflicts_with = "heap")]
     write: bool,
+    /// Print the share of the counting of live heap instead; exit 3 if it is over 1 %
+    #[arg(long)]
+    heap: bool,
 }
 
 /// The baseline, below the root.
@@ -40,6 +43,9 @@ const TOLERANCE: f64 = 0.03;
 /// The body sizes, in MiB. What happens once per connection is in both counts, and cancels out.
 const BODIES: [u64; 2] = [4, 36];
 
+/// The most that the counting of live heap may add.
+const HEAP_SHARE: f64 = 0.01;
+
 /// The exit code for more instructions, as that of a slower candidate.
 const MORE: u8 = 3;
 
@@ -53,7 +59,12 @@ struct Count {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let path = workspace::root().join(BASELINE);
-    let counts = measure()?;
+    let counts = measure(&[])?;
+    if arguments.heap {
+        let (shown, more) = heap_share(&measure(&["uncounted"])?, &counts);
+        io::stdout().write_all(shown.as_bytes()).context("cannot write to stdout")?;
+        return Ok(if more { ExitCode::from(MORE) } else { ExitCode::SUCCESS });
+    }
     if arguments.write {
         fs::write(&path, table(&counts)).with_context(|| format!("cannot write {}", path.display()))?;
         return Ok(ExitCode::SUCCESS);
@@ -64,12 +75,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     Ok(if more { ExitCode::from(MORE) } else { ExitCode::SUCCESS })
 }
 
-fn measure() -> Result<Vec<Count>> {
+fn measure(options: &[&str]) -> Result<Vec<Count>> {
     let program = build()?;
     let mut counts = Vec::new();
     for protocol in PROTOCOLS {
         for (end, role) in ENDS {
-            let [few, many] = BODIES.map(|mib| count(&program, protocol, role, mib));
+            let [few, many] = BODIES.map(|mib| count(&program, protocol, role, mib, options));
             let per_mib = many?.saturating_sub(few?) / (BODIES[1] - BODIES[0]);
             counts.push(Count { protocol: protocol.into(), end: end.into(), per_mib });
         }
@@ -89,13 +100,14 @@ fn build() -> Result<PathBuf> {
 }
 
 /// The instructions of one end within the turns of its task, for a body of `mib`.
-fn count(program: &Path, protocol: &str, role: &str, mib: u64) -> Result<u64> {
+fn count(program: &Path, protocol: &str, role: &str, mib: u64, options: &[&str]) -> Result<u64> {
     let folder = tempfile::tempdir().context("no temporary folder")?;
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", &format!("--toggle-collect=*{role}_turn*")])
         .arg(format!("--callgrind-out-file={}", folder.path().join("out").display()))
         .arg(program)
         .args([protocol, &mib.to_string()])
+        .args(options)
         // callgrind takes each byte of a "rep movsb" for an instruction, so glibc must copy in its other way.
         .env(
             "GLIBC_TUNABLES",
@@ -125,6 +137,26 @@ fn parsed(text: &str) -> Result<Vec<Count>> {
             _ => bail!("{BASELINE}: '{line}' is not a row"),
         })
         .collect()
+}
+
+/// One line per count with the share that counting adds to it, and whether any is over the most allowed.
+fn heap_share(without: &[Count], with: &[Count]) -> (String, bool) {
+    let (mut text, mut more) = (String::new(), false);
+    for (plain, counted) in without.iter().zip(with) {
+        let share = counted.per_mib as f64 / plain.per_mib as f64 - 1.0;
+        more |= share > HEAP_SHARE;
+        // Writing to a string does not fail.
+        let _ = writeln!(
+            text,
+            "{} {:<8}  {} instructions per MiB, {} with the heap counted ({:+.2} %)",
+            plain.protocol,
+            plain.end,
+            plain.per_mib,
+            counted.per_mib,
+            100.0 * share
+        );
+    }
+    (text, more)
 }
 
 /// One line per count, and whether any is more than its baseline, or has none.
@@ -164,6 +196,12 @@ mod tests {
         let counts = [count("sender", 7), count("receiver", 1 << 40)];
         assert_eq!(parsed(&table(&counts)).unwrap(), counts);
         assert!(parsed("head\nh2\tsender\tmany\n").is_err() && parsed("head\nh2\n").is_err());
+    }
+
+    #[test]
+    fn counting_live_heap_may_add_one_percent() {
+        let is_more = |per_mib| heap_share(&[count("sender", 1000)], &[count("sender", per_mib)]).1;
+        assert_eq!([999, 1010, 1011].map(is_more), [false, false, true]);
     }
 
     #[test]

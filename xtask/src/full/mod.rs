@@ -10,6 +10,7 @@ mod interop;
 mod isolated;
 mod load;
 mod outcome;
+mod simulation;
 mod soak;
 mod steps;
 mod watched;
@@ -31,7 +32,8 @@ use self::{
 };
 use crate::{study, workspace};
 
-/// Run the tables that are too long for the gate: load, soak, hostile clients, interoperation, fuzzing
+/// Run the tables that are too long for the gate: load, soak, hostile clients, interoperation, fuzzing,
+/// simulated proofs
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// Steps [default: all]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::builder::PossibleValuesParser;
 
-use super::{Context, fuzz, hostile, interop, load, outcome::Outcome, soak};
+use super::{Context, fuzz, hostile, interop, load, outcome::Outcome, simulation, soak};
 
 /// One step: an entry of [`STEPS`].
 pub(super) struct Step {
@@ -47,6 +47,13 @@ pub(super) const STEPS: &[Step] = &[
         allowance: 30 * 60,
         asked: |_| 0,
         run: interop::run,
+    },
+    Step {
+        name: "simulation",
+        about: "verdicts of proofs on 2,000 synthetic series of each shape",
+        allowance: 20 * 60,
+        asked: |_| 0,
+        run: simulation::run,
     },
     Step {
         name: "fuzz",
