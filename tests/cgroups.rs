@@ -39,7 +39,18 @@ fn the_kernels_memory_of_each_end_is_known_to_prove_alone_and_only_where_it_may(
 
 /// A proof that moves little until it is killed.
 fn proof(out: &Out) -> Child {
-    let rest = ["--size", "4096GiB", "--limit-rate", "1MiB", "--no-control", "--quiet", "--out", &out.text()];
+    let rest = [
+        "--size",
+        "4096GiB",
+        "--sink",
+        "discard",
+        "--limit-rate",
+        "1MiB",
+        "--no-control",
+        "--quiet",
+        "--out",
+        &out.text(),
+    ];
     let mut command = longhaul(&[&["prove"], &SHAPE[..], &rest[..]].concat());
     command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
