@@ -198,7 +198,7 @@ mod tests {
         let [gone, living, other] =
             [format!("{PREFIX}99999999-0"), format!("{PREFIX}{}-9", process::id()), "x-1".into()]
                 .map(|name| parent.path().join(name));
-        [&gone, &living, &other].map(|folder| fs::create_dir(folder).unwrap());
+        [&gone, &living, &other].iter().for_each(|folder| fs::create_dir(folder).unwrap());
         Enclosures(parent.path().to_owned()).sweep();
         assert_eq!([&gone, &living, &other].map(|folder| folder.exists()), [false, true, true]);
     }
