@@ -91,3 +91,17 @@ fn a_layer_that_is_left_out_is_in_the_name() {
     let help = text(&run(&["bench", "--help"]).stdout);
     assert!(help.contains("--h2-frame") && !help.contains("--h2-cork"), "{help}");
 }
+
+#[test]
+fn the_sizes_of_a_ceilings_calls_are_in_its_name_alone() {
+    let shape = ["--protocol", "tcp,tcp-ceiling,tls-ceiling", "--chunk-size", "64KiB", "--size", "1MiB"];
+    let calls = ["--ceiling-read", "64KiB", "--ceiling-write", "1MiB"];
+    let (output, records) = bench(&[&shape[..], &calls].concat());
+    assert_all_good(&output, &records, 3);
+    let mut names = names(&records);
+    names.sort_unstable();
+    let ceiling = "/up/64KiB/1MiB+ceiling-read=64KiB+ceiling-write=1MiB";
+    let expected =
+        [format!("tcp-ceiling{ceiling}"), "tcp/up/64KiB/1MiB".into(), format!("tls-ceiling{ceiling}")];
+    assert_eq!(names, expected);
+}

@@ -165,6 +165,22 @@ mod tests {
 
     const GATHERED: usize = 256 << 10;
 
+    #[test]
+    fn the_limits_decide_the_calls_and_their_memory() {
+        let limits: Limits =
+            serde_json::from_str(r#"{"ceiling-read": 65536, "ceiling-write": 1048576}"#).unwrap();
+        let ceiling = Ceiling::from_limits(&limits).unwrap();
+        assert_eq!((ceiling.read(), ceiling.ahead()), (64 << 10, 1 << 20));
+        let bytes = |end, name: &str| {
+            let terms = Ceiling::footprint(&limits, end, Shape::new(1, 1, record::ChunkSize::DEFAULT));
+            terms.iter().find(|term| term.name == name).unwrap().bytes
+        };
+        assert_eq!(bytes(End::Receiver, "read buffers"), 2 * (64 << 10));
+        assert_eq!(bytes(End::Sender, "records of one write"), 1 << 20);
+        let small: Limits = serde_json::from_str(r#"{"ceiling-write": 1024}"#).unwrap();
+        assert!(Ceiling::from_limits(&small).is_err(), "such writes depend on the chunk");
+    }
+
     #[tokio::test]
     async fn pieces_leave_in_order_whatever_the_stream_takes_at_once() {
         let (near, mut far) = duplex(1000);
