@@ -98,7 +98,7 @@ mod tests {
     fn another_name_processor_or_number_of_cores_is_another_machine() {
         let on = |edit: fn(&mut Host)| {
             with(run("h2"), |record| {
-                let host = &mut record.host;
+                let host: &mut Host = &mut record.host;
                 (host.name, host.cpu, host.cores) = (Some("a".into()), Some("Zen 4".into()), Some(2));
                 edit(host);
             })

@@ -32,6 +32,7 @@ mod reader;
 mod record;
 mod redaction;
 mod schedule;
+mod shared;
 mod size;
 mod spin;
 mod writer;
@@ -59,6 +60,7 @@ pub use reader::{
 pub use record::{Integrity, LinkRecord, Outcome, Purpose, Record, SCHEMA, SCHEMA_VERSION};
 pub use redaction::{redacted_command, redacted_header, redacted_url};
 pub use schedule::{Order, Schedule};
+pub use shared::Shared;
 pub use size::{ByteSize, DEFAULT_SLOPE_LIMIT, Rate, RateError, SizeError, gbit_per_s, mib, mib_per_s};
 pub use spin::DEFAULT_SPIN;
 pub use writer::{Results, WriteError};

@@ -10,7 +10,7 @@ use std::{
 use flate2::read::MultiGzDecoder;
 use ruzstd::decoding::StreamingDecoder;
 
-use crate::{Limits, Record, SCHEMA_VERSION, record::OLDEST_VERSION};
+use crate::{Build, Host, Limits, Record, SCHEMA_VERSION, Shared, record::OLDEST_VERSION};
 
 /// The names of the file of records in a folder of results. The first that exists is read.
 pub const RECORD_FILES: [&str; 3] = ["records.jsonl", "records.jsonl.zst", "records.jsonl.gz"];
@@ -140,13 +140,13 @@ pub fn read_each(path: &Path, mut each: impl FnMut(Record)) -> Result<Damage, Re
     let unreadable = |source| ReadError::Unreadable { path: path.clone(), source };
     let mut damage = Damage::default();
     let (mut file, mut line, mut number) = (open(&path).map_err(unreadable)?, Vec::new(), 0);
-    let mut last: Option<Limits> = None;
+    let mut last = None;
     while file.read_until(b'\n', &mut line).map_err(unreadable)? > 0 {
         number += 1;
         let text = line.strip_suffix(b"\n");
         match parse(text.unwrap_or(&line)) {
             Ok(mut record) => {
-                share_limits(&mut record, &mut last);
+                share_facts(&mut record, &mut last);
                 each(record);
             }
             Err(NoRecord::Version(found)) => return Err(ReadError::Version { path, line: number, found }),
@@ -164,11 +164,21 @@ pub fn read_each(path: &Path, mut each: impl FnMut(Record)) -> Result<Damage, Re
     Err(if damage.lines.is_empty() { ReadError::Empty { path } } else { ReadError::Damaged(damage.lines) })
 }
 
-/// Lets a record share the memory of its limits with the one before it, if they are equal.
-fn share_limits(record: &mut Record, last: &mut Option<Limits>) {
-    match last.as_ref().filter(|last| **last == record.limits) {
-        Some(last) => (record.limits, record.case.limits) = (last.clone(), last.clone()),
-        None => *last = Some(record.limits.clone()),
+/// Lets a record share the memory of its limits, machine and build with the one before it, as far as they are equal.
+fn share_facts(record: &mut Record, last: &mut Option<(Limits, Shared<Host>, Shared<Build>)>) {
+    if let Some((limits, host, build)) = last {
+        share(&mut record.limits, limits);
+        share(&mut record.host, host);
+        share(&mut record.build, build);
+        record.case.limits = record.limits.clone();
+    }
+    *last = Some((record.limits.clone(), record.host.clone(), record.build.clone()));
+}
+
+/// Replaces a value by an equal one.
+fn share<T: PartialEq + Clone>(value: &mut T, known: &T) {
+    if *value == *known {
+        *value = known.clone();
     }
 }
 
@@ -316,6 +326,25 @@ mod tests {
                 "{error}"
             );
         }
+    }
+
+    #[test]
+    fn records_of_one_machine_and_build_share_their_memory() {
+        let on = |name: &str| {
+            let mut record = Record::new("run", Case::new("h2"));
+            record.host.name = Some(name.into());
+            record.build.versions.insert("h2".into(), "0.4".into());
+            record.to_line().unwrap()
+        };
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(RECORD_FILES[0]), on("a") + &on("a") + &on("b")).unwrap();
+        let records = read(folder.path()).unwrap();
+        let is_one = |a: usize, b: usize| {
+            let (a, b) = (&records[a], &records[b]);
+            (std::ptr::eq(&*a.host, &*b.host), std::ptr::eq(&*a.build, &*b.build))
+        };
+        assert_eq!((is_one(0, 1), is_one(1, 2)), ((true, true), (false, true)));
+        assert_eq!(records[2].host.name.as_deref(), Some("b"));
     }
 
     #[test]

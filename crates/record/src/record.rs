@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     BodyRates, Build, ByEnd, Case, Conditions, CoreRoundTrip, Direction, End, EndRecord, Fault, Host,
-    Latency, Limits, ProtocolFacts, Schedule,
+    Latency, Limits, ProtocolFacts, Schedule, Shared,
 };
 
 /// The version of the format. It grows when a field changes its meaning; new fields leave it alone.
@@ -99,9 +99,9 @@ pub struct Record {
     #[serde(default)]
     pub command: Option<String>,
     /// The machine.
-    pub host: Host,
+    pub host: Shared<Host>,
     /// The program.
-    pub build: Build,
+    pub build: Shared<Build>,
     /// The connection in effect, as the client saw it (the first, if there are several).
     pub link: Option<LinkRecord>,
     /// Every limit in force, by its flag's name; the case states them, too.
@@ -139,8 +139,8 @@ impl Record {
             core_round_trip: None,
             integrity: None,
             command: None,
-            host: Host::default(),
-            build: Build::default(),
+            host: Shared::default(),
+            build: Shared::default(),
             link: None,
             limits: case.limits.clone(),
             case,

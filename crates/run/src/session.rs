@@ -156,7 +156,7 @@ impl Session {
         record.receiver = budgeted(End::Receiver, outcome.ends.receiver);
         (record.core_round_trip, record.integrity) = (outcome.core_round_trip, outcome.integrity);
         record.command = Some(self.command.clone());
-        (record.host, record.build) = (self.host.clone(), self.build.clone());
+        (record.host, record.build) = (self.host.clone().into(), self.build.clone().into());
         record.link = outcome.link;
         (record.delivery, record.bodies) = (outcome.delivery, outcome.bodies);
         record.conditions = outcome.conditions;

@@ -50,7 +50,7 @@ impl Side {
     }
 
     fn note_facts(&mut self, record: &Record) {
-        let (host, build, limits) = (&record.host, &record.build, &record.limits);
+        let (host, build, limits): (&Host, &Build, &Limits) = (&record.host, &record.build, &record.limits);
         if self.last.as_ref().is_some_and(|last| (&last.0, &last.1, &last.2) == (host, build, limits)) {
             return;
         }

@@ -199,7 +199,7 @@ fn machines(records: &[Record]) -> Vec<Machine<'_>> {
     let mut known: HashMap<String, usize> = HashMap::new();
     let mut last = None;
     for record in records {
-        let made = (&record.host, &record.build, &record.limits);
+        let made: (&Host, &Build, &Limits) = (&record.host, &record.build, &record.limits);
         let place = match last.filter(|(other, _)| *other == made) {
             Some((_, place)) => place,
             // The three have no order or hash of their own.
