@@ -57,6 +57,21 @@ fn ends(record: &mut Record) -> impl Iterator<Item = &mut EndRecord> {
     record.sender.iter_mut().chain(&mut record.receiver)
 }
 
+/// Reads records without their timelines and distributions. No line may be damaged; a torn last line is noted on stderr.
+///
+/// # Errors
+/// The file cannot be read, has no record, or is damaged.
+pub(crate) fn read_figures(path: &Path) -> Result<Vec<Record>, Usage> {
+    let mut records = Vec::new();
+    let _ = records.try_reserve(most_records(path));
+    let damage = read_each(path, |mut record| {
+        ends(&mut record).for_each(EndRecord::drop_details);
+        records.push(record);
+    })?;
+    damage.none().map_err(Usage::new)?;
+    Ok(records)
+}
+
 /// Hands over records one after the other, past damaged lines. A torn last line is noted on stderr.
 ///
 /// # Errors

@@ -6,34 +6,41 @@ use std::{
     path::Path,
 };
 
-use analyse::{Ceilings, Gate, Verdict};
+use analyse::{Band, Ceilings, Gate, Peaks, Verdict};
 use record::Record;
 
 use super::report::{json, write_file};
-use crate::{cli::CheckArgs, exit::Usage, input::read, output::print};
+use crate::{
+    cli::CheckArgs,
+    exit::Usage,
+    input::{read_each, read_figures},
+    output::print,
+};
 
 /// Runs the command.
 pub(super) fn main(args: &CheckArgs) -> anyhow::Result<Verdict> {
-    let records = read(&args.records)?;
+    let records = read_figures(&args.records)?;
     if let Some(path) = &args.write_ceilings {
         return suggest(path, &records);
     }
     let path = args.ceilings.as_ref().ok_or_else(|| Usage::new("--ceilings is missing"))?;
     let ceilings = Ceilings::read(path, &records).map_err(Usage::new)?;
-    let earlier = match &ceilings.drift {
-        Some(drift) => {
-            let folder = path.parent().unwrap_or(path);
-            Some((read(&folder.join(&drift.records))?, drift.band))
-        }
-        None => None,
-    };
-    let gate =
-        Gate::of(&records, &ceilings, earlier.as_ref().map(|(records, band)| (records.as_slice(), *band)));
+    let earlier = earlier(&ceilings, path)?;
+    let gate = Gate::of(&records, &ceilings, earlier.as_ref().map(|(peaks, band)| (peaks, *band)));
     if let Some(junit) = &args.junit {
         write_file(junit, &analyse::gate_junit(&gate)?)?;
     }
     print(&if args.json { json(gate.verdict(), &gate)? } else { analyse::gate_text(&gate) })?;
     Ok(gate.verdict())
+}
+
+/// The peaks of the records that the file of ceilings names, with the band around them.
+fn earlier(ceilings: &Ceilings, path: &Path) -> anyhow::Result<Option<(Peaks, Band)>> {
+    let Some(drift) = &ceilings.drift else { return Ok(None) };
+    let mut peaks = Peaks::default();
+    let records = path.parent().unwrap_or(path).join(&drift.records);
+    read_each(&records, |record| peaks.add(&record))?.none().map_err(Usage::new)?;
+    Ok(Some((peaks, drift.band)))
 }
 
 /// Writes a first file of ceilings.

@@ -4,16 +4,24 @@ use std::{fs, path::Path};
 
 use analyse::{Analysis, Ceilings, Report, Verdict};
 use anyhow::Context as _;
-use record::{ReadRecords, Record};
+use record::{Damage, ReadRecords};
 use serde::Serialize;
 
 use crate::{cli::ReportArgs, exit::Usage, input::read_undamaged};
 
 /// Runs the command. Damaged lines are left out of the report, and are an error after it.
 pub(super) fn main(args: &ReportArgs) -> anyhow::Result<Verdict> {
-    let read = args.records.iter().map(|path| read_undamaged(path));
-    let mut reads = read.collect::<Result<Vec<ReadRecords>, _>>()?;
-    let records: Vec<Record> = reads.iter_mut().flat_map(|read| std::mem::take(&mut read.records)).collect();
+    let (mut records, mut damages) = (Vec::new(), Vec::new());
+    for path in &args.records {
+        let ReadRecords { records: mut more, damage, .. } = read_undamaged(path)?;
+        // The records of a single file stay where they are: a copy is as large again.
+        if records.is_empty() {
+            records = more
+        } else {
+            records.append(&mut more)
+        }
+        damages.push(damage);
+    }
     let ceilings = args.ceilings.as_deref().map(|path| Ceilings::read(path, &records));
     let ceilings = ceilings.transpose().map_err(Usage::new)?;
     let analysis = Analysis::against(&records, ceilings.as_ref());
@@ -23,7 +31,7 @@ pub(super) fn main(args: &ReportArgs) -> anyhow::Result<Verdict> {
         analyse::write_pictures(&report, &args.out)?;
     }
     eprintln!("report: {}", args.out.display());
-    reads.into_iter().try_for_each(|read| read.whole().map(drop)).map_err(Usage::new)?;
+    damages.into_iter().try_for_each(Damage::none).map_err(Usage::new)?;
     Ok(Verdict::Good)
 }
 

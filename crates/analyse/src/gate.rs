@@ -1,13 +1,10 @@
-//! Records checked against ceilings, and against earlier records.
-
-use std::collections::{HashMap, HashSet};
+//! Records checked against ceilings, and against the peaks of earlier records.
 
 use record::{End, Record};
 use serde::Serialize;
-use stats::median;
 
 use crate::{
-    Band, Ceiling, Ceilings, Constancy, Figure, Finding, FindingKind, Judgement, MemorySeries, Row, Series,
+    Band, Ceiling, Ceilings, Constancy, Figure, Finding, FindingKind, Judgement, MemorySeries, Peaks, Row,
     Verdict, series::is_control,
 };
 
@@ -24,11 +21,11 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// Checks records against ceilings, and against earlier records if there are any.
-    pub fn of(records: &[Record], ceilings: &Ceilings, earlier: Option<(&[Record], Band)>) -> Self {
+    /// Checks records against ceilings, and against the peaks of earlier records if there are any.
+    pub fn of(records: &[Record], ceilings: &Ceilings, earlier: Option<(&Peaks, Band)>) -> Self {
         let mut gate = Self::over(&Row::all(records), records, ceilings);
         if let Some((earlier, band)) = earlier {
-            gate.compare(earlier, records, band);
+            gate.compare(earlier, &Peaks::of(records), band);
         }
         gate.findings.sort_by_key(|finding| finding.kind);
         gate
@@ -47,7 +44,7 @@ impl Gate {
                         used.push(number);
                         gate.check_end(row, end, ceiling);
                     }
-                    None => gate.find(FindingKind::NoCeiling, &row.key, end, None),
+                    None => gate.findings.push(no_ceiling(row, end)),
                 }
             }
         }
@@ -60,9 +57,15 @@ impl Gate {
         gate
     }
 
-    fn find(&mut self, kind: FindingKind, case: impl std::fmt::Display, end: End, detail: Option<String>) {
+    pub(crate) fn find(
+        &mut self,
+        kind: FindingKind,
+        case: impl std::fmt::Display,
+        end: End,
+        detail: impl Into<String>,
+    ) {
         let mut finding = Finding::new(kind, case);
-        (finding.end, finding.detail) = (Some(end), detail);
+        (finding.end, finding.detail) = (Some(end), Some(detail.into()));
         self.findings.push(finding);
     }
 
@@ -72,6 +75,11 @@ impl Gate {
         if well.is_empty() {
             return;
         }
+        // Nothing bounds the memory of a library as it comes, so it has no budget.
+        let has_budget = ceiling.budget && !row.case.is_stock();
+        if !has_budget && ceiling.peak_rss.is_none() && ceiling.slope.is_none() {
+            self.findings.push(no_ceiling(row, end));
+        }
         let memory = || well.iter().map(|record| record.end(end).map(|end| &end.memory));
         if let Some(most) = ceiling.peak_rss {
             let highest = row.ends[end].peak_rss.map(|peak| peak.most as u64);
@@ -79,7 +87,7 @@ impl Gate {
                 .filter(|memory| memory.and_then(|m| m.peak_rss_bytes).is_none_or(|peak| peak > most.0));
             self.judge(row, end, FindingKind::OverCeiling, over.count(), most.0, highest);
         }
-        if ceiling.budget {
+        if has_budget {
             let share = |memory: &&record::MemoryRecord| {
                 Some(memory.growth()? as f64 / memory.budget_bytes.filter(|budget| *budget > 0)? as f64)
             };
@@ -150,58 +158,6 @@ impl Gate {
         }
     }
 
-    /// Compares the median peaks of cases with those of earlier records.
-    fn compare(&mut self, earlier: &[Record], now: &[Record], band: Band) {
-        let (before, after) = (Series::all(earlier), Series::all(now));
-        let known: HashMap<_, _> = before.iter().map(|series| (&series.key, series)).collect();
-        for series in &after {
-            let other = known.get(&series.key).copied();
-            for end in End::ALL {
-                let (old, new) = (other.and_then(|other| median_peak(other, end)), median_peak(series, end));
-                match (old, new) {
-                    (Some(old), Some(new)) => self.drift(series, end, old, new, band),
-                    (None, Some(_)) => {
-                        self.find(FindingKind::New, &series.key, end, Some("nothing to compare with".into()))
-                    }
-                    (Some(_), None) => self.find(
-                        FindingKind::Missing,
-                        &series.key,
-                        end,
-                        Some("it was measured before".into()),
-                    ),
-                    (None, None) => {}
-                }
-            }
-        }
-        let still: HashSet<_> = after.iter().map(|series| &series.key).collect();
-        for series in before.iter().filter(|series| !still.contains(&series.key)) {
-            for end in End::ALL.into_iter().filter(|end| median_peak(series, *end).is_some()) {
-                self.find(FindingKind::Missing, &series.key, end, Some("it was measured before".into()));
-            }
-        }
-    }
-
-    fn drift(&mut self, series: &Series<'_>, end: End, old: f64, new: f64, band: Band) {
-        self.compared += 1;
-        let band = match band {
-            Band::Bytes(bytes) => bytes.0 as f64,
-            Band::Percent(percent) => old * percent / 100.0,
-        };
-        if (new - old).abs() <= band {
-            return;
-        }
-        let way = if new > old { "rose" } else { "fell" };
-        let [new_mib, old_mib, band_mib] = [new, old, band].map(|bytes| record::mib(bytes as u64));
-        let mut finding = Finding::new(FindingKind::Drifted, &series.key);
-        finding.end = Some(end);
-        (finding.expected, finding.measured) =
-            (Some(Figure::bytes(old as u64)), Some(Figure::bytes(new as u64)));
-        finding.detail = Some(format!(
-            "expected {old_mib:.1} MiB give or take {band_mib:.1}, it {way} to {new_mib:.1} MiB"
-        ));
-        self.findings.push(finding);
-    }
-
     /// The number of findings of some kinds.
     pub fn count(&self, kinds: &[FindingKind]) -> usize {
         self.findings.iter().filter(|finding| kinds.contains(&finding.kind)).count()
@@ -213,18 +169,16 @@ impl Gate {
     }
 }
 
-/// The median peak RSS of an end over the runs that went well, in bytes.
-fn median_peak(series: &Series<'_>, end: End) -> Option<f64> {
-    let well = series.records.iter().filter(|record| record.is_ok());
-    let peaks: Vec<f64> =
-        well.filter_map(|record| Some(record.end(end)?.memory.peak_rss_bytes? as f64)).collect();
-    median(&peaks)
+fn no_ceiling(row: &Row<'_>, end: End) -> Finding {
+    let mut finding = Finding::new(FindingKind::NoCeiling, &row.key);
+    finding.end = Some(end);
+    finding
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tests::{run, runs, with_peak};
+    use crate::tests::{run, with_peak};
 
     fn ceilings(text: &str) -> Ceilings {
         let folder = tempfile::tempdir().unwrap();
@@ -268,13 +222,17 @@ mod tests {
     }
 
     #[test]
-    fn peaks_outside_the_band_drift_in_both_directions() {
-        let base = runs("h2", &[1.0]);
-        let of = |mib: u64| {
-            let now = [with_peak(run("h2"), End::Sender, mib << 20)];
-            let band = Band::Percent(10.0);
-            Gate::of(&now, &ceilings("ceiling = []\n"), Some((&base, band))).count(&[FindingKind::Drifted])
-        };
-        assert_eq!([of(6), of(8), of(10)], [1, 0, 1]);
+    fn a_library_as_it_comes_is_held_against_a_peak_and_against_no_budget() {
+        let mut record = with_peak(run("h2"), End::Receiver, 30 << 20);
+        record.case.limits = record::Limits::of(record::Profile::Stock);
+        for end in [&mut record.sender, &mut record.receiver].into_iter().flatten() {
+            (end.memory.budget_bytes, end.memory.within_budget) = (None, None);
+        }
+        let gate = |text: &str| Gate::of(std::slice::from_ref(&record), &ceilings(text), None);
+        let budget = gate("[[ceiling]]\nprotocol = \"*\"\nbudget = true\n");
+        let no_ceiling = |end| (FindingKind::NoCeiling, Some(end));
+        assert_eq!(kinds(&budget), [no_ceiling(End::Sender), no_ceiling(End::Receiver)]);
+        let peak = gate("[[ceiling]]\nprotocol = \"*\"\npeak_rss = \"10MiB\"\nbudget = true\n");
+        assert_eq!(kinds(&peak), [(FindingKind::OverCeiling, Some(End::Receiver))]);
     }
 }

@@ -25,6 +25,7 @@ mod baseline;
 mod ceilings;
 mod compare;
 mod conditions;
+mod drift;
 mod finding;
 #[cfg(feature = "formats")]
 mod formats;
@@ -46,6 +47,7 @@ pub use compare::{
     Change, Circumstance, ComparedCase, Comparing, Comparison, METRICS, Machines, Metric, MetricChange,
     MetricFamily, Thresholds, ThresholdsError,
 };
+pub use drift::Peaks;
 pub use finding::{Figure, Finding, FindingKind, Unit};
 #[cfg(feature = "formats")]
 pub use formats::{

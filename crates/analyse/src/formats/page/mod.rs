@@ -3,6 +3,8 @@
 mod data;
 mod merged;
 
+use std::borrow::Cow;
+
 use super::{Format, FormatError, Report};
 use data::Data;
 
@@ -43,27 +45,31 @@ impl Format for Html {
         let data = serde_json::to_string(&Data::of(report))
             .map_err(|error| FormatError::render(self.file(), error))?;
         let parts = [
-            ("{{title}}", escaped(report.title)),
+            ("{{title}}", escaped(report.title).into()),
             ("{{style}}", include_str!("style.css").into()),
             ("{{charts}}", include_str!("echarts.min.js").into()),
-            ("{{script}}", SCRIPTS.concat()),
+            ("{{script}}", SCRIPTS.concat().into()),
             ("{{licences}}", include_str!("echarts.LICENSE").into()),
             // Nothing in the data may end the element that it stands in.
-            ("{{data}}", data.replace('<', "\\u003c")),
+            ("{{data}}", if data.contains('<') { data.replace('<', "\\u003c").into() } else { data.into() }),
         ];
         Ok(filled(include_str!("template.html"), &parts))
     }
 }
 
 /// The template with each placeholder replaced once; replacements are not searched for placeholders.
-fn filled(template: &str, parts: &[(&str, String)]) -> String {
-    let first = parts.iter().filter_map(|(name, text)| Some((template.find(name)?, name, text))).min();
-    match first {
-        None => template.to_owned(),
-        Some((at, name, text)) => {
-            template[..at].to_owned() + text + &filled(&template[at + name.len()..], parts)
-        }
+fn filled(mut template: &str, parts: &[(&str, Cow<'_, str>)]) -> String {
+    // The data of many cases is large, and is copied once.
+    let mut page =
+        String::with_capacity(template.len() + parts.iter().map(|part| part.1.len()).sum::<usize>());
+    let first =
+        |rest: &str| parts.iter().filter_map(|(name, text)| Some((rest.find(name)?, *name, text))).min();
+    while let Some((at, name, text)) = first(template) {
+        page += &template[..at];
+        page += text;
+        template = &template[at + name.len()..];
     }
+    page + template
 }
 
 fn escaped(text: &str) -> String {

@@ -1,12 +1,17 @@
 //! The file of ceilings: bounds on the memory of each end of each case.
 
-use std::{fmt::Write as _, fs, io, path::Path, path::PathBuf, str::FromStr};
+mod suggest;
+mod values;
+
+use std::{fs, io, path::Path, path::PathBuf};
 
 use record::{ByteSize, Case, Direction, End, Protocol, Record};
-use serde::{Deserialize, Deserializer, de::Error as _};
+use serde::Deserialize;
 use toml::Spanned;
 
-use crate::SeriesKey;
+pub use suggest::suggest;
+pub use values::{Band, Drift};
+use values::{Pattern, size};
 
 /// A file of ceilings.
 #[derive(Debug, Deserialize)]
@@ -42,25 +47,6 @@ pub struct Ceiling {
     pub budget: bool,
 }
 
-/// The allowed distance of peaks from those of other records, up or down.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Drift {
-    /// A file of records or a folder of results, relative to the file of ceilings.
-    pub records: PathBuf,
-    /// The largest distance.
-    pub band: Band,
-}
-
-/// A size, or a share of the reference value.
-#[derive(Clone, Copy, Debug)]
-pub enum Band {
-    /// A number of bytes.
-    Bytes(ByteSize),
-    /// A share, in percent.
-    Percent(f64),
-}
-
 /// A failure to read, interpret or write a file of ceilings.
 #[derive(Debug, thiserror::Error)]
 pub enum CeilingsError {
@@ -90,34 +76,6 @@ pub enum CeilingsError {
         /// The operating system's reason.
         source: io::Error,
     },
-}
-
-/// One value, or `*` for all.
-#[derive(Clone, Debug, Default, PartialEq)]
-enum Pattern<T> {
-    #[default]
-    Any,
-    Is(T),
-}
-
-impl<T: PartialEq> Pattern<T> {
-    fn matches(&self, value: &T) -> bool {
-        match self {
-            Self::Any => true,
-            Self::Is(own) => own == value,
-        }
-    }
-
-    fn overlaps(&self, other: &Self) -> bool {
-        match other {
-            Self::Any => true,
-            Self::Is(value) => self.matches(value),
-        }
-    }
-
-    fn is_any(&self) -> bool {
-        matches!(self, Self::Any)
-    }
 }
 
 impl Ceilings {
@@ -215,76 +173,10 @@ impl Ceiling {
     }
 }
 
-impl<'a, T: FromStr<Err: std::fmt::Display>> Deserialize<'a> for Pattern<T> {
-    fn deserialize<D: Deserializer<'a>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        if text == "*" { Ok(Self::Any) } else { text.parse().map(Self::Is).map_err(D::Error::custom) }
-    }
-}
-
-fn size<'a, D: Deserializer<'a>>(deserializer: D) -> Result<Option<ByteSize>, D::Error> {
-    String::deserialize(deserializer)?.parse().map(Some).map_err(D::Error::custom)
-}
-
-impl<'a> Deserialize<'a> for Band {
-    fn deserialize<D: Deserializer<'a>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let percent = text.strip_suffix('%').map(|number| number.trim().parse::<f64>());
-        match percent {
-            None => text.parse().map(Self::Bytes).map_err(D::Error::custom),
-            Some(Ok(percent)) if percent > 0.0 && percent.is_finite() => Ok(Self::Percent(percent)),
-            Some(_) => {
-                Err(D::Error::custom(format!("band '{text}' must be a size or a percentage such as 10%")))
-            }
-        }
-    }
-}
-
-/// The margin of [`suggest`] over the peaks seen: a quarter, as a divisor of the peak. The program's own pages vary by
-/// a MiB between machines.
-const MARGIN: u64 = 4;
-
-/// The granularity of suggested ceilings, in bytes.
-const STEP: u64 = 512 << 10;
-
-/// The text of a first file of ceilings: for each end of each protocol, direction and chunk size, the highest peak of
-/// all runs that went well, except controls, plus a quarter. Returns the text and the number of ceilings.
-pub fn suggest(records: &[Record]) -> (String, usize) {
-    let is_example = |record: &&Record| record.is_ok() && !crate::series::is_control(record, records);
-    let measured = records.iter().filter(is_example);
-    let cell = |record: &Record| {
-        let mut key = SeriesKey::of(record).without_body();
-        key.case.axes.clear();
-        (key.label, key.peer) = (None, None);
-        key
-    };
-    let mut text = "# The highest peak RSS seen plus a quarter, rounded up to 512 KiB.\n".to_owned();
-    let mut written = 0;
-    for series in crate::series::group(measured, cell) {
-        let Some(case) = series.records.first().map(|record| &record.case) else { continue };
-        for end in End::ALL {
-            let peaks = series.records.iter().filter_map(|record| record.end(end)?.memory.peak_rss_bytes);
-            let Some(peak) = peaks.max() else { continue };
-            let ceiling = peak.saturating_add(peak / MARGIN).checked_next_multiple_of(STEP);
-            let ceiling = ByteSize(ceiling.unwrap_or(peak));
-            // Writing to a string cannot fail.
-            let _ = write!(
-                text,
-                "\n[[ceiling]]\nprotocol = \"{}\"\ndirection = \"{}\"\nchunk = \"{}\"\nend = \"{end}\"\npeak_rss = \"{ceiling}\"\n",
-                case.protocol, case.direction, case.chunk,
-            );
-            written += 1;
-        }
-    }
-    (text, written)
-}
-
 #[cfg(test)]
 mod tests {
-    use record::FaultKind;
-
     use super::*;
-    use crate::tests::{failed, run, with, with_peak};
+    use crate::tests::run;
 
     fn error(text: &str) -> (usize, String) {
         Ceilings::parse(text, &[]).unwrap_err()
@@ -346,26 +238,5 @@ mod tests {
         let apart = "[[ceiling]]\nprotocol = \"h2\"\ndirection = \"up\"\nbudget = true\n\
                      [[ceiling]]\nprotocol = \"h2\"\ndirection = \"down\"\nbudget = true\n";
         assert!(Ceilings::parse(apart, &[]).is_ok());
-    }
-
-    #[test]
-    fn suggested_ceilings_parse_and_learn_nothing_from_controls_and_failed_runs() {
-        let control = with(with_peak(run("h1c"), End::Receiver, 900 << 20), |r| {
-            r.purpose = Some(record::Purpose::Control)
-        });
-        let failed = with_peak(failed("h1c", FaultKind::Timeout), End::Sender, 700 << 20);
-        let records = [run("h1c"), with_peak(run("h1c"), End::Sender, 9 << 20), control, failed.clone()];
-        let (text, written) = suggest(&records);
-        let ceilings = Ceilings::parse(&text, &[]).unwrap();
-        assert_eq!(written, 2);
-        assert_eq!(ceilings.peak_rss(&Case::new("h1c"), End::Sender), Some((9 << 20) + (5 << 19)));
-        assert_eq!(ceilings.peak_rss(&Case::new("h1c"), End::Receiver), Some(10 << 20));
-        assert_eq!(suggest(&[failed]).1, 0);
-    }
-
-    #[test]
-    fn a_ceiling_over_an_absurd_peak_does_not_overflow() {
-        let (text, written) = suggest(&[with_peak(run("h2"), End::Sender, u64::MAX)]);
-        assert!(written == 2 && Ceilings::parse(&text, &[]).is_ok(), "{text}");
     }
 }
