@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, time::Duration};
 
-use analyse::Verdict;
+use analyse::{Analysis, Verdict};
 use anyhow::{Context as _, bail};
 use record::{Carrier, Case, ChunkSize, Engine, IdlePolicy, PROTOCOLS, Record, SinkKind, mib_per_s};
 use run::{
@@ -40,10 +40,15 @@ pub(super) fn main() -> anyhow::Result<Verdict> {
         print(&format!("\nwhat this machine gives to any protocol:\n{}", Physics::measure(cores)))?;
     }
     let cases = cases()?;
-    let goodputs = repeat(&cases, ROUNDS)?;
+    let records = repeat(&cases, ROUNDS)?;
     print(&format!("\nnoise of {ROUNDS} runs each, in turns:\n"))?;
-    for (case, goodputs) in cases.iter().zip(&goodputs) {
-        print(&described(case, goodputs).context("no run was measured")?)?;
+    for case in &cases {
+        let of_case = records.iter().filter(|record| record.case.protocol == case.protocol);
+        let goodputs: Vec<f64> = of_case.filter_map(|record| record.goodput_bytes_per_s).collect();
+        print(&described(case, &goodputs).context("no run was measured")?)?;
+    }
+    if let Some(packets) = Analysis::of(&records).packets {
+        print(&format!(" {packets}\n"))?;
     }
     Ok(Verdict::Good)
 }
@@ -76,29 +81,26 @@ fn cases() -> anyhow::Result<Vec<Case>> {
     NOISY.iter().map(case).collect()
 }
 
-/// The goodputs of `rounds` interleaved runs of each case, in bytes per second. No record is kept.
+/// The records of `rounds` interleaved runs of each case.
 ///
 /// # Errors
 /// A run failed.
-fn repeat(cases: &[Case], rounds: u32) -> anyhow::Result<Vec<Vec<f64>>> {
+fn repeat(cases: &[Case], rounds: u32) -> anyhow::Result<Vec<Record>> {
     let executor = ProcessExecutor::of_this_program(Settings::new(TIMEOUT))?.on(Affinity::Auto);
     let _idle = IdleGuard::keep(IdlePolicy::Poll, Affinity::Auto.cores());
     let session = Session::new(this_host(), this_build());
-    let mut goodputs = vec![Vec::new(); cases.len()];
+    let mut records = Vec::new();
     let mut keep = |record: &Record| {
         if let Some(fault) = &record.error {
             bail!("{}: {}", record.case.key(), fault.message);
         }
-        let of_case = cases.iter().zip(&mut goodputs).find(|(case, _)| case.protocol == record.case.protocol);
-        if let Some((_, of_case)) = of_case {
-            of_case.extend(record.goodput_bytes_per_s);
-        }
+        records.push(record.clone());
         Ok(())
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut observer = Unobserved;
     runtime.block_on(session.run(cases, rounds, &executor, &mut observer, &mut keep))?;
-    Ok(goodputs)
+    Ok(records)
 }
 
 /// The differences that mean nothing here, and the rounds that a difference takes to show.

@@ -11,7 +11,14 @@ import { pathToFileURL } from "node:url";
 import { expectedBody, expectedFigures, expectedSeries } from "./expected.mjs";
 import { drawn, selectOf } from "./figures.mjs";
 import { checkCopying, checkDefinitions, checkFilter, checkSorting, checkTabbing } from "./keyboard.mjs";
-import { checkComparisons, checkData, checkProtocolFilter, checkRanks, checkTable } from "./protocols.mjs";
+import {
+  checkComparisons,
+  checkData,
+  checkProtocolFilter,
+  checkRanks,
+  checkRemarks,
+  checkTable,
+} from "./protocols.mjs";
 import { readRecords } from "./records.mjs";
 
 const [pagePath, screenshotFolder, recordsPath = join(dirname(pagePath ?? ""), "records.jsonl")] =
@@ -154,6 +161,7 @@ async function check(browser) {
   await checkComparisons(page, data, records, fault);
   await checkProtocolFilter(page, data, records, fault);
   await checkTable(page, data, records, fault);
+  await checkRemarks(page, data, records, fault);
   await checkSorting(page, data, fault);
   await checkFilter(page, data, fault);
   await checkCopying(page, data, fault);

@@ -35,6 +35,21 @@ export function checkData(data, records, fault) {
 const shows = ({ compared, written, numbers }, protocol) =>
   [compared, written, numbers].every((names) => names.includes(protocol));
 
+/** Disturbed runs have a column of goodput without them, stock rows a table, and TCP beside QUIC a remark below it. */
+export async function checkRemarks(page, data, records, fault) {
+  const text = async (selector) => (await page.locator(selector).allTextContents()).join(" ");
+  const disturbed = records.some((record) => record.disturbed === true && record.error == null);
+  if ((await text("table.cases thead")).includes("undisturbed") !== disturbed)
+    fault(`the column of undisturbed goodput does not fit records ${disturbed ? "with" : "without"} disturbed runs`);
+  const tables = await text("#tuning tbody");
+  for (const row of data.untuned) if (!tables.includes(row.variant)) fault(`the table of tuning lacks ${row.variant}`);
+  if (data.untuned.length === 0 && tables !== "") fault("there is a table of tuning without rows");
+  const carriers = new Set(protocolsOf(records).map(({ carrier }) => (carrier === "quic" ? "quic" : "tcp")));
+  const sized = records.some((record) => record.link?.mtu && record.sender?.transport);
+  if (sized && carriers.size > 1 && !(await text("#cases .packets")).includes("QUIC:"))
+    fault("no remark on packets stands below the table of cases");
+}
+
 /** Every figure that compares protocols draws each of them under some choice. */
 export async function checkComparisons(page, data, records, fault) {
   const present = await presentFigures(page);
@@ -113,24 +128,31 @@ export async function checkTable(page, data, records, fault) {
   }
 }
 
-/** At most one case of a direction is the fastest and one the slowest, among those with HTTP that ended well. */
+/** The bodies that a case moves, and whether its library runs as it comes: rivals have both in common. */
+const raceOf = (c) => {
+  const axes = "direction body_bytes payload seed sink connections streams reader_rate_bytes_per_s limit_rate_bytes_per_s spin_us";
+  const named = c.series.slice(c.name.length);
+  return JSON.stringify([...axes.split(" ").map((axis) => c[axis]), named, c.variant.includes("profile=stock")]);
+};
+
+/** At most one case of a race is the fastest and one the slowest, among those with HTTP that ended well. */
 export function checkRanks(data, fault) {
   const http = new Set(data.protocols.filter((protocol) => protocol.http != null).map(({ name }) => name));
   const goodput = (c) => c.goodput_bytes_per_s?.median;
-  for (const direction of ["up", "down"]) {
-    const cases = data.cases.filter((c) => c.direction === direction);
+  for (const race of new Set(data.cases.map(raceOf))) {
+    const cases = data.cases.filter((c) => raceOf(c) === race);
     const rivals = cases.filter((c) => http.has(c.protocol) && c.verdict.kind === "ok" && goodput(c) != null);
     for (const [rank, sign] of [
       ["fastest", 1],
       ["slowest", -1],
     ]) {
       const ranked = cases.filter((c) => c.rank === rank);
-      if (ranked.length > 1) fault(`${ranked.length} cases of ${direction} are the ${rank}`);
+      if (ranked.length > 1) fault(`${ranked.length} cases of ${race} are the ${rank}`);
       for (const c of ranked) {
         if (!http.has(c.protocol)) fault(`${c.name} is the ${rank}, and ${c.protocol} is a baseline`);
         if (c.failed > 0) fault(`${c.name} is the ${rank}, and has failed`);
         const ahead = rivals.find((other) => sign * (goodput(other) - goodput(c)) > 0);
-        if (ahead) fault(`${c.name} is the ${rank} of ${direction}, ${ahead.name} expected`);
+        if (ahead) fault(`${c.name} is the ${rank} of ${race}, ${ahead.name} expected`);
       }
       for (const c of ranked) {
         const [mine, theirs] = sign > 0 ? ["low", "high"] : ["high", "low"];

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use record::Record;
 
-use crate::{Ceilings, Finding, FindingKind, Gate, Proof, Row, Verdict, conditions, row};
+use crate::{
+    Ceilings, Finding, FindingKind, Gate, Proof, Row, Untuned, Verdict, conditions, disturbed, rank, tuning,
+};
 
 /// All conclusions from one set of records.
 #[derive(Clone, Debug)]
@@ -16,6 +18,10 @@ pub struct Analysis<'a> {
     pub findings: Vec<Finding>,
     /// The proof of constant memory, if the records hold one.
     pub proof: Option<Proof>,
+    /// The rows that are not tuned beside their tuned ones, if libraries were run as they come.
+    pub untuned: Vec<Untuned>,
+    /// The sizes of segments and packets, if there are rows of both TCP and QUIC: a remark for each table of them.
+    pub packets: Option<String>,
     /// Remarks on the conditions of the runs.
     pub notes: Vec<String>,
     /// The findings by the names of their cases.
@@ -42,18 +48,18 @@ impl<'a> Analysis<'a> {
                 !is_known && finding.kind.verdict() != Verdict::Good
             }));
         }
-        row::rank(&mut rows, &findings);
+        rank::rank(&mut rows, &findings);
         let proof = Proof::among(records);
-        let notes = [
-            conditions::packets(records),
-            conditions::other_machines(records),
-            conditions::core_distance(records),
-        ];
+        // A proof says nothing about speed.
+        let disturbed = if proof.is_none() { disturbed::notes(&rows) } else { Vec::new() };
+        let notes = [conditions::other_machines(records), conditions::core_distance(records)];
+        let notes = notes.into_iter().flatten().chain(disturbed).collect();
+        let (untuned, packets) = (tuning::beside(&rows), conditions::packets(records));
         let mut by_case: HashMap<String, Vec<usize>> = HashMap::new();
         for (index, finding) in findings.iter().enumerate() {
             by_case.entry(finding.case.clone()).or_default().push(index);
         }
-        Self { rows, findings, proof, notes: notes.into_iter().flatten().collect(), by_case }
+        Self { rows, findings, untuned, proof, packets, notes, by_case }
     }
 
     /// The findings about one row.

@@ -37,7 +37,7 @@ impl<'s, 'a> Baselines<'s, 'a> {
             let Some(first) = series.records.first().filter(|first| first.facts().is_ceiling()) else {
                 continue;
             };
-            ceilings.entry((of_any_chunk(series), first.case.protocol.as_str())).or_insert(series);
+            ceilings.entry((series.key.of_any_chunk(), first.case.protocol.as_str())).or_insert(series);
         }
         Self { by_key, ceilings }
     }
@@ -53,16 +53,9 @@ impl<'s, 'a> Baselines<'s, 'a> {
     pub(crate) fn of_ceiling(&self, series: &Series<'a>) -> Option<BaselineRatio> {
         let ceiling = series.records.first()?.facts().ceiling?;
         let same_chunk = self.by_key.get(&(series.key.without_protocol(), ceiling.as_ref()));
-        let base = same_chunk.or_else(|| self.ceilings.get(&(of_any_chunk(series), ceiling.as_ref())));
+        let base = same_chunk.or_else(|| self.ceilings.get(&(series.key.of_any_chunk(), ceiling.as_ref())));
         ratio(base.copied()?, series, ceiling)
     }
-}
-
-/// The identity that a series shares with those of all protocols and chunk sizes.
-fn of_any_chunk(series: &Series<'_>) -> SeriesKey {
-    let mut key = series.key.without_protocol();
-    key.case.chunk = record::ByteSize(0);
-    key
 }
 
 fn ratio(base: &Series<'_>, series: &Series<'_>, baseline: Cow<'static, str>) -> Option<BaselineRatio> {

@@ -25,6 +25,7 @@ mod baseline;
 mod ceilings;
 mod compare;
 mod conditions;
+mod disturbed;
 mod drift;
 mod finding;
 #[cfg(feature = "formats")]
@@ -32,11 +33,13 @@ mod formats;
 mod gate;
 mod machines;
 mod proof;
+mod rank;
 mod reproduction;
 mod row;
 mod series;
 #[cfg(test)]
 mod tests;
+mod tuning;
 mod turns;
 mod verdict;
 
@@ -47,16 +50,19 @@ pub use compare::{
     Change, Circumstance, ComparedCase, Comparing, Comparison, METRICS, Machines, Metric, MetricChange,
     MetricFamily, Thresholds, ThresholdsError,
 };
+pub use disturbed::Calm;
 pub use drift::Peaks;
 pub use finding::{Figure, Finding, FindingKind, Unit};
 #[cfg(feature = "formats")]
 pub use formats::{
     FORMATS, Format, FormatError, Report, comparison_junit, comparison_text, format_by_name, gate_junit,
-    gate_text, proof_text, reproduction_text, table, write, write_pictures,
+    gate_text, proof_text, reproduction_text, table, untuned_markdown, write, write_pictures,
 };
 pub use gate::Gate;
 pub use proof::{Constancy, Fit, Judgement, LevelChange, MemorySeries, Proof};
+pub use rank::Rank;
 pub use reproduction::{Answer, Claim, Goodputs, Reproduction, Subject};
-pub use row::{EndRow, Rank, Row};
+pub use row::{EndRow, Row};
 pub use series::{Series, SeriesKey};
+pub use tuning::Untuned;
 pub use verdict::Verdict;

@@ -1,10 +1,10 @@
 //! One row per series, derived from its rounds.
 
-use record::{ByEnd, Case, Direction, End, EndRecord, Fault, FaultKind, ProtocolFacts, Record};
+use record::{ByEnd, Case, End, EndRecord, Fault, FaultKind, ProtocolFacts, Record};
 use stats::{Interval, Spread, median};
 
 use crate::{
-    BaselineRatio, Figure, Finding, FindingKind, Series, SeriesKey, baseline::Baselines, machines,
+    BaselineRatio, Calm, Figure, Finding, FindingKind, Rank, Series, SeriesKey, baseline::Baselines,
     series::is_control,
 };
 
@@ -32,7 +32,9 @@ pub struct Row<'a> {
     pub ends: ByEnd<EndRow<'a>>,
     /// The failures.
     pub faults: Vec<&'a Fault>,
-    /// The row's place among the rows of its direction, if it is the first or the last beyond chance.
+    /// The row without its disturbed runs, if it has any.
+    pub calm: Option<Calm>,
+    /// The row's place among the rows that move the same bodies, if it is the first or the last beyond chance.
     pub rank: Option<Rank>,
 }
 
@@ -56,16 +58,6 @@ pub struct EndRow<'a> {
     pub typical: Option<&'a EndRecord>,
     /// The round with the largest excess over its budget: growth and budget in bytes, and the number of rounds over it.
     over_budget: Option<(u64, u64, usize)>,
-}
-
-/// The first or the last place among the HTTP rows of a direction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Rank {
-    /// The highest goodput.
-    Fastest,
-    /// The lowest goodput.
-    Slowest,
 }
 
 impl<'a> Row<'a> {
@@ -95,6 +87,7 @@ impl<'a> Row<'a> {
             facts: first.facts(),
             is_control: is_control(first, all),
             goodput: Spread::of(&goodputs),
+            calm: Calm::of(&series.records),
             of_baseline: baselines.of_baseline(series),
             of_ceiling: baselines.of_ceiling(series),
             ends: ByEnd::from_fn(|end| EndRow::of(&series.records, end)),
@@ -191,57 +184,14 @@ fn typical<'a>(records: &[&'a Record], end: End) -> Option<&'a EndRecord> {
     chosen.or_else(|| records.iter().find_map(|record| record.end(end)))
 }
 
-/// Gives the first and the last place of each direction to HTTP rows without findings, where the interval of a goodput
-/// parts from that of every other one. Rows without an interval, and those of several machines, have no places.
-pub(crate) fn rank(rows: &mut [Row<'_>], findings: &[Finding]) {
-    if !machines::is_one(rows.iter().flat_map(|row| row.records.iter().copied())) {
-        return;
-    }
-    let troubled: std::collections::HashSet<&str> =
-        findings.iter().map(|finding| finding.case.as_str()).collect();
-    for direction in Direction::ALL {
-        let rival = |row: &Row<'_>| {
-            let competes = row.case.direction == direction && row.facts.http.is_some() && !row.is_control;
-            row.goodput.filter(|_| competes && !troubled.contains(row.key.to_string().as_str()))
-        };
-        let rivals: Vec<(usize, Spread)> =
-            rows.iter().enumerate().filter_map(|(index, row)| Some((index, rival(row)?))).collect();
-        let places =
-            [(first(&rivals, |spread| spread), Rank::Fastest), (first(&rivals, negated), Rank::Slowest)];
-        for (place, rank) in places {
-            if let Some(row) = place.and_then(|place| rows.get_mut(place)) {
-                row.rank = Some(rank);
-            }
-        }
-    }
-}
-
-/// The row whose figure is the highest, if its interval lies above those of all others.
-fn first(rivals: &[(usize, Spread)], figure: impl Fn(Spread) -> Spread) -> Option<usize> {
-    let mut ranges: Vec<(usize, Interval)> =
-        rivals.iter().map(|(index, spread)| (*index, figure(*spread).range())).collect();
-    // Without an interval, the range of a few runs does not show that rows differ.
-    if rivals.iter().any(|(_, spread)| spread.interval.is_none()) {
-        return None;
-    }
-    ranges.sort_by(|a, b| b.1.low.total_cmp(&a.1.low));
-    let [(first, range), others @ ..] = ranges.as_slice() else { return None };
-    let parts = others.iter().all(|(_, other)| other.high < range.low);
-    (parts && !others.is_empty()).then_some(*first)
-}
-
-/// The figure with the opposite sign.
-fn negated(spread: Spread) -> Spread {
-    let interval = spread.interval.map(|interval| Interval { low: -interval.high, high: -interval.low });
-    Spread { median: -spread.median, least: -spread.most, most: -spread.least, interval }
-}
-
 #[cfg(test)]
 mod tests {
+    use record::Direction;
+
     use super::*;
     use crate::{
         Analysis,
-        tests::{bad_day, failed, run, runs, with, with_peak},
+        tests::{failed, run, runs, with, with_peak},
     };
 
     #[test]
@@ -305,38 +255,5 @@ mod tests {
         };
         assert_eq!([1.0, 1.02].map(above), [(0, crate::Verdict::Good); 2]);
         assert_eq!(above(1.03), (1, crate::Verdict::Good));
-    }
-
-    #[test]
-    fn places_are_for_http_rows_without_findings() {
-        let around = |goodput: f64| [-0.3, -0.2, -0.1, 0.1, 0.2, 0.3].map(|off| goodput + off);
-        let mut records = [("tcp", 9.0), ("h1c", 5.0), ("h2c", 4.0), ("h1", 3.0)]
-            .map(|(protocol, goodput)| runs(protocol, &around(goodput)))
-            .concat();
-        records.extend(bad_day());
-        let analysis = Analysis::of(&records);
-        let ranks: Vec<_> = analysis.rows.iter().map(|row| (row.case.protocol.as_str(), row.rank)).collect();
-        assert_eq!(
-            ranks,
-            [
-                ("tcp", None),
-                ("h1c", Some(Rank::Fastest)),
-                ("h2c", None),
-                ("h1", Some(Rank::Slowest)),
-                ("h2", None),
-                ("h3", None)
-            ]
-        );
-        let ranks = |records: &[Record]| -> Vec<Option<Rank>> {
-            Analysis::of(records).rows.iter().map(|row| row.rank).collect()
-        };
-        let near = [runs("h1c", &around(5.0)), runs("h2c", &around(4.8)), runs("h1", &around(3.0))].concat();
-        assert_eq!(ranks(&near), [None, None, Some(Rank::Slowest)], "the intervals of two rows overlap");
-        let few = [runs("h1c", &[5.0, 5.1]), runs("h2c", &[4.0, 4.1])].concat();
-        assert_eq!(ranks(&few), [None, None], "without intervals");
-        records[1].host.name = Some("one".into());
-        records[2].host.name = Some("another".into());
-        assert!(ranks(&records).iter().all(Option::is_none), "of two machines");
-        assert_eq!(ranks(&runs("h2c", &around(4.0))), [None], "without a rival");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, fmt};
 
-use record::{Axis, CaseKey, Order, PROTOCOLS, Purpose, Record, SinkKind};
+use record::{Axis, ByteSize, CaseKey, Order, PROTOCOLS, Purpose, Record, SinkKind};
 
 /// The identity of a series.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,6 +26,14 @@ impl SeriesKey {
     #[must_use]
     pub fn without_body(&self) -> Self {
         Self { case: self.case.without_body(), ..self.clone() }
+    }
+
+    /// The identity that all protocols and chunk sizes share.
+    #[must_use]
+    pub(crate) fn of_any_chunk(&self) -> Self {
+        let mut key = self.without_protocol();
+        key.case.chunk = ByteSize(0);
+        key
     }
 
     /// The identity that all protocols share.

@@ -3,6 +3,7 @@
 //! | placeholder | is filled with |
 //! |---|---|
 //! | `{table}` | the table that `longhaul bench` prints, as a block of text |
+//! | `{stock}` | libraries as they come, and without one thing each, beside their tuned rows, as a table of Markdown |
 //! | `{goodput CASE}` | the median goodput in MiB/s |
 //! | `{ratio CASE}` | the goodput over that of the case's baseline in the same round: the median, and its interval of 95 % |
 //! | `{ratio CASE BASE}` | the same over another case |
@@ -70,6 +71,10 @@ impl Source {
         let row = |case: &str| find(analysis, case);
         match words.as_slice() {
             ["table"] => Ok(format!("```text\n{}\n```", analyse::table(analysis, false).trim_end())),
+            ["stock"] => {
+                ensure!(!analysis.untuned.is_empty(), "no stock row beside a tuned one");
+                Ok(analyse::untuned_markdown(&analysis.untuned).trim_end().to_owned())
+            }
             ["goodput", case] => {
                 Ok(format!("{:.0}", mib_per_s(row(case)?.goodput.context("no goodput")?.median)))
             }
@@ -261,6 +266,7 @@ mod tests {
             "{tsv ratios.tsv median h2c/tcp}",
             "{tsv ratios.tsv mean h2c/tcp up}",
             "{tsv missing.tsv}",
+            "{stock}",
             "{unknown}",
             "{table",
         ] {

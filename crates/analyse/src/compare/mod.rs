@@ -16,6 +16,7 @@ mod thresholds;
 
 use record::{FaultKind, Record};
 use serde::Serialize;
+use stats::median;
 
 use crate::Verdict;
 
@@ -86,6 +87,11 @@ pub struct ComparedCase {
     pub left_out: (usize, usize),
     /// True if the cores were far apart in all runs of one side alone.
     pub distances_differ: bool,
+    /// The numbers of runs in the base and in the candidate that went well and were disturbed.
+    pub disturbed: (usize, usize),
+    /// The median goodputs of the base and of the candidate without those runs, in bytes per second; null if none was
+    /// disturbed, or all were. The changes are of all runs.
+    pub undisturbed_goodputs: (Option<f64>, Option<f64>),
     /// The numbers of failed runs in the base and in the candidate.
     pub failed: (usize, usize),
     /// The kinds of failures that the base does not have.
@@ -176,6 +182,19 @@ impl Comparison {
     }
 }
 
+/// The number of runs that went well and were disturbed.
+fn disturbed(runs: &[Run]) -> usize {
+    runs.iter().filter(|run| run.is_ok && !run.is_undisturbed).count()
+}
+
+/// The median goodput of the runs that were not disturbed, if some were.
+fn undisturbed_goodput(runs: &[Run]) -> Option<f64> {
+    let index = METRICS.iter().position(|metric| metric.family == MetricFamily::Goodput)?;
+    let calm = runs.iter().filter(|run| run.is_ok && run.is_undisturbed);
+    let goodputs: Vec<f64> = calm.filter_map(|run| run.figures.get(index).copied().flatten()).collect();
+    median(&goodputs).filter(|_| disturbed(runs) > 0)
+}
+
 impl ComparedCase {
     fn of(pair: &Pair<'_>, figures: &Figures) -> Self {
         let failed = |runs: &[Run]| runs.iter().filter(|run| !run.is_ok).count();
@@ -191,6 +210,8 @@ impl ComparedCase {
             in_turns: figures.in_turns,
             left_out: figures.left_out,
             distances_differ: figures.distances_differ,
+            disturbed: (disturbed(pair.base), disturbed(pair.candidate)),
+            undisturbed_goodputs: (undisturbed_goodput(pair.base), undisturbed_goodput(pair.candidate)),
             failed: (failed(pair.base), failed(pair.candidate)),
             new_failures,
             changes: Vec::new(),

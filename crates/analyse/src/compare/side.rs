@@ -30,6 +30,8 @@ pub(super) struct Run {
     pub(super) failure: Option<FaultKind>,
     /// True if the cores of the two ends are known to have been far apart.
     pub(super) is_far: bool,
+    /// False if the run is known to have been disturbed.
+    pub(super) is_undisturbed: bool,
     /// The figures, in the order of [`METRICS`].
     pub(super) figures: Box<[Option<f64>]>,
 }
@@ -95,6 +97,7 @@ impl Run {
             is_ok: record.is_ok(),
             failure: record.error.as_ref().map(|fault| fault.kind),
             is_far: record.core_round_trip.is_some_and(record::CoreRoundTrip::is_far),
+            is_undisturbed: record.is_undisturbed(),
             figures: METRICS.iter().map(|metric| metric.of(record)).collect(),
         }
     }

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
+use record::mib_per_s;
 
 use super::{FormatError, junit};
 use crate::{Change, Circumstance, ComparedCase, Comparison, MetricChange};
@@ -60,7 +61,7 @@ fn block(case: &ComparedCase) -> String {
     for change in &case.changes {
         let _ = writeln!(text, "{}", line(change));
     }
-    text + &smallest(case)
+    text + &disturbed(case) + &smallest(case)
 }
 
 fn line(change: &MetricChange) -> String {
@@ -77,6 +78,21 @@ fn line(change: &MetricChange) -> String {
         percent(change.ratio.estimate),
         word(change.change),
     )
+}
+
+/// The median goodputs without disturbed runs, if there are any.
+fn disturbed(case: &ComparedCase) -> String {
+    let ((before, now), (base, candidate)) = (case.disturbed, case.undisturbed_goodputs);
+    if before + now == 0 {
+        return String::new();
+    }
+    let of = |runs: usize, all: usize, goodput: Option<f64>| match (runs, goodput) {
+        (0, _) => "as above".to_owned(),
+        (runs, Some(goodput)) => format!("{:.0} without {runs} of {all}", mib_per_s(goodput)),
+        (runs, None) => format!("{runs} of {all}"),
+    };
+    let (base, candidate) = (of(before, case.runs.0, base), of(now, case.runs.1, candidate));
+    format!("  disturbed runs: goodput of base {base}, of candidate {candidate}\n")
 }
 
 /// The smallest changes for the worse that the runs of a case show, one for each kind of figure.
@@ -203,6 +219,23 @@ mod tests {
         assert!(text.contains("found or ruled out in 1 of 1 goodputs"), "{text}");
         let xml = comparison_junit(&comparison).unwrap();
         assert!(xml.contains("failures=\"1\"") && xml.contains("h2/up/64KiB/2GiB"), "{xml}");
+    }
+
+    #[test]
+    fn goodput_without_disturbed_runs_is_shown_beside_that_of_all() {
+        let base = runs("h2", &[3000.0, 3010.0, 3020.0, 3030.0, 3040.0, 3050.0, 3060.0]);
+        let mut candidate = base.clone();
+        candidate[6].disturbed = Some(true);
+        let comparison = Comparison::of(&base, &candidate, &Thresholds::default());
+        let text = comparison_text(&comparison);
+        let expected = "  disturbed runs: goodput of base as above, of candidate 3025 without 1 of 7\n";
+        assert!(text.contains(expected), "{text}");
+        let json = serde_json::to_value(&comparison).unwrap();
+        let mib = f64::from(1 << 20);
+        assert_eq!(json["cases"][0]["disturbed"], serde_json::json!([0, 1]));
+        assert_eq!(json["cases"][0]["undisturbed_goodputs"], serde_json::json!([null, 3025.0 * mib]));
+        let text = comparison_text(&Comparison::of(&base, &base, &Thresholds::default()));
+        assert!(!text.contains("disturbed"), "{text}");
     }
 
     #[test]

@@ -1,15 +1,18 @@
 //! Reports: one file per format, and text for a terminal.
 
+mod cases;
 mod comparison;
 mod csv;
 mod gate;
 mod junit;
 mod markdown;
+mod merged;
 mod page;
 mod pictures;
 mod proof;
 mod reproduction;
 mod table;
+mod tuning;
 
 use std::{
     collections::HashSet,
@@ -29,6 +32,7 @@ pub use pictures::write_pictures;
 pub use proof::proof_text;
 pub use reproduction::reproduction_text;
 pub use table::table;
+pub use tuning::untuned_markdown;
 
 /// The input of all formats.
 #[derive(Clone, Copy, Debug)]
@@ -86,7 +90,8 @@ pub trait Format: Sync {
 }
 
 /// All formats: one line each.
-pub static FORMATS: &[&dyn Format] = &[&page::Html, &markdown::Markdown, &csv::Csv, &junit::Junit];
+pub static FORMATS: &[&dyn Format] =
+    &[&page::Html, &markdown::Markdown, &csv::Csv, &junit::Junit, &cases::Cases];
 
 /// The format of that name.
 pub fn format_by_name(name: &str) -> Option<&'static dyn Format> {

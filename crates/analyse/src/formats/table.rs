@@ -4,6 +4,7 @@ use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, pr
 use record::{gbit_per_s, mib, mib_per_s};
 use stats::{Interval, Spread};
 
+use super::tuning;
 use crate::{Analysis, BaselineRatio, EndRow, Rank, Row};
 
 /// The number of columns.
@@ -25,15 +26,18 @@ const HEADER: [[&str; 2]; COLUMNS] = [
 const LEGEND: &str = "medians; [a, b]: interval of 95 %, a..b: least and most of under six runs\n\
     RSS and CPU: of the sender and of the receiver\n";
 
+/// The meaning of the ranks, below the table.
+const RANKS: &str = "fastest, slowest: of the HTTP rows of the same bodies, where intervals part\n";
+
 /// A cell of two parts: two lines on a terminal, and one elsewhere.
-struct Cell {
+pub(super) struct Cell {
     parts: [String; 2],
     /// The text between the parts in one line.
     between: &'static str,
 }
 
 /// The default width of a terminal, in columns.
-const TERMINAL: u16 = 80;
+pub(super) const TERMINAL: u16 = 80;
 
 /// The medium that shows the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +63,10 @@ pub fn table(analysis: &Analysis<'_>, is_terminal: bool) -> String {
     lay_out(&mut table, medium);
     let findings: String = analysis.findings.iter().map(|finding| format!("{finding}\n")).collect();
     let notes: String = analysis.notes.iter().map(|note| format!("note: {note}\n")).collect();
-    format!("{}\n{LEGEND}{findings}{notes}", table.trim_fmt())
+    let packets = analysis.packets.as_ref().map_or_else(String::new, |packets| format!("{packets}\n"));
+    let ranks = if analysis.rows.iter().any(|row| row.rank.is_some()) { RANKS } else { "" };
+    let untuned = tuning::text(&analysis.untuned, medium);
+    format!("{}\n{LEGEND}{ranks}{packets}{findings}{notes}{untuned}", table.trim_fmt())
 }
 
 impl Cell {
@@ -78,7 +85,7 @@ impl Cell {
         }
     }
 
-    fn text(self, medium: Medium) -> String {
+    pub(super) fn text(self, medium: Medium) -> String {
         let [first, second] = self.parts;
         match medium {
             Medium::Pipe => format!("{first}{}{}", self.between, second.replace('\n', "")),
@@ -114,12 +121,17 @@ pub(super) fn markdown(analysis: &Analysis<'_>) -> String {
     table.load_style(presets::ASCII_MARKDOWN);
     align(&mut table);
     let findings: String = analysis.findings.iter().map(|finding| format!("\n- {finding}")).collect();
+    let packets = analysis.packets.as_ref().map_or_else(String::new, |packets| format!("\n\n{packets}."));
+    let untuned = tuning::untuned_markdown(&analysis.untuned);
+    let untuned = if untuned.is_empty() { untuned } else { format!("\n## Stock beside tuned\n\n{untuned}") };
     format!(
-        "{table}\n{findings}\n\n\
+        "{table}{packets}\n{findings}\n\n\
          Goodput, peak RSS and CPU are medians of the rounds; RSS and CPU of the sender and of the receiver. \
          [a, b] is the interval of 95 % of a median; a..b are the least and the most of fewer than six runs. \
          *of a plain loop*: goodput over that of the same bytes without HTTP, round by round. \
-         *of ceiling*: over the most that the carrier gives on this machine, likewise.\n"
+         *of ceiling*: over the most that the carrier gives on this machine, likewise. \
+         *fastest*, *slowest*: of the HTTP rows that move the same bodies, if its interval parts from those of \
+         all others.\n{untuned}"
     )
 }
 
@@ -151,7 +163,7 @@ fn none() -> Cell {
 }
 
 /// The range of a figure: its interval in brackets, or the least and the most of few runs.
-fn range(spread: &Spread, text: impl Fn(f64) -> String) -> Cell {
+pub(super) fn range(spread: &Spread, text: impl Fn(f64) -> String) -> Cell {
     let Interval { low, high } = spread.range();
     match spread.interval {
         Some(_) => Cell::of(format!("[{},", text(low)), " ", format!("{}]", text(high))),

@@ -6,11 +6,8 @@ use record::{Build, Case, End, Host, Latency, Limits, ProtocolFacts, Record, Thr
 use serde::{Serialize, Serializer, ser::SerializeStruct as _};
 use stats::Spread;
 
-use super::{
-    super::{Report, distinct, proof},
-    merged,
-};
-use crate::{Analysis, BaselineRatio, EndRow, FindingKind, Rank, Row, Verdict};
+use super::super::{Report, distinct, merged::Merged, proof};
+use crate::{Analysis, BaselineRatio, Calm, EndRow, FindingKind, Rank, Row, Untuned, Verdict};
 
 /// All data of the page.
 #[derive(Serialize)]
@@ -23,6 +20,10 @@ pub(super) struct Data<'a> {
     verdict: VerdictData,
     findings: Vec<String>,
     notes: Vec<String>,
+    /// The sizes of segments and packets, if both are shown.
+    packets: Option<&'a str>,
+    /// Libraries as they come, beside their tuned rows.
+    untuned: Vec<UntunedData<'a>>,
     /// The protocols in the order in which they are shown.
     protocols: Vec<ProtocolData>,
     machines: Vec<Machine<'a>>,
@@ -68,10 +69,50 @@ struct CaseData<'a> {
     rank: Option<Rank>,
     #[serde(serialize_with = "spread")]
     goodput_bytes_per_s: Option<Spread>,
+    /// The runs that went well and were disturbed, and goodput without them.
+    calm: Option<CalmData>,
     of_baseline: Option<OfBaseline>,
     of_ceiling: Option<OfBaseline>,
     sender: Option<EndData<'a>>,
     receiver: Option<EndData<'a>>,
+}
+
+#[derive(Serialize)]
+struct CalmData {
+    disturbed: usize,
+    #[serde(serialize_with = "spread")]
+    goodput_bytes_per_s: Option<Spread>,
+}
+
+impl CalmData {
+    fn of(calm: Calm) -> Self {
+        Self { disturbed: calm.disturbed, goodput_bytes_per_s: calm.goodput }
+    }
+}
+
+/// A row that is not tuned, beside the tuned one.
+#[derive(Serialize)]
+struct UntunedData<'a> {
+    case: &'a str,
+    variant: &'a str,
+    tuned_bytes_per_s: f64,
+    goodput_bytes_per_s: f64,
+    #[serde(serialize_with = "spread")]
+    of_tuned: Option<Spread>,
+    in_turns: bool,
+}
+
+impl<'a> UntunedData<'a> {
+    fn of(row: &'a Untuned) -> Self {
+        Self {
+            case: &row.case,
+            variant: &row.variant,
+            tuned_bytes_per_s: row.tuned_bytes_per_s,
+            goodput_bytes_per_s: row.goodput_bytes_per_s,
+            of_tuned: Some(row.of_tuned),
+            in_turns: row.in_turns,
+        }
+    }
 }
 
 /// The verdict on a case, with the words for it: `ok`, `control`, or the kind of the worst finding.
@@ -162,6 +203,8 @@ impl<'a> Data<'a> {
             verdict: VerdictData { kind: kind(analysis.verdict_with_proof()), text: analysis.sentence() },
             findings: analysis.findings.iter().map(ToString::to_string).collect(),
             notes: proof.into_iter().chain(analysis.notes.iter().cloned()).collect(),
+            packets: analysis.packets.as_deref(),
+            untuned: analysis.untuned.iter().map(UntunedData::of).collect(),
             protocols: protocols(analysis),
             machines: machines(records),
             cases: analysis.rows.iter().map(|row| CaseData::of(report, row)).collect(),
@@ -232,6 +275,7 @@ impl<'a> CaseData<'a> {
             verdict,
             rank: row.rank,
             goodput_bytes_per_s: row.goodput,
+            calm: row.calm.map(CalmData::of),
             of_baseline: row.of_baseline.as_ref().map(OfBaseline::of),
             of_ceiling: row.of_ceiling.as_ref().map(OfBaseline::of),
             sender: end(End::Sender),
@@ -246,9 +290,7 @@ impl<'a> EndData<'a> {
         let typical = figures.typical?;
         let ends: Vec<_> =
             row.records.iter().filter(|run| run.is_ok()).filter_map(|run| run.end(end)).collect();
-        let rates: Vec<_> = ends.iter().filter_map(|end| end.throughput.as_ref()).collect();
-        let waits: Vec<_> = ends.iter().filter_map(|end| end.pull_wait()).collect();
-        let (throughput, pull_wait) = (merged::throughput(&rates), merged::latency(&waits));
+        let Merged { throughput, pull_wait } = Merged::of(row, end);
         let room =
             |(allowed, peak): (u64, u64)| Some(i64::try_from(allowed).ok()? - i64::try_from(peak).ok()?);
         Some(Self {
@@ -261,9 +303,9 @@ impl<'a> EndData<'a> {
             room_bytes: figures.allowed_rss.zip(figures.peak_rss.map(|peak| peak.most as u64)).and_then(room),
             socket_peak_bytes: figures.socket_peak,
             cpu_s_per_gib: figures.cpu_s_per_gib,
-            throughput: throughput.or_else(|| typical.throughput.clone()),
+            throughput,
             longest_silence_s: ends.iter().filter_map(|end| end.longest_silence_s).reduce(f64::max),
-            pull_wait: pull_wait.or_else(|| typical.pull_wait().cloned()),
+            pull_wait,
             timeline: &typical.memory.timeline,
         })
     }

@@ -1,7 +1,6 @@
 //! The page: one self-contained file for a browser.
 
 mod data;
-mod merged;
 
 use std::borrow::Cow;
 

@@ -94,7 +94,7 @@ function charts() {
   const compared = PROTOCOLS.filter((protocol) =>
     drawn.some(({ isByProtocol, cases }) => isByProtocol && cases.some(isOf(protocol))),
   );
-  return drawn.length > 0 && section("charts", "Charts", compared.length > 1 && protocolFilter(compared), grid);
+  return drawn.length > 0 && section("charts", "Charts", compared.length > 1 && protocolFilter(compared), grid, packetsNote());
 }
 
 /** The command, with a button that copies it if the browser allows that. */
@@ -165,7 +165,7 @@ function licence() {
 
 function build() {
   styleProtocols(data.protocols);
-  const sections = [charts(), caseTable(data.cases), making(), definitions()].filter(Boolean);
+  const sections = [charts(), caseTable(data.cases), tuningTable(data.untuned), making(), definitions()].filter(Boolean);
   const last = reading();
   document.getElementById("head").append(...head().filter(Boolean), contents([...sections, last]));
   document.getElementById("content").append(...sections);

@@ -32,6 +32,17 @@ const COLUMNS = [
     text: (_, c) => given(c.goodput_bytes_per_s, (spread) => rangeText(spread, (rate) => whole(toMib(rate)))) ?? NONE,
   },
   { head: "Gbit/s", term: "goodput", asked: "goodput in Gbit/s", value: (c) => toGbit(goodput(c)), text: twoDecimals },
+  ...(data.cases.some((c) => c.calm)
+    ? [
+        {
+          head: "undisturbed, MiB/s",
+          term: "calm",
+          value: (c) => toMib(c.calm ? c.calm.goodput_bytes_per_s?.median : goodput(c)),
+          text: whole,
+          mark: (c) => c.calm && `without ${c.calm.disturbed} of ${c.runs}`,
+        },
+      ]
+    : []),
   ...ratioColumn("of a plain loop", "base", (c) => c.of_baseline),
   ...ratioColumn("of ceiling", "most", (c) => c.of_ceiling),
   ...endColumns(
@@ -148,5 +159,33 @@ function caseTable(cases) {
     "All cases",
     filterField(rows),
     scrolling("Table of all cases", el("table", { class: "cases" }, head, body), "scroll tall"),
+    packetsNote(),
+  );
+}
+
+/** The remark that belongs to every comparison of TCP with QUIC. */
+const packetsNote = () => data.packets && el("p", { class: "packets" }, `${data.packets}.`);
+
+/** Libraries as they come, and without one thing at a time, beside their tuned rows. */
+function tuningTable(untuned) {
+  if (untuned.length === 0) return null;
+  const apart = untuned.some((row) => !row.in_turns);
+  const rows = untuned.map((row) => [
+    row.case,
+    row.variant,
+    whole(toMib(row.goodput_bytes_per_s)),
+    whole(toMib(row.tuned_bytes_per_s)),
+    twoDecimals(row.of_tuned.median),
+    rangeText(row.of_tuned, twoDecimals) + (row.in_turns ? "" : " *"),
+  ]);
+  return section(
+    "tuning",
+    "Stock beside tuned",
+    el("p", {}, TERMS.tuning.meaning),
+    scrolling(
+      "Table of libraries as they come",
+      plainTable(["case", "run as", "MiB/s", "tuned, MiB/s", "of tuned", "range"], rows),
+    ),
+    apart && el("p", {}, "* Not run in turns with the tuned row: the drift of the machine is in the ratio."),
   );
 }

@@ -42,7 +42,17 @@ const TERMS = {
   goodput: {
     name: "goodput",
     meaning:
-      "Body bytes divided by the client’s time from handing over the request (after the handshake) to the confirmed end. An upload ends with the receipt, a download with the end of the body and the sink finished. The page shows the median of the rounds. 1 MiB/s is 1,048,576 bytes a second, 1 Gbit/s is 1,000,000,000 bits a second. Fastest and slowest mark the highest and the lowest goodput of a direction, among the cases with HTTP that ended well, if its interval lies apart from all others.",
+      "Body bytes divided by the client’s time from handing over the request (after the handshake) to the confirmed end. An upload ends with the receipt, a download with the end of the body and the sink finished. The page shows the median of the rounds. 1 MiB/s is 1,048,576 bytes a second, 1 Gbit/s is 1,000,000,000 bits a second. Fastest and slowest mark the highest and the lowest goodput among the cases with HTTP that move the same bodies and ended well, if its interval lies apart from all others. They differ in protocol, chunk size and limits alone; libraries as they come have places of their own.",
+  },
+  calm: {
+    name: "the goodput without disturbed runs",
+    meaning:
+      "The median goodput of the runs that nothing but the case disturbed: no end waited long for its core, nothing took the core away, no quota was used up, no packet was sent again. The rule is fixed and does not look at goodput.",
+  },
+  tuning: {
+    name: "stock beside tuned",
+    meaning:
+      "Stock is each library as it comes (--profile stock), without longhaul’s limits, layers and busy-polling; the other rows leave out one thing each. The last columns are the goodput of the row over that of the tuned one, round by round, with its range.",
   },
   base: {
     name: "of a plain loop",

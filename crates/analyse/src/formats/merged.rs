@@ -2,7 +2,29 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hdrhistogram::{Histogram, serialization::Deserializer};
-use record::{Latency, Throughput};
+use record::{End, Latency, Throughput};
+
+use crate::Row;
+
+/// The distributions of one end over the runs of a row that went well.
+pub(super) struct Merged {
+    pub(super) throughput: Option<Throughput>,
+    pub(super) pull_wait: Option<Latency>,
+}
+
+impl Merged {
+    /// The sum of all runs; that of the run with the median goodput where they cannot be added up.
+    pub(super) fn of(row: &Row<'_>, end: End) -> Self {
+        let well = || row.records.iter().filter(|run| run.is_ok()).filter_map(|run| run.end(end));
+        let rates: Vec<_> = well().filter_map(|end| end.throughput.as_ref()).collect();
+        let waits: Vec<_> = well().filter_map(|end| end.pull_wait()).collect();
+        let typical = row.ends[end].typical;
+        Self {
+            throughput: throughput(&rates).or_else(|| typical?.throughput.clone()),
+            pull_wait: latency(&waits).or_else(|| typical?.pull_wait().cloned()),
+        }
+    }
+}
 
 /// Histograms that were added up. A histogram that cannot be read makes the sum unknown.
 struct Sum(Option<Histogram<u64>>);
@@ -31,7 +53,7 @@ impl Sum {
 
 /// The throughput over several runs. `None` without any, and if they cannot be added up: if their windows weigh
 /// differently, as they do before and after 2026-11-27, or have no distribution. The sum carries no distribution itself.
-pub(super) fn throughput(runs: &[&Throughput]) -> Option<Throughput> {
+fn throughput(runs: &[&Throughput]) -> Option<Throughput> {
     let (first, others) = runs.split_first()?;
     let like = |run: &&&Throughput| {
         (run.weight, run.window_bytes, &run.unit) == (first.weight, first.window_bytes, &first.unit)
@@ -57,7 +79,7 @@ pub(super) fn throughput(runs: &[&Throughput]) -> Option<Throughput> {
 }
 
 /// The times of several runs. `None` without any, and if they have no distribution to add up.
-pub(super) fn latency(runs: &[&Latency]) -> Option<Latency> {
+fn latency(runs: &[&Latency]) -> Option<Latency> {
     let (first, others) = runs.split_first()?;
     if others.is_empty() {
         return Some(Latency { hdr: None, ..(*first).clone() });
@@ -72,7 +94,7 @@ pub(super) fn latency(runs: &[&Latency]) -> Option<Latency> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use hdrhistogram::serialization::{Serializer as _, V2DeflateSerializer};
     use record::Weight;
 
@@ -104,14 +126,23 @@ mod tests {
         }
     }
 
+    /// Some time at an even rate.
+    pub(crate) fn calm() -> Throughput {
+        run(&[(5_000_000_000, 400_000)])
+    }
+
+    /// The same time, and half of it at a thousandth of the rate.
+    pub(crate) fn stalled() -> Throughput {
+        run(&[(5_000_000_000, 400_000), (5_000_000, 200_000)])
+    }
+
     fn about(found: u64, expected: f64) {
         assert!((found as f64 / expected - 1.0).abs() < 0.002, "{found} instead of {expected}");
     }
 
     #[test]
     fn a_stall_in_one_of_three_rounds_is_a_part_of_all() {
-        let calm = run(&[(5_000_000_000, 400_000)]);
-        let stalled = run(&[(5_000_000_000, 400_000), (5_000_000, 200_000)]);
+        let (calm, stalled) = (calm(), stalled());
         let sum = throughput(&[&calm, &stalled, &calm]).unwrap();
         about(sum.p1, 5e6);
         about(sum.p5, 5e6);

@@ -1,0 +1,122 @@
+//! Goodput with and without the runs that something other than their case disturbed.
+
+use std::collections::BTreeMap;
+
+use record::{Record, mib_per_s};
+use stats::Spread;
+
+use crate::Row;
+
+/// The runs of a row that went well and were not disturbed, by the rule of [`Record::is_undisturbed`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Calm {
+    /// The runs that went well and were disturbed.
+    pub disturbed: usize,
+    /// All runs that went well.
+    pub runs: usize,
+    /// Goodput over the runs that were not disturbed, in bytes per second. `None` if all were.
+    pub goodput: Option<Spread>,
+}
+
+impl Calm {
+    /// The undisturbed runs among some records. `None` if no run that went well was disturbed.
+    pub(crate) fn of(records: &[&Record]) -> Option<Self> {
+        let well = || records.iter().filter(|record| record.is_ok());
+        let calm = well().filter(|record| record.is_undisturbed());
+        let goodputs: Vec<f64> = calm.filter_map(|record| record.goodput_bytes_per_s).collect();
+        let disturbed = well().filter(|record| !record.is_undisturbed()).count();
+        (disturbed > 0).then(|| Self { disturbed, runs: well().count(), goodput: Spread::of(&goodputs) })
+    }
+}
+
+/// The most rows that are named one by one.
+const MOST: usize = 24;
+
+/// Sentences about the disturbed runs of some rows: their number with the reasons, then the medians of each row with and
+/// without them.
+pub(crate) fn notes(rows: &[Row<'_>]) -> Vec<String> {
+    let concerned: Vec<(&Row<'_>, Calm)> = rows.iter().filter_map(|row| Some((row, row.calm?))).collect();
+    let all: usize = rows.iter().map(|row| row.records.iter().filter(|record| record.is_ok()).count()).sum();
+    let disturbed: usize = concerned.iter().map(|(_, calm)| calm.disturbed).sum();
+    if disturbed == 0 {
+        return Vec::new();
+    }
+    let mut notes = vec![format!(
+        "{disturbed} of {all} runs were disturbed ({}); medians in MiB/s with and without them:",
+        reasons(&concerned)
+    )];
+    notes.extend(concerned.iter().take(MOST).map(|(row, calm)| medians(row, *calm)));
+    let more = concerned.len().saturating_sub(MOST);
+    notes.extend((more > 0).then(|| format!("{more} more rows have disturbed runs")));
+    notes
+}
+
+/// The reasons, the most frequent first: "packets were sent again: 2 runs".
+fn reasons(rows: &[(&Row<'_>, Calm)]) -> String {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    let records = rows.iter().flat_map(|(row, _)| &row.records);
+    let disturbed = records.filter(|record| record.is_ok() && !record.is_undisturbed());
+    disturbed
+        .flat_map(|record| &record.disturbances)
+        .for_each(|reason| *counts.entry(reason).or_default() += 1);
+    let mut counts: Vec<_> = counts.into_iter().collect();
+    counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let texts: Vec<String> = counts.iter().map(|(reason, count)| format!("{reason}: {count}")).collect();
+    if texts.is_empty() { "for reasons not stated".into() } else { texts.join(", ") }
+}
+
+fn medians(row: &Row<'_>, calm: Calm) -> String {
+    let text = |spread: Option<Spread>| {
+        spread.map_or("-".to_owned(), |spread| format!("{:.0}", mib_per_s(spread.median)))
+    };
+    let Calm { disturbed, runs, goodput } = calm;
+    format!("{}: {} with, {} without {disturbed} of {runs}", row.key, text(row.goodput), text(goodput))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        Analysis,
+        tests::{failed, runs, with},
+    };
+    use record::FaultKind;
+
+    use super::*;
+
+    fn disturbed(record: Record) -> Record {
+        with(record, |record| {
+            record.disturbed = Some(true);
+            record.disturbances = vec!["an end was preempted".into()];
+        })
+    }
+
+    #[test]
+    fn medians_are_given_with_and_without_disturbed_runs() {
+        let mut records = runs("h2", &[100.0, 110.0, 120.0, 10.0, 20.0]);
+        assert_eq!(Analysis::of(&records).rows[0].calm, None);
+        assert!(Analysis::of(&records).notes.is_empty());
+        for slow in &mut records[3..] {
+            *slow = disturbed(slow.clone());
+        }
+        records.push(disturbed(failed("h2", FaultKind::Timeout)));
+        let analysis = Analysis::of(&records);
+        let calm = analysis.rows[0].calm.unwrap();
+        let mib = f64::from(1 << 20);
+        assert_eq!((calm.disturbed, calm.runs, calm.goodput.unwrap().median), (2, 5, 110.0 * mib));
+        assert_eq!(
+            analysis.notes,
+            [
+                "2 of 5 runs were disturbed (an end was preempted: 2); medians in MiB/s with and without them:",
+                "h2/up/64KiB/2GiB: 100 with, 110 without 2 of 5",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_row_whose_runs_were_all_disturbed_has_no_median_without_them() {
+        let records: Vec<Record> = runs("h2", &[1.0, 2.0]).into_iter().map(disturbed).collect();
+        let analysis = Analysis::of(&records);
+        assert!(analysis.notes[1].ends_with(": 2 with, - without 2 of 2"), "{:?}", analysis.notes);
+    }
+}
