@@ -31,6 +31,9 @@ fn records(folder: &Path, name: &str, cases: u64) -> PathBuf {
         end.memory.hold_against(4 << 20);
         let mut record = Record::new("some", case);
         record.round = round;
+        for library in 0..LIBRARIES {
+            record.build.versions.insert(format!("a library of number {library}"), "a version".into());
+        }
         record.started_at = format!("2026-11-26T00:00:{round:02}Z");
         record.goodput_bytes_per_s = Some(3e9 + f64::from(round));
         (record.sender, record.receiver) = (Some(end.clone()), Some(end));
@@ -39,6 +42,14 @@ fn records(folder: &Path, name: &str, cases: u64) -> PathBuf {
     let path = folder.join(format!("{name}-{cases}.jsonl"));
     fs::write(&path, text).unwrap();
     path
+}
+
+/// The libraries of a build, as many as a record of `bench` names. They are equal in all records.
+const LIBRARIES: u32 = 20;
+
+/// The highest peak RSS of all programs that have run, in bytes.
+fn peak() -> i64 {
+    getrusage(UsageWho::RUSAGE_CHILDREN).unwrap().max_rss() << 10
 }
 
 /// The processor time of all programs that have run, in milliseconds. Unlike the time on the wall, it hardly depends on
@@ -76,5 +87,40 @@ fn four_times_the_cases_take_four_times_the_work() {
     for (few, many) in few.into_iter().zip(many) {
         // A start of the program takes some time of its own. What is quadratic takes sixteen times as long.
         assert!(many <= 8 * few.max(50), "{few} ms become {many} ms");
+    }
+}
+
+/// The most memory of a record in `check` and `report`, in bytes: a record without timelines is 4 KiB.
+const PER_RECORD: [i64; 2] = [6 << 10, 9 << 10];
+
+#[test]
+fn memory_is_that_of_one_set_of_records_without_what_they_share() {
+    let folder = tempfile::tempdir().unwrap();
+    let ceilings = folder.path().join("ceilings.toml");
+    let cases = 1000;
+    let (base, few, many) = (
+        records(folder.path(), "base", cases),
+        records(folder.path(), "few", 1),
+        records(folder.path(), "many", cases),
+    );
+    let bounds = "[drift]\nrecords = \"base-1000.jsonl\"\nband = \"50%\"\n[[ceiling]]\nprotocol = \"*\"\npeak_rss = \"1GiB\"\n";
+    fs::write(&ceilings, bounds).unwrap();
+    let (out, ceilings) = (folder.path().join("report"), ceilings.to_str().unwrap().to_owned());
+    let text = |path: &Path| path.to_str().unwrap().to_owned();
+    assert!(base.exists());
+    // Peaks are the highest so far, so the commands run by their appetite.
+    let mut peaks = Vec::new();
+    for arguments in [
+        vec!["compare", &text(&few), &text(&few)],
+        vec!["check", &text(&many), "--ceilings", &ceilings],
+        vec!["report", &text(&many), "-o", &text(&out)],
+    ] {
+        let output = run(&arguments);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        peaks.push(peak());
+    }
+    for (peak, most) in peaks[1..].iter().zip(PER_RECORD) {
+        let per_record = (peak - peaks[0]) / (cases as i64 * i64::from(ROUNDS));
+        assert!(per_record <= most, "{per_record} bytes a record, {most} are enough: {peaks:?}");
     }
 }
