@@ -39,7 +39,7 @@ const shows = ({ compared, written, numbers }, protocol) =>
 export async function checkRemarks(page, data, records, fault) {
   const text = async (selector) => (await page.locator(selector).allTextContents()).join(" ");
   const disturbed = records.some((record) => record.disturbed === true && record.error == null);
-  if ((await text("table.cases thead")).includes("undisturbed") !== disturbed)
+  if ((await text("table.cases thead")).includes("calm runs") !== disturbed)
     fault(`the column of undisturbed goodput does not fit records ${disturbed ? "with" : "without"} disturbed runs`);
   const tables = await text("#tuning tbody");
   for (const row of data.untuned) if (!tables.includes(row.variant)) fault(`the table of tuning lacks ${row.variant}`);

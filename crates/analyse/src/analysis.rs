@@ -96,7 +96,13 @@ impl<'a> Analysis<'a> {
             return "No run was finished.".into();
         }
         if parts.is_empty() {
-            return "Every run ended well, and every end kept within its memory budget.".into();
+            let has_unbounded = self.rows.iter().any(|row| row.case.is_stock());
+            let ends = if has_unbounded {
+                "end with a memory budget kept within it"
+            } else {
+                "end kept within its memory budget"
+            };
+            return format!("Every run ended well, and every {ends}.");
         }
         parts.join(" ")
     }

@@ -42,13 +42,13 @@ pub(crate) fn notes(rows: &[Row<'_>]) -> Vec<String> {
     if disturbed == 0 {
         return Vec::new();
     }
-    let mut notes = vec![format!(
-        "{disturbed} of {all} runs were disturbed ({}); medians in MiB/s with and without them:",
-        reasons(&concerned)
-    )];
-    notes.extend(concerned.iter().take(MOST).map(|(row, calm)| medians(row, *calm)));
-    let more = concerned.len().saturating_sub(MOST);
+    let mut notes = vec![format!("{disturbed} of {all} runs were disturbed ({})", reasons(&concerned))];
+    let partly = || concerned.iter().filter(|(_, calm)| calm.goodput.is_some());
+    notes.extend(partly().take(MOST).map(|(row, calm)| medians(row, *calm)));
+    let more = partly().count().saturating_sub(MOST);
     notes.extend((more > 0).then(|| format!("{more} more rows have disturbed runs")));
+    let wholly = concerned.iter().filter(|(_, calm)| calm.goodput.is_none()).count();
+    notes.extend((wholly > 0).then(|| format!("every run was disturbed of {wholly} of {} rows", rows.len())));
     notes
 }
 
@@ -71,7 +71,11 @@ fn medians(row: &Row<'_>, calm: Calm) -> String {
         spread.map_or("-".to_owned(), |spread| format!("{:.0}", mib_per_s(spread.median)))
     };
     let Calm { disturbed, runs, goodput } = calm;
-    format!("{}: {} with, {} without {disturbed} of {runs}", row.key, text(row.goodput), text(goodput))
+    let (with, without) = (text(row.goodput), text(goodput));
+    format!(
+        "{}: {with} MiB/s with, {without} without {disturbed} of {runs} runs that were disturbed",
+        row.key
+    )
 }
 
 #[cfg(test)]
@@ -107,8 +111,8 @@ mod tests {
         assert_eq!(
             analysis.notes,
             [
-                "2 of 5 runs were disturbed (an end was preempted: 2); medians in MiB/s with and without them:",
-                "h2/up/64KiB/2GiB: 100 with, 110 without 2 of 5",
+                "2 of 5 runs were disturbed (an end was preempted: 2)",
+                "h2/up/64KiB/2GiB: 100 MiB/s with, 110 without 2 of 5 runs that were disturbed",
             ]
         );
     }
@@ -117,6 +121,7 @@ mod tests {
     fn a_row_whose_runs_were_all_disturbed_has_no_median_without_them() {
         let records: Vec<Record> = runs("h2", &[1.0, 2.0]).into_iter().map(disturbed).collect();
         let analysis = Analysis::of(&records);
-        assert!(analysis.notes[1].ends_with(": 2 with, - without 2 of 2"), "{:?}", analysis.notes);
+        assert_eq!(analysis.notes[1..], ["every run was disturbed of 1 of 1 rows"]);
+        assert_eq!(analysis.rows[0].calm.unwrap().goodput, None);
     }
 }

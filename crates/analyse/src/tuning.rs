@@ -226,6 +226,10 @@ mod tests {
         let records = turn(0, 1.0, grown);
         let analysis = Analysis::of(&records);
         assert!(analysis.findings.is_empty(), "{:?}", analysis.findings);
+        assert_eq!(
+            analysis.sentence(),
+            "Every run ended well, and every end with a memory budget kept within it."
+        );
         assert_eq!(analysis.rows[0].ends.receiver.allowed_rss, None);
     }
 }

@@ -17,7 +17,7 @@ function whenText() {
 }
 
 function machinesNote() {
-  const count = data.machines.length;
+  const count = distinct(data.machines.map(({ host, build }) => JSON.stringify([host, build]))).length;
   return (
     count > 1 &&
     el(
@@ -44,7 +44,7 @@ function head() {
   const facts = [
     `${countText(data.cases.length, "case")}, ${countText(runs, "run")}`,
     whenText(),
-    ...data.machines.map(machineText),
+    ...distinct(data.machines.map(machineText)),
   ].filter(Boolean);
   return [
     el("h1", {}, data.title),
@@ -134,7 +134,9 @@ function machine(entry, index) {
     ["Libraries", versions.join(", ") || NONE],
   ];
   const title =
-    data.machines.length > 1 ? `Machine and build ${index + 1} of ${data.machines.length}` : "Machine and build";
+    data.machines.length > 1
+      ? `Machine, build and limits ${index + 1} of ${data.machines.length}`
+      : "Machine and build";
   const inForce = Object.entries(limits).map(([name, value]) => [name, limitText(value)]);
   return [
     el("h3", {}, title),

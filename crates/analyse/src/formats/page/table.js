@@ -35,7 +35,7 @@ const COLUMNS = [
   ...(data.cases.some((c) => c.calm)
     ? [
         {
-          head: "undisturbed, MiB/s",
+          head: "calm runs, MiB/s",
           term: "calm",
           value: (c) => toMib(c.calm ? c.calm.goodput_bytes_per_s?.median : goodput(c)),
           text: whole,
