@@ -21,7 +21,7 @@ use crate::study::{Longhaul, ProgramOptions, RecordFile, RoundOptions};
 /// Compare longhaul with itself: equal runs must not differ, and a sender slowed on purpose must be found
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// Benches that are split in two
+    /// Number of benches, each of which is split in two halves to compare
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     repeats: u32,
     /// Protocols

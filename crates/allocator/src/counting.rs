@@ -1,4 +1,4 @@
-//! The global allocator: jemalloc, or that of the system, which counts what is live once a program asks for it.
+//! The global allocator: jemalloc or the system's. It counts live memory once a program asks for it.
 #![allow(unsafe_code, reason = "an allocator is unsafe to implement, and glibc is a C library")]
 
 use std::{
@@ -7,7 +7,7 @@ use std::{
     sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
 };
 
-/// The allocator that does the work.
+/// The allocator to which [`Counting`] passes each call.
 #[cfg(feature = "system")]
 use std::alloc::System as Backing;
 #[cfg(not(feature = "system"))]
@@ -32,7 +32,7 @@ static OWN: Counters = Counters::new();
 static SHARED: Counters = Counters::new();
 
 thread_local! {
-    /// Set on the thread that called [`count`] first. Without a destructor, so that no access to it allocates.
+    /// Set on the thread that called [`count`] first. It has no destructor, so no access to it allocates.
     static IS_OWNER: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -71,7 +71,7 @@ impl Counters {
         Self { bytes: AtomicUsize::new(0), allocations: AtomicUsize::new(0) }
     }
 
-    /// Adds on the only thread that writes these counters.
+    /// Adds without an atomic read-modify-write operation. Only one thread may write these counters.
     #[inline]
     fn add_alone(&self, bytes: usize, allocations: usize) {
         self.bytes.store(self.bytes.load(Relaxed).wrapping_add(bytes), Relaxed);
@@ -85,7 +85,7 @@ impl Counters {
     }
 }
 
-/// Counts a change, where a decrease wraps around.
+/// Adds a change to the counters of the calling thread. A decrease is passed modulo the width of a word.
 #[inline]
 fn note(bytes: usize, allocations: usize) {
     #[cfg(feature = "trace")]
@@ -99,7 +99,8 @@ fn note(bytes: usize, allocations: usize) {
     }
 }
 
-/// An allocator whose live bytes and allocations are counted as the program asked for them, not as they were rounded up.
+/// An allocator that counts live bytes and allocations. It counts the bytes that were asked for, without the rounding
+/// to a size class.
 struct Counting;
 
 // SAFETY: the allocator below does all the work; counting touches no memory of an allocation, and does not allocate.
@@ -156,8 +157,8 @@ fn noted(allocated: *mut u8, bytes: usize, allocations: usize) -> *mut u8 {
     allocated
 }
 
-/// The bytes in use in the heap of C, where aws-lc allocates. glibc counts them with their heads of 8 bytes, and pieces
-/// that a thread has freed and keeps for itself (at most 7 of a size) as in use.
+/// The bytes in use in glibc's heap, where aws-lc allocates. They include the 8-byte header of each piece, and freed
+/// pieces in the cache of a thread (at most 7 of each size).
 #[cfg(all(target_os = "linux", target_env = "gnu", not(feature = "system")))]
 fn c_heap() -> Option<usize> {
     // SAFETY: the function has no precondition; it takes glibc's own lock.
@@ -165,7 +166,7 @@ fn c_heap() -> Option<usize> {
     heap.uordblks.checked_add(heap.hblkhd)
 }
 
-/// Unknown where glibc is not the C library, or where its heap also has what Rust allocates.
+/// `None`: glibc is not the C library, or Rust allocates in its heap as well.
 #[cfg(not(all(target_os = "linux", target_env = "gnu", not(feature = "system"))))]
 fn c_heap() -> Option<usize> {
     None

@@ -33,8 +33,8 @@ pub use counting::{count, live, live_bytes};
 pub use jemalloc::in_force;
 pub use settings::SETTINGS;
 
-/// The allocator of the program with its settings in force, in one line: `system` where the feature of that name has
-/// put that of the system in the place of jemalloc.
+/// The allocator of the program with its settings in force, in one line. `system` if the feature of that name selects
+/// the allocator of the system.
 pub fn description() -> String {
     if cfg!(feature = "system") {
         return "system".into();
@@ -53,7 +53,7 @@ pub struct Live {
     pub bytes: usize,
     /// Allocations.
     pub allocations: usize,
-    /// Bytes that C code has in use in the heap of its own; `None` with another C library than glibc.
+    /// Bytes in use in the heap of the C library; `None` if the library is not glibc.
     pub c_bytes: Option<usize>,
 }
 

@@ -26,7 +26,8 @@ pub struct Row<'a> {
     pub goodput: Option<Spread>,
     /// Goodput relative to the baseline, a plain loop without HTTP.
     pub of_baseline: Option<BaselineRatio>,
-    /// Goodput relative to the ceiling, the same bytes in the largest system calls that the carrier gains by.
+    /// Goodput relative to the ceiling: a plain loop that moves the same bytes in the largest system calls that make
+    /// the carrier faster.
     pub of_ceiling: Option<BaselineRatio>,
     /// The figures of both ends.
     pub ends: ByEnd<EndRow<'a>>,

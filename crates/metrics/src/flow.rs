@@ -1,4 +1,4 @@
-//! One body on its way past a meter.
+//! The count of one body at a meter.
 
 use std::{
     sync::{
@@ -10,7 +10,7 @@ use std::{
 
 use crate::{Meter, clock::Stamp};
 
-/// One body on its way past a [`Meter`].
+/// The count of one body at a [`Meter`].
 ///
 /// A sender counts each chunk when handing it over, and a receiver each piece when getting it. Counting takes no lock and
 /// no reading of the clock, except for the first byte and then once per stamp distance (see [`Meter::new`]).
@@ -18,13 +18,13 @@ use crate::{Meter, clock::Stamp};
 pub struct Flow {
     meter: Meter,
     passed: u64,
-    /// `passed`, where the meter sees it. Only this flow writes it.
+    /// A copy of `passed` that the meter reads. Only this flow writes it.
     counter: Arc<AtomicU64>,
-    /// The bytes that the meter knows by a stamp.
+    /// The bytes that had passed at the last stamp.
     stamped: u64,
     /// The bytes at which the next stamp is due.
     due: u64,
-    /// A wait that the meter does not know yet.
+    /// A wait that the next stamp reports to the meter.
     waited: Option<Duration>,
 }
 

@@ -25,7 +25,7 @@ pub(crate) const CAPACITY: usize = MULTIPLES + POWERS;
 /// All points are allocated in advance, so that the timeline itself does not grow the heap that it shows.
 #[derive(Debug)]
 pub(crate) struct HeapTimeline {
-    /// Each point after the offset that was due.
+    /// The points, each with the offset at which it was due.
     points: Vec<(u64, HeapPoint)>,
     multiples: usize,
     step: u64,

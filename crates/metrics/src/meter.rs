@@ -53,7 +53,7 @@ pub(crate) struct State {
     window_began: Stamp,
     /// The bytes that had passed when the window began.
     window_from: u64,
-    /// The bytes that flows had stamped.
+    /// The bytes of all flows at their last stamps.
     stamped: u64,
     /// `None` if the meter only counts.
     rates: Option<Rates>,
@@ -246,7 +246,7 @@ pub struct Readings {
     /// The distribution of the time from handing over a stamped chunk to the request for the next; `None` on a receiver,
     /// which hands over no chunks, and of a meter that only counts.
     pub pull_wait: Option<Latency>,
-    /// The distribution of the lateness of stamped chunks; `None` unless a pace told it.
+    /// The distribution of the lateness of stamped chunks; `None` unless the body was held to a rate.
     pub lateness: Option<Latency>,
     /// Live heap over body offsets; `None` if the heap of this process is not counted, and of a meter that only counts.
     pub heap: Option<Vec<HeapPoint>>,

@@ -146,7 +146,8 @@ impl Accepting<'_> {
     }
 }
 
-/// A descriptor to give up when there is no other.
+/// Opens a spare descriptor, which the server closes to accept and shed a connection when it has no other descriptor
+/// left.
 fn spare() -> Option<File> {
     File::open("/dev/null").ok()
 }

@@ -19,7 +19,7 @@ pub(crate) enum Destination {
     Verify,
     /// The bytes are digested and saved in a folder.
     Save(Folder),
-    /// The bytes are kept in memory: the control that a memory proof must find.
+    /// Keeps the bytes in memory: the control whose growth a memory proof must find.
     Collect,
     /// The bytes are digested, and as many bytes as stated are leaked for each 64 KiB: the control whose slope is known.
     Keep(u64),

@@ -1,5 +1,4 @@
-//! Many changes tested together: Student's test with a variance that the family shares in, and the control of false
-//! discoveries.
+//! Many changes tested together: a moderated t-test, and control of the false discovery rate.
 
 use crate::{
     Scatter, Shift,
@@ -45,14 +44,15 @@ impl Family {
         Self { tests: shifts.iter().map(test).collect() }
     }
 
-    /// The probability of a mean at least this far from no change if nothing has changed, for each change of the family.
+    /// The p-value of each change: the probability of a mean at least as far from zero if nothing has changed. `None`
+    /// for a change that is not tested.
     pub fn probabilities(&self) -> Vec<Option<f64>> {
         self.tests.iter().map(|test| test.map(Test::probability)).collect()
     }
 
-    /// The smallest logarithm of a ratio, as a magnitude, that is found with a probability of about `power`: its
-    /// probability is at most `level`, and its interval excludes no change. `None` if the change is not tested, or has
-    /// no interval.
+    /// The smallest change that is found with a probability of about `power`, as the magnitude of the logarithm of its
+    /// ratio. A change is found if its p-value is at most `level` and its interval excludes a ratio of 1. `None` if the
+    /// change is not tested, or has no interval.
     pub fn detectable(&self, change: usize, level: f64, power: f64) -> Option<f64> {
         let test = (*self.tests.get(change)?)?;
         // A single tail of 1 - power has the quantile of both tails together of twice that.
@@ -71,20 +71,22 @@ impl Test {
     }
 }
 
-/// The variance that a family shares, and the degrees of freedom that it is worth beside each own variance.
+/// The prior of the variances of a family: their typical value, and the degrees of freedom that it adds to those of
+/// each variance.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Prior {
     variance: f64,
     freedom: f64,
 }
 
-/// The fewest variances for a shared one: of fewer, their own scatter is not seen.
+/// The fewest variances from which a prior is estimated. Fewer do not show how much they scatter.
 const FEWEST: usize = 4;
 
-/// The most degrees of freedom of a shared variance: with more, quantiles change by less than 1 %.
+/// The most degrees of freedom of a prior: with more, quantiles change by less than 1 %.
 const MOST: f64 = 100.0;
 
-/// The least variance, as a share of the median one: figures that are equal in all runs have no logarithm.
+/// The least variance, as a share of the median one. Values that are equal in all runs have a variance of 0, which has
+/// no logarithm.
 const LEAST: f64 = 1e-5;
 
 impl Prior {
@@ -108,7 +110,7 @@ impl Prior {
         Self { variance: (mean + digamma(half) - half.ln()).exp(), freedom }
     }
 
-    /// An own variance moved towards the shared one, with its degrees of freedom, rounded down.
+    /// Moves the variance of one change towards the prior. Returns it with its degrees of freedom, rounded down.
     fn moderate(self, own: Scatter) -> (f64, usize) {
         let freedom = self.freedom + own.freedom as f64;
         let variance = (self.freedom * self.variance + own.freedom as f64 * own.variance) / freedom;

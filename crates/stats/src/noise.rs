@@ -1,4 +1,4 @@
-//! What the scatter of equal runs hides.
+//! The differences between equal runs that their scatter explains.
 
 use std::f64::consts::FRAC_PI_2;
 
@@ -11,13 +11,13 @@ pub struct Noise {
     freedom: usize,
 }
 
-/// The share of pairs of equal runs that may differ by more than is stated.
+/// The share of pairs of equal runs whose difference may exceed the stated one.
 const EXCEPTIONS: f64 = 0.05;
 
 /// The fewest rounds of a comparison: with fewer there is no interval of 95 %.
 const FEWEST: usize = 6;
 
-/// The most rounds that are stated.
+/// The most rounds that [`Noise::rounds_to_see`] returns.
 const MOST: usize = 1000;
 
 impl Noise {

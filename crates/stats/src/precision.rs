@@ -45,7 +45,7 @@ mod tests {
         assert!(is_look(u32::MAX));
     }
 
-    /// Returns whether values are precise enough, at 2 %.
+    /// A function that returns whether the median of values is precise to 2 %.
     type Rule = fn(&[f64]) -> bool;
 
     fn by_looks(values: &[f64]) -> bool {

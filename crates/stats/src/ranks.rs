@@ -1,23 +1,23 @@
-//! Wilcoxon's two statistics of ranks where nothing has changed: their exact distributions, and the normal ones for
-//! many values.
+//! Wilcoxon's two rank statistics if nothing has changed: exact distributions, and normal approximations for many
+//! values.
 
 use crate::binomial::is_probability;
 
-/// The most values for which a distribution is counted. Beyond, the normal approximation is off by less than 1 % of
-/// the probabilities of use here.
+/// The most values for which the exact distribution is computed. With more, the normal approximation is off by less
+/// than 1 % of the probabilities that are used here.
 const COUNTED: usize = 50;
 
 /// The statistic of a test, by the numbers of values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Statistic {
-    /// The signed-rank statistic of so many differences: the number of Walsh averages above 0.
+    /// The signed-rank statistic of this many differences: the number of Walsh averages above 0.
     SignedRank(usize),
-    /// The rank-sum statistic of two sets of so many values: the number of differences between the sets above 0.
+    /// The rank-sum statistic of two sets of these sizes: the number of differences between the sets above 0.
     RankSum(usize, usize),
 }
 
 impl Statistic {
-    /// The number of averages or differences that are counted: the greatest value of the statistic.
+    /// The greatest value of the statistic: the number of its averages or differences.
     pub(crate) fn most(self) -> usize {
         match self {
             Self::SignedRank(n) => n * (n + 1) / 2,

@@ -13,9 +13,9 @@ pub struct Shift {
     /// The ratio by the estimator of Hodges and Lehmann, with the interval that holds the true one with at least the
     /// confidence asked for.
     pub ratio: Ratio,
-    /// The mean logarithm of the ratio, which a test by Student's distribution looks at.
+    /// The mean logarithm of the ratio, which is tested by Student's distribution.
     pub mean: f64,
-    /// The scatter of logarithms. `None` if there are too few values to see any.
+    /// The scatter of logarithms. `None` if there are too few values to estimate it.
     pub scatter: Option<Scatter>,
 }
 
@@ -26,8 +26,8 @@ pub struct Scatter {
     pub variance: f64,
     /// The degrees of freedom of the variance.
     pub freedom: usize,
-    /// The factor from the variance to that of the mean logarithm of the ratio: 1 over the number of pairs, or the sum
-    /// of that of both sets.
+    /// The factor that turns this variance into that of the mean logarithm: 1/n for n pairs, 1/n + 1/m for sets of n
+    /// and m values.
     pub share: f64,
 }
 

@@ -69,7 +69,7 @@ pub fn socket_buffers(bytes: u64) -> io::Result<SocketBuffers> {
 pub struct Controller {
     /// The one that the limits name; `None` if they leave it to the kernel.
     pub asked: Option<&'static str>,
-    /// The one in effect: the kernel's own choice where this user may not have the other.
+    /// The controller in effect: the default of the kernel if this user may not set the controller asked for.
     pub in_effect: String,
 }
 

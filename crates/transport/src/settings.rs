@@ -6,7 +6,7 @@ use crate::Error;
 
 /// A part of a transport whose settings are parsed from limits, once per connection or listener.
 pub(crate) trait FromLimits: Sized {
-    /// Parses the limits that matter here.
+    /// Parses the limits that concern this type.
     ///
     /// # Errors
     /// One of them has a value that cannot be used.

@@ -38,7 +38,7 @@ pub struct MetricChange {
     /// The candidate over the base by the estimator of Hodges and Lehmann, with its interval of 95 %.
     #[serde(serialize_with = "ratio")]
     pub ratio: Ratio,
-    /// The probability of a difference at least as large if nothing has changed.
+    /// The p-value: the probability of a difference at least as large if nothing has changed.
     pub probability: Option<f64>,
     /// The smallest change for the worse, as a share of the base, that these runs show in 80 of 100 comparisons.
     pub smallest_change: Option<f64>,

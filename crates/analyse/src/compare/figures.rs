@@ -19,7 +19,7 @@ pub(super) enum Conditions {
     Alike,
     /// One of them differs.
     Different,
-    /// They may differ.
+    /// They may differ, and speeds are compared all the same.
     Ignored,
 }
 
@@ -44,12 +44,13 @@ pub(super) struct Figure {
     /// The median of the candidate.
     pub(super) candidate: f64,
     pub(super) shift: Shift,
-    /// True if conditions were alike that the figure depends on.
+    /// True if the conditions that the figure depends on were alike.
     pub(super) is_comparable: bool,
 }
 
 impl Figures {
-    /// The figures of a case. Those of speed are comparable if `conditions` are alike, or if that does not count.
+    /// The figures of a case. Figures of speed are comparable if `conditions` and the distances of the cores are alike,
+    /// or if conditions are ignored.
     pub(super) fn of(pair: &Pair<'_>, conditions: Conditions) -> Self {
         let turns = in_turns(pair.base, pair.candidate, |run| &run.started_at);
         // Runs on distant cores are of another speed. Without any on close cores, all are alike.
@@ -84,7 +85,7 @@ impl Figures {
 
 /// The choice of runs whose speed counts, for either side.
 struct Keep {
-    /// True if the runs on distant cores are the only ones.
+    /// True for a side whose runs were all on distant cores, so that the speed of these runs counts.
     far: [bool; 2],
 }
 

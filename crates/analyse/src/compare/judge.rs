@@ -57,9 +57,9 @@ impl Tests {
 /// The levels at which changes of one family are found.
 struct Levels {
     family: MetricFamily,
-    /// Changes of at most this probability are found.
+    /// The greatest p-value of a change that is found.
     level: f64,
-    /// The level for one change more.
+    /// The level that one further change would have to reach.
     next: f64,
 }
 
@@ -75,7 +75,7 @@ impl Levels {
         Self { family, level, next }
     }
 
-    /// The level that a change had to reach, or has reached.
+    /// The level that a change with this p-value has reached, or would have to reach.
     fn of_probability(&self, probability: Option<f64>) -> f64 {
         if probability.is_some_and(|probability| probability <= self.level) { self.level } else { self.next }
     }

@@ -11,13 +11,13 @@ use crate::Verdict;
 pub struct Metric {
     /// The name with its unit.
     pub name: &'static str,
-    /// The name of its threshold; metrics of one kind share it.
+    /// The name of the threshold, which metrics of one kind share.
     pub threshold: &'static str,
     /// The smallest change that counts, as a share of the base, unless a threshold is given.
     pub default_threshold: f64,
     /// True if more of it is better.
     pub more_is_better: bool,
-    /// The family of figures that it is tested with.
+    /// The family in which changes of the metric are tested.
     pub family: MetricFamily,
     /// The verdict on a candidate that is worse.
     pub if_worse: Verdict,
@@ -28,7 +28,7 @@ pub struct Metric {
     value: fn(&Record) -> Option<f64>,
 }
 
-/// The families of figures. Each is tested by itself, so that the number of other figures does not make goodput blind.
+/// The families of figures. Each is tested by itself, so that tests of other figures do not hide changes of goodput.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MetricFamily {
     /// The figures that a comparison must be able to judge.

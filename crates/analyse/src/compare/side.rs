@@ -18,7 +18,7 @@ pub(super) struct Side {
     pub(super) facts: BTreeMap<String, BTreeSet<String>>,
     /// The machines, kernels and allocators.
     pub(super) machines: machines::Machines,
-    /// The facts of the last record, which most records share with the one before.
+    /// The facts of the last record. They are skipped if the next record has equal ones.
     last: Option<(Host, Build, Limits)>,
 }
 

@@ -1,4 +1,4 @@
-//! The words of a judgement, and the rule by which a slope and a limit lead to one.
+//! The conclusions about memory, and the rule that derives one from a slope and a limit.
 
 use std::fmt;
 
@@ -26,7 +26,7 @@ pub enum Constancy {
 const NEGLIGIBLE: f64 = 1.0 / 8.0;
 
 impl Constancy {
-    /// The behaviour according to a slope that only has to keep below or above a limit in the same unit.
+    /// Judges a slope that may differ from zero: it is compared with the limit alone. Both have one unit.
     pub fn of(slope: Slope, limit: f64) -> Self {
         match slope {
             slope if slope.high < limit => Self::Constant,
@@ -35,7 +35,7 @@ impl Constancy {
         }
     }
 
-    /// The behaviour according to a slope that is to be zero, with a limit in the same unit.
+    /// Judges a slope that should be zero. The limit has the unit of the slope.
     pub fn within_limit(slope: Slope, limit: f64) -> Self {
         let is_negligible = slope.estimate < limit * NEGLIGIBLE;
         match slope {

@@ -26,7 +26,7 @@ pub struct Judgement {
     pub anon: Option<Fit>,
     /// The conclusion.
     pub constancy: Constancy,
-    /// The reason, if memory is not constant, or what else there is to say.
+    /// The reason if memory is not constant, else a remark on constant memory if there is one.
     pub reason: Option<String>,
 }
 

@@ -46,7 +46,7 @@ impl<'r> Runs<'r> {
         median(&well.filter_map(|record| record.goodput_bytes_per_s).collect::<Vec<_>>())
     }
 
-    /// Returns whether an end kept within its budget in every run. None if that is unknown of all.
+    /// Returns whether an end kept within its budget in every run. `None` if that is unknown for every run.
     fn keeps_budget(&self, case: &CaseKey, end: End) -> Option<bool> {
         let ends = self.of(case).iter().filter_map(|record| record.end(end));
         ends.filter_map(|end| Some(end.memory.over_budget().is_none() && end.memory.within_budget?))
@@ -54,7 +54,7 @@ impl<'r> Runs<'r> {
     }
 }
 
-/// All claims of the records `there`, and the goodputs.
+/// Compares the claims of the first run, `there`, with its repetition, `here`. Also returns the goodputs of both.
 pub(super) fn compare(there: &[Record], here: &[Record], margin: f64) -> (Vec<Claim>, Vec<Goodputs>) {
     let (before, after) = (Runs::among(there), Runs::among(here));
     let (mut claims, mut goodputs) = (Vec::new(), Vec::new());

@@ -1,4 +1,4 @@
-//! The program itself.
+//! The diagnosis of the build of this program.
 
 use record::Build;
 

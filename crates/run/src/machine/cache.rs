@@ -9,11 +9,11 @@ use super::read;
 /// The caches of the first core.
 const CACHES: &str = "/sys/devices/system/cpu/cpu0/cache";
 
-/// The number of last-level caches in a block that none of it survives in from one pass to the next. Caches do not
-/// always drop what was used least recently, so a block of one size would stay in part.
+/// The size of a block, in last-level caches: no part of the block stays in the cache from one pass to the next. Caches
+/// do not always evict the least recently used line, so part of a block of one cache size would stay.
 const TIMES: u64 = 4;
 
-/// The block where the kernel does not state the caches.
+/// The size of the block if the kernel does not state the caches.
 const UNKNOWN: ByteSize = ByteSize(256 << 20);
 
 /// The size of the block of a `cold` payload on this machine.
@@ -35,7 +35,8 @@ fn last_level_cache(folder: &Path) -> Option<u64> {
     (largest.1 > 0).then_some(largest.1)
 }
 
-/// Keeps huge pages from this process, so that a block of any size takes as many page-table walks everywhere.
+/// Disables transparent huge pages for this process, so that a block of any size takes as many page-table walks
+/// everywhere.
 ///
 /// # Errors
 /// The kernel refuses.

@@ -1,4 +1,5 @@
-//! The limits that the cgroup of this process sets, and what they did to it: cgroup v2, and the controllers of v1.
+//! The limits that the cgroup of this process sets, with its throttled time and its processes killed for lack of
+//! memory: cgroup v2, and the controllers of v1.
 
 mod enclosure;
 
@@ -61,9 +62,9 @@ impl Cgroup {
 /// The processes that were killed because memory ran out, so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct OomKills {
-    /// In the cgroup of this process; v1 leaves out cgroups below it.
+    /// Kills in the cgroup of this process; v1 leaves out cgroups below it.
     cgroup: Option<u64>,
-    /// On the machine.
+    /// Kills on the whole machine.
     machine: Option<u64>,
 }
 

@@ -10,7 +10,7 @@ use record::{Awake, IdlePolicy};
 
 use super::{Affects, Cores, Diagnosis, read};
 
-/// The folder of the cores.
+/// The sysfs folder of the cores.
 const CORES: &str = "/sys/devices/system/cpu";
 
 /// The file of a core that takes a request for a longest wake-up time
@@ -43,15 +43,15 @@ pub struct IdleGuard(Held);
 #[derive(Debug)]
 enum Held {
     Nothing,
-    /// Dropped for its effect.
+    /// One request for each core of the two ends. Dropping them lifts the requests.
     Ends(#[allow(dead_code, reason = "dropping them lifts the requests")] Vec<CoreRequest>),
-    /// The request ends when the file is closed.
+    /// The open file of a request for all cores. Closing it lifts the request.
     Machine(#[allow(dead_code, reason = "closing it lifts the request")] File),
 }
 
 impl IdleGuard {
-    /// Keeps the cores of the two ends awake if `asked` says so and the system allows it; all cores if the ends are
-    /// bound to none.
+    /// Keeps the cores of the two ends awake if `asked` is [`IdlePolicy::Poll`] and the system allows it; all cores if
+    /// the ends are not bound to cores.
     pub fn keep(asked: IdlePolicy, cores: Option<Cores>) -> Self {
         if asked == IdlePolicy::Sleep || !sleeps(read(DRIVER).as_deref()) {
             return Self(Held::Nothing);

@@ -62,7 +62,7 @@ enum Affects {
     Encrypted,
     /// Runs of protocols over UDP.
     Quic,
-    /// No run of this session, which stays within the limit: only `doctor` reports it.
+    /// Reported by `doctor` only: the runs of this session stay within the limit.
     NoRun,
 }
 
@@ -102,7 +102,8 @@ impl Diagnosis {
 pub struct Needs {
     /// The largest socket buffer, in bytes.
     socket_buffer: u64,
-    /// The limits whose congestion controller is diagnosed: those of a case that lacks it.
+    /// The limits whose congestion controller is diagnosed. A session takes those of its first case whose controller
+    /// the kernel does not provide; `None` if there is no such case.
     limits: Option<Limits>,
     /// The most concurrent connections.
     connections: u32,

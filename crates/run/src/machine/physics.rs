@@ -1,5 +1,5 @@
-//! What this machine gives to any protocol: copies between its cores, AES-GCM, and TCP over loopback. Each takes a
-//! fraction of a second.
+//! The speed of this machine independently of the protocol: copies between its cores, AES-GCM, and TCP over loopback.
+//! Each measurement takes a fraction of a second.
 
 use std::{
     fmt, io,
@@ -54,7 +54,7 @@ impl Physics {
     }
 }
 
-/// One line for each.
+/// Prints one line for each measurement.
 impl fmt::Display for Physics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let lines = [

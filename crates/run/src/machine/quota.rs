@@ -1,4 +1,4 @@
-//! What the cgroup of this process may use.
+//! The diagnosis of the processor time and memory that the cgroup of this process may use.
 
 use record::mib;
 

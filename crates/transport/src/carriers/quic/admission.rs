@@ -18,16 +18,17 @@ use tracing::debug;
 /// The time within which a client whose address is not proven must complete its handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The first packets that may wait to be looked at, each of some 4 KiB. The clients of further ones repeat theirs.
+/// The most connection attempts that wait for admission, each with a first packet of some 4 KiB. Clients beyond it
+/// retransmit theirs.
 const MAX_INCOMING: usize = 1024;
 
-/// The bytes that may follow a first packet before it was looked at: a large ClientHello has two packets.
+/// The bytes that quinn buffers of one connection attempt before admission: a large ClientHello takes two packets.
 const INCOMING_BUFFER: u64 = 16 << 10;
 
-/// The bytes that may follow all first packets.
+/// The bytes that quinn buffers of all connection attempts before admission.
 const INCOMING_BUFFERS: u64 = 1 << 20;
 
-/// Bounds what waits in quinn before a client is admitted.
+/// Bounds the connection attempts that wait in quinn for admission, and their bytes.
 pub(super) fn bound(config: &mut ServerConfig) {
     config
         .max_incoming(MAX_INCOMING)
@@ -42,9 +43,9 @@ type HalfOpen =
 /// The admission of the clients of one endpoint.
 pub(super) struct Admission {
     pub(super) endpoint: Endpoint,
-    /// The handshakes that may run without a proven address. `usize::MAX` trusts every address.
+    /// The most concurrent handshakes of clients that have not proven their address. `usize::MAX` trusts every address.
     most: usize,
-    /// The code of the application that tells a client of too much load.
+    /// The application error code that tells a client that the server is overloaded.
     refusal: VarInt,
     half_open: Mutex<FuturesUnordered<HalfOpen>>,
 }

@@ -47,7 +47,7 @@ pub(super) struct Settings {
     pub(super) send_window: u64,
     /// The largest UDP payload; none leaves it to discovery (RFC 8899).
     mtu: Option<u16>,
-    /// None leaves the controller to quinn.
+    /// The congestion controller; `None` leaves the choice to quinn.
     congestion: Option<Congestion>,
     origin: Origin,
 }

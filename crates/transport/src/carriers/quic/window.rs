@@ -1,4 +1,4 @@
-//! The windows of a connection, where they start small and open as the budgets of the server allow.
+//! Receive windows that start small and grow as far as the budgets of the server allow.
 
 use crate::window_budget::Window;
 

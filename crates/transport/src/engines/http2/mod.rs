@@ -57,7 +57,7 @@ enum Corking {
 }
 
 impl Layers {
-    /// Returns whether h2 runs without any layer.
+    /// Returns whether no layer is in use, so that h2 runs directly on the carrier.
     fn are_none(self) -> bool {
         (self.gathering, self.corking, self.quota) == (Gathering::Off, Corking::Off, usize::MAX)
     }

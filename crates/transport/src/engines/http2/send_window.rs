@@ -22,7 +22,8 @@ mod tests;
 /// The window of a connection before any credit (RFC 9113 section 6.9.2).
 const INITIAL: i64 = 65_535;
 
-/// The bytes that long bodies leave: a sixteenth of the initial window, and room for a dozen receipts.
+/// The part of the send window that long bodies leave to short ones: a sixteenth of the initial window, and room for a
+/// dozen receipts.
 const RESERVE: u32 = 4 << 10;
 
 /// The longest body that is short: it may use the reserve.

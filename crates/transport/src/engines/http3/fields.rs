@@ -7,7 +7,7 @@ use http::{
 
 use super::streams::Violation;
 
-/// The fields that are about a connection of HTTP/1.1, besides TE.
+/// The connection-specific fields of HTTP/1.1 (RFC 9114 section 4.2), except TE.
 const OF_CONNECTIONS: [HeaderName; 5] = [
     header::CONNECTION,
     header::TRANSFER_ENCODING,
