@@ -13,7 +13,7 @@ pub(crate) struct Expectation {
 }
 
 impl Expectation {
-    /// Some rounds of cases.
+    /// The expectation of `rounds` rounds of `cases`.
     pub(crate) fn of(cases: &[Case], rounds: u32) -> Self {
         let one_round = cases.iter().map(nominal_time).fold(Duration::ZERO, Duration::saturating_add);
         Self { runs: cases.len() as u64 * u64::from(rounds), time: one_round.saturating_mul(rounds) }

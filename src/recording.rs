@@ -37,7 +37,7 @@ pub(crate) struct Recording<'a> {
     _idle: IdleGuard,
 }
 
-/// The end of a session so far.
+/// The way in which a session ends, as far as it is known yet.
 enum End {
     Done,
     /// The time is used up, and what was measured counts.

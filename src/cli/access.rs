@@ -20,7 +20,7 @@ pub(crate) struct AccessArgs {
     /// File with the token that requests must carry: as Bearer, or as the password of Basic under any user name
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
-    /// Let other machines in without a token
+    /// Accept requests from other machines without a token
     #[arg(long, conflicts_with = "token_file")]
     open: bool,
     /// Name of the server besides its addresses, localhost and the names in its certificate; * accepts any. Repeatable

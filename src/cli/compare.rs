@@ -23,7 +23,7 @@ pub(crate) struct CompareArgs {
     /// Without it, such speeds are not judged, and `--fail-on worse` exits 6.
     #[arg(long)]
     pub(crate) across_machines: bool,
-    /// With `--fail-on worse`: exit 6 or 0 if the figures do not tell
+    /// With `--fail-on worse`: exit code of an inconclusive comparison, 6 (fail) or 0 (pass)
     #[arg(long, value_name = "WHAT", default_value = "fail")]
     pub(crate) inconclusive: Inconclusive,
     /// Print the verdict and all changes as JSON
@@ -34,7 +34,7 @@ pub(crate) struct CompareArgs {
     pub(crate) junit: Option<PathBuf>,
 }
 
-/// The exit of a comparison whose figures do not tell.
+/// The exit code of a comparison that is inconclusive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Inconclusive {
     /// Exit 6.

@@ -73,7 +73,7 @@ impl Args for LimitArgs {
     fn augment_args(command: Command) -> Command {
         let profile = flag(
             PROFILE,
-            "Windows and buffers for least memory, for speed in little memory, or for most goodput; stock (bench and prove): each library as it comes, without budget",
+            "Windows and buffers for least memory, for speed in little memory, or for most goodput; stock (bench and prove): the defaults of each library, without a memory budget",
         )
         .value_parser(named(Profile::ALL.map(|profile| (profile.name(), profile))))
         .default_value(Profile::default().name());

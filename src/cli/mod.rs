@@ -57,8 +57,8 @@ pub(crate) enum Command {
     Fetch(Box<FetchArgs>),
     /// Prove that memory stays constant whatever the size of the body; exit 4 if it grows, 6 if that is unclear.
     Prove(Box<ProveArgs>),
-    /// Make the runs of records again on this machine, and say which claims hold here; exit 3 or 4 if one does not, 6 if
-    /// that is unclear.
+    /// Repeat recorded runs on this machine, and say which of their claims hold here; exit 3 or 4 if one does not, 6 if
+    /// that is unclear
     Reproduce(Box<ReproduceArgs>),
     /// Check records against memory ceilings; exit 4 on a breach.
     Check(CheckArgs),

@@ -29,8 +29,7 @@ pub(crate) struct RemoteArgs {
     /// Abort when no byte has moved for this long; waiting for the source or for the response does not count
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
     timeout: Duration,
-    /// Abort when the transfer takes longer than this, from the name's resolution on; a bare number is seconds
-    /// [default: any time]
+    /// Abort when the transfer takes longer than this, name resolution included; a bare number is seconds
     #[arg(short, long, value_name = "TIME", value_parser = seconds)]
     max_time: Option<Duration>,
     /// Trust the certificates in this PEM file, and those that they sign [default: the system's roots]
@@ -150,7 +149,7 @@ pub(crate) struct FetchArgs {
     /// File to save the body in, or - for standard output [default: the body is digested and dropped]
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
-    /// Complete the download that broke off before (-C -): it stays as FILE.part, if the server states a validator
+    /// Resume an interrupted download (-C -), which was kept as FILE.part if the server sent a validator
     #[arg(short = 'C', long, value_name = "-", value_parser = ["-"], requires = "output")]
     pub(crate) continue_at: Option<String>,
     /// Rate at which the body is taken, in bytes per second [default: unlimited]

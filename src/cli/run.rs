@@ -61,7 +61,7 @@ pub(crate) struct RunArgs {
     /// Protocols, separated by commas [default: all eight; prove: the five over HTTP]
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = protocol(), hide_possible_values = true)]
     protocol: Vec<Named<&'static Protocol>>,
-    /// Leave out the ceilings, which bench runs once a round for each carrier unless --protocol names protocols
+    /// Leave out the ceiling rows, which bench runs once a round for each carrier unless --protocol names protocols
     #[arg(long)]
     no_ceiling: bool,
     /// The sender of the body: up (the client), down (the server), or both [default: up; prove: both]

@@ -19,10 +19,11 @@ pub(crate) struct SessionArgs {
     /// Order of the cases in a pass: shuffled anew in each, or fixed
     #[arg(long, value_name = "NAME", default_value = "shuffled", value_parser = order())]
     order: Order,
-    /// Add passes until the interval of each goodput is within this share of it, such as 2% (for at most 10m, or --max-time)
+    /// Add passes until the interval of each median goodput is within this share of it, such as 2% (for at most 10m, or
+    /// --max-time)
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     precision: Option<f64>,
-    /// Start no pass that would end later than this, and no run after it
+    /// Time limit: start no pass that would exceed it, and no run after it
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) max_time: Option<Duration>,
     /// Print the cases and an estimate of the time, and stop
@@ -58,8 +59,8 @@ pub(crate) struct SessionArgs {
 }
 
 impl SessionArgs {
-    /// The plan of a number of rounds, which have `left` of the time of the session. Controls need neither warm-up nor
-    /// precision.
+    /// Plans `rounds` rounds. `left` is the rest of the time of the session, if that is limited. Controls need neither
+    /// warm-up nor precision.
     pub(crate) fn plan(&self, rounds: u32, purpose: Purpose, left: Option<Duration>) -> Plan {
         let is_measured = purpose == Purpose::Measure;
         let mut plan = Plan::of(rounds).in_order(self.order);

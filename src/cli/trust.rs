@@ -7,7 +7,7 @@ use transport::{KeyLog, TlsVersion};
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct TlsArgs {
-    /// Speak TLS 1.2 with a peer that does not know TLS 1.3
+    /// Also allow TLS 1.2, for a peer without TLS 1.3
     #[arg(long)]
     tls12: bool,
 }

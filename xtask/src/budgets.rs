@@ -15,7 +15,7 @@ use crate::study::{Longhaul, ProgramOptions, RecordFile, Table};
 /// Check the growth of both ends against their budgets, in about twenty minutes
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// Concurrent bodies; more than one run on as many connections, and on as many streams
+    /// Numbers of concurrent bodies; several run both on as many connections and on as many streams
     #[arg(long, value_name = "LIST", default_value = "1,8,64", value_delimiter = ',')]
     bodies: Vec<u64>,
     /// Chunk sizes

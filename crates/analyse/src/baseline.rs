@@ -11,7 +11,7 @@ use crate::{Series, SeriesKey, machines, series::is_control, turns::in_turns};
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct BaselineRatio {
-    /// The other protocol.
+    /// The protocol that the goodput is divided by.
     pub baseline: Cow<'static, str>,
     /// The ratios of the pairs of runs.
     pub ratio: Spread,

@@ -57,7 +57,7 @@ pub(crate) fn core_distance(records: &[Record]) -> Option<String> {
     })
 }
 
-/// A sentence if the records are of several machines.
+/// A sentence that names the machines if the records are of several; `None` if they are of one.
 pub(crate) fn other_machines(records: &[Record]) -> Option<String> {
     (!machines::is_one(records)).then(|| {
         format!(

@@ -18,7 +18,7 @@ pub struct Row<'a> {
     pub case: &'a Case,
     /// The facts about the protocol.
     pub facts: ProtocolFacts,
-    /// True if an end grows on purpose.
+    /// True if the runs are controls: the memory of an end grows on purpose.
     pub is_control: bool,
     /// The records, in their order.
     pub records: Vec<&'a Record>,

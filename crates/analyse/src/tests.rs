@@ -2,7 +2,7 @@
 
 use record::{Case, End, EndRecord, Fault, FaultKind, Outcome, Record};
 
-/// A record after an edit.
+/// Edits a record and returns it.
 pub(crate) fn with(mut record: Record, edit: impl FnOnce(&mut Record)) -> Record {
     edit(&mut record);
     record

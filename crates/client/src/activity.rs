@@ -19,9 +19,9 @@ pub(crate) struct Activity(Arc<AtomicU8>);
 /// The party that the transfer waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
-    /// The source of an upload, the output of a download, or the server's response: no byte could move.
+    /// The source of an upload, the output of a download, or the server's response. Time without bytes is no stall.
     Waiting,
-    /// The connection: bytes could move.
+    /// The connection. Time without bytes is a stall.
     Moving,
     /// The server's response to a body that was handed over whole.
     Complete,

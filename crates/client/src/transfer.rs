@@ -115,7 +115,7 @@ pub(crate) struct Exchange<'a> {
 pub(crate) struct ContentReport {
     /// The content as the sender knows it.
     pub(crate) sent: Option<SentContent>,
-    /// The digest of the receiver.
+    /// The digest that the receiver reported.
     pub(crate) received: Option<String>,
     /// The confirmation of a longhaul server.
     pub(crate) receipt: Option<Receipt>,

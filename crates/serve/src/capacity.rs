@@ -66,7 +66,7 @@ pub struct WorstCase {
 }
 
 impl WorstCase {
-    /// The worst case of options.
+    /// The worst case under these options.
     pub fn of(options: &Options) -> Self {
         let (connections, requests) = (u64::from(options.max_connections), u64::from(options.max_requests));
         let blocks = PayloadCache::SEEDS as u64;

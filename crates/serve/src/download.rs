@@ -42,7 +42,7 @@ impl Download {
         Self { response, transfer: Some(Transfer { meter, progress }) }
     }
 
-    /// The same response, whose body is read as a budget allows.
+    /// Bounds the response: its body is read only as far as the budget of unsent bytes allows.
     pub(crate) fn bounded(mut self, unsent: &Unsent) -> Self {
         if self.transfer.is_some() {
             self.response = self.response.map(|body| unsent.bound(body));

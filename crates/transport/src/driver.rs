@@ -7,7 +7,7 @@ use tracing::debug;
 
 use crate::tasks::Tasks;
 
-/// The time that a server has to take the end of a connection that is closed. The kernel delivers the rest.
+/// The longest wait until a server has taken the end of a connection that is closed. The kernel delivers the rest.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The end of the task that drives a connection.

@@ -10,8 +10,8 @@ use std::{
 
 use super::unfinished::{PREFIX, SUFFIX};
 
-/// The age from which an unfinished file may be abandoned. Its process has long locked it, or writes to it: a transfer
-/// without progress is ended before.
+/// The least age of an unfinished file that counts as abandoned. A live process has locked its file by then, or writes
+/// to it: a transfer without progress is ended earlier.
 const AGE: Duration = Duration::from_secs(60);
 
 /// Removes the unfinished files of processes that are gone. Files that are locked or young stay, and so does whatever

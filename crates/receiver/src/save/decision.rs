@@ -5,16 +5,16 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-/// The task's side. Dropping it gives the body up, unless the other side has decided to save it.
+/// The task's side of the decision. Dropping it gives the body up, unless the other side has decided to save it.
 #[derive(Debug, Default)]
 pub(super) struct Decision(Arc<AtomicBool>);
 
-/// The side of the blocking thread.
+/// The side of the blocking thread, which may decide to save the body.
 #[derive(Debug)]
 pub(super) struct Commit(Arc<AtomicBool>);
 
 impl Decision {
-    /// The other side.
+    /// Returns the side of the blocking thread.
     pub(super) fn commit(&self) -> Commit {
         Commit(self.0.clone())
     }
@@ -27,7 +27,7 @@ impl Drop for Decision {
 }
 
 impl Commit {
-    /// Decides to save the body. False if the task has given it up.
+    /// Decides to save the body. Returns false if the task has given it up.
     pub(super) fn decide(self) -> bool {
         !self.0.swap(true, Ordering::AcqRel)
     }

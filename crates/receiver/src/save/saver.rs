@@ -91,7 +91,7 @@ impl Saver {
         Ok(())
     }
 
-    /// Claims room for `bytes` in all, before they are written.
+    /// Claims quota for a file of `bytes` in all, before they are written.
     async fn claim(&mut self, bytes: u64) -> Result<(), SaveError> {
         let Some(mut claim) = self.claim.take() else { return Ok(()) };
         if claim.is_exceeded_by(bytes) {

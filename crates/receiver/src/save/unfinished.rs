@@ -28,16 +28,16 @@ pub(super) const PREFIX: &str = ".longhaul-";
 /// The suffix of the names of unfinished files.
 pub(super) const SUFFIX: &str = ".part";
 
-/// The random characters of such a name, out of 62: two processes do not meet.
+/// The random characters of such a name, out of 62: enough that no two processes choose one name.
 const RANDOM: usize = 16;
 
 /// The permissions of a new file, which the umask reduces.
 const MODE: u32 = 0o666;
 
-/// The part of an old file's mode that its replacement keeps. The others run programs as another user.
+/// The permission bits of an old file that its replacement keeps. The setuid, setgid and sticky bits are dropped.
 const PERMISSIONS: u32 = 0o777;
 
-/// The attempts to create a file that nobody removes before it is locked.
+/// The attempts to create and lock a hidden file. Between the two, another process may remove the file as abandoned.
 const ATTEMPTS: u32 = 3;
 
 /// A file without its name. Dropping it removes it, which may wait for the disk.
@@ -86,7 +86,7 @@ impl Unfinished {
         &self.file
     }
 
-    /// Brings all bytes to the disk, and returns the space that was reserved and not needed.
+    /// Flushes all bytes to the disk, and frees the space that was reserved and not needed.
     pub(super) fn sync(&self) -> io::Result<()> {
         self.file.set_len(self.file.metadata()?.len())?;
         self.file.sync_all()
@@ -161,7 +161,8 @@ fn names() -> tempfile::Builder<'static, 'static> {
     names
 }
 
-/// Marks a hidden file as one in use. A file system without locks keeps its file by its age.
+/// Locks a hidden file, which marks it as in use. Without locks in the file system, only its age protects it from
+/// removal.
 fn lock(file: &File) -> io::Result<()> {
     match file.try_lock() {
         Err(TryLockError::WouldBlock) => Err(io::Error::other("another process has locked the new file")),
@@ -194,8 +195,8 @@ fn overwrite(mut body: &File, path: &Path) -> io::Result<()> {
     target.sync_all()
 }
 
-/// Brings a name to the disk: it is there only when its folder is. A folder that cannot be opened, because it is not
-/// readable, is synchronised with its file system.
+/// Flushes the folder of a named file, without which the name may be lost. A folder that cannot be opened, because it
+/// is not readable, is flushed with its whole file system.
 fn sync_folder(file: &File, path: &Path) -> io::Result<()> {
     match File::open(folder_of(path)) {
         Ok(folder) => match folder.sync_all() {

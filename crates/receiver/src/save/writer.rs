@@ -28,8 +28,8 @@ const FLUSH: usize = 32 << 20;
 /// the writer while it allocates: ext4 for 8 ms of every 40.
 const RESERVE: u64 = 128 << 20;
 
-/// The part of the free bytes that is reserved at most. Where it is less than what is written between two flushes,
-/// nothing is: many bodies that have hardly begun would take the disk from each other.
+/// The divisor of the free bytes that gives the most bytes to reserve: a tenth. If these are fewer than the bytes
+/// between two flushes, none are reserved, so that many new bodies do not take the disk from each other.
 const SHARE: u64 = 10;
 
 /// A queue of blocks that are written to a file, in order.

@@ -41,7 +41,7 @@ impl fmt::Display for HostName {
     }
 }
 
-/// Names are case-insensitive, and a final dot is that of the root.
+/// Normalises a host name: lower case, without the final dot of the root.
 fn normal(host: &str) -> String {
     host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase()
 }

@@ -39,7 +39,7 @@ pub(crate) trait QuicEngine: FromLimits + Clone + Send + Sync + 'static {
     /// The identifier that both ends must agree on in ALPN.
     const ALPN: &'static str;
 
-    /// The code by which a server closes a connection that it has no place for.
+    /// The application error code with which an overloaded server closes a connection.
     const NO_PLACE: u32;
 
     /// Completes the engine's own handshake as a client, if it has one.

@@ -40,12 +40,12 @@ const DISCOVERED_MTU: u16 = DISCOVERED_QUIC_MTU as u16;
 /// The limits of a QUIC endpoint and its connections, as quinn takes them.
 pub(super) struct Settings {
     pub(super) ciphers: Ciphers,
-    /// The send and receive buffer of the UDP socket, in bytes; none leaves them to the kernel.
+    /// The send and receive buffer of the UDP socket, in bytes; `None` leaves them to the kernel.
     pub(super) udp_buffer: Option<usize>,
     window: u32,
     pub(super) connection_window: u32,
     pub(super) send_window: u64,
-    /// The largest UDP payload; none leaves it to discovery (RFC 8899).
+    /// The largest UDP payload; `None` leaves it to path MTU discovery (RFC 8899).
     mtu: Option<u16>,
     /// The congestion controller; `None` leaves the choice to quinn.
     congestion: Option<Congestion>,

@@ -2,7 +2,7 @@
 
 use crate::window_budget::Window;
 
-/// Windows that open as bytes pass. One that is `None` is open from the start.
+/// Windows that open as bytes pass. A window that is `None` is open from the start.
 #[derive(Debug)]
 pub(crate) struct OpeningWindows {
     pub(super) connection: quinn::Connection,

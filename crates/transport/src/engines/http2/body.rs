@@ -51,7 +51,8 @@ impl Sending {
     }
 
     /// Sends a body. A chunk is pulled once there is capacity for the first byte of it, so that no more than the send
-    /// buffer and one chunk ever wait in h2. When this is done, only the connection is waited for, and no window.
+    /// buffer and one chunk ever wait in h2. Once this returns, every byte has a place in the windows, and only the
+    /// connection has to write.
     ///
     /// # Errors
     /// The body failed, or the stream was reset.

@@ -17,14 +17,14 @@ const PADDED: u8 = 8;
 const RST_STREAM: u8 = 3;
 const WINDOW_UPDATE: u8 = 8;
 
-/// The start of a frame.
+/// The header of a frame (RFC 9113 section 4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FrameHead {
     pub(super) stream: u32,
     pub(super) kind: Kind,
 }
 
-/// The frames that are told apart.
+/// The kinds of frames that the parser distinguishes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// DATA.

@@ -49,7 +49,7 @@ pub(super) struct ReadQuota<S> {
     turns: Turns,
     /// The turn of the last read.
     turn: u64,
-    /// The bytes read in that turn.
+    /// The bytes read in `turn`.
     read: usize,
     /// The most bytes of a turn.
     quota: usize,
