@@ -19,13 +19,13 @@ impl Expectation {
         Self { runs: cases.len() as u64 * u64::from(rounds), time: one_round.saturating_mul(rounds) }
     }
 
-    /// The same runs, `factor` times as slow.
+    /// Makes the runs take `factor` times as long.
     pub(crate) fn slower(self, factor: f64) -> Self {
         let time = Duration::try_from_secs_f64(self.time.as_secs_f64() * factor);
         Self { time: time.unwrap_or(Duration::MAX), ..self }
     }
 
-    /// These runs and others.
+    /// Adds the runs of `others`.
     pub(crate) fn and(self, others: Self) -> Self {
         Self { runs: self.runs + others.runs, time: self.time.saturating_add(others.time) }
     }

@@ -58,7 +58,7 @@ impl Block {
         Self { bytes: vec![0; chunk.get()].into(), period: 1, chunk: chunk.get() }
     }
 
-    /// The same bytes in chunks of another size, which is at most that of this block.
+    /// Cuts this block into chunks of another size, which is at most that of this block.
     pub(crate) fn in_chunks(&self, chunk: ChunkSize) -> Self {
         Self { chunk: chunk.get().min(self.chunk), ..self.clone() }
     }

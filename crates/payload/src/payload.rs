@@ -35,7 +35,7 @@ impl Payload {
         Self { chunk, origin }
     }
 
-    /// The same payload in chunks of another size. A generated payload shares its block, whose chunk is the largest
+    /// Returns this payload in chunks of another size. A generated payload shares its block, whose chunk is the largest
     /// possible one.
     #[must_use]
     pub fn in_chunks(&self, chunk: ChunkSize) -> Self {

@@ -1,4 +1,4 @@
-//! What a process holds besides resident memory.
+//! The resources of a process besides resident memory.
 
 /// Resources that leak without showing in resident memory, at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

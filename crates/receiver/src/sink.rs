@@ -103,7 +103,8 @@ impl Sink {
         Self::stream_after(Hasher::new(), output)
     }
 
-    /// As [`stream`](Self::stream), for the rest of a body: `digested` has the bytes that were received before.
+    /// A sink like [`stream`](Self::stream), for the rest of a body: `digested` has the bytes that were received
+    /// before.
     pub fn stream_after(digested: Hasher, output: impl AsyncWrite + Send + 'static) -> Self {
         Self::of(Kind::Stream(Box::new(digested), Box::pin(output)))
     }

@@ -58,7 +58,7 @@ pub enum FaultKind {
     Timeout,
     /// The connection or the protocol broke.
     Protocol,
-    /// A body ended before its end.
+    /// A body ended before its announced end.
     Truncated,
 }
 

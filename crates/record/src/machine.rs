@@ -125,9 +125,9 @@ impl Build {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CoreRoundTrip {
-    /// Measured before the ends were started.
+    /// The round trip before the ends were started.
     pub before_ns: u64,
-    /// Measured after they had ended.
+    /// The round trip after the ends had ended.
     pub after_ns: u64,
 }
 

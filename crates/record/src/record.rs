@@ -87,7 +87,7 @@ pub struct Record {
     pub conditions: Option<Conditions>,
     /// The end that sent the body.
     pub sender: Option<EndRecord>,
-    /// The end that received it.
+    /// The end that received the body.
     pub receiver: Option<EndRecord>,
     /// The distance between the cores of the two ends; null if they were not bound to two cores, and in records written
     /// before 2026-11-24.

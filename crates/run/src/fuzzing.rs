@@ -2,7 +2,7 @@
 
 use crate::messages::{Event, Job, Order};
 
-/// Parses a line of the dialogue between a session and its workers. What is written of it must be read again.
+/// Parses a line of the dialogue between a session and its workers. A parsed message must survive writing and parsing.
 pub fn messages(data: &[u8]) {
     if let Ok(job) = serde_json::from_slice::<Job>(data) {
         let _ = (job.end(), job.settings(), job.case.key().to_string());

@@ -1,4 +1,4 @@
-//! What an end's process holds besides resident memory, over its transfer.
+//! The resources of the process of an end besides resident memory, over its transfer.
 
 use process::Holdings;
 use record::{EndRecord, Held};

@@ -21,7 +21,7 @@ pub(crate) enum Destination {
     Save(Folder),
     /// Keeps the bytes in memory: the control whose growth a memory proof must find.
     Collect,
-    /// The bytes are digested, and as many bytes as stated are leaked for each 64 KiB: the control whose slope is known.
+    /// Digests the bytes, and leaks as many bytes as stated for each 64 KiB: the control whose slope is known.
     Keep(u64),
 }
 

@@ -1,4 +1,4 @@
-//! Responses with a body of any length, which ends or stalls.
+//! Responses with a body of any length, and the progress of that body.
 
 use http::{Response, StatusCode};
 use http_body_util::BodyExt as _;

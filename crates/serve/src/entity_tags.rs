@@ -4,7 +4,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::validators::Validators;
 
-/// How two ETags are compared (RFC 9110 section 8.8.3.2). Those of this server are strong.
+/// The comparison of two ETags (RFC 9110 section 8.8.3.2). The ETags of this server are strong.
 #[derive(Clone, Copy)]
 pub(crate) enum Comparison {
     Strong,

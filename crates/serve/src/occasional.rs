@@ -1,4 +1,4 @@
-//! A limit on lines of the log that one cause repeats.
+//! A rate limit on the log lines of one cause.
 
 use std::time::Duration;
 

@@ -30,7 +30,7 @@ pub(crate) struct Places {
 /// The reason for which a connection is refused at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
-    /// Its address holds as many connections as one may.
+    /// The address of the client holds as many connections as one address may.
     Address,
     /// No place is free, and others wait already.
     Full,

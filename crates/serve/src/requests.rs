@@ -20,14 +20,14 @@ pub(crate) struct RequestPlaces {
 pub(crate) enum Admission {
     /// A place, until this is dropped.
     Granted(OwnedSemaphorePermit),
-    /// No place, but a response may say so until this is dropped.
+    /// No place is free, but a response may say so until this permit is dropped.
     Refused(OwnedSemaphorePermit),
-    /// No place, and too many refusals are being sent.
+    /// No place is free, and too many refusals are being sent.
     Dropped,
 }
 
 impl RequestPlaces {
-    /// As many places as `most`, and at least one.
+    /// Makes `most` places, and at least one.
     pub(crate) fn new(most: u32) -> Self {
         let places = (most.max(1) as usize).min(Semaphore::MAX_PERMITS);
         Self { places: Arc::new(Semaphore::new(places)), refusals: Arc::new(Semaphore::new(REFUSALS)) }

@@ -55,7 +55,7 @@ impl Held {
     }
 }
 
-/// A chunk of a file that has yet to leave.
+/// A chunk of a file, which counts as unsent until it is dropped.
 struct Chunk {
     bytes: Bytes,
     held: Arc<Held>,

@@ -63,7 +63,7 @@ fn patched(manifest: &str, library: &str, checkout: &Path) -> String {
     format!("{manifest}\n[patch.crates-io]\n{library} = {{ path = {checkout:?} }}\n")
 }
 
-/// The manifest with exactly this version of a library, if it names one: its requirement must not exclude the version.
+/// Pins a library in a manifest to exactly this version, if the manifest names it.
 fn pinned(manifest: &str, library: &str, version: &str) -> String {
     let pin = |line: &str| pinned_line(line, library, version).unwrap_or_else(|| line.to_owned()) + "\n";
     manifest.lines().map(pin).collect()

@@ -21,11 +21,11 @@ const POLL: Duration = Duration::from_millis(100);
 
 /// The way in which a step ended.
 pub(super) enum Ending {
-    /// Its results are written.
+    /// The step has written its results.
     Done,
-    /// It failed by itself, without results.
+    /// The step failed by itself, without results.
     Failed(ExitStatus),
-    /// It was ended at its limit.
+    /// The step was ended at its time limit.
     TimedOut(Duration),
 }
 

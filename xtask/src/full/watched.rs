@@ -1,4 +1,4 @@
-//! What a running process holds, as the kernel shows it.
+//! The resources of a running process, as the kernel shows them.
 
 use std::fs;
 

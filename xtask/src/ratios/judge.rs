@@ -19,9 +19,9 @@ const BEYOND: f64 = 1.02;
 /// The judged table.
 pub(super) struct Judgement {
     pub(super) table: Table,
-    /// What is wrong, or what cannot be judged.
+    /// The faults, and the figures that cannot be judged.
     pub(super) notes: Vec<String>,
-    /// Whether a row beats its ceiling.
+    /// True if a row beats its ceiling.
     pub(super) beaten: bool,
 }
 
@@ -118,7 +118,7 @@ fn shown(aim: Option<f64>) -> String {
 }
 
 impl Side {
-    /// Its goodputs, by size.
+    /// The goodputs, by size.
     fn of(&self, measured: &Measured, direction: Direction) -> Vec<(ByteSize, Goodputs)> {
         match self {
             Self::Iperf3 => measured.by_write(direction),

@@ -7,7 +7,7 @@ pub(super) struct Pass {
     pub(super) protocols: &'static str,
     pub(super) sink: &'static str,
     pub(super) limits: &'static [&'static str],
-    /// Whether the runs of iperf3 follow.
+    /// True if the runs of iperf3 follow.
     pub(super) has_iperf3: bool,
 }
 

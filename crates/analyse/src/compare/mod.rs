@@ -39,10 +39,10 @@ pub struct Comparing {
 /// The treatment of speeds from different machines, kernels, allocators or core distances.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Machines {
-    /// They are not comparable.
+    /// Speeds that differ in these conditions are not compared.
     #[default]
     One,
-    /// They are compared as though they were of one machine.
+    /// All speeds are compared, as though they were of one machine.
     Any,
 }
 

@@ -12,9 +12,9 @@ const GIB: f64 = (1 << 30) as f64;
 /// Noise around a shape, in MiB.
 #[derive(Clone, Copy, Debug)]
 enum Noise {
-    /// As the live heap of HTTP/2 has it, or of HTTP/3 with its windows full.
+    /// The noise of live heap over HTTP/2, or over HTTP/3 with its windows full.
     Quiet,
-    /// As peak RSS has it.
+    /// The noise of peak RSS.
     White,
     /// Uniform within half a MiB to either side.
     Jitter,
@@ -74,7 +74,7 @@ fn judged(seed: u64, shape: fn(f64) -> f64, noise: Noise) -> Constancy {
     Judgement::of(series).constancy
 }
 
-/// How often each verdict is given among `of` series.
+/// Counts each verdict among `of` series.
 fn verdicts(of: u64, shape: fn(f64) -> f64, noise: Noise) -> Vec<(Constancy, u64)> {
     let mut counts =
         [Constant, GrowingSlowly, Growing, Inconclusive].map(|constancy| (constancy, 0)).to_vec();

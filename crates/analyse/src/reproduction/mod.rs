@@ -33,7 +33,7 @@ pub struct Claim {
     pub subject: Subject,
     /// The claim as the first run states it.
     pub there: String,
-    /// The same statement as the repetition makes it.
+    /// The corresponding statement of the repetition.
     pub here: String,
     /// The relation of the repetition to the claim.
     pub answer: Answer,

@@ -58,14 +58,14 @@ pub use version::FileVersion;
 /// The treatment of an earlier file of the name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Existing {
-    /// It is replaced. Readers see the whole old file or the whole new one.
+    /// Replaces the file. Readers see the whole old file or the whole new one.
     #[default]
     Replace,
-    /// It is kept, and saving fails, even if it appears at the last moment.
+    /// Keeps the file: saving fails, even if the file appears at the last moment.
     Keep,
-    /// It is replaced. Where that is impossible, as at a mount point, its content is overwritten with the whole body.
+    /// Replaces the file. Where that is impossible, as at a mount point, overwrites its content with the whole body.
     Overwrite,
-    /// It is replaced if it is this version when the body is complete, and else kept. Of several bodies for one version, the
-    /// first wins. A program that replaces the file at that very moment is not noticed.
+    /// Replaces the file if it is this version when the body is complete, and else keeps it. Of several bodies for one
+    /// version, the first wins. A program that replaces the file at that very moment is not noticed.
     Unchanged(FileVersion),
 }

@@ -99,7 +99,7 @@ impl Limits {
         self.get(layer) == layer.default.into()
     }
 
-    /// These limits with all layers of longhaul in force.
+    /// Returns the limits with all layers of longhaul in force.
     #[must_use]
     pub fn with_all_layers(mut self) -> Self {
         for layer in LIMITS.iter().filter(|limit| limit.layer) {

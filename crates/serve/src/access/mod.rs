@@ -1,4 +1,4 @@
-//! Who may use a server: tokens, the names of the server, and web pages of other origins.
+//! Access to a server: tokens, the names of the server, and web pages of other origins.
 
 mod authority;
 mod cors;

@@ -14,7 +14,7 @@ use transport::{Body, BodyError, body};
 
 use super::field::{CONTENT_DIGEST, REPR_DIGEST, values};
 
-/// The wishes of a client (RFC 9530 section 4). Of a whole file both digests are the same.
+/// The fields by which a client asks for a digest (RFC 9530 section 4). For a whole file, both ask for the same one.
 const WANT: [HeaderName; 2] =
     [HeaderName::from_static("want-content-digest"), HeaderName::from_static("want-repr-digest")];
 

@@ -1,4 +1,4 @@
-//! Who may use a server: names, origins, tokens, and what is done to files.
+//! Access to a server: names, origins, tokens, and the treatment of files.
 
 use std::fs;
 

@@ -33,9 +33,9 @@ pub(super) struct Unsent {
 /// The fate of writes after one has failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AfterFailure {
-    /// They wait, and so does the body that is being sent.
+    /// Writes wait, and so does the body that is being sent.
     Wait,
-    /// They are discarded. A protocol that must write before it reads on goes on reading.
+    /// Writes are discarded. A protocol that must write before it reads on goes on reading.
     Discard,
 }
 

@@ -76,7 +76,7 @@ const PROTOCOL: &str = "raw stream";
 pub(crate) struct Raw;
 
 impl FromLimits for Raw {
-    /// No limit matters here.
+    /// Ignores the limits: none concerns this engine.
     fn from_limits(_: &Limits) -> Result<Self, Error> {
         Ok(Self)
     }

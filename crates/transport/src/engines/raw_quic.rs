@@ -40,7 +40,7 @@ const BODY_FAILED: VarInt = VarInt::from_u32(1);
 pub(crate) struct RawQuic;
 
 impl FromLimits for RawQuic {
-    /// No limit matters here.
+    /// Ignores the limits: none concerns this engine.
     fn from_limits(_: &Limits) -> Result<Self, Error> {
         Ok(Self)
     }

@@ -46,7 +46,7 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    /// A client that has sent its SETTINGS.
+    /// Connects a client, which sends its SETTINGS.
     pub(crate) async fn connect(addr: SocketAddr, identity: &Identity) -> Self {
         Self::connect_with(addr, identity, TransportConfig::default()).await
     }

@@ -129,7 +129,7 @@ impl Arriving {
         Self { pieces: Pieces::new(stream), start: BytesMut::new() }
     }
 
-    /// The type, or `None` if the stream ended before it, which is no error (section 6.2).
+    /// The type of the stream, or `None` if the stream ended before it, which is no error (RFC 9114 section 6.2).
     fn poll_type(&mut self, cx: &mut Context<'_>) -> Poll<Option<u64>> {
         loop {
             if let Some((kind, size)) = integer(&self.start) {

@@ -28,7 +28,8 @@ pub(super) mod kind {
     pub(crate) const GOAWAY: u64 = 0x7;
     pub(crate) const MAX_PUSH_ID: u64 = 0xd;
 
-    /// The frame types of HTTP/2 that HTTP/3 has none for (section 7.2.8): PRIORITY, PING, WINDOW_UPDATE, CONTINUATION.
+    /// The frame types of HTTP/2 without a counterpart in HTTP/3 (RFC 9114 section 7.2.8): PRIORITY, PING,
+    /// WINDOW_UPDATE, CONTINUATION.
     pub(crate) const OF_HTTP2: [u64; 4] = [0x2, 0x6, 0x8, 0x9];
 }
 
@@ -141,7 +142,7 @@ impl Rules for Message {
 const EXCESS: Violation =
     Violation::of_connection(Code::H3_EXCESSIVE_LOAD, "too many bytes besides the body");
 
-/// An invalid sequence of frames (section 4.1).
+/// An invalid sequence of frames (RFC 9114 section 4.1).
 fn unexpected(reason: &'static str) -> Violation {
     Violation::of_connection(Code::H3_FRAME_UNEXPECTED, reason)
 }

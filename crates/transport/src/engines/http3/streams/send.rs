@@ -37,7 +37,7 @@ pub(crate) struct SendStream<B> {
     progress: Progress,
 }
 
-/// How far a message was sent.
+/// The progress of a message that is being sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Progress {
     Nothing,

@@ -1,4 +1,4 @@
-//! What a peer did against the protocol, and the reach of the consequence.
+//! The violations of the protocol by a peer, and whether a stream or the connection ends.
 
 use h3::error::Code;
 
