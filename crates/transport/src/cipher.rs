@@ -54,14 +54,6 @@ impl Ciphers {
         }
         suites
     }
-
-    /// The IANA name of the suite that is agreed on, if only one can be.
-    pub(crate) fn only_name(self) -> Option<String> {
-        match self {
-            Self::Any => None,
-            Self::One(cipher) => Some(suite_name(cipher.suite().suite())),
-        }
-    }
 }
 
 impl Cipher {

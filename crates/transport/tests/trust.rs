@@ -142,6 +142,31 @@ async fn a_server_of_strangers_takes_every_suite_of_tls_1_3() {
     }
 }
 
+/// The suites that a client and a server over QUIC state, if the client's limits leave the choice to both.
+#[tokio::test]
+async fn both_ends_of_quic_state_the_suite_that_they_agreed_on() {
+    let mut aes256 = Limits::default();
+    aes256.set(&CIPHER, LimitValue::Choice("aes256".into())).unwrap();
+    let any = Limits::for_any_peer(Profile::default());
+    for (name, ours, theirs, suite) in [
+        ("h3", &any, &any, "TLS_AES_256_GCM_SHA384"),
+        ("h3", &any, &Limits::default(), "TLS_AES_128_GCM_SHA256"),
+        ("h3", &aes256, &any, "TLS_AES_256_GCM_SHA384"),
+        ("quic", &any, &any, "TLS_AES_256_GCM_SHA384"),
+    ] {
+        let transport = by_name(name).unwrap();
+        let identity = Identity::self_signed(&["localhost"]).unwrap();
+        let trust = Trust::pem(identity.certificate_pem()).unwrap();
+        let bind = Bind::new("127.0.0.1:0".parse().unwrap()).with_identity(identity);
+        let listener = transport.listen(&bind, theirs).unwrap();
+        let peer = Peer::new(listener.local_addr(), "localhost", trust);
+        let accept = async { listener.accept().await.unwrap().handshake.await };
+        let (session, connection) = tokio::join!(accept, transport.connect(&peer, ours));
+        assert_eq!(connection.unwrap().link().cipher.as_deref(), Some(suite), "{name}, client");
+        assert_eq!(session.unwrap().link().cipher.as_deref(), Some(suite), "{name}, server");
+    }
+}
+
 #[tokio::test]
 async fn tls_1_2_needs_a_setting_and_is_the_last_resort() {
     let any = Limits::for_any_peer(Profile::default());

@@ -3,18 +3,17 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use quinn::{Endpoint, crypto::rustls::HandshakeData};
+use quinn::Endpoint;
 use record::{QuicStats, TransportStats};
 
-use super::OpeningWindows;
-use crate::{Error, Link, probe::Probe, session::LinkSource, window_budget::Window};
+use super::{OpeningWindows, agreed::Agreed};
+use crate::{Error, Link, cipher::suite_name, probe::Probe, session::LinkSource, window_budget::Window};
 
 /// An established connection, with the endpoint that drives it.
 #[derive(Debug)]
 pub(crate) struct Established {
     pub(crate) connection: quinn::Connection,
     probe: Arc<Probe>,
-    cipher: Option<String>,
     /// The windows that open with the connection's data; `None` if they are open from the start.
     windows: Option<Arc<OpeningWindows>>,
     /// The endpoint of a client; that of a server belongs to its listener.
@@ -22,8 +21,8 @@ pub(crate) struct Established {
 }
 
 impl Established {
-    pub(super) fn new(connection: quinn::Connection, probe: Arc<Probe>, cipher: Option<String>) -> Self {
-        Self { connection, probe, cipher, windows: None, endpoint: None }
+    pub(super) fn new(connection: quinn::Connection, probe: Arc<Probe>) -> Self {
+        Self { connection, probe, windows: None, endpoint: None }
     }
 
     pub(super) fn with_windows(self, receive: Option<Window>, send: Option<Window>) -> Self {
@@ -64,8 +63,11 @@ impl Established {
     }
 
     fn alpn(&self) -> Option<String> {
-        let data = self.connection.handshake_data()?.downcast::<HandshakeData>().ok()?;
-        data.protocol.map(|name| String::from_utf8_lossy(&name).into_owned())
+        self.agreed()?.protocol.map(|name| String::from_utf8_lossy(&name).into_owned())
+    }
+
+    fn agreed(&self) -> Option<Box<Agreed>> {
+        self.connection.handshake_data()?.downcast().ok()
     }
 }
 
@@ -76,7 +78,7 @@ impl LinkSource for Established {
         let micros = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
         Link {
             alpn: self.alpn(),
-            cipher: self.cipher.clone(),
+            cipher: self.agreed().and_then(|agreed| agreed.suite).map(suite_name),
             mtu: Some(stats.path.current_mtu.into()),
             stats: Some(TransportStats::Quic(QuicStats {
                 datagrams_sent: stats.udp_tx.datagrams,

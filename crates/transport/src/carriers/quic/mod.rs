@@ -26,6 +26,7 @@ pub(crate) use established::Established;
 pub(crate) use window::OpeningWindows;
 
 mod admission;
+mod agreed;
 mod deliveries;
 mod established;
 mod footprint;
@@ -80,7 +81,7 @@ impl<E: QuicEngine> Carries<E> for Quic {
         let (probe, endpoint) = bound.map_err(|source| Error::Connect { addr: peer.addr, source })?;
         let connecting = endpoint.connect_with(config, peer.addr, &peer.name).map_err(Error::handshake)?;
         let connection = connecting.await.map_err(Error::handshake)?;
-        let established = Established::new(connection, probe, settings.cipher_name()).with_endpoint(endpoint);
+        let established = Established::new(connection, probe).with_endpoint(endpoint);
         established.assert_alpn(E::ALPN)?;
         engine.client(established).await
     }
@@ -107,11 +108,11 @@ impl<E: QuicEngine> Carries<E> for Quic {
             Ok((addr, Arc::new(probe), settings.endpoint(socket, Some(config))?))
         });
         let (addr, probe, endpoint) = bound.map_err(|source| Error::Listen { addr: bind.addr, source })?;
-        let (cipher, guards) = (settings.cipher_name(), bind.guards.clone());
+        let guards = bind.guards.clone();
         let admission = Admission::new(endpoint, guards.retry_from, E::NO_PLACE);
         let window = settings.connection_window;
         let send_window = u32::try_from(settings.send_window).unwrap_or(u32::MAX);
-        Ok(Box::new(QuicListener { admission, addr, probe, cipher, window, send_window, engine, guards }))
+        Ok(Box::new(QuicListener { admission, addr, probe, window, send_window, engine, guards }))
     }
 }
 
@@ -119,7 +120,6 @@ struct QuicListener<E> {
     admission: Admission,
     addr: SocketAddr,
     probe: Arc<Probe>,
-    cipher: Option<String>,
     /// The largest receive window of a connection.
     window: u32,
     /// The largest send window of a connection.
@@ -142,7 +142,7 @@ impl<E: QuicEngine> Listener for QuicListener<E> {
             Admitted::Incoming(incoming) => incoming.remote_address(),
             Admitted::Connected(unserved) => unserved.connection.remote_address(),
         };
-        let (probe, cipher) = (self.probe.clone(), self.cipher.clone());
+        let probe = self.probe.clone();
         let (engine, guards) = (self.engine.clone(), self.guards.clone());
         let (window, send_window) = (self.window, self.send_window);
         let handshake = Box::pin(async move {
@@ -152,7 +152,7 @@ impl<E: QuicEngine> Listener for QuicListener<E> {
             };
             let receive = guards.receive_budget.as_ref().map(|budget| Window::new(budget, window));
             let send = guards.send_budget.as_ref().map(|budget| Window::new(budget, send_window));
-            let established = Established::new(connection, probe, cipher).with_windows(receive, send);
+            let established = Established::new(connection, probe).with_windows(receive, send);
             established.assert_alpn(E::ALPN)?;
             engine.server(established, &guards).await
         });

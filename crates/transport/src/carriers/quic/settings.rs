@@ -13,7 +13,7 @@ use record::{
 };
 use rustls::quic::Suite;
 
-use super::udp;
+use super::{agreed, udp};
 use crate::{
     Error,
     cipher::{Cipher, Ciphers},
@@ -127,11 +127,6 @@ impl Settings {
         Endpoint::new_with_abstract_socket(config, server, socket, runtime)
     }
 
-    /// The IANA name of the cipher suite, if only one is offered and accepted: quinn does not state it.
-    pub(super) fn cipher_name(&self) -> Option<String> {
-        self.ciphers.only_name()
-    }
-
     /// The largest UDP payload that is ever sent or accepted, in bytes.
     fn largest_mtu(&self) -> u16 {
         self.mtu.unwrap_or(DISCOVERED_MTU)
@@ -172,18 +167,18 @@ fn initial_window(mtu: u64) -> u64 {
 ///
 /// # Errors
 /// aws-lc-rs lacks the initial cipher.
-pub(super) fn client_crypto(tls: Arc<rustls::ClientConfig>) -> Result<Arc<QuicClientConfig>, Error> {
+pub(super) fn client_crypto(tls: Arc<rustls::ClientConfig>) -> Result<Arc<agreed::Client>, Error> {
     let crypto = QuicClientConfig::with_initial(tls, initial_suite()?).map_err(Error::handshake)?;
-    Ok(Arc::new(crypto))
+    Ok(Arc::new(agreed::Client(Arc::new(crypto))))
 }
 
 /// QUIC's use of a TLS configuration, for a server.
 ///
 /// # Errors
 /// aws-lc-rs lacks the initial cipher.
-pub(super) fn server_crypto(tls: Arc<rustls::ServerConfig>) -> Result<Arc<QuicServerConfig>, Error> {
+pub(super) fn server_crypto(tls: Arc<rustls::ServerConfig>) -> Result<Arc<agreed::Server>, Error> {
     let crypto = QuicServerConfig::with_initial(tls, initial_suite()?).map_err(Error::identity)?;
-    Ok(Arc::new(crypto))
+    Ok(Arc::new(agreed::Server(Arc::new(crypto))))
 }
 
 /// The suite of initial packets: AES-128-GCM (RFC 9001 section 5.2), regardless of the cipher that follows.
