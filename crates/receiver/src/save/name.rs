@@ -33,15 +33,18 @@ impl SafeName {
     /// The name is refused; the error states the reason.
     pub fn parse(name: &str) -> Result<Self, NameError> {
         let name: String = name.nfc().collect();
+        // Programs that take compatible characters for one another (NFKC, the best fit of Windows) see this name.
+        let compatible: String = name.nfkc().collect();
         match name.as_str() {
             "" => Err(NameError::Empty),
             _ if name.len() > MAX => Err(NameError::TooLong(name.len())),
-            _ if name.starts_with('.') => Err(NameError::LeadingDot),
-            _ if name.starts_with('-') => Err(NameError::LeadingHyphen),
+            _ if begins_like(&name, '.') || is_only_dots(&compatible) => Err(NameError::LeadingDot),
+            _ if begins_like(&name, '-') => Err(NameError::LeadingHyphen),
             _ if name.contains(char::is_control) => Err(NameError::Control),
             _ if name.contains(is_invisible) => Err(NameError::Invisible),
             _ if name.starts_with(' ') || name.ends_with([' ', '.']) => Err(NameError::Edge),
-            _ if name.contains(is_separator) || has_encoded_separator(&name) => Err(NameError::Separator),
+            _ if name.contains(is_separator) || compatible.contains(['/', '\\']) => Err(NameError::Separator),
+            _ if has_encoded_separator(&compatible) => Err(NameError::Separator),
             _ if is_device(&name) => Err(NameError::Device),
             _ => Ok(Self(name)),
         }
@@ -57,6 +60,16 @@ impl fmt::Display for SafeName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// Returns whether the first character is this one, or one that is compatible with it, such as its full-width form.
+fn begins_like(name: &str, first: char) -> bool {
+    name.chars().take(1).nfkc().eq([first])
+}
+
+/// Returns whether a name is like the folder itself or its parent: `‥` is one character for two dots.
+fn is_only_dots(name: &str) -> bool {
+    name.chars().all(|c| c == '.')
 }
 
 fn is_separator(c: char) -> bool {
@@ -135,7 +148,10 @@ mod tests {
     fn ordinary_names_pass() {
         let names =
             ["a", "disk image.iso", "übergröße.tar.gz", "100%", "a..b", "a-rf", "日本", "🦀", "12:00"];
-        for name in names.into_iter().chain(["console.txt", "com", "COM10", "comma.txt", "null"]) {
+        let compatible = ["½ cup", "…and more", "wait…", "ﬁle", "Ｆｕｌｌ"];
+        for name in
+            names.into_iter().chain(compatible).chain(["console.txt", "com", "COM10", "comma.txt", "null"])
+        {
             assert_eq!(SafeName::parse(name).unwrap().as_str(), name);
         }
         assert!(SafeName::parse(&"n".repeat(255)).is_ok());
@@ -161,6 +177,16 @@ mod tests {
             ("a%252fb", Separator),
             ("a\u{ff0f}b", Separator),
             ("a\u{2215}b", Separator),
+            // Two dots, one dot, a full-width one, and small and full-width hyphens.
+            ("\u{2025}", LeadingDot),
+            ("\u{2024}\u{2024}", LeadingDot),
+            ("\u{ff0e}bashrc", LeadingDot),
+            ("\u{ff0d}rf", LeadingHyphen),
+            ("\u{fe63}rf", LeadingHyphen),
+            // SMALL REVERSE SOLIDUS, CARE OF, and a full-width percent sign.
+            ("a\u{fe68}b", Separator),
+            ("a\u{2105}b", Separator),
+            ("a\u{ff05}2fb", Separator),
             ("a\0b", Control),
             ("a\nb", Control),
             ("a\u{7f}b", Control),
