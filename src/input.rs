@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use record::{Damage, EndRecord, ReadRecords, Record};
+use record::{Damage, EndRecord, HeapPoint, ReadRecords, Record};
 
 use crate::exit::Usage;
 
@@ -16,13 +16,13 @@ pub(crate) fn read_undamaged(path: &Path) -> Result<ReadRecords, Usage> {
     let _ = records.try_reserve(most_records(path));
     let damage = read_each(path, |mut record| {
         if bytes <= DETAILS {
-            bytes += ends(&mut record).map(|end| end.detail_bytes()).sum::<usize>();
+            bytes += measured_ends(&mut record).map(|end| detail_bytes(end)).sum::<usize>();
             if bytes > DETAILS {
-                records.iter_mut().flat_map(ends).for_each(EndRecord::drop_details);
+                records.iter_mut().flat_map(measured_ends).for_each(drop_details);
             }
         }
         if bytes > DETAILS {
-            ends(&mut record).for_each(EndRecord::drop_details);
+            measured_ends(&mut record).for_each(drop_details);
         }
         records.push(record);
     })?;
@@ -53,6 +53,23 @@ fn most_records(path: &Path) -> usize {
     usize::try_from(bytes / LEAST_LINE).unwrap_or(0).min(MOST)
 }
 
+/// The memory of the timelines and distributions of an end, in bytes.
+fn detail_bytes(end: &EndRecord) -> usize {
+    let heap = end.memory.heap_timeline.as_ref().map_or(0, Vec::len);
+    end.detail_bytes() + heap * size_of::<HeapPoint>()
+}
+
+fn drop_details(end: &mut EndRecord) {
+    end.drop_details();
+    end.memory.heap_timeline = None;
+}
+
+/// The ends of a record, unless `prove` made it: its timelines are the proof.
+fn measured_ends(record: &mut Record) -> impl Iterator<Item = &mut EndRecord> {
+    let is_proof = record.slope_limit_bytes.is_some();
+    ends(record).filter(move |_| !is_proof)
+}
+
 fn ends(record: &mut Record) -> impl Iterator<Item = &mut EndRecord> {
     record.sender.iter_mut().chain(&mut record.receiver)
 }
@@ -65,7 +82,7 @@ pub(crate) fn read_figures(path: &Path) -> Result<Vec<Record>, Usage> {
     let mut records = Vec::new();
     let _ = records.try_reserve(most_records(path));
     let damage = read_each(path, |mut record| {
-        ends(&mut record).for_each(EndRecord::drop_details);
+        ends(&mut record).for_each(drop_details);
         records.push(record);
     })?;
     damage.none().map_err(Usage::new)?;

@@ -14,7 +14,7 @@ use nix::sys::{
     resource::{UsageWho, getrusage},
     time::TimeValLike as _,
 };
-use record::{Case, EndRecord, Record};
+use record::{Case, EndRecord, HeapPoint, Record};
 
 /// The rounds of each case.
 const ROUNDS: u32 = 7;
@@ -29,6 +29,9 @@ fn records(folder: &Path, name: &str, cases: u64) -> PathBuf {
         end.memory.baseline_rss_bytes = Some(7 << 20);
         end.memory.peak_rss_bytes = Some((8 << 20) + u64::from(round));
         end.memory.hold_against(4 << 20);
+        let point =
+            |at: u64| HeapPoint { body_bytes: at << 25, bytes: 1 << 20, allocations: 99, c_bytes: None };
+        end.memory.heap_timeline = Some((0..64).map(point).collect());
         let mut record = Record::new("some", case);
         record.round = round;
         for library in 0..LIBRARIES {
