@@ -16,7 +16,7 @@ use crate::{cli::SessionArgs, exit::Usage};
 /// with its charts, or only the summary.
 const RESERVES: [usize; 2] = [1 << 20, 64 << 10];
 
-/// The records of a session.
+/// The place where the records of a session are kept.
 pub(crate) enum Kept {
     /// In a folder of results, with disk held back for the report.
     Folder(Results, Option<File>),

@@ -16,7 +16,8 @@ use crate::study::{
 /// The file of the table.
 pub(crate) const TABLE: &str = "ceilings.tsv";
 
-/// The ceilings whose calls have a size to choose. Datagrams are sent and received as many at once as the kernel admits.
+/// The ceilings whose reads and writes have a size to choose. That of QUIC has none: it sends and receives as many
+/// datagrams at once as the kernel admits.
 pub(crate) const PROTOCOLS: [&str; 2] = ["tcp-ceiling", "tls-ceiling"];
 
 /// The candidates, in bytes. Fewer than 256 KiB of a write would depend on the chunk.
@@ -40,7 +41,7 @@ pub(crate) struct Calls {
 }
 
 impl Calls {
-    /// Those in the table of limits.
+    /// The default sizes in the table of limits.
     fn usual() -> Self {
         Self::of(&Limits::default())
     }

@@ -86,7 +86,7 @@ impl Rounds {
     }
 }
 
-/// The goodput of a run that counts.
+/// The goodput of a run, if it succeeded with its ends on close cores.
 fn goodput(record: &Record) -> Option<f64> {
     record.goodput_bytes_per_s.filter(|_| record.is_ok() && has_close_cores(record))
 }

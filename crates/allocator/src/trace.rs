@@ -20,7 +20,7 @@ const BYTES: f64 = 65_536.0;
 /// The small allocations for one sample, on average.
 const ALLOCATIONS: f64 = 64.0;
 
-/// The frames of a site: those of its program that are nearest to the allocation.
+/// The most frames that a site keeps: those of the program that are nearest to the allocation.
 const FRAMES: usize = 8;
 
 /// The beginnings of the names of functions that belong to allocators and containers, not to a program.

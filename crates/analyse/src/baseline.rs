@@ -20,7 +20,7 @@ pub struct BaselineRatio {
 /// The baselines and ceilings among series, by the identity that they share with the rows compared with them.
 pub(crate) struct Baselines<'s, 'a> {
     by_key: HashMap<(SeriesKey, &'s str), &'s Series<'a>>,
-    /// The first of each ceiling, whatever its chunk: a ceiling does not depend on it.
+    /// The first series of each ceiling, by a key without the chunk: a ceiling does not depend on the chunk size.
     ceilings: HashMap<(SeriesKey, &'s str), &'s Series<'a>>,
 }
 

@@ -26,7 +26,7 @@ impl Fault {
         Self { kind, message: cut(&message.to_string(), MESSAGE), end: None }
     }
 
-    /// The fault of an end.
+    /// Sets the end that failed first.
     #[must_use]
     pub fn at(self, end: End) -> Self {
         Self { end: Some(end), ..self }

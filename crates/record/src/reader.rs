@@ -120,7 +120,7 @@ pub fn read(path: &Path) -> Result<Vec<Record>, ReadError> {
     read_undamaged(path)?.whole()
 }
 
-/// Reads the records of a file, or of the file in a folder of results, past lines that are damaged.
+/// Reads the records of a file, or of the file in a folder of results, and skips damaged lines.
 ///
 /// # Errors
 /// The file cannot be read, has no record, or has one of another schema version.
@@ -130,8 +130,8 @@ pub fn read_undamaged(path: &Path) -> Result<ReadRecords, ReadError> {
     Ok(ReadRecords { records, damage })
 }
 
-/// Hands over the records of a file, or of the file in a folder of results, one after the other, past lines that are
-/// damaged. No more than one record is in memory.
+/// Calls `each` with one record after the other of a file, or of the file in a folder of results, and skips damaged
+/// lines. No more than one record is in memory.
 ///
 /// # Errors
 /// The file cannot be read, has no record, or has one of another schema version.

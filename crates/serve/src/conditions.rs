@@ -115,7 +115,7 @@ fn failed(reason: &str) -> Refusal {
     Refusal::new(StatusCode::PRECONDITION_FAILED, reason)
 }
 
-/// A date of HTTP. A field that is none is ignored, as RFC 9110 sections 13.1.3 and 13.1.4 demand.
+/// The date in a field. A field that is not exactly one valid date is ignored (RFC 9110 sections 13.1.3 and 13.1.4).
 fn date(headers: &HeaderMap, name: HeaderName) -> Option<SystemTime> {
     let mut values = headers.get_all(name).iter();
     let (value, None) = (values.next()?, values.next()) else { return None };

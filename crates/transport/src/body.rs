@@ -24,7 +24,7 @@ pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BodyLength(pub u64);
 
-/// True if the body of a request was sent to its end.
+/// A flag that is set once the body of a request was sent to its end.
 ///
 /// [`Connection::exchange`](crate::Connection::exchange) puts one into the extensions of each response: the head of a
 /// response, and even its end, may come before the end of the request.

@@ -18,8 +18,8 @@ pub(crate) struct Probe(Handle);
 enum Handle {
     /// The socket of a TCP stream.
     Tcp(SharedSocket),
-    /// A duplicate of the socket of a QUIC endpoint, which carries all its connections. Without a free file descriptor
-    /// there is none, and nothing is known of the socket.
+    /// A duplicate of the socket of a QUIC endpoint, which carries all its connections. `None` if the socket could not
+    /// be duplicated, for example without a free file descriptor.
     Udp(Option<OwnedFd>),
     /// The stream is not a socket.
     Nothing,

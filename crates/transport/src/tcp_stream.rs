@@ -106,7 +106,7 @@ enum State {
 }
 
 impl SharedSocket {
-    /// Asks the socket, if it is still open.
+    /// Calls `question` with the file descriptor of the socket. `None` if the socket is closed.
     pub(crate) fn ask<T>(&self, question: impl FnOnce(BorrowedFd<'_>) -> T) -> Option<T> {
         match &*self.lock() {
             State::Open(stream) => Some(question(stream.as_fd())),

@@ -70,7 +70,7 @@ impl Outcome {
         outcome
     }
 
-    /// Adds a bound and the figure.
+    /// Adds and prints a check: its bound, the measured figure, and whether the figure keeps the bound.
     pub(super) fn check(
         &mut self,
         what: impl Into<String>,

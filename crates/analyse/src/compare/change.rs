@@ -56,7 +56,8 @@ fn ratio<S: Serializer>(ratio: &Ratio, serializer: S) -> Result<S::Ok, S::Error>
 }
 
 impl MetricChange {
-    /// The change of a figure by its test. `smallest` is the smallest change that the test finds, as a logarithm.
+    /// Derives the change of a figure from its test. `smallest` is the logarithm of the smallest change that the test
+    /// detects, and `is_found` is true if the difference is significant.
     pub(super) fn of(
         figure: &Figure,
         probability: Option<f64>,

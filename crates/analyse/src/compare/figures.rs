@@ -17,9 +17,9 @@ pub(super) const CONFIDENCE: f64 = 0.95;
 pub(super) enum Conditions {
     /// Machine, kernel and allocator are alike.
     Alike,
-    /// One of them differs.
+    /// Machine, kernel or allocator differs.
     Different,
-    /// They may differ, and speeds are compared all the same.
+    /// Machine, kernel or allocator may differ; speeds are compared regardless.
     Ignored,
 }
 

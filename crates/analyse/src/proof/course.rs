@@ -36,7 +36,7 @@ pub struct Fit {
     /// The slope with its interval of 99 %, in MiB per GiB: of all points, or of those after the change.
     #[serde(serialize_with = "slope")]
     pub slope: Slope,
-    /// The behaviour according to the slope.
+    /// The conclusion from the slope: constant, growing or inconclusive.
     pub constancy: Constancy,
     /// The change after which memory is flat.
     pub change: Option<LevelChange>,
@@ -140,8 +140,8 @@ impl Course {
         self.0.iter().map(|point| (point.1 - mean).powi(2)).sum()
     }
 
-    /// The offset after which the level is another one, by least squares; no later than three quarters of the body, so
-    /// that enough follows.
+    /// The offset of the change of level that fits best by least squares. It lies in the first three quarters of the
+    /// body, so that enough points follow.
     fn step(&self) -> Option<f64> {
         let (n, last) = (self.0.len(), self.0.last()?.0);
         let total: f64 = self.0.iter().map(|point| point.1).sum();

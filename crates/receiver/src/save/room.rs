@@ -12,7 +12,7 @@ pub(super) struct Room {
     pub(super) block: usize,
     /// The number of blocks.
     pub(super) blocks: usize,
-    /// The place of a wide room, held until its end.
+    /// The permit of a wide room, released with the room; `None` for a narrow room.
     _place: Option<OwnedSemaphorePermit>,
 }
 

@@ -10,7 +10,7 @@ const BATCH: u64 = 32;
 /// mm/memory.c), before Linux 6.2.
 const THREAD: u64 = 64;
 
-/// States the error of VmHWM; `None` on systems without it.
+/// Diagnoses how far VmHWM may lag behind; `None` if the kernel or its cores are unknown.
 #[cfg(target_os = "linux")]
 pub(super) fn diagnosis() -> Option<Diagnosis> {
     use nix::unistd::{SysconfVar, sysconf};

@@ -18,8 +18,10 @@ use super::field::{CONTENT_DIGEST, REPR_DIGEST, values};
 const WANT: [HeaderName; 2] =
     [HeaderName::from_static("want-content-digest"), HeaderName::from_static("want-repr-digest")];
 
-/// The digests of a whole file, and of a part of one.
+/// The fields that state the digest of a whole file.
 static OF_WHOLE: [HeaderName; 2] = [CONTENT_DIGEST, REPR_DIGEST];
+
+/// The field that states the digest of a part of a file.
 static OF_PART: [HeaderName; 1] = [CONTENT_DIGEST];
 
 /// Appends the digest of the body to a response if the request wants it and can take trailers.

@@ -30,7 +30,7 @@ pub(super) struct Unsent {
     pub(super) source: BodyError,
 }
 
-/// The fate of writes after one has failed.
+/// The handling of writes after a write has failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AfterFailure {
     /// Writes wait, and so does the body that is being sent.
@@ -55,7 +55,7 @@ impl<S: Stream> Patient<S> {
         (Self { stream, failure: failure.clone(), after }, failure)
     }
 
-    /// Writes until that fails, and keeps the failure to itself. `discarded` is the result of a discarded write.
+    /// Writes until a write fails. The failure is stored, not returned; `discarded` is the result of a discarded write.
     fn write<T>(
         &mut self,
         discarded: T,

@@ -15,7 +15,7 @@ use super::{
     server::{Server, answering, read, strict},
 };
 
-/// A code of the client's own.
+/// H3_REQUEST_CANCELLED (RFC 9114 section 8.1), as the client sends it.
 const CODE: VarInt = VarInt::from_u32(0x10c);
 
 #[tokio::test]

@@ -46,7 +46,7 @@ struct ProtocolData {
     baseline: Option<String>,
 }
 
-/// Machine, build and limits of some of the records.
+/// Machine, build and limits that `records` of the records have in common.
 #[derive(Serialize)]
 struct Machine<'a> {
     host: &'a Host,

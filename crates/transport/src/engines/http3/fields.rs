@@ -81,7 +81,7 @@ impl Unread {
     /// Takes bytes that have come.
     ///
     /// # Errors
-    /// They are more than were announced.
+    /// The body is longer than its Content-Length.
     pub(super) fn take(&mut self, length: usize) -> Result<(), Violation> {
         if let Some(unread) = &mut self.0 {
             let excess = Violation::malformed("the body is longer than its Content-Length");
@@ -93,7 +93,7 @@ impl Unread {
     /// Checks that the body may end here.
     ///
     /// # Errors
-    /// More was announced.
+    /// The body is shorter than its Content-Length.
     pub(super) fn finish(&self) -> Result<(), Violation> {
         match self.0 {
             None | Some(0) => Ok(()),
