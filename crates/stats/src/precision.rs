@@ -1,4 +1,4 @@
-//! The precision of a median, and the numbers of values at which a measurement that runs until it is precise may look.
+//! The precision of a median, and the numbers of values at which a measurement checks whether it is precise enough.
 
 use crate::{median, median_interval};
 

@@ -81,8 +81,8 @@ const AUTHORITY: &str = "CaUsedAsEndEntity";
 /// A verifier of certificates that are in a list or signed by one in it.
 ///
 /// A self-signed certificate mostly claims to be an authority (`openssl req -x509` makes it one), and webpki refuses
-/// such a certificate as a server's own. It is accepted here if it is in the list and for the right name. webpki has
-/// checked its dates before its claim, and the handshake proves possession of its key.
+/// such a certificate as a server's own. It is accepted here if it is in the list and for the right name. webpki checks
+/// the dates of a certificate before it refuses an authority, and the handshake proves possession of the key.
 #[derive(Debug)]
 pub(crate) struct Listed {
     listed: Vec<CertificateDer<'static>>,

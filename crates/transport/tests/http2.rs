@@ -15,7 +15,7 @@ use tokio::{io::AsyncWriteExt as _, time::timeout};
 
 use common::{count, http2::*, listen, request, soon};
 
-/// Bounds as a server of strangers has them.
+/// The bounds of a server of unknown clients.
 fn guards() -> Guards {
     let mut guards = Guards::default();
     guards.data_frame_budget = 8 << 20;

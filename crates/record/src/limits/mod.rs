@@ -74,7 +74,7 @@ pub enum Preset {
 /// The value of a limit in records that do not state it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Before {
-    /// A fixed value.
+    /// This value, which was in force before the limit existed.
     Was(Preset),
     /// The value of another limit, or a number of bytes if that is `auto`.
     As {

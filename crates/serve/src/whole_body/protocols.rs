@@ -11,7 +11,7 @@ use crate::refusal::Refusal;
 /// Refuses a request that is a step of another upload protocol.
 ///
 /// # Errors
-/// The protocol is not implemented (501), or another method is meant (405).
+/// The protocol is not implemented (501), or a header field overrides the method (405).
 pub(super) fn check(request: &Parts) -> Result<(), Refusal> {
     method_override(&request.headers)?;
     fields(&request.headers)?;

@@ -26,10 +26,10 @@ enum Direction {
     Down,
 }
 
-/// The result of one way.
+/// The result of one direction.
 enum Trip {
     Same,
-    /// The program has no such way.
+    /// The program does not support this direction.
     None,
     Missing(String),
     Failed(String),

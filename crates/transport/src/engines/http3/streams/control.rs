@@ -81,7 +81,7 @@ impl PeerStreams {
     /// Takes a stream whose type is known. Returns it if it is the control stream.
     ///
     /// # Errors
-    /// There must be no such stream, or only one.
+    /// The peer must not open a stream of this type, or has opened one already.
     fn sort(&mut self, kind: u64, stream: Arriving) -> Result<Option<ControlStream>, Violation> {
         match kind {
             stream_type::CONTROL => {
