@@ -1,6 +1,6 @@
 //! `longhaul prove --trace`: the call sites of memory that grows.
 //!
-//! What grows is run once more, with its allocations traced. That run is no measurement and has no record, since tracing
+//! A case whose memory grows is run once more, with its allocations traced. That run is no measurement and has no record, since tracing
 //! takes time and memory of its own.
 
 use std::fmt::Write as _;

@@ -131,7 +131,7 @@ pub(super) mod tests {
         run(&[(5_000_000_000, 400_000)])
     }
 
-    /// The same time, and half of it at a thousandth of the rate.
+    /// As long as [`calm`] at its rate, and then half as long at a thousandth of it.
     pub(crate) fn stalled() -> Throughput {
         run(&[(5_000_000_000, 400_000), (5_000_000, 200_000)])
     }

@@ -133,7 +133,7 @@ fn figure(value: f64) -> String {
     }
 }
 
-/// The same for a value that may be negative, with no sign before a zero.
+/// A figure of a value that may be negative, with no sign before a zero.
 fn signed(value: f64) -> String {
     let magnitude = figure(value.abs());
     if value < 0.0 && magnitude != "0" { format!("-{magnitude}") } else { magnitude }
