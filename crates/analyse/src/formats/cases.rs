@@ -3,7 +3,7 @@
 use record::{End, Latency, Throughput};
 use stats::Spread;
 
-use super::{Format, FormatError, Report, merged::Merged};
+use super::{Format, FormatError, Report, csv::csv_text, merged::Merged};
 use crate::{EndRow, Row};
 
 /// `cases.csv`.
@@ -23,18 +23,9 @@ impl Format for Cases {
     }
 
     fn render(&self, report: &Report<'_>) -> Result<String, FormatError> {
-        let failed =
-            |error: Box<dyn std::error::Error + Send + Sync>| FormatError::render(self.file(), error);
-        let mut writer = csv::Writer::from_writer(Vec::new());
-        let of_ends =
-            End::ALL.into_iter().flat_map(|end| END.iter().map(move |(name, _)| format!("{end}_{name}")));
-        let heads = CASE.iter().map(|(name, _)| (*name).to_owned()).chain(of_ends);
-        writer.write_record(heads).map_err(|error| failed(error.into()))?;
-        for row in &report.analysis.rows {
-            writer.write_record(cells(row)).map_err(|error| failed(error.into()))?;
-        }
-        let bytes = writer.into_inner().map_err(|error| failed(error.to_string().into()))?;
-        String::from_utf8(bytes).map_err(|error| failed(error.into()))
+        let names = CASE.iter().map(|(name, _)| *name);
+        let end_names = END.iter().map(|(name, _)| *name);
+        csv_text(self.file(), names, end_names, report.analysis.rows.iter().map(cells))
     }
 }
 

@@ -21,19 +21,29 @@ impl Format for Csv {
     }
 
     fn render(&self, report: &Report<'_>) -> Result<String, FormatError> {
-        let failed =
-            |error: Box<dyn std::error::Error + Send + Sync>| FormatError::render(self.file(), error);
-        let mut writer = csv::Writer::from_writer(Vec::new());
-        let of_ends =
-            End::ALL.into_iter().flat_map(|end| END.iter().map(move |(name, _)| format!("{end}_{name}")));
-        let heads = RUN.iter().map(|(name, _)| (*name).to_owned()).chain(of_ends);
-        writer.write_record(heads).map_err(|error| failed(error.into()))?;
-        for record in report.records {
-            writer.write_record(cells(record)).map_err(|error| failed(error.into()))?;
-        }
-        let bytes = writer.into_inner().map_err(|error| failed(error.to_string().into()))?;
-        String::from_utf8(bytes).map_err(|error| failed(error.into()))
+        let names = RUN.iter().map(|(name, _)| *name);
+        let end_names = END.iter().map(|(name, _)| *name);
+        csv_text(self.file(), names, end_names, report.records.iter().map(|record| cells(record).collect()))
     }
+}
+
+/// The text of the CSV file `file`: each line has the columns of a run or a case, and then those of each end.
+pub(super) fn csv_text<'n>(
+    file: &str,
+    names: impl Iterator<Item = &'n str>,
+    end_names: impl Iterator<Item = &'n str> + Clone,
+    lines: impl Iterator<Item = Vec<String>>,
+) -> Result<String, FormatError> {
+    let failed = |error: Box<dyn std::error::Error + Send + Sync>| FormatError::render(file, error);
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let of_ends =
+        End::ALL.into_iter().flat_map(|end| end_names.clone().map(move |name| format!("{end}_{name}")));
+    writer.write_record(names.map(str::to_owned).chain(of_ends)).map_err(|error| failed(error.into()))?;
+    for line in lines {
+        writer.write_record(line).map_err(|error| failed(error.into()))?;
+    }
+    let bytes = writer.into_inner().map_err(|error| failed(error.to_string().into()))?;
+    String::from_utf8(bytes).map_err(|error| failed(error.into()))
 }
 
 /// The cells of one run. A figure that could not be taken is an empty cell.
