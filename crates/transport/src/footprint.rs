@@ -58,5 +58,5 @@ pub(crate) trait Footprint {
 
 /// A size as the reasons of terms state it, rounded to KiB.
 pub(crate) fn kib(bytes: u64) -> String {
-    format!("{} KiB", (bytes + 512) >> 10)
+    format!("{} KiB", bytes.saturating_add(512) >> 10)
 }
