@@ -14,20 +14,20 @@ use http_body_util::{BodyExt as _, Empty, Full, combinators::UnsyncBoxBody};
 /// other is chunked, one HTTP/1.1 chunk for each data frame.
 pub type Body = UnsyncBoxBody<Bytes, BodyError>;
 
-/// The error that ends a body early. For a received body it is an [`Error`](crate::Error).
+/// The error that ends a body early. A received body yields an [`Error`](crate::Error).
 pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The length of a body in bytes, which its sender puts into the extensions of the request or response.
 ///
-/// The raw engine announces it, since nothing else ends a body there. Without it the body counts as empty. HTTP ignores
-/// the length.
+/// The raw engine announces this length, since nothing else ends a body there. A body without a stated length counts as
+/// empty. HTTP ignores the value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BodyLength(pub u64);
 
 /// A flag that is set once the body of a request was sent to its end.
 ///
-/// [`Connection::exchange`](crate::Connection::exchange) puts one into the extensions of each response: the head of a
-/// response, and even its end, may come before the end of the request.
+/// [`Connection::exchange`](crate::Connection::exchange) adds this flag to the extensions of each response, because a
+/// response may start, and even end, before the request has ended.
 #[derive(Clone, Debug, Default)]
 pub struct BodySent(Arc<AtomicBool>);
 
@@ -42,7 +42,7 @@ impl BodySent {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    /// A body that has ended already.
+    /// Returns a flag that is already set.
     pub(crate) fn completed() -> Self {
         let sent = Self::default();
         sent.complete();
@@ -50,12 +50,12 @@ impl BodySent {
     }
 }
 
-/// A body without data.
+/// Returns a body without data.
 pub fn empty() -> Body {
     Empty::new().map_err(|never| match never {}).boxed_unsync()
 }
 
-/// A body of one chunk that is in memory.
+/// Returns a body of one chunk that is in memory.
 pub fn full(data: impl Into<Bytes>) -> Body {
     Full::new(data.into()).map_err(|never| match never {}).boxed_unsync()
 }

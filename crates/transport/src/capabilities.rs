@@ -22,9 +22,9 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UdpOffload {
-    /// The most datagrams of one send (GSO).
+    /// The most datagrams that one call sends (GSO).
     pub send_segments: usize,
-    /// The most datagrams of one receive (GRO).
+    /// The most datagrams that one call receives (GRO).
     pub receive_segments: usize,
 }
 
@@ -38,7 +38,7 @@ pub struct SocketBuffers {
     pub receive_bytes: u64,
 }
 
-/// The offload that the kernel offers to UDP sockets.
+/// Returns the offload that the kernel offers to UDP sockets.
 ///
 /// # Errors
 /// No socket can be created.
@@ -49,7 +49,7 @@ pub fn udp_offload() -> io::Result<UdpOffload> {
     Ok(UdpOffload { send_segments: state.max_gso_segments(), receive_segments: state.gro_segments() })
 }
 
-/// The buffers that the kernel grants to a TCP socket that asks for `bytes` each.
+/// Returns the buffers that the kernel grants to a TCP socket that asks for `bytes` each.
 ///
 /// # Errors
 /// No socket can be created, or `bytes` exceeds the address space.
@@ -67,13 +67,13 @@ pub fn socket_buffers(bytes: u64) -> io::Result<SocketBuffers> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Controller {
-    /// The one that the limits name; `None` if they leave it to the kernel.
+    /// The controller that the limits name, or `None` if the limits leave the choice to the kernel.
     pub asked: Option<&'static str>,
     /// The controller in effect: the default of the kernel if this user may not set the controller asked for.
     pub in_effect: String,
 }
 
-/// The congestion controller that a TCP socket with these limits gets. `None` if the system does not tell it.
+/// Returns the congestion controller of a TCP socket with these limits, or `None` if the system does not report it.
 ///
 /// # Errors
 /// A limit cannot be used, or no socket can be created.
@@ -95,7 +95,7 @@ pub struct Sealer {
 }
 
 impl Sealer {
-    /// A sealer of records of `length` bytes. It guards nothing: the key is zeroes.
+    /// Returns a sealer of records of `length` bytes, for measurements only: the key is all zeroes.
     ///
     /// # Errors
     /// aws-lc lacks the cipher.
@@ -104,7 +104,7 @@ impl Sealer {
         Ok(Self { key: LessSafeKey::new(key), record: vec![0; length], sealed: 0 })
     }
 
-    /// Seals the record in place once more.
+    /// Encrypts and authenticates the record in place. Each call seals the result of the previous call.
     ///
     /// # Errors
     /// The record is too long for the cipher.

@@ -17,9 +17,9 @@ use crate::{
 /// The suites of TLS 1.3 that an end offers and accepts. TCP and QUIC share them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ciphers {
-    /// All of them: both ends agree on one.
+    /// All suites; the handshake agrees on one of them.
     Any,
-    /// A single one, so that no other is measured.
+    /// A single suite, so that no other is measured.
     One(Cipher),
 }
 
@@ -42,7 +42,7 @@ impl FromLimits for Ciphers {
 }
 
 impl Ciphers {
-    /// The suites in the types of rustls, those of TLS 1.2 included if that is spoken.
+    /// Returns the suites in the types of rustls, including those of TLS 1.2 if `oldest` admits that version.
     pub(crate) fn suites(self, oldest: TlsVersion) -> Vec<SupportedCipherSuite> {
         let is_tls13 = |suite: &SupportedCipherSuite| suite.tls13().is_some();
         let mut suites = match self {
@@ -57,7 +57,7 @@ impl Ciphers {
 }
 
 impl Cipher {
-    /// The suite in the type of rustls.
+    /// Returns the suite in the type of rustls.
     pub(crate) fn suite(self) -> SupportedCipherSuite {
         match self {
             Self::Aes128 => TLS13_AES_128_GCM_SHA256,
@@ -67,7 +67,7 @@ impl Cipher {
     }
 }
 
-/// The IANA name of a suite. rustls inserts a `13` into the names of TLS 1.3.
+/// Returns the IANA name of a suite. rustls inserts a `13` into the names of TLS 1.3.
 pub(crate) fn suite_name(suite: CipherSuite) -> String {
     format!("{suite:?}").replacen("TLS13_", "TLS_", 1)
 }

@@ -11,12 +11,12 @@ pub(crate) enum Congestion {
     Cubic,
     /// NewReno (RFC 9002 section 7); TCP has `reno` instead.
     NewReno,
-    /// BBR; quinn's is an experimental first version.
+    /// BBR. quinn implements version 1, and calls it experimental.
     Bbr,
 }
 
 impl Congestion {
-    /// The controller that the limits name; `None` for `auto`.
+    /// Returns the controller that the limits name; `None` for `auto`.
     ///
     /// # Errors
     /// The word cannot be used.
@@ -25,7 +25,7 @@ impl Congestion {
         choice_unless_auto(limits, &CONGESTION, &known)
     }
 
-    /// The name of TCP's controller in Linux.
+    /// Returns the name of TCP's controller in Linux.
     pub(crate) fn tcp_name(self) -> &'static str {
         match self {
             Self::Cubic => "cubic",

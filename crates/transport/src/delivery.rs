@@ -1,4 +1,4 @@
-//! The end of a connection over TCP: what was sent is still to reach the peer.
+//! The end of a connection over TCP: the wait until the peer has received all bytes that were sent.
 
 use std::{
     future::{pending, poll_fn},
@@ -17,8 +17,8 @@ const POLL: Duration = Duration::from_millis(50);
 /// idle timeout of a server.
 const STALL: Duration = Duration::from_secs(30);
 
-/// The time that a peer has to close its direction once it has everything. Closing the socket while the peer still
-/// sends would answer with a reset, and on some systems a reset discards what the peer has not read yet.
+/// The time that a peer has to close its direction once it has received everything. Closing the socket while the peer
+/// still sends would answer with a reset, and on some systems a reset discards what the peer has not read yet.
 const LINGER: Duration = Duration::from_secs(2);
 
 /// The bytes that are read and discarded at once.

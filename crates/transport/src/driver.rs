@@ -7,10 +7,11 @@ use tracing::debug;
 
 use crate::tasks::Tasks;
 
-/// The longest wait until a server has taken the end of a connection that is closed. The kernel delivers the rest.
+/// The longest wait, while a connection is closed, until the server has received its end. The kernel delivers the rest
+/// afterwards.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The end of the task that drives a connection.
+/// A handle that reports the end of the task that drives a connection.
 #[derive(Clone, Debug)]
 pub(crate) struct Driver(watch::Receiver<Option<String>>);
 
@@ -31,12 +32,12 @@ impl Driver {
         Self(ended)
     }
 
-    /// The error that ended the connection, if one did.
+    /// Returns the error that ended the connection, if one did.
     pub(crate) fn error(&self) -> Option<String> {
         self.0.borrow().clone()
     }
 
-    /// Waits until the task has ended, or [`CLOSE_TIMEOUT`].
+    /// Waits until the task has ended, but no longer than [`CLOSE_TIMEOUT`].
     pub(crate) async fn ended(&self) {
         let mut end = self.0.clone();
         let _ = timeout(CLOSE_TIMEOUT, async { while end.changed().await.is_ok() {} }).await;

@@ -19,7 +19,7 @@ pub enum TlsVersion {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ChunkExtensions {
-    /// Up to 16 KiB in a body, the bound of hyper: known peers send none.
+    /// Up to 16 KiB in a body, the bound of hyper. This suffices for longhaul's own ends, which send none.
     #[default]
     Few,
     /// Any number in a body of any length, and trailers beyond the bounds of hyper, which are ignored as well.
@@ -40,12 +40,12 @@ pub struct Peer {
     pub oldest_tls: TlsVersion,
     /// The extensions of chunks that bodies may have.
     pub chunk_extensions: ChunkExtensions,
-    /// The file to which the secrets of the connection are written.
+    /// The file to which the secrets of the connection are written; `None` writes none.
     pub key_log: Option<KeyLog>,
 }
 
 impl Peer {
-    /// A peer at an address, with the name and the trust that its certificate must match.
+    /// Returns a peer at `addr`, whose certificate must match `name` and `trust`.
     pub fn new(addr: SocketAddr, name: impl Into<String>, trust: Trust) -> Self {
         Self {
             addr,
@@ -88,12 +88,12 @@ pub struct Bind {
     pub guards: Guards,
     /// The oldest version of TLS over TCP that is spoken.
     pub oldest_tls: TlsVersion,
-    /// The file to which the secrets of connections are written.
+    /// The file to which the secrets of connections are written; `None` writes none.
     pub key_log: Option<KeyLog>,
 }
 
 impl Bind {
-    /// An address without a certificate, with the default guards.
+    /// Returns the parameters of a server at `addr`, without a certificate and with the default guards.
     pub fn new(addr: SocketAddr) -> Self {
         Self {
             addr,
@@ -128,7 +128,11 @@ impl Bind {
         Self { key_log: key_log.into(), ..self }
     }
 
-    /// The certificate, which TLS and QUIC need.
+    /// Returns the certificate.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is no certificate, which TLS and QUIC need.
     pub(crate) fn required_identity(&self) -> Result<&Identity, Error> {
         self.identity.as_ref().ok_or_else(|| Error::identity("TLS and QUIC need a certificate to present"))
     }

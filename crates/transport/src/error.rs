@@ -33,19 +33,19 @@ pub enum Error {
     /// A certificate, name or key cannot be used.
     #[error("cannot use the certificate: {}", chain(.source.as_ref()))]
     Identity {
-        /// The reason.
+        /// The error in the certificate, name or key.
         source: Box<dyn StdError + Send + Sync>,
     },
     /// The two ends did not agree on TLS, ALPN, QUIC or the protocol on top.
     #[error("handshake failed: {}", chain(.source.as_ref()))]
     Handshake {
-        /// The reason.
+        /// The error of the handshake.
         source: Box<dyn StdError + Send + Sync>,
     },
     /// A received body ended before its announced or framed end.
     #[error("the body broke off: {}", chain(.source.as_ref()))]
     Truncated {
-        /// The reason.
+        /// The error that ended the body.
         source: Box<dyn StdError + Send + Sync>,
     },
     /// The body to send failed. The exchange has failed, regardless of the response.
@@ -59,7 +59,7 @@ pub enum Error {
     Protocol {
         /// The protocol's name.
         protocol: &'static str,
-        /// The reason.
+        /// The error that broke the connection, or the peer's violation.
         source: Box<dyn StdError + Send + Sync>,
     },
 }
@@ -93,8 +93,8 @@ impl Error {
     }
 }
 
-/// An error with all its causes on one line: the outermost error of a library often says little. A cause is left out if
-/// its text is part of the line already.
+/// Returns an error with all its causes on one line: the outermost error of a library often says little. A cause is
+/// left out if its text is part of the line already.
 fn chain(error: &(dyn StdError + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -108,7 +108,8 @@ fn chain(error: &(dyn StdError + 'static)) -> String {
     text
 }
 
-/// The fault that a record states. An invalid limit counts as a failed handshake: there is no kind for it.
+/// The fault that a record states. An invalid limit counts as a failed handshake: records have no kind of their own for
+/// it.
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         let kind = match error {

@@ -17,7 +17,7 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// A layout in which each chunk has memory of its own.
+    /// Returns a layout in which each chunk has memory of its own.
     pub fn new(connections: u32, streams: u32, chunk: ChunkSize) -> Self {
         Self { connections, streams, chunk, shared: false }
     }
@@ -28,23 +28,23 @@ impl Shape {
         Self { shared: true, ..self }
     }
 
-    /// The number of bodies in flight over all connections.
+    /// Returns the number of bodies in flight over all connections.
     pub fn bodies(&self) -> u64 {
         u64::from(self.connections) * u64::from(self.streams)
     }
 
-    /// The size of a chunk, in bytes.
+    /// Returns the size of a chunk, in bytes.
     pub(crate) fn chunk_bytes(&self) -> u64 {
         self.chunk.into()
     }
 
-    /// A term of `bytes` per connection.
+    /// Returns a term of `bytes` per connection.
     pub(crate) fn term(&self, name: &'static str, bytes: u64, reason: String) -> Term {
         Term::new(name, bytes.saturating_mul(self.connections.into()), reason)
     }
 
-    /// The chunks that a sender's protocol refers to until they are sent, `bytes` per connection. `None` if chunks are
-    /// shared.
+    /// Returns the chunks that a sender's protocol refers to until they are sent, `bytes` per connection. `None` if
+    /// chunks are shared.
     pub(crate) fn payload_in_flight(&self, bytes: u64, reason: String) -> Option<Term> {
         (!self.shared).then(|| self.term("payload in flight", bytes, reason))
     }
@@ -52,11 +52,11 @@ impl Shape {
 
 /// A carrier or an engine whose memory is bounded by limits.
 pub(crate) trait Footprint {
-    /// The memory of one end over all connections of a shape, one term per cause.
+    /// Returns the memory of one end over all connections of a shape, one term per cause.
     fn footprint(limits: &Limits, end: End, shape: Shape) -> Vec<Term>;
 }
 
-/// A size as the reasons of terms state it, rounded to KiB.
+/// Formats a size for the reason of a term, rounded to KiB.
 pub(crate) fn kib(bytes: u64) -> String {
     format!("{} KiB", bytes.saturating_add(512) >> 10)
 }

@@ -22,23 +22,23 @@ pub struct Guards {
     pub header_timeout: Duration,
     /// The most concurrent requests on a connection: SETTINGS_MAX_CONCURRENT_STREAMS, initial_max_streams_bidi.
     pub streams: u32,
-    /// The memory overhead of DATA frames under 256 bytes that wait to be taken on an HTTP/2 connection, in bytes: a
-    /// frame counts 256 bytes less its payload. If it is finite, the connection is not read while 256 such frames wait
-    /// (`data_frame_budget` of h2, which ends a connection that exceeds it).
+    /// The memory overhead, in bytes, of DATA frames under 256 bytes that wait to be read on an HTTP/2 connection. Each
+    /// such frame counts 256 bytes less its payload. h2 ends a connection that exceeds the budget (its
+    /// `data_frame_budget`). With a finite budget, the connection is also not read while 256 such frames wait.
     pub data_frame_budget: usize,
-    /// The budget of received bytes that nothing has taken, which all connections share. Without one, each connection
-    /// has the window of the limits from the start.
+    /// The budget of received bytes that bodies have not read, shared by all connections. `None` gives each connection
+    /// the window of the limits from the start.
     pub receive_budget: Option<WindowBudget>,
-    /// The budget of bytes that QUIC connections keep until they are acknowledged, which all connections share. Without
-    /// one, each connection has the send window of the limits from the start. (A socket of TCP keeps them in the kernel.)
+    /// The budget of bytes that QUIC connections keep until they are acknowledged, shared by all connections. `None`
+    /// gives each connection the send window of the limits from the start. (Over TCP, the kernel keeps these bytes.)
     pub send_budget: Option<WindowBudget>,
-    /// The number of QUIC handshakes, of clients that have not proven their address, from which a further client must
-    /// prove it by a retry (RFC 9000 section 8.1.2). `usize::MAX` trusts every address.
+    /// The number of QUIC handshakes with unproven client addresses from which a further client must prove its address
+    /// by a retry (RFC 9000 section 8.1.2). `usize::MAX` trusts every address.
     pub retry_from: usize,
 }
 
 impl Default for Guards {
-    /// The bounds for known clients: as many streams as a case may have, no retries, and no budgets.
+    /// Returns the bounds for known clients: as many streams as a case may have, no retries, and no budgets.
     fn default() -> Self {
         Self {
             header_bytes: 64 << 10,

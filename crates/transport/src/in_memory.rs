@@ -14,14 +14,14 @@ use crate::{
 /// The handshake of a client. It makes progress only when it is polled.
 pub type Dialing = BoxFuture<'static, Result<Box<dyn Connection>, Error>>;
 
-/// Both ends of HTTP/1.1 over a pipe that holds `capacity` bytes each way. Each end has to be polled for the other to
-/// make progress.
+/// Returns both ends of HTTP/1.1 over a pipe that holds `capacity` bytes each way. Each end has to be polled for the
+/// other to make progress.
 pub fn http1(capacity: usize, limits: &Limits) -> (Dialing, Handshake) {
     ends::<Http1>(capacity, limits)
 }
 
-/// Both ends of HTTP/2 over a pipe that holds `capacity` bytes each way. Each end has to be polled for the other to
-/// make progress.
+/// Returns both ends of HTTP/2 over a pipe that holds `capacity` bytes each way. Each end has to be polled for the
+/// other to make progress.
 pub fn http2(capacity: usize, limits: &Limits) -> (Dialing, Handshake) {
     ends::<Http2>(capacity, limits)
 }

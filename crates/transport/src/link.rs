@@ -37,7 +37,7 @@ impl Link {
         }
     }
 
-    /// The facts about the connection that a record states.
+    /// Returns the facts about the connection that a record states.
     pub fn record(&self) -> LinkRecord {
         let mut record = LinkRecord::default();
         record.alpn = self.alpn.clone();

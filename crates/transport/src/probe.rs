@@ -21,27 +21,27 @@ enum Handle {
     /// A duplicate of the socket of a QUIC endpoint, which carries all its connections. `None` if the socket could not
     /// be duplicated, for example without a free file descriptor.
     Udp(Option<OwnedFd>),
-    /// The stream is not a socket.
+    /// No socket, for example a pipe in memory.
     Nothing,
 }
 
 impl Probe {
-    /// The probe of a TCP stream.
+    /// Returns the probe of a TCP stream.
     pub(crate) fn of_stream(socket: SharedSocket) -> Self {
         Self(Handle::Tcp(socket))
     }
 
-    /// The probe of a UDP socket.
+    /// Returns the probe of a UDP socket.
     pub(crate) fn of_endpoint(socket: &impl AsFd) -> Self {
         Self(Handle::Udp(socket.as_fd().try_clone_to_owned().ok()))
     }
 
-    /// The probe of a stream that is not a socket.
+    /// Returns the probe of a stream that is not a socket.
     pub(crate) fn without_socket() -> Self {
         Self(Handle::Nothing)
     }
 
-    /// The socket of a TCP stream.
+    /// Returns the socket of a TCP stream.
     pub(crate) fn stream(&self) -> Option<&SharedSocket> {
         match &self.0 {
             Handle::Tcp(socket) => Some(socket),
@@ -49,12 +49,12 @@ impl Probe {
         }
     }
 
-    /// The cork of the socket.
+    /// Returns the cork of the socket.
     pub(crate) fn cork(&self) -> Cork {
         Cork(self.stream().cloned())
     }
 
-    /// The buffers and the memory of the socket, and the counters of TCP.
+    /// Returns the buffers and the memory of the socket, and the counters of TCP.
     pub(crate) fn link(&self) -> Link {
         match &self.0 {
             Handle::Tcp(socket) => socket.link(),
@@ -66,7 +66,7 @@ impl Probe {
     }
 }
 
-/// The buffers and the memory of a TCP socket, with its counters.
+/// Returns the buffers and the memory of a TCP socket, with its counters.
 pub(crate) fn tcp_link(socket: BorrowedFd<'_>) -> Link {
     let stats = kernel::tcp_stats(socket);
     let mtu = stats.as_ref().map(|stats| stats.mss);
@@ -87,12 +87,12 @@ fn socket_link(socket: BorrowedFd<'_>) -> Link {
 }
 
 /// TCP_CORK of a socket (Linux's tcp(7)): while it is set, the kernel sends whole segments only, so that the next write
-/// continues the last segment. Has no effect without a socket, or on other systems.
+/// continues the last segment. The cork has no effect without a socket, or on other systems.
 #[derive(Debug)]
 pub(crate) struct Cork(Option<SharedSocket>);
 
 impl Cork {
-    /// A cork without effect.
+    /// Returns a cork without effect.
     pub(crate) fn none() -> Self {
         Self(None)
     }
@@ -133,7 +133,7 @@ mod tests {
     use super::*;
     use crate::tcp_stream::SharedStream;
 
-    /// A connection, with the far end as a blocking socket.
+    /// Returns a connection, with the far end as a blocking socket.
     async fn connected() -> (SharedStream, net::TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();

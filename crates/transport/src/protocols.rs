@@ -15,7 +15,7 @@ use crate::{
     footprint::Footprint,
 };
 
-/// The implementation of an engine on a carrier, where there is one.
+/// Returns the implementation of an engine on a carrier, where there is one.
 fn stack(carrier: Carrier, engine: Engine) -> Option<&'static dyn Stack> {
     Some(match (carrier, engine) {
         (Carrier::Tcp, Engine::Raw) => &Over::<Plain, Raw>(PhantomData),
@@ -33,18 +33,18 @@ fn stack(carrier: Carrier, engine: Engine) -> Option<&'static dyn Stack> {
     })
 }
 
-/// All protocols that have an implementation, in the order of [`PROTOCOLS`].
+/// Returns all protocols that have an implementation, in the order of [`PROTOCOLS`].
 pub fn all() -> impl Iterator<Item = &'static dyn Transport> {
     ROWS.iter().map(|row| row as &dyn Transport)
 }
 
-/// The protocol of a name, such as `h2c`.
+/// Returns the protocol of a name, such as `h2c`.
 pub fn by_name(name: &str) -> Option<&'static dyn Transport> {
     all().find(|transport| transport.protocol().name == name)
 }
 
-/// The implementation of a row of [`PROTOCOLS`]. `None` for any other row, or for an engine without an implementation
-/// on the carrier.
+/// Returns the implementation of a row of [`PROTOCOLS`]. `None` for any other row, or for an engine without an
+/// implementation on the carrier.
 pub fn of(protocol: &Protocol) -> Option<&'static dyn Transport> {
     all().find(|transport| transport.protocol() == protocol)
 }
@@ -81,7 +81,7 @@ impl Transport for Row {
     }
 }
 
-/// An engine on a carrier, without their types.
+/// An engine on a carrier, with their types erased.
 #[async_trait]
 trait Stack: Send + Sync {
     fn footprint(&self, limits: &Limits, end: End, shape: Shape) -> Vec<Term>;

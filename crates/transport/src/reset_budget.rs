@@ -8,13 +8,14 @@ use tokio::time::Instant;
 /// The cancelled streams that are tolerated at once: `NGHTTP2_DEFAULT_STREAM_RESET_BURST` of nghttp2 1.57.
 const BURST: u32 = 1000;
 
-/// The further ones that are tolerated per second: `NGHTTP2_DEFAULT_STREAM_RESET_RATE` of nghttp2 1.57.
+/// The further cancelled streams that are tolerated per second: `NGHTTP2_DEFAULT_STREAM_RESET_RATE` of nghttp2 1.57.
 const PER_SECOND: u32 = 33;
 
-/// The time in which one more is tolerated.
+/// The time after which one more cancelled stream is tolerated.
 const REFILL: Duration = Duration::from_nanos(1_000_000_000 / PER_SECOND as u64);
 
-/// The budget of one connection. A browser that cancels what its user no longer looks at stays far below it.
+/// The budget of one connection. A browser that cancels the downloads of a page that its user has left stays far below
+/// it.
 #[derive(Debug)]
 pub struct ResetBudget {
     left: u32,
@@ -22,7 +23,7 @@ pub struct ResetBudget {
 }
 
 impl ResetBudget {
-    /// The whole budget, at the start of a connection.
+    /// Returns the whole budget, at the start of a connection.
     pub fn new(now: Instant) -> Self {
         Self { left: BURST, refilled: now }
     }

@@ -44,7 +44,7 @@ pub fn listen_secured(bind: &Bind, limits: &Limits) -> Result<Box<dyn Listener>,
 /// # Errors
 /// A limit or the identity cannot be used, or the address cannot be bound.
 pub fn listen_quic(bind: &Bind, limits: &Limits) -> Result<Box<dyn Listener>, Error> {
-    // Strangers could fill the memory through the streams of h3-quinn, which are for controls of measurements.
+    // The streams of h3-quinn are for controls of measurements: through them, unknown clients could fill the memory.
     if limits.choice(&H3_RECV) == Some("stock") {
         let flag = H3_RECV.flag;
         return Err(Error::limit(format!("--{flag}: 'stock' bounds no memory; a server needs 'bounded'")));
@@ -54,8 +54,8 @@ pub fn listen_quic(bind: &Bind, limits: &Limits) -> Result<Box<dyn Listener>, Er
 
 /// Completes one handshake of QUIC with an identity, over loopback.
 ///
-/// A server calls this before it announces itself. The first handshake maps 1.2 MiB of the program and takes 0.4 MiB for
-/// good: it would else look as if strangers had taken them.
+/// A server calls this before it announces itself. The first handshake maps 1.2 MiB of the program and takes 0.4 MiB
+/// for good. Without the rehearsal, that memory would seem to be taken by the first clients.
 ///
 /// # Errors
 /// The machine has no such address of loopback, or the handshake fails.
@@ -97,7 +97,7 @@ impl FromLimits for ByAlpn {
 impl ServerEngine for ByAlpn {
     const ALPN: &'static [&'static str] = &[H2, H1];
 
-    /// A client without ALPN speaks HTTP/1.1, as all clients did before RFC 7301.
+    /// True: a client without ALPN speaks HTTP/1.1, as all clients did before RFC 7301.
     const SERVES_WITHOUT_ALPN: bool = true;
 
     async fn server(

@@ -13,7 +13,7 @@ use tokio::sync::{Mutex, Notify, mpsc};
 
 use crate::{Error, Incoming, Link, Session, tasks::Tasks};
 
-/// The driver's end of the channel: requests as they arrive, and at last the error that broke the connection.
+/// The driver's end of the channel: requests as they arrive, and finally the error that broke the connection.
 pub(crate) type Arrivals = mpsc::Sender<Result<Incoming, Error>>;
 
 /// The signal to a driver that its connection is to be closed.
@@ -52,13 +52,14 @@ impl CloseSignal {
 /// A source of the state of a connection.
 #[async_trait]
 pub(crate) trait LinkSource: Send + Sync + 'static {
-    /// The state now.
+    /// Returns the state now.
     fn link(&self) -> Link;
 
-    /// Waits until the peer has received everything and ended its direction. The engine has shut the stream down.
+    /// Waits until the peer has received everything and ended its direction. Called after the engine has shut the
+    /// stream down.
     async fn delivered(&self) {}
 
-    /// Waits until no byte has moved for so long that a connection that is closing is given up.
+    /// Waits until no byte has moved for the time after which a closing connection is given up.
     async fn stalled(&self) {
         pending().await
     }

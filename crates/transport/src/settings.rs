@@ -9,11 +9,11 @@ pub(crate) trait FromLimits: Sized {
     /// Parses the limits that concern this type.
     ///
     /// # Errors
-    /// One of them has a value that cannot be used.
+    /// Fails if a limit has a value that cannot be used.
     fn from_limits(limits: &Limits) -> Result<Self, Error>;
 }
 
-/// The value of a limit that is a number of bytes.
+/// Returns the value of a limit that is a number of bytes.
 ///
 /// # Errors
 /// The value is out of the limit's range, or does not fit a `T`.
@@ -22,7 +22,7 @@ pub(crate) fn bytes<T: TryFrom<u64>>(limits: &Limits, limit: &Limit) -> Result<T
     fit(limit, limits.bytes(limit))
 }
 
-/// The value of a limit that is a number of bytes or `auto`, which is `None`.
+/// Returns the value of a limit that is a number of bytes or `auto`, which is `None`.
 ///
 /// # Errors
 /// The value is out of the limit's range, or does not fit a `T`.
@@ -31,19 +31,21 @@ pub(crate) fn bytes_unless_auto<T: TryFrom<u64>>(limits: &Limits, limit: &Limit)
     limits.bytes_unless_auto(limit).map(|bytes| fit(limit, bytes)).transpose()
 }
 
-/// The value of a limit that is a word, as one of the `known` ones.
+/// Returns the value of a limit that is a word, translated by the table `known`.
 ///
 /// # Errors
-/// The word is not one of the limit's choices, or not a known one.
+///
+/// Fails if the word is not one of the limit's choices, or not in the table.
 pub(crate) fn choice<T: Copy>(limits: &Limits, limit: &Limit, known: &[(&str, T)]) -> Result<T, Error> {
     let unusable = || Error::limit(format!("--{}: 'auto' is not possible", limit.flag));
     choice_unless_auto(limits, limit, known)?.ok_or_else(unusable)
 }
 
-/// The value of a limit that is a word or `auto`, which is `None`.
+/// Returns the value of a limit that is a word, translated by the table `known`, or `None` for `auto`.
 ///
 /// # Errors
-/// The word is not one of the limit's choices, or not a known one.
+///
+/// Fails if the word is not one of the limit's choices, or not in the table.
 pub(crate) fn choice_unless_auto<T: Copy>(
     limits: &Limits,
     limit: &Limit,

@@ -32,11 +32,11 @@ const KEEP_ALIVE: Duration = Duration::from_secs(60);
 /// The options of TCP sockets that limits set; by default none.
 #[derive(Default)]
 pub(crate) struct TcpOptions {
-    /// The send and the receive buffer, in bytes; none leaves both to the kernel.
+    /// The send and the receive buffer, in bytes; `None` leaves both to the kernel.
     buffer: Option<usize>,
-    /// The congestion controller; none leaves it to the kernel.
+    /// The congestion controller; `None` leaves it to the kernel.
     congestion: Option<Congestion>,
-    /// True if partial segments wait for others (Nagle's algorithm), as the kernel does by itself.
+    /// True if partial segments wait for others (Nagle's algorithm), which is the default of the kernel.
     waits: bool,
 }
 
@@ -49,12 +49,12 @@ impl FromLimits for TcpOptions {
 }
 
 impl TcpOptions {
-    /// The congestion controller that the limits name, by its name in Linux.
+    /// Returns the congestion controller that the limits name, by its name in Linux.
     pub(crate) fn controller(&self) -> Option<&'static str> {
         self.congestion.map(Congestion::tcp_name)
     }
 
-    /// A socket with these options for an address.
+    /// Returns a socket with these options for an address.
     pub(crate) fn socket(&self, addr: SocketAddr) -> io::Result<TcpSocket> {
         let socket = if addr.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
         if let Some(size) = self.buffer {
@@ -123,7 +123,7 @@ impl Acceptor {
     }
 }
 
-/// A UDP socket bound to `addr`, with buffers of `buffer` bytes; none leaves both to the kernel.
+/// Returns a UDP socket bound to `addr`, with buffers of `buffer` bytes; `None` leaves both to the kernel.
 ///
 /// # Errors
 /// The address cannot be bound, or the system refuses the buffers.
@@ -140,7 +140,7 @@ pub(crate) fn udp(addr: SocketAddr, buffer: Option<usize>) -> io::Result<UdpSock
 /// Returns how many datagrams one call may send.
 #[cfg(target_os = "linux")]
 pub(crate) fn offload(socket: &impl AsFd, mtu: u16) -> usize {
-    // Without it, every call receives one datagram.
+    // Without the option, every call receives one datagram.
     let _ = setsockopt(socket, sockopt::UdpGroSegment, &true);
     let segments = MOST_SEGMENTS.min(MAX_QUIC_MTU as usize / usize::from(mtu.max(1)));
     let can_cut = segments > 1 && setsockopt(socket, sockopt::UdpGsoSegment, &i32::from(mtu)).is_ok();
@@ -151,15 +151,15 @@ pub(crate) fn offload(socket: &impl AsFd, mtu: u16) -> usize {
 #[cfg(target_os = "linux")]
 const MOST_SEGMENTS: usize = 64;
 
-/// One datagram per call: only Linux has the options.
+/// Returns 1, since only Linux has the options: each call sends one datagram.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn offload(_: &impl AsFd, _: u16) -> usize {
     1
 }
 
-/// Sets the congestion controller; the connections of a listener inherit it. Where this user may not have it, or the
-/// kernel does not, the kernel's own choice stays: [`controller`](crate::capabilities::controller) tells it beforehand,
-/// and [`Link`](crate::Link) afterwards.
+/// Sets the congestion controller; the connections of a listener inherit it. If the user lacks the permission, or the
+/// kernel lacks the controller, the kernel's own choice stays in effect.
+/// [`controller`](crate::capabilities::controller) reports it beforehand, and [`Link`](crate::Link) afterwards.
 #[cfg(target_os = "linux")]
 pub(crate) fn set_congestion(socket: &impl AsFd, congestion: Congestion) -> io::Result<()> {
     use io::ErrorKind::{NotFound, PermissionDenied};
@@ -169,14 +169,14 @@ pub(crate) fn set_congestion(socket: &impl AsFd, congestion: Congestion) -> io::
     }
 }
 
-/// The congestion controller of a TCP socket; `None` if the system does not tell it.
+/// Returns the congestion controller of a TCP socket; `None` if the system does not report it.
 #[cfg(target_os = "linux")]
 pub(crate) fn congestion_of(socket: &impl AsFd) -> Option<String> {
     let name = SockRef::from(socket).tcp_congestion().ok()?;
     Some(String::from_utf8_lossy(&name).trim_end_matches('\0').to_owned())
 }
 
-/// Always `None`: only Linux has the option.
+/// Returns `None`, since only Linux has the option.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn congestion_of(_: &impl AsFd) -> Option<String> {
     None

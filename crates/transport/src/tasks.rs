@@ -9,7 +9,7 @@ use tokio::{sync::oneshot, task::JoinSet};
 
 use crate::{Error, body::BodySent};
 
-/// Tasks that are aborted when this is dropped.
+/// A set of tasks, which are aborted when the set is dropped.
 #[derive(Debug, Default)]
 pub(crate) struct Tasks(Mutex<JoinSet<()>>);
 
@@ -21,8 +21,8 @@ impl Tasks {
     }
 
     /// Spawns the sending of a body, which may outlast the head of the response. The returned future completes only if
-    /// the body itself fails. Any other failure belongs to the connection, or to a peer that needs no more of the body,
-    /// and shows in the response.
+    /// the body itself fails. Any other failure shows in the response: the connection broke, or the peer needs no more
+    /// of the body.
     pub(crate) fn pump(
         &self,
         send: impl Future<Output = Result<(), Error>> + Send + 'static,

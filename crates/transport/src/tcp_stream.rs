@@ -20,8 +20,8 @@ use crate::{Link, kernel, probe};
 
 /// The end of a connection that an engine reads from and writes to.
 ///
-/// Dropping it closes the socket at once, so that the peer notices, unless it was shut down before: then the peer may
-/// still have bytes to acknowledge, and the socket stays open as long as its [`SharedSocket`] does.
+/// Dropping the stream closes the socket at once, so that the peer notices. After a shutdown, the peer may still have
+/// bytes to acknowledge: the socket then stays open as long as its [`SharedSocket`] exists.
 #[derive(Debug)]
 pub(crate) struct SharedStream {
     socket: SharedSocket,
@@ -29,12 +29,12 @@ pub(crate) struct SharedStream {
 }
 
 impl SharedStream {
-    /// Takes a connected stream.
+    /// Wraps a connected stream.
     pub(crate) fn new(stream: TcpStream) -> Self {
         Self { socket: SharedSocket(Arc::new(Mutex::new(State::Open(stream)))), is_shut_down: false }
     }
 
-    /// A handle to the socket, for as long as the stream is open.
+    /// Returns a handle to the socket, for as long as the stream is open.
     pub(crate) fn socket(&self) -> SharedSocket {
         self.socket.clone()
     }
@@ -101,7 +101,7 @@ pub(crate) struct SharedSocket(Arc<Mutex<State>>);
 #[derive(Debug)]
 enum State {
     Open(TcpStream),
-    /// The last that was known of the socket.
+    /// The state of the socket when it was closed.
     Closed(Link),
 }
 
@@ -114,7 +114,7 @@ impl SharedSocket {
         }
     }
 
-    /// The state of the socket now, or when it was closed.
+    /// Returns the state of the socket now, or when it was closed.
     pub(crate) fn link(&self) -> Link {
         match &*self.lock() {
             State::Open(stream) => probe::tcp_link(stream.as_fd()),
@@ -122,14 +122,15 @@ impl SharedSocket {
         }
     }
 
-    /// The bytes that the peer has not acknowledged yet; `None` if the socket is closed.
+    /// Returns the bytes that the peer has not acknowledged yet; `None` if the socket is closed.
     pub(crate) fn undelivered(&self) -> Option<u64> {
         self.ask(kernel::undelivered_bytes)
     }
 
-    /// Resets the connection when it is closed: the peer must not take what it has received for everything.
+    /// Makes closing the socket reset the connection, so that the peer does not take the bytes received so far for the
+    /// whole message.
     pub(crate) fn reset_when_closed(&self) {
-        // This fails only for a socket that is closed already.
+        // The option cannot be set only if the socket is already closed.
         self.ask(|socket| SockRef::from(&socket).set_linger(Some(Duration::ZERO)).is_ok());
     }
 

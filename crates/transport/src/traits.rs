@@ -12,10 +12,10 @@ use crate::{Bind, Body, Error, Link, Peer, Shape};
 /// The implementation of one protocol, for clients and servers.
 #[async_trait]
 pub trait Transport: Send + Sync {
-    /// The row of [`record::PROTOCOLS`]: the protocol's name, and the facts about it.
+    /// Returns the row of [`record::PROTOCOLS`]: the protocol's name, and the facts about it.
     fn protocol(&self) -> &'static Protocol;
 
-    /// The memory that an end may take once its handshakes are over, one term per cause.
+    /// Returns the memory that an end may take once its handshakes are over, one term per cause.
     fn footprint(&self, limits: &Limits, end: End, shape: Shape) -> Vec<Term>;
 
     /// Opens a connection and completes its handshake.
@@ -45,14 +45,14 @@ pub trait Connection: Send + Sync {
     /// connection is dropped.
     async fn close(&self) {}
 
-    /// The state of the connection now, as protocol and kernel know it.
+    /// Returns the state of the connection now, as protocol and kernel know it.
     fn link(&self) -> Link;
 }
 
 /// A listening server.
 #[async_trait]
 pub trait Listener: Send + Sync {
-    /// The address and port in effect.
+    /// Returns the address and port in effect.
     fn local_addr(&self) -> SocketAddr;
 
     /// Waits for the next connection. The caller drives its handshake, so that a slow one does not delay others.
@@ -72,7 +72,7 @@ pub struct Accepted {
 }
 
 impl Accepted {
-    /// A connection of `peer`, and its handshake.
+    /// Returns a connection of `peer`, and its handshake.
     pub fn new(peer: SocketAddr, handshake: Handshake) -> Self {
         Self { peer, handshake }
     }
@@ -98,27 +98,27 @@ pub trait Session: Send + Sync {
     /// Takes no more requests, delivers the responses that are under way, and ends the connection in good order.
     async fn close(&self) {}
 
-    /// The state of the connection now, as protocol and kernel know it.
+    /// Returns the state of the connection now, as protocol and kernel know it.
     fn link(&self) -> Link;
 }
 
 /// A request that has arrived, with a body that is still to be read.
 #[non_exhaustive]
 pub struct Incoming {
-    /// The request.
+    /// The request, with its body still to be read.
     pub request: Request<Body>,
-    /// The way to answer it.
+    /// The handle that answers the request.
     pub responder: Box<dyn Responder>,
 }
 
 impl Incoming {
-    /// A request, and the way to answer it.
+    /// Returns a request, and the way to answer it.
     pub fn new(request: Request<Body>, responder: Box<dyn Responder>) -> Self {
         Self { request, responder }
     }
 }
 
-/// The way to answer one request.
+/// The handle that answers one request.
 #[async_trait]
 pub trait Responder: Send {
     /// Sends the response. May return before its body has been sent; the body is then pulled to its end, or dropped, by

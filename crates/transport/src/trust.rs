@@ -36,7 +36,7 @@ impl Clone for Identity {
 }
 
 impl Identity {
-    /// A self-signed certificate for `names` (host names or IP addresses), which exists in memory only.
+    /// Returns a self-signed certificate for `names` (host names or IP addresses), which exists in memory only.
     ///
     /// # Errors
     /// A name is invalid in a certificate.
@@ -50,7 +50,7 @@ impl Identity {
         })
     }
 
-    /// A certificate chain and a private key from PEM files.
+    /// Returns a certificate chain and a private key from PEM files.
     ///
     /// # Errors
     /// A file cannot be read, or contains no certificate or no key.
@@ -62,12 +62,12 @@ impl Identity {
         Ok(Self { chain, pem, key })
     }
 
-    /// The certificate as PEM, for a client to trust.
+    /// Returns the certificate as PEM, for a client to trust.
     pub fn certificate_pem(&self) -> &str {
         &self.pem
     }
 
-    /// The SHA-256 of the certificate's DER, for a client to pin.
+    /// Returns the SHA-256 of the certificate's DER, for a client to pin.
     pub fn fingerprint(&self) -> [u8; 32] {
         self.chain.first().map(fingerprint).unwrap_or_default()
     }
@@ -189,8 +189,8 @@ fn system_roots() -> Result<RootCertStore, Error> {
     Ok(store)
 }
 
-/// The provider aws-lc-rs, reduced to the requested cipher suites. It is stated explicitly, because rustls does not
-/// choose if another provider is compiled in as well.
+/// Returns the provider aws-lc-rs, reduced to the requested cipher suites. It is stated explicitly, because rustls does
+/// not choose if another provider is compiled in as well.
 fn provider(ciphers: Ciphers, oldest: TlsVersion) -> Arc<CryptoProvider> {
     let cipher_suites = ciphers.suites(oldest);
     Arc::new(CryptoProvider { cipher_suites, ..aws_lc_rs::default_provider() })

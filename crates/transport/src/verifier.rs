@@ -22,12 +22,12 @@ pub(crate) struct Verifier {
 }
 
 impl Verifier {
-    /// A verifier of the certificate whose DER has the SHA-256 `pin`.
+    /// Returns a verifier of the certificate whose DER has the SHA-256 `pin`.
     pub(crate) fn pinned(pin: [u8; 32], provider: Arc<CryptoProvider>) -> Self {
         Self { pin: Some(pin), provider }
     }
 
-    /// A verifier that accepts any certificate.
+    /// Returns a verifier that accepts any certificate.
     pub(crate) fn accept_any(provider: Arc<CryptoProvider>) -> Self {
         Self { pin: None, provider }
     }
@@ -80,9 +80,10 @@ const AUTHORITY: &str = "CaUsedAsEndEntity";
 
 /// A verifier of certificates that are in a list or signed by one in it.
 ///
-/// A self-signed certificate mostly claims to be an authority (`openssl req -x509` makes it one), and webpki refuses
-/// such a certificate as a server's own. It is accepted here if it is in the list and for the right name. webpki checks
-/// the dates of a certificate before it refuses an authority, and the handshake proves possession of the key.
+/// A self-signed certificate usually claims to be an authority (`openssl req -x509` makes it one), and webpki refuses
+/// such a certificate as a server's own. This verifier accepts the certificate if it is in the list and for the right
+/// name. webpki checks the dates of a certificate before it refuses an authority, and the handshake proves possession
+/// of the key.
 #[derive(Debug)]
 pub(crate) struct Listed {
     listed: Vec<CertificateDer<'static>>,
@@ -90,7 +91,7 @@ pub(crate) struct Listed {
 }
 
 impl Listed {
-    /// A verifier of `listed` certificates, which are also the `roots`.
+    /// Returns a verifier of `listed` certificates, which are also the `roots`.
     ///
     /// # Errors
     /// The list is empty.
@@ -149,7 +150,7 @@ impl ServerCertVerifier for Listed {
     }
 }
 
-/// The SHA-256 of a certificate's DER.
+/// Returns the SHA-256 of a certificate's DER.
 pub(crate) fn fingerprint(certificate: &CertificateDer<'_>) -> [u8; 32] {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, certificate);
     digest.as_ref().try_into().unwrap_or_default()

@@ -1,5 +1,5 @@
-//! Budgets, over all connections of a server, of bytes that wait: received ones that nothing has taken, and sent ones
-//! that clients have not acknowledged.
+//! Budgets, over all connections of a server, of bytes that wait: received bytes that bodies have not read, and sent
+//! bytes that clients have not acknowledged.
 
 use std::sync::{
     Arc,
@@ -9,11 +9,11 @@ use std::sync::{
 /// The window that each connection starts with, in bytes: the least that HTTP/2 allows (RFC 9113 section 6.9.2).
 pub const FIRST_WINDOW: u32 = 65_535;
 
-/// Bytes that windows beyond [`FIRST_WINDOW`] are opened by. Clones share them.
+/// A budget of bytes by which windows grow beyond [`FIRST_WINDOW`]. Clones share the budget.
 ///
 /// A connection's window opens as its bytes pass, up to the window of the limits, as long as the budget has bytes left.
-/// All of them return to it when the connection ends. A server of N connections therefore holds at most N first windows
-/// and this budget of bytes that wait.
+/// When the connection ends, the bytes that it took return to the budget. A server of N connections therefore holds at
+/// most N first windows and this budget of bytes that wait.
 #[derive(Clone, Debug)]
 pub struct WindowBudget(Arc<Bytes>);
 
@@ -24,22 +24,22 @@ struct Bytes {
 }
 
 impl WindowBudget {
-    /// A budget of `bytes`.
+    /// Returns a budget of `bytes`.
     pub fn new(bytes: u64) -> Self {
         Self(Arc::new(Bytes { total: bytes, left: AtomicU64::new(bytes) }))
     }
 
-    /// The size of the budget, in bytes.
+    /// Returns the size of the budget, in bytes.
     pub fn total(&self) -> u64 {
         self.0.total
     }
 
-    /// The bytes that connections have of it now.
+    /// Returns the number of bytes that connections hold of the budget now.
     pub fn granted(&self) -> u64 {
         self.0.total.saturating_sub(self.0.left.load(Ordering::Relaxed))
     }
 
-    /// Takes up to `most` bytes, and returns how many.
+    /// Takes up to `most` bytes from the budget. Returns the number of bytes taken.
     fn take(&self, most: u32) -> u32 {
         let mut taken = 0;
         let less = |left: u64| {
@@ -71,19 +71,20 @@ pub(crate) struct Window {
     first: u32,
     most: u32,
     size: AtomicU32,
-    /// The bytes taken since the window last grew.
+    /// The bytes that passed since the window last grew.
     taken: AtomicU64,
 }
 
 impl Window {
-    /// A window that may open to `most` bytes.
+    /// Returns a window that may open to `most` bytes.
     pub(crate) fn new(budget: &WindowBudget, most: u32) -> Self {
         let first = most.min(FIRST_WINDOW);
         let (size, taken) = (AtomicU32::new(first), AtomicU64::new(0));
         Self { budget: budget.clone(), first, most, size, taken }
     }
 
-    /// A window of `most` bytes, or of fewer where the budget has no more: for a buffer whose size cannot change.
+    /// Returns a window of `most` bytes, or of fewer where the budget has no more: for a buffer whose size cannot
+    /// change.
     pub(crate) fn at_once(budget: &WindowBudget, most: u32) -> Self {
         let window = Self::new(budget, most);
         let more = budget.take(window.most.saturating_sub(window.first));
@@ -91,12 +92,12 @@ impl Window {
         window
     }
 
-    /// The size now, in bytes.
+    /// Returns the size now, in bytes.
     pub(crate) fn size(&self) -> u32 {
         self.size.load(Ordering::Relaxed)
     }
 
-    /// Counts bytes that were taken. Once a whole window has passed, the window doubles as far as the budget allows.
+    /// Counts bytes that have passed. Once a whole window has passed, the window doubles as far as the budget allows.
     /// Returns the new size if it has grown.
     pub(crate) fn take(&self, bytes: usize) -> Option<u32> {
         let size = self.size();

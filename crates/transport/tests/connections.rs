@@ -20,7 +20,7 @@ use common::{dial, listen, read_to_end, read_until, request, session, soon};
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n";
 
-/// A body of one chunk that fails a little later.
+/// Returns a body of one chunk that fails a little later.
 fn failing() -> Body {
     let chunk = once(async { Ok(Frame::data(Bytes::from_static(&[7; 1000]))) });
     let failure = once(async {
@@ -52,7 +52,7 @@ async fn a_connection_takes_one_file_descriptor() {
     for start in [GET, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0"].repeat(CONNECTIONS / 2) {
         held.push(session(listener.as_ref(), start).await);
     }
-    // Each has two ends in this process, in which other tests may hold some, too.
+    // Each connection has two ends in this process, in which other tests may hold some, too.
     let opened = descriptors() - before;
     assert!((2 * CONNECTIONS..2 * CONNECTIONS + CONNECTIONS / 2).contains(&opened), "{opened}");
     assert!(held.iter().all(|(_, session)| session.link().stats.is_some()));

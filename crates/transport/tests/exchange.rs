@@ -1,4 +1,5 @@
-//! Every protocol carries bodies unchanged in both directions, and distinguishes a failed body from a complete one.
+//! Bodies over every protocol: they arrive unchanged in both directions, and a failed body is distinguished from a
+//! complete one.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
@@ -75,7 +76,7 @@ fn upload(transport: &dyn Transport, body: Body) -> Request<Body> {
     request.body(body).unwrap()
 }
 
-/// Every protocol with the limits to test it with.
+/// Returns every protocol with the limits to test it with.
 fn variants() -> impl Iterator<Item = (&'static dyn Transport, Limits)> {
     let profiles = [Profile::Balanced, Profile::Stock];
     all().flat_map(move |transport| profiles.map(|profile| (transport, Limits::of(profile))))

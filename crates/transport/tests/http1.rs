@@ -1,4 +1,4 @@
-//! HTTP/1.1 as peers speak it.
+//! HTTP/1.1 with peers that use unusual parts of the protocol.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
@@ -24,7 +24,7 @@ fn server() -> Box<dyn Listener> {
     listen(guards)
 }
 
-/// A body of 400 chunks with extensions of 27 KiB in sum, and 200 trailers.
+/// Returns a body of 400 chunks with extensions of 27 KiB in sum, and 200 trailers.
 fn adorned() -> Vec<u8> {
     let chunk = format!("400;sig={}\r\n{}\r\n", "a".repeat(64), "d".repeat(0x400));
     let trailers: String = (0..200).map(|at| format!("field-{at}: {}\r\n", "v".repeat(100))).collect();
@@ -119,7 +119,8 @@ async fn codings_and_hosts_reach_the_session_as_they_are() {
     assert!(!request(session.as_ref()).await.request.headers().contains_key("host"));
 }
 
-/// A server that reads the head of a request, sends `answer`, and closes without reading on. Returns a client of it.
+/// Starts a server that reads the head of a request, sends `answer`, and closes without reading on. Returns a client of
+/// that server.
 async fn client_of(answer: Vec<u8>) -> Box<dyn Connection> {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
@@ -127,7 +128,7 @@ async fn client_of(answer: Vec<u8>) -> Box<dyn Connection> {
         let (mut stream, _) = listener.accept().await.unwrap();
         read_until(&mut stream, "\r\n\r\n").await;
         stream.write_all(&answer).await.unwrap();
-        // Lets the request fill the buffers, so that closing resets the connection.
+        // The pause lets the request fill the buffers, so that closing resets the connection.
         tokio::time::sleep(Duration::from_millis(200)).await;
     });
     let peer = Peer::new(addr, "localhost", Trust::SystemRoots).with_chunk_extensions(ChunkExtensions::Any);

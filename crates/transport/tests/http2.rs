@@ -1,4 +1,4 @@
-//! HTTP/2 among strangers: the trouble of a stream stays on it, and what a client may cost is bounded.
+//! HTTP/2 with unknown clients: a faulty stream does not affect others, and the cost of a client is bounded.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod common;
@@ -15,7 +15,7 @@ use tokio::{io::AsyncWriteExt as _, time::timeout};
 
 use common::{count, http2::*, listen, request, soon};
 
-/// The bounds of a server of unknown clients.
+/// Returns the bounds of a server of unknown clients.
 fn guards() -> Guards {
     let mut guards = Guards::default();
     guards.data_frame_budget = 8 << 20;
@@ -43,7 +43,7 @@ async fn a_request_that_is_left_unanswered_resets_its_stream_alone() {
     let upload = request(session.as_ref()).await;
     drop(request(session.as_ref()).await);
     assert_eq!(client.find(RST_STREAM, 3).await.number(), 2, "INTERNAL_ERROR");
-    // Its body is kept.
+    // The body is kept, so that the stream stays open.
     let (responder, body) = {
         let incoming = request(session.as_ref()).await;
         (incoming.responder, incoming.request.into_body())
@@ -171,7 +171,7 @@ async fn a_session_that_shuts_down_says_so_at_once_and_its_exchanges_go_on() {
         }
     };
     assert_eq!(goaway.number(), 0, "NO_ERROR");
-    // Sent before the client knew.
+    // This request is sent before the client knows.
     client.get(3).await;
     count(request(session.as_ref()).await).await;
     assert_eq!(client.body(3).await, b"0");
@@ -183,7 +183,7 @@ async fn a_session_that_shuts_down_says_so_at_once_and_its_exchanges_go_on() {
     assert!(last.unwrap().is_none());
 }
 
-/// Sends a body of `length` bytes within the connection's window, and returns what is left of the window.
+/// Sends a body of `length` bytes within the connection's window. Returns the bytes left in the window.
 async fn upload(client: &mut End, length: usize) -> i64 {
     let settings = client.find(SETTINGS, 0).await.payload;
     let initial = settings.chunks(6).find(|setting| setting[..2] == [0, 4]).unwrap();
@@ -229,7 +229,7 @@ async fn windows_open_as_data_is_taken_and_the_budget_allows() {
         client.put(1).await;
         let incoming = request(session.as_ref()).await;
         let (window, ()) = tokio::join!(upload(&mut client, LENGTH), count(incoming));
-        // Some of the last bytes may not have been taken yet.
+        // Some of the last bytes may not have been read yet.
         let (least, most) = [(65_536, 665_535), (0, 65_535)][at];
         assert!((least..=most).contains(&window), "connection {at}: {window}");
         assert_eq!(budget.granted(), 600_000);

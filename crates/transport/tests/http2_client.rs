@@ -1,4 +1,4 @@
-//! A client of HTTP/2 tells why its server ended a stream or a connection, and reads an answer that is already there.
+//! A client of HTTP/2: it reports why its server ended a stream or a connection, and reads an answer that has arrived.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod common;
@@ -19,7 +19,8 @@ use common::{http2::*, soon};
 /// The head of a response: 413, as a literal.
 const TOO_LARGE: &[u8] = b"\x08\x03413";
 
-/// A server that sends `frames` once a request has come, and closes without reading on. Returns a client of it.
+/// Starts a server that sends `frames` once a request has come, and closes without reading on. Returns a client of that
+/// server.
 async fn client_of(frames: Vec<Frame>) -> Box<dyn Connection> {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
@@ -33,7 +34,7 @@ async fn client_of(frames: Vec<Frame>) -> Box<dyn Connection> {
         for frame in frames {
             server.0.write_all(&frame.bytes()).await.unwrap();
         }
-        // Lets the request fill the buffers, so that closing resets the connection.
+        // The pause lets the request fill the buffers, so that closing resets the connection.
         tokio::time::sleep(Duration::from_millis(200)).await;
     });
     let peer = Peer::new(addr, "localhost", Trust::SystemRoots);
@@ -57,7 +58,7 @@ async fn the_code_and_the_text_of_goaway_are_told_escaped_and_cut() {
 
 #[tokio::test]
 async fn a_connection_that_breaks_after_goaway_names_it() {
-    // The request may have been processed, so that it is not ended by GOAWAY itself.
+    // This GOAWAY names the request as possibly processed, so it does not end the request by itself.
     let goaway = Frame::new(GOAWAY, 0, 0, b"\0\0\0\x01\0\0\0\x02restarting");
     let connection = client_of(vec![goaway]).await;
     let error = soon(connection.exchange(put(body::empty()))).await.err().unwrap().to_string();

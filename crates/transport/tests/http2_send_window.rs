@@ -22,18 +22,18 @@ fn server() -> Box<dyn Listener> {
     listen(guards)
 }
 
-/// A body of `chunks` chunks, whose length it does not state.
+/// Returns a body of `chunks` chunks, whose length it does not state.
 fn long(chunks: usize, chunk: usize) -> Body {
     let part = move |_| Ok::<_, BodyError>(Part::data(vec![7; chunk].into()));
     StreamBody::new(iter((0..chunks).map(part))).boxed_unsync()
 }
 
-/// Answers with a long body, as a task of its own.
+/// Answers with a long body in a separate task.
 fn download(incoming: Incoming, body: Body) {
     tokio::spawn(incoming.responder.respond(Response::new(body)));
 }
 
-/// Reads the data of a stream until none has come for a while.
+/// Reads the data of a stream until none has come for a while. Returns the number of bytes.
 async fn drain(client: &mut End, stream: u32) -> usize {
     let mut length = 0;
     while let Ok(frame) = timeout(Duration::from_millis(300), client.find(DATA, stream)).await {
@@ -94,7 +94,7 @@ async fn streams_whose_own_windows_are_closed_take_nothing_from_the_connection()
     }
     client.synchronise().await;
     client.credit(11, WINDOW).await;
-    // One of them may have queued a chunk while there was plenty.
+    // One of the streams may have queued a chunk while the window was large.
     let length = drain(&mut client, 11).await;
     assert!(length > 40_000, "{length}");
 }

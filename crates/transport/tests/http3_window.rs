@@ -1,4 +1,4 @@
-//! The receive window of QUIC connections of strangers, which opens from one budget.
+//! The receive windows of QUIC connections of unknown clients, which grow from one budget.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::time::Duration;
@@ -25,7 +25,7 @@ async fn windows_of_quic_open_from_the_budget_and_return_it() {
     let serve = async {
         let session = listener.accept().await.unwrap().handshake.await.unwrap();
         let incoming = session.accept().await.unwrap().unwrap();
-        // Nothing is taken: a first window comes, and no more.
+        // No body is read: a first window arrives, and no more.
         sleep(Duration::from_millis(300)).await;
         assert_eq!(budget.granted(), 0);
         let received = incoming.request.into_body().collect().await.unwrap().to_bytes().len();

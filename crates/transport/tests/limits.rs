@@ -1,4 +1,4 @@
-//! An invalid limit is an error of every connection and listener that uses the limit.
+//! Limits with invalid values: every connection and listener that uses one fails.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use longhaul_transport::{
@@ -6,7 +6,7 @@ use longhaul_transport::{
 };
 use record::{CIPHER, Domain, H1_BUFFER, H2_FRAME, H3_RECV, LIMITS, Limit, LimitValue, Limits};
 
-/// Limits read from JSON, which does not check them, with one value out of range.
+/// Returns limits read from JSON, which does not check them, with one value out of range.
 fn unusable(limit: &Limit) -> Limits {
     let mut values = serde_json::to_value(Limits::default()).unwrap();
     values[limit.flag] = match limit.domain {

@@ -1,5 +1,5 @@
-//! A client accepts only its trusted certificate, and only for the dialled name. Both ends refuse another application
-//! protocol.
+//! The trust of a client: it accepts only its trusted certificate, and only for the dialled name. Both ends refuse
+//! another application protocol.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
@@ -24,7 +24,7 @@ async fn connect(
     let peer = Peer::new(listener.local_addr(), name, Trust::pem(pem).unwrap());
     let limits = Limits::default();
     let accept = async {
-        // The server's error when the client refuses does not matter here.
+        // The server's error after the client's refusal does not matter here.
         let _session = listener.accept().await.unwrap().handshake.await;
         std::future::pending().await
     };
@@ -85,7 +85,7 @@ async fn ends_that_speak_different_protocols_do_not_connect() {
     }
 }
 
-/// A self-signed certificate that claims to be an authority, as `openssl req -x509` makes it.
+/// Returns a self-signed certificate that claims to be an authority, as `openssl req -x509` makes it.
 fn authority(names: &[&str]) -> Identity {
     let mut params =
         CertificateParams::new(names.iter().map(ToString::to_string).collect::<Vec<_>>()).unwrap();
@@ -111,7 +111,7 @@ async fn a_listed_certificate_may_claim_to_be_an_authority() {
     }
 }
 
-/// Connects a client with its limits to a server of strangers, and returns the cipher suite.
+/// Connects a client with its limits to a server for unknown clients. Returns the cipher suite.
 async fn cipher(client: &Limits, ours: TlsVersion, theirs: TlsVersion) -> Result<String, Error> {
     let identity = Identity::self_signed(&["localhost"]).unwrap();
     let trust = Trust::pem(identity.certificate_pem()).unwrap();
@@ -142,7 +142,7 @@ async fn a_server_of_strangers_takes_every_suite_of_tls_1_3() {
     }
 }
 
-/// The suites that a client and a server over QUIC state, if the client's limits leave the choice to both.
+/// The client's limits leave the choice of the suite to both ends.
 #[tokio::test]
 async fn both_ends_of_quic_state_the_suite_that_they_agreed_on() {
     let mut aes256 = Limits::default();
@@ -198,7 +198,7 @@ async fn a_client_that_knows_tls_1_2_alone_is_served_by_a_setting() {
         let accept = async { listener.accept().await.unwrap().handshake.await };
         let connect = connector.connect("localhost".try_into().unwrap(), stream);
         let (accepted, connected) = tokio::join!(accept, connect);
-        // Without ALPN it is a client of HTTP/1.1.
+        // A client without ALPN speaks HTTP/1.1.
         assert_eq!((accepted.is_ok(), connected.is_ok()), (is_served, is_served));
     }
 }

@@ -56,14 +56,14 @@ pub(crate) trait ServerEngine: FromLimits + Clone + Send + Sync + 'static {
     /// True if TLS clients without ALPN are served. A client that offers other identifiers never is.
     const SERVES_WITHOUT_ALPN: bool = false;
 
-    /// The bytes that rustls may encrypt ahead of the socket: those that one write sends. With the 64 KiB of rustls,
-    /// every write ended in a segment of 141 bytes. That doubled the segments over HTTP/2, and cost 2 (tls) to 6 % (h1,
-    /// h2) of the goodput with chunks of 1 MiB.
+    /// Returns the bytes that rustls may encrypt ahead of the socket: as many as one write sends. With rustls's default
+    /// of 64 KiB, every write ended in a segment of 141 bytes. That doubled the number of segments over HTTP/2, and
+    /// cost 2 % (tls) to 6 % (h1, h2) of the goodput with chunks of 1 MiB.
     fn ahead(&self) -> usize {
         SEGMENT
     }
 
-    /// Completes the engine's own handshake, if it has one.
+    /// Completes the engine's own handshake, if there is one.
     ///
     /// # Errors
     /// The client does not speak the protocol, or the stream broke.
@@ -78,7 +78,7 @@ pub(crate) trait ServerEngine: FromLimits + Clone + Send + Sync + 'static {
 /// The client half of an engine over any byte stream.
 #[async_trait]
 pub(crate) trait ClientEngine: ServerEngine {
-    /// Completes the engine's own handshake, if it has one.
+    /// Completes the engine's own handshake, if there is one.
     ///
     /// # Errors
     /// The server does not speak the protocol, or the stream broke.
@@ -95,7 +95,7 @@ pub(crate) struct StreamInfo {
 }
 
 impl StreamInfo {
-    /// The facts about a stream in cleartext.
+    /// Returns the facts about a stream in cleartext.
     pub(crate) fn cleartext(probe: Probe) -> Self {
         Self { probe, chunk_extensions: ChunkExtensions::default(), alpn: None, cipher: None }
     }
@@ -105,22 +105,22 @@ impl StreamInfo {
         Self { chunk_extensions, ..self }
     }
 
-    /// The extensions of chunks that a server's bodies may have.
+    /// Returns the extensions of chunks that a server's bodies may have.
     pub(crate) fn chunk_extensions(&self) -> ChunkExtensions {
         self.chunk_extensions
     }
 
-    /// The cork of the stream's socket.
+    /// Returns the cork of the stream's socket.
     pub(crate) fn cork(&self) -> Cork {
         self.probe.cork()
     }
 
-    /// The socket of the stream, if it is one.
+    /// Returns the socket of the stream, or `None` if the stream is not a socket.
     pub(crate) fn socket(&self) -> Option<SharedSocket> {
         self.probe.stream().cloned()
     }
 
-    /// The application protocol that TLS agreed on.
+    /// Returns the application protocol that TLS agreed on, or `None` without an agreement.
     pub(crate) fn alpn(&self) -> Option<&str> {
         self.alpn.as_deref()
     }

@@ -28,7 +28,7 @@ const RECORDS: u64 = 4;
 pub(crate) struct Secured;
 
 impl Footprint for Secured {
-    /// rustls encrypts a segment ahead, and reads and decrypts one record at a time.
+    /// Returns the memory of rustls, which encrypts a segment ahead, and reads and decrypts one record at a time.
     fn footprint(_: &Limits, _: End, shape: Shape) -> Vec<Term> {
         let reason = format!(
             "a loopback segment encrypted ahead, and {RECORDS} records of {} a connection (RFC 8446 \
@@ -51,7 +51,7 @@ impl<E: ClientEngine> Carries<E> for Secured {
         let connecting = TlsConnector::from(config).connect(name, stream);
         let mut stream = connecting.await.map_err(Error::handshake)?;
         stream.get_mut().1.set_buffer_limit(Some(ahead));
-        // A single protocol is asked for, and a server without ALPN is taken at that word.
+        // The client offers a single protocol, so a server without ALPN is assumed to speak it.
         let info = agreed(probe, stream.get_ref().1, E::ALPN, Alpn::Optional)?;
         engine.client(stream, info.with_chunk_extensions(peer.chunk_extensions)).await
     }
@@ -74,7 +74,7 @@ pub(crate) fn listen<E: ServerEngine>(bind: &Bind, limits: &Limits) -> Result<Bo
     Ok(Box::new(SecuredListener { acceptor, tls, ahead, engine, guards: bind.guards.clone() }))
 }
 
-/// The bytes that rustls may encrypt ahead of the socket.
+/// Returns the bytes that rustls may encrypt ahead of the socket.
 ///
 /// # Errors
 /// The limit has a value that cannot be used.

@@ -1,8 +1,9 @@
-//! Bare datagrams over UDP, of the size of QUIC's: what a QUIC library would move without QUIC. Heads take a stream of TCP
-//! beside them.
+//! Bare datagrams over UDP, as large as those of QUIC: the upper bound for any QUIC library. Heads go over a TCP stream
+//! beside the datagrams.
 //!
-//! There is no encryption and no repetition. A window keeps the receiver's buffer from overflowing, which is the only way
-//! in which loopback loses datagrams. A body that lost one never ends, and the idle timeout of its run reports that.
+//! There is no encryption and no retransmission. A window keeps the receiver's buffer from overflowing, which is the
+//! only way in which loopback loses datagrams. A body that has lost a datagram never ends, and the idle timeout of its
+//! run reports the loss.
 
 use std::{io, net::SocketAddr, sync::Arc};
 
@@ -25,11 +26,12 @@ use crate::{
     tcp_stream::SharedStream,
 };
 
-/// The most bytes on their way to a receiver. They stay in its cache.
+/// The most bytes in flight to a receiver: few enough to stay in its processor cache.
 const WINDOW: u64 = 512 << 10;
 
-/// The share of a receive buffer that may be on its way. The kernel accounts a datagram of 1,452 bytes as 2,304 if it is
-/// not joined with others, and may hold a quarter of a buffer back (udp_rmem_release in its net/ipv4/udp.c).
+/// The divisor of a receive buffer: at most a quarter of the buffer may be in flight. The kernel accounts a datagram of
+/// 1,452 bytes as 2,304 if it is not joined with others, and may hold a quarter of a buffer back (udp_rmem_release in
+/// its net/ipv4/udp.c).
 const SHARE: u64 = 4;
 
 /// The carrier of the `quic-ceiling` row.
@@ -45,7 +47,7 @@ impl Footprint for Udp {
 /// The limits of the sockets.
 #[derive(Clone, Copy)]
 struct Settings {
-    /// The send and receive buffer of the UDP socket, in bytes; none leaves them to the kernel.
+    /// The send and receive buffer of the UDP socket, in bytes; `None` leaves them to the kernel.
     buffer: Option<usize>,
     /// The payload of a datagram, in bytes.
     mtu: u16,
@@ -115,9 +117,9 @@ pub(crate) struct Socket {
     pub(crate) mtu: usize,
     /// The bytes of one send: whole datagrams.
     pub(crate) batch: usize,
-    /// The bytes that may be on their way to the peer.
+    /// The bytes that may be in flight to the peer.
     pub(crate) window: u64,
-    /// The bytes received after which the peer is told.
+    /// The number of received bytes after which this end reports its count to the peer.
     pub(crate) told_after: u64,
 }
 
@@ -152,7 +154,7 @@ impl Channel {
 }
 
 impl Socket {
-    /// The state of the socket.
+    /// Returns the state of the socket.
     pub(crate) fn link(&self) -> Link {
         Link { mtu: Some(self.mtu as u64), ..self.probe.link() }
     }

@@ -1,5 +1,5 @@
-//! The ceiling over a byte stream: the same bytes as the baseline's in gathered writes and larger reads, whatever the
-//! chunk.
+//! The ceiling over a byte stream. It carries the same bytes as the baseline, in gathered writes and larger reads that
+//! do not depend on the chunk size.
 
 use std::{
     future::poll_fn,
@@ -25,8 +25,8 @@ use crate::{
     settings::{FromLimits, bytes},
 };
 
-/// The engine of the `tcp-ceiling` and `tls-ceiling` rows, and its calls: chunks are gathered for a write, under a cork, so
-/// that segments are whole.
+/// The engine of the `tcp-ceiling` and `tls-ceiling` rows, and its system calls. Chunks are gathered for one write,
+/// under a cork, so that segments are full.
 #[derive(Clone)]
 pub(crate) struct Ceiling {
     /// The bytes that one read of a body asks for.
@@ -50,7 +50,7 @@ impl ClientEngine for Ceiling {
 
 #[async_trait]
 impl ServerEngine for Ceiling {
-    /// A private name: this is no registered protocol.
+    /// A private identifier, since the protocol is not registered.
     const ALPN: &'static [&'static str] = &["longhaul-ceiling"];
 
     fn ahead(&self) -> usize {
@@ -113,12 +113,12 @@ impl Calls for Ceiling {
 struct Gathered<'a, S> {
     write: &'a mut WriteHalf<S>,
     pieces: Pieces,
-    /// The bytes that are worth a write.
+    /// The number of gathered bytes from which they are written.
     at_once: usize,
 }
 
 impl<S: Stream> Gathered<'_, S> {
-    /// Writes all pieces.
+    /// Writes all gathered pieces.
     async fn release(&mut self) -> Result<(), Error> {
         while !self.pieces.is_empty() {
             match self.write_some().await.map_err(broken)? {

@@ -1,7 +1,7 @@
 //! The ceiling of QUIC: bodies in bare datagrams, heads on a stream of TCP beside them.
 //!
-//! Datagrams have no head, so that the kernel takes them from chunks and puts them together again. One body is under way
-//! at a time. Its receiver tells the sender the number of bytes that it has received, by datagrams of eight bytes.
+//! Datagrams carry no header, so the kernel can cut chunks into datagrams and join received ones. One body is in flight
+//! at a time. Its receiver reports the number of received bytes to the sender, in datagrams of eight bytes.
 
 use std::{
     io::{self, IoSlice},
@@ -77,7 +77,7 @@ fn sender(shape: Shape) -> Vec<Term> {
     [pieces].into_iter().chain(gathered).collect()
 }
 
-/// A connection of either end over an open channel.
+/// Returns a connection of either end over an open channel.
 pub(crate) fn link(channel: Channel) -> impl Connection + Session {
     let (read, write) = tokio::io::split(channel.control);
     DatagramLink {
@@ -110,8 +110,8 @@ impl Connection for DatagramLink {
                     (response.await?, BodySent::completed())
                 }
                 response = &mut response => {
-                    // The peer confirms the whole body before it responds, but by datagram: that one must not be left for
-                    // the body of the response.
+                    // The peer confirms the whole body before it responds. The confirmation is a datagram, which must
+                    // not be read as a part of the response's body.
                     let is_sent = matches!(timeout(CONFIRMATION, &mut send).await, Ok(Ok(())));
                     (response?, if is_sent { BodySent::completed() } else { BodySent::default() })
                 }
@@ -182,7 +182,7 @@ struct Sending<'a> {
     pieces: Pieces,
     /// The bytes that have been sent.
     sent: u64,
-    /// The bytes that the peer has received, as far as it has told.
+    /// The bytes that the peer has received by its last report.
     received: u64,
 }
 
@@ -209,7 +209,7 @@ impl Sending<'_> {
         Ok(())
     }
 
-    /// Waits until the peer tells how much it has received.
+    /// Waits for the peer's next report on the bytes received.
     async fn await_receipt(&mut self) -> Result<(), Error> {
         let mut told = [0; 8];
         let length = self.socket.udp.recv(&mut told).await.map_err(broken)?;
@@ -231,7 +231,8 @@ impl BodySink for Sending<'_> {
         Ok(())
     }
 
-    /// Sends the rest, and waits until the peer has received everything: the counts of the next body start anew.
+    /// Sends the rest, and waits until the peer has reported everything as received. The counts of the next body start
+    /// at zero.
     async fn finish(&mut self) -> Result<(), Error> {
         while !self.pieces.is_empty() {
             self.send_batch().await?;
@@ -264,7 +265,7 @@ impl Reader {
         frame::read(PROTOCOL, &mut self.stream).await
     }
 
-    /// Waits for the end of the stream, on which nothing comes during a body.
+    /// Waits for the end of the stream, on which nothing else arrives during a body.
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
         let mut space = [0; 1];
         let mut space = ReadBuf::new(&mut space);
@@ -285,7 +286,7 @@ struct DatagramBody {
     socket: Arc<Socket>,
     buffer: BytesMut,
     received: u64,
-    /// The bytes received that the peer knows of.
+    /// The number of received bytes that was last reported to the peer.
     told: u64,
 }
 
@@ -294,10 +295,10 @@ impl DatagramBody {
         Self { reader, socket, buffer: BytesMut::new(), received: 0, told: 0 }
     }
 
-    /// Receives datagrams, one or several that the kernel has joined.
+    /// Receives one datagram, or several that the kernel has joined.
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Bytes, Error>> {
         ready!(self.poll_tell(cx))?;
-        // The sink has dropped the previous piece by now, so this reuses its memory instead of allocating.
+        // The sink has dropped the previous piece by now, so `reserve` reuses its memory instead of allocating.
         self.buffer.reserve(READ);
         let length = loop {
             match self.socket.udp.try_recv_buf(&mut self.buffer) {
@@ -315,12 +316,12 @@ impl DatagramBody {
         };
         (self.reader.unread, self.received) = (unread, self.received + length);
         let piece = self.buffer.split().freeze();
-        // If the socket does not take it now, the next poll tells it again: the peer waits for nothing else.
+        // If the socket does not take the report now, the next poll repeats it. The peer waits for no other message.
         let _ = self.poll_tell(cx)?;
         Poll::Ready(Ok(piece))
     }
 
-    /// Tells the peer how much was received, if it is time to.
+    /// Reports the number of received bytes to the peer, if the report is due.
     fn poll_tell(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let (untold, unread) = (self.received - self.told, self.reader.unread);
         if untold >= self.socket.told_after || (untold > 0 && unread == 0) {

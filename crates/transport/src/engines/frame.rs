@@ -38,7 +38,7 @@ impl RequestHead {
         }
     }
 
-    /// The request with its body.
+    /// Returns the request with its body.
     ///
     /// # Errors
     /// The method or the target is malformed.
@@ -56,7 +56,7 @@ impl ResponseHead {
         Self { status: response.status().as_u16(), length: announced(response.extensions()) }
     }
 
-    /// The response with its body.
+    /// Returns the response with its body.
     ///
     /// # Errors
     /// The status is invalid.

@@ -16,13 +16,13 @@ use crate::{BodyError, carriers::Stream};
 pub(super) struct WriteFailure(Arc<OnceLock<String>>);
 
 impl WriteFailure {
-    /// The text of the failure.
+    /// Returns the text of the failure, or `None` if no write has failed.
     pub(super) fn get(&self) -> Option<String> {
         self.0.get().cloned()
     }
 }
 
-/// The server ended the connection while a request was being sent, and left no response to it.
+/// The failure of a request during which the server ended the connection without a response.
 #[derive(Debug, thiserror::Error)]
 #[error("the server stopped taking the request: {failure}")]
 pub(super) struct Unsent {
@@ -33,14 +33,14 @@ pub(super) struct Unsent {
 /// The handling of writes after a write has failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AfterFailure {
-    /// Writes wait, and so does the body that is being sent.
+    /// Keeps writes pending, and so the body that is being sent.
     Wait,
-    /// Writes are discarded. A protocol that must write before it reads on goes on reading.
+    /// Discards writes, so that a protocol that must write before it reads on continues to read.
     Discard,
 }
 
-/// A stream that stops writing when a write fails, and goes on reading: what the peer sent before it closed still waits
-/// in the socket. The reads end with the stream.
+/// A stream that stops writing when a write fails, and goes on reading: the bytes that the peer sent before it closed
+/// still wait in the socket. The reads end with the stream.
 #[derive(Debug)]
 pub(super) struct Patient<S> {
     stream: S,
@@ -63,7 +63,7 @@ impl<S: Stream> Patient<S> {
     ) -> Poll<io::Result<T>> {
         if self.failure.0.get().is_none() {
             match write(Pin::new(&mut self.stream)) {
-                // Nothing else sets it.
+                // No other code sets the failure, so `set` succeeds.
                 Poll::Ready(Err(error)) => drop(self.failure.0.set(error.to_string())),
                 polled => return polled,
             }

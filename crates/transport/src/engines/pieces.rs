@@ -7,7 +7,7 @@ use bytes::{Buf as _, Bytes};
 /// The most pieces of one system call: the kernel takes no more (UIO_MAXIOV in linux/uio.h).
 pub(super) const MOST_PIECES: usize = 1024;
 
-/// Chunks in the order in which they are sent, the first of them perhaps without its beginning.
+/// Chunks in the order in which they are sent. The first may lack its beginning, which was sent before.
 #[derive(Debug, Default)]
 pub(super) struct Pieces {
     queue: VecDeque<Bytes>,
@@ -21,7 +21,7 @@ impl Pieces {
         self.queue.push_back(chunk);
     }
 
-    /// The bytes of all pieces.
+    /// Returns the bytes of all pieces.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
@@ -35,7 +35,7 @@ impl Pieces {
         self.queue.len() >= MOST_PIECES
     }
 
-    /// The first bytes, at most `most`, as slices in `space`.
+    /// Returns the first bytes, at most `most`, as slices in `space`.
     pub(super) fn first<'p, 's>(&'p self, most: usize, space: &'s mut [IoSlice<'p>]) -> &'s [IoSlice<'p>] {
         let (mut left, mut used) = (most, 0);
         for (slice, piece) in space.iter_mut().zip(&self.queue) {

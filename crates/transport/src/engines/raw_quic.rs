@@ -55,7 +55,7 @@ impl Footprint for RawQuic {
 
 #[async_trait]
 impl QuicEngine for RawQuic {
-    /// A private name: this is no registered protocol.
+    /// A private identifier, since the protocol is not registered.
     const ALPN: &'static str = "longhaul-quic";
 
     const NO_PLACE: u32 = 1;
@@ -118,10 +118,10 @@ async fn drive(connection: quinn::Connection, arrivals: Arrivals, close: CloseSi
         let deliveries = deliveries.clone();
         heads.spawn(async move {
             match arrive(write, read, deliveries).await {
-                // This fails only once the session is dropped.
+                // The send fails only once the session is dropped.
                 Ok(Some(incoming)) => drop(arrivals.send(Ok(incoming)).await),
                 Ok(None) => {}
-                // This stream is over. If the connection is as well, accepting fails.
+                // Only this stream has failed. If the connection has failed as well, the next `accept` reports it.
                 Err(error) => debug!("a request was not accepted: {error}"),
             }
         });
@@ -129,7 +129,7 @@ async fn drive(connection: quinn::Connection, arrivals: Arrivals, close: CloseSi
     let _ = arrivals.send(Err(error)).await;
 }
 
-/// Reads the head of a request. Returns `None` if the stream ended before it.
+/// Reads the head of a request. Returns `None` if the stream ended before the head.
 ///
 /// # Errors
 /// The stream broke, or its head is malformed.
@@ -176,7 +176,7 @@ impl BodySink for SendStream {
     }
 
     async fn abort(&mut self) {
-        // This fails only if the stream is closed already, which the peer notices as well.
+        // `reset` fails only if the stream is already closed, which the peer notices as well.
         let _ = self.reset(BODY_FAILED);
     }
 }

@@ -17,7 +17,7 @@ const RECEIVE: usize = 0;
 const SEND: usize = 2;
 const QUEUED: usize = 5;
 
-/// The counters of the TCP connection of `socket`.
+/// Returns the counters of the TCP connection of `socket`.
 pub(crate) fn tcp_stats(socket: BorrowedFd<'_>) -> Option<TcpStats> {
     // SAFETY: tcp_info is plain integers, for which all zeroes are valid.
     let info: libc::tcp_info = unsafe { option(socket, libc::IPPROTO_TCP, libc::TCP_INFO) }?;
@@ -31,15 +31,15 @@ pub(crate) fn tcp_stats(socket: BorrowedFd<'_>) -> Option<TcpStats> {
     })
 }
 
-/// The kernel memory that `socket` holds in its queues, in bytes.
+/// Returns the kernel memory that `socket` holds in its queues, in bytes.
 pub(crate) fn socket_memory_bytes(socket: BorrowedFd<'_>) -> Option<u64> {
     // SAFETY: an array of integers, for which all zeroes are valid.
     let values: [u32; MEMINFO_VALUES] = unsafe { option(socket, libc::SOL_SOCKET, libc::SO_MEMINFO) }?;
     Some(u64::from(values[RECEIVE]) + u64::from(values[SEND].max(values[QUEUED])))
 }
 
-/// The bytes, or the end, that the peer of a TCP connection has not acknowledged (SIOCOUTQ, which has the number of
-/// TIOCOUTQ).
+/// Returns the number of bytes that the peer of a TCP connection has not acknowledged. An unacknowledged end counts as
+/// a byte (SIOCOUTQ, which has the number of TIOCOUTQ).
 pub(crate) fn undelivered_bytes(socket: BorrowedFd<'_>) -> u64 {
     let mut bytes: libc::c_int = 0;
     // SAFETY: this request writes one integer to the pointer.

@@ -1,4 +1,4 @@
-//! HTTP/2 written frame by frame.
+//! One end of HTTP/2 that writes and reads frame by frame.
 
 use longhaul_transport::{Listener, Session};
 use tokio::{
@@ -45,7 +45,7 @@ impl Frame {
         [&length[1..], &[self.kind, self.flags], &self.stream.to_be_bytes(), &self.payload].concat()
     }
 
-    /// The number at the end of the fixed part of RST_STREAM, WINDOW_UPDATE and GOAWAY.
+    /// Returns the number at the end of the fixed part of RST_STREAM, WINDOW_UPDATE and GOAWAY.
     pub(crate) fn number(&self) -> u32 {
         let at = if self.kind == GOAWAY { 4 } else { 0 };
         u32::from_be_bytes(self.payload[at..at + 4].try_into().unwrap())
@@ -56,7 +56,7 @@ impl Frame {
 pub(crate) struct End(pub(crate) TcpStream);
 
 impl End {
-    /// A client with the given initial window of its streams, and the session of the server.
+    /// Returns a client whose streams have the given initial window, and the session of the server.
     pub(crate) async fn connect(listener: &dyn Listener, window: u32) -> (Self, Box<dyn Session>) {
         let settings = Frame::new(SETTINGS, 0, 0, &[&[0, 4], &window.to_be_bytes()[..]].concat());
         let start = [PREFACE, &settings.bytes(), &Frame::new(SETTINGS, ACK, 0, b"").bytes()].concat();
@@ -68,12 +68,12 @@ impl End {
         self.0.write_all(&Frame::new(kind, flags, stream, payload).bytes()).await.unwrap();
     }
 
-    /// A request without a body.
+    /// Sends a request without a body.
     pub(crate) async fn get(&mut self, stream: u32) {
         self.send(HEADERS, END_STREAM | END_HEADERS, stream, GET).await;
     }
 
-    /// The head of an upload.
+    /// Sends the head of an upload.
     pub(crate) async fn put(&mut self, stream: u32) {
         self.send(HEADERS, END_HEADERS, stream, PUT).await;
     }
@@ -82,7 +82,7 @@ impl End {
         self.send(WINDOW_UPDATE, 0, stream, &bytes.to_be_bytes()).await;
     }
 
-    /// The next frame. PING is answered.
+    /// Returns the next frame, and answers any PING before it.
     pub(crate) async fn next(&mut self) -> Option<Frame> {
         let mut head = [0; 9];
         soon(self.0.read_exact(&mut head)).await.ok()?;
@@ -96,7 +96,7 @@ impl End {
         Some(frame)
     }
 
-    /// The next frame of a kind and a stream, which has to come.
+    /// Returns the next frame of a kind and a stream. Panics if none comes.
     pub(crate) async fn find(&mut self, kind: u8, stream: u32) -> Frame {
         loop {
             let frame = self.next().await.expect("a connection that goes on");
@@ -116,7 +116,7 @@ impl End {
         ) {}
     }
 
-    /// The bytes of the rest of a stream's data.
+    /// Returns the rest of a stream's data.
     pub(crate) async fn body(&mut self, stream: u32) -> Vec<u8> {
         let mut body = Vec::new();
         loop {

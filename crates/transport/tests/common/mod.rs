@@ -1,4 +1,4 @@
-//! Clients and servers that write bytes themselves, and servers of strangers.
+//! Clients and servers that write bytes themselves, and servers for unknown clients.
 #![allow(
     dead_code,
     clippy::unwrap_used,
@@ -28,13 +28,13 @@ pub(crate) async fn soon<T>(work: impl Future<Output = T>) -> T {
     timeout(PATIENCE, work).await.expect("in time")
 }
 
-/// A cleartext server for any client: HTTP/1.1 and HTTP/2.
+/// Returns a cleartext server for any client: HTTP/1.1 and HTTP/2.
 pub(crate) fn listen(guards: Guards) -> Box<dyn Listener> {
     let bind = Bind::new(([127, 0, 0, 1], 0).into()).with_guards(guards);
     listen_cleartext(&bind, &Limits::for_any_peer(Profile::default())).unwrap()
 }
 
-/// A connection that has sent `bytes`, and the session of the server.
+/// Returns a connection that has sent `bytes`, and the session of the server.
 pub(crate) async fn session(listener: &dyn Listener, bytes: &[u8]) -> (TcpStream, Box<dyn Session>) {
     let mut client = dial(listener.local_addr()).await;
     client.write_all(bytes).await.unwrap();
@@ -48,19 +48,19 @@ pub(crate) async fn dial(addr: SocketAddr) -> TcpStream {
     stream
 }
 
-/// The next request, which has to come.
+/// Returns the next request. Panics if none comes.
 pub(crate) async fn request(session: &dyn Session) -> Incoming {
     soon(session.accept()).await.unwrap().unwrap()
 }
 
-/// Answers with the number of body bytes.
+/// Answers with the number of body bytes received.
 pub(crate) async fn count(incoming: Incoming) {
     let body = soon(incoming.request.into_body().collect()).await.unwrap();
     let response = Response::new(body::full(body.to_bytes().len().to_string()));
     soon(incoming.responder.respond(response)).await.unwrap();
 }
 
-/// Reads until `wanted` has come, and returns everything read.
+/// Reads until `wanted` has come. Returns everything read.
 pub(crate) async fn read_until(client: &mut TcpStream, wanted: &str) -> String {
     let mut read = Vec::new();
     while !String::from_utf8_lossy(&read).contains(wanted) {
@@ -70,7 +70,7 @@ pub(crate) async fn read_until(client: &mut TcpStream, wanted: &str) -> String {
     String::from_utf8_lossy(&read).into_owned()
 }
 
-/// Reads to the end of the connection. A reset is an end, too.
+/// Reads to the end of the connection, which may be a reset.
 pub(crate) async fn read_to_end(client: &mut TcpStream) -> String {
     let mut read = Vec::new();
     let _ = soon(client.read_to_end(&mut read)).await;

@@ -1,4 +1,4 @@
-//! Clients whose address is not proven.
+//! QUIC clients whose address is not proven.
 
 use std::{collections::HashSet, net::UdpSocket, time::Duration};
 
@@ -12,7 +12,7 @@ use super::{
     server::{Server, read, strict},
 };
 
-/// The first datagrams of clients that never hear of an answer, each sent from an address of its own.
+/// The first datagrams of clients that never receive an answer, each sent from a different address.
 struct Strangers {
     sockets: Vec<UdpSocket>,
 }
@@ -24,7 +24,7 @@ impl Strangers {
         let mut sockets = Vec::new();
         let mut datagram = [0; 2000];
         for _ in 0..count {
-            // One packet of the client ends here, and is sent on from elsewhere.
+            // One packet of the client ends here, and is forwarded from another address.
             let trap = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
             let endpoint = Endpoint::client(([127, 0, 0, 1], 0).into()).unwrap();
             let to = trap.local_addr().unwrap();
@@ -37,7 +37,7 @@ impl Strangers {
         Self { sockets }
     }
 
-    /// The number of strangers whose first answer is a Retry (RFC 9000 section 17.2.5).
+    /// Returns the number of clients whose first answer is a Retry (RFC 9000 section 17.2.5).
     fn retried(&self) -> usize {
         let retried = |socket: &&UdpSocket| {
             socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
@@ -49,7 +49,7 @@ impl Strangers {
     }
 }
 
-/// Sends the first packets of `count` connections, which go on to repeat them elsewhere.
+/// Sends the first packets of `count` connections. Their clients go on to repeat them from another socket.
 async fn send_first_packets(server: &Server, count: usize) {
     let trap = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let stranger = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
@@ -60,7 +60,8 @@ async fn send_first_packets(server: &Server, count: usize) {
         let to = trap.local_addr().unwrap();
         begun.push(endpoint.connect_with(config.clone(), to, "localhost").unwrap());
         let length = soon(trap.recv(&mut datagram)).await.unwrap();
-        // A client that hears of no answer repeats its packet. Its destination tells it from others (RFC 9000 section 17.2).
+        // A client without an answer repeats its packet. The destination identifier distinguishes clients (RFC 9000
+        // section 17.2).
         if seen.insert(datagram[6..14].to_vec()) {
             stranger.send_to(&datagram[..length], server.addr()).await.unwrap();
         }
@@ -78,7 +79,7 @@ async fn a_client_whose_address_is_not_proven_is_no_connection_yet() {
     let server = Server::new(retries_from(4));
     let strangers = Strangers::begin(&server, 10).await;
     let listener = server.listener.clone();
-    // Nobody is accepted, and six of ten have to prove their address first.
+    // No client is accepted, and six of ten have to prove their address first.
     tokio::select! {
         _ = listener.accept() => panic!("a stranger is a connection"),
         retried = tokio::task::spawn_blocking(move || strangers.retried()) => assert_eq!(retried.unwrap(), 6),
@@ -94,7 +95,7 @@ async fn a_client_whose_address_is_not_proven_is_no_connection_yet() {
 #[tokio::test]
 async fn a_thousand_first_packets_wait_and_further_ones_are_ignored() {
     let server = Server::new(retries_from(usize::MAX));
-    // Nobody accepts meanwhile.
+    // No client is accepted meanwhile.
     send_first_packets(&server, 1024 + 30).await;
     tokio::time::sleep(Duration::from_millis(300)).await;
     let mut accepted = 0;
@@ -102,7 +103,7 @@ async fn a_thousand_first_packets_wait_and_further_ones_are_ignored() {
         drop(next.unwrap());
         accepted += 1;
     }
-    // The last ones may not have been looked at before others were accepted.
+    // The last packets may not have been processed before other clients were accepted.
     assert!((1024..1024 + 30).contains(&accepted), "{accepted}");
 }
 
@@ -116,7 +117,7 @@ async fn the_window_of_a_stranger_opens_only_for_bytes_that_are_taken() {
     let mut exchange = peer.begin(&put("/a", &[])).await;
     let incoming = soon(session.accept()).await.unwrap().unwrap();
     let body = data(&[0; 500_000]);
-    // Nobody takes anything, so the client cannot send all of it.
+    // No body is read, so the client cannot send all of it.
     let sent = timeout(Duration::from_millis(500), exchange.send.write_all(&body)).await;
     sent.unwrap_err();
     assert_eq!(budget.granted(), 0);
@@ -168,7 +169,7 @@ async fn dropping_an_accepted_connection_refuses_its_client() {
         let refused = async {
             let mut endpoint = Endpoint::client(([127, 0, 0, 1], 0).into()).unwrap();
             endpoint.set_default_client_config(client_config(&server.identity, TransportConfig::default()));
-            // After its handshake, or before it.
+            // The connection is closed after its handshake, or before.
             let expected = match soon(endpoint.connect(server.addr(), "localhost").unwrap()).await {
                 Ok(connection) => {
                     (soon(connection.closed()).await, "closed by peer: no place is free (code 263)")

@@ -15,7 +15,7 @@ use super::{
     server::read,
 };
 
-/// A connected client, and the server.
+/// Returns a connected client, and the server.
 async fn connected() -> (Arc<dyn Connection>, Peer, Endpoint) {
     let (endpoint, certificate) = listen();
     let trust = Trust::pem(&certificate).unwrap();
@@ -26,7 +26,7 @@ async fn connected() -> (Arc<dyn Connection>, Peer, Endpoint) {
     (Arc::from(connection.unwrap()), peer, endpoint)
 }
 
-/// Requests something, and is answered by `bytes` and the end of the stream. Returns the status and the body.
+/// Sends a request, which is answered by `bytes` and the end of the stream. Returns the status and the body.
 async fn exchange(
     connection: &Arc<dyn Connection>,
     peer: &Peer,

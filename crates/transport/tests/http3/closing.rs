@@ -1,4 +1,4 @@
-//! The end of a server's connection: nothing that was answered is lost.
+//! The end of a server's connection: no response is lost.
 
 use std::{
     net::SocketAddr,
@@ -22,7 +22,7 @@ use super::{
     server::{Server, read, strict},
 };
 
-/// The identifier in the next GOAWAY of the server.
+/// Returns the identifier in the next GOAWAY of the server.
 async fn goaway(peer: &Peer) -> u64 {
     loop {
         let mut stream = soon(peer.connection.accept_uni()).await.unwrap();

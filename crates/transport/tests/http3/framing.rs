@@ -1,4 +1,4 @@
-//! The frames of a request, as a server takes them (RFC 9114 sections 4.1 and 7).
+//! The frames of a request, as a server handles them (RFC 9114 sections 4.1 and 7).
 
 use super::{
     peer::{
@@ -8,7 +8,7 @@ use super::{
     server::answering,
 };
 
-/// A length that no buffer can have.
+/// A length that exceeds any buffer.
 const ABSURD: u64 = 1 << 40;
 
 fn trailers() -> Vec<u8> {

@@ -33,7 +33,7 @@ pub(crate) const REQUEST_INCOMPLETE: u64 = 0x10d;
 pub(crate) const MESSAGE_ERROR: u64 = 0x10e;
 pub(crate) const QPACK_ENCODER_STREAM_ERROR: u64 = 0x201;
 
-/// Waits for what has to come on any machine.
+/// Waits for `work`. Panics if it takes too long for any machine.
 pub(crate) async fn soon<T>(work: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(30), work).await.expect("something within 30 s")
 }
@@ -51,7 +51,7 @@ impl Peer {
         Self::connect_with(addr, identity, TransportConfig::default()).await
     }
 
-    /// A client with windows of its own.
+    /// Returns a client with windows of its own.
     pub(crate) async fn connect_with(addr: SocketAddr, identity: &Identity, config: TransportConfig) -> Self {
         let (connection, endpoint) = connect(addr, identity, config).await;
         let mut control = connection.open_uni().await.unwrap();
@@ -59,7 +59,7 @@ impl Peer {
         Self { connection, control, endpoint }
     }
 
-    /// The server's end of a connection, which has sent its SETTINGS.
+    /// Returns the server's end of a connection, which has sent its SETTINGS.
     pub(crate) async fn accept(endpoint: &Endpoint) -> Self {
         let connection = soon(endpoint.accept()).await.unwrap().await.unwrap();
         let mut control = connection.open_uni().await.unwrap();
@@ -89,18 +89,18 @@ impl Peer {
         stream
     }
 
-    /// Asserts that the connection goes on, by a request of its own.
+    /// Asserts that the connection goes on, by another request.
     pub(crate) async fn assert_goes_on(&self) {
         let answer = self.request(&[get("/ping"), data(b"")].concat()).await.answer().await;
         assert_eq!(answer.unwrap().status, 200);
     }
 
-    /// The port of this end.
+    /// Returns the port of this end.
     pub(crate) fn local_port(&self) -> u16 {
         self.endpoint.local_addr().unwrap().port()
     }
 
-    /// The error code with which the other end closes the connection.
+    /// Returns the error code with which the other end closes the connection.
     pub(crate) async fn close_code(&self) -> u64 {
         match soon(self.connection.closed()).await {
             ConnectionError::ApplicationClosed(close) => close.error_code.into_inner(),
@@ -109,7 +109,7 @@ impl Peer {
     }
 }
 
-/// Connects without a word of HTTP/3.
+/// Opens a connection without sending anything of HTTP/3.
 pub(crate) async fn connect(
     addr: SocketAddr,
     identity: &Identity,
@@ -120,7 +120,7 @@ pub(crate) async fn connect(
     (soon(endpoint.connect(addr, "localhost").unwrap()).await.unwrap(), endpoint)
 }
 
-/// A configuration that trusts `identity`.
+/// Returns a configuration that trusts `identity`.
 pub(crate) fn client_config(identity: &Identity, config: TransportConfig) -> ClientConfig {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(identity.certificate_pem().as_bytes()) {
@@ -138,7 +138,7 @@ pub(crate) fn client_config(identity: &Identity, config: TransportConfig) -> Cli
     client
 }
 
-/// A server's endpoint, and its certificate in PEM.
+/// Returns a server's endpoint, and its certificate in PEM.
 pub(crate) fn listen() -> (Endpoint, String) {
     let key = rcgen::KeyPair::generate().unwrap();
     let certificate =
@@ -162,7 +162,7 @@ pub(crate) struct Exchange {
     pub(crate) recv: RecvStream,
 }
 
-/// A response as it came.
+/// A response as it was received.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -170,7 +170,7 @@ pub(crate) struct Answer {
 }
 
 impl Exchange {
-    /// The response, or the error code with which the stream was reset.
+    /// Returns the response, or the error code with which the stream was reset.
     pub(crate) async fn answer(mut self) -> Result<Answer, u64> {
         let bytes = soon(self.recv.read_to_end(1 << 24)).await;
         let bytes = bytes.map_err(|error| match error {
@@ -188,13 +188,13 @@ impl Exchange {
         Ok(Answer { status, body })
     }
 
-    /// The error code with which the peer stops reading the request.
+    /// Returns the error code with which the peer stops reading the request.
     pub(crate) async fn stop_code(&self) -> Option<u64> {
         soon(self.send.stopped()).await.unwrap().map(quinn::VarInt::into_inner)
     }
 }
 
-/// An integer of RFC 9000 section 16, in eight bytes if it does not fit in two.
+/// Returns an integer of RFC 9000 section 16, in eight bytes if it does not fit in two.
 pub(crate) fn integer(value: u64) -> Vec<u8> {
     match value {
         0..0x40 => vec![value as u8],
@@ -211,12 +211,12 @@ pub(crate) fn read_integer(bytes: &[u8]) -> (u64, usize) {
     (value, length)
 }
 
-/// A frame.
+/// Returns a frame.
 pub(crate) fn frame(kind: u64, payload: &[u8]) -> Vec<u8> {
     [frame_head(kind, payload.len() as u64), payload.to_vec()].concat()
 }
 
-/// The head of a frame.
+/// Returns the head of a frame.
 pub(crate) fn frame_head(kind: u64, length: u64) -> Vec<u8> {
     [integer(kind), integer(length)].concat()
 }
@@ -225,7 +225,7 @@ pub(crate) fn data(payload: &[u8]) -> Vec<u8> {
     frame(DATA, payload)
 }
 
-/// The frames in `bytes`.
+/// Returns the frames in `bytes`.
 pub(crate) fn frames(mut bytes: &[u8]) -> Vec<(u64, &[u8])> {
     let mut frames = Vec::new();
     while !bytes.is_empty() {
@@ -238,7 +238,7 @@ pub(crate) fn frames(mut bytes: &[u8]) -> Vec<(u64, &[u8])> {
     frames
 }
 
-/// A HEADERS frame of literal field lines.
+/// Returns a HEADERS frame of literal field lines.
 pub(crate) fn head(fields: &[(&str, &str)]) -> Vec<u8> {
     let mut section = vec![0, 0];
     for (name, value) in fields {
@@ -250,7 +250,7 @@ pub(crate) fn head(fields: &[(&str, &str)]) -> Vec<u8> {
     frame(HEADERS, &section)
 }
 
-/// An integer of RFC 7541 section 5.1.
+/// Returns an integer of RFC 7541 section 5.1.
 fn prefixed(flags: u8, bits: u32, value: usize) -> Vec<u8> {
     let full = (1 << bits) - 1;
     if value < full {
@@ -265,12 +265,12 @@ fn prefixed(flags: u8, bits: u32, value: usize) -> Vec<u8> {
     bytes
 }
 
-/// The head of an upload, with further fields.
+/// Returns the head of an upload, with further fields.
 pub(crate) fn put(path: &str, fields: &[(&str, &str)]) -> Vec<u8> {
     request("PUT", path, fields)
 }
 
-/// The head of a request without a body.
+/// Returns the head of a request without a body.
 pub(crate) fn get(path: &str) -> Vec<u8> {
     request("GET", path, &[])
 }
@@ -280,12 +280,13 @@ fn request(method: &str, path: &str, fields: &[(&str, &str)]) -> Vec<u8> {
     head(&[&own, fields].concat())
 }
 
-/// The head of a response.
+/// Returns the head of a response.
 pub(crate) fn response(status: &str, fields: &[(&str, &str)]) -> Vec<u8> {
     head(&[&[(":status", status)], fields].concat())
 }
 
-/// The status in a field section that h3 has encoded: an entry of the static table, or three digits in Huffman's code.
+/// Returns the status in a field section that h3 has encoded: an entry of the static table, or three digits in
+/// Huffman's code.
 fn status_of(section: &[u8]) -> u16 {
     match section[2..] {
         [0xd9, ..] => 200,

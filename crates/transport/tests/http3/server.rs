@@ -30,14 +30,14 @@ impl Server {
         self.listener.local_addr()
     }
 
-    /// A connected client, and the session of the server.
+    /// Returns a connected client, and the session of the server.
     pub(crate) async fn connect(&self) -> (Peer, Box<dyn Session>) {
         let accept = async { soon(self.listener.accept()).await.unwrap().handshake.await.unwrap() };
         tokio::join!(Peer::connect(self.addr(), &self.identity), accept)
     }
 }
 
-/// The bounds for unknown clients.
+/// Returns the bounds for unknown clients.
 pub(crate) fn strict() -> Guards {
     let mut guards = Guards::default();
     guards.streams = 128;
@@ -45,7 +45,7 @@ pub(crate) fn strict() -> Guards {
     guards
 }
 
-/// A client of a server that answers every request with the length of its body, and the reports of that server.
+/// Returns a client of a server that answers every request with the length of its body, and the reports of that server.
 pub(crate) async fn answering() -> (Peer, Reports) {
     let server = Server::new(strict());
     let (peer, session) = server.connect().await;
@@ -90,7 +90,7 @@ impl Reports {
         self.of(&format!("{path} has begun")).await.unwrap();
     }
 
-    /// The report of one request, which has to come.
+    /// Returns the report of one request. Panics if none comes.
     pub(crate) async fn of(&mut self, path: &str) -> Received {
         while !self.seen.contains_key(path) {
             let (path, received) = soon(self.reports.recv()).await.expect("a server that goes on");

@@ -1,4 +1,4 @@
-//! The trouble of one stream does not reach another one, nor the connection.
+//! Streams of one connection: a faulty stream affects neither others nor the connection.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ const CODE: VarInt = VarInt::from_u32(0x10c);
 async fn a_head_that_is_too_large_has_status_431_and_the_connection_goes_on() {
     let (peer, mut reports) = answering().await;
     let mut running = peer.begin(&[put("/running", &[]), data(&[0; 10])].concat()).await;
-    // Just above the limit, above what is buffered, and far above.
+    // The sizes are just above the limit, above the size that is buffered, and far above both.
     for length in [66_000, 90_000, 500_000] {
         let value = "x".repeat(length);
         let exchange = peer.begin(&put("/large", &[("large", &value)])).await;
@@ -78,7 +78,8 @@ async fn a_head_that_takes_too_long_is_given_up_and_one_that_has_not_begun_is_no
     assert_eq!(slow.stop_code().await, Some(REQUEST_INCOMPLETE));
     assert_eq!(slow.answer().await, Err(REQUEST_INCOMPLETE));
     assert!(began.elapsed() >= Duration::from_millis(300));
-    // Another stream opens this one; its own bytes may have to wait for the window of the connection.
+    // The server opens this stream because of a later one. Its own bytes may have to wait for the window of the
+    // connection.
     soon(quiet.send.write_all(&get("/quiet"))).await.unwrap();
     quiet.send.finish().unwrap();
     assert_eq!(quiet.answer().await.unwrap().status, 200);
@@ -124,7 +125,7 @@ async fn a_response_that_is_given_up_halfway_does_not_look_complete() {
     let (peer, session) = server.connect().await;
     let exchange = peer.request(&get("/a")).await;
     let incoming = soon(session.accept()).await.unwrap().unwrap();
-    // More than the client's window.
+    // The body exceeds the client's window.
     let responding = incoming.responder.respond(Response::new(body::full(vec![0; 8 << 20])));
     timeout(Duration::from_millis(300), responding).await.unwrap_err();
     assert_eq!(exchange.answer().await, Err(REQUEST_CANCELLED));
@@ -135,7 +136,7 @@ async fn rapid_reset_ends_the_connection() {
     let (peer, _reports) = answering().await;
     let mut streams = 0;
     let end = async {
-        // The connection ends under way.
+        // The connection ends during this loop.
         while let Ok((mut send, mut recv)) = peer.connection.open_bi().await {
             let _ = send.write_all(&put("/a", &[])).await;
             let _ = (send.reset(CODE), recv.stop(CODE));

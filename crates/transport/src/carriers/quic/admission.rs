@@ -1,9 +1,9 @@
-//! The admission of clients: one counts as connected only once its address is proven.
+//! The admission of clients: a client counts as connected only once its address is proven.
 //!
-//! Anybody can send first packets with the addresses of others. Such a packet costs a server the state of a connection
-//! for as long as the handshake may take. So few handshakes run at once whose clients have not proven their address,
-//! and none of them is a connection for the caller. Beyond that, a client must prove its address by a retry, which
-//! costs a server no state (RFC 9000 section 8.1.2).
+//! Anybody can send first packets with a forged address. Each such packet costs a server the state of a connection
+//! until the handshake times out. So only a few handshakes of clients with unproven addresses run at once, and the
+//! caller sees no connection for them. Any further client must prove its address by a retry, which costs a server no
+//! state (RFC 9000 section 8.1.2).
 
 use std::{pin::Pin, time::Duration};
 
@@ -18,8 +18,8 @@ use tracing::debug;
 /// The time within which a client whose address is not proven must complete its handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The most connection attempts that wait for admission, each with a first packet of some 4 KiB. Clients beyond it
-/// retransmit theirs.
+/// The most connection attempts that wait for admission, each with a first packet of some 4 KiB. Clients beyond this
+/// number retransmit their first packet.
 const MAX_INCOMING: usize = 1024;
 
 /// The bytes that quinn buffers of one connection attempt before admission: a large ClientHello takes two packets.
@@ -67,7 +67,7 @@ pub(super) struct Unserved {
 }
 
 impl Unserved {
-    /// The connection, to be served.
+    /// Returns the connection, which the caller then serves.
     pub(super) fn serve(mut self) -> quinn::Connection {
         self.is_served = true;
         self.connection.clone()
@@ -98,7 +98,7 @@ impl Admission {
                         return Some(Admitted::Incoming(Box::new(incoming)));
                     }
                     if half_open.len() >= self.most {
-                        // This fails only for a validated address, and this one is not validated.
+                        // `retry` fails only for an address that is already validated, and this one is not.
                         let _ = incoming.retry();
                     } else if let Ok(connecting) = incoming.accept() {
                         half_open.push(within_timeout(connecting));

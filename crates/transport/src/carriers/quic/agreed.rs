@@ -15,7 +15,7 @@ use rustls::CipherSuite;
 
 /// The result of a handshake, in the place of quinn's [`HandshakeData`].
 pub(super) struct Agreed {
-    /// The application protocol.
+    /// The application protocol by ALPN, or `None` without an agreement.
     pub(super) protocol: Option<Vec<u8>>,
     pub(super) suite: Option<CipherSuite>,
 }
@@ -124,13 +124,13 @@ impl Session for Watched {
     }
 }
 
-/// The beginning of the first message of a server, which is a ServerHello. A HelloRetryRequest is one as well, and
-/// names the suite of the second (RFC 8446 section 4.1.4).
+/// The beginning of a server's first handshake message, which is a ServerHello. A HelloRetryRequest has the same
+/// format, and names the suite that the later ServerHello repeats (RFC 8446 section 4.1.4).
 #[derive(Default)]
 struct ServerHello(Vec<u8>);
 
 impl ServerHello {
-    /// The message's type.
+    /// The message type of a ServerHello (RFC 8446 section 4).
     const TYPE: u8 = 2;
 
     /// The bytes before the session identifier: type, length, version and random value (RFC 8446 sections 4, 4.1.3).

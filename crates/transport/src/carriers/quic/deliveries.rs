@@ -18,7 +18,7 @@ pub(crate) struct Deliveries {
     running: AtomicUsize,
     /// Notified when the last running exchange ends.
     none_runs: Notify,
-    /// The responses that were sent to their end, and that the peer has not acknowledged to their end.
+    /// The responses that were sent completely, but are not completely acknowledged by the peer.
     unacknowledged: Mutex<FuturesUnordered<BoxFuture<'static, ()>>>,
 }
 
@@ -34,7 +34,7 @@ impl Deliveries {
         let stopped = stream.stopped();
         let mut unacknowledged = self.unacknowledged();
         while let Some(Some(())) = unacknowledged.next().now_or_never() {}
-        // It also ends if the peer stops the stream or the connection breaks.
+        // The wait also ends if the peer stops the stream or the connection breaks.
         unacknowledged.push(Box::pin(async move { drop(stopped.await) }));
     }
 
@@ -64,7 +64,7 @@ impl Deliveries {
     }
 }
 
-/// An exchange that runs until this is dropped.
+/// The count of one running exchange, until the value is dropped.
 #[derive(Debug)]
 pub(crate) struct Running(Arc<Deliveries>);
 

@@ -16,7 +16,7 @@ pub(crate) struct Established {
     probe: Arc<Probe>,
     /// The windows that open with the connection's data; `None` if they are open from the start.
     windows: Option<Arc<OpeningWindows>>,
-    /// The endpoint of a client; that of a server belongs to its listener.
+    /// The endpoint of a client. `None` for a server, whose endpoint belongs to its listener.
     endpoint: Option<Endpoint>,
 }
 
@@ -32,7 +32,8 @@ impl Established {
         Self { windows, ..self }
     }
 
-    /// The windows of a connection of strangers, which the engine has to tell what passes.
+    /// Returns the windows that grow with the bytes that pass, which the engine must report. `None` if the windows are
+    /// open from the start.
     pub(crate) fn windows(&self) -> Option<Arc<OpeningWindows>> {
         self.windows.clone()
     }
@@ -52,7 +53,8 @@ impl Established {
     /// Checks the application protocol.
     ///
     /// # Errors
-    /// Another one was agreed on, or none.
+    ///
+    /// Fails if the handshake agreed on another protocol, or on none.
     pub(super) fn assert_alpn(&self, expected: &str) -> Result<(), Error> {
         let agreed = self.alpn();
         if agreed.as_deref() == Some(expected) {

@@ -20,7 +20,7 @@ const TRANSMIT_BUFFERS: u64 = 2;
 /// The part of a receive buffer that a message of acknowledgements touches: two pages.
 const ACKS: u64 = 8 << 10;
 
-/// The bookkeeping of an unacknowledged packet and the frames in it.
+/// The bookkeeping of an unacknowledged packet and the frames in it, in bytes.
 const PIECE: u64 = 256;
 
 /// The quarters of a window that unread data may take over its own size before quinn compacts it.

@@ -43,13 +43,13 @@ pub(crate) trait QuicEngine: FromLimits + Clone + Send + Sync + 'static {
     /// The application error code with which an overloaded server closes a connection.
     const NO_PLACE: u32;
 
-    /// Completes the engine's own handshake as a client, if it has one.
+    /// Completes the engine's own handshake as a client, if there is one.
     ///
     /// # Errors
     /// The server does not speak the protocol, or the connection broke.
     async fn client(&self, established: Established) -> Result<Box<dyn Connection>, Error>;
 
-    /// Completes the engine's own handshake as a server, if it has one.
+    /// Completes the engine's own handshake as a server, if there is one.
     ///
     /// # Errors
     /// The client does not speak the protocol, or the connection broke.
@@ -61,7 +61,7 @@ pub(crate) struct Quic;
 
 #[async_trait]
 impl<E: QuicEngine> Carries<E> for Quic {
-    /// Connects by an endpoint of its own.
+    /// Connects through a new endpoint, which serves this connection alone.
     async fn connect(peer: &Peer, limits: &Limits) -> Result<Box<dyn Connection>, Error> {
         let engine = E::from_limits(limits)?;
         let settings = Settings::from_limits(limits)?;
@@ -120,9 +120,9 @@ struct QuicListener<E> {
     admission: Admission,
     addr: SocketAddr,
     probe: Arc<Probe>,
-    /// The largest receive window of a connection.
+    /// The largest receive window of a connection, in bytes.
     window: u32,
-    /// The largest send window of a connection.
+    /// The largest send window of a connection, in bytes.
     send_window: u32,
     engine: E,
     guards: Guards,

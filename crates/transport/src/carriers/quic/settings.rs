@@ -52,7 +52,7 @@ pub(super) struct Settings {
     origin: Origin,
 }
 
-/// The origin of everything that no window decides.
+/// The origin of the settings that are not windows: longhaul's own values, or the defaults of quinn.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Origin {
     Longhaul,
@@ -84,7 +84,7 @@ macro_rules! with_initial_window {
 }
 
 impl Settings {
-    /// The configuration of connections on which the peer may open `streams` at once.
+    /// Returns the configuration of connections on which the peer may open `streams` at once.
     ///
     /// # Errors
     /// quinn refuses the idle timeout.
@@ -97,8 +97,8 @@ impl Settings {
         let (mut mtu, mut controller) = (self.mtu, self.congestion);
         if self.origin == Origin::Longhaul {
             set_bounds(&mut config, streams)?;
-            // Both ends start at the requested size. Without one they start at the size that every path carries, and
-            // discover a larger one. quinn falls back to the smallest size if large datagrams are lost.
+            // Both ends start at the requested datagram size. Without a request they start at the size that every path
+            // carries, and discover a larger size. quinn falls back to the smallest size if large datagrams are lost.
             (mtu, controller) = (mtu.or(Some(LEAST_MTU)), controller.or(Some(Congestion::Cubic)));
         }
         if let Some(initial) = mtu {
@@ -112,7 +112,7 @@ impl Settings {
         Ok(config)
     }
 
-    /// An endpoint on a bound socket. It accepts connections if `server` is set.
+    /// Returns an endpoint on a bound socket. It accepts connections if `server` is set.
     ///
     /// # Errors
     /// The socket cannot be used by the runtime.
@@ -127,7 +127,7 @@ impl Settings {
         Endpoint::new_with_abstract_socket(config, server, socket, runtime)
     }
 
-    /// The largest UDP payload that is ever sent or accepted, in bytes.
+    /// Returns the largest UDP payload that is ever sent or accepted, in bytes.
     fn largest_mtu(&self) -> u16 {
         self.mtu.unwrap_or(DISCOVERED_MTU)
     }
@@ -157,8 +157,8 @@ fn set_controller(config: &mut TransportConfig, controller: Congestion, window: 
     config.congestion_controller_factory(controller);
 }
 
-/// The initial congestion window of RFC 9002 section 7.2, in bytes. The window of quinn is for datagrams of 1200 bytes:
-/// with datagrams over 12 KB no handshake fits in it.
+/// Returns the initial congestion window of RFC 9002 section 7.2, in bytes. quinn's default is made for datagrams of
+/// 1200 bytes: with datagrams over 12 KB, no handshake fits in that window.
 fn initial_window(mtu: u64) -> u64 {
     14_720.max(2 * mtu).min(10 * mtu)
 }
@@ -181,7 +181,7 @@ pub(super) fn server_crypto(tls: Arc<rustls::ServerConfig>) -> Result<Arc<agreed
     Ok(Arc::new(agreed::Server(Arc::new(crypto))))
 }
 
-/// The suite of initial packets: AES-128-GCM (RFC 9001 section 5.2), regardless of the cipher that follows.
+/// Returns the suite of initial packets: AES-128-GCM (RFC 9001 section 5.2), regardless of the cipher that follows.
 fn initial_suite() -> Result<Suite, Error> {
     Cipher::Aes128
         .suite()

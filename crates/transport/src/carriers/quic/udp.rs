@@ -15,15 +15,15 @@ use quinn::{
 use record::MAX_QUIC_MTU;
 
 /// The most messages that one system call receives. Each holds one datagram, or several joined by GRO. By default quinn
-/// receives 32 (BATCH_SIZE in quinn-udp) and handles all of them before the connection sees the first. With that, a
+/// receives 32 (BATCH_SIZE in quinn-udp) and handles all of them before the connection sees the first. With 32, a
 /// receiver that falls behind holds up to 2 MiB more. Receiving four costs 1.5 % of the goodput.
 pub(super) const RECEIVED_AT_ONCE: usize = 4;
 
 /// A socket of quinn that sends fewer datagrams at once if they are large.
 ///
-/// quinn asks for up to ten datagrams a send (MAX_TRANSMIT_SEGMENTS in its connection.rs), whatever their size. One GSO
-/// send carries no more bytes than one datagram may; for more, the kernel returns EMSGSIZE. Without this wrapper, quinn
-/// takes the error for a lost packet, and the path looks like a black hole.
+/// quinn asks for up to ten datagrams per send (MAX_TRANSMIT_SEGMENTS in its connection.rs), whatever their size. One
+/// GSO send carries no more bytes than one datagram may; for more, the kernel returns EMSGSIZE. Without this wrapper,
+/// quinn takes the error for a lost packet, and the path looks like a black hole.
 #[derive(Debug)]
 pub(super) struct Socket {
     inner: Arc<dyn AsyncUdpSocket>,

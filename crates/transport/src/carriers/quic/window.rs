@@ -6,28 +6,28 @@ use crate::window_budget::Window;
 #[derive(Debug)]
 pub(crate) struct OpeningWindows {
     pub(super) connection: quinn::Connection,
-    /// The window of received bytes that were not taken.
+    /// The window of received bytes that the application has not read.
     pub(super) receive: Option<Window>,
-    /// The window of sent bytes that were not acknowledged.
+    /// The window of sent bytes that the peer has not acknowledged.
     pub(super) send: Option<Window>,
 }
 
 impl OpeningWindows {
-    /// Counts bytes that were written to streams, which may open the window.
+    /// Counts bytes that were written to streams. The send window may grow.
     pub(crate) fn sent(&self, bytes: usize) {
         if let Some(size) = self.send.as_ref().and_then(|window| window.take(bytes)) {
             self.connection.set_send_window(size.into());
         }
     }
 
-    /// Counts bytes that were taken, which may open the window.
+    /// Counts bytes that the application has read. The receive window may grow.
     pub(crate) fn taken(&self, bytes: usize) {
         if let Some(size) = self.receive.as_ref().and_then(|window| window.take(bytes)) {
             self.connection.set_receive_window(size.into());
         }
     }
 
-    /// Opens the windows as far as the budgets allow, for an engine that does not count what passes.
+    /// Opens the windows as far as the budgets allow, for an engine that does not count the bytes that pass.
     pub(crate) fn open(&self) {
         while let Some(size) = self.receive.as_ref().and_then(|window| window.take(usize::MAX)) {
             self.connection.set_receive_window(size.into());

@@ -1,14 +1,15 @@
-//! The chunked coding without what its recipient may ignore: extensions of chunks, and trailers beyond a bound.
+//! A filter for the chunked coding that removes what a recipient may ignore: chunk extensions, and trailers beyond a
+//! bound.
 //!
-//! hyper refuses a body whose extensions have 16 KiB in sum (CHUNKED_EXTENSIONS_LIMIT in its h1/decode.rs), however
-//! long the body is, and trailers beyond the bounds of a head.
+//! hyper refuses a body whose extensions exceed 16 KiB in sum (CHUNKED_EXTENSIONS_LIMIT in its h1/decode.rs), however
+//! long the body is. It also refuses trailers beyond the bounds of a head.
 
 use std::io;
 
 /// The most bytes of the extensions of one chunk.
 const MOST_EXTENSION: usize = 16 << 10;
 
-/// The most bytes of all trailers, those that are dropped included.
+/// The most bytes of all trailers, including those that are dropped.
 const MOST_TRAILERS: usize = 1 << 20;
 
 /// The bounds within which trailers are kept: less than what hyper accepts, 16 KiB and 100 fields.
@@ -19,14 +20,14 @@ const KEPT_FIELDS: usize = 64;
 #[derive(Debug)]
 pub(super) struct Chunks {
     state: State,
-    /// The size of the chunk, and then the rest of it.
+    /// The size of the current chunk, and then the bytes of it that are still to come.
     left: u64,
-    /// The bytes of the extension of a chunk, or of all trailers.
+    /// The bytes of the extension of the current chunk, or of all trailers.
     length: usize,
     fields: usize,
-    /// True if the trailer under way is kept.
+    /// True if the current trailer is kept.
     is_kept: bool,
-    /// The bytes of the line of a trailer.
+    /// The number of bytes in the current trailer line.
     line: usize,
 }
 
@@ -42,7 +43,7 @@ enum State {
 }
 
 impl Chunks {
-    /// A parser at the start of a body.
+    /// Returns a parser at the start of a body.
     pub(super) fn new() -> Self {
         Self { state: State::Size, left: 0, length: 0, fields: 0, is_kept: false, line: 0 }
     }
@@ -52,13 +53,14 @@ impl Chunks {
         self.state == State::Over
     }
 
-    /// Removes what may be ignored from bytes that were read. Returns the number of bytes that were looked at, which is
-    /// all of them unless the body has ended, and the number of those that are left at the start of `bytes`.
+    /// Removes the parts of `bytes` that may be ignored. Returns two counts: the bytes that were examined (all of them,
+    /// unless the body ends earlier), and the bytes that remain at the start of `bytes`.
     ///
-    /// Anything malformed is left, for hyper to refuse.
+    /// Malformed bytes remain, for hyper to refuse.
     ///
     /// # Errors
-    /// The extension of a chunk, or the trailers, are too long.
+    ///
+    /// Fails if the extension of a chunk or the trailers are too long.
     pub(super) fn strip(&mut self, bytes: &mut [u8]) -> io::Result<(usize, usize)> {
         let (mut at, mut kept) = (0, 0);
         while at < bytes.len() && !self.is_over() {
@@ -88,7 +90,7 @@ impl Chunks {
         Ok((at, kept))
     }
 
-    /// Moves on by one byte outside of data. Returns whether it is kept.
+    /// Parses one byte outside of chunk data. Returns whether the byte is kept.
     fn keeps(&mut self, byte: u8) -> io::Result<bool> {
         match (self.state, byte) {
             (State::Size, b';' | b' ' | b'\t') => {
@@ -116,7 +118,7 @@ impl Chunks {
         Ok(true)
     }
 
-    /// Moves on by one byte of trailers, line by line.
+    /// Parses one byte of the trailers. Returns whether the byte is kept.
     fn trailer(&mut self, byte: u8) -> io::Result<bool> {
         self.count(MOST_TRAILERS, "the trailers of a body")?;
         if self.line == 0 {

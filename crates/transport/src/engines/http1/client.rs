@@ -57,7 +57,7 @@ pub(super) async fn start(
 }
 
 struct Http1Connection {
-    /// `None` once the connection has been closed.
+    /// The sender of requests; `None` once the connection has been closed.
     requests: Mutex<Option<SendRequest<Sending>>>,
     announcer: Option<Announcer>,
     write_failure: WriteFailure,
@@ -100,7 +100,7 @@ impl Connection for Http1Connection {
 }
 
 impl Http1Connection {
-    /// The error of an exchange. The failure of a write is the reason for whatever came after it.
+    /// Returns the error of an exchange. A failed write is reported as the cause of any later error.
     fn broken(&self, error: hyper::Error) -> Error {
         match self.write_failure.get() {
             Some(failure) => Error::protocol(PROTOCOL, Unsent { failure, source: error.into() }),
@@ -142,7 +142,7 @@ impl http_body::Body for Sending {
         frame
     }
 
-    /// hyper asks this after each frame, and does not pull a body whose end it knows.
+    /// Returns whether the body has ended. hyper asks after each frame, and does not pull a body that has ended.
     fn is_end_stream(&self) -> bool {
         let ended = self.body.is_end_stream();
         if ended {

@@ -11,15 +11,16 @@ use crate::{
 /// The buffer of a head that is sent or received.
 const HEAD_BUFFER: u64 = 16 << 10;
 
-/// The head buffers of a sender: the one of hyper, and its growth.
+/// The head buffers of a sender: the buffer of hyper, and its replacement while it grows.
 const HEAD_BUFFERS: u64 = 2;
 
 /// The receive buffers of a connection.
 const RECEIVE_BUFFERS: u64 = 3;
 
 impl Footprint for Http1 {
-    /// hyper pulls a chunk when its queue has room, and queues it by reference: a sender holds buffers for heads alone.
-    /// A receiver reads into a buffer while one piece of it waits and another is consumed.
+    /// Counts the buffers for heads and reads. hyper pulls a chunk when its queue has room, and queues it by reference:
+    /// a sender holds buffers for heads alone. A receiver reads into a buffer while one piece of it waits and another
+    /// is consumed.
     fn footprint(limits: &Limits, end: End, shape: Shape) -> Vec<Term> {
         let (buffer, flag) = (limits.bytes(&H1_BUFFER), H1_BUFFER.flag);
         let (bytes, reason) = match end {

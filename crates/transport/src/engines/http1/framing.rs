@@ -1,7 +1,7 @@
 //! A stream below hyper that removes what the chunked coding lets a recipient ignore.
 //!
-//! It finds the end of each head, and holds what follows until hyper's own reading of the head is announced: so both
-//! always agree on where a body starts and how it is framed.
+//! The stream finds the end of each head, and withholds the bytes after it until hyper has parsed the head and its
+//! framing is announced. Both therefore agree on where a body starts and how it is framed.
 
 use std::{
     io::{self, IoSlice},
@@ -22,14 +22,14 @@ use crate::carriers::Stream;
 pub(super) enum BodyFraming {
     /// A body of this length, which may be 0.
     Length(u64),
-    /// Chunks.
+    /// The chunked coding.
     Chunked,
-    /// The end of the connection.
+    /// All bytes up to the end of the connection.
     Rest,
 }
 
 impl BodyFraming {
-    /// The framing of a message that hyper has read.
+    /// Returns the framing of a message that hyper has read.
     pub(super) fn of(headers: &HeaderMap, body: &impl Body) -> Self {
         let coding = headers.get_all(header::TRANSFER_ENCODING).iter().next_back();
         let last = coding.and_then(|coding| coding.to_str().ok()?.rsplit(',').next());
@@ -41,7 +41,7 @@ impl BodyFraming {
     }
 }
 
-/// The announcements of framings to the stream.
+/// A handle that announces the framing of each message to the stream.
 #[derive(Clone, Debug)]
 pub(super) struct Announcer(Arc<Mutex<Progress>>);
 
@@ -53,7 +53,7 @@ impl Announcer {
             (Phase::Held, BodyFraming::Length(0)) => Phase::Head(Head::default()),
             (Phase::Held, BodyFraming::Length(length)) => Phase::Plain(length),
             (Phase::Held, BodyFraming::Chunked) => Phase::Chunked(Chunks::new()),
-            // The head ended elsewhere than it seemed to. From here on, everything passes as it is.
+            // hyper and this stream disagree on the end of the head. From here on, all bytes pass unchanged.
             _ => Phase::Rest,
         };
         if let Some(reader) = progress.reader.take() {
@@ -83,7 +83,8 @@ enum Phase {
 }
 
 impl Phase {
-    /// Passes bytes that were read. Returns how many were looked at, and how many are left of them.
+    /// Filters `bytes`, which were just read. Returns the number of bytes that were examined, and the number that
+    /// remain of them.
     fn pass(&mut self, bytes: &mut [u8]) -> io::Result<(usize, usize)> {
         let length = bytes.len();
         Ok(match self {
@@ -120,19 +121,20 @@ impl Phase {
 /// The search for the end of a head: an empty line after one that is not empty.
 #[derive(Debug, Default)]
 struct Head {
-    /// The bytes of the line under way.
+    /// The number of bytes in the current line.
     line: usize,
-    /// The bytes of all lines.
+    /// The number of bytes in all lines.
     length: usize,
-    /// The first digit of a status, or some byte of a request.
+    /// The byte at [`STATUS`] of the first line: the first digit of a status, or an arbitrary byte of a request.
     status: u8,
 }
 
-/// The place of the status in `HTTP/1.1 200 OK`.
+/// The position of the status in `HTTP/1.1 200 OK`.
 const STATUS: usize = 9;
 
 impl Head {
-    /// The place behind the head, and whether it is that of an interim response, which another head follows.
+    /// Returns the position after the head, and whether the head is an interim response, which another head follows.
+    /// `None` if the head is incomplete.
     fn end(&mut self, bytes: &[u8]) -> Option<(usize, bool)> {
         for (at, byte) in bytes.iter().enumerate() {
             match byte {
@@ -154,18 +156,18 @@ impl Head {
     }
 }
 
-/// The stream.
+/// A stream that filters the bytes read from `S`.
 #[derive(Debug)]
 pub(super) struct Unadorned<S> {
     stream: S,
-    /// `None` passes everything as it is.
+    /// The announced framings; `None` passes all bytes unchanged.
     progress: Option<Announcer>,
     /// Bytes of the next message that were read with the last one.
     ahead: Vec<u8>,
 }
 
 impl<S: Stream> Unadorned<S> {
-    /// Wraps `stream`. The announcer has to be told each head that hyper reads.
+    /// Wraps `stream`. The caller must announce each head that hyper reads.
     pub(super) fn new(stream: S) -> (Self, Announcer) {
         let progress = Progress { phase: Phase::Head(Head::default()), reader: None };
         let announcer = Announcer(Arc::new(Mutex::new(progress)));
@@ -177,7 +179,7 @@ impl<S: Stream> Unadorned<S> {
         Self { stream, progress: None, ahead: Vec::new() }
     }
 
-    /// Fills `buffer` with what was read ahead, or from the stream.
+    /// Fills `buffer` with bytes that were read ahead, or else from the stream.
     fn poll_fill(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.ahead.is_empty() {
             return Pin::new(&mut self.stream).poll_read(cx, buffer);
@@ -212,7 +214,7 @@ impl<S: Stream> AsyncRead for Unadorned<S> {
             }
             let (seen, kept) = progress.phase.pass(read)?;
             let rest = read.get(seen..).unwrap_or_default();
-            // What is ahead already comes later.
+            // The bytes already in `ahead` come after these.
             self.ahead.splice(..0, rest.iter().copied());
             buffer.set_filled(before.saturating_add(kept));
             if kept > 0 {

@@ -54,7 +54,7 @@ impl ServerEngine for Http1 {
     }
 }
 
-/// A body that is being received.
+/// Returns a body that is being received.
 fn received(body: hyper::body::Incoming) -> Body {
     body.map_err(|error| Error::truncated(error).into()).boxed_unsync()
 }

@@ -79,10 +79,10 @@ async fn drive(
         arrive(arriving.clone(), request, serving.clone())
     });
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
-    // The last of these variables, and so the first that is dropped: the stream is not closed yet.
+    // Declared last, so that it is dropped first, while the stream is still open.
     let mut reset = ResetUnlessEnded { socket, unframed };
     let end = tokio::select! {
-        // A response that comes at the same time announces the end.
+        // A shutdown is announced even in a response that is ready at the same time.
         biased;
         () = close.notified() => {
             connection.as_mut().graceful_shutdown();
@@ -90,18 +90,18 @@ async fn drive(
         }
         end = connection.as_mut() => end,
     };
-    // A user's error is that of a response's body, which then is incomplete.
+    // hyper reports a failed response body as a user error. The response is then incomplete.
     if !end.as_ref().is_err_and(hyper::Error::is_user) {
         reset.socket = None;
     }
     if let Err(error) = end {
-        // This fails only once the session is dropped.
+        // The send fails only once the session is dropped.
         let _ = arrivals.send(Err(Error::protocol(PROTOCOL, error))).await;
     }
 }
 
-/// Resets the connection when this is dropped in the middle of a response that only the end of the connection ends: an
-/// HTTP/1.0 client would take any other end for the end of the body.
+/// A guard that resets the connection if it is dropped in the middle of a response that only the end of the connection
+/// ends. An HTTP/1.0 client would take any other end for the end of the body.
 struct ResetUnlessEnded {
     socket: Option<SharedSocket>,
     unframed: Arc<AtomicBool>,
@@ -156,8 +156,8 @@ impl Responder for Http1Responder {
     }
 }
 
-/// The body of a request with `Expect: 100-continue`. hyper asks the client for it when it is first pulled, so that a
-/// body that is first pulled after the response would be asked for in vain (RFC 9110 section 10.1.1).
+/// The body of a request with `Expect: 100-continue`. hyper asks the client for the body at the first pull. If the
+/// first pull came after the response, the client would send the body in vain (RFC 9110 section 10.1.1).
 struct Expected {
     body: Body,
     is_begun: bool,

@@ -18,27 +18,27 @@ use crate::{Body, BodyError, Error};
 /// A body that is being sent. Dropping it before its end resets the stream, and no other.
 pub(super) struct Sending {
     stream: SendStream<Bytes>,
-    /// `None` for a request.
+    /// The control of a server's connection; `None` for a request.
     control: Option<Arc<Control>>,
-    /// The capacity that h2 grants at most, whatever the windows.
+    /// The most capacity that h2 grants, in bytes, even if the windows allow more.
     send_buffer: usize,
     /// The share of the connection's window, for a long body to a client that may return no credit.
     share: Option<Share>,
     is_over: bool,
 }
 
-/// The bytes of the last chunk that are handed over at once where the send buffer alone bounds the capacity: the default
-/// of SETTINGS_MAX_FRAME_SIZE. A send buffer of one byte would else make frames of one byte, and such a frame costs its
-/// receiver a hundred times as much.
+/// The bytes of the last chunk that h2 gets at once if only the send buffer bounds the capacity: the default of
+/// SETTINGS_MAX_FRAME_SIZE. Otherwise a send buffer of one byte would make frames of one byte, and such a frame costs
+/// its receiver a hundred times as much.
 const PIECE: usize = 16 << 10;
 
 impl Sending {
-    /// The body of a request.
+    /// Returns the body of a request.
     pub(super) fn request(stream: SendStream<Bytes>, send_buffer: usize) -> Self {
         Self { stream, control: None, send_buffer, share: None, is_over: false }
     }
 
-    /// The body of a response.
+    /// Returns the body of a response.
     pub(super) fn response(stream: SendStream<Bytes>, control: Arc<Control>, share: Option<Share>) -> Self {
         let send_buffer = control.send_buffer;
         Self { stream, control: Some(control), send_buffer, share, is_over: false }
@@ -51,8 +51,8 @@ impl Sending {
     }
 
     /// Sends a body. A chunk is pulled once there is capacity for the first byte of it, so that no more than the send
-    /// buffer and one chunk ever wait in h2. Once this returns, every byte has a place in the windows, and only the
-    /// connection has to write.
+    /// buffer and one chunk ever wait in h2. On return, every byte has a place in the windows, and only the connection
+    /// has to write.
     ///
     /// # Errors
     /// The body failed, or the stream was reset.
@@ -105,7 +105,7 @@ impl Sending {
         Ok(())
     }
 
-    /// Waits until some of `wanted` bytes may be sent. Returns how many.
+    /// Waits until some of `wanted` bytes may be sent. Returns the number of bytes that may be sent.
     async fn admitted(&mut self, wanted: usize) -> Result<usize, Error> {
         loop {
             let room = self.room().await?;
@@ -119,11 +119,11 @@ impl Sending {
         }
     }
 
-    /// Waits until the connection's window has room for the share of this stream. Returns how much.
+    /// Waits until the connection's window has room for the share of this stream. Returns the room in bytes.
     async fn room(&mut self) -> Result<usize, Error> {
         let Some(share) = &mut self.share else { return Ok(usize::MAX) };
         if share.room() == 0 {
-            // h2 would else keep the last bytes of the window for this stream.
+            // Otherwise h2 would keep the last bytes of the window for this stream.
             self.stream.reserve_capacity(0);
             let reset = tokio::select! {
                 biased;
@@ -137,7 +137,8 @@ impl Sending {
         Ok(share.room())
     }
 
-    /// Asks for `wanted` bytes, and waits until the stream may send at least one. Returns how many it may send.
+    /// Asks for `wanted` bytes, and waits until the stream may send at least one. Returns the number of bytes that it
+    /// may send.
     async fn capacity(&mut self, wanted: usize) -> Result<usize, Error> {
         self.stream.reserve_capacity(wanted);
         loop {
@@ -152,7 +153,7 @@ impl Sending {
         }
     }
 
-    /// The reason for which the stream takes no more data.
+    /// Returns the reason why the stream takes no more data.
     fn end_of_stream(&mut self) -> h2::Error {
         match self.poll_reset() {
             Poll::Ready(Err(error)) => error,
@@ -183,7 +184,7 @@ fn broken(error: h2::Error) -> Error {
     Error::protocol(PROTOCOL, Failure(error))
 }
 
-/// A body of a response that is being received.
+/// Returns a body of a response that is being received.
 pub(super) fn received(stream: RecvStream) -> Body {
     Http2Body::new(stream).boxed_unsync()
 }
@@ -191,19 +192,19 @@ pub(super) fn received(stream: RecvStream) -> Body {
 /// A body that is being received. Handing on a piece returns its bytes to the peer as credit.
 pub(super) struct Http2Body {
     stream: RecvStream,
-    /// Opens the window of the connection, where that starts small.
+    /// The control that opens the connection's window as bytes are read; `None` if the window is open from the start.
     window: Option<Arc<Control>>,
-    /// Counts the small frames that wait, where they are bounded.
+    /// The count of small frames that wait; `None` if it is not bounded.
     waiting: Option<Waiting>,
 }
 
 impl Http2Body {
-    /// A body without further bounds.
+    /// Returns a body without further bounds.
     pub(super) fn new(stream: RecvStream) -> Self {
         Self { stream, window: None, waiting: None }
     }
 
-    /// Adds the bounds of a server of strangers.
+    /// Adds the bounds of a server for unknown clients.
     pub(super) fn with_bounds(self, window: Option<Arc<Control>>, waiting: Option<Waiting>) -> Self {
         Self { window, waiting, ..self }
     }

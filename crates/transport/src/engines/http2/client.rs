@@ -37,7 +37,7 @@ pub(super) async fn start(
 ) -> Result<Box<dyn Connection>, Error> {
     let broken = |error| Error::handshake(Failure(error));
     let turns = Turns::default();
-    // h2 answers a PING before it reads on, and must not wait with that for a socket that takes nothing more.
+    // h2 answers a PING before it reads on, and must not wait for a socket that accepts no more writes.
     let (stream, write_failure) = Patient::new(stream, AfterFailure::Discard);
     let mut builder = Builder::new();
     builder
@@ -55,7 +55,7 @@ pub(super) async fn start(
     let tasks = Tasks::default();
     let connection = async { connection.await.map_err(Failure) };
     let driver = Driver::spawn(&tasks, PROTOCOL, turns.count(connection));
-    // The pong follows the peer's SETTINGS: from here on its windows and frame size are in force.
+    // The pong follows the peer's SETTINGS: from here on, the peer's windows and frame size are in force.
     if let Some(mut ping) = ping {
         ping.ping(Ping::opaque()).await.map_err(broken)?;
     }
@@ -65,9 +65,9 @@ pub(super) async fn start(
 }
 
 struct Http2Connection {
-    /// `None` once the connection has been closed.
+    /// The sender of requests; `None` once the connection has been closed.
     requests: Mutex<Option<SendRequest<Bytes>>>,
-    /// The bytes queued for a stream before it has no more capacity.
+    /// The most bytes that h2 queues for one stream.
     send_buffer: usize,
     write_failure: WriteFailure,
     info: StreamInfo,
@@ -96,7 +96,7 @@ impl Connection for Http2Connection {
     }
 }
 
-/// The reason for which an exchange failed.
+/// The reason why an exchange failed.
 enum Failed {
     Body(Error),
     Connection(h2::Error),
@@ -134,7 +134,8 @@ impl Http2Connection {
         Ok(response)
     }
 
-    /// The error of an exchange. What ended the connection is the reason for whatever came after it.
+    /// Returns the error of an exchange. The failure that ended the connection is reported as the cause of any later
+    /// error.
     async fn broken(&self, error: h2::Error) -> Error {
         if error.is_go_away() || error.is_reset() {
             return Error::protocol(PROTOCOL, Failure(error));

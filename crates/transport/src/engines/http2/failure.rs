@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-/// The most characters of an error. The text of a GOAWAY is up to its sender; h2 has escaped it.
+/// The most characters of an error. The sender of a GOAWAY chooses its text, which h2 has escaped.
 const MOST: usize = 200;
 
 /// An error of h2.

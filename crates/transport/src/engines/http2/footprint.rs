@@ -20,7 +20,7 @@ const CODEC_BUFFERS: u64 = 2;
 /// A slot of h2's slab of frames, in bytes.
 const SLOT: u64 = 160;
 
-/// The slots in memory per frame: the slab doubles as it grows, while the previous one still exists.
+/// The slots in memory per frame: the slab doubles as it grows, while the previous slab still exists.
 const SLOTS: u64 = 3;
 
 /// The frames in memory besides those of the window.
@@ -107,17 +107,17 @@ fn receiver(limits: &Limits, shape: Shape) -> Vec<Term> {
     ]
 }
 
-/// The smallest frame that `bytes` of body are cut into, by the chunk or by the receiver's limit.
+/// Returns the smallest frame that `bytes` of body are cut into, by the chunk or by the receiver's limit.
 fn frame(limits: &Limits, shape: Shape) -> u64 {
     shape.chunk_bytes().min(limits.bytes(&H2_FRAME)).max(1)
 }
 
-/// The slab entries of the frames of `bytes` of body, in bytes.
+/// Returns the slab entries of the frames of `bytes` of body, in bytes.
 fn entries(bytes: u64, limits: &Limits, shape: Shape) -> u64 {
     bytes.div_ceil(frame(limits, shape)).saturating_mul(SLOTS * SLOT)
 }
 
-/// The frames of other streams that waiting frames pin, since they arrived in one read.
+/// Returns the frames of other streams that waiting frames pin, since they arrived in one read.
 fn pinned(limits: &Limits, shape: Shape) -> Term {
     let others = (READ / frame(limits, shape)).min(shape.streams.into()).saturating_sub(1);
     shape.term(

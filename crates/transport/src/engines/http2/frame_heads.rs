@@ -1,4 +1,4 @@
-//! The heads of HTTP/2 frames in a byte stream, however that is cut into reads or writes.
+//! The heads of HTTP/2 frames in a byte stream, regardless of how reads or writes cut the stream.
 
 /// The octets of the client's connection preface (RFC 9113 section 3.4).
 pub(super) const PREFACE: u64 = 24;
@@ -45,7 +45,7 @@ pub(super) enum Kind {
 /// A parser of frame heads.
 #[derive(Debug)]
 pub(super) struct Parser {
-    /// The bytes that follow before the next head.
+    /// The bytes to skip before the next head.
     skip: u64,
     /// The head that is being read, with the length of the padding or the increment of the window.
     head: [u8; HEAD + INCREMENT as usize],
@@ -54,17 +54,17 @@ pub(super) struct Parser {
 }
 
 impl Parser {
-    /// A parser of a stream whose first frame follows `skip` bytes.
+    /// Returns a parser of a stream whose first frame follows `skip` bytes.
     pub(super) fn after(skip: u64) -> Self {
         Self { skip, head: [0; HEAD + INCREMENT as usize], read: 0 }
     }
 
-    /// The bytes that follow before the next head.
+    /// Returns the number of bytes to skip before the next head.
     pub(super) fn skip(&self) -> u64 {
         self.skip
     }
 
-    /// Parses what was read or written, and calls `found` with the head of each frame.
+    /// Parses bytes that were read or written, and calls `found` with the head of each frame.
     pub(super) fn parse(&mut self, mut bytes: &[u8], mut found: impl FnMut(FrameHead)) {
         while let Some((&first, rest)) = bytes.split_first() {
             if self.skip > 0 {
@@ -84,7 +84,7 @@ impl Parser {
         }
     }
 
-    /// The head that was read, if it is complete, and the bytes of the frame that follow it.
+    /// Returns the head that was read and the number of frame bytes that follow it, if the head is complete.
     fn head(&self) -> Option<(FrameHead, u32)> {
         let [l0, l1, l2, kind, flags, s0, s1, s2, s3, i0, i1, i2, i3] = self.head;
         let length = u32::from_be_bytes([0, l0, l1, l2]);
@@ -108,7 +108,7 @@ impl Parser {
     }
 }
 
-/// A number of 31 bits after a reserved one.
+/// Returns the number in the low 31 bits. The highest bit is reserved.
 fn without_reserved(bytes: [u8; 4]) -> u32 {
     u32::from_be_bytes(bytes) & (u32::MAX >> 1)
 }

@@ -1,4 +1,4 @@
-//! Writes of whole segments below h2, which flushes every frame.
+//! A stream below h2 that joins writes into whole segments, because h2 flushes every frame.
 
 use std::{
     io::{self, IoSlice},
@@ -20,27 +20,28 @@ use crate::{
 #[cfg(test)]
 mod tests;
 
-/// The number of held bytes below which the next flush sends them: they are control frames such as WINDOW_UPDATE, for
-/// which the peer waits. h2 gathers smaller payloads itself (CHAIN_THRESHOLD in its codec/framed_write.rs).
+/// The number of held bytes below which the next flush sends them. So few bytes are control frames such as
+/// WINDOW_UPDATE, for which the peer waits. h2 gathers smaller payloads itself (CHAIN_THRESHOLD in its
+/// codec/framed_write.rs).
 const CONTROL: usize = 256;
 
 /// The smallest write, in bytes, that is passed on without a copy: copying it would cost as much as a system call.
 const LARGE: usize = SEGMENT / 2;
 
 /// The bound, in bytes, below which large writes are sent with TCP_CORK set: their last, partial segment is then merged
-/// with the next write. A frame of 64 KiB exceeds one loopback segment by about 60 bytes; sending those separately
-/// costs a tenth (h2) to a sixth (h2c) of the goodput. Frames of 256 KiB gain nothing by the cork (h2c) or lose 2 %
-/// (h2), since later segments no longer begin where writes do.
+/// with the next write. A frame of 64 KiB exceeds one loopback segment by about 60 bytes; sending these bytes
+/// separately costs a tenth (h2) to a sixth (h2c) of the goodput. Frames of 256 KiB gain nothing by the cork (h2c) or
+/// lose 2 % (h2), since later segments no longer begin where writes do.
 const CORKED: usize = 4 * SEGMENT;
 
 /// The most pieces of a write that go into one system call: a head, a payload, and the bytes that h2 has gathered.
 const PIECES: usize = 4;
 
-/// The turns without new data after which held bytes are sent: the current one, and the next, which finds data that a
-/// body has queued meanwhile.
+/// The turns without new data after which held bytes are sent. The first is the current turn. The second finds data
+/// that a body has queued meanwhile.
 const IDLE_TURNS: u64 = 2;
 
-/// The room for one segment on each connection that sends.
+/// Returns the memory for one segment on each connection that sends.
 pub(super) fn footprint(shape: Shape) -> Term {
     let (segment, large) = (kib(SEGMENT as u64), kib(LARGE as u64));
     shape.term(
@@ -50,20 +51,21 @@ pub(super) fn footprint(shape: Shape) -> Term {
     )
 }
 
-/// A stream that holds small writes until they fill a segment, and has the kernel hold the partial segments of large
-/// ones. Both are sent once the connection has written nothing for [`IDLE_TURNS`]. The reason is that h2 flushes every
-/// DATA frame. Each small frame would be a system call, a TLS record and a segment; each large frame would end in a
-/// separate segment.
+/// A stream that holds small writes until they fill a segment, and makes the kernel hold the partial segments of large
+/// writes. Held bytes are sent once the connection has written nothing for [`IDLE_TURNS`].
+///
+/// h2 flushes every DATA frame. Without this stream, each small frame would be a system call, a TLS record and a
+/// segment; each large frame would end in a separate segment.
 #[derive(Debug)]
 pub(super) struct Gather<S> {
     stream: S,
     cork: Cork,
     turns: Turns,
-    /// Bytes that are not written yet, less than a segment.
+    /// The bytes that are not written yet: less than a segment.
     held: Vec<u8>,
     /// True if the cork is set.
     corked: bool,
-    /// The last turn in which bytes were added, to be held here or in the kernel.
+    /// The last turn in which bytes were added to those held here or in the kernel.
     grown: u64,
     /// The rest of a large write that the stream accepted only in part.
     rest: usize,
@@ -74,7 +76,7 @@ pub(super) struct Gather<S> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Gathering {
     On,
-    /// Every write is passed on as it comes.
+    /// Passes every write on unchanged.
     Off,
 }
 
@@ -85,7 +87,7 @@ impl<S: Stream> Gather<S> {
         Self { stream, cork, turns, held: Vec::new(), corked: false, grown: 0, rest: 0, gathering }
     }
 
-    /// Holds bytes that do not fill a segment; returns the number of bytes added.
+    /// Holds bytes that do not fill a segment. Returns the number of bytes added.
     fn hold(&mut self, pieces: &[IoSlice<'_>]) -> usize {
         let before = self.held.len();
         pieces.iter().for_each(|piece| self.held.extend_from_slice(piece));
@@ -96,7 +98,7 @@ impl<S: Stream> Gather<S> {
         self.held.len() - before
     }
 
-    /// Returns whether a coming turn may bring more bytes.
+    /// Returns whether the current or the next turn may bring more bytes.
     fn may_grow(&self) -> bool {
         (self.corked || self.held.len() >= CONTROL) && self.turns.now() < self.grown + IDLE_TURNS
     }
@@ -197,7 +199,7 @@ impl<S: Stream> AsyncRead for Gather<S> {
     }
 }
 
-/// The first `length` bytes of `held` and then of `pieces`, as a number of slices and the slices.
+/// Takes the first `length` bytes of `held` and then of `pieces`. Returns the number of slices, and the slices.
 fn first<'a>(length: usize, held: &'a [u8], pieces: &'a [IoSlice<'a>]) -> (usize, [IoSlice<'a>; PIECES + 1]) {
     let mut slices = [IoSlice::new(&[]); PIECES + 1];
     let (mut count, mut left) = (0, length);

@@ -30,11 +30,11 @@ const PROTOCOL: &str = "HTTP/2";
 /// The engine of the `h2c` and `h2` rows.
 #[derive(Clone)]
 pub(crate) struct Http2 {
-    /// The receive window of a stream, and of the connection.
+    /// The receive window of a stream, and of the connection, in bytes.
     window: u32,
-    /// The largest DATA frame that is accepted.
+    /// The largest DATA frame that is accepted, in bytes.
     frame: u32,
-    /// The bytes queued for a stream before it has no more capacity.
+    /// The most bytes that h2 queues for one stream.
     send_buffer: usize,
     /// The layers between h2 and the carrier.
     layers: Layers,

@@ -1,8 +1,8 @@
-//! The connection window of a client (RFC 9113 section 5.2) for what a server sends, and a reserve of it for short
-//! answers.
+//! The connection window of a client (RFC 9113 section 5.2), which bounds the bytes that a server sends, and a reserve
+//! in it for short answers.
 //!
-//! A client that cancels a download, or stops reading it, need not return the credit of that download. One download
-//! could so use the connection's whole window for good, and the receipt of a finished upload could not be sent. So long
+//! A client that cancels a download, or stops reading it, need not return the credit of that download. So one download
+//! could use the connection's whole window for good, and the receipt of a finished upload could not be sent. So long
 //! bodies leave [`RESERVE`] bytes of the window to short ones. The flow control of nginx (ngx_http_v2_filter_module.c),
 //! nghttp2 (nghttp2_session.c) and h2 (proto/streams/prioritize.rs) has no such reserve: there, the receipt waits for
 //! credit.
@@ -19,47 +19,47 @@ use tokio::{sync::Notify, time::timeout};
 #[cfg(test)]
 mod tests;
 
-/// The window of a connection before any credit (RFC 9113 section 6.9.2).
+/// The window of a connection before any credit, in bytes (RFC 9113 section 6.9.2).
 const INITIAL: i64 = 65_535;
 
 /// The part of the send window that long bodies leave to short ones: a sixteenth of the initial window, and room for a
 /// dozen receipts.
 const RESERVE: u32 = 4 << 10;
 
-/// The longest body that is short: it may use the reserve.
+/// The longest body that counts as short, in bytes: it may use the reserve.
 const SHORT: u64 = RESERVE as u64;
 
 /// The time without credit after which a long body uses the reserve, unless another request waits for its answer. A
-/// client may return credit only once it has got the last byte of its window.
+/// client may return credit only once it has received the last byte of its window.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// The multiple of a chunk that must be left if the chunk is handed over in one piece, so that a stream whose own window
-/// is closed does not take the connection's window from the others.
+/// The minimum multiple of a chunk that must be left for the chunk to be queued in one piece. Otherwise a stream whose
+/// own window is closed would take the connection's window from the others.
 const AMPLE: u32 = 4;
 
-/// The window of one connection. Clones share it.
+/// The send window of one connection. Clones share the window.
 #[derive(Clone, Debug, Default)]
 pub(super) struct SendWindow(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
     state: Mutex<State>,
-    /// Notified when the window has grown, or when less of it is queued or reserved.
+    /// Notified when the window has grown, or when fewer of its bytes are queued or reserved.
     more: Notify,
 }
 
 #[derive(Debug)]
 struct State {
-    /// The credit of the client less the bytes that were written or are queued. Negative if short answers are queued
-    /// beyond it.
+    /// The client's credit less the bytes that were written or are queued. Negative if short answers are queued beyond
+    /// the credit.
     left: i64,
     /// The queues in h2 of streams with long bodies.
     queues: HashMap<u32, Queue>,
-    /// The requests whose answers have not begun, and the short answers that are not sent.
+    /// The number of requests whose answers have not begun, plus the short answers that are not sent.
     unanswered: u32,
 }
 
-/// The bytes that a stream has queued and not written.
+/// The bytes that a stream has queued but not written.
 #[derive(Debug, Default)]
 struct Queue {
     bytes: u32,
@@ -89,7 +89,7 @@ impl SendWindow {
         Unanswered(self.clone())
     }
 
-    /// The client returned credit for the connection.
+    /// Adds credit that the client has returned for the connection.
     pub(super) fn credit(&self, bytes: u32) {
         let mut state = self.lock();
         state.left = state.left.saturating_add(bytes.into());
@@ -97,7 +97,7 @@ impl SendWindow {
         self.0.more.notify_waiters();
     }
 
-    /// The head of a DATA frame was written. Bytes that its stream has not queued belong to a short answer.
+    /// Counts a DATA frame whose head was written. Bytes that its stream has not queued belong to a short answer.
     pub(super) fn written(&self, stream: u32, bytes: u32) {
         let state = &mut *self.lock();
         let mut more = bytes;
@@ -111,7 +111,7 @@ impl SendWindow {
         state.left = state.left.saturating_sub(more.into());
     }
 
-    /// Either end reset a stream: h2 discards its queue.
+    /// Forgets the queue of a stream that either end has reset, since h2 discards it.
     pub(super) fn reset(&self, stream: u32) {
         self.lock().forget(stream);
         self.0.more.notify_waiters();
@@ -127,12 +127,12 @@ pub(super) fn is_short(most: Option<u64>) -> bool {
     most.is_some_and(|most| most <= SHORT)
 }
 
-/// A request that waits for its answer, until this is dropped.
+/// The count of a request that waits for its answer, until the value is dropped.
 #[derive(Debug)]
 pub(super) struct Unanswered(SendWindow);
 
 impl Unanswered {
-    /// The answer begins with a long body: the share of its stream.
+    /// Turns the request into the share of a stream whose answer is a long body.
     pub(super) fn share(self, stream: u32) -> Share {
         Share { window: self.0.clone(), stream, keep: RESERVE }
     }
@@ -147,18 +147,18 @@ impl Drop for Unanswered {
     }
 }
 
-/// The share of one stream whose body is long. Dropping it before its end returns what
-/// the stream has queued: h2 discards it.
+/// The share of one stream whose body is long. Dropping the share before the end of the body returns the queued bytes,
+/// which h2 discards.
 #[derive(Debug)]
 pub(super) struct Share {
     window: SendWindow,
     stream: u32,
-    /// The bytes of the window that are left to others.
+    /// The bytes of the window that this stream leaves to others.
     keep: u32,
 }
 
 impl Share {
-    /// The bytes that the stream may queue now.
+    /// Returns the bytes that the stream may queue now.
     pub(super) fn room(&self) -> usize {
         self.room_of(&self.window.lock())
     }
@@ -185,7 +185,7 @@ impl Share {
     }
 
     /// Takes up to `wanted` bytes for `chunk` bytes to be queued, of which the stream's own window admits `admitted`.
-    /// Returns how many it may queue.
+    /// Returns the number of bytes that the stream may queue.
     pub(super) fn take(&mut self, chunk: usize, admitted: usize) -> usize {
         let state = &mut *self.window.lock();
         let room = self.room_of(state);
@@ -199,7 +199,8 @@ impl Share {
         taken
     }
 
-    /// Notes that the stream has queued its last byte: what is queued is written even if this is dropped.
+    /// Notes that the stream has queued its last byte. From now on, dropping the share returns no bytes: h2 writes the
+    /// queue.
     pub(super) fn over(&self) {
         let state = &mut *self.window.lock();
         match state.queues.get_mut(&self.stream) {

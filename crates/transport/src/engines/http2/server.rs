@@ -114,11 +114,11 @@ fn incoming(
 pub(super) struct Control {
     wake: CloseSignal,
     window: Option<Window>,
-    /// The size that the window has grown to; 0 if that is in force.
+    /// The size in bytes that the window has grown to; 0 once that size is in force.
     grown: AtomicU32,
     resets: Mutex<ResetBudget>,
     is_exceeded: AtomicBool,
-    /// The bytes queued for a stream before it has no more capacity.
+    /// The most bytes that h2 queues for one stream.
     pub(super) send_buffer: usize,
 }
 
@@ -129,7 +129,7 @@ impl Control {
         Self { wake, window, grown, resets, is_exceeded, send_buffer }
     }
 
-    /// Applies whatever has changed.
+    /// Applies all changes to the connection.
     fn apply(&self, connection: &mut Connection<impl Stream, Bytes>) {
         if self.is_exceeded.swap(false, Ordering::Relaxed) {
             connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
@@ -144,7 +144,7 @@ impl Control {
         }
     }
 
-    /// Counts bytes that were taken, which may open the window.
+    /// Counts bytes of bodies that were read. The window may grow.
     pub(super) fn taken(&self, bytes: usize) {
         if let Some(size) = self.window.as_ref().and_then(|window| window.take(bytes)) {
             self.grown.store(size, Ordering::Relaxed);
@@ -162,12 +162,12 @@ impl Control {
     }
 }
 
-/// The way to answer a request. Dropping it without an answer resets the stream.
+/// The responder to a request. Dropping it without an answer resets the stream.
 struct Http2Responder {
-    /// `None` once it is being used.
+    /// The handle of h2; `None` once it is in use.
     respond: Option<SendResponse<Bytes>>,
     control: Arc<Control>,
-    /// The request as one that has no answer, among strangers.
+    /// The request in the count of those without an answer; `None` if short answers have no reserve.
     unanswered: Option<Unanswered>,
 }
 
@@ -196,8 +196,8 @@ impl Responder for Http2Responder {
 }
 
 impl Http2Responder {
-    /// The share of the connection's window for a body among strangers, if it is long. A short one is an answer once it
-    /// is sent.
+    /// Returns the share of the connection's window for a long body. `None` for a short body, and if short answers have
+    /// no reserve.
     fn share(&mut self, body: &Body, stream: u32) -> Option<Share> {
         if is_short(body.size_hint().upper()) {
             return None;

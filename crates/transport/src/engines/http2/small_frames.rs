@@ -10,8 +10,8 @@ use std::{
 /// The payload below which h2 counts a frame as small (DEFAULT_DATA_FRAME_OVERHEAD_THRESHOLD in its proto/mod.rs).
 const SMALL: u32 = 256;
 
-/// The small frames of a connection that may wait before the connection is read no further. Their entries in the queue
-/// of h2 take about 64 KiB.
+/// The number of waiting small frames from which a connection is not read any further. Their entries in the queue of h2
+/// take about 64 KiB.
 pub(super) const MOST: u32 = 256;
 
 /// The small frames that wait on a connection.
@@ -72,7 +72,7 @@ impl SmallFrames {
     }
 }
 
-/// The waiting frames of one stream. Dropping it forgets them: h2 does so, too.
+/// The waiting frames of one stream. Dropping the value forgets the frames, as h2 does.
 #[derive(Debug)]
 pub(super) struct Waiting {
     counts: SmallFrames,
@@ -80,7 +80,7 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
-    /// A frame with `length` bytes of payload was taken.
+    /// Subtracts a frame with `length` bytes of payload, which was read, if it is small.
     pub(super) fn taken(&self, length: usize) {
         if length >= SMALL as usize {
             return;

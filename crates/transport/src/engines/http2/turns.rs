@@ -36,7 +36,7 @@ impl Turns {
         .await
     }
 
-    /// The current turn.
+    /// Returns the number of the current turn.
     pub(super) fn now(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
@@ -51,7 +51,7 @@ pub(super) struct ReadQuota<S> {
     turn: u64,
     /// The bytes read in `turn`.
     read: usize,
-    /// The most bytes of a turn.
+    /// The most bytes per turn.
     quota: usize,
 }
 

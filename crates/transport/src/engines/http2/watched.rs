@@ -1,4 +1,4 @@
-//! The stream below h2 of a server's connection, whose frames are counted as they pass.
+//! The stream below h2 of a server's connection, which counts frames as they pass.
 
 use std::{
     io::{self, IoSlice},
@@ -18,16 +18,16 @@ use crate::carriers::Stream;
 #[cfg(test)]
 mod tests;
 
-/// The bytes that are read beyond the frame under way: they hold up to 64 further frames, since a head has 9 bytes and
-/// h2 takes no more than 100 empty frames.
+/// The bytes that are read beyond the current frame. They hold up to 64 further frames, since a head has 9 bytes and h2
+/// takes no more than 100 empty frames.
 const BEYOND: u64 = 640;
 
-/// The counts that the frames of a connection go into.
+/// The counts that the frames of a connection update.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Watch {
-    /// The small frames that wait to be taken.
+    /// The small frames that wait to be read by bodies.
     pub(super) small_frames: SmallFrames,
-    /// The client's window for what this server sends.
+    /// The client's window for the bytes that this server sends.
     pub(super) send_window: SendWindow,
 }
 
@@ -50,18 +50,18 @@ impl Watch {
     }
 }
 
-/// A stream that counts the frames that pass, and is not read while too many small ones wait.
+/// A stream that counts the frames that pass, and stops reading while too many small frames wait.
 #[derive(Debug)]
 pub(super) struct Watched<S> {
     stream: S,
-    /// `None` counts nothing.
+    /// The counts to update; `None` counts nothing.
     watch: Option<Watch>,
     received: Parser,
     sent: Parser,
 }
 
 impl<S: Stream> Watched<S> {
-    /// Wraps the stream of a server's connection, up to the connection preface of the client.
+    /// Wraps the stream of a server's connection, whose first bytes from the client are the connection preface.
     pub(super) fn new(stream: S, watch: Option<Watch>) -> Self {
         Self { stream, watch, received: Parser::after(PREFACE), sent: Parser::after(0) }
     }

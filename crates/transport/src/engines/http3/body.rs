@@ -24,7 +24,7 @@ use crate::{BodyError, Error, engines::send::BodySink};
 /// The sending half of a request stream. It sends one DATA frame per chunk.
 pub(super) struct SendHalf<S> {
     pub(super) stream: S,
-    /// `None` over the streams of h3-quinn.
+    /// The side channel to the stream below h3; `None` over the streams of h3-quinn.
     pub(super) handoff: Option<Handoff>,
 }
 
@@ -32,7 +32,7 @@ pub(super) struct SendHalf<S> {
 pub(super) trait DataSource {
     fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, StreamError>>;
 
-    /// The trailers, once there is no more data.
+    /// Polls for the trailers, which follow the data.
     fn poll_trailers(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<HeaderMap>, StreamError>>;
 }
 
@@ -60,7 +60,7 @@ macro_rules! request_stream {
         impl<S: quic::RecvStream> DataSource for $end::RequestStream<S, Bytes> {
             fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, StreamError>> {
                 let data = ready!(self.poll_recv_data(cx))?;
-                // The piece is one `Bytes` underneath, so this does not copy.
+                // The piece is one `Bytes` underneath, so `copy_to_bytes` does not copy.
                 Poll::Ready(Ok(data.map(|mut data| data.copy_to_bytes(data.remaining()))))
             }
 
@@ -80,7 +80,8 @@ request_stream!(server);
 /// A body that is being received, datagram by datagram.
 pub(super) struct ReceivedBody<S> {
     stream: S,
-    /// `None` over the streams of h3-quinn, from which h3 takes data at any time.
+    /// The side channel to the stream below h3; `None` over the streams of h3-quinn, from which h3 takes data at any
+    /// time.
     handoff: Option<Handoff>,
     unread: Unread,
     part: BodyPart,
@@ -91,17 +92,17 @@ pub(super) struct ReceivedBody<S> {
 enum BodyPart {
     Data,
     Trailers,
-    /// The body has ended, or has failed.
+    /// Nothing: the body has ended or failed.
     Nothing,
 }
 
 impl<S: DataSource> ReceivedBody<S> {
-    /// The rest of a stream whose head was read, which announced the length of the body or did not.
+    /// Returns the body of a message whose head was read. `announced` is its length, if the head states one.
     pub(super) fn new(stream: S, handoff: Option<Handoff>, announced: Option<u64>) -> Self {
         Self { stream, handoff, unread: Unread::of(announced), part: BodyPart::Data }
     }
 
-    /// Polls h3. While it holds no more data, it gets another piece.
+    /// Polls h3. If h3 holds no more data, the gate opens for another piece.
     fn poll<T>(&mut self, mut poll: impl FnMut(&mut S) -> Poll<T>) -> Poll<T> {
         loop {
             match poll(&mut self.stream) {
@@ -125,7 +126,7 @@ impl<S: DataSource> ReceivedBody<S> {
     }
 
     fn poll_trailers(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<HeaderMap>, Error>> {
-        // Over the streams of h3-quinn the end of the data may be false, and h3 would panic.
+        // Over the streams of h3-quinn, h3 may report a false end of the data, and asking for trailers would panic.
         if self.handoff.is_none() {
             return Poll::Ready(Ok(None));
         }

@@ -23,7 +23,7 @@ use crate::{
 /// The code of a connection that is closed in good order (RFC 9114 section 8.1).
 const H3_NO_ERROR: u32 = 0x100;
 
-/// The bounds on a server: heads as large as a server of longhaul takes them. The caller has timeouts of its own.
+/// The bounds on a server: heads as large as longhaul's server accepts. The caller applies its own timeouts.
 pub(super) const BOUNDS: Bounds = Bounds { header_bytes: 64 << 10, head_timeout: None };
 
 /// Exchanges the settings of HTTP/3, and starts to drive the connection.
@@ -55,7 +55,8 @@ struct Http3Connection<C: Streams> {
 }
 
 impl<C: Streams> Http3Connection<C> {
-    /// The error of a stream, or the reason for the end of the connection, which h3 knows less of.
+    /// Returns the error of a stream. If the server has closed the connection, its close frame is returned, which says
+    /// more than h3's error.
     fn broken(&self, error: StreamError) -> Error {
         match (&error, self.established.connection.close_reason()) {
             (StreamError::ConnectionError { .. }, Some(quinn::ConnectionError::ApplicationClosed(close))) => {
@@ -73,7 +74,7 @@ impl<C: Streams> Http3Connection<C> {
         loop {
             let response = read.recv_response().await.map_err(|error| self.broken(error))?;
             // Interim responses come before the final one (RFC 9114 section 4.1); the bound on heads covers all of
-            // them. Section 4.5: there is no 101.
+            // them. Status 101 does not exist in HTTP/3 (section 4.5).
             if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                 return Err(Error::protocol(PROTOCOL, Violation::malformed("status 101")));
             }

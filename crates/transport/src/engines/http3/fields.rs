@@ -47,7 +47,8 @@ pub(super) fn check_response(response: &Response<()>, method: &Method) -> Result
 /// Checks fields of any section.
 ///
 /// # Errors
-/// One of them belongs to a connection of HTTP/1.1.
+///
+/// Fails if a field is specific to connections of HTTP/1.1.
 pub(super) fn check_fields(fields: &HeaderMap) -> Result<(), Violation> {
     if OF_CONNECTIONS.iter().any(|name| fields.contains_key(name)) {
         return Err(Violation::malformed("a field that is about a connection"));
@@ -58,7 +59,7 @@ pub(super) fn check_fields(fields: &HeaderMap) -> Result<(), Violation> {
     Ok(())
 }
 
-/// The announced length of a body.
+/// Returns the announced length of a body.
 fn content_length(fields: &HeaderMap) -> Result<Option<u64>, Violation> {
     let mut values = fields.get_all(header::CONTENT_LENGTH).iter();
     let Some(value) = values.next() else { return Ok(None) };
@@ -73,12 +74,12 @@ fn content_length(fields: &HeaderMap) -> Result<Option<u64>, Violation> {
 pub(super) struct Unread(Option<u64>);
 
 impl Unread {
-    /// A body with the announced length.
+    /// Returns a body with the announced length.
     pub(super) fn of(announced: Option<u64>) -> Self {
         Self(announced)
     }
 
-    /// Takes bytes that have come.
+    /// Counts bytes that have arrived.
     ///
     /// # Errors
     /// The body is longer than its Content-Length.

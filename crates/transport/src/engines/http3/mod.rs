@@ -25,7 +25,7 @@ pub use streams::fuzzing::h3_frames;
 /// The protocol's name in errors.
 const PROTOCOL: &str = "HTTP/3";
 
-/// The word of [`H3_RECV`] for the streams of h3-quinn.
+/// The value of [`H3_RECV`] that selects the streams of h3-quinn.
 const STOCK: &str = "stock";
 
 /// The engine of the `h3` row.
@@ -52,7 +52,7 @@ impl FromLimits for Http3 {
 }
 
 impl Footprint for Http3 {
-    /// The memory beyond that of QUIC.
+    /// Returns the memory of HTTP/3 beyond that of QUIC.
     fn footprint(limits: &Limits, end: End, shape: Shape) -> Vec<Term> {
         match end {
             End::Sender => {

@@ -77,9 +77,10 @@ async fn drive<C: Streams>(
                 let (arrivals, supervisor) = (arrivals.clone(), supervisor.clone());
                 tokio::spawn(async move {
                     match arrive::<C>(resolver, supervisor.as_deref()).await {
-                        // This fails only once the session is dropped.
+                        // The send fails only once the session is dropped.
                         Ok(incoming) => drop(arrivals.send(Ok(incoming)).await),
-                        // This stream is over. If the connection is as well, accepting fails.
+                        // Only this stream has failed. If the connection has failed as well, the next `accept` reports
+                        // it.
                         Err(error) => debug!("a request was not accepted: {error}"),
                     }
                 });

@@ -8,18 +8,18 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 use super::*;
 use crate::{probe::Probe, tcp_stream::SharedStream};
 
-/// The cork of a stream that is not a socket.
+/// Returns the cork of a stream that is not a socket.
 fn no_cork() -> Cork {
     Probe::without_socket().cork()
 }
 
-/// A gathering end, the opposite end, and a turn counter that a test advances by hand.
+/// Returns a gathering end, the opposite end, and a turn counter that a test advances by hand.
 fn pair() -> (Gather<DuplexStream>, DuplexStream, Turns) {
     let ((near, far), turns) = (duplex(1 << 20), Turns::default());
     (Gather::new(near, no_cork(), turns.clone(), Gathering::On), far, turns)
 }
 
-/// The number of bytes that have arrived, without waiting for more.
+/// Returns the number of bytes that have arrived, without waiting for more.
 async fn arrived(far: &mut DuplexStream) -> usize {
     let mut bytes = vec![0; 1 << 20];
     tokio::select! {

@@ -22,7 +22,7 @@ fn watched() -> (Watched<DuplexStream>, DuplexStream, Watch) {
     (Watched::new(near, Some(watch.clone())), far, watch)
 }
 
-/// Reads as long as something comes at once.
+/// Reads as long as data is available at once. Returns the number of bytes.
 async fn read(near: &mut Watched<DuplexStream>) -> usize {
     let (mut read, mut space) = (0, vec![0; 16 << 10]);
     while let Ok(length) = timeout(Duration::from_millis(50), near.read(&mut space)).await {

@@ -1,7 +1,7 @@
 //! The unidirectional streams of a peer (RFC 9114 section 6.2). h3 gets the control stream alone.
 //!
-//! h3 0.0.8 buffers whatever comes on a control stream, and never reads QPACK's streams: an instruction that is not
-//! allowed, or the end of such a stream, goes unnoticed.
+//! h3 0.0.8 buffers all bytes of a control stream, and never reads QPACK's streams: an instruction that is not allowed,
+//! or the end of such a stream, goes unnoticed.
 
 use std::{
     sync::Arc,
@@ -37,7 +37,7 @@ mod stream_type {
 pub(super) struct PeerStreams {
     accepted: StreamQueue<quinn::RecvStream>,
     supervisor: Arc<Supervisor>,
-    /// Streams whose type is still to come.
+    /// The streams whose type has not arrived yet.
     arriving: Vec<Arriving>,
     has_control: bool,
     encoder: Option<Instructions>,
@@ -78,7 +78,7 @@ impl PeerStreams {
         Poll::Pending
     }
 
-    /// Takes a stream whose type is known. Returns it if it is the control stream.
+    /// Stores or rejects a stream whose type is `kind`. Returns the control stream to the caller.
     ///
     /// # Errors
     /// The peer must not open a stream of this type, or has opened one already.
@@ -111,16 +111,17 @@ impl PeerStreams {
     }
 }
 
-/// A peer has one control stream, and one QPACK stream of each kind (section 6.2.1, RFC 9204 section 4.2).
+/// Checks that a stream is the first of its kind. A peer has one control stream, and one QPACK stream of each kind
+/// (section 6.2.1, RFC 9204 section 4.2).
 fn only_one(had_one: bool) -> Result<(), Violation> {
     let second = Violation::of_connection(Code::H3_STREAM_CREATION_ERROR, "a second control stream");
     if had_one { Err(second) } else { Ok(()) }
 }
 
-/// A stream whose type is still to come.
+/// A stream whose type has not arrived yet.
 struct Arriving {
     pieces: Pieces,
-    /// The bytes that have come; after the type was read, those after it.
+    /// The bytes that have arrived. Once the type was read, only the bytes after it.
     start: BytesMut,
 }
 
@@ -129,7 +130,8 @@ impl Arriving {
         Self { pieces: Pieces::new(stream), start: BytesMut::new() }
     }
 
-    /// The type of the stream, or `None` if the stream ended before it, which is no error (RFC 9114 section 6.2).
+    /// Reads the type of the stream. Returns `None` if the stream ended before its type, which is no error (RFC 9114
+    /// section 6.2).
     fn poll_type(&mut self, cx: &mut Context<'_>) -> Poll<Option<u64>> {
         loop {
             if let Some((kind, size)) = integer(&self.start) {
@@ -145,7 +147,7 @@ impl Arriving {
     }
 }
 
-/// The sender of QPACK instructions.
+/// The role of the peer as the sender of QPACK instructions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Direction {
     Encoder,
@@ -159,7 +161,8 @@ struct Instructions {
 }
 
 impl Instructions {
-    /// Set Dynamic Table Capacity to 0 (RFC 9204 section 4.3.1): all that an encoder may say without a dynamic table.
+    /// Set Dynamic Table Capacity to 0 (RFC 9204 section 4.3.1): the only instruction that an encoder may send without
+    /// a dynamic table.
     const NO_CAPACITY: u8 = 0b0010_0000;
 
     fn new(stream: Arriving, direction: Direction) -> Self {
@@ -192,14 +195,15 @@ impl Instructions {
     }
 }
 
-/// A stream ended that lasts as long as the connection (RFC 9114 section 6.2.1, RFC 9204 section 4.2).
+/// The violation of ending a stream that must last as long as the connection (RFC 9114 section 6.2.1, RFC 9204 section
+/// 4.2).
 const CLOSED: Violation =
     Violation::of_connection(Code::H3_CLOSED_CRITICAL_STREAM, "a control or QPACK stream was closed");
 
 /// The control stream of a peer.
 pub(crate) struct ControlStream {
     pieces: Pieces,
-    /// The rest of a piece. Its frames have not been told apart yet.
+    /// The rest of a piece, not yet divided into frames.
     rest: Bytes,
     frames: Frames,
     rules: ControlRules,
@@ -264,7 +268,7 @@ impl Rules for ControlRules {
     }
 }
 
-/// Decides on a frame by its head (sections 6.2.1 and 7.2).
+/// Returns the treatment of a frame, by its head (sections 6.2.1 and 7.2).
 fn judge(head: &FrameHead, has_settings: bool) -> Result<Treatment, Violation> {
     let unexpected = |reason| Err(Violation::of_connection(Code::H3_FRAME_UNEXPECTED, reason));
     match head.kind {

@@ -1,9 +1,9 @@
-//! The frames on a stream, told apart as its pieces arrive (RFC 9114 section 7).
+//! A parser that divides a stream into frames as its pieces arrive (RFC 9114 section 7).
 //!
-//! h3 0.0.8 buffers any frame but DATA until all of it has arrived, however long it claims to be, and sums up what it
-//! buffers at each piece. It takes an empty DATA frame, or one that the end of the stream cuts off, for the end of the
-//! body. So h3 gets the payload of DATA frames piece by piece, and any other frame in one piece or not at all. Payload
-//! is neither copied nor looked at.
+//! h3 0.0.8 buffers any frame but DATA until all of it has arrived, however long it claims to be. For each new piece,
+//! h3 adds up the lengths of all buffered pieces. It takes an empty DATA frame, or one that the end of the stream cuts
+//! off, for the end of the body. So h3 gets the payload of DATA frames piece by piece, and any other frame in one piece
+//! or not at all. Payload is neither copied nor inspected.
 
 use std::mem;
 
@@ -15,11 +15,11 @@ use super::violation::Violation;
 /// The head of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FrameHead {
-    /// The type.
+    /// The type of the frame.
     pub(super) kind: u64,
-    /// The length of the payload.
+    /// The length of the payload, in bytes.
     pub(super) length: u64,
-    /// The length of the head itself.
+    /// The length of the head itself, in bytes.
     pub(super) size: usize,
 }
 
@@ -31,7 +31,7 @@ impl FrameHead {
         Some(Self { kind, length, size: size + more })
     }
 
-    /// The length of head and payload. Both have at most 62 bits.
+    /// Returns the length of head and payload together, in bytes. Both have at most 62 bits.
     pub(super) fn total(&self) -> u64 {
         self.length.saturating_add(self.size as u64)
     }
@@ -49,35 +49,36 @@ pub(super) fn integer(bytes: &[u8]) -> Option<(u64, usize)> {
 /// The treatment of a frame.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Treatment {
-    /// h3 gets it piece by piece. Its payload is not empty.
+    /// Passed to h3 piece by piece. The payload of the frame is not empty.
     Pass,
-    /// h3 gets it in one piece.
+    /// Passed to h3 in one piece.
     Gather,
-    /// h3 never learns of it.
+    /// Hidden from h3.
     Skip,
-    /// h3 gets other bytes at once, and the frame is skipped.
+    /// Skipped; h3 gets these bytes in its place at once.
     Replace(Bytes),
 }
 
 /// The rules for the frames on a stream.
 pub(super) trait Rules {
-    /// Decides on a frame by its head.
+    /// Returns the treatment of a frame, by its head.
     ///
     /// # Errors
-    /// The frame must not come here, or it is too long.
+    ///
+    /// Fails if the frame is not allowed at this point, or is too long.
     fn judge(&mut self, head: &FrameHead) -> Result<Treatment, Violation>;
 }
 
 /// Bytes for h3.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Part {
-    /// A part of one or more frames that pass.
+    /// A part of one or more frames that pass piece by piece.
     Passing(Bytes),
     /// A whole frame.
     Frame(Bytes),
 }
 
-/// The frames on a stream, up to the byte that was looked at last.
+/// The state of the parser after the last byte that was examined.
 #[derive(Debug, Default)]
 pub(super) struct Frames {
     state: State,
@@ -90,11 +91,11 @@ enum State {
     /// Before a frame, or within its head.
     #[default]
     Between,
-    /// This many bytes of a frame are still to pass.
+    /// Within a frame that passes: the number of its bytes still to come.
     Passing(u64),
-    /// This many bytes of a frame are still to be gathered.
+    /// Within a frame that is gathered: the number of its bytes still to come.
     Gathering(u64),
-    /// This many bytes of a frame are still to be skipped.
+    /// Within a frame that is skipped: the number of its bytes still to come.
     Skipping(u64),
 }
 
@@ -108,7 +109,7 @@ impl Frames {
         input: &mut Bytes,
         rules: &mut impl Rules,
     ) -> Result<Option<Part>, Violation> {
-        // The bytes at the front that pass.
+        // The number of bytes at the front of `input` that pass.
         let mut passing = 0;
         while passing < input.len() || matches!(self.state, State::Gathering(0)) {
             match self.state {
@@ -193,7 +194,7 @@ impl Frames {
         Ok(None)
     }
 
-    /// Takes up to `left` bytes; returns the frame if these are its last ones.
+    /// Takes up to `left` bytes. Returns the frame once it is complete.
     fn gather(&mut self, input: &mut Bytes, left: u64) -> Option<Bytes> {
         let taken = input.split_to(least(left, input.len()));
         let left = left - taken.len() as u64;
@@ -207,7 +208,7 @@ impl Frames {
 }
 
 impl State {
-    /// The state itself, or the one between frames if nothing is left of this frame.
+    /// Returns the state itself, or `Between` if nothing is left of the frame.
     fn unless_over(self) -> Self {
         match self {
             Self::Passing(0) | Self::Gathering(0) | Self::Skipping(0) => Self::Between,
@@ -216,7 +217,7 @@ impl State {
     }
 }
 
-/// The lesser of a count of bytes and the length of a buffer.
+/// Returns the lesser of a count of bytes and the length of a buffer.
 fn least(count: u64, length: usize) -> usize {
     usize::try_from(count).map_or(length, |count| count.min(length))
 }

@@ -13,7 +13,7 @@ use super::{
 const LIMIT: u32 = 64 << 10;
 
 /// Reads the frames of a message: the first byte states the role, the second the length of the pieces in which the rest
-/// arrives. Whatever the pieces are, h3 must get the same bytes, and the message must end alike.
+/// arrives. For any length of the pieces, h3 must get the same bytes, and the message must end in the same way.
 pub fn h3_frames(data: &[u8]) {
     let [role, length, stream @ ..] = data else { return };
     let role = if role % 2 == 0 { Role::Server } else { Role::Client };
@@ -25,7 +25,7 @@ pub fn h3_frames(data: &[u8]) {
     assert!(is_same, "{} bytes for h3 in one piece, {} in pieces", whole.len(), pieces.len());
 }
 
-/// The bytes for h3, and the end of the message.
+/// Returns the bytes for h3, and the end of the message.
 fn read(role: Role, stream: &[u8], length: usize) -> (Vec<u8>, Result<(), Violation>) {
     let (mut frames, mut message) = (Frames::default(), Message::new(role, LIMIT));
     let mut passed = Vec::new();

@@ -13,8 +13,8 @@ use h3::{error::Code, quic::StreamId};
 
 use super::{Role, supervisor::Supervisor};
 
-/// The side channel of one request stream: the chunk that is being sent, the gate before received pieces, and the error
-/// code if the stream is not ended in good order.
+/// The side channel of one request stream: the chunk that is being sent, the gate that holds back received pieces, and
+/// the error code for a stream that ends early.
 #[derive(Clone, Debug)]
 pub(crate) struct Handoff(Arc<Shared>);
 
@@ -24,15 +24,15 @@ struct Shared {
     /// The address after the last byte of the last piece that passed.
     end: AtomicUsize,
     chunk: Mutex<Bytes>,
-    /// Zero if none was set.
+    /// The error code of the stream; zero if none was set.
     code: AtomicU64,
 }
 
-/// Every piece passes: the head is being read.
+/// The state in which every piece passes, while the head is being read.
 const OPEN: u8 = 0;
-/// One piece passes, and closes the gate.
+/// The state in which one piece passes, and closes the gate.
 const OPEN_FOR_ONE: u8 = 1;
-/// No piece passes, and no task is woken.
+/// The state in which no piece passes, and no task is woken.
 const CLOSED: u8 = 2;
 
 impl Handoff {
@@ -70,12 +70,12 @@ impl Handoff {
         self.0.code.store(code.value(), Relaxed);
     }
 
-    /// The error code that was set.
+    /// Returns the error code that was set.
     pub(super) fn code(&self) -> Option<u64> {
         Some(self.0.code.load(Relaxed)).filter(|code| *code != 0)
     }
 
-    /// Notes data that h3 has handed out. The gate opens for one more piece if they end the last one.
+    /// Notes data that h3 has handed out. The gate opens for one more piece if `data` ends the last piece.
     pub(crate) fn data_read(&self, data: &[u8]) {
         if end(data) == self.0.end.load(Relaxed) {
             self.admit_one();
@@ -105,7 +105,7 @@ impl Handoff {
     }
 }
 
-/// The address after the last byte.
+/// Returns the address after the last byte.
 fn end(bytes: &[u8]) -> usize {
     bytes.as_ptr_range().end.addr()
 }
@@ -115,7 +115,7 @@ fn end(bytes: &[u8]) -> usize {
 pub(super) struct Handoffs(Mutex<HashMap<StreamId, Handoff>>);
 
 impl Handoffs {
-    /// The handoff of a stream that is still open.
+    /// Returns the handoff of a stream that is still open.
     pub(super) fn of(&self, stream: StreamId) -> Handoff {
         lock(&self.0).get(&stream).cloned().unwrap_or_else(Handoff::new)
     }
@@ -151,7 +151,7 @@ impl Registration {
         }
     }
 
-    /// Notes that the peer cancelled one of the halves. A stream counts once.
+    /// Notes that the peer cancelled one of the halves. A stream counts at most once.
     pub(super) fn was_cancelled(&self) {
         if !self.cancelled.swap(true, Relaxed) {
             self.supervisor.stream_was_cancelled();

@@ -14,8 +14,8 @@ use super::{
 /// frames, and whatever surrounds the fields of a head.
 pub(super) const ALLOWANCE: u64 = 16 << 10;
 
-/// The largest head over the limit that ends its own stream only: a request gets status 431, and the connection goes
-/// on. No browser sends a larger one: Chrome stops at 256 KiB.
+/// The size of a head, in bytes, up to which an excess over the limit ends only its own stream: a request gets status
+/// 431, and the connection goes on. No browser sends a larger head: Chrome stops at 256 KiB.
 const ANSWERED: u64 = 1 << 20;
 
 /// The frame types of RFC 9114 section 7.2.
@@ -33,7 +33,7 @@ pub(super) mod kind {
     pub(crate) const OF_HTTP2: [u64; 4] = [0x2, 0x6, 0x8, 0x9];
 }
 
-/// The rules for one message, and its part that has come.
+/// The rules for one message, and the part of it that has arrived.
 #[derive(Debug)]
 pub(super) struct Message {
     role: Role,
@@ -56,12 +56,12 @@ enum MessagePart {
 }
 
 impl Message {
-    /// The rules for a message that `role` receives, with field sections of up to `limit` bytes.
+    /// Returns the rules for a message that `role` receives, with field sections of up to `limit` bytes.
     pub(super) fn new(role: Role, limit: u32) -> Self {
         Self { role, limit, left: u64::from(limit).saturating_add(ALLOWANCE), part: MessagePart::Head }
     }
 
-    /// Notes that the head was read: what follows is the body.
+    /// Notes that the head was read, so that the body follows.
     pub(super) fn head_was_read(&mut self) {
         if self.part == MessagePart::Head {
             self.part = MessagePart::Body;
@@ -86,7 +86,7 @@ impl Message {
         section::check(section, payload(frame)).map_err(Violation::malformed)
     }
 
-    /// Decides on a HEADERS frame.
+    /// Returns the treatment of a HEADERS frame.
     fn judge_headers(&mut self, head: &FrameHead) -> Result<Treatment, Violation> {
         let in_head = self.is_in_head();
         match self.part {
@@ -138,24 +138,24 @@ impl Rules for Message {
     }
 }
 
-/// Too much besides payload.
+/// The violation of sending too many bytes besides payload.
 const EXCESS: Violation =
     Violation::of_connection(Code::H3_EXCESSIVE_LOAD, "too many bytes besides the body");
 
-/// An invalid sequence of frames (RFC 9114 section 4.1).
+/// Returns the violation of an invalid sequence of frames (RFC 9114 section 4.1).
 fn unexpected(reason: &'static str) -> Violation {
     Violation::of_connection(Code::H3_FRAME_UNEXPECTED, reason)
 }
 
-/// The payload of a whole frame.
+/// Returns the payload of a whole frame.
 fn payload(frame: &[u8]) -> &[u8] {
     let skip = |bytes: &'_ [u8]| integer(bytes).map(|(_, size)| size);
     let Some(rest) = skip(frame).and_then(|size| frame.get(size..)) else { return &[] };
     skip(rest).and_then(|size| rest.get(size..)).unwrap_or_default()
 }
 
-/// A HEADERS frame with more than `limit` bytes of fields, in few bytes: it stands for one that is too large to be
-/// buffered. h3 answers it with status 431.
+/// Returns a short HEADERS frame that decodes to more than `limit` bytes of fields. It replaces a frame that is too
+/// large to be buffered, and h3 answers it with status 431.
 fn too_large(limit: u32) -> Bytes {
     /// An indexed field line of QPACK's static table: `age: 0`, 36 bytes by the count of RFC 9114 section 4.2.2.
     const AGE: u8 = 0xc0 | 2;
@@ -163,7 +163,7 @@ fn too_large(limit: u32) -> Bytes {
     let lines = limit as usize / COUNTED + 1;
     let mut frame = BytesMut::with_capacity(lines + 8);
     frame.put_u8(kind::HEADERS as u8);
-    // Two bits of the length state that it has four bytes.
+    // The first two bits state that the length takes four bytes (RFC 9000 section 16).
     frame.put_u32(0x8000_0000 | u32::try_from(lines + 2).unwrap_or(0) & 0x3fff_ffff);
     frame.put_slice(&[0, 0]);
     frame.put_bytes(AGE, lines);

@@ -1,4 +1,4 @@
-//! A QUIC connection for h3: the streams of quinn, within the bounds on a peer, and a [`Handoff`] for each one that
+//! A QUIC connection for h3: the streams of quinn, within the bounds on a peer, and a [`Handoff`] for each stream that
 //! carries a body.
 
 use std::{
@@ -39,7 +39,7 @@ mod send;
 mod supervisor;
 mod violation;
 
-/// This end of a connection.
+/// The role of this end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
     Client,
@@ -140,7 +140,7 @@ impl<B: Buf> quic::OpenStreams<B> for Connection {
 /// Ends a stream that came after the last one that is served (RFC 9114 section 5.2).
 fn reject((mut send, mut recv): Halves) {
     let code = supervisor::varint(Code::H3_REQUEST_REJECTED.value());
-    // These fail only for a stream that has ended.
+    // Both calls fail only for a stream that has ended.
     let _ = (send.reset(code), recv.stop(code));
 }
 
@@ -189,7 +189,7 @@ fn next<T>(queue: &mut StreamQueue<T>, cx: &mut Context<'_>) -> Poll<Result<T, C
     Poll::Ready(ready!(queue.poll_next_unpin(cx)).unwrap_or(Err(ConnectionError::LocallyClosed)))
 }
 
-/// The identifier of one of quinn's streams in h3's type.
+/// Returns the identifier of one of quinn's streams in h3's type.
 #[expect(
     clippy::expect_used,
     reason = "both libraries' identifiers have the 62 bits of RFC 9000 section 2.1"

@@ -37,14 +37,14 @@ pub(crate) const PIECES: usize = 16;
 /// The receiving half of a request stream.
 pub(crate) struct RecvStream {
     pieces: Pieces,
-    /// The rest of a piece. Its frames have not been told apart yet.
+    /// The rest of a piece, not yet divided into frames.
     rest: Bytes,
     frames: Frames,
     message: Message,
     registration: Arc<Registration>,
     /// The end of the time for the head. It runs once a part of the head has come.
     overdue: Option<Pin<Box<Sleep>>>,
-    /// True if the peer has ended the stream, or it was stopped.
+    /// True if the peer has ended the stream, or this end has stopped it.
     over: bool,
 }
 
@@ -63,7 +63,7 @@ impl RecvStream {
         }
     }
 
-    /// Takes the next part for h3 from the pieces that have come.
+    /// Takes the next part for h3 from the pieces that have arrived.
     fn next_part(&mut self) -> Result<Option<Bytes>, Violation> {
         if self.registration.handoff.head_was_read() {
             self.message.head_was_read();
@@ -83,7 +83,7 @@ impl RecvStream {
         self.over = true;
         self.frames.finish()?;
         match self.registration.supervisor.role {
-            // h3 would end the connection.
+            // h3 would end the whole connection for this error.
             Role::Client if self.message.is_in_head() => {
                 Err(Violation::malformed("the response ended before its head"))
             }
@@ -91,7 +91,7 @@ impl RecvStream {
         }
     }
 
-    /// Returns whether a head that has begun takes too long. The task is woken when it does.
+    /// Returns whether a head that has begun takes too long. The task is woken once the time is over.
     fn poll_overdue(&mut self, cx: &mut Context<'_>) -> Poll<Violation> {
         let Some(timeout) = self.head_timeout() else { return Poll::Pending };
         let overdue = self.overdue.get_or_insert_with(|| Box::pin(sleep(timeout)));
@@ -99,7 +99,7 @@ impl RecvStream {
         Poll::Ready(Violation::of_stream(Code::H3_REQUEST_INCOMPLETE, "the head took too long"))
     }
 
-    /// The time for the head, if it has begun and is incomplete.
+    /// Returns the time left for the head, if the head has begun and is incomplete.
     fn head_timeout(&self) -> Option<Duration> {
         let begun = self.pieces.have_come() && self.message.is_in_head();
         self.registration.supervisor.bounds.head_timeout.filter(|_| begun)
@@ -119,8 +119,8 @@ impl RecvStream {
         error::read(error)
     }
 
-    /// The error code of a stream whose rest is not wanted. A server that reads no further may still answer (RFC 9114
-    /// section 4.1).
+    /// Returns the error code of a stream whose rest is not wanted. A server that reads no further may still answer
+    /// (RFC 9114 section 4.1).
     fn code(&self) -> u64 {
         let usual = match self.registration.supervisor.role {
             Role::Server => Code::H3_NO_ERROR,
@@ -193,7 +193,7 @@ impl Pieces {
         Self { stream, pieces: Default::default(), next: 0, taken: 0 }
     }
 
-    /// The next piece, or `None` at the end of the stream.
+    /// Returns the next piece, or `None` at the end of the stream.
     pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, ReadError>> {
         if self.next == self.taken {
             let taken = ready!(pin!(self.stream.read_chunks(&mut self.pieces)).poll(cx))?;
@@ -209,14 +209,14 @@ impl Pieces {
         stream_id(self.stream.id())
     }
 
-    /// Returns whether any piece has come.
+    /// Returns whether any piece has arrived.
     fn have_come(&self) -> bool {
         self.taken > 0
     }
 
     /// Asks the peer to send no more.
     pub(super) fn stop(&mut self, code: u64) {
-        // This fails only for a stream that has ended.
+        // `stop` fails only for a stream that has ended.
         let _ = self.stream.stop(varint(code));
     }
 }

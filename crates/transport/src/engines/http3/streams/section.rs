@@ -1,8 +1,9 @@
 //! The pseudo-header fields of an encoded field section (RFC 9114 section 4.3, RFC 9204 section 4.5).
 //!
 //! h3 0.0.8 keeps the last of several equal pseudo-header fields, takes them in any order, and drops those of trailers.
-//! A proxy before the server may take another one, so such a message must not be accepted. Names are told apart here
-//! without decoding values. Whatever is not QPACK is left to h3, which ends the connection.
+//! A proxy in front of the server may take another of these fields, so such a message must not be accepted. This module
+//! distinguishes names without decoding values. Bytes that are not valid QPACK are left to h3, which ends the
+//! connection.
 
 /// The message part that a field section belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +19,7 @@ pub(super) enum Section {
 /// Checks that each pseudo-header field belongs to the section, comes once, and comes before all other fields.
 ///
 /// # Errors
-/// The reason why the message is malformed.
+/// Fails with the reason why the message is malformed.
 pub(super) fn check(section: Section, encoded: &[u8]) -> Result<(), &'static str> {
     let (mut seen, mut in_front) = (0_u8, true);
     for name in Names::of(encoded) {
@@ -58,7 +59,7 @@ enum Pseudo {
     Unknown,
 }
 
-/// The names of literal field lines, as they are and by the Huffman code of RFC 7541 appendix B.
+/// The names of literal field lines, first in plain text, then in the Huffman code of RFC 7541 appendix B.
 const LITERALS: [(&[u8], &[u8], Pseudo); 5] = [
     (b":method", &[0xb9, 0x49, 0x53, 0x39, 0xe4], Pseudo::Method),
     (b":scheme", &[0xb8, 0x82, 0x4e, 0x5a, 0x4b], Pseudo::Scheme),
@@ -82,7 +83,7 @@ enum Name<'a> {
 }
 
 impl Name<'_> {
-    /// The pseudo-header field of this name.
+    /// Returns the pseudo-header field of this name, or `None` for any other name.
     fn pseudo(self) -> Option<Pseudo> {
         let literal = |found: Option<&(_, _, Pseudo)>| found.map_or(Pseudo::Unknown, |(.., pseudo)| *pseudo);
         match self {
@@ -108,7 +109,7 @@ struct Names<'a>(&'a [u8]);
 impl<'a> Names<'a> {
     fn of(encoded: &'a [u8]) -> Self {
         let mut rest = encoded;
-        // The prefix: Required Insert Count and Base (RFC 9204 section 4.5.1).
+        // The prefix of the section: Required Insert Count and Base (RFC 9204 section 4.5.1).
         let prefix = prefixed(&mut rest, 8).and_then(|_| prefixed(&mut rest, 7));
         Self(prefix.map_or(&[], |_| rest))
     }
@@ -117,15 +118,15 @@ impl<'a> Names<'a> {
     fn line(&mut self) -> Option<Name<'a>> {
         let first = *self.0.first()?;
         match first {
-            // Indexed, from the static table.
+            // An indexed field line of the static table.
             0b1100_0000.. => prefixed(&mut self.0, 6).map(Name::Static),
-            // A literal value whose name is in the static table.
+            // A field line whose name is in the static table, with a literal value.
             0b0101_0000..=0b0101_1111 | 0b0111_0000..=0b0111_1111 => {
                 let index = prefixed(&mut self.0, 4)?;
                 string(&mut self.0, 7)?;
                 Some(Name::Static(index))
             }
-            // With a literal name.
+            // A field line with a literal name.
             0b0010_0000..=0b0011_1111 => {
                 let name = string(&mut self.0, 3)?;
                 string(&mut self.0, 7)?;
@@ -184,7 +185,7 @@ mod tests {
 
     use super::*;
 
-    /// A field section of lines that are given in hexadecimal.
+    /// Returns a field section of lines that are given in hexadecimal.
     fn section(lines: &[&[u8]]) -> Vec<u8> {
         [&[0, 0][..], &lines.concat()].concat()
     }

@@ -30,7 +30,7 @@ pub(crate) struct SendStream<B> {
     writing: Option<WriteBuf<B>>,
     /// A small frame, or the rest of it.
     joined: Bytes,
-    /// `None` for the control streams of h3, which carry no chunks.
+    /// The registration of a request stream; `None` for the control streams of h3, which carry no chunks.
     registration: Option<Arc<Registration>>,
     /// Counts the exchange as running.
     _running: Option<Running>,
@@ -41,9 +41,9 @@ pub(crate) struct SendStream<B> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Progress {
     Nothing,
-    /// The head, or more.
+    /// The head was sent, or more.
     Begun,
-    /// All of it, or the stream was reset or stopped.
+    /// The message was sent, or the stream was reset or stopped.
     Over,
 }
 
@@ -75,8 +75,8 @@ impl<B> SendStream<B> {
         error::write(error)
     }
 
-    /// The error code of a stream that is dropped before the end of its message, or `None` if the message ends there:
-    /// h3 drops the stream of a request that it has answered with status 431.
+    /// Returns the error code of a stream that is dropped before the end of its message. `None` if the message may end
+    /// there: h3 drops the stream of a request that it has answered with status 431.
     fn code(&self) -> Option<u64> {
         let registration = self.registration.as_ref()?;
         let refused = registration.supervisor.role == Role::Server && !registration.handoff.head_was_read();
@@ -142,7 +142,7 @@ impl<B: Buf> quic::SendStream<B> for SendStream<B> {
 
     fn reset(&mut self, code: u64) {
         self.progress = Progress::Over;
-        // This fails only for a stream that is closed already.
+        // `reset` fails only for a stream that is already closed.
         let _ = self.stream.reset(varint(code));
     }
 
@@ -152,10 +152,10 @@ impl<B: Buf> quic::SendStream<B> for SendStream<B> {
 }
 
 impl<B> Drop for SendStream<B> {
-    /// Resets a stream whose message is incomplete. quinn would end it as if nothing was missing.
+    /// Resets a stream whose message is incomplete. quinn would end the stream as if it were complete.
     fn drop(&mut self) {
         if let Some(code) = self.code() {
-            // This fails only for a stream that is closed already.
+            // `reset` fails only for a stream that is already closed.
             let _ = self.stream.reset(varint(code));
         }
     }

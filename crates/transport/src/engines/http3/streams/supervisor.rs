@@ -39,18 +39,19 @@ const POLL: Duration = Duration::from_millis(500);
 /// The bounds on a peer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
-    /// The largest field section.
+    /// The largest field section, in bytes.
     pub(crate) header_bytes: u32,
-    /// The time within which a head must be complete once it has begun. A client has a timeout of its own.
+    /// The time within which a head must be complete once it has begun. `None` for a client, which has a timeout of its
+    /// own.
     pub(crate) head_timeout: Option<Duration>,
 }
 
-/// The watch over the peer of a connection.
+/// The bounds on the peer of a connection, and the counts that are held against them.
 pub(crate) struct Supervisor {
     pub(super) role: Role,
     pub(super) bounds: Bounds,
     pub(super) handoffs: Handoffs,
-    /// The responses that were sent.
+    /// The exchanges that are not over.
     pub(crate) deliveries: Arc<Deliveries>,
     connection: quinn::Connection,
     windows: Option<Arc<OpeningWindows>>,
@@ -94,13 +95,13 @@ impl Supervisor {
         }
     }
 
-    /// The handoff of a stream that is still open.
+    /// Returns the handoff of a stream that is still open.
     pub(crate) fn handoff(&self, stream: StreamId) -> Handoff {
         self.handoffs.of(stream)
     }
 
     /// Waits until no exchange runs and nothing new was sent for [`STALL`]. A client that has vanished reaches the idle
-    /// timeout of QUIC in the same time; one that opens no window acknowledges our keep-alives for ever.
+    /// timeout of QUIC in the same time. A client that opens no window would acknowledge keep-alives for ever.
     pub(crate) async fn stalled(&self) {
         let (mut sent, mut still) = (0, Duration::ZERO);
         while still < STALL {
@@ -112,7 +113,7 @@ impl Supervisor {
         }
     }
 
-    /// From now on new requests are rejected.
+    /// Rejects new requests from now on.
     pub(crate) fn reject_requests(&self) {
         self.closing.store(true, Relaxed);
     }
@@ -121,7 +122,7 @@ impl Supervisor {
         self.closing.load(Relaxed)
     }
 
-    /// Notes a request, which may be preceded by bytes on control streams.
+    /// Notes a request. Before it, a peer may send [`CONTROL_ALLOWANCE`] on control streams.
     pub(super) fn request_began(&self) {
         self.control.store(CONTROL_ALLOWANCE, Relaxed);
     }
@@ -129,11 +130,11 @@ impl Supervisor {
     /// Counts bytes of a control stream.
     ///
     /// # Errors
-    /// The peer sends too many.
+    /// Fails if the peer sends too many bytes.
     pub(super) fn control_bytes(&self, count: u64) -> Result<(), Violation> {
         let excess =
             Violation::of_connection(Code::H3_EXCESSIVE_LOAD, "too many bytes on the control streams");
-        // Only the task that drives the connection reads control streams.
+        // No other task interferes: only the task that drives the connection reads control streams.
         let left = self.control.load(Relaxed).checked_sub(count).ok_or(excess)?;
         self.control.store(left, Relaxed);
         Ok(())
@@ -173,7 +174,7 @@ impl Supervisor {
     }
 }
 
-/// An error code for quinn. Codes have 62 bits.
+/// Returns an error code for quinn. Codes have 62 bits.
 pub(super) fn varint(code: u64) -> VarInt {
     VarInt::from_u64(code).unwrap_or(VarInt::MAX)
 }

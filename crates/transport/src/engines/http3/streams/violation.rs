@@ -6,35 +6,35 @@ use h3::error::Code;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason} ({code})")]
 pub(crate) struct Violation {
-    /// The error code that the peer is told.
+    /// The error code that is sent to the peer.
     pub(crate) code: Code,
     /// The reason, for people.
     pub(crate) reason: &'static str,
-    /// The part that ends because of it.
+    /// The part that ends because of the violation.
     pub(crate) reach: Reach,
 }
 
-/// The reach of a violation.
+/// The part of a connection that a violation ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reach {
-    /// The stream ends, and the connection goes on.
+    /// The stream alone: the connection goes on.
     Stream,
-    /// The connection ends.
+    /// The whole connection.
     Connection,
 }
 
 impl Violation {
-    /// A stream error (RFC 9114 section 8).
+    /// Returns a stream error (RFC 9114 section 8).
     pub(crate) const fn of_stream(code: Code, reason: &'static str) -> Self {
         Self { code, reason, reach: Reach::Stream }
     }
 
-    /// A connection error (RFC 9114 section 8).
+    /// Returns a connection error (RFC 9114 section 8).
     pub(crate) const fn of_connection(code: Code, reason: &'static str) -> Self {
         Self { code, reason, reach: Reach::Connection }
     }
 
-    /// A malformed message (RFC 9114 section 4.1.2).
+    /// Returns a malformed message (RFC 9114 section 4.1.2).
     pub(crate) const fn malformed(reason: &'static str) -> Self {
         Self::of_stream(Code::H3_MESSAGE_ERROR, reason)
     }

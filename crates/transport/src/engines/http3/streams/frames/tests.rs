@@ -1,4 +1,4 @@
-//! Frames are told apart in the same way, whatever the pieces in which they come.
+//! Tests of the frame parser: frames are recognised in the same way for any division of the stream into pieces.
 
 use proptest::prelude::*;
 
@@ -21,7 +21,7 @@ impl Rules for ByKind {
     }
 }
 
-/// A frame in bytes; its length takes as many bytes as `width` says, if it fits in them.
+/// Returns a frame in bytes; its length takes as many bytes as `width` says, if it fits in them.
 fn frame(kind: u8, length: usize, width: u32) -> Vec<u8> {
     let length_field = match (width, length) {
         (0, 0..0x40) => vec![length as u8],
@@ -29,12 +29,12 @@ fn frame(kind: u8, length: usize, width: u32) -> Vec<u8> {
         (2, _) => (0x8000_0000 | length as u32).to_be_bytes().to_vec(),
         _ => (0xc000_0000_0000_0000 | length as u64).to_be_bytes().to_vec(),
     };
-    // A type of two bytes, to have heads of all lengths.
+    // A type of two bytes gives heads of all lengths.
     let payload = (0..length).map(|at| (at % 251) as u8).collect();
     [vec![0x40, kind], length_field, payload].concat()
 }
 
-/// Gives the bytes to `Frames` in pieces, and returns what passes and the whole frames, each in one piece.
+/// Feeds the bytes to `Frames` in pieces. Returns the bytes that pass, each in one piece, and the whole frames.
 fn told_apart(bytes: &[u8], pieces: &[usize]) -> (Vec<u8>, Vec<Bytes>, Result<(), Violation>, usize) {
     let (mut frames, mut rules) = (Frames::default(), ByKind::default());
     let (mut passed, mut whole, mut rest) = (Vec::new(), Vec::new(), Bytes::copy_from_slice(bytes));
