@@ -1,4 +1,4 @@
-//! The connections of one port: accepted while there are places, drained at the end.
+//! The acceptance of connections on one port, within the places of a server, and their end.
 
 use std::{fs::File, time::Duration};
 
@@ -20,11 +20,11 @@ use crate::{
 /// The pause after a failure to accept, which would fail again at once.
 const RETRY_DELAY: Duration = Duration::from_millis(200);
 
-/// The time limit for accepting a connection only to close it.
+/// The time limit for accepting a connection that is closed at once, since no descriptor is free.
 const SHED_TIMEOUT: Duration = Duration::from_millis(50);
 
-/// Accepts connections until the handler is stopping, and waits up to `grace` for the accepted ones to end. The
-/// remaining ones are cut off.
+/// Accepts connections until the handler is stopping, and then waits up to `grace` for the accepted connections to end.
+/// The remaining connections are cut off.
 pub(crate) async fn serve(port: Port, handler: ConnectionHandler, places: Places, grace: Duration) {
     let mut connections = JoinSet::new();
     let mut stopping = handler.stopping.clone();
@@ -39,8 +39,8 @@ pub(crate) async fn serve(port: Port, handler: ConnectionHandler, places: Places
     }
 }
 
-/// Releases a port of TCP at once, for a successor. The socket of QUIC carries its connections, so it stays, and new
-/// clients are refused.
+/// Releases a port of TCP at once, for a successor. The socket of QUIC carries its connections, so it stays open and
+/// new clients are refused.
 async fn refuse_all(port: Port) {
     if port.carrier == Carrier::Udp {
         while port.listener.accept().await.is_ok() {}
@@ -49,7 +49,7 @@ async fn refuse_all(port: Port) {
     std::future::pending().await
 }
 
-/// Waits up to `grace` for connections to end, and cuts off the remaining ones.
+/// Waits up to `grace` for connections to end, and cuts off the rest.
 async fn drain(connections: &mut JoinSet<()>, grace: Duration) {
     let all = async {
         while let Some(ended) = connections.join_next().await {
@@ -62,7 +62,7 @@ async fn drain(connections: &mut JoinSet<()>, grace: Duration) {
     connections.shutdown().await;
 }
 
-/// Logs the panic of a connection, which ends nothing else.
+/// Logs the panic of a connection's task. Other connections go on.
 fn report(ended: Result<(), JoinError>) {
     if ended.is_err_and(|error| error.is_panic()) {
         error!("a connection was given up after a panic");
@@ -77,7 +77,7 @@ struct Accepting<'a> {
 }
 
 impl Accepting<'_> {
-    /// Accepts connections for ever. Each is a task of its own.
+    /// Accepts connections for ever, each of which runs in a task of its own.
     async fn accept_all(&self, connections: &mut JoinSet<()>) {
         let (mut failures, mut refusals) = (Occasional::default(), Occasional::default());
         let mut spare = spare();
@@ -122,7 +122,7 @@ impl Accepting<'_> {
         let handler = self.handler.clone();
         connections.spawn(async move {
             let mut stopping = handler.stopping.clone();
-            // A client that waits for a place waits no longer than for its handshake, and not for the end of the server.
+            // A client waits for a place for at most the handshake timeout, and no longer than the server runs.
             let place = tokio::select! {
                 biased;
                 place = entry.place(handler.timeouts.handshake) => place,
@@ -134,8 +134,8 @@ impl Accepting<'_> {
         });
     }
 
-    /// Waits after a failure. Without a free descriptor, gives up the spare one for a moment, and closes the client that
-    /// waits, which would otherwise wait until some descriptor is free.
+    /// Waits after a failure. If no descriptor is free, closes the spare one, and uses it to accept and close the
+    /// client that waits. That client would otherwise wait until a descriptor is free.
     async fn recover(&self, error: &Error, spare: &mut Option<File>) {
         if !is_out_of_descriptors(error) || spare.take().is_none() {
             sleep(RETRY_DELAY).await;

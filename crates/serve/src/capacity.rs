@@ -12,8 +12,8 @@ const PROGRAM: u64 = 16 << 20;
 
 /// The memory of a connection besides its head and its reads, in bytes: sockets, TLS records, codecs, bytes that are
 /// gathered for a write, and the first send window of QUIC. Measured with 200 clients that read nothing of a download:
-/// 212 KiB for HTTP/2 over TLS, and 67 for HTTP/1.1. An idle connection of HTTP/3 took 88 KiB, to which its first send
-/// window adds up to 130.
+/// 212 KiB for HTTP/2 over TLS, and 67 KiB for HTTP/1.1. An idle connection of HTTP/3 took 88 KiB, to which its first
+/// send window adds up to 130 KiB.
 const CONNECTION: u64 = 224 << 10;
 
 /// The memory of a request besides its body, in bytes: its tasks, head, channels, and the entries of its chunks in a queue.
@@ -27,46 +27,48 @@ const DISK: u64 = 64 * (128 << 10);
 /// File descriptors besides those of connections and files: standard streams, ports, the runtime, the spare one.
 const OWN_DESCRIPTORS: u64 = 64;
 
-/// The part of the file descriptors that saved files may take: with the usual 1,024, a port keeps 650 connections.
+/// The divisor of the file descriptors for saved files, which may take a sixth. With the usual 1,024 descriptors, a
+/// port keeps 650 connections.
 const FILES: u64 = 6;
 
-/// The part of the available memory that defaults may take: the other processes of the machine need some, too.
+/// The part of the available memory that defaults may take, as a fraction. Other processes of the machine need the
+/// rest.
 const PART: (u64, u64) = (3, 4);
 
-/// The part of the available memory that received bytes may take by default.
+/// The divisor of the available memory for received bytes, by default.
 const RECEIVED: u64 = 8;
 
-/// The part of the available memory that bytes which QUIC keeps may take by default.
+/// The divisor of the available memory for bytes that QUIC keeps, by default.
 const KEPT: u64 = 32;
 
-/// The memory of a received or kept byte, in bytes: frames leave gaps between each other in the allocator's pages, and
-/// QUIC adds the bookkeeping of each packet (1.6 bytes were measured with chunks of 1 KiB).
+/// The memory of a received or kept byte, in bytes. Frames leave gaps in the allocator's pages, and QUIC adds the
+/// bookkeeping of each packet (1.6 bytes were measured with chunks of 1 KiB).
 const PER_BYTE: u64 = 2;
 
 /// The fewest connections and requests to which defaults are lowered.
 const FEWEST: u32 = 16;
 
-/// The limits that somebody asked for. They are refused if they do not fit; the others are lowered.
+/// The limits that were requested explicitly. Requested limits that do not fit are refused; all others are lowered.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct Asked {
-    /// [`Options::max_connections`].
+    /// True if [`Options::max_connections`] was requested.
     pub connections: bool,
-    /// [`Options::max_requests`].
+    /// True if [`Options::max_requests`] was requested.
     pub requests: bool,
-    /// Another limit on memory: [`Options::max_chunk`], the bytes of heads in [`Options::guards`], or a window or buffer
-    /// in [`Options::limits`].
+    /// True if another limit on memory was requested: [`Options::max_chunk`], the bytes of heads in
+    /// [`Options::guards`], or a window or buffer in [`Options::limits`].
     pub sizes: bool,
 }
 
-/// The most memory that a server may take.
+/// The most memory that a server may take, in terms.
 #[derive(Clone, Debug)]
 pub struct WorstCase {
     terms: Vec<Term>,
 }
 
 impl WorstCase {
-    /// The worst case under these options.
+    /// Returns the worst case under `options`.
     pub fn of(options: &Options) -> Self {
         let (connections, requests) = (u64::from(options.max_connections), u64::from(options.max_requests));
         let blocks = PayloadCache::SEEDS as u64;
@@ -91,13 +93,13 @@ impl WorstCase {
         Self { terms }
     }
 
-    /// The sum of all terms, in bytes.
+    /// Returns the sum of all terms, in bytes.
     pub fn bytes(&self) -> u64 {
         self.terms.iter().fold(0, |sum, term| sum.saturating_add(term.bytes))
     }
 }
 
-/// One line: the sum, and what it consists of.
+/// Formats the sum and its terms on one line.
 impl fmt::Display for WorstCase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:.0} MiB (", mib(self.bytes()))?;
@@ -109,7 +111,7 @@ impl fmt::Display for WorstCase {
     }
 }
 
-/// The memory of a connection: its head, and its first window or a frame.
+/// Returns the memory of a connection in bytes: its head, and its first window or a frame.
 fn per_connection(options: &Options) -> u64 {
     let read = options.limits.bytes(&H2_FRAME).max(FIRST_WINDOW.into());
     CONNECTION.saturating_add(read).saturating_add(options.guards.header_bytes.into())
@@ -128,10 +130,11 @@ fn block(options: &Options) -> u64 {
 }
 
 impl Options {
-    /// Lowers limits that nobody asked for until the worst case fits the machine. Returns a note on each.
+    /// Lowers limits that were not requested until the worst case fits the machine. Returns a note on each lowered
+    /// limit.
     ///
     /// # Errors
-    /// Limits that somebody asked for do not fit the memory.
+    /// Fails if requested limits do not fit the memory.
     pub fn fit(&mut self, machine: &Machine, asked: Asked) -> Result<Vec<String>, ServeError> {
         let mut notes = Vec::new();
         self.fit_descriptors(machine.descriptors, &mut notes);
@@ -141,7 +144,7 @@ impl Options {
         Ok(notes)
     }
 
-    /// Leaves a part of the descriptors to files, and the rest to connections.
+    /// Divides the file descriptors between files and connections.
     fn fit_descriptors(&mut self, descriptors: u64, notes: &mut Vec<String>) {
         let waiting = (WAITING as u64).min(descriptors / 8);
         let free = descriptors.saturating_sub(OWN_DESCRIPTORS).saturating_sub(waiting).max(4);
@@ -179,7 +182,7 @@ impl Options {
         if fixed > memory.0 && (asked.connections || asked.requests || asked.sizes) {
             return Err(ServeError::Memory { worst: WorstCase::of(&least).to_string(), memory });
         }
-        // Both shrink by one factor, from the defaults towards the fewest.
+        // Both limits shrink by the same factor, from their defaults towards the fewest.
         let part = most.saturating_sub(fixed) as f64 / worst.bytes().saturating_sub(fixed).max(1) as f64;
         let shrunk =
             |least: u32, now: u32| u64::from(least) + (f64::from(now.saturating_sub(least)) * part) as u64;
@@ -191,7 +194,7 @@ impl Options {
     }
 }
 
-/// Lowers a budget, which has no flag.
+/// Lowers a budget, for which there is no flag.
 fn fit_budget(
     budget: &mut Option<WindowBudget>,
     most: u64,
@@ -205,7 +208,7 @@ fn fit_budget(
     }
 }
 
-/// Lowers a limit to `most`, and notes it.
+/// Lowers a limit to `most`, and adds a note.
 fn lower(limit: &mut u32, most: u64, name: &str, reason: &str, notes: &mut Vec<String>) {
     if u64::from(*limit) > most {
         let lowered = u32::try_from(most).unwrap_or(u32::MAX).max(1);

@@ -16,14 +16,14 @@ use crate::{
 pub(crate) enum Outcome {
     /// The request is served.
     Serve,
-    /// The client has this version already (304).
+    /// The client already has this version (304).
     NotModified,
 }
 
-/// The preconditions of a GET or HEAD of a file.
+/// Evaluates the preconditions of a GET or HEAD of a file.
 ///
 /// # Errors
-/// A precondition is false (412).
+/// Fails if a precondition is false (412).
 pub(crate) fn of_download(headers: &HeaderMap, file: &Validators) -> Result<Outcome, Refusal> {
     requirements(headers, Some(file))?;
     let unchanged = if headers.contains_key(header::IF_NONE_MATCH) {
@@ -35,10 +35,11 @@ pub(crate) fn of_download(headers: &HeaderMap, file: &Validators) -> Result<Outc
     Ok(if unchanged { Outcome::NotModified } else { Outcome::Serve })
 }
 
-/// The preconditions of an upload to a name that has a file or none.
+/// Evaluates the preconditions of an upload to a name, whose current file is `file`.
 ///
 /// # Errors
-/// A precondition is false (412), or one cannot be read (400): ignoring it would overwrite what the client protects.
+/// Fails if a precondition is false (412), or cannot be read (400): ignoring it would overwrite a file that the client
+/// protects.
 pub(crate) fn of_upload(headers: &HeaderMap, file: Option<&Validators>) -> Result<(), Refusal> {
     requirements(headers, file)?;
     if !headers.contains_key(header::IF_NONE_MATCH) {
@@ -54,14 +55,15 @@ pub(crate) fn of_upload(headers: &HeaderMap, file: Option<&Validators>) -> Resul
     }
 }
 
-/// Returns whether a request has preconditions, other than for caches and ranges.
+/// Returns whether a request has preconditions other than those for caches and ranges.
 pub(crate) fn are_present(headers: &HeaderMap) -> bool {
     [header::IF_MATCH, header::IF_NONE_MATCH, header::IF_UNMODIFIED_SINCE]
         .iter()
         .any(|name| headers.contains_key(name))
 }
 
-/// The file that an upload may replace by its conditions, which hold now. They must still hold when the body is complete.
+/// Returns the file that an upload may replace by its conditions, which hold now. They must still hold when the body is
+/// complete.
 pub(crate) fn replaceable(headers: &HeaderMap, file: Option<&Validators>) -> Existing {
     if Tags::of(headers, header::IF_NONE_MATCH).any {
         return Existing::Keep;
@@ -76,12 +78,12 @@ pub(crate) fn replaceable(headers: &HeaderMap, file: Option<&Validators>) -> Exi
     }
 }
 
-/// Returns whether a Range header applies: not if its client has a part of another version (If-Range, RFC 9110
+/// Returns whether a Range header applies. It does not if its client has a part of another version (If-Range, RFC 9110
 /// section 13.1.5).
 pub(crate) fn range_applies(headers: &HeaderMap, file: &Validators, now: SystemTime) -> bool {
     let mut values = headers.get_all(header::IF_RANGE).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
-        // Without the field, the range applies. Two of them match nothing.
+        // Without If-Range, the range applies. Two such fields match nothing.
         return !headers.contains_key(header::IF_RANGE);
     };
     let Ok(text) = value.to_str() else { return false };
@@ -92,7 +94,7 @@ pub(crate) fn range_applies(headers: &HeaderMap, file: &Validators, now: SystemT
     }
 }
 
-/// If-Match, else If-Unmodified-Since.
+/// Checks If-Match, or else If-Unmodified-Since.
 fn requirements(headers: &HeaderMap, file: Option<&Validators>) -> Result<(), Refusal> {
     if headers.contains_key(header::IF_MATCH) {
         let tags = Tags::of(headers, header::IF_MATCH);
@@ -115,7 +117,8 @@ fn failed(reason: &str) -> Refusal {
     Refusal::new(StatusCode::PRECONDITION_FAILED, reason)
 }
 
-/// The date in a field. A field that is not exactly one valid date is ignored (RFC 9110 sections 13.1.3 and 13.1.4).
+/// Returns the date in a field. A field that is not exactly one valid date is ignored (RFC 9110 sections 13.1.3 and
+/// 13.1.4).
 fn date(headers: &HeaderMap, name: HeaderName) -> Option<SystemTime> {
     let mut values = headers.get_all(name).iter();
     let (value, None) = (values.next()?, values.next()) else { return None };

@@ -1,4 +1,4 @@
-//! One connection: concurrent requests, until the connection ends or reaches its idle timeout.
+//! The handling of one connection: concurrent requests, until the connection ends or reaches its idle timeout.
 
 use std::{net::SocketAddr, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
@@ -21,10 +21,10 @@ use crate::{
     stall::quiet,
 };
 
-/// The time limit for a connection that is cut off to deliver its last response.
+/// The time in which a connection that is cut off may deliver its last response.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The idle timeout of a connection that was told to end. Its last bytes may take longer as long as they move.
+/// The idle timeout of a connection that was told to end. Its last bytes may take longer if they keep moving.
 const FAREWELL: Duration = Duration::from_secs(5);
 
 /// The timeouts of a connection.
@@ -32,11 +32,11 @@ const FAREWELL: Duration = Duration::from_secs(5);
 pub(crate) struct Timeouts {
     /// The time within which the handshake must be complete.
     pub(crate) handshake: Duration,
-    /// The longest time without a request, and the bounds on the slowness of a transfer.
+    /// The longest time without a request, and the bounds on slow transfers.
     pub(crate) patience: Patience,
 }
 
-/// The handler of connections, which share content, timeouts and the places of requests.
+/// The handler of connections, which all share content, timeouts and the places of requests.
 #[derive(Clone)]
 pub(crate) struct ConnectionHandler {
     pub(crate) content: Arc<Content>,
@@ -44,19 +44,19 @@ pub(crate) struct ConnectionHandler {
     pub(crate) requests: RequestPlaces,
     /// The Alt-Svc header for clients of TLS on TCP.
     pub(crate) alt_svc: Option<Arc<str>>,
-    /// True once the server ends: connections are then told to end.
+    /// True once the server stops: connections are then told to end.
     pub(crate) stopping: watch::Receiver<bool>,
 }
 
-/// The end of the exchange of one request.
+/// The result of the exchange of one request.
 struct Exchanged {
     fate: ConnectionFate,
-    /// True if the request had a stream of its own, so that its end does not concern the connection.
+    /// True if the request had its own stream, so that its end does not concern the connection.
     multiplexed: bool,
 }
 
 impl ConnectionHandler {
-    /// Completes the handshake and serves the connection to its end. A client's error ends its own connection only.
+    /// Completes the handshake and serves the connection to its end. A client's error ends only its own connection.
     pub(crate) async fn handle(self, client: SocketAddr, handshake: Handshake) {
         let _connected = self.content.connected();
         let session = match timeout(self.timeouts.handshake, handshake).await {
@@ -87,7 +87,7 @@ impl ConnectionHandler {
                     Ok(None) => open = false,
                     Err(error) => {
                         debug!("the connection broke: {error}");
-                        // Clients of HTTP/2 and HTTP/3 end connections in many ways, errors among them.
+                        // Clients of HTTP/2 and HTTP/3 end connections in many ways, some of which are errors.
                         if !multiplexed_before {
                             self.content.report_broken(connection.client, &error);
                         }
@@ -120,7 +120,7 @@ impl ConnectionHandler {
         }
     }
 
-    /// Answers one request. A panic ends its exchange, and nothing else.
+    /// Answers one request. A panic ends only this exchange.
     async fn answer(&self, incoming: Incoming, connection: &Circumstances<'_>) -> Exchanged {
         let multiplexed = incoming.request.version() > Version::HTTP_11;
         #[cfg(feature = "panic-injection")]
@@ -134,7 +134,7 @@ impl ConnectionHandler {
         Exchanged { fate, multiplexed }
     }
 
-    /// Answers a request if there is a place for it.
+    /// Answers a request if there is a free place for it.
     async fn admit(&self, incoming: Incoming, connection: &Circumstances<'_>) -> ConnectionFate {
         let Incoming { request, responder, .. } = self.content.observe(incoming, connection.client);
         let reply = Reply::new(responder, &request, connection);
@@ -157,8 +157,8 @@ impl ConnectionHandler {
     }
 }
 
-/// Returns whether a request asks for the front page or the health of the server. Such a request needs no place if
-/// it is the only one of its connection, so that a server full of transfers still answers.
+/// Returns whether a request asks for the front page or the health of the server. Such a request needs no place if it
+/// is the only request of its connection, so that a server full of transfers still answers.
 fn is_front(request: &Request<Body>) -> bool {
     let (uri, method) = (request.uri(), request.method());
     let front = uri.query().is_none() && (uri.path() == "/" || uri.path().starts_with("/.longhaul/"));

@@ -36,7 +36,7 @@ impl Content {
     /// Opens the folder for uploads, if the options name one.
     ///
     /// # Errors
-    /// The folder cannot be used.
+    /// Fails if the folder cannot be used.
     pub(crate) fn new(options: &Options) -> Result<Self, ServeError> {
         let destination = Destination::open(&options.uploads, options.quota)?;
         Ok(Self {
@@ -53,12 +53,12 @@ impl Content {
         self.observer.connected()
     }
 
-    /// Observes a request and its response, which gets the fields that all responses have.
+    /// Observes a request and its response. The response gets the fields that all responses have.
     pub(crate) fn observe(&self, incoming: Incoming, client: SocketAddr) -> Incoming {
         let (version, headers) = (incoming.request.version(), incoming.request.headers());
         let mut fields = self.gate.response_fields(headers);
         fields.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        // hyper adds it over HTTP/1.1 (RFC 9110 section 6.6.1).
+        // hyper adds the date over HTTP/1.1 (RFC 9110 section 6.6.1).
         if version >= Version::HTTP_2
             && let Ok(date) = HeaderValue::try_from(httpdate::fmt_http_date(now()))
         {
@@ -84,7 +84,7 @@ impl Content {
                 Ok(download) => download.send(reply).await,
                 Err(refusal) => reply.send(refusal.response_to(&request.method)).await,
             },
-            // HTTP/2 and HTTP/3 would send a body, which the response to HEAD cannot have.
+            // HTTP/2 and HTTP/3 would send a body, but the response to HEAD must not have one.
             Err(refusal) if request.method == Method::HEAD => {
                 reply.send(refusal.response_to(&request.method)).await
             }
@@ -92,7 +92,7 @@ impl Content {
         }
     }
 
-    /// Decides from the head of a request whether it is served.
+    /// Decides by the head of a request whether the request is served.
     fn admit(&self, request: &Parts) -> Result<RequestKind, Refusal> {
         framing::check(request)?;
         if self.gate.admit(request)? == Admitted::Preflight {
@@ -104,7 +104,7 @@ impl Content {
         RequestKind::of(&request.method, &request.uri)
     }
 
-    /// The response to a request without a body.
+    /// Returns the response to a request without a body.
     async fn download(&self, kind: RequestKind, request: &Parts) -> Result<Download, Refusal> {
         let head_only = request.method == Method::HEAD;
         match kind {
@@ -132,7 +132,7 @@ impl Content {
     }
 }
 
-/// The time of day.
+/// Returns the time of day.
 fn now() -> SystemTime {
     Timestamp::now().into()
 }

@@ -1,4 +1,4 @@
-//! The bytes that a connection has delivered to its client, whatever its requests.
+//! The count of bytes that a connection has delivered to its client, over all its requests.
 
 use std::{
     sync::{
@@ -12,14 +12,14 @@ use metrics::Stamp;
 use record::TransportStats;
 use transport::Session;
 
-/// The age up to which a reading is good enough. A reading takes a few system calls.
+/// The age up to which a count is reused. Reading the count takes a few system calls.
 const FRESH: Duration = Duration::from_millis(20);
 
-/// The bytes that QUIC sends at most for each received datagram: its acknowledgement, and more credit. They are no bytes
-/// of a response. quinn counts them as sent like any others.
+/// The most bytes that QUIC sends for each received datagram: its acknowledgement, and more credit. They do not belong
+/// to a response, but quinn counts them as sent like any others.
 const ACK: u64 = 100;
 
-/// The delivered bytes of one connection, and the requests that share them.
+/// The delivered bytes of one connection, and the number of requests that share them.
 pub(crate) struct Delivery<'a> {
     session: &'a dyn Session,
     last: Mutex<Option<(Stamp, u64)>>,
@@ -27,13 +27,13 @@ pub(crate) struct Delivery<'a> {
 }
 
 impl<'a> Delivery<'a> {
-    /// The delivery of a connection.
+    /// Returns the count for `session`.
     pub(crate) fn of(session: &'a dyn Session) -> Self {
         Self { session, last: Mutex::default(), requests: AtomicU64::new(0) }
     }
 
-    /// The bytes that have reached the client: those that TCP has acknowledged, or that QUIC has sent. They are counted
-    /// before they are read, but no later than the client's buffers are full.
+    /// Returns the bytes that have reached the client: those that TCP has acknowledged, or that QUIC has sent. Bytes
+    /// count before the client reads them. Once the client's buffers are full, no more bytes count.
     pub(crate) fn bytes(&self) -> u64 {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, bytes)) = last.filter(|(at, _)| at.elapsed() < FRESH) {
@@ -50,12 +50,12 @@ impl<'a> Delivery<'a> {
         bytes
     }
 
-    /// The part of `bytes` that one of the running requests can claim.
+    /// Returns the part of `bytes` that each running request can claim.
     pub(crate) fn share(&self, bytes: u64) -> u64 {
         bytes / self.requests.load(Ordering::Relaxed).max(1)
     }
 
-    /// Returns whether no more than one request is running.
+    /// Returns whether at most one request is running.
     pub(crate) fn is_sole_request(&self) -> bool {
         self.requests.load(Ordering::Relaxed) <= 1
     }

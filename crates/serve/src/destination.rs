@@ -13,11 +13,11 @@ use crate::ServeError;
 /// The destination of all uploads of a server.
 #[derive(Debug)]
 pub(crate) enum Destination {
-    /// The bytes are dropped.
+    /// Drops the bytes.
     Discard,
-    /// The bytes are digested and dropped.
+    /// Digests the bytes and drops them.
     Verify,
-    /// The bytes are digested and saved in a folder.
+    /// Digests the bytes and saves them in a folder.
     Save(Folder),
     /// Keeps the bytes in memory: the control whose growth a memory proof must find.
     Collect,
@@ -26,14 +26,14 @@ pub(crate) enum Destination {
 }
 
 impl Destination {
-    /// Opens the folder of a destination that saves, and removes what a killed process left there.
+    /// Opens the folder of a destination that saves, and removes the unfinished files of killed processes.
     ///
     /// # Errors
-    /// The folder does not exist, or cannot be read or written.
+    /// Fails if the folder does not exist, or cannot be read or written.
     pub(crate) fn open(kind: &SinkKind, quota: Quota) -> Result<Self, ServeError> {
         Ok(match kind {
             SinkKind::Discard => Self::Discard,
-            // Only a measured receiver has a use for the additional work of `Burn`.
+            // `Burn` adds work for measured receivers; a server treats it like `Verify`.
             SinkKind::Verify | SinkKind::Burn(_) => Self::Verify,
             SinkKind::Collect => Self::Collect,
             SinkKind::Keep(bytes) => Self::Keep(*bytes),
@@ -44,10 +44,10 @@ impl Destination {
         })
     }
 
-    /// The sink of one body of a length that may have been announced. Only a folder uses `name`.
+    /// Returns the sink of one body, whose length may have been announced. Only a folder uses `name`.
     ///
     /// # Errors
-    /// The name is refused, the folder has no room, or no file can be created.
+    /// Fails if the name is refused, the folder has no room, or no file can be created.
     pub(crate) async fn sink(
         &self,
         name: Result<SafeName, NameError>,
@@ -63,7 +63,7 @@ impl Destination {
         })
     }
 
-    /// The folder of saved bodies, if there is one.
+    /// Returns the folder of saved bodies, if there is one.
     pub(crate) fn folder(&self) -> Option<&Folder> {
         match self {
             Self::Save(folder) => Some(folder),

@@ -19,21 +19,21 @@ pub(crate) struct Download {
     transfer: Option<Transfer>,
 }
 
-/// The progress of a streamed body.
+/// The progress of a body that is streamed.
 pub(crate) struct Transfer {
-    /// The bytes that the protocol has pulled.
+    /// The count of bytes that the protocol has pulled.
     pub(crate) meter: Meter,
-    /// The end of the body.
+    /// The notification of the end of the body.
     pub(crate) progress: SendProgress,
 }
 
 impl Download {
-    /// A response whose body is empty or in memory.
+    /// Returns a response whose body is empty or in memory.
     pub(crate) fn complete(response: Response<Body>) -> Self {
         Self { response, transfer: None }
     }
 
-    /// A response whose body is pulled from `source`.
+    /// Returns a response whose body is pulled from `source`.
     pub(crate) fn streamed(status: StatusCode, source: Source) -> Self {
         let meter = Meter::counting();
         let body = MeteredBody::new(source, meter.clone());
@@ -42,7 +42,7 @@ impl Download {
         Self { response, transfer: Some(Transfer { meter, progress }) }
     }
 
-    /// Bounds the response: its body is read only as far as the budget of unsent bytes allows.
+    /// Bounds the read-ahead: the body is read only as far as the budget of unsent bytes allows.
     pub(crate) fn bounded(mut self, unsent: &Unsent) -> Self {
         if self.transfer.is_some() {
             self.response = self.response.map(|body| unsent.bound(body));
@@ -50,12 +50,12 @@ impl Download {
         self
     }
 
-    /// The response, so that headers can be added.
+    /// Returns the response, so that headers can be added.
     pub(crate) fn response_mut(&mut self) -> &mut Response<Body> {
         &mut self.response
     }
 
-    /// Sends the response to the end of its body. A body whose client takes too little is aborted.
+    /// Sends the response to the end of its body. If the client reads too slowly, the body is aborted.
     pub(crate) async fn send(self, reply: Reply<'_>) -> ConnectionFate {
         match self.transfer {
             None => reply.send(self.response).await,

@@ -11,17 +11,17 @@ pub(crate) enum Comparison {
     Weak,
 }
 
-/// The ETags of a condition.
+/// The ETags in one condition of a request.
 pub(crate) struct Tags {
     /// True if the condition is `*`, which any version meets.
     pub(crate) any: bool,
     tags: Vec<String>,
-    /// True if a part of the condition is no ETag.
+    /// True if a part of the condition is not an ETag.
     pub(crate) malformed: bool,
 }
 
 impl Tags {
-    /// The ETags in all fields of that name.
+    /// Parses the ETags in all fields of the name.
     pub(crate) fn of(headers: &HeaderMap, name: HeaderName) -> Self {
         let mut tags = Self { any: false, tags: Vec::new(), malformed: false };
         headers.get_all(name).iter().for_each(|value| tags.add(value));
@@ -43,13 +43,13 @@ impl Tags {
             };
             self.tags.push(format!("{weak}\"{tag}\""));
             let after = after.trim_start();
-            // An ETag is followed by a comma, or by the end.
+            // An ETag is followed by a comma or by the end of the field.
             self.malformed |= !after.is_empty() && !after.starts_with(',');
             rest = after.trim_start_matches([',', ' ', '\t']);
         }
     }
 
-    /// Returns whether one of the tags is that of the file.
+    /// Returns whether one of the tags matches the file.
     pub(crate) fn any_is(&self, file: &Validators, comparison: Comparison) -> bool {
         let is = |tag: &String| match comparison {
             Comparison::Strong => *tag == file.etag,

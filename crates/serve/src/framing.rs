@@ -1,13 +1,13 @@
-//! The fields of a request that frame it: lengths, transfer codings and the fields of one connection.
+//! The fields of a request that determine its framing: lengths, transfer codings and connection-specific fields.
 
 use http::{HeaderMap, StatusCode, Version, header, request::Parts};
 
 use crate::{refusal::Refusal, whole_body::is_declared_complete};
 
-/// Refuses a request whose framing has no meaning, or one that is not implemented.
+/// Refuses a request whose framing is invalid or not implemented.
 ///
 /// # Errors
-/// The request is malformed (400), has an unknown expectation (417) or an unknown transfer coding (501).
+/// Fails if the request is malformed (400), has an unknown expectation (417) or an unknown transfer coding (501).
 pub(crate) fn check(request: &Parts) -> Result<(), Refusal> {
     match request.version >= Version::HTTP_2 {
         true => connection_fields(&request.headers)?,
@@ -17,10 +17,10 @@ pub(crate) fn check(request: &Parts) -> Result<(), Refusal> {
     announced_length(&request.headers).map(|_| ())
 }
 
-/// The length that a request announces for its body.
+/// Returns the length that a request announces for its body, if any.
 ///
 /// # Errors
-/// It announces none that can be read, or more than one (400; RFC 9110 section 8.6).
+/// Fails if the announced length is not a number, or if there are several lengths (400; RFC 9110 section 8.6).
 pub(crate) fn announced_length(headers: &HeaderMap) -> Result<Option<u64>, Refusal> {
     let of_upload = is_declared_complete(headers).then(|| headers.get_all("upload-length"));
     let mut announced = None;
@@ -36,8 +36,9 @@ pub(crate) fn announced_length(headers: &HeaderMap) -> Result<Option<u64>, Refus
     Ok(announced)
 }
 
-/// The connection removes `chunked`, and no other coding. hyper accepts `gzip, chunked` and passes the coded body on. RFC
-/// 9112 section 6.1: 501 for a coding that is not understood; section 6.3: a length beside it is an attack.
+/// Checks the transfer coding. The connection decodes `chunked`, and no other coding: hyper accepts `gzip, chunked` and
+/// passes the compressed body on. RFC 9112 section 6.1 requires status 501 for an unknown coding. Section 6.3 calls a
+/// length beside a coding a sign of request smuggling.
 fn transfer_coding(headers: &HeaderMap) -> Result<(), Refusal> {
     let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
     let Some(coding) = codings.next() else { return Ok(()) };
@@ -65,7 +66,7 @@ fn connection_fields(headers: &HeaderMap) -> Result<(), Refusal> {
     }
 }
 
-/// RFC 9110 section 10.1.1: 417 for an expectation other than 100-continue.
+/// Refuses any expectation other than 100-continue (417, RFC 9110 section 10.1.1).
 fn expectation(headers: &HeaderMap) -> Result<(), Refusal> {
     match headers.get_all(header::EXPECT).iter().find(|expected| !is_continue(expected)) {
         Some(expected) => {

@@ -11,7 +11,8 @@ use crate::response;
 
 const PAGE: &str = include_str!("page.html");
 
-/// The page may run its own script and style, load nothing, and be framed by no other page.
+/// The Content-Security-Policy of the page: it may run its own script and style, load nothing, and be framed by no
+/// other page.
 static POLICY: LazyLock<String> = LazyLock::new(|| {
     format!(
         "default-src 'none'; script-src {}; style-src {}; base-uri 'none'; form-action 'none'; \
@@ -21,7 +22,7 @@ static POLICY: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// The response with the page, or its head alone.
+/// Returns the response with the page, or its head alone.
 pub(crate) fn response(head_only: bool) -> Response<Body> {
     let body = if head_only { body::empty() } else { body::full(PAGE) };
     let mut response = response::with_status(StatusCode::OK, body);
@@ -36,7 +37,7 @@ pub(crate) fn response(head_only: bool) -> Response<Body> {
     response
 }
 
-/// The source expression of an element of the page (CSP Level 3, section 2.3.1).
+/// Returns the source expression of an element of the page (CSP Level 3, section 2.3.1).
 fn hash_of(element: &str) -> String {
     let content = PAGE
         .split_once(&format!("<{element}>"))

@@ -4,7 +4,7 @@ use http::{Method, Uri};
 
 use crate::{range::Range, request::RequestKind};
 
-/// Parses a method and a request target, separated by a blank. A name that is accepted must stay in its folder.
+/// Parses a method and a request target, separated by a blank. An accepted name must stay within its folder.
 pub fn targets(data: &[u8]) {
     let Some((method, target)) = std::str::from_utf8(data).ok().and_then(|text| text.split_once(' ')) else {
         return;

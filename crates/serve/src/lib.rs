@@ -9,8 +9,8 @@
 //! | `GET /NAME` | a saved upload, whole or one range of it |
 //! | `GET /` | a page that explains these requests |
 //!
-//! Clients are strangers: [`Options`] bounds what each may send, hold open and delay. A refusal is a status and a
-//! sentence. Failures to accept a connection are warnings of the crate `tracing`.
+//! Clients are unknown: [`Options`] bounds what each may send, hold open and delay. A refused request gets a status
+//! and a sentence with the reason. Failures to accept a connection are warnings of the crate `tracing`.
 //!
 //! # Example
 //! A server on a free port of 127.0.0.1, and a client that uploads a body:

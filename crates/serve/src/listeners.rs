@@ -7,7 +7,7 @@ use transport::{Bind, Error, Identity, Listener};
 
 use crate::Options;
 
-/// The attempts to find a port that is free for both TCP and UDP.
+/// The number of attempts to find a port that is free for both TCP and UDP.
 const ATTEMPTS: u32 = 16;
 
 /// The lifetime of an alternative service in seconds (`ma`, RFC 7838 section 3.1): one hour.
@@ -15,11 +15,11 @@ const ALT_SVC_MAX_AGE: u32 = 3600;
 
 /// The bound ports.
 pub(crate) struct Listeners {
-    /// One port for each bound socket.
+    /// The ports, one for each bound socket.
     pub(crate) all: Vec<Port>,
-    /// The address for cleartext.
+    /// The address for cleartext, if there is one.
     pub(crate) cleartext: Option<SocketAddr>,
-    /// The port for TLS and QUIC.
+    /// The port for TLS and QUIC, if there is one.
     pub(crate) tls: Option<SecuredPort>,
 }
 
@@ -27,16 +27,16 @@ pub(crate) struct Listeners {
 pub(crate) struct Port {
     /// The acceptor of its connections.
     pub(crate) listener: Box<dyn Listener>,
-    /// The transport below.
+    /// The transport below the protocols.
     pub(crate) carrier: Carrier,
 }
 
 /// The transport of a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Carrier {
-    /// Each connection has a socket of its own.
+    /// TCP: each connection has its own socket.
     Tcp,
-    /// All connections share the socket of their port.
+    /// UDP: all connections share the socket of their port.
     Udp,
 }
 
@@ -49,7 +49,7 @@ pub(crate) struct SecuredPort {
 }
 
 impl SecuredPort {
-    /// The Alt-Svc header that points clients of TCP to HTTP/3 (RFC 7838).
+    /// Returns the Alt-Svc header that points clients of TCP to HTTP/3 (RFC 7838).
     pub(crate) fn alt_svc(&self) -> String {
         format!("h3=\":{}\"; ma={ALT_SVC_MAX_AGE}", self.addr.port())
     }
@@ -59,7 +59,7 @@ impl Listeners {
     /// Binds the ports that the options name, or two free ports of the loopback address if they name none.
     ///
     /// # Errors
-    /// A port cannot be bound, or a limit or the certificate cannot be used.
+    /// Fails if a port cannot be bound, or a limit or the certificate cannot be used.
     pub(crate) fn open(options: &Options) -> Result<Self, Error> {
         let (cleartext, tls) = match (options.listen, options.listen_tls) {
             (None, None) => {
@@ -86,7 +86,7 @@ impl Listeners {
     }
 }
 
-/// The loopback address: that of IPv4, where the machine has it.
+/// Returns the loopback address of IPv4, or that of IPv6 if the machine has no IPv4.
 pub(crate) fn loopback() -> IpAddr {
     let has_ipv4 = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).is_ok();
     if has_ipv4 { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() }
@@ -99,7 +99,7 @@ fn bind(addr: SocketAddr, options: &Options) -> Bind {
         .with_key_log(options.key_log.clone())
 }
 
-/// A certificate for localhost, the loopback addresses, and `addr` unless it is a wildcard.
+/// Returns a certificate for localhost, the loopback addresses, and `addr` unless it is a wildcard.
 fn self_signed(addr: SocketAddr) -> Result<Identity, Error> {
     let own = (!addr.ip().is_unspecified()).then(|| addr.ip().to_string());
     let mut names = vec!["localhost", "127.0.0.1", "::1"];
@@ -107,8 +107,8 @@ fn self_signed(addr: SocketAddr) -> Result<Identity, Error> {
     Identity::self_signed(&names)
 }
 
-/// Listens with TLS on TCP and with QUIC on UDP, under one port number. If a free TCP port is taken on UDP, another one
-/// is tried.
+/// Listens with TLS on TCP and with QUIC on UDP, under one port number. If a free TCP port is in use on UDP, another
+/// port is tried.
 fn listen_paired(mut bind: Bind, limits: &Limits) -> Result<[Box<dyn Listener>; 2], Error> {
     let requested = bind.addr;
     let mut attempt = 1;

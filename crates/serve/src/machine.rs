@@ -9,16 +9,16 @@ use record::ByteSize;
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Machine {
-    /// The memory that is free for this process: what the kernel calls available, or what is left of the limit of a
-    /// control group. `None` if neither is known.
+    /// The memory that is free for this process: the available memory by the kernel, or the rest of the limit of a
+    /// control group if that is less. `None` if neither is known.
     pub memory: Option<ByteSize>,
     /// The file descriptors that this process may open.
     pub descriptors: u64,
 }
 
 impl Machine {
-    /// The resources of this process. Raises its soft limit of file descriptors to the hard one, as Go does at its
-    /// start.
+    /// Returns the resources of this process, after raising its soft limit of file descriptors to the hard limit. Go
+    /// programs do the same at their start.
     pub fn prepare() -> Self {
         let descriptors = getrlimit(Resource::RLIMIT_NOFILE).map_or(USUAL_DESCRIPTORS, |(soft, hard)| {
             let raised = setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok();
@@ -28,24 +28,24 @@ impl Machine {
     }
 }
 
-/// The usual limit of file descriptors, where it cannot be read.
+/// The limit of file descriptors that is assumed if it cannot be read: the usual one.
 const USUAL_DESCRIPTORS: u64 = 1024;
 
-/// MemAvailable of proc_meminfo(5), in bytes.
+/// Returns MemAvailable of proc_meminfo(5), in bytes.
 fn available() -> Option<u64> {
     let text = fs::read_to_string("/proc/meminfo").ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
     Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? << 10)
 }
 
-/// The least memory that is left in the control group of this process, or in one above it, in bytes.
+/// Returns the least memory that is left in the control group of this process, or in one above it, in bytes.
 fn left_in_group() -> Option<u64> {
     let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
     groups.lines().filter_map(|line| left_in(line, Path::new("/sys/fs/cgroup"))).min()
 }
 
 /// The files of one version of control groups: the limit, and the line of memory.stat with the memory in use. The page
-/// cache does not count, since the kernel takes it back.
+/// cache does not count, since the kernel can reclaim it.
 struct Files {
     limit: &'static str,
     used: &'static str,
@@ -54,7 +54,8 @@ struct Files {
 const VERSION_1: Files = Files { limit: "memory.limit_in_bytes", used: "total_rss" };
 const VERSION_2: Files = Files { limit: "memory.max", used: "anon" };
 
-/// The least memory that is left in the control group of one line of /proc/self/cgroup (cgroups(7)), or above it.
+/// Returns the least memory that is left in the control group of one line of /proc/self/cgroup (cgroups(7)), or in a
+/// group above it.
 fn left_in(line: &str, root: &Path) -> Option<u64> {
     let mut fields = line.splitn(3, ':');
     let (number, controllers, path) = (fields.next()?, fields.next()?, fields.next()?);

@@ -7,7 +7,7 @@ use metrics::Stamp;
 /// The least time between two lines.
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// A line of the log that is written at most once every ten seconds.
+/// A log line that is written at most once every ten seconds.
 #[derive(Debug, Default)]
 pub(crate) struct Occasional {
     last: Option<Stamp>,
@@ -15,7 +15,7 @@ pub(crate) struct Occasional {
 }
 
 impl Occasional {
-    /// Returns the number of lines that were left out before this one, or `None` if this one is not due.
+    /// Returns the number of lines that were suppressed before this one, or `None` if this line is to be suppressed.
     pub(crate) fn due(&mut self) -> Option<u64> {
         let now = Stamp::now();
         if self.last.is_some_and(|last| now.since(last) < PAUSE) {

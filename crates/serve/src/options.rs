@@ -12,22 +12,22 @@ use crate::{Access, AccessLog};
 /// period, so this bounds the memory that a query can demand.
 const MAX_CHUNK: u64 = 1 << 20;
 
-/// The default of [`Options::min_chunk`], in bytes. A chunk is an HTTP chunk or a frame of its own: with chunks of one
-/// byte, a client costs half a core over HTTP/1.1.
+/// The default of [`Options::min_chunk`], in bytes. Each chunk is one HTTP chunk or frame: with chunks of one byte, a
+/// client costs half a core over HTTP/1.1.
 const MIN_CHUNK: u64 = 1 << 10;
 
 /// The default of [`Options::min_rate`], in bytes per second: twice that of Apache's mod_reqtimeout.
 const MIN_RATE: u64 = 1 << 10;
 
-/// The bytes of windows beyond their start that all connections share: room for some 90 connections of HTTP/2 at full
-/// speed. A thousand connections hold no more than twice as much.
+/// The budget of bytes, shared by all connections, by which receive windows may grow: room for some 90 connections of
+/// HTTP/2 at full speed. A thousand connections hold no more than twice as much.
 const RECEIVE_BUDGET: u64 = 64 << 20;
 
-/// The bytes of send windows of QUIC beyond their start that all connections share: room for 34 connections at full
-/// speed. A small chunk is copied into the send window, so a thousand connections could else keep 1.6 GiB.
+/// The budget of bytes, shared by all connections, by which send windows of QUIC may grow: room for 34 connections at
+/// full speed. A small chunk is copied into the send window, so a thousand connections could otherwise keep 1.6 GiB.
 const SEND_BUDGET: u64 = 32 << 20;
 
-/// The default of `--h2-frame` for strangers, in bytes: a thousand frames of 256 KiB would take 250 MiB.
+/// The default of `--h2-frame` for unknown clients, in bytes: a thousand frames of 256 KiB would take 250 MiB.
 const FRAME: u64 = 64 << 10;
 
 /// The options of a [`Server`](crate::Server). The defaults suit unknown clients.
@@ -46,12 +46,12 @@ const FRAME: u64 = 64 << 10;
 pub struct Options {
     /// The address for cleartext: HTTP/1.1, and HTTP/2 by prior knowledge. Port 0 picks a free port.
     ///
-    /// If neither this nor [`listen_tls`](Self::listen_tls) is set, the server binds two free ports of 127.0.0.1.
+    /// If neither `listen` nor [`listen_tls`](Self::listen_tls) is set, the server binds two free ports of 127.0.0.1.
     pub listen: Option<SocketAddr>,
     /// The address for TLS on TCP (HTTP/1.1, HTTP/2) and for QUIC on UDP (HTTP/3), under one port number. Port 0 picks
     /// a port that is free for both.
     pub listen_tls: Option<SocketAddr>,
-    /// The use of uploaded bytes. The default verifies them: a receipt then states their digest.
+    /// The use of uploaded bytes. The default verifies them, and a receipt then states their digest.
     pub uploads: SinkKind,
     /// Windows and buffers. The default is [`Limits::for_any_peer`] of the default profile, with frames of
     /// 64 KiB for HTTP/2.
@@ -62,17 +62,17 @@ pub struct Options {
     /// The certificate and its key. `None` makes a self-signed certificate in memory, for localhost, the loopback
     /// addresses and the address of `listen_tls`.
     pub identity: Option<Identity>,
-    /// The oldest version of TLS over TCP that is spoken. The default is TLS 1.3.
+    /// The oldest version of TLS over TCP that is accepted. The default is TLS 1.3.
     pub oldest_tls: TlsVersion,
-    /// The file to which the secrets of TLS and QUIC connections are written.
+    /// The file to which the secrets of TLS and QUIC connections are written; `None` writes none.
     pub key_log: Option<KeyLog>,
     /// The rules by which requests are admitted.
     pub access: Access,
-    /// The log of requests, if there is to be one.
+    /// The log of requests; `None` writes none.
     pub access_log: Option<AccessLog>,
     /// The largest body that an upload may have. `None` accepts any.
     pub max_body: Option<ByteSize>,
-    /// The bounds on what the folder of uploads stores. The default bounds only what stays free.
+    /// The bounds on the files in the folder of uploads. The default bounds only the space that must stay free.
     pub quota: Quota,
     /// The largest chunk of a generated body that a client may ask for; 1 MiB by default.
     pub max_chunk: ChunkSize,
@@ -80,19 +80,20 @@ pub struct Options {
     pub min_chunk: ChunkSize,
     /// The largest generated body that a client may ask for. `None`, the default, generates any.
     pub max_size: Option<ByteSize>,
-    /// The most concurrent connections. Some further ones wait for the handshake timeout, all others are closed. The
-    /// default is 1,024. 0 counts as 1. With several ports, a sixteenth of the places is reserved for each.
+    /// The most concurrent connections. A few further connections wait for a place up to the handshake timeout; all
+    /// others are closed. The default is 1,024, and 0 counts as 1. With several ports, a sixteenth of the places is
+    /// reserved for each port.
     pub max_connections: u32,
-    /// The most concurrent connections of one IPv4 address or IPv6 /64; further ones are closed. Loopback addresses
-    /// have no such bound. The default is 64. 0 counts as 1.
+    /// The most concurrent connections of one IPv4 address or IPv6 /64; further ones are closed. Loopback addresses are
+    /// exempt. The default is 64. 0 counts as 1.
     pub max_connections_per_address: u32,
     /// The most concurrent requests over all connections; further ones are refused (503). The default is 1,024. 0 counts
     /// as 1.
     pub max_requests: u32,
     /// The time within which the handshake of a connection must be complete; 10 s by default.
     pub handshake_timeout: Duration,
-    /// The time after which a connection without a request is closed, and a transfer without progress given up; 30 s by
-    /// default.
+    /// The time after which a connection without a request is closed, and a transfer without progress is aborted; 30 s
+    /// by default.
     pub idle_timeout: Duration,
     /// The least rate of a transfer in either direction, averaged over the idle timeout; 1 KiB/s by default. `None`
     /// accepts any rate.
@@ -127,8 +128,8 @@ impl Default for Options {
     }
 }
 
-/// The windows and buffers for strangers. A server buffers a frame of HTTP/2 until its last byte is there, which a client
-/// may withhold.
+/// Returns the windows and buffers for unknown clients. A server buffers a frame of HTTP/2 until its last byte arrives,
+/// which a client may withhold.
 fn limits() -> Limits {
     let mut limits = Limits::for_any_peer(Profile::default());
     // The value is within the range of the limit, as a test checks.
@@ -136,7 +137,7 @@ fn limits() -> Limits {
     limits
 }
 
-/// The bounds on unknown clients.
+/// Returns the bounds on unknown clients.
 fn guards() -> Guards {
     let mut guards = Guards::default();
     guards.header_bytes = 64 << 10;

@@ -1,41 +1,41 @@
-//! The patience of a server with its clients: the credit of time that bytes earn.
+//! The tolerance of a server for slow clients: a credit of time, which bytes earn.
 
 use std::time::Duration;
 
 use metrics::Stamp;
 use record::Rate;
 
-/// The longest time between two looks at the progress of a transfer.
+/// The longest time between two checks of the progress of a transfer.
 const LONGEST_LOOK: Duration = Duration::from_secs(1);
 
-/// The looks within one idle timeout, so that a stall is noticed at most an eighth of it too late.
+/// The number of checks within one idle timeout. A stall is noticed at most an eighth of the timeout too late.
 const LOOKS: u32 = 8;
 
-/// The shortest time between two looks: tokio refuses a timer of zero.
+/// The shortest time between two checks: tokio refuses a timer of zero.
 const SHORTEST_LOOK: Duration = Duration::from_millis(1);
 
-/// The bytes per second that a connection moves without a body: acknowledgements, and probes of a silent peer. Without
-/// a least rate, it must move more to count as moving.
+/// The bytes per second that a connection moves without a body: acknowledgements, and probes of a silent peer. If no
+/// least rate is set, a connection must exceed this rate to count as moving.
 const NOISE: u64 = 1 << 10;
 
 /// The bounds on the slowness of a client.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Patience {
-    /// The longest time without a byte.
+    /// The longest time without a byte of a body.
     pub(crate) idle: Duration,
     /// The least rate, averaged over the idle timeout. `None` accepts any rate.
     pub(crate) min_rate: Option<Rate>,
 }
 
 impl Patience {
-    /// The time between two looks at the progress of a transfer.
+    /// Returns the time between two checks of the progress of a transfer.
     pub(crate) fn look(&self) -> Duration {
         (self.idle / LOOKS).clamp(SHORTEST_LOOK, LONGEST_LOOK)
     }
 }
 
-/// The time that a client has left. It starts with one idle timeout, which is also the most that it can hold. Time
-/// spends it, and every byte earns what it may take at the least rate.
+/// The time that a client has left. Its initial and largest value is one idle timeout. Elapsed time reduces the credit,
+/// and each byte adds the time that it may take at the least rate.
 #[derive(Debug)]
 pub(crate) struct Credit {
     patience: Patience,
@@ -44,12 +44,13 @@ pub(crate) struct Credit {
 }
 
 impl Credit {
-    /// A full credit.
+    /// Returns a full credit.
     pub(crate) fn new(patience: Patience) -> Self {
         Self { patience, left: patience.idle, at: Stamp::now() }
     }
 
-    /// Accounts for the time since the last call and for the bytes that moved in it. Returns the time that is left.
+    /// Subtracts the time since the last call, and adds the credit for the bytes that moved in that time. Returns the
+    /// time that is left.
     pub(crate) fn spend(&mut self, moved: Moved) -> Duration {
         let now = Stamp::now();
         let elapsed = now.since(self.at);
@@ -57,7 +58,7 @@ impl Credit {
         self.spend_for(elapsed, moved)
     }
 
-    /// Leaves out the time since the last call, in which the server did not wait for the client.
+    /// Discards the time since the last call, in which the server did not wait for the client.
     pub(crate) fn pause(&mut self) {
         self.at = Stamp::now();
     }
@@ -76,12 +77,12 @@ impl Credit {
     }
 }
 
-/// Bytes that moved.
+/// A number of bytes that moved.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Moved {
-    /// Bytes of one body.
+    /// The bytes of one body.
     Body(u64),
-    /// Bytes of a connection, which are those of bodies and a few others.
+    /// The bytes of a connection: those of bodies, and a few others.
     Connection(u64),
 }
 
@@ -94,7 +95,7 @@ mod tests {
         Credit::new(Patience { idle: Duration::from_secs(30), min_rate })
     }
 
-    /// The seconds until a client runs out of credit that sends `bytes` each `seconds`.
+    /// Returns the seconds until a client runs out of credit that sends `bytes` every `seconds`.
     fn lasts(min_rate: Option<u64>, bytes: u64, seconds: u64) -> Option<u64> {
         let mut credit = credit(min_rate);
         (1..1000)

@@ -9,7 +9,7 @@ use record::{ChunkSize, PayloadKind};
 /// [`SEEDS`](Self::SEEDS). All chunk sizes of a seed share its block.
 pub(crate) struct PayloadCache {
     largest: ChunkSize,
-    /// The seed and the payload of each block, the one used last at the end.
+    /// The seed and the payload of each block, the most recently used one last.
     blocks: Mutex<Vec<(u64, Payload)>>,
 }
 
@@ -17,12 +17,13 @@ impl PayloadCache {
     /// The most seeds that can be in use at once.
     pub(crate) const SEEDS: usize = 8;
 
-    /// An empty cache for chunks of up to `largest`.
+    /// Returns an empty cache for chunks of up to `largest`.
     pub(crate) fn new(largest: ChunkSize) -> Self {
         Self { largest, blocks: Mutex::default() }
     }
 
-    /// The random payload of a seed, in chunks of a size. `None` if the bodies of eight other seeds are being sent.
+    /// Returns the random payload of a seed, in chunks of a size. `None` if the bodies of eight other seeds are being
+    /// sent.
     pub(crate) fn payload(&self, seed: u64, chunk: ChunkSize) -> Option<Payload> {
         let mut blocks = self.blocks.lock().unwrap_or_else(PoisonError::into_inner);
         let block = match blocks.iter().position(|(cached, _)| *cached == seed) {

@@ -1,4 +1,4 @@
-//! The places of connections: for all ports together, for each port, and for each address.
+//! The limits on connections: in all, for each port, and for each address. Each connection takes a place.
 
 use std::{
     collections::HashMap,
@@ -12,13 +12,13 @@ use tokio::{
     time::timeout,
 };
 
-/// The part of the places that each port has to itself, so that no port starves the others.
+/// The divisor of the places: a sixteenth is reserved for each port, so that no port starves the others.
 const RESERVED: u32 = 16;
 
 /// The most connections that wait for a place. Further ones are refused.
 pub(crate) const WAITING: usize = 64;
 
-/// The places of one port. Clones share them.
+/// The places for connections of one port. Clones share the places.
 #[derive(Clone, Debug)]
 pub(crate) struct Places {
     shared: Arc<Semaphore>,
@@ -27,16 +27,16 @@ pub(crate) struct Places {
     addresses: Addresses,
 }
 
-/// The reason for which a connection is refused at once.
+/// The reason why a connection is refused at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
     /// The address of the client holds as many connections as one address may.
     Address,
-    /// No place is free, and others wait already.
+    /// No place is free, and the most connections are already waiting for one.
     Full,
 }
 
-/// A connection that was let in, with or without a place.
+/// A connection that may proceed, with or without a place.
 #[derive(Debug)]
 pub(crate) struct Entry {
     places: Places,
@@ -45,7 +45,7 @@ pub(crate) struct Entry {
     address: Option<CountedAddress>,
 }
 
-/// The place of a connection, free again when this is dropped.
+/// The place of a connection, which becomes free when the value is dropped.
 #[derive(Debug)]
 pub(crate) struct Place {
     _place: OwnedSemaphorePermit,
@@ -53,7 +53,8 @@ pub(crate) struct Place {
 }
 
 impl Places {
-    /// The places of `ports` ports: `most` in all, and at most `most_per_address` for one address that is no loopback.
+    /// Returns the places of `ports` ports: `most` in all, and at most `most_per_address` for each address that is not
+    /// a loopback address.
     pub(crate) fn of_ports(ports: usize, most: u32, most_per_address: u32) -> Vec<Self> {
         let most = most.max(1);
         let count = u32::try_from(ports).unwrap_or(u32::MAX).max(1);
@@ -71,17 +72,17 @@ impl Places {
         (0..ports).map(port).collect()
     }
 
-    /// Lets a connection in, or says why it is to be refused.
+    /// Admits a connection, or returns the reason why it is refused.
     pub(crate) fn enter(&self, peer: IpAddr) -> Result<Entry, Refused> {
         let address = self.addresses.count(peer).ok_or(Refused::Address)?;
         let take = |from: &Arc<Semaphore>| from.clone().try_acquire_owned().ok();
-        // Its own places first, so that the shared ones last longer.
+        // The places reserved for the port are taken first, so that the shared places last longer.
         let place = take(&self.own).or_else(|| take(&self.shared));
         let waiting = if place.is_some() { None } else { Some(take(&self.waiting).ok_or(Refused::Full)?) };
         Ok(Entry { places: self.clone(), place, waiting, address })
     }
 
-    /// Waits for a place.
+    /// Waits for a free place.
     async fn free(&self) -> Option<OwnedSemaphorePermit> {
         tokio::select! {
             place = self.shared.clone().acquire_owned() => place.ok(),
@@ -91,13 +92,13 @@ impl Places {
 }
 
 impl Entry {
-    /// Returns whether the connection has a place already.
+    /// Returns whether the connection already has a place.
     #[cfg(test)]
     pub(crate) fn has_place(&self) -> bool {
         self.place.is_some()
     }
 
-    /// The place of the connection, as soon as there is one. `None` if there is none within `limit`.
+    /// Returns the place of the connection, as soon as there is one. `None` if no place is free within `limit`.
     pub(crate) async fn place(self, limit: Duration) -> Option<Place> {
         let place = match self.place {
             Some(place) => place,
@@ -127,7 +128,8 @@ impl Addresses {
         Self { most: most.max(1), counts: Arc::default() }
     }
 
-    /// Counts a connection of `peer`. A loopback address is not counted: `Some(None)`. `None` if it has too many.
+    /// Counts a connection of `peer`. Returns `None` if its address has too many connections, and `Some(None)` for a
+    /// loopback address, which is not counted.
     fn count(&self, peer: IpAddr) -> Option<Option<CountedAddress>> {
         let address = client(peer);
         if address.is_loopback() {
@@ -160,7 +162,7 @@ impl Drop for CountedAddress {
     }
 }
 
-/// The address that stands for one client: an IPv6 client has a whole /64 (RFC 6177 section 2).
+/// Returns the address that stands for one client. An IPv6 client has a whole /64 (RFC 6177 section 2).
 fn client(peer: IpAddr) -> IpAddr {
     match peer.to_canonical() {
         IpAddr::V6(v6) if !v6.is_loopback() => {

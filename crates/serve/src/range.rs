@@ -14,7 +14,7 @@ pub(crate) enum Range {
 }
 
 impl Range {
-    /// The part of a file of `length` bytes that the Range headers of a request select.
+    /// Returns the part of a file of `length` bytes that the Range headers of a request select.
     pub(crate) fn of(headers: &HeaderMap, length: u64) -> Self {
         let mut ranges = headers.get_all(header::RANGE).iter();
         match (ranges.next().and_then(|range| range.to_str().ok()), ranges.next()) {
@@ -23,14 +23,14 @@ impl Range {
         }
     }
 
-    /// The part of a file of `length` bytes.
+    /// Parses the value of a Range header for a file of `length` bytes.
     pub(crate) fn parse(text: &str, length: u64) -> Self {
         // Names of units are case-insensitive (RFC 9110 section 14.1).
         let ranges = text.split_once('=').filter(|(unit, _)| unit.eq_ignore_ascii_case("bytes"));
         let Some((_, range)) = ranges else { return Self::Whole };
         let Some((first, last)) = range.trim().split_once('-') else { return Self::Whole };
         match (position(first), position(last)) {
-            // The last `suffix` bytes of the file.
+            // The range selects the last `suffix` bytes of the file.
             (None, Some(suffix)) if first.is_empty() => match suffix.min(length) {
                 0 => Self::Unsatisfiable,
                 suffix => Self::Part { first: length - suffix, last: length - 1 },
@@ -45,8 +45,8 @@ impl Range {
     }
 }
 
-/// Parses digits only: `u64::from_str` would accept a plus sign. A position of any length is a position: the greatest one
-/// stands for those that are greater still, because no file has it.
+/// Parses a position of digits only: `u64::from_str` would accept a plus sign. A position beyond `u64::MAX` becomes
+/// `u64::MAX`, since no file has either position.
 fn position(text: &str) -> Option<u64> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| text.parse().unwrap_or(u64::MAX))

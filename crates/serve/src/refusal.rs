@@ -9,7 +9,7 @@ use transport::{Body, body};
 
 use crate::{response, text::printable};
 
-/// A request that is refused: a status, and a sentence for the client.
+/// The refusal of a request: a status, and a sentence for the client.
 #[derive(Debug)]
 pub(crate) struct Refusal {
     status: StatusCode,
@@ -18,25 +18,25 @@ pub(crate) struct Refusal {
 }
 
 impl Refusal {
-    /// A refusal with its reason.
+    /// Returns a refusal with its reason.
     pub(crate) fn new(status: StatusCode, reason: impl Into<String>) -> Self {
         Self { status, reason: reason.into(), headers: Vec::new() }
     }
 
-    /// Adds a header to the response.
+    /// Adds a header to the response of the refusal.
     pub(crate) fn with(mut self, name: HeaderName, value: &'static str) -> Self {
         self.headers.push((name, HeaderValue::from_static(value)));
         self
     }
 
-    /// The status of the response.
+    /// Returns the status of the response.
     #[cfg(test)]
     pub(crate) fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// The response: the reason as a line of text. A 405 lists the methods that are allowed (RFC 9110 section 15.5.6),
-    /// and a 503 states when to try again (section 15.6.4).
+    /// Returns the response, with the reason as a line of text. A 405 lists the allowed methods (RFC 9110 section
+    /// 15.5.6), and a 503 states when to try again (section 15.6.4).
     pub(crate) fn response(&self) -> Response<Body> {
         let reason = printable(&self.reason, MOST);
         let mut response = response::with_status(self.status, body::full(format!("{reason}\n")));
@@ -56,7 +56,7 @@ impl Refusal {
 }
 
 impl Refusal {
-    /// The response to a request of that method: without a body for HEAD.
+    /// Returns the response to a request of that method: without a body for HEAD.
     pub(crate) fn response_to(&self, method: &Method) -> Response<Body> {
         let mut response = self.response();
         if method == Method::HEAD {
@@ -80,14 +80,14 @@ impl From<SaveError> for Refusal {
     }
 }
 
-/// The reason of a refusal, in the extensions of its response: the access log states it.
+/// The reason of a refusal, which the access log states. It is found in the extensions of the response.
 #[derive(Clone, Debug)]
 pub(crate) struct Reason(pub(crate) String);
 
 /// The longest reason that is sent, in characters.
 const MOST: usize = 1000;
 
-/// A size in a sentence: with its unit, and in bytes.
+/// A size for a sentence: with its unit, and in bytes.
 pub(crate) struct ExactSize(pub(crate) ByteSize);
 
 impl fmt::Display for ExactSize {

@@ -12,17 +12,17 @@ use crate::{
     stall::unless_reader_stalls,
 };
 
-/// The Server header of all responses. The version would tell strangers which faults to try.
+/// The Server header of all responses. A version would tell attackers which faults to try.
 const SERVER: &str = "longhaul";
 
 /// The longest time for which a refused upload is drained, so that its client reads the refusal instead of a reset. A
-/// client that reads nothing before it has sent everything needs all of it: nginx's `lingering_time` is as long.
+/// client that reads nothing before it has sent everything needs this time. It is that of nginx's `lingering_time`.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The longest pause of an upload that is drained: nginx's `lingering_timeout`.
+/// The longest pause of an upload that is drained, as in nginx's `lingering_timeout`.
 const DRAIN_PAUSE: Duration = Duration::from_secs(5);
 
-/// The fate of an exchange, which decides that of its connection over HTTP/1.1.
+/// The effect of an exchange on its connection over HTTP/1.1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ConnectionFate {
     /// The connection can carry more requests.
@@ -31,15 +31,15 @@ pub(crate) enum ConnectionFate {
     Close,
 }
 
-/// The facts about a connection that its responses depend on.
+/// The properties of a connection that its responses depend on.
 pub(crate) struct Circumstances<'a> {
     /// The address of the client.
     pub(crate) client: SocketAddr,
-    /// The Alt-Svc header of responses, if any.
+    /// The Alt-Svc header of responses, if there is one.
     pub(crate) alt_svc: Option<&'a str>,
-    /// The bounds on the slowness of the client.
+    /// The bounds on slow transfers of the client.
     pub(crate) patience: Patience,
-    /// The bytes that have reached the client.
+    /// The count of bytes that have reached the client.
     pub(crate) delivery: Delivery<'a>,
 }
 
@@ -64,23 +64,24 @@ impl<'a> Reply<'a> {
         Self { responder, connection, expects_continue }
     }
 
-    /// The address of the client.
+    /// Returns the address of the client.
     pub(crate) fn client(&self) -> SocketAddr {
         self.connection.client
     }
 
-    /// The bounds on the slowness of the client.
+    /// Returns the bounds on slow transfers of the client.
     pub(crate) fn patience(&self) -> Patience {
         self.connection.patience
     }
 
-    /// Sends a response whose body is in memory. A client that does not take it within the idle timeout loses it.
+    /// Sends a response whose body is in memory. The response is aborted if the client does not read it within the idle
+    /// timeout.
     pub(crate) async fn send(self, response: Response<Body>) -> ConnectionFate {
         let idle = self.connection.patience.idle;
         timeout(idle, self.respond(response)).await.unwrap_or(ConnectionFate::Close)
     }
 
-    /// Sends a response with a streamed body to its end. A client that takes too little of it loses the rest.
+    /// Sends a response with a streamed body to its end. The body is aborted if the client reads too slowly.
     pub(crate) async fn stream(self, response: Response<Body>, transfer: &Transfer) -> ConnectionFate {
         let connection = self.connection;
         let sending = async {
@@ -103,7 +104,7 @@ impl<'a> Reply<'a> {
         }
     }
 
-    /// Refuses a request by its head alone. A client that waits for a 100 before its body gets none.
+    /// Refuses a request by its head alone. No 100 is sent to a client that waits for one.
     pub(crate) async fn refuse(self, refusal: Refusal, body: Body) -> ConnectionFate {
         if self.expects_continue {
             let fate = self.send(refusal.response()).await;
@@ -113,15 +114,15 @@ impl<'a> Reply<'a> {
         self.refuse_midway(refusal, body).await
     }
 
-    /// Sends a refusal, and drains the request's body meanwhile: a client that is still sending would otherwise see a
-    /// reset before it reads the refusal.
+    /// Sends a refusal while draining the request's body. A client that is still sending would otherwise see a reset
+    /// before it reads the refusal.
     pub(crate) async fn refuse_midway(self, refusal: Refusal, body: Body) -> ConnectionFate {
         let (fate, drained) = tokio::join!(self.send(refusal.response()), drain(body));
         if drained { fate } else { ConnectionFate::Close }
     }
 }
 
-/// Reads a body to its end, for a while. Returns whether the end came.
+/// Reads a body to its end, within the limits for draining. Returns whether the end came.
 async fn drain(mut body: Body) -> bool {
     let read = async {
         loop {

@@ -1,39 +1,39 @@
-//! The limit on concurrent requests over all connections: each takes a place.
+//! The limit on concurrent requests over all connections. Each request takes a place.
 
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// The most refusals for lack of a place that are sent at once. Beyond them, requests are reset without a response:
-/// refusals to clients that do not read would otherwise take the memory that the bound on requests is to save.
+/// The most refusals for lack of a place that are sent at once. Beyond this number, requests are reset without a
+/// response. Otherwise, refusals to clients that do not read could take the memory that the limit on requests protects.
 const REFUSALS: usize = 64;
 
-/// The places of a server's requests. Clones share them.
+/// The places of a server's requests. Clones share the places.
 #[derive(Clone, Debug)]
 pub(crate) struct RequestPlaces {
     places: Arc<Semaphore>,
     refusals: Arc<Semaphore>,
 }
 
-/// The answer to a request for a place.
+/// The result of asking for a place.
 #[derive(Debug)]
 pub(crate) enum Admission {
-    /// A place, until this is dropped.
+    /// A place, which becomes free when the permit is dropped.
     Granted(OwnedSemaphorePermit),
-    /// No place is free, but a response may say so until this permit is dropped.
+    /// No place is free. A response may say so while the permit is held.
     Refused(OwnedSemaphorePermit),
     /// No place is free, and too many refusals are being sent.
     Dropped,
 }
 
 impl RequestPlaces {
-    /// Makes `most` places, and at least one.
+    /// Returns `most` places, but at least one.
     pub(crate) fn new(most: u32) -> Self {
         let places = (most.max(1) as usize).min(Semaphore::MAX_PERMITS);
         Self { places: Arc::new(Semaphore::new(places)), refusals: Arc::new(Semaphore::new(REFUSALS)) }
     }
 
-    /// Takes a place for a request, if there is one.
+    /// Takes a place for a request, if one is free.
     pub(crate) fn admit(&self) -> Admission {
         let take = |from: &Arc<Semaphore>| from.clone().try_acquire_owned().ok();
         take(&self.places)

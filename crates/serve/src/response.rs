@@ -11,7 +11,7 @@ use crate::refusal::Refusal;
 /// The characters of a name that are encoded in a path: all but those that RFC 3986 section 2.3 leaves unreserved.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// The response to an upload: 201 with the place of the file if it was saved, else 200.
+/// Returns the response to an upload: 201 with the location of the file if it was saved, else 200.
 pub(crate) fn receipt(receipt: &Receipt) -> Response<Body> {
     let Some(name) = &receipt.saved else { return json(StatusCode::OK, receipt) };
     let mut response = json(StatusCode::CREATED, receipt);
@@ -19,7 +19,7 @@ pub(crate) fn receipt(receipt: &Receipt) -> Response<Body> {
     response
 }
 
-/// A line of JSON.
+/// Returns a response with a line of JSON.
 pub(crate) fn json(status: StatusCode, content: &impl Serialize) -> Response<Body> {
     match serde_json::to_string(content) {
         Ok(json) => {
@@ -31,14 +31,14 @@ pub(crate) fn json(status: StatusCode, content: &impl Serialize) -> Response<Bod
     }
 }
 
-/// A response without headers.
+/// Returns a response without headers.
 pub(crate) fn with_status(status: StatusCode, body: Body) -> Response<Body> {
     let mut response = Response::new(body);
     *response.status_mut() = status;
     response
 }
 
-/// Sets a header. A value that is invalid in a header is left out.
+/// Sets a header. A value that is invalid in a header is not set.
 pub(crate) fn set<B>(response: &mut Response<B>, name: HeaderName, value: impl AsRef<str>) {
     if let Ok(value) = HeaderValue::from_str(value.as_ref()) {
         response.headers_mut().insert(name, value);

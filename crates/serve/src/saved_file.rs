@@ -1,4 +1,4 @@
-//! Downloads of saved files: whole, one range, or nothing that the client has already.
+//! Downloads of saved files: whole files, single ranges, and conditional requests.
 
 use std::{
     fs::{File, Metadata},
@@ -24,10 +24,10 @@ use crate::{
     validators::Validators,
 };
 
-/// The response to a GET or HEAD of a saved file.
+/// Returns the response to a GET or HEAD of a saved file.
 ///
 /// # Errors
-/// The file does not exist or cannot be read, or a precondition is false.
+/// Fails if the file does not exist or cannot be read, or if a precondition is false.
 pub(crate) async fn download(
     folder: &Folder,
     name: SafeName,
@@ -66,10 +66,10 @@ pub(crate) async fn download(
     Ok(download)
 }
 
-/// The validators of the file of that name; `None` if there is none.
+/// Returns the validators of the file of that name, or `None` if there is no such file.
 ///
 /// # Errors
-/// The name belongs to something else, or the folder cannot be read.
+/// Fails if the name belongs to something other than a file, or if the folder cannot be read.
 pub(crate) async fn validators(folder: &Folder, name: &SafeName) -> Result<Option<Validators>, Refusal> {
     match open(folder.clone(), name.clone()).await {
         Ok((_, metadata)) => Ok(Some(Validators::of(&metadata))),
@@ -84,7 +84,7 @@ pub(crate) async fn exists(folder: &Folder, name: &SafeName) -> bool {
     spawn_blocking(move || path.symlink_metadata().is_ok()).await.unwrap_or(false)
 }
 
-/// The part that the request asks for. Only GET has ranges (RFC 9110 section 14.2).
+/// Returns the part of the file that the request selects. Only GET has ranges (RFC 9110 section 14.2).
 fn range(request: &Parts, length: u64, validators: &Validators, now: SystemTime) -> Range {
     if request.method == Method::GET && conditions::range_applies(&request.headers, validators, now) {
         Range::of(&request.headers, length)
@@ -93,7 +93,8 @@ fn range(request: &Parts, length: u64, validators: &Validators, now: SystemTime)
     }
 }
 
-/// Opens a file on a thread: a folder that does not answer, such as one of a network, must delay no one else.
+/// Opens a file on a separate thread, so that a folder that does not answer, for example on a network, delays no other
+/// request.
 async fn open(folder: Folder, name: SafeName) -> Result<(File, Metadata), SaveError> {
     let opened = spawn_blocking(move || {
         let file = folder.read(&name)?;
@@ -103,7 +104,7 @@ async fn open(folder: Folder, name: SafeName) -> Result<(File, Metadata), SaveEr
     opened.await.map_err(io::Error::other)?
 }
 
-/// The bytes of a file from `first` on. Setting a position does not touch the disk.
+/// Returns the bytes of a file from `first` on. Setting a position does not access the disk.
 fn open_at(mut file: File, name: &SafeName, first: u64, size: u64) -> Result<Source, SaveError> {
     file.seek(SeekFrom::Start(first))?;
     Ok(Source::of_file(file, Path::new(name.as_str()), size, ChunkSize::DEFAULT))
@@ -115,8 +116,8 @@ fn unsatisfiable(length: u64) -> Response<Body> {
     response
 }
 
-/// Sets the media type by the extension of the name, and keeps browsers from showing an upload as a page of this
-/// server.
+/// Sets the media type by the extension of the name. Further fields keep browsers from showing an upload as a page of
+/// this server.
 fn describe(response: &mut Response<Body>, name: &SafeName) {
     let media_type = mime_guess::from_path(name.as_str()).first_or_octet_stream();
     response::set(response, header::CONTENT_TYPE, media_type.essence_str());

@@ -1,4 +1,4 @@
-//! The server: bound ports, and the content that they serve.
+//! A server: its bound ports, and the content that they serve.
 
 use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -17,7 +17,7 @@ use crate::{
     requests::RequestPlaces,
 };
 
-/// The time within which the handshake of a rehearsal must be complete: it takes a few milliseconds.
+/// The time limit for the handshake of a rehearsal, which takes a few milliseconds.
 const REHEARSAL: Duration = Duration::from_secs(2);
 
 /// A server whose ports are bound. Clients can connect from then on, and are answered while it [runs](Self::run).
@@ -36,8 +36,8 @@ impl Server {
     /// enabled.
     ///
     /// # Errors
-    /// A port cannot be bound, the folder cannot be used, or a limit or the certificate cannot be used. Other machines can
-    /// reach an address, and the options neither name a token nor leave the server open.
+    /// Fails if a port cannot be bound, the folder cannot be used, or a limit or the certificate cannot be used. Also
+    /// fails if other machines can reach an address, unless the options name a token or allow an open server.
     pub fn bind(options: Options) -> Result<Self, ServeError> {
         protected(&options)?;
         Ok(Self {
@@ -54,28 +54,28 @@ impl Server {
         })
     }
 
-    /// The address for cleartext, with the port in effect.
+    /// Returns the address for cleartext, with the port in effect. `None` without a port for cleartext.
     pub fn cleartext_addr(&self) -> Option<SocketAddr> {
         self.listeners.cleartext
     }
 
-    /// The address for TLS (on TCP) and QUIC (on UDP), with the port in effect.
+    /// Returns the address for TLS (on TCP) and QUIC (on UDP), with the port in effect. `None` without TLS.
     pub fn tls_addr(&self) -> Option<SocketAddr> {
         self.listeners.tls.as_ref().map(|tls| tls.addr)
     }
 
-    /// The SHA-256 of the certificate's DER, for clients to pin. `None` without TLS.
+    /// Returns the SHA-256 of the certificate's DER, for clients to pin. `None` without TLS.
     pub fn fingerprint(&self) -> Option<[u8; 32]> {
         self.listeners.tls.as_ref().map(|tls| tls.identity.fingerprint())
     }
 
-    /// The certificate chain in PEM, for clients to trust. `None` without TLS.
+    /// Returns the certificate chain in PEM, for clients to trust. `None` without TLS.
     pub fn certificate_pem(&self) -> Option<&str> {
         self.listeners.tls.as_ref().map(|tls| tls.identity.certificate_pem())
     }
 
-    /// Completes a handshake with itself, over loopback, so that the memory which the first handshake takes for good is
-    /// taken before any client comes. A machine on which that fails is served all the same.
+    /// Completes a QUIC handshake with the server itself over loopback. The memory that the first handshake takes for
+    /// good is then taken before clients connect. A failure is ignored.
     pub async fn rehearse(&self) {
         let Some(tls) = &self.listeners.tls else { return };
         let handshake = transport::rehearse_quic(&tls.identity, loopback(), &self.limits);
@@ -87,11 +87,11 @@ impl Server {
     }
 
     /// Serves until `stop` resolves. Then the ports of TCP are released at once, clients are told to end their
-    /// connections (GOAWAY, `Connection: close`), and running transfers may take `grace` to end. They are cut off after
-    /// it. The port of QUIC is released with its last connection.
+    /// connections (GOAWAY, `Connection: close`), and running transfers may take `grace` to end. After that, they are
+    /// cut off. The port of QUIC is released with its last connection.
     ///
-    /// Dropping the future cuts off all connections at once. Threads that wait for the disk of a saved body outlive
-    /// this future.
+    /// Dropping the future cuts off all connections at once. Threads that wait for the disk of a saved body outlive the
+    /// future.
     pub async fn run(self, stop: impl Future<Output = ()>, grace: Duration) {
         let (stopping, stops) = watch::channel(false);
         let alt_svc = self.listeners.tls.as_ref().map(|tls| Arc::from(tls.alt_svc()));
@@ -116,7 +116,7 @@ impl Server {
     }
 }
 
-/// Refuses addresses beyond loopback without a token, unless the options leave the server open.
+/// Refuses addresses beyond loopback without a token, unless the options allow an open server.
 fn protected(options: &Options) -> Result<(), ServeError> {
     let access = &options.access;
     let beyond = |addr: &SocketAddr| !addr.ip().to_canonical().is_loopback();

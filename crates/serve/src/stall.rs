@@ -1,4 +1,4 @@
-//! The watch over transfers: each ends, or is given up once its client has used up its credit of time.
+//! The watch over transfers: each ends, or is aborted once its client has used up its credit of time.
 
 use std::{fmt, mem, time::Duration};
 
@@ -11,7 +11,7 @@ use crate::{
     patience::{Credit, Moved, Patience},
 };
 
-/// A transfer that was given up because of its client.
+/// The error of a transfer that was aborted because its client was too slow.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Stalled {
     idle: Duration,
@@ -34,11 +34,11 @@ impl fmt::Display for Stalled {
     }
 }
 
-/// Runs an upload to its end. Drops it once its client has sent too little. The time in which this end `is_busy` does
-/// not count: the client is not to blame for a slow disk.
+/// Runs an upload to its end, or aborts it once its client has sent too little. Time in which this end `is_busy` does
+/// not count: a slow disk is not the client's fault.
 ///
 /// # Errors
-/// The client stalled.
+/// Fails if the client stalled.
 pub(crate) async fn unless_sender_stalls<T>(
     patience: Patience,
     meter: &Meter,
@@ -61,11 +61,11 @@ pub(crate) async fn unless_sender_stalls<T>(
     unless(stall, upload).await.ok_or_else(|| Stalled::by(patience))
 }
 
-/// Runs a download to its end. Drops it once its client has taken too little: chunks of this body, or a fair share of
-/// the bytes that the connection has delivered.
+/// Runs a download to its end, or aborts it once its client has taken too little: neither chunks of this body, nor a
+/// fair share of the bytes that the connection has delivered.
 ///
 /// # Errors
-/// The client stalled.
+/// Fails if the client stalled.
 pub(crate) async fn unless_reader_stalls<T>(
     patience: Patience,
     meter: &Meter,
@@ -129,7 +129,7 @@ mod tests {
         }
     }
 
-    /// Passes `bytes` every 50 ms, for 400 ms.
+    /// Counts `bytes` on the meter every 50 ms, for 400 ms.
     async fn trickle(meter: &Meter, bytes: usize) {
         let mut flow = meter.flow();
         for _ in 0..8 {

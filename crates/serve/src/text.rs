@@ -1,7 +1,7 @@
-//! Text of strangers, for terminals and logs.
+//! Text from unknown clients, for terminals and logs.
 
-/// A text in printable ASCII characters, at most `most` of them. Any other character is escaped: it may move a terminal's
-/// cursor, or hide a part of the text.
+/// Returns a text in printable ASCII characters, at most `most` of them. Any other character is escaped, since it might
+/// move a terminal's cursor or hide a part of the text.
 pub(crate) fn printable(text: &str, most: usize) -> String {
     let escaped = text.chars().flat_map(|c| {
         let plain = (c.is_ascii_graphic() || c == ' ').then_some(c);

@@ -1,4 +1,4 @@
-//! The bytes of files that were read for clients and have yet to leave: one budget for all downloads.
+//! The bytes of files that were read for clients but not sent yet: one budget for all downloads.
 
 use std::{
     pin::Pin,
@@ -15,24 +15,24 @@ use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use transport::{Body, BodyError};
 
-/// The bytes that all downloads may hold. Over TCP a download of a client that reads holds a chunk or two, over QUIC as
-/// much as is in flight.
+/// The most bytes that all downloads together may hold. Over TCP, a download whose client reads holds a chunk or two;
+/// over QUIC, it holds as much as is in flight.
 const BUDGET: u64 = 16 << 20;
 
-/// The bytes of files that downloads hold. Clones share the budget.
+/// The budget of file bytes that downloads hold. Clones share the budget.
 ///
-/// Every download may hold one chunk. More are read only while the budget lasts, whatever the windows of its client and
-/// the buffers of its protocol would take.
+/// Every download may hold one chunk. Further chunks are read only while the budget lasts, even if the client's windows
+/// and the protocol's buffers have room.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Unsent(Arc<AtomicU64>);
 
 impl Unsent {
-    /// The most memory that `downloads` hold, in bytes, with chunks of a size.
+    /// Returns the most memory that `downloads` downloads hold, in bytes, with chunks of `chunk` bytes.
     pub(crate) fn footprint(downloads: u64, chunk: u64) -> u64 {
         downloads.saturating_mul(chunk).saturating_add(BUDGET)
     }
 
-    /// Holds the reading of a body to the budget.
+    /// Bounds the read-ahead of a body by the budget.
     pub(crate) fn bound(&self, body: Body) -> Body {
         let held =
             Arc::new(Held { bytes: AtomicU64::new(0), all: self.0.clone(), waker: AtomicWaker::new() });
@@ -40,7 +40,7 @@ impl Unsent {
     }
 }
 
-/// The bytes that one download holds.
+/// The bytes that one download holds, and the task that waits for them to leave.
 #[derive(Debug)]
 struct Held {
     bytes: AtomicU64,
@@ -84,7 +84,7 @@ impl Drop for Chunk {
     }
 }
 
-/// A body that is read as the budget allows.
+/// A body that is read only as far as the budget allows.
 struct Bounded {
     body: Body,
     held: Arc<Held>,
@@ -100,7 +100,7 @@ impl http_body::Body for Bounded {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         if !self.held.may_read() {
             self.held.waker.register(cx.waker());
-            // A chunk may have left in between.
+            // A chunk may have left before the waker was registered.
             if !self.held.may_read() {
                 return Poll::Pending;
             }

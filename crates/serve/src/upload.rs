@@ -34,32 +34,32 @@ use crate::{
 /// The longest name in a line of the log, in characters.
 const MOST_NAME: usize = 300;
 
-/// An upload whose body is to be read.
+/// An upload that was admitted, and whose body is still to be read.
 struct Admitted {
     sink: Sink,
     announced: Option<u64>,
     stated: Stated,
-    /// True if a file has the name already.
+    /// True if a file already has the name.
     replaces: bool,
 }
 
-/// The uploads of a server: their destination, and the bound on their length.
+/// The uploads of a server: their destination, and the bound on their size.
 pub(crate) struct Uploads {
     destination: Destination,
     max_body: Option<ByteSize>,
     existing: Existing,
-    /// The line of the log about files that are replaced.
+    /// The rate limit of the log line about replaced files.
     replacements: Mutex<Occasional>,
 }
 
 impl Uploads {
-    /// Uploads to a destination, within the bounds of the options.
+    /// Returns uploads to a destination, within the bounds of the options.
     pub(crate) fn new(destination: Destination, options: &Options) -> Self {
         let existing = if options.access.no_overwrite { Existing::Keep } else { Existing::Replace };
         Self { destination, max_body: options.max_body, existing, replacements: Mutex::default() }
     }
 
-    /// The folder of saved uploads, if they are saved.
+    /// Returns the folder of saved uploads, if uploads are saved.
     pub(crate) fn folder(&self) -> Option<&Folder> {
         self.destination.folder()
     }
@@ -100,7 +100,7 @@ impl Uploads {
         }
     }
 
-    /// Decides from the head of a request whether its body is taken, before any byte of it is read.
+    /// Decides by the head of a request whether its body is accepted, before any byte of the body is read.
     async fn admit(&self, request: &Parts, name: Result<SafeName, NameError>) -> Result<Admitted, Refusal> {
         whole_body::check(request)?;
         let announced = framing::announced_length(&request.headers)?;
@@ -119,7 +119,7 @@ impl Uploads {
         Ok(Admitted { sink, announced, stated, replaces })
     }
 
-    /// Tells the operator who replaced a file, access log or not.
+    /// Logs the client that replaced a file, even without an access log.
     fn report_replacement(&self, name: &str, client: SocketAddr) {
         let left_out = self.replacements.lock().unwrap_or_else(PoisonError::into_inner).due();
         if let Some(left_out) = left_out {

@@ -12,22 +12,22 @@ use receiver::save::FileVersion;
 
 use crate::response;
 
-/// The first second that a date of HTTP cannot express: that of the year 10,000.
+/// The first second that an HTTP date cannot express: the start of the year 10,000.
 const YEAR_10000: i64 = 253_402_300_800;
 
-/// The validators of a saved file, which tell one version of it from another.
+/// The validators of a saved file, which distinguish its versions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Validators {
-    /// The strong ETag, in quotes: a digest of the version, which does not tell inodes to strangers.
+    /// The strong ETag, in quotes: a digest of the version, which does not reveal the inode.
     pub(crate) etag: String,
-    /// The time of modification in whole seconds, as HTTP states it. `None` if no date of HTTP expresses it.
+    /// The time of modification in whole seconds, as in HTTP dates. `None` if no HTTP date expresses it.
     pub(crate) modified: Option<SystemTime>,
-    /// The version itself.
+    /// The version that the validators describe.
     pub(crate) version: FileVersion,
 }
 
 impl Validators {
-    /// The validators of the version that `metadata` describes.
+    /// Returns the validators of the version that `metadata` describes.
     pub(crate) fn of(metadata: &Metadata) -> Self {
         let version = FileVersion::of(metadata);
         let mut hasher = Hasher::new();
@@ -38,11 +38,11 @@ impl Validators {
         Self { etag: format!("\"{}\"", hasher.digest()), modified, version }
     }
 
-    /// Returns whether the time of modification is at least a second ago: a later version then has another one (RFC 9110
-    /// section 8.8.2.2).
+    /// Returns whether the time of modification is at least a second ago. Any later version then has a different time
+    /// (RFC 9110 section 8.8.2.2).
     pub(crate) fn is_settled(&self, now: SystemTime) -> bool {
         let age = self.modified.and_then(|modified| now.duration_since(modified).ok());
-        // The time of modification is cut to whole seconds.
+        // The time of modification is truncated to whole seconds.
         age.is_some_and(|age| age >= Duration::from_secs(2))
     }
 
@@ -76,13 +76,13 @@ mod tests {
         let first = validators();
         assert_eq!(first, validators());
         assert!(first.etag.len() == 34 && first.etag.starts_with('"') && first.etag.ends_with('"'));
-        // The same length and time, in another inode.
+        // A file with the same length and time, in another inode.
         let time = fs::metadata(&path).unwrap().modified().unwrap();
         fs::write(folder.path().join("b"), "two").unwrap();
         fs::rename(folder.path().join("b"), &path).unwrap();
         File::options().write(true).open(&path).unwrap().set_modified(time).unwrap();
         assert_ne!(first.etag, validators().etag);
-        // The same inode and length, at another time.
+        // A file with the same inode and length, at another time.
         let second = validators();
         let later = time + Duration::from_nanos(1000);
         File::options().write(true).open(&path).unwrap().set_modified(later).unwrap();

@@ -1,4 +1,4 @@
-//! Panics in a server: each ends one request, or at most one connection. Needs the feature `panic-injection`.
+//! Panics in a server: each ends one request, or at most one connection. The tests need the feature `panic-injection`.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "server/running.rs"]

@@ -41,7 +41,7 @@ pub struct SocketBuffers {
 /// Returns the offload that the kernel offers to UDP sockets.
 ///
 /// # Errors
-/// No socket can be created.
+/// Fails if no socket can be created.
 pub fn udp_offload() -> io::Result<UdpOffload> {
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))
         .or_else(|error| UdpSocket::bind((Ipv6Addr::LOCALHOST, 0)).map_err(|_| error))?;
@@ -52,7 +52,7 @@ pub fn udp_offload() -> io::Result<UdpOffload> {
 /// Returns the buffers that the kernel grants to a TCP socket that asks for `bytes` each.
 ///
 /// # Errors
-/// No socket can be created, or `bytes` exceeds the address space.
+/// Fails if no socket can be created, or `bytes` exceeds the address space.
 pub fn socket_buffers(bytes: u64) -> io::Result<SocketBuffers> {
     let socket = TcpSocket::new_v4().or_else(|_| TcpSocket::new_v6())?;
     set_buffers(&socket, bytes.try_into().map_err(io::Error::other)?)?;
@@ -76,7 +76,7 @@ pub struct Controller {
 /// Returns the congestion controller of a TCP socket with these limits, or `None` if the system does not report it.
 ///
 /// # Errors
-/// A limit cannot be used, or no socket can be created.
+/// Fails if a limit cannot be used, or no socket can be created.
 pub fn controller(limits: &Limits) -> Result<Option<Controller>, Error> {
     let options = TcpOptions::from_limits(limits)?;
     let asked = options.controller();
@@ -98,7 +98,7 @@ impl Sealer {
     /// Returns a sealer of records of `length` bytes, for measurements only: the key is all zeroes.
     ///
     /// # Errors
-    /// aws-lc lacks the cipher.
+    /// Fails if aws-lc lacks the cipher.
     pub fn for_records_of(length: usize) -> io::Result<Self> {
         let key = UnboundKey::new(&AES_128_GCM, &[0; 16]).map_err(io::Error::other)?;
         Ok(Self { key: LessSafeKey::new(key), record: vec![0; length], sealed: 0 })
@@ -107,7 +107,7 @@ impl Sealer {
     /// Encrypts and authenticates the record in place. Each call seals the result of the previous call.
     ///
     /// # Errors
-    /// The record is too long for the cipher.
+    /// Fails if the record is too long for the cipher.
     pub fn seal(&mut self) -> io::Result<()> {
         self.sealed += 1;
         let mut nonce = [0; 12];

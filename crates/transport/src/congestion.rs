@@ -19,7 +19,7 @@ impl Congestion {
     /// Returns the controller that the limits name; `None` for `auto`.
     ///
     /// # Errors
-    /// The word cannot be used.
+    /// Fails if the word cannot be used.
     pub(crate) fn from_limits(limits: &Limits) -> Result<Option<Self>, Error> {
         let known = [("cubic", Self::Cubic), ("newreno", Self::NewReno), ("bbr", Self::Bbr)];
         choice_unless_auto(limits, &CONGESTION, &known)

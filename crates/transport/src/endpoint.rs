@@ -131,7 +131,6 @@ impl Bind {
     /// Returns the certificate.
     ///
     /// # Errors
-    ///
     /// Fails if there is no certificate, which TLS and QUIC need.
     pub(crate) fn required_identity(&self) -> Result<&Identity, Error> {
         self.identity.as_ref().ok_or_else(|| Error::identity("TLS and QUIC need a certificate to present"))

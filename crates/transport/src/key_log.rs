@@ -16,7 +16,7 @@ impl KeyLog {
     /// Opens a file for appending. A new file is readable by its owner only.
     ///
     /// # Errors
-    /// The file cannot be opened.
+    /// Fails if the file cannot be opened.
     pub fn open(path: &Path) -> io::Result<Self> {
         let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
         Ok(Self(Arc::new(Mutex::new(file))))

@@ -26,7 +26,7 @@ const H1: &str = <Http1 as ServerEngine>::ALPN[0];
 /// Listens in cleartext: HTTP/2 by prior knowledge, else HTTP/1.1.
 ///
 /// # Errors
-/// A limit cannot be used, or the address cannot be bound.
+/// Fails if a limit cannot be used, or the address cannot be bound.
 pub fn listen_cleartext(bind: &Bind, limits: &Limits) -> Result<Box<dyn Listener>, Error> {
     plain::listen::<ByPreface>(bind, limits)
 }
@@ -34,7 +34,7 @@ pub fn listen_cleartext(bind: &Bind, limits: &Limits) -> Result<Box<dyn Listener
 /// Listens with TLS on TCP: HTTP/2 or HTTP/1.1, as ALPN agrees.
 ///
 /// # Errors
-/// A limit or the identity cannot be used, or the address cannot be bound.
+/// Fails if a limit or the identity cannot be used, or the address cannot be bound.
 pub fn listen_secured(bind: &Bind, limits: &Limits) -> Result<Box<dyn Listener>, Error> {
     secured::listen::<ByAlpn>(bind, limits)
 }
@@ -42,7 +42,7 @@ pub fn listen_secured(bind: &Bind, limits: &Limits) -> Result<Box<dyn Listener>,
 /// Listens on UDP: HTTP/3.
 ///
 /// # Errors
-/// A limit or the identity cannot be used, or the address cannot be bound.
+/// Fails if a limit or the identity cannot be used, or the address cannot be bound.
 pub fn listen_quic(bind: &Bind, limits: &Limits) -> Result<Box<dyn Listener>, Error> {
     // The streams of h3-quinn are for controls of measurements: through them, unknown clients could fill the memory.
     if limits.choice(&H3_RECV) == Some("stock") {
@@ -58,7 +58,7 @@ pub fn listen_quic(bind: &Bind, limits: &Limits) -> Result<Box<dyn Listener>, Er
 /// for good. Without the rehearsal, that memory would seem to be taken by the first clients.
 ///
 /// # Errors
-/// The machine has no such address of loopback, or the handshake fails.
+/// Fails if the machine has no such address of loopback, or the handshake fails.
 pub async fn rehearse_quic(identity: &Identity, loopback: IpAddr, limits: &Limits) -> Result<(), Error> {
     let bind = Bind::new((loopback, 0).into()).with_identity(identity.clone());
     let listener = listen_quic(&bind, limits)?;

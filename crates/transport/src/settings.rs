@@ -16,7 +16,7 @@ pub(crate) trait FromLimits: Sized {
 /// Returns the value of a limit that is a number of bytes.
 ///
 /// # Errors
-/// The value is out of the limit's range, or does not fit a `T`.
+/// Fails if the value is out of the limit's range, or does not fit a `T`.
 pub(crate) fn bytes<T: TryFrom<u64>>(limits: &Limits, limit: &Limit) -> Result<T, Error> {
     limit.check(&limits.get(limit)).map_err(Error::limit)?;
     fit(limit, limits.bytes(limit))
@@ -25,7 +25,7 @@ pub(crate) fn bytes<T: TryFrom<u64>>(limits: &Limits, limit: &Limit) -> Result<T
 /// Returns the value of a limit that is a number of bytes or `auto`, which is `None`.
 ///
 /// # Errors
-/// The value is out of the limit's range, or does not fit a `T`.
+/// Fails if the value is out of the limit's range, or does not fit a `T`.
 pub(crate) fn bytes_unless_auto<T: TryFrom<u64>>(limits: &Limits, limit: &Limit) -> Result<Option<T>, Error> {
     limit.check(&limits.get(limit)).map_err(Error::limit)?;
     limits.bytes_unless_auto(limit).map(|bytes| fit(limit, bytes)).transpose()
@@ -34,7 +34,6 @@ pub(crate) fn bytes_unless_auto<T: TryFrom<u64>>(limits: &Limits, limit: &Limit)
 /// Returns the value of a limit that is a word, translated by the table `known`.
 ///
 /// # Errors
-///
 /// Fails if the word is not one of the limit's choices, or not in the table.
 pub(crate) fn choice<T: Copy>(limits: &Limits, limit: &Limit, known: &[(&str, T)]) -> Result<T, Error> {
     let unusable = || Error::limit(format!("--{}: 'auto' is not possible", limit.flag));
@@ -44,7 +43,6 @@ pub(crate) fn choice<T: Copy>(limits: &Limits, limit: &Limit, known: &[(&str, T)
 /// Returns the value of a limit that is a word, translated by the table `known`, or `None` for `auto`.
 ///
 /// # Errors
-///
 /// Fails if the word is not one of the limit's choices, or not in the table.
 pub(crate) fn choice_unless_auto<T: Copy>(
     limits: &Limits,

@@ -70,7 +70,7 @@ impl TcpOptions {
 /// Opens a TCP connection.
 ///
 /// # Errors
-/// The peer cannot be reached, or the system refuses an option.
+/// Fails if the peer cannot be reached, or the system refuses an option.
 pub(crate) async fn dial(addr: SocketAddr, options: &TcpOptions) -> Result<SharedStream, Error> {
     let connected = async {
         let stream = options.socket(addr)?.connect(addr).await?;
@@ -91,7 +91,7 @@ impl Acceptor {
     /// Listens on an address.
     ///
     /// # Errors
-    /// The address cannot be bound, or the system refuses an option.
+    /// Fails if the address cannot be bound, or the system refuses an option.
     pub(crate) fn bind(addr: SocketAddr, options: &TcpOptions) -> Result<Self, Error> {
         let listening = || {
             let socket = options.socket(addr)?;
@@ -117,7 +117,7 @@ impl Acceptor {
     /// Waits for the next connection.
     ///
     /// # Errors
-    /// The system refuses to accept.
+    /// Fails if the system refuses to accept.
     pub(crate) async fn accept(&self) -> Result<(TcpStream, SocketAddr), Error> {
         self.socket.accept().await.map_err(|source| Error::Listen { addr: self.addr, source })
     }
@@ -126,7 +126,7 @@ impl Acceptor {
 /// Returns a UDP socket bound to `addr`, with buffers of `buffer` bytes; `None` leaves both to the kernel.
 ///
 /// # Errors
-/// The address cannot be bound, or the system refuses the buffers.
+/// Fails if the address cannot be bound, or the system refuses the buffers.
 pub(crate) fn udp(addr: SocketAddr, buffer: Option<usize>) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, None)?;
     if let Some(size) = buffer {

@@ -21,13 +21,13 @@ pub trait Transport: Send + Sync {
     /// Opens a connection and completes its handshake.
     ///
     /// # Errors
-    /// A limit cannot be used, the peer cannot be reached or is not trusted, or it speaks another protocol.
+    /// Fails if a limit cannot be used, the peer cannot be reached or is not trusted, or it speaks another protocol.
     async fn connect(&self, peer: &Peer, limits: &Limits) -> Result<Box<dyn Connection>, Error>;
 
     /// Listens for connections. Must be called within a tokio runtime.
     ///
     /// # Errors
-    /// A limit or the identity cannot be used, or the address cannot be bound.
+    /// Fails if a limit or the identity cannot be used, or the address cannot be bound.
     fn listen(&self, bind: &Bind, limits: &Limits) -> Result<Box<dyn Listener>, Error>;
 }
 
@@ -38,7 +38,7 @@ pub trait Connection: Send + Sync {
     /// body has ended. Exchanges run concurrently if the protocol has streams.
     ///
     /// # Errors
-    /// The connection broke, the peer violated the protocol, or the body of the request failed.
+    /// Fails if the connection broke, the peer violated the protocol, or the body of the request failed.
     async fn exchange(&self, request: Request<Body>) -> Result<Response<Body>, Error>;
 
     /// Ends the connection in good order. Over QUIC this notifies the server; over TCP the kernel does so when the
@@ -58,7 +58,7 @@ pub trait Listener: Send + Sync {
     /// Waits for the next connection. The caller drives its handshake, so that a slow one does not delay others.
     ///
     /// # Errors
-    /// The listener itself is broken.
+    /// Fails if the listener itself is broken.
     async fn accept(&self) -> Result<Accepted, Error>;
 }
 
@@ -87,7 +87,7 @@ pub trait Session: Send + Sync {
     /// Waits for the next request. Returns `None` once the client has ended the connection in good order.
     ///
     /// # Errors
-    /// The connection broke.
+    /// Fails if the connection broke.
     async fn accept(&self) -> Result<Option<Incoming>, Error>;
 
     /// Tells the client at once that no further request is taken: by GOAWAY, or by `Connection: close` in the response
@@ -125,6 +125,6 @@ pub trait Responder: Send {
     /// the connection.
     ///
     /// # Errors
-    /// The connection broke, or the body of the response failed.
+    /// Fails if the connection broke, or the body of the response failed.
     async fn respond(self: Box<Self>, response: Response<Body>) -> Result<(), Error>;
 }

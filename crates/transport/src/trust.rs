@@ -39,7 +39,7 @@ impl Identity {
     /// Returns a self-signed certificate for `names` (host names or IP addresses), which exists in memory only.
     ///
     /// # Errors
-    /// A name is invalid in a certificate.
+    /// Fails if a name is invalid in a certificate.
     pub fn self_signed(names: &[&str]) -> Result<Self, Error> {
         let names: Vec<String> = names.iter().map(ToString::to_string).collect();
         let made = rcgen::generate_simple_self_signed(names).map_err(Error::identity)?;
@@ -53,7 +53,7 @@ impl Identity {
     /// Returns a certificate chain and a private key from PEM files.
     ///
     /// # Errors
-    /// A file cannot be read, or contains no certificate or no key.
+    /// Fails if a file cannot be read, or contains no certificate or no key.
     pub fn read(certificate: &Path, key: &Path) -> Result<Self, Error> {
         let in_file = |path: &Path, source: BodyError| Error::identity(InFile { path: path.into(), source });
         let pem = fs::read_to_string(certificate).map_err(|error| in_file(certificate, error.into()))?;
@@ -120,7 +120,7 @@ impl Trust {
     /// Trust in the certificates of a PEM text.
     ///
     /// # Errors
-    /// The text contains no certificate.
+    /// Fails if the text contains no certificate.
     pub fn pem(text: &str) -> Result<Self, Error> {
         certificates(text).map(Self::Certificates).map_err(Error::identity)
     }

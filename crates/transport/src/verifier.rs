@@ -94,7 +94,7 @@ impl Listed {
     /// Returns a verifier of `listed` certificates, which are also the `roots`.
     ///
     /// # Errors
-    /// The list is empty.
+    /// Fails if the list is empty.
     pub(crate) fn new(
         listed: &[CertificateDer<'static>],
         roots: RootCertStore,

@@ -10,11 +10,11 @@ use http::{HeaderValue, StatusCode, Version, header, request::Parts, uri::Author
 
 use crate::refusal::Refusal;
 
-/// A name of a server, or any name.
+/// The name of a host, or `*` for any name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostName(String);
 
-/// A text that is no name of a host.
+/// The error for a text that is not the name of a host.
 #[derive(Debug, thiserror::Error)]
 #[error("'{0}' is not a host name; use a name such as files.example.org, or * for any")]
 pub struct InvalidHost(String);
@@ -46,10 +46,11 @@ fn normal(host: &str) -> String {
     host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase()
 }
 
-/// The authority of a request. Only HTTP/1.0 may do without one.
+/// Returns the authority of a request, or `None` for HTTP/1.0 without one.
 ///
 /// # Errors
-/// The authority is missing, given twice, contradictory or malformed (400; RFC 9112 section 3.2, RFC 9113 section 8.3.1).
+/// Fails if the authority is missing, given twice, contradictory or malformed (400; RFC 9112 section 3.2, RFC 9113
+/// section 8.3.1).
 pub(super) fn of(request: &Parts) -> Result<Option<Authority>, Refusal> {
     let mut hosts = request.headers.get_all(header::HOST).iter();
     let (host, None) = (hosts.next(), hosts.next()) else { return Err(bad("two Host fields")) };
@@ -73,7 +74,7 @@ fn is_same(one: &Authority, other: &Authority) -> bool {
     one.as_str().eq_ignore_ascii_case(other.as_str())
 }
 
-/// The value of a Host field.
+/// Parses the value of a Host field.
 fn parse(value: &HeaderValue) -> Result<Authority, Refusal> {
     let authority = value.to_str().ok().and_then(|text| Authority::from_str(text).ok());
     match authority {
@@ -85,11 +86,11 @@ fn parse(value: &HeaderValue) -> Result<Authority, Refusal> {
     }
 }
 
-/// Refuses a name that is not one of this server: neither an IP address, nor `localhost`, nor one of `names`, nor one that
-/// is `certified`. Nobody can make a browser take an IP address for another, or look `localhost` up.
+/// Refuses a name that does not belong to this server. Its names are all IP addresses, `localhost`, `names`, and the
+/// names that are `certified`. No web page can make a browser confuse IP addresses or look `localhost` up.
 ///
 /// # Errors
-/// The name is another one (421).
+/// Fails if the name is another one (421).
 pub(super) fn check(host: &str, names: &[HostName], certified: impl Fn(&str) -> bool) -> Result<(), Refusal> {
     let host = normal(host);
     let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(&host);

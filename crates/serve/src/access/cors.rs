@@ -13,7 +13,8 @@ const MAX_AGE: &str = "600";
 const EXPOSED: &str =
     "Accept-Ranges, Content-Disposition, Content-Length, Content-Range, ETag, Location, Repr-Digest";
 
-/// The question of a page of the public internet for a server of a private network (Private Network Access).
+/// The request header by which a page of the public internet asks for access to a server of a private network (Private
+/// Network Access).
 const REQUEST_PRIVATE: HeaderName = HeaderName::from_static("access-control-request-private-network");
 const ALLOW_PRIVATE: HeaderName = HeaderName::from_static("access-control-allow-private-network");
 
@@ -25,11 +26,11 @@ pub(super) fn is_preflight(headers: &HeaderMap) -> bool {
     headers.contains_key(header::ORIGIN) && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
 }
 
-/// The fields by which a browser lets a page read a response.
+/// Returns the fields by which a browser lets a page read a response.
 pub(super) fn response_fields(headers: &HeaderMap, origins: &Origins) -> HeaderMap {
     let mut fields = HeaderMap::new();
     if origins.is_empty() {
-        // No other site may embed what is served here.
+        // No page of another site may embed a response.
         fields.insert(EMBEDDING, HeaderValue::from_static("same-origin"));
         return fields;
     }
@@ -42,7 +43,8 @@ pub(super) fn response_fields(headers: &HeaderMap, origins: &Origins) -> HeaderM
     fields
 }
 
-/// The answer to a preflight of an allowed origin. Any field may be sent: each upload is checked when it comes.
+/// Returns the answer to a preflight of an allowed origin. Any request header is permitted, since each upload is
+/// checked when it arrives.
 pub(crate) fn preflight(headers: &HeaderMap) -> Response<Body> {
     let mut response = response::with_status(StatusCode::NO_CONTENT, body::empty());
     response::set(&mut response, header::ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD, PUT, POST");

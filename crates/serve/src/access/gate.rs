@@ -9,16 +9,16 @@ use crate::{Options, refusal::Refusal};
 /// The admission of the requests of one server.
 pub(crate) struct Gate {
     access: Access,
-    /// The certificate of the operator, whose names are those of the server.
+    /// The certificate of the operator, whose names count as names of the server. `None` if the server made its own.
     identity: Option<Identity>,
 }
 
 /// A request that was admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Admitted {
-    /// A request to be served.
+    /// A request that the server answers.
     Request,
-    /// The question of a browser whether a page may send a request.
+    /// A CORS preflight, by which a browser asks whether a page may send a request.
     Preflight,
 }
 
@@ -30,7 +30,7 @@ impl Gate {
     /// Checks the name by which the server was reached, and then the origin of the page.
     ///
     /// # Errors
-    /// The authority is malformed (400) or not that of this server (421), or the origin is another one (403).
+    /// Fails if the authority is malformed (400) or names another server (421), or if the origin is not allowed (403).
     pub(crate) fn admit(&self, request: &Parts) -> Result<Admitted, Refusal> {
         let authority = authority::of(request)?;
         if let Some(authority) = &authority {
@@ -48,12 +48,12 @@ impl Gate {
     /// Checks the token of a request.
     ///
     /// # Errors
-    /// The token is missing or wrong (401).
+    /// Fails if the token is missing or wrong (401).
     pub(crate) fn authenticate(&self, headers: &HeaderMap) -> Result<(), Refusal> {
         self.access.token.as_ref().map_or(Ok(()), |token| token.check(headers))
     }
 
-    /// The user whose token a request has, for the log.
+    /// Returns the name under which the access log shows the holder of the token. `None` without a token.
     pub(crate) fn user(&self, headers: &HeaderMap) -> Option<&'static str> {
         self.access.token.as_ref().and_then(|token| token.check(headers).ok()).map(|()| "token")
     }
@@ -61,7 +61,7 @@ impl Gate {
     /// Refuses the download of a saved file unless it is allowed.
     ///
     /// # Errors
-    /// Files can only be uploaded (403).
+    /// Fails if the server allows uploads only (403).
     pub(crate) fn may_download(&self) -> Result<(), Refusal> {
         match self.access.upload_only {
             true => Err(Refusal::new(StatusCode::FORBIDDEN, "files can be uploaded here, not downloaded")),
@@ -69,7 +69,7 @@ impl Gate {
         }
     }
 
-    /// The fields by which a browser lets a page read the response.
+    /// Returns the fields by which a browser lets a page read the response.
     pub(crate) fn response_fields(&self, headers: &HeaderMap) -> HeaderMap {
         cors::response_fields(headers, &self.access.origins)
     }

@@ -26,9 +26,9 @@ pub use token::{InvalidToken, Token};
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Access {
-    /// The token that every request must carry, except for the health of the server.
+    /// The token that every request must carry, except requests for the server's health. `None` requires no token.
     pub token: Option<Token>,
-    /// True if a server that other machines can reach may do without a token.
+    /// True if no token is required although other machines can reach the server.
     pub open: bool,
     /// The names of the server, besides IP addresses, `localhost` and the names in its certificate. A request for another
     /// name is refused: a web page may have made its own name resolve to this server (DNS rebinding).

@@ -1,4 +1,4 @@
-//! Web pages of other origins: a browser sends their requests with the user's access to this machine.
+//! The origins of web pages: a browser sends the requests of any page with the user's access to this machine.
 
 use std::str::FromStr;
 
@@ -6,11 +6,11 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header, request::Par
 
 use crate::refusal::Refusal;
 
-/// The origins whose pages may use a server. The default names none.
+/// The origins whose pages may use a server. By default there are none.
 #[derive(Clone, Debug, Default)]
 pub struct Origins(Vec<String>);
 
-/// A text that is no origin.
+/// The error for a text that is not an origin.
 #[derive(Debug, thiserror::Error)]
 #[error("'{0}' is not an origin; use a scheme and a host such as https://example.org, or * for any")]
 pub struct InvalidOrigin(String);
@@ -19,7 +19,7 @@ impl Origins {
     /// Adds an origin (RFC 6454 section 6.2), or `*` for any.
     ///
     /// # Errors
-    /// The text is no origin.
+    /// Fails if the text is not an origin.
     pub fn allow(&mut self, text: &str) -> Result<(), InvalidOrigin> {
         let origin = text.strip_suffix('/').unwrap_or(text).to_ascii_lowercase();
         let rest = origin.split_once("://").map(|(_, rest)| rest);
@@ -30,7 +30,7 @@ impl Origins {
         Ok(())
     }
 
-    /// The origin of a request, if its pages may use the server.
+    /// Returns the origin of a request, if pages of that origin may use the server.
     pub(super) fn allowed<'a>(&self, headers: &'a HeaderMap) -> Option<&'a HeaderValue> {
         let mut origins = headers.get_all(header::ORIGIN).iter();
         let (origin, None) = (origins.next()?, origins.next()) else { return None };
@@ -44,10 +44,11 @@ impl Origins {
     }
 }
 
-/// Refuses the request of a page of another origin. Programs other than browsers send none of these fields.
+/// Refuses the request of a page of another origin. Programs other than browsers do not send the fields that state an
+/// origin.
 ///
 /// # Errors
-/// The page is of another origin, which is not allowed (403).
+/// Fails if the page has another origin, which is not allowed (403).
 pub(super) fn check(
     request: &Parts,
     authority: Option<&Authority>,
@@ -66,7 +67,7 @@ pub(super) fn check(
     Ok(())
 }
 
-/// Returns whether the origin is that of the server. Its scheme is not compared: a proxy may have taken TLS off.
+/// Returns whether the origin is that of the server. Schemes are not compared, since a proxy may have terminated TLS.
 fn is_same_origin(origin: &HeaderValue, authority: Option<&Authority>) -> bool {
     let origin = origin.to_str().ok().and_then(|origin| origin.parse::<Uri>().ok());
     let (Some(origin), Some(authority)) = (origin, authority) else { return false };
@@ -81,7 +82,7 @@ fn is_same_origin(origin: &HeaderValue, authority: Option<&Authority>) -> bool {
     })
 }
 
-/// Returns whether the user follows a link to this server. The page with the link sees nothing of the response.
+/// Returns whether the request follows a link to this server. The page with the link cannot read the response.
 fn is_visit(request: &Parts) -> bool {
     let is = |name: &str, value: &str| request.headers.get(name).is_some_and(|field| field == value);
     [Method::GET, Method::HEAD].contains(&request.method)

@@ -18,14 +18,14 @@ use crate::refusal::Refusal;
 #[derive(Clone)]
 pub struct Token(Digest);
 
-/// A text that cannot be used as a token.
+/// The error for a token that cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidToken {
     /// The file cannot be read.
     #[error("cannot read the token from {path}: {source}")]
     File {
-        /// The file as it was given.
+        /// The path of the file, as it was given.
         path: String,
         /// The error of the operating system.
         source: io::Error,
@@ -36,10 +36,10 @@ pub enum InvalidToken {
 }
 
 impl Token {
-    /// Takes a token. White space around it is dropped.
+    /// Makes a token from a text, without the white space around it.
     ///
     /// # Errors
-    /// The token is empty, or contains anything but printable ASCII characters.
+    /// Fails if the token is empty, or contains anything but printable ASCII characters.
     pub fn new(text: &str) -> Result<Self, InvalidToken> {
         let text = text.trim();
         if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -51,17 +51,17 @@ impl Token {
     /// Reads a token from a file.
     ///
     /// # Errors
-    /// The file cannot be read, or contains no token.
+    /// Fails if the file cannot be read, or contains no token.
     pub fn read(path: &Path) -> Result<Self, InvalidToken> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| InvalidToken::File { path: path.display().to_string(), source })?;
         Self::new(&text)
     }
 
-    /// Checks the Authorization of a request.
+    /// Checks the Authorization field of a request.
     ///
     /// # Errors
-    /// It is missing, of another scheme, or has another token (401).
+    /// Fails if the field is missing, has another scheme, or has another token (401).
     pub(crate) fn check(&self, headers: &HeaderMap) -> Result<(), Refusal> {
         let mut fields = headers.get_all(header::AUTHORIZATION).iter();
         let (Some(field), None) = (fields.next(), fields.next()) else {
@@ -74,7 +74,7 @@ impl Token {
         }
     }
 
-    /// Digests of one length are compared, so that the time tells nothing of the token's length either.
+    /// Compares digests of equal length, so that the time does not reveal the token's length either.
     fn is(&self, other: &[u8]) -> bool {
         verify_slices_are_equal(self.0.as_ref(), digest(&SHA256, other).as_ref()).is_ok()
     }
@@ -86,7 +86,8 @@ impl fmt::Debug for Token {
     }
 }
 
-/// The token in the value of an Authorization field. Names of schemes are case-insensitive (RFC 9110 section 11.1).
+/// Returns the token in the value of an Authorization field. Names of schemes are case-insensitive (RFC 9110 section
+/// 11.1).
 fn given(field: &[u8]) -> Option<Vec<u8>> {
     let space = field.iter().position(|byte| *byte == b' ')?;
     let (scheme, credentials) = field.split_at_checked(space)?;

@@ -1,5 +1,5 @@
-//! Digests of bodies (RFC 9530): verified on uploads that state one, given on downloads that want one. Bodies are hashed
-//! for such requests only.
+//! Digests of bodies (RFC 9530): verified on uploads that state a digest, and added to downloads on request. Only the
+//! bodies of such requests are hashed.
 
 mod field;
 mod stated;

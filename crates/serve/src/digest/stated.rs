@@ -13,7 +13,7 @@ pub(crate) struct Stated {
     hashers: Vec<DigestHasher>,
 }
 
-/// A digest that does not belong to the bytes that arrived, or that cannot be compared with them.
+/// The error for a digest that differs from that of the body, or cannot be compared with it.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Mismatch {
     #[error("the body does not have the {0} digest that the request states")]
@@ -27,10 +27,10 @@ pub(crate) enum Mismatch {
 }
 
 impl Stated {
-    /// The digests in the head of a request, and hashers for the digests that its Trailer field announces.
+    /// Parses the digests in the head of a request, and makes hashers for the digests that its Trailer field announces.
     ///
     /// # Errors
-    /// A digest cannot be read (400).
+    /// Fails if a digest cannot be read (400).
     pub(crate) fn of(headers: &HeaderMap) -> Result<Self, Refusal> {
         let mut stated = Self::default();
         stated.read(headers).map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, error.to_string()))?;
@@ -56,10 +56,10 @@ impl Stated {
         self.hashers.iter_mut().for_each(|hasher| hasher.update(piece));
     }
 
-    /// Compares the body with all digests, those in its trailers included.
+    /// Compares the body with all digests, including those in its trailers.
     ///
     /// # Errors
-    /// A digest differs, or cannot be compared.
+    /// Fails if a digest differs, or cannot be compared.
     pub(super) fn compare(mut self, trailers: Option<&HeaderMap>) -> Result<(), Mismatch> {
         if let Some(trailers) = trailers {
             self.read(trailers)?;

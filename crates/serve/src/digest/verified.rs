@@ -12,15 +12,15 @@ use transport::{Body, BodyError};
 
 use super::Stated;
 
-/// The body of an upload, compared with its digests before its end is reported. A mismatch therefore ends the body early,
-/// and nothing is saved.
+/// The body of an upload, which is compared with its digests before its end is reported. A mismatch ends the body with
+/// an error, so nothing is saved.
 pub(crate) struct Verified<'a> {
     body: &'a mut Body,
     stated: Stated,
 }
 
 impl<'a> Verified<'a> {
-    /// Wraps a body whose request states digests, or none.
+    /// Wraps the body of a request that states any number of digests.
     pub(crate) fn new(body: &'a mut Body, stated: Stated) -> Self {
         Self { body, stated }
     }

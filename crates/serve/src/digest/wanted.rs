@@ -1,4 +1,5 @@
-//! The digest of a download, for a client that wants it: in the trailers, because the body is hashed while it is sent.
+//! The digest of a download for a client that asks for it. The digest follows in the trailers, because the body is
+//! hashed while it is sent.
 
 use std::{
     pin::Pin,
@@ -14,7 +15,8 @@ use transport::{Body, BodyError, body};
 
 use super::field::{CONTENT_DIGEST, REPR_DIGEST, values};
 
-/// The fields by which a client asks for a digest (RFC 9530 section 4). For a whole file, both ask for the same one.
+/// The fields by which a client asks for a digest (RFC 9530 section 4). For a whole file, both fields ask for the same
+/// digest.
 const WANT: [HeaderName; 2] =
     [HeaderName::from_static("want-content-digest"), HeaderName::from_static("want-repr-digest")];
 
@@ -24,7 +26,7 @@ static OF_WHOLE: [HeaderName; 2] = [CONTENT_DIGEST, REPR_DIGEST];
 /// The field that states the digest of a part of a file.
 static OF_PART: [HeaderName; 1] = [CONTENT_DIGEST];
 
-/// Appends the digest of the body to a response if the request wants it and can take trailers.
+/// Appends the digest of the body to a response, if the request asks for it and its client accepts trailers.
 pub(crate) fn attach(request: &Parts, response: &mut Response<Body>) {
     let preferred = |name| DigestAlgorithm::preferred(values(&request.headers, name));
     let Some(algorithm) = WANT.iter().find_map(preferred) else { return };
@@ -37,7 +39,7 @@ pub(crate) fn attach(request: &Parts, response: &mut Response<Body>) {
         _ => return,
     };
     if request.version < Version::HTTP_2 {
-        // HTTP/1.1 has trailers after chunks only.
+        // HTTP/1.1 has trailers only with the chunked coding.
         response.headers_mut().remove(header::CONTENT_LENGTH);
     }
     for name in names {
@@ -48,7 +50,8 @@ pub(crate) fn attach(request: &Parts, response: &mut Response<Body>) {
     *response.body_mut() = digested.boxed_unsync();
 }
 
-/// Streams always have trailers. HTTP/1.1 has them for clients that say so (RFC 9112 section 7.1.2).
+/// Returns whether the client accepts trailers. Over HTTP/2 and HTTP/3 every client does; over HTTP/1.1 its TE field
+/// says so (RFC 9112 section 7.1.2).
 fn takes_trailers(request: &Parts) -> bool {
     let mut codings = request.headers.get_all(header::TE).iter().filter_map(|value| value.to_str().ok());
     request.version >= Version::HTTP_2
@@ -58,7 +61,7 @@ fn takes_trailers(request: &Parts) -> bool {
             }))
 }
 
-/// A body that is hashed while it is pulled, and followed by its digest.
+/// A body that is hashed while it is pulled. Its digest follows in the trailers.
 struct Digested {
     body: Body,
     names: &'static [HeaderName],
@@ -105,7 +108,7 @@ mod tests {
         request.body(()).unwrap().into_parts().0
     }
 
-    /// The trailers of "abc" as the response to a request.
+    /// Returns the trailers of the body "abc" in the response to a request.
     async fn trailers(request: &Parts, status: StatusCode) -> Option<HeaderMap> {
         let mut response = Response::new(body::full("abc"));
         *response.status_mut() = status;

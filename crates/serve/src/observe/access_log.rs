@@ -21,43 +21,43 @@ use serde::Serialize;
 use super::target::loggable;
 use crate::text::printable;
 
-/// The lines that wait for a slow writer. A line has at most some 2,500 bytes.
+/// The most lines that wait for a slow writer. A line has at most some 2,500 bytes.
 const WAITING: usize = 1024;
 
-/// The time that the last lines may take to be written when the log ends.
+/// The time in which the last lines must be written when the log ends.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// The longest reason, in characters.
 const MOST_REASON: usize = 200;
 
-/// The longest method, in characters. Anybody may invent one.
+/// The longest method, in characters. A client may invent a method of any length.
 const MOST_METHOD: usize = 20;
 
 /// A log with one line of JSON for each request, written when the exchange is over.
 ///
-/// A thread writes the lines. If the writer is slower than requests come, lines are lost rather than requests delayed, and
-/// the next line states how many.
+/// A thread writes the lines. If the writer cannot keep up, lines are dropped rather than requests delayed, and the
+/// next line states the number of dropped lines.
 #[derive(Clone)]
 pub struct AccessLog(Arc<Log>);
 
 struct Log {
     lines: Option<SyncSender<String>>,
     lost: AtomicU64,
-    /// Disconnected when the thread has ended.
+    /// The receiver that is disconnected when the thread has ended.
     written: Mutex<Receiver<()>>,
 }
 
 impl AccessLog {
-    /// A log that is written to `writer`.
+    /// Returns a log that is written to `writer`.
     ///
     /// # Errors
-    /// No thread can be started.
+    /// Fails if no thread can be started.
     pub fn to(mut writer: impl Write + Send + 'static) -> io::Result<Self> {
         let (lines, waiting) = sync_channel::<String>(WAITING);
         let (done, written) = channel::<()>();
         thread::Builder::new().name("access-log".into()).spawn(move || {
             for line in waiting {
-                // Whoever cannot be written to cannot be told so either.
+                // There is no other place to report a failing writer.
                 let _ = writer.write_all(line.as_bytes()).and_then(|()| writer.flush());
             }
             drop(done);
@@ -66,7 +66,7 @@ impl AccessLog {
         Ok(Self(Arc::new(log)))
     }
 
-    /// The line of a request, which is written when its exchange is over.
+    /// Begins the line of a request, which is written when its exchange is over.
     pub(super) fn line(self, client: SocketAddr, user: Option<&'static str>, request: &Parts) -> Line {
         let head = Head {
             protocol: format!("{:?}", request.version),
@@ -76,7 +76,7 @@ impl AccessLog {
         Line { user, head: Some(head), ..self.line_of_connection(client) }
     }
 
-    /// The line of a connection whose request could not be read.
+    /// Begins the line of a connection whose request could not be read.
     pub(super) fn line_of_connection(self, client: SocketAddr) -> Line {
         Line {
             log: self,
@@ -110,7 +110,7 @@ impl fmt::Debug for AccessLog {
     }
 }
 
-/// A line whose request has come, and whose response is to be seen.
+/// A line whose request has arrived, and whose response is still to come.
 pub(super) struct Line {
     log: AccessLog,
     began: Stamp,
@@ -120,7 +120,7 @@ pub(super) struct Line {
     head: Option<Head>,
 }
 
-/// The head of a request, as far as it is logged.
+/// The logged part of the head of a request.
 #[derive(Serialize)]
 struct Head {
     protocol: String,
@@ -128,7 +128,7 @@ struct Head {
     target: String,
 }
 
-/// A line as it is written.
+/// A line in the form in which it is written.
 #[derive(Serialize)]
 struct Entry<'a> {
     time: String,
@@ -150,7 +150,7 @@ fn is_zero(number: &u64) -> bool {
 }
 
 impl Line {
-    /// Writes the line.
+    /// Writes the line. `status` is `None` if there was no response.
     pub(super) fn write(self, status: Option<StatusCode>, received: u64, sent: u64, reason: Option<String>) {
         let entry = Entry {
             time: self.time.to_string(),

@@ -19,7 +19,7 @@ pub(super) enum Direction {
     Sent,
 }
 
-/// A body whose bytes are counted for its exchange, which lasts as long as the body.
+/// A body whose bytes are counted for its exchange. The exchange lasts at least as long as the body.
 pub(super) struct Counted {
     body: Body,
     exchange: Arc<Exchange>,

@@ -15,21 +15,21 @@ use transport::Body;
 
 use crate::response;
 
-/// The first status, and the number of them (RFC 9110 section 15).
+/// The lowest status code, and the number of possible codes (RFC 9110 section 15).
 const FIRST_STATUS: u16 = 100;
 const STATUSES: usize = 500;
 
 /// The counters of a server since its start.
 pub(crate) struct Counters {
     began: Stamp,
-    /// Connections that were accepted, and those of them that are over.
+    /// The connections that were accepted, and the part of them that is over.
     accepted: AtomicU64,
     closed: AtomicU64,
-    /// Requests that came, and those of them that are over.
+    /// The requests that arrived, and the part of them that is over.
     requests: AtomicU64,
     ended: AtomicU64,
     responses: [AtomicU64; STATUSES],
-    /// Bytes of bodies.
+    /// The bytes of bodies, received and sent.
     pub(super) received: AtomicU64,
     pub(super) sent: AtomicU64,
 }
@@ -49,7 +49,7 @@ impl Default for Counters {
     }
 }
 
-/// The health of a server, as its clients read it.
+/// The health of a server, in the form that clients get.
 #[derive(Serialize)]
 struct Health {
     status: &'static str,
@@ -112,7 +112,7 @@ impl Counters {
     }
 }
 
-/// A connection that counts as open.
+/// A connection that counts as open until the value is dropped.
 pub(crate) struct Connected(Arc<Counters>);
 
 impl Connected {

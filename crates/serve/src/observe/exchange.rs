@@ -17,7 +17,7 @@ use super::{
 };
 use crate::refusal::Reason;
 
-/// The state of an exchange. It is counted and logged when its request and response are gone.
+/// The state of an exchange, which is counted and logged once its request and response are dropped.
 pub(super) struct Exchange {
     counters: Arc<Counters>,
     received: AtomicU64,
@@ -29,9 +29,9 @@ pub(super) struct Exchange {
 #[derive(Clone, Default)]
 struct Answer {
     status: Option<StatusCode>,
-    /// The reason of a refusal.
+    /// The reason of a refusal, if the request was refused.
     reason: Option<String>,
-    /// The bytes of the response's body, if they are known.
+    /// The length of the response's body in bytes, if it is known.
     length: Option<u64>,
     /// True if the whole response was handed to the connection.
     whole: bool,

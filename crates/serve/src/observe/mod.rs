@@ -1,6 +1,6 @@
 //! The observation of a server: counters, health and access log.
 //!
-//! Each exchange is counted while it runs. When its request and its response are gone, it becomes a line of the log.
+//! Each exchange is counted while it runs. Once its request and its response are dropped, a line of the log is written.
 
 mod access_log;
 mod counted;
@@ -27,7 +27,7 @@ pub(crate) struct Observer {
 }
 
 impl Observer {
-    /// An observer that writes a log, if there is one.
+    /// Returns an observer that writes to `log`, if there is one.
     pub(crate) fn new(log: Option<AccessLog>) -> Self {
         Self { counters: Arc::default(), log }
     }
@@ -37,7 +37,7 @@ impl Observer {
         Connected::new(self.counters.clone())
     }
 
-    /// Observes an exchange from now on. `fields` are added to its response, and `user` is logged.
+    /// Observes an exchange from now on. `fields` are added to its response, and `user` appears in its log line.
     pub(crate) fn observe(
         &self,
         incoming: Incoming,
@@ -54,14 +54,14 @@ impl Observer {
         Incoming::new(http::Request::from_parts(head, body), Box::new(responder))
     }
 
-    /// Logs a request that could not be read, which ended its connection.
+    /// Logs a request that could not be read, and that therefore ended its connection.
     pub(crate) fn report_broken(&self, client: SocketAddr, reason: String) {
         if let Some(log) = self.log.clone() {
             log.line_of_connection(client).write(None, 0, 0, Some(reason));
         }
     }
 
-    /// The health of the server, in JSON.
+    /// Returns a response with the health of the server, in JSON.
     pub(crate) fn health(&self) -> Response<Body> {
         self.counters.health()
     }

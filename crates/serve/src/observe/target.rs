@@ -1,18 +1,18 @@
-//! The target of a request as it is logged: without secrets, and in printable characters.
+//! The target of a request for the log: without secrets, and in printable characters.
 
 use http::Uri;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
-/// The parameters whose values are logged. Others may be secrets, such as the signature of a link.
+/// The parameters whose values are logged. Other values may be secrets, such as the signature of a link.
 const SHOWN: [&str; 4] = ["file", "size", "chunk", "seed"];
 
 /// The longest text of a logged target, in bytes.
 const MOST: usize = 1000;
 
-/// The characters that are encoded, besides all outside ASCII.
+/// The characters that are percent-encoded, in addition to all characters outside ASCII.
 const ENCODED: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'\\');
 
-/// The path and the query of a target. The values of unknown parameters, and user information, are left out.
+/// Returns the path and the query of a target, without user information and the values of unknown parameters.
 pub(super) fn loggable(uri: &Uri) -> String {
     let mut target = uri.path().to_owned();
     for (index, parameter) in uri.query().into_iter().flat_map(|query| query.split('&')).enumerate() {
@@ -23,7 +23,7 @@ pub(super) fn loggable(uri: &Uri) -> String {
                 target.push_str("=REDACTED");
             }
             Some(_) => target.push_str(parameter),
-            // A text without a name may be a secret as a whole.
+            // A parameter without a name may be a secret as a whole.
             None if parameter.is_empty() => {}
             None => target.push_str("REDACTED"),
         }

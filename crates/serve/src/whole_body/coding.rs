@@ -1,4 +1,4 @@
-//! Bodies that are coded, framed or enveloped: their bytes are not those of the file.
+//! Bodies that are encoded, framed or wrapped, so that their bytes are not those of the file.
 
 use http::{HeaderMap, StatusCode, header};
 
@@ -7,15 +7,15 @@ use crate::refusal::Refusal;
 /// Refuses a body whose bytes are not those of the file.
 ///
 /// # Errors
-/// The body is coded or an envelope (415).
+/// Fails if the body is encoded or wrapped in an envelope (415).
 pub(super) fn check(headers: &HeaderMap) -> Result<(), Refusal> {
     content_coding(headers)?;
     signed_chunks(headers)?;
     media_type(headers)
 }
 
-/// Codings that leave the bytes as they are: of HTTP, and of MIME's Content-Transfer-Encoding (RFC 2045 section 6), which
-/// HTTP does not have and some clients send.
+/// Codings that do not change the bytes: those of HTTP, and those of MIME's Content-Transfer-Encoding (RFC 2045 section
+/// 6), which is not a field of HTTP but is sent by some clients.
 const PLAIN: [&str; 5] = ["", "identity", "binary", "8bit", "7bit"];
 
 fn content_coding(headers: &HeaderMap) -> Result<(), Refusal> {
@@ -26,7 +26,7 @@ fn content_coding(headers: &HeaderMap) -> Result<(), Refusal> {
                 value.split(',').map(str::trim).find(|one| !PLAIN.iter().any(|p| p.eq_ignore_ascii_case(one)))
             {
                 let reason = format!("{name}: '{coding}' is not decoded here; send the file as it is");
-                // RFC 9110 section 15.5.16 asks for it.
+                // RFC 9110 section 15.5.16 recommends this field.
                 return Err(unsupported(reason).with(header::ACCEPT_ENCODING, "identity"));
             }
         }
@@ -34,7 +34,7 @@ fn content_coding(headers: &HeaderMap) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The bodies of S3 clients that carry signatures between the pieces of the file.
+/// Refuses the bodies of S3 clients that carry signatures between the pieces of the file.
 fn signed_chunks(headers: &HeaderMap) -> Result<(), Refusal> {
     let value = headers.get("x-amz-content-sha256").and_then(|value| value.to_str().ok());
     match value.filter(|value| value.starts_with("STREAMING-")) {
@@ -57,8 +57,9 @@ const ENVELOPES: [&str; 8] = [
     "application/x-www-form-urlencoded",
 ];
 
-/// `curl --data-binary @FILE` calls any file `application/x-www-form-urlencoded`. A form of a web page differs from it by
-/// Sec-Fetch-Mode (Fetch Metadata), as do its two other encodings.
+/// Refuses the media types of envelopes and web forms. `curl --data-binary @FILE` labels any file
+/// `application/x-www-form-urlencoded`. A web form differs from it by Sec-Fetch-Mode (Fetch Metadata), as do its two
+/// other encodings.
 fn media_type(headers: &HeaderMap) -> Result<(), Refusal> {
     let from_form = headers.get("sec-fetch-mode").is_some_and(|mode| mode == "navigate");
     for value in headers.get_all(header::CONTENT_TYPE) {

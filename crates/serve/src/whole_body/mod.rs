@@ -1,7 +1,7 @@
 //! The rule for uploads: the body of a request is the whole file, byte for byte.
 //!
-//! RFC 9110 section 9.3.4 gives PUT no other meaning. A request that announces a part of a file, a step of another upload
-//! protocol or a transformed body is refused, since saving it would replace a file by something else.
+//! By RFC 9110 section 9.3.4, PUT has no other meaning. A request that announces a part of a file, a step of another
+//! upload protocol or a transformed body is refused: saving such a body would replace a file by something else.
 
 mod coding;
 mod protocols;
@@ -13,7 +13,7 @@ use crate::refusal::Refusal;
 /// Refuses an upload unless its body is the whole file.
 ///
 /// # Errors
-/// The body is a part (400), a step of another upload protocol (501), or coded (415).
+/// Fails if the body is a part (400), a step of another upload protocol (501), or encoded (415).
 pub(crate) fn check(request: &Parts) -> Result<(), Refusal> {
     content_range(&request.headers)?;
     completeness(&request.headers)?;
@@ -21,7 +21,7 @@ pub(crate) fn check(request: &Parts) -> Result<(), Refusal> {
     coding::check(&request.headers)
 }
 
-/// RFC 9110 section 14.5: a server that does not support partial PUT responds with 400 to a Content-Range.
+/// Refuses a Content-Range (400): RFC 9110 section 14.5 demands this of a server that does not support partial PUT.
 fn content_range(headers: &HeaderMap) -> Result<(), Refusal> {
     match headers.contains_key(header::CONTENT_RANGE) {
         true => Err(Refusal::new(
@@ -32,11 +32,12 @@ fn content_range(headers: &HeaderMap) -> Result<(), Refusal> {
     }
 }
 
-/// The fields of resumable uploads (draft-ietf-httpbis-resumable-upload) by which a request states that it has the whole
-/// file. The older name has the opposite sense.
+/// The fields of resumable uploads (draft-ietf-httpbis-resumable-upload) that declare the body to be the whole file.
+/// The older field has the opposite sense.
 const COMPLETE: [(&str, &str); 2] = [("upload-complete", "?1"), ("upload-incomplete", "?0")];
 
-/// Returns whether a request states that its body is all of an upload. A server without resumable uploads may serve it.
+/// Returns whether a request declares its body to be the whole upload. A server without resumable uploads may serve
+/// such a request.
 pub(crate) fn is_declared_complete(headers: &HeaderMap) -> bool {
     COMPLETE.iter().any(|(name, complete)| headers.get(*name).is_some_and(|value| value == complete))
 }
@@ -59,7 +60,7 @@ pub(super) mod tests {
 
     use super::*;
 
-    /// The status with which an upload to `target` with these headers is refused.
+    /// Returns the status with which an upload to `target` with these headers is refused.
     pub(crate) fn refused(target: &str, headers: &[(&str, &str)]) -> Option<u16> {
         let mut request = Request::put(target);
         for (name, value) in headers {

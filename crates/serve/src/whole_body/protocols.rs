@@ -1,7 +1,7 @@
 //! Steps of other upload protocols: tus, IETF resumable uploads, S3, Azure, Google and the chunks of upload widgets.
 //!
-//! Each protocol has its own names, and there are more of them than a list can have. Fields and parameters are therefore
-//! recognised by the words in their names.
+//! Each protocol has its own names, too many for a list. Fields and parameters are therefore recognised by words in
+//! their names.
 
 use http::{HeaderMap, StatusCode, Uri, request::Parts};
 
@@ -11,17 +11,17 @@ use crate::refusal::Refusal;
 /// Refuses a request that is a step of another upload protocol.
 ///
 /// # Errors
-/// The protocol is not implemented (501), or a header field overrides the method (405).
+/// Fails if the protocol is not implemented (501), or a header field overrides the method (405).
 pub(super) fn check(request: &Parts) -> Result<(), Refusal> {
     method_override(&request.headers)?;
     fields(&request.headers)?;
     parameters(&request.uri)
 }
 
-/// Fields that name another method than that of the request.
+/// Fields that override the method of the request.
 const OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
 
-/// An override is never followed. The upload of a client that means another method is refused: its body is no file.
+/// Refuses a request that overrides its method. If the client means another method, the body is not a file to save.
 fn method_override(headers: &HeaderMap) -> Result<(), Refusal> {
     let uploads = |value: &[u8]| value.eq_ignore_ascii_case(b"PUT") || value.eq_ignore_ascii_case(b"POST");
     let other =
@@ -40,8 +40,8 @@ fn method_override(headers: &HeaderMap) -> Result<(), Refusal> {
 const FIELD_WORDS: [&str; 11] =
     ["chunk", "chunks", "chunked", "part", "parts", "offset", "range", "resumable", "tus", "copy", "append"];
 
-/// Fields of partial uploads, or of other meanings than "save this", that no word of [`FIELD_WORDS`] finds: tus, Google,
-/// Azure, AWS, and WebDAV's conditions (RFC 4918 section 10.4).
+/// Fields of partial uploads, or of other meanings than "save this", that contain no word of [`FIELD_WORDS`]: tus,
+/// Google, Azure, AWS, and WebDAV's conditions (RFC 4918 section 10.4).
 const FIELDS: [&str; 13] = [
     "upload-metadata",
     "upload-concat",
@@ -58,7 +58,8 @@ const FIELDS: [&str; 13] = [
     "if",
 ];
 
-/// Fields of HTTP itself that contain one of the words. Those of downloads are ignored here (RFC 9110 section 14.2).
+/// Fields of HTTP itself that contain one of the words. On an upload, fields of downloads are ignored (RFC 9110 section
+/// 14.2).
 const HARMLESS: [&str; 3] = ["range", "if-range", "accept-ranges"];
 
 fn fields(headers: &HeaderMap) -> Result<(), Refusal> {
@@ -99,7 +100,8 @@ const PARAMETERS: [&str; 14] = [
     "range",
 ];
 
-/// A parameter without a value names a part of a resource in S3 (`?uploads`, `?acl`, `?tagging`), never a file.
+/// Refuses parameters of partial uploads. A parameter without a value names a part of a resource in S3 (`?uploads`,
+/// `?acl`, `?tagging`), never a file.
 fn parameters(uri: &Uri) -> Result<(), Refusal> {
     for parameter in uri.query().unwrap_or_default().split('&').filter(|parameter| !parameter.is_empty()) {
         let Some((name, value)) = parameter.split_once('=') else {

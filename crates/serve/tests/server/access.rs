@@ -1,4 +1,4 @@
-//! Access to a server: names, origins, tokens, and the treatment of files.
+//! Access to a server: host names, origins, tokens, and restrictions on saved files.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use transport::{Identity, body};
 
 use crate::running::{PROTOCOLS, Running, names, saving};
 
-/// The status of a raw request with these fields.
+/// Returns the status of the answer to a raw request with these fields.
 async fn status(server: &Running, line: &str, fields: &str) -> u16 {
     let request = format!("{line}\r\nconnection: close\r\ncontent-length: 1\r\n{fields}\r\nx");
     let answer = server.raw(request.as_bytes()).await;

@@ -8,7 +8,7 @@ use transport::body;
 
 use crate::running::{Answer, PROTOCOLS, Running, open_files, read, saving, wait_for};
 
-/// A request for the saved file `a`, with one header.
+/// Sends a request for the saved file `a`, with one header.
 async fn ask(server: &Running, protocol: &str, method: Method, header: (&str, &str)) -> Answer {
     server.exchange_with(protocol, method, "/a", &[header], body::empty()).await
 }

@@ -48,7 +48,7 @@ async fn a_digest_after_the_body_is_verified_as_well() {
         for (announced, digest, status) in
             [("content-digest", ABC, 201), ("content-digest", EMPTY, 400), ("x-other", ABC, 400)]
         {
-            // hyper's client sends over HTTP/1.1 only what it announces.
+            // Over HTTP/1.1, hyper's client sends only trailers that it announces.
             if announced == "x-other" && protocol.starts_with("h1") {
                 continue;
             }

@@ -1,4 +1,4 @@
-//! Requests that share a connection: the trouble of one is not that of the others.
+//! Requests that share a connection: the failure of one does not affect the others.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -20,7 +20,7 @@ const CHUNK: usize = 1 << 14;
 /// A time after which a test fails.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A body whose chunks are sent one by one.
+/// Returns a body whose chunks are sent one by one.
 pub(crate) fn piecewise() -> (mpsc::Sender<usize>, Body) {
     let (chunks, sent) = mpsc::channel::<usize>(1);
     let frames = futures_util::stream::unfold(sent, async |mut sent| {
@@ -30,7 +30,7 @@ pub(crate) fn piecewise() -> (mpsc::Sender<usize>, Body) {
     (chunks, StreamBody::new(frames).map_err(Into::into).boxed_unsync())
 }
 
-/// The options of a server that gives a client half a second, and refuses bodies over 1 MiB.
+/// Returns options with an idle timeout of half a second, and a limit of 1 MiB on bodies.
 fn options() -> Options {
     let mut options = Options::default();
     options.idle_timeout = Duration::from_millis(500);
@@ -39,7 +39,7 @@ fn options() -> Options {
     options
 }
 
-/// The limits of a client whose windows hold little, so that a server soon waits for it.
+/// Returns client limits with small windows, so that a server soon waits for the client.
 fn narrow() -> Limits {
     let mut limits = Limits::default();
     limits.set(&H2_WINDOW, record::LimitValue::Bytes(1 << 16)).unwrap();
@@ -52,8 +52,8 @@ async fn sent(connection: &dyn Connection, request: Request<Body>) -> Result<Ans
     Ok(timeout(PATIENCE, Answer::of(response)).await.unwrap())
 }
 
-/// Runs `trouble` beside an upload on the same connection, whose chunks go on meanwhile, and asserts that the upload
-/// and a later request succeed.
+/// Runs `trouble` on the connection of an upload whose chunks go on meanwhile. Asserts that the upload and a later
+/// request succeed.
 async fn beside_an_upload(protocol: &str, trouble: impl AsyncFnOnce(&dyn Connection)) {
     let server = Running::start(options());
     let connection = server.dial_with(protocol, &narrow()).await;

@@ -1,4 +1,4 @@
-//! The access log and the health of a server, and what browsers are told.
+//! The access log and the health of a server, and the headers for browsers.
 
 use std::{
     io::{self, Write},
@@ -103,7 +103,7 @@ async fn a_head_that_cannot_be_read_is_a_line_too() {
 
 #[tokio::test]
 async fn a_log_that_is_not_read_delays_nobody() {
-    /// A writer that waits for ever.
+    /// A writer that blocks for ever.
     struct Stuck;
 
     impl Write for Stuck {

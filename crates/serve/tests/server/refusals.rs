@@ -10,7 +10,7 @@ use transport::body;
 
 use crate::running::{PROTOCOLS, Running, names, read, saving};
 
-/// A status line and the last line of an answer.
+/// Returns the status line and the last line of an answer.
 fn summary(answer: &str) -> (&str, &str) {
     let status = answer.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3));
     (status.unwrap_or_else(|| panic!("no status in '{answer}'")), answer.lines().last().unwrap())
@@ -83,7 +83,7 @@ async fn an_idle_connection_and_a_slow_handshake_are_closed() {
     let mut idle = server.connect().await;
     idle.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
     for stream in [&mut silent, &mut idle] {
-        // Well before the 10 s of the head timeout over HTTP/1.1.
+        // This is well before the 10 s of the head timeout over HTTP/1.1.
         timeout(Duration::from_secs(5), read(stream)).await.unwrap();
     }
 }

@@ -1,4 +1,4 @@
-//! The bounds on requests over all connections, and on what they ask for.
+//! The bounds on requests over all connections, and on the sizes that they ask for.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ async fn a_request_beyond_the_bound_is_503_until_another_ends() {
     for protocol in PROTOCOLS {
         let target = "/?size=1";
         let mut answer = server.get(protocol, target).await;
-        // The uploads may have yet to arrive.
+        // The uploads may not have arrived yet.
         for _ in 0..100 {
             if answer.status == StatusCode::SERVICE_UNAVAILABLE {
                 break;
@@ -109,7 +109,7 @@ async fn a_refused_upload_is_drained_for_a_client_that_reads_nothing_before_it_h
         let connection = server.dial(protocol).await;
         let upload = connection.exchange(request(protocol, Method::PUT, "/", body));
         let feed = async move {
-            // Longer than the two seconds after which earlier versions dropped the connection.
+            // The pause exceeds the two seconds after which earlier versions dropped the connection.
             for _ in 0..30 {
                 if chunks.send(1 << 14).await.is_err() {
                     return false;

@@ -1,4 +1,4 @@
-//! A server that runs in the test's process, and its clients.
+//! A server that runs in the process of the test, and its clients.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -71,13 +71,13 @@ impl Running {
         }
     }
 
-    /// Stops the server. The returned task ends with it.
+    /// Stops the server. The returned task ends together with the server.
     pub(crate) fn stop(self) -> JoinHandle<()> {
         drop(self.stop);
         self.task
     }
 
-    /// A connection.
+    /// Opens a connection.
     pub(crate) async fn dial(&self, protocol: &str) -> Box<dyn Connection> {
         self.dial_with(protocol, &Limits::default()).await
     }
@@ -90,12 +90,12 @@ impl Running {
         transport.connect(&peer, limits).await.unwrap()
     }
 
-    /// One exchange on a connection of its own.
+    /// Makes one exchange on a new connection.
     pub(crate) async fn exchange(&self, protocol: &str, method: Method, target: &str, body: Body) -> Answer {
         self.exchange_with(protocol, method, target, &[], body).await
     }
 
-    /// One exchange with these headers, on a connection of its own.
+    /// Makes one exchange with these headers on a new connection.
     pub(crate) async fn exchange_with(
         &self,
         protocol: &str,
@@ -129,7 +129,7 @@ impl Running {
     }
 }
 
-/// A request, as a client of a protocol sends it.
+/// Returns a request in the form that a client of a protocol sends.
 pub(crate) fn request(protocol: &str, method: Method, target: &str, body: Body) -> Request<Body> {
     let scheme = transport::by_name(protocol).unwrap().protocol().scheme();
     let uri = format!("{scheme}://localhost{target}");
@@ -143,7 +143,7 @@ pub(crate) async fn read(stream: &mut TcpStream) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-/// A folder, and the options of a server that saves uploads there.
+/// Returns a folder, and the options of a server that saves uploads there.
 pub(crate) fn saving() -> (tempfile::TempDir, Options) {
     let folder = tempfile::tempdir().unwrap();
     let mut options = Options::default();
@@ -151,13 +151,13 @@ pub(crate) fn saving() -> (tempfile::TempDir, Options) {
     (folder, options)
 }
 
-/// The names in a folder, hidden ones included.
+/// Returns the names in a folder, including hidden ones.
 pub(crate) fn names(folder: &tempfile::TempDir) -> Vec<String> {
     let entries = std::fs::read_dir(folder.path()).unwrap();
     entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
 }
 
-/// The number of files in a folder that this process has open, unnamed ones included.
+/// Returns the number of files in a folder that this process has open, including unnamed ones.
 pub(crate) fn open_files(folder: &tempfile::TempDir) -> usize {
     let files = std::fs::read_dir("/proc/self/fd").unwrap();
     let paths = files.filter_map(|file| std::fs::read_link(file.ok()?.path()).ok());

@@ -10,7 +10,7 @@ use tokio::{
 
 use crate::running::{Running, names, open_files, read, saving, wait_for};
 
-/// Begins an upload of ten bytes with the first five, and waits until the server has begun to save it.
+/// Sends the first five bytes of an upload of ten, and waits until the server has begun to save them.
 async fn begin_upload(server: &Running, folder: &tempfile::TempDir) -> TcpStream {
     let mut stream = server.connect().await;
     stream.write_all(b"PUT /a HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10\r\n\r\n01234").await.unwrap();
@@ -43,7 +43,7 @@ async fn a_transfer_that_takes_longer_than_the_grace_is_cut_off() {
     let server = Running::start_with_grace(options, Duration::from_millis(200));
     let mut upload = begin_upload(&server, &folder).await;
     timeout(Duration::from_secs(5), server.stop()).await.unwrap().unwrap();
-    // The unfinished file is gone when the server is.
+    // The unfinished file is gone once the server has ended.
     assert_eq!(names(&folder), Vec::<String>::new());
     let answer = read(&mut upload).await;
     assert!(!answer.contains("201"), "{answer}");

@@ -15,7 +15,7 @@ use tokio::{
 
 use crate::running::{PROTOCOLS, Running, read, saving};
 
-/// The panics of this process. tokio catches the panic of a task, which therefore does not fail a test by itself.
+/// The number of panics in this process. tokio catches the panic of a task, so a test does not fail by itself.
 static PANICS: AtomicUsize = AtomicUsize::new(0);
 
 /// Requests at the limits of the parsers.
@@ -40,7 +40,7 @@ const REQUESTS: &[&str] = &[
     "\r\n\r\n",
 ];
 
-/// Bytes that look random (a linear congruential generator with the constants of Knuth's MMIX).
+/// Returns bytes that look random (a linear congruential generator with the constants of Knuth's MMIX).
 fn noise(seed: u64) -> Vec<u8> {
     let mut state = seed;
     let mut next = || {
@@ -66,7 +66,7 @@ async fn nothing_that_a_client_sends_makes_the_server_panic() {
     for request in requests.chain(noises.iter().map(Vec::as_slice)) {
         for addr in [server.cleartext, server.tls] {
             let mut stream = TcpStream::connect(addr).await.unwrap();
-            // The server may have closed its end before all is written.
+            // The server may have closed its end before all bytes are written.
             let _ = stream.write_all(request).await;
             let _ = timeout(Duration::from_millis(20), read(&mut stream)).await;
         }

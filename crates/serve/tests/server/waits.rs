@@ -1,4 +1,4 @@
-//! Slow clients: those that take too little are given up, and the others get everything.
+//! Slow clients: transfers that are too slow are aborted, and all others complete.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use transport::body;
 
 use crate::running::{PROTOCOLS, Running, read, request};
 
-/// A client whose windows and buffers hold little.
+/// Returns client limits with small windows and buffers.
 fn narrow() -> Limits {
     let mut limits = Limits::default();
     for limit in [&H2_WINDOW, &QUIC_WINDOW, &SOCKET_BUFFER] {
@@ -37,7 +37,7 @@ async fn a_slow_reader_gets_all_bytes_of_a_large_chunk() {
             let get = request(protocol, Method::GET, "/?size=256KiB&chunk=256KiB", body::empty());
             let mut body = connection.exchange(get).await.unwrap().into_body();
             let mut received = 0;
-            // 64 KiB/s: four idle timeouts for the one chunk.
+            // At 64 KiB/s, the one chunk takes four idle timeouts.
             while let Some(frame) = body.frame().await {
                 let length = frame.unwrap_or_else(|error| panic!("{protocol}: {error} after {received}"));
                 let length = length.into_data().map_or(0, |data| data.len());

@@ -32,13 +32,13 @@ pub(crate) trait Carries<E>: Footprint + 'static {
     /// Opens a connection, verifies the peer, and runs the engine over it.
     ///
     /// # Errors
-    /// A limit cannot be used, or the connection or its handshake failed.
+    /// Fails if a limit cannot be used, or the connection or its handshake failed.
     async fn connect(peer: &Peer, limits: &Limits) -> Result<Box<dyn Connection>, Error>;
 
     /// Listens for connections to run the engine over.
     ///
     /// # Errors
-    /// A limit or the identity cannot be used, or the address cannot be bound.
+    /// Fails if a limit or the identity cannot be used, or the address cannot be bound.
     fn listen(bind: &Bind, limits: &Limits) -> Result<Box<dyn Listener>, Error>;
 }
 
@@ -66,7 +66,7 @@ pub(crate) trait ServerEngine: FromLimits + Clone + Send + Sync + 'static {
     /// Completes the engine's own handshake, if there is one.
     ///
     /// # Errors
-    /// The client does not speak the protocol, or the stream broke.
+    /// Fails if the client does not speak the protocol, or the stream broke.
     async fn server(
         &self,
         stream: impl Stream,
@@ -81,7 +81,7 @@ pub(crate) trait ClientEngine: ServerEngine {
     /// Completes the engine's own handshake, if there is one.
     ///
     /// # Errors
-    /// The server does not speak the protocol, or the stream broke.
+    /// Fails if the server does not speak the protocol, or the stream broke.
     async fn client(&self, stream: impl Stream, info: StreamInfo) -> Result<Box<dyn Connection>, Error>;
 }
 

@@ -43,7 +43,7 @@ impl<E: ClientEngine> Carries<E> for Plain {
 /// Listens for TCP connections, and runs an engine over each. The engine needs no client half.
 ///
 /// # Errors
-/// A limit cannot be used, or the address cannot be bound.
+/// Fails if a limit cannot be used, or the address cannot be bound.
 pub(crate) fn listen<E: ServerEngine>(bind: &Bind, limits: &Limits) -> Result<Box<dyn Listener>, Error> {
     let engine = E::from_limits(limits)?;
     let acceptor = Acceptor::bind(bind.addr, &TcpOptions::from_limits(limits)?)?;

@@ -64,7 +64,7 @@ impl<E: ClientEngine> Carries<E> for Secured {
 /// Listens for TLS connections, and runs an engine over each. The engine needs no client half.
 ///
 /// # Errors
-/// A limit or the identity cannot be used, or the address cannot be bound.
+/// Fails if a limit or the identity cannot be used, or the address cannot be bound.
 pub(crate) fn listen<E: ServerEngine>(bind: &Bind, limits: &Limits) -> Result<Box<dyn Listener>, Error> {
     let engine = E::from_limits(limits)?;
     let (identity, ciphers) = (bind.required_identity()?, Ciphers::from_limits(limits)?);
@@ -77,7 +77,7 @@ pub(crate) fn listen<E: ServerEngine>(bind: &Bind, limits: &Limits) -> Result<Bo
 /// Returns the bytes that rustls may encrypt ahead of the socket.
 ///
 /// # Errors
-/// The limit has a value that cannot be used.
+/// Fails if the limit has a value that cannot be used.
 fn ahead(engine: &impl ServerEngine, limits: &Limits) -> Result<usize, Error> {
     choice(limits, &TLS_SEGMENTS, &[("on", engine.ahead()), ("off", STOCK_AHEAD)])
 }

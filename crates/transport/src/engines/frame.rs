@@ -41,7 +41,7 @@ impl RequestHead {
     /// Returns the request with its body.
     ///
     /// # Errors
-    /// The method or the target is malformed.
+    /// Fails if the method or the target is malformed.
     pub(crate) fn request<B>(&self, protocol: &'static str, body: B) -> Result<Request<B>, Error> {
         let method: Method = self.method.parse().map_err(|e| Error::protocol(protocol, e))?;
         let target: Uri = self.target.parse().map_err(|e| Error::protocol(protocol, e))?;
@@ -59,7 +59,7 @@ impl ResponseHead {
     /// Returns the response with its body.
     ///
     /// # Errors
-    /// The status is invalid.
+    /// Fails if the status is invalid.
     pub(crate) fn response<B>(&self, protocol: &'static str, body: B) -> Result<Response<B>, Error> {
         let status = StatusCode::from_u16(self.status).map_err(|e| Error::protocol(protocol, e))?;
         let mut response = Response::new(body);
@@ -75,7 +75,7 @@ fn announced(extensions: &http::Extensions) -> u64 {
 /// Encodes a head as a frame.
 ///
 /// # Errors
-/// The head is too long for a frame.
+/// Fails if the head is too long for a frame.
 pub(crate) fn encode(protocol: &'static str, head: &impl Serialize) -> Result<Vec<u8>, Error> {
     let json = serde_json::to_vec(head).map_err(|e| Error::protocol(protocol, e))?;
     let length = u32::try_from(json.len()).map_err(|e| Error::protocol(protocol, e))?;
@@ -85,7 +85,7 @@ pub(crate) fn encode(protocol: &'static str, head: &impl Serialize) -> Result<Ve
 /// Reads a head. Returns `None` if the stream ended in good order before it.
 ///
 /// # Errors
-/// The stream broke, or the head is too long or malformed.
+/// Fails if the stream broke, or the head is too long or malformed.
 pub(crate) async fn read<H: for<'a> Deserialize<'a>>(
     protocol: &'static str,
     stream: &mut (impl AsyncRead + Unpin),

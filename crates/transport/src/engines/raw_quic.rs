@@ -132,7 +132,7 @@ async fn drive(connection: quinn::Connection, arrivals: Arrivals, close: CloseSi
 /// Reads the head of a request. Returns `None` if the stream ended before the head.
 ///
 /// # Errors
-/// The stream broke, or its head is malformed.
+/// Fails if the stream broke, or its head is malformed.
 async fn arrive(
     write: SendStream,
     mut read: RecvStream,

@@ -27,7 +27,7 @@ pub(super) trait BodySink {
 /// Pulls a body to its end and sends each chunk.
 ///
 /// # Errors
-/// The body failed, or the connection broke.
+/// Fails if the body failed, or the connection broke.
 pub(super) async fn send(sink: &mut impl BodySink, mut body: Body) -> Result<(), Error> {
     while let Some(frame) = body.frame().await {
         match frame {

@@ -53,7 +53,6 @@ impl Established {
     /// Checks the application protocol.
     ///
     /// # Errors
-    ///
     /// Fails if the handshake agreed on another protocol, or on none.
     pub(super) fn assert_alpn(&self, expected: &str) -> Result<(), Error> {
         let agreed = self.alpn();

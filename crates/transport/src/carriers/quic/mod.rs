@@ -46,13 +46,13 @@ pub(crate) trait QuicEngine: FromLimits + Clone + Send + Sync + 'static {
     /// Completes the engine's own handshake as a client, if there is one.
     ///
     /// # Errors
-    /// The server does not speak the protocol, or the connection broke.
+    /// Fails if the server does not speak the protocol, or the connection broke.
     async fn client(&self, established: Established) -> Result<Box<dyn Connection>, Error>;
 
     /// Completes the engine's own handshake as a server, if there is one.
     ///
     /// # Errors
-    /// The client does not speak the protocol, or the connection broke.
+    /// Fails if the client does not speak the protocol, or the connection broke.
     async fn server(&self, established: Established, guards: &Guards) -> Result<Box<dyn Session>, Error>;
 }
 

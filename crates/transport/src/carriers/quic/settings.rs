@@ -87,7 +87,7 @@ impl Settings {
     /// Returns the configuration of connections on which the peer may open `streams` at once.
     ///
     /// # Errors
-    /// quinn refuses the idle timeout.
+    /// Fails if quinn refuses the idle timeout.
     pub(super) fn transport(&self, streams: u32) -> Result<TransportConfig, Error> {
         let mut config = TransportConfig::default();
         config
@@ -115,7 +115,7 @@ impl Settings {
     /// Returns an endpoint on a bound socket. It accepts connections if `server` is set.
     ///
     /// # Errors
-    /// The socket cannot be used by the runtime.
+    /// Fails if the socket cannot be used by the runtime.
     pub(super) fn endpoint(&self, socket: UdpSocket, server: Option<ServerConfig>) -> io::Result<Endpoint> {
         let mut config = EndpointConfig::default();
         let runtime = Arc::new(TokioRuntime);
@@ -136,7 +136,7 @@ impl Settings {
 /// Sets the timeouts, and the bounds on what the peer may open.
 ///
 /// # Errors
-/// quinn refuses the idle timeout.
+/// Fails if quinn refuses the idle timeout.
 fn set_bounds(config: &mut TransportConfig, streams: u32) -> Result<(), Error> {
     config
         .max_concurrent_bidi_streams(streams.into())
@@ -166,7 +166,7 @@ fn initial_window(mtu: u64) -> u64 {
 /// QUIC's use of a TLS configuration, for a client.
 ///
 /// # Errors
-/// aws-lc-rs lacks the initial cipher.
+/// Fails if aws-lc-rs lacks the initial cipher.
 pub(super) fn client_crypto(tls: Arc<rustls::ClientConfig>) -> Result<Arc<agreed::Client>, Error> {
     let crypto = QuicClientConfig::with_initial(tls, initial_suite()?).map_err(Error::handshake)?;
     Ok(Arc::new(agreed::Client(Arc::new(crypto))))
@@ -175,7 +175,7 @@ pub(super) fn client_crypto(tls: Arc<rustls::ClientConfig>) -> Result<Arc<agreed
 /// QUIC's use of a TLS configuration, for a server.
 ///
 /// # Errors
-/// aws-lc-rs lacks the initial cipher.
+/// Fails if aws-lc-rs lacks the initial cipher.
 pub(super) fn server_crypto(tls: Arc<rustls::ServerConfig>) -> Result<Arc<agreed::Server>, Error> {
     let crypto = QuicServerConfig::with_initial(tls, initial_suite()?).map_err(Error::identity)?;
     Ok(Arc::new(agreed::Server(Arc::new(crypto))))

@@ -59,7 +59,6 @@ impl Chunks {
     /// Malformed bytes remain, for hyper to refuse.
     ///
     /// # Errors
-    ///
     /// Fails if the extension of a chunk or the trailers are too long.
     pub(super) fn strip(&mut self, bytes: &mut [u8]) -> io::Result<(usize, usize)> {
         let (mut at, mut kept) = (0, 0);

@@ -31,7 +31,7 @@ use crate::{
 /// Starts to drive the connection.
 ///
 /// # Errors
-/// hyper refuses the buffer.
+/// Fails if hyper refuses the buffer.
 pub(super) async fn start(
     stream: impl Stream,
     info: StreamInfo,

@@ -55,7 +55,7 @@ impl Sending {
     /// has to write.
     ///
     /// # Errors
-    /// The body failed, or the stream was reset.
+    /// Fails if the body failed, or the stream was reset.
     pub(super) async fn send(mut self, mut body: Body) -> Result<(), Error> {
         loop {
             self.room().await?;

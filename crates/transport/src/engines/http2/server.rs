@@ -39,7 +39,7 @@ use crate::{
 /// Exchanges the settings of HTTP/2, and starts to drive the connection.
 ///
 /// # Errors
-/// The client does not speak HTTP/2, or the connection broke.
+/// Fails if the client does not speak HTTP/2, or the connection broke.
 pub(super) async fn start(
     engine: &Http2,
     stream: impl Stream,

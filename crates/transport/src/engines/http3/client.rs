@@ -29,7 +29,7 @@ pub(super) const BOUNDS: Bounds = Bounds { header_bytes: 64 << 10, head_timeout:
 /// Exchanges the settings of HTTP/3, and starts to drive the connection.
 ///
 /// # Errors
-/// The peer does not speak HTTP/3, or the connection broke.
+/// Fails if the peer does not speak HTTP/3, or the connection broke.
 pub(super) async fn start<C: Streams>(
     established: Established,
     streams: C,

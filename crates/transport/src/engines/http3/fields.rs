@@ -19,7 +19,7 @@ const OF_CONNECTIONS: [HeaderName; 5] = [
 /// Checks the head of a request. Returns the announced length of the body.
 ///
 /// # Errors
-/// The request is malformed.
+/// Fails if the request is malformed.
 pub(super) fn check_request(request: &Request<()>) -> Result<Option<u64>, Violation> {
     check_fields(request.headers())?;
     let uri = request.uri();
@@ -35,7 +35,7 @@ pub(super) fn check_request(request: &Request<()>) -> Result<Option<u64>, Violat
 /// Checks the head of a response to a request with `method`. Returns the announced length of the body.
 ///
 /// # Errors
-/// The response is malformed.
+/// Fails if the response is malformed.
 pub(super) fn check_response(response: &Response<()>, method: &Method) -> Result<Option<u64>, Violation> {
     check_fields(response.headers())?;
     let announced = content_length(response.headers())?;
@@ -47,7 +47,6 @@ pub(super) fn check_response(response: &Response<()>, method: &Method) -> Result
 /// Checks fields of any section.
 ///
 /// # Errors
-///
 /// Fails if a field is specific to connections of HTTP/1.1.
 pub(super) fn check_fields(fields: &HeaderMap) -> Result<(), Violation> {
     if OF_CONNECTIONS.iter().any(|name| fields.contains_key(name)) {
@@ -82,7 +81,7 @@ impl Unread {
     /// Counts bytes that have arrived.
     ///
     /// # Errors
-    /// The body is longer than its Content-Length.
+    /// Fails if the body is longer than its Content-Length.
     pub(super) fn take(&mut self, length: usize) -> Result<(), Violation> {
         if let Some(unread) = &mut self.0 {
             let excess = Violation::malformed("the body is longer than its Content-Length");
@@ -94,7 +93,7 @@ impl Unread {
     /// Checks that the body may end here.
     ///
     /// # Errors
-    /// The body is shorter than its Content-Length.
+    /// Fails if the body is shorter than its Content-Length.
     pub(super) fn finish(&self) -> Result<(), Violation> {
         match self.0 {
             None | Some(0) => Ok(()),

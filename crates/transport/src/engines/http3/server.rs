@@ -32,7 +32,7 @@ type Sending<C> = <<C as quic::OpenStreams<Bytes>>::BidiStream as quic::BidiStre
 /// Exchanges the settings of HTTP/3, and starts to drive the connection.
 ///
 /// # Errors
-/// The peer does not speak HTTP/3, or the connection broke.
+/// Fails if the peer does not speak HTTP/3, or the connection broke.
 pub(super) async fn start<C: Streams>(
     established: Established,
     streams: C,
@@ -106,7 +106,7 @@ async fn delivered(supervisor: Option<Arc<Supervisor>>) {
 /// Reads the head of a request.
 ///
 /// # Errors
-/// The stream ended, or its request is refused. The connection may go on.
+/// Fails if the stream ended, or its request is refused. The connection may go on.
 async fn arrive<C: Streams>(
     resolver: RequestResolver<C, Bytes>,
     supervisor: Option<&Supervisor>,

@@ -81,7 +81,7 @@ impl PeerStreams {
     /// Stores or rejects a stream whose type is `kind`. Returns the control stream to the caller.
     ///
     /// # Errors
-    /// The peer must not open a stream of this type, or has opened one already.
+    /// Fails if the peer must not open a stream of this type, or has opened one already.
     fn sort(&mut self, kind: u64, stream: Arriving) -> Result<Option<ControlStream>, Violation> {
         match kind {
             stream_type::CONTROL => {

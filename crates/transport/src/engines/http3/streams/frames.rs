@@ -64,7 +64,6 @@ pub(super) trait Rules {
     /// Returns the treatment of a frame, by its head.
     ///
     /// # Errors
-    ///
     /// Fails if the frame is not allowed at this point, or is too long.
     fn judge(&mut self, head: &FrameHead) -> Result<Treatment, Violation>;
 }
@@ -103,7 +102,7 @@ impl Frames {
     /// Takes bytes from the front of `input` until there is something for h3, or until nothing is left.
     ///
     /// # Errors
-    /// The rules do not admit a frame.
+    /// Fails if the rules do not admit a frame.
     pub(super) fn next(
         &mut self,
         input: &mut Bytes,
@@ -163,7 +162,7 @@ impl Frames {
     /// Checks that the stream may end here.
     ///
     /// # Errors
-    /// The last frame is cut off.
+    /// Fails if the last frame is cut off.
     pub(super) fn finish(&self) -> Result<(), Violation> {
         match self.state {
             State::Between if self.gathered.is_empty() => Ok(()),

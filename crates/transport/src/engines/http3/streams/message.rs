@@ -76,7 +76,7 @@ impl Message {
     /// Checks the pseudo-header fields of a HEADERS frame.
     ///
     /// # Errors
-    /// The message is malformed.
+    /// Fails if the message is malformed.
     pub(super) fn check(&self, frame: &Bytes) -> Result<(), Violation> {
         let section = match (self.part, self.role) {
             (MessagePart::Head, Role::Server) => Section::Request,
