@@ -45,7 +45,7 @@ pub fn count() {
     }
 }
 
-/// The live memory, or `None` unless [`count`] was called. It is exact if no other thread allocates meanwhile.
+/// Returns the live memory, or `None` unless [`count`] was called. It is exact if no other thread allocates meanwhile.
 pub fn live() -> Option<Live> {
     IS_COUNTING.load(Relaxed).then(|| Live {
         bytes: OWN.bytes.load(Relaxed).wrapping_add(SHARED.bytes.load(Relaxed)),
@@ -54,7 +54,7 @@ pub fn live() -> Option<Live> {
     })
 }
 
-/// The live bytes of Rust code, as [`live`] has them, or `None` unless [`count`] was called.
+/// Returns the live bytes of Rust code, as [`live`] has them, or `None` unless [`count`] was called.
 #[inline]
 pub fn live_bytes() -> Option<usize> {
     IS_COUNTING.load(Relaxed).then(|| OWN.bytes.load(Relaxed).wrapping_add(SHARED.bytes.load(Relaxed)))
@@ -138,7 +138,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-/// A new allocation, which is counted unless it failed.
+/// Returns a new allocation, which is counted unless it failed.
 #[inline]
 fn allocated(allocated: *mut u8, layout: Layout) -> *mut u8 {
     #[cfg(feature = "trace")]
@@ -148,7 +148,7 @@ fn allocated(allocated: *mut u8, layout: Layout) -> *mut u8 {
     noted(allocated, layout.size(), 1)
 }
 
-/// The allocation, whose change is counted unless it failed.
+/// Returns the allocation, whose change is counted unless it failed.
 #[inline]
 fn noted(allocated: *mut u8, bytes: usize, allocations: usize) -> *mut u8 {
     if !allocated.is_null() {
@@ -157,8 +157,8 @@ fn noted(allocated: *mut u8, bytes: usize, allocations: usize) -> *mut u8 {
     allocated
 }
 
-/// The bytes in use in glibc's heap, where aws-lc allocates. They include the 8-byte header of each piece, and freed
-/// pieces in the cache of a thread (at most 7 of each size).
+/// Returns the bytes in use in glibc's heap, where aws-lc allocates. They include the 8-byte header of each piece, and
+/// freed pieces in the cache of a thread (at most 7 of each size).
 #[cfg(all(target_os = "linux", target_env = "gnu", not(feature = "system")))]
 fn c_heap() -> Option<usize> {
     // SAFETY: the function has no precondition; it takes glibc's own lock.

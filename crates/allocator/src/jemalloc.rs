@@ -38,8 +38,7 @@ unsafe impl Sync for Configuration {}
 /// Asks jemalloc for its version and its settings in force.
 ///
 /// # Errors
-///
-/// An [`Error`] if this jemalloc lacks one of the settings.
+/// Fails if an [`Error`] if this jemalloc lacks one of the settings.
 pub fn in_force() -> Result<Allocator, Error> {
     Ok(Allocator {
         version: version()?,
@@ -55,13 +54,13 @@ pub fn in_force() -> Result<Allocator, Error> {
     })
 }
 
-/// The version; for a release, without the commit: "5.3.1" of "5.3.1-0-g81034ce1".
+/// Returns the version; for a release, without the commit: "5.3.1" of "5.3.1-0-g81034ce1".
 fn version() -> Result<String, Error> {
     let text = text("version")?;
     Ok(text.split("-0-g").next().unwrap_or(&text).to_owned())
 }
 
-/// The string called `name`.
+/// Returns the string called `name`.
 fn text(name: &str) -> Result<String, Error> {
     let text = read::<Text>(name)?.0;
     if text.is_null() {
@@ -71,8 +70,8 @@ fn text(name: &str) -> Result<String, Error> {
     Ok(unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned())
 }
 
-/// The slabs of the size classes in [`SLAB_RANGE`]. jemalloc has no `opt.slab_sizes`, but states the slab size of each
-/// bin.
+/// Returns the slabs of the size classes in [`SLAB_RANGE`]. jemalloc has no `opt.slab_sizes`, but states the slab size
+/// of each bin.
 fn slab_sizes() -> Result<Vec<Slabs>, Error> {
     let page = read::<usize>("arenas.page")?;
     let mut all: Vec<Slabs> = Vec::new();
@@ -126,7 +125,7 @@ unsafe impl Value for Text {
     const EMPTY: Self = Self(ptr::null());
 }
 
-/// The value called `name` in jemalloc's `mallctl` namespace.
+/// Returns the value called `name` in jemalloc's `mallctl` namespace.
 fn read<T: Value>(name: &str) -> Result<T, Error> {
     let fail = |source| Error { name: name.to_owned(), source };
     let terminated = CString::new(name).map_err(|error| fail(error.into()))?;

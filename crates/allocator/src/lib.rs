@@ -33,8 +33,8 @@ pub use counting::{count, live, live_bytes};
 pub use jemalloc::in_force;
 pub use settings::SETTINGS;
 
-/// The allocator of the program with its settings in force, in one line. `system` if the feature of that name selects
-/// the allocator of the system.
+/// Returns the allocator of the program with its settings in force, in one line. `system` if the feature of that name
+/// selects the allocator of the system.
 pub fn description() -> String {
     if cfg!(feature = "system") {
         return "system".into();

@@ -174,7 +174,7 @@ impl Table {
         }
     }
 
-    /// A random number from 0 to 1 (SplitMix64; Steele, Lea and Flood 2014).
+    /// Returns a random number from 0 to 1 (SplitMix64; Steele, Lea and Flood 2014).
     fn uniform(&mut self) -> f64 {
         self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.random ^ (self.random >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -195,7 +195,7 @@ fn work<T: Default>(work: impl FnOnce(&mut Table) -> T) -> T {
     done
 }
 
-/// The names of functions in a printed stack.
+/// Returns the names of functions in a printed stack.
 fn frames(stack: &str) -> Vec<String> {
     let name = |line: &str| {
         let (number, name) = line.trim_start().split_once(": ")?;

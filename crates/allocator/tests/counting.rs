@@ -5,7 +5,7 @@ use std::{env, hint::black_box, process::Command, thread};
 
 use longhaul_allocator::{Live, count, live};
 
-/// The bytes and allocations that `work` leaves behind, modulo the width of a word.
+/// Returns the bytes and allocations that `work` leaves behind, modulo the width of a word.
 fn left_by<T>(work: impl FnOnce() -> T) -> (usize, usize) {
     let Live { bytes, allocations, .. } = live().unwrap();
     black_box(work());

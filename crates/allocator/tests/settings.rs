@@ -65,7 +65,7 @@ fn large_blocks_get_no_huge_pages() {
     assert!(flags.split(' ').any(|flag| flag == "nh") || not_needed.contains("[never]"), "{flags}");
 }
 
-/// The settings in force of a process that has `overrides` in its environment.
+/// Returns the settings in force of a process that has `overrides` in its environment.
 fn described_with(overrides: &str) -> String {
     let test = std::env::current_exe().unwrap();
     let output = Command::new(test)

@@ -62,7 +62,7 @@ impl<'a> Analysis<'a> {
         Self { rows, findings, untuned, proof, packets, notes, by_case }
     }
 
-    /// The findings about one row.
+    /// Returns the findings about one row.
     pub fn findings_of<'s>(&'s self, row: &Row<'_>) -> impl Iterator<Item = &'s Finding> + use<'s, 'a> {
         let (case, series) = (row.key.to_string(), row.key.without_body().to_string());
         let names = if case == series { vec![case] } else { vec![case, series] };
@@ -72,22 +72,22 @@ impl<'a> Analysis<'a> {
         of_row.into_iter().filter_map(|index| self.findings.get(index))
     }
 
-    /// The worst finding about one row.
+    /// Returns the worst finding about one row.
     pub fn worst_of(&self, row: &Row<'_>) -> Option<FindingKind> {
         self.findings_of(row).map(|finding| finding.kind).min()
     }
 
-    /// The verdict on all runs, without the proof's.
+    /// Returns the verdict on all runs, without the proof's.
     pub fn verdict(&self) -> Verdict {
         self.findings.iter().map(|finding| finding.kind.verdict()).min().unwrap_or(Verdict::Good)
     }
 
-    /// The verdict on all runs and on the proof, if there is one.
+    /// Returns the verdict on all runs and on the proof, if there is one.
     pub fn verdict_with_proof(&self) -> Verdict {
         self.proof.iter().map(Proof::verdict).fold(self.verdict(), Verdict::min)
     }
 
-    /// The verdict as a sentence: the proof's first, then the number of findings of each kind.
+    /// Returns the verdict as a sentence: the proof's first, then the number of findings of each kind.
     pub fn sentence(&self) -> String {
         let conclusion = self.proof.as_ref().map(|proof| proof.sentence().to_owned());
         let found = (!self.findings.is_empty()).then(|| self.count());
@@ -107,7 +107,7 @@ impl<'a> Analysis<'a> {
         parts.join(" ")
     }
 
-    /// The number of findings of each kind, as a sentence.
+    /// Returns the number of findings of each kind, as a sentence.
     fn count(&self) -> String {
         let count = |kinds: &[FindingKind], one: &str, many: &str| match self
             .findings

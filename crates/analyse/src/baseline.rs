@@ -42,14 +42,14 @@ impl<'s, 'a> Baselines<'s, 'a> {
         Self { by_key, ceilings }
     }
 
-    /// The ratio of a series to its baseline, if there are pairs of runs.
+    /// Returns the ratio of a series to its baseline, if there are pairs of runs.
     pub(crate) fn of_baseline(&self, series: &Series<'a>) -> Option<BaselineRatio> {
         let baseline = series.records.first()?.facts().baseline?;
         let base = self.by_key.get(&(series.key.without_protocol(), baseline.as_ref())).copied()?;
         ratio(base, series, baseline)
     }
 
-    /// The ratio of a series to the ceiling of its carrier, if there are pairs of runs.
+    /// Returns the ratio of a series to the ceiling of its carrier, if there are pairs of runs.
     pub(crate) fn of_ceiling(&self, series: &Series<'a>) -> Option<BaselineRatio> {
         let ceiling = series.records.first()?.facts().ceiling?;
         let same_chunk = self.by_key.get(&(series.key.without_protocol(), ceiling.as_ref()));

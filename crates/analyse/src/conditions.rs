@@ -6,8 +6,8 @@ use record::{CoreRoundTrip, End, Record, TransportStats};
 
 use crate::machines;
 
-/// A sentence with the sizes of segments and packets, if both TCP and QUIC were measured: their rows differ in more than
-/// the protocol.
+/// Returns a sentence with the sizes of segments and packets, if both TCP and QUIC were measured: their rows differ in
+/// more than the protocol.
 pub(crate) fn packets(records: &[Record]) -> Option<String> {
     let (mut segments, mut packets) = (BTreeSet::new(), BTreeSet::new());
     for record in records {
@@ -38,7 +38,7 @@ fn sizes(all: &BTreeSet<u64>) -> String {
     texts.into_iter().collect::<Vec<_>>().join(" and ")
 }
 
-/// A sentence if the cores of the two ends were far apart in some or all of the runs.
+/// Returns a sentence if the cores of the two ends were far apart in some or all of the runs.
 pub(crate) fn core_distance(records: &[Record]) -> Option<String> {
     let trips = || records.iter().filter_map(|record| record.core_round_trip);
     let far = trips().filter(|trip| trip.is_far()).count();
@@ -57,7 +57,7 @@ pub(crate) fn core_distance(records: &[Record]) -> Option<String> {
     })
 }
 
-/// A sentence that names the machines if the records are of several; `None` if they are of one.
+/// Returns a sentence that names the machines if the records are of several; `None` if they are of one.
 pub(crate) fn other_machines(records: &[Record]) -> Option<String> {
     (!machines::is_one(records)).then(|| {
         format!(

@@ -20,7 +20,7 @@ pub struct Calm {
 }
 
 impl Calm {
-    /// The undisturbed runs among some records. `None` if no run that went well was disturbed.
+    /// Returns the undisturbed runs among some records. `None` if no run that went well was disturbed.
     pub(crate) fn of(records: &[&Record]) -> Option<Self> {
         let well = || records.iter().filter(|record| record.is_ok());
         let calm = well().filter(|record| record.is_undisturbed());
@@ -52,7 +52,7 @@ pub(crate) fn notes(rows: &[Row<'_>]) -> Vec<String> {
     notes
 }
 
-/// The reasons, the most frequent first: "packets were sent again: 2 runs".
+/// Returns the reasons, the most frequent first: "packets were sent again: 2 runs".
 fn reasons(rows: &[(&Row<'_>, Calm)]) -> String {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     let records = rows.iter().flat_map(|(row, _)| &row.records);

@@ -21,7 +21,7 @@ pub struct Peaks {
 }
 
 impl Peaks {
-    /// The peaks of some records.
+    /// Returns the peaks of some records.
     pub fn of<'a>(records: impl IntoIterator<Item = &'a Record>) -> Self {
         let mut peaks = Self::default();
         records.into_iter().for_each(|record| peaks.add(record));
@@ -42,7 +42,7 @@ impl Peaks {
         }
     }
 
-    /// The series in the order in which they were added, or in that of a matrix if rounds were shuffled.
+    /// Returns the series in the order in which they were added, or in that of a matrix if rounds were shuffled.
     fn series(&self) -> Vec<&SeriesKey> {
         let mut series: Vec<&SeriesKey> = self.order.iter().collect();
         if self.is_shuffled {
@@ -51,7 +51,7 @@ impl Peaks {
         series
     }
 
-    /// The median peak of an end of a series, in bytes.
+    /// Returns the median peak of an end of a series, in bytes.
     fn median(&self, series: &SeriesKey, end: End) -> Option<f64> {
         median(&self.by_series.get(series)?[end])
     }

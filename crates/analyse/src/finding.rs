@@ -58,7 +58,7 @@ pub enum FindingKind {
 }
 
 impl FindingKind {
-    /// The verdict of a command that has such a finding.
+    /// Returns the verdict of a command that has such a finding.
     pub fn verdict(self) -> Verdict {
         match self {
             Self::WrongBytes => Verdict::IntegrityFailed,
@@ -71,7 +71,7 @@ impl FindingKind {
         }
     }
 
-    /// The verdict on a case, in words.
+    /// Returns the verdict on a case, in words.
     pub fn word(self) -> &'static str {
         match self {
             Self::WrongBytes => "wrong bytes",
@@ -118,12 +118,12 @@ pub enum Unit {
 }
 
 impl Figure {
-    /// A size in bytes, shown in MiB.
+    /// Creates a size in bytes, shown in MiB.
     pub fn bytes(bytes: u64) -> Self {
         Self { value: record::mib(bytes), interval: None, unit: Unit::Mib }
     }
 
-    /// A slope, in MiB per GiB.
+    /// Creates a slope, in MiB per GiB.
     pub fn slope(slope: stats::Slope) -> Self {
         let interval = Interval { low: slope.low, high: slope.high };
         Self { value: slope.estimate, interval: Some(interval), unit: Unit::MibPerGib }
@@ -147,12 +147,12 @@ impl fmt::Display for Figure {
 }
 
 impl Finding {
-    /// A finding about a case.
+    /// Creates a finding about a case.
     pub(crate) fn new(kind: FindingKind, case: impl fmt::Display) -> Self {
         Self { kind, case: case.to_string(), end: None, expected: None, measured: None, detail: None }
     }
 
-    /// The finding without the name of the case, as a clause.
+    /// Returns the finding without the name of the case, as a clause.
     pub fn describe(&self) -> String {
         let end = self.end.map_or_else(|| "an end".to_owned(), |end| end.to_string());
         let shown =

@@ -158,12 +158,12 @@ impl Gate {
         }
     }
 
-    /// The number of findings of some kinds.
+    /// Returns the number of findings of some kinds.
     pub fn count(&self, kinds: &[FindingKind]) -> usize {
         self.findings.iter().filter(|finding| kinds.contains(&finding.kind)).count()
     }
 
-    /// The verdict of the gate.
+    /// Returns the verdict of the gate.
     pub fn verdict(&self) -> Verdict {
         self.findings.iter().map(|finding| finding.kind.verdict()).min().unwrap_or(Verdict::Good)
     }

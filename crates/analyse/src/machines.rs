@@ -20,7 +20,7 @@ pub(crate) fn is_one<'a>(records: impl IntoIterator<Item = &'a Record>) -> bool 
     known.iter().all(|values| values.len() <= 1)
 }
 
-/// The machines of some records, each once, as a list in words.
+/// Returns the machines of some records, each once, as a list in words.
 pub(crate) fn names<'a>(records: impl IntoIterator<Item = &'a Record>) -> String {
     let machines: BTreeSet<String> = records.into_iter().map(|record| name(&record.host)).collect();
     machines.into_iter().collect::<Vec<_>>().join(" and ")
@@ -47,14 +47,14 @@ impl Machines {
         self.allocators.extend(Some(build.allocator.clone()).filter(|allocator| !allocator.is_empty()));
     }
 
-    /// The names of the machines of two sets, if they are several.
+    /// Returns the names of the machines of two sets, if they are several.
     pub(crate) fn names_unless_one(&self, other: &Self) -> Option<[String; 2]> {
         let is_one = self.known.iter().zip(&other.known).all(|(a, b)| a.union(b).count() <= 1);
         (!is_one).then(|| [&self.names, &other.names].map(|names| listed(names).join(" and ")))
     }
 
-    /// The facts of which two sets have several values: machine, kernel, allocator. A fact that is not stated contradicts
-    /// nothing.
+    /// Returns the facts of which two sets have several values: machine, kernel, allocator. A fact that is not stated
+    /// contradicts nothing.
     pub(crate) fn differences(&self, other: &Self) -> Vec<Circumstance> {
         let of = |fact: &str, base: &BTreeSet<String>, candidate: &BTreeSet<String>| Circumstance {
             fact: fact.to_owned(),

@@ -44,7 +44,7 @@ pub(crate) fn rank(rows: &mut [Row<'_>], findings: &[Finding]) {
     }
 }
 
-/// The row whose figure is the highest, if its interval lies above those of all others.
+/// Returns the row whose figure is the highest, if its interval lies above those of all others.
 fn first(rivals: &[(usize, Spread)], figure: impl Fn(Spread) -> Spread) -> Option<usize> {
     let mut ranges: Vec<(usize, Interval)> =
         rivals.iter().map(|(index, spread)| (*index, figure(*spread).range())).collect();
@@ -58,7 +58,7 @@ fn first(rivals: &[(usize, Spread)], figure: impl Fn(Spread) -> Spread) -> Optio
     (parts && !others.is_empty()).then_some(*first)
 }
 
-/// The figure with the opposite sign.
+/// Returns the figure with the opposite sign.
 fn negated(spread: Spread) -> Spread {
     let interval = spread.interval.map(|interval| Interval { low: -interval.high, high: -interval.low });
     Spread { median: -spread.median, least: -spread.most, most: -spread.least, interval }
@@ -74,7 +74,7 @@ mod tests {
         tests::{bad_day, runs, with},
     };
 
-    /// The ranks of the rows, in their order.
+    /// Returns the ranks of the rows, in their order.
     fn ranks(records: &[Record]) -> Vec<Option<Rank>> {
         Analysis::of(records).rows.iter().map(|row| row.rank).collect()
     }

@@ -62,7 +62,7 @@ pub struct EndRow<'a> {
 }
 
 impl<'a> Row<'a> {
-    /// The rows of some records, in the order of the matrix: runs are shuffled.
+    /// Returns the rows of some records, in the order of the matrix: runs are shuffled.
     pub(crate) fn all(records: &'a [Record]) -> Vec<Self> {
         let series = Series::all(records);
         let baselines = Baselines::among(&series, records);
@@ -72,7 +72,7 @@ impl<'a> Row<'a> {
         rows
     }
 
-    /// The place in the order of the matrix: protocols vary fastest.
+    /// Returns the place in the order of the matrix: protocols vary fastest.
     fn place(&self) -> impl Ord + '_ {
         let SeriesKey { case, label, peer } = &self.key;
         (label, peer, case.direction, case.body, case.chunk, &case.axes, self.facts.rank())
@@ -98,8 +98,8 @@ impl<'a> Row<'a> {
         })
     }
 
-    /// The findings about the row without ceilings: failed runs, and ends over their budgets unless they grow on
-    /// purpose.
+    /// Returns the findings about the row without ceilings: failed runs, and ends over their budgets unless they grow
+    /// on purpose.
     pub(crate) fn findings(&self) -> Vec<Finding> {
         let faults = self.faults.iter().map(|fault| {
             let kind = if fault.kind == FaultKind::Integrity {
@@ -122,7 +122,7 @@ impl<'a> Row<'a> {
         faults.chain(budgets).collect()
     }
 
-    /// The finding that the row is faster than its ceiling, if the whole interval of the ratio says so.
+    /// Returns the finding that the row is faster than its ceiling, if the whole interval of the ratio says so.
     pub(crate) fn beats_ceiling(&self) -> Option<Finding> {
         let of = self.of_ceiling.as_ref()?;
         let Interval { low, high } = of.ratio.interval.filter(|interval| interval.low > AT_CEILING)?;
@@ -134,7 +134,7 @@ impl<'a> Row<'a> {
         Some(finding)
     }
 
-    /// A remark on the number of runs that a figure concerns, if there are several runs.
+    /// Returns a remark on the number of runs that a figure concerns, if there are several runs.
     pub(crate) fn rounds(&self, concerned: usize) -> Option<String> {
         let runs = self.records.len();
         (runs > 1).then(|| format!(" in {concerned} of {runs} runs"))
@@ -175,7 +175,7 @@ impl<'a> EndRow<'a> {
     }
 }
 
-/// The end in the run with the median goodput, or in any run if all failed.
+/// Returns the end in the run with the median goodput, or in any run if all failed.
 fn typical<'a>(records: &[&'a Record], end: End) -> Option<&'a EndRecord> {
     let mut well: Vec<&&Record> = records.iter().filter(|record| record.is_ok()).collect();
     well.sort_by(|a, b| {

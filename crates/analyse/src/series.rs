@@ -17,18 +17,18 @@ pub struct SeriesKey {
 }
 
 impl SeriesKey {
-    /// The series that a record belongs to.
+    /// Returns the series that a record belongs to.
     pub fn of(record: &Record) -> Self {
         Self { case: record.case.key(), label: record.label.clone(), peer: record.peer.clone() }
     }
 
-    /// The identity that all sizes of the body share.
+    /// Returns the identity that all sizes of the body share.
     #[must_use]
     pub fn without_body(&self) -> Self {
         Self { case: self.case.without_body(), ..self.clone() }
     }
 
-    /// The identity that all protocols and chunk sizes share.
+    /// Returns the identity that all protocols and chunk sizes share.
     #[must_use]
     pub(crate) fn of_any_chunk(&self) -> Self {
         let mut key = self.without_protocol();
@@ -36,7 +36,7 @@ impl SeriesKey {
         key
     }
 
-    /// The identity that all protocols share.
+    /// Returns the identity that all protocols share.
     #[must_use]
     pub fn without_protocol(&self) -> Self {
         Self { case: self.case.without_protocol(), ..self.clone() }
@@ -63,8 +63,8 @@ pub struct Series<'a> {
 }
 
 impl<'a> Series<'a> {
-    /// The series of some records, in the order of their first appearance, or in that of a matrix if rounds were
-    /// shuffled.
+    /// Returns the series of some records, in the order of their first appearance, or in that of a matrix if rounds
+    /// were shuffled.
     pub fn all(records: impl IntoIterator<Item = &'a Record>) -> Vec<Self> {
         group(records, SeriesKey::of)
     }
@@ -99,7 +99,8 @@ pub(crate) fn is_shuffled(record: &Record) -> bool {
     record.schedule.is_some_and(|schedule| schedule.order == Order::Shuffled)
 }
 
-/// The place of a series in a matrix, whose protocols vary fastest. Series with further axes follow those without.
+/// Returns the place of a series in a matrix, whose protocols vary fastest. Series with further axes follow those
+/// without.
 pub(crate) fn place(key: &SeriesKey) -> impl Ord + use<> {
     let case = &key.case;
     let axis = |axis: &Axis| match axis {

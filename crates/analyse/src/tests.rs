@@ -8,7 +8,7 @@ pub(crate) fn with(mut record: Record, edit: impl FnOnce(&mut Record)) -> Record
     record
 }
 
-/// A successful run of one second, with goodput and two peaks of memory as its only measurements.
+/// Returns a successful run of one second, with goodput and two peaks of memory as its only measurements.
 pub(crate) fn run(protocol: &str) -> Record {
     let case = Case::new(protocol);
     let body = case.body.0;
@@ -53,7 +53,7 @@ pub(crate) fn with_peak(mut record: Record, end: End, peak: u64) -> Record {
     record
 }
 
-/// A run that failed.
+/// Returns a run that failed.
 pub(crate) fn failed(protocol: &str, kind: FaultKind) -> Record {
     with(run(protocol), |record| {
         record.outcome = Outcome::Error;

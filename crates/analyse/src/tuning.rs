@@ -36,8 +36,8 @@ const SPIN: &str = "spin";
 /// The confidence of an interval.
 const CONFIDENCE: f64 = 0.95;
 
-/// Every row that is not tuned, beside its tuned row: the library as it comes first. Only transfers of which there is a
-/// stock row are among them, so that a sweep over one limit is none.
+/// Returns every row that is not tuned, beside its tuned row: the library as it comes first. Only transfers of which
+/// there is a stock row are among them, so that a sweep over one limit is none.
 pub(crate) fn beside(rows: &[Row<'_>]) -> Vec<Untuned> {
     let mut transfers: Vec<Vec<&Row<'_>>> = Vec::new();
     let mut known: HashMap<SeriesKey, usize> = HashMap::new();
@@ -52,7 +52,7 @@ pub(crate) fn beside(rows: &[Row<'_>]) -> Vec<Untuned> {
     transfers.iter().filter(has_stock).flat_map(|rows| of_transfer(rows)).collect()
 }
 
-/// The identity of a transfer without everything that tuning changes. A label may tell variants apart.
+/// Returns the identity of a transfer without everything that tuning changes. A label may tell variants apart.
 fn transfer(key: &SeriesKey) -> SeriesKey {
     let mut case = key.case.without_protocol();
     case.protocol.clone_from(&key.case.protocol);
@@ -64,7 +64,7 @@ fn is_spin(axis: &Axis) -> bool {
     matches!(axis, Axis::Setting { name, .. } if name == SPIN)
 }
 
-/// The rows of one transfer that are not tuned: stock, then those without something, the slowest first.
+/// Returns the rows of one transfer that are not tuned: stock, then those without something, the slowest first.
 fn of_transfer(rows: &[&Row<'_>]) -> Vec<Untuned> {
     let named = rows.iter().map(|row| (*row, variant(row)));
     let (tuned, others): (Vec<_>, Vec<_>) = named.partition(|(_, variant)| variant.is_empty());
@@ -83,7 +83,7 @@ fn of_transfer(rows: &[&Row<'_>]) -> Vec<Untuned> {
     untuned.into_iter().map(|(.., untuned)| untuned).collect()
 }
 
-/// The differences of a row to a tuned one: none if it is tuned itself.
+/// Returns the differences of a row to a tuned one: none if it is tuned itself.
 fn variant(row: &Row<'_>) -> Vec<String> {
     let case = &row.key.case;
     let transfer = transfer(&row.key).case;
@@ -112,7 +112,7 @@ impl Untuned {
     }
 }
 
-/// The ratio of two rows of one machine whose runs were not made in turns.
+/// Returns the ratio of two rows of one machine whose runs were not made in turns.
 fn apart(tuned: &Row<'_>, row: &Row<'_>) -> Option<Spread> {
     if !machines::is_one(tuned.records.iter().chain(&row.records).copied()) {
         return None;

@@ -1,6 +1,6 @@
 //! Runs of two series that were made in turns.
 
-/// The runs of two series in pairs. `None` unless each pair, in order of time, has one run of either series.
+/// Returns the runs of two series in pairs. `None` unless each pair, in order of time, has one run of either series.
 ///
 /// `start` is the start of a run, by RFC 3339.
 pub(crate) fn in_turns<'r, T>(

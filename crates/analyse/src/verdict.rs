@@ -23,7 +23,7 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// The exit code that scripts rely on.
+    /// Returns the exit code that scripts rely on.
     pub fn exit_code(self) -> u8 {
         match self {
             Self::Good => 0,

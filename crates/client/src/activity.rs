@@ -134,7 +134,7 @@ mod tests {
 
     use super::*;
 
-    /// A body of one chunk after which nothing comes.
+    /// Returns a body of one chunk after which nothing comes.
     fn endless() -> impl Body<Data = Bytes, Error = Infallible> + Unpin {
         let one = stream::iter([Ok(Frame::data(Bytes::from("abc")))]);
         StreamBody::new(Box::pin(one.chain(stream::pending())))

@@ -17,7 +17,7 @@ const ADVICE: [(&str, &str); 6] = [
     ("TLS 1.2", "allow it by --tls12"),
 ];
 
-/// The message of a fault, with the flag that may help.
+/// Returns the message of a fault, with the flag that may help.
 pub(crate) fn with_advice(fault: &Fault, target: &Target) -> String {
     let message = &fault.message;
     if fault.kind != FaultKind::Handshake {
@@ -33,7 +33,7 @@ pub(crate) fn with_advice(fault: &Fault, target: &Target) -> String {
     }
 }
 
-/// The protocols that the server may speak in place of the one that was asked for.
+/// Returns the protocols that the server may speak in place of the one that was asked for.
 fn other_protocols(target: &Target) -> &'static str {
     match target.protocol().engine {
         Engine::Http1 => "try --protocol h2 or h3",

@@ -41,7 +41,7 @@ impl From<transport::Error> for Failure {
 /// Passes an expected response on. Redirects are not followed: the user must see where they lead.
 ///
 /// # Errors
-/// The status is not expected. The message quotes it with the first line of the body.
+/// Fails if the status is not expected. The message quotes it with the first line of the body.
 pub(crate) async fn accepted(
     response: Response<Body>,
     expected: &Statuses,
@@ -65,7 +65,7 @@ pub(crate) async fn accepted(
     Err(Failure { fault: Fault::new(FaultKind::Http, message), status: Some(status) })
 }
 
-/// The target of a redirect, without secrets.
+/// Returns the target of a redirect, without secrets.
 fn redirection(headers: &HeaderMap) -> String {
     let location = headers.get(header::LOCATION).map(|value| String::from_utf8_lossy(value.as_bytes()));
     let location = location.map(|location| quoted(&redacted_url(&location)));
@@ -92,7 +92,7 @@ fn advice(status: StatusCode, is_longhaul: bool) -> &'static str {
     }
 }
 
-/// The first line of a body as far as it arrives in time, quoted. `None` if it is empty.
+/// Returns the first line of a body as far as it arrives in time, quoted. `None` if it is empty.
 async fn first_line(mut body: Body) -> Option<String> {
     let mut text = Vec::new();
     let reading = async {
@@ -112,7 +112,7 @@ async fn first_line(mut body: Body) -> Option<String> {
 /// long. The texts of the receipt are made printable.
 ///
 /// # Errors
-/// The body broke off.
+/// Fails if the body broke off.
 pub(crate) async fn receipt(response: Response<Body>) -> Result<Option<Receipt>, Failure> {
     let (mut body, mut text) = (response.into_body(), Vec::new());
     while let Some(frame) = body.frame().await {

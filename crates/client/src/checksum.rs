@@ -21,20 +21,20 @@ pub(crate) const CONTENT_DIGEST: HeaderName = HeaderName::from_static("content-d
 /// The digest of the whole representation, of which a message may carry a part.
 pub(crate) const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
 
-/// The first digest of a known algorithm in a field. Other algorithms and malformed members are ignored, as section 2 of
-/// RFC 9530 allows.
+/// Returns the first digest of a known algorithm in a field. Other algorithms and malformed members are ignored, as
+/// section 2 of RFC 9530 allows.
 pub(crate) fn stated(headers: &HeaderMap, field: &HeaderName) -> Option<StatedDigest> {
     stated_in(headers.get_all(field).iter().filter_map(|value| value.to_str().ok()))
 }
 
-/// The first digest of a known algorithm in values of a field.
+/// Returns the first digest of a known algorithm in values of a field.
 pub(crate) fn stated_in<'v>(values: impl IntoIterator<Item = &'v str>) -> Option<StatedDigest> {
     let digests: Vec<_> = StatedDigest::in_values(values).flatten().collect();
     let first = |algorithm| digests.iter().find(|digest| digest.algorithm == algorithm).cloned();
     DigestAlgorithm::ALL.into_iter().find_map(first)
 }
 
-/// The comparison of a stated digest with that of the received bytes.
+/// Returns the comparison of a stated digest with that of the received bytes.
 pub(crate) fn compare(stated: &StatedDigest, received: &StatedDigest) -> Integrity {
     Integrity {
         algorithm: stated.algorithm.key().into(),
@@ -55,12 +55,12 @@ pub(crate) struct Checksums {
 }
 
 impl Checksums {
-    /// The digests of a message that carries a whole representation.
+    /// Returns the digests of a message that carries a whole representation.
     pub(crate) fn of_whole(headers: &HeaderMap) -> Self {
         Self::of(headers, vec![CONTENT_DIGEST, REPR_DIGEST])
     }
 
-    /// The digests of a message that carries a part of a representation.
+    /// Returns the digests of a message that carries a part of a representation.
     pub(crate) fn of_part(headers: &HeaderMap) -> Self {
         Self::of(headers, vec![CONTENT_DIGEST])
     }
@@ -74,7 +74,7 @@ impl Checksums {
         Self { stated, in_trailers, fields }
     }
 
-    /// The algorithms that are needed to compare all digests.
+    /// Returns the algorithms that are needed to compare all digests.
     fn hashers(&self) -> Vec<DigestHasher> {
         let is_stated = |algorithm| self.stated.iter().any(|one| one.algorithm == algorithm);
         let needed = |algorithm: &DigestAlgorithm| self.in_trailers || is_stated(*algorithm);
@@ -98,7 +98,7 @@ impl<B> Verified<B> {
         Self { body, hashers: checksums.hashers(), checksums, proof: Proof::default() }
     }
 
-    /// A handle to the outcome, for use after the body is given away.
+    /// Returns a handle to the outcome, for use after the body is given away.
     pub(crate) fn proof(&self) -> Proof {
         self.proof.clone()
     }

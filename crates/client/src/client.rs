@@ -42,7 +42,7 @@ pub struct TransferReport {
 }
 
 impl Client {
-    /// A client whose records state `build`.
+    /// Creates a client whose records state `build`.
     pub fn new(options: Options, build: Build) -> Self {
         let session = Session::new(this_host(), build).labelled(options.label.clone());
         Self { options, session }
@@ -153,7 +153,7 @@ impl Measured {
     }
 }
 
-/// The measurements of an exchange that has ended.
+/// Returns the measurements of an exchange that has ended.
 fn outcome(measurement: &Measurement, handshake: Duration, end: End) -> Outcome {
     let (measured, link) = measurement.read();
     let mut outcome = Outcome::default();
@@ -186,7 +186,7 @@ async fn conclude(mut outcome: Outcome, exchanged: Result<(ContentReport, Durati
     }
 }
 
-/// A number that changes as bytes of the transfer move, or `None` while none could move.
+/// Returns a number that changes as bytes of the transfer move, or `None` while none could move.
 fn pulse(activity: &Activity, bytes: u64, connection: &dyn Connection) -> Option<u64> {
     match activity.state() {
         State::Waiting => None,

@@ -16,10 +16,10 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// A user with a password (RFC 7617).
+    /// Creates a user with a password (RFC 7617).
     ///
     /// # Errors
-    /// The user's name contains a colon.
+    /// Fails if the user's name contains a colon.
     pub fn basic(user: &str, password: &str) -> Result<Self, CredentialsError> {
         if user.contains(':') {
             return Err(CredentialsError::Colon);
@@ -28,10 +28,10 @@ impl Credentials {
         Self::new(format!("Basic {encoded}"), vec![encoded, password.to_owned()])
     }
 
-    /// A token (RFC 6750).
+    /// Creates a token (RFC 6750).
     ///
     /// # Errors
-    /// The token is empty, or contains a blank or a control character.
+    /// Fails if the token is empty, or contains a blank or a control character.
     pub fn bearer(token: &str) -> Result<Self, CredentialsError> {
         if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(CredentialsError::Token);
@@ -46,12 +46,12 @@ impl Credentials {
         Ok(Self { value, secrets })
     }
 
-    /// The value of the Authorization field.
+    /// Returns the value of the Authorization field.
     pub(crate) fn value(&self) -> &HeaderValue {
         &self.value
     }
 
-    /// The texts that no message may contain.
+    /// Returns the texts that no message may contain.
     pub(crate) fn secrets(&self) -> &[String] {
         &self.secrets
     }
@@ -63,7 +63,7 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// A text without the given secrets: a server may quote them in its responses.
+/// Returns a text without the given secrets: a server may quote them in its responses.
 pub(crate) fn without_secrets<'a>(text: &str, secrets: impl IntoIterator<Item = &'a String>) -> String {
     let long = secrets.into_iter().filter(|secret| secret.len() >= SHORTEST);
     long.fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "***"))

@@ -23,7 +23,7 @@ type Dialled = (Arc<dyn Connection>, Duration);
 /// Connects to the address of the target that answers first.
 ///
 /// # Errors
-/// The name has no address, no address answers, or the timeout passed, which includes the name's resolution.
+/// Fails if the name has no address, no address answers, or the timeout passed, which includes the name's resolution.
 pub(crate) async fn dial(target: &Target, options: &Options) -> Result<Dialled, Fault> {
     let mut tried = Vec::new();
     let dialling = async {
@@ -52,7 +52,7 @@ async fn connect(address: SocketAddr, target: &Target, options: &Options) -> Res
     Ok((connection.into(), began.elapsed()))
 }
 
-/// The addresses of the target's host, in the order of the resolver.
+/// Returns the addresses of the target's host, in the order of the resolver.
 async fn addresses(target: &Target) -> Result<Vec<SocketAddr>, Fault> {
     let unknown = |error| Fault::new(FaultKind::Connect, format!("cannot find {}: {error}", target.host()));
     let found: Vec<_> = lookup_host((target.host(), target.port())).await.map_err(unknown)?.collect();
@@ -62,7 +62,7 @@ async fn addresses(target: &Target) -> Result<Vec<SocketAddr>, Fault> {
     Ok(found)
 }
 
-/// The addresses with the two families in turn, the family of the first address first (RFC 8305 section 4).
+/// Returns the addresses with the two families in turn, the family of the first address first (RFC 8305 section 4).
 fn interleaved(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let Some(first) = addresses.first() else { return addresses };
     let is_ipv4 = first.is_ipv4();
@@ -87,7 +87,7 @@ fn interleaved(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
 /// Tries the addresses: the next one when an attempt fails or has had its head start. The first success ends all others.
 ///
 /// # Errors
-/// The fault of the first address, since the resolver prefers it, and the number of the others.
+/// Fails if the fault of the first address, since the resolver prefers it, and the number of the others.
 async fn race<T, F: Future<Output = Result<T, Fault>>>(
     addresses: Vec<SocketAddr>,
     tried: &mut Vec<SocketAddr>,

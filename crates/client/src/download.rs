@@ -25,7 +25,7 @@ pub struct Download {
 }
 
 impl Download {
-    /// A download into an output, as fast as bytes arrive.
+    /// Creates a download into an output, as fast as bytes arrive.
     pub fn new(output: Output) -> Self {
         Self { output, reader_rate: None, is_resumable: false }
     }
@@ -44,19 +44,19 @@ impl Download {
         Self { is_resumable: true, ..self }
     }
 
-    /// The use of the bytes, as the case states it.
+    /// Returns the use of the bytes, as the case states it.
     pub(crate) fn sink(&self) -> SinkKind {
         self.output.kind()
     }
 
-    /// The chunk size in the case of a download: that of the URL of a generated body, else a placeholder, because the
-    /// server chooses the chunks.
+    /// Returns the chunk size in the case of a download: that of the URL of a generated body, else a placeholder,
+    /// because the server chooses the chunks.
     pub(crate) fn chunk(target: &Target) -> ChunkSize {
         let chunk = generated_parameter(target, "chunk").and_then(|chunk| chunk.parse::<ByteSize>().ok());
         chunk.and_then(|chunk| ChunkSize::try_from(chunk.0).ok()).unwrap_or(ChunkSize::DEFAULT)
     }
 
-    /// The seed in the URL of a generated body.
+    /// Returns the seed in the URL of a generated body.
     pub(crate) fn seed(target: &Target) -> Option<u64> {
         generated_parameter(target, "seed")?.parse().ok()
     }
@@ -103,7 +103,7 @@ impl Received {
     /// Receives the body, and compares it with the digests of the server before the sink completes it.
     ///
     /// # Errors
-    /// The body broke off, has another length or digest, or could not be saved.
+    /// Fails if the body broke off, has another length or digest, or could not be saved.
     pub(crate) async fn run(self, by: &Exchange<'_>) -> Result<(Receipt, Proof), Fault> {
         let body = Verified::new(Incoming::new(self.body, by.activity.clone()), self.checksums);
         let proof = body.proof();
@@ -141,7 +141,7 @@ pub(crate) fn whole(response: Response<Body>, by: &Exchange<'_>) -> Result<Respo
     Ok(response)
 }
 
-/// The length of the body that follows. A response to HEAD states the length of another one.
+/// Returns the length of the body that follows. A response to HEAD states the length of another one.
 pub(crate) fn content_length(headers: &HeaderMap, by: &Exchange<'_>) -> Option<u64> {
     if by.options.method == Some(Method::HEAD) {
         return Some(0);
@@ -153,12 +153,12 @@ fn number(value: &HeaderValue) -> Option<u64> {
     value.to_str().ok()?.trim().parse().ok()
 }
 
-/// A parameter in the URL of a body that a longhaul server generates.
+/// Returns a parameter in the URL of a body that a longhaul server generates.
 fn generated_parameter<'a>(target: &'a Target, name: &str) -> Option<&'a str> {
     (target.uri().path() == "/").then(|| target.parameter(name)).flatten()
 }
 
-/// The body that a longhaul server generates for the URL. Its digest follows from the URL's `size` and `seed`.
+/// Returns the body that a longhaul server generates for the URL. Its digest follows from the URL's `size` and `seed`.
 pub(crate) fn generated(target: &Target, headers: &HeaderMap) -> Option<SentContent> {
     let size: ByteSize =
         generated_parameter(target, "size").filter(|_| is_longhaul(headers))?.parse().ok()?;

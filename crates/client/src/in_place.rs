@@ -52,7 +52,7 @@ impl InPlace {
     /// Writes on at the end of a file.
     ///
     /// # Errors
-    /// The length of the file is unknown.
+    /// Fails if the length of the file is unknown.
     pub(crate) fn new(file: File) -> io::Result<(InPlaceWriter, Self)> {
         let start = file.metadata()?.len();
         let file = SharedFile(Arc::new(Mutex::new(Some(file))));
@@ -62,7 +62,7 @@ impl InPlace {
     /// Brings the content to the disk.
     ///
     /// # Errors
-    /// The disk reports a failure.
+    /// Fails if the disk reports a failure.
     pub(crate) async fn keep(self) -> io::Result<()> {
         let file = self.file.lock().take();
         spawn_blocking(move || file.map_or(Ok(()), |file| file.sync_all())).await.map_err(io::Error::other)?

@@ -33,28 +33,29 @@ enum Kind {
 }
 
 impl Output {
-    /// An output that only digests the body.
+    /// Creates an output that only digests the body.
     pub fn verify() -> Self {
         Self(Kind::Verify)
     }
 
-    /// A file. A regular one appears, or is replaced, only when the whole body is on the disk and verified; a pipe or a
-    /// device is written to as the body arrives. So is a file that cannot be replaced, such as a mount point, and what
-    /// arrived is removed if the transfer fails. A symbolic link is followed.
+    /// Creates a file. A regular one appears, or is replaced, only when the whole body is on the disk and verified; a
+    /// pipe or a device is written to as the body arrives. So is a file that cannot be replaced, such as a mount point,
+    /// and what arrived is removed if the transfer fails. A symbolic link is followed.
     ///
     /// # Errors
-    /// The path leads to a folder.
+    /// Fails if the path leads to a folder.
     pub fn file(path: impl Into<PathBuf>) -> Result<Self, OutputError> {
         let path = path.into();
         if path.is_dir() { Err(OutputError::Folder { path }) } else { Ok(Self(Kind::File(path))) }
     }
 
-    /// A writer, such as standard output, which gets the body through a buffer of 256 KiB and is flushed at its end.
+    /// Creates a writer, such as standard output, which gets the body through a buffer of 256 KiB and is flushed at its
+    /// end.
     pub fn writer(writer: impl AsyncWrite + Send + Unpin + 'static) -> Self {
         Self(Kind::Writer(Box::new(writer)))
     }
 
-    /// The use of the bytes, as records state it. `save:-` is a writer, such as standard output.
+    /// Returns the use of the bytes, as records state it. `save:-` is a writer, such as standard output.
     pub(crate) fn kind(&self) -> SinkKind {
         match &self.0 {
             Kind::Verify => SinkKind::Verify,
@@ -66,7 +67,7 @@ impl Output {
         }
     }
 
-    /// The path of the file, if the output is one.
+    /// Returns the path of the file, if the output is one.
     pub(crate) fn path(&self) -> Option<&Path> {
         match &self.0 {
             Kind::File(path) => Some(path),
@@ -77,7 +78,7 @@ impl Output {
     /// Opens the output for a body whose length may have been announced. Must be called within a tokio runtime.
     ///
     /// # Errors
-    /// The file cannot be opened or created.
+    /// Fails if the file cannot be opened or created.
     pub(crate) async fn open(self, announced: Option<u64>) -> Result<(Sink, Completion), Fault> {
         match self.0 {
             Kind::Verify => Ok((Sink::verify(), Completion::Nothing)),
@@ -108,7 +109,7 @@ impl Completion {
     /// Makes the output final.
     ///
     /// # Errors
-    /// The file cannot get its name, or its bytes do not reach the disk.
+    /// Fails if the file cannot get its name, or its bytes do not reach the disk.
     pub(crate) async fn keep(self) -> Result<(), Fault> {
         let kept = match self {
             Self::Nothing => Ok(()),

@@ -34,7 +34,7 @@ pub(crate) struct PartFacts {
 }
 
 impl PartFacts {
-    /// The identity of the resource at a URL.
+    /// Returns the identity of the resource at a URL.
     pub(crate) fn resource_of(url: &str) -> String {
         let mut hasher = Hasher::new();
         hasher.update(url.as_bytes());
@@ -60,7 +60,7 @@ impl Part {
     /// are dropped. Blocks the thread.
     ///
     /// # Errors
-    /// The file cannot be opened, is no regular file, or another process has it open.
+    /// Fails if the file cannot be opened, is no regular file, or another process has it open.
     pub(crate) fn open(target: &Path, resource: &str) -> io::Result<Self> {
         // The part lies beside the file that a link leads to, so that it can be renamed.
         let target = fs::canonicalize(target).unwrap_or_else(|_| target.to_owned());
@@ -89,12 +89,12 @@ impl Part {
         Ok(part)
     }
 
-    /// The bytes that are there, and the facts to complete them by; `None` for a new part.
+    /// Returns the bytes that are there, and the facts to complete them by; `None` for a new part.
     pub(crate) fn resumable(&self) -> Option<(u64, &PartFacts)> {
         self.facts.as_ref().filter(|_| self.held > 0).map(|facts| (self.held, facts))
     }
 
-    /// The Repr-Digest that the server stated when the part began.
+    /// Returns the Repr-Digest that the server stated when the part began.
     pub(crate) fn repr_digest(&self) -> Option<String> {
         self.facts.as_ref()?.repr_digest.clone()
     }
@@ -102,7 +102,7 @@ impl Part {
     /// Starts anew, with the facts of another response. Blocks the thread.
     ///
     /// # Errors
-    /// The disk is full, or the folder cannot be written.
+    /// Fails if the disk is full, or the folder cannot be written.
     pub(crate) fn restart(&mut self, facts: PartFacts) -> io::Result<()> {
         self.file.set_len(0)?;
         let path = beside(&self.target, ".part.json");
@@ -116,7 +116,7 @@ impl Part {
         Ok(())
     }
 
-    /// The digest of the bytes that are there, and a writer of those that follow.
+    /// Returns the digest of the bytes that are there, and a writer of those that follow.
     pub(crate) fn continuation(&self) -> (Hasher, PartWriter) {
         (self.hasher.clone(), PartWriter::new(self.file.clone(), self.held))
     }
@@ -128,10 +128,10 @@ impl Part {
         let _ = fs::remove_file(beside(&self.target, ".part"));
     }
 
-    /// The digest of the whole file by an algorithm of RFC 9530. Blocks the thread.
+    /// Returns the digest of the whole file by an algorithm of RFC 9530. Blocks the thread.
     ///
     /// # Errors
-    /// The file cannot be read.
+    /// Fails if the file cannot be read.
     pub(crate) fn digest(&self, algorithm: DigestAlgorithm) -> io::Result<StatedDigest> {
         let mut hasher = algorithm.hasher();
         self.each_block(|block| hasher.update(block))?;
@@ -141,7 +141,7 @@ impl Part {
     /// Puts all bytes on the disk, and gives the file its name. Blocks the thread.
     ///
     /// # Errors
-    /// The disk is full, or the folder cannot be written.
+    /// Fails if the disk is full, or the folder cannot be written.
     pub(crate) fn finish(&self) -> io::Result<()> {
         self.file.sync_all()?;
         fs::rename(beside(&self.target, ".part"), &self.target)?;
@@ -179,13 +179,13 @@ impl Drop for Part {
     }
 }
 
-/// The facts in a file; `None` if it has none.
+/// Returns the facts in a file; `None` if it has none.
 fn read_facts(path: &Path) -> Option<PartFacts> {
     fs::symlink_metadata(path).ok().filter(fs::Metadata::is_file)?;
     serde_json::from_slice(&fs::read(path).ok()?).ok()
 }
 
-/// A path with a suffix on its name.
+/// Returns a path with a suffix on its name.
 fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(suffix);

@@ -30,7 +30,7 @@ pub(crate) struct PartWriter {
 }
 
 impl PartWriter {
-    /// A writer from an offset on. Must be polled inside a tokio runtime.
+    /// Creates a writer from an offset on. Must be polled inside a tokio runtime.
     pub(crate) fn new(file: Arc<File>, offset: u64) -> Self {
         Self { file, offset, block: Vec::with_capacity(BLOCK), writing: None }
     }

@@ -52,7 +52,7 @@ impl RequestOptions {
         Self { expected, ..self }
     }
 
-    /// The authority that the request names, if it is not that of the URL.
+    /// Returns the authority that the request names, if it is not that of the URL.
     pub(crate) fn host(&self) -> Option<&Authority> {
         self.fields.iter().rev().find_map(|field| match field {
             HeaderEdit::Host(authority) => Some(authority),
@@ -65,7 +65,7 @@ impl RequestOptions {
         self.fields.iter().any(|field| matches!(field, HeaderEdit::Set(name, _) if name == header::RANGE))
     }
 
-    /// The texts that no message may contain.
+    /// Returns the texts that no message may contain.
     pub(crate) fn secrets<'a>(&'a self, target: &'a Target) -> impl Iterator<Item = String> + 'a {
         let credentials = self.credentials.iter().chain(target.credentials());
         let of_fields = self.fields.iter().filter_map(|field| match field {
@@ -79,7 +79,7 @@ impl RequestOptions {
         credentials.flat_map(|credentials| credentials.secrets().to_vec()).chain(of_fields).chain(of_query)
     }
 
-    /// A request for the target with `fields`, changed as the user asks.
+    /// Returns a request for the target with `fields`, changed as the user asks.
     pub(crate) fn request<B>(
         &self,
         default_method: Method,
@@ -148,7 +148,7 @@ impl HeaderEdit {
     /// Parses a line: `Name: value` sets a field, `Name:` removes it, and `Name;` sets an empty one.
     ///
     /// # Errors
-    /// The line has none of these forms, or the field describes the framing of the body.
+    /// Fails if the line has none of these forms, or the field describes the framing of the body.
     pub fn parse(line: &str) -> Result<Self, HeaderEditError> {
         let malformed = || HeaderEditError::Malformed { line: redacted_header(line) };
         let (name, value) = match line.split_once(':') {

@@ -28,7 +28,7 @@ impl Route {
     /// Finds the way to a file. Waits for the disk, and for the reader of a pipe.
     ///
     /// # Errors
-    /// The path does not lead to a file that can be written.
+    /// Fails if the path does not lead to a file that can be written.
     pub(crate) fn of(path: &Path) -> io::Result<Self> {
         let found = match fs::metadata(path) {
             Ok(metadata) if metadata.is_file() => Some(metadata),

@@ -44,7 +44,7 @@ impl FromStr for Statuses {
     }
 }
 
-/// The statuses of one item: a number, or a class such as `2xx`. A final response has a status from 200 on.
+/// Returns the statuses of one item: a number, or a class such as `2xx`. A final response has a status from 200 on.
 fn range(text: &str) -> Option<RangeInclusive<u16>> {
     if let Some(class) = text.strip_suffix("xx") {
         let class: u16 = class.parse().ok().filter(|class| (2..=5).contains(class))?;

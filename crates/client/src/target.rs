@@ -49,7 +49,7 @@ impl Target {
     /// section 4.2.4).
     ///
     /// # Errors
-    /// The text is not such a URL.
+    /// Fails if the text is not such a URL.
     pub fn parse(text: &str) -> Result<Self, TargetError> {
         let url = &shown(text);
         let malformed = |source| TargetError::Malformed { url: url.into(), source };
@@ -91,7 +91,7 @@ impl Target {
     /// Chooses the protocol; `None` leaves it as it is.
     ///
     /// # Errors
-    /// The protocol is a baseline without HTTP, or belongs to the other scheme.
+    /// Fails if the protocol is a baseline without HTTP, or belongs to the other scheme.
     pub fn with_protocol(self, protocol: impl Into<Option<&'static Protocol>>) -> Result<Self, TargetError> {
         let Some(protocol) = protocol.into() else { return Ok(self) };
         if !protocol.is_http() {
@@ -104,23 +104,24 @@ impl Target {
         Ok(Self { transport, ..self })
     }
 
-    /// The URL in its normal form: without user information and fragment, with a path. Its query is kept.
+    /// Returns the URL in its normal form: without user information and fragment, with a path. Its query is kept.
     pub fn url(&self) -> String {
         self.uri.to_string()
     }
 
-    /// The peer as records state it: the URL without secrets, and the host that requests name if it is another one.
+    /// Returns the peer as records state it: the URL without secrets, and the host that requests name if it is another
+    /// one.
     pub(crate) fn peer(&self, options: &RequestOptions) -> String {
         let url = redacted_url(&self.url());
         options.host().map_or_else(|| url.clone(), |host| format!("{url} (Host: {host})"))
     }
 
-    /// The value of a parameter in the query.
+    /// Returns the value of a parameter in the query.
     pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
         self.uri.query()?.split('&').find_map(|part| part.strip_prefix(name)?.strip_prefix('='))
     }
 
-    /// The protocol for requests to the URL.
+    /// Returns the protocol for requests to the URL.
     pub fn protocol(&self) -> &'static Protocol {
         self.transport.protocol()
     }
@@ -133,12 +134,12 @@ impl Target {
         &self.uri
     }
 
-    /// The credentials in the URL.
+    /// Returns the credentials in the URL.
     pub(crate) fn credentials(&self) -> Option<&Credentials> {
         self.credentials.as_ref()
     }
 
-    /// The host name, or the address without brackets.
+    /// Returns the host name, or the address without brackets.
     pub(crate) fn host(&self) -> &str {
         &self.host
     }

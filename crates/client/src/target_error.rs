@@ -64,12 +64,12 @@ pub enum TargetError {
     },
 }
 
-/// The kind of a protocol without HTTP, in words.
+/// Returns the kind of a protocol without HTTP, in words.
 fn kind(protocol: &Protocol) -> &'static str {
     if protocol.is_ceiling() { "ceiling" } else { "baseline" }
 }
 
-/// The names of all protocols with HTTP, for messages.
+/// Returns the names of all protocols with HTTP, for messages.
 fn http_names() -> String {
     let names: Vec<_> = PROTOCOLS.iter().filter(|row| row.is_http()).map(|row| row.name).collect();
     match names.split_last() {

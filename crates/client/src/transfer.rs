@@ -21,7 +21,7 @@ pub enum Transfer {
 }
 
 impl Transfer {
-    /// The direction of the body.
+    /// Returns the direction of the body.
     pub fn direction(&self) -> Direction {
         match self {
             Self::Upload(_) => Direction::Up,
@@ -29,7 +29,7 @@ impl Transfer {
         }
     }
 
-    /// The size of the body, if it is known before the transfer.
+    /// Returns the size of the body, if it is known before the transfer.
     pub fn size(&self) -> Option<ByteSize> {
         match self {
             Self::Upload(upload) => upload.size(),
@@ -37,7 +37,7 @@ impl Transfer {
         }
     }
 
-    /// The chunk that the case states.
+    /// Returns the chunk that the case states.
     pub(crate) fn chunk(&self, target: &Target) -> ChunkSize {
         match self {
             Self::Upload(upload) => upload.chunk,
@@ -45,7 +45,7 @@ impl Transfer {
         }
     }
 
-    /// The case of a record of the transfer. The body is empty if its size is not known yet.
+    /// Returns the case of a record of the transfer. The body is empty if its size is not known yet.
     pub(crate) fn case(&self, target: &Target, limits: &Limits) -> Case {
         let mut case = Case::new(target.protocol().name);
         case.direction = self.direction();
@@ -72,7 +72,7 @@ impl Transfer {
     /// Makes the exchange.
     ///
     /// # Errors
-    /// The connection, the payload or the output failed, the server refused, or it confirmed another length.
+    /// Fails if the connection, the payload or the output failed, the server refused, or it confirmed another length.
     pub(crate) async fn exchange(self, by: &Exchange<'_>) -> Result<ContentReport, Failure> {
         match self {
             Self::Upload(upload) => upload.exchange(by).await,
@@ -80,7 +80,7 @@ impl Transfer {
         }
     }
 
-    /// The transfer to make if the server requires a Content-Length and this one announces none.
+    /// Returns the transfer to make if the server requires a Content-Length and this one announces none.
     pub(crate) fn with_length_required(&self) -> Option<Self> {
         match self {
             Self::Upload(upload) => upload.with_length_required().map(Self::Upload),
@@ -138,7 +138,7 @@ pub(crate) enum SentContent {
 }
 
 impl SentContent {
-    /// The digest, in hexadecimal.
+    /// Returns the digest, in hexadecimal.
     pub(crate) fn digest(&self) -> Option<String> {
         match self {
             Self::Digested(digest) => Some(digest.to_string()),

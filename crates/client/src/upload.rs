@@ -40,11 +40,11 @@ impl Upload {
     /// The default size of a generated body: 2 GiB, far more than any buffer on the way.
     pub const SIZE: ByteSize = ByteSize(2 << 30);
 
-    /// An upload of a payload: a whole file, all of standard input, or [`SIZE`](Self::SIZE) of a generated body. Chunk
-    /// and seed have their defaults, and no rate is set.
+    /// Creates an upload of a payload: a whole file, all of standard input, or [`SIZE`](Self::SIZE) of a generated
+    /// body. Chunk and seed have their defaults, and no rate is set.
     ///
     /// # Errors
-    /// The payload is a file that cannot be opened, or no regular file.
+    /// Fails if the payload is a file that cannot be opened, or no regular file.
     pub fn new(payload: PayloadKind) -> Result<Self, UploadError> {
         let size = match payload {
             PayloadKind::Random | PayloadKind::Zero | PayloadKind::Cold(_) => Some(Self::SIZE),
@@ -57,7 +57,7 @@ impl Upload {
     /// Sets the size of a generated body, or the bytes to read of a device or a pipe; `None` leaves it as it is.
     ///
     /// # Errors
-    /// The payload has its own size.
+    /// Fails if the payload has its own size.
     pub fn with_size(self, size: impl Into<Option<ByteSize>>) -> Result<Self, UploadError> {
         match size.into() {
             None => Ok(self),
@@ -96,7 +96,7 @@ impl Upload {
     /// Announces the length of the body by Content-Length, in place of the chunked coding.
     ///
     /// # Errors
-    /// The size is unknown before the end.
+    /// Fails if the size is unknown before the end.
     pub fn announcing_length(self) -> Result<Self, UploadError> {
         match self.size {
             Some(_) => Ok(Self { framing: Framing::Announced, ..self }),
@@ -104,12 +104,13 @@ impl Upload {
         }
     }
 
-    /// The upload to make if the server requires a Content-Length; `None` if this one has it, or has no known size.
+    /// Returns the upload to make if the server requires a Content-Length; `None` if this one has it, or has no known
+    /// size.
     pub(crate) fn with_length_required(&self) -> Option<Self> {
         if self.framing == Framing::Announced { None } else { self.clone().announcing_length().ok() }
     }
 
-    /// The size of the body; `None` for standard input.
+    /// Returns the size of the body; `None` for standard input.
     pub fn size(&self) -> Option<ByteSize> {
         self.size
     }
@@ -144,7 +145,7 @@ impl Upload {
         Ok(ContentReport { sent, received, receipt, ..ContentReport::default() })
     }
 
-    /// The body, which digests itself unless its digest follows from seed and size.
+    /// Returns the body, which digests itself unless its digest follows from seed and size.
     fn body(&self, source: Source, by: &Exchange<'_>) -> MeteredBody {
         let body = MeteredBody::new(source, by.meter.clone()).paced(self.limit_rate.map(Pace::new));
         if self.payload.is_generated() { body } else { body.digesting() }
@@ -162,7 +163,7 @@ impl Upload {
         Ok(request)
     }
 
-    /// The media type of the content. The type of a file follows from its name.
+    /// Returns the media type of the content. The type of a file follows from its name.
     fn content_type(&self) -> Option<HeaderValue> {
         let content_type = match &self.payload {
             PayloadKind::File(path) => mime_guess::from_path(path).first_or_octet_stream(),
@@ -171,8 +172,8 @@ impl Upload {
         HeaderValue::from_str(content_type.as_ref()).ok()
     }
 
-    /// The outcome of a complete response to a part of the body. It is a failure, because a figure for a part would be
-    /// wrong, unless the user expects the refusal: that has no figure.
+    /// Returns the outcome of a complete response to a part of the body. It is a failure, because a figure for a part
+    /// would be wrong, unless the user expects the refusal: that has no figure.
     fn incomplete(&self, status: StatusCode, sent: u64) -> Result<ContentReport, Failure> {
         if !status.is_success() {
             return Ok(ContentReport { is_partial: true, ..ContentReport::default() });
@@ -210,8 +211,8 @@ impl Confirmation {
     }
 }
 
-/// The bytes that the peer's kernel or QUIC endpoint is known to have, if they are fewer than `sent`. A response carries
-/// the acknowledgement of all bytes that its server has read.
+/// Returns the bytes that the peer's kernel or QUIC endpoint is known to have, if they are fewer than `sent`. A
+/// response carries the acknowledgement of all bytes that its server has read.
 pub(crate) fn unacknowledged(connection: &dyn Connection, sent: u64) -> Option<u64> {
     let known = match connection.link().stats? {
         TransportStats::Tcp(stats) => stats.bytes_acked,

@@ -9,7 +9,8 @@ use record::redacted_url;
 
 use crate::{Credentials, CredentialsError};
 
-/// A text that may be a URL, without its secrets. Whatever precedes an `@` may belong to a password with a slash in it.
+/// Returns a text that may be a URL, without its secrets. Whatever precedes an `@` may belong to a password with a
+/// slash in it.
 pub(crate) fn shown(text: &str) -> String {
     let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
     let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
@@ -32,15 +33,15 @@ pub(crate) fn without_user(uri: Uri) -> Result<(Uri, Option<String>), http::Erro
     Ok((uri, user))
 }
 
-/// The credentials of percent-encoded user information (RFC 3986 section 3.2.1). A user without a password has an empty
-/// one.
+/// Returns the credentials of percent-encoded user information (RFC 3986 section 3.2.1). A user without a password has
+/// an empty one.
 pub(crate) fn of_user(information: &str) -> Result<Credentials, CredentialsError> {
     let decoded = |text| percent_decode_str(text).decode_utf8_lossy();
     let (user, password) = information.split_once(':').unwrap_or((information, ""));
     Credentials::basic(&decoded(user), &decoded(password))
 }
 
-/// The port of a URL, or `default` if the URL states none. `None` if the stated port is invalid.
+/// Returns the port of a URL, or `default` if the URL states none. `None` if the stated port is invalid.
 pub(crate) fn port(uri: &Uri, default: u16) -> Option<u16> {
     let authority = uri.authority()?;
     match authority.as_str().strip_prefix(authority.host())?.strip_prefix(':') {

@@ -8,8 +8,8 @@ use http::{HeaderMap, header};
 /// 9110 section 8.8.2.2).
 const LEAST_AGE: Duration = Duration::from_secs(1);
 
-/// The strong validator of a response, as If-Range takes it: an entity tag, or a date (RFC 9110 section 13.1.5). A weak
-/// one cannot join two parts.
+/// Returns the strong validator of a response, as If-Range takes it: an entity tag, or a date (RFC 9110 section
+/// 13.1.5). A weak one cannot join two parts.
 pub(crate) fn strong_validator(headers: &HeaderMap) -> Option<String> {
     let text = |name| headers.get(name)?.to_str().ok().map(str::trim);
     match text(header::ETAG) {

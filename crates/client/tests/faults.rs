@@ -22,7 +22,7 @@ enum Ending {
     Close,
 }
 
-/// A server that reads `read` bytes of each connection, and then answers every request with `answer`.
+/// Returns a server that reads `read` bytes of each connection, and then answers every request with `answer`.
 fn scripted(read: usize, answer: impl Into<String>, after: Ending) -> String {
     let (listener, answer) = (TcpListener::bind("127.0.0.1:0").unwrap(), answer.into());
     let url = format!("http://{}/", listener.local_addr().unwrap());

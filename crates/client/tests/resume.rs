@@ -11,19 +11,19 @@ use longhaul_client::{Download, Output};
 use raw::{heads, impatient, response, serve, transfer};
 use record::{Fault, FaultKind, SinkKind};
 
-/// A body of 1,000,000 bytes.
+/// Returns a body of 1,000,000 bytes.
 fn body() -> Vec<u8> {
     (0..1_000_000_u32).map(|i| (i ^ (i >> 9)) as u8).collect()
 }
 
-/// The first half of a response to a whole body.
+/// Returns the first half of a response to a whole body.
 fn half(fields: &[&str]) -> Vec<u8> {
     let mut whole = response("200 OK", fields, body());
     whole.truncate(whole.len() - 500_000);
     whole
 }
 
-/// The response to a request for the bytes from `first` on.
+/// Returns the response to a request for the bytes from `first` on.
 fn rest(fields: &[&str], first: usize) -> Vec<u8> {
     let range = format!("content-range: bytes {first}-999999/1000000");
     response("206 Partial Content", &[fields, &[range.as_str()]].concat(), &body()[first..])

@@ -25,7 +25,7 @@ fn h1c() -> &'static Protocol {
     Protocol::by_name("h1c").unwrap()
 }
 
-/// The bytes that the server generates.
+/// Returns the bytes that the server generates.
 async fn generated(size: u64) -> Vec<u8> {
     use http_body_util::BodyExt as _;
     let payload = Payload::prepare(&PayloadKind::Random, DEFAULT_SEED, ChunkSize::DEFAULT);

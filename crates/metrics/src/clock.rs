@@ -12,24 +12,24 @@ use nix::time::{ClockId, clock_gettime};
 pub struct Stamp(Instant);
 
 impl Stamp {
-    /// The current time.
+    /// Returns the current time.
     #[allow(clippy::disallowed_methods, reason = "this is the clock")]
     pub fn now() -> Self {
         Self(Instant::now())
     }
 
-    /// The time from `earlier` to this stamp; zero if `earlier` is later than this stamp.
+    /// Returns the time from `earlier` to this stamp; zero if `earlier` is later than this stamp.
     pub fn since(self, earlier: Self) -> Duration {
         self.0.saturating_duration_since(earlier.0)
     }
 
-    /// The time from this stamp to now.
+    /// Returns the time from this stamp to now.
     pub fn elapsed(self) -> Duration {
         Self::now().since(self)
     }
 
-    /// The time of this stamp on CLOCK_MONOTONIC, which all processes of a machine share, to some tens of nanoseconds.
-    /// `None` if the system does not tell it.
+    /// Returns the time of this stamp on CLOCK_MONOTONIC, which all processes of a machine share, to some tens of
+    /// nanoseconds. `None` if the system does not tell it.
     pub fn monotonic(self) -> Option<Duration> {
         static ORIGIN: OnceLock<Option<(Stamp, Duration)>> = OnceLock::new();
         let (stamp, shared) = (*ORIGIN.get_or_init(shared_origin))?;
@@ -41,8 +41,8 @@ impl Stamp {
     }
 }
 
-/// A stamp and its time on CLOCK_MONOTONIC: of several pairs the closest, because the kernel may take the processor away
-/// between the two readings of a pair.
+/// Returns a stamp and its time on CLOCK_MONOTONIC: of several pairs the closest, because the kernel may take the
+/// processor away between the two readings of a pair.
 fn shared_origin() -> Option<(Stamp, Duration)> {
     const PAIRS: usize = 16;
     let pair = || {
@@ -57,7 +57,7 @@ fn shared_origin() -> Option<(Stamp, Duration)> {
 
 #[cfg(test)]
 impl Stamp {
-    /// The point of time `later` after `stamp`.
+    /// Returns the point of time `later` after `stamp`.
     pub(crate) fn after(stamp: Self, later: Duration) -> Self {
         Self(stamp.0 + later)
     }

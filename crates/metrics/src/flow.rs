@@ -87,7 +87,7 @@ impl Drop for Flow {
 mod tests {
     use super::*;
 
-    /// The numbers of the chunks for which the clock was read, from 1.
+    /// Returns the numbers of the chunks for which the clock was read, from 1.
     fn stamped(chunk: usize, chunks: usize) -> Vec<usize> {
         let meter = Meter::new(chunk as u64);
         let mut flow = meter.flow();

@@ -41,7 +41,7 @@ impl HeapTimeline {
     /// The most memory that the points take, in bytes.
     pub(crate) const FOOTPRINT: u64 = (CAPACITY * size_of::<(u64, HeapPoint)>()) as u64;
 
-    /// An empty timeline, or `None` if the heap of this process is not counted.
+    /// Returns an empty timeline, or `None` if the heap of this process is not counted.
     pub(crate) fn of_this_process() -> Option<Self> {
         heap().map(|_| Self::new())
     }
@@ -51,7 +51,7 @@ impl HeapTimeline {
         Self { points, multiples: 0, step: FIRST_STEP, due: 1, least: u64::MAX, most: 0, c_bytes: 0 }
     }
 
-    /// The body offset at which the next point is due.
+    /// Returns the body offset at which the next point is due.
     pub(crate) fn due(&self) -> u64 {
         self.due
     }
@@ -112,18 +112,18 @@ impl HeapTimeline {
         self.multiples = self.points.iter().filter(|(due, _)| due.is_multiple_of(step)).count();
     }
 
-    /// The first offset after `body_bytes` that is a power of two or a multiple of the distance.
+    /// Returns the first offset after `body_bytes` that is a power of two or a multiple of the distance.
     fn after(&self, body_bytes: u64) -> u64 {
         let power = body_bytes.saturating_add(1).checked_next_power_of_two().unwrap_or(u64::MAX);
         power.min((body_bytes / self.step + 1).saturating_mul(self.step))
     }
 
-    /// The most live heap so far, in bytes; `None` before the first point.
+    /// Returns the most live heap so far, in bytes; `None` before the first point.
     pub(crate) fn most(&self) -> Option<u64> {
         self.points.first().map(|_| self.most)
     }
 
-    /// The points, in order of body offsets.
+    /// Returns the points, in order of body offsets.
     pub(crate) fn points(&self) -> Vec<HeapPoint> {
         self.points.iter().map(|(_, point)| *point).collect()
     }
@@ -133,7 +133,7 @@ impl HeapTimeline {
 mod tests {
     use super::*;
 
-    /// The timeline of a body in pieces, in a process whose heap takes a byte per MiB of body.
+    /// Returns the timeline of a body in pieces, in a process whose heap takes a byte per MiB of body.
     fn timeline(body: u64, piece: u64) -> HeapTimeline {
         let mut timeline = HeapTimeline::new();
         let mut passed = 0;

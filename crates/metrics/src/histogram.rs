@@ -36,7 +36,7 @@ impl Rates {
         Self { by_time: histogram(MAX_RATE), samples: 0 }
     }
 
-    /// The memory of its counts, in bytes.
+    /// Returns the memory of its counts, in bytes.
     pub(crate) fn footprint(&self) -> u64 {
         footprint(&self.by_time)
     }
@@ -48,7 +48,7 @@ impl Rates {
         self.samples += 1;
     }
 
-    /// The rates as a record states them, each over `window_bytes`; `None` under [`MIN_SAMPLES`].
+    /// Returns the rates as a record states them, each over `window_bytes`; `None` under [`MIN_SAMPLES`].
     pub(crate) fn throughput(&self, window_bytes: u64) -> Option<Throughput> {
         let at = |quantile| self.by_time.value_at_quantile(quantile);
         (self.samples >= MIN_SAMPLES).then(|| Throughput {
@@ -67,7 +67,7 @@ impl Rates {
         })
     }
 
-    /// The share of the time in which the rate was `rate` or lower.
+    /// Returns the share of the time in which the rate was `rate` or lower.
     fn share_up_to(&self, rate: u64) -> f64 {
         self.by_time.count_between(0, rate) as f64 / self.by_time.len() as f64
     }
@@ -82,7 +82,7 @@ impl Times {
         Self(histogram(MAX_TIME))
     }
 
-    /// The memory of its counts, in bytes.
+    /// Returns the memory of its counts, in bytes.
     pub(crate) fn footprint(&self) -> u64 {
         footprint(&self.0)
     }
@@ -91,7 +91,7 @@ impl Times {
         self.0.saturating_record(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
     }
 
-    /// The times as a record states them; `None` without any.
+    /// Returns the times as a record states them; `None` without any.
     pub(crate) fn latency(&self) -> Option<Latency> {
         (!self.0.is_empty()).then(|| Latency {
             unit: "ns".into(),
@@ -113,7 +113,7 @@ fn footprint(histogram: &Histogram<u64>) -> u64 {
     (histogram.distinct_values() * size_of::<u64>()) as u64
 }
 
-/// The whole distribution: HdrHistogram's V2 encoding, deflated, in base64.
+/// Returns the whole distribution: HdrHistogram's V2 encoding, deflated, in base64.
 fn encoded(histogram: &Histogram<u64>) -> Option<String> {
     let mut bytes = Vec::new();
     V2DeflateSerializer::new().serialize(histogram, &mut bytes).ok()?;

@@ -120,23 +120,23 @@ impl Meter {
         Flow::new(self.clone(), counter)
     }
 
-    /// The body bytes counted so far: exact, also between two stamps.
+    /// Returns the body bytes counted so far: exact, also between two stamps.
     pub fn bytes(&self) -> u64 {
         self.state().bytes()
     }
 
-    /// The times at which the body reached the offsets of its stamps, in order. Empty unless [`trace`](Self::trace) was
-    /// called before the body.
+    /// Returns the times at which the body reached the offsets of its stamps, in order. Empty unless
+    /// [`trace`](Self::trace) was called before the body.
     pub fn marks(&self) -> Vec<Mark> {
         self.state().trace.as_ref().map_or_else(Vec::new, |trace| trace.marks().to_vec())
     }
 
-    /// The time at which the first byte passed.
+    /// Returns the time at which the first byte passed.
     pub fn first_byte(&self) -> Option<Stamp> {
         self.state().first
     }
 
-    /// The measurements so far. Encodes the distributions, which allocates.
+    /// Returns the measurements so far. Encodes the distributions, which allocates.
     pub fn readings(&self) -> Readings {
         let mut state = self.state();
         if let Some(last) = state.last {
@@ -156,8 +156,8 @@ impl Meter {
         }
     }
 
-    /// A panic elsewhere must not lose the figures. Every update leaves the state consistent, so a poisoned lock is
-    /// still good.
+    /// Returns a panic elsewhere must not lose the figures. Every update leaves the state consistent, so a poisoned
+    /// lock is still good.
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -42,8 +42,8 @@ impl Pace {
         Self { made_up: Duration::MAX, ..self }
     }
 
-    /// The time by which a piece that passes at `now` is behind the schedule, which begins with the pace and never
-    /// shifts. Call it before the piece is counted.
+    /// Returns the time by which a piece that passes at `now` is behind the schedule, which begins with the pace and
+    /// never shifts. Call it before the piece is counted.
     pub fn lateness(&self, now: Stamp) -> Duration {
         now.since(self.began).saturating_sub(self.seconds(self.passed as f64))
     }
@@ -73,7 +73,7 @@ mod tests {
         Pace::new(Rate::try_from(bytes_per_s).unwrap())
     }
 
-    /// The seconds for `pieces` on a clock that advances only by the waits, each 1.3 ms too long.
+    /// Returns the seconds for `pieces` on a clock that advances only by the waits, each 1.3 ms too long.
     fn seconds(rate: u64, piece: usize, pieces: usize) -> f64 {
         let (mut pace, mut now) = (pace(rate), Duration::ZERO);
         for _ in 0..pieces {

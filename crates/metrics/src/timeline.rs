@@ -22,7 +22,8 @@ pub struct Timeline {
 }
 
 impl Default for Timeline {
-    /// An empty timeline. All points are allocated in advance: it must not grow the heap that is measured beside it.
+    /// Creates an empty timeline. All points are allocated in advance: it must not grow the heap that is measured
+    /// beside it.
     fn default() -> Self {
         let points = Vec::with_capacity(CAPACITY);
         Self { points, step: Duration::ZERO, due: Duration::ZERO, peak_rss: None, peak_anon: None }
@@ -67,22 +68,22 @@ impl Timeline {
         self.points.push(point);
     }
 
-    /// The present distance between points. Samples at a shorter distance serve only the peak.
+    /// Returns the present distance between points. Samples at a shorter distance serve only the peak.
     pub fn step(&self) -> Duration {
         self.step
     }
 
-    /// The most resident memory of any sample, in bytes; `None` without a sample.
+    /// Returns the most resident memory of any sample, in bytes; `None` without a sample.
     pub fn peak_rss_bytes(&self) -> Option<u64> {
         self.peak_rss
     }
 
-    /// The most anonymous memory of any sample, in bytes; `None` without a sample.
+    /// Returns the most anonymous memory of any sample, in bytes; `None` without a sample.
     pub fn peak_anon_bytes(&self) -> Option<u64> {
         self.peak_anon
     }
 
-    /// The points, in order of time.
+    /// Returns the points, in order of time.
     pub fn points(&self) -> &[TimelinePoint] {
         &self.points
     }

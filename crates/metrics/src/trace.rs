@@ -52,8 +52,8 @@ impl Trace {
     }
 }
 
-/// The distribution of the time from the `sent` marks of a body to the `received` ones, at the offsets that both have.
-/// `None` if they have none in common.
+/// Returns the distribution of the time from the `sent` marks of a body to the `received` ones, at the offsets that
+/// both have. `None` if they have none in common.
 pub fn delivery(sent: &[Mark], received: &[Mark]) -> Option<Latency> {
     let mut times = Times::new();
     let mut arrivals = received.iter().peekable();
@@ -70,7 +70,7 @@ pub fn delivery(sent: &[Mark], received: &[Mark]) -> Option<Latency> {
 mod tests {
     use super::*;
 
-    /// A trace of `offsets` offsets, of which each piece brings `per_piece`.
+    /// Returns a trace of `offsets` offsets, of which each piece brings `per_piece`.
     fn trace(offsets: u64, per_piece: u64) -> Trace {
         let mut trace = Trace::new();
         let mut first = 1;

@@ -1,10 +1,10 @@
-//! The checksum that proves a body: XXH3-128, streamed.
+//! The digest that verifies a body: XXH3-128, computed as a stream.
 
 use std::fmt;
 
 use twox_hash::xxhash3_128;
 
-/// The name of the checksum in receipts and records.
+/// The name of the digest's algorithm in receipts and records.
 pub const ALGORITHM: &str = "xxh3-128";
 
 /// A streaming computation of a [`Digest`]. The same bytes give the same digest, however they are cut into pieces.
@@ -12,7 +12,7 @@ pub const ALGORITHM: &str = "xxh3-128";
 pub struct Hasher(xxhash3_128::Hasher);
 
 impl Hasher {
-    /// Makes a hasher of an empty body.
+    /// Creates the hasher of an empty body.
     pub fn new() -> Self {
         Self(xxhash3_128::Hasher::new())
     }
@@ -22,7 +22,7 @@ impl Hasher {
         self.0.write(bytes);
     }
 
-    /// The digest of the bytes so far.
+    /// Returns the digest of the bytes so far.
     pub fn digest(&self) -> Digest {
         Digest(self.0.finish_128())
     }
@@ -40,7 +40,7 @@ impl fmt::Debug for Hasher {
     }
 }
 
-/// A checksum of 128 bits (XXH3). Its text form is 32 lower-case hexadecimal digits, the most significant first.
+/// A digest of 128 bits (XXH3). In text form, a digest is 32 lower-case hexadecimal digits, the most significant first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Digest(u128);
 

@@ -4,30 +4,30 @@ use std::{io, path::PathBuf};
 
 use record::{Fault, FaultKind};
 
-/// A payload that could not be read to its end.
+/// The failure to read a payload to its end.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PayloadError {
     /// The path leads to a folder.
     #[error("payload {} is a folder; name a file", path.display())]
     Folder {
-        /// The path as it was given.
+        /// The path of the payload, as the user gave it.
         path: PathBuf,
     },
     /// Opening or reading failed.
     #[error("cannot read payload {}: {source}", path.display())]
     Unreadable {
-        /// The path as it was given.
+        /// The path of the payload, as the user gave it.
         path: PathBuf,
-        /// The operating system's error.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// The file ended before the size that it had when the transfer began, or that was asked for.
+    /// The file ended before the requested size, or before the size that it had when the transfer began.
     #[error("payload {} shrank while it was sent, or has less than the {expected} bytes that were announced", path.display())]
     Shrank {
-        /// The path as it was given.
+        /// The path of the payload, as the user gave it.
         path: PathBuf,
-        /// The length when the transfer began, in bytes.
+        /// The expected length in bytes: as requested, or as the file had it when the transfer began.
         expected: u64,
     },
 }

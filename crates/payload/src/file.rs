@@ -18,17 +18,17 @@ use crate::{
     reader::{Piece, Reader, piece_size},
 };
 
-/// One body, read piece by piece and handed out chunk by chunk.
+/// One body that is read piece by piece and handed out chunk by chunk.
 ///
-/// Bytes in the page cache are read on the spot. A blocking thread waits for a disk or a pipe, and is occupied for one
-/// piece only.
+/// Bytes in the page cache are read in the polling task. A blocking thread waits for a disk or a pipe, and is occupied
+/// for one piece only.
 #[derive(Debug)]
 pub(crate) struct FileBody {
     state: State,
-    /// The rest of the current piece, not yet handed out.
+    /// The part of the current piece that has not been handed out.
     rest: Bytes,
     chunk: usize,
-    /// The bytes not yet handed out; `None` for an input whose size is unknown until its end.
+    /// The number of bytes that have not been handed out; `None` for an input whose size is unknown until its end.
     remaining: Option<u64>,
 }
 
@@ -40,17 +40,18 @@ enum State {
 }
 
 impl FileBody {
-    /// Opens `path` and reads its first `size` bytes, or all of them.
+    /// Creates a body of the first `size` bytes of `path`, or of all bytes if `size` is `None`.
     pub(crate) fn open(path: &Path, size: Option<u64>, chunk: ChunkSize) -> Result<Self, PayloadError> {
         Ok(Self::new(Input::open(path)?, path, size, chunk, piece_size(chunk)))
     }
 
-    /// Reads `size` bytes of `file` from its position, one chunk at a time. Errors name `path`.
+    /// Creates a body of `size` bytes of `file` from its current position, read one chunk at a time. Errors name
+    /// `path`.
     pub(crate) fn read(file: File, path: &Path, size: u64, chunk: ChunkSize) -> Self {
         Self::new(Input::File(file), path, Some(size), chunk, chunk.get())
     }
 
-    /// Reads `size` bytes of standard input, or all of them.
+    /// Creates a body of `size` bytes of standard input, or of all bytes if `size` is `None`.
     pub(crate) fn stdin(size: Option<u64>, chunk: ChunkSize) -> Self {
         let piece = piece_size(chunk);
         Self::new(Input::Stdin(io::stdin()), Path::new("standard input"), size, chunk, piece)
@@ -66,7 +67,7 @@ impl FileBody {
         self.remaining == Some(0)
     }
 
-    /// The next chunk, as soon as it has been read. Must be polled inside a tokio runtime.
+    /// Returns the next chunk when it has been read. Must be polled inside a tokio runtime.
     pub(crate) fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, PayloadError>>> {
         if self.is_finished() {
             return Poll::Ready(None);
@@ -105,7 +106,7 @@ impl FileBody {
                         self.state = after(reader, &piece);
                         return Poll::Ready(piece);
                     }
-                    // The runtime is shutting down, and the transfer with it.
+                    // The runtime is shutting down, so the transfer ends, too.
                     Poll::Ready(Err(_)) => State::Ended,
                 },
             }
@@ -121,7 +122,8 @@ fn in_background(mut reader: Reader) -> State {
     }))
 }
 
-/// The state after a piece from a blocking thread. Reading beyond the end would wait for a terminal's input once more.
+/// Returns the state after a piece from a blocking thread. After the last piece the body ends at once: another read of
+/// a terminal would wait for more input.
 fn after(reader: Reader, piece: &Piece) -> State {
     match piece {
         Ok(Some(_)) if reader.is_read_ahead() => State::Idle(reader),

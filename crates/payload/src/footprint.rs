@@ -7,7 +7,7 @@ use crate::{
     reader::{PIECES, READ, piece_size},
 };
 
-/// The most memory that the payloads of `bodies` concurrent bodies take.
+/// Returns the most memory that the payloads of `bodies` concurrent bodies take.
 pub fn footprint(kind: &PayloadKind, chunk: ChunkSize, bodies: u64) -> Term {
     let (bytes, reason) = if let PayloadKind::Cold(block) = kind {
         let reason =

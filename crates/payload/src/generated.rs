@@ -9,14 +9,14 @@ use crate::{Digest, Hasher};
 
 /// The period of the random body, in bytes: 2^17 - 1, a prime.
 ///
-/// A chunk of any usual size shares no factor with a prime. A lost, repeated or swapped chunk therefore moves the bytes
-/// after it to another phase and changes the digest. Two kinds of swaps go unnoticed: of chunks that are a multiple of
-/// the period apart, and of chunks whose size is a multiple of the period.
+/// The usual chunk sizes share no factor with a prime. A lost, repeated or swapped chunk therefore shifts the phase of
+/// the bytes after it and changes the digest. Swaps go unnoticed only if the chunks are a multiple of the period apart,
+/// or if their size is such a multiple.
 pub const PERIOD: usize = 131_071;
 
 /// The block whose slices make up all generated bodies of a process.
 ///
-/// Its period repeats for the length of one more chunk, so that every chunk is contiguous.
+/// After one period, the block repeats its beginning for the length of one chunk, so that every chunk is contiguous.
 #[derive(Clone, Debug)]
 pub(crate) struct Block {
     bytes: Bytes,
@@ -25,12 +25,12 @@ pub(crate) struct Block {
 }
 
 impl Block {
-    /// Generates random bytes from `seed` with xoshiro256++, whose output is equal on every machine.
+    /// Creates a block of random bytes from `seed` with xoshiro256++, whose output is the same on every machine.
     pub(crate) fn random(seed: u64, chunk: ChunkSize) -> Self {
         Self::of_period(PERIOD, seed, chunk)
     }
 
-    /// Generates random bytes whose period is just below `size`.
+    /// Creates a block of random bytes from `seed`, with a prime period just below `size`.
     pub(crate) fn cold(size: ByteSize, seed: u64, chunk: ChunkSize) -> Self {
         Self::of_period(largest_prime(usize::try_from(size.0).unwrap_or(PERIOD)), seed, chunk)
     }
@@ -40,7 +40,7 @@ impl Block {
         let mut block = Vec::with_capacity(length);
         block.resize(period, 0);
         Xoshiro256PlusPlus::seed_from_u64(seed).fill_bytes(&mut block);
-        // Whole periods are appended, so each pass may copy all that there is.
+        // Each pass may copy the whole block, because only whole periods are appended.
         while block.len() < length {
             let missing = length - block.len();
             block.extend_from_within(..missing.min(block.len() - block.len() % period));
@@ -48,22 +48,22 @@ impl Block {
         Self { bytes: block.into(), period, chunk: chunk.get() }
     }
 
-    /// The length of a random block for chunks of a size, in bytes.
+    /// Returns the length in bytes of a random block for chunks of the size `chunk`.
     pub(crate) fn length(chunk: ChunkSize) -> usize {
         PERIOD + chunk.get()
     }
 
-    /// Makes a block of zero bytes.
+    /// Creates a block of zero bytes.
     pub(crate) fn zero(chunk: ChunkSize) -> Self {
         Self { bytes: vec![0; chunk.get()].into(), period: 1, chunk: chunk.get() }
     }
 
-    /// Cuts this block into chunks of another size, which is at most that of this block.
+    /// Returns this block for chunks of another size, which must not exceed the chunk size of this block.
     pub(crate) fn in_chunks(&self, chunk: ChunkSize) -> Self {
         Self { chunk: chunk.get().min(self.chunk), ..self.clone() }
     }
 
-    /// Returns whether anything else refers to the bytes: a clone, a body, or a chunk of one.
+    /// Returns whether a clone, a body or a chunk refers to the bytes of this block.
     pub(crate) fn is_shared(&self) -> bool {
         !self.bytes.is_unique()
     }
@@ -73,7 +73,7 @@ impl Block {
         Generated { block: self.clone(), phase: 0, remaining: size }
     }
 
-    /// The digest of a body of `size` bytes.
+    /// Returns the digest of a body of `size` bytes.
     pub(crate) fn digest(&self, size: u64) -> Digest {
         let mut hasher = Hasher::new();
         self.body(size).for_each(|chunk| hasher.update(&chunk));
@@ -81,7 +81,7 @@ impl Block {
     }
 }
 
-/// The largest prime up to `limit`, and 2 for a smaller limit.
+/// Returns the largest prime up to `limit`; 2 for a limit below 2.
 fn largest_prime(limit: usize) -> usize {
     let is_prime = |n: &usize| {
         (2..).take_while(|divisor| divisor * divisor <= *n).all(|divisor| !n.is_multiple_of(divisor))
@@ -99,7 +99,7 @@ pub(crate) struct Generated {
 }
 
 impl Generated {
-    /// The bytes not yet yielded.
+    /// Returns the number of bytes that have not been yielded.
     pub(crate) fn remaining(&self) -> u64 {
         self.remaining
     }

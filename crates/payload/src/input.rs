@@ -12,17 +12,17 @@ use crate::PayloadError;
 /// The origin of a body's bytes.
 #[derive(Debug)]
 pub(crate) enum Input {
-    /// A regular file or a block device, of which the kernel reads ahead.
+    /// A regular file or a block device, which the kernel reads ahead into the page cache.
     File(File),
-    /// A pipe or a character device, opened at the first read: opening a pipe waits for its writer.
+    /// A pipe or a character device that is opened at the first read, because opening a pipe waits for its writer.
     Unopened(PathBuf),
-    /// A pipe or a character device.
+    /// An open pipe or character device.
     Stream(File),
     Stdin(io::Stdin),
 }
 
 impl Input {
-    /// The input of a path. Only a regular file or a block device is opened now.
+    /// Returns the input at a path. Only a regular file or a block device is opened at once.
     pub(crate) fn open(path: &Path) -> Result<Self, PayloadError> {
         let unreadable = |source| PayloadError::Unreadable { path: path.to_owned(), source };
         let kind = fs::metadata(path).map_err(unreadable)?.file_type();
@@ -50,11 +50,11 @@ impl Read for Input {
     }
 }
 
-/// The length of a file or a block device in bytes. `None` if only reading it to the end shows: for pipes, character
-/// devices, and files that the kernel makes up.
+/// Returns the length of a file or a block device in bytes. `None` for pipes, character devices, and files whose
+/// content the kernel generates: the length of those is unknown until their end.
 ///
 /// # Errors
-/// The path leads to a folder, or to something that cannot be opened.
+/// Fails if the path leads to a folder, or cannot be opened.
 pub(crate) fn size(path: &Path) -> Result<Option<u64>, PayloadError> {
     let Input::File(mut file) = Input::open(path)? else { return Ok(None) };
     let mut size = || -> io::Result<Option<u64>> {
@@ -65,7 +65,7 @@ pub(crate) fn size(path: &Path) -> Result<Option<u64>, PayloadError> {
         if metadata.len() > 0 && !is_made_up(&file) {
             return Ok(Some(metadata.len()));
         }
-        // Files of /proc state no length, and those of /sys too much.
+        // Files in /proc state a length of 0, and files in /sys too large a length.
         let is_empty = file.read(&mut [0])? == 0;
         Ok(is_empty.then_some(0))
     };
@@ -73,10 +73,10 @@ pub(crate) fn size(path: &Path) -> Result<Option<u64>, PayloadError> {
     size().map_err(unreadable)
 }
 
-/// Returns whether a file is on a file system whose files are made up as they are read (linux/magic.h).
+/// Returns whether a file is on a file system whose content the kernel generates on reading (linux/magic.h).
 #[cfg(target_os = "linux")]
 fn is_made_up(file: &File) -> bool {
-    /// proc, sysfs, debugfs, tracefs, cgroup2.
+    /// The magic numbers of proc, sysfs, debugfs, tracefs and cgroup2.
     const MADE_UP: [u64; 5] = [0x9fa0, 0x6265_6572, 0x6462_6720, 0x7472_6163, 0x6367_7270];
     rustix::fs::fstatfs(file)
         .is_ok_and(|system| u64::try_from(system.f_type).is_ok_and(|kind| MADE_UP.contains(&kind)))

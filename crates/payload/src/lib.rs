@@ -1,9 +1,9 @@
-//! The content of bodies: its bytes, and the digest that verifies them.
+//! The content of bodies: the bytes, and the digest that verifies them.
 //!
 //! A [`Payload`] is prepared once per process and opened once per body. Its [`Source`] is a stream of
 //! [`Bytes`](bytes::Bytes), each of exactly one chunk except for the last. A generated body consists of slices of one
 //! shared block: no copy and no allocation per chunk, whatever the size. Files and standard input are read piece by
-//! piece. A [`Digest`] over the bytes proves the transfer, and that of a generated body is known in advance.
+//! piece. A [`Digest`] over the bytes proves the transfer. The digest of a generated body is known in advance.
 //!
 //! ```
 //! use futures_util::TryStreamExt as _;

@@ -21,7 +21,8 @@ enum Origin {
 }
 
 impl Payload {
-    /// Generates the block of a `random`, `zero` or `cold` payload. A file is not opened before [`open`](Self::open).
+    /// Prepares a payload: generates the block of a `random`, `zero` or `cold` payload. A file is not opened before
+    /// [`open`](Self::open).
     ///
     /// Bodies of the same `seed` have the same bytes, whatever the chunk size. `zero` ignores the seed.
     pub fn prepare(kind: &PayloadKind, seed: u64, chunk: ChunkSize) -> Self {
@@ -35,8 +36,8 @@ impl Payload {
         Self { chunk, origin }
     }
 
-    /// Returns this payload in chunks of another size. A generated payload shares its block, whose chunk is the largest
-    /// possible one.
+    /// Returns this payload in chunks of another size. The new payload shares the block of a generated one. The chunk
+    /// size must not exceed that of the original.
     #[must_use]
     pub fn in_chunks(&self, chunk: ChunkSize) -> Self {
         let origin = match &self.origin {
@@ -46,16 +47,17 @@ impl Payload {
         Self { chunk, origin }
     }
 
-    /// Returns whether other payloads, bodies or chunks refer to the block of this generated payload.
+    /// Returns whether other payloads, bodies or chunks refer to the block of this generated payload. False for a
+    /// payload that is read.
     pub fn is_shared(&self) -> bool {
         matches!(&self.origin, Origin::Block(block) if block.is_shared())
     }
 
-    /// Opens a body of `size` bytes, from the first byte of the payload. With `None`, a payload that is read goes to the
-    /// end of its file, device or pipe, and a generated body is empty.
+    /// Opens a body of `size` bytes, from the first byte of the payload. If `size` is `None`, a body that is read goes
+    /// to the end of its file, device or pipe, and a generated body is empty.
     ///
     /// # Errors
-    /// The file cannot be opened, or is a folder.
+    /// Fails if the file cannot be opened, or the path leads to a folder.
     pub fn open(&self, size: impl Into<Option<u64>>) -> Result<Source, PayloadError> {
         let size = size.into();
         Ok(match &self.origin {
@@ -65,8 +67,8 @@ impl Payload {
         })
     }
 
-    /// The digest of a generated body of `size` bytes, computed from seed and size alone.
-    /// `None` for a payload that is read: its digest is known only afterwards.
+    /// Returns the digest of a generated body of `size` bytes, computed from seed and size alone. `None` for a payload
+    /// that is read, whose digest is known only after the transfer.
     pub fn digest(&self, size: u64) -> Option<Digest> {
         match &self.origin {
             Origin::Block(block) => Some(block.digest(size)),
@@ -75,11 +77,12 @@ impl Payload {
     }
 }
 
-/// The inherent size of a payload in bytes: the length of a file or a block device. `None` for any other kind, and for
-/// pipes, character devices and files that the kernel makes up, whose end only reading shows.
+/// Returns the inherent size of a payload in bytes: the length of a file or a block device. `None` for any other kind.
+/// Also `None` for pipes, character devices, and files whose content the kernel generates: their length is unknown
+/// until their end.
 ///
 /// # Errors
-/// The file cannot be opened, or is a folder.
+/// Fails if the file cannot be opened, or the path leads to a folder.
 pub fn size(kind: &PayloadKind) -> Result<Option<u64>, PayloadError> {
     let PayloadKind::File(path) = kind else { return Ok(None) };
     input::size(path)

@@ -1,4 +1,4 @@
-//! The reader behind a body that is read: one piece after the other.
+//! The reader of an input, piece by piece.
 
 use std::{
     fs::File,
@@ -11,15 +11,15 @@ use record::ChunkSize;
 
 use crate::{PayloadError, input::Input};
 
-/// The bytes that one read asks for, unless a chunk is larger. Large enough that tiny chunks do not cost a system call
-/// each, which would measure the reader instead of the protocol. Small enough to stay in the second-level cache until
-/// the bytes are sent.
+/// The number of bytes that one read requests, unless a chunk is larger. The size is large enough that tiny chunks do
+/// not cost a system call each, which would measure the reader instead of the protocol. It is small enough that the
+/// bytes stay in the second-level cache until they are sent.
 pub(crate) const READ: usize = 128 << 10;
 
-/// The most pieces that a body holds: one being sent, and one being read.
+/// The largest number of pieces that a body holds: one that is being sent, and one that is being read.
 pub(crate) const PIECES: usize = 2;
 
-/// The length of a piece in bytes: the whole chunks that fit one read, and at least one chunk.
+/// Returns the length of a piece in bytes: as many whole chunks as fit into one read, and at least one.
 pub(crate) fn piece_size(chunk: ChunkSize) -> usize {
     chunk.get() * (READ / chunk.get()).max(1)
 }
@@ -27,22 +27,22 @@ pub(crate) fn piece_size(chunk: ChunkSize) -> usize {
 /// The result of reading one piece; `None` at the end of the input.
 pub(crate) type Piece = Result<Option<Bytes>, PayloadError>;
 
-/// Reads one piece after the other.
+/// The reader of one input, which yields one piece after the other.
 #[derive(Debug)]
 pub(crate) struct Reader {
     input: Input,
     /// The name of the input in errors.
     path: PathBuf,
-    /// The bytes to read in all; `None` reads to the end of the input.
+    /// The number of bytes to read in total; `None` reads to the end of the input.
     size: Option<u64>,
-    /// The bytes of all complete pieces so far.
+    /// The number of bytes in all complete pieces so far.
     consumed: u64,
     piece_size: usize,
     /// The piece that is being read; empty between two pieces.
     buffer: BytesMut,
-    /// The bytes of `buffer` that have been read.
+    /// The number of bytes in `buffer` that have been read.
     filled: usize,
-    /// The previous piece. Its memory serves for the next one as soon as the protocol has released it.
+    /// The previous piece. Its memory is reused for the next piece when the protocol has released it.
     previous: Bytes,
 }
 
@@ -60,13 +60,13 @@ impl Reader {
         }
     }
 
-    /// Returns whether the next bytes may be in memory already. The kernel reads ahead of a file into the page cache,
-    /// but not of a pipe.
+    /// Returns whether the page cache may already hold the next bytes. The kernel reads files ahead, but not pipes.
     pub(crate) fn is_read_ahead(&self) -> bool {
         matches!(self.input, Input::File(_))
     }
 
-    /// The next piece, if the page cache holds all of it. Otherwise `None`, and the bytes read so far are kept.
+    /// Returns the next piece if the page cache holds all of it. Otherwise returns `None`, and keeps the bytes read so
+    /// far.
     pub(crate) fn cached_piece(&mut self) -> Option<Piece> {
         self.prepare_buffer();
         let Input::File(file) = &self.input else { return None };
@@ -81,7 +81,7 @@ impl Reader {
         Some(self.complete_piece())
     }
 
-    /// The next piece. Blocks the thread until the input has delivered it.
+    /// Returns the next piece. Blocks the thread until the input has delivered it.
     pub(crate) fn blocking_piece(&mut self) -> Piece {
         self.prepare_buffer();
         while self.filled < self.buffer.len() {
@@ -109,7 +109,7 @@ impl Reader {
         self.buffer.truncate(wanted);
     }
 
-    /// Turns the bytes read into a piece. An input that ended before its size has shrunk, which is an error.
+    /// Turns the bytes read into a piece. An input that ends before its size has shrunk, which is an error.
     fn complete_piece(&mut self) -> Piece {
         let (mut piece, filled) = (std::mem::take(&mut self.buffer), std::mem::take(&mut self.filled));
         if let Some(expected) = self.size.filter(|_| filled < piece.len()) {
@@ -126,12 +126,12 @@ impl Reader {
     }
 }
 
-/// Reads from the position of `file` what the page cache holds. `None` if the read would block, or if the file system
-/// does not support the check (RWF_NOWAIT in preadv2(2)).
+/// Reads the bytes that the page cache holds at the position of `file`. `None` if the read would block, or if the file
+/// system does not support the check (RWF_NOWAIT in preadv2(2)).
 #[cfg(target_os = "linux")]
 fn read_cached(file: &File, buffer: &mut [u8]) -> io::Result<Option<usize>> {
     use rustix::io::{Errno, ReadWriteFlags, preadv2};
-    /// An offset of -1 reads from the file's position.
+    /// The offset -1, which reads from the file's position.
     const POSITION: u64 = u64::MAX;
     match preadv2(file, &mut [io::IoSliceMut::new(buffer)], POSITION, ReadWriteFlags::NOWAIT) {
         Ok(read) => Ok(Some(read)),
@@ -140,7 +140,7 @@ fn read_cached(file: &File, buffer: &mut [u8]) -> io::Result<Option<usize>> {
     }
 }
 
-/// Always `None`: only Linux reports whether a read would block.
+/// Returns `None` always: only Linux reports whether a read would block.
 #[cfg(not(target_os = "linux"))]
 fn read_cached(_: &File, _: &mut [u8]) -> io::Result<Option<usize>> {
     Ok(None)

@@ -15,7 +15,8 @@ use crate::{PayloadError, file::FileBody, generated::Generated};
 
 /// The bytes of one body: a stream of chunks, each of exactly the chunk size except for the last.
 ///
-/// A source that reads must be polled inside a tokio runtime, whose blocking threads wait for the disk.
+/// A source of a file, pipe or standard input must be polled inside a tokio runtime, whose blocking threads wait for
+/// the disk.
 #[derive(Debug)]
 pub struct Source(Origin);
 
@@ -34,8 +35,8 @@ impl Source {
         Self(Origin::File(body))
     }
 
-    /// A body of `size` bytes of an open file, from its position. It reads one chunk at a time, so that no chunk keeps
-    /// more than itself in memory. Errors name `path`.
+    /// Creates a body of `size` bytes of an open file, from its current position. The body is read one chunk at a time,
+    /// so that a chunk keeps only its own bytes in memory. Errors name `path`.
     pub fn of_file(file: File, path: &Path, size: u64, chunk: ChunkSize) -> Self {
         Self::read(FileBody::read(file, path, size, chunk))
     }

@@ -1,40 +1,41 @@
-//! Call sites of memory that stays allocated, according to the program's own allocator.
+//! The call sites of memory that stays allocated, according to the program's own allocator.
 
 use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 
-/// A call site, and the memory that was allocated there and is still in use: estimates from samples.
+/// A call site with the memory that was allocated there and is still in use, estimated from samples.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallSite {
-    /// Bytes.
+    /// The estimated number of bytes in use.
     pub bytes: u64,
-    /// Allocations.
+    /// The estimated number of allocations in use.
     pub allocations: u64,
-    /// The functions of the stack, the innermost first.
+    /// The names of the functions on the stack, the innermost first.
     pub frames: Vec<String>,
 }
 
-/// The trace that a program's allocator offers. It has three stages: what is allocated in the second one, and is still in use
-/// when the third one ends, counts as growth.
+/// The functions of a heap trace that a program's allocator offers. A trace has three stages. Memory that is allocated
+/// in the second stage, and still in use at the end of the third, counts as growth.
 #[derive(Clone, Copy, Debug)]
 pub struct HeapTracer {
-    /// Begins the first stage.
+    /// Begins a trace, in its first stage.
     pub begin: fn(),
-    /// Ends a stage.
+    /// Ends the current stage and begins the next one.
     pub advance: fn(),
-    /// Ends the trace, and returns the sites.
+    /// Ends the trace, and returns the call sites of growth.
     pub sites: fn() -> Vec<CallSite>,
 }
 
 static TRACER: OnceLock<HeapTracer> = OnceLock::new();
 
-/// Sets the tracer. Only a program knows its allocator, so it calls this once. Later calls have no effect.
+/// Sets the tracer of this process. Only the program knows its allocator, so the program calls this function once.
+/// Later calls have no effect.
 pub fn trace_heap_by(tracer: HeapTracer) {
     let _ = TRACER.set(tracer);
 }
 
-/// The tracer. `None` if the program has set none.
+/// Returns the tracer of this process; `None` if the program has not set one.
 pub fn heap_tracer() -> Option<HeapTracer> {
     TRACER.get().copied()
 }

@@ -4,41 +4,41 @@ use std::{io, time::Duration};
 
 use crate::{Holdings, Memory};
 
-/// A reader without figures: this system has no Linux `/proc`.
+/// A reader of memory without figures, for systems without Linux's `/proc`.
 #[derive(Debug)]
 pub struct MemoryReader(());
 
 impl MemoryReader {
-    /// Makes a reader whose readings are all `None`.
+    /// Creates a reader whose readings are all `None`.
     ///
     /// # Errors
-    /// Never on this system. On Linux, a missing `/proc` is an error.
+    /// Never fails on this system. On Linux, a missing `/proc` is an error.
     pub fn new() -> io::Result<Self> {
         Ok(Self(()))
     }
 
-    /// Always `None` on this system.
+    /// Returns `None` always, because this system does not report the figures.
     pub fn read_exact(&self) -> Option<Memory> {
         None
     }
 
-    /// Always `None` on this system.
+    /// Returns `None` always, because this system does not report the figures.
     pub fn read(&self) -> Option<Memory> {
         None
     }
 
-    /// Always `None` on this system.
+    /// Returns `None` always, because this system does not report the figures.
     pub fn holdings(&self) -> Option<Holdings> {
         None
     }
 }
 
-/// Always `None` on this system. On Linux, the peak of resident memory in bytes.
+/// Returns `None` always on this system. On Linux, returns the peak of resident memory in bytes.
 pub fn peak_rss_bytes() -> Option<u64> {
     None
 }
 
-/// Always `None` on this system. On Linux, the time that the main thread waited for a core.
+/// Returns `None` always on this system. On Linux, returns the time for which the main thread waited for a core.
 pub(crate) fn run_delay() -> Option<Duration> {
     None
 }

@@ -1,43 +1,43 @@
-//! Live memory according to the program's own allocator.
+//! The live memory of the process according to the program's own allocator.
 
 use std::sync::OnceLock;
 
 /// The memory that a process has allocated and not freed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Heap {
-    /// Bytes, as they were asked for.
+    /// The number of bytes, as requested from the allocator.
     pub bytes: u64,
-    /// Allocations.
+    /// The number of live allocations.
     pub allocations: u64,
-    /// Bytes that C code has in use in a heap of its own; `None` if that is not known.
+    /// The number of bytes that C code has in use in a heap of its own; `None` if it is unknown.
     pub c_bytes: Option<u64>,
 }
 
-/// The functions that read the counters of the program's allocator. They return `None` if it does not count.
+/// The functions that read the counters of the program's allocator. They return `None` if the allocator does not count.
 #[derive(Clone, Copy, Debug)]
 pub struct HeapReader {
-    /// Reads the live bytes of Rust code, in a few nanoseconds.
+    /// Reads the live bytes of Rust code. Takes a few nanoseconds.
     pub bytes: fn() -> Option<u64>,
-    /// Reads everything. glibc takes some microseconds to sum up what C code has in use.
+    /// Reads all counters. glibc takes some microseconds to add up the memory of C code.
     pub heap: fn() -> Option<Heap>,
 }
 
 static READER: OnceLock<HeapReader> = OnceLock::new();
 
-/// Sets the functions behind [`heap`] and [`heap_bytes`]. Only a program knows its allocator, so it calls this once, before it
-/// measures. Later calls have no effect.
+/// Sets the functions behind [`heap`] and [`heap_bytes`]. Only the program knows its allocator, so the program calls
+/// this function once, before it measures. Later calls have no effect.
 pub fn read_heap_by(reader: HeapReader) {
     let _ = READER.set(reader);
 }
 
-/// The live bytes of Rust code now, without those of C code: cheap enough for every few chunks. `None` if the program does
-/// not count them.
+/// Returns the live bytes of Rust code now, without those of C code. The call is cheap enough for every few chunks.
+/// `None` if the program does not count its memory.
 #[inline]
 pub fn heap_bytes() -> Option<u64> {
     READER.get().and_then(|reader| (reader.bytes)())
 }
 
-/// The live memory now. `None` if the program does not count it.
+/// Returns the live memory now. `None` if the program does not count its memory.
 pub fn heap() -> Option<Heap> {
     READER.get().and_then(|reader| (reader.heap)())
 }

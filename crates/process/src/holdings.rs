@@ -1,16 +1,16 @@
 //! The resources of a process besides resident memory.
 
-/// Resources that leak without showing in resident memory, at one moment.
+/// The amounts, at one moment, of resources whose leaks do not show in resident memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Holdings {
-    /// Open file descriptors.
+    /// The number of open file descriptors.
     pub descriptors: u64,
-    /// Threads.
+    /// The number of threads.
     pub threads: u64,
     /// Anonymous memory that was swapped out (VmSwap), in bytes.
     pub swap_bytes: u64,
-    /// Page tables (VmPTE), in bytes.
+    /// The memory of page tables (VmPTE), in bytes.
     pub page_table_bytes: u64,
 }
 

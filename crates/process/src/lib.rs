@@ -1,9 +1,9 @@
 //! The resources of the current process: memory, processor time, page faults and context switches.
 //!
-//! [`MemoryReader`] samples resident memory, and [`peak_rss_bytes`] reads its high-water mark. [`Resources`] counts
-//! what the process has used since it started. [`heap()`] is the live memory according to the program's allocator, if the
-//! program has told how to read that. Every figure covers the whole process, so a measurement needs a process
-//! of its own. Memory comes from `/proc` and exists on Linux only; on other systems it is `None`.
+//! [`MemoryReader`] samples resident memory, and [`peak_rss_bytes`] reads its high-water mark. [`Resources`] holds the
+//! resources that the process has used since its start. [`heap()`] returns the live memory according to the program's
+//! allocator, if the program has set a [`HeapReader`]. Every figure covers the whole process, so a measurement needs a
+//! process of its own. Figures of memory come from `/proc`. On systems other than Linux they are `None`.
 //!
 //! ```
 //! use longhaul_process::{MemoryReader, Resources, peak_rss_bytes};
@@ -48,7 +48,7 @@ pub use occupy::occupy;
 pub use platform::{MemoryReader, peak_rss_bytes};
 pub use resources::Resources;
 
-/// Excludes other tests that measure the whole process, so that no test measures another.
+/// Returns a lock that excludes other tests that measure the whole process.
 #[cfg(test)]
 fn alone() -> std::sync::MutexGuard<'static, ()> {
     static MEASURING: std::sync::Mutex<()> = std::sync::Mutex::new(());

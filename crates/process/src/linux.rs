@@ -6,7 +6,7 @@ use procfs::{ProcError, page_size, process::Process};
 
 use crate::{Holdings, Memory};
 
-/// A reader of the current process's memory. It keeps `/proc/self` open between readings.
+/// A reader of the current process's memory, which keeps files of `/proc/self` open between readings.
 #[derive(Debug)]
 pub struct MemoryReader {
     process: Process,
@@ -17,15 +17,17 @@ impl MemoryReader {
     /// Opens `/proc/self`.
     ///
     /// # Errors
-    /// `/proc` is not mounted.
+    /// Fails if `/proc` is not mounted.
     pub fn new() -> io::Result<Self> {
         let process = Process::myself().map_err(into_io)?;
         Ok(Self { process, page: page_size() })
     }
 
-    /// Resident memory now, to the page: `smaps_rollup` walks the page tables, which takes longer than [`read`](Self::read).
-    /// The counters behind `statm` and VmHWM lag behind by some pages for each core. Before Linux 4.14 and in sandboxes
-    /// there is no such file, and the figures are those of `read`. `None` if neither file can be read.
+    /// Returns resident memory now, exact to the page.
+    ///
+    /// The source is `smaps_rollup`, for which the kernel walks the page tables. That takes longer than
+    /// [`read`](Self::read), whose counters may lag behind by some pages per core. Before Linux 4.14 and in some
+    /// sandboxes the file does not exist, and the figures are those of `read`. `None` if neither file can be read.
     pub fn read_exact(&self) -> Option<Memory> {
         self.rollup().or_else(|| self.read())
     }
@@ -36,8 +38,8 @@ impl MemoryReader {
         Some(Memory { rss_bytes: *fields.get("Rss")?, anon_bytes: *fields.get("Anonymous")? })
     }
 
-    /// Resident memory now, from `statm`. Its `shared` pages are those that a file or shared memory backs, so
-    /// `resident - shared` is anonymous (proc_pid_statm(5)). `None` if the file cannot be read.
+    /// Returns resident memory now, from `statm`. A file or shared memory backs its `shared` pages, so `resident -
+    /// shared` is anonymous memory (proc_pid_statm(5)). `None` if the file cannot be read.
     pub fn read(&self) -> Option<Memory> {
         let statm = self.process.statm().ok()?;
         Some(Memory {
@@ -46,11 +48,12 @@ impl MemoryReader {
         })
     }
 
-    /// Descriptors, threads, swapped pages and page tables now. `None` if `/proc` does not tell all of them.
+    /// Returns the numbers of descriptors and threads, and the memory swapped out and in page tables now. `None` unless
+    /// `/proc` states all of them.
     pub fn holdings(&self) -> Option<Holdings> {
         let status = self.process.status().ok()?;
         Some(Holdings {
-            // The handle that lists them is itself one of them.
+            // The open handle of the listing is itself one of the descriptors.
             descriptors: (fs::read_dir("/proc/self/fd").ok()?.count() as u64).saturating_sub(1),
             threads: status.threads,
             swap_bytes: status.vmswap? * 1024,
@@ -59,17 +62,18 @@ impl MemoryReader {
     }
 }
 
-/// The peak of resident memory since the process started (VmHWM), in bytes. `ru_maxrss` would include the peak of the
-/// parent process.
+/// Returns the peak of resident memory since the process started (VmHWM), in bytes. `ru_maxrss` would include the peak
+/// of the parent process.
 ///
-/// The kernel keeps it from counters that lag behind (see [`MemoryReader::read_exact`]), so a sample may be higher.
+/// The kernel takes the peak from counters that lag behind (see [`MemoryReader::read_exact`]), so a sample may be
+/// higher.
 pub fn peak_rss_bytes() -> Option<u64> {
     let status = Process::myself().and_then(|process| process.status()).ok()?;
     status.vmhwm.map(|kib| kib * 1024)
 }
 
-/// The time that the main thread was ready to run and waited for a core: the second number of `schedstat`
-/// (Documentation/scheduler/sched-stats.rst). `None` if the kernel was built without it.
+/// Returns the time for which the main thread was ready to run but waited for a core: the second number of `schedstat`
+/// (Documentation/scheduler/sched-stats.rst). `None` if the kernel was built without this file.
 pub(crate) fn run_delay() -> Option<Duration> {
     let text = fs::read_to_string("/proc/self/schedstat").ok()?;
     text.split_ascii_whitespace().nth(1)?.parse().ok().map(Duration::from_nanos)

@@ -4,9 +4,9 @@ use std::{hint::spin_loop, time::Duration};
 
 use nix::time::{ClockId, clock_gettime};
 
-/// Keeps the current thread busy until it has used `time` of its core, and returns the time that it has used: some
-/// hundred nanoseconds more, for the last reading of the thread's clock. Time in which other threads have the core does
-/// not count. Returns zero at once if the system has no clock of threads.
+/// Keeps the current thread busy until it has used `time` of its core. Returns the time used, which is some hundred
+/// nanoseconds longer because of the last reading of the clock. Time in which other threads run on the core does not
+/// count. Returns zero at once if the system has no processor clock per thread.
 pub fn occupy(time: Duration) -> Duration {
     let Some(began) = used() else { return Duration::ZERO };
     loop {
@@ -18,7 +18,7 @@ pub fn occupy(time: Duration) -> Duration {
     }
 }
 
-/// The processor time of the current thread.
+/// Returns the processor time of the current thread; `None` if the system has no clock for it.
 fn used() -> Option<Duration> {
     clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).ok().map(Duration::from)
 }

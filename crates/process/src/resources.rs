@@ -18,21 +18,23 @@ pub struct Resources {
     pub user: Duration,
     /// Processor time in the kernel.
     pub system: Duration,
-    /// Page faults.
+    /// The numbers of page faults.
     pub faults: PageFaults,
-    /// Context switches.
+    /// The numbers of context switches.
     pub switches: ContextSwitches,
-    /// The time that the main thread was ready to run and waited for a core; `None` if the kernel does not count it.
+    /// The time for which the main thread was ready to run but waited for a core; `None` if the kernel does not count
+    /// it.
     pub run_delay: Option<Duration>,
 }
 
 impl Resources {
-    /// The resources used since the process started. `None` if the kernel does not state them.
+    /// Returns the resources used since the process started. `None` if the kernel does not report them.
     pub fn used() -> Option<Self> {
         getrusage(UsageWho::RUSAGE_SELF).ok().map(|usage| Self { run_delay: run_delay(), ..Self::of(&usage) })
     }
 
-    /// The difference between these resources and `earlier` ones; zero where `earlier` is the larger.
+    /// Returns the difference between these resources and `earlier` ones. A figure that was larger in `earlier` becomes
+    /// zero.
     #[must_use]
     pub fn since(self, earlier: Self) -> Self {
         Self {
@@ -50,8 +52,8 @@ impl Resources {
         }
     }
 
-    /// The processor time, related to the `body_bytes` that were moved in it. `spun` is the part of it that the process
-    /// spent on busy-polling.
+    /// Returns the processor time as a record states it, per GiB of the `body_bytes` that were moved. `spun` is the
+    /// part of the processor time that was spent on busy-polling.
     pub fn cpu(&self, body_bytes: u64, spun: Duration) -> CpuRecord {
         CpuRecord::of(self.user.as_secs_f64(), self.system.as_secs_f64(), spun.as_secs_f64(), body_bytes)
     }

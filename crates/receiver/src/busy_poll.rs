@@ -21,7 +21,7 @@ pub(crate) struct BusyPoll<'a, F> {
 }
 
 impl<'a, F> BusyPoll<'a, F> {
-    /// A wait for `future` whose busy-polling counts in `spun`.
+    /// Creates a wait for `future` whose busy-polling counts in `spun`.
     pub(crate) fn new(future: F, limit: Duration, spun: &'a SpinTime) -> Self {
         Self { future, limit, spun, since: None }
     }
@@ -73,7 +73,7 @@ mod tests {
         }
     }
 
-    /// The wakes after a poll, and after a second one 50 ms later.
+    /// Returns the wakes after a poll, and after a second one 50 ms later.
     fn wakes(limit: Duration) -> (u64, u64) {
         let (wakes, spun) = (Arc::new(Wakes::default()), SpinTime::default());
         let waker = wakes.clone().into();
@@ -94,7 +94,7 @@ mod tests {
         assert_eq!(wakes(Duration::ZERO), (0, 0));
     }
 
-    /// The busy-polling time of a wait that finds nothing in `polls` polls, and then something.
+    /// Returns the busy-polling time of a wait that finds nothing in `polls` polls, and then something.
     fn spun(limit: Duration, polls: u32) -> Duration {
         let (spun, mut left) = (SpinTime::default(), polls);
         let found = poll_fn(|_| {

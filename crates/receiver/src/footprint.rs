@@ -7,7 +7,7 @@ use crate::save;
 /// The most memory that the state of one digest takes, in bytes: the buffer and the secret of XXH3.
 const DIGEST: u64 = 1 << 10;
 
-/// The most memory that the sinks of `bodies` concurrent bodies take; `None` for a sink without state.
+/// Returns the most memory that the sinks of `bodies` concurrent bodies take; `None` for a sink without state.
 ///
 /// The term excludes what [`SinkKind::Collect`] and [`SinkKind::Keep`] keep: a memory proof must find that.
 pub fn footprint(sink: &SinkKind, bodies: u64) -> Option<Term> {

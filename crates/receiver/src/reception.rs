@@ -28,7 +28,7 @@ where
     B: Body<Data = Bytes>,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    /// A reception of `body`, whose bytes `meter` counts.
+    /// Creates a reception of `body`, whose bytes `meter` counts.
     pub fn of(body: B, meter: &'a Meter) -> Self {
         Self {
             body,
@@ -66,7 +66,7 @@ where
         self
     }
 
-    /// A handle that tells whether the body waits for the sink. Valid for the sink that was set before.
+    /// Returns a handle that tells whether the body waits for the sink. Valid for the sink that was set before.
     pub fn activity(&self) -> SinkActivity {
         self.sink.activity()
     }
@@ -74,7 +74,7 @@ where
     /// Pulls the body to its end. Each piece passes the meter and then the sink, before the next one is requested.
     ///
     /// # Errors
-    /// The body broke off, has another length than expected, or could not be saved.
+    /// Fails if the body broke off, has another length than expected, or could not be saved.
     pub async fn run(self) -> Result<Receipt, ReceiveError> {
         let Self { body, meter, mut sink, expected, mut pace, busy_poll, spun } = self;
         let mut body = pin!(body);

@@ -59,57 +59,58 @@ impl Sink {
         Self { kind, activity: SinkActivity::default() }
     }
 
-    /// A sink that drops the bytes.
+    /// Creates a sink that drops the bytes.
     pub fn discard() -> Self {
         Self::of(Kind::Discard)
     }
 
-    /// A sink that digests the bytes and drops them.
+    /// Creates a sink that digests the bytes and drops them.
     pub fn verify() -> Self {
         Self::of(Kind::Verify(Box::default()))
     }
 
-    /// A sink that keeps the whole body in memory and digests it at the end: the control that a memory proof must find.
+    /// Creates a sink that keeps the whole body in memory and digests it at the end: the control that a memory proof
+    /// must find.
     pub fn collect() -> Self {
         Self::of(Kind::Collect(Vec::new()))
     }
 
-    /// A sink that digests the bytes and drops them, and leaks `bytes` of memory for each `chunk` bytes of the body: the
-    /// control of a memory proof whose slope is known.
+    /// Creates a sink that digests the bytes and drops them, and leaks `bytes` of memory for each `chunk` bytes of the
+    /// body: the control of a memory proof whose slope is known.
     pub fn keep(bytes: u64, chunk: u64) -> Self {
         Self::of(Kind::Keep(Box::default(), Leak { bytes, chunk, received: 0, chunks: 0 }))
     }
 
-    /// A sink that digests the bytes and works for `time` of processor time more on each `chunk`: the control that the
-    /// figures of processor time must show.
+    /// Creates a sink that digests the bytes and works for `time` of processor time more on each `chunk`: the control
+    /// that the figures of processor time must show.
     pub fn burn(time: Duration, chunk: ChunkSize) -> Self {
         Self::of(Kind::Burn(Box::default(), Burner::new(time, chunk)))
     }
 
-    /// A sink that digests the bytes and saves them in a file.
+    /// Creates a sink that digests the bytes and saves them in a file.
     pub fn save(saver: Saver) -> Self {
         Self::of(Kind::Save(Box::default(), Box::new(saver)))
     }
 
-    /// A sink that digests the bytes and brings them to the disk. The file gets its name by [`HeldFile::keep`], after
-    /// the content was verified.
+    /// Returns a sink that digests the bytes and brings them to the disk. The file gets its name by [`HeldFile::keep`],
+    /// after the content was verified.
     pub fn hold(saver: Saver) -> (Self, HeldFile) {
         let slot = Slot::default();
         (Self::of(Kind::Hold(Box::default(), Box::new(saver), slot.clone())), HeldFile(slot))
     }
 
-    /// A sink that digests the bytes and writes them to `output`. The body waits for the output.
+    /// Creates a sink that digests the bytes and writes them to `output`. The body waits for the output.
     pub fn stream(output: impl AsyncWrite + Send + 'static) -> Self {
         Self::stream_after(Hasher::new(), output)
     }
 
-    /// A sink like [`stream`](Self::stream), for the rest of a body: `digested` has the bytes that were received
-    /// before.
+    /// Creates a sink like [`stream`](Self::stream), for the rest of a body: `digested` has the bytes that were
+    /// received before.
     pub fn stream_after(digested: Hasher, output: impl AsyncWrite + Send + 'static) -> Self {
         Self::of(Kind::Stream(Box::new(digested), Box::pin(output)))
     }
 
-    /// A handle that tells whether the body waits for this sink.
+    /// Returns a handle that tells whether the body waits for this sink.
     pub fn activity(&self) -> SinkActivity {
         self.activity.clone()
     }

@@ -37,7 +37,7 @@ impl Default for SpinTime {
 }
 
 impl SpinTime {
-    /// The time so far.
+    /// Returns the time so far.
     pub fn total(&self) -> Duration {
         Duration::from_nanos(self.0.total.load(Ordering::Relaxed))
     }

@@ -20,7 +20,7 @@ impl DigestAlgorithm {
     /// All algorithms.
     pub const ALL: [Self; 2] = [Self::Sha256, Self::Sha512];
 
-    /// The key of the algorithm in the fields.
+    /// Returns the key of the algorithm in the fields.
     pub fn key(self) -> &'static str {
         match self {
             Self::Sha256 => "sha-256",
@@ -33,8 +33,8 @@ impl DigestAlgorithm {
         DigestHasher { algorithm: self, context: Context::new(self.implementation()) }
     }
 
-    /// The algorithm that a client prefers, by the values of `Want-Content-Digest` or `Want-Repr-Digest` (RFC 9530
-    /// section 4). A weight of 0 means "not acceptable".
+    /// Returns the algorithm that a client prefers, by the values of `Want-Content-Digest` or `Want-Repr-Digest` (RFC
+    /// 9530 section 4). A weight of 0 means "not acceptable".
     pub fn preferred(values: impl IntoIterator<Item = impl AsRef<str>>) -> Option<Self> {
         let weighted = members(values).into_iter().filter_map(|(key, weight)| {
             let weight = weight.parse::<u8>().ok().filter(|weight| (1..=10).contains(weight))?;
@@ -73,7 +73,7 @@ impl DigestHasher {
         self.context.update(bytes);
     }
 
-    /// The digest of all bytes that were added.
+    /// Returns the digest of all bytes that were added.
     pub fn finish(self) -> StatedDigest {
         StatedDigest { algorithm: self.algorithm, value: self.context.finish().as_ref().to_vec() }
     }
@@ -96,8 +96,8 @@ pub struct StatedDigest {
 }
 
 impl StatedDigest {
-    /// The digests of known algorithms in the values of a field. One that is no byte sequence of the right length is an
-    /// error with its algorithm.
+    /// Returns the digests of known algorithms in the values of a field. One that is no byte sequence of the right
+    /// length is an error with its algorithm.
     pub fn in_values(
         values: impl IntoIterator<Item = impl AsRef<str>>,
     ) -> impl Iterator<Item = Result<Self, DigestAlgorithm>> {
@@ -111,7 +111,7 @@ impl StatedDigest {
         })
     }
 
-    /// The digest in hexadecimal.
+    /// Returns the digest in hexadecimal.
     pub fn hex(&self) -> String {
         self.value.iter().map(|byte| format!("{byte:02x}")).collect()
     }
@@ -123,8 +123,8 @@ impl fmt::Display for StatedDigest {
     }
 }
 
-/// The members of a dictionary (RFC 9651 section 3.2) in all values of a field, without their parameters. The values of
-/// RFC 9530 contain no comma and no semicolon.
+/// Returns the members of a dictionary (RFC 9651 section 3.2) in all values of a field, without their parameters. The
+/// values of RFC 9530 contain no comma and no semicolon.
 fn members(values: impl IntoIterator<Item = impl AsRef<str>>) -> Vec<(String, String)> {
     let mut members = Vec::new();
     for value in values {

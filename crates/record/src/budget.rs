@@ -5,16 +5,16 @@ use std::borrow::Cow;
 /// One term of a budget: memory that one cause may take at most.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Term {
-    /// The component that takes the memory.
+    /// The component that takes the memory, in a few words.
     pub name: &'static str,
     /// The most memory that the component takes over all connections and bodies, in bytes.
     pub bytes: u64,
-    /// The derivation of the figure, and the source of the bound.
+    /// The derivation of `bytes` in words, with the source of the bound.
     pub reason: Cow<'static, str>,
 }
 
 impl Term {
-    /// A term of `bytes`.
+    /// Creates a term of `bytes`.
     pub fn new(name: &'static str, bytes: u64, reason: impl Into<Cow<'static, str>>) -> Self {
         Self { name, bytes, reason: reason.into() }
     }

@@ -1,4 +1,4 @@
-//! One cell of the matrix, as plain data.
+//! A case: one cell of the matrix, as plain data.
 
 use std::time::Duration;
 
@@ -43,22 +43,22 @@ pub struct Case {
     pub connections: u32,
     /// Bodies in flight on each connection.
     pub streams: u32,
-    /// The rate at which the receiver takes each body; none for as fast as it can.
+    /// The rate at which the receiver takes each body; `None` if the receiver reads as fast as it can.
     pub reader_rate: Option<Rate>,
-    /// The rate at which the sender offers each body; none for as fast as it can.
+    /// The rate at which the sender offers each body; `None` if the sender writes as fast as it can.
     pub limit_rate: Option<Rate>,
-    /// The time that the receiver busy-polls before it sleeps; none for `send` and `fetch`, whose receivers sleep at
+    /// The time that the receiver busy-polls before it sleeps; `None` for `send` and `fetch`, whose receivers sleep at
     /// once.
     pub spin: Option<Duration>,
-    /// The limits in force.
+    /// The values of all limits that are in force.
     pub limits: Limits,
-    /// The key in the record that the case was read from. Defaults of limits differ between versions, and an axis at
-    /// its old default must stay out of the name.
+    /// The key in the record that the case was read from; `None` for a case that was made here. Defaults of limits
+    /// differ between versions, and an axis at its old default must stay out of the name.
     recorded: Option<CaseKey>,
 }
 
 impl Case {
-    /// A case at every default: a verified upload of 2 GiB in chunks of 64 KiB.
+    /// Creates a case at every default: a verified upload of 2 GiB in chunks of 64 KiB.
     pub fn new(protocol: impl Into<String>) -> Self {
         Self {
             protocol: protocol.into(),
@@ -78,17 +78,17 @@ impl Case {
         }
     }
 
-    /// Bodies over all connections and streams.
+    /// Returns the number of bodies over all connections and streams.
     pub fn bodies(&self) -> u64 {
         u64::from(self.connections) * u64::from(self.streams)
     }
 
-    /// Body bytes over all connections and streams.
+    /// Returns the number of body bytes over all connections and streams.
     pub fn total_bytes(&self) -> u64 {
         self.body.0.saturating_mul(self.bodies())
     }
 
-    /// The identity of the case, by which records are joined.
+    /// Returns the identity of the case: the key by which records are joined.
     pub fn key(&self) -> CaseKey {
         self.recorded.clone().unwrap_or_else(|| CaseKey {
             protocol: Some(self.protocol.clone()),
@@ -107,7 +107,7 @@ impl Case {
         match &self.payload {
             PayloadKind::Random => {}
             PayloadKind::Zero => axes.push(Axis::setting("payload", "zero")),
-            // The size of the block follows from the machine.
+            // The name leaves the size of the block out, which follows from the machine.
             PayloadKind::Cold(_) => axes.push(Axis::setting("payload", "cold")),
             PayloadKind::Stdin => axes.push(Axis::setting("payload", "stdin")),
             PayloadKind::File(path) => {
@@ -133,12 +133,13 @@ impl Case {
         axes
     }
 
-    /// Returns whether the protocol runs as its library comes (`--profile stock`), with no bound on memory.
+    /// Returns whether the case runs its protocol as the library comes (`--profile stock`), with no bound on memory.
     pub fn is_stock(&self) -> bool {
         Protocol::by_name(&self.protocol).is_some_and(|protocol| self.limits.is_stock(protocol))
     }
 
-    /// The limits that the protocol has and that differ from those of its profile, after the profile if it is `stock`.
+    /// Returns the axes for limits of the protocol that differ from the profile's. The profile comes first if it is
+    /// `stock`.
     fn limit_axes(&self) -> impl Iterator<Item = Axis> {
         let protocol = Protocol::by_name(&self.protocol);
         let profile = if self.is_stock() { Profile::Stock } else { Profile::default() };
@@ -152,18 +153,18 @@ impl Case {
         named.into_iter().chain(limits)
     }
 
-    /// Takes over what a record states beside its case.
+    /// Sets the limits and the busy-polling time, which older records state beside the case.
     pub(crate) fn complete(&mut self, limits: &Limits, spin: Option<Duration>) {
         self.limits = limits.clone();
         self.spin = self.spin.or(spin.filter(|spin| !spin.is_zero()));
     }
 }
 
-/// A case, as records carry it.
+/// The JSON form of a case in a record.
 #[derive(Clone, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Case"))]
 struct OnDisk {
-    /// The join key.
+    /// The case's name: the key by which records are joined.
     name: String,
     /// The name of the protocol.
     protocol: String,
@@ -177,7 +178,7 @@ struct OnDisk {
     total_bytes: u64,
     /// The content of the body, in the form of the `--payload` flag.
     payload: PayloadKind,
-    /// The seed of generated content; 1 in records written before it was stated.
+    /// The seed of generated content; 1 for records written before the seed was recorded.
     #[serde(default = "default_seed")]
     seed: u64,
     /// The receiver's use of the bytes, in the form of the `--sink` flag.
@@ -191,10 +192,10 @@ struct OnDisk {
     /// The rate at which the sender was allowed to offer each body; null if unlimited.
     limit_rate_bytes_per_s: Option<Rate>,
     /// Microseconds that the receiver busy-polls before it sleeps; null for `send` and `fetch`, whose receivers sleep
-    /// at once, and missing in records of schema version 1, which have it beside the case.
+    /// at once. Records of schema version 1 state the time beside the case instead.
     #[serde(default)]
     spin_us: Option<f64>,
-    /// The limits in force; missing in records written before the case stated them, which have them beside it.
+    /// The values of all limits in force, by flag. The oldest records state the limits beside the case instead.
     #[serde(default)]
     limits: Option<Limits>,
 }

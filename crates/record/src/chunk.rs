@@ -8,8 +8,8 @@ use crate::ByteSize;
 
 /// The bytes of body handed to a protocol at once: from 1 B to 64 MiB.
 ///
-/// Both ends may hold one chunk whole, so the upper bound keeps it far below the memory of any machine that could be
-/// measured. No HTTP implementation known to us sends larger pieces.
+/// Both ends may hold a whole chunk, so the upper bound keeps a chunk far below the memory of any machine worth
+/// measuring. No HTTP implementation known to us sends larger pieces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(with = "u64"))]
 #[serde(try_from = "u64", into = "u64")]
@@ -19,14 +19,14 @@ impl ChunkSize {
     /// The largest chunk, in bytes.
     pub const MAX: u64 = 64 << 20;
 
-    /// 64 KiB: HTTP/2 carries it in one frame, and larger chunks gain little.
+    /// The default chunk size, 64 KiB: HTTP/2 carries such a chunk in one frame, and larger chunks gain little.
     pub const DEFAULT: Self = Self(64 << 10);
 
-    /// 256 KiB: the chunk of the ceilings, which do not depend on it. It is one gathered write of theirs. It is the same
-    /// in every matrix, so that rows of any chunk have one ceiling.
+    /// The chunk size of ceilings, 256 KiB: one gathered write of theirs. Ceilings do not depend on the chunk size. A
+    /// fixed one gives the rows of all chunk sizes one ceiling in every matrix.
     pub const CEILING: Self = Self(256 << 10);
 
-    /// The size in bytes.
+    /// Returns the size in bytes.
     pub fn get(self) -> usize {
         self.0 as usize
     }

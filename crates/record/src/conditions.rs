@@ -11,14 +11,14 @@ use crate::{EndRecord, Record, TransportStats};
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Conditions {
-    /// The sender's core; null if it was bound to none.
+    /// The sender's core; null if the sender was bound to no core.
     pub sender_core: Option<CoreConditions>,
-    /// The receiver's core; null if it was bound to none.
+    /// The receiver's core; null if the receiver was bound to no core.
     pub receiver_core: Option<CoreConditions>,
-    /// Seconds for which a quota stopped the processes of longhaul's cgroup; null without a quota.
+    /// Seconds for which the CPU quota stopped the processes of longhaul's cgroup; null without a quota.
     pub throttled_s: Option<f64>,
-    /// Processes that were killed because memory ran out: of longhaul's cgroup, or of the machine where the cgroup does
-    /// not count them.
+    /// The number of processes that were killed because memory ran out: those of longhaul's cgroup, or of the whole
+    /// machine if the cgroup does not count them. Null if neither counts them.
     pub oom_kills: Option<u64>,
 }
 
@@ -27,27 +27,30 @@ pub struct Conditions {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct CoreConditions {
-    /// The number of the core.
+    /// The number of the core, as Linux counts cores from 0.
     pub core: u64,
-    /// Seconds that the hypervisor gave to other machines while this one wanted to run, in steps of 10 ms.
+    /// Seconds for which the core was ready to run but the hypervisor ran another virtual machine, in steps of 10 ms.
+    /// Null if the kernel does not count them.
     pub steal_s: Option<f64>,
-    /// The times that the core entered each idle state of its cpuidle driver; the first state polls. Empty if the
-    /// kernel has no cpuidle.
+    /// The number of entries of the core into each idle state of its cpuidle driver; the first state polls. Empty if
+    /// the kernel has no cpuidle.
     pub idle_entries: BTreeMap<String, u64>,
 }
 
-/// The largest share of a run that an end may wait for its core, or that its core may be stolen. Figures move visibly
-/// above it, and an undisturbed run stays far below.
+/// The largest share of a run for which an end may wait for its core, or its core may be stolen. Figures move visibly
+/// above this share, and an undisturbed run stays far below.
 const SHARE: f64 = 0.02;
 
-/// The shortest delay that counts, in seconds. The kernel wakes a process in some tens of microseconds, which is a
-/// large share of a run of a millisecond.
+/// The shortest delay that counts as a disturbance, in seconds. The kernel takes some tens of microseconds to wake a
+/// process, which is a large share of a run of a millisecond.
 const SHORTEST: f64 = 0.001;
 
-/// The most involuntary switches of an end per second. Of 2,180 committed ends, 99.9 % had fewer.
+/// The most involuntary context switches per second of an undisturbed end. Of the 2,180 ends in the committed results,
+/// 99.9 % had fewer.
 const SWITCHES_PER_S: f64 = 200.0;
 
-/// The fewest involuntary switches that count: the report of progress preempts an end a few times in any run.
+/// The fewest involuntary context switches that count as a disturbance: progress reports preempt an end a few times in
+/// any run.
 const FEWEST_SWITCHES: f64 = 10.0;
 
 /// One reason for which a run counts as disturbed.
@@ -73,16 +76,18 @@ impl fmt::Display for Disturbance {
 }
 
 impl Record {
-    /// Judges from the measurements whether something other than the case disturbed the run, and states the outcome in
-    /// [`disturbed`](Self::disturbed) and [`disturbances`](Self::disturbances). The rule is fixed: any of
+    /// Judges from the measurements whether something other than the case disturbed the run. Sets
+    /// [`disturbed`](Self::disturbed) and [`disturbances`](Self::disturbances).
     ///
-    /// - an end waited for its core for over 2 % of the time, and at least 1 ms (`run_delay_s`),
-    /// - the hypervisor took over 2 % of the time from a core of an end (`steal_s`),
-    /// - the CPU quota of the cgroup was used up (`throttled_s`),
-    /// - an end was preempted over 200 times per second, and at least 10 times (`context_switches.involuntary`),
-    /// - the sender sent packets again, which loopback never loses (`transport`).
+    /// A run is disturbed if at least one of these holds:
     ///
-    /// Nothing is judged, and both stay empty, if the run failed or no delay could be read.
+    /// - An end waited for its core for over 2 % of the time, and at least 1 ms (`run_delay_s`).
+    /// - The hypervisor took over 2 % of the time from a core of an end (`steal_s`).
+    /// - The CPU quota of the cgroup was used up (`throttled_s`).
+    /// - An end was preempted over 200 times per second, and at least 10 times (`context_switches.involuntary`).
+    /// - The sender retransmitted packets, which loopback never loses (`transport`).
+    ///
+    /// Both fields stay empty if the run failed, or if no delay could be read.
     pub fn judge_disturbance(&mut self) {
         let Some(found) = self.disturbances_found() else { return };
         self.disturbed = Some(!found.is_empty());
@@ -118,14 +123,14 @@ impl Record {
         Some(rules.into_iter().filter(|(_, is_met)| *is_met).map(|(kind, _)| kind).collect())
     }
 
-    /// Returns whether nothing is known to have disturbed the run: the condition for medians without disturbed runs.
-    /// Earlier records, of which it is not known, count as undisturbed.
+    /// Returns whether nothing is known to have disturbed the run. Medians without disturbed runs take only such runs.
+    /// Earlier records, which do not say, count as undisturbed.
     pub fn is_undisturbed(&self) -> bool {
         self.disturbed != Some(true)
     }
 }
 
-/// Returns whether an end sent packets again.
+/// Returns whether the end retransmitted packets.
 fn sent_again(end: &EndRecord) -> bool {
     match &end.transport {
         Some(TransportStats::Tcp(tcp)) => tcp.retransmits > 0,
@@ -139,7 +144,7 @@ mod tests {
     use super::*;
     use crate::{Case, ContextSwitches, QuicStats, TcpStats};
 
-    /// A calm run of one second.
+    /// Returns a calm run of one second.
     fn calm() -> Record {
         let mut record = Record::new("run", Case::new("h2"));
         record.elapsed_s = Some(1.0);
@@ -200,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_said_of_runs_of_which_nothing_is_known() {
+    fn runs_without_measured_delays_are_not_judged() {
         assert_eq!(judged(|run| run.elapsed_s = None), (None, 0));
         let earlier = |run: &mut Record| {
             run.sender.as_mut().unwrap().run_delay_s = None;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ByteSize;
 
-/// The seed of generated bodies unless another is asked for.
+/// The default seed of generated bodies.
 pub const DEFAULT_SEED: u64 = 1;
 
 /// The content of a body. Its text form is the `--payload` flag's value.
@@ -16,10 +16,10 @@ pub const DEFAULT_SEED: u64 = 1;
 pub enum PayloadKind {
     /// Bytes generated from a seed (`random`).
     Random,
-    /// Zero bytes (`zero`). Their digest reveals nothing but a wrong length.
+    /// Zero bytes (`zero`). A digest of zero bytes reveals a wrong length only.
     Zero,
-    /// Bytes generated from a seed, in a block of about this size that no cache holds (`cold:SIZE`): the sender reads
-    /// them from memory. Huge pages are off in its process.
+    /// Bytes generated from a seed, in a block of about the stated size that fits no cache (`cold:SIZE`). The sender
+    /// therefore reads the bytes from memory. Its process has no huge pages.
     Cold(ByteSize),
     /// The bytes of a file (`file:PATH`).
     File(PathBuf),
@@ -31,13 +31,13 @@ impl PayloadKind {
     /// The largest block of `cold`, in bytes: four times the largest last-level cache of today, rounded up.
     pub const LARGEST_COLD: u64 = 4 << 30;
 
-    /// Returns whether the bytes follow from seed and size alone, so that all bodies are slices of one block.
+    /// Returns whether seed and size alone determine the bytes, so that all bodies are slices of one block.
     pub fn is_generated(&self) -> bool {
         matches!(self, Self::Random | Self::Zero | Self::Cold(_))
     }
 }
 
-/// A text that names no payload.
+/// An error for a text that names no payload.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("'{0}' is not a payload; use random, zero, cold or file:PATH, or - for standard input")]
 pub struct PayloadKindError(String);
@@ -55,10 +55,10 @@ impl fmt::Display for PayloadKind {
 }
 
 impl PayloadKind {
-    /// Parses the value of a flag, whose path need not be UTF-8.
+    /// Parses a flag's value. A path in the value need not be UTF-8.
     ///
     /// # Errors
-    /// The text names no payload.
+    /// Fails if the text names no payload.
     pub fn parse(text: &OsStr) -> Result<Self, PayloadKindError> {
         if let Some(block) = text.to_str().and_then(cold_block) {
             return Ok(Self::Cold(block));
@@ -73,13 +73,13 @@ impl PayloadKind {
     }
 }
 
-/// The size of the block in `cold:SIZE`, if there is one within bounds.
+/// Returns the size of the block in `cold:SIZE`; `None` for any other text, or if the size is out of bounds.
 fn cold_block(text: &str) -> Option<ByteSize> {
     let size: ByteSize = text.strip_prefix("cold:")?.parse().ok()?;
     (1..=PayloadKind::LARGEST_COLD).contains(&size.0).then_some(size)
 }
 
-/// The control that `keep:N` or `burn:N` names.
+/// Returns the control that `keep:N` or `burn:N` names; `None` for any other text.
 fn control(text: &OsStr) -> Option<SinkKind> {
     match text.to_str()?.split_once(':')? {
         ("keep", bytes) => bytes.parse().ok().map(SinkKind::Keep),
@@ -88,7 +88,7 @@ fn control(text: &OsStr) -> Option<SinkKind> {
     }
 }
 
-/// The path after a prefix.
+/// Returns the path after `prefix`; `None` if the text does not start with the prefix, or the path is empty.
 fn path_after<'a>(prefix: &str, text: &'a OsStr) -> Option<&'a OsStr> {
     text.as_bytes().strip_prefix(prefix.as_bytes()).map(OsStr::from_bytes)
 }
@@ -120,19 +120,20 @@ impl TryFrom<String> for PayloadKind {
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(with = "String"))]
 #[serde(into = "String", try_from = "String")]
 pub enum SinkKind {
-    /// The bytes are dropped (`discard`).
+    /// Drops the bytes (`discard`).
     Discard,
-    /// The bytes are digested and dropped (`verify`).
+    /// Digests and drops the bytes (`verify`).
     Verify,
-    /// The bytes are digested and saved in a folder (`save:DIR`).
+    /// Digests the bytes and saves them in a folder (`save:DIR`).
     Save(PathBuf),
-    /// The whole body is kept in memory and then digested (`collect`): the control that a memory proof must find.
+    /// Keeps the whole body in memory and then digests it (`collect`): the control whose growth a memory proof must
+    /// find.
     Collect,
-    /// The bytes are digested and dropped, and as many bytes as stated are leaked for each chunk of the body
-    /// (`keep:N`): the control whose slope is known.
+    /// Digests and drops the bytes, and leaks the stated number of bytes per chunk of body (`keep:N`): the control
+    /// whose slope is known.
     Keep(u64),
-    /// The bytes are digested, and each chunk takes this many nanoseconds of processor time more (`burn:NANOSECONDS`):
-    /// the control that the figures of processor time must show.
+    /// Digests and drops the bytes, and burns the stated processor time in nanoseconds per chunk (`burn:NANOSECONDS`):
+    /// the control whose cost the figures of processor time must show.
     Burn(u32),
 }
 
@@ -143,7 +144,7 @@ impl SinkKind {
     }
 }
 
-/// A text that names no sink.
+/// An error for a text that names no sink.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("'{0}' is not a sink; use discard, verify or save:DIR")]
 pub struct SinkKindError(String);
@@ -162,10 +163,10 @@ impl fmt::Display for SinkKind {
 }
 
 impl SinkKind {
-    /// Parses the value of a flag, whose path need not be UTF-8.
+    /// Parses a flag's value. A path in the value need not be UTF-8.
     ///
     /// # Errors
-    /// The text names no sink.
+    /// Fails if the text names no sink.
     pub fn parse(text: &OsStr) -> Result<Self, SinkKindError> {
         match path_after("save:", text) {
             Some(folder) if !folder.is_empty() => Ok(Self::Save(folder.into())),

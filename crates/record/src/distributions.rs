@@ -8,30 +8,31 @@ use serde::{Deserialize, Serialize};
 pub struct Throughput {
     /// Bytes of body that one sample covers.
     pub window_bytes: u64,
-    /// The unit of every rate below: `bytes_per_s`.
+    /// The unit of every rate in this object: always `bytes_per_s`.
     pub unit: String,
-    /// The weight of a window in the percentiles; null in records written before 2026-11-27, whose windows all count
-    /// alike.
+    /// The weight of each window in the percentiles. Null in records written before 2026-11-27, in which all windows
+    /// count alike.
     #[serde(default)]
     pub weight: Option<Weight>,
-    /// The number of windows.
+    /// The number of windows, each of which is one sample.
     pub samples: u64,
-    /// The slowest window.
+    /// The rate of the slowest window.
     pub min: u64,
-    /// The rate was this or lower for 1 % of the time.
+    /// The 1st percentile: for 1 % of the time, the rate was this or lower.
     pub p1: u64,
-    /// The rate was this or lower for 5 % of the time.
+    /// The 5th percentile: for 5 % of the time, the rate was this or lower.
     pub p5: u64,
-    /// The rate was this or lower for half of the time.
+    /// The median: for half of the time, the rate was this or lower.
     pub p50: u64,
-    /// The rate was this or lower for 95 % of the time.
+    /// The 95th percentile: for 95 % of the time, the rate was this or lower.
     pub p95: u64,
-    /// The fastest window.
+    /// The rate of the fastest window.
     pub max: u64,
     /// The share of the time in which the rate was under half of `p50`; null in records written before 2026-11-27.
     #[serde(default)]
     pub under_half_median: Option<f64>,
-    /// The distribution: HdrHistogram V2, deflated, base64. Its counts are microseconds if the weight is time.
+    /// The whole distribution: an HdrHistogram in the V2 format, deflated and in base64. The counts are microseconds if
+    /// `weight` is `time`.
     pub hdr: Option<String>,
 }
 
@@ -40,25 +41,25 @@ pub struct Throughput {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Weight {
-    /// The duration of the window: a stall counts for as long as it lasts.
+    /// Each window counts by its duration, so that a stall counts for as long as it lasts.
     Time,
 }
 
-/// The distribution of a time.
+/// The distribution of a duration, in nanoseconds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Latency {
-    /// The unit of every figure below: `ns`.
+    /// The unit of every time in this object: always `ns` (nanoseconds).
     pub unit: String,
-    /// The median.
+    /// The median time.
     pub p50: u64,
-    /// The 99th percentile.
+    /// The 99th percentile of the times.
     pub p99: u64,
-    /// The 99.9th percentile.
+    /// The 99.9th percentile of the times.
     pub p999: u64,
-    /// The longest.
+    /// The longest time.
     pub max: u64,
-    /// The distribution: HdrHistogram V2, deflated, base64.
+    /// The whole distribution: an HdrHistogram in the V2 format, deflated and in base64.
     pub hdr: Option<String>,
 }
 
@@ -69,20 +70,20 @@ pub struct Latency {
 pub struct BodyRates {
     /// The number of bodies.
     pub count: u64,
-    /// The slowest body.
+    /// The rate of the slowest body.
     pub least: f64,
-    /// The median body.
+    /// The median of the rates.
     pub median: f64,
-    /// The fastest body.
+    /// The rate of the fastest body.
     pub most: f64,
-    /// Jain's fairness index (Jain, Chiu and Hawe 1984): 1 if all bodies were equally fast, 1/count if one had
-    /// everything.
+    /// Jain's fairness index (Jain, Chiu and Hawe 1984): 1 if all bodies were equally fast, and 1/`count` if one body
+    /// took the whole rate.
     pub jain: f64,
 }
 
 impl BodyRates {
-    /// The rates of bodies in bytes per second. `None` for fewer than two bodies, and unless all rates are positive and
-    /// finite.
+    /// Summarises the rates of bodies, in bytes per second. Returns `None` for fewer than two bodies, and unless all
+    /// rates are positive and finite.
     pub fn of(rates: &[f64]) -> Option<Self> {
         let mut sorted = rates.to_vec();
         sorted.sort_by(f64::total_cmp);
@@ -91,7 +92,7 @@ impl BodyRates {
             return None;
         }
         let median = f64::midpoint(*sorted.get((sorted.len() - 1) / 2)?, *sorted.get(sorted.len() / 2)?);
-        // Relative to the fastest, because squares of rates may exceed the range.
+        // Rates are divided by the fastest, because the square of a rate may overflow.
         let (sum, squares) = sorted
             .iter()
             .map(|rate| rate / most)

@@ -1,15 +1,15 @@
-//! The measurements of one end, taken by itself.
+//! The measurements of one end, which the end's own process takes.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{Latency, Throughput};
 
-/// The measurements of one end.
+/// The measurements of one end of a run. A figure that could not be taken is null.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct EndRecord {
-    /// Body bytes that passed the meter of the end.
+    /// The number of body bytes that passed the meter of the end.
     pub bytes: u64,
     /// Memory of the end's process.
     pub memory: MemoryRecord,
@@ -19,117 +19,118 @@ pub struct EndRecord {
     pub faults: Option<PageFaults>,
     /// Context switches of the end's process.
     pub context_switches: Option<ContextSwitches>,
-    /// Seconds that the end's main thread was ready to run and waited for its core (`/proc/self/schedstat`), from the
-    /// baseline to the report; null in records written before 2026-11-27.
+    /// Seconds for which the end's main thread was ready to run but waited for its core (`/proc/self/schedstat`), from
+    /// the baseline to the report; null in records written before 2026-11-27.
     #[serde(default)]
     pub run_delay_s: Option<f64>,
-    /// The meter reads the clock for one chunk in this many, so that it costs little with small chunks; null in records
-    /// written before 2026-11-27, whose senders read it for each chunk.
+    /// The number of chunks per reading of the meter's clock: over 1 for small chunks, for which reading the clock each
+    /// time costs too much. Null in records written before 2026-11-27, whose senders read the clock for each chunk.
     #[serde(default)]
     pub stamp_every_chunks: Option<u64>,
-    /// Throughput by windows of body; null under 20 windows.
+    /// The distribution of throughput over windows of body; null under 20 windows.
     pub throughput: Option<Throughput>,
-    /// The longest time in seconds, from the first body byte on, between two readings of the meter's clock. Less than
-    /// `stamp_every_chunks` chunks of each body passed in it. Null in records written before 2026-11-27.
+    /// The longest time in seconds between two readings of the meter's clock, from the first body byte on. During this
+    /// time, fewer than `stamp_every_chunks` chunks of each body passed. Null in records written before 2026-11-27.
     #[serde(default)]
     pub longest_silence_s: Option<f64>,
-    /// The sender's time from handing over a chunk to the request for the next one, which is backpressure and no
-    /// latency of delivery; null on the receiver. Records written before 2026-11-27 have `chunk_latency` only.
+    /// The sender's time from handing over a chunk to the request for the next one. This time measures backpressure,
+    /// not the latency of delivery. Null on the receiver. Records written before 2026-11-27 have `chunk_latency` only.
     #[serde(default)]
     pub pull_wait: Option<Latency>,
-    /// The earlier name of `pull_wait`, with the same value.
+    /// The value of `pull_wait` under the earlier name of that field.
     #[serde(default)]
     pub chunk_latency: Option<Latency>,
-    /// The time from the point of the schedule at which a chunk was due until it was handed over; null unless the
-    /// sender was held to a rate (`--limit-rate`). The schedule begins with the body and never shifts: a chunk that
-    /// waits behind a late one is late itself.
+    /// The time from the moment at which a chunk was due until the chunk was handed over; null unless the sender was
+    /// held to a rate (`--limit-rate`). The schedule starts with the body and never shifts: a chunk that waits behind a
+    /// late one is late itself.
     #[serde(default)]
     pub lateness: Option<Latency>,
-    /// Counters of the end's connections.
+    /// The counters of the end's connections; null if none could be read.
     pub transport: Option<TransportStats>,
-    /// Open file descriptors of the end's process; null where they were not counted.
+    /// The number of open file descriptors of the end's process; null if they were not counted.
     #[serde(default)]
     pub descriptors: Option<Held>,
-    /// Threads of the end's process; null where they were not counted.
+    /// The number of threads of the end's process; null if they were not counted.
     #[serde(default)]
     pub threads: Option<Held>,
 }
 
-/// A resource that a process holds, over its transfer: at the baseline, at most, and at the end.
+/// The amount of a resource that a process holds: at the baseline, at its peak, and at the end of the transfer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Held {
-    /// Before the first body byte.
+    /// The amount before the first body byte.
     pub baseline: u64,
-    /// The most of any sample.
+    /// The largest amount in any sample.
     pub peak: u64,
-    /// After the last body byte.
+    /// The amount after the last body byte.
     pub end: u64,
 }
 
 impl Held {
-    /// A resource of which a process holds `baseline` at first.
+    /// Creates a resource of which a process holds `baseline` at first.
     pub fn of(baseline: u64) -> Self {
         Self { baseline, peak: baseline, end: baseline }
     }
 
-    /// Adds a sample, which is the last one so far.
+    /// Adds a sample, which becomes the end value and may become the peak.
     pub fn sample(&mut self, now: u64) {
         (self.peak, self.end) = (self.peak.max(now), now);
     }
 }
 
 impl EndRecord {
-    /// The pull wait, also that of a record which has it under its earlier name.
+    /// Returns the pull wait, also from a record that states it under the earlier name `chunk_latency`.
     pub fn pull_wait(&self) -> Option<&Latency> {
         self.pull_wait.as_ref().or(self.chunk_latency.as_ref())
     }
 }
 
-/// Memory of one end, in bytes.
+/// The memory of one end's process, in bytes. A figure that could not be taken is null.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct MemoryRecord {
     /// VmRSS after the handshake, before the first body byte and before payload block and histograms exist.
     pub baseline_rss_bytes: Option<u64>,
-    /// The higher of VmHWM at the end and the highest sample. Up to schema version 1 it was VmHWM alone, which may lie
-    /// below a sample: the kernel keeps it from a counter that lags behind.
+    /// The peak of resident memory: the higher of VmHWM at the end and the highest sample. In schema version 1 the peak
+    /// is VmHWM alone. VmHWM may lie below a sample, because the kernel takes it from a counter that lags behind.
     pub peak_rss_bytes: Option<u64>,
-    /// The baseline without pages that a file backs.
+    /// The baseline of anonymous memory: the resident pages that no file backs.
     pub baseline_anon_bytes: Option<u64>,
-    /// The most anonymous memory of any sample.
+    /// The most anonymous memory in any sample.
     pub peak_anon_bytes: Option<u64>,
-    /// The most that the end may add to its baseline.
+    /// The most memory that the end may add to its baseline RSS.
     pub budget_bytes: Option<u64>,
-    /// True if the growth stayed within the budget.
+    /// True if peak RSS exceeded the baseline by no more than the budget.
     pub within_budget: Option<bool>,
-    /// The most kernel memory of any sample in the sockets' queues, which RSS does not see.
+    /// The most kernel memory in the queues of the end's sockets, over all samples. RSS does not include it.
     pub socket_peak_bytes: Option<u64>,
-    /// At most 256 samples, each `[seconds, RSS, anonymous RSS, body bytes]`.
+    /// The memory during the transfer: at most 256 samples, each `[seconds, RSS, anonymous RSS, body bytes]`.
     pub timeline: Vec<TimelinePoint>,
-    /// The most live heap at any stamp of the meter (`stamp_every_chunks`); null where the heap was not counted.
+    /// The most live heap at any reading of the meter's clock (`stamp_every_chunks`); null if the heap was not counted.
     #[serde(default)]
     pub heap_bytes: Option<u64>,
-    /// Live heap at body offsets of 2^k and at equal distances, which are 64 MiB or less up to 16 GiB. Each point is
-    /// `[body bytes, bytes, allocations, bytes in use in the heap of C]`; null where the heap was not counted. The bytes
-    /// are the least at any stamp of the meter since the point before, so that what is queued for a moment shows little.
+    /// The live heap at body offsets of 2^k bytes and at equal distances. The distance is at most 64 MiB for bodies up
+    /// to 16 GiB. Each point is `[body bytes, bytes, allocations, bytes in use in the heap of C]`; null if the heap was
+    /// not counted. The bytes are the least at any reading of the meter's clock since the previous point, so that short
+    /// queues show little.
     #[serde(default)]
     pub heap_timeline: Option<Vec<HeapPoint>>,
-    /// Anonymous memory that was swapped out, which leaves RSS; null where it was not read.
+    /// Anonymous memory that was swapped out, which RSS does not include; null if it was not read.
     #[serde(default)]
     pub swap_bytes: Option<Held>,
-    /// Page tables, which are not in RSS; null where they were not read.
+    /// The memory of page tables, which RSS does not include; null if it was not read.
     #[serde(default)]
     pub page_table_bytes: Option<Held>,
-    /// The most kernel memory of any sample that was charged to a cgroup of the end's own: sockets, slabs, page tables,
-    /// kernel stacks. Null without such a cgroup, which only `prove` makes, where it may.
+    /// The most kernel memory charged to the end's own cgroup, over all samples: sockets, slabs, page tables, kernel
+    /// stacks. Null without a cgroup for the end. Only `prove` makes one, if its user has the permission.
     #[serde(default)]
     pub kernel_bytes: Option<u64>,
 }
 
 impl EndRecord {
-    /// The memory of the timeline and of the distributions, in bytes.
+    /// Returns the memory that the timeline and the distributions occupy in this process, in bytes.
     pub fn detail_bytes(&self) -> usize {
         let hdr = |hdr: Option<&String>| hdr.map_or(0, String::len);
         let latencies = [&self.chunk_latency, &self.pull_wait, &self.lateness].into_iter().flatten();
@@ -138,7 +139,7 @@ impl EndRecord {
         distributions + self.memory.timeline.len() * size_of::<TimelinePoint>()
     }
 
-    /// Drops the timeline and the distributions; their percentiles stay.
+    /// Drops the timeline and the distributions. The percentiles of the distributions stay.
     pub fn drop_details(&mut self) {
         self.memory.timeline = Vec::new();
         for latency in
@@ -153,18 +154,18 @@ impl EndRecord {
 }
 
 impl MemoryRecord {
-    /// The growth of peak RSS over the baseline, in bytes.
+    /// Returns the growth of peak RSS over the baseline, in bytes.
     pub fn growth(&self) -> Option<u64> {
         Some(self.peak_rss_bytes?.saturating_sub(self.baseline_rss_bytes?))
     }
 
-    /// Growth and budget in bytes, if the growth exceeds the budget.
+    /// Returns growth and budget in bytes if the growth exceeds the budget.
     pub fn over_budget(&self) -> Option<(u64, u64)> {
         let (growth, budget) = (self.growth()?, self.budget_bytes?);
         (growth > budget || self.within_budget == Some(false)).then_some((growth, budget))
     }
 
-    /// Sets the budget, and whether the growth stayed within it.
+    /// Sets the budget, and states whether the growth of peak RSS stayed within the budget.
     pub fn hold_against(&mut self, budget_bytes: u64) {
         self.budget_bytes = Some(budget_bytes);
         self.within_budget = self.growth().map(|growth| growth <= budget_bytes);
@@ -180,9 +181,9 @@ pub struct TimelinePoint {
     pub seconds: f64,
     /// Resident memory, in bytes.
     pub rss_bytes: u64,
-    /// Resident memory that no file backs, in bytes.
+    /// Anonymous memory, in bytes: the resident pages that no file backs.
     pub anon_bytes: u64,
-    /// Body bytes that had passed.
+    /// The number of body bytes that had passed the meter.
     pub body_bytes: u64,
 }
 
@@ -198,23 +199,23 @@ impl From<TimelinePoint> for (f64, u64, u64, u64) {
     }
 }
 
-/// Live heap as a body offset passed the meter; an array of four numbers in JSON.
+/// The live heap when a body offset passed the meter; an array of four numbers in JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(with = "(u64, u64, u64, Option<u64>)"))]
 #[serde(from = "(u64, u64, u64, Option<u64>)", into = "(u64, u64, u64, Option<u64>)")]
 pub struct HeapPoint {
-    /// Body bytes that had passed.
+    /// The number of body bytes that had passed the meter.
     pub body_bytes: u64,
-    /// The least bytes that Rust code had allocated and not freed since the point before, as they were asked for.
+    /// The least live memory of Rust code since the previous point, in bytes as requested from the allocator.
     pub bytes: u64,
-    /// Allocations that were not freed.
+    /// The number of allocations that Rust code had not freed.
     pub allocations: u64,
-    /// Bytes in use in the heap of C, where aws-lc allocates; null where the C library does not tell.
+    /// Bytes in use in the C heap, where aws-lc allocates; null if the C library does not report them.
     pub c_bytes: Option<u64>,
 }
 
 impl HeapPoint {
-    /// The bytes in use in both heaps.
+    /// Returns the bytes in use in both heaps.
     pub fn total_bytes(&self) -> u64 {
         self.bytes.saturating_add(self.c_bytes.unwrap_or(0))
     }
@@ -232,50 +233,51 @@ impl From<HeapPoint> for (u64, u64, u64, Option<u64>) {
     }
 }
 
-/// Processor time from the end of the preparation to the report.
+/// Processor time of the end's process, in seconds, from the end of the preparation to the report.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct CpuRecord {
-    /// Time in user mode.
+    /// Seconds in user mode.
     pub user_s: Option<f64>,
-    /// Time in the kernel.
+    /// Seconds in the kernel.
     pub system_s: Option<f64>,
-    /// The part of user and system time that a receiver spent on busy-polling; 0 for an end that does not busy-poll,
+    /// Seconds of user and system time that a receiver spent on busy-polling; 0 for an end that does not busy-poll,
     /// null in records of schema version 1.
     #[serde(default)]
     pub spin_s: Option<f64>,
-    /// User and system time without busy-polling, per GiB of body; null without a body.
+    /// Seconds of user and system time per GiB of body, without busy-polling; null without a body.
     pub s_per_gib: Option<f64>,
 }
 
 impl CpuRecord {
-    /// The times of a process that has moved `bytes` of body, and busy-polled for `spin_s` of them.
+    /// Returns the processor time of an end that moved `bytes` of body. `spin_s` is the part of it spent on
+    /// busy-polling, in seconds.
     pub fn of(user_s: f64, system_s: f64, spin_s: f64, bytes: u64) -> Self {
         let gib = bytes as f64 / f64::from(1 << 30);
-        // Each time has an error of its own, so that the difference of two small ones may be negative.
+        // Each time has its own measuring error, so that the difference of small times may be negative.
         let s_per_gib = (bytes > 0).then(|| (user_s + system_s - spin_s).max(0.0) / gib);
         Self { user_s: Some(user_s), system_s: Some(system_s), spin_s: Some(spin_s), s_per_gib }
     }
 }
 
-/// Page faults of a process.
+/// The number of page faults of a process during its transfer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PageFaults {
-    /// Faults served without reading a disk: fresh pages, above all.
+    /// Faults served without reading from a disk, mostly for fresh pages.
     pub minor: u64,
-    /// Faults served from a disk.
+    /// Faults for which the kernel read from a disk.
     pub major: u64,
 }
 
-/// Context switches of a process.
+/// The number of context switches of a process during its transfer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ContextSwitches {
-    /// The process waited for something.
+    /// Switches because the process waited, for example for a socket.
     pub voluntary: u64,
-    /// The kernel preempted the process.
+    /// Switches because the kernel preempted the process.
     pub involuntary: u64,
 }
 
@@ -290,55 +292,55 @@ pub enum TransportStats {
     Quic(QuicStats),
 }
 
-/// The kernel's counters of a TCP connection (TCP_INFO).
+/// The kernel's counters of a TCP connection or of several together (TCP_INFO).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct TcpStats {
-    /// Segments sent again.
+    /// The number of segments that were retransmitted.
     pub retransmits: u64,
-    /// Smoothed round-trip time, in microseconds.
+    /// The smoothed round-trip time, in microseconds.
     pub rtt_us: u64,
-    /// Congestion window, in segments.
+    /// The congestion window, in segments.
     pub cwnd: u64,
     /// The largest segment sent, in bytes.
     pub mss: u64,
-    /// Payload bytes sent and acknowledged.
+    /// The number of payload bytes that were sent and acknowledged.
     pub bytes_acked: u64,
-    /// Payload bytes received.
+    /// The number of payload bytes that were received.
     pub bytes_received: u64,
 }
 
-/// quinn's counters of a QUIC connection.
+/// quinn's counters of a QUIC connection or of several together.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct QuicStats {
-    /// UDP datagrams sent.
+    /// The number of UDP datagrams sent.
     pub datagrams_sent: u64,
-    /// UDP datagrams received.
+    /// The number of UDP datagrams received.
     pub datagrams_received: u64,
-    /// Bytes in the datagrams sent.
+    /// The number of bytes in the datagrams sent.
     pub bytes_sent: u64,
-    /// Bytes in the datagrams received.
+    /// The number of bytes in the datagrams received.
     pub bytes_received: u64,
-    /// System calls that sent datagrams.
+    /// The number of system calls that sent datagrams.
     pub sends: u64,
-    /// System calls that received datagrams.
+    /// The number of system calls that received datagrams.
     pub receives: u64,
-    /// Packets declared lost.
+    /// The number of packets that were declared lost.
     pub lost_packets: u64,
-    /// Times that the congestion controller backed off.
+    /// The number of times that the congestion controller backed off.
     pub congestion_events: u64,
     /// The largest UDP payload of the path, in bytes.
     pub mtu: u64,
-    /// Smoothed round-trip time, in microseconds.
+    /// The smoothed round-trip time, in microseconds.
     pub rtt_us: u64,
-    /// Congestion window, in bytes.
+    /// The congestion window, in bytes.
     pub cwnd: u64,
 }
 
 impl TransportStats {
-    /// Adds the counters of another connection of the same end. Round-trip time, windows and sizes stay those of the
-    /// first connection.
+    /// Adds the counters of another connection of the same end. Round-trip time, congestion window and segment or
+    /// packet size stay those of the first connection.
     pub fn add(&mut self, other: &Self) {
         match (self, other) {
             (Self::Tcp(mine), Self::Tcp(theirs)) => {

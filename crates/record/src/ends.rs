@@ -1,4 +1,4 @@
-//! The two ends of a body, and their roles.
+//! The two ends of a body, and the direction between them.
 
 use std::{
     fmt,
@@ -26,11 +26,11 @@ pub enum Direction {
 pub enum End {
     /// The end that sends the body.
     Sender,
-    /// The end that receives it.
+    /// The end that receives the body.
     Receiver,
 }
 
-/// A word that names neither a direction nor an end.
+/// An error for a word that names neither a direction nor an end.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what} '{word}' must be {expected}")]
 pub struct WordError {
@@ -43,7 +43,7 @@ impl Direction {
     /// Both directions, uploads first.
     pub const ALL: [Self; 2] = [Self::Up, Self::Down];
 
-    /// The word in flags, names and records.
+    /// Returns the word for the direction in flags, names and records: `up` or `down`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Up => "up",
@@ -51,7 +51,7 @@ impl Direction {
         }
     }
 
-    /// The end at the client.
+    /// Returns the end that is the client in this direction.
     pub fn client(self) -> End {
         match self {
             Self::Up => End::Sender,
@@ -59,7 +59,7 @@ impl Direction {
         }
     }
 
-    /// The end at the server.
+    /// Returns the end that is the server in this direction.
     pub fn server(self) -> End {
         self.client().other()
     }
@@ -69,7 +69,7 @@ impl End {
     /// Both ends, the sender first.
     pub const ALL: [Self; 2] = [Self::Sender, Self::Receiver];
 
-    /// The word in flags, tables and records.
+    /// Returns the word for the end in flags, tables and records: `sender` or `receiver`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Sender => "sender",
@@ -77,7 +77,7 @@ impl End {
         }
     }
 
-    /// The opposite end.
+    /// Returns the opposite end.
     pub fn other(self) -> Self {
         match self {
             Self::Sender => Self::Receiver,
@@ -126,12 +126,12 @@ pub struct ByEnd<T> {
 }
 
 impl<T> ByEnd<T> {
-    /// Calls `value` for both ends, and collects the results.
+    /// Calls `value` once for each end, and collects the results.
     pub fn from_fn(mut value: impl FnMut(End) -> T) -> Self {
         Self { sender: value(End::Sender), receiver: value(End::Receiver) }
     }
 
-    /// Each end with its value, the sender first.
+    /// Returns each end with its value, the sender first.
     pub fn iter(&self) -> impl Iterator<Item = (End, &T)> {
         [(End::Sender, &self.sender), (End::Receiver, &self.receiver)].into_iter()
     }

@@ -4,24 +4,24 @@ use serde::{Deserialize, Serialize};
 
 use crate::{End, printable::cut};
 
-/// The longest message, in characters. It holds a path, a quotation of the peer and the causes.
+/// The longest message, in characters: enough for a path, a quotation of the peer and the causes.
 const MESSAGE: usize = 1000;
 
-/// A failure, and the end where it began.
+/// The failure of a run, with the end where it began.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Fault {
     /// The kind of failure.
     pub kind: FaultKind,
-    /// One line for people.
+    /// The reason as one line of text for a person.
     pub message: String,
-    /// The end that failed first; null if it was neither.
+    /// The end that failed first; null if neither end did.
     pub end: Option<End>,
 }
 
 impl Fault {
-    /// A fault whose end is not known yet. The message is made printable, as it may quote a peer, and is cut after 1,000
-    /// characters.
+    /// Creates a fault without an end. The message may quote a peer: unprintable characters are escaped, and it is cut
+    /// after 1,000 characters.
     pub fn new(kind: FaultKind, message: impl ToString) -> Self {
         Self { kind, message: cut(&message.to_string(), MESSAGE), end: None }
     }
@@ -48,17 +48,17 @@ pub enum FaultKind {
     Listen,
     /// The peer could not be reached.
     Connect,
-    /// The ends could not agree on TLS, ALPN or QUIC.
+    /// The ends could not agree on TLS, ALPN or QUIC parameters.
     Handshake,
-    /// The digests differ.
+    /// The digests of the sent and the received bytes differ.
     Integrity,
-    /// The server answered with an error.
+    /// The server answered with an HTTP status that is an error.
     Http,
-    /// No byte moved for too long.
+    /// No body byte moved within the timeout.
     Timeout,
-    /// The connection or the protocol broke.
+    /// The connection broke, or the peer violated the protocol.
     Protocol,
-    /// A body ended before its announced end.
+    /// A body ended before its announced length.
     Truncated,
 }
 

@@ -1,4 +1,4 @@
-//! The identity of a case, as structure: it prints as the case's name and parses back.
+//! The identity of a case as a structured value. A [`CaseKey`] prints as the case's name and parses back.
 
 use std::{fmt, str::FromStr};
 
@@ -18,13 +18,13 @@ use crate::{ByteSize, Direction, LIMITS};
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub struct CaseKey {
-    /// The protocol's name; none in an identity that several protocols share.
+    /// The protocol's name; `None` in an identity that several protocols share.
     pub protocol: Option<String>,
     /// The direction of the body.
     pub direction: Direction,
     /// The chunk size.
     pub chunk: ByteSize,
-    /// The size of one body; none in the identity of a series over several sizes.
+    /// The size of one body; `None` in the identity of a series over several sizes.
     pub body: Option<ByteSize>,
     /// The axes that are not at their defaults, in the order of the name.
     pub axes: Vec<Axis>,
@@ -37,12 +37,12 @@ pub enum Axis {
     Load {
         /// Concurrent connections.
         connections: u32,
-        /// Bodies in flight on each.
+        /// Bodies in flight on each connection.
         streams: u32,
     },
     /// Any other axis: `reader=150MiB`.
     Setting {
-        /// The axis's name.
+        /// The name of the axis.
         name: String,
         /// The value of the axis.
         value: String,
@@ -50,10 +50,10 @@ pub enum Axis {
 }
 
 impl Axis {
-    /// The axis that names a profile.
+    /// The name of the axis that states a profile.
     pub(crate) const PROFILE: &'static str = "profile";
 
-    /// An axis with a name.
+    /// Creates an axis from its name and its value.
     pub(crate) fn setting(name: impl Into<String>, value: impl fmt::Display) -> Self {
         Self::Setting { name: name.into(), value: value.to_string() }
     }
@@ -69,20 +69,21 @@ impl Axis {
 }
 
 impl CaseKey {
-    /// The identity that all sizes of the body share.
+    /// Returns the identity that all sizes of the body share.
     #[must_use]
     pub fn without_body(&self) -> Self {
         Self { body: None, ..self.clone() }
     }
 
-    /// The identity shared by all protocols: without protocol and limits, since protocols have different limits.
+    /// Returns the identity that all protocols share: it has no protocol and no limits, since protocols have different
+    /// limits.
     #[must_use]
     pub fn without_protocol(&self) -> Self {
         let axes = self.axes.iter().filter(|axis| !axis.is_limit()).cloned().collect();
         Self { protocol: None, axes, ..self.clone() }
     }
 
-    /// The value of an axis, if it is not at its default.
+    /// Returns the value of an axis; `None` if the axis is at its default.
     pub fn axis(&self, name: &str) -> Option<&str> {
         self.axes.iter().find_map(|axis| match axis {
             Axis::Setting { name: own, value } if own == name => Some(value.as_str()),
@@ -90,7 +91,7 @@ impl CaseKey {
         })
     }
 
-    /// The part of the name with the axes that are not at their defaults, without the leading `+`.
+    /// Returns the part of the name with the axes that are not at their defaults, without the leading `+`.
     pub fn variant(&self) -> String {
         self.axes.iter().map(Axis::to_string).collect::<Vec<_>>().join("+")
     }
@@ -109,7 +110,7 @@ impl fmt::Display for CaseKey {
     }
 }
 
-/// A `+` would end the axis, so it is written as `%2B`, and a `%` as `%25`.
+/// Writes an axis as part of a name. A `+` would end the axis, so it is written as `%2B`, and `%` as `%25`.
 impl fmt::Display for Axis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -121,7 +122,7 @@ impl fmt::Display for Axis {
     }
 }
 
-/// A text that is no case's name.
+/// An error for a text that is not the name of a case.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("'{0}' is not the name of a case such as h2/up/64KiB/1GiB+sink=discard")]
 pub struct CaseKeyError(String);
@@ -151,8 +152,8 @@ fn parse(name: &str) -> Option<CaseKey> {
     Some(CaseKey { protocol, direction: direction.parse().ok()?, chunk: chunk.parse().ok()?, body, axes })
 }
 
-/// The axes of a name. Earlier versions did not escape a `+` in the name of a payload file, so a part that is no axis
-/// belongs to the axis before it.
+/// Parses the axes of a name. Earlier versions did not escape a `+` in the name of a payload file. A part that is no
+/// axis therefore belongs to the axis before it.
 fn parse_axes(text: &str) -> Option<Vec<Axis>> {
     let mut axes: Vec<Axis> = Vec::new();
     for part in text.split('+') {
@@ -171,7 +172,7 @@ fn parse_axes(text: &str) -> Option<Vec<Axis>> {
     Some(axes)
 }
 
-/// `c4s8`.
+/// Parses an axis such as `c4s8`; `None` for any other text.
 fn parse_load(part: &str) -> Option<Axis> {
     let (connections, streams) = part.strip_prefix('c')?.split_once('s')?;
     Some(Axis::Load { connections: connections.parse().ok()?, streams: streams.parse().ok()? })

@@ -4,62 +4,63 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-/// A machine. Unknown facts are null.
+/// The machine on which a run was made. Unknown facts are null.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Host {
-    /// The name on the network.
+    /// The host name of the machine.
     pub name: Option<String>,
-    /// The operating system.
+    /// The name of the operating system.
     pub os: String,
-    /// The kernel's release.
+    /// The release of the kernel.
     pub kernel: Option<String>,
-    /// The processor's model.
+    /// The model of the processor.
     pub cpu: Option<String>,
-    /// Cores that the process may use.
+    /// The number of logical cores that the process may use.
     pub cores: Option<u64>,
-    /// Installed memory.
+    /// The installed memory, in bytes.
     pub memory_bytes: Option<u64>,
-    /// Idle policy of the CPU cores during the run; null if longhaul did not manage it, and in records written before
-    /// 2026-11-23.
+    /// The idle policy of the CPU cores during the run; null if longhaul did not manage it, and in records written
+    /// before 2026-11-23.
     #[serde(default)]
     pub idle: Option<IdlePolicy>,
-    /// The cores that were kept awake; null if none was, and in records written before 2026-11-27, whose idle policy
-    /// `poll` is of the whole machine. This and all fields below are absent from earlier records.
+    /// The cores that were kept awake; null if none was. Null in records written before 2026-11-27, in which the idle
+    /// policy `poll` applied to the whole machine.
     #[serde(default)]
     pub awake: Option<Awake>,
-    /// The system's transparent huge pages: `always`, `madvise` or `never`. longhaul's ends use none.
+    /// The system's setting of transparent huge pages: `always`, `madvise` or `never`. longhaul's ends use no huge
+    /// pages.
     #[serde(default)]
     pub huge_pages: Option<String>,
-    /// True if physical cores run two threads each.
+    /// True if each physical core runs two hardware threads.
     #[serde(default)]
     pub smt: Option<bool>,
-    /// The logical cores of the two ends, the sender's first; empty if they were bound to none.
+    /// The numbers of the logical cores of the two ends, the sender's first; empty if the ends were bound to no core.
     #[serde(default)]
     pub end_cores: Vec<u64>,
-    /// The threads of the physical cores of the two ends, themselves among them: one list per end.
+    /// The numbers of all logical cores on the physical core of each end, including the end's own: one list per end.
     #[serde(default)]
     pub end_siblings: Vec<Vec<u64>>,
-    /// The NUMA nodes of the cores of the two ends.
+    /// The numbers of the NUMA nodes of the two ends' cores, the sender's first.
     #[serde(default)]
     pub end_numa_nodes: Vec<u64>,
-    /// The NUMA nodes of the machine.
+    /// The number of NUMA nodes of the machine.
     #[serde(default)]
     pub numa_nodes: Option<u64>,
-    /// The governor of frequency scaling; null if the kernel does not scale.
+    /// The governor of frequency scaling; null if the kernel does not scale frequencies.
     #[serde(default)]
     pub governor: Option<String>,
     /// The processor time that the cgroup allows, in percent of one core; null without a quota.
     #[serde(default)]
     pub cpu_quota_percent: Option<u64>,
-    /// The memory that the cgroup allows; null without a limit.
+    /// The memory that the cgroup allows, in bytes; null without a limit.
     #[serde(default)]
     pub memory_limit_bytes: Option<u64>,
-    /// The clock that the kernel reads.
+    /// The kernel's clock source, such as `tsc`.
     #[serde(default)]
     pub clock_source: Option<String>,
-    /// Settings of the kernel that decide how its sockets behave, by the names of sysctl.
+    /// The kernel settings that determine the behaviour of sockets, by their sysctl names.
     #[serde(default)]
     pub sysctls: BTreeMap<String, String>,
 }
@@ -80,14 +81,14 @@ pub enum Awake {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum IdlePolicy {
-    /// Idle cores spin, where the system allows it: a waiting process is woken at once.
+    /// Idle cores spin if the system allows it, so that a waiting process is woken at once.
     Poll,
-    /// Idle cores sleep as the machine is configured.
+    /// Idle cores sleep, as the machine is configured.
     Sleep,
 }
 
 impl IdlePolicy {
-    /// The `--idle` flag's value.
+    /// Returns the value of the `--idle` flag that selects the policy.
     pub fn name(self) -> &'static str {
         match self {
             Self::Poll => "poll",
@@ -96,20 +97,20 @@ impl IdlePolicy {
     }
 }
 
-/// A build of the program that made a record.
+/// The build of the program that made a record.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Build {
     /// The version of longhaul.
     pub version: String,
-    /// The commit of the sources.
+    /// The git commit of the sources; null if it is unknown.
     pub commit: Option<String>,
-    /// The Cargo profile: figures of a debug build say nothing about protocols.
+    /// The Cargo profile of the build. Figures of a debug build say nothing about protocols.
     pub profile: String,
-    /// The allocator and the settings in force.
+    /// The allocator and its settings in force, in one line.
     pub allocator: String,
-    /// The libraries that decide speed and memory.
+    /// The versions of the libraries that determine speed and memory, by name.
     pub versions: BTreeMap<String, String>,
 }
 
@@ -120,8 +121,8 @@ impl Build {
     }
 }
 
-/// The time of a cache line from the sender's core to the receiver's and back, in nanoseconds. A hypervisor may move
-/// the cores of a virtual machine: if the two figures differ by a multiple, it did so during the run.
+/// The round-trip time of a cache line between the cores of the two ends, in nanoseconds. If the two figures differ by
+/// a multiple, a hypervisor moved the cores of this virtual machine during the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CoreRoundTrip {
@@ -132,11 +133,11 @@ pub struct CoreRoundTrip {
 }
 
 impl CoreRoundTrip {
-    /// The shortest time between two cores without a common cache. On a Zen 4, 45 to 95 ns were seen within a
-    /// third-level cache and 300 to 360 ns between two.
+    /// The shortest round-trip time between two cores without a common cache. A Zen 4 processor showed 45 to 95 ns
+    /// within one third-level cache, and 300 to 360 ns between two.
     pub const FAR: Duration = Duration::from_nanos(200);
 
-    /// The longer of the two.
+    /// Returns the longer of the two round-trip times.
     pub fn longest(self) -> Duration {
         Duration::from_nanos(self.before_ns.max(self.after_ns))
     }

@@ -1,11 +1,13 @@
-//! Text of others, made safe for terminals, records and pages.
+//! Text of peers and users, made safe for terminals, records and pages.
 
-/// The longest text of a peer that is quoted, in characters: the first line of most reasons, and no flood of a terminal.
+/// The longest quotation of a peer's text, in characters. It holds the first line of most reasons, and does not flood a
+/// terminal.
 const QUOTED: usize = 200;
 
-/// The text with every character escaped that could change the display of other text: controls (C0, DEL, C1), so that no
-/// escape sequence reaches a terminal, and invisible or reordering format characters. It stays as it is if it is escaped
-/// once more.
+/// Returns the text with every character escaped that could change the display of other text.
+///
+/// Control characters (C0, DEL, C1) are escaped, so that no escape sequence reaches a terminal. So are invisible and
+/// reordering format characters. Escaping an escaped text changes nothing.
 ///
 /// ```
 /// assert_eq!(longhaul_record::printable("a\u{1b}[2Jb"), "a\\u{1b}[2Jb");
@@ -14,12 +16,12 @@ pub fn printable(text: &str) -> String {
     escaped(text.chars())
 }
 
-/// The text of a peer as a message quotes it: [`printable`], and cut after 200 characters.
+/// Returns the text of a peer for use in a message: [`printable`], and cut after 200 characters.
 pub fn quoted(text: &str) -> String {
     cut(text, QUOTED)
 }
 
-/// Printable text of at most `most` characters of the original; an ellipsis stands for the rest.
+/// Returns the first `most` characters of a text in printable form, with an ellipsis if the text is longer.
 pub(crate) fn cut(text: &str, most: usize) -> String {
     let mut rest = text.chars();
     let mut shown = escaped(rest.by_ref().take(most));

@@ -1,4 +1,4 @@
-//! The protocols: one row each, a carrier and the engine on top of it.
+//! The protocols: one row each, with a carrier and the engine on top of that carrier.
 
 use std::borrow::Cow;
 
@@ -19,7 +19,7 @@ pub enum Carrier {
 }
 
 impl Carrier {
-    /// The carrier's name. Where the raw engine runs on the carrier, it is also the name of that protocol.
+    /// Returns the name of the carrier, which is also the name of the baseline on that carrier.
     pub fn name(self) -> &'static str {
         match self {
             Self::Tcp => "tcp",
@@ -29,7 +29,7 @@ impl Carrier {
         }
     }
 
-    /// The name of the protocol that is the ceiling of those on the carrier.
+    /// Returns the name of the ceiling for protocols on the carrier.
     fn ceiling(self) -> &'static str {
         match self {
             Self::Tcp => "tcp-ceiling",
@@ -38,7 +38,7 @@ impl Carrier {
         }
     }
 
-    /// The library that implements the carrier.
+    /// Returns the library that implements the carrier.
     fn library(self) -> &'static str {
         match self {
             Self::Tcp => "tokio",
@@ -53,9 +53,9 @@ impl Carrier {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Engine {
-    /// The body without HTTP, behind a small head: the baseline.
+    /// The baseline: the body without HTTP, after a small head.
     Raw,
-    /// The body without HTTP, in system calls as large as the carrier gains by, whatever the chunk: the ceiling.
+    /// The ceiling: the body without HTTP, in system calls of the carrier's best size, whatever the chunk size.
     Ceiling,
     /// HTTP/1.1 with chunked bodies.
     Http1,
@@ -66,7 +66,7 @@ pub enum Engine {
 }
 
 impl Engine {
-    /// The version of HTTP, or nothing for the baseline and the ceiling.
+    /// Returns the version of HTTP; `None` for the baseline and the ceiling.
     fn http(self) -> Option<&'static str> {
         match self {
             Self::Raw | Self::Ceiling => None,
@@ -76,7 +76,8 @@ impl Engine {
         }
     }
 
-    /// The library that implements the engine; the engines without HTTP are loops over the carrier.
+    /// Returns the library that implements the engine; `None` for the engines without HTTP, which are loops over the
+    /// carrier.
     fn library(self) -> Option<&'static str> {
         match self {
             Self::Raw | Self::Ceiling => None,
@@ -92,13 +93,13 @@ impl Engine {
 pub struct Protocol {
     /// The `--protocol` flag's value and the first part of a case's name.
     pub name: &'static str,
-    /// The transport below.
+    /// The transport below the engine.
     pub carrier: Carrier,
-    /// The protocol on top.
+    /// The protocol on top of the carrier.
     pub engine: Engine,
 }
 
-/// All protocols, each baseline before the HTTP versions that are compared with it, and the ceiling after them.
+/// All protocols, by carrier: the baseline, then the HTTP versions that are compared with it, then the ceiling.
 pub static PROTOCOLS: &[Protocol] = &[
     Protocol { name: "tcp", carrier: Carrier::Tcp, engine: Engine::Raw },
     Protocol { name: "h1c", carrier: Carrier::Tcp, engine: Engine::Http1 },
@@ -114,12 +115,12 @@ pub static PROTOCOLS: &[Protocol] = &[
 ];
 
 impl Protocol {
-    /// The row of that name.
+    /// Returns the protocol called `name`, if there is one.
     pub fn by_name(name: &str) -> Option<&'static Self> {
         PROTOCOLS.iter().find(|protocol| protocol.name == name)
     }
 
-    /// Returns whether the protocol carries HTTP and is compared with a baseline.
+    /// Returns whether the protocol carries HTTP. Such a protocol is compared with a baseline.
     pub fn is_http(&self) -> bool {
         self.kind() == ProtocolKind::Http
     }
@@ -129,7 +130,7 @@ impl Protocol {
         self.kind() == ProtocolKind::Ceiling
     }
 
-    /// The part that the protocol plays in comparisons.
+    /// Returns the part that the protocol plays in comparisons.
     pub fn kind(&self) -> ProtocolKind {
         match self.engine {
             Engine::Raw => ProtocolKind::Baseline,
@@ -138,7 +139,7 @@ impl Protocol {
         }
     }
 
-    /// Returns whether the protocol encrypts, by TLS 1.3 or by QUIC.
+    /// Returns whether the protocol encrypts its bytes, by TLS 1.3 or by QUIC.
     pub fn is_encrypted(&self) -> bool {
         matches!(self.carrier, Carrier::Tls | Carrier::Quic)
     }
@@ -148,23 +149,24 @@ impl Protocol {
         self.carrier == Carrier::Quic || matches!(self.engine, Engine::Http2 | Engine::Http3)
     }
 
-    /// The protocol that moves the same bytes over the same carrier without HTTP, chunk by chunk; none for protocols
-    /// without HTTP.
+    /// Returns the name of the baseline: the protocol that moves the same bytes over the same carrier without HTTP,
+    /// chunk by chunk. `None` for protocols without HTTP.
     pub fn baseline(&self) -> Option<&'static str> {
         self.is_http().then(|| self.carrier.name())
     }
 
-    /// The protocol that moves bytes over the same carrier as fast as this machine can; none for such a ceiling itself.
+    /// Returns the name of the ceiling: the protocol that moves bytes over the same carrier as fast as this machine
+    /// can. `None` for a ceiling.
     pub fn ceiling(&self) -> Option<&'static str> {
         (!self.is_ceiling()).then(|| self.carrier.ceiling())
     }
 
-    /// The scheme of the protocol's URLs.
+    /// Returns the scheme of the protocol's URLs, `http` or `https`.
     pub fn scheme(&self) -> &'static str {
         if self.is_encrypted() { "https" } else { "http" }
     }
 
-    /// The facts about the protocol that a record states.
+    /// Returns the facts about the protocol that a record states.
     pub fn facts(&self) -> ProtocolFacts {
         let library = self.engine.library().unwrap_or_else(|| self.carrier.library());
         ProtocolFacts {
@@ -195,36 +197,38 @@ pub enum ProtocolKind {
     Ceiling,
 }
 
-/// The facts about a protocol that decide tables, charts and notes. With them, readers need not know the protocol.
+/// The facts about a protocol that tables, charts and notes depend on. With these facts, a program can show records of
+/// protocols that it does not know.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct ProtocolFacts {
-    /// The protocol's name, as in the case.
+    /// The name of the protocol, as in the case.
     pub name: Cow<'static, str>,
-    /// The transport below: `tcp`, `tls`, `quic`, or another.
+    /// The name of the carrier: `tcp`, `tls`, `quic`, or another.
     pub carrier: Cow<'static, str>,
     /// The version of HTTP; null for a baseline or a ceiling.
     pub http: Option<Cow<'static, str>>,
-    /// The library that implements the protocol; null if it is not known.
+    /// The library that implements the protocol; null if the library is not known.
     pub library: Option<Cow<'static, str>>,
     /// The part that the protocol plays in comparisons; null in records written before there were ceilings.
     #[serde(default)]
     pub kind: Option<ProtocolKind>,
-    /// The protocol that moves the same bytes without HTTP; null for a baseline or a ceiling.
+    /// The name of the protocol that moves the same bytes without HTTP; null for a baseline or a ceiling.
     pub baseline: Option<Cow<'static, str>>,
-    /// The protocol that moves bytes over the carrier as fast as the machine can; null for a ceiling, and in records
-    /// written before there were ceilings.
+    /// The name of the protocol that moves bytes over the carrier as fast as the machine can; null for a ceiling, and
+    /// in records written before there were ceilings.
     #[serde(default)]
     pub ceiling: Option<Cow<'static, str>>,
     /// True if one connection carries several bodies concurrently.
     pub streams: bool,
-    /// True if the protocol encrypts.
+    /// True if the protocol encrypts its bytes.
     pub tls: bool,
 }
 
 impl ProtocolFacts {
-    /// The facts of a protocol by its name. A name without a row counts as a carrier of its own, without a baseline.
+    /// Returns the facts about the protocol called `name`. A name without a row in [`PROTOCOLS`] counts as a carrier of
+    /// its own, without a baseline.
     pub fn of(name: &str) -> Self {
         let unknown = || Self {
             name: name.to_owned().into(),
@@ -245,8 +249,8 @@ impl ProtocolFacts {
         self.kind == Some(ProtocolKind::Ceiling)
     }
 
-    /// A key that sorts protocols by carrier (the known ones first), the baseline before the versions of HTTP and the
-    /// ceiling after them.
+    /// Returns a key that sorts protocols by carrier, the known carriers first. On each carrier the baseline comes
+    /// first, then the versions of HTTP, then the ceiling.
     pub fn rank(&self) -> (usize, &str, bool, Option<&str>, &str) {
         let known = ["tcp", "tls", "quic", "udp"];
         let carrier = known.iter().position(|name| *name == self.carrier).unwrap_or(known.len());

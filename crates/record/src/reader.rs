@@ -1,4 +1,4 @@
-//! Records on disk: read back with every damaged line named, from plain and compressed files.
+//! The reader of records on disk, from plain and compressed files. Errors name every damaged line.
 
 use std::{
     cmp::Ordering,
@@ -12,10 +12,10 @@ use ruzstd::decoding::StreamingDecoder;
 
 use crate::{Build, Host, Limits, Record, SCHEMA_VERSION, Shared, record::OLDEST_VERSION};
 
-/// The names of the file of records in a folder of results. The first that exists is read.
+/// The possible names of the file of records in a folder of results. The first file that exists is read.
 pub const RECORD_FILES: [&str; 3] = ["records.jsonl", "records.jsonl.zst", "records.jsonl.gz"];
 
-/// Damaged lines that an error lists one by one.
+/// The largest number of damaged lines that an error lists one by one.
 const LISTED: usize = 5;
 
 /// Records that were read, and the damage among them.
@@ -24,39 +24,40 @@ const LISTED: usize = 5;
 pub struct ReadRecords {
     /// The records, in the order of the file.
     pub records: Vec<Record>,
-    /// The lines that are no records.
+    /// The lines that are not records.
     pub damage: Damage,
 }
 
-/// The lines of a file that are no records.
+/// The lines of a file that are not records.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Damage {
     /// The damaged lines.
     pub lines: Vec<DamagedLine>,
-    /// A last line without an end, which a full disk or a killed process leaves behind. It is no damage.
+    /// A last line without a line break, which a full disk or a killed process leaves behind. Such a line does not
+    /// count as damage.
     pub torn: Option<DamagedLine>,
 }
 
-/// A line that is no record.
+/// A line of a file that is not a record.
 #[derive(Debug, thiserror::Error)]
 #[error("{}:{line}: not a record: {source}", path.display())]
 pub struct DamagedLine {
-    /// The file.
+    /// The path of the file.
     path: PathBuf,
     /// The number of the line, from 1.
     line: u64,
-    /// The reason.
+    /// The reason why the line cannot be parsed.
     source: serde_json::Error,
 }
 
 /// A failure to read records.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// The file cannot be opened or read.
+    /// The file cannot be opened, read or decompressed.
     #[error("cannot read records {}: {source}", path.display())]
     Unreadable {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
         /// The operating system's or the decoder's reason.
         source: io::Error,
@@ -64,7 +65,7 @@ pub enum ReadError {
     /// The file has no record.
     #[error("{} holds no records", path.display())]
     Empty {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
     },
     /// A record has another schema version.
@@ -74,48 +75,48 @@ pub enum ReadError {
         remedy(*found)
     )]
     Version {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
         /// The number of the line, from 1.
         line: u64,
-        /// The version of the record.
+        /// The schema version that the record states.
         found: u32,
     },
-    /// Lines are no records.
+    /// Some lines are not records.
     #[error("{}", listed(.0))]
     Damaged(Vec<DamagedLine>),
 }
 
 impl ReadRecords {
-    /// Records with the damage among them.
+    /// Creates the result of reading from `records` and the damaged lines between them.
     pub fn new(records: Vec<Record>, damage: Damage) -> Self {
         Self { records, damage }
     }
 
-    /// The records, if no line was damaged.
+    /// Returns the records if no line was damaged.
     ///
     /// # Errors
-    /// [`ReadError::Damaged`], with file and line of all damage.
+    /// Fails with [`ReadError::Damaged`] if a line is damaged. The error names file and line of all damage.
     pub fn whole(self) -> Result<Vec<Record>, ReadError> {
         self.damage.none().map(|()| self.records)
     }
 }
 
 impl Damage {
-    /// Returns whether no line was damaged.
+    /// Checks that no line was damaged.
     ///
     /// # Errors
-    /// [`ReadError::Damaged`], with file and line of all damage.
+    /// Fails with [`ReadError::Damaged`] if a line is damaged. The error names file and line of all damage.
     pub fn none(self) -> Result<(), ReadError> {
         if self.lines.is_empty() { Ok(()) } else { Err(ReadError::Damaged(self.lines)) }
     }
 }
 
-/// Reads the records of a file, or of the file in a folder of results; no line may be damaged, but the last one may be
-/// torn. Files that end in `.gz` or `.zst` are decompressed.
+/// Reads the records of a file, or of the file in a folder of results. A last line without a line break is skipped.
+/// Files that end in `.gz` or `.zst` are decompressed.
 ///
 /// # Errors
-/// The file cannot be read, has no record, is damaged, or is of another schema version.
+/// Fails if the file cannot be read, has no record, has a damaged line, or has a record of another schema version.
 pub fn read(path: &Path) -> Result<Vec<Record>, ReadError> {
     read_undamaged(path)?.whole()
 }
@@ -123,18 +124,18 @@ pub fn read(path: &Path) -> Result<Vec<Record>, ReadError> {
 /// Reads the records of a file, or of the file in a folder of results, and skips damaged lines.
 ///
 /// # Errors
-/// The file cannot be read, has no record, or has one of another schema version.
+/// Fails if the file cannot be read, has no record, or has a record of another schema version.
 pub fn read_undamaged(path: &Path) -> Result<ReadRecords, ReadError> {
     let mut records = Vec::new();
     let damage = read_each(path, |record| records.push(record))?;
     Ok(ReadRecords { records, damage })
 }
 
-/// Calls `each` with one record after the other of a file, or of the file in a folder of results, and skips damaged
-/// lines. No more than one record is in memory.
+/// Calls `each` with each record of a file, or of the file in a folder of results, and skips damaged lines. At most one
+/// record is in memory at a time.
 ///
 /// # Errors
-/// The file cannot be read, has no record, or has one of another schema version.
+/// Fails if the file cannot be read, has no record, or has a record of another schema version.
 pub fn read_each(path: &Path, mut each: impl FnMut(Record)) -> Result<Damage, ReadError> {
     let path = file_in(path);
     let unreadable = |source| ReadError::Unreadable { path: path.clone(), source };
@@ -164,7 +165,7 @@ pub fn read_each(path: &Path, mut each: impl FnMut(Record)) -> Result<Damage, Re
     Err(if damage.lines.is_empty() { ReadError::Empty { path } } else { ReadError::Damaged(damage.lines) })
 }
 
-/// Lets a record share the memory of its limits, machine and build with the one before it, as far as they are equal.
+/// Lets a record share the memory of its limits, machine and build with the previous record if these are equal.
 fn share_facts(record: &mut Record, last: &mut Option<(Limits, Shared<Host>, Shared<Build>)>) {
     if let Some((limits, host, build)) = last {
         share(&mut record.limits, limits);
@@ -175,14 +176,14 @@ fn share_facts(record: &mut Record, last: &mut Option<(Limits, Shared<Host>, Sha
     *last = Some((record.limits.clone(), record.host.clone(), record.build.clone()));
 }
 
-/// Replaces a value by an equal one.
+/// Replaces `value` by a copy of `known` if both are equal, so that they share memory.
 fn share<T: PartialEq + Clone>(value: &mut T, known: &T) {
     if *value == *known {
         *value = known.clone();
     }
 }
 
-/// The file of records in a folder; a path that is no folder is the file.
+/// Returns the path of the file of records in a folder. A path that is not a folder is returned unchanged.
 fn file_in(path: &Path) -> PathBuf {
     if !path.is_dir() {
         return path.to_owned();
@@ -202,13 +203,13 @@ fn open(path: &Path) -> io::Result<Box<dyn BufRead>> {
     Ok(Box::new(BufReader::new(decoder)))
 }
 
-/// The reason why a line is no record that can be read here.
+/// The reason why a line cannot be read as a record.
 enum NoRecord {
     Version(u32),
     Damage(serde_json::Error),
 }
 
-/// Parses a line. A line of another schema version is known by that alone, whatever else it has.
+/// Parses a line. The schema version is checked first, since a line of another version may have other fields.
 fn parse(line: &[u8]) -> Result<Record, NoRecord> {
     #[derive(serde::Deserialize)]
     struct Version {
@@ -231,7 +232,7 @@ fn remedy(found: u32) -> &'static str {
     }
 }
 
-/// One line of text for each damaged line, up to [`LISTED`], then the number of further ones.
+/// Returns one line of text for each damaged line, up to [`LISTED`], then the number of further damaged lines.
 fn listed(damage: &[DamagedLine]) -> String {
     let more = damage.len().saturating_sub(LISTED);
     let mut lines: Vec<String> = damage.iter().take(LISTED).map(ToString::to_string).collect();
@@ -285,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn a_torn_last_line_is_passed_over_and_any_other_is_damage() {
+    fn a_torn_last_line_is_skipped_and_any_other_is_damage() {
         let folder = tempfile::tempdir().unwrap();
         let (path, good) = (folder.path().join(RECORD_FILES[0]), line("h2"));
         let torn = &good[..good.len() / 2];

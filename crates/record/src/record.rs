@@ -9,13 +9,13 @@ use crate::{
     Latency, Limits, ProtocolFacts, Schedule, Shared,
 };
 
-/// The version of the format. It grows when a field changes its meaning; new fields leave it alone.
+/// The version of the record's format. It increases when the meaning of a field changes, but not when fields are added.
 ///
-/// Since version 2, `cpu.s_per_gib` leaves busy-polling out, `first_byte_s` of an upload is the first byte at the
+/// Since version 2, `cpu.s_per_gib` excludes busy-polling, `first_byte_s` of an upload is the first byte at the
 /// receiver, and `peak_rss_bytes` is at least the highest sample.
 pub const SCHEMA_VERSION: u32 = 2;
 
-/// The oldest version that is read. Figures that had another meaning in it are null after reading.
+/// The oldest schema version that can be read. Figures that had another meaning in that version are null after reading.
 pub(crate) const OLDEST_VERSION: u32 = 1;
 
 /// One run of one case: a line of `records.jsonl`. A figure that could not be taken is null.
@@ -23,93 +23,97 @@ pub(crate) const OLDEST_VERSION: u32 = 1;
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(title = "longhaul record"))]
 #[non_exhaustive]
 pub struct Record {
-    /// The version of the format.
+    /// The version of the record's format ([`SCHEMA_VERSION`]).
     pub schema_version: u32,
-    /// The invocation that made the record: all records of one session share it.
+    /// The identifier of the session (one invocation of longhaul) that made the record.
     pub run_id: String,
     /// The case that was run.
     pub case: Case,
     /// The facts about the case's protocol; null in records written before 2026-11-26.
     #[serde(default)]
     pub protocol: Option<ProtocolFacts>,
-    /// The reason for the run; null in records written before 2026-11-26.
+    /// The purpose of the run: measurement or control; null in records written before 2026-11-26.
     #[serde(default)]
     pub purpose: Option<Purpose>,
-    /// A name that the user gave to the runs (`--label`).
+    /// The name that the user gave to the runs (`--label`); null without one.
     #[serde(default)]
     pub label: Option<String>,
-    /// The URL that `send` or `fetch` talked to.
+    /// The URL of the peer of `send` or `fetch`, without secrets; null for other commands.
     #[serde(default)]
     pub peer: Option<String>,
-    /// The slope of memory that counts as growth, in bytes per GiB of body (`--slope-limit`); null unless `prove` made
-    /// the run.
+    /// The largest slope of memory that does not count as growth, in bytes per GiB of body (`--slope-limit`); null
+    /// unless `prove` made the run.
     #[serde(default)]
     pub slope_limit_bytes: Option<u64>,
-    /// The pass over the matrix, from 0.
+    /// The number of the pass over the matrix, counted from 0.
     pub round: u32,
-    /// The order of the runs of the session; null in records of `send` and `fetch`, and of before 2026-11-27.
+    /// The order of the runs in the session; null in records of `send` and `fetch`, and in records written before
+    /// 2026-11-27.
     #[serde(default)]
     pub schedule: Option<Schedule>,
-    /// The start, by RFC 3339.
+    /// The start of the run, as RFC 3339 writes times.
     pub started_at: String,
-    /// True if every body arrived and was confirmed.
+    /// The outcome: `ok` if every body arrived and was confirmed, else `error`.
     pub outcome: Outcome,
-    /// The failure; null exactly if the outcome is ok.
+    /// The failure of the run; null if and only if the outcome is `ok`.
     pub error: Option<Fault>,
-    /// Seconds by the client's clock, from handing over the first request to the confirmed end.
+    /// The duration in seconds by the client's clock, from handing over the first request to the confirmed end.
     pub elapsed_s: Option<f64>,
-    /// All body bytes over `elapsed_s`.
+    /// The goodput: all body bytes divided by `elapsed_s`.
     pub goodput_bytes_per_s: Option<f64>,
-    /// Seconds of the slowest connection's handshake, on the client.
+    /// The duration in seconds of the slowest handshake of a connection, by the client's clock.
     pub handshake_s: Option<f64>,
     /// Seconds from handing over the request to the first body byte that passed the receiver; null if the receiver is
     /// not longhaul's, and for uploads in records of schema version 1.
     pub first_byte_s: Option<f64>,
-    /// Microseconds that the receiver busy-polls before it sleeps; null in records written before 2026-11-26.
+    /// The time in microseconds that the receiver busy-polls before it sleeps; null in records written before
+    /// 2026-11-26.
     #[serde(default)]
     pub spin_us: Option<f64>,
-    /// The time of a byte from the sender's hands to the receiver's, at the offsets that both ends stamp; null unless
-    /// the sender was held to a rate (`--limit-rate`) and there was one body.
+    /// The time from the sender's handing over of a byte to its arrival at the receiver, at the offsets where both ends
+    /// read the clock. Null unless the sender was held to a rate (`--limit-rate`) and there was one body.
     #[serde(default)]
     pub delivery: Option<Latency>,
-    /// The rates of concurrent bodies; null with one body.
+    /// The rates of concurrent bodies; null if there was one body.
     #[serde(default)]
     pub bodies: Option<BodyRates>,
-    /// True if something other than the case disturbed the run, by the fixed rule of docs/measuring.md; null if that is
-    /// not known, and in records written before 2026-11-27.
+    /// True if something other than the case disturbed the run, by the fixed rules in docs/measuring.md. Null if that
+    /// is not known, and in records written before 2026-11-27.
     #[serde(default)]
     pub disturbed: Option<bool>,
-    /// The parts of that rule that the run met, in words.
+    /// The disturbances of the run, in words: one for each rule in docs/measuring.md that applies to the run.
     #[serde(default)]
     pub disturbances: Vec<String>,
-    /// The machine during the run; null if longhaul did not watch it, and in records written before 2026-11-27.
+    /// The conditions on the machine during the run; null if longhaul did not watch them, and in records written before
+    /// 2026-11-27.
     #[serde(default)]
     pub conditions: Option<Conditions>,
-    /// The end that sent the body.
+    /// The measurements of the end that sent the body; null if there are none.
     pub sender: Option<EndRecord>,
-    /// The end that received the body.
+    /// The measurements of the end that received the body; null if there are none.
     pub receiver: Option<EndRecord>,
-    /// The distance between the cores of the two ends; null if they were not bound to two cores, and in records written
-    /// before 2026-11-24.
+    /// The round-trip time between the cores of the two ends; null if the ends were not bound to two cores, and in
+    /// records written before 2026-11-24.
     #[serde(default)]
     pub core_round_trip: Option<CoreRoundTrip>,
-    /// The proof of the content; null if the sink computes no digest.
+    /// The digests of the body at both ends; null if the sink computes no digest.
     pub integrity: Option<Integrity>,
-    /// The command line that made the record; null in records written before 2026-11-23.
+    /// The command line that made the record, without secrets; null in records written before 2026-11-23.
     #[serde(default)]
     pub command: Option<String>,
-    /// The machine.
+    /// The machine on which the run was made.
     pub host: Shared<Host>,
-    /// The program.
+    /// The build of the program that made the record.
     pub build: Shared<Build>,
-    /// The connection in effect, as the client saw it (the first, if there are several).
+    /// The parameters of the connection in effect, as the client saw them. With several connections, those of the
+    /// first.
     pub link: Option<LinkRecord>,
-    /// Every limit in force, by its flag's name; the case states them, too.
+    /// The values of all limits in force, by flag. The case states the same values.
     pub limits: Limits,
 }
 
 impl Record {
-    /// A record of a run of `case` in which nothing was measured.
+    /// Creates a record of a run of `case` without any measurement.
     pub fn new(run_id: impl Into<String>, case: Case) -> Self {
         Self {
             schema_version: SCHEMA_VERSION,
@@ -150,10 +154,10 @@ impl Record {
     /// Reads one line of `records.jsonl`, of this or an earlier version of the program.
     ///
     /// # Errors
-    /// The line is no record.
+    /// Fails if the line is not a record.
     pub fn from_json(line: &[u8]) -> serde_json::Result<Self> {
         let mut record: Self = serde_json::from_slice(line)?;
-        // Earlier versions stated limits and busy-polling beside the case only.
+        // Earlier versions stated limits and busy-polling time only beside the case.
         let limits = record.limits.clone();
         let spin = record.spin_us.and_then(|us| Duration::try_from_secs_f64(us / 1e6).ok());
         record.case.complete(&limits, spin);
@@ -163,8 +167,8 @@ impl Record {
         Ok(record)
     }
 
-    /// Drops the figures of a record of version 1 that have another meaning today: the processor time per GiB of a
-    /// receiver that busy-polled, and an upload's first byte at the sender.
+    /// Drops the figures of a record of schema version 1 that have another meaning today. These are the processor time
+    /// per GiB of a receiver that busy-polled, and the first byte of an upload, which was taken at the sender.
     fn drop_changed_figures(&mut self) {
         if self.case.direction == Direction::Up {
             self.first_byte_s = None;
@@ -174,15 +178,15 @@ impl Record {
         }
     }
 
-    /// The record as its line of JSON, with the line break.
+    /// Returns the record as one line of JSON, including the line break.
     ///
     /// # Errors
-    /// A figure is no JSON number.
+    /// Fails if a value cannot be written as JSON.
     pub fn to_line(&self) -> serde_json::Result<String> {
         Ok(serde_json::to_string(self)? + "\n")
     }
 
-    /// The measurements of one end.
+    /// Returns the measurements of one end, if there are any.
     pub fn end(&self, end: End) -> Option<&EndRecord> {
         match end {
             End::Sender => self.sender.as_ref(),
@@ -200,7 +204,8 @@ impl Record {
         self.outcome == Outcome::Ok
     }
 
-    /// The facts about the protocol: those that the record states, else those of its name.
+    /// Returns the facts about the protocol: those that the record states, or else those that are known of the
+    /// protocol's name.
     pub fn facts(&self) -> ProtocolFacts {
         self.protocol.clone().unwrap_or_else(|| ProtocolFacts::of(&self.case.protocol))
     }
@@ -217,57 +222,57 @@ pub enum Outcome {
     Error,
 }
 
-/// The reason for a run.
+/// The purpose of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Purpose {
     /// The run measures the case.
     Measure,
-    /// An end grows on purpose, to show that a proof of constant memory would notice it.
+    /// An end grows on purpose, to show that a proof of constant memory would notice growth.
     Control,
 }
 
-/// The proof of the content.
+/// The digests of the body at both ends, which prove that the content is intact.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Integrity {
-    /// The checksum's name.
+    /// The name of the digest's algorithm.
     pub algorithm: String,
-    /// The checksum of the bytes that were sent, in hexadecimal.
+    /// The digest of the bytes that were sent, in hexadecimal.
     pub sent: String,
-    /// The checksum of the bytes that were received.
+    /// The digest of the bytes that were received, in hexadecimal.
     pub received: String,
-    /// True if the two checksums agree.
+    /// True if the two digests are equal.
     #[serde(rename = "match")]
     pub matches: bool,
 }
 
-/// The parameters of a connection in effect.
+/// The parameters of a connection in effect. A parameter that is unknown or does not apply is null.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct LinkRecord {
-    /// The application protocol that TLS agreed on.
+    /// The application protocol that TLS negotiated (ALPN).
     pub alpn: Option<String>,
-    /// The cipher suite that TLS agreed on, by its IANA name.
+    /// The cipher suite that TLS negotiated, by its IANA name.
     pub cipher: Option<String>,
-    /// The send buffer as the kernel accounts it: Linux doubles the requested size.
+    /// The socket's send buffer in bytes, as the kernel reports it: Linux doubles the requested size.
     pub socket_send_buffer_bytes: Option<u64>,
-    /// The receive buffer as the kernel accounts it.
+    /// The socket's receive buffer in bytes, as the kernel reports it: Linux doubles the requested size.
     pub socket_receive_buffer_bytes: Option<u64>,
-    /// The largest payload of a TCP segment or a UDP datagram.
+    /// The largest payload of a TCP segment or a UDP datagram, in bytes.
     pub mtu: Option<u64>,
-    /// The server's address; null in records of `send` and `fetch`, and of before 2026-11-27.
+    /// The IP address of the server; null in records of `send` and `fetch`, and in records written before 2026-11-27.
     #[serde(default)]
     pub address: Option<IpAddr>,
-    /// TCP's congestion controller: the kernel's own where this user may not have the one of the limits. Null over
+    /// TCP's congestion controller. It is the kernel's default if this user may not set the requested one. Null over
     /// QUIC, and in records written before 2026-11-27.
     #[serde(default)]
     pub congestion: Option<String>,
 }
 
-/// The JSON Schema of a record, in JSON.
+/// The JSON Schema of a record, as JSON text.
 pub const SCHEMA: &str = include_str!("../record.schema.json");
 
 #[cfg(test)]

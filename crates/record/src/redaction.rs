@@ -1,15 +1,15 @@
-//! Redaction of secrets in everything that records and messages state: URLs and command lines.
+//! The redaction of secrets in what records and messages state: URLs, header lines and command lines.
 
-/// The replacement of a secret.
+/// The text that replaces a secret.
 const REDACTED: &str = "***";
 
-/// The parameters of a longhaul server's URL that keep their values, which are numbers or sizes.
+/// The query parameters of a longhaul server's URL whose values are numbers or sizes, and are not redacted.
 const OWN_PARAMETERS: [&str; 3] = ["size", "chunk", "seed"];
 
-/// The longest value of such a parameter, in bytes: a number of 64 bits with a unit.
+/// The longest value of a query parameter that is not redacted, in bytes: a number of 64 bits with a unit.
 const OWN_VALUE: usize = 24;
 
-/// The header fields whose values are no secrets. Any other may be one, such as X-Api-Key.
+/// The header fields whose values are not secret. Any other field, such as X-Api-Key, may hold a secret.
 const PUBLIC_FIELDS: [&str; 22] = [
     "accept",
     "accept-encoding",
@@ -35,8 +35,11 @@ const PUBLIC_FIELDS: [&str; 22] = [
     "user-agent",
 ];
 
-/// A URL without its secrets: user information and fragment are left out, and the values of the query are replaced. Their
-/// names stay, and so do numbers in the parameters of a longhaul server. Other text stays as it is.
+/// Returns a URL without its secrets.
+///
+/// User information and fragment are left out, and the values of query parameters are replaced. The names of the
+/// parameters stay, and so do numbers in the parameters of a longhaul server. A text that is not a URL is returned
+/// unchanged.
 ///
 /// ```
 /// let url = "https://me:pw@host/a?X-Signature=abc&size=1GiB#key";
@@ -68,7 +71,7 @@ fn redacted_parameter(part: &str) -> String {
     }
 }
 
-/// Returns whether a value is a number, with or without a unit.
+/// Returns whether a query parameter's value is a number, with or without a unit.
 fn is_amount(value: &str) -> bool {
     let unit = value.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
     value.len() <= OWN_VALUE
@@ -76,10 +79,10 @@ fn is_amount(value: &str) -> bool {
         && matches!(unit, "" | "B" | "K" | "M" | "G" | "KB" | "MB" | "GB" | "KiB" | "MiB" | "GiB")
 }
 
-/// A header line, as `-H` takes it, without its value unless the field is a public one.
+/// Returns a header line, as `-H` takes it. The value is replaced unless the field is a public one.
 pub fn redacted_header(line: &str) -> String {
     let Some((name, value)) = line.split_once(':') else {
-        // `Name;` is an empty field, and `@FILE` a file of lines.
+        // `Name;` is an empty field, and `@FILE` names a file of header lines.
         return if line.ends_with(';') || line.starts_with('@') {
             line.to_owned()
         } else {
@@ -90,7 +93,7 @@ pub fn redacted_header(line: &str) -> String {
     if is_public || value.trim().is_empty() { line.to_owned() } else { format!("{name}: {REDACTED}") }
 }
 
-/// A command line without its secrets: those of URLs, of the header lines, and of the flags `-u`, `--user` and
+/// Returns a command line without the secrets in URLs, in header lines, and in the values of `-u`, `--user` and
 /// `--oauth2-bearer`.
 pub fn redacted_command(arguments: impl IntoIterator<Item = String>) -> String {
     let mut next = Value::Public;
@@ -134,7 +137,7 @@ impl Value {
     }
 }
 
-/// One argument without its secrets, and the kind of the next argument if that is its value.
+/// Returns one argument without its secrets, and the kind of the next argument if that is the value of this one.
 fn redacted_argument(argument: &str) -> (String, Value) {
     if let Some(long) = argument.strip_prefix("--") {
         let kind = |flag| Value::of_long(flag);
@@ -144,7 +147,7 @@ fn redacted_argument(argument: &str) -> (String, Value) {
         };
     }
     let Some(flags) = argument.strip_prefix('-') else { return (redacted_url(argument), Value::Public) };
-    // Short flags may be joined: `-kuUSER:PASSWORD`.
+    // Short flags may be joined, as in `-kuUSER:PASSWORD`.
     let Some(at) = flags.find(|c| !is_switch(c)) else { return (argument.to_owned(), Value::Public) };
     let kind = match flags.get(at..=at) {
         Some("u") => Value::Secret,

@@ -2,16 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The order of the runs of a session, and the rounds that did not count.
+/// The order of the runs of a session, and its warm-up rounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Schedule {
     /// The order of the cases in a round.
     pub order: Order,
-    /// The seed of the shuffle; null if the order is fixed.
+    /// The seed of the random order; null if the order is fixed.
     pub seed: Option<u32>,
-    /// The rounds that were run before the first counted one. They have no records.
+    /// The number of warm-up rounds before the first measured round. Warm-up rounds have no records.
     pub warmup_rounds: u32,
 }
 
@@ -27,15 +27,15 @@ pub enum Order {
 }
 
 impl Schedule {
-    /// The order of the matrix in every round.
+    /// The schedule in which every round has the order of the matrix.
     pub const FIXED: Self = Self { order: Order::Fixed, seed: None, warmup_rounds: 0 };
 
-    /// A random order of each round, which follows from `seed`.
+    /// Creates the schedule in which each round has a random order, which `seed` determines.
     pub fn shuffled(seed: u32) -> Self {
         Self { order: Order::Shuffled, seed: Some(seed), warmup_rounds: 0 }
     }
 
-    /// Sets the rounds that do not count.
+    /// Sets the number of warm-up rounds.
     #[must_use]
     pub fn after_warmup(self, warmup_rounds: u32) -> Self {
         Self { warmup_rounds, ..self }
@@ -43,10 +43,10 @@ impl Schedule {
 }
 
 impl Order {
-    /// All orders.
+    /// All orders, the default first.
     pub const ALL: [Self; 2] = [Self::Shuffled, Self::Fixed];
 
-    /// The value of the flag.
+    /// Returns the value of the `--order` flag that selects the order.
     pub fn name(self) -> &'static str {
         match self {
             Self::Shuffled => "shuffled",

@@ -8,8 +8,8 @@ use std::{
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A value whose copies share their memory until one of them is changed: thousands of records are of one machine and of
-/// one build. In JSON it is the value itself.
+/// A value whose copies share their memory until one of them is changed. Thousands of records have one machine and one
+/// build in common. In JSON, a shared value is written as the value itself.
 ///
 /// ```
 /// use longhaul_record::{Host, Shared};
@@ -23,7 +23,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub struct Shared<T>(Arc<T>);
 
 impl<T> Shared<T> {
-    /// A value with no copy so far.
+    /// Creates a shared value without copies.
     pub fn new(value: T) -> Self {
         Self(Arc::new(value))
     }
@@ -43,7 +43,7 @@ impl<T> Deref for Shared<T> {
     }
 }
 
-/// Changes this copy alone.
+/// Gives mutable access to this copy. The memory is copied first if other copies share it.
 impl<T: Clone> DerefMut for Shared<T> {
     fn deref_mut(&mut self) -> &mut T {
         Arc::make_mut(&mut self.0)
@@ -52,7 +52,7 @@ impl<T: Clone> DerefMut for Shared<T> {
 
 impl<T: Eq> PartialEq for Shared<T> {
     fn eq(&self, other: &Self) -> bool {
-        // Compares pointers first, as `T` is `Eq`.
+        // `Arc` compares pointers first, since `T` is `Eq`.
         self.0 == other.0
     }
 }

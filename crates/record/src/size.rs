@@ -6,15 +6,15 @@ use serde::{Deserialize, Serialize};
 
 /// A number of bytes.
 ///
-/// Text form: `KiB MiB GiB` are powers of 1024, `KB MB GB` powers of 1000, bare `K M G` powers of 1024, and a bare
-/// number counts bytes. [`Display`](fmt::Display) prints the largest unit that leaves a whole number, else bytes, so
-/// that the text parses back.
+/// In the text form, `KiB MiB GiB` are powers of 1024, `KB MB GB` powers of 1000, and bare `K M G` powers of 1024. A
+/// bare number counts bytes. [`Display`](fmt::Display) prints the largest unit that gives a whole number, so that the
+/// text parses back to the same size.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct ByteSize(pub u64);
 
-/// A text that is not a size.
+/// An error for a text that is not a size.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("'{0}' is not a size; use a number of bytes, or a number with KiB, MiB, GiB, KB, MB or GB")]
 pub struct SizeError(String);
@@ -44,13 +44,13 @@ impl fmt::Display for ByteSize {
     }
 }
 
-/// A number of bytes per second, at least one. Its text form is that of a [`ByteSize`].
+/// A number of bytes per second, at least one. The text form is the same as that of a [`ByteSize`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(with = "u64"))]
 #[serde(try_from = "u64", into = "u64")]
 pub struct Rate(u64);
 
-/// A text or number that is not a rate.
+/// An error for a text or a number that is not a rate.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RateError {
     /// The text is not a size.
@@ -62,7 +62,7 @@ pub enum RateError {
 }
 
 impl Rate {
-    /// The bytes per second.
+    /// Returns the rate in bytes per second.
     pub fn bytes_per_s(self) -> u64 {
         self.0
     }
@@ -96,21 +96,21 @@ impl fmt::Display for Rate {
     }
 }
 
-/// The slope of memory that counts as growth unless another is asked for, per GiB of body. A body of 64 GiB may then add
-/// 6.25 MiB.
+/// The default of `--slope-limit`: the slope of memory per GiB of body above which memory counts as growing. A body of
+/// 64 GiB may then add 6.25 MiB.
 pub const DEFAULT_SLOPE_LIMIT: ByteSize = ByteSize(100 << 10);
 
-/// Bytes as MiB.
+/// Converts bytes to MiB.
 pub fn mib(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 20)
 }
 
-/// Bytes per second as MiB/s.
+/// Converts bytes per second to MiB/s.
 pub fn mib_per_s(bytes_per_s: f64) -> f64 {
     bytes_per_s / f64::from(1 << 20)
 }
 
-/// Bytes per second as Gbit/s (powers of 1000, as networks count).
+/// Converts bytes per second to Gbit/s (powers of 1000, as networks count).
 pub fn gbit_per_s(bytes_per_s: f64) -> f64 {
     bytes_per_s * 8.0 / 1e9
 }

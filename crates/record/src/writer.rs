@@ -1,4 +1,4 @@
-//! A folder of results that is being filled: each record is on disk before the next run starts.
+//! The writer of a folder of results. Each record is on disk before the next run starts.
 
 use std::{
     fs::{self, File},
@@ -8,13 +8,13 @@ use std::{
 
 use crate::{ReadError, Record, read, reader::RECORD_FILES};
 
-/// A folder of results with the file of records in it.
+/// A folder of results that is being written, with its file of records.
 #[derive(Debug)]
 pub struct Results {
     folder: PathBuf,
     records: File,
     written: u64,
-    /// The bytes of all whole lines.
+    /// The length of all whole lines, in bytes.
     length: u64,
 }
 
@@ -24,13 +24,13 @@ pub enum WriteError {
     /// The folder holds results already.
     #[error("{} exists already; use another folder (--out)", path.display())]
     Exists {
-        /// The file of records.
+        /// The path of the file of records.
         path: PathBuf,
     },
     /// The folder cannot be created or written.
     #[error("cannot write results into {}: {source}", path.display())]
     Folder {
-        /// The folder.
+        /// The path of the folder.
         path: PathBuf,
         /// The operating system's reason.
         source: io::Error,
@@ -38,12 +38,12 @@ pub enum WriteError {
     /// A record cannot be appended.
     #[error("cannot write {}: {source}", path.display())]
     Unwritable {
-        /// The file of records.
+        /// The path of the file of records.
         path: PathBuf,
         /// The operating system's reason.
         source: io::Error,
     },
-    /// A figure is no JSON number.
+    /// A record cannot be written as JSON.
     #[error("cannot write a record as JSON: {0}")]
     Json(#[from] serde_json::Error),
 }
@@ -52,7 +52,7 @@ impl Results {
     /// Creates the folder and an empty file of records in it.
     ///
     /// # Errors
-    /// The folder holds results already, or cannot be written.
+    /// Fails if the folder holds results already, or cannot be written.
     pub fn create(folder: &Path) -> Result<Self, WriteError> {
         let unwritable = |source| WriteError::Folder { path: folder.to_owned(), source };
         fs::create_dir_all(folder).map_err(unwritable)?;
@@ -64,14 +64,15 @@ impl Results {
         Ok(Self { folder: folder.into(), records, written: 0, length: 0 })
     }
 
-    /// Appends a record; the operating system has it when this returns. A failure leaves the whole lines before it.
+    /// Appends a record. The operating system has the record when the function returns. After a failure, the file still
+    /// holds the whole lines before the record.
     ///
     /// # Errors
-    /// The file cannot be written.
+    /// Fails if the file cannot be written.
     pub fn write(&mut self, record: &Record) -> Result<(), WriteError> {
         let line = record.to_line()?;
         if let Err(source) = self.records.write_all(line.as_bytes()) {
-            // A line that stays torn is passed over by readers.
+            // If truncation fails, the line stays torn, and readers skip it.
             let _ = self.records.set_len(self.length);
             return Err(WriteError::Unwritable { path: self.folder.join(RECORD_FILES[0]), source });
         }
@@ -80,20 +81,20 @@ impl Results {
         Ok(())
     }
 
-    /// The number of records written so far.
+    /// Returns the number of records written so far.
     pub fn written(&self) -> u64 {
         self.written
     }
 
-    /// The records written so far.
+    /// Reads back the records written so far.
     ///
     /// # Errors
-    /// The file cannot be read back.
+    /// Fails if the file cannot be read back.
     pub fn read_back(&self) -> Result<Vec<Record>, ReadError> {
         if self.written == 0 { Ok(Vec::new()) } else { read(&self.folder) }
     }
 
-    /// The folder.
+    /// Returns the path of the folder of results.
     pub fn folder(&self) -> &Path {
         &self.folder
     }

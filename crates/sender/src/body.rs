@@ -61,7 +61,7 @@ impl MeteredBody {
         self
     }
 
-    /// A handle to the outcome of this body, for use after the body is given away.
+    /// Returns a handle to the outcome of this body, for use after the body is given away.
     pub fn progress(&self) -> SendProgress {
         self.progress.clone()
     }

@@ -27,8 +27,8 @@ pub(crate) enum Outcome {
 }
 
 impl SendProgress {
-    /// The digest of the body. `None` until every byte has been handed to the protocol, and for a body that does not
-    /// [digest](crate::MeteredBody::digesting).
+    /// Returns the digest of the body. `None` until every byte has been handed to the protocol, and for a body that
+    /// does not [digest](crate::MeteredBody::digesting).
     pub fn digest(&self) -> Option<Digest> {
         match self.0.outcome.get()? {
             Outcome::Whole(digest) => *digest,
@@ -36,7 +36,7 @@ impl SendProgress {
         }
     }
 
-    /// The error that kept the payload from being read to its end.
+    /// Returns the error that kept the payload from being read to its end.
     pub fn error(&self) -> Option<&str> {
         match self.0.outcome.get()? {
             Outcome::Failed(error) => Some(error),

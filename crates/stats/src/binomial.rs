@@ -1,10 +1,10 @@
 //! Probabilities of the binomial distribution.
 
-/// The probability of each number of successes, from 0 to `n`, in `n` trials of probability `p`.
+/// Returns the probability of each number of successes, from 0 to `n`, in `n` trials of probability `p`.
 ///
-/// Weights are computed from the most likely number outwards and normalised by their sum, so that neither
-/// factorials overflow nor powers underflow. The ratio of neighbours is that of Feller 1968, "An Introduction to
-/// Probability Theory and Its Applications", volume 1, third edition, section VI.3. `p` must lie between 0 and 1.
+/// `p` must lie between 0 and 1. Weights are computed from the most likely number outwards and normalised by their sum,
+/// so that no factorial overflows and no power underflows. The ratio of neighbouring weights follows Feller 1968, "An
+/// Introduction to Probability Theory and Its Applications", volume 1, third edition, section VI.3.
 pub(crate) fn probabilities(n: usize, p: f64) -> Vec<f64> {
     let mode = (((n + 1) as f64 * p) as usize).min(n);
     let mut weights = vec![1.0; n + 1];
@@ -35,7 +35,8 @@ mod tests {
         (1..=u128::from(k)).fold(1, |product, i| product * (u128::from(n - k) + i) / i)
     }
 
-    /// The probability of `count` or more successes, summed from the least probability on, which keeps it precise.
+    /// Returns the probability of `count` or more successes, summed from the least probability on, which keeps it
+    /// precise.
     fn at_least(count: usize, n: usize, p: f64) -> f64 {
         probabilities(n, p).iter().skip(count).rev().sum()
     }

@@ -8,9 +8,10 @@ use crate::{
 
 /// A family of changes that are tested together.
 ///
-/// Each change is tested against none by Student's distribution, on the mean logarithm of its ratio. Runs are few, so
-/// the variance of each is moved towards the typical one of the family: by as much as the variances are alike, and not
-/// at all where they differ more than chance explains (Smyth 2004). Changes of one kind should share a family.
+/// Student's t-test decides for each change whether the mean logarithm of its ratio differs from 0. Runs are few, so
+/// the variance of each change is moved towards the typical variance of the family. The more alike the variances are,
+/// the further they are moved. Variances that differ more than chance explains are not moved (Smyth 2004). Changes of
+/// one kind should share a family.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Family {
     tests: Vec<Option<Test>>,
@@ -23,12 +24,12 @@ struct Test {
     /// The standard error of the mean.
     error: f64,
     freedom: usize,
-    /// Half of the width of the interval of the logarithm.
+    /// Half of the width of the interval of the logarithm. `None` if the change has no interval.
     half_width: f64,
 }
 
 impl Family {
-    /// The tests of some changes. A change without scatter is not tested.
+    /// Tests a family of changes, one per element of `shifts`. A change without scatter is not tested.
     ///
     /// Source: Smyth 2004, "Linear models and empirical Bayes methods for assessing differential expression in
     /// microarray experiments", Statistical Applications in Genetics and Molecular Biology 3(1), article 3.
@@ -44,18 +45,18 @@ impl Family {
         Self { tests: shifts.iter().map(test).collect() }
     }
 
-    /// The p-value of each change: the probability of a mean at least as far from zero if nothing has changed. `None`
-    /// for a change that is not tested.
+    /// Returns the p-value of each change: the probability of a mean at least as far from zero if nothing has changed.
+    /// `None` for a change that is not tested.
     pub fn probabilities(&self) -> Vec<Option<f64>> {
         self.tests.iter().map(|test| test.map(Test::probability)).collect()
     }
 
-    /// The smallest change that is found with a probability of about `power`, as the magnitude of the logarithm of its
-    /// ratio. A change is found if its p-value is at most `level` and its interval excludes a ratio of 1. `None` if the
-    /// change is not tested, or has no interval.
+    /// Returns the smallest change that is found with a probability of about `power`, as the magnitude of the logarithm
+    /// of its ratio. A change is found if its p-value is at most `level` and its interval excludes a ratio of 1. `None`
+    /// if the change is not tested, or has no interval.
     pub fn detectable(&self, change: usize, level: f64, power: f64) -> Option<f64> {
         let test = (*self.tests.get(change)?)?;
-        // A single tail of 1 - power has the quantile of both tails together of twice that.
+        // One tail with the probability 1 - power has the same quantile as two tails with twice that probability.
         let margin = quantile_of_magnitude((2.0 * (1.0 - power)).clamp(1e-12, 1.0), test.freedom);
         let found = (quantile_of_magnitude(level, test.freedom) * test.error).max(test.half_width);
         Some(found + margin * test.error).filter(|change| change.is_finite())
@@ -71,22 +72,22 @@ impl Test {
     }
 }
 
-/// The prior of the variances of a family: their typical value, and the degrees of freedom that it adds to those of
-/// each variance.
+/// The prior of the variances of a family: their typical value, and the degrees of freedom that the prior adds to each
+/// variance.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Prior {
     variance: f64,
     freedom: f64,
 }
 
-/// The fewest variances from which a prior is estimated. Fewer do not show how much they scatter.
+/// The fewest variances from which a prior is estimated. Fewer variances do not show how much they scatter.
 const FEWEST: usize = 4;
 
-/// The most degrees of freedom of a prior: with more, quantiles change by less than 1 %.
+/// The most degrees of freedom of a prior. More would change quantiles by less than 1 %.
 const MOST: f64 = 100.0;
 
-/// The least variance, as a share of the median one. Values that are equal in all runs have a variance of 0, which has
-/// no logarithm.
+/// The least variance, as a share of the median variance. Values that are equal in all runs have a variance of 0, which
+/// has no logarithm.
 const LEAST: f64 = 1e-5;
 
 impl Prior {
@@ -110,7 +111,8 @@ impl Prior {
         Self { variance: (mean + digamma(half) - half.ln()).exp(), freedom }
     }
 
-    /// Moves the variance of one change towards the prior. Returns it with its degrees of freedom, rounded down.
+    /// Moves the variance of one change towards the prior. Returns the moved variance and its degrees of freedom,
+    /// rounded down.
     fn moderate(self, own: Scatter) -> (f64, usize) {
         let freedom = self.freedom + own.freedom as f64;
         let variance = (self.freedom * self.variance + own.freedom as f64 * own.variance) / freedom;
@@ -123,12 +125,13 @@ fn moments(values: &[f64]) -> (f64, f64) {
     (mean, values.iter().map(|value| (value - mean).powi(2)).sum())
 }
 
-/// Chooses changes so that at most a share `rate` of those chosen is expected to be false. Returns the level: a change is
-/// chosen if its probability is at most that. If nothing has changed at all, any is chosen with a probability of at most
-/// `rate`.
+/// Returns the level of a choice of changes: a change is chosen if its p-value is at most the level. At most a share
+/// `rate` of the chosen changes is expected to be false. If nothing has changed, the probability that any change is
+/// chosen is at most `rate`.
 ///
-/// The level lies between `rate` divided by the number of probabilities, for a single change, and `rate`, where
-/// everything has changed. Where nothing is chosen, it is the level that a single change would have had to reach.
+/// `probabilities` holds the p-values. If everything has changed, the level is `rate`. If only one change is chosen,
+/// the level is `rate` divided by the number of p-values. If no change is chosen, the level is also that quotient,
+/// which a single change would have had to reach.
 ///
 /// Source: Benjamini and Hochberg 1995, "Controlling the false discovery rate: a practical and powerful approach to
 /// multiple testing", Journal of the Royal Statistical Society B 57(1), 289–300; valid for independent and for positively

@@ -1,9 +1,9 @@
 //! The derivatives of the logarithm of the gamma function.
 
-/// The argument from which the asymptotic series below are precise to 1e-10.
+/// The smallest argument for which the asymptotic series in this file are precise to 1e-10.
 const ASYMPTOTIC: f64 = 10.0;
 
-/// The derivative of the logarithm of the gamma function, of a positive argument.
+/// Returns the derivative of the logarithm of the gamma function at a positive argument.
 ///
 /// Source: Abramowitz and Stegun 1964, equations 6.3.5 and 6.3.18.
 pub(crate) fn digamma(mut x: f64) -> f64 {
@@ -16,7 +16,7 @@ pub(crate) fn digamma(mut x: f64) -> f64 {
     below + x.ln() - 0.5 / x - square * (1.0 / 12.0 - square * (1.0 / 120.0 - square / 252.0))
 }
 
-/// The derivative of [`digamma`], of a positive argument.
+/// Returns the derivative of [`digamma`] at a positive argument.
 ///
 /// Source: Abramowitz and Stegun 1964, equations 6.4.6 and 6.4.12.
 pub(crate) fn trigamma(mut x: f64) -> f64 {
@@ -32,7 +32,8 @@ pub(crate) fn trigamma(mut x: f64) -> f64 {
         + square / x * (1.0 / 6.0 - square * (1.0 / 30.0 - square * (1.0 / 42.0 - square / 30.0)))
 }
 
-/// The argument at which [`trigamma`], which falls from infinity to 0, has a positive value.
+/// Returns the argument at which [`trigamma`] has the value `value`, which must be positive. [`trigamma`] falls from
+/// infinity to 0, so there is exactly one.
 pub(crate) fn inverse_trigamma(value: f64) -> f64 {
     let (mut low, mut high) = (1e-6_f64, 1e6_f64);
     for _ in 0..100 {

@@ -1,6 +1,6 @@
 //! An interval between two values.
 
-/// A closed interval, in the unit of the values that it was computed from.
+/// A closed interval, in the unit of the values from which the interval was computed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Interval {
     /// The lower end.
@@ -10,7 +10,7 @@ pub struct Interval {
 }
 
 impl Interval {
-    /// Returns whether `value` lies between the ends or on one of them. False if `value` or an end is NaN.
+    /// Returns whether `value` lies between the ends or on an end. False if `value` or an end is NaN.
     pub fn contains(&self, value: f64) -> bool {
         self.low <= value && value <= self.high
     }

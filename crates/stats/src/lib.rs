@@ -1,15 +1,15 @@
 //! Robust statistics for few measurements: medians, ratios and slopes with their intervals.
 //!
 //! Measurements of a computer are few, skewed and full of outliers. Estimates and intervals rest on ranks, so that a
-//! single outlier moves them little; only [`trend()`] and the tests of a [`Family`] do not. No function depends on another
-//! crate.
+//! single outlier moves them little. [`trend()`] and the tests of a [`Family`] are the exceptions. The crate has no
+//! dependencies.
 //!
 //! | question | function | method |
 //! |---|---|---|
 //! | the typical value | [`median()`], [`median_interval`] | order statistics |
-//! | the precision of a median, and when to look at it | [`relative_half_width`], [`is_look`] | order statistics |
+//! | the precision of a median, and when to check it | [`relative_half_width`], [`is_look`] | order statistics |
 //! | the scatter of values | [`quartiles`], [`Spread`] | order statistics, with the interval of the median |
-//! | what the scatter of equal runs hides | [`Noise`] | quantiles of Student's distribution |
+//! | the differences that scatter alone explains | [`Noise`] | quantiles of Student's distribution |
 //! | the ratio of runs made in turns | [`paired_ratio`] | order statistics of ratios |
 //! | the change between runs made in turns | [`paired_shift`] | Hodges and Lehmann, signed ranks |
 //! | the change from one set to another | [`unpaired_shift`] | Hodges and Lehmann, rank sums |
@@ -39,7 +39,7 @@
 //!
 //! # Conventions
 //!
-//! - Results have the unit of the values, ratios have none, and slopes that of y divided by that of x.
+//! - Results have the unit of the values. Ratios have no unit, and slopes have the unit of y divided by the unit of x.
 //! - Values must be finite. They are ordered by [`f64::total_cmp`]: a NaN is not left out, but counts as the greatest
 //!   value, or as the least if its sign is negative. No function panics.
 //! - `None` means that there are too few values, or that an argument is invalid. Each function states which.

@@ -5,9 +5,10 @@ use crate::{
     binomial::{is_probability, probabilities},
 };
 
-/// The middle value; for an even number of values, the mean of the two in the middle. In the unit of the values.
+/// Returns the median in the unit of the values: the middle value, or the mean of the two middle values if their number
+/// is even.
 ///
-/// Values must be finite; they are ordered by [`f64::total_cmp`]. `None` if there are none.
+/// Values must be finite; they are ordered by [`f64::total_cmp`]. `None` if there are no values.
 ///
 /// Source: Hyndman and Fan 1996, "Sample quantiles in statistical packages", The American Statistician 50(4),
 /// 361–365. Definition 7 gives this value for the quantile of 1/2.
@@ -30,14 +31,14 @@ pub struct Quartiles {
     pub most: f64,
 }
 
-/// The quartiles of `values` by linear interpolation: the quantile of p lies at position (n - 1) p among n sorted
-/// values, of which the first has position 0.
+/// Returns the quartiles of `values` by linear interpolation: the quantile of p lies at position (n - 1) p among n
+/// sorted values, of which the first has position 0.
 ///
-/// Values must be finite; they are ordered by [`f64::total_cmp`]. `None` if there are none.
+/// Values must be finite; they are ordered by [`f64::total_cmp`]. `None` if there are no values.
 ///
-/// Source: definition 7 of Hyndman and Fan 1996, "Sample quantiles in statistical packages", The American
-/// Statistician 50(4), 361–365. It is the default of R and NumPy. In contrast to definitions without
-/// interpolation, its second quartile is the usual median for an even number of values too.
+/// Source: definition 7 of Hyndman and Fan 1996, "Sample quantiles in statistical packages", The American Statistician
+/// 50(4), 361–365. That definition is the default of R and NumPy. Unlike definitions without interpolation, its second
+/// quartile equals the usual median for an even number of values, too.
 pub fn quartiles(values: &[f64]) -> Option<Quartiles> {
     let sorted = sorted(values);
     let last = sorted.len().checked_sub(1)?;
@@ -55,14 +56,14 @@ pub fn quartiles(values: &[f64]) -> Option<Quartiles> {
     })
 }
 
-/// The exact interval that holds the median of the population with at least the probability `confidence`, in the
-/// unit of the values.
+/// Returns the exact interval that holds the median of the population with at least the probability `confidence`, in
+/// the unit of the values.
 ///
 /// Its ends are two values of equal rank, counted from the least and from the greatest value. The rank is the greatest
-/// one with that confidence. The values must be independent; their distribution may be any.
+/// that still gives that confidence. The values must be independent, and may have any distribution.
 ///
-/// Values must be finite; they are ordered by [`f64::total_cmp`]. `None` if `confidence` is not between 0 and 1, or
-/// if there are too few values for it. At 95 %, six are the fewest.
+/// Values must be finite; they are ordered by [`f64::total_cmp`]. `None` if `confidence` is not between 0 and 1, or if
+/// there are too few values for that confidence. A confidence of 95 % needs at least six.
 ///
 /// Sources: David and Nagaraja 2003, "Order Statistics", third edition, section 7.1; Conover 1999, "Practical
 /// Nonparametric Statistics", third edition, section 3.2.
@@ -72,10 +73,11 @@ pub fn median_interval(values: &[f64], confidence: f64) -> Option<Interval> {
     Some(Interval { low: sorted[rank - 1], high: sorted[sorted.len() - rank] })
 }
 
-/// Relative tolerance for rounding errors: five values reach a confidence of 0.9375, and no more.
+/// The relative tolerance for rounding errors. With it, five values reach a confidence of exactly 0.9375.
 const ROUNDING: f64 = 1e-9;
 
-/// The rank of either end among `n` values, of which the outermost has rank 1.
+/// Returns the rank of both ends of the interval among `n` values, counted from the outermost value, which has rank 1.
+/// `None` if there are too few values.
 fn interval_rank(n: usize, confidence: f64) -> Option<usize> {
     if !is_probability(confidence) {
         return None;
@@ -90,14 +92,14 @@ fn interval_rank(n: usize, confidence: f64) -> Option<usize> {
     (rank > 0).then_some(rank)
 }
 
-/// The values in ascending order.
+/// Returns the values in ascending order.
 pub(crate) fn sorted(values: &[f64]) -> Vec<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     sorted
 }
 
-/// The median of values in ascending order.
+/// Returns the median of values in ascending order.
 pub(crate) fn middle(sorted: &[f64]) -> Option<f64> {
     let middle = sorted.len() / 2;
     match sorted.len() {

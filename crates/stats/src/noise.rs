@@ -1,27 +1,28 @@
-//! The differences between equal runs that their scatter explains.
+//! The differences between equal runs that scatter alone explains.
 
 use std::f64::consts::FRAC_PI_2;
 
 use crate::student::quantile_of_magnitude;
 
-/// The scatter of equal runs, on a logarithmic scale.
+/// The scatter of runs under equal conditions, on a logarithmic scale.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Noise {
     deviation: f64,
     freedom: usize,
 }
 
-/// The share of pairs of equal runs whose difference may exceed the stated one.
+/// The share of pairs of equal runs whose difference may exceed the stated difference.
 const EXCEPTIONS: f64 = 0.05;
 
-/// The fewest rounds of a comparison: with fewer there is no interval of 95 %.
+/// The fewest rounds of a comparison. Fewer rounds give no interval of 95 %.
 const FEWEST: usize = 6;
 
 /// The most rounds that [`Noise::rounds_to_see`] returns.
 const MOST: usize = 1000;
 
 impl Noise {
-    /// The scatter of `values`, which must be positive and finite. `None` if one is not, or if there are fewer than two.
+    /// Returns the scatter of `values`, which must be positive and finite. `None` if a value is not, or if there are
+    /// fewer than two values.
     pub fn of(values: &[f64]) -> Option<Self> {
         let is_valid = values.iter().all(|value| *value > 0.0 && value.is_finite());
         if values.len() < 2 || !is_valid {
@@ -33,15 +34,17 @@ impl Noise {
         Some(Self { deviation: (squares / freedom as f64).sqrt(), freedom })
     }
 
-    /// The difference between two equal runs, as a share of the lower one, that 5 of 100 pairs exceed.
+    /// Returns the difference between two equal runs that 5 of 100 pairs exceed, as a share of the lower value.
     pub fn two_runs(self) -> f64 {
         self.of_two(1.0)
     }
 
-    /// The difference between the medians of two sets of `number` equal runs that 5 of 100 pairs of sets exceed.
+    /// Returns the difference between the medians of two sets of `number` equal runs that 5 of 100 pairs of sets
+    /// exceed, as a share of the lower median.
     ///
-    /// Source: the variance of a median, pi / 2 times that of a mean for many values (David and Nagaraja 2003, "Order
-    /// Statistics", third edition, section 10.3), which is 3 % too much for seven.
+    /// The variance of a median is taken as pi / 2 times that of a mean, which holds for many values. For seven values
+    /// the difference is then 3 % too large. Source: David and Nagaraja 2003, "Order Statistics", third edition,
+    /// section 10.3.
     pub fn two_medians(self, number: usize) -> f64 {
         self.of_two((FRAC_PI_2 / number as f64).sqrt().min(1.0))
     }
@@ -51,13 +54,14 @@ impl Noise {
         (quantile * 2_f64.sqrt() * factor * self.deviation).exp_m1()
     }
 
-    /// The rounds on each side, in turns, that show a slowdown by the share `change` in 80 of 100 comparisons of one case
-    /// with a confidence of 95 %. `None` if there are none up to 1,000.
+    /// Returns the number of rounds on each side that detect a slowdown by the share `change` with a probability of 80
+    /// %. The comparison is of one case, run in turns, with a confidence of 95 %. `None` if 1,000 rounds are not
+    /// enough.
     pub fn rounds_to_see(self, change: f64) -> Option<usize> {
         let change = -(1.0 - change).ln();
         let is_seen = |rounds: &usize| {
             let freedom = rounds - 1;
-            // A single tail of 20 % has the quantile of both tails together of 40 %.
+            // One tail with the probability 20 % has the same quantile as two tails with 40 % together.
             let quantiles = quantile_of_magnitude(EXCEPTIONS, freedom) + quantile_of_magnitude(0.4, freedom);
             quantiles * 2_f64.sqrt() * self.deviation / (*rounds as f64).sqrt() <= change
         };
@@ -74,7 +78,7 @@ mod tests {
         (0..number).map(|_| centre * (0.03 * simulation.normal()).exp()).collect()
     }
 
-    /// The noise of so many runs that its own scatter does not matter.
+    /// Returns the noise of so many runs that its own scatter does not matter.
     fn noise(simulation: &mut Simulation) -> Noise {
         Noise::of(&runs(simulation, 2000, 1.0)).unwrap()
     }

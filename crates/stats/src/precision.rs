@@ -2,14 +2,14 @@
 
 use crate::{median, median_interval};
 
-/// The confidence of the interval that must be narrow. A measurement that ends when its interval is narrow ends too
-/// early where the first values are alike by chance: with 95 % and a look after each value, the interval at the end
-/// holds the median in 93 to 94 of 100 measurements whose values scatter by 2 to 5 %. With 99 % and looks that are a
-/// third apart, the interval of 95 % at the end holds it in 95 to 99.
+/// The confidence of the interval that must be narrow for a measurement to stop. ¶ A measurement stops too early if its
+/// first values are alike by chance. With a confidence of 95 % and a check after each value, the final interval holds
+/// the true median in 93 to 94 of 100 measurements. Their values scatter by 2 to 5 %. With a confidence of 99 % and
+/// checks that are a third apart, the final interval of 95 % holds the true median in 95 to 99 of 100.
 const CONFIDENCE: f64 = 0.99;
 
-/// The half width of the interval that holds the median of the population, as a share of the median: the farther end
-/// counts. The confidence is 99 %.
+/// Returns the precision of a median: the distance to the farther end of its interval of 99 %, as a share of the
+/// median.
 ///
 /// `None` if there are fewer than eight values, or if the median is not positive.
 pub fn relative_half_width(values: &[f64]) -> Option<f64> {
@@ -17,8 +17,8 @@ pub fn relative_half_width(values: &[f64]) -> Option<f64> {
     (median > 0.0).then(|| (interval.high - median).max(median - interval.low) / median)
 }
 
-/// Returns whether a measurement may stop at this number of values: at 8, 11, 15, 20, 27 and so on, each a third more
-/// than the one before.
+/// Returns whether a measurement may check its precision at this number of values. The numbers are 8, 11, 15, 20, 27
+/// and so on, each a third larger than its predecessor.
 pub fn is_look(values: u32) -> bool {
     const FIRST: u32 = 8;
     let next = |look: &u32| Some(look.saturating_add(look.div_ceil(3)));
@@ -52,7 +52,7 @@ mod tests {
         is_look(values.len() as u32) && relative_half_width(values).is_some_and(|half| half <= 0.02)
     }
 
-    /// The rule without caution: the interval of 95 % after each value.
+    /// Returns the rule without caution: the interval of 95 % after each value.
     fn at_once(values: &[f64]) -> bool {
         let (median, interval) = (median(values), median_interval(values, 0.95));
         median.zip(interval).is_some_and(|(median, interval)| {
@@ -60,7 +60,7 @@ mod tests {
         })
     }
 
-    /// The share of measurements whose interval of 95 % holds the true median, 100, when the rule ends them.
+    /// Returns the share of measurements whose interval of 95 % holds the true median, 100, when the rule ends them.
     fn coverage(is_precise: Rule, mut value: impl FnMut(&mut Simulation) -> f64) -> f64 {
         const MEASUREMENTS: u32 = 2000;
         let (mut simulation, mut held) = (Simulation::new(11), 0);
@@ -78,7 +78,7 @@ mod tests {
         move |random| 100.0 * (1.0 + deviation * random.normal())
     }
 
-    /// The goodput of a machine that is disturbed now and then.
+    /// Returns the goodput of a machine that is disturbed now and then.
     fn skewed(deviation: f64) -> impl FnMut(&mut Simulation) -> f64 {
         move |random| 100.0 * (1.0 + deviation * (std::f64::consts::LN_2 - random.exponential()))
     }

@@ -2,15 +2,16 @@
 
 use crate::{Interval, Ratio};
 
-/// The factor by which `other` differs from `base`: 1 if both are equal. The two ratios must be positive and measured
-/// independently of each other, such as on two machines.
+/// Returns the factor by which `other` differs from `base`: 1 if both are equal. The two ratios must be positive and
+/// independent, for example measured on two machines.
 ///
-/// The interval has about the confidence of the intervals of the two ratios, which must be equal. On the scale of
-/// logarithms, each of its ends is as far from the estimate as the root of the sum of the squares of two distances: from
-/// the estimate of `other` to its own end on this side, and from that of `base` to its end on the other side.
+/// The interval has about the confidence of the intervals of the two ratios, which must be equal. Its ends are computed
+/// on the scale of logarithms. The distance of the lower end from the estimate is the root of the sum of two squares:
+/// of the distance from `other` to its lower end, and of the distance from `base` to its upper end. The upper end is
+/// computed from the opposite ends.
 ///
-/// `None` if an estimate is not positive. The interval is `None` if one of the two ratios has none, or has one that
-/// is not positive.
+/// `None` if an estimate is not positive. The interval is `None` if one of the two ratios has no interval, or an
+/// interval that is not positive.
 ///
 /// Source: Zou and Donner 2008, "Construction of confidence limits about effect measures: a general approach",
 /// Statistics in Medicine 27(10), 1693–1702, equation 7, for the difference of two logarithms.

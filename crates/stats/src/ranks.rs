@@ -1,23 +1,23 @@
-//! Wilcoxon's two rank statistics if nothing has changed: exact distributions, and normal approximations for many
-//! values.
+//! The distributions of Wilcoxon's two rank statistics under the null hypothesis: exact, and approximated as normal for
+//! many values.
 
 use crate::binomial::is_probability;
 
-/// The most values for which the exact distribution is computed. With more, the normal approximation is off by less
-/// than 1 % of the probabilities that are used here.
+/// The largest number of values for which the exact distribution is computed. For more values, the normal approximation
+/// of the probabilities used here has an error of less than 1 %.
 const COUNTED: usize = 50;
 
-/// The statistic of a test, by the numbers of values.
+/// A rank statistic, with the numbers of values in its test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Statistic {
-    /// The signed-rank statistic of this many differences: the number of Walsh averages above 0.
+    /// The signed-rank statistic of the given number of differences: the number of Walsh averages above 0.
     SignedRank(usize),
-    /// The rank-sum statistic of two sets of these sizes: the number of differences between the sets above 0.
+    /// The rank-sum statistic of two sets of the given sizes: the number of differences between the sets above 0.
     RankSum(usize, usize),
 }
 
 impl Statistic {
-    /// The greatest value of the statistic: the number of its averages or differences.
+    /// Returns the greatest possible value of the statistic: the number of its averages or differences.
     pub(crate) fn most(self) -> usize {
         match self {
             Self::SignedRank(n) => n * (n + 1) / 2,
@@ -32,7 +32,7 @@ impl Statistic {
         }
     }
 
-    /// The probabilities that the statistic is at most 0, 1, 2, and so on up to half of the greatest value.
+    /// Returns the probabilities that the statistic is at most 0, 1, 2, and so on up to half of the greatest value.
     ///
     /// Source: Hollander, Wolfe and Chicken 2014, "Nonparametric Statistical Methods", third edition, sections 3.1 and
     /// 4.1.
@@ -51,19 +51,20 @@ impl Statistic {
         sums.collect()
     }
 
-    /// The normal approximation, with the correction for continuity.
+    /// Returns the normal approximation of [`lower_half`](Self::lower_half) up to the value `half`, with the correction
+    /// for continuity.
     fn normal(self, half: usize) -> Vec<f64> {
         let (mean, deviation) = (self.most() as f64 / 2.0, self.variance().sqrt());
         let at_most = |value: usize| {
             let below = (mean - value as f64 - 0.5).max(0.0) / deviation;
-            // Student's distribution with many degrees of freedom.
+            // Student's distribution with many degrees of freedom is close to normal.
             crate::student::two_sided(below, usize::MAX) / 2.0
         };
         (0..=half).map(at_most).collect()
     }
 
-    /// The number of sorted averages or differences to leave out at either end of an interval that holds the true
-    /// shift with at least the probability `confidence`. `None` if there are too few values.
+    /// Returns the number of sorted averages or differences to leave out at either end of an interval that holds the
+    /// true shift with at least the probability `confidence`. `None` if there are too few values.
     pub(crate) fn left_out(self, confidence: f64) -> Option<usize> {
         if !is_probability(confidence) {
             return None;
@@ -74,14 +75,14 @@ impl Statistic {
     }
 }
 
-/// Relative tolerance for rounding errors.
+/// The relative tolerance for rounding errors in a confidence.
 const ROUNDING: f64 = 1e-9;
 
-/// The probability of each value of the signed-rank statistic of `n` differences.
+/// Returns the probability of each value of the signed-rank statistic of `n` differences.
 fn signed_rank(n: usize) -> Vec<f64> {
     let mut probabilities = vec![1.0];
     for rank in 1..=n {
-        // The difference of this rank is above 0, or it is not.
+        // The difference with this rank is either above 0 or not.
         let mut next = vec![0.0; probabilities.len() + rank];
         for (value, probability) in probabilities.iter().enumerate() {
             next[value] += probability / 2.0;
@@ -92,10 +93,11 @@ fn signed_rank(n: usize) -> Vec<f64> {
     probabilities
 }
 
-/// The probability of each value of the rank-sum statistic of sets of `n` and `m` values.
+/// Returns the probability of each value of the rank-sum statistic of sets of `n` and `m` values.
 fn rank_sum(n: usize, m: usize) -> Vec<f64> {
-    // Of the n + m places in ascending order, n belong to the first set. Each of them is above the places of the second
-    // set before it. `ways[k]` has the numbers of ways to each value with k places of the first set so far.
+    // Of the n + m places in ascending order, n belong to the first set. Each place of the first set exceeds all
+    // earlier places of the second set. `ways[k][value]` is the number of ways to reach a value of the statistic with k
+    // places of the first set so far.
     let most = n * m;
     let mut ways = vec![vec![0.0_f64; most + 1]; n + 1];
     ways[0][0] = 1.0;

@@ -5,21 +5,22 @@ use crate::{Interval, median, median_interval};
 /// A ratio of candidate to base, without a unit.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Ratio {
-    /// The ratio observed.
+    /// The observed ratio.
     pub estimate: f64,
-    /// The interval that holds the true ratio. `None` if there are too few values for its confidence.
+    /// The interval that holds the true ratio. `None` if there are too few values for the requested confidence.
     pub interval: Option<Interval>,
 }
 
-/// The median of candidate / base over `pairs` of (base, candidate), with its exact interval by order statistics.
+/// Returns the median of candidate / base over `pairs` of (base, candidate), with its exact interval by order
+/// statistics.
 ///
 /// Both values of a pair have one unit and were taken one after the other under equal conditions. Changes of conditions
-/// between pairs then leave the ratios alone. The interval holds the median of all such ratios with at least the
-/// probability `confidence`. The pairs must be independent of each other; the distribution may be any.
+/// between pairs then do not affect the ratios. The interval holds the median of all such ratios with at least the
+/// probability `confidence`. The pairs must be independent of each other, and may have any distribution.
 ///
 /// Values must be finite; ratios are ordered by [`f64::total_cmp`]. `None` if there are no pairs or a base is not
-/// positive. The interval is `None` if `confidence` is not between 0 and 1, or if pairs are too few for it. At 95 %,
-/// six are the fewest.
+/// positive. The interval is `None` if `confidence` is not between 0 and 1, or if there are too few pairs for that
+/// confidence. A confidence of 95 % needs at least six.
 ///
 /// Source: the interval of [`median_interval`], applied to ratios: David and Nagaraja 2003, "Order Statistics", third
 /// edition, section 7.1.

@@ -1,5 +1,5 @@
-//! The change from one set of runs to another, on the scale of ratios: its estimate, its interval, and the scatter that
-//! decides which changes can be found.
+//! The change from one set of runs to another as a ratio. The change has an estimate, an interval, and the scatter that
+//! determines which changes can be detected.
 
 use crate::{
     Interval, Ratio,
@@ -7,38 +7,39 @@ use crate::{
     ranks::Statistic,
 };
 
-/// A change as a ratio, with the scatter of the runs that it was estimated from.
+/// A change as a ratio, with the scatter of the runs from which it was estimated.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Shift {
-    /// The ratio by the estimator of Hodges and Lehmann, with the interval that holds the true one with at least the
-    /// confidence asked for.
+    /// The ratio by the estimator of Hodges and Lehmann, with its interval. The interval holds the true ratio with at
+    /// least the requested confidence.
     pub ratio: Ratio,
-    /// The mean logarithm of the ratio, which is tested by Student's distribution.
+    /// The mean logarithm of the ratio, to which Student's t-test applies.
     pub mean: f64,
-    /// The scatter of logarithms. `None` if there are too few values to estimate it.
+    /// The scatter of the logarithms. `None` if there are too few values to estimate it.
     pub scatter: Option<Scatter>,
 }
 
 /// The scatter of logarithms of values, or of ratios of pairs of values.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Scatter {
-    /// The variance.
+    /// The variance of the logarithms.
     pub variance: f64,
     /// The degrees of freedom of the variance.
     pub freedom: usize,
-    /// The factor that turns this variance into that of the mean logarithm: 1/n for n pairs, 1/n + 1/m for sets of n
-    /// and m values.
+    /// The factor that converts the variance to the variance of the mean logarithm: 1/n for n pairs, 1/n + 1/m for sets
+    /// of n and m values.
     pub share: f64,
 }
 
-/// The change over `pairs` of (base, candidate) that were run in turns.
+/// Returns the change over `pairs` of (base, candidate) that were run in turns.
 ///
 /// Both values of a pair have one unit and were taken one after the other, so that changes of conditions between pairs
-/// leave their ratio alone. The interval is exact: it holds the true ratio with at least the probability `confidence`
-/// if the logarithms of the ratios are independent and distributed symmetrically around it. At 95 %, six pairs are the
-/// fewest. All averages of two logarithms are in memory at once: 8 bytes for each of n (n + 1) / 2.
+/// do not affect the ratios. The interval is exact: it holds the true ratio with at least the probability `confidence`.
+/// This requires that the logarithms of the ratios are independent and distributed symmetrically around the true one. A
+/// confidence of 95 % needs at least six pairs. All n (n + 1) / 2 averages of two logarithms are in memory at once, 8
+/// bytes each.
 ///
-/// Values must be positive and finite. `None` if one is not, or if there are no pairs.
+/// Values must be positive and finite. `None` if a value is not, or if there are no pairs.
 ///
 /// Sources: Hodges and Lehmann 1963, "Estimates of location based on rank tests", The Annals of Mathematical Statistics
 /// 34(2), 598–611; Hollander, Wolfe and Chicken 2014, "Nonparametric Statistical Methods", third edition, sections 3.2
@@ -58,13 +59,13 @@ pub fn paired_shift(pairs: &[(f64, f64)], confidence: f64) -> Option<Shift> {
     Some(Shift { ratio, mean, scatter })
 }
 
-/// The change from `base` to `candidate`, two independent sets in one unit.
+/// Returns the change from `base` to `candidate`, two independent sets in one unit.
 ///
-/// The interval is exact: it holds the true ratio with at least the probability `confidence` if the two sets differ by a
-/// factor alone. Conditions that changed between the sets are part of the ratio. At 95 %, four values on each side are
-/// the fewest. All ratios between the sets are in memory at once: 8 bytes for each.
+/// The interval is exact: it holds the true ratio with at least the probability `confidence` if the two sets differ by
+/// a factor alone. Conditions that changed between the sets are part of the ratio. A confidence of 95 % needs at least
+/// four values on each side. All ratios between the sets are in memory at once, 8 bytes each.
 ///
-/// Values must be positive and finite. `None` if one is not, or if a set is empty.
+/// Values must be positive and finite. `None` if a value is not, or if a set is empty.
 ///
 /// Sources: Hodges and Lehmann 1963 (see [`paired_shift`]); Hollander, Wolfe and Chicken 2014, sections 4.2 and 4.3, for
 /// the interval by Wilcoxon's rank sums (Moses's).
@@ -80,12 +81,12 @@ pub fn unpaired_shift(base: &[f64], candidate: &[f64], confidence: f64) -> Optio
     Some(Shift { ratio, mean: now - before, scatter })
 }
 
-/// The logarithm of a positive, finite value.
+/// Returns the logarithm of a positive, finite value; `None` for any other value.
 fn ln(value: f64) -> Option<f64> {
     (value > 0.0 && value.is_finite()).then(|| value.ln())
 }
 
-/// The median of averages or differences of logarithms as a ratio, with its interval.
+/// Returns the median of averages or differences of logarithms as a ratio, with its interval.
 fn ratio(values: &[f64], statistic: Statistic, confidence: f64) -> Option<Ratio> {
     let sorted = sorted(values);
     let interval = statistic.left_out(confidence).and_then(|left_out| {
@@ -95,7 +96,7 @@ fn ratio(values: &[f64], statistic: Statistic, confidence: f64) -> Option<Ratio>
     Some(Ratio { estimate: middle(&sorted)?.exp(), interval })
 }
 
-/// The mean of values, and the sum of the squares of their distances from it.
+/// Returns the mean of values, and the sum of the squares of their distances from it.
 fn moments(values: &[f64]) -> (f64, f64) {
     let mean = values.iter().sum::<f64>() / values.len() as f64;
     (mean, values.iter().map(|value| (value - mean).powi(2)).sum())

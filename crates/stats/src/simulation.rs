@@ -1,4 +1,4 @@
-//! Random numbers for tests of coverage, equal in every run.
+//! Random numbers for tests of coverage: the same numbers in every run.
 
 use rand_core::{Rng as _, SeedableRng as _};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -12,17 +12,17 @@ impl Simulation {
         Self { random: Xoshiro256PlusPlus::seed_from_u64(seed) }
     }
 
-    /// A number uniform between 0 and 1, both excluded.
+    /// Returns a number uniform between 0 and 1, both excluded.
     fn uniform(&mut self) -> f64 {
         (f64::from(self.random.next_u32()) + 0.5) / (f64::from(u32::MAX) + 1.0)
     }
 
-    /// A number close to normal, with a mean of 0 and a deviation of 1: the sum of twelve uniform numbers.
+    /// Returns a number close to normal, with a mean of 0 and a deviation of 1: the sum of twelve uniform numbers.
     pub(crate) fn normal(&mut self) -> f64 {
         (0..12).map(|_| self.uniform()).sum::<f64>() - 6.0
     }
 
-    /// An exponential number with a mean of 1 and therefore a median of ln 2.
+    /// Returns an exponential number with a mean of 1 and therefore a median of ln 2.
     pub(crate) fn exponential(&mut self) -> f64 {
         -self.uniform().ln()
     }

@@ -4,10 +4,11 @@ use std::borrow::Cow;
 
 use crate::median::middle;
 
-/// A slope and the interval that holds the true one with a probability of about 95 %, in units of y per unit of x.
+/// A slope and its interval, in units of y per unit of x. The interval holds the true slope with the confidence of the
+/// function that computed it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Slope {
-    /// The slope of the line.
+    /// The slope of the fitted line.
     pub estimate: f64,
     /// The lower end of the interval.
     pub low: f64,
@@ -19,16 +20,15 @@ pub struct Slope {
 const Z_95: f64 = 1.959_964;
 
 /// Fits a line to `points` of (x, y) by the estimator of Theil and Sen: the median of the slopes between all pairs of
-/// points with different x. Outliers cannot move it far while fewer than 29 % of the points are outliers, because most
-/// pairs then have none.
+/// points with different x. Outliers cannot move the slope far while fewer than 29 % of the points are outliers,
+/// because most pairs then contain no outlier.
 ///
-/// The interval is Sen's, from the variance of Kendall's statistic with ties in x and its normal approximation.
-/// Errors in y must be independent and identically distributed.
+/// The interval of about 95 % is Sen's. It uses the normal approximation of Kendall's statistic, and its variance with
+/// ties in x. Errors in y must be independent and identically distributed.
 ///
-/// Coordinates must be finite; slopes are ordered by [`f64::total_cmp`]. `None` if the points are too few for an
-/// interval: fewer than 6, or more with too few different x. The slopes of all pairs are in memory at once: 8 bytes
-/// for each of n (n - 1) / 2, and at most 16 MiB: of more than 2,048 points, so many are taken, evenly by
-/// their ranks in x.
+/// Coordinates must be finite; slopes are ordered by [`f64::total_cmp`]. `None` if there are too few points for an
+/// interval: fewer than 6, or more with too few different x. Of more than 2,048 points, 2,048 are taken, evenly by
+/// their ranks in x. The slopes of all n (n - 1) / 2 pairs are in memory at once: 8 bytes each, and at most 16 MiB.
 ///
 /// Sources: Theil 1950, "A rank-invariant method of linear and polynomial regression analysis", Proceedings of the
 /// Royal Netherlands Academy of Sciences 53, pages 386–392, 521–525 and 1397–1412; Sen 1968, "Estimates of the
@@ -38,11 +38,11 @@ pub fn theil_sen(points: &[(f64, f64)]) -> Option<Slope> {
     fit(&thinned(points), Z_95)
 }
 
-/// The most points whose pairs [`theil_sen`] looks at. Their slopes take 16 MiB. They show a rise over the whole range
-/// of x that is 0.15 of the scatter in y: 1.96 √(12 / 2,048).
+/// The largest number of points whose pairs [`theil_sen`] examines. The slopes of these pairs take 16 MiB. So many
+/// points reveal a rise over the whole range of x that is 0.15 times the scatter in y: 1.96 √(12 / 2,048).
 const MOST_POINTS: usize = 2048;
 
-/// At most [`MOST_POINTS`] of some points, evenly by their ranks in x: the order in which they came may have a period.
+/// Returns at most [`MOST_POINTS`] of `points`, evenly by their ranks in x, since their original order may be periodic.
 fn thinned(points: &[(f64, f64)]) -> Cow<'_, [(f64, f64)]> {
     let all = points.len();
     if all <= MOST_POINTS {
@@ -71,7 +71,7 @@ fn fit(points: &[(f64, f64)], z: f64) -> Option<Slope> {
     })
 }
 
-/// The slopes between all pairs of points with different x, in ascending order.
+/// Returns the slopes between all pairs of points with different x, in ascending order.
 fn pair_slopes(points: &[(f64, f64)]) -> Vec<f64> {
     let pairs = points.iter().enumerate().flat_map(|(i, a)| points[i + 1..].iter().map(move |b| (a, b)));
     let mut slopes: Vec<f64> =
@@ -80,7 +80,7 @@ fn pair_slopes(points: &[(f64, f64)]) -> Vec<f64> {
     slopes
 }
 
-/// The variance of Kendall's statistic S with ties in x and none in y.
+/// Returns the variance of Kendall's statistic S with ties in x and none in y.
 fn kendall_variance(points: &[(f64, f64)]) -> f64 {
     let term = |n: f64| n * (n - 1.0) * (2.0 * n + 5.0);
     let mut xs: Vec<f64> = points.iter().map(|point| point.0).collect();

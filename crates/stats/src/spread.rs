@@ -9,7 +9,7 @@ use crate::{
 /// The confidence of the interval of a median.
 const CONFIDENCE: f64 = 0.95;
 
-/// The median of values with its interval, the least and the greatest of them, in their unit.
+/// A summary of values in their unit: the median with its interval, the least and the greatest value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Spread {
     /// The middle value, as [`median`](crate::median()) defines it.
@@ -18,12 +18,12 @@ pub struct Spread {
     pub least: f64,
     /// The greatest value.
     pub most: f64,
-    /// The exact interval of 95 % of the median. `None` under six values.
+    /// The exact confidence interval of the median, with 95 %. `None` for fewer than six values.
     pub interval: Option<Interval>,
 }
 
 impl Spread {
-    /// Summarises `values`, which must be finite and are ordered by [`f64::total_cmp`]. `None` if there are none.
+    /// Summarises `values`, which must be finite and are ordered by [`f64::total_cmp`]. `None` if there are no values.
     ///
     /// Source: Hyndman and Fan 1996 for the median, as in [`median`](crate::median()); the extremes are the first
     /// and the last order statistic, and the interval is that of [`median_interval`].
@@ -37,7 +37,7 @@ impl Spread {
         })
     }
 
-    /// The interval of the median if there is one, else the range from the least value to the greatest.
+    /// Returns the interval of the median if there is one, else the range from the least value to the greatest.
     pub fn range(&self) -> Interval {
         self.interval.unwrap_or(Interval { low: self.least, high: self.most })
     }

@@ -2,11 +2,12 @@
 
 use std::f64::consts::FRAC_2_PI;
 
-/// The degrees of freedom from which the distribution is taken to be that of this many: its quantiles are then within
-/// 0.1 % of the normal ones.
+/// The largest number of degrees of freedom that is computed with: more count as this many. Quantiles then differ from
+/// normal ones by less than 0.1 %.
 const MANY: usize = 2000;
 
-/// The probability that the magnitude of a variable of Student's distribution exceeds `t`, which must not be negative.
+/// Returns the probability that the magnitude of a variable of Student's distribution exceeds `t`, which must not be
+/// negative.
 ///
 /// Source: Abramowitz and Stegun 1964, "Handbook of Mathematical Functions", equations 26.7.3 and 26.7.4, which are
 /// exact. Rounding limits the least result to about 1e-16.
@@ -29,8 +30,8 @@ pub(crate) fn two_sided(t: f64, freedom: usize) -> f64 {
     (1.0 - within).max(0.0)
 }
 
-/// The value that the magnitude of a variable of Student's distribution exceeds with the probability `tail`, which
-/// must lie between 0 and 1.
+/// Returns the value that the magnitude of a variable of Student's distribution exceeds with the probability `tail`,
+/// which must lie between 0 and 1.
 pub(crate) fn quantile_of_magnitude(tail: f64, freedom: usize) -> f64 {
     let mut high = 1.0;
     while two_sided(high, freedom) > tail && high < 1e12 {

@@ -2,22 +2,23 @@
 
 use crate::Slope;
 
-/// The fewest points of a fit, which are also the fewest blocks of one.
+/// The fewest points of a fit, and the fewest block means of a fit over blocks.
 const FEWEST: usize = 16;
 
-/// The quantile of the upper end of the autocorrelation, in its standard errors: one-sided, 2.5 %. An autocorrelation that
-/// is taken for too small makes the interval too narrow; the other way round, it is only too wide.
+/// The distance of the upper end of the autocorrelation from its estimate, in standard errors: the one-sided quantile
+/// of 2.5 %. An estimate that is too small makes the interval of the slope too narrow. One that is too large only makes
+/// the interval too wide.
 const UPPER: f64 = 1.96;
 
 /// Fits a line to a series of (x, y) in the order of x, at nearly equal distances, by generalised least squares with
 /// errors of an autoregressive process of the first order.
 ///
-/// The interval holds for white noise, for autocorrelated errors, and for errors that are a random walk, as tests below
-/// show: after Perron and Yabu, an autocorrelation whose upper end is within 1/√n of 1 is taken for 1. Its estimate is
-/// first corrected for the bias that detrending causes. Errors of several time scales (a slow process below white noise)
-/// deceive an autoregression of the first order, so the fit is repeated over the means of blocks of 2, 4, … points
-/// while there are at least 16, and the widest interval counts. Over white noise, that makes the interval wider than
-/// necessary, by three quarters on average.
+/// The interval has its confidence for white noise, for autocorrelated errors, and for errors that are a random walk,
+/// as the tests in this file show. The estimate of the autocorrelation is first corrected for the bias that detrending
+/// causes. An autocorrelation whose upper end is within 1/√n of 1 is taken as 1 (Perron and Yabu). ¶ Errors of several
+/// time scales (a slow process below white noise) do not fit an autoregression of the first order. The fit is therefore
+/// repeated over the means of blocks of 2, 4, … points while there are at least 16 blocks. The widest interval counts.
+/// For white noise, the interval is three quarters wider than necessary on average.
 ///
 /// `None` with fewer than 16 points, if x does not change, or unless `confidence` is between 0 and 1, both excluded.
 /// Coordinates must be finite.
@@ -36,7 +37,7 @@ pub fn trend(points: &[(f64, f64)], confidence: f64) -> Option<Slope> {
     fits.max_by(|a, b| (a.high - a.low).total_cmp(&(b.high - b.low)))
 }
 
-/// The means of consecutive blocks of `size` points. A last block that is not full is left out.
+/// Returns the means of consecutive blocks of `size` points. A last block that is not full is left out.
 fn blocks(points: &[(f64, f64)], size: usize) -> Vec<(f64, f64)> {
     let mean =
         |block: &[(f64, f64)], of: fn(&(f64, f64)) -> f64| block.iter().map(of).sum::<f64>() / size as f64;
@@ -48,13 +49,14 @@ fn blocks(points: &[(f64, f64)], size: usize) -> Vec<(f64, f64)> {
 
 /// Fits a line with errors that are autoregressive of the first order.
 fn autoregressive(points: &[(f64, f64)], confidence: f64) -> Option<Slope> {
-    // From the first point on, so that large levels cost no digits.
+    // Coordinates are relative to the first point, so that large values cost no precision.
     let (x, y) = *points.first()?;
     let points: Vec<(f64, f64)> = points.iter().map(|point| (point.0 - x, point.1 - y)).collect();
     let plain = Regression::of(points.iter().map(|(x, y)| (1.0, *x, *y)))?;
     let errors: Vec<f64> = points.iter().map(|(x, y)| y - plain.intercept - plain.slope * x).collect();
     let rho = autocorrelation(&errors);
-    // Whitened: each point less `rho` times its predecessor, and the first one by its own variance (Prais and Winsten).
+    // The points are whitened: `rho` times its predecessor is subtracted from each point. The first point is weighted
+    // by its own variance (Prais and Winsten).
     let weight = (1.0 - rho * rho).max(0.0).sqrt();
     let first = points.first().map(|(x, y)| (weight, weight * x, weight * y));
     let rest =
@@ -64,7 +66,8 @@ fn autoregressive(points: &[(f64, f64)], confidence: f64) -> Option<Slope> {
     Some(Slope { estimate: fit.slope, low: fit.slope - half_width, high: fit.slope + half_width })
 }
 
-/// The upper end of the autocorrelation of the errors of a line, at neighbouring points: 1 if it may be 1.
+/// Returns the upper end of the interval for the autocorrelation of a line's errors at neighbouring points. It is 1 if
+/// the autocorrelation may be 1.
 fn autocorrelation(errors: &[f64]) -> f64 {
     let n = errors.len() as f64;
     let squares: f64 = errors.iter().rev().skip(1).map(|error| error * error).sum();
@@ -79,18 +82,19 @@ fn autocorrelation(errors: &[f64]) -> f64 {
     if upper > 1.0 - 1.0 / n.sqrt() { 1.0 } else { upper.max(0.0) }
 }
 
-/// An ordinary regression of y on a constant and x.
+/// An ordinary least-squares regression of y on a constant and x.
 struct Regression {
     intercept: f64,
     slope: f64,
     /// The standard error of the slope.
     error: f64,
-    /// The degrees of freedom.
+    /// The degrees of freedom of the slope's standard error.
     freedom: f64,
 }
 
 impl Regression {
-    /// A regression over rows of (constant, x, y), or without a constant if it is 0 in all rows.
+    /// Computes a regression over rows of (constant, x, y). Constants of 0 in all rows give a regression without a
+    /// constant.
     fn of(rows: impl Iterator<Item = (f64, f64, f64)> + Clone) -> Option<Self> {
         let (mut cc, mut cx, mut xx, mut cy, mut xy, mut n) = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0);
         for (c, x, y) in rows.clone() {
@@ -113,8 +117,8 @@ impl Regression {
     }
 }
 
-/// The two-sided quantile of Student's t, by its expansion around the normal one. With 14 degrees of freedom, the
-/// fewest here, it is 0.1 % off at 95 %, and 0.2 % at 99 %.
+/// Returns the two-sided quantile of Student's t by its expansion around the normal quantile. The error at 14 degrees
+/// of freedom, the fewest here, is 0.1 % for 95 % and 0.2 % for 99 %.
 fn student(confidence: f64, freedom: f64) -> f64 {
     let z = normal(confidence);
     let first = (z * z * z + z) / 4.0;
@@ -122,7 +126,7 @@ fn student(confidence: f64, freedom: f64) -> f64 {
     z + first / freedom + second / (freedom * freedom)
 }
 
-/// The two-sided quantile of the normal distribution, up to 0.00045 off.
+/// Returns the two-sided quantile of the normal distribution, with an error of at most 0.00045.
 fn normal(confidence: f64) -> f64 {
     let t = (-2.0 * ((1.0 - confidence) / 2.0).ln()).sqrt();
     let numerator = 2.515_517 + t * (0.802_853 + t * 0.010_328);
@@ -144,7 +148,7 @@ mod tests {
         SlowBelowWhite,
     }
 
-    /// A line of a slope of 0.5 over `n` points, with noise.
+    /// Returns a line of a slope of 0.5 over `n` points, with noise.
     fn series(simulation: &mut Simulation, n: usize, noise: Noise) -> Vec<(f64, f64)> {
         let (rho, scale, white) = match noise {
             Noise::Autoregressive(rho) => (rho, (1.0 - rho * rho).sqrt(), 0.0),
@@ -159,7 +163,7 @@ mod tests {
         (0..n).map(&mut point).collect()
     }
 
-    /// The share of 1,000 series whose interval holds the true slope, in percent.
+    /// Returns the share of 1,000 series whose interval holds the true slope, in percent.
     fn coverage(n: usize, noise: Noise, confidence: f64) -> f64 {
         let mut simulation = Simulation::new(7);
         let held = (0..1000).filter(|_| {

@@ -83,7 +83,7 @@ impl Ceilings {
     /// will be applied to.
     ///
     /// # Errors
-    /// The file cannot be read, is damaged, or contradicts itself; the error names file, line and field.
+    /// Fails if the file cannot be read, is damaged, or contradicts itself; the error names file, line and field.
     pub fn read(path: &Path, known: &[Record]) -> Result<Self, CeilingsError> {
         let text = fs::read_to_string(path)
             .map_err(|source| CeilingsError::Unreadable { path: path.to_owned(), source })?;
@@ -118,18 +118,18 @@ impl Ceilings {
         Ok(())
     }
 
-    /// The ceiling for one end of a case, and its number.
+    /// Returns the ceiling for one end of a case, and its number.
     pub(crate) fn of(&self, case: &Case, end: End) -> Option<(usize, &Ceiling)> {
         let all = self.ceiling.iter().map(Spanned::get_ref).enumerate();
         all.filter(|(_, ceiling)| ceiling.matches(case, end)).min_by_key(|(_, ceiling)| ceiling.wildcards())
     }
 
-    /// The highest peak RSS of one end of a case, in bytes.
+    /// Returns the highest peak RSS of one end of a case, in bytes.
     pub fn peak_rss(&self, case: &Case, end: End) -> Option<u64> {
         self.of(case, end)?.1.peak_rss.map(|size| size.0)
     }
 
-    /// The lines of the ceilings whose numbers are not among `used`.
+    /// Returns the lines of the ceilings whose numbers are not among `used`.
     pub(crate) fn unused(&self, used: &[usize]) -> Vec<usize> {
         let all = self.lines.iter().enumerate();
         all.filter(|(number, _)| !used.contains(number)).map(|(_, line)| *line).collect()

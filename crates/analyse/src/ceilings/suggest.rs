@@ -13,8 +13,8 @@ const MARGIN: u64 = 4;
 /// The granularity of suggested ceilings, in bytes.
 const STEP: u64 = 512 << 10;
 
-/// The text of a first file of ceilings: for each end of each protocol, direction and chunk size, the highest peak of
-/// all runs that went well, except controls, plus a quarter. Returns the text and the number of ceilings.
+/// Returns the text of a first file of ceilings: for each end of each protocol, direction and chunk size, the highest
+/// peak of all runs that went well, except controls, plus a quarter. Returns the text and the number of ceilings.
 pub fn suggest(records: &[Record]) -> (String, usize) {
     let is_example = |record: &&Record| record.is_ok() && !series::is_control(record, records);
     let measured = records.iter().filter(is_example);

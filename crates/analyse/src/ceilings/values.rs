@@ -59,7 +59,7 @@ impl<'a, T: FromStr<Err: std::fmt::Display>> Deserialize<'a> for Pattern<T> {
     }
 }
 
-/// A size in words, such as `16MiB`.
+/// Returns a size in words, such as `16MiB`.
 pub(super) fn size<'a, D: Deserializer<'a>>(deserializer: D) -> Result<Option<ByteSize>, D::Error> {
     String::deserialize(deserializer)?.parse().map(Some).map_err(D::Error::custom)
 }

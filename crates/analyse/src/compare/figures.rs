@@ -49,8 +49,8 @@ pub(super) struct Figure {
 }
 
 impl Figures {
-    /// The figures of a case. Figures of speed are comparable if `conditions` and the distances of the cores are alike,
-    /// or if conditions are ignored.
+    /// Returns the figures of a case. Figures of speed are comparable if `conditions` and the distances of the cores
+    /// are alike, or if conditions are ignored.
     pub(super) fn of(pair: &Pair<'_>, conditions: Conditions) -> Self {
         let turns = in_turns(pair.base, pair.candidate, |run| &run.started_at);
         // Runs on distant cores are of another speed. Without any on close cores, all are alike.

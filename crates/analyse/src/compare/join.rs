@@ -13,7 +13,7 @@ pub(super) struct Pair<'s> {
     pub(super) candidate: &'s [Run],
 }
 
-/// The cases that both sets have.
+/// Returns the cases that both sets have.
 pub(super) fn join<'s>(base: &'s Side, candidate: &'s Side) -> Vec<Pair<'s>> {
     let pair = |(key, runs): &'s (crate::SeriesKey, Vec<Run>)| {
         Some(Pair { name: key.to_string(), base: runs, candidate: candidate.runs(key)? })
@@ -21,7 +21,7 @@ pub(super) fn join<'s>(base: &'s Side, candidate: &'s Side) -> Vec<Pair<'s>> {
     base.series.iter().filter_map(pair).collect()
 }
 
-/// The names that only the first of two sets has.
+/// Returns the names that only the first of two sets has.
 pub(super) fn only_in(side: &Side, other: &Side) -> Vec<String> {
     let only = side.series.iter().filter(|(key, _)| other.runs(key).is_none());
     only.map(|(key, _)| key.to_string()).collect()
@@ -39,7 +39,7 @@ pub struct Circumstance {
     pub candidate: Vec<String>,
 }
 
-/// All facts that differ.
+/// Returns all facts that differ.
 pub(super) fn circumstances(base: &Side, candidate: &Side) -> Vec<Circumstance> {
     let (before, now) = (&base.facts, &candidate.facts);
     let all: BTreeSet<&String> = before.keys().chain(now.keys()).collect();

@@ -75,14 +75,14 @@ impl Levels {
         Self { family, level, next }
     }
 
-    /// The level that a change with this p-value has reached, or would have to reach.
+    /// Returns the level that a change with this p-value has reached, or would have to reach.
     fn of_probability(&self, probability: Option<f64>) -> f64 {
         if probability.is_some_and(|probability| probability <= self.level) { self.level } else { self.next }
     }
 }
 
 impl Change {
-    /// The change by the interval of a ratio, and by whether the change was found.
+    /// Returns the change by the interval of a ratio, and by whether the change was found.
     pub(super) fn of(figure: &Figure, is_found: bool, threshold: f64) -> Self {
         if !figure.is_comparable {
             return Self::Incomparable;

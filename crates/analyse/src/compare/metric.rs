@@ -97,7 +97,7 @@ fn peak(record: &Record, end: End) -> Option<f64> {
 }
 
 impl Metric {
-    /// The figure of a run that went well; only positive figures have a ratio.
+    /// Returns the figure of a run that went well; only positive figures have a ratio.
     pub fn of(&self, record: &Record) -> Option<f64> {
         (self.value)(record).filter(|value| *value > 0.0 && record.is_ok())
     }
@@ -107,7 +107,7 @@ impl Metric {
         self.if_worse == Verdict::Slower
     }
 
-    /// A value in the unit of the name.
+    /// Returns a value in the unit of the name.
     pub fn show(&self, value: f64) -> String {
         format!("{:.*}", self.digits, value / self.unit)
     }

@@ -162,18 +162,18 @@ impl Comparison {
         comparing.finish(thresholds, Machines::One)
     }
 
-    /// The changes of all figures.
+    /// Returns the changes of all figures.
     pub fn changes(&self) -> impl Iterator<Item = &MetricChange> {
         self.cases.iter().flat_map(|case| &case.changes)
     }
 
-    /// The changes of all goodputs.
+    /// Returns the changes of all goodputs.
     pub fn goodputs(&self) -> impl Iterator<Item = &MetricChange> {
         self.changes().filter(|change| change.metric.family == MetricFamily::Goodput)
     }
 
-    /// The verdict for a gate: a candidate that is worse, or that fails where the base did not. It is inconclusive if
-    /// there is no goodput, or if one could have become worse by its threshold without being noticed.
+    /// Returns the verdict for a gate: a candidate that is worse, or that fails where the base did not. It is
+    /// inconclusive if there is no goodput, or if one could have become worse by its threshold without being noticed.
     pub fn verdict(&self) -> Verdict {
         let worst = self.cases.iter().filter_map(ComparedCase::verdict).min();
         let is_conclusive =
@@ -182,12 +182,12 @@ impl Comparison {
     }
 }
 
-/// The number of runs that went well and were disturbed.
+/// Returns the number of runs that went well and were disturbed.
 fn disturbed(runs: &[Run]) -> usize {
     runs.iter().filter(|run| run.is_ok && !run.is_undisturbed).count()
 }
 
-/// The median goodput of the runs that were not disturbed, if some were.
+/// Returns the median goodput of the runs that were not disturbed, if some were.
 fn undisturbed_goodput(runs: &[Run]) -> Option<f64> {
     let index = METRICS.iter().position(|metric| metric.family == MetricFamily::Goodput)?;
     let calm = runs.iter().filter(|run| run.is_ok && run.is_undisturbed);
@@ -218,7 +218,7 @@ impl ComparedCase {
         }
     }
 
-    /// The verdict on the case, if it is worse.
+    /// Returns the verdict on the case, if it is worse.
     pub fn verdict(&self) -> Option<Verdict> {
         let worse = self.changes.iter().filter(|change| change.change == Change::Worse);
         let failures = self.new_failures.iter().map(|kind| match kind {

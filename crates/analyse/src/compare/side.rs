@@ -84,7 +84,7 @@ impl Side {
         self.known = self.series.iter().enumerate().map(|(index, (key, _))| (key.clone(), index)).collect();
     }
 
-    /// The runs of a series.
+    /// Returns the runs of a series.
     pub(super) fn runs(&self, key: &SeriesKey) -> Option<&[Run]> {
         self.series.get(*self.known.get(key)?).map(|(_, runs)| runs.as_slice())
     }

@@ -19,7 +19,7 @@ pub enum ThresholdsError {
     Unknown(String),
 }
 
-/// The names of all thresholds, in the order of the metrics.
+/// Returns the names of all thresholds, in the order of the metrics.
 fn names() -> Vec<&'static str> {
     let mut names: Vec<_> = METRICS.iter().map(|metric| metric.threshold).collect();
     names.dedup();
@@ -40,7 +40,7 @@ impl Default for Thresholds {
 }
 
 impl Thresholds {
-    /// The threshold of a metric.
+    /// Returns the threshold of a metric.
     pub fn of(&self, metric: &Metric) -> f64 {
         let own = self.0.iter().find(|(name, _)| *name == metric.threshold);
         own.map_or(metric.default_threshold, |(_, threshold)| *threshold)

@@ -29,7 +29,7 @@ impl Format for Cases {
     }
 }
 
-/// The cells of one case. A figure that could not be taken is an empty cell.
+/// Returns the cells of one case. A figure that could not be taken is an empty cell.
 fn cells(row: &Row<'_>) -> Vec<String> {
     let mut cells: Vec<Option<String>> = CASE.iter().map(|(_, cell)| cell(row)).collect();
     for end in End::ALL {

@@ -80,7 +80,7 @@ fn line(change: &MetricChange) -> String {
     )
 }
 
-/// The median goodputs without disturbed runs, if there are any.
+/// Returns the median goodputs without disturbed runs, if there are any.
 fn disturbed(case: &ComparedCase) -> String {
     let ((before, now), (base, candidate)) = (case.disturbed, case.undisturbed_goodputs);
     if before + now == 0 {
@@ -95,7 +95,7 @@ fn disturbed(case: &ComparedCase) -> String {
     format!("  disturbed runs: goodput of base {base}, of candidate {candidate}\n")
 }
 
-/// The smallest changes for the worse that the runs of a case show, one for each kind of figure.
+/// Returns the smallest changes for the worse that the runs of a case show, one for each kind of figure.
 fn smallest(case: &ComparedCase) -> String {
     let mut kinds: Vec<(&str, f64, bool)> = Vec::new();
     for change in &case.changes {
@@ -157,10 +157,10 @@ fn summary(comparison: &Comparison) -> String {
     text
 }
 
-/// One test per case: worse is a failure, a new kind of failed run an error.
+/// Returns one test per case: worse is a failure, a new kind of failed run an error.
 ///
 /// # Errors
-/// The text cannot be written as XML.
+/// Fails if the text cannot be written as XML.
 pub fn comparison_junit(comparison: &Comparison) -> Result<String, FormatError> {
     let mut suite = TestSuite::new("comparison");
     suite.add_test_cases(comparison.cases.iter().map(test));

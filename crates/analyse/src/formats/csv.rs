@@ -27,7 +27,7 @@ impl Format for Csv {
     }
 }
 
-/// The text of the CSV file `file`: each line has the columns of a run or a case, and then those of each end.
+/// Returns the text of the CSV file `file`: each line has the columns of a run or a case, and then those of each end.
 pub(super) fn csv_text<'n>(
     file: &str,
     names: impl Iterator<Item = &'n str>,
@@ -46,7 +46,7 @@ pub(super) fn csv_text<'n>(
     String::from_utf8(bytes).map_err(|error| failed(error.into()))
 }
 
-/// The cells of one run. A figure that could not be taken is an empty cell.
+/// Returns the cells of one run. A figure that could not be taken is an empty cell.
 fn cells(record: &Record) -> impl Iterator<Item = String> {
     let run = RUN.iter().map(|(_, cell)| cell(record));
     let of_ends = End::ALL

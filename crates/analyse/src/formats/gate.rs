@@ -7,7 +7,7 @@ use quick_junit::{TestCase, TestCaseStatus, TestSuite};
 use super::{FormatError, distinct, junit};
 use crate::{Finding, FindingKind, Gate, Verdict};
 
-/// One line per finding, then the counts.
+/// Returns one line per finding, then the counts.
 pub fn gate_text(gate: &Gate) -> String {
     let lines: String = gate.findings.iter().map(|finding| format!("{}\n", line(finding))).collect();
     let drift = if gate.compared > 0 {
@@ -56,10 +56,10 @@ fn line(finding: &Finding) -> String {
     }
 }
 
-/// One test per case with findings that fail the gate, and one for the bounds that held.
+/// Returns one test per case with findings that fail the gate, and one for the bounds that held.
 ///
 /// # Errors
-/// The text cannot be written as XML.
+/// Fails if the text cannot be written as XML.
 pub fn gate_junit(gate: &Gate) -> Result<String, FormatError> {
     let failing: Vec<&Finding> =
         gate.findings.iter().filter(|finding| finding.kind.verdict() != Verdict::Good).collect();

@@ -37,14 +37,14 @@ impl Format for Junit {
     }
 }
 
-/// The XML of some suites.
+/// Returns the XML of some suites.
 pub(super) fn xml(title: &str, suites: impl Iterator<Item = TestSuite>) -> Result<String, FormatError> {
     let mut report = quick_junit::Report::new(title);
     report.add_test_suites(suites);
     report.to_string().map_err(|error| FormatError::render("junit.xml", error))
 }
 
-/// One test per end of a proof, and one per control.
+/// Returns one test per end of a proof, and one per control.
 fn proof_suite(proof: &Proof) -> TestSuite {
     let mut suite = TestSuite::new("proof");
     suite.add_test_cases(
@@ -90,7 +90,7 @@ fn test(report: &Report<'_>, row: &Row<'_>) -> TestCase {
     test
 }
 
-/// A figure over its bound is a failure; a run that could not be measured is an error.
+/// Returns a figure over its bound is a failure; a run that could not be measured is an error.
 pub(super) fn status(findings: &[&Finding]) -> TestCaseStatus {
     let Some(worst) = findings.iter().map(|finding| finding.kind).min() else {
         return TestCaseStatus::success();

@@ -42,7 +42,7 @@ impl Format for Markdown {
     }
 }
 
-/// The machine and the build of a record.
+/// Returns the machine and the build of a record.
 fn provenance(record: &Record) -> String {
     let (host, build) = (&record.host, &record.build);
     let unknown = || "unknown".to_owned();

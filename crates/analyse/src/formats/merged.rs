@@ -13,7 +13,7 @@ pub(super) struct Merged {
 }
 
 impl Merged {
-    /// The sum of all runs; that of the run with the median goodput where they cannot be added up.
+    /// Returns the sum of all runs; that of the run with the median goodput where they cannot be added up.
     pub(super) fn of(row: &Row<'_>, end: End) -> Self {
         let well = || row.records.iter().filter(|run| run.is_ok()).filter_map(|run| run.end(end));
         let rates: Vec<_> = well().filter_map(|end| end.throughput.as_ref()).collect();
@@ -51,8 +51,9 @@ impl Sum {
     }
 }
 
-/// The throughput over several runs. `None` without any, and if they cannot be added up: if their windows weigh
-/// differently, as they do before and after 2026-11-27, or have no distribution. The sum carries no distribution itself.
+/// Returns the throughput over several runs. `None` without any, and if they cannot be added up: if their windows weigh
+/// differently, as they do before and after 2026-11-27, or have no distribution. The sum carries no distribution
+/// itself.
 fn throughput(runs: &[&Throughput]) -> Option<Throughput> {
     let (first, others) = runs.split_first()?;
     let like = |run: &&&Throughput| {
@@ -78,7 +79,7 @@ fn throughput(runs: &[&Throughput]) -> Option<Throughput> {
     })
 }
 
-/// The times of several runs. `None` without any, and if they have no distribution to add up.
+/// Returns the times of several runs. `None` without any, and if they have no distribution to add up.
 fn latency(runs: &[&Latency]) -> Option<Latency> {
     let (first, others) = runs.split_first()?;
     if others.is_empty() {

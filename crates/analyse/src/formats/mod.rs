@@ -49,7 +49,7 @@ pub struct Report<'a> {
 }
 
 impl<'a> Report<'a> {
-    /// A report of records under a headline.
+    /// Creates a report of records under a headline.
     pub fn new(title: &'a str, records: &'a [Record], analysis: &'a Analysis<'a>) -> Self {
         Self { title, records, analysis, ceilings: None }
     }
@@ -60,7 +60,7 @@ impl<'a> Report<'a> {
         Self { ceilings, ..self }
     }
 
-    /// The command lines that made the records, each once.
+    /// Returns the command lines that made the records, each once.
     fn commands(&self) -> Vec<&'a str> {
         distinct(self.records.iter().filter_map(|record| record.command.as_deref()))
     }
@@ -68,13 +68,13 @@ impl<'a> Report<'a> {
 
 /// A format that renders a report as one file: an entry of [`FORMATS`].
 pub trait Format: Sync {
-    /// The name of the format in flags.
+    /// Returns the name of the format in flags.
     fn name(&self) -> &'static str;
 
-    /// A description of the file in one line.
+    /// Returns a description of the file in one line.
     fn describe(&self) -> &'static str;
 
-    /// The name of the file.
+    /// Returns the name of the file.
     fn file(&self) -> &'static str;
 
     /// Returns whether `bench` and `prove` write it beside their records.
@@ -82,10 +82,10 @@ pub trait Format: Sync {
         false
     }
 
-    /// The text of the file.
+    /// Returns the text of the file.
     ///
     /// # Errors
-    /// The writer of the format refuses the data.
+    /// Fails if the writer of the format refuses the data.
     fn render(&self, report: &Report<'_>) -> Result<String, FormatError>;
 }
 
@@ -93,7 +93,7 @@ pub trait Format: Sync {
 pub static FORMATS: &[&dyn Format] =
     &[&page::Html, &markdown::Markdown, &csv::Csv, &junit::Junit, &cases::Cases];
 
-/// The format of that name.
+/// Returns the format of that name.
 pub fn format_by_name(name: &str) -> Option<&'static dyn Format> {
     FORMATS.iter().copied().find(|format| format.name() == name)
 }
@@ -138,7 +138,7 @@ impl FormatError {
 /// written, the others are: a full disk may have room for the smaller ones.
 ///
 /// # Errors
-/// The folder or a file cannot be written, or the writer of a format refuses the data.
+/// Fails if the folder or a file cannot be written, or the writer of a format refuses the data.
 pub fn write(report: &Report<'_>, formats: &[&dyn Format], folder: &Path) -> Result<(), FormatError> {
     fs::create_dir_all(folder).map_err(|source| FormatError::Folder { path: folder.to_owned(), source })?;
     let written = formats.iter().map(|format| write_one(report, *format, folder));
@@ -155,7 +155,7 @@ fn write_one(report: &Report<'_>, format: &dyn Format, folder: &Path) -> Result<
     })
 }
 
-/// Each item once, in the order of its first appearance.
+/// Returns each item once, in the order of its first appearance.
 fn distinct<T: Eq + Hash + Clone>(items: impl Iterator<Item = T>) -> Vec<T> {
     let mut known = HashSet::new();
     items.filter(|item| known.insert(item.clone())).collect()

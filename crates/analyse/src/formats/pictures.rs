@@ -29,7 +29,7 @@ struct Line {
 /// Writes goodput and peak RSS by chunk size, for each direction with at least two chunk sizes.
 ///
 /// # Errors
-/// A file cannot be drawn or written.
+/// Fails if a file cannot be drawn or written.
 pub fn write_pictures(report: &Report<'_>, folder: &Path) -> Result<(), FormatError> {
     for direction in Direction::ALL {
         for picture in pictures(&report.analysis.rows, direction) {
@@ -67,14 +67,14 @@ fn pictures(rows: &[Row<'_>], direction: Direction) -> Vec<Picture> {
     all.into_iter().filter(|picture| picture.lines.iter().any(|line| line.points.len() > 1)).collect()
 }
 
-/// A spread of bytes in MiB.
+/// Returns a spread of bytes in MiB.
 fn in_mib(spread: Spread) -> Spread {
     let mib = |bytes: f64| bytes / f64::from(1 << 20);
     let interval = spread.interval.map(|all| Interval { low: mib(all.low), high: mib(all.high) });
     Spread { median: mib(spread.median), least: mib(spread.least), most: mib(spread.most), interval }
 }
 
-/// The identity of a row without protocol and chunk size.
+/// Returns the identity of a row without protocol and chunk size.
 fn setup<'r>(row: &'r Row<'_>) -> (CaseKey, Option<&'r str>, Option<&'r str>) {
     let mut key = row.key.case.without_protocol();
     key.chunk = ByteSize(0);
@@ -195,7 +195,7 @@ mod tests {
         assert!(folder.path().join("peak-rss-receiver-up.svg").exists());
     }
 
-    /// The number of upright lines: the axis, and bars that are longer than a point.
+    /// Returns the number of upright lines: the axis, and bars that are longer than a point.
     fn uprights(records: &[Record]) -> usize {
         let analysis = Analysis::of(records);
         let folder = tempfile::tempdir().unwrap();

@@ -17,14 +17,14 @@ const HEADER: [[&str; 2]; 7] = [
     ["verdict", ""],
 ];
 
-/// The table for stdout, with reasons, controls and findings below.
+/// Returns the table for stdout, with reasons, controls and findings below.
 pub fn proof_text(proof: &Proof, findings: &[Finding], is_terminal: bool) -> String {
     let mut table = rows(&proof.judgements, HEADER.map(|lines| lines.join("\n")), "\n");
     table.load_style(if is_terminal { presets::UTF8_HORIZONTAL_ONLY } else { presets::NOTHING });
     format!("{}\n{}{}", table.trim_fmt(), reasons(&proof.judgements, ""), remarks(proof, findings))
 }
 
-/// The table in Markdown.
+/// Returns the table in Markdown.
 pub(super) fn markdown(proof: &Proof, findings: &[Finding]) -> String {
     let mut table = rows(&proof.judgements, HEADER.map(|lines| lines.join(" ").trim_end().to_owned()), "; ");
     table.load_style(presets::ASCII_MARKDOWN);
@@ -35,7 +35,7 @@ pub(super) fn markdown(proof: &Proof, findings: &[Finding]) -> String {
     )
 }
 
-/// One line per end: its verdict and the bound, or what is known of the slope; then the controls.
+/// Returns one line per end: its verdict and the bound, or what is known of the slope; then the controls.
 pub(super) fn notes(proof: &Proof) -> Vec<String> {
     let line = |judgement: &Judgement| {
         let Judgement { series, reason, .. } = judgement;
@@ -66,13 +66,14 @@ fn rows(judgements: &[Judgement], header: [String; 7], separator: &str) -> Table
     table
 }
 
-/// The verdict on an end, and what was measured.
+/// Returns the verdict on an end, and what was measured.
 pub(super) fn statement(judgement: &Judgement, separator: &str) -> String {
     let parts = [Some(verdict(judgement)), measured(judgement)];
     parts.into_iter().flatten().collect::<Vec<_>>().join(separator)
 }
 
-/// The slope of memory for each chunk with the half width of its interval, and the most that each kind of memory was.
+/// Returns the slope of memory for each chunk with the half width of its interval, and the most that each kind of
+/// memory was.
 fn measured(judgement: &Judgement) -> Option<String> {
     let (fit, series) = (judgement.deciding()?, &judgement.series);
     let what = if judgement.heap.is_some() { "heap" } else { "anonymous RSS" };
@@ -92,12 +93,12 @@ fn measured(judgement: &Judgement) -> Option<String> {
     ))
 }
 
-/// A bound with one decimal that is not below the value.
+/// Returns a bound with one decimal that is not below the value.
 fn rounded_up(value: f64) -> f64 {
     (value * 10.0).ceil() / 10.0
 }
 
-/// A verdict, with its bound if memory is constant, and the slope if it grows.
+/// Returns a verdict, with its bound if memory is constant, and the slope if it grows.
 fn verdict(judgement: &Judgement) -> String {
     let chunk = u64::from(judgement.series.case.chunk);
     let per_chunk = |kib_per_gib: f64| kib_per_gib * chunk as f64 / f64::from(1 << 20);
@@ -115,7 +116,7 @@ fn verdict(judgement: &Judgement) -> String {
     }
 }
 
-/// A slope in the unit that suits it.
+/// Returns a slope in the unit that suits it.
 fn per_gib(kib: f64) -> String {
     if kib.abs() >= 10_000.0 {
         return format!("{} MiB per GiB", figure(kib / 1024.0));
@@ -123,7 +124,7 @@ fn per_gib(kib: f64) -> String {
     format!("{} KiB per GiB", figure(kib))
 }
 
-/// A figure with two significant digits, and none that is not significant.
+/// Returns a figure with two significant digits, and none that is not significant.
 fn figure(value: f64) -> String {
     match value.abs() {
         magnitude if magnitude >= 9.95 => format!("{value:.0}"),
@@ -133,7 +134,7 @@ fn figure(value: f64) -> String {
     }
 }
 
-/// A figure of a value that may be negative, with no sign before a zero.
+/// Returns a figure of a value that may be negative, with no sign before a zero.
 fn signed(value: f64) -> String {
     let magnitude = figure(value.abs());
     if value < 0.0 && magnitude != "0" { format!("-{magnitude}") } else { magnitude }
@@ -156,7 +157,7 @@ fn interval(Slope { estimate, low, high }: Slope, scale: f64, digits: usize) -> 
     format!("{} [{}, {}]", shown(estimate), shown(low), shown(high))
 }
 
-/// One line per end about which there is more to say than its verdict.
+/// Returns one line per end about which there is more to say than its verdict.
 fn reasons(judgements: &[Judgement], bullet: &str) -> String {
     let lines = judgements.iter().filter_map(|judgement| {
         let Judgement { series, constancy, reason, .. } = judgement;
@@ -165,7 +166,7 @@ fn reasons(judgements: &[Judgement], bullet: &str) -> String {
     lines.collect()
 }
 
-/// The controls and the failed runs, one line each.
+/// Returns the controls and the failed runs, one line each.
 fn remarks(proof: &Proof, findings: &[Finding]) -> String {
     let controls = proof.controls.iter().map(|judgement| format!("{}\n", control(judgement)));
     let failed = findings.iter().filter(|finding| !finding.kind.is_memory());

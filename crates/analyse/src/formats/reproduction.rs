@@ -5,7 +5,7 @@ use record::mib_per_s;
 
 use crate::{Answer, Claim, Goodputs, Reproduction, Subject};
 
-/// The claims for stdout, then the goodputs, then the count of the answers.
+/// Returns the claims for stdout, then the goodputs, then the count of the answers.
 pub fn reproduction_text(reproduction: &Reproduction) -> String {
     let mut claims = table(["case", "claim", "there", "here", "answer"]);
     for claim in &reproduction.claims {

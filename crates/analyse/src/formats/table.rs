@@ -48,7 +48,8 @@ pub(super) enum Medium {
     Pipe,
 }
 
-/// The table for stdout, with findings and notes below. `is_terminal` breaks long cells into lines of 80 columns.
+/// Returns the table for stdout, with findings and notes below. `is_terminal` breaks long cells into lines of 80
+/// columns.
 pub fn table(analysis: &Analysis<'_>, is_terminal: bool) -> String {
     if analysis.rows.is_empty() {
         return "no run came to its end\n".into();
@@ -74,7 +75,7 @@ impl Cell {
         Self { parts: [first.into(), second.into()], between }
     }
 
-    /// A text that is broken before each `at` on a terminal.
+    /// Creates a text that is broken before each `at` on a terminal.
     fn breaking(text: String, at: char) -> Self {
         match text.split_once(at) {
             Some((first, second)) if at == ' ' => Self::of(first, " ", second),
@@ -111,7 +112,7 @@ fn lay_out(table: &mut Table, medium: Medium) {
     }
 }
 
-/// The table in Markdown, with the findings as a list.
+/// Returns the table in Markdown, with the findings as a list.
 pub(super) fn markdown(analysis: &Analysis<'_>) -> String {
     let mut table = Table::new();
     table.set_header(HEADER.map(|lines| lines.join(" ").trim_end().to_owned()));
@@ -162,7 +163,7 @@ fn none() -> Cell {
     Cell::of("-", "", "")
 }
 
-/// The range of a figure: its interval in brackets, or the least and the most of few runs.
+/// Returns the range of a figure: its interval in brackets, or the least and the most of few runs.
 pub(super) fn range(spread: &Spread, text: impl Fn(f64) -> String) -> Cell {
     let Interval { low, high } = spread.range();
     match spread.interval {
@@ -171,7 +172,7 @@ pub(super) fn range(spread: &Spread, text: impl Fn(f64) -> String) -> Cell {
     }
 }
 
-/// A ratio to a baseline, which is named, or to a ceiling.
+/// Returns a ratio to a baseline, which is named, or to a ceiling.
 fn of_other(of: Option<&BaselineRatio>, named: Option<()>) -> Cell {
     let Some(of) = of else { return none() };
     let [low, high] = range(&of.ratio, |ratio| format!("{ratio:.2}")).parts;
@@ -180,7 +181,7 @@ fn of_other(of: Option<&BaselineRatio>, named: Option<()>) -> Cell {
     Cell::of(format!("{:.2}{name}", of.ratio.median), " ", format!("{low}{space}{high}"))
 }
 
-/// The worst finding about a row, or the rank of a row without findings.
+/// Returns the worst finding about a row, or the rank of a row without findings.
 fn verdict(analysis: &Analysis<'_>, row: &Row<'_>) -> &'static str {
     match (analysis.worst_of(row), row.rank) {
         (Some(kind), _) => kind.word(),

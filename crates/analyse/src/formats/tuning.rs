@@ -15,7 +15,7 @@ const APART: &str = " *";
 /// The explanation of the mark.
 const LEGEND: &str = "*: not in turns with the tuned row: the drift of the machine is in the ratio";
 
-/// The table with its headline for a terminal or a pipe. Empty without rows.
+/// Returns the table with its headline for a terminal or a pipe. Empty without rows.
 pub(super) fn text(untuned: &[Untuned], medium: Medium) -> String {
     if untuned.is_empty() {
         return String::new();
@@ -37,7 +37,7 @@ pub(super) fn text(untuned: &[Untuned], medium: Medium) -> String {
     format!("\nlibraries as they come (stock) beside the tuned rows\n{}\n{legend}", table.trim_fmt())
 }
 
-/// The table in Markdown. Empty without rows.
+/// Returns the table in Markdown. Empty without rows.
 pub fn untuned_markdown(untuned: &[Untuned]) -> String {
     if untuned.is_empty() {
         return String::new();

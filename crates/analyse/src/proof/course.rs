@@ -70,17 +70,17 @@ impl std::fmt::Display for LevelChange {
 }
 
 impl Course {
-    /// The course of `points` of body bytes and memory in bytes, within a body of `total` bytes. Of several points at
-    /// one offset, the first counts.
+    /// Returns the course of `points` of body bytes and memory in bytes, within a body of `total` bytes. Of several
+    /// points at one offset, the first counts.
     pub(crate) fn of(points: impl Iterator<Item = (u64, u64)>, total: u64) -> Self {
         let mut settled: Vec<(u64, u64)> = points.filter(|point| point.0 >= total / 4).collect();
         settled.dedup_by_key(|point| point.0);
         Self(settled.into_iter().map(|(x, y)| (mib(x) / 1024.0, mib(y))).collect())
     }
 
-    /// The slope with its interval: of all points if they show growth, and otherwise of the lower envelope if its interval
-    /// is narrower. What waits in queues for a slow reader scatters by the size of its windows, and hides a leak of some
-    /// bytes per chunk; the envelope has the leak without the queues.
+    /// Returns the slope with its interval: of all points if they show growth, and otherwise of the lower envelope if
+    /// its interval is narrower. What waits in queues for a slow reader scatters by the size of its windows, and hides
+    /// a leak of some bytes per chunk; the envelope has the leak without the queues.
     fn slope(&self, limit: f64) -> Option<Slope> {
         let all = self.slope_of_all(limit)?;
         if Constancy::within_limit(all, limit).is_growth() {
@@ -91,7 +91,7 @@ impl Course {
         envelope.filter(|envelope| width(envelope) < width(&all)).or(Some(all))
     }
 
-    /// The lowest point of each stretch of points. `None` if a stretch would have a single one.
+    /// Returns the lowest point of each stretch of points. `None` if a stretch would have a single one.
     fn lower_envelope(&self) -> Option<Self> {
         let length = self.0.len() / STRETCHES;
         let lowest = |stretch: &[(f64, f64)]| {
@@ -101,9 +101,9 @@ impl Course {
         (length > 1).then(|| Self(self.0.chunks_exact(length).filter_map(lowest).collect()))
     }
 
-    /// The slope of all points with its interval. Memory that switches slowly between two levels looks like a random walk, whose
-    /// interval is wide; but no slope is steeper than from the lowest point to the highest, if these are close to each
-    /// other.
+    /// Returns the slope of all points with its interval. Memory that switches slowly between two levels looks like a
+    /// random walk, whose interval is wide; but no slope is steeper than from the lowest point to the highest, if these
+    /// are close to each other.
     fn slope_of_all(&self, limit: f64) -> Option<Slope> {
         let Slope { estimate, low, high } = trend(&self.0, CONFIDENCE)?;
         let levels = || self.0.iter().map(|point| point.1);
@@ -117,7 +117,7 @@ impl Course {
         Some(Slope { estimate: within(estimate), low: within(low), high: within(high) })
     }
 
-    /// The offset in the middle of the body, in GiB.
+    /// Returns the offset in the middle of the body, in GiB.
     fn middle(&self) -> f64 {
         self.0.last().map_or(0.0, |last| last.0 / 2.0)
     }
@@ -134,14 +134,14 @@ impl Course {
         self.0.iter().map(|point| point.1).sum::<f64>() / self.0.len() as f64
     }
 
-    /// The sum of squares around the mean.
+    /// Returns the sum of squares around the mean.
     fn squares(&self) -> f64 {
         let mean = self.mean();
         self.0.iter().map(|point| (point.1 - mean).powi(2)).sum()
     }
 
-    /// The offset of the change of level that fits best by least squares. It lies in the first three quarters of the
-    /// body, so that enough points follow.
+    /// Returns the offset of the change of level that fits best by least squares. It lies in the first three quarters
+    /// of the body, so that enough points follow.
     fn step(&self) -> Option<f64> {
         let (n, last) = (self.0.len(), self.0.last()?.0);
         let total: f64 = self.0.iter().map(|point| point.1).sum();
@@ -163,7 +163,7 @@ impl Course {
         best.map(|(_, offset)| offset)
     }
 
-    /// The change of level after an offset, in MiB, unless the scatter around the later level explains it.
+    /// Returns the change of level after an offset, in MiB, unless the scatter around the later level explains it.
     fn change_at(&self, offset: f64) -> Option<f64> {
         let (before, after) = (self.until(offset), self.after(offset));
         let by = after.mean() - before.mean();
@@ -173,7 +173,8 @@ impl Course {
 }
 
 impl Fit {
-    /// The fit of the courses of one or more runs, with a limit in MiB per GiB. `None` if a course has too few points.
+    /// Returns the fit of the courses of one or more runs, with a limit in MiB per GiB. `None` if a course has too few
+    /// points.
     pub(crate) fn of(courses: &[Course], limit: f64) -> Option<Self> {
         let slope = joint(courses.iter().map(|course| course.slope(limit)))?;
         let constancy = Constancy::within_limit(slope, limit);
@@ -197,15 +198,15 @@ impl Fit {
     }
 }
 
-/// The fit after a change, if memory is flat there. A change in the last half of the body must have been the only one
-/// since the first quarter: a list that doubles grows with the body, and is flat in between.
+/// Returns the fit after a change, if memory is flat there. A change in the last half of the body must have been the
+/// only one since the first quarter: a list that doubles grows with the body, and is flat in between.
 fn flat_again(courses: &[Course], limit: f64) -> Option<Fit> {
     let steps: Option<Vec<f64>> = courses.iter().map(Course::step).collect();
     let middles: Vec<f64> = courses.iter().map(Course::middle).collect();
     steps.into_iter().chain([middles]).find_map(|offsets| flat_after(courses, &offsets, limit))
 }
 
-/// The fit after an offset in each course, if memory is flat there.
+/// Returns the fit after an offset in each course, if memory is flat there.
 fn flat_after(courses: &[Course], offsets: &[f64], limit: f64) -> Option<Fit> {
     let parts = || courses.iter().zip(offsets).map(|(course, offset)| (course, *offset));
     let flat = |slope: &Slope| Constancy::is_flat(*slope, limit);
@@ -226,7 +227,8 @@ fn flat_after(courses: &[Course], offsets: &[f64], limit: f64) -> Option<Fit> {
     Some(Fit { slope, constancy: Constancy::Constant, change: Some(change) })
 }
 
-/// The mean of the slopes of independent runs, with its interval. `None` if a slope is not known, or there is none.
+/// Returns the mean of the slopes of independent runs, with its interval. `None` if a slope is not known, or there is
+/// none.
 fn joint(slopes: impl Iterator<Item = Option<Slope>>) -> Option<Slope> {
     let slopes: Vec<Slope> = slopes.collect::<Option<_>>()?;
     let runs = slopes.len() as f64;

@@ -38,7 +38,7 @@ fn optional_slope<S: Serializer>(slope: &Option<Slope>, serializer: S) -> Result
 }
 
 impl Judgement {
-    /// The judgement on a series.
+    /// Returns the judgement on a series.
     pub fn of(series: MemorySeries) -> Self {
         let limit = mib(series.limit_bytes);
         let heap: Option<Vec<Course>> = series.heap.iter().cloned().collect();
@@ -59,12 +59,12 @@ impl Judgement {
         self.series.growth > self.series.budget
     }
 
-    /// The fit that decides: of the live heap, or of anonymous RSS if the heap was not counted.
+    /// Returns the fit that decides: of the live heap, or of anonymous RSS if the heap was not counted.
     pub fn deciding(&self) -> Option<Fit> {
         self.heap.or(self.anon)
     }
 
-    /// The most that memory grows by, in bytes per GiB and in bytes per chunk, at 99 %.
+    /// Returns the most that memory grows by, in bytes per GiB and in bytes per chunk, at 99 %.
     pub fn bound(&self) -> Option<(f64, f64)> {
         let per_gib = self.deciding()?.slope.high.max(0.0) * f64::from(1 << 20);
         Some((per_gib, per_gib * u64::from(self.series.case.chunk) as f64 / f64::from(1 << 30)))
@@ -80,8 +80,8 @@ impl Judgement {
         found == Some(self.expected())
     }
 
-    /// The behaviour that the case of a control demands: from the bytes that its receiver keeps for each chunk, or else
-    /// growth.
+    /// Returns the behaviour that the case of a control demands: from the bytes that its receiver keeps for each chunk,
+    /// or else growth.
     pub fn expected(&self) -> Constancy {
         let SinkKind::Keep(bytes) = self.series.case.sink else { return Constancy::Growing };
         let per_gib = bytes as f64 * f64::from(1 << 30) / u64::from(self.series.case.chunk) as f64;
@@ -89,7 +89,7 @@ impl Judgement {
         Constancy::within_limit(slope, self.series.limit_bytes as f64)
     }
 
-    /// The verdict on the end.
+    /// Returns the verdict on the end.
     pub fn verdict(&self) -> Verdict {
         match self.constancy {
             _ if self.is_over_budget() => Verdict::MemoryOver,
@@ -129,7 +129,7 @@ impl Judgement {
         }
     }
 
-    /// The judgement if memory is constant within a run: everything else must agree.
+    /// Returns the judgement if memory is constant within a run: everything else must agree.
     fn judge_constant(&self, fit: Fit) -> (Constancy, Option<String>) {
         let unclear = |reason: &str| (Constancy::Inconclusive, Some(reason.to_owned()));
         if self.anon.is_some_and(|anon| anon.constancy == Constancy::Growing) {
@@ -157,7 +157,7 @@ impl Judgement {
         (Constancy::Constant, (!remarks.is_empty()).then(|| remarks.join("; ")))
     }
 
-    /// The evidence of peak RSS over sizes.
+    /// Returns the evidence of peak RSS over sizes.
     fn peaks(&self) -> Peaks {
         Peaks::of(&self.series.peaks, self.over_sizes)
     }

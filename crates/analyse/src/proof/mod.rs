@@ -38,8 +38,8 @@ pub struct Proof {
 }
 
 impl Proof {
-    /// The proof among records. `None` unless `prove` made some of them, a series has bodies of at least three sizes, or
-    /// there are controls.
+    /// Returns the proof among records. `None` unless `prove` made some of them, a series has bodies of at least three
+    /// sizes, or there are controls.
     pub fn among(records: &[Record]) -> Option<Self> {
         let proof = Self::of(records);
         let has_sizes = proof.judgements.iter().any(|judgement| judgement.series.sizes() >= SIZES);
@@ -47,7 +47,7 @@ impl Proof {
         (is_meant || has_sizes || !proof.controls.is_empty()).then_some(proof)
     }
 
-    /// The judgements on records that were made for a proof, with any number of sizes.
+    /// Returns the judgements on records that were made for a proof, with any number of sizes.
     pub fn of(records: &[Record]) -> Self {
         let (controls, measured): (Vec<&Record>, Vec<&Record>) =
             records.iter().partition(|record| is_control(record, records));
@@ -60,7 +60,7 @@ impl Proof {
         Self { judgements: judge(measured), controls, lacks_controls }
     }
 
-    /// The verdict: the worst end decides, and a control that is missing or goes unnoticed makes everything
+    /// Returns the verdict: the worst end decides, and a control that is missing or goes unnoticed makes everything
     /// inconclusive.
     pub fn verdict(&self) -> Verdict {
         let ends = self.judgements.iter().map(Judgement::verdict);
@@ -72,7 +72,7 @@ impl Proof {
         ends.chain(controls).chain(missing).min().unwrap_or(Verdict::Inconclusive)
     }
 
-    /// The verdict as a sentence.
+    /// Returns the verdict as a sentence.
     pub fn sentence(&self) -> &'static str {
         match self.verdict() {
             Verdict::Good => "Memory stays constant, whatever the size of the body.",

@@ -20,8 +20,8 @@ pub(super) enum Peaks {
 }
 
 impl Peaks {
-    /// The evidence of runs, each with its body and its peak in bytes, and of the `slope` through all of them in MiB per
-    /// GiB, if they are enough for an interval.
+    /// Returns the evidence of runs, each with its body and its peak in bytes, and of the `slope` through all of them
+    /// in MiB per GiB, if they are enough for an interval.
     pub(super) fn of(runs: &[(u64, u64)], slope: Option<Slope>) -> Self {
         let mut sizes: Vec<u64> = runs.iter().map(|run| run.0).collect();
         sizes.sort_unstable();
@@ -46,7 +46,8 @@ impl Peaks {
     }
 }
 
-/// The slope from the lowest peak of bodies of one size to the highest of those of a larger one, in MiB per GiB.
+/// Returns the slope from the lowest peak of bodies of one size to the highest of those of a larger one, in MiB per
+/// GiB.
 fn steepest(runs: &[(u64, u64)], smaller: u64, larger: u64) -> f64 {
     let of = |size: u64| runs.iter().filter(move |run| run.0 == size).map(|run| mib(run.1));
     let (most, least) = (of(larger).fold(f64::MIN, f64::max), of(smaller).fold(f64::MAX, f64::min));
@@ -57,7 +58,7 @@ fn steepest(runs: &[(u64, u64)], smaller: u64, larger: u64) -> f64 {
 mod tests {
     use super::*;
 
-    /// One round over 256 MiB, 1 and 4 GiB with these peaks in KiB.
+    /// Returns one round over 256 MiB, 1 and 4 GiB with these peaks in KiB.
     fn one_round(kib: [u64; 3]) -> Peaks {
         let runs = [256 << 20, 1 << 30, 4 << 30_u64].into_iter().zip(kib.map(|kib| kib << 10));
         Peaks::of(&runs.collect::<Vec<_>>(), None)

@@ -48,8 +48,8 @@ fn name<S: Serializer>(key: &SeriesKey, serializer: S) -> Result<S::Ok, S::Error
 }
 
 impl MemorySeries {
-    /// The series of some records, in the order of their first appearance, or in that of a matrix if rounds were
-    /// shuffled. A run that failed counts as unknown.
+    /// Returns the series of some records, in the order of their first appearance, or in that of a matrix if rounds
+    /// were shuffled. A run that failed counts as unknown.
     pub fn all<'a>(records: impl IntoIterator<Item = &'a Record>) -> Vec<Self> {
         let mut all: Vec<Self> = Vec::new();
         let mut known: HashMap<(SeriesKey, End), usize> = HashMap::new();
@@ -90,22 +90,22 @@ impl MemorySeries {
         }
     }
 
-    /// The largest body with a known peak, in bytes.
+    /// Returns the largest body with a known peak, in bytes.
     pub fn largest(&self) -> u64 {
         self.peaks.iter().map(|peak| peak.0).max().unwrap_or(0)
     }
 
-    /// The highest peak RSS of any run, in bytes.
+    /// Returns the highest peak RSS of any run, in bytes.
     pub fn peak_rss_bytes(&self) -> Option<u64> {
         self.peaks.iter().map(|peak| peak.1).max()
     }
 
-    /// The most kernel memory of any run, in bytes. `None` unless all runs state it.
+    /// Returns the most kernel memory of any run, in bytes. `None` unless all runs state it.
     pub fn kernel_bytes(&self) -> Option<u64> {
         self.kernel.iter().copied().collect::<Option<Vec<u64>>>()?.into_iter().max()
     }
 
-    /// The number of different body sizes.
+    /// Returns the number of different body sizes.
     pub(crate) fn sizes(&self) -> usize {
         self.peaks.iter().map(|peak| peak.0).collect::<BTreeSet<_>>().len()
     }
@@ -138,7 +138,7 @@ impl MemorySeries {
         }
     }
 
-    /// A series of invented peaks with a growth of 1 MiB.
+    /// Creates a series of invented peaks with a growth of 1 MiB.
     #[cfg(test)]
     pub(crate) fn synthetic(end: End, peaks: Vec<(u64, u64)>, budget: u64) -> Self {
         let case = Case::new("h2");
@@ -147,13 +147,13 @@ impl MemorySeries {
         Self { peaks, growth: 1 << 20, budget, ..series }
     }
 
-    /// The series with the kernel memory of its runs.
+    /// Returns the series with the kernel memory of its runs.
     #[cfg(test)]
     pub(crate) fn with_kernel(self, kernel: &[Option<u64>]) -> Self {
         Self { kernel: kernel.to_vec(), ..self }
     }
 
-    /// The series with a further run of the largest body, whose heap had these bytes at body offsets.
+    /// Returns the series with a further run of the largest body, whose heap had these bytes at body offsets.
     #[cfg(test)]
     pub(crate) fn with_heap(mut self, points: impl Iterator<Item = (u64, u64)>) -> Self {
         self.heap.push(Some(Course::of(points, self.largest())));

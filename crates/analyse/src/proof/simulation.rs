@@ -54,7 +54,7 @@ impl Source {
     }
 }
 
-/// The judgement on two rounds over 0.25, 1 and 4 GiB, where memory in MiB is `shape` of the body in GiB.
+/// Returns the judgement on two rounds over 0.25, 1 and 4 GiB, where memory in MiB is `shape` of the body in GiB.
 fn judged(seed: u64, shape: fn(f64) -> f64, noise: Noise) -> Constancy {
     let mut source = Source(Xoshiro256PlusPlus::seed_from_u64(seed), 0.0);
     let mut memory = |gib: f64| ((10.0 + shape(gib) + source.noise(noise)) * MIB) as u64;
@@ -170,7 +170,7 @@ impl Tally {
         self.wrong * 100 <= self.of && is_clear
     }
 
-    /// The line that `cargo xtask full simulation` reads.
+    /// Returns the line that `cargo xtask full simulation` reads.
     fn line(&self) -> String {
         let counts: Vec<String> = self.counts.iter().map(|count| count.1.to_string()).collect();
         format!("tally\t{}\t{:?}\t{}\t{}\t{}", self.shape, self.noise, counts.join("\t"), self.wrong, self.of)

@@ -33,7 +33,7 @@ impl<'r> Runs<'r> {
         self.0.iter().find(|(known, _)| known == case).map_or(&[], |(_, records)| records)
     }
 
-    /// The ratio of a row to its baseline.
+    /// Returns the ratio of a row to its baseline.
     fn ratio(&self, case: &CaseKey, baseline: &str) -> Option<Ratio> {
         let (_, base) = self.0.iter().find(|(known, _)| {
             known.protocol.as_deref() == Some(baseline) && known.without_protocol() == case.without_protocol()
@@ -88,7 +88,7 @@ fn ratio_claim(
     })
 }
 
-/// A ratio with its interval, in words.
+/// Returns a ratio with its interval, in words.
 fn stated(ratio: Option<&Ratio>) -> String {
     match ratio {
         None => "no ratio".into(),
@@ -116,7 +116,7 @@ fn budget_claim(there: &Runs<'_>, here: &Runs<'_>, case: &CaseKey, end: End) -> 
     })
 }
 
-/// The claims of a proof, if the records hold one.
+/// Returns the claims of a proof, if the records hold one.
 fn constancy_claims(there: &[Record], here: &[Record]) -> Vec<Claim> {
     let Some(claimed) = Proof::among(there) else { return Vec::new() };
     let found = Proof::of(here);

@@ -91,12 +91,12 @@ impl Reproduction {
         Self { margin, claims, goodputs }
     }
 
-    /// The number of claims with an answer.
+    /// Returns the number of claims with an answer.
     pub fn count(&self, answer: Answer) -> usize {
         self.claims.iter().filter(|claim| claim.answer == answer).count()
     }
 
-    /// The verdict: a contradicted claim on memory or on a ratio, else an open one, decides.
+    /// Returns the verdict: a contradicted claim on memory or on a ratio, else an open one, decides.
     pub fn verdict(&self) -> Verdict {
         let of = |claim: &Claim| match (claim.answer, &claim.subject) {
             (Answer::Agrees, _) => Verdict::Good,

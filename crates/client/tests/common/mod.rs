@@ -23,7 +23,7 @@ pub(crate) enum Honesty {
     Hasty,
 }
 
-/// All protocols that carry HTTP.
+/// Returns all protocols that carry HTTP.
 pub(crate) fn protocols() -> impl Iterator<Item = &'static Protocol> {
     PROTOCOLS.iter().filter(|protocol| protocol.is_http())
 }
@@ -40,7 +40,7 @@ pub(crate) fn serve(protocol: &'static Protocol, honesty: Honesty) -> (String, O
     (url, options.with_label("a label".to_owned()))
 }
 
-/// A client with an empty build, and the target of a URL and a protocol.
+/// Returns a client with an empty build, and the target of a URL and a protocol.
 pub(crate) fn client(options: Options, url: &str, protocol: &'static Protocol) -> (Client, Target) {
     let target = Target::parse(url).unwrap().with_protocol(protocol).unwrap();
     (Client::new(options, Build::default()), target)

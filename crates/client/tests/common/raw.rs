@@ -75,7 +75,7 @@ impl Exchange {
     }
 }
 
-/// A response of a status line's rest, further header lines, and a body of a stated length.
+/// Returns a response of a status line's rest, further header lines, and a body of a stated length.
 pub(crate) fn response(status: &str, fields: &[&str], body: impl AsRef<[u8]>) -> Vec<u8> {
     let body = body.as_ref();
     let fields: String = fields.iter().map(|field| format!("{field}\r\n")).collect();
@@ -83,7 +83,7 @@ pub(crate) fn response(status: &str, fields: &[&str], body: impl AsRef<[u8]>) ->
     [head.as_bytes(), body].concat()
 }
 
-/// The heads of the requests that a server got.
+/// Returns the heads of the requests that a server got.
 pub(crate) fn heads() -> (mpsc::Sender<Vec<String>>, mpsc::Receiver<Vec<String>>) {
     mpsc::channel()
 }

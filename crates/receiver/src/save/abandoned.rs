@@ -18,7 +18,7 @@ const AGE: Duration = Duration::from_secs(60);
 /// cannot be removed: it is hidden.
 ///
 /// # Errors
-/// The folder cannot be read.
+/// Fails if the folder cannot be read.
 pub(super) fn remove_abandoned(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;

@@ -33,7 +33,7 @@ impl Draft {
     /// Creates the file. Waits for the disk, like every method.
     ///
     /// # Errors
-    /// The path belongs to a link or a folder, or to a file that is kept, or no file can be created beside it.
+    /// Fails if the path belongs to a link or a folder, or to a file that is kept, or no file can be created beside it.
     pub(super) fn create(path: PathBuf, existing: Existing) -> Result<Self, SaveError> {
         let old = regular_file(&path)?;
         if old.is_some() && existing == Existing::Keep {
@@ -43,7 +43,7 @@ impl Draft {
         Ok(Self { unfinished: Some(unfinished.map_err(SaveError::of_creating)?), path, existing })
     }
 
-    /// The open file.
+    /// Returns the open file.
     pub(super) fn file(&self) -> io::Result<Arc<File>> {
         Ok(self.unfinished()?.file().clone())
     }
@@ -60,7 +60,7 @@ impl Draft {
     /// Gives the file its name.
     ///
     /// # Errors
-    /// The name belongs to something that is not replaced, or the file system refuses.
+    /// Fails if the name belongs to something that is not replaced, or the file system refuses.
     pub(super) fn name(mut self) -> Result<Named, SaveError> {
         let _turn =
             self.existing_version().map(|_| CONDITIONAL.lock().unwrap_or_else(PoisonError::into_inner));
@@ -74,7 +74,7 @@ impl Draft {
         Ok(Named { name, replaced })
     }
 
-    /// The only version that the file may replace, if there is one.
+    /// Returns the only version that the file may replace, if there is one.
     fn existing_version(&self) -> Option<FileVersion> {
         match self.existing {
             Existing::Unchanged(version) => Some(version),

@@ -41,8 +41,8 @@ pub enum SaveError {
 }
 
 impl SaveError {
-    /// The error of creating a file. There, `NotFound` means that the folder is gone: a failure of the server, not of
-    /// the name.
+    /// Returns the error of creating a file. There, `NotFound` means that the folder is gone: a failure of the server,
+    /// not of the name.
     pub(super) fn of_creating(error: io::Error) -> Self {
         if error.kind() == io::ErrorKind::NotFound { Self::Io(error) } else { error.into() }
     }

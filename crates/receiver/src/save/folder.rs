@@ -29,13 +29,13 @@ impl Folder {
     /// Opens a folder. Waits for the disk.
     ///
     /// # Errors
-    /// The folder does not exist, or no file can be created in it.
+    /// Fails if the folder does not exist, or no file can be created in it.
     pub fn open(path: &Path) -> io::Result<Self> {
         drop(Unfinished::create(path, None)?);
         Ok(Self::unchecked(path))
     }
 
-    /// A folder of which nothing is known yet.
+    /// Creates a folder of which nothing is known yet.
     pub(super) fn unchecked(path: &Path) -> Self {
         let wide_places = Arc::new(Semaphore::new(Room::WIDE_PLACES));
         Self { path: path.to_owned(), wide_places, ledger: None }
@@ -45,7 +45,7 @@ impl Folder {
     /// The files of running processes stay. Waits for the disk.
     ///
     /// # Errors
-    /// The folder cannot be read.
+    /// Fails if the folder cannot be read.
     pub fn remove_abandoned(&self) -> io::Result<()> {
         abandoned::remove_abandoned(&self.path)
     }
@@ -53,23 +53,23 @@ impl Folder {
     /// Bounds what is stored from now on. Counts the files that are there. Waits for the disk.
     ///
     /// # Errors
-    /// The folder cannot be read.
+    /// Fails if the folder cannot be read.
     pub fn with_quota(self, quota: Quota) -> io::Result<Self> {
         let ledger = Some(Arc::new(Ledger::open(self.path.clone(), quota)?));
         Ok(Self { ledger, ..self })
     }
 
-    /// The path of the folder.
+    /// Returns the path of the folder.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The share of a body in the quota, if there is one. Waits for the disk.
+    /// Returns the share of a body in the quota, if there is one. Waits for the disk.
     pub(super) fn claim(&self, announced: Option<u64>) -> Result<Option<Claim>, SaveError> {
         self.ledger.clone().map(|ledger| Claim::of(ledger, announced)).transpose()
     }
 
-    /// The memory that a body may fill ahead of the disk if it begins now.
+    /// Returns the memory that a body may fill ahead of the disk if it begins now.
     pub(super) fn room(&self) -> Room {
         Room::of(&self.wide_places)
     }
@@ -78,7 +78,7 @@ impl Folder {
     /// the disk.
     ///
     /// # Errors
-    /// The file does not exist, is a link or a folder, or cannot be read.
+    /// Fails if the file does not exist, is a link or a folder, or cannot be read.
     pub fn read(&self, name: &SafeName) -> Result<File, SaveError> {
         let path = self.path.join(name.as_str());
         regular_file(&path)?.ok_or(SaveError::Missing)?;
@@ -88,7 +88,7 @@ impl Folder {
     }
 }
 
-/// The metadata of a regular file; `None` if there is none. Anything else, such as a symbolic link, is refused.
+/// Returns the metadata of a regular file; `None` if there is none. Anything else, such as a symbolic link, is refused.
 pub(super) fn regular_file(path: &Path) -> Result<Option<Metadata>, SaveError> {
     match fs::symlink_metadata(path) {
         Ok(metadata) if metadata.is_symlink() => Err(SaveError::Symlink),

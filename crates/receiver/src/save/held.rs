@@ -25,7 +25,7 @@ impl HeldFile {
     /// Gives the body its name.
     ///
     /// # Errors
-    /// The body has not arrived whole, or cannot be named.
+    /// Fails if the body has not arrived whole, or cannot be named.
     pub async fn keep(self) -> Result<(), SaveError> {
         let complete = self.0.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         let incomplete = || io::Error::other("the body is not complete");

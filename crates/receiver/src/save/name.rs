@@ -30,7 +30,7 @@ impl SafeName {
     /// also be visible in its folder and free of anything that another program may take for a separator or an option.
     ///
     /// # Errors
-    /// The name is refused; the error states the reason.
+    /// Fails if the name is refused; the error states the reason.
     pub fn parse(name: &str) -> Result<Self, NameError> {
         let name: String = name.nfc().collect();
         // Programs that take compatible characters for one another (NFKC, the best fit of Windows) see this name.
@@ -50,7 +50,7 @@ impl SafeName {
         }
     }
 
-    /// The name as text.
+    /// Returns the name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }

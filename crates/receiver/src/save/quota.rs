@@ -51,7 +51,7 @@ impl Ledger {
     /// Counts the files of a folder.
     ///
     /// # Errors
-    /// The folder cannot be read.
+    /// Fails if the folder cannot be read.
     pub(super) fn open(folder: PathBuf, quota: Quota) -> io::Result<Self> {
         let disk = rustix::fs::statvfs(&folder)?;
         let tenth = disk.f_blocks.saturating_mul(disk.f_frsize) / 10;
@@ -65,7 +65,7 @@ impl Ledger {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The bytes of the visible files, if they are bounded.
+    /// Returns the bytes of the visible files, if they are bounded.
     fn stored(&self) -> io::Result<u64> {
         let mut sum = 0_u64;
         if self.max_stored.is_none() {
@@ -110,7 +110,7 @@ impl Ledger {
         self.max_stored.is_some_and(|most| total > most.0)
     }
 
-    /// The free bytes of the file system; `None` if it does not tell.
+    /// Returns the free bytes of the file system; `None` if it does not tell.
     fn free(&self) -> io::Result<Option<u64>> {
         let file_system = rustix::fs::statvfs(&self.folder)?;
         Ok((file_system.f_blocks > 0).then(|| file_system.f_bavail.saturating_mul(file_system.f_frsize)))
@@ -129,7 +129,7 @@ impl Claim {
     /// Claims the announced length of a body, or a first step.
     ///
     /// # Errors
-    /// The folder or the file system has no room for it.
+    /// Fails if the folder or the file system has no room for it.
     pub(super) fn of(ledger: Arc<Ledger>, announced: Option<u64>) -> Result<Self, SaveError> {
         let mut claim = Self { ledger, claimed: 0, written: 0 };
         // A body of unknown length may be empty, but is refused where there is no room at all.
@@ -145,7 +145,7 @@ impl Claim {
     /// Claims what a file of `bytes` needs. May wait for the disk.
     ///
     /// # Errors
-    /// The folder or the file system has no room for it.
+    /// Fails if the folder or the file system has no room for it.
     pub(super) fn extend(&mut self, bytes: u64) -> Result<(), SaveError> {
         let missing = bytes.saturating_sub(self.claimed);
         let step = missing.max(if self.claimed > 0 { STEP } else { 0 });

@@ -28,7 +28,7 @@ impl Room {
     /// Length and number of the blocks of a narrow room: one is written while the other fills.
     const NARROW: (usize, usize) = (64 << 10, 2);
 
-    /// The room of a body that begins now: wide if a place is free.
+    /// Returns the room of a body that begins now: wide if a place is free.
     pub(super) fn of(places: &Arc<Semaphore>) -> Self {
         let place = places.clone().try_acquire_owned().ok();
         let (block, blocks) = if place.is_some() { Self::WIDE } else { Self::NARROW };
@@ -36,7 +36,7 @@ impl Room {
     }
 }
 
-/// The most memory that the blocks of `bodies` concurrent bodies in one folder take.
+/// Returns the most memory that the blocks of `bodies` concurrent bodies in one folder take.
 pub(crate) fn footprint(bodies: u64) -> Term {
     let size = |(block, blocks): (usize, usize)| (block * blocks) as u64;
     let (wide, narrow) = (size(Room::WIDE), size(Room::NARROW));

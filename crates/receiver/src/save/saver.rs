@@ -36,8 +36,8 @@ impl Saver {
     /// body, if its sender has told it. Must be called within a tokio runtime.
     ///
     /// # Errors
-    /// The name belongs to a link or a folder, or to a file that is kept. The folder has no room, or no file can be
-    /// created.
+    /// Fails if the name belongs to a link or a folder, or to a file that is kept. The folder has no room, or no file
+    /// can be created.
     pub async fn begin(
         folder: &Folder,
         name: &SafeName,
@@ -51,7 +51,7 @@ impl Saver {
     /// earlier file is replaced, or overwritten where that is impossible.
     ///
     /// # Errors
-    /// The path belongs to something that is no regular file, or no file can be created in its folder.
+    /// Fails if the path belongs to something that is no regular file, or no file can be created in its folder.
     pub async fn begin_at(path: &Path, announced: Option<u64>) -> Result<Self, SaveError> {
         let name = path.file_name().ok_or(SaveError::NotAFile)?;
         Self::create(Folder::unchecked(folder_of(path)), name, Existing::Overwrite, announced).await

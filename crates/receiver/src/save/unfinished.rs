@@ -81,7 +81,7 @@ impl Unfinished {
         Err(io::Error::other("another process removes new files"))
     }
 
-    /// The open file.
+    /// Returns the open file.
     pub(super) fn file(&self) -> &Arc<File> {
         &self.file
     }
@@ -122,7 +122,7 @@ impl Unfinished {
     }
 }
 
-/// An unnamed file, if the file system has such files and `/proc` gives access to them, which linkat(2) needs.
+/// Returns an unnamed file, if the file system has such files and `/proc` gives access to them, which linkat(2) needs.
 #[cfg(target_os = "linux")]
 fn unnamed(folder: &Path, mode: u32) -> Option<File> {
     let mut options = OpenOptions::new();
@@ -154,7 +154,7 @@ fn replace(file: &File, path: &Path) -> io::Result<()> {
     hidden.into_temp_path().persist(path).map_err(|error| error.error)
 }
 
-/// The pattern of hidden names.
+/// Returns the pattern of hidden names.
 fn names() -> tempfile::Builder<'static, 'static> {
     let mut names = tempfile::Builder::new();
     names.prefix(PREFIX).suffix(SUFFIX).rand_bytes(RANDOM);
@@ -222,12 +222,12 @@ fn sync_file_system(_: impl AsFd) -> io::Result<()> {
     Ok(())
 }
 
-/// The folder of a path.
+/// Returns the folder of a path.
 pub(super) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// An absolute path without looking at the disk, so that a hidden file is found again from any working folder.
+/// Returns an absolute path without looking at the disk, so that a hidden file is found again from any working folder.
 fn absolute(folder: &Path) -> io::Result<PathBuf> {
     std::path::absolute(folder)
 }

@@ -14,7 +14,7 @@ pub struct FileVersion {
 }
 
 impl FileVersion {
-    /// The version that `metadata` describes.
+    /// Returns the version that `metadata` describes.
     pub fn of(metadata: &Metadata) -> Self {
         Self {
             device: metadata.dev(),
@@ -25,7 +25,7 @@ impl FileVersion {
         }
     }
 
-    /// All that tells the version from others, in 40 bytes.
+    /// Returns all that tells the version from others, in 40 bytes.
     pub fn to_bytes(self) -> [u8; 40] {
         let mut bytes = [0; 40];
         let numbers = [

@@ -1,7 +1,7 @@
-//! Windows, buffers and choices that have a flag: their table, and the values in force.
+//! The limits: windows, buffers and choices, each with a flag of its own. Here are their table and the values in force.
 //!
 //! A limit is one entry of [`LIMITS`]. Flags, help, names of cases, schema and docs are loops over that table; code
-//! reads the value in force by the entry: `limits.bytes(&H2_WINDOW)`.
+//! reads a value in force through its entry: `limits.bytes(&H2_WINDOW)`.
 
 #[cfg(test)]
 mod schema;
@@ -21,76 +21,78 @@ pub use values::{LimitValue, Limits};
 pub struct Limit {
     /// The flag that sets the limit, without dashes. It is also the name of the limit in records.
     pub flag: &'static str,
-    /// The range of its values.
+    /// The values that the limit can take.
     pub domain: Domain,
-    /// The meaning of `auto`, where that is a value.
+    /// The meaning of `auto`; `None` if `auto` is not a value of the limit.
     pub auto: Option<&'static str>,
-    /// The value of the `balanced` profile.
+    /// The value in the `balanced` profile.
     pub default: Preset,
-    /// The value of the `lean` profile, where it differs.
+    /// The value in the `lean` profile; `None` if it is the default.
     pub lean: Option<Preset>,
-    /// The value of the `fast` profile, where it differs.
+    /// The value in the `fast` profile; `None` if it is the default.
     pub fast: Option<Preset>,
-    /// The value of the `stock` profile, where it differs: the default of the library or the kernel.
+    /// The value in the `stock` profile: what the library or the kernel does by default. `None` if it is the same as
+    /// `default`.
     pub stock: Option<Preset>,
-    /// True if this is a layer of longhaul between a library and its socket, or the size of a ceiling's calls, rather than
-    /// a limit. Studies leave out or vary these one by one; their flags are hidden.
+    /// True for a layer of longhaul between a library and its socket, and for the size of a ceiling's system calls.
+    /// Studies leave out layers, and vary such sizes, one at a time. The flags of these entries are hidden in `--help`.
     pub layer: bool,
-    /// The default of `send`, `fetch` and `serve`, where it differs: the peer and the path are unknown there.
+    /// The default of `send`, `fetch` and `serve`, which do not know the peer and the path; `None` if it is the value
+    /// of the profile.
     pub remote: Option<Preset>,
-    /// The value in records written before the limit existed; none for limits that every record states.
+    /// The value for records written before the limit existed; `None` if every record states the limit.
     pub before: Option<Before>,
-    /// The protocols that the limit has an effect on.
+    /// The protocols on which the limit has an effect.
     pub scope: Scope,
-    /// One line for `--help`, without the default.
+    /// The description in `--help`: one line, without the default.
     pub help: &'static str,
 }
 
-/// The range of a limit's values.
+/// The values that a limit can take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Domain {
-    /// A number of bytes, both bounds included.
+    /// A number of bytes, from `least` to `most`.
     Bytes {
-        /// The least, in bytes.
+        /// The smallest value, in bytes.
         least: u64,
-        /// The most, in bytes.
+        /// The largest value, in bytes.
         most: u64,
     },
-    /// One of several words.
+    /// One of the listed words.
     Choice(&'static [&'static str]),
 }
 
-/// A value in the table.
+/// A value of a limit in the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Preset {
     /// A number of bytes.
     Bytes(u64),
-    /// The kernel's or the path's own choice.
+    /// The choice of the kernel, or the size that the path allows.
     Auto,
-    /// A word.
+    /// One of the words of the limit.
     Choice(&'static str),
 }
 
-/// The value of a limit in records that do not state it.
+/// The value of a limit for records that do not state the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Before {
-    /// This value, which was in force before the limit existed.
+    /// A fixed value, which was in force before the limit existed.
     Was(Preset),
-    /// The value of another limit, or a number of bytes if that is `auto`.
+    /// The value of another limit, or a number of bytes if that limit is `auto`.
     As {
-        /// The other limit's flag.
+        /// The flag of the other limit, without dashes.
         flag: &'static str,
-        /// The number of bytes.
+        /// The number of bytes if the other limit is `auto`.
         or: u64,
     },
 }
 
-/// The protocols that a limit has an effect on.
+/// The protocols on which a limit has an effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
     /// The protocols on the listed carriers.
     Carriers(&'static [Carrier]),
-    /// The protocols of this engine.
+    /// The protocols of the given engine.
     Engine(Engine),
 }
 
@@ -103,27 +105,27 @@ impl Scope {
     }
 }
 
-/// A set of values that belong together.
+/// A named set of values for all limits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Profile {
     /// The smallest budget that still streams: every window holds a few chunks of 64 KiB.
     Lean,
-    /// Full speed on loopback within the least memory that gives it.
+    /// Full speed on loopback, in the least memory that allows full speed.
     #[default]
     Balanced,
-    /// The most goodput, whatever the memory: windows past the point where loopback gains by them, and frames as large
-    /// as large chunks.
+    /// The highest goodput, whatever the memory: windows so large that larger ones gain nothing on loopback, and frames
+    /// as large as large chunks.
     Fast,
-    /// Each library as it comes, on sockets as the kernel makes them: no limit and no layer of longhaul's own. Nothing
-    /// bounds the memory.
+    /// Each library with its own defaults, on sockets with the kernel's defaults. longhaul adds no limit and no layer,
+    /// so that nothing bounds the memory.
     Stock,
 }
 
 impl Profile {
-    /// All profiles, those with a bound on memory from the least to the most.
+    /// All profiles. Those that bound memory come first, from the least memory to the most.
     pub const ALL: [Self; 4] = [Self::Lean, Self::Balanced, Self::Fast, Self::Stock];
 
-    /// The `--profile` flag's value.
+    /// Returns the value of the `--profile` flag that selects the profile.
     pub fn name(self) -> &'static str {
         match self {
             Self::Lean => "lean",
@@ -134,24 +136,24 @@ impl Profile {
     }
 }
 
-/// The kind of path that QUIC datagrams are sized for: a name for a value of [`QUIC_MTU`].
+/// The kind of path for which QUIC datagrams are sized: a name for a value of [`QUIC_MTU`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum QuicProfile {
-    /// 1,452 bytes: an Ethernet frame of 1,500 less the headers of IPv6 and UDP. Figures then hold for other paths than
-    /// loopback.
+    /// 1,452 bytes: an Ethernet frame of 1,500 bytes less the headers of IPv6 and UDP. Figures with this size hold for
+    /// other paths than loopback, too.
     #[default]
     Internet,
-    /// 8,952 bytes: a jumbo frame of 9,000 less the same headers.
+    /// 8,952 bytes: a jumbo frame of 9,000 bytes less the headers of IPv6 and UDP.
     Jumbo,
-    /// [`MAX_QUIC_MTU`]: one datagram per send, as large as UDP admits.
+    /// [`MAX_QUIC_MTU`]: the largest datagram that UDP allows, one per system call.
     Loopback,
 }
 
 impl QuicProfile {
-    /// All profiles, by rising size.
+    /// All profiles, from the smallest datagrams to the largest.
     pub const ALL: [Self; 3] = [Self::Internet, Self::Jumbo, Self::Loopback];
 
-    /// The `--quic-profile` flag's value.
+    /// Returns the value of the `--quic-profile` flag that selects the profile.
     pub fn name(self) -> &'static str {
         match self {
             Self::Internet => "internet",
@@ -160,7 +162,7 @@ impl QuicProfile {
         }
     }
 
-    /// The largest UDP payload, in bytes.
+    /// Returns the largest UDP payload of the profile, in bytes.
     pub fn mtu(self) -> u64 {
         match self {
             Self::Internet => INTERNET_QUIC_MTU,
@@ -170,7 +172,7 @@ impl QuicProfile {
     }
 }
 
-/// An invalid value of a limit.
+/// An error for an invalid value of a limit.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("--{flag}: '{value}' is not possible; use {expected}")]
 pub struct LimitError {
@@ -180,12 +182,12 @@ pub struct LimitError {
 }
 
 impl LimitError {
-    /// The flag `flag` cannot have `value`, but one of `expected`.
+    /// Creates the error for the flag `flag`, which cannot have the value `value` but one of `expected`.
     pub fn new(flag: &'static str, value: impl Into<String>, expected: impl Into<String>) -> Self {
         Self { flag, value: value.into(), expected: expected.into() }
     }
 
-    /// The possible values, in words.
+    /// Returns the values that the limit can take, in words.
     pub fn expected(&self) -> &str {
         &self.expected
     }
@@ -197,7 +199,7 @@ impl Limit {
         self.scope.covers(protocol)
     }
 
-    /// The value in a profile.
+    /// Returns the value of the limit in a profile.
     pub fn preset(&self, profile: Profile) -> Preset {
         match profile {
             Profile::Lean => self.lean,
@@ -208,10 +210,10 @@ impl Limit {
         .unwrap_or(self.default)
     }
 
-    /// Reads a flag's value.
+    /// Parses the value of the limit's flag.
     ///
     /// # Errors
-    /// The text is no value of this limit; the error names the possible ones.
+    /// Fails if the text is not a value of this limit. The error names the possible values.
     pub fn parse(&self, text: &str) -> Result<LimitValue, LimitError> {
         let value = match self.domain {
             _ if text == "auto" && self.auto.is_some() => Some(LimitValue::Auto),
@@ -221,10 +223,10 @@ impl Limit {
         value.filter(|value| self.admits(value)).ok_or_else(|| self.refuse(text))
     }
 
-    /// Checks that a value is valid for the limit.
+    /// Checks that the limit can take `value`.
     ///
     /// # Errors
-    /// The value is out of range, of another kind, or `auto` for a limit without that choice.
+    /// Fails if the value is out of range, of another kind, or `auto` for a limit without that choice.
     pub fn check(&self, value: &LimitValue) -> Result<(), LimitError> {
         if self.admits(value) { Ok(()) } else { Err(self.refuse(&value.to_string())) }
     }
@@ -242,7 +244,7 @@ impl Limit {
         LimitError::new(self.flag, value, self.expected())
     }
 
-    /// The possible values, in words.
+    /// Returns the values that the limit can take, in words.
     fn expected(&self) -> String {
         let range = match self.domain {
             Domain::Bytes { least, most } => {

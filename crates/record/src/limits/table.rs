@@ -3,14 +3,14 @@
 use super::{Before, Domain, Limit, Preset, Scope};
 use crate::{Carrier, Engine};
 
-/// The most concurrent bodies on one connection, as servers announce it (SETTINGS_MAX_CONCURRENT_STREAMS,
-/// initial_max_streams_bidi). RFC 9113 section 6.5.2 recommends no less than 100.
+/// The largest number of concurrent bodies on one connection, which servers announce (SETTINGS_MAX_CONCURRENT_STREAMS,
+/// initial_max_streams_bidi). RFC 9113 section 6.5.2 recommends at least 100.
 pub const MAX_STREAMS: u32 = 1024;
 
 /// The smallest UDP payload that every QUIC path must carry, in bytes (RFC 9000 section 14).
 pub const MIN_QUIC_MTU: u64 = 1200;
 
-/// The largest UDP payload over IPv4, in bytes (RFC 768 and 791: 65,535 less 28 of headers).
+/// The largest UDP payload over IPv4, in bytes (RFC 768 and 791: 65,535 less 28 bytes of headers).
 pub const MAX_QUIC_MTU: u64 = 65_507;
 
 /// The UDP payload of an Ethernet frame of 1,500 bytes over IPv6, in bytes.
@@ -20,20 +20,20 @@ pub const INTERNET_QUIC_MTU: u64 = 1452;
 /// size, which quinn hands over at once, just fit one GSO send.
 pub const DISCOVERED_QUIC_MTU: u64 = 6500;
 
-/// The largest buffer that setsockopt accepts: a C int.
+/// The largest buffer that setsockopt accepts, in bytes: the maximum of a C int.
 const MAX_SOCKET_BUFFER: u64 = i32::MAX as u64;
 
-/// The largest buffer of a library that counts it in 32 bits.
+/// The largest buffer, in bytes, of a library that stores sizes in 32 bits.
 const MAX_BUFFER: u64 = u32::MAX as u64;
 
-/// The carriers with connections: bare datagrams have no congestion controller.
+/// The protocols on carriers with connections. Bare datagrams have no congestion controller.
 const ALL: Scope = Scope::Carriers(&[Carrier::Tcp, Carrier::Tls, Carrier::Quic]);
 const TCP: Scope = Scope::Carriers(&[Carrier::Tcp, Carrier::Tls]);
 const QUIC: Scope = Scope::Carriers(&[Carrier::Quic]);
 const DATAGRAMS: Scope = Scope::Carriers(&[Carrier::Quic, Carrier::Udp]);
 const ENCRYPTED: Scope = Scope::Carriers(&[Carrier::Tls, Carrier::Quic]);
 
-/// A number of bytes from 1 to `most`, or to 4 GiB.
+/// Returns the range of sizes from 1 byte to `most` bytes.
 const fn up_to(most: u64) -> Domain {
     Domain::Bytes { least: 1, most }
 }
@@ -46,12 +46,12 @@ const fn mib(n: u64) -> Preset {
     Preset::Bytes(n << 20)
 }
 
-/// The values of a layer: in force, or left out.
+/// The values of a layer: `on` if the layer is in force, `off` if it is left out.
 const SWITCH: Domain = Domain::Choice(&["on", "off"]);
 const ON: Preset = Preset::Choice("on");
 const OFF: Preset = Preset::Choice("off");
 
-/// The values of the fields that most entries do not set.
+/// A template with the values of the fields that most entries do not set.
 const UNSET: Limit = Limit {
     flag: "",
     domain: up_to(MAX_BUFFER),
@@ -78,8 +78,8 @@ macro_rules! limits {
 }
 
 limits! {
-    /// HTTP/1.1: bytes that hyper reads at once, and gathers for one write (`max_buf_size`). hyper works with no less
-    /// than 8 KiB (MINIMUM_MAX_BUFFER_SIZE in its proto/h1/io.rs; it panics below). Its own 408 KiB was a third slower:
+    /// HTTP/1.1: the number of bytes that hyper reads at once, and gathers for one write (`max_buf_size`). hyper panics
+    /// below 8 KiB (MINIMUM_MAX_BUFFER_SIZE in its proto/h1/io.rs). Its default of 408 KiB was a third slower, because
     /// fewer bytes of a writev stay in the cache.
     H1_BUFFER = {
         flag: "h1-buffer",
@@ -104,9 +104,9 @@ limits! {
         help: "HTTP/2: largest DATA frame that the receiver admits",
     }
     /// HTTP/2: the receive window, of a stream and of the connection alike; at most 2^31 - 1 (RFC 9113 section 6.9.1).
-    /// With the default, a receiver of chunks up to 64 KiB stays under 12 MiB while its reader is slow: at most 11.7,
-    /// with chunks of 4 KiB. A window of 640 KiB was 5 % slower over TLS. One of 1 MiB is 1 to 4 % faster and takes
-    /// 12.2 MiB.
+    /// With the default, a receiver of chunks up to 64 KiB stays under 12 MiB while its reader is slow: at most 11.7
+    /// MiB, with chunks of 4 KiB. A window of 640 KiB was 5 % slower over TLS. A window of 1 MiB is 1 to 4 % faster,
+    /// and the receiver takes 12.2 MiB.
     H2_WINDOW = {
         flag: "h2-window",
         domain: up_to((1 << 31) - 1),
@@ -117,7 +117,8 @@ limits! {
         scope: Scope::Engine(Engine::Http2),
         help: "HTTP/2: receive window of a stream, and of the connection",
     }
-    /// HTTP/2: bytes that a sender queues for a stream before it stops asking for more, up to one chunk over.
+    /// HTTP/2: the number of queued bytes per stream at which a sender stops asking for chunks. The queue may exceed
+    /// this by one chunk.
     H2_SEND_BUFFER = {
         flag: "h2-send-buffer",
         default: kib(256),
@@ -148,9 +149,9 @@ limits! {
         scope: QUIC,
         help: "QUIC: receive window of all streams of a connection",
     }
-    /// QUIC: bytes kept for sending, and for sending again, over all streams of a connection. The default is as fast as
-    /// 4 MiB on loopback, and admits 10 MiB/s over a path of 100 ms. It is doubled for datagrams over 1,452 bytes
-    /// ([`Limits::with_quic_mtu`](super::Limits::with_quic_mtu)).
+    /// QUIC: the number of bytes kept for sending and for retransmission, over all streams of a connection. The default
+    /// is as fast as 4 MiB on loopback, and allows 10 MiB/s over a path with a round-trip time of 100 ms. The default
+    /// is doubled for datagrams over 1,452 bytes ([`Limits::with_quic_mtu`](super::Limits::with_quic_mtu)).
     QUIC_SEND_WINDOW = {
         flag: "quic-send-window",
         default: mib(1),
@@ -160,8 +161,8 @@ limits! {
         scope: QUIC,
         help: "QUIC: bytes kept for sending, over all streams of a connection; twice the default for packets over 1452 bytes",
     }
-    /// QUIC: the largest UDP payload sent and accepted. The default is that of an Ethernet frame of 1,500 bytes, so
-    /// that figures hold for other paths than loopback.
+    /// QUIC: the largest UDP payload sent and accepted. The default fits an Ethernet frame of 1,500 bytes, so that
+    /// figures hold for other paths than loopback.
     QUIC_MTU = {
         flag: "quic-mtu",
         domain: Domain::Bytes { least: MIN_QUIC_MTU, most: MAX_QUIC_MTU },
@@ -172,39 +173,40 @@ limits! {
         scope: DATAGRAMS,
         help: "QUIC: largest UDP payload",
     }
-    /// The congestion controller; QUIC takes `auto` for CUBIC. The controller that the kernel chooses may be BBR, whose
-    /// pacing makes loopback bistable: 2 or 8 GiB/s from run to run.
+    /// The congestion controller of TCP and QUIC. Over QUIC, `auto` means CUBIC. Over TCP, the controller that the
+    /// kernel chooses may be BBR, whose pacing makes loopback bistable: 2 or 8 GiB/s from run to run.
     CONGESTION = {
         flag: "congestion",
         domain: Domain::Choice(&["cubic", "newreno", "bbr"]),
-        auto: Some("leave TCP's to the kernel"),
+        auto: Some("CUBIC over QUIC, the kernel's default over TCP"),
         default: Preset::Choice("cubic"),
         stock: Some(Preset::Auto),
         remote: Some(Preset::Auto),
         help: "TCP and QUIC: congestion controller",
     }
-    /// TCP: the kernel's send and receive buffer of each socket, as requested from the kernel. It is set by default, so
-    /// that the kernel's tuning is no part of a measurement. Bytes in larger buffers have left the cache before a
-    /// digesting receiver reads them. With 512 KiB, tls and h1 were 2 to 6 % slower; with 1 MiB, tcp was another 9 to
-    /// 15 % slower. With either, a quarter of the transfers over TLS overran the receiver's queue and lost segments,
-    /// for which some stood still for 50 ms. Over a path of 100 ms the default admits 2.5 MiB/s.
+    /// TCP: the send buffer and the receive buffer of each socket, as requested from the kernel. The limit has a size
+    /// by default, so that the kernel's tuning does not influence a measurement. Bytes in larger buffers have left the
+    /// cache before a digesting receiver reads them. With 512 KiB, tls and h1 were 2 to 6 % slower; with 1 MiB, tcp was
+    /// another 9 to 15 % slower. With either size, a quarter of the transfers over TLS overran the receiver's queue and
+    /// lost segments. Some of these transfers stalled for 50 ms. Over a path with a round-trip time of 100 ms, the
+    /// default allows 2.5 MiB/s.
     SOCKET_BUFFER = {
         flag: "socket-buffer",
         domain: up_to(MAX_SOCKET_BUFFER),
-        auto: Some("leave TCP's to the kernel, which adapts them to the traffic"),
+        auto: Some("leave the buffers to the kernel, which adapts them to the traffic"),
         default: kib(256),
         stock: Some(Preset::Auto),
         remote: Some(Preset::Auto),
         scope: TCP,
         help: "TCP: the kernel's send and receive buffer of each socket; also sets --udp-buffer unless that is given",
     }
-    /// QUIC: the send and receive buffer of the UDP socket, which serves all connections of its end and which the
-    /// kernel does not tune. Nothing holds a sender back before this buffer is full: with 256 KiB quic lost a fifth of
-    /// its goodput in the worst run. Sizes from 512 KiB to 4 MiB are equally fast.
+    /// QUIC: the send buffer and the receive buffer of the UDP socket, which all connections of an end share. The
+    /// kernel does not tune them. Nothing slows a sender down before the peer's receive buffer is full: with 256 KiB,
+    /// quic lost a fifth of its goodput in the worst run. Sizes from 512 KiB to 4 MiB are equally fast.
     UDP_BUFFER = {
         flag: "udp-buffer",
         domain: up_to(MAX_SOCKET_BUFFER),
-        auto: Some("leave it to the kernel, which does not adapt it"),
+        auto: Some("leave the buffers to the kernel, which does not adapt them"),
         default: mib(4),
         stock: Some(Preset::Auto),
         before: Some(Before::As { flag: "socket-buffer", or: 4 << 20 }),
@@ -215,15 +217,15 @@ limits! {
     CIPHER = {
         flag: "cipher",
         domain: Domain::Choice(&["aes128", "aes256", "chacha20"]),
-        auto: Some("let both ends agree on one"),
+        auto: Some("let both ends negotiate the suite"),
         default: Preset::Choice("aes128"),
         stock: Some(Preset::Auto),
         remote: Some(Preset::Auto),
         scope: ENCRYPTED,
         help: "TLS 1.3 and QUIC: cipher suite",
     }
-    /// HTTP/3: the receive path. `bounded` hands h3 one piece at a time; `stock` is h3 0.0.8 with h3-quinn 0.0.10 as
-    /// they are, which buffer without bound for a slow reader (hyperium/h3 issue 308).
+    /// HTTP/3: the receive path. `bounded` hands h3 one piece at a time. `stock` is unmodified h3 0.0.8 with h3-quinn
+    /// 0.0.10, which buffer without bound for a slow reader (hyperium/h3 issue 308).
     H3_RECV = {
         flag: "h3-recv",
         domain: Domain::Choice(&["bounded", "stock"]),
@@ -233,8 +235,8 @@ limits! {
         scope: Scope::Engine(Engine::Http3),
         help: "HTTP/3: bound the bytes buffered for a slow reader (bounded), or let h3 buffer them all (stock)",
     }
-    /// TCP_NODELAY. The kernel does not set it, but the stock profile does: without it each window of h2's default 64 KiB
-    /// waits 40 ms for a delayed acknowledgement, which leaves 1 MiB/s.
+    /// TCP: the option TCP_NODELAY. The kernel's default is off, but the stock profile sets the option too. Without it,
+    /// each window of h2's default 64 KiB waits 40 ms for a delayed acknowledgement, which limits goodput to 1 MiB/s.
     NODELAY = {
         flag: "nodelay",
         domain: SWITCH,
@@ -244,7 +246,8 @@ limits! {
         scope: TCP,
         help: "TCP: send partial segments at once (TCP_NODELAY)",
     }
-    /// TLS: the bytes that are encrypted ahead of the socket: a loopback segment, or the 64 KiB of rustls.
+    /// TLS: the number of bytes that are encrypted ahead of the socket. `on` is one loopback segment, `off` the 64 KiB
+    /// of rustls.
     TLS_SEGMENTS = {
         flag: "tls-segments",
         domain: SWITCH,
@@ -253,9 +256,9 @@ limits! {
         layer: true,
         before: Some(Before::Was(ON)),
         scope: Scope::Carriers(&[Carrier::Tls]),
-        help: "TLS: encrypt no more ahead of the socket than fills a loopback segment",
+        help: "TLS: encrypt at most one loopback segment ahead of the socket",
     }
-    /// HTTP/2: small frames are gathered for a segment.
+    /// HTTP/2: a layer that gathers small frames into whole segments.
     H2_GATHER = {
         flag: "h2-gather",
         domain: SWITCH,
@@ -266,7 +269,7 @@ limits! {
         scope: Scope::Engine(Engine::Http2),
         help: "HTTP/2: gather small frames for one write",
     }
-    /// HTTP/2: the kernel holds the partial segments of large frames back.
+    /// HTTP/2: a layer that makes the kernel hold back the partial segments of large frames (TCP_CORK).
     H2_CORK = {
         flag: "h2-cork",
         domain: SWITCH,
@@ -277,7 +280,7 @@ limits! {
         scope: Scope::Engine(Engine::Http2),
         help: "HTTP/2: hold back the partial segments of large frames (TCP_CORK)",
     }
-    /// HTTP/2: a connection reads a bounded number of bytes before its bodies are polled.
+    /// HTTP/2: a layer that lets a connection read a bounded number of bytes before its bodies are polled.
     H2_TURNS = {
         flag: "h2-turns",
         domain: SWITCH,
@@ -288,8 +291,8 @@ limits! {
         scope: Scope::Engine(Engine::Http2),
         help: "HTTP/2: bound the bytes that a connection reads before its bodies are polled",
     }
-    /// Ceilings over TCP and TLS: the bytes that one read of a body asks for. `cargo xtask ceilings` measures the
-    /// candidates.
+    /// Ceilings over TCP and TLS: the number of bytes that one read of a body requests. `cargo xtask ceilings` measures
+    /// the candidates.
     CEILING_READ = {
         flag: "ceiling-read",
         domain: Domain::Bytes { least: 4 << 10, most: 16 << 20 },
@@ -297,10 +300,10 @@ limits! {
         layer: true,
         before: Some(Before::Was(kib(256))),
         scope: Scope::Engine(Engine::Ceiling),
-        help: "Ceilings: bytes that one read asks for",
+        help: "Ceilings: bytes that one read requests",
     }
-    /// Ceilings over TCP and TLS: the bytes that are gathered for one write, at least 256 KiB so that they do not depend on
-    /// the chunk. `cargo xtask ceilings` measures the candidates.
+    /// Ceilings over TCP and TLS: the number of bytes that are gathered for one write. It is at least 256 KiB, so that
+    /// ceilings do not depend on the chunk size. `cargo xtask ceilings` measures the candidates.
     CEILING_WRITE = {
         flag: "ceiling-write",
         domain: Domain::Bytes { least: 256 << 10, most: 16 << 20 },
@@ -310,8 +313,8 @@ limits! {
         scope: Scope::Engine(Engine::Ceiling),
         help: "Ceilings: bytes gathered for one write",
     }
-    /// QUIC: datagrams per receive, initial packet size and window, timeouts and stream counts of longhaul rather than of
-    /// quinn.
+    /// QUIC: longhaul's values instead of quinn's for datagrams per receive, initial packet size and window, timeouts
+    /// and stream counts.
     QUIC_ENDPOINT = {
         flag: "quic-endpoint",
         domain: SWITCH,

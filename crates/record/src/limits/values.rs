@@ -17,9 +17,9 @@ use crate::{ByteSize, Protocol};
 pub enum LimitValue {
     /// A number of bytes.
     Bytes(u64),
-    /// A word.
+    /// One of the words of the limit.
     Choice(String),
-    /// The kernel's or the path's own choice; null in JSON.
+    /// The choice of the kernel, or the size that the path allows; null in JSON.
     Auto,
 }
 
@@ -33,7 +33,7 @@ impl From<Preset> for LimitValue {
     }
 }
 
-/// The text that a flag takes and a case's name shows.
+/// Writes the value as flags take it and names of cases show it.
 impl fmt::Display for LimitValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -44,9 +44,10 @@ impl fmt::Display for LimitValue {
     }
 }
 
-/// The values of all limits in force, by flag. A value that this version does not know is kept as it was read.
+/// The values of all limits in force, by flag. A value that this version of longhaul does not know is kept as it was
+/// read.
 ///
-/// Copies share their memory until one of them is changed: thousands of records have the same limits.
+/// Copies share their memory until one of them is changed, because thousands of records have the same limits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits(Arc<BTreeMap<Cow<'static, str>, LimitValue>>);
 
@@ -63,15 +64,17 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// The limits of a profile, for two ends on one machine.
+    /// Returns the limits of a profile, for two ends on one machine.
     pub fn of(profile: Profile) -> Self {
         let value = |limit: &&Limit| (Cow::from(limit.flag), limit.preset(profile).into());
         Self(Arc::new(LIMITS.iter().map(value).collect()))
     }
 
-    /// The limits of a profile towards any peer. Hundreds of connections with buffers of MiBs at both ends exceed the
-    /// memory of the kernel for TCP (`tcp_mem`). The kernel then drops received segments, and transfers stand still for
-    /// half a minute. The path is unknown, too.
+    /// Returns the limits of a profile for transfers with other programs, where peer and path are unknown.
+    ///
+    /// Sockets get the kernel's buffers. Hundreds of connections with buffers of several MiB at both ends exceed the
+    /// kernel's memory for TCP (`tcp_mem`). The kernel then drops received segments, and transfers stall for half a
+    /// minute.
     pub fn for_any_peer(profile: Profile) -> Self {
         let mut limits = Self::of(profile);
         for (limit, preset) in LIMITS.iter().filter_map(|limit| Some((limit, limit.remote?))) {
@@ -80,21 +83,21 @@ impl Limits {
         limits
     }
 
-    /// Returns whether a protocol runs as its library comes, without any layer of longhaul. Nothing bounds its memory
-    /// then.
+    /// Returns whether a protocol runs with its library's defaults and without any layer of longhaul. Nothing bounds
+    /// the memory of such a run.
     pub fn is_stock(&self, protocol: &Protocol) -> bool {
         let differs = |limit: &&&Limit| {
             limit.applies_to(protocol) && limit.stock.is_some_and(|stock| stock != limit.default)
         };
         let (layers, limits): (Vec<&Limit>, Vec<&Limit>) =
             LIMITS.iter().filter(differs).partition(|limit| limit.layer);
-        // Where there is no layer to leave out, limits alone make the difference.
+        // If the protocol has no layer to leave out, its limits alone decide.
         let decisive = if layers.is_empty() { limits } else { layers };
         let is_stock = |limit: &&Limit| self.get(limit) == limit.preset(Profile::Stock).into();
         !protocol.is_ceiling() && !decisive.is_empty() && decisive.iter().all(is_stock)
     }
 
-    /// Returns whether a layer is in force.
+    /// Returns whether the layer `layer` is in force.
     pub fn has(&self, layer: &Limit) -> bool {
         self.get(layer) == layer.default.into()
     }
@@ -108,7 +111,7 @@ impl Limits {
         self
     }
 
-    /// The values of this copy alone.
+    /// Returns the values for a change of this copy alone.
     fn values(&mut self) -> &mut BTreeMap<Cow<'static, str>, LimitValue> {
         Arc::make_mut(&mut self.0)
     }
@@ -116,7 +119,7 @@ impl Limits {
     /// Sets one limit.
     ///
     /// # Errors
-    /// The limit cannot have that value.
+    /// Fails if the limit cannot have that value.
     pub fn set(&mut self, limit: &'static Limit, value: impl Into<LimitValue>) -> Result<(), LimitError> {
         let value = value.into();
         limit.check(&value)?;
@@ -124,11 +127,11 @@ impl Limits {
         Ok(())
     }
 
-    /// Sets the limits that flags name, and those that follow from them: the UDP buffer follows `--socket-buffer`, and
-    /// the send window of QUIC follows `--quic-mtu`, unless they are named themselves.
+    /// Sets the limits that flags name, and the limits that follow from those. The UDP buffer follows
+    /// `--socket-buffer`, and the send window of QUIC follows `--quic-mtu`, unless a flag names them.
     ///
     /// # Errors
-    /// A limit cannot have its value.
+    /// Fails if a limit cannot have the value of its flag.
     pub fn with_flags(
         mut self,
         named: impl IntoIterator<Item = (&'static Limit, LimitValue)>,
@@ -146,12 +149,12 @@ impl Limits {
         Ok(self)
     }
 
-    /// Sets the size of QUIC datagrams. If they are larger than an Ethernet frame's, the send window doubles. With 2
-    /// MiB instead of 1 MiB, HTTP/3 in packets of 6,400 bytes is 1 to 7 % faster. In packets of 1,452 bytes it is 1 to
-    /// 3 % faster, and a receiver takes 1 to 4 MiB more.
+    /// Sets the size of QUIC datagrams. If a datagram exceeds an Ethernet frame, the send window doubles. ¶ A send
+    /// window of 2 MiB instead of 1 MiB makes HTTP/3 in packets of 6,400 bytes 1 to 7 % faster. In packets of 1,452
+    /// bytes HTTP/3 gains 1 to 3 %, and a receiver takes 1 to 4 MiB more.
     ///
     /// # Errors
-    /// No datagram can have that size.
+    /// Fails if no datagram can have that size.
     pub fn with_quic_mtu(mut self, mtu: impl Into<LimitValue>) -> Result<Self, LimitError> {
         let mtu = mtu.into();
         self.set(&QUIC_MTU, mtu.clone())?;
@@ -161,12 +164,12 @@ impl Limits {
         Ok(self)
     }
 
-    /// The value of one limit: its default, if these limits do not state it.
+    /// Returns the value of one limit, or the default if the value is not set.
     pub fn get(&self, limit: &Limit) -> LimitValue {
         self.0.get(limit.flag).cloned().unwrap_or_else(|| limit.default.into())
     }
 
-    /// The number of bytes of a limit that is a size: its default, if another kind of value was read.
+    /// Returns the number of bytes of a limit that is a size, or the default if the value in a record was not a size.
     pub fn bytes(&self, limit: &Limit) -> u64 {
         match (self.get(limit), limit.default) {
             (LimitValue::Bytes(bytes), _) | (_, Preset::Bytes(bytes)) => bytes,
@@ -174,7 +177,7 @@ impl Limits {
         }
     }
 
-    /// The number of bytes of a limit that is a size or `auto`; none if it is `auto`.
+    /// Returns the number of bytes of a limit that is a size or `auto`; `None` if it is `auto`.
     pub fn bytes_unless_auto(&self, limit: &Limit) -> Option<u64> {
         match self.get(limit) {
             LimitValue::Bytes(bytes) => Some(bytes),
@@ -182,7 +185,7 @@ impl Limits {
         }
     }
 
-    /// The word of a limit that is a choice; none if it is `auto`.
+    /// Returns the word of a limit that is a choice; `None` if it is `auto`.
     pub fn choice(&self, limit: &Limit) -> Option<&str> {
         match (self.0.get(limit.flag), limit.default) {
             (Some(LimitValue::Choice(word)), _) => Some(word),
@@ -191,14 +194,14 @@ impl Limits {
         }
     }
 
-    /// Every value by its flag, in alphabetical order.
+    /// Returns every value with its flag, in alphabetical order of the flags.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &LimitValue)> {
         self.0.iter().map(|(flag, value)| (flag.as_ref(), value))
     }
 }
 
-/// Reads limits of any version. An unknown limit is kept; a limit that did not exist yet gets the value that was in
-/// force.
+/// Reads limits as any version of longhaul wrote them. An unknown limit is kept. A limit that did not exist yet gets
+/// the value that was in force.
 impl<'de> Deserialize<'de> for Limits {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let read = BTreeMap::<String, Value>::deserialize(deserializer)?;
@@ -220,7 +223,7 @@ impl<'de> Deserialize<'de> for Limits {
     }
 }
 
-/// A JSON value as the value of a limit. A value of any other kind becomes its text.
+/// Converts a JSON value to the value of a limit. A value of an unexpected kind becomes text.
 fn value_of(value: Value) -> LimitValue {
     match value {
         Value::Null => LimitValue::Auto,
@@ -274,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_buffer_is_also_udps_unless_that_has_its_own() {
+    fn the_udp_buffer_follows_the_socket_buffer_unless_it_is_set() {
         let udp = |named: &[(&'static Limit, LimitValue)]| {
             Limits::default().with_flags(named.to_vec()).unwrap().bytes(&UDP_BUFFER)
         };

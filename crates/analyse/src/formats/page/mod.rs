@@ -56,7 +56,7 @@ impl Format for Html {
     }
 }
 
-/// The template with each placeholder replaced once; replacements are not searched for placeholders.
+/// Returns the template with each placeholder replaced once; replacements are not searched for placeholders.
 fn filled(mut template: &str, parts: &[(&str, Cow<'_, str>)]) -> String {
     // The data of many cases is large, and is copied once.
     let mut page =
