@@ -1,4 +1,4 @@
-//! The global allocator: jemalloc or the system's. It counts live memory once a program asks for it.
+//! The global allocator: jemalloc or the system's allocator. It counts live memory if the program calls [`count`].
 #![allow(unsafe_code, reason = "an allocator is unsafe to implement, and glibc is a C library")]
 
 use std::{
@@ -17,12 +17,12 @@ use crate::Live;
 #[cfg(feature = "trace")]
 use crate::trace;
 
-/// The global allocator. With glibc's malloc, each large frame goes back to the kernel and is faulted in again, which
-/// halves HTTP/2's goodput.
+/// The global allocator. glibc's malloc returns the memory of each large frame to the kernel, and page faults bring it
+/// back, which halves HTTP/2's goodput.
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// Set once the program has called [`count`].
+/// True once the program has called [`count`].
 static IS_COUNTING: AtomicBool = AtomicBool::new(false);
 
 /// The counters of the thread that called [`count`].
@@ -32,20 +32,21 @@ static OWN: Counters = Counters::new();
 static SHARED: Counters = Counters::new();
 
 thread_local! {
-    /// Set on the thread that called [`count`] first. It has no destructor, so no access to it allocates.
+    /// True on the thread that called [`count`] first. The value has no destructor, so that no access to it allocates.
     static IS_OWNER: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Begins to count live memory. The calling thread counts without atomic additions, so it should be the one that
-/// allocates most. Memory that was allocated before is not counted, so this should be the first call of `main`. Only the
-/// first call has an effect.
+/// Begins to count live memory. The calling thread counts without atomic additions, so it should be the thread that
+/// allocates most. Memory that was allocated before the call is not counted, so the call should come first in `main`.
+/// Only the first call has an effect.
 pub fn count() {
     if !IS_COUNTING.swap(true, Relaxed) {
         IS_OWNER.set(true);
     }
 }
 
-/// Returns the live memory, or `None` unless [`count`] was called. It is exact if no other thread allocates meanwhile.
+/// Returns the live memory, or `None` unless [`count`] was called. The figures are exact if no other thread allocates
+/// during the call.
 pub fn live() -> Option<Live> {
     IS_COUNTING.load(Relaxed).then(|| Live {
         bytes: OWN.bytes.load(Relaxed).wrapping_add(SHARED.bytes.load(Relaxed)),
@@ -54,13 +55,15 @@ pub fn live() -> Option<Live> {
     })
 }
 
-/// Returns the live bytes of Rust code, as [`live`] has them, or `None` unless [`count`] was called.
+/// Returns the live bytes of Rust code, or `None` unless [`count`] was called. Faster than [`live`], which also asks
+/// the C library.
 #[inline]
 pub fn live_bytes() -> Option<usize> {
     IS_COUNTING.load(Relaxed).then(|| OWN.bytes.load(Relaxed).wrapping_add(SHARED.bytes.load(Relaxed)))
 }
 
-/// Bytes and allocations, modulo the width of a word: a thread may free what another one allocated.
+/// The numbers of live bytes and allocations of some threads. Both wrap around at zero, because a thread may free
+/// memory that another thread allocated.
 struct Counters {
     bytes: AtomicUsize,
     allocations: AtomicUsize,
@@ -71,7 +74,7 @@ impl Counters {
         Self { bytes: AtomicUsize::new(0), allocations: AtomicUsize::new(0) }
     }
 
-    /// Adds without an atomic read-modify-write operation. Only one thread may write these counters.
+    /// Adds to the counters without an atomic read-modify-write operation. Only one thread may write these counters.
     #[inline]
     fn add_alone(&self, bytes: usize, allocations: usize) {
         self.bytes.store(self.bytes.load(Relaxed).wrapping_add(bytes), Relaxed);
@@ -85,7 +88,7 @@ impl Counters {
     }
 }
 
-/// Adds a change to the counters of the calling thread. A decrease is passed modulo the width of a word.
+/// Adds a change to the counters of the calling thread. A decrease is passed as a wrapped negative number.
 #[inline]
 fn note(bytes: usize, allocations: usize) {
     #[cfg(feature = "trace")]
@@ -99,21 +102,22 @@ fn note(bytes: usize, allocations: usize) {
     }
 }
 
-/// An allocator that counts live bytes and allocations. It counts the bytes that were asked for, without the rounding
-/// to a size class.
+/// An allocator that counts live bytes and allocations. The bytes are those requested, without rounding to a size
+/// class.
 struct Counting;
 
-// SAFETY: the allocator below does all the work; counting touches no memory of an allocation, and does not allocate.
+// SAFETY: every call is passed to the backing allocator. Counting touches no memory of an allocation, and does not
+// allocate.
 unsafe impl GlobalAlloc for Counting {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller's promises are those of the allocator below.
+        // SAFETY: the caller guarantees what the backing allocator requires.
         allocated(unsafe { Backing.alloc(layout) }, layout)
     }
 
     #[inline]
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller's promises are those of the allocator below.
+        // SAFETY: the caller guarantees what the backing allocator requires.
         allocated(unsafe { Backing.alloc_zeroed(layout) }, layout)
     }
 
@@ -121,14 +125,14 @@ unsafe impl GlobalAlloc for Counting {
     unsafe fn dealloc(&self, allocated: *mut u8, layout: Layout) {
         #[cfg(feature = "trace")]
         trace::released(allocated);
-        // SAFETY: the caller's promises are those of the allocator below.
+        // SAFETY: the caller guarantees what the backing allocator requires.
         unsafe { Backing.dealloc(allocated, layout) };
         note(layout.size().wrapping_neg(), usize::MAX);
     }
 
     #[inline]
     unsafe fn realloc(&self, allocated: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // SAFETY: the caller's promises are those of the allocator below.
+        // SAFETY: the caller guarantees what the backing allocator requires.
         let moved = unsafe { Backing.realloc(allocated, layout, size) };
         #[cfg(feature = "trace")]
         if !moved.is_null() {
@@ -138,7 +142,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-/// Returns a new allocation, which is counted unless it failed.
+/// Counts a new allocation unless it failed, and returns it.
 #[inline]
 fn allocated(allocated: *mut u8, layout: Layout) -> *mut u8 {
     #[cfg(feature = "trace")]
@@ -148,7 +152,7 @@ fn allocated(allocated: *mut u8, layout: Layout) -> *mut u8 {
     noted(allocated, layout.size(), 1)
 }
 
-/// Returns the allocation, whose change is counted unless it failed.
+/// Counts the change of an allocation unless it failed, and returns the allocation.
 #[inline]
 fn noted(allocated: *mut u8, bytes: usize, allocations: usize) -> *mut u8 {
     if !allocated.is_null() {
@@ -157,16 +161,16 @@ fn noted(allocated: *mut u8, bytes: usize, allocations: usize) -> *mut u8 {
     allocated
 }
 
-/// Returns the bytes in use in glibc's heap, where aws-lc allocates. They include the 8-byte header of each piece, and
-/// freed pieces in the cache of a thread (at most 7 of each size).
+/// Returns the bytes in use in glibc's heap, where aws-lc allocates. The bytes include the 8-byte header of each piece,
+/// and freed pieces in the cache of a thread (at most 7 of each size).
 #[cfg(all(target_os = "linux", target_env = "gnu", not(feature = "system")))]
 fn c_heap() -> Option<usize> {
-    // SAFETY: the function has no precondition; it takes glibc's own lock.
+    // SAFETY: `mallinfo2` has no precondition. It takes glibc's own lock.
     let heap = unsafe { libc::mallinfo2() };
     heap.uordblks.checked_add(heap.hblkhd)
 }
 
-/// `None`: glibc is not the C library, or Rust allocates in its heap as well.
+/// Returns `None`: either glibc is not the C library, or Rust code allocates in glibc's heap as well.
 #[cfg(not(all(target_os = "linux", target_env = "gnu", not(feature = "system"))))]
 fn c_heap() -> Option<usize> {
     None

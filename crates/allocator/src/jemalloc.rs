@@ -1,4 +1,4 @@
-//! jemalloc's exported settings, and questions to jemalloc.
+//! The settings that jemalloc reads at its start, and queries of those in force.
 #![allow(
     unsafe_code,
     reason = "jemalloc is a C library: it reads an exported pointer and answers through pointers"
@@ -18,7 +18,7 @@ use crate::{
     settings::{SETTINGS_C, SLAB_RANGE},
 };
 
-/// The pointer that jemalloc reads its settings through.
+/// The pointer through which jemalloc reads its settings.
 ///
 /// jemalloc defines the symbol weakly, and this definition replaces it. tikv-jemalloc-sys prefixes all symbols with
 /// `_rjem_` unless its feature `unprefixed_malloc_on_supported_platforms` is on; nothing here turns it on.
@@ -35,10 +35,10 @@ struct Configuration(*const c_char);
 // SAFETY: the only value points to `SETTINGS_C`, which is static and never written.
 unsafe impl Sync for Configuration {}
 
-/// Asks jemalloc for its version and its settings in force.
+/// Queries jemalloc's version and its settings in force.
 ///
 /// # Errors
-/// Fails if an [`Error`] if this jemalloc lacks one of the settings.
+/// Fails if this jemalloc lacks one of the settings.
 pub fn in_force() -> Result<Allocator, Error> {
     Ok(Allocator {
         version: version()?,
@@ -48,19 +48,19 @@ pub fn in_force() -> Result<Allocator, Error> {
         dirty_decay_ms: read::<isize>("opt.dirty_decay_ms")?,
         muzzy_decay_ms: read::<isize>("opt.muzzy_decay_ms")?,
         slab_sizes: slab_sizes()?,
-        // A C `bool`, read as the byte that it is.
+        // A C `bool` is one byte.
         background_thread: read::<u8>("opt.background_thread")? != 0,
         thp: text("opt.thp")?,
     })
 }
 
-/// Returns the version; for a release, without the commit: "5.3.1" of "5.3.1-0-g81034ce1".
+/// Returns jemalloc's version. The version of a release has no commit: "5.3.1" instead of "5.3.1-0-g81034ce1".
 fn version() -> Result<String, Error> {
     let text = text("version")?;
     Ok(text.split("-0-g").next().unwrap_or(&text).to_owned())
 }
 
-/// Returns the string called `name`.
+/// Returns the string called `name` in jemalloc's `mallctl` namespace.
 fn text(name: &str) -> Result<String, Error> {
     let text = read::<Text>(name)?.0;
     if text.is_null() {
@@ -70,8 +70,8 @@ fn text(name: &str) -> Result<String, Error> {
     Ok(unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned())
 }
 
-/// Returns the slabs of the size classes in [`SLAB_RANGE`]. jemalloc has no `opt.slab_sizes`, but states the slab size
-/// of each bin.
+/// Returns the slabs of the size classes in [`SLAB_RANGE`]. jemalloc has no value `opt.slab_sizes`, but states the slab
+/// size of each bin.
 fn slab_sizes() -> Result<Vec<Slabs>, Error> {
     let page = read::<usize>("arenas.page")?;
     let mut all: Vec<Slabs> = Vec::new();
@@ -89,13 +89,14 @@ fn slab_sizes() -> Result<Vec<Slabs>, Error> {
     Ok(all)
 }
 
-/// A type of values in jemalloc for which every bit pattern is valid.
+/// A type of jemalloc's values for which every bit pattern is valid.
 ///
 /// # Safety
 ///
-/// `mallctl` writes any bytes into a value of this type. It must hold no reference, and allow them all.
+/// `mallctl` may write any bytes into a value of this type. The type must hold no reference, and every bit pattern must
+/// be valid.
 unsafe trait Value: Copy {
-    /// The value before jemalloc has answered.
+    /// The value that jemalloc overwrites.
     const EMPTY: Self;
 }
 
@@ -104,23 +105,23 @@ unsafe trait Value: Copy {
 #[repr(transparent)]
 struct Text(*const c_char);
 
-// SAFETY: an integer allows all bit patterns.
+// SAFETY: every bit pattern of an integer is valid.
 unsafe impl Value for u8 {
     const EMPTY: Self = 0;
 }
-// SAFETY: as above.
+// SAFETY: every bit pattern of an integer is valid.
 unsafe impl Value for c_uint {
     const EMPTY: Self = 0;
 }
-// SAFETY: as above.
+// SAFETY: every bit pattern of an integer is valid.
 unsafe impl Value for usize {
     const EMPTY: Self = 0;
 }
-// SAFETY: as above.
+// SAFETY: every bit pattern of an integer is valid.
 unsafe impl Value for isize {
     const EMPTY: Self = 0;
 }
-// SAFETY: a raw pointer allows all bit patterns; code that dereferences it must know its origin.
+// SAFETY: every bit pattern of a raw pointer is valid. Code that dereferences the pointer must know its origin.
 unsafe impl Value for Text {
     const EMPTY: Self = Self(ptr::null());
 }
@@ -131,13 +132,13 @@ fn read<T: Value>(name: &str) -> Result<T, Error> {
     let terminated = CString::new(name).map_err(|error| fail(error.into()))?;
     let mut value = T::EMPTY;
     let mut length = size_of::<T>();
-    // SAFETY: the name ends in a NUL; `value` and `length` live through the call, and jemalloc writes at most `length`
-    // bytes, of which `T` allows all. It writes nothing of ours, as there is no new value.
+    // SAFETY: the name ends in a NUL. `value` and `length` outlive the call. jemalloc writes at most `length` bytes,
+    // and every bit pattern of `T` is valid. There is no new value, so jemalloc reads nothing.
     let code: c_int =
         unsafe { mallctl(terminated.as_ptr(), (&raw mut value).cast(), &raw mut length, ptr::null_mut(), 0) };
     match code {
         0 if length == size_of::<T>() => Ok(value),
-        // A value of another length is another type than this crate reads.
+        // A value of another length has another type than this crate expects.
         0 => Err(fail(io::ErrorKind::InvalidData.into())),
         code => Err(fail(io::Error::from_raw_os_error(code))),
     }

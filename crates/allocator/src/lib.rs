@@ -1,16 +1,17 @@
-//! The global allocator of the program longhaul: jemalloc, with settings that decide speed and memory compiled in.
+//! The global allocator of the program longhaul: jemalloc, with compiled-in settings that determine speed and memory.
 //!
 //! Linking this crate sets the allocator of the whole program. Libraries must not depend on it: a program that embeds
 //! them chooses its own allocator. A program that calls nothing of this crate links it by
 //! `use longhaul_allocator as _;`.
 //!
 //! jemalloc reads [`SETTINGS`] at its first allocation, before `main`. The file `/etc/_rjem_malloc.conf` and the
-//! environment variable `_RJEM_MALLOC_CONF` override them, so [`in_force`] asks jemalloc and repeats no constant.
+//! environment variable `_RJEM_MALLOC_CONF` override these settings. [`in_force`] therefore queries jemalloc and does
+//! not repeat constants.
 //!
-//! The feature `system` puts the allocator of the system in the place of jemalloc, as most programs have it.
+//! The feature `system` replaces jemalloc by the allocator of the system, which most programs use.
 //!
-//! A program that calls [`count`] first of all can ask for its [`live`] memory, exact to the byte. With the feature
-//! `trace` it can also ask for the call sites of what stays allocated.
+//! A program that calls [`count`] at its start can query its [`live`] memory, exact to the byte. With the feature
+//! `trace`, the program can also query the call sites of memory that stays allocated.
 //!
 //! # Example
 //!
@@ -33,8 +34,8 @@ pub use counting::{count, live, live_bytes};
 pub use jemalloc::in_force;
 pub use settings::SETTINGS;
 
-/// Returns the allocator of the program with its settings in force, in one line. `system` if the feature of that name
-/// selects the allocator of the system.
+/// Returns the allocator of the program with its settings in force, in one line. Returns `system` if the feature
+/// `system` selects the allocator of the system.
 pub fn description() -> String {
     if cfg!(feature = "system") {
         return "system".into();
@@ -49,11 +50,12 @@ pub fn description() -> String {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Live {
-    /// Bytes, as they were asked for.
+    /// The number of bytes, as requested from the allocator.
     pub bytes: usize,
-    /// Allocations.
+    /// The number of allocations.
     pub allocations: usize,
-    /// Bytes in use in the heap of the C library; `None` if the library is not glibc.
+    /// The number of bytes in use in the heap of the C library; `None` if that is not glibc, or if Rust code allocates
+    /// in the same heap.
     pub c_bytes: Option<usize>,
 }
 
@@ -64,13 +66,13 @@ pub struct Live {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Allocator {
-    /// The version, without the commit where it is a release: "5.3.1".
+    /// The version of jemalloc. The version of a release has no commit: "5.3.1".
     pub version: String,
     /// The number of arenas.
     pub narenas: u32,
-    /// The most freed small pieces of one size that a thread keeps to itself.
+    /// The largest number of freed small pieces of one size that a thread caches.
     pub tcache_nslots_small_max: u32,
-    /// The most freed large pieces of one size that a thread keeps to itself.
+    /// The largest number of freed large pieces of one size that a thread caches.
     pub tcache_nslots_large: u32,
     /// Milliseconds until unused dirty pages are purged; −1 means never.
     pub dirty_decay_ms: isize,
@@ -78,7 +80,7 @@ pub struct Allocator {
     pub muzzy_decay_ms: isize,
     /// The slabs of the size classes that [`SETTINGS`] set.
     pub slab_sizes: Vec<Slabs>,
-    /// True if a thread of jemalloc's own purges pages.
+    /// True if a background thread of jemalloc purges pages.
     pub background_thread: bool,
     /// The use of transparent huge pages: "default", "always", "never", or "not supported".
     pub thp: String,
@@ -104,7 +106,7 @@ impl fmt::Display for Allocator {
     }
 }
 
-/// Consecutive size classes whose slabs have one size.
+/// A range of consecutive size classes whose slabs have one size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Slabs {
@@ -112,7 +114,7 @@ pub struct Slabs {
     pub least: usize,
     /// The greatest size of a piece, in bytes.
     pub greatest: usize,
-    /// The pages of a slab.
+    /// The number of pages in a slab.
     pub pages: usize,
 }
 
@@ -122,7 +124,7 @@ impl fmt::Display for Slabs {
     }
 }
 
-/// A value that jemalloc does not state.
+/// The failure to read a value from jemalloc.
 #[derive(Debug, thiserror::Error)]
 #[error("jemalloc has no value {name}")]
 #[non_exhaustive]

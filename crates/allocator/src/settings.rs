@@ -2,31 +2,32 @@
 
 use std::{ffi::CStr, ops::RangeInclusive};
 
-/// [`SETTINGS`] as jemalloc reads them.
+/// The value of [`SETTINGS`] with a final NUL, as jemalloc reads it.
 const TERMINATED: &str = concat!(
     // Each end of a transfer runs on one thread. A further arena would only keep more freed pages.
     "narenas:1",
-    // By default a thread keeps 20 freed HTTP/2 frames. They took 0.5 MiB more and left the cache, which cost 7 % of
-    // the goodput over TLS.
+    // By default a thread caches 20 freed HTTP/2 frames. These took 0.5 MiB more and did not fit the processor's cache,
+    // which cost 7 % of the goodput over TLS.
     ",tcache_nslots_small_max:8",
     ",tcache_nslots_large:2",
     // glibc's malloc returns freed pages to the kernel at once, which halves HTTP/2's goodput.
     ",dirty_decay_ms:1000",
     ",muzzy_decay_ms:0",
     // An HTTP/2 receiver of 4 KiB chunks alternates between pieces of 5 to 8 KiB. By default their slabs have several
-    // sizes, and free pages of one size do not fit the other: 0.8 MiB more.
+    // sizes. Free slabs of one size do not serve another, which took 0.8 MiB more.
     ",slab_sizes:4097-8192:10",
     // A background thread would interrupt the pinned core at random moments.
     ",background_thread:false",
-    // A huge page is resident as a whole. Where the system gives them to everyone, memory grew by MiB and by chance.
+    // A huge page is resident as a whole. On systems with huge pages for all processes, memory grew by several MiB, at
+    // random.
     ",thp:never",
     "\0"
 );
 
-/// Piece sizes, in bytes, whose slabs `slab_sizes` sets.
+/// The range of piece sizes, in bytes, whose slabs the setting `slab_sizes` changes.
 pub(crate) const SLAB_RANGE: RangeInclusive<usize> = 4097..=8192;
 
-/// [`SETTINGS`] as a C string.
+/// The value of [`SETTINGS`] as a C string.
 pub(crate) const SETTINGS_C: &CStr = match CStr::from_bytes_with_nul(TERMINATED.as_bytes()) {
     Ok(settings) => settings,
     Err(_) => panic!("the settings end in their only NUL"),

@@ -1,6 +1,7 @@
-//! The call sites of memory that stays allocated, by samples of allocations.
+//! The call sites of memory that stays allocated, estimated from samples of allocations.
 //!
-//! A sample keeps the stack of its allocation until that is freed. What is traced is slow: each allocation takes a lock.
+//! A sample keeps the stack of its allocation until the allocation is freed. Tracing slows the program down, because
+//! each allocation takes a lock.
 
 use std::{
     backtrace::Backtrace,
@@ -14,16 +15,17 @@ use std::{
     },
 };
 
-/// The bytes that are allocated for one sample, on average, in large pieces.
+/// The average number of bytes per sample for large allocations.
 const BYTES: f64 = 65_536.0;
 
-/// The small allocations for one sample, on average.
+/// The average number of allocations per sample for small allocations.
 const ALLOCATIONS: f64 = 64.0;
 
-/// The most frames that a site keeps: those of the program that are nearest to the allocation.
+/// The largest number of stack frames that a call site keeps: the program's own frames that are nearest to the
+/// allocation.
 const FRAMES: usize = 8;
 
-/// The beginnings of the names of functions that belong to allocators and containers, not to a program.
+/// The prefixes of the names of functions that belong to allocators and containers, not to a program.
 const INTERNAL: [&str; 9] = [
     "longhaul_allocator::",
     "<longhaul_allocator::",
@@ -41,24 +43,24 @@ static IS_TRACING: AtomicBool = AtomicBool::new(false);
 static TABLE: Mutex<Table> = Mutex::new(Table { samples: BTreeMap::new(), stage: Stage::Filling, random: 0 });
 
 thread_local! {
-    /// Set while this thread works on the table, whose own memory is neither traced nor counted.
+    /// True while this thread works on the table of samples. The memory of the table is neither traced nor counted.
     static IS_BUSY: Cell<bool> = const { Cell::new(false) };
 }
 
-/// A call site, and the memory that was allocated there and is still in use: estimates from samples.
+/// A call site with the memory that was allocated there and is still in use, estimated from samples.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Site {
-    /// Bytes.
+    /// The estimated number of bytes in use.
     pub bytes: u64,
-    /// Allocations.
+    /// The estimated number of allocations in use.
     pub allocations: u64,
-    /// The functions of the stack, the innermost first, without those of allocators and containers.
+    /// The names of the functions on the stack, the innermost first, without those of allocators and containers.
     pub frames: Vec<String>,
 }
 
-/// The stage of a trace. Memory that was allocated in the first one may be a buffer that is filled once, and memory of
-/// the last one may be in use for a moment only. Neither is growth.
+/// The stage of a trace. Memory that is allocated in the first stage may be a buffer that is filled once. Memory that
+/// is allocated in the last stage may be in use for a moment only. Neither counts as growth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
 enum Stage {
     Filling,
@@ -68,7 +70,7 @@ enum Stage {
 }
 
 struct Table {
-    /// The live samples by address.
+    /// The live samples, by the address of their allocation.
     samples: BTreeMap<usize, Sample>,
     stage: Stage,
     random: u64,
@@ -76,12 +78,12 @@ struct Table {
 
 struct Sample {
     stack: Backtrace,
-    /// The stage in which the memory was seen first.
+    /// The stage in which the memory was allocated.
     since: Stage,
     size: usize,
-    /// The size when the steady stage began.
+    /// The size of the allocation in bytes when the steady stage began.
     filled: usize,
-    /// The allocations that this one stands for.
+    /// The number of allocations that this sample represents.
     weight: f64,
 }
 
@@ -91,8 +93,8 @@ pub fn begin() {
     IS_TRACING.store(true, Relaxed);
 }
 
-/// Enters the next stage: first the steady one, whose allocations count; then the last one, whose do not; then the trace
-/// is over.
+/// Enters the next stage: first the steady stage, whose allocations count as growth, and then the last stage, whose
+/// allocations do not. The third call ends the trace.
 pub fn advance() {
     work(|table| match table.stage {
         Stage::Filling => {
@@ -107,8 +109,8 @@ pub fn advance() {
     });
 }
 
-/// Ends the trace. Returns the sites of what was allocated in its steady stage and was in use at its end, the largest first.
-/// Reads the symbols of the program, which takes time and memory.
+/// Ends the trace. Returns the call sites of memory that was allocated in the steady stage and is still in use, the
+/// largest first. Reads the symbols of the program, which takes time and memory.
 pub fn sites() -> Vec<Site> {
     IS_TRACING.store(false, Relaxed);
     let samples = work(|table| mem::take(&mut table.samples));
@@ -130,32 +132,32 @@ pub fn sites() -> Vec<Site> {
     sites
 }
 
-/// Returns whether this thread works on the table.
+/// Returns whether this thread works on the table of samples.
 pub(crate) fn is_busy() -> bool {
     IS_BUSY.get()
 }
 
-/// Notes an allocation.
+/// Samples a new allocation, by chance.
 pub(crate) fn allocated(address: *mut u8, size: usize) {
     if IS_TRACING.load(Relaxed) {
         work(|table| table.sample(address, size));
     }
 }
 
-/// Notes a release.
+/// Drops the sample of an allocation that is freed.
 pub(crate) fn released(address: *mut u8) {
     if IS_TRACING.load(Relaxed) {
         work(|table| drop(table.samples.remove(&address.addr())));
     }
 }
 
-/// Notes that an allocation has another size, and perhaps another address.
+/// Updates the sample of an allocation that has a new size, and perhaps a new address.
 pub(crate) fn resized(from: *mut u8, to: *mut u8, size: usize) {
     if IS_TRACING.load(Relaxed) {
         work(|table| {
             let before = table.samples.remove(&from.addr());
             table.sample(to, size);
-            // A sample of the larger size, of memory that may have been seen before.
+            // The larger allocation was sampled. Its memory may have been seen before.
             if let Some((before, now)) = before.zip(table.samples.get_mut(&to.addr())) {
                 (now.since, now.filled) = (before.since, before.filled);
             }
@@ -164,7 +166,7 @@ pub(crate) fn resized(from: *mut u8, to: *mut u8, size: usize) {
 }
 
 impl Table {
-    /// Keeps the stack of an allocation, with a probability that grows with its size.
+    /// Keeps the stack of an allocation, with a probability that increases with its size.
     fn sample(&mut self, address: *mut u8, size: usize) {
         let probability = (size as f64 / BYTES + 1.0 / ALLOCATIONS).min(1.0);
         if self.uniform() < probability {
@@ -183,7 +185,7 @@ impl Table {
     }
 }
 
-/// Works on the table, unless this thread does so already.
+/// Calls `work` with the table of samples, unless this thread is already in such a call.
 fn work<T: Default>(work: impl FnOnce(&mut Table) -> T) -> T {
     if IS_BUSY.replace(true) {
         return T::default();
@@ -195,7 +197,7 @@ fn work<T: Default>(work: impl FnOnce(&mut Table) -> T) -> T {
     done
 }
 
-/// Returns the names of functions in a printed stack.
+/// Returns the names of the functions in a printed stack.
 fn frames(stack: &str) -> Vec<String> {
     let name = |line: &str| {
         let (number, name) = line.trim_start().split_once(": ")?;

@@ -1,4 +1,4 @@
-//! The clock. Only this file of the workspace reads it, as clippy.toml enforces.
+//! The monotonic clock. Only this file of the workspace reads that clock, as clippy.toml enforces.
 
 use std::{
     sync::OnceLock,
@@ -28,8 +28,8 @@ impl Stamp {
         Self::now().since(self)
     }
 
-    /// Returns the time of this stamp on CLOCK_MONOTONIC, which all processes of a machine share, to some tens of
-    /// nanoseconds. `None` if the system does not tell it.
+    /// Returns the time of this stamp on CLOCK_MONOTONIC, which all processes of a machine share, exact to some tens of
+    /// nanoseconds. `None` if the system does not offer that clock.
     pub fn monotonic(self) -> Option<Duration> {
         static ORIGIN: OnceLock<Option<(Stamp, Duration)>> = OnceLock::new();
         let (stamp, shared) = (*ORIGIN.get_or_init(shared_origin))?;
@@ -41,8 +41,8 @@ impl Stamp {
     }
 }
 
-/// Returns a stamp and its time on CLOCK_MONOTONIC: of several pairs the closest, because the kernel may take the
-/// processor away between the two readings of a pair.
+/// Returns a stamp and its time on CLOCK_MONOTONIC. Both are read several times and the closest pair is taken, because
+/// the kernel may preempt the process between two readings.
 fn shared_origin() -> Option<(Stamp, Duration)> {
     const PAIRS: usize = 16;
     let pair = || {
@@ -57,7 +57,7 @@ fn shared_origin() -> Option<(Stamp, Duration)> {
 
 #[cfg(test)]
 impl Stamp {
-    /// Returns the point of time `later` after `stamp`.
+    /// Returns the stamp that is `later` after `stamp`.
     pub(crate) fn after(stamp: Self, later: Duration) -> Self {
         Self(stamp.0 + later)
     }

@@ -1,4 +1,4 @@
-//! The count of one body at a meter.
+//! The counter of one body at a meter.
 
 use std::{
     sync::{
@@ -10,21 +10,21 @@ use std::{
 
 use crate::{Meter, clock::Stamp};
 
-/// The count of one body at a [`Meter`].
+/// The counter of one body at a [`Meter`].
 ///
-/// A sender counts each chunk when handing it over, and a receiver each piece when getting it. Counting takes no lock and
-/// no reading of the clock, except for the first byte and then once per stamp distance (see [`Meter::new`]).
+/// A sender counts each chunk when handing it over, and a receiver counts each piece when getting it. Counting takes no
+/// lock and reads no clock, except at stamps: at the first byte, and then once per stamp distance (see [`Meter::new`]).
 #[derive(Debug)]
 pub struct Flow {
     meter: Meter,
     passed: u64,
     /// A copy of `passed` that the meter reads. Only this flow writes it.
     counter: Arc<AtomicU64>,
-    /// The bytes that had passed at the last stamp.
+    /// The number of bytes that had passed at the last stamp.
     stamped: u64,
-    /// The bytes at which the next stamp is due.
+    /// The number of passed bytes at which the next stamp is due.
     due: u64,
-    /// A wait that the next stamp reports to the meter.
+    /// The sender's last wait, which the next stamp reports to the meter.
     waited: Option<Duration>,
 }
 
@@ -33,7 +33,7 @@ impl Flow {
         Self { meter, passed: 0, counter, stamped: 0, due: 1, waited: None }
     }
 
-    /// Counts `bytes` that pass now. Returns the time if the clock was read for them.
+    /// Counts `bytes` that pass now. Returns the time if this call read the clock.
     #[inline]
     pub fn pass(&mut self, bytes: usize) -> Option<Stamp> {
         self.passed += bytes as u64;
@@ -41,7 +41,8 @@ impl Flow {
         if self.passed < self.due { None } else { Some(self.stamp()) }
     }
 
-    /// Stamps the bytes so far. A function of its own, because most chunks are only counted.
+    /// Reports the bytes so far and the present time to the meter. The code is not part of `pass`, because most chunks
+    /// are only counted.
     #[cold]
     #[inline(never)]
     fn stamp(&mut self) -> Stamp {
@@ -65,7 +66,8 @@ impl Flow {
         self.meter.state().late(lateness);
     }
 
-    /// Stamps the end of the body. Dropping the flow instead keeps its bytes, but not the time of the last ones.
+    /// Stamps the end of the body. If the flow is dropped instead, the meter keeps its bytes, but not the time of the
+    /// last bytes.
     pub fn finish(&mut self) {
         if self.passed > self.stamped {
             self.stamp();

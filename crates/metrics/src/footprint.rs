@@ -9,9 +9,9 @@ use crate::{
     trace::Trace,
 };
 
-/// Returns the most memory that one [`Meter`](crate::Meter), with the timeline of its heap, and one [`Timeline`] take.
-/// If `is_scheduled`, bodies are offered on a schedule: the meter then also has a distribution of their lateness, and
-/// may keep a trace.
+/// Returns the most memory that one [`Meter`](crate::Meter), its heap timeline and one [`Timeline`] take together. If
+/// `is_scheduled`, bodies are held to a rate: the meter then also keeps a distribution of lateness, and may keep a
+/// trace.
 pub fn footprint(is_scheduled: bool) -> Term {
     let (mut histograms, mut bytes) = (2, Rates::new().footprint() + Times::new().footprint());
     let mut rest = format!("timelines of {CAPACITY} and {} points", heap::CAPACITY);

@@ -1,15 +1,15 @@
-//! Live heap over body offsets, in a bounded number of points.
+//! The live heap over body offsets, in a bounded number of points.
 
 use process::{Heap, heap, heap_bytes};
 use record::HeapPoint;
 
-/// The distance of points at first, in bytes of body.
+/// The initial distance between points, in bytes of body.
 const FIRST_STEP: u64 = 1 << 20;
 
-/// The most points at multiples of the distance. With 256, points of bodies up to 16 GiB are 64 MiB apart or closer.
+/// The most points at multiples of the distance. With 256, the points of bodies up to 16 GiB are at most 64 MiB apart.
 const MULTIPLES: usize = 256;
 
-/// Powers of two below 2^64, at each of which there is a point as well.
+/// The number of powers of two below 2^64. Each of them is the offset of a point, too.
 const POWERS: usize = 64;
 
 /// The most points of a timeline.
@@ -18,21 +18,22 @@ pub(crate) const CAPACITY: usize = MULTIPLES + POWERS;
 /// The live heap of a process at body offsets that are powers of two or multiples of a distance. Whenever there are 256
 /// multiples, every second one is dropped, and the distance doubles.
 ///
-/// Each point states the least heap since the point before it. What waits in a queue for a moment is not in all of those
-/// moments, and what is leaked is: the heap of an HTTP/2 or HTTP/3 receiver scatters by the size of its windows
-/// otherwise, which hides a leak of a tenth of that.
+/// Each point states the least heap since the previous point. The least value excludes bytes that wait in a queue for a
+/// moment, but includes leaked bytes. A value at one moment would scatter by the size of the windows of an HTTP/2 or
+/// HTTP/3 receiver, and hide a leak of a tenth of that size.
 ///
 /// All points are allocated in advance, so that the timeline itself does not grow the heap that it shows.
 #[derive(Debug)]
 pub(crate) struct HeapTimeline {
-    /// The points, each with the offset at which it was due.
+    /// The points, each with the body offset at which it was due.
     points: Vec<(u64, HeapPoint)>,
     multiples: usize,
     step: u64,
     due: u64,
-    /// The least bytes of Rust code since the last point.
+    /// The least number of live bytes of Rust code since the last point.
     least: u64,
-    /// The most bytes of both heaps so far: at any time for Rust code, with those of C code at the last point.
+    /// The most bytes of both heaps so far: the bytes of Rust code at any stamp, and the bytes of C code at the last
+    /// point.
     most: u64,
     c_bytes: u64,
 }
@@ -41,7 +42,7 @@ impl HeapTimeline {
     /// The most memory that the points take, in bytes.
     pub(crate) const FOOTPRINT: u64 = (CAPACITY * size_of::<(u64, HeapPoint)>()) as u64;
 
-    /// Returns an empty timeline, or `None` if the heap of this process is not counted.
+    /// Creates an empty timeline; `None` if the heap of this process is not counted.
     pub(crate) fn of_this_process() -> Option<Self> {
         heap().map(|_| Self::new())
     }
@@ -56,7 +57,7 @@ impl HeapTimeline {
         self.due
     }
 
-    /// Looks at the heap, and takes a point if `body_bytes` have reached the offset that was due.
+    /// Reads the live heap, and takes a point if `body_bytes` have reached the offset that was due.
     pub(crate) fn pass(&mut self, body_bytes: u64) {
         if let Some(bytes) = heap_bytes() {
             self.observe(bytes);
@@ -81,7 +82,7 @@ impl HeapTimeline {
             self.thin_out();
         }
         if !self.is_kept(self.due) {
-            // The next point has it.
+            // The next point takes this value.
             return;
         }
         if self.points.len() < CAPACITY {
@@ -96,7 +97,7 @@ impl HeapTimeline {
         due.is_power_of_two() || due.is_multiple_of(self.step)
     }
 
-    /// Doubles the distance. The least heap before a point that is dropped counts for the next one.
+    /// Drops every second point and doubles the distance. The next point takes the least heap of a dropped point.
     fn thin_out(&mut self) {
         self.step = self.step.saturating_mul(2);
         let (step, mut least) = (self.step, u64::MAX);

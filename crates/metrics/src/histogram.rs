@@ -9,20 +9,21 @@ use hdrhistogram::{
 };
 use record::{Latency, Throughput, Weight};
 
-/// Three significant digits, HdrHistogram's usual precision: every value is kept to 0.1 %.
+/// The precision of histograms: three significant digits, HdrHistogram's usual precision. Every value is kept to 0.1 %.
 pub(crate) const DIGITS: u8 = 3;
 
-/// The largest distinct rate, 1 TB/s, beyond the memory bandwidth of one core. A faster rate counts as this one.
+/// The largest distinct rate in bytes per second: 1 TB/s, beyond the memory bandwidth of one core. A faster rate counts
+/// as this rate.
 const MAX_RATE: u64 = 1_000_000_000_000;
 
-/// The longest distinct time: one hour in nanoseconds, after which a transfer has stalled. A longer time counts as this
-/// one.
+/// The longest distinct time in nanoseconds: one hour, after which a transfer has stalled. A longer time counts as one
+/// hour.
 const MAX_TIME: u64 = 3_600_000_000_000;
 
-/// The fewest windows for percentiles: a distribution of fewer says nothing about its tails.
+/// The fewest windows for percentiles. A distribution of fewer windows says nothing about its tails.
 const MIN_SAMPLES: u64 = 20;
 
-/// A growing distribution of rates in bytes per second. Each rate weighs as much as it lasted, in microseconds.
+/// A growing distribution of rates in bytes per second. The weight of each rate is its duration in microseconds.
 ///
 /// Without weights, a stall would be one window among thousands, whatever its duration.
 #[derive(Debug)]
@@ -36,7 +37,7 @@ impl Rates {
         Self { by_time: histogram(MAX_RATE), samples: 0 }
     }
 
-    /// Returns the memory of its counts, in bytes.
+    /// Returns the memory of the distribution's counts, in bytes.
     pub(crate) fn footprint(&self) -> u64 {
         footprint(&self.by_time)
     }
@@ -48,7 +49,8 @@ impl Rates {
         self.samples += 1;
     }
 
-    /// Returns the rates as a record states them, each over `window_bytes`; `None` under [`MIN_SAMPLES`].
+    /// Returns the rates as a record states them, each over `window_bytes`; `None` for fewer than [`MIN_SAMPLES`]
+    /// rates.
     pub(crate) fn throughput(&self, window_bytes: u64) -> Option<Throughput> {
         let at = |quantile| self.by_time.value_at_quantile(quantile);
         (self.samples >= MIN_SAMPLES).then(|| Throughput {
@@ -82,7 +84,7 @@ impl Times {
         Self(histogram(MAX_TIME))
     }
 
-    /// Returns the memory of its counts, in bytes.
+    /// Returns the memory of the distribution's counts, in bytes.
     pub(crate) fn footprint(&self) -> u64 {
         footprint(&self.0)
     }
@@ -91,7 +93,7 @@ impl Times {
         self.0.saturating_record(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
     }
 
-    /// Returns the times as a record states them; `None` without any.
+    /// Returns the times as a record states them; `None` if there are none.
     pub(crate) fn latency(&self) -> Option<Latency> {
         (!self.0.is_empty()).then(|| Latency {
             unit: "ns".into(),

@@ -1,14 +1,15 @@
-//! Instruments for the bytes of a transfer, in constant memory however long it runs.
+//! Instruments for the bytes of a transfer. Their memory is constant, however long the transfer takes.
 //!
-//! - [`Meter`] counts the body bytes of one end and times them: throughput by windows of body, weighted by time, and the
-//!   waits of a sender. Each body passes as a [`Flow`]. At some body offsets it reads the live heap, if the program counts
-//!   it.
+//! - [`Meter`] counts the body bytes of one end and times them: throughput by windows of body, weighted by time, and
+//!   the waits of a sender. Each body passes as a [`Flow`]. At some body offsets the meter reads the live heap, if the
+//!   program counts its memory.
 //! - [`Timeline`] keeps the memory samples of a transfer in at most 256 points.
 //! - [`Pace`] holds a flow to a rate.
-//! - [`Stamp`] is a point of monotonic time. Only its file reads the clock in longhaul.
+//! - [`Stamp`] is a point of monotonic time. Only the source file of `Stamp` reads the clock in longhaul.
 //!
-//! Histograms replace lists of samples, and a full timeline drops every second point. [`footprint()`] states the
-//! memory of one meter and one timeline. [`delivery()`] compares the times at which both ends had the same byte.
+//! Histograms replace lists of samples, and a full timeline drops every second point. [`footprint()`] states the memory
+//! of one meter and one timeline. [`delivery()`] compares the times at which the sender and the receiver had the same
+//! byte.
 //!
 //! ```
 //! use std::{thread::sleep, time::Duration};
@@ -25,7 +26,7 @@
 //! let readings = meter.readings();
 //! assert_eq!(readings.bytes, 20 << 20);
 //!
-//! // A sleep never ends early, so no window of 1 MiB was faster than 2 ms. Histograms keep three digits.
+//! // A sleep never ends early, so no window of 1 MiB took less than 2 ms. Histograms keep three digits.
 //! let throughput = readings.throughput.ok_or("percentiles need 20 windows")?;
 //! assert_eq!((throughput.window_bytes, throughput.samples), (1 << 20, 20));
 //! assert!(throughput.max as f64 <= 500.0 * f64::from(1 << 20) * 1.001);

@@ -1,4 +1,4 @@
-//! The meter that body bytes pass on their way in or out.
+//! The meter, which counts and times the body bytes of one end.
 
 use std::{
     sync::{
@@ -21,62 +21,63 @@ use crate::{
 /// The smallest window of one throughput sample, in bytes. A shorter window would time single system calls.
 const MIN_WINDOW: u64 = 1 << 20;
 
-/// The fewest bytes of a body between two readings of the clock. Two readings, a lock and the histograms take about
-/// 150 ns on a slow machine, in which 64 KiB at 9 GiB/s would take 7 µs.
+/// The fewest bytes of a body between two readings of the clock. Two readings, a lock and the histograms take about 150
+/// ns on a slow machine. 64 KiB at 9 GiB/s take 7 µs.
 const MIN_STEP: u64 = 64 << 10;
 
 /// A counter and timer of the body bytes of one end.
 ///
 /// Each body passes as a [`Flow`] of its own. Clones share one state, so that all bodies of an end are counted together.
 ///
-/// A [counting](Self::counting) meter has no distributions. It takes some hundred bytes, where the other takes 248 KiB
-/// for rates and as much for the waits of a sender.
+/// A [counting](Self::counting) meter has no distributions. A counting meter takes some hundred bytes. Any other meter
+/// takes 248 KiB for rates, and as much again for the waits of a sender.
 #[derive(Clone, Debug)]
 pub struct Meter(Arc<Mutex<State>>);
 
 /// The state that all flows of an end share. Flows take the lock when they stamp, never for each chunk.
 #[derive(Debug)]
 pub(crate) struct State {
-    /// The bytes of the flows that have ended.
+    /// The number of bytes of all flows that have ended.
     ended: u64,
-    /// The bytes of each flow under way.
+    /// The counters of the flows under way, in bytes.
     flows: Vec<Arc<AtomicU64>>,
-    /// One chunk in this many is stamped; `None` if the meter only counts.
+    /// The number of chunks per stamp; `None` if the meter only counts.
     every: Option<u64>,
-    /// The bytes of body between two stamps.
+    /// The number of body bytes between two stamps.
     step: u64,
     first: Option<Stamp>,
     last: Option<Stamp>,
     silence: Duration,
-    /// The bytes of body that one throughput sample covers.
+    /// The number of body bytes that one throughput sample covers.
     window: u64,
     window_began: Stamp,
-    /// The bytes that had passed when the window began.
+    /// The number of bytes that had passed when the current window began.
     window_from: u64,
-    /// The bytes of all flows at their last stamps.
+    /// The number of bytes of all flows at their last stamps.
     stamped: u64,
-    /// `None` if the meter only counts.
+    /// The distribution of throughput; `None` if the meter only counts.
     rates: Option<Rates>,
-    /// `None` until the first wait: a receiver has none.
+    /// The distribution of a sender's waits; `None` until the first wait. A receiver has no waits.
     waits: Option<Times>,
-    /// `None` until the first lateness: a body that is held to no rate has none.
+    /// The distribution of lateness; `None` until the first value. Only a body that is held to a rate has a lateness.
     lateness: Option<Times>,
     trace: Option<Trace>,
-    /// `None` if the meter only counts, or the heap of this process is not counted.
+    /// The timeline of the heap; `None` if the meter only counts, or the heap of this process is not counted.
     heap: Option<HeapTimeline>,
 }
 
 impl Meter {
-    /// Makes a meter whose first window begins now. A window covers `chunk_bytes`, and at least 1 MiB. One chunk in so
-    /// many is stamped that at least 64 KiB of a body lie between two stamps.
+    /// Creates a meter whose first window begins now. A window covers `chunk_bytes`, and at least 1 MiB. The meter
+    /// stamps one chunk in several if chunks are small, so that at least 64 KiB of a body lie between two stamps.
     pub fn new(chunk_bytes: u64) -> Self {
         let chunk = chunk_bytes.max(1);
-        // Odd, so that stamps meet every part of a pattern that repeats with a power of two, such as a frame.
+        // The number is odd, so that stamps meet every part of a pattern that repeats with a power of two, such as a
+        // frame.
         let every = MIN_STEP.div_ceil(chunk) | 1;
         Self::with(chunk.max(MIN_WINDOW), Some(every), every.saturating_mul(chunk))
     }
 
-    /// Makes a meter that counts bytes and notes the time of the first one. It keeps no distribution.
+    /// Creates a meter that counts bytes and notes the time of the first byte. This meter keeps no distribution.
     pub fn counting() -> Self {
         Self::with(u64::MAX, None, u64::MAX)
     }
@@ -102,25 +103,25 @@ impl Meter {
         })))
     }
 
-    /// Restarts the clock of the first window, which excludes the wait before the transfer.
+    /// Restarts the clock of the first window, so that the wait before the transfer does not count.
     pub fn start(&self) {
         self.state().window_began = Stamp::now();
     }
 
-    /// Keeps the times at which a body reaches the offsets of its stamps, for [`marks`](Self::marks). Only for a meter that
-    /// a single body passes: the offsets of several would mix.
+    /// Makes the meter keep the times at which a body reaches the offsets of its stamps, for [`marks`](Self::marks).
+    /// Only a single body may pass such a meter, because the offsets of several bodies would mix.
     pub fn trace(&self) {
         self.state().trace.get_or_insert_with(Trace::new);
     }
 
-    /// Begins to count a body.
+    /// Starts to count a body.
     pub fn flow(&self) -> Flow {
         let counter = Arc::new(AtomicU64::new(0));
         self.state().flows.push(counter.clone());
         Flow::new(self.clone(), counter)
     }
 
-    /// Returns the body bytes counted so far: exact, also between two stamps.
+    /// Returns the number of body bytes so far. The number is exact, also between two stamps.
     pub fn bytes(&self) -> u64 {
         self.state().bytes()
     }
@@ -131,12 +132,12 @@ impl Meter {
         self.state().trace.as_ref().map_or_else(Vec::new, |trace| trace.marks().to_vec())
     }
 
-    /// Returns the time at which the first byte passed.
+    /// Returns the time at which the first byte passed; `None` before it.
     pub fn first_byte(&self) -> Option<Stamp> {
         self.state().first
     }
 
-    /// Returns the measurements so far. Encodes the distributions, which allocates.
+    /// Returns the measurements so far. The call allocates memory, because it encodes the distributions.
     pub fn readings(&self) -> Readings {
         let mut state = self.state();
         if let Some(last) = state.last {
@@ -156,8 +157,8 @@ impl Meter {
         }
     }
 
-    /// Returns a panic elsewhere must not lose the figures. Every update leaves the state consistent, so a poisoned
-    /// lock is still good.
+    /// Locks the state, even if a panic has poisoned the lock. Every update leaves the state consistent, and a panic
+    /// elsewhere must not lose the figures.
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -168,8 +169,8 @@ impl State {
         self.flows.iter().map(|flow| flow.load(Ordering::Relaxed)).sum::<u64>() + self.ended
     }
 
-    /// Notes that a flow has reached `to` bytes `now`, of which `from` were noted before. Returns the bytes at which the
-    /// flow is to stamp again.
+    /// Notes that a flow has passed `to` bytes at the time `now`, `from` of which were noted before. Returns the number
+    /// of bytes at which the flow's next stamp is due.
     pub(crate) fn reached(&mut self, from: u64, to: u64, now: Stamp) -> u64 {
         self.first.get_or_insert(now);
         let due = |at: u64| at / self.step;
@@ -188,8 +189,8 @@ impl State {
         self.note_heap(to, (reached + 1).saturating_mul(self.step))
     }
 
-    /// Shows the heap to its timeline, which takes a point if one is due. Returns the bytes at which a flow of `passed`
-    /// bytes is to stamp again: at `due`, or for the next point if that comes first.
+    /// Lets the heap timeline take a point if one is due. Returns the number of bytes at which a flow of `passed` bytes
+    /// stamps next: `due`, or the offset of the next point if that comes first.
     fn note_heap(&mut self, passed: u64, due: u64) -> u64 {
         let bytes = self.bytes();
         let Some(heap) = &mut self.heap else { return due };
@@ -197,7 +198,7 @@ impl State {
         due.min(passed.saturating_add(heap.due().saturating_sub(bytes).max(1)))
     }
 
-    /// Records the rate of the window so far, if it has bytes, and begins the next one.
+    /// Records the rate of the current window if it has bytes, and begins the next window.
     fn close_window(&mut self, now: Stamp) {
         let (bytes, elapsed) = (self.stamped - self.window_from, now.since(self.window_began));
         if bytes == 0 {
@@ -221,7 +222,7 @@ impl State {
         }
     }
 
-    /// Forgets the counter of a flow that has ended.
+    /// Drops the counter of a flow that has ended, and keeps its bytes.
     pub(crate) fn end(&mut self, counter: &Arc<AtomicU64>) {
         self.ended += counter.load(Ordering::Relaxed);
         self.flows.retain(|flow| !Arc::ptr_eq(flow, counter));
@@ -232,25 +233,27 @@ impl State {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Readings {
-    /// Body bytes that passed.
+    /// The number of body bytes that passed.
     pub bytes: u64,
-    /// The time at which the first byte passed.
+    /// The time at which the first byte passed; `None` if none has.
     pub first_byte: Option<Stamp>,
-    /// One chunk in this many was stamped; `None` of a meter that only counts.
+    /// The number of chunks per stamp; `None` for a meter that only counts.
     pub stamp_every_chunks: Option<u64>,
-    /// The distribution of throughput over windows of body; `None` under 20 windows, and of a meter that only counts.
+    /// The distribution of throughput over windows of body; `None` for fewer than 20 windows, and for a meter that only
+    /// counts.
     pub throughput: Option<Throughput>,
-    /// The longest time between two stamps, from the first byte on; `None` without a byte, and of a meter that only
+    /// The longest time between two stamps, from the first byte on; `None` without a byte, and for a meter that only
     /// counts.
     pub longest_silence: Option<Duration>,
-    /// The distribution of the time from handing over a stamped chunk to the request for the next; `None` on a receiver,
-    /// which hands over no chunks, and of a meter that only counts.
+    /// The distribution of the time from handing over a stamped chunk to the request for the next. `None` on a
+    /// receiver, which hands over no chunks, and for a meter that only counts.
     pub pull_wait: Option<Latency>,
     /// The distribution of the lateness of stamped chunks; `None` unless the body was held to a rate.
     pub lateness: Option<Latency>,
-    /// Live heap over body offsets; `None` if the heap of this process is not counted, and of a meter that only counts.
+    /// The live heap over body offsets; `None` if the heap of this process is not counted, and for a meter that only
+    /// counts.
     pub heap: Option<Vec<HeapPoint>>,
-    /// The most live heap at any stamp, in bytes; `None` like `heap`.
+    /// The most live heap at any stamp, in bytes; `None` if `heap` is `None`.
     pub most_heap_bytes: Option<u64>,
 }
 

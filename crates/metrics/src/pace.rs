@@ -1,4 +1,4 @@
-//! The pace of a flow that is held to a rate.
+//! The pace: the schedule of a flow that is held to a rate.
 
 use std::time::Duration;
 
@@ -6,13 +6,14 @@ use record::Rate;
 
 use crate::Stamp;
 
-/// The shortest wait worth a timer. Shorter ones accumulate, because the timers of tokio tick once a millisecond.
+/// The shortest wait for which a timer is set. Shorter waits accumulate, because tokio's timers have a resolution of
+/// one millisecond.
 const SHORTEST: Duration = Duration::from_millis(1);
 
-/// The most lateness that is made up: timers oversleep, especially on a busy core.
+/// The largest lateness that is made up by default. Timers fire late, especially on a busy core.
 const LATE: Duration = Duration::from_millis(20);
 
-/// The schedule of a flow: computes the wait between pieces that holds them to a rate.
+/// The schedule of a flow, which computes the wait between pieces that holds the flow to a rate.
 ///
 /// By default idle time earns no credit: after a pause the flow resumes at the configured rate without a burst. Only
 /// timer lateness, up to 20 ms, is made up. A pace that [catches up](Self::catching_up) makes up every lateness.
@@ -20,30 +21,30 @@ const LATE: Duration = Duration::from_millis(20);
 pub struct Pace {
     bytes_per_s: f64,
     began: Stamp,
-    /// The most lateness that is made up.
+    /// The largest lateness that is made up.
     made_up: Duration,
-    /// The time since `began` at which the bytes that have passed were due, later where lateness was forgiven.
+    /// The time since `began` at which the bytes so far were due. Forgiven lateness is added to this time.
     due: Duration,
-    /// The bytes that have passed.
+    /// The number of bytes that have passed.
     passed: u64,
 }
 
 impl Pace {
-    /// Makes a pace that starts now.
+    /// Creates a pace that starts now.
     pub fn new(rate: Rate) -> Self {
         let bytes_per_s = rate.bytes_per_s() as f64;
         Self { bytes_per_s, began: Stamp::now(), made_up: LATE, due: Duration::ZERO, passed: 0 }
     }
 
-    /// Forgives no lateness: after a pause, pieces follow without a wait until the flow is back on its schedule. The
-    /// load is then the same however slowly it is taken (an open loop).
+    /// Makes the pace forgive no lateness: after a pause, pieces follow without a wait until the flow is back on
+    /// schedule. The offered load then does not depend on how fast it is taken (an open loop).
     #[must_use]
     pub fn catching_up(self) -> Self {
         Self { made_up: Duration::MAX, ..self }
     }
 
-    /// Returns the time by which a piece that passes at `now` is behind the schedule, which begins with the pace and
-    /// never shifts. Call it before the piece is counted.
+    /// Returns the time by which a piece that passes at `now` is behind schedule. The schedule begins with the pace and
+    /// never shifts. Call this function before the piece is counted.
     pub fn lateness(&self, now: Stamp) -> Duration {
         now.since(self.began).saturating_sub(self.seconds(self.passed as f64))
     }

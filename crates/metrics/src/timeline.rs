@@ -1,19 +1,19 @@
-//! The memory of a process over a transfer, in a bounded number of points.
+//! The memory of a process during a transfer, in a bounded number of points.
 
 use std::time::Duration;
 
 use process::Memory;
 use record::TimelinePoint;
 
-/// The most points of a timeline.
+/// The largest number of points in a timeline.
 pub(crate) const CAPACITY: usize = 256;
 
-/// A series of memory samples that holds at most 256 points. Whenever it is full, it drops every second point and
-/// doubles the distance between further ones.
+/// A series of memory samples in at most 256 points. Whenever the series is full, it drops every second point and
+/// doubles the distance between further points.
 #[derive(Debug)]
 pub struct Timeline {
     points: Vec<TimelinePoint>,
-    /// The distance between points; zero until the series was full for the first time.
+    /// The distance between points; zero until the series is full for the first time.
     step: Duration,
     /// The time at which the next point is due.
     due: Duration,
@@ -22,8 +22,8 @@ pub struct Timeline {
 }
 
 impl Default for Timeline {
-    /// Creates an empty timeline. All points are allocated in advance: it must not grow the heap that is measured
-    /// beside it.
+    /// Creates an empty timeline. All points are allocated in advance, so that the timeline does not grow the heap that
+    /// is measured at the same time.
     fn default() -> Self {
         let points = Vec::with_capacity(CAPACITY);
         Self { points, step: Duration::ZERO, due: Duration::ZERO, peak_rss: None, peak_anon: None }
@@ -34,8 +34,8 @@ impl Timeline {
     /// The most memory that the points take, in bytes.
     pub(crate) const FOOTPRINT: u64 = (CAPACITY * size_of::<TimelinePoint>()) as u64;
 
-    /// Adds a sample taken `at` a time since the transfer began. It becomes a point if one is due, and counts for the
-    /// peak in any case.
+    /// Adds a sample, taken `at` this time after the start of the transfer. The sample becomes a point if one is due.
+    /// The peaks include every sample.
     pub fn sample(&mut self, at: Duration, memory: Memory, body_bytes: u64) {
         self.raise_peaks(memory);
         if at >= self.due {
@@ -44,7 +44,7 @@ impl Timeline {
         }
     }
 
-    /// Adds the last sample, which always becomes a point.
+    /// Adds the last sample of the transfer, which always becomes a point.
     pub fn finish(&mut self, at: Duration, memory: Memory, body_bytes: u64) {
         self.raise_peaks(memory);
         self.push(point(at, memory, body_bytes));
@@ -68,17 +68,17 @@ impl Timeline {
         self.points.push(point);
     }
 
-    /// Returns the present distance between points. Samples at a shorter distance serve only the peak.
+    /// Returns the present distance between points. Samples at a shorter distance only count for the peaks.
     pub fn step(&self) -> Duration {
         self.step
     }
 
-    /// Returns the most resident memory of any sample, in bytes; `None` without a sample.
+    /// Returns the most resident memory in any sample, in bytes; `None` without a sample.
     pub fn peak_rss_bytes(&self) -> Option<u64> {
         self.peak_rss
     }
 
-    /// Returns the most anonymous memory of any sample, in bytes; `None` without a sample.
+    /// Returns the most anonymous memory in any sample, in bytes; `None` without a sample.
     pub fn peak_anon_bytes(&self) -> Option<u64> {
         self.peak_anon
     }

@@ -1,4 +1,4 @@
-//! The times at which a body reached evenly spaced offsets, for both ends of a transfer to compare.
+//! The trace of a body: the times at which it reached evenly spaced offsets. The traces of both ends can be compared.
 
 use std::time::Duration;
 
@@ -8,11 +8,11 @@ use crate::{Stamp, histogram::Times};
 
 /// The time at which a body reached an offset, in nanoseconds of the clock that all processes of a machine share.
 ///
-/// The first number is the offset in units that both ends agree on; the second is the time.
+/// The first number is the offset, in a unit that is the same at both ends. The second number is the time.
 pub type Mark = (u64, u64);
 
-/// The marks of one body, at most 4,096. Whenever it is full, it drops every second mark and doubles the distance
-/// between further ones. Two traces of the same length in body have the same offsets.
+/// The marks of one body, at most 4,096. Whenever the trace is full, it drops every second mark and doubles the
+/// distance between further marks. Two traces of bodies of the same length have the same offsets.
 #[derive(Debug)]
 pub(crate) struct Trace {
     stride: u64,
@@ -20,7 +20,7 @@ pub(crate) struct Trace {
 }
 
 impl Trace {
-    /// The most marks. The 99th percentile of 2,048, the fewest of a long body, has 20 beyond it.
+    /// The largest number of marks. A long body has at least 2,048, of which 20 lie beyond the 99th percentile.
     pub(crate) const CAPACITY: usize = 4096;
 
     /// The most memory that the marks take, in bytes.
@@ -30,7 +30,7 @@ impl Trace {
         Self { stride: 1, marks: Vec::with_capacity(Self::CAPACITY) }
     }
 
-    /// Notes that the offsets from `first` to `last` were reached at `now`.
+    /// Notes that the body reached the offsets from `first` to `last` at the time `now`.
     pub(crate) fn reached(&mut self, first: u64, last: u64, now: Stamp) {
         let Some(now) = now.monotonic().and_then(|now| u64::try_from(now.as_nanos()).ok()) else { return };
         let mut next = first.next_multiple_of(self.stride);
@@ -52,8 +52,8 @@ impl Trace {
     }
 }
 
-/// Returns the distribution of the time from the `sent` marks of a body to the `received` ones, at the offsets that
-/// both have. `None` if they have none in common.
+/// Returns the distribution of delivery times: from the `sent` mark to the `received` mark of each offset that has
+/// both. `None` if no offset has both.
 pub fn delivery(sent: &[Mark], received: &[Mark]) -> Option<Latency> {
     let mut times = Times::new();
     let mut arrivals = received.iter().peekable();

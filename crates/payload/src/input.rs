@@ -51,7 +51,7 @@ impl Read for Input {
 }
 
 /// Returns the length of a file or a block device in bytes. `None` for pipes, character devices, and files whose
-/// content the kernel generates: the length of those is unknown until their end.
+/// content the kernel generates, whose length is unknown until their end.
 ///
 /// # Errors
 /// Fails if the path leads to a folder, or cannot be opened.

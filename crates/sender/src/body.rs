@@ -1,4 +1,4 @@
-//! A payload as an HTTP body that times the pulls of a protocol.
+//! The body of a sender: a payload as an HTTP body that times the protocol's requests for chunks.
 
 use std::{
     pin::Pin,
@@ -14,10 +14,11 @@ use tokio::time::{Sleep, sleep};
 
 use crate::{SendProgress, progress::Outcome};
 
-/// An HTTP body that hands on the chunks of its source as they are. It counts them. For the chunks that the meter stamps,
-/// it times the protocol from the chunk to its request for the next, and states how late a paced chunk is.
+/// An HTTP body that hands on the chunks of its source unchanged, and counts them. For each chunk that the meter
+/// stamps, the body reports two times: the protocol's time until it requests the next chunk, and the lateness of a
+/// paced chunk.
 ///
-/// The body states no length. HTTP/1.1 therefore sends it chunked, one HTTP chunk per chunk of the source.
+/// The body states no length. HTTP/1.1 therefore sends the body chunked, one HTTP chunk per chunk of the source.
 #[derive(Debug)]
 pub struct MeteredBody {
     source: Source,
@@ -26,14 +27,14 @@ pub struct MeteredBody {
     pace: Option<Pace>,
     /// The wait before the next chunk of a paced body.
     pause: Option<Pin<Box<Sleep>>>,
-    /// The time at which a stamped chunk was handed over, until the protocol asks for the next.
+    /// The time at which a stamped chunk was handed over. `None` once the protocol requests the next chunk.
     handed: Option<Stamp>,
     polled: bool,
     progress: SendProgress,
 }
 
 impl MeteredBody {
-    /// Makes a body of the chunks of `source`, counted by `meter`.
+    /// Creates a body of the chunks of `source`, which `meter` counts.
     pub fn new(source: Source, meter: Meter) -> Self {
         Self {
             source,
@@ -47,26 +48,27 @@ impl MeteredBody {
         }
     }
 
-    /// Digests the bytes as they are sent. A generated payload does not need that: its digest is known in advance.
+    /// Makes the body digest its bytes as they are sent. The digest of a generated payload is known in advance without
+    /// this.
     #[must_use]
     pub fn digesting(mut self) -> Self {
         self.hasher = Some(Hasher::new());
         self
     }
 
-    /// Holds the chunks to a pace; `None` sends as fast as the protocol pulls.
+    /// Holds the chunks to a pace. `None` sends as fast as the protocol requests chunks.
     #[must_use]
     pub fn paced(mut self, pace: impl Into<Option<Pace>>) -> Self {
         self.pace = pace.into();
         self
     }
 
-    /// Returns a handle to the outcome of this body, for use after the body is given away.
+    /// Returns a handle to the outcome of this body, for use after the body was given away.
     pub fn progress(&self) -> SendProgress {
         self.progress.clone()
     }
 
-    /// Accounts for a chunk that is handed over now.
+    /// Counts, digests and paces a chunk that is handed over now.
     fn pass(&mut self, chunk: &Bytes) {
         self.handed = self.flow.pass(chunk.len());
         if let Some(hasher) = &mut self.hasher {
@@ -127,8 +129,9 @@ impl Body for MeteredBody {
         }
     }
 
-    /// True once the last chunk has been handed over, so that the end of the stream shares its frame. False for an
-    /// empty body that nobody has polled, which HTTP/1.1 would otherwise send with a Content-Length instead of chunked.
+    /// Returns true once the last chunk has been handed over, so that the end of the stream shares the frame of that
+    /// chunk. Returns false for an empty body that was not polled yet. HTTP/1.1 would otherwise send an empty body with
+    /// a Content-Length instead of chunked.
     fn is_end_stream(&self) -> bool {
         self.polled && self.source.is_finished()
     }

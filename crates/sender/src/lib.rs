@@ -2,8 +2,8 @@
 //!
 //! A [`MeteredBody`] is an [`http_body::Body`] for any HTTP library. It hands on the chunks of a
 //! [`Source`](payload::Source) without a copy, counts them in a [`Meter`](metrics::Meter), and times the protocol from
-//! a stamped chunk to its request for the next one. The pull is the only backpressure. A [`SendProgress`] outlives the body
-//! and reports its outcome.
+//! a stamped chunk to its request for the next one. The protocol's request for a chunk is the only backpressure. A
+//! [`SendProgress`] outlives the body and reports its outcome.
 //!
 //! ```
 //! use http_body_util::BodyExt as _;

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use payload::Digest;
 use tokio::sync::Notify;
 
-/// A handle to the outcome of a [`MeteredBody`](crate::MeteredBody). It stays valid after the body is dropped.
+/// A handle to the outcome of a [`MeteredBody`](crate::MeteredBody). The handle stays valid after the body was dropped.
 #[derive(Clone, Debug, Default)]
 pub struct SendProgress(Arc<Shared>);
 
@@ -15,10 +15,10 @@ struct Shared {
     concluded: Notify,
 }
 
-/// The end of a body.
+/// The way in which a body ended.
 #[derive(Debug)]
 pub(crate) enum Outcome {
-    /// Every byte was handed to the protocol.
+    /// Every byte was handed to the protocol. The digest is `None` unless the body computes one.
     Whole(Option<Digest>),
     /// The payload could not be read to its end.
     Failed(String),
@@ -36,7 +36,7 @@ impl SendProgress {
         }
     }
 
-    /// Returns the error that kept the payload from being read to its end.
+    /// Returns the error because of which the payload was not read to its end; `None` without an error.
     pub fn error(&self) -> Option<&str> {
         match self.0.outcome.get()? {
             Outcome::Failed(error) => Some(error),
@@ -60,7 +60,7 @@ impl SendProgress {
         }
     }
 
-    /// Records the outcome, unless there is one already: a protocol may poll a body again after its end, and every body
+    /// Records the outcome, unless there is one already. A protocol may poll a body again after its end, and every body
     /// is dropped in the end.
     pub(crate) fn conclude(&self, outcome: impl FnOnce() -> Outcome) {
         self.0.outcome.get_or_init(outcome);
