@@ -1,4 +1,4 @@
-//! The one derivation: records become rows, findings and, where bodies have several sizes, a proof.
+//! The analysis of records: rows, findings and, if bodies have several sizes, a proof.
 
 use std::collections::HashMap;
 
@@ -18,13 +18,13 @@ pub struct Analysis<'a> {
     pub findings: Vec<Finding>,
     /// The proof of constant memory, if the records hold one.
     pub proof: Option<Proof>,
-    /// The rows that are not tuned beside their tuned ones, if libraries were run as they come.
+    /// The rows of libraries with their own defaults, each compared with its tuned row. Empty without such rows.
     pub untuned: Vec<Untuned>,
-    /// The sizes of segments and packets, if there are rows of both TCP and QUIC: a remark for each table of them.
+    /// A remark for tables on the sizes of segments and packets; `None` unless there are rows of both TCP and QUIC.
     pub packets: Option<String>,
     /// Remarks on the conditions of the runs.
     pub notes: Vec<String>,
-    /// The findings by the names of their cases.
+    /// The positions in `findings` by the name of the case.
     by_case: HashMap<String, Vec<usize>>,
 }
 
@@ -43,7 +43,7 @@ impl<'a> Analysis<'a> {
         if let Some(ceilings) = ceilings {
             let gate = Gate::over(&rows, records, ceilings);
             findings.extend(gate.findings.into_iter().filter(|finding| {
-                // Failed runs and budgets are found without ceilings, too.
+                // Failed runs and exceeded budgets are found without ceilings, too.
                 let is_known = matches!(finding.kind, FindingKind::OverBudget | FindingKind::Failed);
                 !is_known && finding.kind.verdict() != Verdict::Good
             }));
@@ -62,7 +62,7 @@ impl<'a> Analysis<'a> {
         Self { rows, findings, untuned, proof, packets, notes, by_case }
     }
 
-    /// Returns the findings about one row.
+    /// Returns the findings about a row.
     pub fn findings_of<'s>(&'s self, row: &Row<'_>) -> impl Iterator<Item = &'s Finding> + use<'s, 'a> {
         let (case, series) = (row.key.to_string(), row.key.without_body().to_string());
         let names = if case == series { vec![case] } else { vec![case, series] };
@@ -72,12 +72,12 @@ impl<'a> Analysis<'a> {
         of_row.into_iter().filter_map(|index| self.findings.get(index))
     }
 
-    /// Returns the worst finding about one row.
+    /// Returns the kind of the worst finding about a row; `None` without findings.
     pub fn worst_of(&self, row: &Row<'_>) -> Option<FindingKind> {
         self.findings_of(row).map(|finding| finding.kind).min()
     }
 
-    /// Returns the verdict on all runs, without the proof's.
+    /// Returns the verdict on all runs, without the verdict of the proof.
     pub fn verdict(&self) -> Verdict {
         self.findings.iter().map(|finding| finding.kind.verdict()).min().unwrap_or(Verdict::Good)
     }
@@ -87,7 +87,7 @@ impl<'a> Analysis<'a> {
         self.proof.iter().map(Proof::verdict).fold(self.verdict(), Verdict::min)
     }
 
-    /// Returns the verdict as a sentence: the proof's first, then the number of findings of each kind.
+    /// Returns the verdict as a sentence: the verdict of the proof first, then the number of findings of each kind.
     pub fn sentence(&self) -> String {
         let conclusion = self.proof.as_ref().map(|proof| proof.sentence().to_owned());
         let found = (!self.findings.is_empty()).then(|| self.count());

@@ -1,4 +1,4 @@
-//! Ratios to the baseline and to the ceiling, for rows of one session and for rows made in turns.
+//! Ratios of goodput to the baseline and to the ceiling, for rows of one session and for rows made in turns.
 
 use std::{borrow::Cow, collections::HashMap};
 
@@ -7,20 +7,20 @@ use stats::Spread;
 
 use crate::{Series, SeriesKey, machines, series::is_control, turns::in_turns};
 
-/// Goodput relative to another protocol on the same carrier: the baseline or the ceiling.
+/// The goodput of a row relative to another protocol on the same carrier: the baseline or the ceiling.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct BaselineRatio {
-    /// The protocol that the goodput is divided by.
+    /// The name of the protocol whose goodput is the divisor.
     pub baseline: Cow<'static, str>,
-    /// The ratios of the pairs of runs.
+    /// The spread of the ratios over all pairs of runs.
     pub ratio: Spread,
 }
 
-/// The baselines and ceilings among series, by the identity that they share with the rows compared with them.
+/// The baselines and ceilings in a set of series, by the identity that they share with the rows to compare.
 pub(crate) struct Baselines<'s, 'a> {
     by_key: HashMap<(SeriesKey, &'s str), &'s Series<'a>>,
-    /// The first series of each ceiling, by a key without the chunk: a ceiling does not depend on the chunk size.
+    /// The first series of each ceiling, by a key without the chunk size, on which a ceiling does not depend.
     ceilings: HashMap<(SeriesKey, &'s str), &'s Series<'a>>,
 }
 
@@ -42,14 +42,14 @@ impl<'s, 'a> Baselines<'s, 'a> {
         Self { by_key, ceilings }
     }
 
-    /// Returns the ratio of a series to its baseline, if there are pairs of runs.
+    /// Returns the ratio of a series to its baseline; `None` without pairs of runs.
     pub(crate) fn of_baseline(&self, series: &Series<'a>) -> Option<BaselineRatio> {
         let baseline = series.records.first()?.facts().baseline?;
         let base = self.by_key.get(&(series.key.without_protocol(), baseline.as_ref())).copied()?;
         ratio(base, series, baseline)
     }
 
-    /// Returns the ratio of a series to the ceiling of its carrier, if there are pairs of runs.
+    /// Returns the ratio of a series to the ceiling of its carrier; `None` without pairs of runs.
     pub(crate) fn of_ceiling(&self, series: &Series<'a>) -> Option<BaselineRatio> {
         let ceiling = series.records.first()?.facts().ceiling?;
         let same_chunk = self.by_key.get(&(series.key.without_protocol(), ceiling.as_ref()));
@@ -64,8 +64,8 @@ fn ratio(base: &Series<'_>, series: &Series<'_>, baseline: Cow<'static, str>) ->
     Some(BaselineRatio { baseline, ratio: Spread::of(&ratios)? })
 }
 
-/// Pairs of goodputs of two series: of runs in one round of one session; else, if the runs of both alternate in time,
-/// of runs that followed each other.
+/// Returns pairs of goodputs of two series. A pair has two runs in one round of one session. If there are none, and the
+/// runs of both series alternate in time, a pair has two consecutive runs.
 pub fn paired(base: &[&Record], other: &[&Record]) -> Vec<(f64, f64)> {
     let goodput = |record: &Record| record.goodput_bytes_per_s.filter(|_| record.is_ok());
     let rounds: HashMap<(&str, u32), f64> = base

@@ -1,4 +1,4 @@
-//! Conditions of runs that their figures do not show.
+//! Remarks on conditions of the runs that the figures do not show.
 
 use std::collections::BTreeSet;
 
@@ -6,8 +6,8 @@ use record::{CoreRoundTrip, End, Record, TransportStats};
 
 use crate::machines;
 
-/// Returns a sentence with the sizes of segments and packets, if both TCP and QUIC were measured: their rows differ in
-/// more than the protocol.
+/// Returns a sentence with the sizes of segments and packets if both TCP and QUIC were measured, since their rows
+/// differ in this, too.
 pub(crate) fn packets(records: &[Record]) -> Option<String> {
     let (mut segments, mut packets) = (BTreeSet::new(), BTreeSet::new());
     for record in records {
@@ -27,7 +27,7 @@ pub(crate) fn packets(records: &[Record]) -> Option<String> {
     Some(format!("TCP: {} segments{place}, QUIC: {} packets{remedy}", sizes(&segments), sizes(&packets)))
 }
 
-/// Sizes as adjectives: "64 KiB", "1,452-byte and 6,400-byte".
+/// Returns sizes as adjectives: "64 KiB", "1,452-byte and 6,400-byte".
 fn sizes(all: &BTreeSet<u64>) -> String {
     let size = |bytes: &u64| match bytes {
         0..1_000 => format!("{bytes}-byte"),
@@ -38,7 +38,7 @@ fn sizes(all: &BTreeSet<u64>) -> String {
     texts.into_iter().collect::<Vec<_>>().join(" and ")
 }
 
-/// Returns a sentence if the cores of the two ends were far apart in some or all of the runs.
+/// Returns a sentence if the cores of the two ends were far apart in at least one run.
 pub(crate) fn core_distance(records: &[Record]) -> Option<String> {
     let trips = || records.iter().filter_map(|record| record.core_round_trip);
     let far = trips().filter(|trip| trip.is_far()).count();
@@ -57,7 +57,7 @@ pub(crate) fn core_distance(records: &[Record]) -> Option<String> {
     })
 }
 
-/// Returns a sentence that names the machines if the records are of several; `None` if they are of one.
+/// Returns a sentence that names the machines if the records are from several; `None` if all can be from one machine.
 pub(crate) fn other_machines(records: &[Record]) -> Option<String> {
     (!machines::is_one(records)).then(|| {
         format!(

@@ -1,4 +1,4 @@
-//! Goodput with and without the runs that something other than their case disturbed.
+//! The goodput of rows without their disturbed runs.
 
 use std::collections::BTreeMap;
 
@@ -7,20 +7,20 @@ use stats::Spread;
 
 use crate::Row;
 
-/// The runs of a row that went well and were not disturbed, by the rule of [`Record::is_undisturbed`].
+/// The successful runs of a row without the disturbed ones, by the rule of [`Record::is_undisturbed`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Calm {
-    /// The runs that went well and were disturbed.
+    /// The number of successful runs that were disturbed.
     pub disturbed: usize,
-    /// All runs that went well.
+    /// The number of all successful runs.
     pub runs: usize,
-    /// Goodput over the runs that were not disturbed, in bytes per second. `None` if all were.
+    /// The goodput over the undisturbed runs, in bytes per second. `None` if all runs were disturbed.
     pub goodput: Option<Spread>,
 }
 
 impl Calm {
-    /// Returns the undisturbed runs among some records. `None` if no run that went well was disturbed.
+    /// Summarises the undisturbed runs in `records`. `None` if no successful run was disturbed.
     pub(crate) fn of(records: &[&Record]) -> Option<Self> {
         let well = || records.iter().filter(|record| record.is_ok());
         let calm = well().filter(|record| record.is_undisturbed());
@@ -30,11 +30,11 @@ impl Calm {
     }
 }
 
-/// The most rows that are named one by one.
+/// The largest number of rows that are named one by one.
 const MOST: usize = 24;
 
-/// Sentences about the disturbed runs of some rows: their number with the reasons, then the medians of each row with and
-/// without them.
+/// Returns sentences about the disturbed runs of `rows`: their number with the reasons, then the medians of each row
+/// with and without them.
 pub(crate) fn notes(rows: &[Row<'_>]) -> Vec<String> {
     let concerned: Vec<(&Row<'_>, Calm)> = rows.iter().filter_map(|row| Some((row, row.calm?))).collect();
     let all: usize = rows.iter().map(|row| row.records.iter().filter(|record| record.is_ok()).count()).sum();
@@ -52,7 +52,7 @@ pub(crate) fn notes(rows: &[Row<'_>]) -> Vec<String> {
     notes
 }
 
-/// Returns the reasons, the most frequent first: "packets were sent again: 2 runs".
+/// Returns the reasons for disturbances, the most frequent first: "packets were sent again: 2 runs".
 fn reasons(rows: &[(&Row<'_>, Calm)]) -> String {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     let records = rows.iter().flat_map(|(row, _)| &row.records);

@@ -1,4 +1,4 @@
-//! The peaks of two sets of records, held against each other.
+//! The drift of peaks: the comparison of the peaks in two sets of records.
 
 use std::collections::HashMap;
 
@@ -10,8 +10,8 @@ use crate::{
     series::{is_shuffled, place},
 };
 
-/// The peak RSS of both ends in the runs that went well, by series. No record is kept, so a set may have any number of
-/// them.
+/// The peak RSS of both ends in successful runs, by series. Records are not kept, so a set may have any number of
+/// records.
 #[derive(Clone, Debug, Default)]
 pub struct Peaks {
     by_series: HashMap<SeriesKey, ByEnd<Vec<f64>>>,
@@ -21,7 +21,7 @@ pub struct Peaks {
 }
 
 impl Peaks {
-    /// Returns the peaks of some records.
+    /// Collects the peaks of records.
     pub fn of<'a>(records: impl IntoIterator<Item = &'a Record>) -> Self {
         let mut peaks = Self::default();
         records.into_iter().for_each(|record| peaks.add(record));
@@ -42,7 +42,7 @@ impl Peaks {
         }
     }
 
-    /// Returns the series in the order in which they were added, or in that of a matrix if rounds were shuffled.
+    /// Returns the series in the order in which they were added, or in the order of a matrix if rounds were shuffled.
     fn series(&self) -> Vec<&SeriesKey> {
         let mut series: Vec<&SeriesKey> = self.order.iter().collect();
         if self.is_shuffled {
@@ -58,7 +58,7 @@ impl Peaks {
 }
 
 impl Gate {
-    /// Compares the median peaks of each series with those of earlier records.
+    /// Compares the median peaks of each series with the peaks of earlier records, and adds findings to the gate.
     pub(crate) fn compare(&mut self, earlier: &Peaks, now: &Peaks, band: Band) {
         for series in now.series() {
             for end in End::ALL {
@@ -100,7 +100,7 @@ impl Gate {
     }
 }
 
-/// The detail of a figure that only earlier records have.
+/// The detail of a finding about a figure that only earlier records have.
 const GONE: &str = "it was measured before";
 
 #[cfg(test)]

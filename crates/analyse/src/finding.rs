@@ -1,4 +1,4 @@
-//! Something wrong or remarkable in records, as data.
+//! Findings: what is wrong or remarkable in records, as data.
 
 use std::fmt;
 
@@ -12,17 +12,17 @@ use crate::Verdict;
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Finding {
-    /// The kind, which decides the verdict.
+    /// The kind of finding, which determines the verdict.
     pub kind: FindingKind,
     /// The name of the case, or of the series if the finding holds for all sizes of the body.
     pub case: String,
-    /// The end concerned, if it is a single one.
+    /// The end concerned; `None` if the finding is not about a single end.
     pub end: Option<End>,
-    /// The bound.
+    /// The bound with which a figure was compared; `None` without a bound.
     pub expected: Option<Figure>,
-    /// The figure compared with the bound.
+    /// The figure that was compared with the bound; `None` without a figure.
     pub measured: Option<Figure>,
-    /// The reason in words, if figures do not show it.
+    /// The reason in words, if the figures do not show it.
     pub detail: Option<String>,
 }
 
@@ -31,15 +31,15 @@ pub struct Finding {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum FindingKind {
-    /// The body that arrived was not the one sent.
+    /// The received body differs from the sent body.
     WrongBytes,
-    /// An end grew by more than its budget.
+    /// The memory of an end grew by more than its budget.
     OverBudget,
-    /// An end took more than a ceiling allows.
+    /// The memory of an end exceeded a ceiling.
     OverCeiling,
-    /// Peak RSS grows faster with the body than a ceiling allows.
+    /// Peak RSS grows faster with the size of the body than a ceiling allows.
     OverSlope,
-    /// A peak differs from that of earlier records by more than the band allows.
+    /// A peak differs from the peak in earlier records by more than the band allows.
     Drifted,
     /// A run failed.
     Failed,
@@ -51,14 +51,14 @@ pub enum FindingKind {
     NoCeiling,
     /// A ceiling matches no end.
     UnusedCeiling,
-    /// Earlier records have no such case.
+    /// Only the present records have the case, and not the earlier ones.
     New,
-    /// Only earlier records have the case.
+    /// Only the earlier records have the case.
     Missing,
 }
 
 impl FindingKind {
-    /// Returns the verdict of a command that has such a finding.
+    /// Returns the verdict of a command with a finding of this kind.
     pub fn verdict(self) -> Verdict {
         match self {
             Self::WrongBytes => Verdict::IntegrityFailed,
@@ -71,7 +71,7 @@ impl FindingKind {
         }
     }
 
-    /// Returns the verdict on a case, in words.
+    /// Returns the verdict on a case with a finding of this kind, in words.
     pub fn word(self) -> &'static str {
         match self {
             Self::WrongBytes => "wrong bytes",
@@ -94,15 +94,15 @@ impl FindingKind {
     }
 }
 
-/// A figure with its unit, and with an interval where it is an estimate.
+/// A figure with its unit, and with an interval if the figure is an estimate.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Figure {
-    /// The value, in the unit.
+    /// The value of the figure, in its unit.
     pub value: f64,
-    /// The interval of 95 % around it.
+    /// The interval of 95 %; `None` if the value is not an estimate.
     #[serde(serialize_with = "interval")]
     pub interval: Option<Interval>,
-    /// The unit.
+    /// The unit of the value and of the interval.
     pub unit: Unit,
 }
 
@@ -118,12 +118,12 @@ pub enum Unit {
 }
 
 impl Figure {
-    /// Creates a size in bytes, shown in MiB.
+    /// Creates a figure in MiB from a number of bytes.
     pub fn bytes(bytes: u64) -> Self {
         Self { value: record::mib(bytes), interval: None, unit: Unit::Mib }
     }
 
-    /// Creates a slope, in MiB per GiB.
+    /// Creates a figure from a slope in MiB per GiB.
     pub fn slope(slope: stats::Slope) -> Self {
         let interval = Interval { low: slope.low, high: slope.high };
         Self { value: slope.estimate, interval: Some(interval), unit: Unit::MibPerGib }
@@ -152,7 +152,7 @@ impl Finding {
         Self { kind, case: case.to_string(), end: None, expected: None, measured: None, detail: None }
     }
 
-    /// Returns the finding without the name of the case, as a clause.
+    /// Returns the finding as a clause, without the name of the case.
     pub fn describe(&self) -> String {
         let end = self.end.map_or_else(|| "an end".to_owned(), |end| end.to_string());
         let shown =

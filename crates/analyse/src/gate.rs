@@ -1,4 +1,4 @@
-//! Records checked against ceilings, and against the peaks of earlier records.
+//! The gate: records are checked against ceilings, and against the peaks of earlier records.
 
 use record::{End, Record};
 use serde::Serialize;
@@ -12,9 +12,9 @@ use crate::{
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Gate {
-    /// Bounds that held.
+    /// The number of bounds that held.
     pub held: usize,
-    /// Peaks that were compared with those of other records.
+    /// The number of peaks that were compared with peaks of other records.
     pub compared: usize,
     /// The findings, in the order in which they are shown.
     pub findings: Vec<Finding>,
@@ -69,13 +69,13 @@ impl Gate {
         self.findings.push(finding);
     }
 
-    /// Checks the peak of one end, and its growth.
+    /// Checks the peak of one end against its ceiling, and the growth of the end against its budget.
     fn check_end(&mut self, row: &Row<'_>, end: End, ceiling: &Ceiling) {
         let well: Vec<_> = row.records.iter().filter(|record| record.is_ok()).collect();
         if well.is_empty() {
             return;
         }
-        // Nothing bounds the memory of a library as it comes, so it has no budget.
+        // Nothing bounds the memory of a library with its own defaults, so such a case has no budget.
         let has_budget = ceiling.budget && !row.case.is_stock();
         if !has_budget && ceiling.peak_rss.is_none() && ceiling.slope.is_none() {
             self.findings.push(no_ceiling(row, end));
@@ -132,7 +132,7 @@ impl Gate {
         self.findings.push(finding);
     }
 
-    /// Checks the slope of each case over all sizes of its body.
+    /// Checks the slope of peak RSS of each case over all sizes of its body.
     fn check_slopes(&mut self, records: &[Record], ceilings: &Ceilings) {
         for series in MemorySeries::all(records.iter().filter(|record| !is_control(record, records))) {
             let ceiling = ceilings.of(&series.case, series.end);
@@ -158,7 +158,7 @@ impl Gate {
         }
     }
 
-    /// Returns the number of findings of some kinds.
+    /// Returns the number of findings whose kind is among `kinds`.
     pub fn count(&self, kinds: &[FindingKind]) -> usize {
         self.findings.iter().filter(|finding| kinds.contains(&finding.kind)).count()
     }

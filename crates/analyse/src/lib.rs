@@ -1,11 +1,11 @@
 //! Conclusions from records: rows, findings, comparisons, ceilings and memory proofs.
 //!
-//! [`Analysis::of`] turns records into one [`Row`] per series and into [`Finding`]s, and fits a [`Proof`] where records
-//! cover bodies of several sizes. [`Comparison::of`] compares two sets of records, and [`Gate::of`] checks records
-//! against a file of [`Ceilings`]. Each figure is computed once, here. Commands and files are views of these types, and
-//! a command exits by its [`Verdict`].
+//! [`Analysis::of`] turns records into one [`Row`] per series and into [`Finding`]s, and makes a [`Proof`] if the
+//! records cover bodies of several sizes. [`Comparison::of`] compares two sets of records, and [`Gate::of`] checks
+//! records against a file of [`Ceilings`]. Each figure is computed once, in this crate. Commands and files are views of
+//! these types, and a [`Verdict`] determines the exit code of a command.
 //!
-//! Nothing here runs a transfer. A live run and its saved records lead to equal conclusions.
+//! This crate runs no transfer. A live run and its saved records lead to the same conclusions.
 //!
 //! ```
 //! use longhaul_analyse::{Analysis, Verdict};

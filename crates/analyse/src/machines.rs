@@ -1,4 +1,4 @@
-//! The machines that records were made on. Figures of speed of different machines are not comparable.
+//! The machines on which records were made. Figures of speed from different machines are not comparable.
 
 use std::collections::BTreeSet;
 
@@ -6,10 +6,11 @@ use record::{Build, Host, Record};
 
 use crate::Circumstance;
 
-/// Returns whether all records can be from one machine. A fact that a record does not state contradicts nothing.
+/// Returns whether all records can be from one machine. A record that does not state a fact fits any machine in that
+/// fact.
 ///
-/// Name, operating system, processor and number of cores count. A kernel or a size of memory may change on one machine,
-/// and is reported as a circumstance only.
+/// Host name, operating system, processor and number of cores distinguish machines. Kernel and size of memory may
+/// change on one machine, so they are only reported as differing facts.
 pub(crate) fn is_one<'a>(records: impl IntoIterator<Item = &'a Record>) -> bool {
     let mut known: [BTreeSet<String>; 4] = Default::default();
     for record in records {
@@ -20,7 +21,7 @@ pub(crate) fn is_one<'a>(records: impl IntoIterator<Item = &'a Record>) -> bool 
     known.iter().all(|values| values.len() <= 1)
 }
 
-/// Returns the machines of some records, each once, as a list in words.
+/// Returns the names of the machines of records, without repetitions, as a list in words.
 pub(crate) fn names<'a>(records: impl IntoIterator<Item = &'a Record>) -> String {
     let machines: BTreeSet<String> = records.into_iter().map(|record| name(&record.host)).collect();
     machines.into_iter().collect::<Vec<_>>().join(" and ")
@@ -29,7 +30,7 @@ pub(crate) fn names<'a>(records: impl IntoIterator<Item = &'a Record>) -> String
 /// The machines, kernels and allocators of some records.
 #[derive(Debug, Default)]
 pub(crate) struct Machines {
-    /// The values of the facts that tell machines apart.
+    /// The values of the facts that distinguish machines.
     known: [BTreeSet<String>; 4],
     names: BTreeSet<String>,
     kernels: BTreeSet<String>,
@@ -47,14 +48,14 @@ impl Machines {
         self.allocators.extend(Some(build.allocator.clone()).filter(|allocator| !allocator.is_empty()));
     }
 
-    /// Returns the names of the machines of two sets, if they are several.
+    /// Returns the names of the machines of two sets; `None` if all records can be from one machine.
     pub(crate) fn names_unless_one(&self, other: &Self) -> Option<[String; 2]> {
         let is_one = self.known.iter().zip(&other.known).all(|(a, b)| a.union(b).count() <= 1);
         (!is_one).then(|| [&self.names, &other.names].map(|names| listed(names).join(" and ")))
     }
 
-    /// Returns the facts of which two sets have several values: machine, kernel, allocator. A fact that is not stated
-    /// contradicts nothing.
+    /// Returns the facts among machine, kernel and allocator that have several values in the two sets. A record that
+    /// does not state a fact adds no value.
     pub(crate) fn differences(&self, other: &Self) -> Vec<Circumstance> {
         let of = |fact: &str, base: &BTreeSet<String>, candidate: &BTreeSet<String>| Circumstance {
             fact: fact.to_owned(),

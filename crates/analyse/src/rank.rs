@@ -1,4 +1,4 @@
-//! The first and the last among rows that can be compared.
+//! The ranks of rows: the fastest and the slowest among rows that can be compared.
 
 use std::collections::{HashMap, HashSet};
 
@@ -6,19 +6,21 @@ use stats::{Interval, Spread};
 
 use crate::{Finding, Row, SeriesKey, machines};
 
-/// The first or the last place among the HTTP rows that move the same bodies.
+/// The rank of a row: first or last among the HTTP rows that move the same bodies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Rank {
-    /// The highest goodput.
+    /// The row has the highest goodput.
     Fastest,
-    /// The lowest goodput.
+    /// The row has the lowest goodput.
     Slowest,
 }
 
-/// Gives the first and the last place to HTTP rows without findings, where the interval of a goodput parts from that of
-/// every rival. Rivals differ in protocol, chunk and limits alone; libraries as they come have places of their own.
-/// Rows without an interval, and those of several machines, have no places.
+/// Sets the ranks of HTTP rows without findings. A row is first or last if its interval of goodput does not overlap the
+/// interval of any rival.
+///
+/// Rivals differ in protocol, chunk and limits alone. Libraries with their own defaults are ranked separately. Rivals
+/// are not ranked if one of them has no interval, and no row is ranked if the records are from several machines.
 pub(crate) fn rank(rows: &mut [Row<'_>], findings: &[Finding]) {
     if !machines::is_one(rows.iter().flat_map(|row| row.records.iter().copied())) {
         return;
@@ -44,11 +46,11 @@ pub(crate) fn rank(rows: &mut [Row<'_>], findings: &[Finding]) {
     }
 }
 
-/// Returns the row whose figure is the highest, if its interval lies above those of all others.
+/// Returns the position of the row with the highest figure, if its interval lies above the intervals of all others.
 fn first(rivals: &[(usize, Spread)], figure: impl Fn(Spread) -> Spread) -> Option<usize> {
     let mut ranges: Vec<(usize, Interval)> =
         rivals.iter().map(|(index, spread)| (*index, figure(*spread).range())).collect();
-    // Without an interval, the range of a few runs does not show that rows differ.
+    // Without an interval, the range of few runs does not show that rows differ.
     if rivals.iter().any(|(_, spread)| spread.interval.is_none()) {
         return None;
     }
@@ -58,7 +60,7 @@ fn first(rivals: &[(usize, Spread)], figure: impl Fn(Spread) -> Spread) -> Optio
     (parts && !others.is_empty()).then_some(*first)
 }
 
-/// Returns the figure with the opposite sign.
+/// Negates a spread, so that the lowest figure becomes the highest.
 fn negated(spread: Spread) -> Spread {
     let interval = spread.interval.map(|interval| Interval { low: -interval.high, high: -interval.low });
     Spread { median: -spread.median, least: -spread.most, most: -spread.least, interval }

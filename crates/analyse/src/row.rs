@@ -1,4 +1,4 @@
-//! One row per series, derived from its rounds.
+//! The rows of tables: one row per series, derived from the records of all rounds.
 
 use record::{ByEnd, Case, End, EndRecord, Fault, FaultKind, ProtocolFacts, Record};
 use stats::{Interval, Spread, median};
@@ -8,61 +8,63 @@ use crate::{
     series::is_control,
 };
 
-/// One series over its rounds.
+/// The figures of one series over all of its rounds.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Row<'a> {
-    /// The identity.
+    /// The identity of the series.
     pub key: SeriesKey,
-    /// The case.
+    /// The case of the first record.
     pub case: &'a Case,
-    /// The facts about the protocol.
+    /// The facts about the protocol of the case.
     pub facts: ProtocolFacts,
     /// True if the runs are controls: the memory of an end grows on purpose.
     pub is_control: bool,
-    /// The records, in their order.
+    /// The records of the series, in their order.
     pub records: Vec<&'a Record>,
-    /// Goodput over the runs that went well, in bytes per second.
+    /// The goodput over the successful runs, in bytes per second; `None` without any.
     pub goodput: Option<Spread>,
-    /// Goodput relative to the baseline, a plain loop without HTTP.
+    /// The goodput relative to the baseline, a plain loop without HTTP; `None` without pairs of runs.
     pub of_baseline: Option<BaselineRatio>,
-    /// Goodput relative to the ceiling: a plain loop that moves the same bytes in the largest system calls that make
-    /// the carrier faster.
+    /// The goodput relative to the ceiling, a plain loop in system calls of the carrier's best size; `None` without
+    /// pairs of runs.
     pub of_ceiling: Option<BaselineRatio>,
     /// The figures of both ends.
     pub ends: ByEnd<EndRow<'a>>,
-    /// The failures.
+    /// The failures of the failed runs.
     pub faults: Vec<&'a Fault>,
-    /// The row without its disturbed runs, if it has any.
+    /// The goodput without disturbed runs; `None` if no run was disturbed.
     pub calm: Option<Calm>,
-    /// The row's place among the rows that move the same bodies, if it is the first or the last beyond chance.
+    /// The rank of the row among the rows that move the same bodies; `None` unless the row is significantly the fastest
+    /// or the slowest.
     pub rank: Option<Rank>,
 }
 
-/// One end over the rounds of a series.
+/// The figures of one end over the rounds of a series. A figure that is unknown is `None`.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct EndRow<'a> {
-    /// Peak RSS over the rounds, in bytes.
+    /// The peak RSS over the rounds, in bytes.
     pub peak_rss: Option<Spread>,
     /// The median baseline RSS, in bytes.
     pub baseline_rss: Option<f64>,
-    /// The highest baseline RSS with its budget, in bytes.
+    /// The highest baseline RSS plus its budget, in bytes.
     pub allowed_rss: Option<u64>,
     /// The highest share of the budget that a round used: 1 is all of it.
     pub budget_use: Option<f64>,
-    /// The most kernel memory in socket queues, in bytes.
+    /// The most kernel memory in socket queues in any round, in bytes.
     pub socket_peak: Option<u64>,
     /// The median processor time, in seconds per GiB of body.
     pub cpu_s_per_gib: Option<f64>,
     /// The measurements of the round with the median goodput.
     pub typical: Option<&'a EndRecord>,
-    /// The round with the largest excess over its budget: growth and budget in bytes, and the number of rounds over it.
+    /// The largest excess over a budget: growth and budget of that round in bytes, and the number of rounds that exceed
+    /// their budget.
     over_budget: Option<(u64, u64, usize)>,
 }
 
 impl<'a> Row<'a> {
-    /// Returns the rows of some records, in the order of the matrix: runs are shuffled.
+    /// Returns the rows of records, in the order of the matrix, because runs may be shuffled.
     pub(crate) fn all(records: &'a [Record]) -> Vec<Self> {
         let series = Series::all(records);
         let baselines = Baselines::among(&series, records);
@@ -72,7 +74,7 @@ impl<'a> Row<'a> {
         rows
     }
 
-    /// Returns the place in the order of the matrix: protocols vary fastest.
+    /// Returns the place of the row in the order of the matrix, in which protocols vary fastest.
     fn place(&self) -> impl Ord + '_ {
         let SeriesKey { case, label, peer } = &self.key;
         (label, peer, case.direction, case.body, case.chunk, &case.axes, self.facts.rank())
@@ -98,8 +100,8 @@ impl<'a> Row<'a> {
         })
     }
 
-    /// Returns the findings about the row without ceilings: failed runs, and ends over their budgets unless they grow
-    /// on purpose.
+    /// Returns the findings about the row that need no ceilings: failed runs, and exceeded budgets unless the run is a
+    /// control.
     pub(crate) fn findings(&self) -> Vec<Finding> {
         let faults = self.faults.iter().map(|fault| {
             let kind = if fault.kind == FaultKind::Integrity {
@@ -122,7 +124,7 @@ impl<'a> Row<'a> {
         faults.chain(budgets).collect()
     }
 
-    /// Returns the finding that the row is faster than its ceiling, if the whole interval of the ratio says so.
+    /// Returns a finding if the row is faster than its ceiling, according to the whole interval of the ratio.
     pub(crate) fn beats_ceiling(&self) -> Option<Finding> {
         let of = self.of_ceiling.as_ref()?;
         let Interval { low, high } = of.ratio.interval.filter(|interval| interval.low > AT_CEILING)?;
@@ -134,14 +136,14 @@ impl<'a> Row<'a> {
         Some(finding)
     }
 
-    /// Returns a remark on the number of runs that a figure concerns, if there are several runs.
+    /// Returns a remark on the number of runs that a figure concerns; `None` if there is a single run.
     pub(crate) fn rounds(&self, concerned: usize) -> Option<String> {
         let runs = self.records.len();
         (runs > 1).then(|| format!(" in {concerned} of {runs} runs"))
     }
 }
 
-/// The ratio to a ceiling up to which a row is at the ceiling: two equal rows differ by as much.
+/// The largest ratio of a row that is at its ceiling. Two equal rows may differ by this much.
 const AT_CEILING: f64 = 1.02;
 
 impl<'a> EndRow<'a> {
@@ -175,7 +177,7 @@ impl<'a> EndRow<'a> {
     }
 }
 
-/// Returns the end in the run with the median goodput, or in any run if all failed.
+/// Returns the measurements of an end in the run with the median goodput, or in any run if all failed.
 fn typical<'a>(records: &[&'a Record], end: End) -> Option<&'a EndRecord> {
     let mut well: Vec<&&Record> = records.iter().filter(|record| record.is_ok()).collect();
     well.sort_by(|a, b| {

@@ -8,16 +8,16 @@ use record::{Axis, ByteSize, CaseKey, Order, PROTOCOLS, Purpose, Record, SinkKin
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub struct SeriesKey {
-    /// The case.
+    /// The identity of the case.
     pub case: CaseKey,
-    /// The name that the user gave to the runs.
+    /// The name that the user gave to the runs (`--label`); `None` without one.
     pub label: Option<String>,
-    /// The URL of the peer.
+    /// The URL of the peer; `None` unless `send` or `fetch` made the runs.
     pub peer: Option<String>,
 }
 
 impl SeriesKey {
-    /// Returns the series that a record belongs to.
+    /// Returns the identity of the series to which a record belongs.
     pub fn of(record: &Record) -> Self {
         Self { case: record.case.key(), label: record.label.clone(), peer: record.peer.clone() }
     }
@@ -43,7 +43,7 @@ impl SeriesKey {
     }
 }
 
-/// The name of the case, then label and peer if present.
+/// Writes the name of the case, then label and peer if present.
 impl fmt::Display for SeriesKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.case.fmt(f)?;
@@ -56,22 +56,22 @@ impl fmt::Display for SeriesKey {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Series<'a> {
-    /// The identity.
+    /// The identity of the series.
     pub key: SeriesKey,
-    /// The records, in their order.
+    /// The records of the series, in their order.
     pub records: Vec<&'a Record>,
 }
 
 impl<'a> Series<'a> {
-    /// Returns the series of some records, in the order of their first appearance, or in that of a matrix if rounds
+    /// Returns the series of records, in the order of their first appearance, or in the order of a matrix if rounds
     /// were shuffled.
     pub fn all(records: impl IntoIterator<Item = &'a Record>) -> Vec<Self> {
         group(records, SeriesKey::of)
     }
 }
 
-/// Groups records by a key, in the order of the keys' first appearance. Where rounds were shuffled, that order is
-/// random, and groups have the order of a matrix.
+/// Groups records by a key, in the order of the keys' first appearance. If rounds were shuffled, that order is random,
+/// and groups have the order of a matrix instead.
 pub(crate) fn group<'a>(
     records: impl IntoIterator<Item = &'a Record>,
     key: impl Fn(&Record) -> SeriesKey,
@@ -99,8 +99,8 @@ pub(crate) fn is_shuffled(record: &Record) -> bool {
     record.schedule.is_some_and(|schedule| schedule.order == Order::Shuffled)
 }
 
-/// Returns the place of a series in a matrix, whose protocols vary fastest. Series with further axes follow those
-/// without.
+/// Returns the place of a series in a matrix, whose protocols vary fastest. Series with further axes follow series
+/// without them.
 pub(crate) fn place(key: &SeriesKey) -> impl Ord + use<> {
     let case = &key.case;
     let axis = |axis: &Axis| match axis {
@@ -113,8 +113,8 @@ pub(crate) fn place(key: &SeriesKey) -> impl Ord + use<> {
     (session, axes, case.body, case.direction, case.chunk, protocol.unwrap_or(PROTOCOLS.len()))
 }
 
-/// Returns whether a record is a control. A record without a purpose is one if its receiver collects the body. It is
-/// also one if it has HTTP/3's stock receive path and another receiver of its session collects.
+/// Returns whether a record is a control. A record that states no purpose counts as a control if its receiver collects
+/// the body. It also does if it has HTTP/3's stock receive path, and another receiver of its session collects the body.
 pub(crate) fn is_control(record: &Record, all: &[Record]) -> bool {
     let collects = |record: &Record| record.case.sink == SinkKind::Collect;
     match record.purpose {

@@ -1,4 +1,4 @@
-//! Libraries as they come, and without one limit or layer of longhaul, beside their tuned rows.
+//! Rows of libraries with their own defaults, or without one limit or layer of longhaul, beside their tuned rows.
 
 use std::collections::HashMap;
 
@@ -7,37 +7,37 @@ use stats::{Spread, unpaired_shift};
 
 use crate::{Row, SeriesKey, machines, paired};
 
-/// A row whose limits, layers, busy-polling or allocator are not the tuned ones, beside the tuned row that moves the
-/// same bodies over the same protocol.
+/// A row whose limits, layers, busy-polling or allocator differ from the tuned ones. It is compared with the tuned row
+/// that moves the same bodies over the same protocol.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Untuned {
     /// The name of the tuned case.
     pub case: String,
-    /// The difference to the tuned row: "stock" for a library as it comes, else what differs.
+    /// The difference to the tuned row: "stock" for a library with its own defaults, else the names of what differs.
     pub variant: String,
     /// The median goodput of the tuned row, in bytes per second.
     pub tuned_bytes_per_s: f64,
     /// The median goodput of the row, in bytes per second.
     pub goodput_bytes_per_s: f64,
-    /// The goodput of the row over that of the tuned one: round by round if the runs were made in turns, else by the
+    /// The ratio of the row's goodput to the tuned row's: round by round if the runs were made in turns, else by the
     /// estimator of Hodges and Lehmann.
     pub of_tuned: Spread,
-    /// True if the runs were made in turns. If not, the drift of the machine is part of the ratio.
+    /// True if the runs were made in turns. Otherwise the drift of the machine is part of the ratio.
     pub in_turns: bool,
 }
 
-/// The name of the allocator of the system in a record's build.
+/// The name by which a record's build states the allocator of the system.
 const SYSTEM: &str = "system";
 
-/// The axis of busy-polling, which the stock profile leaves out, although it is no limit.
+/// The axis of busy-polling. It is not a limit, but the stock profile leaves it out.
 const SPIN: &str = "spin";
 
-/// The confidence of an interval.
+/// The confidence of the interval of a ratio.
 const CONFIDENCE: f64 = 0.95;
 
-/// Returns every row that is not tuned, beside its tuned row: the library as it comes first. Only transfers of which
-/// there is a stock row are among them, so that a sweep over one limit is none.
+/// Returns every row that is not tuned, compared with its tuned row. Libraries with their own defaults come first. Only
+/// transfers with a stock row count, so that a sweep over one limit returns no rows.
 pub(crate) fn beside(rows: &[Row<'_>]) -> Vec<Untuned> {
     let mut transfers: Vec<Vec<&Row<'_>>> = Vec::new();
     let mut known: HashMap<SeriesKey, usize> = HashMap::new();
@@ -52,7 +52,7 @@ pub(crate) fn beside(rows: &[Row<'_>]) -> Vec<Untuned> {
     transfers.iter().filter(has_stock).flat_map(|rows| of_transfer(rows)).collect()
 }
 
-/// Returns the identity of a transfer without everything that tuning changes. A label may tell variants apart.
+/// Returns the identity of a series without what tuning changes: limits, layers, busy-polling and label.
 fn transfer(key: &SeriesKey) -> SeriesKey {
     let mut case = key.case.without_protocol();
     case.protocol.clone_from(&key.case.protocol);
@@ -64,13 +64,13 @@ fn is_spin(axis: &Axis) -> bool {
     matches!(axis, Axis::Setting { name, .. } if name == SPIN)
 }
 
-/// Returns the rows of one transfer that are not tuned: stock, then those without something, the slowest first.
+/// Returns the rows of one transfer that are not tuned: the stock row first, then the others, the slowest first.
 fn of_transfer(rows: &[&Row<'_>]) -> Vec<Untuned> {
     let named = rows.iter().map(|row| (*row, variant(row)));
     let (tuned, others): (Vec<_>, Vec<_>) = named.partition(|(_, variant)| variant.is_empty());
     let of = |(row, variant): (&Row<'_>, Vec<String>)| {
         let own = tuned.iter().find(|(tuned, _)| tuned.key.label == row.key.label);
-        // A study labels its variants, and has one tuned row.
+        // A study gives its variants labels, and has a single tuned row.
         let only = || tuned.first().filter(|_| tuned.len() == 1);
         let untuned = Untuned::of(own.or_else(only)?.0, row, variant.join(", "))?;
         Some((!row.case.is_stock(), variant.len(), untuned))
@@ -83,7 +83,7 @@ fn of_transfer(rows: &[&Row<'_>]) -> Vec<Untuned> {
     untuned.into_iter().map(|(.., untuned)| untuned).collect()
 }
 
-/// Returns the differences of a row to a tuned one: none if it is tuned itself.
+/// Returns the differences of a row from a tuned row; empty if the row is tuned itself.
 fn variant(row: &Row<'_>) -> Vec<String> {
     let case = &row.key.case;
     let transfer = transfer(&row.key).case;
@@ -112,7 +112,7 @@ impl Untuned {
     }
 }
 
-/// Returns the ratio of two rows of one machine whose runs were not made in turns.
+/// Returns the ratio of two rows whose runs were not made in turns; `None` if they are from several machines.
 fn apart(tuned: &Row<'_>, row: &Row<'_>) -> Option<Spread> {
     if !machines::is_one(tuned.records.iter().chain(&row.records).copied()) {
         return None;

@@ -1,14 +1,15 @@
-//! Runs of two series that were made in turns.
+//! The pairing of runs of two series that were made in turns.
 
-/// Returns the runs of two series in pairs. `None` unless each pair, in order of time, has one run of either series.
+/// Returns the runs of two series in pairs, in order of time. `None` unless each pair of consecutive runs has one run
+/// of either series.
 ///
-/// `start` is the start of a run, by RFC 3339.
+/// `start` returns the start of a run, in the form of RFC 3339.
 pub(crate) fn in_turns<'r, T>(
     base: &'r [T],
     other: &'r [T],
     start: impl Fn(&T) -> &str,
 ) -> Option<Vec<(&'r T, &'r T)>> {
-    // Without the Z, a time without a fraction of a second sorts before those with one.
+    // Without the Z, a time without a fraction of a second sorts before a time with a fraction.
     let time = |run: &T| start(run).trim_end_matches('Z').to_owned();
     let mut runs: Vec<(String, bool, &'r T)> = base.iter().map(|run| (time(run), true, run)).collect();
     runs.extend(other.iter().map(|run| (time(run), false, run)));

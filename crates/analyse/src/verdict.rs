@@ -2,17 +2,17 @@
 
 use serde::Serialize;
 
-/// A verdict, the worst first: where several hold, the first one counts.
+/// The verdict of a command. The worst verdict comes first; if several apply, the first one counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// The user interrupted the command; finished runs are on disk.
     Interrupted,
-    /// Bytes arrived that were not the ones sent.
+    /// The received bytes differ from the sent bytes.
     IntegrityFailed,
-    /// Memory exceeds a ceiling, a budget or the base, or grows with the body.
+    /// Memory exceeds a ceiling or a budget, is worse than in the base, or grows with the body.
     MemoryOver,
-    /// A run failed.
+    /// At least one run failed.
     RunFailed,
     /// The candidate is slower than the base.
     Slower,

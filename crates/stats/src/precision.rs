@@ -2,10 +2,12 @@
 
 use crate::{median, median_interval};
 
-/// The confidence of the interval that must be narrow for a measurement to stop. ¶ A measurement stops too early if its
-/// first values are alike by chance. With a confidence of 95 % and a check after each value, the final interval holds
-/// the true median in 93 to 94 of 100 measurements. Their values scatter by 2 to 5 %. With a confidence of 99 % and
-/// checks that are a third apart, the final interval of 95 % holds the true median in 95 to 99 of 100.
+/// The confidence of the interval that must be narrow for a measurement to stop.
+///
+/// A measurement stops too early if its first values are alike by chance. With a confidence of 95 % and a check after
+/// each value, the final interval holds the true median in 93 to 94 of 100 measurements. Their values scatter by 2 to 5
+/// %. With a confidence of 99 % and checks that are a third apart, the final interval of 95 % holds the true median in
+/// 95 to 99 of 100.
 const CONFIDENCE: f64 = 0.99;
 
 /// Returns the precision of a median: the distance to the farther end of its interval of 99 %, as a share of the

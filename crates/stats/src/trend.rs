@@ -15,10 +15,11 @@ const UPPER: f64 = 1.96;
 ///
 /// The interval has its confidence for white noise, for autocorrelated errors, and for errors that are a random walk,
 /// as the tests in this file show. The estimate of the autocorrelation is first corrected for the bias that detrending
-/// causes. An autocorrelation whose upper end is within 1/√n of 1 is taken as 1 (Perron and Yabu). ¶ Errors of several
-/// time scales (a slow process below white noise) do not fit an autoregression of the first order. The fit is therefore
-/// repeated over the means of blocks of 2, 4, … points while there are at least 16 blocks. The widest interval counts.
-/// For white noise, the interval is three quarters wider than necessary on average.
+/// causes. An autocorrelation whose upper end is within 1/√n of 1 is taken as 1 (Perron and Yabu).
+///
+/// Errors of several time scales (a slow process below white noise) do not fit an autoregression of the first order.
+/// The fit is therefore repeated over the means of blocks of 2, 4, … points while there are at least 16 blocks. The
+/// widest interval counts. For white noise, the interval is three quarters wider than necessary on average.
 ///
 /// `None` with fewer than 16 points, if x does not change, or unless `confidence` is between 0 and 1, both excluded.
 /// Coordinates must be finite.

@@ -13,19 +13,20 @@ pub use suggest::suggest;
 pub use values::{Band, Drift};
 use values::{Pattern, size};
 
-/// A file of ceilings.
+/// The parsed file of ceilings.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ceilings {
     ceiling: Vec<Spanned<Ceiling>>,
-    /// The records that peaks are compared with.
+    /// The records with whose peaks the peaks are compared; `None` if the file names none.
     pub drift: Option<Drift>,
-    /// The line of each ceiling, from 1.
+    /// The line number of each ceiling, from 1.
     #[serde(skip)]
     lines: Vec<usize>,
 }
 
-/// The bounds of some ends. If several ceilings match, the one with the fewest `*` counts.
+/// One ceiling: bounds on the memory of the ends that it matches. If several ceilings match, the one with the fewest
+/// `*` counts.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ceiling {
@@ -36,10 +37,10 @@ pub struct Ceiling {
     chunk: Pattern<ByteSize>,
     #[serde(default)]
     end: Pattern<End>,
-    /// The highest peak RSS.
+    /// The highest allowed peak RSS; `None` for no bound.
     #[serde(default, deserialize_with = "size")]
     pub peak_rss: Option<ByteSize>,
-    /// The most that peak RSS may rise per GiB of body.
+    /// The highest allowed slope of peak RSS, per GiB of body; `None` for no bound.
     #[serde(default, deserialize_with = "size")]
     pub slope: Option<ByteSize>,
     /// True if the growth must stay within the budget that the record states.
@@ -53,25 +54,25 @@ pub enum CeilingsError {
     /// The file cannot be read.
     #[error("cannot read ceilings {}: {source}", path.display())]
     Unreadable {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
         /// The operating system's reason.
         source: io::Error,
     },
-    /// The file is damaged or contradicts itself.
+    /// The file is not valid, or contradicts itself.
     #[error("{}:{line}: {reason}", path.display())]
     Invalid {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
         /// The number of the line, from 1.
         line: usize,
-        /// The reason, with the field that it is about.
+        /// The reason, with the name of the field.
         reason: String,
     },
-    /// The first file of ceilings cannot be written.
+    /// A suggested file of ceilings cannot be written.
     #[error("cannot write ceilings {}: {source}", path.display())]
     Unwritable {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
         /// The operating system's reason.
         source: io::Error,
@@ -79,11 +80,11 @@ pub enum CeilingsError {
 }
 
 impl Ceilings {
-    /// Reads a file of ceilings. It may name the protocols of this version, and those of the `known` records that it
-    /// will be applied to.
+    /// Reads a file of ceilings. The file may name the protocols of this version, and those of the `known` records, to
+    /// which the ceilings will be applied.
     ///
     /// # Errors
-    /// Fails if the file cannot be read, is damaged, or contradicts itself; the error names file, line and field.
+    /// Fails if the file cannot be read, is not valid, or contradicts itself. The error names file, line and field.
     pub fn read(path: &Path, known: &[Record]) -> Result<Self, CeilingsError> {
         let text = fs::read_to_string(path)
             .map_err(|source| CeilingsError::Unreadable { path: path.to_owned(), source })?;
@@ -118,18 +119,18 @@ impl Ceilings {
         Ok(())
     }
 
-    /// Returns the ceiling for one end of a case, and its number.
+    /// Returns the ceiling for one end of a case, with its position in the file; `None` if none matches.
     pub(crate) fn of(&self, case: &Case, end: End) -> Option<(usize, &Ceiling)> {
         let all = self.ceiling.iter().map(Spanned::get_ref).enumerate();
         all.filter(|(_, ceiling)| ceiling.matches(case, end)).min_by_key(|(_, ceiling)| ceiling.wildcards())
     }
 
-    /// Returns the highest peak RSS of one end of a case, in bytes.
+    /// Returns the highest allowed peak RSS of one end of a case, in bytes; `None` without a bound.
     pub fn peak_rss(&self, case: &Case, end: End) -> Option<u64> {
         self.of(case, end)?.1.peak_rss.map(|size| size.0)
     }
 
-    /// Returns the lines of the ceilings whose numbers are not among `used`.
+    /// Returns the line numbers of the ceilings whose positions are not in `used`.
     pub(crate) fn unused(&self, used: &[usize]) -> Vec<usize> {
         let all = self.lines.iter().enumerate();
         all.filter(|(number, _)| !used.contains(number)).map(|(_, line)| *line).collect()
@@ -163,7 +164,7 @@ impl Ceiling {
         any.into_iter().filter(|any| *any).count()
     }
 
-    /// Returns whether an end of some case matches both ceilings, and both are equally exact.
+    /// Returns whether one end can match both ceilings while both have equally many `*`.
     fn rivals(&self, other: &Self) -> bool {
         self.wildcards() == other.wildcards()
             && self.protocol.overlaps(&other.protocol)

@@ -1,4 +1,4 @@
-//! A first file of ceilings, from the peaks of some records.
+//! The suggestion of a file of ceilings, from the peaks in records.
 
 use std::fmt::Write as _;
 
@@ -6,15 +6,16 @@ use record::{ByteSize, End, Record};
 
 use crate::{SeriesKey, series};
 
-/// The margin of [`suggest`] over the peaks seen: a quarter, as a divisor of the peak. The program's own pages vary by
-/// a MiB between machines.
+/// The margin of [`suggest`] over the highest peak, as a divisor of that peak: a quarter. The program's own pages vary
+/// by 1 MiB between machines.
 const MARGIN: u64 = 4;
 
 /// The granularity of suggested ceilings, in bytes.
 const STEP: u64 = 512 << 10;
 
-/// Returns the text of a first file of ceilings: for each end of each protocol, direction and chunk size, the highest
-/// peak of all runs that went well, except controls, plus a quarter. Returns the text and the number of ceilings.
+/// Returns the text of a suggested file of ceilings, and the number of ceilings in it. There is one for each end of
+/// each protocol, direction and chunk size. It is the highest peak of all successful runs except controls, plus a
+/// quarter.
 pub fn suggest(records: &[Record]) -> (String, usize) {
     let is_example = |record: &&Record| record.is_ok() && !series::is_control(record, records);
     let measured = records.iter().filter(is_example);
@@ -33,7 +34,7 @@ pub fn suggest(records: &[Record]) -> (String, usize) {
             let Some(peak) = peaks.max() else { continue };
             let ceiling = peak.saturating_add(peak / MARGIN).checked_next_multiple_of(STEP);
             let ceiling = ByteSize(ceiling.unwrap_or(peak));
-            // Writing to a string cannot fail.
+            // Writing to a `String` cannot fail.
             let _ = write!(
                 text,
                 "\n[[ceiling]]\nprotocol = \"{}\"\ndirection = \"{}\"\nchunk = \"{}\"\nend = \"{end}\"\npeak_rss = \"{ceiling}\"\n",

@@ -5,17 +5,17 @@ use std::{path::PathBuf, str::FromStr};
 use record::ByteSize;
 use serde::{Deserialize, Deserializer, de::Error as _};
 
-/// The allowed distance of peaks from those of other records, up or down.
+/// The allowed distance of peaks from the peaks of other records, in both directions.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Drift {
     /// A file of records or a folder of results, relative to the file of ceilings.
     pub records: PathBuf,
-    /// The largest distance.
+    /// The largest allowed distance.
     pub band: Band,
 }
 
-/// A size, or a share of the reference value.
+/// A distance: a size, or a share of the reference value.
 #[derive(Clone, Copy, Debug)]
 pub enum Band {
     /// A number of bytes.
@@ -59,7 +59,7 @@ impl<'a, T: FromStr<Err: std::fmt::Display>> Deserialize<'a> for Pattern<T> {
     }
 }
 
-/// Returns a size in words, such as `16MiB`.
+/// Deserializes an optional size from its text form, such as `16MiB`.
 pub(super) fn size<'a, D: Deserializer<'a>>(deserializer: D) -> Result<Option<ByteSize>, D::Error> {
     String::deserialize(deserializer)?.parse().map(Some).map_err(D::Error::custom)
 }

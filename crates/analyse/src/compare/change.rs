@@ -1,4 +1,4 @@
-//! The change of one figure, for better or worse.
+//! The change of one figure from the base to the candidate.
 
 use serde::{Serialize, Serializer, ser::SerializeStruct as _};
 use stats::Ratio;
@@ -8,43 +8,45 @@ use super::{
     metric::{self, Metric},
 };
 
-/// The conclusion about a figure.
+/// The conclusion about the change of a figure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Change {
-    /// The figure has improved beyond chance, perhaps by more than the threshold.
+    /// The figure has improved significantly, and possibly by more than the threshold.
     Better,
-    /// The figure has worsened beyond chance, perhaps by more than the threshold.
+    /// The figure has worsened significantly, and possibly by more than the threshold.
     Worse,
-    /// Any change is within the threshold.
+    /// The whole interval of the change is within the threshold.
     Same,
-    /// The figures do not decide, or there are too few.
+    /// The figures do not decide between the other conclusions, or are too few.
     Unclear,
-    /// The figure depends on conditions in which the two sets differ.
+    /// The figure depends on conditions that differ between the two sets.
     Incomparable,
 }
 
-/// A figure of a case in the base and in the candidate.
+/// The change of one figure of a case between the base and the candidate.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct MetricChange {
-    /// The metric.
+    /// The metric of which this is a figure.
     #[serde(serialize_with = "metric::name")]
     pub metric: &'static Metric,
-    /// The median of the base.
+    /// The median of the base's runs.
     pub base: f64,
-    /// The median of the candidate.
+    /// The median of the candidate's runs.
     pub candidate: f64,
-    /// The candidate over the base by the estimator of Hodges and Lehmann, with its interval of 95 %.
+    /// The ratio of candidate to base by the estimator of Hodges and Lehmann, with its interval of 95 %.
     #[serde(serialize_with = "ratio")]
     pub ratio: Ratio,
-    /// The p-value: the probability of a difference at least as large if nothing has changed.
+    /// The p-value: the probability of a difference at least as large if nothing has changed. `None` if the change was
+    /// not tested.
     pub probability: Option<f64>,
-    /// The smallest change for the worse, as a share of the base, that these runs show in 80 of 100 comparisons.
+    /// The smallest change for the worse that these runs detect with a probability of 80 %, as a share of the base.
+    /// `None` if it is unknown.
     pub smallest_change: Option<f64>,
-    /// True if a change for the worse by the threshold is found or ruled out.
+    /// True if a change for the worse by the threshold is either found or ruled out.
     pub is_conclusive: bool,
-    /// The conclusion.
+    /// The conclusion about the change.
     pub change: Change,
 }
 
@@ -56,8 +58,8 @@ fn ratio<S: Serializer>(ratio: &Ratio, serializer: S) -> Result<S::Ok, S::Error>
 }
 
 impl MetricChange {
-    /// Derives the change of a figure from its test. `smallest` is the logarithm of the smallest change that the test
-    /// detects, and `is_found` is true if the difference is significant.
+    /// Derives the change of a figure from the result of its test. `smallest` is the logarithm of the smallest change
+    /// that the test detects, and `is_found` is true if the difference is significant.
     pub(super) fn of(
         figure: &Figure,
         probability: Option<f64>,

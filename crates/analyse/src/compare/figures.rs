@@ -1,4 +1,4 @@
-//! The figures of one case on both sides, in pairs where the runs were made in turns.
+//! The figures of one case on both sides, in pairs if the runs were made in turns.
 
 use stats::{Shift, median, paired_shift, unpaired_shift};
 
@@ -9,51 +9,51 @@ use super::{
 };
 use crate::turns::in_turns;
 
-/// The confidence of every interval.
+/// The confidence of every interval of a comparison.
 pub(super) const CONFIDENCE: f64 = 0.95;
 
-/// The conditions under which the two sets were measured, as far as speed depends on them.
+/// The relation of the conditions of the two sets, as far as speed depends on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Conditions {
-    /// Machine, kernel and allocator are alike.
+    /// Machine, kernel and allocator are the same in both sets.
     Alike,
-    /// Machine, kernel or allocator differs.
+    /// Machine, kernel or allocator differs between the sets.
     Different,
-    /// Machine, kernel or allocator may differ; speeds are compared regardless.
+    /// Machine, kernel or allocator may differ, and speeds are compared all the same.
     Ignored,
 }
 
-/// The figures of one case.
+/// The figures of one case on both sides.
 pub(super) struct Figures {
-    /// True if the runs were made in turns. The rounds are then paired.
+    /// True if the runs of both sides were made in turns. Their rounds are then paired.
     pub(super) in_turns: bool,
-    /// The numbers of runs on distant cores that no figure of speed contains.
+    /// The numbers of runs of base and candidate that no figure of speed contains, because their cores were far apart.
     pub(super) left_out: (usize, usize),
-    /// True if the cores were close to each other on one side alone.
+    /// True if only one of the sides has runs whose cores were close to each other.
     pub(super) distances_differ: bool,
     pub(super) all: Vec<Figure>,
 }
 
-/// One figure on both sides.
+/// The values of one figure on both sides.
 pub(super) struct Figure {
-    /// The place of the metric in [`METRICS`].
+    /// The position of the metric in [`METRICS`].
     pub(super) index: usize,
     pub(super) metric: &'static Metric,
-    /// The median of the base.
+    /// The median of the base's runs.
     pub(super) base: f64,
-    /// The median of the candidate.
+    /// The median of the candidate's runs.
     pub(super) candidate: f64,
     pub(super) shift: Shift,
-    /// True if the conditions that the figure depends on were alike.
+    /// True if the conditions on which the figure depends were the same on both sides.
     pub(super) is_comparable: bool,
 }
 
 impl Figures {
-    /// Returns the figures of a case. Figures of speed are comparable if `conditions` and the distances of the cores
-    /// are alike, or if conditions are ignored.
+    /// Returns the figures of a case. Figures of speed are comparable if conditions and core distances are the same on
+    /// both sides, or if `conditions` is [`Conditions::Ignored`].
     pub(super) fn of(pair: &Pair<'_>, conditions: Conditions) -> Self {
         let turns = in_turns(pair.base, pair.candidate, |run| &run.started_at);
-        // Runs on distant cores are of another speed. Without any on close cores, all are alike.
+        // Runs on distant cores have another speed. If a side has no run on close cores, all its runs count.
         let sides = [pair.base, pair.candidate];
         let far = sides.map(|runs| runs.iter().filter(|run| run.is_ok && run.is_far).count());
         let are_all_far = sides.map(|runs| runs.iter().all(|run| run.is_far || !run.is_ok));
@@ -83,9 +83,9 @@ impl Figures {
     }
 }
 
-/// The choice of runs whose speed counts, for either side.
+/// The rule for the runs of each side whose speed counts.
 struct Keep {
-    /// True for a side whose runs were all on distant cores, so that the speed of these runs counts.
+    /// True for a side whose runs were all on distant cores: the speed of these runs then counts.
     far: [bool; 2],
 }
 

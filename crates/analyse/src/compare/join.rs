@@ -1,4 +1,4 @@
-//! Two sets of records, joined by the keys of their series.
+//! The join of two sets of records by the keys of their series.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::side::{Run, Side};
 
-/// A case that both sets have, with its runs in each.
+/// A case that both sets have, with its runs in each set.
 pub(super) struct Pair<'s> {
     pub(super) name: String,
     pub(super) base: &'s [Run],
@@ -21,7 +21,7 @@ pub(super) fn join<'s>(base: &'s Side, candidate: &'s Side) -> Vec<Pair<'s>> {
     base.series.iter().filter_map(pair).collect()
 }
 
-/// Returns the names that only the first of two sets has.
+/// Returns the names of the series that only `side` has, and not `other`.
 pub(super) fn only_in(side: &Side, other: &Side) -> Vec<String> {
     let only = side.series.iter().filter(|(key, _)| other.runs(key).is_none());
     only.map(|(key, _)| key.to_string()).collect()
@@ -31,15 +31,15 @@ pub(super) fn only_in(side: &Side, other: &Side) -> Vec<String> {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Circumstance {
-    /// The fact, by its path.
+    /// The path of the fact in a record.
     pub fact: String,
-    /// The values of the fact in the base; none if the base does not state it.
+    /// The values of the fact in the base; empty if the base does not state the fact.
     pub base: Vec<String>,
-    /// The values of the fact in the candidate.
+    /// The values of the fact in the candidate; empty if the candidate does not state the fact.
     pub candidate: Vec<String>,
 }
 
-/// Returns all facts that differ.
+/// Returns all facts that differ between base and candidate.
 pub(super) fn circumstances(base: &Side, candidate: &Side) -> Vec<Circumstance> {
     let (before, now) = (&base.facts, &candidate.facts);
     let all: BTreeSet<&String> = before.keys().chain(now.keys()).collect();
@@ -54,7 +54,7 @@ pub(super) fn circumstances(base: &Side, candidate: &Side) -> Vec<Circumstance> 
         .collect()
 }
 
-/// A sentence that names the circumstance and its values on both sides.
+/// Writes a sentence that names the fact and its values on both sides.
 impl std::fmt::Display for Circumstance {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let shown = |values: &[String]| {

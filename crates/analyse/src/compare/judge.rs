@@ -1,4 +1,4 @@
-//! The judgement on all figures of a comparison, family by family.
+//! The tests of all figures of a comparison, family by family.
 
 use stats::{Family, Shift, discovery_level};
 
@@ -9,14 +9,14 @@ use super::{
     thresholds::Thresholds,
 };
 
-/// The expected share of false discoveries among the changes that are called better or worse, in each family. If nothing
-/// has changed, it is the probability of any such call.
+/// The expected share of false discoveries in each family, among the changes that are called better or worse. If
+/// nothing has changed, this is the probability that any change is called so.
 pub(super) const FALSE_DISCOVERIES: f64 = 0.05;
 
-/// The probability with which a change of the size that a comparison states is found.
+/// The probability with which a comparison finds a change of the smallest size that it states.
 const POWER: f64 = 0.8;
 
-/// Judges figures, in their order.
+/// Returns the change of each figure, in the order of `figures`.
 pub(super) fn judge(figures: &[Figure], thresholds: &Thresholds) -> Vec<MetricChange> {
     let tests: Vec<Tests> = (0..METRICS.len()).map(|metric| Tests::of(figures, metric)).collect();
     let levels = MetricFamily::ALL.map(|family| Levels::of(family, &tests));
@@ -34,7 +34,7 @@ pub(super) fn judge(figures: &[Figure], thresholds: &Thresholds) -> Vec<MetricCh
     judged.collect()
 }
 
-/// The tests of one metric over all cases, whose variances are alike.
+/// The tests of one metric over all cases. The cases have similar variances.
 struct Tests {
     metric_family: Option<MetricFamily>,
     family: Family,
@@ -54,12 +54,12 @@ impl Tests {
     }
 }
 
-/// The levels at which changes of one family are found.
+/// The levels of significance for the changes of one family.
 struct Levels {
     family: MetricFamily,
-    /// The greatest p-value of a change that is found.
+    /// The greatest p-value at which a change counts as found.
     level: f64,
-    /// The level that one further change would have to reach.
+    /// The greatest p-value at which one further change would count as found.
     next: f64,
 }
 
@@ -75,14 +75,16 @@ impl Levels {
         Self { family, level, next }
     }
 
-    /// Returns the level that a change with this p-value has reached, or would have to reach.
+    /// Returns the level for a change with this p-value: the one that it has reached, or else the one that it would
+    /// have to reach.
     fn of_probability(&self, probability: Option<f64>) -> f64 {
         if probability.is_some_and(|probability| probability <= self.level) { self.level } else { self.next }
     }
 }
 
 impl Change {
-    /// Returns the change by the interval of a ratio, and by whether the change was found.
+    /// Returns the conclusion from the interval of the ratio and from `is_found`, which is true if the change is
+    /// significant.
     pub(super) fn of(figure: &Figure, is_found: bool, threshold: f64) -> Self {
         if !figure.is_comparable {
             return Self::Incomparable;

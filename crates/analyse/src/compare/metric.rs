@@ -1,44 +1,45 @@
-//! The figures that are compared: one table entry each.
+//! The metrics: one table entry for each figure that is compared.
 
 use record::{End, Record};
 use serde::{Serialize, Serializer};
 
 use crate::Verdict;
 
-/// A figure of a run: an entry of [`METRICS`].
+/// A figure of a run that is compared: an entry of [`METRICS`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Metric {
-    /// The name with its unit.
+    /// The name of the metric with the unit.
     pub name: &'static str,
-    /// The name of the threshold, which metrics of one kind share.
+    /// The name of the metric's threshold. Metrics of one kind share a threshold.
     pub threshold: &'static str,
-    /// The smallest change that counts, as a share of the base, unless a threshold is given.
+    /// The default threshold: the smallest change that counts, as a share of the base.
     pub default_threshold: f64,
-    /// True if more of it is better.
+    /// True if a larger value is better.
     pub more_is_better: bool,
     /// The family in which changes of the metric are tested.
     pub family: MetricFamily,
-    /// The verdict on a candidate that is worse.
+    /// The verdict on a candidate whose value is worse.
     pub if_worse: Verdict,
-    /// The divisor that converts a value to the unit of the name.
+    /// The divisor that converts a value in a record to the unit in the name.
     unit: f64,
-    /// Digits after the point.
+    /// The number of digits after the decimal point.
     digits: usize,
     value: fn(&Record) -> Option<f64>,
 }
 
-/// The families of figures. Each is tested by itself, so that tests of other figures do not hide changes of goodput.
+/// The families of metrics. Each family is tested by itself, so that tests of other figures do not hide changes of
+/// goodput.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MetricFamily {
-    /// The figures that a comparison must be able to judge.
+    /// The goodputs, about which a comparison must come to a conclusion.
     Goodput,
-    /// Everything else.
+    /// All other figures.
     Other,
 }
 
 impl MetricFamily {
-    /// All families.
+    /// All families, in the order in which they are tested.
     pub const ALL: [Self; 2] = [Self::Goodput, Self::Other];
 }
 
@@ -97,7 +98,8 @@ fn peak(record: &Record, end: End) -> Option<f64> {
 }
 
 impl Metric {
-    /// Returns the figure of a run that went well; only positive figures have a ratio.
+    /// Returns the figure of a successful run. `None` for a failed run, and for a figure that is missing or not
+    /// positive, which has no ratio.
     pub fn of(&self, record: &Record) -> Option<f64> {
         (self.value)(record).filter(|value| *value > 0.0 && record.is_ok())
     }
@@ -107,7 +109,7 @@ impl Metric {
         self.if_worse == Verdict::Slower
     }
 
-    /// Returns a value in the unit of the name.
+    /// Returns a value as text, in the unit of the metric's name.
     pub fn show(&self, value: f64) -> String {
         format!("{:.*}", self.digits, value / self.unit)
     }

@@ -1,8 +1,8 @@
-//! Two sets of records compared, figure by figure.
+//! The comparison of two sets of records, figure by figure.
 //!
-//! Cases are joined by their keys. For each [`Metric`] the ratio of candidate to base is estimated with its interval, in
-//! pairs where the runs were made in turns. A test of all cases together decides which figures have changed, and the
-//! interval and the threshold what that [`Change`] is worth.
+//! Cases are joined by their keys. For each [`Metric`], the ratio of candidate to base is estimated with its interval,
+//! from pairs of runs if these were made in turns. A test over all cases together decides which figures have changed.
+//! Interval and threshold then determine the kind of [`Change`].
 
 mod change;
 mod figures;
@@ -29,7 +29,7 @@ pub use metric::{METRICS, Metric, MetricFamily};
 use side::{Run, Side};
 pub use thresholds::{Thresholds, ThresholdsError};
 
-/// Two sets of records on their way to a [`Comparison`]. Of each record, only its figures are kept.
+/// The builder of a [`Comparison`], to which records are added one by one. Only the figures of each record are kept.
 #[derive(Debug, Default)]
 pub struct Comparing {
     base: Side,
@@ -39,10 +39,10 @@ pub struct Comparing {
 /// The treatment of speeds from different machines, kernels, allocators or core distances.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Machines {
-    /// Speeds that differ in these conditions are not compared.
+    /// Speeds are not compared if one of these conditions differs.
     #[default]
     One,
-    /// All speeds are compared, as though they were of one machine.
+    /// All speeds are compared, as if they had been measured on one machine.
     Any,
 }
 
@@ -52,23 +52,23 @@ pub enum Machines {
 pub struct Comparison {
     /// The cases that both sets have.
     pub cases: Vec<ComparedCase>,
-    /// The names that only the base has.
+    /// The names of the cases that only the base has.
     pub missing: Vec<String>,
-    /// The names that only the candidate has.
+    /// The names of the cases that only the candidate has.
     pub new: Vec<String>,
-    /// Other differences: machines, builds, limits.
+    /// The facts about machines, builds and limits that differ between the sets.
     pub circumstances: Vec<Circumstance>,
-    /// The machines of the base and of the candidate, if the records are of several.
+    /// The names of the machines of the base and of the candidate; `None` if all records can be from one machine.
     pub machines: Option<[String; 2]>,
-    /// Machine, kernel or allocator, where the records are of several. Unless any machines are compared, no conclusion
-    /// is drawn about speed.
+    /// The facts among machine, kernel and allocator that have several values. If there is one, no conclusion is drawn
+    /// about speed, except with [`Machines::Any`].
     pub differences: Vec<Circumstance>,
-    /// The expected share of false ones among the changes that are called better or worse, for goodputs and for all
-    /// other figures.
+    /// The expected share of false discoveries among the changes that are called better or worse: for goodputs, and
+    /// separately for all other figures.
     pub alpha: f64,
-    /// The confidence of each interval.
+    /// The confidence of each interval, as a probability.
     pub confidence: f64,
-    /// The fewest runs on each side for an interval.
+    /// The fewest runs on each side for which an interval exists.
     pub fewest_runs: Option<usize>,
 }
 
@@ -80,28 +80,28 @@ pub struct ComparedCase {
     pub name: String,
     /// The numbers of runs in the base and in the candidate.
     pub runs: (usize, usize),
-    /// True if the runs were made in turns. If not, the drift of the machine is part of the changes.
+    /// True if the runs of both sets were made in turns. Otherwise the drift of the machine is part of the changes.
     pub in_turns: bool,
-    /// The numbers of runs in the base and in the candidate that count for no speed, because their cores were far
-    /// apart.
+    /// The numbers of runs in the base and in the candidate that no figure of speed contains, because their cores were
+    /// far apart.
     pub left_out: (usize, usize),
-    /// True if the cores were far apart in all runs of one side alone.
+    /// True if the cores were far apart in all runs of one side, but not in all runs of the other.
     pub distances_differ: bool,
-    /// The numbers of runs in the base and in the candidate that went well and were disturbed.
+    /// The numbers of successful runs in the base and in the candidate that were disturbed.
     pub disturbed: (usize, usize),
-    /// The median goodputs of the base and of the candidate without those runs, in bytes per second; null if none was
-    /// disturbed, or all were. The changes are of all runs.
+    /// The median goodputs of the base and of the candidate without disturbed runs, in bytes per second; null if no run
+    /// was disturbed, or all were. `changes` includes disturbed runs.
     pub undisturbed_goodputs: (Option<f64>, Option<f64>),
     /// The numbers of failed runs in the base and in the candidate.
     pub failed: (usize, usize),
-    /// The kinds of failures that the base does not have.
+    /// The kinds of failures in the candidate that the base does not have.
     pub new_failures: Vec<FaultKind>,
     /// The changes of the case's figures.
     pub changes: Vec<MetricChange>,
 }
 
-/// The fewest pairs of runs in turns for an interval of 95 %, and the fewest runs on each side if they were not in
-/// turns (see [`stats::paired_shift`] and [`stats::unpaired_shift`]).
+/// The fewest pairs of runs in turns for an interval of 95 %, and the fewest runs on each side for runs that were not
+/// made in turns (see [`stats::paired_shift`] and [`stats::unpaired_shift`]).
 const FEWEST_RUNS: [usize; 2] = [6, 4];
 
 impl Comparing {
@@ -115,7 +115,8 @@ impl Comparing {
         self.candidate.add(record);
     }
 
-    /// Compares the candidate with the base.
+    /// Compares the candidate with the base. `thresholds` holds the smallest changes that count, and `machines` the
+    /// treatment of different machines.
     pub fn finish(mut self, thresholds: &Thresholds, machines: Machines) -> Comparison {
         self.base.make_comparable();
         self.candidate.make_comparable();
@@ -154,7 +155,7 @@ impl Comparing {
 }
 
 impl Comparison {
-    /// Compares a candidate with a base of one machine.
+    /// Compares a candidate with a base. Speeds from different machines are not compared.
     pub fn of(base: &[Record], candidate: &[Record], thresholds: &Thresholds) -> Self {
         let mut comparing = Comparing::default();
         base.iter().for_each(|record| comparing.add_base(record));
@@ -172,8 +173,8 @@ impl Comparison {
         self.changes().filter(|change| change.metric.family == MetricFamily::Goodput)
     }
 
-    /// Returns the verdict for a gate: a candidate that is worse, or that fails where the base did not. It is
-    /// inconclusive if there is no goodput, or if one could have become worse by its threshold without being noticed.
+    /// Returns the verdict for a gate: whether the candidate is worse, or fails where the base did not. The verdict is
+    /// inconclusive without a goodput, or if a goodput could have worsened by its threshold unnoticed.
     pub fn verdict(&self) -> Verdict {
         let worst = self.cases.iter().filter_map(ComparedCase::verdict).min();
         let is_conclusive =
@@ -182,12 +183,12 @@ impl Comparison {
     }
 }
 
-/// Returns the number of runs that went well and were disturbed.
+/// Returns the number of successful runs that were disturbed.
 fn disturbed(runs: &[Run]) -> usize {
     runs.iter().filter(|run| run.is_ok && !run.is_undisturbed).count()
 }
 
-/// Returns the median goodput of the runs that were not disturbed, if some were.
+/// Returns the median goodput of the undisturbed runs; `None` if no run was disturbed, or all were.
 fn undisturbed_goodput(runs: &[Run]) -> Option<f64> {
     let index = METRICS.iter().position(|metric| metric.family == MetricFamily::Goodput)?;
     let calm = runs.iter().filter(|run| run.is_ok && run.is_undisturbed);
@@ -218,7 +219,7 @@ impl ComparedCase {
         }
     }
 
-    /// Returns the verdict on the case, if it is worse.
+    /// Returns the verdict on the case; `None` unless the candidate is worse.
     pub fn verdict(&self) -> Option<Verdict> {
         let worse = self.changes.iter().filter(|change| change.change == Change::Worse);
         let failures = self.new_failures.iter().map(|kind| match kind {

@@ -1,4 +1,4 @@
-//! One of two sets of records, reduced to the figures that are compared.
+//! One side of a comparison: a set of records, reduced to the figures that are compared.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -8,17 +8,17 @@ use serde_json::Value;
 use super::METRICS;
 use crate::{SeriesKey, machines};
 
-/// One set of records.
+/// One side of a comparison.
 #[derive(Debug, Default)]
 pub(super) struct Side {
     /// The series, in the order of their first appearance.
     pub(super) series: Vec<(SeriesKey, Vec<Run>)>,
     known: HashMap<SeriesKey, usize>,
-    /// Every fact about machine, build and limits by its path, with all values that it has.
+    /// All values of each fact about machine, build and limits, by the path of the fact.
     pub(super) facts: BTreeMap<String, BTreeSet<String>>,
-    /// The machines, kernels and allocators.
+    /// The machines, kernels and allocators of the records.
     pub(super) machines: machines::Machines,
-    /// The facts of the last record. They are skipped if the next record has equal ones.
+    /// The facts of the previous record. A record with equal facts adds nothing.
     last: Option<(Host, Build, Limits)>,
 }
 
@@ -37,7 +37,7 @@ pub(super) struct Run {
 }
 
 impl Side {
-    /// Adds a record.
+    /// Adds a record to this side.
     pub(super) fn add(&mut self, record: &Record) {
         self.note_facts(record);
         let key = SeriesKey::of(record);
@@ -68,8 +68,8 @@ impl Side {
         }
     }
 
-    /// Leaves a label or a peer out of the keys if all series share it: the comparison is then between two servers or
-    /// two builds.
+    /// Removes a label or a peer from the keys if all series of this side share it. Two servers or two builds can then
+    /// be compared.
     pub(super) fn make_comparable(&mut self) {
         let labels: BTreeSet<_> = self.series.iter().map(|(key, _)| key.label.clone()).collect();
         let peers: BTreeSet<_> = self.series.iter().map(|(key, _)| key.peer.clone()).collect();
@@ -84,7 +84,7 @@ impl Side {
         self.known = self.series.iter().enumerate().map(|(index, (key, _))| (key.clone(), index)).collect();
     }
 
-    /// Returns the runs of a series.
+    /// Returns the runs of a series; `None` if this side does not have the series.
     pub(super) fn runs(&self, key: &SeriesKey) -> Option<&[Run]> {
         self.series.get(*self.known.get(key)?).map(|(_, runs)| runs.as_slice())
     }

@@ -8,13 +8,13 @@ use super::metric::{METRICS, Metric};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Thresholds(Vec<(&'static str, f64)>);
 
-/// A text that is no threshold.
+/// An error for a text that is not a threshold.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ThresholdsError {
-    /// The number is no percentage.
+    /// The text contains something that is not a percentage.
     #[error("'{0}' is not a threshold; use 5%, or {example}", example = example())]
     NotAPercentage(String),
-    /// The name is unknown.
+    /// The text contains an unknown name of a threshold.
     #[error("'{0}' has no threshold; use {names}", names = names().join(", "))]
     Unknown(String),
 }
@@ -57,7 +57,8 @@ impl std::fmt::Display for Thresholds {
 impl FromStr for Thresholds {
     type Err = ThresholdsError;
 
-    /// `5%` for all, or `goodput=5%,rss=2%,cpu=10%` in any order, each at its default if it is left out.
+    /// Parses `5%` for all thresholds, or `goodput=5%,rss=2%,cpu=10%` in any order. A threshold that is left out has
+    /// its default.
     fn from_str(text: &str) -> Result<Self, ThresholdsError> {
         let mut thresholds = Self::default();
         if !text.contains('=') {

@@ -1,4 +1,4 @@
-//! CSV, one line per case: figures and percentiles over all of its runs.
+//! CSV with one line per case: figures and percentiles over all runs of the case.
 
 use record::{End, Latency, Throughput};
 use stats::Spread;
@@ -6,7 +6,7 @@ use stats::Spread;
 use super::{Format, FormatError, Report, csv::csv_text, merged::Merged};
 use crate::{EndRow, Row};
 
-/// `cases.csv`.
+/// The format of `cases.csv`.
 pub(super) struct Cases;
 
 impl Format for Cases {
@@ -39,7 +39,7 @@ fn cells(row: &Row<'_>) -> Vec<String> {
     cells.into_iter().map(Option::unwrap_or_default).collect()
 }
 
-/// One end of a case.
+/// One end of a case, with its distributions over all runs.
 struct OfEnd<'a> {
     row: EndRow<'a>,
     merged: Merged,
@@ -77,7 +77,7 @@ type CaseColumn = (&'static str, fn(&Row<'_>) -> Option<String>);
 
 type EndColumn = (&'static str, fn(&OfEnd<'_>) -> Option<String>);
 
-/// Columns of the case. `low` and `high` are the interval of 95 % of the median, which takes six runs.
+/// The columns of the case. `low` and `high` are the interval of 95 % of the median, which needs six runs.
 const CASE: &[CaseColumn] = &[
     ("case", |r| text(&r.key)),
     ("protocol", |r| text(&r.case.protocol)),
@@ -101,7 +101,7 @@ const CASE: &[CaseColumn] = &[
     ("of_ceiling_high", |r| high(r.of_ceiling.as_ref().map(|of| of.ratio))),
 ];
 
-/// Columns of one end. Percentiles are over all runs together.
+/// The columns of one end. Percentiles are over all runs together.
 const END: &[EndColumn] = &[
     ("peak_rss_bytes", |e| median(e.row.peak_rss)),
     ("peak_rss_most", |e| of(e.row.peak_rss, |peak| Some(peak.most))),

@@ -1,4 +1,4 @@
-//! A comparison as text of 80 columns and as JUnit XML.
+//! A comparison as text for 80 columns and as JUnit XML.
 
 use std::fmt::Write as _;
 
@@ -8,10 +8,10 @@ use record::mib_per_s;
 use super::{FormatError, junit};
 use crate::{Change, Circumstance, ComparedCase, Comparison, MetricChange};
 
-/// Differences of the circumstances, one block per case, and the counts.
+/// Returns a comparison as text: the facts that differ, one block per case, and the counts.
 pub fn comparison_text(comparison: &Comparison) -> String {
     let mut text = String::new();
-    // Writing to a string cannot fail.
+    // Writing to a `String` cannot fail.
     for Circumstance { fact, base, candidate } in &comparison.differences {
         let [base, candidate] = [base, candidate].map(|values| values.join(" and "));
         let judged =
@@ -39,7 +39,7 @@ pub fn comparison_text(comparison: &Comparison) -> String {
     text + &summary(comparison)
 }
 
-/// Returns whether speed is judged in spite of differences.
+/// Returns whether conclusions about speed are drawn in spite of differences.
 fn is_judged(comparison: &Comparison) -> bool {
     comparison.goodputs().any(|goodput| goodput.change != Change::Incomparable)
 }
@@ -80,7 +80,7 @@ fn line(change: &MetricChange) -> String {
     )
 }
 
-/// Returns the median goodputs without disturbed runs, if there are any.
+/// Returns the median goodputs without disturbed runs; an empty text if no run was disturbed.
 fn disturbed(case: &ComparedCase) -> String {
     let ((before, now), (base, candidate)) = (case.disturbed, case.undisturbed_goodputs);
     if before + now == 0 {
@@ -95,14 +95,14 @@ fn disturbed(case: &ComparedCase) -> String {
     format!("  disturbed runs: goodput of base {base}, of candidate {candidate}\n")
 }
 
-/// Returns the smallest changes for the worse that the runs of a case show, one for each kind of figure.
+/// Returns the smallest changes for the worse that the runs of a case detect, one for each kind of figure.
 fn smallest(case: &ComparedCase) -> String {
     let mut kinds: Vec<(&str, f64, bool)> = Vec::new();
     for change in &case.changes {
         let Some(smallest) = change.smallest_change else { continue };
         let (kind, rises) = (change.metric.threshold, !change.metric.more_is_better);
         match kinds.iter_mut().find(|known| known.0 == kind) {
-            // Of the two ends, the one that shows less.
+            // The end that detects only the larger change counts.
             Some(known) => known.1 = known.1.max(smallest),
             None => kinds.push((kind, smallest, rises)),
         }
@@ -157,7 +157,8 @@ fn summary(comparison: &Comparison) -> String {
     text
 }
 
-/// Returns one test per case: worse is a failure, a new kind of failed run an error.
+/// Returns a comparison as JUnit XML with one test per case. A worse case is a failure, and a new kind of failed run is
+/// an error.
 ///
 /// # Errors
 /// Fails if the text cannot be written as XML.

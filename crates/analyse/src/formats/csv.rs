@@ -1,10 +1,10 @@
-//! CSV, one line per run, for spreadsheets and data frames.
+//! CSV with one line per run, for spreadsheets and data frames.
 
 use record::{End, EndRecord, Record};
 
 use super::{Format, FormatError, Report};
 
-/// `records.csv`.
+/// The format of `records.csv`.
 pub(super) struct Csv;
 
 impl Format for Csv {
@@ -27,7 +27,8 @@ impl Format for Csv {
     }
 }
 
-/// Returns the text of the CSV file `file`: each line has the columns of a run or a case, and then those of each end.
+/// Returns the text of the CSV file `file`: each line has the columns of a run or a case, and then the columns of each
+/// end.
 pub(super) fn csv_text<'n>(
     file: &str,
     names: impl Iterator<Item = &'n str>,
@@ -66,7 +67,7 @@ fn number(value: Option<impl ToString>) -> Option<String> {
 
 type Column<T> = (&'static str, fn(&T) -> Option<String>);
 
-/// Columns of the run.
+/// The columns of the run.
 const RUN: &[Column<Record>] = &[
     ("case", |r| text(r.case.key())),
     ("protocol", |r| text(&r.case.protocol)),
@@ -107,7 +108,7 @@ const RUN: &[Column<Record>] = &[
     ("disturbed", |r| number(r.disturbed)),
 ];
 
-/// Columns of one end.
+/// The columns of one end.
 const END: &[Column<EndRecord>] = &[
     ("bytes", |e| text(e.bytes)),
     ("baseline_rss_bytes", |e| number(e.memory.baseline_rss_bytes)),
@@ -125,7 +126,7 @@ const END: &[Column<EndRecord>] = &[
     ("throughput_p5_bytes_per_s", |e| e.throughput.as_ref().map(|t| t.p5.to_string())),
     ("throughput_p50_bytes_per_s", |e| e.throughput.as_ref().map(|t| t.p50.to_string())),
     ("throughput_p95_bytes_per_s", |e| e.throughput.as_ref().map(|t| t.p95.to_string())),
-    // The earlier name of the pull wait, which readers of earlier versions look for.
+    // The earlier name of the pull wait, which existing scripts may read.
     ("chunk_latency_p50_ns", |e| e.pull_wait().map(|wait| wait.p50.to_string())),
     ("chunk_latency_p99_ns", |e| e.pull_wait().map(|wait| wait.p99.to_string())),
     ("chunk_latency_p999_ns", |e| e.pull_wait().map(|wait| wait.p999.to_string())),

@@ -7,7 +7,7 @@ use quick_junit::{TestCase, TestCaseStatus, TestSuite};
 use super::{FormatError, distinct, junit};
 use crate::{Finding, FindingKind, Gate, Verdict};
 
-/// Returns one line per finding, then the counts.
+/// Returns the outcome of a gate as text: one line per finding, then the counts.
 pub fn gate_text(gate: &Gate) -> String {
     let lines: String = gate.findings.iter().map(|finding| format!("{}\n", line(finding))).collect();
     let drift = if gate.compared > 0 {
@@ -56,7 +56,8 @@ fn line(finding: &Finding) -> String {
     }
 }
 
-/// Returns one test per case with findings that fail the gate, and one for the bounds that held.
+/// Returns the outcome of a gate as JUnit XML: one test per case with findings that fail the gate, and one test for the
+/// bounds that held.
 ///
 /// # Errors
 /// Fails if the text cannot be written as XML.

@@ -1,4 +1,4 @@
-//! JUnit XML, which CI systems show as tests: a case is a test, and a breach is its failure.
+//! JUnit XML, which CI systems show as tests: a case is a test, and a figure over its bound is a failure.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use record::{gbit_per_s, mib_per_s};
 use super::{Format, FormatError, Report, distinct, proof};
 use crate::{Finding, FindingKind, Judgement, Proof, Row, Verdict};
 
-/// `junit.xml`.
+/// The format of `junit.xml`.
 pub(super) struct Junit;
 
 impl Format for Junit {
@@ -37,14 +37,14 @@ impl Format for Junit {
     }
 }
 
-/// Returns the XML of some suites.
+/// Returns the XML of test suites under a title.
 pub(super) fn xml(title: &str, suites: impl Iterator<Item = TestSuite>) -> Result<String, FormatError> {
     let mut report = quick_junit::Report::new(title);
     report.add_test_suites(suites);
     report.to_string().map_err(|error| FormatError::render("junit.xml", error))
 }
 
-/// Returns one test per end of a proof, and one per control.
+/// Returns the suite of a proof: one test per end, and one per control.
 fn proof_suite(proof: &Proof) -> TestSuite {
     let mut suite = TestSuite::new("proof");
     suite.add_test_cases(
@@ -90,7 +90,8 @@ fn test(report: &Report<'_>, row: &Row<'_>) -> TestCase {
     test
 }
 
-/// Returns a figure over its bound is a failure; a run that could not be measured is an error.
+/// Returns the status of a test with the given findings. A figure over its bound is a failure, and a failed run is an
+/// error.
 pub(super) fn status(findings: &[&Finding]) -> TestCaseStatus {
     let Some(worst) = findings.iter().map(|finding| finding.kind).min() else {
         return TestCaseStatus::success();

@@ -1,10 +1,10 @@
-//! Markdown, for a job's summary or a pull request.
+//! Markdown for the summary of a CI job or a pull request.
 
 use record::{Record, mib};
 
 use super::{Format, FormatError, Report, distinct, proof, table};
 
-/// `summary.md`.
+/// The format of `summary.md`.
 pub(super) struct Markdown;
 
 impl Format for Markdown {
@@ -42,7 +42,7 @@ impl Format for Markdown {
     }
 }
 
-/// Returns the machine and the build of a record.
+/// Returns the machine and the build of a record, in words.
 fn provenance(record: &Record) -> String {
     let (host, build) = (&record.host, &record.build);
     let unknown = || "unknown".to_owned();

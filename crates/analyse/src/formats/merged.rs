@@ -1,4 +1,4 @@
-//! Distributions of several runs as one.
+//! The distributions of several runs, added up to one.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hdrhistogram::{Histogram, serialization::Deserializer};
@@ -6,14 +6,15 @@ use record::{End, Latency, Throughput};
 
 use crate::Row;
 
-/// The distributions of one end over the runs of a row that went well.
+/// The distributions of one end over the successful runs of a row.
 pub(super) struct Merged {
     pub(super) throughput: Option<Throughput>,
     pub(super) pull_wait: Option<Latency>,
 }
 
 impl Merged {
-    /// Returns the sum of all runs; that of the run with the median goodput where they cannot be added up.
+    /// Returns the sum of the distributions of all runs. If they cannot be added up, returns the distributions of the
+    /// run with the median goodput.
     pub(super) fn of(row: &Row<'_>, end: End) -> Self {
         let well = || row.records.iter().filter(|run| run.is_ok()).filter_map(|run| run.end(end));
         let rates: Vec<_> = well().filter_map(|end| end.throughput.as_ref()).collect();
@@ -26,7 +27,7 @@ impl Merged {
     }
 }
 
-/// Histograms that were added up. A histogram that cannot be read makes the sum unknown.
+/// The sum of histograms. A histogram that cannot be read makes the sum unknown (`None`).
 struct Sum(Option<Histogram<u64>>);
 
 impl Sum {
@@ -51,9 +52,9 @@ impl Sum {
     }
 }
 
-/// Returns the throughput over several runs. `None` without any, and if they cannot be added up: if their windows weigh
-/// differently, as they do before and after 2026-11-27, or have no distribution. The sum carries no distribution
-/// itself.
+/// Returns the throughput over several runs, without the whole distribution. `None` without a run, and if the
+/// throughputs cannot be added up. That is so if one has no distribution, or if the weights of windows differ, as they
+/// do in records written before and after 2026-11-27.
 fn throughput(runs: &[&Throughput]) -> Option<Throughput> {
     let (first, others) = runs.split_first()?;
     let like = |run: &&&Throughput| {
@@ -79,7 +80,7 @@ fn throughput(runs: &[&Throughput]) -> Option<Throughput> {
     })
 }
 
-/// Returns the times of several runs. `None` without any, and if they have no distribution to add up.
+/// Returns the times of several runs. `None` without a run, and if one has no distribution to add up.
 fn latency(runs: &[&Latency]) -> Option<Latency> {
     let (first, others) = runs.split_first()?;
     if others.is_empty() {

@@ -34,33 +34,33 @@ pub use reproduction::reproduction_text;
 pub use table::table;
 pub use tuning::untuned_markdown;
 
-/// The input of all formats.
+/// The input of every format.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Report<'a> {
-    /// The headline.
+    /// The headline of the report.
     pub title: &'a str,
-    /// The records.
+    /// The records of the report.
     pub records: &'a [Record],
     /// The conclusions from the records.
     pub analysis: &'a Analysis<'a>,
-    /// The ceilings to draw.
+    /// The ceilings to draw into the charts; `None` for none.
     pub ceilings: Option<&'a Ceilings>,
 }
 
 impl<'a> Report<'a> {
-    /// Creates a report of records under a headline.
+    /// Creates a report of records under the headline `title`.
     pub fn new(title: &'a str, records: &'a [Record], analysis: &'a Analysis<'a>) -> Self {
         Self { title, records, analysis, ceilings: None }
     }
 
-    /// Adds ceilings, to be drawn into the charts.
+    /// Adds ceilings, which charts then show.
     #[must_use]
     pub fn with_ceilings(self, ceilings: Option<&'a Ceilings>) -> Self {
         Self { ceilings, ..self }
     }
 
-    /// Returns the command lines that made the records, each once.
+    /// Returns the command lines that made the records, without repetitions.
     fn commands(&self) -> Vec<&'a str> {
         distinct(self.records.iter().filter_map(|record| record.command.as_deref()))
     }
@@ -68,16 +68,16 @@ impl<'a> Report<'a> {
 
 /// A format that renders a report as one file: an entry of [`FORMATS`].
 pub trait Format: Sync {
-    /// Returns the name of the format in flags.
+    /// Returns the name of the format, as flags take it.
     fn name(&self) -> &'static str;
 
-    /// Returns a description of the file in one line.
+    /// Returns a description of the format's file in one line.
     fn describe(&self) -> &'static str;
 
-    /// Returns the name of the file.
+    /// Returns the name of the format's file.
     fn file(&self) -> &'static str;
 
-    /// Returns whether `bench` and `prove` write it beside their records.
+    /// Returns whether `bench` and `prove` write the file beside their records.
     fn is_default(&self) -> bool {
         false
     }
@@ -85,15 +85,15 @@ pub trait Format: Sync {
     /// Returns the text of the file.
     ///
     /// # Errors
-    /// Fails if the writer of the format refuses the data.
+    /// Fails if the data cannot be written in the format.
     fn render(&self, report: &Report<'_>) -> Result<String, FormatError>;
 }
 
-/// All formats: one line each.
+/// All formats, one line each.
 pub static FORMATS: &[&dyn Format] =
     &[&page::Html, &markdown::Markdown, &csv::Csv, &junit::Junit, &cases::Cases];
 
-/// Returns the format of that name.
+/// Returns the format called `name`; `None` if there is none.
 pub fn format_by_name(name: &str) -> Option<&'static dyn Format> {
     FORMATS.iter().copied().find(|format| format.name() == name)
 }
@@ -105,7 +105,7 @@ pub enum FormatError {
     /// The folder cannot be created.
     #[error("cannot write the report into {}: {source}", path.display())]
     Folder {
-        /// The folder.
+        /// The path of the folder.
         path: PathBuf,
         /// The operating system's reason.
         source: io::Error,
@@ -113,17 +113,17 @@ pub enum FormatError {
     /// A file cannot be written.
     #[error("cannot write {}: {source}", path.display())]
     File {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
         /// The operating system's reason.
         source: io::Error,
     },
-    /// The writer of a format refuses the data.
+    /// The data cannot be written in the format.
     #[error("cannot make {file}: {source}")]
     Render {
-        /// The file.
+        /// The name of the file.
         file: String,
-        /// The writer's reason.
+        /// The reason of the library that writes the format.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 }
@@ -134,11 +134,11 @@ impl FormatError {
     }
 }
 
-/// Writes a report into a folder, in each of `formats`. Each file is whole or not there at all. If one cannot be
-/// written, the others are: a full disk may have room for the smaller ones.
+/// Writes a report into a folder, in each of `formats`. Each file is complete or does not exist. If a file cannot be
+/// written, the others still are, because a full disk may have room for smaller ones.
 ///
 /// # Errors
-/// Fails if the folder or a file cannot be written, or the writer of a format refuses the data.
+/// Fails if the folder or a file cannot be written, or the data cannot be written in a format.
 pub fn write(report: &Report<'_>, formats: &[&dyn Format], folder: &Path) -> Result<(), FormatError> {
     fs::create_dir_all(folder).map_err(|source| FormatError::Folder { path: folder.to_owned(), source })?;
     let written = formats.iter().map(|format| write_one(report, *format, folder));
@@ -149,7 +149,7 @@ fn write_one(report: &Report<'_>, format: &dyn Format, folder: &Path) -> Result<
     let (path, part) = (folder.join(format.file()), folder.join(format!(".{}.part", format.file())));
     let text = format.render(report)?;
     fs::write(&part, text).and_then(|()| fs::rename(&part, &path)).map_err(|source| {
-        // What was written of it takes room from the other files.
+        // The incomplete file would take up room that the other files need.
         let _ = fs::remove_file(&part);
         FormatError::File { path, source }
     })

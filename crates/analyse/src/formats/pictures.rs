@@ -9,10 +9,10 @@ use stats::{Interval, Spread};
 use super::{FormatError, Report, distinct};
 use crate::Row;
 
-/// The size in pixels: readable at half the width of a page.
+/// The size of a chart in pixels. Charts stay readable at half the width of a page.
 const SIZE: (u32, u32) = (900, 480);
 
-/// A figure over chunk sizes, one line per protocol.
+/// A chart of one figure over chunk sizes, with one line per protocol.
 struct Picture {
     file: String,
     title: String,
@@ -26,7 +26,7 @@ struct Line {
     points: Vec<(u64, Spread)>,
 }
 
-/// Writes goodput and peak RSS by chunk size, for each direction with at least two chunk sizes.
+/// Writes charts of goodput and peak RSS by chunk size as SVG files, for each direction with at least two chunk sizes.
 ///
 /// # Errors
 /// Fails if a file cannot be drawn or written.
@@ -43,7 +43,7 @@ pub fn write_pictures(report: &Report<'_>, folder: &Path) -> Result<(), FormatEr
 
 fn pictures(rows: &[Row<'_>], direction: Direction) -> Vec<Picture> {
     let rows: Vec<&Row<'_>> = rows.iter().filter(|row| row.case.direction == direction).collect();
-    // Only cases that differ in protocol and chunk size alone make a line; the largest group of them is shown.
+    // The cases of a chart differ in protocol and chunk size alone. The largest group of such cases is shown.
     let mut groups = HashMap::new();
     rows.iter().for_each(|row| *groups.entry(setup(row)).or_insert(0) += 1);
     let Some(like) = rows.iter().max_by_key(|row| (groups.get(&setup(row)), row.case.body)).copied() else {
@@ -67,7 +67,7 @@ fn pictures(rows: &[Row<'_>], direction: Direction) -> Vec<Picture> {
     all.into_iter().filter(|picture| picture.lines.iter().any(|line| line.points.len() > 1)).collect()
 }
 
-/// Returns a spread of bytes in MiB.
+/// Converts a spread from bytes to MiB.
 fn in_mib(spread: Spread) -> Spread {
     let mib = |bytes: f64| bytes / f64::from(1 << 20);
     let interval = spread.interval.map(|all| Interval { low: mib(all.low), high: mib(all.high) });
@@ -94,7 +94,8 @@ fn lines(rows: &[&Row<'_>], figure: fn(&Row<'_>) -> Option<Spread>) -> Vec<Line>
     facts.into_iter().map(of).collect()
 }
 
-/// Colours that are distinct without seeing red and green (Okabe and Ito 2008, "Color Universal Design"), and black.
+/// The colours of lines. People who cannot tell red from green can distinguish them (Okabe and Ito 2008, "Color
+/// Universal Design").
 const COLOURS: [RGBColor; 8] = [
     RGBColor(0, 0, 0),
     RGBColor(0, 114, 178),
@@ -138,7 +139,7 @@ impl Picture {
             .light_line_style(WHITE)
             .draw()?;
         for (line, colour) in self.lines.iter().zip(COLOURS.iter().cycle()) {
-            // The interval of each median, or the range of few runs, as a bar.
+            // Each bar shows the interval of a median, or the range of values if runs are few.
             let bar = |(chunk, spread): &(u64, Spread)| {
                 let range = spread.range();
                 PathElement::new([(*chunk, range.low), (*chunk, range.high)], colour.stroke_width(1))

@@ -17,14 +17,14 @@ const HEADER: [[&str; 2]; 7] = [
     ["verdict", ""],
 ];
 
-/// Returns the table for stdout, with reasons, controls and findings below.
+/// Returns a proof as a table for standard output, with reasons, controls and findings below.
 pub fn proof_text(proof: &Proof, findings: &[Finding], is_terminal: bool) -> String {
     let mut table = rows(&proof.judgements, HEADER.map(|lines| lines.join("\n")), "\n");
     table.load_style(if is_terminal { presets::UTF8_HORIZONTAL_ONLY } else { presets::NOTHING });
     format!("{}\n{}{}", table.trim_fmt(), reasons(&proof.judgements, ""), remarks(proof, findings))
 }
 
-/// Returns the table in Markdown.
+/// Returns a proof as a table in Markdown.
 pub(super) fn markdown(proof: &Proof, findings: &[Finding]) -> String {
     let mut table = rows(&proof.judgements, HEADER.map(|lines| lines.join(" ").trim_end().to_owned()), "; ");
     table.load_style(presets::ASCII_MARKDOWN);
@@ -35,7 +35,8 @@ pub(super) fn markdown(proof: &Proof, findings: &[Finding]) -> String {
     )
 }
 
-/// Returns one line per end: its verdict and the bound, or what is known of the slope; then the controls.
+/// Returns one line per end, and then one per control. A line has the verdict with its bound, or what is known of the
+/// slope.
 pub(super) fn notes(proof: &Proof) -> Vec<String> {
     let line = |judgement: &Judgement| {
         let Judgement { series, reason, .. } = judgement;
@@ -66,14 +67,13 @@ fn rows(judgements: &[Judgement], header: [String; 7], separator: &str) -> Table
     table
 }
 
-/// Returns the verdict on an end, and what was measured.
+/// Returns the verdict on an end and its measurements, with `separator` between them.
 pub(super) fn statement(judgement: &Judgement, separator: &str) -> String {
     let parts = [Some(verdict(judgement)), measured(judgement)];
     parts.into_iter().flatten().collect::<Vec<_>>().join(separator)
 }
 
-/// Returns the slope of memory for each chunk with the half width of its interval, and the most that each kind of
-/// memory was.
+/// Returns the slope of memory per chunk with the half width of its interval, and the peak of each kind of memory.
 fn measured(judgement: &Judgement) -> Option<String> {
     let (fit, series) = (judgement.deciding()?, &judgement.series);
     let what = if judgement.heap.is_some() { "heap" } else { "anonymous RSS" };
@@ -93,12 +93,12 @@ fn measured(judgement: &Judgement) -> Option<String> {
     ))
 }
 
-/// Returns a bound with one decimal that is not below the value.
+/// Rounds a bound up to one decimal.
 fn rounded_up(value: f64) -> f64 {
     (value * 10.0).ceil() / 10.0
 }
 
-/// Returns a verdict, with its bound if memory is constant, and the slope if it grows.
+/// Returns the verdict in words: with the bound if memory is constant, and with the slope if memory grows.
 fn verdict(judgement: &Judgement) -> String {
     let chunk = u64::from(judgement.series.case.chunk);
     let per_chunk = |kib_per_gib: f64| kib_per_gib * chunk as f64 / f64::from(1 << 20);
@@ -116,7 +116,7 @@ fn verdict(judgement: &Judgement) -> String {
     }
 }
 
-/// Returns a slope in the unit that suits it.
+/// Returns a slope per GiB of body as text, in a unit that suits the value.
 fn per_gib(kib: f64) -> String {
     if kib.abs() >= 10_000.0 {
         return format!("{} MiB per GiB", figure(kib / 1024.0));
@@ -124,7 +124,7 @@ fn per_gib(kib: f64) -> String {
     format!("{} KiB per GiB", figure(kib))
 }
 
-/// Returns a figure with two significant digits, and none that is not significant.
+/// Returns a value as text with two significant digits.
 fn figure(value: f64) -> String {
     match value.abs() {
         magnitude if magnitude >= 9.95 => format!("{value:.0}"),
@@ -134,7 +134,7 @@ fn figure(value: f64) -> String {
     }
 }
 
-/// Returns a figure of a value that may be negative, with no sign before a zero.
+/// Returns a value that may be negative as text, without a sign before zero.
 fn signed(value: f64) -> String {
     let magnitude = figure(value.abs());
     if value < 0.0 && magnitude != "0" { format!("-{magnitude}") } else { magnitude }
@@ -145,7 +145,7 @@ fn within_run(fit: Fit) -> String {
 }
 
 fn interval(Slope { estimate, low, high }: Slope, scale: f64, digits: usize) -> String {
-    // No minus before a zero.
+    // A value that is rounded to zero has no minus sign.
     let shown = |value: f64| {
         let text = format!("{:.digits$}", value * scale);
         if text.trim_start_matches('-').chars().all(|c| matches!(c, '0' | '.')) {
@@ -157,7 +157,7 @@ fn interval(Slope { estimate, low, high }: Slope, scale: f64, digits: usize) -> 
     format!("{} [{}, {}]", shown(estimate), shown(low), shown(high))
 }
 
-/// Returns one line per end about which there is more to say than its verdict.
+/// Returns one line per end whose judgement has a reason.
 fn reasons(judgements: &[Judgement], bullet: &str) -> String {
     let lines = judgements.iter().filter_map(|judgement| {
         let Judgement { series, constancy, reason, .. } = judgement;

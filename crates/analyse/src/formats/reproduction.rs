@@ -1,11 +1,11 @@
-//! The claims of a run and its repetition, as a table.
+//! The claims of a run and the statements of its repetition, as a table.
 
 use comfy_table::{CellAlignment, Table, presets};
 use record::mib_per_s;
 
 use crate::{Answer, Claim, Goodputs, Reproduction, Subject};
 
-/// Returns the claims for stdout, then the goodputs, then the count of the answers.
+/// Returns a reproduction as text for standard output: the claims, then the goodputs, then the number of each answer.
 pub fn reproduction_text(reproduction: &Reproduction) -> String {
     let mut claims = table(["case", "claim", "there", "here", "answer"]);
     for claim in &reproduction.claims {

@@ -22,17 +22,17 @@ const HEADER: [[&str; 2]; COLUMNS] = [
     ["verdict", ""],
 ];
 
-/// The meaning of the ranges, below the table.
+/// The explanation of the ranges, which stands below the table.
 const LEGEND: &str = "medians; [a, b]: interval of 95 %, a..b: least and most of under six runs\n\
     RSS and CPU: of the sender and of the receiver\n";
 
-/// The meaning of the ranks, below the table.
+/// The explanation of the ranks, which stands below the table.
 const RANKS: &str = "fastest, slowest: of the HTTP rows of the same bodies, where intervals part\n";
 
-/// A cell of two parts: two lines on a terminal, and one elsewhere.
+/// A cell of two parts, which are two lines on a terminal and one line elsewhere.
 pub(super) struct Cell {
     parts: [String; 2],
-    /// The text between the parts in one line.
+    /// The text between the two parts if they are in one line.
     between: &'static str,
 }
 
@@ -48,8 +48,8 @@ pub(super) enum Medium {
     Pipe,
 }
 
-/// Returns the table for stdout, with findings and notes below. `is_terminal` breaks long cells into lines of 80
-/// columns.
+/// Returns the table for standard output, with findings and notes below. If `is_terminal`, long cells are broken so
+/// that the table fits 80 columns.
 pub fn table(analysis: &Analysis<'_>, is_terminal: bool) -> String {
     if analysis.rows.is_empty() {
         return "no run came to its end\n".into();
@@ -75,7 +75,7 @@ impl Cell {
         Self { parts: [first.into(), second.into()], between }
     }
 
-    /// Creates a text that is broken before each `at` on a terminal.
+    /// Creates a cell whose text is broken before each `at` on a terminal.
     fn breaking(text: String, at: char) -> Self {
         match text.split_once(at) {
             Some((first, second)) if at == ' ' => Self::of(first, " ", second),
@@ -104,7 +104,7 @@ fn lay_out(table: &mut Table, medium: Medium) {
         column.set_padding((0, 1));
     }
     if is_terminal {
-        // Space that is missing is taken from the names.
+        // If the table is too wide, the column of names becomes narrower.
         table.set_content_arrangement(ContentArrangement::Dynamic).set_width(TERMINAL);
         for column in table.column_iter_mut().skip(1) {
             column.set_constraint(ColumnConstraint::ContentWidth);
@@ -163,7 +163,8 @@ fn none() -> Cell {
     Cell::of("-", "", "")
 }
 
-/// Returns the range of a figure: its interval in brackets, or the least and the most of few runs.
+/// Returns the range of a figure as text: its interval in brackets, or the least and the greatest value if runs are
+/// few.
 pub(super) fn range(spread: &Spread, text: impl Fn(f64) -> String) -> Cell {
     let Interval { low, high } = spread.range();
     match spread.interval {
@@ -172,7 +173,8 @@ pub(super) fn range(spread: &Spread, text: impl Fn(f64) -> String) -> Cell {
     }
 }
 
-/// Returns a ratio to a baseline, which is named, or to a ceiling.
+/// Returns the cell of a ratio to a baseline or a ceiling. The name of the other protocol is included if `named` is
+/// set.
 fn of_other(of: Option<&BaselineRatio>, named: Option<()>) -> Cell {
     let Some(of) = of else { return none() };
     let [low, high] = range(&of.ratio, |ratio| format!("{ratio:.2}")).parts;

@@ -1,4 +1,4 @@
-//! Libraries as they come beside their tuned rows, for a terminal and in Markdown.
+//! The table of libraries with their own defaults beside their tuned rows, for a terminal and in Markdown.
 
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, presets};
 use record::mib_per_s;
@@ -9,13 +9,13 @@ use crate::Untuned;
 /// The heads of the columns.
 const HEADER: [&str; 5] = ["case", "run as", "MiB/s", "tuned", "of tuned"];
 
-/// The mark of a ratio that the drift of the machine is part of.
+/// The mark of a ratio that includes the drift of the machine.
 const APART: &str = " *";
 
-/// The explanation of the mark.
+/// The explanation of the mark [`APART`], which stands below the table.
 const LEGEND: &str = "*: not in turns with the tuned row: the drift of the machine is in the ratio";
 
-/// Returns the table with its headline for a terminal or a pipe. Empty without rows.
+/// Returns the table with its headline for a terminal or a pipe; an empty text without rows.
 pub(super) fn text(untuned: &[Untuned], medium: Medium) -> String {
     if untuned.is_empty() {
         return String::new();
@@ -37,7 +37,7 @@ pub(super) fn text(untuned: &[Untuned], medium: Medium) -> String {
     format!("\nlibraries as they come (stock) beside the tuned rows\n{}\n{legend}", table.trim_fmt())
 }
 
-/// Returns the table in Markdown. Empty without rows.
+/// Returns the table in Markdown; an empty text without rows.
 pub fn untuned_markdown(untuned: &[Untuned]) -> String {
     if untuned.is_empty() {
         return String::new();
@@ -57,7 +57,7 @@ fn rows(untuned: &[Untuned]) -> Table {
     table.set_header(HEADER);
     let mut last = "";
     for row in untuned {
-        // A case is named once.
+        // The name of a case appears in its first row only.
         let case = if last == row.case { "" } else { row.case.as_str() };
         last = &row.case;
         let range = range(&row.of_tuned, |ratio| format!("{ratio:.2}")).text(Medium::Pipe);

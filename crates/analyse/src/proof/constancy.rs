@@ -1,32 +1,33 @@
-//! The conclusions about memory, and the rule that derives one from a slope and a limit.
+//! The conclusions about memory, and the rule that derives a conclusion from a slope and a limit.
 
 use std::fmt;
 
 use serde::Serialize;
 use stats::Slope;
 
-/// The behaviour of memory according to the figures.
+/// The conclusion about the behaviour of memory during a transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Constancy {
-    /// The slope is below the limit, and not shown to be above zero.
+    /// The slope is below the limit, and it is negligible or may be zero.
     #[serde(rename = "CONSTANT")]
     Constant,
-    /// The slope is above zero and below the limit.
+    /// The slope is above zero, not negligible, and below the limit.
     #[serde(rename = "GROWING SLOWLY")]
     GrowingSlowly,
     /// The slope is above the limit.
     #[serde(rename = "GROWING")]
     Growing,
-    /// The interval of the slope decides nothing, or there is no interval.
+    /// The interval of the slope allows no other conclusion, or there is no interval.
     #[serde(rename = "INCONCLUSIVE")]
     Inconclusive,
 }
 
-/// The share of the limit below which a slope is negligible, even if it is above zero beyond doubt.
+/// The share of the limit below which a slope is negligible, even if the slope is certainly above zero.
 const NEGLIGIBLE: f64 = 1.0 / 8.0;
 
 impl Constancy {
-    /// Judges a slope that may differ from zero: it is compared with the limit alone. Both have one unit.
+    /// Derives the conclusion from a slope that may differ from zero. The slope is compared with the limit alone, which
+    /// has the same unit.
     pub fn of(slope: Slope, limit: f64) -> Self {
         match slope {
             slope if slope.high < limit => Self::Constant,
@@ -35,7 +36,7 @@ impl Constancy {
         }
     }
 
-    /// Judges a slope that should be zero. The limit has the unit of the slope.
+    /// Derives the conclusion from a slope that should be zero. The limit has the same unit as the slope.
     pub fn within_limit(slope: Slope, limit: f64) -> Self {
         let is_negligible = slope.estimate < limit * NEGLIGIBLE;
         match slope {
@@ -46,12 +47,12 @@ impl Constancy {
         }
     }
 
-    /// Returns whether a slope is flat: negligible, and below the limit for certain.
+    /// Returns whether a slope is flat: negligible, and certainly below the limit.
     pub(super) fn is_flat(slope: Slope, limit: f64) -> bool {
         slope.high <= limit && slope.estimate < limit * NEGLIGIBLE
     }
 
-    /// Returns whether memory is shown to grow.
+    /// Returns whether memory grows, slowly or not.
     pub fn is_growth(self) -> bool {
         matches!(self, Self::Growing | Self::GrowingSlowly)
     }

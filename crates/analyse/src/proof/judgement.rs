@@ -1,4 +1,4 @@
-//! The judgement on one series: whether memory is constant.
+//! The judgement on one series of runs: whether memory is constant.
 
 use record::{SinkKind, mib};
 use serde::{Serialize, Serializer};
@@ -15,18 +15,19 @@ use crate::Verdict;
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Judgement {
-    /// The series.
+    /// The runs on which the judgement is based.
     pub series: MemorySeries,
     /// The slope of peak RSS against body size over all runs, with Sen's interval of 95 %, in MiB per GiB.
     #[serde(serialize_with = "optional_slope")]
     pub over_sizes: Option<Slope>,
-    /// The live heap within runs of the largest body; `None` if it was not counted, or at too few offsets.
+    /// The fit of the live heap within runs of the largest body; `None` if the heap was not counted, or at too few
+    /// offsets.
     pub heap: Option<Fit>,
-    /// Anonymous RSS within runs of the largest body; `None` if it has too few samples.
+    /// The fit of anonymous RSS within runs of the largest body; `None` if there are too few samples.
     pub anon: Option<Fit>,
-    /// The conclusion.
+    /// The conclusion about the memory of the end.
     pub constancy: Constancy,
-    /// The reason if memory is not constant, else a remark on constant memory if there is one.
+    /// The reason if memory is not constant. If memory is constant, a remark, or `None`.
     pub reason: Option<String>,
 }
 
@@ -38,7 +39,7 @@ fn optional_slope<S: Serializer>(slope: &Option<Slope>, serializer: S) -> Result
 }
 
 impl Judgement {
-    /// Returns the judgement on a series.
+    /// Judges a series.
     pub fn of(series: MemorySeries) -> Self {
         let limit = mib(series.limit_bytes);
         let heap: Option<Vec<Course>> = series.heap.iter().cloned().collect();
@@ -54,24 +55,24 @@ impl Judgement {
         judgement
     }
 
-    /// Returns whether the end grew by more than its budget.
+    /// Returns whether the memory of the end grew by more than its budget in any run.
     pub fn is_over_budget(&self) -> bool {
         self.series.growth > self.series.budget
     }
 
-    /// Returns the fit that decides: of the live heap, or of anonymous RSS if the heap was not counted.
+    /// Returns the fit that decides the judgement: of the live heap, or of anonymous RSS if the heap was not counted.
     pub fn deciding(&self) -> Option<Fit> {
         self.heap.or(self.anon)
     }
 
-    /// Returns the most that memory grows by, in bytes per GiB and in bytes per chunk, at 99 %.
+    /// Returns the upper bound of the slope at 99 %, in bytes per GiB and in bytes per chunk. `None` without a fit.
     pub fn bound(&self) -> Option<(f64, f64)> {
         let per_gib = self.deciding()?.slope.high.max(0.0) * f64::from(1 << 20);
         Some((per_gib, per_gib * u64::from(self.series.case.chunk) as f64 / f64::from(1 << 30)))
     }
 
-    /// Returns whether a control behaves as its case demands. If its receiver keeps a few bytes for each chunk, the
-    /// slope alone decides.
+    /// Returns whether a control behaves as its case demands. For a receiver that keeps some bytes per chunk, the slope
+    /// alone decides.
     pub fn is_as_expected(&self) -> bool {
         let found = match self.series.case.sink {
             SinkKind::Keep(_) => self.deciding().map(|fit| fit.constancy),
@@ -80,8 +81,8 @@ impl Judgement {
         found == Some(self.expected())
     }
 
-    /// Returns the behaviour that the case of a control demands: from the bytes that its receiver keeps for each chunk,
-    /// or else growth.
+    /// Returns the behaviour that the case of a control demands. It follows from the number of bytes that the receiver
+    /// keeps per chunk. Any other control must grow.
     pub fn expected(&self) -> Constancy {
         let SinkKind::Keep(bytes) = self.series.case.sink else { return Constancy::Growing };
         let per_gib = bytes as f64 * f64::from(1 << 30) / u64::from(self.series.case.chunk) as f64;
@@ -129,7 +130,7 @@ impl Judgement {
         }
     }
 
-    /// Returns the judgement if memory is constant within a run: everything else must agree.
+    /// Returns the conclusion for memory that is constant within runs. The other evidence must agree.
     fn judge_constant(&self, fit: Fit) -> (Constancy, Option<String>) {
         let unclear = |reason: &str| (Constancy::Inconclusive, Some(reason.to_owned()));
         if self.anon.is_some_and(|anon| anon.constancy == Constancy::Growing) {
@@ -157,13 +158,13 @@ impl Judgement {
         (Constancy::Constant, (!remarks.is_empty()).then(|| remarks.join("; ")))
     }
 
-    /// Returns the evidence of peak RSS over sizes.
+    /// Returns the evidence of peak RSS over the sizes of the body.
     fn peaks(&self) -> Peaks {
         Peaks::of(&self.series.peaks, self.over_sizes)
     }
 }
 
-/// Bytes against bytes as MiB against GiB.
+/// Converts points from (bytes of body, bytes of memory) to (GiB, MiB).
 fn scaled(points: &[(u64, u64)]) -> Vec<(f64, f64)> {
     points.iter().map(|(x, y)| (mib(*x) / 1024.0, mib(*y))).collect()
 }

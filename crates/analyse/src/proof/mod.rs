@@ -1,8 +1,8 @@
 //! The proof that memory stays constant, whatever the size of the body.
 //!
-//! Runs of several sizes become [`MemorySeries`]. The slope of live heap within the runs of the largest body decides the
-//! [`Judgement`], and RSS and the budget must agree. Controls are ends whose memory behaves in a known way, most of them
-//! by growing: a proof that does not notice proves nothing.
+//! Runs of several sizes become [`MemorySeries`]. The slope of live heap within the runs of the largest body decides
+//! the [`Judgement`], and RSS and the budget must agree. Controls are ends whose memory behaves in a known way, and
+//! most of them grow. A proof that does not notice their growth proves nothing.
 
 mod constancy;
 mod course;
@@ -22,24 +22,24 @@ pub use course::{Fit, LevelChange};
 pub use judgement::Judgement;
 pub use series::MemorySeries;
 
-/// The fewest body sizes for a proof: two points always lie on a line.
+/// The fewest body sizes for a proof. Two sizes are too few, since two points always lie on a line.
 const SIZES: usize = 3;
 
-/// The judgements on all ends, and on the controls beside them.
+/// The proof of constant memory: judgements on all ends, and on the controls.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Proof {
     /// One judgement per end and series.
     pub judgements: Vec<Judgement>,
-    /// The judgements on the ends whose behaviour is known.
+    /// The judgements on the controls, whose behaviour is known in advance.
     pub controls: Vec<Judgement>,
-    /// True if the controls that belong to the proof were not run: it was interrupted before.
+    /// True if the controls of the proof are missing, because the session was interrupted before they ran.
     pub lacks_controls: bool,
 }
 
 impl Proof {
-    /// Returns the proof among records. `None` unless `prove` made some of them, a series has bodies of at least three
-    /// sizes, or there are controls.
+    /// Returns the proof in a set of records. `None` unless at least one of these holds: `prove` made some of the
+    /// records, a series has bodies of at least three sizes, or there are controls.
     pub fn among(records: &[Record]) -> Option<Self> {
         let proof = Self::of(records);
         let has_sizes = proof.judgements.iter().any(|judgement| judgement.series.sizes() >= SIZES);
@@ -47,21 +47,21 @@ impl Proof {
         (is_meant || has_sizes || !proof.controls.is_empty()).then_some(proof)
     }
 
-    /// Returns the judgements on records that were made for a proof, with any number of sizes.
+    /// Judges records that were made for a proof, with any number of body sizes.
     pub fn of(records: &[Record]) -> Self {
         let (controls, measured): (Vec<&Record>, Vec<&Record>) =
             records.iter().partition(|record| is_control(record, records));
         let judge =
             |records: Vec<&_>| MemorySeries::all(records).into_iter().map(Judgement::of).collect::<Vec<_>>();
         let mut controls = judge(controls);
-        // The end of a control that behaves as it should is the receiver.
+        // Only the receiver of a control behaves in a known way.
         controls.retain(|control| control.series.end == End::Receiver);
         let lacks_controls = controls.is_empty() && records.iter().any(is_of_proof_with_controls);
         Self { judgements: judge(measured), controls, lacks_controls }
     }
 
-    /// Returns the verdict: the worst end decides, and a control that is missing or goes unnoticed makes everything
-    /// inconclusive.
+    /// Returns the verdict of the proof. The worst end decides. A control that is missing or goes unnoticed makes the
+    /// proof inconclusive.
     pub fn verdict(&self) -> Verdict {
         let ends = self.judgements.iter().map(Judgement::verdict);
         let controls = self.controls.iter().map(|control| match control.is_as_expected() {
@@ -72,7 +72,7 @@ impl Proof {
         ends.chain(controls).chain(missing).min().unwrap_or(Verdict::Inconclusive)
     }
 
-    /// Returns the verdict as a sentence.
+    /// Returns the verdict of the proof as a sentence.
     pub fn sentence(&self) -> &'static str {
         match self.verdict() {
             Verdict::Good => "Memory stays constant, whatever the size of the body.",
@@ -90,7 +90,7 @@ fn is_of_proof(record: &Record) -> bool {
     record.command.as_ref().is_some_and(|command| command.split_whitespace().nth(1) == Some("prove"))
 }
 
-/// Returns whether `prove` made a record, in a session that was to run controls as well.
+/// Returns whether `prove` made a record in a session with controls.
 fn is_of_proof_with_controls(record: &Record) -> bool {
     let is_without = |command: &String| command.split_whitespace().any(|flag| flag == "--no-control");
     is_of_proof(record) && !record.command.as_ref().is_some_and(is_without)

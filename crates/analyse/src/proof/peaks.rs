@@ -3,25 +3,25 @@
 use record::{ByteSize, mib};
 use stats::Slope;
 
-/// The slope above which memory counts as growing, in MiB per GiB. Peaks scatter by tenths of a MiB, so they tell no
-/// smaller slopes apart; a receiver that collects the body has a slope of a thousand.
+/// The slope above which memory counts as growing, in MiB per GiB. Peaks scatter by tenths of a MiB, so that they
+/// cannot show smaller slopes. A receiver that collects the body has a slope of about 1,000.
 const LIMIT: f64 = 1.0;
 
-/// The evidence of peak RSS.
+/// The evidence of peak RSS about growth with the body.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Peaks {
-    /// Growth at the limit is excluded, or there is one size only, whose runs themselves are the evidence. With what there
-    /// is to say about that.
+    /// Growth at the limit is excluded, or there is only one size, so that the evidence lies within its runs. The text
+    /// is a remark, if there is one.
     Level(Option<String>),
     /// The interval of the slope lies above the limit.
     Growing,
-    /// The reason why growth is not excluded.
+    /// Growth is not excluded, for the reason in the text.
     Unclear(&'static str),
 }
 
 impl Peaks {
-    /// Returns the evidence of runs, each with its body and its peak in bytes, and of the `slope` through all of them
-    /// in MiB per GiB, if they are enough for an interval.
+    /// Returns the evidence of `runs`, each with its body size and its peak in bytes. `slope` is the slope through all
+    /// runs in MiB per GiB; `None` if runs are too few for an interval.
     pub(super) fn of(runs: &[(u64, u64)], slope: Option<Slope>) -> Self {
         let mut sizes: Vec<u64> = runs.iter().map(|run| run.0).collect();
         sizes.sort_unstable();
@@ -46,8 +46,8 @@ impl Peaks {
     }
 }
 
-/// Returns the slope from the lowest peak of bodies of one size to the highest of those of a larger one, in MiB per
-/// GiB.
+/// Returns the steepest slope between two sizes, in MiB per GiB: from the lowest peak of the smaller size to the
+/// highest peak of the larger size.
 fn steepest(runs: &[(u64, u64)], smaller: u64, larger: u64) -> f64 {
     let of = |size: u64| runs.iter().filter(move |run| run.0 == size).map(|run| mib(run.1));
     let (most, least) = (of(larger).fold(f64::MIN, f64::max), of(smaller).fold(f64::MAX, f64::min));

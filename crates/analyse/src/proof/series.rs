@@ -8,38 +8,38 @@ use serde::{Serialize, Serializer};
 use super::course::Course;
 use crate::{SeriesKey, series};
 
-/// The runs of one case over all sizes of its body, as one end measured them.
+/// The measurements of one end over all runs of one case and all sizes of its body.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct MemorySeries {
-    /// The identity without the body.
+    /// The identity of the series, without the size of the body.
     #[serde(serialize_with = "name")]
     pub key: SeriesKey,
     /// The case of the first run.
     #[serde(skip)]
     pub case: Case,
-    /// The end.
+    /// The end whose memory was measured.
     pub end: End,
-    /// Body bytes and peak RSS of each run, in bytes.
+    /// The body size and the peak RSS of each run, in bytes.
     pub peaks: Vec<(u64, u64)>,
-    /// The largest growth over a baseline, in bytes.
+    /// The largest growth of peak RSS over the baseline in any run, in bytes.
     pub growth: u64,
-    /// The largest growth allowed, in bytes.
+    /// The largest growth that the budget allows, in bytes.
     pub budget: u64,
-    /// Live heap within each run of the largest body; `None` for a run whose heap was not counted.
+    /// The course of the live heap within each run of the largest body; `None` for a run whose heap was not counted.
     #[serde(skip)]
     pub(super) heap: Vec<Option<Course>>,
-    /// Anonymous RSS within each run of the largest body.
+    /// The course of anonymous RSS within each run of the largest body.
     #[serde(skip)]
     pub(super) anon: Vec<Course>,
     /// The most kernel memory of each run, in bytes; `None` for a run that does not state it.
     #[serde(skip)]
     pub(super) kernel: Vec<Option<u64>>,
-    /// True if pages of any run were swapped out, which leave RSS.
+    /// True if pages were swapped out in any run. RSS does not include such pages.
     pub was_swapped: bool,
-    /// The slope that counts as growth, in bytes per GiB of body: the one of the last run that states it.
+    /// The slope above which memory counts as growing, in bytes per GiB of body, from the last run that states it.
     pub limit_bytes: u64,
-    /// Runs whose memory is not known.
+    /// The number of runs whose memory is unknown, such as failed runs.
     pub unknown: usize,
 }
 
@@ -48,8 +48,8 @@ fn name<S: Serializer>(key: &SeriesKey, serializer: S) -> Result<S::Ok, S::Error
 }
 
 impl MemorySeries {
-    /// Returns the series of some records, in the order of their first appearance, or in that of a matrix if rounds
-    /// were shuffled. A run that failed counts as unknown.
+    /// Returns the series of records, in the order of their first appearance, or in the order of a matrix if rounds
+    /// were shuffled. A failed run counts as unknown.
     pub fn all<'a>(records: impl IntoIterator<Item = &'a Record>) -> Vec<Self> {
         let mut all: Vec<Self> = Vec::new();
         let mut known: HashMap<(SeriesKey, End), usize> = HashMap::new();
@@ -90,17 +90,17 @@ impl MemorySeries {
         }
     }
 
-    /// Returns the largest body with a known peak, in bytes.
+    /// Returns the size of the largest body with a known peak, in bytes.
     pub fn largest(&self) -> u64 {
         self.peaks.iter().map(|peak| peak.0).max().unwrap_or(0)
     }
 
-    /// Returns the highest peak RSS of any run, in bytes.
+    /// Returns the highest peak RSS of any run, in bytes; `None` without a known peak.
     pub fn peak_rss_bytes(&self) -> Option<u64> {
         self.peaks.iter().map(|peak| peak.1).max()
     }
 
-    /// Returns the most kernel memory of any run, in bytes. `None` unless all runs state it.
+    /// Returns the most kernel memory of any run, in bytes. `None` unless all runs state their kernel memory.
     pub fn kernel_bytes(&self) -> Option<u64> {
         self.kernel.iter().copied().collect::<Option<Vec<u64>>>()?.into_iter().max()
     }
@@ -138,7 +138,7 @@ impl MemorySeries {
         }
     }
 
-    /// Creates a series of invented peaks with a growth of 1 MiB.
+    /// Creates a synthetic series with the given peaks and a growth of 1 MiB.
     #[cfg(test)]
     pub(crate) fn synthetic(end: End, peaks: Vec<(u64, u64)>, budget: u64) -> Self {
         let case = Case::new("h2");
@@ -147,13 +147,13 @@ impl MemorySeries {
         Self { peaks, growth: 1 << 20, budget, ..series }
     }
 
-    /// Returns the series with the kernel memory of its runs.
+    /// Sets the kernel memory of the runs.
     #[cfg(test)]
     pub(crate) fn with_kernel(self, kernel: &[Option<u64>]) -> Self {
         Self { kernel: kernel.to_vec(), ..self }
     }
 
-    /// Returns the series with a further run of the largest body, whose heap had these bytes at body offsets.
+    /// Adds a run of the largest body, whose heap had the given numbers of bytes at body offsets.
     #[cfg(test)]
     pub(crate) fn with_heap(mut self, points: impl Iterator<Item = (u64, u64)>) -> Self {
         self.heap.push(Some(Course::of(points, self.largest())));

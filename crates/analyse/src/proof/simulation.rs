@@ -9,18 +9,18 @@ use super::{Constancy, Constancy::*, Judgement, MemorySeries, course::Course};
 const MIB: f64 = (1 << 20) as f64;
 const GIB: f64 = (1 << 30) as f64;
 
-/// Noise around a shape, in MiB.
+/// The kind of noise around a shape, in MiB.
 #[derive(Clone, Copy, Debug)]
 enum Noise {
     /// The noise of live heap over HTTP/2, or over HTTP/3 with its windows full.
     Quiet,
     /// The noise of peak RSS.
     White,
-    /// Uniform within half a MiB to either side.
+    /// Uniform noise within half a MiB to either side.
     Jitter,
-    /// Autocorrelated by 0.9 from point to point.
+    /// Noise with an autocorrelation of 0.9 from point to point.
     Slow,
-    /// As a queue for a slow reader has it: up to half a MiB, which lasts for some points, and is empty now and then.
+    /// The length of a queue for a slow reader: up to half a MiB, constant for some points, and zero now and then.
     Queue,
 }
 
@@ -54,7 +54,8 @@ impl Source {
     }
 }
 
-/// Returns the judgement on two rounds over 0.25, 1 and 4 GiB, where memory in MiB is `shape` of the body in GiB.
+/// Returns the conclusion about two rounds over 0.25, 1 and 4 GiB. `shape` returns memory in MiB for a body offset in
+/// GiB.
 fn judged(seed: u64, shape: fn(f64) -> f64, noise: Noise) -> Constancy {
     let mut source = Source(Xoshiro256PlusPlus::seed_from_u64(seed), 0.0);
     let mut memory = |gib: f64| ((10.0 + shape(gib) + source.noise(noise)) * MIB) as u64;
@@ -62,7 +63,7 @@ fn judged(seed: u64, shape: fn(f64) -> f64, noise: Noise) -> Constancy {
     let peaks = sizes.map(|gib| ((gib * GIB) as u64, memory(gib))).collect();
     let mut series = MemorySeries::synthetic(End::Receiver, peaks, 20 << 20);
     let largest = series.largest();
-    // A course of 4 GiB has 128 points or up to twice as many.
+    // A course of 4 GiB has 128 to 256 points.
     let points = if matches!(noise, Noise::Queue) { 256 } else { 128 };
     let offset = |i: u64| i * largest / points;
     let mut course =
@@ -74,7 +75,7 @@ fn judged(seed: u64, shape: fn(f64) -> f64, noise: Noise) -> Constancy {
     Judgement::of(series).constancy
 }
 
-/// Counts each verdict among `of` series.
+/// Counts each conclusion about `of` series.
 fn verdicts(of: u64, shape: fn(f64) -> f64, noise: Noise) -> Vec<(Constancy, u64)> {
     let mut counts =
         [Constant, GrowingSlowly, Growing, Inconclusive].map(|constancy| (constancy, 0)).to_vec();
@@ -88,16 +89,16 @@ fn verdicts(of: u64, shape: fn(f64) -> f64, noise: Noise) -> Vec<(Constancy, u64
 struct Shape {
     name: &'static str,
     mib: fn(f64) -> f64,
-    /// The verdicts that would be wrong.
+    /// The conclusions that are wrong for the shape.
     wrong: &'static [Constancy],
-    /// The verdict that quiet noise must lead to in four of five cases.
+    /// The conclusion that quiet noise must lead to in four of five series; `None` for no requirement.
     right: Option<Constancy>,
 }
 
 const FLAT: &[Constancy] = &[Growing, GrowingSlowly];
 const LEAK: &[Constancy] = &[Constant, GrowingSlowly];
 
-/// The shapes, with a limit of 100 KiB (0.098 MiB) per GiB.
+/// All shapes, for a limit of 100 KiB (0.098 MiB) per GiB.
 const SHAPES: [Shape; 21] = [
     Shape { name: "flat", mib: |_| 0.0, wrong: FLAT, right: Some(Constant) },
     Shape { name: "leak 0.1", mib: |s| 0.1 * s, wrong: &[Constant], right: None },
@@ -142,14 +143,14 @@ const SHAPES: [Shape; 21] = [
     Shape { name: "growth beyond 4", mib: |s| (s - 4.0).max(0.0), wrong: FLAT, right: Some(Constant) },
 ];
 
-/// The verdicts on the series of one shape and noise.
+/// The numbers of conclusions about the series of one shape and noise.
 struct Tally {
     shape: &'static str,
     noise: Noise,
     counts: Vec<(Constancy, u64)>,
-    /// The verdicts that were wrong.
+    /// The number of wrong conclusions.
     wrong: u64,
-    /// The verdicts that quiet noise must lead to.
+    /// The number of conclusions that quiet noise must lead to.
     right: u64,
     of: u64,
 }
@@ -164,7 +165,7 @@ impl Tally {
         Self { shape: name, noise, counts, wrong, right, of }
     }
 
-    /// Returns whether at most 1 % is wrong, and with quiet noise at least 80 % right.
+    /// Returns whether at most 1 % of the conclusions are wrong, and with quiet noise at least 80 % are right.
     fn is_good(&self) -> bool {
         let is_clear = !matches!(self.noise, Noise::Quiet) || self.right * 100 >= self.of * 80;
         self.wrong * 100 <= self.of && is_clear
@@ -177,7 +178,7 @@ impl Tally {
     }
 }
 
-/// Simulates `of` series for each shape and noise.
+/// Simulates `of` series for each shape and noise, and counts the conclusions.
 fn tallies(of: u64) -> Vec<Tally> {
     let noises = [Noise::Quiet, Noise::White, Noise::Jitter, Noise::Slow, Noise::Queue];
     SHAPES.iter().flat_map(|shape| noises.map(|noise| Tally::of(of, shape, noise))).collect()
@@ -218,6 +219,6 @@ fn a_byte_per_chunk_is_growing_slowly_and_nothing_per_chunk_is_constant() {
         let heap = (1..=256_u64).map(|i| (i << 22, (1 << 20) + i * per_gib / 256));
         Judgement::of(series.with_heap(heap)).constancy
     };
-    // 16,384 chunks of 64 KiB; then one byte for each two of them.
+    // A body has 16,384 chunks of 64 KiB. Half as many bytes are one byte for every two chunks.
     assert_eq!([0, 16 << 10, 8 << 10, 200 << 10].map(judged), [Constant, GrowingSlowly, Constant, Growing]);
 }

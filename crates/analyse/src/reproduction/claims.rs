@@ -1,4 +1,4 @@
-//! The claims of a run, beside the same statements of its repetition.
+//! The claims of a run, with the corresponding statements of its repetition.
 
 use record::{CaseKey, End, Record};
 use stats::{Ratio, median, paired_ratio, quotient};
@@ -9,10 +9,10 @@ use crate::{Constancy, Proof, Series, baseline::paired, series::is_control};
 /// The confidence of the interval of each ratio.
 const CONFIDENCE: f64 = 0.95;
 
-/// The ends of a body.
+/// Both ends of a body, in the order of claims.
 const ENDS: [End; 2] = [End::Sender, End::Receiver];
 
-/// The measured runs of a set of records by their case, over all labels.
+/// The measured runs in a set of records by case, whatever their label.
 struct Runs<'r>(Vec<(CaseKey, Vec<&'r Record>)>);
 
 impl<'r> Runs<'r> {
@@ -33,7 +33,7 @@ impl<'r> Runs<'r> {
         self.0.iter().find(|(known, _)| known == case).map_or(&[], |(_, records)| records)
     }
 
-    /// Returns the ratio of a row to its baseline.
+    /// Returns the ratio of a case to its baseline; `None` without pairs of runs.
     fn ratio(&self, case: &CaseKey, baseline: &str) -> Option<Ratio> {
         let (_, base) = self.0.iter().find(|(known, _)| {
             known.protocol.as_deref() == Some(baseline) && known.without_protocol() == case.without_protocol()
@@ -46,7 +46,7 @@ impl<'r> Runs<'r> {
         median(&well.filter_map(|record| record.goodput_bytes_per_s).collect::<Vec<_>>())
     }
 
-    /// Returns whether an end kept within its budget in every run. `None` if that is unknown for every run.
+    /// Returns whether an end stayed within its budget in every run. `None` if that is unknown for every run.
     fn keeps_budget(&self, case: &CaseKey, end: End) -> Option<bool> {
         let ends = self.of(case).iter().filter_map(|record| record.end(end));
         ends.filter_map(|end| Some(end.memory.over_budget().is_none() && end.memory.within_budget?))
@@ -54,7 +54,8 @@ impl<'r> Runs<'r> {
     }
 }
 
-/// Compares the claims of the first run, `there`, with its repetition, `here`. Also returns the goodputs of both.
+/// Compares the claims of the first run, `there`, with its repetition, `here`. Returns the claims, and the goodputs of
+/// both.
 pub(super) fn compare(there: &[Record], here: &[Record], margin: f64) -> (Vec<Claim>, Vec<Goodputs>) {
     let (before, after) = (Runs::among(there), Runs::among(here));
     let (mut claims, mut goodputs) = (Vec::new(), Vec::new());
@@ -116,7 +117,7 @@ fn budget_claim(there: &Runs<'_>, here: &Runs<'_>, case: &CaseKey, end: End) -> 
     })
 }
 
-/// Returns the claims of a proof, if the records hold one.
+/// Returns the claims of a proof; empty if the records hold no proof.
 fn constancy_claims(there: &[Record], here: &[Record]) -> Vec<Claim> {
     let Some(claimed) = Proof::among(there) else { return Vec::new() };
     let found = Proof::of(here);

@@ -1,7 +1,8 @@
 //! The comparison of a run with its repetition on another machine, claim by claim.
 //!
-//! A claim is what a set of records says independently of the machine: the ratio of a row to its baseline, whether an end
-//! keeps within its budget, and whether its memory stays constant. Goodputs belong to the machine and are only reported.
+//! A claim is a statement that does not depend on the machine. It is about the ratio of a row to its baseline, about an
+//! end that stays within its budget, or about memory that stays constant. Goodputs depend on the machine and are only
+//! reported.
 
 mod claims;
 
@@ -11,15 +12,15 @@ use stats::{Interval, Ratio};
 
 use crate::Verdict;
 
-/// A run and its repetition.
+/// The comparison of a run with its repetition.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Reproduction {
-    /// The largest factor by which ratios that agree may differ: 0.1 for a tenth.
+    /// The largest relative difference between ratios that agree: 0.1 is a tenth.
     pub margin: f64,
-    /// The claims of the first run, and whether they hold.
+    /// The claims of the first run, each with the answer of the repetition.
     pub claims: Vec<Claim>,
-    /// The goodputs of both runs, which no verdict depends on.
+    /// The goodputs of both runs, which do not influence the verdict.
     pub goodputs: Vec<Goodputs>,
 }
 
@@ -27,7 +28,7 @@ pub struct Reproduction {
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Claim {
-    /// The row that the claim is about.
+    /// The name of the case that the claim is about.
     pub case: String,
     /// The subject of the claim.
     pub subject: Subject,
@@ -43,19 +44,19 @@ pub struct Claim {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Subject {
-    /// The goodput of a row over that of this baseline in the same round.
+    /// The ratio of a row's goodput to the goodput of its baseline in the same round.
     Ratio {
         /// The name of the baseline's protocol.
         baseline: String,
     },
-    /// A claim that an end keeps within its budget.
+    /// The memory of an end, which stays within its budget.
     Budget {
-        /// The end.
+        /// The end whose memory the claim is about.
         end: End,
     },
-    /// A claim that the memory of an end stays constant.
+    /// The memory of an end, which stays constant.
     Constancy {
-        /// The end.
+        /// The end whose memory the claim is about.
         end: End,
     },
 }
@@ -76,27 +77,29 @@ pub enum Answer {
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Goodputs {
-    /// The row.
+    /// The name of the case.
     pub case: String,
-    /// The goodput of the first run.
+    /// The goodput of the first run; `None` if unknown.
     pub there: Option<f64>,
-    /// The goodput of the repetition.
+    /// The goodput of the repetition; `None` if unknown.
     pub here: Option<f64>,
 }
 
 impl Reproduction {
-    /// Compares the records of a run with those of its repetition. Ratios agree if they differ by `margin` at most.
+    /// Compares the records of a run with the records of its repetition. Ratios agree if they differ by at most the
+    /// share `margin`.
     pub fn of(there: &[Record], here: &[Record], margin: f64) -> Self {
         let (claims, goodputs) = claims::compare(there, here, margin);
         Self { margin, claims, goodputs }
     }
 
-    /// Returns the number of claims with an answer.
+    /// Returns the number of claims with the given answer.
     pub fn count(&self, answer: Answer) -> usize {
         self.claims.iter().filter(|claim| claim.answer == answer).count()
     }
 
-    /// Returns the verdict: a contradicted claim on memory or on a ratio, else an open one, decides.
+    /// Returns the verdict. A contradicted claim decides first, about memory or else about a ratio. Without one, a
+    /// claim that cannot be decided makes the verdict inconclusive.
     pub fn verdict(&self) -> Verdict {
         let of = |claim: &Claim| match (claim.answer, &claim.subject) {
             (Answer::Agrees, _) => Verdict::Good,
@@ -108,8 +111,8 @@ impl Reproduction {
     }
 }
 
-/// Answers whether two ratios agree, by the interval of their quotient: wholly within the margin, wholly outside, or
-/// neither.
+/// Returns whether two ratios agree. The interval of their quotient decides: the answer depends on whether it lies
+/// wholly within the margin, wholly outside, or neither.
 fn answer(quotient: Option<&Ratio>, margin: f64) -> Answer {
     let Some(Interval { low, high }) = quotient.and_then(|quotient| quotient.interval) else {
         return Answer::CannotTell;

@@ -1,4 +1,4 @@
-//! The data of the page: derived figures, null for a missing one.
+//! The data of the page: derived figures. A missing figure is null.
 
 use std::collections::HashMap;
 
@@ -9,20 +9,20 @@ use stats::Spread;
 use super::super::{Report, distinct, merged::Merged, proof};
 use crate::{Analysis, BaselineRatio, Calm, EndRow, FindingKind, Rank, Row, Untuned, Verdict};
 
-/// All data of the page.
+/// All data of the page, as its scripts read it.
 #[derive(Serialize)]
 pub(super) struct Data<'a> {
     title: &'a str,
-    /// The command lines, one per line.
+    /// The command lines that made the records, one per line.
     command: Option<String>,
     first_started_at: Option<&'a str>,
     last_started_at: Option<&'a str>,
     verdict: VerdictData,
     findings: Vec<String>,
     notes: Vec<String>,
-    /// The sizes of segments and packets, if both are shown.
+    /// A remark on the sizes of segments and packets, if both TCP and QUIC are shown.
     packets: Option<&'a str>,
-    /// Libraries as they come, beside their tuned rows.
+    /// The rows of libraries with their own defaults, beside the tuned rows.
     untuned: Vec<UntunedData<'a>>,
     /// The protocols in the order in which they are shown.
     protocols: Vec<ProtocolData>,
@@ -32,7 +32,7 @@ pub(super) struct Data<'a> {
 
 #[derive(Serialize)]
 struct VerdictData {
-    /// `good`, `failed`, `memory`, `integrity` or `unclear`.
+    /// The kind of verdict: `good`, `failed`, `memory`, `integrity` or `unclear`.
     kind: &'static str,
     text: String,
 }
@@ -46,7 +46,7 @@ struct ProtocolData {
     baseline: Option<String>,
 }
 
-/// Machine, build and limits that `records` of the records have in common.
+/// The machine, build and limits that some records have in common. Their number is `records`.
 #[derive(Serialize)]
 struct Machine<'a> {
     host: &'a Host,
@@ -61,7 +61,7 @@ struct CaseData<'a> {
     case: &'a Case,
     /// The name of the series: the name of the case, with label and peer.
     series: String,
-    /// The axes that are not at their defaults.
+    /// The part of the name with the axes that are not at their defaults.
     variant: String,
     runs: usize,
     failed: usize,
@@ -69,7 +69,7 @@ struct CaseData<'a> {
     rank: Option<Rank>,
     #[serde(serialize_with = "spread")]
     goodput_bytes_per_s: Option<Spread>,
-    /// The runs that went well and were disturbed, and goodput without them.
+    /// The number of disturbed runs, and the goodput without them; null if there are none.
     calm: Option<CalmData>,
     of_baseline: Option<OfBaseline>,
     of_ceiling: Option<OfBaseline>,
@@ -90,7 +90,7 @@ impl CalmData {
     }
 }
 
-/// A row that is not tuned, beside the tuned one.
+/// A row that is not tuned, with its ratio to the tuned row.
 #[derive(Serialize)]
 struct UntunedData<'a> {
     case: &'a str,
@@ -115,7 +115,7 @@ impl<'a> UntunedData<'a> {
     }
 }
 
-/// The verdict on a case, with the words for it: `ok`, `control`, or the kind of the worst finding.
+/// The verdict on a case, as a keyword and in words. The keyword is `ok`, `control`, or the kind of the worst finding.
 #[derive(Serialize)]
 struct CaseVerdict {
     kind: CaseVerdictKind,
@@ -153,7 +153,7 @@ fn spread_fields<S: serde::ser::SerializeStruct>(spread: &Spread, state: &mut S)
     state.serialize_field("median", &spread.median)?;
     state.serialize_field("least", &spread.least)?;
     state.serialize_field("most", &spread.most)?;
-    // The interval of 95 % of the median.
+    // The ends of the interval of 95 % of the median.
     state.serialize_field("low", &spread.interval.map(|interval| interval.low))?;
     state.serialize_field("high", &spread.interval.map(|interval| interval.high))
 }
@@ -165,26 +165,26 @@ fn spread<S: Serializer>(spread: &Option<Spread>, serializer: S) -> Result<S::Ok
     state.end()
 }
 
-/// One end over all runs of a case. The timeline is of the run with the median goodput; so are distributions that cannot be
-/// added up.
+/// One end over all runs of a case. The timeline is from the run with the median goodput. So are distributions that
+/// cannot be added up.
 #[derive(Serialize)]
 struct EndData<'a> {
-    /// The median of the rounds.
+    /// The median over the rounds.
     peak_rss_bytes: Option<f64>,
     #[serde(serialize_with = "spread")]
     peak_rss_spread: Option<Spread>,
     baseline_rss_bytes: Option<f64>,
-    /// Baseline and budget.
+    /// The baseline plus the budget.
     allowed_rss_bytes: Option<u64>,
     ceiling_rss_bytes: Option<u64>,
     /// The share of the budget that was used; 1 is all of it.
     budget_use: Option<f64>,
-    /// The allowance less the peak; negative if the peak is over it.
+    /// The allowance less the peak; negative if the peak exceeds the allowance.
     room_bytes: Option<i64>,
     socket_peak_bytes: Option<u64>,
     cpu_s_per_gib: Option<f64>,
     throughput: Option<Throughput>,
-    /// The longest silence of all runs.
+    /// The longest silence in any run, in seconds.
     longest_silence_s: Option<f64>,
     pull_wait: Option<Latency>,
     timeline: &'a [TimelinePoint],
@@ -245,7 +245,7 @@ fn machines(records: &[Record]) -> Vec<Machine<'_>> {
         let made: (&Host, &Build, &Limits) = (&record.host, &record.build, &record.limits);
         let place = match last.filter(|(other, _)| *other == made) {
             Some((_, place)) => place,
-            // The three have no order or hash of their own.
+            // Host, build and limits have no order and no hash, so their debug text is the key.
             None => *known.entry(format!("{made:?}")).or_insert(machines.len()),
         };
         last = Some((made, place));

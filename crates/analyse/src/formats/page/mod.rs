@@ -7,10 +7,10 @@ use std::borrow::Cow;
 use super::{Format, FormatError, Report};
 use data::Data;
 
-/// `report.html`.
+/// The format of `report.html`.
 pub(super) struct Html;
 
-/// The scripts, in the order in which they build on each other.
+/// The scripts of the page, in the order in which they use each other.
 const SCRIPTS: [&str; 9] = [
     include_str!("theme.js"),
     include_str!("dom.js"),
@@ -49,16 +49,16 @@ impl Format for Html {
             ("{{charts}}", include_str!("echarts.min.js").into()),
             ("{{script}}", SCRIPTS.concat().into()),
             ("{{licences}}", include_str!("echarts.LICENSE").into()),
-            // Nothing in the data may end the element that it stands in.
+            // The data must not contain `<`, which could end the enclosing element.
             ("{{data}}", if data.contains('<') { data.replace('<', "\\u003c").into() } else { data.into() }),
         ];
         Ok(filled(include_str!("template.html"), &parts))
     }
 }
 
-/// Returns the template with each placeholder replaced once; replacements are not searched for placeholders.
+/// Returns the template with each placeholder replaced once. Placeholders inside a replacement are not replaced.
 fn filled(mut template: &str, parts: &[(&str, Cow<'_, str>)]) -> String {
-    // The data of many cases is large, and is copied once.
+    // The data of many cases is large, so the capacity is reserved in advance to copy the data only once.
     let mut page =
         String::with_capacity(template.len() + parts.iter().map(|part| part.1.len()).sum::<usize>());
     let first =
