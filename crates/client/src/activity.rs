@@ -1,4 +1,4 @@
-//! The activity of a transfer: whether bytes could move now, so that only a stall counts as one.
+//! The activity of a transfer: whether bytes could move now. The timeout applies only while they could.
 
 use std::{
     pin::Pin,
@@ -12,18 +12,19 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-/// The state of a transfer. Clones share it.
+/// The state of a transfer. Clones share the state.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Activity(Arc<AtomicU8>);
 
 /// The party that the transfer waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
-    /// The source of an upload, the output of a download, or the server's response. Time without bytes is no stall.
+    /// The source of an upload, the output of a download, or the server's response. Time without bytes does not count
+    /// as a stall.
     Waiting,
-    /// The connection. Time without bytes is a stall.
+    /// The connection. Time without bytes counts as a stall.
     Moving,
-    /// The server's response to a body that was handed over whole.
+    /// The server, which has to respond to a body that was completely handed over.
     Complete,
 }
 
@@ -46,8 +47,8 @@ impl Activity {
     }
 }
 
-/// The body of an upload, which notes whether the protocol or its source is waited for. It states its length if it has
-/// an `announced` one, and the protocol then frames it by Content-Length.
+/// The body of an upload, which notes whether the transfer waits for the protocol or for the source. A body with an
+/// `announced` length states it, and the protocol then frames the body by Content-Length.
 pub(crate) struct Outgoing<B> {
     body: B,
     activity: Activity,
@@ -90,7 +91,7 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Outgoing<B> {
     }
 }
 
-/// The body of a download, which notes whether the protocol or its output is waited for.
+/// The body of a download, which notes whether the transfer waits for the protocol or for the output.
 pub(crate) struct Incoming<B> {
     body: B,
     activity: Activity,

@@ -1,10 +1,10 @@
-//! Advice on a failed handshake: the flag that may help, which the error of a library does not name.
+//! Advice on a failed handshake: the flag that may help. The errors of libraries do not name flags.
 
 use record::{Engine, Fault, FaultKind};
 
 use crate::Target;
 
-/// Parts of the messages of rustls and of the carriers, and the flag that helps.
+/// Parts of the messages of rustls and of the carriers, each with the advice on a flag.
 const ADVICE: [(&str, &str); 6] = [
     (
         "invalid peer certificate",
@@ -17,7 +17,7 @@ const ADVICE: [(&str, &str); 6] = [
     ("TLS 1.2", "allow it by --tls12"),
 ];
 
-/// Returns the message of a fault, with the flag that may help.
+/// Returns the message of a fault, followed by the flag that may help, if there is one.
 pub(crate) fn with_advice(fault: &Fault, target: &Target) -> String {
     let message = &fault.message;
     if fault.kind != FaultKind::Handshake {
@@ -33,7 +33,7 @@ pub(crate) fn with_advice(fault: &Fault, target: &Target) -> String {
     }
 }
 
-/// Returns the protocols that the server may speak in place of the one that was asked for.
+/// Returns the names of the protocols that the server may speak instead of the requested one.
 fn other_protocols(target: &Target) -> &'static str {
     match target.protocol().engine {
         Engine::Http1 => "try --protocol h2 or h3",

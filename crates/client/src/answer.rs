@@ -1,4 +1,4 @@
-//! The response of a server: a success with its receipt, or a failure that quotes it.
+//! The response of a server: a success with its receipt, or a failure that quotes the response.
 
 use std::time::Duration;
 
@@ -13,10 +13,11 @@ use transport::Body;
 
 use crate::Statuses;
 
-/// The largest response that is read as a receipt or a reason, in bytes.
+/// The largest part of a response that is read as a receipt or a reason, in bytes.
 const MAX_TEXT: usize = 64 << 10;
 
-/// The longest wait for the reason of a refusal, whose status is known. A server that says more says it at once.
+/// The longest wait for the text of a refusal after its status has arrived. Servers send the reason at once if they
+/// send one.
 const REASON: Duration = Duration::from_secs(2);
 
 /// A failed exchange, with the status of the response if there is one.
@@ -38,10 +39,10 @@ impl From<transport::Error> for Failure {
     }
 }
 
-/// Passes an expected response on. Redirects are not followed: the user must see where they lead.
+/// Returns a response whose status is expected. Redirects are not followed, so that the user sees where they lead.
 ///
 /// # Errors
-/// Fails if the status is not expected. The message quotes it with the first line of the body.
+/// Fails if the status is not expected. The message quotes the status with the first line of the body.
 pub(crate) async fn accepted(
     response: Response<Body>,
     expected: &Statuses,
@@ -53,8 +54,8 @@ pub(crate) async fn accepted(
     let mut message = format!("the server answered {status}");
     message += &redirection(response.headers());
     let (is_longhaul, body) = (is_longhaul(response.headers()), response.into_body());
-    // Boxed, because rustc cannot prove otherwise that the caller's future is `Send`: it forgets that the error's trait
-    // object is `'static` (rust-lang/rust#110338).
+    // The future is boxed, because rustc cannot prove otherwise that the caller's future is `Send`
+    // (rust-lang/rust#110338). rustc loses the fact that the error's trait object is `'static`.
     if let Some(reason) = first_line(body).boxed().await {
         message += &format!(": {reason}");
     }
@@ -72,12 +73,12 @@ fn redirection(headers: &HeaderMap) -> String {
     location.map(|location| format!(" to {location}, which is not followed")).unwrap_or_default()
 }
 
-/// Returns whether a server is `longhaul serve`.
+/// Returns whether the response is from `longhaul serve`, according to its header fields.
 pub(crate) fn is_longhaul(headers: &HeaderMap) -> bool {
     headers.get(header::SERVER).is_some_and(|server| server.as_bytes().starts_with(b"longhaul"))
 }
 
-/// Advice on a refusal, for the end of its message; empty if there is none for the status.
+/// Returns advice on a refusal, for the end of its message; empty if there is none for the status.
 fn advice(status: StatusCode, is_longhaul: bool) -> &'static str {
     match status {
         StatusCode::UNAUTHORIZED => "; give credentials by -u USER:PASSWORD, --oauth2-bearer or --token-file",
@@ -92,7 +93,7 @@ fn advice(status: StatusCode, is_longhaul: bool) -> &'static str {
     }
 }
 
-/// Returns the first line of a body as far as it arrives in time, quoted. `None` if it is empty.
+/// Returns the first line of a body, quoted, as far as the line arrives in time. `None` if the line is empty.
 async fn first_line(mut body: Body) -> Option<String> {
     let mut text = Vec::new();
     let reading = async {
@@ -101,18 +102,18 @@ async fn first_line(mut body: Body) -> Option<String> {
             text.extend_from_slice(frame.data_ref().map_or(&[], Bytes::chunk));
         }
     };
-    // A line that is incomplete when the time is over is quoted as far as it came.
+    // If the line is incomplete when the time is over, the part that has arrived is quoted.
     let _ = timeout(REASON, reading).await;
     let text = String::from_utf8_lossy(&text);
     let line = text.lines().map(str::trim).find(|line| !line.is_empty())?;
     Some(quoted(line))
 }
 
-/// Reads a response to its end, and returns the receipt of a longhaul server. `None` is any other response, however
-/// long. The texts of the receipt are made printable.
+/// Reads a response to its end, and returns the receipt of a longhaul server. `None` for any other response, however
+/// long. Unprintable characters in the receipt are escaped.
 ///
 /// # Errors
-/// Fails if the body broke off.
+/// Fails if the body ends before its announced end.
 pub(crate) async fn receipt(response: Response<Body>) -> Result<Option<Receipt>, Failure> {
     let (mut body, mut text) = (response.into_body(), Vec::new());
     while let Some(frame) = body.frame().await {

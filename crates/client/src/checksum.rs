@@ -1,5 +1,5 @@
-//! Verification of a download by the digests that its server states: Content-Digest and Repr-Digest (RFC 9530), in the
-//! head or in the trailers.
+//! The verification of a download by the digests that its server states: Content-Digest and Repr-Digest (RFC 9530), in
+//! the head or in the trailers.
 
 use std::{
     fmt,
@@ -15,26 +15,26 @@ use receiver::{DigestAlgorithm, DigestHasher, StatedDigest};
 use record::Integrity;
 use transport::BodyError;
 
-/// The digest of the bytes of this message.
+/// The field with the digest of the bytes of this message.
 pub(crate) const CONTENT_DIGEST: HeaderName = HeaderName::from_static("content-digest");
 
-/// The digest of the whole representation, of which a message may carry a part.
+/// The field with the digest of the whole representation, of which a message may carry a part.
 pub(crate) const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
 
-/// Returns the first digest of a known algorithm in a field. Other algorithms and malformed members are ignored, as
-/// section 2 of RFC 9530 allows.
+/// Returns the first digest of a known algorithm in a field; `None` if there is none. Other algorithms and malformed
+/// members are ignored, as section 2 of RFC 9530 allows.
 pub(crate) fn stated(headers: &HeaderMap, field: &HeaderName) -> Option<StatedDigest> {
     stated_in(headers.get_all(field).iter().filter_map(|value| value.to_str().ok()))
 }
 
-/// Returns the first digest of a known algorithm in values of a field.
+/// Returns the first digest of a known algorithm in the values of a field; `None` if there is none.
 pub(crate) fn stated_in<'v>(values: impl IntoIterator<Item = &'v str>) -> Option<StatedDigest> {
     let digests: Vec<_> = StatedDigest::in_values(values).flatten().collect();
     let first = |algorithm| digests.iter().find(|digest| digest.algorithm == algorithm).cloned();
     DigestAlgorithm::ALL.into_iter().find_map(first)
 }
 
-/// Returns the comparison of a stated digest with that of the received bytes.
+/// Compares a stated digest with the digest of the received bytes.
 pub(crate) fn compare(stated: &StatedDigest, received: &StatedDigest) -> Integrity {
     Integrity {
         algorithm: stated.algorithm.key().into(),
@@ -44,23 +44,24 @@ pub(crate) fn compare(stated: &StatedDigest, received: &StatedDigest) -> Integri
     }
 }
 
-/// The digests that a body of one message must have.
+/// The digests that the body of a message must have.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Checksums {
     stated: Vec<StatedDigest>,
-    /// True if trailers were announced that may state more.
+    /// True if the message announces trailers, which may state further digests.
     in_trailers: bool,
-    /// The field that describes the bytes of the message besides Content-Digest: Repr-Digest, unless it is a part.
+    /// The fields whose digests describe the bytes of the message: Content-Digest, and Repr-Digest unless the message
+    /// carries a part.
     fields: Vec<HeaderName>,
 }
 
 impl Checksums {
-    /// Returns the digests of a message that carries a whole representation.
+    /// Reads the digests from the head of a message that carries a whole representation.
     pub(crate) fn of_whole(headers: &HeaderMap) -> Self {
         Self::of(headers, vec![CONTENT_DIGEST, REPR_DIGEST])
     }
 
-    /// Returns the digests of a message that carries a part of a representation.
+    /// Reads the digests from the head of a message that carries a part of a representation.
     pub(crate) fn of_part(headers: &HeaderMap) -> Self {
         Self::of(headers, vec![CONTENT_DIGEST])
     }
@@ -74,7 +75,7 @@ impl Checksums {
         Self { stated, in_trailers, fields }
     }
 
-    /// Returns the algorithms that are needed to compare all digests.
+    /// Creates the hashers that are needed to verify all digests.
     fn hashers(&self) -> Vec<DigestHasher> {
         let is_stated = |algorithm| self.stated.iter().any(|one| one.algorithm == algorithm);
         let needed = |algorithm: &DigestAlgorithm| self.in_trailers || is_stated(*algorithm);
@@ -82,10 +83,11 @@ impl Checksums {
     }
 }
 
-/// The outcome of the comparison, which outlives the body: the first digest that differs, or else the first one.
+/// The outcome of the verification, which outlives the body: the comparison of the first digest that differs, or else
+/// of the first digest.
 pub(crate) type Proof = Arc<OnceLock<Integrity>>;
 
-/// A body that ends in an error if it does not have the digests that its server states.
+/// A body that ends in an error if its digests differ from those that the server states.
 pub(crate) struct Verified<B> {
     body: B,
     checksums: Checksums,
@@ -98,7 +100,7 @@ impl<B> Verified<B> {
         Self { body, hashers: checksums.hashers(), checksums, proof: Proof::default() }
     }
 
-    /// Returns a handle to the outcome, for use after the body is given away.
+    /// Returns a handle to the outcome, for use after the body was given away.
     pub(crate) fn proof(&self) -> Proof {
         self.proof.clone()
     }
@@ -145,7 +147,7 @@ where
     }
 }
 
-/// A body that does not have the digest that its server states.
+/// The error of a body whose digest differs from the one that the server states.
 #[derive(Debug)]
 pub(crate) struct Mismatch;
 

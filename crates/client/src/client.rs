@@ -1,4 +1,4 @@
-//! The client: connects, makes the exchange unless it stalls, and gathers the measurements of this end.
+//! The client: connects, makes the exchange, aborts it if it stalls, and collects the measurements of this end.
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 
@@ -21,7 +21,7 @@ use crate::{
     upload::unacknowledged,
 };
 
-/// The longest time to end a connection in good order. A server that does not respond within it loses nothing.
+/// The longest time to close a connection gracefully. If a server does not respond in this time, nothing is lost.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A client of any HTTP server. All records of a client belong to one session.
@@ -31,13 +31,13 @@ pub struct Client {
     session: Session,
 }
 
-/// The outcome of a transfer.
+/// The report of a transfer.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct TransferReport {
-    /// The measurements of this end; the failure, if the transfer failed.
+    /// The record with the measurements of this end, and with the failure if the transfer failed.
     pub record: Record,
-    /// The confirmation of an upload by a longhaul server.
+    /// The confirmation of an upload by a longhaul server; `None` from any other server, and for a download.
     pub receipt: Option<Receipt>,
 }
 
@@ -48,8 +48,8 @@ impl Client {
         Self { options, session }
     }
 
-    /// Makes a transfer over a connection of its own, with heartbeats to `progress`. It never fails: a failure is part
-    /// of the record. Dropping the future cancels the transfer, ends its connection, and removes an unfinished file.
+    /// Makes a transfer over a new connection, with heartbeats to `progress`. A failure of the transfer is part of the
+    /// record. Dropping the future cancels the transfer, closes its connection, and removes an unfinished file.
     pub async fn run(
         &self,
         target: &Target,
@@ -71,7 +71,7 @@ impl Client {
         TransferReport { record: session.record(&case, 0, started, outcome), receipt }
     }
 
-    /// Makes the transfer within its time, and once more if the server requires a Content-Length.
+    /// Makes the transfer within the maximum time. Repeats it once if the server requires a Content-Length.
     async fn measure(&self, target: &Target, transfer: Transfer, progress: impl Fn(Heartbeat)) -> Measured {
         let mut deadline: Deadline = match self.options.max_time {
             Some(max_time) => Box::pin(sleep(max_time)),
@@ -85,7 +85,7 @@ impl Client {
         }
     }
 
-    /// Connects, makes the exchange unless it stalls, and compares the content at both ends.
+    /// Connects, makes the exchange, aborts it if it stalls, and compares the content at both ends.
     async fn attempt(
         &self,
         target: &Target,
@@ -136,14 +136,14 @@ impl Client {
     }
 }
 
-/// The end of the time of a transfer.
+/// A future that ends when the maximum time of a transfer is over.
 type Deadline = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// The outcome of an attempt.
+/// The outcome of one attempt of a transfer.
 struct Measured {
     outcome: Outcome,
     receipt: Option<Receipt>,
-    /// The status of a refusal.
+    /// The status of a refusal; `None` if the server did not refuse.
     status: Option<StatusCode>,
 }
 
@@ -153,12 +153,12 @@ impl Measured {
     }
 }
 
-/// Returns the measurements of an exchange that has ended.
+/// Returns the outcome with the measurements of an exchange that has ended.
 fn outcome(measurement: &Measurement, handshake: Duration, end: End) -> Outcome {
     let (measured, link) = measurement.read();
     let mut outcome = Outcome::default();
     outcome.handshake_s = Some(handshake.as_secs_f64());
-    // The first byte at another program's receiver is unknown.
+    // The time of the first byte is known only if this end is the receiver.
     if end == End::Receiver {
         outcome.first_byte_s = measurement.until_first_byte().map(|time| time.as_secs_f64());
     }
@@ -166,7 +166,7 @@ fn outcome(measurement: &Measurement, handshake: Duration, end: End) -> Outcome 
     outcome
 }
 
-/// Completes the outcome of an exchange: its time, the proof of its content, or its failure.
+/// Completes the outcome of an exchange with its duration and the proof of its content, or with its failure.
 async fn conclude(mut outcome: Outcome, exchanged: Result<(ContentReport, Duration), Failure>) -> Measured {
     match exchanged {
         Ok((content, elapsed)) => {
@@ -186,7 +186,7 @@ async fn conclude(mut outcome: Outcome, exchanged: Result<(ContentReport, Durati
     }
 }
 
-/// Returns a number that changes as bytes of the transfer move, or `None` while none could move.
+/// Returns a number that changes when bytes of the transfer move; `None` while none could move.
 fn pulse(activity: &Activity, bytes: u64, connection: &dyn Connection) -> Option<u64> {
     match activity.state() {
         State::Waiting => None,
@@ -195,8 +195,8 @@ fn pulse(activity: &Activity, bytes: u64, connection: &dyn Connection) -> Option
     }
 }
 
-/// Returns whether a refusal may be due to the chunked coding: 411, or the 501 of servers that do not know it (RFC 9112
-/// section 6.1).
+/// Returns whether a server may have refused because of the chunked coding. The status is then 411, or 501 from a
+/// server that does not know the coding (RFC 9112 section 6.1).
 fn requires_length(status: Option<StatusCode>) -> bool {
     matches!(status, Some(StatusCode::LENGTH_REQUIRED | StatusCode::NOT_IMPLEMENTED))
 }

@@ -5,10 +5,10 @@ use std::fmt;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use http::HeaderValue;
 
-/// The shortest secret that is looked for in the messages of a server: shorter ones are part of many words.
+/// The shortest secret that is removed from quotations of a server, in bytes. A shorter text may be part of many words.
 const SHORTEST: usize = 4;
 
-/// A user with a password, or a token. Its text form does not show them.
+/// The credentials of a request: a user with a password, or a token. The text form does not show them.
 #[derive(Clone)]
 pub struct Credentials {
     value: HeaderValue,
@@ -16,7 +16,7 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// Creates a user with a password (RFC 7617).
+    /// Creates the credentials of a user with a password (RFC 7617).
     ///
     /// # Errors
     /// Fails if the user's name contains a colon.
@@ -28,7 +28,7 @@ impl Credentials {
         Self::new(format!("Basic {encoded}"), vec![encoded, password.to_owned()])
     }
 
-    /// Creates a token (RFC 6750).
+    /// Creates the credentials of a bearer token (RFC 6750).
     ///
     /// # Errors
     /// Fails if the token is empty, or contains a blank or a control character.
@@ -41,7 +41,7 @@ impl Credentials {
 
     fn new(value: String, secrets: Vec<String>) -> Result<Self, CredentialsError> {
         let mut value = HeaderValue::try_from(value).map_err(|_| CredentialsError::Token)?;
-        // HPACK and QPACK then never index it, and its `Debug` does not show it.
+        // HPACK and QPACK never index a sensitive value, and its `Debug` does not show it.
         value.set_sensitive(true);
         Ok(Self { value, secrets })
     }
@@ -63,20 +63,20 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// Returns a text without the given secrets: a server may quote them in its responses.
+/// Returns a text without the given secrets, which a server may quote in its responses.
 pub(crate) fn without_secrets<'a>(text: &str, secrets: impl IntoIterator<Item = &'a String>) -> String {
     let long = secrets.into_iter().filter(|secret| secret.len() >= SHORTEST);
     long.fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "***"))
 }
 
-/// The reason why a text cannot be a credential. It does not show the text.
+/// The reason why a text cannot be a credential. The message does not show the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CredentialsError {
     /// A user's name contains a colon, which separates it from the password.
     #[error("a user's name cannot contain a colon")]
     Colon,
-    /// A token is empty, or not a header's value.
+    /// A token is empty, or is not a valid field value.
     #[error("a token is one word of printable ASCII characters")]
     Token,
 }

@@ -13,17 +13,18 @@ use transport::{ChunkExtensions, Connection, Peer};
 
 use crate::{Options, Target};
 
-/// The head start of an address before the next one is tried as well: the recommended Connection Attempt Delay (RFC 8305
-/// section 5).
+/// The delay before the next address is tried in parallel: the recommended Connection Attempt Delay (RFC 8305 section
+/// 5).
 const HEAD_START: Duration = Duration::from_millis(250);
 
-/// A connection, and the time of its handshake.
+/// A connection, and the duration of its handshake.
 type Dialled = (Arc<dyn Connection>, Duration);
 
 /// Connects to the address of the target that answers first.
 ///
 /// # Errors
-/// Fails if the name has no address, no address answers, or the timeout passed, which includes the name's resolution.
+/// Fails if the host name has no address, if no address answers, or if the timeout has passed. The timeout includes the
+/// resolution of the name.
 pub(crate) async fn dial(target: &Target, options: &Options) -> Result<Dialled, Fault> {
     let mut tried = Vec::new();
     let dialling = async {
@@ -62,7 +63,7 @@ async fn addresses(target: &Target) -> Result<Vec<SocketAddr>, Fault> {
     Ok(found)
 }
 
-/// Returns the addresses with the two families in turn, the family of the first address first (RFC 8305 section 4).
+/// Returns the addresses with IPv6 and IPv4 alternating, the family of the first address first (RFC 8305 section 4).
 fn interleaved(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let Some(first) = addresses.first() else { return addresses };
     let is_ipv4 = first.is_ipv4();
@@ -84,10 +85,12 @@ fn interleaved(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     }
 }
 
-/// Tries the addresses: the next one when an attempt fails or has had its head start. The first success ends all others.
+/// Tries the addresses in order. The next attempt starts when an attempt fails, or when its delay has passed. The first
+/// success cancels all other attempts.
 ///
 /// # Errors
-/// Fails if the fault of the first address, since the resolver prefers it, and the number of the others.
+/// Fails if all attempts fail. The fault is that of the first address, which the resolver prefers, with the number of
+/// the other addresses.
 async fn race<T, F: Future<Output = Result<T, Fault>>>(
     addresses: Vec<SocketAddr>,
     tried: &mut Vec<SocketAddr>,

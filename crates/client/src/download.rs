@@ -36,32 +36,33 @@ impl Download {
         Self { reader_rate: rate.into(), ..self }
     }
 
-    /// Completes what an earlier download of the same URL left, and leaves what this one receives if it breaks off: in
-    /// `NAME.part` beside the output's file, with the validator of the representation in `NAME.part.json`. Without a
-    /// strong validator nothing is left (RFC 9110 section 13.1.5). Only a file can be resumed.
+    /// Completes the part that an earlier download of the same URL left, and keeps a part if this download breaks off.
+    /// The part is `NAME.part` beside the output's file, with the validator of the representation in `NAME.part.json`.
+    /// Without a strong validator no part is kept (RFC 9110 section 13.1.5). Only a file can be resumed.
     #[must_use]
     pub fn resuming(self) -> Self {
         Self { is_resumable: true, ..self }
     }
 
-    /// Returns the use of the bytes, as the case states it.
+    /// Returns the use of the bytes in the form of a case.
     pub(crate) fn sink(&self) -> SinkKind {
         self.output.kind()
     }
 
-    /// Returns the chunk size in the case of a download: that of the URL of a generated body, else a placeholder,
-    /// because the server chooses the chunks.
+    /// Returns the chunk size for the case of a download. The URL of a generated body states it. Any other URL gives a
+    /// placeholder, because the server chooses the chunks.
     pub(crate) fn chunk(target: &Target) -> ChunkSize {
         let chunk = generated_parameter(target, "chunk").and_then(|chunk| chunk.parse::<ByteSize>().ok());
         chunk.and_then(|chunk| ChunkSize::try_from(chunk.0).ok()).unwrap_or(ChunkSize::DEFAULT)
     }
 
-    /// Returns the seed in the URL of a generated body.
+    /// Returns the seed in the URL of a generated body; `None` for any other URL.
     pub(crate) fn seed(target: &Target) -> Option<u64> {
         generated_parameter(target, "seed")?.parse().ok()
     }
 
-    /// Requests the body, and receives it into the output. The output is opened only once the server has accepted.
+    /// Requests the body, and receives it into the output. The output is opened only after the server has accepted the
+    /// request.
     pub(crate) async fn exchange(self, by: &Exchange<'_>) -> Result<ContentReport, Failure> {
         if self.is_resumable {
             return self.resume(by).await;
@@ -71,7 +72,7 @@ impl Download {
         self.receive_whole(response, by).await
     }
 
-    /// Receives a whole body into the output. That of a response that is no success is digested and dropped.
+    /// Receives a whole body into the output. The body of a response without a 2xx status is digested and dropped.
     pub(crate) async fn receive_whole(
         self,
         response: Response<Body>,
@@ -90,7 +91,7 @@ impl Download {
     }
 }
 
-/// A body that is to be received.
+/// A body that is ready to be received.
 pub(crate) struct Received {
     pub(crate) body: Body,
     pub(crate) checksums: Checksums,
@@ -103,7 +104,7 @@ impl Received {
     /// Receives the body, and compares it with the digests of the server before the sink completes it.
     ///
     /// # Errors
-    /// Fails if the body broke off, has another length or digest, or could not be saved.
+    /// Fails if the body breaks off, has another length or digest than stated, or cannot be saved.
     pub(crate) async fn run(self, by: &Exchange<'_>) -> Result<(Receipt, Proof), Fault> {
         let body = Verified::new(Incoming::new(self.body, by.activity.clone()), self.checksums);
         let proof = body.proof();
@@ -131,7 +132,7 @@ pub(crate) async fn request(by: &Exchange<'_>, fields: HeaderMap) -> Result<Resp
     Ok(by.connection.exchange(request).await?)
 }
 
-/// Refuses a part of a body that nobody asked for: it must not become the whole file.
+/// Refuses a response with a part of a body that was not requested, because the part must not become the whole file.
 pub(crate) fn whole(response: Response<Body>, by: &Exchange<'_>) -> Result<Response<Body>, Fault> {
     let is_asked_for = by.options.asks_for_range() || !by.options.expected.is_default();
     if response.status() == StatusCode::PARTIAL_CONTENT && !is_asked_for {
@@ -141,7 +142,8 @@ pub(crate) fn whole(response: Response<Body>, by: &Exchange<'_>) -> Result<Respo
     Ok(response)
 }
 
-/// Returns the length of the body that follows. A response to HEAD states the length of another one.
+/// Returns the length of the body that follows; `None` if it is unknown. A response to HEAD states the length of a body
+/// that does not follow.
 pub(crate) fn content_length(headers: &HeaderMap, by: &Exchange<'_>) -> Option<u64> {
     if by.options.method == Some(Method::HEAD) {
         return Some(0);
@@ -153,12 +155,13 @@ fn number(value: &HeaderValue) -> Option<u64> {
     value.to_str().ok()?.trim().parse().ok()
 }
 
-/// Returns a parameter in the URL of a body that a longhaul server generates.
+/// Returns a query parameter in the URL of a body that a longhaul server generates; `None` for any other URL.
 fn generated_parameter<'a>(target: &'a Target, name: &str) -> Option<&'a str> {
     (target.uri().path() == "/").then(|| target.parameter(name)).flatten()
 }
 
-/// Returns the body that a longhaul server generates for the URL. Its digest follows from the URL's `size` and `seed`.
+/// Returns the body that a longhaul server generates for the URL. The URL's `size` and `seed` determine the digest.
+/// `None` for any other server or URL.
 pub(crate) fn generated(target: &Target, headers: &HeaderMap) -> Option<SentContent> {
     let size: ByteSize =
         generated_parameter(target, "size").filter(|_| is_longhaul(headers))?.parse().ok()?;

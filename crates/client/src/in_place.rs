@@ -1,4 +1,4 @@
-//! A file that is written in its place, since it cannot be replaced by a whole one.
+//! A file that is overwritten in place, since no new file can replace it.
 
 use std::{
     fs::File,
@@ -13,14 +13,14 @@ use tokio::{
     task::{JoinHandle, spawn_blocking},
 };
 
-/// The most bytes of one write.
+/// The largest number of bytes in one write.
 const WRITE: usize = 256 << 10;
 
-/// A handle to the file. Dropping it removes what was written.
+/// A handle to a file that is written in place. Dropping the handle removes the written bytes.
 #[derive(Debug)]
 pub(crate) struct InPlace {
     file: SharedFile,
-    /// The length of the file before.
+    /// The length of the file before the first write, in bytes.
     start: u64,
 }
 
@@ -31,7 +31,7 @@ pub(crate) struct InPlaceWriter {
     writing: Option<JoinHandle<io::Result<()>>>,
 }
 
-/// The file; `None` once nothing may be written any more.
+/// The shared file; `None` once nothing more may be written.
 #[derive(Clone, Debug)]
 struct SharedFile(Arc<Mutex<Option<File>>>);
 
@@ -49,7 +49,7 @@ impl SharedFile {
 }
 
 impl InPlace {
-    /// Writes on at the end of a file.
+    /// Creates a writer that appends to a file, and the handle to the file.
     ///
     /// # Errors
     /// Fails if the length of the file is unknown.
@@ -59,7 +59,7 @@ impl InPlace {
         Ok((InPlaceWriter { file: file.clone(), writing: None }, Self { file, start }))
     }
 
-    /// Brings the content to the disk.
+    /// Waits until the content is on the disk.
     ///
     /// # Errors
     /// Fails if the disk reports a failure.
@@ -71,7 +71,7 @@ impl InPlace {
 
 impl Drop for InPlace {
     fn drop(&mut self) {
-        // Waits for a write under way, which would otherwise follow.
+        // The lock waits for a write under way, which would otherwise follow the truncation.
         if let Some(file) = self.file.lock().take() {
             let _ = file.set_len(self.start);
         }

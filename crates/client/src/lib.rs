@@ -1,13 +1,14 @@
-//! One body to or from any HTTP server, in constant memory and measured on this end.
+//! A client that moves one body to or from any HTTP server, in constant memory, and measures this end.
 //!
 //! A [`Client`] makes a [`Transfer`], which is an [`Upload`] or a [`Download`], to a [`Target`]: a URL and a protocol.
 //! The [`TransferReport`] holds a [`record::Record`] of goodput, memory, processor time and connection. A failure is
 //! part of the record, and a redirect is a failure.
 //!
-//! The content is verified if the server is a longhaul server: it confirms an upload with a receipt, and it generates a
-//! body whose digest follows from the URL. For any other server, only the status and the length are checked.
+//! The content is verified if the server is a longhaul server. Such a server confirms an upload with a receipt, and the
+//! digest of a body that it generates follows from the URL. For other servers, status and length are checked, and the
+//! digests of RFC 9530 if the server states them.
 //!
-//! Nothing here handles signals. Dropping the future of [`Client::run`] cancels a transfer.
+//! This crate does not handle signals. Dropping the future of [`Client::run`] cancels a transfer.
 //!
 //! # Example
 //! An upload to a server in the same process, which answers with a receipt:

@@ -13,26 +13,27 @@ use crate::RequestOptions;
 pub struct Options {
     /// The certificates that are accepted; unused in cleartext.
     pub trust: Trust,
-    /// The oldest version of TLS over TCP that is spoken.
+    /// The oldest version of TLS over TCP that the client accepts.
     pub oldest_tls: TlsVersion,
-    /// The file to which the secrets of connections are written.
+    /// The file to which the secrets of connections are written; `None` for none.
     pub key_log: Option<KeyLog>,
-    /// The longest time from the name's resolution to the end of the handshake, and the time after which a transfer is
-    /// aborted if no byte moves that could. Waiting for the source, the output or the response does not count.
+    /// The longest time from the start of the name's resolution to the end of the handshake. Also the time without a
+    /// moving byte after which a transfer is aborted. Waiting for the source, the output or the response does not
+    /// count.
     pub timeout: Duration,
-    /// The longest time of a transfer, with everything that belongs to it.
+    /// The longest total time of a transfer, from the name's resolution to the response; `None` for any time.
     pub max_time: Option<Duration>,
-    /// Changes to the requests.
+    /// The changes to the requests.
     pub request: RequestOptions,
-    /// The limits in force.
+    /// The values of all limits in force.
     pub limits: Limits,
-    /// The name that records give to the runs.
+    /// The label of the runs in records; `None` for none.
     pub label: Option<String>,
 }
 
 impl Options {
-    /// The default timeout: 30 s. It outlasts seven retransmissions of TCP in a row, whose waits double from 200 ms on
-    /// (RFC 6298; the minimum is Linux's TCP_RTO_MIN) and sum up to 25.4 s.
+    /// The default timeout: 30 s. It is longer than seven consecutive retransmissions of TCP. Their waits double from
+    /// 200 ms on (RFC 6298; the minimum is Linux's TCP_RTO_MIN) and sum to 25.4 s.
     pub const TIMEOUT: Duration = Duration::from_secs(30);
 
     /// Sets the certificates that are accepted.
@@ -41,25 +42,25 @@ impl Options {
         Self { trust, ..self }
     }
 
-    /// Sets the oldest version of TLS over TCP that is spoken.
+    /// Sets the oldest version of TLS over TCP that the client accepts.
     #[must_use]
     pub fn with_oldest_tls(self, oldest_tls: TlsVersion) -> Self {
         Self { oldest_tls, ..self }
     }
 
-    /// Writes the secrets of connections to a file.
+    /// Sets the file to which the secrets of connections are written.
     #[must_use]
     pub fn with_key_log(self, key_log: impl Into<Option<KeyLog>>) -> Self {
         Self { key_log: key_log.into(), ..self }
     }
 
-    /// Sets the longest time of a handshake, and of a transfer without any progress.
+    /// Sets the timeout: the longest time of a handshake, and of a transfer without any progress.
     #[must_use]
     pub fn with_timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
     }
 
-    /// Sets the longest time of a transfer; `None` lets it take any time.
+    /// Sets the longest total time of a transfer; `None` allows any time.
     #[must_use]
     pub fn with_max_time(self, max_time: impl Into<Option<Duration>>) -> Self {
         Self { max_time: max_time.into(), ..self }
@@ -71,21 +72,21 @@ impl Options {
         Self { request, ..self }
     }
 
-    /// Sets the limits in force.
+    /// Sets the values of all limits.
     #[must_use]
     pub fn with_limits(self, limits: Limits) -> Self {
         Self { limits, ..self }
     }
 
-    /// Names the runs.
+    /// Sets the label of the runs in records.
     #[must_use]
     pub fn with_label(self, label: impl Into<Option<String>>) -> Self {
         Self { label: label.into(), ..self }
     }
 }
 
-/// The system's root certificates, a timeout of [`Options::TIMEOUT`], and the limits of the default profile towards any
-/// peer.
+/// Creates options with the system's root certificates, a timeout of [`Options::TIMEOUT`], and the limits of the
+/// default profile for transfers with other programs.
 impl Default for Options {
     fn default() -> Self {
         Self {

@@ -19,11 +19,12 @@ use tokio::{
 
 use crate::{in_place::InPlace, part::Part, route::Route};
 
-/// The bytes gathered for one write to a pipe or a device. The pieces of a body are small if they come in datagrams,
-/// and each write costs a switch between threads.
+/// The number of bytes that are gathered for one write to a pipe or a device. Datagrams bring small pieces, and each
+/// write costs a switch between threads.
 const WRITE_BUFFER: usize = 256 << 10;
 
-/// The output of a download. Every output digests the body, and a slow output slows the transfer.
+/// The output of a download: the use of the received bytes. Every output digests the body, and a slow output slows the
+/// transfer down.
 pub struct Output(Kind);
 
 enum Kind {
@@ -38,9 +39,11 @@ impl Output {
         Self(Kind::Verify)
     }
 
-    /// Creates a file. A regular one appears, or is replaced, only when the whole body is on the disk and verified; a
-    /// pipe or a device is written to as the body arrives. So is a file that cannot be replaced, such as a mount point,
-    /// and what arrived is removed if the transfer fails. A symbolic link is followed.
+    /// Creates an output into a file. A symbolic link is followed.
+    ///
+    /// A regular file appears, or is replaced, only when the whole body is on the disk and verified. A pipe or a device
+    /// is written while the body arrives. A file that cannot be replaced, such as a mount point, is overwritten while
+    /// the body arrives. The written bytes are removed from it if the transfer fails.
     ///
     /// # Errors
     /// Fails if the path leads to a folder.
@@ -49,13 +52,13 @@ impl Output {
         if path.is_dir() { Err(OutputError::Folder { path }) } else { Ok(Self(Kind::File(path))) }
     }
 
-    /// Creates a writer, such as standard output, which gets the body through a buffer of 256 KiB and is flushed at its
-    /// end.
+    /// Creates an output into a writer, such as standard output. The writer gets the body through a buffer of 256 KiB,
+    /// and is flushed at the end of the body.
     pub fn writer(writer: impl AsyncWrite + Send + Unpin + 'static) -> Self {
         Self(Kind::Writer(Box::new(writer)))
     }
 
-    /// Returns the use of the bytes, as records state it. `save:-` is a writer, such as standard output.
+    /// Returns the use of the bytes in the form of a record. `save:-` means a writer, such as standard output.
     pub(crate) fn kind(&self) -> SinkKind {
         match &self.0 {
             Kind::Verify => SinkKind::Verify,
@@ -67,7 +70,7 @@ impl Output {
         }
     }
 
-    /// Returns the path of the file, if the output is one.
+    /// Returns the path of the file; `None` if the output is not a file.
     pub(crate) fn path(&self) -> Option<&Path> {
         match &self.0 {
             Kind::File(path) => Some(path),
@@ -75,7 +78,7 @@ impl Output {
         }
     }
 
-    /// Opens the output for a body whose length may have been announced. Must be called within a tokio runtime.
+    /// Opens the output for a body with the length `announced`, if it is known. Must be called within a tokio runtime.
     ///
     /// # Errors
     /// Fails if the file cannot be opened or created.
@@ -90,23 +93,23 @@ impl Output {
     }
 }
 
-/// The steps that remain once the content of the body is verified. Dropping it leaves nothing of the body under the
-/// name of the output.
+/// The step that remains once the content of the body is verified. If this value is dropped instead, nothing of the
+/// body stays under the name of the output.
 #[derive(Debug, Default)]
 pub(crate) enum Completion {
-    /// Nothing: the bytes are gone already.
+    /// No step: the bytes were only digested, or a pipe or a device has them.
     #[default]
     Nothing,
-    /// The file gets its name.
+    /// The complete file gets its name.
     Name(HeldFile),
-    /// The file was written in its place.
+    /// The file was overwritten in place, and has to reach the disk.
     Keep(InPlace),
-    /// The file was completed where a later download can resume it.
+    /// The file was completed as a part that a later download can resume, and gets its name.
     Part(Box<Part>),
 }
 
 impl Completion {
-    /// Makes the output final.
+    /// Completes the output: a file gets its name, and its bytes reach the disk.
     ///
     /// # Errors
     /// Fails if the file cannot get its name, or its bytes do not reach the disk.
@@ -124,7 +127,7 @@ impl Completion {
         kept.map_err(|error| Fault::new(FaultKind::Save, error))
     }
 
-    /// Removes the output, whose content is wrong, even if it could be resumed.
+    /// Removes the output, because its content is wrong. A part is removed, too.
     pub(crate) fn discard(self) {
         if let Self::Part(part) = self {
             part.discard();
@@ -149,12 +152,13 @@ pub enum OutputError {
     /// The path leads to a folder.
     #[error("{}: it is a folder; name a file", path.display())]
     Folder {
-        /// The path.
+        /// The path of the output.
         path: PathBuf,
     },
 }
 
-/// Opens the sink of a path: a regular file is replaced as a whole, if that is possible, and anything else written to.
+/// Opens the sink of a path. A regular file is replaced as a whole, if that is possible. Anything else is written to
+/// while the body arrives.
 async fn open(path: &Path, announced: Option<u64>) -> Result<(Sink, Completion), SaveError> {
     let route = path.to_owned();
     match spawn_blocking(move || Route::of(&route)).await.map_err(io::Error::other)?? {
@@ -176,7 +180,8 @@ async fn open(path: &Path, announced: Option<u64>) -> Result<(Sink, Completion),
     }
 }
 
-/// Returns whether a folder takes no new file. A file in it may be writable all the same.
+/// Returns whether an error means that no file can be created in a folder. An existing file in the folder may still be
+/// writable.
 fn is_refused(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
 }

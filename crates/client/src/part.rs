@@ -15,17 +15,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::part_writer::PartWriter;
 
-/// The bytes that are read at once to digest a file.
+/// The number of bytes that are read at once to digest a file.
 const READ: usize = 256 << 10;
 
 /// The facts that a later run needs to complete a part.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct PartFacts {
-    /// The URL, for people: without secrets.
+    /// The URL without secrets, as information for a person.
     pub(crate) url: String,
-    /// The digest of the whole URL, since the validator of one resource says nothing of another.
+    /// The digest of the whole URL, since the validator of one resource says nothing about another.
     pub(crate) resource: String,
-    /// The strong validator of the representation, the value of If-Range.
+    /// The strong validator of the representation: the value for If-Range.
     pub(crate) if_range: String,
     /// The length of the whole representation in bytes, if the server stated it.
     pub(crate) length: Option<u64>,
@@ -34,7 +34,7 @@ pub(crate) struct PartFacts {
 }
 
 impl PartFacts {
-    /// Returns the identity of the resource at a URL.
+    /// Returns the identity of the resource at a URL: the digest of the whole URL.
     pub(crate) fn resource_of(url: &str) -> String {
         let mut hasher = Hasher::new();
         hasher.update(url.as_bytes());
@@ -42,30 +42,31 @@ impl PartFacts {
     }
 }
 
-/// The unfinished file of one download. It is locked while it is open, and stays when this is dropped unless it is empty.
+/// The unfinished file of one download. The file is locked while it is open. When this value is dropped, the file stays
+/// unless it is empty.
 #[derive(Debug)]
 pub(crate) struct Part {
-    /// The file that the download is for.
+    /// The path of the file that the download will become.
     target: PathBuf,
     file: Arc<File>,
     facts: Option<PartFacts>,
-    /// The bytes that were received before.
+    /// The number of bytes that were received before.
     held: u64,
-    /// The digest of these bytes.
+    /// The digest of the bytes that were received before.
     hasher: Hasher,
 }
 
 impl Part {
-    /// Opens or creates the part for `target`, and digests its bytes. Those of another resource, or without a validator,
-    /// are dropped. Blocks the thread.
+    /// Opens or creates the part for `target`, and digests its bytes. Bytes of another resource, or without a
+    /// validator, are dropped. Blocks the thread.
     ///
     /// # Errors
-    /// Fails if the file cannot be opened, is no regular file, or another process has it open.
+    /// Fails if the file cannot be opened, is not a regular file, or is open in another process.
     pub(crate) fn open(target: &Path, resource: &str) -> io::Result<Self> {
-        // The part lies beside the file that a link leads to, so that it can be renamed.
+        // The part lies beside the file to which a link leads, so that the part can be renamed.
         let target = fs::canonicalize(target).unwrap_or_else(|_| target.to_owned());
         let path = beside(&target, ".part");
-        // Somebody else may have laid a link or a pipe under the name.
+        // Another user may have created a link or a pipe under this name.
         let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
         let mut options = OpenOptions::new();
         let file =
@@ -89,17 +90,17 @@ impl Part {
         Ok(part)
     }
 
-    /// Returns the bytes that are there, and the facts to complete them by; `None` for a new part.
+    /// Returns the number of bytes in the part, and the facts that are needed to complete it; `None` for a new part.
     pub(crate) fn resumable(&self) -> Option<(u64, &PartFacts)> {
         self.facts.as_ref().filter(|_| self.held > 0).map(|facts| (self.held, facts))
     }
 
-    /// Returns the Repr-Digest that the server stated when the part began.
+    /// Returns the Repr-Digest that the server stated when the part began; `None` if it stated none.
     pub(crate) fn repr_digest(&self) -> Option<String> {
         self.facts.as_ref()?.repr_digest.clone()
     }
 
-    /// Starts anew, with the facts of another response. Blocks the thread.
+    /// Empties the part, and stores the facts of another response. Blocks the thread.
     ///
     /// # Errors
     /// Fails if the disk is full, or the folder cannot be written.
@@ -110,20 +111,20 @@ impl Part {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        // A later run that finds no whole text here starts anew as well.
+        // A later run that finds an incomplete text here starts anew, too.
         File::create_new(&path)?.write_all(&serde_json::to_vec(&facts)?)?;
         (self.held, self.hasher, self.facts) = (0, Hasher::new(), Some(facts));
         Ok(())
     }
 
-    /// Returns the digest of the bytes that are there, and a writer of those that follow.
+    /// Returns the digest of the bytes in the part, and a writer for the bytes that follow.
     pub(crate) fn continuation(&self) -> (Hasher, PartWriter) {
         (self.hasher.clone(), PartWriter::new(self.file.clone(), self.held))
     }
 
     /// Removes the part. Blocks the thread.
     pub(crate) fn discard(&self) {
-        // What cannot be removed has no validator, or is digested again.
+        // A file that cannot be removed has no validator, or is digested again by a later run.
         let _ = fs::remove_file(beside(&self.target, ".part.json"));
         let _ = fs::remove_file(beside(&self.target, ".part"));
     }
@@ -138,7 +139,7 @@ impl Part {
         Ok(hasher.finish())
     }
 
-    /// Puts all bytes on the disk, and gives the file its name. Blocks the thread.
+    /// Waits until all bytes are on the disk, and gives the file its name. Blocks the thread.
     ///
     /// # Errors
     /// Fails if the disk is full, or the folder cannot be written.
@@ -147,12 +148,12 @@ impl Part {
         fs::rename(beside(&self.target, ".part"), &self.target)?;
         let _ = fs::remove_file(beside(&self.target, ".part.json"));
         let folder = self.target.parent().filter(|folder| !folder.as_os_str().is_empty());
-        // A folder that cannot be opened for reading keeps the name as well, but not in a power cut.
+        // If the folder cannot be opened for reading, the new name may be lost in a power cut.
         let _ = File::open(folder.unwrap_or(Path::new("."))).and_then(|folder| folder.sync_all());
         Ok(())
     }
 
-    /// Reads the whole file, and returns its length.
+    /// Calls `take` with each block of the whole file, and returns the length of the file.
     fn each_block(&self, mut take: impl FnMut(&[u8])) -> io::Result<u64> {
         let (mut file, mut block, mut length) = (&*self.file, vec![0; READ], 0);
         file.rewind()?;
@@ -170,7 +171,7 @@ impl Part {
     }
 }
 
-/// Removes a part without a byte: there is nothing to complete.
+/// Removes a part without a byte, which leaves nothing to complete.
 impl Drop for Part {
     fn drop(&mut self) {
         if self.file.metadata().is_ok_and(|file| file.len() == 0) {
@@ -179,13 +180,13 @@ impl Drop for Part {
     }
 }
 
-/// Returns the facts in a file; `None` if it has none.
+/// Returns the facts in a file; `None` if the file has no complete facts.
 fn read_facts(path: &Path) -> Option<PartFacts> {
     fs::symlink_metadata(path).ok().filter(fs::Metadata::is_file)?;
     serde_json::from_slice(&fs::read(path).ok()?).ok()
 }
 
-/// Returns a path with a suffix on its name.
+/// Returns `path` with `suffix` appended to the file name.
 fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(suffix);

@@ -1,4 +1,4 @@
-//! The writer of a part: bytes follow each other at known offsets, and none is lost when the download breaks off.
+//! The writer of a part. Bytes are written at known offsets, and no byte is lost when the download breaks off.
 
 use std::{
     fs::File,
@@ -14,23 +14,24 @@ use tokio::{
     task::{JoinHandle, spawn_blocking},
 };
 
-/// The bytes gathered for one write: the pieces of a body are small if they come in datagrams, and each write costs a
-/// switch between threads.
+/// The number of bytes that are gathered for one write. Datagrams bring small pieces, and each write costs a switch
+/// between threads.
 const BLOCK: usize = 256 << 10;
 
-/// Appends to a file. A blocking thread writes a block while the connection delivers the next bytes to the kernel.
+/// A writer that appends to a file. A blocking thread writes a block while the kernel receives the next bytes of the
+/// connection.
 #[derive(Debug)]
 pub(crate) struct PartWriter {
     file: Arc<File>,
-    /// The offset of the block.
+    /// The offset of the block in the file, in bytes.
     offset: u64,
-    /// The block that fills; empty while it is written.
+    /// The block that is being filled; empty while a block is being written.
     block: Vec<u8>,
     writing: Option<JoinHandle<(Vec<u8>, io::Result<()>)>>,
 }
 
 impl PartWriter {
-    /// Creates a writer from an offset on. Must be polled inside a tokio runtime.
+    /// Creates a writer that starts at `offset`. Must be polled inside a tokio runtime.
     pub(crate) fn new(file: Arc<File>, offset: u64) -> Self {
         Self { file, offset, block: Vec::with_capacity(BLOCK), writing: None }
     }
@@ -81,12 +82,12 @@ impl AsyncWrite for PartWriter {
     }
 }
 
-/// Writes the last block of a download that broke off. While another block is being written there is none: the file
-/// must not have a hole if that one fails.
+/// Writes the last block of a download that broke off. The block is dropped while another block is being written,
+/// because the file would have a hole if that write failed.
 impl Drop for PartWriter {
     fn drop(&mut self) {
         if self.writing.is_none() && !self.block.is_empty() {
-            // Bytes that are missing are requested again.
+            // A later download requests missing bytes again.
             let _ = self.file.write_all_at(&self.block, self.offset);
         }
     }

@@ -8,7 +8,8 @@ use record::{Engine, Fault, FaultKind, redacted_header, redacted_url};
 
 use crate::{Credentials, Statuses, Target};
 
-/// The fields that belong to a connection, not to a request: HTTP/2 and HTTP/3 have none (RFC 9113 section 8.2.2).
+/// The fields that belong to a connection, not to a request. HTTP/2 and HTTP/3 do not allow them (RFC 9113 section
+/// 8.2.2).
 const OF_CONNECTION: [&str; 5] =
     ["connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"];
 
@@ -16,11 +17,11 @@ const OF_CONNECTION: [&str; 5] =
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct RequestOptions {
-    /// The method, in place of PUT or GET.
+    /// The method of requests; `None` for PUT or GET.
     pub method: Option<Method>,
-    /// Changes of header fields, in order.
+    /// The changes of header fields, in the order in which they apply.
     pub fields: Vec<HeaderEdit>,
-    /// The credentials, in place of those in the URL.
+    /// The credentials of requests; `None` for the credentials in the URL.
     pub credentials: Option<Credentials>,
     /// The statuses that count as success.
     pub expected: Statuses,
@@ -52,7 +53,7 @@ impl RequestOptions {
         Self { expected, ..self }
     }
 
-    /// Returns the authority that the request names, if it is not that of the URL.
+    /// Returns the authority that requests name; `None` for the authority of the URL.
     pub(crate) fn host(&self) -> Option<&Authority> {
         self.fields.iter().rev().find_map(|field| match field {
             HeaderEdit::Host(authority) => Some(authority),
@@ -60,7 +61,7 @@ impl RequestOptions {
         })
     }
 
-    /// Returns whether the user asks for a part of the body.
+    /// Returns whether the user requests a part of the body by a Range field.
     pub(crate) fn asks_for_range(&self) -> bool {
         self.fields.iter().any(|field| matches!(field, HeaderEdit::Set(name, _) if name == header::RANGE))
     }
@@ -79,7 +80,7 @@ impl RequestOptions {
         credentials.flat_map(|credentials| credentials.secrets().to_vec()).chain(of_fields).chain(of_query)
     }
 
-    /// Returns a request for the target with `fields`, changed as the user asks.
+    /// Creates a request for the target with `fields`, and applies the user's changes.
     pub(crate) fn request<B>(
         &self,
         default_method: Method,
@@ -136,16 +137,16 @@ impl RequestOptions {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HeaderEdit {
-    /// A field, in place of the one that would be sent; several of one name are all sent.
+    /// A field that replaces the field that would be sent. Several fields with one name are all sent.
     Set(HeaderName, HeaderValue),
     /// The removal of a field that would be sent.
     Remove(HeaderName),
-    /// The authority in place of that of the URL: Host, or `:authority` over HTTP/2 and HTTP/3.
+    /// The authority that replaces the URL's: Host, or `:authority` over HTTP/2 and HTTP/3.
     Host(Authority),
 }
 
 impl HeaderEdit {
-    /// Parses a line: `Name: value` sets a field, `Name:` removes it, and `Name;` sets an empty one.
+    /// Parses a line. `Name: value` sets a field, `Name:` removes the field, and `Name;` sets an empty field.
     ///
     /// # Errors
     /// Fails if the line has none of these forms, or the field describes the framing of the body.
@@ -181,7 +182,7 @@ fn is_host(authority: &Authority) -> bool {
     !authority.as_str().contains('@') && !authority.host().is_empty()
 }
 
-/// The reason why a line is no change of a header field. It does not show a secret.
+/// The reason why a line is not a change of a header field. The message does not show a secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HeaderEditError {
@@ -190,16 +191,16 @@ pub enum HeaderEditError {
         "'{line}' is not a header field; use 'Name: value', 'Name:' to remove it, or 'Name;' for an empty one"
     )]
     Malformed {
-        /// The line, without its value if that may be a secret.
+        /// The line, without its value if the value may be a secret.
         line: String,
     },
-    /// The value of Host is no host name.
+    /// The value of Host is not a host name.
     #[error("Host must name a host, with or without a port: every request has one")]
     Host,
-    /// The length of the body is not the user's to state.
+    /// The line sets Content-Length, which the client determines.
     #[error("the length of the body is known; use --content-length to announce it")]
     ContentLength,
-    /// The coding of the body is not the user's to state.
+    /// The line sets Transfer-Encoding, which the client determines.
     #[error("a body is sent as it is: the only transfer coding is chunked")]
     TransferEncoding,
 }

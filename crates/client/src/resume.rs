@@ -20,7 +20,7 @@ use crate::{
 };
 
 impl Download {
-    /// Completes the part that an earlier download left, or begins one.
+    /// Completes the part that an earlier download left, or begins a new part.
     pub(crate) async fn resume(self, by: &Exchange<'_>) -> Result<ContentReport, Failure> {
         let Some(target) = self.output.path().map(ToOwned::to_owned) else {
             return Err(Fault::new(FaultKind::Save, "only a download into a file can be resumed").into());
@@ -49,7 +49,7 @@ impl Download {
         }
     }
 
-    /// Receives a whole body, into the part if it can be resumed later.
+    /// Receives a whole body. The body goes into the part if a later download can resume it.
     async fn begin(
         self,
         mut part: Part,
@@ -78,7 +78,7 @@ impl Download {
         self.append(part, 0, response, by).await
     }
 
-    /// Receives the body of a response behind the `held` bytes of the part.
+    /// Appends the body of a response to the `held` bytes of the part.
     async fn append(
         self,
         part: Part,
@@ -119,8 +119,8 @@ fn range_fields(held: u64, facts: &PartFacts) -> Result<HeaderMap, Fault> {
     Ok([range, (header::IF_RANGE, value(facts.if_range.clone())?)].into_iter().collect())
 }
 
-/// Checks that a response completes the part: it begins where the part ends, ends with the representation, and belongs
-/// to the same one.
+/// Checks that a response completes the part. Its range must begin where the part ends, end with the representation,
+/// and belong to the same representation.
 fn check_range(headers: &HeaderMap, held: u64, facts: &PartFacts) -> Result<(), Fault> {
     let stated = headers.get(header::CONTENT_RANGE).and_then(|value| value.to_str().ok()).unwrap_or("none");
     let wrong = |reason: &dyn fmt::Display| {
@@ -150,7 +150,7 @@ fn check_range(headers: &HeaderMap, held: u64, facts: &PartFacts) -> Result<(), 
     Ok(())
 }
 
-/// Checks that the part has all bytes: no more can be requested then.
+/// Checks that the part has all bytes of the representation, so that no further bytes can be requested.
 fn check_complete(headers: &HeaderMap, held: u64, facts: &PartFacts) -> Result<(), Fault> {
     let stated = headers.get(header::CONTENT_RANGE).and_then(|value| value.to_str().ok()).unwrap_or("none");
     let total = stated.trim().strip_prefix("bytes").and_then(|rest| rest.trim_start().strip_prefix("*/"));
@@ -164,7 +164,7 @@ fn check_complete(headers: &HeaderMap, held: u64, facts: &PartFacts) -> Result<(
     Err(Fault::new(FaultKind::Http, message))
 }
 
-/// The range of a part (RFC 9110 section 14.4).
+/// The value of Content-Range: the range of a part (RFC 9110 section 14.4).
 struct ContentRange {
     first: u64,
     last: u64,
@@ -181,7 +181,8 @@ impl ContentRange {
     }
 }
 
-/// Verifies the whole file by the digest of the representation, if the server states one or stated one before.
+/// Verifies the whole file by the digest of the representation, if the server states a digest now or stated one when
+/// the part began.
 async fn verify(part: Part, headers: &HeaderMap) -> Result<(Part, Option<Integrity>), Failure> {
     let before = || part.repr_digest().and_then(|value| checksum::stated_in([value.as_str()]));
     let Some(stated) = checksum::stated(headers, &REPR_DIGEST).or_else(before) else {
@@ -199,7 +200,7 @@ async fn verify(part: Part, headers: &HeaderMap) -> Result<(Part, Option<Integri
     Err(Fault::new(FaultKind::Integrity, message).into())
 }
 
-/// Runs work on the disk on a thread of its own.
+/// Runs work on the disk on a blocking thread.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> Result<T, Fault> {

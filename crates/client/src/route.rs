@@ -1,4 +1,4 @@
-//! The way to the file that a path names: through symbolic links, to something that is replaced or written to.
+//! The resolution of an output's path: through symbolic links, to a file that is replaced or written to.
 
 use std::{
     fs::{self, File, Metadata, OpenOptions},
@@ -7,25 +7,26 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The most symbolic links that are followed, as in the kernel (MAXSYMLINKS in linux/namei.h).
+/// The largest number of symbolic links that are followed, as in the kernel (MAXSYMLINKS in linux/namei.h).
 const MAX_LINKS: u32 = 40;
 
-/// The sticky bit, and the permission of everybody to write (S_ISVTX and S_IWOTH in inode(7)).
+/// The mode bits of a shared folder: the sticky bit, and write permission for everybody (S_ISVTX and S_IWOTH in
+/// inode(7)).
 const SHARED: u32 = 0o1002;
 
-/// The way to write a file.
+/// The way in which the file at a path is written.
 #[derive(Debug)]
 pub(crate) enum Route {
-    /// The path of a regular file, or of none, without symbolic links.
+    /// The file is replaced. The path has no symbolic links, and leads to a regular file or to nothing.
     Replace(PathBuf),
-    /// A pipe or a device.
+    /// The pipe or device is written to.
     Stream(File),
-    /// A file that this process has open already, such as `/dev/fd/3`.
+    /// The file is appended to, because this process already has it open, as with `/dev/fd/3`.
     Append(File),
 }
 
 impl Route {
-    /// Finds the way to a file. Waits for the disk, and for the reader of a pipe.
+    /// Finds the way in which the file at a path is written. Waits for the disk, and for the reader of a pipe.
     ///
     /// # Errors
     /// Fails if the path does not lead to a file that can be written.
@@ -38,7 +39,7 @@ impl Route {
         };
         let target = resolve(path)?;
         match found {
-            // The links of /proc lead to open files, whatever name they have.
+            // The links in /proc lead to open files, whatever the names of these files.
             Some(found) if !is_same(&target, &found) || target.starts_with("/proc") => {
                 OpenOptions::new().append(true).open(path).map(Self::Append)
             }
@@ -52,8 +53,8 @@ impl Route {
     }
 }
 
-/// Follows the symbolic links at the end of a path, to a path that may not exist. A path that leads through `/proc`
-/// stays there.
+/// Follows the symbolic links at the end of a path, and returns a path that may not exist. A path in `/proc` is
+/// returned unchanged.
 fn resolve(path: &Path) -> io::Result<PathBuf> {
     let mut path = path.to_owned();
     for _ in 0..MAX_LINKS {
@@ -72,8 +73,8 @@ fn resolve(path: &Path) -> io::Result<PathBuf> {
     Err(io::Error::from_raw_os_error(libc::ELOOP))
 }
 
-/// Refuses a link that somebody else may have laid, as fs.protected_symlinks in proc_sys_fs(5) does: in a folder where
-/// everybody may create files, it must belong to this user or to the owner of the folder.
+/// Refuses a link that another user may have created, as fs.protected_symlinks in proc_sys_fs(5) does. In a folder
+/// where everybody may create files, a link must belong to this user or to the owner of the folder.
 fn check_owner(link: &Metadata, folder: &Path) -> io::Result<()> {
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     let folder = fs::metadata(folder)?;

@@ -1,4 +1,4 @@
-//! The statuses that a transfer expects.
+//! The set of statuses that a transfer expects.
 
 use std::{fmt, ops::RangeInclusive, str::FromStr};
 
@@ -44,7 +44,8 @@ impl FromStr for Statuses {
     }
 }
 
-/// Returns the statuses of one item: a number, or a class such as `2xx`. A final response has a status from 200 on.
+/// Returns the statuses of one item: a number, or a class such as `2xx`. `None` for any other text, and for statuses
+/// under 200, which no final response has.
 fn range(text: &str) -> Option<RangeInclusive<u16>> {
     if let Some(class) = text.strip_suffix("xx") {
         let class: u16 = class.parse().ok().filter(|class| (2..=5).contains(class))?;
@@ -64,7 +65,7 @@ impl fmt::Display for Statuses {
     }
 }
 
-/// A text that is no set of statuses.
+/// An error for a text that is not a set of statuses.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("'{0}' is not a status; use a number from 200 to 599, or a class such as 2xx")]
 pub struct StatusesError(String);

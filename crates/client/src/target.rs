@@ -15,11 +15,11 @@ use crate::{
     url::{of_user, port, shown, without_user},
 };
 
-/// The characters of a file's name that a path segment cannot contain as they are: all but the unreserved ones (RFC 3986
-/// section 2.3).
+/// The characters of a file's name that are percent-encoded in a path segment: all except the unreserved characters
+/// (RFC 3986 section 2.3).
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// A URL, and the protocol for requests to it.
+/// A URL, and the protocol of requests to that URL.
 ///
 /// ```
 /// # use record as longhaul_record;
@@ -49,7 +49,7 @@ impl Target {
     /// section 4.2.4).
     ///
     /// # Errors
-    /// Fails if the text is not such a URL.
+    /// Fails if the text is not a URL with the scheme `http` or `https`, a host and a valid port.
     pub fn parse(text: &str) -> Result<Self, TargetError> {
         let url = &shown(text);
         let malformed = |source| TargetError::Malformed { url: url.into(), source };
@@ -88,10 +88,10 @@ impl Target {
         }
     }
 
-    /// Chooses the protocol; `None` leaves it as it is.
+    /// Sets the protocol; `None` leaves the protocol unchanged.
     ///
     /// # Errors
-    /// Fails if the protocol is a baseline without HTTP, or belongs to the other scheme.
+    /// Fails if the protocol has no HTTP, or does not fit the scheme of the URL.
     pub fn with_protocol(self, protocol: impl Into<Option<&'static Protocol>>) -> Result<Self, TargetError> {
         let Some(protocol) = protocol.into() else { return Ok(self) };
         if !protocol.is_http() {
@@ -104,19 +104,19 @@ impl Target {
         Ok(Self { transport, ..self })
     }
 
-    /// Returns the URL in its normal form: without user information and fragment, with a path. Its query is kept.
+    /// Returns the URL in its normal form: with a path and the query, but without user information and fragment.
     pub fn url(&self) -> String {
         self.uri.to_string()
     }
 
-    /// Returns the peer as records state it: the URL without secrets, and the host that requests name if it is another
-    /// one.
+    /// Returns the peer as records state it: the URL without secrets, and the host that requests name if it differs
+    /// from the URL's.
     pub(crate) fn peer(&self, options: &RequestOptions) -> String {
         let url = redacted_url(&self.url());
         options.host().map_or_else(|| url.clone(), |host| format!("{url} (Host: {host})"))
     }
 
-    /// Returns the value of a parameter in the query.
+    /// Returns the value of a parameter in the query; `None` if the query does not have it.
     pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
         self.uri.query()?.split('&').find_map(|part| part.strip_prefix(name)?.strip_prefix('='))
     }
@@ -134,7 +134,7 @@ impl Target {
         &self.uri
     }
 
-    /// Returns the credentials in the URL.
+    /// Returns the credentials in the URL; `None` if there are none.
     pub(crate) fn credentials(&self) -> Option<&Credentials> {
         self.credentials.as_ref()
     }

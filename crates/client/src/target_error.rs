@@ -11,7 +11,7 @@ pub enum TargetError {
     /// The text is not a URL.
     #[error("'{url}': not a URL: {source}")]
     Malformed {
-        /// The text.
+        /// The text that was given as the URL.
         url: String,
         /// The error of the parser.
         source: http::Error,
@@ -19,7 +19,7 @@ pub enum TargetError {
     /// The URL has no scheme, or a scheme other than `http` and `https`.
     #[error("'{url}': a URL begins with http:// or https://")]
     Scheme {
-        /// The URL.
+        /// The URL that cannot be used.
         url: String,
     },
     /// The user information in the URL cannot be sent.
@@ -27,44 +27,44 @@ pub enum TargetError {
     User {
         /// The URL, without the user information.
         url: String,
-        /// The reason.
+        /// The reason why the user information cannot be sent.
         source: CredentialsError,
     },
     /// The URL names no host.
     #[error("'{url}': there is no host in it")]
     NoHost {
-        /// The URL.
+        /// The URL that cannot be used.
         url: String,
     },
     /// The URL's port is not a number from 1 to 65535.
     #[error("'{url}': a port is a number from 1 to 65535")]
     Port {
-        /// The URL.
+        /// The URL that cannot be used.
         url: String,
     },
     /// The protocol is a baseline or a ceiling.
     #[error("{} is a {} with no HTTP; use {}", protocol.name, kind(protocol), http_names())]
     NotHttp {
-        /// The protocol.
+        /// The protocol that cannot be used.
         protocol: &'static Protocol,
     },
-    /// The protocol belongs to the other scheme.
+    /// The protocol does not fit the scheme of the URL.
     #[error("'{url}': {} needs {}://", protocol.name, protocol.scheme())]
     OtherScheme {
-        /// The URL.
+        /// The URL that cannot be used.
         url: String,
-        /// The protocol.
+        /// The protocol that cannot be used.
         protocol: &'static Protocol,
     },
-    /// Nothing implements the protocol.
+    /// This version of longhaul does not implement the protocol.
     #[error("{} is not implemented; use {}", protocol.name, http_names())]
     Unimplemented {
-        /// The protocol.
+        /// The protocol that cannot be used.
         protocol: &'static Protocol,
     },
 }
 
-/// Returns the kind of a protocol without HTTP, in words.
+/// Returns the kind of a protocol without HTTP in words: baseline or ceiling.
 fn kind(protocol: &Protocol) -> &'static str {
     if protocol.is_ceiling() { "ceiling" } else { "baseline" }
 }

@@ -1,4 +1,4 @@
-//! A transfer of one body in either direction, and the content reported by its ends.
+//! A transfer of one body in either direction, and the reports of its ends about the content.
 
 use metrics::Meter;
 use payload::{Digest, Payload};
@@ -14,9 +14,9 @@ use crate::{
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Transfer {
-    /// An upload.
+    /// An upload of one body.
     Upload(Upload),
-    /// A download.
+    /// A download of one body.
     Download(Download),
 }
 
@@ -29,7 +29,7 @@ impl Transfer {
         }
     }
 
-    /// Returns the size of the body, if it is known before the transfer.
+    /// Returns the size of the body; `None` if it is unknown before the transfer.
     pub fn size(&self) -> Option<ByteSize> {
         match self {
             Self::Upload(upload) => upload.size(),
@@ -37,7 +37,7 @@ impl Transfer {
         }
     }
 
-    /// Returns the chunk that the case states.
+    /// Returns the chunk size for the case of a record.
     pub(crate) fn chunk(&self, target: &Target) -> ChunkSize {
         match self {
             Self::Upload(upload) => upload.chunk,
@@ -52,7 +52,7 @@ impl Transfer {
         case.chunk = self.chunk(target);
         case.body = self.size().unwrap_or_default();
         case.limits = limits.clone();
-        // Receivers of `send` and `fetch` sleep at once.
+        // Receivers of `send` and `fetch` do not busy-poll.
         case.spin = None;
         match self {
             Self::Upload(upload) => {
@@ -69,10 +69,11 @@ impl Transfer {
         case
     }
 
-    /// Makes the exchange.
+    /// Makes the exchange of request and response, and moves the body.
     ///
     /// # Errors
-    /// Fails if the connection, the payload or the output failed, the server refused, or it confirmed another length.
+    /// Fails if the connection, the payload or the output fails, if the server refuses, or if it confirms another
+    /// length.
     pub(crate) async fn exchange(self, by: &Exchange<'_>) -> Result<ContentReport, Failure> {
         match self {
             Self::Upload(upload) => upload.exchange(by).await,
@@ -80,7 +81,8 @@ impl Transfer {
         }
     }
 
-    /// Returns the transfer to make if the server requires a Content-Length and this one announces none.
+    /// Returns the transfer to make if the server requires a Content-Length; `None` if this transfer announces one, or
+    /// cannot.
     pub(crate) fn with_length_required(&self) -> Option<Self> {
         match self {
             Self::Upload(upload) => upload.with_length_required().map(Self::Upload),
@@ -110,25 +112,26 @@ pub(crate) struct Exchange<'a> {
     pub(crate) activity: &'a Activity,
 }
 
-/// The content of a body, as far as its ends report it.
+/// The reports of both ends about the content of a body.
 #[derive(Debug, Default)]
 pub(crate) struct ContentReport {
-    /// The content as the sender knows it.
+    /// The content according to the sender.
     pub(crate) sent: Option<SentContent>,
-    /// The digest that the receiver reported.
+    /// The digest according to the receiver, in hexadecimal.
     pub(crate) received: Option<String>,
-    /// The confirmation of a longhaul server.
+    /// The confirmation by a longhaul server.
     pub(crate) receipt: Option<Receipt>,
-    /// The output of a download, which waits for the verification of its content.
+    /// The remaining step of a download's output, once the content is verified.
     pub(crate) output: Completion,
-    /// The comparison with a digest that the server stated in a field.
+    /// The comparison with a digest that the server stated in a header field or a trailer.
     pub(crate) proof: Option<Integrity>,
-    /// True if no whole body moved, as expected: the server refused an upload early, or had no bytes that were missing.
-    /// Such a transfer has no goodput.
+    /// True if, as expected, no whole body moved: the server refused an upload early, or a download was already
+    /// complete. Such a transfer has no goodput.
     pub(crate) is_partial: bool,
 }
 
-/// The content that was sent. The digest of a generated body takes time to compute, which is not part of the transfer.
+/// The content that was sent. The digest of a generated body is computed later, because this takes time that is not
+/// part of the transfer.
 #[derive(Debug)]
 pub(crate) enum SentContent {
     /// The digest of the bytes as they were sent.
@@ -138,7 +141,7 @@ pub(crate) enum SentContent {
 }
 
 impl SentContent {
-    /// Returns the digest, in hexadecimal.
+    /// Returns the digest of the content, in hexadecimal; `None` if it is unknown.
     pub(crate) fn digest(&self) -> Option<String> {
         match self {
             Self::Digested(digest) => Some(digest.to_string()),

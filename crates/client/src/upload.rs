@@ -27,24 +27,24 @@ pub struct Upload {
     framing: Framing,
 }
 
-/// The framing of the body over HTTP/1.1, and a field of the head over every protocol.
+/// The framing of the body over HTTP/1.1. Over every protocol, it determines whether the head states a Content-Length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Framing {
-    /// Chunked.
+    /// The chunked coding, without a Content-Length.
     Chunked,
-    /// By a Content-Length.
+    /// A Content-Length.
     Announced,
 }
 
 impl Upload {
-    /// The default size of a generated body: 2 GiB, far more than any buffer on the way.
+    /// The default size of a generated body: 2 GiB, far more than any buffer on the path.
     pub const SIZE: ByteSize = ByteSize(2 << 30);
 
     /// Creates an upload of a payload: a whole file, all of standard input, or [`SIZE`](Self::SIZE) of a generated
     /// body. Chunk and seed have their defaults, and no rate is set.
     ///
     /// # Errors
-    /// Fails if the payload is a file that cannot be opened, or no regular file.
+    /// Fails if the payload is a file that cannot be opened, or a folder.
     pub fn new(payload: PayloadKind) -> Result<Self, UploadError> {
         let size = match payload {
             PayloadKind::Random | PayloadKind::Zero | PayloadKind::Cold(_) => Some(Self::SIZE),
@@ -54,7 +54,8 @@ impl Upload {
         Ok(Self { payload, size, chunk, seed: DEFAULT_SEED, limit_rate: None, framing })
     }
 
-    /// Sets the size of a generated body, or the bytes to read of a device or a pipe; `None` leaves it as it is.
+    /// Sets the size of a generated body, or the number of bytes to read from a device or a pipe; `None` leaves the
+    /// size unchanged.
     ///
     /// # Errors
     /// Fails if the payload has its own size.
@@ -66,7 +67,7 @@ impl Upload {
         }
     }
 
-    /// Returns whether the payload itself decides about its size. A device has as many bytes as are asked for.
+    /// Returns whether the payload determines its own size. A device has as many bytes as are requested.
     fn has_own_size(&self) -> bool {
         match &self.payload {
             PayloadKind::Random | PayloadKind::Zero | PayloadKind::Cold(_) => false,
@@ -75,7 +76,7 @@ impl Upload {
         }
     }
 
-    /// Sets the number of bytes handed to the protocol at once.
+    /// Sets the chunk size: the number of bytes handed to the protocol at once.
     #[must_use]
     pub fn with_chunk(self, chunk: ChunkSize) -> Self {
         Self { chunk, ..self }
@@ -87,13 +88,13 @@ impl Upload {
         Self { seed, ..self }
     }
 
-    /// Sets the rate at which the body is offered; `None` offers it as fast as the protocol pulls.
+    /// Sets the rate at which the body is offered; `None` offers the body as fast as the protocol requests chunks.
     #[must_use]
     pub fn with_limit_rate(self, rate: impl Into<Option<Rate>>) -> Self {
         Self { limit_rate: rate.into(), ..self }
     }
 
-    /// Announces the length of the body by Content-Length, in place of the chunked coding.
+    /// Announces the length of the body by Content-Length, and does not use the chunked coding.
     ///
     /// # Errors
     /// Fails if the size is unknown before the end.
@@ -104,13 +105,13 @@ impl Upload {
         }
     }
 
-    /// Returns the upload to make if the server requires a Content-Length; `None` if this one has it, or has no known
-    /// size.
+    /// Returns the upload to make if the server requires a Content-Length; `None` if this upload announces one, or its
+    /// size is unknown.
     pub(crate) fn with_length_required(&self) -> Option<Self> {
         if self.framing == Framing::Announced { None } else { self.clone().announcing_length().ok() }
     }
 
-    /// Returns the size of the body; `None` for standard input.
+    /// Returns the size of the body; `None` if it is unknown before the transfer, as for standard input.
     pub fn size(&self) -> Option<ByteSize> {
         self.size
     }
@@ -145,7 +146,7 @@ impl Upload {
         Ok(ContentReport { sent, received, receipt, ..ContentReport::default() })
     }
 
-    /// Returns the body, which digests itself unless its digest follows from seed and size.
+    /// Creates the body. It digests its bytes unless the digest follows from seed and size.
     fn body(&self, source: Source, by: &Exchange<'_>) -> MeteredBody {
         let body = MeteredBody::new(source, by.meter.clone()).paced(self.limit_rate.map(Pace::new));
         if self.payload.is_generated() { body } else { body.digesting() }
@@ -163,7 +164,7 @@ impl Upload {
         Ok(request)
     }
 
-    /// Returns the media type of the content. The type of a file follows from its name.
+    /// Returns the media type of the content, which for a file follows from its name. `None` if it is unknown.
     fn content_type(&self) -> Option<HeaderValue> {
         let content_type = match &self.payload {
             PayloadKind::File(path) => mime_guess::from_path(path).first_or_octet_stream(),
@@ -172,8 +173,9 @@ impl Upload {
         HeaderValue::from_str(content_type.as_ref()).ok()
     }
 
-    /// Returns the outcome of a complete response to a part of the body. It is a failure, because a figure for a part
-    /// would be wrong, unless the user expects the refusal: that has no figure.
+    /// Returns the outcome if the response was complete after only a part of the body. The outcome is a failure,
+    /// because a figure for a part would be wrong. If the user expects the refusal, the outcome is a success without
+    /// figures.
     fn incomplete(&self, status: StatusCode, sent: u64) -> Result<ContentReport, Failure> {
         if !status.is_success() {
             return Ok(ContentReport { is_partial: true, ..ContentReport::default() });
@@ -190,9 +192,9 @@ impl Upload {
 /// A complete response to an upload.
 struct Confirmation {
     status: StatusCode,
-    /// The bytes that were handed over when the response was complete.
+    /// The number of bytes that were handed over when the response was complete.
     sent: u64,
-    /// True if that was the whole body.
+    /// True if the whole body was handed over.
     is_whole: bool,
     receipt: Option<Receipt>,
 }
@@ -202,7 +204,7 @@ impl Confirmation {
     async fn read(by: &Exchange<'_>, request: Request<Body>) -> Result<Self, Failure> {
         let response = accepted(by.connection.exchange(request).await?, &by.options.expected).await?;
         let status = response.status();
-        // Boxed for the same reason as in `accepted`.
+        // The future is boxed because rustc cannot prove otherwise that it is `Send` (rust-lang/rust#110338).
         let receipt = receipt(response).boxed().await?;
         let sent = by.meter.bytes();
         let is_whole =
@@ -211,19 +213,19 @@ impl Confirmation {
     }
 }
 
-/// Returns the bytes that the peer's kernel or QUIC endpoint is known to have, if they are fewer than `sent`. A
-/// response carries the acknowledgement of all bytes that its server has read.
+/// Returns the number of bytes that the peer's kernel or QUIC endpoint is known to have, if it is less than `sent`. A
+/// response acknowledges all bytes that its server has read.
 pub(crate) fn unacknowledged(connection: &dyn Connection, sent: u64) -> Option<u64> {
     let known = match connection.link().stats? {
         TransportStats::Tcp(stats) => stats.bytes_acked,
-        // QUIC states no acknowledged bytes: those that were sent at all, in datagrams.
+        // QUIC does not state the acknowledged bytes, so the bytes of all sent datagrams count.
         TransportStats::Quic(stats) => stats.bytes_sent,
     };
-    // Kernels that do not count state zero.
+    // A kernel that does not count the bytes states zero.
     Some(known).filter(|known| (1..sent).contains(known))
 }
 
-/// A failure to begin an upload.
+/// The failure to begin an upload.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum UploadError {
@@ -233,13 +235,13 @@ pub enum UploadError {
     /// The length of a body cannot be announced.
     #[error("the length of payload {payload} cannot be announced: it is known at its end alone")]
     UnknownSize {
-        /// The payload.
+        /// The payload that cannot be used.
         payload: PayloadKind,
     },
-    /// A size was given for a payload that has its own size.
+    /// A size was given for a payload that determines its own size.
     #[error("a size contradicts payload {payload}: it has its own size")]
     OwnSize {
-        /// The payload.
+        /// The payload that cannot be used.
         payload: PayloadKind,
     },
 }

@@ -1,4 +1,4 @@
-//! The parts of a URL that the parser of `http` does not take apart: user information and port.
+//! The parts of a URL that the crate `http` does not parse: user information and port.
 
 use http::{
     Uri,
@@ -9,15 +9,14 @@ use record::redacted_url;
 
 use crate::{Credentials, CredentialsError};
 
-/// Returns a text that may be a URL, without its secrets. Whatever precedes an `@` may belong to a password with a
-/// slash in it.
+/// Returns a text that may be a URL, without its secrets. Anything before an `@` may belong to a password with a slash.
 pub(crate) fn shown(text: &str) -> String {
     let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
     let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
     if scheme.is_empty() { rest.to_owned() } else { redacted_url(&format!("{scheme}://{rest}")) }
 }
 
-/// Splits the user information off.
+/// Splits a URI into the URI without user information, and the user information.
 pub(crate) fn without_user(uri: Uri) -> Result<(Uri, Option<String>), http::Error> {
     let (mut parts, mut user) = (uri.into_parts(), None);
     if let Some(authority) = parts.authority.take() {
@@ -33,8 +32,8 @@ pub(crate) fn without_user(uri: Uri) -> Result<(Uri, Option<String>), http::Erro
     Ok((uri, user))
 }
 
-/// Returns the credentials of percent-encoded user information (RFC 3986 section 3.2.1). A user without a password has
-/// an empty one.
+/// Parses percent-encoded user information as credentials (RFC 3986 section 3.2.1). A user without a password has an
+/// empty password.
 pub(crate) fn of_user(information: &str) -> Result<Credentials, CredentialsError> {
     let decoded = |text| percent_decode_str(text).decode_utf8_lossy();
     let (user, password) = information.split_once(':').unwrap_or((information, ""));

@@ -1,20 +1,20 @@
-//! Validators of a representation, which tell whether a part of it can be completed by a later request.
+//! The validators of a representation, which determine whether a later request can complete a part of it.
 
 use std::time::Duration;
 
 use http::{HeaderMap, header};
 
-/// The least age of a modification that makes its date a strong validator: within a second a file may change twice (RFC
+/// The least age of a modification whose date is a strong validator. A file may change twice within one second (RFC
 /// 9110 section 8.8.2.2).
 const LEAST_AGE: Duration = Duration::from_secs(1);
 
 /// Returns the strong validator of a response, as If-Range takes it: an entity tag, or a date (RFC 9110 section
-/// 13.1.5). A weak one cannot join two parts.
+/// 13.1.5). `None` without one, because a weak validator cannot join two parts.
 pub(crate) fn strong_validator(headers: &HeaderMap) -> Option<String> {
     let text = |name| headers.get(name)?.to_str().ok().map(str::trim);
     match text(header::ETAG) {
         Some(tag) if is_strong_tag(tag) => return Some(tag.to_owned()),
-        // The server says that it cannot tell two versions apart, and its date is no better.
+        // A weak tag means that the server cannot distinguish versions, and the date is no better.
         Some(_) => return None,
         None => {}
     }
@@ -24,7 +24,7 @@ pub(crate) fn strong_validator(headers: &HeaderMap) -> Option<String> {
     (age >= LEAST_AGE).then(|| modified.to_owned())
 }
 
-/// Returns whether a text is a strong entity tag: quoted, without the `W/` of a weak one.
+/// Returns whether a text is a strong entity tag: quoted, and without the prefix `W/` of a weak tag.
 fn is_strong_tag(tag: &str) -> bool {
     let inner = tag.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
     inner.is_some_and(|inner| !inner.contains('"'))
