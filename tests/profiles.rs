@@ -41,7 +41,7 @@ fn only_bench_takes_ceilings_and_only_ends_of_one_machine_run_without_bounds() {
         "{message}"
     );
     let message = refused(&["fetch", "--protocol", "tls-ceiling", "https://127.0.0.1:9/"]);
-    assert!(message.contains("tls-ceiling is a ceiling with no HTTP"), "{message}");
+    assert!(message.contains("tls-ceiling is a ceiling without HTTP"), "{message}");
     for command in
         [&["serve", "--profile", "stock"][..], &["fetch", "--profile", "stock", "http://127.0.0.1:9/"]]
     {

@@ -61,7 +61,7 @@ pub(crate) fn core_distance(records: &[Record]) -> Option<String> {
 pub(crate) fn other_machines(records: &[Record]) -> Option<String> {
     (!machines::is_one(records)).then(|| {
         format!(
-            "the records are of different machines ({}): their speeds are not comparable",
+            "the records are from different machines ({}): their speeds are not comparable",
             machines::names(records)
         )
     })

@@ -48,7 +48,7 @@ pub(crate) fn notes(rows: &[Row<'_>]) -> Vec<String> {
     let more = partly().count().saturating_sub(MOST);
     notes.extend((more > 0).then(|| format!("{more} more rows have disturbed runs")));
     let wholly = concerned.iter().filter(|(_, calm)| calm.goodput.is_none()).count();
-    notes.extend((wholly > 0).then(|| format!("every run was disturbed of {wholly} of {} rows", rows.len())));
+    notes.extend((wholly > 0).then(|| format!("in {wholly} of {} rows, every run was disturbed", rows.len())));
     notes
 }
 
@@ -73,7 +73,7 @@ fn medians(row: &Row<'_>, calm: Calm) -> String {
     let Calm { disturbed, runs, goodput } = calm;
     let (with, without) = (text(row.goodput), text(goodput));
     format!(
-        "{}: {with} MiB/s with, {without} without {disturbed} of {runs} runs that were disturbed",
+        "{}: {with} MiB/s over all {runs} runs, {without} without the {disturbed} disturbed ones",
         row.key
     )
 }
@@ -112,7 +112,7 @@ mod tests {
             analysis.notes,
             [
                 "2 of 5 runs were disturbed (an end was preempted: 2)",
-                "h2/up/64KiB/2GiB: 100 MiB/s with, 110 without 2 of 5 runs that were disturbed",
+                "h2/up/64KiB/2GiB: 100 MiB/s over all 5 runs, 110 without the 2 disturbed ones",
             ]
         );
     }
@@ -121,7 +121,7 @@ mod tests {
     fn a_row_whose_runs_were_all_disturbed_has_no_median_without_them() {
         let records: Vec<Record> = runs("h2", &[1.0, 2.0]).into_iter().map(disturbed).collect();
         let analysis = Analysis::of(&records);
-        assert_eq!(analysis.notes[1..], ["every run was disturbed of 1 of 1 rows"]);
+        assert_eq!(analysis.notes[1..], ["in 1 of 1 rows, every run was disturbed"]);
         assert_eq!(analysis.rows[0].calm.unwrap().goodput, None);
     }
 }

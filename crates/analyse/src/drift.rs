@@ -94,14 +94,14 @@ impl Gate {
         (finding.expected, finding.measured) =
             (Some(Figure::bytes(old as u64)), Some(Figure::bytes(new as u64)));
         finding.detail = Some(format!(
-            "expected {old_mib:.1} MiB give or take {band_mib:.1}, it {way} to {new_mib:.1} MiB"
+            "expected {old_mib:.1} ± {band_mib:.1} MiB, but the peak {way} to {new_mib:.1} MiB"
         ));
         self.findings.push(finding);
     }
 }
 
 /// The detail of a finding about a figure that only earlier records have.
-const GONE: &str = "it was measured before";
+const GONE: &str = "only the earlier records have a figure";
 
 #[cfg(test)]
 mod tests {

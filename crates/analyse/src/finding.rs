@@ -165,10 +165,10 @@ impl Finding {
                 format!("failed{end}: {detail}")
             }
             FindingKind::OverBudget => {
-                format!("{end} over its budget: grew by {measured}{detail}, {expected} were expected at most")
+                format!("{end} over its budget: grew by {measured}{detail}, expected at most {expected}")
             }
             FindingKind::OverCeiling => {
-                format!("{end} over its ceiling: peak RSS of {measured}{detail}, {expected} are allowed")
+                format!("{end} over its ceiling: peak RSS of {measured}{detail}, expected at most {expected}")
             }
             FindingKind::OverSlope => format!(
                 "{end} over its ceiling: expected at most {expected} MiB per GiB of body, measured {measured}"

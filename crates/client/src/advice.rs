@@ -11,9 +11,9 @@ const ADVICE: [(&str, &str); 6] = [
         "trust it by --cacert FILE or by --pin sha256:HEX, or accept any certificate by -k (insecure)",
     ),
     ("certificate", "see --cacert, --pin and -k (insecure)"),
-    ("ProtocolVersion", "the server may know TLS 1.2 alone: allow it by --tls12"),
-    ("protocol version", "the server may know TLS 1.2 alone: allow it by --tls12"),
-    ("ServerDoesNotSupportTls12Or13", "the server knows no TLS version that is secure"),
+    ("ProtocolVersion", "the server may support only TLS 1.2: allow it by --tls12"),
+    ("protocol version", "the server may support only TLS 1.2: allow it by --tls12"),
+    ("ServerDoesNotSupportTls12Or13", "the server supports no secure version of TLS"),
     ("TLS 1.2", "allow it by --tls12"),
 ];
 

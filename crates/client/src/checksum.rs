@@ -153,7 +153,7 @@ pub(crate) struct Mismatch;
 
 impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("it does not have the digest that the server states")
+        f.write_str("the digest differs from the one that the server states")
     }
 }
 

@@ -72,7 +72,7 @@ impl Part {
         let file =
             options.read(true).write(true).create(true).truncate(false).custom_flags(flags).open(&path)?;
         if !file.metadata()?.is_file() {
-            return Err(io::Error::other("it is no regular file"));
+            return Err(io::Error::other("not a regular file"));
         }
         match file.try_lock() {
             Ok(()) => {}

@@ -195,13 +195,13 @@ pub enum HeaderEditError {
         line: String,
     },
     /// The value of Host is not a host name.
-    #[error("Host must name a host, with or without a port: every request has one")]
+    #[error("Host must be a host name, with or without a port, and cannot be removed")]
     Host,
     /// The line sets Content-Length, which the client determines.
     #[error("the length of the body is known; use --content-length to announce it")]
     ContentLength,
     /// The line sets Transfer-Encoding, which the client determines.
-    #[error("a body is sent as it is: the only transfer coding is chunked")]
+    #[error("the only transfer coding of a body is chunked")]
     TransferEncoding,
 }
 

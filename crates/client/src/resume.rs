@@ -127,25 +127,25 @@ fn check_range(headers: &HeaderMap, held: u64, facts: &PartFacts) -> Result<(), 
         let message = format!("the server sent another part (Content-Range: {}): {reason}", quoted(stated));
         Err(Fault::new(FaultKind::Protocol, message))
     };
-    let Some(range) = ContentRange::parse(stated) else { return wrong(&"it is not a range of bytes") };
+    let Some(range) = ContentRange::parse(stated) else { return wrong(&"not a range of bytes") };
     if range.first != held {
-        return wrong(&format_args!("{held} bytes are there"));
+        return wrong(&format_args!("{held} bytes were received before"));
     }
     let total = range.total.or(facts.length);
     if facts.length.is_some_and(|length| total != Some(length)) {
-        return wrong(&format_args!("the whole had {} bytes before", facts.length.unwrap_or_default()));
+        return wrong(&format_args!("the representation had {} bytes before", facts.length.unwrap_or_default()));
     }
     if total.is_some_and(|total| range.last.checked_add(1) != Some(total)) {
-        return wrong(&"it does not reach the end");
+        return wrong(&"the range does not reach the end");
     }
     let length =
         headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if length.is_some_and(|length| (range.last - range.first).checked_add(1) != Some(length)) {
-        return wrong(&"its length is another one");
+        return wrong(&"the length differs");
     }
     let tag = headers.get(header::ETAG).map(HeaderValue::as_bytes);
     if facts.if_range.starts_with('"') && tag.is_some_and(|tag| tag != facts.if_range.as_bytes()) {
-        return wrong(&"the entity tag is another one");
+        return wrong(&"the entity tag differs");
     }
     Ok(())
 }
@@ -160,7 +160,7 @@ fn check_complete(headers: &HeaderMap, held: u64, facts: &PartFacts) -> Result<(
     }
     let stated = quoted(stated);
     let message =
-        format!("the server has no bytes after the {held} that are there (Content-Range: {stated})");
+        format!("the server has no bytes after the {held} received before (Content-Range: {stated})");
     Err(Fault::new(FaultKind::Http, message))
 }
 
@@ -235,8 +235,8 @@ mod tests {
         assert_eq!(checked("bytes 500-999/*", &[], Some(1000)), Ok(()));
         assert_eq!(checked("bytes 500-999/*", &[], None), Ok(()));
         for (range, part) in [
-            ("bytes 0-999/1000", "500 bytes are there"),
-            ("bytes 501-999/1000", "500 bytes are there"),
+            ("bytes 0-999/1000", "500 bytes were received before"),
+            ("bytes 501-999/1000", "500 bytes were received before"),
             ("bytes 500-998/1000", "does not reach"),
             ("bytes 500-999/2000", "had 1000 bytes"),
             ("bytes 500-1999/2000", "had 1000 bytes"),

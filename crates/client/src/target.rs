@@ -281,7 +281,7 @@ mod tests {
             }
         }
         let text = target("http://x/").with_protocol(Protocol::by_name("tcp")).unwrap_err().to_string();
-        assert_eq!(text, "tcp is a baseline with no HTTP; use h1c, h2c, h1, h2 or h3");
+        assert_eq!(text, "tcp is a baseline without HTTP; use h1c, h2c, h1, h2 or h3");
         assert_eq!(target("http://x/").with_protocol(None).unwrap().protocol().name, "h1c");
     }
 

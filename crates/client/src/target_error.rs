@@ -31,7 +31,7 @@ pub enum TargetError {
         source: CredentialsError,
     },
     /// The URL names no host.
-    #[error("'{url}': there is no host in it")]
+    #[error("'{url}': the URL has no host")]
     NoHost {
         /// The URL that cannot be used.
         url: String,
@@ -43,7 +43,7 @@ pub enum TargetError {
         url: String,
     },
     /// The protocol is a baseline or a ceiling.
-    #[error("{} is a {} with no HTTP; use {}", protocol.name, kind(protocol), http_names())]
+    #[error("{} is a {} without HTTP; use {}", protocol.name, kind(protocol), http_names())]
     NotHttp {
         /// The protocol that cannot be used.
         protocol: &'static Protocol,

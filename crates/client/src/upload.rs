@@ -233,13 +233,13 @@ pub enum UploadError {
     #[error(transparent)]
     Payload(#[from] PayloadError),
     /// The length of a body cannot be announced.
-    #[error("the length of payload {payload} cannot be announced: it is known at its end alone")]
+    #[error("the length of payload {payload} cannot be announced, because it is unknown until its end")]
     UnknownSize {
         /// The payload that cannot be used.
         payload: PayloadKind,
     },
     /// A size was given for a payload that determines its own size.
-    #[error("a size contradicts payload {payload}: it has its own size")]
+    #[error("payload {payload} has a size of its own; give no other size")]
     OwnSize {
         /// The payload that cannot be used.
         payload: PayloadKind,
@@ -261,7 +261,7 @@ mod tests {
         let stdin = Upload::new(PayloadKind::Stdin).unwrap();
         assert_eq!(stdin.size(), None);
         let error = stdin.with_size(size).unwrap_err();
-        assert_eq!(error.to_string(), "a size contradicts payload -: it has its own size");
+        assert_eq!(error.to_string(), "payload - has a size of its own; give no other size");
     }
 
     #[test]

@@ -1,22 +1,22 @@
-//! The wait of a body for its sink, as a watch of its progress sees it.
+//! The activity of a sink, for code that watches the progress of a body.
 
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
 };
 
-/// A handle that tells whether a body waits for its sink. A peer whose bytes are not taken is not idle: a slow disk must
-/// not be blamed on it.
+/// A handle that tells whether a body waits for its sink. Meanwhile the peer is not idle: a slow disk must not count as
+/// idle time of the peer.
 #[derive(Clone, Debug, Default)]
 pub struct SinkActivity(Arc<AtomicBool>);
 
 impl SinkActivity {
-    /// Returns whether the sink is at work, and the body waits for it.
+    /// Returns whether the sink is at work, so that the body waits for it.
     pub fn is_busy(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// Tells of the work of the sink.
+    /// Marks the sink as busy while `work` runs.
     pub(crate) async fn during<T>(&self, work: impl Future<Output = T>) -> T {
         self.0.store(true, Ordering::Relaxed);
         let done = work.await;

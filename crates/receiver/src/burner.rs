@@ -1,29 +1,29 @@
-//! Additional work of a receiver, as a control.
+//! The additional work of a receiver that is a control.
 
 use std::time::Duration;
 
 use process::occupy;
 use record::ChunkSize;
 
-/// The least work that is done at once: far more than the reading of a thread's clock takes.
+/// The least work that is done at once: far more than a reading of the thread's clock takes.
 const LEAST: Duration = Duration::from_micros(10);
 
-/// Work in proportion to the bytes that are received.
+/// The work of a receiver in proportion to the received bytes.
 #[derive(Debug)]
 pub(crate) struct Burner {
-    /// The work for one byte.
+    /// The processor time for one byte, in seconds.
     seconds_per_byte: f64,
-    /// The work that is yet to be done, in seconds; below zero if more was done.
+    /// The outstanding processor time, in seconds; negative if more was spent than required.
     owed: f64,
 }
 
 impl Burner {
-    /// Work of `time` for each `chunk` of body.
+    /// Creates a burner that spends `time` for each `chunk` of body.
     pub(crate) fn new(time: Duration, chunk: ChunkSize) -> Self {
         Self { seconds_per_byte: time.as_secs_f64() / chunk.get() as f64, owed: 0.0 }
     }
 
-    /// Does the work for `bytes`.
+    /// Spends the processor time for `bytes` bytes.
     pub(crate) fn burn(&mut self, bytes: usize) {
         self.owed += self.seconds_per_byte * bytes as f64;
         if let Some(time) = Duration::try_from_secs_f64(self.owed).ok().filter(|time| *time >= LEAST) {

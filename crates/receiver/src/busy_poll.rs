@@ -1,4 +1,4 @@
-//! A wait that polls for a while before it sleeps.
+//! Busy-polling: a wait that polls repeatedly before it sleeps.
 
 use std::{
     pin::Pin,
@@ -10,18 +10,18 @@ use metrics::Stamp;
 
 use crate::SpinTime;
 
-/// A future that busy-polls: while it is pending, it wakes its own task for up to `limit` and only then lets it sleep.
-/// Other tasks of the runtime get their turn between two polls.
+/// A future that busy-polls. While pending, the future wakes its own task for up to `limit`, and lets the task sleep
+/// after that. Other tasks of the runtime run between two polls.
 pub(crate) struct BusyPoll<'a, F> {
     future: F,
     limit: Duration,
     spun: &'a SpinTime,
-    /// The time of the first pending poll.
+    /// The time of the first pending poll; `None` before it.
     since: Option<Stamp>,
 }
 
 impl<'a, F> BusyPoll<'a, F> {
-    /// Creates a wait for `future` whose busy-polling counts in `spun`.
+    /// Creates a wait for `future`. The time of busy-polling is added to `spun`.
     pub(crate) fn new(future: F, limit: Duration, spun: &'a SpinTime) -> Self {
         Self { future, limit, spun, since: None }
     }

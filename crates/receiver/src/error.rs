@@ -4,22 +4,22 @@ use record::{Fault, FaultKind};
 
 use crate::save::SaveError;
 
-/// A body that did not arrive whole.
+/// The failure to receive a whole body.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReceiveError {
     /// The connection or the stream broke, or the peer gave up.
     #[error("the body broke off after {received} bytes: {source}")]
     Broken {
-        /// Body bytes that had arrived.
+        /// The number of body bytes that had arrived.
         received: u64,
         /// The error of the transport.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The body ended in good order, but its length is not the expected one.
+    /// The body ended properly, but does not have the expected length.
     #[error("the body ended after {received} bytes instead of {expected}")]
     Length {
-        /// Body bytes that arrived.
+        /// The number of body bytes that arrived.
         received: u64,
         /// The expected length, in bytes.
         expected: u64,

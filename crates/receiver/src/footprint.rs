@@ -9,7 +9,8 @@ const DIGEST: u64 = 1 << 10;
 
 /// Returns the most memory that the sinks of `bodies` concurrent bodies take; `None` for a sink without state.
 ///
-/// The term excludes what [`SinkKind::Collect`] and [`SinkKind::Keep`] keep: a memory proof must find that.
+/// The term excludes the memory that [`SinkKind::Collect`] and [`SinkKind::Keep`] keep, because a memory proof must
+/// find it.
 pub fn footprint(sink: &SinkKind, bodies: u64) -> Option<Term> {
     match sink {
         SinkKind::Discard => None,
@@ -45,7 +46,7 @@ mod tests {
         let blocks = |bodies| of("save:/x", bodies).unwrap().bytes;
         assert_eq!((blocks(1), blocks(8), blocks(10)), (1 << 20, 8 << 20, (8 << 20) + (256 << 10)));
         let term = of("save:/x", 1).unwrap();
-        assert_eq!(term.name, "blocks behind the disk");
+        assert_eq!(term.name, "blocks that wait for the disk");
         assert_eq!(term.reason, "1MiB for each of the first 8 bodies, 128KiB for each further one");
     }
 }

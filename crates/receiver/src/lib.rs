@@ -1,9 +1,9 @@
-//! The receiver's side of a body: the protocol that delivers it → meter → sink → receipt.
+//! The receiver's side of a body: protocol → meter → sink → receipt.
 //!
 //! A [`Reception`] pulls an [`http_body::Body`] of any HTTP library to its end. Each piece passes a
-//! [`Meter`](metrics::Meter) and then the [`Sink`], before the next piece is requested. The pull is the only
-//! backpressure, so memory stays constant however long the body. A [`Receipt`] states length, digest and time; it is
-//! the response of a server to an upload. The module [`save`] writes bodies to files.
+//! [`Meter`](metrics::Meter) and then the [`Sink`], before the next piece is requested. The request for a piece is the
+//! only backpressure, so memory stays constant, however long the body is. A [`Receipt`] states length, digest and time.
+//! A server sends the receipt in response to an upload. The module [`save`] writes bodies to files.
 //!
 //! ```
 //! use http_body_util::Full;

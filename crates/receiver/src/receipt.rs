@@ -2,19 +2,19 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The confirmation that a body arrived whole. It is the response of a server to an upload, in JSON.
+/// The confirmation that a whole body arrived. A server sends the receipt as JSON in response to an upload.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Receipt {
-    /// Body bytes that arrived.
+    /// The number of body bytes that arrived.
     pub bytes: u64,
-    /// The name of the checksum.
+    /// The name of the digest's algorithm.
     pub algorithm: String,
-    /// The checksum in hexadecimal; null if the sink computes none.
+    /// The digest in hexadecimal; null if the sink computes none.
     pub digest: Option<String>,
-    /// The name under which the body was saved; null if it was not.
+    /// The name under which the body was saved; null if the body was not saved.
     pub saved: Option<String>,
-    /// Seconds from the request for the first byte until the last one had reached its sink.
+    /// Seconds from the receiver's first request for bytes until the last byte had reached the sink.
     pub elapsed_s: f64,
 }
 

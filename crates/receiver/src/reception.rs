@@ -9,9 +9,9 @@ use metrics::{Meter, Pace, Stamp};
 
 use crate::{Receipt, ReceiveError, Sink, SinkActivity, SpinTime, busy_poll::BusyPoll};
 
-/// A body that is to be received, with the options of its reception. Nothing is received before [`run`](Self::run).
+/// The reception of one body, with its options. Nothing is received before [`run`](Self::run).
 ///
-/// The defaults discard the bytes, accept any length, pull as fast as possible and do not busy-poll.
+/// By default, the bytes are discarded, any length is accepted, there is no rate, and the receiver does not busy-poll.
 #[must_use = "nothing is received before `run`"]
 pub struct Reception<'a, B> {
     body: B,
@@ -41,40 +41,41 @@ where
         }
     }
 
-    /// Hands the bytes to `sink`.
+    /// Sets the sink of the bytes.
     pub fn into_sink(mut self, sink: Sink) -> Self {
         self.sink = sink;
         self
     }
 
-    /// Requires a length in bytes; `None` accepts any length.
+    /// Sets the required length in bytes; `None` accepts any length.
     pub fn expecting(mut self, bytes: impl Into<Option<u64>>) -> Self {
         self.expected = bytes.into();
         self
     }
 
-    /// Holds the pull to a pace; `None` pulls as fast as the sink takes the bytes.
+    /// Sets the pace of the reception; `None` requests bytes as fast as the sink takes them.
     pub fn paced(mut self, pace: impl Into<Option<Pace>>) -> Self {
         self.pace = pace.into();
         self
     }
 
-    /// Polls for up to `limit` before the task sleeps, whenever no bytes are there. Busy-polling saves a wake-up if the
-    /// next bytes arrive soon, and costs processor time otherwise; `spun` counts that time.
+    /// Makes the task busy-poll for up to `limit` before it sleeps, whenever no bytes are available. Busy-polling saves
+    /// a wake-up if the next bytes arrive soon, and costs processor time otherwise. The time is added to `spun`.
     pub fn busy_polling(mut self, limit: Duration, spun: &SpinTime) -> Self {
         (self.busy_poll, self.spun) = (limit, spun.clone());
         self
     }
 
-    /// Returns a handle that tells whether the body waits for the sink. Valid for the sink that was set before.
+    /// Returns a handle that tells whether the body waits for the sink. The handle belongs to the sink that is set at
+    /// the time of the call.
     pub fn activity(&self) -> SinkActivity {
         self.sink.activity()
     }
 
-    /// Pulls the body to its end. Each piece passes the meter and then the sink, before the next one is requested.
+    /// Receives the body to its end. Each piece passes the meter and then the sink, before the next piece is requested.
     ///
     /// # Errors
-    /// Fails if the body broke off, has another length than expected, or could not be saved.
+    /// Fails if the body breaks off, does not have the required length, or cannot be saved.
     pub async fn run(self) -> Result<Receipt, ReceiveError> {
         let Self { body, meter, mut sink, expected, mut pace, busy_poll, spun } = self;
         let mut body = pin!(body);

@@ -1,4 +1,4 @@
-//! The destination of received bytes.
+//! The sink: the destination of received bytes.
 
 use std::{hint::black_box, pin::Pin, time::Duration};
 
@@ -33,13 +33,13 @@ enum Kind {
     Stream(Box<Hasher>, Pin<Box<dyn AsyncWrite + Send>>),
 }
 
-/// A leak of a certain size.
+/// A leak of a known number of bytes per chunk.
 struct Leak {
-    /// The bytes to leak for each chunk.
+    /// The number of bytes to leak for each chunk.
     bytes: u64,
     chunk: u64,
     received: u64,
-    /// The chunks for which memory has been leaked.
+    /// The number of chunks for which memory has been leaked.
     chunks: u64,
 }
 
@@ -48,7 +48,8 @@ impl Leak {
         self.received += bytes as u64;
         while self.chunks < self.received / self.chunk.max(1) {
             self.chunks += 1;
-            // Not zero: memory of zeroes need not be resident. An optimised build drops an allocation that nothing uses.
+            // The bytes are not zero, because memory of zeroes need not be resident. `black_box` keeps an optimised
+            // build from dropping an unused allocation.
             black_box(vec![1_u8; usize::try_from(self.bytes).unwrap_or(0)].leak());
         }
     }
@@ -81,8 +82,8 @@ impl Sink {
         Self::of(Kind::Keep(Box::default(), Leak { bytes, chunk, received: 0, chunks: 0 }))
     }
 
-    /// Creates a sink that digests the bytes and works for `time` of processor time more on each `chunk`: the control
-    /// that the figures of processor time must show.
+    /// Creates a sink that digests the bytes and spends an additional processor time of `time` on each `chunk`: the
+    /// control that the figures of processor time must show.
     pub fn burn(time: Duration, chunk: ChunkSize) -> Self {
         Self::of(Kind::Burn(Box::default(), Burner::new(time, chunk)))
     }
@@ -92,8 +93,8 @@ impl Sink {
         Self::of(Kind::Save(Box::default(), Box::new(saver)))
     }
 
-    /// Returns a sink that digests the bytes and brings them to the disk. The file gets its name by [`HeldFile::keep`],
-    /// after the content was verified.
+    /// Creates a sink that digests the bytes and saves them in a file without a name. The returned handle gives the
+    /// file its name by [`HeldFile::keep`], after the content was verified.
     pub fn hold(saver: Saver) -> (Self, HeldFile) {
         let slot = Slot::default();
         (Self::of(Kind::Hold(Box::default(), Box::new(saver), slot.clone())), HeldFile(slot))
@@ -104,8 +105,8 @@ impl Sink {
         Self::stream_after(Hasher::new(), output)
     }
 
-    /// Creates a sink like [`stream`](Self::stream), for the rest of a body: `digested` has the bytes that were
-    /// received before.
+    /// Creates a sink that digests the rest of a body and writes it to `output`. `digested` is the hasher of the bytes
+    /// that were received before.
     pub fn stream_after(digested: Hasher, output: impl AsyncWrite + Send + 'static) -> Self {
         Self::of(Kind::Stream(Box::new(digested), Box::pin(output)))
     }
@@ -128,7 +129,7 @@ impl Sink {
                 Ok(())
             }
             Kind::Collect(pieces) => {
-                // A copy takes no more memory than its bytes. The piece itself may keep a larger buffer alive.
+                // A copy takes only the memory of its bytes. The piece itself may keep a larger buffer alive.
                 pieces.push(Bytes::copy_from_slice(&bytes));
                 Ok(())
             }
@@ -148,7 +149,8 @@ impl Sink {
         }
     }
 
-    /// Completes the body at its destination. Returns its digest, and the name under which it was saved.
+    /// Completes the body at its destination. Returns the digest of the body, and the name under which the body was
+    /// saved.
     pub(crate) async fn finish(self) -> Result<(Option<Digest>, Option<String>), SaveError> {
         let Self { kind, activity } = self;
         activity.during(kind.finish()).await

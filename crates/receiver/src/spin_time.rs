@@ -10,22 +10,22 @@ use std::{
 
 use metrics::Stamp;
 
-/// The longest time between two polls that counts as busy-polling. A poll of a task without work takes less than a
-/// microsecond. In a longer time other tasks have worked, or the process had lost its core.
+/// The longest time between two polls that counts as busy-polling, in nanoseconds. A poll of a task without work takes
+/// less than a microsecond. In a longer time, other tasks have worked, or the process was preempted.
 const LONGEST: u64 = 20_000;
 
 /// The time that all receptions of one end spend on busy-polling together. Clones share it.
 ///
-/// It is the time between two polls in succession that both found nothing. The receptions of an end share one thread, so
-/// no poll of one runs during a poll of another, and the time of concurrent receptions counts once.
+/// Busy-polling is the time between two consecutive polls that both found nothing. All receptions of an end share one
+/// thread, so their polls never overlap. The time of concurrent receptions therefore counts once.
 #[derive(Clone, Debug)]
 pub struct SpinTime(Arc<Shared>);
 
-/// Times in nanoseconds. The atomics are for the sake of futures that may move between threads; nothing orders by them.
+/// The shared times, in nanoseconds. They are atomic because futures may move between threads, and establish no order.
 #[derive(Debug)]
 struct Shared {
     began: Stamp,
-    /// The time from `began` to the last poll, if that found nothing; 0 if it found something.
+    /// The time from `began` to the last poll if that poll found nothing; 0 if it found something.
     last: AtomicU64,
     total: AtomicU64,
 }
@@ -37,14 +37,14 @@ impl Default for SpinTime {
 }
 
 impl SpinTime {
-    /// Returns the time so far.
+    /// Returns the time spent on busy-polling so far.
     pub fn total(&self) -> Duration {
         Duration::from_nanos(self.0.total.load(Ordering::Relaxed))
     }
 
     /// Notes a poll at `now` that found nothing.
     pub(crate) fn found_nothing(&self, now: Stamp) {
-        // Zero means that the last poll found something.
+        // The value 0 is reserved for a last poll that found something.
         let now = u64::try_from(now.since(self.0.began).as_nanos()).unwrap_or(u64::MAX).max(1);
         let last = self.0.last.swap(now, Ordering::Relaxed);
         let gap = now.saturating_sub(last);
@@ -53,7 +53,7 @@ impl SpinTime {
         }
     }
 
-    /// Notes that the time until the next poll is not spent on busy-polling: bytes came, or the task sleeps.
+    /// Notes that the time until the next poll is not busy-polling, because bytes arrived or the task sleeps.
     pub(crate) fn pause(&self) {
         if self.0.last.load(Ordering::Relaxed) > 0 {
             self.0.last.store(0, Ordering::Relaxed);

@@ -1,23 +1,24 @@
-//! The digests that messages of HTTP state of their bodies (RFC 9530): the values of Content-Digest, Repr-Digest and of
-//! the fields by which clients want them.
+//! The digests that HTTP messages state about their bodies (RFC 9530): the values of Content-Digest and Repr-Digest,
+//! and of the fields by which clients request them.
 
 use std::fmt;
 
 use aws_lc_rs::digest::{self, Context, SHA256, SHA512};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 
-/// The algorithms for which RFC 9530 section 5 sees no known attack. Others are ignored, as section 2 allows.
+/// The algorithms without a known attack according to RFC 9530 section 5. Other algorithms are ignored, as section 2
+/// allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DigestAlgorithm {
-    /// `sha-256`.
+    /// The algorithm `sha-256`.
     Sha256,
-    /// `sha-512`.
+    /// The algorithm `sha-512`.
     Sha512,
 }
 
 impl DigestAlgorithm {
-    /// All algorithms.
+    /// All algorithms that are supported.
     pub const ALL: [Self; 2] = [Self::Sha256, Self::Sha512];
 
     /// Returns the key of the algorithm in the fields.
@@ -28,13 +29,13 @@ impl DigestAlgorithm {
         }
     }
 
-    /// Starts to digest bytes.
+    /// Creates a hasher for the algorithm.
     pub fn hasher(self) -> DigestHasher {
         DigestHasher { algorithm: self, context: Context::new(self.implementation()) }
     }
 
-    /// Returns the algorithm that a client prefers, by the values of `Want-Content-Digest` or `Want-Repr-Digest` (RFC
-    /// 9530 section 4). A weight of 0 means "not acceptable".
+    /// Returns the algorithm that a client prefers according to the values of `Want-Content-Digest` or
+    /// `Want-Repr-Digest` (RFC 9530 section 4). A weight of 0 means "not acceptable".
     pub fn preferred(values: impl IntoIterator<Item = impl AsRef<str>>) -> Option<Self> {
         let weighted = members(values).into_iter().filter_map(|(key, weight)| {
             let weight = weight.parse::<u8>().ok().filter(|weight| (1..=10).contains(weight))?;
@@ -61,19 +62,19 @@ impl fmt::Display for DigestAlgorithm {
     }
 }
 
-/// Digests bytes by one algorithm.
+/// A streaming computation of a digest by one algorithm.
 pub struct DigestHasher {
     algorithm: DigestAlgorithm,
     context: Context,
 }
 
 impl DigestHasher {
-    /// Adds bytes.
+    /// Appends `bytes` to the digested bytes.
     pub fn update(&mut self, bytes: &[u8]) {
         self.context.update(bytes);
     }
 
-    /// Returns the digest of all bytes that were added.
+    /// Returns the digest of all bytes.
     pub fn finish(self) -> StatedDigest {
         StatedDigest { algorithm: self.algorithm, value: self.context.finish().as_ref().to_vec() }
     }
@@ -85,19 +86,19 @@ impl fmt::Debug for DigestHasher {
     }
 }
 
-/// A digest, and its algorithm. It is displayed as the member of a field.
+/// A digest and its algorithm. The text form is the member of a field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StatedDigest {
-    /// The algorithm.
+    /// The algorithm of the digest.
     pub algorithm: DigestAlgorithm,
-    /// The digest, of the algorithm's length.
+    /// The bytes of the digest, as many as the algorithm has.
     pub value: Vec<u8>,
 }
 
 impl StatedDigest {
-    /// Returns the digests of known algorithms in the values of a field. One that is no byte sequence of the right
-    /// length is an error with its algorithm.
+    /// Returns the digests of known algorithms in the values of a field. A digest that is not a byte sequence of the
+    /// right length gives an error with its algorithm.
     pub fn in_values(
         values: impl IntoIterator<Item = impl AsRef<str>>,
     ) -> impl Iterator<Item = Result<Self, DigestAlgorithm>> {

@@ -70,7 +70,7 @@ pub enum ReadError {
     },
     /// A record has another schema version.
     #[error(
-        "{}:{line}: a record of schema version {found}, and this longhaul reads {OLDEST_VERSION} to {SCHEMA_VERSION}: {}",
+        "{}:{line}: a record of schema version {found}, but this version of longhaul reads {OLDEST_VERSION} to {SCHEMA_VERSION}: {}",
         path.display(),
         remedy(*found)
     )]

@@ -15,7 +15,7 @@ pub fn comparison_text(comparison: &Comparison) -> String {
     for Circumstance { fact, base, candidate } in &comparison.differences {
         let [base, candidate] = [base, candidate].map(|values| values.join(" and "));
         let judged =
-            if is_judged(comparison) { "speed is judged all the same" } else { "speed is not judged" };
+            if is_judged(comparison) { "speeds are compared all the same" } else { "speeds are not compared" };
         let fact = fact.to_uppercase();
         let _ = writeln!(text, "OTHER {fact}  {judged}\n  base: {base}\n  candidate: {candidate}");
     }
@@ -25,7 +25,7 @@ pub fn comparison_text(comparison: &Comparison) -> String {
     let apart = comparison.cases.iter().filter(|case| !case.in_turns).count();
     if apart > 0 {
         let all = comparison.cases.len();
-        let _ = writeln!(text, "NOT IN TURNS  {apart} of {all} cases: drift is in this");
+        let _ = writeln!(text, "NOT IN TURNS  {apart} of {all} cases: the ratios include the drift");
     }
     for case in &comparison.cases {
         text += &block(case);
@@ -56,7 +56,7 @@ fn block(case: &ComparedCase) -> String {
         text += "  FAR CORES  the cores of the ends were far apart on one side alone\n";
     } else if before + now > 0 {
         let _ =
-            writeln!(text, "  FAR CORES  {before} runs of the base, {now} of the candidate have no speed");
+            writeln!(text, "  FAR CORES  {before} runs of the base, {now} of the candidate count for no speed");
     }
     for change in &case.changes {
         let _ = writeln!(text, "{}", line(change));
@@ -87,7 +87,7 @@ fn disturbed(case: &ComparedCase) -> String {
         return String::new();
     }
     let of = |runs: usize, all: usize, goodput: Option<f64>| match (runs, goodput) {
-        (0, _) => "as above".to_owned(),
+        (0, _) => "unchanged".to_owned(),
         (runs, Some(goodput)) => format!("{:.0} without {runs} of {all}", mib_per_s(goodput)),
         (runs, None) => format!("{runs} of {all}"),
     };
@@ -147,7 +147,7 @@ fn summary(comparison: &Comparison) -> String {
     );
     let not_judged = count(Change::Incomparable);
     if not_judged > 0 {
-        let _ = writeln!(text, "{not_judged} figures of speed not judged: the conditions differ");
+        let _ = writeln!(text, "{not_judged} figures of speed not compared: the conditions differ");
     }
     if comparison.changes().any(|change| change.ratio.interval.is_none()) {
         let enough =
@@ -215,7 +215,7 @@ mod tests {
         assert_eq!(fields[..6], ["goodput", "MiB/s", "3030", "303", "-90.0", "%"]);
         assert_eq!(fields.last(), Some(&"WORSE"));
         assert!(text.contains("3 figures, 1 cases: 1 worse, 0 better, 2 same"), "{text}");
-        assert!(text.contains("NOT IN TURNS  1 of 1 cases: drift is in this"), "{text}");
+        assert!(text.contains("NOT IN TURNS  1 of 1 cases: the ratios include the drift"), "{text}");
         assert!(text.contains("  smallest change found: goodput -1.3 %, rss +0.0 %"), "{text}");
         assert!(text.contains("found or ruled out in 1 of 1 goodputs"), "{text}");
         let xml = comparison_junit(&comparison).unwrap();
@@ -229,7 +229,7 @@ mod tests {
         candidate[6].disturbed = Some(true);
         let comparison = Comparison::of(&base, &candidate, &Thresholds::default());
         let text = comparison_text(&comparison);
-        let expected = "  disturbed runs: goodput of base as above, of candidate 3025 without 1 of 7\n";
+        let expected = "  disturbed runs: goodput of base unchanged, of candidate 3025 without 1 of 7\n";
         assert!(text.contains(expected), "{text}");
         let json = serde_json::to_value(&comparison).unwrap();
         let mib = f64::from(1 << 20);
@@ -251,7 +251,7 @@ mod tests {
         let comparison = Comparison::of(&base, &candidate, &thresholds);
         let text = comparison_text(&comparison);
         assert!(
-            text.starts_with("OTHER MACHINE  speed is not judged\n  base: server\n  candidate: laptop\n")
+            text.starts_with("OTHER MACHINE  speeds are not compared\n  base: server\n  candidate: laptop\n")
         );
         assert!(text.contains("not judged") && !text.contains("WORSE"), "{text}");
         assert!(comparison_junit(&comparison).unwrap().contains("failures=\"0\""));
@@ -259,7 +259,7 @@ mod tests {
         base.iter().for_each(|record| comparing.add_base(record));
         candidate.iter().for_each(|record| comparing.add_candidate(record));
         let text = comparison_text(&comparing.finish(&thresholds, Machines::Any));
-        assert!(text.starts_with("OTHER MACHINE  speed is judged all the same\n"), "{text}");
+        assert!(text.starts_with("OTHER MACHINE  speeds are compared all the same\n"), "{text}");
         assert!(text.contains("WORSE") && !text.contains("not judged"), "{text}");
     }
 

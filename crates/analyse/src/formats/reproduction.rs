@@ -21,7 +21,7 @@ pub fn reproduction_text(reproduction: &Reproduction) -> String {
         column.set_cell_alignment(CellAlignment::Right);
     }
     format!(
-        "{}\n\ngoodput, of the machines and no claim:\n{}\n\n{}\n",
+        "{}\n\ngoodputs, which depend on the machine and are no claims:\n{}\n\n{}\n",
         claims.trim_fmt(),
         goodputs.trim_fmt(),
         counted(reproduction)

@@ -27,7 +27,7 @@ const LEGEND: &str = "medians; [a, b]: interval of 95 %, a..b: least and most of
     RSS and CPU: of the sender and of the receiver\n";
 
 /// The explanation of the ranks, which stands below the table.
-const RANKS: &str = "fastest, slowest: of the HTTP rows of the same bodies, where intervals part\n";
+const RANKS: &str = "fastest, slowest: among HTTP rows of the same bodies with disjoint intervals\n";
 
 /// A cell of two parts, which are two lines on a terminal and one line elsewhere.
 pub(super) struct Cell {
@@ -52,7 +52,7 @@ pub(super) enum Medium {
 /// that the table fits 80 columns.
 pub fn table(analysis: &Analysis<'_>, is_terminal: bool) -> String {
     if analysis.rows.is_empty() {
-        return "no run came to its end\n".into();
+        return "no run was finished\n".into();
     }
     let medium = if is_terminal { Medium::Terminal } else { Medium::Pipe };
     let mut table = Table::new();

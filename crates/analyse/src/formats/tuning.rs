@@ -13,7 +13,7 @@ const HEADER: [&str; 5] = ["case", "run as", "MiB/s", "tuned", "of tuned"];
 const APART: &str = " *";
 
 /// The explanation of the mark [`APART`], which stands below the table.
-const LEGEND: &str = "*: not in turns with the tuned row: the drift of the machine is in the ratio";
+const LEGEND: &str = "*: not in turns with the tuned row: the ratio includes the drift of the machine";
 
 /// Returns the table with its headline for a terminal or a pipe; an empty text without rows.
 pub(super) fn text(untuned: &[Untuned], medium: Medium) -> String {
@@ -34,7 +34,7 @@ pub(super) fn text(untuned: &[Untuned], medium: Medium) -> String {
         column.set_padding((0, 1));
     }
     let legend = legend(untuned).map_or_else(String::new, |legend| format!("{legend}\n"));
-    format!("\nlibraries as they come (stock) beside the tuned rows\n{}\n{legend}", table.trim_fmt())
+    format!("\nlibraries with their own defaults (stock) beside the tuned rows\n{}\n{legend}", table.trim_fmt())
 }
 
 /// Returns the table in Markdown; an empty text without rows.

@@ -108,7 +108,7 @@ impl Judgement {
         }
         if series.largest() <= series.budget {
             return unclear(format!(
-                "bodies of at most {} bytes would fit whole into the budget of {} bytes: take larger ones",
+                "bodies of at most {} bytes would fit into the budget of {} bytes: use larger bodies",
                 series.largest(),
                 series.budget
             ));

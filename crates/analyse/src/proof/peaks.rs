@@ -30,10 +30,10 @@ impl Peaks {
         let reason = match slope {
             Some(slope) if slope.low > LIMIT => return Self::Growing,
             Some(slope) if slope.high < LIMIT => return Self::Level(None),
-            Some(_) => "the interval of peak RSS over sizes holds 1 MiB per GiB: more rounds narrow it",
+            Some(_) => "the interval of peak RSS over sizes contains 1 MiB per GiB: more rounds narrow it",
             None if steepest(runs, smallest, largest) <= LIMIT => return Self::Level(None),
             None => {
-                "peak RSS rises by more than 1 MiB per GiB from the smallest body to the largest, in too few runs for an interval: more rounds tell"
+                "peak RSS rises by more than 1 MiB per GiB from the smallest body to the largest, in too few runs for an interval: more rounds are needed"
             }
         };
         match sizes[..] {
@@ -94,6 +94,6 @@ mod tests {
         let runs = [(1 << 30, 10 << 20), (4 << 30, 16 << 20)];
         let of = |low, high| Peaks::of(&runs, Some(Slope { estimate: (low + high) / 2.0, low, high }));
         assert_eq!((of(1.1, 2.0), of(-2.0, 0.9)), (Peaks::Growing, Peaks::Level(None)));
-        assert!(matches!(of(0.5, 2.0), Peaks::Unclear(reason) if reason.contains("holds 1 MiB per GiB")));
+        assert!(matches!(of(0.5, 2.0), Peaks::Unclear(reason) if reason.contains("contains 1 MiB per GiB")));
     }
 }

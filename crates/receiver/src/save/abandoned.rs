@@ -10,12 +10,12 @@ use std::{
 
 use super::unfinished::{PREFIX, SUFFIX};
 
-/// The least age of an unfinished file that counts as abandoned. A live process has locked its file by then, or writes
-/// to it: a transfer without progress is ended earlier.
+/// The least age of an unfinished file that counts as abandoned. A live process has locked a file of this age, or
+/// writes to it, because a transfer without progress is ended earlier.
 const AGE: Duration = Duration::from_secs(60);
 
-/// Removes the unfinished files of processes that are gone. Files that are locked or young stay, and so does whatever
-/// cannot be removed: it is hidden.
+/// Removes the unfinished files of processes that have ended. Locked and young files stay. Files that cannot be removed
+/// stay, too, and remain hidden.
 ///
 /// # Errors
 /// Fails if the folder cannot be read.
@@ -25,7 +25,7 @@ pub(super) fn remove_abandoned(folder: &Path) -> io::Result<()> {
         let name = entry.file_name();
         let name = name.as_encoded_bytes();
         if name.starts_with(PREFIX.as_bytes()) && name.ends_with(SUFFIX.as_bytes()) {
-            // Nothing is lost if this fails.
+            // A file that cannot be removed stays hidden, so a failure is ignored.
             let _ = remove_if_abandoned(&entry.path());
         }
     }
@@ -33,7 +33,7 @@ pub(super) fn remove_abandoned(folder: &Path) -> io::Result<()> {
 }
 
 fn remove_if_abandoned(path: &Path) -> io::Result<()> {
-    // A pipe or a device is not even opened, and if one takes the file's place, opening it does not wait.
+    // A pipe or a device is not opened. If one replaces the file after this check, opening it does not block.
     if !is_old_file(&fs::symlink_metadata(path)?) {
         return Ok(());
     }
@@ -46,12 +46,13 @@ fn remove_if_abandoned(path: &Path) -> io::Result<()> {
 }
 
 fn is_old_file(metadata: &Metadata) -> bool {
-    // A time in the future is that of another machine's clock: the file is young.
+    // A time in the future comes from another machine's clock: the file counts as young.
     let age = metadata.modified().ok().and_then(|modified| modified.elapsed().ok());
     metadata.is_file() && age.is_some_and(|age| age >= AGE)
 }
 
-/// Returns whether another process holds the lock. Without locks, the age decides alone.
+/// Returns whether another process holds the lock of a file. False on file systems without locks, where the age alone
+/// decides.
 fn is_locked(file: &File) -> bool {
     matches!(file.try_lock(), Err(TryLockError::WouldBlock))
 }

@@ -1,20 +1,21 @@
-//! The decision whether a body is saved or given up, which the task and a blocking thread both may take.
+//! The decision whether a body is saved or given up. Both the task and a blocking thread may make it.
 
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
 };
 
-/// The task's side of the decision. Dropping it gives the body up, unless the other side has decided to save it.
+/// The task's side of the decision. Dropping this value gives the body up, unless the blocking thread has decided to
+/// save the body.
 #[derive(Debug, Default)]
 pub(super) struct Decision(Arc<AtomicBool>);
 
-/// The side of the blocking thread, which may decide to save the body.
+/// The blocking thread's side of the decision, which may decide to save the body.
 #[derive(Debug)]
 pub(super) struct Commit(Arc<AtomicBool>);
 
 impl Decision {
-    /// Returns the side of the blocking thread.
+    /// Returns the blocking thread's side of this decision.
     pub(super) fn commit(&self) -> Commit {
         Commit(self.0.clone())
     }
@@ -27,7 +28,7 @@ impl Drop for Decision {
 }
 
 impl Commit {
-    /// Decides to save the body. Returns false if the task has given it up.
+    /// Decides to save the body. Returns false if the task has already given the body up.
     pub(super) fn decide(self) -> bool {
         !self.0.swap(true, Ordering::AcqRel)
     }

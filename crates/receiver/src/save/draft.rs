@@ -1,4 +1,4 @@
-//! An unfinished file and the path that it will have.
+//! A draft: an unfinished file and its future path.
 
 use std::{
     fs::File,
@@ -11,29 +11,30 @@ use tokio::runtime::Handle;
 
 use super::{Existing, FileVersion, SaveError, folder::regular_file, unfinished::Unfinished};
 
-/// A file that is being written, and its future path. It is removed on a blocking thread where there is one: to free a
-/// large file takes the file system a while.
+/// A file that is being written, and its future path. When a draft is dropped, the file is removed on a blocking thread
+/// if there is one, because freeing a large file takes some time.
 #[derive(Debug)]
 pub(super) struct Draft {
-    /// `None` once the file has its name, or is handed to the thread that removes it.
+    /// The file; `None` once it has its name, or is handed to the thread that removes it.
     unfinished: Option<Unfinished>,
     path: PathBuf,
     existing: Existing,
 }
 
-/// A file that has its name.
+/// The result of naming a file.
 pub(super) struct Named {
-    /// The name.
+    /// The name of the file.
     pub(super) name: String,
-    /// The bytes of the file that had the name before.
+    /// The length in bytes of the file that had the name before; 0 if there was none.
     pub(super) replaced: u64,
 }
 
 impl Draft {
-    /// Creates the file. Waits for the disk, like every method.
+    /// Creates the unfinished file. All methods wait for the disk.
     ///
     /// # Errors
-    /// Fails if the path belongs to a link or a folder, or to a file that is kept, or no file can be created beside it.
+    /// Fails if the path belongs to a link or a folder, or to a file that is kept. Also fails if no file can be created
+    /// in the folder.
     pub(super) fn create(path: PathBuf, existing: Existing) -> Result<Self, SaveError> {
         let old = regular_file(&path)?;
         if old.is_some() && existing == Existing::Keep {
@@ -48,7 +49,7 @@ impl Draft {
         Ok(self.unfinished()?.file().clone())
     }
 
-    /// Brings all bytes to the disk.
+    /// Waits until all bytes are on the disk.
     pub(super) fn sync(&self) -> io::Result<()> {
         self.unfinished()?.sync()
     }
@@ -60,7 +61,7 @@ impl Draft {
     /// Gives the file its name.
     ///
     /// # Errors
-    /// Fails if the name belongs to something that is not replaced, or the file system refuses.
+    /// Fails if the name belongs to something that is not replaced, or if the file system refuses the name.
     pub(super) fn name(mut self) -> Result<Named, SaveError> {
         let _turn =
             self.existing_version().map(|_| CONDITIONAL.lock().unwrap_or_else(PoisonError::into_inner));
@@ -74,7 +75,7 @@ impl Draft {
         Ok(Named { name, replaced })
     }
 
-    /// Returns the only version that the file may replace, if there is one.
+    /// Returns the only version that the file may replace; `None` if there is no such condition.
     fn existing_version(&self) -> Option<FileVersion> {
         match self.existing {
             Existing::Unchanged(version) => Some(version),
@@ -83,7 +84,8 @@ impl Draft {
     }
 }
 
-/// Held from the comparison of a version until the file has its name, so that two bodies never replace one version.
+/// The lock that is held from the comparison of a version until the file has its name, so that two bodies never replace
+/// one version.
 static CONDITIONAL: Mutex<()> = Mutex::new(());
 
 fn gone() -> io::Error {

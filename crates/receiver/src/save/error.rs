@@ -4,11 +4,11 @@ use std::io;
 
 use super::NameError;
 
-/// A body that could not be saved, or a saved file that could not be read.
+/// The failure to save a body, or to read a saved file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SaveError {
-    /// The name is refused.
+    /// The name is not safe.
     #[error(transparent)]
     Name(#[from] NameError),
     /// The name belongs to a symbolic link.
@@ -23,11 +23,11 @@ pub enum SaveError {
     /// The file is no longer the version that was to be replaced.
     #[error("the file has changed meanwhile")]
     Changed,
-    /// The disk is full, or the system's quota of this user.
+    /// The disk is full, or the user's quota in the system is exhausted.
     #[error("the disk is full")]
     Full,
-    /// The folder stores as much as it may.
-    #[error("the folder stores as many bytes as it may")]
+    /// The quota of the folder is exhausted.
+    #[error("the storage quota of the folder is used up")]
     QuotaReached,
     /// The file is larger than the system allows (RLIMIT_FSIZE in getrlimit(2), or the file system's own limit).
     #[error("the file is larger than the system allows")]
@@ -41,8 +41,8 @@ pub enum SaveError {
 }
 
 impl SaveError {
-    /// Returns the error of creating a file. There, `NotFound` means that the folder is gone: a failure of the server,
-    /// not of the name.
+    /// Converts the error of creating a file. `NotFound` then means that the folder no longer exists, which is a
+    /// failure of the server and not of the name.
     pub(super) fn of_creating(error: io::Error) -> Self {
         if error.kind() == io::ErrorKind::NotFound { Self::Io(error) } else { error.into() }
     }

@@ -1,4 +1,4 @@
-//! The folder of saved bodies: complete files under their names, unfinished ones without.
+//! The folder of saved bodies. Complete files have their names, and unfinished files have none.
 
 use std::{
     fs::{self, File, Metadata, OpenOptions},
@@ -17,7 +17,7 @@ use super::{
     unfinished::Unfinished,
 };
 
-/// A folder that bodies are saved in. Clones share one bound on the memory of unfinished bodies, and one quota.
+/// A folder in which bodies are saved. Clones share one bound on the memory of unfinished bodies, and one quota.
 #[derive(Clone, Debug)]
 pub struct Folder {
     path: PathBuf,
@@ -35,14 +35,14 @@ impl Folder {
         Ok(Self::unchecked(path))
     }
 
-    /// Creates a folder of which nothing is known yet.
+    /// Creates a folder without checking that it exists.
     pub(super) fn unchecked(path: &Path) -> Self {
         let wide_places = Arc::new(Semaphore::new(Room::WIDE_PLACES));
         Self { path: path.to_owned(), wide_places, ledger: None }
     }
 
-    /// Removes the unfinished files that killed processes left behind, on file systems where files cannot be unnamed.
-    /// The files of running processes stay. Waits for the disk.
+    /// Removes the unfinished files that killed processes left behind on file systems without unnamed files. The files
+    /// of running processes stay. Waits for the disk.
     ///
     /// # Errors
     /// Fails if the folder cannot be read.
@@ -50,7 +50,7 @@ impl Folder {
         abandoned::remove_abandoned(&self.path)
     }
 
-    /// Bounds what is stored from now on. Counts the files that are there. Waits for the disk.
+    /// Sets the quota of the folder. Files that are already in the folder count. Waits for the disk.
     ///
     /// # Errors
     /// Fails if the folder cannot be read.
@@ -64,12 +64,12 @@ impl Folder {
         &self.path
     }
 
-    /// Returns the share of a body in the quota, if there is one. Waits for the disk.
+    /// Claims the share of a body in the quota; `None` without a quota. Waits for the disk.
     pub(super) fn claim(&self, announced: Option<u64>) -> Result<Option<Claim>, SaveError> {
         self.ledger.clone().map(|ledger| Claim::of(ledger, announced)).transpose()
     }
 
-    /// Returns the memory that a body may fill ahead of the disk if it begins now.
+    /// Returns the memory that a body which begins now may fill ahead of the disk.
     pub(super) fn room(&self) -> Room {
         Room::of(&self.wide_places)
     }
@@ -88,7 +88,8 @@ impl Folder {
     }
 }
 
-/// Returns the metadata of a regular file; `None` if there is none. Anything else, such as a symbolic link, is refused.
+/// Returns the metadata of the regular file at `path`; `None` if nothing is there. Fails for anything else, such as a
+/// symbolic link.
 pub(super) fn regular_file(path: &Path) -> Result<Option<Metadata>, SaveError> {
     match fs::symlink_metadata(path) {
         Ok(metadata) if metadata.is_symlink() => Err(SaveError::Symlink),

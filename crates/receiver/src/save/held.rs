@@ -1,4 +1,4 @@
-//! A body that is on the disk, and waits for its name until its content is verified.
+//! A body that is on the disk but has no name until its content is verified.
 
 use std::{
     io,
@@ -11,7 +11,7 @@ use super::{SaveError, saver::Complete};
 #[derive(Debug)]
 pub struct HeldFile(pub(crate) Slot);
 
-/// The place of the body once it is complete.
+/// The shared place of a body, which is empty until the body is complete.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Slot(Arc<Mutex<Option<Complete>>>);
 
@@ -25,7 +25,7 @@ impl HeldFile {
     /// Gives the body its name.
     ///
     /// # Errors
-    /// Fails if the body has not arrived whole, or cannot be named.
+    /// Fails if the body is not complete, or cannot get its name.
     pub async fn keep(self) -> Result<(), SaveError> {
         let complete = self.0.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         let incomplete = || io::Error::other("the body is not complete");

@@ -1,10 +1,11 @@
-//! Saved bodies: piece by piece into a file without a name, then onto the disk, then under the file's name.
+//! The saving of bodies: piece by piece into a file without a name, which gets its name when all bytes are on the disk.
 //!
 //! A [`Folder`] is opened once. For each body, a [`Saver`] writes an unnamed file in it, which gets its [`SafeName`]
 //! only when all bytes are on the disk. A reader of the folder therefore never sees a part of a body, and nothing is
-//! left behind when a process is killed. File systems without unnamed files get hidden ones.
+//! left behind when a process is killed. On file systems without unnamed files, hidden files replace them.
 //!
-//! All calls that may wait for the disk run on blocking threads of tokio, unless a function says that it waits.
+//! All work that may wait for the disk runs on blocking threads of tokio, unless the documentation of a function says
+//! that it waits.
 //!
 //! ```
 //! use http_body_util::Full;
@@ -55,17 +56,18 @@ pub(crate) use room::footprint;
 pub use saver::Saver;
 pub use version::FileVersion;
 
-/// The treatment of an earlier file of the name.
+/// The treatment of an earlier file with the same name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Existing {
-    /// Replaces the file. Readers see the whole old file or the whole new one.
+    /// Replaces the file. Readers see either the whole old file or the whole new file.
     #[default]
     Replace,
     /// Keeps the file: saving fails, even if the file appears at the last moment.
     Keep,
     /// Replaces the file. Where that is impossible, as at a mount point, overwrites its content with the whole body.
     Overwrite,
-    /// Replaces the file if it is this version when the body is complete, and else keeps it. Of several bodies for one
-    /// version, the first wins. A program that replaces the file at that very moment is not noticed.
+    /// Replaces the file if it is the given version when the body is complete, and keeps any other version. Of several
+    /// bodies for one version, the first wins. Another program that replaces the file at the same moment is not
+    /// noticed.
     Unchanged(FileVersion),
 }

@@ -1,4 +1,4 @@
-//! The names of saved files: one visible path component, so that a stranger cannot leave the folder.
+//! The names of saved files: one visible path component, so that a name from a client cannot leave the folder.
 
 use std::fmt;
 
@@ -8,32 +8,36 @@ use unicode_normalization::UnicodeNormalization as _;
 /// The longest name that Linux's file systems accept, in bytes (NAME_MAX in linux/limits.h).
 const MAX: usize = 255;
 
-/// Characters that look like a path separator, or that some program converts to one: FULLWIDTH SOLIDUS and FULLWIDTH
-/// REVERSE SOLIDUS, FRACTION SLASH, DIVISION SLASH, SET MINUS, BIG SOLIDUS, BIG REVERSE SOLIDUS.
+/// The characters that look like a path separator, or that some programs convert to one: FULLWIDTH SOLIDUS and
+/// FULLWIDTH REVERSE SOLIDUS, FRACTION SLASH, DIVISION SLASH, SET MINUS, BIG SOLIDUS, BIG REVERSE SOLIDUS.
 const LOOKALIKES: [char; 7] =
     ['\u{ff0f}', '\u{ff3c}', '\u{2044}', '\u{2215}', '\u{2216}', '\u{29f8}', '\u{29f9}'];
 
-/// Letters and symbols without any ink: COMBINING GRAPHEME JOINER, the fillers of Hangul, BRAILLE PATTERN BLANK.
+/// The letters and symbols that are displayed as nothing: COMBINING GRAPHEME JOINER, the fillers of Hangul, BRAILLE
+/// PATTERN BLANK.
 const FILLERS: [char; 6] = ['\u{34f}', '\u{115f}', '\u{1160}', '\u{2800}', '\u{3164}', '\u{ffa0}'];
 
-/// Names of devices on Windows, whatever follows their first dot: a folder that is copied or shared there could not
-/// hold such a file. The digits of `COM` and `LPT` also come as superscripts.
+/// The names of devices on Windows, whatever follows their first dot. Windows could not open such a file in a copied or
+/// shared folder. The digits of `COM` and `LPT` may also be superscripts.
 const DEVICES: [&str; 6] = ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"];
 const NUMBERED_DEVICES: [&str; 2] = ["COM", "LPT"];
 
-/// A file name that stays in its folder, and that people can read and type: one path component in NFC.
+/// A file name that stays in its folder, and that people can read and type. The name is one path component in Unicode's
+/// normalisation form NFC.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SafeName(String);
 
 impl SafeName {
-    /// Accepts a stranger's name, percent-decoded once, and normalises it to NFC: one name has one file. The name must
-    /// also be visible in its folder and free of anything that another program may take for a separator or an option.
+    /// Parses a name that a client states, percent-decoded once. The name is normalised to NFC, so that one visible
+    /// name has one file. The name must be visible in its folder. It must not contain anything that another program may
+    /// take for a separator or an option.
     ///
     /// # Errors
-    /// Fails if the name is refused; the error states the reason.
+    /// Fails if the name is not safe. The error states the reason.
     pub fn parse(name: &str) -> Result<Self, NameError> {
         let name: String = name.nfc().collect();
-        // Programs that take compatible characters for one another (NFKC, the best fit of Windows) see this name.
+        // This is the name for programs that treat compatible characters as equal (NFKC, and the best-fit conversion of
+        // Windows).
         let compatible: String = name.nfkc().collect();
         match name.as_str() {
             "" => Err(NameError::Empty),
@@ -50,7 +54,7 @@ impl SafeName {
         }
     }
 
-    /// Returns the name as text.
+    /// Returns the file name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -62,12 +66,12 @@ impl fmt::Display for SafeName {
     }
 }
 
-/// Returns whether the first character is this one, or one that is compatible with it, such as its full-width form.
+/// Returns whether the first character is `first`, or compatible with it, such as its full-width form.
 fn begins_like(name: &str, first: char) -> bool {
     name.chars().take(1).nfkc().eq([first])
 }
 
-/// Returns whether a name is like the folder itself or its parent: `‥` is one character for two dots.
+/// Returns whether a name consists of dots alone, like the folder itself or its parent. The character `‥` is two dots.
 fn is_only_dots(name: &str) -> bool {
     name.chars().all(|c| c == '.')
 }
@@ -76,8 +80,8 @@ fn is_separator(c: char) -> bool {
     c == '/' || c == '\\' || LOOKALIKES.contains(&c)
 }
 
-/// Returns whether a character cannot be seen, or has no meaning that all programs agree on: format characters (which
-/// reverse or join text), separators other than the blank, private and unassigned ones.
+/// Returns whether a character is invisible, or has no meaning on which all programs agree. These are format characters
+/// (which reverse or join text), separators other than the blank, and private and unassigned characters.
 fn is_invisible(c: char) -> bool {
     use GeneralCategory::{
         Format, LineSeparator, ParagraphSeparator, PrivateUse, SpaceSeparator, Unassigned,
@@ -96,13 +100,13 @@ fn is_device(name: &str) -> bool {
         || numbered.flat_map(|number| number.parse::<char>()).any(|c| c.is_ascii_digit() || "¹²³".contains(c))
 }
 
-/// Returns whether decoding the name once more would yield a separator, a NUL, a dot or a percent sign.
+/// Returns whether another percent-decoding of the name would yield a separator, a NUL, a dot or a percent sign.
 fn has_encoded_separator(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     ["%2f", "%5c", "%00", "%2e", "%25"].iter().any(|encoded| name.contains(encoded))
 }
 
-/// The reason to refuse a name.
+/// The reason why a name is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NameError {
@@ -112,16 +116,16 @@ pub enum NameError {
     /// The name is longer than file systems accept.
     #[error("the name has {0} bytes, more than the {MAX} that file systems accept")]
     TooLong(usize),
-    /// The name is hidden, the folder itself, or its parent.
+    /// The name begins with a dot: it is hidden, the folder itself, or its parent.
     #[error("the name starts with a dot")]
     LeadingDot,
-    /// Programs would take the name for an option.
+    /// The name begins with a hyphen, so that programs would take it for an option.
     #[error("the name starts with a hyphen")]
     LeadingHyphen,
     /// The name begins with a blank, or ends with a blank or a dot.
     #[error("the name begins with a blank, or ends with a blank or a dot")]
     Edge,
-    /// The name contains a character that cannot be seen.
+    /// The name contains an invisible character.
     #[error("the name contains an invisible, private or unassigned character")]
     Invisible,
     /// The name is that of a device on Windows.
@@ -130,7 +134,7 @@ pub enum NameError {
     /// The name contains NUL or another control character.
     #[error("the name contains a control character")]
     Control,
-    /// The name contains a path separator, a look-alike, or an encoded one.
+    /// The name contains a path separator, a look-alike of one, or an encoded one.
     #[error("the name contains a path separator, a character that looks like one, or an encoded one")]
     Separator,
     /// The name is not UTF-8.

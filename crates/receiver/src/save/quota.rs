@@ -1,4 +1,4 @@
-//! The bounds on what a folder stores, over all of its uploads.
+//! The quota of a folder: bounds on the bytes that all of its uploads store.
 
 use std::{
     fs, io,
@@ -10,25 +10,25 @@ use record::ByteSize;
 
 use super::SaveError;
 
-/// The bytes that a body of unknown length claims at once.
+/// The number of bytes that a body of unknown length claims at once.
 const STEP: u64 = 8 << 20;
 
-/// The bounds on what a [`Folder`](super::Folder) stores.
+/// The bounds on the bytes that a [`Folder`](super::Folder) stores.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Quota {
-    /// The most bytes of all saved files together; `None` for any number.
+    /// The largest size of all saved files together; `None` for any size.
     pub max_stored: Option<ByteSize>,
-    /// The bytes of the file system that are left free. `None` leaves [`MIN_FREE`](Self::MIN_FREE), or a tenth of a
-    /// small file system.
+    /// The free space of the file system that uploads must leave. `None` means [`MIN_FREE`](Self::MIN_FREE), or a tenth
+    /// of a small file system.
     pub min_free: Option<ByteSize>,
 }
 
 impl Quota {
-    /// The bytes that are left free by default, for the other users of the disk.
+    /// The free space that uploads leave by default, for other users of the disk.
     pub const MIN_FREE: ByteSize = ByteSize(64 << 20);
 }
 
-/// The account of a folder.
+/// The ledger of a folder: the bytes that saved and unfinished files use.
 #[derive(Debug)]
 pub(super) struct Ledger {
     max_stored: Option<ByteSize>,
@@ -39,16 +39,16 @@ pub(super) struct Ledger {
 
 #[derive(Debug, Default)]
 struct Counts {
-    /// The bytes of the files that are saved.
+    /// The number of bytes in saved files.
     stored: u64,
-    /// The bytes that unfinished files may have.
+    /// The number of bytes that unfinished files have claimed.
     claimed: u64,
     /// The part of `claimed` that has not been written, so that the file system still counts it as free.
     unwritten: u64,
 }
 
 impl Ledger {
-    /// Counts the files of a folder.
+    /// Creates the ledger of a folder, and counts the folder's files.
     ///
     /// # Errors
     /// Fails if the folder cannot be read.
@@ -65,7 +65,7 @@ impl Ledger {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns the bytes of the visible files, if they are bounded.
+    /// Returns the number of bytes in the visible files; 0 if the quota does not bound them.
     fn stored(&self) -> io::Result<u64> {
         let mut sum = 0_u64;
         if self.max_stored.is_none() {
@@ -76,15 +76,15 @@ impl Ledger {
             let is_hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
             match entry.metadata() {
                 Ok(metadata) if metadata.is_file() && !is_hidden => sum = sum.saturating_add(metadata.len()),
-                // The file is gone, or is no file.
+                // The file no longer exists, or is not a regular file.
                 _ => {}
             }
         }
         Ok(sum)
     }
 
-    /// Claims `bytes` more. Files that others have removed are noticed only when the bound is reached. May wait for the
-    /// disk, but not while it holds the counts.
+    /// Claims `bytes` more. Files that other programs have removed are noticed only when the bound is reached. May wait
+    /// for the disk, but does not hold the lock of the counts meanwhile.
     fn claim(&self, bytes: u64) -> Result<(), SaveError> {
         let free = self.free()?;
         if self.exceeds(&self.counts(), bytes) {
@@ -104,20 +104,20 @@ impl Ledger {
         Ok(())
     }
 
-    /// Returns whether `bytes` more exceed the bound on what is stored.
+    /// Returns whether `bytes` more would exceed the bound on stored bytes.
     fn exceeds(&self, counts: &Counts, bytes: u64) -> bool {
         let total = counts.stored.saturating_add(counts.claimed).saturating_add(bytes);
         self.max_stored.is_some_and(|most| total > most.0)
     }
 
-    /// Returns the free bytes of the file system; `None` if it does not tell.
+    /// Returns the number of free bytes of the file system; `None` if it does not report them.
     fn free(&self) -> io::Result<Option<u64>> {
         let file_system = rustix::fs::statvfs(&self.folder)?;
         Ok((file_system.f_blocks > 0).then(|| file_system.f_bavail.saturating_mul(file_system.f_frsize)))
     }
 }
 
-/// The share of one unfinished file. Dropping it returns what it claimed.
+/// The share of one unfinished file in the quota. Dropping the claim returns the claimed bytes.
 #[derive(Debug)]
 pub(super) struct Claim {
     ledger: Arc<Ledger>,
@@ -126,26 +126,26 @@ pub(super) struct Claim {
 }
 
 impl Claim {
-    /// Claims the announced length of a body, or a first step.
+    /// Claims the announced length of a body, or a first step if the length is unknown.
     ///
     /// # Errors
-    /// Fails if the folder or the file system has no room for it.
+    /// Fails if the folder or the file system has no room for the claim.
     pub(super) fn of(ledger: Arc<Ledger>, announced: Option<u64>) -> Result<Self, SaveError> {
         let mut claim = Self { ledger, claimed: 0, written: 0 };
-        // A body of unknown length may be empty, but is refused where there is no room at all.
+        // A body of unknown length may be empty, but is refused if there is no room for a single byte.
         claim.extend(announced.unwrap_or(1))?;
         Ok(claim)
     }
 
-    /// Returns whether a file of `bytes` has to claim more.
+    /// Returns whether a file of `bytes` bytes has to claim more.
     pub(super) fn is_exceeded_by(&self, bytes: u64) -> bool {
         bytes > self.claimed
     }
 
-    /// Claims what a file of `bytes` needs. May wait for the disk.
+    /// Extends the claim for a file of `bytes` bytes. May wait for the disk.
     ///
     /// # Errors
-    /// Fails if the folder or the file system has no room for it.
+    /// Fails if the folder or the file system has no room for the claim.
     pub(super) fn extend(&mut self, bytes: u64) -> Result<(), SaveError> {
         let missing = bytes.saturating_sub(self.claimed);
         let step = missing.max(if self.claimed > 0 { STEP } else { 0 });
@@ -158,7 +158,7 @@ impl Claim {
         Ok(())
     }
 
-    /// Accounts for `bytes` in all that were written.
+    /// Notes that `bytes` bytes of the file have been written in total.
     pub(super) fn written(&mut self, bytes: u64) {
         let more = bytes.min(self.claimed).saturating_sub(self.written);
         self.written = self.written.saturating_add(more);
@@ -166,7 +166,7 @@ impl Claim {
         counts.unwritten = counts.unwritten.saturating_sub(more);
     }
 
-    /// Accounts for a file of `bytes` that is saved, in the place of one of `replaced` bytes.
+    /// Notes that a file of `bytes` bytes was saved and replaced a file of `replaced` bytes.
     pub(super) fn save(self, bytes: u64, replaced: u64) {
         let mut counts = self.ledger.counts();
         counts.stored = counts.stored.saturating_add(bytes).saturating_sub(replaced);

@@ -1,11 +1,11 @@
-//! The memory that a body may fill ahead of the disk.
+//! The memory that a body may fill before its bytes are written to the disk.
 
 use std::sync::Arc;
 
 use record::{ByteSize, Term};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// The blocks that one body may fill ahead of the disk.
+/// The blocks of memory that one body may fill before they are written to the disk.
 #[derive(Debug)]
 pub(super) struct Room {
     /// The length of a block, in bytes.
@@ -17,18 +17,18 @@ pub(super) struct Room {
 }
 
 impl Room {
-    /// The number of concurrent bodies in one folder that get wide rooms. Further ones get narrow rooms, which keeps
+    /// The number of concurrent bodies in one folder that get wide rooms. Further bodies get narrow rooms, which keeps
     /// memory low with hundreds of bodies.
     pub(super) const WIDE_PLACES: usize = 8;
 
-    /// Length and number of the blocks of a wide room. With them, a disk that works in bursts does not delay the
-    /// protocol. Half as much was a fifth slower over TLS.
+    /// The length in bytes and the number of blocks of a wide room. With so much memory, a disk that works in bursts
+    /// does not delay the protocol. Half as much was a fifth slower over TLS.
     const WIDE: (usize, usize) = (256 << 10, 4);
 
-    /// Length and number of the blocks of a narrow room: one is written while the other fills.
+    /// The length in bytes and the number of blocks of a narrow room. One block is written while the other is filled.
     const NARROW: (usize, usize) = (64 << 10, 2);
 
-    /// Returns the room of a body that begins now: wide if a place is free.
+    /// Returns the room of a body that begins now. The room is wide if a place is free.
     pub(super) fn of(places: &Arc<Semaphore>) -> Self {
         let place = places.clone().try_acquire_owned().ok();
         let (block, blocks) = if place.is_some() { Self::WIDE } else { Self::NARROW };
@@ -47,7 +47,7 @@ pub(crate) fn footprint(bodies: u64) -> Term {
         ByteSize(wide),
         ByteSize(narrow)
     );
-    Term::new("blocks behind the disk", first * wide + (bodies - first) * narrow, reason)
+    Term::new("blocks that wait for the disk", first * wide + (bodies - first) * narrow, reason)
 }
 
 #[cfg(test)]

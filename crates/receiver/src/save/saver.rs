@@ -1,4 +1,4 @@
-//! The writer of one body: blocks fill in memory while earlier ones are written.
+//! The saver of one body: blocks of memory are filled while earlier blocks are written.
 
 use std::{
     ffi::OsStr,
@@ -14,30 +14,30 @@ use super::{
     unfinished::folder_of, writer::Writer,
 };
 
-/// A file of a [`Folder`] that one body is saved in. A saver that is dropped before the end of the body leaves nothing
-/// behind.
+/// The file of a [`Folder`] into which one body is saved. A saver that is dropped before the end of the body leaves
+/// nothing behind.
 ///
-/// Blocks of the body are written while the next ones fill. When all blocks are full, the body waits: a slow disk slows
-/// the sender, and memory is bounded by the blocks.
+/// Blocks of the body are written while the next blocks are filled. When all blocks are full, the body waits. A slow
+/// disk therefore slows the sender down, and the blocks bound the memory.
 #[derive(Debug)]
 pub struct Saver {
-    // Dropped before the draft, which closes the file on a blocking thread.
+    // The writer is dropped before the draft, so that the draft closes the file on a blocking thread.
     writer: Writer,
     draft: Draft,
     claim: Option<Claim>,
-    /// The block that fills; without capacity between two blocks.
+    /// The block that is being filled; without capacity between two blocks.
     filling: BytesMut,
-    /// The bytes of all full blocks.
+    /// The number of bytes in all full blocks so far.
     written: u64,
 }
 
 impl Saver {
-    /// Creates a file without a name, which gets its `name` when the body is complete. `announced` is the length of the
-    /// body, if its sender has told it. Must be called within a tokio runtime.
+    /// Creates a file without a name, which gets the name `name` when the body is complete. `announced` is the length
+    /// of the body, if its sender stated it. Must be called within a tokio runtime.
     ///
     /// # Errors
-    /// Fails if the name belongs to a link or a folder, or to a file that is kept. The folder has no room, or no file
-    /// can be created.
+    /// Fails if the name belongs to a link or a folder, or to a file that is kept. Also fails if the folder has no
+    /// room, or if no file can be created.
     pub async fn begin(
         folder: &Folder,
         name: &SafeName,
@@ -47,11 +47,11 @@ impl Saver {
         Self::create(folder.clone(), OsStr::new(name.as_str()), existing, announced).await
     }
 
-    /// Like [`begin`](Self::begin), for a path that the user of this program named: its folder need not be readable. An
-    /// earlier file is replaced, or overwritten where that is impossible.
+    /// Creates a file for a path that the user of this program named, as [`begin`](Self::begin) does for a name. The
+    /// folder of the path need not be readable. An earlier file is replaced, or overwritten if replacing is impossible.
     ///
     /// # Errors
-    /// Fails if the path belongs to something that is no regular file, or no file can be created in its folder.
+    /// Fails if the path belongs to anything but a regular file, or if no file can be created in its folder.
     pub async fn begin_at(path: &Path, announced: Option<u64>) -> Result<Self, SaveError> {
         let name = path.file_name().ok_or(SaveError::NotAFile)?;
         Self::create(Folder::unchecked(folder_of(path)), name, Existing::Overwrite, announced).await
@@ -91,7 +91,7 @@ impl Saver {
         Ok(())
     }
 
-    /// Claims quota for a file of `bytes` in all, before they are written.
+    /// Claims quota for a total of `bytes` bytes, before they are written.
     async fn claim(&mut self, bytes: u64) -> Result<(), SaveError> {
         let Some(mut claim) = self.claim.take() else { return Ok(()) };
         if claim.is_exceeded_by(bytes) {
@@ -122,7 +122,7 @@ impl Saver {
     }
 }
 
-/// A body that is on the disk whole, but has no name yet. Dropping it removes it.
+/// A complete body that is on the disk, but has no name yet. Dropping this value removes the body.
 #[derive(Debug)]
 pub(crate) struct Complete {
     draft: Draft,
@@ -131,7 +131,8 @@ pub(crate) struct Complete {
 }
 
 impl Complete {
-    /// Gives the file its name, unless this future is dropped before that begins. Returns the name.
+    /// Gives the file its name, and returns the name. If this future is dropped before the naming begins, the file is
+    /// removed.
     pub(crate) async fn name(self) -> Result<String, SaveError> {
         let Self { draft, claim, bytes } = self;
         let decision = Decision::default();
@@ -152,7 +153,7 @@ impl Complete {
     }
 }
 
-/// Does work that may wait for the disk.
+/// Runs work that may wait for the disk on a blocking thread.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, SaveError> + Send + 'static,
 ) -> Result<T, SaveError> {

@@ -1,7 +1,7 @@
-//! A file that has no name of its own yet.
+//! The unfinished file of a body, which does not have its final name yet.
 //!
-//! Where the file system has them, it is an unnamed file (O_TMPFILE in open(2)): whatever ends the process, the kernel
-//! frees it. Elsewhere it has a hidden, random name, which is removed when the file is dropped.
+//! If the file system supports it, the file is unnamed (O_TMPFILE in open(2)): the kernel frees the file, however the
+//! process ends. Otherwise the file has a hidden, random name, which is removed when the value is dropped.
 
 use std::{
     fs::{self, File, Metadata, OpenOptions, Permissions, TryLockError},
@@ -28,19 +28,22 @@ pub(super) const PREFIX: &str = ".longhaul-";
 /// The suffix of the names of unfinished files.
 pub(super) const SUFFIX: &str = ".part";
 
-/// The random characters of such a name, out of 62: enough that no two processes choose one name.
+/// The number of random characters in a hidden name, out of 62 different ones: enough that two processes never choose
+/// the same name.
 const RANDOM: usize = 16;
 
 /// The permissions of a new file, which the umask reduces.
 const MODE: u32 = 0o666;
 
-/// The permission bits of an old file that its replacement keeps. The setuid, setgid and sticky bits are dropped.
+/// The permission bits that a file keeps from the file that it replaces. The setuid, setgid and sticky bits are
+/// dropped.
 const PERMISSIONS: u32 = 0o777;
 
-/// The attempts to create and lock a hidden file. Between the two, another process may remove the file as abandoned.
+/// The number of attempts to create and lock a hidden file. Between creating and locking, another process may remove
+/// the file as abandoned.
 const ATTEMPTS: u32 = 3;
 
-/// A file without its name. Dropping it removes it, which may wait for the disk.
+/// A file without its final name. Dropping this value removes the file, which may wait for the disk.
 #[derive(Debug)]
 pub(super) struct Unfinished {
     file: Arc<File>,
@@ -54,8 +57,8 @@ enum Place {
 }
 
 impl Unfinished {
-    /// Creates a file in a folder, which need not be readable. Its permissions are within those of the file that it is
-    /// to replace.
+    /// Creates a file in a folder, which need not be readable. The file's permissions do not exceed those of the file
+    /// that it will replace.
     pub(super) fn create(folder: &Path, replaced: Option<&Metadata>) -> io::Result<Self> {
         let mode = replaced.map_or(MODE, |replaced| replaced.mode() & MODE);
         match unnamed(folder, mode) {
@@ -69,11 +72,11 @@ impl Unfinished {
         for _ in 0..ATTEMPTS {
             let mut options = OpenOptions::new();
             options.read(true).write(true).create_new(true).mode(mode);
-            // tempfile's own functions add the path to an error, which is no stranger's business.
+            // tempfile's own functions add the path to an error, which must not be shown to a client.
             let named = names().make_in(absolute(folder)?, |path| options.open(path))?;
             let (file, path) = named.into_parts();
             lock(&file)?;
-            // Another process may have removed the file before it was locked.
+            // Another process may have removed the file before the file was locked.
             if file.metadata()?.nlink() > 0 {
                 return Ok(Self { file: Arc::new(file), place: Place::Hidden(path) });
             }
@@ -86,14 +89,14 @@ impl Unfinished {
         &self.file
     }
 
-    /// Flushes all bytes to the disk, and frees the space that was reserved and not needed.
+    /// Flushes all bytes to the disk, and frees reserved space that was not needed.
     pub(super) fn sync(&self) -> io::Result<()> {
         self.file.set_len(self.file.metadata()?.len())?;
         self.file.sync_all()
     }
 
-    /// Gives the file its name. `existing` decides what becomes of an earlier file of that name, whose permissions and
-    /// owner the file takes over.
+    /// Gives the file its name. `existing` determines the treatment of an earlier file with that name. The file takes
+    /// over that file's permissions and owner.
     pub(super) fn name(self, path: &Path, existing: Existing) -> Result<(), SaveError> {
         let old = super::folder::regular_file(path)?;
         if let Some(old) = &old {
@@ -122,7 +125,8 @@ impl Unfinished {
     }
 }
 
-/// Returns an unnamed file, if the file system has such files and `/proc` gives access to them, which linkat(2) needs.
+/// Creates an unnamed file. `None` if the file system does not support such files, or if `/proc`, through which
+/// linkat(2) names the file, is not available.
 #[cfg(target_os = "linux")]
 fn unnamed(folder: &Path, mode: u32) -> Option<File> {
     let mut options = OpenOptions::new();
@@ -131,7 +135,7 @@ fn unnamed(folder: &Path, mode: u32) -> Option<File> {
     ((seen.dev(), seen.ino()) == (own.dev(), own.ino())).then_some(file)
 }
 
-/// Always `None`: only Linux has unnamed files.
+/// Returns `None` always: only Linux has unnamed files.
 #[cfg(not(target_os = "linux"))]
 fn unnamed(_: &Path, _: u32) -> Option<File> {
     None
@@ -141,12 +145,13 @@ fn in_proc(file: &File) -> PathBuf {
     format!("/proc/self/fd/{}", file.as_raw_fd()).into()
 }
 
-/// Names an unnamed file.
+/// Gives an unnamed file the path `path`, which must be free.
 fn link(file: &File, path: &Path) -> io::Result<()> {
     Ok(linkat(CWD, in_proc(file), CWD, path, AtFlags::SYMLINK_FOLLOW)?)
 }
 
-/// Replaces a name: the kernel links to free names only, but renames over an existing one.
+/// Gives an unnamed file a path that another file has. The kernel links to free names only, so the file gets a hidden
+/// name first and is then renamed.
 fn replace(file: &File, path: &Path) -> io::Result<()> {
     lock(file)?;
     let folder = absolute(folder_of(path))?;
@@ -161,8 +166,8 @@ fn names() -> tempfile::Builder<'static, 'static> {
     names
 }
 
-/// Locks a hidden file, which marks it as in use. Without locks in the file system, only its age protects it from
-/// removal.
+/// Locks a hidden file, which marks the file as in use. On a file system without locks, only the age of the file
+/// protects it from removal.
 fn lock(file: &File) -> io::Result<()> {
     match file.try_lock() {
         Err(TryLockError::WouldBlock) => Err(io::Error::other("another process has locked the new file")),
@@ -170,7 +175,7 @@ fn lock(file: &File) -> io::Result<()> {
     }
 }
 
-/// Takes over permissions and owner of a file, as far as this process may.
+/// Gives `file` the permissions and the owner of the old file, as far as this process has the right.
 fn take_over(file: &File, old: &Metadata) {
     let Ok(own) = file.metadata() else { return };
     if (own.uid(), own.gid()) != (old.uid(), old.gid()) {
@@ -180,13 +185,13 @@ fn take_over(file: &File, old: &Metadata) {
     let _ = file.set_permissions(Permissions::from_mode(old.mode() & PERMISSIONS));
 }
 
-/// Returns whether a name cannot be given to another file: a mount point (EBUSY), or a folder with the sticky bit
-/// or without write permission.
+/// Returns whether an error means that a name cannot be given to another file. The name is then a mount point (EBUSY),
+/// or its folder has the sticky bit or no write permission.
 fn is_irreplaceable(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::ResourceBusy | io::ErrorKind::PermissionDenied)
 }
 
-/// Copies a whole body into an existing file.
+/// Copies a whole body into an existing file, and flushes that file.
 fn overwrite(mut body: &File, path: &Path) -> io::Result<()> {
     io::Seek::rewind(&mut body)?;
     let mut target =
@@ -195,12 +200,12 @@ fn overwrite(mut body: &File, path: &Path) -> io::Result<()> {
     target.sync_all()
 }
 
-/// Flushes the folder of a named file, without which the name may be lost. A folder that cannot be opened, because it
-/// is not readable, is flushed with its whole file system.
+/// Flushes the folder of a named file, without which a power cut may lose the name. If the folder is not readable and
+/// cannot be opened, the whole file system is flushed.
 fn sync_folder(file: &File, path: &Path) -> io::Result<()> {
     match File::open(folder_of(path)) {
         Ok(folder) => match folder.sync_all() {
-            // Some network file systems have nothing to do for a folder.
+            // Some network file systems do not support flushing a folder, and need not do it.
             Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
             synced => synced,
         },
@@ -227,7 +232,8 @@ pub(super) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Returns an absolute path without looking at the disk, so that a hidden file is found again from any working folder.
+/// Returns the absolute form of a path without reading the disk. A hidden file is then found again if the working
+/// folder changes.
 fn absolute(folder: &Path) -> io::Result<PathBuf> {
     std::path::absolute(folder)
 }

@@ -1,9 +1,9 @@
-//! One version of a saved file.
+//! The version of a saved file.
 
 use std::{fs::Metadata, os::unix::fs::MetadataExt as _};
 
-/// The identity of the content of a file: device, inode, length, and the time of modification in nanoseconds. A saved body
-/// gets another inode, and a program that writes to the file changes its time.
+/// The identity of the content of a file: device, inode, length, and the time of modification in nanoseconds. A newly
+/// saved body has another inode, and a program that writes to the file changes the time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FileVersion {
     device: u64,
@@ -25,7 +25,7 @@ impl FileVersion {
         }
     }
 
-    /// Returns all that tells the version from others, in 40 bytes.
+    /// Returns the complete identity of the version, in 40 bytes.
     pub fn to_bytes(self) -> [u8; 40] {
         let mut bytes = [0; 40];
         let numbers = [

@@ -1,7 +1,8 @@
-//! The writer of one file's blocks. It writes behind the body that fills them, and flushes them to the disk early.
+//! The writer of one file's blocks. It writes blocks while the body fills the next ones, and flushes bytes to the disk
+//! early.
 //!
-//! A blocking thread writes while there are full blocks and is released when there are none. Slow bodies, in any
-//! number, therefore leave the threads to the others.
+//! A blocking thread writes while there are full blocks, and is released when there are none. Slow bodies, in any
+//! number, therefore do not occupy threads.
 
 use std::{
     collections::VecDeque,
@@ -19,34 +20,34 @@ use tokio::{
 
 use super::room::Room;
 
-/// The bytes between two flushes. A flush runs while the next bytes are written, so that the disk works from the
-/// beginning. At the end, at most about twice this many bytes are left. Flushes this rare do not burden the file
-/// system's journal.
+/// The number of bytes between two flushes. A flush runs while the next bytes are written, so that the disk works from
+/// the beginning. At the end of the body, about twice this many bytes are left at most. More frequent flushes would
+/// burden the file system's journal.
 const FLUSH: usize = 32 << 20;
 
-/// The most bytes of disk that are reserved ahead of the writer. A file system with delayed allocation otherwise blocks
-/// the writer while it allocates: ext4 for 8 ms of every 40.
+/// The largest number of bytes on the disk that are reserved ahead of the writer. Otherwise a file system with delayed
+/// allocation blocks the writer while it allocates: ext4 for 8 ms of every 40 ms.
 const RESERVE: u64 = 128 << 20;
 
-/// The divisor of the free bytes that gives the most bytes to reserve: a tenth. If these are fewer than the bytes
-/// between two flushes, none are reserved, so that many new bodies do not take the disk from each other.
+/// The divisor of the free space that gives the largest reservation: a tenth. A reservation smaller than [`FLUSH`] is
+/// not made, so that many new bodies do not take the disk from each other.
 const SHARE: u64 = 10;
 
 /// A queue of blocks that are written to a file, in order.
 #[derive(Debug)]
 pub(super) struct Writer {
     room: Room,
-    /// The number of blocks that exist, at most `blocks` of the room.
+    /// The number of allocated blocks, at most the `blocks` of the room.
     allocated: usize,
-    /// The length of the body, if it is known.
+    /// The length of the body in bytes, if it is known.
     announced: Option<u64>,
-    /// The bytes of all blocks so far.
+    /// The number of bytes in all blocks so far.
     written: u64,
-    /// The file offset up to which disk is reserved.
+    /// The file offset up to which space on the disk is reserved.
     reserved: u64,
-    /// The bytes since the last flush.
+    /// The number of bytes since the last flush.
     unflushed: usize,
-    /// A flush, which returns the offset up to which disk is reserved then.
+    /// The running flush, which returns the offset up to which space on the disk is reserved afterwards.
     flushing: Option<JoinHandle<io::Result<u64>>>,
     shared: Arc<Shared>,
 }
@@ -60,7 +61,7 @@ struct Shared {
 
 #[derive(Debug)]
 struct Queue {
-    /// The file; `None` while the thread writes to it, and after a failure.
+    /// The file; `None` while a thread writes to it, and after a failure.
     file: Option<Arc<File>>,
     full: VecDeque<BytesMut>,
     empty: Vec<BytesMut>,
@@ -107,7 +108,8 @@ impl Writer {
         if self.unflushed >= FLUSH { self.flush().await } else { Ok(()) }
     }
 
-    /// Starts to flush the bytes written so far, once the previous flush has ended. Reserves disk for the next bytes.
+    /// Starts to flush the bytes written so far, once the previous flush has ended. Also reserves space on the disk for
+    /// the next bytes.
     async fn flush(&mut self) -> io::Result<()> {
         self.wait_for_flush().await?;
         let file = self.shared.wait(|queue| queue.file.clone()).await?;
@@ -135,8 +137,8 @@ impl Writer {
     }
 }
 
-/// Reserves the disk between two offsets, or as much of it as the free bytes allow. Returns the offset up to which it is
-/// reserved. A failure is ignored: if the disk is full, the write reports it.
+/// Reserves space on the disk between two file offsets, or less if there is little free space. Returns the offset up to
+/// which space is reserved. A failure is ignored: if the disk is full, the write reports that.
 fn reserve(file: &File, from: u64, to: u64) -> u64 {
     let most =
         rustix::fs::fstatvfs(file).map_or(0, |disk| disk.f_bavail.saturating_mul(disk.f_frsize) / SHARE);
@@ -154,7 +156,7 @@ impl Shared {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until `take` returns a value. Only the one body that fills the blocks may wait.
+    /// Waits until `take` returns a value. Only the body that fills the blocks may call this function.
     async fn wait<T>(&self, take: impl Fn(&mut Queue) -> Option<T>) -> io::Result<T> {
         loop {
             {

@@ -186,6 +186,6 @@ function tuningTable(untuned) {
       "Table of libraries as they come",
       plainTable(["case", "run as", "MiB/s", "tuned, MiB/s", "of tuned", "range"], rows),
     ),
-    apart && el("p", {}, "* Not run in turns with the tuned row: the drift of the machine is in the ratio."),
+    apart && el("p", {}, "* Not run in turns with the tuned row: the ratio includes the drift of the machine."),
   );
 }
