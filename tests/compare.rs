@@ -86,7 +86,10 @@ fn a_sender_slowed_by_a_tenth_is_worse_and_a_run_split_in_two_is_not() {
     let gate = [&threshold[..], &["--fail-on", "worse"]].concat();
     let (output, text) = compare(&base, &elsewhere, &gate);
     assert_eq!(output.status.code(), Some(6), "{text}");
-    assert!(text.starts_with("OTHER MACHINE  speeds are not compared\n") && !text.contains("WORSE"), "{text}");
+    assert!(
+        text.starts_with("OTHER MACHINE  speeds are not compared\n") && !text.contains("WORSE"),
+        "{text}"
+    );
     let (output, _) = compare(&base, &elsewhere, &speed);
     assert_eq!(output.status.code(), Some(0), "inconclusive passes");
     let (output, text) = compare(&base, &elsewhere, &[&gate[..], &["--across-machines"]].concat());

@@ -48,7 +48,8 @@ pub(crate) fn notes(rows: &[Row<'_>]) -> Vec<String> {
     let more = partly().count().saturating_sub(MOST);
     notes.extend((more > 0).then(|| format!("{more} more rows have disturbed runs")));
     let wholly = concerned.iter().filter(|(_, calm)| calm.goodput.is_none()).count();
-    notes.extend((wholly > 0).then(|| format!("in {wholly} of {} rows, every run was disturbed", rows.len())));
+    notes
+        .extend((wholly > 0).then(|| format!("in {wholly} of {} rows, every run was disturbed", rows.len())));
     notes
 }
 

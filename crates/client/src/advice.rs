@@ -1,6 +1,6 @@
 //! Advice on a failed handshake: the flag that may help. The errors of libraries do not name flags.
 
-use record::{Engine, Fault, FaultKind};
+use record::{Fault, FaultKind, PROTOCOLS};
 
 use crate::Target;
 
@@ -34,12 +34,13 @@ pub(crate) fn with_advice(fault: &Fault, target: &Target) -> String {
 }
 
 /// Returns the names of the protocols that the server may speak instead of the requested one.
-fn other_protocols(target: &Target) -> &'static str {
-    match target.protocol().engine {
-        Engine::Http1 => "try --protocol h2 or h3",
-        Engine::Http2 => "try --protocol h1 or h3",
-        _ => "try --protocol h1 or h2",
-    }
+fn other_protocols(target: &Target) -> String {
+    let own = target.protocol();
+    let others = PROTOCOLS
+        .iter()
+        .filter(|row| row.is_http() && row.scheme() == own.scheme() && row.http() != own.http());
+    let names: Vec<_> = others.map(|row| row.name).collect();
+    format!("try --protocol {}", names.join(" or "))
 }
 
 #[cfg(test)]
@@ -53,7 +54,7 @@ mod tests {
         for (message, flags) in [
             ("handshake failed: invalid peer certificate: UnknownIssuer", ["--cacert", "--pin"]),
             ("handshake failed: received fatal alert: ProtocolVersion", ["--tls12", ""]),
-            ("handshake failed: the application protocol is none, not h2", ["--protocol h1", ""]),
+            ("handshake failed: the application protocol is none, not h2", ["--protocol h1 or h3", ""]),
             ("handshake failed: received fatal alert: NoApplicationProtocol", ["--protocol h1", ""]),
         ] {
             let text = advised(FaultKind::Handshake, message);

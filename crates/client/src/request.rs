@@ -4,7 +4,7 @@ use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, header,
     uri::{Authority, Uri},
 };
-use record::{Engine, Fault, FaultKind, redacted_header, redacted_url};
+use record::{Fault, FaultKind, redacted_header, redacted_url};
 
 use crate::{Credentials, Statuses, Target};
 
@@ -124,7 +124,7 @@ impl RequestOptions {
                 HeaderEdit::Host(_) => {}
             }
         }
-        if target.protocol().engine != Engine::Http1 {
+        if target.protocol().http() != Some("1.1") {
             for name in OF_CONNECTION {
                 headers.remove(name);
             }

@@ -7,7 +7,7 @@ use http::{
     uri::{InvalidUri, PathAndQuery},
 };
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
-use record::{Engine, Protocol, redacted_url};
+use record::{Protocol, redacted_url};
 use transport::Transport;
 
 use crate::{
@@ -54,9 +54,9 @@ impl Target {
         let url = &shown(text);
         let malformed = |source| TargetError::Malformed { url: url.into(), source };
         let uri: Uri = text.parse().map_err(|error: InvalidUri| malformed(error.into()))?;
-        let (engine, is_encrypted, default_port) = match uri.scheme_str() {
-            Some("http") => (Engine::Http1, false, 80),
-            Some("https") => (Engine::Http2, true, 443),
+        let (http, is_encrypted, default_port) = match uri.scheme_str() {
+            Some("http") => ("1.1", false, 80),
+            Some("https") => ("2", true, 443),
             _ => return Err(TargetError::Scheme { url: url.into() }),
         };
         let (uri, user) = without_user(uri).map_err(malformed)?;
@@ -66,7 +66,7 @@ impl Target {
         let host = host.ok_or_else(|| TargetError::NoHost { url: url.into() })?;
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let port = port(&uri, default_port).ok_or_else(|| TargetError::Port { url: url.into() })?;
-        let is_default = |row: &Protocol| row.engine == engine && row.is_encrypted() == is_encrypted;
+        let is_default = |row: &Protocol| row.http() == Some(http) && row.is_encrypted() == is_encrypted;
         let transport = transport::all().find(|transport| is_default(transport.protocol()));
         let transport = transport.ok_or_else(|| TargetError::Scheme { url: url.into() })?;
         Ok(Self { transport, uri, host, port, credentials })
@@ -287,7 +287,8 @@ mod tests {
 
     #[test]
     fn a_row_that_nothing_implements_is_refused() {
-        static H3C: Protocol = Protocol { name: "h3c", carrier: record::Carrier::Tcp, engine: Engine::Http3 };
+        static H3C: Protocol =
+            Protocol { name: "h3c", carrier: record::Carrier::Tcp, engine: record::Engine::Http3 };
         let error = target("http://x/").with_protocol(&H3C).unwrap_err();
         assert!(matches!(error, TargetError::Unimplemented { .. }), "{error}");
     }

@@ -28,6 +28,7 @@ mod limits;
 mod machine;
 mod printable;
 mod protocol;
+mod protocol_facts;
 mod reader;
 mod record;
 mod redaction;
@@ -53,7 +54,8 @@ pub use key::{Axis, CaseKey, CaseKeyError};
 pub use limits::*;
 pub use machine::{Awake, Build, CoreRoundTrip, Host, IdlePolicy};
 pub use printable::{printable, quoted};
-pub use protocol::{Carrier, Engine, PROTOCOLS, Protocol, ProtocolFacts, ProtocolKind};
+pub use protocol::{Carrier, CarrierKind, Engine, PROTOCOLS, Protocol, ProtocolKind};
+pub use protocol_facts::ProtocolFacts;
 pub use reader::{
     Damage, DamagedLine, RECORD_FILES, ReadError, ReadRecords, read, read_each, read_undamaged,
 };

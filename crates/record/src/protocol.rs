@@ -4,7 +4,9 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-/// The transport below a protocol.
+use crate::ProtocolFacts;
+
+/// The transport below a protocol, as one library implements it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Carrier {
@@ -21,15 +23,47 @@ pub enum Carrier {
 impl Carrier {
     /// Returns the name of the carrier, which is also the name of the baseline on that carrier.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Tcp => "tcp",
-            Self::Tls => "tls",
-            Self::Quic => "quic",
-            Self::Udp => "udp",
-        }
+        self.facts().name
     }
 
-    /// Returns the name of the ceiling for protocols on the carrier.
+    /// Returns the facts about the carrier: one entry each.
+    fn facts(self) -> CarrierFacts {
+        match self {
+            Self::Tcp => CarrierFacts { name: "tcp", kind: CarrierKind::Tcp, library: "tokio" },
+            Self::Tls => CarrierFacts { name: "tls", kind: CarrierKind::Tls, library: "rustls" },
+            Self::Quic => CarrierFacts { name: "quic", kind: CarrierKind::Quic, library: "quinn" },
+            Self::Udp => CarrierFacts { name: "udp", kind: CarrierKind::Udp, library: "tokio" },
+        }
+    }
+}
+
+/// The facts about a carrier.
+struct CarrierFacts {
+    /// The name of the carrier.
+    name: &'static str,
+    /// The kind of the carrier.
+    kind: CarrierKind,
+    /// The library that implements the carrier.
+    library: &'static str,
+}
+
+/// The kind of a carrier, whichever library implements it. Protocols on carriers of one kind have the same limits and
+/// the same ceiling.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CarrierKind {
+    /// TCP in cleartext.
+    Tcp,
+    /// TLS over TCP.
+    Tls,
+    /// QUIC over UDP.
+    Quic,
+    /// Bare datagrams over UDP.
+    Udp,
+}
+
+impl CarrierKind {
+    /// Returns the name of the ceiling for protocols on carriers of this kind.
     fn ceiling(self) -> &'static str {
         match self {
             Self::Tcp => "tcp-ceiling",
@@ -37,19 +71,9 @@ impl Carrier {
             Self::Quic | Self::Udp => "quic-ceiling",
         }
     }
-
-    /// Returns the library that implements the carrier.
-    fn library(self) -> &'static str {
-        match self {
-            Self::Tcp => "tokio",
-            Self::Tls => "rustls",
-            Self::Quic => "quinn",
-            Self::Udp => "tokio",
-        }
-    }
 }
 
-/// The protocol on top of a carrier.
+/// The protocol on top of a carrier, as one library implements it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Engine {
@@ -66,26 +90,24 @@ pub enum Engine {
 }
 
 impl Engine {
-    /// Returns the version of HTTP; `None` for the baseline and the ceiling.
-    fn http(self) -> Option<&'static str> {
-        match self {
-            Self::Raw | Self::Ceiling => None,
-            Self::Http1 => Some("1.1"),
-            Self::Http2 => Some("2"),
-            Self::Http3 => Some("3"),
-        }
-    }
-
-    /// Returns the library that implements the engine; `None` for the engines without HTTP, which are loops over the
+    /// Returns the facts about an engine with HTTP; `None` for the engines without HTTP, which are loops over the
     /// carrier.
-    fn library(self) -> Option<&'static str> {
+    fn http(self) -> Option<HttpFacts> {
         match self {
             Self::Raw | Self::Ceiling => None,
-            Self::Http1 => Some("hyper"),
-            Self::Http2 => Some("h2"),
-            Self::Http3 => Some("h3"),
+            Self::Http1 => Some(HttpFacts { version: "1.1", library: "hyper" }),
+            Self::Http2 => Some(HttpFacts { version: "2", library: "h2" }),
+            Self::Http3 => Some(HttpFacts { version: "3", library: "h3" }),
         }
     }
+}
+
+/// The facts about an engine with HTTP.
+struct HttpFacts {
+    /// The version of HTTP.
+    version: &'static str,
+    /// The library that implements the engine.
+    library: &'static str,
 }
 
 /// One protocol: a row of [`PROTOCOLS`].
@@ -135,18 +157,33 @@ impl Protocol {
         match self.engine {
             Engine::Raw => ProtocolKind::Baseline,
             Engine::Ceiling => ProtocolKind::Ceiling,
-            Engine::Http1 | Engine::Http2 | Engine::Http3 => ProtocolKind::Http,
+            _ => ProtocolKind::Http,
         }
+    }
+
+    /// Returns the version of HTTP: `1.1`, `2` or `3`; `None` for a baseline or a ceiling.
+    pub fn http(&self) -> Option<&'static str> {
+        self.engine.http().map(|http| http.version)
+    }
+
+    /// Returns the kind of the carrier.
+    pub fn carrier_kind(&self) -> CarrierKind {
+        self.carrier.facts().kind
     }
 
     /// Returns whether the protocol encrypts its bytes, by TLS 1.3 or by QUIC.
     pub fn is_encrypted(&self) -> bool {
-        matches!(self.carrier, Carrier::Tls | Carrier::Quic)
+        matches!(self.carrier_kind(), CarrierKind::Tls | CarrierKind::Quic)
+    }
+
+    /// Returns whether UDP carries the bodies, in QUIC or as bare datagrams, rather than TCP.
+    pub fn is_over_udp(&self) -> bool {
+        matches!(self.carrier_kind(), CarrierKind::Quic | CarrierKind::Udp)
     }
 
     /// Returns whether one connection carries several bodies concurrently.
     pub fn has_streams(&self) -> bool {
-        self.carrier == Carrier::Quic || matches!(self.engine, Engine::Http2 | Engine::Http3)
+        self.carrier_kind() == CarrierKind::Quic || self.http() == Some("2")
     }
 
     /// Returns the name of the baseline: the protocol that moves the same bytes over the same carrier without HTTP,
@@ -158,7 +195,7 @@ impl Protocol {
     /// Returns the name of the ceiling: the protocol that moves bytes over the same carrier as fast as this machine
     /// can. `None` for a ceiling.
     pub fn ceiling(&self) -> Option<&'static str> {
-        (!self.is_ceiling()).then(|| self.carrier.ceiling())
+        (!self.is_ceiling()).then(|| self.carrier_kind().ceiling())
     }
 
     /// Returns the scheme of the protocol's URLs, `http` or `https`.
@@ -168,11 +205,12 @@ impl Protocol {
 
     /// Returns the facts about the protocol that a record states.
     pub fn facts(&self) -> ProtocolFacts {
-        let library = self.engine.library().unwrap_or_else(|| self.carrier.library());
+        let carrier = self.carrier.facts();
+        let library = self.engine.http().map_or(carrier.library, |http| http.library);
         ProtocolFacts {
             name: self.name.into(),
-            carrier: self.carrier.name().into(),
-            http: self.engine.http().map(Cow::from),
+            carrier: carrier.name.into(),
+            http: self.http().map(Cow::from),
             library: Some(library.into()),
             kind: Some(self.kind()),
             baseline: self.baseline().map(Cow::from),
@@ -195,67 +233,6 @@ pub enum ProtocolKind {
     Http,
     /// The most that the carrier gives on this machine, whatever the chunk.
     Ceiling,
-}
-
-/// The facts about a protocol that tables, charts and notes depend on. With these facts, a program can show records of
-/// protocols that it does not know.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[non_exhaustive]
-pub struct ProtocolFacts {
-    /// The name of the protocol, as in the case.
-    pub name: Cow<'static, str>,
-    /// The name of the carrier: `tcp`, `tls`, `quic`, or another.
-    pub carrier: Cow<'static, str>,
-    /// The version of HTTP; null for a baseline or a ceiling.
-    pub http: Option<Cow<'static, str>>,
-    /// The library that implements the protocol; null if the library is not known.
-    pub library: Option<Cow<'static, str>>,
-    /// The part that the protocol plays in comparisons; null in records written before there were ceilings.
-    #[serde(default)]
-    pub kind: Option<ProtocolKind>,
-    /// The name of the protocol that moves the same bytes without HTTP; null for a baseline or a ceiling.
-    pub baseline: Option<Cow<'static, str>>,
-    /// The name of the protocol that moves bytes over the carrier as fast as the machine can; null for a ceiling, and
-    /// in records written before there were ceilings.
-    #[serde(default)]
-    pub ceiling: Option<Cow<'static, str>>,
-    /// True if one connection carries several bodies concurrently.
-    pub streams: bool,
-    /// True if the protocol encrypts its bytes.
-    pub tls: bool,
-}
-
-impl ProtocolFacts {
-    /// Returns the facts about the protocol called `name`. A name without a row in [`PROTOCOLS`] counts as a carrier of
-    /// its own, without a baseline.
-    pub fn of(name: &str) -> Self {
-        let unknown = || Self {
-            name: name.to_owned().into(),
-            carrier: name.to_owned().into(),
-            http: None,
-            library: None,
-            kind: None,
-            baseline: None,
-            ceiling: None,
-            streams: false,
-            tls: false,
-        };
-        Protocol::by_name(name).map_or_else(unknown, Protocol::facts)
-    }
-
-    /// Returns whether the protocol is a ceiling.
-    pub fn is_ceiling(&self) -> bool {
-        self.kind == Some(ProtocolKind::Ceiling)
-    }
-
-    /// Returns a key that sorts protocols by carrier, the known carriers first. On each carrier the baseline comes
-    /// first, then the versions of HTTP, then the ceiling.
-    pub fn rank(&self) -> (usize, &str, bool, Option<&str>, &str) {
-        let known = ["tcp", "tls", "quic", "udp"];
-        let carrier = known.iter().position(|name| *name == self.carrier).unwrap_or(known.len());
-        (carrier, &self.carrier, self.is_ceiling(), self.http.as_deref(), &self.name)
-    }
 }
 
 #[cfg(test)]
@@ -282,38 +259,5 @@ mod tests {
         assert_eq!(ceilings.len(), 3);
         assert!(ceilings.iter().all(|ceiling| ceiling.baseline().is_none() && !ceiling.is_http()));
         assert!(!ceilings.iter().any(|ceiling| ceiling.has_streams()));
-    }
-
-    #[test]
-    fn facts_of_records_without_ceilings_are_read() {
-        let mut json = serde_json::to_value(ProtocolFacts::of("h3")).unwrap();
-        json.as_object_mut().unwrap().retain(|name, _| name != "ceiling" && name != "kind");
-        let facts: ProtocolFacts = serde_json::from_value(json).unwrap();
-        assert_eq!((facts.ceiling.as_deref(), facts.kind, facts.is_ceiling()), (None, None, false));
-    }
-
-    #[test]
-    fn the_rank_keeps_the_order_of_the_rows_and_puts_unknown_carriers_last() {
-        let mut facts: Vec<_> = PROTOCOLS.iter().map(Protocol::facts).collect();
-        facts.reverse();
-        facts.push(ProtocolFacts::of("carrier-pigeon"));
-        facts.sort_by(|a, b| a.rank().cmp(&b.rank()));
-        let names: Vec<_> = facts.iter().map(|facts| facts.name.as_ref()).collect();
-        let rows: Vec<_> = PROTOCOLS.iter().map(|protocol| protocol.name).collect();
-        assert_eq!(names, [&rows[..], &["carrier-pigeon"]].concat());
-    }
-
-    #[test]
-    fn facts_say_what_a_protocol_consists_of() {
-        let h3 = ProtocolFacts::of("h3");
-        assert_eq!(
-            (h3.carrier.as_ref(), h3.http.as_deref(), h3.baseline.as_deref()),
-            ("quic", Some("3"), Some("quic"))
-        );
-        assert!(h3.streams && h3.tls && h3.library.as_deref() == Some("h3"));
-        assert_eq!((h3.kind, h3.ceiling.as_deref()), (Some(ProtocolKind::Http), Some("quic-ceiling")));
-        let quic = ProtocolFacts::of("quic");
-        assert!(quic.streams && quic.baseline.is_none() && quic.library.as_deref() == Some("quinn"));
-        assert!(!ProtocolFacts::of("h1").streams && !ProtocolFacts::of("h1c").tls);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use record::{Carrier, Case, Protocol, Rate};
+use record::{Case, Protocol, Rate};
 
 /// Seconds between two transfers: two processes, a handshake, the distance of the cores. Measured: 0.07 s with a
 /// certificate, 0.01 s without.
@@ -19,7 +19,7 @@ pub fn nominal_time(case: &Case) -> Duration {
     let (bytes, bodies) = (case.total_bytes() as f64, case.bodies() as f64);
     let [clear, encrypted, quic] = RATES;
     let rate = match Protocol::by_name(&case.protocol) {
-        Some(protocol) if protocol.carrier == Carrier::Quic => quic,
+        Some(protocol) if protocol.is_encrypted() && protocol.is_over_udp() => quic,
         Some(protocol) if protocol.is_encrypted() => encrypted,
         _ => clear,
     };

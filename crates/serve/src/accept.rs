@@ -12,7 +12,7 @@ use transport::{Accepted, Error, Listener};
 
 use crate::{
     connection::ConnectionHandler,
-    listeners::{Carrier, Port},
+    listeners::{Port, Sockets},
     occasional::Occasional,
     places::{Places, Refused},
 };
@@ -42,7 +42,7 @@ pub(crate) async fn serve(port: Port, handler: ConnectionHandler, places: Places
 /// Releases a port of TCP at once, for a successor. The socket of QUIC carries its connections, so it stays open and
 /// new clients are refused.
 async fn refuse_all(port: Port) {
-    if port.carrier == Carrier::Udp {
+    if port.sockets == Sockets::Shared {
         while port.listener.accept().await.is_ok() {}
     }
     drop(port);
@@ -215,7 +215,7 @@ mod tests {
         let accepts = Arc::new(AtomicU32::new(0));
         let places = Places::of_ports(1, 1, 1).remove(0);
         let free = || places.enter([127, 0, 0, 1].into()).is_ok_and(|entry| entry.has_place());
-        let port = Port { listener: Box::new(Flaky(accepts.clone())), carrier: Carrier::Tcp };
+        let port = Port { listener: Box::new(Flaky(accepts.clone())), sockets: Sockets::PerConnection };
         let serving = tokio::spawn(serve(port, handler, places.clone(), Duration::from_millis(10)));
         timeout(Duration::from_secs(10), async {
             while free() {

@@ -27,17 +27,17 @@ pub(crate) struct Listeners {
 pub(crate) struct Port {
     /// The acceptor of its connections.
     pub(crate) listener: Box<dyn Listener>,
-    /// The transport below the protocols.
-    pub(crate) carrier: Carrier,
+    /// The sockets of its connections.
+    pub(crate) sockets: Sockets,
 }
 
-/// The transport of a port.
+/// The sockets of a port's connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Carrier {
+pub(crate) enum Sockets {
     /// TCP: each connection has its own socket.
-    Tcp,
+    PerConnection,
     /// UDP: all connections share the socket of their port.
-    Udp,
+    Shared,
 }
 
 /// The port for TLS and QUIC.
@@ -72,15 +72,15 @@ impl Listeners {
         if let Some(addr) = cleartext {
             let listener = transport::listen_cleartext(&bind(addr, options), &options.limits)?;
             listeners.cleartext = Some(listener.local_addr());
-            listeners.all.push(Port { listener, carrier: Carrier::Tcp });
+            listeners.all.push(Port { listener, sockets: Sockets::PerConnection });
         }
         if let Some(addr) = tls {
             let identity = options.identity.clone().map_or_else(|| self_signed(addr), Ok)?;
             let bind = bind(addr, options).with_identity(identity.clone());
             let [tcp, udp] = listen_paired(bind, &options.limits)?;
             listeners.tls = Some(SecuredPort { addr: tcp.local_addr(), identity });
-            listeners.all.push(Port { listener: tcp, carrier: Carrier::Tcp });
-            listeners.all.push(Port { listener: udp, carrier: Carrier::Udp });
+            listeners.all.push(Port { listener: tcp, sockets: Sockets::PerConnection });
+            listeners.all.push(Port { listener: udp, sockets: Sockets::Shared });
         }
         Ok(listeners)
     }

@@ -15,22 +15,41 @@ use crate::{
     footprint::Footprint,
 };
 
-/// Returns the implementation of an engine on a carrier, where there is one.
+/// Returns the implementation of an engine on a carrier, where there is one: one arm per carrier.
 fn stack(carrier: Carrier, engine: Engine) -> Option<&'static dyn Stack> {
-    Some(match (carrier, engine) {
-        (Carrier::Tcp, Engine::Raw) => &Over::<Plain, Raw>(PhantomData),
-        (Carrier::Tcp, Engine::Http1) => &Over::<Plain, Http1>(PhantomData),
-        (Carrier::Tcp, Engine::Http2) => &Over::<Plain, Http2>(PhantomData),
-        (Carrier::Tls, Engine::Raw) => &Over::<Secured, Raw>(PhantomData),
-        (Carrier::Tls, Engine::Http1) => &Over::<Secured, Http1>(PhantomData),
-        (Carrier::Tls, Engine::Http2) => &Over::<Secured, Http2>(PhantomData),
-        (Carrier::Tcp, Engine::Ceiling) => &Over::<Plain, Ceiling>(PhantomData),
-        (Carrier::Tls, Engine::Ceiling) => &Over::<Secured, Ceiling>(PhantomData),
-        (Carrier::Udp, Engine::Ceiling) => &Over::<Udp, Datagrams>(PhantomData),
-        (Carrier::Quic, Engine::Raw) => &Over::<Quic, RawQuic>(PhantomData),
-        (Carrier::Quic, Engine::Http3) => &Over::<Quic, Http3>(PhantomData),
-        _ => return None,
-    })
+    match carrier {
+        Carrier::Tcp => on_stream::<Plain>(engine),
+        Carrier::Tls => on_stream::<Secured>(engine),
+        Carrier::Quic => on_quic::<Quic>(engine),
+        Carrier::Udp => (engine == Engine::Ceiling).then_some(&Over::<Udp, Datagrams>(PhantomData)),
+        _ => None,
+    }
+}
+
+/// Returns the implementation of an engine over byte streams: one arm per engine.
+fn on_stream<C>(engine: Engine) -> Option<&'static dyn Stack>
+where
+    C: Carries<Raw> + Carries<Ceiling> + Carries<Http1> + Carries<Http2>,
+{
+    match engine {
+        Engine::Raw => Some(&Over::<C, Raw>(PhantomData)),
+        Engine::Ceiling => Some(&Over::<C, Ceiling>(PhantomData)),
+        Engine::Http1 => Some(&Over::<C, Http1>(PhantomData)),
+        Engine::Http2 => Some(&Over::<C, Http2>(PhantomData)),
+        _ => None,
+    }
+}
+
+/// Returns the implementation of an engine over QUIC connections: one arm per engine.
+fn on_quic<C>(engine: Engine) -> Option<&'static dyn Stack>
+where
+    C: Carries<RawQuic> + Carries<Http3>,
+{
+    match engine {
+        Engine::Raw => Some(&Over::<C, RawQuic>(PhantomData)),
+        Engine::Http3 => Some(&Over::<C, Http3>(PhantomData)),
+        _ => None,
+    }
 }
 
 /// Returns all protocols that have an implementation, in the order of [`PROTOCOLS`].

@@ -14,8 +14,11 @@ pub fn comparison_text(comparison: &Comparison) -> String {
     // Writing to a `String` cannot fail.
     for Circumstance { fact, base, candidate } in &comparison.differences {
         let [base, candidate] = [base, candidate].map(|values| values.join(" and "));
-        let judged =
-            if is_judged(comparison) { "speeds are compared all the same" } else { "speeds are not compared" };
+        let judged = if is_judged(comparison) {
+            "speeds are compared all the same"
+        } else {
+            "speeds are not compared"
+        };
         let fact = fact.to_uppercase();
         let _ = writeln!(text, "OTHER {fact}  {judged}\n  base: {base}\n  candidate: {candidate}");
     }
@@ -55,8 +58,10 @@ fn block(case: &ComparedCase) -> String {
     if case.distances_differ {
         text += "  FAR CORES  the cores of the ends were far apart on one side alone\n";
     } else if before + now > 0 {
-        let _ =
-            writeln!(text, "  FAR CORES  {before} runs of the base, {now} of the candidate count for no speed");
+        let _ = writeln!(
+            text,
+            "  FAR CORES  {before} runs of the base, {now} of the candidate count for no speed"
+        );
     }
     for change in &case.changes {
         let _ = writeln!(text, "{}", line(change));

@@ -34,7 +34,10 @@ pub(super) fn text(untuned: &[Untuned], medium: Medium) -> String {
         column.set_padding((0, 1));
     }
     let legend = legend(untuned).map_or_else(String::new, |legend| format!("{legend}\n"));
-    format!("\nlibraries with their own defaults (stock) beside the tuned rows\n{}\n{legend}", table.trim_fmt())
+    format!(
+        "\nlibraries with their own defaults (stock) beside the tuned rows\n{}\n{legend}",
+        table.trim_fmt()
+    )
 }
 
 /// Returns the table in Markdown; an empty text without rows.

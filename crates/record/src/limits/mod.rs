@@ -10,7 +10,7 @@ mod values;
 
 use std::fmt;
 
-use crate::{ByteSize, Carrier, Engine, Protocol};
+use crate::{ByteSize, CarrierKind, Protocol};
 
 pub use table::*;
 pub use values::{LimitValue, Limits};
@@ -90,17 +90,20 @@ pub enum Before {
 /// The protocols on which a limit has an effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// The protocols on the listed carriers.
-    Carriers(&'static [Carrier]),
-    /// The protocols of the given engine.
-    Engine(Engine),
+    /// The protocols on carriers of the listed kinds.
+    Carriers(&'static [CarrierKind]),
+    /// The protocols with this version of HTTP.
+    Http(&'static str),
+    /// The ceilings.
+    Ceilings,
 }
 
 impl Scope {
     fn covers(self, protocol: &Protocol) -> bool {
         match self {
-            Self::Carriers(carriers) => carriers.contains(&protocol.carrier),
-            Self::Engine(engine) => protocol.engine == engine,
+            Self::Carriers(kinds) => kinds.contains(&protocol.carrier_kind()),
+            Self::Http(version) => protocol.http() == Some(version),
+            Self::Ceilings => protocol.is_ceiling(),
         }
     }
 }
@@ -290,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_applies_to_its_carriers_or_its_engine() {
+    fn a_limit_applies_to_its_carriers_or_its_version_of_http() {
         let applies = |limit: &Limit, name: &str| limit.applies_to(Protocol::by_name(name).unwrap());
         assert!(applies(&H2_FRAME, "h2c") && !applies(&H2_FRAME, "h1c"));
         assert!(applies(&QUIC_MTU, "quic") && applies(&QUIC_MTU, "h3") && !applies(&QUIC_MTU, "tls"));

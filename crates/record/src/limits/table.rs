@@ -1,7 +1,7 @@
 //! The table: one entry per limit, with the reason for each value.
 
 use super::{Before, Domain, Limit, Preset, Scope};
-use crate::{Carrier, Engine};
+use crate::CarrierKind;
 
 /// The largest number of concurrent bodies on one connection, which servers announce (SETTINGS_MAX_CONCURRENT_STREAMS,
 /// initial_max_streams_bidi). RFC 9113 section 6.5.2 recommends at least 100.
@@ -27,11 +27,11 @@ const MAX_SOCKET_BUFFER: u64 = i32::MAX as u64;
 const MAX_BUFFER: u64 = u32::MAX as u64;
 
 /// The protocols on carriers with connections. Bare datagrams have no congestion controller.
-const ALL: Scope = Scope::Carriers(&[Carrier::Tcp, Carrier::Tls, Carrier::Quic]);
-const TCP: Scope = Scope::Carriers(&[Carrier::Tcp, Carrier::Tls]);
-const QUIC: Scope = Scope::Carriers(&[Carrier::Quic]);
-const DATAGRAMS: Scope = Scope::Carriers(&[Carrier::Quic, Carrier::Udp]);
-const ENCRYPTED: Scope = Scope::Carriers(&[Carrier::Tls, Carrier::Quic]);
+const ALL: Scope = Scope::Carriers(&[CarrierKind::Tcp, CarrierKind::Tls, CarrierKind::Quic]);
+const TCP: Scope = Scope::Carriers(&[CarrierKind::Tcp, CarrierKind::Tls]);
+const QUIC: Scope = Scope::Carriers(&[CarrierKind::Quic]);
+const DATAGRAMS: Scope = Scope::Carriers(&[CarrierKind::Quic, CarrierKind::Udp]);
+const ENCRYPTED: Scope = Scope::Carriers(&[CarrierKind::Tls, CarrierKind::Quic]);
 
 /// Returns the range of sizes from 1 byte to `most` bytes.
 const fn up_to(most: u64) -> Domain {
@@ -87,7 +87,7 @@ limits! {
         default: kib(256),
         lean: Some(kib(64)),
         stock: Some(kib(408)),
-        scope: Scope::Engine(Engine::Http1),
+        scope: Scope::Http("1.1"),
         help: "HTTP/1.1: bytes read at once, and gathered for one write",
     }
     /// HTTP/2: the largest DATA frame that a receiver admits (SETTINGS_MAX_FRAME_SIZE, bounds of RFC 9113 section
@@ -100,7 +100,7 @@ limits! {
         lean: Some(kib(16)),
         fast: Some(mib(1)),
         stock: Some(kib(16)),
-        scope: Scope::Engine(Engine::Http2),
+        scope: Scope::Http("2"),
         help: "HTTP/2: largest DATA frame that the receiver admits",
     }
     /// HTTP/2: the receive window, of a stream and of the connection alike; at most 2^31 - 1 (RFC 9113 section 6.9.1).
@@ -114,7 +114,7 @@ limits! {
         lean: Some(kib(256)),
         fast: Some(mib(16)),
         stock: Some(Preset::Bytes(65_535)),
-        scope: Scope::Engine(Engine::Http2),
+        scope: Scope::Http("2"),
         help: "HTTP/2: receive window of a stream, and of the connection",
     }
     /// HTTP/2: the number of queued bytes per stream at which a sender stops asking for chunks. The queue may exceed
@@ -125,7 +125,7 @@ limits! {
         lean: Some(kib(64)),
         fast: Some(mib(1)),
         stock: Some(kib(400)),
-        scope: Scope::Engine(Engine::Http2),
+        scope: Scope::Http("2"),
         help: "HTTP/2: bytes queued for a stream before the sender stops asking for more",
     }
     /// QUIC: the receive window of a stream. A receiver whose reader takes 400 MiB/s peaks at 14 MiB. With windows
@@ -232,7 +232,7 @@ limits! {
         default: Preset::Choice("bounded"),
         stock: Some(Preset::Choice("stock")),
         before: Some(Before::Was(Preset::Choice("stock"))),
-        scope: Scope::Engine(Engine::Http3),
+        scope: Scope::Http("3"),
         help: "HTTP/3: bound the bytes buffered for a slow reader (bounded), or let h3 buffer them all (stock)",
     }
     /// TCP: the option TCP_NODELAY. The kernel's default is off, but the stock profile sets the option too. Without it,
@@ -255,7 +255,7 @@ limits! {
         stock: Some(OFF),
         layer: true,
         before: Some(Before::Was(ON)),
-        scope: Scope::Carriers(&[Carrier::Tls]),
+        scope: Scope::Carriers(&[CarrierKind::Tls]),
         help: "TLS: encrypt at most one loopback segment ahead of the socket",
     }
     /// HTTP/2: a layer that gathers small frames into whole segments.
@@ -266,7 +266,7 @@ limits! {
         stock: Some(OFF),
         layer: true,
         before: Some(Before::Was(ON)),
-        scope: Scope::Engine(Engine::Http2),
+        scope: Scope::Http("2"),
         help: "HTTP/2: gather small frames for one write",
     }
     /// HTTP/2: a layer that makes the kernel hold back the partial segments of large frames (TCP_CORK).
@@ -277,7 +277,7 @@ limits! {
         stock: Some(OFF),
         layer: true,
         before: Some(Before::Was(ON)),
-        scope: Scope::Engine(Engine::Http2),
+        scope: Scope::Http("2"),
         help: "HTTP/2: hold back the partial segments of large frames (TCP_CORK)",
     }
     /// HTTP/2: a layer that lets a connection read a bounded number of bytes before its bodies are polled.
@@ -288,7 +288,7 @@ limits! {
         stock: Some(OFF),
         layer: true,
         before: Some(Before::Was(ON)),
-        scope: Scope::Engine(Engine::Http2),
+        scope: Scope::Http("2"),
         help: "HTTP/2: bound the bytes that a connection reads before its bodies are polled",
     }
     /// Ceilings over TCP and TLS: the number of bytes that one read of a body requests. `cargo xtask ceilings` measures
@@ -299,7 +299,7 @@ limits! {
         default: kib(256),
         layer: true,
         before: Some(Before::Was(kib(256))),
-        scope: Scope::Engine(Engine::Ceiling),
+        scope: Scope::Ceilings,
         help: "Ceilings: bytes that one read requests",
     }
     /// Ceilings over TCP and TLS: the number of bytes that are gathered for one write. It is at least 256 KiB, so that
@@ -310,7 +310,7 @@ limits! {
         default: kib(256),
         layer: true,
         before: Some(Before::Was(kib(256))),
-        scope: Scope::Engine(Engine::Ceiling),
+        scope: Scope::Ceilings,
         help: "Ceilings: bytes gathered for one write",
     }
     /// QUIC: longhaul's values instead of quinn's for datagrams per receive, initial packet size and window, timeouts

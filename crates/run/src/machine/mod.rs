@@ -17,7 +17,7 @@ mod quota;
 
 use std::time::Duration;
 
-use record::{Build, Carrier, Case, Limits, Protocol, SOCKET_BUFFER, UDP_BUFFER};
+use record::{Build, Case, Limits, Protocol, SOCKET_BUFFER, UDP_BUFFER};
 
 pub use cache::{cold_block, refuse_huge_pages};
 pub use cgroup::Enclosures;
@@ -61,7 +61,7 @@ enum Affects {
     /// Runs of encrypted protocols.
     Encrypted,
     /// Runs of protocols over UDP.
-    Quic,
+    OverUdp,
     /// Reported by `doctor` only: the runs of this session stay within the limit.
     NoRun,
 }
@@ -89,7 +89,7 @@ impl Diagnosis {
         let matters = match problem.affects {
             Affects::All => true,
             Affects::Encrypted => any(Protocol::is_encrypted),
-            Affects::Quic => any(|protocol| matches!(protocol.carrier, Carrier::Quic | Carrier::Udp)),
+            Affects::OverUdp => any(Protocol::is_over_udp),
             Affects::NoRun => false,
         };
         matters.then(|| format!("{}: {}: {}", self.name, self.observed, problem.cost))
@@ -128,9 +128,8 @@ impl Needs {
             }
             _ => case.limits.bytes_unless_auto(&SOCKET_BUFFER).unwrap_or_default(),
         };
-        let over_tcp = |case: &&Case| {
-            Protocol::by_name(&case.protocol).is_some_and(|protocol| protocol.carrier != Carrier::Quic)
-        };
+        let over_tcp =
+            |case: &&Case| Protocol::by_name(&case.protocol).is_some_and(|protocol| !protocol.is_over_udp());
         let mut limits = cases.iter().filter(over_tcp).map(|case| &case.limits);
         Self {
             socket_buffer: cases.iter().map(buffer).max().unwrap_or_default(),
@@ -183,8 +182,8 @@ mod tests {
         assert_eq!(diagnosis(Affects::All).note(&[tcp]).unwrap(), "x: y: slow");
         assert!(diagnosis(Affects::Encrypted).note(&[tcp]).is_none());
         assert!(diagnosis(Affects::Encrypted).note(&[tcp, tls]).is_some());
-        assert!(diagnosis(Affects::Quic).note(&[tcp, tls]).is_none());
-        assert!(diagnosis(Affects::Quic).note(&[quic]).is_some());
+        assert!(diagnosis(Affects::OverUdp).note(&[tcp, tls]).is_none());
+        assert!(diagnosis(Affects::OverUdp).note(&[quic]).is_some());
         assert!(diagnosis(Affects::NoRun).note(&[tcp, tls, quic]).is_none());
         assert!(Diagnosis::good("x", "y").note(&[quic]).is_none());
     }

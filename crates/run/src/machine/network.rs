@@ -88,7 +88,7 @@ fn gso(segments: usize) -> Diagnosis {
         return Diagnosis::good("UDP GSO", seen);
     }
     let cost = "QUIC is about ten times slower: 0.10 instead of 1.1 GiB/s were seen in a bare loop at an MTU of 1452";
-    Diagnosis::bad("UDP GSO", seen, Affects::Quic, cost, "a kernel from 4.18 on, outside gVisor")
+    Diagnosis::bad("UDP GSO", seen, Affects::OverUdp, cost, "a kernel from 4.18 on, outside gVisor")
 }
 
 fn gro(segments: usize) -> Diagnosis {
@@ -101,7 +101,7 @@ fn gro(segments: usize) -> Diagnosis {
         return Diagnosis::good("UDP GRO", seen);
     }
     let cost = "a QUIC receiver makes a system call for every few packets";
-    Diagnosis::bad("UDP GRO", seen, Affects::Quic, cost, "a kernel from 5.0 on, outside gVisor")
+    Diagnosis::bad("UDP GRO", seen, Affects::OverUdp, cost, "a kernel from 5.0 on, outside gVisor")
 }
 
 fn loopback(mtu: u64) -> Diagnosis {
