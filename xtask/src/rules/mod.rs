@@ -1,7 +1,7 @@
 //! `cargo xtask rules`: rules of the workspace, one line for each that is broken.
 //!
 //! The rules are those of `docs/architecture.md` that a dependency graph can show: the edges between our crates, the
-//! libraries that must not stand below a crate, the oldest Rust that builds it, licences and sources; two that the source
+//! libraries that must not stand below a crate, the oldest Rust that builds it, licences and sources; those that the source
 //! text shows; and the tests that the page of limits names.
 
 mod edges;

@@ -1,5 +1,5 @@
 //! Rules that the source text shows: no let chains in crates that build on an older Rust, and no code outside `transport` and
-//! `record` that knows a protocol by its name.
+//! `record` that knows a protocol by its name, its carrier or its engine.
 
 use std::{
     fs, io,
@@ -12,7 +12,7 @@ use record::PROTOCOLS;
 use super::toolchain;
 use crate::workspace::Package;
 
-/// The crates whose sources may name protocols: the rows, and their implementations.
+/// The crates whose sources may name protocols, carriers and engines: the rows, and their implementations.
 const NAMING: &[&str] = &["record", "transport"];
 
 /// The lines of the members below `root` that break a rule.
@@ -32,6 +32,8 @@ pub(super) fn broken(root: &Path, packages: &[Package]) -> Result<Vec<String>> {
                     "let chains need Rust 1.88"
                 } else if !NAMING.contains(&name) && compares_a_name(line) {
                     "a protocol is known by its name; take a fact of its row instead"
+                } else if !NAMING.contains(&name) && names_a_variant(line) {
+                    "a carrier or an engine is known by its name; take a fact of the protocol's row instead"
                 } else {
                     continue;
                 };
@@ -81,9 +83,37 @@ fn compares_a_name(line: &str) -> bool {
     !code.starts_with("//") && PROTOCOLS.iter().any(|protocol| compares(protocol.name))
 }
 
+/// Returns whether a line names a variant of the carriers or of the engines.
+fn names_a_variant(line: &str) -> bool {
+    let code = line.trim_start();
+    let is_whole =
+        |at: usize| !code[..at].ends_with(|before: char| before.is_alphanumeric() || before == '_');
+    !code.starts_with("//")
+        && ["Carrier::", "CarrierKind::", "Engine::"]
+            .iter()
+            .any(|path| code.match_indices(path).any(|(at, _)| is_whole(at)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rules::sample::member;
+
+    #[test]
+    fn a_match_on_a_carrier_or_an_engine_is_one_line() {
+        let root = tempfile::tempdir().unwrap();
+        let source =
+            "match row.carrier {\n    Carrier::Quic => 1,\n    _ => 2,\n}\n#[cfg(test)]\nEngine::Raw";
+        for crate_name in ["run", "transport"] {
+            let folder = root.path().join("crates").join(crate_name).join("src");
+            fs::create_dir_all(&folder).unwrap();
+            fs::write(folder.join("lib.rs"), source).unwrap();
+        }
+        let members = ["run", "transport"].map(|name| member(&format!("longhaul-{name}"), &[]));
+        let broken = broken(root.path(), &members).unwrap();
+        let [line] = broken.as_slice() else { panic!("{broken:?}") };
+        assert!(line.starts_with("crates/run/src/lib.rs:2: a carrier or an engine"), "{line}");
+    }
 
     #[test]
     fn comments_and_tests_are_no_code() {
@@ -92,6 +122,8 @@ mod tests {
         assert!(!is_let_chain("// && let Some(x) = y") && !is_let_chain("if x && y {"));
         assert!(compares_a_name("if name == \"h3\" {") && compares_a_name("\"quic\" => 1,"));
         assert!(!compares_a_name("let h3 = by_name(\"h3\");") && !compares_a_name("/// `== \"h3\"`"));
+        assert!(names_a_variant("(_, record::Engine::Raw) =>") && names_a_variant("CarrierKind::Quic"));
+        assert!(!names_a_variant("// Engine::Raw") && !names_a_variant("ServerEngine::ALPN"));
         assert_eq!(lines("a\n#[cfg(test)]\nb").collect::<Vec<_>>(), ["a"]);
     }
 }
