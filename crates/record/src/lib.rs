@@ -39,7 +39,7 @@ mod spin;
 mod writer;
 
 pub use budget::Term;
-pub use case::Case;
+pub use case::{Case, CaseColumn};
 pub use chunk::{ChunkSize, ChunkSizeError};
 pub use conditions::{Conditions, CoreConditions};
 pub use content::{DEFAULT_SEED, PayloadKind, PayloadKindError, SinkKind, SinkKindError};

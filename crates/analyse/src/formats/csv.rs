@@ -1,6 +1,8 @@
 //! CSV with one line per run, for spreadsheets and data frames.
 
-use record::{End, EndRecord, Record};
+use std::iter::once;
+
+use record::{Case, End, EndRecord, Record};
 
 use super::{Format, FormatError, Report};
 
@@ -21,7 +23,8 @@ impl Format for Csv {
     }
 
     fn render(&self, report: &Report<'_>) -> Result<String, FormatError> {
-        let names = RUN.iter().map(|(name, _)| *name);
+        let of_case = Case::COLUMNS.iter().map(|(name, _)| *name);
+        let names = once("case").chain(of_case).chain(RUN.iter().map(|(name, _)| *name));
         let end_names = END.iter().map(|(name, _)| *name);
         csv_text(self.file(), names, end_names, report.records.iter().map(|record| cells(record).collect()))
     }
@@ -49,12 +52,13 @@ pub(super) fn csv_text<'n>(
 
 /// Returns the cells of one run. A figure that could not be taken is an empty cell.
 fn cells(record: &Record) -> impl Iterator<Item = String> {
+    let case = Case::COLUMNS.iter().map(|(_, cell)| cell(&record.case));
     let run = RUN.iter().map(|(_, cell)| cell(record));
     let of_ends = End::ALL
         .into_iter()
         .map(|end| record.end(end))
         .flat_map(|end| END.iter().map(move |(_, cell)| end.and_then(cell)));
-    run.chain(of_ends).map(Option::unwrap_or_default)
+    once(text(record.case.key())).chain(case).chain(run).chain(of_ends).map(Option::unwrap_or_default)
 }
 
 fn text(value: impl ToString) -> Option<String> {
@@ -67,20 +71,8 @@ fn number(value: Option<impl ToString>) -> Option<String> {
 
 type Column<T> = (&'static str, fn(&T) -> Option<String>);
 
-/// The columns of the run.
+/// The columns of the run, after those of its case.
 const RUN: &[Column<Record>] = &[
-    ("case", |r| text(r.case.key())),
-    ("protocol", |r| text(&r.case.protocol)),
-    ("direction", |r| text(r.case.direction)),
-    ("chunk_bytes", |r| text(r.case.chunk.get())),
-    ("body_bytes", |r| text(r.case.body.0)),
-    ("total_bytes", |r| text(r.case.total_bytes())),
-    ("payload", |r| text(&r.case.payload)),
-    ("sink", |r| text(&r.case.sink)),
-    ("connections", |r| text(r.case.connections)),
-    ("streams", |r| text(r.case.streams)),
-    ("reader_rate_bytes_per_s", |r| number(r.case.reader_rate.map(u64::from))),
-    ("limit_rate_bytes_per_s", |r| number(r.case.limit_rate.map(u64::from))),
     ("run_id", |r| text(&r.run_id)),
     ("round", |r| text(r.round)),
     ("started_at", |r| text(&r.started_at)),
@@ -162,6 +154,10 @@ mod tests {
             lines[line].get(heads.iter().position(|head| head == name).unwrap()).unwrap().to_owned()
         };
         assert_eq!(lines.len(), records.len());
+        let first = "case,protocol,direction,chunk_bytes,body_bytes,total_bytes,payload,sink,connections,streams,\
+                     reader_rate_bytes_per_s,limit_rate_bytes_per_s";
+        let of_case: Vec<_> = heads.iter().take(12).collect();
+        assert_eq!(of_case.join(","), first);
         assert_eq!(cell(0, "case"), records[0].case.key().to_string());
         assert_eq!(
             (cell(1, "carrier"), cell(1, "http"), cell(1, "purpose")),

@@ -1,0 +1,67 @@
+//! Tests of names of cases, and of cases in records.
+
+use super::*;
+use crate::{H1_BUFFER, H2_FRAME, H2_WINDOW, LimitValue};
+
+#[test]
+fn the_name_is_short_at_defaults_and_has_every_other_axis() {
+    let mut case = Case::new("h2");
+    assert_eq!(case.key().to_string(), "h2/up/64KiB/2GiB");
+    case.direction = Direction::Down;
+    case.chunk = ChunkSize::try_from(65_563).unwrap();
+    (case.connections, case.streams) = (4, 8);
+    case.payload = PayloadKind::File("/tmp/some.iso".into());
+    case.seed = 7;
+    case.sink = SinkKind::Discard;
+    case.reader_rate = Some(Rate::try_from(150 << 20).unwrap());
+    case.spin = Some(Duration::from_micros(50));
+    case.limits.set(&H2_FRAME, LimitValue::Bytes(16 << 10)).unwrap();
+    let expected = "h2/down/65563B/2GiB+c4s8+payload=file:some.iso+seed=7+sink=discard+reader=150MiB+spin=50us+h2-frame=16KiB";
+    assert_eq!(case.key().to_string(), expected);
+    assert_eq!(case.total_bytes(), 64 << 30);
+}
+
+#[test]
+fn a_limit_that_a_protocol_does_not_have_leaves_its_name_alone() {
+    let mut case = Case::new("h1c");
+    case.limits.set(&H2_WINDOW, LimitValue::Bytes(1 << 16)).unwrap();
+    assert_eq!(case.key().to_string(), "h1c/up/64KiB/2GiB");
+    case.limits.set(&H1_BUFFER, LimitValue::Bytes(1 << 16)).unwrap();
+    assert_eq!(case.key().to_string(), "h1c/up/64KiB/2GiB+h1-buffer=64KiB");
+}
+
+#[test]
+fn the_stock_profile_is_in_the_name_with_what_differs_from_it() {
+    for name in ["tcp", "h1c", "h2", "quic", "h3"] {
+        let mut case = Case::new(name);
+        case.limits = Limits::of(Profile::Stock);
+        assert!(case.is_stock() && !Case::new(name).is_stock(), "{name}");
+        assert_eq!(case.key().to_string(), format!("{name}/up/64KiB/2GiB+profile=stock"));
+        assert_eq!(case.key().without_protocol(), Case::new("h1").key().without_protocol());
+    }
+    let mut case = Case::new("h2c");
+    case.limits = Limits::of(Profile::Stock);
+    case.limits.set(&H2_WINDOW, LimitValue::Bytes(1 << 20)).unwrap();
+    assert_eq!(case.key().variant(), "profile=stock+h2-window=1MiB");
+    let mut case = Case::new("h2c");
+    case.limits.set(&crate::H2_CORK, LimitValue::Choice("off".into())).unwrap();
+    assert!(!case.is_stock());
+    assert_eq!(case.key().variant(), "h2-cork=off");
+    case.protocol = "tcp-ceiling".into();
+    case.limits = Limits::of(Profile::Stock).with_all_layers();
+    assert!(!case.is_stock());
+}
+
+#[test]
+fn a_case_survives_its_json_and_keeps_the_name_under_which_it_was_recorded() {
+    let mut case = Case::new("h3");
+    case.limits.set(&crate::SOCKET_BUFFER, LimitValue::Auto).unwrap();
+    case.spin = Some(Duration::from_nanos(1));
+    let json = serde_json::to_value(&case).unwrap();
+    let read: Case = serde_json::from_value(json.clone()).unwrap();
+    assert_eq!((read.key(), &read.limits, read.spin), (case.key(), &case.limits, case.spin));
+    let mut old = json;
+    old["name"] = "h3/up/64KiB/2GiB+quic-window=1MiB".into();
+    let read: Case = serde_json::from_value(old).unwrap();
+    assert_eq!(read.key().axis("quic-window"), Some("1MiB"));
+}
