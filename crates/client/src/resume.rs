@@ -133,7 +133,10 @@ fn check_range(headers: &HeaderMap, held: u64, facts: &PartFacts) -> Result<(), 
     }
     let total = range.total.or(facts.length);
     if facts.length.is_some_and(|length| total != Some(length)) {
-        return wrong(&format_args!("the representation had {} bytes before", facts.length.unwrap_or_default()));
+        return wrong(&format_args!(
+            "the representation had {} bytes before",
+            facts.length.unwrap_or_default()
+        ));
     }
     if total.is_some_and(|total| range.last.checked_add(1) != Some(total)) {
         return wrong(&"the range does not reach the end");
