@@ -1,10 +1,10 @@
-//! The memory of an end before its transfer.
+//! The memory and other resources of an end before its transfer.
 
 use process::{Memory, MemoryReader};
 
 use crate::holdings::HoldingsLog;
 
-/// Memory before payload and meters exist.
+/// The memory and other resources of a process before payload and meters exist.
 #[derive(Debug)]
 pub struct Baseline {
     pub(crate) memory: Option<Memory>,
@@ -17,7 +17,7 @@ impl Baseline {
     pub fn take() -> Self {
         let reader = MemoryReader::new().ok();
         let memory = reader.as_ref().and_then(MemoryReader::read_exact);
-        // After the memory: listing descriptors allocates.
+        // The memory is read first, since listing descriptors allocates.
         let holdings = reader.as_ref().and_then(MemoryReader::holdings).map(HoldingsLog::of);
         Self { memory, reader, holdings }
     }

@@ -7,20 +7,21 @@ use transport::Shape;
 
 use crate::DISK_THREADS;
 
-/// Pages of the program that a transfer touches first, in bytes. The kernel maps up to sixteen cached pages at a time.
-/// A release build took 0.3 to 1.2 MiB, the larger build of tests up to 1.7 MiB.
+/// The pages of the program that a transfer is the first to touch, in bytes. The kernel maps up to sixteen cached pages
+/// at a time. A release build took 0.3 to 1.2 MiB, the larger build of tests up to 1.7 MiB.
 const PROGRAM: u64 = 2 << 20;
 
-/// Tasks, request heads, channels and the progress watch of one body, in bytes.
+/// The tasks, request heads, channels and progress watch of one body, in bytes.
 const BODY: u64 = 24 << 10;
 
-/// The used part of a stack, and jemalloc's cache of small and middling pieces, in bytes.
+/// The used part of a thread's stack, and jemalloc's cache of small and medium allocations, in bytes.
 const THREAD: u64 = 128 << 10;
 
-/// The allocator's own pages, thread caches, and freed pages that it has yet to return, in bytes.
+/// The allocator's own pages, thread caches, and freed pages that it has not returned yet, in bytes.
 const ALLOCATOR: u64 = 768 << 10;
 
-/// The number of bytes per byte lost to size classes: jemalloc has four per doubling, so at worst a fifth.
+/// The number of bytes for each byte lost to size classes: jemalloc has four classes per doubling, so at worst a fifth
+/// is lost.
 const SLACK: u64 = 5;
 
 /// The largest growth that one end may have over its baseline.
@@ -31,8 +32,8 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// The budget of one end of a case, from its limits alone. It is empty for a protocol that this version does not
-    /// have.
+    /// Returns the budget of one end of a case, from its limits alone. The budget is empty for a protocol that this
+    /// version does not know.
     pub fn of(case: &Case, end: End) -> Self {
         let shape = shape(case);
         let transport = transport::by_name(&case.protocol);
@@ -67,12 +68,12 @@ impl Budget {
         Self { end, terms }
     }
 
-    /// The sum of all terms, in bytes.
+    /// Returns the sum of all terms, in bytes.
     pub fn bytes(&self) -> u64 {
         self.terms.iter().map(|term| term.bytes).sum()
     }
 
-    /// The budgets of both ends of a case, term by term.
+    /// Formats the budgets of both ends of a case, term by term.
     pub fn explain(case: &Case) -> String {
         if case.is_stock() {
             return format!("{}\n  no budget: nothing bounds the memory of --profile stock\n", case.key());
@@ -82,7 +83,7 @@ impl Budget {
     }
 }
 
-/// The number of threads that wait for the disk concurrently.
+/// Returns the number of threads that wait for the disk concurrently.
 fn threads(case: &Case, end: End) -> u64 {
     let waits = match end {
         End::Sender => !case.payload.is_generated(),
@@ -91,7 +92,7 @@ fn threads(case: &Case, end: End) -> u64 {
     if waits { case.bodies().min(DISK_THREADS as u64) } else { 0 }
 }
 
-/// One line per term, and the sum.
+/// Formats one line per term, and the sum.
 impl fmt::Display for Budget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for Term { name, bytes, reason } in &self.terms {
@@ -100,7 +101,7 @@ impl fmt::Display for Budget {
         writeln!(f, "  {:>9.3} MiB  {} over its baseline", mib(self.bytes()), self.end)
     }
 }
-/// The layout of a case; the chunks of a generated body are slices of one block.
+/// Returns the layout of a case. The chunks of a generated body are slices of one block.
 fn shape(case: &Case) -> Shape {
     let shape = Shape::new(case.connections, case.streams, case.chunk);
     if case.payload.is_generated() { shape.with_shared_chunks() } else { shape }

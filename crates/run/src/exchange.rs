@@ -23,11 +23,12 @@ use sender::{MeteredBody, SendProgress};
 use tokio::task::spawn_blocking;
 use transport::Body;
 
-/// The source of the bodies that an end sends. It keeps the outcome of each body.
+/// The source of the bodies that an end sends, which keeps the outcome of each body.
 #[derive(Debug)]
 pub struct Outgoing {
     case: Case,
-    /// `None` on the receiver: only the sender holds the block, which is as large as a chunk.
+    /// The payload of the bodies. `None` at the receiver: only the sender holds the block, which is as large as a
+    /// chunk.
     payload: Option<Payload>,
     meter: Meter,
     sent: Mutex<Vec<SendProgress>>,
@@ -43,17 +44,17 @@ impl Outgoing {
         Self { case: case.clone(), payload, meter: meter.clone(), sent: Mutex::default() }
     }
 
-    /// The next body. Must be called within a tokio runtime.
+    /// Returns the next body. Must be called within a tokio runtime.
     ///
     /// # Errors
-    /// The payload cannot be opened, or this end is the receiver.
+    /// Fails if the payload cannot be opened, or if this end is the receiver.
     pub fn body(&self) -> Result<Body, Fault> {
         let unasked = || Fault::new(FaultKind::Protocol, "the receiver was asked for a body");
         let source = self.payload.as_ref().ok_or_else(unasked)?.open(self.case.body.0)?;
-        // The rate is an offered load: a body that was held up returns to its schedule.
+        // The rate is an offered load: a body that was delayed catches up with its schedule.
         let pace = self.case.limit_rate.map(|rate| Pace::new(rate).catching_up());
         let mut body = MeteredBody::new(source, self.meter.clone()).paced(pace);
-        // The digest of a generated body follows from seed and size; that of a file only from the bytes read.
+        // The digest of a generated body follows from seed and size; the digest of a file requires the bytes read.
         if self.case.sink.digests() && !self.case.payload.is_generated() {
             body = body.digesting();
         }
@@ -61,21 +62,22 @@ impl Outgoing {
         Ok(body.map_err(Into::into).boxed_unsync())
     }
 
-    /// The distinct digests of the bodies that were sent whole.
+    /// Returns the distinct digests of the bodies that were sent completely.
     pub fn digests(&self) -> BTreeSet<String> {
         let sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
         sent.iter().filter_map(SendProgress::digest).map(|digest| digest.to_string()).collect()
     }
 
-    /// The failure that kept a body from being read to its end: the cause of later failures that the protocol reports.
+    /// Returns the failure that kept a body from being read to its end. It is the cause of later failures that the
+    /// protocol reports.
     pub fn fault(&self) -> Option<Fault> {
         let sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
         sent.iter().find_map(|sent| sent.error().map(|error| Fault::new(FaultKind::Payload, error)))
     }
 }
 
-/// Returns whether both ends note the times of a body's offsets. At full speed these say only how much lies in buffers,
-/// and they belong to one body.
+/// Returns whether both ends stamp the times of a body's offsets. Only a single body has such times. At full speed they
+/// would state only how many bytes lie in buffers.
 fn is_traced(case: &Case) -> bool {
     case.limit_rate.is_some() && case.bodies() == 1
 }
@@ -83,7 +85,7 @@ fn is_traced(case: &Case) -> bool {
 /// Receives one body of a case, which passes `meter`. `spun` counts the time of busy-polling.
 ///
 /// # Errors
-/// The body broke off, has another length, or could not be saved.
+/// Fails if the body broke off, has another length, or could not be saved.
 pub async fn receive(case: &Case, meter: &Meter, spun: &SpinTime, body: Body) -> Result<Receipt, Fault> {
     let sink = match &case.sink {
         SinkKind::Discard => Sink::discard(),
@@ -101,7 +103,7 @@ pub async fn receive(case: &Case, meter: &Meter, spun: &SpinTime, body: Body) ->
     Ok(reception.run().await?)
 }
 
-/// Saves a body under a name that is unique in this process. The next run replaces the file.
+/// Returns a sink that saves a body under a name that is unique in this process. The next run replaces the file.
 async fn saver(folder: PathBuf, size: u64) -> Result<Saver, Fault> {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     let unusable =

@@ -9,25 +9,25 @@ use record::{
 
 use crate::Heartbeat;
 
-/// Runs one case once. It never fails: a failure is part of the outcome.
+/// An executor of cases. A failed run is an outcome, not an error.
 #[async_trait(?Send)]
 pub trait Executor {
-    /// Runs a case, with its progress reported to an observer.
+    /// Runs a case once, and reports its progress to an observer.
     async fn run(&self, case: &Case, observer: &mut dyn Observer) -> Outcome;
 }
 
-/// Follows a session. Every method does nothing by default.
+/// An observer of a session. By default, every method does nothing.
 pub trait Observer {
-    /// A run begins that does not count.
+    /// Called when a warm-up run begins, which is not recorded.
     fn warming_up(&mut self, _case: &Case, _round: u32) {}
 
-    /// A run begins.
+    /// Called when a run begins.
     fn started(&mut self, _case: &Case, _round: u32) {}
 
-    /// An end of the run makes progress.
+    /// Called when an end of the run reports progress.
     fn progress(&mut self, _case: &Case, _end: End, _heartbeat: Heartbeat) {}
 
-    /// The run is over, and its record written.
+    /// Called when the run is over and its record written.
     fn finished(&mut self, _record: &Record) {}
 }
 
@@ -41,39 +41,39 @@ impl Observer for Unobserved {}
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Outcome {
-    /// The failure, if the run failed.
+    /// The failure, or `None` if the run succeeded.
     pub fault: Option<Fault>,
-    /// Seconds by the client's clock.
+    /// The time of the transfer by the client's clock, in seconds.
     pub elapsed_s: Option<f64>,
-    /// Seconds of the slowest handshake.
+    /// The time of the slowest handshake, in seconds.
     pub handshake_s: Option<f64>,
-    /// Seconds to the first body byte at the receiver.
+    /// The time until the first body byte reached the receiver, in seconds.
     pub first_byte_s: Option<f64>,
-    /// The measurements of both ends.
+    /// The measurements of both ends; `None` for an end that made no report.
     pub ends: ByEnd<Option<EndRecord>>,
-    /// The time from the sender's hands to the receiver's; of a single body that was held to a rate.
+    /// The latency from the sender's hand-over to the receiver, of a single body with a limited rate.
     pub delivery: Option<Latency>,
     /// The rates of concurrent bodies.
     pub bodies: Option<BodyRates>,
-    /// The machine during the run.
+    /// The conditions of the machine during the run.
     pub conditions: Option<Conditions>,
     /// The distance between the cores of the two ends.
     pub core_round_trip: Option<CoreRoundTrip>,
-    /// The proof of the content.
+    /// The comparison of the digests sent and received.
     pub integrity: Option<Integrity>,
-    /// The connection as the client saw it.
+    /// The properties of the connection, as the client saw it.
     pub link: Option<LinkRecord>,
-    /// The call sites of what stays allocated; empty unless they were asked for.
+    /// The call sites of memory that stays allocated; empty unless they were requested.
     pub call_sites: ByEnd<Vec<CallSite>>,
 }
 
 impl Outcome {
-    /// The outcome of a run that failed before anything was measured.
+    /// Returns the outcome of a run that failed before anything was measured.
     pub fn failed(fault: Fault) -> Self {
         Self { fault: Some(fault), ..Self::default() }
     }
 
-    /// Compares the digests of the bytes sent and received, where both are known.
+    /// Compares the digests of the bytes sent and received, if both are known.
     pub fn prove(&mut self, sent: Option<String>, received: Option<String>) {
         let Some((sent, received)) = sent.zip(received) else { return };
         let matches = sent == received;

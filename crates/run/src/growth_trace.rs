@@ -1,9 +1,9 @@
-//! The trace of what an end keeps of its allocations, over the stages of a transfer.
+//! The trace of an end's allocations that stay allocated, over the stages of a transfer.
 
 use process::{CallSite, HeapTracer};
 
-/// The shares of all bodies at which the stages of a trace end, in sixteenths: buffers are filled in the first quarter,
-/// and what is allocated in the last one may be under way.
+/// The shares of all bodies, in sixteenths, at which the stages of a trace end. Buffers are filled in the first
+/// quarter, and allocations of the last sixteenth may still be in use.
 const STAGES: [u64; 3] = [4, 12, 15];
 
 /// A trace under way.
@@ -30,7 +30,7 @@ impl GrowthTrace {
         }
     }
 
-    /// Ends the trace, and returns the sites of what has grown.
+    /// Ends the trace. Returns the call sites whose allocations have grown.
     pub(crate) fn sites(&self) -> Vec<CallSite> {
         (self.tracer.sites)()
     }

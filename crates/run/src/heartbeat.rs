@@ -1,14 +1,14 @@
-//! Heartbeats: the progress of an end, a few times per second.
+//! Heartbeats: reports on the progress of an end, a few times per second.
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use transport::Link;
 
-/// The progress of an end, and its memory.
+/// The progress of an end, with its memory.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Heartbeat {
-    /// Body bytes so far.
+    /// The number of body bytes so far.
     pub bytes: u64,
     /// Resident memory now, in bytes.
     pub rss_bytes: Option<u64>,
@@ -19,7 +19,7 @@ pub struct Heartbeat {
 /// Reports the state of all connections of an end together.
 pub type Links = Arc<dyn Fn() -> Link + Send + Sync>;
 
-/// All connections of an end as one.
+/// Returns the state of all connections of an end, added up.
 pub fn together(mut links: impl Iterator<Item = Link>) -> Link {
     let mut all = links.next().unwrap_or_default();
     links.for_each(|link| all.add(&link));

@@ -1,4 +1,4 @@
-//! The resources of the process of an end besides resident memory, over its transfer.
+//! The resources that the process of an end holds besides resident memory, over its transfer.
 
 use process::Holdings;
 use record::{EndRecord, Held};
@@ -13,7 +13,7 @@ pub(crate) struct HoldingsLog {
 }
 
 impl HoldingsLog {
-    /// A log that begins with the holdings at the baseline.
+    /// Returns a log that begins with the holdings at the baseline.
     pub(crate) fn of(baseline: Holdings) -> Self {
         Self {
             descriptors: Held::of(baseline.descriptors),
@@ -31,7 +31,7 @@ impl HoldingsLog {
         self.page_table_bytes.sample(now.page_table_bytes);
     }
 
-    /// States the samples in a record.
+    /// Writes the samples into a record.
     pub(crate) fn state(self, end: &mut EndRecord) {
         (end.descriptors, end.threads) = (Some(self.descriptors), Some(self.threads));
         end.memory.swap_bytes = Some(self.swap_bytes);

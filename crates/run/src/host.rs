@@ -1,4 +1,4 @@
-//! The machine that runs the ends.
+//! The description of the machine that runs the ends.
 
 use std::{collections::BTreeMap, fs};
 
@@ -7,8 +7,8 @@ use record::Host;
 
 use crate::machine::{Cgroup, Cores, read, siblings};
 
-/// The settings of the kernel that a record states, by the names of sysctl: those that decide how TCP and UDP sockets
-/// behave on loopback.
+/// The kernel settings that a record states, by their sysctl names: those that determine the behaviour of TCP and UDP
+/// sockets on loopback.
 const SYSCTLS: [&str; 16] = [
     "net.core.rmem_max",
     "net.core.wmem_max",
@@ -50,7 +50,7 @@ pub fn this_host() -> Host {
     host
 }
 
-/// Adds the facts about the cores that the two ends are bound to.
+/// Adds the properties of the cores that the two ends are bound to.
 pub fn describe_ends(host: &mut Host, cores: Option<Cores>) {
     let Some(Cores { sender, receiver }) = cores else { return };
     let ends = [sender, receiver];
@@ -60,18 +60,18 @@ pub fn describe_ends(host: &mut Host, cores: Option<Cores>) {
     host.end_numa_nodes = ends.into_iter().filter_map(node_of).collect();
 }
 
-/// The word in brackets: `always [madvise] never`.
+/// Returns the word in brackets, such as `madvise` in `always [madvise] never`.
 fn chosen(text: &str) -> Option<String> {
     text.split_ascii_whitespace().find_map(|word| Some(word.strip_prefix('[')?.strip_suffix(']')?.to_owned()))
 }
 
-/// The number of entries of a folder that are called `prefix` and a number.
+/// Returns the number of entries of a folder that are named `prefix` followed by a number.
 fn numa_nodes(folder: &str, prefix: &str) -> Option<u64> {
     let entries = fs::read_dir(folder).ok()?.flatten();
     Some(entries.filter(|entry| numbered(&entry.file_name(), prefix).is_some()).count() as u64)
 }
 
-/// The NUMA node of a core.
+/// Returns the NUMA node of a core.
 fn node_of(core: usize) -> Option<u64> {
     let mut entries = fs::read_dir(format!("/sys/devices/system/cpu/cpu{core}")).ok()?.flatten();
     entries.find_map(|entry| numbered(&entry.file_name(), "node"))
@@ -81,7 +81,7 @@ fn numbered(name: &std::ffi::OsStr, prefix: &str) -> Option<u64> {
     name.to_str()?.strip_prefix(prefix)?.parse().ok()
 }
 
-/// The values in force, with single spaces. What this kernel or network namespace does not have is left out.
+/// Returns the values in force, with single spaces. A setting that this kernel or network namespace lacks is left out.
 fn sysctls() -> BTreeMap<String, String> {
     let value = |name: &str| {
         let text = read(&format!("/proc/sys/{}", name.replace('.', "/")))?;
@@ -90,7 +90,7 @@ fn sysctls() -> BTreeMap<String, String> {
     SYSCTLS.into_iter().filter_map(value).collect()
 }
 
-/// The processor's model and the installed memory.
+/// Returns the processor's model, and the installed memory in bytes.
 #[cfg(target_os = "linux")]
 fn hardware() -> (Option<String>, Option<u64>) {
     use procfs::Current as _;
@@ -99,7 +99,7 @@ fn hardware() -> (Option<String>, Option<u64>) {
     (cpu, memory)
 }
 
-/// Unknown on systems without `/proc`.
+/// Returns nothing: without `/proc`, both are unknown.
 #[cfg(not(target_os = "linux"))]
 fn hardware() -> (Option<String>, Option<u64>) {
     (None, None)

@@ -9,7 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 pub struct Interruption {
     interrupt: Signal,
     terminate: Signal,
-    /// `None` for a program that was told to outlive its terminal, as nohup(1) does.
+    /// The signal of a terminal's end; `None` for a program that was told to outlive its terminal, as nohup(1) does.
     hang_up: Option<Signal>,
 }
 
@@ -17,7 +17,7 @@ impl Interruption {
     /// Catches the signals from now on. Must be called within a tokio runtime.
     ///
     /// # Errors
-    /// The signals cannot be handled.
+    /// Fails if the signals cannot be handled.
     pub fn catch() -> io::Result<Self> {
         let hang_up =
             if is_ignored(SignalKind::hangup()) { None } else { Some(signal(SignalKind::hangup())?) };

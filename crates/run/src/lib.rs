@@ -59,6 +59,6 @@ pub use reply::{accepted, short_body};
 pub use session::{Session, SessionError, Stop};
 pub use settings::Settings;
 
-/// The number of threads of a process that read and write files concurrently. No body keeps a thread between two
-/// blocks, so that all bodies take turns. Each thread costs a stack and an allocator cache.
+/// The number of threads of a process that read and write files concurrently. No body occupies a thread between two
+/// blocks, so all bodies take turns. Each thread costs a stack and an allocator cache.
 pub const DISK_THREADS: usize = 64;

@@ -1,13 +1,13 @@
-//! The cases of a set of axes.
+//! The cases of a matrix, from the axes that vary.
 
 use record::{ByteSize, Case, ChunkSize, Direction, PROTOCOLS, Protocol};
 
-/// The axes of a matrix: lists, and a case that states every other axis.
+/// The axes of a matrix: lists for the axes that vary, and a case with the values of all others.
 #[derive(Clone, Debug)]
 pub struct Matrix {
-    /// The protocols.
+    /// The protocols to run.
     pub protocols: Vec<&'static Protocol>,
-    /// The ceilings, which run at one chunk size of their own.
+    /// The ceilings to run, at a chunk size of their own.
     pub ceilings: Vec<&'static Protocol>,
     /// The directions.
     pub directions: Vec<Direction>,
@@ -15,11 +15,11 @@ pub struct Matrix {
     pub chunks: Vec<ChunkSize>,
     /// The body sizes.
     pub bodies: Vec<ByteSize>,
-    /// The other axes.
+    /// The case with the values of all other axes.
     pub template: Case,
 }
 
-/// Axes that contradict each other.
+/// The error of axes that contradict each other.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MatrixError {
@@ -29,20 +29,20 @@ pub enum MatrixError {
          --connections {streams}"
     )]
     Streams {
-        /// Concurrent bodies on each connection.
+        /// The concurrent bodies on each connection.
         streams: u32,
-        /// The protocols that carry one.
+        /// The requested protocols that carry one body at a time, as a list in words.
         single: String,
-        /// The protocols that carry several.
+        /// The protocols that carry several bodies, as a list in words.
         several: String,
     },
 }
 
 impl Matrix {
-    /// The cases, protocols varying fastest, so that rows which are compared run close together.
+    /// Returns the cases. Protocols vary fastest, so that rows that are compared run close together.
     ///
     /// # Errors
-    /// A protocol cannot carry several concurrent bodies on a connection.
+    /// Fails if a protocol cannot carry several concurrent bodies on a connection.
     pub fn cases(&self) -> Result<Vec<Case>, MatrixError> {
         self.refuse_impossible_streams()?;
         let mut cases = Vec::new();

@@ -1,4 +1,4 @@
-//! The measurement that an end takes of itself: baseline, meter, watch for progress, reading.
+//! The measurement that an end takes of itself: baseline, meter, watch for progress, and final reading.
 
 use std::{
     sync::{Mutex, MutexGuard, OnceLock, PoisonError},
@@ -17,12 +17,12 @@ use crate::{
     messages::Job,
 };
 
-/// The interval of memory samples at first: often enough for a curve of a transfer of half a second. A reading of some
+/// The initial interval of memory samples, short enough for a curve of a transfer of half a second. A reading of some
 /// 20 µs costs a core 0.2 %.
 const SAMPLE: Duration = Duration::from_millis(10);
 
-/// The longest interval of memory samples: otherwise hundreds of clients on one machine would measure their own
-/// sampling.
+/// The longest interval of memory samples. At a fixed short interval, hundreds of clients on one machine would measure
+/// their own sampling.
 const SLOWEST_SAMPLE: Duration = Duration::from_millis(100);
 
 /// The interval of heartbeats.
@@ -31,13 +31,13 @@ const HEARTBEAT: Duration = Duration::from_millis(250);
 /// The measurement of one end during its transfer.
 pub struct Measurement {
     baseline: Baseline,
-    /// The resources that were used up to the end of the preparation.
+    /// The resources that were used until the end of the preparation.
     prepared: OnceLock<Option<Resources>>,
     meter: Meter,
     spun: SpinTime,
     began: OnceLock<Stamp>,
     links: Links,
-    /// The kernel's memory for this process, if it has a cgroup of its own.
+    /// The reader of the kernel's memory for this process, if the process has its own cgroup.
     kernel: Option<KernelMemory>,
     samples: Mutex<Samples>,
 }
@@ -52,7 +52,7 @@ struct Samples {
 }
 
 impl Measurement {
-    /// A measurement of bodies in chunks of `chunk`, over the connections that `links` reports on.
+    /// Returns a measurement of bodies in chunks of `chunk`, over the connections that `links` reports on.
     pub fn new(baseline: Baseline, chunk: ChunkSize, links: Links) -> Self {
         let meter = Meter::new(chunk.into());
         let samples = Samples { holdings: baseline.holdings, ..Samples::default() };
@@ -68,13 +68,13 @@ impl Measurement {
         }
     }
 
-    /// Samples the kernel's memory of the cgroup that this process has to itself, if there is one.
+    /// Samples the kernel's memory of this process, if its cgroup is given.
     #[must_use]
     pub(crate) fn charged_to(self, kernel: Option<KernelMemory>) -> Self {
         Self { kernel, ..self }
     }
 
-    /// Begins to trace what stays allocated, if the job asks for it and this program can tell.
+    /// Begins to trace memory that stays allocated, if the job requests a trace and this program can take one.
     #[must_use]
     pub(crate) fn tracing(self, job: &Job) -> Self {
         let begin = |tracer| GrowthTrace::begin(tracer, job.case.total_bytes());
@@ -82,9 +82,9 @@ impl Measurement {
         self
     }
 
-    /// The call sites of what stays allocated; none unless they are traced. Ends the trace.
+    /// Ends the trace. Returns the call sites of memory that stays allocated, or none without a trace.
     pub(crate) fn call_sites(&self) -> Vec<CallSite> {
-        // Without the lock: symbols take their time.
+        // The lock is released first, since resolving symbols takes time.
         let trace = self.samples().trace.take();
         trace.map_or_else(Vec::new, |trace| trace.sites())
     }
@@ -93,22 +93,22 @@ impl Measurement {
         self.samples.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The meter that all bodies of the end pass.
+    /// Returns the meter that all bodies of the end pass.
     pub fn meter(&self) -> &Meter {
         &self.meter
     }
 
-    /// The counter of the time that all receptions of the end spend on busy-polling.
+    /// Returns the counter of the time that all receptions of the end spend on busy-polling.
     pub fn spin_time(&self) -> &SpinTime {
         &self.spun
     }
 
-    /// Ends the preparation, unless it has ended already: the processor time of the end counts from here.
+    /// Ends the preparation, unless it has already ended. The processor time of the end counts from this call on.
     pub fn prepared(&self) {
         self.prepared.get_or_init(Resources::used);
     }
 
-    /// Begins the transfer, unless it has begun already, and returns the time of the beginning.
+    /// Begins the transfer, unless it has already begun. Returns the time at which it began.
     pub fn begin(&self) -> Stamp {
         self.prepared();
         *self.began.get_or_init(|| {
@@ -117,12 +117,12 @@ impl Measurement {
         })
     }
 
-    /// The time at which the first body byte passed.
+    /// Returns the time at which the first body byte passed, or `None` before that.
     pub fn first_byte(&self) -> Option<Stamp> {
         self.meter.first_byte()
     }
 
-    /// The time from the beginning to the first body byte.
+    /// Returns the time from the beginning to the first body byte, or `None` before that byte.
     pub fn until_first_byte(&self) -> Option<Duration> {
         Some(self.first_byte()?.since(*self.began.get()?))
     }
@@ -131,10 +131,10 @@ impl Measurement {
         self.began.get().map_or(Duration::ZERO, |began| began.elapsed())
     }
 
-    /// Does `work` until it ends or stalls, with heartbeats to `progress`.
+    /// Runs `work` until it ends or stalls, and reports heartbeats to `progress`.
     ///
     /// # Errors
-    /// The fault of the work, or a timeout when no byte has moved for `timeout`.
+    /// Fails with the fault of the work, or with a timeout if no byte has moved for `timeout`.
     pub async fn watch_over<T>(
         &self,
         timeout: Duration,
@@ -144,11 +144,11 @@ impl Measurement {
         self.watch_pulse(timeout, || Some(self.meter.bytes()), progress, work).await
     }
 
-    /// Does `work` until it ends or its `pulse` stops, with heartbeats to `progress`. The pulse is a number that changes
-    /// as bytes move, or `None` while none could move.
+    /// Runs `work` until it ends or its `pulse` stops, and reports heartbeats to `progress`. The pulse is a number that
+    /// changes as bytes move, or `None` while no byte could move.
     ///
     /// # Errors
-    /// The error of the work, or a timeout when the pulse has stayed a number, and the same, for `timeout`.
+    /// Fails with the error of the work, or with a timeout if the pulse has been the same number for `timeout`.
     pub async fn watch_pulse<T, E: From<Fault>>(
         &self,
         timeout: Duration,
@@ -165,7 +165,7 @@ impl Measurement {
         }
     }
 
-    /// Samples until the pulse has stopped for `timeout`, with heartbeats to `progress`.
+    /// Takes samples until the pulse has stopped for `timeout`, and reports heartbeats to `progress`.
     async fn watch(&self, timeout: Duration, pulse: impl Fn() -> Option<u64>, progress: impl Fn(Heartbeat)) {
         let (mut moved, mut seen, mut reported) = (Stamp::now(), Some(0), None::<Stamp>);
         loop {
@@ -188,7 +188,7 @@ impl Measurement {
         }
     }
 
-    /// Takes a sample, and returns the time until the next one is worth taking.
+    /// Takes a sample of memory. Returns the sample, and the time until the next one is due.
     fn sample(&self, bytes: u64) -> (Option<Memory>, Duration) {
         let memory = self.baseline.reader.as_ref().and_then(MemoryReader::read);
         let socket = (self.links)().socket_memory_bytes;
@@ -205,8 +205,8 @@ impl Measurement {
         (memory, samples.timeline.step().clamp(SAMPLE, SLOWEST_SAMPLE))
     }
 
-    /// Takes a sample of what the process holds besides memory. It takes longer than one of memory, so it is taken with
-    /// each heartbeat only.
+    /// Takes a sample of the process's holdings besides memory. It takes longer than a sample of memory, so it is taken
+    /// only with each heartbeat.
     fn sample_holdings(&self) {
         let now = self.baseline.reader.as_ref().and_then(MemoryReader::holdings);
         let mut samples = self.samples();
@@ -215,12 +215,12 @@ impl Measurement {
         }
     }
 
-    /// The end's record and its connection, as of now.
+    /// Returns the record of the end and its connection, as of now.
     pub fn read(&self) -> (EndRecord, LinkRecord) {
         let prepared = self.prepared.get().copied().flatten();
         let resources = Resources::used().zip(prepared).map(|(now, then)| now.since(then));
         let link = (self.links)();
-        // Before the distributions are encoded, which takes memory of its own.
+        // The memory is read before the distributions are encoded, which takes memory, too.
         let memory = self.memory(&link, self.meter.bytes());
         let readings = self.meter.readings();
         let mut end = EndRecord::default();

@@ -14,28 +14,28 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Heartbeat, Settings};
 
-/// One end's part of a case.
+/// The job of one end in a run of a case.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Job {
-    /// The case.
+    /// The case to run.
     pub(crate) case: Case,
     /// The role of this end.
     pub(crate) role: Role,
-    /// The path of every request of the run, which no stranger can guess.
+    /// The path of every request of the run, which no other client can guess.
     pub(crate) path: String,
-    /// The core to stay on.
+    /// The core to bind the worker to; `None` leaves the choice to the kernel.
     pub(crate) core: Option<usize>,
-    /// The folder of the cgroup to move to.
+    /// The folder of the cgroup to move to; `None` stays in the session's cgroup.
     pub(crate) cgroup: Option<PathBuf>,
-    /// True if the call sites of what stays allocated are asked for.
+    /// True if the call sites of memory that stays allocated are requested.
     pub(crate) traces: bool,
-    /// Seconds without progress after which the transfer is aborted.
+    /// The time without progress after which the transfer is aborted, in seconds.
     timeout_s: f64,
-    /// The address that the server listens on; none for a loopback address.
+    /// The address that the server listens on; `None` for a loopback address.
     address: Option<IpAddr>,
-    /// The file to which the client appends the secrets of its connections (SSLKEYLOGFILE).
+    /// The file to which the client appends the secrets of its connections (SSLKEYLOGFILE); `None` writes none.
     pub(crate) key_log: Option<PathBuf>,
-    /// The level at which the worker logs to standard error (LONGHAUL_LOG).
+    /// The level at which the worker logs to standard error (LONGHAUL_LOG); `None` logs nothing.
     pub(crate) log: Option<String>,
 }
 
@@ -55,7 +55,7 @@ impl Job {
         }
     }
 
-    /// The end of the body that this worker runs.
+    /// Returns the end of the body (sender or receiver) that this worker runs.
     pub(crate) fn end(&self) -> End {
         match self.role {
             Role::Client(_) => self.case.direction.client(),
@@ -63,20 +63,20 @@ impl Job {
         }
     }
 
-    /// The settings of the measurement.
+    /// Returns the settings of the measurement.
     pub(crate) fn settings(&self) -> Settings {
         let timeout = Duration::try_from_secs_f64(self.timeout_s).unwrap_or(Duration::MAX);
         Settings { timeout, address: self.address }
     }
 }
 
-/// The role of a worker.
+/// The role of a worker on a connection.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Role {
-    /// The worker listens.
+    /// The server: it listens.
     Server,
-    /// The worker dials this server.
+    /// The client: it dials this server.
     Client(ServerAddress),
 }
 
@@ -84,17 +84,17 @@ pub(crate) enum Role {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct ServerAddress {
     pub(crate) addr: SocketAddr,
-    /// PEM; `None` in cleartext.
+    /// The certificate in PEM; `None` in cleartext.
     pub(crate) certificate: Option<String>,
 }
 
-/// An order of the orchestrator.
+/// An order from the orchestrator to a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Order {
-    /// To both ends: begin the transfer. Both are ready.
+    /// Both ends are ready: begin the transfer.
     Go,
-    /// To the server: the client is done, report.
+    /// The client is done: report. Sent to the server only.
     Finish,
 }
 
@@ -106,42 +106,42 @@ pub(crate) enum Event {
     Listening(ServerAddress),
     /// All connections are established, the baseline is taken, and payload and meters are prepared.
     Ready,
-    /// The end makes progress, a few times per second.
+    /// The end has made progress; sent a few times per second.
     Progress(Heartbeat),
     /// The end is done; no event follows.
     Done(Box<EndReport>),
 }
 
-/// The report of one end on its part.
+/// The report of one end on its transfer.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct EndReport {
-    /// The failure of this end.
+    /// The failure of this end, or `None` if it succeeded.
     pub(crate) fault: Option<Fault>,
     pub(crate) end: Option<EndRecord>,
     pub(crate) link: Option<LinkRecord>,
-    /// The digests of the bodies sent, where the sender computes them (of files only).
+    /// The digests of the bodies sent, if the sender computes them (for files only).
     pub(crate) sent: BTreeSet<String>,
-    /// On the client: the digests of the bodies received, computed by itself or confirmed by the server.
+    /// At the client: the digests of the bodies received, computed by the client or confirmed by the server.
     pub(crate) received: BTreeSet<String>,
-    /// On the client: the rates of concurrent bodies.
+    /// At the client: the rates of concurrent bodies.
     #[serde(default)]
     pub(crate) bodies: Option<BodyRates>,
-    /// The times at which the body reached the offsets that both ends stamp, if they keep them.
+    /// The times at which the body reached the offsets that both ends stamp; empty if they stamp none.
     #[serde(default)]
     pub(crate) marks: Vec<Mark>,
-    /// The call sites of what stays allocated, if they were asked for.
+    /// The call sites of memory that stays allocated; empty unless they were requested.
     #[serde(default)]
     pub(crate) call_sites: Vec<CallSite>,
     pub(crate) elapsed_s: Option<f64>,
     pub(crate) handshake_s: Option<f64>,
-    /// The start of the transfer, as the time of CLOCK_MONOTONIC: the same clock in both processes.
+    /// The start of the transfer, as the time of CLOCK_MONOTONIC, which both processes share.
     pub(crate) began: Option<Duration>,
-    /// The first body byte at this end, on the same clock.
+    /// The time of the first body byte at this end, by the same clock.
     pub(crate) first_byte: Option<Duration>,
 }
 
 impl EndReport {
-    /// A report of a failure only.
+    /// Returns a report of a failure only.
     pub(crate) fn failed(fault: Fault) -> Self {
         Self { fault: Some(fault), ..Self::default() }
     }

@@ -1,20 +1,21 @@
-//! The time that a run takes on an ordinary machine, for estimates before anything was measured.
+//! The time that a run takes on an ordinary machine, for estimates before any measurement.
 
 use std::time::Duration;
 
 use record::{Case, Protocol, Rate};
 
-/// Seconds between two transfers: two processes, a handshake, the distance of the cores. Measured: 0.07 s with a
+/// The seconds between two transfers: two processes, a handshake, the distance of the cores. Measured: 0.07 s with a
 /// certificate, 0.01 s without.
 const BETWEEN: f64 = 0.07;
 
-/// Seconds of a sender per chunk, beyond its bytes. Between the 0.3 µs of HTTP/2 and the 4 µs of one system call each.
+/// The seconds of a sender per chunk, in addition to its bytes. The value lies between 0.3 µs for HTTP/2 and 4 µs for
+/// one system call per chunk.
 const CHUNK: f64 = 1e-6;
 
-/// The time from the start of a run of `case` to the start of the next one. The rates are those of a virtual machine
-/// with two cores of 2025 (`results/2026-11-26-epyc-2-cores`).
+/// Returns the time from the start of a run of `case` to the start of the next run. The rates are those of a virtual
+/// machine with two cores of 2025 (`results/2026-11-26-epyc-2-cores`).
 pub fn nominal_time(case: &Case) -> Duration {
-    /// Bytes per second in cleartext, encrypted over TCP, and over QUIC.
+    /// The rates in bytes per second: in cleartext, encrypted over TCP, and over QUIC.
     const RATES: [f64; 3] = [5.0e9, 2.8e9, 1.0e9];
     let (bytes, bodies) = (case.total_bytes() as f64, case.bodies() as f64);
     let [clear, encrypted, quic] = RATES;

@@ -1,4 +1,4 @@
-//! The plan of a session: its rounds, the order of the cases in each, and the condition on which the rounds end.
+//! The plan of a session: its rounds, the order of the cases in each round, and the condition that ends the rounds.
 
 use std::time::Duration;
 
@@ -12,21 +12,22 @@ use uuid::Uuid;
 pub struct Plan {
     pub(crate) rounds: u32,
     pub(crate) schedule: Schedule,
-    /// The wanted half width of each goodput's interval, as a share of the goodput.
+    /// The requested half width of each goodput's confidence interval, as a share of the goodput. `None` runs a fixed
+    /// number of rounds.
     pub(crate) precision: Option<f64>,
     pub(crate) longest: Option<Duration>,
 }
 
 impl Plan {
-    /// The longest time of a session that runs until its goodputs are precise, unless the plan states another.
+    /// The longest time of a session that runs until its goodputs are precise, unless the plan sets another.
     pub const LONGEST: Duration = Duration::from_secs(600);
 
-    /// A number of rounds in the order of the matrix.
+    /// Returns a plan of `rounds` rounds, in the order of the matrix.
     pub fn of(rounds: u32) -> Self {
         Self { rounds, schedule: Schedule::FIXED, precision: None, longest: None }
     }
 
-    /// Sets the order of the cases in a round. The seed of a shuffle is random, and stated in the records.
+    /// Sets the order of the cases in a round. The seed of a shuffle is random, and the records state it.
     #[must_use]
     pub fn in_order(self, order: Order) -> Self {
         let schedule = match order {
@@ -36,26 +37,27 @@ impl Plan {
         Self { schedule: schedule.after_warmup(self.schedule.warmup_rounds), ..self }
     }
 
-    /// Sets the rounds before the first counted one. They are run, but not recorded.
+    /// Sets the number of warm-up rounds, which run before the first counted round and are not recorded.
     #[must_use]
     pub fn after_warmup(self, rounds: u32) -> Self {
         Self { schedule: self.schedule.after_warmup(rounds), ..self }
     }
 
-    /// Adds rounds until the interval of each goodput is within `precision` of its median (0.02 for ±2 %), but for no
-    /// longer than [`LONGEST`](Self::LONGEST) unless [`within`](Self::within) says otherwise.
+    /// Adds rounds until the confidence interval of each goodput is within `precision` of its median (0.02 for ±2 %).
+    /// The session ends after [`LONGEST`](Self::LONGEST) at the latest, unless [`within`](Self::within) sets another
+    /// time.
     #[must_use]
     pub fn until_precise(self, precision: f64) -> Self {
         Self { precision: Some(precision), longest: self.longest.or(Some(Self::LONGEST)), ..self }
     }
 
-    /// Starts no run after this time, and no round that would not end in it.
+    /// Sets the longest time of the session. No run starts after it, and no round that would end after it.
     #[must_use]
     pub fn within(self, longest: Duration) -> Self {
         Self { longest: Some(longest), ..self }
     }
 
-    /// The cases in the order of a round. Warm-up rounds have the orders of other rounds than the counted ones.
+    /// Returns the cases in the order of a round. The orders of warm-up rounds differ from those of counted rounds.
     pub(crate) fn order<'c>(&self, cases: &'c [Case], round: u32) -> Vec<&'c Case> {
         let Some(seed) = self.schedule.seed else { return cases.iter().collect() };
         let mut random = Xoshiro256PlusPlus::seed_from_u64(u64::from(seed) << 32 | u64::from(round));
@@ -72,8 +74,8 @@ impl From<u32> for Plan {
     }
 }
 
-/// The cases in groups that differ only in protocol and limits. Ratios between their goodputs are taken within a round,
-/// and a machine that drifts spoils the ratio of runs that are far apart.
+/// Returns the cases in groups that differ only in protocol and limits. Ratios of goodputs are taken within a round,
+/// and drift of the machine spoils the ratio of distant runs.
 fn blocks(cases: &[Case]) -> Vec<Vec<&Case>> {
     let mut blocks: Vec<(CaseKey, Vec<&Case>)> = Vec::new();
     for case in cases {
@@ -86,8 +88,8 @@ fn blocks(cases: &[Case]) -> Vec<Vec<&Case>> {
     blocks.into_iter().map(|(_, block)| block).collect()
 }
 
-/// A random permutation (Fisher and Yates). A position is chosen by multiplication, whose bias is below 2^-20 for up to
-/// 4,096 items.
+/// Permutes the items at random (Fisher and Yates). A position is chosen by multiplication, whose bias is below 2^-20
+/// for up to 4,096 items.
 fn shuffle<T>(items: &mut [T], random: &mut Xoshiro256PlusPlus) {
     for last in (1..items.len()).rev() {
         let chosen = (u64::from(random.next_u32()) * (last as u64 + 1)) >> 32;

@@ -1,4 +1,4 @@
-//! The response of a server: a success, or a fault that quotes it.
+//! The evaluation of a server's response: a success, or a fault that quotes the response.
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
@@ -10,10 +10,10 @@ use transport::Body;
 /// The largest response that is read as a receipt or a reason, in bytes.
 const MAX_RECEIPT: usize = 64 << 10;
 
-/// Passes a successful response on. Redirects are not followed: the user must see where they lead.
+/// Returns a successful response unchanged. Redirects are not followed, because the user must see where they lead.
 ///
 /// # Errors
-/// The response is no success; the fault quotes the status and the first line.
+/// Fails if the status is not a success. The fault quotes the status and the first line of the body.
 pub async fn accepted(response: Response<Body>) -> Result<Response<Body>, Fault> {
     let status = response.status();
     if status.is_success() {
@@ -28,13 +28,13 @@ pub async fn accepted(response: Response<Body>) -> Result<Response<Body>, Fault>
     Err(Fault::new(FaultKind::Http, format!("the server answered {status}{location}{reason}")))
 }
 
-/// The body of a short response: a receipt or a reason.
+/// Returns the body of a short response: a receipt or a reason.
 ///
 /// # Errors
-/// The body broke off or is longer than 64 KiB.
+/// Fails if the body broke off or is longer than 64 KiB.
 pub async fn short_body(response: Response<Body>) -> Result<Bytes, Fault> {
-    // Boxed, because rustc cannot prove otherwise that the caller's future is `Send`: it forgets that the error's trait
-    // object is `'static` (rust-lang/rust#110338).
+    // Boxed, because rustc cannot prove otherwise that the caller's future is `Send`: the compiler forgets that the
+    // error's trait object is `'static` (rust-lang/rust#110338).
     let collecting = Limited::new(response.into_body(), MAX_RECEIPT).collect().boxed();
     Ok(collecting.await.map_err(|error| Fault::new(FaultKind::Truncated, error))?.to_bytes())
 }

@@ -1,4 +1,4 @@
-//! The decision whether another round follows.
+//! The decision whether a session runs another round.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -8,12 +8,12 @@ use stats::{is_look, relative_half_width};
 
 use crate::Plan;
 
-/// The rounds of a session under way.
+/// The rounds of a running session.
 pub(crate) struct Rounds {
     plan: Plan,
     began: Stamp,
     round_began: Stamp,
-    /// The longest round so far.
+    /// The time of the longest round so far.
     longest: Duration,
     done: u32,
     goodputs: HashMap<CaseKey, Vec<f64>>,
@@ -24,7 +24,7 @@ pub(crate) struct Rounds {
 pub(crate) enum Next {
     /// Another round follows.
     Round(u32),
-    /// Everything that was planned is done.
+    /// All planned rounds are done.
     Done,
     /// Another round would not end in time.
     OutOfTime,
@@ -37,7 +37,7 @@ impl Rounds {
         Self { plan, began: now, round_began: now, longest, done: 0, goodputs }
     }
 
-    /// Decides what follows the rounds done so far.
+    /// Returns the next step after the rounds done so far.
     pub(crate) fn next(&mut self) -> Next {
         if self.done >= self.plan.rounds && self.is_precise() {
             return Next::Done;
@@ -55,7 +55,7 @@ impl Rounds {
         self.plan.longest.is_some_and(|longest| self.began.elapsed() > longest)
     }
 
-    /// Takes note of the record of a counted run.
+    /// Adds the record of a counted run.
     pub(crate) fn keep(&mut self, record: &Record) {
         let goodput = record.goodput_bytes_per_s.filter(|_| record.is_ok() && self.plan.precision.is_some());
         if let Some(goodput) = goodput {
@@ -63,14 +63,14 @@ impl Rounds {
         }
     }
 
-    /// Takes note of the end of a round.
+    /// Adds the time of a round that has ended.
     pub(crate) fn end_round(&mut self) {
         self.longest = self.longest.max(self.round_began.elapsed());
         self.done += 1;
     }
 
-    /// Returns whether the interval of every goodput is narrow enough. Always true of a plan without a precision. A
-    /// case whose every run failed has no goodput, and more rounds would not give it one.
+    /// Returns whether the confidence interval of every goodput is narrow enough. Always true for a plan without a
+    /// precision. A case whose every run failed does not count, since more rounds would not give it a goodput.
     fn is_precise(&self) -> bool {
         let Some(wanted) = self.plan.precision else { return true };
         let is_narrow =
@@ -91,7 +91,7 @@ mod tests {
         record
     }
 
-    /// The number of rounds in which the goodputs, taken in turns, are called precise.
+    /// Returns the number of rounds after which the goodputs, taken in turns, are precise, and the next step.
     fn rounds(plan: Plan, goodputs: &[f64]) -> (u32, Next) {
         let mut rounds = Rounds::begin(plan);
         for goodput in goodputs.iter().cycle() {

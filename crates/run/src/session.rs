@@ -1,4 +1,4 @@
-//! One invocation: rounds over the whole matrix, a record as soon as a run ends.
+//! A session: rounds over the whole matrix, with a record of each run as soon as it ends.
 
 use std::{error::Error, io};
 
@@ -11,7 +11,7 @@ use crate::{
     rounds::{Next, Rounds},
 };
 
-/// The way in which a session ended.
+/// The reason why a session ended without an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop {
     /// All runs were made.
@@ -26,7 +26,7 @@ pub enum Stop {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SessionError {
-    /// Signals cannot be handled.
+    /// The signals cannot be handled.
     #[error("cannot handle signals: {0}")]
     Signals(#[source] io::Error),
     /// A record could not be kept.
@@ -34,7 +34,7 @@ pub enum SessionError {
     Record(#[source] Box<dyn Error + Send + Sync>),
 }
 
-/// The facts that all records of an invocation share.
+/// A session, with the facts that all its records share.
 #[derive(Clone, Debug)]
 pub struct Session {
     run_id: String,
@@ -48,7 +48,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// A session of this command on a machine, by a build.
+    /// Returns a session of this command on a machine, by a build.
     pub fn new(host: Host, build: Build) -> Self {
         Self {
             run_id: Uuid::now_v7().to_string(),
@@ -80,18 +80,20 @@ impl Session {
         Self { peer: peer.into(), ..self }
     }
 
-    /// Sets the slope of memory that counts as growth, per GiB of body, for all later runs.
+    /// Sets the slope of memory that counts as growth for all later runs, in bytes per GiB of body.
     #[must_use]
     pub fn limiting_slopes(self, limit: impl Into<Option<ByteSize>>) -> Self {
         Self { slope_limit: limit.into(), ..self }
     }
 
-    /// Runs every case in each round of the plan, the whole matrix before the next round, so that a machine that drifts
-    /// affects all cases alike. Each record is handed to `keep` before the next run starts; warm-up rounds have none.
-    /// Ctrl-C, SIGTERM and SIGHUP end the session; a run in flight is dropped, and with it its processes.
+    /// Runs every case once in each round of the plan. Since each round covers the whole matrix, a machine that drifts
+    /// affects all cases alike.
+    ///
+    /// Each record is handed to `keep` before the next run starts; warm-up rounds have no records. Ctrl-C, SIGTERM and
+    /// SIGHUP end the session. Then the running case is dropped, together with its processes.
     ///
     /// # Errors
-    /// `keep` failed, or signals cannot be handled.
+    /// Fails if `keep` fails, or if signals cannot be handled.
     pub async fn run<E: Into<Box<dyn Error + Send + Sync>>>(
         &self,
         cases: &[Case],
@@ -128,7 +130,7 @@ impl Session {
         }
     }
 
-    /// The record of one run.
+    /// Returns the record of one run.
     pub fn record(&self, case: &Case, round: u32, started: Timestamp, outcome: Outcome) -> Record {
         let total = case.total_bytes() as f64;
         let budgeted = |end: End, measured: Option<EndRecord>| {
@@ -165,7 +167,7 @@ impl Session {
     }
 }
 
-/// The single runs of a session.
+/// The steps of a session, each of which is a single run.
 struct Steps<'s> {
     session: &'s Session,
     plan: Plan,
@@ -174,7 +176,7 @@ struct Steps<'s> {
 }
 
 impl Steps<'_> {
-    /// Makes the runs that do not count. `None` if the user interrupts one.
+    /// Makes the warm-up runs, which are not recorded. Returns `None` if the user interrupts a run.
     async fn warm_up(&mut self, cases: &[Case], observer: &mut dyn Observer) -> Option<()> {
         for round in 0..self.plan.schedule.warmup_rounds {
             for case in self.plan.order(cases, u32::MAX - round) {
@@ -185,7 +187,7 @@ impl Steps<'_> {
         Some(())
     }
 
-    /// Makes one run. `None` if the user interrupts it.
+    /// Makes one run. Returns `None` if the user interrupts it.
     async fn run(&mut self, case: &Case, round: u32, observer: &mut dyn Observer) -> Option<Record> {
         let started = Timestamp::now();
         let outcome = tokio::select! {
@@ -198,7 +200,7 @@ impl Steps<'_> {
     }
 }
 
-/// The command line, without the folder of the program and without secrets.
+/// Returns the command line, without the folder of the program and without secrets.
 fn command_line() -> String {
     let arguments = std::env::args_os().skip(1);
     let arguments = arguments.map(|argument| argument.to_string_lossy().into_owned());

@@ -1,14 +1,14 @@
-//! The settings of a measurement.
+//! The settings of a measurement: its timeout and address.
 
 use std::{net::IpAddr, time::Duration};
 
-/// The settings of a measurement.
+/// The settings of a measurement that do not belong to its case.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Settings {
     /// The time without progress after which a transfer is aborted.
     pub timeout: Duration,
-    /// The address that a server of this machine listens on; none for the loopback address of IPv4, or of IPv6 where
+    /// The address that a server of this machine listens on. `None` for the loopback address of IPv4, or of IPv6 if
     /// there is no IPv4.
     pub address: Option<IpAddr>,
 }

@@ -94,7 +94,7 @@ impl Accepting<'_> {
                 Ok(accepted) => self.admit(accepted, connections, &mut refusals),
                 Err(error) => {
                     if let Some(left_out) = failures.due() {
-                        warn!("cannot accept a connection ({left_out} like this left out): {error}");
+                        warn!("cannot accept a connection ({left_out} similar lines left out): {error}");
                     }
                     self.recover(&error, &mut spare).await;
                 }
@@ -110,11 +110,11 @@ impl Accepting<'_> {
             Ok(entry) => entry,
             Err(refused) => {
                 let reason = match refused {
-                    Refused::Address => "its address has too many",
-                    Refused::Full => "there are too many",
+                    Refused::Address => "its address has too many connections",
+                    Refused::Full => "there are too many connections",
                 };
                 if let Some(left_out) = refusals.due() {
-                    warn!("refused a connection of {peer} ({left_out} like this left out): {reason}");
+                    warn!("refused a connection of {peer} ({left_out} similar lines left out): {reason}");
                 }
                 return;
             }

@@ -68,7 +68,7 @@ impl RequestKind {
         };
         let seed = match query.decoded("seed") {
             None => DEFAULT_SEED,
-            Some(seed) => seed.parse().map_err(|_| bad(format!("seed: '{seed}' is no whole number")))?,
+            Some(seed) => seed.parse().map_err(|_| bad(format!("seed: '{seed}' is not a whole number")))?,
         };
         Ok(Self::Generated { size, chunk, seed })
     }

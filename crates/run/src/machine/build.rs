@@ -9,6 +9,6 @@ pub(super) fn diagnosis(build: &Build) -> Diagnosis {
     if build.is_release() {
         return Diagnosis::good(name, &build.profile);
     }
-    let cost = "measures itself instead of the protocols, several times too slow";
+    let cost = "figures show the unoptimised program instead of the protocols, several times too slow";
     Diagnosis::bad(name, &build.profile, Affects::All, cost, "cargo build --release")
 }

@@ -1,4 +1,4 @@
-//! The size of the last-level cache, and bodies that it does not hold.
+//! The size of the last-level cache, and of payloads that exceed it.
 
 use std::path::Path;
 
@@ -6,23 +6,24 @@ use record::{ByteSize, PayloadKind};
 
 use super::read;
 
-/// The caches of the first core.
+/// The sysfs folder with the caches of the first core.
 const CACHES: &str = "/sys/devices/system/cpu/cpu0/cache";
 
-/// The size of a block, in last-level caches: no part of the block stays in the cache from one pass to the next. Caches
-/// do not always evict the least recently used line, so part of a block of one cache size would stay.
+/// The size of the block of a `cold` payload, in multiples of the last-level cache. At this size, no part of the block
+/// stays in the cache from one pass to the next. At the size of the cache, a part would stay, since caches do not
+/// always evict the least recently used line.
 const TIMES: u64 = 4;
 
-/// The size of the block if the kernel does not state the caches.
+/// The size of the block if the kernel does not state the size of the cache.
 const UNKNOWN: ByteSize = ByteSize(256 << 20);
 
-/// The size of the block of a `cold` payload on this machine.
+/// Returns the size of the block of a `cold` payload on this machine.
 pub fn cold_block() -> ByteSize {
     let cache = last_level_cache(Path::new(CACHES));
     cache.map_or(UNKNOWN, |cache| ByteSize(cache.saturating_mul(TIMES).min(PayloadKind::LARGEST_COLD)))
 }
 
-/// The size in bytes of the cache of the highest level in a folder of sysfs
+/// Returns the size in bytes of the highest-level cache in a folder of sysfs
 /// (Documentation/ABI/testing/sysfs-devices-system-cpu).
 fn last_level_cache(folder: &Path) -> Option<u64> {
     let text = |cache: &Path, file: &str| read(cache.join(file).to_str()?);
@@ -35,11 +36,11 @@ fn last_level_cache(folder: &Path) -> Option<u64> {
     (largest.1 > 0).then_some(largest.1)
 }
 
-/// Disables transparent huge pages for this process, so that a block of any size takes as many page-table walks
-/// everywhere.
+/// Disables transparent huge pages for this process, so that a block takes the same number of page-table walks on every
+/// machine.
 ///
 /// # Errors
-/// The kernel refuses.
+/// Fails if the kernel refuses.
 pub fn refuse_huge_pages() -> std::io::Result<()> {
     #[cfg(target_os = "linux")]
     nix::sys::prctl::set_thp_disable(true)?;

@@ -1,5 +1,5 @@
-//! The limits that the cgroup of this process sets, with its throttled time and its processes killed for lack of
-//! memory: cgroup v2, and the controllers of v1.
+//! The limits of this process's cgroup, its throttled time, and its processes killed for lack of memory. Supports
+//! cgroup v2, and the controllers of v1.
 
 mod enclosure;
 
@@ -11,11 +11,11 @@ use std::{
 pub use enclosure::Enclosures;
 pub(crate) use enclosure::{Enclosure, KernelMemory};
 
-/// The least amount that v1 states where it has no limit: just under 2⁶³, rounded to pages.
+/// The least value by which v1 states that there is no limit: just under 2⁶³, rounded to pages.
 const UNLIMITED: u64 = 1 << 62;
 
-/// The folders of this process's cgroup in the hierarchies that limit processor time and memory. Each is followed by
-/// those above it, whose limits hold as well.
+/// The folders of this process's cgroup in the hierarchies that limit processor time and memory. The folders above each
+/// follow, since their limits apply as well.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Cgroup {
     cpu: Vec<PathBuf>,
@@ -23,17 +23,17 @@ pub(crate) struct Cgroup {
 }
 
 impl Cgroup {
-    /// The cgroup of this process. Without one, or without its file system, nothing is limited.
+    /// Returns the cgroup of this process. Without cgroups or their file system, it has no limits.
     pub(crate) fn own() -> Self {
         Self { cpu: folders("cpu").unwrap_or_default(), memory: folders("memory").unwrap_or_default() }
     }
 
-    /// The processor time that the quota allows, in percent of one core.
+    /// Returns the processor time that the quota allows, in percent of one core.
     pub(crate) fn cpu_quota_percent(&self) -> Option<u64> {
         self.cpu.iter().filter_map(|folder| quota(folder)).min()
     }
 
-    /// The memory that may be used, in bytes.
+    /// Returns the memory that may be used, in bytes.
     pub(crate) fn memory_limit_bytes(&self) -> Option<u64> {
         let limit = |folder: &PathBuf| {
             let stated = number(folder, "memory.max").or_else(|| number(folder, "memory.limit_in_bytes"))?;
@@ -42,7 +42,7 @@ impl Cgroup {
         self.memory.iter().filter_map(limit).min()
     }
 
-    /// Seconds for which the quota has stopped its processes so far; `None` without a quota.
+    /// Returns the seconds for which the quota has stopped the processes so far, or `None` without a quota.
     pub(super) fn throttled_s(&self) -> Option<f64> {
         let throttled = |folder: &PathBuf| {
             quota(folder)?;
@@ -52,41 +52,41 @@ impl Cgroup {
         self.cpu.iter().filter_map(throttled).reduce(f64::max)
     }
 
-    /// The processes of this cgroup that were killed because memory ran out, so far.
+    /// Returns the number of processes of this cgroup that were killed for lack of memory so far.
     fn oom_kills(&self) -> Option<u64> {
         let folder = self.memory.first()?;
         ["memory.events", "memory.oom_control"].into_iter().find_map(|file| keyed(folder, file, "oom_kill"))
     }
 }
 
-/// The processes that were killed because memory ran out, so far.
+/// The number of processes that were killed for lack of memory so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct OomKills {
-    /// Kills in the cgroup of this process; v1 leaves out cgroups below it.
+    /// The kills in the cgroup of this process. v1 does not count those in cgroups below it.
     cgroup: Option<u64>,
-    /// Kills on the whole machine.
+    /// The kills on the whole machine.
     machine: Option<u64>,
 }
 
 impl OomKills {
-    /// The kills so far.
+    /// Reads the numbers of kills so far.
     pub(crate) fn counted(cgroup: &Cgroup) -> Self {
         Self { cgroup: cgroup.oom_kills(), machine: keyed(Path::new("/proc"), "vmstat", "oom_kill") }
     }
 
-    /// The kills between `earlier` and these: those of the cgroup, or of the machine where it does not count them.
+    /// Returns the kills since `earlier`: those in the cgroup, or on the machine if the cgroup does not count them.
     pub(super) fn since(self, earlier: Self) -> Option<u64> {
         let more = |now: Option<u64>, then: Option<u64>| Some(now?.saturating_sub(then?));
         more(self.cgroup, earlier.cgroup).or_else(|| more(self.machine, earlier.machine))
     }
 
-    /// Returns whether there was any kill between `earlier` and these.
+    /// Returns whether there was any kill since `earlier`.
     pub(crate) fn have_risen_since(self, earlier: Self) -> bool {
         self.cgroup > earlier.cgroup || self.machine > earlier.machine
     }
 }
 
-/// The folders of this process's cgroup with a controller, from its own up to the root of the hierarchy.
+/// Returns the folders of this process's cgroup for a controller, from its own up to the root of the hierarchy.
 #[cfg(target_os = "linux")]
 fn folders(controller: &str) -> Option<Vec<PathBuf>> {
     let process = procfs::process::Process::myself().ok()?;
@@ -104,7 +104,7 @@ fn folders(controller: &str) -> Option<Vec<PathBuf>> {
             mount.fs_type == "cgroup2"
         }
     })?;
-    // In a container, the mount shows a part of the hierarchy, or paths are stated from the container's own cgroup.
+    // In a container, either the mount shows a part of the hierarchy, or paths start at the container's own cgroup.
     let below = group.pathname.strip_prefix(mount.root.as_str()).unwrap_or(&group.pathname);
     let own = mount.mount_point.join(below.trim_start_matches('/'));
     let above = own.ancestors().take_while(|folder| folder.starts_with(&mount.mount_point));
@@ -116,7 +116,8 @@ fn folders(_: &str) -> Option<Vec<PathBuf>> {
     None
 }
 
-/// The quota of one folder, in percent of one core: `MAX PERIOD` in v2, two files in v1, in microseconds.
+/// Returns the quota of one folder, in percent of one core. The file has `MAX PERIOD` in v2; v1 has two files, in
+/// microseconds.
 fn quota(folder: &Path) -> Option<u64> {
     let (quota, period) = match fs::read_to_string(folder.join("cpu.max")) {
         Ok(text) => {
@@ -128,12 +129,12 @@ fn quota(folder: &Path) -> Option<u64> {
     u64::checked_mul(quota, 100)?.checked_div(period)
 }
 
-/// The only number of a file; `None` if it has a word, such as `max`, or is negative.
+/// Returns the only number in a file. `None` if the file has a word such as `max`, or a negative number.
 fn number(folder: &Path, file: &str) -> Option<u64> {
     fs::read_to_string(folder.join(file)).ok()?.trim().parse().ok()
 }
 
-/// The number after `key` in a file of lines.
+/// Returns the number after `key` in a file of lines.
 fn keyed(folder: &Path, file: &str, key: &str) -> Option<u64> {
     let text = fs::read_to_string(folder.join(file)).ok()?;
     let value = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' '))?;
@@ -144,7 +145,7 @@ fn keyed(folder: &Path, file: &str, key: &str) -> Option<u64> {
 mod tests {
     use super::*;
 
-    /// A cgroup two levels deep, with these files in its own folder and in the one above.
+    /// Returns a cgroup two levels deep, with these files in its own folder and in the one above.
     fn cgroup(own: &[(&str, &str)], above: &[(&str, &str)]) -> (tempfile::TempDir, Cgroup) {
         let root = tempfile::tempdir().unwrap();
         let inner = root.path().join("inner");

@@ -1,14 +1,14 @@
-//! The clock of all measurements.
+//! The diagnosis of the clock that all measurements read.
 
 use metrics::Stamp;
 
 use super::{Affects, Diagnosis, read};
 
-/// The longest time of a reading, in nanoseconds. The clock is read about twice per chunk; a slower reading takes over
-/// a hundredth of the time of a 64 KiB chunk at 3 GiB/s.
+/// The longest acceptable time of a clock reading, in nanoseconds. The clock is read about twice per chunk. A slower
+/// reading takes over a hundredth of the time of a 64 KiB chunk at 3 GiB/s.
 const SLOW_NS: f64 = 100.0;
 
-/// Readings that are timed together.
+/// The number of readings that are timed together.
 const READINGS: u32 = 10_000;
 
 pub(super) fn diagnosis() -> Diagnosis {
@@ -18,7 +18,7 @@ pub(super) fn diagnosis() -> Diagnosis {
     }
     let ns = began.elapsed().as_secs_f64() * 1e9 / f64::from(READINGS);
     let source = read("/sys/devices/system/clocksource/clocksource0/current_clocksource");
-    let seen = format!("{}, {ns:.0} ns a reading", source.as_deref().unwrap_or("unknown source"));
+    let seen = format!("{}, {ns:.0} ns per reading", source.as_deref().unwrap_or("unknown source"));
     if ns <= SLOW_NS {
         return Diagnosis::good("clock", seen);
     }

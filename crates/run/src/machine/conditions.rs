@@ -1,4 +1,4 @@
-//! The watch over the machine during one run: its cores, the quota, and kills for lack of memory.
+//! The observation of the machine during one run: its cores, the quota, and kills for lack of memory.
 
 use std::{collections::BTreeMap, fs};
 
@@ -11,14 +11,14 @@ use super::{
     read,
 };
 
-/// The machine before a run.
+/// The state of the machine before a run.
 pub(crate) struct Watch {
     cgroup: Cgroup,
     cores: Option<Cores>,
     before: Counters,
 }
 
-/// Counters of the kernel, which only grow.
+/// Counters of the kernel, which never decrease.
 struct Counters {
     throttled_s: Option<f64>,
     oom_kills: OomKills,
@@ -27,14 +27,14 @@ struct Counters {
 }
 
 impl Watch {
-    /// Begins to watch the cores of the two ends.
+    /// Begins to observe the cores of the two ends.
     pub(crate) fn begin(cores: Option<Cores>) -> Self {
         let cgroup = Cgroup::own();
         let before = Counters::read(&cgroup, cores);
         Self { cgroup, cores, before }
     }
 
-    /// The changes since the beginning.
+    /// Returns the changes since the beginning.
     pub(crate) fn end(self) -> Conditions {
         let now = Counters::read(&self.cgroup, self.cores);
         let mut conditions = Conditions::default();
@@ -62,7 +62,7 @@ impl Counters {
     }
 }
 
-/// The counters of a core so far. `stat` is the text of `/proc/stat`.
+/// Returns the counters of a core so far. `stat` is the text of `/proc/stat`.
 fn counted(core: usize, stat: &str) -> CoreConditions {
     let mut counted = CoreConditions::default();
     counted.core = core as u64;
@@ -71,7 +71,7 @@ fn counted(core: usize, stat: &str) -> CoreConditions {
     counted
 }
 
-/// The difference between the counters of a core and earlier ones.
+/// Returns the difference between the counters of a core and earlier ones.
 fn between(mut now: CoreConditions, before: &CoreConditions) -> CoreConditions {
     let stolen = now.steal_s.zip(before.steal_s);
     now.steal_s = stolen.map(|(now, before)| (now - before).max(0.0));
@@ -81,7 +81,7 @@ fn between(mut now: CoreConditions, before: &CoreConditions) -> CoreConditions {
     now
 }
 
-/// The seconds that were stolen from a core since boot: the eighth number of its line (proc_stat(5)).
+/// Returns the seconds that were stolen from a core since boot: the eighth number of its line (proc_stat(5)).
 fn stolen_s(core: usize, stat: &str) -> Option<f64> {
     let name = format!("cpu{core}");
     let line = stat.lines().find(|line| line.split(' ').next() == Some(&name))?;
@@ -90,8 +90,8 @@ fn stolen_s(core: usize, stat: &str) -> Option<f64> {
     Some(ticks as f64 / per_s as f64)
 }
 
-/// The times that a core entered each idle state since boot. Two states may share a name; then their numbers tell them
-/// apart.
+/// Returns the number of times that a core entered each idle state since boot. States that share a name are
+/// distinguished by their index.
 fn idle_entries(core: usize) -> BTreeMap<String, u64> {
     let folder = format!("/sys/devices/system/cpu/cpu{core}/cpuidle");
     let states = fs::read_dir(folder).into_iter().flatten().flatten();

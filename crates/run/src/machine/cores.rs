@@ -1,4 +1,4 @@
-//! The cores that sender and receiver are bound to.
+//! The selection of cores for sender and receiver, and the binding of threads to cores.
 
 use nix::{
     sched::{CpuSet, sched_getaffinity, sched_setaffinity},
@@ -17,8 +17,8 @@ pub struct Cores {
 }
 
 impl Cores {
-    /// The first core that this process may use, with the next one on another physical core, or else simply the next
-    /// one. `None` unless two cores may be used.
+    /// Returns the first core that this process may use, and a second one: the next core on another physical core, or
+    /// else simply the next. `None` unless the process may use two cores.
     pub fn choose() -> Option<Self> {
         apart(&allowed(), siblings)
     }
@@ -27,26 +27,26 @@ impl Cores {
 /// Binds the calling thread, and the threads that it starts from now on, to one core.
 ///
 /// # Errors
-/// The core does not exist, or this process may not use it.
+/// Fails if the core does not exist, or if this process may not use it.
 pub fn bind(core: usize) -> nix::Result<()> {
     let mut cores = CpuSet::new();
     cores.set(core)?;
     sched_setaffinity(Pid::from_raw(0), &cores)
 }
 
-/// The logical cores that this process may use.
+/// Returns the logical cores that this process may use.
 fn allowed() -> Vec<usize> {
     let Ok(set) = sched_getaffinity(Pid::from_raw(0)) else { return Vec::new() };
     (0..CpuSet::count()).filter(|core| set.is_set(*core) == Ok(true)).collect()
 }
 
-/// The logical cores of the same physical core, `core` among them. Empty if the kernel does not state them.
+/// Returns the logical cores of the same physical core, including `core`. Empty if the kernel does not state them.
 pub(crate) fn siblings(core: usize) -> Vec<usize> {
     let path = format!("/sys/devices/system/cpu/cpu{core}/topology/thread_siblings_list");
     read(&path).map(|list| listed(&list)).unwrap_or_default()
 }
 
-/// The numbers in a list such as `0-1,64`.
+/// Returns the numbers in a list such as `0-1,64`.
 fn listed(list: &str) -> Vec<usize> {
     let number = |text: &str| text.parse::<usize>().ok();
     list.split(',')
@@ -65,7 +65,7 @@ fn apart(allowed: &[usize], siblings: impl Fn(usize) -> Vec<usize>) -> Option<Co
     Some(Cores { sender, receiver: *receiver })
 }
 
-/// Diagnoses whether each end gets a physical core.
+/// Diagnoses whether each end has its own physical core.
 pub(super) fn diagnosis(cores: Cores) -> Diagnosis {
     diagnose(cores, siblings)
 }
@@ -80,9 +80,8 @@ fn diagnose(Cores { sender, receiver }: Cores, siblings: impl Fn(usize) -> Vec<u
     } else {
         format!("{sender} and {receiver}, two threads of one core")
     };
-    let cost = "sender and receiver share its units and its caches: both are slower, and not by the same from run to run";
-    let remedy =
-        "give them two physical cores (--affinity SENDER:RECEIVER; of the machine's, or the container's)";
+    let cost = "the ends share its execution units and caches: both are slower, by amounts that vary from run to run";
+    let remedy = "bind the ends to two physical cores (--affinity SENDER:RECEIVER), or give the machine or container more";
     Diagnosis::bad(name, seen, Affects::All, cost, remedy)
 }
 
@@ -90,7 +89,7 @@ fn diagnose(Cores { sender, receiver }: Cores, siblings: impl Fn(usize) -> Vec<u
 mod tests {
     use super::*;
 
-    /// Two threads a core, neighbours: 0 and 1, 2 and 3.
+    /// Returns the threads of a physical core whose two threads are neighbours: 0 and 1, 2 and 3.
     fn neighbours(core: usize) -> Vec<usize> {
         vec![core & !1, core | 1]
     }

@@ -1,8 +1,8 @@
 //! The distance between the cores of the two ends: the round-trip time of one cache line.
 //!
-//! Cores with a cache in common exchange a line in tens of nanoseconds, others in hundreds, and a body of gigabytes
-//! consists of many lines. A hypervisor may move the cores of a virtual machine between two runs, and only this
-//! measurement shows it from inside.
+//! Cores that share a cache exchange a line in tens of nanoseconds, others in hundreds. A body of gigabytes consists of
+//! many lines. A hypervisor may move the cores of a virtual machine between two runs, and only this measurement shows
+//! it from inside.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -15,17 +15,17 @@ use record::CoreRoundTrip;
 
 use super::{Affects, Cores, Diagnosis, bind};
 
-/// Round trips that are timed together: 70 µs if the cores are far apart.
+/// The number of round trips that are timed together. They take 70 µs if the cores are far apart.
 const TRIPS: u32 = 200;
 
 /// The number of measurements. The fastest counts, because an interrupt only adds time.
 const MEASUREMENTS: u32 = 8;
 
-/// The time after which a core that does not answer counts as taken by another process.
+/// The time after which a core that does not answer is assumed to run another process.
 const PATIENCE: Duration = Duration::from_millis(20);
 
-/// The round-trip time of a cache line between two cores. `None` if both are one core, if this process may not use one
-/// of them, or if a core does not answer.
+/// Returns the round-trip time of a cache line between two cores. `None` if both are the same core, if this process may
+/// not use one of them, or if a core does not answer.
 pub fn round_trip(Cores { sender, receiver }: Cores) -> Option<Duration> {
     if sender == receiver {
         return None;
@@ -43,20 +43,20 @@ pub fn round_trip(Cores { sender, receiver }: Cores) -> Option<Duration> {
     };
     thread::scope(|scope| {
         let measuring = thread::Builder::new().spawn_scoped(scope, measure).ok()?;
-        // Without an echo the measuring thread gives up after a while.
+        // Without an echo, the measuring thread gives up after [`PATIENCE`].
         let _echoing = thread::Builder::new().spawn_scoped(scope, echo);
         measuring.join().ok().flatten()
     })
 }
 
-/// A flag alone in its cache lines: processors fetch two at once.
+/// A flag that is alone in its cache lines. Processors fetch two lines at once.
 #[repr(align(128))]
 struct Line(AtomicBool);
 
-/// The time of one round trip in the fastest measurement.
+/// Returns the time of one round trip in the fastest measurement.
 fn fastest(line: &AtomicBool) -> Option<Duration> {
     let began = Stamp::now();
-    // The other thread runs once it has answered.
+    // The first answer shows that the other thread runs.
     ping(line, began)?;
     let measure = || {
         let start = Stamp::now();
@@ -66,9 +66,9 @@ fn fastest(line: &AtomicBool) -> Option<Duration> {
     (0..MEASUREMENTS).map(|_| measure()).try_fold(Duration::MAX, |least, time| Some(least.min(time?)))
 }
 
-/// Sends the line once and waits until it is back.
+/// Sends the line once, and waits until it is returned. `None` if it is not returned in time.
 fn ping(line: &AtomicBool, began: Stamp) -> Option<()> {
-    /// Loads of the line between two readings of the clock.
+    /// The loads of the line between two readings of the clock.
     const LOADS: u32 = 10_000;
     line.store(true, Ordering::Release);
     loop {
@@ -109,11 +109,11 @@ fn diagnose(least: Duration, most: Duration) -> Diagnosis {
         return Diagnosis::good(name, seen);
     }
     if least < CoreRoundTrip::FAR {
-        let cost = "the host moves them between caches: goodput halves and doubles from run to run";
+        let cost = "the host moves the cores between caches: goodput halves and doubles from run to run";
         let remedy = "bench --settle 5s, more --rounds; on the host: cores of one cache (virsh vcpupin)";
         return Diagnosis::bad(name, seen, Affects::All, cost, remedy);
     }
-    let cost = "they have no cache in common: about half the goodput";
+    let cost = "the cores share no cache: about half the goodput";
     let remedy =
         "--affinity SENDER:RECEIVER with two of one L3 (lscpu --extended); on the host: virsh vcpupin";
     Diagnosis::bad(name, seen, Affects::All, cost, remedy)

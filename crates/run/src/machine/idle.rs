@@ -13,45 +13,47 @@ use super::{Affects, Cores, Diagnosis, read};
 /// The sysfs folder of the cores.
 const CORES: &str = "/sys/devices/system/cpu";
 
-/// The file of a core that takes a request for a longest wake-up time
+/// The sysfs file of a core that takes a request for its longest wake-up time
 /// (Documentation/ABI/testing/sysfs-devices-power: `pm_qos_resume_latency_us`).
 const OF_CORE: &str = "power/pm_qos_resume_latency_us";
 
-/// The request for a core that never sleeps.
+/// The request that a core never sleeps.
 const NEVER: &str = "n/a";
 
-/// The kernel's default, which lets a core sleep as it likes.
+/// The kernel's default: no request, so the core may sleep.
 const NO_REQUEST: &str = "0";
 
-/// The file that takes requests for a longest wake-up time of all cores, in force while it is open
-/// (Documentation/power/pm_qos_interface.rst).
+/// The device that takes requests for the longest wake-up time of all cores. A request is in force while the file is
+/// open (Documentation/power/pm_qos_interface.rst).
 const OF_MACHINE: &str = "/dev/cpu_dma_latency";
 
-/// The active cpuidle driver: "none" if no driver honours PM QoS requests, absent if the kernel has no cpuidle.
+/// The file that names the active cpuidle driver: "none" if no driver honours PM QoS requests. Absent if the kernel has
+/// no cpuidle.
 const DRIVER: &str = "/sys/devices/system/cpu/cpuidle/current_driver";
 
-/// The kernel's command line.
+/// The file with the kernel's command line.
 const BOOTED_WITH: &str = "/proc/cmdline";
 
-/// Keeps idle cores awake until it is dropped: those of the two ends, or all where single cores take no request.
+/// A guard that keeps idle cores awake until it is dropped: the cores of the two ends, or all cores if single cores
+/// take no request.
 ///
-/// A core that polls while idle takes execution units from the other thread of its physical core and turbo steps from
-/// all cores, so that no more of them should poll than need be.
+/// A core that polls while idle takes execution units from the other thread of its physical core, and turbo steps from
+/// all cores. So no more cores should poll than necessary.
 #[derive(Debug)]
 pub struct IdleGuard(Held);
 
 #[derive(Debug)]
 enum Held {
     Nothing,
-    /// One request for each core of the two ends. Dropping them lifts the requests.
+    /// One request for each core of the two ends. Dropping the requests lifts them.
     Ends(#[allow(dead_code, reason = "dropping them lifts the requests")] Vec<CoreRequest>),
     /// The open file of a request for all cores. Closing it lifts the request.
     Machine(#[allow(dead_code, reason = "closing it lifts the request")] File),
 }
 
 impl IdleGuard {
-    /// Keeps the cores of the two ends awake if `asked` is [`IdlePolicy::Poll`] and the system allows it; all cores if
-    /// the ends are not bound to cores.
+    /// Keeps the cores of the two ends awake, if `asked` is [`IdlePolicy::Poll`] and the system allows it. Keeps all
+    /// cores awake if the ends are not bound to cores.
     pub fn keep(asked: IdlePolicy, cores: Option<Cores>) -> Self {
         if asked == IdlePolicy::Sleep || !sleeps(read(DRIVER).as_deref()) {
             return Self(Held::Nothing);
@@ -65,17 +67,17 @@ impl IdleGuard {
         });
         match ends {
             Some(Ok(requests)) => Self(Held::Ends(requests)),
-            // Dropping those that were made lifts them.
+            // Dropping the requests made so far lifts them.
             _ => Self(request(machine).map_or(Held::Nothing, Held::Machine)),
         }
     }
 
-    /// The policy in force.
+    /// Returns the idle policy in force.
     pub fn policy(&self) -> IdlePolicy {
         if self.awake().is_some() { IdlePolicy::Poll } else { IdlePolicy::Sleep }
     }
 
-    /// The cores that are kept awake.
+    /// Returns which cores are kept awake, or `None` if none are.
     pub fn awake(&self) -> Option<Awake> {
         match self.0 {
             Held::Nothing => None,
@@ -97,7 +99,7 @@ impl CoreRequest {
         let file = folder.join(format!("cpu{core}")).join(OF_CORE);
         let before = fs::read_to_string(&file)?.trim().to_owned();
         fs::write(&file, NEVER)?;
-        // A session that was killed leaves its request behind: this one lifts it.
+        // A killed session leaves its request behind, which this guard then lifts.
         let before = if before == NEVER { NO_REQUEST.to_owned() } else { before };
         Ok(Self { file, before })
     }
@@ -105,7 +107,7 @@ impl CoreRequest {
 
 impl Drop for CoreRequest {
     fn drop(&mut self) {
-        // The same write was allowed before.
+        // The same write succeeded before.
         let _ = fs::write(&self.file, &self.before);
     }
 }
@@ -126,10 +128,12 @@ pub(super) fn diagnosis(cores: Option<Cores>) -> Diagnosis {
     diagnose(read(DRIVER).as_deref(), polls, IdleGuard::keep(IdlePolicy::Poll, cores).awake())
 }
 
-/// Without a driver Linux halts an idle core, whatever is requested (`default_idle_call` in its kernel/sched/idle.c).
+/// Diagnoses the idle policy. Without a driver, Linux halts an idle core regardless of any request (`default_idle_call`
+/// in its kernel/sched/idle.c).
 fn diagnose(driver: Option<&str>, polls: bool, awake: Option<Awake>) -> Diagnosis {
     let name = "idle cores";
-    let cost = "an end that waits is woken late: up to a sixth of HTTP/2's goodput on a virtual machine";
+    let cost =
+        "a waiting end is woken late, at a cost of up to a sixth of HTTP/2's goodput on a virtual machine";
     match (driver, awake) {
         (None, _) => Diagnosis::good(name, "unknown"),
         _ if polls => Diagnosis::good(name, "kept awake by idle=poll"),
@@ -137,7 +141,7 @@ fn diagnose(driver: Option<&str>, polls: bool, awake: Option<Awake>) -> Diagnosi
         (_, Some(Awake::Machine)) => Diagnosis::good(name, "all are kept awake during runs"),
         (Some("none"), None) => {
             let remedy = "boot with idle=poll; as a KVM guest also: sudo modprobe cpuidle-haltpoll";
-            Diagnosis::bad(name, "halted, by no driver that takes requests", Affects::All, cost, remedy)
+            Diagnosis::bad(name, "halted, and no driver takes requests", Affects::All, cost, remedy)
         }
         (Some(driver), None) => {
             let remedy =
@@ -153,7 +157,7 @@ mod tests {
 
     const ENDS: Cores = Cores { sender: 0, receiver: 2 };
 
-    /// Four cores with a request of `before` each, and the file for all of them.
+    /// Returns a folder with four cores whose request is `before`, and the file for all cores.
     fn machine(before: &str) -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
         for core in 0..4 {

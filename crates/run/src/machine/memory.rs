@@ -1,17 +1,18 @@
-//! Memory, swap, open files.
+//! The diagnoses of memory, swap and open files.
 
 use nix::sys::resource::{Resource, getrlimit};
 
 use super::{Affects, Diagnosis};
 use record::mib;
 
-/// Free memory, in MiB, below which the kernel starts to reclaim. Two workers and their sockets need a few hundred MiB.
+/// The free memory, in MiB, below which the kernel starts to reclaim. Two workers and their sockets need a few hundred
+/// MiB.
 const ENOUGH_MIB: f64 = 1024.0;
 
 /// The usual soft limit of open files, which suffices for `--connections 480`.
 const USUAL_FILES: u64 = 1024;
 
-/// Files that an end has open besides its connections.
+/// The number of files that an end has open besides its connections.
 const OWN_FILES: u64 = 32;
 
 /// Diagnoses memory and open files, for ends with `connections` concurrent connections.
@@ -43,7 +44,13 @@ fn available(bytes: u64) -> Diagnosis {
         return Diagnosis::good("memory", seen);
     }
     let cost = "the kernel reclaims pages while bodies run, and may kill a worker";
-    Diagnosis::bad("memory", seen, Affects::All, cost, "end what takes the memory: ps aux --sort=-rss | head")
+    Diagnosis::bad(
+        "memory",
+        seen,
+        Affects::All,
+        cost,
+        "end processes that use memory: ps aux --sort=-rss | head",
+    )
 }
 
 fn swap(total: u64, used: u64) -> Diagnosis {
@@ -63,7 +70,10 @@ fn open_files(soft: u64, connections: u32) -> Diagnosis {
         return Diagnosis::good("open files", seen);
     }
     let affects = if soft < needed { Affects::All } else { Affects::NoRun };
-    let cost = format!("each connection takes two: over {} at once fail", soft.saturating_sub(OWN_FILES) / 2);
+    let cost = format!(
+        "each connection takes two descriptors: more than {} at once fail",
+        soft.saturating_sub(OWN_FILES) / 2
+    );
     let remedy = format!("ulimit -n {}", (4 * USUAL_FILES).max(needed));
     Diagnosis::bad("open files", seen, affects, cost, remedy)
 }
@@ -86,7 +96,7 @@ mod tests {
             let status = std::fs::read_to_string("/proc/self/status").unwrap();
             status.lines().find_map(|line| Some(line.strip_prefix("THP_enabled:")?.trim() == "1"))
         };
-        // Kernels before 5.0 do not tell, nor do those without huge pages.
+        // Kernels before 5.0, and kernels without huge pages, do not report this.
         if allowed().is_none() {
             return;
         }
@@ -101,7 +111,7 @@ mod tests {
         let few = open_files(256, 1);
         assert!(few.problem.is_some() && few.note(&tcp).is_none());
         let note = open_files(256, 400).note(&tcp).unwrap();
-        assert!(note.contains("over 112 at once fail"), "{note}");
+        assert!(note.contains("more than 112 at once fail"), "{note}");
         assert!(open_files(4096, 4000).problem.unwrap().remedy.contains("8032"));
     }
 }

@@ -1,4 +1,4 @@
-//! Conditions of this machine that spoil measurements, with their cost and remedies.
+//! Diagnoses of conditions of this machine that spoil measurements, with their cost and remedies.
 
 mod accounting;
 mod build;
@@ -33,15 +33,15 @@ pub use physics::Physics;
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Diagnosis {
-    /// The condition.
+    /// The name of the condition.
     pub name: &'static str,
-    /// The observation.
+    /// The observed value, in words.
     pub observed: String,
     /// The problem, if there is one.
     pub problem: Option<Problem>,
 }
 
-/// A problem of this machine.
+/// A condition of this machine that spoils measurements.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Problem {
@@ -82,7 +82,7 @@ impl Diagnosis {
         Self { name, observed: observed.into(), problem: Some(problem) }
     }
 
-    /// One line on a problem that spoils the figures of some protocols.
+    /// Returns a line on a problem that spoils the figures of some of `protocols`, or `None` if it spoils none.
     fn note(&self, protocols: &[&Protocol]) -> Option<String> {
         let problem = self.problem.as_ref()?;
         let any = |affected: fn(&Protocol) -> bool| protocols.iter().any(|protocol| affected(protocol));
@@ -96,25 +96,25 @@ impl Diagnosis {
     }
 }
 
-/// The demands of a session on the machine.
+/// The requirements of a session on the machine.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Needs {
     /// The largest socket buffer, in bytes.
     socket_buffer: u64,
-    /// The limits whose congestion controller is diagnosed. A session takes those of its first case whose controller
-    /// the kernel does not provide; `None` if there is no such case.
+    /// The limits whose congestion controller is diagnosed: those of the session's first case whose controller the
+    /// kernel does not provide. `None` if there is no such case.
     limits: Option<Limits>,
     /// The most concurrent connections.
     connections: u32,
-    /// The cores that the ends are bound to, if they are.
+    /// The cores that the ends are bound to; `None` if they are not bound.
     cores: Option<Cores>,
     /// The program that runs the ends.
     build: Build,
 }
 
 impl Needs {
-    /// The demands of a session with default limits.
+    /// Returns the requirements of a session with default limits.
     pub fn by_default(build: Build) -> Self {
         let limits = Limits::default();
         let socket_buffer = limits.bytes(&UDP_BUFFER);
@@ -141,7 +141,7 @@ impl Needs {
     }
 }
 
-/// Diagnoses every condition. The load and the distance of the cores are watched for `watch` each.
+/// Diagnoses every condition. The load and the distance of the cores are observed for the time `watch` each.
 pub fn examine(needs: &Needs, watch: Duration) -> Vec<Diagnosis> {
     let mut diagnoses = vec![build::diagnosis(&needs.build)];
     diagnoses.extend(network::diagnoses(needs.socket_buffer, needs.limits.as_ref()));
@@ -156,17 +156,17 @@ pub fn examine(needs: &Needs, watch: Duration) -> Vec<Diagnosis> {
     diagnoses
 }
 
-/// The time for which a session watches the cores before it begins: 20 ticks of the kernel's accounting on two cores.
+/// The time for which a session observes the cores before it begins: 20 ticks of the kernel's accounting on two cores.
 const GLANCE: Duration = Duration::from_millis(100);
 
-/// One line per problem that spoils the figures of some cases, whose ends are bound to `cores`.
+/// Returns a line for each problem that spoils the figures of some cases, whose ends are bound to `cores`.
 pub fn notes(cases: &[Case], cores: Option<Cores>, build: &Build) -> Vec<String> {
     let protocols: Vec<_> = cases.iter().filter_map(|case| Protocol::by_name(&case.protocol)).collect();
     let needs = Needs::of(cases, cores, build.clone());
     examine(&needs, GLANCE).iter().filter_map(|diagnosis| diagnosis.note(&protocols)).collect()
 }
 
-/// The text of a file of the kernel's, if it exists.
+/// Returns the text of a file of the kernel, or `None` if it cannot be read.
 pub(crate) fn read(path: &str) -> Option<String> {
     std::fs::read_to_string(path).ok().map(|text| text.trim().to_owned())
 }

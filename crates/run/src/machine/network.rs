@@ -1,17 +1,18 @@
-//! Sockets and loopback.
+//! The diagnoses of sockets and of the loopback interface.
 
 use record::{ByteSize, Limits, mib};
 use transport::capabilities::{self, Controller};
 
 use super::{Affects, Diagnosis, read};
 
-/// Loopback's own MTU on Linux.
+/// The MTU of loopback on Linux, in bytes.
 const LOOPBACK_MTU: u64 = 65_536;
 
-/// The factor by which a reported buffer exceeds the granted one: Linux doubles it for its own bookkeeping (socket(7)).
+/// The factor by which a reported buffer exceeds the granted one. Linux doubles buffers for its own bookkeeping
+/// (socket(7)).
 const REPORTED: u64 = if cfg!(target_os = "linux") { 2 } else { 1 };
 
-/// Datagrams that quinn joins for one send.
+/// The number of datagrams that quinn joins for one send.
 const SEGMENTS: usize = 10;
 
 /// Diagnoses sockets with buffers of `buffer` bytes each way, and the congestion controller of TCP sockets with
@@ -43,14 +44,14 @@ fn controller(Controller { asked, in_effect, .. }: Controller) -> Diagnosis {
     Diagnosis::bad(name, in_effect, Affects::All, cost, remedy)
 }
 
-/// Returns whether a TCP socket with these limits runs with another congestion controller than they name.
+/// Returns whether a TCP socket with these limits gets another congestion controller than the limits name.
 pub(super) fn lacks_controller(limits: &Limits) -> bool {
     let controller = capabilities::controller(limits).ok().flatten();
     controller.is_some_and(|found| found.asked.is_some_and(|asked| asked != found.in_effect))
 }
 
-/// Returns whether the kernel forgets the round-trip times of a TCP connection at its end; `None` where it has no such
-/// setting.
+/// Returns whether the kernel forgets the round-trip times of a TCP connection at its end, or `None` if the kernel has
+/// no such setting.
 fn tcp_no_metrics_save() -> Option<bool> {
     read("/proc/sys/net/ipv4/tcp_no_metrics_save").map(|value| value != "0")
 }
@@ -60,7 +61,7 @@ fn metrics_cache(is_off: bool) -> Diagnosis {
     if is_off {
         return Diagnosis::good(name, "off");
     }
-    let cost = "the round-trip time of earlier connections starts the next one: little on loopback, more on a network";
+    let cost = "a connection starts with the round-trip time of earlier ones: no matter on loopback, but on a network";
     let remedy = "sudo sysctl -w net.ipv4.tcp_no_metrics_save=1; sudo ip tcp_metrics flush";
     Diagnosis::bad(name, "on", Affects::NoRun, cost, remedy)
 }
@@ -69,7 +70,7 @@ fn buffers(asked: u64, send: u64, receive: u64) -> Diagnosis {
     let (send, receive) = (send / REPORTED, receive / REPORTED);
     let (send_mib, receive_mib) = (mib(send), mib(receive));
     let seen =
-        format!("{send_mib:.1} MiB to send, {receive_mib:.1} to receive, {} asked for", ByteSize(asked));
+        format!("{send_mib:.1} MiB to send, {receive_mib:.1} to receive, {} requested", ByteSize(asked));
     if send.min(receive) >= asked {
         return Diagnosis::good("socket buffers", seen);
     }
@@ -79,23 +80,20 @@ fn buffers(asked: u64, send: u64, receive: u64) -> Diagnosis {
 }
 
 fn gso(segments: usize) -> Diagnosis {
-    let seen = if segments > 1 {
-        format!("{segments} datagrams a send")
-    } else {
-        "a send for every datagram".into()
-    };
+    let seen =
+        if segments > 1 { format!("{segments} datagrams per send") } else { "one datagram per send".into() };
     if segments >= SEGMENTS {
         return Diagnosis::good("UDP GSO", seen);
     }
-    let cost = "QUIC is about ten times slower: 0.10 instead of 1.1 GiB/s were seen in a bare loop at an MTU of 1452";
+    let cost = "QUIC is about ten times slower: 0.10 instead of 1.1 GiB/s in a bare loop at an MTU of 1452";
     Diagnosis::bad("UDP GSO", seen, Affects::OverUdp, cost, "a kernel from 4.18 on, outside gVisor")
 }
 
 fn gro(segments: usize) -> Diagnosis {
     let seen = if segments > 1 {
-        format!("up to {segments} datagrams a receive")
+        format!("up to {segments} datagrams per receive")
     } else {
-        "a receive for every datagram".into()
+        "one datagram per receive".into()
     };
     if segments > 1 {
         return Diagnosis::good("UDP GRO", seen);

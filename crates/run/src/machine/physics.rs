@@ -1,5 +1,5 @@
-//! The speed of this machine independently of the protocol: copies between its cores, AES-GCM, and TCP over loopback.
-//! Each measurement takes a fraction of a second.
+//! The speed of this machine without any protocol: copies between its cores, AES-GCM, and TCP over loopback. Each
+//! measurement takes a fraction of a second.
 
 use std::{
     fmt, io,
@@ -19,7 +19,7 @@ use super::{Cores, bind};
 /// The time of each measurement.
 const TIME: Duration = Duration::from_millis(300);
 
-/// The bytes that one core writes and another copies: they fit the cache of either.
+/// The size of the block that one core writes and another copies, in bytes. It fits in the cache of either core.
 const BLOCK: usize = 256 << 10;
 
 /// The plaintext of a TLS record, in bytes (RFC 8446 section 5.1).
@@ -28,22 +28,22 @@ const RECORD: usize = 16 << 10;
 /// The plaintext of a QUIC packet of an Ethernet frame, in bytes.
 const PACKET: usize = 1452;
 
-/// The bytes per second that the machine gives. `None` where something could not be measured.
+/// The measured rates of the machine, in bytes per second; `None` for a rate that could not be measured.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Physics {
-    /// Copies of a block that another core has just written.
+    /// The rate of copying a block that another core has just written.
     pub copy: Option<f64>,
-    /// AES-128-GCM in records of TLS.
+    /// The rate of AES-128-GCM in records of TLS.
     pub records: Option<f64>,
-    /// AES-128-GCM in packets of QUIC.
+    /// The rate of AES-128-GCM in packets of QUIC.
     pub packets: Option<f64>,
-    /// TCP over loopback by blocking calls of 256 KiB.
+    /// The rate of TCP over loopback with blocking calls of 256 KiB.
     pub tcp: Option<f64>,
 }
 
 impl Physics {
-    /// Measures with an end on each core.
+    /// Measures the rates, with one end on each core.
     pub fn measure(cores: Cores) -> Self {
         Self {
             copy: copy(cores),
@@ -54,7 +54,7 @@ impl Physics {
     }
 }
 
-/// Prints one line for each measurement.
+/// Formats one line for each rate.
 impl fmt::Display for Physics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let lines = [
@@ -70,7 +70,7 @@ impl fmt::Display for Physics {
     }
 }
 
-/// The result of `work` on a thread that is bound to a core. `None` if that is not allowed.
+/// Returns the result of `work` on a thread that is bound to a core. `None` if the thread cannot be bound.
 fn on<T: Send>(core: usize, work: impl FnOnce() -> Option<T> + Send) -> Option<T> {
     thread::scope(|scope| {
         let bound = || bind(core).ok().and_then(|()| work());
@@ -78,7 +78,7 @@ fn on<T: Send>(core: usize, work: impl FnOnce() -> Option<T> + Send) -> Option<T
     })
 }
 
-/// The rate at which a core copies what the other one has written. Only the copies are timed.
+/// Measures the rate at which a core copies blocks that the other has written. Only the copies are timed.
 fn copy(cores: Cores) -> Option<f64> {
     let (give, given) = mpsc::sync_channel(1);
     let (give_back, given_back) = mpsc::sync_channel(1);
@@ -93,7 +93,7 @@ fn copy(cores: Cores) -> Option<f64> {
     })
 }
 
-/// Writes each block that comes back, and hands it over, until nobody takes it.
+/// Writes each block that is returned and hands it over, until the receiver is gone.
 fn write_blocks(blocks: Receiver<Vec<u8>>, give: SyncSender<Vec<u8>>) {
     let mut value = 0_u8;
     for mut block in blocks {
@@ -120,9 +120,9 @@ fn copy_blocks(given: &Receiver<Vec<u8>>, give_back: &SyncSender<Vec<u8>>) -> Op
     Some(bytes as f64 / busy.as_secs_f64())
 }
 
-/// The rate at which one core seals records of `length` bytes.
+/// Measures the rate at which one core encrypts records of `length` bytes.
 fn seal(length: usize) -> io::Result<f64> {
-    /// Records between two readings of the clock.
+    /// The number of records between two readings of the clock.
     const RECORDS: usize = 100;
     let mut sealer = Sealer::for_records_of(length)?;
     let (began, mut bytes) = (Stamp::now(), 0);
@@ -135,7 +135,7 @@ fn seal(length: usize) -> io::Result<f64> {
     Ok(bytes as f64 / began.elapsed().as_secs_f64())
 }
 
-/// The rate of a connection over loopback, from its first byte to the end that its reader sees.
+/// Measures the rate of a connection over loopback, from its first byte until its reader sees the end.
 fn tcp(cores: Cores) -> io::Result<f64> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
         .or_else(|error| TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).map_err(|_| error))?;

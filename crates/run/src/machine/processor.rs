@@ -1,14 +1,14 @@
-//! The cores: their number, load, speed and instructions for encryption.
+//! The diagnoses of the cores: their number, load, speed and instructions for encryption.
 
 use std::time::Duration;
 
 use super::{Affects, Diagnosis, read};
 
-/// The share of core time in other processes above which figures move visibly.
+/// The share of core time in other processes above which goodput changes visibly.
 const BUSY: f64 = 0.1;
 
-/// The share of core time given to other machines by the hypervisor above which figures move visibly. It is lower than
-/// [`BUSY`], because no worker can move away.
+/// The share of core time that the hypervisor gives to other machines above which goodput changes visibly. It is lower
+/// than [`BUSY`], because no worker can move away.
 const STOLEN: f64 = 0.02;
 
 pub(super) fn diagnoses(watch: Duration) -> Vec<Diagnosis> {
@@ -24,7 +24,7 @@ fn cores(cores: usize) -> Diagnosis {
     if cores > 1 {
         return Diagnosis::good("cores", seen);
     }
-    let cost = "sender and receiver take turns on it: about half the goodput";
+    let cost = "the ends take turns on one core: about half the goodput";
     Diagnosis::bad("cores", seen, Affects::All, cost, "give the machine or the container two cores")
 }
 
@@ -33,8 +33,8 @@ fn busy(share: f64) -> Diagnosis {
     if share < BUSY {
         return Diagnosis::good("cores at work for others", seen);
     }
-    let cost = "the ends wait for their cores: less goodput, and more from run to run";
-    Diagnosis::bad("cores at work for others", seen, Affects::All, cost, "end what runs: top -o %CPU")
+    let cost = "the ends wait for their cores: less goodput, which varies more from run to run";
+    Diagnosis::bad("cores at work for others", seen, Affects::All, cost, "end other processes: top -o %CPU")
 }
 
 fn stolen(share: f64) -> Diagnosis {
@@ -42,7 +42,7 @@ fn stolen(share: f64) -> Diagnosis {
     if share < STOLEN {
         return Diagnosis::good("cores given to other machines", seen);
     }
-    let cost = "the machine is shared: figures move by as much";
+    let cost = "the machine is shared: figures vary by the same share";
     let remedy = "dedicated cores, or more --rounds and ratios within one run";
     Diagnosis::bad("cores given to other machines", seen, Affects::All, cost, remedy)
 }
@@ -66,7 +66,7 @@ fn encrypts() -> bool {
     std::arch::is_aarch64_feature_detected!("aes")
 }
 
-/// Assumes AES instructions on processors where support for them is unknown.
+/// Returns true: on processors where support is unknown, AES instructions are assumed.
 #[cfg(not(any(target_arch = "x86", target_arch = "x86_64", target_arch = "aarch64")))]
 fn encrypts() -> bool {
     true
@@ -84,7 +84,7 @@ fn frequency(governor: Option<&str>) -> Diagnosis {
     }
 }
 
-/// The load of the cores.
+/// The measurement of the load of the cores.
 mod load {
     use std::time::Duration;
 
@@ -93,7 +93,7 @@ mod load {
         pub(super) stolen: f64,
     }
 
-    /// Watches the kernel's accounting for some time.
+    /// Measures the load over `time`, by the kernel's accounting.
     #[cfg(target_os = "linux")]
     pub(super) fn watch(time: Duration) -> Option<Load> {
         use procfs::CurrentSI as _;

@@ -7,7 +7,7 @@ use super::{Affects, Cgroup, Diagnosis};
 /// The processor time that two ends use, in percent of one core.
 const TWO_CORES: u64 = 200;
 
-/// Memory below which two workers, their sockets and the session may not fit, in MiB.
+/// The memory, in MiB, below which two workers, their sockets and the session may not fit.
 const ENOUGH_MIB: f64 = 256.0;
 
 pub(super) fn diagnoses(cgroup: &Cgroup) -> [Diagnosis; 2] {
@@ -21,7 +21,7 @@ fn cpu(percent: Option<u64>) -> Diagnosis {
     if percent >= TWO_CORES {
         return Diagnosis::good(name, seen);
     }
-    let cost = "both ends are stopped for parts of each tenth of a second";
+    let cost = "both ends are stopped for a part of each period of 100 ms";
     Diagnosis::bad(name, seen, Affects::All, cost, "a container without a quota, or with --cpus 2")
 }
 

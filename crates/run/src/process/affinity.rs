@@ -1,16 +1,16 @@
-//! The cores that a user selects for the two ends.
+//! The user's choice of cores for the two ends.
 
 use std::str::FromStr;
 
 use crate::machine::Cores;
 
-/// The cores of the two ends.
+/// The choice of cores for the two ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Affinity {
-    /// One core each, if there are two.
+    /// One core for each end, if there are two.
     #[default]
     Auto,
-    /// The kernel's choice.
+    /// No binding: the kernel chooses.
     Off,
     /// The cores named by the user.
     Cores {
@@ -21,13 +21,13 @@ pub enum Affinity {
     },
 }
 
-/// A text that names no cores.
+/// The error for a text that does not name cores.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("'{0}' is not an affinity; use auto, off or SENDER:RECEIVER such as 0:1")]
 pub struct AffinityError(String);
 
 impl Affinity {
-    /// The cores to use; `None` leaves the choice to the kernel.
+    /// Returns the cores to use, or `None` to leave the choice to the kernel.
     pub fn cores(self) -> Option<Cores> {
         match self {
             Self::Off => None,

@@ -2,15 +2,15 @@
 
 use tokio::process::Command;
 
-/// The variables of a worker. Programs that a test uses as workers need a search path.
+/// The variables with fixed values. PATH is for programs that a test uses as workers.
 const FIXED: [(&str, &str); 2] = [("LANG", "C"), ("PATH", "/usr/local/bin:/usr/bin:/bin")];
 
-/// The variables that a worker inherits. jemalloc's settings are stated by every record (`build.allocator`), as the
-/// session's own process has them.
+/// The variables that a worker inherits. Every record states jemalloc's settings (`build.allocator`), as the session's
+/// own process has them.
 const INHERITED: [&str; 1] = ["_RJEM_MALLOC_CONF"];
 
-/// Gives a worker its environment and nothing of the session's own: the size of an environment moves the stack, and
-/// variables such as LD_PRELOAD change what is measured.
+/// Gives a worker the fixed environment, without the other variables of the session. The size of an environment moves
+/// the stack, and variables such as LD_PRELOAD change the measured program.
 pub(super) fn fix(command: &mut Command) {
     command.env_clear().envs(FIXED);
     for name in INHERITED {

@@ -1,4 +1,4 @@
-//! Runs a case in two worker processes, one per role.
+//! The executor that runs a case in two worker processes, one for each role.
 
 mod affinity;
 mod environment;
@@ -50,16 +50,16 @@ pub struct ProcessExecutor {
 }
 
 impl ProcessExecutor {
-    /// An executor whose workers are this program, started again. The program must call [`crate::worker::main`] if
-    /// [`crate::worker::is_requested`].
+    /// Returns an executor whose workers are this program, started again. The program must call [`crate::worker::main`]
+    /// if [`crate::worker::is_requested`].
     ///
     /// # Errors
-    /// The path of this program is unknown.
+    /// Fails if the path of this program is unknown.
     pub fn of_this_program(settings: Settings) -> io::Result<Self> {
         Ok(Self::of_program(std::env::current_exe()?, settings))
     }
 
-    /// An executor whose workers are a program that embeds this crate.
+    /// Returns an executor whose workers are a program that embeds this crate.
     pub fn of_program(program: PathBuf, settings: Settings) -> Self {
         Self {
             program,
@@ -138,7 +138,7 @@ impl ProcessExecutor {
         job
     }
 
-    /// The round-trip time between the cores in nanoseconds, as soon as they are close or `settle` is over.
+    /// Returns the round-trip time between the cores in nanoseconds, as soon as they are close or `settle` is over.
     async fn round_trip_ns(&self, settle: Duration) -> Option<u64> {
         /// The interval of measurements: hosts were seen to keep cores in place for a third of a second or longer.
         const INTERVAL: Duration = Duration::from_millis(50);
@@ -332,7 +332,7 @@ fn follow(
     }
 }
 
-/// The common digest of all bodies. If they differ, which is a failure, all digests.
+/// Returns the common digest of all bodies. If they differ, which is a failure, all digests.
 fn joined(digests: &BTreeSet<String>) -> Option<String> {
     (!digests.is_empty()).then(|| digests.iter().map(String::as_str).collect::<Vec<_>>().join("+"))
 }

@@ -1,4 +1,4 @@
-//! The executor with shell scripts as workers.
+//! Tests of the executor, with shell scripts as workers.
 
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
@@ -7,8 +7,8 @@ use crate::Unobserved;
 
 const LISTENING: &str = r#"echo '{"listening":{"addr":"127.0.0.1:9","certificate":null}}'; "#;
 
-/// The shell line of an end that has moved everything, with a receipt that states `digest`. `stamps` are its times on
-/// the clock that both ends share.
+/// Returns the shell line of an end that has moved all bytes, with a receipt that states `digest`. `stamps` are its
+/// times by the clock that both ends share.
 fn confirmed(digest: &str, stamps: &str) -> String {
     let rest = r#""fault":null,"end":null,"link":null,"sent":[],"handshake_s":null"#;
     format!(r#"echo '{{"done":{{{rest},"received":["{digest}"],"elapsed_s":1.0{stamps}}}}}'; "#)
@@ -54,7 +54,7 @@ async fn a_worker_that_dies_is_quoted() {
 async fn a_worker_that_prints_rubbish_is_quoted() {
     let (kind, message, _) = fault("echo hello; sleep 2", ":").await;
     assert_eq!(kind, FaultKind::Worker);
-    assert!(message.contains("wrote a line that is no event: 'hello'"), "{message}");
+    assert!(message.contains("wrote a line that is not an event: 'hello'"), "{message}");
     let (_, message, _) = fault(r#"echo '"ready"'; sleep 2"#, ":").await;
     assert!(message.contains("reported out of turn"), "{message}");
 }

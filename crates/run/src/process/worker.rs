@@ -1,4 +1,4 @@
-//! A worker process on the side of the orchestrator.
+//! A worker process, as its orchestrator sees it.
 
 use std::{
     os::unix::process::ExitStatusExt as _,
@@ -29,7 +29,7 @@ const GRACE: Duration = Duration::from_secs(5);
 /// The time limit for a worker to exit after its report.
 const EXIT_GRACE: Duration = Duration::from_millis(500);
 
-/// The quoted part of a line that is no event, in characters.
+/// The longest quoted part of a line that is not an event, in characters.
 const QUOTED: usize = 80;
 
 /// A running worker. Dropping it kills the process.
@@ -38,20 +38,20 @@ pub(super) struct WorkerProcess {
     child: Child,
     orders: ChildStdin,
     events: Lines<BufReader<ChildStdout>>,
-    /// A task that reads the last line of standard error, and ends when no process has standard error open.
+    /// A task that reads the last line of standard error, and ends once no process has standard error open.
     last_line: Option<JoinHandle<String>>,
     /// The time without any event after which the worker is killed.
     silence: Duration,
-    /// The cgroup of this process, which its workers are in, and the kills before the worker was started.
+    /// The cgroup of this process, which includes its workers, and the number of kills before the worker was started.
     oom: (Cgroup, OomKills),
-    /// The cgroup that the worker has to itself, if any: the last field, so that it is removed after the worker was
+    /// The worker's own cgroup, if any. This is the last field, so that the cgroup is removed after the worker was
     /// killed.
     _enclosure: Option<Enclosure>,
 }
 
 impl WorkerProcess {
-    /// Starts `program` as a worker and gives it its job. The worker moves itself to the cgroup that the job names, which
-    /// `enclosure` removes in the end.
+    /// Starts `program` as a worker and gives it its job. The worker moves itself to the cgroup that the job names,
+    /// which `enclosure` removes when it is dropped.
     pub(super) async fn start(
         program: &Path,
         job: &Job,
@@ -67,9 +67,9 @@ impl WorkerProcess {
             .arg(ARGUMENT)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            // A worker that logs does so where the user looks.
+            // A worker that logs inherits the session's standard error.
             .stderr(if job.log.is_some() { Stdio::inherit() } else { Stdio::piped() })
-            // Ctrl-C is for the orchestrator, which ends its workers itself.
+            // Ctrl-C reaches only the orchestrator, which ends its workers itself.
             .process_group(0)
             .kill_on_drop(true);
         let mut child = command.spawn().map_err(failed)?;
@@ -90,7 +90,7 @@ impl WorkerProcess {
         Ok(worker)
     }
 
-    /// Gives the worker an order.
+    /// Sends the worker an order.
     pub(super) async fn order(&mut self, order: Order) -> Result<(), Fault> {
         self.write(&order).await
     }
@@ -103,7 +103,7 @@ impl WorkerProcess {
         }
     }
 
-    /// The next event of the worker. Cancel-safe.
+    /// Waits for the next event of the worker. Cancel-safe.
     pub(super) async fn event(&mut self) -> Result<Event, Fault> {
         let silent = || {
             let message = format!("was silent for {} s", self.silence.as_secs_f64());
@@ -112,13 +112,13 @@ impl WorkerProcess {
         match timeout(self.silence, self.events.next_line()).await.map_err(|_| silent())? {
             Ok(Some(line)) => serde_json::from_str(&line).map_err(|_| {
                 let quoted: String = line.chars().take(QUOTED).collect();
-                failed(self.end, format!("wrote a line that is no event: '{quoted}'"))
+                failed(self.end, format!("wrote a line that is not an event: '{quoted}'"))
             }),
             Ok(None) | Err(_) => Err(self.death().await),
         }
     }
 
-    /// The fault that states how the process ended.
+    /// Returns the fault that states how the process ended.
     async fn death(&mut self) -> Fault {
         let status = match timeout(GRACE, self.child.wait()).await {
             Ok(Ok(status)) => how_it_ended(status, self.ran_out_of_memory()),
@@ -132,18 +132,18 @@ impl WorkerProcess {
         failed(self.end, format!("died ({status}){reason}"))
     }
 
-    /// Returns whether the kernel has killed a process for lack of memory since the worker was started.
+    /// Returns whether the kernel has killed a process for lack of memory since the start of the worker.
     fn ran_out_of_memory(&self) -> bool {
         let (cgroup, before) = &self.oom;
         OomKills::counted(cgroup).have_risen_since(*before)
     }
 
-    /// The end of the body that the worker runs.
+    /// Returns the end of the body that the worker runs.
     pub(super) fn end(&self) -> End {
         self.end
     }
 
-    /// Waits until the process is gone, so that it disturbs no later run, and kills it if it stays.
+    /// Waits until the process is gone, so that it disturbs no later run. Kills the process if it stays.
     pub(super) async fn stop(mut self) {
         drop(self.orders);
         if timeout(EXIT_GRACE, self.child.wait()).await.is_err() {
@@ -153,13 +153,13 @@ impl WorkerProcess {
     }
 }
 
-/// The kernel kills by SIGKILL if memory runs out, and counts that before.
+/// Describes the exit of a worker. For lack of memory, the kernel kills by SIGKILL, after counting the kill.
 fn how_it_ended(status: ExitStatus, ran_out_of_memory: bool) -> String {
     let killed = status.signal() == Some(nix::sys::signal::Signal::SIGKILL as i32);
     if killed && ran_out_of_memory { "killed: out of memory".into() } else { status.to_string() }
 }
 
-/// Reads standard error to its end, and returns the last line.
+/// Reads standard error to its end. Returns the last line.
 fn read_last_line(stderr: ChildStderr) -> JoinHandle<String> {
     tokio::spawn(async move {
         let (mut lines, mut last) = (BufReader::new(stderr).lines(), String::new());

@@ -15,7 +15,7 @@ use crate::{Heartbeat, Unobserved, this_host};
 /// The protocol that [`Mock`] fails for.
 const FAILING: &str = "h1";
 
-/// Runs nothing; fails for one protocol.
+/// An executor that runs nothing, and fails for one protocol.
 struct Mock;
 
 #[async_trait(?Send)]
@@ -30,7 +30,7 @@ impl Executor for Mock {
     }
 }
 
-/// Counts runs.
+/// An executor that counts runs.
 #[derive(Default)]
 struct Counting(Cell<u32>);
 

@@ -1,5 +1,5 @@
-//! The connections that arrive at a worker. Its port is open to every program of this machine, so a stranger may come
-//! first, and must neither delay nor end a run.
+//! The connections that arrive at a worker. Its port is open to every program of this machine, so another client may
+//! come first. Such a client must neither delay nor end a run.
 
 use std::sync::Arc;
 
@@ -7,22 +7,22 @@ use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use record::Fault;
 use transport::{Handshake, Listener, Session};
 
-/// The arriving connections of a listener.
+/// The connections that arrive at a listener.
 pub(super) struct Arrivals<'a> {
     listener: &'a dyn Listener,
     handshakes: FuturesUnordered<Handshake>,
 }
 
 impl<'a> Arrivals<'a> {
-    /// The connections of a listener.
+    /// Returns the connections that arrive at `listener`.
     pub(super) fn of(listener: &'a dyn Listener) -> Self {
         Self { listener, handshakes: FuturesUnordered::new() }
     }
 
-    /// Waits for the next connection whose handshake succeeds. The peer of a failed one knows the reason.
+    /// Waits for the next connection whose handshake succeeds. The peer of a failed handshake knows the reason.
     ///
     /// # Errors
-    /// The listener is broken.
+    /// Fails if the listener is broken.
     pub(super) async fn next(&mut self) -> Result<Arc<dyn Session>, Fault> {
         loop {
             tokio::select! {

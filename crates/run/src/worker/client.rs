@@ -1,4 +1,4 @@
-//! The client: it dials, hands requests over, and takes the time.
+//! The client of a run: it dials, sends the requests, and takes the time.
 
 use std::{
     path::Path,
@@ -53,14 +53,14 @@ pub(super) async fn run(
     Ok(client.transfer(&connections, handshake).await)
 }
 
-/// The implementation of a job's protocol.
+/// Returns the implementation of a job's protocol.
 pub(super) fn transport_of(job: &Job) -> Result<&'static dyn Transport, Fault> {
     let name = &job.case.protocol;
     transport::by_name(name)
         .ok_or_else(|| Fault::new(FaultKind::Worker, format!("unknown protocol '{name}'")))
 }
 
-/// Opens all connections, one after the other, and returns the time of the slowest handshake.
+/// Opens all connections, one after the other. Returns the connections and the time of the slowest handshake.
 async fn connect(
     transport: &dyn Transport,
     job: &Job,
@@ -102,7 +102,7 @@ struct Client<'a> {
 }
 
 impl Client<'_> {
-    /// Makes all exchanges concurrently, and reports.
+    /// Makes all exchanges concurrently. Returns the report of this end.
     async fn transfer(&self, connections: &[Arc<dyn Connection>], handshake: Duration) -> EndReport {
         let streams = self.job.case.streams as usize;
         let began = self.measurement.begin();
@@ -154,7 +154,7 @@ impl Client<'_> {
         let response = accepted(connection.exchange(request).await?).await?;
         let body = short_body(response).await?;
         let receipt: Receipt = serde_json::from_slice(&body).map_err(|error| {
-            Fault::new(FaultKind::Protocol, format!("the response to the upload is no receipt: {error}"))
+            Fault::new(FaultKind::Protocol, format!("the response to the upload is not a receipt: {error}"))
         })?;
         if receipt.bytes != expected {
             let confirmed = receipt.bytes;
@@ -177,7 +177,7 @@ impl Client<'_> {
     }
 }
 
-/// Every change of these lists is a single call, so that a poisoned lock is still good.
+/// Locks a list. Every change of a list is a single call, so that a list with a poisoned lock is still consistent.
 fn locked<T>(list: &Mutex<Vec<T>>) -> MutexGuard<'_, Vec<T>> {
     list.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,8 +1,8 @@
 //! The worker: one end of one case, in a process of its own.
 //!
 //! The orchestrator starts the embedding program again with the one argument `worker`. It writes a job and then orders
-//! to the standard input of the worker, and reads events from its standard output. Each is a line of JSON. A worker
-//! whose standard input closes has lost its orchestrator and ends.
+//! to the standard input of the worker, and reads events from its standard output. Each message is a line of JSON. A
+//! worker whose standard input closes has lost its orchestrator, and ends.
 
 mod arrivals;
 mod client;
@@ -29,23 +29,24 @@ use crate::{
     messages::{EndReport, Event, Job, Order, Role},
 };
 
-/// The argument that asks a program to be a worker.
+/// The argument by which a program is started as a worker.
 pub const ARGUMENT: &str = "worker";
 
-/// The exit code of a worker without a job.
+/// The exit code of a worker that gets no job.
 const USAGE: u8 = 2;
 
-/// Returns whether this process was started as a worker. Call it first: the memory of an argument parser would be part
-/// of the measurement.
+/// Returns whether this process was started as a worker. Call this function first: otherwise the memory of an argument
+/// parser would be part of the measurement.
 pub fn is_requested() -> bool {
     std::env::args_os().skip(1).eq([ARGUMENT])
 }
 
-/// The worker's main function: does the job on standard input. If the session was asked for a log (LONGHAUL_LOG), `log`
-/// starts one on standard error, at the level that it is given.
+/// Runs the worker: reads the job from standard input and does it. If the session was asked for a log (LONGHAUL_LOG),
+/// `log` starts one on standard error, at the given level.
 pub fn main(log: impl FnOnce(&str) + 'static) -> ExitCode {
     end_with_parent();
-    // Where the system gives them to everyone, a stack could add 2 MiB. A kernel without them refuses, and need not.
+    // On systems that give huge pages to every process, a stack could add 2 MiB. A kernel without huge pages refuses
+    // the call, which does not matter.
     let _ = machine::refuse_huge_pages();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -53,8 +54,8 @@ pub fn main(log: impl FnOnce(&str) + 'static) -> ExitCode {
         .build_local(LocalOptions::default());
     match runtime {
         // Spawned, because tokio's current-thread runtime polls its I/O driver before every poll of the future of
-        // `block_on`. With a spawned task it does so only every `event_interval` polls. A busy-polling receiver would
-        // otherwise cost one `epoll_wait` per poll.
+        // `block_on`. With a spawned task, it polls the driver only every `event_interval` polls. A busy-polling
+        // receiver would otherwise cost one `epoll_wait` per poll.
         Ok(runtime) => {
             let orphaned = Rc::new(Notify::new());
             let work = runtime.spawn_local(work(log, orphaned.clone()));
@@ -64,7 +65,7 @@ pub fn main(log: impl FnOnce(&str) + 'static) -> ExitCode {
                     () = orphaned.notified() => ExitCode::SUCCESS,
                 }
             });
-            // Drops the transfers, and with them their unfinished files. Does not wait for a disk or a pipe.
+            // Drops the transfers with their unfinished files, without waiting for a disk or a pipe.
             runtime.shutdown_background();
             code
         }
@@ -76,14 +77,15 @@ pub fn main(log: impl FnOnce(&str) + 'static) -> ExitCode {
     }
 }
 
-/// Ends this process when the thread that started it does, even if it is stopped and sees no end of its standard input.
+/// Makes the kernel kill this process when the thread that started it ends. This works even if the process is stopped
+/// and cannot see the end of its standard input.
 fn end_with_parent() {
     #[cfg(target_os = "linux")]
-    // Without it, the end of standard input remains.
+    // If the call fails, the end of standard input still ends this process.
     let _ = nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL);
 }
 
-/// Reads the job, does it, and reports.
+/// Reads the job, does it, and reports the result.
 async fn work(log: impl FnOnce(&str), orphaned: Rc<Notify>) -> ExitCode {
     let Some((job, lines)) = read_job().await else {
         eprintln!("error: '{ARGUMENT}' is reserved for the processes that a session starts; use 'bench'");
@@ -99,12 +101,11 @@ async fn work(log: impl FnOnce(&str), orphaned: Rc<Notify>) -> ExitCode {
 
 async fn run(job: &Job, lines: Input, orphaned: Rc<Notify>) -> Result<EndReport, Fault> {
     pin(job.core)?;
-    // Before there is a socket. An end that may not move there has no figure of the kernel's memory.
+    // The process moves before it has a socket. If it may not move, there is no figure of the kernel's memory.
     let kernel = job.cgroup.as_deref().and_then(|folder| KernelMemory::join(folder).ok());
     if job.end() == End::Sender && matches!(job.case.payload, PayloadKind::Cold(_)) {
-        machine::refuse_huge_pages().map_err(|error| {
-            Fault::new(FaultKind::Worker, format!("cannot do without huge pages: {error}"))
-        })?;
+        machine::refuse_huge_pages()
+            .map_err(|error| Fault::new(FaultKind::Worker, format!("cannot disable huge pages: {error}")))?;
     }
     let mut orders = read_orders(lines, orphaned);
     match job.role {
@@ -113,14 +114,14 @@ async fn run(job: &Job, lines: Input, orphaned: Rc<Notify>) -> Result<EndReport,
     }
 }
 
-/// Standard input by lines, read by the runtime as sockets are. A process of one thread makes system calls without the
-/// two atomic operations that glibc needs for thread cancellation.
+/// The lines of standard input, which the runtime reads like a socket. A process with one thread makes system calls
+/// without the two atomic operations that glibc needs for thread cancellation.
 type Input = Lines<BufReader<pipe::Receiver>>;
 
 /// The orders of the orchestrator.
 type Orders = mpsc::UnboundedReceiver<Order>;
 
-/// Reads the job. `None` if standard input is no pipe with a job in it.
+/// Reads the job. Returns `None` if standard input is not a pipe, or contains no job.
 async fn read_job() -> Option<(Job, Input)> {
     let input = io::stdin().as_fd().try_clone_to_owned().ok()?;
     let mut lines = BufReader::new(pipe::Receiver::from_owned_fd(input).ok()?).lines();
@@ -135,7 +136,7 @@ fn pin(core: Option<usize>) -> Result<(), Fault> {
         .map_err(|error| Fault::new(FaultKind::Worker, format!("cannot use core {core}: {error}")))
 }
 
-/// Reads orders in the background. When standard input closes, the orchestrator is gone, and the process ends.
+/// Reads orders in the background. When standard input closes, the orchestrator is gone and the process ends.
 fn read_orders(mut lines: Input, orphaned: Rc<Notify>) -> Orders {
     let (sender, receiver) = mpsc::unbounded_channel();
     tokio::task::spawn_local(async move {
@@ -150,12 +151,12 @@ fn read_orders(mut lines: Input, orphaned: Rc<Notify>) -> Orders {
     receiver
 }
 
-/// Waits for an order. Without an orchestrator no order comes, and the process ends meanwhile.
+/// Waits for the order `awaited`. Without an orchestrator the order never comes, and the process ends meanwhile.
 async fn await_order(orders: &mut Orders, awaited: Order) {
     while orders.recv().await.is_some_and(|order| order != awaited) {}
 }
 
-/// Reports an event. A failure is ignored: if the orchestrator is gone, standard input closes as well.
+/// Reports an event. A failure is ignored, since standard input closes as well if the orchestrator is gone.
 fn emit(event: &Event) {
     if let Ok(line) = serde_json::to_string(event) {
         let mut stdout = io::stdout().lock();

@@ -1,4 +1,4 @@
-//! The server: it listens, answers, and reports once the orchestrator says that the client is done.
+//! The server of a run: it listens, answers, and reports once the orchestrator says that the client is done.
 
 use std::{
     cell::Cell,
@@ -72,7 +72,7 @@ fn listen(job: &Job) -> Result<Box<dyn Listener>, Fault> {
     };
     let listener = match job.settings().address {
         Some(address) => listen(address)?,
-        // A machine may have no IPv4. Where neither works, the reason is the same.
+        // A machine may have no IPv4. If neither address works, both attempts fail for the same reason.
         None => listen(Ipv4Addr::LOCALHOST.into())
             .or_else(|error| listen(Ipv6Addr::LOCALHOST.into()).map_err(|_| error))?,
     };
@@ -100,7 +100,7 @@ impl Server<'_> {
         sessions.push(self.latecomers(arrivals).boxed_local());
         let broken = async {
             while let Some(end) = sessions.next().await {
-                // Once everything is done, the way in which a client leaves does not matter.
+                // Once all bodies are done, an error at the end of a connection does not matter.
                 if let Err(fault) = end
                     && !self.is_done()
                 {
@@ -115,7 +115,7 @@ impl Server<'_> {
         }
     }
 
-    /// Serves further connections: if strangers came first, the client's are among them.
+    /// Accepts further connections. If other clients came first, the connections of the run's client are among these.
     async fn latecomers(&self, mut arrivals: Arrivals<'_>) -> Result<(), Fault> {
         let mut sessions = FuturesUnordered::new();
         loop {
@@ -126,8 +126,8 @@ impl Server<'_> {
         }
     }
 
-    /// Serves one connection to its end. The failure of a connection without any request is its client's to report:
-    /// that client may be a stranger.
+    /// Serves one connection to its end. A failure of a connection without any request of this run is ignored: it may
+    /// belong to another client.
     async fn session(&self, session: Arc<dyn Session>) -> Result<(), Fault> {
         let is_known = Cell::new(false);
         let ended = self.answer_all(session.as_ref(), &is_known).await;
@@ -159,7 +159,7 @@ impl Server<'_> {
         if request.uri().path() != self.job.path {
             let mut refusal = response(transport::body::empty(), 0);
             *refusal.status_mut() = StatusCode::NOT_FOUND;
-            // A stranger may be gone already.
+            // The other client may have left already.
             let _ = responder.respond(refusal).await;
             return Ok(());
         }
@@ -174,7 +174,7 @@ impl Server<'_> {
         Ok(())
     }
 
-    /// Receives an upload; the receipt is the response.
+    /// Receives an upload. Returns the receipt as the response.
     async fn take_upload(&self, request: Request<Body>) -> Result<Response<Body>, Fault> {
         let (meter, spun) = (self.measurement.meter(), self.measurement.spin_time());
         let receipt = receive(&self.job.case, meter, spun, request.into_body()).await?;

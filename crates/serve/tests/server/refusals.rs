@@ -98,7 +98,7 @@ async fn a_request_that_cannot_be_served_is_refused_with_the_reason() {
         ("GET", "/?size=x", 400, "size: 'x' is not a size"),
         ("GET", "/?size=1&chunk=2KiB", 400, "chunk: at most 1KiB (1024 bytes)"),
         ("GET", "/?size=1&chunk=0", 400, "a chunk of 0 bytes"),
-        ("GET", "/?size=1&seed=-1", 400, "seed: '-1' is no whole number"),
+        ("GET", "/?size=1&seed=-1", 400, "seed: '-1' is not a whole number"),
         ("GET", "/none", 404, "no file has that name"),
         ("GET", "/sub", 400, "not a regular file"),
         ("GET", "/..%2fx", 400, "starts with a dot"),

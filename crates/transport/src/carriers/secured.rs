@@ -31,7 +31,7 @@ impl Footprint for Secured {
     /// Returns the memory of rustls, which encrypts a segment ahead, and reads and decrypts one record at a time.
     fn footprint(_: &Limits, _: End, shape: Shape) -> Vec<Term> {
         let reason = format!(
-            "a loopback segment encrypted ahead, and {RECORDS} records of {} a connection (RFC 8446 \
+            "a loopback segment encrypted ahead, and {RECORDS} records of {} per connection (RFC 8446 \
              section 5.2)",
             kib(RECORD)
         );

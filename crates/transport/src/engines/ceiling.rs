@@ -81,16 +81,16 @@ fn sender(gathered: u64, shape: Shape) -> Vec<Term> {
     let pieces = shape.term(
         "gathered pieces",
         (MOST_PIECES * size_of::<Bytes>()) as u64,
-        format!("up to {MOST_PIECES} references to chunks a connection"),
+        format!("up to {MOST_PIECES} references to chunks per connection"),
     );
     let records = shape.term(
         "records of one write",
         gathered,
-        format!("{size} a connection, encrypted for one write where there is TLS"),
+        format!("{size} per connection, encrypted for one write where there is TLS"),
     );
     let gathered = shape.payload_in_flight(
         gathered.saturating_add(shape.chunk_bytes()),
-        format!("{size} and a chunk a connection, gathered for one write"),
+        format!("{size} and a chunk per connection, gathered for one write"),
     );
     [pieces, records].into_iter().chain(gathered).collect()
 }

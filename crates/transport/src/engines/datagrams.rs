@@ -57,7 +57,7 @@ impl Footprint for Datagrams {
             End::Sender => sender(shape),
             End::Receiver => {
                 let size = kib(READ as u64);
-                let reason = format!("{BUFFERS} × {size} a connection: one at the sink, one being read");
+                let reason = format!("{BUFFERS} × {size} per connection: one at the sink, one being read");
                 vec![shape.term("read buffers", BUFFERS * READ as u64, reason)]
             }
         }
@@ -68,11 +68,11 @@ fn sender(shape: Shape) -> Vec<Term> {
     let pieces = shape.term(
         "gathered pieces",
         (MOST_PIECES * size_of::<Bytes>()) as u64,
-        format!("up to {MOST_PIECES} references to chunks a connection"),
+        format!("up to {MOST_PIECES} references to chunks per connection"),
     );
     let gathered = shape.payload_in_flight(
         (READ as u64).saturating_add(shape.chunk_bytes()),
-        format!("{} and a chunk a connection, gathered for one send", kib(READ as u64)),
+        format!("{} and a chunk per connection, gathered for one send", kib(READ as u64)),
     );
     [pieces].into_iter().chain(gathered).collect()
 }

@@ -116,7 +116,7 @@ impl Footprint for Raw {
 
 /// Returns the memory of reads that ask for `read` bytes of a body.
 pub(super) fn read_buffers(read: u64, shape: Shape) -> Term {
-    let reason = format!("{BUFFERS} × {} a connection: one at the sink, one being read", kib(read));
+    let reason = format!("{BUFFERS} × {} per connection: one at the sink, one being read", kib(read));
     shape.term("read buffers", read.saturating_mul(BUFFERS), reason)
 }
 

@@ -1,4 +1,4 @@
-//! cgroups for the ends of runs: the kernel states the memory that it holds for the processes of each.
+//! Cgroups for the ends of runs, so that the kernel states its memory for the processes of each end.
 
 use std::{
     fs, io,
@@ -11,17 +11,18 @@ use std::{
 
 use super::{Cgroup, UNLIMITED, number, quota};
 
-/// The beginning of the names of these cgroups. The process id of their session and a number follow.
+/// The prefix of the names of these cgroups, before the process id of their session and a number.
 const PREFIX: &str = "longhaul-end-";
 
-/// The file of version 1 that switches the accounting of socket memory on, by a limit for it.
+/// The file of version 1 that enables the accounting of socket memory once a limit is written to it.
 const SOCKET_LIMIT: &str = "memory.kmem.tcp.limit_in_bytes";
 
-/// The attempts to remove a cgroup, and the pause between two: a killed process leaves it within milliseconds.
+/// The number of attempts to remove a cgroup, and the pause between two. A killed process leaves its cgroup within
+/// milliseconds.
 const ATTEMPTS: u32 = 50;
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// The folder of a memory controller in which this process may make cgroups.
+/// The folder of a memory controller in which this process may create cgroups.
 #[derive(Clone, Debug)]
 pub struct Enclosures(PathBuf);
 
@@ -29,20 +30,20 @@ impl Enclosures {
     /// Finds the folder, and removes the cgroups that killed sessions have left in it.
     ///
     /// # Errors
-    /// There is no memory controller, this process may make no cgroup, or the cgroup would escape the limits of the one
-    /// that this process is in.
+    /// Fails if there is no memory controller, if this process may not create a cgroup, or if that cgroup would escape
+    /// the limits on this process.
     pub fn find() -> io::Result<Self> {
         let enclosures = Self(place(&Cgroup::own().memory)?);
         enclosures.sweep();
         enclosures.create().map(|_| enclosures)
     }
 
-    /// The folder.
+    /// Returns the folder in which cgroups are created.
     pub fn folder(&self) -> &Path {
         &self.0
     }
 
-    /// Makes a cgroup for one end of one run.
+    /// Creates a cgroup for one end of one run.
     pub(crate) fn create(&self) -> io::Result<Enclosure> {
         static MADE: AtomicU64 = AtomicU64::new(0);
         let name = format!("{PREFIX}{}-{}", process::id(), MADE.fetch_add(1, Relaxed));
@@ -58,7 +59,7 @@ impl Enclosures {
         Ok(enclosure)
     }
 
-    /// Removes the cgroups of sessions that are no more. One that has processes cannot be removed, and stays.
+    /// Removes the cgroups of sessions that have ended. A cgroup with processes cannot be removed, and stays.
     fn sweep(&self) {
         let entries = fs::read_dir(&self.0).into_iter().flatten().flatten();
         for entry in entries {
@@ -72,8 +73,9 @@ impl Enclosures {
     }
 }
 
-/// The folder for cgroups of the ends: that of this process in version 1. In version 2, a cgroup that has processes has
-/// none below it with a memory controller, so it is the next one above whose controllers include memory.
+/// Returns the folder for the cgroups of the ends. In version 1, this is the cgroup of this process. In version 2, a
+/// cgroup with processes cannot have a memory controller below it, so this is the next cgroup above whose controllers
+/// include memory.
 fn place(own_and_above: &[PathBuf]) -> io::Result<PathBuf> {
     let unsupported = |reason: String| io::Error::new(io::ErrorKind::Unsupported, reason);
     for folder in own_and_above {
@@ -96,12 +98,12 @@ fn is_of_version_2(folder: &Path) -> bool {
     folder.join("cgroup.controllers").exists()
 }
 
-/// A cgroup that one end of a run has for itself. It is removed on drop.
+/// A cgroup for one end of a run alone, which is removed on drop.
 #[derive(Debug)]
 pub(crate) struct Enclosure(PathBuf);
 
 impl Enclosure {
-    /// The folder, for [`KernelMemory::join`].
+    /// Returns the folder of the cgroup, for [`KernelMemory::join`].
     pub(crate) fn folder(&self) -> &Path {
         &self.0
     }
@@ -112,14 +114,14 @@ impl Drop for Enclosure {
         for _ in 0..ATTEMPTS {
             match fs::remove_dir(&self.0) {
                 Err(error) if error.kind() == io::ErrorKind::ResourceBusy => thread::sleep(PAUSE),
-                // What cannot be removed is left to the next session.
+                // A cgroup that cannot be removed now is left to the next session.
                 _ => return,
             }
         }
     }
 }
 
-/// The kernel memory of the cgroup that this process is in by itself.
+/// The reader of the kernel memory of a cgroup that contains this process alone.
 #[derive(Clone, Debug)]
 pub(crate) struct KernelMemory(PathBuf);
 
@@ -127,13 +129,14 @@ impl KernelMemory {
     /// Moves this process into the cgroup of a folder.
     ///
     /// # Errors
-    /// The process may not move there.
+    /// Fails if the process may not move to that cgroup.
     pub(crate) fn join(folder: &Path) -> io::Result<Self> {
         fs::write(folder.join("cgroup.procs"), "0")?;
         Ok(Self(folder.to_owned()))
     }
 
-    /// The memory of sockets, slabs, page tables and kernel stacks, in bytes. `None` if the kernel does not state it.
+    /// Returns the memory of sockets, slabs, page tables and kernel stacks, in bytes. `None` if the kernel does not
+    /// state it.
     pub(crate) fn bytes(&self) -> Option<u64> {
         if is_of_version_2(&self.0) {
             let text = fs::read_to_string(self.0.join("memory.stat")).ok()?;
@@ -144,7 +147,7 @@ impl KernelMemory {
     }
 }
 
-/// The sum of a `memory.stat`. `kernel`, which leaves out sockets, exists since Linux 5.18.
+/// Returns the sum for a `memory.stat`. Its entry `kernel`, which excludes sockets, exists since Linux 5.18.
 fn of_version_2(text: &str) -> Option<u64> {
     let of = |key: &str| -> Option<u64> {
         text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' '))?.trim().parse().ok()
@@ -157,7 +160,7 @@ fn of_version_2(text: &str) -> Option<u64> {
 mod tests {
     use super::*;
 
-    /// A folder with these files.
+    /// Returns a folder with these files.
     fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         for (name, text) in files {
@@ -194,7 +197,7 @@ mod tests {
     #[test]
     fn cgroups_of_sessions_that_are_gone_are_removed_and_no_others() {
         let parent = tempfile::tempdir().unwrap();
-        // Larger than any process id.
+        // This number is larger than any process id.
         let [gone, living, other] =
             [format!("{PREFIX}99999999-0"), format!("{PREFIX}{}-9", process::id()), "x-1".into()]
                 .map(|name| parent.path().join(name));
@@ -227,7 +230,7 @@ mod tests {
 
     #[test]
     fn a_cgroup_is_gone_with_its_end() {
-        // Without the rights, there is nothing to remove.
+        // Without permission to create cgroups, there is nothing to remove.
         let Ok(enclosures) = Enclosures::find() else { return };
         let enclosure = enclosures.create().unwrap();
         let folder = enclosure.folder().to_owned();

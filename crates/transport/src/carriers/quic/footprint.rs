@@ -52,7 +52,7 @@ fn sender(limits: &Limits, shape: Shape) -> Vec<Term> {
             "QUIC transmit buffer",
             TRANSMIT_BUFFERS * BATCH,
             format!(
-                "{TRANSMIT_BUFFERS} × {} a connection: up to 10 datagrams for one GSO send \
+                "{TRANSMIT_BUFFERS} × {} per connection: up to 10 datagrams for one GSO send \
                  (MAX_TRANSMIT_SEGMENTS in quinn's connection.rs)",
                 kib(BATCH)
             ),
@@ -60,12 +60,12 @@ fn sender(limits: &Limits, shape: Shape) -> Vec<Term> {
         shape.term(
             "QUIC receive buffer",
             RECEIVED_AT_ONCE as u64 * ACKS,
-            format!("{RECEIVED_AT_ONCE} messages of acknowledgements, {} each, a socket", kib(ACKS)),
+            format!("{RECEIVED_AT_ONCE} messages of acknowledgements, {} each, per socket", kib(ACKS)),
         ),
     ];
     terms.extend(shape.payload_in_flight(
         window.saturating_add(shape.chunk_bytes()),
-        format!("{flag} and a chunk a connection, kept until acknowledged"),
+        format!("{flag} and a chunk per connection, kept until acknowledged"),
     ));
     terms
 }
@@ -79,7 +79,7 @@ fn receiver(limits: &Limits, shape: Shape) -> Vec<Term> {
             "QUIC window",
             window,
             format!(
-                "{} a stream, {} a connection: unread data that the peer may send (RFC 9000 section 4)",
+                "{} per stream, {} per connection: unread data that the peer may send (RFC 9000 section 4)",
                 QUIC_WINDOW.flag, QUIC_CONNECTION_WINDOW.flag
             ),
         ),
@@ -97,7 +97,7 @@ fn receiver(limits: &Limits, shape: Shape) -> Vec<Term> {
             "QUIC receive buffer",
             RECEIVED_AT_ONCE as u64 * BATCH,
             format!(
-                "{RECEIVED_AT_ONCE} messages of at most {} a socket (a datagram that GRO has joined has at \
+                "{RECEIVED_AT_ONCE} messages of at most {} per socket (a datagram that GRO has joined has at \
                  most 65,535 bytes)",
                 kib(BATCH)
             ),

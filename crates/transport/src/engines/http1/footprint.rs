@@ -27,7 +27,7 @@ impl Footprint for Http1 {
             End::Sender => (
                 HEAD_BUFFERS * HEAD_BUFFER,
                 format!(
-                    "{HEAD_BUFFERS} × {} a connection, for heads (INIT_BUFFER_SIZE and its growth in \
+                    "{HEAD_BUFFERS} × {} per connection, for heads (INIT_BUFFER_SIZE and its growth in \
                      hyper's proto/h1/io.rs)",
                     kib(HEAD_BUFFER)
                 ),
@@ -35,7 +35,7 @@ impl Footprint for Http1 {
             End::Receiver => (
                 buffer.saturating_mul(RECEIVE_BUFFERS),
                 format!(
-                    "{RECEIVE_BUFFERS} × {flag} a connection: one being filled, one waiting, one being \
+                    "{RECEIVE_BUFFERS} × {flag} per connection: one being filled, one waiting, one being \
                      consumed (max_buf_size, and the body channel of hyper, which holds one piece)"
                 ),
             ),
@@ -43,7 +43,7 @@ impl Footprint for Http1 {
         let mut terms = vec![shape.term("HTTP/1.1 buffers", bytes, reason)];
         if end == End::Sender {
             let queued = buffer.saturating_add(shape.chunk_bytes());
-            let reason = format!("{flag} and a chunk a connection, queued for one writev");
+            let reason = format!("{flag} and a chunk per connection, queued for one writev");
             terms.extend(shape.payload_in_flight(queued, reason));
         }
         terms

@@ -35,7 +35,7 @@ const PER_GAP: u64 = 2;
 impl Footprint for Http2 {
     fn footprint(limits: &Limits, end: End, shape: Shape) -> Vec<Term> {
         let reason = format!(
-            "{CODEC_BUFFERS} × {} a connection (DEFAULT_BUFFER_CAPACITY in h2's codec, and its growth)",
+            "{CODEC_BUFFERS} × {} per connection (DEFAULT_BUFFER_CAPACITY in h2's codec, and its growth)",
             kib(CODEC_BUFFER)
         );
         let mut terms = vec![shape.term("HTTP/2 codec", CODEC_BUFFERS * CODEC_BUFFER, reason)];
@@ -59,12 +59,12 @@ fn sender(limits: &Limits, shape: Shape) -> Vec<Term> {
             "HTTP/2 queue",
             entries(queued, limits, shape),
             format!(
-                "{SLOTS} × {SLOT} bytes for each frame of {flag} and a chunk, a stream; the payload itself \
+                "{SLOTS} × {SLOT} bytes for each frame of {flag} and a chunk per stream; the payload itself \
                  is only referred to"
             ),
         ),
     ];
-    terms.extend(shape.payload_in_flight(queued, format!("{flag} and a chunk, a stream")));
+    terms.extend(shape.payload_in_flight(queued, format!("{flag} and a chunk per stream")));
     terms
 }
 
@@ -75,7 +75,7 @@ fn receiver(limits: &Limits, shape: Shape) -> Vec<Term> {
             "HTTP/2 window",
             window,
             format!(
-                "{flag} a connection, whatever its streams: unread data that the peer may send (RFC 9113 \
+                "{flag} per connection, whatever its streams: unread data that the peer may send (RFC 9113 \
                  section 5.2)"
             ),
         ),
@@ -92,7 +92,7 @@ fn receiver(limits: &Limits, shape: Shape) -> Vec<Term> {
             "HTTP/2 frames being read",
             limits.bytes(&H2_FRAME).saturating_mul(FRAMES_READ),
             format!(
-                "{FRAMES_READ} × {} a connection: one being read, one pinned by a slice of it",
+                "{FRAMES_READ} × {} per connection: one being read, one pinned by a slice of it",
                 H2_FRAME.flag
             ),
         ),

@@ -47,7 +47,7 @@ pub(super) fn footprint(shape: Shape) -> Term {
     shape.term(
         "HTTP/2 gathering",
         SEGMENT as u64,
-        format!("{segment} a connection: DATA frames under {large} are gathered for one write"),
+        format!("{segment} per connection: DATA frames under {large} are gathered for one write"),
     )
 }
 

@@ -50,7 +50,7 @@ pub(super) fn check_response(response: &Response<()>, method: &Method) -> Result
 /// Fails if a field is specific to connections of HTTP/1.1.
 pub(super) fn check_fields(fields: &HeaderMap) -> Result<(), Violation> {
     if OF_CONNECTIONS.iter().any(|name| fields.contains_key(name)) {
-        return Err(Violation::malformed("a field that is about a connection"));
+        return Err(Violation::malformed("a field that is specific to a connection"));
     }
     if fields.get_all(header::TE).iter().any(|value| !value.as_bytes().eq_ignore_ascii_case(b"trailers")) {
         return Err(Violation::malformed("a TE field other than trailers"));

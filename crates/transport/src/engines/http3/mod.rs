@@ -63,7 +63,7 @@ impl Footprint for Http3 {
                     "QUIC send window",
                     limits.bytes(&QUIC_SEND_WINDOW),
                     format!(
-                        "{flag} a connection: frames of up to {} are copied, and all of them by h3-quinn",
+                        "{flag} per connection: frames of up to {} are copied, and all of them by h3-quinn",
                         kib(JOINED as u64)
                     ),
                 );
@@ -75,7 +75,7 @@ impl Footprint for Http3 {
                     "HTTP/3 pieces",
                     datagram.saturating_mul(PIECES as u64).saturating_mul(shape.bodies()),
                     format!(
-                        "{PIECES} datagrams a stream, taken from quinn and not yet asked for by h3; they \
+                        "{PIECES} datagrams per stream, taken from quinn and not yet asked for by h3; they \
                          have left the window"
                     ),
                 )]
