@@ -6,7 +6,7 @@ use http::Method;
 use tokio::io::AsyncWriteExt as _;
 use transport::body;
 
-use crate::running::{Answer, PROTOCOLS, Running, open_files, read, saving, wait_for};
+use crate::running::{Answer, PROTOCOLS, Running, open_files, read, saving, soon_status, wait_for};
 
 /// Sends a request for the saved file `a`, with one header.
 async fn ask(server: &Running, protocol: &str, method: Method, header: (&str, &str)) -> Answer {
@@ -83,6 +83,22 @@ async fn an_upload_replaces_only_what_its_conditions_allow() {
     assert_eq!(put(("if-match", &etag), "three").await, (412, "two".into()));
     assert_eq!(put(("if-unmodified-since", "Thu, 01 Jan 2004 00:00:00 GMT"), "x").await.0, 412);
     assert_eq!(put(("if-none-match", "no quotes"), "x").await, (400, "two".into()));
+}
+
+#[tokio::test]
+async fn a_condition_that_does_not_hold_is_answered_before_the_body() {
+    let (folder, options) = saving();
+    fs::write(folder.path().join("a"), "old").unwrap();
+    let server = Running::start(options);
+    for condition in ["if-none-match: *", "if-match: \"other\""] {
+        for expect in ["", "expect: 100-continue\r\n"] {
+            let mut stream = server.connect().await;
+            let head = format!("PUT /a HTTP/1.1\r\nhost: localhost\r\n{expect}{condition}\r\n");
+            let head = head + "content-length: 6\r\n\r\n";
+            stream.write_all(head.as_bytes()).await.unwrap();
+            assert_eq!(soon_status(&mut stream).await, "HTTP/1.1 412", "{condition} '{expect}'");
+        }
+    }
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use record::{ByteSize, ChunkSize, SinkKind};
 use tokio::{io::AsyncWriteExt as _, time::timeout};
 use transport::body;
 
-use crate::running::{PROTOCOLS, Running, names, read, saving};
+use crate::running::{PROTOCOLS, Running, names, read, saving, soon_status};
 
 /// Returns the status line and the last line of an answer.
 fn summary(answer: &str) -> (&str, &str) {
@@ -41,12 +41,35 @@ async fn a_body_that_announces_too_much_is_refused_before_it_is_sent() {
     let mut options = Options::default();
     options.max_body = Some(ByteSize(1024));
     let server = Running::start(options);
-    let mut stream = server.connect().await;
-    let head = "PUT /a HTTP/1.1\r\nhost: localhost\r\nexpect: 100-continue\r\ncontent-length: 1025\r\n\r\n";
-    stream.write_all(head.as_bytes()).await.unwrap();
-    let answer = timeout(Duration::from_secs(10), read(&mut stream)).await.unwrap();
-    let refused = answer.lines().find(|line| line.starts_with("HTTP/1.1") && !line.contains(" 100 "));
-    assert_eq!(refused, Some("HTTP/1.1 413 Payload Too Large"), "{answer}");
+    for expect in ["", "expect: 100-continue\r\n"] {
+        let mut stream = server.connect().await;
+        let head = format!("PUT /a HTTP/1.1\r\nhost: localhost\r\n{expect}content-length: 1025\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        // Nothing of the body is sent, nor asked for.
+        let answer = soon_status(&mut stream).await;
+        assert_eq!(answer, "HTTP/1.1 413", "'{expect}'");
+    }
+}
+
+#[tokio::test]
+async fn a_length_beside_chunks_is_400_and_nothing_behind_it_is_a_request() {
+    let (folder, options) = saving();
+    let server = Running::start(options);
+    let behind = "5\r\nhello\r\n0\r\n\r\nPUT /b HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n";
+    for fields in [
+        "content-length: 5\r\ntransfer-encoding: chunked\r\n",
+        "transfer-encoding: chunked\r\nContent-Length: 5\r\n",
+        "content-length: 5\r\ntransfer-encoding: chunked\r\ncontent-length: 5\r\n",
+    ] {
+        let request = format!("PUT /a HTTP/1.1\r\nhost: localhost\r\n{fields}\r\n{behind}");
+        let answer = timeout(Duration::from_secs(10), server.raw(request.as_bytes())).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{fields}{answer}");
+        assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{fields}{answer}");
+    }
+    assert_eq!(names(&folder), Vec::<String>::new());
+    let other = "PUT /a HTTP/1.1\r\nhost: localhost\r\nx-content-length: 5\r\nconnection: close\r\n";
+    let other = format!("{other}transfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n");
+    assert!(server.raw(other.as_bytes()).await.starts_with("HTTP/1.1 201 "));
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ use tokio::{
     net::TcpStream,
     sync::oneshot,
     task::JoinHandle,
+    time::timeout,
 };
 use transport::{Body, Connection, Peer, Trust, body};
 
@@ -141,6 +142,13 @@ pub(crate) async fn read(stream: &mut TcpStream) -> String {
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer).await;
     String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// Returns the first twelve bytes that come within 10 s: version and status, 100 (Continue) included.
+pub(crate) async fn soon_status(stream: &mut TcpStream) -> String {
+    let mut start = [0; 12];
+    timeout(Duration::from_secs(10), stream.read_exact(&mut start)).await.unwrap().unwrap();
+    String::from_utf8_lossy(&start).into_owned()
 }
 
 /// Returns a folder, and the options of a server that saves uploads there.

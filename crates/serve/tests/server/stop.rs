@@ -3,7 +3,7 @@
 use std::{fs, time::Duration};
 
 use tokio::{
-    io::AsyncWriteExt as _,
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
     time::{sleep, timeout},
 };
@@ -35,6 +35,30 @@ async fn a_running_transfer_ends_before_the_server_does() {
     assert!(answer.starts_with("HTTP/1.1 201 Created"), "{answer}");
     assert_eq!(fs::read(folder.path().join("a")).unwrap(), b"0123456789");
     timeout(Duration::from_secs(5), stopped).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn running_transfers_have_the_whole_grace() {
+    let (folder, options) = saving();
+    let server = Running::start_with_grace(options, Duration::from_secs(60));
+    let mut upload = begin_upload(&server, &folder).await;
+    let mut download = server.connect().await;
+    let head = "GET /?size=64MiB HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+    download.write_all(head.as_bytes()).await.unwrap();
+    download.read_exact(&mut [0; 100]).await.unwrap();
+    let stopped = server.stop();
+    // Longer than a connection that is cut off may take.
+    sleep(Duration::from_millis(2500)).await;
+    upload.write_all(b"56789").await.unwrap();
+    assert!(read(&mut upload).await.starts_with("HTTP/1.1 201"));
+    let mut length = 0;
+    let mut buffer = vec![0; 1 << 20];
+    while let got @ 1.. = download.read(&mut buffer).await.unwrap() {
+        length += got;
+    }
+    // The head and the chunk sizes come on top.
+    assert!(length >= 64 << 20, "{length}");
+    timeout(Duration::from_secs(20), stopped).await.unwrap().unwrap();
 }
 
 #[tokio::test]
