@@ -43,7 +43,13 @@ impl RequestKind {
         if uri.path().starts_with(RESERVED) {
             return Err(Refusal::new(StatusCode::NOT_FOUND, "no files are under /.longhaul/"));
         }
+        let is_path = uri.path().starts_with('/');
         match *method {
+            // RFC 9110 section 7.1: `*` is a target of OPTIONS, and an authority one of CONNECT.
+            Method::PUT | Method::POST | Method::GET | Method::HEAD if !is_path => Err(Refusal::new(
+                StatusCode::BAD_REQUEST,
+                format!("{method} needs a path that begins with /"),
+            )),
             Method::PUT | Method::POST => Ok(Self::Upload { name: upload_name(uri) }),
             Method::GET | Method::HEAD => Self::of_get(uri),
             _ => Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, format!("{method} is not offered here"))),
@@ -161,6 +167,18 @@ mod tests {
         }
         assert_eq!(kind(Method::DELETE, "/x"), Err(405));
     }
+
+    #[test]
+    fn a_target_without_a_path_is_refused() {
+        for method in [Method::GET, Method::HEAD, Method::PUT, Method::POST] {
+            for target in ["*", "localhost", "localhost:80"] {
+                assert_eq!(kind(method.clone(), target), Err(400), "{method} {target}");
+            }
+        }
+        assert_eq!(kind(Method::OPTIONS, "*"), Err(405));
+        assert_eq!(kind(Method::CONNECT, "localhost:80"), Err(405));
+    }
+
     #[test]
     fn a_plus_is_a_plus_in_a_query_and_in_a_path() {
         assert_eq!(uploaded("/?file=c++").as_deref(), Ok("c++"));

@@ -55,10 +55,7 @@ pub(super) fn of(request: &Parts) -> Result<Option<Authority>, Refusal> {
     let mut hosts = request.headers.get_all(header::HOST).iter();
     let (host, None) = (hosts.next(), hosts.next()) else { return Err(bad("two Host fields")) };
     let host = host.map(parse).transpose()?;
-    let target = request.uri.authority().cloned();
-    if target.as_ref().is_some_and(|target| target.as_str().contains('@')) {
-        return Err(bad("the authority has user information"));
-    }
+    let target = request.uri.authority().cloned().map(checked).transpose()?;
     match (target, host) {
         // RFC 9112 section 3.2.2: the target of a proxy's request overrides its Host.
         (Some(target), Some(host)) if request.version >= Version::HTTP_2 && !is_same(&target, &host) => {
@@ -77,13 +74,28 @@ fn is_same(one: &Authority, other: &Authority) -> bool {
 /// Parses the value of a Host field.
 fn parse(value: &HeaderValue) -> Result<Authority, Refusal> {
     let authority = value.to_str().ok().and_then(|text| Authority::from_str(text).ok());
-    match authority {
-        Some(authority) if authority.as_str().contains('@') || authority.host().is_empty() => {
-            Err(bad("the Host field has user information or no name"))
-        }
-        Some(authority) => Ok(authority),
-        None => Err(bad("the Host field is malformed")),
+    authority.ok_or_else(|| bad("the Host field is malformed")).and_then(checked)
+}
+
+/// Checks what the `http` crate accepts: user information, an empty name, and any text as a port (RFC 9110 sections 4.2.1
+/// and 4.2.4).
+fn checked(authority: Authority) -> Result<Authority, Refusal> {
+    if authority.as_str().contains('@') || authority.host().is_empty() {
+        return Err(bad("the authority has user information or no name"));
     }
+    let port = authority.as_str().strip_prefix(authority.host()).unwrap_or_default();
+    match port.strip_prefix(':') {
+        Some(digits) if !is_port(digits) => {
+            Err(bad("the port of the authority is not a number of at most 65535"))
+        }
+        None if !port.is_empty() => Err(bad("the authority is malformed")),
+        Some(_) | None => Ok(authority),
+    }
+}
+
+/// Returns whether a text is a port. It may be empty (RFC 3986 section 3.2.3).
+fn is_port(text: &str) -> bool {
+    text.is_empty() || (text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok())
 }
 
 /// Refuses a name that does not belong to this server. Its names are all IP addresses, `localhost`, `names`, and the
@@ -142,6 +154,22 @@ mod tests {
             (Version::HTTP_11, "/", &["a, b"], Err(400)),
             (Version::HTTP_11, "/", &["user@a"], Err(400)),
             (Version::HTTP_11, "http://user:x@a/", &["a"], Err(400)),
+            (Version::HTTP_11, "/", &["a:65535"], found("a")),
+            (Version::HTTP_11, "/", &["a:080"], found("a")),
+            (Version::HTTP_11, "/", &["a:"], found("a")),
+            (Version::HTTP_11, "/", &["[::1]:"], found("[::1]")),
+            (Version::HTTP_11, "/", &["a:65536"], Err(400)),
+            (Version::HTTP_11, "/", &["a:99999999"], Err(400)),
+            (Version::HTTP_11, "/", &["a:+80"], Err(400)),
+            (Version::HTTP_11, "/", &["a:http"], Err(400)),
+            (Version::HTTP_11, "/", &["a:80:80"], Err(400)),
+            (Version::HTTP_11, "/", &["[::1]:65536"], Err(400)),
+            (Version::HTTP_11, "/", &["[::1]x"], Err(400)),
+            (Version::HTTP_11, "/", &[":80"], Err(400)),
+            (Version::HTTP_11, "http://a:65536/", &["a"], Err(400)),
+            (Version::HTTP_2, "https://a:65536/", &[], Err(400)),
+            (Version::HTTP_2, "https://a:http/", &[], Err(400)),
+            (Version::HTTP_2, "https://a:/", &[], found("a")),
             (Version::HTTP_2, "https://user@a/", &[], Err(400)),
             (Version::HTTP_2, "https://a/", &["b"], Err(400)),
             (Version::HTTP_3, "/", &[], Err(400)),

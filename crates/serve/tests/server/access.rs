@@ -2,11 +2,11 @@
 
 use std::fs;
 
-use http::{Method, StatusCode};
+use http::{Method, StatusCode, Uri};
 use longhaul_serve::{Options, ServeError, Server, Token};
 use transport::{Identity, body};
 
-use crate::running::{PROTOCOLS, Running, names, saving};
+use crate::running::{PROTOCOLS, Running, names, request, saving};
 
 /// Returns the status of the answer to a raw request with these fields.
 async fn status(server: &Running, line: &str, fields: &str) -> u16 {
@@ -41,6 +41,43 @@ async fn a_request_for_another_name_or_from_another_origin_reaches_nothing() {
     assert_eq!(status(&server, &absolute, "").await, 201);
     assert_eq!(status(&server, "PUT http://evil.example/b HTTP/1.1", "host: localhost\r\n").await, 421);
     assert_eq!(status(&server, "PUT /c HTTP/1.0", "").await, 201);
+}
+
+#[tokio::test]
+async fn a_target_without_a_path_and_a_malformed_authority_are_400_over_every_protocol() {
+    let (folder, options) = saving();
+    let server = Running::start(options);
+    let target = |scheme: &str, authority: &str, path: &str| {
+        Uri::builder().scheme(scheme).authority(authority).path_and_query(path).build().unwrap()
+    };
+    for protocol in PROTOCOLS {
+        for (authority, path, expected) in [
+            ("localhost", "*", 400),
+            ("localhost:99999999", "/a", 400),
+            ("localhost:65536", "/a", 400),
+            ("localhost:http", "/a", 400),
+            ("localhost:", "/a", 201),
+            ("localhost:80", "/a", 201),
+        ] {
+            for method in [Method::PUT, Method::GET] {
+                let mut request = request(protocol, method.clone(), "/", body::empty());
+                *request.uri_mut() = target(request.uri().scheme_str().unwrap(), authority, path);
+                let response = server.dial(protocol).await.exchange(request).await.unwrap();
+                let expected = if (expected, &method) == (201, &Method::GET) { 200 } else { expected };
+                assert_eq!(response.status(), expected, "{protocol} {method} {authority} {path}");
+            }
+        }
+    }
+    assert_eq!(names(&folder), ["a"]);
+    for authority in ["localhost:+80", "localhost:80:80", ":80", "user@localhost:80", "[::1", "[::1]x"] {
+        let fields = format!("host: {authority}\r\n");
+        assert_eq!(status(&server, "PUT /b HTTP/1.1", &fields).await, 400, "{authority}");
+    }
+    for target in ["*", "localhost", "localhost:80", "http://localhost:65536/b"] {
+        let line = format!("PUT {target} HTTP/1.1");
+        assert_eq!(status(&server, &line, "host: localhost\r\n").await, 400, "{target}");
+    }
+    assert_eq!(names(&folder), ["a"]);
 }
 
 #[tokio::test]
