@@ -9,7 +9,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 use tracing::{debug, error};
-use transport::{Body, Handshake, Incoming, ResetBudget, Session};
+use transport::{Body, Error, Handshake, Incoming, ResetBudget, Session};
 
 use crate::{
     content::Content,
@@ -85,6 +85,11 @@ impl ConnectionHandler {
                         next = session.accept();
                     }
                     Ok(None) => open = false,
+                    // Other requests of the connection may follow.
+                    Err(error @ Error::Refused { .. }) => {
+                        self.content.report_broken(connection.client, &error);
+                        next = session.accept();
+                    }
                     Err(error) => {
                         debug!("the connection broke: {error}");
                         // Clients of HTTP/2 and HTTP/3 end connections in many ways, some of which are errors.

@@ -68,11 +68,15 @@ impl Content {
         self.observer.observe(incoming, client, user, fields)
     }
 
-    /// Logs the end of a connection whose client violated the protocol.
+    /// Logs a request that was refused before it could be read, or the end of a connection whose client violated the
+    /// protocol.
     pub(crate) fn report_broken(&self, client: SocketAddr, error: &Error) {
-        if matches!(error, Error::Protocol { .. }) {
-            self.observer.report_broken(client, error.to_string());
-        }
+        let status = match error {
+            Error::Refused { status, .. } => *status,
+            Error::Protocol { .. } => None,
+            _ => return,
+        };
+        self.observer.report_broken(client, status, error.to_string());
     }
 
     /// Answers any request. A transfer whose client stalls is aborted.

@@ -2,6 +2,7 @@
 
 use std::{error::Error as StdError, io, net::SocketAddr};
 
+use http::StatusCode;
 use record::{Fault, FaultKind};
 
 /// A failure of a connection or an exchange. Its text is one line that includes all causes.
@@ -62,6 +63,17 @@ pub enum Error {
         /// The error that broke the connection, or the peer's violation.
         source: Box<dyn StdError + Send + Sync>,
     },
+    /// A server refused a request before its head was complete or understood. Over HTTP/2 and HTTP/3 the connection may
+    /// go on.
+    #[error("{protocol}: {}", chain(.source.as_ref()))]
+    Refused {
+        /// The protocol's name.
+        protocol: &'static str,
+        /// The status that was sent. `None` if the stream or the connection ended without a response.
+        status: Option<StatusCode>,
+        /// The reason.
+        source: Box<dyn StdError + Send + Sync>,
+    },
 }
 
 impl Error {
@@ -91,6 +103,14 @@ impl Error {
     ) -> Self {
         Self::Protocol { protocol, source: source.into() }
     }
+
+    pub(crate) fn refused(
+        protocol: &'static str,
+        status: Option<StatusCode>,
+        source: impl Into<Box<dyn StdError + Send + Sync>>,
+    ) -> Self {
+        Self::Refused { protocol, status, source: source.into() }
+    }
 }
 
 /// Returns an error with all its causes on one line: the outermost error of a library often says little. A cause is
@@ -118,7 +138,7 @@ impl From<Error> for Fault {
             Error::Limit { .. } | Error::Identity { .. } | Error::Handshake { .. } => FaultKind::Handshake,
             Error::Truncated { .. } => FaultKind::Truncated,
             Error::Body { .. } => FaultKind::Payload,
-            Error::Protocol { .. } => FaultKind::Protocol,
+            Error::Protocol { .. } | Error::Refused { .. } => FaultKind::Protocol,
         };
         Self::new(kind, error)
     }

@@ -101,6 +101,8 @@ pub use link::Link;
 pub use protocols::{all, by_name, of};
 pub use reset_budget::ResetBudget;
 pub use server::{listen_cleartext, listen_quic, listen_secured, rehearse_quic};
-pub use traits::{Accepted, Connection, Handshake, Incoming, Listener, Responder, Session, Transport};
+pub use traits::{
+    Accepted, Connection, Handshake, Incoming, LengthBesideCoding, Listener, Responder, Session, Transport,
+};
 pub use trust::{Identity, Trust};
 pub use window_budget::{FIRST_WINDOW, WindowBudget};

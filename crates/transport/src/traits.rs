@@ -102,6 +102,12 @@ pub trait Session: Send + Sync {
     fn link(&self) -> Link;
 }
 
+/// An extension of a request over HTTP/1.1 that has both Content-Length and Transfer-Encoding (RFC 9112 section 6.3). hyper
+/// removes the Content-Length of such a request. Only servers with [`ChunkExtensions::Any`](crate::ChunkExtensions::Any)
+/// see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LengthBesideCoding;
+
 /// A request that has arrived, with a body that is still to be read.
 #[non_exhaustive]
 pub struct Incoming {

@@ -9,7 +9,9 @@ use futures_util::FutureExt as _;
 use http::{HeaderMap, Response};
 use http_body::Frame as Part;
 use http_body_util::{BodyExt as _, StreamBody};
-use longhaul_transport::{Bind, BodyError, FIRST_WINDOW, Guards, Listener, WindowBudget, body};
+use longhaul_transport::{
+    Bind, BodyError, Error, FIRST_WINDOW, Guards, Listener, Session, WindowBudget, body,
+};
 use record::{H2_SEND_BUFFER, LimitValue, Limits, Profile};
 use tokio::{io::AsyncWriteExt as _, time::timeout};
 
@@ -283,9 +285,36 @@ async fn a_connection_goes_on_after_a_head_that_is_too_large() {
     }
     let refusal = client.find(HEADERS, 1).await;
     assert_eq!(refusal.flags & END_STREAM, END_STREAM);
+    assert_eq!(told(session.as_ref()).await, Some(431));
     client.get(3).await;
     count(request(session.as_ref()).await).await;
     assert_eq!(client.body(3).await, b"0");
+}
+
+#[tokio::test]
+async fn a_malformed_request_is_told_and_its_stream_reset() {
+    let (mut client, session) = End::connect(server().as_ref(), 65_535).await;
+    client.get(1).await;
+    count(request(session.as_ref()).await).await;
+    // Two paths, and then a field of HTTP/1.1.
+    for (stream, more) in [(3, &b"\x84"[..]), (5, b"\x00\x0aconnection\x05close")] {
+        client.send(HEADERS, END_STREAM | END_HEADERS, stream, &[GET, more].concat()).await;
+        assert_eq!(client.find(RST_STREAM, stream).await.number(), 1, "PROTOCOL_ERROR");
+        assert_eq!(told(session.as_ref()).await, None);
+    }
+    client.get(7).await;
+    count(request(session.as_ref()).await).await;
+    // h2 ends the connection for a name that is none.
+    client.send(HEADERS, END_STREAM | END_HEADERS, 9, &[GET, b"\x00\x03a b\x01v"].concat()).await;
+    assert_eq!(told(session.as_ref()).await, None);
+}
+
+/// The status of a refusal, which has to come next.
+async fn told(session: &dyn Session) -> Option<u16> {
+    match soon(session.accept()).await {
+        Err(Error::Refused { status, .. }) => status.map(|status| status.as_u16()),
+        other => panic!("{:?}", other.map(|incoming| incoming.is_some())),
+    }
 }
 
 #[tokio::test]

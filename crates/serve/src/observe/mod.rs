@@ -10,7 +10,7 @@ mod target;
 
 use std::{net::SocketAddr, sync::Arc};
 
-use http::{HeaderMap, Response};
+use http::{HeaderMap, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use transport::{Body, Incoming};
 
@@ -54,10 +54,12 @@ impl Observer {
         Incoming::new(http::Request::from_parts(head, body), Box::new(responder))
     }
 
-    /// Logs a request that could not be read, and that therefore ended its connection.
-    pub(crate) fn report_broken(&self, client: SocketAddr, reason: String) {
+    /// Counts and logs a request that could not be read, with the status that the client got.
+    pub(crate) fn report_broken(&self, client: SocketAddr, status: Option<StatusCode>, reason: String) {
+        self.counters.begin();
+        self.counters.end(status);
         if let Some(log) = self.log.clone() {
-            log.line_of_connection(client).write(None, 0, 0, Some(reason));
+            log.line_of_connection(client).write(status, 0, 0, Some(reason));
         }
     }
 

@@ -9,10 +9,10 @@ use std::{
 use http::Method;
 use longhaul_serve::{AccessLog, Options, Token};
 use serde_json::Value;
-use tokio::time::timeout;
+use tokio::{io::AsyncWriteExt as _, time::timeout};
 use transport::body;
 
-use crate::running::{PROTOCOLS, Running, saving, wait_for};
+use crate::running::{PROTOCOLS, Running, request, saving, wait_for};
 
 /// The lines of a log.
 #[derive(Clone, Default)]
@@ -88,17 +88,46 @@ async fn each_request_is_one_line_without_secrets() {
 }
 
 #[tokio::test]
-async fn a_head_that_cannot_be_read_is_a_line_too() {
+async fn a_head_that_is_refused_below_is_one_line_with_the_status_that_was_sent() {
     let mut options = Options::default();
+    options.guards.header_bytes = 128 << 10;
     let lines = Lines::default();
     lines.log(&mut options);
     let server = Running::start(options);
-    let head = format!("GET / HTTP/1.1\r\nhost: localhost\r\nx: {}\r\n\r\n", "y".repeat(100_000));
-    assert!(server.raw(head.as_bytes()).await.starts_with("HTTP/1.1 431 "));
-    wait_for(|| !lines.text().is_empty()).await;
-    let entries = lines.entries();
-    assert!(entries[0]["address"].as_str().unwrap().starts_with("127.0.0.1:"), "{entries:?}");
-    assert!(entries[0]["reason"].as_str().unwrap().contains("HTTP/1.1: "), "{entries:?}");
+    let long = format!("GET / HTTP/1.1\r\nhost: localhost\r\nx: {}\r\n\r\n", "y".repeat(200_000));
+    let target = format!("GET /{} HTTP/1.1\r\nhost: localhost\r\n\r\n", "y".repeat(65_536));
+    let mut expected = Vec::new();
+    for head in [
+        &long,
+        &target,
+        "GET / HTTP/1.1\r\nno colon\r\n\r\n",
+        "PUT / HTTP/1.0\r\ntransfer-encoding: chunked\r\n\r\n",
+    ] {
+        let answer = server.raw(head.as_bytes()).await;
+        expected.push(answer.get(9..12).unwrap().parse::<u16>().ok());
+    }
+    assert_eq!(expected, [Some(431), Some(414), Some(400), Some(400)]);
+    // HTTP/2: SETTINGS, and a head with two paths; HTTP/3: a field of HTTP/1.1.
+    let mut stream = server.connect().await;
+    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+    stream.write_all(b"\0\0\x04\x01\x05\0\0\0\x01\x82\x86\x84\x84").await.unwrap();
+    let connection = server.dial("h3").await;
+    let mut head = request("h3", Method::GET, "/", body::empty());
+    head.headers_mut().insert("connection", "close".parse().unwrap());
+    connection.exchange(head).await.unwrap_err();
+    expected.extend([None, None]);
+    wait_for(|| lines.text().lines().count() >= expected.len()).await;
+    let mut seen: Vec<_> = lines.entries().iter().map(|line| line["status"].as_u64()).collect();
+    let mut expected: Vec<_> = expected.into_iter().map(|status| status.map(u64::from)).collect();
+    seen.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(seen, expected, "{}", lines.text());
+    for line in lines.entries() {
+        assert!(line["address"].as_str().unwrap().starts_with("127.0.0.1:"), "{line}");
+        assert!(line["reason"].as_str().unwrap().starts_with("HTTP/"), "{line}");
+    }
+    let health: Value = serde_json::from_str(&server.get("h1c", "/.longhaul/health").await.text()).unwrap();
+    assert_eq!(health["requests"]["by_status"]["431"], 1, "{health}");
 }
 
 #[tokio::test]

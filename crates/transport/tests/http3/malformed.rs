@@ -1,8 +1,10 @@
 //! Requests that are malformed (RFC 9114 sections 4.1.2, 4.2 and 4.3): their streams end, and the connection goes on.
 
+use longhaul_transport::{Error, Session};
+
 use super::{
-    peer::{Answer, MESSAGE_ERROR, data, head, put},
-    server::answering,
+    peer::{Answer, MESSAGE_ERROR, data, head, put, soon},
+    server::{Server, answering, strict},
 };
 
 const METHOD: (&str, &str) = (":method", "PUT");
@@ -77,8 +79,37 @@ async fn malformed_trailers_make_a_body_incomplete() {
     for (at, fault) in faults.into_iter().enumerate() {
         let path = format!("/{at}");
         let parts = [put(&path, &[]), data(&[0; 10]), head(&[("checksum", "1"), fault])];
-        let _exchange = peer.request(&parts.concat()).await;
+        let exchange = peer.request(&parts.concat()).await;
         assert!(reports.of(&path).await.is_err(), "{fault:?}");
+        assert_eq!(exchange.answer().await, Err(MESSAGE_ERROR), "{fault:?}");
     }
     peer.assert_goes_on().await;
+}
+
+#[tokio::test]
+async fn a_refused_request_is_told_with_the_status_that_was_sent() {
+    let server = Server::new(strict());
+    let (peer, session) = server.connect().await;
+    let large = put("/large", &[("large", &"x".repeat(70_000))]);
+    let _large = peer.request(&large).await;
+    let mut told = vec![refusal(session.as_ref()).await];
+    for head in [put("/a", &[("connection", "close")]), head(&[METHOD, SCHEME, AUTHORITY]), vec![]] {
+        let _refused = peer.request(&head).await;
+        told.push(refusal(session.as_ref()).await);
+    }
+    assert_eq!(told, [Some(431), None, None, None]);
+    // A client that takes its request back was not refused.
+    let mut cancelled = peer.begin(&put("/b", &[])[..10]).await;
+    cancelled.send.reset(0x10c_u32.into()).unwrap();
+    let _served = peer.request(&put("/served", &[])).await;
+    let incoming = soon(session.accept()).await.unwrap().unwrap();
+    assert_eq!(incoming.request.uri().path(), "/served");
+}
+
+/// The status of a refusal, which has to come next.
+async fn refusal(session: &dyn Session) -> Option<u16> {
+    match soon(session.accept()).await {
+        Err(Error::Refused { status, .. }) => status.map(|status| status.as_u16()),
+        other => panic!("{:?}", other.map(|incoming| incoming.is_some())),
+    }
 }

@@ -4,7 +4,9 @@ use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use http::Response;
 use http_body_util::BodyExt as _;
-use longhaul_transport::{Bind, Body, Guards, Identity, Incoming, Listener, Session, body, listen_quic};
+use longhaul_transport::{
+    Bind, Body, Error, Guards, Identity, Incoming, Listener, Session, body, listen_quic,
+};
 use record::Limits;
 use tokio::sync::mpsc;
 
@@ -51,8 +53,12 @@ pub(crate) async fn answering() -> (Peer, Reports) {
     let (peer, session) = server.connect().await;
     let (report, reports) = mpsc::unbounded_channel();
     tokio::spawn(async move {
-        while let Ok(Some(incoming)) = session.accept().await {
-            tokio::spawn(answer(incoming, report.clone()));
+        loop {
+            match session.accept().await {
+                Ok(Some(incoming)) => drop(tokio::spawn(answer(incoming, report.clone()))),
+                Err(Error::Refused { .. }) => {}
+                Ok(None) | Err(_) => return,
+            }
         }
     });
     (peer, Reports { reports, seen: HashMap::new(), _server: server })

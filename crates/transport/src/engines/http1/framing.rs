@@ -46,19 +46,22 @@ impl BodyFraming {
 pub(super) struct Announcer(Arc<Mutex<Progress>>);
 
 impl Announcer {
-    /// Announces the framing of the message whose head hyper has read.
-    pub(super) fn announce(&self, framing: BodyFraming) {
+    /// Announces the framing of the message whose head hyper has read. Returns whether the head had a Content-Length,
+    /// which hyper removes if there is a Transfer-Encoding.
+    pub(super) fn announce(&self, framing: BodyFraming) -> bool {
         let progress = &mut *self.lock();
+        let had_length = matches!(progress.phase, Phase::Held { had_length: true });
         progress.phase = match (&progress.phase, framing) {
-            (Phase::Held, BodyFraming::Length(0)) => Phase::Head(Head::default()),
-            (Phase::Held, BodyFraming::Length(length)) => Phase::Plain(length),
-            (Phase::Held, BodyFraming::Chunked) => Phase::Chunked(Chunks::new()),
+            (Phase::Held { .. }, BodyFraming::Length(0)) => Phase::Head(Head::default()),
+            (Phase::Held { .. }, BodyFraming::Length(length)) => Phase::Plain(length),
+            (Phase::Held { .. }, BodyFraming::Chunked) => Phase::Chunked(Chunks::new()),
             // hyper and this stream disagree on the end of the head. From here on, all bytes pass unchanged.
             _ => Phase::Rest,
         };
         if let Some(reader) = progress.reader.take() {
             reader.wake();
         }
+        had_length
     }
 
     fn lock(&self) -> MutexGuard<'_, Progress> {
@@ -76,7 +79,9 @@ struct Progress {
 enum Phase {
     Head(Head),
     /// A head has ended, and its framing is not announced yet.
-    Held,
+    Held {
+        had_length: bool,
+    },
     Plain(u64),
     Chunked(Chunks),
     Rest,
@@ -88,12 +93,13 @@ impl Phase {
     fn pass(&mut self, bytes: &mut [u8]) -> io::Result<(usize, usize)> {
         let length = bytes.len();
         Ok(match self {
-            Self::Held => (0, 0),
+            Self::Held { .. } => (0, 0),
             Self::Rest => (length, length),
             Self::Head(head) => {
                 let seen = head.end(bytes);
                 if let Some((end, is_interim)) = seen {
-                    *self = if is_interim { Self::Head(Head::default()) } else { Self::Held };
+                    let had_length = head.has_length;
+                    *self = if is_interim { Self::Head(Head::default()) } else { Self::Held { had_length } };
                     (end, end)
                 } else {
                     (length, length)
@@ -127,7 +133,14 @@ struct Head {
     length: usize,
     /// The byte at [`STATUS`] of the first line: the first digit of a status, or an arbitrary byte of a request.
     status: u8,
+    /// The bytes of the line that agree with `content-length:`.
+    agreeing: usize,
+    /// True if a line begins with `content-length:`. hyper refuses a blank before the colon.
+    has_length: bool,
 }
+
+/// The start of a line that gives a length, in lower case.
+const LENGTH: &[u8] = b"content-length:";
 
 /// The position of the status in `HTTP/1.1 200 OK`.
 const STATUS: usize = 9;
@@ -142,8 +155,9 @@ impl Head {
                 b'\n' if self.line == 0 && self.length > 0 => {
                     return Some((at.saturating_add(1), self.status == b'1'));
                 }
-                b'\n' => self.line = 0,
+                b'\n' => (self.line, self.agreeing) = (0, 0),
                 byte => {
+                    self.compare(byte.to_ascii_lowercase());
                     if self.length == STATUS {
                         self.status = *byte;
                     }
@@ -153,6 +167,14 @@ impl Head {
             }
         }
         None
+    }
+
+    /// Compares the next byte of a line with the start of one that gives a length.
+    fn compare(&mut self, byte: u8) {
+        if self.agreeing == self.line && LENGTH.get(self.line) == Some(&byte) {
+            self.agreeing = self.agreeing.saturating_add(1);
+            self.has_length |= self.agreeing == LENGTH.len();
+        }
     }
 }
 
@@ -203,7 +225,7 @@ impl<S: Stream> AsyncRead for Unadorned<S> {
         let before = buffer.filled().len();
         loop {
             let progress = &mut *announcer.lock();
-            if matches!(progress.phase, Phase::Held) {
+            if matches!(progress.phase, Phase::Held { .. }) {
                 progress.reader = Some(cx.waker().clone());
                 return Poll::Pending;
             }

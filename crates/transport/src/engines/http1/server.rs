@@ -11,7 +11,7 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{Request, Response, Version, header};
+use http::{Request, Response, StatusCode, Version, header};
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use hyper::{body::Incoming as Received, server::conn::http1::Builder, service::service_fn};
@@ -24,7 +24,7 @@ use super::{
     received,
 };
 use crate::{
-    Body, BodyError, ChunkExtensions, Error, Guards, Incoming, Responder, Session,
+    Body, BodyError, ChunkExtensions, Error, Guards, Incoming, LengthBesideCoding, Responder, Session,
     carriers::{Stream, StreamInfo},
     session::{Arrivals, CloseSignal, DrivenSession},
     tcp_stream::SharedSocket,
@@ -72,9 +72,12 @@ async fn drive(
 ) {
     let (arriving, unframed) = (arrivals.clone(), Arc::new(AtomicBool::new(false)));
     let serving = unframed.clone();
-    let service = service_fn(move |request: Request<Received>| {
-        if let Some(announcer) = &announcer {
-            announcer.announce(BodyFraming::of(request.headers(), request.body()));
+    let service = service_fn(move |mut request: Request<Received>| {
+        if let Some(announcer) = &announcer
+            && announcer.announce(BodyFraming::of(request.headers(), request.body()))
+            && request.headers().contains_key(header::TRANSFER_ENCODING)
+        {
+            request.extensions_mut().insert(LengthBesideCoding);
         }
         arrive(arriving.clone(), request, serving.clone())
     });
@@ -95,8 +98,24 @@ async fn drive(
         reset.socket = None;
     }
     if let Err(error) = end {
+        let error = match status_of(&error) {
+            None => Error::protocol(PROTOCOL, error),
+            status => Error::refused(PROTOCOL, status, error),
+        };
         // The send fails only once the session is dropped.
-        let _ = arrivals.send(Err(Error::protocol(PROTOCOL, error))).await;
+        let _ = arrivals.send(Err(error)).await;
+    }
+}
+
+/// The status that hyper has sent for a head that it cannot accept (`on_error` in its h1/role.rs): the connection ends
+/// with this error once the status is written.
+fn status_of(error: &hyper::Error) -> Option<StatusCode> {
+    match error {
+        // No response, or one to something that is not HTTP/1.1.
+        error if !error.is_parse() || error.is_parse_version_h2() => None,
+        error if !error.is_parse_too_large() => Some(StatusCode::BAD_REQUEST),
+        error if error.to_string().contains("URI") => Some(StatusCode::URI_TOO_LONG),
+        _ => Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE),
     }
 }
 

@@ -6,14 +6,15 @@ pub(super) const PREFACE: u64 = 24;
 /// The octets of a frame's head (RFC 9113 section 4.1).
 const HEAD: usize = 9;
 
-/// The octets of a WINDOW_UPDATE's payload (RFC 9113 section 6.9).
-const INCREMENT: u32 = 4;
+/// The octets of the payload of RST_STREAM and of WINDOW_UPDATE (RFC 9113 sections 6.4 and 6.9).
+const NUMBER: u32 = 4;
 
 /// The type of DATA, and its flag for padding (RFC 9113 section 6.1).
 const DATA: u8 = 0;
 const PADDED: u8 = 8;
 
-/// The types of RST_STREAM and WINDOW_UPDATE (RFC 9113 sections 6.4 and 6.9).
+/// The types of HEADERS, RST_STREAM and WINDOW_UPDATE (RFC 9113 sections 6.2, 6.4 and 6.9).
+const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
 const WINDOW_UPDATE: u8 = 8;
 
@@ -34,8 +35,10 @@ pub(super) enum Kind {
         /// The bytes that flow control counts.
         flow: u32,
     },
-    /// RST_STREAM.
-    Reset,
+    /// HEADERS.
+    Headers,
+    /// RST_STREAM, with its error code.
+    Reset(u32),
     /// WINDOW_UPDATE, with its increment in bytes.
     Credit(u32),
     /// Any other frame.
@@ -47,8 +50,8 @@ pub(super) enum Kind {
 pub(super) struct Parser {
     /// The bytes to skip before the next head.
     skip: u64,
-    /// The head that is being read, with the length of the padding or the increment of the window.
-    head: [u8; HEAD + INCREMENT as usize],
+    /// The head that is being read, with the length of the padding or the number in the payload.
+    head: [u8; HEAD + NUMBER as usize],
     /// The bytes of the head that were read.
     read: usize,
 }
@@ -56,7 +59,7 @@ pub(super) struct Parser {
 impl Parser {
     /// Returns a parser of a stream whose first frame follows `skip` bytes.
     pub(super) fn after(skip: u64) -> Self {
-        Self { skip, head: [0; HEAD + INCREMENT as usize], read: 0 }
+        Self { skip, head: [0; HEAD + NUMBER as usize], read: 0 }
     }
 
     /// Returns the number of bytes to skip before the next head.
@@ -90,7 +93,7 @@ impl Parser {
         let length = u32::from_be_bytes([0, l0, l1, l2]);
         let more = match kind {
             DATA if flags & PADDED != 0 => length.min(1),
-            WINDOW_UPDATE if length == INCREMENT => length,
+            RST_STREAM | WINDOW_UPDATE if length == NUMBER => length,
             _ => 0,
         };
         if self.read < HEAD.saturating_add(more as usize) {
@@ -100,7 +103,8 @@ impl Parser {
         let padding = if more > 0 { i0.into() } else { 0 };
         let kind = match kind {
             DATA => Kind::Data { payload: unread.saturating_sub(padding), flow: length },
-            RST_STREAM => Kind::Reset,
+            HEADERS => Kind::Headers,
+            RST_STREAM if more > 0 => Kind::Reset(u32::from_be_bytes([i0, i1, i2, i3])),
             WINDOW_UPDATE if more > 0 => Kind::Credit(without_reserved([i0, i1, i2, i3])),
             _ => Kind::Other,
         };
@@ -137,7 +141,7 @@ mod tests {
             frame(1, 4, 3, b"head"),
             frame(DATA, 0, 3, b""),
             frame(DATA, PADDED, 5, &padded),
-            frame(RST_STREAM, 0, 3, &[0; 4]),
+            frame(RST_STREAM, 0, 3, &[0, 0, 0, 8]),
             frame(WINDOW_UPDATE, 0, 0, &[0x80, 0, 1, 2]),
             frame(WINDOW_UPDATE, 0, 1, b"bad"),
             frame(DATA, 1, 0x8000_0007, &[7; 300]),
@@ -146,10 +150,10 @@ mod tests {
         let data = |payload, flow| Kind::Data { payload, flow };
         let expected = [
             (1, data(1, 1)),
-            (3, Kind::Other),
+            (3, Kind::Headers),
             (3, data(0, 0)),
             (5, data(3, 254)),
-            (3, Kind::Reset),
+            (3, Kind::Reset(8)),
             (0, Kind::Credit(258)),
             (1, Kind::Other),
             (7, data(300, 300)),

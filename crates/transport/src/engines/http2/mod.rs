@@ -18,6 +18,7 @@ mod failure;
 mod footprint;
 mod frame_heads;
 mod gather;
+mod refusals;
 mod send_window;
 mod server;
 mod small_frames;

@@ -1,6 +1,7 @@
 //! The server's end of HTTP/2.
 
 use std::{
+    future::{pending, poll_fn},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU32, Ordering},
@@ -24,6 +25,7 @@ use super::{
     body::{Http2Body, Sending},
     failure::Failure,
     layered,
+    refusals::MOST_REFUSED,
     send_window::{Share, Unanswered, is_short},
     turns::Turns,
     watched::{Watch, Watched},
@@ -63,16 +65,17 @@ pub(super) async fn start(
         builder.data_frame_budget(guards.data_frame_budget);
     }
     let connection = builder.handshake(stream).await.map_err(|error| Error::handshake(Failure(error)))?;
-    Ok(DrivenSession::start(guards.streams, info, |arrivals, close| {
+    let (streams, waiting) = (guards.streams, guards.streams.saturating_add(MOST_REFUSED));
+    Ok(DrivenSession::start(waiting, info, |arrivals, close| {
         let control = Arc::new(Control::new(close, window, send_buffer));
-        turns.count(drive(connection, arrivals, control, watch))
+        turns.count(drive(connection, Reports { arrivals, streams }, control, watch))
     }))
 }
 
 /// Drives a connection: polling for the next request lets all its streams progress.
 async fn drive(
     mut connection: Connection<impl Stream, Bytes>,
-    arrivals: Arrivals,
+    reports: Reports,
     control: Arc<Control>,
     watch: Option<Watch>,
 ) {
@@ -83,16 +86,53 @@ async fn drive(
                 control.apply(&mut connection);
                 continue;
             }
+            refused = refused(watch.as_ref()) => {
+                reports.refused(refused);
+                continue;
+            }
             accepted = connection.accept() => accepted,
         };
         let Some(accepted) = accepted else { return };
         let incoming = accepted
             .map(|(request, respond)| incoming(request, respond, &control, watch.as_ref()))
-            .map_err(|error| Error::protocol(PROTOCOL, Failure(error)));
+            .map_err(broken);
         // The channel has room for as many requests as the settings admit streams.
-        if arrivals.try_send(incoming).is_err() {
+        if reports.arrivals.try_send(incoming).is_err() {
             return;
         }
+    }
+}
+
+/// The way to the session.
+struct Reports {
+    arrivals: Arrivals,
+    /// The most concurrent requests, for which there is always room.
+    streams: u32,
+}
+
+impl Reports {
+    /// Tells of a refused request, unless the session is behind with them.
+    fn refused(&self, error: Error) {
+        if self.arrivals.capacity() > self.streams as usize {
+            // This fails only once the session is dropped.
+            let _ = self.arrivals.try_send(Err(error));
+        }
+    }
+}
+
+/// Waits for a request that h2 refuses.
+async fn refused(watch: Option<&Watch>) -> Error {
+    match watch {
+        Some(watch) => poll_fn(|cx| watch.refusals.poll_next(cx)).await,
+        None => pending().await,
+    }
+}
+
+/// The error of a connection. One that h2 has found in the frames of the client may have been in a head.
+fn broken(error: h2::Error) -> Error {
+    match error.is_library() {
+        true => Error::refused(PROTOCOL, None, Failure(error)),
+        false => Error::protocol(PROTOCOL, Failure(error)),
     }
 }
 
@@ -102,6 +142,7 @@ fn incoming(
     control: &Arc<Control>,
     watch: Option<&Watch>,
 ) -> Incoming {
+    watch.iter().for_each(|watch| watch.refusals.is_over(respond.stream_id().as_u32()));
     let counted = watch.map(|watch| watch.small_frames.stream(respond.stream_id().as_u32()));
     let unanswered = watch.map(|watch| watch.send_window.request());
     let windowed = control.window.is_some().then(|| control.clone());

@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 
 use super::{
     frame_heads::{FrameHead, Kind, PREFACE, Parser},
+    refusals::Refusals,
     send_window::SendWindow,
     small_frames::SmallFrames,
 };
@@ -29,13 +30,19 @@ pub(super) struct Watch {
     pub(super) small_frames: SmallFrames,
     /// The client's window for the bytes that this server sends.
     pub(super) send_window: SendWindow,
+    /// The requests that h2 refuses.
+    pub(super) refusals: Refusals,
 }
 
 impl Watch {
     fn received(&self, head: FrameHead) {
         match head.kind {
             Kind::Data { payload, .. } => self.small_frames.arrived(head.stream, payload),
-            Kind::Reset => self.send_window.reset(head.stream),
+            Kind::Headers => self.refusals.opened(head.stream),
+            Kind::Reset(_) => {
+                self.refusals.is_over(head.stream);
+                self.send_window.reset(head.stream);
+            }
             Kind::Credit(bytes) if head.stream == 0 => self.send_window.credit(bytes),
             Kind::Credit(_) | Kind::Other => {}
         }
@@ -44,7 +51,11 @@ impl Watch {
     fn sent(&self, head: FrameHead) {
         match head.kind {
             Kind::Data { flow, .. } => self.send_window.written(head.stream, flow),
-            Kind::Reset => self.send_window.reset(head.stream),
+            Kind::Headers => self.refusals.answered(head.stream),
+            Kind::Reset(code) => {
+                self.refusals.reset(head.stream, code);
+                self.send_window.reset(head.stream);
+            }
             Kind::Credit(_) | Kind::Other => {}
         }
     }

@@ -130,9 +130,18 @@ impl<S: DataSource> ReceivedBody<S> {
         if self.handoff.is_none() {
             return Poll::Ready(Ok(None));
         }
-        let trailers = ready!(self.poll(|stream| stream.poll_trailers(cx))).map_err(Error::truncated)?;
+        let trailers = ready!(self.poll(|stream| stream.poll_trailers(cx)));
+        let trailers = trailers.map_err(|error| self.broke(error))?;
         trailers.as_ref().map_or(Ok(()), check_fields).map_err(|violation| self.refuse(violation))?;
         Poll::Ready(Ok(trailers))
+    }
+
+    /// Sets the error code of a stream whose trailers h3 finds malformed.
+    fn broke(&self, error: StreamError) -> Error {
+        if let StreamError::StreamError { code, .. } = error {
+            self.handoff.iter().for_each(|handoff| handoff.set_code(code));
+        }
+        Error::truncated(error)
     }
 
     /// Sets the error code of a stream whose message is malformed.

@@ -5,10 +5,11 @@ use std::{future::pending, pin::pin, sync::Arc};
 use async_trait::async_trait;
 use bytes::Bytes;
 use h3::{
+    error::{ConnectionError, StreamError},
     quic,
     server::{self, RequestResolver},
 };
-use http::Response;
+use http::{Response, StatusCode};
 use http_body_util::BodyExt as _;
 use tracing::debug;
 
@@ -81,7 +82,12 @@ async fn drive<C: Streams>(
                         Ok(incoming) => drop(arrivals.send(Ok(incoming)).await),
                         // Only this stream has failed. If the connection has failed as well, the next `accept` reports
                         // it.
-                        Err(error) => debug!("a request was not accepted: {error}"),
+                        Err(NotAccepted::Refused(error)) => {
+                            debug!("a request was refused: {error}");
+                            // It is only to be told of, so it waits for no place.
+                            let _ = arrivals.try_send(Err(error));
+                        }
+                        Err(NotAccepted::Gone(error)) => debug!("a request was given up: {error}"),
                     }
                 });
             }
@@ -90,7 +96,12 @@ async fn drive<C: Streams>(
         }
     };
     if !error.is_h3_no_error() {
-        let _ = arrivals.send(Err(Error::protocol(PROTOCOL, error))).await;
+        let error = match &error {
+            // The frames of the client have no meaning, those of a head perhaps.
+            ConnectionError::Local { .. } => Error::refused(PROTOCOL, None, error),
+            _ => Error::protocol(PROTOCOL, error),
+        };
+        let _ = arrivals.send(Err(error)).await;
     }
 }
 
@@ -103,6 +114,30 @@ async fn delivered(supervisor: Option<Arc<Supervisor>>) {
     }
 }
 
+/// The reason for which a stream brought no request.
+enum NotAccepted {
+    /// This end refused it.
+    Refused(Error),
+    /// The client took it back, or the connection broke.
+    Gone(StreamError),
+}
+
+impl From<StreamError> for NotAccepted {
+    fn from(error: StreamError) -> Self {
+        match error {
+            StreamError::HeaderTooBig { .. } => {
+                let status = Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+                Self::Refused(Error::refused(PROTOCOL, status, error))
+            }
+            // h3 hands a violation that the streams of this crate have found back as an unknown error.
+            StreamError::StreamError { .. } | StreamError::Undefined { .. } => {
+                Self::Refused(Error::refused(PROTOCOL, None, error))
+            }
+            error => Self::Gone(error),
+        }
+    }
+}
+
 /// Reads the head of a request.
 ///
 /// # Errors
@@ -110,14 +145,14 @@ async fn delivered(supervisor: Option<Arc<Supervisor>>) {
 async fn arrive<C: Streams>(
     resolver: RequestResolver<C, Bytes>,
     supervisor: Option<&Supervisor>,
-) -> Result<Incoming, Error> {
-    let (request, stream) = resolver.resolve_request().await.map_err(broken)?;
+) -> Result<Incoming, NotAccepted> {
+    let (request, stream) = resolver.resolve_request().await?;
     let handoff = supervisor.map(|supervisor| supervisor.handoff(stream.id()));
     let (write, read) = stream.split();
     let announced = check_request(&request).map_err(|violation| {
         handoff.iter().for_each(|handoff| handoff.set_code(violation.code));
         supervisor.iter().for_each(|supervisor| supervisor.stream_was_cancelled());
-        Error::protocol(PROTOCOL, violation)
+        NotAccepted::Refused(Error::refused(PROTOCOL, None, violation))
     })?;
     handoff.iter().for_each(Handoff::close_gate);
     let write = SendHalf { stream: write, handoff: handoff.clone() };
