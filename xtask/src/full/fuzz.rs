@@ -1,4 +1,4 @@
-//! The step `fuzz`: every target of cargo-fuzz for a while, where a nightly toolchain and cargo-fuzz are installed.
+//! The step `fuzz`: every target of cargo-fuzz for a while, where that is installed.
 
 use std::{
     fs,
@@ -18,21 +18,20 @@ const MEMORY: u32 = 1024;
 const INPUT: u32 = 16384;
 
 pub(super) fn run(context: &Context<'_>) -> Result<Outcome> {
-    let version = cargo_fuzz().arg("--version").stderr(Stdio::null()).output();
-    let Some(version) = version.ok().filter(|output| output.status.success()) else {
-        return Ok(Outcome::not_run(
-            "needs a nightly toolchain and cargo-fuzz (rustup toolchain install nightly; cargo install cargo-fuzz)",
-        ));
+    let version = |way: &&Way| {
+        let output = cargo_fuzz(way).arg("--version").stderr(Stdio::null()).output().ok()?;
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    let Some((way, version)) = WAYS.iter().find_map(|way| Some((way, version(&way)?))) else {
+        return Ok(Outcome::not_run("needs cargo-fuzz (cargo install cargo-fuzz)"));
     };
     let mut outcome = Outcome::default();
-    outcome.notes.push(format!(
-        "{}, {} s for each target, at most {MEMORY} MiB",
-        String::from_utf8_lossy(&version.stdout).trim(),
-        context.fuzz_seconds
-    ));
+    outcome
+        .notes
+        .push(format!("{version}, {} s for each target, at most {MEMORY} MiB", context.fuzz_seconds));
     outcome.row(["target", "runs", "runs/s", "new inputs", "peak MiB", "result"]);
     for target in targets() {
-        let output = fuzz(&target, context.fuzz_seconds)?;
+        let output = fuzz(way, &target, context.fuzz_seconds)?;
         add(&target, &output, &mut outcome);
     }
     Ok(outcome)
@@ -51,19 +50,26 @@ fn fuzz_folder() -> PathBuf {
     workspace::root().join("fuzz")
 }
 
-fn cargo_fuzz() -> Command {
-    let mut command = Command::new("rustup");
-    command.args(["run", "nightly", "cargo", "fuzz"]).current_dir(workspace::root()).stdin(Stdio::null());
+/// A way to start cargo-fuzz: a program, and its arguments.
+type Way = (&'static str, &'static [&'static str]);
+
+/// The ways to start cargo-fuzz: on a nightly toolchain, or on the stable one with its unstable flags allowed.
+const WAYS: [Way; 2] =
+    [("rustup", &["run", "nightly", "cargo", "fuzz"]), ("env", &["RUSTC_BOOTSTRAP=1", "cargo", "fuzz"])];
+
+fn cargo_fuzz((program, arguments): &Way) -> Command {
+    let mut command = Command::new(program);
+    command.args(*arguments).current_dir(workspace::root()).stdin(Stdio::null());
     // The toolchain of this process is not the one that is asked for.
     command.env_remove("RUSTUP_TOOLCHAIN").env_remove("CARGO");
     command
 }
 
 /// Runs a target from its corpus. New inputs go to a temporary folder: a corpus is small, and chosen by hand.
-fn fuzz(target: &str, seconds: u64) -> Result<Output> {
+fn fuzz(way: &Way, target: &str, seconds: u64) -> Result<Output> {
     let new = tempfile::tempdir().context("no temporary folder")?;
     let corpus = Path::new("fuzz/corpus").join(target);
-    let mut command = cargo_fuzz();
+    let mut command = cargo_fuzz(way);
     // The parsers are safe Rust, in which AddressSanitizer finds nothing, and slows everything.
     command.args(["run", "--sanitizer", "none", target]).args([new.path(), &corpus]).arg("--");
     command.args([format!("-max_total_time={seconds}"), format!("-max_len={INPUT}")]);

@@ -38,7 +38,8 @@ pub(super) const STEPS: &[Step] = &[
         name: "soak",
         about: "mixed traffic for minutes against one server",
         allowance: 5 * 60,
-        asked: |context| context.soak_minutes * 60,
+        // A tenth of the time passes before the soak, so that everything has been used once.
+        asked: |context| context.soak_minutes * 66,
         run: soak::run,
     },
     Step {
