@@ -2,7 +2,7 @@
 
 use record::Build;
 
-/// The build of this program.
+/// Returns the build of this program.
 pub(crate) fn this_build() -> Build {
     let versions = env!("LONGHAUL_VERSIONS").split(' ').filter_map(|entry| entry.split_once('='));
     let mut build = Build::default();

@@ -4,7 +4,7 @@ use std::{error::Error, process::ExitCode};
 
 use analyse::Verdict;
 
-/// Wrong usage or unreadable input: exit code 2. Any other error exits with 1.
+/// The error of wrong usage or unreadable input, with exit code 2. Any other error exits with 1.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub(crate) struct Usage(Box<dyn Error + Send + Sync>);
@@ -19,7 +19,7 @@ impl Usage {
 /// The exit code of wrong usage and of unreadable input.
 pub(crate) const USAGE: u8 = 2;
 
-/// The exit code of an outcome. An error is reported in one line on stderr.
+/// Returns the exit code of an outcome. An error is reported in one line on stderr.
 pub(crate) fn code(outcome: anyhow::Result<Verdict>) -> ExitCode {
     match outcome {
         Ok(verdict) => ExitCode::from(verdict.exit_code()),
@@ -30,7 +30,7 @@ pub(crate) fn code(outcome: anyhow::Result<Verdict>) -> ExitCode {
     }
 }
 
-/// An error with its causes. A cause that the text states already is left out.
+/// Returns an error with its causes. A cause whose text is already part of the message is left out.
 fn with_causes(error: &anyhow::Error) -> String {
     error.chain().map(ToString::to_string).fold(String::new(), |text, cause| match text.as_str() {
         "" => cause,

@@ -1,4 +1,4 @@
-//! The runs that a session expects, and their time.
+//! The expected runs of a session, and their time.
 
 use std::{fmt, time::Duration};
 
@@ -13,7 +13,7 @@ pub(crate) struct Expectation {
 }
 
 impl Expectation {
-    /// The expectation of `rounds` rounds of `cases`.
+    /// Returns the expectation of `rounds` rounds of `cases`.
     pub(crate) fn of(cases: &[Case], rounds: u32) -> Self {
         let one_round = cases.iter().map(nominal_time).fold(Duration::ZERO, Duration::saturating_add);
         Self { runs: cases.len() as u64 * u64::from(rounds), time: one_round.saturating_mul(rounds) }
@@ -30,17 +30,18 @@ impl Expectation {
         Self { runs: self.runs + others.runs, time: self.time.saturating_add(others.time) }
     }
 
-    /// The number of runs.
+    /// Returns the number of runs.
     pub(crate) fn runs(&self) -> u64 {
         self.runs
     }
 
-    /// The number of runs done, beside all.
+    /// Formats the number of runs done, out of all runs.
     pub(crate) fn share(&self, done: usize) -> String {
         format!("{done} of {} runs", self.runs)
     }
 
-    /// The time left when runs of the nominal time `done` have taken `elapsed`. None before the first run has ended.
+    /// Returns the time left when runs of the nominal time `done` have taken `elapsed`. `None` before the first run has
+    /// ended.
     pub(crate) fn left(&self, done: Duration, elapsed: Duration) -> Option<Duration> {
         let pace = elapsed.as_secs_f64() / done.as_secs_f64();
         let left = self.time.saturating_sub(done).as_secs_f64() * pace;
@@ -54,7 +55,7 @@ impl fmt::Display for Expectation {
     }
 }
 
-/// A time in words, no more precise than an estimate.
+/// Formats a time in words, with the precision of an estimate.
 pub(crate) fn rounded(time: Duration) -> String {
     let seconds = time.as_secs_f64().round() as u64;
     match (seconds / 60, seconds % 60) {

@@ -1,4 +1,4 @@
-//! Records that a command reads, with a note on what it passes over.
+//! Records that a command reads, with notes on lines that are skipped.
 
 use std::{fs, path::Path};
 
@@ -6,13 +6,14 @@ use record::{Damage, EndRecord, HeapPoint, ReadRecords, Record};
 
 use crate::exit::Usage;
 
-/// Reads records, past damaged lines. A torn last line is noted on stderr.
+/// Reads records, and skips damaged lines. A torn last line is noted on stderr.
 ///
 /// # Errors
-/// The file cannot be read, or has no record.
+/// Fails if the file cannot be read, or has no record.
 pub(crate) fn read_undamaged(path: &Path) -> Result<ReadRecords, Usage> {
     let (mut records, mut bytes) = (Vec::new(), 0);
-    // A list that grows is copied, and then there are two of it. Without the room at once, it grows.
+    // A growing list is copied, and exists twice meanwhile, so its room is reserved at once. If that fails, the list
+    // grows.
     let _ = records.try_reserve(most_records(path));
     let damage = read_each(path, |mut record| {
         if bytes <= DETAILS {
@@ -43,17 +44,18 @@ const DETAILS: usize = 16 << 20;
 /// The fewest bytes of a record's line.
 const LEAST_LINE: u64 = 2 << 10;
 
-/// The most records that room is taken for at once.
+/// The most records for which room is reserved at once.
 const MOST: usize = 1 << 20;
 
-/// The most records that a file can have; 0 if its size is not known. Room that no record takes is no memory.
+/// Returns the most records that a file can have, or 0 if its size is unknown. Reserved room that is not used takes no
+/// memory.
 fn most_records(path: &Path) -> usize {
     let file = if path.is_dir() { path.join(record::RECORD_FILES[0]) } else { path.to_owned() };
     let bytes = fs::metadata(file).map_or(0, |metadata| metadata.len());
     usize::try_from(bytes / LEAST_LINE).unwrap_or(0).min(MOST)
 }
 
-/// The memory of the timelines and distributions of an end, in bytes.
+/// Returns the memory of the timelines and distributions of an end, in bytes.
 fn detail_bytes(end: &EndRecord) -> usize {
     let heap = end.memory.heap_timeline.as_ref().map_or(0, Vec::len);
     end.detail_bytes() + heap * size_of::<HeapPoint>()
@@ -64,7 +66,7 @@ fn drop_details(end: &mut EndRecord) {
     end.memory.heap_timeline = None;
 }
 
-/// The ends of a record, unless `prove` made it: its timelines are the proof.
+/// Returns the ends of a record. For a record of `prove`, returns none, since its timelines are the proof.
 fn measured_ends(record: &mut Record) -> impl Iterator<Item = &mut EndRecord> {
     let is_proof = record.slope_limit_bytes.is_some();
     ends(record).filter(move |_| !is_proof)
@@ -74,10 +76,11 @@ fn ends(record: &mut Record) -> impl Iterator<Item = &mut EndRecord> {
     record.sender.iter_mut().chain(&mut record.receiver)
 }
 
-/// Reads records without their timelines and distributions. No line may be damaged; a torn last line is noted on stderr.
+/// Reads records without their timelines and distributions. No line may be damaged; a torn last line is noted on
+/// stderr.
 ///
 /// # Errors
-/// The file cannot be read, has no record, or is damaged.
+/// Fails if the file cannot be read, has no record, or is damaged.
 pub(crate) fn read_figures(path: &Path) -> Result<Vec<Record>, Usage> {
     let mut records = Vec::new();
     let _ = records.try_reserve(most_records(path));
@@ -89,10 +92,10 @@ pub(crate) fn read_figures(path: &Path) -> Result<Vec<Record>, Usage> {
     Ok(records)
 }
 
-/// Hands over records one after the other, past damaged lines. A torn last line is noted on stderr.
+/// Passes records to `each` one after the other, and skips damaged lines. A torn last line is noted on stderr.
 ///
 /// # Errors
-/// The file cannot be read, or has no record.
+/// Fails if the file cannot be read, or has no record.
 pub(crate) fn read_each(path: &Path, each: impl FnMut(Record)) -> Result<Damage, Usage> {
     let damage = record::read_each(path, each).map_err(Usage::new)?;
     note_torn(&damage);
@@ -108,7 +111,7 @@ fn note_torn(damage: &Damage) {
 /// Reads records, of which no line may be damaged. A torn last line is noted on stderr.
 ///
 /// # Errors
-/// The file cannot be read, has no record, or is damaged.
+/// Fails if the file cannot be read, has no record, or is damaged.
 pub(crate) fn read(path: &Path) -> Result<Vec<Record>, Usage> {
     read_undamaged(path)?.whole().map_err(Usage::new)
 }

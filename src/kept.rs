@@ -12,15 +12,15 @@ use record::{Host, Record, Results};
 
 use crate::{cli::SessionArgs, exit::Usage};
 
-/// The bytes of disk that are held back for the report, so that a disk that records have filled still takes one: a page
-/// with its charts, or only the summary.
+/// The sizes of the reserve of disk for the report, in bytes: room for a page with its charts, or else only for the
+/// summary. With a reserve, the report can be written even if records have filled the disk.
 const RESERVES: [usize; 2] = [1 << 20, 64 << 10];
 
 /// The place where the records of a session are kept.
 pub(crate) enum Kept {
     /// In a folder of results, with disk held back for the report.
     Folder(Results, Option<File>),
-    /// Only on standard output, where no folder can be written. They stay in memory for the verdict.
+    /// Records printed on standard output only, if no folder can be written. They stay in memory for the verdict.
     Printed(Vec<Record>),
 }
 
@@ -71,7 +71,7 @@ impl Kept {
     }
 }
 
-/// Occupies disk until the report is written, by a file without a name.
+/// Reserves disk for the report, by a file without a name that exists until the report is written.
 fn reserve(folder: &Path) -> Option<File> {
     RESERVES.iter().find_map(|bytes| {
         let mut file = tempfile::tempfile_in(folder).ok()?;
@@ -80,7 +80,7 @@ fn reserve(folder: &Path) -> Option<File> {
     })
 }
 
-/// `results/<UTC time>-<host>`.
+/// Returns `results/<UTC time>-<host>`.
 fn default_folder(host: &Host) -> PathBuf {
     let time = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
     let name = host.name.as_deref().unwrap_or("host");

@@ -13,13 +13,13 @@ use run::{Budget, Heartbeat, Observer, nominal_time};
 
 use crate::expectation::{Expectation, rounded};
 
-/// Redraws per second, at most.
+/// The most redraws per second.
 const REDRAWS: u8 = 4;
 
-/// The case, then its progress; both fit [`COLUMNS`].
+/// The template of the view: a line with the case, then a line with its progress. Both fit [`COLUMNS`].
 const TEMPLATE: &str = "{prefix}\n  {bar:20} {percent:>3} %  {msg}";
 
-/// The width of a terminal that both lines fit. A line that wraps would stay behind when it is redrawn.
+/// The terminal width that both lines fit. A wrapped line would stay behind when it is redrawn.
 const COLUMNS: usize = 80;
 
 /// A view of running cases: two lines that change on a terminal, one line per finished run elsewhere.
@@ -50,12 +50,12 @@ struct EndMemory {
 }
 
 impl LiveView {
-    /// A view of about the `expected` runs.
+    /// Returns a view of about the `expected` runs.
     pub(crate) fn of(expected: Expectation) -> Self {
         Self::new(if io::stderr().is_terminal() { Mode::Live(bar()) } else { Mode::Lines }, expected)
     }
 
-    /// A view that shows nothing.
+    /// Returns a view that shows nothing.
     pub(crate) fn quiet() -> Self {
         Self::new(Mode::Quiet, Expectation::default())
     }
@@ -94,7 +94,7 @@ impl LiveView {
         bar.set_message(self.message());
     }
 
-    /// The run and the time left, in one line of at most [`COLUMNS`]: a long name of a case is cut.
+    /// Returns the run and the time left, in one line of at most [`COLUMNS`]. A long name of a case is cut.
     fn header(&self) -> String {
         let left = self.expected.left(self.done, self.began.elapsed());
         let left = left.map_or_else(String::new, |left| format!(", {} left", rounded(left)));

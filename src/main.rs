@@ -1,7 +1,7 @@
 //! The program longhaul: it measures the speed and the memory with which HTTP carries multi-gigabyte bodies.
 //!
-//! [`cli`] turns flags into plain options, and a file of [`commands`] hands them to the libraries and exits by their
-//! verdict. `bench` and `prove` run their cases in a [`recording`], watched by a [`live_view`].
+//! [`cli`] turns flags into plain options, and a file of [`commands`] hands them to the libraries and exits with the
+//! code of their verdict. `bench` and `prove` run their cases in a [`recording`], which a [`live_view`] shows.
 
 mod build;
 mod cli;
@@ -23,7 +23,7 @@ use crate::cli::Command;
 
 fn main() -> ExitCode {
     outlive_file_size_limit();
-    // Before the parser: its memory would be part of a worker's measurement.
+    // This check comes before the parser, whose memory would be part of a worker's measurement.
     if run::worker::is_requested() {
         allocator::count();
         process::read_heap_by(process::HeapReader {
@@ -47,14 +47,14 @@ fn main() -> ExitCode {
     }
 }
 
-/// The live heap of this process, as its allocator has counted it.
+/// Returns the live heap of this process, as its allocator has counted it.
 fn live_heap() -> Option<process::Heap> {
     let live = allocator::live()?;
     let c_bytes = live.c_bytes.map(|bytes| bytes as u64);
     Some(process::Heap { bytes: live.bytes as u64, allocations: live.allocations as u64, c_bytes })
 }
 
-/// The trace of this process's allocator.
+/// Returns the trace of this process's allocator.
 #[cfg(feature = "heap-trace")]
 fn heap_tracer() -> process::HeapTracer {
     let sites = || {
@@ -68,8 +68,8 @@ fn heap_tracer() -> process::HeapTracer {
     process::HeapTracer { begin: allocator::trace::begin, advance: allocator::trace::advance, sites }
 }
 
-/// Makes a panic of any thread or task end the process at once: a measurement that lost a part of itself is none. Only
-/// a server goes on, since its other transfers belong to other clients.
+/// Makes a panic of any thread or task end the process at once: a measurement that has lost one of its parts is
+/// worthless. Only a server goes on, since its other transfers belong to other clients.
 fn abort_on_panic() {
     let print = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
@@ -78,11 +78,12 @@ fn abort_on_panic() {
     }));
 }
 
-/// Makes a file that exceeds RLIMIT_FSIZE a failed write, instead of the end of the program. All threads inherit this.
+/// Makes a file that exceeds RLIMIT_FSIZE a failed write, instead of the end of the program. All threads inherit the
+/// blocked signal.
 fn outlive_file_size_limit() {
     let mut signals = SigSet::empty();
     signals.add(Signal::SIGXFSZ);
-    // Without it, only the limit itself is worse to bear.
+    // If the signal cannot be blocked, it still ends the program at that limit.
     let _ = signals.thread_block();
 }
 

@@ -18,18 +18,19 @@ use crate::{
     output::print,
 };
 
-/// A session under way, and the folder that it fills.
+/// A running session, and the folder of its records.
 pub(crate) struct Recording<'a> {
     args: &'a SessionArgs,
     session: Session,
     kept: Kept,
     view: LiveView,
     runtime: Runtime,
-    /// The place for a cgroup for each end, for a session whose goodput does not count.
+    /// The folder for a cgroup of each end; `None` for a session without such cgroups.
     enclosures: Option<Enclosures>,
-    /// Signals since the beginning, also those that come while digests are computed between two phases of runs.
+    /// The signals since the beginning, including those that arrive while digests are computed between two phases of
+    /// runs.
     interruption: Interruption,
-    /// The runs if the session is not stopped.
+    /// The number and time of runs that are expected if the session is not stopped.
     expected: Expectation,
     end: End,
     began: Stamp,
@@ -37,10 +38,10 @@ pub(crate) struct Recording<'a> {
     _idle: IdleGuard,
 }
 
-/// The way in which a session ends, as far as it is known yet.
+/// The reason why a session ends, as far as it is known.
 enum End {
     Done,
-    /// The time is used up, and what was measured counts.
+    /// The time is used up, and the runs made so far count.
     OutOfTime,
     Interrupted,
     Failed(anyhow::Error),
@@ -50,7 +51,7 @@ impl<'a> Recording<'a> {
     /// Begins a session of about the `expected` runs, the first of them of `cases`.
     ///
     /// # Errors
-    /// The folder of results cannot be written.
+    /// Fails if the folder of results cannot be written.
     pub(crate) fn begin(
         args: &'a SessionArgs,
         cases: &[Case],
@@ -87,8 +88,8 @@ impl<'a> Recording<'a> {
         self.session = self.session.clone().limiting_slopes(limit);
     }
 
-    /// Runs the ends of all later runs in a cgroup each, which states the kernel's memory for them. Prints a note where no
-    /// cgroups can be made; that memory is then unknown.
+    /// Runs each end of all later runs in its own cgroup, which states the kernel's memory for that end. Prints a note
+    /// if no cgroups can be made: that memory is then unknown.
     pub(crate) fn enclose_ends(&mut self) {
         match Enclosures::find() {
             Ok(enclosures) => self.enclosures = Some(enclosures),
@@ -97,12 +98,12 @@ impl<'a> Recording<'a> {
         }
     }
 
-    /// Runs every case in `rounds` rounds, or in more if a precision is asked for, and writes each record before the next
-    /// run starts. Does nothing once the user has interrupted earlier runs, the time is used up, or a record could not
-    /// be written.
+    /// Runs every case in `rounds` rounds, or in more if a precision is requested, and writes each record before the
+    /// next run starts. Does nothing once the user has interrupted earlier runs, the time is used up, or a record could
+    /// not be written.
     ///
     /// # Errors
-    /// This program cannot be started again.
+    /// Fails if this program cannot be started again.
     pub(crate) fn run(&mut self, cases: &[Case], rounds: u32, purpose: Purpose) -> anyhow::Result<()> {
         if !matches!(self.end, End::Done) {
             return Ok(());
@@ -141,11 +142,11 @@ impl<'a> Recording<'a> {
             .settling(self.args.settle.unwrap_or_default()))
     }
 
-    /// Runs a case once without a record, for the call sites of what each end keeps. `None` once the session has ended
-    /// early.
+    /// Runs a case once without a record, for the call sites of memory that each end keeps. `None` once the session has
+    /// ended early.
     ///
     /// # Errors
-    /// This program cannot be started again, or the run failed.
+    /// Fails if this program cannot be started again, or the run failed.
     pub(crate) fn call_sites(&mut self, case: &Case) -> anyhow::Result<Option<ByEnd<Vec<CallSite>>>> {
         if !matches!(self.end, End::Done) {
             return Ok(None);
@@ -171,15 +172,15 @@ impl<'a> Recording<'a> {
     /// Writes a further file into the folder of results, if there is one.
     ///
     /// # Errors
-    /// The file cannot be written.
+    /// Fails if the file cannot be written.
     pub(crate) fn keep_text(&self, name: &str, text: &str) -> anyhow::Result<()> {
         self.kept.keep_text(name, text)
     }
 
-    /// The records of all runs, as they were written.
+    /// Returns the records of all runs, as they were written.
     ///
     /// # Errors
-    /// The file cannot be read back.
+    /// Fails if the file cannot be read back.
     pub(crate) fn records(&self) -> anyhow::Result<Vec<Record>> {
         self.kept.records()
     }
@@ -188,7 +189,7 @@ impl<'a> Recording<'a> {
     /// unless the session was interrupted.
     ///
     /// # Errors
-    /// The folder cannot be written, stdout is closed, or a record could not be written.
+    /// Fails if the folder cannot be written, stdout is closed, or a record could not be written.
     pub(crate) fn close(
         self,
         title: &str,

@@ -1,4 +1,4 @@
-//! `longhaul serve` among strangers, as curl sees it: who may, what is refused, and what the operator reads.
+//! `longhaul serve` with unknown clients, tested with curl: access, refusals, and the log for the operator.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
@@ -15,7 +15,7 @@ use std::{
 use common::server::Server;
 use serde_json::Value;
 
-/// A server that saves, its folder, and its stderr.
+/// A server that saves uploads, its folder, and its standard error.
 struct Saving {
     folder: tempfile::TempDir,
     server: Server,
@@ -39,14 +39,14 @@ impl Saving {
         fs::read_to_string(self.folder.path().join("stderr")).unwrap()
     }
 
-    /// A file outside the folder of the server.
+    /// Returns a file outside the folder of the server.
     fn file(&self, name: &str, content: &str) -> String {
         let path = self.folder.path().join(name);
         fs::write(&path, content).unwrap();
         path.to_str().unwrap().to_owned()
     }
 
-    /// The status and the body that curl gets for a path.
+    /// Returns the status and the body that curl gets for a path.
     fn curl(&self, args: &[&str], path: &str) -> (u16, String) {
         let url = self.server.url(false, path);
         let common = ["-sS", "--max-time", "30", "-w", "\n%{http_code}"];
@@ -181,7 +181,7 @@ fn a_web_page_reaches_nothing_by_another_origin_or_name() {
     assert_eq!(serving.curl(&["-H", &named], "/a"), (200, "secret".into()));
 }
 
-/// The lines of the access log, once there are as many.
+/// Returns the lines of the access log, once there are `count` lines.
 fn logged(serving: &Saving, count: usize) -> Vec<Value> {
     let lines = || -> Vec<Value> {
         serving.stderr().lines().filter_map(|line| serde_json::from_str(line).ok()).collect()

@@ -19,11 +19,11 @@ fn reported(output: &Output) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
-/// A small file system of its own, as long as the test runs.
+/// A small file system that exists while the test runs.
 struct Tmpfs(PathBuf, #[expect(dead_code, reason = "dropping it removes the folder")] tempfile::TempDir);
 
 impl Tmpfs {
-    /// Mounts the file system. `None` with a line on stderr if this user may not.
+    /// Mounts the file system. Returns `None`, and prints a line on stderr, if this user may not mount.
     fn mount(size: &str) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().to_owned();
@@ -94,7 +94,7 @@ fn without_file_descriptors_the_server_waits_for_them() {
     }
 }
 
-/// An IPv4 address of this machine that is no loopback. Nothing is sent.
+/// Returns an IPv4 address of this machine other than loopback. Nothing is sent.
 fn own_address() -> Option<IpAddr> {
     let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
     socket.connect("192.0.2.1:9").ok()?;
@@ -119,7 +119,7 @@ fn an_address_with_too_many_connections_gets_no_more_and_loopback_does() {
     let ask = |host: &str| {
         let mut stream = TcpStream::connect(format!("{host}:{port}")).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        // A server that refuses may close before all is written.
+        // A server that refuses may close before all bytes are written.
         let _ = stream.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n");
         let mut status = [0; 12];
         stream.read_exact(&mut status).ok().map(|()| (stream, String::from_utf8_lossy(&status).into_owned()))

@@ -1,4 +1,4 @@
-//! The cgroups of the two ends in `prove`: the figure that they give, and their removal.
+//! The cgroups of the two ends in `prove`: the figure that they provide, and their removal.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
@@ -37,7 +37,7 @@ fn the_kernels_memory_of_each_end_is_known_to_prove_alone_and_only_where_it_may(
     }
 }
 
-/// A proof that moves little until it is killed.
+/// Starts a proof that moves few bytes until it is killed.
 fn proof(out: &Out) -> Child {
     let rest = [
         "--size",
@@ -57,7 +57,7 @@ fn proof(out: &Out) -> Child {
 
 #[test]
 fn a_proof_that_is_ended_or_killed_leaves_no_cgroup_beyond_the_next_start() {
-    // Without the rights, there are no cgroups.
+    // Without permission to create cgroups, there are none.
     let Ok(enclosures) = Enclosures::find() else { return };
     for signal in [Signal::SIGTERM, Signal::SIGKILL] {
         let out = Out::new();

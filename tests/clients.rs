@@ -21,7 +21,8 @@ use nix::{
     unistd::Pid,
 };
 
-/// A server that answers each request at its end with `answer`. Returns its address, and the heads of the requests.
+/// Starts a server that answers each request at its end with `answer`. Returns its address, and the heads of the
+/// requests.
 fn listening(answer: &'static str) -> (String, Receiver<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 const MIB: f64 = (1 << 20) as f64;
 
-/// Fourteen rounds of uploads whose sender keeps to a rate, so that a busy machine does not decide the test.
+/// Returns fourteen rounds of uploads with a rate limit, so that a busy machine does not decide the test.
 fn runs(rate: &str) -> Vec<Value> {
     let mib = rate.strip_suffix("MiB").unwrap();
     let out = Out::new();
@@ -25,10 +25,10 @@ fn runs(rate: &str) -> Vec<Value> {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let mut records = out.records();
     for record in &mut records {
-        // A rate limit makes another case by name. Without it the runs belong to one case.
+        // A rate limit makes the case another one. Without the limit in its name, all runs belong to one case.
         let name = record["case"]["name"].as_str().unwrap().replace(&format!("+limit={rate}"), "");
         record["case"]["name"] = name.into();
-        // A busy machine does not decide the test: every run keeps to its rate, but for some thousandths.
+        // All runs get goodputs near their rate, so that a busy machine does not decide the test.
         let round = record["round"].as_f64().unwrap();
         record["goodput_bytes_per_s"] =
             (mib.parse::<f64>().unwrap() * MIB * (1.0 + 0.001 * (round % 5.0))).into();

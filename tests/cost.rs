@@ -1,4 +1,4 @@
-//! The processor time of an end is its work, whatever the speed of the other end.
+//! The processor time of an end, which depends on its own work and not on the speed of the other end.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
@@ -10,7 +10,7 @@ fn figure(value: &Value) -> f64 {
     value.as_f64().unwrap_or_else(|| panic!("{value} is no figure"))
 }
 
-/// The record of a run without errors.
+/// Returns the record of a run without errors.
 fn one(protocol: &str, args: &[&str]) -> Value {
     let (output, mut records) = bench(&[&["--protocol", protocol, "--chunk-size", "64KiB"], args].concat());
     assert_eq!(records.len(), 1, "{}", String::from_utf8_lossy(&output.stderr));
@@ -19,7 +19,7 @@ fn one(protocol: &str, args: &[&str]) -> Value {
     record
 }
 
-/// User and system time of an end, in seconds.
+/// Returns the user and system time of an end, in seconds.
 fn used(end: &Value) -> f64 {
     figure(&end["cpu"]["user_s"]) + figure(&end["cpu"]["system_s"])
 }
@@ -31,7 +31,7 @@ fn gib(record: &Value) -> f64 {
 #[test]
 fn busy_polling_is_stated_apart_and_is_no_work() {
     for protocol in ["tcp", "h1c", "h2", "h3"] {
-        // The sender leaves the receiver idle nearly all the time.
+        // The sender leaves the receiver idle nearly all of the time.
         let record = one(protocol, &["--size", "8MiB", "--limit-rate", "16MiB", "--spin", "1s"]);
         assert_eq!(record["spin_us"], 1e6);
         let receiver = &record["receiver"];

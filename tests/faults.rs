@@ -1,4 +1,4 @@
-//! Failures: each is reported in one line with the right exit code, without a hang and without remains.
+//! Failures: each is reported in one line with the right exit code, without a hang and without leftovers.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
@@ -18,7 +18,7 @@ use nix::{
 };
 use record::{Case, PROTOCOLS, Record};
 
-/// A body that no machine moves within the time of a test.
+/// The size of a body that no machine transfers within the time of a test.
 const ENDLESS: &str = "4096GiB";
 
 fn assert_refused(args: &[&str], code: i32, expected: &[&str]) {
@@ -261,7 +261,7 @@ fn damaged_files_are_named_with_their_line() {
     refused(&records, "/no/such.toml", "cannot read ceilings /no/such.toml");
 }
 
-/// A bench that runs until it is stopped.
+/// Starts a bench that runs until it is stopped.
 fn endless(out: &Out, args: &[&str]) -> Child {
     let mut command = longhaul(&["bench", "--quiet", "--rounds", "1", "--chunk-size", "64KiB"]);
     command.args(args);
@@ -273,7 +273,7 @@ fn endless(out: &Out, args: &[&str]) -> Child {
     command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
 }
 
-/// Waits until both workers of the running case are in the middle of their transfer. Returns their process IDs.
+/// Waits until both workers of the running case are in the middle of their transfer. Returns their process ids.
 fn wait_for_workers(bench: &Child) -> Vec<i32> {
     loop {
         let workers = children(bench);

@@ -1,4 +1,4 @@
-//! The disk: sources and outputs of any kind, limits, and what is left when a program is stopped.
+//! Files: sources and outputs of any kind, limits, and the files that remain when a program is stopped.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
@@ -22,7 +22,7 @@ use nix::{
     unistd::Pid,
 };
 
-/// A server that saves uploads in a new folder.
+/// Returns a server that saves uploads in a new folder.
 fn saving(args: &[&str]) -> (tempfile::TempDir, Server) {
     let folder = tempfile::tempdir().unwrap();
     let sink = format!("save:{}", folder.path().display());
@@ -30,7 +30,7 @@ fn saving(args: &[&str]) -> (tempfile::TempDir, Server) {
     (folder, server)
 }
 
-/// `longhaul send` of a file.
+/// Runs `longhaul send` with a file.
 fn send(server: &Server, name: &str, file: &OsStr, args: &[&str]) -> Output {
     let mut payload = OsStr::new("file:").to_owned();
     payload.push(file);

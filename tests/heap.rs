@@ -6,10 +6,10 @@ mod common;
 use common::bench;
 use serde_json::Value;
 
-/// The body of the runs, in bytes.
+/// The size of the bodies, in bytes.
 const BODY: u64 = 64 << 20;
 
-/// The points of an end's heap from a quarter of the body on: offset, bytes, allocations.
+/// Returns the points of an end's heap from a quarter of the body on: offset, bytes, allocations.
 fn settled(record: &Value, end: &str) -> Vec<(u64, u64, u64)> {
     let points = record[end]["memory"]["heap_timeline"].as_array().unwrap();
     let number = |point: &Value, i: usize| point[i].as_u64().unwrap();
@@ -49,6 +49,6 @@ fn the_heap_of_an_end_that_collects_the_body_grows_by_the_body() {
     let points = settled(&records[0], "receiver");
     let ((from, least, few), (to, most, many)) = (points[0], *points.last().unwrap());
     let grown = (most - least) as f64 / (to - from) as f64;
-    // A list of the pieces grows with them, by doubling. At either point, a piece may be on its way, or not yet.
+    // The list of pieces grows by doubling. At either point, one piece may still be in flight.
     assert!((0.99..1.05).contains(&grown) && many > few, "{grown} bytes for each byte of body: {points:?}");
 }

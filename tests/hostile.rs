@@ -1,7 +1,7 @@
-//! Hostile clients of every kind at once: the memory of a server, and the wait of a neighbour.
+//! Hostile clients of every kind at once: the memory of a server, and the waiting time of a well-behaved client.
 //!
-//! The number of connections is that of the environment variable LONGHAUL_HOSTILE, by default a tenth of the thousand
-//! for which the bounds are meant.
+//! The environment variable LONGHAUL_HOSTILE sets the number of connections. The default is a tenth of the thousand for
+//! which the bounds are meant.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
@@ -21,23 +21,23 @@ use transport::{Connection, Peer, Trust, body};
 /// The most memory of a server with default limits, in bytes.
 const MOST: u64 = 256 << 20;
 
-/// The connections of each kind.
+/// The number of kinds of hostile connections.
 const KINDS: usize = 10;
 
-/// Streams of a hostile connection of HTTP/2 or HTTP/3.
+/// The number of streams of a hostile connection over HTTP/2 or HTTP/3.
 const STREAMS: usize = 4;
 
 fn connections() -> usize {
     std::env::var("LONGHAUL_HOSTILE").ok().and_then(|count| count.parse().ok()).unwrap_or(100)
 }
 
-/// A frame of HTTP/2.
+/// Returns a frame of HTTP/2.
 fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
     [&length[1..], &[kind, flags, 0, 0, 0, stream], payload].concat()
 }
 
-/// The preface of HTTP/2 with windows of zero, and requests for the front page.
+/// Returns the preface of HTTP/2 with windows of zero, and requests for the front page.
 fn without_window() -> Vec<u8> {
     let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
     bytes.extend(frame(4, 0, 0, &[0, 4, 0, 0, 0, 0]));
@@ -47,7 +47,7 @@ fn without_window() -> Vec<u8> {
     bytes
 }
 
-/// An upload over HTTP/2 whose first frame stops before its last byte.
+/// Returns an upload over HTTP/2 whose first frame stops before its last byte.
 fn unfinished_frame() -> Vec<u8> {
     let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
     bytes.extend(frame(4, 0, 0, &[]));
@@ -57,7 +57,7 @@ fn unfinished_frame() -> Vec<u8> {
     bytes
 }
 
-/// Clients over TCP that each send some bytes and then neither read nor write.
+/// Opens connections over TCP that each send some bytes and then neither read nor write.
 fn raw(server: &Server, count: usize) -> Vec<TcpStream> {
     let long_head = format!("GET / HTTP/1.1\r\nhost: localhost\r\nx: {}", "x".repeat(60_000));
     let kinds: [(&str, Vec<u8>); 7] = [
@@ -81,7 +81,7 @@ fn raw(server: &Server, count: usize) -> Vec<TcpStream> {
     kinds.iter().flat_map(|kind| std::iter::repeat_n(kind, count)).map(connect).collect()
 }
 
-/// Clients that ask for endless bodies of many seeds, in windows of a byte, and read nothing.
+/// Opens connections that request endless bodies of many seeds, with windows of a byte, and read nothing.
 async fn unread(server: &Server, protocol: &str, count: usize) -> Vec<Box<dyn Connection>> {
     let mut limits = Limits::default();
     limits.set(&H2_WINDOW, LimitValue::Bytes(1)).unwrap();
@@ -106,7 +106,7 @@ async fn unread(server: &Server, protocol: &str, count: usize) -> Vec<Box<dyn Co
     connections
 }
 
-/// The time that a neighbour waits for the front page, the median of several.
+/// Returns the median time that a well-behaved client waits for the front page.
 fn neighbour(server: &Server) -> Duration {
     let mut waits: Vec<Duration> = (0..15)
         .map(|_| {
@@ -143,15 +143,15 @@ async fn a_thousand_hostile_connections_take_bounded_memory_and_no_neighbours_ti
         record::mib(peak)
     );
     assert!(peak <= MOST, "{:.1} MiB", record::mib(peak));
-    // Generous: the machine of the test may be busy.
+    // The bound is generous, since the machine of the test may be busy.
     assert!(wait <= Duration::from_secs(1), "{wait:?}");
 }
 
-/// Sends the first packets of clients that never hear of an answer, each from its own address.
+/// Sends the first packets of clients that never receive an answer, each from a different address.
 async fn first_packets(server: &Server, count: usize) {
     let transport = transport::by_name("h3").unwrap();
     for _ in 0..count {
-        // The packet of a client ends here, and is sent on from elsewhere.
+        // The packet of a client ends here, and is forwarded from another address.
         let trap = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let peer = Peer::new(trap.local_addr().unwrap(), "localhost", Trust::AnyCertificate);
         let limits = Limits::default();

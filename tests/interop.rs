@@ -1,6 +1,6 @@
-//! Interoperation with programs of other projects. Each moves 256 MiB, and the content is compared.
+//! Interoperation with programs of other projects. Each transfers 256 MiB, and the content is compared.
 //!
-//! `scripts/peers` installs them. Without them the tests print a line and pass; with `CI` set they fail.
+//! `scripts/peers` installs these programs. Without them, the tests print a line and pass; with `CI` set, they fail.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
@@ -129,7 +129,7 @@ struct Caddy {
 }
 
 impl Caddy {
-    /// Serves the folder of the blob.
+    /// Starts a server of the folder with the blob.
     fn start(peers: &Path, folder: &Path) -> Self {
         let (cleartext, tls) = (free_port(), free_port());
         let (certificate, key) = self_signed(folder);

@@ -1,4 +1,4 @@
-//! Runs of `bench` that have no folder, no disk or no time, and the records that are left of them.
+//! Runs of `bench` without a folder, without disk space or without time, and the records that remain.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
@@ -26,7 +26,7 @@ fn with_json_no_folder_is_needed() {
     assert!(text(&output.stderr).contains("the records go to stdout only"), "{}", text(&output.stderr));
 }
 
-/// The limit takes the place of a full disk: it needs no privileges.
+/// The limit on the size of files stands for a full disk, since it needs no privileges.
 #[test]
 fn records_that_do_not_fit_on_the_disk_leave_whole_lines_and_a_report() {
     let folder = tempfile::tempdir().unwrap();
@@ -67,7 +67,7 @@ fn a_torn_last_line_is_noted_and_the_others_are_read() {
     }
 }
 
-/// A bench of bodies of these sizes.
+/// Starts a bench of bodies of these sizes.
 fn bench(out: &Path, sizes: &str) -> Child {
     let mut command =
         longhaul(&["bench", "--quiet", "--protocol", "tcp", "--rounds", "1", "--order", "fixed"]);
@@ -117,7 +117,7 @@ fn a_stopped_worker_and_its_file_do_not_outlive_a_killed_bench() {
     assert_eq!(names(&saved), Vec::<String>::new());
 }
 
-/// The port on which a process listens.
+/// Returns the port on which a process listens.
 fn listening(pid: i32) -> Option<u16> {
     let inodes: Vec<String> = fs::read_dir(format!("/proc/{pid}/fd"))
         .ok()?

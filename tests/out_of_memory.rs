@@ -13,14 +13,14 @@ use std::{
 
 use common::{Out, longhaul, records};
 
-/// Far less than the payload block of a sender with chunks of 64 MiB takes.
+/// The limit, in bytes: far less than the payload block of a sender with chunks of 64 MiB.
 const LIMIT: &str = "62914560";
 
 /// A cgroup with a limit of memory, below the one of this process.
 struct Limited(PathBuf);
 
 impl Limited {
-    /// `None` where this user may not make one: in containers, and without root.
+    /// Creates the cgroup. Returns `None` if this user may not: in containers, and without root.
     fn make() -> Option<Self> {
         let own = fs::read_to_string("/proc/self/cgroup").ok()?;
         let path = |kind: &str| {
@@ -41,7 +41,7 @@ impl Limited {
 
 impl Drop for Limited {
     fn drop(&mut self) {
-        // A worker that was killed may take a moment to leave.
+        // A killed worker may take a moment to leave the cgroup.
         for _ in 0..100 {
             if fs::remove_dir(&self.0).is_ok() {
                 return;

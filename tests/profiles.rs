@@ -1,4 +1,4 @@
-//! The rows beside those that are measured by default: ceilings, and libraries as they come.
+//! The rows beside those that are measured by default: ceilings, and libraries with their own defaults.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;

@@ -1,4 +1,4 @@
-//! The memory gates can fail: each command that judges memory notices growth.
+//! Gates of memory that can fail: each command that judges memory notices growth.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
@@ -36,7 +36,7 @@ fn an_end_that_collects_the_body_is_growing_and_exit_4() {
 
 #[test]
 fn h3_as_it_comes_with_a_slow_reader_is_growing() {
-    // Slower than h3 is on a busy machine, so that the body waits before the reader.
+    // The reader is slower than h3 is on a busy machine, so that the body waits for the reader.
     let sizes = ["--size", "16MiB,32MiB,64MiB", "--reader-rate", "20MiB", "--rounds", "2", "--no-control"];
     let (output, _) = prove(&[&["--protocol", "h3", "--h3-recv", "stock"], &sizes[..]].concat());
     let report = text(&output.stdout);
@@ -68,7 +68,7 @@ fn the_controls_are_noticed_and_a_byte_per_chunk_is_growing_slowly() {
 #[test]
 fn a_sink_that_keeps_half_the_limit_is_growing_slowly_and_exit_4() {
     let shape = ["--protocol", "h1c", "--no-control", "--rounds", "1", "--size", "256MiB"];
-    // 48 KiB per GiB.
+    // The sink keeps 48 KiB per GiB.
     let (output, _) = prove(&[&shape[..], &["--sink", "keep:3", "--reader-rate", "1GiB"]].concat());
     let report = text(&output.stdout);
     assert!(
@@ -130,7 +130,7 @@ fn the_budget_is_printed_term_by_term_and_nothing_runs() {
     }
 }
 
-/// Runs a small bench into `out`, with any verdict on its memory.
+/// Runs a small bench into `out`. Accepts any verdict on its memory.
 fn bench_into(out: &Out, args: &[&str]) {
     let folder = out.text();
     let mut all = vec!["bench", "--quiet", "--chunk-size", "64KiB", "--out", &folder];
@@ -205,8 +205,8 @@ fn damage_is_named_by_file_line_and_field() {
     assert!(code(&output) == 2 && text(&output.stderr).contains("empty.jsonl holds no records"));
 }
 
-/// The most bytes that were sent and not yet received, by the timelines of both ends. `slack_s` is the largest distance
-/// between their clocks and samples, in seconds.
+/// Returns the most bytes that were sent and not yet received, by the timelines of both ends. `slack_s` is the largest
+/// distance between their clocks and samples, in seconds.
 fn farthest_ahead(record: &Value, slack_s: f64) -> f64 {
     let points = |end: &str| -> Vec<(f64, f64)> {
         let timeline = record[end]["memory"]["timeline"].as_array().unwrap();
@@ -230,7 +230,7 @@ fn backpressure_reaches_the_sender_over_every_protocol() {
         assert!((1.4..3.0).contains(&seconds), "{protocol}: 48 MiB at 32 MiB/s took {seconds} s");
         let socket = ["socket_send_buffer_bytes", "socket_receive_buffer_bytes"];
         let sockets: f64 = socket.iter().map(|key| record["link"][key].as_f64().unwrap()).sum();
-        // The largest windows of any protocol, QUIC's, and a chunk at each end.
+        // The bound is the largest windows of any protocol (those of QUIC), and a chunk at each end.
         let windows = (3 << 20) + (2 << 16);
         let ahead = farthest_ahead(record, 0.05);
         assert!(

@@ -1,6 +1,6 @@
 //! Transfers of 256 MiB through nginx and Caddy, which stand in front of `serve` as proxies; the content is compared.
 //!
-//! `scripts/peers` installs both. Without them the tests print a line and pass; with `CI` set they fail.
+//! `scripts/peers` installs both proxies. Without them, the tests print a line and pass; with `CI` set, they fail.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
@@ -16,7 +16,7 @@ use common::{
     transfer::{Ended, assert_same, blob, free_port, saving, self_signed, wait_for},
 };
 
-/// A way through a proxy: the protocol of the client, and the port that takes it.
+/// A route through a proxy: the protocol of the client, and the port that accepts it.
 type Way = (&'static str, u16);
 
 #[test]
@@ -83,7 +83,8 @@ fn started(command: &mut Command, port: u16) -> Ended {
     proxy
 }
 
-/// Sends the blob through a proxy and fetches it again, over each protocol. `saved` is the folder of the server behind.
+/// Sends the blob through a proxy and fetches it again, over each protocol. `saved` is the folder of the server behind
+/// the proxy.
 fn assert_unchanged(ways: &[Way], certificate: &Path, saved: &Path) {
     let back = saved.parent().unwrap().join(format!("{}-back", saved.file_name().unwrap().to_str().unwrap()));
     for (protocol, port) in ways {

@@ -1,6 +1,7 @@
 //! The recipes of `docs/ci.md`, run unchanged except for the installation.
 //!
-//! The recipes need bash, and one needs curl. Without curl its test prints a line and passes; with `CI` set it fails.
+//! The recipes need bash, and one recipe needs curl. Without curl, the test of that recipe prints a line and passes;
+//! with `CI` set, it fails.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
@@ -11,7 +12,7 @@ use std::{
 
 const GUIDE: &str = include_str!("../docs/ci.md");
 
-/// The step that is not run here.
+/// The name of the step that is not run here.
 const INSTALLATION: &str = "Install longhaul";
 
 /// The lines of one step or job.
@@ -21,7 +22,7 @@ struct Recipe {
     script: String,
 }
 
-/// The fenced blocks of YAML in a page, in their order.
+/// Returns the fenced blocks of YAML in a page, in their order.
 fn yaml_blocks(page: &str) -> Vec<Vec<&str>> {
     let mut lines = page.lines();
     let mut blocks = Vec::new();
@@ -35,7 +36,7 @@ fn indentation(line: &str) -> usize {
     line.len() - line.trim_start().len()
 }
 
-/// Every block of shell lines under a `run:` or a `script:`, with the name of its step or job.
+/// Returns every block of shell lines under a `run:` or a `script:`, with the name of its step or job.
 fn recipes(yaml: &[&str]) -> Vec<Recipe> {
     let mut recipes = Vec::new();
     let (mut name, mut before) = ("", "");
@@ -62,7 +63,7 @@ fn recipes(yaml: &[&str]) -> Vec<Recipe> {
     recipes
 }
 
-/// The lines without their common indentation, and without blank lines at the end.
+/// Returns the lines without their common indentation, and without blank lines at the end.
 fn dedented(block: &[&str]) -> String {
     let filled = block.iter().filter(|line| !line.trim().is_empty());
     let margin = filled.map(|line| indentation(line)).min().unwrap_or(0);
@@ -70,7 +71,7 @@ fn dedented(block: &[&str]) -> String {
     lines.join("\n").trim_end().to_owned() + "\n"
 }
 
-/// The recipes in the YAML block of each CI system, without the installation.
+/// Returns the recipes in the YAML block of each CI system, without the installation.
 fn of_all_systems() -> Vec<Vec<Recipe>> {
     let mut systems: Vec<Vec<Recipe>> = yaml_blocks(GUIDE).iter().map(|yaml| recipes(yaml)).collect();
     for system in &mut systems {
@@ -80,13 +81,13 @@ fn of_all_systems() -> Vec<Vec<Recipe>> {
     systems
 }
 
-/// The shell lines of one recipe.
+/// Returns the shell lines of one recipe.
 fn script(name: &str) -> String {
     let mut all = of_all_systems().into_iter().flatten();
     all.find(|recipe| recipe.name == name).unwrap().script
 }
 
-/// Runs shell lines as CI systems do, in a folder of their own, with this longhaul before any other.
+/// Runs shell lines like a CI system, in a new folder, with this longhaul before any other.
 fn run(script: &str, folder: &Path) -> Output {
     let own = Path::new(env!("CARGO_BIN_EXE_longhaul")).parent().unwrap().to_owned();
     let others = env::var_os("PATH").unwrap_or_default();
@@ -132,7 +133,7 @@ fn both_systems_run_the_same_lines() {
     }
 }
 
-// One after the other: a recipe beside the speed gate would widen its intervals.
+// The recipes run one after the other: another recipe beside the speed gate would widen its intervals.
 #[test]
 fn every_recipe_passes() {
     assert_passes("Memory gate", &["ceilings.toml", "report/memory/junit.xml", "report/memory/report.html"]);

@@ -1,4 +1,4 @@
-//! Records agree with independent sources: the kernel, the libraries and the results on disk.
+//! Records, compared with independent sources: the kernel, the libraries and the results on disk.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
@@ -88,7 +88,7 @@ fn a_run_whose_core_another_process_uses_is_disturbed() {
         .spawn();
     let Ok(mut busy) = busy else { return };
     let record = one(&["--protocol", "tcp", "--chunk-size", "64KiB", "--size", "512MiB"]);
-    // Its child ends with it.
+    // The child of the shell ends with it.
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(busy.id() as i32), nix::sys::signal::Signal::SIGTERM)
         .unwrap();
     busy.wait().unwrap();
@@ -115,7 +115,7 @@ fn a_held_sender_states_lateness_and_delivery() {
             ]);
             let (lateness, delivery) = (&record["sender"]["lateness"], &record["delivery"]);
             assert!(figure(&lateness["max"]) >= figure(&lateness["p50"]), "{lateness}");
-            // A byte takes a microsecond to cross to the other core, and none needs the half second of the transfer.
+            // A byte takes a microsecond to cross to the other core, and no byte takes the half second of the transfer.
             assert!((1e3..5e8).contains(&figure(&delivery["p50"])), "{protocol} {direction}: {delivery}");
             assert_eq!(record["receiver"]["lateness"], Value::Null);
         }
@@ -137,7 +137,8 @@ fn a_slow_receiver_makes_the_chunks_of_a_held_sender_late() {
         "--reader-rate",
         "32MiB",
     ]);
-    // Twice the time that was offered: the last chunks are late by about half a second, and the median by half of that.
+    // The transfer takes twice the offered time: the last chunks are late by about half a second, and the median by
+    // half of that.
     let lateness = &record["sender"]["lateness"];
     assert!(figure(&lateness["max"]) > 0.3e9 && figure(&lateness["p50"]) > 0.1e9, "{lateness}");
 }
@@ -162,7 +163,8 @@ fn a_record_says_how_far_apart_the_cores_of_its_ends_were() {
         one(&[&case, asked].concat())["core_round_trip"].clone()
     };
     assert_eq!(trip(&["--affinity", "off"]), Value::Null, "bound to no cores");
-    // Not the parallelism that is available: a quota of one core's time may come from two.
+    // The number of available cores is read here, since the parallelism also depends on a quota: one core's time may
+    // come from two.
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let allowed = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap();
     // A core that is busy with other tests may not answer.
@@ -187,7 +189,7 @@ fn assert_end(end: &Value, protocol: &str) {
     assert!(figure(&end["cpu"]["s_per_gib"]) > 0.0);
     assert!(figure(&end["faults"]["minor"]) > 0.0);
     assert_eq!(end["throughput"]["window_bytes"], 1 << 20);
-    // A window is longer if its last piece ends beyond it.
+    // A window is longer if its last piece ends beyond the window.
     assert!((60.0..=64.0).contains(&figure(&end["throughput"]["samples"])), "{}", end["throughput"]);
 }
 
@@ -205,7 +207,7 @@ fn assert_link(link: &Value, protocol: &str) {
     assert!(figure(&link["socket_send_buffer_bytes"]) > 0.0 && figure(&link["mtu"]) >= 1200.0);
 }
 
-/// The kernel's and quinn's own counters, against the meters. Bare datagrams have none.
+/// The kernel's and quinn's own counters are compared with the meters. Bare datagrams have no counters.
 #[test]
 fn the_wire_carried_at_least_what_the_meters_counted() {
     let body = 64_u64 << 20;

@@ -109,7 +109,7 @@ fn a_server_is_trusted_only_as_the_flags_say() {
             assert!(code == Some(1) && text.contains("certificate"), "{protocol}: {text}");
         }
     }
-    // No root of the system has signed a self-signed certificate.
+    // The system's roots have not signed a self-signed certificate.
     let (code, text) = reported(&run(&["fetch", &server.url(true, "/")]));
     assert!(code == Some(1) && text.contains("certificate"), "{text}");
 }
@@ -211,7 +211,7 @@ fn the_wrong_port_fails_at_once_both_ways() {
     assert!(code == Some(1) && text.contains("handshake failed"), "{text}");
 }
 
-/// A server over TCP that answers each connection with `answer` after having read `read` bytes.
+/// Starts a server over TCP that reads `read` bytes of each connection and then answers with `answer`.
 fn scripted(read: usize, answer: &'static [u8], hold: bool) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
@@ -307,8 +307,8 @@ fn a_killed_server_ends_the_client_and_a_killed_client_does_not_end_the_server()
     }
 }
 
-/// Listens with a certificate for localhost and a protocol that HTTP clients do not offer, for as long as the test
-/// runs. Returns the port and the file of the certificate.
+/// Listens, while the test runs, with a certificate for localhost and a protocol that HTTP clients do not offer.
+/// Returns the port, and the file of the certificate.
 fn listen_with_other_protocol(protocol: &'static str) -> (u16, tempfile::NamedTempFile) {
     let (sender, port) = std::sync::mpsc::channel();
     let certificate = tempfile::NamedTempFile::new().unwrap();

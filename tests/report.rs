@@ -1,7 +1,7 @@
 //! Reports of the real binary, read by a browser and by the programs of other projects.
 //!
-//! `scripts/peers` installs Chromium and the readers. Without them the tests print a line and pass; with `CI` set they
-//! fail.
+//! `scripts/peers` installs Chromium and the readers. Without these programs, the tests print a line and pass; with
+//! `CI` set, they fail.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
@@ -15,7 +15,7 @@ use std::{
 use common::{Out, peers, run, text};
 use serde_json::Value;
 
-/// A bench of a few rows, both directions, two chunk and two body sizes, with enough windows for percentiles.
+/// Runs a bench of a few rows, both directions, two chunk and two body sizes, with enough windows for percentiles.
 fn bench() -> Out {
     let out = Out::new();
     let folder = out.text();
@@ -65,7 +65,7 @@ fn a_browser_finds_nothing_wrong_with_the_page_of_a_bench() {
 fn other_programs_read_csv_junit_and_markdown() {
     let Some(peers) = peers() else { return };
     let (out, report) = (bench(), Out::new());
-    // One end over its budget, one run that failed.
+    // The records get one end over its budget, and one failed run.
     let lines = fs::read_to_string(out.path().join("records.jsonl")).unwrap();
     let mut records: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     records[0]["receiver"]["memory"]["within_budget"] = false.into();

@@ -1,4 +1,4 @@
-//! `longhaul reproduce` makes the runs of records again, and answers each of their claims.
+//! `longhaul reproduce`, which repeats the runs of records, and answers each of their claims.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
@@ -6,7 +6,7 @@ mod common;
 use common::{Out, run, text};
 use serde_json::Value;
 
-/// The records of a bench of `tcp` and `h2c`, six rounds of a small body held to a rate.
+/// Returns the records of a bench of `tcp` and `h2c`: six rounds of a small body with a rate limit.
 fn committed(out: &Out) -> Vec<Value> {
     let folder = out.text();
     let case = ["--protocol", "tcp,h2c", "--chunk-size", "64KiB", "--size", "1MiB", "--limit-rate", "5MiB"];
@@ -33,7 +33,7 @@ fn a_run_is_reproduced_and_an_invented_claim_is_not() {
     assert_eq!(answer(&shown, "goodput of tcp"), "agrees");
     assert!(shown.contains("5 claims: 5 agree, 0 disagree, 0 cannot be told"), "{shown}");
 
-    // Records that claim a quarter of the ratio, and a sender over its budget.
+    // The records then claim a quarter of the ratio, and a sender over its budget.
     for record in records.iter_mut().filter(|record| record["case"]["protocol"] == "h2c") {
         let goodput = record["goodput_bytes_per_s"].as_f64().unwrap();
         record["goodput_bytes_per_s"] = (goodput / 4.0).into();

@@ -1,4 +1,4 @@
-//! The rounds of a session: their order, those that do not count, their end, and the address of the server.
+//! The rounds of a session: their order, warm-up rounds, their end, and the address of the server.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
@@ -18,7 +18,7 @@ fn bench_rounds(args: &[&str]) -> (std::process::Output, Vec<Value>) {
     (output, out.records())
 }
 
-/// The protocols of each round, in the order in which they ran.
+/// Returns the protocols of each round, in the order in which they ran.
 fn orders(records: &[Value], rounds: u64) -> Vec<Vec<String>> {
     let of = |round: u64| {
         let of_round = records.iter().filter(|record| record["round"] == round);

@@ -1,6 +1,6 @@
 //! Transfers of 256 MiB by the HTTP clients of Node.js and Python; the content is compared.
 //!
-//! `scripts/peers` installs them. Without them the tests print a line and pass; with `CI` set they fail.
+//! `scripts/peers` installs these clients. Without them, the tests print a line and pass; with `CI` set, they fail.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
@@ -12,8 +12,8 @@ use common::{
     transfer::{assert_same, blob, ran, saving, script},
 };
 
-/// Uploads the blob to `serve` and downloads it again. `client` makes the command of a direction, a URL and a file; it
-/// prints the status.
+/// Uploads the blob to `serve` and downloads it again. `client` makes the command for a direction, a URL and a file.
+/// The command prints the status.
 fn assert_both_ways(is_encrypted: bool, client: impl Fn(&str, &str, &Path, &Path) -> Command) {
     let (folder, server) = saving();
     let (back, certificate) = (folder.path().join("back"), server.certificate());

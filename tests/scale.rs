@@ -1,4 +1,4 @@
-//! Files of many cases: the time of `compare`, `check` and `report` grows with the number of records, and no faster.
+//! Files of many cases: the time of `compare`, `check` and `report` grows in proportion to the number of records.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
@@ -16,10 +16,10 @@ use nix::sys::{
 };
 use record::{Case, EndRecord, HeapPoint, Record};
 
-/// The rounds of each case.
+/// The number of rounds of each case.
 const ROUNDS: u32 = 7;
 
-/// A file of records in a folder, `cases` cases by `ROUNDS` rounds.
+/// Writes a file of records into a folder: `cases` cases of `ROUNDS` rounds each. Returns its path.
 fn records(folder: &Path, name: &str, cases: u64) -> PathBuf {
     let mut text = String::new();
     for (round, seed) in (0..ROUNDS).flat_map(|round| (0..cases).map(move |seed| (round, seed))) {
@@ -47,16 +47,16 @@ fn records(folder: &Path, name: &str, cases: u64) -> PathBuf {
     path
 }
 
-/// The libraries of a build, as many as a record of `bench` names. They are equal in all records.
+/// The number of libraries in a build, as in a record of `bench`. They are equal in all records.
 const LIBRARIES: u32 = 20;
 
-/// The highest peak RSS of all programs that have run, in bytes.
+/// Returns the highest peak RSS of all programs that have run, in bytes.
 fn peak() -> i64 {
     getrusage(UsageWho::RUSAGE_CHILDREN).unwrap().max_rss() << 10
 }
 
-/// The processor time of all programs that have run, in milliseconds. Unlike the time on the wall, it hardly depends on
-/// other programs.
+/// Returns the processor time of all programs that have run, in milliseconds. Unlike wall-clock time, it hardly depends
+/// on other programs.
 fn used() -> i64 {
     getrusage(UsageWho::RUSAGE_CHILDREN).unwrap().user_time().num_milliseconds()
 }
@@ -88,12 +88,12 @@ fn four_times_the_cases_take_four_times_the_work() {
     };
     let (few, many) = (work(300), work(1200));
     for (few, many) in few.into_iter().zip(many) {
-        // A start of the program takes some time of its own. What is quadratic takes sixteen times as long.
+        // The start of the program takes time of its own. Quadratic work would take sixteen times as long.
         assert!(many <= 8 * few.max(50), "{few} ms become {many} ms");
     }
 }
 
-/// The most memory of a record in `check` and `report`, in bytes: a record without timelines is 4 KiB.
+/// The most memory for each record in `check` and `report`, in bytes. A record without timelines has 4 KiB.
 const PER_RECORD: [i64; 2] = [6 << 10, 9 << 10];
 
 #[test]
@@ -111,7 +111,7 @@ fn memory_is_that_of_one_set_of_records_without_what_they_share() {
     let (out, ceilings) = (folder.path().join("report"), ceilings.to_str().unwrap().to_owned());
     let text = |path: &Path| path.to_str().unwrap().to_owned();
     assert!(base.exists());
-    // Peaks are the highest so far, so the commands run by their appetite.
+    // A peak is the highest so far, so the commands run in the order of their memory.
     let mut peaks = Vec::new();
     for arguments in [
         vec!["compare", &text(&few), &text(&few)],

@@ -228,7 +228,7 @@ fn a_reader_that_stops_is_disconnected() {
     let server = Server::start(&["--idle-timeout", "1s", "--max-connections", "1"]);
     let mut stream = TcpStream::connect(server.cleartext()).unwrap();
     stream.write_all(b"GET /?size=1000GiB HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
-    // The only place is taken until the server disconnects this client.
+    // The only place is occupied until the server disconnects this client.
     assert_eq!(status(&get(&server, "/", "")), 200);
 }
 

@@ -1,4 +1,4 @@
-//! The end of a server: signals, ports, and clients that are told.
+//! The end of a server: signals, ports, and notices to clients.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
@@ -16,7 +16,7 @@ use common::server::Server;
 use metrics::Stamp;
 use nix::sys::signal::{Signal, kill};
 
-/// A server with an upload of ten bytes under way, of which five are sent.
+/// Returns a server with a running upload of ten bytes, of which five are sent.
 fn uploading() -> (Server, TcpStream) {
     let server = Server::start(&["--grace", "20s"]);
     let mut upload = TcpStream::connect(server.cleartext()).unwrap();

@@ -1,4 +1,4 @@
-//! Bodies of every awkward size arrive whole, by every protocol, in both directions.
+//! Bodies of unusual sizes, which arrive completely over every protocol in both directions.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
@@ -8,7 +8,7 @@ use record::PROTOCOLS;
 
 const BOTH: [&str; 2] = ["--direction", "up,down"];
 
-/// Moves bodies by the protocols that `args` name, else by all of them, and by `expected` runs.
+/// Moves bodies over the protocols that `args` name, or else over all. Asserts `expected` runs.
 fn moved(args: &[&str], expected: usize) {
     let names: Vec<_> = PROTOCOLS.iter().map(|protocol| protocol.name).collect();
     let names = names.join(",");
@@ -56,8 +56,8 @@ fn several_streams_on_several_connections() {
     moved(&[&protocols[..], &shape].concat(), 2 * 4);
 }
 
-/// Opening a stream opens all earlier ones. A server that waits for the head of one before it reads the others waits
-/// for ever once their bodies fill the send window.
+/// Opening a stream opens all earlier streams. A server that waits for the head of one stream before it reads the
+/// others waits for ever, once their bodies fill the send window.
 #[test]
 fn streams_do_not_block_each_other_when_the_send_window_is_full() {
     let shape = ["--streams", "8", "--chunk-size", "64KiB", "--size", "1MiB", "--quic-send-window", "64KiB"];
@@ -90,7 +90,7 @@ fn ciphers_and_limits_other_than_the_default() {
         let protocols = ["--protocol", "tls,h1,h2,quic,h3", "--cipher", cipher];
         moved(&[&protocols[..], &["--chunk-size", "64KiB", "--size", "5MiB"]].concat(), 2 * 5);
     }
-    // Ten datagrams in one send, seven, and one.
+    // The sizes allow ten datagrams in one send, seven, and one.
     for (congestion, mtu) in [("newreno", "6500"), ("bbr", "9362"), ("cubic", "65507")] {
         let protocols = ["--protocol", "quic,h3", "--congestion", congestion, "--quic-mtu", mtu];
         moved(&[&protocols[..], &["--chunk-size", "64KiB", "--size", "5MiB"]].concat(), 2 * 2);
@@ -131,7 +131,7 @@ fn the_doctor_lists_conditions_and_the_scatter_of_figures() {
     let output = run(&["doctor"]);
     let stdout = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{stdout}");
-    // A test binary is a debug build, which is the first diagnosis.
+    // A test binary is a debug build, which the first diagnosis reports.
     for part in
         ["BAD   build:", "cost: ", "remedy: cargo build --release", "socket buffers:", "noise of 11 runs"]
     {

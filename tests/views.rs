@@ -1,4 +1,5 @@
-//! Whatever shows records shows the same conclusions, takes protocols from the records, and reads those of other versions.
+//! Views of records: all show the same conclusions, take protocols from the records, and read records of other
+//! versions.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
@@ -25,7 +26,7 @@ fn write(folder: &Path, name: &str, records: &[Value]) -> PathBuf {
     file
 }
 
-/// Records of two protocols, and the same of an invented one that no version of longhaul knows.
+/// Returns records of two protocols, and copies of some for an invented protocol that no version of longhaul knows.
 fn with_a_ninth_protocol() -> Vec<Value> {
     let out = Out::new();
     let folder = out.text();
@@ -88,7 +89,7 @@ fn a_browser_finds_an_invented_protocol_everywhere_on_the_page() {
     let checked = browse();
     assert!(checked.status.success(), "{}", text(&checked.stderr));
 
-    // The check must notice a protocol that the page leaves out.
+    // The check must notice if the page leaves out a protocol.
     let whole = fs::read_to_string(&page).unwrap();
     assert!(whole.contains("\"name\":\"h4\""));
     fs::write(&page, whole.replacen("\"name\":\"h4\"", "\"name\":\"h5\"", 1)).unwrap();
@@ -97,7 +98,7 @@ fn a_browser_finds_an_invented_protocol_everywhere_on_the_page() {
 
 #[test]
 fn a_report_of_the_records_of_a_proof_shows_the_proof_again() {
-    // Too few sizes for a proof are not a bench either.
+    // Records with too few sizes for a proof are not those of a bench either.
     for sizes in ["16MiB,48MiB,96MiB", "16MiB"] {
         assert_shown_again(sizes);
     }
@@ -111,7 +112,7 @@ fn assert_shown_again(sizes: &str) {
     assert_eq!(proof.status.code(), Some(4), "{}", text(&proof.stderr));
     let output = run(&["report", &folder, "-o", &report.text()]);
     assert!(output.status.success(), "{}", text(&output.stderr));
-    // The sentences of the judgements, without the titles and commands of the two files.
+    // The sentences of the judgements are compared, without the titles and commands of the two files.
     let judged = |file: PathBuf| -> Vec<String> {
         let summary = fs::read_to_string(file).unwrap();
         summary
@@ -158,7 +159,7 @@ fn ratios_are_within_one_session_whatever_else_is_reported() {
     let (base, mut other) = (of("tcp"), of("h2c"));
     for record in &mut other {
         record["run_id"] = "another session".into();
-        // A century later, so that the two sessions were not made in turns.
+        // The second session is dated a century later, so that the two sessions were not made in turns.
         record["started_at"] = record["started_at"].as_str().unwrap().replacen("20", "21", 1).into();
     }
     let ratios = |records: &[&Path]| {

@@ -1,4 +1,5 @@
-//! Worker processes: their preparation is over before the clock starts, and they inherit nothing but what they are told.
+//! Worker processes: their preparation ends before the clock starts, and they inherit only the variables that they
+//! need.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
@@ -16,7 +17,7 @@ use payload::Payload;
 use record::{ByteSize, Case, ChunkSize, Direction, PayloadKind};
 use serde_json::{Value, json};
 
-/// A payload that takes tens of milliseconds to prepare.
+/// The size of a payload that takes tens of milliseconds to prepare, in bytes.
 const LARGE: u64 = 64 << 20;
 
 /// Kills and reaps a worker.
@@ -49,7 +50,7 @@ fn a_worker_is_ready_only_once_it_holds_its_payload() {
     assert!(kib << 10 >= LARGE, "ready with {kib} KiB of RSS");
 }
 
-/// The records of downloads over tcp and h1c in chunks of two sizes.
+/// Returns the records of downloads over tcp and h1c in chunks of two sizes.
 fn downloads(body: &str, rounds: &str) -> Vec<Value> {
     let out = Out::new().text();
     let shape =
@@ -61,7 +62,7 @@ fn downloads(body: &str, rounds: &str) -> Vec<Value> {
     records
 }
 
-/// The seconds in which this machine prepares the payload of a large chunk, as busy as it is now.
+/// Returns the time that this machine takes to prepare the payload of a large chunk under its present load, in seconds.
 fn preparation() -> f64 {
     let began = Stamp::now();
     drop(Payload::prepare(&PayloadKind::Random, 1, ChunkSize::try_from(LARGE).unwrap()));

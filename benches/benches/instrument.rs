@@ -1,5 +1,5 @@
-//! The parts that longhaul adds to a transfer, each alone, in bytes per second: the generator, the digest, and the
-//! meter with its clock and its histograms.
+//! The rates, in bytes per second, of the parts that longhaul adds to a transfer, each alone: the generator, the
+//! digest, and the meter with its clock and its histograms.
 #![allow(missing_docs, reason = "criterion's macros make an undocumented function")]
 #![allow(clippy::expect_used, reason = "a bench that cannot run has nothing to measure")]
 
@@ -12,7 +12,7 @@ use metrics::Meter;
 use payload::{Hasher, Payload};
 use record::{ChunkSize, DEFAULT_SEED, PayloadKind};
 
-/// The bytes that pass in one iteration.
+/// The number of bytes that pass in one iteration.
 const BODY: u64 = 16 << 20;
 
 /// The sizes of a piece, in bytes: a tiny chunk, the payload of a QUIC packet, a TLS record, the default chunk, a large chunk.
@@ -58,7 +58,7 @@ fn instrument(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Pulls a generated body, which never waits, to its end.
+/// Pulls a generated body to its end. Such a body is always ready.
 fn chunks(payload: &Payload, mut see: impl FnMut(&[u8])) {
     let mut source = payload.open(BODY).expect("a generated payload");
     let mut context = std::task::Context::from_waker(noop_waker_ref());

@@ -1,5 +1,5 @@
-//! Peak RSS of either end of one transfer, a fresh process each time: criterion's plots, comparisons and
-//! baselines, for memory.
+//! The peak RSS of either end of one transfer, with new processes each time. criterion plots the peaks and compares
+//! them with baselines.
 
 use std::{process::ExitCode, time::Duration};
 
@@ -17,8 +17,8 @@ const BODY: u64 = 64 << 20;
 /// The chunk sizes, in bytes: the default, and one that is larger than every buffer.
 const CHUNKS: [u64; 2] = [64 << 10, 1 << 20];
 
-/// Measures bytes of memory instead of time. A process reports its own peak, so that no measurement is started or
-/// ended.
+/// A measurement of bytes of memory instead of time. A process reports its own peak, so that no measurement is started
+/// or ended.
 struct PeakRss;
 
 impl Measurement for PeakRss {

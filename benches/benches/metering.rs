@@ -2,8 +2,8 @@
 //! is the median of the ratios with its interval.
 //!
 //! Criterion compares runs that lie minutes apart, in which a machine drifts by more than the meters cost. Here each
-//! metered transfer is compared with its two neighbours. The bench takes criterion's `--quick`, for a first impression,
-//! and a part of a name as a filter.
+//! metered transfer is compared with its two neighbours. The bench accepts criterion's `--quick`, for a first
+//! impression, and a part of a name as a filter.
 
 use std::{
     io::{self, Write as _},
@@ -14,15 +14,15 @@ use benches::{Instruments, WarmPair};
 use record::{Case, Direction, PROTOCOLS};
 use stats::{Interval, Ratio, Spread, paired_ratio};
 
-/// The chunks, and the size of a body for each, in bytes: large enough that a transfer takes tenths of a second. Small
-/// chunks move a hundredth as much.
+/// The chunk sizes, and the body size for each, in bytes. Bodies are large enough that a transfer takes tenths of a
+/// second. The goodput of small chunks is a hundredth of that of large ones.
 const CHUNKS: [(u64, u64); 4] =
     [(64, 16 << 20), (1 << 10, 128 << 20), (16 << 10, 512 << 20), (64 << 10, 512 << 20)];
 
 /// The number of metered transfers, in full and for a first impression. Medians of 11 pairs moved by 0.07 over QUIC.
 const ROUNDS: (usize, usize) = (21, 1);
 
-/// The confidence of the intervals. Neighbouring pairs share one transfer, so that it is approximate.
+/// The confidence of the intervals. It is approximate, since neighbouring pairs share one transfer.
 const CONFIDENCE: f64 = 0.95;
 
 fn main() -> io::Result<()> {
@@ -53,7 +53,7 @@ fn name(case: &Case) -> String {
     format!("metering/{}/{}/{}", case.protocol, case.direction, case.chunk)
 }
 
-/// The seconds of each metered transfer, and the mean of its two neighbours without meters.
+/// Returns the time of each metered transfer, and the mean time of its two neighbours without meters, in seconds.
 fn seconds(pair: &WarmPair, case: &Case, rounds: usize) -> Vec<(f64, f64)> {
     let seconds = |instruments| pair.transfer(case, instruments).as_secs_f64();
     seconds(Instruments::Meters);
@@ -66,7 +66,7 @@ fn seconds(pair: &WarmPair, case: &Case, rounds: usize) -> Vec<(f64, f64)> {
     (0..rounds).map(|_| round()).collect()
 }
 
-/// The ratio of goodputs, which is the inverse of that of seconds.
+/// Formats the ratio of goodputs, which is the inverse of the ratio of times. `None` if there are no pairs.
 fn describe(pairs: &[(f64, f64)]) -> Option<String> {
     let Ratio { estimate, interval } = paired_ratio(pairs, CONFIDENCE)?;
     let ratios: Vec<f64> = pairs.iter().map(|(metered, bare)| bare / metered).collect();

@@ -8,10 +8,10 @@ use benches::{Instruments, WarmPair};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use record::{Direction, PROTOCOLS};
 
-/// The size of a body, in bytes: large enough that its first windows do not decide.
+/// The size of a body, in bytes: large enough that its first windows do not dominate the time.
 const BODY: u64 = 32 << 20;
 
-/// The chunk sizes, in bytes: the common small one, the default, a large one.
+/// The chunk sizes, in bytes: a common small size, the default, and a large size.
 const CHUNKS: [u64; 3] = [16 << 10, 64 << 10, 1 << 20];
 
 fn throughput(criterion: &mut Criterion) {

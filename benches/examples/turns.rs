@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use benches::turns;
 use record::{Direction, Protocol};
 
-/// longhaul's default, in bytes.
+/// The chunk size in bytes: the default of longhaul.
 const CHUNK: u64 = 64 << 10;
 
 fn main() -> ExitCode {
@@ -13,7 +13,7 @@ fn main() -> ExitCode {
     if arguments.last().is_some_and(|last| last == "uncounted") {
         arguments.pop();
     } else {
-        // As a worker does: the cost of counting live heap is part of the counts.
+        // The live heap is counted, as in a worker, so that this cost is part of the instructions.
         allocator::count();
         process::read_heap_by(process::HeapReader {
             bytes: || allocator::live_bytes().map(|bytes| bytes as u64),
@@ -28,7 +28,7 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// The live heap, as the allocator has counted it.
+/// Returns the live heap, as the allocator has counted it.
 fn live() -> process::Heap {
     let live = allocator::live();
     let (bytes, allocations) = live.map_or((0, 0), |live| (live.bytes as u64, live.allocations as u64));

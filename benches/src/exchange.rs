@@ -1,6 +1,6 @@
 //! One transfer over a connection: the client's request and the server's response.
 //!
-//! Both ends are in one process, so the client hands the server its part directly. Both parts are prepared before the
+//! Both ends are in one process, so the client gives the server its part directly. Both parts are prepared before the
 //! clock starts.
 
 use std::{
@@ -22,14 +22,14 @@ use record::{Case, Direction, End};
 use run::Outgoing;
 use transport::{Body, BodyLength, Connection, Session};
 
-/// The body of a sender and the loop of a receiver.
+/// The instruments on the body of a sender and the loop of a receiver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Instruments {
-    /// The instruments of `longhaul bench`: metered, and the receiver busy-polls before it waits.
+    /// The instruments of `longhaul bench`: meters, and a receiver that busy-polls before it waits.
     Bench,
-    /// Metered, without busy-polling.
+    /// Meters, without busy-polling.
     Meters,
-    /// The barest body and loop that move the same bytes.
+    /// No instruments: the simplest body and loop that move the same bytes.
     None,
 }
 
@@ -66,7 +66,8 @@ impl Part {
         Self { case, bodies }
     }
 
-    /// Makes the transfer over `connection` to the server at `target`. Returns its time, up to the confirmed end.
+    /// Makes the transfer over `connection` to the server at `target`. Returns the time of the transfer, up to its
+    /// confirmed end.
     pub(crate) async fn exchange(&self, connection: &dyn Connection, target: &str) -> Duration {
         let (method, body) = match self.case.direction {
             Direction::Up => (Method::PUT, self.body()),
@@ -86,7 +87,7 @@ impl Part {
         began.elapsed()
     }
 
-    /// The server's response to the one request of the transfer.
+    /// Returns the server's response to the one request of the transfer.
     async fn response(&self, request: Request<Body>) -> Response<Body> {
         if self.case.direction == Direction::Up {
             self.receive(request.into_body()).await;
@@ -119,7 +120,7 @@ impl Part {
     }
 }
 
-/// Answers requests, each by the next of `parts`, until the client is gone.
+/// Answers each request with the next of `parts`, until the client is gone.
 pub(crate) async fn serve(session: &dyn Session, parts: Receiver<Part>) {
     while let Ok(Some(incoming)) = session.accept().await {
         let part = parts.recv().expect("a part for each request");
@@ -128,7 +129,7 @@ pub(crate) async fn serve(session: &dyn Session, parts: Receiver<Part>) {
     }
 }
 
-/// Pulls a body to its end, and returns its length.
+/// Pulls a body to its end. Returns its length in bytes.
 async fn drain(body: Body) -> u64 {
     let (mut body, mut bytes) = (pin!(body), 0);
     while let Some(frame) = body.frame().await {

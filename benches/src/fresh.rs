@@ -1,5 +1,4 @@
-//! Two ends in fresh processes, each of which reports its peak RSS. The workers are the bench's own program, started
-//! again.
+//! Two ends in new processes, each of which reports its peak RSS. The workers run the program of the bench.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -10,7 +9,7 @@ use tokio::runtime::{Builder, Runtime};
 /// The time without progress after which a transfer is aborted: the default of `longhaul bench`.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Makes transfers between two fresh processes each. The program's main function must hand over to [`run::worker`].
+/// Makes each transfer between two new processes. The program's main function must call [`run::worker`].
 pub struct FreshEnds {
     runtime: Runtime,
     executor: ProcessExecutor,
@@ -28,7 +27,7 @@ impl FreshEnds {
         }
     }
 
-    /// Runs a case `rounds` times, and returns the sum of the peak RSS of one end, in bytes.
+    /// Runs a case `rounds` times. Returns the sum of the peak RSS of one end, in bytes.
     pub fn peak_rss(&self, case: &Case, end: End, rounds: u32) -> u64 {
         let mut sum = 0;
         let mut keep = |record: &record::Record| {

@@ -1,5 +1,5 @@
-//! Transfers for benches. [`WarmPair`] makes them over an existing connection, and [`FreshEnds`] makes each in two
-//! fresh worker processes. [`turns`] makes one on a single thread over a pipe in memory.
+//! Transfers for benches. [`WarmPair`] makes transfers over an existing connection, and [`FreshEnds`] makes each in two
+//! new worker processes. [`turns`] makes one transfer on a single thread over a pipe in memory.
 #![allow(clippy::expect_used, reason = "a bench that cannot run has nothing to measure")]
 
 mod exchange;
@@ -15,17 +15,18 @@ pub use exchange::Instruments;
 pub use fresh::FreshEnds;
 pub use warm::WarmPair;
 
-// The allocator of the binary. With that of glibc, frames go back to the kernel and the bench measures that.
+// The allocator of the program. With glibc's allocator, freed frames would return to the kernel, and the bench would
+// measure that.
 use allocator as _;
 
-/// Criterion, without pictures if the arguments have `--quick`: they take three seconds per case, and a quick
-/// measurement takes a tenth of one.
+/// Returns criterion. With `--quick` it draws no plots, which would take three seconds per case, while a quick
+/// measurement takes a tenth of a second.
 pub fn criterion() -> Criterion {
     let criterion = Criterion::default();
     if std::env::args().any(|argument| argument == "--quick") { criterion.without_plots() } else { criterion }
 }
 
-/// The cases of one protocol whose receiver drops the bytes. Sizes are in bytes.
+/// Returns the cases of one protocol with the sink `discard`. Sizes are in bytes.
 pub fn cases(protocol: &'static Protocol, directions: &[Direction], chunks: &[u64], body: u64) -> Vec<Case> {
     let mut template = Case::new(protocol.name);
     template.sink = SinkKind::Discard;
@@ -41,8 +42,8 @@ pub fn cases(protocol: &'static Protocol, directions: &[Direction], chunks: &[u6
     matrix.cases().expect("one stream per connection")
 }
 
-/// The chunk size in identifiers of benches. It is always in KiB, so that criterion finds the baselines of earlier
-/// runs.
+/// Returns the chunk size in identifiers of benches. It is always in KiB, so that criterion finds the baselines of
+/// earlier runs.
 pub fn chunk_id(case: &Case) -> String {
     format!("{}KiB", case.chunk.get() >> 10)
 }

@@ -1,5 +1,5 @@
-//! Two ends that take turns on one thread, over a pipe in memory: no sockets and no timing. Equal transfers execute
-//! equal instructions, and those of each end can be counted separately.
+//! Two ends that take turns on one thread, over a pipe in memory, without sockets or timing. Equal transfers execute
+//! equal instructions, and the instructions of each end can be counted separately.
 
 use std::{hint::black_box, sync::mpsc, time::Duration};
 
@@ -15,10 +15,10 @@ use crate::{
     exchange::{Part, serve},
 };
 
-/// The bytes that the pipe holds each way: several chunks, as a socket's buffer does.
+/// The number of bytes that the pipe holds in each direction: several chunks, like the buffer of a socket.
 const PIPE: usize = 256 << 10;
 
-/// The polls of an end's tasks in one turn: enough that none of them can make further progress.
+/// The number of polls of an end's tasks in one turn, after which no task can make further progress.
 const POLLS: usize = 16;
 
 /// Makes one metered transfer over HTTP/1.1 (protocol `h1`) or HTTP/2 (any other), turn by turn.
@@ -54,15 +54,15 @@ fn runtime() -> LocalRuntime {
     runtime.expect("a runtime")
 }
 
-/// A turn of the client; a profiler counts between entry and exit of this function. The black box keeps the compiler
-/// from merging it with the server's.
+/// Runs a turn of the client. A profiler counts between entry and exit of this function. The black box keeps the
+/// compiler from merging it with `server_turn`.
 #[inline(never)]
 fn client_turn(client: &LocalRuntime) {
     turn(client);
     black_box("client");
 }
 
-/// A turn of the server; a profiler counts between entry and exit of this function.
+/// Runs a turn of the server. A profiler counts between entry and exit of this function.
 #[inline(never)]
 fn server_turn(server: &LocalRuntime) {
     turn(server);

@@ -1,4 +1,4 @@
-//! A client and a server in one process with a core each, and one connection over real sockets between them.
+//! A client and a server in one process, each on its own core, and one connection over real sockets between them.
 
 use std::{
     net::SocketAddr,
@@ -21,7 +21,7 @@ use crate::{
 /// The name in the server's certificate.
 const NAME: &str = "localhost";
 
-/// A connection that carries one transfer after the other.
+/// A connection that carries transfers one after the other.
 pub struct WarmPair {
     runtime: LocalRuntime,
     connection: Rc<dyn Connection>,
@@ -30,8 +30,8 @@ pub struct WarmPair {
 }
 
 impl WarmPair {
-    /// Starts a server on a thread of its own, which ends with the connection, and connects to it. Client and server
-    /// are bound to a core each, if there are two.
+    /// Starts a server on a separate thread, which ends with the connection, and connects to it. Client and server are
+    /// each bound to a core, if there are two.
     pub fn connect(protocol: &'static Protocol) -> Self {
         let transport = transport::of(protocol).expect("an implementation");
         let cores = Cores::choose();
@@ -57,7 +57,7 @@ impl WarmPair {
         }
     }
 
-    /// Makes one transfer, in a task as a worker does. Returns its time, up to the confirmed end.
+    /// Makes one transfer in a task, like a worker. Returns the time of the transfer, up to its confirmed end.
     pub fn transfer(&self, case: &Case, instruments: Instruments) -> Duration {
         let (client, server) = Part::both(case, instruments);
         self.server.send(server).expect("a server that runs");

@@ -1,6 +1,6 @@
 #![no_main]
 
-// The parsers of flag values belong to a program, so that no library offers them.
+// This module belongs to the program, and no library exports its parsers of flag values.
 #[path = "../../src/cli/values.rs"]
 #[allow(dead_code, reason = "a fuzz target uses a part of it")]
 mod values;

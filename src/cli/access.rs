@@ -11,7 +11,7 @@ use serve::{Access, AccessLog, HostName, Token};
 
 use crate::exit::Usage;
 
-/// The bits of a file's mode by which its group and others may read it.
+/// The permission bits by which a file's group and others may read it.
 const READABLE_BY_OTHERS: u32 = 0o044;
 
 #[derive(Debug, Args)]
@@ -35,7 +35,7 @@ pub(crate) struct AccessArgs {
     /// Write a line of JSON on stderr for each request
     #[arg(long)]
     access_log: bool,
-    /// Refuse uploads to a name that has a file
+    /// Refuse uploads that would replace a file
     #[arg(long)]
     no_overwrite: bool,
 }
@@ -46,18 +46,19 @@ impl AccessArgs {
         self.token_file.is_none()
     }
 
-    /// The log of requests, if it is asked for.
+    /// Returns the log of requests, if the flag asks for one.
     ///
     /// # Errors
-    /// No thread can be started to write it.
+    /// Fails if no thread can be started to write the log.
     pub(crate) fn log(&self) -> io::Result<Option<AccessLog>> {
         self.access_log.then(|| AccessLog::to(io::stderr())).transpose()
     }
 
-    /// The rules of the server. Warns of secrets, among them the private key of the certificate, that others may read.
+    /// Returns the rules of the server. Warns of secrets that others may read, including the private key of the
+    /// certificate.
     ///
     /// # Errors
-    /// The token cannot be read, or a value is none of its kind.
+    /// Fails if the token cannot be read, or if an origin is invalid.
     pub(crate) fn access(&self, key: Option<&Path>) -> anyhow::Result<Access> {
         let mut access = Access::default();
         if let Some(path) = &self.token_file {
@@ -66,7 +67,7 @@ impl AccessArgs {
         self.token_file.iter().map(PathBuf::as_path).chain(key).for_each(warn_if_exposed);
         access.open = self.open;
         access.hosts = self.hosts.clone();
-        // The name by which the machine knows itself.
+        // The host name that the machine itself uses.
         let own = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
         access.hosts.extend(own.and_then(|name| name.parse().ok()));
         for origin in &self.origins {

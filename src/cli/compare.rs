@@ -18,9 +18,9 @@ pub(crate) struct CompareArgs {
     /// of failure, 6 if a slowdown by the threshold could have been missed
     #[arg(long, value_name = "WHAT")]
     pub(crate) fail_on: Option<FailOn>,
-    /// Judge speed although machine, kernel, allocator or the distance of cores differ
+    /// Judge speed even if machine, kernel, allocator or the distance of cores differ
     ///
-    /// Without it, such speeds are not judged, and `--fail-on worse` exits 6.
+    /// Without this flag, such speeds are not judged, and `--fail-on worse` exits 6.
     #[arg(long)]
     pub(crate) across_machines: bool,
     /// With `--fail-on worse`: exit code of an inconclusive comparison, 6 (fail) or 0 (pass)
@@ -37,15 +37,15 @@ pub(crate) struct CompareArgs {
 /// The exit code of a comparison that is inconclusive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Inconclusive {
-    /// Exit 6.
+    /// Fail, with exit code 6.
     Fail,
-    /// Exit 0.
+    /// Pass, with exit code 0.
     Pass,
 }
 
-/// The changes that fail a comparison.
+/// The kind of change that fails a comparison.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum FailOn {
-    /// Any figure that is worse.
+    /// Any figure that is worse than in the base.
     Worse,
 }

@@ -19,10 +19,10 @@ pub(crate) struct LimitArgs {
 }
 
 impl LimitArgs {
-    /// The limits in force between two ends on one machine.
+    /// Returns the limits in force between two ends on one machine.
     ///
     /// # Errors
-    /// A value is out of range for its limit.
+    /// Fails if a value is out of range for its limit.
     pub(crate) fn limits(&self) -> Result<Limits, LimitError> {
         Limits::of(self.profile).with_flags(self.named.clone())
     }
@@ -32,11 +32,11 @@ impl LimitArgs {
         !self.named.is_empty() || self.profile != Profile::default()
     }
 
-    /// The limits in force of a command that has defaults of its own: `own` with the flags over it. A profile named by
-    /// flag replaces `own`.
+    /// Returns the limits in force of a command with defaults of its own: `own`, in which flags replace values. A
+    /// profile that a flag names replaces all of `own`.
     ///
     /// # Errors
-    /// A value is out of range for its limit.
+    /// Fails if a value is out of range for its limit.
     pub(crate) fn over(&self, own: Limits) -> Result<Limits, LimitError> {
         self.assert_bounded()?;
         let named = self.named.clone();
@@ -44,21 +44,21 @@ impl LimitArgs {
         base.with_flags(named)
     }
 
-    /// The limits in force towards any peer.
+    /// Returns the limits in force towards any peer.
     ///
     /// # Errors
-    /// A value is out of range for its limit.
+    /// Fails if a value is out of range for its limit.
     pub(crate) fn limits_for_any_peer(&self) -> Result<Limits, LimitError> {
         self.assert_bounded()?;
         Limits::for_any_peer(self.profile).with_flags(self.named.clone())
     }
 
-    /// Returns whether the libraries run as they come.
+    /// Returns whether `--profile stock` is in force, in which the libraries have their own defaults.
     pub(crate) fn is_stock(&self) -> bool {
         self.profile == Profile::Stock
     }
 
-    /// Refuses the profile that bounds no memory, towards strangers.
+    /// Refuses `--profile stock`, which bounds no memory, for unknown peers.
     fn assert_bounded(&self) -> Result<(), LimitError> {
         if !self.is_stock() {
             return Ok(());
@@ -126,7 +126,7 @@ fn argument(limit: &'static Limit) -> Arg {
     flag(limit.flag, "").value_name(value_name).help(help(limit)).value_parser(parse).hide(limit.layer)
 }
 
-/// The help of a limit: its meaning, the meaning of `auto`, the possible words, and the defaults.
+/// Returns the help of a limit: its meaning, the meaning of `auto`, the possible words, and the defaults.
 fn help(limit: &Limit) -> String {
     let mut help = limit.help.to_owned();
     if let Domain::Choice(words) = limit.domain {

@@ -77,7 +77,7 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    /// The default level of the log. A server reports the connections that it cannot accept.
+    /// Returns the default level of the log: a server warns of connections that it cannot accept. `None` logs nothing.
     pub(crate) fn log_level(&self) -> Option<Level> {
         matches!(self, Self::Serve(_)).then_some(Level::WARN)
     }
@@ -96,7 +96,7 @@ pub(crate) fn parse() -> Result<Command, ExitCode> {
     })
 }
 
-/// The definition of all flags, for completions and manual pages.
+/// Returns the definition of all flags, for completions and manual pages.
 pub(crate) fn definition() -> clap::Command {
     Cli::command()
 }

@@ -6,7 +6,7 @@ use record::{ByteSize, DEFAULT_SLOPE_LIMIT, SizeError};
 
 use super::RunArgs;
 
-/// The least limit of a slope, per GiB of body. A control keeps a twentieth of it, which is then a byte for each MiB.
+/// The least slope limit, per GiB of body. A control keeps a twentieth of the limit: here, one byte for each MiB.
 pub(crate) const LEAST_SLOPE_LIMIT: ByteSize = ByteSize(20 << 10);
 
 #[derive(Debug, Args)]
@@ -19,13 +19,13 @@ pub(crate) struct ProveArgs {
     /// Skip the controls, which show that growing memory is noticed
     #[arg(long)]
     pub(crate) no_control: bool,
-    /// Run what grows once more, and name the call sites of what stays allocated (needs a program built with --features
-    /// heap-trace)
+    /// Run each growing case once more, and name the call sites of memory that stays allocated (needs a program built
+    /// with --features heap-trace)
     #[arg(long)]
     pub(crate) trace: bool,
 }
 
-/// A parser of slope limits. Below the least one, no control could keep a twentieth of it.
+/// Parses a slope limit. Below [`LEAST_SLOPE_LIMIT`], no control could keep a twentieth of the limit.
 fn slope_limit(text: &str) -> Result<ByteSize, String> {
     let limit: ByteSize = text.parse().map_err(|error: SizeError| error.to_string())?;
     if limit < LEAST_SLOPE_LIMIT {

@@ -19,7 +19,7 @@ use crate::exit::Usage;
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("trust").args(["cacert", "pin", "insecure"]))]
 pub(crate) struct RemoteArgs {
-    /// URL: http:// or https://, then a host name or an address. User information in it is sent as by --user
+    /// URL: http:// or https://, then a host name or an address. User information in the URL is sent as by --user
     url: String,
     /// Protocol: h1c or h2c for http://, h1, h2 or h3 for https:// [default: h1c or h2]
     #[arg(long, value_name = "NAME", value_parser = protocol(), hide_possible_values = true)]
@@ -59,19 +59,19 @@ pub(crate) struct RemoteArgs {
 }
 
 impl RemoteArgs {
-    /// The URL and the protocol.
+    /// Returns the URL and the protocol.
     ///
     /// # Errors
-    /// The URL cannot be used, or the protocol does not fit it.
+    /// Fails if the URL cannot be used, or if the protocol does not fit the URL.
     pub(crate) fn target(&self) -> Result<Target, Usage> {
         let protocol = self.protocol.map(|Named(_, protocol)| protocol);
         Target::parse(&self.url).and_then(|target| target.with_protocol(protocol)).map_err(Usage::new)
     }
 
-    /// The options of the client.
+    /// Returns the options of the client.
     ///
     /// # Errors
-    /// A file cannot be used, or a value is out of range for its limit.
+    /// Fails if a file cannot be used, or a value is out of range for its limit.
     pub(crate) fn options(&self) -> anyhow::Result<Options> {
         Ok(Options::default()
             .with_trust(self.trust()?)
@@ -84,7 +84,7 @@ impl RemoteArgs {
             .with_label(self.label.clone()))
     }
 
-    /// The trust in the server. Warns if any certificate is trusted.
+    /// Returns the trust in the server. Warns if any certificate is trusted.
     fn trust(&self) -> Result<Trust, Usage> {
         if self.insecure {
             eprintln!(
@@ -129,10 +129,10 @@ pub(crate) struct SendArgs {
 }
 
 impl SendArgs {
-    /// The URL and the protocol. A URL that ends in a slash gets the name of the payload's file.
+    /// Returns the URL and the protocol. A URL that ends in a slash gets the name of the payload's file.
     ///
     /// # Errors
-    /// The URL cannot be used, or the protocol does not fit it.
+    /// Fails if the URL cannot be used, or if the protocol does not fit the URL.
     pub(crate) fn target(&self) -> Result<Target, Usage> {
         let target = self.remote.target()?;
         Ok(match &self.payload {
@@ -152,7 +152,7 @@ pub(crate) struct FetchArgs {
     /// Resume an interrupted download (-C -), which was kept as FILE.part if the server sent a validator
     #[arg(short = 'C', long, value_name = "-", value_parser = ["-"], requires = "output")]
     pub(crate) continue_at: Option<String>,
-    /// Rate at which the body is taken, in bytes per second [default: unlimited]
+    /// Rate at which the body is read, in bytes per second [default: unlimited]
     #[arg(long, value_name = "RATE")]
     pub(crate) reader_rate: Option<Rate>,
 }

@@ -30,7 +30,7 @@ pub(crate) struct ReportArgs {
 }
 
 impl ReportArgs {
-    /// The formats to write.
+    /// Returns the formats to write.
     pub(crate) fn formats(&self) -> Vec<&'static dyn Format> {
         if self.format.is_empty() {
             return FORMATS.to_vec();

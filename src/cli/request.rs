@@ -21,10 +21,11 @@ pub(crate) struct RequestArgs {
     /// Method of the request [default: PUT to send, GET to fetch]
     #[arg(short = 'X', long = "request", value_name = "METHOD")]
     method: Option<String>,
-    /// User and password (Basic); without :PASSWORD it is in --token-file. Other users see it in the list of processes
+    /// User and password (Basic); without :PASSWORD, the password comes from --token-file. Other users can see a
+    /// password here in the list of processes
     #[arg(short, long, value_name = "USER:PASSWORD")]
     user: Option<String>,
-    /// Token (Bearer). Other users see it in the list of processes; --token-file hides it
+    /// Token (Bearer). Other users can see it in the list of processes; --token-file hides it
     #[arg(long, value_name = "TOKEN", conflicts_with_all = ["user", "token_file"])]
     oauth2_bearer: Option<String>,
     /// File with the token (Bearer), or with the password of --user
@@ -36,10 +37,10 @@ pub(crate) struct RequestArgs {
 }
 
 impl RequestArgs {
-    /// The changes to the request. No error shows a secret.
+    /// Returns the changes to the request. No error message shows a secret.
     ///
     /// # Errors
-    /// A value cannot be part of a request, or a file cannot be read.
+    /// Fails if a value cannot be part of a request, or if a file cannot be read.
     pub(crate) fn options(&self) -> Result<RequestOptions, Usage> {
         let method = self.method.as_ref().map(|method| {
             let unusable = |_| Usage::new(format!("-X: '{method}' is not a method, such as PUT or POST"));
@@ -94,7 +95,7 @@ fn edit(line: &str) -> Result<HeaderEdit, Usage> {
     HeaderEdit::parse(line).map_err(|error| Usage::new(format!("-H: {error}")))
 }
 
-/// The token in a file, which only its owner should be able to read.
+/// Returns the token in a file, which only its owner should be able to read.
 fn token(path: &Path) -> Result<String, Usage> {
     let text = read(path, "--token-file ")?;
     let mode = fs::metadata(path).ok().filter(fs::Metadata::is_file).map(|file| file.permissions().mode());

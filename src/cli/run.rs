@@ -16,25 +16,25 @@ use super::{
 };
 use crate::exit::Usage;
 
-/// The axes of a matrix unless flags say otherwise.
+/// The axes of a matrix by default.
 pub(crate) struct Defaults {
-    /// The protocols.
+    /// Selects the default protocols.
     pub(crate) protocols: fn(&Protocol) -> bool,
-    /// True if there are ceilings beside them.
+    /// True if the ceilings run as well by default.
     pub(crate) ceilings: bool,
-    /// The directions.
+    /// The default directions.
     pub(crate) directions: &'static [Direction],
-    /// The chunk sizes, in bytes.
+    /// The default chunk sizes, in bytes.
     pub(crate) chunks: &'static [u64],
-    /// The body sizes.
+    /// The default body sizes.
     pub(crate) bodies: &'static [ByteSize],
-    /// The fewest rounds.
+    /// The default number of rounds, which are the fewest with `--precision`.
     pub(crate) rounds: u32,
 }
 
 impl Defaults {
-    /// The axes of `bench`. The body exceeds 2 GB, where clients that read all of it into memory fail. Six rounds are
-    /// the fewest whose median has an interval of 95 %.
+    /// The defaults of `bench`. The body exceeds 2 GB, since clients that buffer a whole body fail at that size. Six
+    /// rounds are the fewest whose median has a confidence interval of 95 %.
     pub(crate) const BENCH: Self = Self {
         protocols: |protocol| !protocol.is_ceiling(),
         ceilings: true,
@@ -44,8 +44,8 @@ impl Defaults {
         rounds: 6,
     };
 
-    /// The axes of `prove`: both directions, small chunks, which show what is kept for each, and large ones. The runs
-    /// of the largest size have the slope within them, and all sizes together that of peaks.
+    /// The defaults of `prove`: both directions, small chunks, which show memory that is kept for each chunk, and large
+    /// chunks. The largest size yields the slope within runs, and all sizes together yield the slope of peaks.
     pub(crate) const PROVE: Self = Self {
         protocols: Protocol::is_http,
         ceilings: false,
@@ -61,7 +61,7 @@ pub(crate) struct RunArgs {
     /// Protocols, separated by commas [default: all eight; prove: the five over HTTP]
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = protocol(), hide_possible_values = true)]
     protocol: Vec<Named<&'static Protocol>>,
-    /// Leave out the ceiling rows, which bench runs once a round for each carrier unless --protocol names protocols
+    /// Leave out the ceiling rows, which bench runs once per round for each carrier unless --protocol names protocols
     #[arg(long)]
     no_ceiling: bool,
     /// The sender of the body: up (the client), down (the server), or both [default: up; prove: both]
@@ -89,7 +89,7 @@ pub(crate) struct RunArgs {
     /// Bodies in flight on each connection (h2c, h2, h3, quic)
     #[arg(long, value_name = "N", default_value = "1", value_parser = RangedU64ValueParser::<u32>::new().range(1..=u64::from(MAX_STREAMS)))]
     streams: u32,
-    /// Rate at which the receiver takes each body, in bytes per second [default: unlimited]
+    /// Rate at which the receiver reads each body, in bytes per second [default: unlimited]
     #[arg(long, value_name = "RATE")]
     pub(crate) reader_rate: Option<Rate>,
     /// Rate at which the sender offers each body, in bytes per second [default: unlimited]
@@ -107,20 +107,20 @@ pub(crate) struct RunArgs {
     limits: LimitArgs,
 }
 
-/// The largest `--connections`. Each takes two file descriptors of an end: the socket, and a second handle to query it.
-/// The usual soft limit is 1,024 open files.
+/// The largest `--connections`. Each connection takes two file descriptors of an end: the socket, and a second handle
+/// to query it. The usual soft limit is 1,024 open files.
 pub(crate) const MAX_CONNECTIONS: u64 = 480;
 
 impl RunArgs {
-    /// The fewest rounds.
+    /// Returns the number of rounds, or the least number with `--precision`.
     pub(crate) fn rounds(&self, defaults: &Defaults) -> u32 {
         self.session.rounds.unwrap_or(defaults.rounds)
     }
 
-    /// The cases. A value that is named twice runs once, since the name of a case is unique.
+    /// Returns the cases. A value that is given twice runs once, since the name of a case is unique.
     ///
     /// # Errors
-    /// The payload cannot be used, or flags contradict each other.
+    /// Fails if the payload cannot be used, or flags contradict each other.
     pub(crate) fn cases(&self, defaults: &Defaults) -> Result<Vec<Case>, Usage> {
         self.check_names()?;
         let protocols: Vec<&Protocol> = if self.protocol.is_empty() {
@@ -129,7 +129,7 @@ impl RunArgs {
             distinct(&self.protocol).iter().map(|Named(_, protocol)| *protocol).collect()
         };
         if let Some(ceiling) = protocols.iter().find(|row| row.is_ceiling() && !defaults.ceilings) {
-            let reason = "a ceiling bounds goodput, and is no proof of memory; only bench runs it";
+            let reason = "a ceiling bounds goodput and proves nothing about memory; only bench runs it";
             return Err(Usage::new(format!("--protocol {}: {reason}", ceiling.name)));
         }
         let are_there = defaults.ceilings && self.protocol.is_empty() && !self.no_ceiling;
@@ -152,7 +152,7 @@ impl RunArgs {
         matrix.cases().map_err(Usage::new)
     }
 
-    /// Refuses names that records cannot state, and by which no worker could find the file.
+    /// Refuses file names that records cannot state, since no worker could find the file by them.
     fn check_names(&self) -> Result<(), Usage> {
         let payload = match &self.payload {
             PayloadKind::File(path) => Some(path),

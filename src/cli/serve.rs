@@ -47,7 +47,7 @@ pub(crate) struct ServeArgs {
     /// Most bytes of all files in the folder of save:DIR together [default: unlimited]
     #[arg(long, value_name = "SIZE", help_heading = "Guards")]
     max_stored: Option<ByteSize>,
-    /// Bytes of the file system of save:DIR that stay free [default: 64MiB, or a tenth of a small one]
+    /// Bytes of the file system of save:DIR that stay free [default: 64MiB, or a tenth of a small file system]
     #[arg(long, value_name = "SIZE", help_heading = "Guards")]
     min_free: Option<ByteSize>,
     /// Largest chunk of a generated body [default: 1MiB]
@@ -59,18 +59,18 @@ pub(crate) struct ServeArgs {
     /// Largest generated body [default: unlimited]
     #[arg(long, value_name = "SIZE", help_heading = "Guards")]
     max_size: Option<ByteSize>,
-    /// Concurrent connections; some further ones wait, the others are closed [default: 1024, or what memory and open
-    /// files admit]
+    /// Most concurrent connections; a few further ones wait, all others are closed [default: 1024, or what memory and
+    /// open files admit]
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<u32>::new().range(1..=1 << 20), help_heading = "Guards")]
     max_connections: Option<u32>,
-    /// Concurrent connections of one IPv4 address or IPv6 /64 that is no loopback; further ones are closed
+    /// Most concurrent connections of one IPv4 address or IPv6 /64 that is not loopback; further ones are closed
     #[arg(long, value_name = "N", default_value = "64", value_parser = RangedU64ValueParser::<u32>::new().range(1..=1 << 20), help_heading = "Guards")]
     max_connections_per_address: u32,
-    /// Concurrent requests over all connections; further ones are refused [default: 1024, or what memory and open files
-    /// admit]
+    /// Most concurrent requests over all connections; further ones are refused [default: 1024, or what memory and open
+    /// files admit]
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<u32>::new().range(1..=1 << 20), help_heading = "Guards")]
     max_requests: Option<u32>,
-    /// Concurrent requests on a connection, over HTTP/2 and HTTP/3
+    /// Most concurrent requests on a connection, over HTTP/2 and HTTP/3
     #[arg(long, value_name = "N", default_value = "128", value_parser = RangedU64ValueParser::<u32>::new().range(1..=1 << 16), help_heading = "Guards")]
     max_streams: u32,
     /// Largest head of a request, in bytes [default: 65536]
@@ -104,7 +104,7 @@ impl ServeArgs {
         self.access.is_open()
     }
 
-    /// The limits that flags name, which are refused if they do not fit the machine.
+    /// Returns which limits are given by flags. These are refused if they do not fit the machine.
     pub(crate) fn asked(&self) -> Asked {
         let mut asked = Asked::default();
         asked.connections = self.max_connections.is_some();
@@ -113,10 +113,10 @@ impl ServeArgs {
         asked
     }
 
-    /// The options of the server.
+    /// Returns the options of the server.
     ///
     /// # Errors
-    /// A file cannot be used, or a value is out of range for its limit.
+    /// Fails if a file cannot be used, or a value is out of range for its limit.
     pub(crate) fn options(&self) -> anyhow::Result<Options> {
         let mut options = Options::default();
         (options.listen, options.listen_tls) = (self.listen, self.listen_tls);

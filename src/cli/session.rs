@@ -1,4 +1,4 @@
-//! The flags of a measuring session: its rounds, the cores of the ends, and where the records go.
+//! The flags of a measuring session: its rounds, the cores of the ends, and the destination of the records.
 
 use std::{net::IpAddr, path::PathBuf, time::Duration};
 
@@ -10,17 +10,17 @@ use super::values::{Named, duration, named, percent};
 
 #[derive(Debug, Args)]
 pub(crate) struct SessionArgs {
-    /// Passes over the whole matrix, at least [default: 6, the fewest for an interval of 95 %; prove: 3]
+    /// Least number of passes over the whole matrix [default: 6, the fewest for an interval of 95 %; prove: 3]
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<u32>::new().range(1..))]
     pub(crate) rounds: Option<u32>,
-    /// Passes before the first that counts; they leave no record
+    /// Warm-up passes before the first counted one; they leave no record
     #[arg(long, value_name = "N", default_value_t = 0)]
     warmup: u32,
     /// Order of the cases in a pass: shuffled anew in each, or fixed
     #[arg(long, value_name = "NAME", default_value = "shuffled", value_parser = order())]
     order: Order,
-    /// Add passes until the interval of each median goodput is within this share of it, such as 2% (for at most 10m, or
-    /// --max-time)
+    /// Add passes until the interval of each median goodput is within this share of the median, such as 2% (for at most
+    /// 10m, or --max-time)
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     precision: Option<f64>,
     /// Time limit: start no pass that would exceed it, and no run after it
@@ -59,8 +59,8 @@ pub(crate) struct SessionArgs {
 }
 
 impl SessionArgs {
-    /// Plans `rounds` rounds. `left` is the rest of the time of the session, if that is limited. Controls need neither
-    /// warm-up nor precision.
+    /// Returns a plan of `rounds` rounds. `left` is the time that remains for the session, if its time is limited.
+    /// Controls need neither warm-up nor precision.
     pub(crate) fn plan(&self, rounds: u32, purpose: Purpose, left: Option<Duration>) -> Plan {
         let is_measured = purpose == Purpose::Measure;
         let mut plan = Plan::of(rounds).in_order(self.order);
@@ -76,7 +76,7 @@ impl SessionArgs {
         }
     }
 
-    /// The settings of both ends.
+    /// Returns the settings of both ends.
     pub(crate) fn settings(&self) -> Settings {
         Settings::new(self.timeout).on_address(self.address)
     }

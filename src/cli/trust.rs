@@ -13,7 +13,7 @@ pub(crate) struct TlsArgs {
 }
 
 impl TlsArgs {
-    /// The oldest version that is accepted.
+    /// Returns the oldest version that is accepted.
     pub(crate) fn oldest(&self) -> TlsVersion {
         if self.tls12 { TlsVersion::Tls12 } else { TlsVersion::Tls13 }
     }
@@ -27,10 +27,10 @@ pub(crate) struct KeyLogArgs {
 }
 
 impl KeyLogArgs {
-    /// Opens the file, if one is named.
+    /// Opens the file for secrets, if one is named.
     ///
     /// # Errors
-    /// The file cannot be written.
+    /// Fails if the file cannot be written.
     pub(crate) fn open(&self) -> anyhow::Result<Option<KeyLog>> {
         let environment = || std::env::var_os("SSLKEYLOGFILE").map(PathBuf::from);
         let Some(path) = self.keylog.clone().or_else(environment) else { return Ok(None) };

@@ -6,7 +6,7 @@ use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser}
 use record::{ByteSize, ChunkSize, PROTOCOLS, PayloadKind, Protocol, SinkKind, SizeError};
 use run::machine;
 
-/// A value with the name that a flag gives it. Values are equal if their names are.
+/// A value with the name by which a flag selects it. Values are equal if their names are equal.
 #[derive(Clone, Copy)]
 pub(crate) struct Named<T>(pub(crate) &'static str, pub(crate) T);
 
@@ -22,7 +22,7 @@ impl<T> PartialEq for Named<T> {
     }
 }
 
-/// A parser of the names of some values; an error lists them all.
+/// Returns a parser of the names of some values. Its error lists all names.
 pub(crate) fn named<T: Copy + Send + Sync + 'static>(
     values: impl IntoIterator<Item = (&'static str, T)>,
 ) -> impl TypedValueParser<Value = Named<T>> {
@@ -34,17 +34,17 @@ pub(crate) fn named<T: Copy + Send + Sync + 'static>(
     })
 }
 
-/// A parser of the names of protocols.
+/// Returns a parser of the names of protocols.
 pub(crate) fn protocol() -> impl TypedValueParser<Value = Named<&'static Protocol>> {
     named(PROTOCOLS.iter().map(|protocol| (protocol.name, protocol)))
 }
 
-/// A parser of payloads, whose paths need not be UTF-8.
+/// Returns a parser of payloads, whose paths need not be UTF-8.
 pub(crate) fn payload() -> impl TypedValueParser<Value = PayloadKind> {
     OsStringValueParser::new().try_map(|text| PayloadKind::parse(&text))
 }
 
-/// A parser of the payloads of a measurement: `cold` stands for a block that fits this machine.
+/// Returns a parser of the payloads of a measurement: `cold` stands for a block that fits this machine.
 pub(crate) fn measured_payload() -> impl TypedValueParser<Value = PayloadKind> {
     OsStringValueParser::new().try_map(|text| match text.to_str() {
         Some("cold") => Ok(PayloadKind::Cold(machine::cold_block())),
@@ -52,24 +52,24 @@ pub(crate) fn measured_payload() -> impl TypedValueParser<Value = PayloadKind> {
     })
 }
 
-/// A parser of sinks, whose paths need not be UTF-8.
+/// Returns a parser of sinks, whose paths need not be UTF-8.
 pub(crate) fn sink() -> impl TypedValueParser<Value = SinkKind> {
     OsStringValueParser::new().try_map(|text| SinkKind::parse(&text))
 }
 
-/// A parser of chunk sizes: one, or a doubling range.
+/// Parses chunk sizes: one size, or a doubling range.
 pub(crate) fn chunks(text: &str) -> Result<Vec<ChunkSize>, String> {
     let chunk = |size: &ByteSize| ChunkSize::try_from(size.0).map_err(|error| error.to_string());
     sizes(text)?.iter().map(chunk).collect()
 }
 
-/// A parser of one chunk size.
+/// Parses one chunk size.
 pub(crate) fn chunk(text: &str) -> Result<ChunkSize, String> {
     let size: ByteSize = text.parse().map_err(|error: SizeError| error.to_string())?;
     ChunkSize::try_from(size.0).map_err(|error| error.to_string())
 }
 
-/// A parser of sizes: one, or a doubling range `4KiB..1MiB` with both ends included.
+/// Parses sizes: one size, or a doubling range `4KiB..1MiB` that includes both ends.
 pub(crate) fn sizes(text: &str) -> Result<Vec<ByteSize>, String> {
     let size = |text: &str| ByteSize::from_str(text).map_err(|error| error.to_string());
     let Some((first, last)) = text.split_once("..") else { return Ok(vec![size(text)?]) };
@@ -81,7 +81,7 @@ pub(crate) fn sizes(text: &str) -> Result<Vec<ByteSize>, String> {
     Ok(std::iter::successors(Some(first), doubled).take_while(|size| *size <= last).collect())
 }
 
-/// A parser of durations above zero, such as `30s` or `2m`.
+/// Parses a duration above zero, such as `30s` or `2m`.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let parsed =
         text.parse::<jiff::SignedDuration>().ok().and_then(|duration| Duration::try_from(duration).ok());
@@ -90,7 +90,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| format!("'{text}' is not a duration above zero; use for example 30s, 500ms or 2m"))
 }
 
-/// A parser of busy-polling times: a duration, or 0 for none.
+/// Parses a busy-polling time: a duration, or 0 for none.
 pub(crate) fn spin(text: &str) -> Result<Duration, String> {
     let parsed = text.parse::<jiff::SignedDuration>().ok();
     match parsed.and_then(|time| Duration::try_from(time).ok()).filter(|time| *time <= LONGEST_SPIN) {
@@ -102,10 +102,10 @@ pub(crate) fn spin(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// The longest busy-polling time: a receiver that waits longer never sleeps.
+/// The longest busy-polling time, so that a receiver that waits longer goes to sleep.
 const LONGEST_SPIN: Duration = Duration::from_secs(1);
 
-/// A parser of shares above zero and below 100 %, such as `2%`, as fractions.
+/// Parses a share above zero and below 100 %, such as `2%`. Returns the share as a fraction.
 pub(crate) fn percent(text: &str) -> Result<f64, String> {
     let number = text.strip_suffix('%').and_then(|number| number.trim_end().parse::<f64>().ok());
     number
@@ -114,7 +114,7 @@ pub(crate) fn percent(text: &str) -> Result<f64, String> {
         .ok_or_else(|| format!("'{text}' is not a share between 0% and 100%; use for example 2% or 0.5%"))
 }
 
-/// A parser of durations above zero, in which a bare number is seconds as for curl.
+/// Parses a duration above zero. A bare number is seconds, as for curl.
 pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     let bare = text.parse::<f64>().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     match bare.filter(|duration| !duration.is_zero()) {
@@ -126,13 +126,13 @@ pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
 /// The longest time that a guard may have. Libraries add such times to the clock, which overflows after centuries.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A parser of durations above zero and of at most a day.
+/// Parses a duration above zero and of at most a day.
 pub(crate) fn up_to_a_day(text: &str) -> Result<Duration, String> {
     let parsed = duration(text)?;
     if parsed > DAY { Err(format!("'{text}' is too long; use at most 24h")) } else { Ok(parsed) }
 }
 
-/// Each item once, in the order of its first appearance.
+/// Returns each item once, in the order of its first appearance.
 pub(crate) fn distinct<T: PartialEq>(items: impl IntoIterator<Item = T>) -> Vec<T> {
     items.into_iter().fold(Vec::new(), |mut unique, item| {
         if !unique.contains(&item) {

@@ -13,7 +13,7 @@ use crate::{
     recording::Recording,
 };
 
-/// Runs the command.
+/// Runs `longhaul bench`.
 pub(super) fn main(args: &RunArgs) -> anyhow::Result<Verdict> {
     let cases = args.cases(&Defaults::BENCH)?;
     if args.explain_memory {

@@ -10,11 +10,11 @@ use std::{
 
 use tempfile::NamedTempFile;
 
-/// The name of a file that a server has made: it starts and ends so.
+/// The prefix and the suffix of the name of a file that a server has made.
 const START: &str = "longhaul-certificate-";
 const END: &str = ".pem";
 
-/// The age at which a file without a lock is abandoned: a server locks its file right after it has made it.
+/// The age at which a file without a lock counts as abandoned. A server locks its file right after creating it.
 const ABANDONED: Duration = Duration::from_secs(60);
 
 /// The file of a certificate.
@@ -25,8 +25,8 @@ pub(super) struct Certificate {
 }
 
 impl Certificate {
-    /// The file that was given, or one in the folder for temporary files. `None` if that cannot be written. Files of
-    /// servers that were killed are removed.
+    /// Returns the given file, or a new one in the folder for temporary files. `None` if no file can be written there.
+    /// Files of killed servers are removed.
     pub(super) fn of(pem: &str, given: Option<&Path>) -> Option<Self> {
         if let Some(path) = given {
             return Some(Self { path: path.to_owned(), _own: None });
@@ -41,7 +41,7 @@ impl Certificate {
         }
     }
 
-    /// The path of the file.
+    /// Returns the path of the file.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
@@ -49,14 +49,14 @@ impl Certificate {
 
 fn write(pem: &str) -> io::Result<NamedTempFile> {
     let mut file = tempfile::Builder::new().prefix(START).suffix(END).tempfile()?;
-    // A file system without locks keeps the files of killed servers, or loses one after a minute. Either is harmless: a
+    // A file system without locks keeps the files of killed servers, or loses one after a minute. Both are harmless: a
     // client reads the file when it starts.
     let _ = file.as_file().try_lock();
     file.write_all(pem.as_bytes())?;
     Ok(file)
 }
 
-/// Removes the files in a folder whose servers have ended without doing so. Whatever cannot be removed stays.
+/// Removes the files of a folder whose servers have ended without removing them. A file that cannot be removed stays.
 fn remove_abandoned(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name();

@@ -17,7 +17,7 @@ use crate::{
     output::print,
 };
 
-/// Runs the command.
+/// Runs `longhaul check`.
 pub(super) fn main(args: &CheckArgs) -> anyhow::Result<Verdict> {
     let records = read_figures(&args.records)?;
     if let Some(path) = &args.write_ceilings {
@@ -34,7 +34,8 @@ pub(super) fn main(args: &CheckArgs) -> anyhow::Result<Verdict> {
     Ok(gate.verdict())
 }
 
-/// The peaks of the records that the file of ceilings names, with the band around them.
+/// Returns the peaks of the earlier records that the file of ceilings names, with the band around them. `None` if it
+/// names none.
 fn earlier(ceilings: &Ceilings, path: &Path) -> anyhow::Result<Option<(Peaks, Band)>> {
     let Some(drift) = &ceilings.drift else { return Ok(None) };
     let mut peaks = Peaks::default();
@@ -47,7 +48,7 @@ fn earlier(ceilings: &Ceilings, path: &Path) -> anyhow::Result<Option<(Peaks, Ba
 fn suggest(path: &Path, records: &[Record]) -> anyhow::Result<Verdict> {
     let (text, ceilings) = analyse::suggest(records);
     if ceilings == 0 {
-        return Err(Usage::new("no run went well that is no control: there is no peak to learn from").into());
+        return Err(Usage::new("no run but controls succeeded: there is no peak to base a ceiling on").into());
     }
     let unwritable =
         |error: io::Error| Usage::new(format!("cannot write ceilings {}: {error}", path.display()));

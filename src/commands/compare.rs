@@ -10,7 +10,7 @@ use crate::{
     output::print,
 };
 
-/// Runs the command. Damaged lines are left out of the comparison, and are an error after it.
+/// Runs `longhaul compare`. Damaged lines are skipped, and reported as an error after the comparison.
 pub(super) fn main(args: &CompareArgs) -> anyhow::Result<Verdict> {
     let mut comparing = Comparing::default();
     let base = read_each(&args.base, |record| comparing.add_base(&record))?;

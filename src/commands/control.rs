@@ -1,4 +1,5 @@
-//! The controls of a proof: ends whose memory behaves in a known way. An instrument that does not notice proves nothing.
+//! The controls of a proof: ends whose memory behaves in a known way. An instrument that does not notice it proves
+//! nothing.
 
 use record::{ByteSize, Case, ChunkSize, H3_RECV, LimitValue, SinkKind};
 
@@ -10,22 +11,23 @@ const KEPT: [ByteSize; 3] = [ByteSize(32 << 20), ByteSize(64 << 20), ByteSize(12
 /// The fewest rounds for an interval over three sizes.
 pub(super) const KEPT_ROUNDS: u32 = 2;
 
-/// The rate of the slow reader: h3 buffers the body before it, also where it is slow itself, and the largest body takes
-/// three seconds.
+/// The rate of the slow reader. h3 buffers the body for such a reader even where h3 itself is slow, and the largest
+/// body takes three seconds.
 const READER: &str = "40MiB";
 
-/// The size of bodies of which little is kept: a run has over a hundred samples of it.
+/// The size of the bodies of calibrated controls, of which little is kept. A run takes over a hundred samples of
+/// memory.
 const STREAMED: ByteSize = ByteSize(1 << 30);
 
-/// The chunk of calibrated controls: a body of 1 GiB has 1,024 of them, so that a twentieth of the least limit is still a
-/// whole byte for each.
+/// The chunk of calibrated controls: a body of 1 GiB has 1,024 chunks, so that a twentieth of the least limit is still
+/// a whole byte per chunk.
 const CALIBRATED: u64 = 1 << 20;
 
-/// The cases that grow by the whole body: a receiver that collects it before it digests it, and the stock receive path of
-/// h3 with a slow reader.
+/// Returns the cases that grow by the whole body: a receiver that collects the body before digesting it, and the stock
+/// receive path of h3 with a slow reader.
 ///
 /// # Errors
-/// A limit or a rate is invalid.
+/// Fails if a limit or a rate is invalid.
 pub(super) fn kept() -> Result<Vec<Case>, Usage> {
     let mut collecting = Case::new("h1c");
     collecting.sink = SinkKind::Collect;
@@ -42,10 +44,11 @@ pub(super) fn kept() -> Result<Vec<Case>, Usage> {
     Ok([collecting, stock].into_iter().flat_map(with_bodies).collect())
 }
 
-/// The cases whose slope is known: twice the limit, a twentieth of it, and a byte for each chunk of the usual size.
+/// Returns the cases whose slope is known: twice the limit, a twentieth of it, and a byte for each chunk of the usual
+/// size.
 ///
 /// # Errors
-/// The chunk size is invalid.
+/// Fails if the chunk size is invalid.
 pub(super) fn calibrated(limit: ByteSize) -> Result<Vec<Case>, Usage> {
     let per_chunk = limit.0 / ((1 << 30) / CALIBRATED);
     let calibrated = ChunkSize::try_from(CALIBRATED).map_err(Usage::new)?;

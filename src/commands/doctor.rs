@@ -1,4 +1,4 @@
-//! `longhaul doctor`: the conditions of this machine that spoil figures, and the scatter of figures on it.
+//! `longhaul doctor`: the conditions of this machine that spoil figures, and the noise of figures on it.
 
 use std::{fmt::Write as _, time::Duration};
 
@@ -14,29 +14,29 @@ use stats::{Noise, median};
 
 use crate::{build::this_build, output::print};
 
-/// The time for which the cores are watched.
+/// The time for which the cores are observed.
 const WATCH: Duration = Duration::from_secs(1);
 
-/// The runs of each case: their deviation is then known within 40 %.
+/// The number of runs of each case. From these, the standard deviation is known within 40 %.
 const ROUNDS: u32 = 11;
 
-/// The protocols whose noise is measured: the least work, the most used, and the one with the most packets.
+/// The protocols whose noise is measured: that with the least work, the most used one, and that with the most packets.
 const NOISY: [&str; 3] = ["tcp", "h2", "h3"];
 
-/// The slowdown that doctor states the rounds for, as a share.
+/// The slowdown, as a share, for which `doctor` states the number of rounds that reveal it.
 const SLOWDOWN: f64 = 0.05;
 
 /// The idle timeout of a run.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Runs the command.
+/// Runs `longhaul doctor`.
 pub(super) fn main() -> anyhow::Result<Verdict> {
     let host = this_host();
     let text = |text: Option<String>| text.unwrap_or_else(|| "unknown".into());
     print(&format!("{}, {} {}\n\n", text(host.cpu), host.os, text(host.kernel)))?;
     print(&listed(&examine(&Needs::by_default(this_build()), WATCH)))?;
     if let Some(cores) = Cores::choose() {
-        print(&format!("\nwhat this machine gives to any protocol:\n{}", Physics::measure(cores)))?;
+        print(&format!("\nspeed of this machine without a protocol:\n{}", Physics::measure(cores)))?;
     }
     let cases = cases()?;
     let records = repeat(&cases, ROUNDS)?;
@@ -67,7 +67,8 @@ fn listed(diagnoses: &[Diagnosis]) -> String {
     text
 }
 
-/// Short transfers, in which disturbances have little time. Their bodies are dropped, so that the digest adds nothing.
+/// Returns cases of short transfers, in which disturbances have little time. The bodies are discarded, so that no
+/// digest adds to the noise.
 fn cases() -> anyhow::Result<Vec<Case>> {
     let case = |protocol: &&str| {
         let mut case = Case::new(*protocol);
@@ -79,10 +80,10 @@ fn cases() -> anyhow::Result<Vec<Case>> {
     NOISY.iter().map(case).collect()
 }
 
-/// The records of `rounds` interleaved runs of each case.
+/// Returns the records of `rounds` interleaved runs of each case.
 ///
 /// # Errors
-/// A run failed.
+/// Fails if a run failed.
 fn repeat(cases: &[Case], rounds: u32) -> anyhow::Result<Vec<Record>> {
     let executor = ProcessExecutor::of_this_program(Settings::new(TIMEOUT))?.on(Affinity::Auto);
     let _idle = IdleGuard::keep(IdlePolicy::Poll, Affinity::Auto.cores());
@@ -101,14 +102,15 @@ fn repeat(cases: &[Case], rounds: u32) -> anyhow::Result<Vec<Record>> {
     Ok(records)
 }
 
-/// The differences that mean nothing here, and the rounds that a difference takes to show.
+/// Describes the noise of a case: the differences that mean nothing here, and the rounds that reveal a slowdown of
+/// [`SLOWDOWN`].
 fn described(case: &Case, goodputs: &[f64]) -> Option<String> {
     let (median, noise) = (median(goodputs)?, Noise::of(goodputs)?);
     let percent = |share: f64| format!("{:.1} %", 100.0 * share);
     let rounds = noise.rounds_to_see(SLOWDOWN).map_or("more than 1,000".into(), |rounds| rounds.to_string());
     Some(format!(
         " {}: median {:.0} MiB/s\n       two runs differ by up to {}, two medians of seven by {};\n       \
-         to see {:.0} % take {rounds} rounds here\n",
+         to see a change of {:.0} % takes {rounds} rounds here\n",
         case.key(),
         mib_per_s(median),
         percent(noise.two_runs()),
@@ -131,7 +133,7 @@ mod tests {
         // The deviation is 1.7 %; with ten degrees of freedom, 5 of 100 exceed 2.23 of them.
         assert!(text.starts_with(" tcp/up/1MiB/512MiB+sink=discard: median 100 MiB/s\n"), "{text}");
         assert!(text.contains("two runs differ by up to 5.5 %, two medians of seven by 2.6 %;"), "{text}");
-        assert!(text.contains("to see 5 % take 6 rounds here"), "{text}");
+        assert!(text.contains("to see a change of 5 % takes 6 rounds here"), "{text}");
         assert_eq!(described(&cases[0], &[]), None);
     }
 }

@@ -8,7 +8,7 @@ use client::{Download, Output};
 use super::transfer::{Stdout, transfer};
 use crate::{cli::FetchArgs, exit::Usage};
 
-/// Runs the command.
+/// Runs `longhaul fetch`.
 pub(super) fn main(args: &FetchArgs) -> anyhow::Result<Verdict> {
     if args.continue_at.is_some() {
         check_resumable(args.output.as_deref())?;
@@ -26,7 +26,7 @@ pub(super) fn main(args: &FetchArgs) -> anyhow::Result<Verdict> {
     transfer(&args.remote, &args.remote.target()?, download, stdout)
 }
 
-/// Checks that a download into this output can be resumed: a pipe or a device has no beginning that stays.
+/// Checks that a download into this output can be resumed. A pipe or a device does not keep the first part.
 fn check_resumable(output: Option<&Path>) -> Result<(), Usage> {
     let is_file = |path: &Path| path.metadata().map_or(path != Path::new("-"), |found| found.is_file());
     if output.is_some_and(is_file) {

@@ -1,7 +1,7 @@
 //! `longhaul prove`: proves that memory stays constant, whatever the size of the body.
 //!
-//! Bodies of several sizes are sent to a fast and to a slow reader; then the [`control`]s must be seen to behave as they
-//! do. [`analyse::Proof`] judges the records.
+//! Bodies of several sizes are sent to a fast and to a slow reader; then the [`control`]s run, which the proof must
+//! judge as expected. [`analyse::Proof`] judges the records.
 
 use std::io::{self, IsTerminal as _};
 
@@ -25,7 +25,7 @@ const SLOW: f64 = 0.25;
 /// The granularity of slow rates, in bytes per second: round figures keep the names of cases readable.
 const STEP: u64 = 1 << 20;
 
-/// Runs the command.
+/// Runs `longhaul prove`.
 pub(super) fn main(args: &ProveArgs) -> anyhow::Result<Verdict> {
     let asked = args.runs.reader_rate;
     let mut fast = args.runs.cases(&Defaults::PROVE)?;
@@ -74,8 +74,9 @@ impl Controls {
     }
 }
 
-/// The cases with the middle one of the chunk sizes. A slow reader runs no others: what waits for it is bounded by
-/// windows, whatever the chunk, and a quarter of the goodput takes four times as long.
+/// Returns the cases with the middle chunk size, the only one that runs with a slow reader. Windows bound the bytes
+/// that wait for a slow reader, whatever the chunk size, and at a quarter of the goodput a run takes four times as
+/// long.
 fn of_middle_chunk(cases: &[Case]) -> Vec<Case> {
     let mut chunks: Vec<u64> = cases.iter().map(|case| case.chunk.into()).collect();
     chunks.sort_unstable();
@@ -84,7 +85,7 @@ fn of_middle_chunk(cases: &[Case]) -> Vec<Case> {
     cases.iter().filter(|case| Some(u64::from(case.chunk)) == middle).cloned().collect()
 }
 
-/// Judges the records, and reports. Names the call sites of what grows, if they are asked for.
+/// Judges the records, and reports the verdict. With `names_growth`, also names the call sites of memory that grows.
 fn close(mut recording: Recording<'_>, names_growth: bool) -> anyhow::Result<Verdict> {
     let records = recording.records()?;
     let mut analysis = Analysis::of(&records);
@@ -97,8 +98,8 @@ fn close(mut recording: Recording<'_>, names_growth: bool) -> anyhow::Result<Ver
     recording.close("longhaul prove", &records, &analysis, &text, analysis.verdict_with_proof())
 }
 
-/// The case with a slow reader: at the rate `asked`, or at a quarter of the median goodput over all sizes of its body.
-/// None if every run failed.
+/// Returns the case with a slow reader: at the rate `asked`, or at a quarter of the median goodput over all sizes of
+/// its body. `None` if every run failed.
 fn slowed(case: &Case, asked: Option<Rate>, records: &[Record]) -> Option<Case> {
     let mut slow = case.clone();
     slow.reader_rate = Some(match asked {
@@ -110,7 +111,7 @@ fn slowed(case: &Case, asked: Option<Rate>, records: &[Record]) -> Option<Case> 
                 .filter(|record| record.is_ok())
                 .filter_map(|record| record.goodput_bytes_per_s)
                 .collect();
-            // Each body has a reader of its own.
+            // Each body has its own reader.
             let rate = (SLOW * stats::median(&goodputs)?) as u64 / case.bodies();
             Rate::try_from((rate / STEP * STEP).max(STEP)).ok()?
         }

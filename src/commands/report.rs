@@ -9,12 +9,12 @@ use serde::Serialize;
 
 use crate::{cli::ReportArgs, exit::Usage, input::read_undamaged};
 
-/// Runs the command. Damaged lines are left out of the report, and are an error after it.
+/// Runs `longhaul report`. Damaged lines are skipped, and reported as an error after the report.
 pub(super) fn main(args: &ReportArgs) -> anyhow::Result<Verdict> {
     let (mut records, mut damages) = (Vec::new(), Vec::new());
     for path in &args.records {
         let ReadRecords { records: mut more, damage, .. } = read_undamaged(path)?;
-        // The records of a single file stay where they are: a copy is as large again.
+        // The records of a single file are not copied, since a copy would take as much memory again.
         if records.is_empty() {
             records = more
         } else {
@@ -35,7 +35,7 @@ pub(super) fn main(args: &ReportArgs) -> anyhow::Result<Verdict> {
     Ok(Verdict::Good)
 }
 
-/// A conclusion as JSON, with its verdict.
+/// Returns a conclusion as JSON, with its verdict.
 pub(super) fn json(verdict: Verdict, conclusion: &impl Serialize) -> anyhow::Result<String> {
     #[derive(Serialize)]
     struct Concluded<'a, T> {

@@ -1,4 +1,4 @@
-//! `longhaul reproduce`: makes the runs of a set of records again on this machine, and says which claims hold here.
+//! `longhaul reproduce`: repeats the runs of a set of records on this machine, and says which claims hold here.
 
 use std::{collections::HashSet, path::Path};
 
@@ -17,12 +17,12 @@ use crate::{
 /// The fewest rounds whose ratios have an interval of 95 %.
 const FEWEST: u32 = 6;
 
-/// Runs the command.
+/// Runs `longhaul reproduce`.
 pub(super) fn main(args: &ReproduceArgs) -> anyhow::Result<Verdict> {
     let there = read(&args.records).map_err(|error| with_folders(error, &args.records))?;
     let cases = cases(&there);
     if cases.is_empty() {
-        let reason = format!("{} has no run that can be made again", args.records.display());
+        let reason = format!("{} has no run that can be repeated", args.records.display());
         return Err(Usage::new(reason).into());
     }
     let rounds = args.session.rounds.unwrap_or_else(|| rounds(&there).max(FEWEST));
@@ -39,7 +39,8 @@ pub(super) fn main(args: &ReproduceArgs) -> anyhow::Result<Verdict> {
     recording.close(&title, &here, &analysis, &reproduction_text(&reproduction), verdict)
 }
 
-/// The cases of the measured runs, in their order. A note says which are left out, and why.
+/// Returns the cases of the measured runs, in their order. Prints a note on each case that is left out, with the
+/// reason.
 fn cases(records: &[Record]) -> Vec<Case> {
     let (mut known, mut cases) = (HashSet::new(), Vec::new());
     for record in records.iter().filter(|record| record.purpose != Some(Purpose::Control)) {
@@ -54,8 +55,8 @@ fn cases(records: &[Record]) -> Vec<Case> {
     cases
 }
 
-/// The reason for which a case cannot be run again. Records may come from anybody: none decides which files this
-/// program reads or writes, or how many connections it makes.
+/// Returns the reason why a case cannot be run again, or `None` if it can. Records may come from anybody, so no record
+/// decides which files this program reads or writes, or how many connections it makes.
 fn obstacle(record: &Record) -> Option<&'static str> {
     let case = &record.case;
     let is_local = record.peer.is_none();
@@ -72,14 +73,14 @@ fn obstacle(record: &Record) -> Option<&'static str> {
     }
 }
 
-/// The rounds of the first case.
+/// Returns the number of records of the first case.
 fn rounds(records: &[Record]) -> u32 {
     let first = records.first().map(|record| record.case.key());
     let same = records.iter().filter(|record| Some(record.case.key()) == first);
     u32::try_from(same.count()).unwrap_or(u32::MAX)
 }
 
-/// The error, with the folders below `path` that have records of their own.
+/// Returns the error, with the folders below `path` that contain records.
 fn with_folders(error: Usage, path: &Path) -> Usage {
     let has_records = |folder: &Path| RECORD_FILES.iter().any(|file| folder.join(file).exists());
     let entries = std::fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path());

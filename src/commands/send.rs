@@ -6,7 +6,7 @@ use client::{Upload, UploadError};
 use super::transfer::{Stdout, transfer};
 use crate::{cli::SendArgs, exit::Usage};
 
-/// Runs the command.
+/// Runs `longhaul send`.
 pub(super) fn main(args: &SendArgs) -> anyhow::Result<Verdict> {
     let target = args.target()?;
     let upload = Upload::new(args.payload.clone())

@@ -13,7 +13,7 @@ use tokio::{pin, sync::oneshot};
 use super::{certificate::Certificate, signals::Signals};
 use crate::{cli::ServeArgs, exit::Usage};
 
-/// Runs the command.
+/// Runs `longhaul serve`.
 pub(super) fn main(args: &ServeArgs) -> anyhow::Result<Verdict> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -91,7 +91,9 @@ fn announce(server: &Server, certificate: Option<&Certificate>, args: &ServeArgs
     }
     let cleartext = server.cleartext_addr().filter(|addr| !addr.ip().to_canonical().is_loopback());
     if let Some(addr) = cleartext.filter(|_| !args.is_open()) {
-        eprintln!("WARNING: on {addr} whoever sees the packets sees the token: prefer --listen-tls");
+        eprintln!(
+            "WARNING: {addr} is cleartext: whoever sees the packets can read the token; prefer --listen-tls"
+        );
     }
     Ok(())
 }

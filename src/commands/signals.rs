@@ -1,4 +1,4 @@
-//! The signals that end a server, and the one that must not.
+//! The signals that end a server, and SIGXFSZ, which must not end it.
 
 use std::io;
 
@@ -11,9 +11,9 @@ const FILE_SIZE: i32 = nix::sys::signal::Signal::SIGXFSZ as i32;
 pub(super) struct Signals {
     interrupt: Signal,
     terminate: Signal,
-    /// `None` under nohup, which ignores it for good.
+    /// SIGHUP; `None` under nohup(1), which ignores this signal for good.
     hangup: Option<Signal>,
-    /// Handled, so that the write fails with EFBIG. By default the signal ends the process.
+    /// SIGXFSZ, which is handled so that the write fails with EFBIG. By default the signal ends the process.
     _file_size: Signal,
 }
 

@@ -11,10 +11,10 @@ use record::{ByteSize, Case};
 
 use crate::{exit::Usage, recording::Recording};
 
-/// The sites that are named for an end.
+/// The most call sites that are named for an end.
 const SITES: usize = 5;
 
-/// The file of the sites, beside the records.
+/// The name of the file with the call sites, beside the records.
 const FILE: &str = "call-sites.txt";
 
 /// Returns an error unless this program can trace allocations.
@@ -27,7 +27,8 @@ pub(super) fn check_build() -> Result<(), Usage> {
     ))
 }
 
-/// Runs each case with an end that grows once more. Returns the sites of those ends as text, and keeps it beside the records.
+/// Runs each case with a growing end once more. Returns the call sites of such ends as text, and keeps the text beside
+/// the records.
 pub(super) fn name_growth(proof: &Proof, recording: &mut Recording<'_>) -> anyhow::Result<String> {
     let growing = |judgement: &&Judgement| judgement.constancy.is_growth();
     let mut judgements: Vec<&Judgement> = proof.judgements.iter().filter(growing).collect();
@@ -49,7 +50,7 @@ pub(super) fn name_growth(proof: &Proof, recording: &mut Recording<'_>) -> anyho
     Ok(text)
 }
 
-/// The case of a series with its largest body.
+/// Returns the case with the largest body of a series.
 fn largest(judgement: &Judgement) -> Case {
     let mut case = judgement.series.case.clone();
     case.body = ByteSize(judgement.series.largest() / case.bodies().max(1));

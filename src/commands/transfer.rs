@@ -10,7 +10,7 @@ use run::Interruption;
 
 use crate::{build::this_build, cli::RemoteArgs, output::print};
 
-/// Redraws of the progress per second, at most.
+/// The most redraws of the progress per second.
 const REDRAWS: u8 = 4;
 
 /// The use of standard output.
@@ -50,7 +50,7 @@ pub(super) fn transfer(
     }
 }
 
-/// A line on stderr while the body moves.
+/// The line on stderr that shows the progress while the body moves.
 struct Progress(ProgressBar);
 
 impl Progress {
@@ -98,7 +98,7 @@ fn report(
     Ok(if fault.kind == FaultKind::Integrity { Verdict::IntegrityFailed } else { Verdict::RunFailed })
 }
 
-/// The figures of a record, in a few lines.
+/// Formats the figures of a record, in a few lines.
 fn described(record: &Record, receipt: Option<&Receipt>) -> String {
     let mut lines = Vec::new();
     if let (Some(rate), Some(elapsed)) = (record.goodput_bytes_per_s, record.elapsed_s) {

@@ -1,4 +1,4 @@
-//! Runs the real binary.
+//! Helpers that run the real binary.
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "each test crate uses a part of it")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -17,12 +17,12 @@ use std::{
 use record::{PROTOCOLS, Protocol};
 use serde_json::Value;
 
-/// The protocols that requests and responses of HTTP go over.
+/// Returns the protocols that carry HTTP.
 pub fn http() -> impl Iterator<Item = &'static Protocol> {
     PROTOCOLS.iter().filter(|protocol| protocol.is_http())
 }
 
-/// The program with arguments. It heeds SIGHUP even if the tests run under nohup.
+/// Returns the program with arguments. It heeds SIGHUP even if the tests run under nohup.
 pub fn longhaul(args: &[&str]) -> Command {
     let mut command = Command::new("env");
     command.args(["--default-signal=HUP", env!("CARGO_BIN_EXE_longhaul")]).args(args).stdin(Stdio::null());
@@ -33,7 +33,7 @@ pub fn run(args: &[&str]) -> Output {
     longhaul(args).output().unwrap()
 }
 
-/// The output of a program, as text.
+/// Returns the output of a program, as text.
 pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
@@ -42,13 +42,13 @@ pub fn assert_success(output: &Output) {
     assert!(output.status.success(), "{} {}", text(&output.stdout), text(&output.stderr));
 }
 
-/// The names in a folder.
+/// Returns the names in a folder.
 pub fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).unwrap();
     entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect()
 }
 
-/// Waits for a condition.
+/// Waits until a condition holds.
 pub fn wait(condition: impl Fn() -> bool) {
     for _ in 0..3000 {
         if condition() {
@@ -59,7 +59,7 @@ pub fn wait(condition: impl Fn() -> bool) {
     panic!("the condition never held");
 }
 
-/// A command under a limit of the size of files, in KiB.
+/// Returns a command with a limit on the size of files, in KiB.
 pub fn limited(kib: u32, args: &str) -> Command {
     let mut command = Command::new("sh");
     let program = env!("CARGO_BIN_EXE_longhaul");
@@ -67,8 +67,8 @@ pub fn limited(kib: u32, args: &str) -> Command {
     command
 }
 
-/// The folder of the programs that `scripts/peers` installs. Without it the result is `None` and a line on stderr, or a
-/// failure if `CI` is set.
+/// Returns the folder of the programs that `scripts/peers` installs. Without that folder, prints a line on stderr and
+/// returns `None`, or panics if `CI` is set.
 pub fn peers() -> Option<PathBuf> {
     let folder = Path::new(env!("CARGO_BIN_EXE_longhaul")).ancestors().nth(2).unwrap().join("peers");
     if folder.join("complete").exists() {
@@ -100,7 +100,7 @@ impl Out {
     }
 }
 
-/// Runs a bench with its records on stdout. It is quick on any machine unless `args` say otherwise.
+/// Runs a bench with its records on stdout. The bench is quick on any machine unless `args` say otherwise.
 pub fn bench(args: &[&str]) -> (Output, Vec<Value>) {
     let out = Out::new();
     let text = out.text();
@@ -141,7 +141,7 @@ pub fn assert_all_good(output: &Output, records: &[Value], expected: usize) {
     assert_eq!(output.status.code(), Some(0), "{stderr}");
 }
 
-/// The processes that `parent` has started and that still run.
+/// Returns the processes that `parent` has started and that still run.
 pub fn children(parent: &Child) -> Vec<i32> {
     let parent = parent.id().to_string();
     let is_child = |pid: i32| {
@@ -153,7 +153,7 @@ pub fn children(parent: &Child) -> Vec<i32> {
     entries.filter_map(|entry| is_child(entry.file_name().to_str()?.parse().ok()?)).collect()
 }
 
-/// The number of files in a folder that a process has open, unnamed ones included.
+/// Returns the number of files in a folder that a process has open, including unnamed ones.
 pub fn open_files(pid: i32, folder: &Path) -> usize {
     let files = std::fs::read_dir(format!("/proc/{pid}/fd"));
     let paths = files.into_iter().flatten().filter_map(|file| std::fs::read_link(file.ok()?.path()).ok());

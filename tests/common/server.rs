@@ -43,7 +43,7 @@ impl Server {
         Self::spawn(command)
     }
 
-    /// Starts a server by a command of the test.
+    /// Starts a server by a command that the test provides.
     pub fn spawn(mut command: Command) -> Self {
         command.stderr(Stdio::null());
         Self::listen(command)
@@ -77,7 +77,7 @@ impl Server {
         Pid::from_raw(self.process.id() as i32)
     }
 
-    /// The URL of a path for a protocol.
+    /// Returns the URL of a path for a protocol.
     pub fn url(&self, tls: bool, path: &str) -> String {
         if tls {
             format!("https://{}{path}", self.tls())
@@ -103,25 +103,25 @@ impl Server {
     pub fn raw(&self, request: &[u8]) -> String {
         let mut stream = TcpStream::connect(self.cleartext()).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        // A server that refuses may close before all is written.
+        // A server that refuses may close before all bytes are written.
         let _ = stream.write_all(request);
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer);
         String::from_utf8_lossy(&answer).into_owned()
     }
 
-    /// Stops the server with a signal, and returns its exit code.
+    /// Stops the server with a signal. Returns its exit code.
     pub fn stop(mut self, signal: Signal) -> Option<i32> {
         kill(self.pid(), signal).unwrap();
         self.process.wait().unwrap().code()
     }
 
-    /// The peak RSS of the server, in bytes.
+    /// Returns the peak RSS of the server, in bytes.
     pub fn peak_rss(&self) -> u64 {
         self.memory("VmHWM:")
     }
 
-    /// The RSS of the server, in bytes.
+    /// Returns the RSS of the server, in bytes.
     pub fn rss(&self) -> u64 {
         self.memory("VmRSS:")
     }
@@ -135,7 +135,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may have ended already.
+        // The process may have ended already.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }

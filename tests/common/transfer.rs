@@ -16,13 +16,13 @@ use super::server::Server;
 /// The size of each transfer, in bytes.
 pub const SIZE: u64 = 256 << 20;
 
-/// A file of `SIZE` random bytes in the folder of the build, made once for all tests.
+/// Returns a file of `SIZE` random bytes in the folder of the build, made once for all tests.
 pub fn blob() -> &'static Path {
     static BLOB: OnceLock<PathBuf> = OnceLock::new();
     BLOB.get_or_init(|| {
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("blob.bin");
         if !fs::metadata(&path).is_ok_and(|made| made.len() == SIZE) {
-            // Another test may make it, too: the last one wins, whole.
+            // Another test may create the file, too. The last file replaces the others atomically.
             let file = tempfile::NamedTempFile::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
             let target = file.path().to_str().unwrap();
             let made = Server::start(&[]).client("fetch", "h1c", &format!("/?size={SIZE}"), &["-o", target]);
@@ -44,14 +44,14 @@ pub fn assert_same(a: &Path, b: &Path) {
     }
 }
 
-/// A server that saves uploads, and its folder.
+/// Returns a server that saves uploads, and its folder.
 pub fn saving() -> (tempfile::TempDir, Server) {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(&["--sink", &format!("save:{}", folder.path().display())]);
     (folder, server)
 }
 
-/// The standard output of a program that must succeed.
+/// Returns the standard output of a program that must succeed.
 pub fn ran(command: &mut Command) -> String {
     let Output { status, stdout, stderr } = command.output().unwrap();
     let (printed, error) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
@@ -59,12 +59,12 @@ pub fn ran(command: &mut Command) -> String {
     printed.into_owned()
 }
 
-/// The script of a peer.
+/// Returns the path of a peer's script.
 pub fn script(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers").join(name)
 }
 
-/// A process that ends with the test.
+/// A process that is killed at the end of the test.
 pub struct Ended(pub Child);
 
 impl Drop for Ended {
@@ -78,7 +78,7 @@ pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// Waits until someone listens on a port of localhost.
+/// Waits until a program listens on a port of localhost.
 pub fn wait_for(port: u16) {
     for _ in 0..500 {
         if TcpStream::connect(("localhost", port)).is_ok() {
@@ -89,7 +89,7 @@ pub fn wait_for(port: u16) {
     panic!("nobody listens on port {port}");
 }
 
-/// The files of a self-signed certificate for localhost and of its key.
+/// Returns the files of a self-signed certificate for localhost and of its key.
 pub fn self_signed(folder: &Path) -> (PathBuf, PathBuf) {
     let (certificate, key) = (folder.join("cert.pem"), folder.join("key.pem"));
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();

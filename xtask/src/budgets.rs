@@ -25,18 +25,18 @@ pub(crate) struct Arguments {
     program: ProgramOptions,
 }
 
-/// The rate of a stalled reader, in bytes per second. All windows and buffers before it fill up, and stay full until
-/// the timeout ends the run.
+/// The rate of a stalled reader, in bytes per second. All windows and buffers between the sender and such a reader fill
+/// up, and stay full until the timeout ends the run.
 const STALLED: u64 = 1;
 
-/// The excess of a loose budget over twice the growth, in bytes: the allocator's own share and pages of the program do
-/// not depend on the case.
+/// The excess over twice the growth from which a budget counts as loose, in bytes. The allocator's own share and the
+/// pages of the program do not depend on the case.
 const SLACK: u64 = 4 << 20;
 
 /// The exit code for memory over its budget, and for a budget too loose to detect growth.
 const OVER: u8 = 4;
 
-/// One end of one run.
+/// The growth of one end in one run.
 struct Growth<'r> {
     case: &'r Case,
     end: End,
@@ -74,7 +74,7 @@ fn measure(arguments: &Arguments, longhaul: &Longhaul, file: &mut RecordFile) ->
         readers(*many, chunks, &["--connections", &number], &mut bench)?;
         readers(*many, chunks, &[&streams[..], &[&number]].concat(), &mut bench)?;
     }
-    // Memory that is held per datagram is greatest with the largest datagrams.
+    // The memory that is held for each datagram is greatest with the largest datagrams.
     if let Some(most) = bodies.iter().max() {
         let number = most.to_string();
         let loopback = ["--protocol", "quic,h3", "--streams", &number, "--quic-profile", "loopback"];
@@ -83,8 +83,8 @@ fn measure(arguments: &Arguments, longhaul: &Longhaul, file: &mut RecordFile) ->
     Ok(records)
 }
 
-/// Runs every chunk size with three readers. A fast one gets 256 MiB over `many` bodies, a slow one a second or two of
-/// work, and a stalled one more than any window admits.
+/// Runs every chunk size with three readers. The fast reader gets 256 MiB in `many` bodies, the slow one a second or
+/// two of work, and the stalled one more than any window admits.
 fn readers(
     many: u64,
     chunks: &[ByteSize],
@@ -107,7 +107,7 @@ fn readers(
     Ok(())
 }
 
-/// Both ends of all runs that were measured.
+/// Returns both ends of all runs that were measured.
 fn ends(records: &[Record]) -> Vec<Growth<'_>> {
     let both = records.iter().flat_map(|record| End::ALL.map(|end| (record, end)));
     both.filter_map(|(record, end)| {
@@ -170,7 +170,7 @@ fn conclude(records: &[Record], ends: &[Growth<'_>]) -> u8 {
     }
 }
 
-/// The failed runs, except for timeouts of stalled readers, which make no progress.
+/// Returns the failed runs, except for timeouts of stalled readers, which are expected.
 fn unmeasured(records: &[Record]) -> Vec<String> {
     let faults = records.iter().filter_map(|record| Some((record, record.error.as_ref()?)));
     let other = faults.filter(|(_, fault)| fault.kind != FaultKind::Timeout);
@@ -185,7 +185,7 @@ mod tests {
 
     use super::*;
 
-    /// A run whose receiver grew by some MiB under a budget of 10.
+    /// Returns a run whose receiver grew by some MiB under a budget of 10.
     fn record(growth_mib: u64, reader_rate: Option<u64>) -> Record {
         let mut case = Case::new("h2");
         case.reader_rate = reader_rate.map(|rate| rate.try_into().unwrap());

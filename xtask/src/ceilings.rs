@@ -1,7 +1,8 @@
-//! `cargo xtask ceilings`: the goodput of the ceilings over TCP and TLS by the size of their reads and writes.
+//! `cargo xtask ceilings`: the goodput of the ceilings over TCP and TLS, by the size of their reads and writes.
 //!
-//! A ceiling is as high as its calls are good. All candidates run in each round, in another order in each, and are compared
-//! with the sizes in the table of limits. `cargo xtask ratios` chooses by a few such rounds before its own.
+//! The goodput of a ceiling depends on the sizes of its calls. All candidates run in each round, in a new order each
+//! time, and are compared with the sizes in the table of limits. `cargo xtask ratios` chooses the sizes by a few such
+//! rounds before its own.
 
 use std::process::ExitCode;
 
@@ -16,11 +17,11 @@ use crate::study::{
 /// The file of the table.
 pub(crate) const TABLE: &str = "ceilings.tsv";
 
-/// The ceilings whose reads and writes have a size to choose. That of QUIC has none: it sends and receives as many
-/// datagrams at once as the kernel admits.
+/// The ceilings whose reads and writes have a size to choose. The ceiling of QUIC has none, since it sends and receives
+/// as many datagrams at once as the kernel admits.
 pub(crate) const PROTOCOLS: [&str; 2] = ["tcp-ceiling", "tls-ceiling"];
 
-/// The candidates, in bytes. Fewer than 256 KiB of a write would depend on the chunk.
+/// The candidates, in bytes. Writes of fewer than 256 KiB would depend on the chunk.
 const READS: [u64; 5] = [64 << 10, 128 << 10, 256 << 10, 512 << 10, 1 << 20];
 const WRITES: [u64; 3] = [256 << 10, 512 << 10, 1 << 20];
 
@@ -41,7 +42,7 @@ pub(crate) struct Calls {
 }
 
 impl Calls {
-    /// The default sizes in the table of limits.
+    /// Returns the default sizes in the table of limits.
     fn usual() -> Self {
         Self::of(&Limits::default())
     }
@@ -50,14 +51,14 @@ impl Calls {
         Self { read: ByteSize(limits.bytes(&CEILING_READ)), write: ByteSize(limits.bytes(&CEILING_WRITE)) }
     }
 
-    /// All candidates, the usual calls first.
+    /// Returns all candidates, the usual calls first.
     fn candidates() -> Vec<Self> {
         let all = READS.iter().flat_map(|read| WRITES.iter().map(move |write| (*read, *write)));
         let others = all.map(|(read, write)| Self { read: ByteSize(read), write: ByteSize(write) });
         [Self::usual()].into_iter().chain(others.filter(|calls| *calls != Self::usual())).collect()
     }
 
-    /// The flags of a bench with these calls.
+    /// Returns the flags of a bench with these calls.
     pub(crate) fn flags(self) -> Vec<String> {
         let flag = |limit: &Limit, size: ByteSize| [format!("--{}", limit.flag), size.to_string()];
         [flag(&CEILING_READ, self.read), flag(&CEILING_WRITE, self.write)].concat()
@@ -104,7 +105,7 @@ pub(crate) fn measure(
     Ok(records)
 }
 
-/// The goodputs of candidates and of the usual calls, in the same rounds, in the given directions.
+/// Returns the goodputs of a candidate and of the usual calls, in the same rounds and the given directions.
 fn beside_usual(
     records: &[Record],
     protocol: &str,
@@ -123,7 +124,7 @@ fn beside_usual(
     directions.iter().flat_map(pairs).collect()
 }
 
-/// The calls with the highest median of the ratios to the usual ones, over both directions.
+/// Returns the calls with the highest median of the ratios to the usual calls, over both directions.
 pub(crate) fn best(records: &[Record], protocol: &str) -> Option<Calls> {
     let ratio = |calls: Calls| {
         let pairs = beside_usual(records, protocol, calls, &Direction::ALL);
@@ -133,7 +134,8 @@ pub(crate) fn best(records: &[Record], protocol: &str) -> Option<Calls> {
     ratios.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, calls)| calls)
 }
 
-/// A line for each ceiling and candidate: its goodput in each direction, and the ratio to the usual calls over both.
+/// Returns a table with a line for each ceiling and candidate: its goodput in each direction, and the ratio to the
+/// usual calls over both directions.
 pub(crate) fn table(records: &[Record]) -> Table {
     let heads = ["ceiling", "read", "write", "MiB/s up", "MiB/s down"];
     let mut table = Table::with_heads(heads.into_iter().chain(RatioSummary::HEADS).chain(["best"]));

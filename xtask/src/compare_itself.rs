@@ -1,7 +1,7 @@
 //! `cargo xtask compare-itself`: the error rates of `longhaul compare` on this machine.
 //!
-//! The runs of one bench, split in two, must not differ. A sender that is made a tenth slower on purpose, in turns
-//! with the usual one, must be found in every case.
+//! The runs of one bench, split in two, must not differ. A sender that is slowed by a tenth on purpose, in turns with
+//! the usual one, must be found in every case.
 
 use std::{
     fs,
@@ -36,7 +36,8 @@ pub(crate) struct Arguments {
 /// The goodput of a slowed sender, as a share of the goodput of the others.
 const SLOWED: f64 = 0.9;
 
-/// The share of comparisons that may find a difference between equal runs: their intervals hold in 95 of 100.
+/// The share of comparisons that may find a difference between equal runs: their intervals cover the truth in 95 of 100
+/// cases.
 const FALSE_ALARMS: f64 = 0.05;
 
 /// The common parts of all benches.
@@ -69,14 +70,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
 }
 
 impl Study<'_> {
-    /// A bench with rounds for both halves.
+    /// Runs a bench with enough rounds for both halves.
     fn halves(&self, arguments: &Arguments, repeat: u32) -> Result<Vec<Record>> {
         let mut file = RecordFile::create(self.folder.join(format!("split-{repeat}.jsonl")))?;
         let rounds = (2 * arguments.rounds.rounds()).to_string();
         self.bench(&["--protocol", &arguments.protocols.join(","), "--rounds", &rounds], &mut file)
     }
 
-    /// Runs in turns, without and with each sender limited to a share of its goodput in `typical` runs.
+    /// Runs benches in turns: without a limit, and with each sender limited to a share of its goodput in `typical`
+    /// runs.
     fn slowed(&self, arguments: &Arguments, typical: &[Record]) -> Result<(Vec<Record>, Vec<Record>)> {
         let mut file = RecordFile::create(self.folder.join("slowed.jsonl"))?;
         let (mut plain, mut slowed) = (Vec::new(), Vec::new());
@@ -85,7 +87,7 @@ impl Study<'_> {
                 let rate = (SLOWED * goodput(typical, protocol)?).round().to_string();
                 let run = ["--protocol", protocol, "--rounds", "1"];
                 let limited = [&run[..], &["--label", "slowed", "--limit-rate", &rate]].concat();
-                // The first run of a round finds a colder machine.
+                // The order alternates, since the first run of a round finds a colder machine.
                 if round % 2 == 0 {
                     plain.extend(self.bench(&run, &mut file)?);
                 }
@@ -106,7 +108,7 @@ impl Study<'_> {
         )
     }
 
-    /// Compares two sets of records, with the text in a file.
+    /// Compares two sets of records, and writes the text to a file.
     fn compare(&self, base: &[Record], candidate: &[Record], file: &str) -> Result<Comparison> {
         let comparison = Comparison::of(base, candidate, &Thresholds::default());
         fs::write(self.folder.join(file), comparison_text(&comparison))
@@ -115,12 +117,12 @@ impl Study<'_> {
     }
 }
 
-/// The records of even and of odd rounds.
+/// Splits records into those of even and those of odd rounds.
 fn split(records: Vec<Record>) -> (Vec<Record>, Vec<Record>) {
     records.into_iter().partition(|record| record.round % 2 == 0)
 }
 
-/// The median goodput of a protocol, in bytes per second.
+/// Returns the median goodput of a protocol, in bytes per second.
 fn goodput(records: &[Record], protocol: &str) -> Result<f64> {
     let of_protocol = records.iter().filter(|record| record.is_ok() && record.case.protocol == protocol);
     let goodputs: Vec<f64> = of_protocol.filter_map(|record| record.goodput_bytes_per_s).collect();
@@ -128,8 +130,8 @@ fn goodput(records: &[Record], protocol: &str) -> Result<f64> {
     Ok(median)
 }
 
-/// A record with the case of its protocol in `base`, for a comparison in memory. A sender with a rate limit has a case
-/// of its own, which is not comparable.
+/// Returns a record with the case of its protocol in `base`, for a comparison in memory. A sender with a rate limit
+/// would have another case, which cannot be compared.
 fn in_place_of(mut record: Record, base: &[Record]) -> Record {
     if let Some(plain) = base.iter().find(|plain| plain.case.protocol == record.case.protocol) {
         record.case = plain.case.clone();
@@ -137,7 +139,7 @@ fn in_place_of(mut record: Record, base: &[Record]) -> Record {
     record
 }
 
-/// The cases whose goodput is worse.
+/// Returns the number of cases whose goodput is worse.
 fn slower(comparison: &Comparison) -> usize {
     let is_slower = |change: &analyse::MetricChange| {
         change.metric.if_worse == Verdict::Slower

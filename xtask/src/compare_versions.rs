@@ -23,7 +23,7 @@ use sources::Sources;
 /// Compare two versions of a library
 ///
 /// Exits as `longhaul compare --fail-on worse` does: 0 not worse, 3 slower, 4 more memory, 1 or 5 a new failure, 6
-/// the figures do not tell.
+/// inconclusive.
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// hyper, h2, quinn, quinn-proto, h3, rustls, or any other in Cargo.lock
@@ -47,10 +47,10 @@ pub(crate) struct Arguments {
     program: ProgramOptions,
 }
 
-/// One of the two versions.
+/// One of the two versions of the program.
 struct Side {
     longhaul: Longhaul,
-    /// The label of its records.
+    /// The label of the records of this version.
     label: String,
     file: RecordFile,
     records: Vec<Record>,
@@ -70,7 +70,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     ];
     for round in 0..arguments.rounds.rounds() {
         eprintln!("round {} of {}", round + 1, arguments.rounds.rounds());
-        // The first run of a round finds a colder machine.
+        // The order alternates, since the first run of a round finds a colder machine.
         let order = if round % 2 == 0 { [0, 1] } else { [1, 0] };
         order.into_iter().try_for_each(|side| sides[side].bench(arguments))?;
     }
@@ -92,7 +92,7 @@ impl Side {
         })
     }
 
-    /// Runs one round.
+    /// Runs one round of this version.
     fn bench(&mut self, arguments: &Arguments) -> Result<()> {
         let size = arguments.rounds.size_or(ByteSize(1 << 30)).to_string();
         let protocols = arguments.protocols.as_deref().unwrap_or_else(|| carried_by(&arguments.library));
@@ -104,12 +104,12 @@ impl Side {
     }
 }
 
-/// The name of a version. A checkout has the name of its folder.
+/// Returns the name of a version. For a checkout, this is the name of its folder.
 fn label(version: &str) -> String {
     Path::new(version).file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// The protocols that a library carries.
+/// Returns the protocols that a library carries.
 fn carried_by(library: &str) -> &'static str {
     match library {
         "hyper" => "h1c,h1",
@@ -122,7 +122,7 @@ fn carried_by(library: &str) -> &'static str {
     }
 }
 
-/// Builds one side from a copy of the sources, with artefacts in a folder that both sides share. Returns a copy of the
+/// Builds one side from a copy of the sources. Both sides share a folder of build artefacts. Returns a copy of the
 /// program.
 fn build(arguments: &Arguments, work: &Path, side: &str, version: &str) -> Result<PathBuf> {
     let library = &arguments.library;

@@ -1,7 +1,7 @@
-//! `cargo xtask instructions`: the instructions that sender and receiver execute per MiB of body, over HTTP/1.1 and HTTP/2
-//! through a pipe in memory, held against `benches/instructions.tsv`.
+//! `cargo xtask instructions`: the instructions that sender and receiver execute per MiB of body, over HTTP/1.1 and
+//! HTTP/2 through a pipe in memory. They are compared with `benches/instructions.tsv`.
 //!
-//! callgrind counts; a machine's load does not matter.
+//! callgrind counts the instructions, so the load of the machine does not matter.
 
 use std::{
     fmt::Write as _,
@@ -36,17 +36,17 @@ const PROTOCOLS: [&str; 2] = ["h1", "h2"];
 /// The ends of an upload: the name in the table, and the role in the example.
 const ENDS: [(&str, &str); 2] = [("sender", "client"), ("receiver", "server")];
 
-/// The share by which counts may differ. The same program counts within 1 % of itself (random seeds of hash maps), and a
-/// compiler or a library at another patch moves the counts by 1 to 2 %; a further copy of the body adds over 70 %.
+/// The share by which counts may differ. Counts of the same program differ by up to 1 % (random seeds of hash maps).
+/// Another patch version of a compiler or library moves them by 1 to 2 %. A further copy of the body adds over 70 %.
 const TOLERANCE: f64 = 0.03;
 
-/// The body sizes, in MiB. What happens once per connection is in both counts, and cancels out.
+/// The body sizes, in MiB. Both counts contain the instructions that run once per connection, which cancel out.
 const BODIES: [u64; 2] = [4, 36];
 
 /// The most that the counting of live heap may add.
 const HEAP_SHARE: f64 = 0.01;
 
-/// The exit code for more instructions, as that of a slower candidate.
+/// The exit code for more instructions, which is that of a slower candidate.
 const MORE: u8 = 3;
 
 /// The count of one end.
@@ -99,7 +99,7 @@ fn build() -> Result<PathBuf> {
     Ok(Metadata::read()?.target_directory.join("release/examples/turns"))
 }
 
-/// The instructions of one end within the turns of its task, for a body of `mib`.
+/// Returns the instructions of one end within the turns of its task, for a body of `mib`.
 fn count(program: &Path, protocol: &str, role: &str, mib: u64, options: &[&str]) -> Result<u64> {
     let folder = tempfile::tempdir().context("no temporary folder")?;
     let output = Command::new("valgrind")
@@ -108,7 +108,7 @@ fn count(program: &Path, protocol: &str, role: &str, mib: u64, options: &[&str])
         .arg(program)
         .args([protocol, &mib.to_string()])
         .args(options)
-        // callgrind takes each byte of a "rep movsb" for an instruction, so glibc must copy in its other way.
+        // callgrind counts each byte of a "rep movsb" as an instruction, so glibc is told to copy by other means.
         .env(
             "GLIBC_TUNABLES",
             "glibc.cpu.x86_rep_movsb_threshold=1000000000:glibc.cpu.x86_rep_stosb_threshold=1000000000",
@@ -139,7 +139,7 @@ fn parsed(text: &str) -> Result<Vec<Count>> {
         .collect()
 }
 
-/// One line per count with the share that counting adds to it, and whether any is over the most allowed.
+/// Returns one line per count with the share that counting adds to it, and whether any share exceeds the bound.
 fn heap_share(without: &[Count], with: &[Count]) -> (String, bool) {
     let (mut text, mut more) = (String::new(), false);
     for (plain, counted) in without.iter().zip(with) {
@@ -159,7 +159,7 @@ fn heap_share(without: &[Count], with: &[Count]) -> (String, bool) {
     (text, more)
 }
 
-/// One line per count, and whether any is more than its baseline, or has none.
+/// Returns one line per count, and whether any count exceeds its baseline or has none.
 fn compared(baseline: &[Count], counts: &[Count]) -> (String, bool) {
     let (mut text, mut more) = (String::new(), false);
     for Count { protocol, end, per_mib } in counts {

@@ -1,9 +1,9 @@
 //! `cargo xtask large-file`: sends and saves a large file over each protocol, and compares the rate with that of `dd`
 //! on the same disk just before.
 //!
-//! A virtual machine may give freed memory back to its host at once. It then pays for every page that a file takes in
-//! the page cache, and both `dd` and longhaul would measure that. Therefore each run of either first touches as much
-//! memory as two files take.
+//! A virtual machine may return freed memory to its host at once. It then pays for every page of the page cache that a
+//! file takes, and both `dd` and longhaul would measure this cost. Therefore, each run first touches as much memory as
+//! two files take.
 
 use std::{
     fs::{self, File},
@@ -93,7 +93,7 @@ impl Disk {
         self.folder.path().join("saved")
     }
 
-    /// Writes everything that is cached, and touches as much memory as two files take.
+    /// Writes all cached data to disk, and touches as much memory as two files take.
     fn settle(&self) -> Result<()> {
         call(&mut Command::new("sync"))?;
         let bytes = usize::try_from(2 * self.size.0).context("more memory than there are addresses")?;
@@ -119,9 +119,9 @@ impl Disk {
 }
 
 impl Runs {
-    /// A fresh server, one upload, and `dd` before it.
+    /// Measures `dd`, and then one upload to a new server.
     fn add(&mut self, disk: &Disk, program: &Path, protocol: &str, flags: &[&str]) -> Result<()> {
-        let Some(protocol) = Protocol::by_name(protocol) else { bail!("'{protocol}' is no protocol") };
+        let Some(protocol) = Protocol::by_name(protocol) else { bail!("'{protocol}' is not a protocol") };
         let dd = disk.copy()?;
         let server = Server::start(program, &disk.saved(), flags)?;
         disk.settle()?;
@@ -138,7 +138,7 @@ impl Runs {
     }
 }
 
-/// Runs a program that has to succeed.
+/// Runs a program that must succeed.
 fn call(command: &mut Command) -> Result<()> {
     let status = command.status().with_context(|| format!("cannot start {:?}", command.get_program()))?;
     ensure!(status.success(), "{:?} failed ({status})", command.get_program());

@@ -1,8 +1,9 @@
-//! `cargo xtask layers`: each library as it comes beside itself with the layers and limits of longhaul, and the share
-//! of each layer.
+//! `cargo xtask layers`: each library with its own defaults beside itself with the layers and limits of longhaul, and
+//! the share of each layer.
 //!
-//! One run leaves out one thing: a limit of the table has the value of `--profile stock`, a receiver sleeps at once, or
-//! the program has the allocator of the system. The runs of a round follow each other, in another order in each round.
+//! Each variant leaves out one thing: a limit has its value in `--profile stock`, a receiver sleeps at once, or the
+//! program has the allocator of the system. The variants of a round run one after the other, in a new order in each
+//! round.
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -14,10 +15,10 @@ use crate::study::{
     Longhaul, ProgramOptions, RatioSummary, RecordFile, RoundOptions, Table, mib_per_s, pairs,
 };
 
-/// The variant that everything is compared with.
+/// The name of the variant that all others are compared with.
 const TUNED: &str = "tuned";
 
-/// The variant that leaves out everything but jemalloc.
+/// The name of the variant that leaves out everything but jemalloc.
 const STOCK: &str = "stock";
 
 /// Measure each library as it comes, and what each layer of longhaul gives to it
@@ -41,13 +42,13 @@ pub(crate) struct Arguments {
 /// One way to run a protocol.
 #[derive(Debug, PartialEq, Eq)]
 struct Variant {
-    /// The thing that is left out.
+    /// The name of the thing that is left out.
     name: String,
     flags: Vec<String>,
     program: Program,
 }
 
-/// The program that a variant needs.
+/// The program that runs a variant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Program {
     Usual,
@@ -65,13 +66,13 @@ impl Variant {
     }
 }
 
-/// The variants of a protocol: everything in force, each thing left out, and everything left out.
+/// Returns the variants of a protocol: everything in force, each thing left out alone, and everything left out.
 fn variants(protocol: &Protocol, has_system_allocator: bool) -> Vec<Variant> {
     let tuned = || Variant::new(TUNED, &[]);
     let stock = || Variant::new(STOCK, &["--profile", Profile::Stock.name()]);
     let mut variants = vec![tuned(), Variant::new("spin", &["--spin", "0"])];
     for limit in LIMITS.iter().filter(|limit| limit.applies_to(protocol)) {
-        // TCP_NODELAY is a layer that the stock profile keeps.
+        // TCP_NODELAY is a layer that the stock profile keeps in force.
         let is_switch = limit.layer && matches!(limit.domain, Domain::Choice(_));
         let left_out = is_switch.then_some(Preset::Choice("off")).or(limit.stock);
         if let Some(preset) = left_out.filter(|preset| *preset != limit.default) {
@@ -124,7 +125,7 @@ fn chosen(arguments: &Arguments) -> Vec<&'static Protocol> {
     PROTOCOLS.iter().filter(is_chosen).collect()
 }
 
-/// The runs of one variant in one round, labelled by its name.
+/// Makes the runs of one variant in one round, labelled by its name.
 fn one(
     arguments: &Arguments,
     program: &Longhaul,
@@ -140,7 +141,7 @@ fn one(
     program.bench(&[&common[..], &case, &["--label", &variant.name], &flags].concat(), file)
 }
 
-/// A row for each variant: its goodput over that of the tuned one, in the runs of the same rounds.
+/// Returns a row for each variant: its goodput relative to that of the tuned variant, in the runs of the same rounds.
 fn table(records: &[Record], protocols: &[&Protocol], chunks: &[ByteSize]) -> Table {
     let heads = ["protocol", "direction", "chunk", "without", "MiB/s"];
     let mut table = Table::with_heads(heads.into_iter().chain(RatioSummary::HEADS));
@@ -166,7 +167,8 @@ fn table(records: &[Record], protocols: &[&Protocol], chunks: &[ByteSize]) -> Ta
     table
 }
 
-/// A row for each protocol and variant, with a column per chunk and direction: the ratio to the tuned runs and its interval.
+/// Returns a row for each protocol and variant, with a column per chunk and direction: the ratio to the tuned runs and
+/// its interval.
 fn overview(records: &[Record], protocols: &[&Protocol], chunks: &[ByteSize]) -> Table {
     let columns: Vec<(ByteSize, Direction)> =
         chunks.iter().flat_map(|chunk| Direction::ALL.map(|direction| (*chunk, direction))).collect();

@@ -1,8 +1,8 @@
-//! `cargo xtask length`: goodput of a long body over that of a short one, for each protocol.
+//! `cargo xtask length`: the goodput of a long body over that of a short one, for each protocol.
 //!
-//! A round is one long body between two short ones, so that a machine that drifts stays out of the ratio. A round
-//! counts only if the cores were close to each other in all three runs. A protocol goes on until it has enough of them,
-//! or has tried three times as often.
+//! A round is one long body between two short ones, so that the drift of a machine cancels out of the ratio. A round
+//! counts only if the cores were close to each other in all three runs. A protocol runs until it has enough such
+//! rounds, or has tried three times as many.
 
 use std::process::ExitCode;
 
@@ -62,7 +62,7 @@ impl Rounds {
         Self { protocol, complete: Vec::new(), tried: 0 }
     }
 
-    /// Tries one round, up to its first run that does not count.
+    /// Tries one round, and stops at the first run that does not count.
     fn attempt(
         &mut self,
         longhaul: &Longhaul,
@@ -86,7 +86,7 @@ impl Rounds {
     }
 }
 
-/// The goodput of a run, if it succeeded with its ends on close cores.
+/// Returns the goodput of a run, if the run succeeded with its ends on close cores.
 fn goodput(record: &Record) -> Option<f64> {
     record.goodput_bytes_per_s.filter(|_| record.is_ok() && has_close_cores(record))
 }

@@ -69,7 +69,7 @@ fn page() -> String {
     text
 }
 
-/// The possible values of a limit, in words.
+/// Returns the possible values of a limit, in words.
 fn values(limit: &Limit) -> String {
     let values = match limit.domain {
         Domain::Bytes { least, most } => format!("{} to {}", ByteSize(least), ByteSize(most)),

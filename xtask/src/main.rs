@@ -1,7 +1,7 @@
 //! Development tasks: rules of the workspace, and studies over many runs of longhaul.
 //!
-//! `cargo xtask COMMAND`; each command has a file of its own. A study runs the release build of this tree as a user
-//! would, keeps its records as they are printed, and computes with the crates `analyse` and `stats`.
+//! The tasks run as `cargo xtask COMMAND`, and each command has its own file. A study runs the release build of this
+//! tree as a user would, keeps its records as they are printed, and computes with the crates `analyse` and `stats`.
 
 mod budgets;
 mod ceilings;

@@ -1,6 +1,7 @@
 //! `cargo xtask many-uploads`: sends many concurrent uploads to one server that saves them, over each protocol.
 //!
-//! All must arrive whole, and the peak RSS of the server must stay within its baseline plus the budget of its limits.
+//! All must arrive completely, and the peak RSS of the server must stay within its baseline plus the budget of its
+//! limits.
 
 use std::process::{Child, ExitCode};
 
@@ -28,7 +29,7 @@ pub(crate) struct Arguments {
     program: ProgramOptions,
 }
 
-/// The memory that a server may take beside its budget, in bytes: a server without uploads took 9 to 12 MiB.
+/// The memory that a server may take in addition to its budget, in bytes. A server without uploads took 9 to 12 MiB.
 const BASELINE: u64 = 24 << 20;
 
 /// The exit code for memory over its budget.
@@ -48,7 +49,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let mut table = Table::with_heads(["protocol", "whole", "of", "seconds", "peak RSS MiB", "allowed MiB"]);
     let (mut is_over, mut is_broken) = (false, false);
     for name in &arguments.protocols {
-        let Some(protocol) = Protocol::by_name(name) else { bail!("'{name}' is no protocol") };
+        let Some(protocol) = Protocol::by_name(name) else { bail!("'{name}' is not a protocol") };
         let Outcome { whole, seconds, peak, allowed } = upload(longhaul.program(), protocol, arguments)?;
         is_over |= peak > allowed;
         is_broken |= whole < arguments.uploads as usize;
@@ -92,7 +93,7 @@ fn is_whole(record: &Record) -> bool {
     record.is_ok() && record.integrity.as_ref().is_some_and(|integrity| integrity.matches)
 }
 
-/// The budget of a receiver with one connection per upload, in bytes.
+/// Returns the budget of a receiver with one connection per upload, in bytes.
 fn budget(protocol: &Protocol, arguments: &Arguments, folder: &std::path::Path) -> u64 {
     let mut case = Case::new(protocol.name);
     (case.body, case.connections) = (arguments.size, arguments.uploads);

@@ -1,7 +1,8 @@
-//! `cargo xtask power`: how often `longhaul compare` finds a slowdown, and how often it finds one that is not there.
+//! `cargo xtask power`: the rates at which `longhaul compare` finds a real slowdown, and at which it finds one that
+//! does not exist.
 //!
-//! Goodputs are drawn, and compared as those of records are. One case of each comparison is slower; it is the hardest to
-//! find where all others have not changed. docs/reading.md has the tables.
+//! Goodputs are drawn at random, and compared like those of records. One case of each comparison is slower. Such a case
+//! is hardest to find if all others have not changed. docs/reading.md has the tables.
 
 use std::{
     fs,
@@ -20,7 +21,7 @@ use record::{ByteSize, Case, Record};
 
 use crate::study::Table;
 
-/// Simulate how often a comparison finds a slowdown, and how often it calls a change that is not there
+/// Simulate how often a comparison finds a slowdown, and how often it reports a change that does not exist
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// Comparisons for each figure
@@ -54,9 +55,9 @@ enum Noise {
     Plain,
     /// Log-normal, and one run in ten at 0.6 of its goodput.
     Outliers,
-    /// Log-normal around a level that drifts from round to round by as much again.
+    /// Log-normal around a level that drifts from round to round, with the same scatter.
     Drift,
-    /// Log-normal, of a case in four by five times as much.
+    /// Log-normal, with five times the scatter in one case of four.
     Unequal,
 }
 
@@ -74,7 +75,7 @@ impl Noise {
 /// The coefficients of variation of a run.
 const SCATTERS: [f64; 3] = [0.02, 0.05, 0.10];
 
-/// The slowdowns of one case.
+/// The slowdowns of one case, as shares.
 const SLOWDOWNS: [f64; 4] = [0.02, 0.05, 0.10, 0.20];
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
@@ -91,7 +92,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The share of comparisons that call the slower case WORSE, in percent, by slowdown.
+/// Returns the percentage of comparisons that call the slower case WORSE, by slowdown.
 fn power(arguments: &Arguments) -> Table {
     let shown = SLOWDOWNS.map(|slowdown| format!("{:.0}", 100.0 * slowdown)).join("/");
     let heads = SCATTERS.map(|scatter| format!("WORSE at CV {:.0} %, slower by {shown} %", 100.0 * scatter));
@@ -110,7 +111,7 @@ fn power(arguments: &Arguments) -> Table {
     table
 }
 
-/// The share of comparisons that call any goodput better or WORSE although nothing has changed, in percent.
+/// Returns the percentage of comparisons that call any goodput better or WORSE although nothing has changed.
 fn false_alarms(arguments: &Arguments) -> Table {
     let kinds = [Noise::Plain, Noise::Outliers, Noise::Drift, Noise::Unequal];
     let heads = kinds.map(Noise::name);
@@ -135,7 +136,7 @@ fn percent(found: usize, draws: u32) -> String {
     format!("{:.0}", 100.0 * found as f64 / f64::from(draws))
 }
 
-/// Two sets of records, whose goodputs are drawn anew for each comparison.
+/// A pair of record sets, whose goodputs are drawn anew for each comparison.
 struct Set {
     random: Xoshiro256PlusPlus,
     base: Vec<Record>,
@@ -184,8 +185,8 @@ impl Set {
         Drawn(Comparison::of(&self.base, &self.candidate, &Thresholds::default()))
     }
 
-    /// Draws levels of both sides that depend on those of the round before (a correlation of 0.8). Rounds in turns have
-    /// one level.
+    /// Draws the levels of both sides. A level depends on that of the round before (a correlation of 0.8). If the sides
+    /// run in turns, both have the same levels.
     fn drifting(&mut self, scatter: f64) -> [Vec<f64>; 2] {
         let mut drift = || {
             let mut last = scatter * normal(&mut self.random);
@@ -210,7 +211,7 @@ impl Drawn {
     }
 }
 
-/// The place of a round of a side in the order of time.
+/// Returns the position in time of a round of one side.
 fn second(order: Order, side: usize, round: usize) -> usize {
     match order {
         Order::InTurns => 2 * round + (side + round) % 2,
@@ -218,7 +219,7 @@ fn second(order: Order, side: usize, round: usize) -> usize {
     }
 }
 
-/// A run of one case without figures.
+/// Returns a run of one case without figures.
 fn record(case: usize, second: usize, cases: usize) -> Record {
     let mut plain = Case::new("h2");
     plain.body = ByteSize(1 + case as u64);
@@ -228,7 +229,7 @@ fn record(case: usize, second: usize, cases: usize) -> Record {
     record
 }
 
-/// A number close to normal, with a mean of 0 and a deviation of 1: the sum of twelve uniform numbers.
+/// Returns a number close to normal, with a mean of 0 and a standard deviation of 1: the sum of twelve uniform numbers.
 fn normal(random: &mut Xoshiro256PlusPlus) -> f64 {
     (0..12).map(|_| f64::from(random.next_u32()) / f64::from(u32::MAX)).sum::<f64>() - 6.0
 }

@@ -1,9 +1,9 @@
-//! `cargo xtask ratios`: goodput of each protocol over its baseline and over the ceiling of its carrier, of verified over
-//! discarded bodies, of large over small packets, and of `tcp` and its ceiling over iperf3.
+//! `cargo xtask ratios`: goodput of each protocol over its baseline and over the ceiling of its carrier, of verified
+//! over discarded bodies, of large over small packets, and of `tcp` and its ceiling over iperf3.
 //!
-//! The two runs of a ratio lie within seconds of each other: a machine drifts by more than some rows differ. The sizes of a
-//! ceiling's calls are chosen by rounds of their own, before all others ([`ceilings`](crate::ceilings)). [`judge`] has the
-//! rule by which an aim is met.
+//! The two runs of a ratio lie within seconds of each other, because a machine drifts by more than the difference
+//! between some rows. The sizes of a ceiling's calls are chosen by separate rounds before all others
+//! ([`ceilings`](crate::ceilings)). [`judge`] has the rule by which an aim is met.
 
 mod iperf3;
 mod judge;
@@ -23,7 +23,7 @@ use rounds::Measured;
 /// The file of the judged table.
 const TABLE: &str = "ratios.tsv";
 
-/// Rounds unless a flag says otherwise: each half has eleven.
+/// The default number of rounds: each half has eleven.
 const ROUNDS: u32 = 22;
 
 /// Measure goodput of HTTP over its baselines and ceilings, the cost of verifying, and TCP over iperf3
@@ -37,7 +37,7 @@ pub(crate) struct Arguments {
     /// Write sizes of iperf3
     #[arg(long, value_name = "LIST", default_value = "64KiB,128KiB,256KiB,1MiB", value_delimiter = ',')]
     writes: Vec<ByteSize>,
-    /// Rounds that choose the sizes of the ceilings' calls; 0 for those of the table of limits
+    /// Rounds that choose the sizes of the ceilings' calls; 0 for the sizes in the table of limits
     #[arg(long, value_name = "N", default_value_t = 3)]
     tuning_rounds: u32,
     /// Judge the records of an earlier run anew, and measure nothing

@@ -21,13 +21,13 @@ use crate::{
 /// Time compare, check and report on generated files of many records, and measure their memory
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// Cases of each file
+    /// Number of cases in each file
     #[arg(long, value_name = "N", default_value_t = 5000)]
     cases: u64,
     /// Rounds of each case
     #[arg(long, value_name = "N", default_value_t = 7)]
     rounds: u32,
-    /// Records whose first one is copied, in this tree
+    /// Records in this tree whose first one is copied
     #[arg(long, value_name = "PATH", default_value = "results/2026-11-26-epyc-2-cores/default")]
     template: PathBuf,
     /// The longhaul program to run [default: a release build of this tree]
@@ -41,7 +41,7 @@ const TIME: Duration = Duration::from_secs(10);
 /// The most memory that a command may take, in KiB.
 const MEMORY_KIB: u64 = 256 << 10;
 
-/// The pause between two looks at the memory of a command.
+/// The pause between two readings of a command's memory.
 const PAUSE: Duration = Duration::from_millis(5);
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
@@ -92,7 +92,7 @@ fn measure(program: &Path, arguments: &[&str]) -> Result<(Duration, u64)> {
     Ok((began.elapsed(), peak))
 }
 
-/// Writes records as large as those of a bench.
+/// Writes records of the size that a bench writes.
 fn generate(path: &Path, arguments: &Arguments, side: u32) -> Result<()> {
     let template = workspace::root().join(&arguments.template);
     let template = record::read(&template)?.into_iter().next().context("no record to copy")?;
@@ -105,7 +105,7 @@ fn generate(path: &Path, arguments: &Arguments, side: u32) -> Result<()> {
     Ok(file.flush()?)
 }
 
-/// A run of an invented case, in turns with that of the other side.
+/// Returns a run of an invented case, in turns with a run of the other side.
 fn record(template: &Record, number: u64, round: u32, side: u32) -> Record {
     let mut record = template.clone();
     record.case = Case::new(["h1c", "h2c", "h1", "h2", "h3"][(number % 5) as usize]);

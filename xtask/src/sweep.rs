@@ -45,7 +45,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     Ok(ExitCode::from(Analysis::of(&records).verdict().exit_code()))
 }
 
-/// A row per direction and chunk size, a column per protocol, in the order of the records.
+/// Returns a table with a row per direction and chunk size, and a column per protocol, in the order of the records.
 fn table(records: &[Record]) -> Table {
     let analysis = Analysis::of(records);
     let mut protocols: Vec<&str> = Vec::new();
@@ -75,7 +75,7 @@ fn line_of(row: &Row<'_>) -> (Direction, ByteSize) {
     (row.case.direction, row.case.chunk.into())
 }
 
-/// The median of the runs that went well, with its interval.
+/// Returns the median of the successful runs, with its interval.
 fn cell(row: &Row<'_>) -> String {
     let well = row.records.iter().filter(|record| record.is_ok());
     let goodputs: Vec<f64> = well.filter_map(|record| record.goodput_bytes_per_s).collect();

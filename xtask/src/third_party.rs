@@ -1,5 +1,5 @@
-//! `cargo xtask third-party`: writes `THIRD-PARTY.txt`, the licence texts of all packages that the program links, and
-//! of the libraries in the report's page.
+//! `cargo xtask third-party`: writes `THIRD-PARTY.txt`, with the licence texts of all packages that the program links,
+//! and of the libraries in the page of a report.
 
 mod packages;
 mod text;
@@ -14,10 +14,10 @@ use text::{Source, Texts};
 
 use crate::workspace;
 
-/// The file, below the root.
+/// The generated file, below the root.
 const FILE: &str = "THIRD-PARTY.txt";
 
-/// The notices and licences of the chart library and of what it contains, below the root.
+/// The notices and licences of the chart library and of the code that it contains, below the root.
 const CHARTS: &str = "crates/analyse/src/formats/page/echarts.LICENSE";
 
 /// Write the licence texts of all linked packages into THIRD-PARTY.txt
@@ -43,7 +43,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The content of the file.
+/// Returns the content of the file.
 fn render(packages: &[Package], root: &Path) -> Result<String> {
     let mut texts = Texts::default();
     let mut without = Vec::new();
@@ -65,7 +65,7 @@ fn render(packages: &[Package], root: &Path) -> Result<String> {
     Ok(text::document(&texts, &without))
 }
 
-/// The text of a file. Names of authors are not always in UTF-8.
+/// Reads the text of a file. Some names of authors are not in UTF-8.
 fn read(path: &Path) -> Result<String> {
     let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())

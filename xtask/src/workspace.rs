@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 use serde::Deserialize;
 
-/// The root folder of the workspace.
+/// Returns the root folder of the workspace.
 pub(crate) fn root() -> &'static Path {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.parent().unwrap_or(here)
@@ -23,20 +23,20 @@ pub(crate) struct Metadata {
     pub(crate) target_directory: PathBuf,
 }
 
-/// One package, of the workspace or below it.
+/// A package of the workspace, or a dependency of one.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Package {
     pub(crate) name: String,
     pub(crate) version: String,
     pub(crate) license: Option<String>,
-    /// The registry or repository; none for members of the workspace.
+    /// The registry or repository; `None` for members of the workspace.
     pub(crate) source: Option<String>,
-    /// The oldest Rust that builds the package; none if it states none.
+    /// The oldest Rust that builds the package; `None` if the package does not state it.
     pub(crate) rust_version: Option<String>,
     pub(crate) dependencies: Vec<Dependency>,
 }
 
-/// One line of a package's dependency tables, development and build dependencies included.
+/// One line of a package's dependency tables, including development and build dependencies.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Dependency {
     pub(crate) name: String,
@@ -48,7 +48,7 @@ impl Package {
         self.source.is_none()
     }
 
-    /// The folder name of a member: the package name without its prefix.
+    /// Returns the folder name of a member: the package name without its prefix.
     pub(crate) fn short_name(&self) -> &str {
         self.name.strip_prefix("longhaul-").unwrap_or(&self.name)
     }
@@ -61,7 +61,7 @@ impl Metadata {
         serde_json::from_slice(&output).context("cargo metadata is not as expected")
     }
 
-    /// The packages by name and version.
+    /// Returns the packages by name and version.
     pub(crate) fn by_identity(&self) -> BTreeMap<(&str, &str), &Package> {
         self.packages
             .iter()
@@ -70,8 +70,8 @@ impl Metadata {
     }
 }
 
-/// The names and versions of everything below a package on any target, by normal dependencies. Unlike in `cargo
-/// metadata`, features of other members do not count.
+/// Returns the names and versions of all packages below a package on any target, by normal dependencies. Unlike in
+/// `cargo metadata`, features of other members do not count.
 pub(crate) fn below(package: &str, default_features: bool) -> Result<BTreeSet<(String, String)>> {
     let mut arguments = vec![
         "tree",
@@ -92,7 +92,7 @@ pub(crate) fn below(package: &str, default_features: bool) -> Result<BTreeSet<(S
     output.lines().filter(|line| !line.is_empty()).map(identity).collect()
 }
 
-/// Name and version in a line such as `serde v1.0.229 (*)`.
+/// Parses the name and version in a line such as `serde v1.0.229 (*)`.
 fn identity(line: &str) -> Result<(String, String)> {
     let mut words = line.split(' ');
     let (name, version) = (words.next(), words.next().and_then(|word| word.strip_prefix('v')));
@@ -100,7 +100,7 @@ fn identity(line: &str) -> Result<(String, String)> {
     Ok((name.to_owned(), version.to_owned()))
 }
 
-/// Runs cargo in the workspace; returns what it prints.
+/// Runs cargo in the workspace. Returns its standard output.
 fn cargo(arguments: &[&str]) -> Result<Vec<u8>> {
     let output = Command::new("cargo")
         .args(arguments)

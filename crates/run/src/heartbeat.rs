@@ -16,7 +16,7 @@ pub struct Heartbeat {
     pub baseline_rss_bytes: Option<u64>,
 }
 
-/// Reports the state of all connections of an end together.
+/// A function that returns the state of all connections of an end together.
 pub type Links = Arc<dyn Fn() -> Link + Send + Sync>;
 
 /// Returns the state of all connections of an end, added up.

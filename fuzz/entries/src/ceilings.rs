@@ -1,4 +1,4 @@
-//! The TOML file of ceilings.
+//! The entry point for TOML files of ceilings.
 
 use std::{fs, io};
 
@@ -7,7 +7,7 @@ use record::{Case, End, Record};
 
 /// Reads a file of ceilings, and checks a record against it.
 pub fn ceilings(data: &[u8]) {
-    // A file that cannot be made is no finding about its content.
+    // A file that cannot be created says nothing about its content.
     let _ = read(data);
 }
 

@@ -1,4 +1,4 @@
-//! Values of flags: sizes, rates, chunks, payloads, sinks, thresholds, cores and limits.
+//! The entry point for values of flags: sizes, rates, chunks, payloads, sinks, thresholds, cores and limits.
 
 use std::{fmt::Display, str::FromStr};
 
@@ -6,7 +6,7 @@ use analyse::Thresholds;
 use record::{ByteSize, ChunkSize, LIMITS, PayloadKind, Rate, SinkKind};
 use run::Affinity;
 
-/// Parses a text as the value of each kind of flag. What is printed of a value must be parsed as the same value.
+/// Parses a text as the value of each kind of flag. The printed form of a value must be parsed as the same value.
 pub fn flags(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let size = assert_printed::<ByteSize>(text);

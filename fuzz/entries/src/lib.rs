@@ -1,8 +1,8 @@
-//! Entry points of the fuzz targets: each parses one format of outside input, and asserts what must hold of the result.
+//! Entry points of the fuzz targets: each parses one format of untrusted input, and asserts properties of the result.
 //!
-//! A panic is a finding. The targets of cargo-fuzz in `fuzz/fuzz_targets` call these functions with invented input; the
-//! tests of this crate call them with the files of `fuzz/corpus/NAME`, on any toolchain. Entry points of parsers that
-//! are private to a crate stand in its module `fuzzing`.
+//! A panic is a finding. The targets of cargo-fuzz in `fuzz/fuzz_targets` call these functions with generated input;
+//! the tests of this crate call them with the files of `fuzz/corpus/NAME`, on any toolchain. Parsers that are private
+//! to a crate have their entry points in its module `fuzzing`.
 
 mod ceilings;
 mod flags;
@@ -22,7 +22,7 @@ pub use record_files::record_files;
 pub use records::records;
 pub use urls::urls;
 
-/// An entry point: it takes any bytes.
+/// An entry point, which accepts any bytes.
 pub type Entry = fn(&[u8]);
 
 /// All entry points, by the names of their targets and corpora.

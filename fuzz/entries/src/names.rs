@@ -1,10 +1,10 @@
-//! The names of saved files, as strangers choose them.
+//! The entry point for the names of saved files, which clients choose.
 
 use std::path::Path;
 
 use receiver::save::SafeName;
 
-/// Parses a name. A name that is accepted must stay in its folder, and be visible there.
+/// Parses a name. An accepted name must stay within its folder, and be visible there.
 pub fn names(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let Ok(name) = SafeName::parse(text) else { return };

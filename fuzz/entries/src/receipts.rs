@@ -1,8 +1,8 @@
-//! The receipt that a server answers an upload with.
+//! The entry point for the receipt by which a server answers an upload.
 
 use receiver::Receipt;
 
-/// Parses a receipt. What is written of it must be read as the same receipt.
+/// Parses a receipt. The written form of a receipt must be read as the same receipt.
 pub fn receipts(data: &[u8]) {
     let Ok(receipt) = serde_json::from_slice::<Receipt>(data) else { return };
     let written = serde_json::to_vec(&receipt).unwrap_or_default();

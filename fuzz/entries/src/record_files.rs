@@ -1,4 +1,4 @@
-//! Files of records, plain and compressed.
+//! The entry point for files of records, plain and compressed.
 
 use std::{fs, io};
 
@@ -7,9 +7,9 @@ use record::RECORD_FILES;
 /// The largest input that is unpacked, in bytes: a small file may hold a large one.
 const LARGEST: usize = 4 << 10;
 
-/// Reads a file of records, whose compression the first byte chooses.
+/// Reads a file of records. The first byte selects its compression.
 pub fn record_files(data: &[u8]) {
-    // A file that cannot be made is no finding about its content.
+    // A file that cannot be created says nothing about its content.
     let _ = read(data);
 }
 

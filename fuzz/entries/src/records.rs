@@ -1,4 +1,4 @@
-//! Records, one line of JSON each, and everything that is concluded from them and rendered.
+//! The entry point for records, one line of JSON each, and for their analysis and reports.
 
 use analyse::{Analysis, Comparison, FORMATS, Report, Thresholds};
 use record::Record;
@@ -6,7 +6,7 @@ use record::Record;
 /// The most lines that are analysed: an analysis of many runs of one case takes quadratic time.
 const LINES: usize = 16;
 
-/// Parses lines as records, writes them again, analyses them, and renders every report of them.
+/// Parses lines as records, writes them again, analyses them, and renders every kind of report.
 pub fn records(data: &[u8]) {
     let lines = data.split(|byte| *byte == b'\n').take(LINES);
     let records: Vec<Record> = lines.filter_map(|line| Record::from_json(line).ok()).collect();
@@ -22,7 +22,7 @@ pub fn records(data: &[u8]) {
     let analysis = Analysis::of(&records);
     let report = Report::new("fuzz", &records, &analysis);
     for format in FORMATS {
-        // A writer may refuse data, such as characters that XML cannot have.
+        // A writer may refuse some data, such as characters that XML does not allow.
         let _ = format.render(&report);
     }
     assert!(!analyse::table(&analysis, true).is_empty());

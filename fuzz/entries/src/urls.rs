@@ -1,4 +1,4 @@
-//! The URLs of `send` and `fetch`.
+//! The entry point for the URLs of `send` and `fetch`.
 
 use client::Target;
 

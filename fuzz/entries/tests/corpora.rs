@@ -1,4 +1,4 @@
-//! Every file of every corpus, replayed.
+//! Replays every file of every corpus.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{collections::BTreeSet, fs, path::PathBuf};
@@ -9,7 +9,7 @@ fn fuzz() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
-/// The names of the entries of a folder, without the extension of Rust files.
+/// Returns the names of the entries of a folder, without the extension of Rust files.
 fn names(folder: &str) -> BTreeSet<String> {
     let entries = fs::read_dir(fuzz().join(folder)).unwrap();
     let name = |entry: fs::DirEntry| entry.file_name().into_string().unwrap();

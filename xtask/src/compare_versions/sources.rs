@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 
-/// The copy of the sources, in a folder of its own.
+/// A copy of the sources, in its own folder.
 pub(super) struct Sources {
     folder: PathBuf,
 }
@@ -19,8 +19,8 @@ impl Sources {
         let listed = Command::new("git").args(["ls-files", "-z"]).current_dir(root).output();
         let listed = listed.context("cannot start git")?;
         ensure!(listed.status.success(), "git ls-files failed ({}): no checkout", listed.status);
-        let names = String::from_utf8(listed.stdout).context("a file name is no UTF-8")?;
-        // A deleted file is tracked until the deletion is committed.
+        let names = String::from_utf8(listed.stdout).context("a file name is not UTF-8")?;
+        // Git tracks a deleted file until the deletion is committed.
         for name in names.split('\0').filter(|name| !name.is_empty() && root.join(name).is_file()) {
             let target = folder.join(name);
             let parent = target.parent().unwrap_or(folder);
@@ -57,19 +57,20 @@ impl Sources {
     }
 }
 
-/// The manifest with a checkout in the place of a library.
+/// Returns the manifest with a checkout in place of a library.
 fn patched(manifest: &str, library: &str, checkout: &Path) -> String {
     // A quoted path of TOML has the escapes of a Rust string.
     format!("{manifest}\n[patch.crates-io]\n{library} = {{ path = {checkout:?} }}\n")
 }
 
-/// Pins a library in a manifest to exactly this version, if the manifest names it.
+/// Returns the manifest with a library pinned to exactly this version, if the manifest names the library.
 fn pinned(manifest: &str, library: &str, version: &str) -> String {
     let pin = |line: &str| pinned_line(line, library, version).unwrap_or_else(|| line.to_owned()) + "\n";
     manifest.lines().map(pin).collect()
 }
 
-/// `h2 = "0.4"` and `quinn = { version = "0.11", … }` with another version; `None` for all other lines.
+/// Returns a line such as `h2 = "0.4"` or `quinn = { version = "0.11", … }` with another version; `None` for all other
+/// lines.
 fn pinned_line(line: &str, library: &str, version: &str) -> Option<String> {
     let value = line.strip_prefix(library)?.strip_prefix(" = ")?;
     let (before, rest) =

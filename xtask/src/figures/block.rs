@@ -2,29 +2,29 @@
 
 use anyhow::{Context as _, Result, ensure};
 
-/// The beginning of figures.
+/// The start of the comment that begins a block of figures.
 const BEGIN: &str = "<!-- figures: ";
 
-/// The end of the template.
+/// The end of that comment, after the template.
 const FILLED: &str = "\n-->\n";
 
-/// The end of figures.
+/// The comment that ends a block of figures.
 const END: &str = "<!-- end of figures -->";
 
 /// A part of a file.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Part<'t> {
-    /// Text to keep.
+    /// Text that is kept unchanged.
     Text(&'t str),
-    /// Figures, whose old text is left out.
+    /// A block of figures, without its old text.
     Figures {
-        /// The comment with the template, up to the figures.
+        /// The comment with the template, up to the start of the figures.
         comment: &'t str,
         /// The folder of the records.
         folder: &'t str,
         /// The template.
         template: &'t str,
-        /// The comment at the end.
+        /// The comment that ends the figures.
         end: &'t str,
     },
 }
@@ -32,7 +32,7 @@ pub(super) enum Part<'t> {
 /// Splits a text into its parts.
 ///
 /// # Errors
-/// A comment has no end.
+/// Fails if a comment has no end.
 pub(super) fn parts(mut text: &str) -> Result<Vec<Part<'_>>> {
     let mut parts = Vec::new();
     while let Some(begin) = text.find(BEGIN) {

@@ -1,4 +1,4 @@
-//! `cargo xtask figures`: writes every figure in the documentation anew from committed records.
+//! `cargo xtask figures`: regenerates every figure in the documentation from committed records.
 //!
 //! A figure stands between two comments of Markdown. The first names a folder of records, and has a template; the text
 //! between both is the template with its placeholders filled in:
@@ -11,7 +11,7 @@
 //! <!-- end of figures -->
 //! ```
 //!
-//! [`placeholder`] has the kinds of placeholders.
+//! [`placeholder`] lists the kinds of placeholders.
 
 mod block;
 mod placeholder;
@@ -58,7 +58,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The Markdown files that may have figures.
+/// Returns the Markdown files that may have figures.
 fn files() -> Result<Vec<PathBuf>> {
     let root = workspace::root();
     let mut files = vec![root.join("README.md")];
@@ -77,7 +77,7 @@ fn is_markdown(file: &Path) -> bool {
     file.extension().is_some_and(|extension| extension == "md") && file.is_file()
 }
 
-/// A text with all its figures written anew.
+/// Returns a text with all its figures regenerated.
 fn renewed(text: &str, sources: &mut HashMap<String, Source>) -> Result<String> {
     let mut written = String::new();
     for part in parts(text)? {

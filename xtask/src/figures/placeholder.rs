@@ -32,7 +32,7 @@ use crate::study::CONFIDENCE;
 /// The records and tables of a folder.
 pub(super) struct Source {
     folder: PathBuf,
-    /// Empty if the folder has tables only.
+    /// The records of the folder; empty if it has tables only.
     records: Vec<Record>,
 }
 
@@ -40,18 +40,18 @@ impl Source {
     /// Reads the records of a folder of results, if it has any.
     ///
     /// # Errors
-    /// There is no such folder, or its records are damaged.
+    /// Fails if there is no such folder, or its records are damaged.
     pub(super) fn read(folder: &Path) -> Result<Self> {
-        ensure!(folder.is_dir(), "{} is no folder", folder.display());
+        ensure!(folder.is_dir(), "{} is not a folder", folder.display());
         let has_records = record::RECORD_FILES.iter().any(|file| folder.join(file).exists());
         let records = if has_records { record::read(folder)? } else { Vec::new() };
         Ok(Self { folder: folder.to_owned(), records })
     }
 
-    /// A template with all placeholders filled in, and a line break at its end.
+    /// Returns a template with all placeholders filled in, and a line break at its end.
     ///
     /// # Errors
-    /// A placeholder is unknown, or there is no figure for it.
+    /// Fails if a placeholder is unknown, or if there is no figure for it.
     pub(super) fn fill(&self, template: &str) -> Result<String> {
         let (analysis, mut filled, mut rest) = (Analysis::of(&self.records), String::new(), template);
         while let Some((before, after)) = rest.split_once('{') {
@@ -119,7 +119,7 @@ impl Source {
         }
     }
 
-    /// The rows of a table that a study wrote.
+    /// Reads the rows of a table that a study wrote.
     fn table(&self, file: &str) -> Result<Vec<Vec<String>>> {
         let path = self.folder.join(file);
         let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -137,7 +137,7 @@ fn end(name: &str) -> Result<End> {
     named.with_context(|| format!("'{name}' is neither sender nor receiver"))
 }
 
-/// A ratio with its interval, or without one where there are too few rounds.
+/// Formats a ratio with its interval, or without one if there are too few rounds.
 fn ratio(base: &Row<'_>, row: &Row<'_>) -> Result<String> {
     let pairs = paired(&base.records, &row.records);
     let Ratio { estimate, interval } = paired_ratio(&pairs, CONFIDENCE).context("no round has both")?;
@@ -145,7 +145,7 @@ fn ratio(base: &Row<'_>, row: &Row<'_>) -> Result<String> {
     Ok(format!("{estimate:.2}{range}"))
 }
 
-/// A table in Markdown.
+/// Formats a table in Markdown.
 fn markdown(table: &[Vec<String>]) -> String {
     let mut text = String::new();
     for (index, row) in table.iter().enumerate() {
@@ -158,13 +158,14 @@ fn markdown(table: &[Vec<String>]) -> String {
     text.trim_end().to_owned()
 }
 
-/// The figures in several columns of one row.
+/// Returns the figures in several columns of one row.
 fn columns<const N: usize>(table: &[Vec<String>], heads: [&str; N], cells: &[&str]) -> Result<[String; N]> {
     let figures = heads.iter().map(|head| cell(table, head, cells)).collect::<Result<Vec<_>>>()?;
     figures.try_into().map_err(|_| anyhow::anyhow!("columns are missing"))
 }
 
-/// The figure in a column of the one row whose first cells are `cells`. Cells and heads in a template have no spaces.
+/// Returns the figure in a column of the one row whose first cells are `cells`. In a template, cells and heads have no
+/// spaces.
 fn cell(table: &[Vec<String>], column: &str, cells: &[&str]) -> Result<String> {
     let (head, rows) = table.split_first().context("an empty table")?;
     let column = head
@@ -185,7 +186,8 @@ fn without_spaces(text: &str) -> String {
     text.replace(' ', "")
 }
 
-/// A ratio with its interval as a study wrote them. A dash is what was not measured, or had too few pairs.
+/// Formats a ratio with its interval, as a study wrote them. A dash stands for a figure that was not measured, or has
+/// too few pairs.
 fn interval([median, low, high]: &[String; 3]) -> String {
     match (median.as_str(), low.as_str()) {
         ("-", _) => "not measured".into(),

@@ -37,7 +37,7 @@ pub(super) fn run(context: &Context<'_>) -> Result<Outcome> {
     Ok(outcome)
 }
 
-/// The names of all targets.
+/// Returns the names of all targets.
 pub(super) fn targets() -> Vec<String> {
     let files = fs::read_dir(fuzz_folder().join("fuzz_targets")).into_iter().flatten().flatten();
     let mut names: Vec<String> =
@@ -60,17 +60,17 @@ const WAYS: [Way; 2] =
 fn cargo_fuzz((program, arguments): &Way) -> Command {
     let mut command = Command::new(program);
     command.args(*arguments).current_dir(workspace::root()).stdin(Stdio::null());
-    // The toolchain of this process is not the one that is asked for.
+    // The command selects its own toolchain, other than that of this process.
     command.env_remove("RUSTUP_TOOLCHAIN").env_remove("CARGO");
     command
 }
 
-/// Runs a target from its corpus. New inputs go to a temporary folder: a corpus is small, and chosen by hand.
+/// Runs a target from its corpus. New inputs go to a temporary folder, because a corpus is small and chosen by hand.
 fn fuzz(way: &Way, target: &str, seconds: u64) -> Result<Output> {
     let new = tempfile::tempdir().context("no temporary folder")?;
     let corpus = Path::new("fuzz/corpus").join(target);
     let mut command = cargo_fuzz(way);
-    // The parsers are safe Rust, in which AddressSanitizer finds nothing, and slows everything.
+    // The parsers are safe Rust, in which AddressSanitizer finds nothing and slows all tests.
     command.args(["run", "--sanitizer", "none", target]).args([new.path(), &corpus]).arg("--");
     command.args([format!("-max_total_time={seconds}"), format!("-max_len={INPUT}")]);
     command.args([format!("-rss_limit_mb={MEMORY}"), "-timeout=10".into(), "-print_final_stats=1".into()]);

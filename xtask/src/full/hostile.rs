@@ -1,6 +1,7 @@
-//! The step `hostile`: 1,000 hostile connections of all kinds together, and a neighbour who wants a page.
+//! The step `hostile`: 1,000 hostile connections of all kinds together, and a neighbour that requests a page.
 //!
-//! The server must stay small, and the neighbour must be answered at once. `xtask/peers/hostile.py` plays the strangers.
+//! The memory of the server must stay small, and the neighbour must be answered at once. `xtask/peers/hostile.py` opens
+//! the hostile connections.
 
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
@@ -19,11 +20,11 @@ use stats::median;
 use super::{Context, outcome::Outcome, watched::Holding};
 use crate::{study::Server, workspace};
 
-/// The hostile connections, and how long they go on, in seconds.
+/// The number of hostile connections, and their duration in seconds.
 const CONNECTIONS: &str = "1000";
 const SECONDS: &str = "40";
 
-/// The most memory of the server, in bytes.
+/// The most memory that the server may take, in bytes.
 const MEMORY: u64 = 256 << 20;
 
 /// The longest time until the neighbour has its page: the median and the 99th percentile.
@@ -32,13 +33,13 @@ const ANSWERED: Duration = Duration::from_millis(50);
 /// The pause between two requests of the neighbour.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// A line of the strangers.
+/// A line that the hostile clients print.
 #[derive(Deserialize)]
 #[serde(rename_all = "lowercase", tag = "event")]
 enum Line {
-    /// All connections were opened, and all kinds are at work.
+    /// All connections were opened, and all kinds are active.
     Ready,
-    /// The end, with the connections of each kind: opened, and still open at the end.
+    /// The clients have ended. For each kind: the connections that were opened, and those still open at the end.
     Done { kinds: Vec<(String, u64, u64)>, missing: Vec<String> },
 }
 
@@ -77,10 +78,10 @@ fn strangers(server: &Server) -> Result<Child> {
     command.spawn().context("cannot start the strangers")
 }
 
-/// An answer to the neighbour: the time that it took, in seconds, and its status. A lost one takes for ever.
+/// An answer to the neighbour: its time in seconds, and its status. The time of a lost answer is infinite.
 type Answer = (f64, String);
 
-/// Asks for the page until the strangers are done.
+/// Requests the page again and again until the hostile clients are done.
 fn neighbour(server: &Server, strangers: &mut Child) -> Result<Vec<Answer>> {
     let mut answers = Vec::new();
     while strangers.try_wait().context("the strangers are lost")?.is_none() {
@@ -96,7 +97,7 @@ fn neighbour(server: &Server, strangers: &mut Child) -> Result<Vec<Answer>> {
     Ok(answers)
 }
 
-/// `GET /` on a connection of its own.
+/// Requests `GET /` on a new connection. Returns the answer.
 fn page(address: &str) -> Result<String> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(Duration::from_secs(20)))?;

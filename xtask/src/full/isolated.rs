@@ -1,4 +1,4 @@
-//! A step in a process of its own, whose whole group of processes is ended when it is late.
+//! The execution of a step in a separate process, whose process group is killed at the time limit.
 
 use std::{
     os::unix::process::CommandExt as _,
@@ -16,7 +16,7 @@ use nix::{
 
 use super::{Context, steps::Step};
 
-/// The interval at which a step is looked after.
+/// The interval at which a step is checked.
 const POLL: Duration = Duration::from_millis(100);
 
 /// The way in which a step ended.
@@ -39,7 +39,7 @@ pub(super) fn run(step: &Step, context: &Context<'_>) -> Result<Ending> {
     within(&mut command, step.limit(context))
 }
 
-/// Runs a command in a group of its own, and ends the group at the limit.
+/// Runs a command in its own process group, and kills the group at the limit.
 fn within(command: &mut Command, limit: Duration) -> Result<Ending> {
     let mut child = command.process_group(0).spawn().context("cannot start the step")?;
     let began = Stamp::now();

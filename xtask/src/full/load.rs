@@ -33,11 +33,10 @@ const CORES: usize = 2;
 /// The longest time of an upload, as a multiple of the shortest.
 const FAIR: f64 = 3.0;
 
-/// The time within which the server wants all handshakes to be complete: it shares two cores with 500 clients that all
-/// begin at once.
+/// The server's timeout for handshakes: it shares two cores with 500 clients that all begin at once.
 const HANDSHAKES: &str = "5m";
 
-/// The time within which all clients must have been started, and stopped for the common start.
+/// The time within which all clients must have started, and stopped to wait for the common start.
 const START: Duration = Duration::from_secs(60);
 
 pub(super) fn run(context: &Context<'_>) -> Result<Outcome> {
@@ -63,7 +62,7 @@ pub(super) fn run(context: &Context<'_>) -> Result<Outcome> {
     Ok(outcome)
 }
 
-/// Keeps this process and those that it starts to two of the cores that it may use.
+/// Restricts this process, and the processes that it starts, to two of the cores that it may use.
 fn keep_to_cores() -> Result<()> {
     let this = Pid::from_raw(0);
     let allowed = sched_getaffinity(this).context("cannot read the cores of this process")?;
@@ -154,7 +153,7 @@ fn is_whole(record: &Record) -> bool {
     record.is_ok() && record.integrity.as_ref().is_some_and(|integrity| integrity.matches)
 }
 
-/// Starts a client that stops itself before its program begins. Its record goes to a file.
+/// Starts a client that stops itself before its program begins. Its record is written to a file.
 fn stopped(client: &Command, record: &Path) -> Result<Child> {
     let mut shell = Command::new("sh");
     shell.args(["-c", "kill -STOP $$; exec \"$@\"", "sh"]).arg(client.get_program()).args(client.get_args());
@@ -181,7 +180,7 @@ fn go_on(client: &Child) -> Result<()> {
     kill(Pid::from_raw(pid), Signal::SIGCONT).context("cannot continue a client")
 }
 
-/// The worst case of memory that a server states at start, in bytes: `memory: at most 345 MiB (…)`.
+/// Returns the worst case of memory that a server states at start, in bytes. The line is `memory: at most 345 MiB (…)`.
 fn stated_worst_case(log: &str) -> Option<u64> {
     let stated = log.lines().find_map(|line| line.strip_prefix("memory: at most "))?;
     let mib: u64 = stated.split_once(" MiB")?.0.parse().ok()?;

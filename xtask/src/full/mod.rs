@@ -1,4 +1,4 @@
-//! `cargo xtask full`: the whole tables that take too long for the gate, each as a step with a time limit.
+//! `cargo xtask full`: the complete tables, which take too long for the gate. Each table is a step with a time limit.
 //!
 //! The gate (`.ci/run`) runs one instance of each kind. A step runs all of them, prints a table, and writes what it
 //! expected and what it measured as `STEP.md` and `STEP.json`. `summary.md` lists all steps whose results are in the
@@ -51,7 +51,8 @@ pub(crate) struct Arguments {
     /// Seconds of each fuzz target
     #[arg(long, value_name = "N", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=86400))]
     fuzz_seconds: u64,
-    /// Run one step in this process: the runner starts itself so, in order to end all processes of a step that is late
+    /// Run one step in this process. The runner starts itself in this way, in order to end all processes of a step at
+    /// its time limit
     #[arg(long, hide = true)]
     inside: bool,
 }
@@ -98,7 +99,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The reason why a step has left no results.
+/// Returns the reason why a step has left no results, or `None` if it has.
 fn failure(ending: &Ending) -> Option<String> {
     match ending {
         Ending::Done => None,

@@ -1,4 +1,4 @@
-//! The results of a step: what was expected and what was measured, as Markdown and JSON.
+//! The results of a step: the expected and the measured figures, as Markdown and JSON.
 
 use std::{
     fmt::Write as _,
@@ -18,15 +18,15 @@ use crate::workspace;
 /// The findings of a step.
 #[derive(Debug, Default)]
 pub(super) struct Outcome {
-    /// The reason why the step was not run.
+    /// The reason why the step was not run, or `None` if it was.
     pub(super) not_run: Option<String>,
     pub(super) checks: Vec<Check>,
-    /// The table, its head first.
+    /// The rows of the table, its head first.
     pub(super) table: Vec<Vec<String>>,
     pub(super) notes: Vec<String>,
 }
 
-/// One bound, and the figure that was held against it.
+/// One bound, and the figure that is compared with it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Check {
     what: String,
@@ -35,7 +35,7 @@ pub(super) struct Check {
     holds: bool,
 }
 
-/// The results of a step on a machine, as they are kept.
+/// The results of a step on a machine, in the form in which they are saved.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct StepResult {
     step: String,
@@ -58,19 +58,19 @@ enum Status {
 }
 
 impl Outcome {
-    /// The outcome of a step that could not be run.
+    /// Returns the outcome of a step that could not be run.
     pub(super) fn not_run(reason: impl Into<String>) -> Self {
         Self { not_run: Some(reason.into()), ..Self::default() }
     }
 
-    /// The outcome of a step that broke off.
+    /// Returns the outcome of a step that broke off.
     pub(super) fn broken(reason: String) -> Self {
         let mut outcome = Self::default();
         outcome.check("the step ends by itself", "yes", reason, false);
         outcome
     }
 
-    /// Adds and prints a check: its bound, the measured figure, and whether the figure keeps the bound.
+    /// Adds and prints a check: its bound, the measured figure, and whether the figure is within the bound.
     pub(super) fn check(
         &mut self,
         what: impl Into<String>,
@@ -98,7 +98,7 @@ impl Outcome {
 }
 
 impl Check {
-    /// Returns whether the figure keeps the bound.
+    /// Returns whether the figure is within the bound.
     #[cfg(test)]
     pub(super) fn holds(&self) -> bool {
         self.holds
@@ -111,7 +111,7 @@ impl Check {
 }
 
 impl StepResult {
-    /// The results of a step, now and on this machine.
+    /// Returns the results of a step, with the present time and this machine.
     pub(super) fn of(step: &str, outcome: &Outcome) -> Self {
         Self {
             step: step.to_owned(),
@@ -129,7 +129,7 @@ impl StepResult {
     /// Writes `STEP.md` and `STEP.json`.
     pub(super) fn write(&self, folder: &Path) -> Result<()> {
         write(&folder.join(format!("{}.md", self.step)), &self.markdown())?;
-        let json = serde_json::to_string_pretty(self).context("results that are no JSON")?;
+        let json = serde_json::to_string_pretty(self).context("cannot write the results as JSON")?;
         write(&folder.join(format!("{}.json", self.step)), &(json + "\n"))
     }
 
@@ -183,12 +183,12 @@ fn row<S: AsRef<str>>(cells: impl IntoIterator<Item = S>) -> String {
     format!("| {} |\n", cells.join(" | "))
 }
 
-/// Text that neither ends a cell nor a line.
+/// Escapes a text so that it ends neither a cell nor a line.
 fn escaped(text: &str) -> String {
     text.replace('|', "\\|").replace('\n', " ")
 }
 
-/// Writes and prints `summary.md` of all steps whose results are in the folder. Returns whether none failed.
+/// Writes and prints `summary.md` of all steps whose results are in the folder. Returns whether no step failed.
 pub(super) fn summarise(folder: &Path) -> Result<bool> {
     let mut results = Vec::new();
     for entry in fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
@@ -218,7 +218,7 @@ fn write(path: &Path, text: &str) -> Result<()> {
     fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// The commit of the sources, with a mark if they were changed since.
+/// Returns the commit of the sources, with a mark if they were changed since.
 fn commit() -> Option<String> {
     let output =
         Command::new("git").args(["describe", "--always", "--dirty"]).current_dir(workspace::root()).output();

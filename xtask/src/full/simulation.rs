@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use super::{Context, outcome::Outcome};
 use crate::workspace;
 
-/// The test that simulates them, and prints a line for each shape and noise.
+/// The test that simulates the series, and prints a line for each shape and noise.
 const TEST: &str = "less_than_one_verdict_in_a_hundred_is_wrong_among_2000";
 
 const HEAD: [&str; 8] =
@@ -23,7 +23,7 @@ pub(super) fn run(_: &Context<'_>) -> Result<Outcome> {
     Ok(outcome(&String::from_utf8_lossy(&output.stderr), output.status.success()))
 }
 
-/// The outcome of the test that printed `text`.
+/// Returns the outcome of the test, which printed `text`.
 fn outcome(text: &str, has_passed: bool) -> Outcome {
     let mut outcome = Outcome::default();
     let tallies: Vec<Vec<&str>> = text

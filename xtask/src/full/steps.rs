@@ -11,9 +11,9 @@ use super::{Context, fuzz, hostile, interop, load, outcome::Outcome, simulation,
 pub(super) struct Step {
     pub(super) name: &'static str,
     pub(super) about: &'static str,
-    /// The time that the step may take beside the time that flags give it, in seconds.
+    /// The time limit of the step, in addition to the time that flags give it, in seconds.
     allowance: u64,
-    /// The time that flags give the step, in seconds.
+    /// Returns the time that flags give the step, in seconds.
     asked: fn(&Context<'_>) -> u64,
     pub(super) run: fn(&Context<'_>) -> Result<Outcome>,
 }
@@ -66,13 +66,13 @@ pub(super) const STEPS: &[Step] = &[
 ];
 
 impl Step {
-    /// The time after which the step is ended.
+    /// Returns the time after which the step is ended.
     pub(super) fn limit(&self, context: &Context<'_>) -> Duration {
         Duration::from_secs(self.allowance + (self.asked)(context))
     }
 }
 
-/// A parser of the names of steps.
+/// Returns a parser of the names of steps.
 pub(super) fn names() -> PossibleValuesParser {
     PossibleValuesParser::new(STEPS.iter().map(|step| step.name))
 }

@@ -1,4 +1,4 @@
-//! The resources of a running process, as the kernel shows them.
+//! The resources of a running process, as `/proc` shows them.
 
 use std::fs;
 

@@ -13,7 +13,7 @@ use record::{ByteSize, CoreRoundTrip, Direction, IdlePolicy};
 use run::machine::{Cores, IdleGuard, round_trip};
 use serde::{Deserialize, Serialize};
 
-/// The file of all runs, a line of JSON each.
+/// The name of the file of all runs, with a line of JSON for each.
 const FILE: &str = "iperf3.jsonl";
 
 /// A port that no other program of a measuring machine should use.
@@ -22,14 +22,14 @@ const PORT: &str = "5299";
 /// The time for the server of iperf3 to start listening.
 const START: Duration = Duration::from_millis(200);
 
-/// The longest wait for close cores, in steps of [`START`]: as long as `--settle 10s`.
+/// The most steps of [`START`] to wait for close cores: as long as `--settle 10s`.
 const WAITS: u32 = 50;
 
 /// iperf3 on this machine.
 pub(super) struct Iperf3 {
     version: String,
     cores: Cores,
-    /// Keeps idle cores awake, as in runs of longhaul.
+    /// The guard that keeps idle cores awake, as in runs of longhaul.
     _awake: IdleGuard,
 }
 
@@ -42,20 +42,20 @@ pub(super) struct Run {
     pub(super) direction: Direction,
     /// The bytes of one write.
     pub(super) write: ByteSize,
-    /// The goodput of the receiver in bytes per second; null if the run failed.
+    /// The goodput of the receiver in bytes per second; `None` if the run failed.
     #[serde(rename = "goodput_bytes_per_s")]
     pub(super) goodput: Option<f64>,
     pub(super) core_round_trip: Option<CoreRoundTrip>,
 }
 
 impl Run {
-    /// The goodput, unless the cores were far apart.
+    /// Returns the goodput, unless the cores were far apart.
     pub(super) fn goodput(&self) -> Option<f64> {
         self.goodput.filter(|_| self.core_round_trip.is_none_or(|trip| !trip.is_far()))
     }
 }
 
-/// Reads the runs of a folder, if it has any.
+/// Reads the runs of a folder; empty if it has none.
 pub(super) fn read(folder: &Path) -> Result<Vec<Run>> {
     let path = folder.join(FILE);
     if !path.exists() {
@@ -63,7 +63,7 @@ pub(super) fn read(folder: &Path) -> Result<Vec<Run>> {
     }
     let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let runs: serde_json::Result<_> = text.lines().map(serde_json::from_str).collect();
-    runs.with_context(|| format!("{} has other lines than runs of iperf3", path.display()))
+    runs.with_context(|| format!("{} has a line that is not a run of iperf3", path.display()))
 }
 
 /// Writes all runs into a folder.
@@ -90,14 +90,14 @@ struct Sum {
 }
 
 impl Iperf3 {
-    /// iperf3, if it is installed and there are two cores to bind it to.
+    /// Returns iperf3, if it is installed and there are two cores to bind it to.
     pub(super) fn find() -> Option<Self> {
         let (version, _) = (version("iperf3")?, version("taskset")?);
         let cores = Cores::choose()?;
         Some(Self { version, cores, _awake: IdleGuard::keep(IdlePolicy::Poll, Some(cores)) })
     }
 
-    /// The runs of one round: each write size in both directions, in another order in each round.
+    /// Makes the runs of one round: each write size in both directions, in a new order in each round.
     pub(super) fn round(&self, writes: &[ByteSize], size: ByteSize, round: usize) -> Vec<Run> {
         let mut writes = writes.to_vec();
         let first = round.checked_rem(writes.len()).unwrap_or_default();
@@ -118,7 +118,7 @@ impl Iperf3 {
         .collect()
     }
 
-    /// Waits until the cores are close to each other. Returns their last round trip.
+    /// Waits until the cores are close to each other. Returns the last round-trip time, in nanoseconds.
     fn settled(&self) -> Option<u64> {
         let mut trip = round_trip(self.cores);
         for _ in 0..WAITS {
@@ -131,7 +131,7 @@ impl Iperf3 {
         nanoseconds(trip)
     }
 
-    /// The goodput of one body, in bytes per second.
+    /// Measures the goodput of one body, in bytes per second.
     fn goodput(&self, direction: Direction, write: ByteSize, size: ByteSize) -> Result<f64> {
         let Cores { sender, receiver } = self.cores;
         let (client, server) = match direction {
@@ -146,7 +146,7 @@ impl Iperf3 {
         arguments.extend((direction == Direction::Down).then_some("--reverse"));
         let output = start(client, &arguments)?.wait_with_output().context("no output of iperf3")?;
         if !output.status.success() {
-            // Without a client the server would wait for ever.
+            // Without a client, the server would wait for ever.
             listening.kill().context("cannot end the server of iperf3")?;
         }
         listening.wait().context("the server of iperf3 is lost")?;
@@ -159,7 +159,7 @@ fn nanoseconds(time: Option<Duration>) -> Option<u64> {
     u64::try_from(time?.as_nanos()).ok()
 }
 
-/// The first line that a program prints as its version.
+/// Returns the first line that a program prints as its version.
 fn version(program: &str) -> Option<String> {
     let output = Command::new(program).arg("--version").output().ok().filter(|it| it.status.success())?;
     String::from_utf8_lossy(&output.stdout).lines().next().map(str::to_owned)

@@ -1,8 +1,9 @@
-//! The table of ratios, and which aims are met.
+//! The table of ratios, and the judgement of their aims.
 //!
-//! Each chunk size is a line, over all rounds. In the line `best`, each side has the chunk (iperf3: the write size) at which
-//! its own goodput was highest in a first half of the rounds, and the ratio is that of the second half: the highest of
-//! several medians of the same rounds would be too high. An aim is met if the lower end of that interval meets it.
+//! Each chunk size has a line, over all rounds. In the line `best`, each side has the chunk size (iperf3: the write
+//! size) with its highest goodput in the first half of the rounds. The ratio is that of the second half, because the
+//! highest of several medians of the same rounds would be too high. An aim is met if the lower end of the interval
+//! meets it.
 
 use record::{ByteSize, Direction};
 use stats::median;
@@ -13,7 +14,7 @@ use super::{
 };
 use crate::study::{RatioSummary, Table, mib_per_s};
 
-/// An interval of a ratio to a ceiling that lies wholly above this shows a fault of the ceiling.
+/// The ratio to a ceiling above which an interval, if it lies above it completely, shows a fault of the ceiling.
 const BEYOND: f64 = 1.02;
 
 /// The judged table.
@@ -25,7 +26,7 @@ pub(super) struct Judgement {
     pub(super) beaten: bool,
 }
 
-/// One line: a candidate over its base.
+/// One line of the table: a candidate over its base.
 struct Line<'m> {
     /// The row, the direction, and the size of both sides or `best`.
     head: [String; 3],
@@ -75,7 +76,7 @@ impl Judgement {
         }
     }
 
-    /// Adds the line of a row of which one side has no goodput.
+    /// Adds the line of a row for which one side has no goodput.
     fn add_unmeasured(&mut self, head: &[String; 3], aim: Option<f64>) {
         let dashes = [const { String::new() }; RatioSummary::HEADS.len() + 4].map(|_| "-".to_owned());
         let judged = if aim.is_some() { "not measured" } else { "-" };
@@ -118,7 +119,7 @@ fn shown(aim: Option<f64>) -> String {
 }
 
 impl Side {
-    /// The goodputs, by size.
+    /// Returns the goodputs of this side, by size.
     fn of(&self, measured: &Measured, direction: Direction) -> Vec<(ByteSize, Goodputs)> {
         match self {
             Self::Iperf3 => measured.by_write(direction),
@@ -127,7 +128,7 @@ impl Side {
     }
 }
 
-/// The size with the highest median in the first `half` rounds, and its goodputs in all others.
+/// Returns the size with the highest median in the first `half` rounds, and its goodputs in all others.
 fn best(sizes: &[(ByteSize, Goodputs)], half: usize) -> Option<(ByteSize, &[Option<f64>])> {
     let halves = sizes.iter().filter_map(|(size, goodputs)| {
         let (first, second) = goodputs.split_at_checked(half)?;

@@ -1,4 +1,4 @@
-//! The rounds of the study, and what they measure.
+//! The rounds of the study, and their measurements.
 
 use std::{path::Path, time::Duration};
 
@@ -23,19 +23,19 @@ pub(super) type Goodputs = Vec<Option<f64>>;
 /// The measurements of all rounds.
 #[derive(Default)]
 pub(super) struct Measured {
-    /// In the order of the rounds.
+    /// The records, in the order of the rounds.
     pub(super) records: Vec<Record>,
     /// The runs of iperf3, in the order of the rounds.
     pub(super) iperf3: Vec<iperf3::Run>,
 }
 
 impl Measured {
-    /// Reads what an earlier run has written into a folder.
+    /// Reads the measurements that an earlier run has written into a folder.
     pub(super) fn read(folder: &Path) -> Result<Self> {
         Ok(Self { records: record::read(folder)?, iperf3: iperf3::read(folder)? })
     }
 
-    /// The goodputs of the cases that fit, by chunk size.
+    /// Returns the goodputs of the cases that fit, by chunk size.
     pub(super) fn by_chunk(
         &self,
         direction: Direction,
@@ -46,7 +46,7 @@ impl Measured {
         grouped(fitting.map(|record| (record.case.chunk.into(), goodput(record))))
     }
 
-    /// The goodputs of iperf3, by write size.
+    /// Returns the goodputs of iperf3, by write size.
     pub(super) fn by_write(&self, direction: Direction) -> Vec<(ByteSize, Goodputs)> {
         let runs = self.iperf3.iter().filter(|run| run.direction == direction);
         grouped(runs.map(|run| (run.write, run.goodput())))
@@ -57,7 +57,7 @@ fn goodput(record: &Record) -> Option<f64> {
     record.goodput_bytes_per_s.filter(|_| record.is_ok() && has_close_cores(record))
 }
 
-/// The goodputs of each size, in the order of the sizes.
+/// Returns the goodputs of each size, in the order of the sizes.
 fn grouped(runs: impl Iterator<Item = (ByteSize, Option<f64>)>) -> Vec<(ByteSize, Goodputs)> {
     let mut groups: Vec<(ByteSize, Goodputs)> = Vec::new();
     for (size, goodput) in runs {
@@ -70,7 +70,7 @@ fn grouped(runs: impl Iterator<Item = (ByteSize, Option<f64>)>) -> Vec<(ByteSize
     groups
 }
 
-/// Runs all rounds, and leaves their files in the folder.
+/// Runs all rounds, and writes their files into the folder.
 pub(super) fn measure(arguments: &Arguments, folder: &Path) -> Result<Measured> {
     let longhaul = arguments.program.program()?;
     let calls = tuned(arguments, &longhaul, folder)?;
@@ -84,7 +84,7 @@ pub(super) fn measure(arguments: &Arguments, folder: &Path) -> Result<Measured> 
     for round in 0..rounds {
         for pass in PASSES {
             bench(arguments, &longhaul, pass, &calls, &mut file, &mut measured.records)?;
-            // The runs of `tcp` and its ceiling, which iperf3 is compared with, are those of this pass.
+            // iperf3 is compared with the runs of `tcp` and its ceiling in this pass.
             if let Some(iperf3) = iperf3.as_ref().filter(|_| pass.has_iperf3) {
                 let size = size(arguments);
                 measured.iperf3.extend(iperf3.round(&arguments.writes, size, round as usize));
@@ -108,7 +108,7 @@ fn size(arguments: &Arguments) -> ByteSize {
     arguments.rounds.size_or(ByteSize(1 << 30))
 }
 
-/// The calls of each ceiling, chosen by rounds of their own.
+/// Returns the calls of each ceiling, chosen by separate rounds.
 fn tuned(arguments: &Arguments, longhaul: &Longhaul, folder: &Path) -> Result<Vec<(&'static str, Calls)>> {
     if arguments.tuning_rounds == 0 {
         return Ok(Vec::new());
@@ -124,7 +124,7 @@ fn tuned(arguments: &Arguments, longhaul: &Longhaul, folder: &Path) -> Result<Ve
     ceilings::PROTOCOLS.iter().map(|protocol| best(protocol)).collect()
 }
 
-/// The runs of one pass in one round.
+/// Makes the runs of one pass in one round.
 fn bench(
     arguments: &Arguments,
     longhaul: &Longhaul,

@@ -2,7 +2,7 @@
 
 use record::{Case, LimitValue, QUIC_MTU};
 
-/// A bench of one round.
+/// A pass: one bench of a round.
 pub(super) struct Pass {
     pub(super) protocols: &'static str,
     pub(super) sink: &'static str,
@@ -26,14 +26,15 @@ pub(super) static PASSES: &[Pass] = &[
     pass("h3", "verify"),
 ];
 
-/// The larger packets of the last row, in bytes: about the largest that MTU discovery finds on loopback by default.
+/// The size of the larger packets of the last row, in bytes: about the largest that MTU discovery finds on loopback by
+/// default.
 const LARGE_PACKETS: LimitValue = LimitValue::Bytes(6400);
 
 /// One side of a ratio.
 pub(super) enum Side {
     /// Bodies that longhaul carries.
     Bodies(Bodies),
-    /// iperf3.
+    /// The bodies that iperf3 carries.
     Iperf3,
 }
 
@@ -45,24 +46,24 @@ pub(super) struct Bodies {
 }
 
 impl Side {
-    /// Bodies that the receiver drops.
+    /// Returns bodies that the receiver discards.
     const fn plain(protocol: &'static str) -> Self {
         Self::Bodies(Bodies { protocol, sink: "discard", has_large_packets: false })
     }
 
-    /// Bodies that the receiver digests.
+    /// Returns bodies that the receiver digests.
     const fn verified(protocol: &'static str) -> Self {
         Self::Bodies(Bodies { protocol, sink: "verify", has_large_packets: false })
     }
 
-    /// Returns whether it is the ceiling of a carrier.
+    /// Returns whether this side is the ceiling of a carrier.
     pub(super) fn is_ceiling(&self) -> bool {
         matches!(self, Self::Bodies(bodies) if bodies.protocol.ends_with("-ceiling"))
     }
 }
 
 impl Bodies {
-    /// Returns whether a case belongs to it.
+    /// Returns whether a case belongs to these bodies.
     pub(super) fn is(&self, case: &Case) -> bool {
         case.protocol == self.protocol
             && case.sink.to_string() == self.sink
@@ -75,7 +76,7 @@ pub(super) struct Row {
     pub(super) name: &'static str,
     pub(super) candidate: Side,
     pub(super) base: Side,
-    /// The least ratio that this project holds itself to.
+    /// The least ratio that this project aims at; `None` for a ratio without an aim.
     pub(super) aim: Option<f64>,
 }
 
@@ -87,7 +88,8 @@ const fn verifying(name: &'static str, protocol: &'static str) -> Row {
     Row { name, candidate: Side::verified(protocol), base: Side::plain(protocol), aim: None }
 }
 
-/// The ratios. HTTP/3 has no aim beside its ceiling, bare datagrams without encryption or acknowledgements.
+/// The ratios. HTTP/3 has no aim relative to its ceiling, which is bare datagrams without encryption or
+/// acknowledgements.
 pub(super) static ROWS: &[Row] = &[
     over("h1c/tcp", "h1c", "tcp", Some(0.95)),
     over("h2c/tcp", "h2c", "tcp", Some(0.90)),

@@ -1,4 +1,4 @@
-//! Edges between the crates of the workspace.
+//! The rule of dependencies between the crates of the workspace.
 
 use crate::workspace::Package;
 
@@ -29,11 +29,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
 /// The crates that every crate may use.
 const BASE: &[&str] = &["record", "stats"];
 
-/// The crates below a measuring session.
+/// The crates that a measuring session is built on.
 const ENDS: &[&str] =
     &["record", "stats", "process", "payload", "metrics", "transport", "sender", "receiver"];
 
-/// The crates below `serve` and `client`, the ends for other programs. They use the measuring session of `run`.
+/// The crates that `serve` and `client` are built on, the ends for other programs. They use the measuring session of
+/// `run`.
 const WITH_RUN: &[&str] =
     &["record", "stats", "process", "payload", "metrics", "transport", "sender", "receiver", "run"];
 
@@ -56,7 +57,7 @@ const ALL: &[&str] = &[
     "subject",
 ];
 
-/// The edges that the table does not allow, and members that it does not know.
+/// Returns the dependencies that the table does not allow, and the members that it does not list.
 pub(super) fn broken(packages: &[Package]) -> Vec<String> {
     let members = || packages.iter().filter(|package| package.is_member());
     let mut broken = Vec::new();

@@ -1,4 +1,4 @@
-//! Libraries that must not stand below a crate.
+//! The rule of libraries that a crate must not depend on.
 
 use super::Below;
 use crate::workspace::Package;
@@ -24,7 +24,7 @@ const PROTOCOLS: &[&str] = &[
     "aws-lc-rs",
 ];
 
-/// The members with restrictions, by folder name, and the libraries that none of their dependencies may bring.
+/// The members with restrictions, by folder name, and the libraries that none of their dependencies may use.
 const FORBIDDEN: &[(&str, &[&[&str]])] = &[
     ("record", &[COMMAND_LINE, RUNTIMES, PROTOCOLS]),
     ("stats", &[COMMAND_LINE, RUNTIMES, PROTOCOLS]),
@@ -48,7 +48,7 @@ pub(super) fn are_restricted(package: &Package) -> bool {
     FORBIDDEN.iter().any(|(name, _)| *name == package.short_name())
 }
 
-/// The forbidden libraries below a crate.
+/// Returns the forbidden libraries below a crate.
 pub(super) fn broken(below: &Below<'_>) -> Vec<String> {
     let package = below.package;
     let groups =

@@ -1,15 +1,15 @@
-//! Licences and sources of all packages: the rules of a `deny.toml`.
+//! The rule of licences and sources of all packages, as in a `deny.toml`.
 
 use crate::workspace::Package;
 
-/// The licences that a package may have, by SPDX identifier: permissive ones, which ask for no more than their text
-/// beside the program. `deny.toml` has the same list.
+/// The licences that a package may have, by SPDX identifier. All are permissive and require only that their text
+/// accompanies the program. `deny.toml` has the same list.
 const ALLOWED: &[&str] = &["Apache-2.0", "BSD-3-Clause", "ISC", "MIT", "MIT-0", "Unicode-3.0", "Zlib"];
 
-/// The only source of packages.
+/// The only source from which packages may come.
 const SOURCE: &str = "registry+https://github.com/rust-lang/crates.io-index";
 
-/// The packages whose licence is not in the list, and packages from another source.
+/// Returns the packages whose licence is not in the list, and packages from another source.
 pub(super) fn broken(packages: &[Package]) -> Vec<String> {
     packages.iter().flat_map(|package| licence(package).into_iter().chain(source(package))).collect()
 }
@@ -28,8 +28,8 @@ fn source(package: &Package) -> Option<String> {
     Some(format!("{} {}: comes from {source}, expected crates.io", package.name, package.version))
 }
 
-/// Returns whether an SPDX expression can be met with allowed licences. A slash is the old form of OR. Text that is no
-/// expression is not allowed.
+/// Returns whether an SPDX expression can be met with allowed licences. A slash is the old form of OR. Text that is not
+/// an expression is not allowed.
 fn is_allowed(expression: &str) -> bool {
     let spaced = expression.replace('(', " ( ").replace(')', " ) ").replace('/', " OR ");
     let mut words = spaced.split_whitespace().peekable();
@@ -47,7 +47,7 @@ fn either(words: &mut Words<'_>) -> Option<bool> {
     Some(allowed)
 }
 
-/// Parses `one AND one …`, which binds closer than OR.
+/// Parses `one AND one …`, which binds more tightly than OR.
 fn both(words: &mut Words<'_>) -> Option<bool> {
     let mut allowed = one(words)?;
     while words.next_if_eq(&"AND").is_some() {

@@ -1,8 +1,9 @@
-//! `cargo xtask rules`: rules of the workspace, one line for each that is broken.
+//! `cargo xtask rules`: checks the rules of the workspace, and prints one line for each violation.
 //!
-//! The rules are those of `docs/architecture.md` that a dependency graph can show: the edges between our crates, the
-//! libraries that must not stand below a crate, the oldest Rust that builds it, licences and sources; those that the source
-//! text shows; and the tests that the page of limits names.
+//! The rules are those of `docs/architecture.md` that can be checked automatically. From the dependency graph: the
+//! edges between crates, the libraries that must not stand below a crate, the oldest Rust that builds it, licences and
+//! sources. From the source text: the use of let chains and of protocol names, and the tests that the page of limits
+//! names.
 
 mod edges;
 mod libraries;
@@ -32,7 +33,7 @@ pub(crate) struct Arguments {}
 struct Below<'a> {
     /// The crate.
     package: &'a Package,
-    /// The packages below, the crate itself among them.
+    /// The packages below the crate, including the crate itself.
     packages: Vec<&'a Package>,
 }
 
@@ -51,7 +52,7 @@ pub(crate) fn run(_: &Arguments) -> Result<ExitCode> {
     Ok(ExitCode::FAILURE)
 }
 
-/// All broken rules, one line each.
+/// Returns one line for each violated rule.
 fn broken(metadata: &Metadata) -> Result<Vec<String>> {
     let mut broken = edges::broken(&metadata.packages);
     for package in metadata.packages.iter().filter(|package| package.is_member()) {

@@ -8,14 +8,14 @@ use anyhow::{Context as _, Result};
 const PAGE: &str = "docs/serve-limits.md";
 const SEPARATOR: &str = "::";
 
-/// The tests that the page names and that are not in their files, one line each.
+/// Returns the tests that the page names and that are not in their files, one line each.
 pub(super) fn broken(root: &Path) -> Result<Vec<String>> {
     let page = fs::read_to_string(root.join(PAGE)).with_context(|| format!("cannot read {PAGE}"))?;
     let missing = named(&page).into_iter().filter(|(file, test)| !exists(root, file, test));
     Ok(missing.map(|(file, test)| format!("{PAGE}: there is no test {file}{SEPARATOR}{test}")).collect())
 }
 
-/// The files and functions in backquotes.
+/// Returns the files and functions in backquotes.
 fn named(page: &str) -> Vec<(&str, &str)> {
     let quoted = page.split('`').skip(1).step_by(2);
     quoted.filter_map(|text| text.split_once(SEPARATOR)).filter(|(file, _)| file.ends_with(".rs")).collect()

@@ -1,8 +1,8 @@
-//! A workspace for tests.
+//! A sample workspace for tests.
 
 use crate::workspace::{Dependency, Package};
 
-/// A member of the workspace with normal `dependencies`.
+/// Returns a member of the workspace with normal `dependencies`.
 pub(super) fn member(name: &str, dependencies: &[&str]) -> Package {
     let dependency = |name: &&str| Dependency { name: (*name).to_owned() };
     Package {
@@ -15,7 +15,7 @@ pub(super) fn member(name: &str, dependencies: &[&str]) -> Package {
     }
 }
 
-/// A package of crates.io that needs `rust_version`.
+/// Returns a package of crates.io that needs `rust_version`.
 pub(super) fn library(name: &str, rust_version: &str) -> Package {
     Package {
         source: Some("registry+https://github.com/rust-lang/crates.io-index".into()),

@@ -1,5 +1,5 @@
-//! Rules that the source text shows: no let chains in crates that build on an older Rust, and no code outside `transport` and
-//! `record` that knows a protocol by its name, its carrier or its engine.
+//! The rules that the source text shows. Crates that build on an older Rust have no let chains, and no code outside
+//! `transport` and `record` compares protocols, carriers or engines by name.
 
 use std::{
     fs, io,
@@ -12,10 +12,11 @@ use record::PROTOCOLS;
 use super::toolchain;
 use crate::workspace::Package;
 
-/// The crates whose sources may name protocols, carriers and engines: the rows, and their implementations.
+/// The crates whose sources may name protocols, carriers and engines: those of their table, and of their
+/// implementations.
 const NAMING: &[&str] = &["record", "transport"];
 
-/// The lines of the members below `root` that break a rule.
+/// Returns the lines of the members below `root` that break a rule.
 pub(super) fn broken(root: &Path, packages: &[Package]) -> Result<Vec<String>> {
     let mut broken = Vec::new();
     for package in packages.iter().filter(|package| package.is_member()) {
@@ -46,7 +47,7 @@ pub(super) fn broken(root: &Path, packages: &[Package]) -> Result<Vec<String>> {
     Ok(broken)
 }
 
-/// The Rust files of a folder, at any depth.
+/// Returns the Rust files of a folder, at any depth.
 fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut all = Vec::new();
     for entry in fs::read_dir(folder)? {
@@ -60,7 +61,7 @@ fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(all)
 }
 
-/// The lines of a file before its tests.
+/// Returns the lines of a file before its tests.
 fn lines(text: &str) -> impl Iterator<Item = &str> {
     text.lines().take_while(|line| !line.starts_with("#[cfg(test)]"))
 }

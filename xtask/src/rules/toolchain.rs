@@ -1,25 +1,25 @@
-//! The oldest Rust that builds the crates for other programs.
+//! The rule of the oldest Rust that builds the crates for other programs.
 
 use super::Below;
 use crate::workspace::Package;
 
-/// The Rust version that these crates declare and that all packages below them must support.
+/// The Rust version that the crates in [`CRATES`] declare, and that all packages below them must support.
 const OLDEST: &str = "1.85";
 
-/// The crates, by folder name, and whether their default features count.
+/// The crates for other programs, by folder name, and whether their default features count.
 const CRATES: &[(&str, bool)] = &[("record", true), ("stats", true), ("process", true), ("analyse", false)];
 
-/// Libraries whose minor versions raise the Rust version that they need, today beyond [`OLDEST`]. No version of them is
-/// allowed.
+/// Libraries whose minor versions raise the Rust version that they need, now beyond [`OLDEST`]. No version of these
+/// libraries is allowed.
 const RESTLESS: &[&str] = &["uuid", "statrs", "hdrhistogram"];
 
-/// Returns whether default features count for a member that has to build on [`OLDEST`]. `None` for any other member.
+/// Returns whether default features count for a member that must build on [`OLDEST`]. `None` for any other member.
 pub(super) fn restricted(package: &Package) -> Option<bool> {
     CRATES.iter().find(|(name, _)| *name == package.short_name()).map(|(_, features)| *features)
 }
 
-/// The packages below a crate that need a newer Rust or soon may. Includes the crate itself if it declares another
-/// version.
+/// Returns the packages below a crate that need a newer Rust, or soon may. Includes the crate itself if it declares
+/// another version.
 pub(super) fn broken(below: &Below<'_>) -> Vec<String> {
     let package = below.package;
     let declared = package.rust_version.as_deref().unwrap_or("none");
@@ -39,7 +39,7 @@ pub(super) fn broken(below: &Below<'_>) -> Vec<String> {
     own.into_iter().chain(broken).collect()
 }
 
-/// A version as numbers, which compare. A part that is no number counts as the greatest.
+/// Returns a version as numbers, for comparison. A part that is not a number counts as the greatest.
 fn number(version: &str) -> Vec<u64> {
     let mut numbers: Vec<u64> = version.split('.').map(|part| part.parse().unwrap_or(u64::MAX)).collect();
     numbers.resize(3, 0);

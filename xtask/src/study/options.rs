@@ -25,12 +25,12 @@ pub(crate) struct ProgramOptions {
 }
 
 impl ProgramOptions {
-    /// The further options of `longhaul bench`.
+    /// Returns the further options of `longhaul bench`.
     pub(crate) fn bench(&self) -> &[String] {
         &self.bench
     }
 
-    /// The program, built if none is named.
+    /// Returns the program, after building it if no flag names one.
     pub(crate) fn program(&self) -> Result<Longhaul> {
         let program = match &self.longhaul {
             Some(program) => {
@@ -41,7 +41,7 @@ impl ProgramOptions {
         Ok(Longhaul::new(program, &self.bench))
     }
 
-    /// The folder of the results. It must not exist.
+    /// Returns the folder of the results, which must not exist yet.
     pub(crate) fn new_folder(&self, study: &str) -> Result<PathBuf> {
         let now = Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
         let folder = self
@@ -52,7 +52,7 @@ impl ProgramOptions {
         Ok(folder)
     }
 
-    /// The folder of the results, created empty.
+    /// Creates the folder of the results, and returns it.
     pub(crate) fn folder(&self, study: &str) -> Result<PathBuf> {
         let folder = self.new_folder(study)?;
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
@@ -65,7 +65,7 @@ impl ProgramOptions {
 pub(crate) struct RoundOptions {
     /// Interleaved rounds [default: 11; ratios: 22]
     ///
-    /// The interval of a median at 95 % takes 6 rounds, and from 9 on it leaves out the extreme runs.
+    /// The 95 % interval of a median needs 6 rounds. With 9 or more, it leaves out the extreme runs.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     rounds: Option<u32>,
     /// Size of one body [default: 1GiB; length: 16GiB; large-file: 3GiB]
@@ -73,21 +73,22 @@ pub(crate) struct RoundOptions {
     size: Option<ByteSize>,
 }
 
-/// Rounds of a study unless a flag says otherwise. The interval of a median at 95 % leaves out the two extreme runs then.
+/// The default number of rounds of a study. With this number, the 95 % interval of a median leaves out the two extreme
+/// runs.
 const ROUNDS: u32 = 11;
 
 impl RoundOptions {
-    /// The number of rounds.
+    /// Returns the number of rounds.
     pub(crate) fn rounds(&self) -> u32 {
         self.rounds_or(ROUNDS)
     }
 
-    /// The number of rounds of a study with a default of its own.
+    /// Returns the number of rounds of a study that has its own default.
     pub(crate) fn rounds_or(&self, default: u32) -> u32 {
         self.rounds.unwrap_or(default)
     }
 
-    /// The size of one body, in the text form of flags.
+    /// Returns the size of one body, in the text form of flags.
     pub(crate) fn size_or(&self, default: ByteSize) -> ByteSize {
         self.size.unwrap_or(default)
     }

@@ -1,4 +1,4 @@
-//! Pairs of runs that were made one after the other, and the ratio of their goodputs.
+//! Pairs of runs, one made right after the other, and the ratio of their goodputs.
 
 use record::Record;
 use stats::{Interval, Ratio, Spread, paired_ratio};
@@ -7,13 +7,13 @@ use stats::{Interval, Ratio, Spread, paired_ratio};
 pub(crate) const CONFIDENCE: f64 = 0.95;
 
 /// Returns whether a hypervisor left the cores of the two ends close to each other, as far as is known. Runs on distant
-/// cores measure the distance instead.
+/// cores measure that distance instead.
 pub(crate) fn has_close_cores(record: &Record) -> bool {
     record.core_round_trip.is_none_or(|trip| !trip.is_far())
 }
 
-/// The goodputs of two series of one study, round by round: the first runs of both were made in one round, and so on.
-/// Rounds with a failed run or with distant cores are left out.
+/// Returns the goodputs of two series of one study, round by round: the first runs of both were made in one round, and
+/// so on. Rounds with a failed run or with distant cores are left out.
 pub(crate) fn pairs(base: &[&Record], other: &[&Record]) -> Vec<(f64, f64)> {
     let rounds =
         base.iter().zip(other).filter(|(base, other)| has_close_cores(base) && has_close_cores(other));
@@ -29,7 +29,7 @@ pub(crate) struct RatioSummary {
 }
 
 impl RatioSummary {
-    /// The heads of its columns.
+    /// The heads of the columns that [`cells`](Self::cells) fills.
     pub(crate) const HEADS: [&str; 6] = ["median", "low", "high", "least", "most", "pairs"];
 
     /// Summarises pairs of (base, candidate). `None` if there are none.
@@ -44,7 +44,7 @@ impl RatioSummary {
         self.median.interval.map(|interval| interval.low >= aim)
     }
 
-    /// The ratio and its interval in one cell.
+    /// Formats the ratio and its interval for one cell.
     pub(crate) fn brief(&self) -> String {
         let Ratio { estimate, interval } = self.median;
         let range =
@@ -52,7 +52,7 @@ impl RatioSummary {
         format!("{estimate:.2}{range}")
     }
 
-    /// The columns, dashes in the place of an interval for which there are too few pairs.
+    /// Formats the columns, with dashes in place of an interval if there are too few pairs.
     pub(crate) fn cells(&self) -> [String; 6] {
         let figure = |ratio: f64| format!("{ratio:.3}");
         let Ratio { estimate, interval } = self.median;

@@ -12,8 +12,8 @@ use record::Record;
 use super::RecordFile;
 use crate::workspace::{self, Metadata};
 
-/// Exit codes after which no record of a call counts: wrong usage, and an interruption. All other codes are findings
-/// about complete records.
+/// The exit codes after which no record of a call counts: wrong usage, and an interruption. All other codes are
+/// findings about complete records.
 const USELESS: [i32; 2] = [2, 130];
 
 /// A longhaul program, and options for each of its benches.
@@ -24,17 +24,17 @@ pub(crate) struct Longhaul {
 }
 
 impl Longhaul {
-    /// A program with options that each bench gets after its own.
+    /// Returns a program, with options that each bench gets after its own.
     pub(crate) fn new(program: PathBuf, options: &[String]) -> Self {
         Self { program, options: options.to_vec() }
     }
 
-    /// The program's path.
+    /// Returns the program's path.
     pub(crate) fn program(&self) -> &Path {
         &self.program
     }
 
-    /// Runs a bench, and keeps its records as they are printed.
+    /// Runs a bench. Writes its records to the file exactly as they are printed.
     pub(crate) fn bench(&self, arguments: &[&str], file: &mut RecordFile) -> Result<Vec<Record>> {
         let folder = tempfile::tempdir().context("no temporary folder")?;
         let output = self
@@ -50,7 +50,7 @@ impl Longhaul {
         Ok(records)
     }
 
-    /// Runs a bench with its live view, and its results in a folder.
+    /// Runs a bench with its live view, which writes its results into a folder.
     pub(crate) fn bench_into(&self, arguments: &[&str], folder: &Path) -> Result<Vec<Record>> {
         let status = self
             .command(arguments, folder)
@@ -78,13 +78,13 @@ fn is_useful(status: ExitStatus) -> bool {
     status.code().is_some_and(|code| !USELESS.contains(&code))
 }
 
-/// Builds this tree's longhaul in release mode. Returns the program.
+/// Builds the longhaul of this tree in release mode. Returns the path of the program.
 pub(crate) fn build() -> Result<PathBuf> {
     let target = Metadata::read()?.target_directory;
     build_in(workspace::root(), &target, &["--locked"])
 }
 
-/// Builds the longhaul of a workspace in release mode. Returns the program.
+/// Builds the longhaul of a workspace in release mode. Returns the path of the program.
 pub(crate) fn build_in(workspace: &Path, target: &Path, options: &[&str]) -> Result<PathBuf> {
     let status = Command::new("cargo")
         .args(["build", "--quiet", "--release", "--package", "longhaul"])
@@ -105,7 +105,7 @@ mod tests {
 
     use super::*;
 
-    /// A shell script in the place of longhaul. Returns the records of one bench, and the file that keeps them.
+    /// Returns a shell script in the place of longhaul. Returns the records of one bench, and the file that keeps them.
     fn bench(script: &str) -> (Result<Vec<Record>>, String) {
         let folder = tempfile::tempdir().unwrap();
         let program = folder.path().join("longhaul");

@@ -1,4 +1,4 @@
-//! A file of records that grows from bench to bench.
+//! A file of records to which each bench appends.
 
 use std::{
     fs::{self, File},
@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use record::{EndRecord, RECORD_FILES, Record};
 
-/// A file of records, written exactly as programs print them.
+/// A file of records, in the exact form in which programs print them.
 #[derive(Debug)]
 pub(crate) struct RecordFile {
     path: PathBuf,
@@ -18,7 +18,7 @@ pub(crate) struct RecordFile {
 }
 
 impl RecordFile {
-    /// Creates the file of records that readers expect in a folder.
+    /// Creates the file of records, with the name that readers expect in a folder.
     pub(crate) fn create_in(folder: &Path) -> Result<Self> {
         Self::create(folder.join(RECORD_FILES[0]))
     }
@@ -29,20 +29,20 @@ impl RecordFile {
         Ok(Self { path, file })
     }
 
-    /// Appends lines of JSON, unless one of them is no record. Returns the records.
+    /// Appends lines of JSON, unless one of them is not a record. Returns the records.
     pub(crate) fn append(&mut self, lines: &[u8]) -> Result<Vec<Record>> {
         let records: Result<Vec<Record>, _> = lines
             .split(|byte| *byte == b'\n')
             .filter(|line| !line.is_empty())
             .map(Record::from_json)
             .collect();
-        let records = records.context("longhaul printed a line that is no record")?;
+        let records = records.context("longhaul printed a line that is not a record")?;
         self.file.write_all(lines).with_context(|| format!("cannot write {}", self.path.display()))?;
         Ok(records)
     }
 
-    /// Compresses the file for a folder of results, without timelines and distributions. Without the program `zstd` it
-    /// stays as it is.
+    /// Compresses the file for a folder of results, without timelines and distributions. If the program `zstd` is
+    /// missing, the file is not compressed.
     pub(crate) fn compress(self) -> Result<()> {
         let Self { path, file } = self;
         drop(file);
@@ -72,7 +72,7 @@ impl RecordFile {
     }
 }
 
-/// Drops what takes most of a record and no study of goodput reads.
+/// Drops the largest parts of a record, which no study of goodput reads.
 fn drop_details(end: &mut EndRecord) {
     end.drop_details();
     end.memory.heap_timeline = None;

@@ -16,14 +16,14 @@ use nix::{
 use record::{Protocol, Record};
 use serde::Deserialize;
 
-/// A server in a process of its own. Dropping it kills the process.
+/// A server in a separate process, which is killed when the value is dropped.
 pub(crate) struct Server {
     program: PathBuf,
     child: Child,
     listening: Listening,
 }
 
-/// The line that a server prints once it listens.
+/// The line that a server prints once it accepts connections.
 #[derive(Deserialize)]
 struct Listening {
     cleartext: String,
@@ -59,14 +59,14 @@ impl Server {
         Ok(Self { program: program.to_owned(), child, listening })
     }
 
-    /// Starts an upload that is saved as `name`. Its standard output will be a record.
+    /// Starts an upload that is saved as `name`, and that prints its record on standard output.
     pub(crate) fn upload(&self, protocol: &Protocol, name: &str, flags: &[&str]) -> Result<Child> {
         let mut command = self.client("send", protocol, &format!("/?file={name}"), flags);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         command.spawn().with_context(|| format!("cannot start {}", self.program.display()))
     }
 
-    /// A `longhaul send` or `fetch` of a path, which prints a record.
+    /// Returns the command of a `longhaul send` or `fetch` of a path, which prints a record.
     pub(crate) fn client(&self, command: &str, protocol: &Protocol, path: &str, flags: &[&str]) -> Command {
         let mut client = Command::new(&self.program);
         client.arg(command).arg(self.url(protocol, path));
@@ -78,28 +78,28 @@ impl Server {
         client
     }
 
-    /// The URL of a path for a protocol.
+    /// Returns the URL of a path for a protocol.
     pub(crate) fn url(&self, protocol: &Protocol, path: &str) -> String {
         let address = if protocol.is_encrypted() { self.tls() } else { self.cleartext() };
         format!("{}://{address}{path}", protocol.scheme())
     }
 
-    /// The address of the cleartext port.
+    /// Returns the address of the cleartext port.
     pub(crate) fn cleartext(&self) -> &str {
         &self.listening.cleartext
     }
 
-    /// The address of the ports for TLS and QUIC.
+    /// Returns the address of the ports for TLS and QUIC.
     pub(crate) fn tls(&self) -> &str {
         &self.listening.tls
     }
 
-    /// The file of the server's certificate.
+    /// Returns the file of the server's certificate.
     pub(crate) fn certificate(&self) -> &Path {
         &self.listening.certificate
     }
 
-    /// The number of the process.
+    /// Returns the process id.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -111,7 +111,7 @@ impl Server {
         self.child.wait().context("the server is lost")
     }
 
-    /// The peak RSS of the server so far, in bytes.
+    /// Returns the peak RSS of the server so far, in bytes.
     pub(crate) fn peak_rss(&self) -> Result<u64> {
         let path = format!("/proc/{}/status", self.child.id());
         let status = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
@@ -121,12 +121,12 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // A process that is gone already, or that cannot be killed, is not waited for.
+        // There is no need to wait for a process that is already gone, or that cannot be killed.
         let _ = self.child.kill().and_then(|()| self.child.wait());
     }
 }
 
-/// The record of an upload that has been started.
+/// Waits for an upload that has been started. Returns its record.
 pub(crate) fn finish(upload: Child) -> Result<Record> {
     let output = upload.wait_with_output().context("an upload is lost")?;
     let reason = String::from_utf8_lossy(&output.stderr);
@@ -134,7 +134,7 @@ pub(crate) fn finish(upload: Child) -> Result<Record> {
     Record::from_json(&output.stdout).context("longhaul send printed no record")
 }
 
-/// VmHWM in `/proc/PID/status`, in bytes (proc_pid_status(5); its kB are KiB).
+/// Returns VmHWM of `/proc/PID/status`, in bytes (proc_pid_status(5); its kB are KiB).
 fn peak_rss(status: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
@@ -149,8 +149,8 @@ mod tests {
 
     use super::*;
 
-    /// A shell script in the place of longhaul, which serves and answers uploads with their arguments on standard
-    /// error.
+    /// Returns a shell script in the place of longhaul, which serves and answers uploads with their arguments on
+    /// standard error.
     fn program(folder: &Path, sent: &str) -> PathBuf {
         let program = folder.join("longhaul");
         let line =

@@ -15,7 +15,7 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// A table with heads of columns.
+    /// Returns an empty table with the heads of its columns.
     pub(crate) fn with_heads<S: ToString>(heads: impl IntoIterator<Item = S>) -> Self {
         Self { rows: vec![heads.into_iter().map(|head| head.to_string()).collect()] }
     }
@@ -37,12 +37,12 @@ impl Table {
         Ok(())
     }
 
-    /// The table with tabs between its cells.
+    /// Returns the table with tabs between its cells.
     pub(crate) fn separated(&self) -> String {
         self.rows.iter().map(|row| row.join("\t") + "\n").collect()
     }
 
-    /// The table in columns: the first one to the left, all others to the right.
+    /// Returns the table in aligned columns: the first to the left, all others to the right.
     fn aligned(&self) -> String {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or_default();
         let width = |column: usize| {
@@ -61,7 +61,7 @@ impl Table {
     }
 }
 
-/// A rate in bytes per second as whole MiB/s.
+/// Formats a rate in bytes per second as whole MiB/s.
 pub(crate) fn mib_per_s(bytes_per_s: f64) -> String {
     format!("{:.0}", record::mib_per_s(bytes_per_s))
 }

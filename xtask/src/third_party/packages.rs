@@ -12,13 +12,14 @@ use serde::Deserialize;
 
 use crate::workspace;
 
-/// The target whose packages are listed. Other targets of the program add bindings to their systems only.
+/// The target whose packages are listed. Other targets only add bindings to their systems.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
 /// The prefixes of names of licence files, in upper case.
 const NAMES: [&str; 6] = ["LICENSE", "LICENCE", "UNLICENSE", "COPYING", "COPYRIGHT", "NOTICE"];
 
-/// The levels of folders that are searched, the package's included: aws-lc-sys bundles code with a licence three below.
+/// The number of levels of folders that are searched, including the package's own. aws-lc-sys bundles code with a
+/// licence three levels below.
 const DEPTH: u32 = 4;
 
 /// A package from a registry.
@@ -30,33 +31,34 @@ pub(super) struct Package {
     authors: Vec<String>,
     manifest_path: PathBuf,
     source: Option<String>,
-    /// The registries that it may be published to; none for all of them.
+    /// The registries that the package may be published to; `None` for all.
     publish: Option<Vec<String>>,
 }
 
 impl Package {
-    /// Name and version.
+    /// Returns the name and version.
     pub(super) fn identity(&self) -> String {
         format!("{} {}", self.name, self.version)
     }
 
-    /// The licence as the package states it.
+    /// Returns the licence that the package states.
     pub(super) fn licence(&self) -> &str {
         self.license.as_deref().unwrap_or("not stated")
     }
 
-    /// The authors as the package states them, without their addresses.
+    /// Returns the authors that the package states, without their addresses.
     pub(super) fn authors(&self) -> String {
         let name = |author: &String| author.split('<').next().unwrap_or_default().trim().to_owned();
         self.authors.iter().map(name).collect::<Vec<_>>().join(", ")
     }
 
-    /// The folder of its sources.
+    /// Returns the folder of the package's sources.
     pub(super) fn folder(&self) -> &Path {
         self.manifest_path.parent().unwrap_or(&self.manifest_path)
     }
 
-    /// The licence files that apply, relative to the folder. Among alternatives, MIT is chosen if its text exists.
+    /// Returns the licence files that apply, relative to the folder. Among alternatives, MIT is chosen if its text
+    /// exists.
     pub(super) fn licence_files(&self) -> Result<Vec<String>> {
         let mut files = Vec::new();
         search(self.folder(), "", DEPTH, &mut files)
@@ -70,7 +72,8 @@ impl Package {
     }
 }
 
-/// Adds the licence files of a folder and of the folders below it. `within` is its path in the package, with a slash.
+/// Adds the licence files of a folder and of the folders below it. `within` is the path of the folder in the package,
+/// with a slash at its end.
 fn search(folder: &Path, within: &str, depth: u32, files: &mut Vec<String>) -> std::io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
@@ -86,7 +89,8 @@ fn search(folder: &Path, within: &str, depth: u32, files: &mut Vec<String>) -> s
     Ok(())
 }
 
-/// The files that apply under a licence expression. If MIT is an alternative, the files of the others are left out.
+/// Returns the files that apply under a licence expression. If MIT is an alternative, the files of the others are left
+/// out.
 fn chosen(expression: &str, files: Vec<String>) -> Vec<String> {
     let is_mit = |file: &String| file.to_uppercase().contains("MIT");
     let alternatives = expression.replace('/', " OR ");
@@ -105,13 +109,13 @@ struct Metadata {
     packages: Vec<Package>,
 }
 
-/// The packages from registries that the published members of the workspace link.
+/// Returns the packages from registries that the published members of the workspace link.
 pub(super) fn linked() -> Result<Vec<Package>> {
     let answer = cargo(&["metadata", "--format-version", "1", "--locked"])?;
     let metadata: Metadata = serde_json::from_slice(&answer).context("cargo metadata is not as expected")?;
     let mut packages = metadata.packages;
 
-    // `cargo metadata` lists optional packages that nothing enables; `cargo tree` does not.
+    // `cargo metadata` lists optional packages that no feature enables; `cargo tree` does not.
     let mut tree = vec!["tree", "--locked", "--edges", "normal", "--prefix", "none", "--target", TARGET];
     let members = packages.iter().filter(|package| package.is_published_member());
     tree.extend(members.flat_map(|member| ["--package", member.name.as_str()]));
@@ -123,7 +127,7 @@ pub(super) fn linked() -> Result<Vec<Package>> {
     Ok(packages)
 }
 
-/// Name and version in a line such as `serde v1.0.229 (*)`.
+/// Returns the name and version in a line such as `serde v1.0.229 (*)`.
 fn identity(line: &str) -> String {
     let mut words = line.split(' ');
     let name = words.next().unwrap_or_default();
@@ -131,7 +135,7 @@ fn identity(line: &str) -> String {
     format!("{name} {}", version.trim_start_matches('v'))
 }
 
-/// Runs cargo in the workspace; returns what it prints.
+/// Runs cargo in the workspace. Returns its standard output.
 fn cargo(arguments: &[&str]) -> Result<Vec<u8>> {
     let output = Command::new("cargo")
         .args(arguments)

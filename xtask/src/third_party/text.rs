@@ -1,10 +1,10 @@
-//! Licence texts without duplicates, and the document made of them.
+//! Licence texts without duplicates, and the document that contains them.
 
 use std::{collections::HashMap, fmt::Write as _};
 
 use super::packages::Package;
 
-/// The terms of the MIT licence, for packages that state it and have no file of it.
+/// The terms of the MIT licence, for packages that state it without including its text.
 const MIT: &str = include_str!("../../LICENSE-MIT");
 
 const RULE: &str = "--------------------------------------------------------------------------------";
@@ -23,7 +23,7 @@ the page that `longhaul report` writes. `cargo xtask third-party` makes this fil
 pub(super) struct Source {
     /// Name and version of the package.
     pub(super) package: String,
-    /// The file in the package.
+    /// The path of the file in the package.
     pub(super) file: String,
 }
 
@@ -46,13 +46,13 @@ impl Texts {
     }
 }
 
-/// The text with plain ends of lines and no blank lines around it.
+/// Returns the text with normalised line ends and without blank lines around it.
 fn lines(text: &str) -> String {
     let lines: Vec<&str> = text.trim_start_matches('\u{feff}').lines().map(str::trim_end).collect();
     lines.join("\n").trim_matches('\n').to_owned()
 }
 
-/// The document. Packages in `without` have no licence file.
+/// Returns the document. Packages in `without` have no licence file.
 pub(super) fn document(texts: &Texts, without: &[&Package]) -> String {
     let mut document = HEAD.to_owned();
     for package in without {

@@ -31,7 +31,7 @@ use crate::{
 /// The time limit for an end's report after the report of the other end.
 const REPORT: Duration = Duration::from_secs(5);
 
-/// The time in which the death of a server is noticed after its client has failed.
+/// The time for noticing the death of a server after its client has failed.
 const DEATH: Duration = Duration::from_millis(500);
 
 /// Runs each case in two fresh processes of the embedding program.
@@ -39,11 +39,11 @@ pub struct ProcessExecutor {
     program: PathBuf,
     settings: Settings,
     cores: Option<Cores>,
-    /// The place for a cgroup for each end.
+    /// The folder for a cgroup of each end; `None` makes no cgroups.
     enclosures: Option<Enclosures>,
-    /// True if the ends state the call sites of what stays allocated.
+    /// True if the ends report the call sites of memory that stays allocated.
     traces: bool,
-    /// The longest wait for cores that are far apart.
+    /// The longest wait before a run for cores that are close to each other.
     settle: Duration,
     /// The digests that generated bodies must have.
     digests: HashMap<Content, String>,
@@ -78,28 +78,28 @@ impl ProcessExecutor {
         Self { cores: affinity.cores(), ..self }
     }
 
-    /// Runs each end in a cgroup of its own, so that the kernel's memory for it is known. Accounting it takes time: this is
-    /// nothing for runs whose goodput counts.
+    /// Runs each end in its own cgroup, so that the kernel's memory for that end is known. The accounting takes time,
+    /// so it does not suit runs whose goodput counts.
     #[must_use]
     pub fn enclosing(self, enclosures: Option<Enclosures>) -> Self {
         Self { enclosures, ..self }
     }
 
-    /// Asks both ends for the call sites of what stays allocated, if their program can tell them. Tracing slows them, and
-    /// takes memory: their other figures do not count.
+    /// Asks both ends for the call sites of memory that stays allocated, if their program can trace it. Tracing takes
+    /// time and memory, so the other figures of such runs do not count.
     #[must_use]
     pub fn tracing(self) -> Self {
         Self { traces: true, ..self }
     }
 
-    /// Waits before each run for cores that a hypervisor has moved apart, for `settle` at most.
+    /// Waits before each run, for at most `settle`, until the cores of the ends are close to each other.
     #[must_use]
     pub fn settling(self, settle: Duration) -> Self {
         Self { settle, ..self }
     }
 
-    /// Computes the digests of the generated bodies of `cases` in advance, so that none is computed between runs. They
-    /// follow from seed and size alone.
+    /// Computes the digests of the generated bodies of `cases` in advance, so that none is computed between runs. The
+    /// digests follow from seed and size alone.
     #[must_use]
     pub fn prepared_for(mut self, cases: &[Case]) -> Self {
         for case in cases.iter().filter(|case| case.sink.digests()) {
@@ -121,7 +121,7 @@ impl ProcessExecutor {
         }
     }
 
-    /// Starts a worker, in a cgroup of its own if one can be made.
+    /// Starts a worker, in its own cgroup if one can be created.
     async fn start(&self, mut job: Job) -> Result<WorkerProcess, Fault> {
         let enclosure = self.enclosures.as_ref().and_then(|enclosures| enclosures.create().ok());
         job.cgroup = enclosure.as_ref().map(|enclosure| enclosure.folder().to_owned());
@@ -157,9 +157,9 @@ impl ProcessExecutor {
         let path = format!("/{}", Uuid::new_v4().simple());
         let (mut server, address) = self.server(case, &path).await?;
         let mut client = self.start(self.job(case, Role::Client(address), &path)).await?;
-        // The client goes first: it knows the reason of a failure, and the server would only wait.
+        // The client comes first: it knows the reason of a failure, while the server would only wait.
         if let Some(report) = ready(&mut client).await? {
-            // If the server has died, that is the cause.
+            // If the server has died, its death is the cause.
             let died = tokio::time::timeout(DEATH, server.event()).await.ok().and_then(Result::err);
             return Ok(Reports {
                 client: report,
@@ -309,12 +309,12 @@ async fn remaining(
             report = follow(case, worker, event, observer);
         }
     });
-    // An end that stays silent has nothing to add to the other one's report.
+    // An end that stays silent adds nothing to the report of the other end.
     let _ = followed.await;
     report.unwrap_or_default()
 }
 
-/// Passes progress on; returns the report once there is one.
+/// Passes progress to the observer. Returns the report once it has arrived.
 fn follow(
     case: &Case,
     worker: &WorkerProcess,
@@ -332,7 +332,7 @@ fn follow(
     }
 }
 
-/// Returns the common digest of all bodies. If they differ, which is a failure, all digests.
+/// Returns the common digest of all bodies, or all digests if they differ, which is a failure.
 fn joined(digests: &BTreeSet<String>) -> Option<String> {
     (!digests.is_empty()).then(|| digests.iter().map(String::as_str).collect::<Vec<_>>().join("+"))
 }

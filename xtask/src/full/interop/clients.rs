@@ -26,7 +26,7 @@ const fn client(
     Client { program, protocol, up, down, keeps: true }
 }
 
-/// Arguments of curl after its flag for a version.
+/// The arguments of curl that follow the flag for an HTTP version.
 macro_rules! curl {
     ($protocol:literal, $version:literal) => {
         client(
@@ -38,7 +38,7 @@ macro_rules! curl {
     };
 }
 
-/// Arguments of a script of `xtask/peers` or `tests/peers`.
+/// The arguments of a script in `xtask/peers` or `tests/peers`.
 macro_rules! script {
     ($program:literal, $protocol:literal, $($argument:literal),*) => {
         client(
@@ -143,7 +143,7 @@ const CLIENTS: &[Client] = &[
     script!("node", "h2", "{peers}/../../tests/peers/node.mjs", "http2"),
 ];
 
-/// Runs all clients both ways.
+/// Runs all clients in both directions.
 pub(super) fn all(place: &Place, add: &mut dyn FnMut(Row)) -> Result<()> {
     for client in CLIENTS {
         add(Row {
@@ -158,7 +158,7 @@ pub(super) fn all(place: &Place, add: &mut dyn FnMut(Row)) -> Result<()> {
 }
 
 impl Client {
-    /// The program, with the script that it runs.
+    /// Returns the name of the program, with the script that it runs.
     fn name(&self) -> String {
         let script = self.up.iter().find_map(|argument| Path::new(argument).file_name()?.to_str());
         match script.filter(|_| ["go", "python", "node"].contains(&self.program)) {
@@ -188,7 +188,7 @@ impl Client {
     }
 }
 
-/// The values of the places in arguments.
+/// The values of the placeholders in arguments.
 struct Values(Vec<(&'static str, String)>);
 
 impl Values {

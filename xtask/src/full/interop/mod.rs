@@ -1,7 +1,7 @@
-//! The step `interop`: programs of other projects move 256 MiB both ways, and the content is compared.
+//! The step `interop`: programs of other projects transfer 256 MiB in both directions, and the content is compared.
 //!
-//! Clients use `serve`; servers are used by `send` and `fetch`; proxies stand between the two. A program that is not
-//! installed is a row that says so: `scripts/peers` and `apt-get` bring most of them.
+//! Clients use `serve`; servers are used by `send` and `fetch`; proxies stand between `serve` and `send` or `fetch`. A
+//! program that is not installed has a row that says so. `scripts/peers` and `apt-get` install most of them.
 
 mod clients;
 mod place;
@@ -19,14 +19,14 @@ use self::place::Place;
 use super::{Context, outcome::Outcome};
 use crate::workspace::Metadata;
 
-/// One way of the content.
+/// The direction of a transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Direction {
     Up,
     Down,
 }
 
-/// The result of one direction.
+/// The result of a transfer in one direction.
 enum Trip {
     Same,
     /// The program does not support this direction.
@@ -76,19 +76,19 @@ fn add(row: Row, missing: &mut Vec<String>, outcome: &mut Outcome) {
     outcome.row([row.name.as_str(), row.role, &row.protocol, word(&row.up), word(&row.down)]);
 }
 
-/// The Python with the packages that `scripts/peers` installs, else the one of the machine.
+/// Returns the Python with the packages that `scripts/peers` installs, or else the Python of the machine.
 pub(super) fn python() -> Result<PathBuf> {
     let own = peers().context("cargo names no folder of the build")?.join("bin/python");
     Ok(if own.exists() { own } else { "python3".into() })
 }
 
-/// The folder of `scripts/peers`. Cargo is asked for it once.
+/// Returns the folder of `scripts/peers`, for which cargo is asked only once.
 fn peers() -> Option<&'static Path> {
     static PEERS: OnceLock<Option<PathBuf>> = OnceLock::new();
     PEERS.get_or_init(|| Some(Metadata::read().ok()?.target_directory.join("peers"))).as_deref()
 }
 
-/// The file of a program: by its path, in the folder of peers, or on `PATH`; daemons may be in `/usr/sbin`.
+/// Finds the file of a program: by its path, in the folder of peers, on `PATH`, or in `/usr/sbin` for daemons.
 fn find(program: &str) -> Option<PathBuf> {
     let folders = std::env::var_os("PATH").unwrap_or_default();
     let mut folders: Vec<PathBuf> = std::env::split_paths(&folders).collect();
@@ -97,12 +97,12 @@ fn find(program: &str) -> Option<PathBuf> {
     folders.iter().map(|folder| folder.join(program)).find(|file| file.is_file())
 }
 
-/// Fills `{name}` in a text with values.
+/// Fills each `{name}` in a text with its value.
 fn filled(text: &str, values: &[(&str, &str)]) -> String {
     values.iter().fold(text.to_owned(), |text, (name, value)| text.replace(&format!("{{{name}}}"), value))
 }
 
-/// A file of `xtask/peers`.
+/// Returns the path of a file in `xtask/peers`.
 fn peer_file(name: &str) -> PathBuf {
     crate::workspace::root().join("xtask/peers").join(name)
 }

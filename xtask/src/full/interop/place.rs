@@ -1,4 +1,4 @@
-//! The content that is moved, and the folder in which it is compared.
+//! The content that is transferred, and the folder in which it is compared.
 
 use std::{
     fs::{self, File},
@@ -18,28 +18,28 @@ use tempfile::TempDir;
 use super::Trip;
 use crate::study::Server;
 
-/// The bytes of each way.
+/// The size of the content, in bytes.
 pub(super) const SIZE: u64 = 256 << 20;
 
-/// The longest time of one way.
+/// The longest time of a transfer.
 const WAY: Duration = Duration::from_secs(180);
 
 /// The longest time until a server listens.
 const START: Duration = Duration::from_secs(60);
 
-/// A `serve` that saves, the content, and a folder for what comes back.
+/// A `serve` that saves uploads, the content, and a folder for received files.
 pub(super) struct Place {
     pub(super) program: PathBuf,
     pub(super) folder: TempDir,
     pub(super) server: Server,
 }
 
-/// A process that ends with its row.
+/// A process that is killed when its row is done.
 pub(super) struct Ended(pub(super) Child);
 
 impl Drop for Ended {
     fn drop(&mut self) {
-        // A process that is gone already is not waited for.
+        // There is no need to wait for a process that is already gone.
         let _ = self.0.kill().and_then(|()| self.0.wait());
     }
 }
@@ -60,22 +60,22 @@ impl Place {
         Ok(place)
     }
 
-    /// The content.
+    /// Returns the file with the content.
     pub(super) fn blob(&self) -> PathBuf {
         self.folder.path().join("blob.bin")
     }
 
-    /// The file that comes back.
+    /// Returns the file that is received.
     pub(super) fn back(&self) -> PathBuf {
         self.folder.path().join("back.bin")
     }
 
-    /// The file that `serve` saves.
+    /// Returns the file that `serve` saves.
     pub(super) fn saved(&self) -> PathBuf {
         self.folder.path().join("saved/up.bin")
     }
 
-    /// Runs a client, and compares the file that it must make.
+    /// Runs a client, and compares the content with the file that it must create.
     pub(super) fn trip(&self, command: &mut Command, made: &Path) -> Trip {
         let _ = fs::remove_file(made);
         match run(command).and_then(|()| self.compare(made)) {
@@ -84,7 +84,7 @@ impl Place {
         }
     }
 
-    /// Runs a client that keeps nothing and checks the length itself.
+    /// Runs a client that keeps no file and checks the length itself.
     pub(super) fn dropped(&self, command: &mut Command) -> Trip {
         run(command).map_or_else(|error| Trip::Failed(format!("{error:#}")), |()| Trip::Same)
     }
@@ -106,13 +106,13 @@ impl Place {
     }
 }
 
-/// A command without input and output.
+/// Returns a command without input and output.
 fn quiet(mut command: Command) -> Command {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command
 }
 
-/// Runs a program that must succeed in time.
+/// Runs a program that must succeed within the time limit.
 fn run(command: &mut Command) -> Result<()> {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut child = command.spawn().with_context(|| format!("cannot start {:?}", command.get_program()))?;
@@ -134,7 +134,7 @@ fn run(command: &mut Command) -> Result<()> {
     bail!("not done after {} s", WAY.as_secs())
 }
 
-/// A port that was free just now.
+/// Returns a port that was free a moment ago.
 pub(super) fn free_port() -> Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }

@@ -1,4 +1,4 @@
-//! Servers of other projects, which `send` and `fetch` use, and proxies between those and `serve`.
+//! Servers of other projects, which `send` and `fetch` use, and proxies between these commands and `serve`.
 
 use std::{
     fs,
@@ -22,9 +22,9 @@ struct Server {
     program: &'static str,
     role: &'static str,
     arguments: &'static [&'static str],
-    /// The configuration in `xtask/peers`.
+    /// The name of the configuration file in `xtask/peers`.
     config: &'static str,
-    /// The protocols, with the port that takes each.
+    /// The protocols, each with the port that accepts it.
     protocols: &'static [(&'static str, &'static str)],
     takes_uploads: bool,
 }
@@ -85,7 +85,7 @@ const fn server(
     Server { program, role, arguments, config, protocols, takes_uploads }
 }
 
-/// Runs all servers and proxies both ways.
+/// Runs all servers and proxies in both directions.
 pub(super) fn all(place: &Place, add: &mut dyn FnMut(Row)) -> Result<()> {
     for server in SERVERS {
         let program = if server.program == "python" { Some(python()?) } else { find(server.program) };
@@ -122,7 +122,7 @@ impl Server {
     }
 }
 
-/// A running server in a folder of its own.
+/// A running server with its own folder.
 struct Running {
     folder: tempfile::TempDir,
     values: Vec<(&'static str, String)>,
@@ -177,7 +177,7 @@ impl Running {
         client
     }
 
-    /// The file that a server or the `serve` behind a proxy makes of an upload.
+    /// Returns the file of an upload, which the server or the `serve` behind a proxy has saved.
     fn stored(&self, server: &Server, place: &Place) -> PathBuf {
         if server.role == "proxy" { place.saved() } else { self.folder.path().join("files/up.bin") }
     }

@@ -1,13 +1,13 @@
-//! The growth of a figure over a period, by the line through its samples.
+//! The growth of a figure over a period, from a line that is fitted through its samples.
 
 use std::time::Duration;
 
 use stats::{median, theil_sen};
 
-/// The number of fitted points. Neighbouring samples depend on each other; medians of blocks do so less.
+/// The number of fitted points. Neighbouring samples are correlated; the medians of blocks are less so.
 const BLOCKS: usize = 20;
 
-/// A growth over a period, with its interval of 95 %.
+/// The growth over a period, with its interval of 95 %.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Growth {
     pub(super) estimate: f64,
@@ -16,7 +16,7 @@ pub(super) struct Growth {
 }
 
 impl Growth {
-    /// The growth over a period according to samples of (seconds, value). The first tenth is left out, in which the
+    /// Returns the growth over a period from samples of (seconds, value). The first tenth is left out, in which the
     /// server fills its caches. `None` if there are too few samples.
     pub(super) fn of(samples: &[(f64, f64)], period: Duration) -> Option<Self> {
         let settled = samples.get(samples.len() / 10..)?;
@@ -28,7 +28,7 @@ impl Growth {
     }
 }
 
-/// The median time and the median value of a block.
+/// Returns the median time and the median value of a block.
 fn middle(block: &[(f64, f64)]) -> Option<(f64, f64)> {
     let (times, values): (Vec<f64>, Vec<f64>) = block.iter().copied().unzip();
     Some((median(&times)?, median(&values)?))

@@ -1,6 +1,6 @@
 //! The step `soak`: mixed traffic against one server for minutes or an hour.
 //!
-//! Whole transfers, aborted ones, slow readers and senders, and cancelled streams go on at once, over every protocol.
+//! Complete and aborted transfers, slow readers and senders, and cancelled streams run concurrently, over every protocol.
 //! Memory and descriptors of the server must stay flat, its threads within the bound of their pool, and nothing may be
 //! left behind.
 
@@ -32,10 +32,10 @@ use self::{
 use super::{Context, outcome::Outcome, watched::Holding};
 use crate::study::Server;
 
-/// Errands that go on at once.
+/// The number of concurrent errands.
 const WORKERS: u64 = 8;
 
-/// The server's idle timeout, and the time until what clients left behind must be gone.
+/// The server's idle timeout, and the time after which nothing that clients left behind may remain.
 const IDLE: &str = "10s";
 const QUIET: Duration = Duration::from_secs(20);
 
@@ -78,7 +78,7 @@ fn plain(number: f64) -> String {
     format!("{number:.1}")
 }
 
-/// The log of errands: how many were run, and why some failed.
+/// The log of errands: the number that were run, and the reasons why some failed.
 #[derive(Default)]
 struct Log {
     run: AtomicU64,
@@ -96,7 +96,7 @@ pub(super) fn run(context: &Context<'_>) -> Result<Outcome> {
     let (errands, mut outcome) = (Log::default(), Outcome::default());
     let period = Duration::from_secs(60 * context.soak_minutes);
 
-    // One errand of each kind over each protocol, so that everything has been used once.
+    // First, one errand of each kind runs over each protocol, so that everything has been used once.
     traffic(&place, &errands, period / 10, Errand::KINDS);
     sleep(QUIET);
     let before = Holding::of(server.pid())?;
@@ -141,7 +141,7 @@ fn traffic(place: &Place<'_>, log: &Log, period: Duration, least: u64) {
     });
 }
 
-/// Samples the server while traffic goes on.
+/// Samples the server during the traffic.
 fn soak(place: &Place<'_>, log: &Log, period: Duration) -> Result<Vec<(f64, Holding)>> {
     let began = Stamp::now();
     let interval = (period / SAMPLES).max(Duration::from_millis(500));

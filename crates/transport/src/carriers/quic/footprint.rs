@@ -23,7 +23,7 @@ const ACKS: u64 = 8 << 10;
 /// The bookkeeping of an unacknowledged packet and the frames in it, in bytes.
 const PIECE: u64 = 256;
 
-/// The quarters of a window that unread data may take over its own size before quinn compacts it.
+/// The overhead of unread data, in quarters of a window, up to which quinn does not compact the data.
 const OVERHEAD_QUARTERS: u64 = 5;
 
 impl Footprint for Quic {
