@@ -1,4 +1,5 @@
-//! The global allocator: jemalloc or the system's allocator. It counts live memory if the program calls [`count`].
+//! The global allocator: jemalloc or the system's allocator, with counters of live memory for programs that call
+//! [`count`].
 #![allow(unsafe_code, reason = "an allocator is unsafe to implement, and glibc is a C library")]
 
 use std::{
@@ -62,8 +63,8 @@ pub fn live_bytes() -> Option<usize> {
     IS_COUNTING.load(Relaxed).then(|| OWN.bytes.load(Relaxed).wrapping_add(SHARED.bytes.load(Relaxed)))
 }
 
-/// The numbers of live bytes and allocations of some threads. Both wrap around at zero, because a thread may free
-/// memory that another thread allocated.
+/// The numbers of live bytes and allocations of some threads. The numbers wrap around at zero, because a thread may
+/// free memory that another thread allocated.
 struct Counters {
     bytes: AtomicUsize,
     allocations: AtomicUsize,
@@ -111,13 +112,13 @@ struct Counting;
 unsafe impl GlobalAlloc for Counting {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller guarantees what the backing allocator requires.
+        // SAFETY: the caller guarantees the preconditions of the backing allocator.
         allocated(unsafe { Backing.alloc(layout) }, layout)
     }
 
     #[inline]
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller guarantees what the backing allocator requires.
+        // SAFETY: the caller guarantees the preconditions of the backing allocator.
         allocated(unsafe { Backing.alloc_zeroed(layout) }, layout)
     }
 
@@ -125,14 +126,14 @@ unsafe impl GlobalAlloc for Counting {
     unsafe fn dealloc(&self, allocated: *mut u8, layout: Layout) {
         #[cfg(feature = "trace")]
         trace::released(allocated);
-        // SAFETY: the caller guarantees what the backing allocator requires.
+        // SAFETY: the caller guarantees the preconditions of the backing allocator.
         unsafe { Backing.dealloc(allocated, layout) };
         note(layout.size().wrapping_neg(), usize::MAX);
     }
 
     #[inline]
     unsafe fn realloc(&self, allocated: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // SAFETY: the caller guarantees what the backing allocator requires.
+        // SAFETY: the caller guarantees the preconditions of the backing allocator.
         let moved = unsafe { Backing.realloc(allocated, layout, size) };
         #[cfg(feature = "trace")]
         if !moved.is_null() {

@@ -23,8 +23,8 @@ use crate::{
 /// jemalloc defines the symbol weakly, and this definition replaces it. tikv-jemalloc-sys prefixes all symbols with
 /// `_rjem_` unless its feature `unprefixed_malloc_on_supported_platforms` is on; nothing here turns it on.
 #[used]
-// SAFETY: the name belongs to jemalloc, which declares it as `const char *`. `Configuration` has the layout of that
-// pointer, and the string behind it is static, ends in a NUL and is never written.
+// SAFETY: the symbol belongs to jemalloc, which declares it as `const char *`. `Configuration` has the layout of that
+// pointer. The string is static, ends in a NUL and is never written.
 #[unsafe(export_name = "_rjem_malloc_conf")]
 static MALLOC_CONF: Configuration = Configuration(SETTINGS_C.as_ptr());
 
@@ -66,7 +66,7 @@ fn text(name: &str) -> Result<String, Error> {
     if text.is_null() {
         return Err(Error { name: name.to_owned(), source: io::ErrorKind::InvalidData.into() });
     }
-    // SAFETY: `mallctl` answered with a pointer to a string literal of jemalloc: its version, or the word of a setting.
+    // SAFETY: `mallctl` returned a pointer to a string literal of jemalloc: the version, or the word of a setting.
     Ok(unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned())
 }
 
@@ -100,7 +100,7 @@ unsafe trait Value: Copy {
     const EMPTY: Self;
 }
 
-/// A string that belongs to jemalloc.
+/// A pointer to a string that belongs to jemalloc.
 #[derive(Clone, Copy)]
 #[repr(transparent)]
 struct Text(*const c_char);

@@ -74,9 +74,9 @@ pub struct Allocator {
     pub tcache_nslots_small_max: u32,
     /// The largest number of freed large pieces of one size that a thread caches.
     pub tcache_nslots_large: u32,
-    /// Milliseconds until unused dirty pages are purged; −1 means never.
+    /// The time in milliseconds until unused dirty pages are purged; −1 means never.
     pub dirty_decay_ms: isize,
-    /// Milliseconds until unused muzzy pages are purged; −1 means never.
+    /// The time in milliseconds until unused muzzy pages are purged; −1 means never.
     pub muzzy_decay_ms: isize,
     /// The slabs of the size classes that [`SETTINGS`] set.
     pub slab_sizes: Vec<Slabs>,
@@ -110,7 +110,7 @@ impl fmt::Display for Allocator {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Slabs {
-    /// The least size of a piece, in bytes: one more than the next smaller size class.
+    /// The least size of a piece, in bytes: one byte more than the next smaller size class.
     pub least: usize,
     /// The greatest size of a piece, in bytes.
     pub greatest: usize,
@@ -131,6 +131,6 @@ impl fmt::Display for Slabs {
 pub struct Error {
     /// The name of the value in jemalloc's `mallctl` namespace.
     pub name: String,
-    /// The error number that `mallctl` returned.
+    /// The error that `mallctl` returned.
     pub source: io::Error,
 }

@@ -6,8 +6,8 @@ use std::{ffi::CStr, ops::RangeInclusive};
 const TERMINATED: &str = concat!(
     // Each end of a transfer runs on one thread. A further arena would only keep more freed pages.
     "narenas:1",
-    // By default a thread caches 20 freed HTTP/2 frames. These took 0.5 MiB more and did not fit the processor's cache,
-    // which cost 7 % of the goodput over TLS.
+    // By default a thread caches 20 freed HTTP/2 frames. The 20 frames took 0.5 MiB more and did not fit the
+    // processor's cache, which cost 7 % of the goodput over TLS.
     ",tcache_nslots_small_max:8",
     ",tcache_nslots_large:2",
     // glibc's malloc returns freed pages to the kernel at once, which halves HTTP/2's goodput.

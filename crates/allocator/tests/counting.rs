@@ -1,11 +1,11 @@
-//! Live memory is counted to the byte, whichever thread allocates and frees.
+//! A test that live memory is counted to the byte, whichever thread allocates and frees.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{env, hint::black_box, process::Command, thread};
 
 use longhaul_allocator::{Live, count, live};
 
-/// Returns the bytes and allocations that `work` leaves behind, modulo the width of a word.
+/// Returns the numbers of bytes and allocations that `work` leaves behind, as wrapped differences.
 fn left_by<T>(work: impl FnOnce() -> T) -> (usize, usize) {
     let Live { bytes, allocations, .. } = live().unwrap();
     black_box(work());
@@ -15,7 +15,8 @@ fn left_by<T>(work: impl FnOnce() -> T) -> (usize, usize) {
 
 #[test]
 fn what_is_live_is_counted_to_the_byte() {
-    // On the first thread of a process of its own: the threads of other tests and of their harness allocate too.
+    // The test runs on the first thread of a child process, because the threads of other tests and of the harness
+    // allocate, too.
     let mut alone = Command::new(env::current_exe().unwrap());
     alone.args(["--exact", "counts_to_the_byte", "--ignored", "--test-threads=1", "--nocapture"]);
     let output = alone.output().unwrap();
@@ -40,14 +41,14 @@ fn counts_to_the_byte() {
         assert_eq!(left_by(grown), (3 * size, 1), "reallocated");
     }
     let elsewhere = || thread::spawn(|| vec![1_u8; 1001].leak().len()).join().unwrap();
-    // The first thread leaves what std initialises once.
+    // The first thread leaves memory that std initialises once.
     elsewhere();
     assert_eq!(left_by(elsewhere), (1001, 1), "allocated on a thread that has ended");
     assert_eq!(left_by(|| drop(thread::spawn(|| vec![1_u8; 1001]).join().unwrap())), (0, 0), "freed here");
     count_again();
 }
 
-/// A second call of [`count`] changes nothing, on whatever thread.
+/// Calls [`count`] again. A second call changes nothing, whatever the thread.
 fn count_again() {
     count();
     let counting = || thread::spawn(|| (count(), vec![1_u8; 1001].leak().len())).join().unwrap();

@@ -1,11 +1,11 @@
-//! The settings in force according to jemalloc: the compiled ones at its start, and overridden ones.
+//! Tests of the settings in force according to jemalloc: the compiled settings at its start, and overridden settings.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{collections::BTreeMap, process::Command};
 
 use longhaul_allocator::{SETTINGS, in_force};
 
-/// Settings in the syntax of `malloc_conf`, by their names.
+/// Parses settings in the syntax of `malloc_conf`, and returns them by name.
 fn by_name(settings: &str) -> BTreeMap<&str, &str> {
     settings.split(',').filter_map(|setting| setting.split_once(':')).collect()
 }
@@ -27,7 +27,7 @@ fn each_setting_compiled_in_is_in_force() {
 
 #[test]
 fn settings_overridden_by_the_environment_are_stated() {
-    // jemalloc reads its environment once, at the start: a process of its own shows the override.
+    // jemalloc reads its environment once, at its start, so a child process shows the override.
     let overrides = "narenas:2,tcache_nslots_small_max:9,tcache_nslots_large:3,dirty_decay_ms:2000,\
                      muzzy_decay_ms:10,slab_sizes:4097-8192:20,background_thread:true,thp:always";
     let described = described_with(overrides);
@@ -42,7 +42,7 @@ fn slabs_of_several_sizes_are_stated_one_by_one() {
     assert_eq!(by_name(&described).get("slab_sizes"), Some(&"4097-6144:10|6145-8192:20"), "{described}");
 }
 
-/// Memory that jemalloc has asked of the kernel is marked in `/proc/self/smaps` as backed by no huge pages (`nh`).
+/// The kernel marks jemalloc's memory in `/proc/self/smaps` as not backed by huge pages (`nh`).
 #[test]
 #[cfg(target_os = "linux")]
 fn large_blocks_get_no_huge_pages() {
@@ -61,7 +61,7 @@ fn large_blocks_get_no_huge_pages() {
     let mut of_block = smaps.lines().skip_while(|line| !(is_head(line) && contains(line)));
     let flags = of_block.find_map(|line| line.strip_prefix("VmFlags:")).unwrap();
     let not_needed = std::fs::read_to_string("/sys/kernel/mm/transparent_hugepage/enabled").unwrap();
-    // Where the system has switched them off, jemalloc has nothing to say.
+    // If the system has switched huge pages off, jemalloc need not do so.
     assert!(flags.split(' ').any(|flag| flag == "nh") || not_needed.contains("[never]"), "{flags}");
 }
 

@@ -1,4 +1,4 @@
-//! The call sites of what stays allocated.
+//! A test of the call sites of memory that stays allocated.
 #![cfg(feature = "trace")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -44,7 +44,7 @@ fn what_stays_allocated_is_named_and_what_is_released_or_in_use_for_a_moment_is_
     let sites = trace::sites();
     let of = |name: &str| sites.iter().find(|site| site.frames.iter().any(|frame| frame.contains(name)));
     let leak = of("leaks").unwrap();
-    // 16,384 allocations, of which one in 64 is a sample.
+    // There are 16,384 allocations, of which one in 64 is a sample.
     assert!((1_300_000..2_000_000).contains(&leak.bytes), "{leak:?}");
     assert!((13_000..20_000).contains(&leak.allocations), "{leak:?}");
     assert_eq!(of("collects").unwrap().bytes, 1 << 20);

@@ -12,7 +12,7 @@ use crate::{
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Analysis<'a> {
-    /// One row per series, in the order of the matrix.
+    /// The rows, one per series, in the order of the matrix.
     pub rows: Vec<Row<'a>>,
     /// The findings, grouped by row.
     pub findings: Vec<Finding>,
@@ -29,7 +29,7 @@ pub struct Analysis<'a> {
 }
 
 impl<'a> Analysis<'a> {
-    /// Analyses records without ceilings.
+    /// Analyses records without comparing them with ceilings.
     pub fn of(records: &'a [Record]) -> Self {
         Self::against(records, None)
     }
@@ -50,7 +50,7 @@ impl<'a> Analysis<'a> {
         }
         rank::rank(&mut rows, &findings);
         let proof = Proof::among(records);
-        // A proof says nothing about speed.
+        // A proof draws no conclusion about speed, so disturbed runs do not matter.
         let disturbed = if proof.is_none() { disturbed::notes(&rows) } else { Vec::new() };
         let notes = [conditions::other_machines(records), conditions::core_distance(records)];
         let notes = notes.into_iter().flatten().chain(disturbed).collect();
@@ -107,7 +107,7 @@ impl<'a> Analysis<'a> {
         parts.join(" ")
     }
 
-    /// Returns the number of findings of each kind, as a sentence.
+    /// Returns the number of findings of each kind, as a sentence for people.
     fn count(&self) -> String {
         let count = |kinds: &[FindingKind], one: &str, many: &str| match self
             .findings

@@ -99,7 +99,7 @@ mod tests {
 
     #[test]
     fn the_ratio_is_taken_round_by_round() {
-        // The machine halves its speed in the second round; the ratio stays.
+        // The machine runs at half speed in the second round, and the ratio does not change.
         let records = [runs("tcp", &[10.0, 5.0]), runs("h2c", &[8.0, 4.0])].concat();
         let ratio = ratio(&records, 1).unwrap();
         assert_eq!(
@@ -115,7 +115,7 @@ mod tests {
         let records = [runs("tcp-ceiling", &[10.0, 5.0]), runs("h2c", &[8.0, 4.0]), large].concat();
         let rows = Analysis::of(&records).rows;
         let of_ceiling = |row: usize| rows[row].of_ceiling.as_ref().map(|of| of.ratio.median);
-        // The ceiling follows the rows of its chunk size.
+        // The ceiling stands after the rows of its chunk size.
         assert_eq!([0, 1, 2].map(of_ceiling), [Some(0.8), None, Some(0.6)]);
         assert!(rows.iter().all(|row| row.of_baseline.is_none()));
     }

@@ -1,4 +1,4 @@
-//! Findings: what is wrong or remarkable in records, as data.
+//! Findings: problems and remarkable facts in records, as data.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use stats::Interval;
 
 use crate::Verdict;
 
-/// One finding about one case, or about one ceiling.
+/// A finding about one case, or about one ceiling.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Finding {
@@ -41,9 +41,10 @@ pub enum FindingKind {
     OverSlope,
     /// A peak differs from the peak in earlier records by more than the band allows.
     Drifted,
-    /// A run failed.
+    /// At least one run of the case failed.
     Failed,
-    /// A protocol is faster than the ceiling of its carrier: the ceiling is too low, and ratios to it say nothing.
+    /// A protocol is faster than the ceiling of its carrier: the ceiling is too low, and ratios to the ceiling are not
+    /// meaningful.
     BeatsCeiling,
     /// The figures do not decide whether a bound holds.
     Unclear,
@@ -109,10 +110,10 @@ pub struct Figure {
 /// The unit of a figure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Unit {
-    /// Mebibytes.
+    /// Mebibytes (MiB).
     #[serde(rename = "MiB")]
     Mib,
-    /// Mebibytes of memory per gibibyte of body.
+    /// Mebibytes of memory per gibibyte of body (MiB per GiB).
     #[serde(rename = "MiB/GiB")]
     MibPerGib,
 }

@@ -81,7 +81,7 @@ mod tests {
         Analysis::of(records).rows.iter().map(|row| row.rank).collect()
     }
 
-    /// Goodputs around a median, whose interval is 0.3 to either side.
+    /// Returns six goodputs around a median, whose interval is 0.3 to either side.
     fn around(goodput: f64) -> [f64; 6] {
         [-0.3, -0.2, -0.1, 0.1, 0.2, 0.3].map(|off| goodput + off)
     }

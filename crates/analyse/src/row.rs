@@ -29,7 +29,7 @@ pub struct Row<'a> {
     /// The goodput relative to the ceiling, a plain loop in system calls of the carrier's best size; `None` without
     /// pairs of runs.
     pub of_ceiling: Option<BaselineRatio>,
-    /// The figures of both ends.
+    /// The figures of both ends over the rounds.
     pub ends: ByEnd<EndRow<'a>>,
     /// The failures of the failed runs.
     pub faults: Vec<&'a Fault>,
@@ -50,7 +50,7 @@ pub struct EndRow<'a> {
     pub baseline_rss: Option<f64>,
     /// The highest baseline RSS plus its budget, in bytes.
     pub allowed_rss: Option<u64>,
-    /// The highest share of the budget that a round used: 1 is all of it.
+    /// The highest share of the budget that a round used; 1 is the whole budget.
     pub budget_use: Option<f64>,
     /// The most kernel memory in socket queues in any round, in bytes.
     pub socket_peak: Option<u64>,

@@ -52,7 +52,7 @@ impl fmt::Display for SeriesKey {
     }
 }
 
-/// One series with its records.
+/// A series with its records.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Series<'a> {
@@ -114,7 +114,8 @@ pub(crate) fn place(key: &SeriesKey) -> impl Ord + use<> {
 }
 
 /// Returns whether a record is a control. A record that states no purpose counts as a control if its receiver collects
-/// the body. It also does if it has HTTP/3's stock receive path, and another receiver of its session collects the body.
+/// the body. A record with HTTP/3's stock receive path also counts as a control if another receiver of its session
+/// collects the body.
 pub(crate) fn is_control(record: &Record, all: &[Record]) -> bool {
     let collects = |record: &Record| record.case.sink == SinkKind::Collect;
     match record.purpose {

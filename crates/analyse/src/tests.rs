@@ -1,4 +1,4 @@
-//! Records for tests.
+//! Synthetic records for the tests of this crate.
 
 use record::{Case, End, EndRecord, Fault, FaultKind, Outcome, Record};
 
@@ -27,7 +27,7 @@ pub(crate) fn run(protocol: &str) -> Record {
     })
 }
 
-/// Runs of a case, one a round, with goodputs in MiB/s.
+/// Returns runs of a case, one per round, with goodputs in MiB/s.
 pub(crate) fn runs(protocol: &str, goodputs: &[f64]) -> Vec<Record> {
     let rounds = goodputs.iter().zip(0..);
     rounds
@@ -63,7 +63,7 @@ pub(crate) fn failed(protocol: &str, kind: FaultKind) -> Record {
     })
 }
 
-/// Three runs: a good one, one over its budget, and one that failed.
+/// Returns three runs: a successful run, a run over its budget, and a failed run.
 pub(crate) fn bad_day() -> Vec<Record> {
     vec![run("tcp"), with_peak(run("h2"), End::Receiver, 30 << 20), failed("h3", FaultKind::Protocol)]
 }

@@ -7,8 +7,8 @@ use stats::{Spread, unpaired_shift};
 
 use crate::{Row, SeriesKey, machines, paired};
 
-/// A row whose limits, layers, busy-polling or allocator differ from the tuned ones. It is compared with the tuned row
-/// that moves the same bodies over the same protocol.
+/// A row whose limits, layers, busy-polling or allocator differ from the tuned ones. The row is compared with the tuned
+/// row that moves the same bodies over the same protocol.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Untuned {
@@ -30,7 +30,7 @@ pub struct Untuned {
 /// The name by which a record's build states the allocator of the system.
 const SYSTEM: &str = "system";
 
-/// The axis of busy-polling. It is not a limit, but the stock profile leaves it out.
+/// The name of the axis of busy-polling. Busy-polling is not a limit, but the stock profile leaves it out.
 const SPIN: &str = "spin";
 
 /// The confidence of the interval of a ratio.
@@ -137,7 +137,7 @@ mod tests {
         tests::{runs, with},
     };
 
-    /// Seven runs at some share of the tuned goodput, the `turn`-th of each round.
+    /// Returns seven runs at the given share of the tuned goodput, each the `turn`-th of its round.
     fn turn(turn: u32, share: f64, edit: impl Fn(&mut Record)) -> Vec<Record> {
         let goodputs = [90.0, 95.0, 100.0, 100.0, 105.0, 110.0, 120.0].map(|goodput| goodput * share);
         let edited = |record: Record| {
@@ -193,7 +193,7 @@ mod tests {
         ];
         assert_eq!(found, expected);
         let interval = untuned[0].of_tuned.interval.unwrap();
-        // The machine drifts by a third over the rounds; the ratio of each round does not.
+        // The machine drifts by a third over the rounds, but the ratio of each round does not.
         assert!((interval.low - 0.5).abs() < 1e-9 && (interval.high - 0.5).abs() < 1e-9, "{untuned:?}");
         assert!(untuned.iter().all(|row| row.in_turns && row.case == "h2c/up/64KiB/2GiB"), "{untuned:?}");
         let mib = f64::from(1 << 20);

@@ -1,4 +1,4 @@
-//! The verdict of a command, which decides its exit code.
+//! The verdict of a command, which determines the exit code.
 
 use serde::Serialize;
 
@@ -16,7 +16,7 @@ pub enum Verdict {
     RunFailed,
     /// The candidate is slower than the base.
     Slower,
-    /// The figures are inconclusive.
+    /// The figures allow no conclusion.
     Inconclusive,
     /// No check failed.
     Good,

@@ -16,7 +16,7 @@ use http_body::{Body, Frame, SizeHint};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Activity(Arc<AtomicU8>);
 
-/// The party that the transfer waits for.
+/// The party for which the transfer waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
     /// The source of an upload, the output of a download, or the server's response. Time without bytes does not count
@@ -135,7 +135,7 @@ mod tests {
 
     use super::*;
 
-    /// Returns a body of one chunk after which nothing comes.
+    /// Returns a body of one chunk that never ends.
     fn endless() -> impl Body<Data = Bytes, Error = Infallible> + Unpin {
         let one = stream::iter([Ok(Frame::data(Bytes::from("abc")))]);
         StreamBody::new(Box::pin(one.chain(stream::pending())))

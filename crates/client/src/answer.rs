@@ -66,7 +66,7 @@ pub(crate) async fn accepted(
     Err(Failure { fault: Fault::new(FaultKind::Http, message), status: Some(status) })
 }
 
-/// Returns the target of a redirect, without secrets.
+/// Returns a clause with the target of a redirect, without secrets; empty if the response names no target.
 fn redirection(headers: &HeaderMap) -> String {
     let location = headers.get(header::LOCATION).map(|value| String::from_utf8_lossy(value.as_bytes()));
     let location = location.map(|location| quoted(&redacted_url(&location)));

@@ -166,7 +166,7 @@ mod tests {
 
     use super::*;
 
-    /// The SHA-256 and SHA-512 of `abc` (FIPS 180-4), as `openssl dgst` prints them.
+    /// The SHA-256 digest of `abc` as a field states it. The digests of `abc` are from FIPS 180-4.
     const SHA256_ABC: &str = "sha-256=:ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=:";
     const SHA512_ABC: &str =
         "sha-512=:3a81oZNherrMQXNJriBBMRLm+k6JqX6iCp7u5ktV05ohkpkqJ0/BqDa6PCOj/uu9RU1EI2Q86A4qmslPpUyknw==:";

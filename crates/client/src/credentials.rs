@@ -51,7 +51,7 @@ impl Credentials {
         &self.value
     }
 
-    /// Returns the texts that no message may contain.
+    /// Returns the secret texts, which no message may contain.
     pub(crate) fn secrets(&self) -> &[String] {
         &self.secrets
     }

@@ -32,8 +32,8 @@ pub struct Options {
 }
 
 impl Options {
-    /// The default timeout: 30 s. It is longer than seven consecutive retransmissions of TCP. Their waits double from
-    /// 200 ms on (RFC 6298; the minimum is Linux's TCP_RTO_MIN) and sum to 25.4 s.
+    /// The default timeout: 30 s, which is longer than seven consecutive retransmissions of TCP. The waits between
+    /// these double from 200 ms on (RFC 6298; the minimum is Linux's TCP_RTO_MIN) and sum to 25.4 s.
     pub const TIMEOUT: Duration = Duration::from_secs(30);
 
     /// Sets the certificates that are accepted.
@@ -66,7 +66,7 @@ impl Options {
         Self { max_time: max_time.into(), ..self }
     }
 
-    /// Sets the changes to the requests.
+    /// Sets the changes that apply to all requests.
     #[must_use]
     pub fn with_request(self, request: RequestOptions) -> Self {
         Self { request, ..self }

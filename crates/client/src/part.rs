@@ -122,7 +122,7 @@ impl Part {
         (self.hasher.clone(), PartWriter::new(self.file.clone(), self.held))
     }
 
-    /// Removes the part. Blocks the thread.
+    /// Removes the files of the part. Blocks the thread.
     pub(crate) fn discard(&self) {
         // A file that cannot be removed has no validator, or is digested again by a later run.
         let _ = fs::remove_file(beside(&self.target, ".part.json"));

@@ -23,12 +23,12 @@ pub struct RequestOptions {
     pub fields: Vec<HeaderEdit>,
     /// The credentials of requests; `None` for the credentials in the URL.
     pub credentials: Option<Credentials>,
-    /// The statuses that count as success.
+    /// The statuses that count as a success.
     pub expected: Statuses,
 }
 
 impl RequestOptions {
-    /// Sets the method.
+    /// Sets the method of all requests; `None` means PUT or GET.
     #[must_use]
     pub fn with_method(self, method: impl Into<Option<Method>>) -> Self {
         Self { method: method.into(), ..self }
@@ -41,7 +41,7 @@ impl RequestOptions {
         self
     }
 
-    /// Sets the credentials.
+    /// Sets the credentials of all requests; `None` means the credentials in the URL.
     #[must_use]
     pub fn with_credentials(self, credentials: impl Into<Option<Credentials>>) -> Self {
         Self { credentials: credentials.into(), ..self }
@@ -66,7 +66,7 @@ impl RequestOptions {
         self.fields.iter().any(|field| matches!(field, HeaderEdit::Set(name, _) if name == header::RANGE))
     }
 
-    /// Returns the texts that no message may contain.
+    /// Returns the secret texts, which no message may contain.
     pub(crate) fn secrets<'a>(&'a self, target: &'a Target) -> impl Iterator<Item = String> + 'a {
         let credentials = self.credentials.iter().chain(target.credentials());
         let of_fields = self.fields.iter().filter_map(|field| match field {
@@ -117,7 +117,7 @@ impl RequestOptions {
                 HeaderEdit::Set(name, value) => {
                     headers.append(name, value.clone());
                 }
-                // A line that removes a field also removes the lines before it.
+                // A line that removes a field also cancels earlier lines that set the field.
                 HeaderEdit::Remove(name) => {
                     headers.remove(name);
                 }
@@ -186,7 +186,7 @@ fn is_host(authority: &Authority) -> bool {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HeaderEditError {
-    /// The line has no known form.
+    /// The line has none of the forms `Name: value`, `Name:` and `Name;`.
     #[error(
         "'{line}' is not a header field; use 'Name: value', 'Name:' to remove it, or 'Name;' for an empty one"
     )]

@@ -13,7 +13,7 @@ pub enum TargetError {
     Malformed {
         /// The text that was given as the URL.
         url: String,
-        /// The error of the parser.
+        /// The error of the URL parser.
         source: http::Error,
     },
     /// The URL has no scheme, or a scheme other than `http` and `https`.
@@ -56,7 +56,7 @@ pub enum TargetError {
         /// The protocol that cannot be used.
         protocol: &'static Protocol,
     },
-    /// This version of longhaul does not implement the protocol.
+    /// The protocol is not implemented in this version of longhaul.
     #[error("{} is not implemented; use {}", protocol.name, http_names())]
     Unimplemented {
         /// The protocol that cannot be used.

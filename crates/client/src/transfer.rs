@@ -134,7 +134,7 @@ pub(crate) struct ContentReport {
 /// part of the transfer.
 #[derive(Debug)]
 pub(crate) enum SentContent {
-    /// The digest of the bytes as they were sent.
+    /// The digest of the bytes that were sent.
     Digested(Digest),
     /// A generated payload, and the number of its bytes.
     Generated(Payload, u64),

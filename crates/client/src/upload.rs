@@ -146,7 +146,7 @@ impl Upload {
         Ok(ContentReport { sent, received, receipt, ..ContentReport::default() })
     }
 
-    /// Creates the body. It digests its bytes unless the digest follows from seed and size.
+    /// Creates the body, which digests its bytes unless the digest follows from seed and size.
     fn body(&self, source: Source, by: &Exchange<'_>) -> MeteredBody {
         let body = MeteredBody::new(source, by.meter.clone()).paced(self.limit_rate.map(Pace::new));
         if self.payload.is_generated() { body } else { body.digesting() }
@@ -189,7 +189,7 @@ impl Upload {
     }
 }
 
-/// A complete response to an upload.
+/// The complete response to an upload, with the state of the body at that time.
 struct Confirmation {
     status: StatusCode,
     /// The number of bytes that were handed over when the response was complete.

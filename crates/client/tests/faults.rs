@@ -1,4 +1,5 @@
-//! Servers that are unreachable, refuse, stall or break off. Each is a fault of its kind in the record, without a hang.
+//! Tests of servers that are unreachable, refuse, stall or break off. Each gives a fault of the right kind in the
+//! record, and no transfer hangs.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
@@ -13,7 +14,7 @@ use longhaul_client::{Client, Download, Options, Output, Target, Transfer, Uploa
 use record::{Build, ByteSize, Fault, FaultKind, PayloadKind, Protocol};
 use transport::Trust;
 
-/// The state of a connection after the answer.
+/// The state of a connection after the response.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Ending {
     /// The connection stays open, and nothing arrives.
@@ -22,7 +23,7 @@ enum Ending {
     Close,
 }
 
-/// Returns a server that reads `read` bytes of each connection, and then answers every request with `answer`.
+/// Starts a server that reads `read` bytes of each connection and then sends `answer`. Returns the URL.
 fn scripted(read: usize, answer: impl Into<String>, after: Ending) -> String {
     let (listener, answer) = (TcpListener::bind("127.0.0.1:0").unwrap(), answer.into());
     let url = format!("http://{}/", listener.local_addr().unwrap());
@@ -160,7 +161,7 @@ async fn an_unreachable_server_is_a_fault_of_connecting() {
     assert_fault(&fault, FaultKind::Connect, "cannot find no-such-name.invalid");
 }
 
-/// A socket without a reader behaves as UDP that a firewall drops.
+/// A UDP socket without a reader behaves like a firewall that drops datagrams.
 #[tokio::test]
 async fn a_handshake_without_an_answer_is_a_timeout() {
     let silent = UdpSocket::bind("127.0.0.1:0").unwrap();

@@ -1,4 +1,4 @@
-//! Responses that come early, late, long, or after the connection broke: a transfer is told as it was.
+//! Tests of responses that are early, late, long, or follow a broken connection. The record states the outcome of each.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "common/raw.rs"]
@@ -22,7 +22,7 @@ async fn a_complete_response_before_the_whole_body_is_no_success() {
         client.send(response("200 OK", &[], ""));
         client.hold();
     });
-    // The second body is one chunk, so that HTTP has taken all of it.
+    // The second body is one chunk, so that the protocol has taken the whole body.
     for chunk in [64 << 10, 64 << 20] {
         let body = upload(64 << 20).with_chunk(ChunkSize::try_from(chunk).unwrap());
         let fault = fault(&url, body).await;
@@ -63,7 +63,7 @@ async fn a_success_may_have_a_long_body_that_is_read_while_the_upload_goes_on() 
 
 #[tokio::test]
 async fn the_answer_of_a_server_that_closes_early_is_read_and_told() {
-    // Unread bytes make the close a reset, which ends the client's writes with an error.
+    // Because of unread bytes, the close is a reset, which ends the client's writes with an error.
     let url = serve(|mut client, _| {
         client.head();
         client.send(response("413 Payload Too Large", &["connection: close"], "at most 1 MiB\nsorry"));
@@ -172,7 +172,7 @@ async fn a_slow_source_and_a_slow_response_are_no_stall() {
     });
     let options = || impatient().with_timeout(Duration::from_millis(500));
     assert_eq!(transfer(options(), &url, upload(8 << 20)).await.record.error, None);
-    // One chunk each second.
+    // The upload sends one chunk per second.
     let slow = upload(2 << 20).with_chunk(ChunkSize::try_from(1 << 20).unwrap());
     let slow = slow.with_limit_rate(record::Rate::try_from(1 << 20).unwrap());
     assert_eq!(transfer(options(), &url, slow).await.record.error, None);
@@ -217,7 +217,7 @@ async fn a_part_that_nobody_asked_for_is_no_file() {
 async fn a_digest_that_the_server_states_is_verified_before_the_file_appears() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a");
-    // The SHA-256 of "abc" (FIPS 180-4).
+    // The SHA-256 digest of "abc" (FIPS 180-4).
     let digest = "repr-digest: sha-256=:ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=:";
     let url = serve(move |mut client, number| {
         client.head();

@@ -1,4 +1,4 @@
-//! Downloads that break off and are completed later.
+//! Tests of downloads that break off and are completed later.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "common/raw.rs"]
@@ -43,8 +43,8 @@ fn entries(folder: &Path) -> Vec<String> {
     names
 }
 
-/// Lets a server break off in the middle, and then answer `second`. Returns the second fault, the files that are left,
-/// and the head of the second request.
+/// Downloads twice from a server that sends `first`, breaks off, and then sends `second`. Returns the second fault, the
+/// files that are left, and the head of the second request.
 async fn twice(first: Vec<u8>, second: Vec<u8>) -> (Option<Fault>, Vec<String>, Vec<String>, Vec<u8>) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a");
@@ -161,7 +161,7 @@ async fn a_completed_file_must_have_the_digest_of_the_representation() {
     let wrong = rest(&["etag: \"1\"", &digest(b"other")], 500_000);
     let (fault, files, _, _) = twice(half(&["etag: \"1\""]), wrong).await;
     assert_eq!((fault.unwrap().kind, files), (FaultKind::Integrity, Vec::new()));
-    // The digest may be stated by the first response alone.
+    // Only the first response states the digest.
     let first = half(&["etag: \"1\"", &digest(b"other")]);
     let (fault, files, _, _) = twice(first, rest(&["etag: \"1\""], 500_000)).await;
     assert_eq!((fault.unwrap().kind, files), (FaultKind::Integrity, Vec::new()));

@@ -1,4 +1,4 @@
-//! Bodies to and from a longhaul server, over real sockets.
+//! Tests of bodies to and from a longhaul server, over real sockets.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
@@ -18,7 +18,7 @@ use payload::Payload;
 use record::{ByteSize, ChunkSize, DEFAULT_SEED, FaultKind, PayloadKind, Protocol, Purpose, Rate};
 use tokio::io::AsyncReadExt as _;
 
-/// The size of a body: no multiple of a chunk, and several windows of every protocol.
+/// The size of a body: not a multiple of a chunk, and several windows of every protocol.
 const SIZE: ByteSize = ByteSize(5_000_003);
 
 fn h1c() -> &'static Protocol {
@@ -136,7 +136,7 @@ async fn a_file_goes_up_with_its_own_size_and_digest() {
     assert_eq!(record.integrity.unwrap().received, hasher.digest().to_string());
 }
 
-/// The environment variable with the URL for the child process of a test. Its standard input is the body.
+/// The environment variable with the URL for the child process of a test, whose standard input is the body.
 const STDIN_URL: &str = "LONGHAUL_TEST_STDIN_URL";
 
 #[tokio::test]
@@ -216,7 +216,7 @@ async fn a_cancelled_download_leaves_no_file() {
     let slow = Download::new(output).with_reader_rate(Rate::try_from(10 << 20).unwrap());
     let run = client.run(&target, slow, |_| {});
     tokio::time::timeout(Duration::from_millis(300), run).await.unwrap_err();
-    // The file is removed after the block that is being written.
+    // The file is removed when the present write has ended, so the test waits for it.
     for _ in 0..200 {
         if entries(folder.path()) == 0 {
             return;

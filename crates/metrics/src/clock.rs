@@ -12,7 +12,7 @@ use nix::time::{ClockId, clock_gettime};
 pub struct Stamp(Instant);
 
 impl Stamp {
-    /// Returns the current time.
+    /// Returns a stamp of the current time.
     #[allow(clippy::disallowed_methods, reason = "this is the clock")]
     pub fn now() -> Self {
         Self(Instant::now())
@@ -41,8 +41,8 @@ impl Stamp {
     }
 }
 
-/// Returns a stamp and its time on CLOCK_MONOTONIC. Both are read several times and the closest pair is taken, because
-/// the kernel may preempt the process between two readings.
+/// Returns a stamp and its time on CLOCK_MONOTONIC. The two clocks are read several times, and the closest pair of
+/// readings is taken, because the kernel may preempt the process between two readings.
 fn shared_origin() -> Option<(Stamp, Duration)> {
     const PAIRS: usize = 16;
     let pair = || {

@@ -18,7 +18,7 @@ use crate::{Meter, clock::Stamp};
 pub struct Flow {
     meter: Meter,
     passed: u64,
-    /// A copy of `passed` that the meter reads. Only this flow writes it.
+    /// A copy of `passed` that the meter reads. Only this flow writes the counter.
     counter: Arc<AtomicU64>,
     /// The number of bytes that had passed at the last stamp.
     stamped: u64,

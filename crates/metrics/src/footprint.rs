@@ -34,8 +34,8 @@ mod tests {
         assert_eq!(name, "meters");
         assert_eq!(reason, "2 HdrHistograms of 3 significant digits, timelines of 256 and 320 points");
         // HdrHistogram keeps 2,048 counts for the first 2,048 values and 1,024 for every further power of two. There
-        // are 29 more up to 1 TB/s, and 31 more up to an hour in nanoseconds. A count takes eight bytes, a point 32,
-        // and one of the heap 48.
+        // are 29 further powers up to 1 TB/s, and 31 up to an hour in nanoseconds. A count takes 8 bytes, a point of
+        // the timeline 32, and a point of the heap 48.
         let (rates, times) = (2048 + 29 * 1024, 2048 + 31 * 1024);
         assert_eq!(bytes, (rates + times) * 8 + 256 * 32 + 320 * 48);
         assert_eq!(footprint(true).bytes, bytes + times * 8 + 4096 * 16);

@@ -12,7 +12,7 @@ const MULTIPLES: usize = 256;
 /// The number of powers of two below 2^64. Each of them is the offset of a point, too.
 const POWERS: usize = 64;
 
-/// The most points of a timeline.
+/// The largest number of points in a timeline.
 pub(crate) const CAPACITY: usize = MULTIPLES + POWERS;
 
 /// The live heap of a process at body offsets that are powers of two or multiples of a distance. Whenever there are 256
@@ -134,7 +134,7 @@ impl HeapTimeline {
 mod tests {
     use super::*;
 
-    /// Returns the timeline of a body in pieces, in a process whose heap takes a byte per MiB of body.
+    /// Returns the timeline of a body in pieces, in a process whose heap grows by one byte per MiB of body.
     fn timeline(body: u64, piece: u64) -> HeapTimeline {
         let mut timeline = HeapTimeline::new();
         let mut passed = 0;
@@ -182,7 +182,7 @@ mod tests {
     fn a_point_has_the_least_heap_since_the_one_before_and_so_have_points_that_others_were_dropped_for() {
         let mut timeline = HeapTimeline::new();
         for mib in 1..=1024_u64 {
-            // A queue that is empty once in 8 MiB, above a leak of a byte per MiB.
+            // The heap is a queue that is empty once in 8 MiB, plus a leak of one byte per MiB.
             let bytes = 1000 * (mib % 8) + mib;
             timeline.observe(bytes);
             if mib << 20 >= timeline.due() {

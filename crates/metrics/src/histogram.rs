@@ -146,7 +146,7 @@ mod tests {
         assert!(within(throughput.min, 524_288_000.0), "{throughput:?}");
     }
 
-    /// By bytes, the stall would be one window of 2,049: p1 would be the rate of the others.
+    /// If windows were weighted by bytes, the stall would be one window of 2,049, and p1 the rate of the other windows.
     #[test]
     fn a_stall_of_a_third_of_the_time_is_a_third_of_the_distribution() {
         let mut rates = Rates::new();

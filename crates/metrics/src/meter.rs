@@ -22,7 +22,7 @@ use crate::{
 const MIN_WINDOW: u64 = 1 << 20;
 
 /// The fewest bytes of a body between two readings of the clock. Two readings, a lock and the histograms take about 150
-/// ns on a slow machine. 64 KiB at 9 GiB/s take 7 µs.
+/// ns on a slow machine, while 64 KiB at 9 GiB/s take 7 µs.
 const MIN_STEP: u64 = 64 << 10;
 
 /// A counter and timer of the body bytes of one end.
@@ -285,7 +285,8 @@ mod tests {
     fn a_stall_shows_in_the_lowest_percentile_and_as_the_longest_silence() {
         let meter = Meter::new(64 << 10);
         let mut flow = meter.flow();
-        // 600 windows of half a millisecond or more, and a stall of half of their time within one of them.
+        // There are 600 windows of at least half a millisecond, and one of them contains a stall of half of the total
+        // time.
         let began = Stamp::now();
         for chunk in 0..600 * 16 {
             if chunk % 16 == 0 {
@@ -368,7 +369,7 @@ mod tests {
             (0..6_500_000_usize.div_ceil(piece)).for_each(|_| _ = flow.pass(piece));
             meter.marks().iter().map(|(offset, _)| *offset).collect::<Vec<_>>()
         };
-        // 67 chunks of 1,000 bytes are the first odd number that covers 64 KiB.
+        // 67 is the first odd number of chunks of 1,000 bytes that covers 64 KiB.
         assert_eq!(offsets(1000), (1..=97).collect::<Vec<_>>());
         assert_eq!(offsets(100_000), offsets(1000));
         assert!(Meter::new(1000).marks().is_empty());

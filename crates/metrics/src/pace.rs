@@ -53,7 +53,8 @@ impl Pace {
         Duration::try_from_secs_f64(bytes / self.bytes_per_s).unwrap_or(Duration::MAX)
     }
 
-    /// Counts `bytes` that pass now. Returns the wait before the next bytes, or `None` if it is too short for a timer.
+    /// Counts `bytes` that pass now. Returns the wait before the next bytes, or `None` if the wait is too short for a
+    /// timer.
     pub fn pass(&mut self, bytes: usize) -> Option<Duration> {
         self.pass_at(self.began.elapsed(), bytes)
     }
@@ -74,7 +75,8 @@ mod tests {
         Pace::new(Rate::try_from(bytes_per_s).unwrap())
     }
 
-    /// Returns the seconds for `pieces` on a clock that advances only by the waits, each 1.3 ms too long.
+    /// Returns the seconds that `pieces` take on a clock that advances only by the waits, each of which is 1.3 ms too
+    /// long.
     fn seconds(rate: u64, piece: usize, pieces: usize) -> f64 {
         let (mut pace, mut now) = (pace(rate), Duration::ZERO);
         for _ in 0..pieces {
@@ -105,7 +107,7 @@ mod tests {
     fn a_pace_that_catches_up_returns_to_its_schedule() {
         let mut pace = pace(1000).catching_up();
         assert_eq!(pace.pass_at(Duration::ZERO, 1000), Some(Duration::from_secs(1)));
-        // Five seconds late: the pieces for them pass at once.
+        // The flow is five seconds late, so the pieces of five seconds pass at once.
         let late = Duration::from_secs(6);
         (0..5).for_each(|_| assert_eq!(pace.pass_at(late, 1000), None));
         assert_eq!(pace.pass_at(late, 1000), Some(Duration::from_secs(1)));
@@ -120,7 +122,7 @@ mod tests {
             pace.pass_at(Duration::ZERO, 1000);
             assert_eq!(pace.lateness(late), Duration::from_secs(5));
             pace.pass_at(Duration::from_secs(6), 1000);
-            // One second for each piece since: what was late keeps its lateness, also where the wait was forgiven.
+            // One second has passed for each piece: a late piece keeps its lateness, also if the wait was forgiven.
             assert_eq!(pace.lateness(later), Duration::from_secs(5));
         }
     }

@@ -15,7 +15,7 @@ pub struct Timeline {
     points: Vec<TimelinePoint>,
     /// The distance between points; zero until the series is full for the first time.
     step: Duration,
-    /// The time at which the next point is due.
+    /// The time since the start of the transfer at which the next point is due.
     due: Duration,
     peak_rss: Option<u64>,
     peak_anon: Option<u64>,

@@ -70,7 +70,7 @@ pub fn delivery(sent: &[Mark], received: &[Mark]) -> Option<Latency> {
 mod tests {
     use super::*;
 
-    /// Returns a trace of `offsets` offsets, of which each piece brings `per_piece`.
+    /// Returns a trace of `offsets` offsets, of which each piece reaches `per_piece`.
     fn trace(offsets: u64, per_piece: u64) -> Trace {
         let mut trace = Trace::new();
         let mut first = 1;

@@ -56,7 +56,7 @@ mod tests {
 
     #[test]
     fn the_empty_body_has_the_published_digest() {
-        // xxHash's own `xxhsum -H2` prints this for an empty file.
+        // xxHash's `xxhsum -H2` prints this digest for an empty file.
         assert_eq!(Hasher::new().digest().to_string(), "99aa06d3014798d86001c324468d497f");
     }
 

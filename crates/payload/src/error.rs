@@ -14,7 +14,7 @@ pub enum PayloadError {
         /// The path of the payload, as the user gave it.
         path: PathBuf,
     },
-    /// Opening or reading failed.
+    /// The payload cannot be opened or read.
     #[error("cannot read payload {}: {source}", path.display())]
     Unreadable {
         /// The path of the payload, as the user gave it.

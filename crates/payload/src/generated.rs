@@ -89,7 +89,7 @@ fn largest_prime(limit: usize) -> usize {
     (2..=limit).rev().find(is_prime).unwrap_or(2)
 }
 
-/// The chunks of one generated body.
+/// The iterator over the chunks of one generated body.
 #[derive(Debug)]
 pub(crate) struct Generated {
     block: Block,

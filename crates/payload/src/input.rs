@@ -9,7 +9,7 @@ use std::{
 
 use crate::PayloadError;
 
-/// The origin of a body's bytes.
+/// The origin of the bytes of a body that is read.
 #[derive(Debug)]
 pub(crate) enum Input {
     /// A regular file or a block device, which the kernel reads ahead into the page cache.
@@ -108,7 +108,7 @@ mod tests {
         let pipe = folder.path().join("pipe");
         let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
         rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
-        // Opening it would wait for a writer.
+        // Opening the pipe would wait for a writer.
         assert_eq!(size(&pipe).unwrap(), None);
         assert!(matches!(Input::open(&pipe).unwrap(), Input::Unopened(_)));
     }

@@ -174,7 +174,7 @@ mod tests {
         let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
         rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
         let payload = Payload::prepare(&PayloadKind::File(pipe.clone()), 1, chunk(65_536));
-        // Nobody writes to the pipe yet, and this returns all the same.
+        // The call returns although no process writes to the pipe yet.
         let source = payload.open(None).unwrap();
         let writing = std::thread::spawn(move || std::fs::write(pipe, vec![7; 300_001]).unwrap());
         let chunks: Vec<Bytes> = source.try_collect().await.unwrap();

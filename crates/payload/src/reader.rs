@@ -12,8 +12,8 @@ use record::ChunkSize;
 use crate::{PayloadError, input::Input};
 
 /// The number of bytes that one read requests, unless a chunk is larger. The size is large enough that tiny chunks do
-/// not cost a system call each, which would measure the reader instead of the protocol. It is small enough that the
-/// bytes stay in the second-level cache until they are sent.
+/// not cost a system call each, which would measure the reader instead of the protocol. The size is small enough that
+/// the bytes stay in the second-level cache until they are sent.
 pub(crate) const READ: usize = 128 << 10;
 
 /// The largest number of pieces that a body holds: one that is being sent, and one that is being read.
@@ -31,7 +31,7 @@ pub(crate) type Piece = Result<Option<Bytes>, PayloadError>;
 #[derive(Debug)]
 pub(crate) struct Reader {
     input: Input,
-    /// The name of the input in errors.
+    /// The path of the input, for messages.
     path: PathBuf,
     /// The number of bytes to read in total; `None` reads to the end of the input.
     size: Option<u64>,

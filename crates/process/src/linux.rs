@@ -14,7 +14,7 @@ pub struct MemoryReader {
 }
 
 impl MemoryReader {
-    /// Opens `/proc/self`.
+    /// Creates a reader, and opens `/proc/self`.
     ///
     /// # Errors
     /// Fails if `/proc` is not mounted.
@@ -25,7 +25,7 @@ impl MemoryReader {
 
     /// Returns resident memory now, exact to the page.
     ///
-    /// The source is `smaps_rollup`, for which the kernel walks the page tables. That takes longer than
+    /// The source is `smaps_rollup`, for which the kernel walks the page tables. The walk takes longer than
     /// [`read`](Self::read), whose counters may lag behind by some pages per core. Before Linux 4.14 and in some
     /// sandboxes the file does not exist, and the figures are those of `read`. `None` if neither file can be read.
     pub fn read_exact(&self) -> Option<Memory> {

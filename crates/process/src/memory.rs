@@ -1,4 +1,4 @@
-//! One sample of a process's memory.
+//! A sample of a process's resident memory.
 
 /// Resident memory at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

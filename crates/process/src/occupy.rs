@@ -1,4 +1,4 @@
-//! Work of a known cost.
+//! Work that takes a known amount of processor time.
 
 use std::{hint::spin_loop, time::Duration};
 

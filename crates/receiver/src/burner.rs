@@ -46,7 +46,7 @@ mod tests {
                 burner.burn(piece);
                 total += before + burner.seconds_per_byte * piece as f64 - burner.owed;
             }
-            // 64 chunks, of 50 us each.
+            // There are 64 chunks of 50 µs each.
             assert!((total - 0.0032).abs() < 0.0003, "{total} s in pieces of {piece}");
         }
     }

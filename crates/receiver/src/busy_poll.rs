@@ -73,7 +73,7 @@ mod tests {
         }
     }
 
-    /// Returns the wakes after a poll, and after a second one 50 ms later.
+    /// Returns the number of wake-ups after a poll, and after a second poll 50 ms later.
     fn wakes(limit: Duration) -> (u64, u64) {
         let (wakes, spun) = (Arc::new(Wakes::default()), SpinTime::default());
         let waker = wakes.clone().into();
@@ -94,7 +94,8 @@ mod tests {
         assert_eq!(wakes(Duration::ZERO), (0, 0));
     }
 
-    /// Returns the busy-polling time of a wait that finds nothing in `polls` polls, and then something.
+    /// Returns the busy-polling time of a wait that finds nothing in `polls` polls, and finds something in the next
+    /// poll.
     fn spun(limit: Duration, polls: u32) -> Duration {
         let (spun, mut left) = (SpinTime::default(), polls);
         let found = poll_fn(|_| {

@@ -128,7 +128,7 @@ mod tests {
         let receipt =
             Reception::of(abc(), &meter).into_sink(Sink::verify()).expecting(3).run().await.unwrap();
         assert_eq!((receipt.bytes, meter.bytes()), (3, 3));
-        // xxHash's own `xxhsum -H2` prints this for a file of these three bytes.
+        // xxHash's `xxhsum -H2` prints this digest for a file of these three bytes.
         assert_eq!(receipt.digest.as_deref(), Some("06b05ab6733a618578af5f94892f3950"));
         let receipt = Reception::of(abc(), &meter).run().await.unwrap();
         assert_eq!((receipt.digest, receipt.saved), (None, None));

@@ -13,7 +13,7 @@ use crate::{
     save::{HeldFile, SaveError, Saver, Slot},
 };
 
-/// The destination of one body's bytes. The default discards them.
+/// The destination of one body's bytes. The default sink discards the bytes.
 #[derive(Default)]
 pub struct Sink {
     kind: Kind,
@@ -70,20 +70,20 @@ impl Sink {
         Self::of(Kind::Verify(Box::default()))
     }
 
-    /// Creates a sink that keeps the whole body in memory and digests it at the end: the control that a memory proof
-    /// must find.
+    /// Creates a sink that keeps the whole body in memory and digests it at the end: the control whose growth a memory
+    /// proof must find.
     pub fn collect() -> Self {
         Self::of(Kind::Collect(Vec::new()))
     }
 
-    /// Creates a sink that digests the bytes and drops them, and leaks `bytes` of memory for each `chunk` bytes of the
-    /// body: the control of a memory proof whose slope is known.
+    /// Creates a sink that digests the bytes and drops them, and leaks `bytes` bytes of memory per `chunk` bytes of
+    /// body. The sink is the control of a memory proof whose slope is known.
     pub fn keep(bytes: u64, chunk: u64) -> Self {
         Self::of(Kind::Keep(Box::default(), Leak { bytes, chunk, received: 0, chunks: 0 }))
     }
 
     /// Creates a sink that digests the bytes and spends an additional processor time of `time` on each `chunk`: the
-    /// control that the figures of processor time must show.
+    /// control whose cost the figures of processor time must show.
     pub fn burn(time: Duration, chunk: ChunkSize) -> Self {
         Self::of(Kind::Burn(Box::default(), Burner::new(time, chunk)))
     }

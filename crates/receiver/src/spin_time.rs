@@ -80,7 +80,7 @@ mod tests {
     fn the_time_between_polls_that_find_nothing_counts() {
         let spun = SpinTime::default();
         let polled = poll_for(&spun, Duration::from_millis(20));
-        // A loaded machine takes the core away meanwhile, which does not count.
+        // On a loaded machine the thread may be preempted, and that time does not count.
         assert!(spun.total() <= polled && spun.total() >= polled / 50, "{spun:?} of {polled:?}");
     }
 

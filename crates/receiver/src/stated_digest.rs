@@ -21,7 +21,7 @@ impl DigestAlgorithm {
     /// All algorithms that are supported.
     pub const ALL: [Self; 2] = [Self::Sha256, Self::Sha512];
 
-    /// Returns the key of the algorithm in the fields.
+    /// Returns the name of the algorithm in header fields.
     pub fn key(self) -> &'static str {
         match self {
             Self::Sha256 => "sha-256",
@@ -142,7 +142,7 @@ fn members(values: impl IntoIterator<Item = impl AsRef<str>>) -> Vec<(String, St
 mod tests {
     use super::*;
 
-    /// `printf abc | openssl dgst -sha256 -binary | base64`
+    /// The value is the output of `printf abc | openssl dgst -sha256 -binary | base64`.
     const ABC: &str = "sha-256=:ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=:";
 
     #[test]

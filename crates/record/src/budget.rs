@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-/// One term of a budget: memory that one cause may take at most.
+/// One term of a budget: the most memory that one component may take.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Term {
     /// The component that takes the memory, in a few words.

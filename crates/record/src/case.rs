@@ -28,11 +28,11 @@ use crate::{
 #[serde(from = "OnDisk", into = "OnDisk")]
 #[non_exhaustive]
 pub struct Case {
-    /// The name of the protocol.
+    /// The name of the protocol, such as `h2`.
     pub protocol: String,
-    /// The direction of the body.
+    /// The direction of the body: upload or download.
     pub direction: Direction,
-    /// The bytes of body handed to the protocol at once.
+    /// The number of body bytes that are handed to the protocol at once.
     pub chunk: ChunkSize,
     /// The size of one body.
     pub body: ByteSize,
@@ -42,9 +42,9 @@ pub struct Case {
     pub seed: u64,
     /// The receiver's use of the bytes.
     pub sink: SinkKind,
-    /// Concurrent connections.
+    /// The number of concurrent connections.
     pub connections: u32,
-    /// Bodies in flight on each connection.
+    /// The number of bodies in flight on each connection.
     pub streams: u32,
     /// The rate at which the receiver takes each body; `None` if the receiver reads as fast as it can.
     pub reader_rate: Option<Rate>,
@@ -79,7 +79,7 @@ impl Case {
         ("limit_rate_bytes_per_s", |case| Some(case.limit_rate?.bytes_per_s().to_string())),
     ];
 
-    /// Creates a case at every default: a verified upload of 2 GiB in chunks of 64 KiB.
+    /// Creates a case with all defaults: a verified upload of 2 GiB in chunks of 64 KiB.
     pub fn new(protocol: impl Into<String>) -> Self {
         Self {
             protocol: protocol.into(),
@@ -187,15 +187,15 @@ impl Case {
 struct OnDisk {
     /// The case's name: the key by which records are joined.
     name: String,
-    /// The name of the protocol.
+    /// The name of the protocol, such as `h2`.
     protocol: String,
-    /// The direction of the body.
+    /// The direction of the body: upload or download.
     direction: Direction,
-    /// The bytes of body handed to the protocol at once.
+    /// The number of body bytes that are handed to the protocol at once.
     chunk_bytes: ChunkSize,
     /// The size of one body.
     body_bytes: u64,
-    /// The size of all bodies of the run.
+    /// The size of all bodies of the run together, in bytes.
     total_bytes: u64,
     /// The content of the body, in the form of the `--payload` flag.
     payload: PayloadKind,
@@ -204,13 +204,13 @@ struct OnDisk {
     seed: u64,
     /// The receiver's use of the bytes, in the form of the `--sink` flag.
     sink: SinkKind,
-    /// Concurrent connections.
+    /// The number of concurrent connections.
     connections: u32,
-    /// Bodies in flight on each connection.
+    /// The number of bodies in flight on each connection.
     streams: u32,
-    /// The rate at which the receiver was allowed to take each body; null if unlimited.
+    /// The rate at which the receiver was allowed to take each body, in bytes per second; null if unlimited.
     reader_rate_bytes_per_s: Option<Rate>,
-    /// The rate at which the sender was allowed to offer each body; null if unlimited.
+    /// The rate at which the sender was allowed to offer each body, in bytes per second; null if unlimited.
     limit_rate_bytes_per_s: Option<Rate>,
     /// Microseconds that the receiver busy-polls before it sleeps; null for `send` and `fetch`, whose receivers sleep
     /// at once. Records of schema version 1 state the time beside the case instead.

@@ -61,7 +61,7 @@ impl fmt::Display for ChunkSize {
     }
 }
 
-/// A number of bytes outside the range of a chunk.
+/// An error for a number of bytes outside the range of a chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a chunk of {0} bytes is not possible: it must be from 1 B to 64 MiB")]
 pub struct ChunkSizeError(pub u64);

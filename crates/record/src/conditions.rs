@@ -1,4 +1,4 @@
-//! The machine during one run, and the rule by which a run counts as disturbed.
+//! The conditions on the machine during one run, and the rules by which a run counts as disturbed.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{EndRecord, Record, TransportStats};
 
-/// The machine during one run, from before the ends were started until after they had ended.
+/// The conditions on the machine during one run, from before the ends were started until after they had ended.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
@@ -22,7 +22,7 @@ pub struct Conditions {
     pub oom_kills: Option<u64>,
 }
 
-/// One core during a run.
+/// The conditions of one core during a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
@@ -124,7 +124,7 @@ impl Record {
     }
 
     /// Returns whether nothing is known to have disturbed the run. Medians without disturbed runs take only such runs.
-    /// Earlier records, which do not say, count as undisturbed.
+    /// Earlier records, which do not state whether they were disturbed, count as undisturbed.
     pub fn is_undisturbed(&self) -> bool {
         self.disturbed != Some(true)
     }
@@ -144,7 +144,7 @@ mod tests {
     use super::*;
     use crate::{Case, ContextSwitches, QuicStats, TcpStats};
 
-    /// Returns a calm run of one second.
+    /// Returns the record of an undisturbed run of one second.
     fn calm() -> Record {
         let mut record = Record::new("run", Case::new("h2"));
         record.elapsed_s = Some(1.0);

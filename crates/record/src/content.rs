@@ -28,7 +28,7 @@ pub enum PayloadKind {
 }
 
 impl PayloadKind {
-    /// The largest block of `cold`, in bytes: four times the largest last-level cache of today, rounded up.
+    /// The largest block of `cold`, in bytes: four times the largest present last-level cache, rounded up.
     pub const LARGEST_COLD: u64 = 4 << 30;
 
     /// Returns whether seed and size alone determine the bytes, so that all bodies are slices of one block.
@@ -37,7 +37,7 @@ impl PayloadKind {
     }
 }
 
-/// An error for a text that names no payload.
+/// An error for a text that does not name a payload.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("'{0}' is not a payload; use random, zero, cold or file:PATH, or - for standard input")]
 pub struct PayloadKindError(String);
@@ -144,7 +144,7 @@ impl SinkKind {
     }
 }
 
-/// An error for a text that names no sink.
+/// An error for a text that does not name a sink.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("'{0}' is not a sink; use discard, verify or save:DIR")]
 pub struct SinkKindError(String);

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Throughput {
-    /// Bytes of body that one sample covers.
+    /// The number of body bytes that one sample covers.
     pub window_bytes: u64,
     /// The unit of every rate in this object: always `bytes_per_s`.
     pub unit: String,
@@ -63,8 +63,8 @@ pub struct Latency {
     pub hdr: Option<String>,
 }
 
-/// The rates of concurrent bodies, in bytes per second by the client's clock: the size of a body over the time from the
-/// beginning of the transfer to the confirmed end of that body.
+/// The rates of concurrent bodies, in bytes per second by the client's clock. The rate of a body is its size divided by
+/// the time from the beginning of the transfer to the confirmed end of that body.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct BodyRates {
@@ -112,7 +112,7 @@ mod tests {
         assert_eq!((equal.count, equal.least, equal.median, equal.most, equal.jain), (8, 5.0, 5.0, 5.0, 1.0));
         let unfair = BodyRates::of(&[1e-9, 1e9, 1e-9, 1e-9]).unwrap();
         assert!((unfair.jain - 0.25).abs() < 1e-9, "{unfair:?}");
-        // By the definition: 6² / (3 × 14).
+        // The index by its definition: 6² / (3 × 14).
         let uneven = BodyRates::of(&[3.0, 1.0, 2.0]).unwrap();
         assert_eq!((uneven.least, uneven.median, uneven.most), (1.0, 2.0, 3.0));
         assert!((uneven.jain - 36.0 / 42.0).abs() < 1e-12, "{uneven:?}");

@@ -11,13 +11,13 @@ use crate::{Latency, Throughput};
 pub struct EndRecord {
     /// The number of body bytes that passed the meter of the end.
     pub bytes: u64,
-    /// Memory of the end's process.
+    /// The memory of the end's process.
     pub memory: MemoryRecord,
-    /// Processor time of the end's process.
+    /// The processor time of the end's process.
     pub cpu: CpuRecord,
-    /// Page faults of the end's process.
+    /// The page faults of the end's process; null if they were not counted.
     pub faults: Option<PageFaults>,
-    /// Context switches of the end's process.
+    /// The context switches of the end's process; null if they were not counted.
     pub context_switches: Option<ContextSwitches>,
     /// Seconds for which the end's main thread was ready to run but waited for its core (`/proc/self/schedstat`), from
     /// the baseline to the report; null in records written before 2026-11-27.
@@ -59,16 +59,16 @@ pub struct EndRecord {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Held {
-    /// The amount before the first body byte.
+    /// The amount of the resource before the first body byte.
     pub baseline: u64,
-    /// The largest amount in any sample.
+    /// The largest amount of the resource in any sample.
     pub peak: u64,
-    /// The amount after the last body byte.
+    /// The amount of the resource after the last body byte.
     pub end: u64,
 }
 
 impl Held {
-    /// Creates a resource of which a process holds `baseline` at first.
+    /// Creates the figures of a resource of which the process holds `baseline` before the first body byte.
     pub fn of(baseline: u64) -> Self {
         Self { baseline, peak: baseline, end: baseline }
     }
@@ -91,7 +91,8 @@ impl EndRecord {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct MemoryRecord {
-    /// VmRSS after the handshake, before the first body byte and before payload block and histograms exist.
+    /// The baseline of resident memory: VmRSS after the handshake, before the first body byte and before payload block
+    /// and histograms exist.
     pub baseline_rss_bytes: Option<u64>,
     /// The peak of resident memory: the higher of VmHWM at the end and the highest sample. In schema version 1 the peak
     /// is VmHWM alone. VmHWM may lie below a sample, because the kernel takes it from a counter that lags behind.
@@ -154,7 +155,7 @@ impl EndRecord {
 }
 
 impl MemoryRecord {
-    /// Returns the growth of peak RSS over the baseline, in bytes.
+    /// Returns the growth of peak RSS over the baseline, in bytes; `None` if a figure is missing.
     pub fn growth(&self) -> Option<u64> {
         Some(self.peak_rss_bytes?.saturating_sub(self.baseline_rss_bytes?))
     }
@@ -177,7 +178,7 @@ impl MemoryRecord {
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(with = "(f64, u64, u64, u64)"))]
 #[serde(from = "(f64, u64, u64, u64)", into = "(f64, u64, u64, u64)")]
 pub struct TimelinePoint {
-    /// Seconds since the transfer began.
+    /// The time in seconds since the transfer began.
     pub seconds: f64,
     /// Resident memory, in bytes.
     pub rss_bytes: u64,
@@ -251,8 +252,8 @@ pub struct CpuRecord {
 }
 
 impl CpuRecord {
-    /// Returns the processor time of an end that moved `bytes` of body. `spin_s` is the part of it spent on
-    /// busy-polling, in seconds.
+    /// Returns the processor time of an end that moved `bytes` of body. `spin_s` is the part of the processor time that
+    /// was spent on busy-polling, in seconds.
     pub fn of(user_s: f64, system_s: f64, spin_s: f64, bytes: u64) -> Self {
         let gib = bytes as f64 / f64::from(1 << 30);
         // Each time has its own measuring error, so that the difference of small times may be negative.

@@ -33,7 +33,8 @@ impl Fault {
     }
 }
 
-/// The kinds of failures. If both ends report one, the kind that is earlier in this list is more likely the cause.
+/// The kinds of failures. If both ends report a failure, the kind that is earlier in this list is more likely the
+/// cause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
@@ -42,9 +43,9 @@ pub enum FaultKind {
     Payload,
     /// The body could not be saved.
     Save,
-    /// A worker process died, or wrote a line that is no event.
+    /// A worker process died, or wrote a line that is not an event.
     Worker,
-    /// The address could not be listened on.
+    /// The server could not listen on the address.
     Listen,
     /// The peer could not be reached.
     Connect,

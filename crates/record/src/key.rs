@@ -20,9 +20,9 @@ use crate::{ByteSize, Direction, LIMITS};
 pub struct CaseKey {
     /// The protocol's name; `None` in an identity that several protocols share.
     pub protocol: Option<String>,
-    /// The direction of the body.
+    /// The direction of the body: upload or download.
     pub direction: Direction,
-    /// The chunk size.
+    /// The chunk size of the case.
     pub chunk: ByteSize,
     /// The size of one body; `None` in the identity of a series over several sizes.
     pub body: Option<ByteSize>,
@@ -35,9 +35,9 @@ pub struct CaseKey {
 pub enum Axis {
     /// Several concurrent bodies: `c4s8`.
     Load {
-        /// Concurrent connections.
+        /// The number of concurrent connections.
         connections: u32,
-        /// Bodies in flight on each connection.
+        /// The number of bodies in flight on each connection.
         streams: u32,
     },
     /// Any other axis: `reader=150MiB`.
@@ -130,7 +130,7 @@ pub struct CaseKeyError(String);
 impl FromStr for CaseKey {
     type Err = CaseKeyError;
 
-    /// Parses the name of a case, the name without its body, or the name without its protocol.
+    /// Parses the name of a case. The name may lack the body size or the protocol.
     fn from_str(name: &str) -> Result<Self, CaseKeyError> {
         parse(name).ok_or_else(|| CaseKeyError(name.to_owned()))
     }

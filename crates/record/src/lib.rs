@@ -1,8 +1,8 @@
 //! The data of longhaul: cases, limits and the records of their runs.
 //!
-//! A [`Case`] is one cell of the matrix, and its [`CaseKey`] the identity that joins records everywhere. A [`Record`]
-//! holds the measurements of one run at both ends: one line of JSON. This crate reads, writes and describes records and
-//! runs nothing, so that any program can work on the results of another machine or day.
+//! A [`Case`] is one cell of the matrix, and its [`CaseKey`] is the identity by which records are joined. A [`Record`]
+//! holds the measurements of one run at both ends: one line of JSON. This crate reads, writes and describes records,
+//! but runs no transfers. Any program can therefore work on results from another machine or day.
 //!
 //! ```no_run
 //! use std::path::Path;

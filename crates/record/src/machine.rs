@@ -1,4 +1,4 @@
-//! The machine and the build that a record was made on.
+//! The machine on which a record was made, and the build of the program.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -102,7 +102,7 @@ impl IdlePolicy {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Build {
-    /// The version of longhaul.
+    /// The version of longhaul, such as `0.1.0`.
     pub version: String,
     /// The git commit of the sources; null if it is unknown.
     pub commit: Option<String>,
@@ -126,9 +126,9 @@ impl Build {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CoreRoundTrip {
-    /// The round trip before the ends were started.
+    /// The round-trip time before the ends were started, in nanoseconds.
     pub before_ns: u64,
-    /// The round trip after the ends had ended.
+    /// The round-trip time after the ends had ended, in nanoseconds.
     pub after_ns: u64,
 }
 

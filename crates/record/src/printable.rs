@@ -1,7 +1,7 @@
 //! Text of peers and users, made safe for terminals, records and pages.
 
-/// The longest quotation of a peer's text, in characters. It holds the first line of most reasons, and does not flood a
-/// terminal.
+/// The longest quotation of a peer's text, in characters. This length holds the first line of most reasons, and does
+/// not flood a terminal.
 const QUOTED: usize = 200;
 
 /// Returns the text with every character escaped that could change the display of other text.

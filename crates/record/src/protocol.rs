@@ -147,12 +147,12 @@ impl Protocol {
         self.kind() == ProtocolKind::Http
     }
 
-    /// Returns whether the protocol is a ceiling.
+    /// Returns whether the protocol is the ceiling of a carrier.
     pub fn is_ceiling(&self) -> bool {
         self.kind() == ProtocolKind::Ceiling
     }
 
-    /// Returns the part that the protocol plays in comparisons.
+    /// Returns the role of the protocol in comparisons.
     pub fn kind(&self) -> ProtocolKind {
         match self.engine {
             Engine::Raw => ProtocolKind::Baseline,
@@ -221,7 +221,7 @@ impl Protocol {
     }
 }
 
-/// The part that a protocol plays in comparisons.
+/// The role of a protocol in comparisons.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
@@ -231,7 +231,7 @@ pub enum ProtocolKind {
     Baseline,
     /// A version of HTTP.
     Http,
-    /// The most that the carrier gives on this machine, whatever the chunk.
+    /// The highest goodput of the carrier on this machine, whatever the chunk size.
     Ceiling,
 }
 

@@ -18,7 +18,7 @@ pub const RECORD_FILES: [&str; 3] = ["records.jsonl", "records.jsonl.zst", "reco
 /// The largest number of damaged lines that an error lists one by one.
 const LISTED: usize = 5;
 
-/// Records that were read, and the damage among them.
+/// The records that were read, and the damaged lines between them.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct ReadRecords {
@@ -51,7 +51,7 @@ pub struct DamagedLine {
     source: serde_json::Error,
 }
 
-/// A failure to read records.
+/// The failure to read records.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The file cannot be opened, read or decompressed.
@@ -68,7 +68,7 @@ pub enum ReadError {
         /// The path of the file.
         path: PathBuf,
     },
-    /// A record has another schema version.
+    /// A record has a schema version that this version of longhaul cannot read.
     #[error(
         "{}:{line}: a record of schema version {found}, but this version of longhaul reads {OLDEST_VERSION} to {SCHEMA_VERSION}: {}",
         path.display(),

@@ -29,7 +29,7 @@ pub struct Record {
     pub run_id: String,
     /// The case that was run.
     pub case: Case,
-    /// The facts about the case's protocol; null in records written before 2026-11-26.
+    /// The facts about the protocol of the case; null in records written before 2026-11-26.
     #[serde(default)]
     pub protocol: Option<ProtocolFacts>,
     /// The purpose of the run: measurement or control; null in records written before 2026-11-26.
@@ -63,8 +63,8 @@ pub struct Record {
     pub goodput_bytes_per_s: Option<f64>,
     /// The duration in seconds of the slowest handshake of a connection, by the client's clock.
     pub handshake_s: Option<f64>,
-    /// Seconds from handing over the request to the first body byte that passed the receiver; null if the receiver is
-    /// not longhaul's, and for uploads in records of schema version 1.
+    /// The time in seconds from handing over the request until the first body byte passed the receiver. Null if the
+    /// receiver is not longhaul's, and for uploads in records of schema version 1.
     pub first_byte_s: Option<f64>,
     /// The time in microseconds that the receiver busy-polls before it sleeps; null in records written before
     /// 2026-11-26.
@@ -194,7 +194,7 @@ impl Record {
         }
     }
 
-    /// Puts the measurements of both ends into the record.
+    /// Sets the measurements of both ends.
     pub fn set_ends(&mut self, ends: ByEnd<Option<EndRecord>>) {
         (self.sender, self.receiver) = (ends.sender, ends.receiver);
     }
@@ -266,8 +266,8 @@ pub struct LinkRecord {
     /// The IP address of the server; null in records of `send` and `fetch`, and in records written before 2026-11-27.
     #[serde(default)]
     pub address: Option<IpAddr>,
-    /// TCP's congestion controller. It is the kernel's default if this user may not set the requested one. Null over
-    /// QUIC, and in records written before 2026-11-27.
+    /// TCP's congestion controller: the requested one, or the kernel's default if this user may not set the requested
+    /// one. Null over QUIC, and in records written before 2026-11-27.
     #[serde(default)]
     pub congestion: Option<String>,
 }
@@ -279,7 +279,7 @@ pub const SCHEMA: &str = include_str!("../record.schema.json");
 mod tests {
     use super::*;
 
-    /// The committed schema makes a change to the record visible in a review.
+    /// The schema is committed so that a review shows each change to the record.
     #[test]
     fn the_committed_schema_is_the_one_of_these_types() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/record.schema.json");

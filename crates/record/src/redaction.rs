@@ -1,4 +1,4 @@
-//! The redaction of secrets in what records and messages state: URLs, header lines and command lines.
+//! The redaction of secrets in URLs, header lines and command lines, for records and messages.
 
 /// The text that replaces a secret.
 const REDACTED: &str = "***";
@@ -65,7 +65,7 @@ fn redacted_parameter(part: &str) -> String {
         Some((_, "")) => part.to_owned(),
         Some((name, value)) if OWN_PARAMETERS.contains(&name) && is_amount(value) => part.to_owned(),
         Some((name, _)) => format!("{name}={REDACTED}"),
-        // A parameter without a value is a word of the interface, such as `uploads`, or a token.
+        // A parameter without a value is either a keyword, such as `uploads`, or a token.
         None if is_word(part) && part.len() <= OWN_VALUE => part.to_owned(),
         None => REDACTED.to_owned(),
     }
@@ -111,7 +111,7 @@ pub fn redacted_command(arguments: impl IntoIterator<Item = String>) -> String {
     shown.join(" ")
 }
 
-/// The kind of a flag's value.
+/// The kind of the value that a flag takes: public, a header line, or secret.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Value {
     Public,

@@ -1,4 +1,4 @@
-//! A value that many records have in common.
+//! A value whose memory many records share.
 
 use std::{
     fmt,

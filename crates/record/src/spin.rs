@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 /// The time that a measured receiver busy-polls by default before it sleeps. Without busy-polling, an HTTP/2 sender
-/// with an empty window and a receiver that has read everything wake each other once per MiB. With busy-polling, h2c
-/// moved 7,200 instead of 4,900 MiB/s, and h2 3,300 instead of 2,850.
+/// with an empty window and a receiver without further bytes wake each other once per MiB. With busy-polling, h2c moved
+/// 7,200 instead of 4,900 MiB/s, and h2 3,300 instead of 2,850.
 pub const DEFAULT_SPIN: Duration = Duration::from_micros(100);
 
 /// Returns a busy-polling time as `--spin` takes it: in microseconds, or in nanoseconds if it is not a whole number of

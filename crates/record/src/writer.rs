@@ -18,7 +18,7 @@ pub struct Results {
     length: u64,
 }
 
-/// A failure to write results.
+/// The failure to write results.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
     /// The folder holds results already.
@@ -32,7 +32,7 @@ pub enum WriteError {
     Folder {
         /// The path of the folder.
         path: PathBuf,
-        /// The operating system's reason.
+        /// The reason of the operating system.
         source: io::Error,
     },
     /// A record cannot be appended.
@@ -40,7 +40,7 @@ pub enum WriteError {
     Unwritable {
         /// The path of the file of records.
         path: PathBuf,
-        /// The operating system's reason.
+        /// The reason of the operating system.
         source: io::Error,
     },
     /// A record cannot be written as JSON.

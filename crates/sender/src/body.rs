@@ -183,7 +183,7 @@ mod tests {
         let mut paced =
             MeteredBody::new(payload.open(500_000).unwrap(), meter.clone()).paced(pace.catching_up());
         paced.frame().await.unwrap().unwrap();
-        // The second chunk is due after 95 ms, the others later.
+        // The second chunk is due after 95 ms, and the other chunks later.
         tokio::time::sleep(std::time::Duration::from_millis(300)).await;
         paced.frame().await.unwrap().unwrap();
         let lateness = meter.readings().lateness.unwrap();
@@ -257,7 +257,7 @@ mod tests {
         let pace = || Pace::new(Rate::try_from(100_000).unwrap());
         let began = Stamp::now();
         body(&PayloadKind::Zero, 5000).0.paced(pace()).collect().await.unwrap();
-        // Each chunk is followed by a wait of 10 ms; the protocol decides whether it waits after the last one.
+        // A wait of 10 ms follows each chunk. The protocol decides whether it waits after the last chunk.
         let took = began.elapsed();
         assert!(took >= std::time::Duration::from_millis(40), "{took:?}");
         body(&PayloadKind::Zero, 5000).0.paced(Some(pace())).paced(None).collect().await.unwrap();

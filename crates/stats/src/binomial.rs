@@ -35,7 +35,7 @@ mod tests {
         (1..=u128::from(k)).fold(1, |product, i| product * (u128::from(n - k) + i) / i)
     }
 
-    /// Returns the probability of `count` or more successes, summed from the least probability on, which keeps it
+    /// Returns the probability of `count` or more successes. The sum starts with the least probability, which keeps it
     /// precise.
     fn at_least(count: usize, n: usize, p: f64) -> f64 {
         probabilities(n, p).iter().skip(count).rev().sum()
@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn tails_of_hundreds_of_trials_keep_their_precision() {
-        // Computed with rational numbers of any length and rounded at the end.
+        // The expected values were computed with exact rational numbers and rounded at the end.
         for (count, n, p, exact) in [
             (150, 300, 0.5, 0.523_013_757_209_517_3),
             (180, 300, 0.5, 3.171_100_034_641_784_4e-4),

@@ -21,7 +21,7 @@ pub struct Family {
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Test {
     mean: f64,
-    /// The standard error of the mean.
+    /// The standard error of the mean logarithm.
     error: f64,
     freedom: usize,
     /// Half of the width of the interval of the logarithm. `None` if the change has no interval.
@@ -129,7 +129,7 @@ fn moments(values: &[f64]) -> (f64, f64) {
 /// `rate` of the chosen changes is expected to be false. If nothing has changed, the probability that any change is
 /// chosen is at most `rate`.
 ///
-/// `probabilities` holds the p-values. If everything has changed, the level is `rate`. If only one change is chosen,
+/// `probabilities` holds the p-values. If all changes are chosen, the level is `rate`. If only one change is chosen,
 /// the level is `rate` divided by the number of p-values. If no change is chosen, the level is also that quotient,
 /// which a single change would have had to reach.
 ///
@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn the_level_of_the_published_example_is_the_published_one() {
-        // Benjamini and Hochberg 1995, section 4: 15 probabilities, of which four are chosen at 5 %.
+        // The example of Benjamini and Hochberg 1995, section 4: 15 p-values, of which four are chosen at 5 %.
         let probabilities = [
             0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344, 0.0459, 0.3240, 0.4262, 0.5719,
             0.6528, 0.7590, 1.0000,
@@ -166,7 +166,8 @@ mod tests {
 
     #[test]
     fn a_single_change_has_the_probability_of_the_plain_test() {
-        // Student 1908: ten patients, the additional hours of sleep by two drugs. t = 4.0621 with 9 degrees of freedom.
+        // The example of Student 1908: the additional hours of sleep of ten patients by two drugs. t = 4.0621 with 9
+        // degrees of freedom.
         let first: [f64; 10] = [0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0];
         let second: [f64; 10] = [1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4];
         let pairs: Vec<_> = first.iter().zip(second).map(|(x, y)| (x.exp(), y.exp())).collect();
@@ -175,7 +176,7 @@ mod tests {
         assert!((probability - 0.002833).abs() < 1e-6, "{probability}");
     }
 
-    /// Pairs of values that scatter by `deviation` and differ by a factor.
+    /// Returns pairs of values that scatter by `deviation` and differ by a factor.
     fn pairs(simulation: &mut Simulation, number: usize, deviation: f64, factor: f64) -> Vec<(f64, f64)> {
         let mut value = |centre: f64| centre * (deviation * simulation.normal()).exp();
         (0..number).map(|_| (value(1.0), value(factor))).collect()
@@ -198,7 +199,7 @@ mod tests {
     fn a_detectable_change_is_found_as_often_as_it_says() {
         let mut simulation = Simulation::new(7);
         let level = 0.01;
-        // The same change for all, as large as the families of an earlier series say on average.
+        // All cases change by the size that families of an earlier series detect on average.
         let family = |simulation: &mut Simulation, factor: f64| {
             let shifts: Vec<_> =
                 (0..20).map(|_| paired_shift(&pairs(simulation, 7, 0.03, factor), 0.95)).collect();

@@ -49,7 +49,8 @@ mod tests {
 
     #[test]
     fn the_derivatives_of_the_gamma_function_have_their_published_values() {
-        // Abramowitz and Stegun 1964, table 6.1: psi(1) is -0.57721 56649, psi'(1) is pi squared over 6.
+        // The values are from Abramowitz and Stegun 1964, table 6.1: psi(1) is -0.57721 56649, psi'(1) is pi squared
+        // over 6.
         assert!((digamma(1.0) + 0.577_215_664_9).abs() < 1e-9);
         assert!((digamma(0.5) + 1.963_510_026_0).abs() < 1e-9);
         assert!((trigamma(1.0) - std::f64::consts::PI.powi(2) / 6.0).abs() < 1e-9);

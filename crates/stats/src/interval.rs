@@ -3,9 +3,9 @@
 /// A closed interval, in the unit of the values from which the interval was computed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Interval {
-    /// The lower end.
+    /// The lower end, which belongs to the interval.
     pub low: f64,
-    /// The upper end.
+    /// The upper end, which belongs to the interval.
     pub high: f64,
 }
 

@@ -20,8 +20,8 @@
 //!
 //! # Example
 //!
-//! A machine that runs at half speed for a while spoils the comparison of two medians. Two consecutive runs share the
-//! speed, so their ratio is unaffected.
+//! A machine that runs at half speed for some time distorts the comparison of two medians. Two consecutive runs share
+//! the speed, so their ratio is unaffected.
 //!
 //! ```
 //! use longhaul_stats::{median, paired_ratio};

@@ -19,7 +19,7 @@ pub fn median(values: &[f64]) -> Option<f64> {
 /// Three values that divide a set into quarters, and its extremes, in the unit of the values.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Quartiles {
-    /// The least value.
+    /// The least value of the set.
     pub least: f64,
     /// The quantile of 1/4.
     pub first: f64,
@@ -27,7 +27,7 @@ pub struct Quartiles {
     pub median: f64,
     /// The quantile of 3/4.
     pub third: f64,
-    /// The greatest value.
+    /// The greatest value of the set.
     pub most: f64,
 }
 
@@ -82,7 +82,7 @@ fn interval_rank(n: usize, confidence: f64) -> Option<usize> {
     if !is_probability(confidence) {
         return None;
     }
-    // The interval of rank r misses the median if fewer than r values lie below it, or fewer than r above.
+    // The interval of rank r misses the median if fewer than r values lie below the median, or fewer than r above.
     let below = probabilities(n, 0.5).into_iter().scan(0.0, |sum, probability| {
         *sum += probability;
         Some(*sum)
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn quartiles_of_one_to_ten_are_those_that_r_prints() {
-        // R: quantile(1:10) gives 1.00 3.25 5.50 7.75 10.00.
+        // In R, quantile(1:10) gives 1.00 3.25 5.50 7.75 10.00.
         let values: Vec<f64> = (1..=10).rev().map(f64::from).collect();
         let expected = Quartiles { least: 1.0, first: 3.25, median: 5.5, third: 7.75, most: 10.0 };
         assert_eq!(quartiles(&values), Some(expected));
@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn the_interval_of_published_examples_is_the_published_one() {
-        // Altman and others 2000, "Statistics with Confidence", second edition, p. 38.
+        // An example of Altman and others 2000, "Statistics with Confidence", second edition, p. 38.
         let altman = [66.0, 71.2, 83.0, 83.6, 101.0, 107.6, 122.0, 143.0, 160.0, 177.0, 414.0];
         assert_eq!(median_interval(&altman, 0.95), Some(Interval { low: 71.2, high: 177.0 }));
         // The example of ci.median in the R package statpsych 1.5.
@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn ranks_are_those_of_integer_arithmetic() {
-        // At most one miss in `one_in`: 2 (C(n, 0) + … + C(n, rank - 1)) ≤ 2^n / one_in.
+        // The interval may miss once in `one_in` cases: 2 (C(n, 0) + … + C(n, rank - 1)) ≤ 2^n / one_in.
         for (confidence, one_in) in [(0.5, 2_u128), (0.9, 10), (0.95, 20), (0.99, 100), (0.9375, 16)] {
             for n in 0..=110_u128 {
                 let coefficients = (0..n).scan(1, |next, k| {
@@ -211,7 +211,7 @@ mod tests {
 
     #[test]
     fn the_interval_of_many_values_is_that_of_the_normal_approximation() {
-        // n / 2 - 1.96 √n / 2
+        // The rank is about n / 2 - 1.96 √n / 2.
         let rank = interval_rank(100_000, 0.95).unwrap();
         assert!((49_689..=49_691).contains(&rank), "{rank}");
     }
@@ -223,7 +223,8 @@ mod tests {
             let values: Vec<f64> = (0..12).map(|_| simulation.exponential()).collect();
             median_interval(&values, 0.95).unwrap().contains(std::f64::consts::LN_2)
         });
-        // Ranks 3 and 10 of 12 values hold it with a probability of 1 - 2 × 79 / 4096, which is 0.961.
+        // The values of ranks 3 and 10 of 12 enclose the median with a probability of 1 - 2 × 79 / 4096, which is
+        // 0.961.
         let held = held.count();
         assert!((940..=980).contains(&held), "{held} of 1000");
     }

@@ -78,7 +78,7 @@ mod tests {
         (0..number).map(|_| centre * (0.03 * simulation.normal()).exp()).collect()
     }
 
-    /// Returns the noise of so many runs that its own scatter does not matter.
+    /// Returns noise that is estimated from many runs, so that the estimate itself hardly scatters.
     fn noise(simulation: &mut Simulation) -> Noise {
         Noise::of(&runs(simulation, 2000, 1.0)).unwrap()
     }

@@ -47,14 +47,14 @@ mod tests {
         assert!(is_look(u32::MAX));
     }
 
-    /// A function that returns whether the median of values is precise to 2 %.
+    /// A stopping rule: a function that returns whether the median of values is precise to 2 %.
     type Rule = fn(&[f64]) -> bool;
 
     fn by_looks(values: &[f64]) -> bool {
         is_look(values.len() as u32) && relative_half_width(values).is_some_and(|half| half <= 0.02)
     }
 
-    /// Returns the rule without caution: the interval of 95 % after each value.
+    /// A rule without caution: checks the interval of 95 % after each value.
     fn at_once(values: &[f64]) -> bool {
         let (median, interval) = (median(values), median_interval(values, 0.95));
         median.zip(interval).is_some_and(|(median, interval)| {
@@ -62,7 +62,7 @@ mod tests {
         })
     }
 
-    /// Returns the share of measurements whose interval of 95 % holds the true median, 100, when the rule ends them.
+    /// Returns the share of measurements whose final interval of 95 % holds the true median, which is 100.
     fn coverage(is_precise: Rule, mut value: impl FnMut(&mut Simulation) -> f64) -> f64 {
         const MEASUREMENTS: u32 = 2000;
         let (mut simulation, mut held) = (Simulation::new(11), 0);
@@ -80,7 +80,7 @@ mod tests {
         move |random| 100.0 * (1.0 + deviation * random.normal())
     }
 
-    /// Returns the goodput of a machine that is disturbed now and then.
+    /// Returns a generator of goodputs on a machine that is disturbed now and then.
     fn skewed(deviation: f64) -> impl FnMut(&mut Simulation) -> f64 {
         move |random| 100.0 * (1.0 + deviation * (std::f64::consts::LN_2 - random.exponential()))
     }

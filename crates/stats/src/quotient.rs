@@ -6,9 +6,9 @@ use crate::{Interval, Ratio};
 /// independent, for example measured on two machines.
 ///
 /// The interval has about the confidence of the intervals of the two ratios, which must be equal. Its ends are computed
-/// on the scale of logarithms. The distance of the lower end from the estimate is the root of the sum of two squares:
-/// of the distance from `other` to its lower end, and of the distance from `base` to its upper end. The upper end is
-/// computed from the opposite ends.
+/// on the scale of logarithms. The distance from the estimate to the lower end is the root of a sum of two squares:
+/// those of the distances from `other` to its lower end and from `base` to its upper end. The upper end follows from
+/// the other two ends.
 ///
 /// `None` if an estimate is not positive. The interval is `None` if one of the two ratios has no interval, or an
 /// interval that is not positive.

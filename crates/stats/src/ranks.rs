@@ -123,7 +123,8 @@ mod tests {
 
     #[test]
     fn probabilities_are_those_of_published_tables() {
-        // Hollander, Wolfe and Chicken 2014, tables A.4 and A.6, and counting by hand for the least values.
+        // The values are from Hollander, Wolfe and Chicken 2014, tables A.4 and A.6. The least values were counted by
+        // hand.
         assert_close(Statistic::SignedRank(7).lower_half()[0], 1.0 / 128.0, "7 differences");
         assert_close(Statistic::SignedRank(7).lower_half()[3], 5.0 / 128.0, "7 differences");
         assert_close(Statistic::SignedRank(10).lower_half()[8], 25.0 / 1024.0, "10 differences");

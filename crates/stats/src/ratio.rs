@@ -72,7 +72,7 @@ mod tests {
             let pairs: Vec<_> = (0..20).map(pair).collect();
             paired_ratio(&pairs, 0.95).unwrap().interval.unwrap().contains(0.9)
         });
-        // Ranks 6 and 15 of 20 values hold it with a probability of 0.959.
+        // The values of ranks 6 and 15 of 20 enclose the median with a probability of 0.959.
         let held = held.count();
         assert!((940..=980).contains(&held), "{held} of 1000");
     }

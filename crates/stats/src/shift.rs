@@ -96,7 +96,7 @@ fn ratio(values: &[f64], statistic: Statistic, confidence: f64) -> Option<Ratio>
     Some(Ratio { estimate: middle(&sorted)?.exp(), interval })
 }
 
-/// Returns the mean of values, and the sum of the squares of their distances from it.
+/// Returns the mean of values, and the sum of squared distances from the mean.
 fn moments(values: &[f64]) -> (f64, f64) {
     let mean = values.iter().sum::<f64>() / values.len() as f64;
     (mean, values.iter().map(|value| (value - mean).powi(2)).sum())
@@ -129,8 +129,8 @@ mod tests {
     #[test]
     #[allow(clippy::approx_constant, reason = "3.14 is a published figure of a patient")]
     fn the_estimate_and_interval_of_a_published_example_are_the_published_ones() {
-        // Hollander, Wolfe and Chicken 2014, examples 3.1 and 3.3: nine patients before and after a therapy. Depression
-        // is on a scale of its own, so the example is of differences.
+        // Examples 3.1 and 3.3 of Hollander, Wolfe and Chicken 2014: nine patients before and after a therapy. The
+        // examples use differences, so the values are taken as logarithms.
         let before: [f64; 9] = [1.83, 0.50, 1.62, 2.48, 1.68, 1.88, 1.55, 3.06, 1.30];
         let after: [f64; 9] = [0.878, 0.647, 0.598, 2.05, 1.06, 1.29, 1.06, 3.14, 1.29];
         let pairs: Vec<_> = before.iter().zip(after).map(|(x, y)| (x.exp(), y.exp())).collect();
@@ -171,7 +171,7 @@ mod tests {
             let (base, candidate): (Vec<f64>, Vec<f64>) = pairs.into_iter().unzip();
             apart += usize::from(holds(unpaired_shift(&base, &candidate, 0.95)));
         }
-        // The exact confidence is 1 - 6 / 128 of seven pairs, and 1 - 2 × 65 / 3432 of seven and seven values.
+        // The exact confidence is 1 - 6 / 128 for seven pairs, and 1 - 2 × 65 / 3432 for seven values on each side.
         assert!((935..=975).contains(&paired), "{paired} of 1000");
         assert!((940..=985).contains(&apart), "{apart} of 1000");
     }

@@ -10,9 +10,9 @@ use crate::median::middle;
 pub struct Slope {
     /// The slope of the fitted line.
     pub estimate: f64,
-    /// The lower end of the interval.
+    /// The lower end of the slope's interval.
     pub low: f64,
-    /// The upper end of the interval.
+    /// The upper end of the slope's interval.
     pub high: f64,
 }
 
@@ -23,8 +23,8 @@ const Z_95: f64 = 1.959_964;
 /// points with different x. Outliers cannot move the slope far while fewer than 29 % of the points are outliers,
 /// because most pairs then contain no outlier.
 ///
-/// The interval of about 95 % is Sen's. It uses the normal approximation of Kendall's statistic, and its variance with
-/// ties in x. Errors in y must be independent and identically distributed.
+/// The interval of about 95 % is Sen's. Sen's interval uses the normal approximation of Kendall's statistic, and the
+/// variance of that statistic with ties in x. Errors in y must be independent and identically distributed.
 ///
 /// Coordinates must be finite; slopes are ordered by [`f64::total_cmp`]. `None` if there are too few points for an
 /// interval: fewer than 6, or more with too few different x. Of more than 2,048 points, 2,048 are taken, evenly by
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
     use crate::simulation::Simulation;
 
-    /// The example of Sen 1968.
+    /// The points of the example in Sen 1968.
     const SEN: [(f64, f64); 7] =
         [(1.0, 9.0), (2.0, 15.0), (3.0, 19.0), (4.0, 20.0), (10.0, 45.0), (12.0, 55.0), (18.0, 78.0)];
 
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn many_points_are_thinned_over_all_x_whatever_their_order() {
-        // Three sizes in turns, so that every third point has one size.
+        // Three sizes alternate, so that every third point has the same size.
         let mut simulation = Simulation::new(9);
         let point = |i: u32| {
             let x = f64::from(i % 3);
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn the_interval_of_the_fewest_points_reaches_from_the_least_slope_to_the_greatest() {
-        // 14 slopes and a variance of (6 × 5 × 17 - 2 × 1 × 9) / 18 = 27.3: the ends have the ranks 1 and 14.
+        // There are 14 slopes and a variance of (6 × 5 × 17 - 2 × 1 × 9) / 18 = 27.3: the ends have the ranks 1 and 14.
         let points = [(0.0, 0.0), (0.0, 1.0), (1.0, 3.0), (2.0, 3.0), (3.0, 7.0), (4.0, 8.0)];
         let slopes = pair_slopes(&points);
         let slope = theil_sen(&points).unwrap();
@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn ties_in_x_lower_the_variance() {
-        // 4 × 3 × 13 less twice 2 × 1 × 9, by 18.
+        // The variance is 4 × 3 × 13 less twice 2 × 1 × 9, divided by 18.
         let points = [(1.0, 5.0), (1.0, 6.0), (2.0, 7.0), (2.0, 8.0)];
         assert!((kendall_variance(&points) - 120.0 / 18.0).abs() < 1e-12);
     }

@@ -14,9 +14,9 @@ const CONFIDENCE: f64 = 0.95;
 pub struct Spread {
     /// The middle value, as [`median`](crate::median()) defines it.
     pub median: f64,
-    /// The least value.
+    /// The least of the values.
     pub least: f64,
-    /// The greatest value.
+    /// The greatest of the values.
     pub most: f64,
     /// The exact confidence interval of the median, with 95 %. `None` for fewer than six values.
     pub interval: Option<Interval>,

@@ -2,8 +2,8 @@
 
 use std::f64::consts::FRAC_2_PI;
 
-/// The largest number of degrees of freedom that is computed with: more count as this many. Quantiles then differ from
-/// normal ones by less than 0.1 %.
+/// The largest number of degrees of freedom in computations, which replaces any larger number. At this number,
+/// quantiles are within 0.1 % of the normal ones.
 const MANY: usize = 2000;
 
 /// Returns the probability that the magnitude of a variable of Student's distribution exceeds `t`, which must not be
@@ -38,7 +38,7 @@ pub(crate) fn quantile_of_magnitude(tail: f64, freedom: usize) -> f64 {
         high *= 2.0;
     }
     let mut low = 0.0;
-    // Halving the range 60 times leaves less than rounding does.
+    // After 60 halvings, the range is smaller than rounding errors.
     for _ in 0..60 {
         let middle = f64::midpoint(low, high);
         if two_sided(middle, freedom) > tail { low = middle } else { high = middle }
@@ -52,7 +52,7 @@ mod tests {
 
     #[test]
     fn quantiles_are_those_of_published_tables() {
-        // The table of quantiles of NIST/SEMATECH, "e-Handbook of Statistical Methods", section 1.3.6.7.2.
+        // The quantiles are from NIST/SEMATECH, "e-Handbook of Statistical Methods", section 1.3.6.7.2.
         for (freedom, tail, quantile) in [
             (1, 0.05, 12.706),
             (2, 0.05, 4.303),

@@ -6,12 +6,12 @@ use crate::Slope;
 const FEWEST: usize = 16;
 
 /// The distance of the upper end of the autocorrelation from its estimate, in standard errors: the one-sided quantile
-/// of 2.5 %. An estimate that is too small makes the interval of the slope too narrow. One that is too large only makes
-/// the interval too wide.
+/// of 2.5 %. An estimate that is too small makes the interval of the slope too narrow. An estimate that is too large
+/// only makes the interval too wide.
 const UPPER: f64 = 1.96;
 
-/// Fits a line to a series of (x, y) in the order of x, at nearly equal distances, by generalised least squares with
-/// errors of an autoregressive process of the first order.
+/// Fits a line to a series of (x, y) by generalised least squares. The errors are an autoregressive process of the
+/// first order. The points must be in the order of x, at nearly equal distances.
 ///
 /// The interval has its confidence for white noise, for autocorrelated errors, and for errors that are a random walk,
 /// as the tests in this file show. The estimate of the autocorrelation is first corrected for the bias that detrending
@@ -139,17 +139,17 @@ mod tests {
     use super::*;
     use crate::simulation::Simulation;
 
-    /// The noise of a series.
+    /// The kind of noise in a series.
     #[derive(Clone, Copy, Debug)]
     enum Noise {
-        /// Autoregressive with this autocorrelation; 0 is white.
+        /// Autoregressive noise with the given autocorrelation; 0 is white noise.
         Autoregressive(f64),
         RandomWalk,
-        /// An autocorrelation of 0.95, with white noise of the same variance above it.
+        /// Noise with an autocorrelation of 0.95, plus white noise of the same variance.
         SlowBelowWhite,
     }
 
-    /// Returns a line of a slope of 0.5 over `n` points, with noise.
+    /// Returns `n` points of a line with a slope of 0.5, with noise.
     fn series(simulation: &mut Simulation, n: usize, noise: Noise) -> Vec<(f64, f64)> {
         let (rho, scale, white) = match noise {
             Noise::Autoregressive(rho) => (rho, (1.0 - rho * rho).sqrt(), 0.0),

@@ -56,7 +56,7 @@ pub enum CeilingsError {
     Unreadable {
         /// The path of the file.
         path: PathBuf,
-        /// The operating system's reason.
+        /// The reason of the operating system.
         source: io::Error,
     },
     /// The file is not valid, or contradicts itself.
@@ -74,7 +74,7 @@ pub enum CeilingsError {
     Unwritable {
         /// The path of the file.
         path: PathBuf,
-        /// The operating system's reason.
+        /// The reason of the operating system.
         source: io::Error,
     },
 }

@@ -14,8 +14,8 @@ const MARGIN: u64 = 4;
 const STEP: u64 = 512 << 10;
 
 /// Returns the text of a suggested file of ceilings, and the number of ceilings in it. There is one for each end of
-/// each protocol, direction and chunk size. It is the highest peak of all successful runs except controls, plus a
-/// quarter.
+/// each protocol, direction and chunk size. Each ceiling is the highest peak of all successful runs except controls,
+/// plus a quarter.
 pub fn suggest(records: &[Record]) -> (String, usize) {
     let is_example = |record: &&Record| record.is_ok() && !series::is_control(record, records);
     let measured = records.iter().filter(is_example);

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Drift {
-    /// A file of records or a folder of results, relative to the file of ceilings.
+    /// The path of a file of records or a folder of results, relative to the file of ceilings.
     pub records: PathBuf,
     /// The largest allowed distance.
     pub band: Band,
@@ -18,13 +18,13 @@ pub struct Drift {
 /// A distance: a size, or a share of the reference value.
 #[derive(Clone, Copy, Debug)]
 pub enum Band {
-    /// A number of bytes.
+    /// A distance in bytes.
     Bytes(ByteSize),
-    /// A share, in percent.
+    /// A distance in percent of the reference value.
     Percent(f64),
 }
 
-/// One value, or `*` for all.
+/// A pattern for one field of a case: a single value, or `*` for any value.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) enum Pattern<T> {
     #[default]

@@ -75,8 +75,8 @@ impl Levels {
         Self { family, level, next }
     }
 
-    /// Returns the level for a change with this p-value: the one that it has reached, or else the one that it would
-    /// have to reach.
+    /// Returns the level that applies to a change with this p-value: `level` if the change is found, and `next` if it
+    /// is not.
     fn of_probability(&self, probability: Option<f64>) -> f64 {
         if probability.is_some_and(|probability| probability <= self.level) { self.level } else { self.next }
     }

@@ -76,7 +76,7 @@ pub struct Comparison {
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct ComparedCase {
-    /// The case's name.
+    /// The name of the case, with label and peer.
     pub name: String,
     /// The numbers of runs in the base and in the candidate.
     pub runs: (usize, usize),
@@ -100,8 +100,8 @@ pub struct ComparedCase {
     pub changes: Vec<MetricChange>,
 }
 
-/// The fewest pairs of runs in turns for an interval of 95 %, and the fewest runs on each side for runs that were not
-/// made in turns (see [`stats::paired_shift`] and [`stats::unpaired_shift`]).
+/// The fewest runs for an interval of 95 %: pairs of runs in turns ([`stats::paired_shift`]), and runs on each side
+/// without turns ([`stats::unpaired_shift`]).
 const FEWEST_RUNS: [usize; 2] = [6, 4];
 
 impl Comparing {

@@ -8,10 +8,10 @@ use serde_json::Value;
 use super::METRICS;
 use crate::{SeriesKey, machines};
 
-/// One side of a comparison.
+/// One side of a comparison: the base or the candidate.
 #[derive(Debug, Default)]
 pub(super) struct Side {
-    /// The series, in the order of their first appearance.
+    /// The runs of each series, in the order of the series' first appearance.
     pub(super) series: Vec<(SeriesKey, Vec<Run>)>,
     known: HashMap<SeriesKey, usize>,
     /// All values of each fact about machine, build and limits, by the path of the fact.
@@ -22,7 +22,7 @@ pub(super) struct Side {
     last: Option<(Host, Build, Limits)>,
 }
 
-/// One run of a series.
+/// One run of a series, reduced to the figures that are compared.
 #[derive(Clone, Debug)]
 pub(super) struct Run {
     pub(super) started_at: Box<str>,

@@ -1,4 +1,4 @@
-//! Comparisons of invented records: what is found, what is not, and what is not judged.
+//! Tests of comparisons, with synthetic records.
 
 use rand_core::{Rng as _, SeedableRng as _};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -11,7 +11,7 @@ fn verdict(base: &[Record], candidate: &[Record]) -> Verdict {
     Comparison::of(base, candidate, &Thresholds::default()).verdict()
 }
 
-/// Goodput with noise of 4 %, and occasionally a run slowed by another process.
+/// Returns a goodput with noise of 4 %, which another process occasionally lowers.
 fn noisy(random: &mut Xoshiro256PlusPlus, centre: f64, rounds: usize) -> Vec<f64> {
     (0..rounds)
         .map(|_| {
@@ -28,7 +28,8 @@ fn at(record: Record, second: usize) -> Record {
     with(record, |record| record.started_at = format!("2026-11-23T{hours:02}:{minutes:02}:{seconds:02}Z"))
 }
 
-/// Two sets of rounds of cases, made in turns: the base first in even rounds. `goodput` takes side, case and round.
+/// Returns two sets of records of several cases and rounds, made in turns: the base first in even rounds. `goodput`
+/// takes side, case and round.
 fn turns(
     cases: usize,
     rounds: usize,
@@ -72,7 +73,7 @@ fn halved_goodput_is_found_at_seven_rounds_in_all_of_49_cases_and_in_one() {
         assert!(in_turns.cases.iter().all(|case| case.in_turns));
         assert_eq!(worse(&in_turns), halved, "in turns");
         assert_eq!(in_turns.verdict(), Verdict::Slower);
-        // The same figures, made one set after the other.
+        // The same figures are used, but one set was made after the other.
         let later = candidate.into_iter().enumerate().map(|(second, record)| at(record, 7200 + second));
         let apart = Comparison::of(&base, &later.collect::<Vec<_>>(), &Thresholds::default());
         assert!(apart.cases.iter().all(|case| !case.in_turns));
@@ -167,7 +168,7 @@ fn another_kernel_or_allocator_is_not_judged_by_speed_unless_any_are_compared() 
 
 #[test]
 fn runs_on_distant_cores_do_not_make_the_other_side_faster() {
-    // Distant cores make 40 %: one run of the base, six of the candidate.
+    // Distant cores reduce goodput to 40 % in one run of the base and in six of the candidate.
     let far = |side: usize, round: usize| if side == 0 { round == 0 } else { round < 6 };
     let (mut base, mut candidate) =
         turns(1, 13, |side, _, round| if far(side, round) { 1.2e9 } else { 3e9 + round as f64 });

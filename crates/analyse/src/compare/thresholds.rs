@@ -1,4 +1,4 @@
-//! The thresholds above which a change counts.
+//! The thresholds of a comparison: the smallest changes that count.
 
 use std::str::FromStr;
 

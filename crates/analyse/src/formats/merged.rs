@@ -52,9 +52,8 @@ impl Sum {
     }
 }
 
-/// Returns the throughput over several runs, without the whole distribution. `None` without a run, and if the
-/// throughputs cannot be added up. That is so if one has no distribution, or if the weights of windows differ, as they
-/// do in records written before and after 2026-11-27.
+/// Returns the throughput over several runs, without the whole distribution. `None` without a run, if a throughput has
+/// no distribution, or if the weights of windows differ, as in records written before and after 2026-11-27.
 fn throughput(runs: &[&Throughput]) -> Option<Throughput> {
     let (first, others) = runs.split_first()?;
     let like = |run: &&&Throughput| {
@@ -128,12 +127,12 @@ pub(super) mod tests {
         }
     }
 
-    /// Some time at an even rate.
+    /// Returns the throughput of some time at a constant rate.
     pub(crate) fn calm() -> Throughput {
         run(&[(5_000_000_000, 400_000)])
     }
 
-    /// As long as [`calm`] at its rate, and then half as long at a thousandth of it.
+    /// Returns the throughput of [`calm`], followed by half as much time at a thousandth of the rate.
     pub(crate) fn stalled() -> Throughput {
         run(&[(5_000_000_000, 400_000), (5_000_000, 200_000)])
     }

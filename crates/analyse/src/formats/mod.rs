@@ -107,7 +107,7 @@ pub enum FormatError {
     Folder {
         /// The path of the folder.
         path: PathBuf,
-        /// The operating system's reason.
+        /// The reason of the operating system.
         source: io::Error,
     },
     /// A file cannot be written.
@@ -115,7 +115,7 @@ pub enum FormatError {
     File {
         /// The path of the file.
         path: PathBuf,
-        /// The operating system's reason.
+        /// The reason of the operating system.
         source: io::Error,
     },
     /// The data cannot be written in the format.
@@ -171,7 +171,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let records = [run("h2")];
         let analysis = Analysis::of(&records);
-        // A folder stands where the page belongs.
+        // A folder has the name of the page.
         fs::create_dir(folder.path().join("report.html")).unwrap();
         let formats: Vec<&dyn Format> = vec![&page::Html, &markdown::Markdown];
         let error = write(&Report::new("x", &records, &analysis), &formats, folder.path()).unwrap_err();

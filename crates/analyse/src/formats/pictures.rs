@@ -22,7 +22,7 @@ struct Picture {
 
 struct Line {
     protocol: String,
-    /// Chunk sizes in bytes, each with the figure and its range.
+    /// The points of the line: chunk sizes in bytes, each with the figure and its range.
     points: Vec<(u64, Spread)>,
 }
 
@@ -196,7 +196,7 @@ mod tests {
         assert!(folder.path().join("peak-rss-receiver-up.svg").exists());
     }
 
-    /// Returns the number of upright lines: the axis, and bars that are longer than a point.
+    /// Returns the number of vertical lines in a chart: the axis, and bars that are longer than a point.
     fn uprights(records: &[Record]) -> usize {
         let analysis = Analysis::of(records);
         let folder = tempfile::tempdir().unwrap();

@@ -6,7 +6,7 @@ use stats::Slope;
 
 use crate::{Constancy, Finding, Fit, Judgement, Proof};
 
-/// The heads of the columns, in two lines on a terminal.
+/// The headings of the columns, which are two lines on a terminal.
 const HEADER: [[&str; 2]; 7] = [
     ["case", ""],
     ["end", ""],
@@ -35,8 +35,8 @@ pub(super) fn markdown(proof: &Proof, findings: &[Finding]) -> String {
     )
 }
 
-/// Returns one line per end, and then one per control. A line has the verdict with its bound, or what is known of the
-/// slope.
+/// Returns one line per end, and then one per control. A line has the verdict, and the bound or the slope if it is
+/// known.
 pub(super) fn notes(proof: &Proof) -> Vec<String> {
     let line = |judgement: &Judgement| {
         let Judgement { series, reason, .. } = judgement;

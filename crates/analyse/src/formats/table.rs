@@ -10,7 +10,7 @@ use crate::{Analysis, BaselineRatio, EndRow, Rank, Row};
 /// The number of columns.
 const COLUMNS: usize = 8;
 
-/// The heads of the columns, in two lines on a terminal.
+/// The headings of the columns, which are two lines on a terminal.
 const HEADER: [[&str; 2]; COLUMNS] = [
     ["case", ""],
     ["MiB/s", "Gbit/s"],
@@ -183,7 +183,7 @@ fn of_other(of: Option<&BaselineRatio>, named: Option<()>) -> Cell {
     Cell::of(format!("{:.2}{name}", of.ratio.median), " ", format!("{low}{space}{high}"))
 }
 
-/// Returns the worst finding about a row, or the rank of a row without findings.
+/// Returns the verdict on a row: the worst finding, or the rank of a row without findings.
 fn verdict(analysis: &Analysis<'_>, row: &Row<'_>) -> &'static str {
     match (analysis.worst_of(row), row.rank) {
         (Some(kind), _) => kind.word(),

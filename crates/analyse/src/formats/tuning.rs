@@ -6,7 +6,7 @@ use record::mib_per_s;
 use super::table::{Medium, TERMINAL, range};
 use crate::Untuned;
 
-/// The heads of the columns.
+/// The headings of the columns.
 const HEADER: [&str; 5] = ["case", "run as", "MiB/s", "tuned", "of tuned"];
 
 /// The mark of a ratio that includes the drift of the machine.

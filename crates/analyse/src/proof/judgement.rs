@@ -81,8 +81,8 @@ impl Judgement {
         found == Some(self.expected())
     }
 
-    /// Returns the behaviour that the case of a control demands. It follows from the number of bytes that the receiver
-    /// keeps per chunk. Any other control must grow.
+    /// Returns the behaviour that the case of a control demands. A receiver that keeps a number of bytes per chunk has
+    /// a known slope, which determines the behaviour. Any other control must grow.
     pub fn expected(&self) -> Constancy {
         let SinkKind::Keep(bytes) = self.series.case.sink else { return Constancy::Growing };
         let per_gib = bytes as f64 * f64::from(1 << 30) / u64::from(self.series.case.chunk) as f64;
@@ -90,7 +90,7 @@ impl Judgement {
         Constancy::within_limit(slope, self.series.limit_bytes as f64)
     }
 
-    /// Returns the verdict on the end.
+    /// Returns the verdict that the conclusion gives a command.
     pub fn verdict(&self) -> Verdict {
         match self.constancy {
             _ if self.is_over_budget() => Verdict::MemoryOver,
@@ -175,8 +175,8 @@ mod tests {
 
     use super::*;
 
-    /// Two rounds over 1, 2 and 4 GiB with peaks of 10 MiB, and one course of the heap that is 1 MiB plus `extra` bytes
-    /// at each sixty-fourth of 4 GiB.
+    /// Returns a series of two rounds over 1, 2 and 4 GiB with peaks of 10 MiB. Its single course of the heap is 1 MiB
+    /// plus `extra` bytes at each sixty-fourth of 4 GiB.
     fn series(extra: impl Fn(u64) -> u64) -> MemorySeries {
         let peaks = [1, 2, 4, 1, 2, 4].map(|gib| (gib << 30, 10 << 20)).to_vec();
         let series = MemorySeries::synthetic(End::Receiver, peaks, 4 << 20);
@@ -197,13 +197,13 @@ mod tests {
         let judgement = Judgement::of(series(|i| i * 7919 % 1000));
         assert_eq!((judgement.constancy, judgement.reason.as_deref()), (Constancy::Constant, None));
         let (per_gib, per_chunk) = judgement.bound().unwrap();
-        // 16,384 chunks of 64 KiB.
+        // A GiB has 16,384 chunks of 64 KiB.
         assert!((per_gib / per_chunk / 16384.0 - 1.0).abs() < 1e-9 && per_gib < 1024.0, "{per_gib}");
     }
 
     #[test]
     fn growth_within_a_run_counts_even_if_the_peaks_are_flat() {
-        // The instrument of earlier versions called both constant.
+        // Earlier versions called both courses constant.
         let (constancy, reason) = judged(series(|i| i << 15));
         assert_eq!((constancy, reason.as_str()), (Constancy::Growing, "the live heap grows within a run"));
         assert_eq!(judged(series(|i| i << 11)).0, Constancy::GrowingSlowly);
@@ -225,7 +225,7 @@ mod tests {
 
     #[test]
     fn a_heap_that_switches_slowly_between_two_close_levels_is_constant() {
-        // As HTTP/2's receiver over cleartext has it: a buffer of 64 KiB more or less, for a quarter of the run.
+        // The heap of HTTP/2's receiver over cleartext has a buffer of 64 KiB more, for a quarter of the run.
         let (constancy, reason) = judged(series(|i| if matches!(i, 20..36 | 50..) { 64 << 10 } else { 0 }));
         assert_eq!((constancy, reason.as_str()), (Constancy::Constant, ""));
     }
@@ -278,7 +278,7 @@ mod tests {
     #[test]
     fn the_limit_is_that_of_the_records() {
         let at = |limit_bytes: u64| judged(MemorySeries { limit_bytes, ..series(|i| i << 14) }).0;
-        // 256 KiB per GiB.
+        // The slope is 256 KiB per GiB.
         assert_eq!(
             [100, 250, 300].map(|kib| at(kib << 10)),
             [Constancy::Growing, Constancy::Growing, Constancy::GrowingSlowly]

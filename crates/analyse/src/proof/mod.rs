@@ -29,7 +29,7 @@ const SIZES: usize = 3;
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Proof {
-    /// One judgement per end and series.
+    /// The judgements, one per end and series.
     pub judgements: Vec<Judgement>,
     /// The judgements on the controls, whose behaviour is known in advance.
     pub controls: Vec<Judgement>,

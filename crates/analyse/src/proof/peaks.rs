@@ -1,4 +1,4 @@
-//! Peak RSS over bodies of several sizes: whether it excludes growth with the body.
+//! The evidence of peak RSS over bodies of several sizes: whether growth with the body is excluded.
 
 use record::{ByteSize, mib};
 use stats::Slope;
@@ -58,7 +58,7 @@ fn steepest(runs: &[(u64, u64)], smaller: u64, larger: u64) -> f64 {
 mod tests {
     use super::*;
 
-    /// Returns one round over 256 MiB, 1 and 4 GiB with these peaks in KiB.
+    /// Returns the evidence of one round over 256 MiB, 1 and 4 GiB with the given peaks in KiB.
     fn one_round(kib: [u64; 3]) -> Peaks {
         let runs = [256 << 20, 1 << 30, 4 << 30_u64].into_iter().zip(kib.map(|kib| kib << 10));
         Peaks::of(&runs.collect::<Vec<_>>(), None)
@@ -68,7 +68,7 @@ mod tests {
     fn without_an_interval_the_largest_body_must_not_lie_above_the_smallest_by_a_mib_per_gib() {
         assert_eq!(one_round([10 << 10, 10 << 10, 12 << 10]), Peaks::Level(None));
         assert_eq!(one_round([10 << 10, 9 << 10, 8 << 10]), Peaks::Level(None));
-        // 3.75 GiB more of body, and 4 MiB more of memory.
+        // The body grows by 3.75 GiB, and memory by 4 MiB.
         let Peaks::Unclear(reason) = one_round([10 << 10, 10 << 10, 14 << 10]) else { panic!("not seen") };
         assert!(reason.contains("too few runs for an interval"), "{reason}");
         let two_sizes = [(1 << 30, 10 << 20), (2 << 30, 12 << 20)];

@@ -12,7 +12,7 @@ const GIB: f64 = (1 << 30) as f64;
 /// The kind of noise around a shape, in MiB.
 #[derive(Clone, Copy, Debug)]
 enum Noise {
-    /// The noise of live heap over HTTP/2, or over HTTP/3 with its windows full.
+    /// The noise of the live heap over HTTP/2, or over HTTP/3 with full windows.
     Quiet,
     /// The noise of peak RSS.
     White,

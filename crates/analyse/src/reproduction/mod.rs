@@ -1,7 +1,7 @@
 //! The comparison of a run with its repetition on another machine, claim by claim.
 //!
-//! A claim is a statement that does not depend on the machine. It is about the ratio of a row to its baseline, about an
-//! end that stays within its budget, or about memory that stays constant. Goodputs depend on the machine and are only
+//! A claim is a statement that does not depend on the machine. The subject is the ratio of a row to its baseline, an
+//! end that stays within its budget, or memory that stays constant. Goodputs depend on the machine and are only
 //! reported.
 
 mod claims;
@@ -24,7 +24,7 @@ pub struct Reproduction {
     pub goodputs: Vec<Goodputs>,
 }
 
-/// A claim of the first run.
+/// A claim of the first run, and the answer of the repetition.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Claim {
@@ -73,7 +73,7 @@ pub enum Answer {
     CannotTell,
 }
 
-/// The median goodputs of a row in bytes per second.
+/// The median goodputs of a row in both runs, in bytes per second.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Goodputs {
@@ -132,7 +132,8 @@ mod tests {
     use super::*;
     use crate::tests::{failed, run, runs, with_peak};
 
-    /// Rounds of `tcp` and of `h2c` at a share of it. Every other round is slower by `noise` in `h2c` alone.
+    /// Returns rounds of `tcp`, and of `h2c` at the given share of `tcp`'s goodput. In every other round, `h2c` alone
+    /// is slower by `noise`.
     fn records(share: f64, noise: f64, rounds: u32) -> Vec<Record> {
         let goodput = |round: u32| 1000.0 + 10.0 * f64::from(round);
         let tcp: Vec<f64> = (0..rounds).map(goodput).collect();

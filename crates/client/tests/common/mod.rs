@@ -1,4 +1,4 @@
-//! A server in the process of the test, and its client.
+//! A server in the process of the test, and a client of that server.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use record::{Build, ByteSize, ChunkSize, DEFAULT_SEED, Limits, PROTOCOLS, Payloa
 use sender::MeteredBody;
 use transport::{Bind, Body, BodyError, Identity, Listener, Session, Trust, body};
 
-/// The honesty of a server about the content.
+/// The behaviour of a server towards the content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Honesty {
     /// The server confirms the bytes received, and sends the bytes requested.
@@ -28,7 +28,8 @@ pub(crate) fn protocols() -> impl Iterator<Item = &'static Protocol> {
     PROTOCOLS.iter().filter(|protocol| protocol.is_http())
 }
 
-/// Starts a server that ends with the test, and returns its URL without a path, and options to trust it.
+/// Starts a server that ends with the test. Returns the URL of the server without a path, and options that trust the
+/// server.
 pub(crate) fn serve(protocol: &'static Protocol, honesty: Honesty) -> (String, Options) {
     let identity = Identity::self_signed(&["127.0.0.1"]).unwrap();
     let trust = Trust::pem(identity.certificate_pem()).unwrap();
@@ -40,7 +41,7 @@ pub(crate) fn serve(protocol: &'static Protocol, honesty: Honesty) -> (String, O
     (url, options.with_label("a label".to_owned()))
 }
 
-/// Returns a client with an empty build, and the target of a URL and a protocol.
+/// Returns a client with an empty build, and the target for a URL and a protocol.
 pub(crate) fn client(options: Options, url: &str, protocol: &'static Protocol) -> (Client, Target) {
     let target = Target::parse(url).unwrap().with_protocol(protocol).unwrap();
     (Client::new(options, Build::default()), target)
@@ -83,7 +84,7 @@ async fn receive(request: Request<Body>, honesty: Honesty) -> Result<Response<Bo
     Ok(Response::new(body::full(serde_json::to_vec(&receipt)?)))
 }
 
-/// Sends the generated body of `size` bytes that the query asks for.
+/// Returns a response with the generated body that the query requests.
 fn send(request: &Request<Body>, honesty: Honesty) -> Result<Response<Body>, BodyError> {
     let size = request.uri().query().and_then(|query| query.strip_prefix("size=")).unwrap_or("0");
     let size: ByteSize = size.parse()?;

@@ -1,4 +1,4 @@
-//! Servers over TCP that behave as a test says, one connection after the other.
+//! Servers over TCP whose behaviour each test defines, and which serve one connection after the other.
 
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
@@ -59,12 +59,12 @@ impl Exchange {
         }
     }
 
-    /// Reads a body of a length.
+    /// Reads a body of `length` bytes.
     pub(crate) fn sized(&mut self, length: usize) {
         std::io::copy(&mut self.reader.by_ref().take(length as u64), &mut std::io::sink()).unwrap();
     }
 
-    /// Sends bytes, unless the client is gone.
+    /// Sends bytes, and ignores a client that has closed the connection.
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
         let _ = self.stream.write_all(bytes.as_ref());
     }
@@ -75,7 +75,7 @@ impl Exchange {
     }
 }
 
-/// Returns a response of a status line's rest, further header lines, and a body of a stated length.
+/// Returns a response from the rest of its status line, further header lines, and a body with a Content-Length.
 pub(crate) fn response(status: &str, fields: &[&str], body: impl AsRef<[u8]>) -> Vec<u8> {
     let body = body.as_ref();
     let fields: String = fields.iter().map(|field| format!("{field}\r\n")).collect();
@@ -83,7 +83,7 @@ pub(crate) fn response(status: &str, fields: &[&str], body: impl AsRef<[u8]>) ->
     [head.as_bytes(), body].concat()
 }
 
-/// Returns the heads of the requests that a server got.
+/// Creates a channel for the heads of the requests that a server receives.
 pub(crate) fn heads() -> (mpsc::Sender<Vec<String>>, mpsc::Receiver<Vec<String>>) {
     mpsc::channel()
 }
@@ -94,12 +94,12 @@ pub(crate) async fn transfer(options: Options, url: &str, transfer: impl Into<Tr
     client.run(&Target::parse(url).unwrap(), transfer, |_| {}).await
 }
 
-/// Options without much patience.
+/// Returns options with a short timeout.
 pub(crate) fn impatient() -> Options {
     Options::default().with_timeout(Duration::from_secs(2)).with_max_time(Duration::from_secs(20))
 }
 
-/// Makes a transfer that fails.
+/// Makes a transfer that must fail, and returns the fault.
 pub(crate) async fn fault(url: &str, transfer: impl Into<Transfer>) -> Fault {
     let record = self::transfer(impatient(), url, transfer).await.record;
     assert!(record.elapsed_s.is_none() && record.goodput_bytes_per_s.is_none(), "a failure has no goodput");

@@ -44,7 +44,7 @@ impl Draft {
         Ok(Self { unfinished: Some(unfinished.map_err(SaveError::of_creating)?), path, existing })
     }
 
-    /// Returns the open file.
+    /// Returns the open file of the draft.
     pub(super) fn file(&self) -> io::Result<Arc<File>> {
         Ok(self.unfinished()?.file().clone())
     }

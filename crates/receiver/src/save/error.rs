@@ -17,7 +17,7 @@ pub enum SaveError {
     /// The name belongs to a folder, a device or a pipe.
     #[error("the name belongs to something that is not a regular file")]
     NotAFile,
-    /// A file of that name exists, and is kept.
+    /// A file with the name exists, and must not be replaced.
     #[error("a file of that name exists already, and is not replaced")]
     Exists,
     /// The file is no longer the version that was to be replaced.

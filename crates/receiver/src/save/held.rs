@@ -7,7 +7,7 @@ use std::{
 
 use super::{SaveError, saver::Complete};
 
-/// A handle to a body that a [`Sink::hold`](crate::Sink::hold) saves. Dropping it removes the body.
+/// A handle to a body that a [`Sink::hold`](crate::Sink::hold) saves. Dropping the handle removes the body.
 #[derive(Debug)]
 pub struct HeldFile(pub(crate) Slot);
 

@@ -62,7 +62,7 @@ pub enum Existing {
     /// Replaces the file. Readers see either the whole old file or the whole new file.
     #[default]
     Replace,
-    /// Keeps the file: saving fails, even if the file appears at the last moment.
+    /// Keeps the file. Saving the body fails, even if the file appears at the last moment.
     Keep,
     /// Replaces the file. Where that is impossible, as at a mount point, overwrites its content with the whole body.
     Overwrite,

@@ -29,8 +29,8 @@ pub struct SafeName(String);
 
 impl SafeName {
     /// Parses a name that a client states, percent-decoded once. The name is normalised to NFC, so that one visible
-    /// name has one file. The name must be visible in its folder. It must not contain anything that another program may
-    /// take for a separator or an option.
+    /// name has one file. The name must be visible in its folder. The name must not contain anything that another
+    /// program may take for a separator or an option.
     ///
     /// # Errors
     /// Fails if the name is not safe. The error states the reason.
@@ -181,13 +181,13 @@ mod tests {
             ("a%252fb", Separator),
             ("a\u{ff0f}b", Separator),
             ("a\u{2215}b", Separator),
-            // Two dots, one dot, a full-width one, and small and full-width hyphens.
+            // These are two dots, one dot, a full-width dot, and small and full-width hyphens.
             ("\u{2025}", LeadingDot),
             ("\u{2024}\u{2024}", LeadingDot),
             ("\u{ff0e}bashrc", LeadingDot),
             ("\u{ff0d}rf", LeadingHyphen),
             ("\u{fe63}rf", LeadingHyphen),
-            // SMALL REVERSE SOLIDUS, CARE OF, and a full-width percent sign.
+            // These contain SMALL REVERSE SOLIDUS, CARE OF, and a full-width percent sign.
             ("a\u{fe68}b", Separator),
             ("a\u{2105}b", Separator),
             ("a\u{ff05}2fb", Separator),

@@ -67,7 +67,7 @@ async fn an_unfinished_file_leaves_nothing() {
     let mut saver = replacing(&folder).await;
     saver.take(vec![0; 3 << 20].into()).await.unwrap();
     drop(saver);
-    // A hidden file is removed on another thread.
+    // Another thread removes the hidden file, so the test waits for it.
     for _ in 0..500 {
         if entries(&temporary).is_empty() {
             return;
@@ -184,7 +184,7 @@ async fn a_held_file_gets_its_name_only_when_it_is_kept() {
     }
 }
 
-/// The only blocking thread is busy while the transfer is given up, as it is with a slow disk.
+/// The only blocking thread is busy while the transfer is given up, as with a slow disk.
 #[test]
 fn a_body_that_was_given_up_never_gets_its_name() {
     let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(1).build().unwrap();
@@ -199,7 +199,7 @@ fn a_body_that_was_given_up_never_gets_its_name() {
         }
         drop(release);
         let _ = busy.await;
-        // Runs after everything that was queued before.
+        // This task runs after all tasks that were queued before.
         spawn_blocking(|| ()).await.unwrap();
     });
     assert!(!temporary.path().join("a").exists());

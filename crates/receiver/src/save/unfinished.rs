@@ -84,7 +84,7 @@ impl Unfinished {
         Err(io::Error::other("another process removes new files"))
     }
 
-    /// Returns the open file.
+    /// Returns the open file, which other threads may share.
     pub(super) fn file(&self) -> &Arc<File> {
         &self.file
     }
@@ -227,7 +227,7 @@ fn sync_file_system(_: impl AsFd) -> io::Result<()> {
     Ok(())
 }
 
-/// Returns the folder of a path.
+/// Returns the folder of a path; `.` for a bare file name.
 pub(super) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

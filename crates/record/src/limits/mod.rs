@@ -19,7 +19,7 @@ pub use values::{LimitValue, Limits};
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Limit {
-    /// The flag that sets the limit, without dashes. It is also the name of the limit in records.
+    /// The flag that sets the limit, without dashes. The flag is also the name of the limit in records.
     pub flag: &'static str,
     /// The values that the limit can take.
     pub domain: Domain,
@@ -31,7 +31,7 @@ pub struct Limit {
     pub lean: Option<Preset>,
     /// The value in the `fast` profile; `None` if it is the default.
     pub fast: Option<Preset>,
-    /// The value in the `stock` profile: what the library or the kernel does by default. `None` if it is the same as
+    /// The value in the `stock` profile: the default of the library or of the kernel. `None` if it is the same as
     /// `default`.
     pub stock: Option<Preset>,
     /// True for a layer of longhaul between a library and its socket, and for the size of a ceiling's system calls.
@@ -65,7 +65,7 @@ pub enum Domain {
 /// A value of a limit in the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Preset {
-    /// A number of bytes.
+    /// A value in bytes.
     Bytes(u64),
     /// The choice of the kernel, or the size that the path allows.
     Auto,
@@ -111,7 +111,7 @@ impl Scope {
 /// A named set of values for all limits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Profile {
-    /// The smallest budget that still streams: every window holds a few chunks of 64 KiB.
+    /// The smallest memory budget with which bodies still stream: every window holds a few chunks of 64 KiB.
     Lean,
     /// Full speed on loopback, in the least memory that allows full speed.
     #[default]
@@ -125,7 +125,7 @@ pub enum Profile {
 }
 
 impl Profile {
-    /// All profiles. Those that bound memory come first, from the least memory to the most.
+    /// All profiles. The profiles that bound memory come first, from the least memory to the most.
     pub const ALL: [Self; 4] = [Self::Lean, Self::Balanced, Self::Fast, Self::Stock];
 
     /// Returns the value of the `--profile` flag that selects the profile.

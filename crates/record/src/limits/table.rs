@@ -302,8 +302,8 @@ limits! {
         scope: Scope::Ceilings,
         help: "Ceilings: bytes that one read requests",
     }
-    /// Ceilings over TCP and TLS: the number of bytes that are gathered for one write. It is at least 256 KiB, so that
-    /// ceilings do not depend on the chunk size. `cargo xtask ceilings` measures the candidates.
+    /// Ceilings over TCP and TLS: the number of bytes that are gathered for one write. The number is at least 256 KiB,
+    /// so that ceilings do not depend on the chunk size. `cargo xtask ceilings` measures the candidates.
     CEILING_WRITE = {
         flag: "ceiling-write",
         domain: Domain::Bytes { least: 256 << 10, most: 16 << 20 },

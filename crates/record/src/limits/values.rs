@@ -15,7 +15,7 @@ use crate::{ByteSize, Protocol};
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum LimitValue {
-    /// A number of bytes.
+    /// A value in bytes.
     Bytes(u64),
     /// One of the words of the limit.
     Choice(String),

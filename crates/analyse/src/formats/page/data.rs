@@ -177,7 +177,7 @@ struct EndData<'a> {
     /// The baseline plus the budget.
     allowed_rss_bytes: Option<u64>,
     ceiling_rss_bytes: Option<u64>,
-    /// The share of the budget that was used; 1 is all of it.
+    /// The share of the budget that was used; 1 is the whole budget.
     budget_use: Option<f64>,
     /// The allowance less the peak; negative if the peak exceeds the allowance.
     room_bytes: Option<i64>,
