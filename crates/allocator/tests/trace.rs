@@ -22,7 +22,7 @@ fn releases() {
 }
 
 #[test]
-fn what_stays_allocated_is_named_and_what_is_released_or_in_use_for_a_moment_is_not() {
+fn growth_is_named_and_memory_that_is_released_or_short_lived_is_not() {
     allocator::count();
     let before = allocator::live().unwrap().bytes;
     trace::begin();

@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn each_end_is_held_against_its_most_exact_ceiling() {
+    fn each_end_is_checked_against_its_most_exact_ceiling() {
         let text =
             "[[ceiling]]\nprotocol = \"h2\"\nend = \"receiver\"\npeak_rss = \"10MiB\"\nbudget = true\n";
         let records = [run("h2"), with_peak(run("h2"), End::Receiver, 30 << 20)];
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_library_as_it_comes_is_held_against_a_peak_and_against_no_budget() {
+    fn a_stock_library_is_checked_against_a_peak_but_not_against_a_budget() {
         let mut record = with_peak(run("h2"), End::Receiver, 30 << 20);
         record.case.limits = record::Limits::of(record::Profile::Stock);
         for end in [&mut record.sender, &mut record.receiver].into_iter().flatten() {

@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn places_are_for_http_rows_without_findings() {
+    fn only_http_rows_without_findings_are_ranked() {
         let mut records = [("tcp", 9.0), ("h1c", 5.0), ("h2c", 4.0), ("h1", 3.0)]
             .map(|(protocol, goodput)| runs(protocol, &around(goodput)))
             .concat();
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn libraries_as_they_come_have_places_of_their_own_and_baselines_have_none() {
+    fn stock_rows_are_ranked_separately_and_baselines_are_not_ranked() {
         let stock = |record: Record| {
             with(record, |record| {
                 record.case.limits = record::Limits::of(record::Profile::Stock);

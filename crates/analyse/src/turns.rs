@@ -31,7 +31,7 @@ mod tests {
     }
 
     #[test]
-    fn either_may_come_first_but_none_may_run_twice_in_a_row() {
+    fn pairs_may_begin_with_either_series_but_none_may_run_twice_in_a_row() {
         assert_eq!(pairs(&["00:01Z", "00:04Z"], &["00:02Z", "00:03Z"]), Some(2));
         assert_eq!(pairs(&["00:01Z", "00:02Z"], &["00:03Z", "00:04Z"]), None);
         assert_eq!(pairs(&["00:01Z", "00:03Z"], &["00:02Z"]), None, "one was not run");

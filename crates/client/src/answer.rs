@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_redirect_is_told_without_secrets() {
+    async fn a_redirect_is_reported_without_secrets() {
         let mut redirect = response(301, "");
         let location = "https://me:pw@x/a?Signature=hunter2".parse().unwrap();
         redirect.headers_mut().insert(header::LOCATION, location);
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn refusals_name_the_way_out_and_the_expectation() {
+    async fn refusals_name_a_remedy_and_the_expected_status() {
         for (status, part) in [(401, "--token-file"), (411, "--content-length")] {
             assert!(refusal(response(status, "")).await.contains(part));
         }

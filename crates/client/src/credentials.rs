@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_a_credential_is_refused_without_showing_it() {
+    fn a_text_that_cannot_be_a_credential_is_refused_without_being_shown() {
         assert_eq!(Credentials::basic("a:b", "").unwrap_err(), CredentialsError::Colon);
         for token in ["", "a b", "a\r\nb: c", "ä"] {
             assert_eq!(Credentials::bearer(token).unwrap_err(), CredentialsError::Token);

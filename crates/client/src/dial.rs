@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_address_that_is_silent_costs_its_head_start_alone() {
+    async fn a_silent_address_costs_only_the_delay_of_an_attempt() {
         let began = tokio::time::Instant::now();
         let attempt = |address: SocketAddr| async move {
             if address == ([127, 0, 0, 3], 1).into() { Ok(address) } else { pending().await }
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_address_that_fails_is_followed_at_once_and_the_first_fault_is_told() {
+    async fn an_address_that_fails_is_followed_at_once_and_the_first_fault_is_reported() {
         let began = tokio::time::Instant::now();
         let log = RefCell::new(Vec::new());
         let attempt = |address: SocketAddr| {

@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_is_not_kept_is_removed_even_if_a_write_is_under_way() {
+    async fn bytes_that_are_not_kept_are_removed_even_during_a_write() {
         let path = tempfile::NamedTempFile::new().unwrap().into_temp_path();
         fs::write(&path, "before").unwrap();
         let open = || fs::OpenOptions::new().append(true).open(&path).unwrap();

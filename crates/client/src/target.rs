@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_that_nothing_implements_is_refused() {
+    fn a_protocol_without_an_implementation_is_refused() {
         static H3C: Protocol =
             Protocol { name: "h3c", carrier: record::Carrier::Tcp, engine: record::Engine::Http3 };
         let error = target("http://x/").with_protocol(&H3C).unwrap_err();

@@ -62,7 +62,7 @@ async fn a_success_may_have_a_long_body_that_is_read_while_the_upload_goes_on() 
 }
 
 #[tokio::test]
-async fn the_answer_of_a_server_that_closes_early_is_read_and_told() {
+async fn the_response_of_a_server_that_closes_early_is_read_and_reported() {
     // Because of unread bytes, the close is a reset, which ends the client's writes with an error.
     let url = serve(|mut client, _| {
         client.head();
@@ -116,7 +116,7 @@ async fn a_server_that_requires_a_length_gets_one() {
 }
 
 #[tokio::test]
-async fn a_server_that_refuses_a_length_as_well_is_told_once() {
+async fn a_server_that_refuses_a_length_too_is_reported_once() {
     let (sender, requests) = heads();
     let url = serve(move |mut client, _| {
         sender.send(client.head()).unwrap();
@@ -200,7 +200,7 @@ async fn bytes_that_the_server_does_not_take_are_a_stall_although_all_were_hande
 }
 
 #[tokio::test]
-async fn a_part_that_nobody_asked_for_is_no_file() {
+async fn a_part_that_was_not_requested_never_becomes_the_file() {
     let url = serve(|mut client, _| {
         client.head();
         client.send(response("206 Partial Content", &["content-range: bytes 0-2/9"], "abc"));

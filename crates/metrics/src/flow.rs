@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn waits_and_lateness_are_those_that_were_told() {
+    fn waits_and_lateness_are_those_that_were_reported() {
         let meter = Meter::new(64 << 10);
         assert!(meter.readings().pull_wait.is_none() && meter.readings().lateness.is_none());
         let mut flow = meter.flow();

@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_point_has_the_least_heap_since_the_one_before_and_so_have_points_that_others_were_dropped_for() {
+    fn a_point_has_the_least_heap_since_the_previous_one_even_after_points_were_dropped() {
         let mut timeline = HeapTimeline::new();
         for mib in 1..=1024_u64 {
             // The heap is a queue that is empty once in 8 MiB, plus a leak of one byte per MiB.

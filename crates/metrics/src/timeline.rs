@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn it_never_exceeds_its_capacity_and_keeps_its_order() {
+    fn a_timeline_never_exceeds_its_capacity_and_keeps_its_order() {
         for samples in [1, 256, 257, 100_000] {
             let timeline = series(samples);
             assert!(timeline.points().len() <= CAPACITY);
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn it_takes_no_more_memory_than_its_footprint() {
+    fn a_timeline_takes_no_more_memory_than_its_footprint() {
         let mut timeline = series(100_000);
         timeline.finish(Duration::from_secs(200), memory(1), 0);
         let taken = timeline.points.capacity() * size_of::<TimelinePoint>();

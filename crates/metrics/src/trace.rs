@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn it_takes_no_more_memory_than_its_footprint() {
+    fn a_trace_takes_no_more_memory_than_its_footprint() {
         let trace = trace(100_000, 3);
         assert!((trace.marks.capacity() * size_of::<Mark>()) as u64 <= Trace::FOOTPRINT);
     }

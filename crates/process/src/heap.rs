@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_heap_is_known_once_a_program_has_said_how_to_read_it() {
+    fn the_heap_is_known_once_a_program_has_set_a_reader() {
         assert_eq!((heap(), heap_bytes()), (None, None));
         let some = Heap { bytes: 3, allocations: 1, c_bytes: None };
         let heap_of_three = || Some(Heap { bytes: 3, allocations: 1, c_bytes: None });

@@ -29,7 +29,7 @@ mod tests {
     use crate::Resources;
 
     #[test]
-    fn a_thread_is_busy_for_the_time_that_was_asked_for() {
+    fn a_thread_is_busy_for_the_requested_time() {
         let _alone = crate::alone();
         let before = Resources::used().unwrap();
         let spent: Duration = (0..10).map(|_| occupy(Duration::from_millis(5))).sum();

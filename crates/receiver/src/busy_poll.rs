@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn only_polls_that_follow_a_vain_one_in_vain_count_as_busy_polling() {
+    fn only_the_time_between_two_vain_polls_counts_as_busy_polling() {
         let minute = Duration::from_secs(60);
         assert_eq!(spun(minute, 1), Duration::ZERO, "found at once");
         assert_eq!(spun(minute, 2), Duration::ZERO, "found by the second poll, which the wake-up caused");

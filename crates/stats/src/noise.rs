@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn silence_takes_the_fewest_rounds_and_chaos_more_than_there_are() {
+    fn equal_runs_need_the_fewest_rounds_and_wild_ones_more_than_the_most() {
         assert_eq!(Noise::of(&[2.0; 11]).unwrap().rounds_to_see(0.05), Some(6));
         assert_eq!(Noise::of(&[2.0; 11]).unwrap().two_runs(), 0.0);
         assert_eq!(Noise::of(&[1.0, 9.0, 100.0]).unwrap().rounds_to_see(0.05), None);

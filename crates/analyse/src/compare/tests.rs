@@ -238,7 +238,7 @@ fn another_machine_is_not_slower_but_its_memory_is_judged() {
 }
 
 #[test]
-fn memory_decides_before_speed_and_too_few_rounds_decide_nothing() {
+fn memory_decides_before_speed_and_too_few_rounds_are_inconclusive() {
     let peaked = |goodputs: &[f64], mib: u64| -> Vec<Record> {
         let runs = runs("h2", goodputs).into_iter();
         runs.map(|record| with_peak(record, End::Sender, mib << 20)).collect()

@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn a_control_is_expected_to_behave_as_it_keeps() {
+    fn the_bytes_that_a_control_keeps_determine_its_expected_verdict() {
         let keeping = |bytes: u64| {
             let mut series = series(|_| 0);
             (series.case.sink, series.limit_bytes) = (SinkKind::Keep(bytes), 100 << 10);

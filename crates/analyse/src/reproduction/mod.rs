@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_of_half_the_speed_agrees_in_ratios_and_its_goodput_is_reported() {
+    fn a_machine_of_half_the_speed_agrees_in_ratios_and_reports_its_goodput() {
         let there = records(0.8, 0.01, 8);
         let here: Vec<Record> = records(0.8, 0.01, 8)
             .into_iter()

@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn old_files_go_and_young_locked_and_foreign_ones_stay() {
+    fn old_files_are_removed_and_young_locked_and_foreign_ones_stay() {
         let temporary = tempfile::tempdir().unwrap();
         let folder = temporary.path();
         let old = AGE + Duration::from_secs(5);
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pipe_of_such_a_name_is_neither_opened_nor_removed() {
+    fn a_pipe_with_the_name_of_an_unfinished_file_is_neither_opened_nor_removed() {
         let temporary = tempfile::tempdir().unwrap();
         let pipe = temporary.path().join(".longhaul-1-0.part");
         mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();

@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_and_a_file_that_is_too_large_are_told_apart() {
+    fn a_full_disk_and_a_file_that_is_too_large_are_distinguished() {
         let of = |errno| SaveError::from(io::Error::from_raw_os_error(errno));
         assert!(matches!(of(libc::ENOSPC), SaveError::Full));
         assert!(matches!(of(libc::EDQUOT), SaveError::Full));

@@ -238,7 +238,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_passes_is_one_visible_component(name in any::<String>()) {
+        fn every_accepted_name_is_one_visible_component(name in any::<String>()) {
             if let Ok(safe) = SafeName::parse(&name) {
                 let joined = std::path::Path::new("/folder").join(safe.as_str());
                 prop_assert_eq!(joined.parent(), Some(std::path::Path::new("/folder")));
