@@ -102,7 +102,7 @@ fn a_trace_names_the_function_that_keeps_memory() {
 fn bodies_that_fit_the_budget_prove_nothing() {
     let (output, _) = prove(&["--protocol", "h2", "--size", "64KiB,128KiB,256KiB", "--no-control"]);
     let report = text(&output.stdout);
-    assert!(report.contains("INCONCLUSIVE") && report.contains("take larger ones"), "{report}");
+    assert!(report.contains("INCONCLUSIVE") && report.contains("use larger bodies"), "{report}");
     // The pages of a debug build may exceed the budget, which is the worse verdict.
     assert!([4, 6].contains(&code(&output)), "{report}");
 }

@@ -10,7 +10,8 @@ const TERMINATED: &str = concat!(
     // processor's cache, which cost 7 % of the goodput over TLS.
     ",tcache_nslots_small_max:8",
     ",tcache_nslots_large:2",
-    // glibc's malloc returns freed pages to the kernel at once, which halves HTTP/2's goodput.
+    // Freed pages stay for one second. glibc's malloc returns freed pages to the kernel at once, which halves HTTP/2's
+    // goodput.
     ",dirty_decay_ms:1000",
     ",muzzy_decay_ms:0",
     // An HTTP/2 receiver of 4 KiB chunks alternates between pieces of 5 to 8 KiB. By default their slabs have several

@@ -196,7 +196,7 @@ mod tests {
                 assert_eq!(received(&headers(&[(field, value)]), None).await, (Ok(3), Some(true)), "{value}");
             }
             let (length, matches) = received(&headers(&[(field, &wrong)]), None).await;
-            assert!(length.unwrap_err().contains("does not have the digest") && matches == Some(false));
+            assert!(length.unwrap_err().contains("the digest differs") && matches == Some(false));
         }
         let both = headers(&[(&CONTENT_DIGEST, SHA256_ABC), (&REPR_DIGEST, &wrong)]);
         assert_eq!(received(&both, None).await.1, Some(false));

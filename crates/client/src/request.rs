@@ -278,8 +278,8 @@ mod tests {
             ("nonsense", "***"),
             ("a b: c", "'a b: ***'"),
             ("X-Key: hunter2\r\nY: z", "X-Key: ***"),
-            ("Host:", "Host must name"),
-            ("Host: me:pw@x", "Host must name"),
+            ("Host:", "Host must be a host name"),
+            ("Host: me:pw@x", "Host must be a host name"),
             ("Content-Length: 5", "--content-length"),
             ("Transfer-Encoding: gzip", "chunked"),
         ] {

@@ -277,7 +277,7 @@ mod tests {
                 }
                 let text = chosen.unwrap_err().to_string();
                 let needs = format!("{} needs {}://", protocol.name, protocol.scheme());
-                assert!(text.contains(if protocol.is_http() { &needs } else { "no HTTP" }), "{text}");
+                assert!(text.contains(if protocol.is_http() { &needs } else { "without HTTP" }), "{text}");
             }
         }
         let text = target("http://x/").with_protocol(Protocol::by_name("tcp")).unwrap_err().to_string();

@@ -20,8 +20,8 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// Creates a fault without an end. The message may quote a peer: unprintable characters are escaped, and it is cut
-    /// after 1,000 characters.
+    /// Creates a fault without an end. The message may quote a peer, so its unprintable characters are escaped. A
+    /// message is cut after 1,000 characters.
     pub fn new(kind: FaultKind, message: impl ToString) -> Self {
         Self { kind, message: cut(&message.to_string(), MESSAGE), end: None }
     }

@@ -23,7 +23,7 @@ pub(crate) const OLDEST_VERSION: u32 = 1;
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(title = "longhaul record"))]
 #[non_exhaustive]
 pub struct Record {
-    /// The version of the record's format ([`SCHEMA_VERSION`]).
+    /// The version of the record's format, which increases when the meaning of a field changes.
     pub schema_version: u32,
     /// The identifier of the session (one invocation of longhaul) that made the record.
     pub run_id: String,

@@ -267,7 +267,7 @@ mod tests {
         assert!(text.contains("h3/up/64KiB/2GiB failed (sender): it said \"no\", twice"), "{text}");
         assert!(
             text.contains(
-                "h2/up/64KiB/2GiB receiver over its budget: grew by 23.0 MiB, 4.0 MiB were expected"
+                "h2/up/64KiB/2GiB receiver over its budget: grew by 23.0 MiB, expected at most 4.0 MiB"
             ),
             "{text}"
         );

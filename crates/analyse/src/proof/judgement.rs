@@ -265,7 +265,7 @@ mod tests {
     fn bodies_that_would_fit_into_the_budget_prove_nothing() {
         let (constancy, reason) = judged(MemorySeries { budget: 5 << 30, ..series(|_| 0) });
         assert_eq!(constancy, Constancy::Inconclusive);
-        assert!(reason.contains("take larger ones"), "{reason}");
+        assert!(reason.contains("use larger bodies"), "{reason}");
     }
 
     #[test]
