@@ -60,11 +60,13 @@ pub struct Case {
     recorded: Option<CaseKey>,
 }
 
-/// A column of tables that list cases: its name, and its text for a case, if there is one.
+/// A column of tables that list cases: the name of the column, and a function that returns its text for a case, if
+/// there is one.
 pub type CaseColumn = (&'static str, fn(&Case) -> Option<String>);
 
 impl Case {
-    /// The columns of protocol, sizes and axes, with the names and units of a record's case. New ones come last.
+    /// The columns of protocol, sizes and axes, with the names and units of a record's case. New columns are added at
+    /// the end.
     pub const COLUMNS: &'static [CaseColumn] = &[
         ("protocol", |case| Some(case.protocol.clone())),
         ("direction", |case| Some(case.direction.to_string())),

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ProtocolFacts;
 
-/// The transport below a protocol, as one library implements it.
+/// The carrier: the transport below a protocol, as one library implements it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Carrier {
@@ -26,7 +26,7 @@ impl Carrier {
         self.facts().name
     }
 
-    /// Returns the facts about the carrier: one entry each.
+    /// Returns the facts about the carrier, one entry per carrier.
     fn facts(self) -> CarrierFacts {
         match self {
             Self::Tcp => CarrierFacts { name: "tcp", kind: CarrierKind::Tcp, library: "tokio" },
@@ -73,7 +73,7 @@ impl CarrierKind {
     }
 }
 
-/// The protocol on top of a carrier, as one library implements it.
+/// The engine: the protocol on top of a carrier, as one library implements it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Engine {

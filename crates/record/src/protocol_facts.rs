@@ -20,7 +20,7 @@ pub struct ProtocolFacts {
     pub http: Option<Cow<'static, str>>,
     /// The library that implements the protocol; null if the library is not known.
     pub library: Option<Cow<'static, str>>,
-    /// The part that the protocol plays in comparisons; null in records written before there were ceilings.
+    /// The role of the protocol in comparisons; null in records written before there were ceilings.
     #[serde(default)]
     pub kind: Option<ProtocolKind>,
     /// The name of the protocol that moves the same bytes without HTTP; null for a baseline or a ceiling.
@@ -53,7 +53,7 @@ impl ProtocolFacts {
         Protocol::by_name(name).map_or_else(unknown, Protocol::facts)
     }
 
-    /// Returns whether the protocol is a ceiling.
+    /// Returns whether the protocol is the ceiling of a carrier.
     pub fn is_ceiling(&self) -> bool {
         self.kind == Some(ProtocolKind::Ceiling)
     }

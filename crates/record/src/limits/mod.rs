@@ -94,7 +94,7 @@ pub enum Scope {
     Carriers(&'static [CarrierKind]),
     /// The protocols with this version of HTTP.
     Http(&'static str),
-    /// The ceilings.
+    /// The ceilings of all carriers.
     Ceilings,
 }
 
