@@ -58,7 +58,7 @@ impl Defaults {
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
-    /// Protocols, separated by commas [default: all eight; prove: the five over HTTP]
+    /// Protocols, separated by commas [default: all but ceilings; prove: those with HTTP]
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = protocol(), hide_possible_values = true)]
     protocol: Vec<Named<&'static Protocol>>,
     /// Leave out the ceiling rows, which bench runs once per round for each carrier unless --protocol names protocols
@@ -86,7 +86,7 @@ pub(crate) struct RunArgs {
     /// Concurrent connections
     #[arg(long, value_name = "N", default_value = "1", value_parser = RangedU64ValueParser::<u32>::new().range(1..=MAX_CONNECTIONS))]
     connections: u32,
-    /// Bodies in flight on each connection (h2c, h2, h3, quic)
+    /// Bodies in flight on each connection (HTTP/2, HTTP/3 and QUIC)
     #[arg(long, value_name = "N", default_value = "1", value_parser = RangedU64ValueParser::<u32>::new().range(1..=u64::from(MAX_STREAMS)))]
     streams: u32,
     /// Rate at which the receiver reads each body, in bytes per second [default: unlimited]
