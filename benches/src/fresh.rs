@@ -9,7 +9,7 @@ use tokio::runtime::{Builder, Runtime};
 /// The time without progress after which a transfer is aborted: the default of `longhaul bench`.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Makes each transfer between two new processes. The program's main function must call [`run::worker`].
+/// A maker of transfers, each between two new processes. The program's main function must call [`run::worker`].
 pub struct FreshEnds {
     runtime: Runtime,
     executor: ProcessExecutor,

@@ -101,7 +101,7 @@ pub(crate) fn definition() -> clap::Command {
     Cli::command()
 }
 
-/// clap's message without its usage block.
+/// Returns clap's message without its usage block.
 fn one_line(message: &str) -> String {
     let lines = message.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
     let stated: Vec<_> =

@@ -164,7 +164,8 @@ mod tests {
 
     use super::*;
 
-    /// Six rounds of all candidates; those with reads of 128 KiB and writes of 1 MiB are a fifth faster.
+    /// Returns six rounds of all candidates, of which those with reads of 128 KiB and writes of 1 MiB are a fifth
+    /// faster.
     fn records() -> Vec<Record> {
         let mut records = Vec::new();
         for round in 0..6 {

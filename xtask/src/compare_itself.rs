@@ -160,7 +160,7 @@ mod tests {
 
     use super::*;
 
-    /// Eleven rounds of a case around a goodput.
+    /// Returns eleven rounds of a case around a goodput.
     fn series(case: &Case, goodput: u32) -> Vec<Record> {
         let record = |round| {
             let mut record = Record::new("some run", case.clone());

@@ -21,7 +21,7 @@ const TUNED: &str = "tuned";
 /// The name of the variant that leaves out everything but jemalloc.
 const STOCK: &str = "stock";
 
-/// Measure each library as it comes, and what each layer of longhaul gives to it
+/// Measure each library with its own defaults, and the effect of each layer of longhaul
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// Protocols [default: all over HTTP]

@@ -1,5 +1,5 @@
-//! `cargo xtask ratios`: goodput of each protocol over its baseline and over the ceiling of its carrier, of verified
-//! over discarded bodies, of large over small packets, and of `tcp` and its ceiling over iperf3.
+//! `cargo xtask ratios`: ratios of goodput. Each protocol is compared with its baseline and with the ceiling of its
+//! carrier, verified with discarded bodies, large with small packets, and `tcp` and its ceiling with iperf3.
 //!
 //! The two runs of a ratio lie within seconds of each other, because a machine drifts by more than the difference
 //! between some rows. The sizes of a ceiling's calls are chosen by separate rounds before all others

@@ -4,7 +4,7 @@ use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Waits for Ctrl-C, SIGTERM, or the end of the terminal (SIGHUP).
+/// The signals that end a program: Ctrl-C, SIGTERM, and the end of the terminal (SIGHUP).
 #[derive(Debug)]
 pub struct Interruption {
     interrupt: Signal,

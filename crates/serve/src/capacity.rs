@@ -61,7 +61,7 @@ pub struct Asked {
     pub sizes: bool,
 }
 
-/// The most memory that a server may take, in terms.
+/// The most memory that a server may take, as a list of terms.
 #[derive(Clone, Debug)]
 pub struct WorstCase {
     terms: Vec<Term>,

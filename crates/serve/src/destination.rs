@@ -1,4 +1,4 @@
-//! The destination of uploads.
+//! The destination of uploads: their bytes are discarded, verified or saved, or kept by a control.
 
 use std::{io, path::Path};
 

@@ -27,7 +27,7 @@ pub(crate) struct Listeners {
 pub(crate) struct Port {
     /// The acceptor of its connections.
     pub(crate) listener: Box<dyn Listener>,
-    /// The sockets of its connections.
+    /// The sockets of the port's connections.
     pub(crate) sockets: Sockets,
 }
 

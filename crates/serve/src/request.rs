@@ -45,7 +45,7 @@ impl RequestKind {
         }
         let is_path = uri.path().starts_with('/');
         match *method {
-            // RFC 9110 section 7.1: `*` is a target of OPTIONS, and an authority one of CONNECT.
+            // RFC 9110 section 7.1: `*` is a target of OPTIONS only, and an authority of CONNECT only.
             Method::PUT | Method::POST | Method::GET | Method::HEAD if !is_path => Err(Refusal::new(
                 StatusCode::BAD_REQUEST,
                 format!("{method} needs a path that begins with /"),

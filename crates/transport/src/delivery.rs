@@ -10,7 +10,7 @@ use tokio::time::sleep;
 
 use crate::tcp_stream::SharedSocket;
 
-/// The interval at which the socket is asked for its progress.
+/// The interval at which the progress of the socket is checked.
 const POLL: Duration = Duration::from_millis(50);
 
 /// The time without an acknowledged byte after which a peer that still has bytes to receive is given up: the default

@@ -102,9 +102,9 @@ pub trait Session: Send + Sync {
     fn link(&self) -> Link;
 }
 
-/// An extension of a request over HTTP/1.1 that has both Content-Length and Transfer-Encoding (RFC 9112 section 6.3). hyper
-/// removes the Content-Length of such a request. Only servers with [`ChunkExtensions::Any`](crate::ChunkExtensions::Any)
-/// see it.
+/// A mark in the extensions of a request over HTTP/1.1 that has both Content-Length and Transfer-Encoding (RFC 9112
+/// section 6.3). hyper removes the Content-Length of such a request. Only servers with
+/// [`ChunkExtensions::Any`](crate::ChunkExtensions::Any) see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LengthBesideCoding;
 

@@ -117,7 +117,7 @@ pub enum Trust {
 }
 
 impl Trust {
-    /// Trust in the certificates of a PEM text.
+    /// Returns trust in the certificates of a PEM text.
     ///
     /// # Errors
     /// Fails if the text contains no certificate.

@@ -24,7 +24,7 @@ struct Bytes {
 }
 
 impl WindowBudget {
-    /// Returns a budget of `bytes`.
+    /// Returns a budget of `bytes` bytes.
     pub fn new(bytes: u64) -> Self {
         Self(Arc::new(Bytes { total: bytes, left: AtomicU64::new(bytes) }))
     }

@@ -296,7 +296,7 @@ async fn a_malformed_request_is_told_and_its_stream_reset() {
     let (mut client, session) = End::connect(server().as_ref(), 65_535).await;
     client.get(1).await;
     count(request(session.as_ref()).await).await;
-    // Two paths, and then a field of HTTP/1.1.
+    // The first head has two paths, the second a field of HTTP/1.1.
     for (stream, more) in [(3, &b"\x84"[..]), (5, b"\x00\x0aconnection\x05close")] {
         client.send(HEADERS, END_STREAM | END_HEADERS, stream, &[GET, more].concat()).await;
         assert_eq!(client.find(RST_STREAM, stream).await.number(), 1, "PROTOCOL_ERROR");
@@ -304,12 +304,12 @@ async fn a_malformed_request_is_told_and_its_stream_reset() {
     }
     client.get(7).await;
     count(request(session.as_ref()).await).await;
-    // h2 ends the connection for a name that is none.
+    // h2 ends the connection because of an invalid field name.
     client.send(HEADERS, END_STREAM | END_HEADERS, 9, &[GET, b"\x00\x03a b\x01v"].concat()).await;
     assert_eq!(told(session.as_ref()).await, None);
 }
 
-/// The status of a refusal, which has to come next.
+/// Returns the status of the next refusal. Panics if none comes.
 async fn told(session: &dyn Session) -> Option<u16> {
     match soon(session.accept()).await {
         Err(Error::Refused { status, .. }) => status.map(|status| status.as_u16()),

@@ -3,17 +3,17 @@
 //! | placeholder | is filled with |
 //! |---|---|
 //! | `{table}` | the table that `longhaul bench` prints, as a block of text |
-//! | `{stock}` | libraries as they come, and without one thing each, beside their tuned rows, as a table of Markdown |
+//! | `{stock}` | libraries with their own defaults, and tuned ones that lack one layer, beside their tuned rows, as a table of Markdown |
 //! | `{goodput CASE}` | the median goodput in MiB/s |
 //! | `{ratio CASE}` | the goodput over that of the case's baseline in the same round: the median, and its interval of 95 % |
-//! | `{ratio CASE BASE}` | the same over another case |
+//! | `{ratio CASE BASE}` | the goodput over that of another case, in the same way |
 //! | `{rss CASE END}` | the median peak RSS of an end, in MiB |
 //! | `{cpu CASE END}` | the median processor time of an end, in s/GiB |
-//! | `{rounds CASE}` | the number of runs that went well |
+//! | `{rounds CASE}` | the number of successful runs |
 //! | `{tsv FILE}` | a table that a study wrote, as a table of Markdown |
 //! | `{tsv FILE COLUMN CELL…}` | the figure in a column of the one row whose first cells are these, without their spaces |
 //! | `{interval FILE CELL…}` | its columns `median`, `low` and `high` |
-//! | `{judged FILE CELL…}` | the same, and its column `judged` where that has a word |
+//! | `{judged FILE CELL…}` | its columns `median`, `low` and `high`, and `judged` unless that is empty |
 //! | `{spread FILE CELL…}` | its columns `median`, `least`, `most` and `pairs` |
 
 use std::{
@@ -202,7 +202,7 @@ mod tests {
 
     use super::*;
 
-    /// Six rounds of `tcp` and `h2c`, and a table of a study.
+    /// Returns six rounds of `tcp` and `h2c`, and a table of a study.
     fn source(folder: &Path) -> Source {
         let mut records = Vec::new();
         for round in 0..6 {

@@ -1,4 +1,4 @@
-//! The step `fuzz`: every target of cargo-fuzz for a while, where that is installed.
+//! The step `fuzz`: every target of cargo-fuzz for a while, if cargo-fuzz is installed.
 
 use std::{
     fs,

@@ -1,7 +1,7 @@
 //! The step `load`: many simultaneous uploads to one server on two cores, over each protocol.
 //!
-//! Every digest must be right, the server's peak RSS within the worst case that it states at start, and no upload may
-//! take more than a multiple of the time of the fastest one.
+//! Every digest must be right. The server's peak RSS must stay within the worst case that it states at start. No upload
+//! may take more than a multiple of the time of the fastest one.
 
 use std::{
     fs::{self, File},

@@ -34,7 +34,7 @@ const REPORT: Duration = Duration::from_secs(5);
 /// The time for noticing the death of a server after its client has failed.
 const DEATH: Duration = Duration::from_millis(500);
 
-/// Runs each case in two fresh processes of the embedding program.
+/// An executor that runs each case in two new processes of the embedding program.
 pub struct ProcessExecutor {
     program: PathBuf,
     settings: Settings,

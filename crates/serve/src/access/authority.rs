@@ -77,8 +77,8 @@ fn parse(value: &HeaderValue) -> Result<Authority, Refusal> {
     authority.ok_or_else(|| bad("the Host field is malformed")).and_then(checked)
 }
 
-/// Checks what the `http` crate accepts: user information, an empty name, and any text as a port (RFC 9110 sections 4.2.1
-/// and 4.2.4).
+/// Refuses authorities that the `http` crate accepts: with user information, an empty name, or any text as a port (RFC
+/// 9110 sections 4.2.1 and 4.2.4).
 fn checked(authority: Authority) -> Result<Authority, Refusal> {
     if authority.as_str().contains('@') || authority.host().is_empty() {
         return Err(bad("the authority has user information or no name"));
@@ -98,8 +98,8 @@ fn is_port(text: &str) -> bool {
     text.is_empty() || (text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok())
 }
 
-/// Refuses a name that does not belong to this server. Its names are all IP addresses, `localhost`, `names`, and the
-/// names that are `certified`. No web page can make a browser confuse IP addresses or look `localhost` up.
+/// Refuses a name that does not belong to this server. The server's names are all IP addresses, `localhost`, `names`,
+/// and the names that are `certified`. No web page can make a browser confuse IP addresses or look `localhost` up.
 ///
 /// # Errors
 /// Fails if the name is another one (421).

@@ -15,7 +15,7 @@ use crate::running::{PROTOCOLS, Running, names, saving};
 const ABC: &str = "sha-256=:ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=:";
 const EMPTY: &str = "sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:";
 
-/// "abc", followed by a trailer.
+/// Returns a body of "abc", followed by a trailer.
 fn abc(name: &'static str, value: &'static str) -> Body {
     let mut trailers = HeaderMap::new();
     trailers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));

@@ -107,7 +107,7 @@ async fn a_head_that_is_refused_below_is_one_line_with_the_status_that_was_sent(
         expected.push(answer.get(9..12).unwrap().parse::<u16>().ok());
     }
     assert_eq!(expected, [Some(431), Some(414), Some(400), Some(400)]);
-    // HTTP/2: SETTINGS, and a head with two paths; HTTP/3: a field of HTTP/1.1.
+    // Over HTTP/2, SETTINGS and a head with two paths follow; over HTTP/3, a field of HTTP/1.1.
     let mut stream = server.connect().await;
     stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
     stream.write_all(b"\0\0\x04\x01\x05\0\0\0\x01\x82\x86\x84\x84").await.unwrap();

@@ -45,7 +45,7 @@ async fn a_body_that_announces_too_much_is_refused_before_it_is_sent() {
         let mut stream = server.connect().await;
         let head = format!("PUT /a HTTP/1.1\r\nhost: localhost\r\n{expect}content-length: 1025\r\n\r\n");
         stream.write_all(head.as_bytes()).await.unwrap();
-        // Nothing of the body is sent, nor asked for.
+        // No part of the body is sent or asked for.
         let answer = soon_status(&mut stream).await;
         assert_eq!(answer, "HTTP/1.1 413", "'{expect}'");
     }

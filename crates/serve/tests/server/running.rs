@@ -144,7 +144,7 @@ pub(crate) async fn read(stream: &mut TcpStream) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-/// Returns the first twelve bytes that come within 10 s: version and status, 100 (Continue) included.
+/// Returns the first twelve bytes that arrive within 10 s: version and status, which may be 100 (Continue).
 pub(crate) async fn soon_status(stream: &mut TcpStream) -> String {
     let mut start = [0; 12];
     timeout(Duration::from_secs(10), stream.read_exact(&mut start)).await.unwrap().unwrap();

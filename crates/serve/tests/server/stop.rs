@@ -47,7 +47,7 @@ async fn running_transfers_have_the_whole_grace() {
     download.write_all(head.as_bytes()).await.unwrap();
     download.read_exact(&mut [0; 100]).await.unwrap();
     let stopped = server.stop();
-    // Longer than a connection that is cut off may take.
+    // The time exceeds that of a connection that is cut off.
     sleep(Duration::from_millis(2500)).await;
     upload.write_all(b"56789").await.unwrap();
     assert!(read(&mut upload).await.starts_with("HTTP/1.1 201"));
@@ -56,7 +56,7 @@ async fn running_transfers_have_the_whole_grace() {
     while let got @ 1.. = download.read(&mut buffer).await.unwrap() {
         length += got;
     }
-    // The head and the chunk sizes come on top.
+    // The count also includes the head and the chunk sizes.
     assert!(length >= 64 << 20, "{length}");
     timeout(Duration::from_secs(20), stopped).await.unwrap().unwrap();
 }

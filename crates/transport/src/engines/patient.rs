@@ -107,7 +107,7 @@ impl<S: Stream> AsyncWrite for Patient<S> {
         self.write((), |stream| stream.poll_flush(cx))
     }
 
-    /// Reports an error: nobody waits for a response any more.
+    /// Reports an error, since no response is awaited any more.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.failure.get() {
             Some(failure) => Poll::Ready(Err(io::Error::other(failure))),

@@ -98,7 +98,7 @@ async fn a_refused_request_is_told_with_the_status_that_was_sent() {
         told.push(refusal(session.as_ref()).await);
     }
     assert_eq!(told, [Some(431), None, None, None]);
-    // A client that takes its request back was not refused.
+    // A client that cancels its request was not refused.
     let mut cancelled = peer.begin(&put("/b", &[])[..10]).await;
     cancelled.send.reset(0x10c_u32.into()).unwrap();
     let _served = peer.request(&put("/served", &[])).await;
@@ -106,7 +106,7 @@ async fn a_refused_request_is_told_with_the_status_that_was_sent() {
     assert_eq!(incoming.request.uri().path(), "/served");
 }
 
-/// The status of a refusal, which has to come next.
+/// Returns the status of the next refusal. Panics if none comes.
 async fn refusal(session: &dyn Session) -> Option<u16> {
     match soon(session.accept()).await {
         Err(Error::Refused { status, .. }) => status.map(|status| status.as_u16()),

@@ -53,15 +53,15 @@ struct Figure {
 /// The bound on a figure.
 #[derive(Clone, Copy)]
 enum Bound {
-    /// The most that it may grow over the whole soak, according to the line through its samples.
+    /// The most growth over the whole soak, by the line through the samples.
     Rise(f64),
-    /// The most that it may ever be.
+    /// The highest value at any time.
     Most(f64),
 }
 
 /// The most threads: the server's own, and those of its pool for disk work. An idle thread of that pool ends after ten
-/// seconds, but steady traffic gives each of them work in turns before that. Therefore their number is the most that were
-/// busy at once since the server was last idle, and rises as long as chance adds to it: no leak has a slope of its own.
+/// seconds, but steady traffic gives each of them work in turns before that. Their number is therefore the highest
+/// number of busy threads since the server was last idle. It rises by chance, so its slope does not show a leak.
 const MOST_THREADS: f64 = (1 + DISK_THREADS) as f64;
 
 const FIGURES: [Figure; 3] = [

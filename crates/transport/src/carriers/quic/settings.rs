@@ -163,7 +163,7 @@ fn initial_window(mtu: u64) -> u64 {
     14_720.max(2 * mtu).min(10 * mtu)
 }
 
-/// QUIC's use of a TLS configuration, for a client.
+/// Returns a client's TLS configuration in the form for QUIC.
 ///
 /// # Errors
 /// Fails if aws-lc-rs lacks the initial cipher.
@@ -172,7 +172,7 @@ pub(super) fn client_crypto(tls: Arc<rustls::ClientConfig>) -> Result<Arc<agreed
     Ok(Arc::new(agreed::Client(Arc::new(crypto))))
 }
 
-/// QUIC's use of a TLS configuration, for a server.
+/// Returns a server's TLS configuration in the form for QUIC.
 ///
 /// # Errors
 /// Fails if aws-lc-rs lacks the initial cipher.

@@ -107,11 +107,11 @@ async fn drive(
     }
 }
 
-/// The status that hyper has sent for a head that it cannot accept (`on_error` in its h1/role.rs): the connection ends
-/// with this error once the status is written.
+/// Returns the status that hyper has sent for a head that it cannot accept (`on_error` in its h1/role.rs): the
+/// connection ends with this error once the status is written.
 fn status_of(error: &hyper::Error) -> Option<StatusCode> {
     match error {
-        // No response, or one to something that is not HTTP/1.1.
+        // hyper sent no response, or responded to bytes that are not HTTP/1.1.
         error if !error.is_parse() || error.is_parse_version_h2() => None,
         error if !error.is_parse_too_large() => Some(StatusCode::BAD_REQUEST),
         error if error.to_string().contains("URI") => Some(StatusCode::URI_TOO_LONG),

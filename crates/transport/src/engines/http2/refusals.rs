@@ -1,7 +1,7 @@
-//! The requests that h2 refuses by itself: it answers or resets their streams, and never hands them over.
+//! The requests that h2 refuses by itself: h2 answers or resets their streams, and never hands the requests over.
 //!
-//! They are told apart by the frames that pass: a stream that the client has opened, and that ends at this end before its
-//! request was handed over.
+//! Such requests are recognised by the frames that pass: the client has opened a stream, and this end ends it before
+//! the request was handed over.
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -18,7 +18,7 @@ use crate::Error;
 /// The most opened streams that are watched at once. h2 hands a request over as soon as it has read it.
 const MOST_OPENED: usize = 1024;
 
-/// The most refusals that wait to be told. Further ones are not told.
+/// The most refusals that wait to be reported. Further refusals are not reported.
 pub(super) const MOST_REFUSED: u32 = 64;
 
 /// The refusals of a connection.
@@ -38,14 +38,14 @@ struct State {
 /// The end of a stream whose request was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ending {
-    /// A response: h2 has one only, for a head over SETTINGS_MAX_HEADER_LIST_SIZE.
+    /// A response. The only one of h2 is for a head over SETTINGS_MAX_HEADER_LIST_SIZE.
     TooLarge,
     /// RST_STREAM with this error code.
     Reset(u32),
 }
 
 impl Refusals {
-    /// Notes a HEADERS frame of the client. Those of trailers belong to streams that are open.
+    /// Notes a HEADERS frame of the client. A frame with trailers belongs to a stream that is already open.
     pub(super) fn opened(&self, stream: u32) {
         let state = &mut *self.lock();
         if stream > state.highest {
@@ -81,7 +81,7 @@ impl Refusals {
         }
     }
 
-    /// The next refusal, as the error that it is.
+    /// Waits for the next refusal, and returns it as an error.
     pub(super) fn poll_next(&self, cx: &Context<'_>) -> Poll<Error> {
         let state = &mut *self.lock();
         let Some(ending) = state.refused.pop_front() else {
@@ -130,7 +130,7 @@ mod tests {
         refusals.reset(5, 1);
         refusals.is_over(7);
         refusals.reset(7, 1);
-        // Trailers, and a frame of a stream that was never opened.
+        // The frames are trailers, and a frame of a stream that was never opened.
         refusals.opened(1);
         refusals.reset(1, 1);
         refusals.reset(9, 1);

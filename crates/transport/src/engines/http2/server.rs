@@ -103,7 +103,7 @@ async fn drive(
     }
 }
 
-/// The way to the session.
+/// The sender of requests and refusals to the session.
 struct Reports {
     arrivals: Arrivals,
     /// The most concurrent requests, for which there is always room.
@@ -111,10 +111,10 @@ struct Reports {
 }
 
 impl Reports {
-    /// Tells of a refused request, unless the session is behind with them.
+    /// Reports a refused request, unless too many reports already wait for the session.
     fn refused(&self, error: Error) {
         if self.arrivals.capacity() > self.streams as usize {
-            // This fails only once the session is dropped.
+            // The send fails only once the session is dropped.
             let _ = self.arrivals.try_send(Err(error));
         }
     }
@@ -128,7 +128,8 @@ async fn refused(watch: Option<&Watch>) -> Error {
     }
 }
 
-/// The error of a connection. One that h2 has found in the frames of the client may have been in a head.
+/// Returns the error of a connection. An error that h2 has found in the client's frames may concern a head, and then
+/// counts as a refusal.
 fn broken(error: h2::Error) -> Error {
     match error.is_library() {
         true => Error::refused(PROTOCOL, None, Failure(error)),

@@ -84,7 +84,7 @@ async fn drive<C: Streams>(
                         // it.
                         Err(NotAccepted::Refused(error)) => {
                             debug!("a request was refused: {error}");
-                            // It is only to be told of, so it waits for no place.
+                            // A refusal is only reported, so it does not wait for a place.
                             let _ = arrivals.try_send(Err(error));
                         }
                         Err(NotAccepted::Gone(error)) => debug!("a request was given up: {error}"),
@@ -114,11 +114,11 @@ async fn delivered(supervisor: Option<Arc<Supervisor>>) {
     }
 }
 
-/// The reason for which a stream brought no request.
+/// The reason why a stream brought no request.
 enum NotAccepted {
-    /// This end refused it.
+    /// This end refused the request.
     Refused(Error),
-    /// The client took it back, or the connection broke.
+    /// The client cancelled the request, or the connection broke.
     Gone(StreamError),
 }
 
@@ -129,7 +129,7 @@ impl From<StreamError> for NotAccepted {
                 let status = Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
                 Self::Refused(Error::refused(PROTOCOL, status, error))
             }
-            // h3 hands a violation that the streams of this crate have found back as an unknown error.
+            // h3 returns a violation found by the streams of this crate as an unknown error.
             StreamError::StreamError { .. } | StreamError::Undefined { .. } => {
                 Self::Refused(Error::refused(PROTOCOL, None, error))
             }

@@ -182,7 +182,7 @@ impl Drop for RecvStream {
 /// The pieces of a stream, each a part of one QUIC packet.
 pub(super) struct Pieces {
     stream: quinn::RecvStream,
-    /// Pieces taken from quinn; nobody has asked for those from `next` to `taken` yet.
+    /// The pieces taken from quinn. Those from `next` to `taken` were not requested yet.
     pieces: [Bytes; PIECES],
     next: usize,
     taken: usize,

@@ -33,7 +33,7 @@ const CONTROL_ALLOWANCE: u64 = 64 << 10;
 /// default idle timeout of a server.
 const STALL: Duration = Duration::from_secs(30);
 
-/// The interval at which the connection is asked for its progress.
+/// The interval at which the progress of the connection is checked.
 const POLL: Duration = Duration::from_millis(500);
 
 /// The bounds on a peer.
