@@ -144,7 +144,7 @@ fn heap_share(without: &[Count], with: &[Count]) -> (String, bool) {
     let (mut text, mut more) = (String::new(), false);
     for (plain, counted) in without.iter().zip(with) {
         let share = counted.per_mib as f64 / plain.per_mib as f64 - 1.0;
-        more |= share > HEAP_SHARE;
+        more |= counted.per_mib as f64 > plain.per_mib as f64 * (1.0 + HEAP_SHARE);
         // Writing to a string does not fail.
         let _ = writeln!(
             text,

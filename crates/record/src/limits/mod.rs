@@ -94,8 +94,8 @@ pub enum Scope {
     Carriers(&'static [CarrierKind]),
     /// The protocols with this version of HTTP.
     Http(&'static str),
-    /// The ceilings of all carriers.
-    Ceilings,
+    /// The ceilings over byte streams.
+    StreamCeilings,
 }
 
 impl Scope {
@@ -103,7 +103,10 @@ impl Scope {
         match self {
             Self::Carriers(kinds) => kinds.contains(&protocol.carrier_kind()),
             Self::Http(version) => protocol.http() == Some(version),
-            Self::Ceilings => protocol.is_ceiling(),
+            Self::StreamCeilings => {
+                protocol.is_ceiling()
+                    && matches!(protocol.carrier_kind(), CarrierKind::Tcp | CarrierKind::Tls)
+            }
         }
     }
 }
@@ -296,6 +299,7 @@ mod tests {
     fn a_limit_applies_to_its_carriers_or_its_version_of_http() {
         let applies = |limit: &Limit, name: &str| limit.applies_to(Protocol::by_name(name).unwrap());
         assert!(applies(&H2_FRAME, "h2c") && !applies(&H2_FRAME, "h1c"));
+        assert!(applies(&CEILING_READ, "tls-ceiling") && !applies(&CEILING_READ, "quic-ceiling"));
         assert!(applies(&QUIC_MTU, "quic") && applies(&QUIC_MTU, "h3") && !applies(&QUIC_MTU, "tls"));
         assert!(applies(&H3_RECV, "h3") && !applies(&H3_RECV, "quic"));
     }

@@ -299,7 +299,7 @@ limits! {
         default: kib(256),
         layer: true,
         before: Some(Before::Was(kib(256))),
-        scope: Scope::Ceilings,
+        scope: Scope::StreamCeilings,
         help: "Ceilings: bytes that one read requests",
     }
     /// Ceilings over TCP and TLS: the number of bytes that are gathered for one write. The number is at least 256 KiB,
@@ -310,7 +310,7 @@ limits! {
         default: kib(256),
         layer: true,
         before: Some(Before::Was(kib(256))),
-        scope: Scope::Ceilings,
+        scope: Scope::StreamCeilings,
         help: "Ceilings: bytes gathered for one write",
     }
     /// QUIC: longhaul's values instead of quinn's for datagrams per receive, initial packet size and window, timeouts
