@@ -9,7 +9,7 @@ use serde_json::Value;
 /// Returns the records of a bench of `tcp` and `h2c`: six rounds of a small body with a rate limit.
 fn committed(out: &Out) -> Vec<Value> {
     let folder = out.text();
-    let case = ["--protocol", "tcp,h2c", "--chunk-size", "64KiB", "--size", "1MiB", "--limit-rate", "5MiB"];
+    let case = ["--protocol", "tcp,h2c", "--chunk-size", "64KiB", "--size", "2MiB", "--limit-rate", "5MiB"];
     let output = run(&[&["bench", "--quiet", "--out", &folder], &case[..]].concat());
     assert!(output.status.success(), "{}", text(&output.stderr));
     out.records()
