@@ -163,12 +163,15 @@ impl Course {
         best.map(|(_, offset)| offset)
     }
 
-    /// Returns the change of level after an offset, in MiB, unless the scatter around the later level explains it.
+    /// Returns the change of level after an offset, in MiB. `None` if the scatter around the later level explains the
+    /// change, or if the last point has risen by half of the change again. A list that doubles in the middle of the body
+    /// doubles at its end, too.
     fn change_at(&self, offset: f64) -> Option<f64> {
         let (before, after) = (self.until(offset), self.after(offset));
         let by = after.mean() - before.mean();
         let scatter = (after.squares() / after.0.len() as f64).sqrt();
-        (by.abs() > SIGNIFICANT * scatter).then_some(by)
+        let rises_again = by > 0.0 && self.0.last()?.1 - after.mean() > by / 2.0;
+        (by.abs() > SIGNIFICANT * scatter && !rises_again).then_some(by)
     }
 }
 
