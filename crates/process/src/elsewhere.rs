@@ -42,3 +42,43 @@ pub fn peak_rss_bytes() -> Option<u64> {
 pub(crate) fn run_delay() -> Option<Duration> {
     None
 }
+
+/// A tree without figures: this system has no Linux `/proc`.
+#[derive(Debug)]
+pub struct ProcessTree(());
+
+impl ProcessTree {
+    /// Never succeeds on this system.
+    ///
+    /// # Errors
+    /// Always on this system. On Linux, a process that does not exist is an error.
+    pub fn of(_: u32) -> io::Result<Self> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Finds nothing on this system.
+    pub fn find_descendants(&mut self) {}
+
+    /// Adds nothing on this system.
+    pub fn adopt_children_marked(&mut self, _: &str, _: &str) {}
+
+    /// Always `None` on this system.
+    pub fn read(&mut self) -> Option<Memory> {
+        None
+    }
+
+    /// Always `None` on this system.
+    pub fn peak_rss_bytes(&self) -> Option<u64> {
+        None
+    }
+
+    /// Always 0 on this system.
+    pub fn processor_ticks(&self) -> u64 {
+        0
+    }
+
+    /// Always empty on this system.
+    pub fn ids(&self) -> Vec<u32> {
+        Vec::new()
+    }
+}

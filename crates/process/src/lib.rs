@@ -1,8 +1,9 @@
-//! The resources of the current process: memory, processor time, page faults and context switches.
+//! The resources of the current process: memory, processor time, page faults and context switches; and the memory of
+//! other processes with their descendants ([`ProcessTree`]).
 //!
 //! [`MemoryReader`] samples resident memory, and [`peak_rss_bytes`] reads its high-water mark. [`Resources`] holds the
 //! resources that the process has used since its start. [`heap()`] returns the live memory according to the program's
-//! allocator, if the program has set a [`HeapReader`]. Every figure covers the whole process, so a measurement needs a
+//! allocator, if the program has set a [`HeapReader`]. These figures cover the whole process, so a measurement needs a
 //! process of its own. Figures of memory come from `/proc`. On systems other than Linux they are `None`.
 //!
 //! ```
@@ -35,10 +36,15 @@ mod resources;
 #[cfg(target_os = "linux")]
 #[path = "linux.rs"]
 mod platform;
+#[cfg(target_os = "linux")]
+#[path = "linux_tree.rs"]
+mod tree;
 
 #[cfg(not(target_os = "linux"))]
 #[path = "elsewhere.rs"]
 mod platform;
+#[cfg(not(target_os = "linux"))]
+use platform as tree;
 
 pub use call_sites::{CallSite, HeapTracer, heap_tracer, trace_heap_by};
 pub use heap::{Heap, HeapReader, heap, heap_bytes, read_heap_by};
@@ -47,6 +53,7 @@ pub use memory::Memory;
 pub use occupy::occupy;
 pub use platform::{MemoryReader, peak_rss_bytes};
 pub use resources::Resources;
+pub use tree::ProcessTree;
 
 /// Returns a lock that excludes other tests that measure the whole process.
 #[cfg(test)]

@@ -79,6 +79,6 @@ pub(crate) fn run_delay() -> Option<Duration> {
     text.split_ascii_whitespace().nth(1)?.parse().ok().map(Duration::from_nanos)
 }
 
-fn into_io(error: ProcError) -> io::Error {
+pub(crate) fn into_io(error: ProcError) -> io::Error {
     io::Error::other(error)
 }

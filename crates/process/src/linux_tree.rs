@@ -1,0 +1,217 @@
+//! The memory of a process and its descendants, from `/proc`.
+
+use std::{collections::BTreeMap, ffi::OsStr, io};
+
+use procfs::{
+    page_size,
+    process::{ProcState, Process},
+};
+
+use crate::{Memory, platform::into_io};
+
+/// A process and its descendants, watched from outside. A descendant that was seen once stays a member, also when its
+/// parent ends before it.
+#[derive(Debug)]
+pub struct ProcessTree {
+    /// The members by their ids. A handle belongs to its process even if another one gets the id later.
+    members: BTreeMap<i32, Process>,
+    page: u64,
+    /// True once there was a second member: resident pages that members share then count in parts.
+    has_grown: bool,
+    peak_rss_bytes: Option<u64>,
+}
+
+impl ProcessTree {
+    /// Makes the tree of the process `pid` and its descendants.
+    ///
+    /// # Errors
+    /// Fails if there is no such process, or if `/proc` is not mounted.
+    pub fn of(pid: u32) -> io::Result<Self> {
+        let pid = i32::try_from(pid).map_err(io::Error::other)?;
+        let process = Process::new(pid).map_err(into_io)?;
+        let mut tree = Self {
+            members: BTreeMap::from([(pid, process)]),
+            page: page_size(),
+            has_grown: false,
+            peak_rss_bytes: None,
+        };
+        tree.find_descendants();
+        Ok(tree)
+    }
+
+    /// Looks for processes that members have started, and forgets those that have ended. A process that is started and
+    /// orphaned between two calls is missed.
+    pub fn find_descendants(&mut self) {
+        self.members.retain(|_, process| is_alive(process));
+        let mut unseen: Vec<i32> = self.members.keys().copied().collect();
+        while let Some(children) = unseen.pop().map(|parent| self.children(parent)) {
+            for child in children {
+                if self.members.contains_key(&child) {
+                    continue;
+                }
+                if let Ok(process) = Process::new(child) {
+                    self.members.insert(child, process);
+                    unseen.push(child);
+                }
+            }
+        }
+        self.has_grown |= self.members.len() > 1;
+        self.raise_peak_of_sole_member();
+    }
+
+    /// Adds those children of the current process whose environment has the variable `name` with this value, and their
+    /// descendants. A process whose ancestors in the tree have ended becomes such a child, if the current process is a
+    /// subreaper (prctl(2)).
+    pub fn adopt_children_marked(&mut self, name: &str, value: &str) {
+        let Ok(own) = Process::myself() else { return };
+        for child in children_of(&own).filter(|child| !self.members.contains_key(child)).collect::<Vec<_>>() {
+            let Ok(process) = Process::new(child) else { continue };
+            let mark = process
+                .environ()
+                .ok()
+                .and_then(|environment| environment.get(name.as_ref() as &OsStr).cloned());
+            if mark.is_some_and(|mark| mark == value) && is_alive(&process) {
+                self.members.insert(child, process);
+                self.find_descendants();
+            }
+        }
+    }
+
+    fn children(&self, parent: i32) -> Vec<i32> {
+        self.members.get(&parent).into_iter().flat_map(children_of).collect()
+    }
+
+    /// Takes over the peak that the kernel keeps, as long as the tree has had one member only.
+    fn raise_peak_of_sole_member(&mut self) {
+        let sole = self.members.values().next().filter(|_| !self.has_grown);
+        let peak = sole.and_then(|process| process.status().ok()?.vmhwm);
+        self.peak_rss_bytes = self.peak_rss_bytes.max(peak.map(|kib| kib * 1024));
+    }
+
+    /// Returns the resident memory of all members now. As soon as there have been several, a page that members share counts in
+    /// proportional parts (PSS), where the kernel lets this process read it. `None` if no member is alive.
+    pub fn read(&mut self) -> Option<Memory> {
+        let read = |process: &Process| match self.has_grown {
+            true => proportional(process).or_else(|| resident(process, self.page)),
+            false => resident(process, self.page),
+        };
+        let memory = self.members.values().filter_map(read).reduce(|all, of| Memory {
+            rss_bytes: all.rss_bytes + of.rss_bytes,
+            anon_bytes: all.anon_bytes + of.anon_bytes,
+        })?;
+        self.peak_rss_bytes = self.peak_rss_bytes.max(Some(memory.rss_bytes));
+        Some(memory)
+    }
+
+    /// Returns the highest resident memory of any reading, in bytes. For a tree that never had a second member, the result
+    /// is at least the peak that the kernel kept (VmHWM) at the last search for descendants.
+    pub fn peak_rss_bytes(&self) -> Option<u64> {
+        self.peak_rss_bytes
+    }
+
+    /// Returns the processor time of all members that are alive, in clock ticks (sysconf(3), `_SC_CLK_TCK`).
+    pub fn processor_ticks(&self) -> u64 {
+        let ticks = |process: &Process| process.stat().map_or(0, |stat| stat.utime + stat.stime);
+        self.members.values().map(ticks).sum()
+    }
+
+    /// Returns the ids of the members that are alive.
+    pub fn ids(&self) -> Vec<u32> {
+        let alive = self.members.iter().filter(|(_, process)| is_alive(process));
+        alive.filter_map(|(id, _)| u32::try_from(*id).ok()).collect()
+    }
+}
+
+/// Returns the ids of the processes that the threads of a process have started.
+fn children_of(process: &Process) -> impl Iterator<Item = i32> + use<> {
+    let children =
+        process.tasks().into_iter().flatten().filter_map(|task| task.ok()?.children().ok()).flatten();
+    children.filter_map(|child| i32::try_from(child).ok())
+}
+
+/// Returns whether a process is alive. A process that has ended, but was not waited for, is a zombie without memory.
+fn is_alive(process: &Process) -> bool {
+    process.stat().is_ok_and(|stat| !matches!(stat.state(), Ok(ProcState::Zombie | ProcState::Dead)))
+}
+
+fn resident(process: &Process, page: u64) -> Option<Memory> {
+    let statm = process.statm().ok().filter(|statm| statm.resident > 0)?;
+    Some(Memory {
+        rss_bytes: statm.resident * page,
+        anon_bytes: statm.resident.saturating_sub(statm.shared) * page,
+    })
+}
+
+/// Reads the proportional memory of a process. Before Linux 5.4, which has no `Pss_Anon`, all anonymous memory counts.
+fn proportional(process: &Process) -> Option<Memory> {
+    let rollup = process.smaps_rollup().ok()?;
+    let fields = &rollup.memory_map_rollup.0.first()?.extension.map;
+    let anon_bytes = *fields.get("Pss_Anon").or_else(|| fields.get("Anonymous"))?;
+    Some(Memory { rss_bytes: *fields.get("Pss")?, anon_bytes })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{BufRead as _, BufReader},
+        process::{Child, Command, Stdio},
+    };
+
+    use super::*;
+
+    /// A shell that prints a line when it is ready, and ends when its standard input does.
+    fn shell(script: &str) -> Child {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", script]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = shell.spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        child
+    }
+
+    fn end(mut child: Child) {
+        drop(child.stdin.take());
+        child.wait().unwrap();
+    }
+
+    #[test]
+    fn a_child_and_its_memory_count_as_soon_as_they_are_found() {
+        let child = shell("sleep 30 & echo ready; read _; kill $!");
+        let mut tree = ProcessTree::of(child.id()).unwrap();
+        assert_eq!(tree.ids().len(), 2, "{:?}", tree.ids());
+        let both = tree.read().unwrap();
+        assert!(both.rss_bytes > both.anon_bytes && both.anon_bytes > 0, "{both:?}");
+        assert!(tree.peak_rss_bytes() >= Some(both.rss_bytes));
+        end(child);
+        tree.find_descendants();
+        assert_eq!((tree.ids(), tree.read()), (Vec::new(), None));
+    }
+
+    #[test]
+    fn a_descendant_whose_parent_has_ended_stays_a_member() {
+        let mut child = shell("(sleep 30 & wait) & echo ready; read _");
+        let mut tree = ProcessTree::of(child.id()).unwrap();
+        while tree.ids().len() < 3 {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+            tree.find_descendants();
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        tree.find_descendants();
+        let left = tree.ids();
+        assert_eq!(left.len(), 2, "the first one is gone, and nothing else: {left:?}");
+        for id in left {
+            Command::new("kill").arg(id.to_string()).status().unwrap();
+        }
+    }
+
+    #[test]
+    fn the_peak_of_a_sole_process_is_at_least_what_the_kernel_kept() {
+        let child = shell("x=$(head -c 24000000 /dev/zero | tr '\\0' x); unset x; echo ready; read _");
+        let mut tree = ProcessTree::of(child.id()).unwrap();
+        assert!(tree.peak_rss_bytes() > Some(24 << 20), "{:?}", tree.peak_rss_bytes());
+        assert!(tree.read().is_some());
+        end(child);
+        assert!(ProcessTree::of(u32::MAX >> 1).is_err(), "no such process");
+    }
+}
