@@ -14,7 +14,7 @@ use crate::{
     download::Download,
     framing, front_page,
     generated::GeneratedBodies,
-    observe::{Connected, Observer},
+    observe::{Connected, Observer, Traffic},
     refusal::Refusal,
     reply::{ConnectionFate, Reply},
     request::{self, RequestKind},
@@ -46,6 +46,11 @@ impl Content {
             generated: GeneratedBodies::new(options),
             unsent: Unsent::default(),
         })
+    }
+
+    /// Returns a reader of the counters.
+    pub(crate) fn traffic(&self) -> Traffic {
+        self.observer.traffic()
     }
 
     /// Counts a connection until the guard is dropped.

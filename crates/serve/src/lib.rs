@@ -77,6 +77,7 @@ mod patience;
 mod payload_cache;
 mod places;
 mod range;
+mod receipts;
 mod refusal;
 mod reply;
 mod request;
@@ -95,6 +96,7 @@ pub use access::{Access, HostName, InvalidHost, InvalidOrigin, InvalidToken, Ori
 pub use capacity::{Asked, WorstCase};
 pub use error::ServeError;
 pub use machine::Machine;
-pub use observe::AccessLog;
+pub use observe::{AccessLog, Traffic};
 pub use options::Options;
+pub use receipts::Receipts;
 pub use server::Server;

@@ -6,7 +6,7 @@ use receiver::save::Quota;
 use record::{ByteSize, ChunkSize, H2_FRAME, LimitValue, Limits, Profile, Rate, SinkKind};
 use transport::{ChunkExtensions, Guards, Identity, KeyLog, TlsVersion, WindowBudget};
 
-use crate::{Access, AccessLog};
+use crate::{Access, AccessLog, Receipts};
 
 /// The default of [`Options::max_chunk`], in bytes. The block of a generated body has the length of one chunk and one
 /// period, so this bounds the memory that a query can demand.
@@ -70,6 +70,10 @@ pub struct Options {
     pub access: Access,
     /// The log of requests; `None` writes none.
     pub access_log: Option<AccessLog>,
+    /// The rate at which the server reads the body of an upload. `None`, the default, sets no limit.
+    pub reader_rate: Option<Rate>,
+    /// The function that gets the receipt of each complete upload, before the client gets it. `None` by default.
+    pub receipts: Option<Receipts>,
     /// The largest body that an upload may have. `None` accepts any.
     pub max_body: Option<ByteSize>,
     /// The bounds on the files in the folder of uploads. The default bounds only the space that must stay free.
@@ -113,6 +117,8 @@ impl Default for Options {
             key_log: None,
             access: Access::default(),
             access_log: None,
+            reader_rate: None,
+            receipts: None,
             max_body: None,
             quota: Quota::default(),
             max_chunk: ChunkSize::try_from(MAX_CHUNK).unwrap_or(ChunkSize::DEFAULT),

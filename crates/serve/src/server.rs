@@ -8,7 +8,7 @@ use tokio::{pin, sync::watch, time::timeout};
 use tracing::debug;
 
 use crate::{
-    Options, ServeError, accept,
+    Options, ServeError, Traffic, accept,
     connection::{ConnectionHandler, Timeouts},
     content::Content,
     listeners::{Listeners, loopback},
@@ -72,6 +72,11 @@ impl Server {
     /// Returns the certificate chain in PEM, for clients to trust. `None` without TLS.
     pub fn certificate_pem(&self) -> Option<&str> {
         self.listeners.tls.as_ref().map(|tls| tls.identity.certificate_pem())
+    }
+
+    /// Returns a reader of this server's counters.
+    pub fn traffic(&self) -> Traffic {
+        self.content.traffic()
     }
 
     /// Completes a QUIC handshake with the server itself over loopback. The memory that the first handshake takes for

@@ -8,17 +8,17 @@ use std::{
 use futures_util::FutureExt as _;
 use http::{HeaderMap, StatusCode, request::Parts};
 use http_body_util::{LengthLimitError, Limited};
-use metrics::Meter;
+use metrics::{Meter, Pace};
 use receiver::{
     ReceiveError, Reception, Sink,
     save::{Existing, Folder, NameError, SafeName},
 };
-use record::ByteSize;
+use record::{ByteSize, Rate};
 use tracing::warn;
 use transport::Body;
 
 use crate::{
-    Options, conditions,
+    Options, Receipts, conditions,
     destination::Destination,
     digest::{Mismatch, Stated, Verified},
     framing,
@@ -48,6 +48,8 @@ pub(crate) struct Uploads {
     destination: Destination,
     max_body: Option<ByteSize>,
     existing: Existing,
+    reader_rate: Option<Rate>,
+    receipts: Option<Receipts>,
     /// The rate limit of the log line about replaced files.
     replacements: Mutex<Occasional>,
 }
@@ -56,7 +58,14 @@ impl Uploads {
     /// Returns uploads to a destination, within the bounds of the options.
     pub(crate) fn new(destination: Destination, options: &Options) -> Self {
         let existing = if options.access.no_overwrite { Existing::Keep } else { Existing::Replace };
-        Self { destination, max_body: options.max_body, existing, replacements: Mutex::default() }
+        Self {
+            destination,
+            max_body: options.max_body,
+            existing,
+            reader_rate: options.reader_rate,
+            receipts: options.receipts.clone(),
+            replacements: Mutex::default(),
+        }
     }
 
     /// Returns the folder of saved uploads, if uploads are saved.
@@ -80,12 +89,19 @@ impl Uploads {
         let most = self.max_body.map_or(usize::MAX, |most| usize::try_from(most.0).unwrap_or(usize::MAX));
         let limited = Limited::new(Verified::new(&mut body, stated), most);
         let activity = sink.activity();
-        let reception = Reception::of(limited, &meter).into_sink(sink).expecting(announced).run();
+        let reception = Reception::of(limited, &meter)
+            .into_sink(sink)
+            .expecting(announced)
+            .paced(self.reader_rate.map(Pace::new))
+            .run();
         // Boxed, because rustc cannot prove the future of a generic body `Send` here (rust-lang/rust#110338).
         let patience = reply.patience();
         let received = unless_sender_stalls(patience, &meter, || activity.is_busy(), reception.boxed());
         match received.await {
             Ok(Ok(receipt)) => {
+                if let Some(receipts) = &self.receipts {
+                    receipts.hand_over(&receipt);
+                }
                 if let (true, Some(name)) = (replaces, &receipt.saved) {
                     self.report_replacement(name, reply.client());
                 }

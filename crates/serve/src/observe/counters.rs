@@ -26,7 +26,7 @@ pub(crate) struct Counters {
     accepted: AtomicU64,
     closed: AtomicU64,
     /// The requests that arrived, and the part of them that is over.
-    requests: AtomicU64,
+    pub(super) requests: AtomicU64,
     ended: AtomicU64,
     responses: [AtomicU64; STATUSES],
     /// The bytes of bodies, received and sent.

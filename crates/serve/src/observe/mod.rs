@@ -7,6 +7,7 @@ mod counted;
 mod counters;
 mod exchange;
 mod target;
+mod traffic;
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -19,6 +20,7 @@ use counted::{Counted, Direction};
 pub(crate) use counters::Connected;
 use counters::Counters;
 use exchange::{Exchange, ObservedResponder};
+pub use traffic::Traffic;
 
 /// The observer of the exchanges of one server.
 pub(crate) struct Observer {
@@ -30,6 +32,11 @@ impl Observer {
     /// Returns an observer that writes to `log`, if there is one.
     pub(crate) fn new(log: Option<AccessLog>) -> Self {
         Self { counters: Arc::default(), log }
+    }
+
+    /// Returns a reader of the counters.
+    pub(crate) fn traffic(&self) -> Traffic {
+        Traffic::of(self.counters.clone())
     }
 
     /// Counts a connection until the guard is dropped.
