@@ -38,6 +38,14 @@ impl Kept {
         }
     }
 
+    /// The folder of results, if there is one.
+    pub(crate) fn folder(&self) -> Option<&Path> {
+        match self {
+            Self::Folder(results, _) => Some(results.folder()),
+            Self::Printed(_) => None,
+        }
+    }
+
     pub(crate) fn keep(&mut self, record: &Record) -> anyhow::Result<()> {
         match self {
             Self::Folder(results, _) => results.write(record)?,

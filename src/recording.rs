@@ -1,13 +1,15 @@
 //! The recording of `bench` and `prove`: a session whose records go to a folder of results, with its report beside
 //! them.
 
+use std::path::{Path, PathBuf};
+
 use analyse::{Analysis, Report, Verdict};
 use anyhow::{Context as _, anyhow};
 use metrics::Stamp;
 use process::{CallSite, Resources};
-use record::{Build, ByEnd, ByteSize, Case, Purpose, Record};
+use record::{Build, ByEnd, ByteSize, Case, Purpose, Record, Subject};
 use run::{
-    Executor as _, Interruption, ProcessExecutor, Session, Stop, describe_ends,
+    Executor, Interruption, ProcessExecutor, Session, Stop, describe_ends,
     machine::{self, Enclosures, IdleGuard},
     this_host,
 };
@@ -88,6 +90,16 @@ impl<'a> Recording<'a> {
         self.session = self.session.clone().limiting_slopes(limit);
     }
 
+    /// Declares one end of all later runs to be a program of someone else with this command line.
+    pub(crate) fn declare_subject(&mut self, subject: Subject, command: &str) {
+        self.session = self.session.clone().about(subject, command);
+    }
+
+    /// Returns the folder of results; without one, the folder for temporary files.
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.kept.folder().map_or_else(std::env::temp_dir, Path::to_owned)
+    }
+
     /// Runs each end of all later runs in its own cgroup, which states the kernel's memory for that end. Prints a note
     /// if no cgroups can be made: that memory is then unknown.
     pub(crate) fn enclose_ends(&mut self) {
@@ -105,19 +117,27 @@ impl<'a> Recording<'a> {
     /// # Errors
     /// Fails if this program cannot be started again.
     pub(crate) fn run(&mut self, cases: &[Case], rounds: u32, purpose: Purpose) -> anyhow::Result<()> {
+        if matches!(self.end, End::Done) {
+            let executor = self.executor()?.enclosing(self.enclosures.clone()).prepared_for(cases);
+            self.run_by(&executor, cases, rounds, purpose);
+        }
+        Ok(())
+    }
+
+    /// Runs every case as [`run`](Self::run) does, by an executor.
+    pub(crate) fn run_by(&mut self, executor: &dyn Executor, cases: &[Case], rounds: u32, purpose: Purpose) {
         if !matches!(self.end, End::Done) {
-            return Ok(());
+            return;
         }
         let left = self.args.max_time.map(|longest| longest.saturating_sub(self.began.elapsed()));
         let plan = self.args.plan(rounds, purpose, left);
-        let executor = self.executor()?.enclosing(self.enclosures.clone()).prepared_for(cases);
         let session = self.session.clone().for_purpose(purpose);
         let (kept, json) = (&mut self.kept, self.args.json);
         let mut keep = |record: &Record| -> anyhow::Result<()> {
             kept.keep(record)?;
             if json { print(&record.to_line()?) } else { Ok(()) }
         };
-        let running = session.run(cases, plan, &executor, &mut self.view, &mut keep);
+        let running = session.run(cases, plan, executor, &mut self.view, &mut keep);
         let stopped = self.runtime.block_on(async {
             tokio::select! {
                 biased;
@@ -131,7 +151,6 @@ impl<'a> Recording<'a> {
             Ok(Stop::Interrupted) => End::Interrupted,
             Err(error) => End::Failed(error.into()),
         };
-        Ok(())
     }
 
     fn executor(&self) -> anyhow::Result<ProcessExecutor> {

@@ -54,6 +54,17 @@ impl Defaults {
         bodies: &[ByteSize(256 << 20), ByteSize(1 << 30), ByteSize(4 << 30)],
         rounds: 1,
     };
+
+    /// The axes of the proof of a client. One minute suffices for a client of 500 MiB/s; three rounds of three sizes have
+    /// an interval.
+    pub(crate) const PROVE_CLIENT: Self = Self {
+        protocols: |protocol| protocol.is_http() && !protocol.is_encrypted() && !protocol.has_streams(),
+        ceilings: false,
+        directions: &[Direction::Up],
+        chunks: &[64 << 10],
+        bodies: &[ByteSize(64 << 20), ByteSize(256 << 20), ByteSize(1 << 30)],
+        rounds: 3,
+    };
 }
 
 #[derive(Debug, Args)]

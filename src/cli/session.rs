@@ -43,7 +43,7 @@ pub(crate) struct SessionArgs {
     pub(crate) settle: Option<Duration>,
     /// Abort when no byte has moved for this long
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
-    timeout: Duration,
+    pub(crate) timeout: Duration,
     /// Name of the runs in their records: runs of one case and label form one series
     #[arg(long, value_name = "TEXT")]
     pub(crate) label: Option<String>,

@@ -14,6 +14,7 @@ mod reproduce;
 mod send;
 mod serve;
 mod signals;
+mod subject;
 mod trace;
 mod transfer;
 

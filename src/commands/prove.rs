@@ -10,7 +10,7 @@ use record::{Case, Purpose, Rate, Record};
 
 use super::{
     bench::{explain_memory, list},
-    control, trace,
+    control, subject, trace,
 };
 use crate::{
     cli::{Defaults, ProveArgs},
@@ -27,6 +27,9 @@ const STEP: u64 = 1 << 20;
 
 /// Runs `longhaul prove`.
 pub(super) fn main(args: &ProveArgs) -> anyhow::Result<Verdict> {
+    if args.is_of_program() {
+        return subject::main(args);
+    }
     let asked = args.runs.reader_rate;
     let mut fast = args.runs.cases(&Defaults::PROVE)?;
     fast.iter_mut().for_each(|case| case.reader_rate = None);
@@ -47,7 +50,7 @@ pub(super) fn main(args: &ProveArgs) -> anyhow::Result<Verdict> {
         return list(&fast, expected);
     }
     let mut recording = Recording::begin(&args.runs.session, &fast, expected)?;
-    recording.limit_slopes(args.slope_limit);
+    recording.limit_slopes(args.slope_limit());
     recording.enclose_ends();
     recording.run(&fast, rounds, Purpose::Measure)?;
     let records = recording.records()?;
@@ -70,7 +73,7 @@ impl Controls {
         if args.no_control {
             return Ok(Self::default());
         }
-        Ok(Self { kept: control::kept()?, calibrated: control::calibrated(args.slope_limit)? })
+        Ok(Self { kept: control::kept()?, calibrated: control::calibrated(args.slope_limit())? })
     }
 }
 
@@ -86,7 +89,7 @@ fn of_middle_chunk(cases: &[Case]) -> Vec<Case> {
 }
 
 /// Judges the records, and reports the verdict. With `names_growth`, also names the call sites of memory that grows.
-fn close(mut recording: Recording<'_>, names_growth: bool) -> anyhow::Result<Verdict> {
+pub(super) fn close(mut recording: Recording<'_>, names_growth: bool) -> anyhow::Result<Verdict> {
     let records = recording.records()?;
     let mut analysis = Analysis::of(&records);
     let proof = Proof::of(&records);
@@ -100,7 +103,7 @@ fn close(mut recording: Recording<'_>, names_growth: bool) -> anyhow::Result<Ver
 
 /// Returns the case with a slow reader: at the rate `asked`, or at a quarter of the median goodput over all sizes of
 /// its body. `None` if every run failed.
-fn slowed(case: &Case, asked: Option<Rate>, records: &[Record]) -> Option<Case> {
+pub(super) fn slowed(case: &Case, asked: Option<Rate>, records: &[Record]) -> Option<Case> {
     let mut slow = case.clone();
     slow.reader_rate = Some(match asked {
         Some(rate) => rate,

@@ -43,6 +43,8 @@ pub enum FaultKind {
     Payload,
     /// The body could not be saved.
     Save,
+    /// The program under proof failed, or did not do what its role demands.
+    Program,
     /// A worker process died, or wrote a line that is not an event.
     Worker,
     /// The server could not listen on the address.

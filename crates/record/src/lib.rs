@@ -36,6 +36,7 @@ mod schedule;
 mod shared;
 mod size;
 mod spin;
+mod subject;
 mod writer;
 
 pub use budget::Term;
@@ -65,4 +66,5 @@ pub use schedule::{Order, Schedule};
 pub use shared::Shared;
 pub use size::{ByteSize, DEFAULT_SLOPE_LIMIT, Rate, RateError, SizeError, gbit_per_s, mib, mib_per_s};
 pub use spin::DEFAULT_SPIN;
+pub use subject::Subject;
 pub use writer::{Results, WriteError};

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     BodyRates, Build, ByEnd, Case, Conditions, CoreRoundTrip, Direction, End, EndRecord, Fault, Host,
-    Latency, Limits, ProtocolFacts, Schedule, Shared,
+    Latency, Limits, ProtocolFacts, Schedule, Shared, Subject,
 };
 
 /// The version of the record's format. It increases when the meaning of a field changes, but not when fields are added.
@@ -38,9 +38,14 @@ pub struct Record {
     /// The name that the user gave to the runs (`--label`); null without one.
     #[serde(default)]
     pub label: Option<String>,
-    /// The URL of the peer of `send` or `fetch`, without secrets; null for other commands.
+    /// The URL of the peer of `send` or `fetch`, without secrets, or the command line of the program under proof; null
+    /// for other commands.
     #[serde(default)]
     pub peer: Option<String>,
+    /// The role of the program under proof, whose memory is in `sender` or `receiver`; null if both ends are longhaul's
+    /// own, and in records of `send` and `fetch`.
+    #[serde(default)]
+    pub subject: Option<Subject>,
     /// The largest slope of memory that does not count as growth, in bytes per GiB of body (`--slope-limit`); null
     /// unless `prove` made the run.
     #[serde(default)]
@@ -122,6 +127,7 @@ impl Record {
             purpose: Some(Purpose::Measure),
             label: None,
             peer: None,
+            subject: None,
             slope_limit_bytes: None,
             round: 0,
             schedule: None,

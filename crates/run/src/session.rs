@@ -3,7 +3,7 @@
 use std::{error::Error, io};
 
 use jiff::Timestamp;
-use record::{Build, ByteSize, Case, End, EndRecord, Host, Purpose, Record, redacted_command};
+use record::{Build, ByteSize, Case, End, EndRecord, Host, Purpose, Record, Subject, redacted_command};
 use uuid::Uuid;
 
 use crate::{
@@ -44,6 +44,7 @@ pub struct Session {
     purpose: Purpose,
     label: Option<String>,
     peer: Option<String>,
+    subject: Option<Subject>,
     slope_limit: Option<ByteSize>,
 }
 
@@ -58,6 +59,7 @@ impl Session {
             purpose: Purpose::Measure,
             label: None,
             peer: None,
+            subject: None,
             slope_limit: None,
         }
     }
@@ -78,6 +80,13 @@ impl Session {
     #[must_use]
     pub fn with_peer(self, peer: impl Into<Option<String>>) -> Self {
         Self { peer: peer.into(), ..self }
+    }
+
+    /// Declares one end of all later runs to be a program of someone else, with its role and its command line. The memory
+    /// of such a program has no budget, because its buffers are unknown.
+    #[must_use]
+    pub fn about(self, subject: Subject, command: impl Into<String>) -> Self {
+        Self { subject: Some(subject), peer: Some(command.into()), ..self }
     }
 
     /// Sets the slope of memory that counts as growth for all later runs, in bytes per GiB of body.
@@ -135,7 +144,7 @@ impl Session {
         let total = case.total_bytes() as f64;
         let budgeted = |end: End, measured: Option<EndRecord>| {
             measured.map(|mut measured| {
-                if !case.is_stock() {
+                if !case.is_stock() && self.subject.is_none() {
                     measured.memory.hold_against(Budget::of(case, end).bytes());
                 }
                 measured
@@ -144,6 +153,7 @@ impl Session {
         let mut record = Record::new(&self.run_id, case.clone());
         (record.purpose, record.label, record.peer) =
             (Some(self.purpose), self.label.clone(), self.peer.clone());
+        record.subject = self.subject;
         record.slope_limit_bytes = self.slope_limit.map(|limit| limit.0);
         (record.round, record.started_at) = (round, started.to_string());
         if outcome.fault.is_some() {

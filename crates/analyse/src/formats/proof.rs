@@ -1,10 +1,12 @@
 //! A proof as a table, for a terminal and in Markdown.
 
+use std::collections::BTreeSet;
+
 use comfy_table::{CellAlignment, Table, presets};
-use record::{ByteSize, mib};
+use record::{ByteSize, Subject, mib};
 use stats::Slope;
 
-use crate::{Constancy, Finding, Fit, Judgement, Proof};
+use crate::{Constancy, Finding, Fit, Judgement, MemorySeries, Proof};
 
 /// The headings of the columns, which are two lines on a terminal.
 const HEADER: [[&str; 2]; 7] = [
@@ -21,7 +23,13 @@ const HEADER: [[&str; 2]; 7] = [
 pub fn proof_text(proof: &Proof, findings: &[Finding], is_terminal: bool) -> String {
     let mut table = rows(&proof.judgements, HEADER.map(|lines| lines.join("\n")), "\n");
     table.load_style(if is_terminal { presets::UTF8_HORIZONTAL_ONLY } else { presets::NOTHING });
-    format!("{}\n{}{}", table.trim_fmt(), reasons(&proof.judgements, ""), remarks(proof, findings))
+    format!(
+        "{}{}\n{}{}",
+        subjects(&proof.judgements),
+        table.trim_fmt(),
+        reasons(&proof.judgements, ""),
+        remarks(proof, findings)
+    )
 }
 
 /// Returns a proof as a table in Markdown.
@@ -29,7 +37,8 @@ pub(super) fn markdown(proof: &Proof, findings: &[Finding]) -> String {
     let mut table = rows(&proof.judgements, HEADER.map(|lines| lines.join(" ").trim_end().to_owned()), "; ");
     table.load_style(presets::ASCII_MARKDOWN);
     format!(
-        "{table}\n\n{}\nA slope within a run is that of the live heap, or of anonymous RSS, against body bytes: from a quarter of the largest body on, with its interval of 99 %, which holds for autocorrelated samples. Over sizes, it is Theil and Sen's through peak RSS, with an interval of 95 %. *growth*: the most that peak RSS was over the baseline. CONSTANT: the heap's interval is within the limit (`--slope-limit`), RSS agrees, and the growth is within the budget. *RSS ≤, kernel ≤*: the highest peak RSS, and the most memory that the kernel kept for the end, of all runs.\n\n{}",
+        "{}{table}\n\n{}\nA slope within a run is that of the live heap, or of anonymous RSS, against body bytes: from a quarter of the largest body on, with its interval of 99 %, which holds for autocorrelated samples. Over sizes, it is Theil and Sen's through peak RSS, with an interval of 95 %. *growth*: the most that peak RSS was over the baseline. CONSTANT: the heap's interval is within the limit (`--slope-limit`), RSS agrees, and the growth is within the budget. *RSS ≤, kernel ≤*: the highest peak RSS, and the most memory that the kernel kept for the end, of all runs.\n\n{}",
+        subjects(&proof.judgements).replace('\n', "\n\n"),
         reasons(&proof.judgements, "- "),
         remarks(proof, findings)
     )
@@ -41,9 +50,26 @@ pub(super) fn notes(proof: &Proof) -> Vec<String> {
     let line = |judgement: &Judgement| {
         let Judgement { series, reason, .. } = judgement;
         let reason = reason.as_ref().map_or_else(String::new, |reason| format!("; {reason}"));
-        format!("{} {}: {}{reason}", series.key, series.end, statement(judgement, "; "))
+        format!("{} {}: {}{reason}", name(series), series.end_name(), statement(judgement, "; "))
     };
     proof.judgements.iter().map(line).chain(proof.controls.iter().map(control)).collect()
+}
+
+/// Returns one line for each program under proof: its role and its command line.
+fn subjects(judgements: &[Judgement]) -> String {
+    let programs = judgements.iter().filter_map(|judgement| {
+        let series = &judgement.series;
+        series.subject.zip(series.key.peer.as_deref())
+    });
+    let programs: BTreeSet<(Subject, &str)> = programs.collect();
+    programs.iter().map(|(role, command)| format!("{role}: {command}\n")).collect()
+}
+
+/// Returns the name of a series. The command line of a program under proof stands above the table.
+fn name(series: &MemorySeries) -> String {
+    let mut key = series.key.clone();
+    key.peer = key.peer.filter(|_| series.subject.is_none());
+    key.to_string()
 }
 
 fn rows(judgements: &[Judgement], header: [String; 7], separator: &str) -> Table {
@@ -52,12 +78,12 @@ fn rows(judgements: &[Judgement], header: [String; 7], separator: &str) -> Table
     for judgement in judgements {
         let series = &judgement.series;
         table.add_row([
-            series.key.to_string(),
-            series.end.to_string(),
+            name(series),
+            series.end_name(),
             judgement.heap.map_or("-".into(), within_run),
             judgement.anon.map_or("-".into(), within_run),
             judgement.over_sizes.map_or("-".into(), |slope| interval(slope, 1.0, 2)),
-            format!("{:.1} / {:.1}", mib(series.growth), mib(series.budget)),
+            growth(series),
             statement(judgement, separator),
         ]);
     }
@@ -67,24 +93,38 @@ fn rows(judgements: &[Judgement], header: [String; 7], separator: &str) -> Table
     table
 }
 
+/// Returns the growth over the baseline and the budget, in MiB. A program under proof has no budget, and may have read its
+/// whole input before the baseline.
+fn growth(series: &MemorySeries) -> String {
+    if series.subject.is_some() {
+        return "-".into();
+    }
+    let budget = series.budget.map_or_else(|| "-".into(), |budget| format!("{:.1}", mib(budget)));
+    format!("{:.1} / {budget}", mib(series.growth))
+}
+
 /// Returns the verdict on an end and its measurements, with `separator` between them.
 pub(super) fn statement(judgement: &Judgement, separator: &str) -> String {
     let parts = [Some(verdict(judgement)), measured(judgement)];
     parts.into_iter().flatten().collect::<Vec<_>>().join(separator)
 }
 
-/// Returns the slope of memory per chunk with the half width of its interval, and the peak of each kind of memory.
+/// Returns the slope of memory with the half width of its interval, and the peak of each kind of memory. The slope is per
+/// chunk, or per GiB for a program under proof, whose chunks are unknown.
 fn measured(judgement: &Judgement) -> Option<String> {
     let (fit, series) = (judgement.deciding()?, &judgement.series);
     let what = if judgement.heap.is_some() { "heap" } else { "anonymous RSS" };
-    let per_chunk = |mib_per_gib: f64| mib_per_gib * u64::from(series.case.chunk) as f64 / 1024.0;
+    let (scale, unit) = match series.subject {
+        None => (u64::from(series.case.chunk) as f64 / 1024.0, "B per chunk"),
+        Some(_) => (1024.0, "KiB per GiB"),
+    };
     let Slope { estimate, low, high } = fit.slope;
-    let (estimate, half) = (per_chunk(estimate), per_chunk((high - estimate).max(estimate - low)));
+    let (estimate, half) = (scale * estimate, scale * (high - estimate).max(estimate - low));
     let most = |what: &str, bytes: Option<u64>| {
         bytes.map_or_else(String::new, |bytes| format!(", {what} ≤ {:.1} MiB", rounded_up(mib(bytes))))
     };
     Some(format!(
-        "{what} {} ± {} B per chunk up to {}{}{}",
+        "{what} {} ± {} {unit} up to {}{}{}",
         signed(estimate),
         figure(half),
         ByteSize(series.largest()),
@@ -100,20 +140,30 @@ fn rounded_up(value: f64) -> f64 {
 
 /// Returns the verdict in words: with the bound if memory is constant, and with the slope if memory grows.
 fn verdict(judgement: &Judgement) -> String {
-    let chunk = u64::from(judgement.series.case.chunk);
-    let per_chunk = |kib_per_gib: f64| kib_per_gib * chunk as f64 / f64::from(1 << 20);
-    match (judgement.constancy, judgement.bound(), judgement.deciding()) {
-        (Constancy::Constant, Some((per_gib, per_chunk)), _) => format!(
-            "CONSTANT: at most {} KiB per GiB, {} B per chunk",
-            figure(per_gib / 1024.0),
-            figure(per_chunk)
-        ),
-        (growth, _, Some(fit)) if growth.is_growth() && fit.constancy.is_growth() => {
-            let kib = fit.slope.estimate * 1024.0;
-            format!("{growth}: {}, {} B per chunk", per_gib(kib), figure(per_chunk(kib)))
+    let constancy = judgement.constancy;
+    match (judgement.bound(), judgement.deciding(), judgement.over_sizes) {
+        (Some((bytes, _)), ..) if constancy == Constancy::Constant => {
+            let kib = bytes / 1024.0;
+            format!("CONSTANT: at most {} KiB per GiB{}", figure(kib), per_chunk(&judgement.series, kib))
         }
-        (constancy, ..) => constancy.to_string(),
+        (_, Some(fit), _) if constancy.is_growth() && fit.constancy.is_growth() => {
+            let kib = fit.slope.estimate * 1024.0;
+            format!("{constancy}: {}{}", per_gib(kib), per_chunk(&judgement.series, kib))
+        }
+        (.., Some(slope)) if constancy.is_growth() => {
+            format!("{constancy}: {} over sizes", per_gib(slope.estimate * 1024.0))
+        }
+        _ => constancy.to_string(),
     }
+}
+
+/// Returns a slope in KiB per GiB as bytes per chunk, after a comma. The chunks of a program under proof are unknown.
+fn per_chunk(series: &MemorySeries, kib_per_gib: f64) -> String {
+    if series.subject.is_some() {
+        return String::new();
+    }
+    let bytes = kib_per_gib * u64::from(series.case.chunk) as f64 / f64::from(1 << 20);
+    format!(", {} B per chunk", figure(bytes))
 }
 
 /// Returns a slope per GiB of body as text, in a unit that suits the value.
@@ -161,7 +211,7 @@ fn interval(Slope { estimate, low, high }: Slope, scale: f64, digits: usize) -> 
 fn reasons(judgements: &[Judgement], bullet: &str) -> String {
     let lines = judgements.iter().filter_map(|judgement| {
         let Judgement { series, constancy, reason, .. } = judgement;
-        Some(format!("{bullet}{constancy}  {} {}: {}\n", series.key, series.end, reason.as_ref()?))
+        Some(format!("{bullet}{constancy}  {} {}: {}\n", name(series), series.end_name(), reason.as_ref()?))
     });
     lines.collect()
 }

@@ -57,7 +57,7 @@ impl Judgement {
 
     /// Returns whether the memory of the end grew by more than its budget in any run.
     pub fn is_over_budget(&self) -> bool {
-        self.series.growth > self.series.budget
+        self.series.budget.is_some_and(|budget| self.series.growth > budget)
     }
 
     /// Returns the fit that decides the judgement: of the live heap, or of anonymous RSS if the heap was not counted.
@@ -106,18 +106,20 @@ impl Judgement {
         if series.unknown > 0 {
             return unclear(format!("the memory of {} runs is not known", series.unknown));
         }
-        if series.largest() <= series.budget {
+        if let Some(budget) = series.budget.filter(|budget| series.largest() <= *budget) {
             return unclear(format!(
-                "bodies of at most {} bytes would fit into the budget of {} bytes: use larger bodies",
-                series.largest(),
-                series.budget
+                "bodies of at most {} bytes would fit into the budget of {budget} bytes: use larger bodies",
+                series.largest()
             ));
         }
         if self.peaks() == Peaks::Growing {
             return (Constancy::Growing, Some("peak RSS grows with the size of the body".into()));
         }
-        let what =
-            if self.heap.is_some() { "the live heap" } else { "anonymous RSS (its heap was not counted)" };
+        let what = match (self.heap, series.subject) {
+            (Some(_), _) => "the live heap",
+            (None, Some(_)) => "the anonymous memory of its processes",
+            (None, None) => "anonymous RSS (its heap was not counted)",
+        };
         let Some(fit) = self.deciding() else {
             return unclear("too few samples within a run for an interval: larger bodies have more".into());
         };
@@ -144,7 +146,8 @@ impl Judgement {
             Peaks::Growing => return unclear("peak RSS grows with the size of the body"),
             Peaks::Unclear(reason) => return unclear(reason),
         };
-        let heap = self.heap.is_none().then(|| "by anonymous RSS alone: the heap was not counted".to_owned());
+        let is_counted = self.heap.is_some() || self.series.subject.is_some();
+        let heap = (!is_counted).then(|| "by anonymous RSS alone: the heap was not counted".to_owned());
         let swap =
             self.series.was_swapped.then(|| "pages were swapped out, which RSS does not show".to_owned());
         let remarks: Vec<String> = fit
@@ -160,7 +163,7 @@ impl Judgement {
 
     /// Returns the evidence of peak RSS over the sizes of the body.
     fn peaks(&self) -> Peaks {
-        Peaks::of(&self.series.peaks, self.over_sizes)
+        Peaks::of(&self.series.peaks, self.over_sizes, mib(self.series.limit_bytes))
     }
 }
 
@@ -263,7 +266,7 @@ mod tests {
 
     #[test]
     fn bodies_that_would_fit_into_the_budget_prove_nothing() {
-        let (constancy, reason) = judged(MemorySeries { budget: 5 << 30, ..series(|_| 0) });
+        let (constancy, reason) = judged(MemorySeries { budget: Some(5 << 30), ..series(|_| 0) });
         assert_eq!(constancy, Constancy::Inconclusive);
         assert!(reason.contains("use larger bodies"), "{reason}");
     }

@@ -93,7 +93,7 @@ fn is_of_proof(record: &Record) -> bool {
 /// Returns whether `prove` made a record in a session with controls.
 fn is_of_proof_with_controls(record: &Record) -> bool {
     let is_without = |command: &String| command.split_whitespace().any(|flag| flag == "--no-control");
-    is_of_proof(record) && !record.command.as_ref().is_some_and(is_without)
+    record.subject.is_none() && is_of_proof(record) && !record.command.as_ref().is_some_and(is_without)
 }
 
 #[cfg(test)]

@@ -3,9 +3,9 @@
 use record::{ByteSize, mib};
 use stats::Slope;
 
-/// The slope above which memory counts as growing, in MiB per GiB. Peaks scatter by tenths of a MiB, so that they
+/// The least slope above which memory counts as growing, in MiB per GiB. Peaks scatter by tenths of a MiB, so that they
 /// cannot show smaller slopes. A receiver that collects the body has a slope of about 1,000.
-const LIMIT: f64 = 1.0;
+const LEAST_LIMIT: f64 = 1.0;
 
 /// The evidence of peak RSS about growth with the body.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,23 +21,24 @@ pub(super) enum Peaks {
 
 impl Peaks {
     /// Returns the evidence of `runs`, each with its body size and its peak in bytes. `slope` is the slope through all
-    /// runs in MiB per GiB; `None` if runs are too few for an interval.
-    pub(super) fn of(runs: &[(u64, u64)], slope: Option<Slope>) -> Self {
+    /// runs; `None` if runs are too few for an interval. The slope and its `limit` are in MiB per GiB.
+    pub(super) fn of(runs: &[(u64, u64)], slope: Option<Slope>, limit: f64) -> Self {
+        let limit = limit.max(LEAST_LIMIT);
         let mut sizes: Vec<u64> = runs.iter().map(|run| run.0).collect();
         sizes.sort_unstable();
         sizes.dedup();
         let [smallest, .., largest] = sizes[..] else { return Self::Level(None) };
         let reason = match slope {
-            Some(slope) if slope.low > LIMIT => return Self::Growing,
-            Some(slope) if slope.high < LIMIT => return Self::Level(None),
-            Some(_) => "the interval of peak RSS over sizes contains 1 MiB per GiB: more rounds narrow it",
-            None if steepest(runs, smallest, largest) <= LIMIT => return Self::Level(None),
+            Some(slope) if slope.low > limit => return Self::Growing,
+            Some(slope) if slope.high < limit => return Self::Level(None),
+            Some(_) => "the interval of peak RSS over sizes contains the limit: more rounds narrow it",
+            None if steepest(runs, smallest, largest) <= limit => return Self::Level(None),
             None => {
-                "peak RSS rises by more than 1 MiB per GiB from the smallest body to the largest, in too few runs for an interval: more rounds are needed"
+                "peak RSS rises by more than the limit from the smallest body to the largest, in too few runs for an interval: more rounds are needed"
             }
         };
         match sizes[..] {
-            [.., before, largest] if steepest(runs, before, largest) < LIMIT => {
+            [.., before, largest] if steepest(runs, before, largest) < limit => {
                 let from = ByteSize(before);
                 Self::Level(Some(format!("peak RSS is level from bodies of {from} on, after a step")))
             }
@@ -61,7 +62,7 @@ mod tests {
     /// Returns the evidence of one round over 256 MiB, 1 and 4 GiB with the given peaks in KiB.
     fn one_round(kib: [u64; 3]) -> Peaks {
         let runs = [256 << 20, 1 << 30, 4 << 30_u64].into_iter().zip(kib.map(|kib| kib << 10));
-        Peaks::of(&runs.collect::<Vec<_>>(), None)
+        Peaks::of(&runs.collect::<Vec<_>>(), None, 0.1)
     }
 
     #[test]
@@ -72,7 +73,7 @@ mod tests {
         let Peaks::Unclear(reason) = one_round([10 << 10, 10 << 10, 14 << 10]) else { panic!("not seen") };
         assert!(reason.contains("too few runs for an interval"), "{reason}");
         let two_sizes = [(1 << 30, 10 << 20), (2 << 30, 12 << 20)];
-        assert!(matches!(Peaks::of(&two_sizes, None), Peaks::Unclear(_)));
+        assert!(matches!(Peaks::of(&two_sizes, None, 0.1), Peaks::Unclear(_)));
     }
 
     #[test]
@@ -85,15 +86,15 @@ mod tests {
 
     #[test]
     fn one_size_says_nothing_about_sizes() {
-        assert_eq!(Peaks::of(&[(4 << 30, 9 << 20), (4 << 30, 90 << 20)], None), Peaks::Level(None));
-        assert_eq!(Peaks::of(&[], None), Peaks::Level(None));
+        assert_eq!(Peaks::of(&[(4 << 30, 9 << 20), (4 << 30, 90 << 20)], None, 0.1), Peaks::Level(None));
+        assert_eq!(Peaks::of(&[], None, 0.1), Peaks::Level(None));
     }
 
     #[test]
     fn with_an_interval_its_ends_decide() {
         let runs = [(1 << 30, 10 << 20), (4 << 30, 16 << 20)];
-        let of = |low, high| Peaks::of(&runs, Some(Slope { estimate: (low + high) / 2.0, low, high }));
+        let of = |low, high| Peaks::of(&runs, Some(Slope { estimate: (low + high) / 2.0, low, high }), 0.1);
         assert_eq!((of(1.1, 2.0), of(-2.0, 0.9)), (Peaks::Growing, Peaks::Level(None)));
-        assert!(matches!(of(0.5, 2.0), Peaks::Unclear(reason) if reason.contains("contains 1 MiB per GiB")));
+        assert!(matches!(of(0.5, 2.0), Peaks::Unclear(reason) if reason.contains("contains the limit")));
     }
 }

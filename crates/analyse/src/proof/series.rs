@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use record::{Case, DEFAULT_SLOPE_LIMIT, End, EndRecord, Record};
+use record::{Case, DEFAULT_SLOPE_LIMIT, End, EndRecord, Record, Subject};
 use serde::{Serialize, Serializer};
 
 use super::course::Course;
@@ -20,12 +20,14 @@ pub struct MemorySeries {
     pub case: Case,
     /// The end whose memory was measured.
     pub end: End,
+    /// The role of the program at the end; `None` if it is longhaul's own.
+    pub subject: Option<Subject>,
     /// The body size and the peak RSS of each run, in bytes.
     pub peaks: Vec<(u64, u64)>,
     /// The largest growth of peak RSS over the baseline in any run, in bytes.
     pub growth: u64,
-    /// The largest growth that the budget allows, in bytes.
-    pub budget: u64,
+    /// The largest growth that the budget allows, in bytes; `None` if the end has no budget.
+    pub budget: Option<u64>,
     /// The course of the live heap within each run of the largest body; `None` for a run whose heap was not counted.
     #[serde(skip)]
     pub(super) heap: Vec<Option<Course>>,
@@ -43,6 +45,12 @@ pub struct MemorySeries {
     pub unknown: usize,
 }
 
+/// Returns the ends whose memory a record states: both, or only that of the program under proof.
+fn measured_ends(record: &Record) -> impl Iterator<Item = End> + use<> {
+    let of_subject = record.subject.map(|subject| subject.end(record.case.direction));
+    End::ALL.into_iter().filter(move |end| of_subject.is_none_or(|of_subject| of_subject == *end))
+}
+
 fn name<S: Serializer>(key: &SeriesKey, serializer: S) -> Result<S::Ok, S::Error> {
     key.to_string().serialize(serializer)
 }
@@ -57,10 +65,10 @@ impl MemorySeries {
         for record in records {
             is_shuffled |= series::is_shuffled(record);
             let key = SeriesKey::of(record).without_body();
-            for end in End::ALL {
+            for end in measured_ends(record) {
                 let measured = record.end(end).filter(|_| record.is_ok());
                 let index = *known.entry((key.clone(), end)).or_insert_with(|| {
-                    all.push(Self::new(key.clone(), record.case.clone(), end));
+                    all.push(Self::new(key.clone(), record.case.clone(), end, record.subject));
                     all.len() - 1
                 });
                 all[index].add(record.case.total_bytes(), measured);
@@ -73,14 +81,15 @@ impl MemorySeries {
         all
     }
 
-    fn new(key: SeriesKey, case: Case, end: End) -> Self {
+    fn new(key: SeriesKey, case: Case, end: End, subject: Option<Subject>) -> Self {
         Self {
             key,
             case,
             end,
+            subject,
             peaks: Vec::new(),
             growth: 0,
-            budget: 0,
+            budget: None,
             heap: Vec::new(),
             anon: Vec::new(),
             kernel: Vec::new(),
@@ -105,6 +114,11 @@ impl MemorySeries {
         self.kernel.iter().copied().collect::<Option<Vec<u64>>>()?.into_iter().max()
     }
 
+    /// Returns the name of the end; for a program of someone else, the name of its role.
+    pub fn end_name(&self) -> String {
+        self.subject.map_or_else(|| self.end.to_string(), |subject| subject.to_string())
+    }
+
     /// Returns the number of different body sizes.
     pub(crate) fn sizes(&self) -> usize {
         self.peaks.iter().map(|peak| peak.0).collect::<BTreeSet<_>>().len()
@@ -113,7 +127,7 @@ impl MemorySeries {
     fn add(&mut self, bytes: u64, end: Option<&EndRecord>) {
         let figures = end.and_then(|end| {
             let memory = &end.memory;
-            Some((memory.peak_rss_bytes?, memory.growth()?, memory.budget_bytes?))
+            Some((memory.peak_rss_bytes?, memory.growth()?, memory.budget_bytes))
         });
         let (Some((peak, growth, budget)), Some(end)) = (figures, end) else {
             self.unknown += 1;
@@ -143,8 +157,8 @@ impl MemorySeries {
     pub(crate) fn synthetic(end: End, peaks: Vec<(u64, u64)>, budget: u64) -> Self {
         let case = Case::new("h2");
         let record = Record::new("synthetic", case.clone());
-        let series = Self::new(SeriesKey::of(&record).without_body(), case, end);
-        Self { peaks, growth: 1 << 20, budget, ..series }
+        let series = Self::new(SeriesKey::of(&record).without_body(), case, end, None);
+        Self { peaks, growth: 1 << 20, budget: Some(budget), ..series }
     }
 
     /// Sets the kernel memory of the runs.

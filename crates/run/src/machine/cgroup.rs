@@ -81,7 +81,7 @@ impl OomKills {
     }
 
     /// Returns whether there was any kill since `earlier`.
-    pub(crate) fn have_risen_since(self, earlier: Self) -> bool {
+    pub(super) fn have_risen_since(self, earlier: Self) -> bool {
         self.cgroup > earlier.cgroup || self.machine > earlier.machine
     }
 }

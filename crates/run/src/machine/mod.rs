@@ -11,6 +11,7 @@ mod distance;
 mod idle;
 mod memory;
 mod network;
+mod oom;
 mod physics;
 mod processor;
 mod quota;
@@ -21,12 +22,13 @@ use record::{Build, Case, Limits, Protocol, SOCKET_BUFFER, UDP_BUFFER};
 
 pub use cache::{cold_block, refuse_huge_pages};
 pub use cgroup::Enclosures;
-pub(crate) use cgroup::{Cgroup, Enclosure, KernelMemory, OomKills};
+pub(crate) use cgroup::{Cgroup, Enclosure, KernelMemory};
 pub(crate) use conditions::Watch;
 pub(crate) use cores::siblings;
 pub use cores::{Cores, bind};
 pub use distance::round_trip;
 pub use idle::IdleGuard;
+pub use oom::OomWatch;
 pub use physics::Physics;
 
 /// The diagnosis of one condition.

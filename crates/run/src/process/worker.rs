@@ -1,11 +1,6 @@
 //! A worker process, as its orchestrator sees it.
 
-use std::{
-    os::unix::process::ExitStatusExt as _,
-    path::Path,
-    process::{ExitStatus, Stdio},
-    time::Duration,
-};
+use std::{path::Path, process::Stdio, time::Duration};
 
 use record::{End, Fault, FaultKind};
 use serde::Serialize;
@@ -18,7 +13,7 @@ use tokio::{
 
 use super::environment;
 use crate::{
-    machine::{Cgroup, Enclosure, OomKills},
+    machine::{Enclosure, OomWatch},
     messages::{Event, Job, Order},
     worker::ARGUMENT,
 };
@@ -42,8 +37,8 @@ pub(super) struct WorkerProcess {
     last_line: Option<JoinHandle<String>>,
     /// The time without any event after which the worker is killed.
     silence: Duration,
-    /// The cgroup of this process, which includes its workers, and the number of kills before the worker was started.
-    oom: (Cgroup, OomKills),
+    /// The watch for kills for lack of memory since the worker was started.
+    oom: OomWatch,
     /// The worker's own cgroup, if any. This is the last field, so that the cgroup is removed after the worker was
     /// killed.
     _enclosure: Option<Enclosure>,
@@ -58,8 +53,7 @@ impl WorkerProcess {
         enclosure: Option<Enclosure>,
     ) -> Result<Self, Fault> {
         let end = job.end();
-        let cgroup = Cgroup::own();
-        let kills = OomKills::counted(&cgroup);
+        let oom = OomWatch::begin();
         let failed = |error| failed(end, format!("cannot be started: {error}"));
         let mut command = Command::new(program);
         environment::fix(&mut command);
@@ -83,7 +77,7 @@ impl WorkerProcess {
             last_line: child.stderr.take().map(read_last_line),
             child,
             silence: job.settings().timeout.saturating_add(GRACE),
-            oom: (cgroup, kills),
+            oom,
             _enclosure: enclosure,
         };
         worker.write(job).await?;
@@ -121,7 +115,7 @@ impl WorkerProcess {
     /// Returns the fault that states how the process ended.
     async fn death(&mut self) -> Fault {
         let status = match timeout(GRACE, self.child.wait()).await {
-            Ok(Ok(status)) => how_it_ended(status, self.ran_out_of_memory()),
+            Ok(Ok(status)) => self.oom.describe(status),
             _ => "it closed its output".into(),
         };
         let line = match self.last_line.take() {
@@ -130,12 +124,6 @@ impl WorkerProcess {
         };
         let reason = if line.is_empty() { line } else { format!(": {line}") };
         failed(self.end, format!("died ({status}){reason}"))
-    }
-
-    /// Returns whether the kernel has killed a process for lack of memory since the start of the worker.
-    fn ran_out_of_memory(&self) -> bool {
-        let (cgroup, before) = &self.oom;
-        OomKills::counted(cgroup).have_risen_since(*before)
     }
 
     /// Returns the end of the body that the worker runs.
@@ -153,12 +141,6 @@ impl WorkerProcess {
     }
 }
 
-/// Describes the exit of a worker. For lack of memory, the kernel kills by SIGKILL, after counting the kill.
-fn how_it_ended(status: ExitStatus, ran_out_of_memory: bool) -> String {
-    let killed = status.signal() == Some(nix::sys::signal::Signal::SIGKILL as i32);
-    if killed && ran_out_of_memory { "killed: out of memory".into() } else { status.to_string() }
-}
-
 /// Reads standard error to its end. Returns the last line.
 fn read_last_line(stderr: ChildStderr) -> JoinHandle<String> {
     tokio::spawn(async move {
@@ -174,17 +156,4 @@ fn read_last_line(stderr: ChildStderr) -> JoinHandle<String> {
 
 fn failed(end: End, what: impl std::fmt::Display) -> Fault {
     Fault { kind: FaultKind::Worker, message: format!("the {end}'s process {what}"), end: Some(end) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_worker_that_was_killed_while_memory_ran_out_is_reported_as_such() {
-        let (killed, failed) = (ExitStatus::from_raw(9), ExitStatus::from_raw(1 << 8));
-        assert_eq!(how_it_ended(killed, true), "killed: out of memory");
-        assert!(how_it_ended(killed, false).contains("signal: 9"));
-        assert!(how_it_ended(failed, true).contains("exit status: 1"), "another process was killed");
-    }
 }

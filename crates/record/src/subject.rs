@@ -1,0 +1,50 @@
+//! Programs of others that a proof is about.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Direction, End};
+
+/// The role of a program under proof.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Subject {
+    /// A client of longhaul's server.
+    Client,
+    /// Any program whose input has a size. Records state its memory as that of the receiver.
+    Program,
+}
+
+impl Subject {
+    /// Returns the end of the body that the program is.
+    pub fn end(self, direction: Direction) -> End {
+        match self {
+            Self::Client => direction.client(),
+            Self::Program => End::Receiver,
+        }
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Client => "client",
+            Self::Program => "program",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_sends_what_goes_up_and_receives_what_comes_down() {
+        let ends = [Direction::Up, Direction::Down].map(|direction| Subject::Client.end(direction));
+        assert_eq!(ends, [End::Sender, End::Receiver]);
+        assert_eq!(serde_json::to_string(&Subject::Client).unwrap(), "\"client\"");
+    }
+}

@@ -1,0 +1,192 @@
+//! Clients of other people, which upload bodies to longhaul's server or download them from it.
+
+use std::{ffi::OsString, process::ExitStatus, time::Duration};
+
+use async_trait::async_trait;
+use metrics::Stamp;
+use record::{Case, Direction, End, Fault, FaultKind, Subject, mib};
+use run::{Executor, Heartbeat, Observer, Outcome};
+use tokio::{pin, time::sleep};
+
+use crate::{
+    Bodies, CommandLine, bodies,
+    command::Placeholder,
+    origin::{Observed, Origin},
+    program::Program,
+    watch::Watch,
+};
+
+/// The interval of heartbeats.
+const HEARTBEAT: Duration = Duration::from_millis(250);
+
+/// The time after the end of a client and of all that it has started in which its last bytes may still move: they wait in
+/// the kernel for a slow reader.
+const LAST_BYTES: Duration = Duration::from_secs(2);
+
+/// Runs a client once for each case, against a fresh server whose reader has the rate of the case.
+pub struct ClientProgram {
+    command: CommandLine,
+    bodies: Option<Bodies>,
+    timeout: Duration,
+}
+
+impl ClientProgram {
+    /// Makes an executor for a client. A client is killed when no byte has moved for `timeout`.
+    pub fn new(command: CommandLine, timeout: Duration) -> Self {
+        Self { command, bodies: None, timeout }
+    }
+
+    /// Sets the files that the client uploads.
+    #[must_use]
+    pub fn uploading(self, bodies: impl Into<Option<Bodies>>) -> Self {
+        Self { bodies: bodies.into(), ..self }
+    }
+
+    async fn transfer(&self, case: &Case, observer: &mut dyn Observer) -> Result<Outcome, Fault> {
+        let origin = Origin::listen(case, self.timeout)?;
+        let (observed, words) = (origin.observed(), self.words(case, &origin));
+        let mut program = Program::start(&words)?;
+        observed.before_each_receipt(program.sampler());
+        let mut watch = Watch::default();
+        let serving = origin.serve();
+        pin!(serving);
+        let run = Run { case, observed: &observed, timeout: self.timeout };
+        let status = tokio::select! {
+            status = run.follow(&mut program, &mut watch, observer) => status,
+            () = &mut serving => Err(Fault::new(FaultKind::Listen, "the server has stopped")),
+        };
+        let mut outcome = run.outcome(&program, &watch);
+        outcome.fault = match status {
+            Ok(status) => run.fault(&mut program, status).await,
+            Err(fault) => Some(fault),
+        };
+        if outcome.fault.is_none() && self.bodies.is_some() {
+            let sent = bodies::content().digest(case.body.0).map(|digest| digest.to_string());
+            outcome.prove(sent, observed.receipt().and_then(|receipt| receipt.digest));
+        }
+        program.end();
+        Ok(outcome)
+    }
+
+    /// Returns the command line of a run.
+    fn words(&self, case: &Case, origin: &Origin) -> Vec<OsString> {
+        self.command.filled(|placeholder| match placeholder {
+            Placeholder::Size | Placeholder::N => case.body.0.to_string().into(),
+            Placeholder::File => {
+                self.bodies.as_ref().map(|bodies| bodies.file(case.body).into()).unwrap_or_default()
+            }
+            other => origin.value(other),
+        })
+    }
+}
+
+#[async_trait(?Send)]
+impl Executor for ClientProgram {
+    async fn run(&self, case: &Case, observer: &mut dyn Observer) -> Outcome {
+        self.transfer(case, observer).await.unwrap_or_else(Outcome::failed)
+    }
+}
+
+/// One run of a client.
+struct Run<'a> {
+    case: &'a Case,
+    observed: &'a Observed,
+    timeout: Duration,
+}
+
+impl Run<'_> {
+    /// Samples the memory of the client until it has ended and its bytes have arrived.
+    ///
+    /// # Errors
+    /// No byte has moved for the timeout, or the client cannot be waited for.
+    async fn follow(
+        &self,
+        program: &mut Program,
+        watch: &mut Watch,
+        observer: &mut dyn Observer,
+    ) -> Result<ExitStatus, Fault> {
+        let (mut moved, mut seen, mut reported) = (Stamp::now(), 0, None::<Stamp>);
+        loop {
+            let bytes = self.observed.bytes();
+            let (memory, pause) = watch.sample(program, bytes);
+            if bytes != seen {
+                (seen, moved) = (bytes, Stamp::now());
+            }
+            if reported.is_none_or(|reported| reported.elapsed() >= HEARTBEAT) {
+                let rss_bytes = memory.map(|memory| memory.rss_bytes);
+                let baseline_rss_bytes = watch.baseline().map(|memory| memory.rss_bytes);
+                observer.progress(self.case, self.end(), Heartbeat { bytes, rss_bytes, baseline_rss_bytes });
+                reported = Some(Stamp::now());
+            }
+            if let Some(status) = program.ended()?
+                && (!status.success()
+                    || self.is_whole()
+                    || program.is_gone() && moved.elapsed() >= LAST_BYTES)
+            {
+                return Ok(status);
+            }
+            if moved.elapsed() >= self.timeout {
+                return Err(self.stalled(program).await);
+            }
+            sleep(pause).await;
+        }
+    }
+
+    async fn stalled(&self, program: &mut Program) -> Fault {
+        let seconds = self.timeout.as_secs_f64();
+        let what = match (self.observed.requests(), self.is_whole()) {
+            (0, _) => format!("has sent no request for {seconds} s"),
+            (_, true) => format!("still ran {seconds} s after its body had arrived"),
+            (_, false) => format!("moved no byte for {seconds} s, after {}", self.progress()),
+        };
+        program.end();
+        program.fault(FaultKind::Timeout, what).await
+    }
+
+    /// Returns the end of the body that the client is.
+    fn end(&self) -> End {
+        Subject::Client.end(self.case.direction)
+    }
+
+    /// Returns whether the whole body has moved. An upload has a receipt then; a download was handed to the connection.
+    fn is_whole(&self) -> bool {
+        match self.case.direction {
+            Direction::Up => self.observed.receipt().is_some_and(|receipt| receipt.bytes >= self.case.body.0),
+            Direction::Down => self.observed.bytes() >= self.case.body.0,
+        }
+    }
+
+    fn progress(&self) -> String {
+        format!("{:.1} of {:.1} MiB", mib(self.observed.bytes()), mib(self.case.body.0))
+    }
+
+    /// Returns the measurements. The time of an upload is that from its first byte to its last.
+    fn outcome(&self, program: &Program, watch: &Watch) -> Outcome {
+        let mut outcome = Outcome::default();
+        let elapsed_s = match self.case.direction {
+            Direction::Up => self.observed.receipt().map(|receipt| receipt.elapsed_s),
+            Direction::Down => watch.elapsed().map(|elapsed| elapsed.as_secs_f64()),
+        };
+        outcome.elapsed_s = elapsed_s.filter(|_| self.is_whole());
+        outcome.ends[self.end()] = Some(watch.record(program, self.observed.bytes()));
+        outcome
+    }
+
+    /// Returns the failure of a client that has ended; `None` if the client did not fail.
+    async fn fault(&self, program: &mut Program, status: ExitStatus) -> Option<Fault> {
+        let ended = program.describe(status);
+        if !status.success() {
+            return Some(program.fault(FaultKind::Program, format!("failed ({ended})")).await);
+        }
+        if self.observed.requests() == 0 {
+            return Some(
+                program.fault(FaultKind::Program, format!("ended ({ended}) without a request")).await,
+            );
+        }
+        if !self.is_whole() {
+            let what = format!("ended ({ended}) after {}", self.progress());
+            return Some(program.fault(FaultKind::Truncated, what).await);
+        }
+        None
+    }
+}

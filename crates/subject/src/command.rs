@@ -1,0 +1,168 @@
+//! The command line of a program under proof, with placeholders for what differs from run to run.
+
+use std::{ffi::OsString, fmt, os::unix::ffi::OsStringExt as _};
+
+use record::redacted_command;
+
+/// A value that longhaul puts into a command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Placeholder {
+    /// The URL of the server.
+    Url,
+    /// The file with the body.
+    File,
+    /// The size of the body, in decimal bytes.
+    Size,
+    /// The file with the certificate to trust.
+    Cacert,
+    /// The host of the server.
+    Host,
+    /// The port of the server.
+    Port,
+    /// The size of the input, in decimal.
+    N,
+}
+
+impl Placeholder {
+    const ALL: [Self; 7] = [Self::Url, Self::File, Self::Size, Self::Cacert, Self::Host, Self::Port, Self::N];
+
+    /// Returns the placeholder as users write it.
+    const fn text(self) -> &'static str {
+        match self {
+            Self::Url => "{url}",
+            Self::File => "{file}",
+            Self::Size => "{size}",
+            Self::Cacert => "{cacert}",
+            Self::Host => "{host}",
+            Self::Port => "{port}",
+            Self::N => "{n}",
+        }
+    }
+}
+
+/// A command line that cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CommandError {
+    /// There is no word.
+    #[error("no command follows; name the program and its arguments after --")]
+    Empty,
+    /// The client could not know where to connect.
+    #[error(
+        "the command has neither {{url}} nor {{port}}, and the address of longhaul's server is new in each run"
+    )]
+    NoAddress,
+    /// The program could not know the size of its input.
+    #[error("the command has no {{n}}, which stands for the size of the input")]
+    NoSize,
+}
+
+/// A program and its arguments, which run without a shell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommandLine(Vec<OsString>);
+
+impl CommandLine {
+    /// Makes the command line of a client from words.
+    ///
+    /// # Errors
+    /// Fails without any word, and without a placeholder for the address of the server.
+    pub fn of_client(words: Vec<OsString>) -> Result<Self, CommandError> {
+        let command = Self(words);
+        if command.0.is_empty() {
+            return Err(CommandError::Empty);
+        }
+        if !command.has(Placeholder::Url) && !command.has(Placeholder::Port) {
+            return Err(CommandError::NoAddress);
+        }
+        Ok(command)
+    }
+
+    /// Makes the command line of a program whose input has a size from words.
+    ///
+    /// # Errors
+    /// Fails without any word, and without a placeholder for the size.
+    pub fn of_series(words: Vec<OsString>) -> Result<Self, CommandError> {
+        let command = Self(words);
+        if command.0.is_empty() {
+            return Err(CommandError::Empty);
+        }
+        if !command.has(Placeholder::N) && !command.has(Placeholder::Size) {
+            return Err(CommandError::NoSize);
+        }
+        Ok(command)
+    }
+
+    /// Returns whether the command line names a file to upload.
+    pub fn needs_file(&self) -> bool {
+        self.has(Placeholder::File)
+    }
+
+    /// Returns whether a placeholder stands anywhere in the command line.
+    fn has(&self, placeholder: Placeholder) -> bool {
+        let text = placeholder.text().as_bytes();
+        self.0.iter().any(|word| word.as_encoded_bytes().windows(text.len()).any(|part| part == text))
+    }
+
+    /// Returns the words with a value in place of each placeholder. Braces around any other text stay as they are.
+    pub(crate) fn filled(&self, value: impl Fn(Placeholder) -> OsString) -> Vec<OsString> {
+        self.0.iter().map(|word| fill(word, &value)).collect()
+    }
+}
+
+fn fill(word: &OsString, value: &impl Fn(Placeholder) -> OsString) -> OsString {
+    let (mut filled, mut rest) = (Vec::new(), word.as_encoded_bytes());
+    while let Some((first, after)) = rest.split_first() {
+        let here =
+            Placeholder::ALL.into_iter().find(|placeholder| rest.starts_with(placeholder.text().as_bytes()));
+        rest = match here {
+            Some(placeholder) => {
+                filled.extend_from_slice(value(placeholder).as_encoded_bytes());
+                rest.get(placeholder.text().len()..).unwrap_or_default()
+            }
+            None => {
+                filled.push(*first);
+                after
+            }
+        };
+    }
+    OsString::from_vec(filled)
+}
+
+/// Writes the command line with its placeholders and without secrets.
+impl fmt::Display for CommandLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&redacted_command(self.0.iter().map(|word| word.to_string_lossy().into_owned())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn command(words: &[&str]) -> Result<CommandLine, CommandError> {
+        CommandLine::of_client(words.iter().map(OsString::from).collect())
+    }
+
+    #[test]
+    fn placeholders_are_filled_wherever_they_stand_and_other_braces_stay() {
+        let command = command(&["sh", "-c", "curl {url}?n={size} -d '{\"a\": {}}' {ur"]).unwrap();
+        let filled = command.filled(|placeholder| format!("<{placeholder:?}>").into());
+        assert_eq!(filled[2], "curl <Url>?n=<Size> -d '{\"a\": {}}' {ur");
+        assert!(command.has(Placeholder::Size) && !command.has(Placeholder::File));
+    }
+
+    #[test]
+    fn a_client_must_be_told_the_address() {
+        assert_eq!(command(&[]), Err(CommandError::Empty));
+        assert_eq!(command(&["curl", "http://127.0.0.1:8080/"]), Err(CommandError::NoAddress));
+        assert!(command(&["nc", "{host}", "{port}"]).is_ok());
+        let message = CommandError::NoAddress.to_string();
+        assert!(message.contains("{url}"), "{message}");
+    }
+
+    #[test]
+    fn a_command_is_shown_without_secrets() {
+        let shown = command(&["curl", "-u", "me:secret", "{url}"]).unwrap().to_string();
+        assert!(shown.contains("{url}") && !shown.contains("secret"), "{shown}");
+    }
+}

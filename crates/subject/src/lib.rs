@@ -1,0 +1,49 @@
+//! Proofs of constant memory for programs of other people that carry HTTP bodies.
+//!
+//! A [`ClientProgram`] is an [`Executor`](run::Executor): for each case, it starts a fresh server and the client, samples
+//! the memory of the client's processes while the body moves, and checks that it arrived whole. The outcome is a record
+//! whose one end is the program, for [`analyse`] to judge. A [`SeriesProgram`] is any program whose input has a size.
+//!
+//! [`analyse`]: https://docs.rs/longhaul-analyse
+//!
+//! # Example
+//! curl uploads 16 MiB from a file:
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use longhaul_record::{ByteSize, Case};
+//! use longhaul_run::{Executor as _, Unobserved};
+//! use longhaul_subject::{Bodies, ClientProgram, CommandLine};
+//! # use {record as longhaul_record, run as longhaul_run};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let words = ["curl", "-sSf", "-H", "Expect:", "-T", "{file}", "{url}"].map(Into::into);
+//! let command = CommandLine::of_client(words.into())?;
+//! let mut case = Case::new("h1c");
+//! case.body = ByteSize(16 << 20);
+//!
+//! let bodies = Bodies::write(&std::env::temp_dir(), &[case.body])?;
+//! let client = ClientProgram::new(command, Duration::from_secs(30)).uploading(bodies);
+//! let outcome = client.run(&case, &mut Unobserved).await;
+//! # if outcome.fault.as_ref().is_some_and(|fault| fault.message.contains("cannot be started")) { return Ok(()); }
+//! assert_eq!(outcome.fault, None);
+//! assert!(outcome.integrity.is_some_and(|integrity| integrity.matches));
+//! assert!(outcome.ends.sender.is_some_and(|curl| curl.memory.peak_rss_bytes > Some(1 << 20)));
+//! # Ok(())
+//! # }
+//! ```
+
+mod bodies;
+mod client;
+mod command;
+mod origin;
+mod program;
+mod series;
+mod watch;
+
+pub use bodies::{Bodies, BodiesError};
+pub use client::ClientProgram;
+pub use command::{CommandError, CommandLine};
+pub use series::SeriesProgram;

@@ -1,0 +1,171 @@
+//! The server that a client under proof talks to, for one run.
+
+use std::{
+    ffi::OsString,
+    io::{self, Write as _},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use receiver::Receipt;
+use record::{Case, DEFAULT_SEED, Direction, Fault, FaultKind, Protocol};
+use serve::{Options, Receipts, Server, Traffic};
+use tempfile::NamedTempFile;
+
+use crate::command::Placeholder;
+
+/// The name for which the certificate of the server is, beside loopback addresses.
+const NAME: &str = "localhost";
+
+/// A server on a free port of loopback, which takes the body of one case or gives it.
+pub(crate) struct Origin {
+    server: Server,
+    observed: Observed,
+    url: String,
+    addr: SocketAddr,
+    certificate: Option<NamedTempFile>,
+}
+
+/// The observations of an origin so far.
+#[derive(Clone)]
+pub(crate) struct Observed {
+    traffic: Traffic,
+    direction: Direction,
+    uploads: Arc<Mutex<Uploads>>,
+}
+
+/// The complete uploads of an origin.
+#[derive(Default)]
+struct Uploads {
+    receipts: Vec<Receipt>,
+    before_each: Option<Box<dyn Fn() + Send>>,
+}
+
+impl Uploads {
+    fn add(&mut self, receipt: &Receipt) {
+        if let Some(action) = &self.before_each {
+            action();
+        }
+        self.receipts.push(receipt.clone());
+    }
+}
+
+impl Observed {
+    /// Returns the body bytes that have moved in the direction of the case.
+    pub(crate) fn bytes(&self) -> u64 {
+        match self.direction {
+            Direction::Up => self.traffic.received_bytes(),
+            Direction::Down => self.traffic.sent_bytes(),
+        }
+    }
+
+    /// Returns the number of requests so far.
+    pub(crate) fn requests(&self) -> u64 {
+        self.traffic.requests()
+    }
+
+    /// Sets an action that precedes each receipt. A client that waits for its receipt is still alive then.
+    pub(crate) fn before_each_receipt(&self, action: impl Fn() + Send + 'static) {
+        self.uploads().before_each = Some(Box::new(action));
+    }
+
+    fn uploads(&self) -> MutexGuard<'_, Uploads> {
+        self.uploads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the receipt of the longest complete upload; `None` before the first one.
+    pub(crate) fn receipt(&self) -> Option<Receipt> {
+        self.uploads().receipts.iter().max_by_key(|receipt| receipt.bytes).cloned()
+    }
+}
+
+impl Origin {
+    /// Listens for the client of a case. The server aborts a transfer that is silent for `patience`.
+    pub(crate) fn listen(case: &Case, patience: Duration) -> Result<Self, Fault> {
+        // A machine may have no IPv4. Where neither works, the reason is the same.
+        Self::listen_on(Ipv4Addr::LOCALHOST.into(), case, patience)
+            .or_else(|fault| Self::listen_on(Ipv6Addr::LOCALHOST.into(), case, patience).map_err(|_| fault))
+    }
+
+    fn listen_on(ip: IpAddr, case: &Case, patience: Duration) -> Result<Self, Fault> {
+        let failed = |error: String| Fault::new(FaultKind::Listen, error);
+        let protocol = Protocol::by_name(&case.protocol).filter(|protocol| protocol.is_http());
+        let protocol = protocol.ok_or_else(|| failed(format!("{} is not served", case.protocol)))?;
+        let uploads: Arc<Mutex<Uploads>> = Arc::default();
+        let complete = uploads.clone();
+        let mut options = Options::default();
+        let any_port = Some(SocketAddr::new(ip, 0));
+        match protocol.is_encrypted() {
+            true => options.listen_tls = any_port,
+            false => options.listen = any_port,
+        }
+        options.reader_rate = case.reader_rate;
+        options.min_rate = None;
+        options.idle_timeout = patience;
+        options.receipts = Some(Receipts::to(move |receipt| {
+            complete.lock().unwrap_or_else(PoisonError::into_inner).add(receipt);
+        }));
+        let server = Server::bind(options).map_err(|error| failed(error.to_string()))?;
+        let addr = server.tls_addr().or(server.cleartext_addr());
+        let addr = addr.ok_or_else(|| failed("the server has no address".into()))?;
+        let certificate = server.certificate_pem().map(certificate_file).transpose();
+        let certificate =
+            certificate.map_err(|error| failed(format!("cannot write the certificate: {error}")))?;
+        let traffic = server.traffic();
+        let url = url(protocol, addr, case);
+        Ok(Self {
+            server,
+            observed: Observed { traffic, direction: case.direction, uploads },
+            url,
+            addr,
+            certificate,
+        })
+    }
+
+    /// Returns the value of a placeholder for the server.
+    pub(crate) fn value(&self, placeholder: Placeholder) -> OsString {
+        match placeholder {
+            Placeholder::Url => self.url.clone().into(),
+            Placeholder::Host => self.addr.ip().to_string().into(),
+            Placeholder::Port => self.addr.port().to_string().into(),
+            Placeholder::Cacert => {
+                self.certificate.as_ref().map(|file| file.path().as_os_str().to_owned()).unwrap_or_default()
+            }
+            Placeholder::File | Placeholder::Size | Placeholder::N => OsString::new(),
+        }
+    }
+
+    /// Returns the observations, which stay readable after the server has ended.
+    pub(crate) fn observed(&self) -> Observed {
+        self.observed.clone()
+    }
+
+    /// Serves until this future is dropped.
+    pub(crate) async fn serve(self) {
+        // The certificate must stay as long as a client may read it.
+        let _certificate = self.certificate;
+        self.server.run(std::future::pending(), Duration::ZERO).await;
+    }
+}
+
+/// Returns the URL of the upload or the download. With TLS, its host is the name in the certificate.
+fn url(protocol: &Protocol, addr: SocketAddr, case: &Case) -> String {
+    let authority = if protocol.is_encrypted() && addr.is_ipv4() {
+        format!("{NAME}:{}", addr.port())
+    } else {
+        addr.to_string()
+    };
+    let target = match case.direction {
+        Direction::Up => "upload".to_owned(),
+        Direction::Down => format!("?size={}&seed={DEFAULT_SEED}", case.body.0),
+    };
+    format!("{}://{authority}/{target}", protocol.scheme())
+}
+
+fn certificate_file(pem: &str) -> io::Result<NamedTempFile> {
+    let mut file = tempfile::Builder::new().prefix("longhaul-").suffix(".pem").tempfile()?;
+    file.write_all(pem.as_bytes())?;
+    file.flush()?;
+    Ok(file)
+}

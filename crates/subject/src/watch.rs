@@ -1,0 +1,104 @@
+//! The memory of a program during one transfer.
+
+use std::time::Duration;
+
+use metrics::{Stamp, Timeline};
+use process::Memory;
+use record::{EndRecord, MemoryRecord, TimelinePoint};
+
+use crate::program::Program;
+
+/// The shortest interval of samples: often enough for a curve of a transfer of a quarter of a second.
+const SAMPLE: Duration = Duration::from_millis(2);
+
+/// The longest interval of samples.
+const SLOWEST: Duration = Duration::from_secs(1);
+
+/// The interval at which descendants are looked for.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Sampling may take one part of the time in this many.
+const COST: u32 = 150;
+
+/// The latest samples whose shortest time is the cost of one: the others were interrupted.
+const RECENT: usize = 8;
+
+/// The samples of a program's memory, against the body bytes that have moved.
+#[derive(Default)]
+pub(crate) struct Watch {
+    timeline: Timeline,
+    /// Memory before the first body byte, or at the first sample after it.
+    baseline: Option<Memory>,
+    began: Option<Stamp>,
+    looked: Option<Stamp>,
+    /// The times that the latest samples took.
+    costs: [Duration; RECENT],
+    samples: usize,
+}
+
+impl Watch {
+    /// Takes a sample after `bytes` of the body. Returns the sample and the time until the next one is due.
+    pub(crate) fn sample(&mut self, program: &Program, bytes: u64) -> (Option<Memory>, Duration) {
+        let now = Stamp::now();
+        if self.looked.is_none_or(|looked| now.since(looked) >= LOOK) {
+            program.find_descendants();
+            self.looked = Some(now);
+        }
+        let memory = self.read(program);
+        if let Some(memory) = memory {
+            if bytes == 0 || self.baseline.is_none() {
+                self.baseline = Some(memory);
+            }
+            if bytes > 0 {
+                let began = *self.began.get_or_insert(now);
+                self.timeline.sample(now.since(began), memory, bytes);
+            }
+        }
+        let cost = self.costs.iter().take(self.samples).min().copied().unwrap_or_default();
+        (memory, cost.saturating_mul(COST).clamp(SAMPLE, SLOWEST))
+    }
+
+    /// Reads the memory, and notes how long that took.
+    fn read(&mut self, program: &Program) -> Option<Memory> {
+        let began = Stamp::now();
+        let memory = program.tree().read();
+        self.costs[self.samples % RECENT] = began.elapsed();
+        self.samples += 1;
+        memory
+    }
+
+    /// Returns the memory before the first body byte.
+    pub(crate) fn baseline(&self) -> Option<Memory> {
+        self.baseline
+    }
+
+    /// Returns the time since the first sample after the first byte; `None` before that sample.
+    pub(crate) fn elapsed(&self) -> Option<Duration> {
+        self.began.map(Stamp::elapsed)
+    }
+
+    /// Returns the samples with body bytes in proportion to time, up to `total`. The progress of a program that reads its
+    /// own input is unknown.
+    pub(crate) fn points_by_time(&self, total: u64) -> Vec<TimelinePoint> {
+        let points = self.timeline.points();
+        let whole = points.last().map_or(1.0, |last| last.seconds.max(f64::MIN_POSITIVE));
+        let placed = |point: &TimelinePoint| TimelinePoint {
+            body_bytes: (total as f64 * point.seconds / whole) as u64,
+            ..*point
+        };
+        points.iter().map(placed).collect()
+    }
+
+    /// Makes the record of the program as one end of a body. `bytes` of the body have moved.
+    pub(crate) fn record(&self, program: &Program, bytes: u64) -> EndRecord {
+        let mut memory = MemoryRecord::default();
+        memory.baseline_rss_bytes = self.baseline.map(|memory| memory.rss_bytes);
+        memory.baseline_anon_bytes = self.baseline.map(|memory| memory.anon_bytes);
+        memory.peak_rss_bytes = program.tree().peak_rss_bytes().max(memory.baseline_rss_bytes);
+        memory.peak_anon_bytes = self.timeline.peak_anon_bytes().max(memory.baseline_anon_bytes);
+        memory.timeline = self.timeline.points().to_vec();
+        let mut end = EndRecord::default();
+        (end.bytes, end.memory) = (bytes, memory);
+        end
+    }
+}

@@ -1,0 +1,102 @@
+//! `longhaul prove` for a program of someone else: longhaul is the other end of its transfers.
+//!
+//! The program runs once for each size of the body and each round: first at full speed, then, if it uploads, to a slow
+//! reader. [`analyse::Proof`] judges the memory of its processes.
+
+use analyse::Verdict;
+use record::{ByteSize, Case, Direction, PayloadKind, Protocol, Purpose, SinkKind, Subject};
+use subject::{Bodies, BodiesError, ClientProgram, CommandLine, SeriesProgram};
+
+use super::prove::{close, slowed};
+use crate::{
+    cli::{Defaults, ProveArgs},
+    exit::Usage,
+    expectation::Expectation,
+    recording::Recording,
+};
+
+/// The fewest rounds of a series: three sizes then have an interval.
+const ROUNDS: u32 = 3;
+
+/// Proves the program that the flags name.
+pub(super) fn main(args: &ProveArgs) -> anyhow::Result<Verdict> {
+    if args.client { prove_client(args) } else { prove_series(args) }
+}
+
+/// Proves any program whose input has a size.
+fn prove_series(args: &ProveArgs) -> anyhow::Result<Verdict> {
+    let command = CommandLine::of_series(args.command.clone()).map_err(Usage::new)?;
+    let of_size = |body: &ByteSize| {
+        let mut case = Case::new(Subject::Program.to_string());
+        (case.body, case.spin) = (*body, None);
+        case
+    };
+    let cases: Vec<Case> = args.series().iter().map(of_size).collect();
+    let rounds = args.runs.session.rounds.unwrap_or(ROUNDS);
+    let expected = Expectation::of(&cases, rounds);
+    if args.runs.session.list {
+        return super::bench::list(&cases, expected);
+    }
+    let mut recording = Recording::begin(&args.runs.session, &cases, expected)?;
+    recording.limit_slopes(args.slope_limit());
+    recording.declare_subject(Subject::Program, &command.to_string());
+    let program = SeriesProgram::new(command, args.runs.session.timeout);
+    recording.run_by(&program, &cases, rounds, Purpose::Measure);
+    close(recording, false)
+}
+
+/// Proves a client.
+fn prove_client(args: &ProveArgs) -> anyhow::Result<Verdict> {
+    let command = CommandLine::of_client(args.command.clone()).map_err(Usage::new)?;
+    let asked = args.runs.reader_rate;
+    let mut fast = args.runs.cases(&Defaults::PROVE_CLIENT)?;
+    fast.iter_mut().for_each(|case| (case.reader_rate, case.spin) = (None, None));
+    fast.iter().try_for_each(check)?;
+    let uploads: Vec<Case> = fast.iter().filter(|case| case.direction == Direction::Up).cloned().collect();
+    let rounds = args.runs.rounds(&Defaults::PROVE_CLIENT);
+    let expected = Expectation::of(&fast, rounds).and(Expectation::of(&uploads, rounds).slower(4.0));
+    if args.runs.session.list {
+        return super::bench::list(&fast, expected);
+    }
+    let mut recording = Recording::begin(&args.runs.session, &fast, expected)?;
+    recording.limit_slopes(args.slope_limit());
+    recording.declare_subject(Subject::Client, &command.to_string());
+    let bodies = command.needs_file().then(|| write_bodies(&recording, &uploads)).transpose()?;
+    let client = ClientProgram::new(command, args.runs.session.timeout).uploading(bodies);
+    recording.run_by(&client, &fast, rounds, Purpose::Measure);
+    let records = recording.records()?;
+    let slow: Vec<Case> = uploads.iter().filter_map(|case| slowed(case, asked, &records)).collect();
+    recording.run_by(&client, &slow, rounds, Purpose::Measure);
+    close(recording, false)
+}
+
+/// Refuses what a program of someone else cannot be asked for.
+fn check(case: &Case) -> Result<(), Usage> {
+    let protocol = &case.protocol;
+    if Protocol::by_name(protocol).is_some_and(|row| !row.is_http()) {
+        return Err(Usage::new(format!("--protocol {protocol}: a client of yours needs one over HTTP")));
+    }
+    let refused = [
+        ("--connections and --streams", case.bodies() != 1),
+        ("--payload", case.payload != PayloadKind::Random),
+        ("--sink", case.sink != SinkKind::Verify),
+        ("--limit-rate", case.limit_rate.is_some()),
+    ];
+    match refused.into_iter().find(|(_, is_given)| *is_given) {
+        Some((flag, _)) => {
+            Err(Usage::new(format!("{flag}: not for a program of yours; its command line decides")))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Writes the bodies that the client uploads beside the records.
+fn write_bodies(recording: &Recording<'_>, uploads: &[Case]) -> anyhow::Result<Bodies> {
+    let mut sizes: Vec<ByteSize> = uploads.iter().map(|case| case.body).collect();
+    sizes.sort_unstable();
+    sizes.dedup();
+    Bodies::write(&recording.folder(), &sizes).map_err(|error| match error {
+        BodiesError::NoRoom { .. } => Usage::new(error).into(),
+        error => error.into(),
+    })
+}
