@@ -15,10 +15,10 @@ use crate::{
     recording::Recording,
 };
 
-/// The fewest rounds of a series: three sizes then have an interval.
+/// The default number of rounds of a series: with three sizes, three rounds have an interval.
 const ROUNDS: u32 = 3;
 
-/// Proves the program that the flags name.
+/// Runs `longhaul prove` for a program of someone else.
 pub(super) fn main(args: &ProveArgs) -> anyhow::Result<Verdict> {
     if args.client { prove_client(args) } else { prove_series(args) }
 }
@@ -70,7 +70,7 @@ fn prove_client(args: &ProveArgs) -> anyhow::Result<Verdict> {
     close(recording, false)
 }
 
-/// Refuses what a program of someone else cannot be asked for.
+/// Refuses axes that only longhaul's own ends have.
 fn check(case: &Case) -> Result<(), Usage> {
     let protocol = &case.protocol;
     if Protocol::by_name(protocol).is_some_and(|row| !row.is_http()) {
@@ -90,7 +90,7 @@ fn check(case: &Case) -> Result<(), Usage> {
     }
 }
 
-/// Writes the bodies that the client uploads beside the records.
+/// Writes files with the bodies for the client into the folder of results.
 fn write_bodies(recording: &Recording<'_>, uploads: &[Case]) -> anyhow::Result<Bodies> {
     let mut sizes: Vec<ByteSize> = uploads.iter().map(|case| case.body).collect();
     sizes.sort_unstable();

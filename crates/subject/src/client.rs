@@ -98,7 +98,7 @@ impl Run<'_> {
     /// Samples the memory of the client until it has ended and its bytes have arrived.
     ///
     /// # Errors
-    /// No byte has moved for the timeout, or the client cannot be waited for.
+    /// Fails if no byte has moved for the timeout, and if the exit status of the client cannot be read.
     async fn follow(
         &self,
         program: &mut Program,

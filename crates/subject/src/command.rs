@@ -1,4 +1,4 @@
-//! The command line of a program under proof, with placeholders for what differs from run to run.
+//! The command line of a program under proof. Placeholders stand for values that differ from run to run.
 
 use std::{ffi::OsString, fmt, os::unix::ffi::OsStringExt as _};
 
@@ -44,15 +44,15 @@ impl Placeholder {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CommandError {
-    /// There is no word.
+    /// The command line has no words.
     #[error("no command follows; name the program and its arguments after --")]
     Empty,
-    /// The client could not know where to connect.
+    /// The command line of a client has no placeholder for the address of the server.
     #[error(
         "the command has neither {{url}} nor {{port}}, and the address of longhaul's server is new in each run"
     )]
     NoAddress,
-    /// The program could not know the size of its input.
+    /// The command line of a program has no placeholder for the size of the input.
     #[error("the command has no {{n}}, which stands for the size of the input")]
     NoSize,
 }

@@ -15,7 +15,7 @@ use tempfile::NamedTempFile;
 
 use crate::command::Placeholder;
 
-/// The name for which the certificate of the server is, beside loopback addresses.
+/// The host name in the certificate of the server, beside loopback addresses.
 const NAME: &str = "localhost";
 
 /// A server on a free port of loopback, which takes the body of one case or gives it.

@@ -6,26 +6,28 @@ use stats::{Slope, trend};
 
 use super::Constancy;
 
-/// The probability with which the interval of a fit holds the true slope. The narrower one of two fits counts, so that it
-/// does with 99 %. With 95 %, one flat end in forty would be called growing.
+/// The probability that the interval of one fit contains the true slope. The narrower interval of two fits is used,
+/// which contains the slope with a probability of 99 %. With 95 %, one flat end in forty would be called growing.
 const CONFIDENCE: f64 = 0.995;
 
-/// The fewest points before and after a change, which an interval needs.
+/// The fewest points on either side of a change of level. Fewer have no interval.
 const FEWEST: usize = 16;
 
-/// The stretches of a course whose lowest points make its lower envelope: few, so that each is long enough for every queue
-/// to be short once, and enough for an interval.
+/// The number of stretches of a course. The lowest point of each stretch is a point of the lower envelope. With 20
+/// stretches, each is long enough for every queue to be short once, and the envelope has enough points for an interval.
 const STRETCHES: usize = 20;
 
-/// The share of the growth at the limit that the highest and the lowest point of a course may lie apart, so that this
-/// distance bounds the slope. A leak at the limit would be hidden only if half of it were released elsewhere meanwhile.
+/// The largest distance between the highest and the lowest point of a course that bounds its slope, as a share of the
+/// growth at the limit. A leak at the limit stays within this distance only if half of it is released elsewhere
+/// meanwhile.
 const BAND: f64 = 0.5;
 
-/// The least change of level, in standard deviations of the points around the levels. Noise does not reach it.
+/// The least change of level, in standard deviations of the points around the levels. Noise does not cause a change of
+/// this size.
 const SIGNIFICANT: f64 = 4.0;
 
-/// Memory against body bytes within one run, in MiB and GiB, from a quarter of the body on: before that, buffers fill
-/// for the first time.
+/// Memory against body bytes within one run, in MiB and GiB, from a quarter of the body on. Buffers fill for the first
+/// time before that.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Course(Vec<(f64, f64)>);
 
@@ -33,12 +35,12 @@ pub(crate) struct Course(Vec<(f64, f64)>);
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Fit {
-    /// The slope with its interval of 99 %, in MiB per GiB: of all points, or of those after the change.
+    /// The slope with its interval of 99 %, in MiB per GiB: of all points, or of the points after the change of level.
     #[serde(serialize_with = "slope")]
     pub slope: Slope,
     /// The conclusion from the slope: constant, growing or inconclusive.
     pub constancy: Constancy,
-    /// The change after which memory is flat.
+    /// The change of level after which memory is flat; `None` if the slope is that of all points.
     pub change: Option<LevelChange>,
 }
 
@@ -79,8 +81,8 @@ impl Course {
     }
 
     /// Returns the slope with its interval: of all points if they show growth, and otherwise of the lower envelope if
-    /// its interval is narrower. What waits in queues for a slow reader scatters by the size of its windows, and hides
-    /// a leak of some bytes per chunk; the envelope has the leak without the queues.
+    /// its interval is narrower. Bytes that wait in queues for a slow reader scatter by the size of the windows, and
+    /// hide a leak of some bytes per chunk. The envelope contains the leak without the queues.
     fn slope(&self, limit: f64) -> Option<Slope> {
         let all = self.slope_of_all(limit)?;
         if Constancy::within_limit(all, limit).is_growth() {
@@ -91,7 +93,7 @@ impl Course {
         envelope.filter(|envelope| width(envelope) < width(&all)).or(Some(all))
     }
 
-    /// Returns the lowest point of each stretch of points. `None` if a stretch would have a single one.
+    /// Returns the lowest point of each stretch of points. `None` if the stretches would have a single point each.
     fn lower_envelope(&self) -> Option<Self> {
         let length = self.0.len() / STRETCHES;
         let lowest = |stretch: &[(f64, f64)]| {
@@ -102,8 +104,8 @@ impl Course {
     }
 
     /// Returns the slope of all points with its interval. Memory that switches slowly between two levels looks like a
-    /// random walk, whose interval is wide; but no slope is steeper than from the lowest point to the highest, if these
-    /// are close to each other.
+    /// random walk, whose interval is wide. If the lowest and the highest point are close to each other, no slope is
+    /// steeper than the line from one to the other.
     fn slope_of_all(&self, limit: f64) -> Option<Slope> {
         let Slope { estimate, low, high } = trend(&self.0, CONFIDENCE)?;
         let levels = || self.0.iter().map(|point| point.1);
@@ -140,8 +142,8 @@ impl Course {
         self.0.iter().map(|point| (point.1 - mean).powi(2)).sum()
     }
 
-    /// Returns the offset of the change of level that fits best by least squares. It lies in the first three quarters
-    /// of the body, so that enough points follow.
+    /// Returns the offset of the change of level that fits best by least squares. The offset lies in the first three
+    /// quarters of the body, so that enough points follow.
     fn step(&self) -> Option<f64> {
         let (n, last) = (self.0.len(), self.0.last()?.0);
         let total: f64 = self.0.iter().map(|point| point.1).sum();
@@ -153,7 +155,7 @@ impl Course {
             if left < FEWEST || right < FEWEST || *x > 0.75 * last {
                 continue;
             }
-            // The squares that two levels explain more than one does.
+            // The sum of squares that two levels explain in addition to a single one.
             let apart = before / left as f64 - (total - before) / right as f64;
             let explained = apart * apart * (left * right) as f64;
             if best.is_none_or(|(most, _)| explained > most) {
@@ -191,7 +193,7 @@ impl Fit {
         }
         let constancy = match constancy {
             _ if late_growth => Constancy::Growing,
-            // It grew, but the last half of the body does not show that it still does.
+            // Memory grew, but the last half of the body does not show further growth.
             constancy if constancy.is_growth() && late.is_some_and(|late| late.low <= 0.0) => {
                 Constancy::Inconclusive
             }
@@ -201,15 +203,15 @@ impl Fit {
     }
 }
 
-/// Returns the fit after a change, if memory is flat there. A change in the last half of the body must have been the
-/// only one since the first quarter: a list that doubles grows with the body, and is flat in between.
+/// Returns the fit after a change of level, if memory is flat there. A change in the last half of the body must be the
+/// only one since the first quarter: a list that doubles is flat in between, and grows with the body.
 fn flat_again(courses: &[Course], limit: f64) -> Option<Fit> {
     let steps: Option<Vec<f64>> = courses.iter().map(Course::step).collect();
     let middles: Vec<f64> = courses.iter().map(Course::middle).collect();
     steps.into_iter().chain([middles]).find_map(|offsets| flat_after(courses, &offsets, limit))
 }
 
-/// Returns the fit after an offset in each course, if memory is flat there.
+/// Returns the fit after an offset in each course. `None` unless memory is flat there.
 fn flat_after(courses: &[Course], offsets: &[f64], limit: f64) -> Option<Fit> {
     let parts = || courses.iter().zip(offsets).map(|(course, offset)| (course, *offset));
     let flat = |slope: &Slope| Constancy::is_flat(*slope, limit);
@@ -230,8 +232,8 @@ fn flat_after(courses: &[Course], offsets: &[f64], limit: f64) -> Option<Fit> {
     Some(Fit { slope, constancy: Constancy::Constant, change: Some(change) })
 }
 
-/// Returns the mean of the slopes of independent runs, with its interval. `None` if a slope is not known, or there is
-/// none.
+/// Returns the mean of the slopes of independent runs, with its interval. `None` if any slope is unknown, or without
+/// any run.
 fn joint(slopes: impl Iterator<Item = Option<Slope>>) -> Option<Slope> {
     let slopes: Vec<Slope> = slopes.collect::<Option<_>>()?;
     let runs = slopes.len() as f64;
