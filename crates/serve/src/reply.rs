@@ -74,11 +74,12 @@ impl<'a> Reply<'a> {
         self.connection.patience
     }
 
-    /// Sends a response whose body is in memory. The response is aborted if the client does not read it within the idle
-    /// timeout.
+    /// Sends a response whose body is in memory. The response is aborted if the client does not read it within two idle
+    /// timeouts. The first one passes if a stalled download holds the window of the connection: over HTTP/3 nothing of
+    /// that is left to other responses, and the client returns it once the download is reset.
     pub(crate) async fn send(self, response: Response<Body>) -> ConnectionFate {
-        let idle = self.connection.patience.idle;
-        timeout(idle, self.respond(response)).await.unwrap_or(ConnectionFate::Close)
+        let longest = self.connection.patience.idle.saturating_mul(2);
+        timeout(longest, self.respond(response)).await.unwrap_or(ConnectionFate::Close)
     }
 
     /// Sends a response with a streamed body to its end. The body is aborted if the client reads too slowly.

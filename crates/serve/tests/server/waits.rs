@@ -5,14 +5,14 @@ use std::time::Duration;
 use http::{Method, StatusCode};
 use http_body_util::BodyExt as _;
 use longhaul_serve::Options;
-use record::{H2_WINDOW, LimitValue, Limits, QUIC_WINDOW, SOCKET_BUFFER};
+use record::{H2_WINDOW, LimitValue, Limits, QUIC_CONNECTION_WINDOW, QUIC_WINDOW, SOCKET_BUFFER};
 use tokio::{
     io::AsyncWriteExt as _,
     time::{sleep, timeout},
 };
 use transport::body;
 
-use crate::running::{PROTOCOLS, Running, read, request};
+use crate::running::{Answer, PROTOCOLS, Running, read, request};
 
 /// Returns client limits with small windows and buffers.
 fn narrow() -> Limits {
@@ -101,4 +101,25 @@ async fn a_client_over_http_3_that_takes_nothing_frees_its_place() {
     let _ = timeout(Duration::from_millis(300), get).await;
     let answered = timeout(Duration::from_secs(20), server.get("h3", "/")).await;
     assert_eq!(answered.unwrap().status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_short_answer_beside_a_stalled_download_comes_once_that_is_reset() {
+    let mut options = Options::default();
+    options.idle_timeout = Duration::from_secs(1);
+    options.min_rate = None;
+    let server = Running::start(options);
+    let mut limits = narrow();
+    limits.set(&QUIC_CONNECTION_WINDOW, LimitValue::Bytes(1 << 14)).unwrap();
+    for protocol in ["h2c", "h3"] {
+        let connection = server.dial_with(protocol, &limits).await;
+        let long = request(protocol, Method::GET, "/?size=1GiB", body::empty());
+        let _unread = connection.exchange(long).await.unwrap();
+        // It fills the window of the connection.
+        sleep(Duration::from_millis(200)).await;
+        let short = request(protocol, Method::GET, "/.longhaul/health", body::empty());
+        let answered = async { Answer::of(connection.exchange(short).await.expect(protocol)).await };
+        let answer = timeout(Duration::from_secs(20), answered).await.expect(protocol);
+        assert!(answer.text().contains("uptime_s"), "{protocol}: {}", answer.text());
+    }
 }
