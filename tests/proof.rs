@@ -175,7 +175,7 @@ fn check_holds_peaks_budgets_slopes_and_drift() {
     let drifted = good.path().join("drifted.jsonl");
     fs::write(&drifted, renamed).unwrap();
     let output = check(&drifted, &ceilings, drift);
-    assert!(code(&output) == 4 && text(&output.stdout).contains("it rose to"), "{}", text(&output.stdout));
+    assert!(code(&output) == 4 && text(&output.stdout).contains("rose to"), "{}", text(&output.stdout));
 }
 
 #[test]
