@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// The goodput of a slow reader as a share of a fast one's.
-const SLOW: f64 = 0.25;
+pub(super) const SLOW: f64 = 0.25;
 
 /// The granularity of slow rates, in bytes per second: round figures keep the names of cases readable.
 const STEP: u64 = 1 << 20;

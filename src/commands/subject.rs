@@ -7,7 +7,7 @@ use analyse::Verdict;
 use record::{ByteSize, Case, Direction, PayloadKind, Protocol, Purpose, SinkKind, Subject};
 use subject::{Bodies, BodiesError, ClientProgram, CommandLine, SeriesProgram};
 
-use super::prove::{close, slowed};
+use super::prove::{SLOW, close, slowed};
 use crate::{
     cli::{Defaults, ProveArgs},
     exit::Usage,
@@ -54,7 +54,7 @@ fn prove_client(args: &ProveArgs) -> anyhow::Result<Verdict> {
     fast.iter().try_for_each(check)?;
     let uploads: Vec<Case> = fast.iter().filter(|case| case.direction == Direction::Up).cloned().collect();
     let rounds = args.runs.rounds(&Defaults::PROVE_CLIENT);
-    let expected = Expectation::of(&fast, rounds).and(Expectation::of(&uploads, rounds).slower(4.0));
+    let expected = Expectation::of(&fast, rounds).and(Expectation::of(&uploads, rounds).slower(1.0 / SLOW));
     if args.runs.session.list {
         return super::bench::list(&fast, expected);
     }

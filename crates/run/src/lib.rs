@@ -54,7 +54,7 @@ pub use matrix::{Matrix, MatrixError};
 pub use measurement::Measurement;
 pub use nominal::nominal_time;
 pub use plan::Plan;
-pub use process::{Affinity, AffinityError, ProcessExecutor};
+pub use process::{Affinity, AffinityError, ProcessExecutor, last_line};
 pub use reply::{accepted, short_body};
 pub use session::{Session, SessionError, Stop};
 pub use settings::Settings;

@@ -1,13 +1,14 @@
 //! The files with the bodies that clients upload.
 
 use std::{
+    collections::HashMap,
     fs::File,
     io::{self, BufWriter, Write as _},
     path::{Path, PathBuf},
 };
 
 use futures_util::{FutureExt as _, StreamExt as _};
-use payload::Payload;
+use payload::{Digest, Hasher, Payload};
 use record::{ByteSize, ChunkSize, DEFAULT_SEED, PayloadKind};
 use rustix::fs::statvfs;
 use tempfile::TempDir;
@@ -43,6 +44,7 @@ pub enum BodiesError {
 #[derive(Debug)]
 pub struct Bodies {
     folder: TempDir,
+    digests: HashMap<ByteSize, Digest>,
 }
 
 impl Bodies {
@@ -59,9 +61,17 @@ impl Bodies {
             return Err(BodiesError::NoRoom { needed, free, folder: parent.to_owned() });
         }
         let folder = tempfile::Builder::new().prefix("bodies-").tempdir_in(parent).map_err(failed)?;
-        let bodies = Self { folder };
-        sizes.iter().try_for_each(|size| write(&bodies.file(*size), *size)).map_err(failed)?;
+        let mut bodies = Self { folder, digests: HashMap::new() };
+        for size in sizes {
+            let digest = write(&bodies.file(*size), *size).map_err(failed)?;
+            bodies.digests.insert(*size, digest);
+        }
         Ok(bodies)
+    }
+
+    /// Returns the digest of the body of a size; `None` for a size without a file.
+    pub(crate) fn digest(&self, size: ByteSize) -> Option<Digest> {
+        self.digests.get(&size).copied()
     }
 
     /// Returns the path of the file with the body of a size.
@@ -70,19 +80,20 @@ impl Bodies {
     }
 }
 
-/// Prepares the content of all bodies.
-pub(crate) fn content() -> Payload {
-    Payload::prepare(&PayloadKind::Random, DEFAULT_SEED, ChunkSize::DEFAULT)
-}
-
-fn write(path: &Path, size: ByteSize) -> io::Result<()> {
+/// Writes the body of a size, and returns its digest.
+fn write(path: &Path, size: ByteSize) -> io::Result<Digest> {
+    let content = Payload::prepare(&PayloadKind::Random, DEFAULT_SEED, ChunkSize::DEFAULT);
     let mut file = BufWriter::with_capacity(1 << 20, File::create_new(path)?);
-    let mut source = content().open(size.0).map_err(io::Error::other)?;
+    let mut source = content.open(size.0).map_err(io::Error::other)?;
+    let mut hasher = Hasher::new();
     // A generated body never waits.
     while let Some(Some(chunk)) = source.next().now_or_never() {
-        file.write_all(&chunk.map_err(io::Error::other)?)?;
+        let chunk = chunk.map_err(io::Error::other)?;
+        hasher.update(&chunk);
+        file.write_all(&chunk)?;
     }
-    file.flush()
+    file.flush()?;
+    Ok(hasher.digest())
 }
 
 fn free_bytes(folder: &Path) -> io::Result<u64> {
@@ -100,9 +111,11 @@ mod tests {
         let sizes = [ByteSize(0), ByteSize(300_000)];
         let bodies = Bodies::write(parent.path(), &sizes).unwrap();
         let written = std::fs::read(bodies.file(sizes[1])).unwrap();
-        let mut hasher = payload::Hasher::new();
+        let content = Payload::prepare(&PayloadKind::Random, DEFAULT_SEED, ChunkSize::DEFAULT);
+        let mut hasher = Hasher::new();
         hasher.update(&written);
-        assert_eq!((written.len(), Some(hasher.digest())), (300_000, content().digest(300_000)));
+        assert_eq!((written.len(), Some(hasher.digest())), (300_000, content.digest(300_000)));
+        assert_eq!(bodies.digest(sizes[1]), content.digest(300_000));
         assert_eq!(std::fs::read(bodies.file(sizes[0])).unwrap().len(), 0);
         drop(bodies);
         assert_eq!(parent.path().read_dir().unwrap().count(), 0);

@@ -5,19 +5,16 @@ use std::{ffi::OsString, process::ExitStatus, time::Duration};
 use async_trait::async_trait;
 use metrics::Stamp;
 use record::{Case, Direction, End, Fault, FaultKind, Subject, mib};
-use run::{Executor, Heartbeat, Observer, Outcome};
+use run::{Executor, Observer, Outcome};
 use tokio::{pin, time::sleep};
 
 use crate::{
-    Bodies, CommandLine, bodies,
+    Bodies, CommandLine,
     command::Placeholder,
     origin::{Observed, Origin},
     program::Program,
     watch::Watch,
 };
-
-/// The interval of heartbeats.
-const HEARTBEAT: Duration = Duration::from_millis(250);
 
 /// The time after the end of a client and of all that it has started in which its last bytes may still move: they wait in
 /// the kernel for a slow reader.
@@ -60,11 +57,11 @@ impl ClientProgram {
             Ok(status) => run.fault(&mut program, status).await,
             Err(fault) => Some(fault),
         };
-        if outcome.fault.is_none() && self.bodies.is_some() {
-            let sent = bodies::content().digest(case.body.0).map(|digest| digest.to_string());
-            outcome.prove(sent, observed.receipt().and_then(|receipt| receipt.digest));
+        if outcome.fault.is_none() {
+            let sent = self.bodies.as_ref().and_then(|bodies| bodies.digest(case.body));
+            let received = observed.receipt().and_then(|receipt| receipt.digest);
+            outcome.prove(sent.map(|digest| digest.to_string()), received);
         }
-        program.end();
         Ok(outcome)
     }
 
@@ -105,18 +102,13 @@ impl Run<'_> {
         watch: &mut Watch,
         observer: &mut dyn Observer,
     ) -> Result<ExitStatus, Fault> {
-        let (mut moved, mut seen, mut reported) = (Stamp::now(), 0, None::<Stamp>);
+        let (mut moved, mut seen) = (Stamp::now(), 0);
         loop {
             let bytes = self.observed.bytes();
-            let (memory, pause) = watch.sample(program, bytes);
+            let pause = watch.sample(program, bytes);
+            watch.report(self.case, self.end(), bytes, observer);
             if bytes != seen {
                 (seen, moved) = (bytes, Stamp::now());
-            }
-            if reported.is_none_or(|reported| reported.elapsed() >= HEARTBEAT) {
-                let rss_bytes = memory.map(|memory| memory.rss_bytes);
-                let baseline_rss_bytes = watch.baseline().map(|memory| memory.rss_bytes);
-                observer.progress(self.case, self.end(), Heartbeat { bytes, rss_bytes, baseline_rss_bytes });
-                reported = Some(Stamp::now());
             }
             if let Some(status) = program.ended()?
                 && (!status.success()

@@ -67,14 +67,7 @@ impl CommandLine {
     /// # Errors
     /// Fails without any word, and without a placeholder for the address of the server.
     pub fn of_client(words: Vec<OsString>) -> Result<Self, CommandError> {
-        let command = Self(words);
-        if command.0.is_empty() {
-            return Err(CommandError::Empty);
-        }
-        if !command.has(Placeholder::Url) && !command.has(Placeholder::Port) {
-            return Err(CommandError::NoAddress);
-        }
-        Ok(command)
+        Self::with_any_of(words, [Placeholder::Url, Placeholder::Port], CommandError::NoAddress)
     }
 
     /// Makes the command line of a program whose input has a size from words.
@@ -82,14 +75,20 @@ impl CommandLine {
     /// # Errors
     /// Fails without any word, and without a placeholder for the size.
     pub fn of_series(words: Vec<OsString>) -> Result<Self, CommandError> {
+        Self::with_any_of(words, [Placeholder::N, Placeholder::Size], CommandError::NoSize)
+    }
+
+    fn with_any_of(
+        words: Vec<OsString>,
+        placeholders: [Placeholder; 2],
+        missing: CommandError,
+    ) -> Result<Self, CommandError> {
         let command = Self(words);
-        if command.0.is_empty() {
-            return Err(CommandError::Empty);
+        match command.0.is_empty() {
+            true => Err(CommandError::Empty),
+            false if placeholders.into_iter().any(|placeholder| command.has(placeholder)) => Ok(command),
+            false => Err(missing),
         }
-        if !command.has(Placeholder::N) && !command.has(Placeholder::Size) {
-            return Err(CommandError::NoSize);
-        }
-        Ok(command)
     }
 
     /// Returns whether the command line names a file to upload.

@@ -38,7 +38,7 @@ pub(crate) struct Observed {
 /// The complete uploads of an origin.
 #[derive(Default)]
 struct Uploads {
-    receipts: Vec<Receipt>,
+    longest: Option<Receipt>,
     before_each: Option<Box<dyn Fn() + Send>>,
 }
 
@@ -47,7 +47,9 @@ impl Uploads {
         if let Some(action) = &self.before_each {
             action();
         }
-        self.receipts.push(receipt.clone());
+        if self.longest.as_ref().is_none_or(|longest| receipt.bytes >= longest.bytes) {
+            self.longest = Some(receipt.clone());
+        }
     }
 }
 
@@ -76,7 +78,7 @@ impl Observed {
 
     /// Returns the receipt of the longest complete upload; `None` before the first one.
     pub(crate) fn receipt(&self) -> Option<Receipt> {
-        self.uploads().receipts.iter().max_by_key(|receipt| receipt.bytes).cloned()
+        self.uploads().longest.clone()
     }
 }
 

@@ -18,10 +18,9 @@ use nix::{
 };
 use process::ProcessTree;
 use record::{Fault, FaultKind, printable};
-use run::machine::OomWatch;
+use run::{last_line, machine::OomWatch};
 use tokio::{
-    io::{AsyncBufReadExt as _, BufReader},
-    process::{Child, ChildStderr, Command},
+    process::{Child, Command},
     task::JoinHandle,
     time::timeout,
 };
@@ -40,7 +39,6 @@ const QUOTED: usize = 300;
 pub(crate) struct Program {
     name: String,
     child: Child,
-    leader: Option<Pid>,
     tree: Arc<Mutex<ProcessTree>>,
     mark: String,
     /// A task that reads the last line of standard error, and ends when no process has standard error open.
@@ -71,9 +69,8 @@ impl Program {
         let mut child = command.process_group(0).kill_on_drop(true).spawn().map_err(failed)?;
         let id = child.id().ok_or_else(|| failed(io::ErrorKind::NotFound.into()))?;
         let tree = Arc::new(Mutex::new(ProcessTree::of(id).map_err(failed)?));
-        let last_line = child.stderr.take().map(|stderr| tokio::spawn(last_line_of(stderr)));
-        let leader = i32::try_from(id).ok().map(Pid::from_raw);
-        Ok(Self { name, child, leader, tree, mark, last_line, oom })
+        let last_line = child.stderr.take().map(last_line);
+        Ok(Self { name, child, tree, mark, last_line, oom })
     }
 
     /// Looks for processes that the program has started since the last call.
@@ -127,34 +124,28 @@ impl Program {
 
     /// Kills the program and all its descendants, and waits for those that are children of this process.
     pub(crate) fn end(&mut self) {
-        if let Some(leader) = self.leader {
-            // A group that is gone already needs no signal.
+        // None once the program was waited for: its id may be that of another group then.
+        let leader = self.child.id().and_then(pid);
+        if let Some(leader) = leader {
             let _ = killpg(leader, Signal::SIGKILL);
         }
         self.find_descendants();
-        let ids = self.tree().ids().into_iter().filter_map(|id| i32::try_from(id).ok()).map(Pid::from_raw);
-        for id in ids {
+        let ids = self.tree().ids();
+        for id in ids.into_iter().filter_map(pid) {
             let _ = kill(id, Signal::SIGKILL);
-            if Some(id) != self.leader {
+            if Some(id) != leader {
                 let _ = waitpid(id, Some(WaitPidFlag::WNOHANG));
             }
         }
     }
 }
 
+fn pid(id: u32) -> Option<Pid> {
+    i32::try_from(id).ok().map(Pid::from_raw)
+}
+
 impl Drop for Program {
     fn drop(&mut self) {
         self.end();
     }
-}
-
-/// Reads standard error to its end, and returns the last line that is not blank.
-async fn last_line_of(stderr: ChildStderr) -> String {
-    let (mut lines, mut last) = (BufReader::new(stderr).lines(), String::new());
-    while let Ok(Some(line)) = lines.next_line().await {
-        if !line.trim().is_empty() {
-            last = line;
-        }
-    }
-    last
 }

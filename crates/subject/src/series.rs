@@ -5,7 +5,7 @@ use std::{ffi::OsString, time::Duration};
 use async_trait::async_trait;
 use metrics::Stamp;
 use record::{Case, End, Fault, FaultKind};
-use run::{Executor, Heartbeat, Observer, Outcome};
+use run::{Executor, Observer, Outcome};
 use tokio::time::sleep;
 
 use crate::{CommandLine, program::Program, watch::Watch};
@@ -30,10 +30,8 @@ impl SeriesProgram {
         let (mut worked, mut ticks) = (Stamp::now(), 0);
         let status = loop {
             // The progress of the program is unknown: every sample counts.
-            let (memory, pause) = watch.sample(&program, 1);
-            let rss_bytes = memory.map(|memory| memory.rss_bytes);
-            let baseline_rss_bytes = watch.baseline().map(|memory| memory.rss_bytes);
-            observer.progress(case, End::Receiver, Heartbeat { bytes: 0, rss_bytes, baseline_rss_bytes });
+            let pause = watch.sample(&program, 1);
+            watch.report(case, End::Receiver, 0, observer);
             if let Some(status) = program.ended()? {
                 break status;
             }

@@ -4,21 +4,29 @@ use std::time::Duration;
 
 use metrics::{Stamp, Timeline};
 use process::Memory;
-use record::{EndRecord, MemoryRecord, TimelinePoint};
+use record::{Case, End, EndRecord, MemoryRecord, TimelinePoint};
+use run::{Heartbeat, Observer};
 
 use crate::program::Program;
 
 /// The shortest interval of samples: often enough for a curve of a transfer of a quarter of a second.
 const SAMPLE: Duration = Duration::from_millis(2);
 
+/// The interval of samples of a long transfer, whose timeline has no room for more. Shorter intervals find no other peak of
+/// a single process, since the kernel keeps that.
+const LONG: Duration = Duration::from_millis(20);
+
 /// The longest interval of samples.
 const SLOWEST: Duration = Duration::from_secs(1);
+
+/// The interval of heartbeats.
+const HEARTBEAT: Duration = Duration::from_millis(250);
 
 /// The interval at which descendants are looked for.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// The time from one sample to the next, as a multiple of the time that a sample takes: sampling then uses less than 1 %
-/// of a core.
+/// The least time from one sample to the next, as a multiple of the time that a sample takes: reading the memory of a
+/// large tree takes milliseconds.
 const COST: u32 = 150;
 
 /// The number of latest samples that are timed. The shortest time counts, because longer ones were interrupted.
@@ -31,22 +39,24 @@ pub(crate) struct Watch {
     /// Memory before the first body byte, or at the first sample after it.
     baseline: Option<Memory>,
     began: Option<Stamp>,
+    latest: Option<Memory>,
     looked: Option<Stamp>,
+    reported: Option<Stamp>,
     /// The times that the latest samples took.
     costs: [Duration; RECENT],
     samples: usize,
 }
 
 impl Watch {
-    /// Takes a sample after `bytes` of the body. Returns the sample and the time until the next one is due.
-    pub(crate) fn sample(&mut self, program: &Program, bytes: u64) -> (Option<Memory>, Duration) {
+    /// Takes a sample after `bytes` of the body. Returns the time until the next one is due.
+    pub(crate) fn sample(&mut self, program: &Program, bytes: u64) -> Duration {
         let now = Stamp::now();
         if self.looked.is_none_or(|looked| now.since(looked) >= LOOK) {
             program.find_descendants();
             self.looked = Some(now);
         }
-        let memory = self.read(program);
-        if let Some(memory) = memory {
+        self.latest = self.read(program);
+        if let Some(memory) = self.latest {
             if bytes == 0 || self.baseline.is_none() {
                 self.baseline = Some(memory);
             }
@@ -56,7 +66,8 @@ impl Watch {
             }
         }
         let cost = self.costs.iter().take(self.samples).min().copied().unwrap_or_default();
-        (memory, cost.saturating_mul(COST).clamp(SAMPLE, SLOWEST))
+        let interval = self.timeline.step().clamp(SAMPLE, LONG);
+        cost.saturating_mul(COST).clamp(interval, SLOWEST)
     }
 
     /// Reads the memory, and notes how long that took.
@@ -68,9 +79,18 @@ impl Watch {
         memory
     }
 
-    /// Returns the memory before the first body byte.
-    pub(crate) fn baseline(&self) -> Option<Memory> {
-        self.baseline
+    /// Reports the latest sample of the program, which is one end of the body, if a heartbeat is due. No bound stands
+    /// beside it, because the buffers of the program are unknown. The receiver always reports the bytes.
+    pub(crate) fn report(&mut self, case: &Case, end: End, bytes: u64, observer: &mut dyn Observer) {
+        if self.reported.is_some_and(|reported| reported.elapsed() < HEARTBEAT) {
+            return;
+        }
+        let heartbeat = |rss_bytes| Heartbeat { bytes, rss_bytes, baseline_rss_bytes: None };
+        if end == End::Sender {
+            observer.progress(case, End::Receiver, heartbeat(None));
+        }
+        observer.progress(case, end, heartbeat(self.latest.map(|memory| memory.rss_bytes)));
+        self.reported = Some(Stamp::now());
     }
 
     /// Returns the time since the first sample after the first byte; `None` before that sample.

@@ -12,8 +12,8 @@ pub const FIRST_WINDOW: u32 = 65_535;
 /// A budget of bytes by which windows grow beyond [`FIRST_WINDOW`]. Clones share the budget.
 ///
 /// A connection's window opens as its bytes pass, up to the window of the limits, as long as the budget has bytes left.
-/// When the connection ends, the bytes that it took return to the budget. A server of N connections therefore holds at
-/// most N first windows and this budget of bytes that wait.
+/// A connection returns its bytes to the budget when it ends. A server of N connections therefore holds at most N first
+/// windows and this budget of bytes that wait.
 #[derive(Clone, Debug)]
 pub struct WindowBudget(Arc<Bytes>);
 

@@ -50,7 +50,7 @@ pub(super) fn notes(proof: &Proof) -> Vec<String> {
     let line = |judgement: &Judgement| {
         let Judgement { series, reason, .. } = judgement;
         let reason = reason.as_ref().map_or_else(String::new, |reason| format!("; {reason}"));
-        format!("{} {}: {}{reason}", name(series), series.end_name(), statement(judgement, "; "))
+        format!("{} {}: {}{reason}", series.key, series.end_name(), statement(judgement, "; "))
     };
     proof.judgements.iter().map(line).chain(proof.controls.iter().map(control)).collect()
 }
@@ -65,10 +65,11 @@ fn subjects(judgements: &[Judgement]) -> String {
     programs.iter().map(|(role, command)| format!("{role}: {command}\n")).collect()
 }
 
-/// Returns the name of a series. The command line of a program under proof stands above the table.
-fn name(series: &MemorySeries) -> String {
+/// Returns the name of a series among all. The command line of the only program under proof stands above the table.
+fn name(series: &MemorySeries, all: &[Judgement]) -> String {
     let mut key = series.key.clone();
-    key.peer = key.peer.filter(|_| series.subject.is_none());
+    let is_only = series.subject.is_some() && all.iter().all(|other| other.series.key.peer == key.peer);
+    key.peer = key.peer.filter(|_| !is_only);
     key.to_string()
 }
 
@@ -78,7 +79,7 @@ fn rows(judgements: &[Judgement], header: [String; 7], separator: &str) -> Table
     for judgement in judgements {
         let series = &judgement.series;
         table.add_row([
-            name(series),
+            name(series, judgements),
             series.end_name(),
             judgement.heap.map_or("-".into(), within_run),
             judgement.anon.map_or("-".into(), within_run),
@@ -211,7 +212,12 @@ fn interval(Slope { estimate, low, high }: Slope, scale: f64, digits: usize) -> 
 fn reasons(judgements: &[Judgement], bullet: &str) -> String {
     let lines = judgements.iter().filter_map(|judgement| {
         let Judgement { series, constancy, reason, .. } = judgement;
-        Some(format!("{bullet}{constancy}  {} {}: {}\n", name(series), series.end_name(), reason.as_ref()?))
+        Some(format!(
+            "{bullet}{constancy}  {} {}: {}\n",
+            name(series, judgements),
+            series.end_name(),
+            reason.as_ref()?
+        ))
     });
     lines.collect()
 }
@@ -255,6 +261,24 @@ mod tests {
         let proof = Proof { judgements: Vec::new(), controls: vec![silent], lacks_controls: false };
         assert!(proof_text(&proof, &[], false).contains("nothing is proven"));
         assert!(notes(&proof)[0].starts_with("control h2/up/64KiB: INCONCLUSIVE"));
+    }
+
+    #[test]
+    fn the_command_of_a_sole_program_stands_once_and_those_of_several_beside_their_rows() {
+        let of = |command: &str| {
+            let mut series = MemorySeries::synthetic(End::Sender, vec![(1 << 30, 10 << 20)], 4 << 20);
+            (series.subject, series.key.peer) = (Some(Subject::Client), Some(command.into()));
+            Judgement::of(series)
+        };
+        let text = |judgements: Vec<Judgement>| {
+            let proof = Proof { judgements, controls: Vec::new(), lacks_controls: false };
+            proof_text(&proof, &[], false)
+        };
+        let sole = text(vec![of("curl {url}"), of("curl {url}")]);
+        assert!(sole.starts_with("client: curl {url}\n") && sole.matches("curl").count() == 1, "{sole}");
+        let several = text(vec![of("curl {url}"), of("wget {url}")]);
+        assert!(several.starts_with("client: curl {url}\nclient: wget {url}\n"), "{several}");
+        assert!(several.contains("h2/up/64KiB wget {url}  client"), "{several}");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod affinity;
 mod environment;
+mod last_line;
 #[cfg(test)]
 mod tests;
 mod worker;
@@ -20,6 +21,7 @@ use record::{ByEnd, ByteSize, Case, CoreRoundTrip, End, Fault, FaultKind, Payloa
 use uuid::Uuid;
 
 pub use affinity::{Affinity, AffinityError};
+pub use last_line::last_line;
 use worker::WorkerProcess;
 
 use crate::{

@@ -6,12 +6,12 @@ use record::{End, Fault, FaultKind};
 use serde::Serialize;
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines},
-    process::{Child, ChildStderr, ChildStdin, ChildStdout, Command},
+    process::{Child, ChildStdin, ChildStdout, Command},
     task::JoinHandle,
     time::timeout,
 };
 
-use super::environment;
+use super::{environment, last_line};
 use crate::{
     machine::{Enclosure, OomWatch},
     messages::{Event, Job, Order},
@@ -74,7 +74,7 @@ impl WorkerProcess {
             end,
             orders,
             events: BufReader::new(stdout).lines(),
-            last_line: child.stderr.take().map(read_last_line),
+            last_line: child.stderr.take().map(last_line),
             child,
             silence: job.settings().timeout.saturating_add(GRACE),
             oom,
@@ -139,19 +139,6 @@ impl WorkerProcess {
             let _ = self.child.kill().await;
         }
     }
-}
-
-/// Reads standard error to its end. Returns the last line.
-fn read_last_line(stderr: ChildStderr) -> JoinHandle<String> {
-    tokio::spawn(async move {
-        let (mut lines, mut last) = (BufReader::new(stderr).lines(), String::new());
-        while let Ok(Some(line)) = lines.next_line().await {
-            if !line.trim().is_empty() {
-                last = line;
-            }
-        }
-        last
-    })
 }
 
 fn failed(end: End, what: impl std::fmt::Display) -> Fault {

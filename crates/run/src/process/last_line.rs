@@ -1,0 +1,38 @@
+//! The last line of a child's standard error, which often states why the child failed.
+
+use tokio::{
+    io::{AsyncRead, AsyncReadExt as _},
+    task::JoinHandle,
+};
+
+/// The bytes at the end of the output among which the line is looked for.
+const KEPT: usize = 16 << 10;
+
+/// Starts a task that reads an output to its end, and returns its last line that is not blank. The task ends when no
+/// process has the output open. Only the last 16 KiB are kept, however long a line is.
+pub fn last_line(mut output: impl AsyncRead + Send + Unpin + 'static) -> JoinHandle<String> {
+    tokio::spawn(async move {
+        let (mut kept, mut block) = (Vec::new(), vec![0; KEPT]);
+        while let Ok(read @ 1..) = output.read(&mut block).await {
+            kept.extend_from_slice(block.get(..read).unwrap_or_default());
+            kept.drain(..kept.len().saturating_sub(KEPT));
+        }
+        let text = String::from_utf8_lossy(&kept);
+        text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default().to_owned()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_last_line_is_found_behind_blank_ones_and_whatever_came_before() {
+        let found = async |text: String| last_line(std::io::Cursor::new(text)).await.unwrap();
+        assert_eq!(found("first\nlast\n\n  \n".into()).await, "last");
+        assert_eq!(found("no end".into()).await, "no end");
+        assert_eq!(found(String::new()).await, "");
+        assert_eq!(found("x".repeat(1 << 20) + "\nlast").await, "last");
+        assert_eq!(found("y".repeat(1 << 20)).await.len(), KEPT, "memory is bounded");
+    }
+}
