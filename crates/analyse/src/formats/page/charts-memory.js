@@ -43,7 +43,7 @@ function memoryView(cases, dimension, axisName, reading) {
   };
 }
 
-/** The ends of all cases, for readings that compare them. */
+/** The ends of all cases, for the sentences that compare them. */
 const endsOf = (points) => points.flatMap((c) => ENDS.filter((end) => c[end]).map((end) => ({ ...c[end], c, end })));
 
 function roomText(ends, sizeOf) {

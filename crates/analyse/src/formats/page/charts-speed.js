@@ -227,7 +227,7 @@ function silenceText(rows) {
 
 function pullWaitPlan(cases) {
   const latency = (c) => c.sender?.pull_wait;
-  // A logarithmic axis has no place for 0.
+  // A logarithmic axis cannot show 0.
   const column = (key) => (c) => toMicroseconds(latency(c)?.[key]) || null;
   const text = (v) => withUnit(v < 10 ? twoDecimals(v) : whole(v), "µs");
   const words = (c, key) => `${c.protocol}, ${text(column(key)(c))}`;

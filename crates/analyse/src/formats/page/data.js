@@ -31,7 +31,7 @@ const whole = numberFormat(0);
 const oneDecimal = numberFormat(1);
 const twoDecimals = numberFormat(2);
 
-/** Applies a function to a value; null stays null. */
+/** Applies a function to a value; null remains null. */
 const given = (value, apply) => (value == null ? null : apply(value));
 const toMib = (bytes) => given(bytes, (n) => n / MIB);
 const toGbit = (rate) => given(rate, (n) => (n * 8) / 1e9);
@@ -107,7 +107,7 @@ function leastRoom(c) {
   return tightest ? c[tightest].room_bytes : null;
 }
 
-/** Identity of a case without protocol, direction, chunk and body. All cases of a line have one setup. */
+/** The identity of a case without protocol, direction, chunk and body, which all cases of a line share. */
 const setupOf = (c) => JSON.stringify([c.variant, c.sink, c.connections, c.streams]);
 
 function setupText(setup, all) {
@@ -180,7 +180,7 @@ function narrow(cases, dimensions, chosen) {
   return { cases: left, choices };
 }
 
-/** The cases that differ from another case in one dimension alone: the points of lines over that dimension. */
+/** The cases that differ from some other case in this dimension alone: the points of the lines over it. */
 function inLinesOver(cases, name) {
   const others = Object.keys(DIMENSIONS).filter((other) => other !== name);
   const lineOf = (c) => JSON.stringify(others.map((other) => DIMENSIONS[other].of(c)));

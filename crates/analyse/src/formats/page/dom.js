@@ -1,4 +1,4 @@
-// Elements, and the small parts of which the page consists.
+// Elements of the document, and the parts that the page is made of.
 
 const SVG = "http://www.w3.org/2000/svg";
 

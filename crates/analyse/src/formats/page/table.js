@@ -166,7 +166,7 @@ function caseTable(cases) {
 /** The remark that belongs to every comparison of TCP with QUIC. */
 const packetsNote = () => data.packets && el("p", { class: "packets" }, `${data.packets}.`);
 
-/** Libraries as they come, and without one thing at a time, beside their tuned rows. */
+/** The table of libraries with their own defaults, and without one layer at a time, beside the tuned rows. */
 function tuningTable(untuned) {
   if (untuned.length === 0) return null;
   const apart = untuned.some((row) => !row.in_turns);
@@ -183,7 +183,7 @@ function tuningTable(untuned) {
     "Stock beside tuned",
     el("p", {}, TERMS.tuning.meaning),
     scrolling(
-      "Table of libraries as they come",
+      "Table of libraries with their own defaults",
       plainTable(["case", "run as", "MiB/s", "tuned, MiB/s", "of tuned", "range"], rows),
     ),
     apart && el("p", {}, "* Not run in turns with the tuned row: the ratio includes the drift of the machine."),

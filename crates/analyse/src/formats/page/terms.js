@@ -42,7 +42,7 @@ const TERMS = {
   goodput: {
     name: "goodput",
     meaning:
-      "Body bytes divided by the client’s time from handing over the request (after the handshake) to the confirmed end. An upload ends with the receipt, a download with the end of the body and the sink finished. The page shows the median of the rounds. 1 MiB/s is 1,048,576 bytes a second, 1 Gbit/s is 1,000,000,000 bits a second. Fastest and slowest mark the highest and the lowest goodput among the cases with HTTP that move the same bodies and ended well, if its interval lies apart from all others. They differ in protocol, chunk size and limits alone; libraries as they come have places of their own.",
+      "Body bytes divided by the client’s time from handing over the request (after the handshake) to the confirmed end. An upload ends with the receipt, a download with the end of the body and the sink finished. The page shows the median of the rounds. 1 MiB/s is 1,048,576 bytes a second, 1 Gbit/s is 1,000,000,000 bits a second. Fastest and slowest mark the highest and the lowest goodput among the cases with HTTP that move the same bodies and ended well, if its interval lies apart from all others. They differ in protocol, chunk size and limits alone; libraries with their own defaults are ranked apart.",
   },
   calm: {
     name: "the goodput without disturbed runs",

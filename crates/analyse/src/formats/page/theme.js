@@ -45,7 +45,7 @@ const PALETTES = {
   },
 };
 
-/** Outlines in a box of 10 by 10; the spare ones first. */
+/** Outlines of symbols in a box of 10 by 10; those that no released protocol uses come first. */
 const SYMBOLS = {
   hourglass: "M0 0H10L6 5L10 10H0L4 5Z",
   lozenge: "M5 0L10 5L5 10L0 5ZM5 3L3 5L5 7L7 5Z",
@@ -94,7 +94,7 @@ const lookOf = ({ carrier, http }) => `${carrier}/${http ?? "none"}`;
 /** The line of a protocol: dotted without HTTP, dashed over cleartext TCP, else solid. */
 const lineOf = ({ carrier, http }) => (http == null ? "dotted" : carrier === "tcp" ? "dashed" : "solid");
 
-/** The value with the fewest uses so far; the first of several. */
+/** The value with the fewest uses so far; among several, the first. */
 const leastUsed = (values, used) => lowest(values, (value) => used.filter((other) => other === value).length);
 
 /** Gives every protocol its style. No two protocols have both the symbol and the line in common. */
@@ -203,7 +203,7 @@ function barSeries(name, data, label) {
   };
 }
 
-/** A name with its line and symbol as the chart draws them. */
+/** A name beside its line and symbol, as in the chart. */
 function keyOf(name, isBar = false) {
   const { symbol, line } = styleOf(name);
   const color = colourOf(name);
@@ -238,7 +238,7 @@ function amountAxis(name, extra = {}) {
   };
 }
 
-/** Those of the ascending sizes whose labels fit on a logarithmic axis in a chart of this width. */
+/** The sizes, of an ascending list, whose labels fit on a logarithmic axis in a chart of this width. */
 function labelled(sizes, chartWidth) {
   const pixelsPerDoubling = (chartWidth - 80) / Math.log2(sizes.at(-1) / sizes[0]);
   const kept = [sizes[0]];
