@@ -96,7 +96,7 @@ fn slab_sizes() -> Result<Vec<Slabs>, Error> {
 /// `mallctl` may write any bytes into a value of this type. The type must hold no reference, and every bit pattern must
 /// be valid.
 unsafe trait Value: Copy {
-    /// The value that jemalloc overwrites.
+    /// A value for jemalloc to overwrite.
     const EMPTY: Self;
 }
 

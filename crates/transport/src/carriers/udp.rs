@@ -120,7 +120,7 @@ pub(crate) struct Socket {
     /// The bytes that may be in flight to the peer.
     pub(crate) window: u64,
     /// The number of received bytes after which this end reports its count to the peer.
-    pub(crate) told_after: u64,
+    pub(crate) report_after: u64,
 }
 
 impl Channel {
@@ -147,8 +147,8 @@ impl Channel {
         let most = segments.min(usize::try_from(theirs).unwrap_or(usize::MAX) / mtu / 2).max(1);
         let probe = Probe::of_endpoint(&socket);
         let udp = UdpSocket::from_std(socket)?;
-        let told_after = window / 4;
-        let socket = Socket { udp, probe, mtu, batch: most * mtu, window: theirs, told_after };
+        let report_after = window / 4;
+        let socket = Socket { udp, probe, mtu, batch: most * mtu, window: theirs, report_after };
         Ok(Self { control, socket: Arc::new(socket) })
     }
 }

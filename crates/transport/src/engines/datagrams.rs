@@ -211,10 +211,10 @@ impl Sending<'_> {
 
     /// Waits for the peer's next report on the bytes received.
     async fn await_receipt(&mut self) -> Result<(), Error> {
-        let mut told = [0; 8];
-        let length = self.socket.udp.recv(&mut told).await.map_err(broken)?;
-        let received = u64::from_be_bytes(told);
-        if length != told.len() || received > self.sent {
+        let mut count = [0; 8];
+        let length = self.socket.udp.recv(&mut count).await.map_err(broken)?;
+        let received = u64::from_be_bytes(count);
+        if length != count.len() || received > self.sent {
             return Err(Error::protocol(PROTOCOL, "the peer confirms bytes that were not sent"));
         }
         self.received = self.received.max(received);
@@ -287,12 +287,12 @@ struct DatagramBody {
     buffer: BytesMut,
     received: u64,
     /// The number of received bytes that was last reported to the peer.
-    told: u64,
+    reported: u64,
 }
 
 impl DatagramBody {
     fn new(reader: OwnedMutexGuard<Reader>, socket: Arc<Socket>) -> Self {
-        Self { reader, socket, buffer: BytesMut::new(), received: 0, told: 0 }
+        Self { reader, socket, buffer: BytesMut::new(), received: 0, reported: 0 }
     }
 
     /// Receives one datagram, or several that the kernel has joined.
@@ -323,11 +323,11 @@ impl DatagramBody {
 
     /// Reports the number of received bytes to the peer, if the report is due.
     fn poll_tell(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let (untold, unread) = (self.received - self.told, self.reader.unread);
-        if untold >= self.socket.told_after || (untold > 0 && unread == 0) {
-            let told = self.received.to_be_bytes();
-            ready!(self.socket.udp.poll_send(cx, &told)).map_err(Error::truncated)?;
-            self.told = self.received;
+        let (unreported, unread) = (self.received - self.reported, self.reader.unread);
+        if unreported >= self.socket.report_after || (unreported > 0 && unread == 0) {
+            let count = self.received.to_be_bytes();
+            ready!(self.socket.udp.poll_send(cx, &count)).map_err(Error::truncated)?;
+            self.reported = self.received;
         }
         Poll::Ready(Ok(()))
     }
@@ -349,6 +349,6 @@ impl http_body::Body for DatagramBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.reader.unread == 0 && self.told == self.received
+        self.reader.unread == 0 && self.reported == self.received
     }
 }

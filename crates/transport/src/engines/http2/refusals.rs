@@ -38,7 +38,7 @@ struct State {
 /// The end of a stream whose request was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ending {
-    /// A response. The only one of h2 is for a head over SETTINGS_MAX_HEADER_LIST_SIZE.
+    /// A response, which h2 gives by itself only to a head over SETTINGS_MAX_HEADER_LIST_SIZE.
     TooLarge,
     /// RST_STREAM with this error code.
     Reset(u32),

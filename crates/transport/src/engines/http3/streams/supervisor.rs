@@ -122,7 +122,8 @@ impl Supervisor {
         self.closing.load(Relaxed)
     }
 
-    /// Notes a request. Before it, a peer may send [`CONTROL_ALLOWANCE`] on control streams.
+    /// Notes that a request has begun. From one request to the next, a peer may send [`CONTROL_ALLOWANCE`] bytes on control
+    /// streams.
     pub(super) fn request_began(&self) {
         self.control.store(CONTROL_ALLOWANCE, Relaxed);
     }

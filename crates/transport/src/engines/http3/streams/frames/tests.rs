@@ -29,7 +29,7 @@ fn frame(kind: u8, length: usize, width: u32) -> Vec<u8> {
         (2, _) => (0x8000_0000 | length as u32).to_be_bytes().to_vec(),
         _ => (0xc000_0000_0000_0000 | length as u64).to_be_bytes().to_vec(),
     };
-    // A type of two bytes gives heads of all lengths.
+    // With a type of two bytes, heads of every length occur.
     let payload = (0..length).map(|at| (at % 251) as u8).collect();
     [vec![0x40, kind], length_field, payload].concat()
 }
