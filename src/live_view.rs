@@ -172,7 +172,10 @@ impl Observer for LiveView {
         let outcome = match (&record.error, record.goodput_bytes_per_s) {
             (Some(fault), _) => format!("failed: {}", fault.message),
             (None, Some(rate)) => format!("{:.0} MiB/s, {:.2} Gbit/s", mib_per_s(rate), gbit_per_s(rate)),
-            (None, None) => "no goodput".into(),
+            (None, None) => match record.absorbed_bytes {
+                Some(bytes) => format!("{:.1} MiB absorbed", mib(bytes)),
+                None => "no goodput".into(),
+            },
         };
         eprintln!("{} {outcome}", self.title);
     }

@@ -176,7 +176,7 @@ fn wrong_usage_is_exit_2() {
         (vec!["send", "http://x/", "--protocol", "h2"], "h2 needs https://"),
         (vec!["send", "https://x/", "--protocol", "h2c"], "h2c needs http://"),
         (vec!["send", "http://x/", "--protocol", "tcp"], "without HTTP"),
-        (vec!["send", "http://x/", "--payload", "-", "--size", "1"], "--size contradicts"),
+        (vec!["send", "http://x/", "--payload", "-", "--size", "1"], "leave out --size"),
         (vec!["send", "http://x/", "--payload", "file:/no/such"], "/no/such"),
         (vec!["fetch", "https://x/", "--pin", "abc"], "64 hexadecimal"),
         (vec!["fetch", "https://x/", "--cacert", "/no/such"], "--cacert /no/such"),

@@ -25,7 +25,7 @@ pub(crate) use compare::{CompareArgs, Inconclusive};
 pub(crate) use help::{CompletionsArgs, ManArgs};
 #[cfg(test)]
 pub(crate) use prove::LEAST_SLOPE_LIMIT;
-pub(crate) use prove::ProveArgs;
+pub(crate) use prove::{ListenerRole, ProveArgs};
 pub(crate) use remote::{FetchArgs, RemoteArgs, SendArgs};
 pub(crate) use report::ReportArgs;
 pub(crate) use reproduce::ReproduceArgs;

@@ -2,14 +2,18 @@
 
 use std::ffi::OsString;
 
-use clap::Args;
-
+use clap::{ArgGroup, Args};
+use client::{Options, TargetError};
 use record::{ByteSize, DEFAULT_SLOPE_LIMIT, SizeError};
+use subject::{Endpoints, Ready};
 
 use super::{
     RunArgs,
+    request::RequestArgs,
+    trust::TrustArgs,
     values::{distinct, sizes},
 };
+use crate::exit::Usage;
 
 /// The least slope limit, per GiB of body. A control keeps a twentieth of the limit: here, one byte for each MiB.
 pub(crate) const LEAST_SLOPE_LIMIT: ByteSize = ByteSize(20 << 10);
@@ -27,6 +31,8 @@ pub(crate) struct ProveArgs {
     /// Prove any program whose input has a size: the command after --, with {n} filled in by each of these sizes
     #[arg(long, value_name = "SIZES", value_delimiter = ',', value_parser = sizes, requires = "command", group = "subject")]
     series: Vec<Vec<ByteSize>>,
+    #[command(flatten)]
+    pub(crate) listener: ListenerArgs,
     /// Slope of memory that counts as growth, per GiB of body [default: 100KiB; for a program of yours: 1MiB]
     #[arg(long, value_name = "SIZE", value_parser = slope_limit)]
     slope_limit: Option<ByteSize>,
@@ -42,10 +48,130 @@ pub(crate) struct ProveArgs {
     pub(crate) command: Vec<OsString>,
 }
 
+/// The flags of a server or a proxy under proof.
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("listener").args(["server", "proxy"]))]
+pub(crate) struct ListenerArgs {
+    /// Prove a server of yours, which takes uploads at this URL: the command after --, or a running process (--watch).
+    /// {port} stands for a free port
+    #[arg(long, value_name = "URL", group = "subject")]
+    server: Option<String>,
+    /// URL that gives bodies, with {size} for their size in bytes; a server is then proven in both directions
+    #[arg(long, value_name = "URL", requires = "server")]
+    download: Option<String>,
+    /// Prove a proxy of yours at this URL, and measure the bytes that it absorbs while their reader stands still; without
+    /// a command or --watch, its memory stays unknown
+    #[arg(long, value_name = "URL", group = "subject", requires = "upstream")]
+    proxy: Option<String>,
+    /// Port of 127.0.0.1 to which the proxy passes requests on, in cleartext: longhaul listens there
+    #[arg(long, value_name = "PORT", requires = "proxy")]
+    upstream: Option<u16>,
+    /// Watch the program that runs as this process, with all that it has started, in place of a command
+    #[arg(long, value_name = "PID", requires = "listener", conflicts_with = "command")]
+    pub(crate) watch: Option<u32>,
+    /// Sign that the program is ready: a port, a URL that answers, or a text that is part of its output [default: a handshake at its
+    /// URL]
+    #[arg(long, value_name = "PORT|PATTERN|URL", requires = "listener", requires = "command")]
+    pub(crate) ready: Option<Ready>,
+    /// Announce the length of uploads by Content-Length, in place of the chunked coding
+    #[arg(long, requires = "listener")]
+    pub(crate) content_length: bool,
+    #[command(flatten)]
+    request: RequestArgs,
+    #[command(flatten)]
+    trust: TrustArgs,
+}
+
+/// The role of a program that listens at a URL.
+pub(crate) enum ListenerRole<'a> {
+    /// A server that takes uploads, and perhaps gives bodies.
+    Server {
+        /// The URL for uploads.
+        url: &'a str,
+        /// The URL of bodies.
+        download: Option<&'a str>,
+    },
+    /// A proxy.
+    Proxy {
+        /// Its URL.
+        url: &'a str,
+        /// The port to which it passes requests on.
+        upstream: u16,
+    },
+}
+
+impl ListenerRole<'_> {
+    /// Returns the URL as the user gave it.
+    pub(crate) fn url(&self) -> &str {
+        match self {
+            Self::Server { url, .. } | Self::Proxy { url, .. } => url,
+        }
+    }
+
+    /// Returns the URLs of transfers.
+    ///
+    /// # Errors
+    /// Fails if one of them is no URL.
+    pub(crate) fn endpoints(&self) -> Result<Endpoints, TargetError> {
+        match self {
+            Self::Server { url, download } => Endpoints::new(*url, download.map(str::to_owned)),
+            Self::Proxy { url, .. } => Endpoints::behind_proxy(url),
+        }
+    }
+}
+
+impl ListenerArgs {
+    /// Returns the role of the program; `None` if none that listens is to be proven.
+    pub(crate) fn role(&self) -> Option<ListenerRole<'_>> {
+        let download = self.download.as_deref();
+        let server = self.server.as_deref().map(|url| ListenerRole::Server { url, download });
+        let proxy = self.proxy.as_deref().zip(self.upstream);
+        server.or(proxy.map(|(url, upstream)| ListenerRole::Proxy { url, upstream }))
+    }
+
+    /// Refuses flags of requests if nothing listens that takes them.
+    fn check(&self) -> Result<(), Usage> {
+        match self.role().is_none() && (self.request.is_given() || self.trust.is_given()) {
+            true => Err(Usage::new(
+                "flags of requests and of certificates are for a server or a proxy of yours (--server, --proxy)",
+            )),
+            false => Ok(()),
+        }
+    }
+}
+
 impl ProveArgs {
+    /// Refuses flags that would have no effect.
+    ///
+    /// # Errors
+    /// Fails if flags are given that do not belong to what is proven.
+    pub(crate) fn check(&self) -> Result<(), Usage> {
+        self.listener.check()?;
+        match self.runs.transfer_flag().filter(|_| !self.series.is_empty()) {
+            Some(flag) => {
+                Err(Usage::new(format!("{flag}: not with --series, whose program makes no transfer")))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Returns whether a program of someone else is to be proven.
     pub(crate) fn is_of_program(&self) -> bool {
-        self.client || !self.series.is_empty()
+        self.client || self.listener.role().is_some() || !self.series.is_empty()
+    }
+
+    /// Returns the options of the client that talks to a server or a proxy under proof.
+    ///
+    /// # Errors
+    /// Fails if a file cannot be used, or a value is out of range for its limit.
+    pub(crate) fn client_options(&self) -> Result<Options, Usage> {
+        let listener = &self.listener;
+        Ok(Options::default()
+            .with_trust(listener.trust.trust()?)
+            .with_oldest_tls(listener.trust.oldest())
+            .with_timeout(self.runs.session.timeout)
+            .with_request(listener.request.options()?)
+            .with_limits(self.runs.limits()?))
     }
 
     /// The sizes of `--series`, each once.

@@ -1,23 +1,21 @@
 //! The flags of `longhaul send` and `longhaul fetch`.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
-use clap::{ArgGroup, Args};
+use clap::Args;
 use client::{Options, Target};
 use record::{ByteSize, ChunkSize, DEFAULT_SEED, PayloadKind, Protocol, Rate};
-use transport::Trust;
 
 use super::{
     limits::LimitArgs,
     request::RequestArgs,
-    trust::{KeyLogArgs, TlsArgs},
+    trust::{KeyLogArgs, TrustArgs},
     values::{Named, chunk, duration, payload, protocol, seconds},
 };
 use crate::exit::Usage;
 
 /// The flags that `send` and `fetch` share.
 #[derive(Debug, Args)]
-#[command(group = ArgGroup::new("trust").args(["cacert", "pin", "insecure"]))]
 pub(crate) struct RemoteArgs {
     /// URL: http:// or https://, then a host name or an address. User information in the URL is sent as by --user
     url: String,
@@ -32,17 +30,8 @@ pub(crate) struct RemoteArgs {
     /// Abort when the transfer takes longer than this, name resolution included; a bare number is seconds
     #[arg(short, long, value_name = "TIME", value_parser = seconds)]
     max_time: Option<Duration>,
-    /// Trust the certificates in this PEM file, and those that they sign [default: the system's roots]
-    #[arg(long, value_name = "FILE")]
-    cacert: Option<PathBuf>,
-    /// Trust the certificate whose DER has this SHA-256, and no other
-    #[arg(long, value_name = "sha256:HEX", value_parser = pin)]
-    pin: Option<[u8; 32]>,
-    /// Accept any server certificate (insecure)
-    #[arg(short = 'k', long)]
-    insecure: bool,
     #[command(flatten)]
-    tls: TlsArgs,
+    trust: TrustArgs,
     #[command(flatten)]
     key_log: KeyLogArgs,
     /// Name of the transfer in its record: transfers of one case, label and peer form one series
@@ -74,33 +63,14 @@ impl RemoteArgs {
     /// Fails if a file cannot be used, or a value is out of range for its limit.
     pub(crate) fn options(&self) -> anyhow::Result<Options> {
         Ok(Options::default()
-            .with_trust(self.trust()?)
-            .with_oldest_tls(self.tls.oldest())
+            .with_trust(self.trust.trust()?)
+            .with_oldest_tls(self.trust.oldest())
             .with_key_log(self.key_log.open()?)
             .with_timeout(self.timeout)
             .with_max_time(self.max_time)
             .with_request(self.request.options()?)
             .with_limits(self.limits.limits_for_any_peer().map_err(Usage::new)?)
             .with_label(self.label.clone()))
-    }
-
-    /// Returns the trust in the server. Warns if any certificate is trusted.
-    fn trust(&self) -> Result<Trust, Usage> {
-        if self.insecure {
-            eprintln!(
-                "WARNING: --insecure accepts any certificate: an attacker can read and change everything"
-            );
-            return Ok(Trust::AnyCertificate);
-        }
-        match (&self.cacert, self.pin) {
-            (Some(path), _) => {
-                let unusable = |error: String| Usage::new(format!("--cacert {}: {error}", path.display()));
-                let pem = fs::read_to_string(path).map_err(|error| unusable(error.to_string()))?;
-                Trust::pem(&pem).map_err(|error| unusable(error.to_string()))
-            }
-            (None, Some(pin)) => Ok(Trust::Pin(pin)),
-            (None, None) => Ok(Trust::SystemRoots),
-        }
     }
 }
 
@@ -155,26 +125,4 @@ pub(crate) struct FetchArgs {
     /// Rate at which the body is read, in bytes per second [default: unlimited]
     #[arg(long, value_name = "RATE")]
     pub(crate) reader_rate: Option<Rate>,
-}
-
-fn pin(text: &str) -> Result<[u8; 32], String> {
-    let digits = text.strip_prefix("sha256:").unwrap_or_default();
-    let byte = |at: usize| digits.get(2 * at..2 * at + 2).and_then(|two| u8::from_str_radix(two, 16).ok());
-    let bytes: Option<Vec<u8>> = (0..32).map(byte).collect();
-    let bytes = bytes.filter(|_| digits.len() == 64).and_then(|bytes| bytes.try_into().ok());
-    bytes.ok_or_else(|| "use sha256: and 64 hexadecimal digits".into())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_pin_is_a_whole_sha_256() {
-        let digits = "0123456789abcdefABCDEF0123456789".repeat(2);
-        assert_eq!(pin(&format!("sha256:{digits}")).map(|pin| pin[1]), Ok(0x23));
-        for text in ["", "sha256:", &digits, &format!("sha256:{digits}0"), "sha256:xyz", "sha256:ää"] {
-            assert!(pin(text).is_err(), "{text}");
-        }
-    }
 }

@@ -37,6 +37,15 @@ pub(crate) struct RequestArgs {
 }
 
 impl RequestArgs {
+    /// Returns whether any flag is given.
+    pub(crate) fn is_given(&self) -> bool {
+        let texts = [&self.method, &self.user, &self.oauth2_bearer];
+        texts.into_iter().any(Option::is_some)
+            || !self.headers.is_empty()
+            || self.token_file.is_some()
+            || self.expect_status.is_some()
+    }
+
     /// Returns the changes to the request. No error message shows a secret.
     ///
     /// # Errors

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use clap::{Args, builder::RangedU64ValueParser};
 use record::{
-    ByteSize, Case, ChunkSize, DEFAULT_SEED, DEFAULT_SPIN, Direction, MAX_STREAMS, PROTOCOLS, PayloadKind,
-    Protocol, Rate, SinkKind,
+    ByteSize, Case, ChunkSize, DEFAULT_SEED, DEFAULT_SPIN, Direction, Limits, MAX_STREAMS, PROTOCOLS,
+    PayloadKind, Protocol, Rate, SinkKind,
 };
 use run::Matrix;
 
@@ -55,9 +55,9 @@ impl Defaults {
         rounds: 1,
     };
 
-    /// The axes of the proof of a client. One minute suffices for a client of 500 MiB/s; three rounds of three sizes have
+    /// The axes of the proof of a client or a server. One minute suffices for a client of 500 MiB/s; three rounds of three sizes have
     /// an interval.
-    pub(crate) const PROVE_CLIENT: Self = Self {
+    pub(crate) const PROVE_SUBJECT: Self = Self {
         protocols: |protocol| protocol.is_http() && !protocol.is_encrypted() && !protocol.has_streams(),
         ceilings: false,
         directions: &[Direction::Up],
@@ -123,6 +123,40 @@ pub(crate) struct RunArgs {
 pub(crate) const MAX_CONNECTIONS: u64 = 480;
 
 impl RunArgs {
+    /// Returns the name of a flag that only transfers have, if one is given.
+    pub(crate) fn transfer_flag(&self) -> Option<&'static str> {
+        let given = [
+            ("--protocol", !self.protocol.is_empty()),
+            ("--no-ceiling", self.no_ceiling),
+            ("--direction", !self.direction.is_empty()),
+            ("--chunk-size", !self.chunk_size.is_empty()),
+            ("--size", !self.size.is_empty()),
+            ("--payload", self.payload != PayloadKind::Random),
+            ("--seed", self.seed != DEFAULT_SEED),
+            ("--sink", self.sink != SinkKind::Verify),
+            ("--connections and --streams", (self.connections, self.streams) != (1, 1)),
+            ("--reader-rate", self.reader_rate.is_some()),
+            ("--limit-rate", self.limit_rate.is_some()),
+            ("--spin", self.spin.is_some()),
+            ("--explain-memory", self.explain_memory),
+            ("a limit", self.limits.names_any()),
+        ];
+        given.into_iter().find_map(|(flag, is_given)| is_given.then_some(flag))
+    }
+
+    /// Returns whether a flag names protocols.
+    pub(crate) fn names_protocols(&self) -> bool {
+        !self.protocol.is_empty()
+    }
+
+    /// Returns the values of all limits.
+    ///
+    /// # Errors
+    /// Fails if a value is out of range for its limit.
+    pub(crate) fn limits(&self) -> Result<Limits, Usage> {
+        self.limits.limits().map_err(Usage::new)
+    }
+
     /// Returns the number of rounds, or the least number with `--precision`.
     pub(crate) fn rounds(&self, defaults: &Defaults) -> u32 {
         self.session.rounds.unwrap_or(defaults.rounds)
@@ -151,7 +185,7 @@ impl RunArgs {
         (template.reader_rate, template.limit_rate) = (self.reader_rate, self.limit_rate);
         let own = if self.limits.is_stock() { Duration::ZERO } else { DEFAULT_SPIN };
         template.spin = Some(self.spin.unwrap_or(own));
-        template.limits = self.limits.limits().map_err(Usage::new)?;
+        template.limits = self.limits()?;
         let matrix = Matrix {
             protocols,
             ceilings: PROTOCOLS.iter().filter(|row| are_there && row.is_ceiling()).collect(),
@@ -209,10 +243,9 @@ impl RunArgs {
         }
         match (own, self.size.as_slice()) {
             (Some(size), []) => Ok(vec![ByteSize(size)]),
-            (Some(_), _) => Err(Usage::new(format!(
-                "--size contradicts --payload {}: a file has its own size",
-                self.payload
-            ))),
+            (Some(_), _) => {
+                Err(Usage::new(format!("--payload {} has a size of its own; leave out --size", self.payload)))
+            }
             (None, []) => Ok(defaults.bodies.to_vec()),
             (None, asked) => Ok(distinct(asked.iter().flatten().copied())),
         }

@@ -1,9 +1,11 @@
-//! The flags of connection secrets and of the TLS version.
+//! The flags of the trust in a server, of the TLS version, and of connection secrets.
 
-use std::path::PathBuf;
+use std::{fs, path::PathBuf};
 
-use clap::Args;
-use transport::{KeyLog, TlsVersion};
+use clap::{ArgGroup, Args};
+use transport::{KeyLog, TlsVersion, Trust};
+
+use crate::exit::Usage;
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct TlsArgs {
@@ -17,6 +19,62 @@ impl TlsArgs {
     pub(crate) fn oldest(&self) -> TlsVersion {
         if self.tls12 { TlsVersion::Tls12 } else { TlsVersion::Tls13 }
     }
+}
+
+/// The flags of a client about the certificate of the server.
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("trust").args(["cacert", "pin", "insecure"]))]
+pub(crate) struct TrustArgs {
+    /// Trust the certificates in this PEM file, and those that they sign [default: the system's roots]
+    #[arg(long, value_name = "FILE")]
+    cacert: Option<PathBuf>,
+    /// Trust the certificate whose DER has this SHA-256, and no other
+    #[arg(long, value_name = "sha256:HEX", value_parser = pin)]
+    pin: Option<[u8; 32]>,
+    /// Accept any server certificate (insecure)
+    #[arg(short = 'k', long)]
+    insecure: bool,
+    #[command(flatten)]
+    tls: TlsArgs,
+}
+
+impl TrustArgs {
+    /// Returns the oldest version of TLS that is accepted.
+    pub(crate) fn oldest(&self) -> TlsVersion {
+        self.tls.oldest()
+    }
+
+    /// Returns whether any flag is given.
+    pub(crate) fn is_given(&self) -> bool {
+        self.cacert.is_some() || self.pin.is_some() || self.insecure || self.tls.tls12
+    }
+
+    /// Returns the trust in the server. Warns if any certificate is trusted.
+    pub(crate) fn trust(&self) -> Result<Trust, Usage> {
+        if self.insecure {
+            eprintln!(
+                "WARNING: --insecure accepts any certificate: an attacker can read and change everything"
+            );
+            return Ok(Trust::AnyCertificate);
+        }
+        match (&self.cacert, self.pin) {
+            (Some(path), _) => {
+                let unusable = |error: String| Usage::new(format!("--cacert {}: {error}", path.display()));
+                let pem = fs::read_to_string(path).map_err(|error| unusable(error.to_string()))?;
+                Trust::pem(&pem).map_err(|error| unusable(error.to_string()))
+            }
+            (None, Some(pin)) => Ok(Trust::Pin(pin)),
+            (None, None) => Ok(Trust::SystemRoots),
+        }
+    }
+}
+
+fn pin(text: &str) -> Result<[u8; 32], String> {
+    let digits = text.strip_prefix("sha256:").unwrap_or_default();
+    let byte = |at: usize| digits.get(2 * at..2 * at + 2).and_then(|two| u8::from_str_radix(two, 16).ok());
+    let bytes: Option<Vec<u8>> = (0..32).map(byte).collect();
+    let bytes = bytes.filter(|_| digits.len() == 64).and_then(|bytes| bytes.try_into().ok());
+    bytes.ok_or_else(|| "use sha256: and 64 hexadecimal digits".into())
 }
 
 #[derive(Debug, Clone, Args)]
@@ -37,5 +95,19 @@ impl KeyLogArgs {
         KeyLog::open(&path)
             .map(Some)
             .map_err(|error| anyhow::anyhow!("cannot write secrets to {}: {error}", path.display()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pin_is_a_whole_sha_256() {
+        let digits = "0123456789abcdefABCDEF0123456789".repeat(2);
+        assert_eq!(pin(&format!("sha256:{digits}")).map(|pin| pin[1]), Ok(0x23));
+        for text in ["", "sha256:", &digits, &format!("sha256:{digits}0"), "sha256:xyz", "sha256:ää"] {
+            assert!(pin(text).is_err(), "{text}");
+        }
     }
 }

@@ -8,6 +8,7 @@ mod control;
 mod doctor;
 mod fetch;
 mod help;
+mod listener;
 mod prove;
 mod report;
 mod reproduce;

@@ -27,6 +27,7 @@ const STEP: u64 = 1 << 20;
 
 /// Runs `longhaul prove`.
 pub(super) fn main(args: &ProveArgs) -> anyhow::Result<Verdict> {
+    args.check()?;
     if args.is_of_program() {
         return subject::main(args);
     }

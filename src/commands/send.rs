@@ -13,7 +13,7 @@ pub(super) fn main(args: &SendArgs) -> anyhow::Result<Verdict> {
         .and_then(|upload| upload.with_size(args.size))
         .map_err(|error| match error {
             UploadError::OwnSize { payload } => {
-                Usage::new(format!("--size contradicts --payload {payload}: it has its own size"))
+                Usage::new(format!("--payload {payload} has a size of its own; leave out --size"))
             }
             error => Usage::new(error),
         })?

@@ -1,13 +1,16 @@
 //! `longhaul prove` for a program of someone else: longhaul is the other end of its transfers.
 //!
-//! The program runs once for each size of the body and each round: first at full speed, then, if it uploads, to a slow
-//! reader. [`analyse::Proof`] judges the memory of its processes.
+//! The program runs once for each size of the body and each round: first at full speed, then, if it sends the body, to a
+//! slow reader. [`analyse::Proof`] judges the memory of its processes.
 
 use analyse::Verdict;
 use record::{ByteSize, Case, Direction, PayloadKind, Protocol, Purpose, SinkKind, Subject};
 use subject::{Bodies, BodiesError, ClientProgram, CommandLine, SeriesProgram};
 
-use super::prove::{SLOW, close, slowed};
+use super::{
+    listener,
+    prove::{SLOW, close, slowed},
+};
 use crate::{
     cli::{Defaults, ProveArgs},
     exit::Usage,
@@ -20,7 +23,11 @@ const ROUNDS: u32 = 3;
 
 /// Runs `longhaul prove` for a program of someone else.
 pub(super) fn main(args: &ProveArgs) -> anyhow::Result<Verdict> {
-    if args.client { prove_client(args) } else { prove_series(args) }
+    match &args.listener.role() {
+        Some(role) => listener::main(args, role),
+        None if args.client => prove_client(args),
+        None => prove_series(args),
+    }
 }
 
 /// Proves any program whose input has a size.
@@ -49,11 +56,11 @@ fn prove_series(args: &ProveArgs) -> anyhow::Result<Verdict> {
 fn prove_client(args: &ProveArgs) -> anyhow::Result<Verdict> {
     let command = CommandLine::of_client(args.command.clone()).map_err(Usage::new)?;
     let asked = args.runs.reader_rate;
-    let mut fast = args.runs.cases(&Defaults::PROVE_CLIENT)?;
+    let mut fast = args.runs.cases(&Defaults::PROVE_SUBJECT)?;
     fast.iter_mut().for_each(|case| (case.reader_rate, case.spin) = (None, None));
     fast.iter().try_for_each(check)?;
     let uploads: Vec<Case> = fast.iter().filter(|case| case.direction == Direction::Up).cloned().collect();
-    let rounds = args.runs.rounds(&Defaults::PROVE_CLIENT);
+    let rounds = args.runs.rounds(&Defaults::PROVE_SUBJECT);
     let expected = Expectation::of(&fast, rounds).and(Expectation::of(&uploads, rounds).slower(1.0 / SLOW));
     if args.runs.session.list {
         return super::bench::list(&fast, expected);
@@ -71,7 +78,7 @@ fn prove_client(args: &ProveArgs) -> anyhow::Result<Verdict> {
 }
 
 /// Refuses axes that only longhaul's own ends have.
-fn check(case: &Case) -> Result<(), Usage> {
+pub(super) fn check(case: &Case) -> Result<(), Usage> {
     let protocol = &case.protocol;
     if Protocol::by_name(protocol).is_some_and(|row| !row.is_http()) {
         return Err(Usage::new(format!("--protocol {protocol}: a client of yours needs one over HTTP")));

@@ -59,7 +59,7 @@ pub use formats::{
     gate_text, proof_text, reproduction_text, table, untuned_markdown, write, write_pictures,
 };
 pub use gate::Gate;
-pub use proof::{Constancy, Fit, Judgement, LevelChange, MemorySeries, Proof};
+pub use proof::{Absorption, Constancy, Fit, Judgement, LevelChange, MemorySeries, Proof};
 pub use rank::Rank;
 pub use reproduction::{Answer, Claim, Goodputs, Reproduction, Subject};
 pub use row::{EndRow, Row};

@@ -59,30 +59,51 @@ impl Client {
         let (transfer, started) = (transfer.into(), Timestamp::now());
         let (size, end) = (transfer.size(), transfer.direction().client());
         let mut case = transfer.case(target, &self.options.limits);
-        let Measured { mut outcome, receipt, .. } = self.measure(target, transfer, progress).await;
+        let Measured { outcome, receipt, .. } = self.measure(target, transfer, progress).await;
         if size.is_none() {
             case.body = ByteSize(outcome.ends[end].as_ref().map_or(0, |measured| measured.bytes));
-        }
-        if let Some(fault) = &mut outcome.fault {
-            let secrets: Vec<_> = self.options.request.secrets(target).collect();
-            fault.message = without_secrets(&with_advice(fault, target), &secrets);
         }
         let session = self.session.clone().with_peer(target.peer(&self.options.request));
         TransferReport { record: session.record(&case, 0, started, outcome), receipt }
     }
 
-    /// Makes the transfer within the maximum time. Repeats it once if the server requires a Content-Length.
+    /// Makes a transfer as [`run`](Self::run) does, and returns its outcome in place of a record.
+    pub async fn transfer(
+        &self,
+        target: &Target,
+        transfer: impl Into<Transfer>,
+        progress: impl Fn(Heartbeat),
+    ) -> Outcome {
+        self.measure(target, transfer.into(), progress).await.outcome
+    }
+
+    /// Connects to a server, and closes the connection.
+    ///
+    /// # Errors
+    /// Fails if no handshake succeeds within the timeout.
+    pub async fn probe(&self, target: &Target) -> Result<(), Fault> {
+        let (connection, _) = dial(target, &self.options).await?;
+        let _ = timeout(CLOSE_TIMEOUT, connection.close()).await;
+        Ok(())
+    }
+
+    /// Makes the transfer within the maximum time. Repeats it once if the server requires a Content-Length. The message
+    /// of a failure has no secrets.
     async fn measure(&self, target: &Target, transfer: Transfer, progress: impl Fn(Heartbeat)) -> Measured {
         let mut deadline: Deadline = match self.options.max_time {
             Some(max_time) => Box::pin(sleep(max_time)),
             None => Box::pin(std::future::pending()),
         };
         let again = transfer.with_length_required();
-        let measured = self.attempt(target, transfer, &progress, &mut deadline).await;
-        match again.filter(|_| requires_length(measured.status)) {
-            Some(again) => self.attempt(target, again, &progress, &mut deadline).await,
-            None => measured,
+        let mut measured = self.attempt(target, transfer, &progress, &mut deadline).await;
+        if let Some(again) = again.filter(|_| requires_length(measured.status)) {
+            measured = self.attempt(target, again, &progress, &mut deadline).await;
         }
+        if let Some(fault) = &mut measured.outcome.fault {
+            let secrets: Vec<_> = self.options.request.secrets(target).collect();
+            fault.message = without_secrets(&with_advice(fault, target), &secrets);
+        }
+        measured
     }
 
     /// Connects, makes the exchange, aborts it if it stalls, and compares the content at both ends.

@@ -4,7 +4,7 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use http_body_util::BodyExt as _;
 use metrics::Pace;
 use payload::Payload;
-use receiver::{Receipt, Reception, Sink};
+use receiver::{Halt, Receipt, Reception, Sink};
 use record::{ByteSize, ChunkSize, DEFAULT_SEED, Fault, FaultKind, PayloadKind, Rate, SinkKind};
 use transport::Body;
 
@@ -21,19 +21,26 @@ use crate::{
 pub struct Download {
     pub(crate) output: Output,
     pub(crate) reader_rate: Option<Rate>,
+    halt: Option<Halt>,
     pub(crate) is_resumable: bool,
 }
 
 impl Download {
     /// Creates a download into an output, as fast as bytes arrive.
     pub fn new(output: Output) -> Self {
-        Self { output, reader_rate: None, is_resumable: false }
+        Self { output, reader_rate: None, halt: None, is_resumable: false }
     }
 
     /// Sets the rate at which the body is read. `None` reads as fast as bytes arrive.
     #[must_use]
     pub fn with_reader_rate(self, rate: impl Into<Option<Rate>>) -> Self {
         Self { reader_rate: rate.into(), ..self }
+    }
+
+    /// Sets a stop of the reader in the middle of the body; `None` reads to the end without one.
+    #[must_use]
+    pub fn with_halt(self, halt: impl Into<Option<Halt>>) -> Self {
+        Self { halt: halt.into(), ..self }
     }
 
     /// Completes the part that an earlier download of the same URL left, and keeps a part if this download breaks off.
@@ -84,7 +91,7 @@ impl Download {
         let checksums = Checksums::of_whole(&head.headers);
         let length = content_length(&head.headers, by);
         let (sink, output) = output.open(length).await?;
-        let received = Received { body, checksums, length, sink, rate: self.reader_rate };
+        let received = Received { body, checksums, length, sink, rate: self.reader_rate, halt: self.halt };
         let (receipt, proof) = received.run(by).await?;
         let received = sent.as_ref().and(receipt.digest);
         Ok(ContentReport { received, sent, output, proof: proof.get().cloned(), ..ContentReport::default() })
@@ -98,6 +105,7 @@ pub(crate) struct Received {
     pub(crate) length: Option<u64>,
     pub(crate) sink: Sink,
     pub(crate) rate: Option<Rate>,
+    pub(crate) halt: Option<Halt>,
 }
 
 impl Received {
@@ -112,6 +120,7 @@ impl Received {
             .into_sink(self.sink)
             .expecting(self.length)
             .paced(self.rate.map(Pace::new))
+            .halting(self.halt)
             .run()
             .await;
         match (receipt, proof.get().filter(|proof| !proof.matches)) {

@@ -94,7 +94,7 @@ impl Download {
         let (hasher, writer) = part.continuation();
         let sink = Sink::stream_after(hasher, writer);
         let length = content_length(&head.headers, by);
-        let received = Received { body, checksums, length, sink, rate: self.reader_rate };
+        let received = Received { body, checksums, length, sink, rate: self.reader_rate, halt: None };
         let (receipt, proof) = match received.run(by).await {
             Ok(received) => received,
             Err(fault) => {

@@ -140,11 +140,12 @@ impl Target {
     }
 
     /// Returns the host name, or the address without brackets.
-    pub(crate) fn host(&self) -> &str {
+    pub fn host(&self) -> &str {
         &self.host
     }
 
-    pub(crate) fn port(&self) -> u16 {
+    /// Returns the port: that of the URL, or the scheme's own.
+    pub fn port(&self) -> u16 {
         self.port
     }
 }

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{Meter, clock::Stamp};
+use crate::{Meter, Stamp};
 
 /// The counter of one body at a [`Meter`].
 ///

@@ -1,11 +1,11 @@
 //! The memory of the instruments, as a term of a budget.
 
+use process::Timeline;
 use record::Term;
 
 use crate::{
     heap::{self, HeapTimeline},
     histogram::{DIGITS, Rates, Times},
-    timeline::{CAPACITY, Timeline},
     trace::Trace,
 };
 
@@ -14,7 +14,7 @@ use crate::{
 /// trace.
 pub fn footprint(is_scheduled: bool) -> Term {
     let (mut histograms, mut bytes) = (2, Rates::new().footprint() + Times::new().footprint());
-    let mut rest = format!("timelines of {CAPACITY} and {} points", heap::CAPACITY);
+    let mut rest = format!("timelines of {} and {} points", Timeline::CAPACITY, heap::CAPACITY);
     bytes += Timeline::FOOTPRINT + HeapTimeline::FOOTPRINT;
     if is_scheduled {
         histograms += 1;

@@ -33,20 +33,17 @@
 //! # Ok::<(), &str>(())
 //! ```
 
-mod clock;
 mod flow;
 mod footprint;
 mod heap;
 mod histogram;
 mod meter;
 mod pace;
-mod timeline;
 mod trace;
 
-pub use clock::Stamp;
 pub use flow::Flow;
 pub use footprint::footprint;
 pub use meter::{Meter, Readings};
 pub use pace::Pace;
-pub use timeline::Timeline;
+pub use process::{Stamp, Timeline};
 pub use trace::{Mark, delivery};

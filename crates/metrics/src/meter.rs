@@ -11,8 +11,7 @@ use std::{
 use record::{HeapPoint, Latency, Throughput};
 
 use crate::{
-    Flow, Mark,
-    clock::Stamp,
+    Flow, Mark, Stamp,
     heap::HeapTimeline,
     histogram::{Rates, Times},
     trace::Trace,

@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn lateness_is_against_a_schedule_that_never_shifts() {
         for mut pace in [pace(1000), pace(1000).catching_up()] {
-            let at = |seconds| Stamp::after(pace.began, Duration::from_secs(seconds));
+            let at = |seconds| pace.began + Duration::from_secs(seconds);
             let (early, late, later) = (at(0), at(6), at(7));
             assert_eq!(pace.lateness(early), Duration::ZERO);
             pace.pass_at(Duration::ZERO, 1000);

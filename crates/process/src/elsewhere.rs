@@ -56,6 +56,14 @@ impl ProcessTree {
         Err(io::ErrorKind::Unsupported.into())
     }
 
+    /// Does nothing on this system.
+    pub fn restart_peak(&mut self) {}
+
+    /// Always false on this system.
+    pub fn is_peak_of_readings(&self) -> bool {
+        false
+    }
+
     /// Finds nothing on this system.
     pub fn find_descendants(&mut self) {}
 

@@ -1,5 +1,5 @@
 //! The resources of the current process: memory, processor time, page faults and context switches; and the memory of
-//! other processes with their descendants ([`ProcessTree`]).
+//! other processes with their descendants ([`ProcessTree`], which a [`Sampler`] reads again and again). [`Stamp`] is the clock.
 //!
 //! [`MemoryReader`] samples resident memory, and [`peak_rss_bytes`] reads its high-water mark. [`Resources`] holds the
 //! resources that the process has used since its start. [`heap()`] returns the live memory according to the program's
@@ -27,11 +27,14 @@
 //! ```
 
 mod call_sites;
+mod clock;
 mod heap;
 mod holdings;
 mod memory;
 mod occupy;
 mod resources;
+mod sampler;
+mod timeline;
 
 #[cfg(target_os = "linux")]
 #[path = "linux.rs"]
@@ -47,12 +50,15 @@ mod platform;
 use platform as tree;
 
 pub use call_sites::{CallSite, HeapTracer, heap_tracer, trace_heap_by};
+pub use clock::Stamp;
 pub use heap::{Heap, HeapReader, heap, heap_bytes, read_heap_by};
 pub use holdings::Holdings;
 pub use memory::Memory;
 pub use occupy::occupy;
 pub use platform::{MemoryReader, peak_rss_bytes};
 pub use resources::Resources;
+pub use sampler::Sampler;
+pub use timeline::Timeline;
 pub use tree::ProcessTree;
 
 /// Returns a lock that excludes other tests that measure the whole process.

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, ffi::OsStr, io};
 
 use procfs::{
     page_size,
-    process::{ProcState, Process},
+    process::{ClearRefs, ProcState, Process},
 };
 
 use crate::{Memory, platform::into_io};
@@ -18,6 +18,8 @@ pub struct ProcessTree {
     page: u64,
     /// True once there was a second member: resident pages that members share then count in parts.
     has_grown: bool,
+    /// True if the peak that the kernel keeps includes time before the measurement.
+    has_earlier_peak: bool,
     peak_rss_bytes: Option<u64>,
 }
 
@@ -33,10 +35,26 @@ impl ProcessTree {
             members: BTreeMap::from([(pid, process)]),
             page: page_size(),
             has_grown: false,
+            has_earlier_peak: false,
             peak_rss_bytes: None,
         };
         tree.find_descendants();
         Ok(tree)
+    }
+
+    /// Begins a new measurement of processes that live on: forgets the peak so far, and resets the peak that the kernel
+    /// keeps of each member (proc(5), `clear_refs`). Where that is not permitted, only readings count from now on.
+    pub fn restart_peak(&mut self) {
+        self.find_descendants();
+        let reset = |process: &Process| process.clear_refs(ClearRefs::PeakRSS).is_ok();
+        self.has_earlier_peak = !self.members.values().all(reset);
+        self.peak_rss_bytes = None;
+    }
+
+    /// Returns whether the peak is the highest reading only: the kernel keeps no peak of several processes, and none of the
+    /// time since [`restart_peak`](Self::restart_peak) where that is not permitted.
+    pub fn is_peak_of_readings(&self) -> bool {
+        self.has_grown || self.has_earlier_peak
     }
 
     /// Looks for processes that members have started, and forgets those that have ended. A process that is started and
@@ -81,9 +99,9 @@ impl ProcessTree {
         self.members.get(&parent).into_iter().flat_map(children_of).collect()
     }
 
-    /// Takes over the peak that the kernel keeps, as long as the tree has had one member only.
+    /// Takes over the peak that the kernel keeps, if it is that of the measurement and of a tree with one member only.
     fn raise_peak_of_sole_member(&mut self) {
-        let sole = self.members.values().next().filter(|_| !self.has_grown);
+        let sole = self.members.values().next().filter(|_| !self.is_peak_of_readings());
         let peak = sole.and_then(|process| process.status().ok()?.vmhwm);
         self.peak_rss_bytes = self.peak_rss_bytes.max(peak.map(|kib| kib * 1024));
     }
@@ -219,7 +237,12 @@ mod tests {
         let child = shell("x=$(head -c 24000000 /dev/zero | tr '\\0' x); unset x; echo ready; read _");
         let mut tree = ProcessTree::of(child.id()).unwrap();
         assert!(tree.peak_rss_bytes() > Some(24 << 20), "{:?}", tree.peak_rss_bytes());
-        assert!(tree.read().is_some());
+        let now = tree.read().unwrap();
+        tree.restart_peak();
+        tree.find_descendants();
+        let since = tree.peak_rss_bytes().unwrap();
+        assert!(since < 24 << 20 && since + (1 << 20) > now.rss_bytes, "{since}, {now:?}");
+        assert!(!tree.is_peak_of_readings());
         end(child);
         assert!(ProcessTree::of(u32::MAX >> 1).is_err(), "no such process");
     }

@@ -7,7 +7,7 @@ use http_body::Body;
 use http_body_util::BodyExt as _;
 use metrics::{Meter, Pace, Stamp};
 
-use crate::{Receipt, ReceiveError, Sink, SinkActivity, SpinTime, busy_poll::BusyPoll};
+use crate::{Halt, Receipt, ReceiveError, Sink, SinkActivity, SpinTime, busy_poll::BusyPoll};
 
 /// The reception of one body, with its options. Nothing is received before [`run`](Self::run).
 ///
@@ -19,6 +19,7 @@ pub struct Reception<'a, B> {
     sink: Sink,
     expected: Option<u64>,
     pace: Option<Pace>,
+    halt: Option<Halt>,
     busy_poll: Duration,
     spun: SpinTime,
 }
@@ -36,6 +37,7 @@ where
             sink: Sink::discard(),
             expected: None,
             pace: None,
+            halt: None,
             busy_poll: Duration::ZERO,
             spun: SpinTime::default(),
         }
@@ -59,6 +61,12 @@ where
         self
     }
 
+    /// Sets a stop in the middle of the body; `None` reads to the end without one.
+    pub fn halting(mut self, halt: impl Into<Option<Halt>>) -> Self {
+        self.halt = halt.into();
+        self
+    }
+
     /// Makes the task busy-poll for up to `limit` before it sleeps, whenever no bytes are available. Busy-polling saves
     /// a wake-up if the next bytes arrive soon, and costs processor time otherwise. The time is added to `spun`.
     pub fn busy_polling(mut self, limit: Duration, spun: &SpinTime) -> Self {
@@ -77,7 +85,7 @@ where
     /// # Errors
     /// Fails if the body breaks off, does not have the required length, or cannot be saved.
     pub async fn run(self) -> Result<Receipt, ReceiveError> {
-        let Self { body, meter, mut sink, expected, mut pace, busy_poll, spun } = self;
+        let Self { body, meter, mut sink, expected, mut pace, halt, busy_poll, spun } = self;
         let mut body = pin!(body);
         let mut flow = meter.flow();
         let began = Stamp::now();
@@ -89,6 +97,9 @@ where
                 received += length as u64;
                 flow.pass(length);
                 sink.take(piece).await?;
+                if let Some(halt) = &halt {
+                    halt.pass(received).await;
+                }
                 if let Some(wait) = pace.as_mut().and_then(|pace| pace.pass(length)) {
                     tokio::time::sleep(wait).await;
                 }

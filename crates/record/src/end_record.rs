@@ -97,6 +97,10 @@ pub struct MemoryRecord {
     /// The peak of resident memory: the higher of VmHWM at the end and the highest sample. In schema version 1 the peak
     /// is VmHWM alone. VmHWM may lie below a sample, because the kernel takes it from a counter that lags behind.
     pub peak_rss_bytes: Option<u64>,
+    /// True if `peak_rss_bytes` is the highest sample only, because the kernel keeps no peak of several processes, or
+    /// none of this run alone. Null for longhaul's own ends.
+    #[serde(default)]
+    pub peak_is_of_samples: Option<bool>,
     /// The baseline of anonymous memory: the resident pages that no file backs.
     pub baseline_anon_bytes: Option<u64>,
     /// The most anonymous memory in any sample.

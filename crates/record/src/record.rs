@@ -71,6 +71,10 @@ pub struct Record {
     /// The time in seconds from handing over the request until the first body byte passed the receiver. Null if the
     /// receiver is not longhaul's, and for uploads in records of schema version 1.
     pub first_byte_s: Option<f64>,
+    /// The bytes that a proxy under proof, and the sockets around it, had taken in and not passed on when its reader had
+    /// stood still and no more came; null for all other runs.
+    #[serde(default)]
+    pub absorbed_bytes: Option<u64>,
     /// The time in microseconds that the receiver busy-polls before it sleeps; null in records written before
     /// 2026-11-26.
     #[serde(default)]
@@ -138,6 +142,7 @@ impl Record {
             goodput_bytes_per_s: None,
             handshake_s: None,
             first_byte_s: None,
+            absorbed_bytes: None,
             spin_us: None,
             delivery: None,
             bodies: None,

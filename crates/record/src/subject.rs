@@ -14,6 +14,10 @@ use crate::{Direction, End};
 pub enum Subject {
     /// A client of longhaul's server.
     Client,
+    /// A server of longhaul's client.
+    Server,
+    /// A proxy between longhaul's client and its server. Records state its memory as that of the receiver.
+    Proxy,
     /// Any program whose input has a size. Records state its memory as that of the receiver.
     Program,
 }
@@ -23,7 +27,8 @@ impl Subject {
     pub fn end(self, direction: Direction) -> End {
         match self {
             Self::Client => direction.client(),
-            Self::Program => End::Receiver,
+            Self::Server => direction.client().other(),
+            Self::Proxy | Self::Program => End::Receiver,
         }
     }
 }
@@ -32,6 +37,8 @@ impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Client => "client",
+            Self::Server => "server",
+            Self::Proxy => "proxy",
             Self::Program => "program",
         })
     }
@@ -45,6 +52,7 @@ mod tests {
     fn a_client_sends_what_goes_up_and_receives_what_comes_down() {
         let ends = [Direction::Up, Direction::Down].map(|direction| Subject::Client.end(direction));
         assert_eq!(ends, [End::Sender, End::Receiver]);
+        assert_eq!(Subject::Server.end(Direction::Up), End::Receiver);
         assert_eq!(serde_json::to_string(&Subject::Client).unwrap(), "\"client\"");
     }
 }

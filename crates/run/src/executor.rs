@@ -49,6 +49,8 @@ pub struct Outcome {
     pub handshake_s: Option<f64>,
     /// The time until the first body byte reached the receiver, in seconds.
     pub first_byte_s: Option<f64>,
+    /// The bytes that a proxy under proof had absorbed when its reader stood still.
+    pub absorbed_bytes: Option<u64>,
     /// The measurements of both ends; `None` for an end that made no report.
     pub ends: ByEnd<Option<EndRecord>>,
     /// The latency from the sender's hand-over to the receiver, of a single body with a limited rate.

@@ -74,7 +74,7 @@ impl ConnectionHandler {
         let connection = &self.circumstances(client, session);
         let (mut answers, mut resets) = (FuturesUnordered::new(), ResetBudget::new(Instant::now()));
         let (mut stopping, mut patience) = (self.stopping.clone(), self.timeouts.patience);
-        let (mut open, mut told, mut multiplexed_before) = (true, false, false);
+        let (mut open, mut stop_announced, mut multiplexed_before) = (true, false, false);
         let mut next = session.accept();
         while open || !answers.is_empty() {
             tokio::select! {
@@ -105,10 +105,10 @@ impl ConnectionHandler {
                     }
                 }
                 () = quiet(patience, &connection.delivery), if answers.is_empty() => return,
-                _ = stopping.wait_for(|stopping| *stopping), if !told => {
+                _ = stopping.wait_for(|stopping| *stopping), if !stop_announced => {
                     session.shut_down();
                     patience.idle = patience.idle.min(FAREWELL);
-                    told = true;
+                    stop_announced = true;
                 }
             }
         }

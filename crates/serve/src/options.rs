@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use receiver::save::Quota;
+use receiver::{Halt, save::Quota};
 use record::{ByteSize, ChunkSize, H2_FRAME, LimitValue, Limits, Profile, Rate, SinkKind};
 use transport::{ChunkExtensions, Guards, Identity, KeyLog, TlsVersion, WindowBudget};
 
@@ -72,6 +72,8 @@ pub struct Options {
     pub access_log: Option<AccessLog>,
     /// The rate at which the server reads the body of an upload. `None`, the default, sets no limit.
     pub reader_rate: Option<Rate>,
+    /// The stop of the reader in the middle of each upload. `None`, the default, is none.
+    pub reader_halt: Option<Halt>,
     /// The function that gets the receipt of each complete upload, before the client gets it. `None` by default.
     pub receipts: Option<Receipts>,
     /// The largest body that an upload may have. `None` accepts any.
@@ -118,6 +120,7 @@ impl Default for Options {
             access: Access::default(),
             access_log: None,
             reader_rate: None,
+            reader_halt: None,
             receipts: None,
             max_body: None,
             quota: Quota::default(),

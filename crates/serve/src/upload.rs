@@ -10,7 +10,7 @@ use http::{HeaderMap, StatusCode, request::Parts};
 use http_body_util::{LengthLimitError, Limited};
 use metrics::{Meter, Pace};
 use receiver::{
-    ReceiveError, Reception, Sink,
+    Halt, ReceiveError, Reception, Sink,
     save::{Existing, Folder, NameError, SafeName},
 };
 use record::{ByteSize, Rate};
@@ -49,6 +49,7 @@ pub(crate) struct Uploads {
     max_body: Option<ByteSize>,
     existing: Existing,
     reader_rate: Option<Rate>,
+    reader_halt: Option<Halt>,
     receipts: Option<Receipts>,
     /// The rate limit of the log line about replaced files.
     replacements: Mutex<Occasional>,
@@ -63,6 +64,7 @@ impl Uploads {
             max_body: options.max_body,
             existing,
             reader_rate: options.reader_rate,
+            reader_halt: options.reader_halt.clone(),
             receipts: options.receipts.clone(),
             replacements: Mutex::default(),
         }
@@ -93,6 +95,7 @@ impl Uploads {
             .into_sink(sink)
             .expecting(announced)
             .paced(self.reader_rate.map(Pace::new))
+            .halting(self.reader_halt.clone())
             .run();
         // Boxed, because rustc cannot prove the future of a generic body `Send` here (rust-lang/rust#110338).
         let patience = reply.patience();

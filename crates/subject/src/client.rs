@@ -42,8 +42,9 @@ impl ClientProgram {
     async fn transfer(&self, case: &Case, observer: &mut dyn Observer) -> Result<Outcome, Fault> {
         let origin = Origin::listen(case, self.timeout)?;
         let (observed, words) = (origin.observed(), self.words(case, &origin));
-        let mut program = Program::start(&words)?;
-        observed.before_each_receipt(program.sampler());
+        let mut program = Program::start(&words, None)?;
+        let processes = program.processes().clone();
+        observed.before_each_receipt(move || processes.sample());
         let mut watch = Watch::default();
         let serving = origin.serve();
         pin!(serving);
@@ -105,7 +106,7 @@ impl Run<'_> {
         let (mut moved, mut seen) = (Stamp::now(), 0);
         loop {
             let bytes = self.observed.bytes();
-            let pause = watch.sample(program, bytes);
+            let pause = watch.sample(program.processes(), bytes);
             watch.report(self.case, self.end(), bytes, observer);
             if bytes != seen {
                 (seen, moved) = (bytes, Stamp::now());
@@ -113,7 +114,7 @@ impl Run<'_> {
             if let Some(status) = program.ended()?
                 && (!status.success()
                     || self.is_whole()
-                    || program.is_gone() && moved.elapsed() >= LAST_BYTES)
+                    || program.processes().are_gone() && moved.elapsed() >= LAST_BYTES)
             {
                 return Ok(status);
             }
@@ -157,10 +158,10 @@ impl Run<'_> {
         let mut outcome = Outcome::default();
         let elapsed_s = match self.case.direction {
             Direction::Up => self.observed.receipt().map(|receipt| receipt.elapsed_s),
-            Direction::Down => watch.elapsed().map(|elapsed| elapsed.as_secs_f64()),
+            Direction::Down => watch.began().map(|began| began.elapsed().as_secs_f64()),
         };
         outcome.elapsed_s = elapsed_s.filter(|_| self.is_whole());
-        outcome.ends[self.end()] = Some(watch.record(program, self.observed.bytes()));
+        outcome.ends[self.end()] = Some(watch.record(program.processes(), self.observed.bytes()));
         outcome
     }
 

@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, fmt, os::unix::ffi::OsStringExt as _};
 
-use record::redacted_command;
+use record::{printable, redacted_command};
 
 /// A value that longhaul puts into a command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +52,9 @@ pub enum CommandError {
         "the command has neither {{url}} nor {{port}}, and the address of longhaul's server is new in each run"
     )]
     NoAddress,
+    /// The command line of a server has no placeholder for the port that its URL leaves open.
+    #[error("the URL has {{port}}, and the command has not, so the server cannot know its port")]
+    NoPort,
     /// The command line of a program has no placeholder for the size of the input.
     #[error("the command has no {{n}}, which stands for the size of the input")]
     NoSize,
@@ -68,6 +71,19 @@ impl CommandLine {
     /// Fails without any word, and without a placeholder for the address of the server.
     pub fn of_client(words: Vec<OsString>) -> Result<Self, CommandError> {
         Self::with_any_of(words, [Placeholder::Url, Placeholder::Port], CommandError::NoAddress)
+    }
+
+    /// Makes the command line of a server from words. With `needs_port`, longhaul chooses the port.
+    ///
+    /// # Errors
+    /// Fails without any word, and without a placeholder for the port if it needs one.
+    pub fn of_server(words: Vec<OsString>, needs_port: bool) -> Result<Self, CommandError> {
+        let command = Self(words);
+        match command.0.is_empty() {
+            true => Err(CommandError::Empty),
+            false if needs_port && !command.has(Placeholder::Port) => Err(CommandError::NoPort),
+            false => Ok(command),
+        }
     }
 
     /// Makes the command line of a program whose input has a size from words.
@@ -127,10 +143,11 @@ fn fill(word: &OsString, value: &impl Fn(Placeholder) -> OsString) -> OsString {
     OsString::from_vec(filled)
 }
 
-/// Writes the command line with its placeholders and without secrets.
+/// Writes the command line with its placeholders and without secrets, on one line.
 impl fmt::Display for CommandLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&redacted_command(self.0.iter().map(|word| word.to_string_lossy().into_owned())))
+        let words = self.0.iter().map(|word| word.to_string_lossy().into_owned());
+        f.write_str(&printable(&redacted_command(words)))
     }
 }
 
@@ -163,5 +180,7 @@ mod tests {
     fn a_command_is_shown_without_secrets() {
         let shown = command(&["curl", "-u", "me:secret", "{url}"]).unwrap().to_string();
         assert!(shown.contains("{url}") && !shown.contains("secret"), "{shown}");
+        let lines = command(&["sh", "-c", "a\nb", "{url}"]).unwrap().to_string();
+        assert!(!lines.contains('\n'), "{lines}");
     }
 }

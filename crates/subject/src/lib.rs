@@ -2,7 +2,9 @@
 //!
 //! A [`ClientProgram`] is an [`Executor`](run::Executor): for each case, it starts a fresh server and the client, samples
 //! the memory of the client's processes while the body moves, and checks that it arrived whole. The outcome is a record
-//! whose one end is the program, for [`analyse`] to judge. A [`SeriesProgram`] is any program whose input has a size.
+//! whose one end is the program, for [`analyse`] to judge. A [`ServerProgram`] is a server that longhaul's client uploads to
+//! or downloads from, a
+//! [`ProxyProgram`] stands between its client and its server, and a [`SeriesProgram`] is any program whose input has a size.
 //!
 //! [`analyse`]: https://docs.rs/longhaul-analyse
 //!
@@ -38,12 +40,25 @@
 mod bodies;
 mod client;
 mod command;
+mod endpoints;
+mod exchange;
 mod origin;
+mod output;
+mod processes;
 mod program;
+mod proxy;
+mod ready;
 mod series;
+mod server;
+mod source;
 mod watch;
 
 pub use bodies::{Bodies, BodiesError};
 pub use client::ClientProgram;
 pub use command::{CommandError, CommandLine};
+pub use endpoints::Endpoints;
+pub use proxy::ProxyProgram;
+pub use ready::Ready;
 pub use series::SeriesProgram;
+pub use server::ServerProgram;
+pub use source::Source;

@@ -8,9 +8,9 @@ use std::{
     time::Duration,
 };
 
-use receiver::Receipt;
+use receiver::{Halt, Receipt};
 use record::{Case, DEFAULT_SEED, Direction, Fault, FaultKind, Protocol};
-use serve::{Options, Receipts, Server, Traffic};
+use serve::{HostName, Options, Receipts, Server, Traffic};
 use tempfile::NamedTempFile;
 
 use crate::command::Placeholder;
@@ -90,19 +90,38 @@ impl Origin {
             .or_else(|fault| Self::listen_on(Ipv6Addr::LOCALHOST.into(), case, patience).map_err(|_| fault))
     }
 
+    /// Listens on a port of loopback in cleartext, for a proxy that passes on the requests of a case. The reader of an
+    /// upload stops at a halt.
+    pub(crate) fn behind_proxy(
+        port: u16,
+        case: &Case,
+        patience: Duration,
+        halt: &Halt,
+    ) -> Result<Self, Fault> {
+        let mut options = Options::default();
+        options.listen = Some(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port));
+        // Buffers of a fixed size: what the proxy absorbs does not depend on how far the kernel opens them.
+        options.limits = case.limits.clone();
+        options.reader_halt = Some(halt.clone());
+        // A proxy may name the server as it likes.
+        options.access.hosts.extend("*".parse::<HostName>());
+        Self::bind(options, case, patience)
+    }
+
     fn listen_on(ip: IpAddr, case: &Case, patience: Duration) -> Result<Self, Fault> {
-        let failed = |error: String| Fault::new(FaultKind::Listen, error);
-        let protocol = Protocol::by_name(&case.protocol).filter(|protocol| protocol.is_http());
-        let protocol = protocol.ok_or_else(|| failed(format!("{} is not served", case.protocol)))?;
-        let uploads: Arc<Mutex<Uploads>> = Arc::default();
-        let complete = uploads.clone();
         let mut options = Options::default();
         let any_port = Some(SocketAddr::new(ip, 0));
-        match protocol.is_encrypted() {
+        match protocol(case)?.is_encrypted() {
             true => options.listen_tls = any_port,
             false => options.listen = any_port,
         }
         options.reader_rate = case.reader_rate;
+        Self::bind(options, case, patience)
+    }
+
+    fn bind(mut options: Options, case: &Case, patience: Duration) -> Result<Self, Fault> {
+        let uploads: Arc<Mutex<Uploads>> = Arc::default();
+        let complete = uploads.clone();
         options.min_rate = None;
         options.idle_timeout = patience;
         options.receipts = Some(Receipts::to(move |receipt| {
@@ -115,7 +134,7 @@ impl Origin {
         let certificate =
             certificate.map_err(|error| failed(format!("cannot write the certificate: {error}")))?;
         let traffic = server.traffic();
-        let url = url(protocol, addr, case);
+        let url = url(protocol(case)?, addr, case);
         Ok(Self {
             server,
             observed: Observed { traffic, direction: case.direction, uploads },
@@ -149,6 +168,16 @@ impl Origin {
         let _certificate = self.certificate;
         self.server.run(std::future::pending(), Duration::ZERO).await;
     }
+}
+
+fn failed(error: String) -> Fault {
+    Fault::new(FaultKind::Listen, error)
+}
+
+/// Returns the protocol of a case, which the server must have.
+fn protocol(case: &Case) -> Result<&'static Protocol, Fault> {
+    let protocol = Protocol::by_name(&case.protocol).filter(|protocol| protocol.is_http());
+    protocol.ok_or_else(|| failed(format!("{} is not served", case.protocol)))
 }
 
 /// Returns the URL of the upload or the download. With TLS, its host is the name in the certificate.

@@ -4,7 +4,6 @@ use std::{
     ffi::OsString,
     io,
     process::{ExitStatus, Stdio},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -16,21 +15,24 @@ use nix::{
     },
     unistd::Pid,
 };
-use process::ProcessTree;
 use record::{Fault, FaultKind, printable};
-use run::{last_line, machine::OomWatch};
+use run::machine::OomWatch;
 use tokio::{
     process::{Child, Command},
-    task::JoinHandle,
     time::timeout,
 };
 use uuid::Uuid;
 
-/// The environment variable that marks descendants of a program, also those whose parent has ended.
-const MARK: &str = "LONGHAUL_SUBJECT";
+use crate::{
+    output::Output,
+    processes::{MARK, Processes},
+};
 
 /// The time in which the last line of standard error is waited for.
 const LAST_LINE: Duration = Duration::from_millis(500);
+
+/// The time in which a program ends after SIGTERM, before it is killed.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// The longest quoted line of standard error, in characters.
 const QUOTED: usize = 300;
@@ -39,16 +41,14 @@ const QUOTED: usize = 300;
 pub(crate) struct Program {
     name: String,
     child: Child,
-    tree: Arc<Mutex<ProcessTree>>,
-    mark: String,
-    /// A task that reads the last line of standard error, and ends when no process has standard error open.
-    last_line: Option<JoinHandle<String>>,
+    processes: Processes,
+    output: Output,
     oom: OomWatch,
 }
 
 impl Program {
-    /// Starts a program without input. Its standard output is discarded.
-    pub(crate) fn start(words: &[OsString]) -> Result<Self, Fault> {
+    /// Starts a program without input. Its output is read and dropped, but for what `awaited` asks for.
+    pub(crate) fn start(words: &[OsString], awaited: Option<&str>) -> Result<Self, Fault> {
         let Some((program, arguments)) = words.split_first() else {
             return Err(Fault::new(FaultKind::Program, "the command is empty"));
         };
@@ -57,42 +57,35 @@ impl Program {
             |error: io::Error| Fault::new(FaultKind::Program, format!("{name} cannot be started: {error}"));
         // Descendants whose parent ends become children of this process, which then finds them. Without it they are missed.
         let _ = prctl::set_child_subreaper(true);
-        let (oom, mark) = (OomWatch::begin(), Uuid::new_v4().simple().to_string());
+        let (oom, mark) = (OomWatch::begin(), Uuid::new_v4());
         let mut command = Command::new(program);
         command
             .args(arguments)
-            .env(MARK, &mark)
+            .env(MARK, mark.simple().to_string())
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .stdout(if awaited.is_some() { Stdio::piped() } else { Stdio::null() })
             .stderr(Stdio::piped());
         // Ctrl-C is for longhaul, which ends the program itself.
         let mut child = command.process_group(0).kill_on_drop(true).spawn().map_err(failed)?;
         let id = child.id().ok_or_else(|| failed(io::ErrorKind::NotFound.into()))?;
-        let tree = Arc::new(Mutex::new(ProcessTree::of(id).map_err(failed)?));
-        let last_line = child.stderr.take().map(last_line);
-        Ok(Self { name, child, tree, mark, last_line, oom })
+        let processes = Processes::started(id, mark).map_err(failed)?;
+        let output = Output::of(&mut child, awaited);
+        Ok(Self { name, child, processes, output, oom })
     }
 
-    /// Looks for processes that the program has started since the last call.
-    pub(crate) fn find_descendants(&self) {
-        let mut tree = self.tree();
-        tree.find_descendants();
-        tree.adopt_children_marked(MARK, &self.mark);
+    /// Returns the program as the command line names it.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
     }
 
     /// Returns the processes of the program.
-    pub(crate) fn tree(&self) -> MutexGuard<'_, ProcessTree> {
-        self.tree.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn processes(&self) -> &Processes {
+        &self.processes
     }
 
-    /// Returns a function that takes one more sample of the memory, for its peak.
-    pub(crate) fn sampler(&self) -> impl Fn() + Send + use<> {
-        let tree = self.tree.clone();
-        move || {
-            let mut tree = tree.lock().unwrap_or_else(PoisonError::into_inner);
-            tree.find_descendants();
-            tree.read();
-        }
+    /// Returns whether the program has printed the awaited text.
+    pub(crate) fn has_printed(&self) -> bool {
+        self.output.has_matched()
     }
 
     /// Returns the exit status of the program; `None` while it runs. Descendants may outlive the program.
@@ -101,17 +94,9 @@ impl Program {
         self.child.try_wait().map_err(failed)
     }
 
-    /// Returns whether neither the program nor anything that it has started runs.
-    pub(crate) fn is_gone(&self) -> bool {
-        self.tree().ids().is_empty()
-    }
-
     /// Makes a fault that quotes the last line of the program's standard error.
     pub(crate) async fn fault(&mut self, kind: FaultKind, what: impl std::fmt::Display) -> Fault {
-        let line = match self.last_line.take() {
-            Some(line) => timeout(LAST_LINE, line).await.ok().and_then(Result::ok).unwrap_or_default(),
-            None => String::new(),
-        };
+        let line = timeout(LAST_LINE, self.output.last_line()).await.unwrap_or_default();
         let line: String = printable(line.trim()).chars().take(QUOTED).collect();
         let said = if line.is_empty() { line } else { format!(": {line}") };
         Fault::new(kind, format!("{} {what}{said}", self.name))
@@ -122,6 +107,15 @@ impl Program {
         self.oom.describe(status)
     }
 
+    /// Asks the program to end by SIGTERM, waits for that for a moment, and kills what is left.
+    pub(crate) async fn stop(&mut self) {
+        if let Some(leader) = self.child.id().and_then(pid) {
+            let _ = killpg(leader, Signal::SIGTERM);
+            let _ = timeout(GRACE, self.child.wait()).await;
+        }
+        self.end();
+    }
+
     /// Kills the program and all its descendants, and waits for those that are children of this process.
     pub(crate) fn end(&mut self) {
         // None once the program was waited for: its id may be that of another group then.
@@ -129,8 +123,8 @@ impl Program {
         if let Some(leader) = leader {
             let _ = killpg(leader, Signal::SIGKILL);
         }
-        self.find_descendants();
-        let ids = self.tree().ids();
+        self.processes.find_descendants();
+        let ids = self.processes.tree().ids();
         for id in ids.into_iter().filter_map(pid) {
             let _ = kill(id, Signal::SIGKILL);
             if Some(id) != leader {

@@ -26,16 +26,16 @@ impl SeriesProgram {
         let began = Stamp::now();
         let words = self.command.filled(|_| OsString::from(case.body.0.to_string()));
         let (mut program, mut watch, mut outcome) =
-            (Program::start(&words)?, Watch::default(), Outcome::default());
+            (Program::start(&words, None)?, Watch::default(), Outcome::default());
         let (mut worked, mut ticks) = (Stamp::now(), 0);
         let status = loop {
             // The progress of the program is unknown: every sample counts.
-            let pause = watch.sample(&program, 1);
+            let pause = watch.sample(program.processes(), 1);
             watch.report(case, End::Receiver, 0, observer);
             if let Some(status) = program.ended()? {
                 break status;
             }
-            let now = program.tree().processor_ticks();
+            let now = program.processes().tree().processor_ticks();
             if now != ticks {
                 (ticks, worked) = (now, Stamp::now());
             }
@@ -53,7 +53,7 @@ impl SeriesProgram {
             let ended = program.describe(status);
             outcome.fault = Some(program.fault(FaultKind::Program, format!("failed ({ended})")).await);
         }
-        let mut end = watch.record(&program, case.body.0);
+        let mut end = watch.record(program.processes(), case.body.0);
         end.memory.timeline = watch.points_by_time(case.body.0);
         outcome.ends.receiver = Some(end);
         Ok(outcome)

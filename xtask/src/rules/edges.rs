@@ -14,6 +14,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("transport", BASE),
     ("network", BASE),
     ("analyse", BASE),
+    ("prove", &["record", "stats", "process", "analyse"]),
     ("sender", &["record", "stats", "payload", "metrics"]),
     ("receiver", &["record", "stats", "process", "payload", "metrics"]),
     ("run", ENDS),
@@ -59,6 +60,7 @@ const ALL: &[&str] = &[
     "serve",
     "client",
     "subject",
+    "prove",
 ];
 
 /// Returns the dependencies that the table does not allow, and the members that it does not list.

@@ -7,7 +7,8 @@ use crate::workspace::Package;
 const OLDEST: &str = "1.85";
 
 /// The crates for other programs, by folder name, and whether their default features count.
-const CRATES: &[(&str, bool)] = &[("record", true), ("stats", true), ("process", true), ("analyse", false)];
+const CRATES: &[(&str, bool)] =
+    &[("record", true), ("stats", true), ("process", true), ("analyse", false), ("prove", false)];
 
 /// Libraries whose minor versions raise the Rust version that they need, now beyond [`OLDEST`]. No version of these
 /// libraries is allowed.

@@ -121,7 +121,7 @@ mod tests {
         };
         let count = |judgements: &[Judgement], controls: &[Judgement]| {
             let (judgements, controls) = (judgements.to_vec(), controls.to_vec());
-            let proof = Proof { judgements, controls, lacks_controls: false };
+            let proof = Proof { judgements, absorptions: Vec::new(), controls, lacks_controls: false };
             let suite = proof_suite(&proof);
             let failed = |test: &&TestCase| matches!(test.status, TestCaseStatus::NonSuccess { .. });
             (suite.test_cases.len(), suite.test_cases.iter().filter(failed).count())

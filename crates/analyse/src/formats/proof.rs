@@ -6,7 +6,7 @@ use comfy_table::{CellAlignment, Table, presets};
 use record::{ByteSize, Subject, mib};
 use stats::Slope;
 
-use crate::{Constancy, Finding, Fit, Judgement, MemorySeries, Proof};
+use crate::{Absorption, Constancy, Finding, Fit, Judgement, MemorySeries, Proof};
 
 /// The headings of the columns, which are two lines on a terminal.
 const HEADER: [[&str; 2]; 7] = [
@@ -25,8 +25,8 @@ pub fn proof_text(proof: &Proof, findings: &[Finding], is_terminal: bool) -> Str
     table.load_style(if is_terminal { presets::UTF8_HORIZONTAL_ONLY } else { presets::NOTHING });
     format!(
         "{}{}\n{}{}",
-        subjects(&proof.judgements),
-        table.trim_fmt(),
+        subjects(proof),
+        if proof.judgements.is_empty() { String::new() } else { table.trim_fmt() },
         reasons(&proof.judgements, ""),
         remarks(proof, findings)
     )
@@ -38,7 +38,7 @@ pub(super) fn markdown(proof: &Proof, findings: &[Finding]) -> String {
     table.load_style(presets::ASCII_MARKDOWN);
     format!(
         "{}{table}\n\n{}\nA slope within a run is that of the live heap, or of anonymous RSS, against body bytes: from a quarter of the largest body on, with its interval of 99 %, which holds for autocorrelated samples. Over sizes, it is Theil and Sen's through peak RSS, with an interval of 95 %. *growth*: the most that peak RSS was over the baseline. CONSTANT: the heap's interval is within the limit (`--slope-limit`), RSS agrees, and the growth is within the budget. *RSS ≤, kernel ≤*: the highest peak RSS, and the most memory that the kernel kept for the end, of all runs.\n\n{}",
-        subjects(&proof.judgements).replace('\n', "\n\n"),
+        subjects(proof).replace('\n', "\n\n"),
         reasons(&proof.judgements, "- "),
         remarks(proof, findings)
     )
@@ -56,12 +56,14 @@ pub(super) fn notes(proof: &Proof) -> Vec<String> {
 }
 
 /// Returns one line for each program under proof: its role and its command line.
-fn subjects(judgements: &[Judgement]) -> String {
-    let programs = judgements.iter().filter_map(|judgement| {
+fn subjects(proof: &Proof) -> String {
+    let programs = proof.judgements.iter().filter_map(|judgement| {
         let series = &judgement.series;
         series.subject.zip(series.key.peer.as_deref())
     });
-    let programs: BTreeSet<(Subject, &str)> = programs.collect();
+    let proxies =
+        proof.absorptions.iter().filter_map(|series| Some((Subject::Proxy, series.key.peer.as_deref()?)));
+    let programs: BTreeSet<(Subject, &str)> = programs.chain(proxies).collect();
     programs.iter().map(|(role, command)| format!("{role}: {command}\n")).collect()
 }
 
@@ -124,12 +126,13 @@ fn measured(judgement: &Judgement) -> Option<String> {
     let most = |what: &str, bytes: Option<u64>| {
         bytes.map_or_else(String::new, |bytes| format!(", {what} ≤ {:.1} MiB", rounded_up(mib(bytes))))
     };
+    let rss = if series.has_sampled_peaks { "RSS by samples" } else { "RSS" };
     Some(format!(
         "{what} {} ± {} {unit} up to {}{}{}",
         signed(estimate),
         figure(half),
         ByteSize(series.largest()),
-        most("RSS", series.peak_rss_bytes()),
+        most(rss, series.peak_rss_bytes()),
         most("kernel", series.kernel_bytes())
     ))
 }
@@ -225,8 +228,30 @@ fn reasons(judgements: &[Judgement], bullet: &str) -> String {
 /// Returns the controls and the failed runs, one line each.
 fn remarks(proof: &Proof, findings: &[Finding]) -> String {
     let controls = proof.controls.iter().map(|judgement| format!("{}\n", control(judgement)));
+    let absorbed = proof.absorptions.iter().map(|series| format!("{}\n", absorption(series)));
     let failed = findings.iter().filter(|finding| !finding.kind.is_memory());
-    controls.chain(failed.map(|finding| format!("FAILED  {finding}\n"))).collect()
+    absorbed.chain(controls).chain(failed.map(|finding| format!("FAILED  {finding}\n"))).collect()
+}
+
+/// Returns the bytes that a proxy absorbs, in one line.
+fn absorption(series: &Absorption) -> String {
+    let mut key = series.key.clone();
+    key.peer = None;
+    let slope =
+        series.slope.map_or_else(String::new, |slope| format!(" {} MiB per GiB", interval(slope, 1.0, 0)));
+    let most = series
+        .most()
+        .map_or_else(|| "unknown".to_owned(), |bytes| format!("{:.1} MiB", rounded_up(mib(bytes))));
+    let conclusion = match series.constancy {
+        Constancy::Constant => format!("CONSTANT: at most {most}, whatever the size of the body"),
+        _ if series.is_spooled => format!("SPOOLED: up to {most},{slope}, which its memory does not hold"),
+        Constancy::Growing | Constancy::GrowingSlowly => format!("GROWING: up to {most},{slope}"),
+        Constancy::Inconclusive if series.unknown > 0 => {
+            format!("INCONCLUSIVE: {} runs failed", series.unknown)
+        }
+        Constancy::Inconclusive => format!("INCONCLUSIVE: up to {most},{slope}: use more rounds"),
+    };
+    format!("absorbed while the reader stands still  {key}: {conclusion}")
 }
 
 fn control(control: &Judgement) -> String {
@@ -258,7 +283,12 @@ mod tests {
     fn an_unnoticed_control_is_said_to_prove_nothing() {
         let peaks = vec![(1 << 30, 10 << 20)];
         let silent = Judgement::of(MemorySeries::synthetic(End::Receiver, peaks, 4 << 20));
-        let proof = Proof { judgements: Vec::new(), controls: vec![silent], lacks_controls: false };
+        let proof = Proof {
+            judgements: Vec::new(),
+            absorptions: Vec::new(),
+            controls: vec![silent],
+            lacks_controls: false,
+        };
         assert!(proof_text(&proof, &[], false).contains("nothing is proven"));
         assert!(notes(&proof)[0].starts_with("control h2/up/64KiB: INCONCLUSIVE"));
     }
@@ -271,7 +301,8 @@ mod tests {
             Judgement::of(series)
         };
         let text = |judgements: Vec<Judgement>| {
-            let proof = Proof { judgements, controls: Vec::new(), lacks_controls: false };
+            let proof =
+                Proof { judgements, absorptions: Vec::new(), controls: Vec::new(), lacks_controls: false };
             proof_text(&proof, &[], false)
         };
         let sole = text(vec![of("curl {url}"), of("curl {url}")]);

@@ -4,6 +4,7 @@
 //! the [`Judgement`], and RSS and the budget must agree. Controls are ends whose memory behaves in a known way, and
 //! most of them grow. A proof that does not notice their growth proves nothing.
 
+mod absorption;
 mod constancy;
 mod course;
 mod judgement;
@@ -17,6 +18,7 @@ use serde::Serialize;
 
 use crate::{Verdict, series::is_control};
 
+pub use absorption::Absorption;
 pub use constancy::Constancy;
 pub use course::{Fit, LevelChange};
 pub use judgement::Judgement;
@@ -31,6 +33,8 @@ const SIZES: usize = 3;
 pub struct Proof {
     /// The judgements, one per end and series.
     pub judgements: Vec<Judgement>,
+    /// The bytes that proxies absorb, one per series.
+    pub absorptions: Vec<Absorption>,
     /// The judgements on the controls, whose behaviour is known in advance.
     pub controls: Vec<Judgement>,
     /// True if the controls of the proof are missing, because the session was interrupted before they ran.
@@ -57,7 +61,9 @@ impl Proof {
         // Only the receiver of a control behaves in a known way.
         controls.retain(|control| control.series.end == End::Receiver);
         let lacks_controls = controls.is_empty() && records.iter().any(is_of_proof_with_controls);
-        Self { judgements: judge(measured), controls, lacks_controls }
+        let judgements = judge(measured.clone());
+        let absorptions = Absorption::all(&measured, &judgements);
+        Self { judgements, absorptions, controls, lacks_controls }
     }
 
     /// Returns the verdict of the proof. The worst end decides. A control that is missing or goes unnoticed makes the
@@ -68,8 +74,9 @@ impl Proof {
             true => Verdict::Good,
             false => Verdict::Inconclusive,
         });
+        let absorbed = self.absorptions.iter().map(Absorption::verdict);
         let missing = self.lacks_controls.then_some(Verdict::Inconclusive);
-        ends.chain(controls).chain(missing).min().unwrap_or(Verdict::Inconclusive)
+        ends.chain(absorbed).chain(controls).chain(missing).min().unwrap_or(Verdict::Inconclusive)
     }
 
     /// Returns the verdict of the proof as a sentence.
@@ -111,7 +118,7 @@ mod tests {
 
     fn verdict(judgements: &[Judgement], controls: &[Judgement]) -> Verdict {
         let (judgements, controls) = (judgements.to_vec(), controls.to_vec());
-        Proof { judgements, controls, lacks_controls: false }.verdict()
+        Proof { judgements, absorptions: Vec::new(), controls, lacks_controls: false }.verdict()
     }
 
     #[test]
@@ -154,7 +161,7 @@ mod tests {
         assert!(!Proof::of(&[of("longhaul prove --no-control")]).lacks_controls);
         assert!(!Proof::of(&[of("longhaul bench")]).lacks_controls);
         let judgements = vec![judgement(Constancy::Constant, 1)];
-        let proof = Proof { judgements, controls: Vec::new(), lacks_controls: true };
+        let proof = Proof { judgements, absorptions: Vec::new(), controls: Vec::new(), lacks_controls: true };
         assert_eq!(proof.verdict(), Verdict::Inconclusive);
         assert!(proof.sentence().contains("controls were not run"));
     }

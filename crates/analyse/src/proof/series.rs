@@ -37,6 +37,8 @@ pub struct MemorySeries {
     /// The most kernel memory of each run, in bytes; `None` for a run that does not state it.
     #[serde(skip)]
     pub(super) kernel: Vec<Option<u64>>,
+    /// True if the peak of any run is that of its samples only, which may lie below the true one.
+    pub has_sampled_peaks: bool,
     /// True if pages were swapped out in any run. RSS does not include such pages.
     pub was_swapped: bool,
     /// The slope above which memory counts as growing, in bytes per GiB of body, from the last run that states it.
@@ -45,13 +47,16 @@ pub struct MemorySeries {
     pub unknown: usize,
 }
 
-/// Returns the ends whose memory a record states: both, or only that of the program under proof.
+/// Returns the ends whose memory a record states: both, or only that of the program under proof. That of a proxy may be
+/// unknown.
 fn measured_ends(record: &Record) -> impl Iterator<Item = End> + use<> {
     let of_subject = record.subject.map(|subject| subject.end(record.case.direction));
-    End::ALL.into_iter().filter(move |end| of_subject.is_none_or(|of_subject| of_subject == *end))
+    let is_unknown = record.subject == Some(Subject::Proxy) && record.receiver.is_none();
+    let is_measured = move |end: &End| of_subject.is_none_or(|of_subject| of_subject == *end && !is_unknown);
+    End::ALL.into_iter().filter(is_measured)
 }
 
-fn name<S: Serializer>(key: &SeriesKey, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn name<S: Serializer>(key: &SeriesKey, serializer: S) -> Result<S::Ok, S::Error> {
     key.to_string().serialize(serializer)
 }
 
@@ -93,6 +98,7 @@ impl MemorySeries {
             heap: Vec::new(),
             anon: Vec::new(),
             kernel: Vec::new(),
+            has_sampled_peaks: false,
             was_swapped: false,
             limit_bytes: DEFAULT_SLOPE_LIMIT.0,
             unknown: 0,
@@ -141,6 +147,7 @@ impl MemorySeries {
         (self.growth, self.budget) = (self.growth.max(growth), budget);
         let memory = &end.memory;
         self.kernel.push(memory.kernel_bytes);
+        self.has_sampled_peaks |= memory.peak_is_of_samples == Some(true);
         self.was_swapped |= memory.swap_bytes.is_some_and(|swap| swap.peak > swap.baseline);
         if bytes == self.largest() {
             let heap = memory.heap_timeline.as_ref().map(|points| {

@@ -222,3 +222,61 @@ fn a_byte_per_chunk_is_growing_slowly_and_nothing_per_chunk_is_constant() {
     // A body has 16,384 chunks of 64 KiB. Half as many bytes are one byte for every two chunks.
     assert_eq!([0, 16 << 10, 8 << 10, 200 << 10].map(judged), [Constant, GrowingSlowly, Constant, Growing]);
 }
+
+/// A client with a garbage collector, which is proven as a program of someone else.
+struct Collected {
+    /// The bytes of garbage per byte of body.
+    garbage: f64,
+    /// The garbage at which the collector runs, in MiB.
+    threshold: f64,
+    /// True if the process keeps the pages of collected garbage, as some runtimes do for minutes.
+    keeps_pages: bool,
+}
+
+impl Collected {
+    fn of(source: &mut Source) -> Self {
+        let (garbage, threshold) =
+            (0.25 + 1.75 * source.uniform(), 4.0 * 2.0_f64.powf(4.0 * source.uniform()));
+        Self { garbage, threshold, keeps_pages: source.uniform() < 0.5 }
+    }
+
+    /// Returns the memory in MiB after so many MiB of body.
+    fn mib(&self, body: f64) -> f64 {
+        let made = self.garbage * body;
+        let kept = if self.keeps_pages { made.min(self.threshold) } else { made % self.threshold };
+        30.0 + kept
+    }
+
+    /// Returns the conclusion about three short rounds over 64 MiB, 256 MiB and 1 GiB.
+    fn judged(&self, source: &mut Source) -> Constancy {
+        const POINTS: u64 = 160;
+        let mut memory = |body: f64| ((self.mib(body) + source.noise(Noise::White)).max(0.0) * MIB) as u64;
+        let most = |body: f64| {
+            if self.garbage * body < self.threshold { body } else { self.threshold / self.garbage }
+        };
+        let sizes = [64.0, 256.0, 1024.0].into_iter().cycle().take(9);
+        // Just before a collection, memory is at its most.
+        let peaks = sizes.map(|mib| ((mib * MIB) as u64, memory(0.999 * most(mib)))).collect();
+        let mut series = MemorySeries::synthetic(End::Sender, peaks, u64::MAX);
+        (series.subject, series.budget, series.limit_bytes) = (Some(record::Subject::Client), None, 1 << 20);
+        let largest = series.largest();
+        for _ in 0..3 {
+            let points = (1..=POINTS).map(|i| i * largest / POINTS);
+            let course = points.map(|offset| (offset, memory(offset as f64 / MIB)));
+            series.anon.push(Course::of(course, largest));
+        }
+        Judgement::of(series).constancy
+    }
+}
+
+#[test]
+fn fewer_than_one_in_a_hundred_clients_with_a_garbage_collector_is_growing() {
+    let judged = |seed| {
+        let mut source = Source(Xoshiro256PlusPlus::seed_from_u64(seed), 0.0);
+        Collected::of(&mut source).judged(&mut source)
+    };
+    let all: Vec<Constancy> = (0..500).map(judged).collect();
+    let count = |word| all.iter().filter(|constancy| **constancy == word).count();
+    let (growing, constant) = (count(Growing) + count(GrowingSlowly), count(Constant));
+    assert!(growing < 5 && constant > 0, "{growing} of 500 GROWING, {constant} CONSTANT");
+}

@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use process::Memory;
 use record::TimelinePoint;
 
-/// The largest number of points in a timeline.
-pub(crate) const CAPACITY: usize = 256;
+use crate::Memory;
 
 /// A series of memory samples in at most 256 points. Whenever the series is full, it drops every second point and
 /// doubles the distance between further points.
@@ -25,14 +23,17 @@ impl Default for Timeline {
     /// Creates an empty timeline. All points are allocated in advance, so that the timeline does not grow the heap that
     /// is measured at the same time.
     fn default() -> Self {
-        let points = Vec::with_capacity(CAPACITY);
+        let points = Vec::with_capacity(Self::CAPACITY);
         Self { points, step: Duration::ZERO, due: Duration::ZERO, peak_rss: None, peak_anon: None }
     }
 }
 
 impl Timeline {
+    /// The largest number of points in a timeline.
+    pub const CAPACITY: usize = 256;
+
     /// The most memory that the points take, in bytes.
-    pub(crate) const FOOTPRINT: u64 = (CAPACITY * size_of::<TimelinePoint>()) as u64;
+    pub const FOOTPRINT: u64 = (Self::CAPACITY * size_of::<TimelinePoint>()) as u64;
 
     /// Adds a sample, taken `at` this time after the start of the transfer. The sample becomes a point if one is due.
     /// The peaks include every sample.
@@ -56,8 +57,8 @@ impl Timeline {
     }
 
     fn push(&mut self, point: TimelinePoint) {
-        if self.points.len() == CAPACITY {
-            let step = Duration::try_from_secs_f64(2.0 * point.seconds / CAPACITY as f64);
+        if self.points.len() == Self::CAPACITY {
+            let step = Duration::try_from_secs_f64(2.0 * point.seconds / Self::CAPACITY as f64);
             self.step = step.unwrap_or(self.step);
             let mut index = 0;
             self.points.retain(|_| {
@@ -116,7 +117,7 @@ mod tests {
     fn a_timeline_never_exceeds_its_capacity_and_keeps_its_order() {
         for samples in [1, 256, 257, 100_000] {
             let timeline = series(samples);
-            assert!(timeline.points().len() <= CAPACITY);
+            assert!(timeline.points().len() <= Timeline::CAPACITY);
             assert!(timeline.points().is_sorted_by_key(|point| point.body_bytes));
         }
     }
@@ -132,7 +133,7 @@ mod tests {
     #[test]
     fn points_stay_evenly_spaced_from_the_first() {
         let timeline = series(100_000);
-        assert!(timeline.points().len() >= CAPACITY / 2);
+        assert!(timeline.points().len() >= Timeline::CAPACITY / 2);
         let distance = |pair: &[TimelinePoint]| pair[1].body_bytes - pair[0].body_bytes;
         let steps: Vec<u64> = timeline.points().windows(2).map(distance).collect();
         let (least, most) = (steps.iter().min().unwrap(), steps.iter().max().unwrap());

@@ -1,6 +1,7 @@
 //! The monotonic clock. Only this file of the workspace reads that clock, as clippy.toml enforces.
 
 use std::{
+    ops::Add,
     sync::OnceLock,
     time::{Duration, Instant},
 };
@@ -55,11 +56,12 @@ fn shared_origin() -> Option<(Stamp, Duration)> {
     Some(closest.1)
 }
 
-#[cfg(test)]
-impl Stamp {
-    /// Returns the stamp that is `later` after `stamp`.
-    pub(crate) fn after(stamp: Self, later: Duration) -> Self {
-        Self(stamp.0 + later)
+/// Returns the stamp that is `later` after this one.
+impl Add<Duration> for Stamp {
+    type Output = Self;
+
+    fn add(self, later: Duration) -> Self {
+        Self(self.0 + later)
     }
 }
 

@@ -1,0 +1,132 @@
+//! The bytes that a proxy under proof takes in while its reader stands still.
+
+use record::{Record, Subject, mib};
+use serde::Serialize;
+use stats::{Slope, theil_sen};
+
+use super::{Constancy, Judgement};
+use crate::{SeriesKey, Verdict};
+
+/// The slope above which absorbed bytes count as growing, in MiB per GiB of body. The kernel sizes socket buffers by itself,
+/// so that they differ by some MiB from run to run; a proxy that takes in whole bodies has a slope of 1,024.
+const LIMIT: f64 = 16.0;
+
+/// The bytes that a proxy absorbs, over bodies of several sizes.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Absorption {
+    /// The identity of the series, without the size of the body.
+    #[serde(serialize_with = "super::series::name")]
+    pub key: SeriesKey,
+    /// The body size and the absorbed bytes of each run.
+    pub runs: Vec<(u64, u64)>,
+    /// The slope of absorbed bytes against body size, with Sen's interval of 95 %, in MiB per GiB.
+    #[serde(skip)]
+    pub slope: Option<Slope>,
+    /// The conclusion: constant if the proxy takes in no more of a larger body.
+    pub constancy: Constancy,
+    /// True if the proxy absorbs whole bodies, and its memory does not grow: they are on disk.
+    pub is_spooled: bool,
+    /// The number of runs without the figure, which failed.
+    pub unknown: usize,
+}
+
+impl Absorption {
+    /// Returns the series of the records of proxies. `judgements` state whether the memory of a proxy grows.
+    pub(super) fn all(records: &[&Record], judgements: &[Judgement]) -> Vec<Self> {
+        let mut all: Vec<Self> = Vec::new();
+        for record in records.iter().filter(|record| record.subject == Some(Subject::Proxy)) {
+            let key = SeriesKey::of(record).without_body();
+            let index = all.iter().position(|series| series.key == key).unwrap_or_else(|| {
+                all.push(Self::new(key));
+                all.len() - 1
+            });
+            let Some(series) = all.get_mut(index) else { continue };
+            match record.absorbed_bytes.filter(|_| record.is_ok()) {
+                Some(bytes) => series.runs.push((record.case.total_bytes(), bytes)),
+                None => series.unknown += 1,
+            }
+        }
+        all.into_iter().map(|series| series.judged(judgements)).collect()
+    }
+
+    fn new(key: SeriesKey) -> Self {
+        let constancy = Constancy::Inconclusive;
+        Self { key, runs: Vec::new(), slope: None, constancy, is_spooled: false, unknown: 0 }
+    }
+
+    fn judged(self, judgements: &[Judgement]) -> Self {
+        let points: Vec<_> = self.runs.iter().map(|(x, y)| (mib(*x) / 1024.0, mib(*y))).collect();
+        let slope = theil_sen(&points);
+        let constancy = match slope {
+            _ if self.unknown > 0 => Constancy::Inconclusive,
+            Some(slope) if slope.low > LIMIT => Constancy::Growing,
+            Some(slope) if slope.high <= LIMIT => Constancy::Constant,
+            _ => Constancy::Inconclusive,
+        };
+        let memory = judgements.iter().find(|judgement| judgement.series.key == self.key);
+        let is_level = memory.is_some_and(|judgement| judgement.constancy == Constancy::Constant);
+        Self { slope, constancy, is_spooled: is_level && constancy == Constancy::Growing, ..self }
+    }
+
+    /// Returns the most absorbed bytes of any run; `None` without a successful run.
+    pub fn most(&self) -> Option<u64> {
+        self.runs.iter().map(|run| run.1).max()
+    }
+
+    /// Returns the verdict that the series gives a command. Bytes on disk are no memory.
+    pub fn verdict(&self) -> Verdict {
+        match self.constancy {
+            Constancy::Constant => Verdict::Good,
+            Constancy::Inconclusive => Verdict::Inconclusive,
+            Constancy::Growing | Constancy::GrowingSlowly if self.is_spooled => Verdict::Good,
+            Constancy::Growing | Constancy::GrowingSlowly => Verdict::MemoryOver,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use record::{ByteSize, End};
+
+    use super::*;
+    use crate::{MemorySeries, tests::run};
+
+    /// Returns the series of three rounds over three sizes, of which a proxy absorbs so many bytes.
+    fn absorbed(of: impl Fn(u64, u64) -> u64, memory: Option<Constancy>) -> Absorption {
+        let sizes = [64 << 20, 256 << 20, 1 << 30].into_iter().flat_map(|size| [0, 1, 2].map(|i| (size, i)));
+        let records: Vec<Record> = sizes
+            .map(|(size, round)| {
+                let mut record = run("h1c");
+                record.subject = Some(Subject::Proxy);
+                (record.case.body, record.absorbed_bytes) = (ByteSize(size), Some(of(size, round)));
+                record
+            })
+            .collect();
+        let judgements = memory.map(|constancy| {
+            let mut judgement = Judgement::of(MemorySeries::synthetic(End::Receiver, Vec::new(), 0));
+            judgement.series.key = SeriesKey::of(&records[0]).without_body();
+            judgement.constancy = constancy;
+            judgement
+        });
+        let judgements: Vec<_> = judgements.into_iter().collect();
+        Absorption::all(&records.iter().collect::<Vec<_>>(), &judgements).remove(0)
+    }
+
+    #[test]
+    fn a_proxy_that_absorbs_buffers_is_constant_and_one_that_absorbs_bodies_grows() {
+        let bounded = absorbed(|_, round| (5 + round) << 20, None);
+        assert_eq!((bounded.constancy, bounded.verdict()), (Constancy::Constant, Verdict::Good));
+        assert_eq!(bounded.most(), Some(7 << 20));
+        let unbounded = absorbed(|size, _| size - (1 << 20), None);
+        assert_eq!((unbounded.constancy, unbounded.verdict()), (Constancy::Growing, Verdict::MemoryOver));
+    }
+
+    #[test]
+    fn bodies_that_are_absorbed_but_not_in_memory_are_on_disk() {
+        let of = |memory| absorbed(|size, _| size, Some(memory));
+        assert!(of(Constancy::Constant).is_spooled && of(Constancy::Constant).verdict() == Verdict::Good);
+        assert!(!of(Constancy::Growing).is_spooled);
+        assert_eq!(of(Constancy::Inconclusive).verdict(), Verdict::MemoryOver);
+    }
+}

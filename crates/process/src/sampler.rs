@@ -1,0 +1,134 @@
+//! Samples of the memory of a process and its descendants during a run.
+
+use std::time::Duration;
+
+use record::{MemoryRecord, TimelinePoint};
+
+use crate::{Memory, ProcessTree, Stamp, Timeline};
+
+/// The shortest interval of samples: often enough for a curve of a run of a quarter of a second.
+const SAMPLE: Duration = Duration::from_millis(2);
+
+/// The interval of samples of a long run, whose timeline has no room for more. Shorter intervals find no other peak of a
+/// single process, since the kernel keeps that.
+const LONG: Duration = Duration::from_millis(20);
+
+/// The longest interval of samples.
+const SLOWEST: Duration = Duration::from_secs(1);
+
+/// The interval at which descendants are looked for.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// The least time from one sample to the next, as a multiple of the time that a sample takes: reading the memory of a
+/// large tree takes milliseconds.
+const COST: u32 = 150;
+
+/// The number of latest samples that are timed. The shortest time counts, because longer ones were interrupted.
+const RECENT: usize = 8;
+
+/// A series of samples of a tree of processes, against the progress of a run.
+#[derive(Debug, Default)]
+pub struct Sampler {
+    timeline: Timeline,
+    /// The memory before the first progress, or at the first sample after it.
+    baseline: Option<Memory>,
+    began: Option<Stamp>,
+    latest: Option<Memory>,
+    looked: Option<Stamp>,
+    /// The times that the latest samples took.
+    costs: [Duration; RECENT],
+    samples: usize,
+}
+
+impl Sampler {
+    /// Returns whether it is time to look for new descendants before the next sample.
+    pub fn should_look(&mut self) -> bool {
+        let now = Stamp::now();
+        let is_due = self.looked.is_none_or(|looked| now.since(looked) >= LOOK);
+        if is_due {
+            self.looked = Some(now);
+        }
+        is_due
+    }
+
+    /// Takes a sample after a progress of `done`, in bytes of body. Returns the time until the next one is due. Without
+    /// progress, a sample is the baseline.
+    pub fn sample(&mut self, tree: &mut ProcessTree, done: u64) -> Duration {
+        let now = Stamp::now();
+        self.latest = tree.read();
+        if let Some(cost) = self.costs.get_mut(self.samples % RECENT) {
+            *cost = now.elapsed();
+        }
+        self.samples += 1;
+        if let Some(memory) = self.latest {
+            if done == 0 || self.baseline.is_none() {
+                self.baseline = Some(memory);
+            }
+            if done > 0 {
+                let began = *self.began.get_or_insert(now);
+                self.timeline.sample(now.since(began), memory, done);
+            }
+        }
+        let cost = self.costs.iter().take(self.samples).min().copied().unwrap_or_default();
+        let interval = self.timeline.step().clamp(SAMPLE, LONG);
+        cost.saturating_mul(COST).clamp(interval, SLOWEST)
+    }
+
+    /// Returns the latest sample; `None` if no process was alive.
+    pub fn latest(&self) -> Option<Memory> {
+        self.latest
+    }
+
+    /// Returns the time of the first sample with progress; `None` before that sample.
+    pub fn began(&self) -> Option<Stamp> {
+        self.began
+    }
+
+    /// Returns the samples with body bytes in proportion to time, up to `total`, for a program whose progress is unknown.
+    pub fn points_by_time(&self, total: u64) -> Vec<TimelinePoint> {
+        let last = self.timeline.points().last();
+        let whole = last.map_or(1.0, |last| last.seconds.max(f64::MIN_POSITIVE));
+        self.points_at(|seconds| (total as f64 * seconds / whole) as u64)
+    }
+
+    /// Returns the samples with the body bytes at the time of each, in seconds since the first sample with progress.
+    pub fn points_at(&self, bytes: impl Fn(f64) -> u64) -> Vec<TimelinePoint> {
+        let placed = |point: &TimelinePoint| TimelinePoint { body_bytes: bytes(point.seconds), ..*point };
+        self.timeline.points().iter().map(placed).collect()
+    }
+
+    /// Returns the memory of the run, for a record.
+    pub fn record(&self, tree: &ProcessTree) -> MemoryRecord {
+        let mut memory = MemoryRecord::default();
+        memory.baseline_rss_bytes = self.baseline.map(|memory| memory.rss_bytes);
+        memory.baseline_anon_bytes = self.baseline.map(|memory| memory.anon_bytes);
+        memory.peak_rss_bytes = tree.peak_rss_bytes().max(memory.baseline_rss_bytes);
+        memory.peak_is_of_samples = Some(tree.is_peak_of_readings());
+        memory.peak_anon_bytes = self.timeline.peak_anon_bytes().max(memory.baseline_anon_bytes);
+        memory.timeline = self.timeline.points().to_vec();
+        memory
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn samples_without_progress_are_the_baseline_and_later_ones_the_course() {
+        let mut tree = ProcessTree::of(std::process::id()).unwrap();
+        let mut sampler = Sampler::default();
+        assert!(sampler.should_look() && !sampler.should_look());
+        assert!(sampler.sample(&mut tree, 0) >= SAMPLE && sampler.began().is_none());
+        for done in 1..=3 {
+            std::thread::sleep(Duration::from_millis(2));
+            sampler.sample(&mut tree, done);
+        }
+        let record = sampler.record(&tree);
+        assert!(record.baseline_rss_bytes <= record.peak_rss_bytes && record.baseline_rss_bytes.is_some());
+        let done = |points: &[TimelinePoint]| points.iter().map(|point| point.body_bytes).collect::<Vec<_>>();
+        assert_eq!(done(&record.timeline), [1, 2, 3]);
+        let by_time = done(&sampler.points_by_time(1000));
+        assert!(by_time[0] == 0 && by_time[1] > 0 && by_time[2] == 1000, "{by_time:?}");
+    }
+}

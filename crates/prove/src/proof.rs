@@ -1,0 +1,162 @@
+//! The plan of a proof, and its runs.
+
+use std::{
+    io,
+    process::{Command, ExitStatus},
+    time::Duration,
+};
+
+use record::{ByteSize, Case, DEFAULT_SEED, EndRecord, Record, Subject};
+
+use crate::{Conclusion, watched};
+
+/// The default sizes of the input, in bytes.
+const SIZES: [u64; 3] = [64 << 20, 256 << 20, 1 << 30];
+
+/// The default number of rounds: with three sizes, three rounds have an interval.
+const ROUNDS: u32 = 3;
+
+/// The default slope of memory that counts as growth, in bytes per GiB of input. Resident memory scatters by pages.
+const SLOPE_LIMIT: u64 = 1 << 20;
+
+/// The default time without processor time after which a program counts as hanging.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A reason why nothing is proven.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProveError {
+    /// A program cannot be started, or its memory cannot be read.
+    #[error("the run with an input of {size} cannot be watched: {source}")]
+    Watch {
+        /// The size of the input.
+        size: ByteSize,
+        /// The cause.
+        source: io::Error,
+    },
+    /// A program has failed.
+    #[error("the run with an input of {size} failed ({status})")]
+    Failed {
+        /// The size of the input.
+        size: ByteSize,
+        /// The end of the program.
+        status: ExitStatus,
+    },
+    /// A program has used no processor time for too long.
+    #[error("the run with an input of {size} used no processor time for {} s", .limit.as_secs_f64())]
+    Hangs {
+        /// The size of the input.
+        size: ByteSize,
+        /// The timeout.
+        limit: Duration,
+    },
+    /// The watched process has ended.
+    #[error("process {pid} has ended")]
+    Ended {
+        /// The id of the process.
+        pid: u32,
+    },
+}
+
+/// A proof to be made: what runs, with which sizes of input, and how often.
+#[must_use = "nothing is proven before `run`"]
+pub struct Proof<'a> {
+    work: Work<'a>,
+    sizes: Vec<u64>,
+    rounds: u32,
+    slope_limit: u64,
+    timeout: Duration,
+}
+
+/// The work of one run, by the size of its input.
+enum Work<'a> {
+    Command(Box<dyn Fn(u64) -> Command + 'a>),
+    Watched(u32, Box<dyn FnMut(u64) + 'a>),
+}
+
+impl<'a> Proof<'a> {
+    /// Plans a proof of a program, which `command` prepares for an input of some bytes.
+    pub fn of_command(command: impl Fn(u64) -> Command + 'a) -> Self {
+        Self::of(Work::Command(Box::new(command)))
+    }
+
+    /// Plans a proof of the process `pid` and its descendants, for which `work` causes an input of some bytes, such as an
+    /// upload to a server. The smallest input comes first, since a process may keep the memory of a large one.
+    pub fn watching(pid: u32, work: impl FnMut(u64) + 'a) -> Self {
+        Self::of(Work::Watched(pid, Box::new(work)))
+    }
+
+    fn of(work: Work<'a>) -> Self {
+        let (sizes, rounds) = (SIZES.to_vec(), ROUNDS);
+        Self { work, sizes, rounds, slope_limit: SLOPE_LIMIT, timeout: TIMEOUT }
+    }
+
+    /// Sets the sizes of the input in bytes. By default, these are 64 MiB, 256 MiB and 1 GiB. Fewer than three sizes prove
+    /// nothing.
+    pub fn sizes(self, sizes: impl IntoIterator<Item = u64>) -> Self {
+        Self { sizes: sizes.into_iter().collect(), ..self }
+    }
+
+    /// Sets the number of runs with each size; 3 by default.
+    pub fn rounds(self, rounds: u32) -> Self {
+        Self { rounds, ..self }
+    }
+
+    /// Sets the slope of memory that counts as growth, in bytes per GiB of input; 1 MiB by default.
+    pub fn slope_limit(self, bytes_per_gib: u64) -> Self {
+        Self { slope_limit: bytes_per_gib, ..self }
+    }
+
+    /// Sets the time after which a program without any processor time is killed; 30 s by default.
+    pub fn timeout(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
+    }
+
+    /// Makes all runs, and judges their memory.
+    ///
+    /// # Errors
+    /// Fails if a program cannot be watched, fails or hangs.
+    pub fn run(mut self) -> Result<Conclusion, ProveError> {
+        let mut records = Vec::new();
+        for (size, round) in self.order() {
+            let end = match &mut self.work {
+                Work::Command(command) => watched::command(command(size), size, self.timeout)?,
+                Work::Watched(pid, work) => watched::process(*pid, size, || work(size))?,
+            };
+            records.push(self.record(size, round, end));
+        }
+        Ok(Conclusion::of(records))
+    }
+
+    /// Returns the sizes and rounds in the order of the runs.
+    fn order(&self) -> Vec<(u64, u32)> {
+        let of_round = |round| self.sizes.iter().map(move |size| (*size, round));
+        let mut runs: Vec<_> = (0..self.rounds).flat_map(of_round).collect();
+        if matches!(self.work, Work::Watched(..)) {
+            runs.sort_unstable();
+        }
+        runs
+    }
+
+    fn record(&self, size: u64, round: u32, end: EndRecord) -> Record {
+        let mut case = Case::new(Subject::Program.to_string());
+        (case.body, case.seed, case.spin) = (ByteSize(size), DEFAULT_SEED, None);
+        let mut record = Record::new("longhaul-prove", case);
+        record.subject = Some(Subject::Program);
+        record.slope_limit_bytes = Some(self.slope_limit);
+        (record.round, record.receiver) = (round, Some(end));
+        record
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_that_lives_on_gets_the_smallest_inputs_first() {
+        let order = |proof: Proof<'_>| proof.sizes([2, 1]).rounds(2).order();
+        assert_eq!(order(Proof::watching(1, |_| ())), [(1, 0), (1, 1), (2, 0), (2, 1)]);
+        assert_eq!(order(Proof::of_command(|_| Command::new("x"))), [(2, 0), (1, 0), (2, 1), (1, 1)]);
+    }
+}

@@ -1,0 +1,93 @@
+//! Proofs of closures and of programs, with known answers.
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::{
+    hint::black_box,
+    io::{BufRead as _, BufReader, Write as _},
+    panic,
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use longhaul_prove::{Constancy, Proof, ProveError, assert_constant_memory};
+
+const MIB: u64 = 1 << 20;
+const SIZES: [u64; 3] = [8 * MIB, 32 * MIB, 64 * MIB];
+
+/// Fills one block after the other, for so many bytes in total, and keeps all or none of them.
+fn fill(bytes: u64, keeps: bool) {
+    let mut kept = Vec::new();
+    for index in 0..bytes / MIB {
+        let block = vec![index as u8 | 1; MIB as usize];
+        std::thread::sleep(Duration::from_micros(300));
+        if keeps {
+            kept.push(block);
+        } else {
+            black_box(block);
+        }
+    }
+    black_box(kept);
+}
+
+#[test]
+fn a_closure_that_keeps_nothing_passes() {
+    let keeps = false;
+    assert_constant_memory!([64 * MIB, 256 * MIB, 1024 * MIB], |bytes| fill(bytes, keeps));
+}
+
+#[test]
+fn a_closure_that_keeps_everything_fails_with_figures() {
+    let failed = panic::catch_unwind(|| assert_constant_memory!(SIZES, |bytes| fill(bytes, true)));
+    let message = failed.unwrap_err();
+    let message = message.downcast_ref::<String>().unwrap();
+    assert!(message.starts_with("GROWING") && message.contains("MiB per GiB over sizes"), "{message}");
+}
+
+#[test]
+fn a_closure_that_panics_is_a_failed_run() {
+    let failed = panic::catch_unwind(|| assert_constant_memory!(SIZES, |_| std::process::abort()));
+    let message = failed.unwrap_err();
+    let message = message.downcast_ref::<String>().unwrap();
+    assert!(message.contains("the run with an input of 8MiB failed"), "{message}");
+}
+
+#[test]
+fn a_program_that_hangs_or_cannot_be_started_is_an_error() {
+    let hangs = |_| {
+        let mut sleep = Command::new("sleep");
+        sleep.arg("600");
+        sleep
+    };
+    let error = Proof::of_command(hangs).timeout(Duration::from_millis(300)).run().unwrap_err();
+    assert!(matches!(error, ProveError::Hangs { .. }), "{error}");
+    let error = Proof::of_command(|_| Command::new("/nonexistent")).run().unwrap_err();
+    assert!(matches!(error, ProveError::Watch { .. }), "{error}");
+}
+
+#[test]
+fn a_process_that_lives_on_is_watched_while_it_works() {
+    // The program keeps as many bytes as a line asks for.
+    let script = "import sys\nkept = []\nfor line in sys.stdin:\n for _ in range(int(line) >> 20): kept.append(b'x' * (1 << 20))\n \
+                  print('done', flush=True)";
+    if Command::new("python3").arg("--version").output().is_err() {
+        return;
+    }
+    let mut python = Command::new("python3")
+        .args(["-c", script])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (mut stdin, stdout) = (python.stdin.take().unwrap(), python.stdout.take().unwrap());
+    let mut lines = BufReader::new(stdout).lines();
+    let work = |bytes| {
+        writeln!(stdin, "{bytes}").unwrap();
+        lines.next().unwrap().unwrap();
+    };
+    let conclusion = Proof::watching(python.id(), work).sizes(SIZES).run().unwrap();
+    assert_eq!(conclusion.constancy, Constancy::Growing, "{conclusion}");
+    assert!(conclusion.peak_rss_bytes() > Some(64 * MIB) && conclusion.records.len() == 9);
+    python.kill().unwrap();
+    python.wait().unwrap();
+}

@@ -1,0 +1,114 @@
+//! The URLs of a server under proof.
+
+use client::{Target, TargetError};
+use record::{Case, DEFAULT_SEED, Direction, Protocol};
+
+/// The port in a URL that longhaul chooses.
+const PORT: &str = "{port}";
+
+/// The sizes in a URL, in decimal bytes.
+const SIZES: [&str; 2] = ["{size}", "{n}"];
+
+/// The URLs of a server: one that takes bodies, and perhaps one that gives them. `{port}` stands for a port that longhaul
+/// chooses, and `{size}` for the size of the body in bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoints {
+    upload: String,
+    download: Option<String>,
+}
+
+impl Endpoints {
+    /// Makes the URLs of a server.
+    ///
+    /// # Errors
+    /// Fails if one of them is no URL.
+    pub fn new(upload: impl Into<String>, download: impl Into<Option<String>>) -> Result<Self, TargetError> {
+        let endpoints = Self { upload: upload.into(), download: download.into() };
+        for direction in [Direction::Up, Direction::Down] {
+            let mut case = Case::new("");
+            case.direction = direction;
+            endpoints.parse(&case, Some(1))?;
+        }
+        Ok(endpoints)
+    }
+
+    /// Makes the URLs of longhaul's own server behind a proxy whose URL this is.
+    ///
+    /// # Errors
+    /// Fails if the text is no URL.
+    pub fn behind_proxy(url: &str) -> Result<Self, TargetError> {
+        let base = url.trim_end_matches('/');
+        Self::new(format!("{base}/upload"), format!("{base}/?size={{size}}&seed={DEFAULT_SEED}"))
+    }
+
+    /// Returns whether there is a URL that gives bodies.
+    pub fn gives_bodies(&self) -> bool {
+        self.download.is_some()
+    }
+
+    /// Returns whether longhaul chooses the port of the server.
+    pub fn needs_port(&self) -> bool {
+        [Some(&self.upload), self.download.as_ref()].into_iter().flatten().any(|url| url.contains(PORT))
+    }
+
+    /// Returns whether the server gives bodies of every size.
+    pub fn has_size(&self) -> bool {
+        self.download.as_ref().is_some_and(|url| SIZES.iter().any(|size| url.contains(size)))
+    }
+
+    /// Returns the protocol of requests by default: HTTP/1.1 in cleartext, and HTTP/2 over TLS.
+    ///
+    /// # Errors
+    /// Fails if the text is no URL.
+    pub fn protocol(&self) -> Result<&'static Protocol, TargetError> {
+        Ok(self.parse(&Case::new(""), Some(1))?.protocol())
+    }
+
+    /// Returns the target of a case.
+    ///
+    /// # Errors
+    /// Fails if the protocol of the case does not fit the URL.
+    pub fn target(&self, case: &Case, port: Option<u16>) -> Result<Target, TargetError> {
+        self.parse(case, port)?.with_protocol(Protocol::by_name(&case.protocol))
+    }
+
+    fn parse(&self, case: &Case, port: Option<u16>) -> Result<Target, TargetError> {
+        let url = match case.direction {
+            Direction::Up => &self.upload,
+            Direction::Down => self.download.as_ref().unwrap_or(&self.upload),
+        };
+        let size = case.body.0.to_string();
+        let url = SIZES.iter().fold(url.clone(), |url, placeholder| url.replace(placeholder, &size));
+        Target::parse(&port.map_or(url.clone(), |port| url.replace(PORT, &port.to_string())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use record::ByteSize;
+
+    use super::*;
+
+    #[test]
+    fn a_port_and_a_size_are_filled_in() {
+        let endpoints =
+            Endpoints::new("http://localhost:{port}/up", "http://localhost:{port}/{size}?n={n}".to_owned())
+                .unwrap();
+        assert!(endpoints.needs_port() && endpoints.has_size());
+        let mut case = Case::new("h1c");
+        (case.direction, case.body) = (Direction::Down, ByteSize(7));
+        assert_eq!(endpoints.target(&case, Some(81)).unwrap().url(), "http://localhost:81/7?n=7");
+        case.direction = Direction::Up;
+        assert_eq!(endpoints.target(&case, Some(81)).unwrap().url(), "http://localhost:81/up");
+        assert_eq!(endpoints.protocol().unwrap().name, "h1c");
+        case.protocol = "h3".into();
+        assert!(endpoints.target(&case, Some(81)).is_err(), "no QUIC in cleartext");
+        let proxy = Endpoints::behind_proxy("http://localhost:82/").unwrap();
+        case.direction = Direction::Down;
+        case.protocol = "h1c".into();
+        assert!(proxy.target(&case, None).unwrap().url().starts_with("http://localhost:82/?size=7&seed="));
+        assert!(
+            Endpoints::new("ftp://x/", None).is_err() && Endpoints::new("http://x/", "x".to_owned()).is_err()
+        );
+    }
+}

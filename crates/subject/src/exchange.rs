@@ -1,0 +1,149 @@
+//! One transfer between longhaul's client and a program under proof.
+
+use std::{cell::Cell, fmt, future::pending, time::Duration};
+
+use client::{Client, Download, Heartbeat, Output, Target, Transfer, Upload};
+use metrics::Stamp;
+use receiver::Halt;
+use record::{Case, Direction, End, Fault, FaultKind, TimelinePoint};
+use run::{Observer, Outcome};
+use tokio::time::sleep;
+
+use crate::{processes::Processes, watch::Watch};
+
+/// The pause between two reports on a program whose memory is unknown.
+const REPORT: Duration = Duration::from_millis(250);
+
+/// Returns the transfer of a case. A download stops at a halt.
+pub(crate) fn transfer_of(
+    case: &Case,
+    announces_length: bool,
+    halt: Option<Halt>,
+) -> Result<Transfer, Fault> {
+    if case.direction == Direction::Down {
+        let download = Download::new(Output::verify()).with_reader_rate(case.reader_rate);
+        return Ok(download.with_halt(halt).into());
+    }
+    let upload = Upload::new(case.payload.clone()).and_then(|upload| upload.with_size(case.body));
+    let upload = upload.map_err(unusable)?;
+    let upload = upload.with_chunk(case.chunk).with_seed(case.seed).with_limit_rate(case.limit_rate);
+    match announces_length {
+        true => Ok(upload.announcing_length().map_err(unusable)?.into()),
+        false => Ok(upload.into()),
+    }
+}
+
+pub(crate) fn unusable(error: impl fmt::Display) -> Fault {
+    Fault::new(FaultKind::Connect, error)
+}
+
+/// A transfer with a program, whose processes are watched if they are known.
+pub(crate) struct Exchange<'a> {
+    pub(crate) case: &'a Case,
+    pub(crate) processes: Option<&'a Processes>,
+    /// The name of the program in messages.
+    pub(crate) name: &'a str,
+    /// The end whose place the memory of the program takes in the record.
+    pub(crate) end: End,
+    /// The body bytes that have passed the client.
+    pub(crate) moved: Cell<u64>,
+    began: Cell<Option<Stamp>>,
+}
+
+impl<'a> Exchange<'a> {
+    pub(crate) fn new(case: &'a Case, processes: Option<&'a Processes>, name: &'a str, end: End) -> Self {
+        Self { case, processes, name, end, moved: Cell::new(0), began: Cell::new(None) }
+    }
+
+    /// Makes the transfer while the memory of the program is sampled.
+    pub(crate) async fn make(
+        &self,
+        client: &Client,
+        target: &Target,
+        transfer: Transfer,
+        observer: &mut dyn Observer,
+    ) -> Outcome {
+        // The first heartbeat of an attempt comes when it begins.
+        let progress = |heartbeat: Heartbeat| {
+            if self.began.get().is_none() || heartbeat.bytes < self.moved.get() {
+                self.began.set(Some(Stamp::now()));
+            }
+            self.moved.set(heartbeat.bytes);
+        };
+        let mut watch = Watch::default();
+        let mut outcome = tokio::select! {
+            outcome = client.transfer(target, transfer, progress) => outcome,
+            () = self.watch(&mut watch, observer) => Outcome::default(),
+        };
+        self.conclude(&mut outcome, &watch);
+        outcome
+    }
+
+    /// Samples and reports until this future is dropped.
+    async fn watch(&self, watch: &mut Watch, observer: &mut dyn Observer) {
+        loop {
+            let moved = self.moved.get();
+            let begun = if self.began.get().is_some() { moved.max(1) } else { 0 };
+            let pause = self.processes.map_or(REPORT, |processes| watch.sample(processes, begun));
+            watch.report(self.case, self.end, moved, observer);
+            sleep(pause).await;
+        }
+    }
+
+    /// Puts the measurements of the program into the place of those of the client, which say how far the body was at
+    /// the time of each sample.
+    fn conclude(&self, outcome: &mut Outcome, watch: &Watch) {
+        let client = self.case.direction.client();
+        let own = outcome.ends[client].take().unwrap_or_default();
+        if let Some(processes) = self.processes {
+            processes.sample();
+            let earlier = self.began.get().zip(watch.began());
+            let earlier = earlier.map_or(0.0, |(began, sampled)| sampled.since(began).as_secs_f64());
+            let mut end = watch.record(processes, own.bytes);
+            end.memory.timeline =
+                watch.points_at(|seconds| bytes_at(&own.memory.timeline, seconds + earlier));
+            outcome.ends[self.end] = Some(end);
+        }
+        if outcome.fault.is_none() && own.bytes != self.case.body.0 {
+            let (moved, total) = (own.bytes, self.case.body.0);
+            let what = format!("{} gave {moved} bytes in place of {total}", self.name);
+            outcome.fault = Some(Fault::new(FaultKind::Truncated, what));
+        }
+    }
+}
+
+/// Waits for ever after some work, so that the work never ends what runs beside it.
+pub(crate) async fn beside(work: impl Future<Output = ()>) {
+    work.await;
+    pending().await
+}
+
+/// Returns the body bytes that had moved after `seconds`, by the points of a timeline.
+fn bytes_at(timeline: &[TimelinePoint], seconds: f64) -> u64 {
+    let next = timeline.partition_point(|point| point.seconds < seconds);
+    let after = timeline.get(next);
+    let before = next.checked_sub(1).and_then(|last| timeline.get(last));
+    match (before, after) {
+        (None, after) => after.filter(|after| after.seconds <= seconds).map_or(0, |after| after.body_bytes),
+        (Some(before), None) => before.body_bytes,
+        (Some(before), Some(after)) => {
+            let share = (seconds - before.seconds) / (after.seconds - before.seconds);
+            let moved = after.body_bytes.saturating_sub(before.body_bytes) as f64;
+            before.body_bytes.saturating_add((share * moved) as u64)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_between_two_points_are_in_proportion_to_time() {
+        let point = |seconds, body_bytes| TimelinePoint { seconds, rss_bytes: 0, anon_bytes: 0, body_bytes };
+        let timeline = [point(1.0, 100), point(2.0, 300), point(2.0, 400)];
+        let at = |seconds| bytes_at(&timeline, seconds);
+        assert_eq!([at(-1.0), at(0.5), at(1.0), at(1.5), at(9.0)], [0, 0, 100, 200, 400]);
+        assert_eq!(bytes_at(&[], 1.0), 0);
+    }
+}

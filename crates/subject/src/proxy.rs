@@ -1,0 +1,169 @@
+//! Proxies of other people, between longhaul's client and its server.
+//!
+//! The reader of each body, which is the server of an upload and the client of a download, stands still after its first
+//! bytes. The bytes that have been sent and not delivered when no more can be sent are those that the proxy has absorbed,
+//! with the buffers of the sockets around it. Then the reader goes on.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use client::Client;
+use metrics::Stamp;
+use payload::Payload;
+use receiver::Halt;
+use record::{Build, Case, Direction, Fault, FaultKind, Subject};
+use run::{Executor, Observer, Outcome};
+use tokio::time::sleep;
+
+use crate::{
+    Endpoints, Source,
+    exchange::{Exchange, beside, transfer_of},
+    origin::{Observed, Origin},
+};
+
+/// The bytes that a reader takes before it stands still.
+const TAKEN: u64 = 1 << 20;
+
+/// The time without another byte from the sender after which no more are expected: four heartbeats of the client.
+const STILL: Duration = Duration::from_secs(1);
+
+/// The time between two looks at the sender.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Makes a transfer through a proxy for each case, and measures the bytes that it absorbs.
+pub struct ProxyProgram {
+    source: Source,
+    endpoints: Endpoints,
+    upstream: u16,
+    client: Client,
+    announces_length: bool,
+    timeout: Duration,
+}
+
+impl ProxyProgram {
+    /// Makes an executor for a proxy that passes requests on to `upstream`, a port of loopback in cleartext.
+    pub fn new(source: Source, endpoints: Endpoints, upstream: u16, options: client::Options) -> Self {
+        let timeout = options.timeout;
+        let client = Client::new(options, Build::default());
+        Self { source, endpoints, upstream, client, announces_length: false, timeout }
+    }
+
+    /// Announces the length of uploads by Content-Length, in place of the chunked coding.
+    #[must_use]
+    pub fn announcing_length(self, announces_length: bool) -> Self {
+        Self { announces_length, ..self }
+    }
+
+    async fn measure(&self, case: &Case, observer: &mut dyn Observer) -> Result<Outcome, Fault> {
+        let halt = Halt::after(TAKEN.min(case.body.0));
+        let origin = Origin::behind_proxy(self.upstream, case, self.timeout, &halt)?;
+        let observed = origin.observed();
+        tokio::select! {
+            outcome = self.pass(case, &observed, &halt, observer) => outcome,
+            () = beside(origin.serve()) => Err(Fault::new(FaultKind::Listen, "the server has stopped")),
+        }
+    }
+
+    /// Makes the transfer while the server runs.
+    async fn pass(
+        &self,
+        case: &Case,
+        observed: &Observed,
+        halt: &Halt,
+        observer: &mut dyn Observer,
+    ) -> Result<Outcome, Fault> {
+        let begun = self.source.begin(case, &self.endpoints, &self.client, self.timeout).await?;
+        let (listening, target) = begun;
+        let (processes, name) = (listening.processes(), listening.name());
+        let exchange = Exchange::new(case, processes.as_ref(), &name, Subject::Proxy.end(case.direction));
+        let own = (case.direction == Direction::Down).then(|| halt.clone());
+        let transfer = transfer_of(case, self.announces_length, own)?;
+        let mut absorbed = None;
+        let measuring = async {
+            absorbed = Some(absorbed_bytes(case, halt, || self.sent(&exchange, observed)).await);
+            halt.release();
+        };
+        let mut outcome = tokio::select! {
+            outcome = exchange.make(&self.client, &target, transfer, observer) => outcome,
+            () = beside(measuring) => Outcome::default(),
+        };
+        // The time of a transfer whose reader stood still says nothing.
+        (outcome.absorbed_bytes, outcome.elapsed_s) = (absorbed, None);
+        let ended = listening.end(case, exchange.moved.get(), outcome.fault.is_some()).await?;
+        outcome.fault = ended.or(outcome.fault);
+        prove(&mut outcome, case, observed);
+        Ok(outcome)
+    }
+
+    /// Returns the bytes that the sender has sent, and those that the reader has got.
+    fn sent(&self, exchange: &Exchange<'_>, observed: &Observed) -> (u64, u64) {
+        match exchange.case.direction {
+            Direction::Up => (exchange.moved.get(), observed.bytes()),
+            Direction::Down => (observed.bytes(), exchange.moved.get()),
+        }
+    }
+}
+
+#[async_trait(?Send)]
+impl Executor for ProxyProgram {
+    async fn run(&self, case: &Case, observer: &mut dyn Observer) -> Outcome {
+        self.measure(case, observer).await.unwrap_or_else(Outcome::failed)
+    }
+}
+
+/// Waits until the reader stands still and the sender has sent no byte for a while, or all. Returns the bytes between them.
+async fn absorbed_bytes(case: &Case, halt: &Halt, moved: impl Fn() -> (u64, u64)) -> u64 {
+    let (mut last, mut seen) = (Stamp::now(), 0);
+    loop {
+        let (sent, delivered) = moved();
+        if sent != seen || !halt.is_reached() {
+            (last, seen) = (Stamp::now(), sent);
+        }
+        if halt.is_reached() && (last.elapsed() >= STILL || sent >= case.body.0) {
+            return sent.saturating_sub(delivered);
+        }
+        sleep(LOOK).await;
+    }
+}
+
+/// Compares the digests of an upload if its response did not bring the receipt of the server: a proxy may change it.
+fn prove(outcome: &mut Outcome, case: &Case, observed: &Observed) {
+    if case.direction == Direction::Down || outcome.integrity.is_some() || outcome.fault.is_some() {
+        return;
+    }
+    let sent = Payload::prepare(&case.payload, case.seed, case.chunk).digest(case.body.0);
+    let received = observed.receipt().and_then(|receipt| receipt.digest);
+    outcome.prove(sent.map(|digest| digest.to_string()), received);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use http_body_util::Full;
+    use metrics::Meter;
+    use receiver::Reception;
+    use record::ByteSize;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn absorbed_bytes_are_counted_when_the_sender_has_come_to_rest() {
+        let mut case = Case::new("h1c");
+        case.body = ByteSize(1000);
+        let of = async |sizes: &[u64]| {
+            let (halt, index, meter) = (Halt::after(0), Cell::new(0), Meter::counting());
+            let moved = || {
+                index.set(index.get() + 1);
+                (sizes[index.get().min(sizes.len()) - 1], 10)
+            };
+            let reader = Reception::of(Full::from("x"), &meter).halting(halt.clone()).run();
+            tokio::select! {
+                bytes = absorbed_bytes(&case, &halt, moved) => bytes,
+                _ = reader => panic!("the reader is never released"),
+            }
+        };
+        assert_eq!(of(&[0, 100, 200, 300]).await, 290);
+        assert_eq!(of(&[0, 1000]).await, 990, "all of the body");
+    }
+}

@@ -1,0 +1,134 @@
+//! The sign that a server under proof is ready for its first request.
+
+use std::{convert::Infallible, str::FromStr, time::Duration};
+
+use client::{Client, Download, Output, Target};
+use metrics::Stamp;
+use record::{Fault, FaultKind};
+use tokio::{
+    net::TcpStream,
+    time::{sleep, timeout},
+};
+
+use crate::program::Program;
+
+/// The time between two looks.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// The longest time of one attempt to reach the server.
+const ATTEMPT: Duration = Duration::from_secs(1);
+
+/// The sign that a server is ready.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Ready {
+    /// The server of the URL takes part in a handshake.
+    #[default]
+    Connects,
+    /// A port of the URL's host accepts TCP connections.
+    Port(u16),
+    /// A GET of this URL is answered with success. `{port}` stands for the port that longhaul chose.
+    Answers(String),
+    /// The server prints this text.
+    Prints(String),
+}
+
+/// Parses a port, a URL, or else a text to be printed.
+impl FromStr for Ready {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(match text.parse() {
+            Ok(port) => Self::Port(port),
+            Err(_) if ["http://", "https://"].iter().any(|scheme| text.starts_with(scheme)) => {
+                Self::Answers(text.to_owned())
+            }
+            Err(_) => Self::Prints(text.to_owned()),
+        })
+    }
+}
+
+impl Ready {
+    /// Returns the text that the server prints; `None` for any other sign.
+    pub(crate) fn text(&self) -> Option<&str> {
+        match self {
+            Self::Prints(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Waits until a server is ready.
+    ///
+    /// # Errors
+    /// Fails if the server ends before that, and if it is not ready within `patience`.
+    pub(crate) async fn wait(
+        &self,
+        program: &mut Program,
+        client: &Client,
+        target: &Target,
+        port: Option<u16>,
+        patience: Duration,
+    ) -> Result<(), Fault> {
+        let began = Stamp::now();
+        loop {
+            program.processes().find_descendants();
+            if let Some(status) = program.ended()?
+                && (!status.success() || program.processes().are_gone())
+            {
+                let what = format!("ended ({}) before it was ready", program.describe(status));
+                return Err(program.fault(FaultKind::Program, what).await);
+            }
+            let attempt = self.attempt(program, client, target, port);
+            let missing = match timeout(ATTEMPT, attempt).await {
+                Ok(Ok(())) => return Ok(()),
+                Ok(Err(missing)) => missing,
+                Err(_) => format!("no answer within {} s", ATTEMPT.as_secs_f64()),
+            };
+            if began.elapsed() >= patience {
+                let what = format!("was not ready within {} s: {missing}", patience.as_secs_f64());
+                program.end();
+                return Err(program.fault(FaultKind::Timeout, what).await);
+            }
+            sleep(LOOK).await;
+        }
+    }
+
+    /// Looks once. The error says what is missing.
+    async fn attempt(
+        &self,
+        program: &Program,
+        client: &Client,
+        target: &Target,
+        port: Option<u16>,
+    ) -> Result<(), String> {
+        match self {
+            Self::Connects => client.probe(target).await.map_err(|fault| fault.message),
+            Self::Port(port) => {
+                let connected = TcpStream::connect((target.host(), *port)).await;
+                connected.map(drop).map_err(|error| format!("port {port}: {error}"))
+            }
+            Self::Answers(url) => {
+                let url = port.map_or(url.clone(), |port| url.replace("{port}", &port.to_string()));
+                let target = Target::parse(&url).map_err(|error| error.to_string())?;
+                let outcome = client.transfer(&target, Download::new(Output::verify()), |_| {}).await;
+                outcome.fault.map_or(Ok(()), |fault| Err(fault.message))
+            }
+            Self::Prints(_) if program.has_printed() => Ok(()),
+            Self::Prints(text) => Err(format!("it has not printed '{text}'")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sign_is_a_port_a_url_or_a_text() {
+        let parse = |text: &str| text.parse::<Ready>().unwrap();
+        assert_eq!(parse("8080"), Ready::Port(8080));
+        assert_eq!(parse("http://x/health"), Ready::Answers("http://x/health".into()));
+        assert_eq!(parse("99999"), Ready::Prints("99999".into()));
+        assert_eq!(parse("listening on").text(), Some("listening on"));
+    }
+}

@@ -1,0 +1,144 @@
+//! The process of a server or a proxy under proof: started for each run, or running already.
+
+use std::{
+    ffi::OsString,
+    io,
+    net::{Ipv4Addr, TcpListener},
+    time::Duration,
+};
+
+use client::{Client, Target};
+use record::{Case, Fault, FaultKind, mib};
+use tokio::time::sleep;
+
+use crate::{
+    CommandLine, Endpoints, Ready, command::Placeholder, exchange::unusable, processes::Processes,
+    program::Program,
+};
+
+/// The time in which a program that breaks off a transfer is seen to have ended.
+const LAST_BREATH: Duration = Duration::from_millis(300);
+
+/// The origin of a program that listens at a URL.
+#[derive(Clone)]
+pub struct Source(Kind);
+
+#[derive(Clone)]
+enum Kind {
+    Started { command: CommandLine, ready: Ready },
+    Running { processes: Processes, pid: u32 },
+    Unknown,
+}
+
+impl Source {
+    /// Makes the source of a program that is started for each run, and is ready at a sign.
+    pub fn started(command: CommandLine, ready: Ready) -> Self {
+        Self(Kind::Started { command, ready })
+    }
+
+    /// Makes the source of a program that runs already as the process `pid`. Before each run, the peak that the kernel
+    /// keeps of its memory is reset; where that is not permitted, samples alone count.
+    ///
+    /// # Errors
+    /// Fails if there is no such process.
+    pub fn running(pid: u32) -> io::Result<Self> {
+        Ok(Self(Kind::Running { processes: Processes::running(pid)?, pid }))
+    }
+
+    /// Makes the source of a program that runs already, somewhere. Its memory stays unknown.
+    pub fn unknown() -> Self {
+        Self(Kind::Unknown)
+    }
+
+    /// Starts the program for a run if it does not run yet, and waits until it is ready at the target.
+    pub(crate) async fn begin(
+        &self,
+        case: &Case,
+        endpoints: &Endpoints,
+        client: &Client,
+        patience: Duration,
+    ) -> Result<(Listening, Target), Fault> {
+        let port = endpoints.needs_port().then(free_port).transpose()?;
+        let target = endpoints.target(case, port).map_err(unusable)?;
+        let listening = match &self.0 {
+            Kind::Unknown => Listening::Unknown,
+            Kind::Running { processes, pid } => {
+                processes.tree().restart_peak();
+                Listening::Running(processes.clone(), format!("process {pid}"))
+            }
+            Kind::Started { command, ready } => {
+                let mut program = Program::start(&words(command, case, &target), ready.text())?;
+                ready.wait(&mut program, client, &target, port, patience).await?;
+                Listening::Started(Box::new(program))
+            }
+        };
+        Ok((listening, target))
+    }
+}
+
+fn words(command: &CommandLine, case: &Case, target: &Target) -> Vec<OsString> {
+    command.filled(|placeholder| match placeholder {
+        Placeholder::Url => target.url().into(),
+        Placeholder::Host => target.host().into(),
+        Placeholder::Port => target.port().to_string().into(),
+        Placeholder::Size | Placeholder::N => case.body.0.to_string().into(),
+        Placeholder::File | Placeholder::Cacert => OsString::new(),
+    })
+}
+
+/// Returns a port that no program uses now.
+fn free_port() -> Result<u16, Fault> {
+    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
+    port.map(|address| address.port()).map_err(unusable)
+}
+
+/// A program that is ready for a transfer.
+pub(crate) enum Listening {
+    Started(Box<Program>),
+    Running(Processes, String),
+    Unknown,
+}
+
+impl Listening {
+    /// Returns the processes of the program, if they are known.
+    pub(crate) fn processes(&self) -> Option<Processes> {
+        match self {
+            Self::Started(program) => Some(program.processes().clone()),
+            Self::Running(processes, _) => Some(processes.clone()),
+            Self::Unknown => None,
+        }
+    }
+
+    /// Returns the name of the program in messages.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Self::Started(program) => program.name().to_owned(),
+            Self::Running(_, name) => name.clone(),
+            Self::Unknown => "the program".into(),
+        }
+    }
+
+    /// Ends a program that was started for the run. Returns the failure of a program that had ended by itself after
+    /// `moved` body bytes. After a failed transfer, the end is waited for: the transfer fails a moment earlier.
+    pub(crate) async fn end(self, case: &Case, moved: u64, has_failed: bool) -> Result<Option<Fault>, Fault> {
+        if has_failed {
+            sleep(LAST_BREATH).await;
+        }
+        match self {
+            Self::Running(processes, name) if processes.are_gone() => {
+                Ok(Some(Fault::new(FaultKind::Program, format!("{name} has ended"))))
+            }
+            Self::Started(mut program) => {
+                let gone = program.ended()?.filter(|_| program.processes().are_gone());
+                let Some(status) = gone else {
+                    program.stop().await;
+                    return Ok(None);
+                };
+                let (ended, moved, total) = (program.describe(status), mib(moved), mib(case.body.0));
+                let what = format!("ended ({ended}) after {moved:.1} of {total:.1} MiB");
+                Ok(Some(program.fault(FaultKind::Program, what).await))
+            }
+            _ => Ok(None),
+        }
+    }
+}
