@@ -4,6 +4,7 @@
 //! expected and what it measured as `STEP.md` and `STEP.json`. `summary.md` lists all steps whose results are in the
 //! folder, so that one step can be run again.
 
+mod answers;
 mod fuzz;
 mod hostile;
 mod interop;

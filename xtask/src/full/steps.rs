@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::builder::PossibleValuesParser;
 
-use super::{Context, fuzz, hostile, interop, load, outcome::Outcome, simulation, soak};
+use super::{Context, answers, fuzz, hostile, interop, load, outcome::Outcome, simulation, soak};
 
 /// One step: an entry of [`STEPS`].
 pub(super) struct Step {
@@ -48,6 +48,13 @@ pub(super) const STEPS: &[Step] = &[
         allowance: 30 * 60,
         asked: |_| 0,
         run: interop::run,
+    },
+    Step {
+        name: "answers",
+        about: "proofs of programs of other projects whose answer is known",
+        allowance: 45 * 60,
+        asked: |_| 0,
+        run: answers::run,
     },
     Step {
         name: "simulation",

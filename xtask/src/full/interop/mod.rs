@@ -89,7 +89,7 @@ fn peers() -> Option<&'static Path> {
 }
 
 /// Finds the file of a program: by its path, in the folder of peers, on `PATH`, or in `/usr/sbin` for daemons.
-fn find(program: &str) -> Option<PathBuf> {
+pub(super) fn find(program: &str) -> Option<PathBuf> {
     let folders = std::env::var_os("PATH").unwrap_or_default();
     let mut folders: Vec<PathBuf> = std::env::split_paths(&folders).collect();
     folders.push("/usr/sbin".into());
@@ -98,7 +98,7 @@ fn find(program: &str) -> Option<PathBuf> {
 }
 
 /// Fills each `{name}` in a text with its value.
-fn filled(text: &str, values: &[(&str, &str)]) -> String {
+pub(super) fn filled(text: &str, values: &[(&str, &str)]) -> String {
     values.iter().fold(text.to_owned(), |text, (name, value)| text.replace(&format!("{{{name}}}"), value))
 }
 

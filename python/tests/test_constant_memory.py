@@ -1,0 +1,48 @@
+"""The fixture, by its known answers."""
+
+import sys
+
+import pytest
+
+pytest_plugins = "pytester"
+SIZES = ["8MiB", "32MiB", "64MiB"]
+
+
+def stream(size):
+    """Reads so many bytes chunk by chunk."""
+    with open("/dev/zero", "rb") as zeroes:
+        for _ in range(0, size, 1 << 16):
+            zeroes.read(1 << 16)
+
+
+def hoard(size):
+    """Holds so many bytes in memory."""
+    with open("/dev/zero", "rb") as zeroes:
+        return zeroes.read(size)
+
+
+def test_a_function_that_streams_passes(constant_memory):
+    assert "CONSTANT" in constant_memory(stream, sizes=["1GiB", "2GiB", "4GiB"])
+
+
+def test_a_function_that_hoards_fails_with_figures(constant_memory):
+    with pytest.raises(pytest.fail.Exception, match="GROWING"):
+        constant_memory(hoard, sizes=SIZES)
+
+
+def test_a_command_has_its_flags(constant_memory):
+    command = [sys.executable, "-c", "import sys; x = b'x' * int(sys.argv[1])", "{n}"]
+    with pytest.raises(pytest.fail.Exception, match="exit code 4"):
+        constant_memory(command, sizes=SIZES, rounds=2)
+    with pytest.raises(pytest.fail.Exception, match="--size: not with --series"):
+        constant_memory(command, sizes=SIZES, size="1GiB")
+
+
+def test_a_client_is_proven(constant_memory):
+    curl = ["curl", "-sSf", "-T", "{file}", "{url}"]
+    assert "client" in constant_memory.client(curl, size=["32MiB", "64MiB", "128MiB"], rounds=2, slope_limit="16MiB")
+
+
+def test_a_function_that_no_process_can_call_is_refused(constant_memory):
+    with pytest.raises(ValueError, match="top level"):
+        constant_memory(lambda size: None)
