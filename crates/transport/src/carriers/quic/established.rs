@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use quinn::Endpoint;
 use record::{QuicStats, TransportStats};
 
-use super::{OpeningWindows, agreed::Agreed, window::ReceiveWindow};
+use super::{OpeningWindows, agreed::Agreed};
 use crate::{Error, Link, cipher::suite_name, probe::Probe, session::LinkSource, window_budget::Window};
 
 /// An established connection, with the endpoint that drives it.
@@ -25,7 +25,7 @@ impl Established {
         Self { connection, probe, windows: None, endpoint: None }
     }
 
-    pub(super) fn with_windows(self, receive: Option<ReceiveWindow>, send: Option<Window>) -> Self {
+    pub(super) fn with_windows(self, receive: Option<Window>, send: Option<Window>) -> Self {
         let connection = self.connection.clone();
         let opening = receive.is_some() || send.is_some();
         let windows = opening.then(|| Arc::new(OpeningWindows { connection, receive, send }));

@@ -20,8 +20,6 @@ use crate::{
 };
 use admission::{Admission, Admitted};
 use settings::Settings;
-use share::SharedBuffer;
-use window::ReceiveWindow;
 
 pub(crate) use deliveries::{Deliveries, Running};
 pub(crate) use established::Established;
@@ -33,7 +31,6 @@ mod deliveries;
 mod established;
 mod footprint;
 mod settings;
-mod share;
 mod udp;
 mod window;
 
@@ -61,9 +58,6 @@ pub(crate) trait QuicEngine: FromLimits + Clone + Send + Sync + 'static {
 
 /// The carrier that hands the streams of an engine to QUIC.
 pub(crate) struct Quic;
-
-/// The receive buffer of a socket whose size is left to the kernel, in bytes: the default of Linux (net.core.rmem_default).
-const DEFAULT_BUFFER: u64 = 212_992;
 
 #[async_trait]
 impl<E: QuicEngine> Carries<E> for Quic {
@@ -118,8 +112,7 @@ impl<E: QuicEngine> Carries<E> for Quic {
         let admission = Admission::new(endpoint, guards.retry_from, E::NO_PLACE);
         let window = settings.connection_window;
         let send_window = u32::try_from(settings.send_window).unwrap_or(u32::MAX);
-        let buffer = SharedBuffer::new(settings.udp_buffer.map_or(DEFAULT_BUFFER, |bytes| bytes as u64));
-        Ok(Box::new(QuicListener { admission, addr, probe, buffer, window, send_window, engine, guards }))
+        Ok(Box::new(QuicListener { admission, addr, probe, window, send_window, engine, guards }))
     }
 }
 
@@ -127,8 +120,6 @@ struct QuicListener<E> {
     admission: Admission,
     addr: SocketAddr,
     probe: Arc<Probe>,
-    /// The receive buffer of the socket, which all connections share.
-    buffer: SharedBuffer,
     /// The largest receive window of a connection, in bytes.
     window: u32,
     /// The largest send window of a connection, in bytes.
@@ -153,14 +144,13 @@ impl<E: QuicEngine> Listener for QuicListener<E> {
         };
         let probe = self.probe.clone();
         let (engine, guards) = (self.engine.clone(), self.guards.clone());
-        let (window, send_window, share) = (self.window, self.send_window, self.buffer.share());
+        let (window, send_window) = (self.window, self.send_window);
         let handshake = Box::pin(async move {
             let connection = match admitted {
                 Admitted::Incoming(incoming) => (*incoming).await.map_err(Error::handshake)?,
                 Admitted::Connected(unserved) => unserved.serve(),
             };
-            let receive = guards.receive_budget.as_ref();
-            let receive = receive.map(|budget| ReceiveWindow::new(Window::new(budget, window), share));
+            let receive = guards.receive_budget.as_ref().map(|budget| Window::new(budget, window));
             let send = guards.send_budget.as_ref().map(|budget| Window::new(budget, send_window));
             let established = Established::new(connection, probe).with_windows(receive, send);
             established.assert_alpn(E::ALPN)?;
