@@ -42,12 +42,13 @@ impl ProcessTree {
         Ok(tree)
     }
 
-    /// Begins a new measurement of processes that live on: forgets the peak so far, and resets the peak that the kernel
+    /// Begins a new measurement of processes that live on: forgets members that have ended and the peak so far, and resets the peak that the kernel
     /// keeps of each member (proc(5), `clear_refs`). Where that is not permitted, only readings count from now on.
     pub fn restart_peak(&mut self) {
         self.find_descendants();
         let reset = |process: &Process| process.clear_refs(ClearRefs::PeakRSS).is_ok();
         self.has_earlier_peak = !self.members.values().all(reset);
+        self.has_grown = self.members.len() > 1;
         self.peak_rss_bytes = None;
     }
 
@@ -74,7 +75,7 @@ impl ProcessTree {
             }
         }
         self.has_grown |= self.members.len() > 1;
-        self.raise_peak_of_sole_member();
+        self.raise_peak_by_members();
     }
 
     /// Adds those children of the current process whose environment has the variable `name` with this value, and their
@@ -99,11 +100,14 @@ impl ProcessTree {
         self.members.get(&parent).into_iter().flat_map(children_of).collect()
     }
 
-    /// Takes over the peak that the kernel keeps, if it is that of the measurement and of a tree with one member only.
-    fn raise_peak_of_sole_member(&mut self) {
-        let sole = self.members.values().next().filter(|_| !self.is_peak_of_readings());
-        let peak = sole.and_then(|process| process.status().ok()?.vmhwm);
-        self.peak_rss_bytes = self.peak_rss_bytes.max(peak.map(|kib| kib * 1024));
+    /// Takes over the peaks that the kernel keeps of each member, if they are of the measurement. The tree had at least as
+    /// much memory as any of its members.
+    fn raise_peak_by_members(&mut self) {
+        if self.has_earlier_peak {
+            return;
+        }
+        let peaks = self.members.values().filter_map(|process| process.status().ok()?.vmhwm);
+        self.peak_rss_bytes = self.peak_rss_bytes.max(peaks.max().map(|kib| kib * 1024));
     }
 
     /// Returns the resident memory of all members now. As soon as there have been several, a page that members share counts in
@@ -121,8 +125,8 @@ impl ProcessTree {
         Some(memory)
     }
 
-    /// Returns the highest resident memory of any reading, in bytes. For a tree that never had a second member, the result
-    /// is at least the peak that the kernel kept (VmHWM) at the last search for descendants.
+    /// Returns the highest resident memory of any reading, in bytes. The result is at least the peak that the kernel kept of
+    /// any member (VmHWM) at the last search for descendants.
     pub fn peak_rss_bytes(&self) -> Option<u64> {
         self.peak_rss_bytes
     }

@@ -23,6 +23,10 @@ const LOOK: Duration = Duration::from_millis(100);
 /// large tree takes milliseconds.
 const COST: u32 = 150;
 
+/// That multiple until the timeline is full for the first time, so that a run of a quarter of a second has a curve. The
+/// samples until then take some 10 ms together.
+const COST_AT_FIRST: u32 = 20;
+
 /// The number of latest samples that are timed. The shortest time counts, because longer ones were interrupted.
 const RECENT: usize = 8;
 
@@ -70,8 +74,9 @@ impl Sampler {
             }
         }
         let cost = self.costs.iter().take(self.samples).min().copied().unwrap_or_default();
-        let interval = self.timeline.step().clamp(SAMPLE, LONG);
-        cost.saturating_mul(COST).clamp(interval, SLOWEST)
+        let step = self.timeline.step();
+        let multiple = if step.is_zero() { COST_AT_FIRST } else { COST };
+        cost.saturating_mul(multiple).clamp(step.clamp(SAMPLE, LONG), SLOWEST)
     }
 
     /// Returns the latest sample; `None` if no process was alive.

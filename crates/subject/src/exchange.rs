@@ -1,6 +1,6 @@
 //! One transfer between longhaul's client and a program under proof.
 
-use std::{cell::Cell, fmt, future::pending, time::Duration};
+use std::{cell::Cell, fmt, future::pending};
 
 use client::{Client, Download, Heartbeat, Output, Target, Transfer, Upload};
 use metrics::Stamp;
@@ -9,10 +9,11 @@ use record::{Case, Direction, End, Fault, FaultKind, TimelinePoint};
 use run::{Observer, Outcome};
 use tokio::time::sleep;
 
-use crate::{processes::Processes, watch::Watch};
-
-/// The pause between two reports on a program whose memory is unknown.
-const REPORT: Duration = Duration::from_millis(250);
+use crate::{
+    processes::Processes,
+    sampling::Sampling,
+    watch::{HEARTBEAT, Watch, report},
+};
 
 /// Returns the transfer of a case. A download stops at a halt.
 pub(crate) fn transfer_of(
@@ -63,30 +64,29 @@ impl<'a> Exchange<'a> {
         transfer: Transfer,
         observer: &mut dyn Observer,
     ) -> Outcome {
+        let sampling = self.processes.cloned().map(Sampling::start);
         // The first heartbeat of an attempt comes when it begins.
         let progress = |heartbeat: Heartbeat| {
             if self.began.get().is_none() || heartbeat.bytes < self.moved.get() {
                 self.began.set(Some(Stamp::now()));
+                sampling.iter().for_each(Sampling::begin);
             }
             self.moved.set(heartbeat.bytes);
         };
-        let mut watch = Watch::default();
         let mut outcome = tokio::select! {
             outcome = client.transfer(target, transfer, progress) => outcome,
-            () = self.watch(&mut watch, observer) => Outcome::default(),
+            () = self.report(sampling.as_ref(), observer) => Outcome::default(),
         };
-        self.conclude(&mut outcome, &watch);
+        self.conclude(&mut outcome, &sampling.map(Sampling::finish).unwrap_or_default());
         outcome
     }
 
-    /// Samples and reports until this future is dropped.
-    async fn watch(&self, watch: &mut Watch, observer: &mut dyn Observer) {
+    /// Reports the progress until this future is dropped.
+    async fn report(&self, sampling: Option<&Sampling>, observer: &mut dyn Observer) {
         loop {
-            let moved = self.moved.get();
-            let begun = if self.began.get().is_some() { moved.max(1) } else { 0 };
-            let pause = self.processes.map_or(REPORT, |processes| watch.sample(processes, begun));
-            watch.report(self.case, self.end, moved, observer);
-            sleep(pause).await;
+            let rss = sampling.and_then(Sampling::rss_bytes);
+            report(self.case, self.end, self.moved.get(), rss, observer);
+            sleep(HEARTBEAT).await;
         }
     }
 

@@ -48,6 +48,7 @@ mod processes;
 mod program;
 mod proxy;
 mod ready;
+mod sampling;
 mod series;
 mod server;
 mod source;

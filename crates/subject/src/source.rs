@@ -69,6 +69,8 @@ impl Source {
             Kind::Started { command, ready } => {
                 let mut program = Program::start(&words(command, case, &target), ready.text())?;
                 ready.wait(&mut program, client, &target, port, patience).await?;
+                // What ran at the start, such as a shell that has found the program, does not count.
+                program.processes().tree().restart_peak();
                 Listening::Started(Box::new(program))
             }
         };

@@ -10,7 +10,7 @@ use run::{Heartbeat, Observer};
 use crate::processes::Processes;
 
 /// The interval of heartbeats.
-const HEARTBEAT: Duration = Duration::from_millis(250);
+pub(crate) const HEARTBEAT: Duration = Duration::from_millis(250);
 
 /// The samples of a program's memory, against the body bytes that have moved.
 #[derive(Default)]
@@ -28,18 +28,18 @@ impl Watch {
         self.sampler.sample(&mut processes.tree(), bytes)
     }
 
-    /// Reports the latest sample of the program, which is one end of the body, if a heartbeat is due. No bound stands
-    /// beside it, because the buffers of the program are unknown. The receiver always reports the bytes.
+    /// Reports the latest sample of the program, which is one end of the body, if a heartbeat is due.
     pub(crate) fn report(&mut self, case: &Case, end: End, bytes: u64, observer: &mut dyn Observer) {
         if self.reported.is_some_and(|reported| reported.elapsed() < HEARTBEAT) {
             return;
         }
-        let heartbeat = |rss_bytes| Heartbeat { bytes, rss_bytes, baseline_rss_bytes: None };
-        if end == End::Sender {
-            observer.progress(case, End::Receiver, heartbeat(None));
-        }
-        observer.progress(case, end, heartbeat(self.sampler.latest().map(|memory| memory.rss_bytes)));
+        report(case, end, bytes, self.rss_bytes(), observer);
         self.reported = Some(Stamp::now());
+    }
+
+    /// Returns the resident memory in the latest sample, in bytes; `None` if no process was alive.
+    pub(crate) fn rss_bytes(&self) -> Option<u64> {
+        self.sampler.latest().map(|memory| memory.rss_bytes)
     }
 
     /// Returns the time of the first sample after the first byte; `None` before that sample.
@@ -65,4 +65,14 @@ impl Watch {
         (end.bytes, end.memory) = (bytes, self.sampler.record(&processes.tree()));
         end
     }
+}
+
+/// Reports the memory of a program, which is one end of the body. No bound stands beside it, because the buffers of the
+/// program are unknown. The receiver always reports the bytes.
+pub(crate) fn report(case: &Case, end: End, bytes: u64, rss_bytes: Option<u64>, observer: &mut dyn Observer) {
+    let heartbeat = |rss_bytes| Heartbeat { bytes, rss_bytes, baseline_rss_bytes: None };
+    if end == End::Sender {
+        observer.progress(case, End::Receiver, heartbeat(None));
+    }
+    observer.progress(case, end, heartbeat(rss_bytes));
 }
