@@ -69,8 +69,8 @@ pub(crate) struct ListenerArgs {
     /// Watch the program that runs as this process, with all that it has started, in place of a command
     #[arg(long, value_name = "PID", requires = "listener", conflicts_with = "command")]
     pub(crate) watch: Option<u32>,
-    /// Sign that the program is ready: a port, a URL that answers, or a text that is part of its output [default: a handshake at its
-    /// URL]
+    /// Sign that the program is ready: a port, a URL that answers, or a text that is part of its output [default: a
+    /// handshake at its URL]
     #[arg(long, value_name = "PORT|PATTERN|URL", requires = "listener", requires = "command")]
     pub(crate) ready: Option<Ready>,
     /// Announce the length of uploads by Content-Length, in place of the chunked coding

@@ -15,6 +15,9 @@ use crate::{
     watch::{HEARTBEAT, Watch, report},
 };
 
+/// The bytes of a body that a reader takes before it stands still.
+pub(crate) const TAKEN: u64 = 1 << 20;
+
 /// Returns the transfer of a case. A download stops at a halt.
 pub(crate) fn transfer_of(
     case: &Case,

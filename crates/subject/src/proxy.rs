@@ -17,12 +17,9 @@ use tokio::time::sleep;
 
 use crate::{
     Endpoints, Source,
-    exchange::{Exchange, beside, transfer_of},
+    exchange::{Exchange, TAKEN, beside, transfer_of},
     origin::{Observed, Origin},
 };
-
-/// The bytes that a reader takes before it stands still.
-const TAKEN: u64 = 1 << 20;
 
 /// The time without another byte from the sender after which no more are expected: four heartbeats of the client.
 const STILL: Duration = Duration::from_secs(1);

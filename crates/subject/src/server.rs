@@ -11,11 +11,10 @@ use tokio::time::sleep;
 
 use crate::{
     Endpoints, Source,
-    exchange::{Exchange, beside, transfer_of},
+    exchange::{Exchange, TAKEN, beside, transfer_of},
 };
 
-/// The bytes of a download that a slow reader takes before it stands still, and the time that it does.
-const TAKEN: u64 = 1 << 20;
+/// The time for which a slow reader stands still.
 const STALL: Duration = Duration::from_secs(2);
 
 /// The time between two looks at a reader.

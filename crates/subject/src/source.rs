@@ -17,13 +17,11 @@ use crate::{
 };
 
 /// The time in which a program that breaks off a transfer is seen to have ended.
-const LAST_BREATH: Duration = Duration::from_millis(300);
+const END_DELAY: Duration = Duration::from_millis(300);
 
 /// The origin of a program that listens at a URL.
-#[derive(Clone)]
 pub struct Source(Kind);
 
-#[derive(Clone)]
 enum Kind {
     Started { command: CommandLine, ready: Ready },
     Running { processes: Processes, pid: u32 },
@@ -124,7 +122,7 @@ impl Listening {
     /// `moved` body bytes. After a failed transfer, the end is waited for: the transfer fails a moment earlier.
     pub(crate) async fn end(self, case: &Case, moved: u64, has_failed: bool) -> Result<Option<Fault>, Fault> {
         if has_failed {
-            sleep(LAST_BREATH).await;
+            sleep(END_DELAY).await;
         }
         match self {
             Self::Running(processes, name) if processes.are_gone() => {
