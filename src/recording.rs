@@ -1,13 +1,16 @@
 //! The recording of `bench` and `prove`: a session whose records go to a folder of results, with its report beside
 //! them.
 
-use std::path::{Path, PathBuf};
+use std::{
+    ops::Range,
+    path::{Path, PathBuf},
+};
 
-use analyse::{Analysis, Report, Verdict};
+use analyse::{Analysis, Proof, Report, Verdict};
 use anyhow::{Context as _, anyhow};
 use metrics::Stamp;
 use process::{CallSite, Resources};
-use record::{Build, ByEnd, ByteSize, Case, Purpose, Record, Subject};
+use record::{Build, ByEnd, ByteSize, Case, CaseKey, Purpose, Record, Subject};
 use run::{
     Executor, Interruption, ProcessExecutor, Session, Stop, describe_ends,
     machine::{self, Enclosures, IdleGuard},
@@ -19,6 +22,9 @@ use crate::{
     build::this_build, cli::SessionArgs, expectation::Expectation, kept::Kept, live_view::LiveView,
     output::print,
 };
+
+/// How many times the planned rounds of a program of someone else are made at most, if they decide nothing.
+const MOST: u32 = 4;
 
 /// A running session, and the folder of its records.
 pub(crate) struct Recording<'a> {
@@ -126,11 +132,42 @@ impl<'a> Recording<'a> {
 
     /// Runs every case as [`run`](Self::run) does, by an executor.
     pub(crate) fn run_by(&mut self, executor: &dyn Executor, cases: &[Case], rounds: u32, purpose: Purpose) {
+        self.run_rounds(executor, cases, 0..rounds, purpose);
+    }
+
+    /// Runs every case as [`run_by`](Self::run_by) does. Unless the user has set their number or a precision, further rounds follow as
+    /// long as the intervals are too wide to decide, [`MOST`] times as many at most.
+    ///
+    /// # Errors
+    /// Fails if the records cannot be read back.
+    pub(crate) fn run_until_decided(
+        &mut self,
+        executor: &dyn Executor,
+        cases: &[Case],
+        rounds: u32,
+    ) -> anyhow::Result<()> {
+        self.run_by(executor, cases, rounds, Purpose::Measure);
+        let is_fixed = self.args.rounds.is_some() || self.args.precision.is_some();
+        let most = if is_fixed { rounds } else { rounds.saturating_mul(MOST) };
+        for round in rounds..most {
+            if !matches!(self.end, End::Done) {
+                break;
+            }
+            let open = undecided(cases, &self.records()?);
+            if open.is_empty() {
+                break;
+            }
+            self.run_rounds(executor, &open, round..round + 1, Purpose::Measure);
+        }
+        Ok(())
+    }
+
+    fn run_rounds(&mut self, executor: &dyn Executor, cases: &[Case], rounds: Range<u32>, purpose: Purpose) {
         if !matches!(self.end, End::Done) {
             return;
         }
         let left = self.args.max_time.map(|longest| longest.saturating_sub(self.began.elapsed()));
-        let plan = self.args.plan(rounds, purpose, left);
+        let plan = self.args.plan(rounds.end - rounds.start, purpose, left).from_round(rounds.start);
         let session = self.session.clone().for_purpose(purpose);
         let (kept, json) = (&mut self.kept, self.args.json);
         let mut keep = |record: &Record| -> anyhow::Result<()> {
@@ -245,6 +282,14 @@ impl<'a> Recording<'a> {
             End::Done | End::OutOfTime => reported.map(|()| verdict),
         }
     }
+}
+
+/// Returns the cases of those series that further rounds may decide.
+fn undecided(cases: &[Case], records: &[Record]) -> Vec<Case> {
+    let proof = Proof::of(records);
+    let open = proof.judgements.iter().filter(|judgement| judgement.needs_rounds());
+    let open: Vec<CaseKey> = open.map(|judgement| judgement.series.key.case.clone()).collect();
+    cases.iter().filter(|case| open.contains(&case.key().without_body())).cloned().collect()
 }
 
 /// Prints a note for each condition of this machine that spoils the figures of some cases.

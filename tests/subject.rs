@@ -167,6 +167,27 @@ fn any_program_is_proven_over_the_sizes_of_its_input() {
 }
 
 #[test]
+fn rounds_follow_as_long_as_they_decide_nothing() {
+    let Some(peers) = peers() else { return };
+    let python = peers.join("bin/python3");
+    // Every second run keeps 50 MiB more, whatever its size, and is level.
+    let scatters = "import os, sys, time\nwith open(sys.argv[1], 'ab') as file:\n    file.write(b'x'); file.flush(); run = file.tell()\n\
+                    kept = b'x' * (50 << 20) * (run % 2)\nfor _ in range(40): time.sleep(0.005)";
+    let runs = |flags: &[&str]| {
+        let out = Out::new();
+        let (folder, count) = (out.text(), out.path().join("count"));
+        let own = ["prove", "--series", "8MiB,16MiB,32MiB", "--quiet", "--out", &folder];
+        let command = ["--", python.to_str().unwrap(), "-c", scatters, count.to_str().unwrap(), "{n}"];
+        let output = run(&[&own[..], flags, &command].concat());
+        assert_eq!(code(&output), Some(6), "{}", text(&output.stdout));
+        let records = out.records();
+        (records.len(), records.last().unwrap()["round"].as_u64().unwrap())
+    };
+    assert_eq!(runs(&[]), (36, 11));
+    assert_eq!(runs(&["--rounds", "2"]), (6, 1), "the user has set their number");
+}
+
+#[test]
 fn a_command_that_cannot_be_proven_is_wrong_usage() {
     let refused = |args: &[&str]| {
         let output = run(&[&["prove"], args].concat());

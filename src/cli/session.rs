@@ -22,7 +22,7 @@ pub(crate) struct SessionArgs {
     /// Add passes until the interval of each median goodput is within this share of the median, such as 2% (for at most
     /// 10m, or --max-time)
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
-    precision: Option<f64>,
+    pub(crate) precision: Option<f64>,
     /// Time limit: start no pass that would exceed it, and no run after it
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) max_time: Option<Duration>,

@@ -52,19 +52,28 @@ pub(super) fn main(args: &ProveArgs, role: &ListenerRole<'_>) -> anyhow::Result<
     recording.limit_slopes(args.slope_limit());
     recording.declare_subject(subject, &peer);
     let lives_on = args.listener.watch.is_some();
-    run(&mut recording, program.as_ref(), &fast, rounds, lives_on);
+    run(&mut recording, program.as_ref(), &fast, rounds, lives_on)?;
     let records = recording.records()?;
     let asked = args.runs.reader_rate;
     let slow: Vec<Case> = sent.iter().filter_map(|case| slowed(case, asked, &records)).collect();
-    run(&mut recording, program.as_ref(), &slow, rounds, lives_on);
+    run(&mut recording, program.as_ref(), &slow, rounds, lives_on)?;
     close(recording, false)
 }
 
 /// Runs the cases. A process that lives on may keep the memory of a large body, which would hide the growth over sizes, so
 /// each size runs in all its rounds before the next larger one.
-fn run(recording: &mut Recording<'_>, program: &dyn Executor, cases: &[Case], rounds: u32, lives_on: bool) {
-    let groups = if lives_on { of_each_size(cases) } else { vec![cases.to_vec()] };
-    groups.iter().for_each(|cases| recording.run_by(program, cases, rounds, Purpose::Measure));
+fn run(
+    recording: &mut Recording<'_>,
+    program: &dyn Executor,
+    cases: &[Case],
+    rounds: u32,
+    lives_on: bool,
+) -> anyhow::Result<()> {
+    if !lives_on {
+        return recording.run_until_decided(program, cases, rounds);
+    }
+    of_each_size(cases).iter().for_each(|cases| recording.run_by(program, cases, rounds, Purpose::Measure));
+    Ok(())
 }
 
 /// Returns the cases of each size, the smallest first.

@@ -4,7 +4,7 @@
 //! slow reader. [`analyse::Proof`] judges the memory of its processes.
 
 use analyse::Verdict;
-use record::{ByteSize, Case, Direction, PayloadKind, Protocol, Purpose, SinkKind, Subject};
+use record::{ByteSize, Case, Direction, PayloadKind, Protocol, SinkKind, Subject};
 use subject::{Bodies, BodiesError, ClientProgram, CommandLine, SeriesProgram};
 
 use super::{
@@ -48,7 +48,7 @@ fn prove_series(args: &ProveArgs) -> anyhow::Result<Verdict> {
     recording.limit_slopes(args.slope_limit());
     recording.declare_subject(Subject::Program, &command.to_string());
     let program = SeriesProgram::new(command, args.runs.session.timeout);
-    recording.run_by(&program, &cases, rounds, Purpose::Measure);
+    recording.run_until_decided(&program, &cases, rounds)?;
     close(recording, false)
 }
 
@@ -70,10 +70,10 @@ fn prove_client(args: &ProveArgs) -> anyhow::Result<Verdict> {
     recording.declare_subject(Subject::Client, &command.to_string());
     let bodies = command.needs_file().then(|| write_bodies(&recording, &uploads)).transpose()?;
     let client = ClientProgram::new(command, args.runs.session.timeout).uploading(bodies);
-    recording.run_by(&client, &fast, rounds, Purpose::Measure);
+    recording.run_until_decided(&client, &fast, rounds)?;
     let records = recording.records()?;
     let slow: Vec<Case> = uploads.iter().filter_map(|case| slowed(case, asked, &records)).collect();
-    recording.run_by(&client, &slow, rounds, Purpose::Measure);
+    recording.run_until_decided(&client, &slow, rounds)?;
     close(recording, false)
 }
 

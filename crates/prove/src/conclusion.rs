@@ -28,6 +28,10 @@ impl Conclusion {
         self.constancy == Constancy::Constant
     }
 
+    pub(crate) fn needs_rounds(&self) -> bool {
+        self.judgement.as_ref().is_some_and(Judgement::needs_rounds)
+    }
+
     /// Returns the upper bound of the slope within a run at 99 %, in bytes per GiB of input; `None` without enough samples.
     pub fn bound(&self) -> Option<f64> {
         Some(self.judgement.as_ref()?.bound()?.0)

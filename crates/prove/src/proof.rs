@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    ops::Range,
     process::{Command, ExitStatus},
     time::Duration,
 };
@@ -15,6 +16,9 @@ const SIZES: [u64; 3] = [64 << 20, 256 << 20, 1 << 30];
 
 /// The default number of rounds: with three sizes, three rounds have an interval.
 const ROUNDS: u32 = 3;
+
+/// How many times the planned rounds are made at most, if the runs decide nothing.
+const MOST: u32 = 4;
 
 /// The default slope of memory that counts as growth, in bytes per GiB of input. Resident memory scatters by pages.
 const SLOPE_LIMIT: u64 = 1 << 20;
@@ -97,7 +101,9 @@ impl<'a> Proof<'a> {
         Self { sizes: sizes.into_iter().collect(), ..self }
     }
 
-    /// Sets the number of runs with each size; 3 by default.
+    /// Sets the number of runs with each size; 3 by default. As long as the intervals are too wide to decide, a command
+    /// gets further rounds, four times as many at most. A watched process gets none: it may keep the memory of its largest
+    /// input, which would hide growth.
     pub fn rounds(self, rounds: u32) -> Self {
         Self { rounds, ..self }
     }
@@ -118,21 +124,42 @@ impl<'a> Proof<'a> {
     /// Fails if a program cannot be watched, fails or hangs.
     pub fn run(mut self) -> Result<Conclusion, ProveError> {
         let mut records = Vec::new();
-        for (size, round) in self.order() {
-            let end = match &mut self.work {
-                Work::Command(command) => watched::command(command(size), size, self.timeout)?,
-                Work::Watched(pid, work) => watched::process(*pid, size, || work(size))?,
-            };
-            records.push(self.record(size, round, end));
+        for (size, round) in self.order(0..self.rounds) {
+            records.push(self.measure(size, round)?);
         }
-        Ok(Conclusion::of(records))
+        let mut conclusion = Conclusion::of(records);
+        let most = if self.lives_on() { self.rounds } else { self.rounds.saturating_mul(MOST) };
+        for round in self.rounds..most {
+            if !conclusion.needs_rounds() {
+                break;
+            }
+            let mut records = conclusion.records;
+            for (size, round) in self.order(round..round + 1) {
+                records.push(self.measure(size, round)?);
+            }
+            conclusion = Conclusion::of(records);
+        }
+        Ok(conclusion)
+    }
+
+    fn lives_on(&self) -> bool {
+        matches!(self.work, Work::Watched(..))
+    }
+
+    /// Makes one run, and returns its record.
+    fn measure(&mut self, size: u64, round: u32) -> Result<Record, ProveError> {
+        let end = match &mut self.work {
+            Work::Command(command) => watched::command(command(size), size, self.timeout)?,
+            Work::Watched(pid, work) => watched::process(*pid, size, || work(size))?,
+        };
+        Ok(self.record(size, round, end))
     }
 
     /// Returns the sizes and rounds in the order of the runs.
-    fn order(&self) -> Vec<(u64, u32)> {
+    fn order(&self, rounds: Range<u32>) -> Vec<(u64, u32)> {
         let of_round = |round| self.sizes.iter().map(move |size| (*size, round));
-        let mut runs: Vec<_> = (0..self.rounds).flat_map(of_round).collect();
-        if matches!(self.work, Work::Watched(..)) {
+        let mut runs: Vec<_> = rounds.flat_map(of_round).collect();
+        if self.lives_on() {
             runs.sort_unstable();
         }
         runs
@@ -155,7 +182,7 @@ mod tests {
 
     #[test]
     fn a_process_that_lives_on_gets_the_smallest_inputs_first() {
-        let order = |proof: Proof<'_>| proof.sizes([2, 1]).rounds(2).order();
+        let order = |proof: Proof<'_>| proof.sizes([2, 1]).rounds(2).order(0..2);
         assert_eq!(order(Proof::watching(1, |_| ())), [(1, 0), (1, 1), (2, 0), (2, 1)]);
         assert_eq!(order(Proof::of_command(|_| Command::new("x"))), [(2, 0), (1, 0), (2, 1), (1, 1)]);
     }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
+    cell::Cell,
     hint::black_box,
     io::{BufRead as _, BufReader, Write as _},
     panic,
@@ -63,6 +64,24 @@ fn a_program_that_hangs_or_cannot_be_started_is_an_error() {
     assert!(matches!(error, ProveError::Hangs { .. }), "{error}");
     let error = Proof::of_command(|_| Command::new("/nonexistent")).run().unwrap_err();
     assert!(matches!(error, ProveError::Watch { .. }), "{error}");
+}
+
+#[test]
+fn runs_that_decide_nothing_are_followed_by_more() {
+    if Command::new("python3").arg("--version").output().is_err() {
+        return;
+    }
+    // Every second run keeps 50 MiB more, whatever its size, and is level.
+    let script = "import sys, time\nkept = b'x' * (50 << 20) * int(sys.argv[1])\nfor _ in range(40): time.sleep(0.005)";
+    let run = Cell::new(0_u32);
+    let scatters = |_| {
+        let mut python = Command::new("python3");
+        python.args(["-c", script, &(run.replace(run.get() + 1) % 2).to_string()]);
+        python
+    };
+    let conclusion = Proof::of_command(scatters).sizes(SIZES).rounds(2).run().unwrap();
+    assert_eq!(conclusion.constancy, Constancy::Inconclusive, "{conclusion}");
+    assert_eq!((conclusion.records.len(), conclusion.records.last().unwrap().round), (24, 7));
 }
 
 #[test]

@@ -10,6 +10,8 @@ use uuid::Uuid;
 /// The rounds of a session.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
+    /// The number of the first round.
+    pub(crate) first: u32,
     pub(crate) rounds: u32,
     pub(crate) schedule: Schedule,
     /// The requested half width of each goodput's confidence interval, as a share of the goodput. `None` runs a fixed
@@ -24,7 +26,13 @@ impl Plan {
 
     /// Returns a plan of `rounds` rounds, in the order of the matrix.
     pub fn of(rounds: u32) -> Self {
-        Self { rounds, schedule: Schedule::FIXED, precision: None, longest: None }
+        Self { first: 0, rounds, schedule: Schedule::FIXED, precision: None, longest: None }
+    }
+
+    /// Continues earlier rounds: the first round has the number `first`.
+    #[must_use]
+    pub fn from_round(self, first: u32) -> Self {
+        Self { first, ..self }
     }
 
     /// Sets the order of the cases in a round. The seed of a shuffle is random, and the records state it.

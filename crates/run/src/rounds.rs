@@ -47,7 +47,7 @@ impl Rounds {
             return Next::OutOfTime;
         }
         self.round_began = Stamp::now();
-        Next::Round(self.done)
+        Next::Round(self.plan.first + self.done)
     }
 
     /// Returns whether no further run may start.
@@ -108,6 +108,14 @@ mod tests {
     fn a_plan_without_a_precision_has_its_number_of_rounds() {
         assert_eq!(rounds(Plan::of(4), &[1.0, 2.0]), (4, Next::Done));
         assert_eq!(rounds(Plan::of(0), &[1.0]), (0, Next::Done));
+    }
+
+    #[test]
+    fn a_plan_that_continues_has_later_rounds() {
+        let mut continued = Rounds::begin(Plan::of(1).from_round(3));
+        assert_eq!(continued.next(), Next::Round(3));
+        continued.end_round();
+        assert_eq!(continued.next(), Next::Done);
     }
 
     #[test]

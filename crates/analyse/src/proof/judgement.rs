@@ -5,7 +5,7 @@ use serde::{Serialize, Serializer};
 use stats::{Slope, theil_sen};
 
 use super::{
-    Constancy, MemorySeries,
+    Constancy, MemorySeries, SIZES,
     course::{self, Course, Fit},
     peaks::Peaks,
 };
@@ -63,6 +63,13 @@ impl Judgement {
     /// Returns the fit that decides the judgement: of the live heap, or of anonymous RSS if the heap was not counted.
     pub fn deciding(&self) -> Option<Fit> {
         self.heap.or(self.anon)
+    }
+
+    /// Returns whether further rounds may decide: nothing is decided, the memory of all runs is known, and an interval can
+    /// become narrower.
+    pub fn needs_rounds(&self) -> bool {
+        let is_open = self.constancy == Constancy::Inconclusive && self.series.unknown == 0;
+        is_open && self.series.sizes() >= SIZES && self.deciding().is_some() && !self.is_over_budget()
     }
 
     /// Returns the upper bound of the slope at 99 %, in bytes per GiB and in bytes per chunk. `None` without a fit.
@@ -262,6 +269,20 @@ mod tests {
         let (constancy, reason) = judged(without);
         assert_eq!(constancy, Constancy::Inconclusive);
         assert!(reason.contains("too few samples within a run"), "{reason}");
+    }
+
+    #[test]
+    fn further_rounds_are_for_intervals_that_may_become_narrower() {
+        let of = |series: MemorySeries| Judgement::of(series).needs_rounds();
+        let scattered = || {
+            let peaks = [(1, 0), (2, 3), (4, 0), (1, 5), (2, 0), (4, 9)];
+            let peaks = peaks.map(|(gib, mib)| (gib << 30, (10 + mib) << 20)).to_vec();
+            MemorySeries { peaks, ..series(|_| 0) }
+        };
+        assert!(of(scattered()));
+        assert!(!of(series(|_| 0)), "decided");
+        assert!(!of(MemorySeries { unknown: 1, ..scattered() }), "a run has failed");
+        assert!(!of(MemorySeries { heap: vec![None], ..scattered() }), "too few samples in each run");
     }
 
     #[test]
