@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Latency, Throughput};
+use crate::{Framing, Latency, Throughput};
 
 /// The measurements of one end of a run. A figure that could not be taken is null.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -47,6 +47,10 @@ pub struct EndRecord {
     pub lateness: Option<Latency>,
     /// The counters of the end's connections; null if none could be read.
     pub transport: Option<TransportStats>,
+    /// The chunks, frames, records and datagrams in which the bytes arrived; null on the sender, and unless they were
+    /// observed (`--observe-framing`). Observation takes processor time, so compare such runs only with each other.
+    #[serde(default)]
+    pub framing: Option<Framing>,
     /// The number of open file descriptors of the end's process; null if they were not counted.
     #[serde(default)]
     pub descriptors: Option<Held>,

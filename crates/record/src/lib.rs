@@ -23,6 +23,7 @@ mod distributions;
 mod end_record;
 mod ends;
 mod fault;
+mod framing;
 mod key;
 mod limits;
 mod machine;
@@ -51,6 +52,7 @@ pub use end_record::{
 };
 pub use ends::{ByEnd, Direction, End, WordError};
 pub use fault::{Fault, FaultKind};
+pub use framing::{FrameSizes, Framing};
 pub use key::{Axis, CaseKey, CaseKeyError};
 pub use limits::*;
 pub use machine::{Awake, Build, CoreRoundTrip, Host, IdlePolicy};

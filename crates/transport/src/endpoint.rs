@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::{Error, Guards, Identity, KeyLog, Trust};
+use crate::{Error, FramingObserver, Guards, Identity, KeyLog, Trust};
 
 /// A version of TLS.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,6 +42,8 @@ pub struct Peer {
     pub chunk_extensions: ChunkExtensions,
     /// The file to which the secrets of the connection are written; `None` writes none.
     pub key_log: Option<KeyLog>,
+    /// The counts of what arrives; `None` counts nothing.
+    pub framing: Option<FramingObserver>,
 }
 
 impl Peer {
@@ -54,6 +56,7 @@ impl Peer {
             oldest_tls: TlsVersion::default(),
             chunk_extensions: ChunkExtensions::default(),
             key_log: None,
+            framing: None,
         }
     }
 
@@ -74,6 +77,12 @@ impl Peer {
     pub fn with_key_log(self, key_log: impl Into<Option<KeyLog>>) -> Self {
         Self { key_log: key_log.into(), ..self }
     }
+
+    /// Counts the chunks, frames, records and datagrams that arrive.
+    #[must_use]
+    pub fn with_framing(self, framing: impl Into<Option<FramingObserver>>) -> Self {
+        Self { framing: framing.into(), ..self }
+    }
 }
 
 /// The address that a server binds, its certificate, and its bounds on clients.
@@ -90,6 +99,8 @@ pub struct Bind {
     pub oldest_tls: TlsVersion,
     /// The file to which the secrets of connections are written; `None` writes none.
     pub key_log: Option<KeyLog>,
+    /// The counts of what arrives on all connections; `None` counts nothing.
+    pub framing: Option<FramingObserver>,
 }
 
 impl Bind {
@@ -101,6 +112,7 @@ impl Bind {
             guards: Guards::default(),
             oldest_tls: TlsVersion::default(),
             key_log: None,
+            framing: None,
         }
     }
 
@@ -126,6 +138,12 @@ impl Bind {
     #[must_use]
     pub fn with_key_log(self, key_log: impl Into<Option<KeyLog>>) -> Self {
         Self { key_log: key_log.into(), ..self }
+    }
+
+    /// Counts the chunks, frames, records and datagrams that arrive on all connections.
+    #[must_use]
+    pub fn with_framing(self, framing: impl Into<Option<FramingObserver>>) -> Self {
+        Self { framing: framing.into(), ..self }
     }
 
     /// Returns the certificate.

@@ -14,7 +14,7 @@
 //! An invalid limit is an [`Error`] when a connection or a listener is made.
 //!
 //! This crate takes no measurements. A [`Link`] states the facts and counters of a connection, as known to protocol and
-//! kernel.
+//! kernel. A [`FramingObserver`], if an end has one, counts the chunks, frames, records and datagrams that arrive.
 //!
 //! # Example
 //! A server and a client in one process, which trusts the server's self-signed certificate:
@@ -65,6 +65,7 @@ mod endpoint;
 mod engines;
 mod error;
 mod footprint;
+mod framing;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing {
     //! Entry points of fuzz targets. Only cargo-fuzz and tests compile them.
@@ -95,6 +96,7 @@ pub use body::{Body, BodyError, BodyLength, BodySent};
 pub use endpoint::{Bind, ChunkExtensions, Peer, TlsVersion};
 pub use error::Error;
 pub use footprint::Shape;
+pub use framing::FramingObserver;
 pub use guards::Guards;
 pub use key_log::KeyLog;
 pub use link::Link;

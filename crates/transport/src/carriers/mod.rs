@@ -9,7 +9,8 @@ use record::Limits;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::{
-    Bind, ChunkExtensions, Connection, Error, Guards, Link, Listener, Peer, Session, delivery,
+    Bind, ChunkExtensions, Connection, Error, FramingObserver, Guards, Link, Listener, Peer, Session,
+    delivery,
     footprint::Footprint,
     probe::{Cork, Probe},
     session::LinkSource,
@@ -90,6 +91,7 @@ pub(crate) trait ClientEngine: ServerEngine {
 pub(crate) struct StreamInfo {
     probe: Probe,
     chunk_extensions: ChunkExtensions,
+    framing: Option<FramingObserver>,
     alpn: Option<String>,
     cipher: Option<String>,
 }
@@ -97,7 +99,7 @@ pub(crate) struct StreamInfo {
 impl StreamInfo {
     /// Returns the facts about a stream in cleartext.
     pub(crate) fn cleartext(probe: Probe) -> Self {
-        Self { probe, chunk_extensions: ChunkExtensions::default(), alpn: None, cipher: None }
+        Self { probe, chunk_extensions: ChunkExtensions::default(), framing: None, alpn: None, cipher: None }
     }
 
     /// Sets the extensions of chunks that a server's bodies may have.
@@ -108,6 +110,16 @@ impl StreamInfo {
     /// Returns the extensions of chunks that a server's bodies may have.
     pub(crate) fn chunk_extensions(&self) -> ChunkExtensions {
         self.chunk_extensions
+    }
+
+    /// Sets the counts of what arrives.
+    pub(crate) fn with_framing(self, framing: Option<FramingObserver>) -> Self {
+        Self { framing, ..self }
+    }
+
+    /// Returns the counts of what arrives; `None` if nothing is counted.
+    pub(crate) fn framing(&self) -> Option<&FramingObserver> {
+        self.framing.as_ref()
     }
 
     /// Returns the cork of the stream's socket.

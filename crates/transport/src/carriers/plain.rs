@@ -7,7 +7,7 @@ use record::{End, Limits, Term};
 
 use super::{Carries, ClientEngine, ServerEngine, StreamInfo};
 use crate::{
-    Accepted, Bind, Connection, Error, Guards, Listener, Peer, Shape,
+    Accepted, Bind, Connection, Error, FramingObserver, Guards, Listener, Peer, Shape,
     footprint::Footprint,
     probe::Probe,
     settings::FromLimits as _,
@@ -31,7 +31,8 @@ impl<E: ClientEngine> Carries<E> for Plain {
         let engine = E::from_limits(limits)?;
         let stream = dial(peer.addr, &TcpOptions::from_limits(limits)?).await?;
         let info = StreamInfo::cleartext(Probe::of_stream(stream.socket()))
-            .with_chunk_extensions(peer.chunk_extensions);
+            .with_chunk_extensions(peer.chunk_extensions)
+            .with_framing(peer.framing.clone());
         engine.client(stream, info).await
     }
 
@@ -47,13 +48,15 @@ impl<E: ClientEngine> Carries<E> for Plain {
 pub(crate) fn listen<E: ServerEngine>(bind: &Bind, limits: &Limits) -> Result<Box<dyn Listener>, Error> {
     let engine = E::from_limits(limits)?;
     let acceptor = Acceptor::bind(bind.addr, &TcpOptions::from_limits(limits)?)?;
-    Ok(Box::new(PlainListener { acceptor, engine, guards: bind.guards.clone() }))
+    let (guards, framing) = (bind.guards.clone(), bind.framing.clone());
+    Ok(Box::new(PlainListener { acceptor, engine, guards, framing }))
 }
 
 struct PlainListener<E> {
     acceptor: Acceptor,
     engine: E,
     guards: Guards,
+    framing: Option<FramingObserver>,
 }
 
 #[async_trait]
@@ -65,10 +68,11 @@ impl<E: ServerEngine> Listener for PlainListener<E> {
     async fn accept(&self) -> Result<Accepted, Error> {
         let (stream, peer) = self.acceptor.accept().await?;
         let (engine, guards, waits) = (self.engine.clone(), self.guards.clone(), self.acceptor.waits());
+        let framing = self.framing.clone();
         let handshake = Box::pin(async move {
             stream.set_nodelay(!waits).map_err(Error::handshake)?;
             let stream = SharedStream::new(stream);
-            let info = StreamInfo::cleartext(Probe::of_stream(stream.socket()));
+            let info = StreamInfo::cleartext(Probe::of_stream(stream.socket())).with_framing(framing);
             engine.server(stream, info, &guards).await
         });
         Ok(Accepted::new(peer, handshake))

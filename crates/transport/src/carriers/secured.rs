@@ -9,9 +9,10 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::{Carries, ClientEngine, SEGMENT, ServerEngine, StreamInfo};
 use crate::{
-    Accepted, Bind, Connection, Error, Guards, Listener, Peer, Shape,
+    Accepted, Bind, Connection, Error, FramingObserver, Guards, Listener, Peer, Shape,
     cipher::{Ciphers, suite_name},
     footprint::{Footprint, kib},
+    framing::{Observed, TlsRecords},
     probe::Probe,
     settings::{FromLimits as _, choice},
     socket::{Acceptor, TcpOptions, dial},
@@ -48,12 +49,13 @@ impl<E: ClientEngine> Carries<E> for Secured {
         let name = ServerName::try_from(peer.name.clone()).map_err(Error::handshake)?;
         let stream = dial(peer.addr, &options).await?;
         let probe = Probe::of_stream(stream.socket());
-        let connecting = TlsConnector::from(config).connect(name, stream);
+        let connecting = TlsConnector::from(config).connect(name, observed(stream, peer.framing.as_ref()));
         let mut stream = connecting.await.map_err(Error::handshake)?;
         stream.get_mut().1.set_buffer_limit(Some(ahead));
         // The client offers a single protocol, so a server without ALPN is assumed to speak it.
         let info = agreed(probe, stream.get_ref().1, E::ALPN, Alpn::Optional)?;
-        engine.client(stream, info.with_chunk_extensions(peer.chunk_extensions)).await
+        let info = info.with_chunk_extensions(peer.chunk_extensions).with_framing(peer.framing.clone());
+        engine.client(stream, info).await
     }
 
     fn listen(bind: &Bind, limits: &Limits) -> Result<Box<dyn Listener>, Error> {
@@ -71,7 +73,13 @@ pub(crate) fn listen<E: ServerEngine>(bind: &Bind, limits: &Limits) -> Result<Bo
     let config = identity.server_config(E::ALPN, ciphers, bind.oldest_tls, bind.key_log.as_ref())?;
     let acceptor = Acceptor::bind(bind.addr, &TcpOptions::from_limits(limits)?)?;
     let (tls, ahead) = (config.into(), ahead(&engine, limits)?);
-    Ok(Box::new(SecuredListener { acceptor, tls, ahead, engine, guards: bind.guards.clone() }))
+    let (guards, framing) = (bind.guards.clone(), bind.framing.clone());
+    Ok(Box::new(SecuredListener { acceptor, tls, ahead, engine, guards, framing }))
+}
+
+/// Wraps the stream below TLS, whose records are then counted if `framing` is given.
+fn observed(stream: SharedStream, framing: Option<&FramingObserver>) -> Observed<SharedStream, TlsRecords> {
+    Observed::new(stream, TlsRecords::default(), framing.map(|framing| &framing.tls_records))
 }
 
 /// Returns the bytes that rustls may encrypt ahead of the socket.
@@ -110,6 +118,7 @@ struct SecuredListener<E> {
     ahead: usize,
     engine: E,
     guards: Guards,
+    framing: Option<FramingObserver>,
 }
 
 #[async_trait]
@@ -121,15 +130,16 @@ impl<E: ServerEngine> Listener for SecuredListener<E> {
     async fn accept(&self) -> Result<Accepted, Error> {
         let (stream, peer) = self.acceptor.accept().await?;
         let (tls, engine, guards) = (self.tls.clone(), self.engine.clone(), self.guards.clone());
-        let (waits, ahead) = (self.acceptor.waits(), self.ahead);
+        let (waits, ahead, framing) = (self.acceptor.waits(), self.ahead, self.framing.clone());
         let handshake = Box::pin(async move {
             stream.set_nodelay(!waits).map_err(Error::handshake)?;
             let stream = SharedStream::new(stream);
             let probe = Probe::of_stream(stream.socket());
-            let mut stream = tls.accept(stream).await.map_err(Error::handshake)?;
+            let mut stream =
+                tls.accept(observed(stream, framing.as_ref())).await.map_err(Error::handshake)?;
             stream.get_mut().1.set_buffer_limit(Some(ahead));
             let alpn = if E::SERVES_WITHOUT_ALPN { Alpn::Optional } else { Alpn::Required };
-            let info = agreed(probe, stream.get_ref().1, E::ALPN, alpn)?;
+            let info = agreed(probe, stream.get_ref().1, E::ALPN, alpn)?.with_framing(framing);
             engine.server(stream, info, &guards).await
         });
         Ok(Accepted::new(peer, handshake))

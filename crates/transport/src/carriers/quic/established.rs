@@ -7,7 +7,10 @@ use quinn::Endpoint;
 use record::{QuicStats, TransportStats};
 
 use super::{OpeningWindows, agreed::Agreed};
-use crate::{Error, Link, cipher::suite_name, probe::Probe, session::LinkSource, window_budget::Window};
+use crate::{
+    Error, FramingObserver, Link, cipher::suite_name, framing::SizeLog, probe::Probe, session::LinkSource,
+    window_budget::Window,
+};
 
 /// An established connection, with the endpoint that drives it.
 #[derive(Debug)]
@@ -18,11 +21,13 @@ pub(crate) struct Established {
     windows: Option<Arc<OpeningWindows>>,
     /// The endpoint of a client. `None` for a server, whose endpoint belongs to its listener.
     endpoint: Option<Endpoint>,
+    /// The counts of what arrives; `None` counts nothing.
+    framing: Option<FramingObserver>,
 }
 
 impl Established {
     pub(super) fn new(connection: quinn::Connection, probe: Arc<Probe>) -> Self {
-        Self { connection, probe, windows: None, endpoint: None }
+        Self { connection, probe, windows: None, endpoint: None, framing: None }
     }
 
     pub(super) fn with_windows(self, receive: Option<Window>, send: Option<Window>) -> Self {
@@ -40,6 +45,15 @@ impl Established {
 
     pub(super) fn with_endpoint(self, endpoint: Endpoint) -> Self {
         Self { endpoint: Some(endpoint), ..self }
+    }
+
+    pub(super) fn with_framing(self, framing: Option<FramingObserver>) -> Self {
+        Self { framing, ..self }
+    }
+
+    /// Returns the sizes of received DATA frames, which the engine must report. `None` if nothing is counted.
+    pub(crate) fn data_frames(&self) -> Option<SizeLog> {
+        self.framing.as_ref().map(|framing| framing.data_frames.clone())
     }
 
     /// Closes the connection with an error code of the application. A client waits until the peer has been notified.

@@ -12,7 +12,7 @@ use record::{Limits, MAX_STREAMS};
 
 use super::Carries;
 use crate::{
-    Accepted, Bind, Connection, Error, Guards, Listener, Peer, Session, TlsVersion,
+    Accepted, Bind, Connection, Error, FramingObserver, Guards, Listener, Peer, Session, TlsVersion,
     probe::Probe,
     settings::FromLimits,
     socket,
@@ -76,12 +76,15 @@ impl<E: QuicEngine> Carries<E> for Quic {
 
         let local: IpAddr =
             if peer.addr.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-        let bound = socket::udp(SocketAddr::new(local, 0), settings.udp_buffer)
-            .and_then(|socket| Ok((Arc::new(Probe::of_endpoint(&socket)), settings.endpoint(socket, None)?)));
+        let bound = socket::udp(SocketAddr::new(local, 0), settings.udp_buffer).and_then(|socket| {
+            let probe = Arc::new(Probe::of_endpoint(&socket));
+            Ok((probe, settings.endpoint(socket, None, peer.framing.as_ref())?))
+        });
         let (probe, endpoint) = bound.map_err(|source| Error::Connect { addr: peer.addr, source })?;
         let connecting = endpoint.connect_with(config, peer.addr, &peer.name).map_err(Error::handshake)?;
         let connection = connecting.await.map_err(Error::handshake)?;
-        let established = Established::new(connection, probe).with_endpoint(endpoint);
+        let established =
+            Established::new(connection, probe).with_endpoint(endpoint).with_framing(peer.framing.clone());
         established.assert_alpn(E::ALPN)?;
         engine.client(established).await
     }
@@ -105,14 +108,14 @@ impl<E: QuicEngine> Carries<E> for Quic {
 
         let bound = socket::udp(bind.addr, settings.udp_buffer).and_then(|socket| {
             let (addr, probe) = (socket.local_addr()?, Probe::of_endpoint(&socket));
-            Ok((addr, Arc::new(probe), settings.endpoint(socket, Some(config))?))
+            Ok((addr, Arc::new(probe), settings.endpoint(socket, Some(config), bind.framing.as_ref())?))
         });
         let (addr, probe, endpoint) = bound.map_err(|source| Error::Listen { addr: bind.addr, source })?;
-        let guards = bind.guards.clone();
+        let (guards, framing) = (bind.guards.clone(), bind.framing.clone());
         let admission = Admission::new(endpoint, guards.retry_from, E::NO_PLACE);
         let window = settings.connection_window;
         let send_window = u32::try_from(settings.send_window).unwrap_or(u32::MAX);
-        Ok(Box::new(QuicListener { admission, addr, probe, window, send_window, engine, guards }))
+        Ok(Box::new(QuicListener { admission, addr, probe, window, send_window, engine, guards, framing }))
     }
 }
 
@@ -126,6 +129,7 @@ struct QuicListener<E> {
     send_window: u32,
     engine: E,
     guards: Guards,
+    framing: Option<FramingObserver>,
 }
 
 #[async_trait]
@@ -143,7 +147,7 @@ impl<E: QuicEngine> Listener for QuicListener<E> {
             Admitted::Connected(unserved) => unserved.connection.remote_address(),
         };
         let probe = self.probe.clone();
-        let (engine, guards) = (self.engine.clone(), self.guards.clone());
+        let (engine, guards, framing) = (self.engine.clone(), self.guards.clone(), self.framing.clone());
         let (window, send_window) = (self.window, self.send_window);
         let handshake = Box::pin(async move {
             let connection = match admitted {
@@ -152,7 +156,8 @@ impl<E: QuicEngine> Listener for QuicListener<E> {
             };
             let receive = guards.receive_budget.as_ref().map(|budget| Window::new(budget, window));
             let send = guards.send_budget.as_ref().map(|budget| Window::new(budget, send_window));
-            let established = Established::new(connection, probe).with_windows(receive, send);
+            let established =
+                Established::new(connection, probe).with_windows(receive, send).with_framing(framing);
             established.assert_alpn(E::ALPN)?;
             engine.server(established, &guards).await
         });

@@ -15,7 +15,7 @@ use rustls::quic::Suite;
 
 use super::{agreed, udp};
 use crate::{
-    Error,
+    Error, FramingObserver,
     cipher::{Cipher, Ciphers},
     congestion::Congestion,
     settings::{FromLimits, bytes, bytes_unless_auto, choice},
@@ -112,19 +112,32 @@ impl Settings {
         Ok(config)
     }
 
-    /// Returns an endpoint on a bound socket. It accepts connections if `server` is set.
+    /// Returns an endpoint on a bound socket. It accepts connections if `server` is set, and counts the received
+    /// datagrams if `framing` is.
     ///
     /// # Errors
     /// Fails if the socket cannot be used by the runtime.
-    pub(super) fn endpoint(&self, socket: UdpSocket, server: Option<ServerConfig>) -> io::Result<Endpoint> {
+    pub(super) fn endpoint(
+        &self,
+        socket: UdpSocket,
+        server: Option<ServerConfig>,
+        framing: Option<&FramingObserver>,
+    ) -> io::Result<Endpoint> {
         let mut config = EndpointConfig::default();
         let runtime = Arc::new(TokioRuntime);
-        if let (Origin::Quinn, None) = (self.origin, self.mtu) {
+        let is_stock = (self.origin, self.mtu) == (Origin::Quinn, None);
+        if is_stock && framing.is_none() {
             return Endpoint::new(config, server, socket, runtime);
         }
-        config.max_udp_payload_size(self.largest_mtu()).map_err(io::Error::other)?;
-        let socket = udp::Socket::new(runtime.wrap_udp_socket(socket)?, self.largest_mtu());
-        Endpoint::new_with_abstract_socket(config, server, socket, runtime)
+        let socket = runtime.wrap_udp_socket(socket)?;
+        let socket = if is_stock {
+            udp::Socket::unbounded(socket)
+        } else {
+            config.max_udp_payload_size(self.largest_mtu()).map_err(io::Error::other)?;
+            udp::Socket::bounded(socket, self.largest_mtu())
+        };
+        let socket = socket.counting(framing.map(|framing| &framing.datagrams));
+        Endpoint::new_with_abstract_socket(config, server, Arc::new(socket), runtime)
     }
 
     /// Returns the largest UDP payload that is ever sent or accepted, in bytes.

@@ -5,7 +5,7 @@ use std::{
     net::SocketAddr,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use quinn::{
@@ -13,6 +13,8 @@ use quinn::{
     udp::{RecvMeta, Transmit},
 };
 use record::MAX_QUIC_MTU;
+
+use crate::framing::SizeLog;
 
 /// The most messages that one system call receives. Each holds one datagram, or several joined by GRO. By default quinn
 /// receives 32 (BATCH_SIZE in quinn-udp) and handles all of them before the connection sees the first. With 32, a
@@ -27,15 +29,37 @@ pub(super) const RECEIVED_AT_ONCE: usize = 4;
 #[derive(Debug)]
 pub(super) struct Socket {
     inner: Arc<dyn AsyncUdpSocket>,
+    /// The most datagrams of one send.
     segments: usize,
+    /// The most messages of one receive.
+    messages: usize,
+    /// The sizes of the received datagrams; `None` counts none.
+    datagrams: Option<SizeLog>,
 }
 
 impl Socket {
     /// Wraps a socket for datagrams of up to `mtu` bytes.
-    pub(super) fn new(inner: Arc<dyn AsyncUdpSocket>, mtu: u16) -> Arc<Self> {
+    pub(super) fn bounded(inner: Arc<dyn AsyncUdpSocket>, mtu: u16) -> Self {
         let admitted = (MAX_QUIC_MTU / u64::from(mtu.max(1))) as usize;
         let segments = admitted.min(inner.max_transmit_segments()).max(1);
-        Arc::new(Self { inner, segments })
+        Self { inner, segments, messages: RECEIVED_AT_ONCE, datagrams: None }
+    }
+
+    /// Wraps a socket without bounds of longhaul's own.
+    pub(super) fn unbounded(inner: Arc<dyn AsyncUdpSocket>) -> Self {
+        let segments = inner.max_transmit_segments();
+        Self { inner, segments, messages: usize::MAX, datagrams: None }
+    }
+
+    /// Counts the received datagrams, if a log is given.
+    pub(super) fn counting(self, datagrams: Option<&SizeLog>) -> Self {
+        Self { datagrams: datagrams.cloned(), ..self }
+    }
+
+    /// Counts the datagrams of received messages.
+    fn count(&self, messages: &[RecvMeta]) {
+        let Some(log) = &self.datagrams else { return };
+        messages.iter().for_each(|message| log.add_joined(message.len as u64, message.stride as u64));
     }
 }
 
@@ -54,8 +78,10 @@ impl AsyncUdpSocket for Socket {
         bufs: &mut [IoSliceMut<'_>],
         meta: &mut [RecvMeta],
     ) -> Poll<io::Result<usize>> {
-        let batch = bufs.len().min(meta.len()).min(RECEIVED_AT_ONCE);
-        self.inner.poll_recv(cx, &mut bufs[..batch], &mut meta[..batch])
+        let batch = bufs.len().min(meta.len()).min(self.messages);
+        let received = ready!(self.inner.poll_recv(cx, &mut bufs[..batch], &mut meta[..batch]))?;
+        self.count(meta.get(..received).unwrap_or_default());
+        Poll::Ready(Ok(received))
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {

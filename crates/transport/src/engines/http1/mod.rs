@@ -7,6 +7,7 @@ use record::{H1_BUFFER, Limits};
 use crate::{
     Body, Connection, Error, Guards, Session,
     carriers::{ClientEngine, ServerEngine, Stream, StreamInfo},
+    framing::{Http1Chunks, Observed},
     settings::{FromLimits, bytes},
 };
 
@@ -35,7 +36,7 @@ impl FromLimits for Http1 {
 #[async_trait]
 impl ClientEngine for Http1 {
     async fn client(&self, stream: impl Stream, info: StreamInfo) -> Result<Box<dyn Connection>, Error> {
-        client::start(stream, info, self.buffer).await
+        client::start(observed(stream, &info), info, self.buffer).await
     }
 }
 
@@ -50,8 +51,13 @@ impl ServerEngine for Http1 {
         info: StreamInfo,
         guards: &Guards,
     ) -> Result<Box<dyn Session>, Error> {
-        Ok(server::start(stream, info, self.buffer, guards))
+        Ok(server::start(observed(stream, &info), info, self.buffer, guards))
     }
+}
+
+/// Wraps the stream below hyper, whose chunks are then counted if an observer asks for them.
+fn observed<S: Stream>(stream: S, info: &StreamInfo) -> Observed<S, Http1Chunks> {
+    Observed::new(stream, Http1Chunks::default(), info.framing().map(|framing| &framing.http1_chunks))
 }
 
 /// Returns a body that is being received.

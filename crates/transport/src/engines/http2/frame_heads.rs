@@ -1,5 +1,7 @@
 //! The heads of HTTP/2 frames in a byte stream, regardless of how reads or writes cut the stream.
 
+use crate::framing::FrameParser;
+
 /// The octets of the client's connection preface (RFC 9113 section 3.4).
 pub(super) const PREFACE: u64 = 24;
 
@@ -112,6 +114,17 @@ impl Parser {
     }
 }
 
+impl FrameParser for Parser {
+    /// Finds DATA frames, by their payload without padding.
+    fn parse(&mut self, bytes: &[u8], mut found: impl FnMut(u64)) {
+        self.parse(bytes, |head| {
+            if let Kind::Data { payload, .. } = head.kind {
+                found(payload.into());
+            }
+        });
+    }
+}
+
 /// Returns the number in the low 31 bits. The highest bit is reserved.
 fn without_reserved(bytes: [u8; 4]) -> u32 {
     u32::from_be_bytes(bytes) & (u32::MAX >> 1)
@@ -120,6 +133,7 @@ fn without_reserved(bytes: [u8; 4]) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::framing::tests::assert_found;
 
     fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
         let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
@@ -130,6 +144,18 @@ mod tests {
         let mut found = Vec::new();
         parser.parse(bytes, |head| found.push((head.stream, head.kind)));
         found
+    }
+
+    #[test]
+    fn the_sizes_of_data_frames_are_those_of_their_payload() {
+        let bytes = [
+            frame(DATA, 0, 1, &[7; 300]),
+            frame(HEADERS, 4, 3, b"head"),
+            frame(DATA, PADDED, 5, &[2, 7, 7, 7, 0, 0]),
+            frame(DATA, 1, 5, b""),
+        ]
+        .concat();
+        assert_found(|| Parser::after(0), &bytes, &[300, 3, 0]);
     }
 
     #[test]

@@ -6,9 +6,11 @@ use record::{H2_CORK, H2_FRAME, H2_GATHER, H2_SEND_BUFFER, H2_TURNS, H2_WINDOW, 
 use crate::{
     Connection, Error, Guards, Session,
     carriers::{ClientEngine, ServerEngine, Stream, StreamInfo},
+    framing::Observed,
     probe::Cork,
     settings::{FromLimits, bytes, choice},
 };
+use frame_heads::{PREFACE, Parser};
 use gather::{Gather, Gathering};
 use turns::{QUOTA, ReadQuota, Turns};
 
@@ -82,7 +84,7 @@ impl FromLimits for Http2 {
 #[async_trait]
 impl ClientEngine for Http2 {
     async fn client(&self, stream: impl Stream, info: StreamInfo) -> Result<Box<dyn Connection>, Error> {
-        client::start(self, stream, info).await
+        client::start(self, observed(stream, &info, Parser::after(0)), info).await
     }
 }
 
@@ -97,8 +99,13 @@ impl ServerEngine for Http2 {
         info: StreamInfo,
         guards: &Guards,
     ) -> Result<Box<dyn Session>, Error> {
-        server::start(self, stream, info, guards).await
+        server::start(self, observed(stream, &info, Parser::after(PREFACE)), info, guards).await
     }
+}
+
+/// Wraps the stream below h2 and its layers, whose DATA frames are then counted if an observer asks for them.
+fn observed<S: Stream>(stream: S, info: &StreamInfo, parser: Parser) -> Observed<S, Parser> {
+    Observed::new(stream, parser, info.framing().map(|framing| &framing.data_frames))
 }
 
 /// Puts the layers between h2 and the carrier.

@@ -93,11 +93,11 @@ impl QuicEngine for Http3 {
     const NO_PLACE: u32 = 0x107;
 
     async fn client(&self, established: Established) -> Result<Box<dyn Connection>, Error> {
-        let connection = established.connection.clone();
+        let (connection, data_frames) = (established.connection.clone(), established.data_frames());
         match self.receive_path {
             ReceivePath::Bounded => {
                 let (streams, supervisor) =
-                    streams::Connection::new(connection, Role::Client, client::BOUNDS, None);
+                    streams::Connection::new(connection, Role::Client, client::BOUNDS, None, data_frames);
                 client::start(established, streams, Some(supervisor)).await
             }
             ReceivePath::Stock => {
@@ -107,13 +107,14 @@ impl QuicEngine for Http3 {
     }
 
     async fn server(&self, established: Established, guards: &Guards) -> Result<Box<dyn Session>, Error> {
-        let connection = established.connection.clone();
+        let (connection, data_frames) = (established.connection.clone(), established.data_frames());
         match self.receive_path {
             ReceivePath::Bounded => {
                 let bounds =
                     Bounds { header_bytes: guards.header_bytes, head_timeout: Some(guards.header_timeout) };
+                let windows = established.windows();
                 let (streams, supervisor) =
-                    streams::Connection::new(connection, Role::Server, bounds, established.windows());
+                    streams::Connection::new(connection, Role::Server, bounds, windows, data_frames);
                 server::start(established, streams, Some(supervisor), guards).await
             }
             ReceivePath::Stock => {

@@ -9,6 +9,7 @@ use super::{
     section::{self, Section},
     violation::Violation,
 };
+use crate::framing::SizeLog;
 
 /// The bytes that may come besides a head of the largest size before the body, or between two DATA frames: unknown
 /// frames, and whatever surrounds the fields of a head.
@@ -42,6 +43,8 @@ pub(super) struct Message {
     /// The bytes besides payload that may still come before the next DATA frame.
     left: u64,
     part: MessagePart,
+    /// The sizes of received DATA frames; `None` counts none.
+    data_frames: Option<SizeLog>,
 }
 
 /// A part of a message.
@@ -58,7 +61,13 @@ enum MessagePart {
 impl Message {
     /// Returns the rules for a message that `role` receives, with field sections of up to `limit` bytes.
     pub(super) fn new(role: Role, limit: u32) -> Self {
-        Self { role, limit, left: u64::from(limit).saturating_add(ALLOWANCE), part: MessagePart::Head }
+        let left = u64::from(limit).saturating_add(ALLOWANCE);
+        Self { role, limit, left, part: MessagePart::Head, data_frames: None }
+    }
+
+    /// Counts the DATA frames, if a log is given.
+    pub(super) fn counting(self, data_frames: Option<SizeLog>) -> Self {
+        Self { data_frames, ..self }
     }
 
     /// Notes that the head was read, so that the body follows.
@@ -105,6 +114,15 @@ impl Message {
         }
     }
 
+    /// Returns the treatment of a DATA frame within the body.
+    fn judge_data(&mut self, head: &FrameHead) -> Result<Treatment, Violation> {
+        if head.length == 0 {
+            return self.skip(head);
+        }
+        self.left = u64::from(self.limit).saturating_add(ALLOWANCE);
+        Ok(Treatment::Pass)
+    }
+
     /// Skips a frame, if not too much has been skipped already.
     fn skip(&mut self, head: &FrameHead) -> Result<Treatment, Violation> {
         self.left = self.left.checked_sub(head.total()).ok_or(EXCESS)?;
@@ -118,10 +136,9 @@ impl Rules for Message {
             kind::DATA => match self.part {
                 MessagePart::Head => Err(unexpected("data before the head")),
                 MessagePart::Trailers => Err(unexpected("data after the trailers")),
-                MessagePart::Body if head.length == 0 => self.skip(head),
                 MessagePart::Body => {
-                    self.left = u64::from(self.limit).saturating_add(ALLOWANCE);
-                    Ok(Treatment::Pass)
+                    self.data_frames.iter().for_each(|log| log.add(head.length));
+                    self.judge_data(head)
                 }
             },
             kind::HEADERS => self.judge_headers(head),
@@ -173,6 +190,7 @@ fn too_large(limit: u32) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::FramingObserver;
 
     fn head(kind: u64, length: u64) -> FrameHead {
         FrameHead { kind, length, size: 2 }
@@ -186,6 +204,19 @@ mod tests {
 
     fn code(judged: Result<Treatment, Violation>) -> Code {
         judged.unwrap_err().code
+    }
+
+    #[test]
+    fn data_frames_are_counted_by_their_length_once_the_head_was_read() {
+        let observer = FramingObserver::default();
+        let mut message = Message::new(Role::Server, 1000).counting(Some(observer.data_frames.clone()));
+        message.judge(&head(kind::HEADERS, 30)).unwrap();
+        message.head_was_read();
+        for length in [0, 70_000, 5] {
+            message.judge(&head(kind::DATA, length)).unwrap();
+        }
+        let sizes = observer.record().data_frames.unwrap();
+        assert_eq!((sizes.count, sizes.total_bytes, sizes.min, sizes.max), (3, 70_005, 0, 70_000));
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub(crate) use send::{JOINED, SendStream};
 pub(crate) use supervisor::{Bounds, Supervisor};
 pub(crate) use violation::Violation;
 
-use crate::carriers::quic::OpeningWindows;
+use crate::{carriers::quic::OpeningWindows, framing::SizeLog};
 use control::PeerStreams;
 use handoff::Registration;
 
@@ -71,14 +71,16 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// Wraps a connection; returns it with the supervisor of its streams.
+    /// Wraps a connection; returns it with the supervisor of its streams. The received DATA frames are counted in
+    /// `data_frames`.
     pub(crate) fn new(
         connection: quinn::Connection,
         role: Role,
         bounds: Bounds,
         windows: Option<Arc<OpeningWindows>>,
+        data_frames: Option<SizeLog>,
     ) -> (Self, Arc<Supervisor>) {
-        let supervisor = Arc::new(Supervisor::new(connection.clone(), role, bounds, windows));
+        let supervisor = Arc::new(Supervisor::new(connection.clone(), role, bounds, windows, data_frames));
         let bidirectional = stream_queue!(connection, accept_bi);
         let unidirectional = PeerStreams::new(stream_queue!(connection, accept_uni), supervisor.clone());
         let opener = OpenStreams {

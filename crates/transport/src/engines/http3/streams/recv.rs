@@ -51,7 +51,8 @@ pub(crate) struct RecvStream {
 impl RecvStream {
     pub(super) fn new(stream: quinn::RecvStream, registration: Arc<Registration>) -> Self {
         let supervisor = &registration.supervisor;
-        let message = Message::new(supervisor.role, supervisor.bounds.header_bytes);
+        let message = Message::new(supervisor.role, supervisor.bounds.header_bytes)
+            .counting(supervisor.data_frames.clone());
         Self {
             pieces: Pieces::new(stream),
             rest: Bytes::new(),

@@ -22,6 +22,7 @@ use super::{
 };
 use crate::{
     carriers::quic::{Deliveries, OpeningWindows},
+    framing::SizeLog,
     reset_budget::ResetBudget,
 };
 
@@ -55,6 +56,8 @@ pub(crate) struct Supervisor {
     pub(crate) deliveries: Arc<Deliveries>,
     connection: quinn::Connection,
     windows: Option<Arc<OpeningWindows>>,
+    /// The sizes of received DATA frames; `None` counts none.
+    pub(super) data_frames: Option<SizeLog>,
     resets: Mutex<ResetBudget>,
     /// The bytes that may still come on control streams before the next request.
     control: AtomicU64,
@@ -67,6 +70,7 @@ impl Supervisor {
         role: Role,
         bounds: Bounds,
         windows: Option<Arc<OpeningWindows>>,
+        data_frames: Option<SizeLog>,
     ) -> Self {
         Self {
             role,
@@ -75,6 +79,7 @@ impl Supervisor {
             deliveries: Arc::default(),
             connection,
             windows,
+            data_frames,
             resets: Mutex::new(ResetBudget::new(Instant::now())),
             control: AtomicU64::new(CONTROL_ALLOWANCE),
             closing: AtomicBool::new(false),
