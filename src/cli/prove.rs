@@ -147,6 +147,10 @@ impl ProveArgs {
     /// Fails if flags are given that do not belong to what is proven.
     pub(crate) fn check(&self) -> Result<(), Usage> {
         self.listener.check()?;
+        if self.runs.session.observe_framing && self.is_of_program() {
+            let reason = "only longhaul's own ends can be observed, not a program of yours";
+            return Err(Usage::new(format!("--observe-framing: {reason}")));
+        }
         match self.runs.transfer_flag().filter(|_| !self.series.is_empty()) {
             Some(flag) => {
                 Err(Usage::new(format!("{flag}: not with --series, whose program makes no transfer")))

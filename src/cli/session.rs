@@ -44,6 +44,10 @@ pub(crate) struct SessionArgs {
     /// Abort when no byte has moved for this long
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
     pub(crate) timeout: Duration,
+    /// Count and size the HTTP/1.1 chunks, DATA frames, TLS records and QUIC datagrams that reach the receiver. This takes
+    /// processor time: compare such runs only with each other
+    #[arg(long)]
+    pub(crate) observe_framing: bool,
     /// Name of the runs in their records: runs of one case and label form one series
     #[arg(long, value_name = "TEXT")]
     pub(crate) label: Option<String>,
@@ -78,7 +82,8 @@ impl SessionArgs {
 
     /// Returns the settings of both ends.
     pub(crate) fn settings(&self) -> Settings {
-        Settings::new(self.timeout).on_address(self.address)
+        let settings = Settings::new(self.timeout).on_address(self.address);
+        if self.observe_framing { settings.observing_framing() } else { settings }
     }
 }
 

@@ -10,7 +10,7 @@ use process::{CallSite, Memory, MemoryReader, Resources, heap_tracer, peak_rss_b
 use receiver::SpinTime;
 use record::{ChunkSize, EndRecord, Fault, FaultKind, LinkRecord, MemoryRecord};
 use tokio::time::sleep;
-use transport::Link;
+use transport::{FramingObserver, Link};
 
 use crate::{
     Baseline, Heartbeat, Links, growth_trace::GrowthTrace, holdings::HoldingsLog, machine::KernelMemory,
@@ -39,6 +39,8 @@ pub struct Measurement {
     links: Links,
     /// The reader of the kernel's memory for this process, if the process has its own cgroup.
     kernel: Option<KernelMemory>,
+    /// The observer of the framing that this end sees; `None` observes nothing.
+    framing: Option<FramingObserver>,
     samples: Mutex<Samples>,
 }
 
@@ -64,6 +66,7 @@ impl Measurement {
             began: OnceLock::new(),
             links,
             kernel: None,
+            framing: None,
             samples: Mutex::new(samples),
         }
     }
@@ -72,6 +75,12 @@ impl Measurement {
     #[must_use]
     pub(crate) fn charged_to(self, kernel: Option<KernelMemory>) -> Self {
         Self { kernel, ..self }
+    }
+
+    /// States the counts of an observer of the connections, if there is one.
+    #[must_use]
+    pub(crate) fn observing(self, framing: Option<FramingObserver>) -> Self {
+        Self { framing, ..self }
     }
 
     /// Begins to trace memory that stays allocated, if the job requests a trace and this program can take one.
@@ -238,6 +247,7 @@ impl Measurement {
         (end.throughput, end.lateness) = (readings.throughput, readings.lateness);
         (end.pull_wait, end.chunk_latency) = (readings.pull_wait.clone(), readings.pull_wait);
         end.transport = link.stats.clone();
+        end.framing = self.framing.as_ref().map(FramingObserver::record);
         (end, link.record())
     }
 

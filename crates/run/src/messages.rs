@@ -11,6 +11,7 @@ use metrics::Mark;
 use process::CallSite;
 use record::{BodyRates, Case, End, EndRecord, Fault, LinkRecord};
 use serde::{Deserialize, Serialize};
+use transport::FramingObserver;
 
 use crate::{Heartbeat, Settings};
 
@@ -33,6 +34,8 @@ pub(crate) struct Job {
     timeout_s: f64,
     /// The address that the server listens on; `None` for a loopback address.
     address: Option<IpAddr>,
+    /// True if the receiver counts the framing that it sees.
+    observes_framing: bool,
     /// The file to which the client appends the secrets of its connections (SSLKEYLOGFILE); `None` writes none.
     pub(crate) key_log: Option<PathBuf>,
     /// The level at which the worker logs to standard error (LONGHAUL_LOG); `None` logs nothing.
@@ -50,6 +53,7 @@ impl Job {
             traces: false,
             timeout_s: settings.timeout.as_secs_f64(),
             address: settings.address,
+            observes_framing: settings.observes_framing,
             key_log: std::env::var_os("SSLKEYLOGFILE").map(PathBuf::from),
             log: std::env::var("LONGHAUL_LOG").ok(),
         }
@@ -66,7 +70,12 @@ impl Job {
     /// Returns the settings of the measurement.
     pub(crate) fn settings(&self) -> Settings {
         let timeout = Duration::try_from_secs_f64(self.timeout_s).unwrap_or(Duration::MAX);
-        Settings { timeout, address: self.address }
+        Settings { timeout, address: self.address, observes_framing: self.observes_framing }
+    }
+
+    /// Returns a new observer of the framing if this end is a receiver that is asked to observe it.
+    pub(crate) fn framing_observer(&self) -> Option<FramingObserver> {
+        (self.observes_framing && self.end() == End::Receiver).then(FramingObserver::default)
     }
 }
 

@@ -1,4 +1,4 @@
-//! The settings of a measurement: its timeout and address.
+//! The settings of a measurement that do not belong to its case.
 
 use std::{net::IpAddr, time::Duration};
 
@@ -11,17 +11,25 @@ pub struct Settings {
     /// The address that a server of this machine listens on. `None` for the loopback address of IPv4, or of IPv6 if
     /// there is no IPv4.
     pub address: Option<IpAddr>,
+    /// True if the receiver counts the chunks, frames, records and datagrams that arrive, which takes processor time.
+    pub observes_framing: bool,
 }
 
 impl Settings {
     /// Settings of a measurement between two ends on one machine.
     pub fn new(timeout: Duration) -> Self {
-        Self { timeout, address: None }
+        Self { timeout, address: None, observes_framing: false }
     }
 
     /// Sets the address that a server of this machine listens on.
     #[must_use]
     pub fn on_address(self, address: Option<IpAddr>) -> Self {
         Self { address, ..self }
+    }
+
+    /// Makes the receiver count the chunks, frames, records and datagrams that arrive.
+    #[must_use]
+    pub fn observing_framing(self) -> Self {
+        Self { observes_framing: true, ..self }
     }
 }

@@ -12,7 +12,7 @@ use metrics::Stamp;
 use receiver::Receipt;
 use record::{BodyRates, Direction, Fault, FaultKind};
 use tokio::time::timeout;
-use transport::{Body, BodyLength, Connection, KeyLog, Peer, Transport, Trust};
+use transport::{Body, BodyLength, Connection, FramingObserver, KeyLog, Peer, Transport, Trust};
 
 use super::{Orders, await_order, emit, emit_progress};
 use crate::{
@@ -32,11 +32,13 @@ pub(super) async fn run(
     orders: &mut Orders,
 ) -> Result<EndReport, Fault> {
     let transport = transport_of(job)?;
-    let (connections, handshake) = connect(transport, job, server).await?;
+    let framing = job.framing_observer();
+    let (connections, handshake) = connect(transport, job, server, framing.clone()).await?;
     let baseline = Baseline::take();
     let linked = connections.clone();
     let links = Arc::new(move || together(linked.iter().map(|connection| connection.link())));
-    let measurement = Measurement::new(baseline, job.case.chunk, links).charged_to(kernel).tracing(job);
+    let measurement =
+        Measurement::new(baseline, job.case.chunk, links).charged_to(kernel).tracing(job).observing(framing);
     let scheme = transport.protocol().scheme();
     let client = Client {
         job,
@@ -65,11 +67,12 @@ async fn connect(
     transport: &dyn Transport,
     job: &Job,
     server: &ServerAddress,
+    framing: Option<FramingObserver>,
 ) -> Result<(Vec<Arc<dyn Connection>>, Duration), Fault> {
     // In cleartext there is no certificate to trust.
     let trust = server.certificate.as_deref().map_or(Ok(Trust::SystemRoots), Trust::pem)?;
     let key_log = job.key_log.as_deref().map(open_key_log).transpose()?;
-    let peer = Peer::new(server.addr, SERVER_NAME, trust).with_key_log(key_log);
+    let peer = Peer::new(server.addr, SERVER_NAME, trust).with_key_log(key_log).with_framing(framing);
     let patience = job.settings().timeout;
     let (mut connections, mut slowest) = (Vec::new(), Duration::ZERO);
     for _ in 0..job.case.connections {

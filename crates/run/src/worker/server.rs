@@ -11,7 +11,7 @@ use futures_util::{FutureExt as _, StreamExt as _, future::LocalBoxFuture, strea
 use http::{Method, Request, Response, StatusCode};
 use metrics::Stamp;
 use record::{Fault, FaultKind};
-use transport::{Bind, Body, BodyLength, Identity, Incoming, Listener, Session};
+use transport::{Bind, Body, BodyLength, FramingObserver, Identity, Incoming, Listener, Session};
 
 use super::{
     Orders,
@@ -32,7 +32,8 @@ pub(super) async fn run(
     kernel: Option<KernelMemory>,
     orders: &mut Orders,
 ) -> Result<EndReport, Fault> {
-    let listener = listen(job)?;
+    let framing = job.framing_observer();
+    let listener = listen(job, framing.as_ref())?;
     let mut arrivals = Arrivals::of(listener.as_ref());
     let mut sessions: Vec<Arc<dyn Session>> = Vec::new();
     for _ in 0..job.case.connections {
@@ -41,7 +42,8 @@ pub(super) async fn run(
     let baseline = Baseline::take();
     let linked = sessions.clone();
     let links = Arc::new(move || together(linked.iter().map(|session| session.link())));
-    let measurement = Measurement::new(baseline, job.case.chunk, links).charged_to(kernel).tracing(job);
+    let measurement =
+        Measurement::new(baseline, job.case.chunk, links).charged_to(kernel).tracing(job).observing(framing);
     let outgoing = Outgoing::prepare(&job.case, job.end(), measurement.meter());
     measurement.prepared();
     emit(&Event::Ready);
@@ -62,13 +64,14 @@ pub(super) async fn run(
     })
 }
 
-fn listen(job: &Job) -> Result<Box<dyn Listener>, Fault> {
+fn listen(job: &Job, framing: Option<&FramingObserver>) -> Result<Box<dyn Listener>, Fault> {
     let transport = transport_of(job)?;
     let identity =
         transport.protocol().is_encrypted().then(|| Identity::self_signed(&[SERVER_NAME])).transpose()?;
     let certificate = identity.as_ref().map(|identity| identity.certificate_pem().to_owned());
     let listen = |address: IpAddr| {
-        transport.listen(&Bind::new((address, 0).into()).with_identity(identity.clone()), &job.case.limits)
+        let bind = Bind::new((address, 0).into()).with_identity(identity.clone());
+        transport.listen(&bind.with_framing(framing.cloned()), &job.case.limits)
     };
     let listener = match job.settings().address {
         Some(address) => listen(address)?,
