@@ -52,7 +52,11 @@ impl<'a> Analysis<'a> {
         let proof = Proof::among(records);
         // A proof draws no conclusion about speed, so disturbed runs do not matter.
         let disturbed = if proof.is_none() { disturbed::notes(&rows) } else { Vec::new() };
-        let notes = [conditions::other_machines(records), conditions::core_distance(records)];
+        let notes = [
+            conditions::other_machines(records),
+            conditions::core_distance(records),
+            conditions::some_observed(records),
+        ];
         let notes = notes.into_iter().flatten().chain(disturbed).collect();
         let (untuned, packets) = (tuning::beside(&rows), conditions::packets(records));
         let mut by_case: HashMap<String, Vec<usize>> = HashMap::new();

@@ -67,12 +67,26 @@ pub(crate) fn other_machines(records: &[Record]) -> Option<String> {
     })
 }
 
+/// Returns a sentence if the framing was observed in some runs but not in all, since observation takes processor time.
+pub(crate) fn some_observed(records: &[Record]) -> Option<String> {
+    let observed: Vec<bool> = records.iter().filter_map(observes_framing).collect();
+    let (some, all) = (observed.iter().filter(|is_observed| **is_observed).count(), observed.len());
+    (some > 0 && some < all).then(|| {
+        format!("the framing was observed in {some} of {all} runs (--observe-framing): these runs are slower")
+    })
+}
+
+/// Returns whether the receiver of a run observed the framing; `None` if it made no report.
+pub(crate) fn observes_framing(record: &Record) -> Option<bool> {
+    Some(record.end(End::Receiver)?.framing.is_some())
+}
+
 #[cfg(test)]
 mod tests {
-    use record::LinkRecord;
+    use record::{FaultKind, Framing, LinkRecord};
 
     use super::*;
-    use crate::tests::{run, with};
+    use crate::tests::{failed, run, with};
 
     fn at(before_ns: u64, after_ns: u64) -> Record {
         with(run("tcp"), |record| record.core_round_trip = Some(CoreRoundTrip { before_ns, after_ns }))
@@ -100,6 +114,16 @@ mod tests {
             packets(&[tcp(), quic(65_507)]).unwrap(),
             "TCP: 64 KiB segments on loopback, QUIC: 64 KiB packets"
         );
+    }
+
+    #[test]
+    fn observed_runs_among_others_are_counted() {
+        let observed =
+            || with(run("h2"), |record| record.receiver.as_mut().unwrap().framing = Some(Framing::default()));
+        assert_eq!(some_observed(&[run("h2"), run("h2")]), None);
+        assert_eq!(some_observed(&[observed(), observed(), failed("h2", FaultKind::Timeout)]), None);
+        let note = some_observed(&[observed(), run("h2"), run("h1")]).unwrap();
+        assert!(note.contains("in 1 of 3 runs"), "{note}");
     }
 
     #[test]

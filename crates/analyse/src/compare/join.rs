@@ -72,7 +72,7 @@ impl std::fmt::Display for Circumstance {
 
 #[cfg(test)]
 mod tests {
-    use record::{H2_WINDOW, LimitValue, Record};
+    use record::{Framing, H2_WINDOW, LimitValue, Record};
 
     use super::*;
     use crate::tests::{run, runs, with};
@@ -113,6 +113,7 @@ mod tests {
             record.host.kernel = Some("9.9".into());
             record.build.versions.insert("h2".into(), "0.5.0".into());
             record.limits.set(&H2_WINDOW, LimitValue::Bytes(4 << 20)).unwrap();
+            record.receiver.as_mut().unwrap().framing = Some(Framing::default());
         })];
         let lines: Vec<_> =
             circumstances(&side(&base), &side(&candidate)).iter().map(ToString::to_string).collect();
@@ -120,6 +121,7 @@ mod tests {
             lines,
             [
                 "build versions h2: nothing in the base, 0.5.0 in the candidate",
+                "framing: not observed in the base, observed in the candidate",
                 "limit h2-window: 786432 in the base, 4194304 in the candidate",
                 "machine kernel: null in the base, 9.9 in the candidate",
             ]

@@ -6,7 +6,7 @@ use record::{Build, FaultKind, Host, Limits, Record};
 use serde_json::Value;
 
 use super::METRICS;
-use crate::{SeriesKey, machines};
+use crate::{SeriesKey, conditions, machines};
 
 /// One side of a comparison: the base or the candidate.
 #[derive(Debug, Default)]
@@ -52,6 +52,10 @@ impl Side {
     }
 
     fn note_facts(&mut self, record: &Record) {
+        if let Some(is_observed) = conditions::observes_framing(record) {
+            let word = if is_observed { "observed" } else { "not observed" };
+            self.facts.entry("framing".into()).or_default().insert(word.into());
+        }
         let (host, build, limits): (&Host, &Build, &Limits) = (&record.host, &record.build, &record.limits);
         if self.last.as_ref().is_some_and(|last| (&last.0, &last.1, &last.2) == (host, build, limits)) {
             return;

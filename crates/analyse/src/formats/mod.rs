@@ -3,6 +3,7 @@
 mod cases;
 mod comparison;
 mod csv;
+mod framing;
 mod gate;
 mod junit;
 mod markdown;

@@ -4,7 +4,7 @@ use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, pr
 use record::{gbit_per_s, mib, mib_per_s};
 use stats::{Interval, Spread};
 
-use super::tuning;
+use super::{framing, tuning};
 use crate::{Analysis, BaselineRatio, EndRow, Rank, Row};
 
 /// The number of columns.
@@ -66,8 +66,8 @@ pub fn table(analysis: &Analysis<'_>, is_terminal: bool) -> String {
     let notes: String = analysis.notes.iter().map(|note| format!("note: {note}\n")).collect();
     let packets = analysis.packets.as_ref().map_or_else(String::new, |packets| format!("{packets}\n"));
     let ranks = if analysis.rows.iter().any(|row| row.rank.is_some()) { RANKS } else { "" };
-    let untuned = tuning::text(&analysis.untuned, medium);
-    format!("{}\n{LEGEND}{ranks}{packets}{findings}{notes}{untuned}", table.trim_fmt())
+    let (untuned, framing) = (tuning::text(&analysis.untuned, medium), framing::text(&analysis.rows));
+    format!("{}\n{LEGEND}{ranks}{packets}{findings}{notes}{untuned}{framing}", table.trim_fmt())
 }
 
 impl Cell {
@@ -125,6 +125,7 @@ pub(super) fn markdown(analysis: &Analysis<'_>) -> String {
     let packets = analysis.packets.as_ref().map_or_else(String::new, |packets| format!("\n\n{packets}."));
     let untuned = tuning::untuned_markdown(&analysis.untuned);
     let untuned = if untuned.is_empty() { untuned } else { format!("\n## Stock beside tuned\n\n{untuned}") };
+    let framing = framing::markdown(&analysis.rows);
     format!(
         "{table}{packets}\n{findings}\n\n\
          Goodput, peak RSS and CPU are medians of the rounds; RSS and CPU of the sender and of the receiver. \
@@ -132,7 +133,7 @@ pub(super) fn markdown(analysis: &Analysis<'_>) -> String {
          *of a plain loop*: goodput over that of the same bytes without HTTP, round by round. \
          *of ceiling*: over the most that the carrier gives on this machine, likewise. \
          *fastest*, *slowest*: of the HTTP rows that move the same bodies, if its interval parts from those of \
-         all others.\n{untuned}"
+         all others.\n{untuned}{framing}"
     )
 }
 

@@ -1,0 +1,114 @@
+//! The table of the framing that receivers observed, for a terminal and in Markdown.
+
+use comfy_table::{CellAlignment, Table, presets};
+use record::{FrameSizes, Framing};
+
+use crate::Row;
+
+/// The headings of the columns.
+const HEADER: [&str; 6] = ["case", "pieces", "count", "median", "range", "body/piece"];
+
+/// The headline of the table.
+const HEADLINE: &str =
+    "framing at the receiver, in bytes, of the run with the median goodput (--observe-framing)";
+
+/// Returns the table with its headline for standard output; an empty text if nothing was observed.
+pub(super) fn text(rows: &[Row<'_>]) -> String {
+    let Some(mut table) = table(rows) else { return String::new() };
+    table.load_style(presets::NOTHING);
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 1));
+    }
+    format!("\n{HEADLINE}\n{}\n", table.trim_fmt())
+}
+
+/// Returns the table in Markdown under a heading; an empty text if nothing was observed.
+pub(super) fn markdown(rows: &[Row<'_>]) -> String {
+    let Some(mut table) = table(rows) else { return String::new() };
+    table.load_style(presets::ASCII_MARKDOWN);
+    format!("\n## Framing\n\n{table}\n\nThe {HEADLINE}.\n")
+}
+
+/// Returns one line for each case and kind of piece; `None` if nothing was observed.
+fn table(rows: &[Row<'_>]) -> Option<Table> {
+    let mut table = Table::new();
+    table.set_header(HEADER);
+    for row in rows {
+        let Some(end) = row.ends.receiver.typical else { continue };
+        let mut case = row.key.to_string();
+        for (name, sizes) in end.framing.iter().flat_map(kinds) {
+            let per_piece = end.bytes as f64 / sizes.count.max(1) as f64;
+            table.add_row([
+                std::mem::take(&mut case),
+                name.to_owned(),
+                sizes.count.to_string(),
+                sizes.p50.to_string(),
+                format!("{}..{}", sizes.min, sizes.max),
+                format!("{per_piece:.0}"),
+            ]);
+        }
+    }
+    for column in table.column_iter_mut().skip(2) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table.row(0)?;
+    Some(table)
+}
+
+/// Returns the kinds of pieces that arrived, from the innermost to the outermost, with their names.
+fn kinds(framing: &Framing) -> impl Iterator<Item = (&'static str, FrameSizes)> {
+    let kinds = [
+        ("chunks", framing.http1_chunks),
+        ("DATA frames", framing.data_frames),
+        ("TLS records", framing.tls_records),
+        ("datagrams", framing.datagrams),
+    ];
+    kinds.into_iter().filter_map(|(name, sizes)| Some((name, sizes?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use record::Record;
+
+    use super::*;
+    use crate::{
+        Analysis,
+        tests::{run, with},
+    };
+
+    fn observed(protocol: &str) -> Record {
+        with(run(protocol), |record| {
+            let sizes = |count, max| {
+                Some(FrameSizes { count, total_bytes: 2 << 30, min: 17, p50: 16_384, p99: max, max })
+            };
+            let (data_frames, tls_records) = (sizes(131_072, 16_384), sizes(131_074, 16_401));
+            record.receiver.as_mut().unwrap().framing =
+                Some(Framing { data_frames, tls_records, ..Framing::default() });
+        })
+    }
+
+    #[test]
+    fn each_kind_of_piece_has_a_line_and_the_case_is_named_once() {
+        let records = [run("h1"), observed("h2")];
+        let rows = Analysis::of(&records).rows;
+        let text = text(&rows);
+        let line = |part: &str| -> Vec<String> {
+            let line = text.lines().find(|line| line.contains(part)).unwrap();
+            line.split_whitespace().map(str::to_owned).collect()
+        };
+        assert_eq!(
+            line("DATA"),
+            ["h2/up/64KiB/2GiB", "DATA", "frames", "131072", "16384", "17..16384", "16384"]
+        );
+        assert_eq!(line("TLS"), ["TLS", "records", "131074", "16384", "17..16401", "16384"]);
+        assert!(!text.contains("h1/up") && text.lines().all(|line| line.chars().count() <= 90), "{text}");
+        assert!(markdown(&rows).contains("| h2/up/64KiB/2GiB | DATA frames | 131072"), "{}", markdown(&rows));
+    }
+
+    #[test]
+    fn nothing_observed_shows_nothing() {
+        let records = [run("h2")];
+        let rows = Analysis::of(&records).rows;
+        assert_eq!(text(&rows) + &markdown(&rows), "");
+    }
+}
