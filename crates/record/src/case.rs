@@ -64,6 +64,12 @@ pub struct Case {
 /// there is one.
 pub type CaseColumn = (&'static str, fn(&Case) -> Option<String>);
 
+impl AsRef<Self> for Case {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
 impl Case {
     /// The columns of protocol, sizes and axes, with the names and units of a record's case. New columns are added at
     /// the end.

@@ -68,5 +68,5 @@ pub use schedule::{Order, Schedule};
 pub use shared::Shared;
 pub use size::{ByteSize, DEFAULT_SLOPE_LIMIT, Rate, RateError, SizeError, gbit_per_s, mib, mib_per_s};
 pub use spin::DEFAULT_SPIN;
-pub use subject::Subject;
+pub use subject::{PeerProgram, Subject};
 pub use writer::{Results, WriteError};

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     BodyRates, Build, ByEnd, Case, Conditions, CoreRoundTrip, Direction, End, EndRecord, Fault, Host,
-    Latency, Limits, ProtocolFacts, Schedule, Shared, Subject,
+    Latency, Limits, PeerProgram, ProtocolFacts, Schedule, Shared, Subject,
 };
 
 /// The version of the record's format. It increases when the meaning of a field changes, but not when fields are added.
@@ -38,14 +38,17 @@ pub struct Record {
     /// The name that the user gave to the runs (`--label`); null without one.
     #[serde(default)]
     pub label: Option<String>,
-    /// The URL of the peer of `send` or `fetch`, without secrets, or the command line of the program under proof; null
-    /// for other commands.
+    /// The URL of the peer of `send` or `fetch`, without secrets; the command line of the program under proof; or the
+    /// name of the program in `bench --peer`. Null for all other runs.
     #[serde(default)]
     pub peer: Option<String>,
-    /// The role of the program under proof, whose memory is in `sender` or `receiver`; null if both ends are longhaul's
-    /// own, and in records of `send` and `fetch`.
+    /// The role of the program of someone else whose memory is in `sender` or `receiver`: the one under proof, or that of
+    /// `bench --peer`. Null if both ends are longhaul's own, and in records of `send` and `fetch`.
     #[serde(default)]
     pub subject: Option<Subject>,
+    /// The program that took the place of one end in `bench --peer`; null for all other runs.
+    #[serde(default)]
+    pub peer_program: Option<PeerProgram>,
     /// The largest slope of memory that does not count as growth, in bytes per GiB of body (`--slope-limit`); null
     /// unless `prove` made the run.
     #[serde(default)]
@@ -62,7 +65,9 @@ pub struct Record {
     pub outcome: Outcome,
     /// The failure of the run; null if and only if the outcome is `ok`.
     pub error: Option<Fault>,
-    /// The duration in seconds by the client's clock, from handing over the first request to the confirmed end.
+    /// The duration in seconds by the client's clock, from handing over the first request to the confirmed end. Where the
+    /// client is a program of someone else, from the end of its handshake to the receipt of an upload or to the exit of the
+    /// program.
     pub elapsed_s: Option<f64>,
     /// The goodput: all body bytes divided by `elapsed_s`.
     pub goodput_bytes_per_s: Option<f64>,
@@ -132,6 +137,7 @@ impl Record {
             label: None,
             peer: None,
             subject: None,
+            peer_program: None,
             slope_limit_bytes: None,
             round: 0,
             schedule: None,
@@ -203,6 +209,12 @@ impl Record {
             End::Sender => self.sender.as_ref(),
             End::Receiver => self.receiver.as_ref(),
         }
+    }
+
+    /// Returns the end whose place a program of someone else took in `bench --peer`; `None` for all other runs.
+    pub fn peer_end(&self) -> Option<End> {
+        self.peer_program.as_ref()?;
+        self.subject.map(|subject| subject.end(self.case.direction))
     }
 
     /// Sets the measurements of both ends.

@@ -1,4 +1,4 @@
-//! Programs of others that a proof is about.
+//! Programs of someone else that take part in a run.
 
 use std::fmt;
 
@@ -20,6 +20,16 @@ pub enum Subject {
     Proxy,
     /// Any program whose input has a size. Records state its memory as that of the receiver.
     Program,
+}
+
+/// A program of someone else in the place of one end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct PeerProgram {
+    /// The version that the program states; null if it states none.
+    pub version: Option<String>,
+    /// The command line with its placeholders, without secrets.
+    pub command: String,
 }
 
 impl Subject {
