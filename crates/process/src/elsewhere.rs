@@ -2,7 +2,7 @@
 
 use std::{io, time::Duration};
 
-use crate::{Holdings, Memory};
+use crate::{Holdings, Memory, ProcessorTime};
 
 /// A reader of memory without figures, for systems without Linux's `/proc`.
 #[derive(Debug)]
@@ -83,6 +83,11 @@ impl ProcessTree {
     /// Always 0 on this system.
     pub fn processor_ticks(&self) -> u64 {
         0
+    }
+
+    /// Always zero on this system.
+    pub fn processor_time(&self) -> ProcessorTime {
+        ProcessorTime::default()
     }
 
     /// Always empty on this system.

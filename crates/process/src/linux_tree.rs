@@ -1,13 +1,14 @@
 //! The memory of a process and its descendants, from `/proc`.
 
-use std::{collections::BTreeMap, ffi::OsStr, io};
+use std::{collections::BTreeMap, ffi::OsStr, io, time::Duration};
 
 use procfs::{
     page_size,
     process::{ClearRefs, ProcState, Process},
+    ticks_per_second,
 };
 
-use crate::{Memory, platform::into_io};
+use crate::{Memory, ProcessorTime, platform::into_io};
 
 /// A process and its descendants, watched from outside. A descendant that was seen once stays a member, also when its
 /// parent ends before it.
@@ -15,6 +16,8 @@ use crate::{Memory, platform::into_io};
 pub struct ProcessTree {
     /// The members by their ids. A handle belongs to its process even if another one gets the id later.
     members: BTreeMap<i32, Process>,
+    /// The first process, whose processor time can be read until it is waited for.
+    first: Process,
     page: u64,
     /// True once there was a second member: resident pages that members share then count in parts.
     has_grown: bool,
@@ -30,9 +33,10 @@ impl ProcessTree {
     /// Fails if there is no such process, or if `/proc` is not mounted.
     pub fn of(pid: u32) -> io::Result<Self> {
         let pid = i32::try_from(pid).map_err(io::Error::other)?;
-        let process = Process::new(pid).map_err(into_io)?;
+        let [process, first] = [Process::new(pid).map_err(into_io)?, Process::new(pid).map_err(into_io)?];
         let mut tree = Self {
             members: BTreeMap::from([(pid, process)]),
+            first,
             page: page_size(),
             has_grown: false,
             has_earlier_peak: false,
@@ -137,11 +141,33 @@ impl ProcessTree {
         self.members.values().map(ticks).sum()
     }
 
+    /// Returns the processor time of all members and of the processes that they have waited for. The first process counts
+    /// until it is waited for itself, also after its end. A figure is exact to a clock tick (sysconf(3), `_SC_CLK_TCK`) for
+    /// each member.
+    pub fn processor_time(&self) -> ProcessorTime {
+        let others = self.members.values().filter(|member| member.pid != self.first.pid);
+        let times = others.chain([&self.first]).filter_map(|process| process.stat().ok());
+        let all = times.fold([0, 0], |[user, system]: [u64; 2], stat| {
+            let waited = |ticks: i64| u64::try_from(ticks).unwrap_or(0);
+            [
+                user.saturating_add(stat.utime).saturating_add(waited(stat.cutime)),
+                system.saturating_add(stat.stime).saturating_add(waited(stat.cstime)),
+            ]
+        });
+        let [user, system] = all.map(|ticks| Duration::from_secs(ticks) / tick_rate());
+        ProcessorTime { user, system }
+    }
+
     /// Returns the ids of the members that are alive.
     pub fn ids(&self) -> Vec<u32> {
         let alive = self.members.iter().filter(|(_, process)| is_alive(process));
         alive.filter_map(|(id, _)| u32::try_from(*id).ok()).collect()
     }
+}
+
+/// Returns the number of clock ticks per second.
+fn tick_rate() -> u32 {
+    u32::try_from(ticks_per_second()).unwrap_or(u32::MAX).max(1)
 }
 
 /// Returns the ids of the processes that the threads of a process have started.
@@ -234,6 +260,24 @@ mod tests {
         for id in left {
             Command::new("kill").arg(id.to_string()).status().unwrap();
         }
+    }
+
+    #[test]
+    fn the_time_of_a_process_that_has_ended_and_of_those_that_it_waited_for_counts() {
+        const BUSY: &str = "i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done";
+        let mut child = shell(&format!("echo ready; read _; sh -c '{BUSY}'; {BUSY}"));
+        let tree = ProcessTree::of(child.id()).unwrap();
+        drop(child.stdin.take());
+        while tree.first.stat().unwrap().state != 'Z' {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let (own, both) = (tree.first.stat().unwrap(), tree.processor_time());
+        assert!(own.utime > 0 && own.cutime > 0, "both shells took time: {own:?}");
+        let ticks = own.utime + own.cutime.unsigned_abs();
+        assert_eq!(both.user, Duration::from_secs(ticks) / tick_rate());
+        assert_eq!(both.since(both), ProcessorTime::default());
+        child.wait().unwrap();
+        assert_eq!(tree.processor_time(), ProcessorTime::default(), "it is gone");
     }
 
     #[test]
