@@ -18,6 +18,10 @@ pub trait Executor {
 
 /// An observer of a session. By default, every method does nothing.
 pub trait Observer {
+    /// Called before each run with the name of the program of someone else that takes part; `None` if both ends are
+    /// longhaul's own.
+    fn facing(&mut self, _peer: Option<&str>) {}
+
     /// Called when a warm-up run begins, which is not recorded.
     fn warming_up(&mut self, _case: &Case, _round: u32) {}
 

@@ -54,9 +54,9 @@ pub use matrix::{Matrix, MatrixError};
 pub use measurement::Measurement;
 pub use nominal::nominal_time;
 pub use plan::Plan;
-pub use process::{Affinity, AffinityError, ProcessExecutor, last_line};
+pub use process::{Affinity, AffinityError, OwnEnd, OwnReport, ProcessExecutor, last_line};
 pub use reply::{accepted, short_body};
-pub use session::{Session, SessionError, Stop};
+pub use session::{Entry, Session, SessionError, Stop, run_entries};
 pub use settings::Settings;
 
 /// The number of threads of a process that read and write files concurrently. No body occupies a thread between two

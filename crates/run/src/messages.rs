@@ -22,8 +22,12 @@ pub(crate) struct Job {
     pub(crate) case: Case,
     /// The role of this end.
     pub(crate) role: Role,
-    /// The path of every request of the run, which no other client can guess.
+    /// The path of every request of the run, which no other client can guess unless a program of someone else needs a
+    /// fixed one.
     pub(crate) path: String,
+    /// The program at the other end.
+    #[serde(default)]
+    pub(crate) partner: Partner,
     /// The core to bind the worker to; `None` leaves the choice to the kernel.
     pub(crate) core: Option<usize>,
     /// The folder of the cgroup to move to; `None` stays in the session's cgroup.
@@ -48,6 +52,7 @@ impl Job {
             case,
             role,
             path: path.to_owned(),
+            partner: Partner::Own,
             core: None,
             cgroup: None,
             traces: false,
@@ -77,6 +82,17 @@ impl Job {
     pub(crate) fn framing_observer(&self) -> Option<FramingObserver> {
         (self.observes_framing && self.end() == End::Receiver).then(FramingObserver::default)
     }
+}
+
+/// The program at the other end of a transfer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Partner {
+    /// Another worker.
+    #[default]
+    Own,
+    /// A program of someone else, which makes no report and sends no receipt.
+    Foreign,
 }
 
 /// The role of a worker on a connection.
@@ -130,7 +146,7 @@ pub(crate) struct EndReport {
     pub(crate) link: Option<LinkRecord>,
     /// The digests of the bodies sent, if the sender computes them (for files only).
     pub(crate) sent: BTreeSet<String>,
-    /// At the client: the digests of the bodies received, computed by the client or confirmed by the server.
+    /// The digests of the bodies received: computed by the receiver, or confirmed to the client by the server.
     pub(crate) received: BTreeSet<String>,
     /// At the client: the rates of concurrent bodies.
     #[serde(default)]
@@ -141,6 +157,7 @@ pub(crate) struct EndReport {
     /// The call sites of memory that stays allocated; empty unless they were requested.
     #[serde(default)]
     pub(crate) call_sites: Vec<CallSite>,
+    /// At the client: the time of the transfer. At the server: the time until the last upload was answered.
     pub(crate) elapsed_s: Option<f64>,
     pub(crate) handshake_s: Option<f64>,
     /// The start of the transfer, as the time of CLOCK_MONOTONIC, which both processes share.

@@ -65,11 +65,12 @@ impl Plan {
         Self { longest: Some(longest), ..self }
     }
 
-    /// Returns the cases in the order of a round. The orders of warm-up rounds differ from those of counted rounds.
-    pub(crate) fn order<'c>(&self, cases: &'c [Case], round: u32) -> Vec<&'c Case> {
-        let Some(seed) = self.schedule.seed else { return cases.iter().collect() };
+    /// Returns items with a case each in the order of a round. The orders of warm-up rounds differ from those of counted
+    /// rounds.
+    pub(crate) fn order<'c, T: AsRef<Case>>(&self, items: &'c [T], round: u32) -> Vec<&'c T> {
+        let Some(seed) = self.schedule.seed else { return items.iter().collect() };
         let mut random = Xoshiro256PlusPlus::seed_from_u64(u64::from(seed) << 32 | u64::from(round));
-        let mut blocks = blocks(cases);
+        let mut blocks = blocks(items);
         shuffle(&mut blocks, &mut random);
         blocks.iter_mut().for_each(|block| shuffle(block, &mut random));
         blocks.into_iter().flatten().collect()
@@ -82,15 +83,15 @@ impl From<u32> for Plan {
     }
 }
 
-/// Returns the cases in groups that differ only in protocol and limits. Ratios of goodputs are taken within a round,
-/// and drift of the machine spoils the ratio of distant runs.
-fn blocks(cases: &[Case]) -> Vec<Vec<&Case>> {
-    let mut blocks: Vec<(CaseKey, Vec<&Case>)> = Vec::new();
-    for case in cases {
-        let shared = case.key().without_protocol();
+/// Returns the items in groups whose cases differ only in protocol and limits. Ratios of goodputs are taken within a
+/// round, and drift of the machine spoils the ratio of distant runs.
+fn blocks<T: AsRef<Case>>(items: &[T]) -> Vec<Vec<&T>> {
+    let mut blocks: Vec<(CaseKey, Vec<&T>)> = Vec::new();
+    for item in items {
+        let shared = item.as_ref().key().without_protocol();
         match blocks.iter_mut().find(|(key, _)| *key == shared) {
-            Some((_, block)) => block.push(case),
-            None => blocks.push((shared, vec![case])),
+            Some((_, block)) => block.push(item),
+            None => blocks.push((shared, vec![item])),
         }
     }
     blocks.into_iter().map(|(_, block)| block).collect()

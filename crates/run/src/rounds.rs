@@ -16,7 +16,8 @@ pub(crate) struct Rounds {
     /// The time of the longest round so far.
     longest: Duration,
     done: u32,
-    goodputs: HashMap<CaseKey, Vec<f64>>,
+    /// The goodputs of each case with each peer.
+    goodputs: HashMap<(CaseKey, Option<String>), Vec<f64>>,
 }
 
 /// The next step of a session.
@@ -59,7 +60,7 @@ impl Rounds {
     pub(crate) fn keep(&mut self, record: &Record) {
         let goodput = record.goodput_bytes_per_s.filter(|_| record.is_ok() && self.plan.precision.is_some());
         if let Some(goodput) = goodput {
-            self.goodputs.entry(record.case.key()).or_default().push(goodput);
+            self.goodputs.entry((record.case.key(), record.peer.clone())).or_default().push(goodput);
         }
     }
 

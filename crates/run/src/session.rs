@@ -3,7 +3,9 @@
 use std::{error::Error, io};
 
 use jiff::Timestamp;
-use record::{Build, ByteSize, Case, End, EndRecord, Host, Purpose, Record, Subject, redacted_command};
+use record::{
+    Build, ByteSize, Case, End, EndRecord, Host, PeerProgram, Purpose, Record, Subject, redacted_command,
+};
 use uuid::Uuid;
 
 use crate::{
@@ -45,6 +47,7 @@ pub struct Session {
     label: Option<String>,
     peer: Option<String>,
     subject: Option<Subject>,
+    peer_program: Option<PeerProgram>,
     slope_limit: Option<ByteSize>,
 }
 
@@ -60,6 +63,7 @@ impl Session {
             label: None,
             peer: None,
             subject: None,
+            peer_program: None,
             slope_limit: None,
         }
     }
@@ -89,6 +93,13 @@ impl Session {
         Self { subject: Some(subject), peer: Some(command.into()), ..self }
     }
 
+    /// Declares one end of all later runs to be a program of someone else with this name in tables. The other end is
+    /// longhaul's own, whose memory has a budget.
+    #[must_use]
+    pub fn beside(self, subject: Subject, name: impl Into<String>, program: PeerProgram) -> Self {
+        Self { subject: Some(subject), peer: Some(name.into()), peer_program: Some(program), ..self }
+    }
+
     /// Sets the slope of memory that counts as growth for all later runs, in bytes per GiB of body.
     #[must_use]
     pub fn limiting_slopes(self, limit: impl Into<Option<ByteSize>>) -> Self {
@@ -111,32 +122,20 @@ impl Session {
         observer: &mut dyn Observer,
         keep: &mut dyn FnMut(&Record) -> Result<(), E>,
     ) -> Result<Stop, SessionError> {
-        let (plan, interruption) = (plan.into(), Interruption::catch().map_err(SessionError::Signals)?);
-        let mut steps = Steps { session: self, plan, executor, interruption };
-        let mut rounds = Rounds::begin(plan);
-        if steps.warm_up(cases, observer).await.is_none() {
-            return Ok(Stop::Interrupted);
-        }
-        loop {
-            let round = match rounds.next() {
-                Next::Round(round) => round,
-                Next::Done => return Ok(Stop::Done),
-                Next::OutOfTime => return Ok(Stop::OutOfTime),
-            };
-            for case in plan.order(cases, round) {
-                if rounds.is_over() {
-                    return Ok(Stop::OutOfTime);
-                }
-                observer.started(case, round);
-                let Some(record) = steps.run(case, round, observer).await else {
-                    return Ok(Stop::Interrupted);
-                };
-                rounds.keep(&record);
-                keep(&record).map_err(|error| SessionError::Record(error.into()))?;
-                observer.finished(&record);
-            }
-            rounds.end_round();
-        }
+        let entry = |case: &Case| Entry { case: case.clone(), session: self.clone(), executor };
+        let entries: Vec<Entry<'_>> = cases.iter().map(entry).collect();
+        run_entries(&entries, plan, observer, keep).await
+    }
+
+    /// Returns whether an end may take memory up to its budget only: not a program of someone else, and none that talks to
+    /// one under proof.
+    fn has_budget(&self, case: &Case, end: End) -> bool {
+        let is_own = match (self.subject, &self.peer_program) {
+            (None, _) => true,
+            (Some(subject), Some(_)) => subject.end(case.direction) != end,
+            (Some(_), None) => false,
+        };
+        is_own && !case.is_stock()
     }
 
     /// Returns the record of one run.
@@ -144,7 +143,7 @@ impl Session {
         let total = case.total_bytes() as f64;
         let budgeted = |end: End, measured: Option<EndRecord>| {
             measured.map(|mut measured| {
-                if !case.is_stock() && self.subject.is_none() {
+                if self.has_budget(case, end) {
                     measured.memory.hold_against(Budget::of(case, end).bytes());
                 }
                 measured
@@ -153,7 +152,7 @@ impl Session {
         let mut record = Record::new(&self.run_id, case.clone());
         (record.purpose, record.label, record.peer) =
             (Some(self.purpose), self.label.clone(), self.peer.clone());
-        record.subject = self.subject;
+        (record.subject, record.peer_program) = (self.subject, self.peer_program.clone());
         record.slope_limit_bytes = self.slope_limit.map(|limit| limit.0);
         (record.round, record.started_at) = (round, started.to_string());
         if outcome.fault.is_some() {
@@ -178,34 +177,90 @@ impl Session {
     }
 }
 
+/// A case with the executor that runs it, in a session whose facts its records state.
+#[derive(Clone)]
+pub struct Entry<'a> {
+    /// The case.
+    pub case: Case,
+    /// The session. All entries that run together have the identifier of one session.
+    pub session: Session,
+    /// The executor.
+    pub executor: &'a dyn Executor,
+}
+
+impl AsRef<Case> for Entry<'_> {
+    fn as_ref(&self) -> &Case {
+        &self.case
+    }
+}
+
+/// Runs every entry once in each round of the plan, as [`Session::run`] does: cases with different executors take turns
+/// within each round.
+///
+/// # Errors
+/// Fails if `keep` fails, or if signals cannot be handled.
+pub async fn run_entries<E: Into<Box<dyn Error + Send + Sync>>>(
+    entries: &[Entry<'_>],
+    plan: impl Into<Plan>,
+    observer: &mut dyn Observer,
+    keep: &mut dyn FnMut(&Record) -> Result<(), E>,
+) -> Result<Stop, SessionError> {
+    let (plan, interruption) = (plan.into(), Interruption::catch().map_err(SessionError::Signals)?);
+    let mut steps = Steps { plan, interruption };
+    let mut rounds = Rounds::begin(plan);
+    if steps.warm_up(entries, observer).await.is_none() {
+        return Ok(Stop::Interrupted);
+    }
+    loop {
+        let round = match rounds.next() {
+            Next::Round(round) => round,
+            Next::Done => return Ok(Stop::Done),
+            Next::OutOfTime => return Ok(Stop::OutOfTime),
+        };
+        for entry in plan.order(entries, round) {
+            if rounds.is_over() {
+                return Ok(Stop::OutOfTime);
+            }
+            observer.facing(entry.session.peer.as_deref());
+            observer.started(&entry.case, round);
+            let Some(record) = steps.run(entry, round, observer).await else {
+                return Ok(Stop::Interrupted);
+            };
+            rounds.keep(&record);
+            keep(&record).map_err(|error| SessionError::Record(error.into()))?;
+            observer.finished(&record);
+        }
+        rounds.end_round();
+    }
+}
+
 /// The steps of a session, each of which is a single run.
-struct Steps<'s> {
-    session: &'s Session,
+struct Steps {
     plan: Plan,
-    executor: &'s dyn Executor,
     interruption: Interruption,
 }
 
-impl Steps<'_> {
+impl Steps {
     /// Makes the warm-up runs, which are not recorded. Returns `None` if the user interrupts a run.
-    async fn warm_up(&mut self, cases: &[Case], observer: &mut dyn Observer) -> Option<()> {
+    async fn warm_up(&mut self, entries: &[Entry<'_>], observer: &mut dyn Observer) -> Option<()> {
         for round in 0..self.plan.schedule.warmup_rounds {
-            for case in self.plan.order(cases, u32::MAX - round) {
-                observer.warming_up(case, round);
-                self.run(case, round, observer).await?;
+            for entry in self.plan.order(entries, u32::MAX - round) {
+                observer.facing(entry.session.peer.as_deref());
+                observer.warming_up(&entry.case, round);
+                self.run(entry, round, observer).await?;
             }
         }
         Some(())
     }
 
     /// Makes one run. Returns `None` if the user interrupts it.
-    async fn run(&mut self, case: &Case, round: u32, observer: &mut dyn Observer) -> Option<Record> {
+    async fn run(&mut self, entry: &Entry<'_>, round: u32, observer: &mut dyn Observer) -> Option<Record> {
         let started = Timestamp::now();
         let outcome = tokio::select! {
-            outcome = self.executor.run(case, observer) => outcome,
+            outcome = entry.executor.run(&entry.case, observer) => outcome,
             () = self.interruption.wait() => return None,
         };
-        let mut record = self.session.record(case, round, started, outcome);
+        let mut record = entry.session.record(&entry.case, round, started, outcome);
         record.schedule = Some(self.plan.schedule);
         Some(record)
     }

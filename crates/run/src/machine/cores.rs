@@ -34,6 +34,21 @@ pub fn bind(core: usize) -> nix::Result<()> {
     sched_setaffinity(Pid::from_raw(0), &cores)
 }
 
+/// Runs `work` while the calling thread is bound to a core, or as it is without one. Processes that the work starts inherit the
+/// binding.
+///
+/// # Errors
+/// Fails without running the work if the core does not exist, or if this process may not use it.
+pub fn while_bound<T>(core: Option<usize>, work: impl FnOnce() -> T) -> nix::Result<T> {
+    let Some(core) = core else { return Ok(work()) };
+    let own = Pid::from_raw(0);
+    let before = sched_getaffinity(own)?;
+    bind(core)?;
+    let done = work();
+    sched_setaffinity(own, &before)?;
+    Ok(done)
+}
+
 /// Returns the logical cores that this process may use.
 fn allowed() -> Vec<usize> {
     let Ok(set) = sched_getaffinity(Pid::from_raw(0)) else { return Vec::new() };
@@ -109,6 +124,16 @@ mod tests {
         assert!(diagnose(Cores { sender: 0, receiver: 1 }, neighbours).problem.is_some());
         let shared = diagnose(Cores { sender: 3, receiver: 3 }, |_| Vec::new());
         assert!(shared.problem.is_some() && shared.observed == "3 for both", "if the kernel does not say");
+    }
+
+    #[test]
+    fn a_process_that_is_started_while_bound_stays_on_the_core() {
+        let own = allowed();
+        let core = own.last().copied();
+        let nproc = || std::process::Command::new("nproc").output().unwrap().stdout;
+        assert_eq!(while_bound(core, nproc).unwrap(), b"1\n");
+        assert_eq!(allowed(), own, "this thread is free again");
+        assert!(while_bound(Some(usize::MAX), || ()).is_err());
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub use cgroup::Enclosures;
 pub(crate) use cgroup::{Cgroup, Enclosure, KernelMemory};
 pub(crate) use conditions::Watch;
 pub(crate) use cores::siblings;
-pub use cores::{Cores, bind};
+pub use cores::{Cores, bind, while_bound};
 pub use distance::round_trip;
 pub use idle::IdleGuard;
 pub use oom::OomWatch;

@@ -3,6 +3,7 @@
 mod affinity;
 mod environment;
 mod last_line;
+mod own_end;
 #[cfg(test)]
 mod tests;
 mod worker;
@@ -22,6 +23,7 @@ use uuid::Uuid;
 
 pub use affinity::{Affinity, AffinityError};
 pub use last_line::last_line;
+pub use own_end::{OwnEnd, OwnReport};
 use worker::WorkerProcess;
 
 use crate::{
@@ -154,6 +156,18 @@ impl ProcessExecutor {
         }
     }
 
+    /// Makes a transfer, and adds the conditions of the machine and the distance of the cores to its outcome.
+    pub async fn observed(&self, transfer: impl Future<Output = Outcome>) -> Outcome {
+        let before_ns = self.round_trip_ns(self.settle).await;
+        let watch = Watch::begin(self.cores);
+        let mut outcome = transfer.await;
+        outcome.conditions = Some(watch.end());
+        outcome.core_round_trip = before_ns
+            .zip(self.round_trip_ns(Duration::ZERO).await)
+            .map(|(before_ns, after_ns)| CoreRoundTrip { before_ns, after_ns });
+        outcome
+    }
+
     /// Prepares both ends, starts the transfer, and gathers the reports.
     async fn transfer(&self, case: &Case, observer: &mut dyn Observer) -> Result<Reports, Fault> {
         let path = format!("/{}", Uuid::new_v4().simple());
@@ -222,17 +236,13 @@ impl ProcessExecutor {
 #[async_trait(?Send)]
 impl Executor for ProcessExecutor {
     async fn run(&self, case: &Case, observer: &mut dyn Observer) -> Outcome {
-        let before_ns = self.round_trip_ns(self.settle).await;
-        let watch = Watch::begin(self.cores);
-        let mut outcome = match self.transfer(case, observer).await {
-            Ok(reports) => self.outcome(case, reports),
-            Err(fault) => Outcome::failed(fault),
+        let transfer = async {
+            match self.transfer(case, observer).await {
+                Ok(reports) => self.outcome(case, reports),
+                Err(fault) => Outcome::failed(fault),
+            }
         };
-        outcome.conditions = Some(watch.end());
-        outcome.core_round_trip = before_ns
-            .zip(self.round_trip_ns(Duration::ZERO).await)
-            .map(|(before_ns, after_ns)| CoreRoundTrip { before_ns, after_ns });
-        outcome
+        self.observed(transfer).await
     }
 }
 

@@ -18,7 +18,7 @@ use super::{Orders, await_order, emit, emit_progress};
 use crate::{
     Baseline, Measurement, Outgoing, accepted,
     machine::KernelMemory,
-    messages::{EndReport, Event, Job, Order, ServerAddress},
+    messages::{EndReport, Event, Job, Order, Partner, ServerAddress},
     receive, short_body, together,
 };
 
@@ -142,20 +142,24 @@ impl Client<'_> {
     async fn exchange(&self, connection: &dyn Connection) -> Result<(), Fault> {
         let receipt = match self.job.case.direction {
             Direction::Up => self.upload(connection).await?,
-            Direction::Down => self.download(connection).await?,
+            Direction::Down => Some(self.download(connection).await?),
         };
         let elapsed = self.measurement.begin().elapsed();
         locked(&self.rates).push(self.job.case.body.0 as f64 / elapsed.as_secs_f64());
-        locked(&self.receipts).push(receipt);
+        locked(&self.receipts).extend(receipt);
         Ok(())
     }
 
-    async fn upload(&self, connection: &dyn Connection) -> Result<Receipt, Fault> {
+    /// Uploads a body. Returns the receipt, which servers of someone else do not send.
+    async fn upload(&self, connection: &dyn Connection) -> Result<Option<Receipt>, Fault> {
         let expected = self.job.case.body.0;
         let mut request = self.request(Method::PUT, self.outgoing.body()?)?;
         request.extensions_mut().insert(BodyLength(expected));
         let response = accepted(connection.exchange(request).await?).await?;
         let body = short_body(response).await?;
+        if self.job.partner == Partner::Foreign {
+            return Ok(None);
+        }
         let receipt: Receipt = serde_json::from_slice(&body).map_err(|error| {
             Fault::new(FaultKind::Protocol, format!("the response to the upload is not a receipt: {error}"))
         })?;
@@ -164,7 +168,7 @@ impl Client<'_> {
             let message = format!("{confirmed} of {expected} bytes were confirmed");
             return Err(Fault::new(FaultKind::Truncated, message));
         }
-        Ok(receipt)
+        Ok(Some(receipt))
     }
 
     async fn download(&self, connection: &dyn Connection) -> Result<Receipt, Fault> {

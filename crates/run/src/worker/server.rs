@@ -1,16 +1,18 @@
 //! The server of a run: it listens, answers, and reports once the orchestrator says that the client is done.
 
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
+    collections::BTreeSet,
     future::pending,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     sync::Arc,
+    time::Duration,
 };
 
 use futures_util::{FutureExt as _, StreamExt as _, future::LocalBoxFuture, stream::FuturesUnordered};
-use http::{Method, Request, Response, StatusCode};
+use http::{Request, Response, StatusCode};
 use metrics::Stamp;
-use record::{Fault, FaultKind};
+use record::{Direction, Fault, FaultKind};
 use transport::{Bind, Body, BodyLength, FramingObserver, Identity, Incoming, Listener, Session};
 
 use super::{
@@ -23,7 +25,7 @@ use super::{
 use crate::{
     Baseline, Measurement, Outgoing,
     machine::KernelMemory,
-    messages::{EndReport, Event, Job, Order, ServerAddress},
+    messages::{EndReport, Event, Job, Order, Partner, ServerAddress},
     receive, together,
 };
 
@@ -46,9 +48,20 @@ pub(super) async fn run(
         Measurement::new(baseline, job.case.chunk, links).charged_to(kernel).tracing(job).observing(framing);
     let outgoing = Outgoing::prepare(&job.case, job.end(), measurement.meter());
     measurement.prepared();
+    if job.partner == Partner::Foreign {
+        // The client waits for no order: it sends its request as soon as it is connected.
+        measurement.begin();
+    }
     emit(&Event::Ready);
     await_order(orders, Order::Go).await;
-    let server = Server { job, measurement: &measurement, outgoing: &outgoing, answered: Cell::new(0) };
+    let server = Server {
+        job,
+        measurement: &measurement,
+        outgoing: &outgoing,
+        answered: Cell::new(0),
+        confirmed: Cell::new(None),
+        received: RefCell::default(),
+    };
     let served = server.serve(&sessions, arrivals, orders);
     let outcome = measurement.watch_over(job.settings().timeout, emit_progress, served).await;
     let (end, link) = measurement.read();
@@ -57,6 +70,9 @@ pub(super) async fn run(
         end: Some(end),
         link: Some(link),
         sent: outgoing.digests(),
+        received: server.received.take(),
+        began: measurement.begin().monotonic(),
+        elapsed_s: server.confirmed.get().map(|confirmed| confirmed.as_secs_f64()),
         first_byte: measurement.first_byte().and_then(Stamp::monotonic),
         marks: measurement.meter().marks(),
         call_sites: measurement.call_sites(),
@@ -88,6 +104,10 @@ struct Server<'a> {
     measurement: &'a Measurement,
     outgoing: &'a Outgoing,
     answered: Cell<u64>,
+    /// The time at which the last upload was answered, since the beginning.
+    confirmed: Cell<Option<Duration>>,
+    /// The digests of the uploads.
+    received: RefCell<BTreeSet<String>>,
 }
 
 impl Server<'_> {
@@ -168,9 +188,9 @@ impl Server<'_> {
         }
         is_known.set(true);
         self.measurement.begin();
-        let response = match *request.method() {
-            Method::PUT => self.take_upload(request).await?,
-            _ => response(self.outgoing.body()?, self.job.case.body.0),
+        let response = match self.job.case.direction {
+            Direction::Up => self.take_upload(request).await?,
+            Direction::Down => response(self.outgoing.body()?, self.job.case.body.0),
         };
         responder.respond(response).await?;
         self.answered.set(self.answered.get() + 1);
@@ -181,6 +201,8 @@ impl Server<'_> {
     async fn take_upload(&self, request: Request<Body>) -> Result<Response<Body>, Fault> {
         let (meter, spun) = (self.measurement.meter(), self.measurement.spin_time());
         let receipt = receive(&self.job.case, meter, spun, request.into_body()).await?;
+        self.received.borrow_mut().extend(receipt.digest.clone());
+        self.confirmed.set(Some(self.measurement.begin().elapsed()));
         let json = serde_json::to_vec(&receipt).map_err(|error| Fault::new(FaultKind::Worker, error))?;
         let length = json.len() as u64;
         Ok(response(transport::body::full(json), length))
