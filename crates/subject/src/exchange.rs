@@ -122,7 +122,7 @@ pub(crate) async fn beside(work: impl Future<Output = ()>) {
 }
 
 /// Returns the body bytes that had moved after `seconds`, by the points of a timeline.
-fn bytes_at(timeline: &[TimelinePoint], seconds: f64) -> u64 {
+pub(crate) fn bytes_at(timeline: &[TimelinePoint], seconds: f64) -> u64 {
     let next = timeline.partition_point(|point| point.seconds < seconds);
     let after = timeline.get(next);
     let before = next.checked_sub(1).and_then(|last| timeline.get(last));

@@ -44,6 +44,7 @@ mod endpoints;
 mod exchange;
 mod origin;
 mod output;
+pub mod peers;
 mod processes;
 mod program;
 mod proxy;

@@ -11,14 +11,15 @@ use nix::{
     sys::{
         prctl,
         signal::{Signal, kill, killpg},
-        wait::{WaitPidFlag, waitpid},
+        wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid},
     },
     unistd::Pid,
 };
 use record::{Fault, FaultKind, printable};
-use run::machine::OomWatch;
+use run::machine::{OomWatch, while_bound};
 use tokio::{
     process::{Child, Command},
+    signal::unix::{SignalKind, signal},
     time::timeout,
 };
 use uuid::Uuid;
@@ -49,6 +50,15 @@ pub(crate) struct Program {
 impl Program {
     /// Starts a program without input. Its output is read and dropped, but for what `awaited` asks for.
     pub(crate) fn start(words: &[OsString], awaited: Option<&str>) -> Result<Self, Fault> {
+        Self::start_on(None, words, awaited)
+    }
+
+    /// Starts a program as [`start`](Self::start) does, bound to a core.
+    pub(crate) fn start_on(
+        core: Option<usize>,
+        words: &[OsString],
+        awaited: Option<&str>,
+    ) -> Result<Self, Fault> {
         let Some((program, arguments)) = words.split_first() else {
             return Err(Fault::new(FaultKind::Program, "the command is empty"));
         };
@@ -66,7 +76,9 @@ impl Program {
             .stdout(if awaited.is_some() { Stdio::piped() } else { Stdio::null() })
             .stderr(Stdio::piped());
         // Ctrl-C is for longhaul, which ends the program itself.
-        let mut child = command.process_group(0).kill_on_drop(true).spawn().map_err(failed)?;
+        command.process_group(0).kill_on_drop(true);
+        let spawned = while_bound(core, || command.spawn()).map_err(|error| failed(error.into()))?;
+        let mut child = spawned.map_err(failed)?;
         let id = child.id().ok_or_else(|| failed(io::ErrorKind::NotFound.into()))?;
         let processes = Processes::started(id, mark).map_err(failed)?;
         let output = Output::of(&mut child, awaited);
@@ -92,6 +104,20 @@ impl Program {
     pub(crate) fn ended(&mut self) -> Result<Option<ExitStatus>, Fault> {
         let failed = |error| Fault::new(FaultKind::Program, format!("{} is lost: {error}", self.name));
         self.child.try_wait().map_err(failed)
+    }
+
+    /// Waits until the program has ended. Its end is only looked at, so its processor time can still be read.
+    pub(crate) async fn exited(&self) -> Result<(), Fault> {
+        let failed =
+            |error: io::Error| Fault::new(FaultKind::Program, format!("{} is lost: {error}", self.name));
+        // Without an id, the program was waited for already.
+        let Some(id) = self.child.id().and_then(pid) else { return Ok(()) };
+        let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+        let mut ends = signal(SignalKind::child()).map_err(failed)?;
+        while waitid(Id::Pid(id), look).map_err(|error| failed(error.into()))? == WaitStatus::StillAlive {
+            ends.recv().await;
+        }
+        Ok(())
     }
 
     /// Makes a fault that quotes the last line of the program's standard error.

@@ -87,7 +87,7 @@ fn words(command: &CommandLine, case: &Case, target: &Target) -> Vec<OsString> {
 }
 
 /// Returns a port that no program uses now.
-fn free_port() -> Result<u16, Fault> {
+pub(crate) fn free_port() -> Result<u16, Fault> {
     let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
     port.map(|address| address.port()).map_err(unusable)
 }

