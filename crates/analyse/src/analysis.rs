@@ -100,7 +100,7 @@ impl<'a> Analysis<'a> {
             return "No run was finished.".into();
         }
         if parts.is_empty() {
-            let has_unbounded = self.rows.iter().any(|row| row.case.is_stock());
+            let has_unbounded = self.rows.iter().any(|row| row.case.is_stock() || row.peer_end().is_some());
             let ends = if has_unbounded {
                 "end with a memory budget kept within it"
             } else {

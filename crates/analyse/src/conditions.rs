@@ -10,7 +10,7 @@ use crate::machines;
 /// differ in this, too.
 pub(crate) fn packets(records: &[Record]) -> Option<String> {
     let (mut segments, mut packets) = (BTreeSet::new(), BTreeSet::new());
-    for record in records {
+    for record in records.iter().filter(|record| record.peer_program.is_none()) {
         let counted = End::ALL.into_iter().find_map(|end| record.end(end)?.transport.as_ref());
         let (Some(counted), Some(bytes)) = (counted, record.link.as_ref().and_then(|link| link.mtu)) else {
             continue;
@@ -21,7 +21,11 @@ pub(crate) fn packets(records: &[Record]) -> Option<String> {
         };
     }
     let (least, most) = (*packets.first()?, *segments.last()?);
-    let place = if records.iter().all(|record| record.peer.is_none()) { " on loopback" } else { "" };
+    let place = if records.iter().all(|record| record.peer.is_none() || record.peer_program.is_some()) {
+        " on loopback"
+    } else {
+        ""
+    };
     let remedy =
         if least < most / 2 { "; for packets of one size: bench --quic-profile loopback" } else { "" };
     Some(format!("TCP: {} segments{place}, QUIC: {} packets{remedy}", sizes(&segments), sizes(&packets)))

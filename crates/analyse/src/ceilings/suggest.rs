@@ -17,7 +17,9 @@ const STEP: u64 = 512 << 10;
 /// each protocol, direction and chunk size. Each ceiling is the highest peak of all successful runs except controls,
 /// plus a quarter.
 pub fn suggest(records: &[Record]) -> (String, usize) {
-    let is_example = |record: &&Record| record.is_ok() && !series::is_control(record, records);
+    let is_example = |record: &&Record| {
+        record.is_ok() && record.peer_program.is_none() && !series::is_control(record, records)
+    };
     let measured = records.iter().filter(is_example);
     let cell = |record: &Record| {
         let mut key = SeriesKey::of(record).without_body();

@@ -42,7 +42,8 @@ pub fn write_pictures(report: &Report<'_>, folder: &Path) -> Result<(), FormatEr
 }
 
 fn pictures(rows: &[Row<'_>], direction: Direction) -> Vec<Picture> {
-    let rows: Vec<&Row<'_>> = rows.iter().filter(|row| row.case.direction == direction).collect();
+    let is_shown = |row: &&Row<'_>| row.case.direction == direction && row.peer_end().is_none();
+    let rows: Vec<&Row<'_>> = rows.iter().filter(is_shown).collect();
     // The cases of a chart differ in protocol and chunk size alone. The largest group of such cases is shown.
     let mut groups = HashMap::new();
     rows.iter().for_each(|row| *groups.entry(setup(row)).or_insert(0) += 1);

@@ -29,6 +29,10 @@ const LEGEND: &str = "medians; [a, b]: interval of 95 %, a..b: least and most of
 /// The explanation of the ranks, which stands below the table.
 const RANKS: &str = "fastest, slowest: among HTTP rows of the same bodies with disjoint intervals\n";
 
+/// The explanation of the programs at both ends, which stands below the table.
+const PEERS: &str = "a→b: the programs of the sender and of the receiver, both longhaul where none are named; longhaul's chunk\n\
+    size has no effect on what others send (-)\n";
+
 /// A cell of two parts, which are two lines on a terminal and one line elsewhere.
 pub(super) struct Cell {
     parts: [String; 2],
@@ -66,8 +70,14 @@ pub fn table(analysis: &Analysis<'_>, is_terminal: bool) -> String {
     let notes: String = analysis.notes.iter().map(|note| format!("note: {note}\n")).collect();
     let packets = analysis.packets.as_ref().map_or_else(String::new, |packets| format!("{packets}\n"));
     let ranks = if analysis.rows.iter().any(|row| row.rank.is_some()) { RANKS } else { "" };
+    let peers = if has_peers(analysis) { PEERS } else { "" };
     let (untuned, framing) = (tuning::text(&analysis.untuned, medium), framing::text(&analysis.rows));
-    format!("{}\n{LEGEND}{ranks}{packets}{findings}{notes}{untuned}{framing}", table.trim_fmt())
+    format!("{}\n{LEGEND}{ranks}{peers}{packets}{findings}{notes}{untuned}{framing}", table.trim_fmt())
+}
+
+/// Returns whether a program of someone else took the place of an end.
+fn has_peers(analysis: &Analysis<'_>) -> bool {
+    analysis.rows.iter().any(|row| row.peer_end().is_some())
 }
 
 impl Cell {
@@ -124,6 +134,7 @@ pub(super) fn markdown(analysis: &Analysis<'_>) -> String {
     let findings: String = analysis.findings.iter().map(|finding| format!("\n- {finding}")).collect();
     let packets = analysis.packets.as_ref().map_or_else(String::new, |packets| format!("\n\n{packets}."));
     let untuned = tuning::untuned_markdown(&analysis.untuned);
+    let peers = if has_peers(analysis) { format!("\n{PEERS}") } else { String::new() };
     let untuned = if untuned.is_empty() { untuned } else { format!("\n## Stock beside tuned\n\n{untuned}") };
     let framing = framing::markdown(&analysis.rows);
     format!(
@@ -133,7 +144,7 @@ pub(super) fn markdown(analysis: &Analysis<'_>) -> String {
          *of a plain loop*: goodput over that of the same bytes without HTTP, round by round. \
          *of ceiling*: over the most that the carrier gives on this machine, likewise. \
          *fastest*, *slowest*: of the HTTP rows that move the same bodies, if its interval parts from those of \
-         all others.\n{untuned}{framing}"
+         all others.\n{peers}{untuned}{framing}"
     )
 }
 
@@ -149,7 +160,7 @@ fn cells(analysis: &Analysis<'_>, row: &Row<'_>) -> [Cell; COLUMNS] {
     let peak = |end: &EndRow<'_>| figure(end.peak_rss.map(|peak| mib(peak.median as u64)), 1);
     let (sender, receiver) = (row.ends.sender, row.ends.receiver);
     [
-        Cell::breaking(row.key.to_string(), '+'),
+        name(row),
         Cell::of(figure(goodput.map(mib_per_s), 0), " ", figure(goodput.map(gbit_per_s), 2)),
         row.goodput.map_or_else(none, |goodput| range(&goodput, |rate| format!("{:.0}", mib_per_s(rate)))),
         of_other(row.of_baseline.as_ref(), Some(())),
@@ -158,6 +169,12 @@ fn cells(analysis: &Analysis<'_>, row: &Row<'_>) -> [Cell; COLUMNS] {
         Cell::of(figure(sender.cpu_s_per_gib, 2), "/", figure(receiver.cpu_s_per_gib, 2)),
         Cell::breaking(verdict(analysis, row).to_owned(), ' '),
     ]
+}
+
+/// Returns the cell of the case, with the programs of its two ends if one of them is not longhaul.
+fn name(row: &Row<'_>) -> Cell {
+    let [case, programs] = row.name();
+    if programs.is_empty() { Cell::breaking(case, '+') } else { Cell::of(case, " ", programs) }
 }
 
 fn none() -> Cell {

@@ -62,12 +62,13 @@ pub(super) fn name<S: Serializer>(key: &SeriesKey, serializer: S) -> Result<S::O
 
 impl MemorySeries {
     /// Returns the series of records, in the order of their first appearance, or in the order of a matrix if rounds
-    /// were shuffled. A failed run counts as unknown.
+    /// were shuffled. A failed run counts as unknown. A bench beside other programs proves nothing about them, so records with
+    /// one of them are left out.
     pub fn all<'a>(records: impl IntoIterator<Item = &'a Record>) -> Vec<Self> {
         let mut all: Vec<Self> = Vec::new();
         let mut known: HashMap<(SeriesKey, End), usize> = HashMap::new();
         let mut is_shuffled = false;
-        for record in records {
+        for record in records.into_iter().filter(|record| record.peer_program.is_none()) {
             is_shuffled |= series::is_shuffled(record);
             let key = SeriesKey::of(record).without_body();
             for end in measured_ends(record) {

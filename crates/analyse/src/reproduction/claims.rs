@@ -12,12 +12,13 @@ const CONFIDENCE: f64 = 0.95;
 /// Both ends of a body, in the order of claims.
 const ENDS: [End; 2] = [End::Sender, End::Receiver];
 
-/// The measured runs in a set of records by case, whatever their label.
+/// The measured runs of longhaul's own ends in a set of records by case, whatever their label.
 struct Runs<'r>(Vec<(CaseKey, Vec<&'r Record>)>);
 
 impl<'r> Runs<'r> {
     fn among(records: &'r [Record]) -> Self {
-        let measured = records.iter().filter(|record| !is_control(record, records));
+        let is_own = |record: &&Record| record.peer_program.is_none() && !is_control(record, records);
+        let measured = records.iter().filter(is_own);
         let mut runs: Vec<(CaseKey, Vec<&Record>)> = Vec::new();
         for series in Series::all(measured) {
             let Series { key, records } = series;

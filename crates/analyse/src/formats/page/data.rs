@@ -59,8 +59,10 @@ struct Machine<'a> {
 struct CaseData<'a> {
     #[serde(flatten)]
     case: &'a Case,
-    /// The name of the series: the name of the case, with label and peer.
+    /// The name of the series: the name of the case, with label and peer, or with the programs of both ends.
     series: String,
+    /// The program in the place of one end; null if both are longhaul's. Charts leave such cases out.
+    peer: Option<&'a str>,
     /// The part of the name with the axes that are not at their defaults.
     variant: String,
     runs: usize,
@@ -268,7 +270,8 @@ impl<'a> CaseData<'a> {
         let end = |end| EndData::of(report, row, end);
         Self {
             case: row.case,
-            series: row.key.to_string(),
+            series: row.name().join(" ").trim_end().to_owned(),
+            peer: row.peer_end().and(row.key.peer.as_deref()),
             variant: row.key.case.variant(),
             runs: row.records.len(),
             failed: row.faults.len(),

@@ -22,8 +22,11 @@ const ratioColumn = (head, term, of) =>
       ]
     : [];
 
+/** The name of a case, with the programs of both ends if one of them is not longhaul. */
+const nameOf = (c) => (c.peer === null ? c.name : c.series);
+
 const COLUMNS = [
-  { head: "case", term: "case", value: (c) => c.name, text: (name) => name },
+  { head: "case", term: "case", value: nameOf, text: (name) => name },
   { head: "MiB/s", term: "goodput", value: (c) => toMib(goodput(c)), text: whole, mark: (c) => RANKS[c.rank] },
   {
     head: "range, MiB/s",
@@ -118,7 +121,7 @@ function filterField(rows) {
   const apply = () => {
     const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
     for (const { c, tr } of rows) {
-      const haystack = `${c.name} ${c.verdict.text}`.toLowerCase();
+      const haystack = `${nameOf(c)} ${c.verdict.text}`.toLowerCase();
       tr.hidden = !words.every((word) => haystack.includes(word));
     }
     const shown = rows.filter(({ tr }) => !tr.hidden).length;
