@@ -31,6 +31,8 @@ pub(crate) struct LiveView {
     /// The nominal time of the finished runs.
     done: Duration,
     title: String,
+    /// The program of someone else in the running case.
+    peer: Option<String>,
     received: Option<(Stamp, u64)>,
     goodput: Option<f64>,
     memory: ByEnd<EndMemory>,
@@ -68,6 +70,7 @@ impl LiveView {
             finished: 0,
             done: Duration::ZERO,
             title: String::new(),
+            peer: None,
             received: None,
             goodput: None,
             memory: ByEnd::default(),
@@ -104,6 +107,12 @@ impl LiveView {
         }
         let cut: String = self.title.chars().take(room.saturating_sub(1)).collect();
         format!("{cut}…{left}")
+    }
+
+    /// Returns the name of a case, with the program of someone else that takes part.
+    fn name(&self, case: &Case) -> String {
+        let peer = self.peer.as_ref().map_or_else(String::new, |peer| format!(" {peer}"));
+        format!("{}{peer}", case.key())
     }
 
     /// Begins to show a run.
@@ -144,14 +153,18 @@ impl fmt::Display for EndMemory {
 }
 
 impl Observer for LiveView {
+    fn facing(&mut self, peer: Option<&str>) {
+        self.peer = peer.map(str::to_owned);
+    }
+
     fn warming_up(&mut self, case: &Case, round: u32) {
-        self.show(case, format!("warm-up {}: {}", round + 1, case.key()));
+        self.show(case, format!("warm-up {}: {}", round + 1, self.name(case)));
     }
 
     fn started(&mut self, case: &Case, round: u32) {
         // A session that runs until its figures are precise has more runs than were expected.
         let (run, runs) = (self.finished + 1, self.expected.runs().max(self.finished + 1));
-        self.show(case, format!("[{run}/{runs}] {} round {}", case.key(), round + 1));
+        self.show(case, format!("[{run}/{runs}] {} round {}", self.name(case), round + 1));
     }
 
     fn progress(&mut self, case: &Case, end: End, heartbeat: Heartbeat) {

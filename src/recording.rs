@@ -1,6 +1,8 @@
 //! The recording of `bench` and `prove`: a session whose records go to a folder of results, with its report beside
 //! them.
 
+mod beside;
+
 use std::{
     ops::Range,
     path::{Path, PathBuf},
@@ -12,11 +14,13 @@ use metrics::Stamp;
 use process::{CallSite, Resources};
 use record::{Build, ByEnd, ByteSize, Case, CaseKey, Purpose, Record, Subject};
 use run::{
-    Executor, Interruption, ProcessExecutor, Session, Stop, describe_ends,
+    Entry, Executor, Interruption, ProcessExecutor, Session, Stop, describe_ends,
     machine::{self, Enclosures, IdleGuard},
-    this_host,
+    run_entries, this_host,
 };
 use tokio::runtime::Runtime;
+
+pub(crate) use beside::PeerRuns;
 
 use crate::{
     build::this_build, cli::SessionArgs, expectation::Expectation, kept::Kept, live_view::LiveView,
@@ -163,18 +167,24 @@ impl<'a> Recording<'a> {
     }
 
     fn run_rounds(&mut self, executor: &dyn Executor, cases: &[Case], rounds: Range<u32>, purpose: Purpose) {
+        let session = self.session.clone().for_purpose(purpose);
+        let entry = |case: &Case| Entry { case: case.clone(), session: session.clone(), executor };
+        let entries: Vec<Entry<'_>> = cases.iter().map(entry).collect();
+        self.run_entries(&entries, rounds, purpose);
+    }
+
+    fn run_entries(&mut self, entries: &[Entry<'_>], rounds: Range<u32>, purpose: Purpose) {
         if !matches!(self.end, End::Done) {
             return;
         }
         let left = self.args.max_time.map(|longest| longest.saturating_sub(self.began.elapsed()));
         let plan = self.args.plan(rounds.end - rounds.start, purpose, left).from_round(rounds.start);
-        let session = self.session.clone().for_purpose(purpose);
         let (kept, json) = (&mut self.kept, self.args.json);
         let mut keep = |record: &Record| -> anyhow::Result<()> {
             kept.keep(record)?;
             if json { print(&record.to_line()?) } else { Ok(()) }
         };
-        let running = session.run(cases, plan, executor, &mut self.view, &mut keep);
+        let running = run_entries(entries, plan, &mut self.view, &mut keep);
         let stopped = self.runtime.block_on(async {
             tokio::select! {
                 biased;

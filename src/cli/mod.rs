@@ -1,6 +1,7 @@
 //! The command line: flags as typed values, and plain options for the libraries.
 
 mod access;
+mod bench;
 mod check;
 mod compare;
 mod help;
@@ -20,6 +21,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
 
+pub(crate) use bench::BenchArgs;
 pub(crate) use check::CheckArgs;
 pub(crate) use compare::{CompareArgs, Inconclusive};
 pub(crate) use help::{CompletionsArgs, ManArgs};
@@ -48,7 +50,9 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run a matrix of transfers on this machine, and measure both ends.
-    Bench(Box<RunArgs>),
+    Bench(Box<BenchArgs>),
+    /// List the programs that `bench --peer` knows, and whether they are installed.
+    Peers,
     /// Receive uploads and serve downloads for remote clients, curl and browsers.
     Serve(Box<ServeArgs>),
     /// Upload one body to any HTTP server.

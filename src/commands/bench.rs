@@ -3,29 +3,42 @@
 use std::io::{self, IsTerminal as _};
 
 use analyse::{Analysis, Verdict};
-use record::{Case, Purpose};
+use record::{Case, PayloadKind, Purpose, SinkKind};
 use run::Budget;
+use subject::peers::Peer;
 
 use crate::{
-    cli::{Defaults, RunArgs},
+    cli::{BenchArgs, Defaults, RunArgs},
+    exit::Usage,
     expectation::Expectation,
     output::print,
-    recording::Recording,
+    recording::{PeerRuns, Recording},
 };
 
 /// Runs `longhaul bench`.
-pub(super) fn main(args: &RunArgs) -> anyhow::Result<Verdict> {
+pub(super) fn main(args: &BenchArgs) -> anyhow::Result<Verdict> {
+    let peers = args.peers()?;
+    let args = &args.runs;
     let cases = args.cases(&Defaults::BENCH)?;
     if args.explain_memory {
         return explain_memory(&cases);
     }
+    if !peers.is_empty() {
+        cases.iter().try_for_each(check)?;
+    }
+    let of_peers: Vec<PeerRuns> = peers.iter().map(|peer| runs_of(peer, &cases, args)).collect();
     let rounds = args.rounds(&Defaults::BENCH);
-    let expected = Expectation::of(&cases, rounds);
+    let expected = of_peers.iter().fold(Expectation::of(&cases, rounds), |expected, runs| {
+        expected.and(Expectation::of(&runs.cases, rounds))
+    });
     if args.session.list {
-        return list(&cases, expected);
+        return list_all(&cases, &of_peers, expected);
     }
     let mut recording = Recording::begin(&args.session, &cases, expected)?;
-    recording.run(&cases, rounds, Purpose::Measure)?;
+    match of_peers.is_empty() {
+        true => recording.run(&cases, rounds, Purpose::Measure)?,
+        false => recording.run_beside(&cases, of_peers, rounds)?,
+    }
     let records = recording.records()?;
     let analysis = Analysis::of(&records);
     let text =
@@ -33,10 +46,73 @@ pub(super) fn main(args: &RunArgs) -> anyhow::Result<Verdict> {
     recording.close("longhaul bench", &records, &analysis, &text, analysis.verdict())
 }
 
+/// Refuses axes that only longhaul's own ends have.
+fn check(case: &Case) -> Result<(), Usage> {
+    let refused = [
+        ("--connections and --streams", case.bodies() != 1),
+        ("--payload", case.payload != PayloadKind::Random),
+        ("--seed", case.seed != record::DEFAULT_SEED),
+        ("--sink", !matches!(case.sink, SinkKind::Verify | SinkKind::Discard)),
+        ("--reader-rate", case.reader_rate.is_some()),
+        ("--limit-rate", case.limit_rate.is_some()),
+    ];
+    match refused.into_iter().find(|(_, is_given)| *is_given) {
+        Some((flag, _)) => Err(Usage::new(format!("{flag}: not with --peer, whose command line decides"))),
+        None => Ok(()),
+    }
+}
+
+/// Returns the runs of a peer: the cases whose protocol and direction it has. Prints a note on those that are left out.
+fn runs_of(peer: &Peer, cases: &[Case], args: &RunArgs) -> PeerRuns {
+    let is_asked = |protocol: &record::Protocol| {
+        // A program of the user speaks what the user names; HTTP/1.1 is the safe guess.
+        !peer.is_custom() || args.names_protocols() || !protocol.has_streams()
+    };
+    let has_protocol = |case: &&Case| {
+        let row = record::Protocol::by_name(&case.protocol);
+        row.is_some_and(|row| peer.speaks(row) && is_asked(row))
+    };
+    let http = cases
+        .iter()
+        .filter(|case| record::Protocol::by_name(&case.protocol).is_some_and(|row| row.is_http()));
+    let (spoken, unspoken): (Vec<&Case>, Vec<&Case>) = http.partition(has_protocol);
+    let (carried, unmoved): (Vec<&Case>, Vec<&Case>) =
+        spoken.into_iter().partition(|case| peer.carries(case.direction));
+    let chunk = cases.first().map(|case| case.chunk);
+    let (kept, same): (Vec<&Case>, Vec<&Case>) =
+        carried.into_iter().partition(|case| !peer.sends(case.direction) || Some(case.chunk) == chunk);
+    if !args.session.quiet {
+        let protocols: Vec<String> = unspoken.iter().map(|case| case.protocol.clone()).collect();
+        note(peer, "does not speak", protocols);
+        note(peer, "does not carry bodies", unmoved.iter().map(|case| case.direction.to_string()).collect());
+        let chunks = same.iter().map(|case| format!("{} bodies", case.direction)).collect();
+        note(peer, "has one row for all chunk sizes, because it sends the", chunks);
+    }
+    PeerRuns::new(peer.clone(), kept.into_iter().cloned().collect())
+}
+
+/// Prints a note on what a peer does not do, if there is anything.
+fn note(peer: &Peer, what: &str, mut which: Vec<String>) {
+    which.sort_unstable();
+    which.dedup();
+    if !which.is_empty() {
+        eprintln!("note: {peer} {what} {}", which.join(", "));
+    }
+}
+
 /// Prints the names of the cases, and the expected time.
 pub(super) fn list(cases: &[Case], expected: Expectation) -> anyhow::Result<Verdict> {
+    list_all(cases, &[], expected)
+}
+
+fn list_all(cases: &[Case], of_peers: &[PeerRuns], expected: Expectation) -> anyhow::Result<Verdict> {
     cases.iter().try_for_each(|case| print(&format!("{}\n", case.key())))?;
-    print(&format!("{} cases, {expected}\n", cases.len()))?;
+    let mut count = cases.len();
+    for runs in of_peers {
+        runs.cases.iter().try_for_each(|case| print(&format!("{} {}\n", case.key(), runs.peer)))?;
+        count += runs.cases.len();
+    }
+    print(&format!("{count} cases, {expected}\n"))?;
     Ok(Verdict::Good)
 }
 

@@ -9,6 +9,7 @@ mod doctor;
 mod fetch;
 mod help;
 mod listener;
+mod peers;
 mod prove;
 mod report;
 mod reproduce;
@@ -27,6 +28,7 @@ use crate::cli::Command;
 pub(crate) fn run(command: Command) -> anyhow::Result<Verdict> {
     match command {
         Command::Bench(args) => bench::main(&args),
+        Command::Peers => peers::main(),
         Command::Serve(args) => serve::main(&args),
         Command::Send(args) => send::main(&args),
         Command::Fetch(args) => fetch::main(&args),

@@ -43,7 +43,9 @@ pub(super) fn main(args: &ReproduceArgs) -> anyhow::Result<Verdict> {
 /// reason.
 fn cases(records: &[Record]) -> Vec<Case> {
     let (mut known, mut cases) = (HashSet::new(), Vec::new());
-    for record in records.iter().filter(|record| record.purpose != Some(Purpose::Control)) {
+    // Programs in the place of one end stand beside the same cases with longhaul's own ends.
+    let is_own = |record: &&Record| record.peer_program.is_none() && record.purpose != Some(Purpose::Control);
+    for record in records.iter().filter(is_own) {
         if !known.insert(record.case.key()) {
             continue;
         }
