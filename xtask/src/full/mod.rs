@@ -5,6 +5,7 @@
 //! folder, so that one step can be run again.
 
 mod answers;
+mod framing;
 mod fuzz;
 mod hostile;
 mod interop;
@@ -33,8 +34,8 @@ use self::{
 };
 use crate::{study, workspace};
 
-/// Run the tables that are too long for the gate: load, soak, hostile clients, interoperation, fuzzing,
-/// simulated proofs
+/// Run the tables that are too long for the gate: load, soak, hostile clients, interoperation, framing,
+/// fuzzing, simulated proofs
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// Steps [default: all]

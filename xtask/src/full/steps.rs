@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::builder::PossibleValuesParser;
 
-use super::{Context, answers, fuzz, hostile, interop, load, outcome::Outcome, simulation, soak};
+use super::{Context, answers, framing, fuzz, hostile, interop, load, outcome::Outcome, simulation, soak};
 
 /// One step: an entry of [`STEPS`].
 pub(super) struct Step {
@@ -55,6 +55,13 @@ pub(super) const STEPS: &[Step] = &[
         allowance: 45 * 60,
         asked: |_| 0,
         run: answers::run,
+    },
+    Step {
+        name: "framing",
+        about: "the framing that receivers observe, beside a capture by tshark",
+        allowance: 5 * 60,
+        asked: |_| 0,
+        run: framing::run,
     },
     Step {
         name: "simulation",

@@ -21,12 +21,19 @@ const USELESS: [i32; 2] = [2, 130];
 pub(crate) struct Longhaul {
     program: PathBuf,
     options: Vec<String>,
+    /// The file to which clients write the secrets of their connections; `None` writes none.
+    key_log: Option<PathBuf>,
 }
 
 impl Longhaul {
     /// Returns a program, with options that each bench gets after its own.
     pub(crate) fn new(program: PathBuf, options: &[String]) -> Self {
-        Self { program, options: options.to_vec() }
+        Self { program, options: options.to_vec(), key_log: None }
+    }
+
+    /// Makes clients write the secrets of their connections to a file.
+    pub(crate) fn with_key_log(self, file: &Path) -> Self {
+        Self { key_log: Some(file.to_owned()), ..self }
     }
 
     /// Returns the program's path.
@@ -69,7 +76,8 @@ impl Longhaul {
             .arg("--out")
             .arg(folder)
             .args(&self.options)
-            .stdin(Stdio::null());
+            .stdin(Stdio::null())
+            .envs(self.key_log.iter().map(|file| ("SSLKEYLOGFILE", file)));
         command
     }
 }
