@@ -80,14 +80,17 @@ pub(crate) fn some_observed(records: &[Record]) -> Option<String> {
     })
 }
 
-/// Returns whether the receiver of a run observed the framing; `None` if it made no report.
+/// Returns whether the receiver of a run observed the framing; `None` if it made no report, or is a program of someone
+/// else.
 pub(crate) fn observes_framing(record: &Record) -> Option<bool> {
-    Some(record.end(End::Receiver)?.framing.is_some())
+    let subject = record.subject.map(|subject| subject.end(record.case.direction));
+    let receiver = record.end(End::Receiver).filter(|_| subject != Some(End::Receiver))?;
+    Some(receiver.framing.is_some())
 }
 
 #[cfg(test)]
 mod tests {
-    use record::{FaultKind, Framing, LinkRecord};
+    use record::{FaultKind, Framing, LinkRecord, Subject};
 
     use super::*;
     use crate::tests::{failed, run, with};
@@ -124,6 +127,8 @@ mod tests {
     fn observed_runs_among_others_are_counted() {
         let observed =
             || with(run("h2"), |record| record.receiver.as_mut().unwrap().framing = Some(Framing::default()));
+        let received_by_a_program = with(run("h2"), |record| record.subject = Some(Subject::Server));
+        assert_eq!(some_observed(&[observed(), received_by_a_program]), None);
         assert_eq!(some_observed(&[run("h2"), run("h2")]), None);
         assert_eq!(some_observed(&[observed(), observed(), failed("h2", FaultKind::Timeout)]), None);
         let note = some_observed(&[observed(), run("h2"), run("h1")]).unwrap();
