@@ -183,7 +183,7 @@ fn misbehaving(command: &str) -> String {
 #[test]
 fn a_client_that_misbehaves_is_a_failed_run_that_says_why_and_leaves_no_process() {
     let message = misbehaving("sh -c 'echo out of luck >&2; exit 3' {url}");
-    assert_eq!(message, "sh ended (exit status: 3) without a connection: out of luck");
+    assert_eq!(message, "sh ended (exit status: 3) before it made a request: out of luck");
     let message = misbehaving("sh -c 'sleep 601' {url}");
     assert!(message.starts_with("sh did not connect within 1 s"), "{message}");
     let connects =
@@ -192,6 +192,10 @@ fn a_client_that_misbehaves_is_a_failed_run_that_says_why_and_leaves_no_process(
     assert!(message.contains("failed (exit status: 4)"), "{message}");
     let message = misbehaving(&format!("client:{connects}' {{host}} {{port}}"));
     assert_eq!(message, "bad ended after 0.0 of 1.0 MiB");
+    let message = misbehaving("server:sh -c 'echo out of luck >&2; exit 3' {port}");
+    assert_eq!(message, "sh ended (exit status: 3) before it was ready: out of luck");
+    let message = misbehaving("server:sh -c 'sleep 601' {port}");
+    assert!(message.starts_with("sh was not ready within 1 s"), "{message}");
     let left = Command::new("pgrep").args(["-f", "^sleep 601$"]).output().unwrap();
     assert_eq!(text(&left.stdout), "", "no process is left");
 }
@@ -255,4 +259,37 @@ fn the_list_of_cases_has_those_of_peers() {
     common::assert_success(&output);
     let listed = text(&output.stdout);
     assert!(listed.contains("h2c/down/64KiB/2GiB wget\n6 cases, "), "{listed}");
+}
+
+#[test]
+fn the_page_on_peers_has_their_command_lines() {
+    let page = include_str!("../docs/peers.md");
+    let output = longhaul(&["peers"]).output().unwrap();
+    let listed = text(&output.stdout);
+    let commands = listed.lines().filter_map(|line| {
+        let command = line.strip_prefix("  up ").or_else(|| line.strip_prefix("  down "))?.trim();
+        (command != "not at all").then_some(command)
+    });
+    let commands: Vec<_> = commands.collect();
+    assert!(commands.len() > 6, "{listed}");
+    for command in commands {
+        assert!(page.contains(&format!("  {command}\n")), "{command}");
+    }
+    for line in listed.lines().filter_map(|line| line.strip_prefix("  protocols ")) {
+        assert!(page.contains(&format!("| {line} |")), "{line}");
+    }
+}
+
+#[test]
+fn the_processor_time_of_all_processes_of_a_client_counts() {
+    if peers().is_none() {
+        return;
+    }
+    let burn = "i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done";
+    let client = format!("busy=sh -c \"curl -sSf -o /dev/null {{url}}; sh -c '{burn}'; true\"");
+    let args = ["--peer", &client, "--peer", "curl", "--protocol", "h1c", "--direction", "down"];
+    let Some((output, records, _)) = bench(&[&args[..], &["--chunk-size", "64KiB"]].concat()) else { return };
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let user = |name: &str| of(&records, Some(name))[0]["receiver"]["cpu"]["user_s"].as_f64().unwrap();
+    assert!(user("busy") > user("curl") + 0.05, "{} and {}", user("busy"), user("curl"));
 }

@@ -109,3 +109,44 @@ async fn a_worker_has_the_fixed_environment_and_no_other() {
     let (_, message, _) = fault(r#"echo "cargo=$CARGO_MANIFEST_DIR path=$PATH" >&2; exit 3"#, ":").await;
     assert!(message.contains("cargo= path=/usr/local/bin:/usr/bin:/bin"), "{message}");
 }
+
+/// Returns the executor of a shell script as the worker, in a folder that the script is in.
+fn scripted(folder: &tempfile::TempDir, script: &str) -> ProcessExecutor {
+    let program = folder.path().join("worker");
+    fs::write(&program, format!("#!/bin/sh\nread -r job\n{script}\n")).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    executor(program)
+}
+
+#[tokio::test]
+async fn a_server_of_ours_is_ready_without_waiting_and_reports_when_its_client_is_done() {
+    let done =
+        confirmed("abc", r#","began":{"secs":100,"nanos":0},"first_byte":{"secs":100,"nanos":5000000}"#);
+    // The order to begin is there before the client.
+    let script =
+        format!(r#"{LISTENING} read -r go; test "$go" = '"go"' && echo '"ready"'; read -r finish; {done}"#);
+    let folder = tempfile::tempdir().unwrap();
+    let (mut own, addr, certificate) = scripted(&folder, &script).own_server(&case(), "/x").await.unwrap();
+    assert_eq!((addr.port(), certificate), (9, None));
+    own.ready().await.unwrap();
+    own.finish().await.unwrap();
+    let report = own.report(&mut Unobserved).await;
+    assert_eq!(report.outcome.fault, None);
+    assert_eq!(report.received.as_deref(), Some("abc"));
+    assert_eq!((report.outcome.first_byte_s, report.began), (Some(0.005), Some(Duration::from_secs(100))));
+    own.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_of_ours_is_told_that_its_server_is_foreign_and_its_failure_is_that_of_its_end() {
+    let refused = r#"echo '{"done":{"fault":{"kind":"connect","message":"nobody"},"end":null,"link":null,"sent":[],"received":[],"elapsed_s":null,"handshake_s":null}}'"#;
+    let script = format!(r#"case "$job" in *'"partner":"foreign"'*) {refused} ;; esac"#);
+    let folder = tempfile::tempdir().unwrap();
+    let addr = "127.0.0.1:9".parse().unwrap();
+    let mut own = scripted(&folder, &script).own_client(&case(), "/x", addr, None).await.unwrap();
+    let fault = own.ready().await.unwrap_err();
+    assert_eq!(
+        (fault.kind, fault.end, fault.message.as_str()),
+        (FaultKind::Connect, Some(End::Sender), "nobody")
+    );
+}

@@ -139,3 +139,46 @@ async fn a_record_that_cannot_be_kept_ends_the_session() {
     let error = session().run(&cases, 1, &Mock, &mut Unobserved, &mut keep).await.unwrap_err();
     assert_eq!(error.to_string(), "disk full");
 }
+
+#[tokio::test]
+async fn entries_with_different_executors_take_turns_and_state_their_peer() {
+    let (own, other) = (Counting::default(), Counting::default());
+    let program = || PeerProgram { version: Some("1".into()), command: "x {url}".into() };
+    let beside = session().beside(Subject::Client, "x", program());
+    let entry =
+        |session: &Session, executor| Entry { case: Case::new("h2"), session: session.clone(), executor };
+    let entries = [entry(&session(), &own as &dyn Executor), entry(&beside, &other)];
+    let mut peers = Vec::new();
+    let mut keep = |record: &Record| -> Result<(), Infallible> {
+        assert_eq!(record.peer_program.is_some(), record.peer.is_some());
+        peers.push(record.peer.clone());
+        Ok(())
+    };
+    run_entries(&entries, 2, &mut Unobserved, &mut keep).await.unwrap();
+    assert_eq!((own.0.get(), other.0.get()), (2, 2));
+    let x = || Some("x".to_owned());
+    assert_eq!(peers, [None, x(), None, x()]);
+}
+
+#[test]
+fn only_longhauls_own_end_has_a_budget() {
+    let measured = || {
+        let mut outcome = Outcome::default();
+        (outcome.ends.sender, outcome.ends.receiver) =
+            (Some(EndRecord::default()), Some(EndRecord::default()));
+        outcome
+    };
+    let budgets = |session: Session, direction| {
+        let mut case = Case::new("h2");
+        case.direction = direction;
+        let record = session.record(&case, 0, Timestamp::UNIX_EPOCH, measured());
+        [record.sender, record.receiver].map(|end| end.unwrap().memory.budget_bytes.is_some())
+    };
+    let program = PeerProgram { version: None, command: "x".into() };
+    let client = || session().beside(Subject::Client, "x", program.clone());
+    let (up, down) = (record::Direction::Up, record::Direction::Down);
+    assert_eq!(budgets(session(), up), [true, true]);
+    assert_eq!(budgets(client(), up), [false, true]);
+    assert_eq!(budgets(client(), down), [true, false]);
+    assert_eq!(budgets(session().about(Subject::Client, "x"), up), [false, false]);
+}

@@ -63,23 +63,14 @@ impl PeerExecutor {
             exited = program.exited() => exited.map(|()| None)?,
         };
         let (ended, measured) = (Stamp::now(), watched.end());
-        let status = program.ended()?;
-        let mut report = match early {
-            Some(report) => report,
-            None => {
-                // An end that is gone says so in its report.
-                let _ = own.finish().await;
-                own.report(observer).await
-            }
-        };
-        own.stop().await;
-        let failed = match status {
+        let failed = match program.ended()? {
             Some(status) if !status.success() => {
                 let what = format!("failed ({})", program.describe(status));
                 Some(program.fault(FaultKind::Program, what).await)
             }
             _ => None,
         };
+        let mut report = last_report(early, own, observer).await;
         if case.direction == Direction::Down {
             let elapsed = ended.monotonic().zip(report.began).and_then(|(end, began)| end.checked_sub(began));
             report.outcome.elapsed_s = elapsed.map(|elapsed| elapsed.as_secs_f64());
@@ -100,7 +91,7 @@ impl PeerExecutor {
             Some(Err(_)) => format!("did not connect within {} s", self.timeout.as_secs_f64()),
             None => {
                 let ended = program.ended()?.map(|status| program.describe(status)).unwrap_or_default();
-                format!("ended ({ended}) without a connection")
+                format!("ended ({ended}) before it made a request")
             }
         };
         program.end();
@@ -126,7 +117,8 @@ impl PeerExecutor {
             watched.begin();
             own.go().await?;
             let report = own.report(observer).await;
-            Ok::<_, Fault>((own, report))
+            own.stop().await;
+            Ok::<_, Fault>(report)
         };
         let transferred = transfer.await;
         let measured = watched.end();
@@ -138,14 +130,13 @@ impl PeerExecutor {
             None => None,
         };
         program.stop().await;
-        let (own, mut report) = match (transferred, &died) {
-            (Err(fault), None) => return Err(fault),
-            (Err(_), Some(died)) => return Err(died.clone()),
-            (Ok(done), _) => done,
-        };
-        own.stop().await;
-        report.outcome.fault = died.or(report.outcome.fault);
-        Ok(self.conclude(case, report, &measured))
+        match (transferred, died) {
+            (Err(fault), died) => Err(died.unwrap_or(fault)),
+            (Ok(mut report), died) => {
+                report.outcome.fault = died.or(report.outcome.fault);
+                Ok(self.conclude(case, report, &measured))
+            }
+        }
     }
 
     /// Waits until a server accepts connections. Its start does not count.
@@ -187,6 +178,20 @@ impl PeerExecutor {
         }
         (outcome, received)
     }
+}
+
+/// Returns the report of longhaul's server. A server that has not reported `early` is told that its client is done.
+async fn last_report(early: Option<OwnReport>, mut own: OwnEnd, observer: &mut dyn Observer) -> OwnReport {
+    let report = match early {
+        Some(report) => report,
+        None => {
+            // An end that is gone says so in its report.
+            let _ = own.finish().await;
+            own.report(observer).await
+        }
+    };
+    own.stop().await;
+    report
 }
 
 #[async_trait(?Send)]
