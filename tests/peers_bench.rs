@@ -57,14 +57,14 @@ fn assert_measured(record: &Value) {
 
 #[test]
 fn curl_and_nginx_take_turns_with_longhauls_own_ends() {
-    let args = ["--peer", "curl", "--peer", "nginx", "--protocol", "h1c,h2", "--direction", "up,down"];
+    let args = ["--peer", "curl", "--peer", "nginx", "--protocol", "h1c,h2c,h1,h2", "--direction", "up,down"];
     let chunks = ["--chunk-size", "64KiB,1MiB"];
     let Some((output, records, out)) = bench(&[&args[..], &chunks].concat()) else { return };
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     records.iter().for_each(assert_measured);
     let (own, curl, nginx) = (of(&records, None), of(&records, Some("curl")), of(&records, Some("nginx")));
-    // Two protocols and two directions; chunk sizes apply to what longhaul sends.
-    assert_eq!((own.len(), curl.len(), nginx.len()), (8, 6, 6), "{}", said(&output));
+    // Four protocols and two directions; chunk sizes apply to what longhaul sends.
+    assert_eq!((own.len(), curl.len(), nginx.len()), (16, 12, 12), "{}", said(&output));
     let orders: Vec<_> = records.iter().map(|record| record["peer"].as_str()).collect();
     assert!(orders.windows(2).filter(|pair| pair[0] != pair[1]).count() > 3, "peers take turns: {orders:?}");
     for record in &records {

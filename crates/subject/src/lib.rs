@@ -6,6 +6,8 @@
 //! or downloads from, a
 //! [`ProxyProgram`] stands between its client and its server, and a [`SeriesProgram`] is any program whose input has a size.
 //!
+//! Beside proofs, a [`PeerExecutor`](peers::PeerExecutor) measures another program as one end of a bench.
+//!
 //! [`analyse`]: https://docs.rs/longhaul-analyse
 //!
 //! # Example
