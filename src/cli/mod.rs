@@ -4,6 +4,7 @@ mod access;
 mod bench;
 mod check;
 mod compare;
+mod conform;
 mod help;
 mod limits;
 mod prove;
@@ -24,6 +25,7 @@ use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
 pub(crate) use bench::BenchArgs;
 pub(crate) use check::CheckArgs;
 pub(crate) use compare::{CompareArgs, Inconclusive};
+pub(crate) use conform::ConformArgs;
 pub(crate) use help::{CompletionsArgs, ManArgs};
 #[cfg(test)]
 pub(crate) use prove::LEAST_SLOPE_LIMIT;
@@ -61,6 +63,9 @@ pub(crate) enum Command {
     Fetch(Box<FetchArgs>),
     /// Prove that memory stays constant whatever the size of the body; exit 4 if it grows, 6 if that is unclear.
     Prove(Box<ProveArgs>),
+    /// Test the backpressure of a client, a server or a proxy case by case; exit 5, 4 or 1 if a body is corrupted, memory
+    /// grows, or a transfer dies or stalls, 6 if no case applies
+    Conform(Box<ConformArgs>),
     /// Repeat recorded runs on this machine, and say which of their claims hold here; exit 3 or 4 if one does not, 6 if
     /// that is unclear
     Reproduce(Box<ReproduceArgs>),

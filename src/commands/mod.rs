@@ -4,6 +4,7 @@ mod bench;
 mod certificate;
 mod check;
 mod compare;
+mod conform;
 mod control;
 mod doctor;
 mod fetch;
@@ -33,6 +34,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<Verdict> {
         Command::Send(args) => send::main(&args),
         Command::Fetch(args) => fetch::main(&args),
         Command::Prove(args) => prove::main(&args),
+        Command::Conform(args) => conform::main(&args),
         Command::Reproduce(args) => reproduce::main(&args),
         Command::Check(args) => check::main(&args),
         Command::Compare(args) => compare::main(&args),

@@ -22,6 +22,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             left -= len(chunk)
         self.answer(200 if left == 0 else 400)
 
+    do_POST = do_PUT
+
     def do_GET(self):
         size = int(self.path.strip("/"))
         self.answer(200, size)

@@ -25,6 +25,7 @@ mod baseline;
 mod ceilings;
 mod compare;
 mod conditions;
+mod conformance;
 mod disturbed;
 mod drift;
 mod finding;
@@ -50,13 +51,15 @@ pub use compare::{
     Change, Circumstance, ComparedCase, Comparing, Comparison, METRICS, Machines, Metric, MetricChange,
     MetricFamily, Thresholds, ThresholdsError,
 };
+pub use conformance::{Conduct, Conformance, Trial, TrialFigure};
 pub use disturbed::Calm;
 pub use drift::Peaks;
 pub use finding::{Figure, Finding, FindingKind, Unit};
 #[cfg(feature = "formats")]
 pub use formats::{
-    FORMATS, Format, FormatError, Report, comparison_junit, comparison_text, format_by_name, gate_junit,
-    gate_text, proof_text, reproduction_text, table, untuned_markdown, write, write_pictures,
+    FORMATS, Format, FormatError, Report, comparison_junit, comparison_text, conformance_junit,
+    conformance_text, format_by_name, gate_junit, gate_text, proof_text, reproduction_text, table,
+    trial_text, untuned_markdown, write, write_pictures,
 };
 pub use gate::Gate;
 pub use proof::{Absorption, Constancy, Fit, Judgement, LevelChange, MemorySeries, Proof};

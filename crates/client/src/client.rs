@@ -2,13 +2,13 @@
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 
-use http::StatusCode;
+use http::{HeaderMap, Method, Request, StatusCode};
 use jiff::Timestamp;
 use receiver::Receipt;
 use record::{Build, ByteSize, End, Fault, FaultKind, Record};
 use run::{Baseline, Heartbeat, Measurement, Outcome, Session, this_host};
 use tokio::time::{sleep, timeout};
-use transport::Connection;
+use transport::{Body, Connection};
 
 use crate::{
     Options, Target, Transfer,
@@ -82,9 +82,31 @@ impl Client {
     /// # Errors
     /// Fails if no handshake succeeds within the timeout.
     pub async fn probe(&self, target: &Target) -> Result<(), Fault> {
-        let (connection, _) = dial(target, &self.options).await?;
+        let connection = self.connect(target).await?;
         let _ = timeout(CLOSE_TIMEOUT, connection.close()).await;
         Ok(())
+    }
+
+    /// Connects to a server.
+    ///
+    /// # Errors
+    /// Fails if no handshake succeeds within the timeout.
+    pub async fn connect(&self, target: &Target) -> Result<Arc<dyn Connection>, Fault> {
+        dial(target, &self.options).await.map(|(connection, _)| connection)
+    }
+
+    /// Makes a request for a target with these header fields, and with the changes of the options.
+    ///
+    /// # Errors
+    /// Fails if the changes make no valid request.
+    pub fn request(
+        &self,
+        method: Method,
+        target: &Target,
+        fields: HeaderMap,
+        body: Body,
+    ) -> Result<Request<Body>, Fault> {
+        self.options.request.request(method, target, fields, body)
     }
 
     /// Makes the transfer within the maximum time. Repeats it once if the server requires a Content-Length. The message

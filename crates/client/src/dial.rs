@@ -47,6 +47,7 @@ async fn connect(address: SocketAddr, target: &Target, options: &Options) -> Res
     let peer = Peer::new(address, target.host(), options.trust.clone())
         .with_oldest_tls(options.oldest_tls)
         .with_chunk_extensions(ChunkExtensions::Any)
+        .with_connection_window(options.connection_window)
         .with_key_log(options.key_log.clone());
     let began = Stamp::now();
     let connection = target.transport().connect(&peer, &options.limits).await?;

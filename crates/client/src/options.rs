@@ -27,6 +27,8 @@ pub struct Options {
     pub request: RequestOptions,
     /// The values of all limits in force.
     pub limits: Limits,
+    /// HTTP/2: the receive window of a connection in bytes, if it is larger than that of a stream.
+    pub connection_window: Option<u32>,
     /// The label of the runs in records; `None` for none.
     pub label: Option<String>,
 }
@@ -78,6 +80,12 @@ impl Options {
         Self { limits, ..self }
     }
 
+    /// Sets the receive window of a connection over HTTP/2; `None` sets that of a stream.
+    #[must_use]
+    pub fn with_connection_window(self, bytes: impl Into<Option<u32>>) -> Self {
+        Self { connection_window: bytes.into(), ..self }
+    }
+
     /// Sets the label of the runs in records.
     #[must_use]
     pub fn with_label(self, label: impl Into<Option<String>>) -> Self {
@@ -97,6 +105,7 @@ impl Default for Options {
             max_time: None,
             request: RequestOptions::default(),
             limits: Limits::for_any_peer(Profile::default()),
+            connection_window: None,
             label: None,
         }
     }

@@ -63,7 +63,7 @@ pub use reader::{
     Damage, DamagedLine, RECORD_FILES, ReadError, ReadRecords, read, read_each, read_undamaged,
 };
 pub use record::{Integrity, LinkRecord, Outcome, Purpose, Record, SCHEMA, SCHEMA_VERSION};
-pub use redaction::{redacted_command, redacted_header, redacted_url};
+pub use redaction::{redacted_command, redacted_header, redacted_url, redacted_words};
 pub use schedule::{Order, Schedule};
 pub use shared::Shared;
 pub use size::{ByteSize, DEFAULT_SLOPE_LIMIT, Rate, RateError, SizeError, gbit_per_s, mib, mib_per_s};

@@ -63,12 +63,19 @@ fn redacted_parameter(part: &str) -> String {
     let is_word = |text: &str| text.chars().all(|c| c.is_ascii_alphabetic() || matches!(c, '-' | '_'));
     match part.split_once('=') {
         Some((_, "")) => part.to_owned(),
+        Some((_, value)) if is_placeholder(value) => part.to_owned(),
         Some((name, value)) if OWN_PARAMETERS.contains(&name) && is_amount(value) => part.to_owned(),
         Some((name, _)) => format!("{name}={REDACTED}"),
         // A parameter without a value is either a keyword, such as `uploads`, or a token.
         None if is_word(part) && part.len() <= OWN_VALUE => part.to_owned(),
         None => REDACTED.to_owned(),
     }
+}
+
+/// Returns whether a value is a word in braces, which stands for another value.
+fn is_placeholder(value: &str) -> bool {
+    let word = value.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
+    word.is_some_and(|word| !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase()))
 }
 
 /// Returns whether a query parameter's value is a number, with or without a unit.
@@ -96,8 +103,13 @@ pub fn redacted_header(line: &str) -> String {
 /// Returns a command line without the secrets in URLs, in header lines, and in the values of `-u`, `--user` and
 /// `--oauth2-bearer`.
 pub fn redacted_command(arguments: impl IntoIterator<Item = String>) -> String {
+    redacted_words(arguments).join(" ")
+}
+
+/// Returns the words of a command line as [`redacted_command`] does, each by itself.
+pub fn redacted_words(arguments: impl IntoIterator<Item = String>) -> Vec<String> {
     let mut next = Value::Public;
-    let shown: Vec<_> = arguments
+    arguments
         .into_iter()
         .map(|argument| {
             let (shown, following) = match std::mem::replace(&mut next, Value::Public) {
@@ -107,8 +119,7 @@ pub fn redacted_command(arguments: impl IntoIterator<Item = String>) -> String {
             next = following;
             shown
         })
-        .collect();
-    shown.join(" ")
+        .collect()
 }
 
 /// The kind of the value that a flag takes: public, a header line, or secret.
@@ -173,6 +184,14 @@ mod tests {
 
     fn command(line: &[&str]) -> String {
         redacted_command(line.iter().map(ToString::to_string))
+    }
+
+    #[test]
+    fn a_placeholder_is_no_secret() {
+        assert_eq!(
+            redacted_url("http://x/?size={size}&n={n}&token={a b}"),
+            "http://x/?size={size}&n={n}&token=***"
+        );
     }
 
     #[test]

@@ -42,8 +42,10 @@
 mod bodies;
 mod client;
 mod command;
+mod conform;
 mod endpoints;
 mod exchange;
+mod listener;
 mod origin;
 mod output;
 pub mod peers;
@@ -60,6 +62,7 @@ mod watch;
 pub use bodies::{Bodies, BodiesError};
 pub use client::ClientProgram;
 pub use command::{CommandError, CommandLine};
+pub use conform::{CONFORM_CASES, ConformCase, LEAST_BODY, SMALL_UPLOAD, Step, Suite, Tested};
 pub use endpoints::Endpoints;
 pub use proxy::ProxyProgram;
 pub use ready::Ready;

@@ -194,7 +194,7 @@ fn url(protocol: &Protocol, addr: SocketAddr, case: &Case) -> String {
     format!("{}://{authority}/{target}", protocol.scheme())
 }
 
-fn certificate_file(pem: &str) -> io::Result<NamedTempFile> {
+pub(crate) fn certificate_file(pem: &str) -> io::Result<NamedTempFile> {
     let mut file = tempfile::Builder::new().prefix("longhaul-").suffix(".pem").tempfile()?;
     file.write_all(pem.as_bytes())?;
     file.flush()?;

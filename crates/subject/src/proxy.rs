@@ -7,17 +7,17 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use client::Client;
 use metrics::Stamp;
 use payload::Payload;
 use receiver::Halt;
-use record::{Build, Case, Direction, Fault, FaultKind, Subject};
+use record::{Case, Direction, Fault, FaultKind, Subject};
 use run::{Executor, Observer, Outcome};
 use tokio::time::sleep;
 
 use crate::{
     Endpoints, Source,
-    exchange::{Exchange, TAKEN, beside, transfer_of},
+    exchange::{Exchange, TAKEN, beside},
+    listener::Listener,
     origin::{Observed, Origin},
 };
 
@@ -29,31 +29,25 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// Makes a transfer through a proxy for each case, and measures the bytes that it absorbs.
 pub struct ProxyProgram {
-    source: Source,
-    endpoints: Endpoints,
+    listener: Listener,
     upstream: u16,
-    client: Client,
-    announces_length: bool,
-    timeout: Duration,
 }
 
 impl ProxyProgram {
     /// Makes an executor for a proxy that passes requests on to `upstream`, a port of loopback in cleartext.
     pub fn new(source: Source, endpoints: Endpoints, upstream: u16, options: client::Options) -> Self {
-        let timeout = options.timeout;
-        let client = Client::new(options, Build::default());
-        Self { source, endpoints, upstream, client, announces_length: false, timeout }
+        Self { listener: Listener::new(source, endpoints, options), upstream }
     }
 
     /// Announces the length of uploads by Content-Length, in place of the chunked coding.
     #[must_use]
     pub fn announcing_length(self, announces_length: bool) -> Self {
-        Self { announces_length, ..self }
+        Self { listener: self.listener.announcing_length(announces_length), ..self }
     }
 
     async fn measure(&self, case: &Case, observer: &mut dyn Observer) -> Result<Outcome, Fault> {
         let halt = Halt::after(TAKEN.min(case.body.0));
-        let origin = Origin::behind_proxy(self.upstream, case, self.timeout, &halt)?;
+        let origin = Origin::behind_proxy(self.upstream, case, self.listener.timeout, &halt)?;
         let observed = origin.observed();
         tokio::select! {
             outcome = self.pass(case, &observed, &halt, observer) => outcome,
@@ -69,19 +63,18 @@ impl ProxyProgram {
         halt: &Halt,
         observer: &mut dyn Observer,
     ) -> Result<Outcome, Fault> {
-        let begun = self.source.begin(case, &self.endpoints, &self.client, self.timeout).await?;
-        let (listening, target) = begun;
+        let (listening, target) = self.listener.begin(case).await?;
         let (processes, name) = (listening.processes(), listening.name());
         let exchange = Exchange::new(case, processes.as_ref(), &name, Subject::Proxy.end(case.direction));
         let own = (case.direction == Direction::Down).then(|| halt.clone());
-        let transfer = transfer_of(case, self.announces_length, own)?;
+        let transfer = self.listener.transfer(case, own)?;
         let mut absorbed = None;
         let measuring = async {
             absorbed = Some(absorbed_bytes(case, halt, || self.sent(&exchange, observed)).await);
             halt.release();
         };
         let mut outcome = tokio::select! {
-            outcome = exchange.make(&self.client, &target, transfer, observer) => outcome,
+            outcome = exchange.make(self.listener.client(case), &target, transfer, observer) => outcome,
             () = beside(measuring) => Outcome::default(),
         };
         // The time of a transfer whose reader stood still says nothing.

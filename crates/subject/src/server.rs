@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use client::Client;
 use receiver::Halt;
-use record::{Build, Case, Direction, Fault, Subject};
+use record::{Case, Direction, Fault, Subject};
 use run::{Executor, Observer, Outcome};
 use tokio::time::sleep;
 
 use crate::{
     Endpoints, Source,
-    exchange::{Exchange, TAKEN, beside, transfer_of},
+    exchange::{Exchange, TAKEN, beside},
+    listener::Listener,
 };
 
 /// The time for which a slow reader stands still.
@@ -21,39 +21,30 @@ const STALL: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_millis(20);
 
 /// Makes a transfer with a server for each case. A reader with a rate first stands still for two seconds.
-pub struct ServerProgram {
-    source: Source,
-    endpoints: Endpoints,
-    client: Client,
-    announces_length: bool,
-    timeout: Duration,
-}
+pub struct ServerProgram(Listener);
 
 impl ServerProgram {
     /// Makes an executor for a server. A client with these options makes the transfers; its timeout is also the longest
     /// time until a server is ready.
     pub fn new(source: Source, endpoints: Endpoints, options: client::Options) -> Self {
-        let timeout = options.timeout;
-        let client = Client::new(options, Build::default());
-        Self { source, endpoints, client, announces_length: false, timeout }
+        Self(Listener::new(source, endpoints, options))
     }
 
     /// Announces the length of uploads by Content-Length, in place of the chunked coding.
     #[must_use]
     pub fn announcing_length(self, announces_length: bool) -> Self {
-        Self { announces_length, ..self }
+        Self(self.0.announcing_length(announces_length))
     }
 
     async fn measure(&self, case: &Case, observer: &mut dyn Observer) -> Result<Outcome, Fault> {
-        let begun = self.source.begin(case, &self.endpoints, &self.client, self.timeout).await?;
-        let (listening, target) = begun;
+        let (listening, target) = self.0.begin(case).await?;
         let (processes, name) = (listening.processes(), listening.name());
         let exchange = Exchange::new(case, processes.as_ref(), &name, Subject::Server.end(case.direction));
         let is_slow = case.direction == Direction::Down && case.reader_rate.is_some();
         let halt = is_slow.then(|| Halt::after(TAKEN));
-        let transfer = transfer_of(case, self.announces_length, halt.clone())?;
+        let transfer = self.0.transfer(case, halt.clone())?;
         let mut outcome = tokio::select! {
-            outcome = exchange.make(&self.client, &target, transfer, observer) => outcome,
+            outcome = exchange.make(self.0.client(case), &target, transfer, observer) => outcome,
             () = beside(stall(halt)) => Outcome::default(),
         };
         let ended = listening.end(case, exchange.moved.get(), outcome.fault.is_some()).await?;

@@ -8,6 +8,7 @@ use std::{
 };
 
 use client::{Client, Target};
+use metrics::Stamp;
 use record::{Case, Fault, FaultKind, mib};
 use tokio::time::sleep;
 
@@ -18,6 +19,9 @@ use crate::{
 
 /// The time in which a program that breaks off a transfer is seen to have ended.
 const END_DELAY: Duration = Duration::from_millis(300);
+
+/// The time between two looks for a protocol.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// The origin of a program that listens at a URL.
 pub struct Source(Kind);
@@ -48,6 +52,52 @@ impl Source {
         Self(Kind::Unknown)
     }
 
+    /// Returns those of the cases whose protocol the program speaks. Waits for its first handshake for `patience`.
+    ///
+    /// # Errors
+    /// Fails if the program cannot be started, ends, or takes part in no handshake.
+    pub(crate) async fn spoken(
+        &self,
+        cases: &[Case],
+        endpoints: &Endpoints,
+        client: &Client,
+        patience: Duration,
+    ) -> Result<Vec<Case>, Fault> {
+        let port = endpoints.needs_port().then(free_port).transpose()?;
+        let first = cases.first().ok_or_else(|| unusable("no protocol fits the URL"))?;
+        let mut program = match &self.0 {
+            Kind::Started { command, ready } => {
+                let target = endpoints.target(first, port).map_err(unusable)?;
+                Some(Program::start(&words(command, first, &target), ready.text())?)
+            }
+            Kind::Running { .. } | Kind::Unknown => None,
+        };
+        let began = Stamp::now();
+        while answering(cases, endpoints, client, port).await.is_empty() {
+            if let Some(program) = &mut program
+                && let Some(status) = program.ended()?
+                && program.processes().are_gone()
+            {
+                let what = format!("ended ({}) before it was ready", program.describe(status));
+                return Err(program.fault(FaultKind::Program, what).await);
+            }
+            if began.elapsed() >= patience {
+                let what = format!("took part in no handshake within {} s", patience.as_secs_f64());
+                return Err(match &mut program {
+                    Some(program) => program.fault(FaultKind::Timeout, what).await,
+                    None => Fault::new(FaultKind::Timeout, format!("the program {what}")),
+                });
+            }
+            sleep(LOOK).await;
+        }
+        // A listener of another protocol may have come later.
+        let spoken = answering(cases, endpoints, client, port).await;
+        if let Some(program) = &mut program {
+            program.stop().await;
+        }
+        Ok(spoken)
+    }
+
     /// Starts the program for a run if it does not run yet, and waits until it is ready at the target.
     pub(crate) async fn begin(
         &self,
@@ -74,6 +124,19 @@ impl Source {
         };
         Ok((listening, target))
     }
+}
+
+/// Returns the cases whose targets take part in a handshake.
+async fn answering(cases: &[Case], endpoints: &Endpoints, client: &Client, port: Option<u16>) -> Vec<Case> {
+    let mut answering = Vec::new();
+    for case in cases {
+        if let Ok(target) = endpoints.target(case, port)
+            && client.probe(&target).await.is_ok()
+        {
+            answering.push(case.clone());
+        }
+    }
+    answering
 }
 
 fn words(command: &CommandLine, case: &Case, target: &Target) -> Vec<OsString> {

@@ -40,6 +40,9 @@ pub struct Peer {
     pub oldest_tls: TlsVersion,
     /// The extensions of chunks that bodies may have.
     pub chunk_extensions: ChunkExtensions,
+    /// HTTP/2: the receive window of the connection in bytes, if it is larger than that of a stream. A stream that is not
+    /// read then leaves room for the others.
+    pub connection_window: Option<u32>,
     /// The file to which the secrets of the connection are written; `None` writes none.
     pub key_log: Option<KeyLog>,
     /// The counts of what arrives; `None` counts nothing.
@@ -55,9 +58,16 @@ impl Peer {
             trust,
             oldest_tls: TlsVersion::default(),
             chunk_extensions: ChunkExtensions::default(),
+            connection_window: None,
             key_log: None,
             framing: None,
         }
+    }
+
+    /// Sets the receive window of a connection over HTTP/2; `None` sets that of a stream.
+    #[must_use]
+    pub fn with_connection_window(self, bytes: impl Into<Option<u32>>) -> Self {
+        Self { connection_window: bytes.into(), ..self }
     }
 
     /// Sets the oldest version of TLS over TCP that is spoken.

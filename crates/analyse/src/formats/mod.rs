@@ -2,6 +2,7 @@
 
 mod cases;
 mod comparison;
+mod conformance;
 mod csv;
 mod framing;
 mod gate;
@@ -28,6 +29,7 @@ use record::Record;
 use crate::{Analysis, Ceilings};
 
 pub use comparison::{comparison_junit, comparison_text};
+pub use conformance::{conformance_junit, conformance_text, trial_text};
 pub use gate::{gate_junit, gate_text};
 pub use pictures::write_pictures;
 pub use proof::proof_text;

@@ -92,6 +92,7 @@ pub(crate) struct StreamInfo {
     probe: Probe,
     chunk_extensions: ChunkExtensions,
     framing: Option<FramingObserver>,
+    connection_window: Option<u32>,
     alpn: Option<String>,
     cipher: Option<String>,
 }
@@ -99,12 +100,25 @@ pub(crate) struct StreamInfo {
 impl StreamInfo {
     /// Returns the facts about a stream in cleartext.
     pub(crate) fn cleartext(probe: Probe) -> Self {
-        Self { probe, chunk_extensions: ChunkExtensions::default(), framing: None, alpn: None, cipher: None }
+        Self {
+            probe,
+            chunk_extensions: ChunkExtensions::default(),
+            connection_window: None,
+            framing: None,
+            alpn: None,
+            cipher: None,
+        }
     }
 
-    /// Sets the extensions of chunks that a server's bodies may have.
-    pub(crate) fn with_chunk_extensions(self, chunk_extensions: ChunkExtensions) -> Self {
-        Self { chunk_extensions, ..self }
+    /// Sets what a client determines: the extensions of chunks that a server's bodies may have, and the window of a
+    /// connection over HTTP/2.
+    pub(crate) fn for_peer(self, peer: &Peer) -> Self {
+        Self { chunk_extensions: peer.chunk_extensions, connection_window: peer.connection_window, ..self }
+    }
+
+    /// Returns the receive window of a connection over HTTP/2; `None` for that of a stream.
+    pub(crate) fn connection_window(&self) -> Option<u32> {
+        self.connection_window
     }
 
     /// Returns the extensions of chunks that a server's bodies may have.

@@ -31,7 +31,7 @@ impl<E: ClientEngine> Carries<E> for Plain {
         let engine = E::from_limits(limits)?;
         let stream = dial(peer.addr, &TcpOptions::from_limits(limits)?).await?;
         let info = StreamInfo::cleartext(Probe::of_stream(stream.socket()))
-            .with_chunk_extensions(peer.chunk_extensions)
+            .for_peer(peer)
             .with_framing(peer.framing.clone());
         engine.client(stream, info).await
     }

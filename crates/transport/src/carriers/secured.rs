@@ -54,8 +54,7 @@ impl<E: ClientEngine> Carries<E> for Secured {
         stream.get_mut().1.set_buffer_limit(Some(ahead));
         // The client offers a single protocol, so a server without ALPN is assumed to speak it.
         let info = agreed(probe, stream.get_ref().1, E::ALPN, Alpn::Optional)?;
-        let info = info.with_chunk_extensions(peer.chunk_extensions).with_framing(peer.framing.clone());
-        engine.client(stream, info).await
+        engine.client(stream, info.for_peer(peer).with_framing(peer.framing.clone())).await
     }
 
     fn listen(bind: &Bind, limits: &Limits) -> Result<Box<dyn Listener>, Error> {

@@ -42,7 +42,7 @@ pub(super) async fn start(
     let mut builder = Builder::new();
     builder
         .initial_window_size(engine.window)
-        .initial_connection_window_size(engine.window)
+        .initial_connection_window_size(info.connection_window().unwrap_or(engine.window))
         .max_frame_size(engine.frame)
         .max_send_buffer_size(engine.send_buffer)
         .enable_push(false);

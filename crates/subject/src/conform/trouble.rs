@@ -1,0 +1,48 @@
+//! What went wrong in a case.
+
+use std::fmt;
+
+use analyse::Conduct;
+use record::Fault;
+
+/// A conduct other than BOUNDED, with its reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Trouble {
+    pub(super) conduct: Conduct,
+    pub(super) note: String,
+}
+
+/// The end of a case without trouble, with a remark if there is one.
+pub(super) type Seen = Result<Option<String>, Trouble>;
+
+impl Trouble {
+    pub(super) fn stalled(note: impl fmt::Display) -> Self {
+        Self { conduct: Conduct::Stalled, note: note.to_string() }
+    }
+
+    pub(super) fn died(note: impl fmt::Display) -> Self {
+        Self { conduct: Conduct::Died, note: note.to_string() }
+    }
+
+    pub(super) fn corrupted(note: impl fmt::Display) -> Self {
+        Self { conduct: Conduct::Corrupted, note: note.to_string() }
+    }
+
+    pub(super) fn not_applicable(note: impl fmt::Display) -> Self {
+        Self { conduct: Conduct::NotApplicable, note: note.to_string() }
+    }
+
+    /// Takes a program that broke off a transfer for one that may do so, with a remark.
+    pub(super) fn forgiven(self) -> Seen {
+        match self.conduct {
+            Conduct::Died => Ok(Some(self.note)),
+            _ => Err(self),
+        }
+    }
+}
+
+impl From<Fault> for Trouble {
+    fn from(fault: Fault) -> Self {
+        Self::died(fault.message)
+    }
+}

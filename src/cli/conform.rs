@@ -1,0 +1,131 @@
+//! The flags of `longhaul conform`.
+
+use std::{ffi::OsString, path::PathBuf, time::Duration};
+
+use clap::{ArgGroup, Args};
+use client::Options;
+use record::{ByteSize, Direction, Protocol};
+use subject::{CONFORM_CASES, ConformCase, LEAST_BODY, Ready};
+
+use super::{
+    request::RequestArgs,
+    trust::TrustArgs,
+    values::{Named, duration, named, protocol},
+};
+use crate::exit::Usage;
+
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("program").args(["url", "proxy", "client"]))]
+pub(crate) struct ConformArgs {
+    /// URL at which a server of yours takes uploads: the command after --, or a running process (--watch). {port} stands
+    /// for a free port
+    pub(crate) url: Option<String>,
+    /// Test a proxy of yours at this URL; without a command or --watch, the bytes that it absorbs stand for its memory
+    #[arg(long, value_name = "URL", requires = "upstream")]
+    pub(crate) proxy: Option<String>,
+    /// Port of 127.0.0.1 to which the proxy passes requests on, in cleartext: longhaul listens there
+    #[arg(long, value_name = "PORT", requires = "proxy")]
+    pub(crate) upstream: Option<u16>,
+    /// Test a client of yours: the command after --, with {url}, {file}, {size}, {cacert}, {host} and {port} filled in
+    #[arg(long, requires = "command")]
+    pub(crate) client: bool,
+    /// URL that gives bodies, with {size} for their size in bytes
+    #[arg(long, value_name = "URL", requires = "url")]
+    pub(crate) download: Option<String>,
+    /// Watch the program that runs as this process, with all that it has started, in place of a command
+    #[arg(long, value_name = "PID", conflicts_with_all = ["command", "client"])]
+    pub(crate) watch: Option<u32>,
+    /// Sign that the program is ready: a port, a URL that answers, or a text that is part of its output [default: a
+    /// handshake at its URL]
+    #[arg(long, value_name = "PORT|PATTERN|URL", requires = "command", conflicts_with = "client")]
+    pub(crate) ready: Option<Ready>,
+    /// Cases to run, separated by commas [default: all; --list shows them]
+    #[arg(long = "case", value_name = "NAMES", value_delimiter = ',', value_parser = case())]
+    cases: Vec<Named<&'static ConformCase>>,
+    /// Protocols to test [default: all that the program speaks at its URL; --client: h1c]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = protocol())]
+    protocol: Vec<Named<&'static Protocol>>,
+    /// Directions of the bodies, up or down [default: both; --client: up]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    direction: Vec<Direction>,
+    /// Time for which a stalled reader stands still
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    pub(crate) stall: Duration,
+    /// Size of a large body; the bound is an eighth of it
+    #[arg(long, value_name = "SIZE", default_value = "512MiB", value_parser = body)]
+    pub(crate) size: ByteSize,
+    /// Time without a byte after which a transfer counts as stalled
+    #[arg(long, value_name = "TIME", default_value = "15s", value_parser = duration)]
+    timeout: Duration,
+    /// Print the cases, and stop
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Print the verdict and all cases as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Also write the cases to a file as JUnit XML
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
+    #[command(flatten)]
+    request: RequestArgs,
+    #[command(flatten)]
+    trust: TrustArgs,
+    /// Command line of the program, run as it is without a shell
+    #[arg(last = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<OsString>,
+}
+
+impl ConformArgs {
+    /// Returns the cases to run.
+    pub(crate) fn cases(&self) -> Vec<&'static ConformCase> {
+        match self.cases.is_empty() {
+            true => CONFORM_CASES.iter().collect(),
+            false => self.cases.iter().map(|case| case.1).collect(),
+        }
+    }
+
+    /// Returns the protocols that the user names.
+    ///
+    /// # Errors
+    /// Fails if one of them is not HTTP.
+    pub(crate) fn protocols(&self) -> Result<Vec<&'static Protocol>, Usage> {
+        match self.protocol.iter().find(|protocol| !protocol.1.is_http()) {
+            Some(other) => Err(Usage::new(format!("--protocol {}: conform tests HTTP", other.0))),
+            None => Ok(self.protocol.iter().map(|protocol| protocol.1).collect()),
+        }
+    }
+
+    /// Returns the directions to test.
+    pub(crate) fn directions(&self) -> Vec<Direction> {
+        match self.direction.is_empty() {
+            true if self.client => vec![Direction::Up],
+            true => vec![Direction::Down, Direction::Up],
+            false => self.direction.clone(),
+        }
+    }
+
+    /// Returns the options of longhaul's client.
+    ///
+    /// # Errors
+    /// Fails if a file cannot be used.
+    pub(crate) fn options(&self) -> Result<Options, Usage> {
+        Ok(Options::default()
+            .with_trust(self.trust.trust()?)
+            .with_oldest_tls(self.trust.oldest())
+            .with_timeout(self.timeout)
+            .with_request(self.request.options()?))
+    }
+}
+
+fn case() -> impl clap::builder::TypedValueParser<Value = Named<&'static ConformCase>> {
+    named(CONFORM_CASES.iter().map(|case| (case.name, case)))
+}
+
+/// Parses the size of a large body.
+fn body(text: &str) -> Result<ByteSize, String> {
+    let size: ByteSize = text.parse().map_err(|error: record::SizeError| error.to_string())?;
+    if size < LEAST_BODY {
+        return Err(format!("'{text}' is too small to show growth; use at least {LEAST_BODY}"));
+    }
+    Ok(size)
+}
