@@ -176,7 +176,7 @@ fn rounds_follow_as_long_as_they_decide_nothing() {
     let runs = |flags: &[&str]| {
         let out = Out::new();
         let (folder, count) = (out.text(), out.path().join("count"));
-        let own = ["prove", "--series", "8MiB,16MiB,32MiB", "--quiet", "--out", &folder];
+        let own = ["prove", "--series", "8MiB,16MiB,32MiB", "--order", "fixed", "--quiet", "--out", &folder];
         let command = ["--", python.to_str().unwrap(), "-c", scatters, count.to_str().unwrap(), "{n}"];
         let output = run(&[&own[..], flags, &command].concat());
         assert_eq!(code(&output), Some(6), "{}", text(&output.stdout));
