@@ -34,7 +34,10 @@ fn a_worker_is_ready_only_once_it_holds_its_payload() {
     let mut case = Case::new("tcp");
     (case.direction, case.chunk) = (Direction::Down, ChunkSize::try_from(LARGE).unwrap());
     case.body = ByteSize(LARGE);
-    let job = json!({"case": case, "role": "server", "path": "/x", "core": null, "traces": false, "timeout_s": 60.0});
+    let job = json!({
+        "case": case, "role": "server", "path": "/x", "core": null, "traces": false, "timeout_s": 60.0,
+        "observes_framing": false,
+    });
     let mut command = Command::new(env!("CARGO_BIN_EXE_longhaul"));
     command.arg("worker").stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut worker = Worker(command.spawn().unwrap());
