@@ -12,7 +12,7 @@ const CHUNK: u64 = 64 << 10;
 /// A body of whole chunks and a rest.
 const BODY: u64 = 20 * CHUNK + 7;
 
-/// The HTTP protocols, both ways, with two bodies on each of two connections where the protocol has streams.
+/// Returns the records of all HTTP protocols in both directions.
 fn observed(extra: &[&str]) -> Vec<Value> {
     let size = BODY.to_string();
     let (protocols, both) = (["--protocol", "h1c,h1,h2c,h2,h3"], ["--direction", "up,down"]);
@@ -111,6 +111,21 @@ fn the_table_shows_what_was_observed_and_a_comparison_says_that_only_one_side_wa
     assert!(summary.contains("## Framing") && summary.contains("| DATA frames"), "{summary}");
     let compared = text(&run(&["compare", &plain.text(), &seen.text()]).stdout);
     assert!(compared.contains("framing: not observed in the base, observed in the candidate"), "{compared}");
+}
+
+#[test]
+fn prove_observes_its_own_receivers() {
+    let out = Out::new();
+    let path = out.text();
+    let sizes = ["--size", "256KiB,512KiB", "--chunk-size", "64KiB", "--rounds", "1", "--no-control"];
+    let runs = ["prove", "--protocol", "h1c", "--direction", "down", "--quiet", "--observe-framing"];
+    run(&[&runs[..], &sizes, &["--out", &path]].concat());
+    let records = out.records();
+    assert!(records.len() >= 2);
+    for record in &records {
+        let chunks = framing(record, "http1_chunks");
+        assert_eq!(chunks["total_bytes"], record["case"]["total_bytes"], "{}", record["case"]["name"]);
+    }
 }
 
 #[test]
