@@ -99,6 +99,20 @@ fn h3_as_it_is_grows_behind_a_slow_reader_and_our_framing_does_not() {
 }
 
 #[test]
+fn hyper_with_pipeline_flush_grows_behind_a_stalled_reader_and_without_does_not() {
+    let example =
+        std::path::Path::new(env!("CARGO_BIN_EXE_longhaul")).with_file_name("examples/hyper_server");
+    let flags =
+        ["http://127.0.0.1:{port}/", "--download", "http://127.0.0.1:{port}/{size}", "--protocol", "h1c"];
+    let flags = [&flags[..], &["--direction", "down", "--case", "stalled-reader"]].concat();
+    for (option, conduct, expected) in [("plain", "BOUNDED", 0), ("pipelined", "GROWING", 4)] {
+        let (code, outcome) = conform(&flags, &[example.to_str().unwrap(), "{port}", option]);
+        all_are(&outcome, conduct, 1);
+        assert_eq!(code, Some(expected), "{outcome:#}");
+    }
+}
+
+#[test]
 fn a_proxy_is_bounded_or_growing_by_its_memory_and_by_what_it_absorbs() {
     let Some(python) = python() else { return };
     let relay = script("relay.py");

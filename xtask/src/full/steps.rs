@@ -57,6 +57,13 @@ pub(super) const STEPS: &[Step] = &[
         run: answers::run,
     },
     Step {
+        name: "conform",
+        about: "cases of backpressure for the same programs",
+        allowance: 45 * 60,
+        asked: |_| 0,
+        run: answers::conform::run,
+    },
+    Step {
         name: "framing",
         about: "the framing that receivers observe, beside a capture by tshark",
         allowance: 5 * 60,

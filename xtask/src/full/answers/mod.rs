@@ -3,6 +3,7 @@
 //! Each library is used as it is meant for large bodies, and in the way that holds the whole body in memory. A program that
 //! is not installed has no row. `scripts/peers` installs most of them.
 
+pub(super) mod conform;
 mod programs;
 
 use std::{net::TcpListener, process::Command};
