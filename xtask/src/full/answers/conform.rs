@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 use metrics::Stamp;
 
 use super::{
-    Context, Outcome, file, free_port, prepare,
+    Context, Outcome, file, free_port, large_window, prepare,
     programs::{Expected, PROGRAMS, Program},
 };
 use crate::{full::interop::filled, workspace};
@@ -31,6 +31,7 @@ pub(in crate::full) fn run(context: &Context<'_>) -> Result<Outcome> {
     for program in PROGRAMS.iter().filter(|program| !program.arguments.contains(&"--series")) {
         conform(context, program, &mut outcome)?;
     }
+    large_window::run(context, &mut outcome)?;
     Ok(outcome)
 }
 
@@ -82,7 +83,7 @@ fn conform(context: &Context<'_>, program: &Program, outcome: &mut Outcome) -> R
 }
 
 /// Returns the number of cases with a word.
-fn count(report: &str, word: &str) -> usize {
+pub(super) fn count(report: &str, word: &str) -> usize {
     report.lines().filter(|line| line.split_whitespace().next() == Some(word)).count()
 }
 

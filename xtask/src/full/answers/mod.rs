@@ -4,6 +4,7 @@
 //! is not installed has no row. `scripts/peers` installs most of them.
 
 pub(super) mod conform;
+mod large_window;
 mod programs;
 
 use std::{net::TcpListener, process::Command};
