@@ -112,6 +112,8 @@ fn assert_readable(out: &Out) {
     assert!(summary.contains("h1c/up/-/16MiB curl→longhaul"), "{summary}");
     let html = std::fs::read_to_string(page.path().join("report.html")).unwrap();
     assert!(html.contains("h1c/up/-/16MiB curl→longhaul") && html.contains("\"peer\":\"nginx\""), "the page");
+    let repeated = common::run(&["reproduce", &folder, "--list"]);
+    assert!(text(&repeated.stdout).contains("\n16 cases, "), "longhaul's own ends only: {}", said(&repeated));
     let compared = common::run(&["compare", &folder, &folder]);
     assert!(text(&compared.stdout).contains("h1c/up/64KiB/16MiB curl"), "{}", said(&compared));
     // Every run of longhaul's own takes more than 1 MiB, and no ceiling is for others.

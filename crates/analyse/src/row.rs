@@ -88,18 +88,6 @@ impl<'a> Row<'a> {
         self.records.first().and_then(|record| record.peer_end())
     }
 
-    /// Returns the name of the row in tables: that of the series, or if a program took the place of one end, that of the case
-    /// and the two programs in the order sender, receiver.
-    pub(crate) fn name(&self) -> [String; 2] {
-        let Some(end) = self.peer_end() else { return [self.key.to_string(), String::new()] };
-        let mut case = self.key.clone();
-        let peer = case.peer.take().unwrap_or_default();
-        match end {
-            End::Receiver => [case.to_string(), format!("longhaul→{peer}")],
-            End::Sender => [any_chunk(&case.to_string()), format!("{peer}→longhaul")],
-        }
-    }
-
     fn of(series: &Series<'a>, all: &[Record], baselines: &Baselines<'_, 'a>) -> Option<Self> {
         let first = *series.records.first()?;
         let well = series.records.iter().filter(|record| record.is_ok());
@@ -163,12 +151,6 @@ impl<'a> Row<'a> {
     }
 }
 
-/// Returns the name of a case whose chunk size has no effect: protocol, direction, `-`, body and the rest.
-fn any_chunk(name: &str) -> String {
-    let parts = name.split('/').enumerate().map(|(place, part)| if place == 2 { "-" } else { part });
-    parts.collect::<Vec<_>>().join("/")
-}
-
 /// The largest ratio of a row that is at its ceiling. Two equal rows may differ by this much.
 const AT_CEILING: f64 = 1.02;
 
@@ -215,7 +197,7 @@ fn typical<'a>(records: &[&'a Record], end: End) -> Option<&'a EndRecord> {
 
 #[cfg(test)]
 mod tests {
-    use record::{Direction, PeerProgram, Subject};
+    use record::Direction;
 
     use super::*;
     use crate::{
@@ -239,39 +221,6 @@ mod tests {
         assert_eq!((row.ends.sender.peak_rss, row.records.len()), (Some(peak), 3));
         assert_eq!(row.ends.sender.budget_use, Some(23.0 / 4.0));
         assert_eq!(row.of_baseline, None);
-    }
-
-    #[test]
-    fn a_program_in_the_place_of_one_end_stands_beside_longhauls_own() {
-        let of = |protocol: &str, direction: Direction, peer: Option<(&str, Subject)>| {
-            with(run(protocol), |record| {
-                record.case.direction = direction;
-                record.peer = peer.map(|(name, _)| name.into());
-                record.subject = peer.map(|(_, role)| role);
-                record.peer_program = peer.map(|_| PeerProgram { version: None, command: "x".into() });
-            })
-        };
-        let (curl, nginx) = (Some(("curl", Subject::Client)), Some(("nginx", Subject::Server)));
-        let (up, down) = (Direction::Up, Direction::Down);
-        let records = [
-            of("h2", up, curl),
-            of("h1c", up, nginx),
-            of("h1c", up, curl),
-            of("h2", up, None),
-            of("h1c", down, nginx),
-            of("h1c", up, None),
-        ];
-        let rows = Analysis::of(&records).rows;
-        let names: Vec<_> = rows.iter().map(|row| row.name().join(" ")).collect();
-        let expected = [
-            "h1c/up/64KiB/2GiB ",
-            "h1c/up/-/2GiB curl→longhaul",
-            "h1c/up/64KiB/2GiB longhaul→nginx",
-            "h2/up/64KiB/2GiB ",
-            "h2/up/-/2GiB curl→longhaul",
-            "h1c/down/-/2GiB nginx→longhaul",
-        ];
-        assert_eq!(names, expected);
     }
 
     #[test]

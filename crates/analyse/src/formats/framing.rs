@@ -3,6 +3,7 @@
 use comfy_table::{CellAlignment, Table, presets};
 use record::{FrameSizes, Framing};
 
+use super::programs;
 use crate::Row;
 
 /// The headings of the columns.
@@ -35,7 +36,7 @@ fn table(rows: &[Row<'_>]) -> Option<Table> {
     table.set_header(HEADER);
     for row in rows {
         let Some(end) = row.ends.receiver.typical else { continue };
-        let mut case = row.name().join(" ").trim_end().to_owned();
+        let mut case = programs::name(row).join(" ").trim_end().to_owned();
         for (name, sizes) in end.framing.iter().flat_map(kinds) {
             let per_piece = end.bytes as f64 / sizes.count.max(1) as f64;
             table.add_row([

@@ -11,6 +11,7 @@ mod markdown;
 mod merged;
 mod page;
 mod pictures;
+mod programs;
 mod proof;
 mod reproduction;
 mod table;

@@ -4,7 +4,7 @@ use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, pr
 use record::{gbit_per_s, mib, mib_per_s};
 use stats::{Interval, Spread};
 
-use super::{framing, tuning};
+use super::{framing, programs, tuning};
 use crate::{Analysis, BaselineRatio, EndRow, Rank, Row};
 
 /// The number of columns.
@@ -28,10 +28,6 @@ const LEGEND: &str = "medians; [a, b]: interval of 95 %, a..b: least and most of
 
 /// The explanation of the ranks, which stands below the table.
 const RANKS: &str = "fastest, slowest: among HTTP rows of the same bodies with disjoint intervals\n";
-
-/// The explanation of the programs at both ends, which stands below the table.
-const PEERS: &str = "a→b: the programs of the sender and of the receiver, both longhaul where none are named; longhaul's chunk\n\
-    size has no effect on what others send (-)\n";
 
 /// A cell of two parts, which are two lines on a terminal and one line elsewhere.
 pub(super) struct Cell {
@@ -70,14 +66,9 @@ pub fn table(analysis: &Analysis<'_>, is_terminal: bool) -> String {
     let notes: String = analysis.notes.iter().map(|note| format!("note: {note}\n")).collect();
     let packets = analysis.packets.as_ref().map_or_else(String::new, |packets| format!("{packets}\n"));
     let ranks = if analysis.rows.iter().any(|row| row.rank.is_some()) { RANKS } else { "" };
-    let peers = if has_peers(analysis) { PEERS } else { "" };
+    let peers = programs::legend(analysis);
     let (untuned, framing) = (tuning::text(&analysis.untuned, medium), framing::text(&analysis.rows));
     format!("{}\n{LEGEND}{ranks}{peers}{packets}{findings}{notes}{untuned}{framing}", table.trim_fmt())
-}
-
-/// Returns whether a program of someone else took the place of an end.
-fn has_peers(analysis: &Analysis<'_>) -> bool {
-    analysis.rows.iter().any(|row| row.peer_end().is_some())
 }
 
 impl Cell {
@@ -134,7 +125,8 @@ pub(super) fn markdown(analysis: &Analysis<'_>) -> String {
     let findings: String = analysis.findings.iter().map(|finding| format!("\n- {finding}")).collect();
     let packets = analysis.packets.as_ref().map_or_else(String::new, |packets| format!("\n\n{packets}."));
     let untuned = tuning::untuned_markdown(&analysis.untuned);
-    let peers = if has_peers(analysis) { format!("\n{PEERS}") } else { String::new() };
+    let peers = programs::legend(analysis);
+    let peers = if peers.is_empty() { String::new() } else { format!("\n{peers}") };
     let untuned = if untuned.is_empty() { untuned } else { format!("\n## Stock beside tuned\n\n{untuned}") };
     let framing = framing::markdown(&analysis.rows);
     format!(
@@ -173,7 +165,7 @@ fn cells(analysis: &Analysis<'_>, row: &Row<'_>) -> [Cell; COLUMNS] {
 
 /// Returns the cell of the case, with the programs of its two ends if one of them is not longhaul.
 fn name(row: &Row<'_>) -> Cell {
-    let [case, programs] = row.name();
+    let [case, programs] = programs::name(row);
     if programs.is_empty() { Cell::breaking(case, '+') } else { Cell::of(case, " ", programs) }
 }
 

@@ -6,7 +6,7 @@ use record::{Build, Case, End, Host, Latency, Limits, ProtocolFacts, Record, Thr
 use serde::{Serialize, Serializer, ser::SerializeStruct as _};
 use stats::Spread;
 
-use super::super::{Report, distinct, merged::Merged, proof};
+use super::super::{Report, distinct, merged::Merged, programs, proof};
 use crate::{Analysis, BaselineRatio, Calm, EndRow, FindingKind, Rank, Row, Untuned, Verdict};
 
 /// All data of the page, as its scripts read it.
@@ -270,7 +270,7 @@ impl<'a> CaseData<'a> {
         let end = |end| EndData::of(report, row, end);
         Self {
             case: row.case,
-            series: row.name().join(" ").trim_end().to_owned(),
+            series: programs::name(row).join(" ").trim_end().to_owned(),
             peer: row.peer_end().and(row.key.peer.as_deref()),
             variant: row.key.case.variant(),
             runs: row.records.len(),
