@@ -9,6 +9,7 @@ use std::{
     net::{IpAddr, TcpStream, UdpSocket},
     path::{Path, PathBuf},
     process::{Command, Output},
+    thread,
     time::Duration,
 };
 
@@ -86,7 +87,7 @@ fn a_folder_that_turns_read_only_is_500_and_the_server_goes_on() {
 fn without_file_descriptors_the_server_waits_for_them() {
     let server = Server::start_with_descriptors(24);
     let crowd: Vec<_> = (0..60).filter_map(|_| TcpStream::connect(server.cleartext()).ok()).collect();
-    std::thread::sleep(Duration::from_millis(500));
+    thread::sleep(Duration::from_millis(500));
     drop(crowd);
     for protocol in ["h1c", "h2"] {
         // Until the server has noticed that the crowd is gone, it may close further connections.
@@ -172,4 +173,20 @@ fn a_body_longer_than_announced_ends_at_the_announced_length() {
         server.raw(b"PUT /a HTTP/1.1\r\nhost: localhost\r\ncontent-length: 3\r\n\r\nabcdefghij\r\n\r\n");
     assert!(answers.starts_with("HTTP/1.1 201") && answers.contains("HTTP/1.1 400"), "{answers}");
     assert_eq!(fs::read(folder.path().join("a")).unwrap(), b"abc");
+}
+
+/// The socket's buffer holds the first window of one connection, and all 24 send at once.
+#[test]
+fn uploads_that_exceed_the_receive_buffer_of_http3_all_arrive() {
+    let server = Server::start(&["--sink", "verify", "--udp-buffer", "128KiB"]);
+    let upload = || server.client("send", "h3", "/", &["--size", "4MiB", "--timeout", "2m", "--json"]);
+    let uploads: Vec<Output> = thread::scope(|scope| {
+        let running: Vec<_> = (0..24).map(|_| scope.spawn(upload)).collect();
+        running.into_iter().map(|upload| upload.join().unwrap()).collect()
+    });
+    for upload in uploads {
+        assert_eq!(reported(&upload), (Some(0), String::new()));
+        let record = &common::records(&common::text(&upload.stdout))[0];
+        assert_eq!(record["integrity"]["match"], true);
+    }
 }

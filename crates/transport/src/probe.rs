@@ -8,7 +8,7 @@ use std::{
 use record::TransportStats;
 use socket2::SockRef;
 
-use crate::{Link, kernel, socket::congestion_of, tcp_stream::SharedSocket};
+use crate::{Link, kernel, kernel::ReceiveBuffer, socket::congestion_of, tcp_stream::SharedSocket};
 
 /// A handle to a socket, to query the kernel while a protocol owns the socket.
 #[derive(Debug)]
@@ -52,6 +52,14 @@ impl Probe {
     /// Returns the cork of the socket.
     pub(crate) fn cork(&self) -> Cork {
         Cork(self.stream().cloned())
+    }
+
+    /// Returns the state of the receive buffer of a UDP socket.
+    pub(crate) fn receive_buffer(&self) -> Option<ReceiveBuffer> {
+        match &self.0 {
+            Handle::Udp(Some(socket)) => kernel::receive_buffer(socket.as_fd()),
+            Handle::Udp(None) | Handle::Tcp(_) | Handle::Nothing => None,
+        }
     }
 
     /// Returns the buffers and the memory of the socket, and the counters of TCP.

@@ -50,6 +50,11 @@ impl WindowBudget {
         taken
     }
 
+    /// Borrows up to `most` bytes, until the loan is dropped.
+    pub(crate) fn borrow(&self, most: u32) -> Loan {
+        Loan { budget: self.clone(), bytes: self.take(most) }
+    }
+
     fn give_back(&self, bytes: u32) {
         self.0.left.fetch_add(bytes.into(), Ordering::Relaxed);
     }
@@ -63,6 +68,26 @@ impl PartialEq for WindowBudget {
 }
 
 impl Eq for WindowBudget {}
+
+/// Bytes of a budget, which return to it when the loan is dropped.
+#[derive(Debug)]
+pub(crate) struct Loan {
+    budget: WindowBudget,
+    bytes: u32,
+}
+
+impl Loan {
+    /// Returns the number of bytes.
+    pub(crate) fn bytes(&self) -> u32 {
+        self.bytes
+    }
+}
+
+impl Drop for Loan {
+    fn drop(&mut self) {
+        self.budget.give_back(self.bytes);
+    }
+}
 
 /// The window of one connection, which returns its bytes to the budget when it is dropped.
 #[derive(Debug)]
@@ -95,6 +120,13 @@ impl Window {
     /// Returns the size now, in bytes.
     pub(crate) fn size(&self) -> u32 {
         self.size.load(Ordering::Relaxed)
+    }
+
+    /// Returns the window to its first size, and the rest of its bytes to the budget.
+    pub(crate) fn close(&self) {
+        let size = self.size.swap(self.first, Ordering::Relaxed);
+        self.taken.store(0, Ordering::Relaxed);
+        self.budget.give_back(size.saturating_sub(self.first));
     }
 
     /// Counts bytes that have passed. Once a whole window has passed, the window doubles as far as the budget allows.

@@ -4,6 +4,8 @@ use std::os::fd::BorrowedFd;
 
 use record::TcpStats;
 
+use super::ReceiveBuffer;
+
 pub(crate) fn tcp_stats(_socket: BorrowedFd<'_>) -> Option<TcpStats> {
     None
 }
@@ -13,5 +15,9 @@ pub(crate) fn undelivered_bytes(_socket: BorrowedFd<'_>) -> u64 {
 }
 
 pub(crate) fn socket_memory_bytes(_socket: BorrowedFd<'_>) -> Option<u64> {
+    None
+}
+
+pub(crate) fn receive_buffer(_socket: BorrowedFd<'_>) -> Option<ReceiveBuffer> {
     None
 }

@@ -8,14 +8,19 @@ use std::{
 
 use record::TcpStats;
 
+use super::ReceiveBuffer;
+
 /// The number of values that SO_MEMINFO yields (SK_MEMINFO_VARS in linux/sock_diag.h).
 const MEMINFO_VALUES: usize = 9;
 
 /// The positions of the bytes allocated for receiving and for sending (SK_MEMINFO_RMEM_ALLOC and
-/// SK_MEMINFO_WMEM_ALLOC) and of the bytes queued for TCP to send (SK_MEMINFO_WMEM_QUEUED).
+/// SK_MEMINFO_WMEM_ALLOC), of the bytes queued for TCP to send (SK_MEMINFO_WMEM_QUEUED), of the size of the receive
+/// buffer (SK_MEMINFO_RCVBUF), and of the number of datagrams that did not fit in it (SK_MEMINFO_DROPS).
 const RECEIVE: usize = 0;
+const RECEIVE_BUFFER: usize = 1;
 const SEND: usize = 2;
 const QUEUED: usize = 5;
+const DROPS: usize = 8;
 
 /// Returns the counters of the TCP connection of `socket`.
 pub(crate) fn tcp_stats(socket: BorrowedFd<'_>) -> Option<TcpStats> {
@@ -33,9 +38,19 @@ pub(crate) fn tcp_stats(socket: BorrowedFd<'_>) -> Option<TcpStats> {
 
 /// Returns the kernel memory that `socket` holds in its queues, in bytes.
 pub(crate) fn socket_memory_bytes(socket: BorrowedFd<'_>) -> Option<u64> {
-    // SAFETY: an array of integers, for which all zeroes are valid.
-    let values: [u32; MEMINFO_VALUES] = unsafe { option(socket, libc::SOL_SOCKET, libc::SO_MEMINFO) }?;
+    let values = memory(socket)?;
     Some(u64::from(values[RECEIVE]) + u64::from(values[SEND].max(values[QUEUED])))
+}
+
+/// Returns the state of the receive buffer of a UDP socket.
+pub(crate) fn receive_buffer(socket: BorrowedFd<'_>) -> Option<ReceiveBuffer> {
+    let values = memory(socket)?;
+    Some(ReceiveBuffer { size: values[RECEIVE_BUFFER], used: values[RECEIVE], drops: values[DROPS] })
+}
+
+fn memory(socket: BorrowedFd<'_>) -> Option<[u32; MEMINFO_VALUES]> {
+    // SAFETY: an array of integers, for which all zeroes are valid.
+    unsafe { option(socket, libc::SOL_SOCKET, libc::SO_MEMINFO) }
 }
 
 /// Returns the number of bytes that the peer of a TCP connection has not acknowledged. An unacknowledged end counts as

@@ -2,12 +2,23 @@
 //!
 //! Linux only; on other systems nothing is known.
 
+/// The state of the receive buffer of a UDP socket.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ReceiveBuffer {
+    /// The memory that the kernel grants to datagrams and their bookkeeping, in bytes.
+    pub(crate) size: u32,
+    /// The part of it that is in use.
+    pub(crate) used: u32,
+    /// The number of datagrams that were dropped because they did not fit.
+    pub(crate) drops: u32,
+}
+
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
-pub(crate) use linux::{socket_memory_bytes, tcp_stats, undelivered_bytes};
+pub(crate) use linux::{receive_buffer, socket_memory_bytes, tcp_stats, undelivered_bytes};
 
 #[cfg(not(target_os = "linux"))]
 mod elsewhere;
 #[cfg(not(target_os = "linux"))]
-pub(crate) use elsewhere::{socket_memory_bytes, tcp_stats, undelivered_bytes};
+pub(crate) use elsewhere::{receive_buffer, socket_memory_bytes, tcp_stats, undelivered_bytes};

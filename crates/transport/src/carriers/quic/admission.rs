@@ -5,7 +5,7 @@
 //! caller sees no connection for them. Any further client must prove its address by a retry, which costs a server no
 //! state (RFC 9000 section 8.1.2).
 
-use std::{pin::Pin, time::Duration};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use quinn::{Connecting, ConnectionError, Endpoint, Incoming, ServerConfig, VarInt};
@@ -14,6 +14,8 @@ use tokio::{
     time::{error::Elapsed, timeout},
 };
 use tracing::debug;
+
+use super::seat::{Seat, SharedBuffer};
 
 /// The time within which a client whose address is not proven must complete its handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -37,8 +39,37 @@ pub(super) fn bound(config: &mut ServerConfig) {
 }
 
 /// A handshake whose client has not proven its address.
-type HalfOpen =
-    Pin<Box<dyn Future<Output = Result<Result<quinn::Connection, ConnectionError>, Elapsed>> + Send>>;
+type HalfOpen = Pin<
+    Box<
+        dyn Future<Output = (Result<Result<quinn::Connection, ConnectionError>, Elapsed>, Option<Seat>)>
+            + Send,
+    >,
+>;
+
+/// The beginning of handshakes.
+#[derive(Clone)]
+pub(super) struct Entry {
+    /// The receive buffer that connections share; `None` if their windows are open from the start.
+    pub(super) buffer: Option<SharedBuffer>,
+    /// The first window of a connection, in bytes.
+    pub(super) first: u32,
+    /// The configuration of a connection that begins with the least window.
+    pub(super) narrow: Arc<ServerConfig>,
+}
+
+impl Entry {
+    /// Begins a handshake.
+    ///
+    /// # Errors
+    /// Fails if the first packet is invalid.
+    pub(super) fn begin(&self, incoming: Incoming) -> Result<(Connecting, Option<Seat>), ConnectionError> {
+        let Some(buffer) = &self.buffer else { return Ok((incoming.accept()?, None)) };
+        let (seat, begins) = buffer.join(self.first);
+        let connecting =
+            if begins < self.first { incoming.accept_with(self.narrow.clone()) } else { incoming.accept() };
+        Ok((connecting?, Some(seat)))
+    }
+}
 
 /// The admission of the clients of one endpoint.
 pub(super) struct Admission {
@@ -47,6 +78,7 @@ pub(super) struct Admission {
     most: usize,
     /// The application error code that tells a client that the server is overloaded.
     refusal: VarInt,
+    pub(super) entry: Entry,
     half_open: Mutex<FuturesUnordered<HalfOpen>>,
 }
 
@@ -62,15 +94,16 @@ pub(super) enum Admitted {
 /// A connection that nobody serves yet. Dropping it closes the connection with the engine's code for too much load.
 pub(super) struct Unserved {
     pub(super) connection: quinn::Connection,
+    seat: Option<Seat>,
     refusal: VarInt,
     is_served: bool,
 }
 
 impl Unserved {
     /// Returns the connection, which the caller then serves.
-    pub(super) fn serve(mut self) -> quinn::Connection {
+    pub(super) fn serve(mut self) -> (quinn::Connection, Option<Seat>) {
         self.is_served = true;
-        self.connection.clone()
+        (self.connection.clone(), self.seat.take())
     }
 }
 
@@ -83,8 +116,8 @@ impl Drop for Unserved {
 }
 
 impl Admission {
-    pub(super) fn new(endpoint: Endpoint, most: usize, refusal: u32) -> Self {
-        Self { endpoint, most, refusal: refusal.into(), half_open: Mutex::default() }
+    pub(super) fn new(endpoint: Endpoint, most: usize, refusal: u32, entry: Entry) -> Self {
+        Self { endpoint, most, refusal: refusal.into(), entry, half_open: Mutex::default() }
     }
 
     /// Waits for the next client. Returns `None` once the endpoint is closed.
@@ -100,23 +133,23 @@ impl Admission {
                     if half_open.len() >= self.most {
                         // `retry` fails only for an address that is already validated, and this one is not.
                         let _ = incoming.retry();
-                    } else if let Ok(connecting) = incoming.accept() {
-                        half_open.push(within_timeout(connecting));
+                    } else if let Ok((connecting, seat)) = self.entry.begin(incoming) {
+                        half_open.push(within_timeout(connecting, seat));
                     }
                 }
                 Some(handshake) = half_open.next(), if !half_open.is_empty() => match handshake {
-                    Ok(Ok(connection)) => {
+                    (Ok(Ok(connection)), seat) => {
                         let refusal = self.refusal;
-                        return Some(Admitted::Connected(Unserved { connection, refusal, is_served: false }));
+                        return Some(Admitted::Connected(Unserved { connection, seat, refusal, is_served: false }));
                     }
-                    Ok(Err(error)) => debug!("no connection: {error}"),
-                    Err(_) => debug!("no connection: the handshake took too long"),
+                    (Ok(Err(error)), _) => debug!("no connection: {error}"),
+                    (Err(_), _) => debug!("no connection: the handshake took too long"),
                 },
             }
         }
     }
 }
 
-fn within_timeout(connecting: Connecting) -> HalfOpen {
-    Box::pin(timeout(HANDSHAKE_TIMEOUT, connecting))
+fn within_timeout(connecting: Connecting, seat: Option<Seat>) -> HalfOpen {
+    Box::pin(async move { (timeout(HANDSHAKE_TIMEOUT, connecting).await, seat) })
 }

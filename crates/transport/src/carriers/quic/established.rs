@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use quinn::Endpoint;
 use record::{QuicStats, TransportStats};
 
-use super::{OpeningWindows, agreed::Agreed};
+use super::{OpeningWindows, agreed::Agreed, seat::Seat};
 use crate::{
     Error, FramingObserver, Link, cipher::suite_name, framing::SizeLog, probe::Probe, session::LinkSource,
     window_budget::Window,
@@ -30,10 +30,16 @@ impl Established {
         Self { connection, probe, windows: None, endpoint: None, framing: None }
     }
 
-    pub(super) fn with_windows(self, receive: Option<Window>, send: Option<Window>) -> Self {
+    pub(super) fn with_windows(
+        self,
+        receive: Option<Window>,
+        send: Option<Window>,
+        seat: Option<Seat>,
+    ) -> Self {
         let connection = self.connection.clone();
+        seat.iter().for_each(|seat| seat.establish(&connection));
         let opening = receive.is_some() || send.is_some();
-        let windows = opening.then(|| Arc::new(OpeningWindows { connection, receive, send }));
+        let windows = opening.then(|| Arc::new(OpeningWindows { connection, receive, send, seat }));
         Self { windows, ..self }
     }
 

@@ -18,7 +18,8 @@ use crate::{
     socket,
     window_budget::{FIRST_WINDOW, Window},
 };
-use admission::{Admission, Admitted};
+use admission::{Admission, Admitted, Entry};
+use seat::SharedBuffer;
 use settings::Settings;
 
 pub(crate) use deliveries::{Deliveries, Running};
@@ -30,7 +31,9 @@ mod agreed;
 mod deliveries;
 mod established;
 mod footprint;
+mod seat;
 mod settings;
+mod turns;
 mod udp;
 mod window;
 
@@ -96,15 +99,11 @@ impl<E: QuicEngine> Carries<E> for Quic {
         let tls =
             identity.server_config(&[E::ALPN], settings.ciphers, TlsVersion::Tls13, bind.key_log.as_ref())?;
         let mut config = ServerConfig::with_crypto(settings::server_crypto(tls)?);
-        let mut transport = settings.transport(bind.guards.streams)?;
-        if bind.guards.receive_budget.is_some() {
-            transport.receive_window(settings.connection_window.min(FIRST_WINDOW).into());
-        }
-        if bind.guards.send_budget.is_some() {
-            transport.send_window(settings.send_window.min(FIRST_WINDOW.into()));
-        }
-        config.transport_config(Arc::new(transport));
+        let first = settings.connection_window.min(FIRST_WINDOW);
+        config.transport_config(Arc::new(settings.strangers(&bind.guards, first)?));
         admission::bound(&mut config);
+        let mut narrow = config.clone();
+        narrow.transport_config(Arc::new(settings.strangers(&bind.guards, first.min(turns::LEAST))?));
 
         let bound = socket::udp(bind.addr, settings.udp_buffer).and_then(|socket| {
             let (addr, probe) = (socket.local_addr()?, Probe::of_endpoint(&socket));
@@ -112,7 +111,10 @@ impl<E: QuicEngine> Carries<E> for Quic {
         });
         let (addr, probe, endpoint) = bound.map_err(|source| Error::Listen { addr: bind.addr, source })?;
         let (guards, framing) = (bind.guards.clone(), bind.framing.clone());
-        let admission = Admission::new(endpoint, guards.retry_from, E::NO_PLACE);
+        let buffer =
+            guards.receive_budget.as_ref().map(|budget| SharedBuffer::new(probe.clone(), budget.clone()));
+        let entry = Entry { buffer, first, narrow: Arc::new(narrow) };
+        let admission = Admission::new(endpoint, guards.retry_from, E::NO_PLACE, entry);
         let window = settings.connection_window;
         let send_window = u32::try_from(settings.send_window).unwrap_or(u32::MAX);
         Ok(Box::new(QuicListener { admission, addr, probe, window, send_window, engine, guards, framing }))
@@ -149,15 +151,19 @@ impl<E: QuicEngine> Listener for QuicListener<E> {
         let probe = self.probe.clone();
         let (engine, guards, framing) = (self.engine.clone(), self.guards.clone(), self.framing.clone());
         let (window, send_window) = (self.window, self.send_window);
+        let entry = self.admission.entry.clone();
         let handshake = Box::pin(async move {
-            let connection = match admitted {
-                Admitted::Incoming(incoming) => (*incoming).await.map_err(Error::handshake)?,
+            let (connection, seat) = match admitted {
+                Admitted::Incoming(incoming) => {
+                    let (connecting, seat) = entry.begin(*incoming).map_err(Error::handshake)?;
+                    (connecting.await.map_err(Error::handshake)?, seat)
+                }
                 Admitted::Connected(unserved) => unserved.serve(),
             };
             let receive = guards.receive_budget.as_ref().map(|budget| Window::new(budget, window));
             let send = guards.send_budget.as_ref().map(|budget| Window::new(budget, send_window));
             let established =
-                Established::new(connection, probe).with_windows(receive, send).with_framing(framing);
+                Established::new(connection, probe).with_windows(receive, send, seat).with_framing(framing);
             established.assert_alpn(E::ALPN)?;
             engine.server(established, &guards).await
         });

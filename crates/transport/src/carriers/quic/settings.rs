@@ -15,10 +15,11 @@ use rustls::quic::Suite;
 
 use super::{agreed, udp};
 use crate::{
-    Error, FramingObserver,
+    Error, FramingObserver, Guards,
     cipher::{Cipher, Ciphers},
     congestion::Congestion,
     settings::{FromLimits, bytes, bytes_unless_auto, choice},
+    window_budget::FIRST_WINDOW,
 };
 
 /// The idle timeout: RFC 9308 section 3.2 advises against less than 30 s.
@@ -108,6 +109,22 @@ impl Settings {
         }
         if let Some(controller) = controller {
             set_controller(&mut config, controller, initial_window(mtu.unwrap_or(LEAST_MTU).into()));
+        }
+        Ok(config)
+    }
+
+    /// Returns the configuration of connections of unknown clients, whose windows start at `first` bytes and grow from
+    /// budgets.
+    ///
+    /// # Errors
+    /// Fails if quinn refuses the idle timeout.
+    pub(super) fn strangers(&self, guards: &Guards, first: u32) -> Result<TransportConfig, Error> {
+        let mut config = self.transport(guards.streams)?;
+        if guards.receive_budget.is_some() {
+            config.receive_window(first.into());
+        }
+        if guards.send_budget.is_some() {
+            config.send_window(self.send_window.min(FIRST_WINDOW.into()));
         }
         Ok(config)
     }

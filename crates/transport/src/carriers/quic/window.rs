@@ -1,5 +1,6 @@
 //! Receive windows that start small and grow as far as the budgets of the server allow.
 
+use super::seat::Seat;
 use crate::window_budget::Window;
 
 /// Windows that open as bytes pass. A window that is `None` is open from the start.
@@ -10,6 +11,8 @@ pub(crate) struct OpeningWindows {
     pub(super) receive: Option<Window>,
     /// The window of sent bytes that the peer has not acknowledged.
     pub(super) send: Option<Window>,
+    /// The part in the socket's buffer.
+    pub(super) seat: Option<Seat>,
 }
 
 impl OpeningWindows {
@@ -20,15 +23,23 @@ impl OpeningWindows {
         }
     }
 
-    /// Counts bytes that the application has read. The receive window may grow.
+    /// Counts bytes that the application has read. The receive window may grow, or close until the turn of the
+    /// connection.
     pub(crate) fn taken(&self, bytes: usize) {
-        if let Some(size) = self.receive.as_ref().and_then(|window| window.take(bytes)) {
-            self.connection.set_receive_window(size.into());
+        let Some(window) = &self.receive else { return };
+        match &self.seat {
+            Some(seat) => seat.taken(bytes, window, &self.connection),
+            None => {
+                if let Some(size) = window.take(bytes) {
+                    self.connection.set_receive_window(size.into());
+                }
+            }
         }
     }
 
     /// Opens the windows as far as the budgets allow, for an engine that does not count the bytes that pass.
     pub(crate) fn open(&self) {
+        self.seat.iter().for_each(Seat::leave);
         while let Some(size) = self.receive.as_ref().and_then(|window| window.take(usize::MAX)) {
             self.connection.set_receive_window(size.into());
         }

@@ -55,7 +55,8 @@ impl PeerStreams {
         cx: &mut Context<'_>,
     ) -> Poll<Result<ControlStream, ConnectionErrorIncoming>> {
         while let Poll::Ready(stream) = next(&mut self.accepted, cx) {
-            self.arriving.push(Arriving::new(stream.map_err(error::connection)?));
+            let stream = stream.map_err(error::connection)?;
+            self.arriving.push(Arriving::new(stream, self.supervisor.clone()));
         }
         let mut at = 0;
         while let Some(arriving) = self.arriving.get_mut(at) {
@@ -126,8 +127,8 @@ struct Arriving {
 }
 
 impl Arriving {
-    fn new(stream: quinn::RecvStream) -> Self {
-        Self { pieces: Pieces::new(stream), start: BytesMut::new() }
+    fn new(stream: quinn::RecvStream, supervisor: Arc<Supervisor>) -> Self {
+        Self { pieces: Pieces::new(stream, supervisor), start: BytesMut::new() }
     }
 
     /// Reads the type of the stream. Returns `None` if the stream ended before its type, which is no error (RFC 9114

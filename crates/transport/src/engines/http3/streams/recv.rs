@@ -26,7 +26,7 @@ use super::{
     handoff::Registration,
     message::Message,
     stream_id,
-    supervisor::varint,
+    supervisor::{Supervisor, varint},
     violation::Violation,
 };
 
@@ -51,10 +51,11 @@ pub(crate) struct RecvStream {
 impl RecvStream {
     pub(super) fn new(stream: quinn::RecvStream, registration: Arc<Registration>) -> Self {
         let supervisor = &registration.supervisor;
+        let pieces = Pieces::new(stream, supervisor.clone());
         let message = Message::new(supervisor.role, supervisor.bounds.header_bytes)
             .counting(supervisor.data_frames.clone());
         Self {
-            pieces: Pieces::new(stream),
+            pieces,
             rest: Bytes::new(),
             frames: Frames::default(),
             message,
@@ -145,7 +146,6 @@ impl quic::RecvStream for RecvStream {
             }
             match self.pieces.poll_next(cx) {
                 Poll::Ready(Ok(Some(piece))) => {
-                    self.registration.supervisor.taken(piece.len());
                     self.rest = piece;
                 }
                 Poll::Ready(Ok(None)) => {
@@ -183,6 +183,7 @@ impl Drop for RecvStream {
 /// The pieces of a stream, each a part of one QUIC packet.
 pub(super) struct Pieces {
     stream: quinn::RecvStream,
+    supervisor: Arc<Supervisor>,
     /// The pieces taken from quinn. Those from `next` to `taken` were not requested yet.
     pieces: [Bytes; PIECES],
     next: usize,
@@ -190,8 +191,8 @@ pub(super) struct Pieces {
 }
 
 impl Pieces {
-    pub(super) fn new(stream: quinn::RecvStream) -> Self {
-        Self { stream, pieces: Default::default(), next: 0, taken: 0 }
+    pub(super) fn new(stream: quinn::RecvStream, supervisor: Arc<Supervisor>) -> Self {
+        Self { stream, supervisor, pieces: Default::default(), next: 0, taken: 0 }
     }
 
     /// Returns the next piece, or `None` at the end of the stream.
@@ -200,6 +201,8 @@ impl Pieces {
             let taken = ready!(pin!(self.stream.read_chunks(&mut self.pieces)).poll(cx))?;
             let Some(taken) = taken else { return Poll::Ready(Ok(None)) };
             (self.next, self.taken) = (0, taken);
+            let bytes = self.pieces.iter().take(taken).map(Bytes::len).sum();
+            self.supervisor.taken(bytes);
         }
         let piece = self.pieces.get_mut(self.next).map(std::mem::take);
         self.next += 1;

@@ -1,0 +1,138 @@
+//! The part of a connection in the receive buffer of the socket.
+
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+};
+
+use tokio::time::sleep;
+
+use super::turns::{Credit, Outcome, TICK, Turns};
+use crate::{
+    probe::Probe,
+    window_budget::{FIRST_WINDOW, Window, WindowBudget},
+};
+
+/// The divisor of the receive buffer: at most a quarter may be granted. The kernel accounts a datagram of 1,452 bytes as
+/// 2,304 if it is not joined with others, and may hold a quarter of a buffer back (udp_rmem_release in its
+/// net/ipv4/udp.c).
+const SHARE: u64 = 4;
+
+impl Credit for quinn::Connection {
+    fn set_window(&self, bytes: u32) {
+        self.set_receive_window(bytes.into());
+    }
+}
+
+/// The receive buffer of a socket, which its connections share. Clones share it.
+#[derive(Clone, Debug)]
+pub(super) struct SharedBuffer(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    turns: Mutex<Turns<quinn::Connection>>,
+    probe: Arc<Probe>,
+    /// True while connections take turns. A copy, so that no lock is needed.
+    crowded: AtomicBool,
+    /// True while a task calls [`Turns::tick`].
+    watched: AtomicBool,
+}
+
+impl SharedBuffer {
+    /// Returns the buffer of the socket of `probe`, and the budget of received bytes.
+    pub(super) fn new(probe: Arc<Probe>, budget: WindowBudget) -> Self {
+        let size = probe.link().socket_receive_buffer_bytes.unwrap_or_default();
+        let windows = size / SHARE / u64::from(FIRST_WINDOW);
+        let turns = Mutex::new(Turns::new(usize::try_from(windows).unwrap_or(usize::MAX), budget));
+        let (crowded, watched) = Default::default();
+        Self(Arc::new(Shared { turns, probe, crowded, watched }))
+    }
+
+    /// Adds a connection whose handshake begins, with a first window of `first` bytes. Returns it with the window that it
+    /// must begin with.
+    pub(super) fn join(&self, first: u32) -> (Seat, u32) {
+        let passed = Arc::<AtomicU64>::default();
+        let mut turns = self.turns();
+        let (id, begins) = turns.join(first, passed.clone());
+        if turns.is_watched() && !self.0.watched.swap(true, Relaxed) {
+            tokio::spawn(self.clone().watch());
+        }
+        drop(turns);
+        (Seat { id, passed, limited: AtomicBool::new(begins < first), buffer: self.clone() }, begins)
+    }
+
+    /// Watches the buffer as long as there are many connections.
+    async fn watch(self) {
+        let mut drops = None;
+        loop {
+            sleep(TICK).await;
+            let buffer = self.0.probe.receive_buffer();
+            let full = buffer.is_none_or(|buffer| {
+                let before = drops.replace(buffer.drops).unwrap_or(buffer.drops);
+                buffer.drops != before || buffer.used > buffer.size / 2
+            });
+            let mut turns = self.turns();
+            turns.tick(full);
+            self.0.crowded.store(turns.is_crowded(), Relaxed);
+            if !turns.is_watched() {
+                self.0.watched.store(false, Relaxed);
+                return;
+            }
+        }
+    }
+
+    fn turns(&self) -> MutexGuard<'_, Turns<quinn::Connection>> {
+        self.0.turns.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The part of one connection.
+#[derive(Debug)]
+pub(super) struct Seat {
+    id: u64,
+    /// The bytes that have passed.
+    passed: Arc<AtomicU64>,
+    /// True unless the window renews itself and may grow.
+    limited: AtomicBool,
+    buffer: SharedBuffer,
+}
+
+impl Seat {
+    /// Adds the connection itself once its handshake is complete.
+    pub(super) fn establish(&self, connection: &quinn::Connection) {
+        self.buffer.turns().establish(self.id, connection.clone());
+    }
+
+    /// Counts bytes that the application has read. The window may grow, or close until the turn of the connection.
+    pub(super) fn taken(&self, bytes: usize, window: &Window, connection: &quinn::Connection) {
+        let count = u64::try_from(bytes).unwrap_or(u64::MAX);
+        self.passed.fetch_add(count, Relaxed);
+        if self.limited.load(Relaxed) || self.buffer.0.crowded.load(Relaxed) {
+            let outcome = self.buffer.turns().taken(self.id, count, window.size());
+            self.limited.store(outcome != Outcome::Open, Relaxed);
+            if outcome == Outcome::Closed {
+                window.close();
+            }
+            if outcome != Outcome::Open {
+                return;
+            }
+        }
+        if let Some(size) = window.take(bytes) {
+            let turns = self.buffer.turns();
+            if turns.is_open(self.id) {
+                connection.set_receive_window(size.into());
+            }
+        }
+    }
+
+    /// Takes no more part in turns.
+    pub(super) fn leave(&self) {
+        self.buffer.turns().leave(self.id);
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
