@@ -25,6 +25,16 @@ const SAMPLE: Duration = Duration::from_millis(10);
 /// their own sampling.
 const SLOWEST_SAMPLE: Duration = Duration::from_millis(100);
 
+/// The delay from which samples are late because the machine has too much to do. 500 clients that waited on two cores took
+/// most of the time of both for samples, and left little to their server.
+const LATE: Duration = Duration::from_millis(50);
+
+/// The interval of samples after a late one, as a multiple of its delay.
+const LATE_INTERVAL: u32 = 4;
+
+/// The longest interval of late samples.
+const SLOWEST_LATE_SAMPLE: Duration = Duration::from_secs(1);
+
 /// The interval of heartbeats.
 const HEARTBEAT: Duration = Duration::from_millis(250);
 
@@ -177,6 +187,7 @@ impl Measurement {
     /// Takes samples until the pulse has stopped for `timeout`, and reports heartbeats to `progress`.
     async fn watch(&self, timeout: Duration, pulse: impl Fn() -> Option<u64>, progress: impl Fn(Heartbeat)) {
         let (mut moved, mut seen, mut reported) = (Stamp::now(), Some(0), None::<Stamp>);
+        let mut delay = Duration::ZERO;
         loop {
             let bytes = self.meter.bytes();
             let (memory, pause) = self.sample(bytes);
@@ -193,7 +204,9 @@ impl Measurement {
             } else if moved.elapsed() >= timeout {
                 return;
             }
+            let (pause, asleep) = (spaced(pause, delay), Stamp::now());
             sleep(pause).await;
+            delay = asleep.elapsed().saturating_sub(pause);
         }
     }
 
@@ -277,11 +290,28 @@ impl Measurement {
     }
 }
 
+/// Returns the time until the next sample, which is due after `pause`, if the last one came too late by `delay`.
+fn spaced(pause: Duration, delay: Duration) -> Duration {
+    if delay < LATE {
+        return pause;
+    }
+    pause.max(delay.saturating_mul(LATE_INTERVAL).min(SLOWEST_LATE_SAMPLE))
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
     use super::*;
+
+    #[test]
+    fn samples_are_rarer_while_they_come_late() {
+        let millis = Duration::from_millis;
+        assert_eq!(spaced(millis(10), millis(49)), millis(10));
+        assert_eq!(spaced(millis(10), millis(50)), millis(200));
+        assert_eq!(spaced(millis(100), millis(50)), millis(200));
+        assert_eq!(spaced(millis(10), Duration::MAX), millis(1000));
+    }
 
     #[test]
     fn a_sample_above_the_kernels_own_peak_is_the_peak() {
