@@ -11,6 +11,7 @@ mod hostile;
 mod interop;
 mod isolated;
 mod load;
+mod oldest;
 mod outcome;
 mod simulation;
 mod soak;

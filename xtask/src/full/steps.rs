@@ -5,7 +5,9 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::builder::PossibleValuesParser;
 
-use super::{Context, answers, framing, fuzz, hostile, interop, load, outcome::Outcome, simulation, soak};
+use super::{
+    Context, answers, framing, fuzz, hostile, interop, load, oldest, outcome::Outcome, simulation, soak,
+};
 
 /// One step: an entry of [`STEPS`].
 pub(super) struct Step {
@@ -69,6 +71,13 @@ pub(super) const STEPS: &[Step] = &[
         allowance: 5 * 60,
         asked: |_| 0,
         run: framing::run,
+    },
+    Step {
+        name: "oldest",
+        about: "the libraries for Rust 1.85 with Rust 1.85",
+        allowance: 15 * 60,
+        asked: |_| 0,
+        run: oldest::run,
     },
     Step {
         name: "simulation",
