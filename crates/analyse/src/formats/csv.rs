@@ -98,6 +98,8 @@ const RUN: &[Column<Record>] = &[
     ("slowest_body_bytes_per_s", |r| number(r.bodies.map(|bodies| bodies.least))),
     ("fairness", |r| number(r.bodies.map(|bodies| bodies.jain))),
     ("disturbed", |r| number(r.disturbed)),
+    ("subject", |r| r.subject.map(|subject| subject.to_string())),
+    ("absorbed_bytes", |r| r.absorbed_bytes.map(|bytes| bytes.to_string())),
 ];
 
 /// The columns of one end.

@@ -6,7 +6,7 @@ use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 use record::{gbit_per_s, mib_per_s};
 
 use super::{Format, FormatError, Report, distinct, proof};
-use crate::{Finding, FindingKind, Judgement, Proof, Row, Verdict};
+use crate::{Absorption, Finding, FindingKind, Judgement, Proof, Row, Verdict};
 
 /// The format of `junit.xml`.
 pub(super) struct Junit;
@@ -53,6 +53,7 @@ fn proof_suite(proof: &Proof) -> TestSuite {
             .iter()
             .map(|judgement| judged(judgement, "longhaul.proof", judgement.verdict() == Verdict::Good)),
     );
+    suite.add_test_cases(proof.absorptions.iter().map(absorbed));
     suite.add_test_cases(
         proof
             .controls
@@ -60,6 +61,19 @@ fn proof_suite(proof: &Proof) -> TestSuite {
             .map(|judgement| judged(judgement, "longhaul.proof.control", judgement.is_as_expected())),
     );
     suite
+}
+
+fn absorbed(series: &Absorption) -> TestCase {
+    let statement = proof::absorption(series);
+    let mut status = TestCaseStatus::success();
+    if series.verdict() != Verdict::Good {
+        status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+        status.set_type(series.constancy.to_string()).set_message(statement.clone());
+    }
+    let mut test = TestCase::new(format!("{} absorbed", series.key), status);
+    test.set_classname("longhaul.proof.absorbed");
+    test.set_system_out(statement);
+    test
 }
 
 fn judged(judgement: &Judgement, class: &str, is_expected: bool) -> TestCase {
@@ -110,7 +124,7 @@ mod tests {
     use record::End;
 
     use super::*;
-    use crate::{Analysis, MemorySeries, tests::bad_day};
+    use crate::{Analysis, Constancy, MemorySeries, SeriesKey, tests::bad_day};
 
     #[test]
     fn a_proof_has_a_test_for_each_end_and_each_control() {
@@ -129,6 +143,26 @@ mod tests {
         let (constant, growing) = (of(0), of(20 << 20));
         assert_eq!(count(from_ref(&constant), from_ref(&growing)), (2, 0));
         assert_eq!(count(&[growing], &[constant]), (2, 2));
+    }
+
+    #[test]
+    fn absorbed_bytes_are_a_test_that_fails_if_they_grow() {
+        let of = |constancy| {
+            let key = SeriesKey::of(&crate::tests::run("h1c")).without_body();
+            let runs = vec![(1 << 30, 6 << 20)];
+            let absorption = Absorption { key, runs, slope: None, constancy, is_spooled: false, unknown: 0 };
+            let (judgements, controls, absorptions) = (Vec::new(), Vec::new(), vec![absorption]);
+            let proof = Proof { judgements, absorptions, controls, lacks_controls: false };
+            assert_eq!(proof::notes(&proof).len(), 1);
+            proof_suite(&proof).test_cases.remove(0)
+        };
+        let (bounded, growing) = (of(Constancy::Constant), of(Constancy::Growing));
+        assert!(matches!(bounded.status, TestCaseStatus::Success { .. }));
+        assert!(bounded.system_out.unwrap().to_string().contains("at most 6.0 MiB"));
+        let TestCaseStatus::NonSuccess { message: Some(message), .. } = growing.status else {
+            panic!("it passes")
+        };
+        assert!(message.contains("GROWING: up to 6.0 MiB"), "{message:?}");
     }
 
     #[test]

@@ -44,7 +44,7 @@ pub(super) fn markdown(proof: &Proof, findings: &[Finding]) -> String {
     )
 }
 
-/// Returns one line per end, and then one per control. A line has the verdict, and the bound or the slope if it is
+/// Returns one line per end, then one for each series of absorbed bytes, and one per control. A line has the verdict, and the bound or the slope if it is
 /// known.
 pub(super) fn notes(proof: &Proof) -> Vec<String> {
     let line = |judgement: &Judgement| {
@@ -52,7 +52,8 @@ pub(super) fn notes(proof: &Proof) -> Vec<String> {
         let reason = reason.as_ref().map_or_else(String::new, |reason| format!("; {reason}"));
         format!("{} {}: {}{reason}", series.key, series.end_name(), statement(judgement, "; "))
     };
-    proof.judgements.iter().map(line).chain(proof.controls.iter().map(control)).collect()
+    let absorbed = proof.absorptions.iter().map(absorption);
+    proof.judgements.iter().map(line).chain(absorbed).chain(proof.controls.iter().map(control)).collect()
 }
 
 /// Returns one line for each program under proof: its role and its command line.
@@ -234,7 +235,7 @@ fn remarks(proof: &Proof, findings: &[Finding]) -> String {
 }
 
 /// Returns the bytes that a proxy absorbs, in one line.
-fn absorption(series: &Absorption) -> String {
+pub(super) fn absorption(series: &Absorption) -> String {
     let mut key = series.key.clone();
     key.peer = None;
     let slope =
