@@ -13,12 +13,16 @@ use crate::{
     command::Placeholder,
     origin::{Observed, Origin},
     program::Program,
+    sampling::{Heartbeats, Sampling},
     watch::Watch,
 };
 
 /// The time after the end of a client and of all that it has started in which its last bytes may still move: they wait in
 /// the kernel for a slow reader.
 const LAST_BYTES: Duration = Duration::from_secs(2);
+
+/// The time between two looks at a client.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// Runs a client once for each case, against a fresh server whose reader has the rate of the case.
 pub struct ClientProgram {
@@ -44,16 +48,17 @@ impl ClientProgram {
         let (observed, words) = (origin.observed(), self.words(case, &origin));
         let mut program = Program::start(&words, None)?;
         let processes = program.processes().clone();
+        let (sampled, progress) = (processes.clone(), observed.clone());
         observed.before_each_receipt(move || processes.sample());
-        let mut watch = Watch::default();
+        let sampling = Sampling::following(sampled, move || progress.bytes());
         let serving = origin.serve();
         pin!(serving);
         let run = Run { case, observed: &observed, timeout: self.timeout };
         let status = tokio::select! {
-            status = run.follow(&mut program, &mut watch, observer) => status,
+            status = run.follow(&mut program, &sampling, observer) => status,
             () = &mut serving => Err(Fault::new(FaultKind::Listen, "the server has stopped")),
         };
-        let mut outcome = run.outcome(&program, &watch);
+        let mut outcome = run.outcome(&program, &sampling.finish());
         outcome.fault = match status {
             Ok(status) => run.fault(&mut program, status).await,
             Err(fault) => Some(fault),
@@ -93,21 +98,21 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Samples the memory of the client until it has ended and its bytes have arrived.
+    /// Waits until the client has ended and its bytes have arrived, and reports its progress.
     ///
     /// # Errors
     /// Fails if no byte has moved for the timeout, and if the exit status of the client cannot be read.
     async fn follow(
         &self,
         program: &mut Program,
-        watch: &mut Watch,
+        sampling: &Sampling,
         observer: &mut dyn Observer,
     ) -> Result<ExitStatus, Fault> {
+        let mut heartbeats = Heartbeats::new(self.case, self.end(), sampling);
         let (mut moved, mut seen) = (Stamp::now(), 0);
         loop {
             let bytes = self.observed.bytes();
-            let pause = watch.sample(program.processes(), bytes);
-            watch.report(self.case, self.end(), bytes, observer);
+            heartbeats.report(bytes, observer);
             if bytes != seen {
                 (seen, moved) = (bytes, Stamp::now());
             }
@@ -121,7 +126,7 @@ impl Run<'_> {
             if moved.elapsed() >= self.timeout {
                 return Err(self.stalled(program).await);
             }
-            sleep(pause).await;
+            sleep(LOOK).await;
         }
     }
 

@@ -8,7 +8,14 @@ use record::{Case, End, Fault, FaultKind};
 use run::{Executor, Observer, Outcome};
 use tokio::time::sleep;
 
-use crate::{CommandLine, program::Program, watch::Watch};
+use crate::{
+    CommandLine,
+    program::Program,
+    sampling::{Heartbeats, Sampling},
+};
+
+/// The time between two looks at a program.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// Runs a program once for each case, with the size of the body as the size of its input.
 pub struct SeriesProgram {
@@ -25,13 +32,13 @@ impl SeriesProgram {
     async fn measure(&self, case: &Case, observer: &mut dyn Observer) -> Result<Outcome, Fault> {
         let began = Stamp::now();
         let words = self.command.filled(|_| OsString::from(case.body.0.to_string()));
-        let (mut program, mut watch, mut outcome) =
-            (Program::start(&words, None)?, Watch::default(), Outcome::default());
+        let (mut program, mut outcome) = (Program::start(&words, None)?, Outcome::default());
+        // The progress of the program is unknown: every sample counts.
+        let sampling = Sampling::following(program.processes().clone(), || 1);
+        let mut heartbeats = Heartbeats::new(case, End::Receiver, &sampling);
         let (mut worked, mut ticks) = (Stamp::now(), 0);
         let status = loop {
-            // The progress of the program is unknown: every sample counts.
-            let pause = watch.sample(program.processes(), 1);
-            watch.report(case, End::Receiver, 0, observer);
+            heartbeats.report(0, observer);
             if let Some(status) = program.ended()? {
                 break status;
             }
@@ -46,13 +53,14 @@ impl SeriesProgram {
                     .fault(FaultKind::Timeout, format!("used no processor time for {seconds} s"))
                     .await);
             }
-            sleep(pause).await;
+            sleep(LOOK).await;
         };
         outcome.elapsed_s = Some(began.elapsed().as_secs_f64());
         if !status.success() {
             let ended = program.describe(status);
             outcome.fault = Some(program.fault(FaultKind::Program, format!("failed ({ended})")).await);
         }
+        let watch = sampling.finish();
         let mut end = watch.record(program.processes(), case.body.0);
         end.memory.timeline = watch.points_by_time(case.body.0);
         outcome.ends.receiver = Some(end);

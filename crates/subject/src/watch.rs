@@ -16,7 +16,6 @@ pub(crate) const HEARTBEAT: Duration = Duration::from_millis(250);
 #[derive(Default)]
 pub(crate) struct Watch {
     sampler: Sampler,
-    reported: Option<Stamp>,
 }
 
 impl Watch {
@@ -26,15 +25,6 @@ impl Watch {
             processes.find_descendants();
         }
         self.sampler.sample(&mut processes.tree(), bytes)
-    }
-
-    /// Reports the latest sample of the program, which is one end of the body, if a heartbeat is due.
-    pub(crate) fn report(&mut self, case: &Case, end: End, bytes: u64, observer: &mut dyn Observer) {
-        if self.reported.is_some_and(|reported| reported.elapsed() < HEARTBEAT) {
-            return;
-        }
-        report(case, end, bytes, self.rss_bytes(), observer);
-        self.reported = Some(Stamp::now());
     }
 
     /// Returns the resident memory in the latest sample, in bytes; `None` if no process was alive.
