@@ -38,7 +38,7 @@ pub struct ConformCase {
 const FLOW: [&str; 3] = ["RFC 9293 section 3.8.6", "RFC 9113 section 5.2", "RFC 9000 section 4"];
 
 /// All cases.
-pub const CONFORM_CASES: &[ConformCase] = &[
+pub static CONFORM_CASES: &[ConformCase] = &[
     ConformCase {
         name: "fast-sender",
         summary: "the sender offers a body as fast as the program takes it",
