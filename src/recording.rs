@@ -27,7 +27,7 @@ use crate::{
     output::print,
 };
 
-/// How many times the planned rounds of a program of someone else are made at most, if they decide nothing.
+/// The most rounds of a program of someone else that decide nothing, as a multiple of the planned rounds.
 const MOST: u32 = 4;
 
 /// A running session, and the folder of its records.

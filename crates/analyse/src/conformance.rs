@@ -79,7 +79,7 @@ pub struct Trial {
     pub elapsed_s: f64,
     /// The section of the standard that the case is about.
     pub section: String,
-    /// What else was seen: the reason for a conduct, or a remark.
+    /// The reason for the conduct, or a remark.
     pub note: Option<String>,
     /// The command line that runs this case alone.
     pub command: String,

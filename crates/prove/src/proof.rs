@@ -17,7 +17,7 @@ const SIZES: [u64; 3] = [64 << 20, 256 << 20, 1 << 30];
 /// The default number of rounds: with three sizes, three rounds have an interval.
 const ROUNDS: u32 = 3;
 
-/// How many times the planned rounds are made at most, if the runs decide nothing.
+/// The most rounds of a proof that decides nothing, as a multiple of the planned rounds.
 const MOST: u32 = 4;
 
 /// The default slope of memory that counts as growth, in bytes per GiB of input. Resident memory scatters by pages.

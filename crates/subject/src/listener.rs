@@ -1,4 +1,4 @@
-//! What proofs of a server and of a proxy have in common: its process, its URLs, and longhaul's client.
+//! The common part of proofs of a server and of a proxy: its process, its URLs, and longhaul's client.
 
 use std::time::Duration;
 

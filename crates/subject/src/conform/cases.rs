@@ -2,7 +2,7 @@
 
 use record::{Direction, Protocol, Subject};
 
-/// What a case does to a program.
+/// The kind of a case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Kind {
     FastSender,
@@ -27,7 +27,7 @@ pub(crate) enum Kind {
 pub struct ConformCase {
     /// The name, as flags take it.
     pub name: &'static str,
-    /// What happens to the program, in one line.
+    /// The description of the case in one line.
     pub summary: &'static str,
     pub(crate) kind: Kind,
     /// The sections of the standards for HTTP/1.1, HTTP/2 and HTTP/3.

@@ -80,7 +80,7 @@ pub(super) struct Far<'a> {
 /// The end of a client, and its memory.
 pub(super) struct Run {
     pub(super) status: Result<ExitStatus, Trouble>,
-    /// What the program was, and its last words.
+    /// The name of the program, its exit status, and the last line of its standard error.
     pub(super) said: String,
     pub(super) peak_rss_bytes: Option<u64>,
 }

@@ -58,7 +58,7 @@ pub(super) enum Act {
     Larger,
 }
 
-/// What a server has seen.
+/// The observations of a server.
 #[derive(Default)]
 pub(super) struct Scene {
     /// The requests so far.

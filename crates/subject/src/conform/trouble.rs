@@ -1,4 +1,4 @@
-//! What went wrong in a case.
+//! The reasons for which a case did not go well.
 
 use std::fmt;
 
