@@ -4,12 +4,12 @@
 mod common;
 
 use std::{
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
     process::{Command, Stdio},
     sync::{Mutex, PoisonError},
 };
 
-use common::{peers, run, text, transfer::script};
+use common::{peers, run, text, transfer::script, wait};
 use serde_json::Value;
 
 /// Held by the suite that runs: two suites on two cores would take the time of each other's transfers.
@@ -129,6 +129,7 @@ fn a_proxy_is_bounded_or_growing_by_its_memory_and_by_what_it_absorbs() {
         );
 
         let mut started = Command::new(&python).args(&command[1..]).stderr(Stdio::null()).spawn().unwrap();
+        wait(|| TcpStream::connect(format!("127.0.0.1:{port}")).is_ok());
         let (code, outcome) = conform(&flags, &[]);
         started.kill().unwrap();
         started.wait().unwrap();
@@ -184,6 +185,8 @@ fn a_server_that_ends_has_died_and_one_that_never_answers_is_stalled() {
         let (code, outcome) = conform(&flags, &[&python, server.to_str().unwrap(), "{port}", odd]);
         all_are(&outcome, conduct, 1);
         assert_eq!(code, Some(1), "{outcome:#}");
+        let note = outcome["trials"][0]["note"].as_str().unwrap();
+        assert!(!note.contains("128.0 of 128.0 MiB"), "only a part has moved: {note}");
         let alone = outcome["trials"][0]["command"].as_str().unwrap();
         assert!(alone.contains("--case fast-sender --protocol h1c --direction up"), "{alone}");
     }
