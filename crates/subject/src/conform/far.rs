@@ -17,7 +17,8 @@ use transport::Identity;
 use super::{
     cases::Kind,
     raw,
-    stage::{Act, SMALL, Scene, Stage},
+    script::SMALL,
+    stage::{Act, Scene, Stage},
     trouble::{Seen, Trouble},
 };
 use crate::{
@@ -30,6 +31,9 @@ const LOOK: Duration = Duration::from_millis(20);
 
 /// The window of a server whose reader lags: more than 2,048 packets.
 const LARGE: u64 = 16 << 20;
+
+/// The window of a connection in which one body that stands still leaves room for seven others.
+pub(super) const ROOMY: u32 = 8 << 20;
 
 /// Returns the conduct of longhaul's server in a case.
 pub(super) fn act(kind: Kind, stall: Duration) -> Act {
@@ -53,8 +57,7 @@ pub(super) fn limits(kind: Kind, protocol: &Protocol, limits: &Limits) -> Limits
     let windows = match kind {
         Kind::LargeWindow => Some((LARGE, 2 * LARGE)),
         Kind::SharedWindow => Some((256 << 10, 256 << 10)),
-        // Eight bodies fit into the window of their connection.
-        Kind::OneStreamStalled => Some((512 << 10, 8 << 20)),
+        Kind::OneStreamStalled => Some((512 << 10, ROOMY.into())),
         _ => None,
     };
     if let Some((stream, connection)) = windows.filter(|_| protocol.has_streams()) {

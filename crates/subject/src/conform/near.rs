@@ -24,17 +24,14 @@ use transport::{Body, Connection, body};
 use super::{
     cases::Kind,
     reading::Reading,
-    script::Script,
-    stage::{Act, SMALL},
+    script::{SMALL, Script},
+    stage::Act,
     trouble::{Seen, Trouble},
 };
 use crate::Endpoints;
 
 /// The bytes of a transfer that shows whether a program takes part at all.
 const WARM_UP: u64 = 1 << 20;
-
-/// The bytes after which a reader or a sender stops, leaves or breaks off.
-const FIRST: u64 = 1 << 20;
 
 /// The number of bodies at a time, and of readers that leave.
 const BODIES: usize = 8;
@@ -60,11 +57,6 @@ pub(super) struct Near<'a> {
     pub(super) moved: Arc<AtomicU64>,
 }
 
-/// The response to an upload.
-struct Answer {
-    status: StatusCode,
-}
-
 impl Near<'_> {
     /// Plays a case.
     pub(super) async fn play(&self, kind: Kind, direction: Direction) -> Seen {
@@ -74,27 +66,22 @@ impl Near<'_> {
         }
     }
 
-    /// Makes a plain small transfer. Returns the number of bytes.
-    pub(super) async fn warm_up(&self, direction: Direction) -> Result<u64, Trouble> {
+    /// Makes a plain small transfer.
+    pub(super) async fn warm_up(&self, direction: Direction) -> Result<(), Trouble> {
         let line = self.line().await?;
-        let bytes = match direction {
-            Direction::Down => {
-                let mut reading = self.download(&line, WARM_UP).await?;
-                reading.rest().await?;
-                reading.bytes()
-            }
+        match direction {
+            Direction::Down => self.download(&line, WARM_UP).await?.rest().await?,
             Direction::Up => {
-                let mut answer = self.upload(&line, Script::of(WARM_UP, &Arc::default())).await?;
-                if matches!(answer.status, StatusCode::LENGTH_REQUIRED | StatusCode::NOT_IMPLEMENTED) {
+                let mut status = self.upload(&line, Script::of(WARM_UP, &Arc::default())).await?;
+                if matches!(status, StatusCode::LENGTH_REQUIRED | StatusCode::NOT_IMPLEMENTED) {
                     self.needs_length.set(true);
-                    answer = self.upload(&self.line().await?, Script::of(WARM_UP, &Arc::default())).await?;
+                    status = self.upload(&self.line().await?, Script::of(WARM_UP, &Arc::default())).await?;
                 }
-                accepted(&answer)?;
-                WARM_UP
+                accepted(status)?;
             }
-        };
+        }
         line.close().await;
-        Ok(bytes)
+        Ok(())
     }
 
     /// Returns the digest of the large body, if two plain downloads have the same one.
@@ -116,7 +103,7 @@ impl Near<'_> {
             return self.plain_download(&line, act).await;
         }
         let answer = self.upload(&line, Script::of(self.body, &self.moved)).await;
-        match (act, answer.map(|answer| answer.status)) {
+        match (act, answer) {
             (Act::Gone | Act::Reset, Ok(status)) if status.is_success() => {
                 Err(Trouble::corrupted(format!("{status} was answered, though the origin broke off")))
             }
@@ -185,7 +172,7 @@ impl Near<'_> {
     }
 
     /// Uploads a body, and reads the response to its end.
-    async fn upload(&self, line: &Arc<dyn Connection>, script: Script) -> Result<Answer, Trouble> {
+    async fn upload(&self, line: &Arc<dyn Connection>, script: Script) -> Result<StatusCode, Trouble> {
         let target = self.target(Direction::Up, self.body)?;
         self.send(line, None, &target, HeaderMap::new(), self.body_of(script)).await
     }
@@ -204,7 +191,7 @@ impl Near<'_> {
         target: &Target,
         fields: HeaderMap,
         body: Body,
-    ) -> Result<Answer, Trouble> {
+    ) -> Result<StatusCode, Trouble> {
         let mut request = self.client.request(Method::PUT, target, fields, body)?;
         if let Some(method) = method {
             *request.method_mut() = method;
@@ -213,7 +200,7 @@ impl Near<'_> {
             let response = line.exchange(request).await.map_err(Trouble::died)?;
             let status = response.status();
             response.into_body().collect().await.map_err(Trouble::died)?;
-            Ok(Answer { status })
+            Ok(status)
         };
         self.patient(answer).await?
     }
@@ -243,14 +230,14 @@ impl Near<'_> {
         sleep(CLEANING).await;
         let afterwards =
             |trouble: Trouble| Trouble { note: format!("afterwards: {}", trouble.note), ..trouble };
-        self.warm_up(direction).await.map(drop).map_err(afterwards)
+        self.warm_up(direction).await.map_err(afterwards)
     }
 }
 
 /// Refuses an answer that is no success.
-fn accepted(answer: &Answer) -> Result<(), Trouble> {
-    match answer.status.is_success() {
+fn accepted(status: StatusCode) -> Result<(), Trouble> {
+    match status.is_success() {
         true => Ok(()),
-        false => Err(Trouble::died(format!("an upload was answered {}", answer.status))),
+        false => Err(Trouble::died(format!("an upload was answered {status}"))),
     }
 }

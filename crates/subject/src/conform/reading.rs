@@ -18,6 +18,9 @@ use transport::Body;
 
 use super::trouble::Trouble;
 
+/// The rate of a slow reader, in bytes per second, and its time.
+pub(super) const SLOW: (u64, Duration) = (16 << 20, Duration::from_secs(5));
+
 /// The shortest sleep of a slow reader: timers of tokio have a resolution of 1 ms, and pieces may be small.
 const TICK: Duration = Duration::from_millis(2);
 

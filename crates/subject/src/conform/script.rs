@@ -22,6 +22,12 @@ use transport::{Body, BodyError};
 /// The trailer field that follows a body.
 pub(super) const TRAILER: HeaderName = HeaderName::from_static("x-longhaul-end");
 
+/// The bytes after which a reader or a sender stops, leaves or breaks off.
+pub(super) const FIRST: u64 = 1 << 20;
+
+/// The bytes of a body in tiny pieces, with trailers, or of an announced length.
+pub(super) const SMALL: u64 = 64 << 10;
+
 /// Every so many pieces of one byte, an empty one follows. Protections against floods of empty frames allow some.
 const EMPTY_EVERY: u64 = 64;
 

@@ -19,16 +19,10 @@ use tokio::{
 };
 use transport::{Bind, Body, ChunkExtensions, Guards, Incoming, Listener, Session, body};
 
-use super::{reading::Reading, script::Script};
-
-/// The bytes after which a reader stops or leaves, and a sender breaks off.
-const FIRST: u64 = 1 << 20;
-
-/// The rate of a slow reader, in bytes per second, and its time.
-const SLOW: (u64, Duration) = (16 << 20, Duration::from_secs(5));
-
-/// The bytes of a body in tiny pieces, with trailers, or of an announced length.
-pub(super) const SMALL: u64 = 64 << 10;
+use super::{
+    reading::{Reading, SLOW},
+    script::{FIRST, SMALL, Script, TRAILER},
+};
 
 /// The time for which a client may be silent in the middle of a body.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -223,7 +217,7 @@ fn give(query: &str, act: Act, scene: &Scene) -> Response<Body> {
     let script = match act {
         Act::Tiny => script.in_tiny_pieces(),
         Act::Trailers => {
-            fields.insert(header::TRAILER, HeaderValue::from(super::script::TRAILER));
+            fields.insert(header::TRAILER, HeaderValue::from(TRAILER));
             script.with_trailers()
         }
         Act::Larger => {

@@ -17,7 +17,8 @@ use super::{
     far,
     near::Near,
     raw,
-    stage::{Act, SMALL, Scene, Stage},
+    script::SMALL,
+    stage::{Act, Scene, Stage},
     trouble::{Seen, Trouble},
 };
 use crate::{Endpoints, Source, exchange::beside, processes::Processes, sampling::Sampling};
@@ -74,7 +75,7 @@ impl Suite {
             Err(fault) => return (Err(fault.into()), None),
         };
         let limits = far::limits(step.case.kind, step.protocol, &self.options.limits);
-        let window = (step.case.kind == Kind::OneStreamStalled).then_some(8 << 20);
+        let window = (step.case.kind == Kind::OneStreamStalled).then_some(far::ROOMY);
         let options = self.options.clone().with_limits(limits).with_connection_window(window);
         let client = self.client(&options);
         let near = Near {
@@ -90,9 +91,9 @@ impl Suite {
             moved: Arc::default(),
         };
         let processes = listening.processes();
+        let moved = near.moved.clone();
         let (seen, figure) = self.watched(step, near, processes, origin).await;
-        let moved = self.body.0;
-        match listening.end(&case, moved, seen.is_err()).await {
+        match listening.end(&case, moved.load(Relaxed), seen.is_err()).await {
             Ok(None) => (seen, figure),
             Ok(Some(fault)) | Err(fault) => (Err(Trouble::died(fault.message)), figure),
         }

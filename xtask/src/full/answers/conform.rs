@@ -9,10 +9,10 @@ use anyhow::{Context as _, Result};
 use metrics::Stamp;
 
 use super::{
-    Context, Outcome, file, free_port, large_window, prepare,
+    Context, Outcome, large_window,
     programs::{Expected, PROGRAMS, Program},
+    ready,
 };
-use crate::{full::interop::filled, workspace};
 
 /// The cases about backpressure.
 const CASES: &str = "fast-sender,slow-reader,stalled-reader,gone-reader,one-stream-stalled";
@@ -36,26 +36,12 @@ pub(in crate::full) fn run(context: &Context<'_>) -> Result<Outcome> {
 }
 
 fn conform(context: &Context<'_>, program: &Program, outcome: &mut Outcome) -> Result<()> {
-    let Some(file) = file(program)? else {
-        outcome.notes.push(format!("not available: {}", program.program));
-        return Ok(());
-    };
-    let folder = tempfile::tempdir().context("no temporary folder")?;
-    let [port, upstream] = [free_port()?, free_port()?];
-    let (peers, place) = (workspace::root().join("tests/peers"), folder.path().to_string_lossy());
-    let values = [
-        ("program", file.as_str()),
-        ("peers", &peers.to_string_lossy()),
-        ("folder", &place),
-        ("listen", &port),
-        ("upstream", &upstream),
-    ];
-    prepare(program, &folder, &values)?;
+    let Some((_folder, words)) = ready(program, outcome)? else { return Ok(()) };
     // A server is named by its URL alone, and lengths are announced where they are needed.
-    let words = program.arguments.iter().filter(|word| !["--server", "--content-length"].contains(*word));
+    let words = words.iter().filter(|word| !["--server", "--content-length"].contains(&word.as_str()));
     let mut command = Command::new(context.program);
     command.args(["conform", "--stall", "3s", "--protocol", "h1c", "--case", CASES]);
-    command.args(words.map(|word| filled(word, &values)));
+    command.args(words);
     let began = Stamp::now();
     let done = command.output().with_context(|| format!("cannot test {}", program.name))?;
     let (seconds, report) =

@@ -32,23 +32,8 @@ pub(super) fn run(context: &Context<'_>) -> Result<Outcome> {
 
 /// Proves one program, and compares the word with the expected one.
 fn prove(context: &Context<'_>, program: &Program, outcome: &mut Outcome) -> Result<()> {
-    let Some(file) = file(program)? else {
-        outcome.notes.push(format!("not available: {}", program.program));
-        return Ok(());
-    };
-    let folder = tempfile::tempdir().context("no temporary folder")?;
-    let [port, upstream] = [free_port()?, free_port()?];
-    let (peers, place) = (workspace::root().join("tests/peers"), folder.path().to_string_lossy());
-    let values = [
-        ("program", file.as_str()),
-        ("peers", &peers.to_string_lossy()),
-        ("folder", &place),
-        ("listen", &port),
-        ("upstream", &upstream),
-    ];
-    prepare(program, &folder, &values)?;
+    let Some((folder, words)) = ready(program, outcome)? else { return Ok(()) };
     let out = folder.path().join("results");
-    let words = program.arguments.iter().map(|word| filled(word, &values));
     let mut command = Command::new(context.program);
     command.arg("prove").args(["--quiet", "--out"]).arg(&out).args(words);
     let began = Stamp::now();
@@ -62,6 +47,29 @@ fn prove(context: &Context<'_>, program: &Program, outcome: &mut Outcome) -> Res
     let measured = format!("{word}: {} {}", answer.line, String::from_utf8_lossy(&done.stderr).trim());
     outcome.check(program.name, expected, measured, answer.word == program.expected);
     Ok(())
+}
+
+/// Makes a program ready. Returns the folder of its configuration and the arguments that name it; `None` with a note if it
+/// is not installed.
+fn ready(program: &Program, outcome: &mut Outcome) -> Result<Option<(TempDir, Vec<String>)>> {
+    let Some(file) = file(program)? else {
+        outcome.notes.push(format!("not available: {}", program.program));
+        return Ok(None);
+    };
+    let folder = tempfile::tempdir().context("no temporary folder")?;
+    let [port, upstream] = [free_port()?, free_port()?];
+    let (peers, place) =
+        (workspace::root().join("tests/peers"), folder.path().to_string_lossy().into_owned());
+    let values = [
+        ("program", file.as_str()),
+        ("peers", &peers.to_string_lossy()),
+        ("folder", &place),
+        ("listen", &port),
+        ("upstream", &upstream),
+    ];
+    prepare(program, &folder, &values)?;
+    let words = program.arguments.iter().map(|word| filled(word, &values)).collect();
+    Ok(Some((folder, words)))
 }
 
 /// Returns the file of a program; `None` if it is not installed.

@@ -8,15 +8,13 @@ use record::Direction;
 use tokio::time::sleep;
 use transport::Connection;
 
-use super::{BODIES, FIRST, Near};
+use super::{BODIES, Near};
 use crate::conform::{
     cases::Kind,
-    reading::Reading,
+    reading::{Reading, SLOW},
+    script::FIRST,
     trouble::{Seen, Trouble},
 };
-
-/// The rate of a slow reader, in bytes per second, and its time.
-const SLOW: (u64, Duration) = (16 << 20, Duration::from_secs(5));
 
 /// The rate of a reader that lags behind a large window, in bytes per second, and its time.
 const LAGGING: (u64, Duration) = (32 << 20, Duration::from_secs(3));

@@ -6,21 +6,18 @@ use std::sync::{
 };
 
 use futures_util::future::{join_all, try_join, try_join_all};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use record::{Direction, mib};
 use tokio::time::{Duration, sleep, timeout};
 use transport::Connection;
 
-use super::{Answer, BODIES, FIRST, Near, accepted};
+use super::{BODIES, Near, accepted};
 use crate::conform::{
     cases::Kind,
     raw,
-    script::{Gate, Script, TRAILER},
+    script::{FIRST, Gate, SMALL, Script, TRAILER},
     trouble::{Seen, Trouble},
 };
-
-/// The bytes of a body in tiny pieces, with trailers, or of an announced length.
-const SMALL: u64 = 64 << 10;
 
 /// The bytes of a piece of a body that nobody reads: less than a packet has.
 const SMALL_PIECE: usize = 1 << 10;
@@ -70,12 +67,12 @@ impl Near<'_> {
             Ok(())
         };
         let (answer, ()) = try_join(self.upload(first, script), others).await?;
-        accepted(&answer)?;
+        accepted(answer)?;
         Ok(None)
     }
 
     async fn accepted_upload(&self, line: &Arc<dyn Connection>, size: u64) -> Result<(), Trouble> {
-        accepted(&self.upload(line, Script::of(size, &self.moved)).await?)
+        accepted(self.upload(line, Script::of(size, &self.moved)).await?)
     }
 
     /// The body of a GET has no meaning (RFC 9110 section 9.3.1), so nobody reads it.
@@ -97,7 +94,7 @@ impl Near<'_> {
             let line = self.line().await?;
             let body = self.body_of(Script::of(self.body, &self.moved));
             let answer = self.send(&line, method, &target, HeaderMap::new(), body).await;
-            if !answer.as_ref().is_ok_and(|answer| answer.status.is_success()) {
+            if !answer.as_ref().is_ok_and(|answer| answer.is_success()) {
                 let note = self.answered(answer)?;
                 self.is_alive(Direction::Up).await?;
                 return Ok(note);
@@ -116,10 +113,10 @@ impl Near<'_> {
     }
 
     /// Describes an answer of any status, or a connection that was broken off.
-    fn answered(&self, answer: Result<Answer, Trouble>) -> Seen {
+    fn answered(&self, answer: Result<StatusCode, Trouble>) -> Seen {
         let sent = format!("after {:.1} MiB", mib(self.moved.load(Relaxed)));
         match answer {
-            Ok(answer) => Ok(Some(format!("answered {} {sent}", answer.status))),
+            Ok(answer) => Ok(Some(format!("answered {} {sent}", answer))),
             Err(trouble) => {
                 trouble.forgiven().map(|note| note.map(|note| format!("broke off {sent}: {note}")))
             }
@@ -156,8 +153,8 @@ impl Near<'_> {
         };
         tokio::select! {
             answer = answer => match answer {
-                Ok(answer) if answer.status.is_success() => {
-                    Err(Trouble::corrupted(format!("{} was answered for a part of a body", answer.status)))
+                Ok(answer) if answer.is_success() => {
+                    Err(Trouble::corrupted(format!("{} was answered for a part of a body", answer)))
                 }
                 _ => Ok(()),
             },
@@ -172,7 +169,7 @@ impl Near<'_> {
         let fields = HeaderMap::from_iter([(header::TRAILER, HeaderValue::from(TRAILER))]);
         let answer = self.send(&line, None, &target, fields, self.body_of(script)).await;
         let note = match answer {
-            Ok(answer) if answer.status.is_success() => None,
+            Ok(answer) if answer.is_success() => None,
             refused => self.answered(refused)?,
         };
         self.is_alive(Direction::Up).await?;
@@ -201,7 +198,7 @@ impl Near<'_> {
         };
         let (answers, ()) = futures_util::future::join(join_all(sending), release).await;
         let refused =
-            answers.iter().filter(|answer| !answer.as_ref().is_ok_and(|answer| answer.status.is_success()));
+            answers.iter().filter(|answer| !answer.as_ref().is_ok_and(|answer| answer.is_success()));
         let refused = refused.count();
         if let Some(stalled) = answers.into_iter().find_map(|answer| answer.err().filter(is_stall)) {
             return Err(stalled);
@@ -220,11 +217,11 @@ impl Near<'_> {
         let fields = HeaderMap::from_iter([(header::CONTENT_LENGTH, HeaderValue::from(SMALL))]);
         let body = Script::of(2 * SMALL, &self.moved).body();
         match self.send(&line, None, &target, fields, body).await {
-            Ok(answer) if answer.status.is_success() => {
+            Ok(answer) if answer.is_success() => {
                 return Err(Trouble::corrupted(format!(
                     "a body of {} bytes that announces {SMALL} was answered {}",
                     2 * SMALL,
-                    answer.status
+                    answer
                 )));
             }
             other => drop(self.answered(other)?),
