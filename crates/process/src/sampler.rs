@@ -93,7 +93,7 @@ impl Sampler {
     pub fn points_by_time(&self, total: u64) -> Vec<TimelinePoint> {
         let last = self.timeline.points().last();
         let whole = last.map_or(1.0, |last| last.seconds.max(f64::MIN_POSITIVE));
-        self.points_at(|seconds| (total as f64 * seconds / whole) as u64)
+        self.points_at(|seconds| (total as f64 * (seconds / whole)) as u64)
     }
 
     /// Returns the samples with the body bytes at the time of each, in seconds since the first sample with progress.
@@ -133,7 +133,9 @@ mod tests {
         assert!(record.baseline_rss_bytes <= record.peak_rss_bytes && record.baseline_rss_bytes.is_some());
         let done = |points: &[TimelinePoint]| points.iter().map(|point| point.body_bytes).collect::<Vec<_>>();
         assert_eq!(done(&record.timeline), [1, 2, 3]);
-        let by_time = done(&sampler.points_by_time(1000));
-        assert!(by_time[0] == 0 && by_time[1] > 0 && by_time[2] == 1000, "{by_time:?}");
+        for total in 1000..2000 {
+            let by_time = done(&sampler.points_by_time(total));
+            assert!(by_time[0] == 0 && by_time[1] > 0 && by_time[2] == total, "{by_time:?} of {total}");
+        }
     }
 }
