@@ -7,6 +7,7 @@ mod budgets;
 mod ceilings;
 mod compare_itself;
 mod compare_versions;
+mod cost;
 mod figures;
 mod full;
 mod instructions;
@@ -46,6 +47,7 @@ enum Command {
     Ceilings(ceilings::Arguments),
     CompareVersions(compare_versions::Arguments),
     CompareItself(compare_itself::Arguments),
+    Cost(cost::Arguments),
     Figures(figures::Arguments),
     Full(full::Arguments),
     Instructions(instructions::Arguments),
@@ -68,6 +70,7 @@ fn main() -> ExitCode {
         Command::Ceilings(arguments) => ceilings::run(&arguments),
         Command::CompareVersions(arguments) => compare_versions::run(&arguments),
         Command::CompareItself(arguments) => compare_itself::run(&arguments),
+        Command::Cost(arguments) => cost::run(&arguments),
         Command::Figures(arguments) => figures::run(&arguments),
         Command::Full(arguments) => full::run(&arguments),
         Command::Instructions(arguments) => instructions::run(&arguments),

@@ -39,6 +39,11 @@ impl RatioSummary {
         Some(Self { median, spread: Spread::of(&ratios)?, pairs: pairs.len() })
     }
 
+    /// Returns the estimate of the ratio.
+    pub(crate) fn estimate(&self) -> f64 {
+        self.median.estimate
+    }
+
     /// Returns whether the lower end of the interval meets an aim. `None` if there are too few pairs for an interval.
     pub(crate) fn meets(&self, aim: f64) -> Option<bool> {
         self.median.interval.map(|interval| interval.low >= aim)
