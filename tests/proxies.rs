@@ -12,6 +12,7 @@ use std::{
 };
 
 use common::{
+    nginx::nginx,
     peers, run,
     transfer::{Ended, assert_same, blob, free_port, saving, self_signed, wait_for},
 };
@@ -28,25 +29,15 @@ fn uploads_and_downloads_pass_nginx_unchanged() {
     let [plain, prior, tls] = [(); 3].map(|()| free_port());
     let location =
         format!("location / {{ proxy_pass http://{}; proxy_http_version 1.1; }}", server.cleartext());
-    let config = format!(
-        "user root;\npid {folder}/pid;\nerror_log {folder}/error.log;\nevents {{}}\n\
-         http {{\n access_log off;\n client_max_body_size 0;\n proxy_request_buffering off;\n proxy_buffering off;\n\
-         {temporary}\
+    let servers = format!(
+        " proxy_request_buffering off;\n proxy_buffering off;\n\
          server {{ listen 127.0.0.1:{plain}; {location} }}\n\
          server {{ listen 127.0.0.1:{prior} http2; {location} }}\n\
-         server {{ listen 127.0.0.1:{tls} ssl http2; ssl_protocols TLSv1.3; ssl_certificate {cert}; ssl_certificate_key {key}; {location} }}\n}}\n",
-        folder = folder.path().display(),
-        temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-            .map(|kind| format!(" {kind}_temp_path {}/{kind};\n", folder.path().display()))
-            .concat(),
+         server {{ listen 127.0.0.1:{tls} ssl http2; ssl_protocols TLSv1.3; ssl_certificate {cert}; ssl_certificate_key {key}; {location} }}\n",
         cert = certificate.display(),
         key = key.display(),
     );
-    let file = folder.path().join("nginx.conf");
-    fs::write(&file, config).unwrap();
-    let mut nginx = Command::new(peers.join("bin/nginx"));
-    nginx.args(["-g", "daemon off; master_process off;", "-c"]).arg(&file).arg("-p").arg(folder.path());
-    let _nginx = started(&mut nginx, tls);
+    let _nginx = nginx(&peers, folder.path(), &servers, tls);
     let ways = [("h1c", plain), ("h2c", prior), ("h1", tls), ("h2", tls)];
     assert_unchanged(&ways, &certificate, saved.path());
 }

@@ -10,7 +10,7 @@ use super::{
     limits::LimitArgs,
     request::RequestArgs,
     trust::{KeyLogArgs, TrustArgs},
-    values::{Named, chunk, duration, payload, protocol, seconds},
+    values::{Named, chunk, duration, payload, protocol, seconds, upload_file},
 };
 use crate::exit::Usage;
 
@@ -80,7 +80,10 @@ pub(crate) struct SendArgs {
     pub(crate) remote: RemoteArgs,
     /// Content of the body: random, zero, file:PATH, or - for standard input
     #[arg(long, value_name = "KIND", default_value = "random", value_parser = payload())]
-    pub(crate) payload: PayloadKind,
+    payload: PayloadKind,
+    /// File to upload, as by --payload file:FILE; - and . are standard input
+    #[arg(short = 'T', long, value_name = "FILE", value_parser = upload_file(), conflicts_with = "payload")]
+    upload_file: Option<PayloadKind>,
     /// Size of a generated body [default: 2GiB]
     #[arg(long, value_name = "SIZE")]
     pub(crate) size: Option<ByteSize>,
@@ -99,13 +102,18 @@ pub(crate) struct SendArgs {
 }
 
 impl SendArgs {
+    /// Returns the content of the body.
+    pub(crate) fn payload(&self) -> &PayloadKind {
+        self.upload_file.as_ref().unwrap_or(&self.payload)
+    }
+
     /// Returns the URL and the protocol. A URL that ends in a slash gets the name of the payload's file.
     ///
     /// # Errors
     /// Fails if the URL cannot be used, or if the protocol does not fit the URL.
     pub(crate) fn target(&self) -> Result<Target, Usage> {
         let target = self.remote.target()?;
-        Ok(match &self.payload {
+        Ok(match self.payload() {
             PayloadKind::File(path) => target.with_file_name(path),
             _ => target,
         })

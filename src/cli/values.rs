@@ -44,6 +44,16 @@ pub(crate) fn payload() -> impl TypedValueParser<Value = PayloadKind> {
     OsStringValueParser::new().try_map(|text| PayloadKind::parse(&text))
 }
 
+/// Returns a parser of curl's `-T`: the path of a file, or `-` or `.` for standard input. The path need not be UTF-8.
+pub(crate) fn upload_file() -> impl TypedValueParser<Value = PayloadKind> {
+    OsStringValueParser::new().try_map(|text| match text.as_encoded_bytes() {
+        b"" => Err("name a file, or - for standard input"),
+        // In curl, the two differ in whether a slow input delays the response. Here, it never does.
+        b"-" | b"." => Ok(PayloadKind::Stdin),
+        _ => Ok(PayloadKind::File(text.into())),
+    })
+}
+
 /// Returns a parser of the payloads of a measurement: `cold` stands for a block that fits this machine.
 pub(crate) fn measured_payload() -> impl TypedValueParser<Value = PayloadKind> {
     OsStringValueParser::new().try_map(|text| match text.to_str() {

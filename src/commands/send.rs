@@ -9,7 +9,7 @@ use crate::{cli::SendArgs, exit::Usage};
 /// Runs `longhaul send`.
 pub(super) fn main(args: &SendArgs) -> anyhow::Result<Verdict> {
     let target = args.target()?;
-    let upload = Upload::new(args.payload.clone())
+    let upload = Upload::new(args.payload().clone())
         .and_then(|upload| upload.with_size(args.size))
         .map_err(|error| match error {
             UploadError::OwnSize { payload } => {
