@@ -83,12 +83,52 @@ fn a_file_or_standard_input_is_uploaded_by_its_short_flag() {
 }
 
 #[test]
+fn a_host_has_the_addresses_and_the_place_that_the_user_states() {
+    let Some(nginx) = Nginx::start("location = /host { return 200 $http_host; }") else { return };
+    let port = nginx.port;
+    for (host, flags) in [
+        (format!("a.invalid:{port}"), vec![format!("--resolve=a.invalid:{port}:127.0.0.1")]),
+        (format!("a.invalid:{port}"), vec![format!("--resolve=*:{port}:[::1],127.0.0.1"), "-6".into()]),
+        ("a.invalid:81".into(), vec![format!("--connect-to=a.invalid:81:127.0.0.1:{port}")]),
+        (
+            "a.invalid".into(),
+            vec![format!("--connect-to=::b.invalid:{port}"), format!("--resolve=b.invalid:{port}:127.0.0.1")],
+        ),
+        (format!("localhost:{port}"), vec!["-6".into(), "-4".into()]),
+    ] {
+        let url = format!("http://{host}/host");
+        let flags = flags.iter().map(String::as_str);
+        let args: Vec<_> = ["fetch", &url, "-o", "-", "--quiet"].into_iter().chain(flags).collect();
+        let output = run(&args);
+        assert_success(&output);
+        assert_eq!(text(&output.stdout), host);
+    }
+    for (host, flags, part) in [
+        ("127.0.0.1", vec!["-6"], "127.0.0.1 has no IPv6 address"),
+        ("127.0.0.1", vec!["-4", "-6"], "127.0.0.1 has no IPv6 address"),
+        (
+            "a.invalid",
+            vec!["--resolve", "a.invalid:1:127.0.0.1", "--resolve", "-a.invalid:1"],
+            "cannot find a.inv",
+        ),
+    ] {
+        let url = format!("http://{host}:1/");
+        let output = run(&[&["fetch", &url], &flags[..]].concat());
+        let told = text(&output.stderr);
+        assert!(output.status.code() == Some(1) && told.contains(part), "{flags:?}: {told}");
+    }
+}
+
+#[test]
 fn flags_that_contradict_each_other_are_wrong_usage() {
     for (args, part) in [
         (vec!["send", "http://x/", "-T", "a", "--payload", "zero"], "--payload"),
         (vec!["send", "http://x/", "-T", ""], "name a file"),
         (vec!["send", "http://x/", "-T", "/no/such"], "/no/such"),
         (vec!["send", "http://x/", "-T", "-", "--size", "1"], "--size"),
+        (vec!["fetch", "http://x/", "--resolve", "x:80:y"], "HOST:PORT:ADDRESS"),
+        (vec!["fetch", "http://x/", "--connect-to", "x:80:y"], "HOST1:PORT1:HOST2:PORT2"),
+        (vec!["prove", "-4"], "--server"),
     ] {
         let output = run(&args);
         let told = text(&output.stderr);

@@ -8,6 +8,7 @@ use record::{ByteSize, Direction, Protocol};
 use subject::{CONFORM_CASES, ConformCase, LEAST_BODY, Ready};
 
 use super::{
+    connect::ConnectArgs,
     request::RequestArgs,
     trust::TrustArgs,
     values::{Named, duration, named, protocol},
@@ -69,6 +70,8 @@ pub(crate) struct ConformArgs {
     #[command(flatten)]
     request: RequestArgs,
     #[command(flatten)]
+    connect: ConnectArgs,
+    #[command(flatten)]
     trust: TrustArgs,
     /// Command line of the program, run as it is without a shell
     #[arg(last = true, value_name = "COMMAND")]
@@ -113,6 +116,7 @@ impl ConformArgs {
             .with_trust(self.trust.trust()?)
             .with_oldest_tls(self.trust.oldest())
             .with_timeout(self.timeout)
+            .with_addresses(self.connect.addresses())
             .with_request(self.request.options()?))
     }
 }

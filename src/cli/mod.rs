@@ -5,6 +5,7 @@ mod bench;
 mod check;
 mod compare;
 mod conform;
+mod connect;
 mod help;
 mod limits;
 mod prove;

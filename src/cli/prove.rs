@@ -9,6 +9,7 @@ use subject::{Endpoints, Ready};
 
 use super::{
     RunArgs,
+    connect::ConnectArgs,
     request::RequestArgs,
     trust::TrustArgs,
     values::{distinct, sizes},
@@ -79,6 +80,8 @@ pub(crate) struct ListenerArgs {
     #[command(flatten)]
     request: RequestArgs,
     #[command(flatten)]
+    connect: ConnectArgs,
+    #[command(flatten)]
     trust: TrustArgs,
 }
 
@@ -131,7 +134,8 @@ impl ListenerArgs {
 
     /// Refuses flags of requests if nothing listens that takes them.
     fn check(&self) -> Result<(), Usage> {
-        match self.role().is_none() && (self.request.is_given() || self.trust.is_given()) {
+        let is_given = self.request.is_given() || self.trust.is_given() || self.connect.is_given();
+        match self.role().is_none() && is_given {
             true => Err(Usage::new(
                 "flags of requests and of certificates are for a server or a proxy of yours (--server, --proxy)",
             )),
@@ -174,6 +178,7 @@ impl ProveArgs {
             .with_trust(listener.trust.trust()?)
             .with_oldest_tls(listener.trust.oldest())
             .with_timeout(self.runs.session.timeout)
+            .with_addresses(listener.connect.addresses())
             .with_request(listener.request.options()?)
             .with_limits(self.runs.limits()?))
     }

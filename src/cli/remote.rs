@@ -7,6 +7,7 @@ use client::{Options, Target};
 use record::{ByteSize, ChunkSize, DEFAULT_SEED, PayloadKind, Protocol, Rate};
 
 use super::{
+    connect::ConnectArgs,
     limits::LimitArgs,
     request::RequestArgs,
     trust::{KeyLogArgs, TrustArgs},
@@ -30,6 +31,8 @@ pub(crate) struct RemoteArgs {
     /// Abort when the transfer takes longer than this, name resolution included; a bare number is seconds
     #[arg(short, long, value_name = "TIME", value_parser = seconds)]
     max_time: Option<Duration>,
+    #[command(flatten)]
+    connect: ConnectArgs,
     #[command(flatten)]
     trust: TrustArgs,
     #[command(flatten)]
@@ -68,6 +71,7 @@ impl RemoteArgs {
             .with_key_log(self.key_log.open()?)
             .with_timeout(self.timeout)
             .with_max_time(self.max_time)
+            .with_addresses(self.connect.addresses())
             .with_request(self.request.options()?)
             .with_limits(self.limits.limits_for_any_peer().map_err(Usage::new)?)
             .with_label(self.label.clone()))

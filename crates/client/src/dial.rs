@@ -5,13 +5,10 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use metrics::Stamp;
 use record::{Fault, FaultKind};
-use tokio::{
-    net::lookup_host,
-    time::{sleep, timeout},
-};
+use tokio::time::{sleep, timeout};
 use transport::{ChunkExtensions, Connection, Peer};
 
-use crate::{Options, Target};
+use crate::{Options, Target, addresses::Place};
 
 /// The delay before the next address is tried in parallel: the recommended Connection Attempt Delay (RFC 8305 section
 /// 5).
@@ -27,8 +24,9 @@ type Dialled = (Arc<dyn Connection>, Duration);
 /// resolution of the name.
 pub(crate) async fn dial(target: &Target, options: &Options) -> Result<Dialled, Fault> {
     let mut tried = Vec::new();
+    let place = options.addresses.dialled(Place { host: target.host(), port: target.port() });
     let dialling = async {
-        let addresses = interleaved(addresses(target).await?);
+        let addresses = interleaved(options.addresses.find(place).await?);
         race(addresses, &mut tried, |address| connect(address, target, options)).await
     };
     let dialled = timeout(options.timeout, dialling).await;
@@ -36,7 +34,7 @@ pub(crate) async fn dial(target: &Target, options: &Options) -> Result<Dialled, 
         let waited = options.timeout.as_secs_f64();
         let tried: Vec<_> = tried.iter().map(SocketAddr::to_string).collect();
         let message = match tried.as_slice() {
-            [] => format!("the name {} was not resolved within {waited} s", target.host()),
+            [] => format!("the name {} was not resolved within {waited} s", place.host),
             _ => format!("no handshake with {} within {waited} s", tried.join(" or ")),
         };
         Err(Fault::new(FaultKind::Timeout, message))
@@ -52,16 +50,6 @@ async fn connect(address: SocketAddr, target: &Target, options: &Options) -> Res
     let began = Stamp::now();
     let connection = target.transport().connect(&peer, &options.limits).await?;
     Ok((connection.into(), began.elapsed()))
-}
-
-/// Returns the addresses of the target's host, in the order of the resolver.
-async fn addresses(target: &Target) -> Result<Vec<SocketAddr>, Fault> {
-    let unknown = |error| Fault::new(FaultKind::Connect, format!("cannot find {}: {error}", target.host()));
-    let found: Vec<_> = lookup_host((target.host(), target.port())).await.map_err(unknown)?.collect();
-    if found.is_empty() {
-        return Err(Fault::new(FaultKind::Connect, format!("{} has no address", target.host())));
-    }
-    Ok(found)
 }
 
 /// Returns the addresses with IPv6 and IPv4 alternating, the family of the first address first (RFC 8305 section 4).

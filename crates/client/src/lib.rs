@@ -52,6 +52,7 @@
 //! ```
 
 mod activity;
+mod addresses;
 mod advice;
 mod answer;
 mod checksum;
@@ -75,6 +76,7 @@ mod upload;
 mod url;
 mod validator;
 
+pub use addresses::{AddressFamily, AddressOptions, AddressRuleError, ConnectRule, ResolveRule};
 pub use client::{Client, TransferReport};
 pub use credentials::{Credentials, CredentialsError};
 pub use download::Download;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use record::{Limits, Profile};
 use transport::{KeyLog, TlsVersion, Trust};
 
-use crate::RequestOptions;
+use crate::{AddressOptions, RequestOptions};
 
 /// The options that all transfers of a [`Client`](crate::Client) share.
 #[derive(Clone, Debug)]
@@ -23,6 +23,8 @@ pub struct Options {
     pub timeout: Duration,
     /// The longest total time of a transfer, from the name's resolution to the response; `None` for any time.
     pub max_time: Option<Duration>,
+    /// The choice of the addresses that are dialled.
+    pub addresses: AddressOptions,
     /// The changes to the requests.
     pub request: RequestOptions,
     /// The values of all limits in force.
@@ -68,6 +70,12 @@ impl Options {
         Self { max_time: max_time.into(), ..self }
     }
 
+    /// Sets the choice of the addresses that are dialled.
+    #[must_use]
+    pub fn with_addresses(self, addresses: AddressOptions) -> Self {
+        Self { addresses, ..self }
+    }
+
     /// Sets the changes that apply to all requests.
     #[must_use]
     pub fn with_request(self, request: RequestOptions) -> Self {
@@ -103,6 +111,7 @@ impl Default for Options {
             key_log: None,
             timeout: Self::TIMEOUT,
             max_time: None,
+            addresses: AddressOptions::default(),
             request: RequestOptions::default(),
             limits: Limits::for_any_peer(Profile::default()),
             connection_window: None,

@@ -1,0 +1,42 @@
+//! The flags of the addresses that a client dials, with curl's names.
+
+use clap::Args;
+use client::{AddressFamily, AddressOptions, ConnectRule, ResolveRule};
+
+#[derive(Debug, Args)]
+pub(crate) struct ConnectArgs {
+    /// Resolve names to IPv4 addresses only
+    #[arg(short = '4', long, overrides_with = "ipv6")]
+    ipv4: bool,
+    /// Resolve names to IPv6 addresses only
+    #[arg(short = '6', long, overrides_with = "ipv4")]
+    ipv6: bool,
+    /// Addresses of a host at a port, in place of the resolver's; host * is any host, and -HOST:PORT removes an entry
+    /// (repeatable)
+    #[arg(long, value_name = "HOST:PORT:ADDRESS[,ADDRESS]", allow_hyphen_values = true)]
+    resolve: Vec<ResolveRule>,
+    /// Connect to HOST2:PORT2 in place of HOST1:PORT1; an empty part is any, or the same. Names in the request and the
+    /// certificate stay (repeatable)
+    #[arg(long, value_name = "HOST1:PORT1:HOST2:PORT2")]
+    connect_to: Vec<ConnectRule>,
+}
+
+impl ConnectArgs {
+    /// Returns whether any flag is given.
+    pub(crate) fn is_given(&self) -> bool {
+        self.ipv4 || self.ipv6 || !self.resolve.is_empty() || !self.connect_to.is_empty()
+    }
+
+    /// Returns the choice of the addresses that are dialled.
+    pub(crate) fn addresses(&self) -> AddressOptions {
+        let family = match (self.ipv4, self.ipv6) {
+            (true, _) => Some(AddressFamily::V4),
+            (_, true) => Some(AddressFamily::V6),
+            (false, false) => None,
+        };
+        AddressOptions::default()
+            .with_family(family)
+            .resolving(self.resolve.iter().cloned())
+            .connecting_to(self.connect_to.iter().cloned())
+    }
+}
