@@ -82,7 +82,7 @@ impl LiveView {
         matches!(self.mode, Mode::Live(_))
     }
 
-    /// Removes the lines.
+    /// Removes the lines that are redrawn from the terminal.
     pub(crate) fn finish(&self) {
         if let Mode::Live(bar) = &self.mode {
             bar.finish_and_clear();

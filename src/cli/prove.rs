@@ -132,7 +132,7 @@ impl ListenerArgs {
         server.or(proxy.map(|(url, upstream)| ListenerRole::Proxy { url, upstream }))
     }
 
-    /// Refuses flags of requests if nothing listens that takes them.
+    /// Refuses flags of requests and of certificates if neither a server nor a proxy is to be proven.
     fn check(&self) -> Result<(), Usage> {
         let is_given = self.request.is_given() || self.trust.is_given() || self.connect.is_given();
         match self.role().is_none() && is_given {

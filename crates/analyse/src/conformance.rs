@@ -127,7 +127,7 @@ impl Conformance {
         self.trials.iter().filter(|trial| trial.conduct == conduct).count()
     }
 
-    /// Returns the verdict of the worst conduct. Cases that do not apply count only if no case applies.
+    /// Returns the verdict of the worst outcome among the cases. Cases that do not apply count only if no case applies.
     pub fn verdict(&self) -> Verdict {
         let applied = self.trials.iter().map(|trial| trial.conduct);
         let applied = applied.filter(|conduct| *conduct != Conduct::NotApplicable);

@@ -20,7 +20,7 @@ use crate::{
 /// The time in which a program that breaks off a transfer is seen to have ended.
 const END_DELAY: Duration = Duration::from_millis(300);
 
-/// The time between two looks for a protocol.
+/// The interval at which protocols are tried that the program does not speak yet.
 const LOOK: Duration = Duration::from_millis(50);
 
 /// The origin of a program that listens at a URL.

@@ -62,7 +62,7 @@ pub(super) fn name<S: Serializer>(key: &SeriesKey, serializer: S) -> Result<S::O
 
 impl MemorySeries {
     /// Returns the series of records, in the order of their first appearance, or in the order of a matrix if rounds
-    /// were shuffled. A failed run counts as unknown. A bench beside other programs proves nothing about them, so records with
+    /// were shuffled. The memory of a failed run is unknown. A bench beside other programs proves nothing about them, so records with
     /// one of them are left out.
     pub fn all<'a>(records: impl IntoIterator<Item = &'a Record>) -> Vec<Self> {
         let mut all: Vec<Self> = Vec::new();
