@@ -16,6 +16,7 @@ mod layers;
 mod length;
 mod limits;
 mod many_uploads;
+mod peers;
 mod power;
 mod ratios;
 mod rules;
@@ -55,6 +56,7 @@ enum Command {
     Layers(layers::Arguments),
     Limits(limits::Arguments),
     ManyUploads(many_uploads::Arguments),
+    Peers(peers::Arguments),
     Power(power::Arguments),
     Scale(scale::Arguments),
     ThirdParty(third_party::Arguments),
@@ -78,6 +80,7 @@ fn main() -> ExitCode {
         Command::Layers(arguments) => layers::run(&arguments),
         Command::Limits(arguments) => limits::run(&arguments),
         Command::ManyUploads(arguments) => many_uploads::run(&arguments),
+        Command::Peers(arguments) => peers::run(&arguments),
         Command::Power(arguments) => power::run(&arguments),
         Command::Scale(arguments) => scale::run(&arguments),
         Command::ThirdParty(arguments) => third_party::run(&arguments),
