@@ -128,7 +128,7 @@ impl SendArgs {
 pub(crate) struct FetchArgs {
     #[command(flatten)]
     pub(crate) remote: RemoteArgs,
-    /// File to save the body in, or - for standard output [default: the body is digested and dropped]
+    /// File to save the body in, or - for standard output [default: the body is read and dropped]
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
     /// Resume an interrupted download (-C -), which was kept as FILE.part if the server sent a validator

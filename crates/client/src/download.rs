@@ -79,7 +79,7 @@ impl Download {
         self.receive_whole(response, by).await
     }
 
-    /// Receives a whole body into the output. The body of a response without a 2xx status is digested and dropped.
+    /// Receives a whole body into the output. The body of a response without a 2xx status is dropped.
     pub(crate) async fn receive_whole(
         self,
         response: Response<Body>,
@@ -91,6 +91,7 @@ impl Download {
         let checksums = Checksums::of_whole(&head.headers);
         let length = content_length(&head.headers, by);
         let (sink, output) = output.open(length).await?;
+        let sink = digesting(sink, sent.as_ref());
         let received = Received { body, checksums, length, sink, rate: self.reader_rate, halt: self.halt };
         let (receipt, proof) = received.run(by).await?;
         let received = sent.as_ref().and(receipt.digest);
@@ -162,6 +163,12 @@ pub(crate) fn content_length(headers: &HeaderMap, by: &Exchange<'_>) -> Option<u
 
 fn number(value: &HeaderValue) -> Option<u64> {
     value.to_str().ok()?.trim().parse().ok()
+}
+
+/// Returns a sink that digests the body only if the digest is known: it takes a fifth of a receiver's processor time in
+/// cleartext.
+pub(crate) fn digesting(sink: Sink, sent: Option<&SentContent>) -> Sink {
+    if sent.is_some() { sink } else { sink.without_digest() }
 }
 
 /// Returns a query parameter in the URL of a body that a longhaul server generates; `None` for any other URL.

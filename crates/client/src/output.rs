@@ -23,8 +23,8 @@ use crate::{in_place::InPlace, part::Part, route::Route};
 /// write costs a switch between threads.
 const WRITE_BUFFER: usize = 256 << 10;
 
-/// The output of a download: the use of the received bytes. Every output digests the body, and a slow output slows the
-/// transfer down.
+/// The output of a download: the use of the received bytes. A body that the server generates is digested, and a slow
+/// output slows the transfer down.
 pub struct Output(Kind);
 
 enum Kind {
@@ -34,7 +34,7 @@ enum Kind {
 }
 
 impl Output {
-    /// Creates an output that only digests the body.
+    /// Creates an output that drops the body, after comparing its digest if that is known.
     pub fn verify() -> Self {
         Self(Kind::Verify)
     }

@@ -12,7 +12,7 @@ use crate::{
     Download,
     answer::{Failure, accepted},
     checksum::{self, Checksums, REPR_DIGEST},
-    download::{Received, content_length, generated, request, whole},
+    download::{Received, content_length, digesting, generated, request, whole},
     output::Completion,
     part::{Part, PartFacts},
     transfer::{ContentReport, Exchange},
@@ -91,8 +91,9 @@ impl Download {
             0 => Checksums::of_whole(&head.headers),
             _ => Checksums::of_part(&head.headers),
         };
+        let sent = generated(by.target, &head.headers);
         let (hasher, writer) = part.continuation();
-        let sink = Sink::stream_after(hasher, writer);
+        let sink = digesting(Sink::stream_after(hasher, writer), sent.as_ref());
         let length = content_length(&head.headers, by);
         let received = Received { body, checksums, length, sink, rate: self.reader_rate, halt: None };
         let (receipt, proof) = match received.run(by).await {
@@ -104,7 +105,6 @@ impl Download {
                 return Err(fault.into());
             }
         };
-        let sent = generated(by.target, &head.headers);
         let received = sent.as_ref().and(receipt.digest);
         let (part, whole) = if held == 0 { (part, None) } else { verify(part, &head.headers).await? };
         let (output, proof) = (Completion::Part(part.into()), whole.or_else(|| proof.get().cloned()));

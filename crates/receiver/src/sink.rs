@@ -16,6 +16,8 @@ use crate::{
 /// The destination of one body's bytes. The default sink discards the bytes.
 #[derive(Default)]
 pub struct Sink {
+    /// The digest of the bytes so far; `None` if none is wanted, or if it is computed at the end.
+    hasher: Option<Box<Hasher>>,
     kind: Kind,
     activity: SinkActivity,
 }
@@ -23,14 +25,13 @@ pub struct Sink {
 #[derive(Default)]
 enum Kind {
     #[default]
-    Discard,
-    Verify(Box<Hasher>),
+    Drop,
     Collect(Vec<Bytes>),
-    Keep(Box<Hasher>, Leak),
-    Burn(Box<Hasher>, Burner),
-    Save(Box<Hasher>, Box<Saver>),
-    Hold(Box<Hasher>, Box<Saver>, Slot),
-    Stream(Box<Hasher>, Pin<Box<dyn AsyncWrite + Send>>),
+    Keep(Leak),
+    Burn(Burner),
+    Save(Box<Saver>),
+    Hold(Box<Saver>, Slot),
+    Stream(Pin<Box<dyn AsyncWrite + Send>>),
 }
 
 /// A leak of a known number of bytes per chunk.
@@ -56,48 +57,48 @@ impl Leak {
 }
 
 impl Sink {
-    fn of(kind: Kind) -> Self {
-        Self { kind, activity: SinkActivity::default() }
+    fn digesting(kind: Kind) -> Self {
+        Self { hasher: Some(Box::default()), kind, activity: SinkActivity::default() }
     }
 
     /// Creates a sink that drops the bytes.
     pub fn discard() -> Self {
-        Self::of(Kind::Discard)
+        Self::default()
     }
 
     /// Creates a sink that digests the bytes and drops them.
     pub fn verify() -> Self {
-        Self::of(Kind::Verify(Box::default()))
+        Self::digesting(Kind::Drop)
     }
 
     /// Creates a sink that keeps the whole body in memory and digests it at the end: the control whose growth a memory
     /// proof must find.
     pub fn collect() -> Self {
-        Self::of(Kind::Collect(Vec::new()))
+        Self { hasher: None, ..Self::digesting(Kind::Collect(Vec::new())) }
     }
 
     /// Creates a sink that digests the bytes and drops them, and leaks `bytes` bytes of memory per `chunk` bytes of
     /// body. The sink is the control of a memory proof whose slope is known.
     pub fn keep(bytes: u64, chunk: u64) -> Self {
-        Self::of(Kind::Keep(Box::default(), Leak { bytes, chunk, received: 0, chunks: 0 }))
+        Self::digesting(Kind::Keep(Leak { bytes, chunk, received: 0, chunks: 0 }))
     }
 
     /// Creates a sink that digests the bytes and spends an additional processor time of `time` on each `chunk`: the
     /// control whose cost the figures of processor time must show.
     pub fn burn(time: Duration, chunk: ChunkSize) -> Self {
-        Self::of(Kind::Burn(Box::default(), Burner::new(time, chunk)))
+        Self::digesting(Kind::Burn(Burner::new(time, chunk)))
     }
 
     /// Creates a sink that digests the bytes and saves them in a file.
     pub fn save(saver: Saver) -> Self {
-        Self::of(Kind::Save(Box::default(), Box::new(saver)))
+        Self::digesting(Kind::Save(Box::new(saver)))
     }
 
     /// Creates a sink that digests the bytes and saves them in a file without a name. The returned handle gives the
     /// file its name by [`HeldFile::keep`], after the content was verified.
     pub fn hold(saver: Saver) -> (Self, HeldFile) {
         let slot = Slot::default();
-        (Self::of(Kind::Hold(Box::default(), Box::new(saver), slot.clone())), HeldFile(slot))
+        (Self::digesting(Kind::Hold(Box::new(saver), slot.clone())), HeldFile(slot))
     }
 
     /// Creates a sink that digests the bytes and writes them to `output`. The body waits for the output.
@@ -108,7 +109,13 @@ impl Sink {
     /// Creates a sink that digests the rest of a body and writes it to `output`. `digested` is the hasher of the bytes
     /// that were received before.
     pub fn stream_after(digested: Hasher, output: impl AsyncWrite + Send + 'static) -> Self {
-        Self::of(Kind::Stream(Box::new(digested), Box::pin(output)))
+        Self { hasher: Some(Box::new(digested)), ..Self::digesting(Kind::Stream(Box::pin(output))) }
+    }
+
+    /// Leaves out the digest, for a body whose digest nothing can be compared with.
+    #[must_use]
+    pub fn without_digest(self) -> Self {
+        Self { hasher: None, ..self }
     }
 
     /// Returns a handle that tells whether the body waits for this sink.
@@ -117,14 +124,12 @@ impl Sink {
     }
 
     pub(crate) async fn take(&mut self, bytes: Bytes) -> Result<(), SaveError> {
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(&bytes);
+        }
         match &mut self.kind {
-            Kind::Discard => Ok(()),
-            Kind::Verify(hasher) => {
-                hasher.update(&bytes);
-                Ok(())
-            }
-            Kind::Burn(hasher, burner) => {
-                hasher.update(&bytes);
+            Kind::Drop => Ok(()),
+            Kind::Burn(burner) => {
                 burner.burn(bytes.len());
                 Ok(())
             }
@@ -133,52 +138,46 @@ impl Sink {
                 pieces.push(Bytes::copy_from_slice(&bytes));
                 Ok(())
             }
-            Kind::Keep(hasher, leak) => {
-                hasher.update(&bytes);
+            Kind::Keep(leak) => {
                 leak.pass(bytes.len());
                 Ok(())
             }
-            Kind::Save(hasher, saver) | Kind::Hold(hasher, saver, _) => {
-                hasher.update(&bytes);
-                self.activity.during(saver.take(bytes)).await
-            }
-            Kind::Stream(hasher, output) => {
-                hasher.update(&bytes);
-                Ok(self.activity.during(output.write_all(&bytes)).await?)
-            }
+            Kind::Save(saver) | Kind::Hold(saver, _) => self.activity.during(saver.take(bytes)).await,
+            Kind::Stream(output) => Ok(self.activity.during(output.write_all(&bytes)).await?),
         }
     }
 
-    /// Completes the body at its destination. Returns the digest of the body, and the name under which the body was
-    /// saved.
+    /// Completes the body at its destination. Returns the digest of the body, unless it was left out, and the name under
+    /// which the body was saved.
     pub(crate) async fn finish(self) -> Result<(Option<Digest>, Option<String>), SaveError> {
-        let Self { kind, activity } = self;
-        activity.during(kind.finish()).await
+        let Self { hasher, kind, activity } = self;
+        let digest = match &kind {
+            Kind::Collect(pieces) => {
+                let mut hasher = Hasher::new();
+                pieces.iter().for_each(|piece| hasher.update(piece));
+                Some(hasher.digest())
+            }
+            _ => hasher.map(|hasher| hasher.digest()),
+        };
+        Ok((digest, activity.during(kind.finish()).await?))
     }
 }
 
 impl Kind {
-    async fn finish(self) -> Result<(Option<Digest>, Option<String>), SaveError> {
-        Ok(match self {
-            Self::Discard => (None, None),
-            Self::Verify(hasher) | Self::Keep(hasher, _) | Self::Burn(hasher, _) => {
-                (Some(hasher.digest()), None)
-            }
-            Self::Collect(pieces) => {
-                let mut hasher = Hasher::new();
-                pieces.iter().for_each(|piece| hasher.update(piece));
-                (Some(hasher.digest()), None)
-            }
-            Self::Save(hasher, saver) => (Some(hasher.digest()), Some(saver.finish().await?)),
-            Self::Hold(hasher, saver, slot) => {
+    /// Completes the body. Returns the name under which it was saved.
+    async fn finish(self) -> Result<Option<String>, SaveError> {
+        match self {
+            Self::Drop | Self::Keep(_) | Self::Burn(_) | Self::Collect(_) => Ok(None),
+            Self::Save(saver) => Ok(Some(saver.finish().await?)),
+            Self::Hold(saver, slot) => {
                 slot.fill(saver.complete().await?);
-                (Some(hasher.digest()), None)
+                Ok(None)
             }
-            Self::Stream(hasher, mut output) => {
+            Self::Stream(mut output) => {
                 output.flush().await?;
-                (Some(hasher.digest()), None)
+                Ok(None)
             }
-        })
+        }
     }
 }
 
@@ -204,6 +203,7 @@ mod tests {
         assert_eq!(digest(Sink::burn(Duration::from_micros(1), ChunkSize::DEFAULT)).await, expected);
         assert_eq!(digest(Sink::stream(tokio::io::sink())).await, expected);
         assert_eq!(digest(Sink::discard()).await, None);
+        assert_eq!(digest(Sink::stream(tokio::io::sink()).without_digest()).await, None);
         assert_eq!(digest(Sink::default()).await, None);
     }
 
