@@ -15,13 +15,14 @@ use std::{
 use common::{Out, peers, run, text};
 use serde_json::Value;
 
-/// Runs a bench of a few rows, both directions, two chunk and two body sizes, with enough windows for percentiles.
-fn bench() -> Out {
+/// Runs a bench of a few rows, both directions, two chunk and two body sizes, with enough windows for percentiles, and
+/// with these flags.
+fn bench(flags: &[&str]) -> Out {
     let out = Out::new();
     let folder = out.text();
     let args = ["bench", "--quiet", "--rounds", "2", "--direction", "up,down", "--out", &folder];
     let matrix = ["--protocol", "tcp,h1c,h2c,h2", "--chunk-size", "16KiB,64KiB", "--size", "4MiB,24MiB"];
-    let output = run(&[&args[..], &matrix].concat());
+    let output = run(&[&args[..], &matrix, flags].concat());
     assert!(output.status.success(), "{}", text(&output.stderr));
     out
 }
@@ -38,7 +39,7 @@ fn browse(peers: &Path, page: &Path, name: &str) -> Output {
 #[test]
 fn a_browser_finds_nothing_wrong_with_the_page_of_a_bench() {
     let Some(peers) = peers() else { return };
-    let out = bench();
+    let out = bench(&["--observe-framing"]);
     let page = out.path().join("report.html");
     let checked = browse(&peers, &page, "bench");
     assert!(checked.status.success(), "{}", text(&checked.stderr));
@@ -59,12 +60,14 @@ fn a_browser_finds_nothing_wrong_with_the_page_of_a_bench() {
     assert!(code == Some(1) && message.contains("127.0.0.1:9"), "{message}");
     let (code, message) = broken("\"use strict\";", "\"use strict\";console.error(\"out of luck\");");
     assert!(code == Some(1) && message.contains("out of luck"), "{message}");
+    let (code, message) = broken("framingTable(data.cases),", "");
+    assert!(code == Some(1) && message.contains("the table of framing has 0 rows"), "{message}");
 }
 
 #[test]
 fn other_programs_read_csv_junit_and_markdown() {
     let Some(peers) = peers() else { return };
-    let (out, report) = (bench(), Out::new());
+    let (out, report) = (bench(&[]), Out::new());
     // The records get one end over its budget, and one failed run.
     let lines = fs::read_to_string(out.path().join("records.jsonl")).unwrap();
     let mut records: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

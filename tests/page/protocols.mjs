@@ -44,10 +44,32 @@ export async function checkRemarks(page, data, records, fault) {
   const tables = await text("#tuning tbody");
   for (const row of data.untuned) if (!tables.includes(row.variant)) fault(`the table of tuning lacks ${row.variant}`);
   if (data.untuned.length === 0 && tables !== "") fault("there is a table of tuning without rows");
+  await checkFraming(page, data, records, fault);
   const carriers = new Set(protocolsOf(records).map(({ carrier }) => (carrier === "quic" ? "quic" : "tcp")));
   const sized = records.some((record) => record.link?.mtu && record.sender?.transport);
   if (sized && carriers.size > 1 && !(await text("#cases .packets")).includes("QUIC:"))
     fault("no remark on packets stands below the table of cases");
+}
+
+/** The pieces that receivers observed have a table, with a row for each kind and case, and otherwise there is none. */
+async function checkFraming(page, data, records, fault) {
+  const rows = await page.$$eval("#framing tbody tr", (all) => all.map(({ cells }) => [...cells].map((c) => c.textContent)));
+  const observed = records.filter((record) => record.error == null && record.receiver?.framing);
+  if (rows.length > 0 !== observed.length > 0)
+    fault(`the table of framing has ${rows.length} rows, of ${observed.length} runs that observed it`);
+  const digits = (text) => Number(text.replaceAll(",", ""));
+  for (const { case: c, receiver } of observed) {
+    const kinds = Object.values(receiver.framing).filter(Boolean);
+    const shown = rows.filter(([name]) => name === c.name);
+    if (shown.length !== kinds.length) fault(`framing of ${c.name}: ${shown.length} rows, ${kinds.length} expected`);
+    for (const [, kind, count, smallest, median, largest] of shown)
+      if (!(digits(count) > 0 && digits(smallest) <= digits(median) && digits(median) <= digits(largest)))
+        fault(`framing of ${c.name}: ${count} ${kind} of ${smallest}, ${median} and ${largest} bytes`);
+    // Of several runs, the table shows one.
+    const most = Math.max(...kinds.map(({ max }) => max));
+    if (kinds.length > 0 && runsOf(records)[c.name].runs === 1 && !shown.some((cells) => digits(cells[5]) === most))
+      fault(`framing of ${c.name}: no row has the largest piece, of ${most} bytes`);
+  }
 }
 
 /** Every figure that compares protocols draws each of them under some choice. */

@@ -2,9 +2,9 @@
 
 use std::iter::once;
 
-use record::{Case, End, EndRecord, Record};
+use record::{Case, End, EndRecord, FrameSizes, Record};
 
-use super::{Format, FormatError, Report};
+use super::{Format, FormatError, Report, framing};
 
 /// The format of `records.csv`.
 pub(super) struct Csv;
@@ -69,6 +69,18 @@ fn number(value: Option<impl ToString>) -> Option<String> {
     value.map(|value| value.to_string())
 }
 
+/// Returns a figure of the pieces of HTTP that reached the receiver, from their name and sizes.
+fn http_pieces(record: &Record, figure: fn(Pieces) -> String) -> Option<String> {
+    record.receiver.as_ref()?.framing.as_ref().and_then(framing::of_http).map(figure)
+}
+
+/// Returns a figure of the pieces of the carrier that reached the receiver, from their name and sizes.
+fn carrier_pieces(record: &Record, figure: fn(Pieces) -> String) -> Option<String> {
+    record.receiver.as_ref()?.framing.as_ref().and_then(framing::of_carrier).map(figure)
+}
+
+type Pieces = (&'static str, FrameSizes);
+
 type Column<T> = (&'static str, fn(&T) -> Option<String>);
 
 /// The columns of the run, after those of its case.
@@ -100,6 +112,16 @@ const RUN: &[Column<Record>] = &[
     ("disturbed", |r| number(r.disturbed)),
     ("subject", |r| r.subject.map(|subject| subject.to_string())),
     ("absorbed_bytes", |r| r.absorbed_bytes.map(|bytes| bytes.to_string())),
+    ("framing_http_kind", |r| http_pieces(r, |(kind, _)| kind.to_owned())),
+    ("framing_http_count", |r| http_pieces(r, |(_, sizes)| sizes.count.to_string())),
+    ("framing_http_min", |r| http_pieces(r, |(_, sizes)| sizes.min.to_string())),
+    ("framing_http_p50", |r| http_pieces(r, |(_, sizes)| sizes.p50.to_string())),
+    ("framing_http_max", |r| http_pieces(r, |(_, sizes)| sizes.max.to_string())),
+    ("framing_carrier_kind", |r| carrier_pieces(r, |(kind, _)| kind.to_owned())),
+    ("framing_carrier_count", |r| carrier_pieces(r, |(_, sizes)| sizes.count.to_string())),
+    ("framing_carrier_min", |r| carrier_pieces(r, |(_, sizes)| sizes.min.to_string())),
+    ("framing_carrier_p50", |r| carrier_pieces(r, |(_, sizes)| sizes.p50.to_string())),
+    ("framing_carrier_max", |r| carrier_pieces(r, |(_, sizes)| sizes.max.to_string())),
 ];
 
 /// The columns of one end.
@@ -141,8 +163,13 @@ const END: &[Column<EndRecord>] = &[
 
 #[cfg(test)]
 mod tests {
+    use record::Framing;
+
     use super::*;
-    use crate::{Analysis, tests::bad_day};
+    use crate::{
+        Analysis,
+        tests::{bad_day, run, with},
+    };
 
     #[test]
     fn a_reader_finds_every_run_by_its_column_and_gaps_stay_empty() {
@@ -173,5 +200,29 @@ mod tests {
             ("error".into(), "it said \"no\", twice".into())
         );
         assert_eq!(cell(failed, "receiver_bytes"), "");
+        assert_eq!(
+            (cell(0, "framing_http_kind"), cell(0, "framing_carrier_max")),
+            (String::new(), String::new())
+        );
+    }
+
+    #[test]
+    fn the_pieces_that_arrived_stand_in_a_group_of_columns_for_each_layer() {
+        let observed = with(run("h2"), |record| {
+            let sizes =
+                |count, min, p50, max| Some(FrameSizes { count, min, p50, max, ..FrameSizes::default() });
+            let framing = Framing {
+                data_frames: sizes(32, 7, 65_536, 65_537),
+                tls_records: sizes(129, 26, 16_401, 16_402),
+                ..Framing::default()
+            };
+            record.receiver.as_mut().unwrap().framing = Some(framing);
+        });
+        let group = |layer: &str| -> Vec<String> {
+            let columns = RUN.iter().filter(|(name, _)| name.starts_with(&format!("framing_{layer}_")));
+            columns.map(|(_, cell)| cell(&observed).unwrap()).collect()
+        };
+        assert_eq!(group("http"), ["data_frames", "32", "7", "65536", "65537"]);
+        assert_eq!(group("carrier"), ["tls_records", "129", "26", "16401", "16402"]);
     }
 }

@@ -1,4 +1,4 @@
-//! The table of the framing that receivers observed, for a terminal and in Markdown.
+//! The framing that receivers observed: a table for a terminal and in Markdown, and the pieces for other formats.
 
 use comfy_table::{CellAlignment, Table, presets};
 use record::{FrameSizes, Framing};
@@ -35,17 +35,15 @@ fn table(rows: &[Row<'_>]) -> Option<Table> {
     let mut table = Table::new();
     table.set_header(HEADER);
     for row in rows {
-        let Some(end) = row.ends.receiver.typical else { continue };
         let mut case = programs::name(row).join(" ").trim_end().to_owned();
-        for (name, sizes) in end.framing.iter().flat_map(kinds) {
-            let per_piece = end.bytes as f64 / sizes.count.max(1) as f64;
+        for Pieces { kind, sizes, body_per_piece } in Pieces::of(row) {
             table.add_row([
                 std::mem::take(&mut case),
-                name.to_owned(),
+                kind.name.to_owned(),
                 sizes.count.to_string(),
                 sizes.p50.to_string(),
                 format!("{}..{}", sizes.min, sizes.max),
-                format!("{per_piece:.0}"),
+                format!("{body_per_piece:.0}"),
             ]);
         }
     }
@@ -56,15 +54,55 @@ fn table(rows: &[Row<'_>]) -> Option<Table> {
     Some(table)
 }
 
-/// Returns the kinds of pieces that arrived, from the innermost to the outermost, with their names.
-fn kinds(framing: &Framing) -> impl Iterator<Item = (&'static str, FrameSizes)> {
-    let kinds = [
-        ("chunks", framing.http1_chunks),
-        ("DATA frames", framing.data_frames),
-        ("TLS records", framing.tls_records),
-        ("datagrams", framing.datagrams),
-    ];
-    kinds.into_iter().filter_map(|(name, sizes)| Some((name, sizes?)))
+/// The pieces of one kind that arrived in the run with the median goodput.
+pub(super) struct Pieces {
+    pub(super) kind: &'static Kind,
+    pub(super) sizes: FrameSizes,
+    /// The bytes of body for each piece.
+    pub(super) body_per_piece: f64,
+}
+
+impl Pieces {
+    /// Returns the pieces of a row, from the innermost kind to the outermost.
+    pub(super) fn of(row: &Row<'_>) -> Vec<Self> {
+        let Some(end) = row.ends.receiver.typical else { return Vec::new() };
+        let of_kind = |framing: &Framing, kind: &'static Kind| {
+            let sizes = (kind.sizes)(framing)?;
+            Some(Self { kind, sizes, body_per_piece: end.bytes as f64 / sizes.count.max(1) as f64 })
+        };
+        let all = end.framing.iter().flat_map(|framing| KINDS.iter().map(move |kind| (framing, kind)));
+        all.filter_map(|(framing, kind)| of_kind(framing, kind)).collect()
+    }
+}
+
+/// A kind of pieces.
+pub(super) struct Kind {
+    /// The name in tables.
+    pub(super) name: &'static str,
+    /// The name in records.
+    pub(super) field: &'static str,
+    sizes: fn(&Framing) -> Option<FrameSizes>,
+}
+
+/// All kinds of pieces, from the innermost to the outermost. The first [`OF_HTTP`] frame the body; the others carry them.
+const KINDS: &[Kind] = &[
+    Kind { name: "chunks", field: "http1_chunks", sizes: |framing| framing.http1_chunks },
+    Kind { name: "DATA frames", field: "data_frames", sizes: |framing| framing.data_frames },
+    Kind { name: "TLS records", field: "tls_records", sizes: |framing| framing.tls_records },
+    Kind { name: "datagrams", field: "datagrams", sizes: |framing| framing.datagrams },
+];
+
+/// The number of kinds that frame the body.
+const OF_HTTP: usize = 2;
+
+/// Returns the pieces of HTTP in a run, of which a protocol has one kind at most, with their name in records.
+pub(super) fn of_http(framing: &Framing) -> Option<(&'static str, FrameSizes)> {
+    KINDS.iter().take(OF_HTTP).find_map(|kind| Some((kind.field, (kind.sizes)(framing)?)))
+}
+
+/// Returns the pieces of the carrier in a run, of which a protocol has one kind at most, with their name in records.
+pub(super) fn of_carrier(framing: &Framing) -> Option<(&'static str, FrameSizes)> {
+    KINDS.iter().skip(OF_HTTP).find_map(|kind| Some((kind.field, (kind.sizes)(framing)?)))
 }
 
 #[cfg(test)]

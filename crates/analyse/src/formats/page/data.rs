@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 
-use record::{Build, Case, End, Host, Latency, Limits, ProtocolFacts, Record, Throughput, TimelinePoint};
+use record::{
+    Build, Case, End, FrameSizes, Host, Latency, Limits, ProtocolFacts, Record, Throughput, TimelinePoint,
+};
 use serde::{Serialize, Serializer, ser::SerializeStruct as _};
 use stats::Spread;
 
-use super::super::{Report, distinct, merged::Merged, programs, proof};
+use super::super::{Report, distinct, framing::Pieces, merged::Merged, programs, proof};
 use crate::{Analysis, BaselineRatio, Calm, EndRow, FindingKind, Rank, Row, Untuned, Verdict};
 
 /// All data of the page, as its scripts read it.
@@ -75,8 +77,28 @@ struct CaseData<'a> {
     calm: Option<CalmData>,
     of_baseline: Option<OfBaseline>,
     of_ceiling: Option<OfBaseline>,
+    /// The pieces that reached the receiver; empty if they were not observed.
+    framing: Vec<PiecesData>,
     sender: Option<EndData<'a>>,
     receiver: Option<EndData<'a>>,
+}
+
+/// The pieces of one kind, with their sizes in bytes.
+#[derive(Serialize)]
+struct PiecesData {
+    kind: &'static str,
+    count: u64,
+    min: u64,
+    p50: u64,
+    max: u64,
+    body_per_piece: f64,
+}
+
+impl PiecesData {
+    fn of(Pieces { kind, sizes, body_per_piece }: Pieces) -> Self {
+        let FrameSizes { count, min, p50, max, .. } = sizes;
+        Self { kind: kind.name, count, min, p50, max, body_per_piece }
+    }
 }
 
 #[derive(Serialize)]
@@ -281,6 +303,7 @@ impl<'a> CaseData<'a> {
             calm: row.calm.map(CalmData::of),
             of_baseline: row.of_baseline.as_ref().map(OfBaseline::of),
             of_ceiling: row.of_ceiling.as_ref().map(OfBaseline::of),
+            framing: Pieces::of(row).into_iter().map(PiecesData::of).collect(),
             sender: end(End::Sender),
             receiver: end(End::Receiver),
         }

@@ -11,7 +11,7 @@ use data::Data;
 pub(super) struct Html;
 
 /// The scripts of the page, in the order in which they use each other.
-const SCRIPTS: [&str; 9] = [
+const SCRIPTS: [&str; 10] = [
     include_str!("theme.js"),
     include_str!("dom.js"),
     include_str!("data.js"),
@@ -20,6 +20,7 @@ const SCRIPTS: [&str; 9] = [
     include_str!("charts-speed.js"),
     include_str!("charts-memory.js"),
     include_str!("table.js"),
+    include_str!("framing.js"),
     include_str!("page.js"),
 ];
 

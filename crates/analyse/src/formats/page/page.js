@@ -169,7 +169,14 @@ function licence() {
 
 function build() {
   styleProtocols(data.protocols);
-  const sections = [charts(), caseTable(data.cases), tuningTable(data.untuned), making(), definitions()].filter(Boolean);
+  const sections = [
+    charts(),
+    caseTable(data.cases),
+    tuningTable(data.untuned),
+    framingTable(data.cases),
+    making(),
+    definitions(),
+  ].filter(Boolean);
   const last = reading();
   document.getElementById("head").append(...head().filter(Boolean), contents([...sections, last]));
   document.getElementById("content").append(...sections);

@@ -54,6 +54,11 @@ const TERMS = {
     meaning:
       "Stock is each library as it comes (--profile stock), without longhaul’s limits, layers and busy-polling; the other rows leave out one thing each. The last columns are the goodput of the row over that of the tuned one, round by round, with its range.",
   },
+  framing: {
+    name: "the framing",
+    meaning:
+      "The pieces in which the body reached the receiver of the run with the median goodput (--observe-framing): chunks of HTTP/1.1 or DATA frames, and the TLS records or datagrams that carry them. Sizes are bytes. The last column is the body divided by the number of pieces.",
+  },
   base: {
     name: "of a plain loop",
     meaning: `Goodput divided by that of a plain loop, which moves the same bytes without HTTP, a chunk at a time${baselinesText() && ` (${baselinesText()})`}. The page shows the median of the rounds’ ratios, with its range. Over 1.00, the HTTP library writes in larger pieces than the loop.`,
