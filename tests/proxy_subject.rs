@@ -10,6 +10,7 @@ use std::{
 };
 
 use common::{Out, assert_valid, peers, run, text, transfer::script};
+use serde_json::Value;
 
 /// Held by the proof that runs: proofs that share two cores have too few samples of fast transfers.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -49,13 +50,21 @@ fn absorbed(output: &Output) -> Vec<String> {
 
 #[test]
 fn a_proxy_that_passes_chunks_on_absorbs_buffers_only() {
-    let Some((output, out)) = prove("chunks", &LARGE, &[]) else { return };
+    let Some((output, out)) = prove("chunks", &LARGE, &["--stall", "2s"]) else { return };
     let report = text(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{report}{}", text(&output.stderr));
     assert!(report.starts_with("proxy: ") && report.contains(" proxy "), "{report}");
     assert!(absorbed(&output).iter().all(|line| line.contains("CONSTANT: at most")), "{report}");
     let records = out.records();
+    let (still, records): (Vec<_>, Vec<_>) =
+        records.into_iter().partition(|record| record["case"]["reader_stall_s"].is_number());
     assert_eq!(records.len(), 18, "three sizes, three rounds, up and down");
+    assert_eq!(still.len(), 2, "the largest size, up and down");
+    for record in &still {
+        assert_valid(record);
+        assert_eq!((&record["stall"]["ended"], &record["integrity"]["match"]), (&Value::Null, &true.into()));
+        assert!(record["absorbed_bytes"].is_null() && record["stall"]["seconds"].as_f64() >= Some(2.0));
+    }
     for record in &records {
         assert_valid(record);
         assert_eq!((&record["subject"], &record["integrity"]["match"]), (&"proxy".into(), &true.into()));

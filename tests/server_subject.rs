@@ -54,7 +54,11 @@ fn a_server_that_holds_whole_bodies_is_growing() {
     let servers: Vec<_> = report.lines().filter(|line| line.contains(" server ")).collect();
     assert!(servers.len() >= 3 && servers.iter().all(|line| line.contains("GROWING")), "{report}");
     let records = out.records();
-    assert_eq!(records.len(), 18, "three sizes, two rounds, up, down and down to a slow reader");
+    assert_eq!(
+        records.len(),
+        19,
+        "three sizes, two rounds, up, down and down to a slow reader; one stands still"
+    );
     for record in &records {
         assert_valid(record);
         assert_eq!(record["subject"], "server");
@@ -74,6 +78,44 @@ fn a_server_that_works_in_chunks_is_constant_when_it_prints_that_it_is_ready() {
     let Some((code, report, _)) = prove_python("chunks", &LARGE, &["--ready", "ready"]) else { return };
     assert_eq!(code, Some(0), "{report}");
     assert!(report.contains("CONSTANT: at most") && report.starts_with("server: "), "{report}");
+    assert!(row(&report, "h1c/down/64KiB+stall=5s").contains("CONSTANT"), "{report}");
+}
+
+/// Returns the row of a case in the table of a report.
+fn row<'r>(report: &'r str, case: &str) -> &'r str {
+    let mut rows = report.lines().map(str::trim_start);
+    rows.find(|line| line.starts_with(case)).unwrap_or_else(|| panic!("{case}: {report}"))
+}
+
+/// Flags for one download of each size, whose verdict is that on a reader that stands still for four seconds.
+const STALLED: [&str; 6] = ["--direction", "down", "--rounds", "1", "--stall", "4s"];
+
+#[test]
+fn a_server_that_reads_ahead_of_a_reader_that_stands_still_is_growing() {
+    let sizes = ["--size", "32MiB,256MiB"];
+    let Some((code, report, out)) = prove_python("ahead", &sizes, &STALLED) else { return };
+    assert_eq!(code, Some(4), "{report}");
+    assert!(row(&report, "h1c/down/64KiB+stall=4s").contains("GROWING"), "{report}");
+    let said = "GROWING  h1c/down/64KiB+stall=4s server: peak RSS rises by 2";
+    assert!(report.contains(said) && report.contains("more than an eighth of the body"), "{report}");
+    let record = out.records().pop().unwrap();
+    assert_valid(&record);
+    assert_eq!((&record["case"]["reader_stall_s"], &record["outcome"]), (&4.0.into(), &"ok".into()));
+    assert!(record["stall"]["seconds"].as_f64().unwrap() >= 4.0 && record["stall"]["ended"].is_null());
+    assert_eq!(record["sender"]["bytes"], 256 << 20, "the reader goes on");
+}
+
+#[test]
+fn a_server_that_ends_a_download_whose_reader_stands_still_is_constant_with_a_remark() {
+    let sizes = ["--size", "32MiB,256MiB"];
+    let Some((_, report, out)) = prove_python("impatient", &sizes, &STALLED) else { return };
+    assert!(row(&report, "h1c/down/64KiB+stall=4s").contains("CONSTANT"), "{report}");
+    assert!(report.contains("server: it ended the transfer by itself: "), "{report}");
+    let record = out.records().pop().unwrap();
+    assert_valid(&record);
+    assert!(record["outcome"] == "ok" && record["error"].is_null(), "{record}");
+    assert!(record["stall"]["ended"].is_string() && record["goodput_bytes_per_s"].is_null(), "{record}");
+    assert!(record["sender"]["bytes"].as_u64().unwrap() < 256 << 20, "{record}");
 }
 
 #[test]

@@ -48,10 +48,14 @@ fn a_client_that_reads_the_whole_file_is_growing() {
     let report = text(&output.stdout);
     assert_eq!(code(&output), Some(4), "{report}{}", text(&output.stderr));
     let clients: Vec<_> = report.lines().filter(|line| line.contains(" client ")).collect();
-    assert!(clients.len() >= 2 && clients.iter().all(|line| line.contains("GROWING: 10")), "{report}");
+    assert!(clients.len() >= 3 && clients.iter().all(|line| line.contains("GROWING: ")), "{report}");
     let records = out.records();
     records.iter().for_each(assert_valid);
-    assert_eq!(records.len(), 12, "three sizes, two rounds, a fast and a slow reader");
+    assert_eq!(
+        records.len(),
+        13,
+        "three sizes, two rounds, a fast and a slow reader; one reader stands still"
+    );
     for record in &records {
         assert_eq!(record["subject"], "client");
         assert!(record["peer"].as_str().unwrap().ends_with("upload_whole.py {url} {file}"), "{record}");
@@ -81,6 +85,24 @@ fn a_client_that_uploads_chunk_by_chunk_is_constant() {
 }
 
 #[test]
+fn a_client_that_gives_up_on_a_reader_that_stands_still_is_constant_with_a_remark() {
+    if Command::new("curl").arg("--version").output().is_err() {
+        return;
+    }
+    let flags = ["--size", "32MiB,128MiB", "--rounds", "1", "--reader-rate", "200MiB", "--stall", "6s"];
+    let (output, out) = prove(&flags, &["curl", "-sS", "--max-time", "3", "-T", "{file}", "{url}"]);
+    let report = text(&output.stdout);
+    let row = report.lines().find(|line| line.contains("h1c/up/64KiB+stall=6s")).unwrap();
+    assert!(row.contains("CONSTANT"), "{report}{}", text(&output.stderr));
+    assert!(report.contains("client: it ended the transfer by itself: curl failed"), "{report}");
+    let record = out.records().pop().unwrap();
+    assert_valid(&record);
+    let stall = &record["stall"];
+    assert!(record["outcome"] == "ok" && stall["ended"].as_str().unwrap().contains("28"), "{record}");
+    assert!((1.0..6.0).contains(&stall["seconds"].as_f64().unwrap()), "{record}");
+}
+
+#[test]
 fn curl_downloads_over_tls_in_constant_memory() {
     let curl = ["curl", "-sSf", "--cacert", "{cacert}", "-o", "/dev/null", "{url}"];
     if Command::new("curl").arg("--version").output().is_err() {
@@ -89,7 +111,7 @@ fn curl_downloads_over_tls_in_constant_memory() {
     let (output, out) = prove(&[&SIZES[..], &["--protocol", "h2", "--direction", "down"]].concat(), &curl);
     let report = text(&output.stdout);
     assert_eq!(code(&output), Some(0), "{report}{}", text(&output.stderr));
-    assert_eq!(out.records().len(), 6, "a download has no slow reader");
+    assert_eq!(out.records().len(), 6, "a download has no slow reader, and none that stands still");
 }
 
 #[test]
@@ -197,6 +219,8 @@ fn a_command_that_cannot_be_proven_is_wrong_usage() {
     assert!(refused(&["--client", "--", "curl", "http://127.0.0.1/"]).contains("{url}"));
     assert!(refused(&["--client"]).contains("<COMMAND>"));
     assert!(refused(&["--series", "1MiB", "--", "true"]).contains("{n}"));
+    assert!(refused(&["--series", "1MiB", "--stall", "1s", "--", "true", "{n}"]).contains("--stall"));
+    assert!(refused(&["--stall", "1s"]).contains("--client"));
     assert!(refused(&["--client", "--series", "1MiB", "--", "curl", "{url}"]).contains("--series"));
     assert!(
         refused(&["--client", "--streams", "2", "--protocol", "h2", "--", "curl", "{url}"])

@@ -1,6 +1,6 @@
 //! The flags of `longhaul prove`.
 
-use std::ffi::OsString;
+use std::{ffi::OsString, time::Duration};
 
 use clap::{ArgGroup, Args};
 use client::{Options, TargetError};
@@ -12,7 +12,7 @@ use super::{
     connect::ConnectArgs,
     request::RequestArgs,
     trust::TrustArgs,
-    values::{distinct, sizes},
+    values::{distinct, sizes, stall},
 };
 use crate::exit::Usage;
 
@@ -21,6 +21,9 @@ pub(crate) const LEAST_SLOPE_LIMIT: ByteSize = ByteSize(20 << 10);
 
 /// The default of `--slope-limit` for programs whose heap is not counted: resident memory scatters by pages.
 const SUBJECT_SLOPE_LIMIT: ByteSize = ByteSize(1 << 20);
+
+/// The default of `--stall`: a program that does not hold its sender back takes in a GiB in less, at 200 MiB/s and more.
+const STALL: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Args)]
 pub(crate) struct ProveArgs {
@@ -34,6 +37,10 @@ pub(crate) struct ProveArgs {
     series: Vec<Vec<ByteSize>>,
     #[command(flatten)]
     pub(crate) listener: ListenerArgs,
+    /// Time for which longhaul's reader stands still in one run of the largest body; 0 leaves that run out [default: 5s,
+    /// for a program of yours that sends a body of at least 128MiB]
+    #[arg(long, value_name = "TIME", value_parser = stall, requires = "subject")]
+    stall: Option<Duration>,
     /// Slope of memory that counts as growth, per GiB of body [default: 100KiB; for a program of yours: 1MiB]
     #[arg(long, value_name = "SIZE", value_parser = slope_limit)]
     slope_limit: Option<ByteSize>,
@@ -155,6 +162,10 @@ impl ProveArgs {
             let reason = "only longhaul's own ends can be observed, not a program of yours";
             return Err(Usage::new(format!("--observe-framing: {reason}")));
         }
+        if self.stall.is_some() && !self.series.is_empty() {
+            let reason = "not with --series, whose program makes no transfer";
+            return Err(Usage::new(format!("--stall: {reason}")));
+        }
         match self.runs.transfer_flag().filter(|_| !self.series.is_empty()) {
             Some(flag) => {
                 Err(Usage::new(format!("{flag}: not with --series, whose program makes no transfer")))
@@ -186,6 +197,11 @@ impl ProveArgs {
     /// The sizes of `--series`, each once.
     pub(crate) fn series(&self) -> Vec<ByteSize> {
         distinct(self.series.iter().flatten().copied())
+    }
+
+    /// The time for which the reader of a program's body stands still; zero for none.
+    pub(crate) fn stall(&self) -> Duration {
+        self.stall.unwrap_or(STALL)
     }
 
     /// The slope of memory that counts as growth, per GiB of body.

@@ -112,6 +112,15 @@ pub(crate) fn spin(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// Parses the time for which a reader stands still: a duration, or 0 for none.
+pub(crate) fn stall(text: &str) -> Result<Duration, String> {
+    match text {
+        "0" | "0s" => Ok(Duration::ZERO),
+        _ => duration(text)
+            .map_err(|_| format!("'{text}' is not a time to stand still; use for example 5s, or 0 for none")),
+    }
+}
+
 /// The longest busy-polling time, so that a receiver that waits longer goes to sleep.
 const LONGEST_SPIN: Duration = Duration::from_secs(1);
 
@@ -162,6 +171,15 @@ mod tests {
         assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
         for text in ["", "30", "0s", "-1s", "soon"] {
             assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_reader_may_stand_still_for_no_time() {
+        assert_eq!((stall("0"), stall("0s")), (Ok(Duration::ZERO), Ok(Duration::ZERO)));
+        assert_eq!(stall("2500ms"), Ok(Duration::from_millis(2500)));
+        for text in ["", "5", "-1s", "soon"] {
+            assert!(stall(text).unwrap_err().contains("use for example 5s"), "{text}");
         }
     }
 

@@ -8,7 +8,7 @@ use run::Executor;
 use subject::{CommandLine, Endpoints, ProxyProgram, ServerProgram, Source};
 
 use super::{
-    prove::{SLOW, close, slowed},
+    prove::{SLOW, STALLED_ROUNDS, close, slowed, stalled},
     subject::check,
 };
 use crate::{
@@ -25,16 +25,11 @@ const BOTH: &[Direction] = &[Direction::Up, Direction::Down];
 pub(super) fn main(args: &ProveArgs, role: &ListenerRole<'_>) -> anyhow::Result<Verdict> {
     let endpoints = role.endpoints().map_err(Usage::new)?;
     let options = args.client_options()?;
-    let fast = cases(args, &endpoints)?;
-    let sent: Vec<Case> = match role {
-        ListenerRole::Server { .. } => of_direction(&fast, Direction::Down),
-        // The reader behind a proxy stands still in each run.
-        ListenerRole::Proxy { .. } => Vec::new(),
-    };
+    let readers = Readers::of(args, role, &endpoints)?;
     let rounds = args.runs.rounds(&Defaults::PROVE_SUBJECT);
-    let expected = Expectation::of(&fast, rounds).and(Expectation::of(&sent, rounds).slower(1.0 / SLOW));
+    let expected = readers.expectation(rounds);
     if args.runs.session.list {
-        return super::bench::list(&fast, expected);
+        return super::bench::list(&[readers.fast, readers.stalled].concat(), expected);
     }
     let (source, peer) = source(args, role, &endpoints)?;
     let length = args.listener.content_length;
@@ -48,16 +43,54 @@ pub(super) fn main(args: &ProveArgs, role: &ListenerRole<'_>) -> anyhow::Result<
             (Box::new(proxy), Subject::Proxy)
         }
     };
-    let mut recording = Recording::begin(&args.runs.session, &fast, expected)?;
+    let mut recording = Recording::begin(&args.runs.session, &readers.fast, expected)?;
     recording.limit_slopes(args.slope_limit());
     recording.declare_subject(subject, &peer);
     let lives_on = args.listener.watch.is_some();
-    run(&mut recording, program.as_ref(), &fast, rounds, lives_on)?;
-    let records = recording.records()?;
-    let asked = args.runs.reader_rate;
-    let slow: Vec<Case> = sent.iter().filter_map(|case| slowed(case, asked, &records)).collect();
+    run(&mut recording, program.as_ref(), &readers.fast, rounds, lives_on)?;
+    let (records, asked) = (recording.records()?, args.runs.reader_rate);
+    let slow: Vec<Case> = readers.sent.iter().filter_map(|case| slowed(case, asked, &records)).collect();
     run(&mut recording, program.as_ref(), &slow, rounds, lives_on)?;
+    run(&mut recording, program.as_ref(), &readers.stalled, STALLED_ROUNDS, lives_on)?;
     close(recording, false)
+}
+
+/// The cases of a proof, by the reader of their bodies.
+struct Readers {
+    /// Those with a fast reader.
+    fast: Vec<Case>,
+    /// Those that run again with a slow reader, whose rate follows from the fast one's.
+    sent: Vec<Case>,
+    /// Those whose reader stands still for a time.
+    stalled: Vec<Case>,
+}
+
+impl Readers {
+    fn of(args: &ProveArgs, role: &ListenerRole<'_>, endpoints: &Endpoints) -> anyhow::Result<Self> {
+        let fast = cases(args, endpoints)?;
+        let (sent, to_stall) = match role {
+            ListenerRole::Server { .. } => {
+                let down = of_direction(&fast, Direction::Down);
+                (down.clone(), down)
+            }
+            // The reader behind a proxy stands still in each run, until the proxy has absorbed what it can.
+            ListenerRole::Proxy { .. } if has_process(args) => (Vec::new(), fast.clone()),
+            // The bytes that it absorbs, over all sizes, are all that is known of such a proxy.
+            ListenerRole::Proxy { .. } => (Vec::new(), Vec::new()),
+        };
+        Ok(Self { stalled: stalled(&to_stall, args.stall()), fast, sent })
+    }
+
+    fn expectation(&self, rounds: u32) -> Expectation {
+        Expectation::of(&self.fast, rounds)
+            .and(Expectation::of(&self.sent, rounds).slower(1.0 / SLOW))
+            .and(Expectation::of(&self.stalled, STALLED_ROUNDS))
+    }
+}
+
+/// Returns whether the processes of the program are known.
+fn has_process(args: &ProveArgs) -> bool {
+    args.listener.watch.is_some() || !args.command.is_empty()
 }
 
 /// Runs the cases. A process that lives on may keep the memory of a large body, which would hide the growth over sizes, so

@@ -3,8 +3,12 @@
 //! Bodies of several sizes are sent to a fast and to a slow reader; then the [`control`]s run, which the proof must
 //! judge as expected. [`analyse::Proof`] judges the records.
 
-use std::io::{self, IsTerminal as _};
+use std::{
+    io::{self, IsTerminal as _},
+    time::Duration,
+};
 
+use ::subject::LEAST_BODY;
 use analyse::{Analysis, Proof, Verdict};
 use record::{Case, Purpose, Rate, Record};
 
@@ -21,6 +25,9 @@ use crate::{
 
 /// The goodput of a slow reader as a share of a fast one's.
 pub(super) const SLOW: f64 = 0.25;
+
+/// The number of rounds whose reader stands still.
+pub(super) const STALLED_ROUNDS: u32 = 1;
 
 /// The granularity of slow rates, in bytes per second: round figures keep the names of cases readable.
 const STEP: u64 = 1 << 20;
@@ -89,6 +96,19 @@ fn of_middle_chunk(cases: &[Case]) -> Vec<Case> {
     cases.iter().filter(|case| Some(u64::from(case.chunk)) == middle).cloned().collect()
 }
 
+/// Returns the cases of the largest body whose reader stands still for `stall`. One run of each suffices, because the
+/// judgement needs no other size. None remain if the body is so small that buffers could take an eighth of it.
+pub(super) fn stalled(cases: &[Case], stall: Duration) -> Vec<Case> {
+    let largest = cases.iter().map(|case| case.body).max().filter(|body| *body >= LEAST_BODY);
+    let largest = cases.iter().filter(|case| Some(case.body) == largest && !stall.is_zero());
+    largest.cloned().map(|case| standing_still(case, stall)).collect()
+}
+
+fn standing_still(mut case: Case, stall: Duration) -> Case {
+    case.reader_stall = Some(stall);
+    case
+}
+
 /// Judges the records, and reports the verdict. With `names_growth`, also names the call sites of memory that grows.
 pub(super) fn close(mut recording: Recording<'_>, names_growth: bool) -> anyhow::Result<Verdict> {
     let records = recording.records()?;
@@ -150,6 +170,23 @@ mod tests {
         };
         assert_eq!(of(&[4096, 65536, 1 << 20, 4096]), [65536]);
         assert_eq!((of(&[4096, 65536]), of(&[7]), of(&[])), (vec![4096], vec![7], vec![]));
+    }
+
+    #[test]
+    fn a_reader_stands_still_beside_the_largest_body_unless_it_is_small() {
+        let case = |mib: u64, protocol: &str| {
+            let mut case = Case::new(protocol);
+            case.body = ByteSize(mib << 20);
+            case
+        };
+        let names = |cases: &[Case], stall| {
+            stalled(cases, stall).iter().map(|case| case.key().to_string()).collect::<Vec<_>>()
+        };
+        let cases = [case(64, "h1c"), case(256, "h1c"), case(256, "h2c")];
+        let second = Duration::from_secs(1);
+        assert_eq!(names(&cases, second), ["h1c/up/64KiB/256MiB+stall=1s", "h2c/up/64KiB/256MiB+stall=1s"]);
+        assert_eq!(names(&cases, Duration::ZERO), [""; 0]);
+        assert_eq!(names(&cases[..1], second), [""; 0]);
     }
 
     #[test]

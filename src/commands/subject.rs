@@ -1,7 +1,7 @@
 //! `longhaul prove` for a program of someone else: longhaul is the other end of its transfers.
 //!
 //! The program runs once for each size of the body and each round: first at full speed, then, if it sends the body, to a
-//! slow reader. [`analyse::Proof`] judges the memory of its processes.
+//! slow reader, and once to a reader that stands still for a time. [`analyse::Proof`] judges the memory of its processes.
 
 use analyse::Verdict;
 use record::{ByteSize, Case, Direction, PayloadKind, Protocol, SinkKind, Subject};
@@ -9,7 +9,7 @@ use subject::{Bodies, BodiesError, ClientProgram, CommandLine, SeriesProgram};
 
 use super::{
     listener,
-    prove::{SLOW, close, slowed},
+    prove::{SLOW, STALLED_ROUNDS, close, slowed, stalled},
 };
 use crate::{
     cli::{Defaults, ProveArgs},
@@ -61,9 +61,12 @@ fn prove_client(args: &ProveArgs) -> anyhow::Result<Verdict> {
     fast.iter().try_for_each(check)?;
     let uploads: Vec<Case> = fast.iter().filter(|case| case.direction == Direction::Up).cloned().collect();
     let rounds = args.runs.rounds(&Defaults::PROVE_SUBJECT);
-    let expected = Expectation::of(&fast, rounds).and(Expectation::of(&uploads, rounds).slower(1.0 / SLOW));
+    let still = stalled(&uploads, args.stall());
+    let expected = Expectation::of(&fast, rounds)
+        .and(Expectation::of(&uploads, rounds).slower(1.0 / SLOW))
+        .and(Expectation::of(&still, STALLED_ROUNDS));
     if args.runs.session.list {
-        return super::bench::list(&fast, expected);
+        return super::bench::list(&[fast, still].concat(), expected);
     }
     let mut recording = Recording::begin(&args.runs.session, &fast, expected)?;
     recording.limit_slopes(args.slope_limit());
@@ -74,6 +77,7 @@ fn prove_client(args: &ProveArgs) -> anyhow::Result<Verdict> {
     let records = recording.records()?;
     let slow: Vec<Case> = uploads.iter().filter_map(|case| slowed(case, asked, &records)).collect();
     recording.run_until_decided(&client, &slow, rounds)?;
+    recording.run_until_decided(&client, &still, STALLED_ROUNDS)?;
     close(recording, false)
 }
 

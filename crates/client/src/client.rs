@@ -48,6 +48,12 @@ impl Client {
         Self { options, session }
     }
 
+    /// Sets the longest time without a byte that moves.
+    #[must_use]
+    pub fn with_timeout(self, timeout: Duration) -> Self {
+        Self { options: self.options.with_timeout(timeout), ..self }
+    }
+
     /// Makes a transfer over a new connection, with heartbeats to `progress`. A failure of the transfer is part of the
     /// record. Dropping the future cancels the transfer, closes its connection, and removes an unfinished file.
     pub async fn run(

@@ -48,6 +48,9 @@ pub struct Case {
     pub streams: u32,
     /// The rate at which the receiver takes each body; `None` if the receiver reads as fast as it can.
     pub reader_rate: Option<Rate>,
+    /// The time for which the receiver stands still after the beginning of each body; `None` if it reads on. Only `prove`
+    /// for a program of someone else runs such cases.
+    pub reader_stall: Option<Duration>,
     /// The rate at which the sender offers each body; `None` if the sender writes as fast as it can.
     pub limit_rate: Option<Rate>,
     /// The time that the receiver busy-polls before it sleeps; `None` for `send` and `fetch`, whose receivers sleep at
@@ -71,6 +74,9 @@ impl AsRef<Self> for Case {
 }
 
 impl Case {
+    /// The name of the axis that states for how long the reader stands still.
+    pub const STALL: &'static str = "stall";
+
     /// The columns of protocol, sizes and axes, with the names and units of a record's case. New columns are added at
     /// the end.
     pub const COLUMNS: &'static [CaseColumn] = &[
@@ -85,6 +91,7 @@ impl Case {
         ("streams", |case| Some(case.streams.to_string())),
         ("reader_rate_bytes_per_s", |case| Some(case.reader_rate?.bytes_per_s().to_string())),
         ("limit_rate_bytes_per_s", |case| Some(case.limit_rate?.bytes_per_s().to_string())),
+        ("reader_stall_s", |case| Some(case.reader_stall?.as_secs_f64().to_string())),
     ];
 
     /// Creates a case with all defaults: a verified upload of 2 GiB in chunks of 64 KiB.
@@ -100,6 +107,7 @@ impl Case {
             connections: 1,
             streams: 1,
             reader_rate: None,
+            reader_stall: None,
             limit_rate: None,
             spin: Some(DEFAULT_SPIN),
             limits: Limits::default(),
@@ -155,6 +163,10 @@ impl Case {
             }
         }
         axes.extend(self.reader_rate.map(|rate| Axis::setting("reader", rate)));
+        axes.extend(
+            self.reader_stall
+                .map(|stall| Axis::setting(Self::STALL, format_args!("{}s", stall.as_secs_f64()))),
+        );
         axes.extend(self.limit_rate.map(|rate| Axis::setting("limit", rate)));
         let spin = self.spin.filter(|spin| *spin != DEFAULT_SPIN);
         axes.extend(spin.map(|spin| Axis::setting("spin", spin_name(spin))));
@@ -218,6 +230,10 @@ struct OnDisk {
     streams: u32,
     /// The rate at which the receiver was allowed to take each body, in bytes per second; null if unlimited.
     reader_rate_bytes_per_s: Option<Rate>,
+    /// The time in seconds for which the receiver stood still after the beginning of each body; null if it read on, and in
+    /// records written before 2026-11-27.
+    #[serde(default)]
+    reader_stall_s: Option<f64>,
     /// The rate at which the sender was allowed to offer each body, in bytes per second; null if unlimited.
     limit_rate_bytes_per_s: Option<Rate>,
     /// Microseconds that the receiver busy-polls before it sleeps; null for `send` and `fetch`, whose receivers sleep
@@ -248,6 +264,7 @@ impl From<Case> for OnDisk {
             connections: case.connections,
             streams: case.streams,
             reader_rate_bytes_per_s: case.reader_rate,
+            reader_stall_s: case.reader_stall.map(|stall| stall.as_secs_f64()),
             limit_rate_bytes_per_s: case.limit_rate,
             spin_us: case.spin.map(|spin| spin.as_secs_f64() * 1e6),
             limits: Some(case.limits),
@@ -269,6 +286,7 @@ impl From<OnDisk> for Case {
             connections: read.connections,
             streams: read.streams,
             reader_rate: read.reader_rate_bytes_per_s,
+            reader_stall: read.reader_stall_s.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
             limit_rate: read.limit_rate_bytes_per_s,
             spin: read.spin_us.and_then(|us| Duration::try_from_secs_f64(us / 1e6).ok()),
             limits: read.limits.unwrap_or_default(),

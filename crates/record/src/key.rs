@@ -83,6 +83,13 @@ impl CaseKey {
         Self { protocol: None, axes, ..self.clone() }
     }
 
+    /// Returns the identity without an axis, as if the axis were at its default.
+    #[must_use]
+    pub fn without_axis(&self, name: &str) -> Self {
+        let is_other = |axis: &&Axis| !matches!(axis, Axis::Setting { name: own, .. } if own == name);
+        Self { axes: self.axes.iter().filter(is_other).cloned().collect(), ..self.clone() }
+    }
+
     /// Returns the value of an axis; `None` if the axis is at its default.
     pub fn axis(&self, name: &str) -> Option<&str> {
         self.axes.iter().find_map(|axis| match axis {
@@ -219,6 +226,7 @@ mod tests {
             (key("h3/up/1KiB/1GiB+sink=discard+h3-recv=stock"), key("quic/up/1KiB/1GiB+sink=discard"));
         assert_eq!(h3.without_protocol(), quic.without_protocol());
         assert_ne!(h3.without_protocol(), key("quic/up/1KiB/1GiB").without_protocol());
+        assert_eq!(quic.without_axis("sink"), key("quic/up/1KiB/1GiB").without_axis("reader"));
     }
 
     #[test]

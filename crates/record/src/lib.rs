@@ -37,6 +37,7 @@ mod schedule;
 mod shared;
 mod size;
 mod spin;
+mod stall;
 mod subject;
 mod writer;
 
@@ -68,5 +69,6 @@ pub use schedule::{Order, Schedule};
 pub use shared::Shared;
 pub use size::{ByteSize, DEFAULT_SLOPE_LIMIT, Rate, RateError, SizeError, gbit_per_s, mib, mib_per_s};
 pub use spin::DEFAULT_SPIN;
+pub use stall::Stall;
 pub use subject::{PeerProgram, Subject};
 pub use writer::{Results, WriteError};

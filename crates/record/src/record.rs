@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     BodyRates, Build, ByEnd, Case, Conditions, CoreRoundTrip, Direction, End, EndRecord, Fault, Host,
-    Latency, Limits, PeerProgram, ProtocolFacts, Schedule, Shared, Subject,
+    Latency, Limits, PeerProgram, ProtocolFacts, Schedule, Shared, Stall, Subject,
 };
 
 /// The version of the record's format. It increases when the meaning of a field changes, but not when fields are added.
@@ -61,7 +61,8 @@ pub struct Record {
     pub schedule: Option<Schedule>,
     /// The start of the run, as RFC 3339 writes times.
     pub started_at: String,
-    /// The outcome: `ok` if every body arrived and was confirmed, else `error`.
+    /// The outcome: `ok` if every body arrived and was confirmed, or if a program under proof ended a transfer whose reader
+    /// stood still (`stall.ended`), else `error`.
     pub outcome: Outcome,
     /// The failure of the run; null if and only if the outcome is `ok`.
     pub error: Option<Fault>,
@@ -80,6 +81,10 @@ pub struct Record {
     /// stood still and no more came; null for all other runs.
     #[serde(default)]
     pub absorbed_bytes: Option<u64>,
+    /// The standstill of the reader; null if the case demands none, if the body did not come so far, and in records
+    /// written before 2026-11-27.
+    #[serde(default)]
+    pub stall: Option<Stall>,
     /// The time in microseconds that the receiver busy-polls before it sleeps; null in records written before
     /// 2026-11-26.
     #[serde(default)]
@@ -149,6 +154,7 @@ impl Record {
             handshake_s: None,
             first_byte_s: None,
             absorbed_bytes: None,
+            stall: None,
             spin_us: None,
             delivery: None,
             bodies: None,
@@ -222,7 +228,7 @@ impl Record {
         (self.sender, self.receiver) = (ends.sender, ends.receiver);
     }
 
-    /// Returns whether every body arrived and was confirmed.
+    /// Returns whether the outcome is `ok`.
     pub fn is_ok(&self) -> bool {
         self.outcome == Outcome::Ok
     }
@@ -239,7 +245,7 @@ impl Record {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
-    /// Every body arrived and was confirmed.
+    /// Every body arrived and was confirmed, or a program under proof ended a transfer whose reader stood still.
     Ok,
     /// The run failed.
     Error,
@@ -318,12 +324,12 @@ mod tests {
     #[test]
     fn a_record_of_an_earlier_version_is_read_with_the_values_that_were_in_force() {
         let mut value = serde_json::to_value(Record::new("run", Case::new("h3"))).unwrap();
-        let later = ["delivery", "bodies", "disturbed", "disturbances", "conditions", "schedule"];
+        let later = ["delivery", "bodies", "disturbed", "disturbances", "conditions", "schedule", "stall"];
         let early = ["command", "protocol", "purpose", "label", "peer", "spin_us", "core_round_trip"];
         for field in early.iter().chain(&later) {
             value.as_object_mut().unwrap().remove(*field);
         }
-        for field in ["limits", "seed", "spin_us"] {
+        for field in ["limits", "seed", "spin_us", "reader_stall_s"] {
             value["case"].as_object_mut().unwrap().remove(field);
         }
         value["limits"].as_object_mut().unwrap().remove("h3-recv");

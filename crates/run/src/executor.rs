@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use process::CallSite;
 use record::{
     BodyRates, ByEnd, Case, Conditions, CoreRoundTrip, End, EndRecord, Fault, FaultKind, Integrity, Latency,
-    LinkRecord, Record,
+    LinkRecord, Record, Stall,
 };
 
 use crate::Heartbeat;
@@ -55,6 +55,8 @@ pub struct Outcome {
     pub first_byte_s: Option<f64>,
     /// The bytes that a proxy under proof had absorbed when its reader stood still.
     pub absorbed_bytes: Option<u64>,
+    /// The standstill of the reader that the case demands; `None` without one.
+    pub stall: Option<Stall>,
     /// The measurements of both ends; `None` for an end that made no report.
     pub ends: ByEnd<Option<EndRecord>>,
     /// The latency from the sender's hand-over to the receiver, of a single body with a limited rate.

@@ -30,7 +30,8 @@ pub fn nominal_time(case: &Case) -> Duration {
     };
     let unlimited = bytes / rate + CHUNK * bytes / case.chunk.get() as f64;
     let transfer = unlimited.max(limited(case.reader_rate)).max(limited(case.limit_rate));
-    Duration::try_from_secs_f64(BETWEEN + transfer).unwrap_or(Duration::MAX)
+    let moving = Duration::try_from_secs_f64(BETWEEN + transfer).unwrap_or(Duration::MAX);
+    moving.saturating_add(case.reader_stall.unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -54,6 +55,7 @@ mod tests {
             seconds(|case| case.protocol = "h3".into()),
             seconds(|case| case.reader_rate = "1GiB".parse().ok()),
             seconds(|case| case.limit_rate = "1GiB".parse().ok()),
+            seconds(|case| case.reader_stall = Some(Duration::from_secs(5))),
         ];
         assert!(slower.iter().all(|slower| *slower > plain), "{plain} {slower:?}");
         let held = seconds(|case| case.reader_rate = "100MiB".parse().ok());

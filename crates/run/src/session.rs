@@ -163,7 +163,7 @@ impl Session {
         record.goodput_bytes_per_s = outcome.elapsed_s.map(|elapsed| total / elapsed);
         (record.handshake_s, record.first_byte_s) = (outcome.handshake_s, outcome.first_byte_s);
         record.spin_us = Some(case.spin.unwrap_or_default().as_secs_f64() * 1e6);
-        record.absorbed_bytes = outcome.absorbed_bytes;
+        (record.absorbed_bytes, record.stall) = (outcome.absorbed_bytes, outcome.stall);
         record.sender = budgeted(End::Sender, outcome.ends.sender);
         record.receiver = budgeted(End::Receiver, outcome.ends.receiver);
         (record.core_round_trip, record.integrity) = (outcome.core_round_trip, outcome.integrity);

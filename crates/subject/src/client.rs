@@ -11,9 +11,11 @@ use tokio::{pin, time::sleep};
 use crate::{
     Bodies, CommandLine,
     command::Placeholder,
+    exchange::beside,
     origin::{Observed, Origin},
     program::Program,
     sampling::{Heartbeats, Sampling},
+    standstill::{Standstill, allowance, stand_still},
     watch::Watch,
 };
 
@@ -44,25 +46,34 @@ impl ClientProgram {
     }
 
     async fn transfer(&self, case: &Case, observer: &mut dyn Observer) -> Result<Outcome, Fault> {
-        let origin = Origin::listen(case, self.timeout)?;
+        let standstill = Standstill::of(case, Subject::Client);
+        let halt = standstill.as_ref().map(Standstill::halt);
+        let origin = Origin::listen(case, self.timeout, halt.as_ref())?;
         let (observed, words) = (origin.observed(), self.words(case, &origin));
         let mut program = Program::start(&words, None)?;
         let processes = program.processes().clone();
         let (sampled, progress) = (processes.clone(), observed.clone());
         observed.before_each_receipt(move || processes.sample());
         let sampling = Sampling::following(sampled, move || progress.bytes());
-        let serving = origin.serve();
+        let serving = serve(origin, standstill.as_ref());
         pin!(serving);
-        let run = Run { case, observed: &observed, timeout: self.timeout };
+        let timeout = self.timeout.saturating_add(allowance(case));
+        let run = Run { case, observed: &observed, timeout };
         let status = tokio::select! {
             status = run.follow(&mut program, &sampling, observer) => status,
             () = &mut serving => Err(Fault::new(FaultKind::Listen, "the server has stopped")),
         };
-        let mut outcome = run.outcome(&program, &sampling.finish());
+        let watch = sampling.finish();
+        let mut outcome = run.outcome(&program, &watch);
+        // A client that gives up says so by its status. One that is killed by a signal has none.
+        let gives_up = status.as_ref().is_ok_and(|status| status.code().is_some_and(|code| code != 0));
         outcome.fault = match status {
             Ok(status) => run.fault(&mut program, status).await,
             Err(fault) => Some(fault),
         };
+        if let Some(standstill) = &standstill {
+            standstill.conclude(&mut outcome, watch.began(), |_| gives_up);
+        }
         if outcome.fault.is_none() {
             let sent = self.bodies.as_ref().and_then(|bodies| bodies.digest(case.body));
             let received = observed.receipt().and_then(|receipt| receipt.digest);
@@ -87,6 +98,14 @@ impl ClientProgram {
 impl Executor for ClientProgram {
     async fn run(&self, case: &Case, observer: &mut dyn Observer) -> Outcome {
         self.transfer(case, observer).await.unwrap_or_else(Outcome::failed)
+    }
+}
+
+/// Serves, and lets a reader go on that stands still.
+async fn serve(origin: Origin, standstill: Option<&Standstill>) {
+    tokio::select! {
+        () = origin.serve() => (),
+        () = beside(stand_still(standstill)) => (),
     }
 }
 

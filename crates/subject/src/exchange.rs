@@ -51,12 +51,15 @@ pub(crate) struct Exchange<'a> {
     pub(crate) end: End,
     /// The body bytes that have passed the client.
     pub(crate) moved: Cell<u64>,
+    /// The time of the first sample after the first byte, from which the timeline of the program counts.
+    pub(crate) sampled_since: Cell<Option<Stamp>>,
     began: Cell<Option<Stamp>>,
 }
 
 impl<'a> Exchange<'a> {
     pub(crate) fn new(case: &'a Case, processes: Option<&'a Processes>, name: &'a str, end: End) -> Self {
-        Self { case, processes, name, end, moved: Cell::new(0), began: Cell::new(None) }
+        let (moved, sampled_since, began) = (Cell::new(0), Cell::new(None), Cell::new(None));
+        Self { case, processes, name, end, moved, sampled_since, began }
     }
 
     /// Makes the transfer while the memory of the program is sampled.
@@ -96,6 +99,7 @@ impl<'a> Exchange<'a> {
     /// Puts the measurements of the program into the place of those of the client, which say how far the body was at
     /// the time of each sample.
     fn conclude(&self, outcome: &mut Outcome, watch: &Watch) {
+        self.sampled_since.set(watch.began());
         let client = self.case.direction.client();
         let own = outcome.ends[client].take().unwrap_or_default();
         if let Some(processes) = self.processes {

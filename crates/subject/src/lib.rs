@@ -57,6 +57,7 @@ mod sampling;
 mod series;
 mod server;
 mod source;
+mod standstill;
 mod watch;
 
 pub use bodies::{Bodies, BodiesError};

@@ -6,7 +6,7 @@ use client::{Client, Options, Target, Transfer};
 use receiver::Halt;
 use record::{Build, Case, Direction, Fault};
 
-use crate::{Endpoints, Source, exchange::transfer_of, source::Listening};
+use crate::{Endpoints, Source, exchange::transfer_of, source::Listening, standstill::allowance};
 
 /// A program that listens, and the client that makes transfers with it.
 pub(crate) struct Listener {
@@ -37,12 +37,13 @@ impl Listener {
         self.source.begin(case, &self.endpoints, &self.downloading, self.timeout).await
     }
 
-    /// Returns the client for the direction of a case.
-    pub(crate) fn client(&self, case: &Case) -> &Client {
-        match case.direction {
+    /// Returns the client for a case. It waits for the timeout after a reader that stands still.
+    pub(crate) fn client(&self, case: &Case) -> Client {
+        let client = match case.direction {
             Direction::Up => &self.uploading,
             Direction::Down => &self.downloading,
-        }
+        };
+        client.clone().with_timeout(self.timeout.saturating_add(allowance(case)))
     }
 
     /// Returns the transfer of a case. A download stops at a halt.

@@ -13,7 +13,7 @@ use record::{Case, DEFAULT_SEED, Direction, Fault, FaultKind, Protocol};
 use serve::{HostName, Options, Receipts, Server, Traffic};
 use tempfile::NamedTempFile;
 
-use crate::command::Placeholder;
+use crate::{command::Placeholder, standstill::allowance};
 
 /// The host name in the certificate of the server, beside loopback addresses.
 const NAME: &str = "localhost";
@@ -83,11 +83,13 @@ impl Observed {
 }
 
 impl Origin {
-    /// Listens for the client of a case. The server aborts a transfer that is silent for `patience`.
-    pub(crate) fn listen(case: &Case, patience: Duration) -> Result<Self, Fault> {
+    /// Listens for the client of a case. The server aborts a transfer that is silent for `patience`. The reader of an
+    /// upload stops at a halt.
+    pub(crate) fn listen(case: &Case, patience: Duration, halt: Option<&Halt>) -> Result<Self, Fault> {
+        let listen_on = |ip: IpAddr| Self::listen_on(ip, case, patience, halt);
         // A machine may have no IPv4. Where neither works, the reason is the same.
-        Self::listen_on(Ipv4Addr::LOCALHOST.into(), case, patience)
-            .or_else(|fault| Self::listen_on(Ipv6Addr::LOCALHOST.into(), case, patience).map_err(|_| fault))
+        listen_on(Ipv4Addr::LOCALHOST.into())
+            .or_else(|fault| listen_on(Ipv6Addr::LOCALHOST.into()).map_err(|_| fault))
     }
 
     /// Listens on a port of loopback in cleartext, for a proxy that passes on the requests of a case. The reader of an
@@ -108,14 +110,14 @@ impl Origin {
         Self::bind(options, case, patience)
     }
 
-    fn listen_on(ip: IpAddr, case: &Case, patience: Duration) -> Result<Self, Fault> {
+    fn listen_on(ip: IpAddr, case: &Case, patience: Duration, halt: Option<&Halt>) -> Result<Self, Fault> {
         let mut options = Options::default();
         let any_port = Some(SocketAddr::new(ip, 0));
         match protocol(case)?.is_encrypted() {
             true => options.listen_tls = any_port,
             false => options.listen = any_port,
         }
-        options.reader_rate = case.reader_rate;
+        (options.reader_rate, options.reader_halt) = (case.reader_rate, halt.cloned());
         Self::bind(options, case, patience)
     }
 
@@ -123,7 +125,7 @@ impl Origin {
         let uploads: Arc<Mutex<Uploads>> = Arc::default();
         let complete = uploads.clone();
         options.min_rate = None;
-        options.idle_timeout = patience;
+        options.idle_timeout = patience.saturating_add(allowance(case));
         options.receipts = Some(Receipts::to(move |receipt| {
             complete.lock().unwrap_or_else(PoisonError::into_inner).add(receipt);
         }));

@@ -19,6 +19,7 @@ use crate::{
     exchange::{Exchange, TAKEN, beside},
     listener::Listener,
     origin::{Observed, Origin},
+    standstill::{Standstill, is_ended_by_peer},
 };
 
 /// The time without another byte from the sender after which no more are expected: four heartbeats of the client.
@@ -46,11 +47,13 @@ impl ProxyProgram {
     }
 
     async fn measure(&self, case: &Case, observer: &mut dyn Observer) -> Result<Outcome, Fault> {
-        let halt = Halt::after(TAKEN.min(case.body.0));
+        let standstill = Standstill::of(case, Subject::Proxy);
+        let halt = standstill.as_ref().map_or_else(|| Halt::after(TAKEN.min(case.body.0)), Standstill::halt);
+        let reader = Reader { halt: &halt, standstill: standstill.as_ref() };
         let origin = Origin::behind_proxy(self.upstream, case, self.listener.timeout, &halt)?;
         let observed = origin.observed();
         tokio::select! {
-            outcome = self.pass(case, &observed, &halt, observer) => outcome,
+            outcome = self.pass(case, &observed, reader, observer) => outcome,
             () = beside(origin.serve()) => Err(Fault::new(FaultKind::Listen, "the server has stopped")),
         }
     }
@@ -60,9 +63,10 @@ impl ProxyProgram {
         &self,
         case: &Case,
         observed: &Observed,
-        halt: &Halt,
+        reader: Reader<'_>,
         observer: &mut dyn Observer,
     ) -> Result<Outcome, Fault> {
+        let halt = reader.halt;
         let (listening, target) = self.listener.begin(case).await?;
         let (processes, name) = (listening.processes(), listening.name());
         let exchange = Exchange::new(case, processes.as_ref(), &name, Subject::Proxy.end(case.direction));
@@ -70,11 +74,17 @@ impl ProxyProgram {
         let transfer = self.listener.transfer(case, own)?;
         let mut absorbed = None;
         let measuring = async {
-            absorbed = Some(absorbed_bytes(case, halt, || self.sent(&exchange, observed)).await);
-            halt.release();
+            match reader.standstill {
+                Some(standstill) => standstill.run().await,
+                None => {
+                    absorbed = Some(absorbed_bytes(case, halt, || self.sent(&exchange, observed)).await);
+                    halt.release();
+                }
+            }
         };
+        let client = self.listener.client(case);
         let mut outcome = tokio::select! {
-            outcome = exchange.make(self.listener.client(case), &target, transfer, observer) => outcome,
+            outcome = exchange.make(&client, &target, transfer, observer) => outcome,
             () = beside(measuring) => Outcome::default(),
         };
         // The time of a transfer whose reader stood still says nothing.
@@ -82,6 +92,9 @@ impl ProxyProgram {
         let ended = listening.end(case, exchange.moved.get(), outcome.fault.is_some()).await?;
         outcome.fault = ended.or(outcome.fault);
         prove(&mut outcome, case, observed);
+        if let Some(standstill) = reader.standstill {
+            standstill.conclude(&mut outcome, exchange.sampled_since.get(), is_ended_by_peer);
+        }
         Ok(outcome)
     }
 
@@ -92,6 +105,13 @@ impl ProxyProgram {
             Direction::Down => (observed.bytes(), exchange.moved.get()),
         }
     }
+}
+
+/// The reader behind a proxy: until no more bytes come it stands still, or for a time that the case demands.
+#[derive(Clone, Copy)]
+struct Reader<'a> {
+    halt: &'a Halt,
+    standstill: Option<&'a Standstill>,
 }
 
 #[async_trait(?Send)]

@@ -3,22 +3,18 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use receiver::Halt;
 use record::{Case, Direction, Fault, Subject};
 use run::{Executor, Observer, Outcome};
-use tokio::time::sleep;
 
 use crate::{
     Endpoints, Source,
-    exchange::{Exchange, TAKEN, beside},
+    exchange::{Exchange, beside},
     listener::Listener,
+    standstill::{Standstill, is_ended_by_peer, stand_still},
 };
 
 /// The time for which a slow reader stands still.
 const STALL: Duration = Duration::from_secs(2);
-
-/// The time between two looks at a reader.
-const LOOK: Duration = Duration::from_millis(20);
 
 /// Makes a transfer with a server for each case. A reader with a rate first stands still for two seconds.
 pub struct ServerProgram(Listener);
@@ -40,27 +36,23 @@ impl ServerProgram {
         let (listening, target) = self.0.begin(case).await?;
         let (processes, name) = (listening.processes(), listening.name());
         let exchange = Exchange::new(case, processes.as_ref(), &name, Subject::Server.end(case.direction));
+        let demanded = Standstill::of(case, Subject::Server);
         let is_slow = case.direction == Direction::Down && case.reader_rate.is_some();
-        let halt = is_slow.then(|| Halt::after(TAKEN));
-        let transfer = self.0.transfer(case, halt.clone())?;
+        let of_slow = (is_slow && demanded.is_none()).then(|| Standstill::lasting(STALL));
+        let standstill = demanded.as_ref().or(of_slow.as_ref());
+        let transfer = self.0.transfer(case, standstill.map(Standstill::halt))?;
+        let client = self.0.client(case);
         let mut outcome = tokio::select! {
-            outcome = exchange.make(self.0.client(case), &target, transfer, observer) => outcome,
-            () = beside(stall(halt)) => Outcome::default(),
+            outcome = exchange.make(&client, &target, transfer, observer) => outcome,
+            () = beside(stand_still(standstill)) => Outcome::default(),
         };
         let ended = listening.end(case, exchange.moved.get(), outcome.fault.is_some()).await?;
         outcome.fault = ended.or(outcome.fault);
+        if let Some(standstill) = demanded {
+            standstill.conclude(&mut outcome, exchange.sampled_since.get(), is_ended_by_peer);
+        }
         Ok(outcome)
     }
-}
-
-/// Lets a reader go on when it has stood still for a while.
-async fn stall(halt: Option<Halt>) {
-    let Some(halt) = halt else { return };
-    while !halt.is_reached() {
-        sleep(LOOK).await;
-    }
-    sleep(STALL).await;
-    halt.release();
 }
 
 #[async_trait(?Send)]

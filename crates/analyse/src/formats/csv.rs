@@ -112,6 +112,8 @@ const RUN: &[Column<Record>] = &[
     ("disturbed", |r| number(r.disturbed)),
     ("subject", |r| r.subject.map(|subject| subject.to_string())),
     ("absorbed_bytes", |r| r.absorbed_bytes.map(|bytes| bytes.to_string())),
+    ("stall_s", |r| number(r.stall.as_ref().map(|stall| stall.seconds))),
+    ("stall_ended", |r| r.stall.as_ref()?.ended.clone()),
     ("framing_http_kind", |r| http_pieces(r, |(kind, _)| kind.to_owned())),
     ("framing_http_count", |r| http_pieces(r, |(_, sizes)| sizes.count.to_string())),
     ("framing_http_min", |r| http_pieces(r, |(_, sizes)| sizes.min.to_string())),

@@ -97,10 +97,10 @@ fn rows(judgements: &[Judgement], header: [String; 7], separator: &str) -> Table
     table
 }
 
-/// Returns the growth over the baseline and the budget, in MiB. A program under proof has no budget, and may have read its
-/// whole input before the baseline.
+/// Returns the growth over the baseline and the budget, in MiB. A program under proof has a budget only beside a reader that
+/// stands still, and may have read its whole input before the baseline.
 fn growth(series: &MemorySeries) -> String {
-    if series.subject.is_some() {
+    if series.subject.is_some() && series.budget.is_none() {
         return "-".into();
     }
     let budget = series.budget.map_or_else(|| "-".into(), |budget| format!("{:.1}", mib(budget)));
@@ -145,7 +145,10 @@ fn rounded_up(value: f64) -> f64 {
 
 /// Returns the verdict in words: with the bound if memory is constant, and with the slope if memory grows.
 fn verdict(judgement: &Judgement) -> String {
-    let constancy = judgement.constancy;
+    let (constancy, series) = (judgement.constancy, &judgement.series);
+    if series.is_stalled() && constancy.is_growth() && judgement.is_over_budget() {
+        return format!("{constancy}: by {:.0} MiB beside a reader that stands still", mib(series.growth));
+    }
     match (judgement.bound(), judgement.deciding(), judgement.over_sizes) {
         (Some((bytes, _)), ..) if constancy == Constancy::Constant => {
             let kib = bytes / 1024.0;

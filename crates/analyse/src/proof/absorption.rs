@@ -9,7 +9,7 @@ use crate::{SeriesKey, Verdict};
 
 /// The slope above which absorbed bytes count as growing, in MiB per GiB of body. The kernel sizes socket buffers by itself,
 /// so that they differ by some MiB from run to run; a proxy that takes in whole bodies has a slope of 1,024.
-const LIMIT: f64 = 16.0;
+pub(super) const LIMIT: f64 = 16.0;
 
 /// The bytes that a proxy absorbs, over bodies of several sizes.
 #[derive(Clone, Debug, Serialize)]
@@ -32,10 +32,13 @@ pub struct Absorption {
 }
 
 impl Absorption {
-    /// Returns the series of the records of proxies. `judgements` state whether the memory of a proxy grows.
+    /// Returns the series of the records of proxies. `judgements` state whether the memory of a proxy grows. A run whose
+    /// reader stands still for a fixed time has no such figure.
     pub(super) fn all(records: &[&Record], judgements: &[Judgement]) -> Vec<Self> {
         let mut all: Vec<Self> = Vec::new();
-        for record in records.iter().filter(|record| record.subject == Some(Subject::Proxy)) {
+        let is_measured =
+            |record: &Record| record.subject == Some(Subject::Proxy) && record.case.reader_stall.is_none();
+        for record in records.iter().filter(|record| is_measured(record)) {
             let key = SeriesKey::of(record).without_body();
             let index = all.iter().position(|series| series.key == key).unwrap_or_else(|| {
                 all.push(Self::new(key));

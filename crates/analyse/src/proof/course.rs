@@ -71,6 +71,14 @@ impl std::fmt::Display for LevelChange {
     }
 }
 
+impl LevelChange {
+    /// Describes the change within a standstill, whose offsets are times.
+    pub(super) fn in_standstill(&self) -> String {
+        let (by, sign) = (mib(self.by_bytes.unsigned_abs()), if self.by_bytes < 0 { '-' } else { '+' });
+        format!("flat again after a change of {sign}{by:.2} MiB")
+    }
+}
+
 impl Course {
     /// Returns the course of `points` of body bytes and memory in bytes, within a body of `total` bytes. Of several
     /// points at one offset, the first counts.

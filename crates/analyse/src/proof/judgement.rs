@@ -69,7 +69,8 @@ impl Judgement {
     /// become narrower.
     pub fn needs_rounds(&self) -> bool {
         let is_open = self.constancy == Constancy::Inconclusive && self.series.unknown == 0;
-        is_open && self.series.sizes() >= SIZES && self.deciding().is_some() && !self.is_over_budget()
+        let has_sizes = self.series.sizes() >= SIZES || self.series.is_stalled();
+        is_open && has_sizes && self.deciding().is_some() && !self.is_over_budget()
     }
 
     /// Returns the upper bound of the slope at 99 %, in bytes per GiB and in bytes per chunk. `None` without a fit.
@@ -113,6 +114,13 @@ impl Judgement {
         if series.unknown > 0 {
             return unclear(format!("the memory of {} runs is not known", series.unknown));
         }
+        if series.is_stalled() && self.is_over_budget() {
+            let grown = mib(series.growth);
+            let reason = format!(
+                "peak RSS rises by {grown:.1} MiB beside a reader that stands still, more than an eighth of the body"
+            );
+            return (Constancy::Growing, Some(reason));
+        }
         if let Some(budget) = series.budget.filter(|budget| series.largest() <= *budget) {
             return unclear(format!(
                 "bodies of at most {} bytes would fit into the budget of {budget} bytes: use larger bodies",
@@ -128,19 +136,27 @@ impl Judgement {
             (None, None) => "anonymous RSS (its heap was not counted)",
         };
         let Some(fit) = self.deciding() else {
-            return unclear("too few samples within a run for an interval: larger bodies have more".into());
+            // The growth alone is within the bound.
+            return match series.is_stalled() {
+                true => self.judge_constant(None),
+                false => {
+                    unclear("too few samples within a run for an interval: larger bodies have more".into())
+                }
+            };
         };
+        let during = if series.is_stalled() { "while the reader stands still" } else { "within a run" };
         match fit.constancy {
-            Constancy::Constant => self.judge_constant(fit),
+            Constancy::Constant => self.judge_constant(Some(fit)),
             Constancy::Inconclusive => unclear(format!(
-                "the interval of {what} within a run is too wide: more rounds or larger bodies narrow it"
+                "the interval of {what} {during} is too wide: more rounds or larger bodies narrow it"
             )),
-            growth => (growth, Some(format!("{what} grows within a run"))),
+            growth => (growth, Some(format!("{what} grows {during}"))),
         }
     }
 
-    /// Returns the conclusion for memory that is constant within runs. The other evidence must agree.
-    fn judge_constant(&self, fit: Fit) -> (Constancy, Option<String>) {
+    /// Returns the conclusion for memory that is constant within runs. The other evidence must agree. There is no fit if a
+    /// standstill has too few samples.
+    fn judge_constant(&self, fit: Option<Fit>) -> (Constancy, Option<String>) {
         let unclear = |reason: &str| (Constancy::Inconclusive, Some(reason.to_owned()));
         if self.anon.is_some_and(|anon| anon.constancy == Constancy::Growing) {
             return unclear("anonymous RSS grows within a run, but the live heap does not");
@@ -157,10 +173,19 @@ impl Judgement {
         let heap = (!is_counted).then(|| "by anonymous RSS alone: the heap was not counted".to_owned());
         let swap =
             self.series.was_swapped.then(|| "pages were swapped out, which RSS does not show".to_owned());
-        let remarks: Vec<String> = fit
-            .change
-            .map(|change| change.to_string())
+        let growth_alone = fit.is_none().then(|| {
+            "by the growth of its memory alone: too few samples while the reader stood still".to_owned()
+        });
+        let ended =
+            self.series.ended.as_ref().map(|reason| format!("it ended the transfer by itself: {reason}"));
+        let change = fit.and_then(|fit| fit.change).map(|change| match self.series.is_stalled() {
+            true => change.in_standstill(),
+            false => change.to_string(),
+        });
+        let remarks: Vec<String> = ended
             .into_iter()
+            .chain(growth_alone)
+            .chain(change)
             .chain(peaks)
             .chain(heap)
             .chain(swap)

@@ -12,6 +12,7 @@ mod peaks;
 mod series;
 #[cfg(test)]
 mod simulation;
+mod standstill;
 
 use record::{End, Record};
 use serde::Serialize;

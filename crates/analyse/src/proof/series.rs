@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use record::{Case, DEFAULT_SLOPE_LIMIT, End, EndRecord, Record, Subject};
+use record::{Case, DEFAULT_SLOPE_LIMIT, End, EndRecord, Record, Stall, Subject};
 use serde::{Serialize, Serializer};
 
-use super::course::Course;
+use super::{course::Course, standstill};
 use crate::{SeriesKey, series};
 
 /// The measurements of one end over all runs of one case and all sizes of its body.
@@ -24,14 +24,16 @@ pub struct MemorySeries {
     pub subject: Option<Subject>,
     /// The body size and the peak RSS of each run, in bytes.
     pub peaks: Vec<(u64, u64)>,
-    /// The largest growth of peak RSS over the baseline in any run, in bytes.
+    /// The largest growth of peak RSS over the baseline in any run, in bytes. Beside a reader that stands still, it is the
+    /// growth over the peak of the smallest body with a fast reader, if that body has at most half the size.
     pub growth: u64,
-    /// The largest growth that the budget allows, in bytes; `None` if the end has no budget.
+    /// The largest growth that the budget allows, in bytes; `None` if the end has no budget. Beside a reader that stands
+    /// still, a program under proof may grow by an eighth of the body.
     pub budget: Option<u64>,
     /// The course of the live heap within each run of the largest body; `None` for a run whose heap was not counted.
     #[serde(skip)]
     pub(super) heap: Vec<Option<Course>>,
-    /// The course of anonymous RSS within each run of the largest body.
+    /// The course of anonymous RSS within each run of the largest body, or within the standstill of its reader.
     #[serde(skip)]
     pub(super) anon: Vec<Course>,
     /// The most kernel memory of each run, in bytes; `None` for a run that does not state it.
@@ -45,6 +47,8 @@ pub struct MemorySeries {
     pub limit_bytes: u64,
     /// The number of runs whose memory is unknown, such as failed runs.
     pub unknown: usize,
+    /// The reason for which the program ended a transfer by itself whose reader stood still, of the last such run.
+    pub ended: Option<String>,
 }
 
 /// Returns the ends whose memory a record states: both, or only that of the program under proof. That of a proxy may be
@@ -72,15 +76,17 @@ impl MemorySeries {
             is_shuffled |= series::is_shuffled(record);
             let key = SeriesKey::of(record).without_body();
             for end in measured_ends(record) {
-                let measured = record.end(end).filter(|_| record.is_ok());
+                let has_stood_still = record.case.reader_stall.is_none() || record.stall.is_some();
+                let measured = record.end(end).filter(|_| record.is_ok() && has_stood_still);
                 let index = *known.entry((key.clone(), end)).or_insert_with(|| {
                     all.push(Self::new(key.clone(), record.case.clone(), end, record.subject));
                     all.len() - 1
                 });
-                all[index].add(record.case.total_bytes(), measured);
-                all[index].limit_bytes = record.slope_limit_bytes.unwrap_or(all[index].limit_bytes);
+                all[index].add(record.case.total_bytes(), measured, record.stall.as_ref());
+                all[index].limit_to(record.slope_limit_bytes);
             }
         }
+        standstill::refer(&mut all);
         if is_shuffled {
             all.sort_by_cached_key(|of| series::place(&of.key));
         }
@@ -103,7 +109,13 @@ impl MemorySeries {
             was_swapped: false,
             limit_bytes: DEFAULT_SLOPE_LIMIT.0,
             unknown: 0,
+            ended: None,
         }
+    }
+
+    /// Returns whether the reader of the body stands still for a time.
+    pub(crate) fn is_stalled(&self) -> bool {
+        self.case.reader_stall.is_some()
     }
 
     /// Returns the size of the largest body with a known peak, in bytes.
@@ -131,7 +143,12 @@ impl MemorySeries {
         self.peaks.iter().map(|peak| peak.0).collect::<BTreeSet<_>>().len()
     }
 
-    fn add(&mut self, bytes: u64, end: Option<&EndRecord>) {
+    fn limit_to(&mut self, slope_limit: Option<u64>) {
+        let limit = slope_limit.unwrap_or(self.limit_bytes);
+        self.limit_bytes = if self.is_stalled() { standstill::limit(limit) } else { limit };
+    }
+
+    fn add(&mut self, bytes: u64, end: Option<&EndRecord>, stall: Option<&Stall>) {
         let figures = end.and_then(|end| {
             let memory = &end.memory;
             Some((memory.peak_rss_bytes?, memory.growth()?, memory.budget_bytes))
@@ -145,7 +162,9 @@ impl MemorySeries {
             self.anon.clear();
         }
         self.peaks.push((bytes, peak));
-        (self.growth, self.budget) = (self.growth.max(growth), budget);
+        (self.growth, self.budget) =
+            (self.growth.max(growth), budget.or(stall.map(|_| standstill::bound(bytes))));
+        self.ended = stall.and_then(|stall| stall.ended.clone()).or(self.ended.take());
         let memory = &end.memory;
         self.kernel.push(memory.kernel_bytes);
         self.has_sampled_peaks |= memory.peak_is_of_samples == Some(true);
@@ -155,8 +174,13 @@ impl MemorySeries {
                 Course::of(points.iter().map(|point| (point.body_bytes, point.total_bytes())), bytes)
             });
             self.heap.push(heap);
-            let anon = memory.timeline.iter().map(|point| (point.body_bytes, point.anon_bytes));
-            self.anon.push(Course::of(anon, bytes));
+            self.anon.push(match stall {
+                Some(stall) => standstill::course(&memory.timeline, stall, bytes),
+                None => {
+                    let points = memory.timeline.iter().map(|point| (point.body_bytes, point.anon_bytes));
+                    Course::of(points, bytes)
+                }
+            });
         }
     }
 

@@ -14,9 +14,10 @@ fn the_name_is_short_at_defaults_and_has_every_other_axis() {
     case.seed = 7;
     case.sink = SinkKind::Discard;
     case.reader_rate = Some(Rate::try_from(150 << 20).unwrap());
+    case.reader_stall = Some(Duration::from_millis(2500));
     case.spin = Some(Duration::from_micros(50));
     case.limits.set(&H2_FRAME, LimitValue::Bytes(16 << 10)).unwrap();
-    let expected = "h2/down/65563B/2GiB+c4s8+payload=file:some.iso+seed=7+sink=discard+reader=150MiB+spin=50us+h2-frame=16KiB";
+    let expected = "h2/down/65563B/2GiB+c4s8+payload=file:some.iso+seed=7+sink=discard+reader=150MiB+stall=2.5s+spin=50us+h2-frame=16KiB";
     assert_eq!(case.key().to_string(), expected);
     assert_eq!(case.total_bytes(), 64 << 30);
 }
@@ -56,10 +57,11 @@ fn the_stock_profile_is_in_the_name_with_what_differs_from_it() {
 fn a_case_survives_its_json_and_keeps_the_name_under_which_it_was_recorded() {
     let mut case = Case::new("h3");
     case.limits.set(&crate::SOCKET_BUFFER, LimitValue::Auto).unwrap();
-    case.spin = Some(Duration::from_nanos(1));
+    (case.spin, case.reader_stall) = (Some(Duration::from_nanos(1)), Some(Duration::from_secs(5)));
     let json = serde_json::to_value(&case).unwrap();
     let read: Case = serde_json::from_value(json.clone()).unwrap();
     assert_eq!((read.key(), &read.limits, read.spin), (case.key(), &case.limits, case.spin));
+    assert_eq!(read.reader_stall, case.reader_stall);
     let mut old = json;
     old["name"] = "h3/up/64KiB/2GiB+quic-window=1MiB".into();
     let read: Case = serde_json::from_value(old).unwrap();
