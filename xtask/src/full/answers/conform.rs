@@ -1,75 +1,174 @@
-//! The step `conform`: `longhaul conform` on the same programs.
+//! The step `conform`: `longhaul conform` on the same programs, and on servers that are known to grow in one case.
 //!
 //! A program whose memory is constant must be BOUNDED in each of these cases, one that holds whole bodies GROWING in at least
 //! one of them. A proxy that spools to disk is BOUNDED, too.
 
-use std::process::Command;
+use std::{ffi::OsStr, process::Command};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use metrics::Stamp;
 
 use super::{
     Context, Outcome, large_window,
-    programs::{Expected, PROGRAMS, Program},
-    ready,
+    programs::{self, Expected, Program},
+    ready::Ready,
 };
+use crate::workspace::{self, Metadata};
 
-/// The cases about backpressure.
-const CASES: &str = "fast-sender,slow-reader,stalled-reader,gone-reader,one-stream-stalled";
+/// The words of a suite, each with its exit code.
+pub(super) const BOUNDED: (&str, i32) = ("BOUNDED", 0);
+pub(super) const DIED: (&str, i32) = ("DIED", 1);
+const GROWING: (&str, i32) = ("GROWING", 4);
 
 pub(in crate::full) fn run(context: &Context<'_>) -> Result<Outcome> {
     let mut outcome = Outcome::default();
-    outcome.row([
+    let head = [
         "program",
+        "protocols",
         "expected",
         "exit code",
         "seconds",
         "BOUNDED",
         "GROWING",
         "STALLED, DIED, CORRUPTED",
-    ]);
-    for program in PROGRAMS.iter().filter(|program| !program.arguments.contains(&"--series")) {
+    ];
+    outcome.row(head);
+    for program in programs::all() {
         conform(context, program, &mut outcome)?;
     }
+    examples(context, &mut outcome)?;
     large_window::run(context, &mut outcome)?;
     Ok(outcome)
 }
 
 fn conform(context: &Context<'_>, program: &Program, outcome: &mut Outcome) -> Result<()> {
-    let Some((_folder, words)) = ready(program, outcome)? else { return Ok(()) };
-    // A server is named by its URL alone, and lengths are announced where they are needed.
-    let words = words.iter().filter(|word| !["--server", "--content-length"].contains(&word.as_str()));
-    let mut command = Command::new(context.program);
-    command.args(["conform", "--stall", "3s", "--protocol", "h1c", "--case", CASES]);
-    command.args(words);
-    let began = Stamp::now();
-    let done = command.output().with_context(|| format!("cannot test {}", program.name))?;
-    let (seconds, report) =
-        (began.elapsed().as_secs_f64(), String::from_utf8_lossy(&done.stdout).into_owned());
-    let counts = ["BOUNDED", "GROWING", "STALLED", "DIED", "CORRUPTED"].map(|word| count(&report, word));
-    let [bounded, growing, stalled, died, corrupted] = counts;
-    let (expected, code) = match program.expected {
-        Expected::Growing => ("GROWING", 4),
-        _ => ("BOUNDED", 0),
+    let Some(arguments) = program.conformance() else { return Ok(()) };
+    let Some(ready) = Ready::new(program, outcome)? else { return Ok(()) };
+    let expected = match program.expected {
+        Expected::Growing => GROWING,
+        _ => BOUNDED,
     };
-    let found = done.status.code().map_or_else(|| "none".to_owned(), |code| code.to_string());
-    let others = stalled + died + corrupted;
-    outcome.row([
-        program.name,
-        expected,
-        &found,
-        &format!("{seconds:.0}"),
-        &bounded.to_string(),
-        &growing.to_string(),
-        &others.to_string(),
-    ]);
-    let measured = format!("exit code {found}: {report}");
-    outcome.check(program.name, format!("exit code {code}"), measured, done.status.code() == Some(code));
+    let suite = Suite { name: program.name, protocols: program.protocols(), expected };
+    suite.run(
+        context,
+        [vec!["--stall".to_owned(), "3s".to_owned()], ready.words(&arguments)].concat(),
+        outcome,
+    )
+}
+
+/// A server in `examples`, which grows in one case with one of its options.
+struct Example {
+    name: &'static str,
+    protocol: &'static str,
+    expected: (&'static str, i32),
+    flags: &'static [&'static str],
+    program: &'static str,
+    option: &'static str,
+}
+
+const LATE: &[&str] = &["-k", "--direction", "up", "--case", "unread-body", "https://127.0.0.1:{port}/"];
+const HYPER: &[&str] = &[
+    "--case",
+    programs::CASES,
+    "--stall",
+    "3s",
+    "http://127.0.0.1:{port}/",
+    "--download",
+    "http://127.0.0.1:{port}/{size}",
+];
+
+const EXAMPLES: &[Example] = &[
+    Example {
+        name: "h3 0.0.8 as it is, late reader",
+        protocol: "h3",
+        expected: GROWING,
+        flags: LATE,
+        program: "late_reader",
+        option: "stock",
+    },
+    Example {
+        name: "longhaul's HTTP/3, late reader",
+        protocol: "h3",
+        expected: BOUNDED,
+        flags: LATE,
+        program: "late_reader",
+        option: "bounded",
+    },
+    Example {
+        name: "hyper, pipeline_flush",
+        protocol: "h1c",
+        expected: GROWING,
+        flags: HYPER,
+        program: "hyper_server",
+        option: "pipelined",
+    },
+    Example {
+        name: "hyper, as by default",
+        protocol: "h1c",
+        expected: BOUNDED,
+        flags: HYPER,
+        program: "hyper_server",
+        option: "plain",
+    },
+];
+
+/// Builds and tests the servers in `examples`.
+fn examples(context: &Context<'_>, outcome: &mut Outcome) -> Result<()> {
+    let mut cargo = Command::new("cargo");
+    cargo.args(["build", "--locked", "--quiet", "--package", "longhaul"]).current_dir(workspace::root());
+    cargo.args(["--example", "late_reader", "--example", "hyper_server"]);
+    ensure!(cargo.status().context("cannot start cargo")?.success(), "the examples cannot be built");
+    let folder = Metadata::read()?.target_directory.join("debug/examples");
+    for example in EXAMPLES {
+        let server = folder.join(example.program).to_string_lossy().into_owned();
+        let command = ["--", &server, "{port}", example.option];
+        let suite = Suite { name: example.name, protocols: example.protocol, expected: example.expected };
+        suite.run(context, [&["--protocol", example.protocol], example.flags, &command].concat(), outcome)?;
+    }
     Ok(())
 }
 
+/// A suite with a known answer.
+pub(super) struct Suite<'a> {
+    pub(super) name: &'a str,
+    pub(super) protocols: &'a str,
+    /// The word, and the exit code.
+    pub(super) expected: (&'a str, i32),
+}
+
+impl Suite<'_> {
+    /// Runs `longhaul conform`, and compares its exit code with the expected one.
+    pub(super) fn run(
+        &self,
+        context: &Context<'_>,
+        arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
+        outcome: &mut Outcome,
+    ) -> Result<()> {
+        let began = Stamp::now();
+        let done = Command::new(context.program).arg("conform").args(arguments).output();
+        let done = done.with_context(|| format!("cannot test {}", self.name))?;
+        let seconds = format!("{:.0}", began.elapsed().as_secs_f64());
+        let report = String::from_utf8_lossy(&done.stdout);
+        let found = done.status.code().map_or_else(|| "none".to_owned(), |code| code.to_string());
+        let [bounded, growing, others] = [&["BOUNDED"][..], &["GROWING"], &["STALLED", "DIED", "CORRUPTED"]]
+            .map(|words| words.iter().map(|word| count(&report, word)).sum::<usize>().to_string());
+        let (word, code) = self.expected;
+        outcome.row([self.name, self.protocols, word, &found, &seconds, &bounded, &growing, &others]);
+        let holds = done.status.code() == Some(code);
+        // The last line counts the cases by their words, after the command line.
+        let counts = report.lines().last().and_then(|line| line.rsplit_once(": ")).filter(|_| holds);
+        let text = match counts {
+            Some((_, counts)) => counts.to_owned(),
+            None => format!("{report}{}", String::from_utf8_lossy(&done.stderr).trim()),
+        };
+        let measured = format!("exit code {found}: {text}");
+        outcome.check(self.name, format!("{word}, exit code {code}"), measured, holds);
+        Ok(())
+    }
+}
+
 /// Returns the number of cases with a word.
-pub(super) fn count(report: &str, word: &str) -> usize {
+fn count(report: &str, word: &str) -> usize {
     report.lines().filter(|line| line.split_whitespace().next() == Some(word)).count()
 }
 
