@@ -11,7 +11,10 @@ use crate::{refusal::Refusal, whole_body::is_declared_complete};
 /// Fails if the request is malformed (400), has an unknown expectation (417) or an unknown transfer coding (501).
 pub(crate) fn check(request: &Parts) -> Result<(), Refusal> {
     match request.version >= Version::HTTP_2 {
-        true => connection_fields(&request.headers)?,
+        true => {
+            connection_fields(&request.headers)?;
+            blanks(&request.headers)?;
+        }
         false => transfer_coding(request)?,
     }
     expectation(&request.headers)?;
@@ -48,7 +51,8 @@ fn transfer_coding(request: &Parts) -> Result<(), Refusal> {
     }
     if codings.next().is_some() || !coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked") {
         let reason = format!("Transfer-Encoding {coding:?}: only chunked is implemented");
-        return Err(Refusal::new(StatusCode::NOT_IMPLEMENTED, reason));
+        // The end of the body is what hyper takes for it, and others may take another one.
+        return Err(Refusal::new(StatusCode::NOT_IMPLEMENTED, reason).with(header::CONNECTION, "close"));
     }
     Ok(())
 }
@@ -64,6 +68,16 @@ fn connection_fields(headers: &HeaderMap) -> Result<(), Refusal> {
     match headers.get_all(header::TE).iter().any(|te| !te.as_bytes().eq_ignore_ascii_case(b"trailers")) {
         true => Err(bad("TE may only be trailers")),
         false => Ok(()),
+    }
+}
+
+/// Refuses blanks around values. HTTP/1.1 cuts them off, and so a message with them would change on its way (RFC 9113
+/// section 8.2.1, RFC 9110 section 5.5).
+fn blanks(headers: &HeaderMap) -> Result<(), Refusal> {
+    let has_blank = |value: &[u8]| value.trim_ascii() != value;
+    match headers.iter().find(|(_, value)| has_blank(value.as_bytes())) {
+        Some((name, _)) => Err(bad(format!("{name} has a blank before or behind its value"))),
+        None => Ok(()),
     }
 }
 
@@ -148,6 +162,15 @@ mod tests {
         }
         assert_eq!(refused(Version::HTTP_3, &[("te", "trailers")]), None);
         assert_eq!(refused(Version::HTTP_11, &[("connection", "close"), ("te", "gzip")]), None);
+    }
+
+    #[test]
+    fn blanks_around_values_are_malformed_where_nobody_cuts_them_off() {
+        for value in [" b", "b ", "\tb", "b\t", " "] {
+            assert_eq!(refused(Version::HTTP_2, &[("a", value)]), Some(400), "{value:?}");
+            assert_eq!(refused(Version::HTTP_11, &[("a", value)]), None, "{value:?}");
+        }
+        assert_eq!(refused(Version::HTTP_3, &[("a", "b c"), ("d", "")]), None);
     }
 
     #[test]

@@ -34,6 +34,8 @@ pub(super) struct Chunks {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Size,
+    /// A blank behind the size, which only an extension or the end of the line may follow.
+    Blank,
     Extension,
     SizeEnd,
     Data,
@@ -59,7 +61,7 @@ impl Chunks {
     /// Malformed bytes remain, for hyper to refuse.
     ///
     /// # Errors
-    /// Fails if the extension of a chunk or the trailers are too long.
+    /// Fails if the extension of a chunk or the trailers are too long, or a blank is within the size of a chunk.
     pub(super) fn strip(&mut self, bytes: &mut [u8]) -> io::Result<(usize, usize)> {
         let (mut at, mut kept) = (0, 0);
         while at < bytes.len() && !self.is_over() {
@@ -92,17 +94,26 @@ impl Chunks {
     /// Parses one byte outside of chunk data. Returns whether the byte is kept.
     fn keeps(&mut self, byte: u8) -> io::Result<bool> {
         match (self.state, byte) {
-            (State::Size, b';' | b' ' | b'\t') => {
+            (State::Size, b' ' | b'\t') => {
+                (self.state, self.length) = (State::Blank, 0);
+                return Ok(false);
+            }
+            (State::Size | State::Blank, b';') => {
                 (self.state, self.length) = (State::Extension, 0);
                 return Ok(false);
             }
-            (State::Size | State::Extension, b'\r') => self.state = State::SizeEnd,
+            (State::Blank, b' ' | b'\t') => {
+                return self.count(MOST_EXTENSION, "the extension of a chunk").map(|()| false);
+            }
+            (State::Size | State::Blank | State::Extension, b'\r') => self.state = State::SizeEnd,
             (State::Size, digit) => {
                 let digit = (digit as char).to_digit(16).unwrap_or_default();
                 self.left = self.left.saturating_mul(16).saturating_add(digit.into());
             }
             // A bare LF is left, for hyper to refuse.
-            (State::Extension, b'\n') => {}
+            (State::Blank | State::Extension, b'\n') => {}
+            // Without the blank, hyper would take both sides of it for one size.
+            (State::Blank, _) => return Err(invalid("a blank within the size of a chunk")),
             (State::Extension, _) => {
                 return self.count(MOST_EXTENSION, "the extension of a chunk").map(|()| false);
             }
@@ -137,11 +148,14 @@ impl Chunks {
     fn count(&mut self, most: usize, what: &str) -> io::Result<()> {
         self.length = self.length.saturating_add(1);
         if self.length > most {
-            let reason = format!("{what} may have at most {most} bytes");
-            return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
+            return Err(invalid(format!("{what} may have at most {most} bytes")));
         }
         Ok(())
     }
+}
+
+fn invalid(reason: impl Into<String>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, reason.into())
 }
 
 #[cfg(test)]
@@ -187,6 +201,14 @@ mod tests {
         assert!(left.lines().skip(1).all(|line| line.is_empty() || line.len() > 100));
         let endless = format!("0\r\nx: {}", "v".repeat(MOST_TRAILERS));
         assert!(Chunks::new().strip(&mut endless.into_bytes()).is_err());
+    }
+
+    #[test]
+    fn a_blank_may_precede_an_extension_but_no_other_part_of_a_size() {
+        assert_eq!(strip(b"5 \t \r\nhello\r\n0 ;x\r\n\r\n", 1).unwrap(), b"5\r\nhello\r\n0\r\n\r\n");
+        for size in ["5 5", "5\t5", "5 x;y"] {
+            assert!(Chunks::new().strip(&mut format!("{size}\r\nhello").into_bytes()).is_err(), "{size}");
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ use tokio::sync::Mutex;
 
 use super::{
     PROTOCOL,
-    framing::{Announcer, BodyFraming, Unadorned},
+    framing::{Announcer, BodyFraming, Messages, Unadorned},
     received,
 };
 use crate::{
@@ -40,7 +40,7 @@ pub(super) async fn start(
     let (stream, announcer) = match info.chunk_extensions() {
         ChunkExtensions::Few => (Unadorned::as_it_is(stream), None),
         ChunkExtensions::Any => {
-            let (stream, announcer) = Unadorned::new(stream);
+            let (stream, announcer) = Unadorned::new(stream, Messages::Responses);
             (stream, Some(announcer))
         }
     };

@@ -71,8 +71,17 @@ impl Announcer {
 
 #[derive(Debug)]
 struct Progress {
+    messages: Messages,
     phase: Phase,
     reader: Option<Waker>,
+}
+
+/// The messages on a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Messages {
+    Requests,
+    /// Responses, each of which may follow interim responses.
+    Responses,
 }
 
 #[derive(Debug)]
@@ -90,20 +99,17 @@ enum Phase {
 impl Phase {
     /// Filters `bytes`, which were just read. Returns the number of bytes that were examined, and the number that
     /// remain of them.
-    fn pass(&mut self, bytes: &mut [u8]) -> io::Result<(usize, usize)> {
+    fn pass(&mut self, bytes: &mut [u8], messages: Messages) -> io::Result<(usize, usize)> {
         let length = bytes.len();
         Ok(match self {
             Self::Held { .. } => (0, 0),
             Self::Rest => (length, length),
             Self::Head(head) => {
-                let seen = head.end(bytes);
-                if let Some((end, is_interim)) = seen {
-                    let had_length = head.has_length;
-                    *self = if is_interim { Self::Head(Head::default()) } else { Self::Held { had_length } };
-                    (end, end)
-                } else {
-                    (length, length)
-                }
+                let Some(end) = head.end(bytes) else { return Ok((length, length)) };
+                let had_length = head.has_length;
+                let is_interim = messages == Messages::Responses && head.status == b'1';
+                *self = if is_interim { Self::Head(Head::default()) } else { Self::Held { had_length } };
+                (end, end)
             }
             Self::Plain(left) => {
                 let passed = length.min(usize::try_from(*left).unwrap_or(usize::MAX));
@@ -146,15 +152,12 @@ const LENGTH: &[u8] = b"content-length:";
 const STATUS: usize = 9;
 
 impl Head {
-    /// Returns the position after the head, and whether the head is an interim response, which another head follows.
-    /// `None` if the head is incomplete.
-    fn end(&mut self, bytes: &[u8]) -> Option<(usize, bool)> {
+    /// Returns the position after the head. `None` if the head is incomplete.
+    fn end(&mut self, bytes: &[u8]) -> Option<usize> {
         for (at, byte) in bytes.iter().enumerate() {
             match byte {
                 b'\r' => {}
-                b'\n' if self.line == 0 && self.length > 0 => {
-                    return Some((at.saturating_add(1), self.status == b'1'));
-                }
+                b'\n' if self.line == 0 && self.length > 0 => return Some(at.saturating_add(1)),
                 b'\n' => (self.line, self.agreeing) = (0, 0),
                 byte => {
                     self.compare(byte.to_ascii_lowercase());
@@ -190,8 +193,8 @@ pub(super) struct Unadorned<S> {
 
 impl<S: Stream> Unadorned<S> {
     /// Wraps `stream`. The caller must announce each head that hyper reads.
-    pub(super) fn new(stream: S) -> (Self, Announcer) {
-        let progress = Progress { phase: Phase::Head(Head::default()), reader: None };
+    pub(super) fn new(stream: S, messages: Messages) -> (Self, Announcer) {
+        let progress = Progress { messages, phase: Phase::Head(Head::default()), reader: None };
         let announcer = Announcer(Arc::new(Mutex::new(progress)));
         (Self { stream, progress: Some(announcer.clone()), ahead: Vec::new() }, announcer)
     }
@@ -234,7 +237,7 @@ impl<S: Stream> AsyncRead for Unadorned<S> {
             if read.is_empty() {
                 return Poll::Ready(Ok(()));
             }
-            let (seen, kept) = progress.phase.pass(read)?;
+            let (seen, kept) = progress.phase.pass(read, progress.messages)?;
             let rest = read.get(seen..).unwrap_or_default();
             // The bytes already in `ahead` come after these.
             self.ahead.splice(..0, rest.iter().copied());

@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 
 use super::{
     PROTOCOL,
-    framing::{Announcer, BodyFraming, Unadorned},
+    framing::{Announcer, BodyFraming, Messages, Unadorned},
     received,
 };
 use crate::{
@@ -52,7 +52,7 @@ pub(super) fn start(
     let (stream, announcer) = match guards.chunk_extensions {
         ChunkExtensions::Few => (Unadorned::as_it_is(stream), None),
         ChunkExtensions::Any => {
-            let (stream, announcer) = Unadorned::new(stream);
+            let (stream, announcer) = Unadorned::new(stream, Messages::Requests);
             (stream, Some(announcer))
         }
     };
