@@ -8,7 +8,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use h3::{
     error::Code,
     quic::{self, ConnectionErrorIncoming, StreamErrorIncoming, StreamId},
@@ -16,10 +16,14 @@ use h3::{
 use quinn::ReadError;
 
 use super::{
-    Role, StreamQueue, error,
-    frames::{FrameHead, Frames, Part, Rules, Treatment, integer},
+    Role, StreamQueue,
+    arriving::Arriving,
+    error,
+    frames::{FrameHead, Frames, Part, Rules, Treatment},
+    instructions::{Direction, Instructions},
     message::kind,
     next,
+    payloads::Payloads,
     recv::Pieces,
     supervisor::Supervisor,
     violation::Violation,
@@ -119,88 +123,6 @@ fn only_one(had_one: bool) -> Result<(), Violation> {
     if had_one { Err(second) } else { Ok(()) }
 }
 
-/// A stream whose type has not arrived yet.
-struct Arriving {
-    pieces: Pieces,
-    /// The bytes that have arrived. Once the type was read, only the bytes after it.
-    start: BytesMut,
-}
-
-impl Arriving {
-    fn new(stream: quinn::RecvStream, supervisor: Arc<Supervisor>) -> Self {
-        Self { pieces: Pieces::new(stream, supervisor), start: BytesMut::new() }
-    }
-
-    /// Reads the type of the stream. Returns `None` if the stream ended before its type, which is no error (RFC 9114
-    /// section 6.2).
-    fn poll_type(&mut self, cx: &mut Context<'_>) -> Poll<Option<u64>> {
-        loop {
-            if let Some((kind, size)) = integer(&self.start) {
-                drop(self.start.split_to(size));
-                return Poll::Ready(Some(kind));
-            }
-            match ready!(self.pieces.poll_next(cx)) {
-                Ok(Some(piece)) => self.start.extend_from_slice(&piece),
-                // An error of the connection also ends the queue of streams.
-                Ok(None) | Err(_) => return Poll::Ready(None),
-            }
-        }
-    }
-}
-
-/// The role of the peer as the sender of QPACK instructions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Direction {
-    Encoder,
-    Decoder,
-}
-
-/// A stream of QPACK instructions. This end has no dynamic table, and its own field sections refer to none.
-struct Instructions {
-    stream: Arriving,
-    direction: Direction,
-}
-
-impl Instructions {
-    /// Set Dynamic Table Capacity to 0 (RFC 9204 section 4.3.1): the only instruction that an encoder may send without
-    /// a dynamic table.
-    const NO_CAPACITY: u8 = 0b0010_0000;
-
-    fn new(stream: Arriving, direction: Direction) -> Self {
-        Self { stream, direction }
-    }
-
-    /// Reads instructions until there is a violation.
-    fn poll(&mut self, cx: &mut Context<'_>, supervisor: &Supervisor) -> Poll<Violation> {
-        let mut piece = self.stream.start.split().freeze();
-        loop {
-            if let Err(violation) = self.check(&piece, supervisor) {
-                return Poll::Ready(violation);
-            }
-            match ready!(self.stream.pieces.poll_next(cx)) {
-                Ok(Some(next)) => piece = next,
-                Ok(None) | Err(ReadError::Reset(_)) => return Poll::Ready(CLOSED),
-                // The queue of streams ends with the same error.
-                Err(_) => return Poll::Pending,
-            }
-        }
-    }
-
-    fn check(&self, piece: &[u8], supervisor: &Supervisor) -> Result<(), Violation> {
-        supervisor.control_bytes(piece.len() as u64)?;
-        if self.direction == Direction::Encoder && piece.iter().any(|byte| *byte != Self::NO_CAPACITY) {
-            let reason = "an entry for a dynamic table that does not exist";
-            return Err(Violation::of_connection(Code::QPACK_ENCODER_STREAM_ERROR, reason));
-        }
-        Ok(())
-    }
-}
-
-/// The violation of ending a stream that must last as long as the connection (RFC 9114 section 6.2.1, RFC 9204 section
-/// 4.2).
-const CLOSED: Violation =
-    Violation::of_connection(Code::H3_CLOSED_CRITICAL_STREAM, "a control or QPACK stream was closed");
-
 /// The control stream of a peer.
 pub(crate) struct ControlStream {
     pieces: Pieces,
@@ -208,6 +130,7 @@ pub(crate) struct ControlStream {
     rest: Bytes,
     frames: Frames,
     rules: ControlRules,
+    payloads: Payloads,
     /// The type of the stream, until h3 has read it.
     kind: Option<Bytes>,
 }
@@ -218,6 +141,7 @@ impl ControlStream {
             pieces: stream.pieces,
             rest: stream.start.freeze(),
             frames: Frames::default(),
+            payloads: Payloads::new(supervisor.role),
             rules: ControlRules { has_settings: false, supervisor },
             kind: Some(Bytes::from_static(&[stream_type::CONTROL as u8])),
         }
@@ -234,13 +158,18 @@ impl quic::RecvStream for ControlStream {
         loop {
             let part = self.frames.next(&mut self.rest, &mut self.rules);
             match part.map_err(|violation| self.rules.supervisor.punish(violation))? {
-                Some(Part::Frame(part) | Part::Passing(part)) => return Poll::Ready(Ok(Some(part))),
+                Some(Part::Frame(frame)) => {
+                    let checked = self.payloads.check(&frame);
+                    checked.map_err(|violation| self.rules.supervisor.punish(violation))?;
+                    return Poll::Ready(Ok(Some(frame)));
+                }
+                Some(Part::Passing(part)) => return Poll::Ready(Ok(Some(part))),
                 None => {}
             }
             match ready!(self.pieces.poll_next(cx)) {
                 Ok(Some(piece)) => self.rest = piece,
                 Ok(None) | Err(ReadError::Reset(_)) => {
-                    return Poll::Ready(Err(self.rules.supervisor.punish(CLOSED)));
+                    return Poll::Ready(Err(self.rules.supervisor.punish(Violation::CLOSED)));
                 }
                 Err(error) => return Poll::Ready(Err(error::read(error))),
             }

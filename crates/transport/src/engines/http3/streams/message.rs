@@ -85,14 +85,19 @@ impl Message {
     /// Checks the pseudo-header fields of a HEADERS frame.
     ///
     /// # Errors
-    /// Fails if the message is malformed.
+    /// Fails if the message is malformed, or cannot be decoded without a dynamic table.
     pub(super) fn check(&self, frame: &Bytes) -> Result<(), Violation> {
         let section = match (self.part, self.role) {
             (MessagePart::Head, Role::Server) => Section::Request,
             (MessagePart::Head, Role::Client) => Section::Response,
             (MessagePart::Body | MessagePart::Trailers, _) => Section::Trailers,
         };
-        section::check(section, payload(frame)).map_err(Violation::malformed)
+        let encoded = payload(frame);
+        if section::needs_table(encoded) {
+            let reason = "a field section that needs a dynamic table";
+            return Err(Violation::of_connection(Code::QPACK_DECOMPRESSION_FAILED, reason));
+        }
+        section::check(section, encoded).map_err(Violation::malformed)
     }
 
     /// Returns the treatment of a HEADERS frame.
@@ -165,7 +170,7 @@ fn unexpected(reason: &'static str) -> Violation {
 }
 
 /// Returns the payload of a whole frame.
-fn payload(frame: &[u8]) -> &[u8] {
+pub(super) fn payload(frame: &[u8]) -> &[u8] {
     let skip = |bytes: &'_ [u8]| integer(bytes).map(|(_, size)| size);
     let Some(rest) = skip(frame).and_then(|size| frame.get(size..)) else { return &[] };
     skip(rest).and_then(|size| rest.get(size..)).unwrap_or_default()

@@ -26,13 +26,16 @@ use crate::{carriers::quic::OpeningWindows, framing::SizeLog};
 use control::PeerStreams;
 use handoff::Registration;
 
+mod arriving;
 mod control;
 mod error;
 mod frames;
 #[cfg(any(test, fuzzing))]
 pub(super) mod fuzzing;
 mod handoff;
+mod instructions;
 mod message;
+mod payloads;
 mod recv;
 mod section;
 mod send;

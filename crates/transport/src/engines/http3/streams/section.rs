@@ -47,6 +47,12 @@ pub(super) fn check(section: Section, encoded: &[u8]) -> Result<(), &'static str
     Ok(())
 }
 
+/// Returns whether a section refers to entries of a dynamic table by its Required Insert Count (RFC 9204 section
+/// 4.5.1.1). h3 0.0.8 ignores the count, and this end has no such table.
+pub(super) fn needs_table(mut encoded: &[u8]) -> bool {
+    prefixed(&mut encoded, 8).is_some_and(|count| count > 0)
+}
+
 /// The pseudo-header fields that RFC 9114 section 4.3 defines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Pseudo {

@@ -24,6 +24,10 @@ pub(crate) enum Reach {
 }
 
 impl Violation {
+    /// The end of a stream that must last as long as the connection (RFC 9114 section 6.2.1, RFC 9204 section 4.2).
+    pub(super) const CLOSED: Self =
+        Self::of_connection(Code::H3_CLOSED_CRITICAL_STREAM, "a control or QPACK stream was closed");
+
     /// Returns a stream error (RFC 9114 section 8).
     pub(crate) const fn of_stream(code: Code, reason: &'static str) -> Self {
         Self { code, reason, reach: Reach::Stream }
