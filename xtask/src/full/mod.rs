@@ -7,6 +7,7 @@
 mod answers;
 mod framing;
 mod fuzz;
+mod h2spec;
 mod hostile;
 mod interop;
 mod isolated;
@@ -36,7 +37,7 @@ use self::{
 use crate::{study, workspace};
 
 /// Run the tables that are too long for the gate: load, soak, hostile clients, interoperation, framing,
-/// fuzzing, simulated proofs
+/// h2spec, fuzzing, simulated proofs
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// Steps [default: all]

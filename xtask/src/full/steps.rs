@@ -6,7 +6,8 @@ use anyhow::Result;
 use clap::builder::PossibleValuesParser;
 
 use super::{
-    Context, answers, framing, fuzz, hostile, interop, load, oldest, outcome::Outcome, simulation, soak,
+    Context, answers, framing, fuzz, h2spec, hostile, interop, load, oldest, outcome::Outcome, simulation,
+    soak,
 };
 
 /// One step: an entry of [`STEPS`].
@@ -71,6 +72,13 @@ pub(super) const STEPS: &[Step] = &[
         allowance: 5 * 60,
         asked: |_| 0,
         run: framing::run,
+    },
+    Step {
+        name: "h2spec",
+        about: "h2spec against the server, in cleartext and over TLS",
+        allowance: 15 * 60,
+        asked: |_| 0,
+        run: h2spec::run,
     },
     Step {
         name: "oldest",
