@@ -10,6 +10,7 @@ mod help;
 mod limits;
 mod prove;
 mod remote;
+mod repeat;
 mod report;
 mod reproduce;
 mod request;

@@ -9,6 +9,7 @@ use record::{ByteSize, ChunkSize, DEFAULT_SEED, PayloadKind, Protocol, Rate};
 use super::{
     connect::ConnectArgs,
     limits::LimitArgs,
+    repeat::RepeatArgs,
     request::RequestArgs,
     trust::{KeyLogArgs, TrustArgs},
     values::{Named, chunk, duration, payload, protocol, seconds, upload_file},
@@ -25,6 +26,8 @@ pub(crate) struct RemoteArgs {
     protocol: Option<Named<&'static Protocol>>,
     #[command(flatten)]
     request: RequestArgs,
+    #[command(flatten)]
+    repeat: RepeatArgs,
     /// Abort when no byte has moved for this long; waiting for the source or for the response does not count
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
     timeout: Duration,
@@ -72,7 +75,7 @@ impl RemoteArgs {
             .with_timeout(self.timeout)
             .with_max_time(self.max_time)
             .with_addresses(self.connect.addresses())
-            .with_request(self.request.options()?)
+            .with_request(self.request.options()?.following(self.repeat.max_redirects()))
             .with_limits(self.limits.limits_for_any_peer().map_err(Usage::new)?)
             .with_label(self.label.clone()))
     }

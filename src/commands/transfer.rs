@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal as _};
 use analyse::Verdict;
 use client::{Client, Heartbeat, Receipt, Target, Transfer};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use record::{ByteSize, EndRecord, FaultKind, Record, gbit_per_s, mib, mib_per_s};
+use record::{ByteSize, EndRecord, FaultKind, Record, Redirects, gbit_per_s, mib, mib_per_s};
 use run::Interruption;
 
 use crate::{build::this_build, cli::RemoteArgs, output::print};
@@ -107,6 +107,9 @@ fn described(record: &Record, receipt: Option<&Receipt>) -> String {
         lines.push(format!(
             "{size:.1} MiB over {protocol} in {elapsed:.3} s: {mib:.0} MiB/s, {gbit:.2} Gbit/s"
         ));
+    }
+    if let Some(Redirects { count, url }) = &record.redirects {
+        lines.push(format!("answered after {count} redirects by {url}"));
     }
     if let Some(end) = record.sender.as_ref().or(record.receiver.as_ref()).filter(|end| end.bytes > 0) {
         lines.extend(described_end(end));

@@ -11,7 +11,7 @@ use record::{Fault, FaultKind, quoted, redacted_url};
 use tokio::time::timeout;
 use transport::Body;
 
-use crate::Statuses;
+use crate::{RequestOptions, Statuses};
 
 /// The largest part of a response that is read as a receipt or a reason, in bytes.
 const MAX_TEXT: usize = 64 << 10;
@@ -20,16 +20,24 @@ const MAX_TEXT: usize = 64 << 10;
 /// send one.
 const REASON: Duration = Duration::from_secs(2);
 
-/// A failed exchange, with the status of the response if there is one.
+/// A failed exchange, with the refusal of the server if it refused.
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) fault: Fault,
-    pub(crate) status: Option<StatusCode>,
+    pub(crate) refusal: Option<Refusal>,
+}
+
+/// A response whose status is not expected, and which therefore ends an exchange.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) status: StatusCode,
+    /// The target of a redirect, as the server states it; `None` if the response is no redirect.
+    pub(crate) location: Option<String>,
 }
 
 impl From<Fault> for Failure {
     fn from(fault: Fault) -> Self {
-        Self { fault, status: None }
+        Self { fault, refusal: None }
     }
 }
 
@@ -39,7 +47,7 @@ impl From<transport::Error> for Failure {
     }
 }
 
-/// Returns a response whose status is expected. Redirects are not followed, so that the user sees where they lead.
+/// Returns a response whose status is expected.
 ///
 /// # Errors
 /// Fails if the status is not expected. The message quotes the status with the first line of the body.
@@ -52,25 +60,41 @@ pub(crate) async fn accepted(
         return Ok(response);
     }
     let mut message = format!("the server answered {status}");
-    message += &redirection(response.headers());
+    let location = location(&response);
+    message += &location.as_deref().map(redirection).unwrap_or_default();
     let (is_longhaul, body) = (is_longhaul(response.headers()), response.into_body());
+    // A redirect is described by its target, and often followed without its body.
     // The future is boxed, because rustc cannot prove otherwise that the caller's future is `Send`
     // (rust-lang/rust#110338). rustc loses the fact that the error's trait object is `'static`.
-    if let Some(reason) = first_line(body).boxed().await {
+    if location.is_none()
+        && let Some(reason) = first_line(body).boxed().await
+    {
         message += &format!(": {reason}");
     }
     if !expected.is_default() {
         message += &format!("; expected {expected}");
     }
     message += advice(status, is_longhaul);
-    Err(Failure { fault: Fault::new(FaultKind::Http, message), status: Some(status) })
+    let refusal = Some(Refusal { status, location });
+    Err(Failure { fault: Fault::new(FaultKind::Http, message), refusal })
 }
 
-/// Returns a clause with the target of a redirect, without secrets; empty if the response names no target.
-fn redirection(headers: &HeaderMap) -> String {
-    let location = headers.get(header::LOCATION).map(|value| String::from_utf8_lossy(value.as_bytes()));
-    let location = location.map(|location| quoted(&redacted_url(&location)));
-    location.map(|location| format!(" to {location}, which is not followed")).unwrap_or_default()
+/// Returns the target of a redirect, as the server states it; `None` if the response is no redirect.
+fn location(response: &Response<Body>) -> Option<String> {
+    let location = response.headers().get(header::LOCATION).filter(|_| response.status().is_redirection())?;
+    Some(String::from_utf8_lossy(location.as_bytes()).into_owned())
+}
+
+/// Returns the target of a 303 that is followed; `None` for any other response.
+pub(crate) fn see_other(response: &Response<Body>, options: &RequestOptions) -> Option<String> {
+    let status = response.status();
+    let is_followed = options.max_redirects > 0 && !options.expected.contains(status);
+    (is_followed && status == StatusCode::SEE_OTHER).then(|| location(response)).flatten()
+}
+
+/// Returns a clause with the target of a redirect, without secrets.
+fn redirection(location: &str) -> String {
+    format!(" to {}, which is not followed", quoted(&redacted_url(location)))
 }
 
 /// Returns whether the response is from `longhaul serve`, according to its header fields.
@@ -179,7 +203,7 @@ mod tests {
         accepted(response(409, ""), &expected).await.unwrap();
         let failure = accepted(response(200, ""), &expected).await.unwrap_err();
         assert!(failure.fault.message.ends_with("200 OK; expected 201,409"), "{failure:?}");
-        assert_eq!(failure.status, Some(StatusCode::OK));
+        assert_eq!(failure.refusal.unwrap().status, StatusCode::OK);
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,23 +1,23 @@
 //! The client: connects, makes the exchange, aborts it if it stalls, and collects the measurements of this end.
 
-use std::{pin::Pin, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use http::{HeaderMap, Method, Request, StatusCode};
+use http::{HeaderMap, Method, Request};
 use jiff::Timestamp;
 use receiver::Receipt;
-use record::{Build, ByteSize, End, Fault, FaultKind, Record};
+use record::{Build, ByteSize, End, Fault, Record, Redirects};
 use run::{Baseline, Heartbeat, Measurement, Outcome, Session, this_host};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use transport::{Body, Connection};
 
 use crate::{
     Options, Target, Transfer,
     activity::{Activity, State},
-    advice::with_advice,
-    answer::Failure,
-    credentials::without_secrets,
+    answer::{Failure, Refusal},
     dial::dial,
+    redirect::Way,
     transfer::{ContentReport, Exchange},
+    tries::Deadline,
     upload::unacknowledged,
 };
 
@@ -27,7 +27,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// A client of any HTTP server. All records of a client belong to one session.
 #[derive(Clone, Debug)]
 pub struct Client {
-    options: Options,
+    pub(crate) options: Options,
     session: Session,
 }
 
@@ -62,15 +62,18 @@ impl Client {
         transfer: impl Into<Transfer>,
         progress: impl Fn(Heartbeat),
     ) -> TransferReport {
-        let (transfer, started) = (transfer.into(), Timestamp::now());
+        let (mut transfer, started) = (transfer.into(), Timestamp::now());
         let (size, end) = (transfer.size(), transfer.direction().client());
-        let mut case = transfer.case(target, &self.options.limits);
-        let Measured { outcome, receipt, .. } = self.measure(target, transfer, progress).await;
+        let Measured { outcome, receipt, redirects, target: last, .. } =
+            self.measure(target, &mut transfer, progress).await;
+        let mut case = transfer.case(last.as_ref().unwrap_or(target), &self.options.limits);
         if size.is_none() {
             case.body = ByteSize(outcome.ends[end].as_ref().map_or(0, |measured| measured.bytes));
         }
         let session = self.session.clone().with_peer(target.peer(&self.options.request));
-        TransferReport { record: session.record(&case, 0, started, outcome), receipt }
+        let mut record = session.record(&case, 0, started, outcome);
+        record.redirects = redirects;
+        TransferReport { record, receipt }
     }
 
     /// Makes a transfer as [`run`](Self::run) does, and returns its outcome in place of a record.
@@ -80,7 +83,7 @@ impl Client {
         transfer: impl Into<Transfer>,
         progress: impl Fn(Heartbeat),
     ) -> Outcome {
-        self.measure(target, transfer.into(), progress).await.outcome
+        self.measure(target, &mut transfer.into(), progress).await.outcome
     }
 
     /// Connects to a server, and closes the connection.
@@ -115,33 +118,15 @@ impl Client {
         self.options.request.request(method, target, fields, body)
     }
 
-    /// Makes the transfer within the maximum time. Repeats it once if the server requires a Content-Length. The message
-    /// of a failure has no secrets.
-    async fn measure(&self, target: &Target, transfer: Transfer, progress: impl Fn(Heartbeat)) -> Measured {
-        let mut deadline: Deadline = match self.options.max_time {
-            Some(max_time) => Box::pin(sleep(max_time)),
-            None => Box::pin(std::future::pending()),
-        };
-        let again = transfer.with_length_required();
-        let mut measured = self.attempt(target, transfer, &progress, &mut deadline).await;
-        if let Some(again) = again.filter(|_| requires_length(measured.status)) {
-            measured = self.attempt(target, again, &progress, &mut deadline).await;
-        }
-        if let Some(fault) = &mut measured.outcome.fault {
-            let secrets: Vec<_> = self.options.request.secrets(target).collect();
-            fault.message = without_secrets(&with_advice(fault, target), &secrets);
-        }
-        measured
-    }
-
     /// Connects, makes the exchange, aborts it if it stalls, and compares the content at both ends.
-    async fn attempt(
+    pub(crate) async fn attempt(
         &self,
-        target: &Target,
-        transfer: Transfer,
+        way: &Way<'_>,
+        transfer: &mut Transfer,
         progress: &impl Fn(Heartbeat),
         deadline: &mut Deadline,
     ) -> Measured {
+        let target = way.target();
         let dialled = tokio::select! {
             dialled = dial(target, &self.options) => dialled,
             () = &mut *deadline => Err(self.out_of_time()),
@@ -157,7 +142,7 @@ impl Client {
         let began = measurement.begin();
         let by = Exchange {
             target,
-            options: &self.options.request,
+            options: way.options(),
             connection: connection.as_ref(),
             meter: measurement.meter(),
             activity: &activity,
@@ -175,30 +160,43 @@ impl Client {
         let _ = timeout(CLOSE_TIMEOUT, connection.close()).await;
         conclude(outcome, exchanged).await
     }
-
-    fn out_of_time(&self) -> Fault {
-        let limit = self.options.max_time.unwrap_or_default().as_secs_f64();
-        Fault::new(
-            FaultKind::Timeout,
-            format!("the transfer did not end within its maximum time of {limit} s"),
-        )
-    }
 }
 
-/// A future that ends when the maximum time of a transfer is over.
-type Deadline = Pin<Box<dyn Future<Output = ()> + Send>>;
-
 /// The outcome of one attempt of a transfer.
-struct Measured {
-    outcome: Outcome,
+#[derive(Default)]
+pub(crate) struct Measured {
+    pub(crate) outcome: Outcome,
     receipt: Option<Receipt>,
-    /// The status of a refusal; `None` if the server did not refuse.
-    status: Option<StatusCode>,
+    /// The refusal of the server; `None` if it did not refuse.
+    pub(crate) refusal: Option<Refusal>,
+    /// The target of a 303 in response to a whole upload.
+    pub(crate) see_other: Option<String>,
+    /// The redirects before the attempt; `None` if there were none.
+    pub(crate) redirects: Option<Redirects>,
+    /// The target of the attempt; `None` for that of the user.
+    pub(crate) target: Option<Target>,
 }
 
 impl Measured {
     fn failed(fault: Fault) -> Self {
-        Self { outcome: Outcome::failed(fault), receipt: None, status: None }
+        Self { outcome: Outcome::failed(fault), ..Self::default() }
+    }
+
+    /// Returns the attempt with the result of the request that confirms it.
+    pub(crate) fn confirmed(mut self, confirmed: Result<(), Fault>) -> Self {
+        if let Err(fault) = confirmed {
+            self.outcome.fault.get_or_insert(fault);
+            self.outcome.elapsed_s = None;
+        }
+        self
+    }
+
+    /// Returns the attempt with the reason why its refusal is the end, after the message.
+    pub(crate) fn explained(mut self, reason: &str) -> Self {
+        if let Some(fault) = &mut self.outcome.fault {
+            fault.message += &format!("; {reason}");
+        }
+        self
     }
 }
 
@@ -226,11 +224,12 @@ async fn conclude(mut outcome: Outcome, exchanged: Result<(ContentReport, Durati
                 None => outcome.fault = content.output.keep().await.err(),
                 Some(_) => content.output.discard(),
             }
-            Measured { outcome, receipt: content.receipt, status: None }
+            let (receipt, see_other) = (content.receipt, content.see_other);
+            Measured { outcome, receipt, see_other, ..Measured::default() }
         }
-        Err(Failure { fault, status }) => {
+        Err(Failure { fault, refusal }) => {
             outcome.fault = Some(fault);
-            Measured { outcome, receipt: None, status }
+            Measured { outcome, refusal, ..Measured::default() }
         }
     }
 }
@@ -242,12 +241,6 @@ fn pulse(activity: &Activity, bytes: u64, connection: &dyn Connection) -> Option
         State::Moving => Some(bytes),
         State::Complete => unacknowledged(connection, bytes),
     }
-}
-
-/// Returns whether a server may have refused because of the chunked coding. The status is then 411, or 501 from a
-/// server that does not know the coding (RFC 9112 section 6.1).
-fn requires_length(status: Option<StatusCode>) -> bool {
-    matches!(status, Some(StatusCode::LENGTH_REQUIRED | StatusCode::NOT_IMPLEMENTED))
 }
 
 #[cfg(test)]

@@ -70,7 +70,7 @@ impl Download {
 
     /// Requests the body, and receives it into the output. The output is opened only after the server has accepted the
     /// request.
-    pub(crate) async fn exchange(self, by: &Exchange<'_>) -> Result<ContentReport, Failure> {
+    pub(crate) async fn exchange(&mut self, by: &Exchange<'_>) -> Result<ContentReport, Failure> {
         if self.is_resumable {
             return self.resume(by).await;
         }
@@ -81,18 +81,20 @@ impl Download {
 
     /// Receives a whole body into the output. The body of a response without a 2xx status is dropped.
     pub(crate) async fn receive_whole(
-        self,
+        &mut self,
         response: Response<Body>,
         by: &Exchange<'_>,
     ) -> Result<ContentReport, Failure> {
         let (head, body) = response.into_parts();
         let sent = generated(by.target, &head.headers);
-        let output = if head.status.is_success() { self.output } else { Output::verify() };
+        let mut dropped = Output::verify();
+        let output = if head.status.is_success() { &mut self.output } else { &mut dropped };
         let checksums = Checksums::of_whole(&head.headers);
         let length = content_length(&head.headers, by);
         let (sink, output) = output.open(length).await?;
         let sink = digesting(sink, sent.as_ref());
-        let received = Received { body, checksums, length, sink, rate: self.reader_rate, halt: self.halt };
+        let received =
+            Received { body, checksums, length, sink, rate: self.reader_rate, halt: self.halt.take() };
         let (receipt, proof) = received.run(by).await?;
         let received = sent.as_ref().and(receipt.digest);
         Ok(ContentReport { received, sent, output, proof: proof.get().cloned(), ..ContentReport::default() })

@@ -2,7 +2,7 @@
 //!
 //! A [`Client`] makes a [`Transfer`], which is an [`Upload`] or a [`Download`], to a [`Target`]: a URL and a protocol.
 //! The [`TransferReport`] holds a [`record::Record`] of goodput, memory, processor time and connection. A failure is
-//! part of the record, and a redirect is a failure.
+//! part of the record. A redirect is a failure, unless the options allow redirects.
 //!
 //! The content is verified if the server is a longhaul server. Such a server confirms an upload with a receipt, and the
 //! digest of a body that it generates follows from the URL. For other servers, status and length are checked, and the
@@ -65,6 +65,8 @@ mod options;
 mod output;
 mod part;
 mod part_writer;
+mod redirect;
+mod reference;
 mod request;
 mod resume;
 mod route;
@@ -72,6 +74,7 @@ mod status;
 mod target;
 mod target_error;
 mod transfer;
+mod tries;
 mod upload;
 mod url;
 mod validator;

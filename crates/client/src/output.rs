@@ -25,18 +25,28 @@ const WRITE_BUFFER: usize = 256 << 10;
 
 /// The output of a download: the use of the received bytes. A body that the server generates is digested, and a slow
 /// output slows the transfer down.
-pub struct Output(Kind);
+pub struct Output {
+    kind: Kind,
+    /// True if a pipe, a device or a writer has been handed out, and may have bytes that cannot be taken back.
+    is_spent: bool,
+}
 
 enum Kind {
     Verify,
     File(PathBuf),
-    Writer(Box<dyn AsyncWrite + Send + Unpin>),
+    Writer(Option<Box<dyn AsyncWrite + Send + Unpin>>),
+}
+
+impl From<Kind> for Output {
+    fn from(kind: Kind) -> Self {
+        Self { kind, is_spent: false }
+    }
 }
 
 impl Output {
     /// Creates an output that drops the body, after comparing its digest if that is known.
     pub fn verify() -> Self {
-        Self(Kind::Verify)
+        Kind::Verify.into()
     }
 
     /// Creates an output into a file. A symbolic link is followed.
@@ -49,18 +59,18 @@ impl Output {
     /// Fails if the path leads to a folder.
     pub fn file(path: impl Into<PathBuf>) -> Result<Self, OutputError> {
         let path = path.into();
-        if path.is_dir() { Err(OutputError::Folder { path }) } else { Ok(Self(Kind::File(path))) }
+        if path.is_dir() { Err(OutputError::Folder { path }) } else { Ok(Kind::File(path).into()) }
     }
 
     /// Creates an output into a writer, such as standard output. The writer gets the body through a buffer of 256 KiB,
     /// and is flushed at the end of the body.
     pub fn writer(writer: impl AsyncWrite + Send + Unpin + 'static) -> Self {
-        Self(Kind::Writer(Box::new(writer)))
+        Kind::Writer(Some(Box::new(writer))).into()
     }
 
     /// Returns the use of the bytes in the form of a record. `save:-` means a writer, such as standard output.
     pub(crate) fn kind(&self) -> SinkKind {
-        match &self.0 {
+        match &self.kind {
             Kind::Verify => SinkKind::Verify,
             Kind::Writer(_) => SinkKind::Save("-".into()),
             Kind::File(path) => {
@@ -72,24 +82,36 @@ impl Output {
 
     /// Returns the path of the file; `None` if the output is not a file.
     pub(crate) fn path(&self) -> Option<&Path> {
-        match &self.0 {
+        match &self.kind {
             Kind::File(path) => Some(path),
             Kind::Verify | Kind::Writer(_) => None,
         }
     }
 
+    /// Returns whether the output can be opened, also after an earlier body that failed.
+    pub(crate) fn can_be_opened(&self) -> bool {
+        !self.is_spent
+    }
+
     /// Opens the output for a body with the length `announced`, if it is known. Must be called within a tokio runtime.
     ///
     /// # Errors
-    /// Fails if the file cannot be opened or created.
-    pub(crate) async fn open(self, announced: Option<u64>) -> Result<(Sink, Completion), Fault> {
-        match self.0 {
-            Kind::Verify => Ok((Sink::verify(), Completion::Nothing)),
-            Kind::Writer(writer) => Ok((Sink::stream(buffered(writer)), Completion::Nothing)),
-            Kind::File(path) => open(&path, announced)
+    /// Fails if the file cannot be opened or created, or if a writer was handed out before.
+    pub(crate) async fn open(&mut self, announced: Option<u64>) -> Result<(Sink, Completion), Fault> {
+        let opened = match &mut self.kind {
+            Kind::Verify => return Ok((Sink::verify(), Completion::Nothing)),
+            Kind::Writer(writer) => {
+                let writer = writer.take();
+                let writer = writer.ok_or_else(|| Fault::new(FaultKind::Save, "the output is in use"))?;
+                (Sink::stream(buffered(writer)), Completion::Nothing)
+            }
+            Kind::File(path) => open(path, announced)
                 .await
-                .map_err(|error| Fault::new(FaultKind::Save, format!("{}: {error}", path.display()))),
-        }
+                .map_err(|error| Fault::new(FaultKind::Save, format!("{}: {error}", path.display())))?,
+        };
+        // Only a file has a step that is left out if the body fails.
+        self.is_spent = matches!(opened.1, Completion::Nothing);
+        Ok(opened)
     }
 }
 
@@ -137,7 +159,7 @@ impl Completion {
 
 impl fmt::Debug for Output {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
+        match &self.kind {
             Kind::Verify => f.write_str("Verify"),
             Kind::File(path) => f.debug_tuple("File").field(path).finish(),
             Kind::Writer(_) => f.write_str("Writer"),

@@ -57,8 +57,9 @@ pub(crate) struct Part {
 }
 
 impl Part {
-    /// Opens or creates the part for `target`, and digests its bytes. Bytes of another resource, or without a
-    /// validator, are dropped. Blocks the thread.
+    /// Opens or creates the part for `target`, and digests its bytes. Bytes of another resource, or without a validator,
+    /// cannot be resumed; they stay until the part begins anew, since a redirect may lead to their resource. Blocks the
+    /// thread.
     ///
     /// # Errors
     /// Fails if the file cannot be opened, is not a regular file, or is open in another process.
@@ -80,13 +81,12 @@ impl Part {
             Err(TryLockError::Error(error)) => return Err(error),
         }
         let facts = read_facts(&beside(&target, ".part.json")).filter(|facts| facts.resource == resource);
-        if facts.is_none() {
-            file.set_len(0)?;
-        }
         let mut part = Self { target, file: Arc::new(file), facts, held: 0, hasher: Hasher::new() };
-        let mut hasher = Hasher::new();
-        part.held = part.each_block(|block| hasher.update(block))?;
-        part.hasher = hasher;
+        if part.facts.is_some() {
+            let mut hasher = Hasher::new();
+            part.held = part.each_block(|block| hasher.update(block))?;
+            part.hasher = hasher;
+        }
         Ok(part)
     }
 
@@ -240,13 +240,20 @@ mod tests {
         part.restart(facts("url")).unwrap();
         write(&part, "abc").await;
         drop(part);
-        assert_eq!(Part::open(&target, "other").unwrap().resumable(), None);
+        let mut other = Part::open(&target, "other").unwrap();
+        assert_eq!(other.resumable(), None);
+        drop(other);
+        assert_eq!(Part::open(&target, "url").unwrap().resumable(), Some((3, &facts("url"))));
+        other = Part::open(&target, "other").unwrap();
+        other.restart(facts("other")).unwrap();
+        assert_eq!(fs::read(folder.path().join("a.part")).unwrap(), b"");
+        drop(other);
 
         fs::write(folder.path().join("a.part"), "abc").unwrap();
         fs::write(folder.path().join("a.part.json"), "{\"url\":").unwrap();
         let part = Part::open(&target, "url").unwrap();
-        assert_eq!((part.resumable(), fs::read(folder.path().join("a.part")).unwrap().len()), (None, 0));
-        drop(part);
+        assert_eq!(part.resumable(), None);
+        part.discard();
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 

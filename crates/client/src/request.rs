@@ -25,6 +25,8 @@ pub struct RequestOptions {
     pub credentials: Option<Credentials>,
     /// The statuses that count as a success.
     pub expected: Statuses,
+    /// The most redirects that are followed. A redirect whose status is expected is not followed.
+    pub max_redirects: u32,
 }
 
 impl RequestOptions {
@@ -51,6 +53,12 @@ impl RequestOptions {
     #[must_use]
     pub fn expecting(self, expected: Statuses) -> Self {
         Self { expected, ..self }
+    }
+
+    /// Sets the most redirects that are followed.
+    #[must_use]
+    pub fn following(self, max_redirects: u32) -> Self {
+        Self { max_redirects, ..self }
     }
 
     /// Returns the authority that requests name; `None` for the authority of the URL.

@@ -21,7 +21,7 @@ use crate::{
 
 impl Download {
     /// Completes the part that an earlier download left, or begins a new part.
-    pub(crate) async fn resume(self, by: &Exchange<'_>) -> Result<ContentReport, Failure> {
+    pub(crate) async fn resume(&mut self, by: &Exchange<'_>) -> Result<ContentReport, Failure> {
         let Some(target) = self.output.path().map(ToOwned::to_owned) else {
             return Err(Fault::new(FaultKind::Save, "only a download into a file can be resumed").into());
         };
@@ -51,7 +51,7 @@ impl Download {
 
     /// Receives a whole body. The body goes into the part if a later download can resume it.
     async fn begin(
-        self,
+        &mut self,
         mut part: Part,
         response: Response<Body>,
         by: &Exchange<'_>,
@@ -80,7 +80,7 @@ impl Download {
 
     /// Appends the body of a response to the `held` bytes of the part.
     async fn append(
-        self,
+        &mut self,
         part: Part,
         held: u64,
         response: Response<Body>,

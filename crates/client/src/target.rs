@@ -134,6 +134,11 @@ impl Target {
         &self.uri
     }
 
+    /// Takes the credentials of another target, if this target has none.
+    pub(crate) fn or_credentials_of(self, other: &Self) -> Self {
+        Self { credentials: self.credentials.or_else(|| other.credentials.clone()), ..self }
+    }
+
     /// Returns the credentials in the URL; `None` if there are none.
     pub(crate) fn credentials(&self) -> Option<&Credentials> {
         self.credentials.as_ref()

@@ -74,10 +74,26 @@ impl Transfer {
     /// # Errors
     /// Fails if the connection, the payload or the output fails, if the server refuses, or if it confirms another
     /// length.
-    pub(crate) async fn exchange(self, by: &Exchange<'_>) -> Result<ContentReport, Failure> {
+    pub(crate) async fn exchange(&mut self, by: &Exchange<'_>) -> Result<ContentReport, Failure> {
         match self {
             Self::Upload(upload) => upload.exchange(by).await,
             Self::Download(download) => download.exchange(by).await,
+        }
+    }
+
+    /// Checks that the transfer can be made again from its start.
+    ///
+    /// # Errors
+    /// Fails if the content of an upload can be read only once, or if the output of a download may have bytes already.
+    pub(crate) fn check_repeatable(&self) -> Result<(), String> {
+        match self {
+            Self::Upload(upload) if !upload.can_be_repeated() => {
+                Err(format!("payload {} cannot be read from its start again", upload.payload))
+            }
+            Self::Download(download) if !download.output.can_be_opened() => {
+                Err("the output cannot be written from its start again".into())
+            }
+            Self::Upload(_) | Self::Download(_) => Ok(()),
         }
     }
 
@@ -125,6 +141,8 @@ pub(crate) struct ContentReport {
     pub(crate) output: Completion,
     /// The comparison with a digest that the server stated in a header field or a trailer.
     pub(crate) proof: Option<Integrity>,
+    /// The target of a 303 in response to a whole upload.
+    pub(crate) see_other: Option<String>,
     /// True if, as expected, no whole body moved: the server refused an upload early, or a download was already
     /// complete. Such a transfer has no goodput.
     pub(crate) is_partial: bool,

@@ -12,7 +12,7 @@ use transport::{Body, BodyLength, Connection};
 
 use crate::{
     activity::{Outgoing, State},
-    answer::{Failure, accepted, receipt},
+    answer::{Failure, accepted, receipt, see_other},
     transfer::{ContentReport, Exchange, SentContent},
 };
 
@@ -111,13 +111,18 @@ impl Upload {
         if self.framing == Framing::Announced { None } else { self.clone().announcing_length().ok() }
     }
 
+    /// Returns whether the content can be read again from its start: generated content, and regular files.
+    pub(crate) fn can_be_repeated(&self) -> bool {
+        self.payload.is_generated() || payload::size(&self.payload).is_ok_and(|size| size.is_some())
+    }
+
     /// Returns the size of the body; `None` if it is unknown before the transfer, as for standard input.
     pub fn size(&self) -> Option<ByteSize> {
         self.size
     }
 
     /// Sends the body, and reads the server's confirmation.
-    pub(crate) async fn exchange(self, by: &Exchange<'_>) -> Result<ContentReport, Failure> {
+    pub(crate) async fn exchange(&self, by: &Exchange<'_>) -> Result<ContentReport, Failure> {
         let payload = Payload::prepare(&self.payload, self.seed, self.chunk);
         let source = payload.open(self.size.map(|size| size.0)).map_err(Fault::from)?;
         let body = self.body(source, by);
@@ -128,9 +133,9 @@ impl Upload {
         if let Some(error) = progress.error() {
             return Err(Fault::new(FaultKind::Payload, error).into());
         }
-        let Confirmation { status, sent, is_whole, receipt } = confirmed?;
+        let Confirmation { status, sent, is_whole, receipt, see_other } = confirmed?;
         if !is_whole {
-            return self.incomplete(status, sent);
+            return self.incomplete(status, sent, by);
         }
         if let Some(receipt) = receipt.as_ref().filter(|receipt| receipt.bytes != sent) {
             let message = format!("{sent} bytes were sent, {} were received", receipt.bytes);
@@ -143,7 +148,7 @@ impl Upload {
             progress.digest().map(SentContent::Digested)
         };
         let sent = received.as_ref().and(content);
-        Ok(ContentReport { sent, received, receipt, ..ContentReport::default() })
+        Ok(ContentReport { sent, received, receipt, see_other, ..ContentReport::default() })
     }
 
     /// Creates the body, which digests its bytes unless the digest follows from seed and size.
@@ -176,8 +181,8 @@ impl Upload {
     /// Returns the outcome if the response was complete after only a part of the body. The outcome is a failure,
     /// because a figure for a part would be wrong. If the user expects the refusal, the outcome is a success without
     /// figures.
-    fn incomplete(&self, status: StatusCode, sent: u64) -> Result<ContentReport, Failure> {
-        if !status.is_success() {
+    fn incomplete(&self, status: StatusCode, sent: u64, by: &Exchange<'_>) -> Result<ContentReport, Failure> {
+        if !status.is_success() && by.options.expected.contains(status) {
             return Ok(ContentReport { is_partial: true, ..ContentReport::default() });
         }
         let expected = match self.size {
@@ -197,19 +202,24 @@ struct Confirmation {
     /// True if the whole body was handed over.
     is_whole: bool,
     receipt: Option<Receipt>,
+    /// The target of a 303, which is to be requested for the confirmation.
+    see_other: Option<String>,
 }
 
 impl Confirmation {
     /// Sends a request, and reads its response to the end.
     async fn read(by: &Exchange<'_>, request: Request<Body>) -> Result<Self, Failure> {
-        let response = accepted(by.connection.exchange(request).await?, &by.options.expected).await?;
+        let response = by.connection.exchange(request).await?;
+        let see_other = see_other(&response, by.options);
+        let response =
+            if see_other.is_some() { response } else { accepted(response, &by.options.expected).await? };
         let status = response.status();
         // The future is boxed because rustc cannot prove otherwise that it is `Send` (rust-lang/rust#110338).
         let receipt = receipt(response).boxed().await?;
         let sent = by.meter.bytes();
         let is_whole =
             by.activity.state() == State::Complete && unacknowledged(by.connection, sent).is_none();
-        Ok(Self { status, sent, is_whole, receipt })
+        Ok(Self { status, sent, is_whole, receipt, see_other })
     }
 }
 

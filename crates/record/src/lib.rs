@@ -33,6 +33,7 @@ mod protocol_facts;
 mod reader;
 mod record;
 mod redaction;
+mod redirects;
 mod schedule;
 mod shared;
 mod size;
@@ -65,6 +66,7 @@ pub use reader::{
 };
 pub use record::{Integrity, LinkRecord, Outcome, Purpose, Record, SCHEMA, SCHEMA_VERSION};
 pub use redaction::{redacted_command, redacted_header, redacted_url, redacted_words};
+pub use redirects::Redirects;
 pub use schedule::{Order, Schedule};
 pub use shared::Shared;
 pub use size::{ByteSize, DEFAULT_SLOPE_LIMIT, Rate, RateError, SizeError, gbit_per_s, mib, mib_per_s};

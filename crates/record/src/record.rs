@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     BodyRates, Build, ByEnd, Case, Conditions, CoreRoundTrip, Direction, End, EndRecord, Fault, Host,
-    Latency, Limits, PeerProgram, ProtocolFacts, Schedule, Shared, Stall, Subject,
+    Latency, Limits, PeerProgram, ProtocolFacts, Redirects, Schedule, Shared, Stall, Subject,
 };
 
 /// The version of the record's format. It increases when the meaning of a field changes, but not when fields are added.
@@ -42,6 +42,9 @@ pub struct Record {
     /// name of the program in `bench --peer`. Null for all other runs.
     #[serde(default)]
     pub peer: Option<String>,
+    /// The redirects that `send` or `fetch` followed (`-L`); null if there were none, and for all other runs.
+    #[serde(default)]
+    pub redirects: Option<Redirects>,
     /// The role of the program of someone else whose memory is in `sender` or `receiver`: the one under proof, or that of
     /// `bench --peer`. Null if both ends are longhaul's own, and in records of `send` and `fetch`.
     #[serde(default)]
@@ -141,6 +144,7 @@ impl Record {
             purpose: Some(Purpose::Measure),
             label: None,
             peer: None,
+            redirects: None,
             subject: None,
             peer_program: None,
             slope_limit_bytes: None,

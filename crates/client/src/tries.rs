@@ -1,0 +1,129 @@
+//! The exchanges that one transfer takes: more than one if the server redirects, or requires a Content-Length.
+
+use std::pin::Pin;
+
+use futures_util::FutureExt as _;
+use http::{HeaderMap, Method, StatusCode};
+use record::{Fault, FaultKind};
+use run::Heartbeat;
+use tokio::time::{sleep, timeout};
+
+use crate::{
+    Client, Target, Transfer,
+    advice::with_advice,
+    answer::{Failure, Refusal, accepted, receipt},
+    client::Measured,
+    credentials::without_secrets,
+    dial::dial,
+    redirect::Way,
+};
+
+/// A future that ends when the maximum time of a transfer is over.
+pub(crate) type Deadline = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+impl Client {
+    /// Makes the transfer within the maximum time. The message of a failure has no secrets.
+    pub(crate) async fn measure(
+        &self,
+        target: &Target,
+        transfer: &mut Transfer,
+        progress: impl Fn(Heartbeat),
+    ) -> Measured {
+        let mut deadline: Deadline = match self.options.max_time {
+            Some(max_time) => Box::pin(sleep(max_time)),
+            None => Box::pin(std::future::pending()),
+        };
+        let mut way = Way::new(target, &self.options.request);
+        let mut measured = self.follow(&mut way, transfer, &progress, &mut deadline).await;
+        if let Some(fault) = &mut measured.outcome.fault {
+            fault.message = without_secrets(&with_advice(fault, way.target()), way.secrets());
+        }
+        measured.redirects = way.redirects();
+        measured.target = Some(way.target().clone());
+        measured
+    }
+
+    /// Makes exchanges until a server neither redirects nor requires a Content-Length.
+    async fn follow(
+        &self,
+        way: &mut Way<'_>,
+        transfer: &mut Transfer,
+        progress: &impl Fn(Heartbeat),
+        deadline: &mut Deadline,
+    ) -> Measured {
+        loop {
+            let mut measured = self.attempt(way, transfer, progress, deadline).await;
+            if let Some(location) = measured.see_other.take() {
+                let confirmed = tokio::select! {
+                    confirmed = self.confirm(way, location) => confirmed,
+                    () = &mut *deadline => Err(self.out_of_time()),
+                };
+                return measured.confirmed(confirmed);
+            }
+            if requires_length(&measured)
+                && let Some(announcing) = transfer.with_length_required()
+            {
+                *transfer = announcing;
+                continue;
+            }
+            let Some(location) = measured.refusal.as_ref().and_then(|refusal| refusal.location.clone())
+            else {
+                return measured;
+            };
+            let followed = way.follow(&location).and_then(|()| transfer.check_repeatable());
+            if let Err(reason) = followed {
+                return measured.explained(&reason);
+            }
+        }
+    }
+
+    /// Requests the page to which a server redirects after an upload, and reads it to its end (RFC 9110 section 15.4.4).
+    ///
+    /// # Errors
+    /// Fails if no server answers within the timeout with a status that is expected.
+    async fn confirm(&self, way: &mut Way<'_>, mut location: String) -> Result<(), Fault> {
+        let mut answered = format!("the server answered {}", StatusCode::SEE_OTHER);
+        loop {
+            way.follow(&location)
+                .map_err(|reason| Fault::new(FaultKind::Http, format!("{answered}; {reason}")))?;
+            match timeout(self.options.timeout, self.get(way)).await {
+                Ok(Ok(())) => return Ok(()),
+                Ok(Err(Failure { fault, refusal: Some(Refusal { location: Some(next), .. }) })) => {
+                    (answered, location) = (fault.message, next);
+                }
+                Ok(Err(failure)) => return Err(failure.fault),
+                Err(_) => {
+                    let waited = self.options.timeout.as_secs_f64();
+                    let message = format!("no response to the GET after the upload within {waited} s");
+                    return Err(Fault::new(FaultKind::Timeout, message));
+                }
+            }
+        }
+    }
+
+    async fn get(&self, way: &Way<'_>) -> Result<(), Failure> {
+        let (connection, _) = dial(way.target(), &self.options).await?;
+        let options = way.options().clone().with_method(Method::GET);
+        let request =
+            options.request(Method::GET, way.target(), HeaderMap::new(), transport::body::empty())?;
+        let response = accepted(connection.exchange(request).await?, &options.expected).await?;
+        // The future is boxed because rustc cannot prove otherwise that it is `Send` (rust-lang/rust#110338).
+        receipt(response).boxed().await?;
+        Ok(())
+    }
+
+    pub(crate) fn out_of_time(&self) -> Fault {
+        let limit = self.options.max_time.unwrap_or_default().as_secs_f64();
+        Fault::new(
+            FaultKind::Timeout,
+            format!("the transfer did not end within its maximum time of {limit} s"),
+        )
+    }
+}
+
+/// Returns whether a server may have refused because of the chunked coding. The status is then 411, or 501 from a
+/// server that does not know the coding (RFC 9112 section 6.1).
+fn requires_length(measured: &Measured) -> bool {
+    let status = measured.refusal.as_ref().map(|refusal| refusal.status);
+    matches!(status, Some(StatusCode::LENGTH_REQUIRED | StatusCode::NOT_IMPLEMENTED))
+}
