@@ -18,6 +18,7 @@ use common::{
     peers, records, run, text,
     transfer::{Ended, free_port, self_signed},
 };
+use metrics::Stamp;
 use serde_json::json;
 
 /// nginx with a folder that takes uploads by PUT and gives its files, in cleartext and over TLS.
@@ -33,13 +34,18 @@ impl Nginx {
     /// Starts nginx with additional directives of its server, in which `PORT` and `TLS` stand for its ports. `None` if
     /// nginx is not installed.
     fn start(directives: &str) -> Option<Self> {
+        Self::start_in("", directives)
+    }
+
+    /// Starts nginx with directives beside its server as well.
+    fn start_in(beside: &str, directives: &str) -> Option<Self> {
         let (peers, folder) = (peers()?, tempfile::tempdir().unwrap());
         let (port, tls) = (free_port(), free_port());
         let (certificate, key) = self_signed(folder.path());
         fs::create_dir(folder.path().join("files")).unwrap();
         let directives = directives.replace("PORT", &port.to_string()).replace("TLS", &tls.to_string());
         let servers = format!(
-            " server {{ listen 127.0.0.1:{port}; listen 127.0.0.1:{tls} ssl http2; ssl_protocols TLSv1.3; \
+            " {beside} server {{ listen 127.0.0.1:{port}; listen 127.0.0.1:{tls} ssl http2; ssl_protocols TLSv1.3; \
              ssl_certificate {certificate}; ssl_certificate_key {key}; root {folder}/files; dav_methods PUT; \
              {directives} }}\n",
             certificate = certificate.display(),
@@ -270,6 +276,63 @@ fn a_part_is_completed_behind_a_redirect() {
     assert_eq!(records(&text(&output.stdout))[0]["receiver"]["bytes"], 6_000_000 - held);
 }
 
+/// nginx accepts one request in three seconds.
+#[test]
+fn a_transfer_is_tried_again_until_the_server_accepts_it() {
+    let directives =
+        "location /slow/ { limit_req zone=slow; limit_req_status 429; create_full_put_path on; }";
+    let zone = "limit_req_zone $server_port zone=slow:1m rate=20r/m;";
+    let Some(nginx) = Nginx::start_in(zone, directives) else { return };
+    let (folder, content) = (tempfile::tempdir().unwrap(), content(300_000));
+    let file = folder.path().join("some.bin");
+    fs::write(&file, &content).unwrap();
+    let (url, copy) = (nginx.url("/slow/some.bin"), folder.path().join("copy"));
+    let send = ["send", &url, "-T", path_text(&file)];
+    let fetch = ["fetch", &url, "-o", path_text(&copy)];
+    let tries = [&send, &send, &fetch].map(|args| {
+        let output = run(&[&args[..], &["--retry", "5", "--json", "--quiet"]].concat());
+        assert_success(&output);
+        records(&text(&output.stdout))[0]["tries"].as_u64().unwrap()
+    });
+    assert!(tries[0] == 1 && tries[1] > 1 && tries[2] > 1, "{tries:?}");
+    assert!(nginx.uploaded("slow/some.bin") == content && fs::read(&copy).unwrap() == content);
+}
+
+#[test]
+fn a_failure_stays_one_if_it_lasts_or_cannot_be_repeated() {
+    let directives = "location = /busy { add_header Retry-After 2 always; return 503; } \
+                      location = /down { return 502; } location = /gone { return 404; }";
+    let Some(nginx) = Nginx::start(directives) else { return };
+    let refused = format!("http://127.0.0.1:{}/", free_port());
+    for (url, flags, tries, least) in [
+        (nginx.url("/busy"), &["--retry", "1", "--retry-delay", "0.1"][..], 2, 2.0),
+        (nginx.url("/down"), &["--retry", "3", "--retry-delay", "0.1"][..], 4, 0.3),
+        (nginx.url("/busy"), &["--retry", "3", "--retry-max-time", "1"][..], 1, 0.0),
+        ("http://a.invalid/".into(), &["--retry", "1", "--retry-delay", "0.1"][..], 2, 0.0),
+        (nginx.url("/gone"), &["--retry", "3"][..], 1, 0.0),
+        (refused, &["--retry", "3"][..], 1, 0.0),
+    ] {
+        let began = Stamp::now();
+        let output = run(&[&["fetch", &url, "--json", "--quiet"], flags].concat());
+        assert_eq!(output.status.code(), Some(1), "{url}");
+        assert_eq!(records(&text(&output.stdout))[0]["tries"], tries, "{url} {flags:?}");
+        assert!(began.elapsed().as_secs_f64() >= least, "{url}: {:?}", began.elapsed());
+    }
+    let output = run(&["fetch", &nginx.url("/down"), "--retry", "2", "--retry-delay", "0.01"]);
+    let told = text(&output.stderr);
+    assert!(
+        told.contains("502 Bad Gateway") && told.contains("next try in 0.01 s (retries left: 1)"),
+        "{told}"
+    );
+    let args = ["send", &nginx.url("/busy"), "-T-", "--retry", "3", "--json", "--quiet"];
+    let output = run_with_input(&args, b"abc");
+    let told = text(&output.stderr);
+    assert!(
+        output.status.code() == Some(1) && told.contains("payload - cannot be read from its start"),
+        "{told}"
+    );
+}
+
 #[test]
 fn flags_that_contradict_each_other_are_wrong_usage() {
     for (args, part) in [
@@ -281,6 +344,8 @@ fn flags_that_contradict_each_other_are_wrong_usage() {
         (vec!["fetch", "http://x/", "--connect-to", "x:80:y"], "HOST1:PORT1:HOST2:PORT2"),
         (vec!["prove", "-4"], "--server"),
         (vec!["fetch", "http://x/", "-L", "--max-redirs", "-2"], "-1 for any"),
+        (vec!["fetch", "http://x/", "--retry-delay", "1"], "--retry"),
+        (vec!["fetch", "http://x/", "--retry", "1", "--retry-delay", "soon"], "duration"),
     ] {
         let output = run(&args);
         let told = text(&output.stderr);

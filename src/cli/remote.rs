@@ -9,7 +9,7 @@ use record::{ByteSize, ChunkSize, DEFAULT_SEED, PayloadKind, Protocol, Rate};
 use super::{
     connect::ConnectArgs,
     limits::LimitArgs,
-    repeat::RepeatArgs,
+    repeat::{RepeatArgs, announce},
     request::RequestArgs,
     trust::{KeyLogArgs, TrustArgs},
     values::{Named, chunk, duration, payload, protocol, seconds, upload_file},
@@ -75,6 +75,7 @@ impl RemoteArgs {
             .with_timeout(self.timeout)
             .with_max_time(self.max_time)
             .with_addresses(self.connect.addresses())
+            .with_retries(self.repeat.retries((!self.quiet && !self.json).then_some(announce)))
             .with_request(self.request.options()?.following(self.repeat.max_redirects()))
             .with_limits(self.limits.limits_for_any_peer().map_err(Usage::new)?)
             .with_label(self.label.clone()))

@@ -108,6 +108,9 @@ fn described(record: &Record, receipt: Option<&Receipt>) -> String {
             "{size:.1} MiB over {protocol} in {elapsed:.3} s: {mib:.0} MiB/s, {gbit:.2} Gbit/s"
         ));
     }
+    if let Some(tries) = record.tries.filter(|tries| *tries > 1) {
+        lines.push(format!("{tries} tries; all figures are those of the last"));
+    }
     if let Some(Redirects { count, url }) = &record.redirects {
         lines.push(format!("answered after {count} redirects by {url}"));
     }

@@ -6,6 +6,7 @@ use bytes::{Buf as _, Bytes};
 use futures_util::FutureExt as _;
 use http::{HeaderMap, Response, StatusCode, header};
 use http_body_util::BodyExt as _;
+use jiff::Timestamp;
 use receiver::Receipt;
 use record::{Fault, FaultKind, quoted, redacted_url};
 use tokio::time::timeout;
@@ -33,6 +34,8 @@ pub(crate) struct Refusal {
     pub(crate) status: StatusCode,
     /// The target of a redirect, as the server states it; `None` if the response is no redirect.
     pub(crate) location: Option<String>,
+    /// The time after which the server asks for another request; `None` if it states none.
+    pub(crate) retry_after: Option<Duration>,
 }
 
 impl From<Fault> for Failure {
@@ -60,7 +63,7 @@ pub(crate) async fn accepted(
         return Ok(response);
     }
     let mut message = format!("the server answered {status}");
-    let location = location(&response);
+    let (location, retry_after) = (location(&response), retry_after(response.headers()));
     message += &location.as_deref().map(redirection).unwrap_or_default();
     let (is_longhaul, body) = (is_longhaul(response.headers()), response.into_body());
     // A redirect is described by its target, and often followed without its body.
@@ -75,8 +78,19 @@ pub(crate) async fn accepted(
         message += &format!("; expected {expected}");
     }
     message += advice(status, is_longhaul);
-    let refusal = Some(Refusal { status, location });
+    let refusal = Some(Refusal { status, location, retry_after });
     Err(Failure { fault: Fault::new(FaultKind::Http, message), refusal })
+}
+
+/// Returns the time that Retry-After states, as a number of seconds or as a date (RFC 9110 section 10.2.3); zero for a
+/// date that has passed.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let value = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = Timestamp::try_from(httpdate::parse_http_date(value).ok()?).ok()?;
+    Some(Duration::try_from(date.duration_since(Timestamp::now())).unwrap_or_default())
 }
 
 /// Returns the target of a redirect, as the server states it; `None` if the response is no redirect.
@@ -188,6 +202,16 @@ mod tests {
         let text = refusal(redirect).await;
         let expected = "301 Moved Permanently to https://x/a?Signature=***, which is not followed";
         assert_eq!(text, format!("the server answered {expected}"));
+    }
+
+    #[test]
+    fn a_time_to_wait_is_a_number_of_seconds_or_a_date() {
+        let stated =
+            |value: &str| retry_after(&HeaderMap::from_iter([(header::RETRY_AFTER, value.parse().unwrap())]));
+        assert_eq!(stated("120"), Some(Duration::from_secs(120)));
+        assert_eq!(stated("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Duration::ZERO));
+        assert!(stated("Fri, 01 Jan 2100 00:00:00 GMT").unwrap() > Duration::from_secs(1 << 20));
+        assert_eq!((stated("soon"), stated("-1")), (None, None));
     }
 
     #[tokio::test]

@@ -14,7 +14,7 @@ use crate::{
     Options, Target, Transfer,
     activity::{Activity, State},
     answer::{Failure, Refusal},
-    dial::dial,
+    dial::{DialError, dial},
     redirect::Way,
     transfer::{ContentReport, Exchange},
     tries::Deadline,
@@ -64,7 +64,7 @@ impl Client {
     ) -> TransferReport {
         let (mut transfer, started) = (transfer.into(), Timestamp::now());
         let (size, end) = (transfer.size(), transfer.direction().client());
-        let Measured { outcome, receipt, redirects, target: last, .. } =
+        let Measured { outcome, receipt, tries, redirects, target: last, .. } =
             self.measure(target, &mut transfer, progress).await;
         let mut case = transfer.case(last.as_ref().unwrap_or(target), &self.options.limits);
         if size.is_none() {
@@ -72,7 +72,7 @@ impl Client {
         }
         let session = self.session.clone().with_peer(target.peer(&self.options.request));
         let mut record = session.record(&case, 0, started, outcome);
-        record.redirects = redirects;
+        (record.tries, record.redirects) = (Some(tries), redirects);
         TransferReport { record, receipt }
     }
 
@@ -101,7 +101,7 @@ impl Client {
     /// # Errors
     /// Fails if no handshake succeeds within the timeout.
     pub async fn connect(&self, target: &Target) -> Result<Arc<dyn Connection>, Fault> {
-        dial(target, &self.options).await.map(|(connection, _)| connection)
+        Ok(dial(target, &self.options).await.map(|(connection, _)| connection)?)
     }
 
     /// Makes a request for a target with these header fields, and with the changes of the options.
@@ -129,11 +129,11 @@ impl Client {
         let target = way.target();
         let dialled = tokio::select! {
             dialled = dial(target, &self.options) => dialled,
-            () = &mut *deadline => Err(self.out_of_time()),
+            () = &mut *deadline => Err(DialError::Unreachable(self.out_of_time())),
         };
         let (connection, handshake) = match dialled {
             Ok(connected) => connected,
-            Err(fault) => return Measured::failed(fault),
+            Err(error) => return Measured::undialled(error),
         };
         let baseline = Baseline::take();
         let linked = connection.clone();
@@ -171,6 +171,10 @@ pub(crate) struct Measured {
     pub(crate) refusal: Option<Refusal>,
     /// The target of a 303 in response to a whole upload.
     pub(crate) see_other: Option<String>,
+    /// True if no address of the host was found.
+    pub(crate) is_unresolved: bool,
+    /// The number of tries, of which this is the last.
+    pub(crate) tries: u32,
     /// The redirects before the attempt; `None` if there were none.
     pub(crate) redirects: Option<Redirects>,
     /// The target of the attempt; `None` for that of the user.
@@ -178,8 +182,9 @@ pub(crate) struct Measured {
 }
 
 impl Measured {
-    fn failed(fault: Fault) -> Self {
-        Self { outcome: Outcome::failed(fault), ..Self::default() }
+    fn undialled(error: DialError) -> Self {
+        let is_unresolved = matches!(error, DialError::Unresolved(_));
+        Self { outcome: Outcome::failed(error.into()), is_unresolved, ..Self::default() }
     }
 
     /// Returns the attempt with the result of the request that confirms it.

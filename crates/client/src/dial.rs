@@ -17,17 +17,35 @@ const HEAD_START: Duration = Duration::from_millis(250);
 /// A connection, and the duration of its handshake.
 type Dialled = (Arc<dyn Connection>, Duration);
 
+/// A failure to connect.
+#[derive(Debug)]
+pub(crate) enum DialError {
+    /// No address of the host was found.
+    Unresolved(Fault),
+    /// No address answered.
+    Unreachable(Fault),
+}
+
+impl From<DialError> for Fault {
+    fn from(error: DialError) -> Self {
+        match error {
+            DialError::Unresolved(fault) | DialError::Unreachable(fault) => fault,
+        }
+    }
+}
+
 /// Connects to the address of the target that answers first.
 ///
 /// # Errors
 /// Fails if the host name has no address, if no address answers, or if the timeout has passed. The timeout includes the
 /// resolution of the name.
-pub(crate) async fn dial(target: &Target, options: &Options) -> Result<Dialled, Fault> {
+pub(crate) async fn dial(target: &Target, options: &Options) -> Result<Dialled, DialError> {
     let mut tried = Vec::new();
     let place = options.addresses.dialled(Place { host: target.host(), port: target.port() });
     let dialling = async {
-        let addresses = interleaved(options.addresses.find(place).await?);
-        race(addresses, &mut tried, |address| connect(address, target, options)).await
+        let found = options.addresses.find(place).await.map_err(DialError::Unresolved)?;
+        let dialled = race(interleaved(found), &mut tried, |address| connect(address, target, options)).await;
+        dialled.map_err(DialError::Unreachable)
     };
     let dialled = timeout(options.timeout, dialling).await;
     dialled.unwrap_or_else(|_| {
@@ -37,7 +55,7 @@ pub(crate) async fn dial(target: &Target, options: &Options) -> Result<Dialled, 
             [] => format!("the name {} was not resolved within {waited} s", place.host),
             _ => format!("no handshake with {} within {waited} s", tried.join(" or ")),
         };
-        Err(Fault::new(FaultKind::Timeout, message))
+        Err(DialError::Unreachable(Fault::new(FaultKind::Timeout, message)))
     })
 }
 

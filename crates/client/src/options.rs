@@ -5,7 +5,7 @@ use std::time::Duration;
 use record::{Limits, Profile};
 use transport::{KeyLog, TlsVersion, Trust};
 
-use crate::{AddressOptions, RequestOptions};
+use crate::{AddressOptions, RequestOptions, RetryOptions};
 
 /// The options that all transfers of a [`Client`](crate::Client) share.
 #[derive(Clone, Debug)]
@@ -21,10 +21,12 @@ pub struct Options {
     /// moving byte after which a transfer is aborted. Waiting for the source, the output or the response does not
     /// count.
     pub timeout: Duration,
-    /// The longest total time of a transfer, from the name's resolution to the response; `None` for any time.
+    /// The longest total time of one try of a transfer, from the name's resolution to the response; `None` for any time.
     pub max_time: Option<Duration>,
     /// The choice of the addresses that are dialled.
     pub addresses: AddressOptions,
+    /// The retries of a transfer.
+    pub retries: RetryOptions,
     /// The changes to the requests.
     pub request: RequestOptions,
     /// The values of all limits in force.
@@ -64,7 +66,7 @@ impl Options {
         Self { timeout, ..self }
     }
 
-    /// Sets the longest total time of a transfer; `None` allows any time.
+    /// Sets the longest total time of one try of a transfer; `None` allows any time.
     #[must_use]
     pub fn with_max_time(self, max_time: impl Into<Option<Duration>>) -> Self {
         Self { max_time: max_time.into(), ..self }
@@ -74,6 +76,12 @@ impl Options {
     #[must_use]
     pub fn with_addresses(self, addresses: AddressOptions) -> Self {
         Self { addresses, ..self }
+    }
+
+    /// Sets the retries of a transfer.
+    #[must_use]
+    pub fn with_retries(self, retries: RetryOptions) -> Self {
+        Self { retries, ..self }
     }
 
     /// Sets the changes that apply to all requests.
@@ -112,6 +120,7 @@ impl Default for Options {
             timeout: Self::TIMEOUT,
             max_time: None,
             addresses: AddressOptions::default(),
+            retries: RetryOptions::default(),
             request: RequestOptions::default(),
             limits: Limits::for_any_peer(Profile::default()),
             connection_window: None,

@@ -1,4 +1,5 @@
-//! The exchanges that one transfer takes: more than one if the server redirects, or requires a Content-Length.
+//! The exchanges that one transfer takes: more than one if the server redirects, requires a Content-Length, or fails for a
+//! while.
 
 use std::pin::Pin;
 
@@ -16,25 +17,53 @@ use crate::{
     credentials::without_secrets,
     dial::dial,
     redirect::Way,
+    retry::{Tries, is_transient},
 };
 
 /// A future that ends when the maximum time of a transfer is over.
 pub(crate) type Deadline = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl Client {
-    /// Makes the transfer within the maximum time. The message of a failure has no secrets.
+    /// Makes the transfer, and again as often as the options allow if it fails for a while. The message of a failure has no
+    /// secrets.
     pub(crate) async fn measure(
         &self,
         target: &Target,
         transfer: &mut Transfer,
         progress: impl Fn(Heartbeat),
     ) -> Measured {
+        let mut tries = Tries::begin(self.options.retries);
+        loop {
+            let mut measured = self.try_once(target, transfer, &progress).await;
+            measured.tries = tries.made();
+            if !tries.are_allowed() || !is_transient(&measured) {
+                return measured;
+            }
+            if let Err(reason) = transfer.check_repeatable() {
+                return measured.explained(&reason);
+            }
+            let asked = measured.refusal.as_ref().and_then(|refusal| refusal.retry_after);
+            let Some(wait) = measured.outcome.fault.as_ref().and_then(|fault| tries.next(fault, asked))
+            else {
+                return measured;
+            };
+            sleep(wait).await;
+        }
+    }
+
+    /// Makes the transfer within the maximum time.
+    async fn try_once(
+        &self,
+        target: &Target,
+        transfer: &mut Transfer,
+        progress: &impl Fn(Heartbeat),
+    ) -> Measured {
         let mut deadline: Deadline = match self.options.max_time {
             Some(max_time) => Box::pin(sleep(max_time)),
             None => Box::pin(std::future::pending()),
         };
         let mut way = Way::new(target, &self.options.request);
-        let mut measured = self.follow(&mut way, transfer, &progress, &mut deadline).await;
+        let mut measured = self.follow(&mut way, transfer, progress, &mut deadline).await;
         if let Some(fault) = &mut measured.outcome.fault {
             fault.message = without_secrets(&with_advice(fault, way.target()), way.secrets());
         }
@@ -102,7 +131,7 @@ impl Client {
     }
 
     async fn get(&self, way: &Way<'_>) -> Result<(), Failure> {
-        let (connection, _) = dial(way.target(), &self.options).await?;
+        let (connection, _) = dial(way.target(), &self.options).await.map_err(Fault::from)?;
         let options = way.options().clone().with_method(Method::GET);
         let request =
             options.request(Method::GET, way.target(), HeaderMap::new(), transport::body::empty())?;

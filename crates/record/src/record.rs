@@ -42,6 +42,10 @@ pub struct Record {
     /// name of the program in `bench --peer`. Null for all other runs.
     #[serde(default)]
     pub peer: Option<String>,
+    /// The number of tries that `send` or `fetch` took (`--retry`), of which the figures are those of the last; null for all
+    /// other runs, and in records written before 2026-11-27.
+    #[serde(default)]
+    pub tries: Option<u32>,
     /// The redirects that `send` or `fetch` followed (`-L`); null if there were none, and for all other runs.
     #[serde(default)]
     pub redirects: Option<Redirects>,
@@ -144,6 +148,7 @@ impl Record {
             purpose: Some(Purpose::Measure),
             label: None,
             peer: None,
+            tries: None,
             redirects: None,
             subject: None,
             peer_program: None,
