@@ -19,7 +19,7 @@ macro_rules! nginx {
             $buffering,
             ";\n proxy_buffering ",
             $buffering,
-            ";\n proxy_max_temp_file_size 8g;\n client_body_temp_path {folder}/client_body;\n proxy_temp_path {folder}/proxy;\n",
+            ";\n proxy_max_temp_file_size 8192m;\n client_body_temp_path {folder}/client_body;\n proxy_temp_path {folder}/proxy;\n",
             " fastcgi_temp_path {folder}/fastcgi;\n uwsgi_temp_path {folder}/uwsgi;\n scgi_temp_path {folder}/scgi;\n",
             " server { listen 127.0.0.1:{listen}; location / { proxy_pass http://127.0.0.1:{upstream}; proxy_http_version 1.1; } }\n}\n"
         ))
