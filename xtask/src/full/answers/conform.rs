@@ -66,7 +66,9 @@ struct Example {
     option: &'static str,
 }
 
-const LATE: &[&str] = &["-k", "--direction", "up", "--case", "unread-body", "https://127.0.0.1:{port}/"];
+// The size has a bound of 16 MiB: h3 kept 20.5 MiB of what a reader at 8 MiB/s left.
+const LATE: &[&str] =
+    &["-k", "--direction", "up", "--size", "128MiB", "--case", "unread-body", "https://127.0.0.1:{port}/"];
 const HYPER: &[&str] = &[
     "--case",
     programs::CASES,

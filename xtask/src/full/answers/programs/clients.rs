@@ -1,6 +1,6 @@
 //! Clients, each as its library is meant for large bodies, and in the way that holds the whole body in memory.
 
-use super::{Expected, JVM_SLOPE, Program, Role, program};
+use super::{COMPILER_SLOPE, Expected, Program, Role, program};
 
 const fn client(name: &'static str, command: &'static [&'static str], expected: Expected) -> Program {
     program(name, Role::Client, command, expected)
@@ -50,11 +50,14 @@ pub(super) const CLIENTS: &[Program] = &[
     python!("httpx, whole", "httpx", "whole", Growing),
     python!("aiohttp, chunks", "aiohttp", "chunks", Constant),
     python!("aiohttp, whole", "aiohttp", "whole", Growing),
+    // The heap is at its size after 256 MiB: the peak was 74 MiB for a body of 64 MiB, and 85 MiB for 256 MiB and for 1 GiB.
     client(
         "Node.js http, pipe",
         &["node", "{peers}/node.mjs", "http", "up", "{url}", "{file}"],
         Expected::Constant,
-    ),
+    )
+    .with_sizes("256MiB,512MiB,1GiB")
+    .with_slope_limit(COMPILER_SLOPE),
     // fetch clones a request for the case of a redirect, and the branch of the clone keeps all that is sent (nodejs/undici
     // issue 4058, Node.js 20).
     client(
@@ -78,7 +81,7 @@ pub(super) const CLIENTS: &[Program] = &[
         Expected::Constant,
     )
     .built_by(JAVA)
-    .with_slope_limit(JVM_SLOPE),
+    .with_slope_limit(COMPILER_SLOPE),
     client(
         "Java HttpClient, whole",
         &["java", "-cp", "{folder}", "Upload", "whole", "{url}", "{file}"],

@@ -74,6 +74,8 @@ pub(super) struct Program {
     /// The command line that builds the program.
     pub(super) built_by: Option<&'static [&'static str]>,
     pub(super) config: Option<&'static str>,
+    /// The sizes of bodies of a proof; `None` for the usual ones.
+    sizes: Option<&'static str>,
     /// The slope of memory that counts as growth, per GiB of body.
     slope_limit: &'static str,
     /// The cases of conformance.
@@ -83,9 +85,9 @@ pub(super) struct Program {
     pub(super) expected: Expected,
 }
 
-/// The slope that a JVM may have: in the seconds after its start, compiled code adds 1 to 2 MiB per GiB of body, even with
-/// `jvm.options`. A body that is held adds 1,024 MiB per GiB.
-const JVM_SLOPE: &str = "16MiB";
+/// The slope that a runtime with a compiler may have: in the seconds after its start, compiled code adds up to 2 MiB per GiB
+/// of body to a JVM, even with `jvm.options`, and 0.2 MiB to Node.js. A body that is held adds 1,024 MiB per GiB.
+const COMPILER_SLOPE: &str = "16MiB";
 
 /// The cases about backpressure.
 pub(super) const CASES: &str = "fast-sender,slow-reader,stalled-reader,gone-reader,one-stream-stalled";
@@ -96,9 +98,9 @@ const fn program(
     command: &'static [&'static str],
     expected: Expected,
 ) -> Program {
-    let (modules, built_by, config, slope_limit) = (&[], None, None, "1MiB");
-    let (protocols, cases) = ("h1c", CASES);
-    Program { name, role, protocols, modules, built_by, config, slope_limit, cases, command, expected }
+    let (modules, built_by, config) = (&[], None, None);
+    let (protocols, sizes, slope_limit, cases) = ("h1c", None, "1MiB", CASES);
+    Program { name, role, protocols, modules, built_by, config, sizes, slope_limit, cases, command, expected }
 }
 
 impl Program {
@@ -116,6 +118,10 @@ impl Program {
 
     const fn with_config(self, config: &'static str) -> Self {
         Self { config: Some(config), ..self }
+    }
+
+    const fn with_sizes(self, sizes: &'static str) -> Self {
+        Self { sizes: Some(sizes), ..self }
     }
 
     const fn with_slope_limit(self, slope_limit: &'static str) -> Self {
@@ -136,8 +142,9 @@ impl Program {
         let length: &[_] = if self.role == Role::Server { &["--content-length"] } else { &[] };
         // Small bodies show that whole bodies are held; that memory is constant needs the large ones that are the default.
         let is_small = self.expected == Expected::Growing && self.role != Role::Series;
-        let sizes: &[_] = if is_small { &["--size", "64MiB,128MiB,256MiB"] } else { &[] };
-        [&self.subject(&["--server"])[..], length, sizes, &["--slope-limit", self.slope_limit]].concat()
+        let sizes = self.sizes.or(is_small.then_some("64MiB,128MiB,256MiB"));
+        let sizes = sizes.map_or_else(Vec::new, |sizes| vec!["--size", sizes]);
+        [&self.subject(&["--server"])[..], length, &sizes, &["--slope-limit", self.slope_limit]].concat()
     }
 
     /// Returns the arguments of `conform` before the command line; `None` for a program without transfers.

@@ -1,6 +1,6 @@
 //! Servers, each written to stream bodies, and to hold them whole.
 
-use super::{Expected, JVM_SLOPE, Program, Role, program};
+use super::{COMPILER_SLOPE, Expected, Program, Role, program};
 
 const fn server(name: &'static str, command: &'static [&'static str], expected: Expected) -> Program {
     program(name, Role::Server, command, expected)
@@ -51,7 +51,10 @@ pub(super) const SERVERS: &[Program] = &[
     )
     .with_modules(&["eventlet"])
     .in_cases("fast-sender"),
-    server("Node.js server, stream", &["node", "{peers}/server.mjs", "{port}", "chunks"], Expected::Constant),
+    // The sizes and the slope are those of the client of Node.js.
+    server("Node.js server, stream", &["node", "{peers}/server.mjs", "{port}", "chunks"], Expected::Constant)
+        .with_sizes("256MiB,512MiB,1GiB")
+        .with_slope_limit(COMPILER_SLOPE),
     server("Node.js server, whole", &["node", "{peers}/server.mjs", "{port}", "whole"], Expected::Growing),
     server("Go net/http server, chunks", &["{folder}/server", "{port}", "chunks"], Expected::Constant)
         .built_by(GO),
@@ -63,7 +66,7 @@ pub(super) const SERVERS: &[Program] = &[
         Expected::Constant,
     )
     .built_by(JAVA)
-    .with_slope_limit(JVM_SLOPE),
+    .with_slope_limit(COMPILER_SLOPE),
     server(
         "Java HttpServer, whole",
         &["java", "-cp", "{folder}", "Server", "{port}", "whole"],
