@@ -16,7 +16,7 @@ const LONG: Duration = Duration::from_millis(20);
 /// The longest interval of samples.
 const SLOWEST: Duration = Duration::from_secs(1);
 
-/// The interval at which descendants are looked for.
+/// The shortest interval at which descendants are looked for.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// The least time from one sample to the next, as a multiple of the time that a sample takes: reading the memory of a
@@ -26,6 +26,10 @@ const COST: u32 = 150;
 /// That multiple until the timeline is full for the first time, so that a run of a quarter of a second has a curve. The
 /// samples until then take some 10 ms together.
 const COST_AT_FIRST: u32 = 20;
+
+/// The least time from one look for descendants to the next, as a multiple of the time that a look takes, once the timeline
+/// is full. With [`COST`], both take less than a hundredth of a core.
+const COST_OF_LOOK: u32 = 320;
 
 /// The number of latest samples that are timed. The shortest time counts, because longer ones were interrupted.
 const RECENT: usize = 8;
@@ -39,20 +43,47 @@ pub struct Sampler {
     began: Option<Stamp>,
     latest: Option<Memory>,
     looked: Option<Stamp>,
-    /// The times that the latest samples took.
-    costs: [Duration; RECENT],
-    samples: usize,
+    looks: Costs,
+    samples: Costs,
+}
+
+/// The times that the latest of some actions took.
+#[derive(Debug, Default)]
+struct Costs {
+    latest: [Duration; RECENT],
+    count: usize,
+}
+
+impl Costs {
+    fn add(&mut self, cost: Duration) {
+        if let Some(latest) = self.latest.get_mut(self.count % RECENT) {
+            *latest = cost;
+        }
+        self.count += 1;
+    }
+
+    fn least(&self) -> Duration {
+        self.latest.iter().take(self.count).min().copied().unwrap_or_default()
+    }
 }
 
 impl Sampler {
-    /// Returns whether it is time to look for new descendants before the next sample.
-    pub fn should_look(&mut self) -> bool {
+    /// Calls `look`, which looks for new descendants, if it is time to do so before the next sample.
+    pub fn look(&mut self, look: impl FnOnce()) {
         let now = Stamp::now();
-        let is_due = self.looked.is_none_or(|looked| now.since(looked) >= LOOK);
-        if is_due {
-            self.looked = Some(now);
+        if self.looked.is_some_and(|looked| now.since(looked) < self.between_looks()) {
+            return;
         }
-        is_due
+        look();
+        self.looked = Some(now);
+        self.looks.add(now.elapsed());
+    }
+
+    /// Returns the time from one look for descendants to the next.
+    fn between_looks(&self) -> Duration {
+        let is_long = !self.timeline.step().is_zero();
+        let multiple = if is_long { COST_OF_LOOK } else { 1 };
+        self.looks.least().saturating_mul(multiple).clamp(LOOK, SLOWEST)
     }
 
     /// Takes a sample after a progress of `done`, in bytes of body. Returns the time until the next one is due. Without
@@ -60,10 +91,7 @@ impl Sampler {
     pub fn sample(&mut self, tree: &mut ProcessTree, done: u64) -> Duration {
         let now = Stamp::now();
         self.latest = tree.read();
-        if let Some(cost) = self.costs.get_mut(self.samples % RECENT) {
-            *cost = now.elapsed();
-        }
-        self.samples += 1;
+        self.samples.add(now.elapsed());
         if let Some(memory) = self.latest {
             if done == 0 || self.baseline.is_none() {
                 self.baseline = Some(memory);
@@ -73,10 +101,14 @@ impl Sampler {
                 self.timeline.sample(now.since(began), memory, done);
             }
         }
-        let cost = self.costs.iter().take(self.samples).min().copied().unwrap_or_default();
+        self.between_samples()
+    }
+
+    /// Returns the time from one sample to the next.
+    fn between_samples(&self) -> Duration {
         let step = self.timeline.step();
         let multiple = if step.is_zero() { COST_AT_FIRST } else { COST };
-        cost.saturating_mul(multiple).clamp(step.clamp(SAMPLE, LONG), SLOWEST)
+        self.samples.least().saturating_mul(multiple).clamp(step.clamp(SAMPLE, LONG), SLOWEST)
     }
 
     /// Returns the latest sample; `None` if no process was alive.
@@ -120,10 +152,37 @@ mod tests {
     use super::*;
 
     #[test]
+    fn looks_and_samples_of_a_long_run_together_take_less_than_a_hundredth_of_the_time() {
+        let mut tree = ProcessTree::of(std::process::id()).unwrap();
+        let mut sampler = Sampler::default();
+        let mut count = 0;
+        for _ in 0..3 {
+            sampler.look(|| count += 1);
+        }
+        assert_eq!(
+            (count, sampler.between_looks()),
+            (1, LOOK),
+            "the first look is due, and none for a while"
+        );
+        sampler.looks.latest = [Duration::from_millis(2); RECENT];
+        assert_eq!(sampler.between_looks(), LOOK, "often at first");
+        let mut done = 0;
+        while sampler.timeline.step().is_zero() {
+            done += 1;
+            sampler.sample(&mut tree, done);
+        }
+        sampler.samples.latest = [Duration::from_millis(1); RECENT];
+        let shares =
+            1e-3 / sampler.between_samples().as_secs_f64() + 2e-3 / sampler.between_looks().as_secs_f64();
+        assert!(shares < 0.01, "{shares}");
+        sampler.looks.latest = [Duration::from_secs(1); RECENT];
+        assert_eq!(sampler.between_looks(), SLOWEST, "never longer");
+    }
+
+    #[test]
     fn samples_without_progress_are_the_baseline_and_later_ones_the_course() {
         let mut tree = ProcessTree::of(std::process::id()).unwrap();
         let mut sampler = Sampler::default();
-        assert!(sampler.should_look() && !sampler.should_look());
         assert!(sampler.sample(&mut tree, 0) >= SAMPLE && sampler.began().is_none());
         for done in 1..=3 {
             std::thread::sleep(Duration::from_millis(2));

@@ -27,9 +27,7 @@ pub(crate) fn command(mut command: Command, size: u64, limit: Duration) -> Resul
     let mut run = Run { child, tree: tree.map_err(failed)? };
     let (mut sampler, mut worked, mut ticks) = (Sampler::default(), Stamp::now(), 0);
     let status = loop {
-        if sampler.should_look() {
-            run.tree.find_descendants();
-        }
+        sampler.look(|| run.tree.find_descendants());
         // The progress of the program is unknown: every sample counts.
         let pause = sampler.sample(&mut run.tree, 1);
         if let Some(status) = run.child.try_wait().map_err(failed)? {
@@ -63,9 +61,7 @@ pub(crate) fn process(pid: u32, size: u64, work: impl FnOnce()) -> Result<EndRec
     thread::scope(|scope| {
         let watching = scope.spawn(|| {
             while !done.load(Ordering::Relaxed) {
-                if sampler.should_look() {
-                    tree.find_descendants();
-                }
+                sampler.look(|| tree.find_descendants());
                 thread::sleep(sampler.sample(&mut tree, 1));
             }
         });

@@ -9,6 +9,7 @@ use std::{
 };
 
 use metrics::Stamp;
+use nix::sys::prctl;
 use record::{Case, End};
 use run::Observer;
 
@@ -52,6 +53,8 @@ impl Sampling {
         let state = Arc::<State>::default();
         let shared = state.clone();
         let thread = thread::spawn(move || {
+            // The name tells the cost of watching from that of the transfer, for instance in top(1).
+            let _ = prctl::set_name(c"sampler");
             let mut watch = Watch::default();
             while !shared.is_over.load(Relaxed) {
                 let pause = watch.sample(&processes, progress());

@@ -12,6 +12,7 @@ use crate::{
     CommandLine,
     program::Program,
     sampling::{Heartbeats, Sampling},
+    watch::HEARTBEAT,
 };
 
 /// The time between two looks at a program.
@@ -36,15 +37,19 @@ impl SeriesProgram {
         // The progress of the program is unknown: every sample counts.
         let sampling = Sampling::following(program.processes().clone(), || 1);
         let mut heartbeats = Heartbeats::new(case, End::Receiver, &sampling);
-        let (mut worked, mut ticks) = (Stamp::now(), 0);
+        let (mut worked, mut ticks, mut counted) = (Stamp::now(), 0, Stamp::now());
         let status = loop {
             heartbeats.report(0, observer);
             if let Some(status) = program.ended()? {
                 break status;
             }
-            let now = program.processes().tree().processor_ticks();
-            if now != ticks {
-                (ticks, worked) = (now, Stamp::now());
+            // The time of a large tree takes long to read.
+            if counted.elapsed() >= HEARTBEAT {
+                counted = Stamp::now();
+                let now = program.processes().tree().processor_ticks();
+                if now != ticks {
+                    (ticks, worked) = (now, counted);
+                }
             }
             if worked.elapsed() >= self.timeout {
                 let seconds = self.timeout.as_secs_f64();

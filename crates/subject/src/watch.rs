@@ -21,9 +21,7 @@ pub(crate) struct Watch {
 impl Watch {
     /// Takes a sample after `bytes` of the body. Returns the time until the next one is due.
     pub(crate) fn sample(&mut self, processes: &Processes, bytes: u64) -> Duration {
-        if self.sampler.should_look() {
-            processes.find_descendants();
-        }
+        self.sampler.look(|| processes.find_descendants());
         self.sampler.sample(&mut processes.tree(), bytes)
     }
 
