@@ -18,6 +18,7 @@ mod simulation;
 mod soak;
 mod steps;
 mod watched;
+mod watching;
 
 use std::{
     fs,
@@ -37,7 +38,7 @@ use self::{
 use crate::{study, workspace};
 
 /// Run the tables that are too long for the gate: load, soak, hostile clients, interoperation, framing,
-/// h2spec, fuzzing, simulated proofs
+/// h2spec, the cost of watching, fuzzing, simulated proofs
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// Steps [default: all]

@@ -7,7 +7,7 @@ use clap::builder::PossibleValuesParser;
 
 use super::{
     Context, answers, framing, fuzz, h2spec, hostile, interop, load, oldest, outcome::Outcome, simulation,
-    soak,
+    soak, watching,
 };
 
 /// One step: an entry of [`STEPS`].
@@ -79,6 +79,13 @@ pub(super) const STEPS: &[Step] = &[
         allowance: 15 * 60,
         asked: |_| 0,
         run: h2spec::run,
+    },
+    Step {
+        name: "watching",
+        about: "the processor time that prove takes to watch a program",
+        allowance: 3 * 60,
+        asked: |_| 0,
+        run: watching::run,
     },
     Step {
         name: "oldest",
