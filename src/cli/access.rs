@@ -1,18 +1,15 @@
 //! The flags that decide who may use `longhaul serve`.
 
 use std::{
-    fs, io,
-    os::unix::fs::PermissionsExt as _,
+    io,
     path::{Path, PathBuf},
 };
 
 use clap::Args;
 use serve::{Access, AccessLog, HostName, Token};
 
+use super::trust::warn_if_exposed;
 use crate::exit::Usage;
-
-/// The permission bits by which a file's group and others may read it.
-const READABLE_BY_OTHERS: u32 = 0o044;
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Access")]
@@ -75,13 +72,5 @@ impl AccessArgs {
         }
         (access.upload_only, access.no_overwrite) = (self.upload_only, self.no_overwrite);
         Ok(access)
-    }
-}
-
-fn warn_if_exposed(path: &Path) {
-    let mode = fs::metadata(path).map(|metadata| metadata.permissions().mode()).unwrap_or_default();
-    if mode & READABLE_BY_OTHERS != 0 {
-        let (path, mode) = (path.display(), mode & 0o777);
-        eprintln!("WARNING: {path} has mode {mode:o}: other users can read this secret; use chmod 600");
     }
 }

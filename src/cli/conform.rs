@@ -114,6 +114,7 @@ impl ConformArgs {
     pub(crate) fn options(&self) -> Result<Options, Usage> {
         Ok(Options::default()
             .with_trust(self.trust.trust()?)
+            .with_identity(self.trust.identity()?)
             .with_oldest_tls(self.trust.oldest())
             .with_timeout(self.timeout)
             .with_addresses(self.connect.addresses())

@@ -187,6 +187,7 @@ impl ProveArgs {
         let listener = &self.listener;
         Ok(Options::default()
             .with_trust(listener.trust.trust()?)
+            .with_identity(listener.trust.identity()?)
             .with_oldest_tls(listener.trust.oldest())
             .with_timeout(self.runs.session.timeout)
             .with_addresses(listener.connect.addresses())

@@ -70,6 +70,7 @@ impl RemoteArgs {
     pub(crate) fn options(&self) -> anyhow::Result<Options> {
         Ok(Options::default()
             .with_trust(self.trust.trust()?)
+            .with_identity(self.trust.identity()?)
             .with_oldest_tls(self.trust.oldest())
             .with_key_log(self.key_log.open()?)
             .with_timeout(self.timeout)

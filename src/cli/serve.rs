@@ -1,11 +1,15 @@
 //! The flags of `longhaul serve`.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use clap::{Args, builder::RangedU64ValueParser};
 use record::{ByteSize, ChunkSize, Rate, SinkKind};
 use serve::{Asked, Options};
-use transport::Identity;
+use transport::{ClientAuthorities, Identity};
 
 use super::{
     access::AccessArgs,
@@ -32,6 +36,9 @@ pub(crate) struct ServeArgs {
     /// Private key of the certificate, in PEM
     #[arg(long, value_name = "FILE", requires = "cert")]
     key: Option<PathBuf>,
+    /// Refuse clients over TLS and QUIC without a certificate that an authority in this PEM file has signed
+    #[arg(long, value_name = "FILE")]
+    client_ca: Option<PathBuf>,
     #[command(flatten)]
     tls: TlsArgs,
     #[command(flatten)]
@@ -130,6 +137,7 @@ impl ServeArgs {
         if let (Some(certificate), Some(key)) = (&self.cert, &self.key) {
             options.identity = Some(Identity::read(certificate, key).map_err(Usage::new)?);
         }
+        options.clients = self.client_ca.as_deref().map(client_authorities).transpose()?;
         options.access = self.access.access(self.key.as_deref())?;
         options.access_log = self.access.log()?;
         options.oldest_tls = self.tls.oldest();
@@ -148,4 +156,8 @@ impl ServeArgs {
         (options.handshake_timeout, options.idle_timeout) = (self.handshake_timeout, self.idle_timeout);
         Ok(options)
     }
+}
+
+fn client_authorities(path: &Path) -> Result<ClientAuthorities, Usage> {
+    ClientAuthorities::read(path).map_err(|error| Usage::new(format!("--client-ca: {error}")))
 }

@@ -1,9 +1,13 @@
 //! The flags of the trust in a server, of the TLS version, and of connection secrets.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+};
 
 use clap::{ArgGroup, Args};
-use transport::{KeyLog, TlsVersion, Trust};
+use transport::{Identity, KeyLog, TlsVersion, Trust};
 
 use crate::exit::Usage;
 
@@ -34,11 +38,29 @@ pub(crate) struct TrustArgs {
     /// Accept any server certificate (insecure)
     #[arg(short = 'k', long)]
     insecure: bool,
+    /// Certificate to present if the server asks for one, in PEM, with its chain
+    #[arg(short = 'E', long, value_name = "FILE")]
+    cert: Option<PathBuf>,
+    /// Private key of the certificate, in PEM and not encrypted [default: in the file of --cert]
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    key: Option<PathBuf>,
     #[command(flatten)]
     tls: TlsArgs,
 }
 
 impl TrustArgs {
+    /// Returns the certificate to present to servers. Warns if others may read its key.
+    ///
+    /// # Errors
+    /// Fails if a file cannot be used.
+    pub(crate) fn identity(&self) -> Result<Option<Identity>, Usage> {
+        let Some(cert) = &self.cert else { return Ok(None) };
+        let key = self.key.as_ref().unwrap_or(cert);
+        let identity = Identity::read(cert, key).map_err(|error| Usage::new(format!("--cert: {error}")))?;
+        warn_if_exposed(key);
+        Ok(Some(identity))
+    }
+
     /// Returns the oldest version of TLS that is accepted.
     pub(crate) fn oldest(&self) -> TlsVersion {
         self.tls.oldest()
@@ -46,7 +68,7 @@ impl TrustArgs {
 
     /// Returns whether any flag is given.
     pub(crate) fn is_given(&self) -> bool {
-        self.cacert.is_some() || self.pin.is_some() || self.insecure || self.tls.tls12
+        self.cacert.is_some() || self.pin.is_some() || self.insecure || self.cert.is_some() || self.tls.tls12
     }
 
     /// Returns the trust in the server. Warns if any certificate is trusted.
@@ -68,6 +90,18 @@ impl TrustArgs {
         }
     }
 }
+
+/// Warns of a secret that others may read.
+pub(crate) fn warn_if_exposed(path: &Path) {
+    let mode = fs::metadata(path).map(|metadata| metadata.permissions().mode()).unwrap_or_default();
+    if mode & READABLE_BY_OTHERS != 0 {
+        let (path, mode) = (path.display(), mode & 0o777);
+        eprintln!("WARNING: {path} has mode {mode:o}: other users can read this secret; use chmod 600");
+    }
+}
+
+/// The permission bits by which a file's group and others may read it.
+const READABLE_BY_OTHERS: u32 = 0o044;
 
 fn pin(text: &str) -> Result<[u8; 32], String> {
     let digits = text.strip_prefix("sha256:").unwrap_or_default();

@@ -5,7 +5,7 @@ use record::{Fault, FaultKind, PROTOCOLS};
 use crate::Target;
 
 /// Parts of the messages of rustls and of the carriers, each with the advice on a flag.
-const ADVICE: [(&str, &str); 6] = [
+const ADVICE: [(&str, &str); 8] = [
     (
         "invalid peer certificate",
         "trust it by --cacert FILE or by --pin sha256:HEX, or accept any certificate by -k (insecure)",
@@ -15,11 +15,23 @@ const ADVICE: [(&str, &str); 6] = [
     ("protocol version", "the server may support only TLS 1.2: allow it by --tls12"),
     ("ServerDoesNotSupportTls12Or13", "the server supports no secure version of TLS"),
     ("TLS 1.2", "allow it by --tls12"),
+    // HTTP/2 writes before it reads, and may notice the end of the connection before the reason.
+    ("broken pipe", ENDED),
+    ("onnection reset", ENDED),
 ];
+
+const ENDED: &str = "if the server demands a certificate, present one by --cert FILE and --key FILE";
+
+/// Parts of the messages of rustls and quinn about a server that ends a connection for want of a client's certificate. With
+/// TLS 1.3, this is after the handshake of the client (RFC 8446 section 4.4.2.4).
+const CERTIFICATE_REQUIRED: [&str; 3] = ["CertificateRequired", "certificate required", "error 116"];
 
 /// Returns the message of a fault, followed by the flag that may help, if there is one.
 pub(crate) fn with_advice(fault: &Fault, target: &Target) -> String {
     let message = &fault.message;
+    if CERTIFICATE_REQUIRED.iter().any(|part| message.contains(part)) {
+        return format!("{message}; present a certificate by --cert FILE and --key FILE");
+    }
     if fault.kind != FaultKind::Handshake {
         return message.clone();
     }

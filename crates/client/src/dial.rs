@@ -61,6 +61,7 @@ pub(crate) async fn dial(target: &Target, options: &Options) -> Result<Dialled, 
 
 async fn connect(address: SocketAddr, target: &Target, options: &Options) -> Result<Dialled, Fault> {
     let peer = Peer::new(address, target.host(), options.trust.clone())
+        .with_identity(options.identity.clone())
         .with_oldest_tls(options.oldest_tls)
         .with_chunk_extensions(ChunkExtensions::Any)
         .with_connection_window(options.connection_window)

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use record::{Limits, Profile};
-use transport::{KeyLog, TlsVersion, Trust};
+use transport::{Identity, KeyLog, TlsVersion, Trust};
 
 use crate::{AddressOptions, RequestOptions, RetryOptions};
 
@@ -13,6 +13,8 @@ use crate::{AddressOptions, RequestOptions, RetryOptions};
 pub struct Options {
     /// The certificates that are accepted; unused in cleartext.
     pub trust: Trust,
+    /// The certificate that is presented to servers that ask for one; `None` for none.
+    pub identity: Option<Identity>,
     /// The oldest version of TLS over TCP that the client accepts.
     pub oldest_tls: TlsVersion,
     /// The file to which the secrets of connections are written; `None` for none.
@@ -46,6 +48,12 @@ impl Options {
     #[must_use]
     pub fn with_trust(self, trust: Trust) -> Self {
         Self { trust, ..self }
+    }
+
+    /// Sets the certificate that is presented to servers that ask for one.
+    #[must_use]
+    pub fn with_identity(self, identity: impl Into<Option<Identity>>) -> Self {
+        Self { identity: identity.into(), ..self }
     }
 
     /// Sets the oldest version of TLS over TCP that the client accepts.
@@ -115,6 +123,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             trust: Trust::SystemRoots,
+            identity: None,
             oldest_tls: TlsVersion::default(),
             key_log: None,
             timeout: Self::TIMEOUT,

@@ -76,7 +76,8 @@ impl Listeners {
         }
         if let Some(addr) = tls {
             let identity = options.identity.clone().map_or_else(|| self_signed(addr), Ok)?;
-            let bind = bind(addr, options).with_identity(identity.clone());
+            let bind =
+                bind(addr, options).with_identity(identity.clone()).with_clients(options.clients.clone());
             let [tcp, udp] = listen_paired(bind, &options.limits)?;
             listeners.tls = Some(SecuredPort { addr: tcp.local_addr(), identity });
             listeners.all.push(Port { listener: tcp, sockets: Sockets::PerConnection });

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use receiver::{Halt, save::Quota};
 use record::{ByteSize, ChunkSize, H2_FRAME, LimitValue, Limits, Profile, Rate, SinkKind};
-use transport::{ChunkExtensions, Guards, Identity, KeyLog, TlsVersion, WindowBudget};
+use transport::{ChunkExtensions, ClientAuthorities, Guards, Identity, KeyLog, TlsVersion, WindowBudget};
 
 use crate::{Access, AccessLog, Receipts};
 
@@ -62,6 +62,9 @@ pub struct Options {
     /// The certificate and its key. `None` makes a self-signed certificate in memory, for localhost, the loopback
     /// addresses and the address of `listen_tls`.
     pub identity: Option<Identity>,
+    /// The authorities of which each client over TLS and QUIC must present a certificate. `None`, the default, asks for
+    /// none.
+    pub clients: Option<ClientAuthorities>,
     /// The oldest version of TLS over TCP that is accepted. The default is TLS 1.3.
     pub oldest_tls: TlsVersion,
     /// The file to which the secrets of TLS and QUIC connections are written; `None` writes none.
@@ -115,6 +118,7 @@ impl Default for Options {
             limits: limits(),
             guards: guards(),
             identity: None,
+            clients: None,
             oldest_tls: TlsVersion::default(),
             key_log: None,
             access: Access::default(),

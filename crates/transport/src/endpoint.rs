@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::{Error, FramingObserver, Guards, Identity, KeyLog, Trust};
+use crate::{ClientAuthorities, Error, FramingObserver, Guards, Identity, KeyLog, Trust};
 
 /// A version of TLS.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,6 +36,8 @@ pub struct Peer {
     pub name: String,
     /// The certificates that are accepted; unused in cleartext.
     pub trust: Trust,
+    /// The certificate that the client presents if the server asks for one; `None` presents none.
+    pub identity: Option<Identity>,
     /// The oldest version of TLS over TCP that is spoken.
     pub oldest_tls: TlsVersion,
     /// The extensions of chunks that bodies may have.
@@ -56,12 +58,19 @@ impl Peer {
             addr,
             name: name.into(),
             trust,
+            identity: None,
             oldest_tls: TlsVersion::default(),
             chunk_extensions: ChunkExtensions::default(),
             connection_window: None,
             key_log: None,
             framing: None,
         }
+    }
+
+    /// Presents a certificate if the server asks for one; `None` presents none.
+    #[must_use]
+    pub fn with_identity(self, identity: impl Into<Option<Identity>>) -> Self {
+        Self { identity: identity.into(), ..self }
     }
 
     /// Sets the receive window of a connection over HTTP/2; `None` sets that of a stream.
@@ -103,6 +112,8 @@ pub struct Bind {
     pub addr: SocketAddr,
     /// The certificate to present; unused in cleartext.
     pub identity: Option<Identity>,
+    /// The authorities of which each client must present a certificate, over TLS and QUIC; `None` asks for none.
+    pub clients: Option<ClientAuthorities>,
     /// The bounds on what clients may send and hold open.
     pub guards: Guards,
     /// The oldest version of TLS over TCP that is spoken.
@@ -119,6 +130,7 @@ impl Bind {
         Self {
             addr,
             identity: None,
+            clients: None,
             guards: Guards::default(),
             oldest_tls: TlsVersion::default(),
             key_log: None,
@@ -130,6 +142,12 @@ impl Bind {
     #[must_use]
     pub fn with_identity(self, identity: impl Into<Option<Identity>>) -> Self {
         Self { identity: identity.into(), ..self }
+    }
+
+    /// Sets the authorities of which each client must present a certificate; `None` asks for none.
+    #[must_use]
+    pub fn with_clients(self, clients: impl Into<Option<ClientAuthorities>>) -> Self {
+        Self { clients: clients.into(), ..self }
     }
 
     /// Sets the bounds on clients.

@@ -58,6 +58,7 @@ pub mod body;
 pub mod capabilities;
 mod carriers;
 mod cipher;
+mod client_authorities;
 mod congestion;
 mod delivery;
 mod driver;
@@ -93,6 +94,7 @@ mod window_budget;
 
 #[doc(inline)]
 pub use body::{Body, BodyError, BodyLength, BodySent};
+pub use client_authorities::ClientAuthorities;
 pub use endpoint::{Bind, ChunkExtensions, Peer, TlsVersion};
 pub use error::Error;
 pub use footprint::Shape;

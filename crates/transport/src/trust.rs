@@ -1,4 +1,4 @@
-//! Certificates: the identity of a server, and the trust of a client.
+//! Certificates: the identity of an end, and the trust of a client.
 
 use std::{
     fs,
@@ -16,7 +16,7 @@ use rustls::{
 };
 
 use crate::{
-    BodyError, Error, KeyLog, TlsVersion,
+    BodyError, ClientAuthorities, Error, KeyLog, TlsVersion,
     cipher::Ciphers,
     verifier::{Listed, Verifier, fingerprint},
 };
@@ -55,10 +55,10 @@ impl Identity {
     /// # Errors
     /// Fails if a file cannot be read, or contains no certificate or no key.
     pub fn read(certificate: &Path, key: &Path) -> Result<Self, Error> {
-        let in_file = |path: &Path, source: BodyError| Error::identity(InFile { path: path.into(), source });
-        let pem = fs::read_to_string(certificate).map_err(|error| in_file(certificate, error.into()))?;
-        let chain = certificates(&pem).map_err(|error| in_file(certificate, error))?;
-        let key = PrivateKeyDer::from_pem_file(key).map_err(|error| in_file(key, error.into()))?;
+        let pem =
+            fs::read_to_string(certificate).map_err(|error| InFile::error(certificate, error.into()))?;
+        let chain = certificates(&pem).map_err(|error| InFile::error(certificate, error))?;
+        let key = PrivateKeyDer::from_pem_file(key).map_err(|error| InFile::error(key, error.into()))?;
         Ok(Self { chain, pem, key })
     }
 
@@ -85,13 +85,18 @@ impl Identity {
         ciphers: Ciphers,
         oldest: TlsVersion,
         key_log: Option<&KeyLog>,
+        clients: Option<&ClientAuthorities>,
     ) -> Result<Arc<ServerConfig>, Error> {
-        let mut config = ServerConfig::builder_with_provider(provider(ciphers, oldest))
+        let provider = provider(ciphers, oldest);
+        let builder = ServerConfig::builder_with_provider(provider.clone())
             .with_protocol_versions(versions(oldest))
-            .map_err(Error::identity)?
-            .with_no_client_auth()
-            .with_single_cert(self.chain.clone(), self.key.clone_key())
             .map_err(Error::identity)?;
+        let builder = match clients {
+            Some(clients) => builder.with_client_cert_verifier(clients.verifier(provider)?),
+            None => builder.with_no_client_auth(),
+        };
+        let mut config =
+            builder.with_single_cert(self.chain.clone(), self.key.clone_key()).map_err(Error::identity)?;
         config.alpn_protocols = identifiers(alpn);
         // Sessions are never resumed here, so tickets would only be bytes that no figure accounts for.
         config.send_tls13_tickets = 0;
@@ -131,6 +136,7 @@ impl Trust {
         ciphers: Ciphers,
         oldest: TlsVersion,
         key_log: Option<&KeyLog>,
+        identity: Option<&Identity>,
     ) -> Result<Arc<ClientConfig>, Error> {
         let provider = provider(ciphers, oldest);
         let builder = ClientConfig::builder_with_provider(provider.clone())
@@ -145,7 +151,12 @@ impl Trust {
             Self::Pin(pin) => verify(Arc::new(Verifier::pinned(*pin, provider))),
             Self::AnyCertificate => verify(Arc::new(Verifier::accept_any(provider))),
         };
-        let mut config = builder.with_no_client_auth();
+        let mut config = match identity {
+            Some(Identity { chain, key, .. }) => {
+                builder.with_client_auth_cert(chain.clone(), key.clone_key()).map_err(Error::identity)?
+            }
+            None => builder.with_no_client_auth(),
+        };
         config.alpn_protocols = identifiers(alpn);
         config.resumption = Resumption::disabled();
         if let Some(key_log) = key_log {
@@ -158,21 +169,28 @@ impl Trust {
 /// An error of a file, with its path.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {source}", path.display())]
-struct InFile {
+pub(crate) struct InFile {
     path: PathBuf,
     source: BodyError,
+}
+
+impl InFile {
+    /// Returns the error of a certificate or key that comes from a file.
+    pub(crate) fn error(path: &Path, source: BodyError) -> Error {
+        Error::identity(Self { path: path.into(), source })
+    }
 }
 
 fn identifiers(alpn: &[&str]) -> Vec<Vec<u8>> {
     alpn.iter().map(|name| name.as_bytes().to_vec()).collect()
 }
 
-fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, BodyError> {
+pub(crate) fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, BodyError> {
     let found: Vec<_> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<_, _>>()?;
     if found.is_empty() { Err("it contains no certificate".into()) } else { Ok(found) }
 }
 
-fn store(roots: &[CertificateDer<'static>]) -> Result<RootCertStore, Error> {
+pub(crate) fn store(roots: &[CertificateDer<'static>]) -> Result<RootCertStore, Error> {
     let mut store = RootCertStore::empty();
     for root in roots {
         store.add(root.clone()).map_err(Error::identity)?;

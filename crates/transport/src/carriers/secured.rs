@@ -45,7 +45,8 @@ impl<E: ClientEngine> Carries<E> for Secured {
     async fn connect(peer: &Peer, limits: &Limits) -> Result<Box<dyn Connection>, Error> {
         let (engine, options) = (E::from_limits(limits)?, TcpOptions::from_limits(limits)?);
         let (ciphers, ahead) = (Ciphers::from_limits(limits)?, ahead(&engine, limits)?);
-        let config = peer.trust.client_config(E::ALPN, ciphers, peer.oldest_tls, peer.key_log.as_ref())?;
+        let (key_log, identity) = (peer.key_log.as_ref(), peer.identity.as_ref());
+        let config = peer.trust.client_config(E::ALPN, ciphers, peer.oldest_tls, key_log, identity)?;
         let name = ServerName::try_from(peer.name.clone()).map_err(Error::handshake)?;
         let stream = dial(peer.addr, &options).await?;
         let probe = Probe::of_stream(stream.socket());
@@ -69,7 +70,8 @@ impl<E: ClientEngine> Carries<E> for Secured {
 pub(crate) fn listen<E: ServerEngine>(bind: &Bind, limits: &Limits) -> Result<Box<dyn Listener>, Error> {
     let engine = E::from_limits(limits)?;
     let (identity, ciphers) = (bind.required_identity()?, Ciphers::from_limits(limits)?);
-    let config = identity.server_config(E::ALPN, ciphers, bind.oldest_tls, bind.key_log.as_ref())?;
+    let (key_log, clients) = (bind.key_log.as_ref(), bind.clients.as_ref());
+    let config = identity.server_config(E::ALPN, ciphers, bind.oldest_tls, key_log, clients)?;
     let acceptor = Acceptor::bind(bind.addr, &TcpOptions::from_limits(limits)?)?;
     let (tls, ahead) = (config.into(), ahead(&engine, limits)?);
     let (guards, framing) = (bind.guards.clone(), bind.framing.clone());

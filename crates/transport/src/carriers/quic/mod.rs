@@ -73,6 +73,7 @@ impl<E: QuicEngine> Carries<E> for Quic {
             settings.ciphers,
             TlsVersion::Tls13,
             peer.key_log.as_ref(),
+            peer.identity.as_ref(),
         )?;
         let mut config = ClientConfig::new(settings::client_crypto(tls)?);
         config.transport_config(Arc::new(settings.transport(MAX_STREAMS)?));
@@ -96,8 +97,9 @@ impl<E: QuicEngine> Carries<E> for Quic {
         let engine = E::from_limits(limits)?;
         let settings = Settings::from_limits(limits)?;
         let identity = bind.required_identity()?;
+        let (key_log, clients) = (bind.key_log.as_ref(), bind.clients.as_ref());
         let tls =
-            identity.server_config(&[E::ALPN], settings.ciphers, TlsVersion::Tls13, bind.key_log.as_ref())?;
+            identity.server_config(&[E::ALPN], settings.ciphers, TlsVersion::Tls13, key_log, clients)?;
         let mut config = ServerConfig::with_crypto(settings::server_crypto(tls)?);
         let first = settings.connection_window.min(FIRST_WINDOW);
         config.transport_config(Arc::new(settings.strangers(&bind.guards, first)?));
