@@ -1,5 +1,7 @@
 //! The flags of the addresses that a client dials, with curl's names.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use client::{AddressFamily, AddressOptions, ConnectRule, ResolveRule};
 
@@ -19,12 +21,19 @@ pub(crate) struct ConnectArgs {
     /// certificate stay (repeatable)
     #[arg(long, value_name = "HOST1:PORT1:HOST2:PORT2")]
     connect_to: Vec<ConnectRule>,
+    /// Connect through this Unix socket, whatever the host in the URL (h1c, h2c, h1, h2)
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["resolve", "connect_to"])]
+    unix_socket: Option<PathBuf>,
 }
 
 impl ConnectArgs {
     /// Returns whether any flag is given.
     pub(crate) fn is_given(&self) -> bool {
-        self.ipv4 || self.ipv6 || !self.resolve.is_empty() || !self.connect_to.is_empty()
+        self.ipv4
+            || self.ipv6
+            || !self.resolve.is_empty()
+            || !self.connect_to.is_empty()
+            || self.unix_socket.is_some()
     }
 
     /// Returns the choice of the addresses that are dialled.
@@ -38,5 +47,6 @@ impl ConnectArgs {
             .with_family(family)
             .resolving(self.resolve.iter().cloned())
             .connecting_to(self.connect_to.iter().cloned())
+            .through(self.unix_socket.clone())
     }
 }

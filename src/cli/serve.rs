@@ -1,12 +1,17 @@
 //! The flags of `longhaul serve`.
 
 use std::{
+    ffi::OsStr,
     net::SocketAddr,
+    os::unix::ffi::OsStrExt as _,
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use clap::{Args, builder::RangedU64ValueParser};
+use clap::{
+    Args,
+    builder::{OsStringValueParser, RangedU64ValueParser, TypedValueParser},
+};
 use record::{ByteSize, ChunkSize, Rate, SinkKind};
 use serve::{Asked, Options};
 use transport::{ClientAuthorities, Identity};
@@ -19,11 +24,35 @@ use super::{
 };
 use crate::exit::Usage;
 
+/// The place where a server takes connections in cleartext.
+#[derive(Clone, Debug)]
+pub(crate) enum Listen {
+    /// An address for TCP.
+    Tcp(SocketAddr),
+    /// The path of a Unix socket.
+    Unix(PathBuf),
+}
+
+/// Returns a parser of the place for cleartext. A path need not be UTF-8.
+fn listen() -> impl TypedValueParser<Value = Listen> {
+    OsStringValueParser::new().try_map(|text| match text.as_bytes().strip_prefix(b"unix:") {
+        Some(b"") => Err("name the path of a socket: unix:PATH".into()),
+        Some(path) => Ok(Listen::Unix(OsStr::from_bytes(path).into())),
+        None => {
+            let text = text.to_string_lossy();
+            let unusable =
+                |_| format!("'{text}' is not an address with a port, such as 127.0.0.1:8080, or unix:PATH");
+            text.parse().map(Listen::Tcp).map_err(unusable)
+        }
+    })
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
-    /// Address for cleartext: HTTP/1.1, and HTTP/2 by prior knowledge; port 0 picks a free one
-    #[arg(long, value_name = "ADDR")]
-    listen: Option<SocketAddr>,
+    /// Address for cleartext: HTTP/1.1, and HTTP/2 by prior knowledge; port 0 picks a free one. unix:PATH is a Unix
+    /// socket
+    #[arg(long, value_name = "ADDR|unix:PATH", value_parser = listen())]
+    pub(crate) listen: Option<Listen>,
     /// Address for TLS on TCP (HTTP/1.1, HTTP/2) and QUIC on UDP (HTTP/3), under one port number
     #[arg(long, value_name = "ADDR")]
     listen_tls: Option<SocketAddr>,
@@ -126,7 +155,12 @@ impl ServeArgs {
     /// Fails if a file cannot be used, or a value is out of range for its limit.
     pub(crate) fn options(&self) -> anyhow::Result<Options> {
         let mut options = Options::default();
-        (options.listen, options.listen_tls) = (self.listen, self.listen_tls);
+        match &self.listen {
+            Some(Listen::Tcp(addr)) => options.listen = Some(*addr),
+            Some(Listen::Unix(path)) => options.listen_unix = Some(path.clone()),
+            None => {}
+        }
+        options.listen_tls = self.listen_tls;
         options.uploads = self.sink.clone();
         options.limits = self.limits.over(options.limits).map_err(Usage::new)?;
         options.guards.header_bytes = self.max_header.unwrap_or(options.guards.header_bytes);

@@ -1,6 +1,6 @@
 //! `longhaul serve`: receives uploads and serves downloads for remote clients, curl and browsers.
 
-use std::{io::Write as _, path::Path};
+use std::{borrow::Cow, io::Write as _, path::Path};
 
 use analyse::Verdict;
 use anyhow::Context as _;
@@ -11,7 +11,10 @@ use serve::{Machine, ServeError, Server, WorstCase};
 use tokio::{pin, sync::oneshot};
 
 use super::{certificate::Certificate, signals::Signals};
-use crate::{cli::ServeArgs, exit::Usage};
+use crate::{
+    cli::{Listen, ServeArgs},
+    exit::Usage,
+};
 
 /// Runs `longhaul serve`.
 pub(super) fn main(args: &ServeArgs) -> anyhow::Result<Verdict> {
@@ -64,6 +67,7 @@ fn announce(server: &Server, certificate: Option<&Certificate>, args: &ServeArgs
     struct Listening<'a> {
         event: &'static str,
         cleartext: Option<String>,
+        unix: Option<Cow<'a, str>>,
         tls: Option<String>,
         fingerprint: Option<String>,
         certificate: Option<&'a Path>,
@@ -72,9 +76,14 @@ fn announce(server: &Server, certificate: Option<&Certificate>, args: &ServeArgs
         let digits: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
         format!("sha256:{digits}")
     });
+    let unix = match &args.listen {
+        Some(Listen::Unix(path)) => Some(path.to_string_lossy()),
+        Some(Listen::Tcp(_)) | None => None,
+    };
     let line = serde_json::to_string(&Listening {
         event: "listening",
         cleartext: server.cleartext_addr().map(|addr| addr.to_string()),
+        unix,
         tls: server.tls_addr().map(|addr| addr.to_string()),
         fingerprint,
         certificate: certificate.map(Certificate::path),

@@ -2,6 +2,7 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
+    path::PathBuf,
     str::FromStr,
 };
 
@@ -18,6 +19,8 @@ pub struct AddressOptions {
     pub resolve: Vec<ResolveRule>,
     /// The hosts and ports that are dialled in place of others. The first rule that fits applies.
     pub connect_to: Vec<ConnectRule>,
+    /// The Unix socket that is dialled for every host; `None` dials addresses.
+    pub unix_socket: Option<PathBuf>,
 }
 
 /// A family of addresses.
@@ -69,6 +72,12 @@ impl AddressOptions {
     pub fn connecting_to(mut self, rules: impl IntoIterator<Item = ConnectRule>) -> Self {
         self.connect_to.extend(rules);
         self
+    }
+
+    /// Sets the Unix socket that is dialled for every host; `None` dials addresses.
+    #[must_use]
+    pub fn through(self, unix_socket: impl Into<Option<PathBuf>>) -> Self {
+        Self { unix_socket: unix_socket.into(), ..self }
     }
 
     /// Returns the host and port that are dialled for those of a URL.

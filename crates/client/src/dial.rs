@@ -1,6 +1,11 @@
 //! The connection to a target: all its addresses are tried as RFC 8305 describes, over TCP and over QUIC.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use metrics::Stamp;
@@ -40,6 +45,9 @@ impl From<DialError> for Fault {
 /// Fails if the host name has no address, if no address answers, or if the timeout has passed. The timeout includes the
 /// resolution of the name.
 pub(crate) async fn dial(target: &Target, options: &Options) -> Result<Dialled, DialError> {
+    if let Some(path) = &options.addresses.unix_socket {
+        return dial_unix(path, target, options).await.map_err(DialError::Unreachable);
+    }
     let mut tried = Vec::new();
     let place = options.addresses.dialled(Place { host: target.host(), port: target.port() });
     let dialling = async {
@@ -59,8 +67,27 @@ pub(crate) async fn dial(target: &Target, options: &Options) -> Result<Dialled, 
     })
 }
 
+/// Connects through a Unix socket.
+async fn dial_unix(path: &Path, target: &Target, options: &Options) -> Result<Dialled, Fault> {
+    let protocol = target.protocol();
+    if protocol.is_over_udp() {
+        let message = format!("{} runs over UDP; --unix-socket takes h1c, h2c, h1 and h2", protocol.name);
+        return Err(Fault::new(FaultKind::Connect, message));
+    }
+    let dialling = connect(UNUSED, target, options);
+    timeout(options.timeout, dialling).await.unwrap_or_else(|_| {
+        let waited = options.timeout.as_secs_f64();
+        let message = format!("no handshake at {} within {waited} s", path.display());
+        Err(Fault::new(FaultKind::Timeout, message))
+    })
+}
+
+/// The address of a peer that is dialled by its Unix socket.
+const UNUSED: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+
 async fn connect(address: SocketAddr, target: &Target, options: &Options) -> Result<Dialled, Fault> {
     let peer = Peer::new(address, target.host(), options.trust.clone())
+        .with_unix_socket(options.addresses.unix_socket.clone())
         .with_identity(options.identity.clone())
         .with_oldest_tls(options.oldest_tls)
         .with_chunk_extensions(ChunkExtensions::Any)

@@ -153,7 +153,7 @@ fn spare() -> Option<File> {
 }
 
 fn is_out_of_descriptors(error: &Error) -> bool {
-    let Error::Listen { source, .. } = error else { return false };
+    let (Error::Listen { source, .. } | Error::ListenUnix { source, .. }) = error else { return false };
     source.raw_os_error().is_some_and(|code| [Errno::EMFILE as i32, Errno::ENFILE as i32].contains(&code))
 }
 

@@ -62,7 +62,7 @@ impl Listeners {
     /// Fails if a port cannot be bound, or a limit or the certificate cannot be used.
     pub(crate) fn open(options: &Options) -> Result<Self, Error> {
         let (cleartext, tls) = match (options.listen, options.listen_tls) {
-            (None, None) => {
+            (None, None) if options.listen_unix.is_none() => {
                 let free = SocketAddr::new(loopback(), 0);
                 (Some(free), Some(free))
             }
@@ -72,6 +72,11 @@ impl Listeners {
         if let Some(addr) = cleartext {
             let listener = transport::listen_cleartext(&bind(addr, options), &options.limits)?;
             listeners.cleartext = Some(listener.local_addr());
+            listeners.all.push(Port { listener, sockets: Sockets::PerConnection });
+        }
+        if let Some(path) = &options.listen_unix {
+            let bind = bind(SocketAddr::new(loopback(), 0), options).with_unix_socket(path.clone());
+            let listener = transport::listen_cleartext(&bind, &options.limits)?;
             listeners.all.push(Port { listener, sockets: Sockets::PerConnection });
         }
         if let Some(addr) = tls {

@@ -1,6 +1,6 @@
 //! The options of a server, and their defaults.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use receiver::{Halt, save::Quota};
 use record::{ByteSize, ChunkSize, H2_FRAME, LimitValue, Limits, Profile, Rate, SinkKind};
@@ -46,8 +46,10 @@ const FRAME: u64 = 64 << 10;
 pub struct Options {
     /// The address for cleartext: HTTP/1.1, and HTTP/2 by prior knowledge. Port 0 picks a free port.
     ///
-    /// If neither `listen` nor [`listen_tls`](Self::listen_tls) is set, the server binds two free ports of 127.0.0.1.
+    /// If neither this nor [`listen_unix`](Self::listen_unix) nor [`listen_tls`](Self::listen_tls) is set, the server binds two free ports of 127.0.0.1.
     pub listen: Option<SocketAddr>,
+    /// The path of a Unix socket for cleartext, beside `listen`. Its clients count as clients of this machine.
+    pub listen_unix: Option<PathBuf>,
     /// The address for TLS on TCP (HTTP/1.1, HTTP/2) and for QUIC on UDP (HTTP/3), under one port number. Port 0 picks
     /// a port that is free for both.
     pub listen_tls: Option<SocketAddr>,
@@ -113,6 +115,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             listen: None,
+            listen_unix: None,
             listen_tls: None,
             uploads: SinkKind::Verify,
             limits: limits(),

@@ -1,4 +1,4 @@
-//! The end of a connection over TCP: the wait until the peer has received all bytes that were sent.
+//! The end of a connection over a byte stream: the wait until the peer has received all bytes that were sent.
 
 use std::{
     future::{pending, poll_fn},
@@ -32,15 +32,16 @@ pub(crate) async fn ended_by_peer(socket: &SharedSocket) {
 
 /// Waits until nothing has moved for [`STALL`], or for [`LINGER`] once there is nothing left to deliver.
 pub(crate) async fn stalled(socket: &SharedSocket) {
-    let (mut acknowledged, mut still) = (None, Duration::ZERO);
+    let (mut progress, mut still) = ((None, 0), Duration::ZERO);
     loop {
         sleep(POLL).await;
         still = still.saturating_add(POLL);
-        let now = acknowledged_bytes(socket);
-        if now != acknowledged {
-            (acknowledged, still) = (now, Duration::ZERO);
-        }
         let Some(undelivered) = socket.undelivered() else { return pending().await };
+        // A Unix socket counts nothing but what is undelivered.
+        let now = (acknowledged_bytes(socket), undelivered);
+        if now != progress {
+            (progress, still) = (now, Duration::ZERO);
+        }
         if still >= if undelivered == 0 { LINGER } else { STALL } {
             return;
         }

@@ -1,6 +1,6 @@
 //! The parameters of the two ends of a connection: the peer that a client dials, and the address that a server binds.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::PathBuf};
 
 use crate::{ClientAuthorities, Error, FramingObserver, Guards, Identity, KeyLog, Trust};
 
@@ -32,6 +32,8 @@ pub enum ChunkExtensions {
 pub struct Peer {
     /// The address and port.
     pub addr: SocketAddr,
+    /// The Unix socket that is dialled in place of the address; `None` dials the address. QUIC has no such socket.
+    pub unix_socket: Option<PathBuf>,
     /// The name that the certificate must be for: a host name or an IP address.
     pub name: String,
     /// The certificates that are accepted; unused in cleartext.
@@ -56,6 +58,7 @@ impl Peer {
     pub fn new(addr: SocketAddr, name: impl Into<String>, trust: Trust) -> Self {
         Self {
             addr,
+            unix_socket: None,
             name: name.into(),
             trust,
             identity: None,
@@ -65,6 +68,12 @@ impl Peer {
             key_log: None,
             framing: None,
         }
+    }
+
+    /// Dials a Unix socket in place of the address; `None` dials the address.
+    #[must_use]
+    pub fn with_unix_socket(self, path: impl Into<Option<PathBuf>>) -> Self {
+        Self { unix_socket: path.into(), ..self }
     }
 
     /// Presents a certificate if the server asks for one; `None` presents none.
@@ -110,6 +119,9 @@ impl Peer {
 pub struct Bind {
     /// The address and port; port 0 picks a free one.
     pub addr: SocketAddr,
+    /// The Unix socket that is listened on in place of the address; `None` listens on the address. QUIC has no such
+    /// socket.
+    pub unix_socket: Option<PathBuf>,
     /// The certificate to present; unused in cleartext.
     pub identity: Option<Identity>,
     /// The authorities of which each client must present a certificate, over TLS and QUIC; `None` asks for none.
@@ -129,6 +141,7 @@ impl Bind {
     pub fn new(addr: SocketAddr) -> Self {
         Self {
             addr,
+            unix_socket: None,
             identity: None,
             clients: None,
             guards: Guards::default(),
@@ -136,6 +149,12 @@ impl Bind {
             key_log: None,
             framing: None,
         }
+    }
+
+    /// Listens on a Unix socket in place of the address; `None` listens on the address.
+    #[must_use]
+    pub fn with_unix_socket(self, path: impl Into<Option<PathBuf>>) -> Self {
+        Self { unix_socket: path.into(), ..self }
     }
 
     /// Presents a certificate.

@@ -1,6 +1,6 @@
 //! Errors of connections and exchanges.
 
-use std::{error::Error as StdError, io, net::SocketAddr};
+use std::{error::Error as StdError, io, net::SocketAddr, path::PathBuf};
 
 use http::StatusCode;
 use record::{Fault, FaultKind};
@@ -20,6 +20,22 @@ pub enum Error {
     Connect {
         /// The address that was dialled.
         addr: SocketAddr,
+        /// The error of the operating system.
+        source: io::Error,
+    },
+    /// No connection could be opened over a Unix socket.
+    #[error("cannot connect to {}: {}", path.display(), chain(.source))]
+    ConnectUnix {
+        /// The path of the socket.
+        path: PathBuf,
+        /// The error of the operating system.
+        source: io::Error,
+    },
+    /// A Unix socket cannot be listened on.
+    #[error("cannot listen on {}: {}", path.display(), chain(.source))]
+    ListenUnix {
+        /// The path of the socket.
+        path: PathBuf,
         /// The error of the operating system.
         source: io::Error,
     },
@@ -133,8 +149,8 @@ fn chain(error: &(dyn StdError + 'static)) -> String {
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         let kind = match error {
-            Error::Connect { .. } => FaultKind::Connect,
-            Error::Listen { .. } => FaultKind::Listen,
+            Error::Connect { .. } | Error::ConnectUnix { .. } => FaultKind::Connect,
+            Error::Listen { .. } | Error::ListenUnix { .. } => FaultKind::Listen,
             Error::Limit { .. } | Error::Identity { .. } | Error::Handshake { .. } => FaultKind::Handshake,
             Error::Truncated { .. } => FaultKind::Truncated,
             Error::Body { .. } => FaultKind::Payload,

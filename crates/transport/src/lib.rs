@@ -85,10 +85,12 @@ mod server;
 mod session;
 mod settings;
 mod socket;
+mod stream_socket;
 mod tasks;
 mod tcp_stream;
 mod traits;
 mod trust;
+mod unix_listener;
 mod verifier;
 mod window_budget;
 

@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    net::{SocketAddr, UdpSocket},
+    net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket},
     os::fd::AsFd,
     time::Duration,
 };
@@ -12,13 +12,15 @@ use nix::sys::socket::{setsockopt, sockopt};
 use record::MAX_QUIC_MTU;
 use record::{Limits, NODELAY, SOCKET_BUFFER};
 use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, UnixStream};
 
 use crate::{
-    Error,
+    Bind, Error, Peer,
     congestion::Congestion,
     settings::{FromLimits, bytes_unless_auto, choice},
+    stream_socket::StreamSocket,
     tcp_stream::SharedStream,
+    unix_listener::UnixAcceptor,
 };
 
 /// The most connections that wait to be accepted; Linux clamps it to net.core.somaxconn.
@@ -67,6 +69,21 @@ impl TcpOptions {
     }
 }
 
+/// Opens a connection to a peer: over its Unix socket if it has one, or over TCP.
+///
+/// # Errors
+/// Fails if the peer cannot be reached, or the system refuses an option.
+pub(crate) async fn connect(peer: &Peer, options: &TcpOptions) -> Result<SharedStream, Error> {
+    let Some(path) = &peer.unix_socket else { return dial(peer.addr, options).await };
+    let connected = UnixStream::connect(path).await.and_then(|stream| {
+        if let Some(size) = options.buffer {
+            set_buffers(&stream, size)?;
+        }
+        Ok(SharedStream::new(stream))
+    });
+    connected.map_err(|source| Error::ConnectUnix { path: path.clone(), source })
+}
+
 /// Opens a TCP connection.
 ///
 /// # Errors
@@ -80,19 +97,38 @@ pub(crate) async fn dial(addr: SocketAddr, options: &TcpOptions) -> Result<Share
     connected.await.map_err(|source| Error::Connect { addr, source })
 }
 
-/// A listening TCP socket, whose connections inherit its options.
+/// A listening socket. Connections over TCP inherit its options.
 pub(crate) struct Acceptor {
-    socket: TcpListener,
+    socket: Listening,
     addr: SocketAddr,
     waits: bool,
 }
 
+enum Listening {
+    Tcp(TcpListener),
+    Unix(UnixAcceptor),
+}
+
+/// The address that stands for a Unix socket and its clients: they are on this machine.
+const LOCAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
 impl Acceptor {
-    /// Listens on an address.
+    /// Listens on the Unix socket of `bind` if it has one, or on its address.
     ///
     /// # Errors
     /// Fails if the address cannot be bound, or the system refuses an option.
-    pub(crate) fn bind(addr: SocketAddr, options: &TcpOptions) -> Result<Self, Error> {
+    pub(crate) fn bind(bind: &Bind, options: &TcpOptions) -> Result<Self, Error> {
+        let Some(path) = &bind.unix_socket else { return Self::bind_tcp(bind.addr, options) };
+        let bound = UnixAcceptor::bind(path);
+        let socket = bound.map_err(|source| Error::ListenUnix { path: path.clone(), source })?;
+        Ok(Self { socket: Listening::Unix(socket), addr: LOCAL, waits: options.waits })
+    }
+
+    /// Listens on an address over TCP.
+    ///
+    /// # Errors
+    /// Fails if the address cannot be bound, or the system refuses an option.
+    pub(crate) fn bind_tcp(addr: SocketAddr, options: &TcpOptions) -> Result<Self, Error> {
         let listening = || {
             let socket = options.socket(addr)?;
             socket.set_reuseaddr(true)?;
@@ -100,7 +136,7 @@ impl Acceptor {
             SockRef::from(&socket).set_tcp_keepalive(&keep_alive)?;
             socket.bind(addr)?;
             let socket = socket.listen(BACKLOG)?;
-            Ok(Self { addr: socket.local_addr()?, socket, waits: options.waits })
+            Ok(Self { addr: socket.local_addr()?, socket: Listening::Tcp(socket), waits: options.waits })
         };
         listening().map_err(|source| Error::Listen { addr, source })
     }
@@ -118,8 +154,17 @@ impl Acceptor {
     ///
     /// # Errors
     /// Fails if the system refuses to accept.
-    pub(crate) async fn accept(&self) -> Result<(TcpStream, SocketAddr), Error> {
-        self.socket.accept().await.map_err(|source| Error::Listen { addr: self.addr, source })
+    pub(crate) async fn accept(&self) -> Result<(StreamSocket, SocketAddr), Error> {
+        match &self.socket {
+            Listening::Tcp(socket) => match socket.accept().await {
+                Ok((stream, peer)) => Ok((stream.into(), peer)),
+                Err(source) => Err(Error::Listen { addr: self.addr, source }),
+            },
+            Listening::Unix(socket) => match socket.accept().await {
+                Ok(stream) => Ok((stream.into(), LOCAL)),
+                Err(source) => Err(Error::ListenUnix { path: socket.path().to_owned(), source }),
+            },
+        }
     }
 }
 
@@ -205,6 +250,7 @@ pub(crate) fn set_buffers(socket: &impl AsFd, size: usize) -> io::Result<()> {
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use record::{LimitValue, Profile};
+    use tokio::net::TcpStream;
 
     use super::*;
 
@@ -250,7 +296,7 @@ mod tests {
     #[tokio::test]
     async fn an_accepted_connection_notices_a_client_that_has_vanished() {
         let options = TcpOptions::default();
-        let acceptor = Acceptor::bind(([127, 0, 0, 1], 0).into(), &options).unwrap();
+        let acceptor = Acceptor::bind_tcp(([127, 0, 0, 1], 0).into(), &options).unwrap();
         let _client = TcpStream::connect(acceptor.local_addr()).await.unwrap();
         let (accepted, _) = acceptor.accept().await.unwrap();
         let socket = SockRef::from(&accepted);

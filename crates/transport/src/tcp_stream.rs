@@ -1,4 +1,4 @@
-//! A TCP stream that shares its file descriptor with its probe and its cork.
+//! A byte stream over TCP or a Unix socket, which shares its file descriptor with its probe and its cork.
 
 use std::{
     io::{self, IoSlice},
@@ -11,12 +11,9 @@ use std::{
 };
 
 use socket2::SockRef;
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
-};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::{Link, kernel, probe};
+use crate::{Link, kernel, probe, stream_socket::StreamSocket};
 
 /// The end of a connection that an engine reads from and writes to.
 ///
@@ -30,8 +27,9 @@ pub(crate) struct SharedStream {
 
 impl SharedStream {
     /// Wraps a connected stream.
-    pub(crate) fn new(stream: TcpStream) -> Self {
-        Self { socket: SharedSocket(Arc::new(Mutex::new(State::Open(stream)))), is_shut_down: false }
+    pub(crate) fn new(stream: impl Into<StreamSocket>) -> Self {
+        let socket = SharedSocket(Arc::new(Mutex::new(State::Open(stream.into()))));
+        Self { socket, is_shut_down: false }
     }
 
     /// Returns a handle to the socket, for as long as the stream is open.
@@ -39,7 +37,10 @@ impl SharedStream {
         self.socket.clone()
     }
 
-    fn poll<T>(&self, poll: impl FnOnce(Pin<&mut TcpStream>) -> Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+    fn poll<T>(
+        &self,
+        poll: impl FnOnce(Pin<&mut StreamSocket>) -> Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
         match &mut *self.socket.lock() {
             State::Open(stream) => poll(Pin::new(stream)),
             State::Closed(_) => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
@@ -100,7 +101,7 @@ pub(crate) struct SharedSocket(Arc<Mutex<State>>);
 
 #[derive(Debug)]
 enum State {
-    Open(TcpStream),
+    Open(StreamSocket),
     /// The state of the socket when it was closed.
     Closed(Link),
 }
@@ -161,7 +162,7 @@ impl SharedSocket {
 mod tests {
     use tokio::{
         io::{AsyncReadExt as _, AsyncWriteExt as _},
-        net::TcpListener,
+        net::{TcpListener, TcpStream},
     };
 
     use super::*;

@@ -1,4 +1,4 @@
-//! TCP in cleartext.
+//! TCP, or a Unix socket, in cleartext.
 
 use std::net::SocketAddr;
 
@@ -11,7 +11,7 @@ use crate::{
     footprint::Footprint,
     probe::Probe,
     settings::FromLimits as _,
-    socket::{Acceptor, TcpOptions, dial},
+    socket::{Acceptor, TcpOptions, connect},
     tcp_stream::SharedStream,
 };
 
@@ -29,7 +29,7 @@ impl Footprint for Plain {
 impl<E: ClientEngine> Carries<E> for Plain {
     async fn connect(peer: &Peer, limits: &Limits) -> Result<Box<dyn Connection>, Error> {
         let engine = E::from_limits(limits)?;
-        let stream = dial(peer.addr, &TcpOptions::from_limits(limits)?).await?;
+        let stream = connect(peer, &TcpOptions::from_limits(limits)?).await?;
         let info = StreamInfo::cleartext(Probe::of_stream(stream.socket()))
             .for_peer(peer)
             .with_framing(peer.framing.clone());
@@ -47,7 +47,7 @@ impl<E: ClientEngine> Carries<E> for Plain {
 /// Fails if a limit cannot be used, or the address cannot be bound.
 pub(crate) fn listen<E: ServerEngine>(bind: &Bind, limits: &Limits) -> Result<Box<dyn Listener>, Error> {
     let engine = E::from_limits(limits)?;
-    let acceptor = Acceptor::bind(bind.addr, &TcpOptions::from_limits(limits)?)?;
+    let acceptor = Acceptor::bind(bind, &TcpOptions::from_limits(limits)?)?;
     let (guards, framing) = (bind.guards.clone(), bind.framing.clone());
     Ok(Box::new(PlainListener { acceptor, engine, guards, framing }))
 }

@@ -1,4 +1,4 @@
-//! TLS over TCP, with an application protocol agreed on by ALPN.
+//! TLS over TCP or a Unix socket, with an application protocol agreed on by ALPN.
 
 use std::net::SocketAddr;
 
@@ -15,7 +15,7 @@ use crate::{
     framing::{Observed, TlsRecords},
     probe::Probe,
     settings::{FromLimits as _, choice},
-    socket::{Acceptor, TcpOptions, dial},
+    socket::{Acceptor, TcpOptions, connect},
     tcp_stream::SharedStream,
 };
 
@@ -48,7 +48,7 @@ impl<E: ClientEngine> Carries<E> for Secured {
         let (key_log, identity) = (peer.key_log.as_ref(), peer.identity.as_ref());
         let config = peer.trust.client_config(E::ALPN, ciphers, peer.oldest_tls, key_log, identity)?;
         let name = ServerName::try_from(peer.name.clone()).map_err(Error::handshake)?;
-        let stream = dial(peer.addr, &options).await?;
+        let stream = connect(peer, &options).await?;
         let probe = Probe::of_stream(stream.socket());
         let connecting = TlsConnector::from(config).connect(name, observed(stream, peer.framing.as_ref()));
         let mut stream = connecting.await.map_err(Error::handshake)?;
@@ -72,7 +72,7 @@ pub(crate) fn listen<E: ServerEngine>(bind: &Bind, limits: &Limits) -> Result<Bo
     let (identity, ciphers) = (bind.required_identity()?, Ciphers::from_limits(limits)?);
     let (key_log, clients) = (bind.key_log.as_ref(), bind.clients.as_ref());
     let config = identity.server_config(E::ALPN, ciphers, bind.oldest_tls, key_log, clients)?;
-    let acceptor = Acceptor::bind(bind.addr, &TcpOptions::from_limits(limits)?)?;
+    let acceptor = Acceptor::bind(bind, &TcpOptions::from_limits(limits)?)?;
     let (tls, ahead) = (config.into(), ahead(&engine, limits)?);
     let (guards, framing) = (bind.guards.clone(), bind.framing.clone());
     Ok(Box::new(SecuredListener { acceptor, tls, ahead, engine, guards, framing }))

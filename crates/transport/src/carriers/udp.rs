@@ -74,7 +74,7 @@ impl Carries<Datagrams> for Udp {
 
     fn listen(bind: &Bind, limits: &Limits) -> Result<Box<dyn Listener>, Error> {
         let settings = Settings::from_limits(limits)?;
-        let acceptor = Acceptor::bind(bind.addr, &TcpOptions::default())?;
+        let acceptor = Acceptor::bind_tcp(bind.addr, &TcpOptions::default())?;
         Ok(Box::new(UdpListener { acceptor, settings }))
     }
 }
