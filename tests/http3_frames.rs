@@ -28,7 +28,7 @@ const DECOMPRESSION_FAILED: u64 = 0x200;
 const ENCODER_STREAM_ERROR: u64 = 0x201;
 const DECODER_STREAM_ERROR: u64 = 0x202;
 
-/// What a client sends on a connection of its own.
+/// The bytes of a client on a connection of its own, and the expected reaction.
 struct Case {
     name: &'static str,
     /// The section of RFC 9114, unless another document is named.

@@ -57,11 +57,11 @@ pub(super) fn main(args: &ProveArgs, role: &ListenerRole<'_>) -> anyhow::Result<
 
 /// The cases of a proof, by the reader of their bodies.
 struct Readers {
-    /// Those with a fast reader.
+    /// The cases with a fast reader.
     fast: Vec<Case>,
-    /// Those that run again with a slow reader, whose rate follows from the fast one's.
+    /// The fast cases that run again with a slow reader, whose rate follows from their goodput.
     sent: Vec<Case>,
-    /// Those whose reader stands still for a time.
+    /// The cases whose reader stands still for a time.
     stalled: Vec<Case>,
 }
 

@@ -28,7 +28,7 @@ const COST: u32 = 150;
 const COST_AT_FIRST: u32 = 20;
 
 /// The least time from one look for descendants to the next, as a multiple of the time that a look takes, once the timeline
-/// is full. With [`COST`], both take less than a hundredth of a core.
+/// is full. With [`COST`], both are planned to take less than a hundredth of a core; the shortest times are below the mean.
 const COST_OF_LOOK: u32 = 320;
 
 /// The number of latest samples that are timed. The shortest time counts, because longer ones were interrupted.

@@ -46,7 +46,8 @@ const FRAME: u64 = 64 << 10;
 pub struct Options {
     /// The address for cleartext: HTTP/1.1, and HTTP/2 by prior knowledge. Port 0 picks a free port.
     ///
-    /// If neither this nor [`listen_unix`](Self::listen_unix) nor [`listen_tls`](Self::listen_tls) is set, the server binds two free ports of 127.0.0.1.
+    /// If neither this nor [`listen_unix`](Self::listen_unix) nor [`listen_tls`](Self::listen_tls) is set, the server binds
+    /// two free ports of 127.0.0.1.
     pub listen: Option<SocketAddr>,
     /// The path of a Unix socket for cleartext, beside `listen`. Its clients count as clients of this machine.
     pub listen_unix: Option<PathBuf>,
