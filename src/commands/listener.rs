@@ -49,7 +49,7 @@ pub(super) fn main(args: &ProveArgs, role: &ListenerRole<'_>) -> anyhow::Result<
     let lives_on = args.listener.watch.is_some();
     run(&mut recording, program.as_ref(), &readers.fast, rounds, lives_on)?;
     let (records, asked) = (recording.records()?, args.runs.reader_rate);
-    let slow: Vec<Case> = readers.sent.iter().filter_map(|case| slowed(case, asked, &records)).collect();
+    let slow: Vec<Case> = readers.to_slow.iter().filter_map(|case| slowed(case, asked, &records)).collect();
     run(&mut recording, program.as_ref(), &slow, rounds, lives_on)?;
     run(&mut recording, program.as_ref(), &readers.stalled, STALLED_ROUNDS, lives_on)?;
     close(recording, false)
@@ -60,7 +60,7 @@ struct Readers {
     /// The cases with a fast reader.
     fast: Vec<Case>,
     /// The fast cases that run again with a slow reader, whose rate follows from their goodput.
-    sent: Vec<Case>,
+    to_slow: Vec<Case>,
     /// The cases whose reader stands still for a time.
     stalled: Vec<Case>,
 }
@@ -68,7 +68,7 @@ struct Readers {
 impl Readers {
     fn of(args: &ProveArgs, role: &ListenerRole<'_>, endpoints: &Endpoints) -> anyhow::Result<Self> {
         let fast = cases(args, endpoints)?;
-        let (sent, to_stall) = match role {
+        let (to_slow, to_stall) = match role {
             ListenerRole::Server { .. } => {
                 let down = of_direction(&fast, Direction::Down);
                 (down.clone(), down)
@@ -78,12 +78,12 @@ impl Readers {
             // The bytes that it absorbs, over all sizes, are all that is known of such a proxy.
             ListenerRole::Proxy { .. } => (Vec::new(), Vec::new()),
         };
-        Ok(Self { stalled: stalled(&to_stall, args.stall()), fast, sent })
+        Ok(Self { stalled: stalled(&to_stall, args.stall()), fast, to_slow })
     }
 
     fn expectation(&self, rounds: u32) -> Expectation {
         Expectation::of(&self.fast, rounds)
-            .and(Expectation::of(&self.sent, rounds).slower(1.0 / SLOW))
+            .and(Expectation::of(&self.to_slow, rounds).slower(1.0 / SLOW))
             .and(Expectation::of(&self.stalled, STALLED_ROUNDS))
     }
 }
