@@ -132,15 +132,27 @@ impl Window {
     /// Counts bytes that have passed. Once a whole window has passed, the window doubles as far as the budget allows.
     /// Returns the new size if it has grown.
     pub(crate) fn take(&self, bytes: usize) -> Option<u32> {
+        self.passes(bytes).then(|| self.grow()).flatten()
+    }
+
+    /// Counts bytes that have passed. Returns whether a whole window has passed since the last time, and the window may
+    /// still grow.
+    pub(crate) fn passes(&self, bytes: usize) -> bool {
         let size = self.size();
         if size >= self.most {
-            return None;
+            return false;
         }
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
-        if self.taken.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) < u64::from(size) {
-            return None;
+        let is_whole = self.taken.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) >= u64::from(size);
+        if is_whole {
+            self.taken.store(0, Ordering::Relaxed);
         }
-        self.taken.store(0, Ordering::Relaxed);
+        is_whole
+    }
+
+    /// Doubles the window as far as the budget allows. Returns the new size if it has grown.
+    pub(crate) fn grow(&self) -> Option<u32> {
+        let size = self.size();
         let more = self.budget.take(size.min(self.most.saturating_sub(size)));
         let grown = self.size.fetch_add(more, Ordering::Relaxed).saturating_add(more);
         (more > 0).then_some(grown)

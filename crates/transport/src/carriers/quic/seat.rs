@@ -117,9 +117,11 @@ impl Seat {
                 return;
             }
         }
-        if let Some(size) = window.take(bytes) {
-            let turns = self.buffer.turns();
-            if turns.is_open(self.id) {
+        if window.passes(bytes) {
+            let mut turns = self.buffer.turns();
+            if turns.may_grow(self.id)
+                && let Some(size) = window.grow()
+            {
                 connection.set_receive_window(size.into());
             }
         }

@@ -20,8 +20,9 @@ use crate::window_budget::{Loan, WindowBudget};
 /// The interval of [`Turns::tick`].
 pub(super) const TICK: Duration = Duration::from_millis(100);
 
-/// The window, in bytes, of a connection that begins while the server is crowded: a head fits in it.
-pub(super) const LEAST: u32 = 8 << 10;
+/// The window, in bytes, of a connection that begins while the server is crowded: a head of a usual size fits in it, and a
+/// larger one takes turns. 1,000 of them, with the kernel's overhead, fit in half of a buffer of 8 MiB.
+pub(super) const LEAST: u32 = 2 << 10;
 
 /// The age that a turn gains by a tick. While the buffer is full, the bytes of a turn may be in the buffer.
 const AGE: u32 = 4;
@@ -36,6 +37,10 @@ const LONGEST: u32 = 10 * AGE;
 /// The divisor of the further turns by which a tick increases them, while the buffer is not full and connections wait.
 /// Clients far away use up their credit slowly, so a server keeps up with many more of them.
 const FASTER: usize = 8;
+
+/// The divisor of the places for first windows by which the number of windows is found that may grow from one tick to the
+/// next while all places are taken.
+const GROWING: usize = 8;
 
 /// The first windows of a turn. With one, 300 clients on two cores took twice as long as with four: most of the time went
 /// into waking them.
@@ -69,6 +74,8 @@ pub(super) struct Turns<C> {
     more: usize,
     /// The number of turns now.
     held: usize,
+    /// The number of windows that may still grow before the next tick, while all places are taken.
+    growths: usize,
     crowded: bool,
     seats: BTreeMap<u64, Seat<C>>,
     next: u64,
@@ -118,6 +125,7 @@ impl<C: Credit> Turns<C> {
             places: windows.div_ceil(TURN),
             more: 0,
             held: 0,
+            growths: 0,
             crowded: false,
             seats: BTreeMap::new(),
             next: 0,
@@ -160,9 +168,19 @@ impl<C: Credit> Turns<C> {
         self.seats.len() > self.windows
     }
 
-    /// Returns whether the connection has a window that may grow.
-    pub(super) fn is_open(&self, id: u64) -> bool {
-        self.seats.get(&id).is_some_and(|seat| seat.stage == Stage::Open)
+    /// Returns whether the window of the connection, which renews itself, may grow now. Once the connections that receive
+    /// have taken up all places for first windows, only a few windows grow from one tick to the next, so that a tick shows
+    /// what they do to the buffer.
+    pub(super) fn may_grow(&mut self, id: u64) -> bool {
+        if self.seats.get(&id).is_none_or(|seat| seat.stage != Stage::Open) {
+            return false;
+        }
+        if !self.is_watched() || self.receiving() < self.windows {
+            return true;
+        }
+        let left = self.growths.checked_sub(1);
+        self.growths = left.unwrap_or_default();
+        left.is_some()
     }
 
     /// Notes that `bytes` bytes of a connection were read, whose window was `window`. Returns what became of the window.
@@ -221,6 +239,7 @@ impl<C: Credit> Turns<C> {
             more if self.crowded && !full => more,
             _ => 0,
         };
+        self.growths = if full { 0 } else { self.windows.div_ceil(GROWING) };
         for seat in self.seats.values_mut() {
             if let Stage::Once { left, age, place } = &mut seat.stage
                 && let Some(connection) = &seat.connection

@@ -150,6 +150,21 @@ fn many_connections_keep_their_windows_while_the_buffer_is_not_full() {
 }
 
 #[test]
+fn few_windows_grow_between_two_ticks_once_all_places_are_taken() {
+    let mut turns = turns(16);
+    let clients: Vec<Client> = (0..15).map(|_| Client::join(&mut turns)).collect();
+    assert!(clients.iter().all(|client| turns.may_grow(client.id)), "a place is free");
+    let more: Vec<Client> = (0..5).map(|_| Client::join(&mut turns)).collect();
+    let growing = |turns: &mut Turns<Client>| clients.iter().filter(|client| turns.may_grow(client.id)).count();
+    assert_eq!(growing(&mut turns), 0, "no tick has shown the buffer");
+    for (full, expected) in [(false, 2), (false, 2), (true, 0)] {
+        clients.iter().chain(&more).for_each(|client| client.send_all(&mut turns));
+        turns.tick(full);
+        assert_eq!(growing(&mut turns), expected, "full: {full}");
+    }
+}
+
+#[test]
 fn a_crowd_is_served_in_turns_and_never_exceeds_the_places() {
     let (places, count) = (3, 20);
     let (mut turns, clients) = crowd(places * TURN, count);
@@ -243,7 +258,7 @@ fn turns_end_with_the_crowd() {
             assert!(client.credit() > 0);
             client.send_all(&mut turns);
         }
-        assert!(turns.is_open(client.id));
+        assert!(turns.may_grow(client.id));
         assert_eq!(client.credit(), FIRST);
     }
 }
