@@ -21,18 +21,20 @@ const LOOK: Duration = Duration::from_millis(100);
 
 /// The least time from one sample to the next, as a multiple of the time that a sample takes: reading the memory of a
 /// large tree takes milliseconds.
-const COST: u32 = 150;
+const COST: u32 = 250;
 
 /// That multiple until the timeline is full for the first time, so that a run of a quarter of a second has a curve. The
 /// samples until then take some 10 ms together.
 const COST_AT_FIRST: u32 = 20;
 
 /// The least time from one look for descendants to the next, as a multiple of the time that a look takes, once the timeline
-/// is full. With [`COST`], both are planned to take less than a hundredth of a core; the shortest times are below the mean.
-const COST_OF_LOOK: u32 = 320;
+/// is full. With [`COST`], both take 0.65 hundredths of a core. The rest of a hundredth is for what is not timed: to fall
+/// asleep and to wake.
+const COST_OF_LOOK: u32 = 400;
 
-/// The number of latest samples that are timed. The shortest time counts, because longer ones were interrupted.
-const RECENT: usize = 8;
+/// The number of latest samples that are timed. Their median counts: a sample that was interrupted takes longer, and one
+/// right after another, which finds the caches warm, takes less.
+const RECENT: usize = 9;
 
 /// A series of samples of a tree of processes, against the progress of a run.
 #[derive(Debug, Default)]
@@ -62,8 +64,12 @@ impl Costs {
         self.count += 1;
     }
 
-    fn least(&self) -> Duration {
-        self.latest.iter().take(self.count).min().copied().unwrap_or_default()
+    /// Returns the median, or the higher one of two; zero before the first action.
+    fn median(&self) -> Duration {
+        let mut latest = self.latest;
+        let latest = latest.get_mut(..self.count.min(RECENT)).unwrap_or_default();
+        latest.sort_unstable();
+        latest.get(latest.len() / 2).copied().unwrap_or_default()
     }
 }
 
@@ -83,7 +89,7 @@ impl Sampler {
     fn between_looks(&self) -> Duration {
         let is_long = !self.timeline.step().is_zero();
         let multiple = if is_long { COST_OF_LOOK } else { 1 };
-        self.looks.least().saturating_mul(multiple).clamp(LOOK, SLOWEST)
+        self.looks.median().saturating_mul(multiple).clamp(LOOK, SLOWEST)
     }
 
     /// Takes a sample after a progress of `done`, in bytes of body. Returns the time until the next one is due. Without
@@ -108,7 +114,7 @@ impl Sampler {
     fn between_samples(&self) -> Duration {
         let step = self.timeline.step();
         let multiple = if step.is_zero() { COST_AT_FIRST } else { COST };
-        self.samples.least().saturating_mul(multiple).clamp(step.clamp(SAMPLE, LONG), SLOWEST)
+        self.samples.median().saturating_mul(multiple).clamp(step.clamp(SAMPLE, LONG), SLOWEST)
     }
 
     /// Returns the latest sample; `None` if no process was alive.

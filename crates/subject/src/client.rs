@@ -16,14 +16,14 @@ use crate::{
     program::Program,
     sampling::{Heartbeats, Sampling},
     standstill::{Standstill, allowance, stand_still},
-    watch::Watch,
+    watch::{HEARTBEAT, Watch},
 };
 
 /// The time after the end of a client and of all that it has started in which its last bytes may still move: they wait in
 /// the kernel for a slow reader.
 const LAST_BYTES: Duration = Duration::from_secs(2);
 
-/// The time between two looks at a client.
+/// The time between two looks at the last bytes of a client that has ended.
 const LOOK: Duration = Duration::from_millis(10);
 
 /// Runs a client once for each case, against a fresh server whose reader has the rate of the case.
@@ -135,17 +135,20 @@ impl Run<'_> {
             if bytes != seen {
                 (seen, moved) = (bytes, Stamp::now());
             }
-            if let Some(status) = program.ended()?
-                && (!status.success()
-                    || self.is_whole()
-                    || program.processes().are_gone() && moved.elapsed() >= LAST_BYTES)
-            {
-                return Ok(status);
+            match program.ended_within(HEARTBEAT).await? {
+                None => {}
+                Some(status)
+                    if !status.success()
+                        || self.is_whole()
+                        || program.processes().are_gone() && moved.elapsed() >= LAST_BYTES =>
+                {
+                    return Ok(status);
+                }
+                Some(_) => sleep(LOOK).await,
             }
             if moved.elapsed() >= self.timeout {
                 return Err(self.stalled(program).await);
             }
-            sleep(LOOK).await;
         }
     }
 

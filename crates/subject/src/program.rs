@@ -120,6 +120,12 @@ impl Program {
         Ok(())
     }
 
+    /// Waits until the program has ended, or for a time. Nothing wakes this process meanwhile.
+    pub(crate) async fn ended_within(&mut self, time: Duration) -> Result<Option<ExitStatus>, Fault> {
+        timeout(time, self.exited()).await.unwrap_or(Ok(()))?;
+        self.ended()
+    }
+
     /// Makes a fault that quotes the last line of the program's standard error.
     pub(crate) async fn fault(&mut self, kind: FaultKind, what: impl std::fmt::Display) -> Fault {
         let line = timeout(LAST_LINE, self.output.last_line()).await.unwrap_or_default();

@@ -6,7 +6,6 @@ use async_trait::async_trait;
 use metrics::Stamp;
 use record::{Case, End, Fault, FaultKind};
 use run::{Executor, Observer, Outcome};
-use tokio::time::sleep;
 
 use crate::{
     CommandLine,
@@ -14,9 +13,6 @@ use crate::{
     sampling::{Heartbeats, Sampling},
     watch::HEARTBEAT,
 };
-
-/// The time between two looks at a program.
-const LOOK: Duration = Duration::from_millis(10);
 
 /// Runs a program once for each case, with the size of the body as the size of its input.
 pub struct SeriesProgram {
@@ -37,19 +33,15 @@ impl SeriesProgram {
         // The progress of the program is unknown: every sample counts.
         let sampling = Sampling::following(program.processes().clone(), || 1);
         let mut heartbeats = Heartbeats::new(case, End::Receiver, &sampling);
-        let (mut worked, mut ticks, mut counted) = (Stamp::now(), 0, Stamp::now());
+        let (mut worked, mut ticks) = (Stamp::now(), 0);
         let status = loop {
             heartbeats.report(0, observer);
-            if let Some(status) = program.ended()? {
+            if let Some(status) = program.ended_within(HEARTBEAT).await? {
                 break status;
             }
-            // The time of a large tree takes long to read.
-            if counted.elapsed() >= HEARTBEAT {
-                counted = Stamp::now();
-                let now = program.processes().tree().processor_ticks();
-                if now != ticks {
-                    (ticks, worked) = (now, counted);
-                }
+            let now = program.processes().tree().processor_ticks();
+            if now != ticks {
+                (ticks, worked) = (now, Stamp::now());
             }
             if worked.elapsed() >= self.timeout {
                 let seconds = self.timeout.as_secs_f64();
@@ -58,7 +50,6 @@ impl SeriesProgram {
                     .fault(FaultKind::Timeout, format!("used no processor time for {seconds} s"))
                     .await);
             }
-            sleep(LOOK).await;
         };
         outcome.elapsed_s = Some(began.elapsed().as_secs_f64());
         if !status.success() {

@@ -60,6 +60,13 @@ pub(super) const STEPS: &[Step] = &[
         run: answers::run,
     },
     Step {
+        name: "repeats",
+        about: "fifty proofs of the same program, which must say the same word",
+        allowance: 60 * 60,
+        asked: |_| 0,
+        run: answers::repeats::run,
+    },
+    Step {
         name: "conform",
         about: "cases of backpressure for the same programs",
         allowance: 45 * 60,

@@ -7,6 +7,7 @@ pub(super) mod conform;
 mod large_window;
 mod programs;
 mod ready;
+pub(super) mod repeats;
 
 use std::process::Command;
 
@@ -39,22 +40,33 @@ pub(super) fn run(context: &Context<'_>) -> Result<Outcome> {
 /// Proves one program, and compares the word with the expected one.
 fn prove(context: &Context<'_>, program: &Program, outcome: &mut Outcome) -> Result<()> {
     let Some(ready) = Ready::new(program, outcome)? else { return Ok(()) };
-    let mut command = Command::new(context.program);
-    command.arg("prove").args(["--quiet", "--out"]).arg(ready.folder.path().join("results"));
-    command.args(ready.words(&program.proof()));
     let began = Stamp::now();
-    let done = command.output().with_context(|| format!("cannot prove {}", program.name))?;
-    let (text, code) = (String::from_utf8_lossy(&done.stdout), done.status.code());
-    let answer = Answer::of(&text, code);
+    let Proof { answer, code, printed } = proof(context, program, &ready)?;
     let seconds = format!("{:.0}", began.elapsed().as_secs_f64());
     let code = code.map_or_else(|| "none".to_owned(), |code| code.to_string());
     let (expected, word) = (program.expected.to_string(), answer.word.to_string());
     outcome.row([program.name, program.protocols(), &expected, &word, &code, &seconds, &answer.line]);
     let holds = answer.word == program.expected;
-    let measured = match holds {
-        true => word,
-        false => format!("{word}: {text}{}", String::from_utf8_lossy(&done.stderr).trim()),
-    };
+    let measured = if holds { word } else { format!("{word}: {printed}") };
     outcome.check(program.name, expected, measured, holds);
     Ok(())
+}
+
+/// One proof of a program.
+struct Proof {
+    answer: Answer,
+    /// The exit code; `None` after a signal.
+    code: Option<i32>,
+    printed: String,
+}
+
+/// Proves a program that is ready.
+fn proof(context: &Context<'_>, program: &Program, ready: &Ready) -> Result<Proof> {
+    let mut command = Command::new(context.program);
+    command.arg("prove").args(["--quiet", "--out"]).arg(ready.folder.path().join("results"));
+    command.args(ready.words(&program.proof()));
+    let done = command.output().with_context(|| format!("cannot prove {}", program.name))?;
+    let [text, errors] = [&done.stdout, &done.stderr].map(|bytes| String::from_utf8_lossy(bytes));
+    let code = done.status.code();
+    Ok(Proof { answer: Answer::of(&text, code), code, printed: format!("{text}{}", errors.trim()) })
 }
