@@ -9,6 +9,7 @@ mod connect;
 mod help;
 mod limits;
 mod prove;
+mod proxy;
 mod remote;
 mod repeat;
 mod report;

@@ -9,6 +9,7 @@ use record::{ByteSize, ChunkSize, DEFAULT_SEED, PayloadKind, Protocol, Rate};
 use super::{
     connect::ConnectArgs,
     limits::LimitArgs,
+    proxy::ProxyArgs,
     repeat::{RepeatArgs, announce},
     request::RequestArgs,
     trust::{KeyLogArgs, TrustArgs},
@@ -37,6 +38,8 @@ pub(crate) struct RemoteArgs {
     #[command(flatten)]
     connect: ConnectArgs,
     #[command(flatten)]
+    proxy: ProxyArgs,
+    #[command(flatten)]
     trust: TrustArgs,
     #[command(flatten)]
     key_log: KeyLogArgs,
@@ -57,10 +60,13 @@ impl RemoteArgs {
     /// Returns the URL and the protocol.
     ///
     /// # Errors
-    /// Fails if the URL cannot be used, or if the protocol does not fit the URL.
+    /// Fails if the URL cannot be used, or if the protocol does not fit the URL or the proxy.
     pub(crate) fn target(&self) -> Result<Target, Usage> {
         let protocol = self.protocol.map(|Named(_, protocol)| protocol);
-        Target::parse(&self.url).and_then(|target| target.with_protocol(protocol)).map_err(Usage::new)
+        let target = Target::parse(&self.url).and_then(|target| target.with_protocol(protocol));
+        let target = target.map_err(Usage::new)?;
+        self.proxy.check(&target)?;
+        Ok(target)
     }
 
     /// Returns the options of the client.
@@ -76,6 +82,7 @@ impl RemoteArgs {
             .with_timeout(self.timeout)
             .with_max_time(self.max_time)
             .with_addresses(self.connect.addresses())
+            .with_proxy(self.proxy.proxy()?)
             .with_retries(self.repeat.retries((!self.quiet && !self.json).then_some(announce)))
             .with_request(self.request.options()?.following(self.repeat.max_redirects()))
             .with_limits(self.limits.limits_for_any_peer().map_err(Usage::new)?)

@@ -2,7 +2,7 @@
 
 use record::{Fault, FaultKind, PROTOCOLS};
 
-use crate::Target;
+use crate::{Proxy, Target};
 
 /// Parts of the messages of rustls and of the carriers, each with the advice on a flag.
 const ADVICE: [(&str, &str); 8] = [
@@ -26,9 +26,16 @@ const ENDED: &str = "if the server demands a certificate, present one by --cert 
 /// TLS 1.3, this is after the handshake of the client (RFC 8446 section 4.4.2.4).
 const CERTIFICATE_REQUIRED: [&str; 3] = ["CertificateRequired", "certificate required", "error 116"];
 
-/// Returns the message of a fault, followed by the flag that may help, if there is one.
-pub(crate) fn with_advice(fault: &Fault, target: &Target) -> String {
-    let message = &fault.message;
+/// Returns the message of a fault, with the proxy that may have answered, followed by the flag that may help, if there is
+/// one.
+pub(crate) fn with_advice(fault: &Fault, target: &Target, proxy: Option<&Proxy>) -> String {
+    let message = match proxy {
+        Some(proxy) if fault.kind == FaultKind::Http => &format!("{} (through {proxy})", fault.message),
+        _ => &fault.message,
+    };
+    if message.contains(PROXY_AUTHENTICATION) {
+        return format!("{message}; give credentials of the proxy by --proxy-user USER:PASSWORD");
+    }
     if CERTIFICATE_REQUIRED.iter().any(|part| message.contains(part)) {
         return format!("{message}; present a certificate by --cert FILE and --key FILE");
     }
@@ -44,6 +51,9 @@ pub(crate) fn with_advice(fault: &Fault, target: &Target) -> String {
         None => message.clone(),
     }
 }
+
+/// The status of a proxy that asks for credentials.
+const PROXY_AUTHENTICATION: &str = "407 Proxy Authentication Required";
 
 /// Returns the names of the protocols that the server may speak instead of the requested one.
 fn other_protocols(target: &Target) -> String {
@@ -62,7 +72,7 @@ mod tests {
     #[test]
     fn each_failed_handshake_names_its_flag() {
         let target = Target::parse("https://x/").unwrap();
-        let advised = |kind, message: &str| with_advice(&Fault::new(kind, message), &target);
+        let advised = |kind, message: &str| with_advice(&Fault::new(kind, message), &target, None);
         for (message, flags) in [
             ("handshake failed: invalid peer certificate: UnknownIssuer", ["--cacert", "--pin"]),
             ("handshake failed: received fatal alert: ProtocolVersion", ["--tls12", ""]),

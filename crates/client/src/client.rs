@@ -70,7 +70,7 @@ impl Client {
         if size.is_none() {
             case.body = ByteSize(outcome.ends[end].as_ref().map_or(0, |measured| measured.bytes));
         }
-        let session = self.session.clone().with_peer(target.peer(&self.options.request));
+        let session = self.session.clone().with_peer(target.peer(&self.options));
         let mut record = session.record(&case, 0, started, outcome);
         (record.tries, record.redirects) = (Some(tries), redirects);
         TransferReport { record, receipt }

@@ -13,7 +13,7 @@ use record::{Fault, FaultKind};
 use tokio::time::{sleep, timeout};
 use transport::{ChunkExtensions, Connection, Peer};
 
-use crate::{Options, Target, addresses::Place};
+use crate::{Options, Proxy, Target, addresses::Place};
 
 /// The delay before the next address is tried in parallel: the recommended Connection Attempt Delay (RFC 8305 section
 /// 5).
@@ -49,11 +49,14 @@ pub(crate) async fn dial(target: &Target, options: &Options) -> Result<Dialled, 
         return dial_unix(path, target, options).await.map_err(DialError::Unreachable);
     }
     let mut tried = Vec::new();
-    let place = options.addresses.dialled(Place { host: target.host(), port: target.port() });
+    let server = options.addresses.dialled(Place { host: target.host(), port: target.port() });
+    let place = options.proxy.as_ref().map_or(server, Proxy::place);
     let dialling = async {
+        let proxy = options.proxy.as_ref().map(|proxy| proxy.to(target, server)).transpose();
+        let proxy = proxy.map_err(DialError::Unreachable)?;
         let found = options.addresses.find(place).await.map_err(DialError::Unresolved)?;
-        let dialled = race(interleaved(found), &mut tried, |address| connect(address, target, options)).await;
-        dialled.map_err(DialError::Unreachable)
+        let attempt = |address| connect(address, target, options, proxy.clone());
+        race(interleaved(found), &mut tried, attempt).await.map_err(DialError::Unreachable)
     };
     let dialled = timeout(options.timeout, dialling).await;
     dialled.unwrap_or_else(|_| {
@@ -74,7 +77,7 @@ async fn dial_unix(path: &Path, target: &Target, options: &Options) -> Result<Di
         let message = format!("{} runs over UDP; --unix-socket takes h1c, h2c, h1 and h2", protocol.name);
         return Err(Fault::new(FaultKind::Connect, message));
     }
-    let dialling = connect(UNUSED, target, options);
+    let dialling = connect(UNUSED, target, options, None);
     timeout(options.timeout, dialling).await.unwrap_or_else(|_| {
         let waited = options.timeout.as_secs_f64();
         let message = format!("no handshake at {} within {waited} s", path.display());
@@ -85,9 +88,15 @@ async fn dial_unix(path: &Path, target: &Target, options: &Options) -> Result<Di
 /// The address of a peer that is dialled by its Unix socket.
 const UNUSED: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
-async fn connect(address: SocketAddr, target: &Target, options: &Options) -> Result<Dialled, Fault> {
+async fn connect(
+    address: SocketAddr,
+    target: &Target,
+    options: &Options,
+    proxy: Option<transport::Proxy>,
+) -> Result<Dialled, Fault> {
     let peer = Peer::new(address, target.host(), options.trust.clone())
         .with_unix_socket(options.addresses.unix_socket.clone())
+        .with_proxy(proxy)
         .with_identity(options.identity.clone())
         .with_oldest_tls(options.oldest_tls)
         .with_chunk_extensions(ChunkExtensions::Any)

@@ -5,7 +5,7 @@ use std::time::Duration;
 use record::{Limits, Profile};
 use transport::{Identity, KeyLog, TlsVersion, Trust};
 
-use crate::{AddressOptions, RequestOptions, RetryOptions};
+use crate::{AddressOptions, Proxy, RequestOptions, RetryOptions};
 
 /// The options that all transfers of a [`Client`](crate::Client) share.
 #[derive(Clone, Debug)]
@@ -27,6 +27,8 @@ pub struct Options {
     pub max_time: Option<Duration>,
     /// The choice of the addresses that are dialled.
     pub addresses: AddressOptions,
+    /// The proxy through which all servers are reached; `None` for none, whatever the environment states.
+    pub proxy: Option<Proxy>,
     /// The retries of a transfer.
     pub retries: RetryOptions,
     /// The changes to the requests.
@@ -86,6 +88,12 @@ impl Options {
         Self { addresses, ..self }
     }
 
+    /// Sets the proxy through which all servers are reached; `None` reaches them directly.
+    #[must_use]
+    pub fn with_proxy(self, proxy: impl Into<Option<Proxy>>) -> Self {
+        Self { proxy: proxy.into(), ..self }
+    }
+
     /// Sets the retries of a transfer.
     #[must_use]
     pub fn with_retries(self, retries: RetryOptions) -> Self {
@@ -129,6 +137,7 @@ impl Default for Options {
             timeout: Self::TIMEOUT,
             max_time: None,
             addresses: AddressOptions::default(),
+            proxy: None,
             retries: RetryOptions::default(),
             request: RequestOptions::default(),
             limits: Limits::for_any_peer(Profile::default()),

@@ -11,7 +11,7 @@ use record::{Protocol, redacted_url};
 use transport::Transport;
 
 use crate::{
-    Credentials, RequestOptions, TargetError,
+    Credentials, Options, TargetError,
     url::{of_user, port, shown, without_user},
 };
 
@@ -109,11 +109,14 @@ impl Target {
         self.uri.to_string()
     }
 
-    /// Returns the peer as records state it: the URL without secrets, and the host that requests name if it differs
-    /// from the URL's.
-    pub(crate) fn peer(&self, options: &RequestOptions) -> String {
+    /// Returns the peer as records state it: the URL without secrets, the host that requests name if it differs from the
+    /// URL's, and the proxy.
+    pub(crate) fn peer(&self, options: &Options) -> String {
+        let host = options.request.host().map(|host| format!("Host: {host}"));
+        let proxy = options.proxy.as_ref().map(|proxy| format!("proxy: {proxy}"));
+        let additions: Vec<_> = host.into_iter().chain(proxy).collect();
         let url = redacted_url(&self.url());
-        options.host().map_or_else(|| url.clone(), |host| format!("{url} (Host: {host})"))
+        if additions.is_empty() { url } else { format!("{url} ({})", additions.join(", ")) }
     }
 
     /// Returns the value of a parameter in the query; `None` if the query does not have it.

@@ -10,7 +10,7 @@ use run::Heartbeat;
 use tokio::time::{sleep, timeout};
 
 use crate::{
-    Client, Target, Transfer,
+    Client, Proxy, Target, Transfer,
     advice::with_advice,
     answer::{Failure, Refusal, accepted, receipt},
     client::Measured,
@@ -65,7 +65,9 @@ impl Client {
         let mut way = Way::new(target, &self.options.request);
         let mut measured = self.follow(&mut way, transfer, progress, &mut deadline).await;
         if let Some(fault) = &mut measured.outcome.fault {
-            fault.message = without_secrets(&with_advice(fault, way.target()), way.secrets());
+            let proxy = self.options.proxy.as_ref();
+            let secrets = proxy.map(Proxy::secrets).unwrap_or_default().iter().chain(way.secrets());
+            fault.message = without_secrets(&with_advice(fault, way.target(), proxy), secrets);
         }
         measured.redirects = way.redirects();
         measured.target = Some(way.target().clone());

@@ -100,8 +100,8 @@ pub fn redacted_header(line: &str) -> String {
     if is_public || value.trim().is_empty() { line.to_owned() } else { format!("{name}: {REDACTED}") }
 }
 
-/// Returns a command line without the secrets in URLs, in header lines, and in the values of `-u`, `--user` and
-/// `--oauth2-bearer`.
+/// Returns a command line without the secrets in URLs, in header lines, and in the values of `-u`, `--user`, `-U`,
+/// `--proxy-user` and `--oauth2-bearer`.
 pub fn redacted_command(arguments: impl IntoIterator<Item = String>) -> String {
     redacted_words(arguments).join(" ")
 }
@@ -128,12 +128,15 @@ enum Value {
     Public,
     Header,
     Secret,
+    /// The URL of a proxy, which may have no scheme.
+    Proxy,
 }
 
 impl Value {
     fn of_long(flag: &str) -> Self {
         match flag {
-            "user" | "oauth2-bearer" => Self::Secret,
+            "user" | "proxy-user" | "oauth2-bearer" => Self::Secret,
+            "proxy" => Self::Proxy,
             "header" => Self::Header,
             _ => Self::Public,
         }
@@ -144,6 +147,8 @@ impl Value {
             Self::Public => redacted_url(value),
             Self::Header => redacted_header(value),
             Self::Secret => REDACTED.to_owned(),
+            Self::Proxy if value.contains("://") => redacted_url(value),
+            Self::Proxy => value.rsplit_once('@').map_or(value, |(_, place)| place).to_owned(),
         }
     }
 }
@@ -161,7 +166,8 @@ fn redacted_argument(argument: &str) -> (String, Value) {
     // Short flags may be joined, as in `-kuUSER:PASSWORD`.
     let Some(at) = flags.find(|c| !is_switch(c)) else { return (argument.to_owned(), Value::Public) };
     let kind = match flags.get(at..=at) {
-        Some("u") => Value::Secret,
+        Some("u" | "U") => Value::Secret,
+        Some("x") => Value::Proxy,
         Some("H") => Value::Header,
         _ => return (redacted_url(argument), Value::Public),
     };
@@ -173,7 +179,7 @@ fn redacted_argument(argument: &str) -> (String, Value) {
 
 /// Returns whether a short flag takes no value.
 fn is_switch(flag: char) -> bool {
-    matches!(flag, 'k' | 'h' | 'V' | 'q' | 'v')
+    matches!(flag, '4' | '6' | 'L' | 'h' | 'k' | 'p' | 'q' | 'v' | 'V')
 }
 
 #[cfg(test)]
@@ -220,6 +226,13 @@ mod tests {
             (vec!["send", "-u=a:pw"], "send -u***"),
             (vec!["send", "-kua:pw"], "send -ku***"),
             (vec!["send", "-ku", "a:pw"], "send -ku ***"),
+            (vec!["send", "-Lu", "a:pw"], "send -Lu ***"),
+            (vec!["send", "-4pUa:pw"], "send -4pU***"),
+            (vec!["send", "--proxy-user", "a:pw"], "send --proxy-user ***"),
+            (vec!["send", "-x", "a:p@w@host:1"], "send -x host:1"),
+            (vec!["send", "-xhttp://a:pw@host:1"], "send -xhttp://host:1"),
+            (vec!["send", "--proxy=a:pw@host"], "send --proxy=host"),
+            (vec!["prove", "--proxy", "http://host/?size={size}"], "prove --proxy http://host/?size={size}"),
             (vec!["send", "--user", "a:pw"], "send --user ***"),
             (vec!["send", "--user=a:pw"], "send --user=***"),
             (vec!["send", "--oauth2-bearer", "pw"], "send --oauth2-bearer ***"),
@@ -252,6 +265,9 @@ mod tests {
                 vec![format!("https://host/{path}?a=b#{secret}")],
                 vec!["-u".into(), format!("{user}:{secret}")],
                 vec![format!("-ku{user}:{secret}")],
+                vec![format!("-LpU{user}:{secret}")],
+                vec!["-x".into(), format!("{user}:{secret}@host:1")],
+                vec![format!("--proxy={user}:{secret}@host:1")],
                 vec![format!("--user={user}:{secret}")],
                 vec!["--oauth2-bearer".into(), secret.clone()],
                 vec!["-H".into(), format!("Authorization: Bearer {secret}")],

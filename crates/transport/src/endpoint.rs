@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use crate::{ClientAuthorities, Error, FramingObserver, Guards, Identity, KeyLog, Trust};
+use crate::{ClientAuthorities, Error, FramingObserver, Guards, Identity, KeyLog, Proxy, Trust};
 
 /// A version of TLS.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,6 +34,8 @@ pub struct Peer {
     pub addr: SocketAddr,
     /// The Unix socket that is dialled in place of the address; `None` dials the address. QUIC has no such socket.
     pub unix_socket: Option<PathBuf>,
+    /// The HTTP proxy that listens at the address; `None` if the server itself does. QUIC has no such proxy.
+    pub proxy: Option<Proxy>,
     /// The name that the certificate must be for: a host name or an IP address.
     pub name: String,
     /// The certificates that are accepted; unused in cleartext.
@@ -59,6 +61,7 @@ impl Peer {
         Self {
             addr,
             unix_socket: None,
+            proxy: None,
             name: name.into(),
             trust,
             identity: None,
@@ -74,6 +77,12 @@ impl Peer {
     #[must_use]
     pub fn with_unix_socket(self, path: impl Into<Option<PathBuf>>) -> Self {
         Self { unix_socket: path.into(), ..self }
+    }
+
+    /// Takes the address for that of an HTTP proxy; `None` takes it for the server's.
+    #[must_use]
+    pub fn with_proxy(self, proxy: impl Into<Option<Proxy>>) -> Self {
+        Self { proxy: proxy.into(), ..self }
     }
 
     /// Presents a certificate if the server asks for one; `None` presents none.

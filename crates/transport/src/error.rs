@@ -5,6 +5,8 @@ use std::{error::Error as StdError, io, net::SocketAddr, path::PathBuf};
 use http::StatusCode;
 use record::{Fault, FaultKind};
 
+use crate::Peer;
+
 /// A failure of a connection or an exchange. Its text is one line that includes all causes.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -22,6 +24,14 @@ pub enum Error {
         addr: SocketAddr,
         /// The error of the operating system.
         source: io::Error,
+    },
+    /// A proxy cannot be reached, or opened no tunnel.
+    #[error("cannot connect through the proxy {addr}: {}", chain(.source.as_ref()))]
+    Proxy {
+        /// The address of the proxy.
+        addr: SocketAddr,
+        /// The error of the operating system, or the refusal of the proxy.
+        source: Box<dyn StdError + Send + Sync>,
     },
     /// No connection could be opened over a Unix socket.
     #[error("cannot connect to {}: {}", path.display(), chain(.source))]
@@ -93,6 +103,16 @@ pub enum Error {
 }
 
 impl Error {
+    /// Returns the error of a connection to the address of `peer`, which may be that of a proxy.
+    pub(crate) fn of_proxy(self, peer: &Peer) -> Self {
+        match self {
+            Self::Connect { addr, source } if peer.proxy.is_some() => {
+                Self::Proxy { addr, source: source.into() }
+            }
+            other => other,
+        }
+    }
+
     pub(crate) fn limit(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self::Limit { source: source.into() }
     }
@@ -149,7 +169,7 @@ fn chain(error: &(dyn StdError + 'static)) -> String {
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         let kind = match error {
-            Error::Connect { .. } | Error::ConnectUnix { .. } => FaultKind::Connect,
+            Error::Connect { .. } | Error::ConnectUnix { .. } | Error::Proxy { .. } => FaultKind::Connect,
             Error::Listen { .. } | Error::ListenUnix { .. } => FaultKind::Listen,
             Error::Limit { .. } | Error::Identity { .. } | Error::Handshake { .. } => FaultKind::Handshake,
             Error::Truncated { .. } => FaultKind::Truncated,

@@ -80,6 +80,7 @@ mod key_log;
 mod link;
 mod probe;
 mod protocols;
+mod proxy;
 mod reset_budget;
 mod server;
 mod session;
@@ -105,6 +106,7 @@ pub use guards::Guards;
 pub use key_log::KeyLog;
 pub use link::Link;
 pub use protocols::{all, by_name, of};
+pub use proxy::{Proxy, ProxyWay};
 pub use reset_budget::ResetBudget;
 pub use server::{listen_cleartext, listen_quic, listen_secured, rehearse_quic};
 pub use traits::{

@@ -17,6 +17,7 @@ use tokio::net::{TcpListener, TcpSocket, UnixStream};
 use crate::{
     Bind, Error, Peer,
     congestion::Congestion,
+    proxy::tunnelled,
     settings::{FromLimits, bytes_unless_auto, choice},
     stream_socket::StreamSocket,
     tcp_stream::SharedStream,
@@ -69,12 +70,15 @@ impl TcpOptions {
     }
 }
 
-/// Opens a connection to a peer: over its Unix socket if it has one, or over TCP.
+/// Opens a connection to a peer: over its Unix socket if it has one, or over TCP, through its proxy if it has one.
 ///
 /// # Errors
 /// Fails if the peer cannot be reached, or the system refuses an option.
 pub(crate) async fn connect(peer: &Peer, options: &TcpOptions) -> Result<SharedStream, Error> {
-    let Some(path) = &peer.unix_socket else { return dial(peer.addr, options).await };
+    let Some(path) = &peer.unix_socket else {
+        let dialled = dial(peer.addr, options).await;
+        return tunnelled(dialled.map_err(|error| error.of_proxy(peer))?, peer).await;
+    };
     let connected = UnixStream::connect(path).await.and_then(|stream| {
         if let Some(size) = options.buffer {
             set_buffers(&stream, size)?;

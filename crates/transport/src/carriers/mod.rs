@@ -5,12 +5,13 @@
 use std::future::pending;
 
 use async_trait::async_trait;
+use http::uri::Authority;
 use record::Limits;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::{
-    Bind, ChunkExtensions, Connection, Error, FramingObserver, Guards, Link, Listener, Peer, Session,
-    delivery,
+    Bind, ChunkExtensions, Connection, Error, FramingObserver, Guards, Link, Listener, Peer, Proxy, ProxyWay,
+    Session, delivery,
     footprint::Footprint,
     probe::{Cork, Probe},
     session::LinkSource,
@@ -93,6 +94,7 @@ pub(crate) struct StreamInfo {
     chunk_extensions: ChunkExtensions,
     framing: Option<FramingObserver>,
     connection_window: Option<u32>,
+    proxy: Option<Proxy>,
     alpn: Option<String>,
     cipher: Option<String>,
 }
@@ -104,16 +106,26 @@ impl StreamInfo {
             probe,
             chunk_extensions: ChunkExtensions::default(),
             connection_window: None,
+            proxy: None,
             framing: None,
             alpn: None,
             cipher: None,
         }
     }
 
-    /// Sets what a client determines: the extensions of chunks that a server's bodies may have, and the window of a
-    /// connection over HTTP/2.
+    /// Sets what a client determines: the extensions of chunks that a server's bodies may have, the window of a
+    /// connection over HTTP/2, and the proxy.
     pub(crate) fn for_peer(self, peer: &Peer) -> Self {
-        Self { chunk_extensions: peer.chunk_extensions, connection_window: peer.connection_window, ..self }
+        let (chunk_extensions, connection_window) = (peer.chunk_extensions, peer.connection_window);
+        Self { chunk_extensions, connection_window, proxy: peer.proxy.clone(), ..self }
+    }
+
+    /// Returns the proxy that forwards requests, and the host for which they are; `None` if they go to the server.
+    pub(crate) fn forwarder(&self) -> Option<(&Proxy, &Authority)> {
+        match self.proxy.as_ref() {
+            Some(proxy @ Proxy { way: ProxyWay::Forward(server), .. }) => Some((proxy, server)),
+            _ => None,
+        }
     }
 
     /// Returns the receive window of a connection over HTTP/2; `None` for that of a stream.

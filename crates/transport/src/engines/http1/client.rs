@@ -7,7 +7,10 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, Uri, header};
+use http::{
+    HeaderValue, Request, Response, Uri, header,
+    uri::{Authority, PathAndQuery, Scheme},
+};
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::client::conn::http1::{Builder, SendRequest};
 use hyper_util::rt::TokioIo;
@@ -19,7 +22,7 @@ use super::{
     received,
 };
 use crate::{
-    Body, BodyError, ChunkExtensions, Connection, Error, Link,
+    Body, BodyError, ChunkExtensions, Connection, Error, Link, Proxy,
     body::BodySent,
     carriers::{Stream, StreamInfo},
     driver::Driver,
@@ -69,7 +72,10 @@ struct Http1Connection {
 #[async_trait]
 impl Connection for Http1Connection {
     async fn exchange(&self, mut request: Request<Body>) -> Result<Response<Body>, Error> {
-        origin_form(&mut request)?;
+        match self.info.forwarder() {
+            None => origin_form(&mut request)?,
+            Some((proxy, server)) => absolute_form(&mut request, proxy, server)?,
+        }
         if request.body().size_hint().exact().is_none() {
             let chunked = HeaderValue::from_static("chunked");
             request.headers_mut().insert(header::TRANSFER_ENCODING, chunked);
@@ -111,14 +117,33 @@ impl Http1Connection {
 
 /// Reduces the target of a request to its path, and moves the host into a header (RFC 9112 section 3.2.1).
 fn origin_form(request: &mut Request<Body>) -> Result<(), Error> {
-    let malformed = |error: http::Error| Error::protocol(PROTOCOL, error);
+    let path = with_host(request)?;
+    *request.uri_mut() = Uri::builder().path_and_query(path).build().map_err(malformed)?;
+    Ok(())
+}
+
+/// Makes the target of a request the URL at `server`, for a proxy (RFC 9112 section 3.2.2). The field Host may name
+/// another host, which the proxy replaces.
+fn absolute_form(request: &mut Request<Body>, proxy: &Proxy, server: &Authority) -> Result<(), Error> {
+    let path = with_host(request)?;
+    let uri = Uri::builder().scheme(Scheme::HTTP).authority(server.clone()).path_and_query(path);
+    *request.uri_mut() = uri.build().map_err(malformed)?;
+    let authorization = proxy.authorization.clone().map(|value| (header::PROXY_AUTHORIZATION, value));
+    request.headers_mut().extend(authorization);
+    Ok(())
+}
+
+/// Moves the host of a request into a header, and returns the path.
+fn with_host(request: &mut Request<Body>) -> Result<PathAndQuery, Error> {
     if let Some(authority) = request.uri().authority() {
         let host = HeaderValue::from_str(authority.as_str()).map_err(|error| malformed(error.into()))?;
         request.headers_mut().insert(header::HOST, host);
     }
-    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
-    *request.uri_mut() = Uri::builder().path_and_query(path).build().map_err(malformed)?;
-    Ok(())
+    Ok(request.uri().path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/")))
+}
+
+fn malformed(error: http::Error) -> Error {
+    Error::protocol(PROTOCOL, error)
 }
 
 /// The body of a request, which notes that it was taken to its end.
