@@ -143,7 +143,8 @@ impl Window {
             return false;
         }
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
-        let is_whole = self.taken.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) >= u64::from(size);
+        let is_whole =
+            self.taken.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) >= u64::from(size);
         if is_whole {
             self.taken.store(0, Ordering::Relaxed);
         }

@@ -155,7 +155,8 @@ fn few_windows_grow_between_two_ticks_once_all_places_are_taken() {
     let clients: Vec<Client> = (0..15).map(|_| Client::join(&mut turns)).collect();
     assert!(clients.iter().all(|client| turns.may_grow(client.id)), "a place is free");
     let more: Vec<Client> = (0..5).map(|_| Client::join(&mut turns)).collect();
-    let growing = |turns: &mut Turns<Client>| clients.iter().filter(|client| turns.may_grow(client.id)).count();
+    let growing =
+        |turns: &mut Turns<Client>| clients.iter().filter(|client| turns.may_grow(client.id)).count();
     assert_eq!(growing(&mut turns), 0, "no tick has shown the buffer");
     for (full, expected) in [(false, 2), (false, 2), (true, 0)] {
         clients.iter().chain(&more).for_each(|client| client.send_all(&mut turns));
