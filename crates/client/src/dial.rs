@@ -11,7 +11,7 @@ use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use metrics::Stamp;
 use record::{Fault, FaultKind};
 use tokio::time::{sleep, timeout};
-use transport::{ChunkExtensions, Connection, Peer};
+use transport::{ChunkExtensions, Connection, Peer, seed_random_numbers};
 
 use crate::{Options, Proxy, Target, addresses::Place};
 
@@ -102,6 +102,7 @@ async fn connect(
         .with_chunk_extensions(ChunkExtensions::Any)
         .with_connection_window(options.connection_window)
         .with_key_log(options.key_log.clone());
+    seed_random_numbers(target.protocol());
     let began = Stamp::now();
     let connection = target.transport().connect(&peer, &options.limits).await?;
     Ok((connection.into(), began.elapsed()))

@@ -81,6 +81,7 @@ mod link;
 mod probe;
 mod protocols;
 mod proxy;
+mod random;
 mod reset_budget;
 mod server;
 mod session;
@@ -107,6 +108,7 @@ pub use key_log::KeyLog;
 pub use link::Link;
 pub use protocols::{all, by_name, of};
 pub use proxy::{Proxy, ProxyWay};
+pub use random::seed_random_numbers;
 pub use reset_budget::ResetBudget;
 pub use server::{listen_cleartext, listen_quic, listen_secured, rehearse_quic};
 pub use traits::{

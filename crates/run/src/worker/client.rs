@@ -12,7 +12,9 @@ use metrics::Stamp;
 use receiver::Receipt;
 use record::{BodyRates, Direction, Fault, FaultKind};
 use tokio::time::timeout;
-use transport::{Body, BodyLength, Connection, FramingObserver, KeyLog, Peer, Transport, Trust};
+use transport::{
+    Body, BodyLength, Connection, FramingObserver, KeyLog, Peer, Transport, Trust, seed_random_numbers,
+};
 
 use super::{Orders, await_order, emit, emit_progress};
 use crate::{
@@ -74,6 +76,7 @@ async fn connect(
     let key_log = job.key_log.as_deref().map(open_key_log).transpose()?;
     let peer = Peer::new(server.addr, SERVER_NAME, trust).with_key_log(key_log).with_framing(framing);
     let patience = job.settings().timeout;
+    seed_random_numbers(transport.protocol());
     let (mut connections, mut slowest) = (Vec::new(), Duration::ZERO);
     for _ in 0..job.case.connections {
         let began = Stamp::now();

@@ -9,4 +9,5 @@ mod framing;
 mod malformed;
 mod peer;
 mod server;
+mod slow_handshake;
 mod streams;

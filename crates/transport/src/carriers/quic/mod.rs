@@ -29,6 +29,7 @@ pub(crate) use window::OpeningWindows;
 mod admission;
 mod agreed;
 mod deliveries;
+mod dial;
 mod established;
 mod footprint;
 mod seat;
@@ -85,8 +86,7 @@ impl<E: QuicEngine> Carries<E> for Quic {
             Ok((probe, settings.endpoint(socket, None, peer.framing.as_ref())?))
         });
         let (probe, endpoint) = bound.map_err(|source| Error::Connect { addr: peer.addr, source })?;
-        let connecting = endpoint.connect_with(config, peer.addr, &peer.name).map_err(Error::handshake)?;
-        let connection = connecting.await.map_err(Error::handshake)?;
+        let connection = dial::dial(&endpoint, config, peer.addr, &peer.name).await?;
         let established =
             Established::new(connection, probe).with_endpoint(endpoint).with_framing(peer.framing.clone());
         established.assert_alpn(E::ALPN)?;
