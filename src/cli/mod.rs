@@ -8,6 +8,7 @@ mod conform;
 mod connect;
 mod help;
 mod limits;
+mod load;
 mod prove;
 mod proxy;
 mod remote;

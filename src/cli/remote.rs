@@ -9,6 +9,7 @@ use record::{ByteSize, ChunkSize, DEFAULT_SEED, PayloadKind, Protocol, Rate};
 use super::{
     connect::ConnectArgs,
     limits::LimitArgs,
+    load::LoadArgs,
     proxy::ProxyArgs,
     repeat::{RepeatArgs, announce},
     request::RequestArgs,
@@ -40,6 +41,8 @@ pub(crate) struct RemoteArgs {
     #[command(flatten)]
     proxy: ProxyArgs,
     #[command(flatten)]
+    pub(crate) load: LoadArgs,
+    #[command(flatten)]
     trust: TrustArgs,
     #[command(flatten)]
     key_log: KeyLogArgs,
@@ -66,6 +69,7 @@ impl RemoteArgs {
         let target = Target::parse(&self.url).and_then(|target| target.with_protocol(protocol));
         let target = target.map_err(Usage::new)?;
         self.proxy.check(&target)?;
+        self.load.check(&target)?;
         Ok(target)
     }
 
@@ -83,6 +87,7 @@ impl RemoteArgs {
             .with_max_time(self.max_time)
             .with_addresses(self.connect.addresses())
             .with_proxy(self.proxy.proxy()?)
+            .with_load(self.load.load())
             .with_retries(self.repeat.retries((!self.quiet && !self.json).then_some(announce)))
             .with_request(self.request.options()?.following(self.repeat.max_redirects()))
             .with_limits(self.limits.limits_for_any_peer().map_err(Usage::new)?)

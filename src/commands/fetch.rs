@@ -10,6 +10,11 @@ use crate::{cli::FetchArgs, exit::Usage};
 
 /// Runs `longhaul fetch`.
 pub(super) fn main(args: &FetchArgs) -> anyhow::Result<Verdict> {
+    if args.remote.load.is_parallel() && args.output.is_some() {
+        return Err(
+            Usage::new("-o has room for one body; leave it out, or --connections and --streams").into()
+        );
+    }
     if args.continue_at.is_some() {
         check_resumable(args.output.as_deref())?;
     }

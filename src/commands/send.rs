@@ -25,5 +25,12 @@ pub(super) fn main(args: &SendArgs) -> anyhow::Result<Verdict> {
     } else {
         upload
     };
+    if args.remote.load.is_parallel() && !upload.is_repeatable() {
+        let payload = args.payload();
+        let reason = format!(
+            "payload {payload} can be read once; --connections and --streams need a file or a generated body"
+        );
+        return Err(Usage::new(reason).into());
+    }
     transfer(&args.remote, &target, upload, Stdout::Report)
 }

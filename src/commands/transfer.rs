@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal as _};
 use analyse::Verdict;
 use client::{Client, Heartbeat, Receipt, Target, Transfer};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use record::{ByteSize, EndRecord, FaultKind, Record, Redirects, gbit_per_s, mib, mib_per_s};
+use record::{ByteSize, Case, EndRecord, FaultKind, Record, Redirects, gbit_per_s, mib, mib_per_s};
 use run::Interruption;
 
 use crate::{build::this_build, cli::RemoteArgs, output::print};
@@ -34,7 +34,9 @@ pub(super) fn transfer(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let transferred = runtime.block_on(async {
         let mut interruption = Interruption::catch()?;
-        let progress = Progress::new(args, transfer.size());
+        let bodies = args.load.load().bodies();
+        let size = transfer.size().map(|size| ByteSize(size.0.saturating_mul(bodies)));
+        let progress = Progress::new(args, size);
         let transferred = tokio::select! {
             report = client.run(target, transfer, |heartbeat| progress.show(heartbeat)) => Some(report),
             () = interruption.wait() => None,
@@ -106,6 +108,15 @@ fn described(record: &Record, receipt: Option<&Receipt>) -> String {
         let (mib, gbit) = (mib_per_s(rate), gbit_per_s(rate));
         lines.push(format!(
             "{size:.1} MiB over {protocol} in {elapsed:.3} s: {mib:.0} MiB/s, {gbit:.2} Gbit/s"
+        ));
+    }
+    if let Some(bodies) = &record.bodies {
+        let [least, median, most] = [bodies.least, bodies.median, bodies.most].map(mib_per_s);
+        let (count, Case { connections, streams, .. }) = (bodies.count, &record.case);
+        lines.push(format!(
+            "{count} bodies ({connections} connections, {streams} streams each): slowest {least:.0}, median {median:.0}, \
+             fastest {most:.0} MiB/s, fairness {:.2}",
+            bodies.jain
         ));
     }
     if let Some(tries) = record.tries.filter(|tries| *tries > 1) {

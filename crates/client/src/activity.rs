@@ -4,7 +4,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicU8, Ordering},
+        atomic::{AtomicU8, AtomicU64, Ordering},
     },
     task::{Context, Poll, ready},
 };
@@ -12,9 +12,15 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-/// The state of a transfer. Clones share the state.
+/// The state of one body, and the number of its bytes that were handed to the protocol. Clones share both.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Activity(Arc<AtomicU8>);
+pub(crate) struct Activity(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: AtomicU8,
+    bytes: AtomicU64,
+}
 
 /// The party for which the transfer waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,20 +36,25 @@ pub(crate) enum State {
 
 impl Activity {
     pub(crate) fn state(&self) -> State {
-        match self.0.load(Ordering::Relaxed) {
+        match self.0.state.load(Ordering::Relaxed) {
             0 => State::Waiting,
             1 => State::Moving,
             _ => State::Complete,
         }
     }
 
-    fn set(&self, state: State) {
+    /// Returns the number of bytes of an upload that were handed to the protocol.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.0.bytes.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set(&self, state: State) {
         let value = match state {
             State::Waiting => 0,
             State::Moving => 1,
             State::Complete => 2,
         };
-        self.0.store(value, Ordering::Relaxed);
+        self.0.state.store(value, Ordering::Relaxed);
     }
 }
 
@@ -73,9 +84,10 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Outgoing<B> {
             self.activity.set(State::Waiting);
             return Poll::Pending;
         };
-        if let (Some(announced), Some(Ok(frame))) = (&mut self.announced, &frame) {
+        if let Some(Ok(frame)) = &frame {
             let passed = frame.data_ref().map_or(0, Bytes::len) as u64;
-            *announced = announced.saturating_sub(passed);
+            self.announced = self.announced.map(|announced| announced.saturating_sub(passed));
+            self.activity.0.bytes.fetch_add(passed, Ordering::Relaxed);
         }
         let is_over = frame.is_none() || self.body.is_end_stream();
         self.activity.set(if is_over { State::Complete } else { State::Moving });
@@ -161,6 +173,7 @@ mod tests {
         assert_eq!(body.size_hint().exact(), Some(3));
         body.frame().await.unwrap().unwrap();
         assert_eq!((body.size_hint().exact(), activity.state()), (Some(0), State::Complete));
+        assert_eq!(activity.bytes(), 6);
     }
 
     #[tokio::test]

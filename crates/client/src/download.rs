@@ -51,6 +51,21 @@ impl Download {
         Self { is_resumable: true, ..self }
     }
 
+    /// Returns a copy of the download, for another body at the same time.
+    ///
+    /// # Errors
+    /// Fails if the output keeps the body.
+    pub(crate) fn copy(&self) -> Result<Self, String> {
+        if self.output.is_kept() {
+            return Err(
+                "an output has room for one body; drop the bodies, or use one connection and one stream"
+                    .into(),
+            );
+        }
+        let output = Output::verify();
+        Ok(Self { output, reader_rate: self.reader_rate, halt: self.halt.clone(), is_resumable: false })
+    }
+
     /// Returns the use of the bytes in the form of a case.
     pub(crate) fn sink(&self) -> SinkKind {
         self.output.kind()
@@ -96,8 +111,9 @@ impl Download {
         let received =
             Received { body, checksums, length, sink, rate: self.reader_rate, halt: self.halt.take() };
         let (receipt, proof) = received.run(by).await?;
-        let received = sent.as_ref().and(receipt.digest);
-        Ok(ContentReport { received, sent, output, proof: proof.get().cloned(), ..ContentReport::default() })
+        let (bytes, received) = (receipt.bytes, sent.as_ref().and(receipt.digest));
+        let proof = proof.get().cloned();
+        Ok(ContentReport { bytes, received, sent, output, proof, ..ContentReport::default() })
     }
 }
 

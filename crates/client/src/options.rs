@@ -5,7 +5,7 @@ use std::time::Duration;
 use record::{Limits, Profile};
 use transport::{Identity, KeyLog, TlsVersion, Trust};
 
-use crate::{AddressOptions, Proxy, RequestOptions, RetryOptions};
+use crate::{AddressOptions, Load, Proxy, RequestOptions, RetryOptions};
 
 /// The options that all transfers of a [`Client`](crate::Client) share.
 #[derive(Clone, Debug)]
@@ -29,6 +29,8 @@ pub struct Options {
     pub addresses: AddressOptions,
     /// The proxy through which all servers are reached; `None` for none, whatever the environment states.
     pub proxy: Option<Proxy>,
+    /// The number of bodies that a transfer moves at once.
+    pub load: Load,
     /// The retries of a transfer.
     pub retries: RetryOptions,
     /// The changes to the requests.
@@ -94,6 +96,12 @@ impl Options {
         Self { proxy: proxy.into(), ..self }
     }
 
+    /// Sets the number of bodies that a transfer moves at once. Each is a request of its own, for the same URL.
+    #[must_use]
+    pub fn with_load(self, load: Load) -> Self {
+        Self { load, ..self }
+    }
+
     /// Sets the retries of a transfer.
     #[must_use]
     pub fn with_retries(self, retries: RetryOptions) -> Self {
@@ -138,6 +146,7 @@ impl Default for Options {
             max_time: None,
             addresses: AddressOptions::default(),
             proxy: None,
+            load: Load::default(),
             retries: RetryOptions::default(),
             request: RequestOptions::default(),
             limits: Limits::for_any_peer(Profile::default()),

@@ -80,6 +80,11 @@ impl Output {
         }
     }
 
+    /// Returns whether the output keeps the body: a file or a writer.
+    pub(crate) fn is_kept(&self) -> bool {
+        !matches!(self.kind, Kind::Verify)
+    }
+
     /// Returns the path of the file; `None` if the output is not a file.
     pub(crate) fn path(&self) -> Option<&Path> {
         match &self.kind {

@@ -105,10 +105,10 @@ impl Download {
                 return Err(fault.into());
             }
         };
-        let received = sent.as_ref().and(receipt.digest);
+        let (bytes, received) = (receipt.bytes, sent.as_ref().and(receipt.digest));
         let (part, whole) = if held == 0 { (part, None) } else { verify(part, &head.headers).await? };
         let (output, proof) = (Completion::Part(part.into()), whole.or_else(|| proof.get().cloned()));
-        Ok(ContentReport { received, sent, output, proof, ..ContentReport::default() })
+        Ok(ContentReport { bytes, received, sent, output, proof, ..ContentReport::default() })
     }
 }
 

@@ -6,7 +6,7 @@ use http::StatusCode;
 use metrics::Stamp;
 use record::{Fault, FaultKind};
 
-use crate::client::Measured;
+use crate::attempt::Measured;
 
 /// The wait before the first retry. It doubles with each retry.
 const FIRST_WAIT: Duration = Duration::from_secs(1);

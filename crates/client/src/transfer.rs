@@ -1,5 +1,7 @@
 //! A transfer of one body in either direction, and the reports of its ends about the content.
 
+use std::sync::OnceLock;
+
 use metrics::Meter;
 use payload::{Digest, Payload};
 use receiver::Receipt;
@@ -81,13 +83,24 @@ impl Transfer {
         }
     }
 
+    /// Returns a copy of the transfer, for another body at the same time.
+    ///
+    /// # Errors
+    /// Fails if the content of an upload can be read only once, or if the output of a download can have one body only.
+    pub(crate) fn copy(&self) -> Result<Self, String> {
+        match self {
+            Self::Upload(upload) => self.check_repeatable().map(|()| upload.clone().into()),
+            Self::Download(download) => download.copy().map(Self::Download),
+        }
+    }
+
     /// Checks that the transfer can be made again from its start.
     ///
     /// # Errors
     /// Fails if the content of an upload can be read only once, or if the output of a download may have bytes already.
     pub(crate) fn check_repeatable(&self) -> Result<(), String> {
         match self {
-            Self::Upload(upload) if !upload.can_be_repeated() => {
+            Self::Upload(upload) if !upload.is_repeatable() => {
                 Err(format!("payload {} cannot be read from its start again", upload.payload))
             }
             Self::Download(download) if !download.output.can_be_opened() => {
@@ -125,12 +138,16 @@ pub(crate) struct Exchange<'a> {
     pub(crate) options: &'a RequestOptions,
     pub(crate) connection: &'a dyn Connection,
     pub(crate) meter: &'a Meter,
+    /// The payload of all uploads of the transfer, which the first one prepares.
+    pub(crate) payload: &'a OnceLock<Payload>,
     pub(crate) activity: &'a Activity,
 }
 
 /// The reports of both ends about the content of a body.
 #[derive(Debug, Default)]
 pub(crate) struct ContentReport {
+    /// The number of bytes that moved.
+    pub(crate) bytes: u64,
     /// The content according to the sender.
     pub(crate) sent: Option<SentContent>,
     /// The digest according to the receiver, in hexadecimal.

@@ -13,7 +13,7 @@ use crate::{
     Client, Proxy, Target, Transfer,
     advice::with_advice,
     answer::{Failure, Refusal, accepted, receipt},
-    client::Measured,
+    attempt::Measured,
     credentials::without_secrets,
     dial::dial,
     redirect::Way,

@@ -8,7 +8,7 @@ use payload::{Payload, PayloadError, Source};
 use receiver::Receipt;
 use record::{ByteSize, ChunkSize, DEFAULT_SEED, Fault, FaultKind, PayloadKind, Rate, TransportStats};
 use sender::MeteredBody;
-use transport::{Body, BodyLength, Connection};
+use transport::{Body, BodyLength, Link};
 
 use crate::{
     activity::{Outgoing, State},
@@ -112,7 +112,7 @@ impl Upload {
     }
 
     /// Returns whether the content can be read again from its start: generated content, and regular files.
-    pub(crate) fn can_be_repeated(&self) -> bool {
+    pub fn is_repeatable(&self) -> bool {
         self.payload.is_generated() || payload::size(&self.payload).is_ok_and(|size| size.is_some())
     }
 
@@ -123,7 +123,7 @@ impl Upload {
 
     /// Sends the body, and reads the server's confirmation.
     pub(crate) async fn exchange(&self, by: &Exchange<'_>) -> Result<ContentReport, Failure> {
-        let payload = Payload::prepare(&self.payload, self.seed, self.chunk);
+        let payload = by.payload.get_or_init(|| Payload::prepare(&self.payload, self.seed, self.chunk));
         let source = payload.open(self.size.map(|size| size.0)).map_err(Fault::from)?;
         let body = self.body(source, by);
         let progress = body.progress();
@@ -143,12 +143,12 @@ impl Upload {
         }
         let received = receipt.as_ref().and_then(|receipt| receipt.digest.clone());
         let content = if self.payload.is_generated() {
-            Some(SentContent::Generated(payload, sent))
+            Some(SentContent::Generated(payload.clone(), sent))
         } else {
             progress.digest().map(SentContent::Digested)
         };
-        let sent = received.as_ref().and(content);
-        Ok(ContentReport { sent, received, receipt, see_other, ..ContentReport::default() })
+        let (bytes, sent) = (sent, received.as_ref().and(content));
+        Ok(ContentReport { bytes, sent, received, receipt, see_other, ..ContentReport::default() })
     }
 
     /// Creates the body, which digests its bytes unless the digest follows from seed and size.
@@ -216,17 +216,17 @@ impl Confirmation {
         let status = response.status();
         // The future is boxed because rustc cannot prove otherwise that it is `Send` (rust-lang/rust#110338).
         let receipt = receipt(response).boxed().await?;
-        let sent = by.meter.bytes();
+        let sent = by.activity.bytes();
         let is_whole =
-            by.activity.state() == State::Complete && unacknowledged(by.connection, sent).is_none();
+            by.activity.state() == State::Complete && unacknowledged(&by.connection.link(), sent).is_none();
         Ok(Self { status, sent, is_whole, receipt, see_other })
     }
 }
 
 /// Returns the number of bytes that the peer's kernel or QUIC endpoint is known to have, if it is less than `sent`. A
 /// response acknowledges all bytes that its server has read.
-pub(crate) fn unacknowledged(connection: &dyn Connection, sent: u64) -> Option<u64> {
-    let known = match connection.link().stats? {
+pub(crate) fn unacknowledged(link: &Link, sent: u64) -> Option<u64> {
+    let known = match link.stats.as_ref()? {
         TransportStats::Tcp(stats) => stats.bytes_acked,
         // QUIC does not state the acknowledged bytes, so the bytes of all sent datagrams count.
         TransportStats::Quic(stats) => stats.bytes_sent,

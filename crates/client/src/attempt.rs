@@ -1,0 +1,272 @@
+//! One attempt of a transfer: connects, makes the exchanges, aborts them if they stall, and collects the measurements of
+//! this end.
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use futures_util::future::{join_all, try_join_all};
+use receiver::Receipt;
+use record::{BodyRates, End, Fault, FaultKind, Redirects};
+use run::{Baseline, Heartbeat, Links, Measurement, Outcome, together};
+use tokio::time::timeout;
+use transport::Connection;
+
+use crate::{
+    Client, Target, Transfer,
+    activity::{Activity, State},
+    answer::{Failure, Refusal},
+    dial::{DialError, dial},
+    redirect::Way,
+    transfer::{ContentReport, Exchange, SentContent},
+    tries::Deadline,
+    upload::unacknowledged,
+};
+
+/// The longest time to close a connection gracefully. If a server does not respond in this time, nothing is lost.
+pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+
+impl Client {
+    /// Connects, makes the exchanges, aborts them if they stall, and compares the content at both ends.
+    pub(crate) async fn attempt(
+        &self,
+        way: &Way<'_>,
+        transfer: &mut Transfer,
+        progress: &impl Fn(Heartbeat),
+        deadline: &mut Deadline,
+    ) -> Measured {
+        let target = way.target();
+        let mut copies = match self.copies(target, transfer) {
+            Ok(copies) => copies,
+            Err(fault) => return Measured { outcome: Outcome::failed(fault), ..Measured::default() },
+        };
+        let dialled = tokio::select! {
+            dialled = self.dial_all(target) => dialled,
+            () = &mut *deadline => Err(DialError::Unreachable(self.out_of_time())),
+        };
+        let (connections, handshake) = match dialled {
+            Ok(connected) => connected,
+            Err(error) => return Measured::undialled(error),
+        };
+        let baseline = Baseline::take();
+        let linked = connections.clone();
+        let links: Links = Arc::new(move || together(linked.iter().map(|connection| connection.link())));
+        let measurement = Measurement::new(baseline, transfer.chunk(target), links.clone());
+        let end = transfer.direction().client();
+        let activities: Vec<_> =
+            copies.iter().map(|_| Activity::default()).chain([Activity::default()]).collect();
+        let (began, payload) = (measurement.begin(), OnceLock::new());
+        let exchanges =
+            connections.iter().cycle().zip(copies.iter_mut().chain([transfer])).zip(&activities).map(
+                |((connection, transfer), activity)| {
+                    let (options, meter) = (way.options(), measurement.meter());
+                    let by = Exchange {
+                        target,
+                        options,
+                        connection: connection.as_ref(),
+                        meter,
+                        payload: &payload,
+                        activity,
+                    };
+                    async move {
+                        let content = transfer.exchange(&by).await?;
+                        Ok((content, began.elapsed()))
+                    }
+                },
+            );
+        let pulse = || pulse(&activities, measurement.meter().bytes(), &links);
+        let exchanged = tokio::select! {
+            exchanged = measurement.watch_pulse(self.options.timeout, pulse, progress, try_join_all(exchanges)) => exchanged,
+            () = &mut *deadline => Err(self.out_of_time().into()),
+        };
+        let outcome = outcome(&measurement, handshake, end);
+        join_all(connections.iter().map(|connection| timeout(CLOSE_TIMEOUT, connection.close()))).await;
+        conclude(outcome, exchanged).await
+    }
+
+    /// Returns a copy of a transfer for each of its bodies but one.
+    fn copies(&self, target: &Target, transfer: &Transfer) -> Result<Vec<Transfer>, Fault> {
+        self.options.load.check(target.protocol())?;
+        let copies = (1..self.options.load.bodies()).map(|_| transfer.copy());
+        copies.collect::<Result<_, _>>().map_err(|reason| Fault::new(FaultKind::Payload, reason))
+    }
+
+    /// Opens all connections, one after the other. Returns the connections and the time of the slowest handshake.
+    async fn dial_all(&self, target: &Target) -> Result<(Vec<Arc<dyn Connection>>, Duration), DialError> {
+        let (mut connections, mut slowest) = (Vec::new(), Duration::ZERO);
+        for _ in 0..self.options.load.connections {
+            let (connection, handshake) = dial(target, &self.options).await?;
+            connections.push(connection);
+            slowest = slowest.max(handshake);
+        }
+        Ok((connections, slowest))
+    }
+}
+
+/// The outcome of one attempt of a transfer.
+#[derive(Default)]
+pub(crate) struct Measured {
+    pub(crate) outcome: Outcome,
+    pub(crate) receipt: Option<Receipt>,
+    /// The refusal of the server; `None` if it did not refuse.
+    pub(crate) refusal: Option<Refusal>,
+    /// The target of a 303 in response to a whole upload.
+    pub(crate) see_other: Option<String>,
+    /// True if no address of the host was found.
+    pub(crate) is_unresolved: bool,
+    /// The number of tries, of which this is the last.
+    pub(crate) tries: u32,
+    /// The redirects before the attempt; `None` if there were none.
+    pub(crate) redirects: Option<Redirects>,
+    /// The target of the attempt; `None` for that of the user.
+    pub(crate) target: Option<Target>,
+}
+
+impl Measured {
+    fn undialled(error: DialError) -> Self {
+        let is_unresolved = matches!(error, DialError::Unresolved(_));
+        Self { outcome: Outcome::failed(error.into()), is_unresolved, ..Self::default() }
+    }
+
+    /// Returns the attempt with the result of the request that confirms it.
+    pub(crate) fn confirmed(mut self, confirmed: Result<(), Fault>) -> Self {
+        if let Err(fault) = confirmed {
+            self.outcome.fault.get_or_insert(fault);
+            self.outcome.elapsed_s = None;
+        }
+        self
+    }
+
+    /// Returns the attempt with the reason why its refusal is the end, after the message.
+    pub(crate) fn explained(mut self, reason: &str) -> Self {
+        if let Some(fault) = &mut self.outcome.fault {
+            fault.message += &format!("; {reason}");
+        }
+        self
+    }
+}
+
+/// Returns the outcome with the measurements of exchanges that have ended.
+fn outcome(measurement: &Measurement, handshake: Duration, end: End) -> Outcome {
+    let (measured, link) = measurement.read();
+    let mut outcome = Outcome::default();
+    outcome.handshake_s = Some(handshake.as_secs_f64());
+    // The time of the first byte is known only if this end is the receiver.
+    if end == End::Receiver {
+        outcome.first_byte_s = measurement.until_first_byte().map(|time| time.as_secs_f64());
+    }
+    (outcome.ends[end], outcome.link) = (Some(measured), Some(link));
+    outcome
+}
+
+/// The content of each body, with the time at which it was confirmed.
+type Contents = Vec<(ContentReport, Duration)>;
+
+/// Completes the outcome of exchanges that have ended with their duration and the proof of their content, or with their
+/// failure.
+async fn conclude(mut outcome: Outcome, exchanged: Result<Contents, Failure>) -> Measured {
+    let mut contents = match exchanged {
+        Ok(contents) => contents,
+        Err(Failure { fault, refusal }) => {
+            outcome.fault = Some(fault);
+            return Measured { outcome, refusal, ..Measured::default() };
+        }
+    };
+    outcome.fault = different_lengths(&contents);
+    let slowest = contents.iter().map(|(_, elapsed)| elapsed.as_secs_f64()).fold(0.0, f64::max);
+    outcome.elapsed_s = Some(slowest).filter(|_| contents.iter().all(|(content, _)| !content.is_partial));
+    let rate = |(content, elapsed): &(ContentReport, Duration)| content.bytes as f64 / elapsed.as_secs_f64();
+    outcome.bodies = BodyRates::of(&contents.iter().map(rate).collect::<Vec<_>>());
+    prove(&mut outcome, &mut contents);
+    let is_single = contents.len() == 1;
+    let mut measured = Measured { outcome, ..Measured::default() };
+    for (content, _) in contents {
+        match measured.outcome.fault {
+            None => measured.outcome.fault = content.output.keep().await.err(),
+            Some(_) => content.output.discard(),
+        }
+        measured.see_other = measured.see_other.or(content.see_other);
+        measured.receipt = content.receipt.filter(|_| is_single);
+    }
+    measured
+}
+
+/// Returns a fault if not all bodies have one length: no figure for all of them would be right.
+fn different_lengths(contents: &Contents) -> Option<Fault> {
+    let lengths =
+        || contents.iter().filter(|(content, _)| !content.is_partial).map(|(content, _)| content.bytes);
+    let (least, most) = (lengths().min()?, lengths().max()?);
+    let message = format!("bodies of one URL have different lengths, from {least} to {most} bytes");
+    (least != most).then(|| Fault::new(FaultKind::Protocol, message))
+}
+
+/// Compares the digests of each body, until one differs.
+fn prove(outcome: &mut Outcome, contents: &mut Contents) {
+    // Generated bodies have the same content.
+    let mut generated = None;
+    for (content, _) in contents {
+        outcome.integrity = content.proof.take().or(outcome.integrity.take());
+        let sent = content.sent.take().and_then(|sent| match sent {
+            SentContent::Generated(..) => generated.get_or_insert_with(|| sent.digest()).clone(),
+            SentContent::Digested(_) => sent.digest(),
+        });
+        outcome.prove(sent, content.received.take());
+        if outcome.fault.is_some() {
+            return;
+        }
+    }
+}
+
+/// Returns a number that changes when bytes of the bodies move; `None` while none could move.
+fn pulse(activities: &[Activity], bytes: u64, links: &Links) -> Option<u64> {
+    let has = |state| activities.iter().any(|activity| activity.state() == state);
+    match () {
+        () if has(State::Moving) => Some(bytes),
+        () if has(State::Complete) => unacknowledged(&links(), bytes),
+        () => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn contents(lengths: &[u64]) -> Contents {
+        let content = |bytes| ContentReport { bytes, ..ContentReport::default() };
+        lengths.iter().map(|bytes| (content(*bytes), Duration::from_secs(2))).collect()
+    }
+
+    #[tokio::test]
+    async fn bodies_of_different_lengths_have_no_figure_in_common() {
+        let equal = conclude(Outcome::default(), Ok(contents(&[8, 8]))).await.outcome;
+        assert_eq!((equal.fault, equal.elapsed_s), (None, Some(2.0)));
+        assert_eq!(equal.bodies.map(|bodies| (bodies.count, bodies.median)), Some((2, 4.0)));
+        let fault = conclude(Outcome::default(), Ok(contents(&[8, 9]))).await.outcome.fault.unwrap();
+        assert!(fault.message.contains("from 8 to 9 bytes"), "{fault:?}");
+    }
+
+    #[tokio::test]
+    async fn one_body_that_differs_is_a_fault_of_all() {
+        let mut bodies = contents(&[8, 8, 8]);
+        for (body, _) in &mut bodies {
+            body.sent = Some(SentContent::Digested(payload::Hasher::new().digest()));
+            body.received = body.sent.as_ref().and_then(SentContent::digest);
+        }
+        bodies[1].0.received = Some("0".into());
+        let outcome = conclude(Outcome::default(), Ok(bodies)).await.outcome;
+        assert_eq!(outcome.fault.unwrap().kind, FaultKind::Integrity);
+        assert!(!outcome.integrity.unwrap().matches);
+    }
+
+    #[test]
+    fn bytes_could_move_as_long_as_one_body_could() {
+        let activities = [Activity::default(), Activity::default()];
+        let links: Links = Arc::new(transport::Link::default);
+        assert_eq!(pulse(&activities, 7, &links), None);
+        activities[1].set(State::Moving);
+        assert_eq!(pulse(&activities, 7, &links), Some(7));
+        activities[1].set(State::Complete);
+        assert_eq!(pulse(&activities, 7, &links), None);
+    }
+}

@@ -1,0 +1,39 @@
+//! The flags of the number of bodies that `send` and `fetch` move at once.
+
+use clap::{Args, builder::RangedU64ValueParser};
+use client::{Load, Target};
+use record::MAX_STREAMS;
+
+use super::MAX_CONNECTIONS;
+use crate::exit::Usage;
+
+#[derive(Debug, Args)]
+pub(crate) struct LoadArgs {
+    /// Concurrent connections, each with a request for the same URL
+    #[arg(long, value_name = "N", default_value = "1", value_parser = RangedU64ValueParser::<u32>::new().range(1..=MAX_CONNECTIONS))]
+    connections: u32,
+    /// Bodies in flight on each connection (HTTP/2 and HTTP/3)
+    #[arg(long, value_name = "N", default_value = "1", value_parser = RangedU64ValueParser::<u32>::new().range(1..=u64::from(MAX_STREAMS)))]
+    streams: u32,
+}
+
+impl LoadArgs {
+    /// Returns the number of bodies.
+    pub(crate) fn load(&self) -> Load {
+        Load::new(self.connections, self.streams)
+    }
+
+    /// Returns whether more than one body moves at once.
+    pub(crate) fn is_parallel(&self) -> bool {
+        self.load() != Load::default()
+    }
+
+    /// Checks that the protocol of a target carries as many bodies on each connection.
+    ///
+    /// # Errors
+    /// Fails if the protocol carries one body at a time.
+    pub(crate) fn check(&self, target: &Target) -> Result<(), Usage> {
+        let checked = self.load().check(target.protocol());
+        checked.map_err(|fault| Usage::new(format!("--streams {}: {}", self.streams, fault.message)))
+    }
+}
