@@ -23,12 +23,14 @@ const LOOK: Duration = Duration::from_millis(100);
 /// large tree takes milliseconds.
 const COST: u32 = 250;
 
-/// That multiple until the timeline is full for the first time, so that a run of a quarter of a second has a curve. The
-/// samples until then take some 10 ms together.
+/// That multiple for [`FIRST`], unless the timeline is full before, so that a run of a quarter of a second has a curve.
 const COST_AT_FIRST: u32 = 20;
 
-/// The least time from one look for descendants to the next, as a multiple of the time that a look takes, once the timeline
-/// is full. With [`COST`], both take 0.65 hundredths of a core. The rest of a hundredth is for what is not timed: to fall
+/// The longest time at the beginning of a run for which samples and looks are frequent: they take some 5 % of it.
+const FIRST: Duration = Duration::from_secs(1);
+
+/// The least time from one look for descendants to the next, as a multiple of the time that a look takes, after the
+/// beginning of a run. With [`COST`], both take 0.65 hundredths of a core. The rest of a hundredth is for what is not timed: to fall
 /// asleep and to wake.
 const COST_OF_LOOK: u32 = 400;
 
@@ -87,8 +89,7 @@ impl Sampler {
 
     /// Returns the time from one look for descendants to the next.
     fn between_looks(&self) -> Duration {
-        let is_long = !self.timeline.step().is_zero();
-        let multiple = if is_long { COST_OF_LOOK } else { 1 };
+        let multiple = if self.is_beginning() { 1 } else { COST_OF_LOOK };
         self.looks.median().saturating_mul(multiple).clamp(LOOK, SLOWEST)
     }
 
@@ -110,10 +111,15 @@ impl Sampler {
         self.between_samples()
     }
 
+    /// Returns whether the run has only begun, or not even that.
+    fn is_beginning(&self) -> bool {
+        self.timeline.step().is_zero() && self.began.is_none_or(|began| began.elapsed() < FIRST)
+    }
+
     /// Returns the time from one sample to the next.
     fn between_samples(&self) -> Duration {
         let step = self.timeline.step();
-        let multiple = if step.is_zero() { COST_AT_FIRST } else { COST };
+        let multiple = if self.is_beginning() { COST_AT_FIRST } else { COST };
         self.samples.median().saturating_mul(multiple).clamp(step.clamp(SAMPLE, LONG), SLOWEST)
     }
 
