@@ -1,12 +1,13 @@
 //! `cargo xtask peers`: curl, h2load, nginx and Caddy beside longhaul's own ends, protocol by protocol.
 //!
 //! The programs of a protocol run in turns, in the rounds of one `longhaul bench --peer`. Each ratio compares a program
-//! with longhaul's end in the same place, round by round.
+//! with longhaul's end in the same place, round by round. With `--beside commands`, these ends are `send`, `fetch` and
+//! `serve` as a user runs them, instead of the workers of a bench.
 
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use record::{ByteSize, Direction, End, PROTOCOLS, Protocol, Record, mib};
 use stats::{Interval, Spread, median};
 
@@ -20,6 +21,9 @@ pub(crate) struct Arguments {
     /// Programs that `longhaul peers` lists; one that does not speak a protocol has no row for it
     #[arg(long, value_name = "LIST", default_value = "curl,h2load,nginx,caddy", value_delimiter = ',')]
     peers: Vec<String>,
+    /// Ends of longhaul that the programs are compared with: the workers of a bench, or the commands send, fetch and serve
+    #[arg(long, value_name = "ENDS", value_enum, default_value_t = Ends::Workers)]
+    beside: Ends,
     /// Chunk sizes of longhaul
     #[arg(long, value_name = "LIST", default_value = "64KiB,1MiB", value_delimiter = ',')]
     chunks: Vec<ByteSize>,
@@ -29,10 +33,40 @@ pub(crate) struct Arguments {
     program: ProgramOptions,
 }
 
+/// The ends of longhaul that programs are compared with.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Ends {
+    Workers,
+    Commands,
+}
+
+impl Ends {
+    /// Returns the peers that stand for these ends.
+    fn peers(self) -> &'static [&'static str] {
+        match self {
+            Self::Workers => &[],
+            Self::Commands => &["longhaul-client", "longhaul-serve"],
+        }
+    }
+
+    /// Returns whether a run has such an end in the place of the program in `of`.
+    fn is_in_place_of(self, run: &Record, of: &Record) -> bool {
+        let cell = |run: &Record| (run.case.protocol.clone(), run.case.direction, run.case.chunk);
+        let is_case = cell(run) == cell(of);
+        match (self, run.peer.as_deref()) {
+            (Self::Workers, None) => run.case.key() == of.case.key(),
+            (Self::Commands, Some(peer)) => {
+                is_case && run.subject == of.subject && self.peers().contains(&peer)
+            }
+            _ => false,
+        }
+    }
+}
+
 /// The runs of one row: those with the same two programs, protocol, direction and chunk size.
 struct Row<'a> {
     runs: Vec<&'a Record>,
-    /// The runs of longhaul's own two ends in the same rounds.
+    /// The runs of longhaul's end in the place of the program, in the same rounds.
     own: Vec<&'a Record>,
 }
 
@@ -45,7 +79,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         eprintln!("{}", protocol.name);
         records.extend(measure(arguments, protocol, &longhaul, &mut file)?);
     }
-    table(&records).publish(&folder.join("peers.tsv"))?;
+    table(&records, arguments.beside).publish(&folder.join("peers.tsv"))?;
     file.compress()?;
     eprintln!("records and table: {}", folder.display());
     Ok(ExitCode::SUCCESS)
@@ -62,12 +96,13 @@ fn measure(
         [arguments.rounds.size_or(ByteSize(1 << 30)).to_string(), arguments.rounds.rounds().to_string()];
     let mut words = vec!["--protocol", protocol.name, "--direction", "up,down", "--chunk-size", &chunks];
     words.extend(["--size", &size, "--rounds", &rounds]);
-    words.extend(arguments.peers.iter().flat_map(|peer| ["--peer", peer]));
+    let own = arguments.beside.peers().iter().copied();
+    words.extend(own.chain(arguments.peers.iter().map(String::as_str)).flat_map(|peer| ["--peer", peer]));
     longhaul.bench(&words, file)
 }
 
 /// Returns the rows of all records, in the order of protocol, direction, chunk size and program.
-fn rows(records: &[Record]) -> Vec<Row<'_>> {
+fn rows(records: &[Record], beside: Ends) -> Vec<Row<'_>> {
     let key = |record: &Record| {
         let place = PROTOCOLS.iter().position(|protocol| protocol.name == record.case.protocol);
         let is_down = record.case.direction == Direction::Down;
@@ -80,12 +115,8 @@ fn rows(records: &[Record]) -> Vec<Row<'_>> {
         .map(|runs| Row { runs: runs.to_vec(), own: Vec::new() })
         .collect();
     for row in &mut rows {
-        let case = row.runs.first().map(|first| first.case.key());
-        row.own = sorted
-            .iter()
-            .copied()
-            .filter(|record| record.peer.is_none() && Some(record.case.key()) == case)
-            .collect();
+        let Some(first) = row.runs.first() else { continue };
+        row.own = sorted.iter().copied().filter(|record| beside.is_in_place_of(record, first)).collect();
     }
     rows
 }
@@ -107,9 +138,9 @@ const HEADS: [&str; 14] = [
     "verdict",
 ];
 
-fn table(records: &[Record]) -> Table {
+fn table(records: &[Record], beside: Ends) -> Table {
     let mut table = Table::with_heads(HEADS);
-    for row in rows(records) {
+    for row in rows(records, beside) {
         table.push(row.cells());
     }
     table
@@ -213,7 +244,7 @@ mod tests {
     #[test]
     fn a_program_is_compared_with_the_end_of_longhaul_in_its_place() {
         let records = [rounds(Some("curl"), 50.0, 0.6), rounds(None, 100.0, 0.2)].concat();
-        let text = table(&records).separated();
+        let text = table(&records, Ends::Workers).separated();
         let [_, own, curl] = text.lines().collect::<Vec<_>>().try_into().unwrap();
         let name = "h1c/up/64KiB/2GiB";
         let figures = "0.20\t0.20\t-\t3.0\t3.0\tok";

@@ -184,14 +184,15 @@ pub enum OutputError {
     },
 }
 
-/// Opens the sink of a path. A regular file is replaced as a whole, if that is possible. Anything else is written to
-/// while the body arrives.
+/// Opens the sink of a path. A regular file is replaced as a whole, if that is possible. Anything else but the null device is
+/// written to while the body arrives.
 async fn open(path: &Path, announced: Option<u64>) -> Result<(Sink, Completion), SaveError> {
     let route = path.to_owned();
     match spawn_blocking(move || Route::of(&route)).await.map_err(io::Error::other)?? {
         Route::Stream(file) => {
             Ok((Sink::stream(buffered(tokio::fs::File::from_std(file))), Completion::Nothing))
         }
+        Route::Null => Ok((Sink::verify(), Completion::Nothing)),
         Route::Append(file) => in_place(file),
         Route::Replace(path) => match Saver::begin_at(&path, announced).await {
             Ok(saver) => {

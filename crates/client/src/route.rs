@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File, Metadata, OpenOptions},
     io,
-    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
+    os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
 };
 
@@ -19,6 +19,8 @@ const SHARED: u32 = 0o1002;
 pub(crate) enum Route {
     /// The file is replaced. The path has no symbolic links, and leads to a regular file or to nothing.
     Replace(PathBuf),
+    /// The bytes are dropped, because the file is the null device.
+    Null,
     /// The pipe or device is written to.
     Stream(File),
     /// The file is appended to, because this process already has it open, as with `/dev/fd/3`.
@@ -33,6 +35,7 @@ impl Route {
     pub(crate) fn of(path: &Path) -> io::Result<Self> {
         let found = match fs::metadata(path) {
             Ok(metadata) if metadata.is_file() => Some(metadata),
+            Ok(metadata) if is_null(&metadata) => return Ok(Self::Null),
             Ok(_) => return OpenOptions::new().write(true).open(path).map(Self::Stream),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(error),
@@ -87,6 +90,13 @@ fn check_owner(link: &Metadata, folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Returns whether a file is the null device, whose number depends on the system.
+fn is_null(metadata: &Metadata) -> bool {
+    let null = fs::metadata("/dev/null");
+    let of_device = |of: &Metadata| (of.file_type().is_char_device(), of.rdev());
+    metadata.file_type().is_char_device() && null.is_ok_and(|null| of_device(&null) == of_device(metadata))
+}
+
 fn is_same(path: &Path, metadata: &Metadata) -> bool {
     fs::metadata(path).is_ok_and(|found| (found.dev(), found.ino()) == (metadata.dev(), metadata.ino()))
 }
@@ -115,10 +125,16 @@ mod tests {
     }
 
     #[test]
-    fn an_open_file_is_appended_to_and_a_device_written() {
+    fn an_open_file_is_appended_to_and_a_device_written_unless_it_is_the_null_device() {
         let file = tempfile::tempfile().unwrap();
         let path = format!("/proc/self/fd/{}", file.as_raw_fd());
         assert!(matches!(Route::of(Path::new(&path)).unwrap(), Route::Append(_)));
-        assert!(matches!(Route::of(Path::new("/dev/null")).unwrap(), Route::Stream(_)));
+        assert!(matches!(Route::of(Path::new("/dev/zero")).unwrap(), Route::Stream(_)));
+        let folder = tempfile::tempdir().unwrap();
+        let link = folder.path().join("link");
+        symlink("/dev/null", &link).unwrap();
+        for path in [Path::new("/dev/null"), &link] {
+            assert!(matches!(Route::of(path).unwrap(), Route::Null));
+        }
     }
 }

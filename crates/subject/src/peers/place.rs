@@ -11,7 +11,12 @@ use payload::Hasher;
 use record::{Case, Fault, FaultKind, Protocol, Subject};
 use tempfile::TempDir;
 
-use super::{Peer, fill::Value, peer::STORED};
+use super::{
+    Peer,
+    fill::Value,
+    installed::{OWN, find},
+    peer::STORED,
+};
 use crate::Bodies;
 
 /// The name in the certificate of a server.
@@ -43,7 +48,9 @@ impl Place {
                 && let Some(bodies) = bodies
             {
                 let body = std::path::absolute(bodies.file(case.body))?;
-                symlink(body, place.root().join(format!("{}.bin", case.body.0)))?;
+                let name = place.root().join(format!("{}.bin", case.body.0));
+                // Servers may refuse symbolic links, and some file systems have no others.
+                fs::hard_link(&body, &name).or_else(|_| symlink(&body, &name))?;
             }
             let is_encrypted = Protocol::by_name(&case.protocol).is_some_and(Protocol::is_encrypted);
             if peer.role() == Subject::Server && is_encrypted {
@@ -82,7 +89,9 @@ impl Place {
         let text = |path: PathBuf| path.to_string_lossy().into_owned();
         let file = bodies.map_or_else(String::new, |bodies| text(bodies.file(case.body)));
         let size = case.body.0.to_string();
+        let own = find(OWN).unwrap_or_default();
         Ok(vec![
+            ("longhaul", text(own)),
             ("url", format!("{scheme}://{authority}:{}{path}", addr.port())),
             ("host", host),
             ("port", addr.port().to_string()),

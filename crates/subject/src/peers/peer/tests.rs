@@ -12,7 +12,8 @@ fn parse(text: &str) -> Peer {
 
 /// Returns values that show the names of their placeholders.
 fn values() -> Vec<Value> {
-    let names = ["url", "host", "port", "cacert", "cert", "key", "folder", "root", "file", "size", "n"];
+    let names =
+        ["url", "host", "port", "cacert", "cert", "key", "folder", "root", "file", "size", "n", "longhaul"];
     names.map(|name| (name, format!("<{name}>"))).into()
 }
 
@@ -45,6 +46,7 @@ fn every_definition_is_complete_and_every_placeholder_is_known() {
                     "{root",
                     "{cert",
                     "{key",
+                    "{longhaul",
                 ];
                 assert!(!open.iter().any(|open| text.contains(open)), "{peer}: {text}");
                 if peer.carries(direction) && definition.role == Subject::Client {
