@@ -219,7 +219,10 @@ fn refused(args: &[&str]) -> String {
 #[test]
 fn peers_that_cannot_run_are_wrong_usage() {
     let reason = refused(&["--peer", "crul"]);
-    assert!(reason.contains("'crul' is not a known peer; use curl, h2load, nginx, caddy"), "{reason}");
+    assert!(
+        reason.contains("'crul' is not a known peer; use curl, h2load, nginx, nginx-without-sendfile, caddy"),
+        "{reason}"
+    );
     let reason = refused(&["--peer", "mine=no-such-program {url}"]);
     assert!(reason.contains("--peer mine: it is not installed here"), "{reason}");
     let reason = refused(&["--peer", "a=sh {url}", "--peer", "a=sh {port}"]);

@@ -85,7 +85,10 @@ fn scripts_are_those_of_the_example() {
 #[test]
 fn an_unknown_peer_lists_the_known_ones() {
     let error = Peer::parse("crul").unwrap_err().to_string();
-    assert!(error.contains("'crul'") && error.contains("curl, h2load, nginx, caddy"), "{error}");
+    assert!(
+        error.contains("'crul'") && error.contains("curl, h2load, nginx, nginx-without-sendfile, caddy"),
+        "{error}"
+    );
 }
 
 #[test]
