@@ -32,6 +32,7 @@ mod footprint;
 mod halt;
 mod receipt;
 mod reception;
+pub mod resumable;
 pub mod save;
 mod sink;
 mod spin_time;

@@ -20,26 +20,58 @@ const AGE: Duration = Duration::from_secs(60);
 /// # Errors
 /// Fails if the folder cannot be read.
 pub(super) fn remove_abandoned(folder: &Path) -> io::Result<()> {
+    for_each_unfinished(folder, |path| {
+        remove_if(path, |file| {
+            file.metadata().is_ok_and(|metadata| is_old_file(&metadata)) && !is_locked(file)
+        })
+    })
+}
+
+/// Removes the partial bodies of processes that have ended, however young they are, and the folder `hidden` if it is
+/// empty then. Locked files stay, and on file systems without locks also young ones. A missing folder is no error.
+///
+/// # Errors
+/// Fails if the folder cannot be read.
+pub(super) fn remove_partial(hidden: &Path) -> io::Result<()> {
+    // A link is not followed.
+    if !fs::symlink_metadata(hidden).is_ok_and(|metadata| metadata.is_dir()) {
+        return Ok(());
+    }
+    for_each_unfinished(hidden, |path| {
+        remove_if(path, |file| match file.try_lock() {
+            Ok(()) => true,
+            Err(TryLockError::WouldBlock) => false,
+            Err(TryLockError::Error(_)) => file.metadata().is_ok_and(|metadata| is_old_file(&metadata)),
+        })
+    })?;
+    // A folder with files of running processes stays.
+    let _ = fs::remove_dir(hidden);
+    Ok(())
+}
+
+/// Calls `remove` with the path of each unfinished file in a folder.
+fn for_each_unfinished(folder: &Path, remove: impl Fn(&Path) -> io::Result<()>) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let name = entry.file_name();
         let name = name.as_encoded_bytes();
         if name.starts_with(PREFIX.as_bytes()) && name.ends_with(SUFFIX.as_bytes()) {
             // A file that cannot be removed stays hidden, so a failure is ignored.
-            let _ = remove_if_abandoned(&entry.path());
+            let _ = remove(&entry.path());
         }
     }
     Ok(())
 }
 
-fn remove_if_abandoned(path: &Path) -> io::Result<()> {
+/// Removes a regular file for which `is_abandoned` is true.
+fn remove_if(path: &Path, is_abandoned: impl Fn(&File) -> bool) -> io::Result<()> {
     // A pipe or a device is not opened. If one replaces the file after this check, opening it does not block.
-    if !is_old_file(&fs::symlink_metadata(path)?) {
+    if !fs::symlink_metadata(path)?.is_file() {
         return Ok(());
     }
     let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
     let file = OpenOptions::new().write(true).custom_flags(flags).open(path)?;
-    if is_old_file(&file.metadata()?) && !is_locked(&file) {
+    if file.metadata()?.is_file() && is_abandoned(&file) {
         fs::remove_file(path)?;
     }
     Ok(())

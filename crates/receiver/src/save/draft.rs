@@ -3,7 +3,7 @@
 use std::{
     fs::File,
     io,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -44,9 +44,27 @@ impl Draft {
         Ok(Self { unfinished: Some(unfinished.map_err(SaveError::of_creating)?), path, existing })
     }
 
+    /// Creates the unfinished file under a hidden name in the folder `hidden`, which must be on the file system of `path`.
+    ///
+    /// # Errors
+    /// Fails as [`create`](Self::create) does.
+    pub(super) fn create_hidden(hidden: &Path, path: PathBuf, existing: Existing) -> Result<Self, SaveError> {
+        let old = regular_file(&path)?;
+        if old.is_some() && existing == Existing::Keep {
+            return Err(SaveError::Exists);
+        }
+        let unfinished = Unfinished::hidden(hidden, super::unfinished::mode(old.as_ref()));
+        Ok(Self { unfinished: Some(unfinished.map_err(SaveError::of_creating)?), path, existing })
+    }
+
     /// Returns the open file of the draft.
     pub(super) fn file(&self) -> io::Result<Arc<File>> {
         Ok(self.unfinished()?.file().clone())
+    }
+
+    /// Frees reserved space that was not needed.
+    pub(super) fn trim(&self) -> io::Result<()> {
+        self.unfinished()?.trim()
     }
 
     /// Waits until all bytes are on the disk.

@@ -35,6 +35,9 @@ pub enum SaveError {
     /// No file has the name.
     #[error("no file has that name")]
     Missing,
+    /// An earlier failure has lost bytes of a partial body.
+    #[error("bytes of the partial upload were lost")]
+    Lost,
     /// The operating system reported another error.
     #[error("cannot save or read the file: {0}")]
     Io(#[source] io::Error),

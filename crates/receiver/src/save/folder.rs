@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File, Metadata, OpenOptions},
     io,
-    os::unix::fs::OpenOptionsExt as _,
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -35,18 +35,37 @@ impl Folder {
         Ok(Self::unchecked(path))
     }
 
+    /// The name of the hidden folder, below a folder of saved bodies, for the files of partial bodies.
+    pub const PARTIAL: &str = ".longhaul-partial";
+
+    /// Returns the path of the folder for partial bodies, and creates the folder if it is missing. Waits for the disk.
+    pub(super) fn partial(&self) -> io::Result<PathBuf> {
+        let path = self.path.join(Self::PARTIAL);
+        match fs::DirBuilder::new().mode(0o700).create(&path) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+        // Another user may have created a link under this name.
+        if fs::symlink_metadata(&path)?.is_dir() {
+            Ok(path)
+        } else {
+            Err(io::Error::other(format!("{} is not a folder", Self::PARTIAL)))
+        }
+    }
+
     /// Creates a folder without checking that it exists.
     pub(super) fn unchecked(path: &Path) -> Self {
         let wide_places = Arc::new(Semaphore::new(Room::WIDE_PLACES));
         Self { path: path.to_owned(), wide_places, ledger: None }
     }
 
-    /// Removes the unfinished files that killed processes left behind on file systems without unnamed files. The files
-    /// of running processes stay. Waits for the disk.
+    /// Removes the files that killed processes left behind: partial bodies, and unfinished files on file systems without
+    /// unnamed files. The files of running processes stay. Waits for the disk.
     ///
     /// # Errors
     /// Fails if the folder cannot be read.
     pub fn remove_abandoned(&self) -> io::Result<()> {
+        abandoned::remove_partial(&self.path.join(Self::PARTIAL))?;
         abandoned::remove_abandoned(&self.path)
     }
 

@@ -102,6 +102,20 @@ impl Saver {
         Ok(())
     }
 
+    /// Writes the last block, and releases the blocks. The bytes need not be on the disk yet.
+    pub(super) async fn pause(mut self) -> Result<Paused, SaveError> {
+        let bytes = self.written + self.filling.len() as u64;
+        self.claim(bytes).await?;
+        let Self { writer, draft, claim, filling, .. } = self;
+        writer.finish().await?;
+        let draft = blocking(move || {
+            (&*draft.file()?).write_all(&filling)?;
+            draft.trim()?;
+            Ok(draft)
+        });
+        Ok(Paused { draft: draft.await?, claim, bytes })
+    }
+
     /// Writes the last block, waits until all bytes are on the disk, and gives the file its name. Returns the name.
     pub(crate) async fn finish(self) -> Result<String, SaveError> {
         self.complete().await?.name().await
@@ -119,6 +133,40 @@ impl Saver {
             Ok(draft)
         });
         Ok(Complete { draft: draft.await?, claim, bytes })
+    }
+}
+
+/// The file of a body that waits for further bytes, without blocks of memory. Dropping this value removes the file.
+#[derive(Debug)]
+pub(super) struct Paused {
+    draft: Draft,
+    claim: Option<Claim>,
+    bytes: u64,
+}
+
+impl Paused {
+    /// Creates a file without bytes in the hidden folder, for the name `name`.
+    pub(super) async fn begin(
+        folder: Folder,
+        name: &SafeName,
+        existing: Existing,
+        announced: Option<u64>,
+    ) -> Result<Self, SaveError> {
+        let path = folder.path().join(name.as_str());
+        let begun = blocking(move || {
+            let claim = folder.claim(announced)?;
+            let hidden = folder.partial().map_err(SaveError::of_creating)?;
+            Ok((Draft::create_hidden(&hidden, path, existing)?, claim))
+        });
+        let (draft, claim) = begun.await?;
+        Ok(Self { draft, claim, bytes: 0 })
+    }
+
+    /// Returns a saver of the bytes that follow.
+    pub(super) fn resume(self, folder: &Folder, announced: Option<u64>) -> Result<Saver, SaveError> {
+        let Self { draft, claim, bytes } = self;
+        let writer = Writer::new(draft.file()?, folder.room(), announced).after(bytes);
+        Ok(Saver { writer, draft, claim, filling: BytesMut::new(), written: bytes })
     }
 }
 

@@ -60,7 +60,7 @@ impl Unfinished {
     /// Creates a file in a folder, which need not be readable. The file's permissions do not exceed those of the file
     /// that it will replace.
     pub(super) fn create(folder: &Path, replaced: Option<&Metadata>) -> io::Result<Self> {
-        let mode = replaced.map_or(MODE, |replaced| replaced.mode() & MODE);
+        let mode = mode(replaced);
         match unnamed(folder, mode) {
             Some(file) => Ok(Self { file: Arc::new(file), place: Place::Unnamed }),
             None => Self::hidden(folder, mode),
@@ -89,9 +89,14 @@ impl Unfinished {
         &self.file
     }
 
+    /// Frees reserved space that was not needed.
+    pub(super) fn trim(&self) -> io::Result<()> {
+        self.file.set_len(self.file.metadata()?.len())
+    }
+
     /// Flushes all bytes to the disk, and frees reserved space that was not needed.
     pub(super) fn sync(&self) -> io::Result<()> {
-        self.file.set_len(self.file.metadata()?.len())?;
+        self.trim()?;
         self.file.sync_all()
     }
 
@@ -123,6 +128,11 @@ impl Unfinished {
             Ok(()) => Ok(sync_folder(&file, path)?),
         }
     }
+}
+
+/// Returns the permissions of a new file, which do not exceed those of the file that it will replace.
+pub(super) fn mode(replaced: Option<&Metadata>) -> u32 {
+    replaced.map_or(MODE, |replaced| replaced.mode() & MODE)
 }
 
 /// Creates an unnamed file. `None` if the file system does not support such files, or if `/proc`, through which

@@ -84,6 +84,11 @@ impl Writer {
         }
     }
 
+    /// Sets the number of bytes that the file has already, at whose end it is written.
+    pub(super) fn after(self, bytes: u64) -> Self {
+        Self { written: bytes, reserved: bytes, ..self }
+    }
+
     /// Waits for an empty block.
     pub(super) async fn block(&mut self) -> io::Result<BytesMut> {
         if self.allocated < self.room.blocks {
