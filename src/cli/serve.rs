@@ -83,6 +83,9 @@ pub(crate) struct ServeArgs {
     /// Most bytes of all files in the folder of save:DIR together [default: unlimited]
     #[arg(long, value_name = "SIZE", help_heading = "Guards")]
     max_stored: Option<ByteSize>,
+    /// Time after its last byte at which an incomplete upload expires (see `send -C -`)
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = up_to_a_day, help_heading = "Guards")]
+    partial_ttl: Duration,
     /// Bytes of the file system of save:DIR that stay free [default: 64MiB, or a tenth of a small file system]
     #[arg(long, value_name = "SIZE", help_heading = "Guards")]
     min_free: Option<ByteSize>,
@@ -181,6 +184,7 @@ impl ServeArgs {
         }
         (options.max_body, options.max_size) = (self.max_body, self.max_size);
         (options.quota.max_stored, options.quota.min_free) = (self.max_stored, self.min_free);
+        options.partial_ttl = self.partial_ttl;
         (options.min_chunk, options.max_chunk) =
             (self.min_chunk, self.max_chunk.unwrap_or(options.max_chunk));
         options.max_connections = self.max_connections.unwrap_or(options.max_connections);

@@ -31,6 +31,9 @@ const OWN_DESCRIPTORS: u64 = 64;
 /// port keeps 650 connections.
 const FILES: u64 = 6;
 
+/// The divisor of the file descriptors for saved files that gives those of incomplete uploads: a quarter.
+const PARTIAL: u64 = 4;
+
 /// The part of the available memory that defaults may take, as a fraction. Other processes of the machine need the
 /// rest.
 const PART: (u64, u64) = (3, 4);
@@ -152,7 +155,10 @@ impl Options {
         let reason = format!("the {descriptors} file descriptors of this process");
         lower(&mut self.max_connections, free - files, "connections", &reason, notes);
         if files > 0 {
-            lower(&mut self.max_requests, files, "requests", &reason, notes);
+            // An incomplete upload keeps its file open.
+            let partial = files / PARTIAL;
+            lower(&mut self.max_partial, partial, "resumable uploads", &reason, notes);
+            lower(&mut self.max_requests, files - partial, "requests", &reason, notes);
         }
     }
 
@@ -292,7 +298,8 @@ mod tests {
         for descriptors in [0, 10, 100, 1024, 4096] {
             let mut options = saving();
             let notes = options.fit(&machine(1 << 20, descriptors), Asked::default()).unwrap();
-            let taken = u64::from(options.max_connections) + u64::from(options.max_requests);
+            let taken = [options.max_connections, options.max_requests, options.max_partial];
+            let taken: u64 = taken.into_iter().map(u64::from).sum();
             assert!(taken <= descriptors.max(8), "{descriptors}: {notes:?}");
         }
         let mut options = Options::default();

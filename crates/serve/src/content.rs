@@ -18,7 +18,7 @@ use crate::{
     refusal::Refusal,
     reply::{ConnectionFate, Reply},
     request::{self, RequestKind},
-    saved_file,
+    resumable, saved_file,
     unsent::Unsent,
     upload::Uploads,
 };
@@ -46,6 +46,11 @@ impl Content {
             generated: GeneratedBodies::new(options),
             unsent: Unsent::default(),
         })
+    }
+
+    /// Removes incomplete uploads as they expire, without end.
+    pub(crate) async fn expire(&self) {
+        self.uploads.partials.expire().await;
     }
 
     /// Returns a reader of the counters.
@@ -88,6 +93,10 @@ impl Content {
     pub(crate) async fn answer(&self, request: Request<Body>, reply: Reply<'_>) -> ConnectionFate {
         let (request, body) = request.into_parts();
         match self.admit(&request) {
+            Ok(RequestKind::Upload { name }) if resumable::is_creation(&request.headers) => {
+                self.uploads.create(&request, body, name, reply).await
+            }
+            Ok(RequestKind::Partial { id }) => self.uploads.serve_resource(&id, &request, body, reply).await,
             Ok(RequestKind::Upload { name }) => self.uploads.receive(&request, body, name, reply).await,
             Ok(kind) => match self.download(kind, &request).await {
                 Ok(download) => download.send(reply).await,
@@ -117,7 +126,7 @@ impl Content {
     async fn download(&self, kind: RequestKind, request: &Parts) -> Result<Download, Refusal> {
         let head_only = request.method == Method::HEAD;
         match kind {
-            RequestKind::FrontPage | RequestKind::Upload { .. } => {
+            RequestKind::FrontPage | RequestKind::Upload { .. } | RequestKind::Partial { .. } => {
                 Ok(Download::complete(front_page::response(head_only)))
             }
             RequestKind::Generated { size, chunk, seed } => {
@@ -127,6 +136,10 @@ impl Content {
                 }
                 Ok(download)
             }
+            RequestKind::Limits => match self.uploads.folder() {
+                Some(_) => Ok(Download::complete(self.uploads.partials.offer())),
+                None => Err(request::not_allowed(&request.method)),
+            },
             RequestKind::Health => Ok(Download::complete(self.observer.health())),
             RequestKind::Preflight => Ok(Download::complete(access::preflight(&request.headers))),
             RequestKind::SavedFile { name } => match self.uploads.folder() {

@@ -1,6 +1,6 @@
 //! The fields of a request that determine its framing: lengths, transfer codings and connection-specific fields.
 
-use http::{HeaderMap, StatusCode, Version, header, request::Parts};
+use http::{HeaderMap, HeaderValue, StatusCode, Version, header, request::Parts};
 use transport::LengthBesideCoding;
 
 use crate::{refusal::Refusal, whole_body::is_declared_complete};
@@ -26,9 +26,21 @@ pub(crate) fn check(request: &Parts) -> Result<(), Refusal> {
 /// # Errors
 /// Fails if the announced length is not a number, or if there are several lengths (400; RFC 9110 section 8.6).
 pub(crate) fn announced_length(headers: &HeaderMap) -> Result<Option<u64>, Refusal> {
+    one_length(headers.get_all(header::CONTENT_LENGTH).iter())
+}
+
+/// Returns the length that a request announces for its body, which is a whole upload, if any.
+///
+/// # Errors
+/// Fails as [`announced_length`] does.
+pub(crate) fn announced_upload(headers: &HeaderMap) -> Result<Option<u64>, Refusal> {
     let of_upload = is_declared_complete(headers).then(|| headers.get_all("upload-length"));
+    one_length(headers.get_all(header::CONTENT_LENGTH).iter().chain(of_upload.into_iter().flatten()))
+}
+
+fn one_length<'h>(values: impl Iterator<Item = &'h HeaderValue>) -> Result<Option<u64>, Refusal> {
     let mut announced = None;
-    for value in headers.get_all(header::CONTENT_LENGTH).iter().chain(of_upload.into_iter().flatten()) {
+    for value in values {
         let text = value.to_str().ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
         let Some(length) = text.and_then(|text| text.parse().ok()) else {
             return Err(bad(format!("the length {value:?} is not a number of bytes")));
@@ -146,7 +158,9 @@ mod tests {
         }
         assert_eq!(length(&["18446744073709551616"]), Err(400));
         let declared = [("upload-complete", "?1"), ("upload-length", "5"), ("content-length", "6")];
-        assert_eq!(refused(Version::HTTP_2, &declared), Some(400));
+        let declared = parts(Version::HTTP_2, &declared).headers;
+        assert_eq!(announced_upload(&declared).unwrap_err().status(), 400);
+        assert_eq!(announced_length(&declared).unwrap(), Some(6));
     }
 
     #[test]

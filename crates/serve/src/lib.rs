@@ -83,6 +83,7 @@ mod reply;
 mod request;
 mod requests;
 mod response;
+mod resumable;
 mod saved_file;
 mod server;
 mod stall;

@@ -86,6 +86,10 @@ pub struct Options {
     pub max_body: Option<ByteSize>,
     /// The bounds on the files in the folder of uploads. The default bounds only the space that must stay free.
     pub quota: Quota,
+    /// The time after the last byte of an incomplete upload at which the upload expires; 1 h by default.
+    pub partial_ttl: Duration,
+    /// The most incomplete uploads that can be resumed; further ones are refused (503). The default is 256. 0 counts as 1.
+    pub max_partial: u32,
     /// The largest chunk of a generated body that a client may ask for; 1 MiB by default.
     pub max_chunk: ChunkSize,
     /// The smallest chunk of a generated body that a client may ask for; 1 KiB by default.
@@ -132,6 +136,8 @@ impl Default for Options {
             receipts: None,
             max_body: None,
             quota: Quota::default(),
+            partial_ttl: Duration::from_secs(60 * 60),
+            max_partial: 256,
             max_chunk: ChunkSize::try_from(MAX_CHUNK).unwrap_or(ChunkSize::DEFAULT),
             min_chunk: ChunkSize::try_from(MIN_CHUNK).unwrap_or(ChunkSize::DEFAULT),
             max_size: None,
@@ -179,6 +185,7 @@ mod tests {
         assert_eq!((options.min_chunk.get(), options.max_chunk.get()), (1 << 10, 1 << 20));
         assert_eq!((options.max_connections, options.max_requests), (1024, 1024));
         assert_eq!(options.max_connections_per_address, 64);
+        assert_eq!((options.partial_ttl, options.max_partial), (Duration::from_secs(3600), 256));
         assert_eq!(options.limits.bytes(&H2_FRAME), FRAME);
         assert_eq!(options.min_rate.map(Rate::bytes_per_s), Some(1024));
         let Guards { header_bytes, header_count, header_timeout, streams, retry_from, .. } = options.guards;

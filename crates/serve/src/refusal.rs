@@ -5,6 +5,7 @@ use std::fmt;
 use http::{HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use receiver::save::SaveError;
 use record::ByteSize;
+use serde_json::Value;
 use transport::{Body, body};
 
 use crate::{response, text::printable};
@@ -15,18 +16,36 @@ pub(crate) struct Refusal {
     status: StatusCode,
     reason: String,
     headers: Vec<(HeaderName, HeaderValue)>,
+    /// The details of the problem (RFC 9457), which replace the line of text.
+    problem: Option<Value>,
 }
 
 impl Refusal {
     /// Returns a refusal with its reason.
     pub(crate) fn new(status: StatusCode, reason: impl Into<String>) -> Self {
-        Self { status, reason: reason.into(), headers: Vec::new() }
+        Self { status, reason: reason.into(), headers: Vec::new(), problem: None }
     }
 
     /// Adds a header to the response of the refusal.
     pub(crate) fn with(mut self, name: HeaderName, value: &'static str) -> Self {
         self.headers.push((name, HeaderValue::from_static(value)));
         self
+    }
+
+    /// Adds a header whose value is known at run time. A value that is invalid in a header is not added.
+    pub(crate) fn with_text(mut self, name: HeaderName, value: &str) -> Self {
+        self.headers.extend(HeaderValue::from_str(value).ok().map(|value| (name, value)));
+        self
+    }
+
+    /// Adds a header, unless the response has one of that name.
+    pub(crate) fn unless_set(self, name: HeaderName, value: &'static str) -> Self {
+        if self.headers.iter().any(|(set, _)| *set == name) { self } else { self.with(name, value) }
+    }
+
+    /// Sets the details of the problem (RFC 9457).
+    pub(crate) fn with_problem(self, problem: Value) -> Self {
+        Self { problem: Some(problem), ..self }
     }
 
     /// Returns the status of the response.
@@ -39,10 +58,15 @@ impl Refusal {
     /// 15.5.6), and a 503 states when to try again (section 15.6.4).
     pub(crate) fn response(&self) -> Response<Body> {
         let reason = printable(&self.reason, MOST);
-        let mut response = response::with_status(self.status, body::full(format!("{reason}\n")));
+        let (text, media_type) = match &self.problem {
+            Some(problem) => (format!("{problem}\n"), "application/problem+json"),
+            None => (format!("{reason}\n"), "text/plain; charset=utf-8"),
+        };
+        let mut response = response::with_status(self.status, body::full(text));
         response.extensions_mut().insert(Reason(reason));
-        response::set(&mut response, header::CONTENT_TYPE, "text/plain; charset=utf-8");
-        if self.status == StatusCode::METHOD_NOT_ALLOWED {
+        response::set(&mut response, header::CONTENT_TYPE, media_type);
+        let names_methods = self.headers.iter().any(|(name, _)| name == header::ALLOW);
+        if self.status == StatusCode::METHOD_NOT_ALLOWED && !names_methods {
             response::set(&mut response, header::ALLOW, "GET, HEAD, PUT, POST");
         }
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
@@ -68,12 +92,19 @@ impl Refusal {
 
 impl From<SaveError> for Refusal {
     fn from(error: SaveError) -> Self {
+        Self::of_save(&error)
+    }
+}
+
+impl Refusal {
+    /// Returns the refusal of a body that cannot be saved, or of a file that cannot be read.
+    pub(crate) fn of_save(error: &SaveError) -> Self {
         let status = match error {
             SaveError::Name(_) | SaveError::Symlink | SaveError::NotAFile => StatusCode::BAD_REQUEST,
             SaveError::Full | SaveError::QuotaReached => StatusCode::INSUFFICIENT_STORAGE,
             SaveError::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             SaveError::Exists | SaveError::Changed => StatusCode::PRECONDITION_FAILED,
-            SaveError::Missing => StatusCode::NOT_FOUND,
+            SaveError::Missing | SaveError::Lost => StatusCode::NOT_FOUND,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Self::new(status, error.to_string())

@@ -1,6 +1,6 @@
 //! The kind of a request, parsed from its method, path and query.
 
-use http::{Method, StatusCode, Uri};
+use http::{Method, StatusCode, Uri, header};
 use receiver::save::{NameError, SafeName};
 use record::{ByteSize, ChunkSize, DEFAULT_SEED};
 
@@ -21,10 +21,17 @@ pub(crate) enum RequestKind {
     Preflight,
     /// A request for the counters of the server.
     Health,
+    /// A request to the upload resource of that name.
+    Partial { id: String },
+    /// A request for the limits of resumable uploads.
+    Limits,
 }
 
 /// The prefix of paths that never name a saved file.
 const RESERVED: &str = "/.longhaul/";
+
+/// The prefix of the paths of upload resources. A random name follows.
+pub(crate) const UPLOADS: &str = "/.longhaul/uploads/";
 
 /// Returns whether a request asks for the health of the server.
 pub(crate) fn is_health(uri: &Uri) -> bool {
@@ -40,6 +47,14 @@ impl RequestKind {
         if is_health(uri) && [Method::GET, Method::HEAD].contains(method) {
             return Ok(Self::Health);
         }
+        if let Some(id) = uri.path().strip_prefix(UPLOADS) {
+            return match *method {
+                Method::HEAD | Method::GET | Method::PATCH | Method::DELETE => {
+                    Ok(Self::Partial { id: id.to_owned() })
+                }
+                _ => Err(not_allowed(method).with(header::ALLOW, "HEAD, GET, PATCH, DELETE")),
+            };
+        }
         if uri.path().starts_with(RESERVED) {
             return Err(Refusal::new(StatusCode::NOT_FOUND, "no files are under /.longhaul/"));
         }
@@ -52,7 +67,8 @@ impl RequestKind {
             )),
             Method::PUT | Method::POST => Ok(Self::Upload { name: upload_name(uri) }),
             Method::GET | Method::HEAD => Self::of_get(uri),
-            _ => Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, format!("{method} is not offered here"))),
+            Method::OPTIONS => Ok(Self::Limits),
+            _ => Err(not_allowed(method)),
         }
     }
 
@@ -78,6 +94,11 @@ impl RequestKind {
         };
         Ok(Self::Generated { size, chunk, seed })
     }
+}
+
+/// Returns the refusal of a method that is not served.
+pub(crate) fn not_allowed(method: &Method) -> Refusal {
+    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, format!("{method} is not offered here"))
 }
 
 /// Returns the name of an upload: `?file=NAME`, else the last segment of the path. A plus sign stands for itself in
@@ -175,7 +196,7 @@ mod tests {
                 assert_eq!(kind(method.clone(), target), Err(400), "{method} {target}");
             }
         }
-        assert_eq!(kind(Method::OPTIONS, "*"), Err(405));
+        assert_eq!(kind(Method::OPTIONS, "*"), Ok(RequestKind::Limits));
         assert_eq!(kind(Method::CONNECT, "localhost:80"), Err(405));
     }
 
@@ -195,9 +216,21 @@ mod tests {
 
     #[test]
     fn other_methods_are_not_allowed() {
-        for method in [Method::DELETE, Method::PATCH, Method::OPTIONS, Method::TRACE, Method::CONNECT] {
+        for method in [Method::DELETE, Method::PATCH, Method::TRACE, Method::CONNECT] {
             assert_eq!(kind(method.clone(), "/"), Err(405), "{method}");
         }
+    }
+
+    #[test]
+    fn an_upload_resource_has_methods_of_its_own() {
+        let resource = || Ok(RequestKind::Partial { id: "abc".into() });
+        for method in [Method::HEAD, Method::GET, Method::PATCH, Method::DELETE] {
+            assert_eq!(kind(method, "/.longhaul/uploads/abc"), resource());
+        }
+        for method in [Method::PUT, Method::POST, Method::OPTIONS] {
+            assert_eq!(kind(method, "/.longhaul/uploads/abc"), Err(405));
+        }
+        assert_eq!(kind(Method::GET, "/.longhaul/other"), Err(404));
     }
 
     proptest! {

@@ -99,6 +99,7 @@ impl Server {
     /// future.
     pub async fn run(self, stop: impl Future<Output = ()>, grace: Duration) {
         let (stopping, stops) = watch::channel(false);
+        let expiring = self.content.clone();
         let alt_svc = self.listeners.tls.as_ref().map(|tls| Arc::from(tls.alt_svc()));
         let handler = ConnectionHandler {
             content: self.content,
@@ -112,12 +113,18 @@ impl Server {
         let serve = |(port, places)| accept::serve(port, handler.clone(), places, grace);
         let serving = join_all(ports.into_iter().zip(places).map(serve));
         pin!(serving);
+        let serving = async {
+            tokio::select! {
+                _ = &mut serving => return,
+                () = stop => {}
+            }
+            stopping.send_replace(true);
+            serving.await;
+        };
         tokio::select! {
-            _ = &mut serving => return,
-            () = stop => {}
+            () = serving => {}
+            () = expiring.expire() => {}
         }
-        stopping.send_replace(true);
-        serving.await;
     }
 }
 

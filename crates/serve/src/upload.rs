@@ -10,7 +10,7 @@ use http::{HeaderMap, StatusCode, request::Parts};
 use http_body_util::{LengthLimitError, Limited};
 use metrics::{Meter, Pace};
 use receiver::{
-    Halt, ReceiveError, Reception, Sink,
+    Halt, Receipt, ReceiveError, Reception, Sink,
     save::{Existing, Folder, NameError, SafeName},
 };
 use record::{ByteSize, Rate};
@@ -25,7 +25,9 @@ use crate::{
     occasional::Occasional,
     refusal::{ExactSize, Refusal},
     reply::{ConnectionFate, Reply},
-    response, saved_file,
+    response,
+    resumable::Partials,
+    saved_file,
     stall::unless_sender_stalls,
     text::printable,
     whole_body,
@@ -46,7 +48,8 @@ struct Admitted {
 /// The uploads of a server: their destination, and the bound on their size.
 pub(crate) struct Uploads {
     destination: Destination,
-    max_body: Option<ByteSize>,
+    pub(crate) max_body: Option<ByteSize>,
+    pub(crate) partials: Partials,
     existing: Existing,
     reader_rate: Option<Rate>,
     reader_halt: Option<Halt>,
@@ -62,6 +65,7 @@ impl Uploads {
         Self {
             destination,
             max_body: options.max_body,
+            partials: Partials::new(options),
             existing,
             reader_rate: options.reader_rate,
             reader_halt: options.reader_halt.clone(),
@@ -102,12 +106,7 @@ impl Uploads {
         let received = unless_sender_stalls(patience, &meter, || activity.is_busy(), reception.boxed());
         match received.await {
             Ok(Ok(receipt)) => {
-                if let Some(receipts) = &self.receipts {
-                    receipts.hand_over(&receipt);
-                }
-                if let (true, Some(name)) = (replaces, &receipt.saved) {
-                    self.report_replacement(name, reply.client());
-                }
+                self.confirm(&receipt, replaces, reply.client());
                 reply.send(response::receipt(&receipt)).await
             }
             Ok(Err(error)) => reply.refuse_midway(self.refusal(error), body).await,
@@ -119,10 +118,20 @@ impl Uploads {
         }
     }
 
+    /// Hands the receipt of a complete upload over, and logs a replaced file.
+    pub(crate) fn confirm(&self, receipt: &Receipt, replaces: bool, client: SocketAddr) {
+        if let Some(receipts) = &self.receipts {
+            receipts.hand_over(receipt);
+        }
+        if let (true, Some(name)) = (replaces, &receipt.saved) {
+            self.report_replacement(name, client);
+        }
+    }
+
     /// Decides by the head of a request whether its body is accepted, before any byte of the body is read.
     async fn admit(&self, request: &Parts, name: Result<SafeName, NameError>) -> Result<Admitted, Refusal> {
         whole_body::check(request)?;
-        let announced = framing::announced_length(&request.headers)?;
+        let announced = framing::announced_upload(&request.headers)?;
         if let (Some(most), Some(announced)) = (self.max_body, announced)
             && announced > most.0
         {
@@ -148,7 +157,7 @@ impl Uploads {
     }
 
     /// Checks the preconditions of an upload. Returns the file that it may replace.
-    async fn replaceable(
+    pub(crate) async fn replaceable(
         &self,
         headers: &HeaderMap,
         name: &Result<SafeName, NameError>,
@@ -179,7 +188,7 @@ impl Uploads {
     }
 }
 
-fn too_large(most: ByteSize) -> Refusal {
+pub(crate) fn too_large(most: ByteSize) -> Refusal {
     let reason = format!("a body may have at most {}", ExactSize(most));
     Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, reason)
 }

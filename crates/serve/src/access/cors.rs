@@ -10,8 +10,8 @@ use crate::response;
 const MAX_AGE: &str = "600";
 
 /// The fields of responses that scripts may read, besides the safelisted ones.
-const EXPOSED: &str =
-    "Accept-Ranges, Content-Disposition, Content-Length, Content-Range, ETag, Location, Repr-Digest";
+const EXPOSED: &str = "Accept-Ranges, Content-Disposition, Content-Length, Content-Range, ETag, Location, Repr-Digest, Upload-Complete, \
+     Upload-Length, Upload-Limit, Upload-Offset";
 
 /// The request header by which a page of the public internet asks for access to a server of a private network (Private
 /// Network Access).
@@ -47,7 +47,7 @@ pub(super) fn response_fields(headers: &HeaderMap, origins: &Origins) -> HeaderM
 /// checked when it arrives.
 pub(crate) fn preflight(headers: &HeaderMap) -> Response<Body> {
     let mut response = response::with_status(StatusCode::NO_CONTENT, body::empty());
-    response::set(&mut response, header::ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD, PUT, POST");
+    response::set(&mut response, header::ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD, PUT, POST, PATCH, DELETE");
     response::set(&mut response, header::ACCESS_CONTROL_MAX_AGE, MAX_AGE);
     if let Some(fields) = headers.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
         response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_HEADERS, fields.clone());

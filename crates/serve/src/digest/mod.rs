@@ -6,6 +6,6 @@ mod stated;
 mod verified;
 mod wanted;
 
-pub(crate) use stated::{Mismatch, Stated};
+pub(crate) use stated::{Mismatch, Scope, Stated};
 pub(crate) use verified::Verified;
 pub(crate) use wanted::attach;

@@ -1,6 +1,6 @@
 //! The digests that a client states for an upload, and their comparison with the bytes that arrived.
 
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, HeaderName, StatusCode, header};
 use receiver::{DigestAlgorithm, DigestHasher, StatedDigest};
 
 use super::field::{CONTENT_DIGEST, REPR_DIGEST, values};
@@ -9,8 +9,32 @@ use crate::refusal::Refusal;
 /// The digests that a request states, and the hashers that they need.
 #[derive(Default)]
 pub(crate) struct Stated {
+    scope: Scope,
     digests: Vec<StatedDigest>,
     hashers: Vec<DigestHasher>,
+}
+
+/// The bytes that are compared with the digests of a request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// The body of a request, which is the whole file: both digests belong to it.
+    #[default]
+    Body,
+    /// The content of a request, which is a part of the file: Content-Digest belongs to it.
+    Part,
+    /// The whole file, which several requests carry: Repr-Digest belongs to it.
+    Whole,
+}
+
+impl Scope {
+    fn names(self) -> &'static [HeaderName] {
+        static NAMES: [HeaderName; 2] = [CONTENT_DIGEST, REPR_DIGEST];
+        match self {
+            Self::Body => &NAMES,
+            Self::Part => NAMES.get(..1).unwrap_or_default(),
+            Self::Whole => NAMES.get(1..).unwrap_or_default(),
+        }
+    }
 }
 
 /// The error for a digest that differs from that of the body, or cannot be compared with it.
@@ -32,9 +56,14 @@ impl Stated {
     /// # Errors
     /// Fails if a digest cannot be read (400).
     pub(crate) fn of(headers: &HeaderMap) -> Result<Self, Refusal> {
-        let mut stated = Self::default();
+        Self::of_scope(headers, Scope::Body)
+    }
+
+    /// Parses the digests of a scope, as [`of`](Self::of) does for a body. Trailers cannot announce those of a whole file.
+    pub(crate) fn of_scope(headers: &HeaderMap, scope: Scope) -> Result<Self, Refusal> {
+        let mut stated = Self { scope, ..Self::default() };
         stated.read(headers).map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, error.to_string()))?;
-        let announced = announces_digest(headers);
+        let announced = scope != Scope::Whole && announces_digest(headers);
         stated.hashers = DigestAlgorithm::ALL
             .into_iter()
             .filter(|algorithm| announced || stated.digests.iter().any(|one| one.algorithm == *algorithm))
@@ -44,15 +73,15 @@ impl Stated {
     }
 
     fn read(&mut self, fields: &HeaderMap) -> Result<(), Mismatch> {
-        for name in [CONTENT_DIGEST, REPR_DIGEST] {
-            let digests: Result<Vec<_>, _> = StatedDigest::in_values(values(fields, &name)).collect();
+        for name in self.scope.names() {
+            let digests: Result<Vec<_>, _> = StatedDigest::in_values(values(fields, name)).collect();
             self.digests.extend(digests.map_err(Mismatch::Unreadable)?);
         }
         Ok(())
     }
 
     /// Hashes a piece of the body.
-    pub(super) fn update(&mut self, piece: &[u8]) {
+    pub(crate) fn update(&mut self, piece: &[u8]) {
         self.hashers.iter_mut().for_each(|hasher| hasher.update(piece));
     }
 
@@ -60,7 +89,7 @@ impl Stated {
     ///
     /// # Errors
     /// Fails if a digest differs, or cannot be compared.
-    pub(super) fn compare(mut self, trailers: Option<&HeaderMap>) -> Result<(), Mismatch> {
+    pub(crate) fn compare(mut self, trailers: Option<&HeaderMap>) -> Result<(), Mismatch> {
         if let Some(trailers) = trailers {
             self.read(trailers)?;
         }

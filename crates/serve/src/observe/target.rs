@@ -3,8 +3,13 @@
 use http::Uri;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
+use crate::request::UPLOADS;
+
 /// The parameters whose values are logged. Other values may be secrets, such as the signature of a link.
 const SHOWN: [&str; 4] = ["file", "size", "chunk", "seed"];
+
+/// The characters that are logged of the name of an upload resource, which tell lines of one upload from others.
+const SHOWN_OF_ID: usize = 6;
 
 /// The longest text of a logged target, in bytes.
 const MOST: usize = 1000;
@@ -14,7 +19,9 @@ const ENCODED: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'\\');
 
 /// Returns the path and the query of a target, without user information and the values of unknown parameters.
 pub(super) fn loggable(uri: &Uri) -> String {
-    let mut target = uri.path().to_owned();
+    // The name of an upload resource is a secret.
+    let resource = uri.path().strip_prefix(UPLOADS).and_then(|id| id.get(..SHOWN_OF_ID));
+    let mut target = resource.map_or_else(|| uri.path().to_owned(), |start| format!("{UPLOADS}{start}..."));
     for (index, parameter) in uri.query().into_iter().flat_map(|query| query.split('&')).enumerate() {
         target.push(if index == 0 { '?' } else { '&' });
         match parameter.split_once('=') {
@@ -45,6 +52,7 @@ mod tests {
             ("/a?X-Amz-Signature=abc", "/a?X-Amz-Signature=REDACTED"),
             ("/a?s3cret", "/a?REDACTED"),
             ("http://user:pass@host/a", "/a"),
+            ("/.longhaul/uploads/0123456789abcdef", "/.longhaul/uploads/012345..."),
         ] {
             assert_eq!(loggable(&target.parse().unwrap()), logged, "{target}");
         }

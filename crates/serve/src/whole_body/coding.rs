@@ -9,9 +9,17 @@ use crate::refusal::Refusal;
 /// # Errors
 /// Fails if the body is encoded or wrapped in an envelope (415).
 pub(super) fn check(headers: &HeaderMap) -> Result<(), Refusal> {
-    content_coding(headers)?;
-    signed_chunks(headers)?;
+    check_coding(headers)?;
     media_type(headers)
+}
+
+/// Refuses a body that is encoded or signed in pieces, whatever its media type.
+///
+/// # Errors
+/// Fails if the body is encoded (415).
+pub(super) fn check_coding(headers: &HeaderMap) -> Result<(), Refusal> {
+    content_coding(headers)?;
+    signed_chunks(headers)
 }
 
 /// Codings that do not change the bytes: those of HTTP, and those of MIME's Content-Transfer-Encoding (RFC 2045 section

@@ -21,6 +21,25 @@ pub(crate) fn check(request: &Parts) -> Result<(), Refusal> {
     coding::check(&request.headers)
 }
 
+/// Refuses a request that creates a resumable upload, unless the content is the first part of the file.
+///
+/// # Errors
+/// Fails as [`check`] does.
+pub(crate) fn check_creation(request: &Parts) -> Result<(), Refusal> {
+    content_range(&request.headers)?;
+    protocols::check(request)?;
+    coding::check(&request.headers)
+}
+
+/// Refuses a request that appends to an upload, unless the content is the next part of the file.
+///
+/// # Errors
+/// Fails as [`check`] does.
+pub(crate) fn check_patch(request: &Parts) -> Result<(), Refusal> {
+    content_range(&request.headers)?;
+    coding::check_coding(&request.headers)
+}
+
 /// Refuses a Content-Range (400): RFC 9110 section 14.5 demands this of a server that does not support partial PUT.
 fn content_range(headers: &HeaderMap) -> Result<(), Refusal> {
     match headers.contains_key(header::CONTENT_RANGE) {
@@ -36,8 +55,7 @@ fn content_range(headers: &HeaderMap) -> Result<(), Refusal> {
 /// The older field has the opposite sense.
 const COMPLETE: [(&str, &str); 2] = [("upload-complete", "?1"), ("upload-incomplete", "?0")];
 
-/// Returns whether a request declares its body to be the whole upload. A server without resumable uploads may serve
-/// such a request.
+/// Returns whether a request declares its body to be the whole upload, which is served as any other upload.
 pub(crate) fn is_declared_complete(headers: &HeaderMap) -> bool {
     COMPLETE.iter().any(|(name, complete)| headers.get(*name).is_some_and(|value| value == complete))
 }

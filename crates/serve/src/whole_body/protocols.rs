@@ -71,7 +71,9 @@ fn fields(headers: &HeaderMap) -> Result<(), Refusal> {
         return Err(not_implemented(name));
     }
     let blob = headers.get("x-ms-blob-type").filter(|kind| *kind != "BlockBlob");
-    let announced_only = headers.contains_key("upload-length") && !is_declared_complete(headers);
+    let announced_only = headers.contains_key("upload-length")
+        && !headers.contains_key("upload-complete")
+        && !is_declared_complete(headers);
     match (blob, announced_only) {
         (Some(_), _) => Err(not_implemented("x-ms-blob-type")),
         (None, true) => Err(not_implemented("upload-length")),

@@ -21,7 +21,7 @@ async fn an_upload_that_is_no_whole_file_changes_nothing() {
         ("/a", ("x-amz-content-sha256", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"), 415),
         ("/a", ("content-type", "multipart/form-data; boundary=x"), 415),
         ("/a", ("tus-resumable", "1.0.0"), 501),
-        ("/a", ("upload-complete", "?0"), 501),
+        ("/a", ("upload-complete", "no"), 501),
         ("/a", ("upload-incomplete", "?1"), 501),
         ("/a", ("x-chunk-index", "1"), 501),
         ("/a", ("x-http-method-override", "DELETE"), 405),
@@ -71,7 +71,7 @@ async fn a_client_that_waits_is_refused_without_being_asked_for_its_body() {
     for (fields, status) in [
         ("content-length: 5\r\ncontent-range: bytes 5-9/10", 400),
         ("content-length: 5\r\ncontent-type: multipart/form-data", 415),
-        ("content-length: 5\r\nupload-complete: ?0", 501),
+        ("content-length: 5\r\nupload-complete: ?0\r\nupload-draft-interop-version: 6", 501),
         ("content-length: 5\r\nif-match: *", 412),
         ("content-length: 5\r\norigin: null", 403),
         ("content-length: 5\r\ncontent-digest: sha-256=x", 400),

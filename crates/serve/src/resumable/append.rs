@@ -1,0 +1,175 @@
+//! The appending of a request's content to an upload. It runs in a task of its own, so that bytes that have arrived are
+//! kept, however the request ends.
+
+use std::mem;
+
+use http_body_util::BodyExt as _;
+use metrics::{Meter, Stamp};
+use receiver::{Receipt, save::SaveError};
+use tokio::sync::oneshot;
+use transport::{Body, BodyError};
+
+use super::resource::{Held, Open, Resource, State, Turn};
+use crate::digest::{Mismatch, Stated, Verified};
+
+/// The role of a request in its upload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// Further requests follow.
+    Part,
+    /// The upload is complete with the content of this request.
+    Last,
+}
+
+/// The appending of the content of one request.
+pub(super) struct Append {
+    pub(super) held: Held,
+    pub(super) role: Role,
+    /// The length of the content in bytes, if the request states it.
+    pub(super) announced: Option<u64>,
+    /// The most bytes that the upload may have.
+    pub(super) most: u64,
+    /// The digests of the content that the request states.
+    pub(super) content: Stated,
+    pub(super) meter: Meter,
+}
+
+/// The result of an append.
+pub(super) enum Appended {
+    /// The upload has this many bytes, and takes more.
+    Paused(u64),
+    /// The file has its name.
+    Complete(Receipt),
+}
+
+/// The failure of an append.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum AppendError {
+    #[error("a later request to the upload has ended this one")]
+    Superseded,
+    #[error("the request was given up")]
+    GivenUp,
+    #[error("the content broke off: {0}")]
+    Broken(BodyError),
+    #[error("the content ended after {received} bytes instead of {expected}")]
+    Length { received: u64, expected: u64 },
+    #[error("the upload has {bytes} bytes instead of {length}")]
+    Incomplete { bytes: u64, length: u64 },
+    #[error("the content exceeds the length of the upload")]
+    BeyondLength,
+    #[error("an upload may have at most {0} bytes")]
+    TooLarge(u64),
+    #[error(transparent)]
+    Mismatch(#[from] Mismatch),
+    #[error(transparent)]
+    Save(#[from] SaveError),
+    #[error("there is no such upload")]
+    Gone,
+}
+
+impl AppendError {
+    /// Returns whether the upload cannot be continued.
+    pub(super) fn is_final(&self) -> bool {
+        matches!(self, Self::BeyondLength | Self::Mismatch(_) | Self::Save(_) | Self::Gone)
+    }
+}
+
+impl Append {
+    /// Appends the content of `body`, until it ends, a later request begins, or the sender of `stop` is dropped. Returns
+    /// the body, of which bytes may be left.
+    pub(super) async fn run(
+        self,
+        mut body: Body,
+        stop: oneshot::Receiver<()>,
+    ) -> (Body, Result<Appended, AppendError>) {
+        let Self { mut held, role, announced, most, content, meter } = self;
+        let State::Open(open) = &mut *held.state else { return (body, Err(AppendError::Gone)) };
+        let began = Stamp::now();
+        let verified = Verified::new(&mut body, content);
+        let received = receive(open, &held.resource, verified, most, &meter, stop, &mut held.turn).await;
+        open.spent += began.elapsed();
+        let received = received.and_then(|received| match announced {
+            Some(expected) if expected != received => Err(AppendError::Length { received, expected }),
+            _ => Ok(()),
+        });
+        let received = received.and_then(|()| check_end(role, open.partial.bytes(), held.resource.length()));
+        let appended = match received {
+            Ok(()) if role == Role::Last => finish(&mut held).await.map(Appended::Complete),
+            Ok(()) => pause(open).await.map(Appended::Paused),
+            Err(error) if error.is_final() => Err(error),
+            Err(error) => pause(open).await.and(Err(error)),
+        };
+        if appended.as_ref().is_err_and(AppendError::is_final) {
+            held.set(State::Gone);
+        }
+        (body, appended)
+    }
+}
+
+/// Receives content, and returns the number of its bytes.
+async fn receive(
+    open: &mut Open,
+    resource: &Resource,
+    mut body: Verified<'_>,
+    most: u64,
+    meter: &Meter,
+    mut stop: oneshot::Receiver<()>,
+    turn: &mut Turn,
+) -> Result<u64, AppendError> {
+    let (mut flow, mut received) = (meter.flow(), 0);
+    loop {
+        // Only the wait for bytes is cancelled, never their way to the disk.
+        let frame = tokio::select! {
+            biased;
+            _ = &mut stop => return Err(AppendError::GivenUp),
+            () = turn.ended() => return Err(AppendError::Superseded),
+            frame = body.frame() => frame,
+        };
+        let piece = match frame {
+            None => break,
+            Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
+            Some(Err(error)) => {
+                return Err(error.downcast::<Mismatch>().map_or_else(AppendError::Broken, |e| (*e).into()));
+            }
+        };
+        let length = piece.len() as u64;
+        if length > most.saturating_sub(open.partial.bytes()) {
+            let is_known = resource.length().is_some_and(|known| known <= most);
+            return Err(if is_known { AppendError::BeyondLength } else { AppendError::TooLarge(most) });
+        }
+        flow.pass(piece.len());
+        open.stated.update(&piece);
+        open.partial.take(piece).await?;
+        received += length;
+        resource.extend();
+    }
+    flow.finish();
+    Ok(received)
+}
+
+/// Checks that the last request completes an upload of known length.
+fn check_end(role: Role, bytes: u64, length: Option<u64>) -> Result<(), AppendError> {
+    match length {
+        Some(length) if role == Role::Last && length != bytes => {
+            Err(AppendError::Incomplete { bytes, length })
+        }
+        _ => Ok(()),
+    }
+}
+
+async fn pause(open: &mut Open) -> Result<u64, AppendError> {
+    open.partial.pause().await?;
+    Ok(open.partial.bytes())
+}
+
+/// Compares the upload with its digests, and gives the file its name.
+async fn finish(held: &mut Held) -> Result<Receipt, AppendError> {
+    let State::Open(open) = mem::replace(&mut *held.state, State::Gone) else {
+        return Err(AppendError::Gone);
+    };
+    let Open { partial, stated, spent } = *open;
+    stated.compare(None)?;
+    let receipt = partial.finish(spent).await?;
+    held.set(State::Complete(receipt.clone()));
+    Ok(receipt)
+}

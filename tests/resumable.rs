@@ -1,0 +1,398 @@
+//! Resumable uploads (draft-ietf-httpbis-resumable-upload) to `serve`, by curl and by hand.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::{
+    collections::HashMap,
+    fs,
+    io::{Read as _, Write as _},
+    net::TcpStream,
+    path::Path,
+    process::Command,
+    thread::sleep,
+    time::Duration,
+};
+
+use common::{server::Server, text, wait};
+use nix::sys::signal::Signal;
+use serde_json::Value;
+
+/// The hidden folder of incomplete uploads.
+const HIDDEN: &str = ".longhaul-partial";
+
+fn content(bytes: u32) -> Vec<u8> {
+    (0..bytes).map(|i| (i ^ (i >> 7)) as u8).collect()
+}
+
+fn saving(folder: &Path, args: &[&str]) -> Server {
+    let sink = format!("save:{}", folder.display());
+    Server::start(&[&["--sink", sink.as_str()], args].concat())
+}
+
+/// Returns the number of files of incomplete uploads.
+fn hidden(folder: &Path) -> usize {
+    fs::read_dir(folder.join(HIDDEN)).map_or(0, Iterator::count)
+}
+
+struct Answer {
+    status: u16,
+    fields: HashMap<String, String>,
+    body: String,
+}
+
+impl Answer {
+    fn field(&self, name: &str) -> &str {
+        self.fields.get(name).map_or("", String::as_str)
+    }
+
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap()
+    }
+}
+
+/// Makes a request by curl.
+fn curl(args: &[&str]) -> Answer {
+    let folder = tempfile::tempdir().unwrap();
+    let (head, body) = (folder.path().join("head"), folder.path().join("body"));
+    let mut command = Command::new("curl");
+    command.args(["-sS", "-m", "20", "-w", "%{http_code}", "-D"]).arg(&head).arg("-o").arg(&body).args(args);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{args:?}: {}", text(&output.stderr));
+    let head = fs::read_to_string(head).unwrap();
+    let fields = head.lines().filter_map(|line| line.split_once(": "));
+    Answer {
+        status: text(&output.stdout).parse().unwrap(),
+        fields: fields.map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned())).collect(),
+        body: fs::read_to_string(body).unwrap_or_default(),
+    }
+}
+
+/// Creates an upload without content, and returns the URL of its resource.
+fn create(server: &Server, path: &str, fields: &[&str]) -> Answer {
+    let url = server.url(false, path);
+    let mut args = vec!["-X", "POST", &url, "-H", "Upload-Complete: ?0", "-H", "Content-Length: 0"];
+    for field in fields {
+        args.extend(["-H", field]);
+    }
+    curl(&args)
+}
+
+fn append(url: &str, offset: u64, complete: &str, file: &Path, fields: &[&str]) -> Answer {
+    let (data, offset) = (format!("@{}", file.display()), format!("Upload-Offset: {offset}"));
+    let complete = format!("Upload-Complete: {complete}");
+    let mut args = vec!["-X", "PATCH", url, "-H", "Content-Type: application/partial-upload"];
+    args.extend(["-H", &complete, "-H", &offset, "--data-binary", &data]);
+    for field in fields {
+        args.extend(["-H", field]);
+    }
+    curl(&args)
+}
+
+#[test]
+fn curl_uploads_a_file_in_parts_over_every_protocol_that_it_has() {
+    let (folder, parts) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let server = saving(folder.path(), &[]);
+    let content = content(3_000_000);
+    let part = |name: &str, bytes: &[u8]| {
+        let path = parts.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        path
+    };
+    let (first, second) = (part("1", &content[..1_000_000]), part("2", &content[1_000_000..]));
+    let empty = part("3", b"");
+    for (tls, version) in
+        [(false, "--http1.1"), (false, "--http2-prior-knowledge"), (true, "--http1.1"), (true, "--http2")]
+    {
+        let name = format!("{tls}{version}");
+        let url = server.url(tls, &format!("/{name}"));
+        let certificate = server.certificate();
+        let trust = ["--cacert", certificate.to_str().unwrap(), version];
+        let with = |args: &[&str]| curl(&[args, &trust[..]].concat());
+        let offer = with(&["-X", "OPTIONS", &url]);
+        assert_eq!((offer.status, offer.field("upload-limit")), (204, "max-age=3600"), "{name}");
+        let data = format!("@{}", first.display());
+        let created = with(&[
+            "-X",
+            "POST",
+            &url,
+            "-H",
+            "Upload-Complete: ?0",
+            "-H",
+            "Upload-Length: 3000000",
+            "--data-binary",
+            &data,
+        ]);
+        assert_eq!(
+            (created.status, created.field("upload-offset")),
+            (201, "1000000"),
+            "{name}: {}",
+            created.body
+        );
+        assert_eq!(created.field("upload-complete"), "?0");
+        let resource = server.url(tls, created.field("location"));
+        let state = with(&["-I", &resource]);
+        assert_eq!((state.status, state.field("upload-offset")), (204, "1000000"), "{name}");
+        assert_eq!((state.field("upload-length"), state.field("upload-complete")), ("3000000", "?0"));
+        assert!(state.field("upload-limit").starts_with("max-age="), "{name}");
+        assert_eq!(state.field("cache-control"), "no-store");
+        assert!(!folder.path().join(&name).exists() && hidden(folder.path()) == 1);
+
+        let patch = |offset: &str, file: &Path| {
+            let (data, offset) = (format!("@{}", file.display()), format!("Upload-Offset: {offset}"));
+            let media_type = "Content-Type: application/partial-upload";
+            with(&[
+                "-X",
+                "PATCH",
+                &resource,
+                "-H",
+                media_type,
+                "-H",
+                &offset,
+                "-H",
+                "Upload-Complete: ?1",
+                "--data-binary",
+                &data,
+            ])
+        };
+        let wrong = with(&[
+            "-X",
+            "PATCH",
+            &resource,
+            "-H",
+            "Content-Type: application/partial-upload",
+            "-H",
+            "Upload-Offset: 5",
+            "-H",
+            "Upload-Complete: ?0",
+            "--data-binary",
+            "abc",
+        ]);
+        assert_eq!((wrong.status, wrong.field("upload-offset")), (409, "1000000"), "{name}");
+        assert_eq!(
+            (wrong.field("content-type"), wrong.field("upload-complete")),
+            ("application/problem+json", "?0")
+        );
+        let problem = wrong.json();
+        assert_eq!(
+            problem["type"],
+            "https://iana.org/assignments/http-problem-types#mismatching-upload-offset"
+        );
+        assert_eq!(
+            (&problem["expected-offset"], &problem["provided-offset"]),
+            (&1_000_000.into(), &5.into())
+        );
+
+        let done = patch("1000000", &second);
+        assert_eq!((done.status, done.field("upload-complete")), (201, "?1"), "{name}: {}", done.body);
+        assert_eq!(
+            (&done.json()["bytes"], &done.json()["saved"]),
+            (&3_000_000.into(), &Value::from(name.as_str()))
+        );
+        assert!(fs::read(folder.path().join(&name)).unwrap() == content, "{name}");
+        let all = part("all", &content);
+        let whole = with(&["-T", all.to_str().unwrap(), &server.url(tls, "/whole")]);
+        assert_eq!(whole.json()["digest"], done.json()["digest"], "{name}");
+        let state = with(&["-I", &resource]);
+        assert_eq!((state.field("upload-complete"), state.field("upload-offset")), ("?1", "3000000"));
+        let again = patch("3000000", &empty);
+        assert_eq!(
+            (again.status, again.json()["digest"].clone()),
+            (201, done.json()["digest"].clone()),
+            "{name}"
+        );
+        assert_eq!(hidden(folder.path()), 0);
+    }
+}
+
+#[test]
+fn a_cancelled_upload_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = saving(folder.path(), &[]);
+    let resource = server.url(false, create(&server, "/a", &[]).field("location"));
+    assert_eq!(hidden(folder.path()), 1);
+    assert_eq!(curl(&["-X", "DELETE", &resource]).status, 204);
+    wait(|| hidden(folder.path()) == 0);
+    assert_eq!(curl(&["-I", &resource]).status, 404);
+    assert_eq!(curl(&["-X", "DELETE", &resource]).status, 404);
+    assert_eq!(curl(&["-X", "PUT", &resource, "-d", "x"]).status, 405);
+    assert_eq!(curl(&["-I", &server.url(false, "/.longhaul/uploads/0123")]).status, 404);
+}
+
+/// Sends the head of a PATCH and some of its content, and returns the connection.
+fn begin_patch(server: &Server, path: &str, offset: usize, rest: usize, sent: &[u8]) -> TcpStream {
+    let mut stream = TcpStream::connect(server.cleartext()).unwrap();
+    let head = format!(
+        "PATCH {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/partial-upload\r\n\
+         upload-offset: {offset}\r\nupload-complete: ?1\r\ncontent-length: {rest}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(sent).unwrap();
+    stream
+}
+
+#[test]
+fn bytes_before_a_lost_connection_are_kept_and_a_later_request_ends_an_earlier_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = saving(folder.path(), &[]);
+    let content = content(5_000_000);
+    let location = create(&server, "/a", &["Upload-Length: 5000000"]).field("location").to_owned();
+    let resource = server.url(false, &location);
+    let offset = || curl(&["-I", &resource]).field("upload-offset").parse::<usize>().unwrap();
+    // The connection is lost.
+    drop(begin_patch(&server, &location, 0, 5_000_000, &content[..1_500_000]));
+    wait(|| offset() == 1_500_000);
+    // The connection hangs: the state is told at once, and the request is over.
+    let mut hanging = begin_patch(&server, &location, 1_500_000, 3_500_000, &content[1_500_000..2_000_000]);
+    sleep(Duration::from_millis(300));
+    let held = offset();
+    assert!((1_500_000..=2_000_000).contains(&held), "{held}");
+    hanging.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    assert!(hanging.read(&mut [0; 100]).is_ok_and(|read| read == 0), "the earlier request got an answer");
+    // Two requests: the later one wins, the file has the bytes of both in order.
+    let hanging = begin_patch(&server, &location, held, 5_000_000 - held, &content[held..held + 100_000]);
+    sleep(Duration::from_millis(300));
+    let rest = tempfile::NamedTempFile::new().unwrap();
+    let held = offset();
+    fs::write(rest.path(), &content[held..]).unwrap();
+    let hanging_again = begin_patch(&server, &location, held, 5_000_000 - held, b"");
+    sleep(Duration::from_millis(100));
+    let done = append(&resource, held as u64, "?1", rest.path(), &[]);
+    assert_eq!(done.status, 201, "{}", done.body);
+    assert!(fs::read(folder.path().join("a")).unwrap() == content);
+    drop((hanging, hanging_again));
+}
+
+#[test]
+fn an_upload_expires_and_a_killed_server_leaves_nothing_for_the_next_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = saving(folder.path(), &["--partial-ttl", "1s"]);
+    let created = create(&server, "/a", &[]);
+    assert_eq!(created.field("upload-limit"), "max-age=0", "a begun second does not count");
+    wait(|| hidden(folder.path()) == 0);
+    assert_eq!(curl(&["-I", &server.url(false, created.field("location"))]).status, 404);
+
+    let server = saving(folder.path(), &[]);
+    create(&server, "/a", &[]);
+    assert_eq!(hidden(folder.path()), 1);
+    let other = saving(folder.path(), &[]);
+    assert_eq!(hidden(folder.path()), 1, "a second server took the upload of the first");
+    drop(other);
+    server.stop(Signal::SIGKILL);
+    assert_eq!(hidden(folder.path()), 1);
+    let server = saving(folder.path(), &[]);
+    assert!(!folder.path().join(HIDDEN).exists());
+    create(&server, "/a", &[]);
+    assert_eq!(server.stop(Signal::SIGTERM), Some(0));
+    assert_eq!(hidden(folder.path()), 0);
+}
+
+#[test]
+fn incomplete_uploads_count_against_the_quota() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = saving(folder.path(), &["--max-stored", "1MiB", "--max-body", "900KiB"]);
+    let first = create(&server, "/a", &["Upload-Length: 800000"]);
+    assert_eq!((first.status, first.field("upload-limit")), (201, "max-size=921600, max-age=3599"));
+    assert_eq!(create(&server, "/b", &["Upload-Length: 300000"]).status, 507);
+    let whole = tempfile::NamedTempFile::new().unwrap();
+    fs::write(whole.path(), content(300_000)).unwrap();
+    let put = || curl(&["-T", whole.path().to_str().unwrap(), &server.url(false, "/b")]).status;
+    assert_eq!(put(), 507);
+    assert_eq!(create(&server, "/b", &["Upload-Length: 1000000"]).status, 413);
+    curl(&["-X", "DELETE", &server.url(false, first.field("location"))]);
+    wait(|| put() == 201);
+    // Bytes of unknown length count as they arrive.
+    let resource = server.url(false, create(&server, "/c", &[]).field("location"));
+    let part = tempfile::NamedTempFile::new().unwrap();
+    fs::write(part.path(), content(850_000)).unwrap();
+    assert_eq!(append(&resource, 0, "?0", part.path(), &[]).status, 507);
+    assert_eq!(curl(&["-I", &resource]).status, 404);
+}
+
+#[test]
+fn an_upload_resource_obeys_the_rules_of_the_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let token = tempfile::NamedTempFile::new().unwrap();
+    fs::write(token.path(), "s3cret").unwrap();
+    let server = saving(
+        folder.path(),
+        &["--token-file", token.path().to_str().unwrap(), "--no-overwrite", "--upload-only"],
+    );
+    let bearer = "Authorization: Bearer s3cret";
+    assert_eq!(create(&server, "/a", &[]).status, 401);
+    let created = create(&server, "/a", &[bearer]);
+    let resource = server.url(false, created.field("location"));
+    assert_eq!(curl(&["-I", &resource]).status, 401);
+    assert_eq!(curl(&["-I", &resource, "-H", bearer]).status, 204);
+    let foreign = ["-H", bearer, "-H", "Origin: https://evil.example"];
+    assert_eq!(curl(&[&["-X", "DELETE", resource.as_str()], &foreign[..]].concat()).status, 403);
+    assert_eq!(curl(&["-I", &resource, "-H", bearer, "-H", "Host: evil.example"]).status, 421);
+    // Another upload takes the name meanwhile.
+    let part = tempfile::NamedTempFile::new().unwrap();
+    fs::write(part.path(), "abc").unwrap();
+    let other = curl(&["-T", part.path().to_str().unwrap(), &server.url(false, "/a"), "-H", bearer]);
+    assert_eq!(other.status, 201);
+    let refused = append(&resource, 0, "?1", part.path(), &[bearer]);
+    assert_eq!((refused.status, refused.field("upload-complete")), (412, "?1"));
+    assert_eq!(create(&server, "/a", &[bearer]).status, 412);
+    assert_eq!(create(&server, "/..%2fa", &[bearer]).status, 400);
+    assert_eq!(create(&server, "/b", &[bearer, "Upload-Draft-Interop-Version: 6"]).status, 501);
+    assert_eq!(create(&server, "/b", &[bearer, "Upload-Draft-Interop-Version: 8"]).status, 201);
+}
+
+#[test]
+fn digests_of_the_file_and_of_a_part_are_verified() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = saving(folder.path(), &[]);
+    let part = tempfile::NamedTempFile::new().unwrap();
+    fs::write(part.path(), "abc").unwrap();
+    // The digests of "abc" and of "abcabc", by `openssl dgst -sha256 -binary | base64`.
+    let (once, twice) = (
+        "sha-256=:ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=:",
+        "sha-256=:u7Wdo6+Tn3r182DyzrgKSW47rhzYfd5CbbCuQGd+HCw=:",
+    );
+    for (whole, of_part, expected) in [(twice, once, 201), (once, once, 400), (twice, twice, 400)] {
+        let created = create(&server, "/a", &[&format!("Repr-Digest: {whole}")]);
+        let resource = server.url(false, created.field("location"));
+        assert_eq!(append(&resource, 0, "?0", part.path(), &[]).status, 204);
+        let done = append(&resource, 3, "?1", part.path(), &[&format!("Content-Digest: {of_part}")]);
+        assert_eq!((done.status, done.field("upload-complete")), (expected, "?1"), "{}", done.body);
+        if expected == 201 {
+            assert_eq!(fs::read_to_string(folder.path().join("a")).unwrap(), "abcabc");
+            fs::remove_file(folder.path().join("a")).unwrap();
+        } else {
+            assert!(!folder.path().join("a").exists());
+            assert_eq!(curl(&["-I", &resource]).status, 404);
+        }
+    }
+}
+
+#[test]
+fn requests_that_are_no_part_of_an_upload_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = saving(folder.path(), &[]);
+    let resource = server.url(false, create(&server, "/a", &["Upload-Length: 6"]).field("location"));
+    let part = "Content-Type: application/partial-upload";
+    for (fields, status) in [
+        (vec!["Content-Type: text/plain", "Upload-Offset: 0", "Upload-Complete: ?1"], 415),
+        (vec![part, "Upload-Offset: 0", "Upload-Complete: ?1", "Content-Encoding: gzip"], 415),
+        (vec![part, "Upload-Complete: ?1"], 400),
+        (vec![part, "Upload-Offset: -1", "Upload-Complete: ?1"], 400),
+        (vec![part, "Upload-Offset: 0"], 400),
+        (vec![part, "Upload-Offset: 0", "Upload-Complete: yes"], 400),
+        (vec![part, "Upload-Offset: 0", "Upload-Complete: ?0", "Content-Range: bytes 0-2/6"], 400),
+        (vec![part, "Upload-Offset: 0", "Upload-Complete: ?1"], 400),
+        (vec![part, "Upload-Offset: 0", "Upload-Complete: ?0", "Upload-Length: 7"], 400),
+        (vec![part, "Upload-Offset: 3", "Upload-Complete: ?0"], 409),
+        (vec![part, "Upload-Offset: 0", "Upload-Complete: ?0"], 204),
+    ] {
+        let mut args = vec!["-X", "PATCH", resource.as_str(), "-d", "abc"];
+        fields.iter().for_each(|field| args.extend(["-H", field]));
+        assert_eq!(curl(&args).status, status, "{fields:?}");
+    }
+    assert_eq!(curl(&["-I", &resource]).field("upload-offset"), "3");
+    // Without files there is nothing to resume.
+    let verifying = Server::start(&[]);
+    assert_eq!(create(&verifying, "/a", &[]).status, 501);
+    assert_eq!(curl(&["-X", "OPTIONS", &verifying.url(false, "/a")]).status, 405);
+}
