@@ -117,6 +117,9 @@ pub(crate) struct SendArgs {
     /// Seed of a generated body
     #[arg(long, default_value_t = DEFAULT_SEED)]
     pub(crate) seed: u64,
+    /// Resume an interrupted upload (-C -), where the server offers it (draft-ietf-httpbis-resumable-upload-11)
+    #[arg(short = 'C', long, value_name = "-", value_parser = ["-"])]
+    pub(crate) continue_at: Option<String>,
     /// Announce the length of the body by Content-Length, in place of the chunked coding
     #[arg(long)]
     pub(crate) content_length: bool,

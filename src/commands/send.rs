@@ -1,5 +1,7 @@
 //! `longhaul send`: uploads one body to any HTTP server, measured on this end.
 
+use std::{env, path::PathBuf};
+
 use analyse::Verdict;
 use client::{Upload, UploadError};
 
@@ -32,5 +34,25 @@ pub(super) fn main(args: &SendArgs) -> anyhow::Result<Verdict> {
         );
         return Err(Usage::new(reason).into());
     }
+    if args.remote.load.is_parallel() && args.continue_at.is_some() {
+        return Err(Usage::new("-C - resumes one body; leave out --connections and --streams").into());
+    }
+    let upload = if args.continue_at.is_some() {
+        upload.resuming(states()?).map_err(|error| Usage::new(format!("-C -: {error}")))?
+    } else {
+        upload
+    };
     transfer(&args.remote, &target, upload, Stdout::Report)
+}
+
+/// Returns the folder of the states of resumable uploads (XDG Base Directory Specification).
+///
+/// # Errors
+/// Fails if the user has no such folder.
+fn states() -> Result<PathBuf, Usage> {
+    let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let folder = absolute("XDG_STATE_HOME").or_else(|| Some(absolute("HOME")?.join(".local/state")));
+    let missing =
+        || Usage::new("-C -: no folder for the state of the upload; set HOME or XDG_STATE_HOME to a folder");
+    folder.map(|folder| folder.join("longhaul/uploads")).ok_or_else(missing)
 }

@@ -3,9 +3,9 @@
 use std::io::{self, IsTerminal as _};
 
 use analyse::Verdict;
-use client::{Client, Heartbeat, Receipt, Target, Transfer};
+use client::{Client, Heartbeat, Target, Transfer, TransferReport};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use record::{ByteSize, Case, EndRecord, FaultKind, Record, Redirects, gbit_per_s, mib, mib_per_s};
+use record::{ByteSize, Case, EndRecord, FaultKind, Redirects, gbit_per_s, mib, mib_per_s};
 use run::Interruption;
 
 use crate::{build::this_build, cli::RemoteArgs, output::print};
@@ -47,7 +47,7 @@ pub(super) fn transfer(
     // A read of standard input cannot be cancelled: do not wait for it.
     runtime.shutdown_background();
     match transferred? {
-        Some(transferred) => report(args, &transferred.record, transferred.receipt.as_ref(), stdout),
+        Some(transferred) => report(args, &transferred, stdout),
         None => Ok(Verdict::Interrupted),
     }
 }
@@ -84,16 +84,12 @@ impl Progress {
 }
 
 /// Prints the figures or the record, and returns the verdict.
-fn report(
-    args: &RemoteArgs,
-    record: &Record,
-    receipt: Option<&Receipt>,
-    stdout: Stdout,
-) -> anyhow::Result<Verdict> {
+fn report(args: &RemoteArgs, transferred: &TransferReport, stdout: Stdout) -> anyhow::Result<Verdict> {
+    let record = &transferred.record;
     match (stdout, args.json) {
         (Stdout::Report, true) => print(&record.to_line()?)?,
-        (Stdout::Report, false) => print(&described(record, receipt))?,
-        (Stdout::Body, _) => eprint!("{}", described(record, receipt)),
+        (Stdout::Report, false) => print(&described(transferred))?,
+        (Stdout::Body, _) => eprint!("{}", described(transferred)),
     }
     let Some(fault) = &record.error else { return Ok(Verdict::Good) };
     eprintln!("error: {}", fault.message);
@@ -101,7 +97,7 @@ fn report(
 }
 
 /// Formats the figures of a record, in a few lines.
-fn described(record: &Record, receipt: Option<&Receipt>) -> String {
+fn described(TransferReport { record, receipt, resumed_at, .. }: &TransferReport) -> String {
     let mut lines = Vec::new();
     if let (Some(rate), Some(elapsed)) = (record.goodput_bytes_per_s, record.elapsed_s) {
         let (size, protocol) = (mib(record.case.total_bytes()), &record.case.protocol);
@@ -121,6 +117,9 @@ fn described(record: &Record, receipt: Option<&Receipt>) -> String {
     }
     if let Some(tries) = record.tries.filter(|tries| *tries > 1) {
         lines.push(format!("{tries} tries; all figures are those of the last"));
+    }
+    if let Some(held) = resumed_at {
+        lines.push(format!("resumed after {:.1} MiB, which the server had", mib(*held)));
     }
     if let Some(Redirects { count, url }) = &record.redirects {
         lines.push(format!("answered after {count} redirects by {url}"));

@@ -32,6 +32,8 @@ pub struct TransferReport {
     /// The confirmation of an upload by a longhaul server; `None` from any other server, for a download, and for several
     /// bodies.
     pub receipt: Option<Receipt>,
+    /// The number of bytes that the server of a resumed upload had before the last try; `None` for any other transfer.
+    pub resumed_at: Option<u64>,
 }
 
 impl Client {
@@ -69,7 +71,7 @@ impl Client {
         let session = self.session.clone().with_peer(target.peer(&self.options));
         let mut record = session.record(&case, 0, started, outcome);
         (record.tries, record.redirects) = (Some(tries), redirects);
-        TransferReport { record, receipt }
+        TransferReport { record, receipt, resumed_at: transfer.resumed_at() }
     }
 
     /// Makes a transfer as [`run`](Self::run) does, and returns its outcome in place of a record.

@@ -80,6 +80,9 @@ mod target_error;
 mod transfer;
 mod tries;
 mod upload;
+mod upload_resource;
+mod upload_resume;
+mod upload_state;
 mod url;
 mod validator;
 

@@ -84,7 +84,7 @@ fn next(from: &Target, location: &str) -> Result<Target, TargetError> {
 }
 
 /// Returns whether two targets have the same scheme, host and port.
-fn is_same_origin(one: &Target, other: &Target) -> bool {
+pub(crate) fn is_same_origin(one: &Target, other: &Target) -> bool {
     let origin = |target: &Target| (target.protocol().scheme(), target.host().to_lowercase(), target.port());
     origin(one) == origin(other)
 }

@@ -6,7 +6,7 @@ use http::StatusCode;
 use metrics::Stamp;
 use record::{Fault, FaultKind};
 
-use crate::attempt::Measured;
+use crate::{Transfer, attempt::Measured};
 
 /// The wait before the first retry. It doubles with each retry.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
@@ -118,6 +118,13 @@ pub(crate) fn is_transient(measured: &Measured) -> bool {
     measured.is_unresolved
         || measured.refusal.as_ref().is_some_and(is_status)
         || measured.outcome.fault.as_ref().is_some_and(is_timeout)
+}
+
+/// Returns whether another try of a transfer that broke off goes on where this one has ended. The failure is then worth a
+/// retry, since no byte is sent twice.
+pub(crate) fn is_resumable(transfer: &Transfer, measured: &Measured) -> bool {
+    let is_broken = |fault: &Fault| matches!(fault.kind, FaultKind::Protocol | FaultKind::Truncated);
+    transfer.goes_on() && measured.refusal.is_none() && measured.outcome.fault.as_ref().is_some_and(is_broken)
 }
 
 /// The statuses of a refusal that may be gone soon.

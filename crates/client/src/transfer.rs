@@ -89,6 +89,9 @@ impl Transfer {
     /// Fails if the content of an upload can be read only once, or if the output of a download can have one body only.
     pub(crate) fn copy(&self) -> Result<Self, String> {
         match self {
+            Self::Upload(upload) if upload.resumption.is_some() => {
+                Err("an upload that can be resumed is one body".into())
+            }
             Self::Upload(upload) => self.check_repeatable().map(|()| upload.clone().into()),
             Self::Download(download) => download.copy().map(Self::Download),
         }
@@ -107,6 +110,24 @@ impl Transfer {
                 Err("the output cannot be written from its start again".into())
             }
             Self::Upload(_) | Self::Download(_) => Ok(()),
+        }
+    }
+
+    /// Returns whether another try goes on where this one has ended.
+    pub(crate) fn goes_on(&self) -> bool {
+        match self {
+            Self::Upload(upload) => upload.goes_on(),
+            Self::Download(_) => false,
+        }
+    }
+
+    /// Returns the offset from which the last try went on; `None` from the start.
+    pub(crate) fn resumed_at(&self) -> Option<u64> {
+        match self {
+            Self::Upload(upload) => {
+                upload.resumption.as_ref().map(|resumption| resumption.offset).filter(|offset| *offset > 0)
+            }
+            Self::Download(_) => None,
         }
     }
 

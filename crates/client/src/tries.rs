@@ -17,7 +17,7 @@ use crate::{
     credentials::without_secrets,
     dial::dial,
     redirect::Way,
-    retry::{Tries, is_transient},
+    retry::{Tries, is_resumable, is_transient},
 };
 
 /// A future that ends when the maximum time of a transfer is over.
@@ -36,7 +36,7 @@ impl Client {
         loop {
             let mut measured = self.try_once(target, transfer, &progress).await;
             measured.tries = tries.made();
-            if !tries.are_allowed() || !is_transient(&measured) {
+            if !tries.are_allowed() || !(is_transient(&measured) || is_resumable(transfer, &measured)) {
                 return measured;
             }
             if let Err(reason) = transfer.check_repeatable() {

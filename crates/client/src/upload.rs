@@ -7,13 +7,15 @@ use metrics::Pace;
 use payload::{Payload, PayloadError, Source};
 use receiver::Receipt;
 use record::{ByteSize, ChunkSize, DEFAULT_SEED, Fault, FaultKind, PayloadKind, Rate, TransportStats};
-use sender::MeteredBody;
+use sender::{MeteredBody, SendProgress};
 use transport::{Body, BodyLength, Link};
 
 use crate::{
     activity::{Outgoing, State},
     answer::{Failure, accepted, receipt, see_other},
     transfer::{ContentReport, Exchange, SentContent},
+    upload_resource::is_incomplete,
+    upload_resume::Resumption,
 };
 
 /// An upload of one body by PUT.
@@ -25,6 +27,8 @@ pub struct Upload {
     pub(crate) seed: u64,
     pub(crate) limit_rate: Option<Rate>,
     framing: Framing,
+    /// The resumption of the upload; `None` if each try begins at the start.
+    pub(crate) resumption: Option<Resumption>,
 }
 
 /// The framing of the body over HTTP/1.1. Over every protocol, it determines whether the head states a Content-Length.
@@ -51,7 +55,7 @@ impl Upload {
             PayloadKind::File(_) | PayloadKind::Stdin => payload::size(&payload)?.map(ByteSize),
         };
         let (chunk, framing) = (ChunkSize::DEFAULT, Framing::Chunked);
-        Ok(Self { payload, size, chunk, seed: DEFAULT_SEED, limit_rate: None, framing })
+        Ok(Self { payload, size, chunk, seed: DEFAULT_SEED, limit_rate: None, framing, resumption: None })
     }
 
     /// Sets the size of a generated body, or the number of bytes to read from a device or a pipe; `None` leaves the
@@ -111,6 +115,11 @@ impl Upload {
         if self.framing == Framing::Announced { None } else { self.clone().announcing_length().ok() }
     }
 
+    /// Returns whether the head of a request states the length of its body.
+    pub(crate) fn announces_length(&self) -> bool {
+        self.framing == Framing::Announced
+    }
+
     /// Returns whether the content can be read again from its start: generated content, and regular files.
     pub fn is_repeatable(&self) -> bool {
         self.payload.is_generated() || payload::size(&self.payload).is_ok_and(|size| size.is_some())
@@ -122,18 +131,35 @@ impl Upload {
     }
 
     /// Sends the body, and reads the server's confirmation.
-    pub(crate) async fn exchange(&self, by: &Exchange<'_>) -> Result<ContentReport, Failure> {
-        let payload = by.payload.get_or_init(|| Payload::prepare(&self.payload, self.seed, self.chunk));
+    pub(crate) async fn exchange(&mut self, by: &Exchange<'_>) -> Result<ContentReport, Failure> {
+        if let Some(resumption) = self.resumption.clone() {
+            return self.resume(resumption, by).await;
+        }
+        let payload = self.prepared(by);
         let source = payload.open(self.size.map(|size| size.0)).map_err(Fault::from)?;
         let body = self.body(source, by);
         let progress = body.progress();
         let request = self.request(by, body)?;
+        self.confirmed(request, progress, payload, 0, by).await
+    }
+
+    /// Sends a request whose body is the content from `offset` on, and reads the server's confirmation of the whole
+    /// content.
+    pub(crate) async fn confirmed(
+        &self,
+        request: Request<Body>,
+        progress: SendProgress,
+        payload: &Payload,
+        offset: u64,
+        by: &Exchange<'_>,
+    ) -> Result<ContentReport, Failure> {
         let confirmed = Confirmation::read(by, request).await;
         // A failure of the payload is the cause of all later failures of the protocol.
         if let Some(error) = progress.error() {
             return Err(Fault::new(FaultKind::Payload, error).into());
         }
         let Confirmation { status, sent, is_whole, receipt, see_other } = confirmed?;
+        let sent = offset.saturating_add(sent);
         if !is_whole {
             return self.incomplete(status, sent, by);
         }
@@ -149,6 +175,11 @@ impl Upload {
         };
         let (bytes, sent) = (sent, received.as_ref().and(content));
         Ok(ContentReport { bytes, sent, received, receipt, see_other, ..ContentReport::default() })
+    }
+
+    /// Returns the payload of all uploads of the transfer, which the first one prepares.
+    pub(crate) fn prepared<'a>(&self, by: &Exchange<'a>) -> &'a Payload {
+        by.payload.get_or_init(|| Payload::prepare(&self.payload, self.seed, self.chunk))
     }
 
     /// Creates the body, which digests its bytes unless the digest follows from seed and size.
@@ -170,7 +201,7 @@ impl Upload {
     }
 
     /// Returns the media type of the content, which for a file follows from its name. `None` if it is unknown.
-    fn content_type(&self) -> Option<HeaderValue> {
+    pub(crate) fn content_type(&self) -> Option<HeaderValue> {
         let content_type = match &self.payload {
             PayloadKind::File(path) => mime_guess::from_path(path).first_or_octet_stream(),
             _ => mime_guess::mime::APPLICATION_OCTET_STREAM,
@@ -214,6 +245,10 @@ impl Confirmation {
         let response =
             if see_other.is_some() { response } else { accepted(response, &by.options.expected).await? };
         let status = response.status();
+        if is_incomplete(response.headers()) {
+            let message = format!("the server answered {status}, but the upload is not complete there");
+            return Err(Fault::new(FaultKind::Truncated, message).into());
+        }
         // The future is boxed because rustc cannot prove otherwise that it is `Send` (rust-lang/rust#110338).
         let receipt = receipt(response).boxed().await?;
         let sent = by.activity.bytes();
@@ -245,6 +280,14 @@ pub enum UploadError {
     /// The length of a body cannot be announced.
     #[error("the length of payload {payload} cannot be announced, because it is unknown until its end")]
     UnknownSize {
+        /// The payload that cannot be used.
+        payload: PayloadKind,
+    },
+    /// The content of a resumable upload can be read only once.
+    #[error(
+        "payload {payload} cannot be read from its middle again, as a resumed upload needs it; use a file"
+    )]
+    NotRepeatable {
         /// The payload that cannot be used.
         payload: PayloadKind,
     },

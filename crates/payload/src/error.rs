@@ -22,6 +22,12 @@ pub enum PayloadError {
         /// The error of the operating system.
         source: io::Error,
     },
+    /// The payload can only be read from its start.
+    #[error("payload {} cannot be read from its middle; use a file", path.display())]
+    NoPositions {
+        /// The path of the payload, as the user gave it.
+        path: PathBuf,
+    },
     /// The file ended before the requested size, or before the size that it had when the transfer began.
     #[error("payload {} shrank while it was sent, or has less than the {expected} bytes that were announced", path.display())]
     Shrank {

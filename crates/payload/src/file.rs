@@ -45,6 +45,19 @@ impl FileBody {
         Ok(Self::new(Input::open(path)?, path, size, chunk, piece_size(chunk)))
     }
 
+    /// Creates a body of the bytes of `path` from `offset` to `size`, or to the end if `size` is `None`.
+    pub(crate) fn open_at(
+        path: &Path,
+        offset: u64,
+        size: Option<u64>,
+        chunk: ChunkSize,
+    ) -> Result<Self, PayloadError> {
+        let mut input = Input::open(path)?;
+        input.seek(path, offset)?;
+        let size = size.map(|size| size.saturating_sub(offset));
+        Ok(Self::new(input, path, size, chunk, piece_size(chunk)))
+    }
+
     /// Creates a body of `size` bytes of `file` from its current position, read one chunk at a time. Errors name
     /// `path`.
     pub(crate) fn read(file: File, path: &Path, size: u64, chunk: ChunkSize) -> Self {

@@ -73,6 +73,13 @@ impl Block {
         Generated { block: self.clone(), phase: 0, remaining: size }
     }
 
+    /// Starts a body of `size` bytes without its first `offset` bytes.
+    pub(crate) fn body_at(&self, offset: u64, size: u64) -> Generated {
+        // The remainder is below the period, which is a usize.
+        let phase = (offset % self.period as u64) as usize;
+        Generated { block: self.clone(), phase, remaining: size.saturating_sub(offset) }
+    }
+
     /// Returns the digest of a body of `size` bytes.
     pub(crate) fn digest(&self, size: u64) -> Digest {
         let mut hasher = Hasher::new();
@@ -169,6 +176,16 @@ mod tests {
         drop(kept);
         assert!(!block.is_shared());
         assert_eq!(block.in_chunks(chunk(2 << 20)).chunk, 1 << 20);
+    }
+
+    #[test]
+    fn a_body_can_begin_in_its_middle() {
+        let block = Block::random(1, chunk(4096));
+        let whole: Vec<u8> = block.body(400_000).flatten().collect();
+        for offset in [0, 1, 4096, 131_070, 131_071, 200_000, 399_999, 400_000, 400_001] {
+            let rest: Vec<u8> = block.body_at(offset, 400_000).flatten().collect();
+            assert!(rest == whole[(offset as usize).min(whole.len())..], "{offset}");
+        }
     }
 
     #[test]

@@ -37,6 +37,18 @@ impl Input {
     }
 }
 
+impl Input {
+    /// Sets the position of the next read, from the start of the file at `path`.
+    ///
+    /// # Errors
+    /// Fails if the input is no regular file and no block device.
+    pub(crate) fn seek(&mut self, path: &Path, offset: u64) -> Result<(), PayloadError> {
+        let Self::File(file) = self else { return Err(PayloadError::NoPositions { path: path.to_owned() }) };
+        let sought = file.seek(SeekFrom::Start(offset));
+        sought.map(drop).map_err(|source| PayloadError::Unreadable { path: path.to_owned(), source })
+    }
+}
+
 impl Read for Input {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if let Self::Unopened(path) = self {

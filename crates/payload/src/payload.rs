@@ -67,6 +67,20 @@ impl Payload {
         })
     }
 
+    /// Opens a body of `size` bytes, without its first `offset` bytes. A body that is read must be a regular file or a
+    /// block device.
+    ///
+    /// # Errors
+    /// Fails as [`open`](Self::open) does, or if the payload has no positions.
+    pub fn open_at(&self, offset: u64, size: impl Into<Option<u64>>) -> Result<Source, PayloadError> {
+        let size = size.into();
+        Ok(match &self.origin {
+            Origin::Block(block) => Source::generated(block.body_at(offset, size.unwrap_or(0))),
+            Origin::File(path) => Source::read(FileBody::open_at(path, offset, size, self.chunk)?),
+            Origin::Stdin => return Err(PayloadError::NoPositions { path: "standard input".into() }),
+        })
+    }
+
     /// Returns the digest of a generated body of `size` bytes, computed from seed and size alone. `None` for a payload
     /// that is read, whose digest is known only after the transfer.
     pub fn digest(&self, size: u64) -> Option<Digest> {

@@ -56,6 +56,13 @@ impl MeteredBody {
         self
     }
 
+    /// Makes the body digest its bytes after those that `digested` has, which were sent before.
+    #[must_use]
+    pub fn digesting_after(mut self, digested: Hasher) -> Self {
+        self.hasher = Some(digested);
+        self
+    }
+
     /// Holds the chunks to a pace. `None` sends as fast as the protocol requests chunks.
     #[must_use]
     pub fn paced(mut self, pace: impl Into<Option<Pace>>) -> Self {
