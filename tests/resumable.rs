@@ -292,7 +292,8 @@ fn incomplete_uploads_count_against_the_quota() {
     let folder = tempfile::tempdir().unwrap();
     let server = saving(folder.path(), &["--max-stored", "1MiB", "--max-body", "900KiB"]);
     let first = create(&server, "/a", &["Upload-Length: 800000"]);
-    assert_eq!((first.status, first.field("upload-limit")), (201, "max-size=921600, max-age=3599"));
+    assert_eq!(first.status, 201);
+    assert!(first.field("upload-limit").starts_with("max-size=921600, max-age=35"), "of an hour");
     assert_eq!(create(&server, "/b", &["Upload-Length: 300000"]).status, 507);
     let whole = tempfile::NamedTempFile::new().unwrap();
     fs::write(whole.path(), content(300_000)).unwrap();

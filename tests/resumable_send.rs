@@ -64,7 +64,7 @@ impl Client {
     /// Sends slowly, and kills the program in the middle.
     fn interrupted(&self, saved: &Path, args: &[&str]) {
         let before = held(saved);
-        let mut sending = self.command(&[args, &["--limit-rate", "4MiB"]].concat()).spawn().unwrap();
+        let mut sending = self.command(&[args, &["--limit-rate", "2MiB"]].concat()).spawn().unwrap();
         wait(|| held(saved) > before.max(1_000_000));
         sending.kill().unwrap();
         assert_eq!(sending.wait().unwrap().code(), None);
@@ -216,9 +216,11 @@ fn a_server_without_resumable_uploads_is_named_and_gets_no_byte() {
 
 #[test]
 fn content_that_is_read_once_and_a_missing_folder_are_usage_errors() {
-    for (args, part) in
-        [(vec!["-T", "-"], "use a file"), (vec!["--payload", "file:/dev/zero", "--size", "5"], "use a file")]
-    {
+    for (args, part) in [
+        (vec!["-T", "-"], "use a file"),
+        (vec!["--payload", "file:/dev/zero", "--size", "5"], "use a file"),
+        (vec!["--size", "5", "--connections", "2"], "one body"),
+    ] {
         let output = longhaul(&["send", "http://127.0.0.1:1/a", "-C", "-"]).args(&args).output().unwrap();
         let shown = text(&output.stderr);
         assert!(output.status.code() == Some(2) && shown.contains(part), "{args:?}: {shown}");

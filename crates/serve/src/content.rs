@@ -53,6 +53,11 @@ impl Content {
         self.uploads.partials.expire().await;
     }
 
+    /// Removes all incomplete uploads, at the end of the server.
+    pub(crate) async fn close(&self) {
+        self.uploads.partials.close().await;
+    }
+
     /// Returns a reader of the counters.
     pub(crate) fn traffic(&self) -> Traffic {
         self.observer.traffic()

@@ -99,7 +99,7 @@ impl Server {
     /// future.
     pub async fn run(self, stop: impl Future<Output = ()>, grace: Duration) {
         let (stopping, stops) = watch::channel(false);
-        let expiring = self.content.clone();
+        let content = self.content.clone();
         let alt_svc = self.listeners.tls.as_ref().map(|tls| Arc::from(tls.alt_svc()));
         let handler = ConnectionHandler {
             content: self.content,
@@ -123,8 +123,9 @@ impl Server {
         };
         tokio::select! {
             () = serving => {}
-            () = expiring.expire() => {}
+            () = content.expire() => {}
         }
+        content.close().await;
     }
 }
 

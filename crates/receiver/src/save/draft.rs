@@ -62,6 +62,11 @@ impl Draft {
         Ok(self.unfinished()?.file().clone())
     }
 
+    /// Removes the file.
+    pub(super) fn discard(mut self) {
+        drop(self.unfinished.take());
+    }
+
     /// Frees reserved space that was not needed.
     pub(super) fn trim(&self) -> io::Result<()> {
         self.unfinished()?.trim()

@@ -106,6 +106,18 @@ impl Partial {
         Ok(())
     }
 
+    /// Removes the file, and waits until it is gone. Dropping this value does not wait.
+    ///
+    /// # Errors
+    /// Fails if the bytes that are still in memory cannot be written before.
+    pub async fn discard(self) -> Result<(), SaveError> {
+        match self.stage {
+            Stage::Open(saver) => saver.pause().await?.discard().await,
+            Stage::Paused(paused) => paused.discard().await,
+            Stage::Lost => Ok(()),
+        }
+    }
+
     /// Completes the body: flushes it to the disk, gives it its name, and confirms it. `elapsed` is the time in which its
     /// bytes arrived.
     ///
@@ -181,13 +193,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_partial_body_counts_against_the_quota_until_it_is_dropped() {
+    async fn a_partial_body_counts_against_the_quota_until_it_is_discarded() {
         let temporary = tempfile::tempdir().unwrap();
         let quota = Quota { max_stored: Some(ByteSize(10)), min_free: Some(ByteSize(0)) };
         let folder = Folder::open(temporary.path()).unwrap().with_quota(quota).unwrap();
         let partial = begin(&folder, Some(8)).await.unwrap();
         assert!(matches!(begin(&folder, Some(3)).await, Err(SaveError::QuotaReached)));
-        drop(partial);
+        partial.discard().await.unwrap();
+        assert_eq!(hidden(&folder), 0);
         let mut partial = begin(&folder, None).await.unwrap();
         partial.take(Bytes::from(vec![0; 11])).await.unwrap();
         assert!(matches!(partial.pause().await, Err(SaveError::QuotaReached)));

@@ -162,6 +162,15 @@ impl Paused {
         Ok(Self { draft, claim, bytes: 0 })
     }
 
+    /// Removes the file, and waits until it is gone.
+    pub(super) async fn discard(self) -> Result<(), SaveError> {
+        blocking(move || {
+            self.draft.discard();
+            Ok(())
+        })
+        .await
+    }
+
     /// Returns a saver of the bytes that follow.
     pub(super) fn resume(self, folder: &Folder, announced: Option<u64>) -> Result<Saver, SaveError> {
         let Self { draft, claim, bytes } = self;

@@ -1,6 +1,7 @@
 //! One upload resource: its state, its lifetime, and the requests that take turns on it.
 
 use std::{
+    mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -134,12 +135,17 @@ impl Held {
 
     /// Replaces the state of the upload by a later one.
     pub(super) fn set(&mut self, state: State) {
+        drop(self.replace(state));
+    }
+
+    /// Replaces the state of the upload by a later one, and returns the earlier one.
+    pub(super) fn replace(&mut self, state: State) -> State {
         self.resource.facts().stage = match &state {
             State::Open(_) => Stage::Open,
             State::Complete(_) => Stage::Complete,
             State::Gone => Stage::Gone,
         };
-        *self.state = state;
+        mem::replace(&mut self.state, state)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     fmt::Write as _,
+    mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -15,7 +16,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::resource::{Resource, Stage};
+use super::resource::{Held, Resource, Stage, State};
 use crate::{Options, refusal::Refusal};
 
 /// The random bytes in the name of a resource: enough that nobody guesses one.
@@ -84,6 +85,18 @@ impl Partials {
         self.resources().remove(id);
     }
 
+    /// Removes all resources and their files, at the end of the server.
+    pub(crate) async fn close(&self) {
+        let resources = mem::take(&mut *self.resources());
+        for resource in resources.into_values() {
+            let mut held = Held::of(&resource).await;
+            if let State::Open(open) = held.replace(State::Gone) {
+                // A file that is left is removed by the next server.
+                let _ = open.partial.discard().await;
+            }
+        }
+    }
+
     /// Removes resources as they expire, without end.
     pub(crate) async fn expire(&self) {
         loop {
@@ -133,10 +146,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::{
-        digest::Stated,
-        resumable::resource::{Held, Open, State},
-    };
+    use crate::{digest::Stated, resumable::resource::Open};
 
     async fn resource(folder: &Folder, ttl: Duration) -> Arc<Resource> {
         let name = SafeName::parse("a").unwrap();
