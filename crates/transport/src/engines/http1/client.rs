@@ -8,12 +8,13 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{
-    HeaderValue, Request, Response, Uri, header,
+    HeaderMap, HeaderValue, Request, Response, Uri, header,
     uri::{Authority, PathAndQuery, Scheme},
 };
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::client::conn::http1::{Builder, SendRequest};
 use hyper_util::rt::TokioIo;
+use record::printable;
 use tokio::sync::Mutex;
 
 use super::{
@@ -87,6 +88,7 @@ impl Connection for Http1Connection {
             requests.as_mut().ok_or_else(|| Error::protocol(PROTOCOL, "the connection is closed"))?;
         requests.ready().await.map_err(|error| self.broken(error))?;
         let response = requests.send_request(request).await.map_err(|error| self.broken(error))?;
+        check_coding(response.headers())?;
         if let Some(announcer) = &self.announcer {
             announcer.announce(BodyFraming::of(response.headers(), response.body()));
         }
@@ -113,6 +115,26 @@ impl Http1Connection {
             None => Error::protocol(PROTOCOL, error),
         }
     }
+}
+
+/// Checks that the body of a response has no transfer coding but chunked. hyper hands over the coded bytes of any other, and
+/// those that state a length, too (RFC 9112 sections 6.1 and 6.3).
+///
+/// # Errors
+/// Fails if there is another coding, or a length beside it.
+fn check_coding(headers: &HeaderMap) -> Result<(), Error> {
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    let Some(coding) = codings.next() else { return Ok(()) };
+    if codings.next().is_some() || !coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked") {
+        let coding = String::from_utf8_lossy(coding.as_bytes());
+        let what =
+            format!("the response has the transfer coding '{}', which was not asked for", printable(&coding));
+        return Err(Error::protocol(PROTOCOL, what));
+    }
+    if headers.contains_key(header::CONTENT_LENGTH) {
+        return Err(Error::protocol(PROTOCOL, "the response states a length beside the chunked coding"));
+    }
+    Ok(())
 }
 
 /// Reduces the target of a request to its path, and moves the host into a header (RFC 9112 section 3.2.1).
