@@ -1,7 +1,9 @@
 //! Resumable uploads (draft-ietf-httpbis-resumable-upload) to `serve`, by curl and by hand.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod common;
+#[path = "common/http3.rs"]
+mod http3;
 
 use std::{
     collections::HashMap,
@@ -9,7 +11,7 @@ use std::{
     io::{Read as _, Write as _},
     net::TcpStream,
     path::Path,
-    process::Command,
+    process::{Command, Stdio},
     thread::sleep,
     time::Duration,
 };
@@ -202,6 +204,89 @@ fn curl_uploads_a_file_in_parts_over_every_protocol_that_it_has() {
             "{name}"
         );
         assert_eq!(hidden(folder.path()), 0);
+    }
+}
+
+/// Sends a whole file by curl over HTTP/2 and kills curl in the middle. Returns what curl has shown of the responses.
+fn killed(server: &Server, folder: &Path, file: &Path, version: &str) -> String {
+    let mut command = Command::new("curl");
+    command.args([
+        "-sSv",
+        "--http2-prior-knowledge",
+        "--limit-rate",
+        "1M",
+        "-H",
+        "Upload-Complete: ?1",
+        "-H",
+        version,
+    ]);
+    command.arg("-T").arg(file).arg(server.url(false, "/a")).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut curl = command.spawn().unwrap();
+    let held = || {
+        let entries = fs::read_dir(folder.join(HIDDEN)).into_iter().flatten();
+        entries.map(|entry| entry.unwrap().metadata().map_or(0, |file| file.len())).sum::<u64>()
+    };
+    let is_partial = version.ends_with('8');
+    wait(
+        || if is_partial { held() > 300_000 } else { common::open_files(server.pid().as_raw(), folder) > 0 },
+    );
+    curl.kill().unwrap();
+    let output = curl.wait_with_output().unwrap();
+    text(&output.stderr)
+}
+
+#[test]
+fn a_client_of_the_draft_learns_of_the_upload_before_its_end() {
+    let (folder, files) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let server = saving(folder.path(), &[]);
+    let (content, file) = (content(4_000_000), files.path().join("file"));
+    fs::write(&file, &content).unwrap();
+    let shown = killed(&server, folder.path(), &file, "Upload-Draft-Interop-Version: 8");
+    assert!(shown.contains("< HTTP/2 104"), "{shown}");
+    let field = |name: &str| {
+        let line = shown.lines().find_map(|line| line.strip_prefix(&format!("< {name}: ")));
+        line.unwrap_or_else(|| panic!("no {name}: {shown}")).trim().to_owned()
+    };
+    assert_eq!(
+        (field("upload-draft-interop-version"), field("upload-limit")),
+        ("8".into(), "max-age=3600".into())
+    );
+    let resource = server.url(false, &field("location"));
+    let held: usize = curl(&["-I", &resource]).field("upload-offset").parse().unwrap();
+    assert!(held > 300_000 && held < content.len(), "{held}");
+    fs::write(&file, &content[held..]).unwrap();
+    assert_eq!(append(&resource, held as u64, "?1", &file, &[]).status, 201);
+    assert!(fs::read(folder.path().join("a")).unwrap() == content);
+
+    // A client of no version or another one gets an ordinary upload.
+    fs::write(&file, &content).unwrap();
+    for version in ["X-None: 0", "Upload-Draft-Interop-Version: 7"] {
+        let shown = killed(&server, folder.path(), &file, version);
+        assert!(!shown.contains("104") && hidden(folder.path()) == 0, "{shown}");
+    }
+    let whole =
+        ["-T", file.to_str().unwrap(), "-H", "Upload-Complete: ?1", "-H", "Upload-Draft-Interop-Version: 8"];
+    for version in ["--http1.1", "--http2-prior-knowledge"] {
+        let url = server.url(false, &format!("/whole{version}"));
+        let done = curl(&[&whole[..], &[url.as_str(), version]].concat());
+        assert_eq!((done.status, hidden(folder.path())), (201, 0), "{}", done.body);
+    }
+}
+
+#[tokio::test]
+async fn a_104_precedes_the_answer_over_http3() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = saving(folder.path(), &[]);
+    let mut client = http3::Client::connect(server.tls().parse().unwrap(), &server.certificate()).await;
+    client.open_uni(&[vec![0], http3::frame(http3::SETTINGS, &[])].concat()).await;
+    for (version, heads) in [("8", 2), ("7", 1)] {
+        let fields =
+            [http3::field("upload-complete", "?1"), http3::field("upload-draft-interop-version", version)];
+        let head = http3::section("PUT", "/a", &fields.concat());
+        let request = [http3::frame(http3::HEADERS, &head), http3::frame(http3::DATA, b"abc")].concat();
+        let kinds = client.frames(&request).await;
+        assert_eq!(kinds.iter().filter(|kind| **kind == http3::HEADERS).count(), heads, "{kinds:?}");
+        assert_eq!(fs::read_to_string(folder.path().join("a")).unwrap(), "abc");
     }
 }
 

@@ -65,6 +65,21 @@ impl Client {
         answer(recv).await
     }
 
+    /// Opens a stream with a whole request. Returns the types of the frames of all responses to it.
+    pub async fn frames(&self, bytes: &[u8]) -> Vec<u64> {
+        let (mut send, mut recv) = soon(self.connection.open_bi()).await.unwrap();
+        soon(send.write_all(bytes)).await.unwrap();
+        send.finish().unwrap();
+        let answer = soon(recv.read_to_end(1 << 20)).await.unwrap();
+        let (mut rest, mut kinds) = (answer.as_slice(), Vec::new());
+        while !rest.is_empty() {
+            kinds.push(read_integer(&mut rest));
+            let length = read_integer(&mut rest) as usize;
+            rest = &rest[length..];
+        }
+        kinds
+    }
+
     /// Returns the error code with which the server closes the connection; `None` if it does not.
     pub async fn close_code(&self) -> Option<u64> {
         match tokio::time::timeout(Duration::from_secs(10), self.connection.closed()).await {
@@ -106,6 +121,23 @@ pub fn integer(value: u64) -> Vec<u8> {
         0x40..0x4000 => (0x4000 | value as u16).to_be_bytes().to_vec(),
         _ => (0xc000_0000_0000_0000 | value).to_be_bytes().to_vec(),
     }
+}
+
+/// Reads an integer of RFC 9000 section 16.
+fn read_integer(bytes: &mut &[u8]) -> u64 {
+    let length = 1 << (bytes[0] >> 6);
+    let (read, rest) = bytes.split_at(length);
+    *bytes = rest;
+    read.iter().skip(1).fold(u64::from(read[0] & 0x3f), |sum, byte| sum << 8 | u64::from(*byte))
+}
+
+/// Returns a literal field line with a literal name (RFC 9204 section 4.5.6).
+pub fn field(name: &str, value: &str) -> Vec<u8> {
+    let mut line = vec![0x27, (name.len() - 7) as u8];
+    line.extend(name.as_bytes());
+    line.push(value.len() as u8);
+    line.extend(value.as_bytes());
+    line
 }
 
 /// Returns a frame.

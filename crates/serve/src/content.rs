@@ -18,7 +18,7 @@ use crate::{
     refusal::Refusal,
     reply::{ConnectionFate, Reply},
     request::{self, RequestKind},
-    resumable, saved_file,
+    saved_file,
     unsent::Unsent,
     upload::Uploads,
 };
@@ -98,11 +98,11 @@ impl Content {
     pub(crate) async fn answer(&self, request: Request<Body>, reply: Reply<'_>) -> ConnectionFate {
         let (request, body) = request.into_parts();
         match self.admit(&request) {
-            Ok(RequestKind::Upload { name }) if resumable::is_creation(&request.headers) => {
-                self.uploads.create(&request, body, name, reply).await
-            }
             Ok(RequestKind::Partial { id }) => self.uploads.serve_resource(&id, &request, body, reply).await,
-            Ok(RequestKind::Upload { name }) => self.uploads.receive(&request, body, name, reply).await,
+            Ok(RequestKind::Upload { name }) => match self.uploads.creation(&request) {
+                Some(creation) => self.uploads.create(creation, &request, body, name, reply).await,
+                None => self.uploads.receive(&request, body, name, reply).await,
+            },
             Ok(kind) => match self.download(kind, &request).await {
                 Ok(download) => download.send(reply).await,
                 Err(refusal) => reply.send(refusal.response_to(&request.method)).await,

@@ -74,6 +74,12 @@ impl<'a> Reply<'a> {
         self.connection.patience
     }
 
+    /// Sends an interim response, if the protocol can. Returns whether it was sent.
+    pub(crate) async fn inform(&mut self, head: Response<()>) -> bool {
+        let informed = timeout(self.connection.patience.idle, self.responder.inform(head)).await;
+        matches!(informed, Ok(Ok(true)))
+    }
+
     /// Sends a response whose body is in memory. The response is aborted if the client does not read it within two idle
     /// timeouts. The first one passes if a stalled download holds the window of the connection: over HTTP/3 nothing of
     /// that is left to other responses, and the client returns it once the download is reset.

@@ -127,6 +127,15 @@ impl Incoming {
 /// The handle that answers one request.
 #[async_trait]
 pub trait Responder: Send {
+    /// Sends an interim response (1xx), which precedes the response. Returns false where the library of the protocol has no
+    /// such function: hyper over HTTP/1.1, and the baselines.
+    ///
+    /// # Errors
+    /// Fails if the connection broke, or the status is not an interim one.
+    async fn inform(&mut self, _head: Response<()>) -> Result<bool, Error> {
+        Ok(false)
+    }
+
     /// Sends the response. May return before its body has been sent; the body is then pulled to its end, or dropped, by
     /// the connection.
     ///

@@ -106,6 +106,10 @@ impl ObservedResponder {
 
 #[async_trait]
 impl Responder for ObservedResponder {
+    async fn inform(&mut self, head: Response<()>) -> Result<bool, Error> {
+        self.inner.inform(head).await
+    }
+
     async fn respond(self: Box<Self>, mut response: Response<Body>) -> Result<(), Error> {
         let Self { inner, exchange, fields, head_only } = *self;
         response.headers_mut().extend(fields);

@@ -1,8 +1,8 @@
-//! The creation of an upload resource by a PUT or POST with `Upload-Complete: ?0`.
+//! The creation of an upload resource by a PUT or POST with `Upload-Complete`.
 
 use std::{sync::Arc, time::Duration};
 
-use http::{HeaderMap, StatusCode, request::Parts};
+use http::{StatusCode, Version, request::Parts};
 use receiver::save::{NameError, Partial, SafeName};
 use transport::Body;
 
@@ -10,8 +10,8 @@ use super::{
     append::{Appended, Role},
     fields,
     handling::Content,
-    resource::{Held, Open, Resource},
-    responses::inconsistent_length,
+    resource::{Held, Open, Resource, Stage},
+    responses::{self, inconsistent_length},
 };
 use crate::{
     digest::{Scope, Stated},
@@ -23,22 +23,42 @@ use crate::{
     whole_body,
 };
 
-/// Returns whether an upload asks for an upload resource. The body of a request with `?1` is the whole file, so that its
-/// upload needs none.
-pub(crate) fn is_creation(headers: &HeaderMap) -> bool {
-    fields::completes(headers) == Some(false)
+/// The creation of an upload resource.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Creation {
+    role: Role,
+    /// True if the client takes a 104, by which it knows the resource even if the request breaks off.
+    takes_interim: bool,
 }
 
 impl Uploads {
-    /// Creates an upload resource with the content of the request, and answers with its location.
+    /// Returns how an upload creates an upload resource; `None` if it does not. `Upload-Complete: ?0` demands a resource.
+    /// With `?1` the body is the whole file: there, a resource is of use only to a client that learns of it by a 104.
+    pub(crate) fn creation(&self, request: &Parts) -> Option<Creation> {
+        let headers = &request.headers;
+        // hyper cannot send a 104 over HTTP/1.1.
+        let takes_interim = request.version >= Version::HTTP_2 && fields::states_version(headers);
+        match fields::completes(headers)? {
+            false => Some(Creation { role: Role::Part, takes_interim }),
+            true => {
+                let is_offered =
+                    takes_interim && self.folder().is_some() && self.partials.check_room().is_ok();
+                is_offered.then_some(Creation { role: Role::Last, takes_interim })
+            }
+        }
+    }
+
+    /// Creates an upload resource with the content of the request. Answers with the location of the resource, or with the
+    /// receipt if the upload is complete.
     pub(crate) async fn create(
         &self,
+        creation: Creation,
         request: &Parts,
         body: Body,
         name: Result<SafeName, NameError>,
-        reply: Reply<'_>,
+        mut reply: Reply<'_>,
     ) -> ConnectionFate {
-        let (resource, content) = match self.admit_creation(request, name).await {
+        let (resource, content) = match self.admit_creation(creation, request, name).await {
             Ok(admitted) => admitted,
             Err(refusal) => return reply.refuse(refusal, body).await,
         };
@@ -46,15 +66,21 @@ impl Uploads {
             Ok(id) => id,
             Err(refusal) => return reply.refuse(refusal, body).await,
         };
+        let is_known = match self.partials.supported(&id).filter(|_| creation.takes_interim) {
+            Some(interim) => reply.inform(interim).await,
+            None => false,
+        };
+        let client = reply.client();
         let response = |appended| match appended {
             Appended::Paused(offset) => self.partials.created(&id, &resource, offset),
-            // A creation is never the last request.
-            Appended::Complete(receipt) => super::responses::receipt(&receipt),
+            Appended::Complete(receipt) => {
+                self.confirm(&receipt, resource.replaces, client);
+                responses::receipt(&receipt)
+            }
         };
         let held = Held::of(&resource).await;
         let (fate, is_appended) = self.append(held, content, body, reply, response).await;
-        if !is_appended {
-            // The client does not know the name of the resource.
+        if !(is_appended || is_known) || resource.stage() == Stage::Gone {
             self.partials.remove(&id);
         }
         fate
@@ -63,6 +89,7 @@ impl Uploads {
     /// Decides by the head of a request whether it creates a resource, and opens the file.
     async fn admit_creation(
         &self,
+        creation: Creation,
         request: &Parts,
         name: Result<SafeName, NameError>,
     ) -> Result<(Arc<Resource>, Content), Refusal> {
@@ -96,6 +123,6 @@ impl Uploads {
         let partial = Partial::begin(folder, &name, existing, length).await?;
         let open = Open { partial, stated, spent: Duration::ZERO };
         let resource = Arc::new(Resource::new(open, length, replaces, self.partials.ttl));
-        Ok((resource, Content { role: Role::Part, announced, stated: content }))
+        Ok((resource, Content { role: creation.role, announced, stated: content }))
     }
 }

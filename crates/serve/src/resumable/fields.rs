@@ -10,7 +10,7 @@ pub(super) const COMPLETE: HeaderName = HeaderName::from_static(resumable::COMPL
 pub(super) const OFFSET: HeaderName = HeaderName::from_static(resumable::OFFSET_FIELD);
 pub(super) const LENGTH: HeaderName = HeaderName::from_static(resumable::LENGTH_FIELD);
 pub(super) const LIMIT: HeaderName = HeaderName::from_static(resumable::LIMIT_FIELD);
-const VERSION: HeaderName = HeaderName::from_static(resumable::VERSION_FIELD);
+pub(super) const VERSION: HeaderName = HeaderName::from_static(resumable::VERSION_FIELD);
 
 /// Returns whether the request is the last one of its upload; `None` without a valid field.
 pub(super) fn completes(headers: &HeaderMap) -> Option<bool> {
@@ -41,13 +41,18 @@ pub(super) fn length(
     }
 }
 
+/// Returns whether the client states that it implements this version of the draft. Only such a client may get a 104.
+pub(super) fn states_version(headers: &HeaderMap) -> bool {
+    let own: Option<u64> = resumable::INTEROP_VERSION.parse().ok();
+    own.is_some() && resumable::integer(values(headers, &VERSION)) == own
+}
+
 /// Refuses a client of another version of the draft. A client may state none.
 ///
 /// # Errors
 /// Fails if the client states another version (501).
 pub(super) fn check_version(headers: &HeaderMap) -> Result<(), Refusal> {
-    let own: Option<u64> = resumable::INTEROP_VERSION.parse().ok();
-    if headers.contains_key(&VERSION) && resumable::integer(values(headers, &VERSION)) != own {
+    if headers.contains_key(&VERSION) && !states_version(headers) {
         let reason = format!(
             "{VERSION}: this server implements version {} of resumable uploads ({})",
             resumable::INTEROP_VERSION,

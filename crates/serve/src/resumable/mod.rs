@@ -1,6 +1,6 @@
 //! Resumable uploads (draft-ietf-httpbis-resumable-upload-11, interop version 8).
 //!
-//! A PUT or POST with `Upload-Complete: ?0` creates an upload resource under a random path. HEAD of that path states the
+//! A PUT or POST with `Upload-Complete` creates an upload resource under a random path. HEAD of that path states the
 //! offset, PATCH appends bytes, and DELETE cancels the upload. The file gets its name with the last byte, as by an upload
 //! in one request. A request ends an earlier one to the same resource that still runs, so that bytes are never mixed.
 
@@ -13,5 +13,4 @@ mod resource;
 mod responses;
 mod table;
 
-pub(crate) use creation::is_creation;
 pub(crate) use table::Partials;

@@ -8,13 +8,16 @@ use transport::{Body, body};
 
 use super::{
     Partials,
-    fields::{COMPLETE, LENGTH, LIMIT, OFFSET},
+    fields::{COMPLETE, LENGTH, LIMIT, OFFSET, VERSION},
     resource::Resource,
 };
 use crate::{refusal::Refusal, request::UPLOADS, response};
 
 /// The base of the problem types of the draft.
 const PROBLEMS: &str = "https://iana.org/assignments/http-problem-types";
+
+/// The status `104 (Upload Resumption Supported)`.
+const RESUMPTION_SUPPORTED: u16 = 104;
 
 const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
 
@@ -45,6 +48,17 @@ impl Partials {
         response::set(&mut response, LIMIT, self.limits(left.as_secs()));
         response::set(&mut response, header::CACHE_CONTROL, "no-store");
         response
+    }
+
+    /// Returns the interim response that announces an upload resource before the content of its creation has arrived. `None`
+    /// if a value is invalid in a header, which the name of a resource is not.
+    pub(super) fn supported(&self, id: &str) -> Option<Response<()>> {
+        let mut response = Response::new(());
+        *response.status_mut() = StatusCode::from_u16(RESUMPTION_SUPPORTED).ok()?;
+        response::set(&mut response, header::LOCATION, format!("{UPLOADS}{id}"));
+        response::set(&mut response, LIMIT, self.limits(self.ttl.as_secs()));
+        response::set(&mut response, VERSION, receiver::resumable::INTEROP_VERSION);
+        Some(response)
     }
 
     /// Returns the response to the creation of an upload.

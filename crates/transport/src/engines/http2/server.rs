@@ -215,6 +215,12 @@ struct Http2Responder {
 
 #[async_trait]
 impl Responder for Http2Responder {
+    async fn inform(&mut self, head: Response<()>) -> Result<bool, Error> {
+        let Some(respond) = &mut self.respond else { return Ok(false) };
+        respond.send_informational(head).map_err(|error| Error::protocol(PROTOCOL, Failure(error)))?;
+        Ok(true)
+    }
+
     async fn respond(mut self: Box<Self>, response: Response<Body>) -> Result<(), Error> {
         let Some(mut respond) = self.respond.take() else { return Ok(()) };
         let (head, body) = response.into_parts();

@@ -164,6 +164,15 @@ struct Http3Responder<S>(SendHalf<server::RequestStream<S, Bytes>>);
 
 #[async_trait]
 impl<S: quic::SendStream<Bytes> + Send> Responder for Http3Responder<S> {
+    async fn inform(&mut self, head: Response<()>) -> Result<bool, Error> {
+        // h3 would send a final response here as well, and then another one.
+        if !head.status().is_informational() {
+            return Err(Error::protocol(PROTOCOL, format!("{} is not an interim status", head.status())));
+        }
+        self.0.stream.send_response(head).await.map_err(broken)?;
+        Ok(true)
+    }
+
     async fn respond(mut self: Box<Self>, response: Response<Body>) -> Result<(), Error> {
         let (head, body) = response.into_parts();
         self.0.stream.send_response(Response::from_parts(head, ())).await.map_err(broken)?;
