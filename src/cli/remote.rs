@@ -1,9 +1,9 @@
 //! The flags of `longhaul send` and `longhaul fetch`.
 
-use std::{path::PathBuf, time::Duration};
+use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::Args;
-use client::{Options, Target};
+use client::{Form, FormField, Options, Target};
 use record::{ByteSize, ChunkSize, DEFAULT_SEED, PayloadKind, Protocol, Rate};
 
 use super::{
@@ -105,6 +105,10 @@ pub(crate) struct SendArgs {
     /// File to upload, as by --payload file:FILE; - and . are standard input
     #[arg(short = 'T', long, value_name = "FILE", value_parser = upload_file(), conflicts_with = "payload")]
     upload_file: Option<PayloadKind>,
+    /// Field of a form (multipart/form-data), sent by POST: NAME=VALUE, NAME=@FILE or NAME=<FILE, then ;type=MEDIA/TYPE and
+    /// ;filename=NAME; - is standard input (repeatable)
+    #[arg(short = 'F', long = "form", value_name = "NAME=VALUE", conflicts_with_all = ["payload", "upload_file", "size", "seed", "continue_at"])]
+    form: Vec<OsString>,
     /// Size of a generated body [default: 2GiB]
     #[arg(long, value_name = "SIZE")]
     pub(crate) size: Option<ByteSize>,
@@ -129,6 +133,18 @@ impl SendArgs {
     /// Returns the content of the body.
     pub(crate) fn payload(&self) -> &PayloadKind {
         self.upload_file.as_ref().unwrap_or(&self.payload)
+    }
+
+    /// Returns the form of the body; `None` for a body without one.
+    ///
+    /// # Errors
+    /// Fails if a field has not the syntax of one, or its file cannot be read. No error message shows a value.
+    pub(crate) fn form(&self) -> Result<Option<Form>, Usage> {
+        if self.form.is_empty() {
+            return Ok(None);
+        }
+        let fields: Result<Vec<_>, _> = self.form.iter().map(|field| FormField::parse(field)).collect();
+        fields.and_then(Form::new).map(Some).map_err(|error| Usage::new(format!("-F: {error}")))
     }
 
     /// Returns the URL and the protocol. A URL that ends in a slash gets the name of the payload's file.

@@ -1,6 +1,6 @@
 //! Parsers of flag values.
 
-use std::{str::FromStr, time::Duration};
+use std::{ffi::OsStr, str::FromStr, time::Duration};
 
 use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser};
 use record::{ByteSize, ChunkSize, PROTOCOLS, PayloadKind, Protocol, SinkKind, SizeError};
@@ -41,7 +41,15 @@ pub(crate) fn protocol() -> impl TypedValueParser<Value = Named<&'static Protoco
 
 /// Returns a parser of payloads, whose paths need not be UTF-8.
 pub(crate) fn payload() -> impl TypedValueParser<Value = PayloadKind> {
-    OsStringValueParser::new().try_map(|text| PayloadKind::parse(&text))
+    OsStringValueParser::new().try_map(|text| named_payload(&text))
+}
+
+/// Parses a payload that a flag can name: any but a form, which has flags of its own.
+fn named_payload(text: &OsStr) -> Result<PayloadKind, String> {
+    match PayloadKind::parse(text).map_err(|error| error.to_string())? {
+        PayloadKind::Form => Err("a form is sent by `longhaul send -F NAME=VALUE`".into()),
+        payload => Ok(payload),
+    }
 }
 
 /// Returns a parser of curl's `-T`: the path of a file, or `-` or `.` for standard input. The path need not be UTF-8.
@@ -58,7 +66,7 @@ pub(crate) fn upload_file() -> impl TypedValueParser<Value = PayloadKind> {
 pub(crate) fn measured_payload() -> impl TypedValueParser<Value = PayloadKind> {
     OsStringValueParser::new().try_map(|text| match text.to_str() {
         Some("cold") => Ok(PayloadKind::Cold(machine::cold_block())),
-        _ => PayloadKind::parse(&text),
+        _ => named_payload(&text),
     })
 }
 

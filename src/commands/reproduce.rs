@@ -64,7 +64,7 @@ fn obstacle(record: &Record) -> Option<&'static str> {
     let is_local = record.peer.is_none();
     match (&case.payload, &case.sink) {
         _ if !is_local => Some("one of its ends was another program"),
-        (PayloadKind::File(_) | PayloadKind::Stdin, _) => Some("its body was a file"),
+        (PayloadKind::File(_) | PayloadKind::Stdin | PayloadKind::Form, _) => Some("its body was a file"),
         (_, SinkKind::Save(_)) => Some("it saved its body in a file"),
         (_, SinkKind::Collect | SinkKind::Keep(_)) => Some("it is a control"),
         _ if u64::from(case.connections) > MAX_CONNECTIONS || case.streams > MAX_STREAMS => {

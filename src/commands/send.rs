@@ -11,24 +11,18 @@ use crate::{cli::SendArgs, exit::Usage};
 /// Runs `longhaul send`.
 pub(super) fn main(args: &SendArgs) -> anyhow::Result<Verdict> {
     let target = args.target()?;
-    let upload = Upload::new(args.payload().clone())
-        .and_then(|upload| upload.with_size(args.size))
-        .map_err(|error| match error {
-            UploadError::OwnSize { payload } => {
-                Usage::new(format!("--payload {payload} has a size of its own; leave out --size"))
-            }
-            error => Usage::new(error),
-        })?
-        .with_chunk(args.chunk_size)
-        .with_seed(args.seed)
-        .with_limit_rate(args.limit_rate);
+    let upload = match args.form()? {
+        Some(form) => Upload::form(form),
+        None => of_payload(args)?,
+    };
+    let upload = upload.with_chunk(args.chunk_size).with_seed(args.seed).with_limit_rate(args.limit_rate);
     let upload = if args.content_length {
         upload.announcing_length().map_err(|error| Usage::new(format!("--content-length: {error}")))?
     } else {
         upload
     };
     if args.remote.load.is_parallel() && !upload.is_repeatable() {
-        let payload = args.payload();
+        let payload = upload.payload_kind();
         let reason = format!(
             "payload {payload} can be read once; --connections and --streams need a file or a generated body"
         );
@@ -55,4 +49,15 @@ fn states() -> Result<PathBuf, Usage> {
     let missing =
         || Usage::new("-C -: no folder for the state of the upload; set HOME or XDG_STATE_HOME to a folder");
     folder.map(|folder| folder.join("longhaul/uploads")).ok_or_else(missing)
+}
+
+/// Returns the upload of the payload that the flags name.
+fn of_payload(args: &SendArgs) -> Result<Upload, Usage> {
+    let upload = Upload::new(args.payload().clone()).and_then(|upload| upload.with_size(args.size));
+    upload.map_err(|error| match error {
+        UploadError::OwnSize { payload } => {
+            Usage::new(format!("--payload {payload} has a size of its own; leave out --size"))
+        }
+        error => Usage::new(error),
+    })
 }

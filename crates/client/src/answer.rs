@@ -99,11 +99,15 @@ fn location(response: &Response<Body>) -> Option<String> {
     Some(String::from_utf8_lossy(location.as_bytes()).into_owned())
 }
 
-/// Returns the target of a 303 that is followed; `None` for any other response.
-pub(crate) fn see_other(response: &Response<Body>, options: &RequestOptions) -> Option<String> {
+/// Returns the target of a redirect with one of these statuses that is followed; `None` for any other response.
+pub(crate) fn see_other(
+    response: &Response<Body>,
+    options: &RequestOptions,
+    statuses: &[StatusCode],
+) -> Option<String> {
     let status = response.status();
     let is_followed = options.max_redirects > 0 && !options.expected.contains(status);
-    (is_followed && status == StatusCode::SEE_OTHER).then(|| location(response)).flatten()
+    (is_followed && statuses.contains(&status)).then(|| location(response)).flatten()
 }
 
 /// Returns a clause with the target of a redirect, without secrets.

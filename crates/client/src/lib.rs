@@ -61,6 +61,7 @@ mod client;
 mod credentials;
 mod dial;
 mod download;
+mod form;
 mod in_place;
 mod load;
 mod options;
@@ -90,6 +91,7 @@ pub use addresses::{AddressFamily, AddressOptions, AddressRuleError, ConnectRule
 pub use client::{Client, TransferReport};
 pub use credentials::{Credentials, CredentialsError};
 pub use download::Download;
+pub use form::{Form, FormError, FormField};
 pub use load::Load;
 pub use options::Options;
 pub use output::{Output, OutputError};

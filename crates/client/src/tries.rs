@@ -113,7 +113,7 @@ impl Client {
     /// # Errors
     /// Fails if no server answers within the timeout with a status that is expected.
     async fn confirm(&self, way: &mut Way<'_>, mut location: String) -> Result<(), Fault> {
-        let mut answered = format!("the server answered {}", StatusCode::SEE_OTHER);
+        let mut answered = "the server redirected after the upload".to_owned();
         loop {
             way.follow(&location)
                 .map_err(|reason| Fault::new(FaultKind::Http, format!("{answered}; {reason}")))?;

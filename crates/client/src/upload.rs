@@ -11,6 +11,7 @@ use sender::{MeteredBody, SendProgress};
 use transport::{Body, BodyLength, Link};
 
 use crate::{
+    Form,
     activity::{Outgoing, State},
     answer::{Failure, accepted, receipt, see_other},
     transfer::{ContentReport, Exchange, SentContent},
@@ -18,7 +19,7 @@ use crate::{
     upload_resume::Resumption,
 };
 
-/// An upload of one body by PUT.
+/// An upload of one body by PUT, or of a form by POST.
 #[derive(Clone, Debug)]
 pub struct Upload {
     pub(crate) payload: PayloadKind,
@@ -29,6 +30,7 @@ pub struct Upload {
     framing: Framing,
     /// The resumption of the upload; `None` if each try begins at the start.
     pub(crate) resumption: Option<Resumption>,
+    form: Option<Form>,
 }
 
 /// The framing of the body over HTTP/1.1. Over every protocol, it determines whether the head states a Content-Length.
@@ -53,9 +55,20 @@ impl Upload {
         let size = match payload {
             PayloadKind::Random | PayloadKind::Zero | PayloadKind::Cold(_) => Some(Self::SIZE),
             PayloadKind::File(_) | PayloadKind::Stdin => payload::size(&payload)?.map(ByteSize),
+            PayloadKind::Form => return Err(UploadError::NoForm),
         };
         let (chunk, framing) = (ChunkSize::DEFAULT, Framing::Chunked);
-        Ok(Self { payload, size, chunk, seed: DEFAULT_SEED, limit_rate: None, framing, resumption: None })
+        let (seed, limit_rate, form, resumption) = (DEFAULT_SEED, None, None, None);
+        Ok(Self { payload, size, chunk, seed, limit_rate, framing, form, resumption })
+    }
+
+    /// Creates an upload of a form by POST. Its length is announced if it is known.
+    pub fn form(form: Form) -> Self {
+        let size = form.size().map(ByteSize);
+        let framing = if size.is_some() { Framing::Announced } else { Framing::Chunked };
+        let (payload, chunk, form) = (PayloadKind::Form, ChunkSize::DEFAULT, Some(form));
+        let (seed, limit_rate, resumption) = (DEFAULT_SEED, None, None);
+        Self { payload, size, chunk, seed, limit_rate, framing, form, resumption }
     }
 
     /// Sets the size of a generated body, or the number of bytes to read from a device or a pipe; `None` leaves the
@@ -76,7 +89,7 @@ impl Upload {
         match &self.payload {
             PayloadKind::Random | PayloadKind::Zero | PayloadKind::Cold(_) => false,
             PayloadKind::File(_) => self.size.is_some(),
-            PayloadKind::Stdin => true,
+            PayloadKind::Stdin | PayloadKind::Form => true,
         }
     }
 
@@ -122,7 +135,13 @@ impl Upload {
 
     /// Returns whether the content can be read again from its start: generated content, and regular files.
     pub fn is_repeatable(&self) -> bool {
-        self.payload.is_generated() || payload::size(&self.payload).is_ok_and(|size| size.is_some())
+        let is_sized = || payload::size(&self.payload).is_ok_and(|size| size.is_some());
+        self.payload.is_generated() || self.form.as_ref().map_or_else(is_sized, |form| form.size().is_some())
+    }
+
+    /// Returns the content of the body in the form of a record.
+    pub fn payload_kind(&self) -> &PayloadKind {
+        &self.payload
     }
 
     /// Returns the size of the body; `None` if it is unknown before the transfer, as for standard input.
@@ -153,7 +172,7 @@ impl Upload {
         offset: u64,
         by: &Exchange<'_>,
     ) -> Result<ContentReport, Failure> {
-        let confirmed = Confirmation::read(by, request).await;
+        let confirmed = Confirmation::read(by, request, self.redirects_to_get()).await;
         // A failure of the payload is the cause of all later failures of the protocol.
         if let Some(error) = progress.error() {
             return Err(Fault::new(FaultKind::Payload, error).into());
@@ -179,13 +198,25 @@ impl Upload {
 
     /// Returns the payload of all uploads of the transfer, which the first one prepares.
     pub(crate) fn prepared<'a>(&self, by: &Exchange<'a>) -> &'a Payload {
-        by.payload.get_or_init(|| Payload::prepare(&self.payload, self.seed, self.chunk))
+        by.payload.get_or_init(|| match &self.form {
+            Some(form) => Payload::of_segments(form.segments(), self.chunk),
+            None => Payload::prepare(&self.payload, self.seed, self.chunk),
+        })
     }
 
     /// Creates the body, which digests its bytes unless the digest follows from seed and size.
     fn body(&self, source: Source, by: &Exchange<'_>) -> MeteredBody {
         let body = MeteredBody::new(source, by.meter.clone()).paced(self.limit_rate.map(Pace::new));
         if self.payload.is_generated() { body } else { body.digesting() }
+    }
+
+    /// Returns the statuses after which the target is requested by GET, and the body is not sent again. For forms, these
+    /// are more, as browsers and curl have it (RFC 9110 section 15.4.2).
+    fn redirects_to_get(&self) -> &'static [StatusCode] {
+        match self.form {
+            Some(_) => &[StatusCode::SEE_OTHER, StatusCode::FOUND, StatusCode::MOVED_PERMANENTLY],
+            None => &[StatusCode::SEE_OTHER],
+        }
     }
 
     fn request(&self, by: &Exchange<'_>, body: MeteredBody) -> Result<Request<Body>, Fault> {
@@ -195,13 +226,17 @@ impl Upload {
         fields.extend(announced.map(|length| (header::CONTENT_LENGTH, length.into())));
         let body = Outgoing::new(body, by.activity.clone(), announced);
         let body = body.map_err(Into::into).boxed_unsync();
-        let mut request = by.options.request(Method::PUT, by.target, fields, body)?;
+        let method = if self.form.is_some() { Method::POST } else { Method::PUT };
+        let mut request = by.options.request(method, by.target, fields, body)?;
         request.extensions_mut().insert(BodyLength(self.size.unwrap_or_default().0));
         Ok(request)
     }
 
     /// Returns the media type of the content, which for a file follows from its name. `None` if it is unknown.
     pub(crate) fn content_type(&self) -> Option<HeaderValue> {
+        if let Some(form) = &self.form {
+            return Some(form.content_type().clone());
+        }
         let content_type = match &self.payload {
             PayloadKind::File(path) => mime_guess::from_path(path).first_or_octet_stream(),
             _ => mime_guess::mime::APPLICATION_OCTET_STREAM,
@@ -233,15 +268,16 @@ struct Confirmation {
     /// True if the whole body was handed over.
     is_whole: bool,
     receipt: Option<Receipt>,
-    /// The target of a 303, which is to be requested for the confirmation.
+    /// The target of a redirect that is to be requested for the confirmation.
     see_other: Option<String>,
 }
 
 impl Confirmation {
-    /// Sends a request, and reads its response to the end.
-    async fn read(by: &Exchange<'_>, request: Request<Body>) -> Result<Self, Failure> {
+    /// Sends a request, and reads its response to the end. The statuses of `to_get` redirect to a page that confirms the
+    /// upload.
+    async fn read(by: &Exchange<'_>, request: Request<Body>, to_get: &[StatusCode]) -> Result<Self, Failure> {
         let response = by.connection.exchange(request).await?;
-        let see_other = see_other(&response, by.options);
+        let see_other = see_other(&response, by.options, to_get);
         let response =
             if see_other.is_some() { response } else { accepted(response, &by.options.expected).await? };
         let status = response.status();
@@ -274,6 +310,9 @@ pub(crate) fn unacknowledged(link: &Link, sent: u64) -> Option<u64> {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum UploadError {
+    /// The payload is a form, whose fields are unknown.
+    #[error("a form has fields; use Upload::form")]
+    NoForm,
     /// The payload cannot be used.
     #[error(transparent)]
     Payload(#[from] PayloadError),

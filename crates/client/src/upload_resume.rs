@@ -6,7 +6,7 @@ use futures_util::StreamExt as _;
 use http_body_util::BodyExt as _;
 use metrics::Pace;
 use payload::{Hasher, Payload};
-use record::{Fault, FaultKind, redacted_url};
+use record::{Fault, FaultKind, PayloadKind, redacted_url};
 use sender::MeteredBody;
 use tokio::task::spawn_blocking;
 use transport::BodyLength;
@@ -36,9 +36,9 @@ impl Upload {
     /// resource is kept in `folder` until the upload is complete, for a later run with the same content and target.
     ///
     /// # Errors
-    /// Fails if the content cannot be read again.
+    /// Fails if the content cannot be read again, or is a form.
     pub fn resuming(mut self, folder: PathBuf) -> Result<Self, UploadError> {
-        if !self.is_repeatable() {
+        if !self.is_repeatable() || self.payload == PayloadKind::Form {
             return Err(UploadError::NotRepeatable { payload: self.payload });
         }
         self.resumption = Some(Resumption { folder, has_begun: false, offset: 0 });

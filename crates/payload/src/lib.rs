@@ -33,6 +33,7 @@ mod generated;
 mod input;
 mod payload;
 mod reader;
+mod segments;
 mod source;
 
 pub use digest::{ALGORITHM, Digest, Hasher};
@@ -40,4 +41,5 @@ pub use error::PayloadError;
 pub use footprint::footprint;
 pub use generated::PERIOD;
 pub use payload::{Payload, size};
+pub use segments::Segment;
 pub use source::Source;

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use record::{ChunkSize, PayloadKind};
 
-use crate::{Digest, PayloadError, Source, file::FileBody, generated::Block, input};
+use crate::{
+    Digest, PayloadError, Segment, Source, file::FileBody, generated::Block, input, segments::Joined,
+};
 
 /// A payload that can be sent any number of times, in chunks of one size.
 #[derive(Clone, Debug)]
@@ -18,11 +20,12 @@ enum Origin {
     Block(Block),
     File(PathBuf),
     Stdin,
+    Segments(Vec<Segment>),
 }
 
 impl Payload {
     /// Prepares a payload: generates the block of a `random`, `zero` or `cold` payload. A file is not opened before
-    /// [`open`](Self::open).
+    /// [`open`](Self::open). A form has the content that [`of_segments`](Self::of_segments) gives it, and is empty here.
     ///
     /// Bodies of the same `seed` have the same bytes, whatever the chunk size. `zero` ignores the seed.
     pub fn prepare(kind: &PayloadKind, seed: u64, chunk: ChunkSize) -> Self {
@@ -32,8 +35,14 @@ impl Payload {
             PayloadKind::Cold(size) => Origin::Block(Block::cold(*size, seed, chunk)),
             PayloadKind::File(path) => Origin::File(path.clone()),
             PayloadKind::Stdin => Origin::Stdin,
+            PayloadKind::Form => Origin::Segments(Vec::new()),
         };
         Self { chunk, origin }
+    }
+
+    /// Prepares a payload of segments, which follow each other. A chunk has bytes of one segment only.
+    pub fn of_segments(segments: impl Into<Vec<Segment>>, chunk: ChunkSize) -> Self {
+        Self { chunk, origin: Origin::Segments(segments.into()) }
     }
 
     /// Returns this payload in chunks of another size. The new payload shares the block of a generated one. The chunk
@@ -54,7 +63,7 @@ impl Payload {
     }
 
     /// Opens a body of `size` bytes, from the first byte of the payload. If `size` is `None`, a body that is read goes
-    /// to the end of its file, device or pipe, and a generated body is empty.
+    /// to the end of its file, device or pipe, and a generated body is empty. Segments have sizes of their own.
     ///
     /// # Errors
     /// Fails if the file cannot be opened, or the path leads to a folder.
@@ -64,6 +73,7 @@ impl Payload {
             Origin::Block(block) => Source::generated(block.body(size.unwrap_or(0))),
             Origin::File(path) => Source::read(FileBody::open(path, size, self.chunk)?),
             Origin::Stdin => Source::read(FileBody::stdin(size, self.chunk)),
+            Origin::Segments(segments) => Source::joined(Joined::new(segments.clone(), self.chunk)),
         })
     }
 
@@ -78,6 +88,7 @@ impl Payload {
             Origin::Block(block) => Source::generated(block.body_at(offset, size.unwrap_or(0))),
             Origin::File(path) => Source::read(FileBody::open_at(path, offset, size, self.chunk)?),
             Origin::Stdin => return Err(PayloadError::NoPositions { path: "standard input".into() }),
+            Origin::Segments(_) => return Err(PayloadError::NoPositions { path: "form".into() }),
         })
     }
 
@@ -86,7 +97,7 @@ impl Payload {
     pub fn digest(&self, size: u64) -> Option<Digest> {
         match &self.origin {
             Origin::Block(block) => Some(block.digest(size)),
-            Origin::File(_) | Origin::Stdin => None,
+            Origin::File(_) | Origin::Stdin | Origin::Segments(_) => None,
         }
     }
 }

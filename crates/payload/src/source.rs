@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 use record::ChunkSize;
 
-use crate::{PayloadError, file::FileBody, generated::Generated};
+use crate::{PayloadError, file::FileBody, generated::Generated, segments::Joined};
 
 /// The bytes of one body: a stream of chunks, each of exactly the chunk size except for the last.
 ///
@@ -24,6 +24,7 @@ pub struct Source(Origin);
 enum Origin {
     Generated(Generated),
     File(FileBody),
+    Joined(Joined),
 }
 
 impl Source {
@@ -33,6 +34,10 @@ impl Source {
 
     pub(crate) fn read(body: FileBody) -> Self {
         Self(Origin::File(body))
+    }
+
+    pub(crate) fn joined(body: Joined) -> Self {
+        Self(Origin::Joined(body))
     }
 
     /// Creates a body of `size` bytes of an open file, from its current position. The body is read one chunk at a time,
@@ -46,6 +51,7 @@ impl Source {
         match &self.0 {
             Origin::Generated(body) => body.remaining() == 0,
             Origin::File(body) => body.is_finished(),
+            Origin::Joined(body) => body.is_finished(),
         }
     }
 }
@@ -57,6 +63,7 @@ impl Stream for Source {
         match &mut self.0 {
             Origin::Generated(body) => Poll::Ready(body.next().map(Ok)),
             Origin::File(body) => body.poll_chunk(cx),
+            Origin::Joined(body) => body.poll_chunk(cx),
         }
     }
 }

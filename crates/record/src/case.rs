@@ -147,6 +147,7 @@ impl Case {
             // The name leaves the size of the block out, which follows from the machine.
             PayloadKind::Cold(_) => axes.push(Axis::setting("payload", "cold")),
             PayloadKind::Stdin => axes.push(Axis::setting("payload", "stdin")),
+            PayloadKind::Form => axes.push(Axis::setting("payload", "form")),
             PayloadKind::File(path) => {
                 let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
                 axes.push(Axis::setting("payload", format_args!("file:{name}")));

@@ -25,6 +25,8 @@ pub enum PayloadKind {
     File(PathBuf),
     /// Standard input up to its end (`-`).
     Stdin,
+    /// A form (`form`), whose fields only its sender knows.
+    Form,
 }
 
 impl PayloadKind {
@@ -50,6 +52,7 @@ impl fmt::Display for PayloadKind {
             Self::Cold(block) => write!(f, "cold:{block}"),
             Self::File(path) => write!(f, "file:{}", path.display()),
             Self::Stdin => f.write_str("-"),
+            Self::Form => f.write_str("form"),
         }
     }
 }
@@ -68,6 +71,7 @@ impl PayloadKind {
             None if text == "random" => Ok(Self::Random),
             None if text == "zero" => Ok(Self::Zero),
             None if text == "-" => Ok(Self::Stdin),
+            None if text == "form" => Ok(Self::Form),
             _ => Err(PayloadKindError(text.to_string_lossy().into_owned())),
         }
     }

@@ -100,7 +100,16 @@ pub fn redacted_header(line: &str) -> String {
     if is_public || value.trim().is_empty() { line.to_owned() } else { format!("{name}: {REDACTED}") }
 }
 
-/// Returns a command line without the secrets in URLs, in header lines, and in the values of `-u`, `--user`, `-U`,
+/// Returns a field of a form, as `-F` takes it. The value is replaced unless it is a file.
+fn redacted_field(field: &str) -> String {
+    match field.split_once('=') {
+        Some((_, value)) if value.starts_with(['@', '<']) => field.to_owned(),
+        Some((name, _)) => format!("{name}={REDACTED}"),
+        None => REDACTED.to_owned(),
+    }
+}
+
+/// Returns a command line without the secrets in URLs, in header lines, in fields of forms, and in the values of `-u`, `--user`, `-U`,
 /// `--proxy-user` and `--oauth2-bearer`.
 pub fn redacted_command(arguments: impl IntoIterator<Item = String>) -> String {
     redacted_words(arguments).join(" ")
@@ -130,6 +139,8 @@ enum Value {
     Secret,
     /// The URL of a proxy, which may have no scheme.
     Proxy,
+    /// A field of a form, whose value is secret unless it is a file.
+    Form,
 }
 
 impl Value {
@@ -138,6 +149,7 @@ impl Value {
             "user" | "proxy-user" | "oauth2-bearer" => Self::Secret,
             "proxy" => Self::Proxy,
             "header" => Self::Header,
+            "form" => Self::Form,
             _ => Self::Public,
         }
     }
@@ -147,6 +159,7 @@ impl Value {
             Self::Public => redacted_url(value),
             Self::Header => redacted_header(value),
             Self::Secret => REDACTED.to_owned(),
+            Self::Form => redacted_field(value),
             Self::Proxy if value.contains("://") => redacted_url(value),
             Self::Proxy => value.rsplit_once('@').map_or(value, |(_, place)| place).to_owned(),
         }
@@ -168,6 +181,7 @@ fn redacted_argument(argument: &str) -> (String, Value) {
     let kind = match flags.get(at..=at) {
         Some("u" | "U") => Value::Secret,
         Some("x") => Value::Proxy,
+        Some("F") => Value::Form,
         Some("H") => Value::Header,
         _ => return (redacted_url(argument), Value::Public),
     };
@@ -233,6 +247,10 @@ mod tests {
             (vec!["send", "-xhttp://a:pw@host:1"], "send -xhttp://host:1"),
             (vec!["send", "--proxy=a:pw@host"], "send --proxy=host"),
             (vec!["prove", "--proxy", "http://host/?size={size}"], "prove --proxy http://host/?size={size}"),
+            (vec!["send", "-F", "a=pw;type=b/c"], "send -F a=***"),
+            (vec!["send", "-LFa=pw"], "send -LFa=***"),
+            (vec!["send", "--form=a=@b", "-F", "c=<d"], "send --form=a=@b -F c=<d"),
+            (vec!["send", "-F", "pw"], "send -F ***"),
             (vec!["send", "--user", "a:pw"], "send --user ***"),
             (vec!["send", "--user=a:pw"], "send --user=***"),
             (vec!["send", "--oauth2-bearer", "pw"], "send --oauth2-bearer ***"),
@@ -270,6 +288,7 @@ mod tests {
                 vec![format!("--proxy={user}:{secret}@host:1")],
                 vec![format!("--user={user}:{secret}")],
                 vec!["--oauth2-bearer".into(), secret.clone()],
+                vec!["-F".into(), format!("{name}={secret}")],
                 vec!["-H".into(), format!("Authorization: Bearer {secret}")],
                 vec![format!("--header=X-{name}-Token: {secret}")],
                 vec![format!("-HCookie: {name}={secret}")],
