@@ -135,7 +135,10 @@ fn aiohttp_reads_the_fields_over_both_codings_and_follows_a_redirect() {
     assert!(lines[0].starts_with(&length) && lines[0].contains(file), "{lines:?}");
 
     // The length of standard input is unknown: the body is chunked.
-    let output = run_with_input(&["send", &url, "-F", "a=<-", "-F", "b=c", "--quiet"], &[b'x'; 100_000]);
+    let output = run_with_input(
+        &["send", &url, "-F", "a=<-", "-F", "b=c", "--quiet", "--expect100-timeout", "60", "-m", "50"],
+        &[b'x'; 100_000],
+    );
     assert_success(&output);
     let lines = logged(&log);
     assert!(lines[0].starts_with("('POST', None, [['a', None, None, 100000, "), "{lines:?}");
@@ -187,7 +190,21 @@ fn go_reads_the_fields() {
     let named = format!("f=@\"{}\"", file.display());
     let input = vec![b'x'; 2_000_000];
     assert_success(&run_with_input(
-        &["send", &url, "-F", "t=abc", "-F", &named, "-F", "in=@-", "--quiet"],
+        &[
+            "send",
+            &url,
+            "-F",
+            "t=abc",
+            "-F",
+            &named,
+            "-F",
+            "in=@-",
+            "--quiet",
+            "--expect100-timeout",
+            "60",
+            "-m",
+            "50",
+        ],
         &input,
     ));
     let told = fs::read_to_string(&log).unwrap();

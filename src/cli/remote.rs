@@ -127,12 +127,26 @@ pub(crate) struct SendArgs {
     /// Announce the length of the body by Content-Length, in place of the chunked coding
     #[arg(long)]
     pub(crate) content_length: bool,
+    /// Ask for the permission to send the body over HTTP/1.1 (Expect: 100-continue), and wait for it up to this time; a bare
+    /// number is seconds [default: with -H 'Expect: 100-continue', 1s]
+    #[arg(long, value_name = "TIME", value_parser = seconds)]
+    expect100_timeout: Option<Duration>,
 }
 
 impl SendArgs {
     /// Returns the content of the body.
     pub(crate) fn payload(&self) -> &PayloadKind {
         self.upload_file.as_ref().unwrap_or(&self.payload)
+    }
+
+    /// Returns the options of the client.
+    ///
+    /// # Errors
+    /// Fails if a file cannot be used, or a value is out of range for its limit.
+    pub(crate) fn options(&self) -> anyhow::Result<Options> {
+        let options = self.remote.options()?;
+        let request = options.request.clone().with_continue_timeout(self.expect100_timeout);
+        Ok(options.with_request(request))
     }
 
     /// Returns the form of the body; `None` for a body without one.

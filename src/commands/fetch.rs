@@ -28,7 +28,7 @@ pub(super) fn main(args: &FetchArgs) -> anyhow::Result<Verdict> {
     };
     let download = Download::new(output).with_reader_rate(args.reader_rate);
     let download = if args.continue_at.is_some() { download.resuming() } else { download };
-    transfer(&args.remote, &args.remote.target()?, download, stdout)
+    transfer(&args.remote, args.remote.options()?, &args.remote.target()?, download, stdout)
 }
 
 /// Checks that a download into this output can be resumed. A pipe or a device does not keep the first part.

@@ -36,7 +36,7 @@ pub(super) fn main(args: &SendArgs) -> anyhow::Result<Verdict> {
     } else {
         upload
     };
-    transfer(&args.remote, &target, upload, Stdout::Report)
+    transfer(&args.remote, args.options()?, &target, upload, Stdout::Report)
 }
 
 /// Returns the folder of the states of resumable uploads (XDG Base Directory Specification).

@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal as _};
 
 use analyse::Verdict;
-use client::{Client, Heartbeat, Target, Transfer, TransferReport};
+use client::{Client, Heartbeat, Options, Target, Transfer, TransferReport};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use record::{ByteSize, Case, EndRecord, FaultKind, Redirects, gbit_per_s, mib, mib_per_s};
 use run::Interruption;
@@ -25,12 +25,13 @@ pub(super) enum Stdout {
 /// Makes a transfer, and reports on it. Ctrl-C, SIGTERM and SIGHUP cancel it.
 pub(super) fn transfer(
     args: &RemoteArgs,
+    options: Options,
     target: &Target,
     transfer: impl Into<Transfer>,
     stdout: Stdout,
 ) -> anyhow::Result<Verdict> {
     let transfer = transfer.into();
-    let client = Client::new(args.options()?, this_build());
+    let client = Client::new(options, this_build());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let transferred = runtime.block_on(async {
         let mut interruption = Interruption::catch()?;

@@ -1,5 +1,7 @@
 //! Changes to the requests of a client: method, header fields, credentials and expected statuses.
 
+use std::time::Duration;
+
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, header,
     uri::{Authority, Uri},
@@ -27,9 +29,21 @@ pub struct RequestOptions {
     pub expected: Statuses,
     /// The most redirects that are followed. A redirect whose status is expected is not followed.
     pub max_redirects: u32,
+    /// The longest wait for the permission to send a body over HTTP/1.1, for which `Expect: 100-continue` asks; `None` asks
+    /// for none, and waits for [`CONTINUE_TIMEOUT`](Self::CONTINUE_TIMEOUT) if a field of the user asks.
+    pub continue_timeout: Option<Duration>,
 }
 
 impl RequestOptions {
+    /// The default wait for the permission to send a body: 1 s, as in curl.
+    pub const CONTINUE_TIMEOUT: Duration = Duration::from_secs(1);
+
+    /// Asks for the permission to send a body over HTTP/1.1, and sends it after this time in any case; `None` does not ask.
+    #[must_use]
+    pub fn with_continue_timeout(self, timeout: impl Into<Option<Duration>>) -> Self {
+        Self { continue_timeout: timeout.into(), ..self }
+    }
+
     /// Sets the method of all requests; `None` means PUT or GET.
     #[must_use]
     pub fn with_method(self, method: impl Into<Option<Method>>) -> Self {

@@ -131,6 +131,14 @@ impl Transfer {
         }
     }
 
+    /// Returns the transfer to make if the server refuses `Expect: 100-continue`; `None` if that was not sent.
+    pub(crate) fn without_expectation(&self, options: &RequestOptions) -> Option<Self> {
+        match self {
+            Self::Upload(upload) => upload.without_expectation(options).map(Self::Upload),
+            Self::Download(_) => None,
+        }
+    }
+
     /// Returns the transfer to make if the server requires a Content-Length; `None` if this transfer announces one, or
     /// cannot.
     pub(crate) fn with_length_required(&self) -> Option<Self> {

@@ -1,5 +1,5 @@
-//! The exchanges that one transfer takes: more than one if the server redirects, requires a Content-Length, or fails for a
-//! while.
+//! The exchanges that one transfer takes: more than one if the server redirects, asks for another form of the
+//! request, or fails for a while.
 
 use std::pin::Pin;
 
@@ -74,7 +74,7 @@ impl Client {
         measured
     }
 
-    /// Makes exchanges until a server neither redirects nor requires a Content-Length.
+    /// Makes exchanges until a server neither redirects nor asks for another form of the request.
     async fn follow(
         &self,
         way: &mut Way<'_>,
@@ -91,10 +91,8 @@ impl Client {
                 };
                 return measured.confirmed(confirmed);
             }
-            if requires_length(&measured)
-                && let Some(announcing) = transfer.with_length_required()
-            {
-                *transfer = announcing;
+            if let Some(adapted) = adapted(transfer, &measured, way) {
+                *transfer = adapted;
                 continue;
             }
             let Some(location) = measured.refusal.as_ref().and_then(|refusal| refusal.location.clone())
@@ -152,9 +150,13 @@ impl Client {
     }
 }
 
-/// Returns whether a server may have refused because of the chunked coding. The status is then 411, or 501 from a
-/// server that does not know the coding (RFC 9112 section 6.1).
-fn requires_length(measured: &Measured) -> bool {
-    let status = measured.refusal.as_ref().map(|refusal| refusal.status);
-    matches!(status, Some(StatusCode::LENGTH_REQUIRED | StatusCode::NOT_IMPLEMENTED))
+/// Returns the transfer to make if a server may have refused because of the form of the request: the chunked coding, which
+/// it does not want (411) or know (501, RFC 9112 section 6.1), or the expectation of a permission (417). `None` for any
+/// other refusal.
+fn adapted(transfer: &Transfer, measured: &Measured, way: &Way<'_>) -> Option<Transfer> {
+    match measured.refusal.as_ref()?.status {
+        StatusCode::LENGTH_REQUIRED | StatusCode::NOT_IMPLEMENTED => transfer.with_length_required(),
+        StatusCode::EXPECTATION_FAILED => transfer.without_expectation(way.options()),
+        _ => None,
+    }
 }

@@ -8,10 +8,10 @@ use payload::{Payload, PayloadError, Source};
 use receiver::Receipt;
 use record::{ByteSize, ChunkSize, DEFAULT_SEED, Fault, FaultKind, PayloadKind, Rate, TransportStats};
 use sender::{MeteredBody, SendProgress};
-use transport::{Body, BodyLength, Link};
+use transport::{Body, BodyLength, ContinueTimeout, Link};
 
 use crate::{
-    Form,
+    Form, RequestOptions,
     activity::{Outgoing, State},
     answer::{Failure, accepted, receipt, see_other},
     transfer::{ContentReport, Exchange, SentContent},
@@ -31,6 +31,16 @@ pub struct Upload {
     /// The resumption of the upload; `None` if each try begins at the start.
     pub(crate) resumption: Option<Resumption>,
     form: Option<Form>,
+    expectation: Expectation,
+}
+
+/// The use of `Expect: 100-continue`, if the options allow it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Expectation {
+    /// The field is sent.
+    Stated,
+    /// The server refused the field (417), and it is left out.
+    Refused,
 }
 
 /// The framing of the body over HTTP/1.1. Over every protocol, it determines whether the head states a Content-Length.
@@ -57,18 +67,28 @@ impl Upload {
             PayloadKind::File(_) | PayloadKind::Stdin => payload::size(&payload)?.map(ByteSize),
             PayloadKind::Form => return Err(UploadError::NoForm),
         };
-        let (chunk, framing) = (ChunkSize::DEFAULT, Framing::Chunked);
-        let (seed, limit_rate, form, resumption) = (DEFAULT_SEED, None, None, None);
-        Ok(Self { payload, size, chunk, seed, limit_rate, framing, form, resumption })
+        Ok(Self::of(payload, size, Framing::Chunked))
     }
 
     /// Creates an upload of a form by POST. Its length is announced if it is known.
     pub fn form(form: Form) -> Self {
         let size = form.size().map(ByteSize);
         let framing = if size.is_some() { Framing::Announced } else { Framing::Chunked };
-        let (payload, chunk, form) = (PayloadKind::Form, ChunkSize::DEFAULT, Some(form));
-        let (seed, limit_rate, resumption) = (DEFAULT_SEED, None, None);
-        Self { payload, size, chunk, seed, limit_rate, framing, form, resumption }
+        Self { form: Some(form), ..Self::of(PayloadKind::Form, size, framing) }
+    }
+
+    fn of(payload: PayloadKind, size: Option<ByteSize>, framing: Framing) -> Self {
+        Self {
+            payload,
+            size,
+            chunk: ChunkSize::DEFAULT,
+            seed: DEFAULT_SEED,
+            limit_rate: None,
+            framing,
+            resumption: None,
+            form: None,
+            expectation: Expectation::Stated,
+        }
     }
 
     /// Sets the size of a generated body, or the number of bytes to read from a device or a pipe; `None` leaves the
@@ -131,6 +151,13 @@ impl Upload {
     /// Returns whether the head of a request states the length of its body.
     pub(crate) fn announces_length(&self) -> bool {
         self.framing == Framing::Announced
+    }
+
+    /// Returns the upload to make if the server refuses `Expect: 100-continue` (417); `None` if that was not sent by these
+    /// options.
+    pub(crate) fn without_expectation(&self, options: &RequestOptions) -> Option<Self> {
+        let is_stated = options.continue_timeout.is_some() && self.expectation == Expectation::Stated;
+        is_stated.then(|| Self { expectation: Expectation::Refused, ..self.clone() })
     }
 
     /// Returns whether the content can be read again from its start: generated content, and regular files.
@@ -224,12 +251,26 @@ impl Upload {
         let mut fields = HeaderMap::new();
         fields.extend(self.content_type().map(|value| (header::CONTENT_TYPE, value)));
         fields.extend(announced.map(|length| (header::CONTENT_LENGTH, length.into())));
+        fields.extend(self.expectation(by).map(|value| (header::EXPECT, value)));
         let body = Outgoing::new(body, by.activity.clone(), announced);
         let body = body.map_err(Into::into).boxed_unsync();
         let method = if self.form.is_some() { Method::POST } else { Method::PUT };
         let mut request = by.options.request(method, by.target, fields, body)?;
+        let expected = request.headers().get(header::EXPECT);
+        if expected.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(CONTINUE.as_bytes())) {
+            let patience = by.options.continue_timeout.unwrap_or(RequestOptions::CONTINUE_TIMEOUT);
+            request.extensions_mut().insert(ContinueTimeout(patience));
+        }
         request.extensions_mut().insert(BodyLength(self.size.unwrap_or_default().0));
         Ok(request)
+    }
+
+    /// Returns the value of Expect; `None` for no such field. As in curl, other versions of HTTP have none: there, a server
+    /// can refuse a body by resetting its stream.
+    fn expectation(&self, by: &Exchange<'_>) -> Option<HeaderValue> {
+        let is_http1 = by.target.protocol().http() == Some("1.1");
+        let is_stated = by.options.continue_timeout.is_some() && self.expectation == Expectation::Stated;
+        (is_http1 && is_stated).then(|| HeaderValue::from_static(CONTINUE))
     }
 
     /// Returns the media type of the content, which for a file follows from its name. `None` if it is unknown.
@@ -259,6 +300,9 @@ impl Upload {
         Err(Fault::new(FaultKind::Truncated, message).into())
     }
 }
+
+/// The expectation of a client that sends its body after the status 100.
+const CONTINUE: &str = "100-continue";
 
 /// The complete response to an upload, with the state of the body at that time.
 struct Confirmation {

@@ -1,8 +1,11 @@
 //! The bodies of requests and responses.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -23,6 +26,11 @@ pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
 /// empty. HTTP ignores the value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BodyLength(pub u64);
+
+/// The time that the body of a request waits for the permission to be sent, if its head has `Expect: 100-continue`. The
+/// caller puts it into the extensions of the request. Only HTTP/1.1 waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ContinueTimeout(pub Duration);
 
 /// A flag that is set once the body of a request was sent to its end.
 ///

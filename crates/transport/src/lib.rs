@@ -97,7 +97,7 @@ mod verifier;
 mod window_budget;
 
 #[doc(inline)]
-pub use body::{Body, BodyError, BodyLength, BodySent};
+pub use body::{Body, BodyError, BodyLength, BodySent, ContinueTimeout};
 pub use client_authorities::ClientAuthorities;
 pub use endpoint::{Bind, ChunkExtensions, Peer, TlsVersion};
 pub use error::Error;

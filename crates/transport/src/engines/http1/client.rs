@@ -2,7 +2,7 @@
 
 use std::{
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use async_trait::async_trait;
@@ -20,6 +20,7 @@ use tokio::sync::Mutex;
 use super::{
     PROTOCOL,
     framing::{Announcer, BodyFraming, Messages, Unadorned},
+    permission::Permission,
     received,
 };
 use crate::{
@@ -81,8 +82,8 @@ impl Connection for Http1Connection {
             let chunked = HeaderValue::from_static("chunked");
             request.headers_mut().insert(header::TRANSFER_ENCODING, chunked);
         }
-        let sent = BodySent::default();
-        let request = request.map(|body| Sending { body, sent: sent.clone() });
+        let (sent, permission) = (BodySent::default(), Permission::of(&mut request));
+        let request = request.map(|body| Sending { body, permission, sent: sent.clone() });
         let mut requests = self.requests.lock().await;
         let requests =
             requests.as_mut().ok_or_else(|| Error::protocol(PROTOCOL, "the connection is closed"))?;
@@ -168,9 +169,10 @@ fn malformed(error: http::Error) -> Error {
     Error::protocol(PROTOCOL, error)
 }
 
-/// The body of a request, which notes that it was taken to its end.
+/// The body of a request, which waits for its permission, and notes that it was taken to its end.
 struct Sending {
     body: Body,
+    permission: Permission,
     sent: BodySent,
 }
 
@@ -182,6 +184,7 @@ impl http_body::Body for Sending {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        ready!(self.permission.poll(cx));
         let frame = Pin::new(&mut self.body).poll_frame(cx);
         if matches!(frame, Poll::Ready(None)) {
             self.sent.complete();

@@ -15,6 +15,7 @@ mod chunks;
 mod client;
 mod footprint;
 mod framing;
+mod permission;
 mod server;
 
 /// The protocol's name in errors.
