@@ -17,11 +17,11 @@ use crate::{
     Client, Target, Transfer,
     activity::{Activity, State},
     answer::{Failure, Refusal},
+    confirmation::unacknowledged,
     dial::{DialError, dial},
     redirect::Way,
     transfer::{ContentReport, Exchange, SentContent},
     tries::Deadline,
-    upload::unacknowledged,
 };
 
 /// The longest time to close a connection gracefully. If a server does not respond in this time, nothing is lost.

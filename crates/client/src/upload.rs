@@ -1,21 +1,19 @@
 //! The upload of one body.
 
-use futures_util::FutureExt as _;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
 use metrics::Pace;
-use payload::{Payload, PayloadError, Source};
-use receiver::Receipt;
-use record::{ByteSize, ChunkSize, DEFAULT_SEED, Fault, FaultKind, PayloadKind, Rate, TransportStats};
+use payload::{Payload, Source};
+use record::{ByteSize, ChunkSize, DEFAULT_SEED, Fault, FaultKind, PayloadKind, Rate};
 use sender::{MeteredBody, SendProgress};
-use transport::{Body, BodyLength, ContinueTimeout, Link};
+use transport::{Body, BodyLength, ContinueTimeout};
 
 use crate::{
-    Form, RequestOptions,
-    activity::{Outgoing, State},
-    answer::{Failure, accepted, receipt, see_other},
+    Form, RequestOptions, UploadError,
+    activity::Outgoing,
+    answer::Failure,
+    confirmation::Confirmation,
     transfer::{ContentReport, Exchange, SentContent},
-    upload_resource::is_incomplete,
     upload_resume::Resumption,
 };
 
@@ -303,84 +301,6 @@ impl Upload {
 
 /// The expectation of a client that sends its body after the status 100.
 const CONTINUE: &str = "100-continue";
-
-/// The complete response to an upload, with the state of the body at that time.
-struct Confirmation {
-    status: StatusCode,
-    /// The number of bytes that were handed over when the response was complete.
-    sent: u64,
-    /// True if the whole body was handed over.
-    is_whole: bool,
-    receipt: Option<Receipt>,
-    /// The target of a redirect that is to be requested for the confirmation.
-    see_other: Option<String>,
-}
-
-impl Confirmation {
-    /// Sends a request, and reads its response to the end. The statuses of `to_get` redirect to a page that confirms the
-    /// upload.
-    async fn read(by: &Exchange<'_>, request: Request<Body>, to_get: &[StatusCode]) -> Result<Self, Failure> {
-        let response = by.connection.exchange(request).await?;
-        let see_other = see_other(&response, by.options, to_get);
-        let response =
-            if see_other.is_some() { response } else { accepted(response, &by.options.expected).await? };
-        let status = response.status();
-        if is_incomplete(response.headers()) {
-            let message = format!("the server answered {status}, but the upload is not complete there");
-            return Err(Fault::new(FaultKind::Truncated, message).into());
-        }
-        // The future is boxed because rustc cannot prove otherwise that it is `Send` (rust-lang/rust#110338).
-        let receipt = receipt(response).boxed().await?;
-        let sent = by.activity.bytes();
-        let is_whole =
-            by.activity.state() == State::Complete && unacknowledged(&by.connection.link(), sent).is_none();
-        Ok(Self { status, sent, is_whole, receipt, see_other })
-    }
-}
-
-/// Returns the number of bytes that the peer's kernel or QUIC endpoint is known to have, if it is less than `sent`. A
-/// response acknowledges all bytes that its server has read.
-pub(crate) fn unacknowledged(link: &Link, sent: u64) -> Option<u64> {
-    let known = match link.stats.as_ref()? {
-        TransportStats::Tcp(stats) => stats.bytes_acked,
-        // QUIC does not state the acknowledged bytes, so the bytes of all sent datagrams count.
-        TransportStats::Quic(stats) => stats.bytes_sent,
-    };
-    // A kernel that does not count the bytes states zero.
-    Some(known).filter(|known| (1..sent).contains(known))
-}
-
-/// The failure to begin an upload.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum UploadError {
-    /// The payload is a form, whose fields are unknown.
-    #[error("a form has fields; use Upload::form")]
-    NoForm,
-    /// The payload cannot be used.
-    #[error(transparent)]
-    Payload(#[from] PayloadError),
-    /// The length of a body cannot be announced.
-    #[error("the length of payload {payload} cannot be announced, because it is unknown until its end")]
-    UnknownSize {
-        /// The payload that cannot be used.
-        payload: PayloadKind,
-    },
-    /// The content of a resumable upload can be read only once.
-    #[error(
-        "payload {payload} cannot be read from its middle again, as a resumed upload needs it; use a file"
-    )]
-    NotRepeatable {
-        /// The payload that cannot be used.
-        payload: PayloadKind,
-    },
-    /// A size was given for a payload that determines its own size.
-    #[error("payload {payload} has a size of its own; give no other size")]
-    OwnSize {
-        /// The payload that cannot be used.
-        payload: PayloadKind,
-    },
-}
 
 #[cfg(test)]
 mod tests {
