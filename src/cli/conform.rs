@@ -10,7 +10,7 @@ use subject::{CONFORM_CASES, ConformCase, LEAST_BODY, Ready};
 use super::{
     connect::ConnectArgs,
     request::RequestArgs,
-    trust::TrustArgs,
+    trust::{KeyLogArgs, TrustArgs},
     values::{Named, duration, named, protocol},
 };
 use crate::exit::Usage;
@@ -73,6 +73,8 @@ pub(crate) struct ConformArgs {
     connect: ConnectArgs,
     #[command(flatten)]
     trust: TrustArgs,
+    #[command(flatten)]
+    key_log: KeyLogArgs,
     /// Command line of the program, run as it is without a shell
     #[arg(last = true, value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,
@@ -111,11 +113,12 @@ impl ConformArgs {
     ///
     /// # Errors
     /// Fails if a file cannot be used.
-    pub(crate) fn options(&self) -> Result<Options, Usage> {
+    pub(crate) fn options(&self) -> anyhow::Result<Options> {
         Ok(Options::default()
             .with_trust(self.trust.trust()?)
             .with_identity(self.trust.identity()?)
             .with_oldest_tls(self.trust.oldest())
+            .with_key_log(self.key_log.open()?)
             .with_timeout(self.timeout)
             .with_addresses(self.connect.addresses())
             .with_request(self.request.options()?))

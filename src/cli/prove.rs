@@ -11,7 +11,7 @@ use super::{
     RunArgs,
     connect::ConnectArgs,
     request::RequestArgs,
-    trust::TrustArgs,
+    trust::{KeyLogArgs, TrustArgs},
     values::{distinct, sizes, stall},
 };
 use crate::exit::Usage;
@@ -90,6 +90,8 @@ pub(crate) struct ListenerArgs {
     connect: ConnectArgs,
     #[command(flatten)]
     trust: TrustArgs,
+    #[command(flatten)]
+    key_log: KeyLogArgs,
 }
 
 /// The role of a program that listens at a URL.
@@ -141,7 +143,10 @@ impl ListenerArgs {
 
     /// Refuses flags of requests and of certificates if neither a server nor a proxy is to be proven.
     fn check(&self) -> Result<(), Usage> {
-        let is_given = self.request.is_given() || self.trust.is_given() || self.connect.is_given();
+        let is_given = self.request.is_given()
+            || self.trust.is_given()
+            || self.connect.is_given()
+            || self.key_log.is_given();
         match self.role().is_none() && is_given {
             true => Err(Usage::new(
                 "flags of requests and of certificates are for a server or a proxy of yours (--server, --proxy)",
@@ -183,12 +188,13 @@ impl ProveArgs {
     ///
     /// # Errors
     /// Fails if a file cannot be used, or a value is out of range for its limit.
-    pub(crate) fn client_options(&self) -> Result<Options, Usage> {
+    pub(crate) fn client_options(&self) -> anyhow::Result<Options> {
         let listener = &self.listener;
         Ok(Options::default()
             .with_trust(listener.trust.trust()?)
             .with_identity(listener.trust.identity()?)
             .with_oldest_tls(listener.trust.oldest())
+            .with_key_log(listener.key_log.open()?)
             .with_timeout(self.runs.session.timeout)
             .with_addresses(listener.connect.addresses())
             .with_request(listener.request.options()?)

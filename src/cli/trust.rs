@@ -119,6 +119,11 @@ pub(crate) struct KeyLogArgs {
 }
 
 impl KeyLogArgs {
+    /// Returns whether the flag is given.
+    pub(crate) fn is_given(&self) -> bool {
+        self.keylog.is_some()
+    }
+
     /// Opens the file for secrets, if one is named.
     ///
     /// # Errors
