@@ -1,8 +1,13 @@
 //! The parameters of the two ends of a connection: the peer that a client dials, and the address that a server binds.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
-use crate::{ClientAuthorities, Error, FramingObserver, Guards, Identity, KeyLog, Proxy, Trust};
+use rustls::{ClientConfig, ServerConfig};
+
+use crate::{
+    ClientAuthorities, Error, FramingObserver, Guards, Identity, KeyLog, Proxy, Resumption, Sessions, Trust,
+    cipher::Ciphers,
+};
 
 /// A version of TLS.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,6 +56,8 @@ pub struct Peer {
     pub connection_window: Option<u32>,
     /// The file to which the secrets of the connection are written; `None` writes none.
     pub key_log: Option<KeyLog>,
+    /// The sessions of TLS that the connection shares with others to the same peer; `None` makes each handshake a full one.
+    pub sessions: Option<Sessions>,
     /// The counts of what arrives; `None` counts nothing.
     pub framing: Option<FramingObserver>,
 }
@@ -69,6 +76,7 @@ impl Peer {
             chunk_extensions: ChunkExtensions::default(),
             connection_window: None,
             key_log: None,
+            sessions: None,
             framing: None,
         }
     }
@@ -115,10 +123,34 @@ impl Peer {
         Self { key_log: key_log.into(), ..self }
     }
 
+    /// Shares sessions of TLS with other connections to the same peer; `None` makes each handshake a full one.
+    #[must_use]
+    pub fn with_sessions(self, sessions: impl Into<Option<Sessions>>) -> Self {
+        Self { sessions: sessions.into(), ..self }
+    }
+
     /// Counts the chunks, frames, records and datagrams that arrive.
     #[must_use]
     pub fn with_framing(self, framing: impl Into<Option<FramingObserver>>) -> Self {
         Self { framing: framing.into(), ..self }
+    }
+
+    /// Returns the configuration of TLS.
+    ///
+    /// # Errors
+    /// Fails if a certificate cannot be used.
+    pub(crate) fn tls_config(
+        &self,
+        alpn: &[&str],
+        ciphers: Ciphers,
+        oldest: TlsVersion,
+    ) -> Result<Arc<ClientConfig>, Error> {
+        let (key_log, identity) = (self.key_log.as_ref(), self.identity.as_ref());
+        let make = || self.trust.client_config(alpn, ciphers, oldest, key_log, identity);
+        match &self.sessions {
+            Some(sessions) => sessions.config(make),
+            None => make().map(Arc::new),
+        }
     }
 }
 
@@ -141,6 +173,8 @@ pub struct Bind {
     pub oldest_tls: TlsVersion,
     /// The file to which the secrets of connections are written; `None` writes none.
     pub key_log: Option<KeyLog>,
+    /// The permission to resume sessions of TLS.
+    pub resumption: Resumption,
     /// The counts of what arrives on all connections; `None` counts nothing.
     pub framing: Option<FramingObserver>,
 }
@@ -156,6 +190,7 @@ impl Bind {
             guards: Guards::default(),
             oldest_tls: TlsVersion::default(),
             key_log: None,
+            resumption: Resumption::default(),
             framing: None,
         }
     }
@@ -196,17 +231,32 @@ impl Bind {
         Self { key_log: key_log.into(), ..self }
     }
 
+    /// Sets the permission to resume sessions of TLS.
+    #[must_use]
+    pub fn with_resumption(self, resumption: Resumption) -> Self {
+        Self { resumption, ..self }
+    }
+
     /// Counts the chunks, frames, records and datagrams that arrive on all connections.
     #[must_use]
     pub fn with_framing(self, framing: impl Into<Option<FramingObserver>>) -> Self {
         Self { framing: framing.into(), ..self }
     }
 
-    /// Returns the certificate.
+    /// Returns the configuration of TLS.
     ///
     /// # Errors
-    /// Fails if there is no certificate, which TLS and QUIC need.
-    pub(crate) fn required_identity(&self) -> Result<&Identity, Error> {
-        self.identity.as_ref().ok_or_else(|| Error::identity("TLS and QUIC need a certificate to present"))
+    /// Fails if there is no certificate, which TLS and QUIC need, or if it cannot be used.
+    pub(crate) fn tls_config(
+        &self,
+        alpn: &[&str],
+        ciphers: Ciphers,
+        oldest: TlsVersion,
+    ) -> Result<Arc<ServerConfig>, Error> {
+        let identity = self.identity.as_ref();
+        let identity =
+            identity.ok_or_else(|| Error::identity("TLS and QUIC need a certificate to present"))?;
+        let (key_log, clients) = (self.key_log.as_ref(), self.clients.as_ref());
+        identity.server_config(alpn, ciphers, oldest, key_log, clients, self.resumption)
     }
 }

@@ -83,6 +83,7 @@ mod protocols;
 mod proxy;
 mod random;
 mod reset_budget;
+mod resumption;
 mod server;
 mod session;
 mod settings;
@@ -110,6 +111,7 @@ pub use protocols::{all, by_name, of};
 pub use proxy::{Proxy, ProxyWay};
 pub use random::seed_random_numbers;
 pub use reset_budget::ResetBudget;
+pub use resumption::{Resumption, Sessions};
 pub use server::{listen_cleartext, listen_quic, listen_secured, rehearse_quic};
 pub use traits::{
     Accepted, Connection, Handshake, Incoming, LengthBesideCoding, Listener, Responder, Session, Transport,

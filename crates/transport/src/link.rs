@@ -10,6 +10,8 @@ pub struct Link {
     pub alpn: Option<String>,
     /// The cipher suite that TLS agreed on, by its IANA name.
     pub cipher: Option<String>,
+    /// True if the handshake of TLS resumed an earlier session, in place of verifying a certificate.
+    pub resumed: Option<bool>,
     /// The send buffer of the socket in bytes, as the kernel accounts it: Linux doubles the requested size.
     pub socket_send_buffer_bytes: Option<u64>,
     /// The receive buffer of the socket in bytes, as the kernel accounts it.

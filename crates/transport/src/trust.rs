@@ -8,7 +8,7 @@ use std::{
 
 use rustls::{
     ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion,
-    client::{Resumption, danger::ServerCertVerifier, verify_server_name},
+    client::{self, danger::ServerCertVerifier, verify_server_name},
     crypto::{CryptoProvider, aws_lc_rs},
     pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, pem::PemObject},
     server::ParsedCertificate,
@@ -16,7 +16,7 @@ use rustls::{
 };
 
 use crate::{
-    BodyError, ClientAuthorities, Error, KeyLog, TlsVersion,
+    BodyError, ClientAuthorities, Error, KeyLog, Resumption, TlsVersion,
     cipher::Ciphers,
     verifier::{Listed, Verifier, fingerprint},
 };
@@ -86,6 +86,7 @@ impl Identity {
         oldest: TlsVersion,
         key_log: Option<&KeyLog>,
         clients: Option<&ClientAuthorities>,
+        resumption: Resumption,
     ) -> Result<Arc<ServerConfig>, Error> {
         let provider = provider(ciphers, oldest);
         let builder = ServerConfig::builder_with_provider(provider.clone())
@@ -98,8 +99,7 @@ impl Identity {
         let mut config =
             builder.with_single_cert(self.chain.clone(), self.key.clone_key()).map_err(Error::identity)?;
         config.alpn_protocols = identifiers(alpn);
-        // Sessions are never resumed here, so tickets would only be bytes that no figure accounts for.
-        config.send_tls13_tickets = 0;
+        resumption.apply(&mut config);
         if let Some(key_log) = key_log {
             config.key_log = Arc::new(key_log.clone());
         }
@@ -130,6 +130,7 @@ impl Trust {
         certificates(text).map(Self::Certificates).map_err(Error::identity)
     }
 
+    /// Returns the configuration of a client that resumes no session.
     pub(crate) fn client_config(
         &self,
         alpn: &[&str],
@@ -137,7 +138,7 @@ impl Trust {
         oldest: TlsVersion,
         key_log: Option<&KeyLog>,
         identity: Option<&Identity>,
-    ) -> Result<Arc<ClientConfig>, Error> {
+    ) -> Result<ClientConfig, Error> {
         let provider = provider(ciphers, oldest);
         let builder = ClientConfig::builder_with_provider(provider.clone())
             .with_protocol_versions(versions(oldest))
@@ -158,11 +159,11 @@ impl Trust {
             None => builder.with_no_client_auth(),
         };
         config.alpn_protocols = identifiers(alpn);
-        config.resumption = Resumption::disabled();
+        config.resumption = client::Resumption::disabled();
         if let Some(key_log) = key_log {
             config.key_log = Arc::new(key_log.clone());
         }
-        Ok(Arc::new(config))
+        Ok(config)
     }
 }
 

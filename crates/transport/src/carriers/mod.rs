@@ -97,6 +97,7 @@ pub(crate) struct StreamInfo {
     proxy: Option<Proxy>,
     alpn: Option<String>,
     cipher: Option<String>,
+    resumed: Option<bool>,
 }
 
 impl StreamInfo {
@@ -110,6 +111,7 @@ impl StreamInfo {
             framing: None,
             alpn: None,
             cipher: None,
+            resumed: None,
         }
     }
 
@@ -167,7 +169,8 @@ impl StreamInfo {
 #[async_trait]
 impl LinkSource for StreamInfo {
     fn link(&self) -> Link {
-        Link { alpn: self.alpn.clone(), cipher: self.cipher.clone(), ..self.probe.link() }
+        let (alpn, cipher) = (self.alpn.clone(), self.cipher.clone());
+        Link { alpn, cipher, resumed: self.resumed, ..self.probe.link() }
     }
 
     async fn delivered(&self) {

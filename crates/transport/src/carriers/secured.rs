@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use async_trait::async_trait;
 use record::{End, Limits, TLS_SEGMENTS, Term};
-use rustls::{CommonState, pki_types::ServerName};
+use rustls::{CommonState, HandshakeKind, pki_types::ServerName};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::{Carries, ClientEngine, SEGMENT, ServerEngine, StreamInfo};
@@ -45,8 +45,7 @@ impl<E: ClientEngine> Carries<E> for Secured {
     async fn connect(peer: &Peer, limits: &Limits) -> Result<Box<dyn Connection>, Error> {
         let (engine, options) = (E::from_limits(limits)?, TcpOptions::from_limits(limits)?);
         let (ciphers, ahead) = (Ciphers::from_limits(limits)?, ahead(&engine, limits)?);
-        let (key_log, identity) = (peer.key_log.as_ref(), peer.identity.as_ref());
-        let config = peer.trust.client_config(E::ALPN, ciphers, peer.oldest_tls, key_log, identity)?;
+        let config = peer.tls_config(E::ALPN, ciphers, peer.oldest_tls)?;
         let name = ServerName::try_from(peer.name.clone()).map_err(Error::handshake)?;
         let stream = connect(peer, &options).await?;
         let probe = Probe::of_stream(stream.socket());
@@ -69,9 +68,7 @@ impl<E: ClientEngine> Carries<E> for Secured {
 /// Fails if a limit or the identity cannot be used, or the address cannot be bound.
 pub(crate) fn listen<E: ServerEngine>(bind: &Bind, limits: &Limits) -> Result<Box<dyn Listener>, Error> {
     let engine = E::from_limits(limits)?;
-    let (identity, ciphers) = (bind.required_identity()?, Ciphers::from_limits(limits)?);
-    let (key_log, clients) = (bind.key_log.as_ref(), bind.clients.as_ref());
-    let config = identity.server_config(E::ALPN, ciphers, bind.oldest_tls, key_log, clients)?;
+    let config = bind.tls_config(E::ALPN, Ciphers::from_limits(limits)?, bind.oldest_tls)?;
     let acceptor = Acceptor::bind(bind, &TcpOptions::from_limits(limits)?)?;
     let (tls, ahead) = (config.into(), ahead(&engine, limits)?);
     let (guards, framing) = (bind.guards.clone(), bind.framing.clone());
@@ -109,7 +106,8 @@ fn agreed(probe: Probe, tls: &CommonState, offered: &[&str], alpn: Alpn) -> Resu
         return Err(Error::handshake(format!("the application protocol is {agreed}, not {offered}")));
     }
     let cipher = tls.negotiated_cipher_suite().map(|suite| suite_name(suite.suite()));
-    Ok(StreamInfo { alpn: agreed, cipher, ..StreamInfo::cleartext(probe) })
+    let resumed = tls.handshake_kind().map(|kind| kind == HandshakeKind::Resumed);
+    Ok(StreamInfo { alpn: agreed, cipher, resumed, ..StreamInfo::cleartext(probe) })
 }
 
 struct SecuredListener<E> {

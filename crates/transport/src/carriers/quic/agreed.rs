@@ -1,5 +1,5 @@
-//! The agreement of a QUIC handshake, with the cipher suite: quinn states only the protocol, so the suite is read from
-//! the ServerHello.
+//! The agreement of a QUIC handshake, with the cipher suite and the resumption: quinn states only the protocol, so the rest is
+//! read from the ServerHello.
 
 use std::{any::Any, sync::Arc};
 
@@ -13,11 +13,15 @@ use quinn::{
 use quinn_proto::{TransportError, transport_parameters::TransportParameters};
 use rustls::CipherSuite;
 
+use super::server_hello::ServerHello;
+
 /// The result of a handshake, in the place of quinn's [`HandshakeData`].
 pub(super) struct Agreed {
     /// The application protocol by ALPN, or `None` without an agreement.
     pub(super) protocol: Option<Vec<u8>>,
     pub(super) suite: Option<CipherSuite>,
+    /// True if the handshake resumed an earlier session.
+    pub(super) resumed: Option<bool>,
 }
 
 /// A client's configuration, whose sessions state an [`Agreed`].
@@ -31,7 +35,7 @@ impl crypto::ClientConfig for Client {
         params: &TransportParameters,
     ) -> Result<Box<dyn Session>, ConnectError> {
         let session = self.0.clone().start_session(version, server_name, params)?;
-        Ok(Box::new(Watched { session, side: Side::Client, hello: ServerHello::default() }))
+        Ok(Box::new(Watched { session, side: Side::Client, hello: ServerHello::new() }))
     }
 }
 
@@ -49,7 +53,7 @@ impl crypto::ServerConfig for Server {
 
     fn start_session(self: Arc<Self>, version: u32, params: &TransportParameters) -> Box<dyn Session> {
         let session = self.0.clone().start_session(version, params);
-        Box::new(Watched { session, side: Side::Server, hello: ServerHello::default() })
+        Box::new(Watched { session, side: Side::Server, hello: ServerHello::new() })
     }
 }
 
@@ -67,7 +71,9 @@ impl Session for Watched {
 
     fn handshake_data(&self) -> Option<Box<dyn Any>> {
         let data = self.session.handshake_data()?.downcast::<HandshakeData>().ok()?;
-        Some(Box::new(Agreed { protocol: data.protocol, suite: self.hello.suite() }))
+        let facts = self.hello.facts();
+        let (suite, resumed) = (facts.map(|facts| facts.suite), facts.map(|facts| facts.resumed));
+        Some(Box::new(Agreed { protocol: data.protocol, suite, resumed }))
     }
 
     fn peer_identity(&self) -> Option<Box<dyn Any>> {
@@ -121,72 +127,5 @@ impl Session for Watched {
         context: &[u8],
     ) -> Result<(), ExportKeyingMaterialError> {
         self.session.export_keying_material(output, label, context)
-    }
-}
-
-/// The beginning of a server's first handshake message, which is a ServerHello. A HelloRetryRequest has the same
-/// format, and names the suite that the later ServerHello repeats (RFC 8446 section 4.1.4).
-#[derive(Default)]
-struct ServerHello(Vec<u8>);
-
-impl ServerHello {
-    /// The message type of a ServerHello (RFC 8446 section 4).
-    const TYPE: u8 = 2;
-
-    /// The bytes before the session identifier: type, length, version and random value (RFC 8446 sections 4, 4.1.3).
-    const BEFORE_SESSION: usize = 1 + 3 + 2 + 32;
-
-    /// The most bytes up to the end of the suite, after a session identifier of its full length.
-    const MOST: usize = Self::BEFORE_SESSION + 1 + 32 + 2;
-
-    /// Takes the next bytes of the handshake, as far as they are needed.
-    fn extend(&mut self, bytes: &[u8]) {
-        let missing = Self::MOST.saturating_sub(self.0.len());
-        self.0.extend_from_slice(bytes.get(..missing).unwrap_or(bytes));
-    }
-
-    fn suite(&self) -> Option<CipherSuite> {
-        if self.0.first() != Some(&Self::TYPE) {
-            return None;
-        }
-        let (session, rest) = self.0.get(Self::BEFORE_SESSION..)?.split_first()?;
-        let suite = rest.get(usize::from(*session)..)?.first_chunk()?;
-        Some(u16::from_be_bytes(*suite).into())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn hello(session: usize) -> Vec<u8> {
-        let start = [&[2, 0, 0, 90, 3, 3][..], &[9; 32]].concat();
-        [&start[..], &[session as u8], &vec![7; session], &[0x13, 0x02], &[0; 500]].concat()
-    }
-
-    #[test]
-    fn the_suite_is_read_whatever_pieces_the_message_comes_in() {
-        for session in [0, 32] {
-            for piece in [1, 40, 1000] {
-                let mut read = ServerHello::default();
-                hello(session).chunks(piece).for_each(|piece| read.extend(piece));
-                assert_eq!(read.suite(), Some(CipherSuite::TLS13_AES_256_GCM_SHA384), "{session} {piece}");
-                assert!(read.0.len() <= ServerHello::MOST);
-            }
-        }
-    }
-
-    #[test]
-    fn a_message_that_is_cut_off_or_another_one_has_no_suite() {
-        let mut read = ServerHello::default();
-        read.extend(&hello(32)[..72]);
-        assert_eq!(read.suite(), None);
-        let mut other = hello(0);
-        other[0] = 1;
-        for bytes in [&other[..], &[2], &[2; 39], &[2; 40]] {
-            let mut read = ServerHello::default();
-            read.extend(bytes);
-            assert_eq!(read.suite(), None, "{bytes:?}");
-        }
     }
 }

@@ -95,11 +95,12 @@ impl Established {
 #[async_trait]
 impl LinkSource for Established {
     fn link(&self) -> Link {
-        let stats = self.connection.stats();
+        let (stats, agreed) = (self.connection.stats(), self.agreed());
         let micros = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
         Link {
             alpn: self.alpn(),
-            cipher: self.agreed().and_then(|agreed| agreed.suite).map(suite_name),
+            cipher: agreed.as_ref().and_then(|agreed| agreed.suite).map(suite_name),
+            resumed: agreed.and_then(|agreed| agreed.resumed),
             mtu: Some(stats.path.current_mtu.into()),
             stats: Some(TransportStats::Quic(QuicStats {
                 datagrams_sent: stats.udp_tx.datagrams,

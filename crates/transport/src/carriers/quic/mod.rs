@@ -33,6 +33,7 @@ mod dial;
 mod established;
 mod footprint;
 mod seat;
+mod server_hello;
 mod settings;
 mod turns;
 mod udp;
@@ -69,13 +70,7 @@ impl<E: QuicEngine> Carries<E> for Quic {
     async fn connect(peer: &Peer, limits: &Limits) -> Result<Box<dyn Connection>, Error> {
         let engine = E::from_limits(limits)?;
         let settings = Settings::from_limits(limits)?;
-        let tls = peer.trust.client_config(
-            &[E::ALPN],
-            settings.ciphers,
-            TlsVersion::Tls13,
-            peer.key_log.as_ref(),
-            peer.identity.as_ref(),
-        )?;
+        let tls = peer.tls_config(&[E::ALPN], settings.ciphers, TlsVersion::Tls13)?;
         let mut config = ClientConfig::new(settings::client_crypto(tls)?);
         config.transport_config(Arc::new(settings.transport(MAX_STREAMS)?));
 
@@ -96,10 +91,7 @@ impl<E: QuicEngine> Carries<E> for Quic {
     fn listen(bind: &Bind, limits: &Limits) -> Result<Box<dyn Listener>, Error> {
         let engine = E::from_limits(limits)?;
         let settings = Settings::from_limits(limits)?;
-        let identity = bind.required_identity()?;
-        let (key_log, clients) = (bind.key_log.as_ref(), bind.clients.as_ref());
-        let tls =
-            identity.server_config(&[E::ALPN], settings.ciphers, TlsVersion::Tls13, key_log, clients)?;
+        let tls = bind.tls_config(&[E::ALPN], settings.ciphers, TlsVersion::Tls13)?;
         let mut config = ServerConfig::with_crypto(settings::server_crypto(tls)?);
         let first = settings.connection_window.min(FIRST_WINDOW);
         config.transport_config(Arc::new(settings.strangers(&bind.guards, first)?));

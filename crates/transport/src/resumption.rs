@@ -1,0 +1,137 @@
+//! The resumption of TLS sessions (RFC 8446 section 2.2), which saves the certificates of a later handshake.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use rustls::{
+    ClientConfig, NamedGroup, ServerConfig,
+    client::{
+        self, ClientSessionMemoryCache, ClientSessionStore, Tls12ClientSessionValue, Tls13ClientSessionValue,
+    },
+    pki_types::ServerName,
+    server::NoServerSessionStorage,
+};
+use tokio::sync::watch;
+
+use crate::Error;
+
+/// The sessions that the connections of a client share, so that a later one resumes that of an earlier one. All of them must
+/// have the same peer and the same limits.
+#[derive(Clone)]
+pub struct Sessions {
+    store: Arc<Store>,
+    /// The configuration of all connections, once there was one: rustls resumes no session with another verifier.
+    config: Arc<Mutex<Option<Arc<ClientConfig>>>>,
+}
+
+impl Sessions {
+    /// Creates a store without a session. It keeps those of one server: rustls stores up to 8.
+    pub fn new() -> Self {
+        let store = Store { cache: ClientSessionMemoryCache::new(1), received: watch::Sender::new(false) };
+        Self { store: Arc::new(store), config: Arc::default() }
+    }
+
+    /// Waits until a server has given a session. Servers of TLS 1.3 give sessions after the handshake.
+    pub async fn received(&self) {
+        // The sender lives as long as `self`.
+        let _ = self.store.received.subscribe().wait_for(|received| *received).await;
+    }
+
+    /// Returns the configuration of the earlier connections, or for the first one that which `make` returns.
+    ///
+    /// # Errors
+    /// Fails if `make` does.
+    pub(crate) fn config(
+        &self,
+        make: impl FnOnce() -> Result<ClientConfig, Error>,
+    ) -> Result<Arc<ClientConfig>, Error> {
+        let mut shared = self.config.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(config) = shared.as_ref() {
+            return Ok(config.clone());
+        }
+        let mut config = make()?;
+        config.resumption = client::Resumption::store(self.store.clone());
+        Ok(shared.insert(Arc::new(config)).clone())
+    }
+}
+
+impl Default for Sessions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Sessions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sessions").finish_non_exhaustive()
+    }
+}
+
+/// The store of rustls, which tells whether it has received a session.
+#[derive(Debug)]
+struct Store {
+    cache: ClientSessionMemoryCache,
+    received: watch::Sender<bool>,
+}
+
+impl ClientSessionStore for Store {
+    fn set_kx_hint(&self, server: ServerName<'static>, group: NamedGroup) {
+        self.cache.set_kx_hint(server, group);
+    }
+
+    fn kx_hint(&self, server: &ServerName<'_>) -> Option<NamedGroup> {
+        self.cache.kx_hint(server)
+    }
+
+    fn set_tls12_session(&self, server: ServerName<'static>, session: Tls12ClientSessionValue) {
+        self.cache.set_tls12_session(server, session);
+        self.received.send_replace(true);
+    }
+
+    fn tls12_session(&self, server: &ServerName<'_>) -> Option<Tls12ClientSessionValue> {
+        self.cache.tls12_session(server)
+    }
+
+    fn remove_tls12_session(&self, server: &ServerName<'static>) {
+        self.cache.remove_tls12_session(server);
+    }
+
+    fn insert_tls13_ticket(&self, server: ServerName<'static>, session: Tls13ClientSessionValue) {
+        self.cache.insert_tls13_ticket(server, session);
+        self.received.send_replace(true);
+    }
+
+    fn take_tls13_ticket(&self, server: &ServerName<'static>) -> Option<Tls13ClientSessionValue> {
+        self.cache.take_tls13_ticket(server)
+    }
+}
+
+/// The permission of a server to resume the sessions of its clients.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Resumption {
+    /// No session is kept, and each handshake is a full one. Tickets would be bytes that no figure accounts for.
+    #[default]
+    Never,
+    /// Each listener keeps the last 256 sessions in memory, each for one resumption.
+    Allowed,
+}
+
+/// The tickets of a full handshake over TLS 1.3: two, as many as rustls and OpenSSL give, for a client that opens two
+/// connections at once. Each takes one of the 256 places.
+const TICKETS: usize = 2;
+
+impl Resumption {
+    /// Sets the sessions that a server keeps, of which rustls keeps 256 by default.
+    pub(crate) fn apply(self, config: &mut ServerConfig) {
+        match self {
+            Self::Never => {
+                config.session_storage = Arc::new(NoServerSessionStorage {});
+                config.send_tls13_tickets = 0;
+            }
+            Self::Allowed => config.send_tls13_tickets = TICKETS,
+        }
+    }
+}
