@@ -13,7 +13,7 @@ use std::{
 };
 
 use common::{
-    assert_success, peers, run,
+    assert_success, peers, records, run,
     server::Server,
     text,
     transfer::{Ended, free_port, self_signed, wait_for},
@@ -115,6 +115,18 @@ fn serve_admits_clients_with_a_certificate_of_its_authority_alone() {
     let url = server.url(true, "/?size=64KiB");
     let transfers = [&["send", &url, "--size", "64KiB"][..], &["fetch", &url]];
     assert_certificate_counts(&url, &server.certificate(), &authority, &transfers);
+    // A session would outlive the certificate, so each connection needs a full handshake.
+    let certificate = server.certificate();
+    for protocol in ENCRYPTED {
+        let flags = authority.flags();
+        let mut args = vec!["fetch", &url, "--protocol", protocol, "--resume-session", "--json", "--quiet"];
+        args.extend(["--cacert", certificate.to_str().unwrap()]);
+        args.extend(flags.iter().map(String::as_str));
+        let output = run(&args);
+        assert_success(&output);
+        let record = records(&text(&output.stdout)).remove(0);
+        assert_eq!(record["resumption"]["session_received"], false, "{protocol}");
+    }
     for (flags, is_admitted) in
         [(&authority.flags()[..], true), (&other.flags()[..], false), (&[][..], false)]
     {

@@ -6,6 +6,7 @@ mod check;
 mod compare;
 mod conform;
 mod connect;
+mod handshake;
 mod help;
 mod limits;
 mod load;

@@ -8,6 +8,7 @@ use record::{ByteSize, ChunkSize, DEFAULT_SEED, PayloadKind, Protocol, Rate};
 
 use super::{
     connect::ConnectArgs,
+    handshake::HandshakeArgs,
     limits::LimitArgs,
     load::LoadArgs,
     proxy::ProxyArgs,
@@ -43,6 +44,8 @@ pub(crate) struct RemoteArgs {
     #[command(flatten)]
     pub(crate) load: LoadArgs,
     #[command(flatten)]
+    handshake: HandshakeArgs,
+    #[command(flatten)]
     trust: TrustArgs,
     #[command(flatten)]
     key_log: KeyLogArgs,
@@ -70,6 +73,7 @@ impl RemoteArgs {
         let target = target.map_err(Usage::new)?;
         self.proxy.check(&target)?;
         self.load.check(&target)?;
+        self.handshake.check(&target)?;
         Ok(target)
     }
 
@@ -87,6 +91,7 @@ impl RemoteArgs {
             .with_max_time(self.max_time)
             .with_addresses(self.connect.addresses())
             .with_proxy(self.proxy.proxy()?)
+            .with_handshake(self.handshake.kind())
             .with_load(self.load.load())
             .with_retries(self.repeat.retries((!self.quiet && !self.json).then_some(announce)))
             .with_request(self.request.options()?.following(self.repeat.max_redirects()))

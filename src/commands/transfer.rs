@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal as _};
 use analyse::Verdict;
 use client::{Client, Heartbeat, Options, Target, Transfer, TransferReport};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use record::{ByteSize, Case, EndRecord, FaultKind, Redirects, gbit_per_s, mib, mib_per_s};
+use record::{ByteSize, Case, EndRecord, FaultKind, Redirects, Resumption, gbit_per_s, mib, mib_per_s};
 use run::Interruption;
 
 use crate::{build::this_build, cli::RemoteArgs, output::print};
@@ -87,6 +87,9 @@ impl Progress {
 /// Prints the figures or the record, and returns the verdict.
 fn report(args: &RemoteArgs, transferred: &TransferReport, stdout: Stdout) -> anyhow::Result<Verdict> {
     let record = &transferred.record;
+    if let Some(note) = record.resumption.and_then(why_not_resumed) {
+        eprintln!("note: {note}");
+    }
     match (stdout, args.json) {
         (Stdout::Report, true) => print(&record.to_line()?)?,
         (Stdout::Report, false) => print(&described(transferred))?,
@@ -95,6 +98,19 @@ fn report(args: &RemoteArgs, transferred: &TransferReport, stdout: Stdout) -> an
     let Some(fault) = &record.error else { return Ok(Verdict::Good) };
     eprintln!("error: {}", fault.message);
     Ok(if fault.kind == FaultKind::Integrity { Verdict::IntegrityFailed } else { Verdict::RunFailed })
+}
+
+/// Returns the reason why the session of TLS was not resumed; `None` if it was.
+fn why_not_resumed(resumption: Resumption) -> Option<&'static str> {
+    match resumption {
+        Resumption { session_received: false, .. } => {
+            Some("the server gave no TLS session to resume; the handshake was a full one")
+        }
+        Resumption { resumed: Some(false), .. } => {
+            Some("the server did not resume the TLS session; the handshake was a full one")
+        }
+        _ => None,
+    }
 }
 
 /// Formats the figures of a record, in a few lines.
@@ -115,6 +131,13 @@ fn described(TransferReport { record, receipt, resumed_at, .. }: &TransferReport
              fastest {most:.0} MiB/s, fairness {:.2}",
             bodies.jain
         ));
+    }
+    if let (Some(Resumption { full_handshake_s, resumed, .. }), Some(handshake)) =
+        (record.resumption, record.handshake_s)
+    {
+        let kind = if resumed == Some(true) { "resumed" } else { "not resumed" };
+        let [full, next] = [full_handshake_s, handshake].map(|seconds| 1000.0 * seconds);
+        lines.push(format!("handshakes: {full:.2} ms in full, then {next:.2} ms {kind}"));
     }
     if let Some(tries) = record.tries.filter(|tries| *tries > 1) {
         lines.push(format!("{tries} tries; all figures are those of the last"));

@@ -8,18 +8,18 @@ use std::{
 
 use futures_util::future::{join_all, try_join_all};
 use receiver::Receipt;
-use record::{BodyRates, End, Fault, FaultKind, Redirects};
+use record::{BodyRates, End, Fault, FaultKind, Redirects, Resumption};
 use run::{Baseline, Heartbeat, Links, Measurement, Outcome, together};
 use tokio::time::timeout;
-use transport::Connection;
 
 use crate::{
     Client, Target, Transfer,
     activity::{Activity, State},
     answer::{Failure, Refusal},
     confirmation::unacknowledged,
-    dial::{DialError, dial},
+    dial::DialError,
     redirect::Way,
+    resumption::Connections,
     transfer::{ContentReport, Exchange, SentContent},
     tries::Deadline,
 };
@@ -42,10 +42,10 @@ impl Client {
             Err(fault) => return Measured { outcome: Outcome::failed(fault), ..Measured::default() },
         };
         let dialled = tokio::select! {
-            dialled = self.dial_all(target) => dialled,
+            dialled = Connections::open(target, &self.options) => dialled,
             () = &mut *deadline => Err(DialError::Unreachable(self.out_of_time())),
         };
-        let (connections, handshake) = match dialled {
+        let Connections { connections, handshake, resumption } = match dialled {
             Ok(connected) => connected,
             Err(error) => return Measured::undialled(error),
         };
@@ -82,7 +82,7 @@ impl Client {
         };
         let outcome = outcome(&measurement, handshake, end);
         join_all(connections.iter().map(|connection| timeout(CLOSE_TIMEOUT, connection.close()))).await;
-        conclude(outcome, exchanged).await
+        Measured { resumption, ..conclude(outcome, exchanged).await }
     }
 
     /// Returns a copy of a transfer for each of its bodies but one.
@@ -90,17 +90,6 @@ impl Client {
         self.options.load.check(target.protocol())?;
         let copies = (1..self.options.load.bodies()).map(|_| transfer.copy());
         copies.collect::<Result<_, _>>().map_err(|reason| Fault::new(FaultKind::Payload, reason))
-    }
-
-    /// Opens all connections, one after the other. Returns the connections and the time of the slowest handshake.
-    async fn dial_all(&self, target: &Target) -> Result<(Vec<Arc<dyn Connection>>, Duration), DialError> {
-        let (mut connections, mut slowest) = (Vec::new(), Duration::ZERO);
-        for _ in 0..self.options.load.connections {
-            let (connection, handshake) = dial(target, &self.options).await?;
-            connections.push(connection);
-            slowest = slowest.max(handshake);
-        }
-        Ok((connections, slowest))
     }
 }
 
@@ -119,6 +108,8 @@ pub(crate) struct Measured {
     pub(crate) tries: u32,
     /// The redirects before the attempt; `None` if there were none.
     pub(crate) redirects: Option<Redirects>,
+    /// The session of TLS that the connections were to resume; `None` without one.
+    pub(crate) resumption: Option<Resumption>,
     /// The target of the attempt; `None` for that of the user.
     pub(crate) target: Option<Target>,
 }

@@ -59,7 +59,7 @@ impl Client {
     ) -> TransferReport {
         let (mut transfer, started) = (transfer.into(), Timestamp::now());
         let (size, end) = (transfer.size(), transfer.direction().client());
-        let Measured { outcome, receipt, tries, redirects, target: last, .. } =
+        let Measured { outcome, receipt, tries, redirects, resumption, target: last, .. } =
             self.measure(target, &mut transfer, progress).await;
         let (options, load) = (&self.options, self.options.load);
         let mut case = transfer.case(last.as_ref().unwrap_or(target), &options.limits);
@@ -70,7 +70,7 @@ impl Client {
         }
         let session = self.session.clone().with_peer(target.peer(&self.options));
         let mut record = session.record(&case, 0, started, outcome);
-        (record.tries, record.redirects) = (Some(tries), redirects);
+        (record.tries, record.redirects, record.resumption) = (Some(tries), redirects, resumption);
         TransferReport { record, receipt, resumed_at: transfer.resumed_at() }
     }
 
@@ -99,7 +99,7 @@ impl Client {
     /// # Errors
     /// Fails if no handshake succeeds within the timeout.
     pub async fn connect(&self, target: &Target) -> Result<Arc<dyn Connection>, Fault> {
-        Ok(dial(target, &self.options).await.map(|(connection, _)| connection)?)
+        Ok(dial(target, &self.options).await.map(|dialled| dialled.connection)?)
     }
 
     /// Makes a request for a target with these header fields, and with the changes of the options.

@@ -11,7 +11,7 @@ use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use metrics::Stamp;
 use record::{Fault, FaultKind};
 use tokio::time::{sleep, timeout};
-use transport::{ChunkExtensions, Connection, Peer, seed_random_numbers};
+use transport::{ChunkExtensions, Connection, Peer, Sessions, seed_random_numbers};
 
 use crate::{Options, Proxy, Target, addresses::Place};
 
@@ -20,7 +20,28 @@ use crate::{Options, Proxy, Target, addresses::Place};
 const HEAD_START: Duration = Duration::from_millis(250);
 
 /// A connection, and the duration of its handshake.
-type Dialled = (Arc<dyn Connection>, Duration);
+pub(crate) struct Dialled {
+    pub(crate) connection: Arc<dyn Connection>,
+    pub(crate) handshake: Duration,
+    peer: Peer,
+}
+
+impl Dialled {
+    /// Opens another connection to the same address, with the same sessions of TLS.
+    ///
+    /// # Errors
+    /// Fails if the server does not answer within the timeout.
+    pub(crate) async fn again(self, target: &Target, options: &Options) -> Result<Self, DialError> {
+        let address = self.peer.addr;
+        let dialled = timeout(options.timeout, connect(self.peer, target, options)).await;
+        let dialled = dialled.unwrap_or_else(|_| {
+            let waited = options.timeout.as_secs_f64();
+            let message = format!("no second handshake with {address} within {waited} s");
+            Err(Fault::new(FaultKind::Timeout, message))
+        });
+        dialled.map_err(DialError::Unreachable)
+    }
+}
 
 /// A failure to connect.
 #[derive(Debug)]
@@ -45,8 +66,20 @@ impl From<DialError> for Fault {
 /// Fails if the host name has no address, if no address answers, or if the timeout has passed. The timeout includes the
 /// resolution of the name.
 pub(crate) async fn dial(target: &Target, options: &Options) -> Result<Dialled, DialError> {
+    dial_sharing(None, target, options).await
+}
+
+/// Connects as [`dial`] does, and shares sessions of TLS with other connections to the same target.
+///
+/// # Errors
+/// Fails as `dial` does.
+pub(crate) async fn dial_sharing(
+    sessions: Option<&Sessions>,
+    target: &Target,
+    options: &Options,
+) -> Result<Dialled, DialError> {
     if let Some(path) = &options.addresses.unix_socket {
-        return dial_unix(path, target, options).await.map_err(DialError::Unreachable);
+        return dial_unix(path, sessions, target, options).await.map_err(DialError::Unreachable);
     }
     let mut tried = Vec::new();
     let server = options.addresses.dialled(Place { host: target.host(), port: target.port() });
@@ -55,7 +88,10 @@ pub(crate) async fn dial(target: &Target, options: &Options) -> Result<Dialled, 
         let proxy = options.proxy.as_ref().map(|proxy| proxy.to(target, server)).transpose();
         let proxy = proxy.map_err(DialError::Unreachable)?;
         let found = options.addresses.find(place).await.map_err(DialError::Unresolved)?;
-        let attempt = |address| connect(address, target, options, proxy.clone());
+        let attempt = |address| {
+            let peer = peer(address, target, options).with_proxy(proxy.clone());
+            connect(peer.with_sessions(sessions.cloned()), target, options)
+        };
         race(interleaved(found), &mut tried, attempt).await.map_err(DialError::Unreachable)
     };
     let dialled = timeout(options.timeout, dialling).await;
@@ -71,14 +107,19 @@ pub(crate) async fn dial(target: &Target, options: &Options) -> Result<Dialled, 
 }
 
 /// Connects through a Unix socket.
-async fn dial_unix(path: &Path, target: &Target, options: &Options) -> Result<Dialled, Fault> {
+async fn dial_unix(
+    path: &Path,
+    sessions: Option<&Sessions>,
+    target: &Target,
+    options: &Options,
+) -> Result<Dialled, Fault> {
     let protocol = target.protocol();
     if protocol.is_over_udp() {
         let message = format!("{} runs over UDP; --unix-socket takes h1c, h2c, h1 and h2", protocol.name);
         return Err(Fault::new(FaultKind::Connect, message));
     }
-    let dialling = connect(UNUSED, target, options, None);
-    timeout(options.timeout, dialling).await.unwrap_or_else(|_| {
+    let peer = peer(UNUSED, target, options).with_sessions(sessions.cloned());
+    timeout(options.timeout, connect(peer, target, options)).await.unwrap_or_else(|_| {
         let waited = options.timeout.as_secs_f64();
         let message = format!("no handshake at {} within {waited} s", path.display());
         Err(Fault::new(FaultKind::Timeout, message))
@@ -88,24 +129,21 @@ async fn dial_unix(path: &Path, target: &Target, options: &Options) -> Result<Di
 /// The address of a peer that is dialled by its Unix socket.
 const UNUSED: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
-async fn connect(
-    address: SocketAddr,
-    target: &Target,
-    options: &Options,
-    proxy: Option<transport::Proxy>,
-) -> Result<Dialled, Fault> {
-    let peer = Peer::new(address, target.host(), options.trust.clone())
+fn peer(address: SocketAddr, target: &Target, options: &Options) -> Peer {
+    Peer::new(address, target.host(), options.trust.clone())
         .with_unix_socket(options.addresses.unix_socket.clone())
-        .with_proxy(proxy)
         .with_identity(options.identity.clone())
         .with_oldest_tls(options.oldest_tls)
         .with_chunk_extensions(ChunkExtensions::Any)
         .with_connection_window(options.connection_window)
-        .with_key_log(options.key_log.clone());
+        .with_key_log(options.key_log.clone())
+}
+
+async fn connect(peer: Peer, target: &Target, options: &Options) -> Result<Dialled, Fault> {
     seed_random_numbers(target.protocol());
     let began = Stamp::now();
     let connection = target.transport().connect(&peer, &options.limits).await?;
-    Ok((connection.into(), began.elapsed()))
+    Ok(Dialled { handshake: began.elapsed(), connection: connection.into(), peer })
 }
 
 /// Returns the addresses with IPv6 and IPv4 alternating, the family of the first address first (RFC 8305 section 4).

@@ -5,7 +5,7 @@ use std::time::Duration;
 use record::{Limits, Profile};
 use transport::{Identity, KeyLog, TlsVersion, Trust};
 
-use crate::{AddressOptions, Load, Proxy, RequestOptions, RetryOptions};
+use crate::{AddressOptions, HandshakeKind, Load, Proxy, RequestOptions, RetryOptions};
 
 /// The options that all transfers of a [`Client`](crate::Client) share.
 #[derive(Clone, Debug)]
@@ -29,6 +29,8 @@ pub struct Options {
     pub addresses: AddressOptions,
     /// The proxy through which all servers are reached; `None` for none, whatever the environment states.
     pub proxy: Option<Proxy>,
+    /// The handshake of the connections that carry bodies; unused in cleartext.
+    pub handshake: HandshakeKind,
     /// The number of bodies that a transfer moves at once.
     pub load: Load,
     /// The retries of a transfer.
@@ -96,6 +98,12 @@ impl Options {
         Self { proxy: proxy.into(), ..self }
     }
 
+    /// Sets the handshake of the connections that carry bodies.
+    #[must_use]
+    pub fn with_handshake(self, handshake: HandshakeKind) -> Self {
+        Self { handshake, ..self }
+    }
+
     /// Sets the number of bodies that a transfer moves at once. Each is a request of its own, for the same URL.
     #[must_use]
     pub fn with_load(self, load: Load) -> Self {
@@ -146,6 +154,7 @@ impl Default for Options {
             max_time: None,
             addresses: AddressOptions::default(),
             proxy: None,
+            handshake: HandshakeKind::default(),
             load: Load::default(),
             retries: RetryOptions::default(),
             request: RequestOptions::default(),

@@ -15,7 +15,6 @@ use crate::{
     answer::{Failure, Refusal, accepted, receipt},
     attempt::Measured,
     credentials::without_secrets,
-    dial::dial,
     redirect::Way,
     retry::{Tries, is_resumable, is_transient},
 };
@@ -131,7 +130,7 @@ impl Client {
     }
 
     async fn get(&self, way: &Way<'_>) -> Result<(), Failure> {
-        let (connection, _) = dial(way.target(), &self.options).await.map_err(Fault::from)?;
+        let connection = self.connect(way.target()).await?;
         let options = way.options().clone().with_method(Method::GET);
         let request =
             options.request(Method::GET, way.target(), HeaderMap::new(), transport::body::empty())?;

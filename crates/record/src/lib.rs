@@ -34,6 +34,7 @@ mod reader;
 mod record;
 mod redaction;
 mod redirects;
+mod resumption;
 mod schedule;
 mod shared;
 mod size;
@@ -67,6 +68,7 @@ pub use reader::{
 pub use record::{Integrity, LinkRecord, Outcome, Purpose, Record, SCHEMA, SCHEMA_VERSION};
 pub use redaction::{redacted_command, redacted_header, redacted_url, redacted_words};
 pub use redirects::Redirects;
+pub use resumption::Resumption;
 pub use schedule::{Order, Schedule};
 pub use shared::Shared;
 pub use size::{ByteSize, DEFAULT_SLOPE_LIMIT, Rate, RateError, SizeError, gbit_per_s, mib, mib_per_s};

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     BodyRates, Build, ByEnd, Case, Conditions, CoreRoundTrip, Direction, End, EndRecord, Fault, Host,
-    Latency, Limits, PeerProgram, ProtocolFacts, Redirects, Schedule, Shared, Stall, Subject,
+    Latency, Limits, PeerProgram, ProtocolFacts, Redirects, Resumption, Schedule, Shared, Stall, Subject,
 };
 
 /// The version of the record's format. It increases when the meaning of a field changes, but not when fields are added.
@@ -49,6 +49,10 @@ pub struct Record {
     /// The redirects that `send` or `fetch` followed (`-L`); null if there were none, and for all other runs.
     #[serde(default)]
     pub redirects: Option<Redirects>,
+    /// The session of TLS that `send` or `fetch` was to resume (`--resume-session`); null for all other runs, and in records
+    /// written before 2026-11-27.
+    #[serde(default)]
+    pub resumption: Option<Resumption>,
     /// The role of the program of someone else whose memory is in `sender` or `receiver`: the one under proof, or that of
     /// `bench --peer`. Null if both ends are longhaul's own, and in records of `send` and `fetch`.
     #[serde(default)]
@@ -150,6 +154,7 @@ impl Record {
             peer: None,
             tries: None,
             redirects: None,
+            resumption: None,
             subject: None,
             peer_program: None,
             slope_limit_bytes: None,

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use record::Limits;
-use transport::{Bind, Error, Identity, Listener};
+use transport::{Bind, Error, Identity, Listener, Resumption};
 
 use crate::Options;
 
@@ -81,8 +81,10 @@ impl Listeners {
         }
         if let Some(addr) = tls {
             let identity = options.identity.clone().map_or_else(|| self_signed(addr), Ok)?;
-            let bind =
-                bind(addr, options).with_identity(identity.clone()).with_clients(options.clients.clone());
+            let bind = bind(addr, options)
+                .with_identity(identity.clone())
+                .with_clients(options.clients.clone())
+                .with_resumption(resumption(options));
             let [tcp, udp] = listen_paired(bind, &options.limits)?;
             listeners.tls = Some(SecuredPort { addr: tcp.local_addr(), identity });
             listeners.all.push(Port { listener: tcp, sockets: Sockets::PerConnection });
@@ -103,6 +105,12 @@ fn bind(addr: SocketAddr, options: &Options) -> Bind {
         .with_guards(options.guards.clone())
         .with_oldest_tls(options.oldest_tls)
         .with_key_log(options.key_log.clone())
+}
+
+/// Returns the permission to resume sessions. A client that must present a certificate presents it on each connection: a
+/// session would outlive the certificate, and take the memory of its whole chain.
+fn resumption(options: &Options) -> Resumption {
+    if options.clients.is_some() { Resumption::Never } else { Resumption::Allowed }
 }
 
 /// Returns a certificate for localhost, the loopback addresses, and `addr` unless it is a wildcard.

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use longhaul_transport::{
     Bind, Connection, Identity, Listener, Peer, Resumption, Sessions, TlsVersion, Transport, Trust, all,
-    listen_secured,
+    by_name, listen_secured,
 };
 use record::{Limits, Profile};
 use rustls::{
@@ -97,6 +97,27 @@ async fn a_server_gives_sessions_only_with_permission() {
         assert!(first.await.is_err(), "{name}");
         let second = connect(transport, listener, &peer, async |connection| connection.link().resumed);
         assert_eq!(second.await, Some(false), "{name}");
+    }
+}
+
+/// Each full handshake takes two of the 256 places.
+#[tokio::test]
+async fn beyond_256_sessions_the_oldest_is_forgotten() {
+    let transport = by_name("h1").unwrap();
+    let (bind, trust) = bind(Resumption::Allowed);
+    let listener = transport.listen(&bind, &Limits::default()).unwrap();
+    let listener = listener.as_ref();
+    for (others, resumed) in [(126, true), (128, false)] {
+        let sessions = Sessions::new();
+        let peer = peer(listener, &trust, &sessions);
+        connect(transport, listener, &peer, async |_connection| sessions.received().await).await;
+        for _ in 0..others {
+            let theirs = Sessions::new();
+            let other = peer.clone().with_sessions(theirs.clone());
+            connect(transport, listener, &other, async |_connection| theirs.received().await).await;
+        }
+        let next = connect(transport, listener, &peer, async |connection| connection.link().resumed);
+        assert_eq!(next.await, Some(resumed), "{others}");
     }
 }
 

@@ -124,6 +124,8 @@ const RUN: &[Column<Record>] = &[
     ("framing_carrier_min", |r| carrier_pieces(r, |(_, sizes)| sizes.min.to_string())),
     ("framing_carrier_p50", |r| carrier_pieces(r, |(_, sizes)| sizes.p50.to_string())),
     ("framing_carrier_max", |r| carrier_pieces(r, |(_, sizes)| sizes.max.to_string())),
+    ("full_handshake_s", |r| number(r.resumption.map(|resumption| resumption.full_handshake_s))),
+    ("resumed", |r| number(r.resumption.and_then(|resumption| resumption.resumed))),
 ];
 
 /// The columns of one end.
