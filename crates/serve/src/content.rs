@@ -12,7 +12,7 @@ use crate::{
     destination::Destination,
     digest,
     download::Download,
-    framing, front_page,
+    early_data, framing, front_page,
     generated::GeneratedBodies,
     observe::{Connected, Observer, Traffic},
     refusal::Refusal,
@@ -124,6 +124,7 @@ impl Content {
         if !request::is_health(&request.uri) {
             self.gate.authenticate(&request.headers)?;
         }
+        early_data::check(request)?;
         RequestKind::of(&request.method, &request.uri)
     }
 

@@ -59,6 +59,7 @@ mod delivery;
 mod destination;
 mod digest;
 mod download;
+mod early_data;
 mod entity_tags;
 mod error;
 mod framing;

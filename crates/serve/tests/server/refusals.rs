@@ -72,6 +72,26 @@ async fn a_length_beside_chunks_is_400_and_nothing_behind_it_is_a_request() {
     assert!(server.raw(other.as_bytes()).await.starts_with("HTTP/1.1 201 "));
 }
 
+/// A proxy marks a request that reached it in early data.
+#[tokio::test]
+async fn an_upload_from_early_data_is_425_and_a_download_is_served() {
+    let (folder, options) = saving();
+    let server = Running::start(options);
+    let early = [("early-data", "1")];
+    for protocol in PROTOCOLS {
+        for method in [Method::PUT, Method::POST] {
+            let body = body::full("hello");
+            let answer = server.exchange_with(protocol, method, "/a", &early, body).await;
+            assert_eq!(answer.status, StatusCode::TOO_EARLY, "{protocol}");
+        }
+        for method in [Method::GET, Method::HEAD] {
+            let answer = server.exchange_with(protocol, method, "/?size=5", &early, body::empty()).await;
+            assert_eq!(answer.status, StatusCode::OK, "{protocol}");
+        }
+    }
+    assert_eq!(names(&folder), Vec::<String>::new());
+}
+
 #[tokio::test]
 async fn an_upload_that_stalls_is_408_and_leaves_nothing() {
     let (folder, mut options) = saving();

@@ -1,0 +1,24 @@
+//! Requests that were sent in early data of TLS on an earlier hop (RFC 8470).
+
+use http::{HeaderName, Method, StatusCode, request::Parts};
+
+use crate::refusal::Refusal;
+
+/// The field by which a proxy marks a request that reached it in early data (RFC 8470 section 5.1).
+const EARLY_DATA: HeaderName = HeaderName::from_static("early-data");
+
+/// Checks that a request may be served even if an attacker repeats it, or that no proxy took it from early data. Waiting for
+/// the handshake of this server's own connection would not make it safe.
+///
+/// # Errors
+/// Fails if the method is not safe (425). The client then repeats the request without early data.
+pub(crate) fn check(request: &Parts) -> Result<(), Refusal> {
+    // Any value counts as 1 (RFC 8470 section 5.1).
+    let is_safe = matches!(request.method, Method::GET | Method::HEAD | Method::OPTIONS);
+    if is_safe || !request.headers.contains_key(EARLY_DATA) {
+        return Ok(());
+    }
+    let reason =
+        format!("{} came in early data, which an attacker can repeat; send it again", request.method);
+    Err(Refusal::new(StatusCode::TOO_EARLY, reason))
+}
