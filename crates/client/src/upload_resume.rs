@@ -63,13 +63,14 @@ impl Upload {
             Ok((content, UploadState::open(&folder, &url, &name)?))
         })
         .await?;
-        let (resource, offset) = match self.find(&mut state, &content, by).await? {
+        let found = self.find(&mut state, &content, by).await.map_err(unredirected)?;
+        let (resource, offset) = match found {
             Some(found) => found,
             None => (self.create(&mut state, content, by).await?, 0),
         };
         (resumption.has_begun, resumption.offset) = (true, offset);
         self.resumption = Some(resumption);
-        let report = self.append(&resource, offset, by).await?;
+        let report = self.append(&resource, offset, by).await.map_err(unredirected)?;
         state.forget();
         Ok(report)
     }
@@ -135,6 +136,15 @@ impl Upload {
         let bytes = report.bytes.saturating_sub(offset);
         Ok(ContentReport { bytes, is_partial: report.is_partial || offset > 0, ..report })
     }
+}
+
+/// Returns the failure of a request to an upload resource. A redirect of that request is none of the upload, which would
+/// begin anew at its target.
+fn unredirected(mut failure: Failure) -> Failure {
+    if let Some(refusal) = &mut failure.refusal {
+        refusal.location = None;
+    }
+    failure
 }
 
 /// Returns the hasher of the first `bytes` bytes of a payload.

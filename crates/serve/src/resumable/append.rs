@@ -70,7 +70,10 @@ pub(super) enum AppendError {
 impl AppendError {
     /// Returns whether the upload cannot be continued.
     pub(super) fn is_final(&self) -> bool {
-        matches!(self, Self::BeyondLength | Self::Mismatch(_) | Self::Save(_) | Self::Gone)
+        matches!(
+            self,
+            Self::BeyondLength | Self::TooLarge(_) | Self::Mismatch(_) | Self::Save(_) | Self::Gone
+        )
     }
 }
 

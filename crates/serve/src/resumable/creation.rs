@@ -66,6 +66,8 @@ impl Uploads {
             Ok(id) => id,
             Err(refusal) => return reply.refuse(refusal, body).await,
         };
+        // A client that learns of the resource by the 104 may use it at once, and then ends this request.
+        let held = Held::of(&resource).await;
         let is_known = match self.partials.supported(&id).filter(|_| creation.takes_interim) {
             Some(interim) => reply.inform(interim).await,
             None => false,
@@ -78,7 +80,6 @@ impl Uploads {
                 responses::receipt(&receipt)
             }
         };
-        let held = Held::of(&resource).await;
         let (fate, is_appended) = self.append(held, content, body, reply, response).await;
         if !(is_appended || is_known) || resource.stage() == Stage::Gone {
             self.partials.remove(&id);
