@@ -63,6 +63,8 @@ mod credentials;
 mod dial;
 mod download;
 mod form;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod in_place;
 mod load;
 mod options;

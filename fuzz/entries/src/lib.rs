@@ -11,6 +11,7 @@ mod names;
 mod receipts;
 mod record_files;
 mod records;
+mod upload_fields;
 mod urls;
 
 pub use ceilings::ceilings;
@@ -20,6 +21,7 @@ pub use names::names;
 pub use receipts::receipts;
 pub use record_files::record_files;
 pub use records::records;
+pub use upload_fields::upload_fields;
 pub use urls::urls;
 
 /// An entry point, which accepts any bytes.
@@ -34,5 +36,6 @@ pub const ENTRIES: &[(&str, Entry)] = &[
     ("receipts", receipts),
     ("record_files", record_files),
     ("records", records),
+    ("upload_fields", upload_fields),
     ("urls", urls),
 ];
