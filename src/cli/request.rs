@@ -18,7 +18,7 @@ pub(crate) struct RequestArgs {
     /// Header field: 'Name: value', 'Name:' to remove it, 'Name;' for an empty one, @FILE for a line each (repeatable)
     #[arg(short = 'H', long = "header", value_name = "LINE")]
     headers: Vec<String>,
-    /// Method of the request [default: PUT to send, GET to fetch]
+    /// Method of the request [default: PUT to send, POST for a form, GET to fetch]
     #[arg(short = 'X', long = "request", value_name = "METHOD")]
     method: Option<String>,
     /// User and password (Basic); without :PASSWORD, the password comes from --token-file. Other users can see a
