@@ -263,8 +263,8 @@ impl Upload {
         Ok(request)
     }
 
-    /// Returns the value of Expect; `None` for no such field. As in curl, other versions of HTTP have none: there, a server
-    /// can refuse a body by resetting its stream.
+    /// Returns the value of the field Expect; `None` leaves the field out. Only requests over HTTP/1.1 have it, as with curl.
+    /// Over HTTP/2 and HTTP/3, a server can refuse a body by a reset of its stream.
     fn expectation(&self, by: &Exchange<'_>) -> Option<HeaderValue> {
         let is_http1 = by.target.protocol().http() == Some("1.1");
         let is_stated = by.options.continue_timeout.is_some() && self.expectation == Expectation::Stated;

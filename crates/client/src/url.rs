@@ -9,7 +9,8 @@ use record::redacted_url;
 
 use crate::{Credentials, CredentialsError};
 
-/// Returns a text that may be a URL, without its secrets. Anything before an `@` may belong to a password with a slash.
+/// Returns a text that may be a URL, without its secrets. Everything before the last `@` is left out, because a password may
+/// contain a slash.
 pub(crate) fn shown(text: &str) -> String {
     let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
     let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);

@@ -23,19 +23,16 @@ const LOOK: Duration = Duration::from_millis(100);
 /// large tree takes milliseconds.
 const COST: u32 = 250;
 
-/// That multiple for [`FIRST`], unless the timeline is full before, so that a run of a quarter of a second has a curve.
+/// That multiple until the timeline is full for the first time, so that a run of a quarter of a second has a curve, and a run
+/// of a few seconds an interval. Together, these samples take 5 ms for a process, and half a second for a tree of 20.
 const COST_AT_FIRST: u32 = 20;
 
-/// The longest time at the beginning of a run for which samples and looks are frequent: they take some 5 % of it.
-const FIRST: Duration = Duration::from_secs(1);
-
-/// The least time from one look for descendants to the next, as a multiple of the time that a look takes, after the
-/// beginning of a run. With [`COST`], both take 0.65 hundredths of a core. The rest of a hundredth is for what is not timed: to fall
+/// The least time from one look for descendants to the next, as a multiple of the time that a look takes, once the timeline
+/// is full. With [`COST`], both take 0.65 hundredths of a core. The rest of a hundredth is for what is not timed: to fall
 /// asleep and to wake.
 const COST_OF_LOOK: u32 = 400;
 
-/// The number of latest samples that are timed. Their median counts: a sample that was interrupted takes longer, and one
-/// right after another, which finds the caches warm, takes less.
+/// The number of latest samples that are timed.
 const RECENT: usize = 9;
 
 /// A series of samples of a tree of processes, against the progress of a run.
@@ -66,7 +63,13 @@ impl Costs {
         self.count += 1;
     }
 
-    /// Returns the median, or the higher one of two; zero before the first action.
+    /// Returns the shortest time: on a busy machine, the others were interrupted.
+    fn least(&self) -> Duration {
+        self.latest.iter().take(self.count).min().copied().unwrap_or_default()
+    }
+
+    /// Returns the median, or the higher one of two; zero before the first action. After a pause, an action that finds the
+    /// caches cold takes longer than the shortest one.
     fn median(&self) -> Duration {
         let mut latest = self.latest;
         let latest = latest.get_mut(..self.count.min(RECENT)).unwrap_or_default();
@@ -89,8 +92,11 @@ impl Sampler {
 
     /// Returns the time from one look for descendants to the next.
     fn between_looks(&self) -> Duration {
-        let multiple = if self.is_beginning() { 1 } else { COST_OF_LOOK };
-        self.looks.median().saturating_mul(multiple).clamp(LOOK, SLOWEST)
+        let interval = match self.timeline.step().is_zero() {
+            true => self.looks.least(),
+            false => self.looks.median().saturating_mul(COST_OF_LOOK),
+        };
+        interval.clamp(LOOK, SLOWEST)
     }
 
     /// Takes a sample after a progress of `done`, in bytes of body. Returns the time until the next one is due. Without
@@ -111,16 +117,14 @@ impl Sampler {
         self.between_samples()
     }
 
-    /// Returns whether the run has only begun, or not even that.
-    fn is_beginning(&self) -> bool {
-        self.timeline.step().is_zero() && self.began.is_none_or(|began| began.elapsed() < FIRST)
-    }
-
     /// Returns the time from one sample to the next.
     fn between_samples(&self) -> Duration {
         let step = self.timeline.step();
-        let multiple = if self.is_beginning() { COST_AT_FIRST } else { COST };
-        self.samples.median().saturating_mul(multiple).clamp(step.clamp(SAMPLE, LONG), SLOWEST)
+        let interval = match step.is_zero() {
+            true => self.samples.least().saturating_mul(COST_AT_FIRST),
+            false => self.samples.median().saturating_mul(COST),
+        };
+        interval.clamp(step.clamp(SAMPLE, LONG), SLOWEST)
     }
 
     /// Returns the latest sample; `None` if no process was alive.

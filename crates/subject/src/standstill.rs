@@ -55,9 +55,8 @@ impl Standstill {
         self.halt.release();
     }
 
-    /// Puts the standstill into the outcome of a run whose timeline began at `zero`. A program that ended the transfer by
-    /// itself, as `is_by_program` tells of a fault, has not failed: timeouts for readers that stand still are its own
-    /// affair.
+    /// Adds the standstill to the outcome of a run whose timeline began at `zero`. A program may end the transfer of a reader
+    /// that stands still, so a fault for which `is_by_program` is true is no failure, and becomes a part of the standstill.
     pub(crate) fn conclude(
         &self,
         outcome: &mut Outcome,

@@ -55,7 +55,7 @@ pub(super) const STEPS: &[Step] = &[
     Step {
         name: "answers",
         about: "proofs of programs of other projects whose answer is known",
-        allowance: 45 * 60,
+        allowance: 75 * 60,
         asked: |_| 0,
         run: answers::run,
     },

@@ -22,7 +22,7 @@ const ASLEEP: u64 = 30;
 /// The time after which the timeline of a program is full, so that samples are as far apart as in a long run.
 const FILLED: Duration = Duration::from_secs(10);
 
-/// The most processor time of the thread that samples, as a share of a core.
+/// The most processor time of watching, as a share of a core.
 const MOST: f64 = 0.01;
 
 /// The numbers of processes of the programs.
@@ -50,11 +50,16 @@ pub(super) fn run(context: &Context<'_>) -> Result<Outcome> {
         let Shares { sampler, sampler_later, all } = watch(context.program, processes)?;
         let percent = |share: f64| format!("{:.2}", 100.0 * share);
         outcome.row([processes.to_string(), percent(sampler), percent(sampler_later), percent(all)]);
+        // The first samples of a large tree, which are frequent, take some seconds.
+        let (what, share) = match processes {
+            1 => ("all of longhaul, over the whole run", all),
+            _ => ("the sampler, once the timeline is full", sampler_later),
+        };
         outcome.check(
-            format!("the sampler of {processes} processes"),
+            format!("{processes} processes: {what}"),
             format!("under {:.0} % of a core", 100.0 * MOST),
-            format!("{} %", percent(sampler)),
-            sampler < MOST,
+            format!("{} %", percent(share)),
+            share < MOST,
         );
     }
     Ok(outcome)
