@@ -56,7 +56,7 @@ pub(super) fn run(context: &Context<'_>) -> Result<Outcome> {
             _ => ("the sampler, once the timeline is full", sampler_later),
         };
         outcome.check(
-            format!("{processes} processes: {what}"),
+            format!("number of processes {processes}: {what}"),
             format!("under {:.0} % of a core", 100.0 * MOST),
             format!("{} %", percent(share)),
             share < MOST,
