@@ -62,8 +62,10 @@ struct Proof {
 
 /// Proves a program that is ready.
 fn proof(context: &Context<'_>, program: &Program, ready: &Ready) -> Result<Proof> {
+    // A proof writes into a folder that does not exist yet.
+    let results = tempfile::tempdir_in(ready.folder.path()).context("no folder for results")?;
     let mut command = Command::new(context.program);
-    command.arg("prove").args(["--quiet", "--out"]).arg(ready.folder.path().join("results"));
+    command.arg("prove").args(["--quiet", "--out"]).arg(results.path().join("proof"));
     command.args(ready.words(&program.proof()));
     let done = command.output().with_context(|| format!("cannot prove {}", program.name))?;
     let [text, errors] = [&done.stdout, &done.stderr].map(|bytes| String::from_utf8_lossy(bytes));
