@@ -8,8 +8,9 @@ mod common;
 
 use std::{
     fs,
+    os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
 };
 
 use common::{
@@ -17,6 +18,10 @@ use common::{
     nginx::nginx,
     peers, records, run, text,
     transfer::{Ended, free_port, self_signed, wait_for},
+};
+use nix::{
+    sys::signal::{Signal, killpg},
+    unistd::Pid,
 };
 
 /// nginx with a folder that takes uploads by PUT and gives its files, over four protocols.
@@ -84,21 +89,34 @@ fn shown(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-/// Starts proxy.py, which asks for a user and a password.
-fn proxy_py(peers: &Path) -> (Ended, u16) {
-    let port = free_port();
-    let mut proxy = Command::new(peers.join("bin/proxy"));
-    proxy.args(["--hostname", "127.0.0.1", "--port", &port.to_string(), "--basic-auth", "me:hunter2"]);
-    proxy.args(["--num-workers", "1", "--num-acceptors", "1", "--local-executor", "1"]);
-    let proxy = Ended(proxy.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
-    wait_for(port);
-    (proxy, port)
+/// proxy.py, which is killed at the end of the test together with the processes that it starts.
+struct ProxyPy(Child);
+
+impl ProxyPy {
+    /// Starts proxy.py, which asks for a user and a password. Returns its port as well.
+    fn start(peers: &Path) -> (Self, u16) {
+        let port = free_port();
+        let mut proxy = Command::new(peers.join("bin/proxy"));
+        proxy.args(["--hostname", "127.0.0.1", "--port", &port.to_string(), "--basic-auth", "me:hunter2"]);
+        proxy.args(["--num-workers", "1", "--num-acceptors", "1", "--local-executor", "1"]);
+        proxy.process_group(0).stdout(Stdio::null()).stderr(Stdio::null());
+        let proxy = Self(proxy.spawn().unwrap());
+        wait_for(port);
+        (proxy, port)
+    }
+}
+
+impl Drop for ProxyPy {
+    fn drop(&mut self) {
+        let _ = killpg(Pid::from_raw(self.0.id() as i32), Signal::SIGKILL);
+        let _ = self.0.wait();
+    }
 }
 
 #[test]
 fn bodies_pass_proxy_py_with_credentials_and_are_refused_without() {
     let Some(peers) = peers() else { return };
-    let (nginx, (_proxy, port)) = (Nginx::start(&peers), proxy_py(&peers));
+    let (nginx, (_proxy, port)) = (Nginx::start(&peers), ProxyPy::start(&peers));
     let plain = format!("127.0.0.1:{port}");
     nginx.exchange(&["-x", &plain, "-U", "me:hunter2"]);
     nginx.exchange(&["-p", "--proxy", &format!("http://me:hunter2@{plain}")]);
@@ -121,7 +139,7 @@ fn bodies_pass_proxy_py_with_credentials_and_are_refused_without() {
 #[test]
 fn a_proxy_gets_the_host_of_the_url_and_its_credentials_go_no_further() {
     let Some(peers) = peers() else { return };
-    let (nginx, (_proxy, port)) = (Nginx::start(&peers), proxy_py(&peers));
+    let (nginx, (_proxy, port)) = (Nginx::start(&peers), ProxyPy::start(&peers));
     let proxy = format!("http://me:hunter2@p.invalid:{port}");
     let resolve = format!("--resolve=p.invalid:{port}:127.0.0.1");
     let through = ["-x", &proxy, &resolve, "--quiet", "-o", "-"];
