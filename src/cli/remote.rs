@@ -44,7 +44,7 @@ pub(crate) struct RemoteArgs {
     #[command(flatten)]
     pub(crate) load: LoadArgs,
     #[command(flatten)]
-    handshake: HandshakeArgs,
+    pub(crate) handshake: HandshakeArgs,
     #[command(flatten)]
     trust: TrustArgs,
     #[command(flatten)]

@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal as _};
 
 use analyse::Verdict;
-use client::{Client, Heartbeat, Options, Target, Transfer, TransferReport};
+use client::{Client, HandshakeKind, Heartbeat, Options, Target, Transfer, TransferReport};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use record::{ByteSize, Case, EndRecord, FaultKind, Redirects, Resumption, gbit_per_s, mib, mib_per_s};
 use run::Interruption;
@@ -31,6 +31,7 @@ pub(super) fn transfer(
     stdout: Stdout,
 ) -> anyhow::Result<Verdict> {
     let transfer = transfer.into();
+    args.handshake.check_request(transfer.direction(), &options.request)?;
     let client = Client::new(options, this_build());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let transferred = runtime.block_on(async {
@@ -87,7 +88,8 @@ impl Progress {
 /// Prints the figures or the record, and returns the verdict.
 fn report(args: &RemoteArgs, transferred: &TransferReport, stdout: Stdout) -> anyhow::Result<Verdict> {
     let record = &transferred.record;
-    if let Some(note) = record.resumption.and_then(why_not_resumed) {
+    if let Some(note) = record.resumption.and_then(|resumption| shortfall(args.handshake.kind(), resumption))
+    {
         eprintln!("note: {note}");
     }
     match (stdout, args.json) {
@@ -100,14 +102,19 @@ fn report(args: &RemoteArgs, transferred: &TransferReport, stdout: Stdout) -> an
     Ok(if fault.kind == FaultKind::Integrity { Verdict::IntegrityFailed } else { Verdict::RunFailed })
 }
 
-/// Returns the reason why the session of TLS was not resumed; `None` if it was.
-fn why_not_resumed(resumption: Resumption) -> Option<&'static str> {
+/// Returns what the server did not do of the handshake that was asked for; `None` if it did all.
+fn shortfall(asked: HandshakeKind, resumption: Resumption) -> Option<&'static str> {
     match resumption {
         Resumption { session_received: false, .. } => {
             Some("the server gave no TLS session to resume; the handshake was a full one")
         }
         Resumption { resumed: Some(false), .. } => {
             Some("the server did not resume the TLS session; the handshake was a full one")
+        }
+        Resumption { early_data_accepted, .. }
+            if asked == HandshakeKind::EarlyData && early_data_accepted != Some(true) =>
+        {
+            Some("the server did not accept early data; the request went out after the handshake")
         }
         _ => None,
     }
@@ -132,10 +139,14 @@ fn described(TransferReport { record, receipt, resumed_at, .. }: &TransferReport
             bodies.jain
         ));
     }
-    if let (Some(Resumption { full_handshake_s, resumed, .. }), Some(handshake)) =
+    if let (Some(Resumption { full_handshake_s, resumed, early_data_accepted, .. }), Some(handshake)) =
         (record.resumption, record.handshake_s)
     {
-        let kind = if resumed == Some(true) { "resumed" } else { "not resumed" };
+        let kind = match (resumed, early_data_accepted) {
+            (Some(true), Some(true)) => "before the request in early data of a resumed one",
+            (Some(true), _) => "resumed",
+            _ => "not resumed",
+        };
         let [full, next] = [full_handshake_s, handshake].map(|seconds| 1000.0 * seconds);
         lines.push(format!("handshakes: {full:.2} ms in full, then {next:.2} ms {kind}"));
     }

@@ -13,13 +13,13 @@ use run::{Baseline, Heartbeat, Links, Measurement, Outcome, together};
 use tokio::time::timeout;
 
 use crate::{
-    Client, Target, Transfer,
+    Client, HandshakeKind, Target, Transfer,
     activity::{Activity, State},
     answer::{Failure, Refusal},
     confirmation::unacknowledged,
     dial::DialError,
     redirect::Way,
-    resumption::Connections,
+    resumption::{Connections, completed},
     transfer::{ContentReport, Exchange, SentContent},
     tries::Deadline,
 };
@@ -33,6 +33,7 @@ impl Client {
         &self,
         way: &Way<'_>,
         transfer: &mut Transfer,
+        handshake: HandshakeKind,
         progress: &impl Fn(Heartbeat),
         deadline: &mut Deadline,
     ) -> Measured {
@@ -42,7 +43,7 @@ impl Client {
             Err(fault) => return Measured { outcome: Outcome::failed(fault), ..Measured::default() },
         };
         let dialled = tokio::select! {
-            dialled = Connections::open(target, &self.options) => dialled,
+            dialled = Connections::open(target, &self.options, handshake.for_request(transfer, way)) => dialled,
             () = &mut *deadline => Err(DialError::Unreachable(self.out_of_time())),
         };
         let Connections { connections, handshake, resumption } = match dialled {
@@ -81,6 +82,8 @@ impl Client {
             () = &mut *deadline => Err(self.out_of_time().into()),
         };
         let outcome = outcome(&measurement, handshake, end);
+        let facts: Vec<_> = connections.iter().map(|connection| connection.link()).collect();
+        let resumption = resumption.map(|resumption| completed(resumption, &facts));
         join_all(connections.iter().map(|connection| timeout(CLOSE_TIMEOUT, connection.close()))).await;
         Measured { resumption, ..conclude(outcome, exchanged).await }
     }

@@ -6,7 +6,7 @@ use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, header,
     uri::{Authority, Uri},
 };
-use record::{Fault, FaultKind, redacted_header, redacted_url};
+use record::{Direction, Fault, FaultKind, redacted_header, redacted_url};
 
 use crate::{Credentials, Statuses, Target};
 
@@ -73,6 +73,13 @@ impl RequestOptions {
     #[must_use]
     pub fn following(self, max_redirects: u32) -> Self {
         Self { max_redirects, ..self }
+    }
+
+    /// Returns whether the request of a transfer in this direction does no harm if it is repeated (RFC 9110 section 9.2.1): a
+    /// download by GET or HEAD.
+    pub fn is_safe(&self, direction: Direction) -> bool {
+        let is_safe = |method| [Method::GET, Method::HEAD].contains(method);
+        direction == Direction::Down && self.method.as_ref().is_none_or(is_safe)
     }
 
     /// Returns the authority that requests name; `None` for the authority of the URL.

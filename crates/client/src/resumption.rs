@@ -4,12 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use record::Resumption;
 use tokio::time::timeout;
-use transport::{Connection, Sessions};
+use transport::{Connection, Link, Sessions};
 
 use crate::{
-    Options, Target,
+    Options, Target, Transfer,
     attempt::CLOSE_TIMEOUT,
     dial::{DialError, Dialled, dial, dial_sharing},
+    redirect::Way,
 };
 
 /// The longest wait for the session after a full handshake. Servers give it at once, a round trip after the handshake.
@@ -24,6 +25,9 @@ pub enum HandshakeKind {
     Full,
     /// A handshake that resumes the session of an earlier connection, if the server gives one.
     Resumed,
+    /// A resumed handshake whose early data is the request, if that is a GET or HEAD over HTTP/1.1 and the server accepts it.
+    /// Whoever records the packets can repeat the request (RFC 8446 section 8).
+    EarlyData,
 }
 
 /// The connections that carry the bodies of a transfer.
@@ -35,16 +39,32 @@ pub(crate) struct Connections {
     pub(crate) resumption: Option<Resumption>,
 }
 
+impl HandshakeKind {
+    /// Returns the handshake for a request, which may go out in early data only if it is safe (RFC 8470 section 4).
+    pub(crate) fn for_request(self, transfer: &Transfer, way: &Way<'_>) -> Self {
+        let is_safe = way.options().is_safe(transfer.direction());
+        let is_at_once = way.target().protocol().http() == Some("1.1");
+        match self {
+            Self::EarlyData if !is_safe || !is_at_once => Self::Resumed,
+            kind => kind,
+        }
+    }
+}
+
 impl Connections {
     /// Opens all connections, one after the other.
     ///
     /// # Errors
     /// Fails if one of them cannot be opened.
-    pub(crate) async fn open(target: &Target, options: &Options) -> Result<Self, DialError> {
+    pub(crate) async fn open(
+        target: &Target,
+        options: &Options,
+        kind: HandshakeKind,
+    ) -> Result<Self, DialError> {
         let mut opened = Self { connections: Vec::new(), handshake: Duration::ZERO, resumption: None };
         for _ in 0..options.load.connections {
-            let dialled = if opened.is_next_resumed(target, options) {
-                let (dialled, resumption) = resuming(target, options).await?;
+            let dialled = if kind != HandshakeKind::Full && opened.is_next_resumed(target) {
+                let (dialled, resumption) = resuming(target, options, kind).await?;
                 opened.resumption = Some(together(opened.resumption, resumption));
                 dialled
             } else {
@@ -57,48 +77,93 @@ impl Connections {
     }
 
     /// Returns whether the next connection is to resume a session. A server that gives none is not waited for again.
-    fn is_next_resumed(&self, target: &Target, options: &Options) -> bool {
-        options.handshake == HandshakeKind::Resumed
-            && target.protocol().is_encrypted()
-            && self.resumption.is_none_or(|earlier| earlier.session_received)
+    fn is_next_resumed(&self, target: &Target) -> bool {
+        target.protocol().is_encrypted() && self.resumption.is_none_or(|earlier| earlier.session_received)
     }
 }
 
 /// Makes a full handshake, waits for its session, closes the connection, and opens another one.
-async fn resuming(target: &Target, options: &Options) -> Result<(Dialled, Resumption), DialError> {
+async fn resuming(
+    target: &Target,
+    options: &Options,
+    kind: HandshakeKind,
+) -> Result<(Dialled, Resumption), DialError> {
     let sessions = Sessions::new();
+    let sessions = if kind == HandshakeKind::EarlyData { sessions.with_early_data() } else { sessions };
     let first = dial_sharing(Some(&sessions), target, options).await?;
     let session_received = timeout(SESSION, sessions.received()).await.is_ok();
     let _ = timeout(CLOSE_TIMEOUT, first.connection.close()).await;
     let full_handshake_s = first.handshake.as_secs_f64();
     let next = first.again(target, options).await?;
-    let resumed = next.connection.link().resumed;
-    Ok((next, Resumption::new(full_handshake_s, session_received, resumed)))
+    Ok((next, Resumption::new(full_handshake_s, session_received)))
 }
 
-/// Returns the facts about several sessions: the slowest handshake, and whether all were received and resumed.
-fn together(earlier: Option<Resumption>, next: Resumption) -> Resumption {
-    let Some(earlier) = earlier else { return next };
-    let all = |one: Option<bool>, other: Option<bool>| Some(one? && other?);
-    Resumption::new(
-        earlier.full_handshake_s.max(next.full_handshake_s),
-        earlier.session_received && next.session_received,
-        all(earlier.resumed, next.resumed),
-    )
+/// Returns the facts about several sessions: the slowest handshake, and whether all were received.
+fn together(earlier: Option<Resumption>, mut next: Resumption) -> Resumption {
+    if let Some(earlier) = earlier {
+        next.full_handshake_s = next.full_handshake_s.max(earlier.full_handshake_s);
+        next.session_received &= earlier.session_received;
+    }
+    next
+}
+
+/// Returns the facts about sessions with those that are known after the first exchange: whether all were resumed, and whether
+/// all early data was accepted.
+pub(crate) fn completed(mut resumption: Resumption, links: &[Link]) -> Resumption {
+    let all =
+        |fact: fn(&Link) -> Option<bool>| links.iter().try_fold(true, |all, link| Some(all & fact(link)?));
+    resumption.resumed = all(|link| link.resumed);
+    resumption.early_data_accepted = all(|link| link.early_data);
+    resumption
 }
 
 #[cfg(test)]
 mod tests {
+    use http::Method;
+    use record::{PayloadKind, Protocol};
+
     use super::*;
+    use crate::{Download, Output, RequestOptions, Upload};
+
+    fn link(resumed: bool, early_data: Option<bool>) -> Link {
+        let mut link = Link::default();
+        (link.resumed, link.early_data) = (Some(resumed), early_data);
+        link
+    }
 
     #[test]
     fn several_sessions_are_resumed_if_all_are() {
-        let (resumed, full) =
-            (Resumption::new(2.0, true, Some(true)), Resumption::new(3.0, false, Some(false)));
-        assert_eq!(together(None, resumed), resumed);
-        assert_eq!(together(Some(resumed), full), full);
-        assert_eq!(together(Some(full), resumed), full);
-        let unknown = Resumption::new(1.0, true, None);
-        assert_eq!(together(Some(resumed), unknown), Resumption::new(2.0, true, None));
+        let resumption = together(Some(Resumption::new(2.0, true)), Resumption::new(1.0, true));
+        assert_eq!((resumption.full_handshake_s, resumption.session_received), (2.0, true));
+        for (links, resumed, early_data) in [
+            ([link(true, None), link(true, None)], true, None),
+            ([link(true, None), link(false, None)], false, None),
+            ([link(true, Some(true)), link(true, Some(true))], true, Some(true)),
+            ([link(true, Some(false)), link(true, Some(true))], true, Some(false)),
+        ] {
+            let facts = completed(resumption, &links);
+            assert_eq!((facts.resumed, facts.early_data_accepted), (Some(resumed), early_data), "{links:?}");
+        }
+        assert_eq!(completed(resumption, &[Link::default()]).resumed, None);
+    }
+
+    #[test]
+    fn only_a_safe_request_goes_out_in_early_data() {
+        let (h1, h2) = (Protocol::by_name("h1"), Protocol::by_name("h2"));
+        let download = || Transfer::from(Download::new(Output::verify()));
+        let upload = Transfer::from(Upload::new(PayloadKind::Zero).unwrap());
+        for (protocol, transfer, method, expected) in [
+            (h1, download(), None, HandshakeKind::EarlyData),
+            (h1, download(), Some(Method::HEAD), HandshakeKind::EarlyData),
+            (h1, download(), Some(Method::POST), HandshakeKind::Resumed),
+            (h1, upload, None, HandshakeKind::Resumed),
+            (h2, download(), None, HandshakeKind::Resumed),
+        ] {
+            let target = Target::parse("https://x/").unwrap().with_protocol(protocol).unwrap();
+            let options = RequestOptions::default().with_method(method);
+            let way = Way::new(&target, &options);
+            assert_eq!(HandshakeKind::EarlyData.for_request(&transfer, &way), expected, "{transfer:?}");
+            assert_eq!(HandshakeKind::Full.for_request(&transfer, &way), HandshakeKind::Full);
+        }
     }
 }

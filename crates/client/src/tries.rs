@@ -10,7 +10,7 @@ use run::Heartbeat;
 use tokio::time::{sleep, timeout};
 
 use crate::{
-    Client, Proxy, Target, Transfer,
+    Client, HandshakeKind, Proxy, Target, Transfer,
     advice::with_advice,
     answer::{Failure, Refusal, accepted, receipt},
     attempt::Measured,
@@ -81,8 +81,13 @@ impl Client {
         progress: &impl Fn(Heartbeat),
         deadline: &mut Deadline,
     ) -> Measured {
+        let mut handshake = self.options.handshake;
         loop {
-            let mut measured = self.attempt(way, transfer, progress, deadline).await;
+            let mut measured = self.attempt(way, transfer, handshake, progress, deadline).await;
+            if handshake == HandshakeKind::EarlyData && is_too_early(&measured) {
+                handshake = HandshakeKind::Resumed;
+                continue;
+            }
             if let Some(location) = measured.see_other.take() {
                 let confirmed = tokio::select! {
                     confirmed = self.confirm(way, location) => confirmed,
@@ -147,6 +152,11 @@ impl Client {
             format!("the transfer did not end within its maximum time of {limit} s"),
         )
     }
+}
+
+/// Returns whether a server refused early data, which it takes after the handshake (RFC 8470 section 5.2).
+fn is_too_early(measured: &Measured) -> bool {
+    measured.refusal.as_ref().is_some_and(|refusal| refusal.status == StatusCode::TOO_EARLY)
 }
 
 /// Returns the transfer to make if a server may have refused because of the form of the request: the chunked coding, which

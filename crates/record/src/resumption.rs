@@ -13,11 +13,14 @@ pub struct Resumption {
     pub session_received: bool,
     /// True if the handshake of the transfer's connection resumed the session; null if that is not known.
     pub resumed: Option<bool>,
+    /// True if the server accepted the request in early data (`--early-data`), false if the request was sent again after the
+    /// handshake; null if it was not sent in early data.
+    pub early_data_accepted: Option<bool>,
 }
 
 impl Resumption {
-    /// Creates the facts about a session.
-    pub fn new(full_handshake_s: f64, session_received: bool, resumed: Option<bool>) -> Self {
-        Self { full_handshake_s, session_received, resumed }
+    /// Creates the facts about a session that has not been resumed so far.
+    pub fn new(full_handshake_s: f64, session_received: bool) -> Self {
+        Self { full_handshake_s, session_received, resumed: None, early_data_accepted: None }
     }
 }

@@ -12,6 +12,8 @@ pub struct Link {
     pub cipher: Option<String>,
     /// True if the handshake of TLS resumed an earlier session, in place of verifying a certificate.
     pub resumed: Option<bool>,
+    /// True if the server accepted early data (RFC 8446 section 2.3); `None` if none was sent.
+    pub early_data: Option<bool>,
     /// The send buffer of the socket in bytes, as the kernel accounts it: Linux doubles the requested size.
     pub socket_send_buffer_bytes: Option<u64>,
     /// The receive buffer of the socket in bytes, as the kernel accounts it.

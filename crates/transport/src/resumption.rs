@@ -24,13 +24,26 @@ pub struct Sessions {
     store: Arc<Store>,
     /// The configuration of all connections, once there was one: rustls resumes no session with another verifier.
     config: Arc<Mutex<Option<Arc<ClientConfig>>>>,
+    early_data: bool,
 }
 
 impl Sessions {
     /// Creates a store without a session. It keeps those of one server: rustls stores up to 8.
     pub fn new() -> Self {
         let store = Store { cache: ClientSessionMemoryCache::new(1), received: watch::Sender::new(false) };
-        Self { store: Arc::new(store), config: Arc::default() }
+        Self { store: Arc::new(store), config: Arc::default(), early_data: false }
+    }
+
+    /// Lets the first request over HTTP/1.1 go out in early data of the handshake (RFC 8446 section 2.3), if the session allows
+    /// it. Whoever records the packets can repeat that request, so it must be safe.
+    #[must_use]
+    pub fn with_early_data(self) -> Self {
+        Self { early_data: true, ..self }
+    }
+
+    /// Returns whether requests may go out in early data.
+    pub(crate) fn have_early_data(&self) -> bool {
+        self.early_data
     }
 
     /// Waits until a server has given a session. Servers of TLS 1.3 give sessions after the handshake.
@@ -53,6 +66,7 @@ impl Sessions {
         }
         let mut config = make()?;
         config.resumption = client::Resumption::store(self.store.clone());
+        config.enable_early_data = self.early_data;
         Ok(shared.insert(Arc::new(config)).clone())
     }
 }

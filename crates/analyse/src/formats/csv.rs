@@ -126,6 +126,7 @@ const RUN: &[Column<Record>] = &[
     ("framing_carrier_max", |r| carrier_pieces(r, |(_, sizes)| sizes.max.to_string())),
     ("full_handshake_s", |r| number(r.resumption.map(|resumption| resumption.full_handshake_s))),
     ("resumed", |r| number(r.resumption.and_then(|resumption| resumption.resumed))),
+    ("early_data_accepted", |r| number(r.resumption.and_then(|resumption| resumption.early_data_accepted))),
 ];
 
 /// The columns of one end.

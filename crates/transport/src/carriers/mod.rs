@@ -2,7 +2,10 @@
 //!
 //! Over TCP and TLS an engine runs on a byte stream of either kind. Over QUIC it runs on an established connection.
 
-use std::future::pending;
+use std::{
+    future::pending,
+    sync::{Arc, OnceLock},
+};
 
 use async_trait::async_trait;
 use http::uri::Authority;
@@ -19,6 +22,7 @@ use crate::{
     tcp_stream::SharedSocket,
 };
 
+mod early;
 pub(crate) mod plain;
 pub(crate) mod quic;
 pub(crate) mod secured;
@@ -80,6 +84,10 @@ pub(crate) trait ServerEngine: FromLimits + Clone + Send + Sync + 'static {
 /// The client half of an engine over any byte stream.
 #[async_trait]
 pub(crate) trait ClientEngine: ServerEngine {
+    /// True if the engine sends the first request before it has heard from the server, so that it can go out in early data.
+    /// HTTP/2 first waits for the server's settings.
+    const SENDS_AT_ONCE: bool = false;
+
     /// Completes the engine's own handshake, if there is one.
     ///
     /// # Errors
@@ -95,9 +103,18 @@ pub(crate) struct StreamInfo {
     framing: Option<FramingObserver>,
     connection_window: Option<u32>,
     proxy: Option<Proxy>,
+    agreement: Arc<OnceLock<Agreement>>,
+}
+
+/// The result of a handshake of TLS.
+#[derive(Debug)]
+pub(crate) struct Agreement {
+    /// The application protocol; `None` without an agreement.
     alpn: Option<String>,
     cipher: Option<String>,
     resumed: Option<bool>,
+    /// True if the server accepted early data; `None` if none was sent.
+    early_data: Option<bool>,
 }
 
 impl StreamInfo {
@@ -109,9 +126,7 @@ impl StreamInfo {
             connection_window: None,
             proxy: None,
             framing: None,
-            alpn: None,
-            cipher: None,
-            resumed: None,
+            agreement: Arc::default(),
         }
     }
 
@@ -150,6 +165,11 @@ impl StreamInfo {
         self.framing.as_ref()
     }
 
+    /// Sets the place where the result of the handshake is, or will be.
+    pub(crate) fn with_agreement(self, agreement: Arc<OnceLock<Agreement>>) -> Self {
+        Self { agreement, ..self }
+    }
+
     /// Returns the cork of the stream's socket.
     pub(crate) fn cork(&self) -> Cork {
         self.probe.cork()
@@ -162,15 +182,23 @@ impl StreamInfo {
 
     /// Returns the application protocol that TLS agreed on, or `None` without an agreement.
     pub(crate) fn alpn(&self) -> Option<&str> {
-        self.alpn.as_deref()
+        self.agreement.get()?.alpn.as_deref()
     }
 }
 
 #[async_trait]
 impl LinkSource for StreamInfo {
     fn link(&self) -> Link {
-        let (alpn, cipher) = (self.alpn.clone(), self.cipher.clone());
-        Link { alpn, cipher, resumed: self.resumed, ..self.probe.link() }
+        let link = self.probe.link();
+        let Some(agreement) = self.agreement.get() else { return link };
+        let Agreement { alpn, cipher, resumed, early_data } = agreement;
+        Link {
+            alpn: alpn.clone(),
+            cipher: cipher.clone(),
+            resumed: *resumed,
+            early_data: *early_data,
+            ..link
+        }
     }
 
     async fn delivered(&self) {

@@ -1,15 +1,18 @@
 //! TLS over TCP or a Unix socket, with an application protocol agreed on by ALPN.
 
-use std::net::SocketAddr;
+use std::{
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+};
 
 use async_trait::async_trait;
 use record::{End, Limits, TLS_SEGMENTS, Term};
 use rustls::{CommonState, HandshakeKind, pki_types::ServerName};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-use super::{Carries, ClientEngine, SEGMENT, ServerEngine, StreamInfo};
+use super::{Agreement, Carries, ClientEngine, SEGMENT, ServerEngine, StreamInfo, early::EarlyStream};
 use crate::{
-    Accepted, Bind, Connection, Error, FramingObserver, Guards, Listener, Peer, Shape,
+    Accepted, Bind, Connection, Error, FramingObserver, Guards, Listener, Peer, Sessions, Shape,
     cipher::{Ciphers, suite_name},
     footprint::{Footprint, kib},
     framing::{Observed, TlsRecords},
@@ -49,12 +52,20 @@ impl<E: ClientEngine> Carries<E> for Secured {
         let name = ServerName::try_from(peer.name.clone()).map_err(Error::handshake)?;
         let stream = connect(peer, &options).await?;
         let probe = Probe::of_stream(stream.socket());
-        let connecting = TlsConnector::from(config).connect(name, observed(stream, peer.framing.as_ref()));
+        let sends_early = E::SENDS_AT_ONCE && peer.sessions.as_ref().is_some_and(Sessions::have_early_data);
+        let connector = TlsConnector::from(config).early_data(sends_early);
+        let connecting = connector.connect(name, observed(stream, peer.framing.as_ref()));
         let mut stream = connecting.await.map_err(Error::handshake)?;
         stream.get_mut().1.set_buffer_limit(Some(ahead));
+        let info = StreamInfo::cleartext(probe).for_peer(peer).with_framing(peer.framing.clone());
         // The client offers a single protocol, so a server without ALPN is assumed to speak it.
-        let info = agreed(probe, stream.get_ref().1, E::ALPN, Alpn::Optional)?;
-        engine.client(stream, info.for_peer(peer).with_framing(peer.framing.clone())).await
+        if stream.get_ref().1.is_handshaking() {
+            let agreement = Arc::<OnceLock<Agreement>>::default();
+            let stream = EarlyStream::new(stream, agreement.clone(), E::ALPN);
+            return engine.client(stream, info.with_agreement(agreement)).await;
+        }
+        let agreement = agreed(stream.get_ref().1, E::ALPN)?;
+        engine.client(stream, info.with_agreement(Arc::new(agreement.into()))).await
     }
 
     fn listen(bind: &Bind, limits: &Limits) -> Result<Box<dyn Listener>, Error> {
@@ -91,23 +102,22 @@ fn ahead(engine: &impl ServerEngine, limits: &Limits) -> Result<usize, Error> {
 /// The bytes that rustls encrypts ahead by default (DEFAULT_BUFFER_LIMIT in its common_state.rs).
 const STOCK_AHEAD: usize = 64 << 10;
 
-/// The treatment of a peer without ALPN.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Alpn {
-    Required,
-    Optional,
-}
-
-/// Checks the application protocol: TLS continues even without an agreement.
-fn agreed(probe: Probe, tls: &CommonState, offered: &[&str], alpn: Alpn) -> Result<StreamInfo, Error> {
-    let agreed = tls.alpn_protocol().map(|name| String::from_utf8_lossy(name).into_owned());
-    if !agreed.as_deref().map_or(alpn == Alpn::Optional, |agreed| offered.contains(&agreed)) {
-        let (agreed, offered) = (agreed.as_deref().unwrap_or("none"), offered.join(" or "));
-        return Err(Error::handshake(format!("the application protocol is {agreed}, not {offered}")));
+/// Returns the result of a handshake. A peer without ALPN speaks any of the offered application protocols.
+///
+/// # Errors
+/// Fails if the peer chose another application protocol: TLS continues even without an agreement.
+pub(super) fn agreed(tls: &CommonState, offered: &[&str]) -> Result<Agreement, Error> {
+    let alpn = tls.alpn_protocol().map(|name| String::from_utf8_lossy(name).into_owned());
+    if let Some(other) = alpn.as_deref().filter(|alpn| !offered.contains(alpn)) {
+        return Err(other_protocol(other, offered));
     }
     let cipher = tls.negotiated_cipher_suite().map(|suite| suite_name(suite.suite()));
     let resumed = tls.handshake_kind().map(|kind| kind == HandshakeKind::Resumed);
-    Ok(StreamInfo { alpn: agreed, cipher, resumed, ..StreamInfo::cleartext(probe) })
+    Ok(Agreement { alpn, cipher, resumed, early_data: None })
+}
+
+fn other_protocol(agreed: &str, offered: &[&str]) -> Error {
+    Error::handshake(format!("the application protocol is {agreed}, not {}", offered.join(" or ")))
 }
 
 struct SecuredListener<E> {
@@ -137,8 +147,12 @@ impl<E: ServerEngine> Listener for SecuredListener<E> {
             let mut stream =
                 tls.accept(observed(stream, framing.as_ref())).await.map_err(Error::handshake)?;
             stream.get_mut().1.set_buffer_limit(Some(ahead));
-            let alpn = if E::SERVES_WITHOUT_ALPN { Alpn::Optional } else { Alpn::Required };
-            let info = agreed(probe, stream.get_ref().1, E::ALPN, alpn)?.with_framing(framing);
+            let agreement = agreed(stream.get_ref().1, E::ALPN)?;
+            if agreement.alpn.is_none() && !E::SERVES_WITHOUT_ALPN {
+                return Err(other_protocol("none", E::ALPN));
+            }
+            let info = StreamInfo::cleartext(probe).with_framing(framing);
+            let info = info.with_agreement(Arc::new(agreement.into()));
             engine.server(stream, info, &guards).await
         });
         Ok(Accepted::new(peer, handshake))

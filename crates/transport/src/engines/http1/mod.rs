@@ -36,6 +36,8 @@ impl FromLimits for Http1 {
 
 #[async_trait]
 impl ClientEngine for Http1 {
+    const SENDS_AT_ONCE: bool = true;
+
     async fn client(&self, stream: impl Stream, info: StreamInfo) -> Result<Box<dyn Connection>, Error> {
         client::start(observed(stream, &info), info, self.buffer).await
     }

@@ -1,0 +1,105 @@
+//! A client's stream of TLS whose first bytes may leave before the handshake is complete: early data (RFC 8446 section 2.3).
+
+use std::{
+    io,
+    pin::Pin,
+    sync::{Arc, OnceLock},
+    task::{Context, Poll},
+};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_rustls::client::TlsStream;
+
+use super::{Agreement, Stream, secured::agreed};
+
+/// A stream of TLS that states what its handshake agreed on once it is complete. Until then, tokio-rustls sends what is
+/// written as early data, and again after the handshake if the server rejects it.
+pub(super) struct EarlyStream<S> {
+    tls: TlsStream<S>,
+    /// The place of the agreement; `None` once it is there.
+    open: Option<Arc<OnceLock<Agreement>>>,
+    offered: &'static [&'static str],
+    /// True once there is early data. A flush before would begin the handshake without any.
+    has_written: bool,
+}
+
+impl<S> EarlyStream<S> {
+    /// Wraps a stream whose handshake may be incomplete, and which offered these application protocols.
+    pub(super) fn new(
+        tls: TlsStream<S>,
+        agreement: Arc<OnceLock<Agreement>>,
+        offered: &'static [&'static str],
+    ) -> Self {
+        Self { tls, open: Some(agreement), offered, has_written: false }
+    }
+
+    /// States the agreement, if the handshake is complete by now.
+    ///
+    /// # Errors
+    /// Fails if the server agreed on another application protocol.
+    fn settle(&mut self) -> io::Result<()> {
+        let session = self.tls.get_ref().1;
+        if self.open.is_none() || session.is_handshaking() {
+            return Ok(());
+        }
+        let mut agreement = agreed(session, self.offered).map_err(io::Error::other)?;
+        agreement.early_data = Some(session.is_early_data_accepted());
+        if let Some(open) = self.open.take() {
+            let _ = open.set(agreement);
+        }
+        Ok(())
+    }
+
+    /// Passes on the result of an operation, unless the handshake that it completed was a failure.
+    fn settled<T>(&mut self, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        match self.settle() {
+            Ok(()) => polled,
+            Err(error) => Poll::Ready(Err(error)),
+        }
+    }
+}
+
+impl<S: Stream> AsyncRead for EarlyStream<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let polled = Pin::new(&mut self.tls).poll_read(cx, buffer);
+        self.settled(polled)
+    }
+}
+
+impl<S: Stream> AsyncWrite for EarlyStream<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.has_written = true;
+        let polled = Pin::new(&mut self.tls).poll_write(cx, bytes);
+        self.settled(polled)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        pieces: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.has_written = true;
+        let polled = Pin::new(&mut self.tls).poll_write_vectored(cx, pieces);
+        self.settled(polled)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.tls.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.has_written {
+            return Poll::Ready(Ok(()));
+        }
+        let polled = Pin::new(&mut self.tls).poll_flush(cx);
+        self.settled(polled)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tls).poll_shutdown(cx)
+    }
+}
