@@ -3,6 +3,7 @@
 use std::{
     pin::Pin,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -15,7 +16,7 @@ use http_body::{Body as _, Frame, SizeHint};
 use hyper::client::conn::http1::{Builder, SendRequest};
 use hyper_util::rt::TokioIo;
 use record::printable;
-use tokio::sync::Mutex;
+use tokio::{sync::Mutex, time::timeout};
 
 use super::{
     PROTOCOL,
@@ -61,6 +62,10 @@ pub(super) async fn start(
     Ok(Box::new(Http1Connection { requests, announcer, write_failure, info, driver, _tasks: tasks }))
 }
 
+/// The time in which a connection ends by itself. One between two messages ends at once, and one in the middle of a message,
+/// such as an upload that the server has refused, would not end before its body.
+const FAREWELL: Duration = Duration::from_millis(50);
+
 struct Http1Connection {
     /// The sender of requests; `None` once the connection has been closed.
     requests: Mutex<Option<SendRequest<Sending>>>,
@@ -100,7 +105,7 @@ impl Connection for Http1Connection {
 
     async fn close(&self) {
         self.requests.lock().await.take();
-        self.driver.ended().await;
+        let _ = timeout(FAREWELL, self.driver.ended()).await;
     }
 
     fn link(&self) -> Link {
