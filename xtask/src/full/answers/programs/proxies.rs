@@ -1,6 +1,6 @@
 //! Proxies, with and without buffering.
 
-use super::{COMPILER_SLOPE, Expected, Program, Role, program};
+use super::{Expected, Program, Role, program};
 
 const fn proxy(name: &'static str, command: &'static [&'static str], expected: Expected) -> Program {
     program(name, Role::Proxy, command, expected)
@@ -47,8 +47,8 @@ pub(super) const PROXIES: &[Program] = &[
         "{\n admin off\n auto_https off\n persist_config off\n servers {\n  protocols h1 h2c\n }\n}\n",
         "http://127.0.0.1:{listen} {\n reverse_proxy 127.0.0.1:{upstream}\n}\n"
     ))
-    // Between collections, a Go heap of that size rises by some MiB.
-    .with_slope_limit(COMPILER_SLOPE)
+    // Between collections, a Go heap of that size rises: by up to 4 MiB per GiB, an eighth of this limit.
+    .with_slope_limit("32MiB")
     .speaking("h1c,h2c"),
     // h2o 2.2 takes in whole bodies in both directions. Over 32 MiB, its buffer is a file below `temp-buffer-path` that is
     // mapped into memory (documentation of that directive, `h2o_buffer_reserve`): its pages are resident, so that it grows, and
