@@ -51,15 +51,12 @@ impl Ends {
 
     /// Returns whether a run has such an end in the place of the program in `of`.
     fn is_in_place_of(self, run: &Record, of: &Record) -> bool {
-        let cell = |run: &Record| (run.case.protocol.clone(), run.case.direction, run.case.chunk);
-        let is_case = cell(run) == cell(of);
-        match (self, run.peer.as_deref()) {
-            (Self::Workers, None) => run.case.key() == of.case.key(),
-            (Self::Commands, Some(peer)) => {
-                is_case && run.subject == of.subject && self.peers().contains(&peer)
-            }
+        let is_such_an_end = match (self, run.peer.as_deref()) {
+            (Self::Workers, None) => true,
+            (Self::Commands, Some(peer)) => run.subject == of.subject && self.peers().contains(&peer),
             _ => false,
-        }
+        };
+        is_such_an_end && run.case.key() == of.case.key()
     }
 }
 
