@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use common::{Out, bench, children, longhaul, records, run};
+use common::{Out, bench, children, longhaul, records, run, text};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -122,7 +122,7 @@ fn a_file_that_shrinks_is_named_and_fails_the_run() {
 #[test]
 fn a_killed_worker_is_a_record_and_the_rest_goes_on() {
     let out = Out::new();
-    let bench = endless(&out, &["--protocol", "tcp,h2", "--timeout", "20s"]);
+    let bench = endless(&out, &["--protocol", "tcp,h2", "--timeout", "20s", "--json"]);
     for _ in 0..2 {
         let workers = wait_for_workers(&bench);
         kill(Pid::from_raw(workers[0]), Signal::SIGKILL).unwrap();
@@ -130,6 +130,8 @@ fn a_killed_worker_is_a_record_and_the_rest_goes_on() {
     }
     let output = bench.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(1));
+    let stderr = text(&output.stderr);
+    assert_eq!(stderr.lines().filter(|line| line.contains("SIGKILL")).count(), 2, "{stderr}");
     let records = out.records();
     assert_eq!(records.len(), 2);
     for record in records {
@@ -270,7 +272,7 @@ fn endless(out: &Out, args: &[&str]) -> Child {
     }
     // A digest of such a body would take longer than the test.
     command.args(["--sink", "discard", "--out", &out.text()]);
-    command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
 /// Waits until both workers of the running case are in the middle of their transfer. Returns their process ids.

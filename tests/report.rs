@@ -12,7 +12,7 @@ use std::{
     process::{Command, Output},
 };
 
-use common::{Out, peers, run, text};
+use common::{Out, assert_success, peers, run, text};
 use serde_json::Value;
 
 /// Runs a bench of a few rows, both directions, two chunk and two body sizes, with enough windows for percentiles, and
@@ -23,7 +23,7 @@ fn bench(flags: &[&str]) -> Out {
     let args = ["bench", "--quiet", "--rounds", "2", "--direction", "up,down", "--out", &folder];
     let matrix = ["--protocol", "tcp,h1c,h2c,h2", "--chunk-size", "16KiB,64KiB", "--size", "4MiB,24MiB"];
     let output = run(&[&args[..], &matrix, flags].concat());
-    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_success(&output);
     out
 }
 
@@ -42,7 +42,7 @@ fn a_browser_finds_nothing_wrong_with_the_page_of_a_bench() {
     let out = bench(&["--observe-framing"]);
     let page = out.path().join("report.html");
     let checked = browse(&peers, &page, "bench");
-    assert!(checked.status.success(), "{}", text(&checked.stderr));
+    assert_success(&checked);
     for name in ["desktop-light", "desktop-dark", "phone-light", "phone-dark"] {
         let shot = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("report/bench/{name}.png"));
         assert!(fs::metadata(shot).unwrap().len() > 20_000, "{name}");
@@ -77,12 +77,12 @@ fn other_programs_read_csv_junit_and_markdown() {
     let edited = out.path().join("edited.jsonl");
     fs::write(&edited, records.iter().map(|record| format!("{record}\n")).collect::<String>()).unwrap();
     let output = run(&["report", edited.to_str().unwrap(), "-o", &report.text(), "--svg"]);
-    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_success(&output);
     assert!(report.path().join("goodput-up.svg").exists() && report.path().join("report.html").exists());
 
     let reader = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/formats.py");
     let read = Command::new(peers.join("bin/python")).arg(reader).arg(report.path()).output().unwrap();
-    assert!(read.status.success(), "{}", text(&read.stderr));
+    assert_success(&read);
     let read: Value = serde_json::from_slice(&read.stdout).unwrap();
 
     let runs = read["csv"].as_array().unwrap();

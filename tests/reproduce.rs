@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Out, run, text};
+use common::{Out, assert_success, run, text};
 use serde_json::Value;
 
 /// Returns the records of a bench of `tcp` and `h2c`: six rounds of a small body with a rate limit.
@@ -11,7 +11,7 @@ fn committed(out: &Out) -> Vec<Value> {
     let folder = out.text();
     let case = ["--protocol", "tcp,h2c", "--chunk-size", "64KiB", "--size", "2MiB", "--limit-rate", "5MiB"];
     let output = run(&[&["bench", "--quiet", "--out", &folder], &case[..]].concat());
-    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_success(&output);
     out.records()
 }
 

@@ -10,7 +10,7 @@ use std::{
     process::Command,
 };
 
-use common::{Out, peers, run, text};
+use common::{Out, assert_success, peers, run, text};
 use serde_json::{Value, json};
 
 /// The invented protocol.
@@ -32,7 +32,7 @@ fn with_a_ninth_protocol() -> Vec<Value> {
     let folder = out.text();
     let args = ["bench", "--quiet", "--rounds", "3", "--chunk-size", "64KiB,1MiB", "--size", "24MiB"];
     let output = run(&[&args[..], &["--protocol", "tcp,h2c", "--out", &folder]].concat());
-    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_success(&output);
     let mut all = out.records();
     let known: Vec<Value> =
         all.iter().filter(|record| record["case"]["protocol"] == "h2c").cloned().collect();
@@ -53,7 +53,7 @@ fn an_invented_protocol_is_in_every_format_and_in_the_gates() {
     let (folder, report) = (tempfile::tempdir().unwrap(), Out::new());
     let file = write(folder.path(), "records.jsonl", &with_a_ninth_protocol());
     let output = run(&["report", path(&file), "-o", &report.text(), "--svg"]);
-    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_success(&output);
     for name in ["report.html", "summary.md", "records.csv", "junit.xml", "goodput-up.svg"] {
         let shown = fs::read_to_string(report.path().join(name)).unwrap();
         assert!(shown.contains(NINTH), "{name}");
@@ -78,7 +78,7 @@ fn a_browser_finds_an_invented_protocol_everywhere_on_the_page() {
     fs::create_dir_all(report.path()).unwrap();
     let file = write(&report.path(), "records.jsonl", &with_a_ninth_protocol());
     let output = run(&["report", path(&file), "-o", &report.text(), "--format", "html"]);
-    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_success(&output);
     let page = report.path().join("report.html");
     let browse = || {
         let mut node = Command::new("node");
@@ -87,7 +87,7 @@ fn a_browser_finds_an_invented_protocol_everywhere_on_the_page() {
         node.env("LONGHAUL_NODE_MODULES", peers.join("node/node_modules")).output().unwrap()
     };
     let checked = browse();
-    assert!(checked.status.success(), "{}", text(&checked.stderr));
+    assert_success(&checked);
 
     // The check must notice if the page leaves out a protocol.
     let whole = fs::read_to_string(&page).unwrap();
@@ -111,7 +111,7 @@ fn assert_shown_again(sizes: &str) {
     let proof = run(&[&args[..], &["--sink", "collect", "--no-control", "--out", &folder]].concat());
     assert_eq!(proof.status.code(), Some(4), "{}", text(&proof.stderr));
     let output = run(&["report", &folder, "-o", &report.text()]);
-    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_success(&output);
     // The sentences of the judgements are compared, without the titles and commands of the two files.
     let judged = |file: PathBuf| -> Vec<String> {
         let summary = fs::read_to_string(file).unwrap();
@@ -167,7 +167,7 @@ fn ratios_are_within_one_session_whatever_else_is_reported() {
         let mut args = vec!["report", "-o", &folder, "--format", "markdown"];
         args.extend(records.iter().map(|file| path(file)));
         let output = run(&args);
-        assert!(output.status.success(), "{}", text(&output.stderr));
+        assert_success(&output);
         let summary = fs::read_to_string(report.path().join("summary.md")).unwrap();
         summary.lines().filter(|line| line.contains("h2c/up") && line.contains(" tcp ")).count()
     };

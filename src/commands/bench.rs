@@ -41,8 +41,10 @@ pub(super) fn main(args: &BenchArgs) -> anyhow::Result<Verdict> {
     }
     let records = recording.records()?;
     let analysis = Analysis::of(&records);
-    let text =
-        if args.session.json { String::new() } else { analyse::table(&analysis, io::stdout().is_terminal()) };
+    let text = match args.session.json {
+        true => analysis.findings.iter().map(|finding| format!("{finding}\n")).collect(),
+        false => analyse::table(&analysis, io::stdout().is_terminal()),
+    };
     recording.close("longhaul bench", &records, &analysis, &text, analysis.verdict())
 }
 
