@@ -35,11 +35,17 @@ impl Cgroup {
 
     /// Returns the memory that may be used, in bytes.
     pub(crate) fn memory_limit_bytes(&self) -> Option<u64> {
-        let limit = |folder: &PathBuf| {
-            let stated = number(folder, "memory.max").or_else(|| number(folder, "memory.limit_in_bytes"))?;
-            (stated < UNLIMITED).then_some(stated)
+        self.memory.iter().filter_map(|folder| memory_limit(folder)).min()
+    }
+
+    /// Returns the rest of the memory that may be used, in bytes. The page cache is not in use, since the kernel can
+    /// reclaim it.
+    pub(super) fn memory_left_bytes(&self) -> Option<u64> {
+        let left = |folder: &PathBuf| {
+            let used = ["anon", "total_rss"].into_iter().find_map(|key| keyed(folder, "memory.stat", key));
+            Some(memory_limit(folder)?.saturating_sub(used.unwrap_or(0)))
         };
-        self.memory.iter().filter_map(limit).min()
+        self.memory.iter().filter_map(left).min()
     }
 
     /// Returns the seconds for which the quota has stopped the processes so far, or `None` without a quota.
@@ -116,6 +122,12 @@ fn folders(_: &str) -> Option<Vec<PathBuf>> {
     None
 }
 
+/// Returns the memory limit of one folder, in bytes.
+fn memory_limit(folder: &Path) -> Option<u64> {
+    let stated = number(folder, "memory.max").or_else(|| number(folder, "memory.limit_in_bytes"))?;
+    (stated < UNLIMITED).then_some(stated)
+}
+
 /// Returns the quota of one folder, in percent of one core. The file has `MAX PERIOD` in v2; v1 has two files, in
 /// microseconds.
 fn quota(folder: &Path) -> Option<u64> {
@@ -165,11 +177,13 @@ mod tests {
         let above = [
             ("cpu.max", "150000 100000\n"),
             ("memory.max", "1073741824\n"),
+            ("memory.stat", "file 500000000\nanon 73741824\n"),
             ("cpu.stat", "usage_usec 7\nnr_throttled 3\nthrottled_usec 2500000\n"),
         ];
         let (_root, cgroup) = cgroup(&own, &above);
         assert_eq!(cgroup.cpu_quota_percent(), Some(150));
         assert_eq!(cgroup.memory_limit_bytes(), Some(1 << 30));
+        assert_eq!(cgroup.memory_left_bytes(), Some(1_000_000_000));
         assert_eq!(cgroup.throttled_s(), Some(2.5));
     }
 
@@ -186,6 +200,7 @@ mod tests {
             cgroup(&own, &[("cpu.cfs_quota_us", "-1\n"), ("cpu.cfs_period_us", "100000\n")]);
         assert_eq!((cgroup.cpu_quota_percent(), cgroup.throttled_s()), (Some(50), Some(0.5)));
         assert_eq!((cgroup.memory_limit_bytes(), cgroup.oom_kills()), (None, Some(4)));
+        assert_eq!(cgroup.memory_left_bytes(), None);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use nix::sys::resource::{Resource, getrlimit};
 
-use super::{Affects, Diagnosis};
+use super::{Affects, Cgroup, Diagnosis};
 use record::mib;
 
 /// The free memory, in MiB, below which the kernel starts to reclaim. Two workers and their sockets need a few hundred
@@ -15,26 +15,27 @@ const USUAL_FILES: u64 = 1024;
 /// The number of files that an end has open besides its connections.
 const OWN_FILES: u64 = 32;
 
-/// Diagnoses memory and open files, for ends with `connections` concurrent connections.
-pub(super) fn diagnoses(connections: u32) -> Vec<Diagnosis> {
-    let mut diagnoses = kernel();
+/// Diagnoses memory and open files, for ends in `cgroup` with `connections` concurrent connections.
+pub(super) fn diagnoses(cgroup: &Cgroup, connections: u32) -> Vec<Diagnosis> {
+    let mut diagnoses = kernel(cgroup);
     let limit = getrlimit(Resource::RLIMIT_NOFILE).ok();
     diagnoses.extend(limit.map(|(soft, _)| open_files(soft, connections)));
     diagnoses
 }
 
 #[cfg(target_os = "linux")]
-fn kernel() -> Vec<Diagnosis> {
+fn kernel(cgroup: &Cgroup) -> Vec<Diagnosis> {
     use procfs::Current as _;
     let Ok(memory) = procfs::Meminfo::current() else { return Vec::new() };
+    let of_machine = memory.mem_available.unwrap_or(memory.mem_free);
     vec![
-        available(memory.mem_available.unwrap_or(memory.mem_free)),
+        available(cgroup.memory_left_bytes().map_or(of_machine, |left| left.min(of_machine))),
         swap(memory.swap_total, memory.swap_total.saturating_sub(memory.swap_free)),
     ]
 }
 
 #[cfg(not(target_os = "linux"))]
-fn kernel() -> Vec<Diagnosis> {
+fn kernel(_: &Cgroup) -> Vec<Diagnosis> {
     Vec::new()
 }
 

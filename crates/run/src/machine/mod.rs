@@ -145,14 +145,15 @@ impl Needs {
 
 /// Diagnoses every condition. The load and the distance of the cores are observed for the time `watch` each.
 pub fn examine(needs: &Needs, watch: Duration) -> Vec<Diagnosis> {
+    let cgroup = Cgroup::own();
     let mut diagnoses = vec![build::diagnosis(&needs.build)];
     diagnoses.extend(network::diagnoses(needs.socket_buffer, needs.limits.as_ref()));
     diagnoses.extend(processor::diagnoses(watch));
-    diagnoses.extend(quota::diagnoses(&Cgroup::own()));
+    diagnoses.extend(quota::diagnoses(&cgroup));
     diagnoses.extend(needs.cores.map(cores::diagnosis));
     diagnoses.extend(needs.cores.and_then(|cores| distance::diagnosis(cores, watch)));
     diagnoses.push(idle::diagnosis(needs.cores));
-    diagnoses.extend(memory::diagnoses(needs.connections));
+    diagnoses.extend(memory::diagnoses(&cgroup, needs.connections));
     diagnoses.extend(accounting::diagnosis());
     diagnoses.push(clock::diagnosis());
     diagnoses
