@@ -9,25 +9,30 @@ use record::Limits;
 
 use super::{
     peer::{
-        EXCESSIVE_LOAD, FRAME_ERROR, FRAME_UNEXPECTED, HEADERS, ID_ERROR, NO_ERROR, Peer, UNKNOWN, data,
-        frame, frame_head, head, listen, response, soon,
+        EXCESSIVE_LOAD, FRAME_ERROR, FRAME_UNEXPECTED, HEADERS, ID_ERROR, NO_ERROR, Peer, SETTINGS, UNKNOWN,
+        data, frame, frame_head, head, listen, response, soon,
     },
     server::read,
 };
 
 /// Returns a connected client, and the server.
-async fn connected() -> (Arc<dyn Connection>, Peer, Endpoint) {
+pub(crate) async fn connected() -> (Arc<dyn Connection>, Peer, Endpoint) {
+    connected_with(&frame(SETTINGS, b"")).await
+}
+
+/// Returns a connected client, and the server, which has sent these bytes on its control stream.
+pub(crate) async fn connected_with(control: &[u8]) -> (Arc<dyn Connection>, Peer, Endpoint) {
     let (endpoint, certificate) = listen();
     let trust = Trust::pem(&certificate).unwrap();
     let address = Address::new(endpoint.local_addr().unwrap(), "localhost", trust);
     let limits = Limits::default();
     let connect = by_name("h3").unwrap().connect(&address, &limits);
-    let (connection, peer) = tokio::join!(connect, Peer::accept(&endpoint));
+    let (connection, peer) = tokio::join!(connect, Peer::accept(&endpoint, control));
     (Arc::from(connection.unwrap()), peer, endpoint)
 }
 
 /// Sends a request, which is answered by `bytes` and the end of the stream. Returns the status and the body.
-async fn exchange(
+pub(crate) async fn exchange(
     connection: &Arc<dyn Connection>,
     peer: &Peer,
     method: Method,

@@ -3,6 +3,7 @@
 
 mod carrier;
 mod client;
+mod client_errors;
 mod closing;
 mod control;
 mod framing;

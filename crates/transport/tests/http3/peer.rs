@@ -26,12 +26,15 @@ pub(crate) const FRAME_UNEXPECTED: u64 = 0x105;
 pub(crate) const FRAME_ERROR: u64 = 0x106;
 pub(crate) const EXCESSIVE_LOAD: u64 = 0x107;
 pub(crate) const ID_ERROR: u64 = 0x108;
+pub(crate) const SETTINGS_ERROR: u64 = 0x109;
 pub(crate) const MISSING_SETTINGS: u64 = 0x10a;
 pub(crate) const REQUEST_REJECTED: u64 = 0x10b;
 pub(crate) const REQUEST_CANCELLED: u64 = 0x10c;
 pub(crate) const REQUEST_INCOMPLETE: u64 = 0x10d;
 pub(crate) const MESSAGE_ERROR: u64 = 0x10e;
+pub(crate) const QPACK_DECOMPRESSION_FAILED: u64 = 0x200;
 pub(crate) const QPACK_ENCODER_STREAM_ERROR: u64 = 0x201;
+pub(crate) const QPACK_DECODER_STREAM_ERROR: u64 = 0x202;
 
 /// Waits for `work`. Panics if it takes too long for any machine.
 pub(crate) async fn soon<T>(work: impl Future<Output = T>) -> T {
@@ -59,11 +62,11 @@ impl Peer {
         Self { connection, control, endpoint }
     }
 
-    /// Returns the server's end of a connection, which has sent its SETTINGS.
-    pub(crate) async fn accept(endpoint: &Endpoint) -> Self {
+    /// Returns the server's end of a connection, which has sent these bytes on its control stream.
+    pub(crate) async fn accept(endpoint: &Endpoint, frames: &[u8]) -> Self {
         let connection = soon(endpoint.accept()).await.unwrap().await.unwrap();
         let mut control = connection.open_uni().await.unwrap();
-        control.write_all(&[&[0][..], &frame(SETTINGS, b"")].concat()).await.unwrap();
+        control.write_all(&[&[0], frames].concat()).await.unwrap();
         Self { connection, control, endpoint: endpoint.clone() }
     }
 
