@@ -103,17 +103,9 @@ impl Saver {
     }
 
     /// Writes the last block, and releases the blocks. The bytes need not be on the disk yet.
-    pub(super) async fn pause(mut self) -> Result<Paused, SaveError> {
-        let bytes = self.written + self.filling.len() as u64;
-        self.claim(bytes).await?;
-        let Self { writer, draft, claim, filling, .. } = self;
-        writer.finish().await?;
-        let draft = blocking(move || {
-            (&*draft.file()?).write_all(&filling)?;
-            draft.trim()?;
-            Ok(draft)
-        });
-        Ok(Paused { draft: draft.await?, claim, bytes })
+    pub(super) async fn pause(self) -> Result<Paused, SaveError> {
+        let (draft, claim, bytes) = self.write_rest(Draft::trim).await?;
+        Ok(Paused { draft, claim, bytes })
     }
 
     /// Writes the last block, waits until all bytes are on the disk, and gives the file its name. Returns the name.
@@ -122,17 +114,26 @@ impl Saver {
     }
 
     /// Writes the last block, and waits until all bytes are on the disk.
-    pub(crate) async fn complete(mut self) -> Result<Complete, SaveError> {
+    pub(crate) async fn complete(self) -> Result<Complete, SaveError> {
+        let (draft, claim, bytes) = self.write_rest(Draft::sync).await?;
+        Ok(Complete { draft, claim, bytes })
+    }
+
+    /// Writes the last block, and then calls `settle` for the file. Returns the file, its part of the quota, and its length.
+    async fn write_rest(
+        mut self,
+        settle: fn(&Draft) -> io::Result<()>,
+    ) -> Result<(Draft, Option<Claim>, u64), SaveError> {
         let bytes = self.written + self.filling.len() as u64;
         self.claim(bytes).await?;
         let Self { writer, draft, claim, filling, .. } = self;
         writer.finish().await?;
         let draft = blocking(move || {
             (&*draft.file()?).write_all(&filling)?;
-            draft.sync()?;
+            settle(&draft)?;
             Ok(draft)
         });
-        Ok(Complete { draft: draft.await?, claim, bytes })
+        Ok((draft.await?, claim, bytes))
     }
 }
 
