@@ -9,14 +9,16 @@ use std::{
     fs,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
 };
 
 use common::{
-    assert_success, peers, records, run,
+    assert_success,
+    caddy::caddy,
+    peers, records, run,
     server::Server,
     text,
-    transfer::{Ended, free_port, self_signed, wait_for},
+    transfer::{free_port, self_signed},
 };
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 
@@ -89,20 +91,14 @@ fn caddy_accepts_the_certificate_of_a_client() {
     let Some(peers) = peers() else { return };
     let (authority, folder, port) = (Authority::new(), tempfile::tempdir().unwrap(), free_port());
     let (certificate, key) = self_signed(folder.path());
-    let config = format!(
-        "{{\n admin off\n auto_https off\n persist_config off\n servers {{\n protocols h1 h2 h3\n }}\n}}\n\
-         https://localhost:{port} {{\n tls {cert} {key} {{\n client_auth {{\n mode require_and_verify\n \
+    let sites = format!(
+        "https://localhost:{port} {{\n tls {cert} {key} {{\n client_auth {{\n mode require_and_verify\n \
          trust_pool file {{\n pem_file {ca}\n }}\n }}\n }}\n respond hello\n}}\n",
         cert = certificate.display(),
         key = key.display(),
         ca = authority.path("ca.pem").display(),
     );
-    let file = folder.path().join("Caddyfile");
-    fs::write(&file, config).unwrap();
-    let mut caddy = Command::new(peers.join("bin/caddy"));
-    caddy.args(["run", "--adapter", "caddyfile", "--config"]).arg(file).env("HOME", folder.path());
-    let _caddy = Ended(caddy.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
-    wait_for(port);
+    let _caddy = caddy(&peers, folder.path(), &sites, port);
     // Caddy answers an upload here before it has the body.
     let url = format!("https://localhost:{port}/");
     assert_certificate_counts(&url, &certificate, &authority, &[&["fetch", &url]]);

@@ -13,8 +13,9 @@ use std::{
 };
 
 use common::{
+    caddy::caddy,
     http, peers,
-    transfer::{Ended, SIZE, assert_same, blob, free_port, ran, saving, script, self_signed, wait_for},
+    transfer::{Ended, SIZE, assert_same, blob, free_port, ran, saving, script, self_signed},
 };
 
 fn example(name: &str) -> PathBuf {
@@ -136,21 +137,14 @@ impl Caddy {
         let served = folder.join("served");
         fs::create_dir(&served).unwrap();
         fs::copy(blob(), served.join(blob().file_name().unwrap())).unwrap();
-        let config = format!(
-            "{{\n admin off\n auto_https off\n persist_config off\n servers {{\n protocols h1 h2 h2c h3\n }}\n}}\n\
-             http://localhost:{cleartext} {{\n root * {root}\n file_server\n}}\n\
+        let sites = format!(
+            "http://localhost:{cleartext} {{\n root * {root}\n file_server\n}}\n\
              https://localhost:{tls} {{\n tls {cert} {key}\n root * {root}\n file_server\n}}\n",
             root = served.display(),
             cert = certificate.display(),
             key = key.display(),
         );
-        let file = folder.join("Caddyfile");
-        fs::write(&file, config).unwrap();
-        let mut caddy = Command::new(peers.join("bin/caddy"));
-        caddy.args(["run", "--adapter", "caddyfile", "--config"]).arg(file);
-        caddy.env("HOME", folder).stdout(Stdio::null()).stderr(Stdio::null());
-        let process = Ended(caddy.spawn().unwrap());
-        wait_for(tls);
+        let process = caddy(peers, folder, &sites, tls);
         Self { cleartext, tls, certificate, _process: process }
     }
 }

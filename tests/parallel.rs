@@ -5,20 +5,16 @@
 
 mod common;
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    path::Path,
-    process::{Command, Output, Stdio},
-};
+use std::{collections::BTreeSet, fs, path::Path, process::Output};
 
 use common::{
     assert_success,
+    caddy::caddy,
     nginx::nginx,
     peers, records, run,
     server::Server,
     text,
-    transfer::{Ended, free_port, self_signed, wait_for},
+    transfer::{free_port, self_signed},
 };
 use serde_json::Value;
 
@@ -135,18 +131,13 @@ fn a_file_of_caddy_is_fetched_many_times_at_once() {
     let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
     let (certificate, key) = self_signed(folder.path());
     fs::write(folder.path().join("a"), vec![7; SIZE as usize]).unwrap();
-    let config = format!(
-        "{{\n admin off\n auto_https off\n}}\nhttps://localhost:{port} {{\n tls {} {}\n root * {}\n file_server\n}}\n",
+    let sites = format!(
+        "https://localhost:{port} {{\n tls {} {}\n root * {}\n file_server\n}}\n",
         certificate.display(),
         key.display(),
         folder.path().display()
     );
-    let file = folder.path().join("Caddyfile");
-    fs::write(&file, config).unwrap();
-    let mut caddy = Command::new(peers.join("bin/caddy"));
-    caddy.args(["run", "--adapter", "caddyfile", "--config"]).arg(&file).env("HOME", folder.path());
-    let _caddy = Ended(caddy.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
-    wait_for(port);
+    let _caddy = caddy(&peers, folder.path(), &sites, port);
     let trust = ["--cacert", certificate.to_str().unwrap()];
     exchange(&|_| format!("https://localhost:{port}/a"), &["h1", "h2", "h3"], &trust, &["fetch"]);
 }

@@ -5,16 +5,13 @@
 
 mod common;
 
-use std::{
-    fs,
-    path::Path,
-    process::{Command, Stdio},
-};
+use std::{fs, path::Path};
 
 use common::{
+    caddy::caddy,
     nginx::nginx,
     peers, run,
-    transfer::{Ended, assert_same, blob, free_port, saving, self_signed, wait_for},
+    transfer::{assert_same, blob, free_port, saving, self_signed},
 };
 
 /// A route through a proxy: the protocol of the client, and the port that accepts it.
@@ -49,29 +46,17 @@ fn uploads_and_downloads_pass_caddy_unchanged() {
     let folder = tempfile::tempdir().unwrap();
     let (certificate, key) = self_signed(folder.path());
     let (plain, tls) = (free_port(), free_port());
-    let config = format!(
-        "{{\n admin off\n auto_https off\n persist_config off\n servers {{\n protocols h1 h2 h2c h3\n }}\n}}\n\
-         http://localhost:{plain} {{\n reverse_proxy {upstream}\n}}\n\
+    let sites = format!(
+        "http://localhost:{plain} {{\n reverse_proxy {upstream}\n}}\n\
          https://localhost:{tls} {{\n tls {cert} {key}\n reverse_proxy h2c://{upstream}\n}}\n",
         upstream = server.cleartext(),
         cert = certificate.display(),
         key = key.display(),
     );
-    let file = folder.path().join("Caddyfile");
-    fs::write(&file, config).unwrap();
-    let mut caddy = Command::new(peers.join("bin/caddy"));
-    caddy.args(["run", "--adapter", "caddyfile", "--config"]).arg(file).env("HOME", folder.path());
-    let _caddy = started(&mut caddy, tls);
+    let _caddy = caddy(&peers, folder.path(), &sites, tls);
     // Caddy passes the client's Host on: `localhost` is a name that a server on loopback answers to.
     let ways = [("h1c", plain), ("h2c", plain), ("h1", tls), ("h2", tls), ("h3", tls)];
     assert_unchanged(&ways, &certificate, saved.path());
-}
-
-/// Starts a proxy, and waits until it listens.
-fn started(command: &mut Command, port: u16) -> Ended {
-    let proxy = Ended(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
-    wait_for(port);
-    proxy
 }
 
 /// Sends the blob through a proxy and fetches it again, over each protocol. `saved` is the folder of the server behind

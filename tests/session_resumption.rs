@@ -13,6 +13,7 @@ use std::{
 
 use common::{
     assert_success,
+    caddy::caddy,
     nginx::nginx,
     peers, records, run,
     server::Server,
@@ -117,16 +118,9 @@ fn nginx_and_caddy_resume_sessions() {
         root = folder.path().display(),
     );
     let _nginx = nginx(&peers, folder.path(), &servers, tls);
-    let config = format!(
-        "{{\n admin off\n auto_https off\n persist_config off\n servers {{\n protocols h1 h2 h3\n }}\n}}\n\
-         https://localhost:{quic} {{\n tls {certificate_text} {key_text}\n respond hello\n}}\n"
-    );
-    let file = folder.path().join("Caddyfile");
-    fs::write(&file, config).unwrap();
-    let mut caddy = Command::new(peers.join("bin/caddy"));
-    caddy.args(["run", "--adapter", "caddyfile", "--config"]).arg(&file).env("HOME", folder.path());
-    let _caddy = Ended(caddy.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
-    wait_for(quic);
+    let site =
+        format!("https://localhost:{quic} {{\n tls {certificate_text} {key_text}\n respond hello\n}}\n");
+    let _caddy = caddy(&peers, folder.path(), &site, quic);
     for protocol in ["h1", "h2"] {
         let url = format!("https://localhost:{tls}/{protocol}");
         for (command, args) in [("send", &[][..]), ("fetch", &[]), ("fetch", &["--connections", "2"])] {

@@ -2,7 +2,9 @@
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "each test crate uses a part of it")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+pub mod caddy;
 pub mod nginx;
+pub mod resumable;
 pub mod server;
 pub mod transfer;
 
