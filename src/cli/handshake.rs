@@ -12,7 +12,7 @@ pub(crate) struct HandshakeArgs {
     /// (h1, h2, h3). The record has the times of both handshakes
     #[arg(long)]
     resume_session: bool,
-    /// Resume a session, and send the request in early data of the handshake (fetch, GET and HEAD over h1). Whoever records
+    /// Resume a session, and send the request in early data of the handshake (fetch, GET and HEAD over h1 and h3). Whoever records
     /// the packets can repeat it. If the server does not accept it, the request is repeated after the handshake
     #[arg(long)]
     early_data: bool,
@@ -35,9 +35,10 @@ impl HandshakeArgs {
     pub(crate) fn check(&self, target: &Target) -> Result<(), Usage> {
         let protocol = target.protocol();
         let name = protocol.name;
-        let sends_at_once = protocol.is_encrypted() && protocol.http() == Some("1.1");
-        if self.early_data && !sends_at_once {
-            return Err(Usage::new(format!("--early-data: {name} sends no request in early data; use h1")));
+        if self.early_data && !HandshakeKind::can_be_early(protocol) {
+            return Err(Usage::new(format!(
+                "--early-data: {name} sends no request in early data; use h1 or h3"
+            )));
         }
         if !self.resume_session || protocol.is_encrypted() {
             return Ok(());

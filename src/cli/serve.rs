@@ -68,6 +68,10 @@ pub(crate) struct ServeArgs {
     /// Refuse clients over TLS and QUIC without a certificate that an authority in this PEM file has signed
     #[arg(long, value_name = "FILE")]
     client_ca: Option<PathBuf>,
+    /// Answer GET, HEAD and OPTIONS in early data (0-RTT) of a resumed session, before the handshake is complete. Other
+    /// methods are answered 425
+    #[arg(long, conflicts_with = "client_ca")]
+    accept_early_data: bool,
     #[command(flatten)]
     tls: TlsArgs,
     #[command(flatten)]
@@ -175,6 +179,7 @@ impl ServeArgs {
             options.identity = Some(Identity::read(certificate, key).map_err(Usage::new)?);
         }
         options.clients = self.client_ca.as_deref().map(client_authorities).transpose()?;
+        options.accepts_early_data = self.accept_early_data;
         options.access = self.access.access(self.key.as_deref())?;
         options.access_log = self.access.log()?;
         options.oldest_tls = self.tls.oldest();

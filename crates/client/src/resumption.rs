@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use record::Resumption;
+use record::{Protocol, Resumption};
 use tokio::time::timeout;
 use transport::{Connection, Link, Sessions};
 
@@ -25,7 +25,8 @@ pub enum HandshakeKind {
     Full,
     /// A handshake that resumes the session of an earlier connection, if the server gives one.
     Resumed,
-    /// A resumed handshake whose early data is the request, if that is a GET or HEAD over HTTP/1.1 and the server accepts it.
+    /// A resumed handshake whose early data is the request, if that is a GET or HEAD over HTTP/1.1 or HTTP/3 and the server accepts
+    /// it.
     /// Whoever records the packets can repeat the request (RFC 8446 section 8).
     EarlyData,
 }
@@ -40,12 +41,17 @@ pub(crate) struct Connections {
 }
 
 impl HandshakeKind {
+    /// Returns whether a protocol can send a request in early data. Over HTTP/2, the client first waits for the server's settings,
+    /// so that its windows are in force.
+    pub fn can_be_early(protocol: &Protocol) -> bool {
+        protocol.is_encrypted() && matches!(protocol.http(), Some("1.1" | "3"))
+    }
+
     /// Returns the handshake for a request, which may go out in early data only if it is safe (RFC 8470 section 4).
     pub(crate) fn for_request(self, transfer: &Transfer, way: &Way<'_>) -> Self {
         let is_safe = way.options().is_safe(transfer.direction());
-        let is_at_once = way.target().protocol().http() == Some("1.1");
         match self {
-            Self::EarlyData if !is_safe || !is_at_once => Self::Resumed,
+            Self::EarlyData if !is_safe || !Self::can_be_early(way.target().protocol()) => Self::Resumed,
             kind => kind,
         }
     }
@@ -120,7 +126,7 @@ pub(crate) fn completed(mut resumption: Resumption, links: &[Link]) -> Resumptio
 #[cfg(test)]
 mod tests {
     use http::Method;
-    use record::{PayloadKind, Protocol};
+    use record::PayloadKind;
 
     use super::*;
     use crate::{Download, Output, RequestOptions, Upload};
@@ -149,7 +155,7 @@ mod tests {
 
     #[test]
     fn only_a_safe_request_goes_out_in_early_data() {
-        let (h1, h2) = (Protocol::by_name("h1"), Protocol::by_name("h2"));
+        let [h1, h2, h3] = ["h1", "h2", "h3"].map(Protocol::by_name);
         let download = || Transfer::from(Download::new(Output::verify()));
         let upload = Transfer::from(Upload::new(PayloadKind::Zero).unwrap());
         for (protocol, transfer, method, expected) in [
@@ -158,6 +164,7 @@ mod tests {
             (h1, download(), Some(Method::POST), HandshakeKind::Resumed),
             (h1, upload, None, HandshakeKind::Resumed),
             (h2, download(), None, HandshakeKind::Resumed),
+            (h3, download(), None, HandshakeKind::EarlyData),
         ] {
             let target = Target::parse("https://x/").unwrap().with_protocol(protocol).unwrap();
             let options = RequestOptions::default().with_method(method);

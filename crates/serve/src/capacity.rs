@@ -3,7 +3,7 @@
 use std::fmt;
 
 use record::{ByteSize, ChunkSize, H2_FRAME, SinkKind, Term, mib};
-use transport::{FIRST_WINDOW, Guards, WindowBudget};
+use transport::{FIRST_WINDOW, Guards, MAX_EARLY_DATA, WindowBudget};
 
 use crate::{Machine, Options, ServeError, payload_cache::PayloadCache, places::WAITING, unsent::Unsent};
 
@@ -114,10 +114,11 @@ impl fmt::Display for WorstCase {
     }
 }
 
-/// Returns the memory of a connection in bytes: its head, and its first window or a frame.
+/// Returns the memory of a connection in bytes: its head, its first window or a frame, and its early data.
 fn per_connection(options: &Options) -> u64 {
     let read = options.limits.bytes(&H2_FRAME).max(FIRST_WINDOW.into());
-    CONNECTION.saturating_add(read).saturating_add(options.guards.header_bytes.into())
+    let early = if options.accepts_early_data { MAX_EARLY_DATA } else { 0 };
+    [read, options.guards.header_bytes.into(), early.into()].into_iter().fold(CONNECTION, u64::saturating_add)
 }
 
 fn per_request(options: &Options) -> u64 {

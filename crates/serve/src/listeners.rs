@@ -110,7 +110,11 @@ fn bind(addr: SocketAddr, options: &Options) -> Bind {
 /// Returns the permission to resume sessions. A client that must present a certificate presents it on each connection: a
 /// session would outlive the certificate, and take the memory of its whole chain.
 fn resumption(options: &Options) -> Resumption {
-    if options.clients.is_some() { Resumption::Never } else { Resumption::Allowed }
+    match options.clients {
+        Some(_) => Resumption::Never,
+        None if options.accepts_early_data => Resumption::EarlyData,
+        None => Resumption::Allowed,
+    }
 }
 
 /// Returns a certificate for localhost, the loopback addresses, and `addr` unless it is a wildcard.

@@ -68,6 +68,9 @@ pub struct Options {
     /// The authorities of which each client over TLS and QUIC must present a certificate. `None`, the default, asks for
     /// none.
     pub clients: Option<ClientAuthorities>,
+    /// True if GET, HEAD and OPTIONS are answered in early data of a resumed session; other methods then get
+    /// 425. It has no effect with `clients`. The default is false.
+    pub accepts_early_data: bool,
     /// The oldest version of TLS over TCP that is accepted. The default is TLS 1.3.
     pub oldest_tls: TlsVersion,
     /// The file to which the secrets of TLS and QUIC connections are written; `None` writes none.
@@ -127,6 +130,7 @@ impl Default for Options {
             guards: guards(),
             identity: None,
             clients: None,
+            accepts_early_data: false,
             oldest_tls: TlsVersion::default(),
             key_log: None,
             access: Access::default(),

@@ -111,10 +111,11 @@ pub use protocols::{all, by_name, of};
 pub use proxy::{Proxy, ProxyWay};
 pub use random::seed_random_numbers;
 pub use reset_budget::ResetBudget;
-pub use resumption::{Resumption, Sessions};
+pub use resumption::{MAX_EARLY_DATA, Resumption, Sessions};
 pub use server::{listen_cleartext, listen_quic, listen_secured, rehearse_quic};
 pub use traits::{
-    Accepted, Connection, Handshake, Incoming, LengthBesideCoding, Listener, Responder, Session, Transport,
+    Accepted, Connection, Handshake, InEarlyData, Incoming, LengthBesideCoding, Listener, Responder, Session,
+    Transport,
 };
 pub use trust::{Identity, Trust};
 pub use window_budget::{FIRST_WINDOW, WindowBudget};

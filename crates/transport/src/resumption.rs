@@ -34,7 +34,7 @@ impl Sessions {
         Self { store: Arc::new(store), config: Arc::default(), early_data: false }
     }
 
-    /// Lets the first request over HTTP/1.1 go out in early data of the handshake (RFC 8446 section 2.3), if the session allows
+    /// Lets the first request over HTTP/1.1 and HTTP/3 go out in early data of the handshake (RFC 8446 section 2.3), if the session allows
     /// it. Whoever records the packets can repeat that request, so it must be safe.
     #[must_use]
     pub fn with_early_data(self) -> Self {
@@ -131,6 +131,19 @@ pub enum Resumption {
     Never,
     /// Each listener keeps the last 256 sessions in memory, each for one resumption.
     Allowed,
+    /// As `Allowed`, and requests may come in early data of the handshake, up to [`MAX_EARLY_DATA`] of them over TLS on TCP. They are
+    /// answered before the handshake is complete, and have the mark [`InEarlyData`](crate::InEarlyData): an attacker may
+    /// repeat them to another server with the same sessions. This one takes the early data of a session once.
+    EarlyData,
+}
+
+/// The early data that a connection may send, in bytes: one record of TLS (RFC 8446 section 5.1), the default of OpenSSL as
+/// well (SSL_set_max_early_data(3)).
+pub const MAX_EARLY_DATA: u32 = 16 << 10;
+
+/// Returns whether a server with this configuration takes early data.
+pub(crate) fn takes_early_data(config: &ServerConfig) -> bool {
+    config.max_early_data_size > 0
 }
 
 /// The tickets of a full handshake over TLS 1.3: two, as many as rustls and OpenSSL give, for a client that opens two
@@ -146,6 +159,11 @@ impl Resumption {
                 config.send_tls13_tickets = 0;
             }
             Self::Allowed => config.send_tls13_tickets = TICKETS,
+            Self::EarlyData => {
+                config.send_tls13_tickets = TICKETS;
+                config.max_early_data_size = MAX_EARLY_DATA;
+                config.send_half_rtt_data = true;
+            }
         }
     }
 }

@@ -108,6 +108,12 @@ pub trait Session: Send + Sync {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LengthBesideCoding;
 
+/// A mark in the extensions of a request that came in early data of TLS, whose handshake was not complete when the request
+/// was accepted: an attacker can repeat it (RFC 8470). Only servers with
+/// [`Resumption::EarlyData`](crate::Resumption::EarlyData) see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InEarlyData;
+
 /// A request that has arrived, with a body that is still to be read.
 #[non_exhaustive]
 pub struct Incoming {

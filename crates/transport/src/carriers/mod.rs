@@ -22,7 +22,9 @@ use crate::{
     tcp_stream::SharedSocket,
 };
 
-mod early;
+mod early_client;
+mod early_server;
+mod early_session;
 pub(crate) mod plain;
 pub(crate) mod quic;
 pub(crate) mod secured;

@@ -10,13 +10,17 @@ use record::{End, Limits, TLS_SEGMENTS, Term};
 use rustls::{CommonState, HandshakeKind, pki_types::ServerName};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-use super::{Agreement, Carries, ClientEngine, SEGMENT, ServerEngine, StreamInfo, early::EarlyStream};
+use super::{
+    Agreement, Carries, ClientEngine, SEGMENT, ServerEngine, StreamInfo, early_client, early_server,
+    early_session::EarlySession,
+};
 use crate::{
-    Accepted, Bind, Connection, Error, FramingObserver, Guards, Listener, Peer, Sessions, Shape,
+    Accepted, Bind, Connection, Error, FramingObserver, Guards, Listener, Peer, Session, Sessions, Shape,
     cipher::{Ciphers, suite_name},
     footprint::{Footprint, kib},
     framing::{Observed, TlsRecords},
     probe::Probe,
+    resumption::takes_early_data,
     settings::{FromLimits as _, choice},
     socket::{Acceptor, TcpOptions, connect},
     tcp_stream::SharedStream,
@@ -61,7 +65,7 @@ impl<E: ClientEngine> Carries<E> for Secured {
         // The client offers a single protocol, so a server without ALPN is assumed to speak it.
         if stream.get_ref().1.is_handshaking() {
             let agreement = Arc::<OnceLock<Agreement>>::default();
-            let stream = EarlyStream::new(stream, agreement.clone(), E::ALPN);
+            let stream = early_client::EarlyStream::new(stream, agreement.clone(), E::ALPN);
             return engine.client(stream, info.with_agreement(agreement)).await;
         }
         let agreement = agreed(stream.get_ref().1, E::ALPN)?;
@@ -130,6 +134,18 @@ struct SecuredListener<E> {
     framing: Option<FramingObserver>,
 }
 
+/// Returns the result of a server's handshake.
+///
+/// # Errors
+/// Fails if the client chose no application protocol that the engine speaks.
+fn served<E: ServerEngine>(tls: &CommonState) -> Result<Agreement, Error> {
+    let agreement = agreed(tls, E::ALPN)?;
+    if agreement.alpn.is_none() && !E::SERVES_WITHOUT_ALPN {
+        return Err(other_protocol("none", E::ALPN));
+    }
+    Ok(agreement)
+}
+
 #[async_trait]
 impl<E: ServerEngine> Listener for SecuredListener<E> {
     fn local_addr(&self) -> SocketAddr {
@@ -144,15 +160,21 @@ impl<E: ServerEngine> Listener for SecuredListener<E> {
             stream.set_nodelay(!waits).map_err(Error::handshake)?;
             let stream = SharedStream::new(stream);
             let probe = Probe::of_stream(stream.socket());
-            let mut stream =
-                tls.accept(observed(stream, framing.as_ref())).await.map_err(Error::handshake)?;
-            stream.get_mut().1.set_buffer_limit(Some(ahead));
-            let agreement = agreed(stream.get_ref().1, E::ALPN)?;
-            if agreement.alpn.is_none() && !E::SERVES_WITHOUT_ALPN {
-                return Err(other_protocol("none", E::ALPN));
-            }
+            let stream = observed(stream, framing.as_ref());
             let info = StreamInfo::cleartext(probe).with_framing(framing);
-            let info = info.with_agreement(Arc::new(agreement.into()));
+            if takes_early_data(tls.config()) {
+                let accepted = early_server::EarlyStream::accept(tls.config().clone(), stream, ahead).await;
+                let mut stream = accepted.map_err(Error::handshake)?;
+                let mut agreement = served::<E>(stream.state())?;
+                agreement.early_data = stream.has_early_data().then_some(true);
+                let (info, confirmation) =
+                    (info.with_agreement(Arc::new(agreement.into())), stream.confirmation());
+                let session = engine.server(stream, info, &guards).await?;
+                return Ok(Box::new(EarlySession::new(session, confirmation)) as Box<dyn Session>);
+            }
+            let mut stream = tls.accept(stream).await.map_err(Error::handshake)?;
+            stream.get_mut().1.set_buffer_limit(Some(ahead));
+            let info = info.with_agreement(Arc::new(served::<E>(stream.get_ref().1)?.into()));
             engine.server(stream, info, &guards).await
         });
         Ok(Accepted::new(peer, handshake))

@@ -2,7 +2,8 @@
 //!
 //! Anybody can send first packets with a forged address. Each such packet costs a server the state of a connection
 //! until the handshake times out. So only a few handshakes of clients with unproven addresses run at once, and the
-//! caller sees no connection for them. Any further client must prove its address by a retry, which costs a server no
+//! caller sees no connection for them. One whose early data is accepted counts as connected before, since the sessions that
+//! it takes are few: 256 for a listener, each for one connection. Any further client must prove its address by a retry, which costs a server no
 //! state (RFC 9000 section 8.1.2).
 
 use std::{pin::Pin, sync::Arc, time::Duration};
@@ -15,7 +16,10 @@ use tokio::{
 };
 use tracing::debug;
 
-use super::seat::{Seat, SharedBuffer};
+use super::{
+    early_server::{self, Opened},
+    seat::{Seat, SharedBuffer},
+};
 
 /// The time within which a client whose address is not proven must complete its handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -39,12 +43,8 @@ pub(super) fn bound(config: &mut ServerConfig) {
 }
 
 /// A handshake whose client has not proven its address.
-type HalfOpen = Pin<
-    Box<
-        dyn Future<Output = (Result<Result<quinn::Connection, ConnectionError>, Elapsed>, Option<Seat>)>
-            + Send,
-    >,
->;
+type HalfOpen =
+    Pin<Box<dyn Future<Output = (Result<Result<Opened, ConnectionError>, Elapsed>, Option<Seat>)> + Send>>;
 
 /// The beginning of handshakes.
 #[derive(Clone)]
@@ -55,6 +55,8 @@ pub(super) struct Entry {
     pub(super) first: u32,
     /// The configuration of a connection that begins with the least window.
     pub(super) narrow: Arc<ServerConfig>,
+    /// True if a connection begins once its early data is accepted.
+    pub(super) takes_early_data: bool,
 }
 
 impl Entry {
@@ -68,6 +70,14 @@ impl Entry {
         let connecting =
             if begins < self.first { incoming.accept_with(self.narrow.clone()) } else { incoming.accept() };
         Ok((connecting?, Some(seat)))
+    }
+
+    /// Waits until the connection of a handshake may carry requests.
+    ///
+    /// # Errors
+    /// Fails if the handshake fails.
+    pub(super) async fn open(&self, connecting: Connecting) -> Result<Opened, ConnectionError> {
+        early_server::open(connecting, self.takes_early_data).await
     }
 }
 
@@ -93,7 +103,7 @@ pub(super) enum Admitted {
 
 /// A connection that nobody serves yet. Dropping it closes the connection with the engine's code for too much load.
 pub(super) struct Unserved {
-    pub(super) connection: quinn::Connection,
+    pub(super) opened: Opened,
     seat: Option<Seat>,
     refusal: VarInt,
     is_served: bool,
@@ -101,16 +111,16 @@ pub(super) struct Unserved {
 
 impl Unserved {
     /// Returns the connection, which the caller then serves.
-    pub(super) fn serve(mut self) -> (quinn::Connection, Option<Seat>) {
+    pub(super) fn serve(mut self) -> (Opened, Option<Seat>) {
         self.is_served = true;
-        (self.connection.clone(), self.seat.take())
+        (self.opened.clone(), self.seat.take())
     }
 }
 
 impl Drop for Unserved {
     fn drop(&mut self) {
         if !self.is_served {
-            self.connection.close(self.refusal, b"no place is free");
+            self.opened.connection.close(self.refusal, b"no place is free");
         }
     }
 }
@@ -134,13 +144,15 @@ impl Admission {
                         // `retry` fails only for an address that is already validated, and this one is not.
                         let _ = incoming.retry();
                     } else if let Ok((connecting, seat)) = self.entry.begin(incoming) {
-                        half_open.push(within_timeout(connecting, seat));
+                        let entry = self.entry.clone();
+                        let opening = async move { entry.open(connecting).await };
+                        half_open.push(Box::pin(async { (timeout(HANDSHAKE_TIMEOUT, opening).await, seat) }));
                     }
                 }
                 Some(handshake) = half_open.next(), if !half_open.is_empty() => match handshake {
-                    (Ok(Ok(connection)), seat) => {
+                    (Ok(Ok(opened)), seat) => {
                         let refusal = self.refusal;
-                        return Some(Admitted::Connected(Unserved { connection, seat, refusal, is_served: false }));
+                        return Some(Admitted::Connected(Unserved { opened, seat, refusal, is_served: false }));
                     }
                     (Ok(Err(error)), _) => debug!("no connection: {error}"),
                     (Err(_), _) => debug!("no connection: the handshake took too long"),
@@ -148,8 +160,4 @@ impl Admission {
             }
         }
     }
-}
-
-fn within_timeout(connecting: Connecting, seat: Option<Seat>) -> HalfOpen {
-    Box::pin(async move { (timeout(HANDSHAKE_TIMEOUT, connecting).await, seat) })
 }

@@ -22,6 +22,8 @@ pub(super) struct Agreed {
     pub(super) suite: Option<CipherSuite>,
     /// True if the handshake resumed an earlier session.
     pub(super) resumed: Option<bool>,
+    /// True at a server that has accepted early data.
+    pub(super) takes_early_data: bool,
 }
 
 /// A client's configuration, whose sessions state an [`Agreed`].
@@ -73,7 +75,8 @@ impl Session for Watched {
         let data = self.session.handshake_data()?.downcast::<HandshakeData>().ok()?;
         let facts = self.hello.facts();
         let (suite, resumed) = (facts.map(|facts| facts.suite), facts.map(|facts| facts.resumed));
-        Some(Box::new(Agreed { protocol: data.protocol, suite, resumed }))
+        let takes_early_data = self.side == Side::Server && self.session.early_crypto().is_some();
+        Some(Box::new(Agreed { protocol: data.protocol, suite, resumed, takes_early_data }))
     }
 
     fn peer_identity(&self) -> Option<Box<dyn Any>> {

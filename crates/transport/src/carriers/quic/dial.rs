@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use quinn::{ClientConfig, Connection, ConnectionError, Endpoint};
+use quinn::{ClientConfig, Connecting, Connection, ConnectionError, Endpoint};
 use tokio::time::{Instant, sleep, timeout};
 use tracing::debug;
 
@@ -29,14 +29,13 @@ const LOOK: Duration = Duration::from_millis(50);
 /// Fails if a handshake fails, or if the server confirms none.
 pub(super) async fn dial(
     endpoint: &Endpoint,
-    config: ClientConfig,
+    config: &ClientConfig,
     address: SocketAddr,
     name: &str,
 ) -> Result<Connection, Error> {
     for _ in 0..MOST {
         let began = Instant::now();
-        let connecting = endpoint.connect_with(config.clone(), address, name).map_err(Error::handshake)?;
-        let connection = connecting.await.map_err(Error::handshake)?;
+        let connection = begin(endpoint, config, address, name)?.await.map_err(Error::handshake)?;
         let took = began.elapsed();
         if took < SLOW || is_confirmed(&connection, took).await {
             return Ok(connection);
@@ -45,6 +44,19 @@ pub(super) async fn dial(
         connection.close(0_u32.into(), b"the handshake was not confirmed");
     }
     Err(Error::handshake(format!("the server confirmed none of {MOST} slow handshakes")))
+}
+
+/// Begins a handshake.
+///
+/// # Errors
+/// Fails if the name or the address cannot be used.
+pub(super) fn begin(
+    endpoint: &Endpoint,
+    config: &ClientConfig,
+    address: SocketAddr,
+    name: &str,
+) -> Result<Connecting, Error> {
+    endpoint.connect_with(config.clone(), address, name).map_err(Error::handshake)
 }
 
 /// Waits at most `within` until the server has confirmed the handshake, or has closed the connection for a reason that the

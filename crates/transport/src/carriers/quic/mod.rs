@@ -1,24 +1,25 @@
 //! QUIC by quinn: endpoints with all windows set by limits.
 
-use std::{
-    io,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    sync::Arc,
-};
+use std::{io, net::SocketAddr, sync::Arc};
 
 use async_trait::async_trait;
-use quinn::{ClientConfig, ServerConfig};
-use record::{Limits, MAX_STREAMS};
+use quinn::ServerConfig;
+use record::Limits;
 
-use super::Carries;
+use super::{Carries, early_session::EarlySession};
 use crate::{
-    Accepted, Bind, Connection, Error, FramingObserver, Guards, Listener, Peer, Session, TlsVersion,
+    Accepted, Bind, Connection, Error, FramingObserver, Guards, Listener, Peer, Session, Sessions,
+    TlsVersion,
     probe::Probe,
+    resumption::takes_early_data,
     settings::FromLimits,
     socket,
     window_budget::{FIRST_WINDOW, Window},
 };
 use admission::{Admission, Admitted, Entry};
+use dialler::Dialler;
+use early_client::EarlyConnection;
+use early_server::Opened;
 use seat::SharedBuffer;
 use settings::Settings;
 
@@ -30,6 +31,9 @@ mod admission;
 mod agreed;
 mod deliveries;
 mod dial;
+mod dialler;
+mod early_client;
+mod early_server;
 mod established;
 mod footprint;
 mod seat;
@@ -68,30 +72,24 @@ pub(crate) struct Quic;
 impl<E: QuicEngine> Carries<E> for Quic {
     /// Connects through a new endpoint, which serves this connection alone.
     async fn connect(peer: &Peer, limits: &Limits) -> Result<Box<dyn Connection>, Error> {
-        let engine = E::from_limits(limits)?;
-        let settings = Settings::from_limits(limits)?;
-        let tls = peer.tls_config(&[E::ALPN], settings.ciphers, TlsVersion::Tls13)?;
-        let mut config = ClientConfig::new(settings::client_crypto(tls)?);
-        config.transport_config(Arc::new(settings.transport(MAX_STREAMS)?));
-
-        let local: IpAddr =
-            if peer.addr.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-        let bound = socket::udp(SocketAddr::new(local, 0), settings.udp_buffer).and_then(|socket| {
-            let probe = Arc::new(Probe::of_endpoint(&socket));
-            Ok((probe, settings.endpoint(socket, None, peer.framing.as_ref())?))
-        });
-        let (probe, endpoint) = bound.map_err(|source| Error::Connect { addr: peer.addr, source })?;
-        let connection = dial::dial(&endpoint, config, peer.addr, &peer.name).await?;
-        let established =
-            Established::new(connection, probe).with_endpoint(endpoint).with_framing(peer.framing.clone());
-        established.assert_alpn(E::ALPN)?;
-        engine.client(established).await
+        let dialler = Dialler::<E>::new(peer, limits)?;
+        if !peer.sessions.as_ref().is_some_and(Sessions::have_early_data) {
+            return dialler.dial().await;
+        }
+        match dialler.begin()?.into_0rtt() {
+            Ok((connection, accepted)) => {
+                Ok(Box::new(EarlyConnection::new(dialler, connection, accepted).await?))
+            }
+            // No session allows early data.
+            Err(connecting) => dialler.run(connecting.await.map_err(Error::handshake)?).await,
+        }
     }
 
     fn listen(bind: &Bind, limits: &Limits) -> Result<Box<dyn Listener>, Error> {
         let engine = E::from_limits(limits)?;
         let settings = Settings::from_limits(limits)?;
         let tls = bind.tls_config(&[E::ALPN], settings.ciphers, TlsVersion::Tls13)?;
+        let takes_early_data = takes_early_data(&tls);
         let mut config = ServerConfig::with_crypto(settings::server_crypto(tls)?);
         let first = settings.connection_window.min(FIRST_WINDOW);
         config.transport_config(Arc::new(settings.strangers(&bind.guards, first)?));
@@ -107,7 +105,7 @@ impl<E: QuicEngine> Carries<E> for Quic {
         let (guards, framing) = (bind.guards.clone(), bind.framing.clone());
         let buffer =
             guards.receive_budget.as_ref().map(|budget| SharedBuffer::new(probe.clone(), budget.clone()));
-        let entry = Entry { buffer, first, narrow: Arc::new(narrow) };
+        let entry = Entry { buffer, first, narrow: Arc::new(narrow), takes_early_data };
         let admission = Admission::new(endpoint, guards.retry_from, E::NO_PLACE, entry);
         let window = settings.connection_window;
         let send_window = u32::try_from(settings.send_window).unwrap_or(u32::MAX);
@@ -140,17 +138,17 @@ impl<E: QuicEngine> Listener for QuicListener<E> {
         let admitted = admitted.ok_or_else(|| Error::Listen { addr: self.addr, source: closed() })?;
         let peer = match &admitted {
             Admitted::Incoming(incoming) => incoming.remote_address(),
-            Admitted::Connected(unserved) => unserved.connection.remote_address(),
+            Admitted::Connected(unserved) => unserved.opened.connection.remote_address(),
         };
         let probe = self.probe.clone();
         let (engine, guards, framing) = (self.engine.clone(), self.guards.clone(), self.framing.clone());
         let (window, send_window) = (self.window, self.send_window);
         let entry = self.admission.entry.clone();
         let handshake = Box::pin(async move {
-            let (connection, seat) = match admitted {
+            let (Opened { connection, confirmation }, seat) = match admitted {
                 Admitted::Incoming(incoming) => {
                     let (connecting, seat) = entry.begin(*incoming).map_err(Error::handshake)?;
-                    (connecting.await.map_err(Error::handshake)?, seat)
+                    (entry.open(connecting).await.map_err(Error::handshake)?, seat)
                 }
                 Admitted::Connected(unserved) => unserved.serve(),
             };
@@ -159,7 +157,11 @@ impl<E: QuicEngine> Listener for QuicListener<E> {
             let established =
                 Established::new(connection, probe).with_windows(receive, send, seat).with_framing(framing);
             established.assert_alpn(E::ALPN)?;
-            engine.server(established, &guards).await
+            let session = engine.server(established, &guards).await?;
+            Ok(match confirmation {
+                Some(confirmation) => Box::new(EarlySession::new(session, confirmation)),
+                None => session,
+            })
         });
         Ok(Accepted::new(peer, handshake))
     }

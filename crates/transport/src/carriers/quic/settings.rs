@@ -18,6 +18,7 @@ use crate::{
     Error, FramingObserver, Guards,
     cipher::{Cipher, Ciphers},
     congestion::Congestion,
+    resumption::takes_early_data,
     settings::{FromLimits, bytes, bytes_unless_auto, choice},
     window_budget::FIRST_WINDOW,
 };
@@ -207,7 +208,11 @@ pub(super) fn client_crypto(tls: Arc<rustls::ClientConfig>) -> Result<Arc<agreed
 ///
 /// # Errors
 /// Fails if aws-lc-rs lacks the initial cipher.
-pub(super) fn server_crypto(tls: Arc<rustls::ServerConfig>) -> Result<Arc<agreed::Server>, Error> {
+pub(super) fn server_crypto(mut tls: Arc<rustls::ServerConfig>) -> Result<Arc<agreed::Server>, Error> {
+    if takes_early_data(&tls) {
+        // The windows of QUIC bound early data, and the size of TLS has this value alone (RFC 9001 section 4.6.1).
+        Arc::make_mut(&mut tls).max_early_data_size = u32::MAX;
+    }
     let crypto = QuicServerConfig::with_initial(tls, initial_suite()?).map_err(Error::identity)?;
     Ok(Arc::new(agreed::Server(Arc::new(crypto))))
 }
