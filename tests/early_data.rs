@@ -144,8 +144,9 @@ fn an_upload_in_early_data_is_425() {
         openssl.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
         text(&openssl.wait_with_output().unwrap().stdout)
     };
-    let head =
-        |method| format!("{method} / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    let head = |method| {
+        format!("{method} / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+    };
     let is_refused = || {
         let first = client(&["-sess_out", session.to_str().unwrap()], &head("GET"));
         assert!(first.starts_with("HTTP/1.1 200"), "{first}");
