@@ -1,6 +1,7 @@
 //! `--resume-session` of `send` and `fetch`, against `serve`, nginx, Caddy and OpenSSL.
 //!
-//! `scripts/peers` installs nginx and Caddy. Without them, their test prints a line and passes; with `CI` set, it fails.
+//! `scripts/peers` installs nginx and Caddy. Without them, their test prints a line and passes; with `CI` set, it
+//! fails.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;

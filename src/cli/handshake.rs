@@ -8,12 +8,13 @@ use crate::exit::Usage;
 
 #[derive(Debug, Args)]
 pub(crate) struct HandshakeArgs {
-    /// Make a full handshake on a connection of its own first, and resume its TLS session on the connection of the transfer
-    /// (h1, h2, h3). The record has the times of both handshakes
+    /// Make a full handshake on a connection of its own first, and resume its TLS session on the connection of the
+    /// transfer (h1, h2, h3). The record has the times of both handshakes
     #[arg(long)]
     resume_session: bool,
-    /// Resume a session, and send the request in early data of the handshake (fetch, GET and HEAD over h1 and h3). Whoever records
-    /// the packets can repeat it. If the server does not accept it, the request is repeated after the handshake
+    /// Resume a session, and send the request in early data of the handshake (fetch, GET and HEAD over h1 and h3).
+    /// Whoever records the packets can repeat it. If the server does not accept it, the request is repeated after the
+    /// handshake
     #[arg(long)]
     early_data: bool,
 }

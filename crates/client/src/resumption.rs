@@ -1,4 +1,5 @@
-//! The connections of a transfer. Before each that is to resume a TLS session, a connection of its own makes a full handshake.
+//! The connections of a transfer. Before each that is to resume a TLS session, a connection of its own makes a full
+//! handshake.
 
 use std::{sync::Arc, time::Duration};
 
@@ -25,9 +26,8 @@ pub enum HandshakeKind {
     Full,
     /// A handshake that resumes the session of an earlier connection, if the server gives one.
     Resumed,
-    /// A resumed handshake whose early data is the request, if that is a GET or HEAD over HTTP/1.1 or HTTP/3 and the server accepts
-    /// it.
-    /// Whoever records the packets can repeat the request (RFC 8446 section 8).
+    /// A resumed handshake whose early data is the request, if that is a GET or HEAD over HTTP/1.1 or HTTP/3 and the
+    /// server accepts it. Whoever records the packets can repeat the request (RFC 8446 section 8).
     EarlyData,
 }
 
@@ -41,8 +41,8 @@ pub(crate) struct Connections {
 }
 
 impl HandshakeKind {
-    /// Returns whether a protocol can send a request in early data. Over HTTP/2, the client first waits for the server's settings,
-    /// so that its windows are in force.
+    /// Returns whether a protocol can send a request in early data. Over HTTP/2, the client first waits for the
+    /// server's settings, so that its windows are in force.
     pub fn can_be_early(protocol: &Protocol) -> bool {
         protocol.is_encrypted() && matches!(protocol.http(), Some("1.1" | "3"))
     }
@@ -113,8 +113,8 @@ fn together(earlier: Option<Resumption>, mut next: Resumption) -> Resumption {
     next
 }
 
-/// Returns the facts about sessions with those that are known after the first exchange: whether all were resumed, and whether
-/// all early data was accepted.
+/// Returns the facts about sessions with those that are known after the first exchange: whether all were resumed, and
+/// whether all early data was accepted.
 pub(crate) fn completed(mut resumption: Resumption, links: &[Link]) -> Resumption {
     let all =
         |fact: fn(&Link) -> Option<bool>| links.iter().try_fold(true, |all, link| Some(all & fact(link)?));

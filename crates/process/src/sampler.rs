@@ -9,8 +9,8 @@ use crate::{Memory, ProcessTree, Stamp, Timeline};
 /// The shortest interval of samples: often enough for a curve of a run of a quarter of a second.
 const SAMPLE: Duration = Duration::from_millis(2);
 
-/// The interval of samples of a long run, whose timeline has no room for more. Shorter intervals find no other peak of a
-/// single process, since the kernel keeps that.
+/// The interval of samples of a long run, whose timeline has no room for more. Shorter intervals find no other peak of
+/// a single process, since the kernel keeps that.
 const LONG: Duration = Duration::from_millis(20);
 
 /// The longest interval of samples.
@@ -19,17 +19,18 @@ const SLOWEST: Duration = Duration::from_secs(1);
 /// The shortest interval at which descendants are looked for.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// The least time from one sample to the next, as a multiple of the time that a sample takes: reading the memory of a
+/// The mean time from one sample to the next, as a multiple of the time that a sample takes: reading the memory of a
 /// large tree takes milliseconds.
 const COST: u32 = 250;
 
-/// That multiple until the timeline is full for the first time, so that a run of a quarter of a second has a curve, and a run
-/// of a few seconds an interval. Together, these samples take 5 ms for a process, and half a second for a tree of 20.
+/// That multiple until the timeline is full for the first time, so that a run of a quarter of a second has a curve, and
+/// a run of a few seconds an interval. Together, these samples take 5 ms for a process, and half a second for a tree of
+/// 20.
 const COST_AT_FIRST: u32 = 20;
 
-/// The least time from one look for descendants to the next, as a multiple of the time that a look takes, once the timeline
-/// is full. With [`COST`], both take 0.65 hundredths of a core. The rest of a hundredth is for what is not timed: to fall
-/// asleep and to wake.
+/// The least time from one look for descendants to the next, as a multiple of the time that a look takes, once the
+/// timeline is full. With [`COST`], both take 0.65 hundredths of a core. The rest of a hundredth is for what is not
+/// timed: to fall asleep and to wake.
 const COST_OF_LOOK: u32 = 400;
 
 /// The number of latest samples that are timed.
@@ -68,8 +69,8 @@ impl Costs {
         self.latest.iter().take(self.count).min().copied().unwrap_or_default()
     }
 
-    /// Returns the median, or the higher one of two; zero before the first action. After a pause, an action that finds the
-    /// caches cold takes longer than the shortest one.
+    /// Returns the median, or the higher one of two; zero before the first action. After a pause, an action that finds
+    /// the caches cold takes longer than the shortest one.
     fn median(&self) -> Duration {
         let mut latest = self.latest;
         let latest = latest.get_mut(..self.count.min(RECENT)).unwrap_or_default();
@@ -137,7 +138,8 @@ impl Sampler {
         self.began
     }
 
-    /// Returns the samples with body bytes in proportion to time, up to `total`, for a program whose progress is unknown.
+    /// Returns the samples with body bytes in proportion to time, up to `total`, for a program whose progress is
+    /// unknown.
     pub fn points_by_time(&self, total: u64) -> Vec<TimelinePoint> {
         let last = self.timeline.points().last();
         let whole = last.map_or(1.0, |last| last.seconds.max(f64::MIN_POSITIVE));
@@ -163,9 +165,9 @@ impl Sampler {
     }
 }
 
-/// Returns the time after the sample `number`: from half of `mean` to half as long again, as if by chance. Samples at even
-/// intervals can keep step with a program that allocates and releases memory at its own interval: dozens of them in a row
-/// then see its memory at the same point.
+/// Returns the time after the sample `number`: from half of `mean` to half as long again, as if by chance. Samples at
+/// even intervals can keep step with a program that allocates and releases memory at its own interval: dozens of them
+/// in a row then see its memory at the same point.
 fn uneven(mean: Duration, number: usize) -> Duration {
     // SplitMix64 (Steele, Lea and Flood, OOPSLA 2014), whose value at any place needs no state.
     let mut bits = (number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);

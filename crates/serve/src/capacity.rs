@@ -16,12 +16,12 @@ const PROGRAM: u64 = 16 << 20;
 /// send window adds up to 130 KiB.
 const CONNECTION: u64 = 224 << 10;
 
-/// The memory of a request besides its body, in bytes: its tasks, head, channels, and the entries of its chunks in a queue.
-/// Measured with a download in chunks of 1 KiB over HTTP/2: 90 KiB.
+/// The memory of a request besides its body, in bytes: its tasks, head, channels, and the entries of its chunks in a
+/// queue. Measured with a download in chunks of 1 KiB over HTTP/2: 90 KiB.
 const REQUEST: u64 = 96 << 10;
 
-/// The memory of the 64 threads of `longhaul serve` that wait for the disk, in bytes: the used part of a stack and a cache
-/// of the allocator each.
+/// The memory of the 64 threads of `longhaul serve` that wait for the disk, in bytes: the used part of a stack and a
+/// cache of the allocator each.
 const DISK: u64 = 64 * (128 << 10);
 
 /// File descriptors besides those of connections and files: standard streams, ports, the runtime, the spare one.

@@ -107,8 +107,8 @@ fn bind(addr: SocketAddr, options: &Options) -> Bind {
         .with_key_log(options.key_log.clone())
 }
 
-/// Returns the permission to resume sessions. A client that must present a certificate presents it on each connection: a
-/// session would outlive the certificate, and take the memory of its whole chain.
+/// Returns the permission to resume sessions. A client that must present a certificate presents it on each connection:
+/// a session would outlive the certificate, and take the memory of its whole chain.
 fn resumption(options: &Options) -> Resumption {
     match options.clients {
         Some(_) => Resumption::Never,

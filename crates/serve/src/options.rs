@@ -46,8 +46,8 @@ const FRAME: u64 = 64 << 10;
 pub struct Options {
     /// The address for cleartext: HTTP/1.1, and HTTP/2 by prior knowledge. Port 0 picks a free port.
     ///
-    /// If neither this nor [`listen_unix`](Self::listen_unix) nor [`listen_tls`](Self::listen_tls) is set, the server binds
-    /// two free ports of 127.0.0.1.
+    /// If neither this nor [`listen_unix`](Self::listen_unix) nor [`listen_tls`](Self::listen_tls) is set, the server
+    /// binds two free ports of 127.0.0.1.
     pub listen: Option<SocketAddr>,
     /// The path of a Unix socket for cleartext, beside `listen`. Its clients count as clients of this machine.
     pub listen_unix: Option<PathBuf>,
@@ -91,7 +91,8 @@ pub struct Options {
     pub quota: Quota,
     /// The time after the last byte of an incomplete upload at which the upload expires; 1 h by default.
     pub partial_ttl: Duration,
-    /// The most incomplete uploads that can be resumed; further ones are refused (503). The default is 256. 0 counts as 1.
+    /// The most incomplete uploads that can be resumed; further ones are refused (503). The default is 256. 0 counts as
+    /// 1.
     pub max_partial: u32,
     /// The largest chunk of a generated body that a client may ask for; 1 MiB by default.
     pub max_chunk: ChunkSize,
@@ -106,8 +107,8 @@ pub struct Options {
     /// The most concurrent connections of one IPv4 address or IPv6 /64; further ones are closed. Loopback addresses are
     /// exempt. The default is 64. 0 counts as 1.
     pub max_connections_per_address: u32,
-    /// The most concurrent requests over all connections; further ones are refused (503). The default is 1,024. 0 counts
-    /// as 1.
+    /// The most concurrent requests over all connections; further ones are refused (503). The default is 1,024. 0
+    /// counts as 1.
     pub max_requests: u32,
     /// The time within which the handshake of a connection must be complete; 10 s by default.
     pub handshake_timeout: Duration,

@@ -17,8 +17,8 @@ use tokio::sync::watch;
 
 use crate::Error;
 
-/// The sessions that the connections of a client share, so that a later one resumes that of an earlier one. All of them must
-/// have the same peer and the same limits.
+/// The sessions that the connections of a client share, so that a later one resumes that of an earlier one. All of them
+/// must have the same peer and the same limits.
 #[derive(Clone)]
 pub struct Sessions {
     store: Arc<Store>,
@@ -34,8 +34,8 @@ impl Sessions {
         Self { store: Arc::new(store), config: Arc::default(), early_data: false }
     }
 
-    /// Lets the first request over HTTP/1.1 and HTTP/3 go out in early data of the handshake (RFC 8446 section 2.3), if the session allows
-    /// it. Whoever records the packets can repeat that request, so it must be safe.
+    /// Lets the first request over HTTP/1.1 and HTTP/3 go out in early data of the handshake (RFC 8446 section 2.3), if
+    /// the session allows it. Whoever records the packets can repeat that request, so it must be safe.
     #[must_use]
     pub fn with_early_data(self) -> Self {
         Self { early_data: true, ..self }
@@ -131,14 +131,15 @@ pub enum Resumption {
     Never,
     /// Each listener keeps the last 256 sessions in memory, each for one resumption.
     Allowed,
-    /// As `Allowed`, and requests may come in early data of the handshake, up to [`MAX_EARLY_DATA`] of them over TLS on TCP. They are
-    /// answered before the handshake is complete, and have the mark [`InEarlyData`](crate::InEarlyData): an attacker may
-    /// repeat them to another server with the same sessions. This one takes the early data of a session once.
+    /// As `Allowed`, and requests may come in early data of the handshake, up to [`MAX_EARLY_DATA`] of them over TLS on
+    /// TCP. They are answered before the handshake is complete, and have the mark [`InEarlyData`](crate::InEarlyData):
+    /// an attacker may repeat them to another server with the same sessions. This one takes the early data of a session
+    /// once.
     EarlyData,
 }
 
-/// The early data that a connection may send, in bytes: one record of TLS (RFC 8446 section 5.1), the default of OpenSSL as
-/// well (SSL_set_max_early_data(3)).
+/// The early data that a connection may send, in bytes: one record of TLS (RFC 8446 section 5.1), the default of
+/// OpenSSL as well (SSL_set_max_early_data(3)).
 pub const MAX_EARLY_DATA: u32 = 16 << 10;
 
 /// Returns whether a server with this configuration takes early data.

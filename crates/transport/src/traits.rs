@@ -108,8 +108,8 @@ pub trait Session: Send + Sync {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LengthBesideCoding;
 
-/// A mark in the extensions of a request that came in early data of TLS, whose handshake was not complete when the request
-/// was accepted: an attacker can repeat it (RFC 8470). Only servers with
+/// A mark in the extensions of a request that came in early data of TLS, whose handshake was not complete when the
+/// request was accepted: an attacker can repeat it (RFC 8470). Only servers with
 /// [`Resumption::EarlyData`](crate::Resumption::EarlyData) see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InEarlyData;
@@ -133,8 +133,8 @@ impl Incoming {
 /// The handle that answers one request.
 #[async_trait]
 pub trait Responder: Send {
-    /// Sends an interim response (1xx), which precedes the response. Returns false where the library of the protocol has no
-    /// such function: hyper over HTTP/1.1, and the baselines.
+    /// Sends an interim response (1xx), which precedes the response. Returns false where the library of the protocol
+    /// has no such function: hyper over HTTP/1.1, and the baselines.
     ///
     /// # Errors
     /// Fails if the connection broke, or the status is not an interim one.

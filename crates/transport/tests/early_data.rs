@@ -1,5 +1,5 @@
-//! Early data as a server takes it (RFC 8446 section 2.3), from a client that sends each part of its handshake when it wants, and
-//! early data of both ends over QUIC.
+//! Early data as a server takes it (RFC 8446 section 2.3), from a client that sends each part of its handshake when it
+//! wants, and early data of both ends over QUIC.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{

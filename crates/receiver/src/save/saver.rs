@@ -119,7 +119,8 @@ impl Saver {
         Ok(Complete { draft, claim, bytes })
     }
 
-    /// Writes the last block, and then calls `settle` for the file. Returns the file, its part of the quota, and its length.
+    /// Writes the last block, and then calls `settle` for the file. Returns the file, its part of the quota, and its
+    /// length.
     async fn write_rest(
         mut self,
         settle: fn(&Draft) -> io::Result<()>,

@@ -1,4 +1,5 @@
-//! A client's stream of TLS whose first bytes may leave before the handshake is complete: early data (RFC 8446 section 2.3).
+//! A client's stream of TLS whose first bytes may leave before the handshake is complete: early data (RFC 8446 section
+//! 2.3).
 
 use std::{
     io,

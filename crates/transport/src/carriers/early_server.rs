@@ -1,7 +1,8 @@
-//! A server's stream of TLS whose first bytes may arrive before the handshake is complete: early data (RFC 8446 section 2.3).
+//! A server's stream of TLS whose first bytes may arrive before the handshake is complete: early data (RFC 8446 section
+//! 2.3).
 //!
-//! tokio-rustls hands over a server's stream once its handshake is complete, when an answer to early data saves no round
-//! trip any more.
+//! tokio-rustls hands over a server's stream once its handshake is complete, when an answer to early data saves no
+//! round trip any more.
 
 use std::{
     io::{self, IoSlice, Read, Write},
@@ -24,8 +25,8 @@ pub(super) struct EarlyStream<S> {
 }
 
 impl<S: Stream> EarlyStream<S> {
-    /// Lets the handshake progress until it is complete, or until early data is accepted. rustls may encrypt `ahead` bytes
-    /// ahead of the socket.
+    /// Lets the handshake progress until it is complete, or until early data is accepted. rustls may encrypt `ahead`
+    /// bytes ahead of the socket.
     ///
     /// # Errors
     /// Fails if the handshake fails, or the socket ends or breaks.

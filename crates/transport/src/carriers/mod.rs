@@ -86,8 +86,8 @@ pub(crate) trait ServerEngine: FromLimits + Clone + Send + Sync + 'static {
 /// The client half of an engine over any byte stream.
 #[async_trait]
 pub(crate) trait ClientEngine: ServerEngine {
-    /// True if the engine sends the first request before it has heard from the server, so that it can go out in early data.
-    /// HTTP/2 first waits for the server's settings.
+    /// True if the engine sends the first request before it has heard from the server, so that it can go out in early
+    /// data. HTTP/2 first waits for the server's settings.
     const SENDS_AT_ONCE: bool = false;
 
     /// Completes the engine's own handshake, if there is one.

@@ -1,5 +1,5 @@
-//! The errors of a connection as a client reads them: SETTINGS, control streams, QPACK instructions and field sections of
-//! a server (RFC 9114, RFC 9204).
+//! The errors of a connection as a client reads them: SETTINGS, control streams, QPACK instructions and field sections
+//! of a server (RFC 9114, RFC 9204).
 
 use http::Method;
 

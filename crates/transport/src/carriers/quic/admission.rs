@@ -2,9 +2,9 @@
 //!
 //! Anybody can send first packets with a forged address. Each such packet costs a server the state of a connection
 //! until the handshake times out. So only a few handshakes of clients with unproven addresses run at once, and the
-//! caller sees no connection for them. One whose early data is accepted counts as connected before, since the sessions that
-//! it takes are few: 256 for a listener, each for one connection. Any further client must prove its address by a retry, which costs a server no
-//! state (RFC 9000 section 8.1.2).
+//! caller sees no connection for them. One whose early data is accepted counts as connected before, since the sessions
+//! that it takes are few: 256 for a listener, each for one connection. Any further client must prove its address by a
+//! retry, which costs a server no state (RFC 9000 section 8.1.2).
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 

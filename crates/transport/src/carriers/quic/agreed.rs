@@ -1,5 +1,5 @@
-//! The agreement of a QUIC handshake, with the cipher suite and the resumption: quinn states only the protocol, so the rest is
-//! read from the ServerHello.
+//! The agreement of a QUIC handshake, with the cipher suite and the resumption: quinn states only the protocol, so the
+//! rest is read from the ServerHello.
 
 use std::{any::Any, sync::Arc};
 

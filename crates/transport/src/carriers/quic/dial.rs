@@ -20,10 +20,10 @@ const LOOK: Duration = Duration::from_millis(50);
 /// Connects to a server.
 ///
 /// A server that is overloaded may lose the last message of a handshake, which completes the handshake for the client
-/// alone. The client then repeats the message after multiples of the time that the handshake took, which double with each
-/// probe that was sent before (RFC 9002 section 6.2.1): after 15 s and four probes, in 12 minutes. So if a handshake was
-/// slow, the client waits as long again for HANDSHAKE_DONE (RFC 9001 section 4.1.2), and then begins anew. The server has
-/// accepted no request before.
+/// alone. The client then repeats the message after multiples of the time that the handshake took, which double with
+/// each probe that was sent before (RFC 9002 section 6.2.1): after 15 s and four probes, in 12 minutes. So if a
+/// handshake was slow, the client waits as long again for HANDSHAKE_DONE (RFC 9001 section 4.1.2), and then begins
+/// anew. The server has accepted no request before.
 ///
 /// # Errors
 /// Fails if a handshake fails, or if the server confirms none.
@@ -59,8 +59,8 @@ pub(super) fn begin(
     endpoint.connect_with(config.clone(), address, name).map_err(Error::handshake)
 }
 
-/// Waits at most `within` until the server has confirmed the handshake, or has closed the connection for a reason that the
-/// next request will report. Returns whether it has.
+/// Waits at most `within` until the server has confirmed the handshake, or has closed the connection for a reason that
+/// the next request will report. Returns whether it has.
 async fn is_confirmed(connection: &Connection, within: Duration) -> bool {
     let confirmation = async {
         loop {

@@ -1,4 +1,5 @@
-//! A client's connection whose first request leaves before the handshake is complete: early data (RFC 9001 section 4.6).
+//! A client's connection whose first request leaves before the handshake is complete: early data (RFC 9001 section
+//! 4.6).
 
 use async_trait::async_trait;
 use http::{Request, Response};
@@ -15,8 +16,8 @@ pub(super) struct EarlyConnection<E> {
     early: Box<dyn Connection>,
     /// Whether the server accepts the early data; `None` while the handshake runs.
     accepted: watch::Receiver<Option<bool>>,
-    /// The connection after a rejection, which voids all streams of the first one (RFC 9001 section 4.6.2): the request, and
-    /// those of HTTP/3 itself.
+    /// The connection after a rejection, which voids all streams of the first one (RFC 9001 section 4.6.2): the
+    /// request, and those of HTTP/3 itself.
     late: OnceCell<Box<dyn Connection>>,
     _tasks: Tasks,
 }

@@ -10,7 +10,8 @@ use crate::carriers::early_session::Confirmation;
 #[derive(Clone)]
 pub(super) struct Opened {
     pub(super) connection: Connection,
-    /// The state of the handshake, if the connection began with early data; `None` if the handshake was complete before.
+    /// The state of the handshake, if the connection began with early data; `None` if the handshake was complete
+    /// before.
     pub(super) confirmation: Option<Confirmation>,
 }
 

@@ -23,8 +23,8 @@ use crate::{
     window_budget::FIRST_WINDOW,
 };
 
-/// The idle timeout, which ends a connection whose peer has vanished. RFC 9308 section 3.2 advises against less than 30 s.
-/// It is longer than the default timeouts of transfers, which end first because they know whether bytes could move.
+/// The idle timeout, which ends a connection whose peer has vanished. RFC 9308 section 3.2 advises against less than 30
+/// s. It is longer than the default timeouts of transfers, which end first because they know whether bytes could move.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// The interval of keep-alives, so that a connection outlives a pause of either end.
