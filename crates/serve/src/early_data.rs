@@ -1,7 +1,6 @@
 //! Requests that were sent in early data of TLS, to this server or on an earlier hop (RFC 8470).
 
 use http::{HeaderName, Method, StatusCode, request::Parts};
-
 use transport::InEarlyData;
 
 use crate::refusal::Refusal;

@@ -20,8 +20,8 @@ use super::{Stream, early_session::Confirmation};
 pub(super) struct EarlyStream<S> {
     socket: S,
     tls: ServerConnection,
-    is_confirmed: Confirmation,
-    has_said_goodbye: bool,
+    confirmation: Confirmation,
+    has_sent_close: bool,
 }
 
 impl<S: Stream> EarlyStream<S> {
@@ -33,7 +33,7 @@ impl<S: Stream> EarlyStream<S> {
     pub(super) async fn accept(config: Arc<ServerConfig>, socket: S, ahead: usize) -> io::Result<Self> {
         let mut tls = ServerConnection::new(config).map_err(io::Error::other)?;
         tls.set_buffer_limit(Some(ahead));
-        let mut stream = Self { socket, tls, is_confirmed: Confirmation::default(), has_said_goodbye: false };
+        let mut stream = Self { socket, tls, confirmation: Confirmation::default(), has_sent_close: false };
         std::future::poll_fn(|cx| stream.poll_begin(cx)).await?;
         Ok(stream)
     }
@@ -50,7 +50,7 @@ impl<S: Stream> EarlyStream<S> {
 
     /// Returns the state of the handshake, now and later.
     pub(super) fn confirmation(&self) -> Confirmation {
-        self.is_confirmed.clone()
+        self.confirmation.clone()
     }
 
     fn poll_begin(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -65,7 +65,7 @@ impl<S: Stream> EarlyStream<S> {
 
     /// Takes bytes from the socket once, and lets the handshake progress by them.
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.tls.read_tls(&mut Blocking { socket: &mut self.socket, cx }) {
+        match self.tls.read_tls(&mut NonBlocking { socket: &mut self.socket, cx }) {
             Ok(0) if self.tls.is_handshaking() => {
                 return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
             }
@@ -75,7 +75,7 @@ impl<S: Stream> EarlyStream<S> {
         }
         let processed = self.tls.process_new_packets();
         if processed.is_ok() && !self.tls.is_handshaking() {
-            self.is_confirmed.confirm();
+            self.confirmation.confirm();
         }
         // Sessions, answers to key updates, and alerts go out as far as the socket takes them.
         let sent = self.poll_send(cx);
@@ -89,7 +89,7 @@ impl<S: Stream> EarlyStream<S> {
     /// Sends what is encrypted.
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.tls.wants_write() {
-            match self.tls.write_tls(&mut Blocking { socket: &mut self.socket, cx }) {
+            match self.tls.write_tls(&mut NonBlocking { socket: &mut self.socket, cx }) {
                 Ok(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Poll::Pending,
@@ -160,7 +160,7 @@ impl<S: Stream> AsyncWrite for EarlyStream<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if !std::mem::replace(&mut self.has_said_goodbye, true) {
+        if !std::mem::replace(&mut self.has_sent_close, true) {
             self.tls.send_close_notify();
         }
         ready!(self.poll_send(cx))?;
@@ -168,8 +168,8 @@ impl<S: Stream> AsyncWrite for EarlyStream<S> {
     }
 }
 
-/// An asynchronous socket as rustls uses it: an operation that would wait is an error, and the task is woken later.
-struct Blocking<'a, 'c, S> {
+/// An asynchronous socket as rustls uses it: an operation that would wait is an error, and wakes the task later.
+struct NonBlocking<'a, 'c, S> {
     socket: &'a mut S,
     cx: &'a mut Context<'c>,
 }
@@ -181,7 +181,7 @@ fn or_would_block<T>(polled: Poll<io::Result<T>>) -> io::Result<T> {
     }
 }
 
-impl<S: Stream> Read for Blocking<'_, '_, S> {
+impl<S: Stream> Read for NonBlocking<'_, '_, S> {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         let mut buffer = ReadBuf::new(bytes);
         or_would_block(Pin::new(&mut *self.socket).poll_read(self.cx, &mut buffer))?;
@@ -189,7 +189,7 @@ impl<S: Stream> Read for Blocking<'_, '_, S> {
     }
 }
 
-impl<S: Stream> Write for Blocking<'_, '_, S> {
+impl<S: Stream> Write for NonBlocking<'_, '_, S> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         or_would_block(Pin::new(&mut *self.socket).poll_write(self.cx, bytes))
     }

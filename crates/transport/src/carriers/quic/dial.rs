@@ -1,8 +1,8 @@
 //! Connections of a client, with handshakes that the server has confirmed if they were slow.
 
-use std::{net::SocketAddr, time::Duration};
+use std::time::Duration;
 
-use quinn::{ClientConfig, Connecting, Connection, ConnectionError, Endpoint};
+use quinn::{Connecting, Connection, ConnectionError};
 use tokio::time::{Instant, sleep, timeout};
 use tracing::debug;
 
@@ -17,7 +17,7 @@ const MOST: usize = 3;
 /// The time between two looks for the confirmation.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// Connects to a server.
+/// Connects to a server, with which `begin` begins a handshake.
 ///
 /// A server that is overloaded may lose the last message of a handshake, which completes the handshake for the client
 /// alone. The client then repeats the message after multiples of the time that the handshake took, which double with
@@ -27,15 +27,10 @@ const LOOK: Duration = Duration::from_millis(50);
 ///
 /// # Errors
 /// Fails if a handshake fails, or if the server confirms none.
-pub(super) async fn dial(
-    endpoint: &Endpoint,
-    config: &ClientConfig,
-    address: SocketAddr,
-    name: &str,
-) -> Result<Connection, Error> {
+pub(super) async fn dial(begin: impl Fn() -> Result<Connecting, Error>) -> Result<Connection, Error> {
     for _ in 0..MOST {
         let began = Instant::now();
-        let connection = begin(endpoint, config, address, name)?.await.map_err(Error::handshake)?;
+        let connection = begin()?.await.map_err(Error::handshake)?;
         let took = began.elapsed();
         if took < SLOW || is_confirmed(&connection, took).await {
             return Ok(connection);
@@ -44,19 +39,6 @@ pub(super) async fn dial(
         connection.close(0_u32.into(), b"the handshake was not confirmed");
     }
     Err(Error::handshake(format!("the server confirmed none of {MOST} slow handshakes")))
-}
-
-/// Begins a handshake.
-///
-/// # Errors
-/// Fails if the name or the address cannot be used.
-pub(super) fn begin(
-    endpoint: &Endpoint,
-    config: &ClientConfig,
-    address: SocketAddr,
-    name: &str,
-) -> Result<Connecting, Error> {
-    endpoint.connect_with(config.clone(), address, name).map_err(Error::handshake)
 }
 
 /// Waits at most `within` until the server has confirmed the handshake, or has closed the connection for a reason that

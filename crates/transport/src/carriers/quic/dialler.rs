@@ -16,7 +16,7 @@ use crate::{
     Connection, Error, FramingObserver, Peer, TlsVersion, probe::Probe, settings::FromLimits as _, socket,
 };
 
-/// A new endpoint for connections to one server.
+/// An endpoint for connections to one server.
 pub(super) struct Dialler<E> {
     pub(super) engine: E,
     config: ClientConfig,
@@ -55,7 +55,7 @@ impl<E: QuicEngine> Dialler<E> {
     /// # Errors
     /// Fails if the handshake fails, or the server speaks another protocol.
     pub(super) async fn dial(&self) -> Result<Box<dyn Connection>, Error> {
-        let connection = dial::dial(&self.endpoint, &self.config, self.addr, &self.name).await?;
+        let connection = dial::dial(|| self.begin()).await?;
         self.run(connection).await
     }
 
@@ -64,7 +64,8 @@ impl<E: QuicEngine> Dialler<E> {
     /// # Errors
     /// Fails if the name or the address cannot be used.
     pub(super) fn begin(&self) -> Result<Connecting, Error> {
-        dial::begin(&self.endpoint, &self.config, self.addr, &self.name)
+        let connecting = self.endpoint.connect_with(self.config.clone(), self.addr, &self.name);
+        connecting.map_err(Error::handshake)
     }
 
     /// Runs the engine over a connection whose handshake is complete.

@@ -14,7 +14,7 @@ use crate::{Body, Connection, Error, Link, body, tasks::Tasks};
 pub(super) struct EarlyConnection<E> {
     dialler: Dialler<E>,
     early: Box<dyn Connection>,
-    /// Whether the server accepts the early data; `None` while the handshake runs.
+    /// True if the server has accepted the early data; `None` while the handshake runs.
     accepted: watch::Receiver<Option<bool>>,
     /// The connection after a rejection, which voids all streams of the first one (RFC 9001 section 4.6.2): the
     /// request, and those of HTTP/3 itself.
