@@ -12,7 +12,8 @@ use record::{ByteSize, Direction, End, PROTOCOLS, Protocol, Record, mib};
 use stats::{Interval, Spread, median};
 
 use crate::study::{
-    Longhaul, ProgramOptions, RatioSummary, RecordFile, RoundOptions, Table, mib_per_s, pairs,
+    CongestionOptions, Longhaul, ProgramOptions, RatioSummary, RecordFile, RoundOptions, Table, mib_per_s,
+    pairs,
 };
 
 /// Compare other programs with longhaul's own ends: goodput, processor time, memory
@@ -31,6 +32,8 @@ pub(crate) struct Arguments {
     rounds: RoundOptions,
     #[command(flatten)]
     program: ProgramOptions,
+    #[command(flatten)]
+    congestion: CongestionOptions,
 }
 
 /// The ends of longhaul that programs are compared with.
@@ -68,7 +71,7 @@ struct Row<'a> {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let longhaul = arguments.program.program()?;
+    let longhaul = arguments.program.program()?.started_by(arguments.congestion.words()?);
     let folder = arguments.program.folder("peers")?;
     let mut file = RecordFile::create_in(&folder)?;
     let mut records = Vec::new();

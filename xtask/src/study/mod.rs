@@ -1,5 +1,6 @@
 //! The common parts of studies: options, the program that runs, its server, its records, pairs of runs, and tables.
 
+mod congestion;
 mod options;
 mod pairs;
 mod program;
@@ -7,6 +8,7 @@ mod records;
 mod server;
 mod table;
 
+pub(crate) use congestion::CongestionOptions;
 pub(crate) use options::{ProgramOptions, RoundOptions};
 pub(crate) use pairs::{CONFIDENCE, RatioSummary, has_close_cores, pairs};
 pub(crate) use program::{Longhaul, build, build_in};

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 use record::Record;
 
-use super::RecordFile;
+use super::{RecordFile, congestion};
 use crate::workspace::{self, Metadata};
 
 /// The exit codes after which no record of a call counts: wrong usage, and an interruption. All other codes are
@@ -23,17 +23,24 @@ pub(crate) struct Longhaul {
     options: Vec<String>,
     /// The file to which clients write the secrets of their connections; `None` writes none.
     key_log: Option<PathBuf>,
+    /// The words that start the program; none start it directly.
+    starter: Vec<String>,
 }
 
 impl Longhaul {
     /// Returns a program, with options that each bench gets after its own.
     pub(crate) fn new(program: PathBuf, options: &[String]) -> Self {
-        Self { program, options: options.to_vec(), key_log: None }
+        Self { program, options: options.to_vec(), key_log: None, starter: Vec::new() }
     }
 
     /// Makes clients write the secrets of their connections to a file.
     pub(crate) fn with_key_log(self, file: &Path) -> Self {
         Self { key_log: Some(file.to_owned()), ..self }
+    }
+
+    /// Starts the program by these words, of which none start it directly.
+    pub(crate) fn started_by(self, words: Vec<String>) -> Self {
+        Self { starter: words, ..self }
     }
 
     /// Returns the program's path.
@@ -69,7 +76,7 @@ impl Longhaul {
     }
 
     fn command(&self, arguments: &[&str], folder: &Path) -> Command {
-        let mut command = Command::new(&self.program);
+        let mut command = congestion::command(&self.starter, &self.program);
         command
             .arg("bench")
             .args(arguments)
