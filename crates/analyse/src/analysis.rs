@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use record::Record;
 
 use crate::{
-    Ceilings, Finding, FindingKind, Gate, Proof, Row, Untuned, Verdict, conditions, disturbed, rank, tuning,
+    BriefAnswer, Ceilings, Finding, FindingKind, Gate, Proof, Row, Untuned, Verdict, conditions, disturbed,
+    rank, tuning,
 };
 
 /// All conclusions from one set of records.
@@ -79,6 +80,11 @@ impl<'a> Analysis<'a> {
     /// Returns the kind of the worst finding about a row; `None` without findings.
     pub fn worst_of(&self, row: &Row<'_>) -> Option<FindingKind> {
         self.findings_of(row).map(|finding| finding.kind).min()
+    }
+
+    /// Returns the answer in brief: the fastest HTTP protocols, the smallest chunk that suffices, and memory.
+    pub fn answer(&self) -> BriefAnswer {
+        BriefAnswer::of(self)
     }
 
     /// Returns the verdict on all runs, without the verdict of the proof.

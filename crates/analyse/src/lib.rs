@@ -21,6 +21,7 @@
 //! ```
 
 mod analysis;
+mod answer;
 mod baseline;
 mod ceilings;
 mod compare;
@@ -45,6 +46,10 @@ mod turns;
 mod verdict;
 
 pub use analysis::Analysis;
+pub use answer::{
+    BriefAnswer, CarrierClass, Contest, Contestant, MemoryAnswer, MemoryEvidence, SpeedAnswer,
+    SufficientChunk,
+};
 pub use baseline::{BaselineRatio, paired};
 pub use ceilings::{Band, Ceiling, Ceilings, CeilingsError, Drift, suggest};
 pub use compare::{

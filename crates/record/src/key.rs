@@ -58,7 +58,8 @@ impl Axis {
         Self::Setting { name: name.into(), value: value.to_string() }
     }
 
-    fn is_limit(&self) -> bool {
+    /// Returns whether the axis is a limit or a profile of limits, whose flag has its name.
+    pub fn is_limit(&self) -> bool {
         match self {
             Self::Load { .. } => false,
             Self::Setting { name, .. } => {

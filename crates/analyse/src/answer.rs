@@ -1,0 +1,51 @@
+//! The answer in brief: the fastest HTTP protocol of each carrier, the smallest chunk that suffices, and memory.
+//!
+//! Terminal, Markdown and page show this one derivation. It claims no more than the records show: protocols are told
+//! apart by disjoint intervals, and baselines take no part.
+
+mod memory;
+mod speed;
+
+use std::fmt;
+
+pub use memory::{MemoryAnswer, MemoryEvidence};
+pub use speed::{CarrierClass, Contest, Contestant, SpeedAnswer, SufficientChunk};
+
+use crate::Analysis;
+
+/// The answer to the questions of a reader, derived from an analysis.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct BriefAnswer {
+    /// The answers about speed: one per set of rows that move the same bodies, the set with the most rows first. Empty
+    /// if no set has two cases of HTTP with two runs each, and for a proof.
+    pub speeds: Vec<SpeedAnswer>,
+    /// The answer about memory; `None` if no record states the memory of an end.
+    pub memory: Option<MemoryAnswer>,
+}
+
+impl BriefAnswer {
+    /// Derives the answer from an analysis.
+    pub(crate) fn of(analysis: &Analysis<'_>) -> Self {
+        Self { speeds: speed::all(analysis), memory: MemoryAnswer::of(analysis) }
+    }
+
+    /// Returns the answer in at most three lines: the fastest protocols, the chunk, and memory. The first two are about
+    /// the first of [`speeds`](Self::speeds), and say so if there are several.
+    pub fn lines(&self) -> Vec<String> {
+        let scope = self.speeds.first().filter(|_| self.speeds.len() > 1).map(SpeedAnswer::scope);
+        let scope = scope.map_or_else(String::new, |scope| format!(" ({scope})"));
+        let speed = self.speeds.first();
+        let fastest = speed.and_then(SpeedAnswer::fastest_line).map(|line| format!("{line}{scope}"));
+        let chunk = speed.and_then(SpeedAnswer::chunk_line).map(|line| format!("{line}{scope}"));
+        let memory = self.memory.as_ref().map(MemoryAnswer::to_string);
+        [fastest, chunk, memory].into_iter().flatten().collect()
+    }
+}
+
+/// Writes the lines of the answer, each with a line break.
+impl fmt::Display for BriefAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.lines().iter().try_for_each(|line| writeln!(f, "{line}"))
+    }
+}

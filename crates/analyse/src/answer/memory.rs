@@ -1,0 +1,221 @@
+//! The answer about memory: the peaks, the share of the budget, and whether constant memory is proven.
+
+use std::{collections::BTreeMap, fmt};
+
+use record::{Axis, ByEnd, ByteSize, End, PROTOCOLS, Protocol, mib};
+
+use crate::{Analysis, Proof, Row, Verdict};
+
+/// The answer about the memory of both ends over all runs that are no controls.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct MemoryAnswer {
+    /// The highest peak RSS of each end, in bytes; `None` if it is unknown. Only HTTP counts, if there is any.
+    pub peak_rss_bytes: ByEnd<Option<u64>>,
+    /// The highest share of its budget that an end used; 1 is the whole budget. `None` if no end has a budget.
+    pub budget_use: Option<f64>,
+    /// The evidence that memory is constant.
+    pub evidence: MemoryEvidence,
+}
+
+/// The evidence that memory is constant, whatever the size of the body.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum MemoryEvidence {
+    /// The records prove it.
+    Proven {
+        /// The highest upper bound of a slope at 99 %, in bytes per GiB of body; `None` without a slope.
+        bytes_per_gib: Option<f64>,
+        /// The largest body, in bytes.
+        largest: ByteSize,
+        /// True if controls showed that the proof notices growing memory.
+        has_controls: bool,
+    },
+    /// The records are a proof, and show that memory grows or exceeds its budget.
+    Refuted,
+    /// The records are a proof that does not decide.
+    Undecided,
+    /// The records are no proof.
+    Unproven {
+        /// The command that proves it; `None` if it depends on a program of someone else.
+        command: Option<String>,
+    },
+}
+
+impl MemoryAnswer {
+    /// Derives the answer; `None` if no peak is known.
+    pub(super) fn of(analysis: &Analysis<'_>) -> Option<Self> {
+        let own = || analysis.rows.iter().filter(|row| !row.is_control && row.peer_end().is_none());
+        let mut rows: Vec<&Row<'_>> = own().filter(|row| row.facts.http.is_some()).collect();
+        if rows.is_empty() {
+            rows = own().collect();
+        }
+        let peak = |end: End| {
+            let peaks = rows.iter().filter_map(|row| row.ends[end].peak_rss);
+            peaks.map(|peak| peak.most as u64).max()
+        };
+        let peak_rss_bytes = ByEnd::from_fn(peak);
+        peak_rss_bytes.iter().find_map(|(_, peak)| *peak)?;
+        let uses = rows.iter().flat_map(|row| row.ends.iter().filter_map(|(_, end)| end.budget_use));
+        let evidence = match &analysis.proof {
+            Some(proof) => MemoryEvidence::in_proof(proof),
+            None => MemoryEvidence::Unproven { command: command(&rows) },
+        };
+        Some(Self { peak_rss_bytes, budget_use: uses.max_by(f64::total_cmp), evidence })
+    }
+}
+
+impl MemoryEvidence {
+    fn in_proof(proof: &Proof) -> Self {
+        match proof.verdict() {
+            Verdict::Good => Self::Proven {
+                bytes_per_gib: proof
+                    .judgements
+                    .iter()
+                    .filter_map(|judgement| Some(judgement.bound()?.0))
+                    .max_by(f64::total_cmp),
+                largest: ByteSize(
+                    proof.judgements.iter().map(|judgement| judgement.series.largest()).max().unwrap_or(0),
+                ),
+                has_controls: !proof.controls.is_empty(),
+            },
+            Verdict::MemoryOver => Self::Refuted,
+            _ => Self::Undecided,
+        }
+    }
+}
+
+/// Writes the answer in one line.
+impl fmt::Display for MemoryAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let peaks = self.peak_rss_bytes.iter().filter_map(|(end, peak)| {
+            let peak = mib((*peak)?);
+            Some(format!("{end} {peak:.1}"))
+        });
+        write!(f, "Peak RSS: {} MiB", peaks.collect::<Vec<_>>().join(", "))?;
+        if let Some(share) = self.budget_use {
+            write!(f, ", {:.0} % of its budget", 100.0 * share)?;
+        }
+        write!(f, "; {}", self.evidence)
+    }
+}
+
+/// Writes the evidence as the end of a sentence.
+impl fmt::Display for MemoryEvidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Proven { bytes_per_gib, largest, has_controls } => {
+                write!(f, "proven constant up to {largest}")?;
+                if let Some(bytes) = bytes_per_gib {
+                    write!(f, ", at most {:.1} KiB per GiB", (bytes / 102.4).ceil() / 10.0)?;
+                }
+                f.write_str(if *has_controls { "" } else { ", without controls" })
+            }
+            Self::Refuted => f.write_str("it grows with the body, or exceeds its budget"),
+            Self::Undecided => f.write_str("not proven: the proof is inconclusive"),
+            Self::Unproven { command: Some(command) } => write!(f, "not proven: {command}"),
+            Self::Unproven { command: None } => f.write_str("not proven"),
+        }
+    }
+}
+
+/// Returns the command that proves the memory of rows; `None` if a program of someone else takes part.
+fn command(rows: &[&Row<'_>]) -> Option<String> {
+    if rows.iter().any(|row| row.key.peer.is_some()) {
+        return None;
+    }
+    let named: Vec<&str> = PROTOCOLS
+        .iter()
+        .map(|protocol| protocol.name)
+        .filter(|name| rows.iter().any(|row| row.case.protocol == *name))
+        .collect();
+    let proven: Vec<&str> =
+        PROTOCOLS.iter().filter(|protocol| Protocol::is_http(protocol)).map(|row| row.name).collect();
+    let mut command = "longhaul prove".to_owned();
+    if named != proven && !named.is_empty() {
+        command += &format!(" --protocol {}", named.join(","));
+    }
+    flags(rows).iter().for_each(|(flag, value)| command += &format!(" --{flag} {value}"));
+    Some(command)
+}
+
+/// Returns the flags of limits and load that rows have in common, or that only one of their protocols knows.
+fn flags(rows: &[&Row<'_>]) -> BTreeMap<String, String> {
+    let mut values: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut add = |flag: &str, value: String| {
+        let known = values.entry(flag.to_owned()).or_default();
+        if !known.contains(&value) {
+            known.push(value);
+        }
+    };
+    for axis in rows.iter().flat_map(|row| &row.key.case.axes) {
+        match axis {
+            Axis::Load { connections, streams } => {
+                add("connections", connections.to_string());
+                add("streams", streams.to_string());
+            }
+            Axis::Setting { name, value } if axis.is_limit() => add(name, value.clone()),
+            Axis::Setting { .. } => {}
+        }
+    }
+    let single = values.into_iter().filter(|(_, values)| values.len() == 1);
+    single.map(|(flag, values)| (flag, values.concat())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use record::{H2_WINDOW, LimitValue, Purpose, Record};
+
+    use super::*;
+    use crate::tests::{run, with, with_peak};
+
+    fn answer(records: &[Record]) -> String {
+        MemoryAnswer::of(&Analysis::of(records)).unwrap().to_string()
+    }
+
+    #[test]
+    fn peaks_are_those_of_http_without_controls_and_the_command_names_the_protocols() {
+        let control = with(with_peak(run("h1c"), End::Receiver, 300 << 20), |record| {
+            (record.purpose, record.label) = (Some(Purpose::Control), Some("control".into()));
+        });
+        let records = [
+            with_peak(run("tcp"), End::Sender, 99 << 20),
+            with_peak(run("h2c"), End::Sender, 9 << 20),
+            run("h3"),
+        ];
+        assert_eq!(
+            answer(&records),
+            "Peak RSS: sender 9.0, receiver 8.0 MiB, 50 % of its budget; not proven: longhaul prove --protocol h2c,h3"
+        );
+        // Controls make a proof.
+        let with_control = [&records[..], &[control]].concat();
+        assert!(!answer(&with_control).contains("300"), "{}", answer(&with_control));
+        let five = ["h1c", "h2c", "h1", "h2", "h3"].map(run);
+        assert!(answer(&five).ends_with("; not proven: longhaul prove"));
+    }
+
+    #[test]
+    fn the_command_has_the_limits_and_the_load_of_the_rows() {
+        let record = with(run("h2"), |record| {
+            record.case.connections = 4;
+            record.case.limits.set(&H2_WINDOW, LimitValue::Bytes(4 << 20)).unwrap();
+        });
+        assert!(
+            answer(std::slice::from_ref(&record))
+                .ends_with("longhaul prove --protocol h2 --connections 4 --h2-window 4MiB --streams 1"),
+            "{}",
+            answer(&[record])
+        );
+        let peer = with(run("h2"), |record| record.peer = Some("https://a/".into()));
+        assert!(answer(&[peer]).ends_with("; not proven"));
+    }
+
+    #[test]
+    fn evidence_is_the_end_of_a_sentence() {
+        let proven = |bytes_per_gib, has_controls| {
+            MemoryEvidence::Proven { bytes_per_gib, largest: ByteSize(4 << 30), has_controls }.to_string()
+        };
+        assert_eq!(proven(Some(900.0), true), "proven constant up to 4GiB, at most 0.9 KiB per GiB");
+        assert_eq!(proven(None, false), "proven constant up to 4GiB, without controls");
+    }
+}

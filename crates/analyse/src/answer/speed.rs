@@ -1,0 +1,396 @@
+//! The answer about speed: the fastest HTTP protocols, and the smallest chunk that suffices for them.
+
+use std::{cmp::Reverse, collections::BTreeMap};
+
+use record::{ByteSize, Direction, ProtocolFacts, mib_per_s};
+use stats::Spread;
+
+use crate::{Analysis, Row, SeriesKey, Verdict, machines};
+
+/// The share of a protocol's best goodput with which a chunk size suffices.
+const SUFFICIENT: f64 = 0.95;
+
+/// The fewest successful runs of a row that takes part.
+const LEAST_RUNS: usize = 2;
+
+/// The answer about the speed of rows that move the same bodies.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct SpeedAnswer {
+    /// The direction of the bodies.
+    pub direction: Direction,
+    /// The size of each body.
+    pub body: Option<ByteSize>,
+    /// The other axes that are not at their defaults, as in the name of a case, with label and peer; empty without any.
+    pub variant: String,
+    /// The protocols of each carrier class, in the order of the classes.
+    pub contests: Vec<Contest>,
+    /// The smallest chunk that suffices, for each protocol with several chunk sizes.
+    pub chunks: Vec<SufficientChunk>,
+}
+
+/// The class of a carrier, within which protocols offer the same protection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum CarrierClass {
+    /// TCP in cleartext.
+    Cleartext,
+    /// TLS over TCP.
+    Tls,
+    /// QUIC.
+    Quic,
+}
+
+/// The fastest HTTP protocol of a carrier class, or those that are not told apart from it.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Contest {
+    /// The carrier class.
+    pub class: CarrierClass,
+    /// The protocol with the highest median, and those whose intervals do not lie below its own, the highest first. A
+    /// single leader is the fastest, or [alone](Self::is_alone).
+    pub leaders: Vec<Contestant>,
+    /// True if the class has a single HTTP protocol, which is therefore not called the fastest.
+    pub is_alone: bool,
+}
+
+/// A protocol with the chunk size of its highest median goodput.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Contestant {
+    /// The name of the protocol.
+    pub protocol: String,
+    /// The chunk size.
+    pub chunk: ByteSize,
+    /// The goodput, in bytes per second. Its interval of 95 % is `None` for fewer than six runs.
+    pub goodput: Spread,
+    /// The name of the series.
+    pub series: String,
+}
+
+/// The smallest chunk with which a protocol reaches 95 % of its highest median goodput.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct SufficientChunk {
+    /// The name of the protocol.
+    pub protocol: String,
+    /// The chunk size; `None` if the interval of a smaller chunk, which falls short, overlaps that of the best.
+    pub chunk: Option<ByteSize>,
+    /// The share of the highest median goodput, if the chunk is known.
+    pub share: Option<f64>,
+}
+
+/// Returns the answers about the rows of one machine that take part, those of most rows first. Libraries with their own
+/// defaults come last.
+pub(super) fn all(analysis: &Analysis<'_>) -> Vec<SpeedAnswer> {
+    let records = || analysis.rows.iter().flat_map(|row| row.records.iter().copied());
+    if analysis.proof.is_some() || !machines::is_one(records()) {
+        return Vec::new();
+    }
+    let mut sets: BTreeMap<(bool, SeriesKey), Vec<&Row<'_>>> = BTreeMap::new();
+    for row in analysis.rows.iter().filter(|row| takes_part(analysis, row)) {
+        sets.entry((row.case.is_stock(), row.key.of_any_chunk())).or_default().push(row);
+    }
+    let mut sets: Vec<_> = sets.into_iter().filter(|(_, rows)| rows.len() > 1).collect();
+    sets.sort_by_key(|((is_stock, _), rows)| (*is_stock, Reverse(rows.len())));
+    sets.iter().map(|((_, key), rows)| SpeedAnswer::of(key, rows)).collect()
+}
+
+/// Returns whether a row takes part: HTTP between two ends of longhaul, without a finding that matters.
+fn takes_part(analysis: &Analysis<'_>, row: &Row<'_>) -> bool {
+    let is_sound = analysis.findings_of(row).all(|finding| finding.kind.verdict() == Verdict::Good);
+    let runs = row.records.iter().filter(|record| record.is_ok()).count();
+    let is_own = row.facts.http.is_some() && !row.is_control && row.peer_end().is_none();
+    is_own && is_sound && runs >= LEAST_RUNS && row.goodput.is_some()
+}
+
+impl CarrierClass {
+    /// Returns the class of a protocol's carrier.
+    pub fn of(facts: &ProtocolFacts) -> Self {
+        match facts.http.as_deref() {
+            Some("3") => Self::Quic,
+            _ if facts.tls => Self::Tls,
+            _ => Self::Cleartext,
+        }
+    }
+
+    /// Returns the name of the class in a sentence.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cleartext => "cleartext",
+            Self::Tls => "TLS",
+            Self::Quic => "QUIC",
+        }
+    }
+}
+
+impl SpeedAnswer {
+    fn of(key: &SeriesKey, rows: &[&Row<'_>]) -> Self {
+        let mut classes: BTreeMap<CarrierClass, Vec<&Row<'_>>> = BTreeMap::new();
+        rows.iter().for_each(|row| classes.entry(CarrierClass::of(&row.facts)).or_default().push(*row));
+        let label = key.label.iter().map(|label| format!("'{label}'"));
+        let variant = Some(key.case.variant()).filter(|variant| !variant.is_empty());
+        let variant: Vec<String> = variant.into_iter().chain(label).chain(key.peer.clone()).collect();
+        Self {
+            direction: key.case.direction,
+            body: key.case.body,
+            variant: variant.join(" "),
+            contests: classes.into_iter().filter_map(|(class, rows)| Contest::of(class, &rows)).collect(),
+            chunks: by_protocol(rows).iter().filter_map(|rows| SufficientChunk::of(rows)).collect(),
+        }
+    }
+
+    /// Returns the bodies of the rows in words: "up, 2GiB".
+    pub fn scope(&self) -> String {
+        let body = self.body.map(|body| body.to_string());
+        let variant = Some(self.variant.clone()).filter(|variant| !variant.is_empty());
+        let parts = [Some(self.direction.to_string()), body, variant];
+        parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+    }
+
+    /// Returns the fastest protocols in a line; `None` without any.
+    pub(super) fn fastest_line(&self) -> Option<String> {
+        let contests = || self.contests.iter();
+        let mut chunks: Vec<ByteSize> = contests().flat_map(|contest| contest.chunks()).collect();
+        chunks.dedup();
+        let (common, of_each) = match chunks.as_slice() {
+            [] => return None,
+            [chunk] => (format!(" at {chunk}"), false),
+            _ => (String::new(), true),
+        };
+        let parts: Vec<String> = contests().map(|contest| contest.text(of_each)).collect();
+        Some(format!("Fastest{common}, MiB/s: {}", parts.join("; ")))
+    }
+
+    /// Returns the smallest chunk that suffices in a line; `None` without several chunk sizes.
+    pub(super) fn chunk_line(&self) -> Option<String> {
+        let mut by_chunk: BTreeMap<(bool, Option<ByteSize>), Vec<&str>> = BTreeMap::new();
+        for of in &self.chunks {
+            by_chunk.entry((of.chunk.is_none(), of.chunk)).or_default().push(&of.protocol);
+        }
+        let parts = by_chunk.iter().map(|((_, chunk), protocols)| {
+            let chunk = chunk.map_or_else(|| "unclear".to_owned(), |chunk| chunk.to_string());
+            format!("{chunk} ({})", protocols.join(", "))
+        });
+        let parts: Vec<String> = parts.collect();
+        (!parts.is_empty()).then(|| format!("Smallest chunk with 95 % of the best: {}", parts.join("; ")))
+    }
+}
+
+impl Contest {
+    fn of(class: CarrierClass, rows: &[&Row<'_>]) -> Option<Self> {
+        let protocols = by_protocol(rows);
+        let mut best: Vec<(Contestant, &Vec<&Row<'_>>)> =
+            protocols.iter().filter_map(|rows| Some((Contestant::best(rows)?, rows))).collect();
+        best.sort_by(|(a, _), (b, _)| b.goodput.median.total_cmp(&a.goodput.median));
+        let (first, _) = best.first()?;
+        let leader = first.goodput;
+        let is_behind = |rows: &[&Row<'_>]| {
+            rows.iter().filter_map(|row| row.goodput).all(|goodput| is_below(&goodput, &leader))
+        };
+        let is_alone = best.len() == 1;
+        let leaders = best.iter().enumerate().filter(|(place, (_, rows))| *place == 0 || !is_behind(rows));
+        let leaders = leaders.map(|(_, (contestant, _))| contestant.clone()).collect();
+        Some(Self { class, leaders, is_alone })
+    }
+
+    /// Returns whether a protocol is the fastest: it has rivals, and its interval lies above theirs.
+    pub fn is_decided(&self) -> bool {
+        self.leaders.len() == 1 && !self.is_alone
+    }
+
+    /// Returns the chunk of the leader, if there is one leader.
+    fn chunks(&self) -> impl Iterator<Item = ByteSize> {
+        self.leaders.iter().map(|leader| leader.chunk)
+    }
+
+    fn text(&self, with_chunk: bool) -> String {
+        let leader = |leader: &Contestant| {
+            let chunk = if with_chunk { format!(" at {}", leader.chunk) } else { String::new() };
+            format!("{} {}{chunk}", leader.protocol, leader.figure())
+        };
+        let leaders: Vec<String> = self.leaders.iter().map(leader).collect();
+        let tied = if leaders.len() > 1 { " (not told apart)" } else { "" };
+        format!("{} {}{tied}", self.class.name(), leaders.join(" or "))
+    }
+}
+
+impl Contestant {
+    /// Returns the row with the highest median among the rows of one protocol.
+    fn best(rows: &[&Row<'_>]) -> Option<Self> {
+        let median = |row: &Row<'_>| row.goodput.map_or(0.0, |goodput| goodput.median);
+        let row = rows.iter().max_by(|a, b| median(a).total_cmp(&median(b)))?;
+        Some(Self {
+            protocol: row.case.protocol.clone(),
+            chunk: row.key.case.chunk,
+            goodput: row.goodput?,
+            series: row.key.to_string(),
+        })
+    }
+
+    /// Returns the half width of the interval as a share of the median; `None` without an interval.
+    pub fn uncertainty(&self) -> Option<f64> {
+        let (median, interval) = (self.goodput.median, self.goodput.interval?);
+        Some((interval.high - median).max(median - interval.low) / median)
+    }
+
+    /// Returns the goodput in MiB/s, with its uncertainty in percent or else the range of few runs.
+    fn figure(&self) -> String {
+        let Spread { median, least, most, .. } = self.goodput;
+        let [median, least, most] = [median, least, most].map(mib_per_s);
+        match self.uncertainty() {
+            Some(share) => format!("{median:.0} ±{:.0} %", (100.0 * share).ceil()),
+            None => format!("{median:.0} ({least:.0}..{most:.0})"),
+        }
+    }
+}
+
+impl SufficientChunk {
+    /// Returns the smallest chunk that suffices among the rows of one protocol; `None` without several sizes.
+    fn of(rows: &[&Row<'_>]) -> Option<Self> {
+        let mut chunks: Vec<(ByteSize, Spread)> =
+            rows.iter().filter_map(|row| Some((row.key.case.chunk, row.goodput?))).collect();
+        chunks.sort_by_key(|(chunk, _)| *chunk);
+        let best = chunks.iter().map(|(_, goodput)| *goodput).max_by(|a, b| a.median.total_cmp(&b.median))?;
+        let protocol = rows.first()?.case.protocol.clone();
+        if chunks.len() < 2 {
+            return None;
+        }
+        let share = |goodput: &Spread| goodput.median / best.median;
+        let place = chunks.iter().position(|(_, goodput)| share(goodput) >= SUFFICIENT)?;
+        let is_certain = chunks.iter().take(place).all(|(_, goodput)| is_below(goodput, &best));
+        let found = chunks.get(place).filter(|_| is_certain);
+        Some(Self {
+            protocol,
+            chunk: found.map(|(chunk, _)| *chunk),
+            share: found.map(|(_, goodput)| share(goodput)),
+        })
+    }
+}
+
+/// Returns whether the interval of a goodput lies wholly below that of another. The range of few runs does not show
+/// that.
+fn is_below(one: &Spread, other: &Spread) -> bool {
+    one.interval.zip(other.interval).is_some_and(|(one, other)| one.high < other.low)
+}
+
+/// Returns the rows of each protocol, in the order of the rows.
+fn by_protocol<'r, 'a>(rows: &[&'r Row<'a>]) -> Vec<Vec<&'r Row<'a>>> {
+    let mut all: Vec<Vec<&Row<'_>>> = Vec::new();
+    for row in rows {
+        let same = |rows: &&mut Vec<&Row<'_>>| {
+            rows.first().is_some_and(|first| first.case.protocol == row.case.protocol)
+        };
+        match all.iter_mut().find(same) {
+            Some(rows) => rows.push(row),
+            None => all.push(vec![row]),
+        }
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use record::Record;
+
+    use super::*;
+    use crate::tests::{run, runs, with};
+
+    /// Returns six goodputs around a median, whose interval is 0.3 to either side.
+    fn around(goodput: f64) -> [f64; 6] {
+        [-0.3, -0.2, -0.1, 0.1, 0.2, 0.3].map(|off| goodput + off)
+    }
+
+    fn at(chunk: u64, records: Vec<Record>) -> Vec<Record> {
+        let resized = |record: Record| with(record, |record| record.case.chunk = chunk.try_into().unwrap());
+        records.into_iter().map(resized).collect()
+    }
+
+    fn answers(records: &[Record]) -> Vec<SpeedAnswer> {
+        all(&Analysis::of(records))
+    }
+
+    #[test]
+    fn each_class_has_its_fastest_protocol_and_baselines_take_no_part() {
+        let records = [
+            runs("tcp", &around(90.0)),
+            runs("h1c", &around(50.0)),
+            at(1 << 20, runs("h2c", &around(60.0))),
+            runs("h1", &around(30.0)),
+            runs("h2", &around(30.1)),
+            runs("quic", &around(9.0)),
+            runs("h3", &around(8.0)),
+        ]
+        .concat();
+        let [answer] = &answers(&records)[..] else { panic!() };
+        let found: Vec<_> = answer
+            .contests
+            .iter()
+            .map(|contest| {
+                let names: Vec<_> = contest.leaders.iter().map(|leader| leader.protocol.as_str()).collect();
+                (contest.class, names, contest.is_decided())
+            })
+            .collect();
+        assert_eq!(
+            found,
+            [
+                (CarrierClass::Cleartext, vec!["h2c"], true),
+                (CarrierClass::Tls, vec!["h2", "h1"], false),
+                (CarrierClass::Quic, vec!["h3"], false),
+            ]
+        );
+        assert_eq!(
+            answer.fastest_line().unwrap(),
+            "Fastest, MiB/s: cleartext h2c 60 ±1 % at 1MiB; \
+             TLS h2 30 ±1 % at 64KiB or h1 30 ±1 % at 64KiB (not told apart); QUIC h3 8 ±4 % at 64KiB"
+        );
+    }
+
+    #[test]
+    fn one_round_or_one_case_has_no_answer_and_few_runs_tell_nothing_apart() {
+        assert_eq!(answers(&[run("h1c"), run("h2c")]), []);
+        assert_eq!(answers(&[runs("tcp", &around(9.0)), runs("h2c", &around(5.0))].concat()), []);
+        let few = [runs("h1c", &[50.0, 51.0]), runs("h2c", &[10.0, 11.0])].concat();
+        let [answer] = &answers(&few)[..] else { panic!() };
+        assert_eq!(answer.contests[0].leaders.len(), 2);
+        assert_eq!(
+            answer.fastest_line().unwrap(),
+            "Fastest at 64KiB, MiB/s: cleartext h1c 50 (50..51) or h2c 10 (10..11) (not told apart)"
+        );
+    }
+
+    #[test]
+    fn the_smallest_chunk_suffices_unless_a_smaller_one_is_not_told_apart() {
+        let chunks = |protocol: &str, goodputs: [f64; 3]| -> Vec<Record> {
+            let sizes = [4 << 10, 64 << 10, 1 << 20].into_iter().zip(goodputs);
+            sizes.flat_map(|(size, goodput)| at(size, runs(protocol, &around(goodput)))).collect()
+        };
+        let records = [
+            chunks("h1c", [50.0, 97.0, 100.0]),
+            chunks("h2c", [96.0, 97.0, 100.0]),
+            // The medians are 0.4 apart, and each interval reaches 0.3 to either side.
+            chunks("h1", [5.0, 5.0, 5.4]),
+        ]
+        .concat();
+        let [answer] = &answers(&records)[..] else { panic!() };
+        assert_eq!(
+            answer.chunk_line().unwrap(),
+            "Smallest chunk with 95 % of the best: 4KiB (h2c); 64KiB (h1c); unclear (h1)"
+        );
+        assert_eq!(answer.chunks[0].share, Some(0.97));
+    }
+
+    #[test]
+    fn rows_that_move_other_bodies_have_answers_of_their_own() {
+        let down = |record: Record| with(record, |record| record.case.direction = Direction::Down);
+        let up = [runs("h1c", &around(5.0)), runs("h2c", &around(4.0)), runs("h1", &around(3.0))].concat();
+        let down: Vec<Record> = up[6..].iter().cloned().map(down).collect();
+        let answers = answers(&[&up[..], &down].concat());
+        assert_eq!(
+            answers.iter().map(SpeedAnswer::scope).collect::<Vec<_>>(),
+            ["up, 2GiB", "down, 2GiB"],
+            "the set with more rows first"
+        );
+    }
+}
