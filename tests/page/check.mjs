@@ -20,6 +20,14 @@ import {
   checkTable,
 } from "./protocols.mjs";
 import { readRecords } from "./records.mjs";
+import {
+  checkAnswers,
+  checkLinks,
+  checkPrint,
+  checkRanges,
+  checkSaving,
+  checkWithoutScripts,
+} from "./views.mjs";
 
 const [pagePath, screenshotFolder, recordsPath = join(dirname(pagePath ?? ""), "records.jsonl")] =
   process.argv.slice(2);
@@ -34,8 +42,9 @@ const faults = [];
 const fault = (text) => faults.push(text.replaceAll(/\s+/g, " "));
 
 /** Opens the page at a width. Messages on the console, errors and requests are faults. */
-async function open(browser, width, height, colorScheme) {
-  const context = await browser.newContext({ viewport: { width, height }, colorScheme, reducedMotion: "reduce" });
+async function open(browser, width, height, colorScheme, { address = url, javaScriptEnabled = true } = {}) {
+  const settings = { viewport: { width, height }, colorScheme, reducedMotion: "reduce", javaScriptEnabled };
+  const context = await browser.newContext(settings);
   const page = await context.newPage();
   page.setDefaultTimeout(10_000);
   page.on(
@@ -44,8 +53,9 @@ async function open(browser, width, height, colorScheme) {
       ["error", "warning", "assert"].includes(message.type()) && fault(`console ${message.type()}: ${message.text()}`),
   );
   page.on("pageerror", (error) => fault(`page error: ${error.message}`));
-  page.on("request", (request) => request.url() !== url && fault(`request: ${request.url().slice(0, 200)}`));
-  await page.goto(url, { waitUntil: "load" });
+  const isOwn = (request) => /^(data|blob):/.test(request.url()) || request.url().split("#")[0] === url;
+  page.on("request", (request) => isOwn(request) || fault(`request: ${request.url().slice(0, 200)}`));
+  await page.goto(address, { waitUntil: "load" });
   return page;
 }
 
@@ -147,6 +157,12 @@ async function shoot(browser, name, width, height, colorScheme) {
   await page.context().close();
 }
 
+async function print(browser) {
+  const page = await open(browser, 794, 1123, "light");
+  await page.pdf({ path: join(screenshotFolder, "paper.pdf"), format: "A4" });
+  await page.context().close();
+}
+
 async function check(browser) {
   const page = await open(browser, 1280, 900, "light");
   const data = JSON.parse(await page.textContent("#data"));
@@ -166,7 +182,18 @@ async function check(browser) {
   await checkFilter(page, data, fault);
   await checkCopying(page, data, fault);
   await checkScheme(page);
-  for (const width of [1280, 390, 360]) await checkWidth(page, width);
+  await checkAnswers(page, data, fault);
+  const states = {};
+  for (const figure of await page.$$eval("figure[data-chart]", (all) => all.map(({ dataset }) => dataset.chart)))
+    states[figure] = await drawn(page, figure);
+  checkRanges(data, states, fault);
+  await checkSaving(page, fault);
+  await checkLinks(page, (address) => open(browser, 1280, 900, "light", { address }), fault);
+  for (const width of [2000, 1280, 390, 360]) await checkWidth(page, width);
+  await checkPrint(page, fault);
+  const bare = await open(browser, 1280, 900, "light", { javaScriptEnabled: false });
+  await checkWithoutScripts(bare, data, fault);
+  await bare.context().close();
   await page.context().close();
 }
 
@@ -188,7 +215,9 @@ try {
   for (const scheme of ["light", "dark"]) {
     await shoot(browser, "desktop", 1280, 900, scheme);
     await shoot(browser, "phone", 390, 844, scheme);
+    await shoot(browser, "wide", 2000, 1200, scheme);
   }
+  await print(browser);
 } catch (error) {
   fault(`the check itself failed: ${error.message}`);
 } finally {

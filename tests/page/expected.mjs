@@ -30,15 +30,23 @@ const byProtocol = (value) => (cases) =>
 const byColumn = (columns) => (cases) =>
   counts(Object.entries(columns).map(([name, value]) => [name, cases.map(value)]));
 
-const memory = byColumn(
-  Object.fromEntries(
-    ENDS.flatMap((end) => [
-      [end, (c) => c[end]?.peak_rss_bytes],
-      [`${end} allowance`, (c) => c[end]?.allowed_rss_bytes],
-      [`${end} ceiling`, (c) => c[end]?.ceiling_rss_bytes],
-    ]),
-  ),
-);
+const MEMORY = ENDS.flatMap((end) => [
+  [end, (c) => c[end]?.peak_rss_bytes],
+  [`${end} allowance`, (c) => c[end]?.allowed_rss_bytes],
+  [`${end} ceiling`, (c) => c[end]?.ceiling_rss_bytes],
+]);
+
+/** One panel per protocol. A single allowance or ceiling is drawn as a short line, with two points. */
+const memory = (cases) =>
+  counts(
+    distinct(cases.map(AXES.protocol)).flatMap((protocol) =>
+      MEMORY.map(([name, value]) => {
+        const values = cases.filter((c) => c.protocol === protocol).map(value);
+        const isDoubled = name.includes(" ") && values.length === 1;
+        return [`${protocol} ${name}`, isDoubled ? [...values, ...values] : values];
+      }),
+    ),
+  );
 
 function timeline([c]) {
   return counts(
@@ -66,13 +74,26 @@ function comparable(cases, axis) {
 const filtered = (is) => (cases) => cases.filter(is);
 const peaks = someEnd((end) => end.peak_rss_bytes);
 
+/** The cases with a known peak: those with HTTP, or all if none has it. */
+function withPeaks(cases) {
+  const measured = cases.filter(peaks);
+  const http = measured.filter((c) => c.isHttp);
+  return http.length > 0 ? http : measured;
+}
+
+function byChunk(cases) {
+  const measured = withPeaks(cases);
+  const lines = comparable(measured, "chunk");
+  return lines.length > 0 || comparable(measured, "body").length > 0 ? lines : measured;
+}
+
 const FIGURES = {
   "goodput-up": { of: filtered(directed("up", goodput)), least: 2, series: byProtocol(goodput) },
   "goodput-down": { of: filtered(directed("down", goodput)), least: 2, series: byProtocol(goodput) },
   "tax-up": { of: filtered(directed("up", share)), least: 2, series: byProtocol(share) },
   "tax-down": { of: filtered(directed("down", share)), least: 2, series: byProtocol(share) },
-  "rss-by-chunk": { of: (cases) => comparable(cases.filter(peaks), "chunk"), series: memory },
-  "rss-by-body": { of: (cases) => comparable(cases.filter(peaks), "body"), series: memory },
+  "rss-by-chunk": { of: byChunk, series: memory },
+  "rss-by-body": { of: (cases) => comparable(withPeaks(cases), "body"), series: memory },
   cpu: {
     of: filtered(someEnd((end) => end.cpu_s_per_gib)),
     series: byColumn(Object.fromEntries(ENDS.map((end) => [end, (c) => c[end]?.cpu_s_per_gib]))),
@@ -94,15 +115,26 @@ const FIGURES = {
   timeline: { of: filtered(someEnd((end) => (end.timeline?.length > 1 ? true : null))), series: timeline },
 };
 
+/** The cases that charts show: neither controls nor those with a program of someone else. */
+function shownCases(data) {
+  const http = new Set(data.protocols.filter((protocol) => protocol.http != null).map(({ name }) => name));
+  const shown = data.cases.filter((c) => c.peer === null && !c.is_control);
+  return shown.map((c) => ({ ...c, isHttp: http.has(c.protocol) }));
+}
+
 /** The figures that the page must show, no more and no fewer. */
 export function expectedFigures(data) {
-  return Object.keys(FIGURES).filter((name) => FIGURES[name].of(data.cases).length >= (FIGURES[name].least ?? 1));
+  const cases = shownCases(data);
+  const figures = Object.keys(FIGURES).filter((name) => FIGURES[name].of(cases).length >= (FIGURES[name].least ?? 1));
+  return data.proof?.ends.length > 0 ? ["proof", ...figures] : figures;
 }
 
 /** Numbers of points by series, once `chosen` (axis name: value as text) is chosen in the figure. */
 export function expectedSeries(data, figure, chosen) {
+  if (figure === "proof")
+    return counts(data.proof.ends.map(({ series, end, slope }) => [`${series} ${end}`, [slope?.[0]]]));
   const { of, series } = FIGURES[figure];
-  const cases = of(data.cases).filter((c) =>
+  const cases = of(shownCases(data)).filter((c) =>
     Object.entries(chosen).every(([name, value]) => String(AXES[name](c)) === value),
   );
   return cases.length > 0 ? series(cases) : {};
@@ -110,7 +142,7 @@ export function expectedSeries(data, figure, chosen) {
 
 /** The choices (axis name: value as text) that show cases of a protocol in a figure. */
 export function choicesOf(data, figure, protocol) {
-  const cases = FIGURES[figure].of(data.cases).filter((c) => c.protocol === protocol);
+  const cases = FIGURES[figure].of(shownCases(data)).filter((c) => c.protocol === protocol);
   return cases.map((c) => Object.fromEntries(Object.entries(AXES).map(([name, of]) => [name, String(of(c))])));
 }
 
@@ -124,7 +156,7 @@ export function expectedOrder(data) {
 
 /** The body size of the initial choice: the largest of the most frequent setup. */
 export function expectedBody(data, figure) {
-  const cases = FIGURES[figure].of(data.cases);
+  const cases = FIGURES[figure].of(shownCases(data));
   const frequency = (c) => cases.filter((other) => AXES.setup(other) === AXES.setup(c)).length;
   const most = Math.max(...cases.map(frequency));
   const first = AXES.setup(cases.find((c) => frequency(c) === most));

@@ -8,9 +8,11 @@ export function drawn(page, figure) {
     const texts = (selector) => [...root.querySelectorAll(selector)].map((element) => element.textContent);
     const isPoint = (item) => {
       const value = item?.value ?? item;
-      return Array.isArray(value) ? value.every((v) => v != null) : Number.isFinite(value);
+      return Array.isArray(value) ? value.every(Number.isFinite) : Number.isFinite(value);
     };
-    const series = option.series.map(({ name: seriesName, data }) => [seriesName, data.filter(isPoint).length]);
+    // Ranges, rounds and labels only accompany other series.
+    const own = option.series.filter(({ id }) => !id?.startsWith("beside "));
+    const series = own.map(({ name: seriesName, data }) => [seriesName, data.filter(isPoint).length]);
     const { type, data: rows } = option.yAxis[0];
     const points = Object.fromEntries(series.filter(([, count]) => count > 0));
     return {
@@ -18,10 +20,11 @@ export function drawn(page, figure) {
       series: points,
       compared:
         type === "category"
-          ? rows.filter((_, at) => option.series.some(({ data }) => isPoint(data[at])))
+          ? rows.filter((_, at) => own.some(({ data }) => isPoint(data[at])))
           : Object.keys(points),
       written: [...texts(".keys .key"), ...texts(".chart svg text")],
       numbers: texts("details th"),
+      ranges: option.series.filter(({ id, data }) => /^beside (range|rounds) /.test(id) && data.some(isPoint)).length,
       marks: root.querySelectorAll(".chart svg path").length,
     };
   }, figure);

@@ -41,7 +41,8 @@ function hasBaseline(record, records, baseline) {
 }
 
 /** The protocols that must appear in each figure that compares protocols, by the name of the figure. */
-export function comparedIn(records) {
+export function comparedIn(all) {
+  const records = all.filter((record) => record.purpose !== "control");
   const protocols = protocolsOf(records);
   const having = (isShown) =>
     protocols.filter((protocol) => records.some((r) => r.case.protocol === protocol.name && isShown(r, protocol)));

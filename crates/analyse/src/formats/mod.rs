@@ -10,6 +10,7 @@ mod junit;
 mod markdown;
 mod merged;
 mod page;
+mod palette;
 mod pictures;
 mod programs;
 mod proof;
@@ -50,12 +51,14 @@ pub struct Report<'a> {
     pub analysis: &'a Analysis<'a>,
     /// The ceilings to draw into the charts; `None` for none.
     pub ceilings: Option<&'a Ceilings>,
+    /// The name of the file of these records beside the report; `None` for none.
+    records_file: Option<&'a str>,
 }
 
 impl<'a> Report<'a> {
     /// Creates a report of records under the headline `title`.
     pub fn new(title: &'a str, records: &'a [Record], analysis: &'a Analysis<'a>) -> Self {
-        Self { title, records, analysis, ceilings: None }
+        Self { title, records, analysis, ceilings: None, records_file: None }
     }
 
     /// Adds ceilings, which charts then show.
@@ -145,8 +148,22 @@ impl FormatError {
 /// Fails if the folder or a file cannot be written, or the data cannot be written in a format.
 pub fn write(report: &Report<'_>, formats: &[&dyn Format], folder: &Path) -> Result<(), FormatError> {
     fs::create_dir_all(folder).map_err(|source| FormatError::Folder { path: folder.to_owned(), source })?;
-    let written = formats.iter().map(|format| write_one(report, *format, folder));
+    let report = Report { records_file: records_in(folder, report.records), ..*report };
+    let written = formats.iter().map(|format| write_one(&report, *format, folder));
     written.fold(Ok(()), Result::and)
+}
+
+/// The name of a file of records in a folder of results.
+const RECORDS: &str = "records.jsonl";
+
+/// Returns the name of the file of `records` in a folder; `None` unless the file begins with the first of them.
+fn records_in(folder: &Path, records: &[Record]) -> Option<&'static str> {
+    let first = records.first()?;
+    let mut line = Vec::new();
+    let mut file = io::BufReader::new(fs::File::open(folder.join(RECORDS)).ok()?);
+    io::BufRead::read_until(&mut file, b'\n', &mut line).ok()?;
+    let read = Record::from_json(&line).ok()?;
+    ((&read.run_id, &read.started_at) == (&first.run_id, &first.started_at)).then_some(RECORDS)
 }
 
 fn write_one(report: &Report<'_>, format: &dyn Format, folder: &Path) -> Result<(), FormatError> {
@@ -168,7 +185,22 @@ fn distinct<T: Eq + Hash + Clone>(items: impl Iterator<Item = T>) -> Vec<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tests::run;
+    use crate::tests::{run, with};
+
+    #[test]
+    fn a_page_beside_its_records_links_to_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let (own, other) = ([run("h2")], [with(run("h2"), |record| record.run_id = "other".into())]);
+        fs::write(folder.path().join(RECORDS), own[0].to_line().unwrap()).unwrap();
+        let links = |records: &[Record]| {
+            write(&Report::new("x", records, &Analysis::of(records)), &[&page::Html], folder.path()).unwrap();
+            fs::read_to_string(folder.path().join("report.html"))
+                .unwrap()
+                .contains("\"records_file\":\"records.jsonl\"")
+        };
+        assert!(links(&own));
+        assert!(!links(&other), "records of another session");
+    }
 
     #[test]
     fn a_file_that_cannot_be_written_keeps_no_other_one_back() {

@@ -6,7 +6,10 @@ use plotters::{coord::Shift, prelude::*};
 use record::{ByteSize, CaseKey, Direction, ProtocolFacts};
 use stats::{Interval, Spread};
 
-use super::{FormatError, Report, distinct};
+use super::{
+    FormatError, Report, distinct,
+    palette::{self, Style},
+};
 use crate::Row;
 
 /// The size of a chart in pixels. Charts stay readable at half the width of a page.
@@ -22,6 +25,9 @@ struct Picture {
 
 struct Line {
     protocol: String,
+    style: Style,
+    /// True for a ceiling, whose only point holds for all chunk sizes.
+    is_across: bool,
     /// The points of the line: chunk sizes in bytes, each with the figure and its range.
     points: Vec<(u64, Spread)>,
 }
@@ -83,82 +89,148 @@ fn setup<'r>(row: &'r Row<'_>) -> (CaseKey, Option<&'r str>, Option<&'r str>) {
 }
 
 fn lines(rows: &[&Row<'_>], figure: fn(&Row<'_>) -> Option<Spread>) -> Vec<Line> {
-    let of = |facts: &ProtocolFacts| {
+    let of = |(facts, style): (&ProtocolFacts, Style)| {
         let mine = rows.iter().filter(|row| row.facts.name == facts.name);
         let mut points: Vec<_> =
             mine.filter_map(|row| Some((u64::from(row.case.chunk), figure(row)?))).collect();
         points.sort_by_key(|point| point.0);
-        Line { protocol: facts.name.to_string(), points }
+        let is_across = facts.is_ceiling() && points.len() == 1;
+        Line { protocol: facts.name.to_string(), style, is_across, points }
     };
     let mut facts = distinct(rows.iter().map(|row| &row.facts));
     facts.sort_by(|a, b| a.rank().cmp(&b.rank()));
-    facts.into_iter().map(of).collect()
+    let styles = palette::styles(&facts);
+    facts.into_iter().zip(styles).map(of).collect()
 }
 
-/// The colours of lines. People who cannot tell red from green can distinguish them (Okabe and Ito 2008, "Color
-/// Universal Design").
-const COLOURS: [RGBColor; 8] = [
-    RGBColor(0, 0, 0),
-    RGBColor(0, 114, 178),
-    RGBColor(230, 159, 0),
-    RGBColor(86, 180, 233),
-    RGBColor(0, 158, 115),
-    RGBColor(213, 94, 0),
-    RGBColor(204, 121, 167),
-    RGBColor(120, 120, 120),
-];
+/// The room to the right of the lines for their names, in pixels.
+const NAMES: u32 = 110;
+
+/// The distance of two names, in pixels.
+const NAME_HEIGHT: i32 = 16;
+
+/// The distance of the points of two lines at one chunk size, in pixels, so that their ranges do not hide each other.
+const DODGE: i32 = 5;
 
 impl Picture {
     fn svg(&self) -> Result<String, DrawingAreaErrorKind<io::Error>> {
         let mut svg = String::new();
         {
             let area = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
-            area.fill(&WHITE)?;
+            area.fill(&rgb("surface"))?;
             self.draw(&area)?;
             area.present()?;
         }
+        // The style stands right after the first tag.
+        let at = svg.find('>').map_or(svg.len(), |end| end + 1);
+        svg.insert_str(at, &self.css());
         Ok(svg)
     }
 
+    /// Returns the style sheet: the dashes of lines, and all colours for a dark background.
+    fn css(&self) -> String {
+        let dashes = self.lines.iter().filter(|line| !line.style.dashes.is_empty()).map(|line| {
+            let colour = palette::light(line.style.colour).to_uppercase();
+            let dashes: Vec<String> = line.style.dashes.iter().map(u32::to_string).collect();
+            format!("[stroke=\"{colour}\"][stroke-width=\"2\"]{{stroke-dasharray:{}}}\n", dashes.join(" "))
+        });
+        let dark = palette::COLOURS.iter().map(|colour| {
+            let light = colour.light.to_uppercase();
+            let dark = colour.dark;
+            format!("[stroke=\"{light}\"]{{stroke:{dark}}}[fill=\"{light}\"]{{fill:{dark}}}\n")
+        });
+        format!(
+            "<style>\n{}@media (prefers-color-scheme: dark) {{\n{}}}\n</style>",
+            dashes.collect::<String>(),
+            dark.collect::<String>()
+        )
+    }
+
     fn draw(&self, area: &DrawingArea<SVGBackend<'_>, Shift>) -> Result<(), DrawingAreaErrorKind<io::Error>> {
+        let along = || self.lines.iter().filter(|line| !line.is_across).flat_map(|line| &line.points);
         let points = || self.lines.iter().flat_map(|line| &line.points);
         let (first, last) =
-            (points().map(|p| p.0).min().unwrap_or(1), points().map(|p| p.0).max().unwrap_or(2));
+            (along().map(|p| p.0).min().unwrap_or(1), along().map(|p| p.0).max().unwrap_or(2));
         let highest = points().map(|point| point.1.range().high).fold(0.0, f64::max);
+        let (text, quiet) = (rgb("text"), rgb("quiet"));
         let mut chart = ChartBuilder::on(area)
-            .caption(&self.title, ("sans-serif", 20))
+            .caption(&self.title, ("sans-serif", 22).into_font().color(&text))
             .margin(12)
-            .x_label_area_size(44)
-            .y_label_area_size(70)
-            .build_cartesian_2d((first..last + last / 8).log_scale().base(2.0), 0.0..highest * 1.05)?;
+            .margin_right(NAMES)
+            .x_label_area_size(48)
+            .y_label_area_size(74)
+            .build_cartesian_2d(
+                (first - first / 8..last + last / 8).log_scale().base(2.0),
+                0.0..highest * 1.05,
+            )?;
         chart
             .configure_mesh()
-            .x_desc("chunk")
+            .x_desc("chunk size")
             .y_desc(self.unit)
             .x_label_formatter(&|bytes| ByteSize(*bytes).to_string())
             .y_label_formatter(&|figure| format!("{figure:.0}"))
-            .light_line_style(WHITE)
+            .axis_desc_style(("sans-serif", 16).into_font().color(&quiet))
+            .label_style(("sans-serif", 15).into_font().color(&quiet))
+            .axis_style(rgb("axis"))
+            .bold_line_style(rgb("grid"))
+            .disable_x_mesh()
+            .max_light_lines(0)
             .draw()?;
-        for (line, colour) in self.lines.iter().zip(COLOURS.iter().cycle()) {
-            // Each bar shows the interval of a median, or the range of values if runs are few.
-            let bar = |(chunk, spread): &(u64, Spread)| {
+        let right = chart.plotting_area().get_pixel_range().0.end;
+        let left = chart.plotting_area().get_pixel_range().0.start;
+        let place = |chunk: u64, figure: f64| chart.backend_coord(&(chunk, figure));
+        let middle = i32::try_from(self.lines.len()).unwrap_or(0) / 2;
+        let mut names = Vec::new();
+        for (line, number) in self.lines.iter().zip(0..) {
+            let colour = rgb(line.style.colour);
+            let shift = DODGE * (number - middle);
+            let mut medians = Vec::new();
+            for (chunk, spread) in &line.points {
+                let (x, y) = place(*chunk, spread.median);
+                if line.is_across {
+                    medians.extend([(left, y), (right, y)]);
+                    continue;
+                }
+                medians.push((x + shift, y));
+                // Each bar shows the interval of a median, or the range of values if runs are few.
                 let range = spread.range();
-                PathElement::new([(*chunk, range.low), (*chunk, range.high)], colour.stroke_width(1))
-            };
-            chart.draw_series(line.points.iter().map(bar))?;
-            let medians = line.points.iter().map(|(chunk, spread)| (*chunk, spread.median));
-            chart
-                .draw_series(LineSeries::new(medians, colour.stroke_width(2)).point_size(3))?
-                .label(&line.protocol)
-                .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(3)));
+                let ends = [range.low, range.high].map(|figure| (x + shift, place(*chunk, figure).1));
+                area.draw(&PathElement::new(ends, colour.stroke_width(1)))?;
+                area.draw(&Circle::new((x + shift, y), 4, colour.filled()))?;
+            }
+            names.extend(medians.last().map(|(_, y)| (*y, &line.protocol, colour)));
+            area.draw(&PathElement::new(medians, colour.stroke_width(2)))?;
         }
-        chart
-            .configure_series_labels()
-            .position(SeriesLabelPosition::UpperLeft)
-            .background_style(WHITE.mix(0.8))
-            .border_style(BLACK.mix(0.2))
-            .draw()?;
+        let mut places: Vec<i32> = names.iter().map(|name| name.0).collect();
+        move_apart(&mut places, NAME_HEIGHT, i32::try_from(SIZE.1).unwrap_or(i32::MAX) - NAME_HEIGHT);
+        for ((_, name, colour), y) in names.iter().zip(places) {
+            let style = ("sans-serif", 16).into_font().color(colour);
+            area.draw(&Text::new(name.as_str(), (right + 10, y - NAME_HEIGHT / 2), style))?;
+        }
         Ok(())
+    }
+}
+
+/// Returns a colour on a light background by its name.
+fn rgb(name: &str) -> RGBColor {
+    let hex = u32::from_str_radix(palette::light(name).trim_start_matches('#'), 16).unwrap_or(0);
+    let [_, red, green, blue] = hex.to_be_bytes();
+    RGBColor(red, green, blue)
+}
+
+/// Moves places at least `distance` apart, in their order and at most down to `bottom`.
+fn move_apart(places: &mut [i32], distance: i32, bottom: i32) {
+    let mut order: Vec<usize> = (0..places.len()).collect();
+    order.sort_by_key(|at| places[*at]);
+    let mut least = i32::MIN;
+    for at in &order {
+        places[*at] = places[*at].max(least);
+        least = places[*at].saturating_add(distance);
+    }
+    let mut most = bottom;
+    for at in order.iter().rev() {
+        places[*at] = places[*at].min(most);
+        most = places[*at].saturating_sub(distance);
     }
 }
 
@@ -191,10 +263,22 @@ mod tests {
         let svg = std::fs::read_to_string(folder.path().join("goodput-up.svg")).unwrap();
         assert!(svg.starts_with("<svg") && svg.contains("MiB/s") && svg.contains("bodies of 2GiB"), "{svg}");
         assert!(svg.contains("pigeon"), "{svg}");
+        assert!(svg.contains(palette::light("orange").to_uppercase().as_str()), "h2 as on the page: {svg}");
+        assert!(svg.contains("prefers-color-scheme: dark"), "{svg}");
         let lines = &pictures(&analysis.rows, Direction::Up)[0].lines;
         assert_eq!(lines.iter().map(|line| line.points.len()).collect::<Vec<_>>(), [2, 1]);
         assert_eq!(lines[0].points[0].0, 1 << 14);
         assert!(folder.path().join("peak-rss-receiver-up.svg").exists());
+    }
+
+    #[test]
+    fn names_of_lines_that_end_together_do_not_overlap() {
+        let mut places = [100, 101, 99, 460, 300];
+        move_apart(&mut places, 16, 464);
+        assert_eq!(places, [115, 131, 99, 460, 300]);
+        let mut low = [464, 464, 464];
+        move_apart(&mut low, 16, 464);
+        assert_eq!(low, [432, 448, 464]);
     }
 
     /// Returns the number of vertical lines in a chart: the axis, and bars that are longer than a point.

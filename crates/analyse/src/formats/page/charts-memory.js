@@ -9,38 +9,100 @@ const MEMORY_LINES = Object.fromEntries(
   ].flatMap(([suffix, field]) => ENDS.map((end) => [`${end}${suffix}`, (c) => c[end]?.[field] ?? null])),
 );
 
+const PANEL = { width: 190, height: 220, top: 30, bottom: 46, gap: 20, left: 44 };
+
+/** Panels side by side, one per protocol, over the same sizes and with the same scale: peaks against their allowance. */
 function memoryView(cases, dimension, axisName, reading) {
   const points = [...cases].sort((a, b) => dimension.of(a) - dimension.of(b));
-  const sizes = points.map(dimension.of);
-  const labels = sizes.map(sizeText);
+  const sizes = distinct(points.map(dimension.of));
+  const protocols = PROTOCOLS.filter((protocol) => points.some(isOf(protocol)));
   const names = Object.keys(MEMORY_LINES).filter((name) => points.some((c) => MEMORY_LINES[name](c) != null));
-  const textOf = (c, name) => given(MEMORY_LINES[name](c), mibText) ?? NONE;
-  const tip = (params) => {
-    const at = params[0].dataIndex;
+  const textOf = (c, name) => given(MEMORY_LINES[name](c), (bytes) => oneDecimal(toMib(bytes))) ?? NONE;
+  const columnsIn = (width) => Math.min(protocols.length, Math.max(1, Math.floor((width - PANEL.left) / PANEL.width)));
+  const heightIn = (width) => PANEL.height * Math.ceil(protocols.length / columnsIn(width));
+  const tip = ([{ seriesName, dataIndex }]) => {
+    const protocol = protocols.find((name) => seriesName.startsWith(`${name} `));
+    const c = points.filter(isOf(protocol))[dataIndex];
     return tipTable(
-      `${labels[at]} ${axisName.split(" ")[0]}`,
-      names.map((name) => [name, textOf(points[at], name)]),
+      `${protocol}, ${sizeText(dimension.of(c))}`,
+      names.map((name) => [name, textOf(c, name)]),
+      { heads: ["MiB"] },
     );
   };
   return {
-    reading: reading(points),
+    reading: points.length > 0 ? reading(points) : NOTHING_SHOWN,
     keys: names,
-    option: (chartWidth) =>
-      chartOption(tip, {
-        xAxis: sizeAxis(axisName, sizes, chartWidth),
-        yAxis: amountAxis("MiB"),
-        series: names.map((name) =>
-          lineSeries(
-            name,
-            points.map((c, at) => [sizes[at], toMib(MEMORY_LINES[name](c))]),
-          ),
-        ),
-      }),
+    height: heightIn,
+    option: (chartWidth) => panelsOption(tip, { points, sizes, protocols, names, dimension, axisName }, columnsIn(chartWidth), chartWidth),
     numbers: [
-      [upperFirst(axisName), ...names],
-      points.map((c, at) => [labels[at], ...names.map((name) => textOf(c, name))]),
+      ["Protocol", axisName, ...names.map((name) => `${name}, MiB`)],
+      protocols.flatMap((protocol) =>
+        points
+          .filter(isOf(protocol))
+          .map((c) => [protocol, sizeText(dimension.of(c)), ...names.map((name) => textOf(c, name))]),
+      ),
     ],
   };
+}
+
+function panelsOption(tip, { points, sizes, protocols, names, dimension, axisName }, columns, chartWidth) {
+  const width = (chartWidth - PANEL.left - 8) / columns - PANEL.gap;
+  const amounts = points.flatMap((c) => names.map((name) => toMib(MEMORY_LINES[name](c))).filter((v) => v != null));
+  const most = points.flatMap((c) => ENDS.map((end) => toMib(c[end]?.peak_rss_spread?.most))).filter((v) => v != null);
+  const grid = protocols.map((_, at) => ({
+    left: PANEL.left + (at % columns) * (width + PANEL.gap),
+    top: PANEL.height * Math.floor(at / columns) + PANEL.top,
+    width,
+    height: PANEL.height - PANEL.top - PANEL.bottom,
+    outerBoundsMode: "none",
+  }));
+  const title = { color: palette().text, fontSize: 13, fontWeight: 600, align: "left", padding: [0, 0, 0, -4] };
+  const yAxis = protocols.map((protocol, at) => ({
+    ...amountAxis(at === 0 ? `${protocol}, MiB` : protocol, { nameTextStyle: title, nameGap: 10, splitNumber: 4 }),
+    gridIndex: at,
+    min: 0,
+    max: niceMaximum(Math.max(0, ...amounts, ...most)),
+    axisLabel: { ...labelStyle(), show: at % columns === 0 },
+  }));
+  const xAxis = protocols.map((_, at) => ({
+    ...sizeAxis(at >= protocols.length - columns ? axisName : "", sizes, width + 150 - 44, 22),
+    nameGap: 24,
+    gridIndex: at,
+  }));
+  const series = protocols.flatMap((protocol, at) => {
+    const own = points.filter(isOf(protocol));
+    const axes = { xAxisIndex: at, yAxisIndex: at };
+    const lines = names.map((name) => ({
+      ...lineSeries(
+        name,
+        spreadOut(own.map((c) => [dimension.of(c), toMib(MEMORY_LINES[name](c))]), styleOf(name).symbol === "none"),
+        axes,
+      ),
+      name: `${protocol} ${name}`,
+    }));
+    const ranges = ENDS.map((end) => ({
+      ...rangeSeries(
+        `${protocol} ${end}`,
+        own.map((c) =>
+          given(rangeOf(c[end]?.peak_rss_spread), (range) => range.map((bytes) => [dimension.of(c), toMib(bytes)])),
+        ),
+        colourOf(end),
+      ),
+      ...axes,
+    }));
+    return [...lines, ...ranges];
+  });
+  return chartOption(tip, { grid, xAxis, yAxis, series });
+}
+
+/** The line of a single point without a symbol would be invisible, so it is drawn a bit wide. */
+const spreadOut = (points, isBare) =>
+  isBare && points.length === 1 && points[0][1] != null ? points.flatMap(([x, y]) => [[x / 1.2, y], [x * 1.2, y]]) : points;
+
+/** The least round number that is not under `most`. */
+function niceMaximum(most) {
+  const power = 10 ** Math.floor(Math.log10(Math.max(most, 1)));
+  return [1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10].map((step) => step * power).find((round) => round >= most);
 }
 
 /** The ends of all cases, for the sentences that compare them. */
@@ -50,7 +112,7 @@ function roomText(ends, sizeOf) {
   const tightest = lowest(ends, ({ room_bytes: room }) => room);
   if (!tightest) return "No allowance was set.";
   const room = tightest.room_bytes;
-  const where = `${tightest.end}, at ${sizeText(sizeOf(tightest.c))}`;
+  const where = `${tightest.c.protocol} ${tightest.end}, at ${sizeText(sizeOf(tightest.c))}`;
   return room < 0
     ? `Over its allowance by ${mibText(-room)} (${where}).`
     : `Least room to its allowance: ${mibText(room)} (${where}).`;
@@ -58,26 +120,40 @@ function roomText(ends, sizeOf) {
 
 function memoryPlan(cases, name, axisName, others) {
   const dimension = DIMENSIONS[name];
-  const measured = cases.filter((c) => ENDS.some((end) => c[end]?.peak_rss_bytes != null));
   return {
     id: `rss-by-${name}`,
-    heading: `Peak RSS by ${axisName}`,
+    heading: `Peak RSS by ${axisName}, against the allowance`,
     term: "rss",
-    cases: inLinesOver(measured, name),
-    dimensions: { ...others, protocol: leastRoomFirst("protocol"), direction: leastRoomFirst("direction") },
-    view: (shown, choices) =>
+    isWide: true,
+    isByProtocol: true,
+    cases,
+    dimensions: { ...others, direction: leastRoomFirst("direction") },
+    view: (shown) =>
       memoryView(shown, dimension, axisName, (points) => {
         const ends = endsOf(points);
         const top = highest(ends, (end) => end.peak_rss_spread?.most);
-        return `${choices.protocol.text} ${choices.direction.text}: at most ${mibText(top.peak_rss_spread.most)} (${top.end}, at ${sizeText(dimension.of(top.c))}). ${roomText(ends, dimension.of)}`;
+        const where = `${top.c.protocol} ${top.end}, at ${sizeText(dimension.of(top.c))}`;
+        return `At most ${mibText(top.peak_rss_spread.most)} (${where}). ${roomText(ends, dimension.of)}`;
       }),
   };
 }
 
-const rssByChunkPlan = (cases) =>
-  memoryPlan(cases, "chunk", "chunk size", { setup: DIMENSIONS.setup, body: DIMENSIONS.body });
+/** The cases with a known peak: those with HTTP, or all if none has it. */
+function withPeaks(cases) {
+  const measured = cases.filter((c) => ENDS.some((end) => c[end]?.peak_rss_bytes != null));
+  return measured.some(isHttp) ? measured.filter(isHttp) : measured;
+}
+
 const rssByBodyPlan = (cases) =>
-  memoryPlan(cases, "body", "body size", { setup: DIMENSIONS.setup, chunk: DIMENSIONS.chunk });
+  memoryPlan(inLinesOver(withPeaks(cases), "body"), "body", "body size", { setup: DIMENSIONS.setup, chunk: DIMENSIONS.chunk });
+
+/** Memory by chunk size; where neither chunk nor body size varies, too. */
+function rssByChunkPlan(cases) {
+  const measured = withPeaks(cases);
+  const lines = inLinesOver(measured, "chunk");
+  const shown = lines.length > 0 || inLinesOver(measured, "body").length > 0 ? lines : measured;
+  return memoryPlan(shown, "chunk", "chunk size", { setup: DIMENSIONS.setup, body: DIMENSIONS.body });
+}
 
 /** The lines of one run over time: [seconds, amount in the axis's unit]. */
 function timelineLines(c) {
@@ -170,7 +246,10 @@ function timelinePlan(cases) {
         ];
       return {
         reading: timelineReading(c, lines),
-        keys: lines.map(({ name }) => name),
+        keys: ["RSS", "Goodput"].map((label, at) => ({
+          label,
+          names: lines.filter(({ panel }) => panel === at).map(({ name }) => name),
+        })),
         option: () => timelineOption(lines),
         numbers: [
           ["End", "seconds", "RSS, MiB", "anonymous RSS, MiB", "body so far, MiB"],

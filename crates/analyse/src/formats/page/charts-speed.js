@@ -1,4 +1,4 @@
-// The charts that compare protocols: goodput, by itself and over a plain loop, by chunk size; percentiles and CPU by protocol.
+// The charts that compare protocols: goodput, by itself and over a plain loop, by chunk size.
 
 const NOTHING_SHOWN = "No protocol is chosen.";
 const isOf = (protocol) => (c) => c.protocol === protocol;
@@ -14,81 +14,153 @@ function linesByChunk(cases, value) {
   return { chunks, lines };
 }
 
-/** A horizontal line at one amount, as a series. */
-function constantLine({ name, at }) {
-  const lineStyle = { color: colourOf(name), type: "solid", width: 1 };
-  return {
-    type: "line",
-    name,
-    data: [],
-    markLine: { silent: true, symbol: "none", data: [{ yAxis: at }], lineStyle, label: { show: false } },
-  };
-}
+const CEILINGS = new Set(data.protocols.filter(({ is_ceiling }) => is_ceiling).map(({ name }) => name));
+
+/** The pixels between the points of two lines at one chunk size, so that their ranges do not hide each other. */
+const DODGE = 5;
 
 /**
- * Whether the names of adjacent bars would overlap in a chart of this width. The axis takes about 80 px, the bars take
- * 0.8 of the rest, and a letter of a name takes about 6.2 px.
+ * A figure over chunk sizes has: value(case), spread(case), axis(), amount(value), reading(cases), heads and texts(case)
+ * for tips and numbers, and `at`, the amount of a line to compare with.
  */
-function isTight(names, chartWidth) {
-  const pitch = ((chartWidth - 80) * 0.8) / names.length;
-  return names.some((name, at) => at > 0 && ((name.length + names[at - 1].length) / 2) * 6.2 + 2 > pitch);
+function byChunkView(cases, figure) {
+  const { chunks, lines } = linesByChunk(
+    cases.filter((c) => !CEILINGS.has(c.protocol)),
+    figure.value,
+  );
+  // A ceiling has a chunk size of its own, and holds for all others.
+  const ceilings = linesByChunk(
+    cases.filter((c) => CEILINGS.has(c.protocol)),
+    figure.value,
+  ).lines.map(({ protocol, points }) => ({ protocol, points: [points.find(Boolean)] }));
+  const shown = [...lines, ...ceilings].flatMap(({ points }) => points.filter(Boolean));
+  const numbers = [
+    ["Protocol", "Chunk", ...figure.heads],
+    shown.map((c) => [c.protocol, sizeText(c.chunk_bytes), ...figure.texts(c)]),
+  ];
+  const reading = shown.length > 0 ? figure.reading(shown.filter((c) => !CEILINGS.has(c.protocol))) : NOTHING_SHOWN;
+  const drawing = chunks.length > 1 ? lineDrawing(chunks, lines, ceilings, figure) : rowDrawing([...lines, ...ceilings], figure);
+  return { reading, keys: [], numbers, ...drawing };
 }
 
-/** The position of the names of bars, and the axis above which they have room. */
-const ABOVE_BARS = { label: { position: "top" }, axis: {} };
-const UPRIGHT_ON_BARS = {
-  label: { position: "top", rotate: 90, align: "left", verticalAlign: "middle" },
-  axis: { boundaryGap: [0, "30%"] },
-};
-
-/** Several chunk sizes are points on one line per protocol; a single one gives one bar per protocol. */
-function byChunkView(cases, { value, axisName, amount, reading, tipTexts, line, axis = {} }) {
-  const { chunks, lines } = linesByChunk(cases, value);
-  const isLine = chunks.length > 1;
-  const amountOf = (point) => (point ? amount(value(point)) : null);
-  const tip = (params) => {
-    const at = params[0].dataIndex;
-    const present = lines.filter(({ points }) => points[at]).sort((a, b) => value(b.points[at]) - value(a.points[at]));
+/** One line per protocol over the chunk sizes, with the ranges of its points, and ceilings as lines across. */
+function lineDrawing(chunks, lines, ceilings, figure) {
+  const amountOf = (point) => (point ? figure.amount(figure.value(point)) : null);
+  const shown = [...lines, ...ceilings];
+  const names = shown.map(({ protocol }) => protocol);
+  const pad = (DODGE * lines.length) / 2 + 4;
+  const xOf = (line, chunk, chartWidth) =>
+    chunk * 2 ** (((line - (lines.length - 1) / 2) * DODGE) / pixelsPerDoubling(chunks, chartWidth));
+  const edgeOf = (chartWidth) => sizeAxis("", chunks, chartWidth, pad).max;
+  const tip = ([{ dataIndex: at }]) => {
+    const present = shown
+      .map(({ protocol, points }) => ({ protocol, point: CEILINGS.has(protocol) ? points[0] : points[at] }))
+      .filter(({ point }) => point)
+      .sort((a, b) => figure.value(b.point) - figure.value(a.point));
     return tipTable(
       `${sizeText(chunks[at])} chunks`,
-      present.map(({ protocol, points }) => [protocol, ...tipTexts(points[at])]),
-      !isLine,
+      present.map(({ protocol, point }) => [protocol, ...figure.texts(point)]),
+      { heads: figure.heads },
     );
   };
-  const series = ({ protocol, points }, label) =>
-    isLine
-      ? lineSeries(
-          protocol,
-          points.map((point, at) => [chunks[at], amountOf(point)]),
-        )
-      : barSeries(protocol, points.map(amountOf), label);
-  const names = lines.map(({ protocol }) => protocol);
+  const series = ({ protocol, points }, line, chartWidth) => [
+    lineSeries(
+      protocol,
+      points.map((point, at) => [xOf(line, chunks[at], chartWidth), amountOf(point)]),
+    ),
+    rangeSeries(
+      protocol,
+      points.map((point, at) => point && uprightOf(figure, point, xOf(line, chunks[at], chartWidth))),
+    ),
+  ];
+  const ceiling = ({ protocol, points: [point] }, chartWidth) => acrossSeries(protocol, edgeOf(chartWidth), amountOf(point));
   return {
-    reading: lines.length > 0 ? reading(lines.flatMap(({ points }) => points.filter(Boolean))) : NOTHING_SHOWN,
-    keys: [...names, ...(line && lines.length > 0 ? [line.name] : [])],
-    hasBars: !isLine,
-    option: (chartWidth) => {
-      const bars = !isLine && isTight(names, chartWidth) ? UPRIGHT_ON_BARS : ABOVE_BARS;
-      return chartOption(tip, {
-        xAxis: isLine ? sizeAxis("chunk size", chunks, chartWidth) : categoryAxis("chunk size", chunks.map(sizeText)),
-        yAxis: amountAxis(axisName, { ...bars.axis, ...axis }),
-        series: [...lines.map((each) => series(each, bars.label)), ...(line ? [constantLine(line)] : [])],
-      });
-    },
-    numbers: [
-      ["Chunk", ...names],
-      chunks.map((chunk, at) => [
-        sizeText(chunk),
-        ...lines.map(({ points }) => (points[at] ? tipTexts(points[at])[0] : NONE)),
-      ]),
-    ],
+    ends: (chartWidth) =>
+      shown.map(({ protocol, points }) => ({ name: protocol, at: [edgeOf(chartWidth), amountOf(points.findLast(Boolean))] })),
+    option: (chartWidth) =>
+      chartOption(tip, {
+        grid: { ...chartGrid(), right: roomFor(names) },
+        xAxis: sizeAxis("chunk size", chunks, chartWidth, pad),
+        yAxis: figure.axis(shown.flatMap(({ points }) => points.filter(Boolean))),
+        series: [
+          ...lines.flatMap((line, at) => series(line, at, chartWidth)),
+          ...ceilings.map((line) => ceiling(line, chartWidth)),
+          ...(figure.at == null ? [] : [comparedLine("yAxis", figure.at)]),
+        ],
+      }),
   };
 }
+
+/** The range of a case as an upright line at `x`; null without a range. */
+const uprightOf = (figure, c, x) =>
+  given(rangeOf(figure.spread(c)), (range) => range.map((value) => [x, figure.amount(value)]));
+
+/** A line across the chart at the amount of a ceiling. */
+function acrossSeries(name, x, y) {
+  const lineStyle = { color: colourOf(name), type: dashesOf(styleOf(name).line), width: 1.5 };
+  const markLine = { silent: true, symbol: "none", data: [{ yAxis: y }], lineStyle, label: { show: false } };
+  return { ...lineSeries(name, [[x, y]]), symbol: "none", markLine };
+}
+
+/** The line with which a figure compares. */
+function comparedLine(axis, at) {
+  const lineStyle = { color: palette().text, type: "solid", width: 1 };
+  return {
+    type: "line",
+    id: `${BESIDE}compared`,
+    data: [],
+    markLine: { silent: true, symbol: "none", data: [{ [axis]: at }], lineStyle, label: { show: false } },
+  };
+}
+
+const ROW_HEIGHT = 36;
+
+/** One row per protocol: its median, its range and its rounds. */
+function rowDrawing(lines, figure) {
+  const points = lines.map(({ points: [point] }) => point);
+  const names = lines.map(({ protocol }) => protocol);
+  const amountOf = (c) => figure.amount(figure.value(c));
+  const tip = ([{ dataIndex: at }]) =>
+    tipTable(sizeText(points[at].chunk_bytes), [[names[at], ...figure.texts(points[at])]], { heads: figure.heads });
+  const label = { show: true, position: "top", distance: 6, fontSize: 12, color: palette().text };
+  const series = (c, at) => [
+    {
+      ...pointSeries(
+        names[at],
+        names.map((_, other) => (other === at ? [amountOf(c), at] : ["-", other])),
+      ),
+      label: { ...label, formatter: figure.texts(c)[0] },
+    },
+    rangeSeries(names[at], [given(rangeOf(figure.spread(c)), (range) => range.map((value) => [figure.amount(value), at]))]),
+    roundSeries(
+      names[at],
+      (figure.rounds?.(c) ?? []).map((value) => [figure.amount(value), at]),
+    ),
+  ];
+  return {
+    height: Math.max(160, 70 + ROW_HEIGHT * names.length),
+    option: () =>
+      chartOption(tip, {
+        xAxis: { ...figure.axis(points), ...BELOW_ROWS },
+        yAxis: rowAxis(names),
+        series: [...points.flatMap(series), ...(figure.at == null ? [] : [comparedLine("xAxis", figure.at)])],
+      }),
+  };
+}
+
+/** An axis with one row per name. */
+const rowAxis = (names) =>
+  categoryAxis(null, names, {
+    inverse: true,
+    axisLabel: { ...labelStyle(), interval: 0 },
+    splitLine: { show: true, lineStyle: { color: palette().grid } },
+  });
+
+const BELOW_ROWS = { nameLocation: "middle", nameGap: 28 };
 
 function goodputPlan(cases, direction) {
   const noun = DIRECTIONS[direction];
   const words = (c) => `${c.protocol}, ${rateText(goodput(c))} at ${sizeText(c.chunk_bytes)}`;
-  const rounds = (spread) => rangeText(spread, (rate) => whole(toMib(rate)));
   return {
     id: `goodput-${direction}`,
     heading: `${upperFirst(noun)} goodput by chunk size`,
@@ -100,23 +172,48 @@ function goodputPlan(cases, direction) {
     view: (shown) =>
       byChunkView(shown, {
         value: goodput,
-        axisName: "MiB/s",
+        spread: (c) => c.goodput_bytes_per_s,
+        rounds: (c) => c.rounds,
+        axis: () => amountAxis("MiB/s"),
         amount: toMib,
-        reading: (points) => extremesText(points, goodput, ["Highest median", "Lowest median"], words),
-        tipTexts: (c) => [
-          rateText(goodput(c)),
-          withUnit(twoDecimals(toGbit(goodput(c))), "Gbit/s"),
-          rounds(c.goodput_bytes_per_s),
+        reading: (points) => standoutText(points, (c) => c.goodput_bytes_per_s, ["Highest", "Lowest"], words, rateText),
+        heads: ["MiB/s", "range", "Gbit/s"],
+        texts: (c) => [
+          whole(toMib(goodput(c))),
+          rangeText(c.goodput_bytes_per_s, (rate) => whole(toMib(rate))),
+          twoDecimals(toGbit(goodput(c))),
         ],
       }),
   };
 }
 
+/** The ratios at which a logarithmic axis has marks: of a narrow range, and of a wide one. */
+const RATIO_MARKS = [0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 1.75, 2];
+const WIDE_RATIO_MARKS = [1 / 16, 1 / 8, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4, 8, 16, 32];
+
+/** A logarithmic axis of ratios around 1. Ranges far beyond the medians are cut off. */
+function ratioAxis(points) {
+  const spreads = points.map((c) => c.of_baseline);
+  const medians = spreads.map(({ median }) => median);
+  const ranges = spreads.map(rangeOf).filter(Boolean);
+  const [lowest, highest] = [Math.min(0.8, ...medians), Math.max(1.25, ...medians)];
+  const min = Math.max(lowest / 1.3, Math.min(lowest, ...ranges.map(([low]) => low))) / 1.04;
+  const max = Math.min(highest * 1.3, Math.max(highest, ...ranges.map(([, high]) => high))) * 1.04;
+  const customValues = (max / min < 3 ? RATIO_MARKS : WIDE_RATIO_MARKS).filter((mark) => mark > min && mark < max);
+  return amountAxis("1.00 = as fast as a plain loop; logarithmic", {
+    type: "log",
+    logBase: 2,
+    min,
+    max,
+    axisTick: { show: false, customValues },
+    axisLabel: { ...labelStyle(), customValues, formatter: twoDecimals },
+  });
+}
+
 function taxPlan(cases, direction) {
   const noun = DIRECTIONS[direction];
   const share = (c) => c.of_baseline?.median ?? null;
-  const text = (c) => `${twoDecimals(share(c))} of ${c.of_baseline.baseline}`;
-  const at = (c) => `${c.protocol}, ${text(c)} at ${sizeText(c.chunk_bytes)}`;
+  const words = (c) => `${c.protocol}, ${twoDecimals(share(c))} of ${c.of_baseline.baseline} at ${sizeText(c.chunk_bytes)}`;
   return {
     id: `tax-${direction}`,
     heading: `${upperFirst(noun)} goodput over that of a plain loop`,
@@ -128,160 +225,13 @@ function taxPlan(cases, direction) {
     view: (shown) =>
       byChunkView(shown, {
         value: share,
-        axisName: "of a plain loop",
+        spread: (c) => c.of_baseline,
+        axis: ratioAxis,
         amount: (v) => v,
-        reading: (points) => extremesText(points, share, ["Highest median", "Lowest median"], at),
-        tipTexts: (c) => [text(c), rangeText(c.of_baseline, twoDecimals)],
-        line: { name: "1.00, as without HTTP", at: 1 },
-        axis: { max: ({ max }) => (max < 1.1 ? 1.1 : null), axisLabel: { ...labelStyle(), formatter: twoDecimals } },
-      }),
-  };
-}
-
-const BY_PROTOCOL = {
-  setup: DIMENSIONS.setup,
-  body: DIMENSIONS.body,
-  direction: DIMENSIONS.direction,
-  chunk: DIMENSIONS.chunk,
-};
-
-/** The height of a chart with one row per protocol, in pixels; more than eight rows make it taller. */
-const rowsHeight = (cases) => Math.max(320, 60 + 32 * distinct(cases.map((c) => c.protocol)).length);
-
-/** One row per protocol. `columns` maps each series to its value of a case, in the axis's unit. */
-function byProtocolView(cases, { columns, series, hasBars = false, axis, text, reading }) {
-  const rows = PROTOCOLS.flatMap((protocol) => cases.find(isOf(protocol)) ?? []);
-  const names = Object.keys(columns).filter((name) => rows.some((c) => columns[name](c) != null));
-  const textOf = (c, name) => given(columns[name](c), text) ?? NONE;
-  const tip = (params) => {
-    const c = rows[params[0].dataIndex];
-    return tipTable(
-      c.protocol,
-      names.map((name) => [name, textOf(c, name)]),
-      hasBars,
-    );
-  };
-  return {
-    reading: rows.length > 0 ? (reading(rows) ?? "") : NOTHING_SHOWN,
-    keys: names,
-    hasBars,
-    option: () =>
-      chartOption(tip, {
-        xAxis: axis(),
-        yAxis: categoryAxis(
-          null,
-          rows.map((c) => c.protocol),
-          {
-            inverse: true,
-            axisLabel: { ...labelStyle(), interval: 0 },
-            splitLine: { show: true, lineStyle: { color: palette().grid } },
-          },
-        ),
-        series: names.map((name) =>
-          series(
-            name,
-            rows.map((c) => columns[name](c)),
-          ),
-        ),
-      }),
-    numbers: [["Protocol", ...names], rows.map((c) => [c.protocol, ...names.map((name) => textOf(c, name))])],
-  };
-}
-
-const underAxis = (name, extra = {}) =>
-  amountAxis(name, { nameLocation: "middle", nameGap: 28, nameTextStyle: labelStyle(), splitNumber: 4, ...extra });
-
-function throughputPlan(cases) {
-  const rates = (c) => c.receiver?.throughput;
-  const column = (key) => (c) => toMib(rates(c)?.[key]);
-  const steadiness = (c) => (rates(c)?.p1 != null && rates(c).p50 ? rates(c).p1 / rates(c).p50 : null);
-  const words = (c) => `${c.protocol}, where p1 is ${whole(steadiness(c) * 100)} % of p50`;
-  return {
-    id: "throughput",
-    heading: "Throughput percentiles at the receiver",
-    term: "throughput",
-    cases: cases.filter(rates),
-    isByProtocol: true,
-    height: rowsHeight(cases),
-    dimensions: BY_PROTOCOL,
-    view: (shown) =>
-      byProtocolView(shown, {
-        columns: { p1: column("p1"), p5: column("p5"), p50: column("p50"), p95: column("p95"), max: column("max") },
-        series: pointSeries,
-        axis: () => underAxis("MiB/s"),
-        text: (v) => withUnit(whole(v), "MiB/s"),
-        reading: (rows) =>
-          [extremesText(rows, steadiness, ["Steadiest", "Least steady"], words), silenceText(rows)]
-            .filter((sentence) => sentence)
-            .join(" "),
-      }),
-  };
-}
-
-/** The longest time without bytes at any receiver. */
-function silenceText(rows) {
-  const silence = (c) => c.receiver?.longest_silence_s;
-  const longest = highest(rows, silence);
-  return longest && `Longest silence: ${longest.protocol}, ${withUnit(twoDecimals(silence(longest) * 1000), "ms")}.`;
-}
-
-function pullWaitPlan(cases) {
-  const latency = (c) => c.sender?.pull_wait;
-  // A logarithmic axis cannot show 0.
-  const column = (key) => (c) => toMicroseconds(latency(c)?.[key]) || null;
-  const text = (v) => withUnit(v < 10 ? twoDecimals(v) : whole(v), "µs");
-  const words = (c, key) => `${c.protocol}, ${text(column(key)(c))}`;
-  return {
-    id: "latency",
-    heading: "Waits of the sender for the next request",
-    term: "latency",
-    cases: cases.filter(latency),
-    isByProtocol: true,
-    height: rowsHeight(cases),
-    dimensions: BY_PROTOCOL,
-    view: (shown) =>
-      byProtocolView(shown, {
-        columns: { p50: column("p50"), p99: column("p99"), "p99.9": column("p999"), max: column("max") },
-        series: pointSeries,
-        axis: () =>
-          underAxis("µs, logarithmic", {
-            type: "log",
-            axisLabel: { ...labelStyle(), formatter: (v) => (v < 1 ? v : whole(v)) },
-          }),
-        text,
-        reading: (rows) => {
-          const best = lowest(rows, column("p99"));
-          const slowest = highest(rows, column("max"));
-          return (
-            best && slowest && `Lowest p99: ${words(best, "p99")}. Longest single wait: ${words(slowest, "max")}.`
-          );
-        },
-      }),
-  };
-}
-
-function cpuPlan(cases) {
-  const column = (end) => (c) => c[end]?.cpu_s_per_gib ?? null;
-  const both = (c) =>
-    given(column("sender")(c), (sender) => given(column("receiver")(c), (receiver) => sender + receiver));
-  const words = (c) => `${c.protocol}, ${withUnit(twoDecimals(both(c)), "s/GiB")}`;
-  return {
-    id: "cpu",
-    heading: "CPU time per GiB of body",
-    term: "cpu",
-    cases: cases.filter((c) => column("sender")(c) != null || column("receiver")(c) != null),
-    isByProtocol: true,
-    height: rowsHeight(cases),
-    dimensions: BY_PROTOCOL,
-    view: (shown) =>
-      byProtocolView(shown, {
-        columns: { sender: column("sender"), receiver: column("receiver") },
-        series: (name, values) =>
-          barSeries(name, values, { position: "right", formatter: ({ value }) => `${name} ${twoDecimals(value)}` }),
-        hasBars: true,
-        axis: () => underAxis("s/GiB", { boundaryGap: [0, "18%"] }),
-        text: (v) => withUnit(twoDecimals(v), "s/GiB"),
-        reading: (rows) => extremesText(rows, both, ["Most of both ends together", "Least"], words),
+        reading: (points) => standoutText(points, (c) => c.of_baseline, ["Highest", "Lowest"], words, twoDecimals),
+        heads: ["ratio", "range", "of"],
+        texts: (c) => [twoDecimals(share(c)), rangeText(c.of_baseline, twoDecimals), c.of_baseline.baseline],
+        at: 1,
       }),
   };
 }

@@ -78,12 +78,24 @@ function highest(items, value) {
 
 const lowest = (items, value) => highest(items, (item) => given(value(item), (v) => -v));
 
-/** The items with the highest and the lowest value in words; null if no item has the value. */
-function extremesText(items, value, [highestName, lowestName], words) {
-  const [top, bottom] = [highest(items, value), lowest(items, value)];
-  if (top === undefined) return null;
-  const first = `${highestName}: ${words(top)}.`;
-  return top === bottom ? first : `${first} ${lowestName}: ${words(bottom)}.`;
+const HTTP = new Set(data.protocols.filter(({ http }) => http != null).map(({ name }) => name));
+const isHttp = (c) => HTTP.has(c.protocol);
+
+/**
+ * The cases with HTTP whose interval lies above or below those of all others, in words. Where none does, the medians
+ * are only said to lie between two values.
+ */
+function standoutText(cases, spreadOf, names, words, text) {
+  const rivals = cases.filter((c) => isHttp(c) && spreadOf(c) != null);
+  const medians = rivals.map((c) => spreadOf(c).median);
+  if (rivals.length < 2) return rivals.length === 1 ? `${words(rivals[0])}.` : "";
+  const isApart = (c, below, above) =>
+    rivals.every((other) => other === c || (spreadOf(other)[above] != null && below(spreadOf(c), spreadOf(other))));
+  const highest = rivals.find((c) => isApart(c, (one, other) => one.low > other.high, "high"));
+  const lowest = rivals.find((c) => isApart(c, (one, other) => one.high != null && one.high < other.low, "low"));
+  const sentences = [highest && `${names[0]}: ${words(highest)}.`, lowest && `${names[1]}: ${words(lowest)}.`].filter(Boolean);
+  if (sentences.length > 0) return sentences.join(" ");
+  return `With HTTP, medians are ${text(Math.min(...medians))} to ${text(Math.max(...medians))}; no case lies apart from all others.`;
 }
 
 function mostFrequent(values) {
@@ -95,6 +107,16 @@ function mostFrequent(values) {
 /** The interval of a median in brackets, or the least and the most of few runs. */
 const rangeText = ({ low, high, least, most }, text) =>
   low == null ? `${text(least)} to ${text(most)}` : `[${text(low)}, ${text(high)}]`;
+
+/** The interval of a median, or the least and the most of few runs; null without two different values. */
+function rangeOf(spread) {
+  if (spread == null) return null;
+  const [from, to] = spread.low == null ? [spread.least, spread.most] : [spread.low, spread.high];
+  return from == null || from === to ? null : [from, to];
+}
+
+for (const end of data.cases.flatMap((c) => ENDS.map((name) => c[name]).filter(Boolean)))
+  end.timeline = end.timeline.map(([seconds, ...amounts]) => [seconds, ...amounts.map((kib) => kib * KIB)]);
 
 const goodput = (c) => c.goodput_bytes_per_s?.median ?? null;
 

@@ -1,10 +1,18 @@
 // One figure: heading, reading, choices, chart and numbers.
 //
 // A plan describes a figure: id, heading, term, cases, dimensions, height, isWide, isByProtocol, and
-// view(cases, choices), which returns { reading, keys, hasBars, option(chartWidth), numbers }.
+// view(cases, choices), which returns { reading, keys, hasBars, height, option(chartWidth), ends(), numbers }. Of these,
+// `keys` are names, or groups { label, names }; `ends` are the names of lines for their right ends; `height` is
+// in pixels, or a function of the width.
 
 const figures = [];
-const hiddenProtocols = new Set();
+const hiddenProtocols = new Set(stateOf("hidden")?.split(",") ?? []);
+
+/** A key, or the keys of a group after its label. */
+const keysOf = (key, hasBars) =>
+  typeof key === "string"
+    ? keyOf(key, hasBars)
+    : el("span", { class: "group" }, el("span", {}, key.label), ...key.names.map((name) => keyOf(name, hasBars)));
 
 function chooser(plan, name, onChoice) {
   const { label, of } = plan.dimensions[name];
@@ -28,8 +36,9 @@ function frameOf(plan, choosers) {
   const headingId = `${plan.id}-heading`;
   const frame = {
     reading: el("p", { class: "reading" }),
+    chosen: el("p", { class: "chosen" }),
     keys: el("div", { class: "keys" }),
-    chart: el("div", { class: "chart", role: "img", style: `height:${plan.height ?? 320}px` }),
+    chart: el("div", { class: "chart", role: "img" }),
     numbers: el("div", {}),
   };
   const isChoosable = choosers.some(({ element }) => !element.hidden);
@@ -43,9 +52,15 @@ function frameOf(plan, choosers) {
         { class: "choosers" },
         choosers.map(({ element }) => element),
       ),
+    frame.chosen,
     frame.keys,
     frame.chart,
-    el("details", {}, el("summary", {}, "The numbers"), frame.numbers),
+    el("details", { open: plan.isOpen }, el("summary", {}, "The numbers"), frame.numbers),
+    saveButtons(plan.heading, {
+      SVG: () => saveFile(`${plan.id}.svg`, new Blob([svgText(pictureOf(plan.heading, frame))], { type: "image/svg+xml" })),
+      PNG: () => savePng(`${plan.id}.png`, pictureOf(plan.heading, frame)),
+      CSV: () => saveCsv(`${plan.id}.csv`, ...frame.shown),
+    }),
   );
   return frame;
 }
@@ -53,9 +68,12 @@ function frameOf(plan, choosers) {
 /** Adds a figure to `parent`. show() draws it, once `parent` is part of the document. */
 function addFigure(plan, parent) {
   const chosen = {};
+  for (const [name, { of }] of Object.entries(plan.dimensions))
+    chosen[name] = plan.cases.map(of).find((value) => String(value) === stateOf(`${plan.id}.${name}`));
   const choosers = Object.keys(plan.dimensions).map((name) =>
     chooser(plan, name, (changed, value) => {
       chosen[changed] = value;
+      setState(`${plan.id}.${changed}`, String(value));
       show();
     }),
   );
@@ -70,14 +88,23 @@ function addFigure(plan, parent) {
     view = plan.view(plan.isByProtocol ? cases.filter((c) => !hiddenProtocols.has(c.protocol)) : cases, choices);
     frame.reading.replaceChildren(view.reading);
     frame.chart.setAttribute("aria-label", `${plan.heading}. ${view.reading}`);
+    frame.shown = view.numbers;
+    frame.chosen.textContent = choosers
+      .filter(({ element }) => !element.hidden)
+      .map(({ name }) => `${plan.dimensions[name].label}: ${choices[name].text}`)
+      .join("; ");
     frame.numbers.replaceChildren(scrolling(`${plan.heading}: the numbers`, plainTable(...view.numbers)));
     paint();
   }
 
   function paint() {
+    const height = view.height ?? plan.height ?? 320;
+    frame.chart.style.height = `${typeof height === "function" ? height(frame.chart.clientWidth) : height}px`;
     chart ??= echarts.init(frame.chart, null, { renderer: "svg" });
-    frame.keys.replaceChildren(...view.keys.map((name) => keyOf(name, view.hasBars)));
+    if (chart.getHeight() !== frame.chart.clientHeight) chart.resize();
+    frame.keys.replaceChildren(...view.keys.map((key) => keysOf(key, view.hasBars)));
     chart.setOption(view.option(chart.getWidth()), { notMerge: true });
+    if (view.ends) labelEnds(chart, view.ends(chart.getWidth()));
   }
 
   function resize() {
@@ -107,10 +134,12 @@ function printInLight() {
 /** The choice of protocols, in force in every figure that compares protocols. */
 function protocolFilter(protocols) {
   const box = (protocol) => {
-    const input = el("input", { type: "checkbox", name: "protocol", value: protocol, checked: true });
+    const checked = !hiddenProtocols.has(protocol);
+    const input = el("input", { type: "checkbox", name: "protocol", value: protocol, checked });
     input.addEventListener("change", () => {
       if (input.checked) hiddenProtocols.delete(protocol);
       else hiddenProtocols.add(protocol);
+      setState("hidden", [...hiddenProtocols].join(","));
       for (const { plan, show } of figures) if (plan.isByProtocol) show();
     });
     return { input, label: el("span", {}), protocol };

@@ -1,6 +1,11 @@
 //! The page: one self-contained file for a browser.
 
+mod case_data;
 mod data;
+mod proof_data;
+mod static_page;
+mod tiles;
+mod timeline;
 
 use std::borrow::Cow;
 
@@ -10,15 +15,24 @@ use data::Data;
 /// The format of `report.html`.
 pub(super) struct Html;
 
+/// The style of this page and of that of a comparison.
+pub(super) const STYLE: &str = include_str!("style.css");
+
 /// The scripts of the page, in the order in which they use each other.
-const SCRIPTS: [&str; 10] = [
-    include_str!("theme.js"),
-    include_str!("dom.js"),
+const SCRIPTS: [&str; 16] = [
     include_str!("data.js"),
+    include_str!("state.js"),
+    include_str!("dom.js"),
+    include_str!("theme.js"),
+    include_str!("labels.js"),
     include_str!("terms.js"),
+    include_str!("save.js"),
     include_str!("figure.js"),
     include_str!("charts-speed.js"),
+    include_str!("charts-rows.js"),
     include_str!("charts-memory.js"),
+    include_str!("charts-proof.js"),
+    include_str!("matrix.js"),
     include_str!("table.js"),
     include_str!("framing.js"),
     include_str!("page.js"),
@@ -46,7 +60,8 @@ impl Format for Html {
             .map_err(|error| FormatError::render(self.file(), error))?;
         let parts = [
             ("{{title}}", escaped(report.title).into()),
-            ("{{style}}", include_str!("style.css").into()),
+            ("{{content}}", static_page::content(report).into()),
+            ("{{style}}", STYLE.into()),
             ("{{charts}}", include_str!("echarts.min.js").into()),
             ("{{script}}", SCRIPTS.concat().into()),
             ("{{licences}}", include_str!("echarts.LICENSE").into()),
@@ -72,7 +87,8 @@ fn filled(mut template: &str, parts: &[(&str, Cow<'_, str>)]) -> String {
     page + template
 }
 
-fn escaped(text: &str) -> String {
+/// Escapes a text for HTML.
+pub(super) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;")
 }
 
@@ -82,8 +98,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        Analysis,
-        tests::{bad_day, with},
+        Analysis, Verdict,
+        tests::{bad_day, run, runs, with},
     };
 
     #[test]
@@ -115,5 +131,76 @@ mod tests {
     fn the_library_brings_its_licence() {
         assert!(include_str!("echarts.min.js").contains("Apache"));
         assert!(include_str!("echarts.LICENSE").contains("Apache License"));
+    }
+
+    /// Returns records of `cases` cases in `rounds` rounds, with as many samples as a long run has.
+    fn long_runs(cases: u64, rounds: u32) -> Vec<Record> {
+        let sample = |at: u32| {
+            let bytes = u64::from(at);
+            (
+                f64::from(at) * 0.012_345_678,
+                9_633_792 + 4096 * bytes,
+                1_318_912 + 4096 * bytes,
+                8_388_608 * bytes,
+            )
+                .into()
+        };
+        let timeline: Vec<_> = (0..256).map(sample).collect();
+        let record = |case: u64, round: u32| {
+            let protocol = record::PROTOCOLS[(case % 8) as usize].name;
+            with(run(protocol), |record: &mut Record| {
+                record.case.chunk = (4096 * (1 + case / 8)).try_into().unwrap();
+                record.round = round;
+                record.goodput_bytes_per_s = Some(1.234_567_891e9 + f64::from(round) * 1.2345e7);
+                for end in [&mut record.sender, &mut record.receiver].into_iter().flatten() {
+                    end.memory.timeline = timeline.clone();
+                    end.cpu.s_per_gib = Some(0.123_456_789);
+                }
+            })
+        };
+        (0..cases).flat_map(|case| (0..rounds).map(move |round| record(case, round))).collect()
+    }
+
+    #[test]
+    fn pages_are_small_enough_to_send() {
+        let size = |records: &[Record]| {
+            Html.render(&Report::new("longhaul bench", records, &Analysis::of(records))).unwrap().len()
+        };
+        let (default, sweep) = (size(&long_runs(24, 6)), size(&long_runs(240, 3)));
+        assert!(default < 900_000, "a default run: {default} bytes");
+        assert!(sweep < 3_000_000, "a sweep of 720 runs: {sweep} bytes");
+    }
+
+    #[test]
+    fn without_scripts_the_page_has_the_verdict_the_answers_and_the_cases() {
+        let records = bad_day();
+        let page = Html.render(&Report::new("longhaul bench", &records, &Analysis::of(&records))).unwrap();
+        let main = page.split("<main").nth(1).and_then(|rest| rest.split("</main>").next()).unwrap();
+        let parts = [
+            "1 end took more memory",
+            "<dt>Memory</dt>",
+            "longhaul prove",
+            "h2/up/64KiB/2GiB",
+            "over budget",
+        ];
+        assert!(parts.iter().all(|part| main.contains(part)), "{main}");
+        assert!(main.contains("it said &quot;no&quot;, twice"), "{main}");
+    }
+
+    #[test]
+    fn a_finding_is_no_plain_success() {
+        let kind = |records: &[Record]| {
+            let analysis = Analysis::of(records);
+            let data = serde_json::to_value(Data::of(&Report::new("", records, &analysis))).unwrap();
+            (analysis.verdict(), data["verdict"]["kind"].as_str().unwrap().to_owned())
+        };
+        let fast = |protocol: &str, goodput: f64| {
+            let goodputs = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6].map(|off| goodput + off);
+            runs(protocol, &goodputs)
+        };
+        let good = [fast("tcp", 100.0), fast("tcp-ceiling", 200.0)].concat();
+        assert_eq!(kind(&good), (Verdict::Good, "good".to_owned()));
+        let over = [fast("tcp", 200.0), fast("tcp-ceiling", 100.0)].concat();
+        assert_eq!(kind(&over), (Verdict::Good, "remark".to_owned()));
     }
 }

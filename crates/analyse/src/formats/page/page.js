@@ -1,6 +1,6 @@
 // Assembles the page from the data in it.
 
-const VERDICT_SYMBOLS = { good: "✓", failed: "✗", memory: "▲", integrity: "≠", unclear: "?" };
+const VERDICT_SYMBOLS = { good: "✓", remark: "!", failed: "✗", memory: "▲", integrity: "≠", unclear: "?" };
 
 function machineText({ host }) {
   const parts = [
@@ -28,24 +28,56 @@ function machinesNote() {
   );
 }
 
-function head() {
-  const runs = data.cases.reduce((sum, c) => sum + (c.runs ?? 0), 0);
-  const list = (name, lines) =>
-    lines.length > 0 &&
-    section(
-      name.toLowerCase(),
-      name,
-      el(
-        "ul",
-        {},
-        lines.map((line) => el("li", {}, line)),
-      ),
+/** The answers in brief. */
+function tiles() {
+  const tile = ({ title, answer, detail, command, tone }) =>
+    el(
+      "div",
+      { class: `tile ${tone}` },
+      el("dt", {}, title),
+      el("dd", {}, el("strong", {}, answer), el("p", {}, detail, command && " ", command && el("code", {}, command))),
     );
-  const facts = [
+  return data.tiles.length > 0 && el("dl", { class: "tiles", "aria-label": "The answer in brief" }, data.tiles.map(tile));
+}
+
+/** The items that stay in view; the rest of a longer list is folded. */
+const IN_VIEW = 2;
+
+function list(name, lines) {
+  if (lines.length === 0) return null;
+  const items = (some) =>
+    el(
+      "ul",
+      {},
+      some.map((line) => el("li", {}, line)),
+    );
+  const [inView, folded] = [lines.slice(0, IN_VIEW), lines.slice(IN_VIEW)];
+  return section(
+    name.toLowerCase(),
+    name,
+    items(inView),
+    folded.length > 0 && el("details", {}, el("summary", {}, `${whole(folded.length)} more`), items(folded)),
+  );
+}
+
+/** The number of runs and cases, the machine, and the files with the data. */
+function facts() {
+  const runs = data.cases.reduce((sum, c) => sum + (c.runs ?? 0), 0);
+  const links = data.records_file && el("a", { href: data.records_file }, data.records_file);
+  const parts = [
     `${countText(data.cases.length, "case")}, ${countText(runs, "run")}`,
     whenText(),
     ...distinct(data.machines.map(machineText)),
+    links && ["records: ", links],
   ].filter(Boolean);
+  return el(
+    "ul",
+    { class: "facts" },
+    parts.map((fact) => el("li", {}, fact)),
+  );
+}
+
+function head() {
   return [
     el("h1", {}, data.title),
     el(
@@ -55,13 +87,10 @@ function head() {
       ` ${data.verdict.text}`,
     ),
     machinesNote(),
-    el(
-      "ul",
-      { class: "facts" },
-      facts.map((fact) => el("li", {}, fact)),
-    ),
+    facts(),
+    tiles(),
     list("Findings", data.findings),
-    list("Notes", data.notes),
+    list("Notes", [...(data.proof?.absorbed ?? []), ...data.notes]),
   ];
 }
 
@@ -76,12 +105,12 @@ function contents(sections) {
 function plans() {
   const directions = Object.keys(DIRECTIONS);
   // A point of a chart has no room for the programs of both ends.
-  const cases = data.cases.filter((c) => c.peer === null);
+  const cases = data.cases.filter((c) => c.peer === null && !c.is_control);
+  const speed = [goodputPlan, taxPlan].flatMap((plan) => directions.map((direction) => plan(cases, direction)));
+  const memory = [rssByBodyPlan(cases), rssByChunkPlan(cases)];
   return [
-    ...directions.map((direction) => goodputPlan(cases, direction)),
-    ...directions.map((direction) => taxPlan(cases, direction)),
-    rssByChunkPlan(cases),
-    rssByBodyPlan(cases),
+    proofPlan(data.proof),
+    ...(data.proof ? [...memory, ...speed] : [...speed, ...memory]),
     cpuPlan(cases),
     throughputPlan(cases),
     pullWaitPlan(cases),
@@ -89,10 +118,21 @@ function plans() {
   ].filter((plan) => plan.cases.length >= (plan.least ?? 1));
 }
 
+/** Makes a chart wide that would stand alone in a row of two. */
+function withoutGaps(drawn) {
+  let isSecond = false;
+  return drawn.map((plan, at) => {
+    const isAlone = !isSecond && (at + 1 === drawn.length || drawn[at + 1].isWide);
+    const isWide = Boolean(plan.isWide || isAlone);
+    isSecond = !isWide && !isSecond;
+    return { ...plan, isWide };
+  });
+}
+
 function charts() {
   const drawn = plans();
   const grid = el("div", { class: "figures" });
-  for (const plan of drawn) addFigure(plan, grid);
+  for (const plan of withoutGaps(drawn)) addFigure(plan, grid);
   const compared = PROTOCOLS.filter((protocol) =>
     drawn.some(({ isByProtocol, cases }) => isByProtocol && cases.some(isOf(protocol))),
   );
@@ -168,9 +208,9 @@ function licence() {
 }
 
 function build() {
-  styleProtocols(data.protocols);
   const sections = [
     charts(),
+    matrixSection(),
     caseTable(data.cases),
     tuningTable(data.untuned),
     framingTable(data.cases),
@@ -179,12 +219,13 @@ function build() {
   ].filter(Boolean);
   const last = reading();
   document.getElementById("head").append(...head().filter(Boolean), contents([...sections, last]));
-  document.getElementById("content").append(...sections);
+  document.getElementById("content").replaceChildren(...sections);
   document.getElementById("foot").append(last, licence());
   document.body.append(...popovers());
   for (const { show } of figures) show();
   darkScheme.addEventListener("change", paintAll);
   printInLight();
+  followSections();
 }
 
 build();

@@ -25,8 +25,23 @@ const ratioColumn = (head, term, of) =>
 /** The name of a case, with the programs of both ends if one of them is not longhaul. */
 const nameOf = (c) => (c.peer === null ? c.name : c.series);
 
+/** What tells a case apart beyond protocol, direction, chunk and body: other axes, label, peer, programs. */
+const restOf = (c) => (c.peer === null ? [c.variant, c.series.slice(c.name.length).trim()].filter(Boolean).join(" ") : c.series);
+
 const COLUMNS = [
-  { head: "case", term: "case", value: nameOf, text: (name) => name },
+  {
+    head: "protocol",
+    term: "case",
+    isName: true,
+    isText: true,
+    value: (c) => PROTOCOLS.indexOf(c.protocol),
+    text: (_, c) => c.protocol,
+    raw: (c) => c.protocol,
+  },
+  { head: "way", term: "case", asked: "the direction", isText: true, value: (c) => c.direction, text: (way) => way },
+  { head: "chunk", term: "case", asked: "the chunk size", value: (c) => c.chunk_bytes, text: sizeText },
+  { head: "body", term: "case", asked: "the body size", value: (c) => c.body_bytes, text: sizeText },
+  ...(data.cases.some(restOf) ? [{ head: "further", term: "case", asked: "the rest of a case", isText: true, value: restOf, text: (rest) => rest }] : []),
   { head: "MiB/s", term: "goodput", value: (c) => toMib(goodput(c)), text: whole, mark: (c) => RANKS[c.rank] },
   {
     head: "range, MiB/s",
@@ -71,16 +86,24 @@ const COLUMNS = [
   {
     head: "verdict",
     term: "verdict",
+    isText: true,
     value: (c) => c.verdict.text,
     text: (text, c) => `${verdictOf(c).symbol} ${text}`,
     mark: (c) => c.failed > 0 && `${c.failed} of ${c.runs}`,
   },
 ];
 
+/** The table of all cases as CSV: names in full, and plain numbers. */
+function saveCases() {
+  const head = ["case", ...COLUMNS.map(({ head }) => head)];
+  const row = (c) => [nameOf(c), ...COLUMNS.map(({ raw, value }) => (raw ?? value)(c))];
+  saveCsv("cases.csv", head, data.cases.map(row));
+}
+
 function cell(column, c) {
   const text = column.text(column.value(c), c);
   const mark = column.mark?.(c);
-  if (column.term === "case") return el("th", { scope: "row" }, text);
+  if (column.isName) return el("th", { scope: "row" }, text);
   const className = column.term === "verdict" ? `verdict ${verdictOf(c).isGood ? "good" : "bad"}` : null;
   return el("td", { class: className }, text, mark && el("span", { class: "mark" }, ` ${mark}`));
 }
@@ -102,17 +125,25 @@ function headerCell(column, onSort) {
     { scope: "col", "aria-sort": "none" },
     el("div", {}, button, defineButton(column.term, column.asked)),
   );
-  button.addEventListener("click", () => {
-    const isText = column.term === "case" || column.term === "verdict";
-    const current = th.getAttribute("aria-sort");
-    const first = isText ? "ascending" : "descending";
-    const second = isText ? "descending" : "ascending";
-    const order = current === first ? second : first;
+  const sort = (order) => {
     for (const other of th.parentElement.children) other.setAttribute("aria-sort", "none");
     th.setAttribute("aria-sort", order);
     onSort(compareBy(column, order === "ascending" ? 1 : -1));
+  };
+  button.addEventListener("click", () => {
+    const [first, second] = column.isText ? ["ascending", "descending"] : ["descending", "ascending"];
+    const order = th.getAttribute("aria-sort") === first ? second : first;
+    sort(order);
+    setState("sort", `${column.head}:${order}`);
   });
-  return th;
+  return { column, th, sort };
+}
+
+/** Sorts as the address says. */
+function sortAsBefore(headers) {
+  const [name, order] = (stateOf("sort") ?? "").split(":");
+  const header = headers.find(({ column }) => column.head === name);
+  if (header && ["ascending", "descending"].includes(order)) header.sort(order);
 }
 
 function filterField(rows) {
@@ -128,7 +159,11 @@ function filterField(rows) {
     status.textContent =
       shown === rows.length ? countText(shown, "case") : `${whole(shown)} of ${countText(rows.length, "case")}`;
   };
-  input.addEventListener("input", apply);
+  input.addEventListener("input", () => {
+    apply();
+    setState("filter", input.value);
+  });
+  input.value = stateOf("filter") ?? "";
   apply();
   return el("p", { class: "filter" }, el("label", {}, el("span", {}, "Filter by words"), input), status);
 }
@@ -138,7 +173,7 @@ function caseTable(cases) {
     c,
     tr: el(
       "tr",
-      {},
+      { "data-case": nameOf(c) },
       COLUMNS.map((column) => cell(column, c)),
     ),
   }));
@@ -148,20 +183,23 @@ function caseTable(cases) {
     rows.map(({ tr }) => tr),
   );
   const sort = (compare) => body.append(...[...rows].sort(compare).map(({ tr }) => tr));
+  const headers = COLUMNS.map((column) => headerCell(column, sort));
   const head = el(
     "thead",
     {},
     el(
       "tr",
       {},
-      COLUMNS.map((column) => headerCell(column, sort)),
+      headers.map(({ th }) => th),
     ),
   );
+  sortAsBefore(headers);
   return section(
     "cases",
     "All cases",
     filterField(rows),
     scrolling("Table of all cases", el("table", { class: "cases" }, head, body), "scroll tall"),
+    saveButtons("the table of all cases", { CSV: saveCases }),
     packetsNote(),
   );
 }

@@ -102,6 +102,16 @@ const TERMS = {
     meaning:
       "The sender’s time from handing over a chunk to being asked for the next: backpressure, not the time of delivery. 99 % of the chunks waited p99 or less. Of small chunks, one in many is timed.",
   },
+  slope: {
+    name: "the slope of memory",
+    meaning:
+      "The growth of memory per GiB of body, with its interval of 99 %: of the live heap within runs of the largest body, from a quarter of the body on, or of anonymous RSS if the heap was not counted. The upper end of the interval is the bound. CONSTANT: the interval is within the limit, RSS agrees, and the growth is within the budget. Controls grow on purpose. The axis is linear within one KiB per GiB around zero, and logarithmic beyond.",
+  },
+  matrix: {
+    name: "the matrix",
+    meaning:
+      "The median of each protocol at each chunk size. The shade is the share of the highest value in the matrix. Ceilings have a chunk size of their own, so they are left out.",
+  },
   timeline: {
     name: "the timeline",
     meaning:

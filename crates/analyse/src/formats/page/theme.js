@@ -1,50 +1,5 @@
 // Styles of lines, points and bars: one per name, distinguishable without colour.
 
-const PALETTES = {
-  light: {
-    text: "#1b1f24",
-    quiet: "#59616b",
-    axis: "#9aa2ac",
-    grid: "#e3e6ea",
-    surface: "#ffffff",
-    blue: "#1d5fc2",
-    sky: "#3f86dd",
-    orange: "#ad420c",
-    amber: "#cc6a1f",
-    green: "#17794a",
-    purple: "#7d559c",
-    indigo: "#5a4fcf",
-    ochre: "#8f6a00",
-    teal: "#0b7f86",
-    olive: "#5f7a12",
-    rose: "#a3487c",
-    grey: "#7c848e",
-    slate: "#49515b",
-    ink: "#1b1f24",
-  },
-  dark: {
-    text: "#e6e9ed",
-    quiet: "#a3acb7",
-    axis: "#66707c",
-    grid: "#2b3139",
-    surface: "#181c21",
-    blue: "#79b0ff",
-    sky: "#4c8ee6",
-    orange: "#ff9c5c",
-    amber: "#d67c38",
-    green: "#4fc78a",
-    purple: "#bf9fdb",
-    indigo: "#a49bff",
-    ochre: "#d9b13b",
-    teal: "#45c6cc",
-    olive: "#b3cc5a",
-    rose: "#ee93c0",
-    grey: "#8b949f",
-    slate: "#c3cad2",
-    ink: "#f2f4f6",
-  },
-};
-
 /** Outlines of symbols in a box of 10 by 10; those that no released protocol uses come first. */
 const SYMBOLS = {
   hourglass: "M0 0H10L6 5L10 10H0L4 5Z",
@@ -65,66 +20,10 @@ const SYMBOLS = {
   cross: "M3.4 0H6.6V3.4H10V6.6H6.6V10H3.4V6.6H0V3.4H3.4Z",
 };
 
-/** Colours and symbols of the combinations of carrier and HTTP version that longhaul is released with. */
-const LOOKS = {
-  "tcp/none": { colour: "grey", symbol: "ring" },
-  "tcp/1.1": { colour: "sky", symbol: "disc" },
-  "tcp/2": { colour: "amber", symbol: "triangle" },
-  "tls/none": { colour: "slate", symbol: "frame" },
-  "tls/1.1": { colour: "blue", symbol: "square" },
-  "tls/2": { colour: "orange", symbol: "diamond" },
-  "quic/none": { colour: "purple", symbol: "tent" },
-  "quic/3": { colour: "green", symbol: "cross" },
-};
-
-/** Colours of all other protocols, by HTTP version. */
-const HUES = {
-  none: ["rose", "grey", "slate", "purple"],
-  1.1: ["indigo", "sky", "blue"],
-  2: ["ochre", "amber", "orange"],
-  3: ["teal", "olive", "green"],
-};
-const OTHER_HUES = ["rose", "indigo", "ochre", "teal", "olive"];
-
-/** Styles of protocols, by name. */
-const protocolStyles = new Map();
-
-const lookOf = ({ carrier, http }) => `${carrier}/${http ?? "none"}`;
-
-/** The line of a protocol: dotted without HTTP, dashed over cleartext TCP, else solid. */
-const lineOf = ({ carrier, http }) => (http == null ? "dotted" : carrier === "tcp" ? "dashed" : "solid");
-
-/** The value with the fewest uses so far; among several, the first. */
-const leastUsed = (values, used) => lowest(values, (value) => used.filter((other) => other === value).length);
-
-/** Gives every protocol its style. No two protocols have both the symbol and the line in common. */
-function styleProtocols(protocols) {
-  const others = [];
-  for (const protocol of protocols) {
-    const look = LOOKS[lookOf(protocol)];
-    const isTaken = [...protocolStyles.values()].some(({ symbol }) => symbol === look?.symbol);
-    if (look && !isTaken) protocolStyles.set(protocol.name, { ...look, line: lineOf(protocol) });
-    else others.push(protocol);
-  }
-  for (const protocol of others) protocolStyles.set(protocol.name, spareStyle(protocol, [...protocolStyles.values()]));
-}
-
-/** A style beside those in use. Symbols are used again once all of them are taken, each time with another line. */
-function spareStyle(protocol, styles) {
-  const symbols = styles.map(({ symbol }) => symbol);
-  const symbol = leastUsed(Object.keys(SYMBOLS), symbols);
-  const colours = styles.map(({ colour }) => colour);
-  const colour = leastUsed(HUES[protocol.http ?? "none"] ?? OTHER_HUES, colours);
-  const uses = symbols.filter((other) => other === symbol).length;
-  return { colour, symbol, line: uses === 0 ? lineOf(protocol) : spareLine(lineOf(protocol), uses) };
-}
-
-/** A pattern of dashes in the manner of `line`, another for each use of a symbol. */
-function spareLine(line, uses) {
-  if (line === "dotted") return [2, 3 + 2 * uses];
-  if (line === "dashed") return [6 + 4 * uses, 4];
-  return [16, 3, ...Array(uses).fill([2, 3]).flat()];
-}
+/** Styles of protocols, by name, as the data gives them. */
+const protocolStyles = new Map(
+  data.protocols.map(({ name, style: { colour, symbol, dashes } }) => [name, { colour, symbol, line: dashes }]),
+);
 
 /** Styles of everything that is drawn and is not a protocol, by name. */
 const STYLES = {
@@ -138,9 +37,9 @@ const STYLES = {
   "receiver RSS": { colour: "orange", symbol: "none", line: [9, 3] },
   "sender anonymous RSS": { colour: "blue", symbol: "none", line: [2, 3] },
   "receiver anonymous RSS": { colour: "orange", symbol: "none", line: [2, 6] },
-  "sender goodput": { colour: "blue", symbol: "none", line: "solid" },
-  "receiver goodput": { colour: "orange", symbol: "none", line: [9, 3] },
-  "1.00, as without HTTP": { colour: "ink", symbol: "none", line: "solid" },
+  "sender goodput": { colour: "indigo", symbol: "none", line: "solid" },
+  "receiver goodput": { colour: "ochre", symbol: "none", line: [9, 3] },
+  control: { colour: "rose", symbol: "wedge" },
   p1: { colour: "purple", symbol: "triangle" },
   p5: { colour: "blue", symbol: "frame" },
   p50: { colour: "ink", symbol: "disc" },
@@ -156,7 +55,7 @@ const colourOf = (name) => palette()[styleOf(name).colour];
 const darkScheme = matchMedia("(prefers-color-scheme: dark)");
 let isPrinting = false;
 
-const palette = () => (darkScheme.matches && !isPrinting ? PALETTES.dark : PALETTES.light);
+const palette = () => (darkScheme.matches && !isPrinting ? data.palettes.dark : data.palettes.light);
 
 function symbolOf(name) {
   const { symbol } = styleOf(name);
@@ -172,12 +71,52 @@ function lineSeries(name, data, extra = {}) {
     symbol: symbolOf(name),
     symbolSize: 8,
     showAllSymbol: true,
-    lineStyle: { color, width: 2, type: styleOf(name).line },
+    lineStyle: { color, width: 2, type: dashesOf(styleOf(name).line) },
     itemStyle: { color },
     emphasis: { focus: "series" },
     ...extra,
   };
 }
+
+/** The option of ECharts for dashes: an empty list is a solid line. */
+const dashesOf = (line) => (Array.isArray(line) && line.length === 0 ? "solid" : line);
+
+/** The prefix of the ids of series that only accompany another series: ranges, rounds and labels. */
+const BESIDE = "beside ";
+
+/** The ranges of points as thin lines, `[from, to]` each; a point without a range has null. */
+function rangeSeries(name, ranges, colour = colourOf(name)) {
+  return {
+    type: "line",
+    id: `${BESIDE}range ${name}`,
+    data: ranges.filter(Boolean).flatMap(([from, to]) => [from, to, ["-", "-"]]),
+    symbol: "none",
+    silent: true,
+    lineStyle: { color: colour, width: 1.25, opacity: 0.8 },
+    itemStyle: { color: colour },
+    tooltip: { show: false },
+    z: 1,
+  };
+}
+
+/** Single rounds as small dots behind the median. */
+function roundSeries(name, points, extra = {}) {
+  return {
+    type: "scatter",
+    id: `${BESIDE}rounds ${name}`,
+    data: points,
+    symbol: "circle",
+    symbolSize: 5,
+    silent: true,
+    itemStyle: { color: colourOf(name), opacity: 0.4 },
+    tooltip: { show: false },
+    z: 1,
+    ...extra,
+  };
+}
+
+/** The parameters of a tip that belong to a series of their own. */
+const ownParams = (params) => params.filter(({ seriesId }) => !seriesId?.startsWith(BESIDE));
 
 function pointSeries(name, data) {
   return {
@@ -208,7 +147,7 @@ function keyOf(name, isBar = false) {
   const { symbol, line } = styleOf(name);
   const color = colourOf(name);
   const isLine = line && !isBar;
-  const dash = isLine && ({ dashed: [6, 4], dotted: [2, 3], solid: [] }[line] ?? line).join(" ");
+  const dash = isLine && line !== "solid" ? line.join(" ") : null;
   const sample = svg(
     "svg",
     { width: isLine ? 30 : 12, height: 12, "aria-hidden": "true" },
@@ -238,22 +177,27 @@ function amountAxis(name, extra = {}) {
   };
 }
 
+/** The pixels of a factor of two on an axis from the first to the last of ascending sizes. */
+const pixelsPerDoubling = (sizes, chartWidth) =>
+  Math.max(40, chartWidth - 150) / Math.max(1, Math.log2(sizes.at(-1) / sizes[0]));
+
 /** The sizes, of an ascending list, whose labels fit on a logarithmic axis in a chart of this width. */
 function labelled(sizes, chartWidth) {
-  const pixelsPerDoubling = (chartWidth - 80) / Math.log2(sizes.at(-1) / sizes[0]);
+  const pixels = pixelsPerDoubling(sizes, chartWidth);
   const kept = [sizes[0]];
-  for (const size of sizes) if (Math.log2(size / kept.at(-1)) * pixelsPerDoubling >= 56) kept.push(size);
+  for (const size of sizes) if (Math.log2(size / kept.at(-1)) * pixels >= 56) kept.push(size);
   return kept;
 }
 
-/** An axis of sizes in powers of two, with a mark at every size that has a point. */
-function sizeAxis(name, sizes, chartWidth) {
+/** An axis of sizes in powers of two, with a mark at every size that has a point, and room for `pad` pixels beside them. */
+function sizeAxis(name, sizes, chartWidth, pad = 0) {
+  const room = 2 ** (pad / pixelsPerDoubling(sizes, chartWidth));
   return {
     type: "log",
     logBase: 2,
     name,
-    min: sizes[0],
-    max: sizes.at(-1),
+    min: sizes[0] / room,
+    max: sizes.at(-1) * room,
     nameLocation: "middle",
     nameGap: 28,
     nameTextStyle: labelStyle(),
@@ -279,6 +223,8 @@ function categoryAxis(name, data, extra = {}) {
   };
 }
 
+const chartGrid = () => ({ left: 4, right: 16, top: 8, bottom: 4, outerBoundsMode: "same", outerBoundsContain: "all" });
+
 /** The options common to all charts. `tip` makes the element that describes the point under the pointer. */
 function chartOption(tip, parts) {
   const { surface, axis, text } = palette();
@@ -286,7 +232,7 @@ function chartOption(tip, parts) {
     animation: false,
     aria: { enabled: true, label: { enabled: false }, decal: { show: true } },
     textStyle: { fontFamily: "system-ui, sans-serif" },
-    grid: { left: 4, right: 16, top: 8, bottom: 4, outerBoundsMode: "same", outerBoundsContain: "all" },
+    grid: chartGrid(),
     tooltip: {
       trigger: "axis",
       confine: true,
@@ -295,19 +241,31 @@ function chartOption(tip, parts) {
       borderColor: axis,
       textStyle: { color: text, fontSize: 13 },
       axisPointer: { lineStyle: { color: axis }, shadowStyle: { color: axis, opacity: 0.15 } },
-      formatter: tip,
+      formatter: (params) => (ownParams(params).length > 0 ? tip(ownParams(params)) : ""),
     },
     ...parts,
   };
 }
 
-function tipTable(title, rows, hasBars) {
+/** The content of a tip. `heads` names the columns after the first; without it, they need no name. */
+function tipTable(title, rows, { hasBars = false, heads = [] } = {}) {
   const row = ([name, ...texts]) =>
     el(
       "tr",
       {},
-      el("th", { scope: "row" }, keyOf(name, hasBars)),
+      el("th", { scope: "row" }, styleOf(name) ? keyOf(name, hasBars) : name),
       texts.map((text) => el("td", {}, text)),
     );
-  return el("div", { class: "tip" }, el("strong", {}, title), el("table", {}, el("tbody", {}, rows.map(row))));
+  const head =
+    heads.length > 0 &&
+    el(
+      "thead",
+      {},
+      el(
+        "tr",
+        {},
+        ["", ...heads].map((text) => el("th", { scope: "col" }, text)),
+      ),
+    );
+  return el("div", { class: "tip" }, el("strong", {}, title), el("table", {}, head, el("tbody", {}, rows.map(row))));
 }

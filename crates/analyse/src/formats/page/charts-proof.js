@@ -1,0 +1,164 @@
+// The chart of a proof: for each end, the slope of memory over body bytes, with its interval and the limit.
+
+/** Slopes in KiB per GiB at which the axis has marks. */
+const SLOPE_MARKS = [-1e4, -1000, -100, -10, -1, 0, 1, 10, 100, 1000, 1e4, 1e5, 1e6];
+
+const FINE_SLOPE_MARKS = new Set([-1, 1, 1000, 1e5]);
+
+/** The place of a slope on an axis that is linear within one KiB per GiB around zero, and logarithmic beyond. */
+const placeOf = (slope) => Math.sign(slope) * Math.log10(1 + Math.abs(slope));
+
+const shortCount = (n) => (Math.abs(n) >= 1e6 ? `${n / 1e6}M` : Math.abs(n) >= 1000 ? `${n / 1000}k` : String(n));
+const slopeNumber = (slope) => (Math.abs(slope) < 100 ? twoDecimals(slope) : whole(slope)).replace(/^-(0\.00)$/, "$1");
+const isConstant = ({ word }) => word === "CONSTANT";
+
+const PROOF_ROW_HEIGHT = 24;
+const NARROW_PROOF_ROW_HEIGHT = 38;
+const isNarrowProof = (chartWidth) => chartWidth < 560;
+const PROOF_STYLES = ["sender", "receiver", "p95", "p99.9"];
+
+function proofReading({ ends, lacks_controls }) {
+  const measured = ends.filter(({ is_control }) => !is_control);
+  const controls = ends.filter(({ is_control }) => is_control);
+  const words = distinct(measured.map(({ word }) => word)).map(
+    (word) => `${whole(measured.filter((end) => end.word === word).length)} ${word}`,
+  );
+  const top = highest(measured, ({ slope }) => slope?.[2]);
+  const bound =
+    top &&
+    `Highest upper bound: ${slopeNumber(Math.max(0, top.slope[2]))} KiB per GiB (${top.series}, ${top.end}); the limit is ${whole(top.limit)}.`;
+  const unnoticed = controls.filter(({ is_as_expected }) => !is_as_expected).length;
+  const noticed =
+    controls.length === 0
+      ? `No controls were run${lacks_controls ? " yet" : ""}, so nothing shows that growth would be noticed.`
+      : unnoticed === 0
+        ? `${countText(controls.length, "control")} behaved as ${controls.length === 1 ? "it" : "they"} must.`
+        : `${unnoticed} of ${countText(controls.length, "control")} went unnoticed, so nothing is proven.`;
+  return [`Of ${countText(measured.length, "end")}: ${words.join(", ")}.`, bound, noticed].filter(Boolean).join(" ");
+}
+
+/** The axis of slopes, wide enough for all intervals and the limits. A narrow one has fewer marks. */
+function slopeAxis(ends, isNarrow) {
+  const slopes = ends.flatMap(({ slope, limit }) => [...(slope ?? []), limit]);
+  const [min, max] = [Math.min(-1, ...slopes), Math.max(...slopes)].map(placeOf);
+  const fits = (mark) => placeOf(mark) >= min && placeOf(mark) <= max + 0.3;
+  const marks = SLOPE_MARKS.filter((mark) => fits(mark) && !(isNarrow && FINE_SLOPE_MARKS.has(mark)));
+  const customValues = marks.map(placeOf);
+  return underAxis("KiB per GiB of body, logarithmic", {
+    min: min - 0.1,
+    max: max + 0.35,
+    axisTick: { show: false, customValues },
+    axisLabel: {
+      ...labelStyle(),
+      customValues,
+      formatter: (place) => shortCount(marks[customValues.findIndex((value) => Math.abs(value - place) < 1e-9)] ?? ""),
+    },
+  });
+}
+
+/** A line at the slope that counts as growth. */
+function limitLine(limit) {
+  const line = comparedLine("xAxis", placeOf(limit));
+  const lineStyle = { color: colourOf("max"), type: [6, 4], width: 1.5 };
+  const label = { show: true, position: "start", formatter: `limit ${whole(limit)}`, ...labelStyle() };
+  return { ...line, id: `${BESIDE}limit ${limit}`, markLine: { ...line.markLine, lineStyle, label } };
+}
+
+function proofOption(proof, names, ends, chartWidth) {
+  const isNarrow = isNarrowProof(chartWidth);
+  const endNames = distinct(ends.map(({ end }) => end));
+  const yOf = ({ series, end }) => names.indexOf(series) + (endNames.length > 1 ? (endNames.indexOf(end) ? 0.18 : -0.18) : 0);
+  const nameOfStyle = (end) => (end.is_control ? "control" : PROOF_STYLES[endNames.indexOf(end.end) % PROOF_STYLES.length]);
+  const series = ends.flatMap((end, at) => {
+    if (end.slope == null) return [];
+    const [estimate, low, high] = end.slope.map(placeOf);
+    const y = yOf(end);
+    const style = nameOfStyle(end);
+    const label = {
+      show: end.is_control || !isConstant(end),
+      position: estimate > placeOf(1e4) ? "left" : "right",
+      distance: 8,
+      formatter: !end.is_control ? end.word : isNarrow ? "control" : `control: ${end.word}, ${end.is_as_expected ? "as it must" : "UNNOTICED"}`,
+      color: palette().text,
+      fontSize: 12,
+    };
+    return [
+      { ...pointSeries(style, [[estimate, y]]), id: `end ${at}`, name: `${end.series} ${end.end}`, symbolSize: 8, label },
+      rangeSeries(`end ${at}`, [[[low, y], [high, y]]], colourOf(style)),
+    ];
+  });
+  const tip = ([{ seriesId }]) => {
+    const end = ends[Number(seriesId.slice("end ".length))];
+    return el(
+      "div",
+      { class: "tip" },
+      el("strong", {}, `${end.series}, ${end.end}`),
+      el("p", {}, end.text),
+      end.reason && el("p", {}, end.reason),
+    );
+  };
+  const limits = distinct(ends.map(({ limit }) => limit));
+  const option = chartOption(tip, {
+    xAxis: slopeAxis(ends, isNarrow),
+    yAxis: {
+      type: "value",
+      inverse: true,
+      min: -0.6,
+      max: names.length - 0.4,
+      axisLine: { show: false },
+      axisTick: { show: false, customValues: names.map((_, at) => at) },
+      splitLine: { show: false },
+      axisLabel: {
+        ...labelStyle(),
+        customValues: names.map((_, at) => at),
+        formatter: (at) => names[Math.round(at)] ?? "",
+        width: isNarrow ? 130 : 330,
+        overflow: isNarrow ? "break" : "truncate",
+        fontSize: isNarrow ? 10 : 12,
+        lineHeight: 11,
+      },
+    },
+    series: [
+      ...series,
+      ...limits.map(limitLine),
+      { ...comparedLine("xAxis", 0), id: `${BESIDE}zero` },
+    ],
+  });
+  option.grid = { ...option.grid, top: 24 };
+  option.tooltip = { ...option.tooltip, trigger: "item", formatter: (params) => tip([params]) };
+  return option;
+}
+
+function proofPlan(proof) {
+  const ends = proof?.ends ?? [];
+  const names = distinct(ends.map(({ series }) => series));
+  const columns = ["Series", "End", "verdict", "slope, KiB/GiB", "interval", "limit", "bound, B/chunk", "growth, MiB", "budget, MiB", "remark"];
+  const row = (end) => [
+    end.series,
+    end.is_control ? `${end.end} (control)` : end.end,
+    end.word,
+    given(end.slope, ([estimate]) => slopeNumber(estimate)) ?? NONE,
+    given(end.slope, ([, low, high]) => `[${slopeNumber(low)}, ${slopeNumber(high)}]`) ?? NONE,
+    whole(end.limit),
+    given(end.bound_per_chunk, twoDecimals) ?? NONE,
+    oneDecimal(toMib(end.growth_bytes)),
+    oneDecimal(toMib(end.budget_bytes)),
+    end.reason ?? "",
+  ];
+  return {
+    id: "proof",
+    heading: "Does memory grow with the body?",
+    term: "slope",
+    cases: ends,
+    isWide: true,
+    isOpen: ends.some((end) => !isConstant(end) && !end.is_control),
+    height: (width) => 90 + (isNarrowProof(width) ? NARROW_PROOF_ROW_HEIGHT : PROOF_ROW_HEIGHT) * names.length,
+    dimensions: {},
+    view: () => ({
+      reading: proofReading(proof),
+      keys: [],
+      option: (chartWidth) => proofOption(proof, names, ends, chartWidth),
+      numbers: [columns, ends.map(row)],
+    }),
+  };
+}

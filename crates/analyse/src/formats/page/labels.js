@@ -1,0 +1,46 @@
+// The names of lines at their right ends, moved apart where they would overlap.
+
+const LABEL_HEIGHT = 14;
+
+/** The room to the right of a chart for these names, in pixels. */
+const roomFor = (names) => 14 + 6.8 * Math.max(0, ...names.map((name) => name.length));
+
+/** Positions at least `distance` apart, between `top` and `bottom`, as near to the wanted ones as their order allows. */
+function movedApart(wanted, distance, top, bottom) {
+  const order = wanted.map((_, at) => at).sort((a, b) => wanted[a] - wanted[b]);
+  const places = [...wanted];
+  let least = top;
+  for (const at of order) {
+    places[at] = Math.max(places[at], least);
+    least = places[at] + distance;
+  }
+  let most = bottom;
+  for (const at of order.reverse()) {
+    places[at] = Math.min(places[at], most);
+    most = places[at] - distance;
+  }
+  return places;
+}
+
+/** Adds the names of lines to a drawn chart. `ends` are `{ name, at }` with the point at the right edge. */
+function labelEnds(chart, ends) {
+  const axes = { xAxisIndex: 0, yAxisIndex: 0 };
+  const wanted = ends.map(({ at }) => chart.convertToPixel(axes, at)[1]);
+  const places = movedApart(wanted, LABEL_HEIGHT, LABEL_HEIGHT / 2, chart.getHeight() - 3 * LABEL_HEIGHT);
+  const data = ends.map(({ name, at }, i) => ({
+    value: at,
+    label: { formatter: name, color: colourOf(name), offset: [0, places[i] - wanted[i]] },
+  }));
+  const series = {
+    type: "scatter",
+    id: `${BESIDE}labels`,
+    data,
+    symbolSize: 0.1,
+    itemStyle: { opacity: 1 },
+    silent: true,
+    clip: false,
+    tooltip: { show: false },
+    label: { show: true, position: "right", distance: 10, fontSize: 12 },
+  };
+  chart.setOption({ series: [series] });
+}

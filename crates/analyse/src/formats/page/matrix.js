@@ -1,0 +1,93 @@
+// The matrix of protocols and chunk sizes, with the values as shades.
+
+/** The figures that a matrix can show. */
+const MATRIX_FIGURES = {
+  goodput: { label: "goodput, MiB/s", value: goodput, text: (rate) => whole(toMib(rate)), spread: (c) => c.goodput_bytes_per_s },
+  base: { label: "of a plain loop", value: (c) => c.of_baseline?.median ?? null, text: twoDecimals, spread: (c) => c.of_baseline },
+  sender: {
+    label: "peak RSS of the sender, MiB",
+    value: (c) => c.sender?.peak_rss_bytes ?? null,
+    text: (bytes) => oneDecimal(toMib(bytes)),
+    spread: (c) => c.sender?.peak_rss_spread,
+  },
+  receiver: {
+    label: "peak RSS of the receiver, MiB",
+    value: (c) => c.receiver?.peak_rss_bytes ?? null,
+    text: (bytes) => oneDecimal(toMib(bytes)),
+    spread: (c) => c.receiver?.peak_rss_spread,
+  },
+};
+
+function matrixTable(cases, { label, value, text, spread }) {
+  const shown = cases.filter((c) => value(c) != null);
+  const chunks = distinct(shown.map((c) => c.chunk_bytes)).sort(ascending);
+  const protocols = PROTOCOLS.filter((protocol) => shown.some(isOf(protocol)));
+  const most = Math.max(...shown.map(value));
+  const cell = (protocol, chunk) => {
+    const c = shown.find((each) => each.protocol === protocol && each.chunk_bytes === chunk);
+    if (!c) return el("td", {}, NONE);
+    const style = `--share:${whole((100 * value(c)) / most)}%`;
+    return el("td", { class: "shade", style, title: `${nameOf(c)}: ${rangeText(spread(c), text)}` }, text(value(c)));
+  };
+  const head = el(
+    "tr",
+    {},
+    ["chunk", ...protocols].map((name) => el("th", { scope: "col" }, name)),
+  );
+  const row = (chunk) =>
+    el(
+      "tr",
+      {},
+      el("th", { scope: "row" }, sizeText(chunk)),
+      protocols.map((protocol) => cell(protocol, chunk)),
+    );
+  return el("table", { class: "matrix" }, el("caption", {}, label), el("thead", {}, head), el("tbody", {}, chunks.map(row)));
+}
+
+/** The section with the matrix, if protocols and chunk sizes both vary. */
+function matrixSection() {
+  const cases = data.cases.filter((c) => c.peer === null && !c.is_control && !CEILINGS.has(c.protocol));
+  const varied = inLinesOver(inLinesOver(cases, "protocol"), "chunk");
+  if (varied.length === 0) return null;
+  const figures = Object.keys(MATRIX_FIGURES).filter((name) => varied.some((c) => MATRIX_FIGURES[name].value(c) != null));
+  const dimensions = { direction: DIMENSIONS.direction, setup: DIMENSIONS.setup, body: DIMENSIONS.body };
+  const plan = { cases: varied, dimensions };
+  const chosen = {};
+  for (const [name, { of }] of Object.entries(dimensions))
+    chosen[name] = varied.map(of).find((value) => String(value) === stateOf(`matrix.${name}`));
+  const table = el("div", {});
+  const select = el(
+    "select",
+    { name: "figure" },
+    figures.map((name) => el("option", { value: name }, MATRIX_FIGURES[name].label)),
+  );
+  if (figures.includes(stateOf("matrix.figure"))) select.value = stateOf("matrix.figure");
+  const choosers = Object.keys(dimensions).map((name) =>
+    chooser(plan, name, (changed, value) => {
+      chosen[changed] = value;
+      setState(`matrix.${changed}`, String(value));
+      show();
+    }),
+  );
+  select.addEventListener("change", () => {
+    setState("matrix.figure", select.value);
+    show();
+  });
+  function show() {
+    const { cases: left, choices } = narrow(varied, dimensions, chosen);
+    for (const each of choosers) offer(each, choices[each.name], dimensions[each.name]);
+    table.replaceChildren(scrolling("The matrix", matrixTable(left, MATRIX_FIGURES[select.value])));
+  }
+  show();
+  return section(
+    "matrix",
+    "Protocol by chunk size",
+    el(
+      "div",
+      { class: "choosers" },
+      el("label", {}, el("span", {}, "Figure"), select),
+      choosers.map(({ element }) => element),
+    ),
+    table,
+  );
+}

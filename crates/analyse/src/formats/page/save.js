@@ -1,0 +1,75 @@
+// Charts and tables as files: SVG, PNG and CSV.
+
+function saveFile(name, blob) {
+  const address = URL.createObjectURL(blob);
+  el("a", { href: address, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(address), 60_000);
+}
+
+const HEADING_HEIGHT = 32;
+
+/** A figure as a picture of its own: heading, keys and chart on the background of the page. */
+function pictureOf(heading, frame) {
+  const { text, surface } = palette();
+  const drawing = frame.chart.querySelector("svg");
+  const [width, height] = [frame.chart.clientWidth, frame.chart.clientHeight];
+  const keysHeight = frame.keys.clientHeight;
+  const top = HEADING_HEIGHT + keysHeight;
+  const origin = frame.keys.getBoundingClientRect();
+  const keys = [...frame.keys.querySelectorAll(".key")].map((key) => {
+    const { left, top: y } = key.getBoundingClientRect();
+    const sample = key.querySelector("svg").cloneNode(true);
+    const sampleWidth = Number(sample.getAttribute("width"));
+    const place = `translate(${left - origin.left} ${y - origin.top + HEADING_HEIGHT})`;
+    return svg("g", { transform: place }, sample, svg("text", { x: sampleWidth + 6, y: 11, "font-size": 13 }, key.textContent));
+  });
+  const chart = drawing.cloneNode(true);
+  for (const [name, value] of Object.entries({ x: 0, y: top, width, height })) chart.setAttribute(name, value);
+  return svg(
+    "svg",
+    { xmlns: SVG, width, height: top + height, fill: text, "font-family": "system-ui, sans-serif" },
+    svg("rect", { width: "100%", height: "100%", fill: surface }),
+    svg("text", { x: 4, y: 20, "font-size": 16, "font-weight": 600 }, heading),
+    ...keys,
+    chart,
+  );
+}
+
+const svgText = (picture) => new XMLSerializer().serializeToString(picture);
+
+function savePng(name, picture) {
+  const scale = 2;
+  const [width, height] = ["width", "height"].map((side) => Number(picture.getAttribute(side)));
+  const image = new Image(width, height);
+  image.addEventListener("load", () => {
+    const canvas = el("canvas", { width: width * scale, height: height * scale });
+    canvas.getContext("2d").drawImage(image, 0, 0, width * scale, height * scale);
+    canvas.toBlob((blob) => saveFile(name, blob), "image/png");
+  });
+  image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(svgText(picture))}`;
+}
+
+/** A field of CSV (RFC 4180). Numbers that the page shows with commas between thousands lose them. */
+function csvField(value) {
+  const shown = value == null || value === NONE ? "" : String(value);
+  const text = shown.replaceAll("\u00a0", " ").replaceAll(/(?<=\d),(?=\d{3}\b)/g, "");
+  return /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+const csvText = (head, rows) => [head, ...rows].map((row) => `${row.map(csvField).join(",")}\r\n`).join("");
+
+const saveCsv = (name, head, rows) => saveFile(name, new Blob([csvText(head, rows)], { type: "text/csv" }));
+
+/** Buttons that save something in several formats, by their names. */
+function saveButtons(what, actions) {
+  return el(
+    "p",
+    { class: "save" },
+    el("span", {}, "Save"),
+    Object.entries(actions).map(([format, action]) => {
+      const button = el("button", { type: "button", "aria-label": `Save ${what} as ${format}` }, format);
+      button.addEventListener("click", action);
+      return button;
+    }),
+  );
+}

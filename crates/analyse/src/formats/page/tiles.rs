@@ -1,0 +1,271 @@
+//! The answer in brief as tiles, which the page shows before all charts.
+
+use record::{ByteSize, Direction, mib, mib_per_s};
+use serde::Serialize;
+use stats::Interval;
+
+use crate::{
+    Analysis, CarrierClass, Contest, Contestant, MemoryAnswer, MemoryEvidence, Proof, SpeedAnswer, Verdict,
+};
+
+/// One answer: a question, the answer in a few words, and the figures behind it.
+#[derive(Debug, Serialize)]
+pub(super) struct Tile {
+    pub(super) title: String,
+    pub(super) answer: String,
+    pub(super) detail: String,
+    /// The command that answers what these records do not.
+    pub(super) command: Option<String>,
+    pub(super) tone: Tone,
+}
+
+/// Whether the answer is good or bad news.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Tone {
+    Plain,
+    Good,
+    Bad,
+}
+
+/// The most sets of bodies whose speed has tiles.
+const SETS: usize = 2;
+
+/// Returns the tiles of an analysis: speed, then memory. In a proof, there is no answer about speed.
+pub(super) fn tiles(analysis: &Analysis<'_>) -> Vec<Tile> {
+    let answer = analysis.answer();
+    let is_only = answer.speeds.len() < 2;
+    let speeds = answer.speeds.iter().take(SETS).flat_map(|speed| {
+        let scope = if is_only { String::new() } else { scope(speed) };
+        let contests: Vec<Tile> = speed.contests.iter().map(|contest| of_contest(contest, &scope)).collect();
+        contests.into_iter().chain(of_chunks(speed, &scope))
+    });
+    let proof = analysis.proof.as_ref();
+    speeds.chain(answer.memory.as_ref().map(of_memory)).chain(proof.into_iter().flat_map(of_proof)).collect()
+}
+
+/// Returns the numbers of ends and of controls that behave as they must.
+fn of_proof(proof: &Proof) -> [Tile; 2] {
+    let share = |good: usize, all: usize, what: &str| match all {
+        0 => "none".to_owned(),
+        _ => format!("{good} of {all} {what}"),
+    };
+    let constant = proof.judgements.iter().filter(|end| end.verdict() == Verdict::Good).count();
+    let noticed = proof.controls.iter().filter(|control| control.is_as_expected()).count();
+    let tone = |is_good| if is_good { Tone::Good } else { Tone::Bad };
+    let controls = match proof.controls.len() {
+        0 if proof.lacks_controls => "They were not run, so nothing is proven.",
+        0 => "They were not run, so nothing shows that growth would be noticed.",
+        _ => "Ends whose memory behaves in a known way. Most of them grow.",
+    };
+    let (ends, all) = (proof.judgements.len(), proof.controls.len());
+    [
+        Tile {
+            title: "Ends under proof".into(),
+            answer: share(constant, ends, "constant"),
+            detail: "The slope of memory with its interval is in the chart below.".into(),
+            command: None,
+            tone: tone(constant == ends && ends > 0),
+        },
+        Tile {
+            title: "Controls".into(),
+            answer: share(noticed, all, "as they must"),
+            detail: controls.into(),
+            command: None,
+            tone: if all == 0 && !proof.lacks_controls {
+                Tone::Plain
+            } else {
+                tone(noticed == all && all > 0)
+            },
+        },
+    ]
+}
+
+/// Returns the bodies of an answer in words: "upload, 2 GiB".
+fn scope(speed: &SpeedAnswer) -> String {
+    let direction = if speed.direction == Direction::Up { "upload" } else { "download" };
+    let variant = Some(speed.variant.clone()).filter(|variant| !variant.is_empty());
+    let parts = [Some(direction.to_owned()), speed.body.map(spaced), variant];
+    format!(" ({})", parts.into_iter().flatten().collect::<Vec<_>>().join(", "))
+}
+
+fn of_contest(contest: &Contest, scope: &str) -> Tile {
+    let class = match contest.class {
+        CarrierClass::Cleartext => "in cleartext".to_owned(),
+        other => format!("over {}", other.name()),
+    };
+    let (title, answer, detail) = match contest.leaders.as_slice() {
+        [leader] => {
+            let title = if contest.is_alone { "HTTP" } else { "Fastest HTTP" };
+            (title, format!("{} {} MiB/s", leader.protocol, rate(leader.goodput.median)), figure(leader))
+        }
+        leaders => {
+            let names: Vec<&str> = leaders.iter().map(|leader| leader.protocol.as_str()).collect();
+            let figures: Vec<String> = leaders
+                .iter()
+                .map(|leader| {
+                    format!("{} {} {}", leader.protocol, rate(leader.goodput.median), figure(leader))
+                })
+                .collect();
+            let detail = format!("{}. Not told apart: the intervals overlap.", figures.join("; "));
+            ("Fastest HTTP", names.join(" or "), detail)
+        }
+    };
+    Tile { title: format!("{title} {class}{scope}"), answer, detail, command: None, tone: Tone::Plain }
+}
+
+/// Returns the range of a goodput with its chunk size.
+fn figure(leader: &Contestant) -> String {
+    let Interval { low, high } = leader.goodput.range();
+    let (low, high) = (rate(low), rate(high));
+    let range = match leader.goodput.interval {
+        Some(_) => format!("[{low}, {high}]"),
+        None => format!("({low} to {high})"),
+    };
+    format!("{range} at {} chunks", spaced(leader.chunk))
+}
+
+fn of_chunks(speed: &SpeedAnswer, scope: &str) -> Option<Tile> {
+    let mut groups: Vec<(Option<ByteSize>, Vec<&str>)> = Vec::new();
+    for of in &speed.chunks {
+        match groups.iter_mut().find(|group| group.0 == of.chunk) {
+            Some(group) => group.1.push(&of.protocol),
+            None => groups.push((of.chunk, vec![&of.protocol])),
+        }
+    }
+    groups.sort_by_key(|group| (group.0.is_none(), group.0));
+    let text = |chunk: Option<ByteSize>| chunk.map_or_else(|| "unclear".to_owned(), spaced);
+    let known: Vec<ByteSize> = groups.iter().filter_map(|group| group.0).collect();
+    let answer = match known.as_slice() {
+        [] if groups.is_empty() => return None,
+        [] => "unclear".to_owned(),
+        [chunk] => spaced(*chunk),
+        [first, .., last] => format!("{} to {}", spaced(*first), spaced(*last)),
+    };
+    let each: Vec<String> =
+        groups.iter().map(|(chunk, names)| format!("{} for {}", text(*chunk), names.join(", "))).collect();
+    Some(Tile {
+        title: format!("Chunk that suffices{scope}"),
+        answer,
+        detail: format!("Smallest with 95 % of a protocol's best goodput: {}.", each.join("; ")),
+        command: None,
+        tone: Tone::Plain,
+    })
+}
+
+fn of_memory(memory: &MemoryAnswer) -> Tile {
+    let peak = memory.peak_rss_bytes.iter().filter_map(|(_, peak)| *peak).max();
+    let ends: Vec<String> = memory
+        .peak_rss_bytes
+        .iter()
+        .filter_map(|(end, peak)| Some(format!("{end} {:.1} MiB", mib((*peak)?))))
+        .collect();
+    let share = memory
+        .budget_use
+        .map_or_else(String::new, |share| format!(", at most {:.0} % of the budget", 100.0 * share));
+    let peaks = format!("Peak RSS: {}{share}.", ends.join(", "));
+    let most = peak.map_or_else(String::new, |peak| format!("at most {:.1} MiB", mib(peak)));
+    let (answer, evidence, command, tone) = match &memory.evidence {
+        MemoryEvidence::Proven { bytes_per_gib, largest, has_controls } => {
+            let bound = bytes_per_gib.map_or_else(String::new, |bytes| {
+                format!(": it grows by at most {:.1} KiB per GiB", (bytes / 102.4).ceil() / 10.0)
+            });
+            let controls = if *has_controls {
+                " Controls showed that growth would be noticed."
+            } else {
+                " There were no controls, so nothing shows that growth would be noticed."
+            };
+            let text = format!("Bodies up to {}{bound}.{controls}", spaced(*largest));
+            ("proven constant".to_owned(), text, None, if *has_controls { Tone::Good } else { Tone::Plain })
+        }
+        MemoryEvidence::Refuted => (
+            "not constant".to_owned(),
+            "It grows with the body, or exceeds its budget.".to_owned(),
+            None,
+            Tone::Bad,
+        ),
+        MemoryEvidence::Undecided => {
+            ("not decided".to_owned(), "The proof is inconclusive.".to_owned(), None, Tone::Bad)
+        }
+        MemoryEvidence::Unproven { command } => {
+            let how =
+                if command.is_some() { "Not proven constant. The proof:" } else { "Not proven constant." };
+            let tone =
+                if memory.budget_use.is_some_and(|share| share > 1.0) { Tone::Bad } else { Tone::Plain };
+            (most, how.to_owned(), command.clone(), tone)
+        }
+    };
+    Tile { title: "Memory".into(), answer, detail: format!("{peaks} {evidence}"), command, tone }
+}
+
+/// Returns a size as text with a space before its unit: "64 KiB".
+fn spaced(size: ByteSize) -> String {
+    let text = size.to_string();
+    let unit = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(unit);
+    format!("{number}\u{a0}{unit}")
+}
+
+/// Returns a goodput in MiB/s, with a comma between thousands.
+pub(super) fn rate(bytes_per_s: f64) -> String {
+    let digits = format!("{:.0}", mib_per_s(bytes_per_s));
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use record::Record;
+
+    use super::*;
+    use crate::tests::{run, runs};
+
+    fn shown(records: &[Record]) -> Vec<[String; 2]> {
+        tiles(&Analysis::of(records)).into_iter().map(|tile| [tile.title, tile.answer]).collect()
+    }
+
+    #[test]
+    fn protocols_are_the_fastest_only_if_their_intervals_are_apart() {
+        let around = |goodput: f64| [-3.0, -2.0, -1.0, 1.0, 2.0, 3.0].map(|off| goodput + off);
+        let records = [
+            runs("tcp", &around(9000.0)),
+            runs("h1c", &around(5000.0)),
+            runs("h2c", &around(4000.0)),
+            runs("h1", &around(300.0)),
+            runs("h2", &around(301.0)),
+            runs("h3", &around(80.0)),
+        ]
+        .concat();
+        let expected = [
+            ["Fastest HTTP in cleartext", "h1c 5,000 MiB/s"],
+            ["Fastest HTTP over TLS", "h2 or h1"],
+            ["HTTP over QUIC", "h3 80 MiB/s"],
+            ["Memory", "at most 8.0 MiB"],
+        ];
+        assert_eq!(shown(&records), expected);
+    }
+
+    #[test]
+    fn memory_that_is_not_proven_comes_with_the_command_that_proves_it() {
+        let records = [run("h2")];
+        let [memory] = &tiles(&Analysis::of(&records))[..] else { panic!() };
+        assert!(memory.detail.ends_with("Not proven constant. The proof:"), "{memory:?}");
+        assert!(memory.command.as_deref().is_some_and(|command| command.starts_with("longhaul prove")));
+        assert_eq!(memory.tone, Tone::Plain);
+    }
+
+    #[test]
+    fn thousands_have_commas() {
+        let mib = f64::from(1 << 20);
+        assert_eq!(
+            [0.0, 999.0, 1000.0, 1_234_567.0].map(|n| rate(n * mib)),
+            ["0", "999", "1,000", "1,234,567"]
+        );
+    }
+}

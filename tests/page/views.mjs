@@ -1,0 +1,103 @@
+// Checks the answers at the top, links to views, saved files, print, and the page without scripts. Each reports to `fault`.
+
+import { readFile } from "node:fs/promises";
+import { selectOf } from "./figures.mjs";
+
+/** The answers stand in the first screen of a desktop and begin in that of a phone, without superlatives for baselines. */
+export async function checkAnswers(page, data, fault) {
+  const tiles = await page.$$eval(".tile", (all) =>
+    all.map((tile) => ({ text: tile.textContent, bottom: tile.getBoundingClientRect().bottom + scrollY })),
+  );
+  if (tiles.length !== data.tiles.length) fault(`${tiles.length} answers, ${data.tiles.length} expected`);
+  const low = tiles.filter(({ bottom }) => bottom > 800);
+  if (low.length > 0) fault(`${low.length} answers are below the first screen of 800 px`);
+  const baselines = data.protocols.filter(({ http }) => http == null).map(({ name }) => name);
+  const readings = await page.$$eval("figure .reading", (all) => all.map(({ textContent }) => textContent));
+  for (const text of [...tiles.map((tile) => tile.text), ...readings])
+    for (const [, name] of text.matchAll(/(?:[Ff]astest|[Hh]ighest|[Ll]owest)[^:.]*: ?([\w-]+)/g))
+      if (baselines.includes(name)) fault(`a baseline is called more than one: ${text}`);
+}
+
+const isSpread = (spread) => spread != null && spread.least < spread.most;
+
+/** The ranges or the rounds of every chart that shows medians of several runs are drawn. */
+export function checkRanges(data, states, fault) {
+  const shown = data.cases.filter((c) => c.peer === null && !c.is_control);
+  const isRepeated = shown.length > 0 && shown.every((c) => isSpread(c.goodput_bytes_per_s));
+  const hasPeaks = isRepeated && shown.every((c) => isSpread(c.sender?.peak_rss_spread));
+  for (const [figure, { ranges }] of Object.entries(states)) {
+    const isExpected = (isRepeated && /^(goodput|tax|cpu)/.test(figure)) || (hasPeaks && /^rss/.test(figure));
+    if (isExpected && ranges === 0) fault(`chart ${figure} shows no range and no round`);
+  }
+}
+
+/** A choice, a sorted column and a filter are in the address, and a page that opens with it shows them. */
+export async function checkLinks(page, open, fault) {
+  const choices = await page.$$eval("figure select", (all) =>
+    all
+      .filter((select) => select.checkVisibility() && select.options.length > 1)
+      .map((select) => [select.closest("figure").dataset.chart, select.name, select.options[1].value, select.options[0].value]),
+  );
+  if (choices.length === 0) return;
+  const [figure, name, second, first] = choices[0];
+  const select = selectOf(page, figure, name);
+  const wanted = (await select.inputValue()) === second ? first : second;
+  await select.selectOption(wanted);
+  await page.fill("input[name=filter]", "h");
+  await page.locator("table.cases thead .sort").first().click();
+  const address = page.url();
+  await page.fill("input[name=filter]", "");
+  const other = await open(address);
+  const shown = [
+    await selectOf(other, figure, name).inputValue(),
+    await other.inputValue("input[name=filter]"),
+    await other.getAttribute("table.cases thead th", "aria-sort"),
+  ];
+  if (String(shown) !== String([wanted, "h", "ascending"])) fault(`${address} shows ${shown}`);
+  await other.context().close();
+}
+
+/** Charts are saved as SVG and PNG, and their numbers as CSV. */
+export async function checkSaving(page, fault) {
+  const figure = page.locator("figure[data-chart]").first();
+  const saved = async (format) => {
+    const [download] = await Promise.all([
+      page.waitForEvent("download"),
+      figure.getByRole("button", { name: `as ${format}` }).click(),
+    ]);
+    return [download.suggestedFilename(), await readFile(await download.path())];
+  };
+  const heading = (await figure.locator("h3").textContent()).trim();
+  const [svgName, svg] = await saved("SVG");
+  if (!svgName.endsWith(".svg") || !svg.toString().startsWith("<svg") || !svg.toString().includes(heading))
+    fault(`${svgName} is no picture of "${heading}"`);
+  const [pngName, png] = await saved("PNG");
+  if (!pngName.endsWith(".png") || png.subarray(1, 4).toString() !== "PNG" || png.length < 5000) fault(`${pngName} is no picture`);
+  const [csvName, csv] = await saved("CSV");
+  const rows = await figure.locator("details tbody tr").count();
+  const lines = csv.toString().trimEnd().split("\r\n");
+  if (lines.length !== rows + 1) fault(`${csvName} has ${lines.length} lines, ${rows + 1} expected`);
+  if (/\d,\d{3}\b.*"/.test(lines[1])) fault(`${csvName} has numbers with commas: ${lines[1]}`);
+}
+
+/** Paper shows neither controls nor anything wider than itself. */
+export async function checkPrint(page, fault) {
+  await page.emulateMedia({ media: "print", colorScheme: "dark" });
+  await page.setViewportSize({ width: 794, height: 1123 });
+  const found = await page.evaluate(() => ({
+    width: document.documentElement.scrollWidth,
+    controls: [...document.querySelectorAll("select, input, button:not(.sort)")].filter((control) => control.checkVisibility()).length,
+    background: getComputedStyle(document.body).backgroundColor,
+  }));
+  if (found.width > 794) fault(`the printed page is ${found.width} px wide, on paper of 794 px`);
+  if (found.controls > 0) fault(`the printed page shows ${found.controls} controls`);
+  if (found.background !== "rgb(255, 255, 255)") fault(`the printed page is on ${found.background}`);
+  await page.emulateMedia({ media: null, colorScheme: "light" });
+}
+
+/** Without scripts, the page has the verdict, the answers and the cases. */
+export async function checkWithoutScripts(page, data, fault) {
+  const text = await page.innerText("main");
+  for (const part of [data.verdict.text, ...data.tiles.map(({ answer }) => answer), data.cases[0]?.name ?? ""])
+    if (!text.replaceAll("\u00a0", " ").includes(part.replaceAll("\u00a0", " "))) fault(`the page without scripts lacks "${part}"`);
+}
