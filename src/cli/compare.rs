@@ -29,6 +29,9 @@ pub(crate) struct CompareArgs {
     /// Print the verdict and all changes as JSON
     #[arg(long)]
     pub(crate) json: bool,
+    /// Also write a page for a browser, compare.html, into a folder
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
     /// Also write the changes to a file as JUnit XML
     #[arg(long, value_name = "FILE")]
     pub(crate) junit: Option<PathBuf>,

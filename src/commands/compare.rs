@@ -1,6 +1,9 @@
 //! `longhaul compare`: compares two sets of records, figure by figure.
 
-use analyse::{Comparing, Machines, Verdict};
+use std::{fs, path::Path};
+
+use analyse::{COMPARISON_PAGE, Comparing, Comparison, Machines, Verdict};
+use anyhow::Context as _;
 
 use super::report::{json, write_file};
 use crate::{
@@ -20,6 +23,9 @@ pub(super) fn main(args: &CompareArgs) -> anyhow::Result<Verdict> {
     if let Some(junit) = &args.junit {
         write_file(junit, &analyse::comparison_junit(&comparison)?)?;
     }
+    if let Some(folder) = &args.out {
+        write_page(args, &comparison, folder)?;
+    }
     let text = if args.json {
         json(comparison.verdict(), &comparison)?
     } else {
@@ -33,4 +39,15 @@ pub(super) fn main(args: &CompareArgs) -> anyhow::Result<Verdict> {
         Verdict::Inconclusive if args.inconclusive == Inconclusive::Pass => Verdict::Good,
         verdict => verdict,
     })
+}
+
+/// Writes the page of a comparison into a folder, and prints its path.
+fn write_page(args: &CompareArgs, comparison: &Comparison, folder: &Path) -> anyhow::Result<()> {
+    let [base, candidate] = [&args.base, &args.candidate].map(|path| path.display().to_string());
+    let page = analyse::comparison_page(comparison, &args.threshold, &base, &candidate);
+    fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    let path = folder.join(COMPARISON_PAGE);
+    write_file(&path, &page)?;
+    eprintln!("report: {}", path.display());
+    Ok(())
 }

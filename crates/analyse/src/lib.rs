@@ -62,9 +62,9 @@ pub use drift::Peaks;
 pub use finding::{Figure, Finding, FindingKind, Unit};
 #[cfg(feature = "formats")]
 pub use formats::{
-    FORMATS, Format, FormatError, Report, comparison_junit, comparison_text, conformance_junit,
-    conformance_text, format_by_name, gate_junit, gate_text, proof_text, reproduction_text, table,
-    trial_text, untuned_markdown, write, write_pictures,
+    COMPARISON_PAGE, FORMATS, Format, FormatError, Report, comparison_junit, comparison_page,
+    comparison_text, conformance_junit, conformance_text, format_by_name, gate_junit, gate_text, proof_text,
+    reproduction_text, table, trial_text, untuned_markdown, write, write_pictures,
 };
 pub use gate::Gate;
 pub use proof::{Absorption, Constancy, Fit, Judgement, LevelChange, MemorySeries, Proof};

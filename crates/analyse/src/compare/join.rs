@@ -54,6 +54,14 @@ pub(super) fn circumstances(base: &Side, candidate: &Side) -> Vec<Circumstance> 
         .collect()
 }
 
+impl Circumstance {
+    /// Returns whether one side alone states the fact, as if the other had been recorded before there was such a fact.
+    pub fn is_one_sided(&self) -> bool {
+        let is_stated = |values: &[String]| values.iter().any(|value| value != "null" && value != "[]");
+        is_stated(&self.base) != is_stated(&self.candidate)
+    }
+}
+
 /// Writes a sentence that names the fact and its values on both sides.
 impl std::fmt::Display for Circumstance {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

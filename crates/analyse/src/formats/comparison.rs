@@ -8,8 +8,28 @@ use record::mib_per_s;
 use super::{FormatError, junit};
 use crate::{Change, Circumstance, ComparedCase, Comparison, MetricChange};
 
-/// Returns a comparison as text: the facts that differ, one block per case, and the counts.
+/// Returns a comparison as text: one block per case, worse ones first, then the counts, and at the end the facts that
+/// differ.
 pub fn comparison_text(comparison: &Comparison) -> String {
+    let mut cases: Vec<&ComparedCase> = comparison.cases.iter().collect();
+    cases.sort_by_key(|case| urgency(case));
+    let blocks: String = cases.into_iter().map(block).collect();
+    blocks + &summary(comparison) + &differences(comparison)
+}
+
+/// Returns the place of a case among all: worse, better, undecided, then the rest.
+fn urgency(case: &ComparedCase) -> u8 {
+    let has = |change| case.changes.iter().any(|other| other.change == change);
+    match () {
+        () if has(Change::Worse) || !case.new_failures.is_empty() => 0,
+        () if has(Change::Better) => 1,
+        () if case.changes.iter().any(|change| !change.is_conclusive) => 2,
+        () => 3,
+    }
+}
+
+/// Returns the conditions that forbid a comparison of speeds, the cases of one side, and all facts that differ.
+fn differences(comparison: &Comparison) -> String {
     let mut text = String::new();
     // Writing to a `String` cannot fail.
     for Circumstance { fact, base, candidate } in &comparison.differences {
@@ -22,16 +42,10 @@ pub fn comparison_text(comparison: &Comparison) -> String {
         let fact = fact.to_uppercase();
         let _ = writeln!(text, "OTHER {fact}  {judged}\n  base: {base}\n  candidate: {candidate}");
     }
-    for circumstance in &comparison.circumstances {
-        let _ = writeln!(text, "DIFFERENT  {circumstance}");
-    }
     let apart = comparison.cases.iter().filter(|case| !case.in_turns).count();
     if apart > 0 {
         let all = comparison.cases.len();
         let _ = writeln!(text, "NOT IN TURNS  {apart} of {all} cases: the ratios include the drift");
-    }
-    for case in &comparison.cases {
-        text += &block(case);
     }
     for name in &comparison.missing {
         let _ = writeln!(text, "MISSING  {name}: only the base has it");
@@ -39,7 +53,16 @@ pub fn comparison_text(comparison: &Comparison) -> String {
     for name in &comparison.new {
         let _ = writeln!(text, "NEW  {name}: only the candidate has it");
     }
-    text + &summary(comparison)
+    let (unknown, known): (Vec<&Circumstance>, Vec<&Circumstance>) =
+        comparison.circumstances.iter().partition(|circumstance| circumstance.is_one_sided());
+    for circumstance in known {
+        let _ = writeln!(text, "DIFFERENT  {circumstance}");
+    }
+    if !unknown.is_empty() {
+        let facts = if unknown.len() == 1 { "1 fact" } else { &format!("{} facts", unknown.len()) };
+        let _ = writeln!(text, "UNKNOWN  one side alone states {facts} (--json lists them)");
+    }
+    text
 }
 
 /// Returns whether conclusions about speed are drawn in spite of differences.
@@ -255,17 +278,38 @@ mod tests {
         let (base, thresholds) = (named(&base, "server"), Thresholds::default());
         let comparison = Comparison::of(&base, &candidate, &thresholds);
         let text = comparison_text(&comparison);
-        assert!(
-            text.starts_with("OTHER MACHINE  speeds are not compared\n  base: server\n  candidate: laptop\n")
-        );
+        let other = "OTHER MACHINE  speeds are not compared\n  base: server\n  candidate: laptop\n";
+        assert!(text.contains(other), "{text}");
         assert!(text.contains("not judged") && !text.contains("WORSE"), "{text}");
         assert!(comparison_junit(&comparison).unwrap().contains("failures=\"0\""));
         let mut comparing = Comparing::default();
         base.iter().for_each(|record| comparing.add_base(record));
         candidate.iter().for_each(|record| comparing.add_candidate(record));
         let text = comparison_text(&comparing.finish(&thresholds, Machines::Any));
-        assert!(text.starts_with("OTHER MACHINE  speeds are compared all the same\n"), "{text}");
+        assert!(text.contains("OTHER MACHINE  speeds are compared all the same\n"), "{text}");
         assert!(text.contains("WORSE") && !text.contains("not judged"), "{text}");
+    }
+
+    #[test]
+    fn figures_come_first_the_worse_ones_before_all_and_differences_last() {
+        let steady = [3000.0, 3010.0, 3020.0, 3030.0, 3040.0, 3050.0, 3060.0];
+        let slow = [300.0, 301.0, 302.0, 303.0, 304.0, 305.0, 306.0];
+        let base = [runs("h1", &steady), runs("h2", &steady)].concat();
+        let candidate: Vec<Record> = [runs("h1", &steady), runs("h2", &slow)]
+            .concat()
+            .into_iter()
+            .map(|record| {
+                with(record, |record| {
+                    record.build.commit = Some("beef".into());
+                    record.host.clock_source = Some("tsc".into());
+                })
+            })
+            .collect();
+        let text = comparison_text(&Comparison::of(&base, &candidate, &Thresholds::default()));
+        assert!(text.starts_with("h2/up/64KiB/2GiB "), "{text}");
+        let at = |what: &str| text.find(what).unwrap_or_else(|| panic!("no {what}: {text}"));
+        assert!(at("h1/up") < at(" figures, ") && at(" figures, ") < at("NOT IN TURNS"), "{text}");
+        assert!(text.ends_with("UNKNOWN  one side alone states 2 facts (--json lists them)\n"), "{text}");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod cases;
 mod comparison;
+mod comparison_page;
 mod conformance;
 mod csv;
 mod framing;
@@ -31,6 +32,7 @@ use record::Record;
 use crate::{Analysis, Ceilings};
 
 pub use comparison::{comparison_junit, comparison_text};
+pub use comparison_page::{COMPARISON_PAGE, comparison_page};
 pub use conformance::{conformance_junit, conformance_text, trial_text};
 pub use gate::{gate_junit, gate_text};
 pub use pictures::write_pictures;

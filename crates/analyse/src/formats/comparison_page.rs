@@ -1,0 +1,407 @@
+//! A comparison as a page: what is worse first, then what is better, and what these runs could not have shown.
+//!
+//! The page has no scripts. Each change has a small picture of its interval beside the threshold.
+
+use std::fmt::Write as _;
+
+use super::page::{STYLE, escaped};
+use crate::{Change, Circumstance, ComparedCase, Comparison, MetricChange, Thresholds, Verdict};
+
+/// The name of the file with the page.
+pub const COMPARISON_PAGE: &str = "compare.html";
+
+/// Returns the page of a comparison of the records in `base` and `candidate`.
+pub fn comparison_page(
+    comparison: &Comparison,
+    thresholds: &Thresholds,
+    base: &str,
+    candidate: &str,
+) -> String {
+    let rows: Vec<ChangeRow<'_>> = comparison
+        .cases
+        .iter()
+        .flat_map(|case| case.changes.iter().map(move |change| (case, change)))
+        .map(|(case, change)| ChangeRow { case, change, threshold: thresholds.of(change.metric) })
+        .collect();
+    let body = [
+        head(comparison, &rows, base, candidate),
+        failures(comparison),
+        Group::ALL.iter().map(|group| group.section(&rows)).collect(),
+        differences(comparison),
+        reading(comparison),
+    ];
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
+         <title>longhaul compare</title>\n<style>\n{STYLE}</style>\n</head>\n<body class=\"comparison\">\n{}</body>\n</html>\n",
+        body.concat()
+    )
+}
+
+/// One change of one figure of one case.
+struct ChangeRow<'a> {
+    case: &'a ComparedCase,
+    change: &'a MetricChange,
+    threshold: f64,
+}
+
+/// A group of changes with a table of its own.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Group {
+    Worse,
+    Better,
+    Unseen,
+    Unclear,
+    Same,
+    NotJudged,
+}
+
+impl Group {
+    /// All groups, in the order of the page.
+    const ALL: [Self; 6] =
+        [Self::Worse, Self::Better, Self::Unseen, Self::Unclear, Self::Same, Self::NotJudged];
+
+    fn of(change: &MetricChange) -> Self {
+        match change.change {
+            Change::Worse => Self::Worse,
+            Change::Better => Self::Better,
+            Change::Same => Self::Same,
+            Change::Incomparable => Self::NotJudged,
+            Change::Unclear if change.is_conclusive => Self::Unclear,
+            Change::Unclear => Self::Unseen,
+        }
+    }
+
+    /// Returns the heading of the group, and what its changes have in common.
+    fn words(self) -> [&'static str; 2] {
+        match self {
+            Self::Worse => ["Worse", "The change is significant, and may be over the threshold."],
+            Self::Better => ["Better", "The change is significant, and may be over the threshold."],
+            Self::Unseen => [
+                "Could not have been seen",
+                "A change for the worse by the threshold was neither found nor ruled out. More rounds narrow the interval.",
+            ],
+            Self::Unclear => [
+                "Unclear",
+                "No change was found, although these runs would have shown one for the worse by the threshold.",
+            ],
+            Self::Same => ["Same", "The whole interval lies within the threshold."],
+            Self::NotJudged => {
+                ["Not judged", "The figure depends on conditions that differ between the two sides."]
+            }
+        }
+    }
+
+    fn section(self, rows: &[ChangeRow<'_>]) -> String {
+        let mut rows: Vec<&ChangeRow<'_>> = rows.iter().filter(|row| Self::of(row.change) == self).collect();
+        if rows.is_empty() {
+            return String::new();
+        }
+        let size = |row: &ChangeRow<'_>| row.change.ratio.estimate.ln().abs();
+        if matches!(self, Self::Worse | Self::Better) {
+            rows.sort_by(|a, b| size(b).total_cmp(&size(a)));
+        }
+        let [heading, meaning] = self.words();
+        let content = format!("<p>{meaning}</p>\n{}", table(&rows));
+        let content = match self {
+            Self::Same | Self::NotJudged => {
+                format!("<details><summary>{} figures</summary>\n{content}</details>\n", rows.len())
+            }
+            _ => content,
+        };
+        format!(
+            "<section>\n<h2>{heading} <span class=\"count\">{}</span></h2>\n{content}</section>\n",
+            rows.len()
+        )
+    }
+}
+
+fn head(comparison: &Comparison, rows: &[ChangeRow<'_>], base: &str, candidate: &str) -> String {
+    let count = |group| rows.iter().filter(|row| Group::of(row.change) == group).count();
+    let (kind, symbol, sentence) = outcome(comparison, count(Group::Worse));
+    let tile = |group: Group, tone: &str| {
+        let (number, [heading, _]) = (count(group), group.words());
+        let tone = if number > 0 { tone } else { "" };
+        format!("<div class=\"tile {tone}\"><dt>{heading}</dt><dd><strong>{number}</strong></dd></div>\n")
+    };
+    let tiles = [
+        tile(Group::Worse, "bad"),
+        tile(Group::Better, "good"),
+        tile(Group::Unseen, "bad"),
+        tile(Group::Unclear, ""),
+        tile(Group::Same, ""),
+    ];
+    let mut text = format!(
+        "<header>\n<h1>longhaul compare</h1>\n<p class=\"outcome {kind}\"><span aria-hidden=\"true\">{symbol}</span> {sentence}</p>\n\
+         <ul class=\"facts\"><li>base: {}</li><li>candidate: {}</li><li>{} figures of {} cases</li></ul>\n\
+         <dl class=\"tiles\">\n{}</dl>\n",
+        escaped(base),
+        escaped(candidate),
+        rows.len(),
+        comparison.cases.len(),
+        tiles.concat()
+    );
+    for Circumstance { fact, base, candidate } in &comparison.differences {
+        let _ = writeln!(
+            text,
+            "<p class=\"notice\">▲ Another {}: {} in the base, {} in the candidate.</p>",
+            escaped(fact),
+            escaped(&base.join(" and ")),
+            escaped(&candidate.join(" and "))
+        );
+    }
+    let apart = comparison.cases.iter().filter(|case| !case.in_turns).count();
+    if apart > 0 {
+        let _ = writeln!(
+            text,
+            "<p class=\"notice\">▲ {apart} of {} cases were not run in turns: their ratios include the drift of the machine.</p>",
+            comparison.cases.len()
+        );
+    }
+    text + "</header>\n<main>\n"
+}
+
+/// Returns the kind of the outcome, its symbol and a sentence.
+fn outcome(comparison: &Comparison, worse: usize) -> (&'static str, char, String) {
+    match comparison.verdict() {
+        Verdict::Good => {
+            ("good", '✓', "No figure is worse, and a slowdown by the threshold would have been seen.".into())
+        }
+        Verdict::Inconclusive => (
+            "unclear",
+            '?',
+            "No figure is worse, but a slowdown by the threshold could have been missed.".into(),
+        ),
+        Verdict::IntegrityFailed => ("integrity", '≠', "The candidate delivered wrong bytes.".into()),
+        Verdict::RunFailed if worse == 0 => {
+            ("failed", '✗', "Runs of the candidate failed in a new way.".into())
+        }
+        _ if worse == 1 => ("memory", '▲', "1 figure is worse.".into()),
+        _ => ("memory", '▲', format!("{worse} figures are worse.")),
+    }
+}
+
+fn failures(comparison: &Comparison) -> String {
+    let failed = comparison.cases.iter().filter(|case| case.failed.0 + case.failed.1 > 0);
+    let items: String = failed
+        .map(|case| {
+            let new = if case.new_failures.is_empty() { "" } else { ", of a new kind" };
+            let (before, now) = case.failed;
+            format!(
+                "<li>{}: {before} runs of the base, {now} of the candidate{new}</li>\n",
+                escaped(&case.name)
+            )
+        })
+        .collect();
+    if items.is_empty() {
+        items
+    } else {
+        format!("<section>\n<h2>Failed runs</h2>\n<ul>\n{items}</ul>\n</section>\n")
+    }
+}
+
+fn table(rows: &[&ChangeRow<'_>]) -> String {
+    let scale = scale(rows);
+    let mut text = String::from("<div class=\"scroll\"><table>\n<thead><tr>");
+    for head in
+        ["case", "figure", "base", "candidate", "change", "interval", "", "threshold", "smallest found"]
+    {
+        let _ = write!(text, "<th scope=\"col\">{head}</th>");
+    }
+    text += "</tr></thead>\n<tbody>\n";
+    rows.iter().for_each(|row| text += &line(row, scale));
+    text + "</tbody></table></div>\n"
+}
+
+fn line(row: &ChangeRow<'_>, scale: f64) -> String {
+    let MetricChange { metric, base, candidate, ratio, smallest_change, .. } = row.change;
+    let interval = ratio.interval.map_or_else(
+        || "too few runs".to_owned(),
+        |interval| format!("[{}, {}]", percent(interval.low - 1.0), percent(interval.high - 1.0)),
+    );
+    let sign = if metric.more_is_better { "−" } else { "+" };
+    let share = |share: f64| format!("{sign}{:.1}\u{a0}%", 100.0 * share);
+    format!(
+        "<tr><th scope=\"row\">{}</th><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{interval}</td><td>{}</td><td>{}</td><td>{}</td></tr>\n",
+        escaped(&row.case.name),
+        metric.name,
+        metric.show(*base),
+        metric.show(*candidate),
+        percent(ratio.estimate - 1.0),
+        picture(row, scale),
+        share(row.threshold),
+        smallest_change.map_or_else(|| "–".to_owned(), share),
+    )
+}
+
+/// Returns a change with its sign: "+1.2 %".
+fn percent(change: f64) -> String {
+    let (sign, size) = (if change < 0.0 { '−' } else { '+' }, format!("{:.1}", 100.0 * change.abs()));
+    let sign = if size == "0.0" { String::new() } else { sign.to_string() };
+    format!("{sign}{size}\u{a0}%")
+}
+
+/// The size of a picture of an interval, in pixels.
+const PICTURE: (f64, f64) = (200.0, 18.0);
+
+/// The largest change that pictures show: a factor of two. Longer intervals are cut off.
+const LARGEST: f64 = std::f64::consts::LN_2;
+
+/// Returns the change at the edges of the pictures of a table, as a logarithm: all have the same.
+fn scale(rows: &[&ChangeRow<'_>]) -> f64 {
+    let ends = rows.iter().flat_map(|row| {
+        let interval = row.change.ratio.interval.map(|interval| [interval.low, interval.high]);
+        let ends = interval.unwrap_or([row.change.ratio.estimate; 2]).map(|ratio| ratio.ln().abs());
+        ends.into_iter().chain([1.5 * row.threshold.ln_1p()])
+    });
+    ends.filter(|end| end.is_finite()).fold(0.02, f64::max).min(LARGEST) * 1.1
+}
+
+/// Returns the interval of a change as a picture: the threshold is a band around no change.
+fn picture(row: &ChangeRow<'_>, scale: f64) -> String {
+    let (width, height) = PICTURE;
+    let middle = height / 2.0;
+    let place = |ratio: f64| {
+        let place = width / 2.0 * (1.0 + ratio.ln() / scale);
+        if place.is_finite() { place.clamp(2.0, width - 2.0) } else { width / 2.0 }
+    };
+    let (from, to) = (place(1.0 - row.threshold), place(1.0 + row.threshold));
+    let (estimate, class) = (place(row.change.ratio.estimate), class(row.change.change));
+    let interval = row.change.ratio.interval.map_or_else(String::new, |interval| {
+        let (low, high) = (place(interval.low), place(interval.high));
+        format!("<path class=\"{class}\" d=\"M{low:.1} {middle}H{high:.1}\"/>")
+    });
+    format!(
+        "<svg class=\"change\" width=\"{width}\" height=\"{height}\" aria-hidden=\"true\">\
+         <rect x=\"{from:.1}\" width=\"{:.1}\" height=\"{height}\"/><path class=\"none\" d=\"M{:.1} 0V{height}\"/>\
+         {interval}<circle class=\"{class}\" cx=\"{estimate:.1}\" cy=\"{middle}\" r=\"3.5\"/></svg>",
+        to - from,
+        width / 2.0,
+    )
+}
+
+fn class(change: Change) -> &'static str {
+    match change {
+        Change::Worse => "worse",
+        Change::Better => "better",
+        Change::Same | Change::Unclear | Change::Incomparable => "neither",
+    }
+}
+
+fn differences(comparison: &Comparison) -> String {
+    let (unknown, known): (Vec<&Circumstance>, Vec<&Circumstance>) =
+        comparison.circumstances.iter().partition(|circumstance| circumstance.is_one_sided());
+    let listed = |heading: &str, names: &[String]| {
+        let items: String = names.iter().map(|name| format!("<li>{}</li>\n", escaped(name))).collect();
+        if items.is_empty() {
+            return items;
+        }
+        format!("<details><summary>{} {heading}</summary>\n<ul>\n{items}</ul></details>\n", names.len())
+    };
+    let parts = [
+        listed("cases only in the base", &comparison.missing),
+        listed("cases only in the candidate", &comparison.new),
+        if known.is_empty() { String::new() } else { facts(&known) },
+        if unknown.is_empty() {
+            String::new()
+        } else {
+            format!(
+                "<details><summary>{} facts that one side alone states</summary>\n{}</details>\n",
+                unknown.len(),
+                facts(&unknown)
+            )
+        },
+    ]
+    .concat();
+    if parts.is_empty() { parts } else { format!("<section>\n<h2>Differences</h2>\n{parts}</section>\n") }
+}
+
+fn facts(circumstances: &[&Circumstance]) -> String {
+    let row = |Circumstance { fact, base, candidate }: &&Circumstance| {
+        let [base, candidate] = [base, candidate].map(|values| escaped(&values.join(" and ")));
+        format!("<tr><th scope=\"row\">{}</th><td>{base}</td><td>{candidate}</td></tr>\n", escaped(fact))
+    };
+    let rows: String = circumstances.iter().map(row).collect();
+    format!(
+        "<div class=\"scroll\"><table class=\"facts-table\">\n<thead><tr><th scope=\"col\">fact</th><th scope=\"col\">base</th><th scope=\"col\">candidate</th></tr></thead>\n<tbody>\n{rows}</tbody></table></div>\n"
+    )
+}
+
+fn reading(comparison: &Comparison) -> String {
+    let enough = comparison
+        .fewest_runs
+        .map_or_else(String::new, |runs| format!(" An interval needs at least {runs} runs on each side."));
+    format!(
+        "<section>\n<h2>How to read this page</h2>\n\
+         <p>A change is the ratio of the candidate to the base, by the estimator of Hodges and Lehmann. Each interval holds \
+         in {:.0} of 100; of the changes called worse or better, at most {:.0} of 100 are false.{enough}</p>\n\
+         <p>In the pictures, the band is the threshold, the upright line is no change, and the scale is logarithmic and the \
+         same within a table. <em>smallest found</em> is the smallest change for the worse that these runs detect with a \
+         probability of 80 %.</p>\n</section>\n</main>\n",
+        100.0 * comparison.confidence,
+        100.0 * comparison.alpha,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use record::Record;
+
+    use super::*;
+    use crate::tests::runs;
+
+    const STEADY: [f64; 7] = [3000.0, 3010.0, 3020.0, 3030.0, 3040.0, 3050.0, 3060.0];
+
+    fn page(base: &[Record], candidate: &[Record]) -> String {
+        let thresholds = Thresholds::default();
+        comparison_page(&Comparison::of(base, candidate, &thresholds), &thresholds, "<old>", "new")
+    }
+
+    #[test]
+    fn what_is_worse_comes_first_and_what_is_better_second() {
+        let base = [runs("h1", &STEADY), runs("h2", &STEADY), runs("h2c", &STEADY)].concat();
+        let candidate = [
+            runs("h1", &STEADY),
+            runs("h2", &STEADY.map(|goodput| goodput * 1.5)),
+            runs("h2c", &STEADY.map(|goodput| goodput / 2.0)),
+        ]
+        .concat();
+        let page = page(&base, &candidate);
+        let at = |what: &str| page.find(what).unwrap_or_else(|| panic!("no {what}: {page}"));
+        let order = [
+            "1 figure is worse.",
+            "<h2>Worse ",
+            ">h2c/up",
+            "−50.0",
+            "<h2>Better ",
+            ">h2/up",
+            "+50.0",
+            "<h2>Same ",
+        ];
+        assert!(order.windows(2).all(|pair| at(pair[0]) < at(pair[1])), "{page}");
+        assert!(page.contains("base: &lt;old>") && !page.contains("<old>"), "{page}");
+        assert!(page.contains("−5.0\u{a0}%"), "the threshold: {page}");
+    }
+
+    #[test]
+    fn comparisons_that_could_not_have_seen_the_threshold_are_named() {
+        let noisy = [1000.0, 5000.0, 3000.0, 2000.0, 4000.0, 2500.0, 3500.0];
+        let page = page(&runs("h2", &noisy), &runs("h2", &noisy));
+        assert!(
+            page.contains("could have been missed") && page.contains("<h2>Could not have been seen "),
+            "{page}"
+        );
+        assert!(!page.contains("<h2>Worse") && !page.contains("NaN"), "{page}");
+    }
+
+    #[test]
+    fn sets_without_a_common_case_are_a_page_too() {
+        let page = page(&runs("h1", &STEADY), &runs("h2", &STEADY));
+        assert!(
+            page.contains("1 cases only in the base") && page.contains("could have been missed"),
+            "{page}"
+        );
+    }
+}
