@@ -1,9 +1,10 @@
 //! The origins of a body that is read: files, devices, pipes and standard input.
 
+#[cfg(unix)]
+use std::os::unix::fs::FileTypeExt as _;
 use std::{
-    fs::{self, File},
+    fs::{self, File, FileType},
     io::{self, Read, Seek as _, SeekFrom},
-    os::unix::fs::FileTypeExt as _,
     path::{Path, PathBuf},
 };
 
@@ -29,12 +30,22 @@ impl Input {
         if kind.is_dir() {
             return Err(PayloadError::Folder { path: path.to_owned() });
         }
-        if kind.is_file() || kind.is_block_device() {
+        if kind.is_file() || is_block_device(kind) {
             Ok(Self::File(File::open(path).map_err(unreadable)?))
         } else {
             Ok(Self::Unopened(path.to_owned()))
         }
     }
+}
+
+#[cfg(unix)]
+fn is_block_device(kind: FileType) -> bool {
+    kind.is_block_device()
+}
+
+#[cfg(not(unix))]
+fn is_block_device(_: FileType) -> bool {
+    false
 }
 
 impl Input {

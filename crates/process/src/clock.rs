@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+#[cfg(unix)]
 use nix::time::{ClockId, clock_gettime};
 
 /// A point of monotonic time.
@@ -48,12 +49,23 @@ fn shared_origin() -> Option<(Stamp, Duration)> {
     const PAIRS: usize = 16;
     let pair = || {
         let before = Stamp::now();
-        let shared = Duration::from(clock_gettime(ClockId::CLOCK_MONOTONIC).ok()?);
+        let shared = shared_clock()?;
         let width = before.elapsed();
         Some((width, (Stamp(before.0.checked_add(width / 2)?), shared)))
     };
     let closest = (0..PAIRS).filter_map(|_| pair()).min_by_key(|(width, _)| *width)?;
     Some(closest.1)
+}
+
+/// Reads CLOCK_MONOTONIC; `None` if the system does not offer it.
+#[cfg(unix)]
+fn shared_clock() -> Option<Duration> {
+    clock_gettime(ClockId::CLOCK_MONOTONIC).ok().map(Duration::from)
+}
+
+#[cfg(not(unix))]
+fn shared_clock() -> Option<Duration> {
+    None
 }
 
 /// Returns the stamp that is `later` after this one.
@@ -67,7 +79,7 @@ impl Add<Duration> for Stamp {
 
 #[cfg(test)]
 mod tests {
-    use std::{process::Command, thread::sleep};
+    use std::thread::sleep;
 
     use super::*;
 
@@ -87,7 +99,7 @@ mod tests {
     fn another_process_reads_the_same_clock() {
         let now = || Stamp::now().monotonic().unwrap().as_secs_f64();
         let before = now();
-        let output = Command::new("/proc/self/exe")
+        let output = std::process::Command::new("/proc/self/exe")
             .args(["--exact", "clock::tests::prints_the_shared_clock", "--ignored", "--nocapture"])
             .output()
             .unwrap();

@@ -10,7 +10,7 @@ pub struct Memory {
     pub anon_bytes: u64,
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(all(test, any(target_os = "linux", target_os = "macos", windows)))]
 mod tests {
     use crate::{MemoryReader, peak_rss_bytes};
 
@@ -28,6 +28,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg(target_os = "linux")]
     fn an_exact_reading_counts_every_page() {
         let _alone = crate::alone();
         let reader = MemoryReader::new().unwrap();
@@ -41,6 +42,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg(target_os = "linux")]
     fn the_peak_outlives_the_memory_that_made_it() {
         let _alone = crate::alone();
         let reader = MemoryReader::new().unwrap();

@@ -2,6 +2,7 @@
 
 use std::{hint::spin_loop, time::Duration};
 
+#[cfg(unix)]
 use nix::time::{ClockId, clock_gettime};
 
 /// Keeps the current thread busy until it has used `time` of its core. Returns the time used, which is some hundred
@@ -19,8 +20,14 @@ pub fn occupy(time: Duration) -> Duration {
 }
 
 /// Returns the processor time of the current thread; `None` if the system has no clock for it.
+#[cfg(unix)]
 fn used() -> Option<Duration> {
     clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).ok().map(Duration::from)
+}
+
+#[cfg(not(unix))]
+fn used() -> Option<Duration> {
+    None
 }
 
 #[cfg(test)]

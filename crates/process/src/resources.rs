@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+#[cfg(unix)]
 use nix::sys::{
     resource::{Usage, UsageWho, getrusage},
     time::TimeVal,
 };
 use record::{ContextSwitches, CpuRecord, PageFaults};
 
+#[cfg(unix)]
 use crate::platform::run_delay;
 
 /// Processor time, page faults and context switches of the current process, over all its threads.
@@ -29,8 +31,15 @@ pub struct Resources {
 
 impl Resources {
     /// Returns the resources used since the process started. `None` if the kernel does not report them.
+    #[cfg(unix)]
     pub fn used() -> Option<Self> {
         getrusage(UsageWho::RUSAGE_SELF).ok().map(|usage| Self { run_delay: run_delay(), ..Self::of(&usage) })
+    }
+
+    /// Returns `None` always, because these figures are those of getrusage(2).
+    #[cfg(not(unix))]
+    pub fn used() -> Option<Self> {
+        None
     }
 
     /// Returns the difference between these resources and `earlier` ones. A figure that was larger in `earlier` becomes
@@ -58,6 +67,7 @@ impl Resources {
         CpuRecord::of(self.user.as_secs_f64(), self.system.as_secs_f64(), spun.as_secs_f64(), body_bytes)
     }
 
+    #[cfg(unix)]
     fn of(usage: &Usage) -> Self {
         let count = |value: i64| u64::try_from(value).unwrap_or(0);
         Self {
@@ -76,6 +86,7 @@ impl Resources {
     }
 }
 
+#[cfg(unix)]
 fn duration(time: TimeVal) -> Duration {
     let seconds = u64::try_from(time.tv_sec()).unwrap_or(0);
     Duration::from_secs(seconds) + Duration::from_micros(u64::try_from(time.tv_usec()).unwrap_or(0))

@@ -1,6 +1,8 @@
 //! The content of a body: the source of its bytes, and their use by the receiver.
 
-use std::{ffi::OsStr, fmt, os::unix::ffi::OsStrExt as _, path::PathBuf, str::FromStr};
+#[cfg(unix)]
+use std::os::unix::ffi::OsStrExt as _;
+use std::{ffi::OsStr, fmt, path::PathBuf, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
@@ -93,8 +95,15 @@ fn control(text: &OsStr) -> Option<SinkKind> {
 }
 
 /// Returns the path after `prefix`; `None` if the text does not start with the prefix, or the path is empty.
+#[cfg(unix)]
 fn path_after<'a>(prefix: &str, text: &'a OsStr) -> Option<&'a OsStr> {
     text.as_bytes().strip_prefix(prefix.as_bytes()).map(OsStr::from_bytes)
+}
+
+/// Returns the path after `prefix`; `None` if the text does not start with the prefix, or is not in Unicode.
+#[cfg(not(unix))]
+fn path_after<'a>(prefix: &str, text: &'a OsStr) -> Option<&'a OsStr> {
+    text.to_str()?.strip_prefix(prefix).map(OsStr::new)
 }
 
 impl FromStr for PayloadKind {
@@ -228,6 +237,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg(unix)]
     fn paths_need_not_be_utf_8() {
         let text = OsStr::from_bytes(b"file:\xff");
         assert_eq!(PayloadKind::parse(text), Ok(PayloadKind::File(OsStr::from_bytes(b"\xff").into())));
