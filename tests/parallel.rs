@@ -160,7 +160,7 @@ fn each_body_of_serve_is_verified() {
     let told = server.client("send", "h2", "/", &["--connections", "2", "--streams", "3", "--size", "8MiB"]);
     let told = text(&told.stdout);
     assert!(
-        told.contains("48.0 MiB over h2") && told.contains("6 bodies (2 connections, 3 streams each)"),
+        told.contains("48 MiB over h2") && told.contains("6 bodies (2 connections, 3 streams each)"),
         "{told}"
     );
 }

@@ -124,11 +124,9 @@ fn shortfall(asked: HandshakeKind, resumption: Resumption) -> Option<&'static st
 fn described(TransferReport { record, receipt, resumed_at, .. }: &TransferReport) -> String {
     let mut lines = Vec::new();
     if let (Some(rate), Some(elapsed)) = (record.goodput_bytes_per_s, record.elapsed_s) {
-        let (size, protocol) = (mib(record.case.total_bytes()), &record.case.protocol);
+        let (size, protocol) = (size(record.case.total_bytes()), &record.case.protocol);
         let (mib, gbit) = (mib_per_s(rate), gbit_per_s(rate));
-        lines.push(format!(
-            "{size:.1} MiB over {protocol} in {elapsed:.3} s: {mib:.0} MiB/s, {gbit:.2} Gbit/s"
-        ));
+        lines.push(format!("{size} over {protocol} in {elapsed:.3} s: {mib:.0} MiB/s, {gbit:.2} Gbit/s"));
     }
     if let Some(bodies) = &record.bodies {
         let [least, median, most] = [bodies.least, bodies.median, bodies.most].map(mib_per_s);
@@ -154,7 +152,7 @@ fn described(TransferReport { record, receipt, resumed_at, .. }: &TransferReport
         lines.push(format!("{tries} tries; all figures are those of the last"));
     }
     if let Some(held) = resumed_at {
-        lines.push(format!("resumed after {:.1} MiB, which the server had", mib(*held)));
+        lines.push(format!("resumed after {}, which the server had", size(*held)));
     }
     if let Some(Redirects { count, url }) = &record.redirects {
         lines.push(format!("answered after {count} redirects by {url}"));
@@ -164,7 +162,7 @@ fn described(TransferReport { record, receipt, resumed_at, .. }: &TransferReport
     }
     if let Some(receipt) = receipt {
         let saved = receipt.saved.as_ref().map(|name| format!(", saved as {name}")).unwrap_or_default();
-        lines.push(format!("far end: {:.1} MiB in {:.2} s{saved}", mib(receipt.bytes), receipt.elapsed_s));
+        lines.push(format!("far end: {} in {:.2} s{saved}", size(receipt.bytes), receipt.elapsed_s));
     }
     if let Some(integrity) = &record.integrity {
         let verdict = if integrity.matches { "matches" } else { "DIFFERS" };
@@ -172,6 +170,18 @@ fn described(TransferReport { record, receipt, resumed_at, .. }: &TransferReport
     }
     lines.iter().map(|line| format!("{line}\n")).collect()
 }
+
+/// Formats a size: as a user would ask for it if it is round, else in MiB.
+fn size(bytes: u64) -> String {
+    let text = ByteSize(bytes).to_string();
+    match text.split_at(text.trim_end_matches(char::is_alphabetic).len()) {
+        (number, unit) if number.len() <= ROUND => format!("{number} {unit}"),
+        _ => format!("{:.1} MiB", mib(bytes)),
+    }
+}
+
+/// The most digits of a round size.
+const ROUND: usize = 4;
 
 fn described_end(end: &EndRecord) -> Vec<String> {
     let unknown = || "unknown".to_owned();
@@ -190,4 +200,15 @@ fn described_end(end: &EndRecord) -> Vec<String> {
         ));
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_round_size_is_printed_as_it_is_asked_for() {
+        let sizes = [0, 48 << 20, 1 << 30, 2_000_000_000, 734_003_201].map(size);
+        assert_eq!(sizes, ["0 B", "48 MiB", "1 GiB", "2 GB", "700.0 MiB"]);
+    }
 }

@@ -168,7 +168,7 @@ fn parse_axes(text: &str) -> Option<Vec<Axis>> {
         match (parse_load(part), part.split_once('='), axes.last_mut()) {
             (Some(load), _, _) => axes.push(load),
             (None, Some((name, value)), _) => {
-                axes.push(Axis::setting(name, value.replace("%2B", "+").replace("%25", "%")));
+                axes.push(Axis::setting(name, current(value.replace("%2B", "+").replace("%25", "%"))));
             }
             (None, None, Some(Axis::Setting { value, .. })) => {
                 value.push('+');
@@ -178,6 +178,14 @@ fn parse_axes(text: &str) -> Option<Vec<Axis>> {
         }
     }
     Some(axes)
+}
+
+/// Returns the value of an axis as it is printed today. Earlier versions printed a size of 2 GB as 1953125KiB.
+fn current(value: String) -> String {
+    match value.parse::<ByteSize>() {
+        Ok(size) if value.ends_with('B') && size.to_string().len() < value.len() => size.to_string(),
+        _ => value,
+    }
 }
 
 /// Parses an axis such as `c4s8`; `None` for any other text.
@@ -194,6 +202,14 @@ mod tests {
 
     fn key(name: &str) -> CaseKey {
         name.parse().unwrap()
+    }
+
+    #[test]
+    fn sizes_that_earlier_versions_printed_in_another_unit_are_the_same() {
+        let now = key("quic/up/64KB/2GB+reader=100MB");
+        assert_eq!(key("quic/up/64000B/1953125KiB+reader=97656250KiB").axis("reader"), Some("100GB"));
+        assert_eq!(key("quic/up/64000B/1953125KiB+reader=100000000B"), now);
+        assert_eq!(now.to_string(), "quic/up/64KB/2GB+reader=100MB");
     }
 
     #[test]

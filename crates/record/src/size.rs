@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 /// A number of bytes.
 ///
 /// In the text form, `KiB MiB GiB` are powers of 1024, `KB MB GB` powers of 1000, and bare `K M G` powers of 1024. A
-/// bare number counts bytes. [`Display`](fmt::Display) prints the largest unit that gives a whole number, so that the
-/// text parses back to the same size.
+/// bare number counts bytes. [`Display`](fmt::Display) prints a whole number of the largest possible unit, so that the
+/// text parses back to the same size: of a power of 1000 if its number has fewer digits, else of a power of 1024.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(transparent)]
@@ -35,14 +35,23 @@ impl FromStr for ByteSize {
 
 impl fmt::Display for ByteSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (unit, shift) in [("GiB", 30), ("MiB", 20), ("KiB", 10)] {
-            if self.0 > 0 && self.0.trailing_zeros() >= shift {
-                return write!(f, "{}{unit}", self.0 >> shift);
-            }
-        }
-        write!(f, "{}B", self.0)
+        let whole = |units: &[(&'static str, u64)]| {
+            let unit = units.iter().find(|(_, bytes)| self.0 > 0 && self.0 % bytes == 0);
+            unit.map_or((self.0, "B"), |(unit, bytes)| (self.0 / bytes, *unit))
+        };
+        let (binary, decimal) = (whole(BINARY), whole(DECIMAL));
+        let digits = |(number, _): (u64, &str)| number.checked_ilog10();
+        let is_decimal = self.0 >= LEAST_DECIMAL && digits(decimal) < digits(binary);
+        let (number, unit) = if is_decimal { decimal } else { binary };
+        write!(f, "{number}{unit}")
     }
 }
+
+/// The least size that is printed in powers of 1000. Networks state the sizes of packets, which are smaller, in bytes.
+const LEAST_DECIMAL: u64 = 10_000;
+
+const BINARY: &[(&str, u64)] = &[("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+const DECIMAL: &[(&str, u64)] = &[("GB", 1_000_000_000), ("MB", 1_000_000), ("KB", 1000)];
 
 /// A number of bytes per second, at least one. The text form is the same as that of a [`ByteSize`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -151,6 +160,11 @@ mod tests {
             (1 << 16, "64KiB"),
             (3 << 20, "3MiB"),
             (2 << 30, "2GiB"),
+            (2_000_000_000, "2GB"),
+            (64_000, "64KB"),
+            (9000, "9000B"),
+            (512_000, "500KiB"),
+            (u64::from(u32::MAX), "4294967295B"),
         ] {
             assert_eq!(ByteSize(bytes).to_string(), text);
             assert_eq!(text.parse(), Ok(ByteSize(bytes)));
