@@ -29,7 +29,7 @@ pub(super) const SLOW: f64 = 0.25;
 /// The number of rounds whose reader stands still.
 pub(super) const STALLED_ROUNDS: u32 = 1;
 
-/// The granularity of slow rates, in bytes per second: round figures keep the names of cases readable.
+/// The granularity of slow rates, in bytes per second: round figures are easy to read.
 const STEP: u64 = 1 << 20;
 
 /// Runs `longhaul prove`.
@@ -125,22 +125,19 @@ pub(super) fn close(mut recording: Recording<'_>, names_growth: bool) -> anyhow:
 /// Returns the case with a slow reader: at the rate `asked`, or at a quarter of the median goodput over all sizes of
 /// its body. `None` if every run failed.
 pub(super) fn slowed(case: &Case, asked: Option<Rate>, records: &[Record]) -> Option<Case> {
-    let mut slow = case.clone();
-    slow.reader_rate = Some(match asked {
-        Some(rate) => rate,
-        None => {
-            let series = case.key().without_body();
-            let same = records.iter().filter(|record| record.case.key().without_body() == series);
-            let goodputs: Vec<f64> = same
-                .filter(|record| record.is_ok())
-                .filter_map(|record| record.goodput_bytes_per_s)
-                .collect();
-            // Each body has its own reader.
-            let rate = (SLOW * stats::median(&goodputs)?) as u64 / case.bodies();
-            Rate::try_from((rate / STEP * STEP).max(STEP)).ok()?
-        }
-    });
-    Some(slow)
+    if asked.is_some() {
+        let mut slow = case.clone();
+        slow.reader_rate = asked;
+        return Some(slow);
+    }
+    let series = case.key().without_body();
+    let same = records.iter().filter(|record| record.case.key().without_body() == series);
+    let goodputs: Vec<f64> =
+        same.filter(|record| record.is_ok()).filter_map(|record| record.goodput_bytes_per_s).collect();
+    // Each body has its own reader.
+    let rate = (SLOW * stats::median(&goodputs)?) as u64 / case.bodies();
+    let rate = Rate::try_from((rate / STEP * STEP).max(STEP)).ok()?;
+    Some(case.clone().with_reader_at_a_quarter(rate))
 }
 
 #[cfg(test)]
@@ -195,6 +192,9 @@ mod tests {
         let rate = |case: &Case, asked| slowed(case, asked, &records).and_then(|case| case.reader_rate);
         let mut case = records[0].case.clone();
         assert_eq!(rate(&case, None), "502MiB".parse().ok());
+        let key = |asked| slowed(&case, asked, &records).unwrap().key().to_string();
+        assert_eq!(key(None), "h2/up/64KiB/1MiB+reader=quarter", "two proofs have the same cases");
+        assert_eq!(key("7MiB".parse().ok()), "h2/up/64KiB/1MiB+reader=7MiB");
         assert_eq!(rate(&case, "7MiB".parse().ok()), "7MiB".parse().ok());
         case.streams = 2;
         assert_eq!(rate(&case, None), None, "another series has no goodput");

@@ -68,6 +68,7 @@ impl Client {
             let bytes = outcome.ends[end].as_ref().map_or(0, |measured| measured.bytes);
             case.body = ByteSize(bytes / load.bodies());
         }
+        let case = case.towards_any_peer();
         let session = self.session.clone().with_peer(target.peer(&self.options));
         let mut record = session.record(&case, 0, started, outcome);
         (record.tries, record.redirects, record.resumption) = (Some(tries), redirects, resumption);

@@ -8,8 +8,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ByteSize, CaseKey, ChunkSize, DEFAULT_SEED, DEFAULT_SPIN, Direction, LIMITS, Limits, PayloadKind,
-    Profile, Protocol, Rate, SinkKind, key::Axis, spin::spin_name,
+    ByteSize, CaseKey, ChunkSize, DEFAULT_SEED, DEFAULT_SPIN, Direction, LIMITS, Limit, LimitValue, Limits,
+    PayloadKind, Profile, Protocol, Rate, SinkKind, key::Axis, spin::spin_name,
 };
 
 /// One case: a transfer by its protocol, direction, chunk size, body size and every other axis.
@@ -58,8 +58,9 @@ pub struct Case {
     pub spin: Option<Duration>,
     /// The values of all limits that are in force.
     pub limits: Limits,
-    /// The key in the record that the case was read from; `None` for a case that was made here. Defaults of limits
-    /// differ between versions, and an axis at its old default must stay out of the name.
+    /// The key in the record that the case was read from, or that does not follow from the fields; `None` for any other
+    /// case that was made here. Defaults of limits differ between versions, and an axis at its old default must stay out
+    /// of the name.
     recorded: Option<CaseKey>,
 }
 
@@ -76,6 +77,9 @@ impl AsRef<Self> for Case {
 impl Case {
     /// The name of the axis that states for how long the reader stands still.
     pub const STALL: &'static str = "stall";
+
+    /// The name of the axis that states the rate of a slow reader.
+    const READER: &'static str = "reader";
 
     /// The columns of protocol, sizes and axes, with the names and units of a record's case. New columns are added at
     /// the end.
@@ -132,11 +136,45 @@ impl Case {
             direction: self.direction,
             chunk: self.chunk.into(),
             body: Some(self.body),
-            axes: self.axes(),
+            axes: self.axes(&|profile, limit| limit.preset(profile).into()),
         })
     }
 
-    fn axes(&self) -> Vec<Axis> {
+    /// Returns the case of a transfer to any peer (`send`, `fetch`): the key has only the limits that differ from those of
+    /// [`Limits::for_any_peer`].
+    #[must_use]
+    pub fn towards_any_peer(self) -> Self {
+        let axes = self.axes(&|profile, limit| Limits::for_any_peer(profile).get(limit));
+        let key = CaseKey { axes, ..self.key() };
+        Self { recorded: Some(key), ..self }
+    }
+
+    /// Removes from the key of a transfer to any peer the limits at their defaults, which earlier versions wrote.
+    pub(crate) fn leave_out_defaults_for_any_peer(&mut self) {
+        let defaults = Limits::for_any_peer(Profile::default());
+        let is_default =
+            |axis: &Axis| LIMITS.iter().any(|limit| *axis == Axis::setting(limit.flag, defaults.get(limit)));
+        if let Some(key) = &mut self.recorded {
+            key.axes.retain(|axis| !is_default(axis));
+        }
+    }
+
+    /// Returns the case with a reader at `rate`, a quarter of a goodput that was measured before. The key has the share in
+    /// place of the rate, so that the cases of several sessions have one key.
+    #[must_use]
+    pub fn with_reader_at_a_quarter(mut self, rate: Rate) -> Self {
+        self.reader_rate = Some(rate);
+        let mut key = self.key();
+        for axis in &mut key.axes {
+            if matches!(axis, Axis::Setting { name, .. } if name == Self::READER) {
+                *axis = Axis::setting(Self::READER, "quarter");
+            }
+        }
+        Self { recorded: Some(key), ..self }
+    }
+
+    /// Returns the axes that are not at their defaults. `preset` returns the value of a limit in a profile.
+    fn axes(&self, preset: &dyn Fn(Profile, &Limit) -> LimitValue) -> Vec<Axis> {
         let mut axes = Vec::new();
         if (self.connections, self.streams) != (1, 1) {
             axes.push(Axis::Load { connections: self.connections, streams: self.streams });
@@ -163,7 +201,7 @@ impl Case {
                 axes.push(Axis::setting("sink", &self.sink))
             }
         }
-        axes.extend(self.reader_rate.map(|rate| Axis::setting("reader", rate)));
+        axes.extend(self.reader_rate.map(|rate| Axis::setting(Self::READER, rate)));
         axes.extend(
             self.reader_stall
                 .map(|stall| Axis::setting(Self::STALL, format_args!("{}s", stall.as_secs_f64()))),
@@ -171,7 +209,7 @@ impl Case {
         axes.extend(self.limit_rate.map(|rate| Axis::setting("limit", rate)));
         let spin = self.spin.filter(|spin| *spin != DEFAULT_SPIN);
         axes.extend(spin.map(|spin| Axis::setting("spin", spin_name(spin))));
-        axes.extend(self.limit_axes());
+        axes.extend(self.limit_axes(preset));
         axes
     }
 
@@ -182,7 +220,7 @@ impl Case {
 
     /// Returns the axes for limits of the protocol that differ from the profile's. The profile comes first if it is
     /// `stock`.
-    fn limit_axes(&self) -> impl Iterator<Item = Axis> {
+    fn limit_axes(&self, preset: &dyn Fn(Profile, &Limit) -> LimitValue) -> impl Iterator<Item = Axis> {
         let protocol = Protocol::by_name(&self.protocol);
         let profile = if self.is_stock() { Profile::Stock } else { Profile::default() };
         let named = (profile == Profile::Stock).then(|| Axis::setting(Axis::PROFILE, profile.name()));
@@ -190,7 +228,7 @@ impl Case {
             .iter()
             .filter(move |limit| protocol.is_some_and(|protocol| limit.applies_to(protocol)))
             .map(|limit| (limit, self.limits.get(limit)))
-            .filter(move |(limit, value)| *value != limit.preset(profile).into())
+            .filter(move |(limit, value)| *value != preset(profile, limit))
             .map(|(limit, value)| Axis::setting(limit.flag, value));
         named.into_iter().chain(limits)
     }

@@ -198,6 +198,9 @@ impl Record {
         let limits = record.limits.clone();
         let spin = record.spin_us.and_then(|us| Duration::try_from_secs_f64(us / 1e6).ok());
         record.case.complete(&limits, spin);
+        if record.peer.is_some() && record.subject.is_none() && record.peer_program.is_none() {
+            record.case.leave_out_defaults_for_any_peer();
+        }
         if record.schema_version == OLDEST_VERSION {
             record.drop_changed_figures();
         }

@@ -54,6 +54,30 @@ fn the_stock_profile_is_in_the_name_with_what_differs_from_it() {
 }
 
 #[test]
+fn a_transfer_to_any_peer_has_the_defaults_of_such_transfers() {
+    let mut case = Case::new("h1c");
+    (case.limits, case.spin) = (Limits::for_any_peer(Profile::default()), None);
+    assert_eq!(case.key().variant(), "congestion=auto+socket-buffer=auto");
+    assert_eq!(case.clone().towards_any_peer().key().to_string(), "h1c/up/64KiB/2GiB");
+    let mut earlier = case.clone();
+    earlier.recorded = Some(case.key());
+    earlier.leave_out_defaults_for_any_peer();
+    assert_eq!(earlier.key(), case.clone().towards_any_peer().key());
+    case.limits.set(&crate::SOCKET_BUFFER, LimitValue::Bytes(256 << 10)).unwrap();
+    assert_eq!(case.towards_any_peer().key().variant(), "socket-buffer=256KiB");
+}
+
+#[test]
+fn a_slow_reader_at_a_quarter_has_no_rate_in_its_name() {
+    let mut case = Case::new("h3");
+    case.limits.set(&crate::SOCKET_BUFFER, LimitValue::Auto).unwrap();
+    let slow = case.with_reader_at_a_quarter(Rate::try_from(179 << 20).unwrap());
+    assert_eq!(slow.key().variant(), "reader=quarter");
+    let read: Case = serde_json::from_str(&serde_json::to_string(&slow).unwrap()).unwrap();
+    assert_eq!((read.key(), read.reader_rate), (slow.key(), slow.reader_rate));
+}
+
+#[test]
 fn a_case_survives_its_json_and_keeps_the_name_under_which_it_was_recorded() {
     let mut case = Case::new("h3");
     case.limits.set(&crate::SOCKET_BUFFER, LimitValue::Auto).unwrap();
