@@ -4,6 +4,8 @@ use std::{error::Error, process::ExitCode};
 
 use analyse::Verdict;
 
+use crate::output::is_reader_gone;
+
 /// The error of wrong usage or unreadable input, with exit code 2. Any other error exits with 1.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
@@ -19,10 +21,12 @@ impl Usage {
 /// The exit code of wrong usage and of unreadable input.
 pub(crate) const USAGE: u8 = 2;
 
-/// Returns the exit code of an outcome. An error is reported in one line on stderr.
+/// Returns the exit code of an outcome. An error is reported in one line on stderr. A reader of stdout who wants no more,
+/// such as `head`, is none: the program ends quietly.
 pub(crate) fn code(outcome: anyhow::Result<Verdict>) -> ExitCode {
     match outcome {
         Ok(verdict) => ExitCode::from(verdict.exit_code()),
+        Err(error) if is_reader_gone(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {}", with_causes(&error));
             ExitCode::from(if error.is::<Usage>() { USAGE } else { Verdict::RunFailed.exit_code() })
@@ -44,6 +48,7 @@ mod tests {
     use std::io;
 
     use super::*;
+    use crate::output::ReaderGone;
 
     #[test]
     fn a_cause_is_reported_once() {
@@ -54,6 +59,15 @@ mod tests {
         );
         let stated = anyhow::Error::new(cause()).context("cannot write: disk full");
         assert_eq!(with_causes(&stated), "cannot write: disk full");
+    }
+
+    #[test]
+    fn a_reader_of_stdout_who_wants_no_more_is_recognised_through_other_errors() {
+        let gone = || anyhow::Error::new(ReaderGone).context("cannot write to stdout");
+        assert!(is_reader_gone(&gone()));
+        let wrapped: Box<dyn Error + Send + Sync> = gone().into();
+        assert!(is_reader_gone(&anyhow::Error::new(Usage::new(wrapped))));
+        assert!(!is_reader_gone(&io::Error::from(io::ErrorKind::BrokenPipe).into()));
     }
 
     #[test]

@@ -13,8 +13,12 @@ mod kept;
 mod live_view;
 mod output;
 mod recording;
+mod save_folder;
 
-use std::{panic, process::ExitCode};
+use std::{
+    panic::{self, PanicHookInfo},
+    process::ExitCode,
+};
 
 use nix::sys::signal::{SigSet, Signal};
 use tracing::Level;
@@ -73,9 +77,18 @@ fn heap_tracer() -> process::HeapTracer {
 fn abort_on_panic() {
     let print = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
+        if is_reader_of_stderr_gone(info) {
+            std::process::exit(0);
+        }
         print(info);
         std::process::abort();
     }));
+}
+
+/// Returns whether a panic is that of `eprintln!` whose reader has gone, such as `head` in `2>&1 | head`.
+fn is_reader_of_stderr_gone(info: &PanicHookInfo<'_>) -> bool {
+    let text = info.payload().downcast_ref::<String>();
+    text.is_some_and(|text| text.starts_with("failed printing to stderr: Broken pipe"))
 }
 
 /// Makes a file that exceeds RLIMIT_FSIZE a failed write, instead of the end of the program. All threads inherit the

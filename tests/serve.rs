@@ -272,12 +272,12 @@ fn responses_over_tls_announce_http_3() {
 }
 
 #[test]
-fn a_port_in_use_and_a_folder_that_is_not_there_are_exit_1() {
+fn a_port_in_use_and_a_folder_that_cannot_be_are_exit_1() {
     let server = Server::start(&[]);
     for (args, expected) in [
         (["--listen", server.cleartext()], "cannot listen on"),
         (["--listen-tls", server.tls()], "cannot listen on"),
-        (["--sink", "save:/no/such/folder"], "cannot save into /no/such/folder"),
+        (["--sink", "save:/proc/no/folder"], "cannot save into /proc/no/folder"),
         (["--sink", "save:/proc"], "cannot save into /proc"),
     ] {
         let output = common::run(&[&["serve"][..], &args].concat());

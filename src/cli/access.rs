@@ -43,6 +43,11 @@ impl AccessArgs {
         self.token_file.is_none()
     }
 
+    /// Returns the file of the token, if requests need one.
+    pub(crate) fn token_file(&self) -> Option<&Path> {
+        self.token_file.as_deref()
+    }
+
     /// Returns the log of requests, if the flag asks for one.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use std::{
 
 use clap::{
     Args,
-    builder::{OsStringValueParser, RangedU64ValueParser, TypedValueParser},
+    builder::{OsStringValueParser, TypedValueParser},
 };
 use record::{ByteSize, ChunkSize, Rate, SinkKind};
 use serve::{Asked, Options};
@@ -20,7 +20,7 @@ use super::{
     access::AccessArgs,
     limits::LimitArgs,
     trust::{KeyLogArgs, TlsArgs},
-    values::{chunk, duration, sink, up_to_a_day},
+    values::{chunk, count, duration, sink, up_to_a_day},
 };
 use crate::exit::Usage;
 
@@ -57,8 +57,8 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "ADDR")]
     listen_tls: Option<SocketAddr>,
     /// Use of uploaded bytes: discard, verify, or save:DIR
-    #[arg(long, default_value = "verify", value_parser = sink())]
-    sink: SinkKind,
+    #[arg(long, default_value = "verify", value_parser = sink(), hide_possible_values = true)]
+    pub(crate) sink: SinkKind,
     /// Certificate chain in PEM [default: self-signed, in memory]
     #[arg(long, value_name = "FILE", requires = "key")]
     pub(crate) cert: Option<PathBuf>,
@@ -67,7 +67,7 @@ pub(crate) struct ServeArgs {
     key: Option<PathBuf>,
     /// Refuse clients over TLS and QUIC without a certificate that an authority in this PEM file has signed
     #[arg(long, value_name = "FILE")]
-    client_ca: Option<PathBuf>,
+    pub(crate) client_ca: Option<PathBuf>,
     /// Answer GET, HEAD and OPTIONS in early data (0-RTT) of a resumed session, before the handshake is complete. Other
     /// methods are answered 425
     #[arg(long, conflicts_with = "client_ca")]
@@ -81,6 +81,12 @@ pub(crate) struct ServeArgs {
     /// Time that running transfers may take to end after SIGTERM or Ctrl-C
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
     pub(crate) grace: Duration,
+    /// Announce the addresses as a line of JSON, which is the default unless stdout is a terminal
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Log to stderr what the connections do, and why they end
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
     /// Largest body of an upload [default: unlimited]
     #[arg(long, value_name = "SIZE", help_heading = "Guards")]
     max_body: Option<ByteSize>,
@@ -104,24 +110,24 @@ pub(crate) struct ServeArgs {
     max_size: Option<ByteSize>,
     /// Most concurrent connections; a few further ones wait, all others are closed [default: 1024, or what memory and
     /// open files admit]
-    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<u32>::new().range(1..=1 << 20), help_heading = "Guards")]
+    #[arg(long, value_name = "N", value_parser = count(1..=1 << 20), help_heading = "Guards")]
     max_connections: Option<u32>,
     /// Most concurrent connections of one IPv4 address or IPv6 /64 that is not loopback; further ones are closed
-    #[arg(long, value_name = "N", default_value = "64", value_parser = RangedU64ValueParser::<u32>::new().range(1..=1 << 20), help_heading = "Guards")]
+    #[arg(long, value_name = "N", default_value = "64", value_parser = count(1..=1 << 20), help_heading = "Guards")]
     max_connections_per_address: u32,
     /// Most concurrent requests over all connections; further ones are refused [default: 1024, or what memory and open
     /// files admit]
-    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<u32>::new().range(1..=1 << 20), help_heading = "Guards")]
+    #[arg(long, value_name = "N", value_parser = count(1..=1 << 20), help_heading = "Guards")]
     max_requests: Option<u32>,
     /// Most concurrent requests on a connection, over HTTP/2 and HTTP/3
-    #[arg(long, value_name = "N", default_value = "128", value_parser = RangedU64ValueParser::<u32>::new().range(1..=1 << 16), help_heading = "Guards")]
+    #[arg(long, value_name = "N", default_value = "128", value_parser = count(1..=1 << 16), help_heading = "Guards")]
     max_streams: u32,
     /// Largest head of a request, in bytes [default: 65536]
-    #[arg(long, value_name = "BYTES", value_parser = RangedU64ValueParser::<u32>::new().range(8192..=1 << 20), help_heading = "Guards")]
+    #[arg(long, value_name = "BYTES", value_parser = count(8192..=1 << 20), help_heading = "Guards")]
     max_header: Option<u32>,
     /// Most fields in the head of a request, over HTTP/1.1
-    #[arg(long, value_name = "N", default_value = "100", value_parser = RangedU64ValueParser::<usize>::new().range(1..=1000), help_heading = "Guards")]
-    max_header_count: usize,
+    #[arg(long, value_name = "N", default_value = "100", value_parser = count(1..=1000), help_heading = "Guards")]
+    max_header_count: u32,
     /// Time within which a request's head must be complete, over HTTP/1.1
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = up_to_a_day, help_heading = "Guards")]
     header_timeout: Duration,
@@ -145,6 +151,16 @@ impl ServeArgs {
     /// Returns whether requests need no token.
     pub(crate) fn is_open(&self) -> bool {
         self.access.is_open()
+    }
+
+    /// Returns the file of the token, if requests need one.
+    pub(crate) fn token_file(&self) -> Option<&Path> {
+        self.access.token_file()
+    }
+
+    /// Returns whether no flag names an address.
+    pub(crate) fn has_default_ports(&self) -> bool {
+        self.listen.is_none() && self.listen_tls.is_none()
     }
 
     /// Returns which limits are given by flags. These are refused if they do not fit the machine.
@@ -171,7 +187,7 @@ impl ServeArgs {
         options.uploads = self.sink.clone();
         options.limits = self.limits.over(options.limits).map_err(Usage::new)?;
         options.guards.header_bytes = self.max_header.unwrap_or(options.guards.header_bytes);
-        options.guards.header_count = self.max_header_count;
+        options.guards.header_count = self.max_header_count as usize;
         options.guards.header_timeout = self.header_timeout;
         options.guards.streams = self.max_streams;
         options.guards.retry_from = self.retry_from;

@@ -1,9 +1,12 @@
 //! Parsers of flag values.
 
-use std::{ffi::OsStr, str::FromStr, time::Duration};
+use std::{ffi::OsStr, ops::RangeInclusive, str::FromStr, time::Duration};
 
-use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser};
-use record::{ByteSize, ChunkSize, PROTOCOLS, PayloadKind, Protocol, SinkKind, SizeError};
+use clap::{
+    Arg, Command,
+    builder::{OsStringValueParser, PossibleValue, PossibleValuesParser, TypedValueParser},
+};
+use record::{ByteSize, ChunkSize, Direction, PROTOCOLS, PayloadKind, Protocol, SinkKind, SizeError};
 use run::machine;
 
 /// A value with the name by which a flag selects it. Values are equal if their names are equal.
@@ -26,22 +29,90 @@ impl<T> PartialEq for Named<T> {
 pub(crate) fn named<T: Copy + Send + Sync + 'static>(
     values: impl IntoIterator<Item = (&'static str, T)>,
 ) -> impl TypedValueParser<Value = Named<T>> {
-    let values: Vec<Named<T>> = values.into_iter().map(|(name, value)| Named(name, value)).collect();
-    let names = PossibleValuesParser::new(values.iter().map(|value| value.0));
-    names.try_map(move |name| {
-        let known = values.iter().find(|value| value.0 == name).copied();
-        known.ok_or_else(|| format!("'{name}' is unknown"))
+    aliased(values.into_iter().map(|(name, value)| (PossibleValue::new(name), Named(name, value))))
+}
+
+/// Returns a parser of names with aliases. Upper case counts as lower case where the argument ignores the case.
+fn aliased<T: Copy + Send + Sync + 'static>(
+    values: impl IntoIterator<Item = (PossibleValue, T)>,
+) -> impl TypedValueParser<Value = T> {
+    let values: Vec<(PossibleValue, T)> = values.into_iter().collect();
+    let names = PossibleValuesParser::new(values.iter().map(|(name, _)| name.clone()));
+    names.try_map(move |text| {
+        let known = values.iter().find(|(name, _)| name.matches(&text, true));
+        known.map(|(_, value)| *value).ok_or_else(|| format!("'{text}' is unknown"))
     })
 }
 
+/// Other names by which a user may know a protocol.
+const ALIASES: &[(&str, &[&str])] =
+    &[("h1", &["http1", "http1.1", "http/1.1"]), ("h2", &["http2", "http/2"]), ("h3", &["http3", "http/3"])];
+
 /// Returns a parser of the names of protocols.
 pub(crate) fn protocol() -> impl TypedValueParser<Value = Named<&'static Protocol>> {
-    named(PROTOCOLS.iter().map(|protocol| (protocol.name, protocol)))
+    aliased(PROTOCOLS.iter().map(|protocol| {
+        let aliases = ALIASES.iter().filter(|(name, _)| *name == protocol.name);
+        let aliases = aliases.flat_map(|(_, aliases)| aliases.iter().copied());
+        (PossibleValue::new(protocol.name).aliases(aliases), Named(protocol.name, protocol))
+    }))
+}
+
+/// Returns a parser of the names of protocols, of which shells complete those with HTTP only.
+pub(crate) fn http_protocol() -> impl TypedValueParser<Value = Named<&'static Protocol>> {
+    let names = PROTOCOLS.iter().filter(|protocol| protocol.is_http()).map(|protocol| protocol.name);
+    Completed { parser: protocol(), words: names.collect() }
+}
+
+/// Returns a parser of directions: `up`, `down`, or `both`.
+pub(crate) fn directions() -> impl TypedValueParser<Value = Named<&'static [Direction]>> {
+    named([
+        ("up", &[Direction::Up][..]),
+        ("down", &[Direction::Down][..]),
+        ("both", &[Direction::Up, Direction::Down][..]),
+    ])
+}
+
+/// Returns the directions of a list, each once.
+pub(crate) fn flattened(lists: &[Named<&'static [Direction]>]) -> Vec<Direction> {
+    distinct(lists.iter().flat_map(|list| list.1.iter().copied()))
+}
+
+/// A parser of values of which shells complete some words, while others are values, too.
+#[derive(Clone)]
+struct Completed<P> {
+    parser: P,
+    words: Vec<&'static str>,
+}
+
+impl<P: TypedValueParser> TypedValueParser for Completed<P> {
+    type Value = P::Value;
+
+    fn parse_ref(&self, command: &Command, arg: Option<&Arg>, text: &OsStr) -> Result<P::Value, clap::Error> {
+        self.parser.parse_ref(command, arg, text)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(self.words.iter().copied().map(PossibleValue::new)))
+    }
+}
+
+/// Returns a parser of whole numbers in a range, whose error names the range.
+pub(crate) fn count(
+    range: RangeInclusive<u32>,
+) -> impl Fn(&str) -> Result<u32, String> + Clone + Send + Sync {
+    move |text: &str| {
+        let number = text.parse::<u32>().ok().filter(|number| range.contains(number));
+        number.ok_or_else(|| match (*range.start(), *range.end()) {
+            (least, u32::MAX) => format!("use a whole number of at least {least}"),
+            (least, most) => format!("use a whole number from {least} to {most}"),
+        })
+    }
 }
 
 /// Returns a parser of payloads, whose paths need not be UTF-8.
 pub(crate) fn payload() -> impl TypedValueParser<Value = PayloadKind> {
-    OsStringValueParser::new().try_map(|text| named_payload(&text))
+    let parser = OsStringValueParser::new().try_map(|text| named_payload(&text));
+    Completed { parser, words: vec!["random", "zero", "file:", "-"] }
 }
 
 /// Parses a payload that a flag can name: any but a form, which has flags of its own.
@@ -64,15 +135,17 @@ pub(crate) fn upload_file() -> impl TypedValueParser<Value = PayloadKind> {
 
 /// Returns a parser of the payloads of a measurement: `cold` stands for a block that fits this machine.
 pub(crate) fn measured_payload() -> impl TypedValueParser<Value = PayloadKind> {
-    OsStringValueParser::new().try_map(|text| match text.to_str() {
+    let parser = OsStringValueParser::new().try_map(|text| match text.to_str() {
         Some("cold") => Ok(PayloadKind::Cold(machine::cold_block())),
         _ => named_payload(&text),
-    })
+    });
+    Completed { parser, words: vec!["random", "zero", "cold", "file:"] }
 }
 
 /// Returns a parser of sinks, whose paths need not be UTF-8.
 pub(crate) fn sink() -> impl TypedValueParser<Value = SinkKind> {
-    OsStringValueParser::new().try_map(|text| SinkKind::parse(&text))
+    let parser = OsStringValueParser::new().try_map(|text| SinkKind::parse(&text));
+    Completed { parser, words: vec!["discard", "verify", "save:"] }
 }
 
 /// Parses chunk sizes: one size, or a doubling range.
@@ -180,6 +253,15 @@ mod tests {
         for text in ["", "30", "0s", "-1s", "soon"] {
             assert!(duration(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_count_outside_its_range_is_refused_with_the_range() {
+        assert_eq!((count(1..=480)("480"), count(0..=u32::MAX)("0")), (Ok(480), Ok(0)));
+        for text in ["0", "481", "-1", "x", "", "99999999999"] {
+            assert_eq!(count(1..=480)(text).unwrap_err(), "use a whole number from 1 to 480", "{text}");
+        }
+        assert_eq!(count(1..=u32::MAX)("0").unwrap_err(), "use a whole number of at least 1");
     }
 
     #[test]

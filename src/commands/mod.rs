@@ -1,5 +1,6 @@
 //! The commands: each hands plain options to the libraries, prints their conclusions, and returns the verdict.
 
+mod announcement;
 mod bench;
 mod certificate;
 mod check;

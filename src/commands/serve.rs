@@ -1,20 +1,13 @@
 //! `longhaul serve`: receives uploads and serves downloads for remote clients, curl and browsers.
 
-use std::{borrow::Cow, io::Write as _, path::Path};
-
 use analyse::Verdict;
-use anyhow::Context as _;
 use record::mib;
 use run::DISK_THREADS;
-use serde::Serialize;
-use serve::{Machine, ServeError, Server, WorstCase};
+use serve::{DEFAULT_PORT, DEFAULT_TLS_PORT, Machine, ServeError, Server, WorstCase};
 use tokio::{pin, sync::oneshot};
 
-use super::{certificate::Certificate, signals::Signals};
-use crate::{
-    cli::{Listen, ServeArgs},
-    exit::Usage,
-};
+use super::{announcement::Announcement, certificate::Certificate, signals::Signals};
+use crate::{cli::ServeArgs, exit::Usage, save_folder};
 
 /// Runs `longhaul serve`.
 pub(super) fn main(args: &ServeArgs) -> anyhow::Result<Verdict> {
@@ -35,6 +28,7 @@ async fn serve(args: &ServeArgs) -> anyhow::Result<Verdict> {
     notes.iter().for_each(|note| eprintln!("{note}"));
     let available = machine.memory.map_or_else(String::new, |memory| format!(" of {:.0} MiB", mib(memory.0)));
     eprintln!("memory: at most {}{available}", WorstCase::of(&options));
+    save_folder::create(&options.uploads)?;
     let server = Server::bind(options).map_err(|error| match error {
         ServeError::Unprotected { .. } => anyhow::Error::new(Usage::new(error)),
         error => error.into(),
@@ -43,7 +37,11 @@ async fn serve(args: &ServeArgs) -> anyhow::Result<Verdict> {
     // A signal may follow the announcement at once.
     let mut signals = Signals::register()?;
     let certificate = server.certificate_pem().and_then(|pem| Certificate::of(pem, args.cert.as_deref()));
-    announce(&server, certificate.as_ref(), args)?;
+    if args.has_default_ports() {
+        note_taken(&server);
+    }
+    Announcement::of(&server, certificate.as_ref(), args).print()?;
+    warn(&server, args.is_open());
     let (stop, stopped) = oneshot::channel::<()>();
     let running = server.run(async { drop(stopped.await) }, args.grace);
     pin!(running);
@@ -61,48 +59,30 @@ async fn serve(args: &ServeArgs) -> anyhow::Result<Verdict> {
     Ok(Verdict::Good)
 }
 
-/// Prints the addresses as a line of JSON, for scripts.
-fn announce(server: &Server, certificate: Option<&Certificate>, args: &ServeArgs) -> anyhow::Result<()> {
-    #[derive(Serialize)]
-    struct Listening<'a> {
-        event: &'static str,
-        cleartext: Option<String>,
-        unix: Option<Cow<'a, str>>,
-        tls: Option<String>,
-        fingerprint: Option<String>,
-        certificate: Option<&'a Path>,
-    }
-    let fingerprint = server.fingerprint().map(|digest| {
-        let digits: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("sha256:{digits}")
-    });
-    let unix = match &args.listen {
-        Some(Listen::Unix(path)) => Some(path.to_string_lossy()),
-        Some(Listen::Tcp(_)) | None => None,
-    };
-    let line = serde_json::to_string(&Listening {
-        event: "listening",
-        cleartext: server.cleartext_addr().map(|addr| addr.to_string()),
-        unix,
-        tls: server.tls_addr().map(|addr| addr.to_string()),
-        fingerprint,
-        certificate: certificate.map(Certificate::path),
-    })?;
-    let mut stdout = std::io::stdout().lock();
-    writeln!(stdout, "{line}").and_then(|()| stdout.flush()).context("cannot write to stdout")?;
+/// Warns of addresses that other machines can reach.
+fn warn(server: &Server, is_open: bool) {
     let addrs = server.cleartext_addr().into_iter().chain(server.tls_addr());
     for addr in addrs.filter(|addr| !addr.ip().to_canonical().is_loopback()) {
-        if args.is_open() {
+        if is_open {
             eprintln!(
                 "WARNING: listening on {addr}, which other machines can reach: they may upload and download"
             );
         }
     }
     let cleartext = server.cleartext_addr().filter(|addr| !addr.ip().to_canonical().is_loopback());
-    if let Some(addr) = cleartext.filter(|_| !args.is_open()) {
+    if let Some(addr) = cleartext.filter(|_| !is_open) {
         eprintln!(
             "WARNING: {addr} is cleartext: whoever sees the packets can read the token; prefer --listen-tls"
         );
     }
-    Ok(())
+}
+
+/// Notes the default ports that other programs use.
+fn note_taken(server: &Server) {
+    let bound = [(DEFAULT_PORT, server.cleartext_addr()), (DEFAULT_TLS_PORT, server.tls_addr())];
+    for (port, addr) in bound {
+        if let Some(addr) = addr.filter(|addr| addr.port() != port) {
+            eprintln!("note: port {port} is in use; listening on {addr} in its place");
+        }
+    }
 }

@@ -97,6 +97,7 @@ mod whole_body;
 pub use access::{Access, HostName, InvalidHost, InvalidOrigin, InvalidToken, Origins, Token};
 pub use capacity::{Asked, WorstCase};
 pub use error::ServeError;
+pub use listeners::{DEFAULT_PORT, DEFAULT_TLS_PORT};
 pub use machine::Machine;
 pub use observe::{AccessLog, Traffic};
 pub use options::Options;

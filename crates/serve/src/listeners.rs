@@ -1,6 +1,9 @@
 //! The ports of a server, and the certificate that it presents there.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
+};
 
 use record::Limits;
 use transport::{Bind, Error, Identity, Listener, Resumption};
@@ -9,6 +12,12 @@ use crate::Options;
 
 /// The number of attempts to find a port that is free for both TCP and UDP.
 const ATTEMPTS: u32 = 16;
+
+/// The port for cleartext of a server without an address of its own. IANA assigns it to nothing.
+pub const DEFAULT_PORT: u16 = 8430;
+
+/// The port for TLS and QUIC of a server without an address of its own. IANA assigns it to nothing.
+pub const DEFAULT_TLS_PORT: u16 = 8433;
 
 /// The lifetime of an alternative service in seconds (`ma`, RFC 7838 section 3.1): one hour.
 const ALT_SVC_MAX_AGE: u32 = 3600;
@@ -56,21 +65,23 @@ impl SecuredPort {
 }
 
 impl Listeners {
-    /// Binds the ports that the options name, or two free ports of the loopback address if they name none.
+    /// Binds the ports that the options name. If they name none, binds the default ports of the loopback address, or
+    /// free ones in place of those in use.
     ///
     /// # Errors
     /// Fails if a port cannot be bound, or a limit or the certificate cannot be used.
     pub(crate) fn open(options: &Options) -> Result<Self, Error> {
-        let (cleartext, tls) = match (options.listen, options.listen_tls) {
-            (None, None) if options.listen_unix.is_none() => {
-                let free = SocketAddr::new(loopback(), 0);
-                (Some(free), Some(free))
-            }
+        let named =
+            [options.listen, options.listen_tls].map(|addr| addr.map(|addr| Wanted { addr, or_free: false }));
+        let [cleartext, tls] = match named {
+            [None, None] if options.listen_unix.is_none() => [DEFAULT_PORT, DEFAULT_TLS_PORT]
+                .map(|port| Some(Wanted { addr: SocketAddr::new(loopback(), port), or_free: true })),
             named => named,
         };
         let mut listeners = Self { all: Vec::new(), cleartext: None, tls: None };
-        if let Some(addr) = cleartext {
-            let listener = transport::listen_cleartext(&bind(addr, options), &options.limits)?;
+        if let Some(wanted) = cleartext {
+            let listener =
+                wanted.open(|addr| transport::listen_cleartext(&bind(addr, options), &options.limits))?;
             listeners.cleartext = Some(listener.local_addr());
             listeners.all.push(Port { listener, sockets: Sockets::PerConnection });
         }
@@ -79,18 +90,42 @@ impl Listeners {
             let listener = transport::listen_cleartext(&bind, &options.limits)?;
             listeners.all.push(Port { listener, sockets: Sockets::PerConnection });
         }
-        if let Some(addr) = tls {
-            let identity = options.identity.clone().map_or_else(|| self_signed(addr), Ok)?;
-            let bind = bind(addr, options)
-                .with_identity(identity.clone())
-                .with_clients(options.clients.clone())
-                .with_resumption(resumption(options));
-            let [tcp, udp] = listen_paired(bind, &options.limits)?;
+        if let Some(wanted) = tls {
+            let identity = options.identity.clone().map_or_else(|| self_signed(wanted.addr), Ok)?;
+            let [tcp, udp] = wanted.open(|addr| {
+                let bind = bind(addr, options)
+                    .with_identity(identity.clone())
+                    .with_clients(options.clients.clone())
+                    .with_resumption(resumption(options));
+                listen_paired(bind, &options.limits)
+            })?;
             listeners.tls = Some(SecuredPort { addr: tcp.local_addr(), identity });
             listeners.all.push(Port { listener: tcp, sockets: Sockets::PerConnection });
             listeners.all.push(Port { listener: udp, sockets: Sockets::Shared });
         }
         Ok(listeners)
+    }
+}
+
+/// An address to listen on.
+#[derive(Clone, Copy)]
+struct Wanted {
+    addr: SocketAddr,
+    /// True if a free port may take the place of one in use.
+    or_free: bool,
+}
+
+impl Wanted {
+    /// Listens on the address by `listen`.
+    fn open<T>(self, listen: impl Fn(SocketAddr) -> Result<T, Error>) -> Result<T, Error> {
+        match listen(self.addr) {
+            Err(Error::Listen { source, .. })
+                if self.or_free && source.kind() == io::ErrorKind::AddrInUse =>
+            {
+                listen(SocketAddr::new(self.addr.ip(), 0))
+            }
+            outcome => outcome,
+        }
     }
 }
 

@@ -47,7 +47,8 @@ pub struct Options {
     /// The address for cleartext: HTTP/1.1, and HTTP/2 by prior knowledge. Port 0 picks a free port.
     ///
     /// If neither this nor [`listen_unix`](Self::listen_unix) nor [`listen_tls`](Self::listen_tls) is set, the server
-    /// binds two free ports of 127.0.0.1.
+    /// binds [`DEFAULT_PORT`](crate::DEFAULT_PORT) and [`DEFAULT_TLS_PORT`](crate::DEFAULT_TLS_PORT) of 127.0.0.1, or
+    /// a free port in place of one in use.
     pub listen: Option<SocketAddr>,
     /// The path of a Unix socket for cleartext, beside `listen`. Its clients count as clients of this machine.
     pub listen_unix: Option<PathBuf>,
