@@ -3,18 +3,21 @@
 use std::{
     fs::{self, File},
     io::Write as _,
-    path::{Path, PathBuf},
+    path::Path,
 };
 
-use analyse::{FORMATS, Report};
+use analyse::{FORMATS, Format, Report};
 use anyhow::Context as _;
-use record::{Host, Record, Results};
+use record::{Host, Record, Results, WriteError};
 
 use crate::{cli::SessionArgs, exit::Usage};
 
 /// The sizes of the reserve of disk for the report, in bytes: room for a page with its charts, or else only for the
 /// summary. With a reserve, the report can be written even if records have filled the disk.
 const RESERVES: [usize; 2] = [1 << 20, 64 << 10];
+
+/// The most sessions that begin in one second and one folder.
+const MOST_AT_ONCE: u32 = 1000;
 
 /// The place where the records of a session are kept.
 pub(crate) enum Kept {
@@ -27,10 +30,16 @@ pub(crate) enum Kept {
 impl Kept {
     /// Creates the folder of results. With `--json`, the default folder is optional.
     pub(crate) fn begin(args: &SessionArgs, host: &Host) -> anyhow::Result<Self> {
-        let folder = args.out.clone().unwrap_or_else(|| default_folder(host));
-        match Results::create(&folder) {
-            Ok(results) => Ok(Self::Folder(results, reserve(&folder))),
-            Err(error) if args.json && args.out.is_none() => {
+        let created = match &args.output {
+            Some(folder) => Results::create(folder),
+            None => create_by_time(host),
+        };
+        match created {
+            Ok(results) => {
+                let reserve = reserve(results.folder());
+                Ok(Self::Folder(results, reserve))
+            }
+            Err(error) if args.json && args.output.is_none() => {
                 eprintln!("note: {error}; the records go to stdout only");
                 Ok(Self::Printed(Vec::new()))
             }
@@ -69,10 +78,12 @@ impl Kept {
     }
 
     /// Writes the report beside the records.
-    pub(crate) fn report(self, report: &Report<'_>) -> anyhow::Result<()> {
+    pub(crate) fn report(self, report: &Report<'_>, is_csv_wanted: bool) -> anyhow::Result<()> {
         let Self::Folder(results, reserve) = self else { return Ok(()) };
         drop(reserve);
-        let formats: Vec<_> = FORMATS.iter().copied().filter(|format| format.is_default()).collect();
+        let is_csv = |format: &dyn Format| format.file().ends_with(".csv");
+        let is_wanted = |format: &&dyn Format| format.is_default() || (is_csv_wanted && is_csv(*format));
+        let formats: Vec<_> = FORMATS.iter().copied().filter(is_wanted).collect();
         analyse::write(report, &formats, results.folder())?;
         eprintln!("results: {}", results.folder().display());
         Ok(())
@@ -88,9 +99,36 @@ fn reserve(folder: &Path) -> Option<File> {
     })
 }
 
-/// Returns `results/<UTC time>-<host>`.
-fn default_folder(host: &Host) -> PathBuf {
+/// Creates `results/<UTC time>-<host>`, or that name with a number if another session has begun in the same second.
+fn create_by_time(host: &Host) -> Result<Results, WriteError> {
     let time = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
     let name = host.name.as_deref().unwrap_or("host");
-    format!("results/{time}-{name}").into()
+    create_first(&format!("results/{time}-{name}"))
+}
+
+/// Creates the first folder of `path`, `path-2`, `path-3` and so on that holds no results.
+fn create_first(path: &str) -> Result<Results, WriteError> {
+    let mut number = 1;
+    loop {
+        let folder = if number == 1 { path.to_owned() } else { format!("{path}-{number}") };
+        match Results::create(Path::new(&folder)) {
+            Err(WriteError::Exists { .. }) if number < MOST_AT_ONCE => number += 1,
+            created => return created,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sessions_of_one_second_have_folders_of_their_own() {
+        let temporary = tempfile::tempdir().unwrap();
+        let path = temporary.path().join("20260101T000000Z-host");
+        let create = || create_first(path.to_str().unwrap()).unwrap().folder().to_owned();
+        assert_eq!(create(), path);
+        assert_eq!(create().file_name().unwrap(), "20260101T000000Z-host-2");
+        assert_eq!(create().file_name().unwrap(), "20260101T000000Z-host-3");
+    }
 }

@@ -23,8 +23,12 @@ use tokio::runtime::Runtime;
 pub(crate) use beside::PeerRuns;
 
 use crate::{
-    build::this_build, cli::SessionArgs, expectation::Expectation, kept::Kept, live_view::LiveView,
-    output::print,
+    build::this_build,
+    cli::SessionArgs,
+    expectation::Expectation,
+    kept::Kept,
+    live_view::LiveView,
+    output::{is_reader_gone, print},
 };
 
 /// The most rounds of a program of someone else that decide nothing, as a multiple of the planned rounds.
@@ -276,14 +280,16 @@ impl<'a> Recording<'a> {
             End::Interrupted => Some(format!("interrupted: {}", self.expected.share(records.len()))),
             End::Failed(_) => Some(format!("stopped: {}", self.expected.share(records.len()))),
         };
+        let title = self.args.title.as_deref().unwrap_or(title);
         let title = stopped.as_ref().map_or(title.to_owned(), |stopped| format!("{title} ({stopped})"));
-        let reported = self.kept.report(&Report::new(&title, records, analysis));
+        let reported = self.kept.report(&Report::new(&title, records, analysis), self.args.csv);
         if self.args.json {
             eprint!("{text}")
         } else {
             print(text)?
         }
-        if let Some(stopped) = stopped {
+        let is_quiet = matches!(&self.end, End::Failed(error) if is_reader_gone(error));
+        if let Some(stopped) = stopped.filter(|_| !is_quiet) {
             eprintln!("{stopped}");
         }
         match self.end {

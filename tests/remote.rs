@@ -183,7 +183,8 @@ fn wrong_usage_is_exit_2() {
         (vec!["fetch", "http://x/", "-o", "/"], "it is a folder"),
     ] {
         let (code, text) = reported(&run(&args));
-        assert!(code == Some(2) && text.contains(expected) && text.lines().count() == 1, "{args:?}: {text}");
+        assert!(code == Some(2) && text.contains(expected), "{args:?}: {text}");
+        assert!(text.starts_with("error: ") && text.matches("error: ").count() == 1, "{args:?}: {text}");
     }
 }
 

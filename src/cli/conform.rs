@@ -11,7 +11,7 @@ use super::{
     connect::ConnectArgs,
     request::RequestArgs,
     trust::{KeyLogArgs, TrustArgs},
-    values::{Named, duration, named, protocol},
+    values::{Named, directions, duration, flattened, http_protocol, named},
 };
 use crate::exit::Usage;
 
@@ -44,11 +44,11 @@ pub(crate) struct ConformArgs {
     #[arg(long = "case", value_name = "NAMES", value_delimiter = ',', value_parser = case())]
     cases: Vec<Named<&'static ConformCase>>,
     /// Protocols to test [default: all that the program speaks at its URL; --client: h1c]
-    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = protocol())]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = http_protocol(), ignore_case = true)]
     protocol: Vec<Named<&'static Protocol>>,
-    /// Directions of the bodies, up or down [default: both; --client: up]
-    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
-    direction: Vec<Direction>,
+    /// Directions of the bodies: up, down, or both [default: both; --client: up]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = directions(), hide_possible_values = true)]
+    direction: Vec<Named<&'static [Direction]>>,
     /// Time for which a stalled reader stands still
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
     pub(crate) stall: Duration,
@@ -105,7 +105,7 @@ impl ConformArgs {
         match self.direction.is_empty() {
             true if self.client => vec![Direction::Up],
             true => vec![Direction::Down, Direction::Up],
-            false => self.direction.clone(),
+            false => flattened(&self.direction),
         }
     }
 

@@ -73,15 +73,17 @@ impl Args for LimitArgs {
     fn augment_args(command: Command) -> Command {
         let profile = flag(
             PROFILE,
-            "Windows and buffers for least memory, for speed in little memory, or for most goodput; stock (bench and prove): the defaults of each library, without a memory budget",
+            "Preset of windows and buffers: lean (least memory), balanced, fast (most goodput), or in bench and prove stock (the defaults of each library, without a memory budget)",
         )
         .value_parser(named(Profile::ALL.map(|profile| (profile.name(), profile))))
+        .hide_possible_values(true)
         .default_value(Profile::default().name());
         let quic_profile = flag(
             QUIC_PROFILE,
-            "QUIC: datagrams for a path such as the internet (1452 bytes), jumbo frames (8952) or loopback (65507)",
+            "QUIC: datagrams for a path: internet (1452 bytes), jumbo (8952, jumbo frames) or loopback (65507)",
         )
         .value_parser(named(QuicProfile::ALL.map(|path| (path.name(), path))))
+        .hide_possible_values(true)
         .conflicts_with(QUIC_MTU.flag);
         command.arg(profile).arg(quic_profile).args(LIMITS.iter().map(|limit| argument(limit)))
     }
@@ -126,7 +128,8 @@ fn argument(limit: &'static Limit) -> Arg {
     flag(limit.flag, "").value_name(value_name).help(help(limit)).value_parser(parse).hide(limit.layer)
 }
 
-/// Returns the help of a limit: its meaning, the meaning of `auto`, the possible words, and the defaults.
+/// Returns the help of a limit: its meaning, the possible words, and the meaning of `auto`. The definition of a command
+/// adds its default.
 fn help(limit: &Limit) -> String {
     let mut help = limit.help.to_owned();
     if let Domain::Choice(words) = limit.domain {
@@ -135,17 +138,12 @@ fn help(limit: &Limit) -> String {
     if let Some(auto) = limit.auto {
         help += &format!("; auto: {auto}");
     }
-    match limit.remote {
-        None => help + &format!(" [default: {}]", limit.default),
-        Some(remote) => {
-            help + &format!(" [default: {} for bench and prove, {remote} for the others]", limit.default)
-        }
-    }
+    help
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::{CommandFactory as _, Parser as _};
+    use clap::Parser as _;
     use record::{H2_FRAME, H2_WINDOW, QUIC_SEND_WINDOW, SOCKET_BUFFER, UDP_BUFFER};
 
     use super::*;
@@ -191,15 +189,5 @@ mod tests {
         assert_eq!(buffers(&["--socket-buffer", "64KiB"]), (Some(64 << 10), 64 << 10));
         assert_eq!(buffers(&["--udp-buffer", "1MiB"]), (socket, 1 << 20));
         assert_eq!(buffers(&["--socket-buffer", "64KiB", "--udp-buffer", "1MiB"]), (Some(64 << 10), 1 << 20));
-    }
-
-    #[test]
-    fn the_help_of_every_limit_states_its_default() {
-        let command = Flags::command();
-        for limit in LIMITS {
-            let argument = command.get_arguments().find(|a| a.get_long() == Some(limit.flag)).unwrap();
-            let help = argument.get_help().unwrap().to_string();
-            assert!(help.contains(&format!("[default: {}", limit.default)), "{}: {help}", limit.flag);
-        }
     }
 }

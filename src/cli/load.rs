@@ -1,19 +1,19 @@
 //! The flags of the number of bodies that `send` and `fetch` move at once.
 
-use clap::{Args, builder::RangedU64ValueParser};
+use clap::Args;
 use client::{Load, Target};
 use record::MAX_STREAMS;
 
-use super::MAX_CONNECTIONS;
+use super::{MAX_CONNECTIONS, values::count};
 use crate::exit::Usage;
 
 #[derive(Debug, Args)]
 pub(crate) struct LoadArgs {
     /// Concurrent connections, each with a request for the same URL
-    #[arg(long, value_name = "N", default_value = "1", value_parser = RangedU64ValueParser::<u32>::new().range(1..=MAX_CONNECTIONS))]
+    #[arg(short = 'P', long, value_name = "N", default_value = "1", value_parser = count(1..=MAX_CONNECTIONS))]
     connections: u32,
     /// Bodies in flight on each connection (HTTP/2 and HTTP/3)
-    #[arg(long, value_name = "N", default_value = "1", value_parser = RangedU64ValueParser::<u32>::new().range(1..=u64::from(MAX_STREAMS)))]
+    #[arg(long, value_name = "N", default_value = "1", value_parser = count(1..=MAX_STREAMS))]
     streams: u32,
 }
 

@@ -4,8 +4,10 @@ mod access;
 mod bench;
 mod check;
 mod compare;
+mod config;
 mod conform;
 mod connect;
+mod definition;
 mod handshake;
 mod help;
 mod limits;
@@ -23,15 +25,16 @@ mod session;
 mod trust;
 mod values;
 
-use std::process::ExitCode;
+use std::{env, ffi::OsString, process::ExitCode};
 
-use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, error::ErrorKind};
 
 pub(crate) use bench::BenchArgs;
 pub(crate) use check::CheckArgs;
 pub(crate) use compare::{CompareArgs, Inconclusive};
 pub(crate) use conform::ConformArgs;
-pub(crate) use help::{CompletionsArgs, ManArgs};
+pub(crate) use definition::{Section, sections};
+pub(crate) use help::{CompletionsArgs, HelpArgs, ManArgs};
 #[cfg(test)]
 pub(crate) use prove::LEAST_SLOPE_LIMIT;
 pub(crate) use prove::{ListenerRole, ProveArgs};
@@ -44,11 +47,11 @@ pub(crate) use session::SessionArgs;
 
 use tracing::Level;
 
-use crate::exit::USAGE;
+use crate::{build::long_version, exit::USAGE};
 
 /// Measures how fast, and in how little memory, HTTP/1.1, HTTP/2 and HTTP/3 carry multi-gigabyte bodies.
 #[derive(Debug, Parser)]
-#[command(name = "longhaul", version, max_term_width = 100)]
+#[command(name = "longhaul", disable_help_subcommand = true, version, long_version = long_version(), max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -66,15 +69,13 @@ pub(crate) enum Command {
     Send(Box<SendArgs>),
     /// Download one body from any HTTP server.
     Fetch(Box<FetchArgs>),
-    /// Prove that memory stays constant whatever the size of the body; exit 4 if it grows, 6 if that is unclear.
+    /// Prove that memory stays constant whatever the size of the body.
     Prove(Box<ProveArgs>),
-    /// Test the backpressure of a client, a server or a proxy case by case; exit 5, 4 or 1 if a body is corrupted, memory
-    /// grows, or a transfer dies or stalls, 6 if no case applies
+    /// Test the backpressure of a client, a server or a proxy, case by case.
     Conform(Box<ConformArgs>),
-    /// Repeat recorded runs on this machine, and say which of their claims hold here; exit 3 or 4 if one does not, 6 if
-    /// that is unclear
+    /// Repeat recorded runs on this machine, and say which of their claims hold here.
     Reproduce(Box<ReproduceArgs>),
-    /// Check records against memory ceilings; exit 4 on a breach.
+    /// Check records against memory ceilings.
     Check(CheckArgs),
     /// Compare two sets of records, with confidence intervals.
     Compare(CompareArgs),
@@ -82,45 +83,73 @@ pub(crate) enum Command {
     Report(ReportArgs),
     /// Diagnose conditions of this machine that spoil measurements, with their cost and remedy.
     Doctor,
+    /// Print the help of a command.
+    Help(HelpArgs),
     /// Print completions for a shell.
     Completions(CompletionsArgs),
-    /// Write manual pages.
+    /// Print a manual page, or write all of them.
     Man(ManArgs),
+    /// Print the JSON Schema of records.
+    Schema,
     /// Print the licences of the libraries in this program.
     Licenses,
 }
 
 impl Command {
-    /// Returns the default level of the log: a server warns of connections that it cannot accept. `None` logs nothing.
+    /// Returns the level of the log unless LONGHAUL_LOG names one. A server warns of connections that it cannot accept.
+    /// `None` logs nothing.
     pub(crate) fn log_level(&self) -> Option<Level> {
-        matches!(self, Self::Serve(_)).then_some(Level::WARN)
+        match self {
+            Self::Serve(args) => Some(if args.verbose { Level::DEBUG } else { Level::WARN }),
+            Self::Send(args) => args.remote.verbose.then_some(Level::DEBUG),
+            Self::Fetch(args) => args.remote.verbose.then_some(Level::DEBUG),
+            _ => None,
+        }
     }
 }
 
-/// Reads the command line. Help and version are printed; an error is reported in one line.
+/// Reads the command line. Help and version are printed on stdout; an error is reported on stderr, with the nearest flag
+/// and the usage.
 pub(crate) fn parse() -> Result<Command, ExitCode> {
-    Cli::try_parse().map(|cli| cli.command).map_err(|error| match error.kind() {
-        ErrorKind::DisplayHelp
-        | ErrorKind::DisplayVersion
-        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => error.exit(),
-        _ => {
-            eprintln!("{}", one_line(&error.render().to_string()));
-            ExitCode::from(USAGE)
-        }
+    parse_from(&env::args_os().collect::<Vec<_>>()).map_err(|error| {
+        // The reader of the text may have gone.
+        let _ = error.print();
+        if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS }
     })
 }
 
-/// Returns the definition of all flags, for completions and manual pages.
-pub(crate) fn definition() -> clap::Command {
-    Cli::command()
+fn parse_from(args: &[OsString]) -> Result<Command, clap::Error> {
+    let matches = definition().try_get_matches_from(args)?;
+    let command = Cli::from_arg_matches(&matches)?.command;
+    let (Command::Bench(bench), Some((name, matches))) = (&command, matches.subcommand()) else {
+        return Ok(command);
+    };
+    let definition = definition();
+    let (Some(path), Some(bench)) = (&bench.config, definition.find_subcommand(name)) else {
+        return Ok(command);
+    };
+    let lines = config::command_lines(path, args, bench, matches);
+    let lines = lines.map_err(|error| clap::Error::raw(ErrorKind::Io, format!("--config {error}\n")))?;
+    let commands: Result<Vec<Command>, _> = lines.iter().map(|line| parse_once(line)).collect();
+    let matrices = commands?.into_iter().filter_map(|command| match command {
+        Command::Bench(bench) => Some(bench),
+        _ => None,
+    });
+    let first = matrices.reduce(|mut first, further| {
+        first.further.push(further.runs);
+        first
+    });
+    Ok(first.map_or(command, Command::Bench))
 }
 
-/// Returns clap's message without its usage block.
-fn one_line(message: &str) -> String {
-    let lines = message.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
-    let stated: Vec<_> =
-        lines.filter(|line| !line.is_empty() && !line.starts_with("For more information")).collect();
-    stated.join(" ")
+fn parse_once(args: &[OsString]) -> Result<Command, clap::Error> {
+    let matches = definition().try_get_matches_from(args)?;
+    Cli::from_arg_matches(&matches).map(|cli| cli.command)
+}
+
+/// Returns the definition of all commands and flags.
+pub(crate) fn definition() -> clap::Command {
+    definition::complete(Cli::command())
 }
 
 #[cfg(test)]
@@ -133,13 +162,43 @@ mod tests {
     }
 
     #[test]
-    fn an_error_is_one_line_that_lists_the_possible_values() {
-        let error = |args: &[&str]| one_line(&Cli::try_parse_from(args).unwrap_err().render().to_string());
-        let message = error(&["longhaul", "bench", "--protocol", "h4"]);
-        assert!(!message.contains('\n') && message.contains("'h4'") && message.contains("h2c"), "{message}");
-        let message = error(&["longhaul", "bench", "--chunk-size", "0"]);
+    fn an_error_has_the_possible_values_and_the_nearest_flag_in_lines_of_their_own() {
+        let error = |args: &[&str]| {
+            let args = [&["longhaul", "bench"], args].concat();
+            definition().try_get_matches_from(args).unwrap_err().render().to_string()
+        };
+        let message = error(&["--protocol", "h4"]);
+        assert!(message.contains("'h4'") && message.contains("\n  [possible values: tcp, "), "{message}");
+        let message = error(&["--chunk-size", "0"]);
         assert!(message.contains("from 1 B to 64 MiB"), "{message}");
-        let message = error(&["longhaul", "bench", "--bogus"]);
-        assert!(message.starts_with("error: unexpected argument '--bogus' found"), "{message}");
+        let message = error(&["--rounds", "0"]);
+        assert!(message.contains("'--rounds <N>': use a whole number of at least 1\n"), "{message}");
+        let message = error(&["--protocl", "h2"]);
+        assert!(message.starts_with("error: unexpected argument '--protocl' found\n"), "{message}");
+        assert!(message.contains("\n  tip: a similar argument exists: '--protocol'\n"), "{message}");
+        assert!(message.contains("\nUsage: longhaul bench"), "{message}");
+    }
+
+    #[test]
+    fn the_short_flags_and_the_former_spellings_are_those_of_the_long_ones() {
+        let session = |args: &[&str]| {
+            let args = [&["longhaul", "bench"], args].concat();
+            match Cli::try_parse_from(args).unwrap().command {
+                Command::Bench(args) => args.runs.session,
+                other => panic!("{other:?}"),
+            }
+        };
+        let short = session(&["-q", "-r", "3", "-P", "2", "-o", "x"]);
+        let long = session(&["--quiet", "--rounds", "3", "--connections", "2", "--out", "x"]);
+        assert_eq!((short.quiet, short.rounds, &short.output), (true, Some(3), &long.output));
+        assert_eq!((long.quiet, long.rounds, long.output.is_some()), (true, Some(3), true));
+    }
+
+    #[test]
+    fn the_version_is_one_line_and_the_long_one_has_the_libraries() {
+        let printed = |flag| definition().try_get_matches_from(["longhaul", flag]).unwrap_err().to_string();
+        let (short, long) = (printed("-V"), printed("--version"));
+        assert_eq!(short, concat!("longhaul ", env!("CARGO_PKG_VERSION"), "\n"));
+        assert!(long.starts_with(&short) && long.contains("\n  quinn "), "{long}");
     }
 }

@@ -27,30 +27,30 @@ const STALL: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Args)]
 pub(crate) struct ProveArgs {
-    #[command(flatten)]
-    pub(crate) runs: RunArgs,
     /// Prove a client of yours: the command after --, with {url}, {file}, {size}, {cacert}, {host} and {port} filled in
     #[arg(long, requires = "command", group = "subject")]
     pub(crate) client: bool,
-    /// Prove any program whose input has a size: the command after --, with {n} filled in by each of these sizes
+    /// Prove any program whose input has a size: the command after --, in which n in braces stands for each of these sizes
     #[arg(long, value_name = "SIZES", value_delimiter = ',', value_parser = sizes, requires = "command", group = "subject")]
     series: Vec<Vec<ByteSize>>,
-    #[command(flatten)]
-    pub(crate) listener: ListenerArgs,
-    /// Time for which longhaul's reader stands still in one run of the largest body; 0 leaves that run out [default: 5s,
-    /// for a program of yours that sends a body of at least 128MiB]
-    #[arg(long, value_name = "TIME", value_parser = stall, requires = "subject")]
-    stall: Option<Duration>,
     /// Slope of memory that counts as growth, per GiB of body [default: 100KiB; for a program of yours: 1MiB]
     #[arg(long, value_name = "SIZE", value_parser = slope_limit)]
     slope_limit: Option<ByteSize>,
-    /// Skip the controls, which show that growing memory is noticed
+    /// Skip the controls: runs whose memory must grow, which show that growth would be noticed
     #[arg(long)]
     pub(crate) no_control: bool,
     /// Run each growing case once more, and name the call sites of memory that stays allocated (needs a program built
     /// with --features heap-trace)
     #[arg(long)]
     pub(crate) trace: bool,
+    #[command(flatten)]
+    pub(crate) runs: RunArgs,
+    #[command(flatten)]
+    pub(crate) listener: ListenerArgs,
+    /// Time for which longhaul's reader stands still in one run of the largest body; 0 leaves that run out [default: 5s,
+    /// for a program of yours that sends a body of at least 128MiB]
+    #[arg(long, value_name = "TIME", value_parser = stall, requires = "subject")]
+    stall: Option<Duration>,
     /// Command line of the program to prove, run as it is without a shell
     #[arg(last = true, value_name = "COMMAND", requires = "subject")]
     pub(crate) command: Vec<OsString>,

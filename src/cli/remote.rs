@@ -15,7 +15,7 @@ use super::{
     repeat::{RepeatArgs, announce},
     request::RequestArgs,
     trust::{KeyLogArgs, TrustArgs},
-    values::{Named, chunk, duration, payload, protocol, seconds, upload_file},
+    values::{Named, chunk, duration, http_protocol, payload, seconds, upload_file},
 };
 use crate::exit::Usage;
 
@@ -25,7 +25,7 @@ pub(crate) struct RemoteArgs {
     /// URL: http:// or https://, then a host name or an address. User information in the URL is sent as by --user
     url: String,
     /// Protocol: h1c or h2c for http://, h1, h2 or h3 for https:// [default: h1c or h2]
-    #[arg(long, value_name = "NAME", value_parser = protocol(), hide_possible_values = true)]
+    #[arg(long, value_name = "NAME", value_parser = http_protocol(), ignore_case = true, hide_possible_values = true)]
     protocol: Option<Named<&'static Protocol>>,
     #[command(flatten)]
     request: RequestArgs,
@@ -56,8 +56,11 @@ pub(crate) struct RemoteArgs {
     #[arg(long)]
     pub(crate) json: bool,
     /// Show no progress
-    #[arg(long)]
+    #[arg(short, long, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
+    /// Log to stderr what the connection does
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
     #[command(flatten)]
     limits: LimitArgs,
 }
@@ -105,7 +108,7 @@ pub(crate) struct SendArgs {
     #[command(flatten)]
     pub(crate) remote: RemoteArgs,
     /// Content of the body: random, zero, file:PATH, or - for standard input
-    #[arg(long, value_name = "KIND", default_value = "random", value_parser = payload())]
+    #[arg(long, value_name = "KIND", default_value = "random", value_parser = payload(), hide_possible_values = true)]
     payload: PayloadKind,
     /// File to upload, as by --payload file:FILE; - and . are standard input
     #[arg(short = 'T', long, value_name = "FILE", value_parser = upload_file(), conflicts_with = "payload")]

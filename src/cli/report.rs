@@ -13,8 +13,8 @@ pub(crate) struct ReportArgs {
     #[arg(required = true)]
     pub(crate) records: Vec<PathBuf>,
     /// Folder for the report
-    #[arg(short, long, value_name = "DIR", default_value = "report")]
-    pub(crate) out: PathBuf,
+    #[arg(short, long, alias = "out", value_name = "DIR", default_value = "report")]
+    pub(crate) output: PathBuf,
     /// Files to write [default: all]
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = formats())]
     format: Vec<Named<&'static dyn Format>>,

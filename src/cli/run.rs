@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clap::{Args, builder::RangedU64ValueParser};
+use clap::Args;
 use record::{
     ByteSize, Case, ChunkSize, DEFAULT_SEED, DEFAULT_SPIN, Direction, Limits, MAX_STREAMS, PROTOCOLS,
     PayloadKind, Protocol, Rate, SinkKind,
@@ -12,7 +12,9 @@ use run::Matrix;
 use super::{
     SessionArgs,
     limits::LimitArgs,
-    values::{Named, chunks, distinct, measured_payload, protocol, sink, sizes, spin},
+    values::{
+        Named, chunks, count, directions, distinct, flattened, measured_payload, protocol, sink, sizes, spin,
+    },
 };
 use crate::exit::Usage;
 
@@ -69,36 +71,35 @@ impl Defaults {
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
-    /// Protocols, separated by commas [default: all but ceilings; prove: those with HTTP]
-    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = protocol(), hide_possible_values = true)]
+    /// Protocols, separated by commas
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = protocol(), ignore_case = true, hide_possible_values = true)]
     protocol: Vec<Named<&'static Protocol>>,
     /// Leave out the ceiling rows, which bench runs once per round for each carrier unless --protocol names protocols
     #[arg(long)]
     no_ceiling: bool,
-    /// The sender of the body: up (the client), down (the server), or both [default: up; prove: both]
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
-    direction: Vec<Direction>,
-    /// Chunk sizes from 1 B to 64 MiB, also as a doubling range 4KiB..1MiB [default: 64KiB,1MiB; prove:
-    /// 4KiB,64KiB,1MiB]
+    /// The sender of the body: up (the client), down (the server), or both
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = directions(), hide_possible_values = true)]
+    direction: Vec<Named<&'static [Direction]>>,
+    /// Chunk sizes from 1 B to 64 MiB, also as a doubling range 4KiB..1MiB
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = chunks)]
     chunk_size: Vec<Vec<ChunkSize>>,
-    /// Body sizes, also as a doubling range [default: 2GiB, or the payload file's size; prove: 256MiB,1GiB,4GiB]
+    /// Body sizes, also as a doubling range
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = sizes)]
     size: Vec<Vec<ByteSize>>,
     /// Content of the body: random, zero, cold (random, in a block that no cache of this machine holds) or file:PATH
-    #[arg(long, value_name = "KIND", default_value = "random", value_parser = measured_payload())]
+    #[arg(long, value_name = "KIND", default_value = "random", value_parser = measured_payload(), hide_possible_values = true)]
     payload: PayloadKind,
     /// Seed of the generated body
     #[arg(long, default_value_t = DEFAULT_SEED)]
     seed: u64,
     /// Use of the received bytes: discard, verify or save:DIR
-    #[arg(long, default_value = "verify", value_parser = sink())]
+    #[arg(long, default_value = "verify", value_parser = sink(), hide_possible_values = true)]
     sink: SinkKind,
     /// Concurrent connections
-    #[arg(long, value_name = "N", default_value = "1", value_parser = RangedU64ValueParser::<u32>::new().range(1..=MAX_CONNECTIONS))]
+    #[arg(short = 'P', long, value_name = "N", default_value = "1", value_parser = count(1..=MAX_CONNECTIONS))]
     connections: u32,
     /// Bodies in flight on each connection (HTTP/2, HTTP/3 and QUIC)
-    #[arg(long, value_name = "N", default_value = "1", value_parser = RangedU64ValueParser::<u32>::new().range(1..=u64::from(MAX_STREAMS)))]
+    #[arg(long, value_name = "N", default_value = "1", value_parser = count(1..=MAX_STREAMS))]
     streams: u32,
     /// Rate at which the receiver reads each body, in bytes per second [default: unlimited]
     #[arg(long, value_name = "RATE")]
@@ -106,21 +107,21 @@ pub(crate) struct RunArgs {
     /// Rate at which the sender offers each body, in bytes per second [default: unlimited]
     #[arg(long, value_name = "RATE")]
     limit_rate: Option<Rate>,
-    /// Time that a receiver busy-polls before it sleeps, up to 1s; 0 for none [default: 100us; --profile stock: 0]
+    #[command(flatten)]
+    pub(crate) session: SessionArgs,
+    /// Time that a receiver busy-polls before it sleeps, up to 1s; 0 for none
     #[arg(long, value_name = "TIME", value_parser = spin)]
     spin: Option<Duration>,
     /// Print the memory budget of each end, term by term, and stop
     #[arg(long)]
     pub(crate) explain_memory: bool,
     #[command(flatten)]
-    pub(crate) session: SessionArgs,
-    #[command(flatten)]
     limits: LimitArgs,
 }
 
 /// The largest `--connections`. Each connection takes two file descriptors of an end: the socket, and a second handle
 /// to query it. The usual soft limit is 1,024 open files.
-pub(crate) const MAX_CONNECTIONS: u64 = 480;
+pub(crate) const MAX_CONNECTIONS: u32 = 480;
 
 impl RunArgs {
     /// Returns the name of a flag that only transfers have, if one is given.
@@ -215,7 +216,7 @@ impl RunArgs {
     }
 
     fn directions(&self, defaults: &Defaults) -> Vec<Direction> {
-        let asked = distinct(self.direction.iter().copied());
+        let asked = flattened(&self.direction);
         if asked.is_empty() { defaults.directions.to_vec() } else { asked }
     }
 

@@ -2,16 +2,16 @@
 
 use std::{net::IpAddr, path::PathBuf, time::Duration};
 
-use clap::{Args, builder::RangedU64ValueParser};
+use clap::Args;
 use record::{IdlePolicy, Order, Purpose};
 use run::{Affinity, Plan, Settings};
 
-use super::values::{Named, duration, named, percent};
+use super::values::{Named, count, duration, named, percent};
 
 #[derive(Debug, Args)]
 pub(crate) struct SessionArgs {
-    /// Least number of passes over the whole matrix [default: 6, the fewest for an interval of 95 %; prove: 3]
-    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<u32>::new().range(1..))]
+    /// Least number of passes over the whole matrix
+    #[arg(short, long, value_name = "N", value_parser = count(1..=u32::MAX))]
     pub(crate) rounds: Option<u32>,
     /// Warm-up passes before the first counted one; they leave no record
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -26,19 +26,16 @@ pub(crate) struct SessionArgs {
     /// Time limit: start no pass that would exceed it, and no run after it
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) max_time: Option<Duration>,
-    /// Print the cases and an estimate of the time, and stop
-    #[arg(long)]
-    pub(crate) list: bool,
     /// Address of this machine that the server listens on [default: 127.0.0.1, or ::1 where there is no IPv4]
     #[arg(long, value_name = "ADDRESS")]
     address: Option<IpAddr>,
     /// A core for each end: auto (if there are two), off, or SENDER:RECEIVER
     #[arg(long, value_name = "CORES", default_value = "auto")]
     pub(crate) affinity: Affinity,
-    /// Idle policy of the cores
+    /// Keep idle cores awake (poll, needs /dev/cpu_dma_latency), or let them sleep (sleep)
     #[arg(long, value_name = "NAME", default_value = "poll", value_parser = idle_policy())]
     pub(crate) idle: IdlePolicy,
-    /// Longest wait of a run for cores that a hypervisor has moved apart [default: no wait]
+    /// On a virtual machine, wait up to this time before each run until both cores share a cache [default: 0s]
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) settle: Option<Duration>,
     /// Abort when no byte has moved for this long
@@ -52,14 +49,26 @@ pub(crate) struct SessionArgs {
     #[arg(long, value_name = "TEXT")]
     pub(crate) label: Option<String>,
     /// Folder for the results [default: results/UTCTIME-HOST]
-    #[arg(long, value_name = "DIR")]
-    pub(crate) out: Option<PathBuf>,
+    #[arg(short, long, alias = "out", value_name = "DIR")]
+    pub(crate) output: Option<PathBuf>,
+    /// Title of the report [default: the command]
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) title: Option<String>,
+    /// Also write the results as CSV: cases.csv has a line for each case and end
+    #[arg(long)]
+    pub(crate) csv: bool,
     /// Print the records on stdout and nothing else
     #[arg(long)]
     pub(crate) json: bool,
     /// Show no live view
-    #[arg(long)]
+    #[arg(short, long, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
+    /// Print the cases and an estimate of the time, and stop
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Log to stderr what the connections of both ends do
+    #[arg(short, long)]
+    verbose: bool,
 }
 
 impl SessionArgs {
@@ -83,6 +92,7 @@ impl SessionArgs {
     /// Returns the settings of both ends.
     pub(crate) fn settings(&self) -> Settings {
         let settings = Settings::new(self.timeout).on_address(self.address);
+        let settings = if self.verbose { settings.logging() } else { settings };
         if self.observe_framing { settings.observing_framing() } else { settings }
     }
 }

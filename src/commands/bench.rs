@@ -13,13 +13,13 @@ use crate::{
     expectation::Expectation,
     output::print,
     recording::{PeerRuns, Recording},
+    save_folder,
 };
 
 /// Runs `longhaul bench`.
 pub(super) fn main(args: &BenchArgs) -> anyhow::Result<Verdict> {
-    let peers = args.peers()?;
+    let (peers, cases) = (args.peers()?, args.cases()?);
     let args = &args.runs;
-    let cases = args.cases(&Defaults::BENCH)?;
     if args.explain_memory {
         return explain_memory(&cases);
     }
@@ -34,6 +34,7 @@ pub(super) fn main(args: &BenchArgs) -> anyhow::Result<Verdict> {
     if args.session.list {
         return list_all(&cases, &of_peers, expected);
     }
+    save_folder::prepare(&cases)?;
     let mut recording = Recording::begin(&args.session, &cases, expected)?;
     match of_peers.is_empty() {
         true => recording.run(&cases, rounds, Purpose::Measure)?,

@@ -11,6 +11,7 @@ mod doctor;
 mod fetch;
 mod help;
 mod listener;
+mod manual;
 mod peers;
 mod prove;
 mod report;
@@ -41,8 +42,10 @@ pub(crate) fn run(command: Command) -> anyhow::Result<Verdict> {
         Command::Compare(args) => compare::main(&args),
         Command::Report(args) => report::main(&args),
         Command::Doctor => doctor::main(),
+        Command::Help(args) => help::help(&args),
         Command::Completions(args) => help::completions(&args),
         Command::Man(args) => help::manual_pages(&args),
+        Command::Schema => help::schema(),
         Command::Licenses => help::licences(),
     }
 }

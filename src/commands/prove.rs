@@ -21,6 +21,7 @@ use crate::{
     exit::Usage,
     expectation::Expectation,
     recording::Recording,
+    save_folder,
 };
 
 /// The goodput of a slow reader as a share of a fast one's.
@@ -57,6 +58,7 @@ pub(super) fn main(args: &ProveArgs) -> anyhow::Result<Verdict> {
     if args.runs.session.list {
         return list(&fast, expected);
     }
+    save_folder::prepare(&fast)?;
     let mut recording = Recording::begin(&args.runs.session, &fast, expected)?;
     recording.limit_slopes(args.slope_limit());
     recording.enclose_ends();

@@ -26,11 +26,11 @@ pub(super) fn main(args: &ReportArgs) -> anyhow::Result<Verdict> {
     let ceilings = ceilings.transpose().map_err(Usage::new)?;
     let analysis = Analysis::against(&records, ceilings.as_ref());
     let report = Report::new(&args.title, &records, &analysis).with_ceilings(ceilings.as_ref());
-    analyse::write(&report, &args.formats(), &args.out)?;
+    analyse::write(&report, &args.formats(), &args.output)?;
     if args.svg {
-        analyse::write_pictures(&report, &args.out)?;
+        analyse::write_pictures(&report, &args.output)?;
     }
-    eprintln!("report: {}", args.out.display());
+    eprintln!("report: {}", args.output.display());
     damages.into_iter().try_for_each(Damage::none).map_err(Usage::new)?;
     Ok(Verdict::Good)
 }

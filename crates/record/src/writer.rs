@@ -22,7 +22,7 @@ pub struct Results {
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
     /// The folder holds results already.
-    #[error("{} exists already; use another folder (--out)", path.display())]
+    #[error("{} exists already; use another folder (--output)", path.display())]
     Exists {
         /// The path of the file of records.
         path: PathBuf,

@@ -60,7 +60,7 @@ impl Job {
             address: settings.address,
             observes_framing: settings.observes_framing,
             key_log: std::env::var_os("SSLKEYLOGFILE").map(PathBuf::from),
-            log: std::env::var("LONGHAUL_LOG").ok(),
+            log: std::env::var("LONGHAUL_LOG").ok().or_else(|| settings.logs.then(|| "debug".into())),
         }
     }
 
@@ -75,7 +75,8 @@ impl Job {
     /// Returns the settings of the measurement.
     pub(crate) fn settings(&self) -> Settings {
         let timeout = Duration::try_from_secs_f64(self.timeout_s).unwrap_or(Duration::MAX);
-        Settings { timeout, address: self.address, observes_framing: self.observes_framing }
+        let settings = Settings::new(timeout).on_address(self.address);
+        if self.observes_framing { settings.observing_framing() } else { settings }
     }
 
     /// Returns a new observer of the framing if this end is a receiver that is asked to observe it.

@@ -13,12 +13,15 @@ pub struct Settings {
     pub address: Option<IpAddr>,
     /// True if the receiver counts the chunks, frames, records and datagrams that arrive, which takes processor time.
     pub observes_framing: bool,
+    /// True if both ends log what their connections do to standard error. The variable LONGHAUL_LOG chooses another
+    /// level.
+    pub logs: bool,
 }
 
 impl Settings {
     /// Settings of a measurement between two ends on one machine.
     pub fn new(timeout: Duration) -> Self {
-        Self { timeout, address: None, observes_framing: false }
+        Self { timeout, address: None, observes_framing: false, logs: false }
     }
 
     /// Sets the address that a server of this machine listens on.
@@ -31,5 +34,11 @@ impl Settings {
     #[must_use]
     pub fn observing_framing(self) -> Self {
         Self { observes_framing: true, ..self }
+    }
+
+    /// Makes both ends log what their connections do to standard error.
+    #[must_use]
+    pub fn logging(self) -> Self {
+        Self { logs: true, ..self }
     }
 }

@@ -21,7 +21,7 @@ const SPARE: u64 = 64 << 20;
 #[non_exhaustive]
 pub enum BodiesError {
     /// The disk has too little room.
-    #[error("the files with the bodies take {needed}, and {} has room for {free}; use smaller sizes (--size) or another folder (--out)", .folder.display())]
+    #[error("the files with the bodies take {needed}, and {} has room for {free}; use smaller sizes (--size) or another folder (--output)", .folder.display())]
     NoRoom {
         /// The bytes that all files take.
         needed: ByteSize,
