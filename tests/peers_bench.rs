@@ -274,7 +274,7 @@ fn the_list_of_cases_has_those_of_peers() {
 
 #[test]
 fn the_page_on_peers_has_their_command_lines() {
-    let page = include_str!("../docs/peers.md");
+    let page = include_str!("../docs/how-to/peers.md");
     let output = longhaul(&["peers"]).output().unwrap();
     let listed = text(&output.stdout);
     let commands = listed.lines().filter_map(|line| {

@@ -1,4 +1,4 @@
-//! The pages of `docs/prove/`: their programs and commands, run as a reader would.
+//! The pages of `docs/how-to/` about proofs: their programs and commands, run as a reader would.
 //!
 //! A block of Python whose first line names a file becomes that file. Each command runs in its folder, and must say the
 //! words of the text block that follows it, in their order.
@@ -46,7 +46,7 @@ fn verdicts(report: &str) -> Vec<&'static str> {
 fn run_page(name: &str) -> usize {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let page =
-        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/prove").join(name)).unwrap();
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/how-to").join(name)).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let program = Path::new(env!("CARGO_BIN_EXE_longhaul"));
     let path = format!("{}:{}", program.parent().unwrap().display(), std::env::var("PATH").unwrap());
@@ -81,8 +81,8 @@ fn run_page(name: &str) -> usize {
 }
 
 #[test]
-fn the_commands_of_the_page_about_endpoints_say_what_it_shows() {
-    assert_eq!(run_page("endpoint.md"), 2);
+fn the_commands_of_the_page_about_servers_say_what_it_shows() {
+    assert_eq!(run_page("server.md"), 2);
 }
 
 #[test]
@@ -97,5 +97,5 @@ fn the_command_of_the_page_about_proxies_says_what_it_shows() {
 
 #[test]
 fn the_command_of_the_page_about_ci_says_what_it_shows() {
-    assert_eq!(run_page("in-ci.md"), 1);
+    assert_eq!(run_page("ci-proofs.md"), 1);
 }

@@ -1,4 +1,4 @@
-//! The recipes of `docs/ci.md`, run unchanged except for the installation.
+//! The recipes of `docs/how-to/ci.md`, run unchanged except for the installation.
 //!
 //! The recipes need bash, and one recipe needs curl. Without curl, the test of that recipe prints a line and passes;
 //! with `CI` set, it fails.
@@ -10,7 +10,7 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-const GUIDE: &str = include_str!("../docs/ci.md");
+const GUIDE: &str = include_str!("../docs/how-to/ci.md");
 
 /// The name of the step that is not run here.
 const INSTALLATION: &str = "Install longhaul";

@@ -1,6 +1,6 @@
 //! Deviations of h2 from RFC 9113, and stream errors that it treats as errors of the connection, as section 5.4.1 allows.
-//! `docs/conformance.md` lists them. A test that fails here after an update of h2 tells that one is gone: the case moves
-//! to its table, with the reaction that its section asks for.
+//! `docs/reference/conformance.md` lists them. A test that fails here after an update of h2 tells that one is gone: the
+//! case moves to its table, with the reaction that its section asks for.
 
 use crate::{
     Case,
@@ -122,11 +122,11 @@ fn accepted() -> Vec<Deviation> {
 
 #[test]
 fn the_deviations_of_h2_are_those_that_are_listed() {
-    let listed = include_str!("../../docs/conformance.md");
+    let listed = include_str!("../../docs/reference/conformance.md");
     let all: Vec<_> = [sizes(), codes(), scopes(), accepted()].into_iter().flatten().collect();
     for Deviation { case, required } in &all {
         let row = format!("| {} | {} |", case.name, case.section);
-        assert!(listed.contains(&row), "docs/conformance.md has no row '{row}' (required: {required:?})");
+        assert!(listed.contains(&row), "docs/reference/conformance.md has no row '{row}' (required: {required:?})");
     }
     assert_reactions(all.into_iter().map(|deviation| deviation.case).collect());
 }

@@ -1,4 +1,4 @@
-//! `cargo xtask limits`: writes `docs/limits.md`, the table of all limits.
+//! `cargo xtask limits`: writes `docs/reference/limits.md`, the table of all limits.
 
 use std::{fmt::Write as _, fs, process::ExitCode};
 
@@ -9,7 +9,7 @@ use record::{ByteSize, Domain, LIMITS, Limit, PROTOCOLS, Profile};
 use crate::workspace;
 
 /// The file, below the root.
-const FILE: &str = "docs/limits.md";
+const FILE: &str = "docs/reference/limits.md";
 
 /// The text before the table.
 const HEAD: &str = "# Limits
@@ -18,11 +18,11 @@ Windows, buffers and choices, one flag each. `cargo xtask limits` writes this pa
 `crates/record/src/limits/table.rs`, which has the reason for each value, and CI compares the two. A limit has the value of its
 flag, else that of `--profile` (`balanced` by default). `send`, `fetch` and `serve` do not know peer and path, and have defaults of
 their own where the column says so. `stock` has the defaults of the libraries and the kernel; it also leaves out the layers of longhaul
-that [performance.md](performance.md) describes, and has no memory budget.
+that [performance.md](../explanation/performance.md) describes, and has no memory budget.
 
 ";
 
-/// Write docs/limits.md from the table of limits
+/// Write docs/reference/limits.md from the table of limits
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// Write nothing; fail if the file is not up to date

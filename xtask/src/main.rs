@@ -16,6 +16,7 @@ mod layers;
 mod length;
 mod limits;
 mod many_uploads;
+mod markdown;
 mod peers;
 mod power;
 mod ratios;

@@ -2,7 +2,7 @@
 //! does not exist.
 //!
 //! Goodputs are drawn at random, and compared like those of records. One case of each comparison is slower. Such a case
-//! is hardest to find if all others have not changed. docs/reading.md has the tables.
+//! is hardest to find if all others have not changed. docs/reference/reading.md has the tables.
 
 use std::{
     fs,

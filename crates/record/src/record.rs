@@ -107,11 +107,11 @@ pub struct Record {
     /// The rates of concurrent bodies; null if there was one body.
     #[serde(default)]
     pub bodies: Option<BodyRates>,
-    /// True if something other than the case disturbed the run, by the fixed rules in docs/measuring.md. Null if that
-    /// is not known, and in records written before 2026-11-27.
+    /// True if something other than the case disturbed the run, by the fixed rules in docs/explanation/measuring.md.
+    /// Null if that is not known, and in records written before 2026-11-27.
     #[serde(default)]
     pub disturbed: Option<bool>,
-    /// The disturbances of the run, in words: one for each rule in docs/measuring.md that applies to the run.
+    /// The disturbances of the run, in words: one for each rule in docs/explanation/measuring.md that applies to the run.
     #[serde(default)]
     pub disturbances: Vec<String>,
     /// The conditions on the machine during the run; null if longhaul did not watch them, and in records written before

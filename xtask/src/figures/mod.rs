@@ -19,14 +19,14 @@ mod placeholder;
 use std::{
     collections::HashMap,
     fs,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::ExitCode,
 };
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 
-use crate::workspace;
+use crate::{markdown, workspace};
 use block::{Part, parts};
 use placeholder::Source;
 
@@ -62,19 +62,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
 fn files() -> Result<Vec<PathBuf>> {
     let root = workspace::root();
     let mut files = vec![root.join("README.md")];
-    for folder in ["docs", "docs/upstream", "results"] {
-        let entries = fs::read_dir(root.join(folder)).with_context(|| format!("cannot list {folder}"))?;
-        for path in entries.flatten().map(|entry| entry.path()) {
-            let readme = path.join("README.md");
-            files.extend([path, readme].into_iter().filter(|file| is_markdown(file)));
-        }
+    for folder in ["docs", "results"] {
+        files.extend(markdown::below(&root.join(folder))?);
     }
     files.sort();
     Ok(files)
-}
-
-fn is_markdown(file: &Path) -> bool {
-    file.extension().is_some_and(|extension| extension == "md") && file.is_file()
 }
 
 /// Returns a text with all its figures regenerated.

@@ -1,11 +1,11 @@
-//! The rule for `docs/serve-limits.md`: every test that it names exists.
+//! The rule for `docs/reference/serve-limits.md`: every test that it names exists.
 
 use std::{fs, path::Path};
 
 use anyhow::{Context as _, Result};
 
 /// The page, and the separator between the file and the function of a test.
-const PAGE: &str = "docs/serve-limits.md";
+const PAGE: &str = "docs/reference/serve-limits.md";
 const SEPARATOR: &str = "::";
 
 /// Returns the tests that the page names and that are not in their files, one line each.
@@ -32,7 +32,7 @@ mod tests {
     #[test]
     fn a_test_that_was_renamed_is_missed() {
         let root = tempfile::tempdir().unwrap();
-        fs::create_dir(root.path().join("docs")).unwrap();
+        fs::create_dir_all(root.path().join(PAGE).parent().unwrap()).unwrap();
         fs::write(root.path().join("a.rs"), "async fn it_holds() {}").unwrap();
         let page = "| `--flag` | `a.rs::it_holds`, `a.rs::it_held`, `b.rs::it_holds` |";
         fs::write(root.path().join(PAGE), page).unwrap();
