@@ -13,28 +13,13 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use common::text;
+use common::{markdown::blocks, text};
 
 /// Held by the page that runs: a page that shares two cores with three others has too few samples of fast transfers.
 static ALONE: Mutex<()> = Mutex::new(());
 
 /// The words of a proof.
 const WORDS: [&str; 6] = ["GROWING SLOWLY", "GROWING", "CONSTANT", "SPOOLED", "INCONCLUSIVE", "FAILED"];
-
-/// A fenced block: its language and its text.
-struct Block {
-    language: String,
-    text: String,
-}
-
-fn blocks(page: &str) -> Vec<Block> {
-    let (mut blocks, mut lines) = (Vec::new(), page.lines());
-    while let Some(fence) = lines.find(|line| line.starts_with("```")) {
-        let text: Vec<&str> = lines.by_ref().take_while(|line| *line != "```").collect();
-        blocks.push(Block { language: fence.trim_matches('`').into(), text: text.join("\n") + "\n" });
-    }
-    blocks
-}
 
 /// Returns the word of each line that has one before a colon, as the verdict of a row.
 fn verdicts(report: &str) -> Vec<&'static str> {

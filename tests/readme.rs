@@ -1,0 +1,86 @@
+//! README: its commands, run as a reader would, with smaller bodies.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::{
+    path::Path,
+    process::{Command, Output},
+};
+
+use common::{markdown::blocks, text};
+
+const README: &str = include_str!("../README.md");
+
+/// A command of README, and how it ends.
+struct Expected {
+    command: &'static str,
+    /// Flags that make it shorter, behind the name of the command.
+    shorter: &'static str,
+    /// The exit codes that fit the text of README.
+    codes: &'static [i32],
+    /// A word of its output.
+    word: &'static str,
+}
+
+const COMMANDS: [Expected; 4] = [
+    Expected {
+        command: "longhaul bench",
+        shorter: "--size 1MiB --rounds 1",
+        codes: &[0],
+        word: "quic/up/1MiB/1MiB",
+    },
+    Expected {
+        command: "longhaul prove --client -- curl -sSf -T {file} {url}",
+        shorter: "--stall 0",
+        codes: &[0],
+        word: "CONSTANT",
+    },
+    Expected {
+        command: "longhaul prove --client -- curl -sSf --data-binary @{file} {url}",
+        shorter: "--stall 0 --size 32MiB,128MiB,256MiB --rounds 2",
+        codes: &[4],
+        word: "GROWING: 1024 MiB per GiB",
+    },
+    // Bodies this small decide nothing.
+    Expected {
+        command: "longhaul prove",
+        shorter: "--protocol h1c --chunk-size 64KiB --size 1MiB,8MiB --rounds 1 --no-control",
+        codes: &[0, 6],
+        word: "h1c/down/64KiB",
+    },
+];
+
+/// Returns the commands in the console blocks.
+fn commands() -> Vec<String> {
+    let console = blocks(README).into_iter().filter(|block| block.language == "console");
+    let lines = console.flat_map(|block| block.text.lines().map(str::to_owned).collect::<Vec<_>>());
+    lines.filter_map(|line| line.strip_prefix("$ ").map(str::to_owned)).collect()
+}
+
+/// Runs a command in a folder, by a shell, with this longhaul before any other.
+fn run(command: &str, folder: &Path) -> Output {
+    let program = Path::new(env!("CARGO_BIN_EXE_longhaul"));
+    let path = format!("{}:{}", program.parent().unwrap().display(), std::env::var("PATH").unwrap());
+    Command::new("bash").args(["-c", command]).current_dir(folder).env("PATH", path).output().unwrap()
+}
+
+#[test]
+fn every_console_block_is_run_by_this_test() {
+    let expected: Vec<&str> = COMMANDS.iter().map(|expected| expected.command).collect();
+    assert_eq!(commands(), expected);
+}
+
+#[test]
+fn the_commands_end_as_the_text_says() {
+    for Expected { command, shorter, codes, word } in &COMMANDS {
+        let folder = tempfile::tempdir().unwrap();
+        let (program, rest) = command.split_once(' ').unwrap();
+        let (name, rest) = rest.split_once(' ').unwrap_or((rest, ""));
+        let output = run(&format!("{program} {name} {shorter} {rest}"), folder.path());
+        let printed = format!("{command}: {}{}", text(&output.stdout), text(&output.stderr));
+        assert!(codes.contains(&output.status.code().unwrap()), "{:?} {printed}", output.status);
+        assert!(printed.contains(word), "no {word} in {printed}");
+        assert!(folder.path().join("results").exists(), "no results of {printed}");
+    }
+}
