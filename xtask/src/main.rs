@@ -8,6 +8,7 @@ mod ceilings;
 mod compare_itself;
 mod compare_versions;
 mod cost;
+mod docs;
 mod figures;
 mod full;
 mod instructions;
@@ -50,6 +51,7 @@ enum Command {
     CompareVersions(compare_versions::Arguments),
     CompareItself(compare_itself::Arguments),
     Cost(cost::Arguments),
+    Docs(docs::Arguments),
     Figures(figures::Arguments),
     Full(full::Arguments),
     Instructions(instructions::Arguments),
@@ -74,6 +76,7 @@ fn main() -> ExitCode {
         Command::CompareVersions(arguments) => compare_versions::run(&arguments),
         Command::CompareItself(arguments) => compare_itself::run(&arguments),
         Command::Cost(arguments) => cost::run(&arguments),
+        Command::Docs(arguments) => docs::run(&arguments),
         Command::Figures(arguments) => figures::run(&arguments),
         Command::Full(arguments) => full::run(&arguments),
         Command::Instructions(arguments) => instructions::run(&arguments),

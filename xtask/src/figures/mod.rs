@@ -16,12 +16,7 @@
 mod block;
 mod placeholder;
 
-use std::{
-    collections::HashMap,
-    fs,
-    path::PathBuf,
-    process::ExitCode,
-};
+use std::{collections::HashMap, fs, path::PathBuf, process::ExitCode};
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
