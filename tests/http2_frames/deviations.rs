@@ -126,7 +126,10 @@ fn the_deviations_of_h2_are_those_that_are_listed() {
     let all: Vec<_> = [sizes(), codes(), scopes(), accepted()].into_iter().flatten().collect();
     for Deviation { case, required } in &all {
         let row = format!("| {} | {} |", case.name, case.section);
-        assert!(listed.contains(&row), "docs/reference/conformance.md has no row '{row}' (required: {required:?})");
+        assert!(
+            listed.contains(&row),
+            "docs/reference/conformance.md has no row '{row}' (required: {required:?})"
+        );
     }
     assert_reactions(all.into_iter().map(|deviation| deviation.case).collect());
 }
