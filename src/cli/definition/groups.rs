@@ -23,8 +23,9 @@ const MATRIX: Group = Group {
         "streams",
         "reader_rate",
         "peers",
+        "config",
     ],
-    further: &["limit_rate", "seed", "no_ceiling", "config"],
+    further: &["limit_rate", "seed", "no_ceiling"],
 };
 
 const PROVEN_MATRIX: Group = Group {

@@ -252,12 +252,12 @@ pub(super) fn append(command: Command) -> Command {
     command.after_long_help(text.join("\n"))
 }
 
-/// Returns the text of a section. Examples stand under their meanings, since they are longer.
+/// Returns the text of a section. Examples stand under their meanings, as in a shell.
 fn text(section: &Section) -> String {
     let Section { title, entries } = section;
     let width = entries.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     let line = |(name, meaning): &(String, &str)| match *title {
-        "Examples" => format!("  {meaning}:\n    {name}\n"),
+        "Examples" => format!("  # {meaning}\n  {name}\n"),
         _ => format!("  {name:<width$}  {meaning}\n"),
     };
     format!("{title}:\n{}", entries.iter().map(line).collect::<String>())
