@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use common::{http, server::Server};
+use common::{http, server::Server, skip};
 use metrics::Stamp;
 
 fn reported(output: &Output) -> (Option<i32>, String) {
@@ -24,13 +24,13 @@ fn reported(output: &Output) -> (Option<i32>, String) {
 struct Tmpfs(PathBuf, #[expect(dead_code, reason = "dropping it removes the folder")] tempfile::TempDir);
 
 impl Tmpfs {
-    /// Mounts the file system. Returns `None`, and prints a line on stderr, if this user may not mount.
+    /// Mounts the file system. Returns `None`, and skips the test, if this user may not mount.
     fn mount(size: &str) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().to_owned();
         let mounted = mount(&["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"], &path);
         if !mounted {
-            eprintln!("SKIPPED: this user may not mount a tmpfs");
+            skip("because this user may not mount a tmpfs; root may");
         }
         mounted.then(|| Self(path, folder))
     }
@@ -106,7 +106,7 @@ fn own_address() -> Option<IpAddr> {
 #[test]
 fn an_address_with_too_many_connections_gets_no_more_and_loopback_does() {
     let Some(own) = own_address() else {
-        return eprintln!("SKIPPED: this machine has no address but loopback");
+        return skip("because this machine has no address but loopback");
     };
     let server = Server::start(&[
         "--listen",

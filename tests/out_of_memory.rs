@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use common::{Out, longhaul, records};
+use common::{Out, longhaul, records, skip};
 
 /// The limit, in bytes: far less than the payload block of a sender with chunks of 64 MiB.
 const LIMIT: &str = "62914560";
@@ -54,7 +54,7 @@ impl Drop for Limited {
 #[test]
 fn a_worker_that_is_killed_for_lack_of_memory_is_reported_as_such() {
     let Some(limited) = Limited::make() else {
-        eprintln!("SKIPPED: this user may not limit the memory of a cgroup");
+        skip("because this user may not limit the memory of a cgroup; root may");
         return;
     };
     let (out, processes) = (Out::new(), limited.0.join("cgroup.procs"));

@@ -4,6 +4,9 @@
 //! with `CI` set, it fails.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "common/skipped.rs"]
+mod skipped;
+
 use std::{
     env, fs, iter,
     path::Path,
@@ -120,12 +123,12 @@ fn wide_speed_gate() -> String {
     wide
 }
 
-/// Returns whether curl is installed. Without it, prints a line on stderr.
+/// Returns whether curl is installed. Without it, the test is skipped.
 fn has_curl() -> bool {
     let found = Command::new("curl").arg("--version").stdout(Stdio::null()).status().is_ok();
     assert!(found || env::var_os("CI").is_none(), "curl is missing");
     if !found {
-        eprintln!("SKIPPED: curl is missing");
+        skipped::skip("because curl is missing; apt-get install curl installs it");
     }
     found
 }

@@ -7,6 +7,7 @@ pub mod markdown;
 pub mod nginx;
 pub mod resumable;
 pub mod server;
+pub mod skipped;
 pub mod transfer;
 
 use std::{
@@ -20,6 +21,8 @@ use std::{
 
 use record::{PROTOCOLS, Protocol};
 use serde_json::Value;
+
+pub use self::skipped::skip;
 
 /// Returns the protocols that carry HTTP.
 pub fn http() -> impl Iterator<Item = &'static Protocol> {
@@ -71,15 +74,15 @@ pub fn limited(kib: u32, args: &str) -> Command {
     command
 }
 
-/// Returns the folder of the programs that `scripts/peers` installs. Without that folder, prints a line on stderr and
-/// returns `None`, or panics if `CI` is set.
+/// Returns the folder of the programs that `scripts/peers` installs. Without that folder, the test is
+/// skipped, or fails if `CI` is set.
 pub fn peers() -> Option<PathBuf> {
     let folder = Path::new(env!("CARGO_BIN_EXE_longhaul")).ancestors().nth(2).unwrap().join("peers");
     if folder.join("complete").exists() {
         return Some(folder);
     }
     assert!(std::env::var_os("CI").is_none(), "the peers are missing: run scripts/peers");
-    eprintln!("SKIPPED: the peers are missing: run scripts/peers");
+    skip("because its peers are missing; scripts/peers installs them");
     None
 }
 
