@@ -43,7 +43,7 @@ fn a_browser_finds_nothing_wrong_with_the_page_of_a_bench() {
     let page = out.path().join("report.html");
     let checked = browse(&peers, &page, "bench");
     assert_success(&checked);
-    for name in ["desktop-light", "desktop-dark", "phone-light", "phone-dark"] {
+    for name in ["desktop-light", "desktop-dark", "phone-light", "phone-dark", "wide-light", "wide-dark"] {
         let shot = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("report/bench/{name}.png"));
         assert!(fs::metadata(shot).unwrap().len() > 20_000, "{name}");
     }
@@ -62,6 +62,31 @@ fn a_browser_finds_nothing_wrong_with_the_page_of_a_bench() {
     assert!(code == Some(1) && message.contains("out of luck"), "{message}");
     let (code, message) = broken("framingTable(data.cases),", "");
     assert!(code == Some(1) && message.contains("the table of framing has 0 rows"), "{message}");
+}
+
+#[test]
+fn a_browser_finds_nothing_wrong_with_the_page_of_a_proof() {
+    let Some(peers) = peers() else { return };
+    let out = Out::new();
+    let folder = out.text();
+    let sizes = ["--size", "4MiB,8MiB,16MiB", "--chunk-size", "64KiB", "--direction", "up", "--rounds", "1"];
+    let proof = run(&[&["prove", "--quiet", "--protocol", "h1c,h2", "--out", &folder], &sizes[..]].concat());
+    // Bodies this small need not prove anything.
+    assert!(matches!(proof.status.code(), Some(0 | 4 | 6)), "{}", text(&proof.stderr));
+    assert_success(&browse(&peers, &out.path().join("report.html"), "proof"));
+    let page = fs::read_to_string(out.path().join("report.html")).unwrap();
+    assert!(page.contains("\"is_control\":true"), "the controls are in the data");
+}
+
+#[test]
+fn a_browser_finds_nothing_wrong_with_the_page_of_an_interrupted_bench() {
+    let Some(peers) = peers() else { return };
+    let out = Out::new();
+    let folder = out.text();
+    let matrix = ["--protocol", "h1c,h2,tcp", "--chunk-size", "64KiB", "--size", "16MiB", "--rounds", "500"];
+    let args = [&["bench", "--quiet", "--max-time", "2s", "--out", &folder], &matrix[..]].concat();
+    run(&args);
+    assert_success(&browse(&peers, &out.path().join("report.html"), "interrupted"));
 }
 
 #[test]

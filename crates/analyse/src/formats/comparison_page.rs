@@ -4,7 +4,10 @@
 
 use std::fmt::Write as _;
 
-use super::page::{STYLE, escaped};
+use super::{
+    change_picture::{picture, scale},
+    page::{STYLE, escaped},
+};
 use crate::{Change, Circumstance, ComparedCase, Comparison, MetricChange, Thresholds, Verdict};
 
 /// The name of the file with the page.
@@ -85,7 +88,7 @@ impl Group {
             ],
             Self::Unclear => [
                 "Unclear",
-                "No change was found, although these runs would have shown one for the worse by the threshold.",
+                "No change was found, and one for the worse by the threshold is ruled out or would have been found.",
             ],
             Self::Same => ["Same", "The whole interval lies within the threshold."],
             Self::NotJudged => {
@@ -95,6 +98,7 @@ impl Group {
     }
 
     fn section(self, rows: &[ChangeRow<'_>]) -> String {
+        let scale = scale(rows.iter().map(|row| (row.change, row.threshold)));
         let mut rows: Vec<&ChangeRow<'_>> = rows.iter().filter(|row| Self::of(row.change) == self).collect();
         if rows.is_empty() {
             return String::new();
@@ -104,7 +108,7 @@ impl Group {
             rows.sort_by(|a, b| size(b).total_cmp(&size(a)));
         }
         let [heading, meaning] = self.words();
-        let content = format!("<p>{meaning}</p>\n{}", table(&rows));
+        let content = format!("<p>{meaning}</p>\n{}", table(&rows, scale));
         let content = match self {
             Self::Same | Self::NotJudged => {
                 format!("<details><summary>{} figures</summary>\n{content}</details>\n", rows.len())
@@ -202,11 +206,13 @@ fn failures(comparison: &Comparison) -> String {
     }
 }
 
-fn table(rows: &[&ChangeRow<'_>]) -> String {
-    let scale = scale(rows);
-    let mut text = String::from("<div class=\"scroll\"><table>\n<thead><tr>");
+/// The region that scrolls a table wider than the page, by keyboard too.
+const SCROLLING: &str = "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"Table\">";
+
+fn table(rows: &[&ChangeRow<'_>], scale: f64) -> String {
+    let mut text = format!("{SCROLLING}<table>\n<thead><tr>");
     for head in
-        ["case", "figure", "base", "candidate", "change", "interval", "", "threshold", "smallest found"]
+        ["case", "figure", "change", "", "interval", "threshold", "base", "candidate", "smallest found"]
     {
         let _ = write!(text, "<th scope=\"col\">{head}</th>");
     }
@@ -223,17 +229,18 @@ fn line(row: &ChangeRow<'_>, scale: f64) -> String {
     );
     let sign = if metric.more_is_better { "−" } else { "+" };
     let share = |share: f64| format!("{sign}{:.1}\u{a0}%", 100.0 * share);
-    format!(
-        "<tr><th scope=\"row\">{}</th><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{interval}</td><td>{}</td><td>{}</td><td>{}</td></tr>\n",
-        escaped(&row.case.name),
-        metric.name,
+    let cells = [
+        metric.name.to_owned(),
+        percent(ratio.estimate - 1.0),
+        picture(row.change, row.threshold, scale),
+        interval,
+        share(row.threshold),
         metric.show(*base),
         metric.show(*candidate),
-        percent(ratio.estimate - 1.0),
-        picture(row, scale),
-        share(row.threshold),
         smallest_change.map_or_else(|| "–".to_owned(), share),
-    )
+    ];
+    let cells: String = cells.iter().map(|cell| format!("<td>{cell}</td>")).collect();
+    format!("<tr><th scope=\"row\">{}</th>{cells}</tr>\n", escaped(&row.case.name))
 }
 
 /// Returns a change with its sign: "+1.2 %".
@@ -241,53 +248,6 @@ fn percent(change: f64) -> String {
     let (sign, size) = (if change < 0.0 { '−' } else { '+' }, format!("{:.1}", 100.0 * change.abs()));
     let sign = if size == "0.0" { String::new() } else { sign.to_string() };
     format!("{sign}{size}\u{a0}%")
-}
-
-/// The size of a picture of an interval, in pixels.
-const PICTURE: (f64, f64) = (200.0, 18.0);
-
-/// The largest change that pictures show: a factor of two. Longer intervals are cut off.
-const LARGEST: f64 = std::f64::consts::LN_2;
-
-/// Returns the change at the edges of the pictures of a table, as a logarithm: all have the same.
-fn scale(rows: &[&ChangeRow<'_>]) -> f64 {
-    let ends = rows.iter().flat_map(|row| {
-        let interval = row.change.ratio.interval.map(|interval| [interval.low, interval.high]);
-        let ends = interval.unwrap_or([row.change.ratio.estimate; 2]).map(|ratio| ratio.ln().abs());
-        ends.into_iter().chain([1.5 * row.threshold.ln_1p()])
-    });
-    ends.filter(|end| end.is_finite()).fold(0.02, f64::max).min(LARGEST) * 1.1
-}
-
-/// Returns the interval of a change as a picture: the threshold is a band around no change.
-fn picture(row: &ChangeRow<'_>, scale: f64) -> String {
-    let (width, height) = PICTURE;
-    let middle = height / 2.0;
-    let place = |ratio: f64| {
-        let place = width / 2.0 * (1.0 + ratio.ln() / scale);
-        if place.is_finite() { place.clamp(2.0, width - 2.0) } else { width / 2.0 }
-    };
-    let (from, to) = (place(1.0 - row.threshold), place(1.0 + row.threshold));
-    let (estimate, class) = (place(row.change.ratio.estimate), class(row.change.change));
-    let interval = row.change.ratio.interval.map_or_else(String::new, |interval| {
-        let (low, high) = (place(interval.low), place(interval.high));
-        format!("<path class=\"{class}\" d=\"M{low:.1} {middle}H{high:.1}\"/>")
-    });
-    format!(
-        "<svg class=\"change\" width=\"{width}\" height=\"{height}\" aria-hidden=\"true\">\
-         <rect x=\"{from:.1}\" width=\"{:.1}\" height=\"{height}\"/><path class=\"none\" d=\"M{:.1} 0V{height}\"/>\
-         {interval}<circle class=\"{class}\" cx=\"{estimate:.1}\" cy=\"{middle}\" r=\"3.5\"/></svg>",
-        to - from,
-        width / 2.0,
-    )
-}
-
-fn class(change: Change) -> &'static str {
-    match change {
-        Change::Worse => "worse",
-        Change::Better => "better",
-        Change::Same | Change::Unclear | Change::Incomparable => "neither",
-    }
 }
 
 fn differences(comparison: &Comparison) -> String {
@@ -325,7 +285,7 @@ fn facts(circumstances: &[&Circumstance]) -> String {
     };
     let rows: String = circumstances.iter().map(row).collect();
     format!(
-        "<div class=\"scroll\"><table class=\"facts-table\">\n<thead><tr><th scope=\"col\">fact</th><th scope=\"col\">base</th><th scope=\"col\">candidate</th></tr></thead>\n<tbody>\n{rows}</tbody></table></div>\n"
+        "{SCROLLING}<table class=\"facts-table\">\n<thead><tr><th scope=\"col\">fact</th><th scope=\"col\">base</th><th scope=\"col\">candidate</th></tr></thead>\n<tbody>\n{rows}</tbody></table></div>\n"
     )
 }
 
@@ -338,7 +298,7 @@ fn reading(comparison: &Comparison) -> String {
          <p>A change is the ratio of the candidate to the base, by the estimator of Hodges and Lehmann. Each interval holds \
          in {:.0} of 100; of the changes called worse or better, at most {:.0} of 100 are false.{enough}</p>\n\
          <p>In the pictures, the band is the threshold, the upright line is no change, and the scale is logarithmic and the \
-         same within a table. <em>smallest found</em> is the smallest change for the worse that these runs detect with a \
+         same in all of them. <em>smallest found</em> is the smallest change for the worse that these runs detect with a \
          probability of 80 %.</p>\n</section>\n</main>\n",
         100.0 * comparison.confidence,
         100.0 * comparison.alpha,

@@ -66,6 +66,10 @@ const LOOKS: [(&str, Option<&str>, &str, &str); 8] = [
     ("quic", Some("3"), "green", "cross"),
 ];
 
+/// The carrier, the colour and the symbol of ceilings.
+const CEILINGS: [(&str, &str, &str); 3] =
+    [("tcp", "rose", "hourglass"), ("tls", "olive", "lozenge"), ("udp", "indigo", "wedge")];
+
 /// All symbols. Those that no released protocol uses come first.
 const SYMBOLS: [&str; 16] = [
     "hourglass",
@@ -119,8 +123,14 @@ pub(super) fn styles(protocols: &[&ProtocolFacts]) -> Vec<Style> {
 }
 
 fn known(protocol: &ProtocolFacts) -> Option<Style> {
-    let look = LOOKS.iter().find(|look| look.0 == protocol.carrier && look.1 == protocol.http.as_deref())?;
-    Some(Style { colour: look.2, symbol: look.3, dashes: dashes(protocol, 0) })
+    let of_ceiling = || CEILINGS.iter().find(|look| look.0 == protocol.carrier).map(|look| (look.1, look.2));
+    let of_loop = || {
+        let look =
+            LOOKS.iter().find(|look| look.0 == protocol.carrier && look.1 == protocol.http.as_deref())?;
+        Some((look.2, look.3))
+    };
+    let (colour, symbol) = if protocol.is_ceiling() { of_ceiling() } else { of_loop() }?;
+    Some(Style { colour, symbol, dashes: dashes(protocol, 0) })
 }
 
 /// Returns a style beside those in use. Symbols are used again once all of them are taken, each time with other dashes.
@@ -177,6 +187,8 @@ mod tests {
         let (h1, h3) = (ProtocolFacts::of("h1"), ProtocolFacts::of("h3"));
         let beside = styles(&[&h1, &h3]);
         assert_eq!(beside[1], styles(&[&h3])[0]);
+        let ceiling = ProtocolFacts::of("tcp-ceiling");
+        assert_eq!(styles(&[&ceiling])[0], styles(&[&ProtocolFacts::of("tcp"), &ceiling])[1]);
         assert_eq!((beside[1].colour, light("green")), ("green", "#17794a"));
     }
 

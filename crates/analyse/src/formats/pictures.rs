@@ -3,7 +3,7 @@
 use std::{collections::HashMap, io, path::Path};
 
 use plotters::{coord::Shift, prelude::*};
-use record::{ByteSize, CaseKey, Direction, ProtocolFacts};
+use record::{ByteSize, CaseKey, Direction, End, ProtocolFacts};
 use stats::{Interval, Spread};
 
 use super::{
@@ -66,12 +66,15 @@ fn pictures(rows: &[Row<'_>], direction: Direction) -> Vec<Picture> {
     };
     let all = [
         of("goodput", "goodput", "MiB/s", |row| row.goodput.map(in_mib)),
-        of("the sender's peak RSS", "peak-rss-sender", "MiB", |row| row.ends.sender.peak_rss.map(in_mib)),
-        of("the receiver's peak RSS", "peak-rss-receiver", "MiB", |row| {
-            row.ends.receiver.peak_rss.map(in_mib)
-        }),
+        of("the sender's peak RSS", "peak-rss-sender", "MiB", |row| peak_rss(row, End::Sender)),
+        of("the receiver's peak RSS", "peak-rss-receiver", "MiB", |row| peak_rss(row, End::Receiver)),
     ];
     all.into_iter().filter(|picture| picture.lines.iter().any(|line| line.points.len() > 1)).collect()
+}
+
+/// Returns the peak RSS of an end in MiB; `None` for a ceiling, which is one of goodput alone.
+fn peak_rss(row: &Row<'_>, end: End) -> Option<Spread> {
+    row.ends[end].peak_rss.filter(|_| !row.facts.is_ceiling()).map(in_mib)
 }
 
 /// Converts a spread from bytes to MiB.

@@ -28,6 +28,19 @@ const nameOf = (c) => (c.peer === null ? c.name : c.series);
 /** What tells a case apart beyond protocol, direction, chunk and body: other axes, label, peer, programs. */
 const restOf = (c) => (c.peer === null ? [c.variant, c.series.slice(c.name.length).trim()].filter(Boolean).join(" ") : c.series);
 
+/** A column, unless all cases have one value, which the line above the table names. */
+const unlessCommon = (column) => (distinct(data.cases.map(column.value)).length > 1 ? [column] : []);
+
+function commonText() {
+  const directions = distinct(data.cases.map((c) => c.direction));
+  const bodies = distinct(data.cases.map((c) => c.body_bytes));
+  const parts = [
+    directions.length === 1 && `${DIRECTIONS[directions[0]]}s`,
+    bodies.length === 1 && `bodies of ${sizeText(bodies[0])}`,
+  ].filter(Boolean);
+  return parts.length > 0 && el("p", {}, `All cases: ${parts.join(", ")}.`);
+}
+
 const COLUMNS = [
   {
     head: "protocol",
@@ -38,9 +51,9 @@ const COLUMNS = [
     text: (_, c) => c.protocol,
     raw: (c) => c.protocol,
   },
-  { head: "way", term: "case", asked: "the direction", isText: true, value: (c) => c.direction, text: (way) => way },
+  ...unlessCommon({ head: "direction", term: "case", asked: "the direction", isText: true, value: (c) => c.direction, text: (way) => way }),
   { head: "chunk", term: "case", asked: "the chunk size", value: (c) => c.chunk_bytes, text: sizeText },
-  { head: "body", term: "case", asked: "the body size", value: (c) => c.body_bytes, text: sizeText },
+  ...unlessCommon({ head: "body", term: "case", asked: "the body size", value: (c) => c.body_bytes, text: sizeText }),
   ...(data.cases.some(restOf) ? [{ head: "further", term: "case", asked: "the rest of a case", isText: true, value: restOf, text: (rest) => rest }] : []),
   { head: "MiB/s", term: "goodput", value: (c) => toMib(goodput(c)), text: whole, mark: (c) => RANKS[c.rank] },
   {
@@ -197,6 +210,7 @@ function caseTable(cases) {
   return section(
     "cases",
     "All cases",
+    commonText(),
     filterField(rows),
     scrolling("Table of all cases", el("table", { class: "cases" }, head, body), "scroll tall"),
     saveButtons("the table of all cases", { CSV: saveCases }),
