@@ -9,9 +9,10 @@ use subject::{CONFORM_CASES, ConformCase, LEAST_BODY, Ready};
 
 use super::{
     connect::ConnectArgs,
+    names::{Named, directions, flattened, http_protocol, named},
     request::RequestArgs,
     trust::{KeyLogArgs, TrustArgs},
-    values::{Named, directions, duration, flattened, http_protocol, named},
+    values::duration,
 };
 use crate::exit::Usage;
 

@@ -3,7 +3,7 @@
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 use record::{Domain, LIMITS, Limit, LimitError, LimitValue, Limits, Profile, QUIC_MTU, QuicProfile};
 
-use super::values::{Named, named};
+use super::names::{Named, named};
 
 /// The heading of the flags of limits in `--help`.
 const HEADING: &str = "Limits";

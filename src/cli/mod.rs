@@ -12,6 +12,7 @@ mod handshake;
 mod help;
 mod limits;
 mod load;
+mod names;
 mod prove;
 mod proxy;
 mod remote;

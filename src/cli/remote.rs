@@ -11,11 +11,12 @@ use super::{
     handshake::HandshakeArgs,
     limits::LimitArgs,
     load::LoadArgs,
+    names::{Named, http_protocol},
     proxy::ProxyArgs,
     repeat::{RepeatArgs, announce},
     request::RequestArgs,
     trust::{KeyLogArgs, TrustArgs},
-    values::{Named, chunk, duration, http_protocol, payload, seconds, upload_file},
+    values::{chunk, duration, payload, seconds, upload_file},
 };
 use crate::exit::Usage;
 

@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use analyse::{FORMATS, Format};
 use clap::Args;
 
-use super::values::{Named, distinct, named};
+use super::{
+    names::{Named, named},
+    values::distinct,
+};
 
 #[derive(Debug, Args)]
 pub(crate) struct ReportArgs {

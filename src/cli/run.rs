@@ -12,9 +12,8 @@ use run::Matrix;
 use super::{
     SessionArgs,
     limits::LimitArgs,
-    values::{
-        Named, chunks, count, directions, distinct, flattened, measured_payload, protocol, sink, sizes, spin,
-    },
+    names::{Named, directions, flattened, protocol},
+    values::{chunks, count, distinct, measured_payload, sink, sizes, spin},
 };
 use crate::exit::Usage;
 

@@ -6,7 +6,10 @@ use clap::Args;
 use record::{IdlePolicy, Order, Purpose};
 use run::{Affinity, Plan, Settings};
 
-use super::values::{Named, count, duration, named, percent};
+use super::{
+    names::{Named, named},
+    values::{count, duration, percent},
+};
 
 #[derive(Debug, Args)]
 pub(crate) struct SessionArgs {
