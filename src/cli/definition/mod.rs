@@ -37,7 +37,9 @@ mod tests {
         let mut definition = definition();
         definition.build();
         let command = definition.find_subcommand(command).unwrap().clone();
-        let is_own = |arg: &&Arg| !arg.is_hide_set() && !["help", "version"].contains(&arg.get_id().as_str());
+        let is_general =
+            |arg: &&Arg| arg.is_global_set() || ["help", "version"].contains(&arg.get_id().as_str());
+        let is_own = |arg: &&Arg| !arg.is_hide_set() && !is_general(arg);
         command.get_arguments().filter(is_own).cloned().collect()
     }
 
