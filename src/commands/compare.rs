@@ -23,7 +23,7 @@ pub(super) fn main(args: &CompareArgs) -> anyhow::Result<Verdict> {
     if let Some(junit) = &args.junit {
         write_file(junit, &analyse::comparison_junit(&comparison)?)?;
     }
-    if let Some(folder) = &args.out {
+    if let Some(folder) = &args.output {
         write_page(args, &comparison, folder)?;
     }
     let text = if args.json {
