@@ -1,6 +1,10 @@
 //! Charts of a report as SVG files, for a README.
 
-use std::{collections::HashMap, io, path::Path};
+use std::{
+    collections::{BTreeSet, HashMap},
+    io,
+    path::Path,
+};
 
 use plotters::{coord::Shift, prelude::*};
 use record::{ByteSize, CaseKey, Direction, End, ProtocolFacts};
@@ -112,7 +116,7 @@ const NAMES: u32 = 110;
 /// The distance of two names, in pixels.
 const NAME_HEIGHT: i32 = 16;
 
-/// The distance of the points of two lines at one chunk size, in pixels, so that their ranges do not hide each other.
+/// The most pixels between the points of two lines at one chunk size, so that their ranges do not hide each other.
 const DODGE: i32 = 5;
 
 impl Picture {
@@ -182,11 +186,15 @@ impl Picture {
         let right = chart.plotting_area().get_pixel_range().0.end;
         let left = chart.plotting_area().get_pixel_range().0.start;
         let place = |chunk: u64, figure: f64| chart.backend_coord(&(chunk, figure));
+        let chunks: BTreeSet<u64> = along().map(|point| point.0).collect();
+        let count = |n: usize| i32::try_from(n.max(1)).unwrap_or(i32::MAX);
+        // Chunk sizes that are near each other leave less room.
+        let dodge = DODGE.min((right - left) / count(chunks.len()) / (2 * count(self.lines.len())));
         let middle = i32::try_from(self.lines.len()).unwrap_or(0) / 2;
         let mut names = Vec::new();
         for (line, number) in self.lines.iter().zip(0..) {
             let colour = rgb(line.style.colour);
-            let shift = DODGE * (number - middle);
+            let shift = dodge * (number - middle);
             let mut medians = Vec::new();
             for (chunk, spread) in &line.points {
                 let (x, y) = place(*chunk, spread.median);

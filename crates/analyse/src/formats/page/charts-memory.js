@@ -33,7 +33,8 @@ function memoryView(cases, dimension, axisName, reading) {
     reading: points.length > 0 ? reading(points) : NOTHING_SHOWN,
     keys: names,
     height: heightIn,
-    option: (chartWidth) => panelsOption(tip, { points, sizes, protocols, names, dimension, axisName }, columnsIn(chartWidth), chartWidth),
+    option: (chartWidth) =>
+      panelsOption(tip, { points, sizes, protocols, names, dimension, axisName }, columnsIn(chartWidth), chartWidth),
     numbers: [
       ["Protocol", axisName, ...names.map((name) => `${name}, MiB`)],
       protocols.flatMap((protocol) =>
@@ -97,7 +98,12 @@ function panelsOption(tip, { points, sizes, protocols, names, dimension, axisNam
 
 /** The line of a single point without a symbol would be invisible, so it is drawn a bit wide. */
 const spreadOut = (points, isBare) =>
-  isBare && points.length === 1 && points[0][1] != null ? points.flatMap(([x, y]) => [[x / 1.2, y], [x * 1.2, y]]) : points;
+  isBare && points.length === 1 && points[0][1] != null
+    ? points.flatMap(([x, y]) => [
+        [x / 1.2, y],
+        [x * 1.2, y],
+      ])
+    : points;
 
 /** The least round number that is not under `most`. */
 function niceMaximum(most) {
@@ -145,7 +151,10 @@ function withPeaks(cases) {
 }
 
 const rssByBodyPlan = (cases) =>
-  memoryPlan(inLinesOver(withPeaks(cases), "body"), "body", "body size", { setup: DIMENSIONS.setup, chunk: DIMENSIONS.chunk });
+  memoryPlan(inLinesOver(withPeaks(cases), "body"), "body", "body size", {
+    setup: DIMENSIONS.setup,
+    chunk: DIMENSIONS.chunk,
+  });
 
 /** Memory by chunk size; where neither chunk nor body size varies, too. */
 function rssByChunkPlan(cases) {

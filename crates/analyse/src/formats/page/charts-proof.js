@@ -26,7 +26,8 @@ function proofReading({ ends, lacks_controls }) {
   const top = highest(measured, ({ slope }) => slope?.[2]);
   const bound =
     top &&
-    `Highest upper bound: ${slopeNumber(Math.max(0, top.slope[2]))} KiB per GiB (${top.series}, ${top.end}); the limit is ${whole(top.limit)}.`;
+    `Highest upper bound: ${slopeNumber(Math.max(0, top.slope[2]))} KiB per GiB (${top.series}, ${top.end}); ` +
+      `the limit is ${whole(top.limit)}.`;
   const unnoticed = controls.filter(({ is_as_expected }) => !is_as_expected).length;
   const noticed =
     controls.length === 0
@@ -67,8 +68,14 @@ function limitLine(limit) {
 function proofOption(proof, names, ends, chartWidth) {
   const isNarrow = isNarrowProof(chartWidth);
   const endNames = distinct(ends.map(({ end }) => end));
-  const yOf = ({ series, end }) => names.indexOf(series) + (endNames.length > 1 ? (endNames.indexOf(end) ? 0.18 : -0.18) : 0);
-  const nameOfStyle = (end) => (end.is_control ? "control" : PROOF_STYLES[endNames.indexOf(end.end) % PROOF_STYLES.length]);
+  const shiftOf = (end) => (endNames.length === 1 ? 0 : endNames.indexOf(end) === 0 ? -0.18 : 0.18);
+  const yOf = ({ series, end }) => names.indexOf(series) + shiftOf(end);
+  const nameOfStyle = ({ is_control, end }) =>
+    is_control ? "control" : PROOF_STYLES[endNames.indexOf(end) % PROOF_STYLES.length];
+  const words = ({ is_control, is_as_expected, word }) => {
+    if (!is_control) return word;
+    return isNarrow ? "control" : `control: ${word}, ${is_as_expected ? "as it must" : "UNNOTICED"}`;
+  };
   const series = ends.flatMap((end, at) => {
     if (end.slope == null) return [];
     const [estimate, low, high] = end.slope.map(placeOf);
@@ -78,13 +85,19 @@ function proofOption(proof, names, ends, chartWidth) {
       show: end.is_control || !isConstant(end),
       position: estimate > placeOf(1e4) ? "left" : "right",
       distance: 8,
-      formatter: !end.is_control ? end.word : isNarrow ? "control" : `control: ${end.word}, ${end.is_as_expected ? "as it must" : "UNNOTICED"}`,
+      formatter: words(end),
       color: palette().text,
       fontSize: 12,
     };
     return [
-      { ...pointSeries(style, [[estimate, y]]), id: `end ${at}`, name: `${end.series} ${end.end}`, symbolSize: 8, label },
-      rangeSeries(`end ${at}`, [[[low, y], [high, y]]], colourOf(style)),
+      {
+        ...pointSeries(style, [[estimate, y]]),
+        id: `end ${at}`,
+        name: `${end.series} ${end.end}`,
+        symbolSize: 8,
+        label,
+      },
+      rangeSeries(`end ${at}`, [[low, high].map((place) => [place, y])], colourOf(style)),
     ];
   });
   const tip = ([{ seriesId }]) => {
@@ -132,7 +145,8 @@ function proofOption(proof, names, ends, chartWidth) {
 function proofPlan(proof) {
   const ends = proof?.ends ?? [];
   const names = distinct(ends.map(({ series }) => series));
-  const columns = ["Series", "End", "verdict", "slope, KiB/GiB", "interval", "limit", "bound, B/chunk", "growth, MiB", "budget, MiB", "remark"];
+  const slope = ["slope, KiB/GiB", "interval", "limit", "bound, B/chunk"];
+  const columns = ["Series", "End", "verdict", ...slope, "growth, MiB", "budget, MiB", "remark"];
   const row = (end) => [
     end.series,
     end.is_control ? `${end.end} (control)` : end.end,

@@ -41,7 +41,10 @@ function byProtocolView(cases, { columns, series, beside = () => [], hasBars = f
           ...names.flatMap((name) => beside(name, rows)),
         ],
       }),
-    numbers: [["Protocol", ...names.map((name) => `${name}, ${unit}`)], rows.map((c) => [c.protocol, ...names.map((name) => textOf(c, name))])],
+    numbers: [
+      ["Protocol", ...names.map((name) => `${name}, ${unit}`)],
+      rows.map((c) => [c.protocol, ...names.map((name) => textOf(c, name))]),
+    ],
   };
 }
 

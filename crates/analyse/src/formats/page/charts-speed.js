@@ -16,8 +16,14 @@ function linesByChunk(cases, value) {
 
 const CEILINGS = new Set(data.protocols.filter(({ is_ceiling }) => is_ceiling).map(({ name }) => name));
 
-/** The pixels between the points of two lines at one chunk size, so that their ranges do not hide each other. */
+/** The most pixels between the points of two lines at one chunk size, so that their ranges do not hide each other. */
 const DODGE = 5;
+
+/** The pixels between the points of two of `count` lines: less where chunk sizes are near each other. */
+function dodgeOf(chunks, count, chartWidth) {
+  const steps = chunks.slice(1).map((chunk, at) => Math.log2(chunk / chunks[at]));
+  return Math.min(DODGE, (0.6 * Math.min(...steps) * pixelsPerDoubling(chunks, chartWidth)) / count);
+}
 
 /**
  * A figure over chunk sizes has: value(case), spread(case), axis(), amount(value), reading(cases), heads and texts(case)
@@ -39,7 +45,8 @@ function byChunkView(cases, figure) {
     shown.map((c) => [c.protocol, sizeText(c.chunk_bytes), ...figure.texts(c)]),
   ];
   const reading = shown.length > 0 ? figure.reading(shown.filter((c) => !CEILINGS.has(c.protocol))) : NOTHING_SHOWN;
-  const drawing = chunks.length > 1 ? lineDrawing(chunks, lines, ceilings, figure) : rowDrawing([...lines, ...ceilings], figure);
+  const drawing =
+    chunks.length > 1 ? lineDrawing(chunks, lines, ceilings, figure) : rowDrawing([...lines, ...ceilings], figure);
   return { reading, keys: [], numbers, ...drawing };
 }
 
@@ -49,8 +56,10 @@ function lineDrawing(chunks, lines, ceilings, figure) {
   const shown = [...lines, ...ceilings];
   const names = shown.map(({ protocol }) => protocol);
   const pad = (DODGE * lines.length) / 2 + 4;
-  const xOf = (line, chunk, chartWidth) =>
-    chunk * 2 ** (((line - (lines.length - 1) / 2) * DODGE) / pixelsPerDoubling(chunks, chartWidth));
+  const xOf = (line, chunk, chartWidth) => {
+    const pixels = (line - (lines.length - 1) / 2) * dodgeOf(chunks, lines.length, chartWidth);
+    return chunk * 2 ** (pixels / pixelsPerDoubling(chunks, chartWidth));
+  };
   const edgeOf = (chartWidth) => sizeAxis("", chunks, chartWidth, pad).max;
   const tip = ([{ dataIndex: at }]) => {
     const present = shown
@@ -73,10 +82,14 @@ function lineDrawing(chunks, lines, ceilings, figure) {
       points.map((point, at) => point && uprightOf(figure, point, xOf(line, chunks[at], chartWidth))),
     ),
   ];
-  const ceiling = ({ protocol, points: [point] }, chartWidth) => acrossSeries(protocol, edgeOf(chartWidth), amountOf(point));
+  const ceiling = ({ protocol, points: [point] }, chartWidth) =>
+    acrossSeries(protocol, edgeOf(chartWidth), amountOf(point));
   return {
     ends: (chartWidth) =>
-      shown.map(({ protocol, points }) => ({ name: protocol, at: [edgeOf(chartWidth), amountOf(points.findLast(Boolean))] })),
+      shown.map(({ protocol, points }) => ({
+        name: protocol,
+        at: [edgeOf(chartWidth), amountOf(points.findLast(Boolean))],
+      })),
     option: (chartWidth) =>
       chartOption(tip, {
         grid: { ...chartGrid(), right: roomFor(names) },
@@ -131,7 +144,9 @@ function rowDrawing(lines, figure) {
       ),
       label: { ...label, formatter: figure.texts(c)[0] },
     },
-    rangeSeries(names[at], [given(rangeOf(figure.spread(c)), (range) => range.map((value) => [figure.amount(value), at]))]),
+    rangeSeries(names[at], [
+      given(rangeOf(figure.spread(c)), (range) => range.map((value) => [figure.amount(value), at])),
+    ]),
     roundSeries(
       names[at],
       (figure.rounds?.(c) ?? []).map((value) => [figure.amount(value), at]),
@@ -213,7 +228,8 @@ function ratioAxis(points) {
 function taxPlan(cases, direction) {
   const noun = DIRECTIONS[direction];
   const share = (c) => c.of_baseline?.median ?? null;
-  const words = (c) => `${c.protocol}, ${twoDecimals(share(c))} of ${c.of_baseline.baseline} at ${sizeText(c.chunk_bytes)}`;
+  const text = (c) => `${twoDecimals(share(c))} of ${c.of_baseline.baseline}`;
+  const words = (c) => `${c.protocol}, ${text(c)} at ${sizeText(c.chunk_bytes)}`;
   return {
     id: `tax-${direction}`,
     heading: `${upperFirst(noun)} goodput over that of a plain loop`,

@@ -93,9 +93,10 @@ function standoutText(cases, spreadOf, names, words, text) {
     rivals.every((other) => other === c || (spreadOf(other)[above] != null && below(spreadOf(c), spreadOf(other))));
   const highest = rivals.find((c) => isApart(c, (one, other) => one.low > other.high, "high"));
   const lowest = rivals.find((c) => isApart(c, (one, other) => one.high != null && one.high < other.low, "low"));
-  const sentences = [highest && `${names[0]}: ${words(highest)}.`, lowest && `${names[1]}: ${words(lowest)}.`].filter(Boolean);
-  if (sentences.length > 0) return sentences.join(" ");
-  return `With HTTP, medians are ${text(Math.min(...medians))} to ${text(Math.max(...medians))}; no case lies apart from all others.`;
+  const sentences = [highest && `${names[0]}: ${words(highest)}.`, lowest && `${names[1]}: ${words(lowest)}.`];
+  if (sentences.some(Boolean)) return sentences.filter(Boolean).join(" ");
+  const [from, to] = [Math.min(...medians), Math.max(...medians)].map(text);
+  return `With HTTP, medians are ${from} to ${to}; no case lies apart from all others.`;
 }
 
 function mostFrequent(values) {

@@ -1,9 +1,9 @@
 // One figure: heading, reading, choices, chart and numbers.
 //
 // A plan describes a figure: id, heading, term, cases, dimensions, height, isWide, isByProtocol, and
-// view(cases, choices), which returns { reading, keys, hasBars, height, option(chartWidth), ends(), numbers }. Of these,
-// `keys` are names, or groups { label, names }; `ends` are the names of lines for their right ends; `height` is
-// in pixels, or a function of the width.
+// view(cases, choices), which returns { reading, keys, hasBars, height, option(chartWidth), ends(), numbers }.
+// `keys` are names, or groups { label, names }; `ends` are the names of lines for their right ends; `height` is in
+// pixels, or a function of the width.
 
 const figures = [];
 const hiddenProtocols = new Set(stateOf("hidden")?.split(",") ?? []);
@@ -57,7 +57,7 @@ function frameOf(plan, choosers) {
     frame.chart,
     el("details", { open: plan.isOpen }, el("summary", {}, "The numbers"), frame.numbers),
     saveButtons(plan.heading, {
-      SVG: () => saveFile(`${plan.id}.svg`, new Blob([svgText(pictureOf(plan.heading, frame))], { type: "image/svg+xml" })),
+      SVG: () => saveSvg(`${plan.id}.svg`, pictureOf(plan.heading, frame)),
       PNG: () => savePng(`${plan.id}.png`, pictureOf(plan.heading, frame)),
       CSV: () => saveCsv(`${plan.id}.csv`, ...frame.shown),
     }),

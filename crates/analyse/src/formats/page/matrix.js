@@ -2,8 +2,18 @@
 
 /** The figures that a matrix can show. */
 const MATRIX_FIGURES = {
-  goodput: { label: "goodput, MiB/s", value: goodput, text: (rate) => whole(toMib(rate)), spread: (c) => c.goodput_bytes_per_s },
-  base: { label: "of a plain loop", value: (c) => c.of_baseline?.median ?? null, text: twoDecimals, spread: (c) => c.of_baseline },
+  goodput: {
+    label: "goodput, MiB/s",
+    value: goodput,
+    text: (rate) => whole(toMib(rate)),
+    spread: (c) => c.goodput_bytes_per_s,
+  },
+  base: {
+    label: "of a plain loop",
+    value: (c) => c.of_baseline?.median ?? null,
+    text: twoDecimals,
+    spread: (c) => c.of_baseline,
+  },
   sender: {
     label: "peak RSS of the sender, MiB",
     value: (c) => c.sender?.peak_rss_bytes ?? null,
@@ -41,7 +51,8 @@ function matrixTable(cases, { label, value, text, spread }) {
       el("th", { scope: "row" }, sizeText(chunk)),
       protocols.map((protocol) => cell(protocol, chunk)),
     );
-  return el("table", { class: "matrix" }, el("caption", {}, label), el("thead", {}, head), el("tbody", {}, chunks.map(row)));
+  const body = el("tbody", {}, chunks.map(row));
+  return el("table", { class: "matrix" }, el("caption", {}, label), el("thead", {}, head), body);
 }
 
 /** The section with the matrix, if protocols and chunk sizes both vary. */
@@ -49,7 +60,8 @@ function matrixSection() {
   const cases = data.cases.filter((c) => c.peer === null && !c.is_control && !CEILINGS.has(c.protocol));
   const varied = inLinesOver(inLinesOver(cases, "protocol"), "chunk");
   if (varied.length === 0) return null;
-  const figures = Object.keys(MATRIX_FIGURES).filter((name) => varied.some((c) => MATRIX_FIGURES[name].value(c) != null));
+  const isKnown = ({ value }) => varied.some((c) => value(c) != null);
+  const figures = Object.keys(MATRIX_FIGURES).filter((name) => isKnown(MATRIX_FIGURES[name]));
   const dimensions = { direction: DIMENSIONS.direction, setup: DIMENSIONS.setup, body: DIMENSIONS.body };
   const plan = { cases: varied, dimensions };
   const chosen = {};

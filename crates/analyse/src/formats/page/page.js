@@ -37,7 +37,8 @@ function tiles() {
       el("dt", {}, title),
       el("dd", {}, el("strong", {}, answer), el("p", {}, detail, command && " ", command && el("code", {}, command))),
     );
-  return data.tiles.length > 0 && el("dl", { class: "tiles", "aria-label": "The answer in brief" }, data.tiles.map(tile));
+  const attributes = { class: "tiles", "aria-label": "The answer in brief" };
+  return data.tiles.length > 0 && el("dl", attributes, data.tiles.map(tile));
 }
 
 /** The items that stay in view; the rest of a longer list is folded. */
@@ -63,12 +64,14 @@ function list(name, lines) {
 /** The number of runs and cases, the machine, and the files with the data. */
 function facts() {
   const runs = data.cases.reduce((sum, c) => sum + (c.runs ?? 0), 0);
-  const links = data.records_file && el("a", { href: data.records_file }, data.records_file);
+  const records = data.records_file && el("a", { href: data.records_file }, data.records_file);
+  const builds = data.machines.map(({ build }) => ["longhaul", build.version, build.commit].filter(Boolean).join(" "));
   const parts = [
     `${countText(data.cases.length, "case")}, ${countText(runs, "run")}`,
     whenText(),
     ...distinct(data.machines.map(machineText)),
-    links && ["records: ", links],
+    ...distinct(builds),
+    records && ["records: ", records],
   ].filter(Boolean);
   return el(
     "ul",

@@ -21,7 +21,8 @@ function pictureOf(heading, frame) {
     const sample = key.querySelector("svg").cloneNode(true);
     const sampleWidth = Number(sample.getAttribute("width"));
     const place = `translate(${left - origin.left} ${y - origin.top + HEADING_HEIGHT})`;
-    return svg("g", { transform: place }, sample, svg("text", { x: sampleWidth + 6, y: 11, "font-size": 13 }, key.textContent));
+    const name = svg("text", { x: sampleWidth + 6, y: 11, "font-size": 13 }, key.textContent);
+    return svg("g", { transform: place }, sample, name);
   });
   const chart = drawing.cloneNode(true);
   for (const [name, value] of Object.entries({ x: 0, y: top, width, height })) chart.setAttribute(name, value);
@@ -36,6 +37,8 @@ function pictureOf(heading, frame) {
 }
 
 const svgText = (picture) => new XMLSerializer().serializeToString(picture);
+
+const saveSvg = (name, picture) => saveFile(name, new Blob([svgText(picture)], { type: "image/svg+xml" }));
 
 function savePng(name, picture) {
   const scale = 2;

@@ -26,7 +26,26 @@ const ratioColumn = (head, term, of) =>
 const nameOf = (c) => (c.peer === null ? c.name : c.series);
 
 /** What tells a case apart beyond protocol, direction, chunk and body: other axes, label, peer, programs. */
-const restOf = (c) => (c.peer === null ? [c.variant, c.series.slice(c.name.length).trim()].filter(Boolean).join(" ") : c.series);
+const restOf = (c) =>
+  c.peer === null ? [c.variant, c.series.slice(c.name.length).trim()].filter(Boolean).join(" ") : c.series;
+
+const DIRECTION = {
+  head: "direction",
+  term: "case",
+  asked: "the direction",
+  isText: true,
+  value: (c) => c.direction,
+  text: (direction) => direction,
+};
+const BODY = { head: "body", term: "case", asked: "the body size", value: (c) => c.body_bytes, text: sizeText };
+const REST = {
+  head: "further",
+  term: "case",
+  asked: "the rest of a case",
+  isText: true,
+  value: restOf,
+  text: (rest) => rest,
+};
 
 /** A column, unless all cases have one value, which the line above the table names. */
 const unlessCommon = (column) => (distinct(data.cases.map(column.value)).length > 1 ? [column] : []);
@@ -51,10 +70,10 @@ const COLUMNS = [
     text: (_, c) => c.protocol,
     raw: (c) => c.protocol,
   },
-  ...unlessCommon({ head: "direction", term: "case", asked: "the direction", isText: true, value: (c) => c.direction, text: (way) => way }),
+  ...unlessCommon(DIRECTION),
   { head: "chunk", term: "case", asked: "the chunk size", value: (c) => c.chunk_bytes, text: sizeText },
-  ...unlessCommon({ head: "body", term: "case", asked: "the body size", value: (c) => c.body_bytes, text: sizeText }),
-  ...(data.cases.some(restOf) ? [{ head: "further", term: "case", asked: "the rest of a case", isText: true, value: restOf, text: (rest) => rest }] : []),
+  ...unlessCommon(BODY),
+  ...(data.cases.some(restOf) ? [REST] : []),
   { head: "MiB/s", term: "goodput", value: (c) => toMib(goodput(c)), text: whole, mark: (c) => RANKS[c.rank] },
   {
     head: "range, MiB/s",

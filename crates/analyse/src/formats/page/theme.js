@@ -189,7 +189,7 @@ function labelled(sizes, chartWidth) {
   return kept;
 }
 
-/** An axis of sizes in powers of two, with a mark at every size that has a point, and room for `pad` pixels beside them. */
+/** An axis of sizes in powers of two: a mark at every size with a point, and `pad` pixels beside them. */
 function sizeAxis(name, sizes, chartWidth, pad = 0) {
   const room = 2 ** (pad / pixelsPerDoubling(sizes, chartWidth));
   return {

@@ -28,14 +28,15 @@ pub(super) enum Tone {
     Bad,
 }
 
-/// The most sets of bodies whose speed has tiles.
-const SETS: usize = 2;
-
 /// Returns the tiles of an analysis: speed, then memory. In a proof, there is no answer about speed.
 pub(super) fn tiles(analysis: &Analysis<'_>) -> Vec<Tile> {
     let answer = analysis.answer();
     let is_only = answer.speeds.len() < 2;
-    let speeds = answer.speeds.iter().take(SETS).flat_map(|speed| {
+    let first = answer.speeds.first();
+    // Of further sets, the first in the other direction has tiles, too.
+    let other =
+        answer.speeds.iter().find(|speed| first.is_some_and(|first| first.direction != speed.direction));
+    let speeds = first.into_iter().chain(other).flat_map(|speed| {
         let scope = if is_only { String::new() } else { scope(speed) };
         let contests: Vec<Tile> = speed.contests.iter().map(|contest| of_contest(contest, &scope)).collect();
         contests.into_iter().chain(of_chunks(speed, &scope))
@@ -107,7 +108,12 @@ fn of_contest(contest: &Contest, scope: &str) -> Tile {
                     format!("{} {} {}", leader.protocol, rate(leader.goodput.median), figure(leader))
                 })
                 .collect();
-            let detail = format!("{}. Not told apart: the intervals overlap.", figures.join("; "));
+            let why = if leaders.iter().all(|leader| leader.goodput.interval.is_some()) {
+                "the intervals overlap"
+            } else {
+                "too few runs"
+            };
+            let detail = format!("{}. Not told apart: {why}.", figures.join("; "));
             ("Fastest HTTP", names.join(" or "), detail)
         }
     };
