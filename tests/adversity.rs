@@ -30,7 +30,7 @@ impl Tmpfs {
         let path = folder.path().to_owned();
         let mounted = mount(&["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"], &path);
         if !mounted {
-            skip("because this user may not mount a tmpfs; root may");
+            skip("this user may not mount a tmpfs; root may");
         }
         mounted.then(|| Self(path, folder))
     }
@@ -106,7 +106,7 @@ fn own_address() -> Option<IpAddr> {
 #[test]
 fn an_address_with_too_many_connections_gets_no_more_and_loopback_does() {
     let Some(own) = own_address() else {
-        return skip("because this machine has no address but loopback");
+        return skip("this machine has no address but loopback");
     };
     let server = Server::start(&[
         "--listen",

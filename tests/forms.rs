@@ -179,7 +179,7 @@ fn go_reads_the_fields() {
     let mut build = Command::new("go");
     match build.arg("build").arg("-o").arg(&program).arg(script("form_server.go")).status() {
         Ok(status) => assert!(status.success()),
-        Err(_) => return skip("because Go is missing; apt-get install golang-go installs it"),
+        Err(_) => return skip("Go is missing; apt-get install golang-go installs it"),
     }
     let (port, log) = (free_port(), folder.path().join("log"));
     let mut server = Command::new(&program);

@@ -174,7 +174,7 @@ fn a_proxy_gets_the_host_of_the_url_and_its_credentials_go_no_further() {
 fn apache(folder: &Path) -> Option<(Ended, u16)> {
     let modules = Path::new("/usr/lib/apache2/modules");
     if !Path::new("/usr/sbin/apache2").exists() || !modules.join("mod_proxy_connect.so").exists() {
-        skip("because Apache httpd is missing; apt-get install apache2-bin installs it");
+        skip("Apache httpd is missing; apt-get install apache2-bin installs it");
         return None;
     }
     let port = free_port();

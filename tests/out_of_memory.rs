@@ -54,7 +54,7 @@ impl Drop for Limited {
 #[test]
 fn a_worker_that_is_killed_for_lack_of_memory_is_reported_as_such() {
     let Some(limited) = Limited::make() else {
-        skip("because this user may not limit the memory of a cgroup; root may");
+        skip("this user may not limit the memory of a cgroup; root may");
         return;
     };
     let (out, processes) = (Out::new(), limited.0.join("cgroup.procs"));

@@ -128,7 +128,7 @@ fn has_curl() -> bool {
     let found = Command::new("curl").arg("--version").stdout(Stdio::null()).status().is_ok();
     assert!(found || env::var_os("CI").is_none(), "curl is missing");
     if !found {
-        skipped::skip("because curl is missing; apt-get install curl installs it");
+        skipped::skip("curl is missing; apt-get install curl installs it");
     }
     found
 }

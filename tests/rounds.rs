@@ -103,7 +103,7 @@ fn a_list_has_the_cases_and_an_estimate_and_runs_nothing() {
 fn a_bench_takes_the_address_that_it_is_told() {
     for (address, protocols) in [("127.0.0.2", "tcp,h2,h3"), ("::1", "tcp,h2,h3")] {
         if std::net::TcpListener::bind((address, 0)).is_err() {
-            skip(&format!("in part, because this machine has no {address}"));
+            skip(&format!("in part, this machine has no {address}"));
             continue;
         }
         let (output, records) =

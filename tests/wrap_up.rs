@@ -20,7 +20,7 @@ fn main() {
         by_reason.entry(reason).or_default().insert(test);
     }
     for (reason, tests) in by_reason {
-        eprintln!("\n{} skipped, {reason}:", counted(tests.len()));
+        eprintln!("\n{} skipped: {reason}", counted(tests.len()));
         tests.iter().for_each(|test| eprintln!("    {test}"));
     }
 }

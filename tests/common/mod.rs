@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 pub mod caddy;
-pub mod markdown;
 pub mod nginx;
 pub mod resumable;
 pub mod server;
@@ -82,7 +81,7 @@ pub fn peers() -> Option<PathBuf> {
         return Some(folder);
     }
     assert!(std::env::var_os("CI").is_none(), "the peers are missing: run scripts/peers");
-    skip("because its peers are missing; scripts/peers installs them");
+    skip("the peers are missing; scripts/peers installs them");
     None
 }
 
