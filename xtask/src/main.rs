@@ -21,6 +21,7 @@ mod markdown;
 mod peers;
 mod power;
 mod ratios;
+mod release;
 mod rules;
 mod scale;
 mod study;
@@ -51,6 +52,7 @@ enum Command {
     CompareVersions(compare_versions::Arguments),
     CompareItself(compare_itself::Arguments),
     Cost(cost::Arguments),
+    Deb(release::deb::Arguments),
     Docs(docs::Arguments),
     Figures(figures::Arguments),
     Full(full::Arguments),
@@ -61,6 +63,7 @@ enum Command {
     ManyUploads(many_uploads::Arguments),
     Peers(peers::Arguments),
     Power(power::Arguments),
+    Sbom(release::sbom::Arguments),
     Scale(scale::Arguments),
     ThirdParty(third_party::Arguments),
 }
@@ -76,6 +79,7 @@ fn main() -> ExitCode {
         Command::CompareVersions(arguments) => compare_versions::run(&arguments),
         Command::CompareItself(arguments) => compare_itself::run(&arguments),
         Command::Cost(arguments) => cost::run(&arguments),
+        Command::Deb(arguments) => release::deb::run(&arguments),
         Command::Docs(arguments) => docs::run(&arguments),
         Command::Figures(arguments) => figures::run(&arguments),
         Command::Full(arguments) => full::run(&arguments),
@@ -86,6 +90,7 @@ fn main() -> ExitCode {
         Command::ManyUploads(arguments) => many_uploads::run(&arguments),
         Command::Peers(arguments) => peers::run(&arguments),
         Command::Power(arguments) => power::run(&arguments),
+        Command::Sbom(arguments) => release::sbom::run(&arguments),
         Command::Scale(arguments) => scale::run(&arguments),
         Command::ThirdParty(arguments) => third_party::run(&arguments),
     };

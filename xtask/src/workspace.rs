@@ -29,6 +29,7 @@ pub(crate) struct Package {
     pub(crate) name: String,
     pub(crate) version: String,
     pub(crate) license: Option<String>,
+    pub(crate) repository: Option<String>,
     /// The registry or repository; `None` for members of the workspace.
     pub(crate) source: Option<String>,
     /// The oldest Rust that builds the package; `None` if the package does not state it.
@@ -101,7 +102,7 @@ fn identity(line: &str) -> Result<(String, String)> {
 }
 
 /// Runs cargo in the workspace. Returns its standard output.
-fn cargo(arguments: &[&str]) -> Result<Vec<u8>> {
+pub(crate) fn cargo(arguments: &[&str]) -> Result<Vec<u8>> {
     let output = Command::new("cargo")
         .args(arguments)
         .current_dir(root())

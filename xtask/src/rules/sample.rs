@@ -8,6 +8,7 @@ pub(super) fn member(name: &str, dependencies: &[&str]) -> Package {
     Package {
         name: name.into(),
         version: "0.1.0".into(),
+        repository: None,
         license: Some("MIT OR Apache-2.0".into()),
         source: None,
         rust_version: Some("1.85".into()),
