@@ -14,9 +14,12 @@ mod isolated;
 mod load;
 mod oldest;
 mod outcome;
+mod platforms;
+mod release;
 mod simulation;
 mod soak;
 mod steps;
+mod times;
 mod watched;
 mod watching;
 
@@ -38,7 +41,7 @@ use self::{
 use crate::{study, workspace};
 
 /// Run the tables that are too long for the gate: load, soak, hostile clients, interoperation, framing,
-/// h2spec, the cost of watching, fuzzing, simulated proofs
+/// h2spec, the cost of watching, fuzzing, simulated proofs, other platforms, a release, the times of the defaults
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// Steps [default: all]

@@ -6,8 +6,8 @@ use anyhow::Result;
 use clap::builder::PossibleValuesParser;
 
 use super::{
-    Context, answers, framing, fuzz, h2spec, hostile, interop, load, oldest, outcome::Outcome, simulation,
-    soak, watching,
+    Context, answers, framing, fuzz, h2spec, hostile, interop, load, oldest, outcome::Outcome, platforms,
+    release, simulation, soak, times, watching,
 };
 
 /// One step: an entry of [`STEPS`].
@@ -100,6 +100,27 @@ pub(super) const STEPS: &[Step] = &[
         allowance: 15 * 60,
         asked: |_| 0,
         run: oldest::run,
+    },
+    Step {
+        name: "platforms",
+        about: "the crates without C for macOS and Windows, by the compiler alone",
+        allowance: 30 * 60,
+        asked: |_| 0,
+        run: platforms::run,
+    },
+    Step {
+        name: "release",
+        about: "all that a release gives away, each installed into an empty place and used there",
+        allowance: 90 * 60,
+        asked: |_| 0,
+        run: release::run,
+    },
+    Step {
+        name: "times",
+        about: "bench, prove and the quick benches without flags, against their time limits",
+        allowance: 60 * 60,
+        asked: |_| 0,
+        run: times::run,
     },
     Step {
         name: "simulation",
