@@ -24,6 +24,7 @@ pub fn list() -> PathBuf {
 
 /// Says that the current test does not run, why, and what would be needed. libtest shows nothing that a passing test
 /// prints by `eprintln!`, so this writes to stderr itself.
+#[allow(clippy::explicit_write, reason = "libtest shows what stderr itself gets")]
 pub fn skip(reason: &str) {
     let test = format!("{}::{}", env!("CARGO_CRATE_NAME"), thread::current().name().unwrap_or("?"));
     writeln!(stderr(), "SKIPPED {test}: {reason}").unwrap();

@@ -48,6 +48,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     if !broken.is_empty() {
         bail!("{} faults in the documentation\n{}", broken.len(), broken.join("\n"));
     }
-    println!("docs: {} pages, all links lead somewhere", pages.len());
+    eprintln!("docs: {} pages, all links lead somewhere", pages.len());
     Ok(ExitCode::SUCCESS)
 }
