@@ -242,18 +242,18 @@ pub(super) fn absorption(series: &Absorption) -> String {
     let mut key = series.key.clone();
     key.peer = None;
     let slope =
-        series.slope.map_or_else(String::new, |slope| format!(" {} MiB per GiB", interval(slope, 1.0, 0)));
+        series.slope.map_or_else(String::new, |slope| format!(", {} MiB per GiB", interval(slope, 1.0, 0)));
     let most = series
         .most()
         .map_or_else(|| "unknown".to_owned(), |bytes| format!("{:.1} MiB", rounded_up(mib(bytes))));
     let conclusion = match series.constancy {
         Constancy::Constant => format!("CONSTANT: at most {most}, whatever the size of the body"),
-        _ if series.is_spooled => format!("SPOOLED: up to {most},{slope}, which its memory does not hold"),
-        Constancy::Growing | Constancy::GrowingSlowly => format!("GROWING: up to {most},{slope}"),
+        _ if series.is_spooled => format!("SPOOLED: up to {most}{slope}, which its memory does not hold"),
+        Constancy::Growing | Constancy::GrowingSlowly => format!("GROWING: up to {most}{slope}"),
         Constancy::Inconclusive if series.unknown > 0 => {
             format!("INCONCLUSIVE: {} runs failed", series.unknown)
         }
-        Constancy::Inconclusive => format!("INCONCLUSIVE: up to {most},{slope}: use more rounds"),
+        Constancy::Inconclusive => format!("INCONCLUSIVE: up to {most}{slope}: use more rounds"),
     };
     format!("absorbed while the reader stands still  {key}: {conclusion}")
 }
