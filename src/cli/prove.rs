@@ -36,7 +36,7 @@ pub(crate) struct ProveArgs {
     /// Slope of memory that counts as growth, per GiB of body [default: 100KiB; for a program of yours: 1MiB]
     #[arg(long, value_name = "SIZE", value_parser = slope_limit)]
     slope_limit: Option<ByteSize>,
-    /// Skip the controls: runs whose memory must grow, which show that growth would be noticed
+    /// Skip the controls, whose memory must grow to show that growth is noticed
     #[arg(long)]
     pub(crate) no_control: bool,
     /// Run each growing case once more, and name the call sites of memory that stays allocated (needs a program built

@@ -71,8 +71,9 @@ const OUTPUT: Group = Group {
 
 const REQUEST: Group = Group {
     heading: "Request",
-    common: &["headers", "method", "user", "location"],
+    common: &["headers", "method", "location"],
     further: &[
+        "user",
         "oauth2_bearer",
         "token_file",
         "expect_status",
@@ -158,8 +159,8 @@ fn groups(command: &str) -> Option<Groups> {
     }
 }
 
-/// The limits that short help has: names of sets of values. The heading of the limits belongs to their definition.
-const PROFILES: [&str; 2] = ["profile", "quic-profile"];
+/// The limit that short help has: a name for a set of values. The heading of the limits belongs to their definition.
+const PROFILE: &str = "profile";
 
 /// Puts the flags of a command into groups, and leaves out of short help what few users need.
 pub(super) fn arrange(command: Command) -> Command {
@@ -179,7 +180,7 @@ fn place(arg: Arg, groups: &Groups) -> Arg {
         groups.iter().find(|group| has(group.common) || has(group.further)).copied()
     };
     let main = find(groups.main);
-    let is_common = has(&PROFILES) || main.is_some_and(|group| has(group.common));
+    let is_common = id == PROFILE || main.is_some_and(|group| has(group.common));
     let arg = arg.hide_short_help(!is_common);
     match main.or_else(|| find(groups.rare)) {
         Some(group) => arg.help_heading(group.heading),
