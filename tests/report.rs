@@ -29,7 +29,12 @@ fn bench(flags: &[&str]) -> Out {
 
 /// Opens a page in Chromium and checks it for errors. Screenshots stay in the folder of the build.
 fn browse(peers: &Path, page: &Path, name: &str) -> Output {
-    let check = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/page/check.mjs");
+    browse_with("check.mjs", peers, page, name)
+}
+
+/// Opens a page in Chromium with one of the scripts in `tests/page`.
+fn browse_with(script: &str, peers: &Path, page: &Path, name: &str) -> Output {
+    let check = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/page").join(script);
     let screenshots = Path::new(env!("CARGO_TARGET_TMPDIR")).join("report").join(name);
     let mut node = Command::new("node");
     node.arg(check).arg(page).arg(screenshots);
@@ -87,6 +92,15 @@ fn a_browser_finds_nothing_wrong_with_the_page_of_an_interrupted_bench() {
     let args = [&["bench", "--quiet", "--max-time", "2s", "--out", &folder], &matrix[..]].concat();
     run(&args);
     assert_success(&browse(&peers, &out.path().join("report.html"), "interrupted"));
+}
+
+#[test]
+fn a_browser_finds_nothing_wrong_with_the_page_of_a_comparison() {
+    let Some(peers) = peers() else { return };
+    let out = bench(&[]);
+    let (folder, page) = (out.text(), out.path().join("comparison"));
+    assert_success(&run(&["compare", &folder, &folder, "-o", page.to_str().unwrap()]));
+    assert_success(&browse_with("compare.mjs", &peers, &page.join("compare.html"), "comparison"));
 }
 
 #[test]
