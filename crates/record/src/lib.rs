@@ -41,6 +41,7 @@ mod size;
 mod spin;
 mod stall;
 mod subject;
+mod warning;
 mod writer;
 
 pub use budget::Term;
@@ -75,4 +76,5 @@ pub use size::{ByteSize, DEFAULT_SLOPE_LIMIT, Rate, RateError, SizeError, gbit_p
 pub use spin::DEFAULT_SPIN;
 pub use stall::Stall;
 pub use subject::{PeerProgram, Subject};
+pub use warning::Warning;
 pub use writer::{Results, WriteError};

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     BodyRates, Build, ByEnd, Case, Conditions, CoreRoundTrip, Direction, End, EndRecord, Fault, Host,
     Latency, Limits, PeerProgram, ProtocolFacts, Redirects, Resumption, Schedule, Shared, Stall, Subject,
+    Warning,
 };
 
 /// The version of the record's format. It increases when the meaning of a field changes, but not when fields are added.
@@ -70,6 +71,13 @@ pub struct Record {
     /// 2026-11-27.
     #[serde(default)]
     pub schedule: Option<Schedule>,
+    /// The number of runs that the session planned, with those of all its cases and rounds; null in records of `send` and
+    /// `fetch`, and in records written before 2026-11-28.
+    #[serde(default)]
+    pub planned_runs: Option<u64>,
+    /// The conditions of the machine, seen before the session, that spoil its figures.
+    #[serde(default)]
+    pub warnings: Vec<Warning>,
     /// The start of the run, as RFC 3339 writes times.
     pub started_at: String,
     /// The outcome: `ok` if every body arrived and was confirmed, or if a program under proof ended a transfer whose reader
@@ -160,6 +168,8 @@ impl Record {
             slope_limit_bytes: None,
             round: 0,
             schedule: None,
+            planned_runs: None,
+            warnings: Vec::new(),
             started_at: String::new(),
             outcome: Outcome::Ok,
             error: None,
@@ -341,7 +351,16 @@ mod tests {
     #[test]
     fn a_record_of_an_earlier_version_is_read_with_the_values_that_were_in_force() {
         let mut value = serde_json::to_value(Record::new("run", Case::new("h3"))).unwrap();
-        let later = ["delivery", "bodies", "disturbed", "disturbances", "conditions", "schedule", "stall"];
+        let later = [
+            "delivery",
+            "bodies",
+            "disturbed",
+            "disturbances",
+            "conditions",
+            "schedule",
+            "stall",
+            "warnings",
+        ];
         let early = ["command", "protocol", "purpose", "label", "peer", "spin_us", "core_round_trip"];
         for field in early.iter().chain(&later) {
             value.as_object_mut().unwrap().remove(*field);

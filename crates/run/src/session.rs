@@ -4,7 +4,8 @@ use std::{error::Error, io};
 
 use jiff::Timestamp;
 use record::{
-    Build, ByteSize, Case, End, EndRecord, Host, PeerProgram, Purpose, Record, Subject, redacted_command,
+    Build, ByteSize, Case, End, EndRecord, Host, PeerProgram, Purpose, Record, Subject, Warning,
+    redacted_command,
 };
 use uuid::Uuid;
 
@@ -49,6 +50,8 @@ pub struct Session {
     subject: Option<Subject>,
     peer_program: Option<PeerProgram>,
     slope_limit: Option<ByteSize>,
+    planned_runs: Option<u64>,
+    warnings: Vec<Warning>,
 }
 
 impl Session {
@@ -65,6 +68,8 @@ impl Session {
             subject: None,
             peer_program: None,
             slope_limit: None,
+            planned_runs: None,
+            warnings: Vec::new(),
         }
     }
 
@@ -104,6 +109,18 @@ impl Session {
     #[must_use]
     pub fn limiting_slopes(self, limit: impl Into<Option<ByteSize>>) -> Self {
         Self { slope_limit: limit.into(), ..self }
+    }
+
+    /// Sets the number of runs that the session plans.
+    #[must_use]
+    pub fn planning(self, runs: u64) -> Self {
+        Self { planned_runs: Some(runs), ..self }
+    }
+
+    /// Sets the conditions of the machine that spoil the figures of all later runs.
+    #[must_use]
+    pub fn warned_of(self, warnings: Vec<Warning>) -> Self {
+        Self { warnings, ..self }
     }
 
     /// Runs every case once in each round of the plan. Since each round covers the whole matrix, a machine that drifts
@@ -154,6 +171,7 @@ impl Session {
             (Some(self.purpose), self.label.clone(), self.peer.clone());
         (record.subject, record.peer_program) = (self.subject, self.peer_program.clone());
         record.slope_limit_bytes = self.slope_limit.map(|limit| limit.0);
+        (record.planned_runs, record.warnings) = (self.planned_runs, self.warnings.clone());
         (record.round, record.started_at) = (round, started.to_string());
         if outcome.fault.is_some() {
             record.outcome = record::Outcome::Error;
