@@ -35,6 +35,11 @@ impl Expectation {
         self.runs
     }
 
+    /// Returns the nominal time of all runs.
+    pub(crate) fn time(&self) -> Duration {
+        self.time
+    }
+
     /// Formats the number of runs done, out of all runs.
     pub(crate) fn share(&self, done: usize) -> String {
         format!("{done} of {} runs", self.runs)

@@ -3,14 +3,17 @@
 use std::{
     fs::{self, File},
     io::Write as _,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use analyse::{FORMATS, Format, Report};
 use anyhow::Context as _;
 use record::{Host, Record, Results, WriteError};
 
-use crate::{cli::SessionArgs, exit::Usage};
+use crate::{cli::SessionArgs, exit::Usage, output::note};
+
+/// The file of the page.
+const PAGE: &str = "report.html";
 
 /// The sizes of the reserve of disk for the report, in bytes: room for a page with its charts, or else only for the
 /// summary. With a reserve, the report can be written even if records have filled the disk.
@@ -40,7 +43,7 @@ impl Kept {
                 Ok(Self::Folder(results, reserve))
             }
             Err(error) if args.json && args.output.is_none() => {
-                eprintln!("note: {error}; the records go to stdout only");
+                note(&format!("{error}; the records go to stdout only"));
                 Ok(Self::Printed(Vec::new()))
             }
             Err(error) => Err(error.into()),
@@ -77,16 +80,16 @@ impl Kept {
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
     }
 
-    /// Writes the report beside the records.
-    pub(crate) fn report(self, report: &Report<'_>, is_csv_wanted: bool) -> anyhow::Result<()> {
-        let Self::Folder(results, reserve) = self else { return Ok(()) };
+    /// Writes the report beside the records, and returns the path of its page, if records are in a folder.
+    pub(crate) fn report(self, report: &Report<'_>, is_csv_wanted: bool) -> anyhow::Result<Option<PathBuf>> {
+        let Self::Folder(results, reserve) = self else { return Ok(None) };
         drop(reserve);
         let is_csv = |format: &dyn Format| format.file().ends_with(".csv");
         let is_wanted = |format: &&dyn Format| format.is_default() || (is_csv_wanted && is_csv(*format));
         let formats: Vec<_> = FORMATS.iter().copied().filter(is_wanted).collect();
         analyse::write(report, &formats, results.folder())?;
         eprintln!("results: {}", results.folder().display());
-        Ok(())
+        Ok(Some(results.folder().join(PAGE)))
     }
 }
 

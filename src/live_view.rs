@@ -1,28 +1,20 @@
 //! The live view of running cases, on stderr.
 
-use std::{
-    fmt,
-    io::{self, IsTerminal as _},
-    time::Duration,
-};
+use std::{fmt, time::Duration};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use metrics::Stamp;
 use record::{ByEnd, Case, End, Record, gbit_per_s, mib, mib_per_s};
 use run::{Budget, Heartbeat, Observer, nominal_time};
 
-use crate::expectation::{Expectation, rounded};
+use crate::{
+    expectation::{Expectation, rounded},
+    status_lines::StatusLines,
+};
 
-/// The most redraws per second.
-const REDRAWS: u8 = 4;
+/// The width of the bar, in columns.
+const BAR: usize = 20;
 
-/// The template of the view: a line with the case, then a line with its progress. Both fit [`COLUMNS`].
-const TEMPLATE: &str = "{prefix}\n  {bar:20} {percent:>3} %  {msg}";
-
-/// The terminal width that both lines fit. A wrapped line would stay behind when it is redrawn.
-const COLUMNS: usize = 80;
-
-/// A view of running cases: two lines that change on a terminal, one line per finished run elsewhere.
+/// A view of running cases: a line for each finished run, and on a terminal two lines below that change.
 pub(crate) struct LiveView {
     mode: Mode,
     expected: Expectation,
@@ -30,7 +22,13 @@ pub(crate) struct LiveView {
     finished: u64,
     /// The nominal time of the finished runs.
     done: Duration,
+    /// The run that is shown.
     title: String,
+    /// The case that is shown, with its round.
+    name: String,
+    /// The nominal time of the case that is shown.
+    nominal: Duration,
+    body_bytes: u64,
     /// The program of someone else in the running case.
     peer: Option<String>,
     received: Option<(Stamp, u64)>,
@@ -39,7 +37,7 @@ pub(crate) struct LiveView {
 }
 
 enum Mode {
-    Live(ProgressBar),
+    Live(StatusLines),
     Lines,
     Quiet,
 }
@@ -52,9 +50,10 @@ struct EndMemory {
 }
 
 impl LiveView {
-    /// Returns a view of about the `expected` runs.
+    /// Returns a view of about the `expected` runs, which it announces.
     pub(crate) fn of(expected: Expectation) -> Self {
-        Self::new(if io::stderr().is_terminal() { Mode::Live(bar()) } else { Mode::Lines }, expected)
+        eprintln!("{expected}");
+        Self::new(StatusLines::on_stderr().map_or(Mode::Lines, Mode::Live), expected)
     }
 
     /// Returns a view that shows nothing.
@@ -70,6 +69,9 @@ impl LiveView {
             finished: 0,
             done: Duration::ZERO,
             title: String::new(),
+            name: String::new(),
+            nominal: Duration::ZERO,
+            body_bytes: 0,
             peer: None,
             received: None,
             goodput: None,
@@ -83,30 +85,48 @@ impl LiveView {
     }
 
     /// Removes the lines that are redrawn from the terminal.
-    pub(crate) fn finish(&self) {
-        if let Mode::Live(bar) = &self.mode {
-            bar.finish_and_clear();
+    pub(crate) fn finish(&mut self) {
+        if let Mode::Live(status) = &mut self.mode {
+            status.clear();
         }
     }
 
-    fn draw(&self, case: &Case) {
-        let Mode::Live(bar) = &self.mode else { return };
-        bar.set_length(case.total_bytes());
-        bar.set_position(self.received.map_or(0, |(_, bytes)| bytes));
-        bar.set_prefix(self.header());
-        bar.set_message(self.message());
+    fn draw(&mut self) {
+        let is_due = matches!(&self.mode, Mode::Live(status) if status.is_due());
+        if is_due {
+            let lines = [self.progress_line(), self.case_line()];
+            if let Mode::Live(status) = &mut self.mode {
+                status.draw(&lines);
+            }
+        }
     }
 
-    /// Returns the run and the time left, in one line of at most [`COLUMNS`]. A long name of a case is cut.
-    fn header(&self) -> String {
-        let left = self.expected.left(self.done, self.began.elapsed());
-        let left = left.map_or_else(String::new, |left| format!(", {} left", rounded(left)));
-        let room = COLUMNS - left.len().min(COLUMNS);
-        if self.title.chars().count() <= room {
-            return format!("{}{left}", self.title);
-        }
-        let cut: String = self.title.chars().take(room.saturating_sub(1)).collect();
-        format!("{cut}…{left}")
+    /// Returns the run, the progress of all runs, the elapsed time and the time left.
+    fn progress_line(&self) -> String {
+        let share = self.share();
+        let filled = (share * BAR as f64) as usize;
+        let bar = "█".repeat(filled) + &"░".repeat(BAR.saturating_sub(filled));
+        let left = self.left().map_or_else(String::new, |left| format!(", {} left", rounded(left)));
+        format!("{} {bar} {:3.0} %  {}{left}", self.title, 100.0 * share, rounded(self.began.elapsed()))
+    }
+
+    /// Returns the case, its goodput, and the memory of both ends beside its bound.
+    fn case_line(&self) -> String {
+        let goodput = self.goodput.map_or_else(|| "-".into(), |rate| format!("{:.0}", mib_per_s(rate)));
+        let ByEnd { sender, receiver } = &self.memory;
+        format!("{}  {goodput} MiB/s  sender {sender} receiver {receiver} MiB", self.name)
+    }
+
+    /// Returns the share of the nominal time of all runs that is done, from 0 to 1.
+    fn share(&self) -> f64 {
+        let all = self.expected.time().as_secs_f64();
+        let moved = self.received.map_or(0, |(_, bytes)| bytes) as f64 / self.body_bytes.max(1) as f64;
+        let done = self.done.as_secs_f64() + moved.min(1.0) * self.nominal.as_secs_f64();
+        if all > 0.0 { (done / all).min(1.0) } else { 0.0 }
+    }
+
+    fn left(&self) -> Option<Duration> {
+        self.expected.left(self.done, self.began.elapsed())
     }
 
     /// Returns the name of a case, with the program of someone else that takes part.
@@ -116,16 +136,12 @@ impl LiveView {
     }
 
     /// Begins to show a run.
-    fn show(&mut self, case: &Case, title: String) {
-        self.title = title;
+    fn show(&mut self, case: &Case, title: String, name: String) {
+        (self.title, self.name) = (title, name);
+        (self.nominal, self.body_bytes) = (nominal_time(case), case.total_bytes());
         (self.received, self.goodput) = (None, None);
         self.memory = ByEnd::default();
-        self.draw(case);
-    }
-
-    fn message(&self) -> String {
-        let goodput = self.goodput.map_or("-".into(), |rate| format!("{:.0}", mib_per_s(rate)));
-        format!("{goodput:>5} MiB/s  RSS {} and {} MiB", self.memory.sender, self.memory.receiver)
+        self.draw();
     }
 
     /// Updates the goodput: the rate between two heartbeats of the receiver.
@@ -137,18 +153,27 @@ impl LiveView {
         }
         self.received = Some((now, bytes));
     }
+
+    /// Returns the line of a finished run, without its time left.
+    fn outcome(&self, record: &Record) -> String {
+        let outcome = match (&record.error, record.goodput_bytes_per_s) {
+            (Some(fault), _) => format!("failed: {}", fault.message),
+            (None, Some(rate)) => format!("{:.0} MiB/s, {:.2} Gbit/s", mib_per_s(rate), gbit_per_s(rate)),
+            (None, None) => match record.absorbed_bytes {
+                Some(bytes) => format!("{:.1} MiB absorbed", mib(bytes)),
+                None => "no goodput".into(),
+            },
+        };
+        format!("{} {} {outcome}", self.title, self.name)
+    }
 }
 
-fn bar() -> ProgressBar {
-    let style = ProgressStyle::with_template(TEMPLATE).unwrap_or_else(|_| ProgressStyle::default_bar());
-    let target = ProgressDrawTarget::stderr_with_hz(REDRAWS);
-    ProgressBar::with_draw_target(Some(0), target).with_style(style.progress_chars("█▌░"))
-}
-
+/// Writes memory and its bound in MiB: `10.1/12.7`.
 impl fmt::Display for EndMemory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = |bytes: Option<u64>| bytes.map_or("-".into(), |bytes| format!("{:.1}", mib(bytes)));
-        write!(f, "{} of {}", shown(self.rss), shown(self.allowed))
+        let shown =
+            |bytes: Option<u64>| bytes.map_or_else(|| "-".into(), |bytes| format!("{:.1}", mib(bytes)));
+        write!(f, "{}/{}", shown(self.rss), shown(self.allowed))
     }
 }
 
@@ -158,13 +183,15 @@ impl Observer for LiveView {
     }
 
     fn warming_up(&mut self, case: &Case, round: u32) {
-        self.show(case, format!("warm-up {}: {}", round + 1, self.name(case)));
+        let name = self.name(case);
+        self.show(case, format!("warm-up {}", round + 1), name);
     }
 
     fn started(&mut self, case: &Case, round: u32) {
         // A session that runs until its figures are precise has more runs than were expected.
         let (run, runs) = (self.finished + 1, self.expected.runs().max(self.finished + 1));
-        self.show(case, format!("[{run}/{runs}] {} round {}", self.name(case), round + 1));
+        let name = format!("{} round {}", self.name(case), round + 1);
+        self.show(case, format!("[{run}/{runs}]"), name);
     }
 
     fn progress(&mut self, case: &Case, end: End, heartbeat: Heartbeat) {
@@ -173,24 +200,19 @@ impl Observer for LiveView {
         if end == End::Receiver {
             self.receive(heartbeat.bytes);
         }
-        self.draw(case);
+        self.draw();
     }
 
     fn finished(&mut self, record: &Record) {
         self.finished += 1;
         self.done = self.done.saturating_add(nominal_time(&record.case));
-        if !matches!(self.mode, Mode::Lines) {
-            return;
+        let outcome = self.outcome(record);
+        let left = self.left().map_or_else(String::new, |left| format!(", {} left", rounded(left)));
+        match &mut self.mode {
+            Mode::Live(status) => status.print_above(&format!("{outcome}\n")),
+            Mode::Lines => eprintln!("{outcome}{left}"),
+            Mode::Quiet => {}
         }
-        let outcome = match (&record.error, record.goodput_bytes_per_s) {
-            (Some(fault), _) => format!("failed: {}", fault.message),
-            (None, Some(rate)) => format!("{:.0} MiB/s, {:.2} Gbit/s", mib_per_s(rate), gbit_per_s(rate)),
-            (None, None) => match record.absorbed_bytes {
-                Some(bytes) => format!("{:.1} MiB absorbed", mib(bytes)),
-                None => "no goodput".into(),
-            },
-        };
-        eprintln!("{} {outcome}", self.title);
     }
 }
 
@@ -198,38 +220,46 @@ impl Observer for LiveView {
 mod tests {
     use super::*;
 
-    #[test]
-    fn memory_stands_beside_its_bound_and_the_line_fits_80_columns() {
-        let (case, mut view) = (Case::new("h3"), LiveView::quiet());
+    /// Returns a view of the second of twelve runs, in which each end has moved a half of the body.
+    fn view() -> LiveView {
+        let case = Case::new("h3");
+        let mut view = LiveView::new(Mode::Quiet, Expectation::of(&[case.clone(), case.clone()], 6));
         view.started(&case, 0);
+        view.finished(&Record::new("session", case.clone()));
+        view.started(&case, 1);
         let heartbeat =
             Heartbeat { bytes: 1 << 30, rss_bytes: Some(12 << 20), baseline_rss_bytes: Some(8 << 20) };
         view.progress(&case, End::Sender, heartbeat);
         view.progress(&case, End::Receiver, heartbeat);
-        view.goodput = Some(12_345.0 * f64::from(1 << 20));
-        let message = view.message();
-        let allowed = mib((8 << 20) + Budget::of(&case, End::Receiver).bytes());
-        assert!(message.ends_with(&format!("12.0 of {allowed:.1} MiB")), "{message}");
-        // A margin of two, the bar, and its percentage.
-        assert!(2 + 20 + 8 + message.chars().count() <= COLUMNS, "{message}");
+        view
     }
 
     #[test]
-    fn the_header_has_the_run_and_the_time_left_and_fits_80_columns() {
-        let mut case = Case::new("h3");
-        let mut view = LiveView::new(Mode::Quiet, Expectation::of(&[case.clone(), case.clone()], 6));
-        view.started(&case, 0);
-        assert_eq!(view.header(), "[1/12] h3/up/64KiB/2GiB round 1");
-        view.finished(&Record::new("session", case.clone()));
-        view.started(&case, 1);
-        let header = view.header();
-        assert!(
-            header.starts_with("[2/12] h3/up/64KiB/2GiB round 2, ") && header.ends_with(" left"),
-            "{header}"
-        );
-        case.payload = record::PayloadKind::File(format!("/{}", "long".repeat(40)).into());
-        view.started(&case, 1);
-        let header = view.header();
-        assert!(header.chars().count() == COLUMNS && header.ends_with(" left"), "{header}");
+    fn each_end_is_named_beside_its_memory_and_its_bound_within_80_columns() {
+        let mut view = view();
+        view.goodput = Some(12_345.0 * f64::from(1 << 20));
+        let allowed = End::ALL.map(|end| mib((8 << 20) + Budget::of(&Case::new("h3"), end).bytes()));
+        let line = view.case_line();
+        let ends = format!("sender 12.0/{:.1} receiver 12.0/{:.1} MiB", allowed[0], allowed[1]);
+        assert_eq!(line, format!("h3/up/64KiB/2GiB round 2  12345 MiB/s  {ends}"));
+        assert!(line.chars().count() <= 80, "{line}");
+    }
+
+    #[test]
+    fn the_bar_is_of_all_runs_and_stands_beside_the_time_left() {
+        let view = view();
+        // One and a half of twelve runs.
+        assert_eq!(view.share(), 0.125);
+        let line = view.progress_line();
+        assert!(line.starts_with("[2/12] ██░░░░░░░░░░░░░░░░░░  12 %  0 s, "), "{line}");
+        assert!(line.ends_with(" left") && line.chars().count() <= 80, "{line}");
+    }
+
+    #[test]
+    fn a_finished_run_has_a_line_of_its_own() {
+        let mut record = Record::new("session", Case::new("h3"));
+        assert_eq!(view().outcome(&record), "[2/12] h3/up/64KiB/2GiB round 2 no goodput");
+        record.goodput_bytes_per_s = Some(f64::from(1 << 30));
+        assert!(view().outcome(&record).ends_with(" round 2 1024 MiB/s, 8.59 Gbit/s"));
     }
 }

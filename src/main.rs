@@ -14,6 +14,7 @@ mod live_view;
 mod output;
 mod recording;
 mod save_folder;
+mod status_lines;
 
 use std::{
     panic::{self, PanicHookInfo},

@@ -1,8 +1,22 @@
-//! Standard output, which carries results; everything else goes to stderr.
+//! Standard output, which carries results, and stderr, which carries everything else.
 
-use std::io::{self, Write as _};
+use std::{
+    io::{self, IsTerminal as _, Write as _},
+    os::{fd::AsFd, unix::ffi::OsStrExt as _},
+    path::Path,
+};
 
+use analyse::{Screen, Tone};
+use anstream::{AutoStream, ColorChoice, stream::RawStream};
 use anyhow::{Context as _, anyhow};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
+use terminal_size::{Width, terminal_size_of};
+
+/// The width of a terminal that does not state its width, in columns.
+const USUAL_COLUMNS: usize = 80;
+
+/// The characters of a path that a URL carries as they are: those that RFC 3986 does not reserve, and `/`.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
 /// The cause of an error when the reader of standard output has gone, such as `head` after its last line.
 #[derive(Debug, thiserror::Error)]
@@ -26,4 +40,69 @@ pub(crate) fn written(outcome: io::Result<()>) -> anyhow::Result<()> {
 /// Returns whether an error is due to the reader of standard output, who wants no more.
 pub(crate) fn is_reader_gone(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| cause.is::<ReaderGone>())
+}
+
+/// Prints a note on stderr.
+pub(crate) fn note(text: &str) {
+    eprint!("{}", stderr_screen().headed(Tone::Warning, "note", text));
+}
+
+/// Sets whether results and warnings are coloured: always, never, or only on a terminal whose user has not set NO_COLOR.
+pub(crate) fn set_colour(choice: clap::ColorChoice) {
+    let choice = match choice {
+        clap::ColorChoice::Auto => ColorChoice::Auto,
+        clap::ColorChoice::Always => ColorChoice::Always,
+        clap::ColorChoice::Never => ColorChoice::Never,
+    };
+    choice.write_global();
+}
+
+/// Returns the medium of standard output.
+pub(crate) fn stdout_screen() -> Screen {
+    screen(&io::stdout())
+}
+
+/// Returns the medium of stderr.
+pub(crate) fn stderr_screen() -> Screen {
+    screen(&io::stderr())
+}
+
+fn screen<S: RawStream + AsFd>(stream: &S) -> Screen {
+    let is_coloured = AutoStream::choice(stream) != ColorChoice::Never;
+    let columns = || width(stream.as_fd()).unwrap_or(USUAL_COLUMNS);
+    let screen = if stream.is_terminal() { Screen::terminal(columns()) } else { Screen::pipe() };
+    if is_coloured { screen.coloured() } else { screen }
+}
+
+/// Returns whether stderr is a terminal that can move its cursor. A terminal without a name cannot.
+pub(crate) fn can_redraw_stderr() -> bool {
+    let is_able = std::env::var_os("TERM").is_some_and(|name| !name.is_empty() && name != "dumb");
+    is_able && io::stderr().is_terminal()
+}
+
+/// Returns the present width of the terminal behind stderr, in columns.
+pub(crate) fn stderr_columns() -> usize {
+    width(io::stderr().as_fd()).unwrap_or(USUAL_COLUMNS)
+}
+
+fn width(terminal: impl AsFd) -> Option<usize> {
+    terminal_size_of(terminal).map(|(Width(columns), _)| columns.into()).filter(|columns| *columns > 0)
+}
+
+/// Returns the URL of a file, which terminals open on a click.
+pub(crate) fn file_url(path: &Path) -> String {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    format!("file://{}", percent_encode(absolute.as_os_str().as_bytes(), ESCAPED))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_url_of_a_file_is_absolute_and_escaped() {
+        assert_eq!(file_url(Path::new("/a b/ü#1/report.html")), "file:///a%20b/%C3%BC%231/report.html");
+        let url = file_url(Path::new("results/report.html"));
+        assert!(url.starts_with("file:///") && url.ends_with("/results/report.html"), "{url}");
+    }
 }

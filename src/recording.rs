@@ -8,11 +8,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use analyse::{Analysis, Proof, Report, Verdict};
+use analyse::{Analysis, Proof, Report, Tone, Verdict};
 use anyhow::{Context as _, anyhow};
 use metrics::Stamp;
 use process::{CallSite, Resources};
-use record::{Build, ByEnd, ByteSize, Case, CaseKey, Purpose, Record, Subject};
+use record::{ByEnd, ByteSize, Case, CaseKey, Purpose, Record, Subject, Warning};
 use run::{
     Entry, Executor, Interruption, ProcessExecutor, Session, Stop, describe_ends,
     machine::{self, Enclosures, IdleGuard},
@@ -28,7 +28,7 @@ use crate::{
     expectation::Expectation,
     kept::Kept,
     live_view::LiveView,
-    output::{is_reader_gone, print},
+    output::{file_url, is_reader_gone, note, print, stderr_screen},
 };
 
 /// The most rounds of a program of someone else that decide nothing, as a multiple of the planned rounds.
@@ -80,12 +80,14 @@ impl<'a> Recording<'a> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let interruption = runtime.block_on(async { Interruption::catch() })?;
         let kept = Kept::begin(args, &host)?;
-        if !args.quiet {
-            note_problems(args, cases, &build);
-        }
+        let warnings = machine::warnings(cases, cores, &build, allocator::SETTINGS);
+        warn(&warnings);
         Ok(Self {
             args,
-            session: Session::new(host, build).labelled(args.label.clone()),
+            session: Session::new(host, build)
+                .labelled(args.label.clone())
+                .planning(expected.runs())
+                .warned_of(warnings),
             kept,
             view: if args.quiet { LiveView::quiet() } else { LiveView::of(expected) },
             runtime,
@@ -120,7 +122,7 @@ impl<'a> Recording<'a> {
         match Enclosures::find() {
             Ok(enclosures) => self.enclosures = Some(enclosures),
             Err(_) if self.args.quiet => {}
-            Err(error) => eprintln!("note: the kernel's memory for each end stays unknown: {error}"),
+            Err(error) => note(&format!("the kernel's memory for each end stays unknown: {error}")),
         }
     }
 
@@ -261,7 +263,7 @@ impl<'a> Recording<'a> {
     /// # Errors
     /// Fails if the folder cannot be written, stdout is closed, or a record could not be written.
     pub(crate) fn close(
-        self,
+        mut self,
         title: &str,
         records: &[Record],
         analysis: &Analysis,
@@ -288,14 +290,22 @@ impl<'a> Recording<'a> {
         } else {
             print(text)?
         }
-        let is_quiet = matches!(&self.end, End::Failed(error) if is_reader_gone(error));
-        if let Some(stopped) = stopped.filter(|_| !is_quiet) {
+        let is_reader_gone = matches!(&self.end, End::Failed(error) if is_reader_gone(error));
+        // The text on stdout says so, too, if there are records.
+        let is_said =
+            matches!(self.end, End::Interrupted) && analysis.interruption.is_some() && !self.args.json;
+        if let Some(stopped) = stopped.filter(|_| !is_said && !is_reader_gone) {
             eprintln!("{stopped}");
+        }
+        if let Ok(Some(page)) = &reported
+            && !is_reader_gone
+        {
+            eprintln!("report: {}", file_url(page));
         }
         match self.end {
             End::Failed(error) => Err(error),
-            End::Interrupted => reported.map(|()| Verdict::Interrupted),
-            End::Done | End::OutOfTime => reported.map(|()| verdict),
+            End::Interrupted => reported.map(|_| Verdict::Interrupted),
+            End::Done | End::OutOfTime => reported.map(|_| verdict),
         }
     }
 }
@@ -308,16 +318,27 @@ fn undecided(cases: &[Case], records: &[Record]) -> Vec<Case> {
     cases.iter().filter(|case| open.contains(&case.key().without_body())).cloned().collect()
 }
 
-/// Prints a note for each condition of this machine that spoils the figures of some cases.
-fn note_problems(args: &SessionArgs, cases: &[Case], build: &Build) {
-    let notes = machine::notes(cases, args.affinity.cores(), build);
-    notes.iter().for_each(|note| eprintln!("note: {note} (see longhaul doctor)"));
+/// Prints a warning of each condition of this machine that spoils the figures of some cases. Results are worth less
+/// because of it, so the user hears of it whatever else is silent.
+fn warn(warnings: &[Warning]) {
+    let screen = stderr_screen();
+    let lines = warnings.iter().map(|warning| screen.headed(Tone::Warning, "Warning", &warning.to_string()));
+    eprint!("{}", lines.collect::<String>());
+    if !warnings.is_empty() {
+        eprintln!("Remedies: longhaul doctor");
+    }
 }
+
+/// The shortest session, in seconds, whose own processor time is not mostly that of its start.
+const WORTH_STATING_S: f64 = 10.0;
 
 /// Prints the processor time of the live view and of the session. The figures of the two ends do not contain it.
 fn state_own_cost(began: Stamp, before: Option<Resources>) {
     let Some(used) = Resources::used().zip(before).map(|(now, before)| now.since(before)) else { return };
     let (busy, elapsed) = ((used.user + used.system).as_secs_f64(), began.elapsed().as_secs_f64());
+    if elapsed < WORTH_STATING_S {
+        return;
+    }
     let share = 100.0 * busy / elapsed;
     eprintln!(
         "live view and orchestration: {busy:.2} s of processor time in {elapsed:.0} s ({share:.1} % of a core)"

@@ -91,6 +91,13 @@ fn an_interrupted_bench_says_how_far_it_came() {
             let report = fs::read_to_string(out.join(file)).unwrap();
             assert!(report.contains(expected), "{file}");
         }
+        // A later report knows it from the records.
+        let later = folder.path().join("later");
+        if finished > 0 {
+            assert_success(&run(&["report", out.to_str().unwrap(), "-o", later.to_str().unwrap()]));
+            let summary = fs::read_to_string(later.join("summary.md")).unwrap();
+            assert!(summary.contains("\n\nInterrupted: 1 of 2 runs. Every run ended well"), "{summary}");
+        }
     }
 }
 

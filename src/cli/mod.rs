@@ -28,7 +28,7 @@ mod values;
 
 use std::{env, ffi::OsString, process::ExitCode};
 
-use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, error::ErrorKind};
+use clap::{ColorChoice, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, error::ErrorKind};
 
 pub(crate) use bench::BenchArgs;
 pub(crate) use check::CheckArgs;
@@ -48,12 +48,15 @@ pub(crate) use session::SessionArgs;
 
 use tracing::Level;
 
-use crate::{build::long_version, exit::USAGE};
+use crate::{build::long_version, exit::USAGE, output::set_colour};
 
 /// Measures how fast, and in how little memory, HTTP/1.1, HTTP/2 and HTTP/3 carry multi-gigabyte bodies.
 #[derive(Debug, Parser)]
 #[command(name = "longhaul", disable_help_subcommand = true, version, long_version = long_version(), max_term_width = 100)]
 struct Cli {
+    /// Colour verdicts and warnings: auto (on a terminal, unless NO_COLOR is set), always or never
+    #[arg(long, global = true, value_name = "WHEN", default_value_t = ColorChoice::Auto, hide_default_value = true)]
+    color: ColorChoice,
     #[command(subcommand)]
     command: Command,
 }
@@ -121,7 +124,8 @@ pub(crate) fn parse() -> Result<Command, ExitCode> {
 
 fn parse_from(args: &[OsString]) -> Result<Command, clap::Error> {
     let matches = definition().try_get_matches_from(args)?;
-    let command = Cli::from_arg_matches(&matches)?.command;
+    let Cli { color, command } = Cli::from_arg_matches(&matches)?;
+    set_colour(color);
     let (Command::Bench(bench), Some((name, matches))) = (&command, matches.subcommand()) else {
         return Ok(command);
     };

@@ -1,7 +1,5 @@
 //! `longhaul bench`: runs a matrix on this machine, and measures both ends.
 
-use std::io::{self, IsTerminal as _};
-
 use analyse::{Analysis, Verdict};
 use record::{Case, PayloadKind, Purpose, SinkKind};
 use run::Budget;
@@ -11,7 +9,7 @@ use crate::{
     cli::{BenchArgs, Defaults, RunArgs},
     exit::Usage,
     expectation::Expectation,
-    output::print,
+    output::{note, print, stdout_screen},
     recording::{PeerRuns, Recording},
     save_folder,
 };
@@ -44,7 +42,7 @@ pub(super) fn main(args: &BenchArgs) -> anyhow::Result<Verdict> {
     let analysis = Analysis::of(&records);
     let text = match args.session.json {
         true => analysis.findings.iter().map(|finding| format!("{finding}\n")).collect(),
-        false => analyse::table(&analysis, io::stdout().is_terminal()),
+        false => analyse::table(&analysis, &stdout_screen()) + &analyse::answer(&analysis, &stdout_screen()),
     };
     recording.close("longhaul bench", &records, &analysis, &text, analysis.verdict())
 }
@@ -86,20 +84,24 @@ fn runs_of(peer: &Peer, cases: &[Case], args: &RunArgs) -> PeerRuns {
         carried.into_iter().partition(|case| !peer.sends(case.direction) || Some(case.chunk) == chunk);
     if !args.session.quiet {
         let protocols: Vec<String> = unspoken.iter().map(|case| case.protocol.clone()).collect();
-        note(peer, "does not speak", protocols);
-        note(peer, "does not carry bodies", unmoved.iter().map(|case| case.direction.to_string()).collect());
+        note_on(peer, "does not speak", protocols);
+        note_on(
+            peer,
+            "does not carry bodies",
+            unmoved.iter().map(|case| case.direction.to_string()).collect(),
+        );
         let chunks = same.iter().map(|case| format!("{} bodies", case.direction)).collect();
-        note(peer, "has one row for all chunk sizes, because it sends the", chunks);
+        note_on(peer, "has one row for all chunk sizes, because it sends the", chunks);
     }
     PeerRuns::new(peer.clone(), kept.into_iter().cloned().collect())
 }
 
 /// Prints a note on what a peer does not do, if there is anything.
-fn note(peer: &Peer, what: &str, mut which: Vec<String>) {
+fn note_on(peer: &Peer, what: &str, mut which: Vec<String>) {
     which.sort_unstable();
     which.dedup();
     if !which.is_empty() {
-        eprintln!("note: {peer} {what} {}", which.join(", "));
+        note(&format!("{peer} {what} {}", which.join(", ")));
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
     cli::{CompareArgs, Inconclusive},
     exit::Usage,
     input::read_each,
-    output::print,
+    output::{print, stdout_screen},
 };
 
 /// Runs `longhaul compare`. Damaged lines are skipped, and reported as an error after the comparison.
@@ -29,7 +29,7 @@ pub(super) fn main(args: &CompareArgs) -> anyhow::Result<Verdict> {
     let text = if args.json {
         json(comparison.verdict(), &comparison)?
     } else {
-        analyse::comparison_text(&comparison)
+        stdout_screen().with_verdicts(&analyse::comparison_text(&comparison))
     };
     print(&text)?;
     base.none().map_err(Usage::new)?;

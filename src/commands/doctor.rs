@@ -1,8 +1,8 @@
 //! `longhaul doctor`: the conditions of this machine that spoil figures, and the noise of figures on it.
 
-use std::{fmt::Write as _, time::Duration};
+use std::time::Duration;
 
-use analyse::{Analysis, Verdict};
+use analyse::{Analysis, Screen, Tone, Verdict};
 use anyhow::{Context as _, bail};
 use record::{Case, ChunkSize, IdlePolicy, Record, SinkKind, mib_per_s};
 use run::{
@@ -12,7 +12,10 @@ use run::{
 };
 use stats::{Noise, median};
 
-use crate::{build::this_build, output::print};
+use crate::{
+    build::this_build,
+    output::{print, stdout_screen},
+};
 
 /// The time for which the cores are observed.
 const WATCH: Duration = Duration::from_secs(1);
@@ -34,7 +37,8 @@ pub(super) fn main() -> anyhow::Result<Verdict> {
     let host = this_host();
     let text = |text: Option<String>| text.unwrap_or_else(|| "unknown".into());
     print(&format!("{}, {} {}\n\n", text(host.cpu), host.os, text(host.kernel)))?;
-    print(&listed(&examine(&Needs::by_default(this_build()), WATCH)))?;
+    let diagnoses = examine(&Needs::by_default(this_build(), allocator::SETTINGS), WATCH);
+    print(&listed(&diagnoses, &stdout_screen()))?;
     if let Some(cores) = Cores::choose() {
         print(&format!("\nspeed of this machine without a protocol:\n{}", Physics::measure(cores)))?;
     }
@@ -52,19 +56,17 @@ pub(super) fn main() -> anyhow::Result<Verdict> {
     Ok(Verdict::Good)
 }
 
-fn listed(diagnoses: &[Diagnosis]) -> String {
-    let mut text = String::new();
-    for Diagnosis { name, observed, problem, .. } in diagnoses {
-        // Writing to a string does not fail.
-        let _ = match problem {
-            None => writeln!(text, " good  {name}: {observed}"),
-            Some(problem) => {
-                let (cost, remedy) = (&problem.cost, &problem.remedy);
-                writeln!(text, " BAD   {name}: {observed}\n       cost:   {cost}\n       remedy: {remedy}")
-            }
-        };
-    }
-    text
+fn listed(diagnoses: &[Diagnosis], screen: &Screen) -> String {
+    let line = |Diagnosis { name, observed, problem, .. }: &Diagnosis| match problem {
+        None => screen.wrapped(&format!(" {}  {name}: {observed}", screen.paint(Tone::Good, "good"))),
+        Some(problem) => {
+            let head = screen.wrapped(&format!(" {}   {name}: {observed}", screen.paint(Tone::Bad, "BAD")));
+            let cost = screen.wrapped(&format!("       cost:   {}", problem.cost));
+            // A command can be copied only if it is in one line.
+            format!("{head}{cost}       remedy: {}\n", problem.remedy)
+        }
+    };
+    diagnoses.iter().map(line).collect()
 }
 
 /// Returns cases of short transfers, in which disturbances have little time. The bodies are discarded, so that no

@@ -13,6 +13,7 @@ mod help;
 mod listener;
 mod manual;
 mod peers;
+mod progress;
 mod prove;
 mod report;
 mod reproduce;

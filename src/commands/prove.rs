@@ -3,10 +3,7 @@
 //! Bodies of several sizes are sent to a fast and to a slow reader; then the [`control`]s run, which the proof must
 //! judge as expected. [`analyse::Proof`] judges the records.
 
-use std::{
-    io::{self, IsTerminal as _},
-    time::Duration,
-};
+use std::time::Duration;
 
 use ::subject::LEAST_BODY;
 use analyse::{Analysis, Proof, Verdict};
@@ -20,6 +17,7 @@ use crate::{
     cli::{Defaults, ProveArgs},
     exit::Usage,
     expectation::Expectation,
+    output::stdout_screen,
     recording::Recording,
     save_folder,
 };
@@ -116,11 +114,14 @@ pub(super) fn close(mut recording: Recording<'_>, names_growth: bool) -> anyhow:
     let records = recording.records()?;
     let mut analysis = Analysis::of(&records);
     let proof = Proof::of(&records);
-    let mut text = analyse::proof_text(&proof, &analysis.findings, io::stdout().is_terminal());
+    let screen = stdout_screen();
+    let mut text = analyse::proof_text(&proof, &analysis.findings, &screen);
     if names_growth {
         text += &trace::name_growth(&proof, &mut recording)?;
     }
     analysis.proof = Some(proof);
+    text += &screen.wrapped(&analysis.sentence());
+    text += &analyse::answer(&analysis, &screen);
     recording.close("longhaul prove", &records, &analysis, &text, analysis.verdict_with_proof())
 }
 

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use record::{Damage, ReadRecords};
 use serde::Serialize;
 
-use crate::{cli::ReportArgs, exit::Usage, input::read_undamaged};
+use crate::{cli::ReportArgs, exit::Usage, input::read_undamaged, output::file_url};
 
 /// Runs `longhaul report`. Damaged lines are skipped, and reported as an error after the report.
 pub(super) fn main(args: &ReportArgs) -> anyhow::Result<Verdict> {
@@ -30,7 +30,11 @@ pub(super) fn main(args: &ReportArgs) -> anyhow::Result<Verdict> {
     if args.svg {
         analyse::write_pictures(&report, &args.output)?;
     }
-    eprintln!("report: {}", args.output.display());
+    let page = args.output.join("report.html");
+    match page.exists() {
+        true => eprintln!("report: {}", file_url(&page)),
+        false => eprintln!("report: {}", args.output.display()),
+    }
     damages.into_iter().try_for_each(Damage::none).map_err(Usage::new)?;
     Ok(Verdict::Good)
 }

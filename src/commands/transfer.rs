@@ -1,17 +1,16 @@
 //! The common part of `send` and `fetch`: the transfer with its progress, then the figures or the record.
 
-use std::io::{self, IsTerminal as _};
-
 use analyse::Verdict;
-use client::{Client, HandshakeKind, Heartbeat, Options, Target, Transfer, TransferReport};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use client::{Client, HandshakeKind, Options, Target, Transfer, TransferReport};
 use record::{ByteSize, Case, EndRecord, FaultKind, Redirects, Resumption, gbit_per_s, mib, mib_per_s};
 use run::Interruption;
 
-use crate::{build::this_build, cli::RemoteArgs, output::print};
-
-/// The most redraws of the progress per second.
-const REDRAWS: u8 = 4;
+use super::progress::Progress;
+use crate::{
+    build::this_build,
+    cli::RemoteArgs,
+    output::{note, print},
+};
 
 /// The use of standard output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,43 +53,12 @@ pub(super) fn transfer(
     }
 }
 
-/// The line on stderr that shows the progress while the body moves.
-struct Progress(ProgressBar);
-
-impl Progress {
-    fn new(args: &RemoteArgs, size: Option<ByteSize>) -> Self {
-        let target = if args.quiet || args.json || !io::stderr().is_terminal() {
-            ProgressDrawTarget::hidden()
-        } else {
-            ProgressDrawTarget::stderr_with_hz(REDRAWS)
-        };
-        let template = match size {
-            Some(_) => "{percent:>3} % {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} {msg}",
-            None => "{binary_bytes} {binary_bytes_per_sec} {msg}",
-        };
-        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-        let bar = ProgressBar::with_draw_target(size.map(|size| size.0), target);
-        Self(bar.with_style(style))
-    }
-
-    fn show(&self, heartbeat: Heartbeat) {
-        self.0.set_position(heartbeat.bytes);
-        if let Some(rss) = heartbeat.rss_bytes {
-            self.0.set_message(format!("RSS {:.1} MiB", mib(rss)));
-        }
-    }
-
-    fn finish(&self) {
-        self.0.finish_and_clear();
-    }
-}
-
 /// Prints the figures or the record, and returns the verdict.
 fn report(args: &RemoteArgs, transferred: &TransferReport, stdout: Stdout) -> anyhow::Result<Verdict> {
     let record = &transferred.record;
-    if let Some(note) = record.resumption.and_then(|resumption| shortfall(args.handshake.kind(), resumption))
+    if let Some(text) = record.resumption.and_then(|resumption| shortfall(args.handshake.kind(), resumption))
     {
-        eprintln!("note: {note}");
+        note(text);
     }
     match (stdout, args.json) {
         (Stdout::Report, true) => print(&record.to_line()?)?,

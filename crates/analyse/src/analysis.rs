@@ -6,7 +6,7 @@ use record::Record;
 
 use crate::{
     BriefAnswer, Ceilings, Finding, FindingKind, Gate, Proof, Row, Untuned, Verdict, conditions, disturbed,
-    rank, tuning,
+    rank, session_facts, tuning,
 };
 
 /// All conclusions from one set of records.
@@ -23,6 +23,10 @@ pub struct Analysis<'a> {
     pub untuned: Vec<Untuned>,
     /// A remark for tables on the sizes of segments and packets; `None` unless there are rows of both TCP and QUIC.
     pub packets: Option<String>,
+    /// A sentence if the records hold fewer runs than their sessions planned: "Interrupted: 2 of 12 runs."
+    pub interruption: Option<String>,
+    /// The conditions of the machine, seen before the runs, that spoil the figures, each with what to expect.
+    pub warnings: Vec<String>,
     /// Remarks on the conditions of the runs.
     pub notes: Vec<String>,
     /// The positions in `findings` by the name of the case.
@@ -64,7 +68,9 @@ impl<'a> Analysis<'a> {
         for (index, finding) in findings.iter().enumerate() {
             by_case.entry(finding.case.clone()).or_default().push(index);
         }
-        Self { rows, findings, untuned, proof, packets, notes, by_case }
+        let (interruption, warnings) =
+            (session_facts::interruption(records), session_facts::warnings(records));
+        Self { rows, findings, untuned, proof, packets, interruption, warnings, notes, by_case }
     }
 
     /// Returns the findings about a row.
@@ -97,8 +103,15 @@ impl<'a> Analysis<'a> {
         self.proof.iter().map(Proof::verdict).fold(self.verdict(), Verdict::min)
     }
 
-    /// Returns the verdict as a sentence: the verdict of the proof first, then the number of findings of each kind.
+    /// Returns the verdict as a sentence: an early end of the runs first, then the verdict of the proof, then the number
+    /// of findings of each kind.
     pub fn sentence(&self) -> String {
+        let early = self.interruption.iter().cloned();
+        early.chain([self.conclusion()]).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Returns the verdict as a sentence, whether or not all runs were made.
+    fn conclusion(&self) -> String {
         let conclusion = self.proof.as_ref().map(|proof| proof.sentence().to_owned());
         let found = (!self.findings.is_empty()).then(|| self.count());
         let parts: Vec<String> = conclusion.into_iter().chain(found).collect();
@@ -184,6 +197,8 @@ mod tests {
         let records = [over("h2"), failed("h3", FaultKind::Protocol)];
         let sentence = Analysis::of(&records).sentence();
         assert_eq!(sentence, "1 end took more memory than its budget, 1 run failed.");
+        let early = with(run("h2"), |record| record.planned_runs = Some(12));
+        assert!(Analysis::of(&[early]).sentence().starts_with("Interrupted: 1 of 12 runs. Every run ended"));
         assert!(Analysis::of(&[run("h2")]).sentence().starts_with("Every run ended well"));
         assert_eq!(Analysis::of(&[]).sentence(), "No run was finished.");
     }

@@ -39,6 +39,7 @@ mod rank;
 mod reproduction;
 mod row;
 mod series;
+mod session_facts;
 #[cfg(test)]
 mod tests;
 mod tuning;
@@ -62,9 +63,9 @@ pub use drift::Peaks;
 pub use finding::{Figure, Finding, FindingKind, Unit};
 #[cfg(feature = "formats")]
 pub use formats::{
-    COMPARISON_PAGE, FORMATS, Format, FormatError, Report, comparison_junit, comparison_page,
-    comparison_text, conformance_junit, conformance_text, format_by_name, gate_junit, gate_text, proof_text,
-    reproduction_text, table, trial_text, untuned_markdown, write, write_pictures,
+    COMPARISON_PAGE, FORMATS, Format, FormatError, Report, Screen, Tone, answer, comparison_junit,
+    comparison_page, comparison_text, conformance_junit, conformance_text, format_by_name, gate_junit,
+    gate_text, proof_text, reproduction_text, table, trial_text, untuned_markdown, write, write_pictures,
 };
 pub use gate::Gate;
 pub use proof::{Absorption, Constancy, Fit, Judgement, LevelChange, MemorySeries, Proof};

@@ -22,7 +22,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use analyse::{Analysis, Row, paired};
+use analyse::{Analysis, Row, Screen, paired};
 use anyhow::{Context as _, Result, bail, ensure};
 use record::{CaseKey, End, Record, mib_per_s};
 use stats::{Interval, Ratio, paired_ratio};
@@ -70,7 +70,9 @@ impl Source {
         let words: Vec<&str> = placeholder.split_whitespace().collect();
         let row = |case: &str| find(analysis, case);
         match words.as_slice() {
-            ["table"] => Ok(format!("```text\n{}\n```", analyse::table(analysis, false).trim_end())),
+            ["table"] => {
+                Ok(format!("```text\n{}\n```", analyse::table(analysis, &Screen::pipe()).trim_end()))
+            }
             ["stock"] => {
                 ensure!(!analysis.untuned.is_empty(), "no stock row beside a tuned one");
                 Ok(analyse::untuned_markdown(&analysis.untuned).trim_end().to_owned())

@@ -28,7 +28,7 @@ pub enum MemoryEvidence {
         bytes_per_gib: Option<f64>,
         /// The largest body, in bytes.
         largest: ByteSize,
-        /// True if controls showed that the proof notices growing memory.
+        /// False if no controls ran, which would show that the proof of longhaul's ends notices growing memory.
         has_controls: bool,
     },
     /// The records are a proof, and show that memory grows or exceeds its budget.
@@ -77,7 +77,7 @@ impl MemoryEvidence {
                 largest: ByteSize(
                     proof.judgements.iter().map(|judgement| judgement.series.largest()).max().unwrap_or(0),
                 ),
-                has_controls: !proof.controls.is_empty(),
+                has_controls: !proof.is_without_controls(),
             },
             Verdict::MemoryOver => Self::Refuted,
             _ => Self::Undecided,
@@ -94,7 +94,7 @@ impl fmt::Display for MemoryAnswer {
         });
         write!(f, "Peak RSS: {} MiB", peaks.collect::<Vec<_>>().join(", "))?;
         if let Some(share) = self.budget_use {
-            write!(f, ", {:.0} % of its budget", 100.0 * share)?;
+            write!(f, " ({:.0} % of budget)", 100.0 * share)?;
         }
         write!(f, "; {}", self.evidence)
     }
@@ -113,7 +113,7 @@ impl fmt::Display for MemoryEvidence {
             }
             Self::Refuted => f.write_str("it grows with the body, or exceeds its budget"),
             Self::Undecided => f.write_str("not proven: the proof is inconclusive"),
-            Self::Unproven { command: Some(command) } => write!(f, "not proven: {command}"),
+            Self::Unproven { command: Some(command) } => write!(f, "proof: {command}"),
             Self::Unproven { command: None } => f.write_str("not proven"),
         }
     }
@@ -185,13 +185,13 @@ mod tests {
         ];
         assert_eq!(
             answer(&records),
-            "Peak RSS: sender 9.0, receiver 8.0 MiB, 50 % of its budget; not proven: longhaul prove --protocol h2c,h3"
+            "Peak RSS: sender 9.0, receiver 8.0 MiB (50 % of budget); proof: longhaul prove --protocol h2c,h3"
         );
         // Controls make a proof.
         let with_control = [&records[..], &[control]].concat();
         assert!(!answer(&with_control).contains("300"), "{}", answer(&with_control));
         let five = ["h1c", "h2c", "h1", "h2", "h3"].map(run);
-        assert!(answer(&five).ends_with("; not proven: longhaul prove"));
+        assert!(answer(&five).ends_with("; proof: longhaul prove"));
     }
 
     #[test]

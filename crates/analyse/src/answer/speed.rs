@@ -115,6 +115,15 @@ impl CarrierClass {
         }
     }
 
+    /// Returns the name of the carrier, as a line without room has it.
+    pub fn carrier(self) -> &'static str {
+        match self {
+            Self::Cleartext => "TCP",
+            Self::Tls => "TLS",
+            Self::Quic => "QUIC",
+        }
+    }
+
     /// Returns the name of the class in a sentence.
     pub fn name(self) -> &'static str {
         match self {
@@ -152,15 +161,20 @@ impl SpeedAnswer {
     /// Returns the fastest protocols in a line; `None` without any.
     pub(super) fn fastest_line(&self) -> Option<String> {
         let contests = || self.contests.iter();
-        let mut chunks: Vec<ByteSize> = contests().flat_map(|contest| contest.chunks()).collect();
+        let mut chunks: Vec<ByteSize> =
+            contests().filter_map(|contest| Some(contest.leader()?.chunk)).collect();
         chunks.dedup();
         let (common, of_each) = match chunks.as_slice() {
             [] => return None,
             [chunk] => (format!(" at {chunk}"), false),
             _ => (String::new(), true),
         };
+        let what = if contests().all(|contest| contest.is_alone) { "Goodput" } else { "Fastest" };
         let parts: Vec<String> = contests().map(|contest| contest.text(of_each)).collect();
-        Some(format!("Fastest{common}, MiB/s: {}", parts.join("; ")))
+        let has_interval =
+            |contest: &Contest| contest.leader().is_some_and(|leader| leader.uncertainty().is_some());
+        let few = if contests().any(has_interval) { "" } else { " (too few rounds for intervals)" };
+        Some(format!("{what}{common}, MiB/s: {}{few}", parts.join("; ")))
     }
 
     /// Returns the smallest chunk that suffices in a line; `None` without several chunk sizes.
@@ -200,19 +214,17 @@ impl Contest {
         self.leaders.len() == 1 && !self.is_alone
     }
 
-    /// Returns the chunk of the leader, if there is one leader.
-    fn chunks(&self) -> impl Iterator<Item = ByteSize> {
-        self.leaders.iter().map(|leader| leader.chunk)
+    /// Returns the protocol with the highest median.
+    fn leader(&self) -> Option<&Contestant> {
+        self.leaders.first()
     }
 
+    /// Returns the leaders, with the figures of the first.
     fn text(&self, with_chunk: bool) -> String {
-        let leader = |leader: &Contestant| {
-            let chunk = if with_chunk { format!(" at {}", leader.chunk) } else { String::new() };
-            format!("{} {}{chunk}", leader.protocol, leader.figure())
-        };
-        let leaders: Vec<String> = self.leaders.iter().map(leader).collect();
-        let tied = if leaders.len() > 1 { " (not told apart)" } else { "" };
-        format!("{} {}{tied}", self.class.name(), leaders.join(" or "))
+        let names: Vec<&str> = self.leaders.iter().map(|leader| leader.protocol.as_str()).collect();
+        let figure = self.leader().map_or_else(String::new, Contestant::figure);
+        let chunk = self.leader().filter(|_| with_chunk).map(|leader| format!(" at {}", leader.chunk));
+        format!("{} {} {figure}{}", self.class.carrier(), names.join(" or "), chunk.unwrap_or_default())
     }
 }
 
@@ -235,14 +247,10 @@ impl Contestant {
         Some((interval.high - median).max(median - interval.low) / median)
     }
 
-    /// Returns the goodput in MiB/s, with its uncertainty in percent or else the range of few runs.
+    /// Returns the goodput in MiB/s, with its uncertainty in percent if it is known.
     fn figure(&self) -> String {
-        let Spread { median, least, most, .. } = self.goodput;
-        let [median, least, most] = [median, least, most].map(mib_per_s);
-        match self.uncertainty() {
-            Some(share) => format!("{median:.0} ±{:.0} %", (100.0 * share).ceil()),
-            None => format!("{median:.0} ({least:.0}..{most:.0})"),
-        }
+        let uncertainty = self.uncertainty().map(|share| format!(" ±{:.0} %", (100.0 * share).ceil()));
+        format!("{:.0}{}", mib_per_s(self.goodput.median), uncertainty.unwrap_or_default())
     }
 }
 
@@ -342,8 +350,7 @@ mod tests {
         );
         assert_eq!(
             answer.fastest_line().unwrap(),
-            "Fastest, MiB/s: cleartext h2c 60 ±1 % at 1MiB; \
-             TLS h2 30 ±1 % at 64KiB or h1 30 ±1 % at 64KiB (not told apart); QUIC h3 8 ±4 % at 64KiB"
+            "Fastest, MiB/s: TCP h2c 60 ±1 % at 1MiB; TLS h2 or h1 30 ±1 % at 64KiB; QUIC h3 8 ±4 % at 64KiB"
         );
     }
 
@@ -356,7 +363,7 @@ mod tests {
         assert_eq!(answer.contests[0].leaders.len(), 2);
         assert_eq!(
             answer.fastest_line().unwrap(),
-            "Fastest at 64KiB, MiB/s: cleartext h1c 50 (50..51) or h2c 10 (10..11) (not told apart)"
+            "Fastest at 64KiB, MiB/s: TCP h1c or h2c 50 (too few rounds for intervals)"
         );
     }
 

@@ -31,11 +31,16 @@ impl Format for Markdown {
         };
         let commands = report.commands().into_iter().map(|command| format!("- command: `{command}`\n"));
         let made = distinct(report.records.iter().map(provenance));
-        let notes: String = report.analysis.notes.iter().map(|note| format!("- note: {note}\n")).collect();
+        let analysis = report.analysis;
+        let warnings: String =
+            analysis.warnings.iter().map(|warning| format!("**Warning:** {warning}\n\n")).collect();
+        let answer: String = analysis.answer().lines().iter().map(|line| format!("- {line}\n")).collect();
+        let answer = if answer.is_empty() { answer } else { format!("{answer}\n") };
+        let notes: String = analysis.notes.iter().map(|note| format!("- note: {note}\n")).collect();
         Ok(format!(
-            "# {}\n\n{}\n\n{body}\n{notes}{}{}",
+            "# {}\n\n{}\n\n{warnings}{answer}{body}\n{notes}{}{}",
             report.title,
-            report.analysis.sentence(),
+            analysis.sentence(),
             commands.collect::<String>(),
             made.concat()
         ))

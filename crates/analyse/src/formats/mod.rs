@@ -8,6 +8,7 @@ mod conformance;
 mod csv;
 mod framing;
 mod gate;
+mod grouped;
 mod junit;
 mod markdown;
 mod merged;
@@ -16,7 +17,9 @@ mod palette;
 mod pictures;
 mod programs;
 mod proof;
+mod proof_lines;
 mod reproduction;
+mod screen;
 mod table;
 mod tuning;
 
@@ -39,7 +42,8 @@ pub use gate::{gate_junit, gate_text};
 pub use pictures::write_pictures;
 pub use proof::proof_text;
 pub use reproduction::reproduction_text;
-pub use table::table;
+pub use screen::{Screen, Tone};
+pub use table::{answer, table};
 pub use tuning::untuned_markdown;
 
 /// The input of every format.
@@ -177,6 +181,11 @@ fn write_one(report: &Report<'_>, format: &dyn Format, folder: &Path) -> Result<
         let _ = fs::remove_file(&part);
         FormatError::File { path, source }
     })
+}
+
+/// Returns the warnings of the machine under their headword, as remarks.
+fn warned<'a>(analysis: &'a Analysis<'_>) -> impl Iterator<Item = String> + use<'a> {
+    analysis.warnings.iter().map(|warning| format!("Warning: {warning}"))
 }
 
 /// Returns each item once, in the order of its first appearance.

@@ -6,6 +6,7 @@ use comfy_table::{CellAlignment, Table, presets};
 use record::{ByteSize, Subject, mib};
 use stats::Slope;
 
+use super::{Screen, proof_lines};
 use crate::{Absorption, Constancy, Finding, Fit, Judgement, MemorySeries, Proof};
 
 /// The headings of the columns, which are two lines on a terminal.
@@ -20,9 +21,12 @@ const HEADER: [[&str; 2]; 7] = [
 ];
 
 /// Returns a proof as a table for standard output, with reasons, controls and findings below.
-pub fn proof_text(proof: &Proof, findings: &[Finding], is_terminal: bool) -> String {
+pub fn proof_text(proof: &Proof, findings: &[Finding], screen: &Screen) -> String {
+    if screen.columns().is_some() {
+        return proof_lines::text(proof, findings, screen);
+    }
     let mut table = rows(&proof.judgements, HEADER.map(|lines| lines.join("\n")), "\n");
-    table.load_style(if is_terminal { presets::UTF8_HORIZONTAL_ONLY } else { presets::NOTHING });
+    table.load_style(presets::NOTHING);
     format!(
         "{}{}\n{}{}",
         subjects(proof),
@@ -57,7 +61,7 @@ pub(super) fn notes(proof: &Proof) -> Vec<String> {
 }
 
 /// Returns one line for each program under proof: its role and its command line.
-fn subjects(proof: &Proof) -> String {
+pub(super) fn subjects(proof: &Proof) -> String {
     let programs = proof.judgements.iter().filter_map(|judgement| {
         let series = &judgement.series;
         series.subject.zip(series.key.peer.as_deref())
@@ -69,7 +73,7 @@ fn subjects(proof: &Proof) -> String {
 }
 
 /// Returns the name of a series among all. The command line of the only program under proof stands above the table.
-fn name(series: &MemorySeries, all: &[Judgement]) -> String {
+pub(super) fn name(series: &MemorySeries, all: &[Judgement]) -> String {
     let mut key = series.key.clone();
     let is_only = series.subject.is_some() && all.iter().all(|other| other.series.key.peer == key.peer);
     key.peer = key.peer.filter(|_| !is_only);
@@ -139,12 +143,12 @@ fn measured(judgement: &Judgement) -> Option<String> {
 }
 
 /// Rounds a bound up to one decimal.
-fn rounded_up(value: f64) -> f64 {
+pub(super) fn rounded_up(value: f64) -> f64 {
     (value * 10.0).ceil() / 10.0
 }
 
 /// Returns the verdict in words: with the bound if memory is constant, and with the slope if memory grows.
-fn verdict(judgement: &Judgement) -> String {
+pub(super) fn verdict(judgement: &Judgement) -> String {
     let (constancy, series) = (judgement.constancy, &judgement.series);
     if series.is_stalled() && constancy.is_growth() && judgement.is_over_budget() {
         return format!("{constancy}: by {:.0} MiB beside a reader that stands still", mib(series.growth));
@@ -183,7 +187,7 @@ fn per_gib(kib: f64) -> String {
 }
 
 /// Returns a value as text with two significant digits.
-fn figure(value: f64) -> String {
+pub(super) fn figure(value: f64) -> String {
     match value.abs() {
         magnitude if magnitude >= 9.95 => format!("{value:.0}"),
         magnitude if magnitude >= 0.995 => format!("{value:.1}"),
@@ -258,7 +262,7 @@ pub(super) fn absorption(series: &Absorption) -> String {
     format!("absorbed while the reader stands still  {key}: {conclusion}")
 }
 
-fn control(control: &Judgement) -> String {
+pub(super) fn control(control: &Judgement) -> String {
     let slope = match (control.deciding(), control.over_sizes) {
         (Some(fit), _) if fit.constancy == control.expected() => {
             format!("{} in a run", per_gib(fit.slope.estimate * 1024.0))
@@ -293,7 +297,7 @@ mod tests {
             controls: vec![silent],
             lacks_controls: false,
         };
-        assert!(proof_text(&proof, &[], false).contains("nothing is proven"));
+        assert!(proof_text(&proof, &[], &Screen::pipe()).contains("nothing is proven"));
         assert!(notes(&proof)[0].starts_with("control h2/up/64KiB: INCONCLUSIVE"));
     }
 
@@ -307,7 +311,7 @@ mod tests {
         let text = |judgements: Vec<Judgement>| {
             let proof =
                 Proof { judgements, absorptions: Vec::new(), controls: Vec::new(), lacks_controls: false };
-            proof_text(&proof, &[], false)
+            proof_text(&proof, &[], &Screen::pipe())
         };
         let sole = text(vec![of("curl {url}"), of("curl {url}")]);
         assert!(sole.starts_with("client: curl {url}\n") && sole.matches("curl").count() == 1, "{sole}");

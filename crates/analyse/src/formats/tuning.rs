@@ -1,9 +1,9 @@
-//! The table of libraries with their own defaults beside their tuned rows, for a terminal and in Markdown.
+//! The table of libraries with their own defaults beside their tuned rows, for standard output and in Markdown.
 
-use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, presets};
+use comfy_table::{CellAlignment, Table, presets};
 use record::mib_per_s;
 
-use super::table::{Medium, TERMINAL, range};
+use super::table::range;
 use crate::Untuned;
 
 /// The headings of the columns.
@@ -15,21 +15,13 @@ const APART: &str = " *";
 /// The explanation of the mark [`APART`], which stands below the table.
 const LEGEND: &str = "*: not in turns with the tuned row: the ratio includes the drift of the machine";
 
-/// Returns the table with its headline for a terminal or a pipe; an empty text without rows.
-pub(super) fn text(untuned: &[Untuned], medium: Medium) -> String {
+/// Returns the table with its headline for standard output; an empty text without rows.
+pub(super) fn text(untuned: &[Untuned]) -> String {
     if untuned.is_empty() {
         return String::new();
     }
     let mut table = rows(untuned);
-    if medium == Medium::Terminal {
-        table.load_style(presets::UTF8_HORIZONTAL_ONLY);
-        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(TERMINAL);
-        for column in table.column_iter_mut().skip(2) {
-            column.set_constraint(ColumnConstraint::ContentWidth);
-        }
-    } else {
-        table.load_style(presets::NOTHING);
-    }
+    table.load_style(presets::NOTHING);
     for column in table.column_iter_mut() {
         column.set_padding((0, 1));
     }
@@ -63,7 +55,7 @@ fn rows(untuned: &[Untuned]) -> Table {
         // The name of a case appears in its first row only.
         let case = if last == row.case { "" } else { row.case.as_str() };
         last = &row.case;
-        let range = range(&row.of_tuned, |ratio| format!("{ratio:.2}")).text(Medium::Pipe);
+        let range = range(&row.of_tuned, |ratio| format!("{ratio:.2}"));
         let mark = if row.in_turns { "" } else { APART };
         table.add_row([
             case.to_owned(),
@@ -100,15 +92,14 @@ mod tests {
     fn both_goodputs_and_the_ratio_with_its_interval_stand_in_one_row() {
         let rows =
             [row("stock", &[0.5, 0.5, 0.51, 0.52, 0.53, 0.54], true), row("h2-cork=off", &[0.9, 0.8], false)];
-        let shown = text(&rows, Medium::Pipe);
+        let shown = text(&rows);
         let line = |name: &str| shown.lines().find(|line| line.contains(name)).unwrap().to_owned();
         let stock: Vec<String> = line("h2c/up").split_whitespace().map(str::to_owned).collect();
         assert_eq!(stock[1..], ["stock", "2000", "4000", "0.52", "[0.50,", "0.54]"], "{shown}");
         assert!(line("h2-cork").ends_with("0.85 0.80..0.90 *") && shown.contains(LEGEND), "{shown}");
-        let wide = text(&rows, Medium::Terminal);
-        assert!(wide.lines().all(|line| line.chars().count() <= 80), "{wide}");
+        assert!(shown.lines().all(|line| line.chars().count() <= 80), "{shown}");
         let markdown = untuned_markdown(&rows[..1]);
         assert!(markdown.starts_with("| case ") && !markdown.contains(LEGEND), "{markdown}");
-        assert_eq!(text(&[], Medium::Pipe) + &untuned_markdown(&[]), "");
+        assert_eq!(text(&[]) + &untuned_markdown(&[]), "");
     }
 }

@@ -80,9 +80,19 @@ impl Proof {
         ends.chain(absorbed).chain(controls).chain(missing).min().unwrap_or(Verdict::Inconclusive)
     }
 
+    /// Returns whether a proof about longhaul's own ends has no controls, by the user's wish or because no proof was
+    /// planned.
+    pub fn is_without_controls(&self) -> bool {
+        let of_program = self.judgements.iter().any(|judgement| judgement.series.subject.is_some());
+        self.controls.is_empty() && !self.lacks_controls && !of_program && self.absorptions.is_empty()
+    }
+
     /// Returns the verdict of the proof as a sentence.
     pub fn sentence(&self) -> &'static str {
         match self.verdict() {
+            Verdict::Good if self.is_without_controls() => {
+                "Memory stays constant, whatever the size of the body; no controls ran, which show that growth is noticed."
+            }
             Verdict::Good => "Memory stays constant, whatever the size of the body.",
             Verdict::MemoryOver => "Memory grows with the body, or exceeds its budget.",
             _ if self.lacks_controls => {
@@ -165,5 +175,10 @@ mod tests {
         let proof = Proof { judgements, absorptions: Vec::new(), controls: Vec::new(), lacks_controls: true };
         assert_eq!(proof.verdict(), Verdict::Inconclusive);
         assert!(proof.sentence().contains("controls were not run"));
+        let without = Proof { lacks_controls: false, ..proof.clone() };
+        assert!(without.sentence().ends_with("no controls ran, which show that growth is noticed."));
+        let controls = vec![judgement(Constancy::Growing, 1 << 30)];
+        let with = Proof { lacks_controls: false, controls, ..proof };
+        assert_eq!(with.sentence(), "Memory stays constant, whatever the size of the body.");
     }
 }

@@ -90,14 +90,19 @@ fn diagnose(Cores { sender, receiver }: Cores, siblings: impl Fn(usize) -> Vec<u
     if sender != receiver && !siblings(sender).contains(&receiver) {
         return Diagnosis::good(name, format!("{sender} and {receiver}"));
     }
-    let seen = if sender == receiver {
-        format!("{sender} for both")
+    let (seen, said) = if sender == receiver {
+        (format!("{sender} for both"), format!("both ends run on core {sender}"))
     } else {
-        format!("{sender} and {receiver}, two threads of one core")
+        let seen = format!("{sender} and {receiver}, two threads of one core");
+        (seen, format!("both ends run on one core, on its threads {sender} and {receiver}"))
     };
     let cost = "the ends share its execution units and caches: both are slower, by amounts that vary from run to run";
     let remedy = "bind the ends to two physical cores (--affinity SENDER:RECEIVER), or give the machine or container more";
-    Diagnosis::bad(name, seen, Affects::All, cost, remedy)
+    Diagnosis::bad(name, seen, cost, remedy).warning(
+        Affects::All,
+        said,
+        "lower figures, which vary from run to run",
+    )
 }
 
 #[cfg(test)]

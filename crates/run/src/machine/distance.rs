@@ -111,12 +111,15 @@ fn diagnose(least: Duration, most: Duration) -> Diagnosis {
     if least < CoreRoundTrip::FAR {
         let cost = "the host moves the cores between caches: goodput halves and doubles from run to run";
         let remedy = "bench --settle 5s, more --rounds; on the host: cores of one cache (virsh vcpupin)";
-        return Diagnosis::bad(name, seen, Affects::All, cost, remedy);
+        let said = format!("the host moves the cores of the two ends between caches ({seen})");
+        let expect = "goodput that halves and doubles from run to run";
+        return Diagnosis::bad(name, seen, cost, remedy).warning(Affects::All, said, expect);
     }
     let cost = "the cores share no cache: about half the goodput";
     let remedy =
         "--affinity SENDER:RECEIVER with two of one L3 (lscpu --extended); on the host: virsh vcpupin";
-    Diagnosis::bad(name, seen, Affects::All, cost, remedy)
+    let said = format!("the cores of the two ends share no cache ({seen})");
+    Diagnosis::bad(name, seen, cost, remedy).warning(Affects::All, said, "about half the goodput")
 }
 
 #[cfg(test)]

@@ -134,6 +134,7 @@ fn diagnose(driver: Option<&str>, polls: bool, awake: Option<Awake>) -> Diagnosi
     let name = "idle cores";
     let cost =
         "a waiting end is woken late, at a cost of up to a sixth of HTTP/2's goodput on a virtual machine";
+    let expect = "up to a sixth less goodput of HTTP/2 on a virtual machine";
     match (driver, awake) {
         (None, _) => Diagnosis::good(name, "unknown"),
         _ if polls => Diagnosis::good(name, "kept awake by idle=poll"),
@@ -141,12 +142,22 @@ fn diagnose(driver: Option<&str>, polls: bool, awake: Option<Awake>) -> Diagnosi
         (_, Some(Awake::Machine)) => Diagnosis::good(name, "all are kept awake during runs"),
         (Some("none"), None) => {
             let remedy = "boot with idle=poll; as a KVM guest also: sudo modprobe cpuidle-haltpoll";
-            Diagnosis::bad(name, "halted, and no driver takes requests", Affects::All, cost, remedy)
+            let said = "idle cores sleep, and this machine offers no way to keep them awake";
+            Diagnosis::bad(name, "halted, and no driver takes requests", cost, remedy).warning(
+                Affects::All,
+                said,
+                expect,
+            )
         }
         (Some(driver), None) => {
             let remedy =
                 "sudo chmod o+w /dev/cpu_dma_latency (in a container: --device /dev/cpu_dma_latency)";
-            Diagnosis::bad(name, format!("sleep ({driver})"), Affects::All, cost, remedy)
+            let said = "idle cores sleep, because this user may not keep them awake";
+            Diagnosis::bad(name, format!("sleep ({driver})"), cost, remedy).warning(
+                Affects::All,
+                said,
+                expect,
+            )
         }
     }
 }

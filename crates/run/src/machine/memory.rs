@@ -15,6 +15,9 @@ const USUAL_FILES: u64 = 1024;
 /// The number of files that an end has open besides its connections.
 const OWN_FILES: u64 = 32;
 
+/// The effect of too little memory.
+pub(super) const RECLAIM: &str = "pages to be reclaimed while bodies run, or the end of a worker";
+
 /// Diagnoses memory and open files, for ends in `cgroup` with `connections` concurrent connections.
 pub(super) fn diagnoses(cgroup: &Cgroup, connections: u32) -> Vec<Diagnosis> {
     let mut diagnoses = kernel(cgroup);
@@ -45,12 +48,11 @@ fn available(bytes: u64) -> Diagnosis {
         return Diagnosis::good("memory", seen);
     }
     let cost = "the kernel reclaims pages while bodies run, and may kill a worker";
-    Diagnosis::bad(
-        "memory",
-        seen,
+    let said = format!("only {:.0} MiB of memory are available", mib(bytes));
+    Diagnosis::bad("memory", seen, cost, "end processes that use memory: ps aux --sort=-rss | head").warning(
         Affects::All,
-        cost,
-        "end processes that use memory: ps aux --sort=-rss | head",
+        said,
+        RECLAIM,
     )
 }
 
@@ -61,7 +63,9 @@ fn swap(total: u64, used: u64) -> Diagnosis {
         return Diagnosis::good("swap", seen);
     }
     let cost = "pages of a worker that are swapped out are missing from its RSS";
-    Diagnosis::bad("swap", seen, Affects::All, cost, "sudo swapoff -a")
+    let said = format!("{:.0} MiB of memory are swapped out", mib(used));
+    let expect = "peak RSS without the pages that are swapped out";
+    Diagnosis::bad("swap", seen, cost, "sudo swapoff -a").warning(Affects::All, said, expect)
 }
 
 fn open_files(soft: u64, connections: u32) -> Diagnosis {
@@ -70,13 +74,15 @@ fn open_files(soft: u64, connections: u32) -> Diagnosis {
     if soft >= USUAL_FILES.max(needed) {
         return Diagnosis::good("open files", seen);
     }
-    let affects = if soft < needed { Affects::All } else { Affects::NoRun };
-    let cost = format!(
-        "each connection takes two descriptors: more than {} at once fail",
-        soft.saturating_sub(OWN_FILES) / 2
-    );
+    let most = soft.saturating_sub(OWN_FILES) / 2;
+    let cost = format!("each connection takes two descriptors: more than {most} at once fail");
     let remedy = format!("ulimit -n {}", (4 * USUAL_FILES).max(needed));
-    Diagnosis::bad("open files", seen, affects, cost, remedy)
+    let problem = Diagnosis::bad("open files", seen, cost, remedy);
+    if soft >= needed {
+        return problem;
+    }
+    let said = format!("a process may open {soft} files, and each connection takes two");
+    problem.warning(Affects::All, said, format!("connections beyond {most} to fail"))
 }
 
 #[cfg(test)]
@@ -110,9 +116,9 @@ mod tests {
         let tcp = [record::Protocol::by_name("tcp").unwrap()];
         assert!(open_files(1024, 480).problem.is_none());
         let few = open_files(256, 1);
-        assert!(few.problem.is_some() && few.note(&tcp).is_none());
-        let note = open_files(256, 400).note(&tcp).unwrap();
-        assert!(note.contains("more than 112 at once fail"), "{note}");
+        assert!(few.problem.is_some() && few.warns(&tcp).is_none());
+        let warning = open_files(256, 400).warns(&tcp).unwrap().to_string();
+        assert!(warning.ends_with("Expect connections beyond 112 to fail."), "{warning}");
         assert!(open_files(4096, 4000).problem.unwrap().remedy.contains("8032"));
     }
 }

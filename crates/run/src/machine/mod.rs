@@ -18,7 +18,7 @@ mod quota;
 
 use std::time::Duration;
 
-use record::{Build, Case, Limits, Protocol, SOCKET_BUFFER, UDP_BUFFER};
+use record::{Build, Case, Limits, Protocol, SOCKET_BUFFER, UDP_BUFFER, Warning};
 
 pub use cache::{cold_block, refuse_huge_pages};
 pub use cgroup::Enclosures;
@@ -47,8 +47,9 @@ pub struct Diagnosis {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Problem {
-    /// The runs that the problem spoils.
-    affects: Affects,
+    /// The runs that the problem spoils, and the warning of them; `None` if only `doctor` reports the problem, because
+    /// the runs of this session stay within the limit.
+    warning: Option<(Affects, Warning)>,
     /// The cost of the problem.
     pub cost: String,
     /// The command that solves the problem, or advice.
@@ -64,8 +65,6 @@ enum Affects {
     Encrypted,
     /// Runs of protocols over UDP.
     OverUdp,
-    /// Reported by `doctor` only: the runs of this session stay within the limit.
-    NoRun,
 }
 
 impl Diagnosis {
@@ -73,28 +72,36 @@ impl Diagnosis {
         Self { name, observed: observed.into(), problem: None }
     }
 
+    /// Returns the diagnosis of a problem that `doctor` reports.
     fn bad(
         name: &'static str,
         observed: impl Into<String>,
-        affects: Affects,
         cost: impl Into<String>,
         remedy: impl Into<String>,
     ) -> Self {
-        let problem = Problem { affects, cost: cost.into(), remedy: remedy.into() };
+        let problem = Problem { warning: None, cost: cost.into(), remedy: remedy.into() };
         Self { name, observed: observed.into(), problem: Some(problem) }
     }
 
-    /// Returns a line on a problem that spoils the figures of some of `protocols`, or `None` if it spoils none.
-    fn note(&self, protocols: &[&Protocol]) -> Option<String> {
-        let problem = self.problem.as_ref()?;
+    /// Adds the warning of a session whose runs the problem spoils: the observation as a sentence, and the effect on
+    /// figures as the object of "expect".
+    fn warning(mut self, affects: Affects, observed: impl Into<String>, expect: impl Into<String>) -> Self {
+        if let Some(problem) = &mut self.problem {
+            problem.warning = Some((affects, Warning::new(self.name, observed, expect)));
+        }
+        self
+    }
+
+    /// Returns the warning of a problem that spoils the figures of some of `protocols`, or `None` if it spoils none.
+    fn warns(&self, protocols: &[&Protocol]) -> Option<&Warning> {
+        let (affects, warning) = self.problem.as_ref()?.warning.as_ref()?;
         let any = |affected: fn(&Protocol) -> bool| protocols.iter().any(|protocol| affected(protocol));
-        let matters = match problem.affects {
+        let matters = match affects {
             Affects::All => true,
             Affects::Encrypted => any(Protocol::is_encrypted),
             Affects::OverUdp => any(Protocol::is_over_udp),
-            Affects::NoRun => false,
         };
-        matters.then(|| format!("{}: {}: {}", self.name, self.observed, problem.cost))
+        matters.then_some(warning)
     }
 }
 
@@ -113,17 +120,26 @@ pub struct Needs {
     cores: Option<Cores>,
     /// The program that runs the ends.
     build: Build,
+    /// The settings that the program's allocator should have, in the syntax of jemalloc's `malloc_conf`.
+    allocator_settings: &'static str,
 }
 
 impl Needs {
-    /// Returns the requirements of a session with default limits.
-    pub fn by_default(build: Build) -> Self {
+    /// Returns the requirements of a session with default limits, by a program whose allocator should have these settings.
+    pub fn by_default(build: Build, allocator_settings: &'static str) -> Self {
         let limits = Limits::default();
         let socket_buffer = limits.bytes(&UDP_BUFFER);
-        Self { socket_buffer, limits: Some(limits), connections: 1, cores: Cores::choose(), build }
+        Self {
+            socket_buffer,
+            limits: Some(limits),
+            connections: 1,
+            cores: Cores::choose(),
+            build,
+            allocator_settings,
+        }
     }
 
-    fn of(cases: &[Case], cores: Option<Cores>, build: Build) -> Self {
+    fn of(cases: &[Case], cores: Option<Cores>, build: Build, allocator_settings: &'static str) -> Self {
         let buffer = |case: &Case| match Protocol::by_name(&case.protocol) {
             Some(protocol) if UDP_BUFFER.applies_to(protocol) => {
                 case.limits.bytes_unless_auto(&UDP_BUFFER).unwrap_or_default()
@@ -139,6 +155,7 @@ impl Needs {
             connections: cases.iter().map(|case| case.connections).max().unwrap_or_default(),
             cores,
             build,
+            allocator_settings,
         }
     }
 }
@@ -146,7 +163,8 @@ impl Needs {
 /// Diagnoses every condition. The load and the distance of the cores are observed for the time `watch` each.
 pub fn examine(needs: &Needs, watch: Duration) -> Vec<Diagnosis> {
     let cgroup = Cgroup::own();
-    let mut diagnoses = vec![build::diagnosis(&needs.build)];
+    let mut diagnoses =
+        vec![build::profile(&needs.build), build::allocator(&needs.build, needs.allocator_settings)];
     diagnoses.extend(network::diagnoses(needs.socket_buffer, needs.limits.as_ref()));
     diagnoses.extend(processor::diagnoses(watch));
     diagnoses.extend(quota::diagnoses(&cgroup));
@@ -162,11 +180,17 @@ pub fn examine(needs: &Needs, watch: Duration) -> Vec<Diagnosis> {
 /// The time for which a session observes the cores before it begins: 20 ticks of the kernel's accounting on two cores.
 const GLANCE: Duration = Duration::from_millis(100);
 
-/// Returns a line for each problem that spoils the figures of some cases, whose ends are bound to `cores`.
-pub fn notes(cases: &[Case], cores: Option<Cores>, build: &Build) -> Vec<String> {
+/// Returns a warning of each problem that spoils the figures of some cases, whose ends are bound to `cores`. The program's
+/// allocator should have the given settings.
+pub fn warnings(
+    cases: &[Case],
+    cores: Option<Cores>,
+    build: &Build,
+    allocator_settings: &'static str,
+) -> Vec<Warning> {
     let protocols: Vec<_> = cases.iter().filter_map(|case| Protocol::by_name(&case.protocol)).collect();
-    let needs = Needs::of(cases, cores, build.clone());
-    examine(&needs, GLANCE).iter().filter_map(|diagnosis| diagnosis.note(&protocols)).collect()
+    let needs = Needs::of(cases, cores, build.clone(), allocator_settings);
+    examine(&needs, GLANCE).iter().filter_map(|diagnosis| diagnosis.warns(&protocols).cloned()).collect()
 }
 
 /// Returns the text of a file of the kernel, or `None` if it cannot be read.
@@ -179,21 +203,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_note_is_for_the_protocols_that_it_affects() {
+    fn a_warning_is_for_the_protocols_that_it_affects() {
         let [tcp, tls, quic] = ["tcp", "tls", "quic"].map(|name| Protocol::by_name(name).unwrap());
-        let diagnosis = |affects| Diagnosis::bad("x", "y", affects, "slow", "remedy");
-        assert_eq!(diagnosis(Affects::All).note(&[tcp]).unwrap(), "x: y: slow");
-        assert!(diagnosis(Affects::Encrypted).note(&[tcp]).is_none());
-        assert!(diagnosis(Affects::Encrypted).note(&[tcp, tls]).is_some());
-        assert!(diagnosis(Affects::OverUdp).note(&[tcp, tls]).is_none());
-        assert!(diagnosis(Affects::OverUdp).note(&[quic]).is_some());
-        assert!(diagnosis(Affects::NoRun).note(&[tcp, tls, quic]).is_none());
-        assert!(Diagnosis::good("x", "y").note(&[quic]).is_none());
+        let doctor_only = Diagnosis::bad("x", "y", "slow", "remedy");
+        assert!(doctor_only.warns(&[tcp, tls, quic]).is_none());
+        let diagnosis = |affects| {
+            Diagnosis::bad("x", "y", "slow", "remedy").warning(affects, "it is cold", "slow figures")
+        };
+        let warning = diagnosis(Affects::All).warns(&[tcp]).unwrap().clone();
+        assert_eq!(
+            (warning.name.as_str(), warning.to_string()),
+            ("x", "it is cold. Expect slow figures.".into())
+        );
+        assert!(diagnosis(Affects::Encrypted).warns(&[tcp]).is_none());
+        assert!(diagnosis(Affects::Encrypted).warns(&[tcp, tls]).is_some());
+        assert!(diagnosis(Affects::OverUdp).warns(&[tcp, tls]).is_none());
+        assert!(diagnosis(Affects::OverUdp).warns(&[quic]).is_some());
+        assert!(Diagnosis::good("x", "y").warns(&[quic]).is_none());
     }
 
     #[test]
     fn every_condition_has_a_name_of_its_own() {
-        let diagnoses = examine(&Needs::by_default(Build::default()), Duration::ZERO);
+        let diagnoses = examine(&Needs::by_default(Build::default(), ""), Duration::ZERO);
         let mut names: Vec<_> = diagnoses.iter().map(|diagnosis| diagnosis.name).collect();
         names.sort_unstable();
         names.dedup();

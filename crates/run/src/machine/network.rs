@@ -41,7 +41,10 @@ fn controller(Controller { asked, in_effect, .. }: Controller) -> Diagnosis {
     let remedy = format!(
         "sudo modprobe tcp_{asked}; sudo sysctl -w net.ipv4.tcp_allowed_congestion_control='{in_effect} {asked}'"
     );
-    Diagnosis::bad(name, in_effect, Affects::All, cost, remedy)
+    let said =
+        format!("TCP runs with the congestion controller {in_effect}, because {asked} may not be used");
+    let expect = format!("figures of {in_effect}");
+    Diagnosis::bad(name, in_effect, cost, remedy).warning(Affects::All, said, expect)
 }
 
 /// Returns whether a TCP socket with these limits gets another congestion controller than the limits name.
@@ -63,7 +66,7 @@ fn metrics_cache(is_off: bool) -> Diagnosis {
     }
     let cost = "a connection starts with the round-trip time of earlier ones: no matter on loopback, but on a network";
     let remedy = "sudo sysctl -w net.ipv4.tcp_no_metrics_save=1; sudo ip tcp_metrics flush";
-    Diagnosis::bad(name, "on", Affects::NoRun, cost, remedy)
+    Diagnosis::bad(name, "on", cost, remedy)
 }
 
 fn buffers(asked: u64, send: u64, receive: u64) -> Diagnosis {
@@ -76,7 +79,11 @@ fn buffers(asked: u64, send: u64, receive: u64) -> Diagnosis {
     }
     let cost = "a sender and a receiver wait for each other more often, and QUIC drops packets";
     let remedy = format!("sudo sysctl -w net.core.wmem_max={asked} net.core.rmem_max={asked}");
-    Diagnosis::bad("socket buffers", seen, Affects::All, cost, remedy)
+    let granted = mib(send.min(receive));
+    let said =
+        format!("the kernel grants socket buffers of {granted:.1} MiB in place of {}", ByteSize(asked));
+    let expect = "ends that wait for each other more often, and lost packets of QUIC";
+    Diagnosis::bad("socket buffers", seen, cost, remedy).warning(Affects::All, said, expect)
 }
 
 fn gso(segments: usize) -> Diagnosis {
@@ -86,7 +93,11 @@ fn gso(segments: usize) -> Diagnosis {
         return Diagnosis::good("UDP GSO", seen);
     }
     let cost = "QUIC is about ten times slower: 0.10 instead of 1.1 GiB/s in a bare loop at an MTU of 1452";
-    Diagnosis::bad("UDP GSO", seen, Affects::OverUdp, cost, "a kernel from 4.18 on, outside gVisor")
+    Diagnosis::bad("UDP GSO", seen, cost, "a kernel from 4.18 on, outside gVisor").warning(
+        Affects::OverUdp,
+        "this kernel does not send several datagrams at once (UDP GSO)",
+        "QUIC to be about ten times slower",
+    )
 }
 
 fn gro(segments: usize) -> Diagnosis {
@@ -99,7 +110,11 @@ fn gro(segments: usize) -> Diagnosis {
         return Diagnosis::good("UDP GRO", seen);
     }
     let cost = "a QUIC receiver makes a system call for every few packets";
-    Diagnosis::bad("UDP GRO", seen, Affects::OverUdp, cost, "a kernel from 5.0 on, outside gVisor")
+    Diagnosis::bad("UDP GRO", seen, cost, "a kernel from 5.0 on, outside gVisor").warning(
+        Affects::OverUdp,
+        "this kernel does not receive several datagrams at once (UDP GRO)",
+        "slower QUIC, with a system call for every few packets",
+    )
 }
 
 fn loopback(mtu: u64) -> Diagnosis {
@@ -108,7 +123,9 @@ fn loopback(mtu: u64) -> Diagnosis {
     }
     let cost = "more and smaller segments than other machines' loopback, and --quic-mtu may not fit";
     let remedy = format!("sudo ip link set dev lo mtu {LOOPBACK_MTU}");
-    Diagnosis::bad("loopback MTU", mtu.to_string(), Affects::All, cost, remedy)
+    let said = format!("the MTU of loopback is {mtu} in place of {LOOPBACK_MTU}");
+    let expect = "more and smaller segments than on other machines";
+    Diagnosis::bad("loopback MTU", mtu.to_string(), cost, remedy).warning(Affects::All, said, expect)
 }
 
 #[cfg(test)]

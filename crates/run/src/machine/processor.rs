@@ -25,7 +25,11 @@ fn cores(cores: usize) -> Diagnosis {
         return Diagnosis::good("cores", seen);
     }
     let cost = "the ends take turns on one core: about half the goodput";
-    Diagnosis::bad("cores", seen, Affects::All, cost, "give the machine or the container two cores")
+    Diagnosis::bad("cores", seen, cost, "give the machine or the container two cores").warning(
+        Affects::All,
+        "this machine has one core, on which the ends take turns",
+        "about half the goodput",
+    )
 }
 
 fn busy(share: f64) -> Diagnosis {
@@ -34,7 +38,12 @@ fn busy(share: f64) -> Diagnosis {
         return Diagnosis::good("cores at work for others", seen);
     }
     let cost = "the ends wait for their cores: less goodput, which varies more from run to run";
-    Diagnosis::bad("cores at work for others", seen, Affects::All, cost, "end other processes: top -o %CPU")
+    let said = format!("other processes used {:.0} % of the CPU", 100.0 * share);
+    Diagnosis::bad("cores at work for others", seen, cost, "end other processes: top -o %CPU").warning(
+        Affects::All,
+        said,
+        "lower and noisier figures",
+    )
 }
 
 fn stolen(share: f64) -> Diagnosis {
@@ -44,7 +53,10 @@ fn stolen(share: f64) -> Diagnosis {
     }
     let cost = "the machine is shared: figures vary by the same share";
     let remedy = "dedicated cores, or more --rounds and ratios within one run";
-    Diagnosis::bad("cores given to other machines", seen, Affects::All, cost, remedy)
+    let percent = format!("{:.0} %", 100.0 * share);
+    let said = format!("the host gave {percent} of the CPU to other machines");
+    let expect = format!("figures that vary by {percent}");
+    Diagnosis::bad("cores given to other machines", seen, cost, remedy).warning(Affects::All, said, expect)
 }
 
 fn aes(encrypts: bool) -> Diagnosis {
@@ -53,7 +65,11 @@ fn aes(encrypts: bool) -> Diagnosis {
     }
     let cost = "AES in software: TLS and QUIC are several times slower";
     let remedy = "--cipher chacha20, or a virtual machine with the host's processor (-cpu host)";
-    Diagnosis::bad("AES instructions", "missing", Affects::Encrypted, cost, remedy)
+    Diagnosis::bad("AES instructions", "missing", cost, remedy).warning(
+        Affects::Encrypted,
+        "the processor has no AES instructions",
+        "TLS and QUIC to be several times slower",
+    )
 }
 
 #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
@@ -79,7 +95,12 @@ fn frequency(governor: Option<&str>) -> Diagnosis {
         Some("performance") => Diagnosis::good(name, "performance"),
         Some(governor) => {
             let cost = "cores start slow and change speed: the first runs are slower than the rest";
-            Diagnosis::bad(name, governor, Affects::All, cost, "sudo cpupower frequency-set -g performance")
+            let said = format!("cores start slow and change their speed (governor {governor})");
+            Diagnosis::bad(name, governor, cost, "sudo cpupower frequency-set -g performance").warning(
+                Affects::All,
+                said,
+                "the first runs to be slower than the rest",
+            )
         }
     }
 }

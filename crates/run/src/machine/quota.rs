@@ -2,7 +2,7 @@
 
 use record::mib;
 
-use super::{Affects, Cgroup, Diagnosis};
+use super::{Affects, Cgroup, Diagnosis, memory::RECLAIM};
 
 /// The processor time that two ends use, in percent of one core.
 const TWO_CORES: u64 = 200;
@@ -22,7 +22,13 @@ fn cpu(percent: Option<u64>) -> Diagnosis {
         return Diagnosis::good(name, seen);
     }
     let cost = "both ends are stopped for a part of each period of 100 ms";
-    Diagnosis::bad(name, seen, Affects::All, cost, "a container without a quota, or with --cpus 2")
+    let said = format!("the quota of this container or service is {seen}");
+    let expect = "both ends to be stopped for a part of each period of 100 ms";
+    Diagnosis::bad(name, seen, cost, "a container without a quota, or with --cpus 2").warning(
+        Affects::All,
+        said,
+        expect,
+    )
 }
 
 fn memory(limit: Option<u64>) -> Diagnosis {
@@ -33,7 +39,8 @@ fn memory(limit: Option<u64>) -> Diagnosis {
         return Diagnosis::good(name, seen);
     }
     let cost = "the kernel reclaims pages while bodies run, and may kill a worker";
-    Diagnosis::bad(name, seen, Affects::All, cost, "a container with --memory 1g")
+    let said = format!("the memory limit of this container or service is {seen}");
+    Diagnosis::bad(name, seen, cost, "a container with --memory 1g").warning(Affects::All, said, RECLAIM)
 }
 
 #[cfg(test)]

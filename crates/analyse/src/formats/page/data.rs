@@ -9,6 +9,7 @@ use super::{
     super::{
         Report, distinct,
         palette::{self, Style},
+        warned,
     },
     case_data::{CaseData, UntunedData},
     proof_data::ProofData,
@@ -91,7 +92,7 @@ impl<'a> Data<'a> {
             last_started_at: records.iter().map(|record| record.started_at.as_str()).max(),
             verdict: VerdictData { kind: kind(analysis), text: analysis.sentence() },
             findings: analysis.findings.iter().map(ToString::to_string).collect(),
-            notes: analysis.notes.clone(),
+            notes: warned(analysis).chain(analysis.notes.iter().cloned()).collect(),
             packets: analysis.packets.as_deref(),
             untuned: analysis.untuned.iter().map(UntunedData::of).collect(),
             protocols: protocols(analysis),

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use stats::Interval;
 
 use super::{
-    super::{Report, programs, proof},
+    super::{Report, programs, proof, warned},
     escaped,
     tiles::{Tile, rate, tiles},
 };
@@ -14,7 +14,7 @@ use super::{
 pub(super) fn content(report: &Report<'_>) -> String {
     let analysis = report.analysis;
     let proof = analysis.proof.as_ref().map(proof::notes).unwrap_or_default();
-    let remarks: Vec<String> = proof.into_iter().chain(analysis.notes.iter().cloned()).collect();
+    let remarks: Vec<String> = warned(analysis).chain(proof).chain(analysis.notes.iter().cloned()).collect();
     let findings: Vec<String> = analysis.findings.iter().map(ToString::to_string).collect();
     format!(
         "<h1>{}</h1>\n<p><strong>{}</strong></p>\n{}{}{}{}",

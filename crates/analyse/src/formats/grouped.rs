@@ -1,0 +1,311 @@
+//! The table of all rows on a terminal: one line for each row, below a heading for each set of bodies and chunk size.
+//!
+//! Each heading repeats the titles of the columns, so that they are in sight however far the terminal has scrolled.
+
+use record::{gbit_per_s, mib_per_s};
+use stats::Interval;
+
+use super::{
+    programs,
+    screen::{Screen, Tone},
+    table::{figure, pair, peak, verdict},
+};
+use crate::{Analysis, BaselineRatio, Rank, Row, SeriesKey, Verdict};
+
+/// The explanation of the columns, which stands above the table.
+const LEGEND: &str = "medians of all rounds; ±: interval of 95 %; loop, ceiling: goodput over that of a plain loop without HTTP, and \
+     over the most that the carrier gives here; s/r: sender/receiver";
+
+/// The space between two columns.
+const GAP: &str = "  ";
+
+/// The longest name or heading that stands in the line of its figures. A longer one has a line of its own.
+const LONGEST: usize = 24;
+
+/// A column of figures. Its cells are in the order of the rows.
+struct Column {
+    title: &'static str,
+    /// The importance: a narrow terminal leaves out the columns with the highest numbers.
+    importance: u8,
+    cells: Vec<String>,
+}
+
+/// Rows of one heading.
+struct Group<'r, 'a> {
+    heading: String,
+    /// The rows with their positions among all.
+    rows: Vec<(usize, &'r Row<'a>)>,
+}
+
+/// Rows that move the same bodies: groups by chunk size, and ceilings, which have a chunk size of their own.
+struct Bodies<'r, 'a> {
+    key: SeriesKey,
+    groups: Vec<Group<'r, 'a>>,
+    ceilings: Vec<&'r Row<'a>>,
+}
+
+/// Returns the table for a terminal of a width, with its explanation above.
+pub(super) fn text(analysis: &Analysis<'_>, screen: &Screen, width: usize) -> String {
+    let all = bodies(analysis);
+    let names: Vec<String> = analysis.rows.iter().map(name).collect();
+    let headings = all.iter().flat_map(|bodies| &bodies.groups).map(|group| &group.heading);
+    let lengths = names.iter().chain(headings).map(|text| text.chars().count());
+    let first = lengths.filter(|length| *length <= LONGEST).max().unwrap_or(0);
+    let columns = fitting(columns(analysis), width.saturating_sub(first));
+    let mut text = screen.wrapped(LEGEND);
+    for bodies in &all {
+        for Group { heading, rows } in &bodies.groups {
+            let titles = columns.iter().map(|column| (column.title.to_owned(), column.width()));
+            text += &line(heading, first, titles, "verdict");
+            for (index, row) in rows {
+                let cells = columns.iter().map(|column| (column.cell(*index), column.width()));
+                let name = names.get(*index).map_or("", String::as_str);
+                text += &line(name, first, cells, &painted_verdict(analysis, row, screen));
+            }
+        }
+        text += &bodies.ceilings(screen, all.len() > 1);
+    }
+    text
+}
+
+/// Returns the rows by their bodies, in the order of their first appearance.
+fn bodies<'r, 'a>(analysis: &'r Analysis<'a>) -> Vec<Bodies<'r, 'a>> {
+    let mut all: Vec<Bodies<'r, 'a>> = Vec::new();
+    for (index, row) in analysis.rows.iter().enumerate() {
+        let mut key = row.key.clone();
+        // The program in the place of one end stands in the name of its row.
+        key.peer = key.peer.filter(|_| row.peer_end().is_none());
+        let of_bodies = key.of_any_chunk();
+        if all.last().is_none_or(|bodies| bodies.key != of_bodies) {
+            all.push(Bodies { key: of_bodies, groups: Vec::new(), ceilings: Vec::new() });
+        }
+        if let Some(bodies) = all.last_mut() {
+            bodies.add(index, row, heading(&key));
+        }
+    }
+    all
+}
+
+/// Returns the heading of rows: chunk size, body and direction, then the axes that all protocols share.
+fn heading(key: &SeriesKey) -> String {
+    let shared = key.without_protocol().case;
+    let body = shared.body.map_or_else(String::new, |body| format!(", {body}"));
+    let variant = Some(shared.variant()).filter(|variant| !variant.is_empty());
+    let label = key.label.iter().map(|label| format!("'{label}'"));
+    let others: Vec<String> = variant.into_iter().chain(label).chain(key.peer.clone()).collect();
+    let others = if others.is_empty() { String::new() } else { format!(" {}", others.join(" ")) };
+    format!("{} chunks{body} {}{others}", shared.chunk, shared.direction)
+}
+
+/// Returns the name of a row below its heading: the protocol with its limits, and the programs of both ends if one of
+/// them is not longhaul.
+fn name(row: &Row<'_>) -> String {
+    let limits = row.key.case.axes.iter().filter(|axis| axis.is_limit()).map(|axis| format!("+{axis}"));
+    let [_, programs] = programs::name(row);
+    let parts = [row.case.protocol.clone() + &limits.collect::<String>(), programs];
+    parts.join(" ").trim_end().to_owned()
+}
+
+impl<'r, 'a> Bodies<'r, 'a> {
+    fn add(&mut self, index: usize, row: &'r Row<'a>, heading: String) {
+        if row.facts.is_ceiling() {
+            self.ceilings.push(row);
+            return;
+        }
+        if self.groups.last().is_none_or(|group| group.heading != heading) {
+            self.groups.push(Group { heading, rows: Vec::new() });
+        }
+        if let Some(group) = self.groups.last_mut() {
+            group.rows.push((index, row));
+        }
+    }
+
+    /// Returns the goodputs of the ceilings in one sentence, which names the bodies if there are several; empty without
+    /// ceilings.
+    fn ceilings(&self, screen: &Screen, is_one_of_several: bool) -> String {
+        let ceiling = |row: &&Row<'_>| {
+            let name = row.case.protocol.trim_end_matches("-ceiling");
+            let goodput = row.goodput.map(|goodput| mib_per_s(goodput.median));
+            format!("{name} {}", figure(goodput, 0))
+        };
+        let ceilings: Vec<String> = self.ceilings.iter().map(ceiling).collect();
+        if ceilings.is_empty() {
+            return String::new();
+        }
+        let of = if is_one_of_several { format!(" {}", self.key.case.direction) } else { String::new() };
+        screen.wrapped(&format!("ceilings{of}, MiB/s: {}", ceilings.join(", ")))
+    }
+}
+
+impl Column {
+    fn new(title: &'static str, importance: u8, cells: impl Iterator<Item = String>) -> Self {
+        Self { title, importance, cells: cells.collect() }
+    }
+
+    fn cell(&self, index: usize) -> String {
+        self.cells.get(index).cloned().unwrap_or_default()
+    }
+
+    fn width(&self) -> usize {
+        let cells = self.cells.iter().map(|cell| cell.chars().count());
+        cells.chain([self.title.chars().count()]).max().unwrap_or(0)
+    }
+}
+
+/// Returns all columns in the order of their places. Ceilings have no line of their own, so their cells are empty.
+fn columns(analysis: &Analysis<'_>) -> Vec<Column> {
+    let rows = || analysis.rows.iter();
+    let of = |title, importance, cell: &dyn Fn(&Row<'_>) -> String| {
+        let shown = |row: &Row<'_>| if row.facts.is_ceiling() { String::new() } else { cell(row) };
+        Column::new(title, importance, rows().map(shown))
+    };
+    let goodput = |row: &Row<'_>| row.goodput.map(|goodput| goodput.median);
+    let ratio = |of: &Option<BaselineRatio>| figure(of.as_ref().map(|of| of.ratio.median), 2);
+    let is_ranged = rows().any(|row| row.goodput.is_some_and(|goodput| goodput.interval.is_none()));
+    vec![
+        of("MiB/s", 0, &|row| figure(goodput(row).map(mib_per_s), 0)),
+        of(if is_ranged { "range" } else { "±" }, 2, &uncertainty),
+        of("Gbit/s", 6, &|row| figure(goodput(row).map(gbit_per_s), 2)),
+        of("loop", 3, &|row| ratio(&row.of_baseline)),
+        of("ceiling", 4, &|row| ratio(&row.of_ceiling)),
+        of("RSS MiB s/r", 1, &|row| pair(peak(&row.ends.sender), peak(&row.ends.receiver))),
+        of("CPU s/GiB s/r", 5, &|row| {
+            pair(figure(row.ends.sender.cpu_s_per_gib, 2), figure(row.ends.receiver.cpu_s_per_gib, 2))
+        }),
+    ]
+}
+
+/// Returns the half width of the interval of a goodput in percent of the median, or the least and the most of few runs.
+fn uncertainty(row: &Row<'_>) -> String {
+    let Some(goodput) = row.goodput else { return "-".into() };
+    let Interval { low, high } = goodput.range();
+    match goodput.interval {
+        Some(_) => {
+            let half = (high - goodput.median).max(goodput.median - low);
+            format!("{:.0} %", (100.0 * half / goodput.median).ceil())
+        }
+        None => format!("{:.0}..{:.0}", mib_per_s(low), mib_per_s(high)),
+    }
+}
+
+/// Returns those columns that fit a width beside a verdict, the most important first to stay.
+fn fitting(mut columns: Vec<Column>, width: usize) -> Vec<Column> {
+    /// The longest common verdict: "over budget".
+    const VERDICT: usize = 11;
+    let needed = |columns: &[Column]| {
+        columns.iter().map(|column| GAP.len() + column.width()).sum::<usize>() + GAP.len() + VERDICT
+    };
+    while needed(&columns) > width {
+        let least = columns.iter().map(|column| column.importance).max().filter(|least| *least > 0);
+        let Some(least) = least else { break };
+        columns.retain(|column| column.importance != least);
+    }
+    columns
+}
+
+/// Returns a line: a name, figures aligned right, and a verdict. A name that is too long has a line of its own.
+fn line(name: &str, first: usize, cells: impl Iterator<Item = (String, usize)>, verdict: &str) -> String {
+    let name = if name.chars().count() > first {
+        format!("{name}\n{:first$}", "")
+    } else {
+        format!("{name:first$}")
+    };
+    let cells: String = cells.map(|(cell, width)| format!("{GAP}{cell:>width$}")).collect();
+    format!("{name}{cells}{GAP}{verdict}\n")
+}
+
+fn painted_verdict(analysis: &Analysis<'_>, row: &Row<'_>, screen: &Screen) -> String {
+    let word = verdict(analysis, row);
+    let tone = match analysis.worst_of(row).map(|kind| kind.verdict()) {
+        Some(Verdict::Good | Verdict::Inconclusive) => Some(Tone::Warning),
+        Some(_) => Some(Tone::Bad),
+        None => (row.rank == Some(Rank::Fastest)).then_some(Tone::Good),
+    };
+    tone.map_or_else(|| word.to_owned(), |tone| screen.paint(tone, word))
+}
+
+#[cfg(test)]
+mod tests {
+    use record::{Direction, Record};
+
+    use super::*;
+    use crate::tests::{bad_day, runs, with};
+
+    /// Returns a run of `bench` with its defaults: eight protocols with two chunk sizes, and three ceilings.
+    fn default_run() -> Vec<Record> {
+        let around = |goodput: f64| [0.97, 0.98, 0.99, 1.01, 1.02, 1.03].map(|share| share * goodput);
+        let at = |chunk: u64, protocol: &str, goodput: f64| -> Vec<Record> {
+            let resized = |record| {
+                with(record, |record| {
+                    record.case.chunk = chunk.try_into().unwrap();
+                    for end in [&mut record.sender, &mut record.receiver] {
+                        end.as_mut().unwrap().cpu.s_per_gib = Some(0.45);
+                    }
+                })
+            };
+            runs(protocol, &around(goodput)).into_iter().map(resized).collect()
+        };
+        let protocols = ["tcp", "h1c", "h2c", "tls", "h1", "h2", "quic", "h3"];
+        let chunks = [64 << 10, 1 << 20].into_iter();
+        let matrix = chunks.flat_map(|chunk| {
+            protocols
+                .iter()
+                .zip(1..)
+                .flat_map(move |(protocol, i)| at(chunk, protocol, 1234.0 * f64::from(i)))
+        });
+        let ceilings = ["tcp-ceiling", "tls-ceiling", "quic-ceiling"];
+        matrix.chain(ceilings.iter().flat_map(|name| at(256 << 10, name, 23_456.0))).collect()
+    }
+
+    fn table(records: &[Record], width: usize) -> String {
+        text(&Analysis::of(records), &Screen::terminal(width), width)
+    }
+
+    #[test]
+    fn the_default_run_and_its_answer_fit_80_columns_and_24_lines() {
+        let records = default_run();
+        let text = table(&records, 80);
+        let explained = text.lines().take_while(|line| !line.contains(" chunks, ")).count();
+        let answer = Analysis::of(&records).answer().to_string();
+        let shown: Vec<&str> = text.lines().skip(explained).collect();
+        assert_eq!(shown.len(), 2 * 9 + 1, "{text}");
+        // Three lines of the answer, the place of the report, and the prompt.
+        assert!(shown.len() + 3 + 2 <= 24 && answer.lines().count() == 3, "{text}{answer}");
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        assert!(shown[0].starts_with("64KiB chunks, 2GiB up  MiB/s "), "{text}");
+        assert!(shown[9].starts_with("1MiB chunks, 2GiB up   MiB/s "), "{text}");
+        assert!(shown[18].starts_with("ceilings, MiB/s: tcp 23456, tls 23456, quic 23456"), "{text}");
+    }
+
+    #[test]
+    fn a_narrow_terminal_leaves_out_what_matters_least_and_a_wide_one_has_it_all() {
+        let records = default_run();
+        let heading =
+            |width| table(&records, width).lines().find(|line| line.contains("MiB/s ")).unwrap().to_owned();
+        let narrow = table(&records, 60);
+        assert!(narrow.lines().all(|line| line.chars().count() <= 60), "{narrow}");
+        assert!(heading(60).contains("RSS MiB") && !heading(60).contains("CPU"), "{}", heading(60));
+        assert!(heading(120).contains("Gbit/s") && heading(120).contains("CPU"), "{}", heading(120));
+    }
+
+    #[test]
+    fn directions_and_limits_are_told_apart_and_verdicts_are_painted() {
+        let down = |record| with(record, |record: &mut Record| record.case.direction = Direction::Down);
+        let limited = |record| {
+            with(record, |record: &mut Record| {
+                let limit = record::LimitValue::Bytes(4 << 20);
+                record.case.limits.set(&record::H2_WINDOW, limit).unwrap();
+            })
+        };
+        let h2 = || runs("h2", &[5.0]).into_iter();
+        let records: Vec<Record> =
+            bad_day().into_iter().chain(h2().map(down)).chain(h2().map(limited)).collect();
+        let analysis = Analysis::of(&records);
+        let text = text(&analysis, &Screen::terminal(80).coloured(), 80);
+        assert!(
+            text.contains("\x1b[31mover budget\x1b[0m\n") && text.contains("\x1b[31mfailed\x1b[0m"),
+            "{text}"
+        );
+        assert!(text.contains("\nh2+h2-window=4MiB") && text.contains("64KiB chunks, 2GiB down"), "{text}");
+    }
+}

@@ -1,0 +1,120 @@
+//! The facts about whole sessions that their records state: an early end, and warnings of the machine.
+
+use std::collections::BTreeMap;
+
+use record::{Record, Warning};
+
+/// The records of one session, in their order.
+#[derive(Default)]
+struct SessionRecords<'a> {
+    records: Vec<&'a Record>,
+}
+
+/// Returns a sentence if sessions have fewer records than they planned runs: "Interrupted: 2 of 12 runs."
+pub(crate) fn interruption(records: &[Record]) -> Option<String> {
+    let (mut made, mut planned, mut by_time) = (0, 0, true);
+    for session in sessions(records) {
+        let runs = session.records.len() as u64;
+        // A session may change its plan: its last record has the final number.
+        let of_session = session.records.last().and_then(|record| record.planned_runs);
+        let Some(all) = of_session.filter(|all| *all > runs && !session.may_leave_out()) else { continue };
+        (made, planned) = (made + runs, planned + all);
+        by_time &= session.has_flag("--max-time");
+    }
+    let word = if by_time { "Incomplete" } else { "Interrupted" };
+    (planned > 0).then(|| format!("{word}: {made} of {planned} runs."))
+}
+
+/// Returns the warnings of all sessions, once for each condition, with the number of sessions if some had none.
+pub(crate) fn warnings(records: &[Record]) -> Vec<String> {
+    let sessions = sessions(records);
+    let mut known: Vec<(&Warning, usize)> = Vec::new();
+    for session in &sessions {
+        for warning in session.records.first().iter().flat_map(|record| &record.warnings) {
+            match known.iter_mut().find(|(known, _)| known.name == warning.name) {
+                Some((_, count)) => *count += 1,
+                None => known.push((warning, 1)),
+            }
+        }
+    }
+    let all = sessions.len();
+    let text = |(warning, count): &(&Warning, usize)| match count {
+        _ if all == 1 => warning.to_string(),
+        count => format!("in {count} of {all} sessions, {warning}"),
+    };
+    known.iter().map(text).collect()
+}
+
+fn sessions(records: &[Record]) -> Vec<SessionRecords<'_>> {
+    let mut sessions: BTreeMap<&str, SessionRecords<'_>> = BTreeMap::new();
+    for record in records {
+        sessions.entry(&record.run_id).or_default().records.push(record);
+    }
+    sessions.into_values().collect()
+}
+
+impl SessionRecords<'_> {
+    /// Returns whether a proof may leave out runs: those with a slow reader need the goodput of a run that succeeded.
+    fn may_leave_out(&self) -> bool {
+        self.words().nth(1) == Some("prove") && self.records.iter().any(|record| !record.is_ok())
+    }
+
+    fn has_flag(&self, flag: &str) -> bool {
+        self.words().any(|word| word.split('=').next() == Some(flag))
+    }
+
+    fn words(&self) -> impl Iterator<Item = &str> {
+        let command = self.records.first().and_then(|record| record.command.as_deref());
+        command.unwrap_or_default().split_whitespace()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use record::FaultKind;
+
+    use super::*;
+    use crate::tests::{failed, run, with};
+
+    fn planned(runs: u64, record: Record) -> Record {
+        with(record, |record| record.planned_runs = Some(runs))
+    }
+
+    #[test]
+    fn a_session_with_fewer_records_than_planned_runs_was_interrupted() {
+        let of = |runs| planned(runs, run("h2"));
+        assert_eq!(interruption(&[run("h2")]), None, "records of earlier versions");
+        assert_eq!(interruption(&[of(2), of(2)]), None);
+        assert_eq!(interruption(&[of(2), of(2), of(2)]), None, "more runs for a precision");
+        assert_eq!(interruption(&[of(12), of(12)]).unwrap(), "Interrupted: 2 of 12 runs.");
+        let other = with(of(3), |record| record.run_id = "other".into());
+        assert_eq!(interruption(&[of(1), other]).unwrap(), "Interrupted: 1 of 3 runs.");
+    }
+
+    #[test]
+    fn a_time_limit_is_no_interruption_and_failed_runs_shorten_a_proof() {
+        let by = |command: &str, record: Record| {
+            planned(3, with(record, |record| record.command = Some(command.into())))
+        };
+        let limited = by("longhaul bench --max-time=10s", run("h2"));
+        assert_eq!(interruption(&[limited]).unwrap(), "Incomplete: 1 of 3 runs.");
+        let proof = by("longhaul prove", failed("h2", FaultKind::Timeout));
+        assert_eq!(interruption(&[proof]), None);
+    }
+
+    #[test]
+    fn a_warning_is_given_once_with_the_number_of_its_sessions() {
+        let warned = |session: &str, percent: u32| {
+            with(run("h2"), |record| {
+                record.run_id = session.into();
+                let observed = format!("other processes used {percent} % of the CPU");
+                record.warnings = vec![Warning::new("load", observed, "noisier figures")];
+            })
+        };
+        let one = "other processes used 5 % of the CPU. Expect noisier figures.";
+        assert_eq!(warnings(&[warned("a", 5), warned("a", 5)]), [one]);
+        let three = [warned("a", 5), warned("b", 7), with(run("h2"), |record| record.run_id = "c".into())];
+        assert_eq!(warnings(&three), [format!("in 2 of 3 sessions, {one}")]);
+        assert!(warnings(&[run("h2")]).is_empty());
+    }
+}
