@@ -1,6 +1,6 @@
 //! The entry point for records, one line of JSON each, and for their analysis and reports.
 
-use analyse::{Analysis, Comparison, FORMATS, Report, Thresholds};
+use analyse::{Analysis, Comparison, FORMATS, Report, Screen, Thresholds};
 use record::Record;
 
 /// The most lines that are analysed: an analysis of many runs of one case takes quadratic time.
@@ -25,7 +25,9 @@ pub fn records(data: &[u8]) {
         // A writer may refuse some data, such as characters that XML does not allow.
         let _ = format.render(&report);
     }
-    assert!(!analyse::table(&analysis, true).is_empty());
+    for screen in [Screen::pipe(), Screen::terminal(80)] {
+        assert!(!analyse::table(&analysis, &screen).is_empty());
+    }
     let comparison = Comparison::of(&records, &records, &Thresholds::default());
     assert!(!analyse::comparison_text(&comparison).is_empty());
     let (ceilings, written) = analyse::suggest(&records);
