@@ -9,7 +9,6 @@ use super::{
     super::{
         Report, distinct,
         palette::{self, Style},
-        warned,
     },
     case_data::{CaseData, UntunedData},
     proof_data::ProofData,
@@ -32,6 +31,8 @@ pub(super) struct Data<'a> {
     last_started_at: Option<&'a str>,
     verdict: VerdictData,
     findings: Vec<String>,
+    /// The conditions of the machine that spoil the figures, each with what to expect.
+    warnings: &'a [String],
     notes: Vec<String>,
     /// A remark on the sizes of segments and packets, if both TCP and QUIC are shown.
     packets: Option<&'a str>,
@@ -92,7 +93,8 @@ impl<'a> Data<'a> {
             last_started_at: records.iter().map(|record| record.started_at.as_str()).max(),
             verdict: VerdictData { kind: kind(analysis), text: analysis.sentence() },
             findings: analysis.findings.iter().map(ToString::to_string).collect(),
-            notes: warned(analysis).chain(analysis.notes.iter().cloned()).collect(),
+            warnings: &analysis.warnings,
+            notes: analysis.notes.clone(),
             packets: analysis.packets.as_deref(),
             untuned: analysis.untuned.iter().map(UntunedData::of).collect(),
             protocols: protocols(analysis),
@@ -107,10 +109,10 @@ impl<'a> Data<'a> {
     }
 }
 
-/// Returns the kind of a verdict. Findings that leave the verdict good are still no plain success.
+/// Returns the kind of a verdict. Findings that leave the verdict good are no plain success, nor is an early end.
 fn kind(analysis: &Analysis<'_>) -> &'static str {
     match analysis.verdict_with_proof() {
-        Verdict::Good if !analysis.findings.is_empty() => "remark",
+        Verdict::Good if !analysis.findings.is_empty() || analysis.interruption.is_some() => "remark",
         Verdict::Good => "good",
         Verdict::IntegrityFailed => "integrity",
         Verdict::MemoryOver => "memory",

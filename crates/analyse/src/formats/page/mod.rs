@@ -173,7 +173,9 @@ mod tests {
 
     #[test]
     fn without_scripts_the_page_has_the_verdict_the_answers_and_the_cases() {
-        let records = bad_day();
+        let mut records = bad_day();
+        records[0].warnings =
+            vec![record::Warning::new("busy", "Others used 55 % of the CPU", "noisier figures")];
         let page = Html.render(&Report::new("longhaul bench", &records, &Analysis::of(&records))).unwrap();
         let main = page.split("<main").nth(1).and_then(|rest| rest.split("</main>").next()).unwrap();
         let parts = [
@@ -184,6 +186,7 @@ mod tests {
             "over budget",
         ];
         assert!(parts.iter().all(|part| main.contains(part)), "{main}");
+        assert!(main.contains("Expect noisier figures."), "{main}");
         assert!(main.contains("it said &quot;no&quot;, twice"), "{main}");
     }
 
@@ -200,6 +203,12 @@ mod tests {
         };
         let good = [fast("tcp", 100.0), fast("tcp-ceiling", 200.0)].concat();
         assert_eq!(kind(&good), (Verdict::Good, "good".to_owned()));
+        let early: Vec<Record> = good
+            .iter()
+            .cloned()
+            .map(|record| with(record, |record| record.planned_runs = Some(99)))
+            .collect();
+        assert_eq!(kind(&early), (Verdict::Good, "remark".to_owned()));
         let over = [fast("tcp", 200.0), fast("tcp-ceiling", 100.0)].concat();
         assert_eq!(kind(&over), (Verdict::Good, "remark".to_owned()));
     }

@@ -44,7 +44,7 @@ function tiles() {
 /** The items that stay in view; the rest of a longer list is folded. */
 const IN_VIEW = 2;
 
-function list(name, lines) {
+function list(name, lines, inViewCount = IN_VIEW) {
   if (lines.length === 0) return null;
   const items = (some) =>
     el(
@@ -52,7 +52,7 @@ function list(name, lines) {
       {},
       some.map((line) => el("li", {}, line)),
     );
-  const [inView, folded] = [lines.slice(0, IN_VIEW), lines.slice(IN_VIEW)];
+  const [inView, folded] = [lines.slice(0, inViewCount), lines.slice(inViewCount)];
   return section(
     name.toLowerCase(),
     name,
@@ -92,6 +92,7 @@ function head() {
     machinesNote(),
     facts(),
     tiles(),
+    list("Warnings", data.warnings, data.warnings.length),
     list("Findings", data.findings),
     list("Notes", [...(data.proof?.absorbed ?? []), ...data.notes]),
   ];
