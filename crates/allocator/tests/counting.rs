@@ -1,7 +1,8 @@
-//! A test that live memory is counted to the byte, whichever thread allocates and frees.
+//! A test that live memory is counted to the byte, whichever thread allocates and frees. It has a process of its own and
+//! no harness, because the threads of other tests and of a harness allocate, too. It fails by panicking.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::{env, hint::black_box, process::Command, thread};
+use std::{hint::black_box, thread};
 
 use longhaul_allocator::{Live, count, live};
 
@@ -13,20 +14,7 @@ fn left_by<T>(work: impl FnOnce() -> T) -> (usize, usize) {
     (after.bytes.wrapping_sub(bytes), after.allocations.wrapping_sub(allocations))
 }
 
-#[test]
-fn what_is_live_is_counted_to_the_byte() {
-    // The test runs on the first thread of a child process, because the threads of other tests and of the harness
-    // allocate, too.
-    let mut alone = Command::new(env::current_exe().unwrap());
-    alone.args(["--exact", "counts_to_the_byte", "--ignored", "--test-threads=1", "--nocapture"]);
-    let output = alone.output().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && text.contains("1 passed"), "{text}");
-}
-
-#[test]
-#[ignore = "the other test starts it in a process of its own"]
-fn counts_to_the_byte() {
+fn main() {
     assert_eq!(live(), None, "nothing is counted unless the program asks for it");
     count();
     for size in [1, 7, 100, 5000, 70_000, 3 << 20] {
