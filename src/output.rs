@@ -28,7 +28,7 @@ pub(crate) fn print(text: &str) -> anyhow::Result<()> {
     written(io::stdout().write_all(text.as_bytes()))
 }
 
-/// Returns the outcome of writing to stdout, as [`print`] does.
+/// Returns the outcome of writing to stdout, as [`print()`] does.
 pub(crate) fn written(outcome: io::Result<()>) -> anyhow::Result<()> {
     let outcome = outcome.map_err(|error| match error.kind() {
         io::ErrorKind::BrokenPipe => anyhow!(ReaderGone),

@@ -20,7 +20,7 @@ pub(crate) struct BenchArgs {
     peers: Vec<Peer>,
     #[command(flatten)]
     pub(crate) runs: RunArgs,
-    /// TOML file of flags, without their hyphens; [[matrix]] begins a further matrix. Flags on the command line win
+    /// TOML file of flags, without their hyphens; `[[matrix]]` begins a further matrix. Flags on the command line win
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// The further matrices of the file.

@@ -74,7 +74,7 @@ impl Screen {
         format!("{style}{text}{style:#}")
     }
 
-    /// Returns the text of a comparison or of a gate with its verdicts painted: those words of [`VERDICTS`] that begin or
+    /// Returns the text of a comparison or of a gate with its verdicts painted: those words of `VERDICTS` that begin or
     /// end a line.
     pub fn with_verdicts(&self, text: &str) -> String {
         if !self.is_coloured {
