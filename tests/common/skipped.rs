@@ -14,7 +14,7 @@ use std::{
     thread,
 };
 
-/// What separates a test from its reason in the list.
+/// The separator between a test and its reason in the list.
 pub const BETWEEN: char = '\t';
 
 /// Returns the file of the skipped tests of this `cargo test`, whose process started that of each test target.

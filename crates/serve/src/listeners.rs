@@ -13,10 +13,10 @@ use crate::Options;
 /// The number of attempts to find a port that is free for both TCP and UDP.
 const ATTEMPTS: u32 = 16;
 
-/// The port for cleartext of a server without an address of its own. IANA assigns it to nothing.
+/// The port for cleartext of a server without an address of its own.
 pub const DEFAULT_PORT: u16 = 8430;
 
-/// The port for TLS and QUIC of a server without an address of its own. IANA assigns it to nothing.
+/// The port for TLS and QUIC of a server without an address of its own.
 pub const DEFAULT_TLS_PORT: u16 = 8433;
 
 /// The lifetime of an alternative service in seconds (`ma`, RFC 7838 section 3.1): one hour.

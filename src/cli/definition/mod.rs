@@ -1,4 +1,4 @@
-//! What the flags' own definitions leave open: groups, the defaults of each command, and the further sections of help.
+//! The parts of help that are not defined at the flags: groups, the defaults of each command, and further sections.
 
 mod defaults;
 mod groups;

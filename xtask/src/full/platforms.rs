@@ -16,7 +16,7 @@ struct Platform {
 /// Crates that need no C and no Unix.
 const ANYWHERE: &[&str] = &["record", "stats", "process", "metrics", "payload", "sender", "analyse"];
 
-/// Those, and the crates that need no C but a Unix.
+/// Crates that compile on every Unix without C, including those of [`ANYWHERE`].
 const ON_UNIX: &[&str] = &["record", "stats", "process", "metrics", "payload", "sender", "analyse", "prove"];
 
 const PLATFORMS: &[Platform] = &[

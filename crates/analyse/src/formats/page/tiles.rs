@@ -19,7 +19,7 @@ pub(super) struct Tile {
     pub(super) tone: Tone,
 }
 
-/// Whether the answer is good or bad news.
+/// The judgement that the colour of a tile expresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Tone {
