@@ -25,6 +25,7 @@ mod ends;
 mod fault;
 mod framing;
 mod key;
+mod limited_by;
 mod limits;
 mod machine;
 mod printable;
@@ -51,13 +52,14 @@ pub use conditions::{Conditions, CoreConditions};
 pub use content::{DEFAULT_SEED, PayloadKind, PayloadKindError, SinkKind, SinkKindError};
 pub use distributions::{BodyRates, Latency, Throughput, Weight};
 pub use end_record::{
-    ContextSwitches, CpuRecord, EndRecord, HeapPoint, Held, MemoryRecord, PageFaults, QuicStats, TcpStats,
-    TimelinePoint, TransportStats,
+    ContextSwitches, CpuRecord, EndRecord, HeapPoint, Held, MemoryRecord, PageFaults, QuicBlocked, QuicStats,
+    SendWaits, TcpBusy, TcpStats, TimelinePoint, TransportStats,
 };
 pub use ends::{ByEnd, Direction, End, WordError};
 pub use fault::{Fault, FaultKind};
 pub use framing::{FrameSizes, Framing};
 pub use key::{Axis, CaseKey, CaseKeyError};
+pub use limited_by::{Cause, LimitedBy};
 pub use limits::*;
 pub use machine::{Awake, Build, CoreRoundTrip, Host, IdlePolicy};
 pub use printable::{printable, quoted};

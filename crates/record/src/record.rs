@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     BodyRates, Build, ByEnd, Case, Conditions, CoreRoundTrip, Direction, End, EndRecord, Fault, Host,
-    Latency, Limits, PeerProgram, ProtocolFacts, Redirects, Resumption, Schedule, Shared, Stall, Subject,
-    Warning,
+    Latency, LimitedBy, Limits, PeerProgram, ProtocolFacts, Redirects, Resumption, Schedule, Shared, Stall,
+    Subject, Warning,
 };
 
 /// The version of the record's format. It increases when the meaning of a field changes, but not when fields are added.
@@ -126,6 +126,10 @@ pub struct Record {
     /// 2026-11-27.
     #[serde(default)]
     pub conditions: Option<Conditions>,
+    /// The cause that limited goodput, by the fixed rules in docs/explanation/limits-of-goodput.md. Null if the run failed,
+    /// if no rule applies, and in records written before 2026-11-28.
+    #[serde(default)]
+    pub limited_by: Option<LimitedBy>,
     /// The measurements of the end that sent the body; null if there are none.
     pub sender: Option<EndRecord>,
     /// The measurements of the end that received the body; null if there are none.
@@ -185,6 +189,7 @@ impl Record {
             disturbed: None,
             disturbances: Vec::new(),
             conditions: None,
+            limited_by: None,
             sender: None,
             receiver: None,
             core_round_trip: None,

@@ -1,0 +1,60 @@
+//! The shares of the elapsed time that an end spends on its application and on its processor.
+
+use crate::{Cause, End, EndRecord, LimitedBy};
+
+use super::percent;
+
+/// The shares of the elapsed time, each between 0 and 1. A share that is unknown is 0.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shares {
+    /// Waiting for the application, as the mean of all bodies.
+    pub(super) application: f64,
+    /// Working on the processor, without busy-polling.
+    working: f64,
+    /// Ready to work, but waiting for the core.
+    delayed: f64,
+}
+
+impl Shares {
+    pub(super) fn of(end: &EndRecord, elapsed_s: f64, bodies: u64) -> Self {
+        let share = |seconds: Option<f64>| (seconds.unwrap_or(0.0) / elapsed_s).clamp(0.0, 1.0);
+        let (user, system) = (end.cpu.user_s, end.cpu.system_s);
+        let used = user.zip(system).map(|(user, system)| user + system - end.cpu.spin_s.unwrap_or(0.0));
+        Self {
+            application: share(end.application_wait_s.map(|wait| wait / bodies.max(1) as f64)),
+            working: share(used),
+            delayed: share(end.run_delay_s),
+        }
+    }
+
+    /// Returns the share in which the end needs its processor.
+    pub(super) fn processor(&self) -> f64 {
+        (self.working + self.delayed).min(1.0)
+    }
+
+    /// Returns the share in which the end neither works nor waits for its core or its application.
+    pub(super) fn idle(&self) -> f64 {
+        (1.0 - self.processor() - self.application).max(0.0)
+    }
+
+    /// Returns the processor of `end` as the cause.
+    pub(super) fn processor_limit(&self, end: End, share: f64) -> LimitedBy {
+        let cause = match end {
+            End::Sender => Cause::SenderCpu,
+            End::Receiver => Cause::ReceiverCpu,
+        };
+        let evidence = if self.delayed < WORTH_SAYING {
+            format!("works {} of the time", percent(self.working))
+        } else {
+            format!(
+                "works {} of the time, waits for its core {}",
+                percent(self.working),
+                percent(self.delayed)
+            )
+        };
+        LimitedBy::new(cause, share, evidence)
+    }
+}
+
+/// The least share of waiting for the core that the evidence states.
+const WORTH_SAYING: f64 = 0.05;

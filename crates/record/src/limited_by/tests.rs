@@ -1,0 +1,243 @@
+use super::*;
+use crate::{
+    Case, EndRecord, Fault, FaultKind, Limits, Outcome, QUIC_SEND_WINDOW, QUIC_WINDOW, QuicBlocked,
+    QuicStats, Rate, SOCKET_BUFFER, SendWaits, TcpBusy, TcpStats, TransportStats,
+};
+
+/// Returns a run of 64 MiB in 10 s, whose ends are idle for most of the time.
+fn record(protocol: &str) -> Record {
+    let mut case = Case::new(protocol);
+    case.body = crate::ByteSize(64 << 20);
+    let mut record = Record::new("run", case);
+    record.elapsed_s = Some(10.0);
+    let mut end = EndRecord { application_wait_s: Some(0.0), run_delay_s: Some(0.1), ..EndRecord::default() };
+    (end.cpu.user_s, end.cpu.system_s, end.cpu.spin_s) = (Some(0.5), Some(0.4), Some(0.0));
+    (record.sender, record.receiver) = (Some(end.clone()), Some(end));
+    record
+}
+
+fn with(protocol: &str, change: impl FnOnce(&mut Record)) -> Option<LimitedBy> {
+    let mut record = record(protocol);
+    change(&mut record);
+    record.judge_limit();
+    record.limited_by
+}
+
+fn cause(protocol: &str, change: impl FnOnce(&mut Record)) -> Option<Cause> {
+    with(protocol, change).map(|limit| limit.cause)
+}
+
+fn sender(record: &mut Record) -> &mut EndRecord {
+    record.sender.as_mut().unwrap()
+}
+
+/// Returns the counters of a sender on a path of 40 ms whose congestion window is no bound.
+fn tcp() -> TcpStats {
+    let busy = TcpBusy { total_us: 9_900_000, ..TcpBusy::default() };
+    TcpStats {
+        rtt_us: 40_500,
+        min_rtt_us: Some(40_000),
+        cwnd: 4000,
+        mss: 1448,
+        busy: Some(busy),
+        ..TcpStats::default()
+    }
+}
+
+fn quic() -> QuicStats {
+    let blocked = Some(QuicBlocked::default());
+    QuicStats { rtt_us: 40_500, min_rtt_us: Some(40_000), cwnd: 8 << 20, blocked, ..QuicStats::default() }
+}
+
+fn set(limits: &mut Limits, limit: &'static crate::Limit, bytes: u64) {
+    limits.set(limit, crate::LimitValue::Bytes(bytes)).unwrap();
+}
+
+#[test]
+fn an_application_that_takes_half_of_the_time_is_the_cause() {
+    let waiting = |share: f64| move |end: &mut EndRecord| end.application_wait_s = Some(10.0 * share);
+    assert_eq!(cause("h2", |record| waiting(0.6)(sender(record))), Some(Cause::Sender));
+    assert_eq!(cause("h2", |record| waiting(0.4)(sender(record))), None);
+    let limited = with("h3", |record| {
+        record.case.reader_rate = Some(Rate::try_from(8 << 20).unwrap());
+        record.receiver.as_mut().unwrap().application_wait_s = Some(9.2);
+        sender(record).transport = Some(TransportStats::Quic(quic()));
+    });
+    let limited = limited.unwrap();
+    assert_eq!((limited.cause, limited.share), (Cause::Receiver, 0.92));
+    assert_eq!(limited.to_string(), "receiver (waits for its rate of 8MiB/s 92 % of the time)");
+}
+
+#[test]
+fn the_wait_for_an_application_is_the_mean_of_all_bodies() {
+    let eight = |seconds: f64| {
+        cause("h2", |record| {
+            record.case.streams = 8;
+            sender(record).application_wait_s = Some(seconds);
+        })
+    };
+    assert_eq!((eight(39.0), eight(41.0)), (None, Some(Cause::Sender)));
+}
+
+#[test]
+fn the_busier_processor_is_the_cause_whatever_the_windows_say() {
+    let limited = with("h2", |record| {
+        sender(record).send_waits = Some(SendWaits { credit: 1000, socket: 0 });
+        sender(record).transport = Some(TransportStats::Tcp(tcp()));
+        let receiver = record.receiver.as_mut().unwrap();
+        (receiver.cpu.user_s, receiver.run_delay_s) = (Some(4.6), Some(4.5));
+    });
+    let limited = limited.unwrap();
+    assert_eq!(limited.cause, Cause::ReceiverCpu);
+    assert_eq!(limited.evidence, "works 50 % of the time, waits for its core 45 %");
+    let spinning = cause("h2", |record| {
+        let receiver = record.receiver.as_mut().unwrap();
+        (receiver.cpu.user_s, receiver.cpu.spin_s) = (Some(9.5), Some(9.0));
+    });
+    assert_eq!(spinning, None, "busy-polling is no work");
+}
+
+#[test]
+fn ends_that_work_at_the_same_time_are_not_held_back_by_a_window() {
+    let working = |sender_s: f64, receiver_s: f64| {
+        cause("h2", |record| {
+            sender(record).send_waits = Some(SendWaits { credit: 1000, socket: 0 });
+            sender(record).transport = Some(TransportStats::Tcp(tcp()));
+            // Both ends wait for their cores for 0.1 s.
+            (sender(record).cpu.user_s, sender(record).cpu.system_s) = (Some(sender_s), Some(0.0));
+            let receiver = record.receiver.as_mut().unwrap();
+            (receiver.cpu.user_s, receiver.cpu.system_s) = (Some(receiver_s), Some(0.0));
+        })
+    };
+    assert_eq!(working(5.0, 5.0), Some(Cause::StreamWindow));
+    assert_eq!(working(6.0, 7.0), Some(Cause::ReceiverCpu));
+}
+
+#[test]
+fn ends_that_work_in_turns_are_limited_by_the_busier_one() {
+    let in_turns = cause("tcp", |record| {
+        sender(record).cpu.user_s = Some(5.5);
+        record.receiver.as_mut().unwrap().cpu.user_s = Some(4.5);
+    });
+    assert_eq!(in_turns, Some(Cause::SenderCpu));
+}
+
+#[test]
+fn a_window_of_http_2_is_the_cause_if_bodies_wait_for_credit() {
+    let waits = |credit, socket, streams: u32| {
+        with("h2", |record| {
+            record.case.streams = streams;
+            set(&mut record.limits, &crate::H2_WINDOW, 256 << 10);
+            sender(record).send_waits = Some(SendWaits { credit, socket });
+            sender(record).transport = Some(TransportStats::Tcp(tcp()));
+        })
+        .unwrap()
+    };
+    let one = waits(300, 20, 1);
+    assert_eq!(
+        (one.cause, one.evidence.as_str()),
+        (Cause::StreamWindow, "256KiB per 39.1 ms, round trip 40.5 ms")
+    );
+    assert_eq!(waits(300, 20, 4).cause, Cause::ConnectionWindow);
+    assert_eq!(waits(20, 300, 1).cause, Cause::CongestionWindow);
+}
+
+#[test]
+fn the_times_of_the_kernel_tell_the_bounds_of_tcp_apart() {
+    let limited = |window_limited_us, buffer_limited_us| {
+        with("h1", |record| {
+            let busy = TcpBusy { window_limited_us, buffer_limited_us, total_us: 9_900_000 };
+            let stats = TcpStats { busy: Some(busy), peer_window: Some(65_536), retransmits: 7, ..tcp() };
+            sender(record).transport = Some(TransportStats::Tcp(stats));
+            set(&mut record.limits, &SOCKET_BUFFER, 256 << 10);
+        })
+        .unwrap()
+    };
+    let window = limited(8_000_000, 0);
+    assert_eq!(
+        (window.cause, window.evidence.as_str()),
+        (Cause::ConnectionWindow, "64KiB per 9.8 ms, round trip 40.5 ms")
+    );
+    assert_eq!(limited(0, 8_000_000).cause, Cause::SendBuffer);
+    let congestion = limited(100_000, 100_000);
+    assert_eq!(congestion.cause, Cause::CongestionWindow);
+    assert!(congestion.evidence.ends_with(", 7 packets lost"), "{congestion}");
+}
+
+#[test]
+fn a_queue_on_the_path_is_the_cause_whatever_bounds_the_bytes_in_it() {
+    let queued = |rtt_us, min_rtt_us| {
+        with("h1", |record| {
+            let busy = TcpBusy { window_limited_us: 9_000_000, total_us: 9_900_000, ..TcpBusy::default() };
+            let stats = TcpStats { rtt_us, min_rtt_us: Some(min_rtt_us), busy: Some(busy), ..tcp() };
+            sender(record).transport = Some(TransportStats::Tcp(stats));
+        })
+        .unwrap()
+    };
+    let path = queued(10_200, 100);
+    assert_eq!(path.evidence, "53.7 Mbit/s, round trip 10.2 ms, of which 10.1 ms in a queue");
+    assert_eq!(path.cause, Cause::PathRate);
+    assert_eq!(queued(500, 20).cause, Cause::ConnectionWindow, "half a millisecond on loopback");
+    assert_eq!(queued(55_000, 40_000).cause, Cause::ConnectionWindow, "jitter");
+}
+
+#[test]
+fn the_smallest_bound_of_quic_that_was_reached_is_the_cause() {
+    let bound = |blocked: QuicBlocked, cwnd, stream_window, send_window| {
+        cause("h3", |record| {
+            set(&mut record.limits, &QUIC_WINDOW, stream_window);
+            set(&mut record.limits, &QUIC_SEND_WINDOW, send_window);
+            set(&mut record.limits, &crate::QUIC_CONNECTION_WINDOW, 1 << 20);
+            let stats = QuicStats { blocked: Some(blocked), cwnd, ..quic() };
+            sender(record).transport = Some(TransportStats::Quic(stats));
+        })
+    };
+    let (none, mib) = (QuicBlocked::default(), 1 << 20);
+    let stream = QuicBlocked { stream_sent: 9, ..none };
+    let connection = QuicBlocked { connection_sent: 9, ..none };
+    assert_eq!(bound(stream, 8 * mib, 64 << 10, 4 * mib), Some(Cause::StreamWindow));
+    assert_eq!(bound(connection, 8 * mib, 2 * mib, 4 * mib), Some(Cause::ConnectionWindow));
+    assert_eq!(bound(none, 8 * mib, 64 << 10, mib), Some(Cause::SendBuffer));
+    assert_eq!(bound(stream, 32 << 10, 64 << 10, 4 * mib), Some(Cause::CongestionWindow));
+    assert_eq!(bound(none, 32 << 10, 2 * mib, 4 * mib), Some(Cause::CongestionWindow));
+}
+
+#[test]
+fn one_end_says_what_it_can_see() {
+    let upload = with("h2", |record| {
+        record.receiver = None;
+        sender(record).send_waits = Some(SendWaits { credit: 9, socket: 0 });
+        sender(record).transport = Some(TransportStats::Tcp(tcp()));
+    });
+    assert_eq!(upload.unwrap().to_string(), "stream window (full, round trip 40.5 ms)");
+    let download = |stats: TransportStats| {
+        cause("h3", |record| {
+            record.sender = None;
+            record.receiver.as_mut().unwrap().transport = Some(stats);
+        })
+    };
+    let blocked = QuicBlocked { stream_received: 5, ..QuicBlocked::default() };
+    let stats = QuicStats { blocked: Some(blocked), ..quic() };
+    assert_eq!(download(TransportStats::Quic(stats)), Some(Cause::StreamWindow));
+    assert_eq!(download(TransportStats::Quic(quic())), None);
+    assert_eq!(download(TransportStats::Tcp(tcp())), None);
+}
+
+#[test]
+fn records_without_the_counters_and_failed_runs_have_no_cause() {
+    assert_eq!(cause("h2", |_| {}), None);
+    let old = |stats: TransportStats| cause("h1", |record| sender(record).transport = Some(stats));
+    assert_eq!(old(TransportStats::Tcp(TcpStats { busy: None, min_rtt_us: None, ..tcp() })), None);
+    assert_eq!(old(TransportStats::Quic(QuicStats { blocked: None, ..quic() })), None);
+    let failed = cause("h2", |record| {
+        sender(record).application_wait_s = Some(9.0);
+        (record.outcome, record.error) = (Outcome::Error, Some(Fault::new(FaultKind::Timeout, "late")));
+    });
+    assert_eq!(failed, None);
+}
+
+#[test]
+fn names_are_distinct() {
+    let names: std::collections::BTreeSet<&str> = Cause::ALL.iter().map(|cause| cause.name()).collect();
+    assert_eq!(names.len(), Cause::ALL.len());
+}
