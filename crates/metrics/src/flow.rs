@@ -61,6 +61,11 @@ impl Flow {
         self.waited = Some(wait);
     }
 
+    /// Records a wait for the application: for the payload, the sink or a rate.
+    pub fn waited_for_application(&mut self, wait: Duration) {
+        self.meter.state().waited_for_application(wait);
+    }
+
     /// Records the time by which a stamped chunk was behind its schedule.
     pub fn late(&mut self, lateness: Duration) {
         self.meter.state().late(lateness);
@@ -137,6 +142,17 @@ mod tests {
         let (wait, lateness) = (readings.pull_wait.unwrap(), readings.lateness.unwrap());
         assert!((4_990..5_010).contains(&wait.max) && (990..=1_010).contains(&lateness.max));
         assert_eq!(readings.stamp_every_chunks, Some(1));
+    }
+
+    #[test]
+    fn waits_for_the_application_add_up_over_all_bodies() {
+        let meter = Meter::counting();
+        let (mut one, mut other) = (meter.flow(), meter.flow());
+        assert_eq!(meter.readings().application_wait, Duration::ZERO);
+        for flow in [&mut one, &mut other, &mut one] {
+            flow.waited_for_application(Duration::from_millis(7));
+        }
+        assert_eq!(meter.readings().application_wait, Duration::from_millis(21));
     }
 
     #[test]

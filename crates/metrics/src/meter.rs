@@ -60,6 +60,8 @@ pub(crate) struct State {
     waits: Option<Times>,
     /// The distribution of lateness; `None` until the first value. Only a body that is held to a rate has a lateness.
     lateness: Option<Times>,
+    /// The time that bodies waited for the application, summed over all bodies.
+    application: Duration,
     trace: Option<Trace>,
     /// The timeline of the heap; `None` if the meter only counts, or the heap of this process is not counted.
     heap: Option<HeapTimeline>,
@@ -97,6 +99,7 @@ impl Meter {
             rates: every.map(|_| Rates::new()),
             waits: None,
             lateness: None,
+            application: Duration::ZERO,
             trace: None,
             heap: every.and_then(|_| HeapTimeline::of_this_process()),
         })))
@@ -151,6 +154,7 @@ impl Meter {
             longest_silence: state.every.and(state.first).map(|_| state.silence),
             pull_wait: latency(&state.waits),
             lateness: latency(&state.lateness),
+            application_wait: state.application,
             heap: state.heap.as_ref().map(HeapTimeline::points),
             most_heap_bytes: state.heap.as_ref().and_then(HeapTimeline::most),
         }
@@ -215,6 +219,10 @@ impl State {
         }
     }
 
+    pub(crate) fn waited_for_application(&mut self, wait: Duration) {
+        self.application = self.application.saturating_add(wait);
+    }
+
     pub(crate) fn late(&mut self, lateness: Duration) {
         if self.every.is_some() {
             self.lateness.get_or_insert_with(Times::new).record(lateness);
@@ -249,6 +257,8 @@ pub struct Readings {
     pub pull_wait: Option<Latency>,
     /// The distribution of the lateness of stamped chunks; `None` unless the body was held to a rate.
     pub lateness: Option<Latency>,
+    /// The time that bodies waited for the application, summed over all bodies.
+    pub application_wait: Duration,
     /// The live heap over body offsets; `None` if the heap of this process is not counted, and for a meter that only
     /// counts.
     pub heap: Option<Vec<HeapPoint>>,

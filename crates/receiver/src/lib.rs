@@ -37,6 +37,7 @@ pub mod save;
 mod sink;
 mod spin_time;
 mod stated_digest;
+mod waiting;
 
 pub use activity::SinkActivity;
 pub use error::ReceiveError;

@@ -7,7 +7,9 @@ use http_body::Body;
 use http_body_util::BodyExt as _;
 use metrics::{Meter, Pace, Stamp};
 
-use crate::{Halt, Receipt, ReceiveError, Sink, SinkActivity, SpinTime, busy_poll::BusyPoll};
+use crate::{
+    Halt, Receipt, ReceiveError, Sink, SinkActivity, SpinTime, busy_poll::BusyPoll, waiting::waiting,
+};
 
 /// The reception of one body, with its options. Nothing is received before [`run`](Self::run).
 ///
@@ -96,13 +98,17 @@ where
                 let length = piece.len();
                 received += length as u64;
                 flow.pass(length);
-                sink.take(piece).await?;
-                if let Some(halt) = &halt {
-                    halt.pass(received).await;
-                }
-                if let Some(wait) = pace.as_mut().and_then(|pace| pace.pass(length)) {
-                    tokio::time::sleep(wait).await;
-                }
+                let application = async {
+                    sink.take(piece).await?;
+                    if let Some(halt) = &halt {
+                        halt.pass(received).await;
+                    }
+                    if let Some(wait) = pace.as_mut().and_then(|pace| pace.pass(length)) {
+                        tokio::time::sleep(wait).await;
+                    }
+                    Ok::<_, ReceiveError>(())
+                };
+                waiting(&mut flow, application).await?;
             }
         }
         flow.finish();
@@ -178,8 +184,11 @@ mod tests {
     #[tokio::test]
     async fn a_paced_reception_takes_its_time() {
         let pace = Pace::new(Rate::try_from(100).unwrap());
-        let receipt = Reception::of(abc(), &Meter::new(1)).paced(pace).run().await.unwrap();
+        let meter = Meter::new(1);
+        let receipt = Reception::of(abc(), &meter).paced(pace).run().await.unwrap();
         assert!(receipt.elapsed_s >= 0.03, "{receipt:?}");
+        let waited = meter.readings().application_wait.as_secs_f64();
+        assert!(waited >= 0.015 && waited <= receipt.elapsed_s, "{waited} s of {receipt:?}");
     }
 
     #[tokio::test]

@@ -29,6 +29,8 @@ pub struct MeteredBody {
     pause: Option<Pin<Box<Sleep>>>,
     /// The time at which a stamped chunk was handed over. `None` once the protocol requests the next chunk.
     handed: Option<Stamp>,
+    /// The time since which the application has no chunk for the protocol; `None` while it has.
+    asked: Option<Stamp>,
     polled: bool,
     progress: SendProgress,
 }
@@ -43,6 +45,7 @@ impl MeteredBody {
             pace: None,
             pause: None,
             handed: None,
+            asked: None,
             polled: false,
             progress: SendProgress::default(),
         }
@@ -92,6 +95,15 @@ impl MeteredBody {
         }
     }
 
+    /// Returns the next chunk of the source, once the pace allows it.
+    fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, PayloadError>>> {
+        if let Some(pause) = &mut self.pause {
+            ready!(pause.as_mut().poll(cx));
+            self.pause = None;
+        }
+        Pin::new(&mut self.source).poll_next(cx)
+    }
+
     fn complete(&mut self) {
         self.flow.finish();
         self.progress.conclude(|| Outcome::Whole(self.hasher.as_ref().map(Hasher::digest)));
@@ -116,11 +128,14 @@ impl Body for MeteredBody {
         if let Some(handed) = self.handed.take() {
             self.flow.waited(handed.elapsed());
         }
-        if let Some(pause) = &mut self.pause {
-            ready!(pause.as_mut().poll(cx));
-            self.pause = None;
+        let Poll::Ready(next) = self.poll_source(cx) else {
+            self.asked.get_or_insert_with(Stamp::now);
+            return Poll::Pending;
+        };
+        if let Some(asked) = self.asked.take() {
+            self.flow.waited_for_application(asked.elapsed());
         }
-        match ready!(Pin::new(&mut self.source).poll_next(cx)) {
+        match next {
             Some(Ok(chunk)) => {
                 self.pass(&chunk);
                 Poll::Ready(Some(Ok(Frame::data(chunk))))
@@ -263,11 +278,16 @@ mod tests {
     async fn a_paced_body_takes_its_time_and_the_pace_is_optional() {
         let pace = || Pace::new(Rate::try_from(100_000).unwrap());
         let began = Stamp::now();
-        body(&PayloadKind::Zero, 5000).0.paced(pace()).collect().await.unwrap();
+        let (paced, meter) = body(&PayloadKind::Zero, 5000);
+        paced.paced(pace()).collect().await.unwrap();
         // A wait of 10 ms follows each chunk. The protocol decides whether it waits after the last chunk.
         let took = began.elapsed();
         assert!(took >= std::time::Duration::from_millis(40), "{took:?}");
-        body(&PayloadKind::Zero, 5000).0.paced(Some(pace())).paced(None).collect().await.unwrap();
+        let waited = meter.readings().application_wait;
+        assert!(waited >= took / 2 && waited <= took, "{waited:?} of {took:?}");
+        let (unpaced, meter) = body(&PayloadKind::Zero, 5000);
+        unpaced.paced(Some(pace())).paced(None).collect().await.unwrap();
+        assert_eq!(meter.readings().application_wait, std::time::Duration::ZERO);
         assert!(began.elapsed() - took < std::time::Duration::from_millis(40));
     }
 }
