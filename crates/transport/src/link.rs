@@ -1,6 +1,6 @@
 //! The state of a connection, as protocol and kernel know it.
 
-use record::{LinkRecord, TransportStats};
+use record::{LinkRecord, SendWaits, TransportStats};
 
 /// The parameters of a connection in effect, and its counters. Unknown facts are `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,18 +24,23 @@ pub struct Link {
     pub mtu: Option<u64>,
     /// TCP's congestion controller in effect.
     pub congestion: Option<String>,
+    /// The waits of bodies that are sent; `None` unless the engine counts them.
+    pub send_waits: Option<SendWaits>,
     /// The counters of the connection.
     pub stats: Option<TransportStats>,
 }
 
 impl Link {
-    /// Adds another connection of the same end: counters and socket memory add up, and everything else stays that of
+    /// Adds another connection of the same end: counters, waits and socket memory add up, and everything else stays that of
     /// the first connection.
     pub fn add(&mut self, other: &Self) {
         self.socket_memory_bytes = match (self.socket_memory_bytes, other.socket_memory_bytes) {
             (Some(mine), Some(theirs)) => Some(mine + theirs),
             (mine, theirs) => mine.or(theirs),
         };
+        if let (Some(mine), Some(theirs)) = (&mut self.send_waits, &other.send_waits) {
+            *mine = SendWaits { credit: mine.credit + theirs.credit, socket: mine.socket + theirs.socket };
+        }
         if let (Some(mine), Some(theirs)) = (&mut self.stats, &other.stats) {
             mine.add(theirs);
         }

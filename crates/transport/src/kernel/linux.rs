@@ -6,7 +6,7 @@ use std::{
     os::fd::{AsRawFd, BorrowedFd},
 };
 
-use record::TcpStats;
+use record::{TcpBusy, TcpStats};
 
 use super::ReceiveBuffer;
 
@@ -26,6 +26,12 @@ const DROPS: usize = 8;
 pub(crate) fn tcp_stats(socket: BorrowedFd<'_>) -> Option<TcpStats> {
     // SAFETY: tcp_info is plain integers, for which all zeroes are valid.
     let info: libc::tcp_info = unsafe { option(socket, libc::IPPROTO_TCP, libc::TCP_INFO) }?;
+    // Kernels before 4.10 do not write the times, and a connection has a round-trip time from its handshake on.
+    let busy = TcpBusy {
+        total_us: info.tcpi_busy_time,
+        window_limited_us: info.tcpi_rwnd_limited,
+        buffer_limited_us: info.tcpi_sndbuf_limited,
+    };
     Some(TcpStats {
         retransmits: info.tcpi_total_retrans.into(),
         rtt_us: info.tcpi_rtt.into(),
@@ -33,6 +39,10 @@ pub(crate) fn tcp_stats(socket: BorrowedFd<'_>) -> Option<TcpStats> {
         mss: info.tcpi_snd_mss.into(),
         bytes_acked: info.tcpi_bytes_acked,
         bytes_received: info.tcpi_bytes_received,
+        // Without a sample, the kernel states the greatest number (struct minmax in its tcp.h).
+        min_rtt_us: Some(info.tcpi_min_rtt.into()).filter(|least| (1..u64::from(u32::MAX)).contains(least)),
+        peer_window: Some(info.tcpi_snd_wnd.into()).filter(|window| *window > 0),
+        busy: (info.tcpi_min_rtt > 0).then_some(busy),
     })
 }
 

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use quinn::Endpoint;
-use record::{QuicStats, TransportStats};
+use record::{QuicBlocked, QuicStats, TransportStats};
 
 use super::{OpeningWindows, agreed::Agreed, seat::Seat};
 use crate::{
@@ -114,6 +114,14 @@ impl LinkSource for Established {
                 mtu: stats.path.current_mtu.into(),
                 rtt_us: micros(stats.path.rtt),
                 cwnd: stats.path.cwnd,
+                min_rtt_us: Some(micros(stats.path.min_rtt)),
+                blocked: Some(QuicBlocked {
+                    connection_sent: stats.frame_tx.data_blocked,
+                    stream_sent: stats.frame_tx.stream_data_blocked,
+                    connection_received: stats.frame_rx.data_blocked,
+                    stream_received: stats.frame_rx.stream_data_blocked,
+                }),
+                black_holes: Some(stats.path.black_holes_detected),
             })),
             ..self.probe.link()
         }

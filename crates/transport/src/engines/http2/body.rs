@@ -12,7 +12,9 @@ use h2::{Reason, RecvStream, SendStream};
 use http_body::{Body as _, Frame};
 use http_body_util::BodyExt as _;
 
-use super::{PROTOCOL, failure::Failure, send_window::Share, server::Control, small_frames::Waiting};
+use super::{
+    PROTOCOL, failure::Failure, send_window::Share, server::Control, small_frames::Waiting, turns::Turns,
+};
 use crate::{Body, BodyError, Error};
 
 /// A body that is being sent. Dropping it before its end resets the stream, and no other.
@@ -24,6 +26,8 @@ pub(super) struct Sending {
     send_buffer: usize,
     /// The share of the connection's window, for a long body to a client that may return no credit.
     share: Option<Share>,
+    /// The turns of the connection, which count the waits of the body.
+    turns: Turns,
     is_over: bool,
 }
 
@@ -34,14 +38,14 @@ const PIECE: usize = 16 << 10;
 
 impl Sending {
     /// Returns the body of a request.
-    pub(super) fn request(stream: SendStream<Bytes>, send_buffer: usize) -> Self {
-        Self { stream, control: None, send_buffer, share: None, is_over: false }
+    pub(super) fn request(stream: SendStream<Bytes>, send_buffer: usize, turns: Turns) -> Self {
+        Self { stream, control: None, send_buffer, share: None, turns, is_over: false }
     }
 
     /// Returns the body of a response.
     pub(super) fn response(stream: SendStream<Bytes>, control: Arc<Control>, share: Option<Share>) -> Self {
-        let send_buffer = control.send_buffer;
-        Self { stream, control: Some(control), send_buffer, share, is_over: false }
+        let (send_buffer, turns) = (control.send_buffer, control.turns.clone());
+        Self { stream, control: Some(control), send_buffer, share, turns, is_over: false }
     }
 
     /// Notes that the stream has ended at this end.
@@ -125,6 +129,7 @@ impl Sending {
         if share.room() == 0 {
             // Otherwise h2 would keep the last bytes of the window for this stream.
             self.stream.reserve_capacity(0);
+            let begun = self.turns.begin_wait();
             let reset = tokio::select! {
                 biased;
                 reset = poll_fn(|cx| self.stream.poll_reset(cx)) => Some(reset),
@@ -133,6 +138,7 @@ impl Sending {
             if let Some(reset) = reset {
                 return Err(broken(reset.map_or_else(|error| error, Into::into)));
             }
+            self.turns.end_wait(begun);
         }
         Ok(share.room())
     }
@@ -141,14 +147,26 @@ impl Sending {
     /// may send.
     async fn capacity(&mut self, wanted: usize) -> Result<usize, Error> {
         self.stream.reserve_capacity(wanted);
+        match self.stream.capacity() {
+            0 => {}
+            capacity => return Ok(capacity),
+        }
+        let begun = self.turns.begin_wait();
+        let granted = self.granted().await?;
+        self.turns.end_wait(begun);
+        Ok(granted)
+    }
+
+    /// Waits until the stream may send at least one byte. Returns the number of bytes that it may send.
+    async fn granted(&mut self) -> Result<usize, Error> {
         loop {
-            match self.stream.capacity() {
-                0 => {}
-                capacity => return Ok(capacity),
-            }
             match poll_fn(|cx| self.stream.poll_capacity(cx)).await {
                 Some(granted) => drop(granted.map_err(broken)?),
                 None => return Err(broken(self.end_of_stream())),
+            }
+            match self.stream.capacity() {
+                0 => {}
+                capacity => return Ok(capacity),
             }
         }
     }

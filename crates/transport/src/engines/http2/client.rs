@@ -54,14 +54,14 @@ pub(super) async fn start(
     let ping = connection.ping_pong();
     let tasks = Tasks::default();
     let connection = async { connection.await.map_err(Failure) };
-    let driver = Driver::spawn(&tasks, PROTOCOL, turns.count(connection));
+    let driver = Driver::spawn(&tasks, PROTOCOL, turns.clone().count(connection));
     // The pong follows the peer's SETTINGS: from here on, the peer's windows and frame size are in force.
     if let Some(mut ping) = ping {
         ping.ping(Ping::opaque()).await.map_err(broken)?;
     }
     let requests = Mutex::new(Some(requests));
     let send_buffer = engine.send_buffer;
-    Ok(Box::new(Http2Connection { requests, send_buffer, write_failure, info, driver, tasks }))
+    Ok(Box::new(Http2Connection { requests, send_buffer, turns, write_failure, info, driver, tasks }))
 }
 
 struct Http2Connection {
@@ -69,6 +69,7 @@ struct Http2Connection {
     requests: Mutex<Option<SendRequest<Bytes>>>,
     /// The most bytes that h2 queues for one stream.
     send_buffer: usize,
+    turns: Turns,
     write_failure: WriteFailure,
     info: StreamInfo,
     driver: Driver,
@@ -92,7 +93,7 @@ impl Connection for Http2Connection {
     }
 
     fn link(&self) -> Link {
-        self.info.link()
+        Link { send_waits: Some(self.turns.waits()), ..self.info.link() }
     }
 }
 
@@ -120,7 +121,8 @@ impl Http2Connection {
         let (response, sent) = if empty {
             (response.await?, BodySent::completed())
         } else {
-            let (body_failed, sent) = self.tasks.pump(Sending::request(stream, self.send_buffer).send(body));
+            let sending = Sending::request(stream, self.send_buffer, self.turns.clone());
+            let (body_failed, sent) = self.tasks.pump(sending.send(body));
             let response = tokio::select! {
                 // A body that fails resets the stream, and then the response fails as well: report the cause.
                 biased;

@@ -31,10 +31,10 @@ use super::{
     watched::{Watch, Watched},
 };
 use crate::{
-    Body, Error, Guards, Incoming, Responder, Session,
+    Body, Error, Guards, Incoming, Link, Responder, Session,
     carriers::{Stream, StreamInfo},
     reset_budget::ResetBudget,
-    session::{Arrivals, CloseSignal, DrivenSession},
+    session::{Arrivals, CloseSignal, DrivenSession, LinkSource},
     window_budget::Window,
 };
 
@@ -66,10 +66,32 @@ pub(super) async fn start(
     }
     let connection = builder.handshake(stream).await.map_err(|error| Error::handshake(Failure(error)))?;
     let (streams, waiting) = (guards.streams, guards.streams.saturating_add(MOST_REFUSED));
-    Ok(DrivenSession::start(waiting, info, |arrivals, close| {
-        let control = Arc::new(Control::new(close, window, send_buffer));
+    let link = CountedLink { info, turns: turns.clone() };
+    Ok(DrivenSession::start(waiting, link, |arrivals, close| {
+        let control = Arc::new(Control::new(close, window, send_buffer, turns.clone()));
         turns.count(drive(connection, Reports { arrivals, streams }, control, watch))
     }))
+}
+
+/// The state of a connection, with the waits of its bodies.
+struct CountedLink {
+    info: StreamInfo,
+    turns: Turns,
+}
+
+#[async_trait]
+impl LinkSource for CountedLink {
+    fn link(&self) -> Link {
+        Link { send_waits: Some(self.turns.waits()), ..self.info.link() }
+    }
+
+    async fn delivered(&self) {
+        self.info.delivered().await;
+    }
+
+    async fn stalled(&self) {
+        self.info.stalled().await;
+    }
 }
 
 /// Drives a connection: polling for the next request lets all its streams progress.
@@ -162,13 +184,15 @@ pub(super) struct Control {
     is_exceeded: AtomicBool,
     /// The most bytes that h2 queues for one stream.
     pub(super) send_buffer: usize,
+    /// The turns of the connection.
+    pub(super) turns: Turns,
 }
 
 impl Control {
-    fn new(wake: CloseSignal, window: Option<Window>, send_buffer: usize) -> Self {
+    fn new(wake: CloseSignal, window: Option<Window>, send_buffer: usize, turns: Turns) -> Self {
         let resets = Mutex::new(ResetBudget::new(Instant::now()));
         let (grown, is_exceeded) = (AtomicU32::new(0), AtomicBool::new(false));
-        Self { wake, window, grown, resets, is_exceeded, send_buffer }
+        Self { wake, window, grown, resets, is_exceeded, send_buffer, turns }
     }
 
     /// Applies all changes to the connection.

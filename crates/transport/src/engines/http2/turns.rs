@@ -1,4 +1,5 @@
-//! The turns of the task that drives a connection, and a bound on the bytes that it reads in each.
+//! The turns of the task that drives a connection, the waits of its bodies, and a bound on the bytes that it reads in each
+//! turn.
 
 use std::{
     future::poll_fn,
@@ -11,6 +12,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use record::SendWaits;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::carriers::Stream;
@@ -21,16 +23,36 @@ use crate::carriers::Stream;
 /// faster, in cleartext or over TLS.
 pub(super) const QUOTA: usize = 128 << 10;
 
-/// The number of times that the task which drives a connection was polled.
+/// The number of times that the task which drives a connection was polled, and the waits of bodies that are sent.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Turns(Arc<AtomicU64>);
+pub(super) struct Turns(Arc<Counts>);
+
+#[derive(Debug, Default)]
+struct Counts {
+    turns: AtomicU64,
+    /// The writes that the stream below refused because it was full.
+    refused: AtomicU64,
+    for_credit: AtomicU64,
+    for_socket: AtomicU64,
+}
+
+/// The moment at which a body began to wait.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct WaitBegun {
+    turn: u64,
+    refused: u64,
+}
+
+/// The turns that a body waits without being blocked. In the first, the connection writes what the body has queued, and
+/// thereby admits more.
+const UNBLOCKED_TURNS: u64 = 1;
 
 impl Turns {
     /// Runs `work` and counts its polls.
     pub(super) async fn count<F: Future>(self, work: F) -> F::Output {
         let mut work = pin!(work);
         poll_fn(|cx| {
-            self.0.fetch_add(1, Ordering::Relaxed);
+            self.0.turns.fetch_add(1, Ordering::Relaxed);
             work.as_mut().poll(cx)
         })
         .await
@@ -38,7 +60,37 @@ impl Turns {
 
     /// Returns the number of the current turn.
     pub(super) fn now(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.0.turns.load(Ordering::Relaxed)
+    }
+
+    /// Notes the moment at which a body begins to wait.
+    pub(super) fn begin_wait(&self) -> WaitBegun {
+        WaitBegun { turn: self.now(), refused: self.0.refused.load(Ordering::Relaxed) }
+    }
+
+    /// Counts a wait that ends now, unless it took one turn only.
+    pub(super) fn end_wait(&self, begun: WaitBegun) {
+        if self.now() <= begun.turn + UNBLOCKED_TURNS {
+            return;
+        }
+        let is_full = self.0.refused.load(Ordering::Relaxed) > begun.refused;
+        let count = if is_full { &self.0.for_socket } else { &self.0.for_credit };
+        count.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Returns the waits so far.
+    pub(super) fn waits(&self) -> SendWaits {
+        let [credit, socket] =
+            [&self.0.for_credit, &self.0.for_socket].map(|count| count.load(Ordering::Relaxed));
+        SendWaits { credit, socket }
+    }
+
+    /// Counts a write that the stream below refused.
+    fn written<T>(&self, written: Poll<T>) -> Poll<T> {
+        if written.is_pending() {
+            self.0.refused.fetch_add(1, Ordering::Relaxed);
+        }
+        written
     }
 }
 
@@ -85,7 +137,8 @@ impl<S: Stream> AsyncRead for ReadQuota<S> {
 
 impl<S: Stream> AsyncWrite for ReadQuota<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.turns.written(written)
     }
 
     fn poll_write_vectored(
@@ -93,7 +146,8 @@ impl<S: Stream> AsyncWrite for ReadQuota<S> {
         cx: &mut Context<'_>,
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, pieces)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, pieces);
+        self.turns.written(written)
     }
 
     fn is_write_vectored(&self) -> bool {
