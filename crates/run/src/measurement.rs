@@ -259,6 +259,8 @@ impl Measurement {
         end.longest_silence_s = readings.longest_silence.map(|silence| silence.as_secs_f64());
         (end.throughput, end.lateness) = (readings.throughput, readings.lateness);
         (end.pull_wait, end.chunk_latency) = (readings.pull_wait.clone(), readings.pull_wait);
+        end.application_wait_s = Some(readings.application_wait.as_secs_f64());
+        end.send_waits = link.send_waits;
         end.transport = link.stats.clone();
         end.framing = self.framing.as_ref().map(FramingObserver::record);
         (end, link.record())

@@ -191,6 +191,7 @@ impl Session {
         (record.delivery, record.bodies) = (outcome.delivery, outcome.bodies);
         record.conditions = outcome.conditions;
         record.judge_disturbance();
+        record.judge_limit();
         record
     }
 }
