@@ -34,6 +34,11 @@ fn main() -> ExitCode {
         process::read_heap_by(process::HeapReader {
             bytes: || allocator::live_bytes().map(|bytes| bytes as u64),
             heap: live_heap,
+            join: || {
+                allocator::count_thread();
+                // Without an arena of its own, the thread allocates from that of the first one.
+                let _ = allocator::use_own_arena();
+            },
         });
         #[cfg(feature = "heap-trace")]
         process::trace_heap_by(heap_tracer());

@@ -18,6 +18,7 @@ fn main() -> ExitCode {
         process::read_heap_by(process::HeapReader {
             bytes: || allocator::live_bytes().map(|bytes| bytes as u64),
             heap: || Some(live()),
+            join: || (),
         });
     }
     let [protocol, mebibytes] = arguments.as_slice() else { return usage() };

@@ -26,15 +26,23 @@ static ALLOCATOR: Counting = Counting;
 /// True once the program has called [`count`].
 static IS_COUNTING: AtomicBool = AtomicBool::new(false);
 
-/// The counters of the thread that called [`count`].
-static OWN: Counters = Counters::new();
+/// The most threads with counters of their own. Further threads share counters, which costs atomic additions.
+const OWNERS: usize = 256;
+
+/// The counters of single threads: first that of [`count`], then those of [`count_thread`]. A thread that has ended leaves
+/// its counters behind, because other threads may still free what it allocated.
+static OWN: [Counters; OWNERS] = [const { Counters::new() }; OWNERS];
+
+/// The number of counters of [`OWN`] that threads have asked for.
+static OWNED: AtomicUsize = AtomicUsize::new(0);
 
 /// The counters of all other threads.
 static SHARED: Counters = Counters::new();
 
 thread_local! {
-    /// True on the thread that called [`count`] first. The value has no destructor, so that no access to it allocates.
-    static IS_OWNER: Cell<bool> = const { Cell::new(false) };
+    /// The counters of this thread alone; `None` for a thread that counts in [`SHARED`]. The value has no destructor, so
+    /// that no access to it allocates.
+    static OF_THREAD: Cell<Option<&'static Counters>> = const { Cell::new(None) };
 }
 
 /// Begins to count live memory. The calling thread counts without atomic additions, so it should be the thread that
@@ -42,16 +50,38 @@ thread_local! {
 /// Only the first call has an effect.
 pub fn count() {
     if !IS_COUNTING.swap(true, Relaxed) {
-        IS_OWNER.set(true);
+        own();
     }
+}
+
+/// Makes the calling thread count without atomic additions, too, if [`count`] was called. For a thread that allocates as
+/// much as the one that called [`count`]: threads that share counters wait for each other's cache lines.
+pub fn count_thread() {
+    if IS_COUNTING.load(Relaxed) && OF_THREAD.get().is_none() {
+        own();
+    }
+}
+
+/// Gives the calling thread counters of its own, as long as there are any.
+fn own() {
+    OF_THREAD.set(OWN.get(OWNED.fetch_add(1, Relaxed)));
+}
+
+/// Returns the sum of one figure of all counters.
+#[inline]
+fn sum(figure: impl Fn(&Counters) -> &AtomicUsize) -> usize {
+    let owned = OWN.get(..OWNED.load(Relaxed).min(OWNERS)).unwrap_or_default();
+    owned
+        .iter()
+        .fold(figure(&SHARED).load(Relaxed), |sum, counters| sum.wrapping_add(figure(counters).load(Relaxed)))
 }
 
 /// Returns the live memory, or `None` unless [`count`] was called. The figures are exact if no other thread allocates
 /// during the call.
 pub fn live() -> Option<Live> {
     IS_COUNTING.load(Relaxed).then(|| Live {
-        bytes: OWN.bytes.load(Relaxed).wrapping_add(SHARED.bytes.load(Relaxed)),
-        allocations: OWN.allocations.load(Relaxed).wrapping_add(SHARED.allocations.load(Relaxed)),
+        bytes: sum(|counters| &counters.bytes),
+        allocations: sum(|counters| &counters.allocations),
         c_bytes: c_heap(),
     })
 }
@@ -60,11 +90,13 @@ pub fn live() -> Option<Live> {
 /// the C library.
 #[inline]
 pub fn live_bytes() -> Option<usize> {
-    IS_COUNTING.load(Relaxed).then(|| OWN.bytes.load(Relaxed).wrapping_add(SHARED.bytes.load(Relaxed)))
+    IS_COUNTING.load(Relaxed).then(|| sum(|counters| &counters.bytes))
 }
 
 /// The numbers of live bytes and allocations of some threads. The numbers wrap around at zero, because a thread may
-/// free memory that another thread allocated.
+/// free memory that another thread allocated. Processors fetch two cache lines at once, so counters of different threads
+/// are that far apart.
+#[repr(align(128))]
 struct Counters {
     bytes: AtomicUsize,
     allocations: AtomicUsize,
@@ -96,8 +128,8 @@ fn note(bytes: usize, allocations: usize) {
     if trace::is_busy() {
         return;
     }
-    if IS_OWNER.get() {
-        OWN.add_alone(bytes, allocations);
+    if let Some(own) = OF_THREAD.get() {
+        own.add_alone(bytes, allocations);
     } else if IS_COUNTING.load(Relaxed) {
         SHARED.add(bytes, allocations);
     }

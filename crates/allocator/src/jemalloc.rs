@@ -54,6 +54,19 @@ pub fn in_force() -> Result<Allocator, Error> {
     })
 }
 
+/// Gives the calling thread an arena of its own. Threads that allocate from one arena wait for each other's locks, and the
+/// settings provide a single arena, for programs of one thread. Does nothing if the allocator of the system is in use.
+///
+/// # Errors
+/// Fails if jemalloc has no memory for an arena, or as many arenas as it can have. The thread then stays with its arena.
+pub fn use_own_arena() -> Result<(), Error> {
+    if cfg!(feature = "system") {
+        return Ok(());
+    }
+    let arena = read::<c_uint>("arenas.create")?;
+    write("thread.arena", arena)
+}
+
 /// Returns jemalloc's version. The version of a release has no commit: "5.3.1" instead of "5.3.1-0-g81034ce1".
 fn version() -> Result<String, Error> {
     let text = text("version")?;
@@ -142,4 +155,22 @@ fn read<T: Value>(name: &str) -> Result<T, Error> {
         0 => Err(fail(io::ErrorKind::InvalidData.into())),
         code => Err(fail(io::Error::from_raw_os_error(code))),
     }
+}
+
+/// Sets the value called `name` in jemalloc's `mallctl` namespace.
+fn write<T: Value>(name: &str, mut value: T) -> Result<(), Error> {
+    let fail = |source| Error { name: name.to_owned(), source };
+    let terminated = CString::new(name).map_err(|error| fail(error.into()))?;
+    // SAFETY: the name ends in a NUL. `value` outlives the call, and jemalloc reads `size_of::<T>()` bytes of it. There is
+    // no place for the old value, so jemalloc writes nothing.
+    let code = unsafe {
+        mallctl(
+            terminated.as_ptr(),
+            ptr::null_mut(),
+            ptr::null_mut(),
+            (&raw mut value).cast(),
+            size_of::<T>(),
+        )
+    };
+    if code == 0 { Ok(()) } else { Err(fail(io::Error::from_raw_os_error(code))) }
 }

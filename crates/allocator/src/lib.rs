@@ -30,8 +30,8 @@ pub mod trace;
 
 use std::{fmt, io};
 
-pub use counting::{count, live, live_bytes};
-pub use jemalloc::in_force;
+pub use counting::{count, count_thread, live, live_bytes};
+pub use jemalloc::{in_force, use_own_arena};
 pub use settings::SETTINGS;
 
 /// Returns the allocator of the program with its settings in force, in one line. Returns `system` if the feature

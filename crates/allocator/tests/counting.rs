@@ -4,7 +4,7 @@
 
 use std::{hint::black_box, thread};
 
-use longhaul_allocator::{Live, count, live};
+use longhaul_allocator::{Live, count, count_thread, live, use_own_arena};
 
 /// Returns the numbers of bytes and allocations that `work` leaves behind, as wrapped differences.
 fn left_by<T>(work: impl FnOnce() -> T) -> (usize, usize) {
@@ -34,6 +34,28 @@ fn main() {
     assert_eq!(left_by(elsewhere), (1001, 1), "allocated on a thread that has ended");
     assert_eq!(left_by(|| drop(thread::spawn(|| vec![1_u8; 1001]).join().unwrap())), (0, 0), "freed here");
     count_again();
+    threads_of_their_own();
+}
+
+/// Has threads count on their own, more of them than there are counters. What one allocates and another frees counts on
+/// neither.
+fn threads_of_their_own() {
+    let own = |size: usize| {
+        thread::spawn(move || {
+            count_thread();
+            use_own_arena().unwrap();
+            vec![1_u8; size]
+        })
+    };
+    for _ in 0..2 {
+        // An arena that is used for the first time has no memory of Rust code.
+        assert_eq!(left_by(|| own(5000).join().unwrap().leak().len()), (5000, 1));
+        assert_eq!(left_by(|| drop(own(5000).join().unwrap())), (0, 0), "freed here");
+    }
+    let counting = || thread::spawn(|| (count_thread(), vec![1_u8; 1001].leak().len())).join().unwrap();
+    for _ in 0..300 {
+        assert_eq!(left_by(counting), (1001, 1));
+    }
 }
 
 /// Calls [`count`] again. A second call changes nothing, whatever the thread.

@@ -45,3 +45,13 @@ pub fn peak_rss_bytes() -> Option<u64> {
 pub(crate) fn run_delay() -> Option<Duration> {
     None
 }
+
+/// Returns `None` always, because no times of single threads are read on this system.
+pub(crate) fn thread_id() -> Option<u64> {
+    None
+}
+
+/// Returns `None` always, because no times of single threads are read on this system.
+pub(crate) fn thread_times(_: u64) -> Option<crate::ThreadTimes> {
+    None
+}

@@ -20,6 +20,9 @@ pub struct HeapReader {
     pub bytes: fn() -> Option<u64>,
     /// Reads all counters. glibc takes some microseconds to add up the memory of C code.
     pub heap: fn() -> Option<Heap>,
+    /// Prepares the calling thread, which will allocate a lot besides others: its counters, and the memory that it
+    /// allocates from, become its own.
+    pub join: fn(),
 }
 
 static READER: OnceLock<HeapReader> = OnceLock::new();
@@ -42,6 +45,14 @@ pub fn heap() -> Option<Heap> {
     READER.get().and_then(|reader| (reader.heap)())
 }
 
+/// Prepares the calling thread for work in which it allocates a lot besides other threads, so that their allocations do not
+/// wait for each other. Does nothing if the program does not count its memory.
+pub fn join_heap() {
+    if let Some(reader) = READER.get() {
+        (reader.join)();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -51,8 +62,8 @@ mod tests {
         assert_eq!((heap(), heap_bytes()), (None, None));
         let some = Heap { bytes: 3, allocations: 1, c_bytes: None };
         let heap_of_three = || Some(Heap { bytes: 3, allocations: 1, c_bytes: None });
-        read_heap_by(HeapReader { bytes: || Some(3), heap: heap_of_three });
-        read_heap_by(HeapReader { bytes: || None, heap: || None });
+        read_heap_by(HeapReader { bytes: || Some(3), heap: heap_of_three, join: || () });
+        read_heap_by(HeapReader { bytes: || None, heap: || None, join: || () });
         assert_eq!((heap(), heap_bytes()), (Some(some), Some(3)));
     }
 }

@@ -37,6 +37,7 @@ mod occupy;
 mod processor_time;
 mod resources;
 mod sampler;
+mod thread_times;
 mod timeline;
 
 #[cfg(target_os = "linux")]
@@ -64,7 +65,7 @@ mod tree;
 
 pub use call_sites::{CallSite, HeapTracer, heap_tracer, trace_heap_by};
 pub use clock::Stamp;
-pub use heap::{Heap, HeapReader, heap, heap_bytes, read_heap_by};
+pub use heap::{Heap, HeapReader, heap, heap_bytes, join_heap, read_heap_by};
 pub use holdings::Holdings;
 pub use memory::Memory;
 pub use occupy::occupy;
@@ -72,6 +73,7 @@ pub use platform::{MemoryReader, peak_rss_bytes};
 pub use processor_time::ProcessorTime;
 pub use resources::Resources;
 pub use sampler::Sampler;
+pub use thread_times::{ThreadId, ThreadTimes};
 pub use timeline::Timeline;
 pub use tree::ProcessTree;
 

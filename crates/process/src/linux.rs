@@ -4,7 +4,7 @@ use std::{fs, io, time::Duration};
 
 use procfs::{ProcError, page_size, process::Process};
 
-use crate::{Holdings, Memory};
+use crate::{Holdings, Memory, ThreadTimes};
 
 /// A reader of the current process's memory, which keeps files of `/proc/self` open between readings.
 #[derive(Debug)]
@@ -77,6 +77,19 @@ pub fn peak_rss_bytes() -> Option<u64> {
 pub(crate) fn run_delay() -> Option<Duration> {
     let text = fs::read_to_string("/proc/self/schedstat").ok()?;
     text.split_ascii_whitespace().nth(1)?.parse().ok().map(Duration::from_nanos)
+}
+
+/// Returns the number of the calling thread, by which `/proc/self/task` names it.
+pub(crate) fn thread_id() -> Option<u64> {
+    u64::try_from(nix::unistd::gettid().as_raw()).ok()
+}
+
+/// Returns the times of a thread of this process: the first two numbers of its `schedstat`, in nanoseconds
+/// (Documentation/scheduler/sched-stats.rst). `None` if the thread has ended, or the kernel was built without this file.
+pub(crate) fn thread_times(id: u64) -> Option<ThreadTimes> {
+    let text = fs::read_to_string(format!("/proc/self/task/{id}/schedstat")).ok()?;
+    let mut times = text.split_ascii_whitespace().map_while(|number| number.parse().ok());
+    Some(ThreadTimes::new(Duration::from_nanos(times.next()?), Duration::from_nanos(times.next()?)))
 }
 
 pub(crate) fn into_io(error: ProcError) -> io::Error {

@@ -61,3 +61,13 @@ fn usage() -> io::Result<rusage_info_v4> {
     // SAFETY: zeros are a value of this type, and the call has succeeded.
     Ok(unsafe { usage.assume_init() })
 }
+
+/// Returns `None` always, because no times of single threads are read on this system.
+pub(crate) fn thread_id() -> Option<u64> {
+    None
+}
+
+/// Returns `None` always, because no times of single threads are read on this system.
+pub(crate) fn thread_times(_: u64) -> Option<crate::ThreadTimes> {
+    None
+}

@@ -53,3 +53,13 @@ fn counters() -> io::Result<PROCESS_MEMORY_COUNTERS_EX> {
     let is_done = unsafe { GetProcessMemoryInfo(GetCurrentProcess(), from_mut(&mut counters).cast(), SIZE) };
     if is_done == 0 { Err(io::Error::last_os_error()) } else { Ok(counters) }
 }
+
+/// Returns `None` always, because no times of single threads are read on this system.
+pub(crate) fn thread_id() -> Option<u64> {
+    None
+}
+
+/// Returns `None` always, because no times of single threads are read on this system.
+pub(crate) fn thread_times(_: u64) -> Option<crate::ThreadTimes> {
+    None
+}
