@@ -5,8 +5,8 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 use rustls::{ClientConfig, ServerConfig};
 
 use crate::{
-    ClientAuthorities, Error, FramingObserver, Guards, Identity, KeyLog, Proxy, Resumption, Sessions, Trust,
-    cipher::Ciphers,
+    ClientAuthorities, Error, FramingObserver, Guards, Identity, KeyLog, Proxy, Resumption, Sessions, Spread,
+    Trust, cipher::Ciphers,
 };
 
 /// A version of TLS.
@@ -60,6 +60,9 @@ pub struct Peer {
     pub sessions: Option<Sessions>,
     /// The counts of what arrives; `None` counts nothing.
     pub framing: Option<FramingObserver>,
+    /// QUIC: the number of the connection among those to a server of longhaul's own that spreads them over threads, which
+    /// then carry equally many. `None` leaves the thread to chance.
+    pub ordinal: Option<u16>,
 }
 
 impl Peer {
@@ -78,7 +81,14 @@ impl Peer {
             key_log: None,
             sessions: None,
             framing: None,
+            ordinal: None,
         }
+    }
+
+    /// QUIC: sets the number of the connection among those to a server that spreads them over threads.
+    #[must_use]
+    pub fn with_ordinal(self, ordinal: impl Into<Option<u16>>) -> Self {
+        Self { ordinal: ordinal.into(), ..self }
     }
 
     /// Dials a Unix socket in place of the address; `None` dials the address.
@@ -177,6 +187,8 @@ pub struct Bind {
     pub resumption: Resumption,
     /// The counts of what arrives on all connections; `None` counts nothing.
     pub framing: Option<FramingObserver>,
+    /// The threads over which connections are spread; `None` leaves all of them to the thread that accepts them.
+    pub spread: Option<Spread>,
 }
 
 impl Bind {
@@ -192,7 +204,14 @@ impl Bind {
             key_log: None,
             resumption: Resumption::default(),
             framing: None,
+            spread: None,
         }
+    }
+
+    /// Spreads connections over threads; `None` leaves all of them to the thread that accepts them.
+    #[must_use]
+    pub fn with_spread(self, spread: impl Into<Option<Spread>>) -> Self {
+        Self { spread: spread.into(), ..self }
     }
 
     /// Listens on a Unix socket in place of the address; `None` listens on the address.

@@ -88,6 +88,7 @@ mod server;
 mod session;
 mod settings;
 mod socket;
+mod spread;
 mod stream_socket;
 mod tasks;
 mod tcp_stream;
@@ -113,6 +114,7 @@ pub use random::seed_random_numbers;
 pub use reset_budget::ResetBudget;
 pub use resumption::{MAX_EARLY_DATA, Resumption, Sessions};
 pub use server::{listen_cleartext, listen_quic, listen_secured, rehearse_quic};
+pub use spread::Spread;
 pub use traits::{
     Accepted, Connection, Handshake, InEarlyData, Incoming, LengthBesideCoding, Listener, Responder, Session,
     Transport,

@@ -15,7 +15,7 @@ use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpSocket, UnixStream};
 
 use crate::{
-    Bind, Error, Peer,
+    Bind, Error, Peer, Spread,
     congestion::Congestion,
     proxy::tunnelled,
     settings::{FromLimits, bytes_unless_auto, choice},
@@ -106,6 +106,16 @@ pub(crate) struct Acceptor {
     socket: Listening,
     addr: SocketAddr,
     waits: bool,
+    /// The threads that get the connections in turn; `None` leaves them to the caller of [`accept`](Self::accept).
+    spread: Option<Spread>,
+}
+
+/// A connection that was accepted.
+pub(crate) struct Arrival {
+    pub(crate) stream: StreamSocket,
+    pub(crate) peer: SocketAddr,
+    /// The number of the thread that drives the socket; `None` for the caller's own.
+    pub(crate) thread: Option<usize>,
 }
 
 enum Listening {
@@ -122,17 +132,22 @@ impl Acceptor {
     /// # Errors
     /// Fails if the address cannot be bound, or the system refuses an option.
     pub(crate) fn bind(bind: &Bind, options: &TcpOptions) -> Result<Self, Error> {
-        let Some(path) = &bind.unix_socket else { return Self::bind_tcp(bind.addr, options) };
+        let spread = bind.spread.clone();
+        let Some(path) = &bind.unix_socket else { return Self::bind_tcp(bind.addr, options, spread) };
         let bound = UnixAcceptor::bind(path);
         let socket = bound.map_err(|source| Error::ListenUnix { path: path.clone(), source })?;
-        Ok(Self { socket: Listening::Unix(socket), addr: LOCAL, waits: options.waits })
+        Ok(Self { socket: Listening::Unix(socket), addr: LOCAL, waits: options.waits, spread })
     }
 
     /// Listens on an address over TCP.
     ///
     /// # Errors
     /// Fails if the address cannot be bound, or the system refuses an option.
-    pub(crate) fn bind_tcp(addr: SocketAddr, options: &TcpOptions) -> Result<Self, Error> {
+    pub(crate) fn bind_tcp(
+        addr: SocketAddr,
+        options: &TcpOptions,
+        spread: Option<Spread>,
+    ) -> Result<Self, Error> {
         let listening = || {
             let socket = options.socket(addr)?;
             socket.set_reuseaddr(true)?;
@@ -140,7 +155,8 @@ impl Acceptor {
             SockRef::from(&socket).set_tcp_keepalive(&keep_alive)?;
             socket.bind(addr)?;
             let socket = socket.listen(BACKLOG)?;
-            Ok(Self { addr: socket.local_addr()?, socket: Listening::Tcp(socket), waits: options.waits })
+            let addr = socket.local_addr()?;
+            Ok(Self { addr, socket: Listening::Tcp(socket), waits: options.waits, spread })
         };
         listening().map_err(|source| Error::Listen { addr, source })
     }
@@ -154,21 +170,29 @@ impl Acceptor {
         self.waits
     }
 
-    /// Waits for the next connection.
+    /// Waits for the next connection, and hands it to the thread whose turn it is.
+    ///
+    /// Listeners of single threads on one port (SO_REUSEPORT) would need no such hand-over, but the kernel chooses among them
+    /// by a hash of the addresses: two connections would share a thread as often as not.
     ///
     /// # Errors
     /// Fails if the system refuses to accept.
-    pub(crate) async fn accept(&self) -> Result<(StreamSocket, SocketAddr), Error> {
-        match &self.socket {
-            Listening::Tcp(socket) => match socket.accept().await {
-                Ok((stream, peer)) => Ok((stream.into(), peer)),
-                Err(source) => Err(Error::Listen { addr: self.addr, source }),
-            },
-            Listening::Unix(socket) => match socket.accept().await {
-                Ok(stream) => Ok((stream.into(), LOCAL)),
-                Err(source) => Err(Error::ListenUnix { path: socket.path().to_owned(), source }),
-            },
-        }
+    pub(crate) async fn accept(&self) -> Result<Arrival, Error> {
+        let accepted = match &self.socket {
+            Listening::Tcp(socket) => socket.accept().await.map(|(stream, peer)| (stream.into(), peer)),
+            Listening::Unix(socket) => socket.accept().await.map(|stream| (stream.into(), LOCAL)),
+        };
+        let handed = accepted.and_then(|(stream, peer)| self.hand_over(stream, peer));
+        handed.map_err(|source| match &self.socket {
+            Listening::Tcp(_) => Error::Listen { addr: self.addr, source },
+            Listening::Unix(socket) => Error::ListenUnix { path: socket.path().to_owned(), source },
+        })
+    }
+
+    fn hand_over(&self, stream: StreamSocket, peer: SocketAddr) -> io::Result<Arrival> {
+        let Some(spread) = &self.spread else { return Ok(Arrival { stream, peer, thread: None }) };
+        let (thread, _entered) = spread.take_turn();
+        Ok(Arrival { stream: stream.moved()?, peer, thread: Some(thread) })
     }
 }
 
@@ -177,9 +201,31 @@ impl Acceptor {
 /// # Errors
 /// Fails if the address cannot be bound, or the system refuses the buffers.
 pub(crate) fn udp(addr: SocketAddr, buffer: Option<usize>) -> io::Result<UdpSocket> {
+    bound_udp(addr, buffer, Sharing::No)
+}
+
+/// Returns a UDP socket as [`udp`] does, on an address that sockets which allow it already have (SO_REUSEPORT).
+///
+/// # Errors
+/// Fails if the address cannot be bound, or the system refuses an option.
+pub(crate) fn udp_beside(addr: SocketAddr, buffer: Option<usize>) -> io::Result<UdpSocket> {
+    bound_udp(addr, buffer, Sharing::Port)
+}
+
+/// The use of an address by several sockets.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sharing {
+    No,
+    Port,
+}
+
+fn bound_udp(addr: SocketAddr, buffer: Option<usize>, sharing: Sharing) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, None)?;
     if let Some(size) = buffer {
         set_buffers(&socket, size)?;
+    }
+    if sharing == Sharing::Port {
+        socket.set_reuse_port(true)?;
     }
     socket.bind(&addr.into())?;
     Ok(socket.into())
@@ -300,10 +346,11 @@ mod tests {
     #[tokio::test]
     async fn an_accepted_connection_notices_a_client_that_has_vanished() {
         let options = TcpOptions::default();
-        let acceptor = Acceptor::bind_tcp(([127, 0, 0, 1], 0).into(), &options).unwrap();
+        let acceptor = Acceptor::bind_tcp(([127, 0, 0, 1], 0).into(), &options, None).unwrap();
         let _client = TcpStream::connect(acceptor.local_addr()).await.unwrap();
-        let (accepted, _) = acceptor.accept().await.unwrap();
-        let socket = SockRef::from(&accepted);
+        let accepted = acceptor.accept().await.unwrap();
+        assert_eq!(accepted.thread, None);
+        let socket = SockRef::from(&accepted.stream);
         assert!(socket.keepalive().unwrap());
         assert_eq!(socket.tcp_keepalive_time().unwrap(), KEEP_ALIVE);
     }

@@ -32,6 +32,17 @@ impl StreamSocket {
             Self::Unix(_) => Ok(()),
         }
     }
+
+    /// Moves the socket to the runtime of the caller's context, whose thread then drives it.
+    ///
+    /// # Errors
+    /// Fails if that runtime cannot watch the socket.
+    pub(crate) fn moved(self) -> io::Result<Self> {
+        match self {
+            Self::Tcp(stream) => TcpStream::from_std(stream.into_std()?).map(Self::Tcp),
+            Self::Unix(stream) => UnixStream::from_std(stream.into_std()?).map(Self::Unix),
+        }
+    }
 }
 
 impl From<TcpStream> for StreamSocket {

@@ -69,12 +69,21 @@ pub struct Accepted {
     pub peer: SocketAddr,
     /// The handshake, for the caller to drive.
     pub handshake: Handshake,
+    /// The number of the thread of [`Bind::spread`] on whose runtime the handshake must be polled first, and the session
+    /// should be served. `None` without a spread: the caller's own.
+    pub thread: Option<usize>,
 }
 
 impl Accepted {
     /// Returns a connection of `peer`, and its handshake.
     pub fn new(peer: SocketAddr, handshake: Handshake) -> Self {
-        Self { peer, handshake }
+        Self { peer, handshake, thread: None }
+    }
+
+    /// Assigns the connection to a thread; `None` leaves it to the caller's own.
+    #[must_use]
+    pub(crate) fn on_thread(self, thread: Option<usize>) -> Self {
+        Self { thread, ..self }
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
     footprint::Footprint,
     probe::Probe,
     settings::FromLimits as _,
-    socket::{Acceptor, TcpOptions, connect},
+    socket::{Acceptor, Arrival, TcpOptions, connect},
     tcp_stream::SharedStream,
 };
 
@@ -66,7 +66,7 @@ impl<E: ServerEngine> Listener for PlainListener<E> {
     }
 
     async fn accept(&self) -> Result<Accepted, Error> {
-        let (stream, peer) = self.acceptor.accept().await?;
+        let Arrival { stream, peer, thread } = self.acceptor.accept().await?;
         let (engine, guards, waits) = (self.engine.clone(), self.guards.clone(), self.acceptor.waits());
         let framing = self.framing.clone();
         let handshake = Box::pin(async move {
@@ -75,6 +75,6 @@ impl<E: ServerEngine> Listener for PlainListener<E> {
             let info = StreamInfo::cleartext(Probe::of_stream(stream.socket())).with_framing(framing);
             engine.server(stream, info, &guards).await
         });
-        Ok(Accepted::new(peer, handshake))
+        Ok(Accepted::new(peer, handshake).on_thread(thread))
     }
 }

@@ -22,7 +22,7 @@ use crate::{
     probe::Probe,
     resumption::takes_early_data,
     settings::{FromLimits as _, choice},
-    socket::{Acceptor, TcpOptions, connect},
+    socket::{Acceptor, Arrival, TcpOptions, connect},
     tcp_stream::SharedStream,
 };
 
@@ -153,7 +153,7 @@ impl<E: ServerEngine> Listener for SecuredListener<E> {
     }
 
     async fn accept(&self) -> Result<Accepted, Error> {
-        let (stream, peer) = self.acceptor.accept().await?;
+        let Arrival { stream, peer, thread } = self.acceptor.accept().await?;
         let (tls, engine, guards) = (self.tls.clone(), self.engine.clone(), self.guards.clone());
         let (waits, ahead, framing) = (self.acceptor.waits(), self.ahead, self.framing.clone());
         let handshake = Box::pin(async move {
@@ -177,6 +177,6 @@ impl<E: ServerEngine> Listener for SecuredListener<E> {
             let info = info.with_agreement(Arc::new(served::<E>(stream.get_ref().1)?.into()));
             engine.server(stream, info, &guards).await
         });
-        Ok(Accepted::new(peer, handshake))
+        Ok(Accepted::new(peer, handshake).on_thread(thread))
     }
 }

@@ -22,7 +22,7 @@ use crate::{
     footprint::Footprint,
     probe::Probe,
     settings::{FromLimits, bytes_unless_auto},
-    socket::{self, Acceptor, TcpOptions, dial},
+    socket::{self, Acceptor, Arrival, TcpOptions, dial},
     tcp_stream::SharedStream,
 };
 
@@ -74,7 +74,7 @@ impl Carries<Datagrams> for Udp {
 
     fn listen(bind: &Bind, limits: &Limits) -> Result<Box<dyn Listener>, Error> {
         let settings = Settings::from_limits(limits)?;
-        let acceptor = Acceptor::bind_tcp(bind.addr, &TcpOptions::default())?;
+        let acceptor = Acceptor::bind_tcp(bind.addr, &TcpOptions::default(), bind.spread.clone())?;
         Ok(Box::new(UdpListener { acceptor, settings }))
     }
 }
@@ -91,7 +91,7 @@ impl Listener for UdpListener {
     }
 
     async fn accept(&self) -> Result<Accepted, Error> {
-        let (stream, peer) = self.acceptor.accept().await?;
+        let Arrival { stream, peer, thread } = self.acceptor.accept().await?;
         let settings = self.settings;
         let handshake = Box::pin(async move {
             stream.set_nodelay(true).map_err(Error::handshake)?;
@@ -99,7 +99,7 @@ impl Listener for UdpListener {
             let session: Box<dyn Session> = Box::new(datagrams::link(channel.map_err(Error::handshake)?));
             Ok(session)
         });
-        Ok(Accepted::new(peer, handshake))
+        Ok(Accepted::new(peer, handshake).on_thread(thread))
     }
 }
 

@@ -11,6 +11,7 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use quinn::{Connecting, ConnectionError, Endpoint, Incoming, ServerConfig, VarInt};
 use tokio::{
+    runtime::Handle,
     sync::Mutex,
     time::{error::Elapsed, timeout},
 };
@@ -34,12 +35,13 @@ const INCOMING_BUFFER: u64 = 16 << 10;
 /// The bytes that quinn buffers of all connection attempts before admission.
 const INCOMING_BUFFERS: u64 = 1 << 20;
 
-/// Bounds the connection attempts that wait in quinn for admission, and their bytes.
-pub(super) fn bound(config: &mut ServerConfig) {
+/// Bounds the connection attempts that wait in quinn for admission, and their bytes, of which each of `endpoints` endpoints
+/// has an equal part.
+pub(super) fn bound(config: &mut ServerConfig, endpoints: u16) {
     config
-        .max_incoming(MAX_INCOMING)
+        .max_incoming(MAX_INCOMING.div_ceil(endpoints.max(1).into()))
         .incoming_buffer_size(INCOMING_BUFFER)
-        .incoming_buffer_size_total(INCOMING_BUFFERS);
+        .incoming_buffer_size_total(INCOMING_BUFFERS.div_ceil(endpoints.max(1).into()));
 }
 
 /// A handshake whose client has not proven its address.
@@ -57,6 +59,8 @@ pub(super) struct Entry {
     pub(super) narrow: Arc<ServerConfig>,
     /// True if a connection begins once its early data is accepted.
     pub(super) takes_early_data: bool,
+    /// The runtime whose thread drives the connections; `None` for the caller's own.
+    pub(super) runtime: Option<Handle>,
 }
 
 impl Entry {
@@ -65,6 +69,8 @@ impl Entry {
     /// # Errors
     /// Fails if the first packet is invalid.
     pub(super) fn begin(&self, incoming: Incoming) -> Result<(Connecting, Option<Seat>), ConnectionError> {
+        // quinn drives a connection on the runtime of the context in which it was accepted.
+        let _entered = self.runtime.as_ref().map(Handle::enter);
         let Some(buffer) = &self.buffer else { return Ok((incoming.accept()?, None)) };
         let (seat, begins) = buffer.join(self.first);
         let connecting =

@@ -9,7 +9,7 @@ use quinn::{ClientConfig, Connecting, Endpoint};
 use record::{Limits, MAX_STREAMS};
 
 use super::{
-    Established, QuicEngine, dial,
+    Established, QuicEngine, connection_ids, dial,
     settings::{self, Settings},
 };
 use crate::{
@@ -38,12 +38,15 @@ impl<E: QuicEngine> Dialler<E> {
         let tls = peer.tls_config(&[E::ALPN], settings.ciphers, TlsVersion::Tls13)?;
         let mut config = ClientConfig::new(settings::client_crypto(tls)?);
         config.transport_config(Arc::new(settings.transport(MAX_STREAMS)?));
+        if let Some(ordinal) = peer.ordinal {
+            config.initial_dst_cid_provider(Arc::new(move || connection_ids::first_id(ordinal)));
+        }
 
         let local: IpAddr =
             if peer.addr.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
         let bound = socket::udp(SocketAddr::new(local, 0), settings.udp_buffer).and_then(|socket| {
             let probe = Arc::new(Probe::of_endpoint(&socket));
-            Ok((probe, settings.endpoint(socket, None, peer.framing.as_ref())?))
+            Ok((probe, settings.endpoint(socket, None, peer.framing.as_ref(), None)?))
         });
         let (probe, endpoint) = bound.map_err(|source| Error::Connect { addr: peer.addr, source })?;
         let (framing, addr, name) = (peer.framing.clone(), peer.addr, peer.name.clone());

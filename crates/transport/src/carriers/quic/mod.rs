@@ -1,25 +1,31 @@
 //! QUIC by quinn: endpoints with all windows set by limits.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{
+    io,
+    net::{SocketAddr, UdpSocket},
+    sync::Arc,
+};
 
 use async_trait::async_trait;
+use futures_util::{FutureExt as _, StreamExt as _, stream::FuturesUnordered};
 use quinn::ServerConfig;
 use record::Limits;
+use tokio::runtime::Handle;
 
 use super::{Carries, early_session::EarlySession};
 use crate::{
-    Accepted, Bind, Connection, Error, FramingObserver, Guards, Listener, Peer, Session, Sessions,
+    Accepted, Bind, Connection, Error, FramingObserver, Guards, Listener, Peer, Session, Sessions, Spread,
     TlsVersion,
     probe::Probe,
     resumption::takes_early_data,
     settings::FromLimits,
-    socket,
     window_budget::{FIRST_WINDOW, Window},
 };
 use admission::{Admission, Admitted, Entry};
 use dialler::Dialler;
 use early_client::EarlyConnection;
 use early_server::Opened;
+use mailboxes::Mailboxes;
 use seat::SharedBuffer;
 use settings::Settings;
 
@@ -29,6 +35,7 @@ pub(crate) use window::OpeningWindows;
 
 mod admission;
 mod agreed;
+mod connection_ids;
 mod deliveries;
 mod dial;
 mod dialler;
@@ -36,9 +43,11 @@ mod early_client;
 mod early_server;
 mod established;
 mod footprint;
+mod mailboxes;
 mod seat;
 mod server_hello;
 mod settings;
+mod steering;
 mod turns;
 mod udp;
 mod window;
@@ -93,30 +102,58 @@ impl<E: QuicEngine> Carries<E> for Quic {
         let mut config = ServerConfig::with_crypto(settings::server_crypto(tls)?);
         let first = settings.connection_window.min(FIRST_WINDOW);
         config.transport_config(Arc::new(settings.strangers(&bind.guards, first)?));
-        admission::bound(&mut config);
+        let runtimes = bind.spread.as_ref().map(Spread::runtimes).unwrap_or_default();
+        let threads = u16::try_from(runtimes.len().max(1)).unwrap_or(u16::MAX);
+        admission::bound(&mut config, threads);
         let mut narrow = config.clone();
         narrow.transport_config(Arc::new(settings.strangers(&bind.guards, first.min(turns::LEAST))?));
 
-        let bound = socket::udp(bind.addr, settings.udp_buffer).and_then(|socket| {
-            let (addr, probe) = (socket.local_addr()?, Probe::of_endpoint(&socket));
-            Ok((addr, Arc::new(probe), settings.endpoint(socket, Some(config), bind.framing.as_ref())?))
-        });
-        let (addr, probe, endpoint) = bound.map_err(|source| Error::Listen { addr: bind.addr, source })?;
         let (guards, framing) = (bind.guards.clone(), bind.framing.clone());
-        let buffer =
-            guards.receive_budget.as_ref().map(|budget| SharedBuffer::new(probe.clone(), budget.clone()));
-        let entry = Entry { buffer, first, narrow: Arc::new(narrow), takes_early_data };
-        let admission = Admission::new(endpoint, guards.retry_from, E::NO_PLACE, entry);
+        let (narrow, boxes) = (Arc::new(narrow), Mailboxes::of(threads));
+        // The handshakes with unproven addresses are shared out among the doors.
+        let most = match guards.retry_from {
+            usize::MAX => usize::MAX,
+            most => most.div_ceil(threads.into()),
+        };
+        let door = |(socket, number): (UdpSocket, u16)| -> io::Result<Door> {
+            let runtime = runtimes.get(usize::from(number)).cloned();
+            let _entered = runtime.as_ref().map(Handle::enter);
+            let probe = Arc::new(Probe::of_endpoint(&socket));
+            let post = runtime.is_some().then(|| boxes.post(number));
+            let endpoint = settings.endpoint(socket, Some(config.clone()), bind.framing.as_ref(), post)?;
+            let buffer =
+                guards.receive_budget.as_ref().map(|budget| SharedBuffer::new(probe.clone(), budget.clone()));
+            let thread = runtime.as_ref().map(|_| usize::from(number));
+            let entry = Entry { buffer, first, narrow: narrow.clone(), takes_early_data, runtime };
+            Ok(Door { admission: Admission::new(endpoint, most, E::NO_PLACE, entry), probe, thread })
+        };
+        let bound = steering::sockets(bind.addr, settings.udp_buffer, threads).and_then(|sockets| {
+            let addr = sockets.first().map_or(Ok(bind.addr), UdpSocket::local_addr)?;
+            Ok((addr, sockets.into_iter().zip(0..).map(door).collect::<io::Result<Vec<_>>>()?))
+        });
+        let (addr, doors) = bound.map_err(|source| Error::Listen { addr: bind.addr, source })?;
         let window = settings.connection_window;
         let send_window = u32::try_from(settings.send_window).unwrap_or(u32::MAX);
-        Ok(Box::new(QuicListener { admission, addr, probe, window, send_window, engine, guards, framing }))
+        Ok(Box::new(QuicListener { doors, addr, window, send_window, engine, guards, framing }))
     }
 }
 
-struct QuicListener<E> {
+/// The endpoint of one thread, which drives it.
+///
+/// A single endpoint whose connections run on other threads would be simpler. But quinn receives in the endpoint: one thread
+/// would make all system calls, copy all bytes, and look up the connection of each datagram (`poll_socket` in its
+/// endpoint.rs), and then wake another one.
+struct Door {
     admission: Admission,
-    addr: SocketAddr,
     probe: Arc<Probe>,
+    /// The number of the thread; `None` for the caller's own.
+    thread: Option<usize>,
+}
+
+struct QuicListener<E> {
+    /// The endpoints of all threads on the common port; one without a spread.
+    doors: Vec<Door>,
+    addr: SocketAddr,
     /// The largest receive window of a connection, in bytes.
     window: u32,
     /// The largest send window of a connection, in bytes.
@@ -134,16 +171,17 @@ impl<E: QuicEngine> Listener for QuicListener<E> {
 
     async fn accept(&self) -> Result<Accepted, Error> {
         let closed = || io::Error::other("the endpoint was closed");
-        let admitted = self.admission.next().await;
-        let admitted = admitted.ok_or_else(|| Error::Listen { addr: self.addr, source: closed() })?;
+        let (door, admitted) = self.next().await;
+        let admitted = door.zip(admitted);
+        let (door, admitted) = admitted.ok_or_else(|| Error::Listen { addr: self.addr, source: closed() })?;
         let peer = match &admitted {
             Admitted::Incoming(incoming) => incoming.remote_address(),
             Admitted::Connected(unserved) => unserved.opened.connection.remote_address(),
         };
-        let probe = self.probe.clone();
+        let probe = door.probe.clone();
         let (engine, guards, framing) = (self.engine.clone(), self.guards.clone(), self.framing.clone());
         let (window, send_window) = (self.window, self.send_window);
-        let entry = self.admission.entry.clone();
+        let entry = door.admission.entry.clone();
         let handshake = Box::pin(async move {
             let (Opened { connection, confirmation }, seat) = match admitted {
                 Admitted::Incoming(incoming) => {
@@ -163,6 +201,19 @@ impl<E: QuicEngine> Listener for QuicListener<E> {
                 None => session,
             })
         });
-        Ok(Accepted::new(peer, handshake))
+        Ok(Accepted::new(peer, handshake).on_thread(door.thread))
+    }
+}
+
+impl<E> QuicListener<E> {
+    /// Waits for the next client of any door. Returns the door with it; the client is `None` once the endpoint is closed.
+    async fn next(&self) -> (Option<&Door>, Option<Admitted>) {
+        if let [door] = self.doors.as_slice() {
+            return (Some(door), door.admission.next().await);
+        }
+        let nexts =
+            self.doors.iter().map(|door| door.admission.next().map(move |admitted| (door, admitted)).boxed());
+        let mut nexts: FuturesUnordered<_> = nexts.collect();
+        nexts.next().await.map_or((None, None), |(door, admitted)| (Some(door), admitted))
     }
 }

@@ -13,7 +13,7 @@ use record::{
 };
 use rustls::quic::Suite;
 
-use super::{agreed, udp};
+use super::{agreed, connection_ids::ThreadIds, mailboxes::Post, udp};
 use crate::{
     Error, FramingObserver, Guards,
     cipher::{Cipher, Ciphers},
@@ -131,8 +131,8 @@ impl Settings {
         Ok(config)
     }
 
-    /// Returns an endpoint on a bound socket. It accepts connections if `server` is set, and counts the received
-    /// datagrams if `framing` is.
+    /// Returns an endpoint on a bound socket. It accepts connections if `server` is set, counts the received datagrams if
+    /// `framing` is, and is one of several on its port if `post` is.
     ///
     /// # Errors
     /// Fails if the socket cannot be used by the runtime.
@@ -141,11 +141,15 @@ impl Settings {
         socket: UdpSocket,
         server: Option<ServerConfig>,
         framing: Option<&FramingObserver>,
+        post: Option<Post>,
     ) -> io::Result<Endpoint> {
         let mut config = EndpointConfig::default();
+        if let Some((thread, threads)) = post.as_ref().map(Post::place) {
+            config.cid_generator(move || Box::new(ThreadIds::new(thread, threads)));
+        }
         let runtime = Arc::new(TokioRuntime);
         let is_stock = (self.origin, self.mtu) == (Origin::Quinn, None);
-        if is_stock && framing.is_none() {
+        if is_stock && framing.is_none() && post.is_none() {
             return Endpoint::new(config, server, socket, runtime);
         }
         let socket = runtime.wrap_udp_socket(socket)?;
@@ -155,7 +159,7 @@ impl Settings {
             config.max_udp_payload_size(self.largest_mtu()).map_err(io::Error::other)?;
             udp::Socket::bounded(socket, self.largest_mtu())
         };
-        let socket = socket.counting(framing.map(|framing| &framing.datagrams));
+        let socket = socket.counting(framing.map(|framing| &framing.datagrams)).exchanging(post);
         Endpoint::new_with_abstract_socket(config, server, Arc::new(socket), runtime)
     }
 

@@ -14,6 +14,7 @@ use quinn::{
 };
 use record::MAX_QUIC_MTU;
 
+use super::mailboxes::Post;
 use crate::framing::SizeLog;
 
 /// The most messages that one system call receives. Each holds one datagram, or several joined by GRO. By default quinn
@@ -35,6 +36,8 @@ pub(super) struct Socket {
     messages: usize,
     /// The sizes of the received datagrams; `None` counts none.
     datagrams: Option<SizeLog>,
+    /// The mailbox of the socket's thread; `None` for the only socket of its port.
+    post: Option<Post>,
 }
 
 impl Socket {
@@ -42,18 +45,35 @@ impl Socket {
     pub(super) fn bounded(inner: Arc<dyn AsyncUdpSocket>, mtu: u16) -> Self {
         let admitted = (MAX_QUIC_MTU / u64::from(mtu.max(1))) as usize;
         let segments = admitted.min(inner.max_transmit_segments()).max(1);
-        Self { inner, segments, messages: RECEIVED_AT_ONCE, datagrams: None }
+        Self { inner, segments, messages: RECEIVED_AT_ONCE, datagrams: None, post: None }
     }
 
     /// Wraps a socket without bounds of longhaul's own.
     pub(super) fn unbounded(inner: Arc<dyn AsyncUdpSocket>) -> Self {
         let segments = inner.max_transmit_segments();
-        Self { inner, segments, messages: usize::MAX, datagrams: None }
+        Self { inner, segments, messages: usize::MAX, datagrams: None, post: None }
     }
 
     /// Counts the received datagrams, if a log is given.
     pub(super) fn counting(self, datagrams: Option<&SizeLog>) -> Self {
         Self { datagrams: datagrams.cloned(), ..self }
+    }
+
+    /// Exchanges datagrams with the sockets of other threads, if a mailbox is given.
+    pub(super) fn exchanging(self, post: Option<Post>) -> Self {
+        Self { post, ..self }
+    }
+
+    /// Receives messages, which are counted, from the socket.
+    fn poll_messages(
+        &self,
+        cx: &mut Context<'_>,
+        bufs: &mut [IoSliceMut<'_>],
+        meta: &mut [RecvMeta],
+    ) -> Poll<io::Result<usize>> {
+        let received = ready!(self.inner.poll_recv(cx, bufs, meta))?;
+        self.count(meta.get(..received).unwrap_or_default());
+        Poll::Ready(Ok(received))
     }
 
     /// Counts the datagrams of received messages.
@@ -79,9 +99,19 @@ impl AsyncUdpSocket for Socket {
         meta: &mut [RecvMeta],
     ) -> Poll<io::Result<usize>> {
         let batch = bufs.len().min(meta.len()).min(self.messages);
-        let received = ready!(self.inner.poll_recv(cx, &mut bufs[..batch], &mut meta[..batch]))?;
-        self.count(meta.get(..received).unwrap_or_default());
-        Poll::Ready(Ok(received))
+        let (bufs, meta) = (&mut bufs[..batch], &mut meta[..batch]);
+        let Some(post) = &self.post else { return self.poll_messages(cx, bufs, meta) };
+        let taken = post.take(cx, bufs, meta);
+        if taken > 0 {
+            return Poll::Ready(Ok(taken));
+        }
+        loop {
+            let received = ready!(self.poll_messages(cx, bufs, meta))?;
+            let own = post.sort(bufs, meta, received);
+            if own > 0 {
+                return Poll::Ready(Ok(own));
+            }
+        }
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
