@@ -73,7 +73,14 @@ impl<'a> Recording<'a> {
         cases: &[Case],
         expected: Expectation,
     ) -> anyhow::Result<Self> {
-        let cores = args.affinity.cores();
+        let threads = cases.iter().map(|case| case.threads).max().unwrap_or(1);
+        let cores = args.affinity.cores(threads);
+        if let Some(shared) =
+            cores.as_ref().and_then(|cores| cores.shared_by(threads)).filter(|_| !args.quiet)
+        {
+            note(&shared);
+        }
+        let cores = cores.as_ref();
         let (idle, mut host, build) = (IdleGuard::keep(args.idle, cores), this_host(), this_build());
         (host.idle, host.awake) = (Some(idle.policy()), idle.awake());
         describe_ends(&mut host, cores);
@@ -210,7 +217,7 @@ impl<'a> Recording<'a> {
         let executor = ProcessExecutor::of_this_program(self.args.settings());
         Ok(executor
             .context("cannot find this program's own file")?
-            .on(self.args.affinity)
+            .on(self.args.affinity.clone())
             .settling(self.args.settle.unwrap_or_default()))
     }
 

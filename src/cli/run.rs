@@ -100,6 +100,9 @@ pub(crate) struct RunArgs {
     /// Bodies in flight on each connection (HTTP/2, HTTP/3 and QUIC)
     #[arg(long, value_name = "N", default_value = "1", value_parser = count(1..=MAX_STREAMS))]
     streams: u32,
+    /// Threads of each end, each on a core of its own, over which the connections are spread
+    #[arg(long, value_name = "N", default_value = "1", value_parser = count(1..=MAX_THREADS))]
+    threads: u32,
     /// Rate at which the receiver reads each body, in bytes per second [default: unlimited]
     #[arg(long, value_name = "RATE")]
     pub(crate) reader_rate: Option<Rate>,
@@ -122,6 +125,10 @@ pub(crate) struct RunArgs {
 /// to query it. The usual soft limit is 1,024 open files.
 pub(crate) const MAX_CONNECTIONS: u32 = 480;
 
+/// The largest `--threads`: the threads of an allocator's counters (`OWNERS` in crates/allocator/src/counting.rs). No more
+/// cores than that share one memory controller.
+pub(crate) const MAX_THREADS: u32 = 256;
+
 impl RunArgs {
     /// Returns the name of a flag that only transfers have, if one is given.
     pub(crate) fn transfer_flag(&self) -> Option<&'static str> {
@@ -135,6 +142,7 @@ impl RunArgs {
             ("--seed", self.seed != DEFAULT_SEED),
             ("--sink", self.sink != SinkKind::Verify),
             ("--connections and --streams", (self.connections, self.streams) != (1, 1)),
+            ("--threads", self.threads != 1),
             ("--reader-rate", self.reader_rate.is_some()),
             ("--limit-rate", self.limit_rate.is_some()),
             ("--spin", self.spin.is_some()),
@@ -182,6 +190,7 @@ impl RunArgs {
         (template.payload, template.seed, template.sink) =
             (self.payload.clone(), self.seed, self.sink.clone());
         (template.connections, template.streams) = (self.connections, self.streams);
+        template.threads = self.threads;
         (template.reader_rate, template.limit_rate) = (self.reader_rate, self.limit_rate);
         let own = if self.limits.is_stock() { Duration::ZERO } else { DEFAULT_SPIN };
         template.spin = Some(self.spin.unwrap_or(own));

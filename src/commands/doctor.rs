@@ -88,7 +88,7 @@ fn cases() -> anyhow::Result<Vec<Case>> {
 /// Fails if a run failed.
 fn repeat(cases: &[Case], rounds: u32) -> anyhow::Result<Vec<Record>> {
     let executor = ProcessExecutor::of_this_program(Settings::new(TIMEOUT))?.on(Affinity::Auto);
-    let _idle = IdleGuard::keep(IdlePolicy::Poll, Affinity::Auto.cores());
+    let _idle = IdleGuard::keep(IdlePolicy::Poll, Affinity::Auto.cores(1).as_ref());
     let session = Session::new(this_host(), this_build());
     let mut records = Vec::new();
     let mut keep = |record: &Record| {

@@ -67,8 +67,11 @@ fn obstacle(record: &Record) -> Option<&'static str> {
         (PayloadKind::File(_) | PayloadKind::Stdin | PayloadKind::Form, _) => Some("its body was a file"),
         (_, SinkKind::Save(_)) => Some("it saved its body in a file"),
         (_, SinkKind::Collect | SinkKind::Keep(_)) => Some("it is a control"),
-        _ if case.connections > MAX_CONNECTIONS || case.streams > MAX_STREAMS => {
-            Some("it has too many connections or streams")
+        _ if case.connections > MAX_CONNECTIONS
+            || case.streams > MAX_STREAMS
+            || !(1..=case.connections).contains(&case.threads) =>
+        {
+            Some("it has too many connections, streams or threads")
         }
         _ if transport::by_name(&case.protocol).is_none() => Some("this version does not know the protocol"),
         _ => None,

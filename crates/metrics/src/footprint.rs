@@ -9,16 +9,17 @@ use crate::{
     trace::Trace,
 };
 
-/// Returns the most memory that one [`Meter`](crate::Meter), its heap timeline and one [`Timeline`] take together. If
-/// `is_scheduled`, bodies are held to a rate: the meter then also keeps a distribution of lateness, and may keep a
-/// trace.
-pub fn footprint(is_scheduled: bool) -> Term {
-    let (mut histograms, mut bytes) = (2, Rates::new().footprint() + Times::new().footprint());
+/// Returns the most memory that the [`Meter`](crate::Meter)s of `threads` threads, their heap timeline and one
+/// [`Timeline`] take together. If `is_scheduled`, bodies are held to a rate: each meter then also keeps a distribution of
+/// lateness, and may keep a trace.
+pub fn footprint(is_scheduled: bool, threads: u64) -> Term {
+    let (mut histograms, mut bytes) =
+        (2 * threads, threads * (Rates::new().footprint() + Times::new().footprint()));
     let mut rest = format!("timelines of {} and {} points", Timeline::CAPACITY, heap::CAPACITY);
     bytes += Timeline::FOOTPRINT + HeapTimeline::FOOTPRINT;
     if is_scheduled {
-        histograms += 1;
-        bytes += Times::new().footprint() + Trace::FOOTPRINT;
+        histograms += threads;
+        bytes += threads * Times::new().footprint() + Trace::FOOTPRINT;
         rest += &format!(" and a trace of {} marks", Trace::CAPACITY);
     }
     Term::new("meters", bytes, format!("{histograms} HdrHistograms of {DIGITS} significant digits, {rest}"))
@@ -30,7 +31,7 @@ mod tests {
 
     #[test]
     fn the_term_counts_what_its_reason_names() {
-        let Term { name, bytes, reason } = footprint(false);
+        let Term { name, bytes, reason } = footprint(false, 1);
         assert_eq!(name, "meters");
         assert_eq!(reason, "2 HdrHistograms of 3 significant digits, timelines of 256 and 320 points");
         // HdrHistogram keeps 2,048 counts for the first 2,048 values and 1,024 for every further power of two. There
@@ -38,6 +39,7 @@ mod tests {
         // the timeline 32, and a point of the heap 48.
         let (rates, times) = (2048 + 29 * 1024, 2048 + 31 * 1024);
         assert_eq!(bytes, (rates + times) * 8 + 256 * 32 + 320 * 48);
-        assert_eq!(footprint(true).bytes, bytes + times * 8 + 4096 * 16);
+        assert_eq!(footprint(true, 1).bytes, bytes + times * 8 + 4096 * 16);
+        assert_eq!(footprint(false, 8).bytes, bytes + 7 * (rates + times) * 8);
     }
 }

@@ -1,5 +1,10 @@
 //! The live heap over body offsets, in a bounded number of points.
 
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
+
 use process::{Heap, heap, heap_bytes};
 use record::HeapPoint;
 
@@ -127,6 +132,43 @@ impl HeapTimeline {
     /// Returns the points, in order of body offsets.
     pub(crate) fn points(&self) -> Vec<HeapPoint> {
         self.points.iter().map(|(_, point)| *point).collect()
+    }
+}
+
+/// The heap timeline of an end of several threads, over the bytes of all of them.
+#[derive(Debug)]
+pub(crate) struct SharedTimeline {
+    /// The number of body bytes of all threads, as of their last stamps.
+    passed: AtomicU64,
+    /// The number of body bytes of all threads between two readings of the heap.
+    step: u64,
+    timeline: Mutex<HeapTimeline>,
+}
+
+impl SharedTimeline {
+    /// Returns a timeline that reads the heap once in `step` bytes of all threads together; `None` if the heap of this
+    /// process is not counted.
+    pub(crate) fn of_this_process(step: u64) -> Option<Arc<Self>> {
+        let timeline = HeapTimeline::of_this_process()?;
+        Some(Arc::new(Self { passed: AtomicU64::new(0), step, timeline: Mutex::new(timeline) }))
+    }
+
+    /// Notes `bytes` more bytes of the calling thread. The thread never waits: while another one reads the heap, it does
+    /// not.
+    pub(crate) fn pass(&self, bytes: u64) {
+        let before = self.passed.fetch_add(bytes, Relaxed);
+        let passed = before.saturating_add(bytes);
+        if before > 0 && before / self.step == passed / self.step {
+            return;
+        }
+        if let Ok(mut timeline) = self.timeline.try_lock() {
+            timeline.pass(passed);
+        }
+    }
+
+    /// Returns the timeline.
+    pub(crate) fn timeline(&self) -> MutexGuard<'_, HeapTimeline> {
+        self.timeline.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

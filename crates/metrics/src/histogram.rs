@@ -26,7 +26,7 @@ const MIN_SAMPLES: u64 = 20;
 /// A growing distribution of rates in bytes per second. The weight of each rate is its duration in microseconds.
 ///
 /// Without weights, a stall would be one window among thousands, whatever its duration.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Rates {
     by_time: Histogram<u64>,
     samples: u64,
@@ -47,6 +47,12 @@ impl Rates {
         let weight = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX).max(1);
         self.by_time.saturating_record_n((bytes as f64 / elapsed.as_secs_f64()) as u64, weight);
         self.samples += 1;
+    }
+
+    /// Adds the rates of another distribution. Nothing is lost, because all distributions have the same bounds.
+    pub(crate) fn add(&mut self, other: &Self) {
+        add(&mut self.by_time, &other.by_time);
+        self.samples += other.samples;
     }
 
     /// Returns the rates as a record states them, each over `window_bytes`; `None` for fewer than [`MIN_SAMPLES`]
@@ -76,7 +82,7 @@ impl Rates {
 }
 
 /// A growing distribution of times in nanoseconds.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Times(Histogram<u64>);
 
 impl Times {
@@ -91,6 +97,11 @@ impl Times {
 
     pub(crate) fn record(&mut self, time: Duration) {
         self.0.saturating_record(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
+    }
+
+    /// Adds the times of another distribution. Nothing is lost, because all distributions have the same bounds.
+    pub(crate) fn add(&mut self, other: &Self) {
+        add(&mut self.0, &other.0);
     }
 
     /// Returns the times as a record states them; `None` if there are none.
@@ -109,6 +120,14 @@ impl Times {
 #[allow(clippy::expect_used, reason = "bounds and digits are constants that the tests below construct")]
 fn histogram(max: u64) -> Histogram<u64> {
     Histogram::new_with_bounds(1, max, DIGITS).expect("valid bounds")
+}
+
+#[allow(
+    clippy::expect_used,
+    reason = "only values beyond the bounds fail, and the bounds are the same constants"
+)]
+fn add(histogram: &mut Histogram<u64>, other: &Histogram<u64>) {
+    histogram.add(other).expect("the same bounds");
 }
 
 fn footprint(histogram: &Histogram<u64>) -> u64 {
@@ -173,6 +192,25 @@ mod tests {
         let mut rates = Rates::new();
         rates.record(1, Duration::ZERO);
         assert!(rates.by_time.max() >= MAX_RATE);
+    }
+
+    #[test]
+    fn two_distributions_added_are_the_distribution_of_all_values() {
+        let (mut parts, mut whole) = ([Rates::new(), Rates::new()], Rates::new());
+        let (mut times, mut all) = ([Times::new(), Times::new()], Times::new());
+        for i in 1..=500_u64 {
+            let (part, time) = ((i % 3 == 0) as usize, Duration::from_micros(i * i));
+            parts[part].record(i << 12, time);
+            whole.record(i << 12, time);
+            times[part].record(time);
+            all.record(time);
+        }
+        let [mut rates, other] = parts;
+        rates.add(&other);
+        assert_eq!(rates.throughput(1), whole.throughput(1));
+        let [mut some, other] = times;
+        some.add(&other);
+        assert_eq!(some.latency(), all.latency());
     }
 
     #[test]

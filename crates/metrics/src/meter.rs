@@ -1,6 +1,7 @@
 //! The meter, which counts and times the body bytes of one end.
 
 use std::{
+    borrow::Cow,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -12,7 +13,7 @@ use record::{HeapPoint, Latency, Throughput};
 
 use crate::{
     Flow, Mark, Stamp,
-    heap::HeapTimeline,
+    heap::{HeapTimeline, SharedTimeline},
     histogram::{Rates, Times},
     trace::Trace,
 };
@@ -33,7 +34,7 @@ const MIN_STEP: u64 = 64 << 10;
 #[derive(Clone, Debug)]
 pub struct Meter(Arc<Mutex<State>>);
 
-/// The state that all flows of an end share. Flows take the lock when they stamp, never for each chunk.
+/// The state that all flows of a meter share. Flows take the lock when they stamp, never for each chunk.
 #[derive(Debug)]
 pub(crate) struct State {
     /// The number of bytes of all flows that have ended.
@@ -63,8 +64,18 @@ pub(crate) struct State {
     /// The time that bodies waited for the application, summed over all bodies.
     application: Duration,
     trace: Option<Trace>,
-    /// The timeline of the heap; `None` if the meter only counts, or the heap of this process is not counted.
-    heap: Option<HeapTimeline>,
+    heap: HeapLog,
+}
+
+/// The timeline of the heap that a meter writes.
+#[derive(Debug)]
+enum HeapLog {
+    /// None: the meter only counts, or the heap of this process is not counted.
+    Absent,
+    /// That of this meter alone.
+    Own(HeapTimeline),
+    /// That of all meters of an end.
+    Shared(Arc<SharedTimeline>),
 }
 
 impl Meter {
@@ -75,15 +86,36 @@ impl Meter {
         // The number is odd, so that stamps meet every part of a pattern that repeats with a power of two, such as a
         // frame.
         let every = MIN_STEP.div_ceil(chunk) | 1;
-        Self::with(chunk.max(MIN_WINDOW), Some(every), every.saturating_mul(chunk))
+        let heap = HeapTimeline::of_this_process().map_or(HeapLog::Absent, HeapLog::Own);
+        Self::with(chunk.max(MIN_WINDOW), Some(every), every.saturating_mul(chunk), heap)
+    }
+
+    /// Creates the meters of an end with `threads` threads, one for each thread: no thread waits for another one at its
+    /// meter. Their readings [merge](Self::merged) into those of the end. They share a timeline of the heap, which belongs
+    /// to the process.
+    pub fn of_threads(chunk_bytes: u64, threads: usize) -> Vec<Self> {
+        let first = Self::new(chunk_bytes);
+        if threads <= 1 {
+            return vec![first];
+        }
+        let step = first.state().step.saturating_mul(threads as u64);
+        let shared = SharedTimeline::of_this_process(step);
+        let log = || shared.clone().map_or(HeapLog::Absent, HeapLog::Shared);
+        first.state().heap = log();
+        let further = (1..threads).map(|_| {
+            let meter = Self::new(chunk_bytes);
+            meter.state().heap = log();
+            meter
+        });
+        std::iter::once(first.clone()).chain(further).collect()
     }
 
     /// Creates a meter that counts bytes and notes the time of the first byte. This meter keeps no distribution.
     pub fn counting() -> Self {
-        Self::with(u64::MAX, None, u64::MAX)
+        Self::with(u64::MAX, None, u64::MAX, HeapLog::Absent)
     }
 
-    fn with(window: u64, every: Option<u64>, step: u64) -> Self {
+    fn with(window: u64, every: Option<u64>, step: u64, heap: HeapLog) -> Self {
         Self(Arc::new(Mutex::new(State {
             ended: 0,
             flows: Vec::new(),
@@ -101,7 +133,7 @@ impl Meter {
             lateness: None,
             application: Duration::ZERO,
             trace: None,
-            heap: every.and_then(|_| HeapTimeline::of_this_process()),
+            heap,
         })))
     }
 
@@ -142,22 +174,23 @@ impl Meter {
     /// Returns the measurements so far. The call allocates memory, because it encodes the distributions.
     pub fn readings(&self) -> Readings {
         let mut state = self.state();
-        if let Some(last) = state.last {
-            state.close_window(last);
+        state.close_last_window();
+        state.readings(&[])
+    }
+
+    /// Returns the measurements of several meters so far, as if all bytes had passed one meter, except that the windows of
+    /// throughput and the times without a stamp are those of single meters. All meters must be of one
+    /// [`of_threads`](Self::of_threads). `None` without a meter.
+    pub fn merged(meters: &[Self]) -> Option<Readings> {
+        let (first, others) = meters.split_first()?;
+        if others.is_empty() {
+            return Some(first.readings());
         }
-        let latency = |times: &Option<Times>| times.as_ref().and_then(Times::latency);
-        Readings {
-            bytes: state.bytes(),
-            first_byte: state.first,
-            stamp_every_chunks: state.every,
-            throughput: state.rates.as_ref().and_then(|rates| rates.throughput(state.window)),
-            longest_silence: state.every.and(state.first).map(|_| state.silence),
-            pull_wait: latency(&state.waits),
-            lateness: latency(&state.lateness),
-            application_wait: state.application,
-            heap: state.heap.as_ref().map(HeapTimeline::points),
-            most_heap_bytes: state.heap.as_ref().and_then(HeapTimeline::most),
-        }
+        let mut states: Vec<_> = others.iter().map(Self::state).collect();
+        states.iter_mut().for_each(|state| state.close_last_window());
+        let mut first = first.state();
+        first.close_last_window();
+        Some(first.readings(&states.iter().map(|state| &**state).collect::<Vec<_>>()))
     }
 
     /// Locks the state, even if a panic has poisoned the lock. Every update leaves the state consistent, and a panic
@@ -189,6 +222,10 @@ impl State {
                 self.close_window(now);
             }
         }
+        if let HeapLog::Shared(shared) = &self.heap {
+            shared.pass(to.saturating_sub(from));
+            return (reached + 1).saturating_mul(self.step);
+        }
         self.note_heap(to, (reached + 1).saturating_mul(self.step))
     }
 
@@ -196,9 +233,44 @@ impl State {
     /// stamps next: `due`, or the offset of the next point if that comes first.
     fn note_heap(&mut self, passed: u64, due: u64) -> u64 {
         let bytes = self.bytes();
-        let Some(heap) = &mut self.heap else { return due };
+        let HeapLog::Own(heap) = &mut self.heap else { return due };
         heap.pass(bytes);
         due.min(passed.saturating_add(heap.due().saturating_sub(bytes).max(1)))
+    }
+
+    /// Records the rate of the window that the last stamp is in.
+    fn close_last_window(&mut self) {
+        if let Some(last) = self.last {
+            self.close_window(last);
+        }
+    }
+
+    /// Returns the measurements of this meter and `others`, whose last windows are closed.
+    fn readings(&self, others: &[&Self]) -> Readings {
+        let all = || std::iter::once(self).chain(others.iter().copied());
+        let rates = merged(all().map(|state| &state.rates), Rates::add);
+        let times = |of: fn(&Self) -> &Option<Times>| merged(all().map(of), Times::add)?.latency();
+        let silence = all().filter_map(|state| state.every.and(state.first).map(|_| state.silence)).max();
+        let (heap, most_heap_bytes) = match &self.heap {
+            HeapLog::Absent => (None, None),
+            HeapLog::Own(heap) => (Some(heap.points()), heap.most()),
+            HeapLog::Shared(shared) => {
+                let heap = shared.timeline();
+                (Some(heap.points()), heap.most())
+            }
+        };
+        Readings {
+            bytes: all().map(Self::bytes).sum(),
+            first_byte: all().filter_map(|state| state.first).min(),
+            stamp_every_chunks: self.every,
+            throughput: rates.and_then(|rates| rates.throughput(self.window)),
+            longest_silence: silence,
+            pull_wait: times(|state| &state.waits),
+            lateness: times(|state| &state.lateness),
+            application_wait: all().map(|state| state.application).sum(),
+            heap,
+            most_heap_bytes,
+        }
     }
 
     /// Records the rate of the current window if it has bytes, and begins the next window.
@@ -234,6 +306,16 @@ impl State {
         self.ended += counter.load(Ordering::Relaxed);
         self.flows.retain(|flow| !Arc::ptr_eq(flow, counter));
     }
+}
+
+/// Returns the sum of distributions, some of which may be missing. A single distribution is not copied.
+fn merged<'a, T: Clone + 'a>(
+    mut parts: impl Iterator<Item = &'a Option<T>>,
+    add: fn(&mut T, &T),
+) -> Option<Cow<'a, T>> {
+    let mut sum = Cow::Borrowed(parts.find_map(Option::as_ref)?);
+    parts.flatten().for_each(|part| add(sum.to_mut(), part));
+    Some(sum)
 }
 
 /// The measurements of a [`Meter`].
@@ -367,6 +449,33 @@ mod tests {
         assert!(readings.longest_silence.is_none() && readings.stamp_every_chunks.is_none());
         let state = meter.state();
         assert!(state.rates.is_none() && state.waits.is_none());
+    }
+
+    #[test]
+    fn meters_of_threads_merge_into_the_readings_of_all_bytes() {
+        let meters = Meter::of_threads(64 << 10, 3);
+        std::thread::scope(|scope| {
+            for (i, meter) in meters.iter().enumerate() {
+                scope.spawn(move || {
+                    let mut flow = meter.flow();
+                    for _ in 0..160 * (i + 1) {
+                        flow.pass(64 << 10);
+                        flow.waited(Duration::from_micros(5));
+                    }
+                    flow.finish();
+                });
+            }
+        });
+        let merged = Meter::merged(&meters).unwrap();
+        let parts: Vec<_> = meters.iter().map(Meter::readings).collect();
+        assert_eq!(merged.bytes, 60 << 20);
+        assert_eq!(parts.iter().map(|part| part.bytes).collect::<Vec<_>>(), [10 << 20, 20 << 20, 30 << 20]);
+        assert_eq!(merged.throughput.unwrap().samples, 60, "windows that no thread has enough of");
+        assert!(parts[0].throughput.is_none());
+        assert_eq!(merged.first_byte, parts.iter().filter_map(|part| part.first_byte).min());
+        assert_eq!(merged.longest_silence, parts.iter().filter_map(|part| part.longest_silence).max());
+        assert!((4_990..5_010).contains(&merged.pull_wait.unwrap().p50));
+        assert!(Meter::merged(&[]).is_none() && Meter::of_threads(1, 0).len() == 1);
     }
 
     #[test]

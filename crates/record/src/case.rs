@@ -46,6 +46,8 @@ pub struct Case {
     pub connections: u32,
     /// The number of bodies in flight on each connection.
     pub streams: u32,
+    /// The number of threads of each end of longhaul's own, over which the connections are spread.
+    pub threads: u32,
     /// The rate at which the receiver takes each body; `None` if the receiver reads as fast as it can.
     pub reader_rate: Option<Rate>,
     /// The time for which the receiver stands still after the beginning of each body; `None` if it reads on. Only `prove`
@@ -96,6 +98,7 @@ impl Case {
         ("reader_rate_bytes_per_s", |case| Some(case.reader_rate?.bytes_per_s().to_string())),
         ("limit_rate_bytes_per_s", |case| Some(case.limit_rate?.bytes_per_s().to_string())),
         ("reader_stall_s", |case| Some(case.reader_stall?.as_secs_f64().to_string())),
+        ("threads", |case| Some(case.threads.to_string())),
     ];
 
     /// Creates a case with all defaults: a verified upload of 2 GiB in chunks of 64 KiB.
@@ -110,6 +113,7 @@ impl Case {
             sink: SinkKind::Verify,
             connections: 1,
             streams: 1,
+            threads: 1,
             reader_rate: None,
             reader_stall: None,
             limit_rate: None,
@@ -178,6 +182,9 @@ impl Case {
         let mut axes = Vec::new();
         if (self.connections, self.streams) != (1, 1) {
             axes.push(Axis::Load { connections: self.connections, streams: self.streams });
+        }
+        if self.threads != 1 {
+            axes.push(Axis::setting("threads", self.threads));
         }
         match &self.payload {
             PayloadKind::Random => {}
@@ -267,6 +274,10 @@ struct OnDisk {
     connections: u32,
     /// The number of bodies in flight on each connection.
     streams: u32,
+    /// The number of threads of each end of longhaul's own, over which the connections are spread; 1 in records written
+    /// before 2026-11-28.
+    #[serde(default = "one")]
+    threads: u32,
     /// The rate at which the receiver was allowed to take each body, in bytes per second; null if unlimited.
     reader_rate_bytes_per_s: Option<Rate>,
     /// The time in seconds for which the receiver stood still after the beginning of each body; null if it read on, and in
@@ -288,6 +299,10 @@ fn default_seed() -> u64 {
     DEFAULT_SEED
 }
 
+fn one() -> u32 {
+    1
+}
+
 impl From<Case> for OnDisk {
     fn from(case: Case) -> Self {
         Self {
@@ -302,6 +317,7 @@ impl From<Case> for OnDisk {
             sink: case.sink,
             connections: case.connections,
             streams: case.streams,
+            threads: case.threads,
             reader_rate_bytes_per_s: case.reader_rate,
             reader_stall_s: case.reader_stall.map(|stall| stall.as_secs_f64()),
             limit_rate_bytes_per_s: case.limit_rate,
@@ -324,6 +340,7 @@ impl From<OnDisk> for Case {
             sink: read.sink,
             connections: read.connections,
             streams: read.streams,
+            threads: read.threads,
             reader_rate: read.reader_rate_bytes_per_s,
             reader_stall: read.reader_stall_s.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
             limit_rate: read.limit_rate_bytes_per_s,

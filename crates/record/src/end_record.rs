@@ -20,17 +20,19 @@ pub struct EndRecord {
     /// The context switches of the end's process; null if they were not counted.
     pub context_switches: Option<ContextSwitches>,
     /// Seconds for which the end's main thread was ready to run but waited for its core (`/proc/self/schedstat`), from
-    /// the baseline to the report; null in records written before 2026-11-27.
+    /// the baseline to the report, or the longest such time of any thread of an end of several; null in records written before 2026-11-27.
     #[serde(default)]
     pub run_delay_s: Option<f64>,
     /// The number of chunks per reading of the meter's clock: over 1 for small chunks, for which reading the clock each
     /// time costs too much. Null in records written before 2026-11-27, whose senders read the clock for each chunk.
     #[serde(default)]
     pub stamp_every_chunks: Option<u64>,
-    /// The distribution of throughput over windows of body; null under 20 windows.
+    /// The distribution of throughput over windows of body; null under 20 windows. At an end of several threads, a window
+    /// covers the bytes of one thread, so the rates are those of threads.
     pub throughput: Option<Throughput>,
     /// The longest time in seconds between two readings of the meter's clock, from the first body byte on. During this
-    /// time, fewer than `stamp_every_chunks` chunks of each body passed. Null in records written before 2026-11-27.
+    /// time, fewer than `stamp_every_chunks` chunks of each body passed. At an end of several threads it is the longest of
+    /// any thread. Null in records written before 2026-11-27.
     #[serde(default)]
     pub longest_silence_s: Option<f64>,
     /// The sender's time from handing over a chunk to the request for the next one. This time measures backpressure,
@@ -66,6 +68,26 @@ pub struct EndRecord {
     /// The number of threads of the end's process; null if they were not counted.
     #[serde(default)]
     pub threads: Option<Held>,
+    /// The figures of each thread that carries connections (`--threads`), the first thread first. Null for an end with one
+    /// such thread, and in records written before 2026-11-28.
+    #[serde(default)]
+    pub worker_threads: Option<Vec<ThreadRecord>>,
+}
+
+/// The figures of one thread of an end that carries connections. A figure that could not be taken is null.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub struct ThreadRecord {
+    /// The core that the thread is bound to; null if it is not bound.
+    pub core: Option<u64>,
+    /// The number of connections of the run that the thread carried.
+    pub connections: u64,
+    /// The number of body bytes that passed the meter of the thread.
+    pub bytes: u64,
+    /// Seconds of processor time of the thread, busy-polling included, from the baseline to the report; null if the
+    /// system does not account it.
+    pub cpu_s: Option<f64>,
 }
 
 /// The amount of a resource that a process holds: at the baseline, at its peak, and at the end of the transfer.

@@ -53,7 +53,7 @@ pub use content::{DEFAULT_SEED, PayloadKind, PayloadKindError, SinkKind, SinkKin
 pub use distributions::{BodyRates, Latency, Throughput, Weight};
 pub use end_record::{
     ContextSwitches, CpuRecord, EndRecord, HeapPoint, Held, MemoryRecord, PageFaults, QuicBlocked, QuicStats,
-    SendWaits, TcpBusy, TcpStats, TimelinePoint, TransportStats,
+    SendWaits, TcpBusy, TcpStats, ThreadRecord, TimelinePoint, TransportStats,
 };
 pub use ends::{ByEnd, Direction, End, WordError};
 pub use fault::{Fault, FaultKind};

@@ -36,7 +36,8 @@ pub struct Host {
     /// True if each physical core runs two hardware threads.
     #[serde(default)]
     pub smt: Option<bool>,
-    /// The numbers of the logical cores of the two ends, the sender's first; empty if the ends were bound to no core.
+    /// The numbers of the logical cores of the two ends, the sender's first; empty if the ends were bound to no core. Of ends
+    /// with several threads, the cores of their first threads.
     #[serde(default)]
     pub end_cores: Vec<u64>,
     /// The numbers of all logical cores on the physical core of each end, including the end's own: one list per end.

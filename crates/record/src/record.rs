@@ -370,7 +370,7 @@ mod tests {
         for field in early.iter().chain(&later) {
             value.as_object_mut().unwrap().remove(*field);
         }
-        for field in ["limits", "seed", "spin_us", "reader_stall_s"] {
+        for field in ["limits", "seed", "spin_us", "reader_stall_s", "threads"] {
             value["case"].as_object_mut().unwrap().remove(field);
         }
         value["limits"].as_object_mut().unwrap().remove("h3-recv");

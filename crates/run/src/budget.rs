@@ -17,6 +17,10 @@ const BODY: u64 = 24 << 10;
 /// The used part of a thread's stack, and jemalloc's cache of small and medium allocations, in bytes.
 const THREAD: u64 = 128 << 10;
 
+/// The memory of a further thread that carries connections, beyond its part of other terms: its arena of the allocator with
+/// freed pages that it has not returned yet, the caches of its allocators, and the used part of its stack, in bytes.
+const CARRIER: u64 = 1 << 20;
+
 /// The allocator's own pages, thread caches, and freed pages that it has not returned yet, in bytes.
 const ALLOCATOR: u64 = 768 << 10;
 
@@ -40,18 +44,27 @@ impl Budget {
         let mut terms =
             transport.map_or_else(Vec::new, |protocol| protocol.footprint(&case.limits, end, shape));
         match end {
-            End::Sender => terms.push(payload::footprint(&case.payload, case.chunk, case.bodies())),
+            End::Sender => terms.push(payload(case)),
             End::Receiver => terms.extend(receiver::footprint(&case.sink, case.bodies())),
         }
         terms.push(Term::new(
             "disk threads",
-            THREAD * threads(case, end),
+            THREAD * disk_threads(case, end),
             format!(
                 "{} KiB each, for a stack and a cache of the allocator: one per body that is read or saved, {DISK_THREADS} at most",
                 THREAD >> 10
             ),
         ));
-        terms.push(metrics::footprint(case.limit_rate.is_some()));
+        terms.push(metrics::footprint(case.limit_rate.is_some(), carriers(case)));
+        let further = carriers(case) - 1;
+        terms.push(Term::new(
+            "threads",
+            CARRIER.saturating_mul(further),
+            format!(
+                "{} MiB for each of {further} further threads: an arena and caches of the allocator, and a stack",
+                CARRIER >> 20
+            ),
+        ));
         terms.push(Term::new(
             "bodies",
             BODY * case.bodies(),
@@ -83,13 +96,30 @@ impl Budget {
     }
 }
 
+/// Returns the number of threads that carry connections.
+fn carriers(case: &Case) -> u64 {
+    case.threads.max(1).into()
+}
+
+/// Returns the memory of the content of bodies. Each thread has a block of its own.
+fn payload(case: &Case) -> Term {
+    let term = payload::footprint(&case.payload, case.chunk, case.bodies());
+    let threads = carriers(case);
+    if threads == 1 || !case.payload.is_generated() {
+        return term;
+    }
+    Term::new(term.name, term.bytes.saturating_mul(threads), format!("{threads} × {}", term.reason))
+}
+
 /// Returns the number of threads that wait for the disk concurrently.
-fn threads(case: &Case, end: End) -> u64 {
+fn disk_threads(case: &Case, end: End) -> u64 {
     let waits = match end {
         End::Sender => !case.payload.is_generated(),
         End::Receiver => matches!(case.sink, SinkKind::Save(_)),
     };
-    if waits { case.bodies().min(DISK_THREADS as u64) } else { 0 }
+    let (all, carriers) = (DISK_THREADS as u64, carriers(case));
+    let most = all + (carriers - 1) * all.div_ceil(carriers);
+    if waits { case.bodies().min(most) } else { 0 }
 }
 
 /// Formats one line per term, and the sum.

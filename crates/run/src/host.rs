@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs};
 use nix::sys::utsname::uname;
 use record::Host;
 
-use crate::machine::{Cgroup, Cores, read, siblings};
+use crate::machine::{Cgroup, CoreSets, Cores, read, siblings};
 
 /// The kernel settings that a record states, by their sysctl names: those that determine the behaviour of TCP and UDP
 /// sockets on loopback.
@@ -50,9 +50,9 @@ pub fn this_host() -> Host {
     host
 }
 
-/// Adds the properties of the cores that the two ends are bound to.
-pub fn describe_ends(host: &mut Host, cores: Option<Cores>) {
-    let Some(Cores { sender, receiver }) = cores else { return };
+/// Adds the properties of the cores that the first threads of the two ends are bound to.
+pub fn describe_ends(host: &mut Host, cores: Option<&CoreSets>) {
+    let Some(Cores { sender, receiver }) = cores.map(CoreSets::first) else { return };
     let ends = [sender, receiver];
     host.end_cores = ends.map(|core| core as u64).to_vec();
     host.end_siblings =
@@ -124,7 +124,7 @@ mod tests {
         assert!(!host.sysctls["net.ipv4.tcp_rmem"].contains('\t'));
         describe_ends(&mut host, None);
         assert!(host.end_cores.is_empty() && host.end_siblings.is_empty());
-        describe_ends(&mut host, Some(Cores { sender: 0, receiver: 1 }));
+        describe_ends(&mut host, CoreSets::of(vec![0], vec![1]).as_ref());
         assert_eq!((host.end_cores.len(), host.end_siblings.len()), (2, 2));
     }
 }

@@ -41,6 +41,8 @@ mod reply;
 mod rounds;
 mod session;
 mod settings;
+mod thread_share;
+mod threads;
 pub mod worker;
 
 pub use baseline::Baseline;
@@ -58,6 +60,8 @@ pub use process::{Affinity, AffinityError, OwnEnd, OwnReport, ProcessExecutor, l
 pub use reply::{accepted, short_body};
 pub use session::{Entry, Session, SessionError, Stop, run_entries};
 pub use settings::Settings;
+pub use thread_share::ThreadShare;
+pub use threads::{Place, Threads};
 
 /// The number of threads of a process that read and write files concurrently. No body occupies a thread between two
 /// blocks, so all bodies take turns. Each thread costs a stack and an allocator cache.

@@ -36,15 +36,31 @@ pub enum MatrixError {
         /// The protocols that carry several bodies, as a list in words.
         several: String,
     },
+    /// Some threads would have no connection.
+    #[error(
+        "--threads {threads}: threads share connections out, and there are only {connections}; use --connections {threads} \
+         or more"
+    )]
+    Threads {
+        /// The threads of each end.
+        threads: u32,
+        /// The connections.
+        connections: u32,
+    },
 }
 
 impl Matrix {
     /// Returns the cases. Protocols vary fastest, so that rows that are compared run close together.
     ///
     /// # Errors
-    /// Fails if a protocol cannot carry several concurrent bodies on a connection.
+    /// Fails if a protocol cannot carry several concurrent bodies on a connection, or if there are more threads than
+    /// connections.
     pub fn cases(&self) -> Result<Vec<Case>, MatrixError> {
         self.refuse_impossible_streams()?;
+        let Case { threads, connections, .. } = self.template;
+        if threads > connections {
+            return Err(MatrixError::Threads { threads, connections });
+        }
         let mut cases = Vec::new();
         for &body in &self.bodies {
             for &direction in &self.directions {
@@ -125,5 +141,15 @@ mod tests {
         assert!(refused.contains("one connection of h1 carries"), "{refused}");
         assert!(refused.contains("h2c,h2,quic,h3"), "{refused}");
         assert!(matrix(&["h2", "h3"], 4).cases().is_ok());
+    }
+
+    #[test]
+    fn every_thread_needs_a_connection() {
+        let mut matrix = matrix(&["h1"], 1);
+        (matrix.template.threads, matrix.template.connections) = (4, 3);
+        let refused = matrix.cases().unwrap_err().to_string();
+        assert!(refused.contains("--threads 4") && refused.contains("use --connections 4"), "{refused}");
+        matrix.template.connections = 4;
+        assert_eq!(matrix.cases().unwrap()[0].key().variant(), "c4s1+threads=4");
     }
 }

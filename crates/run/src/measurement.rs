@@ -5,16 +5,15 @@ use std::{
     time::Duration,
 };
 
-use metrics::{Meter, Stamp, Timeline};
+use metrics::{Meter, Readings, Stamp, Timeline};
 use process::{CallSite, Memory, MemoryReader, Resources, heap_tracer, peak_rss_bytes};
-use receiver::SpinTime;
 use record::{ChunkSize, EndRecord, Fault, FaultKind, LinkRecord, MemoryRecord};
 use tokio::time::sleep;
 use transport::{FramingObserver, Link};
 
 use crate::{
-    Baseline, Heartbeat, Links, growth_trace::GrowthTrace, holdings::HoldingsLog, machine::KernelMemory,
-    messages::Job,
+    Baseline, Heartbeat, Links, Place, ThreadShare, Threads, growth_trace::GrowthTrace,
+    holdings::HoldingsLog, machine::KernelMemory, messages::Job, thread_share,
 };
 
 /// The initial interval of memory samples, short enough for a curve of a transfer of half a second. A reading of some
@@ -43,8 +42,10 @@ pub struct Measurement {
     baseline: Baseline,
     /// The resources that were used until the end of the preparation.
     prepared: OnceLock<Option<Resources>>,
-    meter: Meter,
-    spun: SpinTime,
+    /// The instruments of the first thread.
+    first: ThreadShare,
+    /// The instruments of further threads.
+    others: Vec<ThreadShare>,
     began: OnceLock<Stamp>,
     links: Links,
     /// The reader of the kernel's memory for this process, if the process has its own cgroup.
@@ -64,15 +65,30 @@ struct Samples {
 }
 
 impl Measurement {
-    /// Returns a measurement of bodies in chunks of `chunk`, over the connections that `links` reports on.
+    /// Returns a measurement of bodies in chunks of `chunk`, over the connections that `links` reports on, at an end of one
+    /// thread.
     pub fn new(baseline: Baseline, chunk: ChunkSize, links: Links) -> Self {
-        let meter = Meter::new(chunk.into());
+        let first = ThreadShare::new(Place::default(), Meter::new(chunk.into()));
+        Self::with(baseline, first, Vec::new(), links)
+    }
+
+    /// Returns a measurement as [`new`](Self::new) does, at an end of these threads.
+    pub fn of_threads(baseline: Baseline, chunk: ChunkSize, links: Links, threads: &Threads) -> Self {
+        let meters = Meter::of_threads(chunk.into(), threads.count());
+        let mut shares = threads.places().zip(meters).map(|(place, meter)| ThreadShare::new(place, meter));
+        match shares.next() {
+            Some(first) => Self::with(baseline, first, shares.collect(), links),
+            None => Self::new(baseline, chunk, links),
+        }
+    }
+
+    fn with(baseline: Baseline, first: ThreadShare, others: Vec<ThreadShare>, links: Links) -> Self {
         let samples = Samples { holdings: baseline.holdings, ..Samples::default() };
         Self {
             baseline,
             prepared: OnceLock::new(),
-            meter,
-            spun: SpinTime::default(),
+            first,
+            others,
             began: OnceLock::new(),
             links,
             kernel: None,
@@ -112,33 +128,48 @@ impl Measurement {
         self.samples.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns the meter that all bodies of the end pass.
-    pub fn meter(&self) -> &Meter {
-        &self.meter
+    /// Returns the instruments of the thread with this number; those of the first thread for a number beyond the last.
+    pub fn share(&self, thread: usize) -> &ThreadShare {
+        thread.checked_sub(1).and_then(|further| self.others.get(further)).unwrap_or(&self.first)
     }
 
-    /// Returns the counter of the time that all receptions of the end spend on busy-polling.
-    pub fn spin_time(&self) -> &SpinTime {
-        &self.spun
+    /// Returns the instruments of all threads, the first one first.
+    pub fn shares(&self) -> impl Iterator<Item = &ThreadShare> {
+        std::iter::once(&self.first).chain(&self.others)
+    }
+
+    /// Returns the meter that all bodies of the first thread pass.
+    pub fn meter(&self) -> &Meter {
+        self.first.meter()
+    }
+
+    /// Returns the number of body bytes of all threads so far.
+    pub fn bytes(&self) -> u64 {
+        self.shares().map(|share| share.meter().bytes()).sum()
     }
 
     /// Ends the preparation, unless it has already ended. The processor time of the end counts from this call on.
     pub fn prepared(&self) {
-        self.prepared.get_or_init(Resources::used);
+        self.prepared.get_or_init(|| {
+            if !self.others.is_empty() {
+                self.shares().for_each(ThreadShare::prepare);
+            }
+            Resources::used()
+        });
     }
 
     /// Begins the transfer, unless it has already begun. Returns the time at which it began.
     pub fn begin(&self) -> Stamp {
         self.prepared();
         *self.began.get_or_init(|| {
-            self.meter.start();
+            self.shares().for_each(|share| share.meter().start());
             Stamp::now()
         })
     }
 
     /// Returns the time at which the first body byte passed, or `None` before that.
     pub fn first_byte(&self) -> Option<Stamp> {
-        self.meter.first_byte()
+        self.shares().filter_map(|share| share.meter().first_byte()).min()
     }
 
     /// Returns the time from the beginning to the first body byte, or `None` before that byte.
@@ -160,7 +191,7 @@ impl Measurement {
         progress: impl Fn(Heartbeat),
         work: impl Future<Output = Result<T, Fault>>,
     ) -> Result<T, Fault> {
-        self.watch_pulse(timeout, || Some(self.meter.bytes()), progress, work).await
+        self.watch_pulse(timeout, || Some(self.bytes()), progress, work).await
     }
 
     /// Runs `work` until it ends or its `pulse` stops, and reports heartbeats to `progress`. The pulse is a number that
@@ -189,7 +220,7 @@ impl Measurement {
         let (mut moved, mut seen, mut reported) = (Stamp::now(), Some(0), None::<Stamp>);
         let mut delay = Duration::ZERO;
         loop {
-            let bytes = self.meter.bytes();
+            let bytes = self.bytes();
             let (memory, pause) = self.sample(bytes);
             if reported.is_none_or(|reported| reported.elapsed() >= HEARTBEAT) {
                 let rss = |memory: &Memory| memory.rss_bytes;
@@ -243,17 +274,22 @@ impl Measurement {
         let resources = Resources::used().zip(prepared).map(|(now, then)| now.since(then));
         let link = (self.links)();
         // The memory is read before the distributions are encoded, which takes memory, too.
-        let memory = self.memory(&link, self.meter.bytes());
-        let readings = self.meter.readings();
+        let memory = self.memory(&link, self.bytes());
+        let readings = self.readings();
         let mut end = EndRecord::default();
         (end.bytes, end.memory) = (readings.bytes, memory);
         end.memory.heap_bytes = readings.most_heap_bytes;
         end.memory.heap_timeline = readings.heap;
         self.state_holdings(&mut end);
         if let Some(resources) = resources {
-            end.cpu = resources.cpu(readings.bytes, self.spun.total());
+            let spun = self.shares().map(|share| share.spin_time().total()).sum();
+            end.cpu = resources.cpu(readings.bytes, spun);
             (end.faults, end.context_switches) = (Some(resources.faults), Some(resources.switches));
             end.run_delay_s = resources.run_delay.map(|delay| delay.as_secs_f64());
+        }
+        if !self.others.is_empty() {
+            end.run_delay_s = thread_share::run_delay(self.shares()).map(|delay| delay.as_secs_f64());
+            end.worker_threads = Some(self.shares().map(ThreadShare::record).collect());
         }
         end.stamp_every_chunks = readings.stamp_every_chunks;
         end.longest_silence_s = readings.longest_silence.map(|silence| silence.as_secs_f64());
@@ -264,6 +300,12 @@ impl Measurement {
         end.transport = link.stats.clone();
         end.framing = self.framing.as_ref().map(FramingObserver::record);
         (end, link.record())
+    }
+
+    /// Returns the measurements of all meters.
+    fn readings(&self) -> Readings {
+        let meters: Vec<Meter> = self.shares().map(|share| share.meter().clone()).collect();
+        Meter::merged(&meters).unwrap_or_else(|| self.first.meter().readings())
     }
 
     fn state_holdings(&self, end: &mut EndRecord) {

@@ -28,8 +28,8 @@ pub(crate) struct Job {
     /// The program at the other end.
     #[serde(default)]
     pub(crate) partner: Partner,
-    /// The core to bind the worker to; `None` leaves the choice to the kernel.
-    pub(crate) core: Option<usize>,
+    /// The cores to bind the threads of the worker to, in turn; none leaves the choice to the kernel.
+    pub(crate) cores: Vec<usize>,
     /// The folder of the cgroup to move to; `None` stays in the session's cgroup.
     pub(crate) cgroup: Option<PathBuf>,
     /// True if the call sites of memory that stays allocated are requested.
@@ -53,7 +53,7 @@ impl Job {
             role,
             path: path.to_owned(),
             partner: Partner::Own,
-            core: None,
+            cores: Vec::new(),
             cgroup: None,
             traces: false,
             timeout_s: settings.timeout.as_secs_f64(),

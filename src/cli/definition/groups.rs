@@ -60,7 +60,7 @@ const PROOF: Group = Group { heading: "Proof", common: &["no_control"], further:
 const MACHINE: Group = Group {
     heading: "Machine",
     common: &[],
-    further: &["address", "affinity", "idle", "settle", "spin", "observe_framing"],
+    further: &["threads", "address", "affinity", "idle", "settle", "spin", "observe_framing"],
 };
 
 const OUTPUT: Group = Group {

@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use record::{ByteSize, CoreRoundTrip, Direction, IdlePolicy};
-use run::machine::{Cores, IdleGuard, round_trip};
+use run::machine::{CoreSets, Cores, IdleGuard, round_trip};
 use serde::{Deserialize, Serialize};
 
 /// The name of the file of all runs, with a line of JSON for each.
@@ -94,7 +94,8 @@ impl Iperf3 {
     pub(super) fn find() -> Option<Self> {
         let (version, _) = (version("iperf3")?, version("taskset")?);
         let cores = Cores::choose()?;
-        Some(Self { version, cores, _awake: IdleGuard::keep(IdlePolicy::Poll, Some(cores)) })
+        let awake = IdleGuard::keep(IdlePolicy::Poll, CoreSets::choose(1).as_ref());
+        Some(Self { version, cores, _awake: awake })
     }
 
     /// Makes the runs of one round: each write size in both directions, in a new order in each round.

@@ -9,7 +9,7 @@ fn the_name_is_short_at_defaults_and_has_every_other_axis() {
     assert_eq!(case.key().to_string(), "h2/up/64KiB/2GiB");
     case.direction = Direction::Down;
     case.chunk = ChunkSize::try_from(65_563).unwrap();
-    (case.connections, case.streams) = (4, 8);
+    (case.connections, case.streams, case.threads) = (4, 8, 2);
     case.payload = PayloadKind::File("/tmp/some.iso".into());
     case.seed = 7;
     case.sink = SinkKind::Discard;
@@ -17,7 +17,7 @@ fn the_name_is_short_at_defaults_and_has_every_other_axis() {
     case.reader_stall = Some(Duration::from_millis(2500));
     case.spin = Some(Duration::from_micros(50));
     case.limits.set(&H2_FRAME, LimitValue::Bytes(16 << 10)).unwrap();
-    let expected = "h2/down/65563B/2GiB+c4s8+payload=file:some.iso+seed=7+sink=discard+reader=150MiB+stall=2.5s+spin=50us+h2-frame=16KiB";
+    let expected = "h2/down/65563B/2GiB+c4s8+threads=2+payload=file:some.iso+seed=7+sink=discard+reader=150MiB+stall=2.5s+spin=50us+h2-frame=16KiB";
     assert_eq!(case.key().to_string(), expected);
     assert_eq!(case.total_bytes(), 64 << 30);
 }

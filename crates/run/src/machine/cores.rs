@@ -5,6 +5,8 @@ use nix::{
     unistd::Pid,
 };
 
+use record::End;
+
 use super::{Affects, Diagnosis, read};
 
 /// A core for each end.
@@ -20,8 +22,72 @@ impl Cores {
     /// Returns the first core that this process may use, and a second one: the next core on another physical core, or
     /// else simply the next. `None` unless the process may use two cores.
     pub fn choose() -> Option<Self> {
-        apart(&allowed(), siblings)
+        CoreSets::choose(1).map(|sets| sets.first())
     }
+}
+
+/// The cores of the threads of each end. Neither set is empty. Threads beyond the number of cores share them in turn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CoreSets {
+    sender: Vec<usize>,
+    receiver: Vec<usize>,
+}
+
+impl CoreSets {
+    /// Returns the sets of these cores. `None` if one of them is empty.
+    pub fn of(sender: Vec<usize>, receiver: Vec<usize>) -> Option<Self> {
+        (!sender.is_empty() && !receiver.is_empty()).then_some(Self { sender, receiver })
+    }
+
+    /// Returns cores for `threads` threads of each end: the first cores that this process may use for the sender, and the
+    /// next ones for the receiver. Threads of one physical core come last. If there are too few, each end has half of them.
+    /// `None` unless the process may use two cores.
+    pub fn choose(threads: u32) -> Option<Self> {
+        apart(&by_distance(&allowed(), siblings), threads)
+    }
+
+    /// Returns the core of the first thread of each end.
+    pub fn first(&self) -> Cores {
+        let first = |cores: &[usize]| cores.first().copied().unwrap_or_default();
+        Cores { sender: first(&self.sender), receiver: first(&self.receiver) }
+    }
+
+    /// Returns the cores of one end.
+    pub fn of_end(&self, end: End) -> &[usize] {
+        match end {
+            End::Sender => &self.sender,
+            End::Receiver => &self.receiver,
+        }
+    }
+
+    /// Returns a note if `threads` threads of an end share cores; `None` if each has a core of its own.
+    pub fn shared_by(&self, threads: u32) -> Option<String> {
+        let wanted = usize::try_from(threads).unwrap_or(usize::MAX);
+        let own = self.sender.len().min(self.receiver.len());
+        let all = self.all().len();
+        let few = own < wanted || all < self.sender.len() + self.receiver.len();
+        let cores = if all == 1 { "core" } else { "cores" };
+        (few && threads > 1).then(|| {
+            format!("the ends have {threads} threads each on {all} {cores} in all, so threads share cores; their goodput is no scale for more cores")
+        })
+    }
+
+    /// Returns all cores, each once, those of the sender first.
+    pub fn all(&self) -> Vec<usize> {
+        let mut all: Vec<usize> = Vec::new();
+        for core in self.sender.iter().chain(&self.receiver) {
+            if !all.contains(core) {
+                all.push(*core);
+            }
+        }
+        all
+    }
+}
+
+/// Returns `count` cores for the threads of one process: physical cores first. `None` if the process may not use as many.
+pub fn choose_cores(count: u32) -> Option<Vec<usize>> {
+    let cores = by_distance(&allowed(), siblings);
+    cores.get(..usize::try_from(count).ok()?).map(<[usize]>::to_vec)
 }
 
 /// Binds the calling thread, and the threads that it starts from now on, to one core.
@@ -73,11 +139,31 @@ fn listed(list: &str) -> Vec<usize> {
         .collect()
 }
 
-fn apart(allowed: &[usize], siblings: impl Fn(usize) -> Vec<usize>) -> Option<Cores> {
-    let (&sender, others) = allowed.split_first()?;
-    let shared = siblings(sender);
-    let receiver = others.iter().find(|core| !shared.contains(core)).or(others.first())?;
-    Some(Cores { sender, receiver: *receiver })
+/// Returns cores in the order in which they are used: one thread of each physical core, then the others.
+fn by_distance(allowed: &[usize], siblings: impl Fn(usize) -> Vec<usize>) -> Vec<usize> {
+    let (mut firsts, mut others) = (Vec::new(), Vec::new());
+    for &core in allowed {
+        let shared = siblings(core);
+        let is_first = !firsts.iter().any(|first| shared.contains(first));
+        if is_first { firsts.push(core) } else { others.push(core) }
+    }
+    [firsts, others].concat()
+}
+
+fn apart(cores: &[usize], threads: u32) -> Option<CoreSets> {
+    let each = usize::try_from(threads).unwrap_or(usize::MAX).clamp(1, (cores.len() / 2).max(1));
+    let (sender, rest) = cores.split_at_checked(each)?;
+    CoreSets::of(sender.to_vec(), rest.get(..each)?.to_vec())
+}
+
+/// Reads a list of cores as `--affinity` takes it, such as `0,1` or `0-3`. `None` if it is no list of numbers, or empty.
+pub(crate) fn parse_list(text: &str) -> Option<Vec<usize>> {
+    let part = |part: &str| {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let (first, last): (usize, usize) = (first.parse().ok()?, last.parse().ok()?);
+        (first <= last && last < CpuSet::count()).then_some(first..=last)
+    };
+    Some(text.split(',').map(part).collect::<Option<Vec<_>>>()?.into_iter().flatten().collect())
 }
 
 /// Diagnoses whether each end has its own physical core.
@@ -116,11 +202,43 @@ mod tests {
 
     #[test]
     fn ends_get_physical_cores_of_their_own_if_there_are_two() {
-        let cores = |sender, receiver| Some(Cores { sender, receiver });
-        assert_eq!(apart(&[0, 1, 2, 3], neighbours), cores(0, 2));
-        assert_eq!(apart(&[0, 1], neighbours), cores(0, 1));
-        assert_eq!(apart(&[0, 1], |_| Vec::new()), cores(0, 1), "if the kernel does not say");
-        assert_eq!(apart(&[3], neighbours), None);
+        let chosen = |cores: &[usize], threads| {
+            apart(&by_distance(cores, neighbours), threads).map(|sets| (sets.sender, sets.receiver))
+        };
+        assert_eq!(chosen(&[0, 1, 2, 3], 1), Some((vec![0], vec![2])));
+        assert_eq!(chosen(&[0, 1], 1), Some((vec![0], vec![1])));
+        assert_eq!(by_distance(&[0, 1], |_| Vec::new()), [0, 1], "if the kernel does not say");
+        assert_eq!((chosen(&[3], 1), chosen(&[], 1)), (None, None));
+    }
+
+    #[test]
+    fn threads_get_cores_of_their_own_while_there_are_enough() {
+        let all: Vec<usize> = (0..8).collect();
+        let chosen = |threads| {
+            let sets = apart(&by_distance(&all, neighbours), threads).unwrap();
+            (sets.sender, sets.receiver)
+        };
+        assert_eq!(chosen(2), (vec![0, 2], vec![4, 6]));
+        assert_eq!(chosen(4), (vec![0, 2, 4, 6], vec![1, 3, 5, 7]));
+        assert_eq!(chosen(5), chosen(4), "each end has half of the cores");
+        let overlapping = CoreSets::of(vec![0, 1], vec![1, 2]).unwrap();
+        assert_eq!(overlapping.all(), [0, 1, 2]);
+        assert!(overlapping.shared_by(2).unwrap().contains("2 threads each on 3 cores"));
+        let own = CoreSets::of(vec![0, 1], vec![2, 3]).unwrap();
+        assert!(
+            own.shared_by(2).is_none() && own.shared_by(3).is_some() && overlapping.shared_by(1).is_none()
+        );
+        assert!(CoreSets::of(Vec::new(), vec![1]).is_none());
+        assert_eq!(apart(&[0, 1], 8).unwrap().first(), Cores { sender: 0, receiver: 1 });
+    }
+
+    #[test]
+    fn lists_of_cores_are_numbers_and_ranges() {
+        assert_eq!(parse_list("3"), Some(vec![3]));
+        assert_eq!(parse_list("0,2-4"), Some(vec![0, 2, 3, 4]));
+        for wrong in ["", "a", "1,", "2-1", "-1", "0-99999999", "1 "] {
+            assert_eq!(parse_list(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::{
 
 use record::{Awake, IdlePolicy};
 
-use super::{Affects, Cores, Diagnosis, read};
+use super::{Affects, CoreSets, Diagnosis, read};
 
 /// The sysfs folder of the cores.
 const CORES: &str = "/sys/devices/system/cpu";
@@ -54,17 +54,16 @@ enum Held {
 impl IdleGuard {
     /// Keeps the cores of the two ends awake, if `asked` is [`IdlePolicy::Poll`] and the system allows it. Keeps all
     /// cores awake if the ends are not bound to cores.
-    pub fn keep(asked: IdlePolicy, cores: Option<Cores>) -> Self {
+    pub fn keep(asked: IdlePolicy, cores: Option<&CoreSets>) -> Self {
         if asked == IdlePolicy::Sleep || !sleeps(read(DRIVER).as_deref()) {
             return Self(Held::Nothing);
         }
         Self::keep_in(Path::new(CORES), cores, Path::new(OF_MACHINE))
     }
 
-    fn keep_in(folder: &Path, cores: Option<Cores>, machine: &Path) -> Self {
-        let ends = cores.map(|Cores { sender, receiver }| {
-            [sender, receiver].into_iter().map(|core| CoreRequest::make(folder, core)).collect()
-        });
+    fn keep_in(folder: &Path, cores: Option<&CoreSets>, machine: &Path) -> Self {
+        let ends =
+            cores.map(|cores| cores.all().into_iter().map(|core| CoreRequest::make(folder, core)).collect());
         match ends {
             Some(Ok(requests)) => Self(Held::Ends(requests)),
             // Dropping the requests made so far lifts them.
@@ -123,7 +122,7 @@ fn sleeps(driver: Option<&str>) -> bool {
     driver.is_some_and(|driver| driver != "none")
 }
 
-pub(super) fn diagnosis(cores: Option<Cores>) -> Diagnosis {
+pub(super) fn diagnosis(cores: Option<&CoreSets>) -> Diagnosis {
     let polls = read(BOOTED_WITH).is_some_and(|line| line.split_whitespace().any(|word| word == "idle=poll"));
     diagnose(read(DRIVER).as_deref(), polls, IdleGuard::keep(IdlePolicy::Poll, cores).awake())
 }
@@ -166,7 +165,9 @@ fn diagnose(driver: Option<&str>, polls: bool, awake: Option<Awake>) -> Diagnosi
 mod tests {
     use super::*;
 
-    const ENDS: Cores = Cores { sender: 0, receiver: 2 };
+    fn ends() -> CoreSets {
+        CoreSets::of(vec![0], vec![2]).unwrap()
+    }
 
     /// Returns a folder with four cores whose request is `before`, and the file for all cores.
     fn machine(before: &str) -> (tempfile::TempDir, PathBuf) {
@@ -189,7 +190,7 @@ mod tests {
     #[test]
     fn only_the_cores_of_the_ends_are_kept_awake_and_what_was_asked_before_is_restored() {
         let (folder, all) = machine("50\n");
-        let guard = IdleGuard::keep_in(folder.path(), Some(ENDS), &all);
+        let guard = IdleGuard::keep_in(folder.path(), Some(&ends()), &all);
         assert_eq!(guard.awake(), Some(Awake::Ends));
         assert_eq!(requests(folder.path()), [NEVER, "50\n", NEVER, "50\n"]);
         assert!(fs::read(&all).unwrap().is_empty(), "the other cores may sleep");
@@ -200,7 +201,7 @@ mod tests {
     #[test]
     fn a_request_that_a_killed_session_left_behind_is_lifted() {
         let (folder, all) = machine("n/a\n");
-        drop(IdleGuard::keep_in(folder.path(), Some(ENDS), &all));
+        drop(IdleGuard::keep_in(folder.path(), Some(&ends()), &all));
         assert_eq!(requests(folder.path()), [NO_REQUEST, "n/a\n", NO_REQUEST, "n/a\n"]);
     }
 
@@ -208,7 +209,7 @@ mod tests {
     fn all_cores_are_kept_awake_where_one_of_the_ends_takes_no_request() {
         let (folder, all) = machine("0");
         fs::remove_dir_all(folder.path().join("cpu2")).unwrap();
-        let guard = IdleGuard::keep_in(folder.path(), Some(ENDS), &all);
+        let guard = IdleGuard::keep_in(folder.path(), Some(&ends()), &all);
         assert_eq!((guard.awake(), guard.policy()), (Some(Awake::Machine), IdlePolicy::Poll));
         assert_eq!(fs::read(&all).unwrap(), [0; 4]);
         assert_eq!(fs::read_to_string(folder.path().join("cpu0").join(OF_CORE)).unwrap(), "0");
@@ -231,6 +232,6 @@ mod tests {
 
     #[test]
     fn the_guard_does_nothing_unless_it_is_asked_to() {
-        assert_eq!(IdleGuard::keep(IdlePolicy::Sleep, Some(ENDS)).policy(), IdlePolicy::Sleep);
+        assert_eq!(IdleGuard::keep(IdlePolicy::Sleep, Some(&ends())).policy(), IdlePolicy::Sleep);
     }
 }

@@ -24,8 +24,8 @@ pub use cache::{cold_block, refuse_huge_pages};
 pub use cgroup::Enclosures;
 pub(crate) use cgroup::{Cgroup, Enclosure, KernelMemory};
 pub(crate) use conditions::Watch;
-pub(crate) use cores::siblings;
-pub use cores::{Cores, bind, while_bound};
+pub use cores::{CoreSets, Cores, bind, choose_cores, while_bound};
+pub(crate) use cores::{parse_list, siblings};
 pub use distance::round_trip;
 pub use idle::IdleGuard;
 pub use oom::OomWatch;
@@ -117,7 +117,7 @@ pub struct Needs {
     /// The most concurrent connections.
     connections: u32,
     /// The cores that the ends are bound to; `None` if they are not bound.
-    cores: Option<Cores>,
+    cores: Option<CoreSets>,
     /// The program that runs the ends.
     build: Build,
     /// The settings that the program's allocator should have, in the syntax of jemalloc's `malloc_conf`.
@@ -133,13 +133,13 @@ impl Needs {
             socket_buffer,
             limits: Some(limits),
             connections: 1,
-            cores: Cores::choose(),
+            cores: CoreSets::choose(1),
             build,
             allocator_settings,
         }
     }
 
-    fn of(cases: &[Case], cores: Option<Cores>, build: Build, allocator_settings: &'static str) -> Self {
+    fn of(cases: &[Case], cores: Option<&CoreSets>, build: Build, allocator_settings: &'static str) -> Self {
         let buffer = |case: &Case| match Protocol::by_name(&case.protocol) {
             Some(protocol) if UDP_BUFFER.applies_to(protocol) => {
                 case.limits.bytes_unless_auto(&UDP_BUFFER).unwrap_or_default()
@@ -153,7 +153,7 @@ impl Needs {
             socket_buffer: cases.iter().map(buffer).max().unwrap_or_default(),
             limits: limits.find(|limits| network::lacks_controller(limits)).cloned(),
             connections: cases.iter().map(|case| case.connections).max().unwrap_or_default(),
-            cores,
+            cores: cores.cloned(),
             build,
             allocator_settings,
         }
@@ -168,9 +168,10 @@ pub fn examine(needs: &Needs, watch: Duration) -> Vec<Diagnosis> {
     diagnoses.extend(network::diagnoses(needs.socket_buffer, needs.limits.as_ref()));
     diagnoses.extend(processor::diagnoses(watch));
     diagnoses.extend(quota::diagnoses(&cgroup));
-    diagnoses.extend(needs.cores.map(cores::diagnosis));
-    diagnoses.extend(needs.cores.and_then(|cores| distance::diagnosis(cores, watch)));
-    diagnoses.push(idle::diagnosis(needs.cores));
+    let first = needs.cores.as_ref().map(CoreSets::first);
+    diagnoses.extend(first.map(cores::diagnosis));
+    diagnoses.extend(first.and_then(|cores| distance::diagnosis(cores, watch)));
+    diagnoses.push(idle::diagnosis(needs.cores.as_ref()));
     diagnoses.extend(memory::diagnoses(&cgroup, needs.connections));
     diagnoses.extend(accounting::diagnosis());
     diagnoses.push(clock::diagnosis());
@@ -184,7 +185,7 @@ const GLANCE: Duration = Duration::from_millis(100);
 /// allocator should have the given settings.
 pub fn warnings(
     cases: &[Case],
-    cores: Option<Cores>,
+    cores: Option<&CoreSets>,
     build: &Build,
     allocator_settings: &'static str,
 ) -> Vec<Warning> {

@@ -2,37 +2,32 @@
 
 use std::str::FromStr;
 
-use crate::machine::Cores;
+use crate::machine::{CoreSets, parse_list};
 
 /// The choice of cores for the two ends.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Affinity {
-    /// One core for each end, if there are two.
+    /// One core for each thread of each end, if there are as many.
     #[default]
     Auto,
     /// No binding: the kernel chooses.
     Off,
     /// The cores named by the user.
-    Cores {
-        /// The core of the sender.
-        sender: usize,
-        /// The core of the receiver.
-        receiver: usize,
-    },
+    Cores(CoreSets),
 }
 
 /// The error for a text that does not name cores.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is not an affinity; use auto, off or SENDER:RECEIVER such as 0:1")]
+#[error("'{0}' is not an affinity; use auto, off or SENDER:RECEIVER such as 0:1, or 0,1:2,3 for --threads 2")]
 pub struct AffinityError(String);
 
 impl Affinity {
-    /// Returns the cores to use, or `None` to leave the choice to the kernel.
-    pub fn cores(self) -> Option<Cores> {
+    /// Returns the cores to use for `threads` threads of each end, or `None` to leave the choice to the kernel.
+    pub fn cores(&self, threads: u32) -> Option<CoreSets> {
         match self {
             Self::Off => None,
-            Self::Cores { sender, receiver } => Some(Cores { sender, receiver }),
-            Self::Auto => Cores::choose(),
+            Self::Cores(sets) => Some(sets.clone()),
+            Self::Auto => CoreSets::choose(threads),
         }
     }
 }
@@ -42,7 +37,7 @@ impl FromStr for Affinity {
 
     fn from_str(text: &str) -> Result<Self, AffinityError> {
         let cores = |(sender, receiver): (&str, &str)| {
-            Some(Self::Cores { sender: sender.parse().ok()?, receiver: receiver.parse().ok()? })
+            CoreSets::of(parse_list(sender)?, parse_list(receiver)?).map(Self::Cores)
         };
         match text {
             "auto" => Ok(Self::Auto),
@@ -57,9 +52,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn affinity_parses_auto_off_and_pairs() {
+    fn affinity_parses_auto_off_and_pairs_of_sets() {
+        let sets = |sender: &[usize], receiver: &[usize]| {
+            Ok(Affinity::Cores(CoreSets::of(sender.to_vec(), receiver.to_vec()).unwrap()))
+        };
         assert_eq!("auto".parse(), Ok(Affinity::Auto));
-        assert_eq!("2:0".parse(), Ok(Affinity::Cores { sender: 2, receiver: 0 }));
-        assert!("0".parse::<Affinity>().is_err() && "0:x".parse::<Affinity>().is_err());
+        assert_eq!("2:0".parse(), sets(&[2], &[0]));
+        assert_eq!("0,1:2-4".parse(), sets(&[0, 1], &[2, 3, 4]));
+        for wrong in ["0", "0:x", "0:", ":1", "0,:1", "0:1:2"] {
+            assert!(wrong.parse::<Affinity>().is_err(), "{wrong}");
+        }
     }
 }

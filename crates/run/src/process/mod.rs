@@ -28,7 +28,7 @@ use worker::WorkerProcess;
 
 use crate::{
     Executor, Observer, Outcome, Settings, machine,
-    machine::{Cores, Enclosures, Watch},
+    machine::{CoreSets, Cores, Enclosures, Watch},
     messages::{EndReport, Event, Job, Order, Role, ServerAddress},
 };
 
@@ -42,7 +42,7 @@ const DEATH: Duration = Duration::from_millis(500);
 pub struct ProcessExecutor {
     program: PathBuf,
     settings: Settings,
-    cores: Option<Cores>,
+    affinity: Affinity,
     /// The folder for a cgroup of each end; `None` makes no cgroups.
     enclosures: Option<Enclosures>,
     /// True if the ends report the call sites of memory that stays allocated.
@@ -68,7 +68,7 @@ impl ProcessExecutor {
         Self {
             program,
             settings,
-            cores: None,
+            affinity: Affinity::Off,
             enclosures: None,
             traces: false,
             settle: Duration::ZERO,
@@ -76,10 +76,15 @@ impl ProcessExecutor {
         }
     }
 
-    /// Binds the ends to cores.
+    /// Binds the threads of the ends to cores.
     #[must_use]
     pub fn on(self, affinity: Affinity) -> Self {
-        Self { cores: affinity.cores(), ..self }
+        Self { affinity, ..self }
+    }
+
+    /// Returns the cores of the ends of a case; `None` without a binding.
+    fn cores(&self, case: &Case) -> Option<CoreSets> {
+        self.affinity.cores(case.threads)
     }
 
     /// Runs each end in its own cgroup, so that the kernel's memory for that end is known. The accounting takes time,
@@ -135,20 +140,17 @@ impl ProcessExecutor {
     fn job(&self, case: &Case, role: Role, path: &str) -> Job {
         let mut job = Job::new(case.clone(), role, path, self.settings);
         job.traces = self.traces;
-        job.core = self.cores.map(|cores| match job.end() {
-            End::Sender => cores.sender,
-            End::Receiver => cores.receiver,
-        });
+        job.cores = self.cores(case).map_or_else(Vec::new, |cores| cores.of_end(job.end()).to_vec());
         job
     }
 
-    /// Returns the round-trip time between the cores in nanoseconds, as soon as they are close or `settle` is over.
-    async fn round_trip_ns(&self, settle: Duration) -> Option<u64> {
+    /// Returns the round-trip time between two cores in nanoseconds, as soon as they are close or `settle` is over.
+    async fn round_trip_ns(cores: Option<Cores>, settle: Duration) -> Option<u64> {
         /// The interval of measurements: hosts were seen to keep cores in place for a third of a second or longer.
         const INTERVAL: Duration = Duration::from_millis(50);
         let began = Stamp::now();
         loop {
-            let trip = machine::round_trip(self.cores?)?;
+            let trip = machine::round_trip(cores?)?;
             if trip < CoreRoundTrip::FAR || began.elapsed() >= settle {
                 return u64::try_from(trip.as_nanos()).ok();
             }
@@ -156,14 +158,16 @@ impl ProcessExecutor {
         }
     }
 
-    /// Makes a transfer, and adds the conditions of the machine and the distance of the cores to its outcome.
-    pub async fn observed(&self, transfer: impl Future<Output = Outcome>) -> Outcome {
-        let before_ns = self.round_trip_ns(self.settle).await;
-        let watch = Watch::begin(self.cores);
+    /// Makes a transfer of a case, and adds the conditions of the machine and the distance of the cores of its first threads
+    /// to its outcome.
+    pub async fn observed(&self, case: &Case, transfer: impl Future<Output = Outcome>) -> Outcome {
+        let cores = self.cores(case).as_ref().map(CoreSets::first);
+        let before_ns = Self::round_trip_ns(cores, self.settle).await;
+        let watch = Watch::begin(cores);
         let mut outcome = transfer.await;
         outcome.conditions = Some(watch.end());
         outcome.core_round_trip = before_ns
-            .zip(self.round_trip_ns(Duration::ZERO).await)
+            .zip(Self::round_trip_ns(cores, Duration::ZERO).await)
             .map(|(before_ns, after_ns)| CoreRoundTrip { before_ns, after_ns });
         outcome
     }
@@ -242,7 +246,7 @@ impl Executor for ProcessExecutor {
                 Err(fault) => Outcome::failed(fault),
             }
         };
-        self.observed(transfer).await
+        self.observed(case, transfer).await
     }
 }
 

@@ -68,12 +68,9 @@ impl ProcessExecutor {
         self.start(job).await
     }
 
-    /// Returns the core of an end; `None` without a binding.
-    pub fn core(&self, end: End) -> Option<usize> {
-        self.cores.map(|cores| match end {
-            End::Sender => cores.sender,
-            End::Receiver => cores.receiver,
-        })
+    /// Returns the core of the first thread of an end of a case; `None` without a binding.
+    pub fn core(&self, case: &Case, end: End) -> Option<usize> {
+        self.cores(case)?.of_end(end).first().copied()
     }
 
     /// Returns the digest of the generated bodies of a case, if it was [prepared](Self::prepared_for).

@@ -3,36 +3,54 @@
 
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use record::Fault;
-use transport::{Handshake, Listener, Session};
+use transport::{Accepted, Listener, Session};
+
+use crate::Threads;
 
 /// The connections that arrive at a listener.
 pub(super) struct Arrivals<'a> {
     listener: &'a dyn Listener,
-    handshakes: FuturesUnordered<Handshake>,
+    threads: &'a Threads,
+    handshakes: FuturesUnordered<BoxFuture<'static, Result<Arrived, Fault>>>,
+}
+
+/// A connection that has arrived.
+pub(super) struct Arrived {
+    pub(super) session: Arc<dyn Session>,
+    /// The number of the thread that carries it.
+    pub(super) thread: usize,
 }
 
 impl<'a> Arrivals<'a> {
-    /// Returns the connections that arrive at `listener`.
-    pub(super) fn of(listener: &'a dyn Listener) -> Self {
-        Self { listener, handshakes: FuturesUnordered::new() }
+    /// Returns the connections that arrive at `listener`, which spreads them over `threads`.
+    pub(super) fn of(listener: &'a dyn Listener, threads: &'a Threads) -> Self {
+        Self { listener, threads, handshakes: FuturesUnordered::new() }
     }
 
     /// Waits for the next connection whose handshake succeeds. The peer of a failed handshake knows the reason.
     ///
     /// # Errors
     /// Fails if the listener is broken.
-    pub(super) async fn next(&mut self) -> Result<Arc<dyn Session>, Fault> {
+    pub(super) async fn next(&mut self) -> Result<Arrived, Fault> {
         loop {
             tokio::select! {
-                accepted = self.listener.accept() => self.handshakes.push(accepted?.handshake),
+                accepted = self.listener.accept() => self.handshakes.push(self.shake(accepted?)),
                 Some(shaken) = self.handshakes.next() => {
-                    if let Ok(session) = shaken {
-                        return Ok(Arc::from(session));
+                    if let Ok(arrived) = shaken {
+                        return Ok(arrived);
                     }
                 }
             }
         }
+    }
+
+    /// Makes a handshake, on the thread that the listener has chosen.
+    fn shake(&self, accepted: Accepted) -> BoxFuture<'static, Result<Arrived, Fault>> {
+        let thread = accepted.thread.unwrap_or_default();
+        let shaken = async move { Ok(Arrived { session: Arc::from(accepted.handshake.await?), thread }) };
+        self.threads.run(thread, shaken)
     }
 }

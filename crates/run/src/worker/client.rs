@@ -18,7 +18,7 @@ use transport::{
 
 use super::{Orders, await_order, emit, emit_progress};
 use crate::{
-    Baseline, Measurement, Outgoing, accepted,
+    Baseline, Measurement, Outgoing, ThreadShare, Threads, accepted,
     machine::KernelMemory,
     messages::{EndReport, Event, Job, Order, Partner, ServerAddress},
     receive, short_body, together,
@@ -28,33 +28,39 @@ use crate::{
 pub(super) const SERVER_NAME: &str = "localhost";
 
 pub(super) async fn run(
-    job: &Job,
+    job: &Arc<Job>,
+    threads: &Threads,
     kernel: Option<KernelMemory>,
     server: &ServerAddress,
     orders: &mut Orders,
 ) -> Result<EndReport, Fault> {
     let transport = transport_of(job)?;
     let framing = job.framing_observer();
-    let (connections, handshake) = connect(transport, job, server, framing.clone()).await?;
+    let (connections, handshake) = connect(transport, job, threads, server, framing.clone()).await?;
     let baseline = Baseline::take();
     let linked = connections.clone();
     let links = Arc::new(move || together(linked.iter().map(|connection| connection.link())));
-    let measurement =
-        Measurement::new(baseline, job.case.chunk, links).charged_to(kernel).tracing(job).observing(framing);
+    let measurement = Measurement::of_threads(baseline, job.case.chunk, links, threads);
+    let measurement = measurement.charged_to(kernel).tracing(job).observing(framing);
+    let outgoing = |share: &ThreadShare| Outgoing::prepare(&job.case, job.end(), share.meter());
     let scheme = transport.protocol().scheme();
-    let client = Client {
-        job,
-        server,
+    let client = Arc::new(Client {
+        job: job.clone(),
         target: format!("{scheme}://{SERVER_NAME}:{}{}", server.addr.port(), job.path),
-        outgoing: Outgoing::prepare(&job.case, job.end(), measurement.meter()),
-        measurement: &measurement,
+        outgoing: measurement.shares().map(outgoing).collect(),
+        measurement,
         receipts: Mutex::default(),
         rates: Mutex::default(),
-    };
-    measurement.prepared();
+    });
+    client.measurement.prepared();
     emit(&Event::Ready);
     await_order(orders, Order::Go).await;
-    Ok(client.transfer(&connections, handshake).await)
+    let mut report = client.transfer(threads, &connections).await;
+    report.handshake_s = Some(handshake.as_secs_f64());
+    if let Some(link) = &mut report.link {
+        link.address = Some(server.addr.ip());
+    }
+    Ok(report)
 }
 
 /// Returns the implementation of a job's protocol.
@@ -64,10 +70,12 @@ pub(super) fn transport_of(job: &Job) -> Result<&'static dyn Transport, Fault> {
         .ok_or_else(|| Fault::new(FaultKind::Worker, format!("unknown protocol '{name}'")))
 }
 
-/// Opens all connections, one after the other. Returns the connections and the time of the slowest handshake.
+/// Opens all connections, one after the other, in turn on each thread. Returns the connections and the time of the slowest
+/// handshake.
 async fn connect(
-    transport: &dyn Transport,
-    job: &Job,
+    transport: &'static dyn Transport,
+    job: &Arc<Job>,
+    threads: &Threads,
     server: &ServerAddress,
     framing: Option<FramingObserver>,
 ) -> Result<(Vec<Arc<dyn Connection>>, Duration), Fault> {
@@ -78,9 +86,11 @@ async fn connect(
     let patience = job.settings().timeout;
     seed_random_numbers(transport.protocol());
     let (mut connections, mut slowest) = (Vec::new(), Duration::ZERO);
-    for _ in 0..job.case.connections {
+    for (thread, ordinal) in (0..threads.count()).cycle().zip(0..job.case.connections) {
         let began = Stamp::now();
-        let connecting = timeout(patience, transport.connect(&peer, &job.case.limits)).await;
+        let (peer, job) = (peer.clone().with_ordinal(u16::try_from(ordinal).ok()), job.clone());
+        let connect = async move { Ok(transport.connect(&peer, &job.case.limits).await?) };
+        let connecting = timeout(patience, threads.run(thread, connect)).await;
         let connected = connecting.map_err(|_| {
             let waited = patience.as_secs_f64();
             Fault::new(FaultKind::Timeout, format!("no handshake with {} within {waited} s", server.addr))
@@ -96,56 +106,70 @@ fn open_key_log(path: &Path) -> Result<KeyLog, Fault> {
     KeyLog::open(path).map_err(|error| Fault::new(FaultKind::Worker, failed(error)))
 }
 
-struct Client<'a> {
-    job: &'a Job,
-    server: &'a ServerAddress,
+struct Client {
+    job: Arc<Job>,
     target: String,
-    outgoing: Outgoing,
-    measurement: &'a Measurement,
+    /// The bodies of each thread, which have a block of their own: threads that share one would wait for each other to count
+    /// its references.
+    outgoing: Vec<Outgoing>,
+    measurement: Measurement,
     receipts: Mutex<Vec<Receipt>>,
     /// The rates of the confirmed bodies, in bytes per second.
     rates: Mutex<Vec<f64>>,
 }
 
-impl Client<'_> {
-    /// Makes all exchanges concurrently. Returns the report of this end.
-    async fn transfer(&self, connections: &[Arc<dyn Connection>], handshake: Duration) -> EndReport {
-        let streams = self.job.case.streams as usize;
+impl Client {
+    /// Makes all exchanges concurrently, on the threads of their connections. Returns the report of this end.
+    async fn transfer(self: &Arc<Self>, threads: &Threads, connections: &[Arc<dyn Connection>]) -> EndReport {
         let began = self.measurement.begin();
-        let exchanges = connections
-            .iter()
-            .flat_map(|connection| std::iter::repeat_n(connection, streams))
-            .map(|connection| self.exchange(connection.as_ref()));
-        let work = async { try_join_all(exchanges).await.map(|_| began.elapsed()) };
+        let parts = (0..threads.count()).map(|thread| {
+            let own = connections.iter().skip(thread).step_by(threads.count()).cloned().collect();
+            threads.run(thread, self.clone().carry(thread, own))
+        });
+        let work = async { try_join_all(parts).await.map(|ends| ends.into_iter().max().unwrap_or_default()) };
         let patience = self.job.settings().timeout;
         let outcome = self.measurement.watch_over(patience, emit_progress, work).await;
-        let (end, mut link) = self.measurement.read();
-        link.address = Some(self.server.addr.ip());
+        let (end, link) = self.measurement.read();
         let receipts = locked(&self.receipts);
         let (elapsed, fault) = match outcome {
             Ok(elapsed) => (Some(elapsed), None),
-            Err(fault) => (None, Some(self.outgoing.fault().unwrap_or(fault))),
+            Err(fault) => (None, Some(self.outgoing.iter().find_map(Outgoing::fault).unwrap_or(fault))),
         };
         EndReport {
             fault,
             end: Some(end),
             link: Some(link),
-            sent: self.outgoing.digests(),
+            sent: self.outgoing.iter().flat_map(Outgoing::digests).collect(),
             received: receipts.iter().filter_map(|receipt| receipt.digest.clone()).collect(),
             bodies: elapsed.and_then(|_| BodyRates::of(&locked(&self.rates))),
             marks: self.measurement.meter().marks(),
             call_sites: self.measurement.call_sites(),
             elapsed_s: elapsed.map(|elapsed| elapsed.as_secs_f64()),
-            handshake_s: Some(handshake.as_secs_f64()),
+            handshake_s: None,
             began: began.monotonic(),
             first_byte: self.measurement.first_byte().and_then(Stamp::monotonic),
         }
     }
 
-    async fn exchange(&self, connection: &dyn Connection) -> Result<(), Fault> {
+    /// Makes all exchanges over the connections of one thread concurrently. Returns the time of the last one's end.
+    async fn carry(
+        self: Arc<Self>,
+        thread: usize,
+        connections: Vec<Arc<dyn Connection>>,
+    ) -> Result<Duration, Fault> {
+        let (streams, share) = (self.job.case.streams as usize, self.measurement.share(thread));
+        connections.iter().for_each(|_| share.carry_connection());
+        let exchanges = connections
+            .iter()
+            .flat_map(|connection| std::iter::repeat_n(connection, streams))
+            .map(|connection| self.exchange(thread, connection.as_ref()));
+        try_join_all(exchanges).await.map(|_| self.measurement.begin().elapsed())
+    }
+
+    async fn exchange(&self, thread: usize, connection: &dyn Connection) -> Result<(), Fault> {
         let receipt = match self.job.case.direction {
-            Direction::Up => self.upload(connection).await?,
-            Direction::Down => Some(self.download(connection).await?),
+            Direction::Up => self.upload(thread, connection).await?,
+            Direction::Down => Some(self.download(thread, connection).await?),
         };
         let elapsed = self.measurement.begin().elapsed();
         locked(&self.rates).push(self.job.case.body.0 as f64 / elapsed.as_secs_f64());
@@ -154,9 +178,10 @@ impl Client<'_> {
     }
 
     /// Uploads a body. Returns the receipt, which servers of someone else do not send.
-    async fn upload(&self, connection: &dyn Connection) -> Result<Option<Receipt>, Fault> {
+    async fn upload(&self, thread: usize, connection: &dyn Connection) -> Result<Option<Receipt>, Fault> {
         let expected = self.job.case.body.0;
-        let mut request = self.request(Method::PUT, self.outgoing.body()?)?;
+        let outgoing = self.outgoing.get(thread).ok_or_else(no_payload)?;
+        let mut request = self.request(Method::PUT, outgoing.body()?)?;
         request.extensions_mut().insert(BodyLength(expected));
         let response = accepted(connection.exchange(request).await?).await?;
         let body = short_body(response).await?;
@@ -174,17 +199,22 @@ impl Client<'_> {
         Ok(Some(receipt))
     }
 
-    async fn download(&self, connection: &dyn Connection) -> Result<Receipt, Fault> {
+    async fn download(&self, thread: usize, connection: &dyn Connection) -> Result<Receipt, Fault> {
         let request = self.request(Method::GET, transport::body::empty())?;
         let response = accepted(connection.exchange(request).await?).await?;
-        let (meter, spun) = (self.measurement.meter(), self.measurement.spin_time());
-        receive(&self.job.case, meter, spun, response.into_body()).await
+        let share = self.measurement.share(thread);
+        receive(&self.job.case, share.meter(), share.spin_time(), response.into_body()).await
     }
 
     fn request(&self, method: Method, body: Body) -> Result<Request<Body>, Fault> {
         let request = Request::builder().method(method).uri(&self.target).body(body);
         request.map_err(|error| Fault::new(FaultKind::Protocol, error))
     }
+}
+
+/// Returns the fault of a thread without bodies to send, which no job has.
+pub(super) fn no_payload() -> Fault {
+    Fault::new(FaultKind::Worker, "the thread has no payload")
 }
 
 /// Locks a list. Every change of a list is a single call, so that a list with a poisoned lock is still consistent.

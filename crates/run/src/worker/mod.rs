@@ -13,6 +13,7 @@ use std::{
     os::fd::AsFd as _,
     process::ExitCode,
     rc::Rc,
+    sync::Arc,
 };
 
 use record::{End, Fault, FaultKind, PayloadKind};
@@ -24,7 +25,7 @@ use tokio::{
 };
 
 use crate::{
-    DISK_THREADS, Heartbeat,
+    DISK_THREADS, Heartbeat, Threads,
     machine::{self, KernelMemory},
     messages::{EndReport, Event, Job, Order, Role},
 };
@@ -94,23 +95,24 @@ async fn work(log: impl FnOnce(&str), orphaned: Rc<Notify>) -> ExitCode {
     if let Some(level) = &job.log {
         log(level);
     }
-    let report = run(&job, lines, orphaned).await.unwrap_or_else(EndReport::failed);
+    let report = run(job, lines, orphaned).await.unwrap_or_else(EndReport::failed);
     emit(&Event::Done(Box::new(report)));
     ExitCode::SUCCESS
 }
 
-async fn run(job: &Job, lines: Input, orphaned: Rc<Notify>) -> Result<EndReport, Fault> {
-    pin(job.core)?;
+async fn run(job: Job, lines: Input, orphaned: Rc<Notify>) -> Result<EndReport, Fault> {
+    let threads =
+        Threads::start(job.case.threads, &job.cores).map_err(|error| Fault::new(FaultKind::Worker, error))?;
     // The process moves before it has a socket. If it may not move, there is no figure of the kernel's memory.
     let kernel = job.cgroup.as_deref().and_then(|folder| KernelMemory::join(folder).ok());
     if job.end() == End::Sender && matches!(job.case.payload, PayloadKind::Cold(_)) {
         machine::refuse_huge_pages()
             .map_err(|error| Fault::new(FaultKind::Worker, format!("cannot disable huge pages: {error}")))?;
     }
-    let mut orders = read_orders(lines, orphaned);
-    match job.role {
-        Role::Server => server::run(job, kernel, &mut orders).await,
-        Role::Client(ref server) => client::run(job, kernel, server, &mut orders).await,
+    let (mut orders, job) = (read_orders(lines, orphaned), Arc::new(job));
+    match &job.role {
+        Role::Server => server::run(&job, &threads, kernel, &mut orders).await,
+        Role::Client(server) => client::run(&job, &threads, kernel, server, &mut orders).await,
     }
 }
 
@@ -127,13 +129,6 @@ async fn read_job() -> Option<(Job, Input)> {
     let mut lines = BufReader::new(pipe::Receiver::from_owned_fd(input).ok()?).lines();
     let line = lines.next_line().await.ok()??;
     Some((serde_json::from_str(&line).ok()?, lines))
-}
-
-/// Binds the process to one core, before any other thread exists.
-fn pin(core: Option<usize>) -> Result<(), Fault> {
-    let Some(core) = core else { return Ok(()) };
-    machine::bind(core)
-        .map_err(|error| Fault::new(FaultKind::Worker, format!("cannot use core {core}: {error}")))
 }
 
 /// Reads orders in the background. When standard input closes, the orchestrator is gone and the process ends.

@@ -1,15 +1,17 @@
 //! The server of a run: it listens, answers, and reports once the orchestrator says that the client is done.
 
 use std::{
-    cell::{Cell, RefCell},
     collections::BTreeSet,
     future::pending,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
-    sync::Arc,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
-use futures_util::{FutureExt as _, StreamExt as _, future::LocalBoxFuture, stream::FuturesUnordered};
+use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use http::{Request, Response, StatusCode};
 use metrics::Stamp;
 use record::{Direction, Fault, FaultKind};
@@ -17,36 +19,45 @@ use transport::{Bind, Body, BodyLength, FramingObserver, Identity, Incoming, Lis
 
 use super::{
     Orders,
-    arrivals::Arrivals,
+    arrivals::{Arrivals, Arrived},
     await_order,
-    client::{SERVER_NAME, transport_of},
+    client::{SERVER_NAME, no_payload, transport_of},
     emit, emit_progress,
 };
 use crate::{
-    Baseline, Measurement, Outgoing,
+    Baseline, Measurement, Outgoing, ThreadShare, Threads,
     machine::KernelMemory,
     messages::{EndReport, Event, Job, Order, Partner, ServerAddress},
     receive, together,
 };
 
 pub(super) async fn run(
-    job: &Job,
+    job: &Arc<Job>,
+    threads: &Threads,
     kernel: Option<KernelMemory>,
     orders: &mut Orders,
 ) -> Result<EndReport, Fault> {
     let framing = job.framing_observer();
-    let listener = listen(job, framing.as_ref())?;
-    let mut arrivals = Arrivals::of(listener.as_ref());
-    let mut sessions: Vec<Arc<dyn Session>> = Vec::new();
+    let listener = listen(job, threads, framing.as_ref())?;
+    let mut arrivals = Arrivals::of(listener.as_ref(), threads);
+    let mut arrived = Vec::new();
     for _ in 0..job.case.connections {
-        sessions.push(arrivals.next().await?);
+        arrived.push(arrivals.next().await?);
     }
     let baseline = Baseline::take();
-    let linked = sessions.clone();
+    let linked: Vec<_> = arrived.iter().map(|arrived| arrived.session.clone()).collect();
     let links = Arc::new(move || together(linked.iter().map(|session| session.link())));
-    let measurement =
-        Measurement::new(baseline, job.case.chunk, links).charged_to(kernel).tracing(job).observing(framing);
-    let outgoing = Outgoing::prepare(&job.case, job.end(), measurement.meter());
+    let measurement = Measurement::of_threads(baseline, job.case.chunk, links, threads);
+    let measurement = measurement.charged_to(kernel).tracing(job).observing(framing);
+    let outgoing = |share: &ThreadShare| Outgoing::prepare(&job.case, job.end(), share.meter());
+    let server = Arc::new(Server {
+        job: job.clone(),
+        outgoing: measurement.shares().map(outgoing).collect(),
+        measurement,
+        answered: AtomicU64::new(0),
+        uploads: Mutex::default(),
+    });
+    let measurement = &server.measurement;
     measurement.prepared();
     if job.partner == Partner::Foreign {
         // The client waits for no order: it sends its request as soon as it is connected.
@@ -54,25 +65,18 @@ pub(super) async fn run(
     }
     emit(&Event::Ready);
     await_order(orders, Order::Go).await;
-    let server = Server {
-        job,
-        measurement: &measurement,
-        outgoing: &outgoing,
-        answered: Cell::new(0),
-        confirmed: Cell::new(None),
-        received: RefCell::default(),
-    };
-    let served = server.serve(&sessions, arrivals, orders);
+    let served = server.serve(arrived, arrivals, threads, orders);
     let outcome = measurement.watch_over(job.settings().timeout, emit_progress, served).await;
     let (end, link) = measurement.read();
+    let uploads = std::mem::take(&mut *server.uploads());
     Ok(EndReport {
-        fault: outgoing.fault().or(outcome.err()),
+        fault: server.outgoing.iter().find_map(Outgoing::fault).or(outcome.err()),
         end: Some(end),
         link: Some(link),
-        sent: outgoing.digests(),
-        received: server.received.take(),
+        sent: server.outgoing.iter().flat_map(Outgoing::digests).collect(),
+        received: uploads.digests,
         began: measurement.begin().monotonic(),
-        elapsed_s: server.confirmed.get().map(|confirmed| confirmed.as_secs_f64()),
+        elapsed_s: uploads.confirmed.map(|confirmed| confirmed.as_secs_f64()),
         first_byte: measurement.first_byte().and_then(Stamp::monotonic),
         marks: measurement.meter().marks(),
         call_sites: measurement.call_sites(),
@@ -80,13 +84,18 @@ pub(super) async fn run(
     })
 }
 
-fn listen(job: &Job, framing: Option<&FramingObserver>) -> Result<Box<dyn Listener>, Fault> {
+fn listen(
+    job: &Job,
+    threads: &Threads,
+    framing: Option<&FramingObserver>,
+) -> Result<Box<dyn Listener>, Fault> {
     let transport = transport_of(job)?;
     let identity =
         transport.protocol().is_encrypted().then(|| Identity::self_signed(&[SERVER_NAME])).transpose()?;
     let certificate = identity.as_ref().map(|identity| identity.certificate_pem().to_owned());
     let listen = |address: IpAddr| {
-        let bind = Bind::new((address, 0).into()).with_identity(identity.clone());
+        let bind =
+            Bind::new((address, 0).into()).with_identity(identity.clone()).with_spread(threads.spread());
         transport.listen(&bind.with_framing(framing.cloned()), &job.case.limits)
     };
     let listener = match job.settings().address {
@@ -99,28 +108,37 @@ fn listen(job: &Job, framing: Option<&FramingObserver>) -> Result<Box<dyn Listen
     Ok(listener)
 }
 
-struct Server<'a> {
-    job: &'a Job,
-    measurement: &'a Measurement,
-    outgoing: &'a Outgoing,
-    answered: Cell<u64>,
-    /// The time at which the last upload was answered, since the beginning.
-    confirmed: Cell<Option<Duration>>,
-    /// The digests of the uploads.
-    received: RefCell<BTreeSet<String>>,
+struct Server {
+    job: Arc<Job>,
+    measurement: Measurement,
+    /// The bodies of each thread, which have a block of their own: threads that share one would wait for each other to count
+    /// its references.
+    outgoing: Vec<Outgoing>,
+    answered: AtomicU64,
+    uploads: Mutex<Uploads>,
 }
 
-impl Server<'_> {
+/// The uploads that were answered.
+#[derive(Default)]
+struct Uploads {
+    /// The time at which the last upload was answered, since the beginning.
+    confirmed: Option<Duration>,
+    digests: BTreeSet<String>,
+}
+
+impl Server {
     /// Serves all connections until the order to finish.
     async fn serve(
-        &self,
-        sessions: &[Arc<dyn Session>],
+        self: &Arc<Self>,
+        arrived: Vec<Arrived>,
         arrivals: Arrivals<'_>,
+        threads: &Threads,
         orders: &mut Orders,
     ) -> Result<(), Fault> {
-        let mut sessions: FuturesUnordered<LocalBoxFuture<'_, Result<(), Fault>>> =
-            sessions.iter().map(|session| self.session(session.clone()).boxed_local()).collect();
-        sessions.push(self.latecomers(arrivals).boxed_local());
+        let session = |arrived| self.session(arrived, threads);
+        let mut sessions: FuturesUnordered<BoxFuture<'_, Result<(), Fault>>> =
+            arrived.into_iter().map(session).collect();
+        sessions.push(self.latecomers(arrivals, threads).boxed());
         let broken = async {
             while let Some(end) = sessions.next().await {
                 // Once all bodies are done, an error at the end of a connection does not matter.
@@ -139,33 +157,45 @@ impl Server<'_> {
     }
 
     /// Accepts further connections. If other clients came first, the connections of the run's client are among these.
-    async fn latecomers(&self, mut arrivals: Arrivals<'_>) -> Result<(), Fault> {
+    async fn latecomers(
+        self: &Arc<Self>,
+        mut arrivals: Arrivals<'_>,
+        threads: &Threads,
+    ) -> Result<(), Fault> {
         let mut sessions = FuturesUnordered::new();
         loop {
             tokio::select! {
-                session = arrivals.next() => sessions.push(self.session(session?)),
+                arrived = arrivals.next() => sessions.push(self.session(arrived?, threads)),
                 Some(ended) = sessions.next() => ended?,
             }
         }
     }
 
-    /// Serves one connection to its end. A failure of a connection without any request of this run is ignored: it may
-    /// belong to another client.
-    async fn session(&self, session: Arc<dyn Session>) -> Result<(), Fault> {
-        let is_known = Cell::new(false);
-        let ended = self.answer_all(session.as_ref(), &is_known).await;
-        if is_known.get() { ended } else { Ok(()) }
+    /// Serves one connection to its end, on its thread. A failure of a connection without any request of this run is ignored:
+    /// it may belong to another client.
+    fn session(
+        self: &Arc<Self>,
+        arrived: Arrived,
+        threads: &Threads,
+    ) -> BoxFuture<'static, Result<(), Fault>> {
+        let Arrived { session, thread } = arrived;
+        let server = self.clone();
+        threads.run(thread, async move {
+            let visitor = Visitor { thread, is_known: AtomicBool::new(false) };
+            let ended = server.answer_all(session.as_ref(), &visitor).await;
+            if visitor.is_known.into_inner() { ended } else { Ok(()) }
+        })
     }
 
     /// Answers the requests of one connection concurrently, until the connection ends.
-    async fn answer_all(&self, session: &dyn Session, is_known: &Cell<bool>) -> Result<(), Fault> {
+    async fn answer_all(&self, session: &dyn Session, visitor: &Visitor) -> Result<(), Fault> {
         let mut answers = FuturesUnordered::new();
         let mut next = session.accept();
         loop {
             tokio::select! {
                 incoming = &mut next => {
                     let Some(incoming) = incoming? else { break };
-                    answers.push(self.answer(incoming, is_known));
+                    answers.push(self.answer(incoming, visitor));
                     next = session.accept();
                 }
                 Some(answered) = answers.next() => answered?,
@@ -177,7 +207,7 @@ impl Server<'_> {
         Ok(())
     }
 
-    async fn answer(&self, incoming: Incoming, is_known: &Cell<bool>) -> Result<(), Fault> {
+    async fn answer(&self, incoming: Incoming, visitor: &Visitor) -> Result<(), Fault> {
         let Incoming { request, responder, .. } = incoming;
         if request.uri().path() != self.job.path {
             let mut refusal = response(transport::body::empty(), 0);
@@ -186,32 +216,56 @@ impl Server<'_> {
             let _ = responder.respond(refusal).await;
             return Ok(());
         }
-        is_known.set(true);
+        if !visitor.is_known.swap(true, Relaxed) {
+            self.measurement.share(visitor.thread).carry_connection();
+        }
         self.measurement.begin();
         let response = match self.job.case.direction {
-            Direction::Up => self.take_upload(request).await?,
-            Direction::Down => response(self.outgoing.body()?, self.job.case.body.0),
+            Direction::Up => self.take_upload(request, visitor.thread).await?,
+            Direction::Down => {
+                let outgoing = self.outgoing.get(visitor.thread).ok_or_else(no_payload)?;
+                response(outgoing.body()?, self.job.case.body.0)
+            }
         };
         responder.respond(response).await?;
-        self.answered.set(self.answered.get() + 1);
+        self.answered.fetch_add(1, Relaxed);
         Ok(())
     }
 
     /// Receives an upload. Returns the receipt as the response.
-    async fn take_upload(&self, request: Request<Body>) -> Result<Response<Body>, Fault> {
-        let (meter, spun) = (self.measurement.meter(), self.measurement.spin_time());
-        let receipt = receive(&self.job.case, meter, spun, request.into_body()).await?;
-        self.received.borrow_mut().extend(receipt.digest.clone());
-        self.confirmed.set(Some(self.measurement.begin().elapsed()));
+    async fn take_upload(&self, request: Request<Body>, thread: usize) -> Result<Response<Body>, Fault> {
+        let share = self.measurement.share(thread);
+        let receipt = receive(&self.job.case, share.meter(), share.spin_time(), request.into_body()).await?;
+        self.note_upload(receipt.digest.clone());
         let json = serde_json::to_vec(&receipt).map_err(|error| Fault::new(FaultKind::Worker, error))?;
         let length = json.len() as u64;
         Ok(response(transport::body::full(json), length))
     }
 
+    fn note_upload(&self, digest: Option<String>) {
+        let now = self.measurement.begin().elapsed();
+        let mut uploads = self.uploads();
+        uploads.confirmed = uploads.confirmed.max(Some(now));
+        uploads.digests.extend(digest);
+    }
+
+    /// Locks the uploads, which every change leaves consistent.
+    fn uploads(&self) -> MutexGuard<'_, Uploads> {
+        self.uploads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn is_done(&self) -> bool {
         let case = &self.job.case;
-        self.answered.get() == case.bodies() && self.measurement.meter().bytes() >= case.total_bytes()
+        self.answered.load(Relaxed) == case.bodies() && self.measurement.bytes() >= case.total_bytes()
     }
+}
+
+/// A connection that is served.
+struct Visitor {
+    /// The number of the thread that carries it.
+    thread: usize,
+    /// True once a request has shown that it belongs to the run's client.
+    is_known: AtomicBool,
 }
 
 fn response(body: Body, length: u64) -> Response<Body> {

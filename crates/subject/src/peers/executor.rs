@@ -159,7 +159,7 @@ impl PeerExecutor {
         let values = place.values(case, addr, path, trusted, self.bodies.as_deref())?;
         place.write(&self.peer.files(case, &values))?;
         let words: Vec<_> = self.peer.words(case, &values).into_iter().map(Into::into).collect();
-        Program::start_on(self.own.core(self.peer.role().end(case.direction)), &words, None)
+        Program::start_on(self.own.core(case, self.peer.role().end(case.direction)), &words, None)
     }
 
     /// Adds the measurements of the peer to those of longhaul's end. Returns the digest of the received body, too.
@@ -211,7 +211,7 @@ impl Executor for PeerExecutor {
             received.replace(digest);
             outcome
         };
-        let mut outcome = self.own.observed(transfer).await;
+        let mut outcome = self.own.observed(case, transfer).await;
         if outcome.fault.is_none() && case.sink.digests() {
             let received = received.take().or_else(|| place.stored_digest());
             outcome.prove(self.own.digest(case), received);
