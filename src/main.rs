@@ -31,20 +31,13 @@ fn main() -> ExitCode {
     // This check comes before the parser, whose memory would be part of a worker's measurement.
     if run::worker::is_requested() {
         allocator::count();
-        process::read_heap_by(process::HeapReader {
-            bytes: || allocator::live_bytes().map(|bytes| bytes as u64),
-            heap: live_heap,
-            join: || {
-                allocator::count_thread();
-                // Without an arena of its own, the thread allocates from that of the first one.
-                let _ = allocator::use_own_arena();
-            },
-        });
+        read_heap();
         #[cfg(feature = "heap-trace")]
         process::trace_heap_by(heap_tracer());
         abort_on_panic();
         return run::worker::main(|level| start_log(level.parse().ok()));
     }
+    read_heap();
     match cli::parse() {
         Ok(command) => {
             if !matches!(command, Command::Serve(_)) {
@@ -55,6 +48,19 @@ fn main() -> ExitCode {
         }
         Err(code) => code,
     }
+}
+
+/// Makes the libraries ask the allocator of this program.
+fn read_heap() {
+    process::read_heap_by(process::HeapReader {
+        bytes: || allocator::live_bytes().map(|bytes| bytes as u64),
+        heap: live_heap,
+        join: || {
+            allocator::count_thread();
+            // Without an arena of its own, the thread allocates from that of the first one.
+            let _ = allocator::use_own_arena();
+        },
+    });
 }
 
 /// Returns the live heap of this process, as its allocator has counted it.

@@ -42,7 +42,7 @@ pub(crate) use prove::{ListenerRole, ProveArgs};
 pub(crate) use remote::{FetchArgs, RemoteArgs, SendArgs};
 pub(crate) use report::ReportArgs;
 pub(crate) use reproduce::ReproduceArgs;
-pub(crate) use run::{Defaults, MAX_CONNECTIONS, RunArgs};
+pub(crate) use run::{Defaults, MAX_CONNECTIONS, MAX_THREADS, RunArgs};
 pub(crate) use serve::{Listen, ServeArgs};
 pub(crate) use session::SessionArgs;
 

@@ -17,6 +17,7 @@ use serve::{Asked, Options};
 use transport::{ClientAuthorities, Identity};
 
 use super::{
+    MAX_THREADS,
     access::AccessArgs,
     limits::LimitArgs,
     trust::{KeyLogArgs, TlsArgs},
@@ -59,6 +60,9 @@ pub(crate) struct ServeArgs {
     /// Use of uploaded bytes: discard, verify, or save:DIR
     #[arg(long, default_value = "verify", value_parser = sink(), hide_possible_values = true)]
     pub(crate) sink: SinkKind,
+    /// Threads, each on a core of its own if there are as many, over which connections are spread
+    #[arg(long, value_name = "N", default_value = "1", value_parser = count(1..=MAX_THREADS))]
+    pub(crate) threads: u32,
     /// Certificate chain in PEM [default: self-signed, in memory]
     #[arg(long, value_name = "FILE", requires = "key")]
     pub(crate) cert: Option<PathBuf>,

@@ -1,13 +1,14 @@
 //! `longhaul serve`: receives uploads and serves downloads for remote clients, curl and browsers.
 
 use analyse::Verdict;
+use anyhow::Context as _;
 use record::mib;
-use run::DISK_THREADS;
+use run::{DISK_THREADS, Threads};
 use serve::{DEFAULT_PORT, DEFAULT_TLS_PORT, Machine, ServeError, Server, WorstCase};
 use tokio::{pin, sync::oneshot};
 
 use super::{announcement::Announcement, certificate::Certificate, signals::Signals};
-use crate::{cli::ServeArgs, exit::Usage, save_folder};
+use crate::{cli::ServeArgs, exit::Usage, output::note, save_folder};
 
 /// Runs `longhaul serve`.
 pub(super) fn main(args: &ServeArgs) -> anyhow::Result<Verdict> {
@@ -22,7 +23,10 @@ pub(super) fn main(args: &ServeArgs) -> anyhow::Result<Verdict> {
 }
 
 async fn serve(args: &ServeArgs) -> anyhow::Result<Verdict> {
+    let (threads, shared) = Threads::start_anywhere(args.threads).context("cannot start the threads")?;
+    shared.iter().for_each(|shared| note(shared));
     let mut options = args.options()?;
+    options.spread = threads.spread();
     let machine = Machine::prepare();
     let notes = options.fit(&machine, args.asked()).map_err(Usage::new)?;
     notes.iter().for_each(|note| eprintln!("{note}"));

@@ -1,9 +1,10 @@
 //! The common part of `send` and `fetch`: the transfer with its progress, then the figures or the record.
 
 use analyse::Verdict;
+use anyhow::Context as _;
 use client::{Client, HandshakeKind, Options, Target, Transfer, TransferReport};
 use record::{ByteSize, Case, EndRecord, FaultKind, Redirects, Resumption, gbit_per_s, mib, mib_per_s};
-use run::Interruption;
+use run::{Interruption, Threads};
 
 use super::progress::Progress;
 use crate::{
@@ -31,7 +32,10 @@ pub(super) fn transfer(
 ) -> anyhow::Result<Verdict> {
     let transfer = transfer.into();
     args.handshake.check_request(transfer.direction(), &options.request)?;
-    let client = Client::new(options, this_build());
+    let (threads, shared) =
+        Threads::start_anywhere(args.load.threads()).context("cannot start the threads")?;
+    shared.iter().for_each(|shared| note(shared));
+    let client = Client::new(options, this_build()).over(threads);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let transferred = runtime.block_on(async {
         let mut interruption = Interruption::catch()?;

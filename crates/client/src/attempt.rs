@@ -6,14 +6,20 @@ use std::{
     time::Duration,
 };
 
-use futures_util::future::{join_all, try_join_all};
+use futures_util::{
+    FutureExt as _,
+    future::{BoxFuture, join_all, try_join_all},
+};
+use metrics::{Meter, Stamp};
+use payload::Payload;
 use receiver::Receipt;
 use record::{BodyRates, End, Fault, FaultKind, Redirects, Resumption};
 use run::{Baseline, Heartbeat, Links, Measurement, Outcome, together};
 use tokio::time::timeout;
+use transport::Connection;
 
 use crate::{
-    Client, HandshakeKind, Target, Transfer,
+    Client, HandshakeKind, RequestOptions, Target, Transfer,
     activity::{Activity, State},
     answer::{Failure, Refusal},
     confirmation::unacknowledged,
@@ -38,12 +44,12 @@ impl Client {
         deadline: &mut Deadline,
     ) -> Measured {
         let target = way.target();
-        let mut copies = match self.copies(target, transfer) {
+        let copies = match self.copies(target, transfer) {
             Ok(copies) => copies,
             Err(fault) => return Measured { outcome: Outcome::failed(fault), ..Measured::default() },
         };
         let dialled = tokio::select! {
-            dialled = Connections::open(target, &self.options, handshake.for_request(transfer, way)) => dialled,
+            dialled = Connections::open(&self.threads, target, &self.options, handshake.for_request(transfer, way)) => dialled,
             () = &mut *deadline => Err(DialError::Unreachable(self.out_of_time())),
         };
         let Connections { connections, handshake, resumption } = match dialled {
@@ -53,30 +59,33 @@ impl Client {
         let baseline = Baseline::take();
         let linked = connections.clone();
         let links: Links = Arc::new(move || together(linked.iter().map(|connection| connection.link())));
-        let measurement = Measurement::new(baseline, transfer.chunk(target), links.clone());
+        let measurement =
+            Measurement::of_threads(baseline, transfer.chunk(target), links.clone(), &self.threads);
         let end = transfer.direction().client();
         let activities: Vec<_> =
             copies.iter().map(|_| Activity::default()).chain([Activity::default()]).collect();
-        let (began, payload) = (measurement.begin(), OnceLock::new());
-        let exchanges =
-            connections.iter().cycle().zip(copies.iter_mut().chain([transfer])).zip(&activities).map(
-                |((connection, transfer), activity)| {
-                    let (options, meter) = (way.options(), measurement.meter());
-                    let by = Exchange {
-                        target,
-                        options,
-                        connection: connection.as_ref(),
-                        meter,
-                        payload: &payload,
-                        activity,
-                    };
-                    async move {
-                        let content = transfer.exchange(&by).await?;
-                        Ok((content, began.elapsed()))
-                    }
-                },
-            );
-        let pulse = || pulse(&activities, measurement.meter().bytes(), &links);
+        let (began, count) = (measurement.begin(), self.threads.count());
+        let payloads: Vec<_> = (0..count).map(|_| Arc::<OnceLock<Payload>>::default()).collect();
+        let thread_of = |body: usize| body.checked_rem(connections.len()).unwrap_or_default() % count;
+        (0..connections.len()).for_each(|number| measurement.share(thread_of(number)).carry_connection());
+        let work = |body: usize, connection: &Arc<dyn Connection>| Work {
+            target: target.clone(),
+            options: way.options().clone(),
+            connection: connection.clone(),
+            meter: measurement.share(thread_of(body)).meter().clone(),
+            payload: payloads.get(thread_of(body)).cloned().unwrap_or_default(),
+            activity: activities.get(body).cloned().unwrap_or_default(),
+            began,
+        };
+        // The transfer itself, which a further attempt needs, stays on this thread.
+        let mut bodies = connections.iter().cycle().enumerate();
+        let own = bodies.next().map(|(body, connection)| work(body, connection).run(transfer).boxed());
+        let others = bodies.zip(copies).map(|((body, connection), mut copy)| {
+            let work = work(body, connection);
+            self.threads.run(thread_of(body), async move { work.run(&mut copy).await })
+        });
+        let exchanges: Vec<BoxFuture<'_, _>> = own.into_iter().chain(others).collect();
+        let pulse = || pulse(&activities, measurement.bytes(), &links);
         let exchanged = tokio::select! {
             exchanged = measurement.watch_pulse(self.options.timeout, pulse, progress, try_join_all(exchanges)) => exchanged,
             () = &mut *deadline => Err(self.out_of_time().into()),
@@ -93,6 +102,33 @@ impl Client {
         self.options.load.check(target.protocol())?;
         let copies = (1..self.options.load.bodies()).map(|_| transfer.copy());
         copies.collect::<Result<_, _>>().map_err(|reason| Fault::new(FaultKind::Payload, reason))
+    }
+}
+
+/// The exchange of one body on its thread, with all that it needs there.
+struct Work {
+    target: Target,
+    options: RequestOptions,
+    connection: Arc<dyn Connection>,
+    meter: Meter,
+    payload: Arc<OnceLock<Payload>>,
+    activity: Activity,
+    began: Stamp,
+}
+
+impl Work {
+    /// Makes the exchange. Returns the report on the content, with the time at which it was confirmed.
+    async fn run(self, transfer: &mut Transfer) -> Result<(ContentReport, Duration), Failure> {
+        let by = Exchange {
+            target: &self.target,
+            options: &self.options,
+            connection: self.connection.as_ref(),
+            meter: &self.meter,
+            payload: &self.payload,
+            activity: &self.activity,
+        };
+        let content = transfer.exchange(&by).await?;
+        Ok((content, self.began.elapsed()))
     }
 }
 

@@ -6,7 +6,7 @@ use http::{HeaderMap, Method, Request};
 use jiff::Timestamp;
 use receiver::Receipt;
 use record::{Build, ByteSize, Fault, Record};
-use run::{Heartbeat, Outcome, Session, this_host};
+use run::{Heartbeat, Outcome, Session, Threads, this_host};
 use tokio::time::timeout;
 use transport::{Body, Connection};
 
@@ -21,6 +21,7 @@ use crate::{
 pub struct Client {
     pub(crate) options: Options,
     session: Session,
+    pub(crate) threads: Arc<Threads>,
 }
 
 /// The report of a transfer.
@@ -40,7 +41,13 @@ impl Client {
     /// Creates a client whose records state `build`.
     pub fn new(options: Options, build: Build) -> Self {
         let session = Session::new(this_host(), build).labelled(options.label.clone());
-        Self { options, session }
+        Self { options, session, threads: Arc::new(Threads::single()) }
+    }
+
+    /// Spreads the connections of transfers over threads.
+    #[must_use]
+    pub fn over(self, threads: Threads) -> Self {
+        Self { threads: Arc::new(threads), ..self }
     }
 
     /// Sets the longest time without a byte that moves.
@@ -64,6 +71,7 @@ impl Client {
         let (options, load) = (&self.options, self.options.load);
         let mut case = transfer.case(last.as_ref().unwrap_or(target), &options.limits);
         (case.connections, case.streams) = (load.connections, load.streams);
+        case.threads = u32::try_from(self.threads.count()).unwrap_or(u32::MAX);
         if size.is_none() {
             let bytes = outcome.ends[end].as_ref().map_or(0, |measured| measured.bytes);
             case.body = ByteSize(bytes / load.bodies());

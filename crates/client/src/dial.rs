@@ -52,6 +52,13 @@ pub(crate) enum DialError {
     Unreachable(Fault),
 }
 
+/// A thread that has given up its work has reached no address.
+impl From<Fault> for DialError {
+    fn from(fault: Fault) -> Self {
+        Self::Unreachable(fault)
+    }
+}
+
 impl From<DialError> for Fault {
     fn from(error: DialError) -> Self {
         match error {

@@ -4,6 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use record::{Protocol, Resumption};
+use run::Threads;
 use tokio::time::timeout;
 use transport::{Connection, Link, Sessions};
 
@@ -58,23 +59,26 @@ impl HandshakeKind {
 }
 
 impl Connections {
-    /// Opens all connections, one after the other.
+    /// Opens all connections, one after the other, in turn on each thread.
     ///
     /// # Errors
     /// Fails if one of them cannot be opened.
     pub(crate) async fn open(
+        threads: &Threads,
         target: &Target,
         options: &Options,
         kind: HandshakeKind,
     ) -> Result<Self, DialError> {
         let mut opened = Self { connections: Vec::new(), handshake: Duration::ZERO, resumption: None };
-        for _ in 0..options.load.connections {
-            let dialled = if kind != HandshakeKind::Full && opened.is_next_resumed(target) {
-                let (dialled, resumption) = resuming(target, options, kind).await?;
+        for (thread, _) in (0..threads.count()).cycle().zip(0..options.load.connections) {
+            let (target, options) = (target.clone(), options.clone());
+            let dialled = if kind != HandshakeKind::Full && opened.is_next_resumed(&target) {
+                let resuming = async move { resuming(&target, &options, kind).await };
+                let (dialled, resumption) = threads.run(thread, resuming).await?;
                 opened.resumption = Some(together(opened.resumption, resumption));
                 dialled
             } else {
-                dial(target, options).await?
+                threads.run(thread, async move { dial(&target, &options).await }).await?
             };
             opened.handshake = opened.handshake.max(dialled.handshake);
             opened.connections.push(dialled.connection);

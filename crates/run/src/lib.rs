@@ -52,7 +52,7 @@ pub use executor::{Executor, Observer, Outcome, Unobserved};
 pub use heartbeat::{Heartbeat, Links, together};
 pub use host::{describe_ends, this_host};
 pub use interruption::Interruption;
-pub use matrix::{Matrix, MatrixError};
+pub use matrix::{Matrix, MatrixError, check_threads};
 pub use measurement::Measurement;
 pub use nominal::nominal_time;
 pub use plan::Plan;

@@ -49,6 +49,17 @@ pub enum MatrixError {
     },
 }
 
+/// Checks that each thread has a connection.
+///
+/// # Errors
+/// Fails if there are more threads than connections.
+pub fn check_threads(threads: u32, connections: u32) -> Result<(), MatrixError> {
+    if threads > connections {
+        return Err(MatrixError::Threads { threads, connections });
+    }
+    Ok(())
+}
+
 impl Matrix {
     /// Returns the cases. Protocols vary fastest, so that rows that are compared run close together.
     ///
@@ -57,10 +68,7 @@ impl Matrix {
     /// connections.
     pub fn cases(&self) -> Result<Vec<Case>, MatrixError> {
         self.refuse_impossible_streams()?;
-        let Case { threads, connections, .. } = self.template;
-        if threads > connections {
-            return Err(MatrixError::Threads { threads, connections });
-        }
+        check_threads(self.template.threads, self.template.connections)?;
         let mut cases = Vec::new();
         for &body in &self.bodies {
             for &direction in &self.directions {

@@ -54,13 +54,25 @@ impl Threads {
         bind(core)?;
         let first = Place { core, id: ThreadId::own() };
         let disk_threads = DISK_THREADS.div_ceil(usize::try_from(count).unwrap_or(usize::MAX).max(1));
-        let others = (1..count).map(|_| Further::start(assigned.next(), disk_threads));
+        let others = (1..count).map(|number| Further::start(number, assigned.next(), disk_threads));
         Ok(Self { first, others: others.collect::<io::Result<_>>()? })
     }
 
     /// Returns the only thread of a process that has no others.
     pub fn single() -> Self {
         Self { first: Place { core: None, id: ThreadId::own() }, others: Vec::new() }
+    }
+
+    /// Starts threads as [`start`](Self::start) does, on cores that this process may use. If there are too few, the kernel
+    /// chooses the cores, and a note says so. A single thread is not bound.
+    ///
+    /// # Errors
+    /// Fails if the system refuses a thread or a runtime.
+    pub fn start_anywhere(count: u32) -> io::Result<(Self, Option<String>)> {
+        let cores = machine::choose_cores(count).filter(|_| count > 1);
+        let few = cores.is_none() && count > 1;
+        let note = few.then(|| format!("{count} threads share fewer cores; none is bound to a core"));
+        Ok((Self::start(count, &cores.unwrap_or_default())?, note))
     }
 
     /// Returns the number of threads.
@@ -82,11 +94,11 @@ impl Threads {
 
     /// Runs `work` on the thread with this number, and returns its outcome. Work of the first thread runs within the task that
     /// polls the returned future. Other work begins at once, and ends when the future is dropped.
-    pub fn run<T: Send + 'static>(
+    pub fn run<T: Send + 'static, E: From<Fault> + Send + 'static>(
         &self,
         thread: usize,
-        work: impl Future<Output = Result<T, Fault>> + Send + 'static,
-    ) -> BoxFuture<'static, Result<T, Fault>> {
+        work: impl Future<Output = Result<T, E>> + Send + 'static,
+    ) -> BoxFuture<'static, Result<T, E>> {
         let Some(other) = thread.checked_sub(1).and_then(|further| self.others.get(further)) else {
             return work.boxed();
         };
@@ -94,17 +106,17 @@ impl Threads {
         task.spawn_on(work, &other.runtime);
         let outcome = async move {
             let lost = || Fault::new(FaultKind::Worker, "a thread has given up its work");
-            task.join_next().await.and_then(Result::ok).unwrap_or_else(|| Err(lost()))
+            task.join_next().await.and_then(Result::ok).unwrap_or_else(|| Err(lost().into()))
         };
         outcome.boxed()
     }
 }
 
 impl Further {
-    fn start(core: Option<usize>, disk_threads: usize) -> io::Result<Self> {
+    fn start(number: u32, core: Option<usize>, disk_threads: usize) -> io::Result<Self> {
         let (stop, stopped) = oneshot::channel::<()>();
         let (report, started) = mpsc::sync_channel(1);
-        let thread = std::thread::Builder::new().name("longhaul-carrier".into()).spawn(move || {
+        let thread = std::thread::Builder::new().name(format!("carrier-{number}")).spawn(move || {
             let runtime = bind(core).and_then(|()| {
                 join_heap();
                 Builder::new_current_thread().enable_all().max_blocking_threads(disk_threads).build()
@@ -150,7 +162,7 @@ mod tests {
     #[tokio::test]
     async fn work_runs_on_the_thread_that_it_names() {
         let threads = Threads::start(3, &[]).unwrap();
-        let own = |number| threads.run(number, async { Ok(thread::current().id()) });
+        let own = |number| threads.run(number, async { Ok::<_, Fault>(thread::current().id()) });
         let mut seen = HashSet::new();
         for number in 0..3 {
             let id = own(number).await.unwrap();

@@ -4,11 +4,12 @@ use std::{fs::File, time::Duration};
 
 use nix::errno::Errno;
 use tokio::{
+    runtime::Handle,
     task::{JoinError, JoinSet},
     time::{sleep, timeout},
 };
 use tracing::{debug, error, warn};
-use transport::{Accepted, Error, Listener};
+use transport::{Accepted, Error, Listener, Spread};
 
 use crate::{
     connection::ConnectionHandler,
@@ -25,10 +26,21 @@ const SHED_TIMEOUT: Duration = Duration::from_millis(50);
 
 /// Accepts connections until the handler is stopping, and then waits up to `grace` for the accepted connections to end.
 /// The remaining connections are cut off.
-pub(crate) async fn serve(port: Port, handler: ConnectionHandler, places: Places, grace: Duration) {
+pub(crate) async fn serve(
+    port: Port,
+    handler: ConnectionHandler,
+    places: Places,
+    spread: Option<Spread>,
+    grace: Duration,
+) {
     let mut connections = JoinSet::new();
     let mut stopping = handler.stopping.clone();
-    let accepting = Accepting { listener: port.listener.as_ref(), handler: &handler, places: &places };
+    let accepting = Accepting {
+        listener: port.listener.as_ref(),
+        handler: &handler,
+        places: &places,
+        runtimes: spread.as_ref().map(Spread::runtimes).unwrap_or_default(),
+    };
     tokio::select! {
         _ = stopping.wait_for(|stopping| *stopping) => {}
         () = accepting.accept_all(&mut connections) => {}
@@ -74,6 +86,8 @@ struct Accepting<'a> {
     listener: &'a dyn Listener,
     handler: &'a ConnectionHandler,
     places: &'a Places,
+    /// The runtimes of the threads over which the listener spreads connections; none without a spread.
+    runtimes: &'a [Handle],
 }
 
 impl Accepting<'_> {
@@ -120,7 +134,8 @@ impl Accepting<'_> {
             }
         };
         let handler = self.handler.clone();
-        connections.spawn(async move {
+        let runtime = accepted.thread.and_then(|thread| self.runtimes.get(thread));
+        let serving = async move {
             let mut stopping = handler.stopping.clone();
             // A client waits for a place for at most the handshake timeout, and no longer than the server runs.
             let place = tokio::select! {
@@ -131,7 +146,11 @@ impl Accepting<'_> {
             if let Some(_place) = place {
                 handler.handle(accepted.peer, accepted.handshake).await;
             }
-        });
+        };
+        match runtime {
+            Some(runtime) => connections.spawn_on(serving, runtime),
+            None => connections.spawn(serving),
+        };
     }
 
     /// Waits after a failure. If no descriptor is free, closes the spare one, and uses it to accept and close the
@@ -216,7 +235,7 @@ mod tests {
         let places = Places::of_ports(1, 1, 1).remove(0);
         let free = || places.enter([127, 0, 0, 1].into()).is_ok_and(|entry| entry.has_place());
         let port = Port { listener: Box::new(Flaky(accepts.clone())), sockets: Sockets::PerConnection };
-        let serving = tokio::spawn(serve(port, handler, places.clone(), Duration::from_millis(10)));
+        let serving = tokio::spawn(serve(port, handler, places.clone(), None, Duration::from_millis(10)));
         timeout(Duration::from_secs(10), async {
             while free() {
                 sleep(Duration::from_millis(10)).await;

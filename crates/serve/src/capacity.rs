@@ -21,8 +21,12 @@ const CONNECTION: u64 = 224 << 10;
 const REQUEST: u64 = 96 << 10;
 
 /// The memory of the 64 threads of `longhaul serve` that wait for the disk, in bytes: the used part of a stack and a
-/// cache of the allocator each.
+/// cache of the allocator each. With several threads for connections, there may be twice as many.
 const DISK: u64 = 64 * (128 << 10);
+
+/// The memory of a further thread for connections, in bytes: an arena and caches of the allocator, and the used part of a
+/// stack.
+const THREAD: u64 = 2 << 20;
 
 /// File descriptors besides those of connections and files: standard streams, ports, the runtime, the spare one.
 const OWN_DESCRIPTORS: u64 = 64;
@@ -81,6 +85,11 @@ impl WorstCase {
             Term::new("requests", requests.saturating_mul(per_request(options)), ""),
             Term::new("generated bodies", blocks.saturating_mul(block(options)), ""),
         ];
+        let threads = options.spread.as_ref().map_or(1, |spread| spread.runtimes().len() as u64);
+        let disk = if threads > 1 { 2 * DISK } else { DISK };
+        if threads > 1 {
+            terms.push(Term::new("threads", THREAD.saturating_mul(threads - 1), ""));
+        }
         let budgets = [
             ("received bytes", &options.guards.receive_budget),
             ("sent by QUIC", &options.guards.send_budget),
@@ -90,7 +99,7 @@ impl WorstCase {
             terms.extend(bytes.map(|bytes| Term::new(name, bytes, "")));
         }
         if matches!(options.uploads, SinkKind::Save(_)) {
-            terms.push(Term::new("disk threads", DISK, ""));
+            terms.push(Term::new("disk threads", disk, ""));
             terms.push(Term::new("files read ahead", Unsent::footprint(0, 0), ""));
         }
         Self { terms }

@@ -140,6 +140,7 @@ fn bind(addr: SocketAddr, options: &Options) -> Bind {
         .with_guards(options.guards.clone())
         .with_oldest_tls(options.oldest_tls)
         .with_key_log(options.key_log.clone())
+        .with_spread(options.spread.clone())
 }
 
 /// Returns the permission to resume sessions. A client that must present a certificate presents it on each connection:

@@ -4,7 +4,9 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use receiver::{Halt, save::Quota};
 use record::{ByteSize, ChunkSize, H2_FRAME, LimitValue, Limits, Profile, Rate, SinkKind};
-use transport::{ChunkExtensions, ClientAuthorities, Guards, Identity, KeyLog, TlsVersion, WindowBudget};
+use transport::{
+    ChunkExtensions, ClientAuthorities, Guards, Identity, KeyLog, Spread, TlsVersion, WindowBudget,
+};
 
 use crate::{Access, AccessLog, Receipts};
 
@@ -82,6 +84,9 @@ pub struct Options {
     pub access_log: Option<AccessLog>,
     /// The rate at which the server reads the body of an upload. `None`, the default, sets no limit.
     pub reader_rate: Option<Rate>,
+    /// The threads over which connections are spread. `None`, the default, leaves all of them to the thread that runs the
+    /// server. All limits are those of the server as a whole.
+    pub spread: Option<Spread>,
     /// The stop of the reader in the middle of each upload. `None`, the default, is none.
     pub reader_halt: Option<Halt>,
     /// The function that gets the receipt of each complete upload, before the client gets it. `None` by default.
@@ -138,6 +143,7 @@ impl Default for Options {
             access: Access::default(),
             access_log: None,
             reader_rate: None,
+            spread: None,
             reader_halt: None,
             receipts: None,
             max_body: None,

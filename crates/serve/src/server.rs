@@ -6,6 +6,7 @@ use futures_util::future::join_all;
 use record::Limits;
 use tokio::{pin, sync::watch, time::timeout};
 use tracing::debug;
+use transport::Spread;
 
 use crate::{
     Options, ServeError, Traffic, accept,
@@ -29,6 +30,7 @@ pub struct Server {
     max_connections: u32,
     max_connections_per_address: u32,
     max_requests: u32,
+    spread: Option<Spread>,
 }
 
 impl Server {
@@ -51,6 +53,7 @@ impl Server {
             max_connections: options.max_connections,
             max_connections_per_address: options.max_connections_per_address,
             max_requests: options.max_requests,
+            spread: options.spread,
         })
     }
 
@@ -110,7 +113,8 @@ impl Server {
         };
         let ports = self.listeners.all;
         let places = Places::of_ports(ports.len(), self.max_connections, self.max_connections_per_address);
-        let serve = |(port, places)| accept::serve(port, handler.clone(), places, grace);
+        let spread = self.spread;
+        let serve = |(port, places)| accept::serve(port, handler.clone(), places, spread.clone(), grace);
         let serving = join_all(ports.into_iter().zip(places).map(serve));
         pin!(serving);
         let serving = async {

@@ -98,6 +98,7 @@ const CONNECTION: Group = Group {
     heading: "Connection",
     common: &["connections", "streams"],
     further: &[
+        "threads",
         "ipv4",
         "ipv6",
         "resolve",
@@ -118,7 +119,7 @@ const TRUST: Group = Group {
 };
 
 const LISTEN: Group =
-    Group { heading: "Server", common: &["listen", "listen_tls", "sink"], further: &["grace"] };
+    Group { heading: "Server", common: &["listen", "listen_tls", "sink"], further: &["threads", "grace"] };
 
 const SERVE_TRUST: Group = Group { common: &["cert", "key"], ..TRUST };
 

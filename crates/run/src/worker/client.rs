@@ -89,7 +89,7 @@ async fn connect(
     for (thread, ordinal) in (0..threads.count()).cycle().zip(0..job.case.connections) {
         let began = Stamp::now();
         let (peer, job) = (peer.clone().with_ordinal(u16::try_from(ordinal).ok()), job.clone());
-        let connect = async move { Ok(transport.connect(&peer, &job.case.limits).await?) };
+        let connect = async move { Ok::<_, Fault>(transport.connect(&peer, &job.case.limits).await?) };
         let connecting = timeout(patience, threads.run(thread, connect)).await;
         let connected = connecting.map_err(|_| {
             let waited = patience.as_secs_f64();
