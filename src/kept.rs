@@ -1,14 +1,14 @@
 //! The records of a session of `bench` or `prove`, and the report beside them.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, TryLockError},
     io::Write as _,
     path::{Path, PathBuf},
 };
 
 use analyse::{FORMATS, Format, Report};
 use anyhow::Context as _;
-use record::{Host, Record, Results, WriteError};
+use record::{Host, RECORD_FILES, Record, Results, ResumeFileError, WriteError};
 
 use crate::{cli::SessionArgs, exit::Usage, output::note};
 
@@ -24,10 +24,26 @@ const MOST_AT_ONCE: u32 = 1000;
 
 /// The place where the records of a session are kept.
 pub(crate) enum Kept {
-    /// In a folder of results, with disk held back for the report.
-    Folder(Results, Option<File>),
+    /// In a folder of results.
+    Folder(Folder),
     /// Records printed on standard output only, if no folder can be written. They stay in memory for the verdict.
     Printed(Vec<Record>),
+}
+
+/// A folder of results that no other process writes.
+pub(crate) struct Folder {
+    results: Results,
+    /// The disk held back for the report.
+    reserve: Option<File>,
+    /// The locked file of records. `None` on a file system without locks.
+    _lock: Option<File>,
+}
+
+impl Folder {
+    fn of(results: Results, lock: Option<File>) -> Self {
+        let reserve = reserve(results.folder());
+        Self { results, reserve, _lock: lock }
+    }
 }
 
 impl Kept {
@@ -39,8 +55,8 @@ impl Kept {
         };
         match created {
             Ok(results) => {
-                let reserve = reserve(results.folder());
-                Ok(Self::Folder(results, reserve))
+                let lock = lock(results.folder())?;
+                Ok(Self::Folder(Folder::of(results, lock)))
             }
             Err(error) if args.json && args.output.is_none() => {
                 note(&format!("{error}; the records go to stdout only"));
@@ -50,17 +66,34 @@ impl Kept {
         }
     }
 
+    /// Opens the folder of an interrupted session, and returns it with the records that it holds. A torn last line is cut off,
+    /// and noted on stderr.
+    ///
+    /// # Errors
+    /// Fails if another process writes the folder, if its records cannot be read, or if it cannot be written.
+    pub(crate) fn resume(folder: &Path) -> anyhow::Result<(Self, Vec<Record>)> {
+        let lock = lock(folder)?;
+        let resumed = Results::resume(folder).map_err(|error| match error {
+            ResumeFileError::Write(error) => anyhow::Error::new(error),
+            error => Usage::new(error).into(),
+        })?;
+        if let Some(torn) = &resumed.torn {
+            note(&format!("the last line is torn and cut off, and its run is made again: {torn}"));
+        }
+        Ok((Self::Folder(Folder::of(resumed.results, lock)), resumed.records))
+    }
+
     /// The folder of results, if there is one.
     pub(crate) fn folder(&self) -> Option<&Path> {
         match self {
-            Self::Folder(results, _) => Some(results.folder()),
+            Self::Folder(folder) => Some(folder.results.folder()),
             Self::Printed(_) => None,
         }
     }
 
     pub(crate) fn keep(&mut self, record: &Record) -> anyhow::Result<()> {
         match self {
-            Self::Folder(results, _) => results.write(record)?,
+            Self::Folder(folder) => folder.results.write(record)?,
             Self::Printed(records) => records.push(record.clone()),
         }
         Ok(())
@@ -68,21 +101,21 @@ impl Kept {
 
     pub(crate) fn records(&self) -> anyhow::Result<Vec<Record>> {
         match self {
-            Self::Folder(results, _) => results.read_back().map_err(|error| Usage::new(error).into()),
+            Self::Folder(folder) => folder.results.read_back().map_err(|error| Usage::new(error).into()),
             Self::Printed(records) => Ok(records.clone()),
         }
     }
 
     /// Writes a further text beside the records, if they are in a folder.
     pub(crate) fn keep_text(&self, name: &str, text: &str) -> anyhow::Result<()> {
-        let Self::Folder(results, _) = self else { return Ok(()) };
-        let path = results.folder().join(name);
+        let Self::Folder(folder) = self else { return Ok(()) };
+        let path = folder.results.folder().join(name);
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
     }
 
     /// Writes the report beside the records, and returns the path of its page, if records are in a folder.
     pub(crate) fn report(self, report: &Report<'_>, is_csv_wanted: bool) -> anyhow::Result<Option<PathBuf>> {
-        let Self::Folder(results, reserve) = self else { return Ok(None) };
+        let Self::Folder(Folder { results, reserve, _lock }) = self else { return Ok(None) };
         drop(reserve);
         let is_csv = |format: &dyn Format| format.file().ends_with(".csv");
         let is_wanted = |format: &&dyn Format| format.is_default() || (is_csv_wanted && is_csv(*format));
@@ -90,6 +123,28 @@ impl Kept {
         analyse::write(report, &formats, results.folder())?;
         eprintln!("results: {}", results.folder().display());
         Ok(Some(results.folder().join(PAGE)))
+    }
+}
+
+/// Locks the file of records of a folder, until the returned file is closed or the process ends, however it ends. Returns
+/// `None` on a file system without locks.
+///
+/// # Errors
+/// Fails if another process has locked the file, or it cannot be opened.
+fn lock(folder: &Path) -> anyhow::Result<Option<File>> {
+    let path = folder.join(RECORD_FILES[0]);
+    let file = match File::open(&path) {
+        Ok(file) => file,
+        // The reader of the records says so better.
+        Err(_) => return Ok(None),
+    };
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => {
+            let reason = format!("{}: another longhaul is writing these results", folder.display());
+            Err(Usage::new(reason).into())
+        }
+        Err(TryLockError::Error(_)) => Ok(None),
     }
 }
 

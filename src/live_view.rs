@@ -52,7 +52,9 @@ struct EndMemory {
 impl LiveView {
     /// Returns a view of about the `expected` runs, which it announces.
     pub(crate) fn of(expected: Expectation) -> Self {
-        eprintln!("{expected}");
+        if expected.runs() > 0 {
+            eprintln!("{expected}");
+        }
         Self::new(StatusLines::on_stderr().map_or(Mode::Lines, Mode::Live), expected)
     }
 

@@ -2,6 +2,7 @@
 //! them.
 
 mod beside;
+mod continued;
 
 use std::{
     ops::Range,
@@ -12,15 +13,16 @@ use analyse::{Analysis, Proof, Report, Tone, Verdict};
 use anyhow::{Context as _, anyhow};
 use metrics::Stamp;
 use process::{CallSite, Resources};
-use record::{ByEnd, ByteSize, Case, CaseKey, Purpose, Record, Subject, Warning};
+use record::{Build, ByEnd, ByteSize, Case, CaseKey, Host, Purpose, Record, Subject, Warning};
 use run::{
-    Entry, Executor, Interruption, ProcessExecutor, Session, Stop, describe_ends,
+    Earlier, Entry, Executor, Interruption, ProcessExecutor, Session, Stop, describe_ends,
     machine::{self, Enclosures, IdleGuard},
     run_entries, this_host,
 };
 use tokio::runtime::Runtime;
 
 pub(crate) use beside::PeerRuns;
+pub(crate) use continued::Run;
 
 use crate::{
     build::this_build,
@@ -39,6 +41,10 @@ pub(crate) struct Recording<'a> {
     args: &'a SessionArgs,
     session: Session,
     kept: Kept,
+    /// The recorded runs of the session that continues.
+    earlier: Option<Earlier>,
+    /// The number of records that this invocation has written.
+    made: usize,
     view: LiveView,
     runtime: Runtime,
     /// The folder for a cgroup of each end; `None` for a session without such cgroups.
@@ -52,6 +58,37 @@ pub(crate) struct Recording<'a> {
     began: Stamp,
     used: Option<Resources>,
     _idle: IdleGuard,
+}
+
+/// The machine and the program, ready for runs.
+struct Place {
+    host: Host,
+    build: Build,
+    idle: IdleGuard,
+    runtime: Runtime,
+    interruption: Interruption,
+    /// What of this machine distorts figures of the cases.
+    warnings: Vec<Warning>,
+}
+
+impl Place {
+    fn prepare(args: &SessionArgs, cases: &[Case]) -> anyhow::Result<Self> {
+        let threads = cases.iter().map(|case| case.threads).max().unwrap_or(1);
+        let cores = args.affinity.cores(threads);
+        if let Some(shared) =
+            cores.as_ref().and_then(|cores| cores.shared_by(threads)).filter(|_| !args.quiet)
+        {
+            note(&shared);
+        }
+        let cores = cores.as_ref();
+        let (idle, mut host, build) = (IdleGuard::keep(args.idle, cores), this_host(), this_build());
+        (host.idle, host.awake) = (Some(idle.policy()), idle.awake());
+        describe_ends(&mut host, cores);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let interruption = runtime.block_on(async { Interruption::catch() })?;
+        let warnings = machine::warnings(cases, cores, &build, allocator::SETTINGS);
+        Ok(Self { host, build, idle, runtime, interruption, warnings })
+    }
 }
 
 /// The reason why a session ends, as far as it is known.
@@ -73,30 +110,30 @@ impl<'a> Recording<'a> {
         cases: &[Case],
         expected: Expectation,
     ) -> anyhow::Result<Self> {
-        let threads = cases.iter().map(|case| case.threads).max().unwrap_or(1);
-        let cores = args.affinity.cores(threads);
-        if let Some(shared) =
-            cores.as_ref().and_then(|cores| cores.shared_by(threads)).filter(|_| !args.quiet)
-        {
-            note(&shared);
-        }
-        let cores = cores.as_ref();
-        let (idle, mut host, build) = (IdleGuard::keep(args.idle, cores), this_host(), this_build());
-        (host.idle, host.awake) = (Some(idle.policy()), idle.awake());
-        describe_ends(&mut host, cores);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let interruption = runtime.block_on(async { Interruption::catch() })?;
-        let kept = Kept::begin(args, &host)?;
-        let warnings = machine::warnings(cases, cores, &build, allocator::SETTINGS);
+        let place = Place::prepare(args, cases)?;
+        let kept = Kept::begin(args, &place.host)?;
+        Ok(Self::of(args, place, kept, expected, expected))
+    }
+
+    fn of(
+        args: &'a SessionArgs,
+        place: Place,
+        kept: Kept,
+        expected: Expectation,
+        left: Expectation,
+    ) -> Self {
+        let Place { host, build, idle, runtime, interruption, warnings } = place;
         warn(&warnings);
-        Ok(Self {
+        Self {
             args,
             session: Session::new(host, build)
                 .labelled(args.label.clone())
                 .planning(expected.runs())
                 .warned_of(warnings),
             kept,
-            view: if args.quiet { LiveView::quiet() } else { LiveView::of(expected) },
+            earlier: None,
+            made: 0,
+            view: if args.quiet { LiveView::quiet() } else { LiveView::of(left) },
             runtime,
             enclosures: None,
             interruption,
@@ -105,7 +142,7 @@ impl<'a> Recording<'a> {
             began: Stamp::now(),
             used: Resources::used(),
             _idle: idle,
-        })
+        }
     }
 
     /// Sets the slope of memory that counts as growth, per GiB of body, for all later runs.
@@ -116,6 +153,11 @@ impl<'a> Recording<'a> {
     /// Declares one end of all later runs to be a program of someone else with this command line.
     pub(crate) fn declare_subject(&mut self, subject: Subject, command: &str) {
         self.session = self.session.clone().about(subject, command);
+    }
+
+    /// Returns the folder of results, if there is one.
+    pub(crate) fn results(&self) -> Option<PathBuf> {
+        self.kept.folder().map(Path::to_owned)
     }
 
     /// Returns the folder of results; without one, the folder for temporary files.
@@ -181,23 +223,28 @@ impl<'a> Recording<'a> {
 
     fn run_rounds(&mut self, executor: &dyn Executor, cases: &[Case], rounds: Range<u32>, purpose: Purpose) {
         let session = self.session.clone().for_purpose(purpose);
-        let entry = |case: &Case| Entry { case: case.clone(), session: session.clone(), executor };
-        let entries: Vec<Entry<'_>> = cases.iter().map(entry).collect();
-        self.run_entries(&entries, rounds, purpose);
+        let entry = |case: &Case| Entry::new(case.clone(), session.clone(), executor);
+        self.run_entries(cases.iter().map(entry).collect(), rounds, purpose);
     }
 
-    fn run_entries(&mut self, entries: &[Entry<'_>], rounds: Range<u32>, purpose: Purpose) {
+    fn run_entries(&mut self, entries: Vec<Entry<'_>>, rounds: Range<u32>, purpose: Purpose) {
         if !matches!(self.end, End::Done) {
             return;
         }
         let left = self.args.max_time.map(|longest| longest.saturating_sub(self.began.elapsed()));
-        let plan = self.args.plan(rounds.end - rounds.start, purpose, left).from_round(rounds.start);
-        let (kept, json) = (&mut self.kept, self.args.json);
+        let mut plan = self.args.plan(rounds.end - rounds.start, purpose, left).from_round(rounds.start);
+        let mut entries = entries;
+        if let Some(earlier) = &self.earlier {
+            plan = plan.in_schedule(earlier.schedule());
+            entries = entries.into_iter().map(|entry| entry.after(earlier)).collect();
+        }
+        let (kept, made, json) = (&mut self.kept, &mut self.made, self.args.json);
         let mut keep = |record: &Record| -> anyhow::Result<()> {
             kept.keep(record)?;
+            *made += 1;
             if json { print(&record.to_line()?) } else { Ok(()) }
         };
-        let running = run_entries(entries, plan, &mut self.view, &mut keep);
+        let running = run_entries(&entries, plan, &mut self.view, &mut keep);
         let stopped = self.runtime.block_on(async {
             tokio::select! {
                 biased;
@@ -310,6 +357,10 @@ impl<'a> Recording<'a> {
             eprintln!("report: {}", file_url(page));
         }
         match self.end {
+            End::Done if self.earlier.is_some() && self.made == 0 => {
+                eprintln!("the session is complete: all its {} runs are recorded", records.len());
+                reported.map(|_| Verdict::Good)
+            }
             End::Failed(error) => Err(error),
             End::Interrupted => reported.map(|_| Verdict::Interrupted),
             End::Done | End::OutOfTime => reported.map(|_| verdict),

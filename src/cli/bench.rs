@@ -18,6 +18,11 @@ pub(crate) struct BenchArgs {
     /// {cacert}, {host}, {root}, {cert} and {key} are filled in.
     #[arg(long = "peer", value_name = "NAME[=CMD]", value_parser = Peer::parse)]
     peers: Vec<Peer>,
+    /// Continue the interrupted session in this folder of results: make the runs that it has not recorded
+    ///
+    /// The flags are those of the recorded command line. Of further flags, only those of the output and --max-time may differ.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["output", "list", "explain_memory"])]
+    pub(crate) resume: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) runs: RunArgs,
     /// TOML file of flags, without their hyphens; `[[matrix]]` begins a further matrix. Flags on the command line win

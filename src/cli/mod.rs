@@ -20,6 +20,7 @@ mod repeat;
 mod report;
 mod reproduce;
 mod request;
+mod resume;
 mod run;
 mod serve;
 mod session;
@@ -28,7 +29,9 @@ mod values;
 
 use std::{env, ffi::OsString, process::ExitCode};
 
-use clap::{ColorChoice, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, error::ErrorKind};
+use clap::{
+    ArgMatches, ColorChoice, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, error::ErrorKind,
+};
 
 pub(crate) use bench::BenchArgs;
 pub(crate) use check::CheckArgs;
@@ -126,14 +129,27 @@ fn parse_from(args: &[OsString]) -> Result<Command, clap::Error> {
     let matches = definition().try_get_matches_from(args)?;
     let Cli { color, command } = Cli::from_arg_matches(&matches)?;
     set_colour(color);
-    let (Command::Bench(bench), Some((name, matches))) = (&command, matches.subcommand()) else {
-        return Ok(command);
+    let (Command::Bench(bench), Some((name, matches))) = (command, matches.subcommand()) else {
+        return Cli::from_arg_matches(&matches).map(|cli| cli.command);
     };
     let definition = definition();
-    let (Some(path), Some(bench)) = (&bench.config, definition.find_subcommand(name)) else {
-        return Ok(command);
+    let Some(flags) = definition.find_subcommand(name) else { return Ok(Command::Bench(bench)) };
+    let bench = match &bench.resume {
+        Some(folder) => resume::original(folder, flags, (&bench, matches))?,
+        None => with_config(bench, args, flags, matches)?,
     };
-    let lines = config::command_lines(path, args, bench, matches);
+    Ok(Command::Bench(bench))
+}
+
+/// Returns the flags of `bench` with those of its file, whose further matrices are among them.
+fn with_config(
+    bench: Box<BenchArgs>,
+    args: &[OsString],
+    flags: &clap::Command,
+    matches: &ArgMatches,
+) -> Result<Box<BenchArgs>, clap::Error> {
+    let Some(path) = &bench.config else { return Ok(bench) };
+    let lines = config::command_lines(path, args, flags, matches);
     let lines = lines.map_err(|error| clap::Error::raw(ErrorKind::Io, format!("--config {error}\n")))?;
     let commands: Result<Vec<Command>, _> = lines.iter().map(|line| parse_once(line)).collect();
     let matrices = commands?.into_iter().filter_map(|command| match command {
@@ -144,7 +160,7 @@ fn parse_from(args: &[OsString]) -> Result<Command, clap::Error> {
         first.further.push(further.runs);
         first
     });
-    Ok(first.map_or(command, Command::Bench))
+    Ok(first.unwrap_or(bench))
 }
 
 fn parse_once(args: &[OsString]) -> Result<Command, clap::Error> {

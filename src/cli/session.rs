@@ -72,9 +72,20 @@ pub(crate) struct SessionArgs {
     /// Log to stderr what the connections of both ends do
     #[arg(short, long)]
     verbose: bool,
+    /// The folder of the session that continues (`bench --resume`).
+    #[arg(skip)]
+    pub(crate) continued: Option<PathBuf>,
 }
 
 impl SessionArgs {
+    /// Shows what the session does as the flags of another command line ask for.
+    pub(super) fn shown_as(&mut self, flags: &Self) {
+        (self.quiet, self.verbose, self.json) = (flags.quiet, flags.verbose, flags.json);
+        self.csv |= flags.csv;
+        self.title = flags.title.clone().or(self.title.take());
+        self.max_time = flags.max_time.or(self.max_time);
+    }
+
     /// Returns a plan of `rounds` rounds. `left` is the time that remains for the session, if its time is limited.
     /// Controls need neither warm-up nor precision.
     pub(crate) fn plan(&self, rounds: u32, purpose: Purpose, left: Option<Duration>) -> Plan {

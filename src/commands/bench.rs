@@ -1,5 +1,7 @@
 //! `longhaul bench`: runs a matrix on this machine, and measures both ends.
 
+use std::borrow::Cow;
+
 use analyse::{Analysis, Verdict};
 use record::{Case, PayloadKind, Purpose, SinkKind};
 use run::Budget;
@@ -10,7 +12,7 @@ use crate::{
     exit::Usage,
     expectation::Expectation,
     output::{note, print, stdout_screen},
-    recording::{PeerRuns, Recording},
+    recording::{PeerRuns, Recording, Run},
     save_folder,
 };
 
@@ -33,7 +35,10 @@ pub(super) fn main(args: &BenchArgs) -> anyhow::Result<Verdict> {
         return list_all(&cases, &of_peers, expected);
     }
     save_folder::prepare(&cases)?;
-    let mut recording = Recording::begin(&args.session, &cases, expected)?;
+    let mut recording = match &args.session.continued {
+        None => Recording::begin(&args.session, &cases, expected)?,
+        Some(folder) => Recording::resume(&args.session, folder, &runs(&cases, &of_peers), rounds, expected)?,
+    };
     match of_peers.is_empty() {
         true => recording.run(&cases, rounds, Purpose::Measure)?,
         false => recording.run_beside(&cases, of_peers, rounds)?,
@@ -44,7 +49,23 @@ pub(super) fn main(args: &BenchArgs) -> anyhow::Result<Verdict> {
         true => analysis.findings.iter().map(|finding| format!("{finding}\n")).collect(),
         false => analyse::table(&analysis, &stdout_screen()) + &analyse::answer(&analysis, &stdout_screen()),
     };
-    recording.close("longhaul bench", &records, &analysis, &text, analysis.verdict())
+    let folder = recording.results().filter(|_| !records.is_empty());
+    let verdict = recording.close("longhaul bench", &records, &analysis, &text, analysis.verdict())?;
+    if let Some(folder) = folder.filter(|_| verdict == Verdict::Interrupted) {
+        let folder = folder.to_string_lossy();
+        let quoted = shlex::try_quote(&folder).unwrap_or(Cow::Borrowed(&folder));
+        eprintln!("continue with: longhaul bench --resume {quoted}");
+    }
+    Ok(verdict)
+}
+
+/// Returns the runs of each round: those of longhaul's own ends, and those of other programs.
+fn runs<'c>(cases: &'c [Case], of_peers: &'c [PeerRuns]) -> Vec<Run<'c>> {
+    let own = cases.iter().map(|case| Run { case, peer: None });
+    let beside = of_peers
+        .iter()
+        .flat_map(|runs| runs.cases.iter().map(|case| Run { case, peer: Some(runs.peer.name().to_owned()) }));
+    own.chain(beside).collect()
 }
 
 /// Refuses axes that only longhaul's own ends have.

@@ -56,16 +56,13 @@ impl Recording<'_> {
         };
         let executors: Vec<PeerExecutor> = peers.iter().map(executor).collect();
         let session = &self.session.clone().for_purpose(Purpose::Measure);
-        let mut entries: Vec<Entry<'_>> = cases
-            .iter()
-            .map(|case| Entry { case: case.clone(), session: session.clone(), executor: own.as_ref() })
-            .collect();
+        let mut entries: Vec<Entry<'_>> =
+            cases.iter().map(|case| Entry::new(case.clone(), session.clone(), own.as_ref())).collect();
         for (runs, executor) in peers.iter().zip(&executors) {
-            let entry =
-                |case: &Case| Entry { case: case.clone(), session: runs.session(session, case), executor };
+            let entry = |case: &Case| Entry::new(case.clone(), runs.session(session, case), executor);
             entries.extend(runs.cases.iter().map(entry));
         }
-        self.run_entries(&entries, 0..rounds, Purpose::Measure);
+        self.run_entries(entries, 0..rounds, Purpose::Measure);
         Ok(())
     }
 

@@ -79,4 +79,4 @@ pub use spin::DEFAULT_SPIN;
 pub use stall::Stall;
 pub use subject::{PeerProgram, Subject};
 pub use warning::Warning;
-pub use writer::{Results, WriteError};
+pub use writer::{Results, ResumeFileError, Resumed, WriteError};

@@ -1,12 +1,12 @@
 //! The writer of a folder of results. Each record is on disk before the next run starts.
 
 use std::{
-    fs::{self, File},
-    io::{self, Write as _},
+    fs::{self, File, OpenOptions},
+    io::{self, BufRead as _, BufReader, Write as _},
     path::{Path, PathBuf},
 };
 
-use crate::{ReadError, Record, read, reader::RECORD_FILES};
+use crate::{ReadError, Record, read, read_undamaged, reader::RECORD_FILES};
 
 /// A folder of results that is being written, with its file of records.
 #[derive(Debug)]
@@ -16,6 +16,35 @@ pub struct Results {
     written: u64,
     /// The length of all whole lines, in bytes.
     length: u64,
+}
+
+/// A folder of results that is written again.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Resumed {
+    /// The folder.
+    pub results: Results,
+    /// The records that it holds.
+    pub records: Vec<Record>,
+    /// The torn last line that was cut off, as a reader reports it.
+    pub torn: Option<String>,
+}
+
+/// The failure to open a folder of results again.
+#[derive(Debug, thiserror::Error)]
+pub enum ResumeFileError {
+    /// The records cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The file cannot be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// The records are compressed.
+    #[error("{} is compressed, and cannot be continued; decompress it", path.display())]
+    Compressed {
+        /// The path of the compressed file.
+        path: PathBuf,
+    },
 }
 
 /// The failure to write results.
@@ -64,6 +93,42 @@ impl Results {
         Ok(Self { folder: folder.into(), records, written: 0, length: 0 })
     }
 
+    /// Opens the file of records in a folder to append further records, and returns it with the records that it holds. A torn
+    /// last line is cut off; a last record without a line break gets one.
+    ///
+    /// # Errors
+    /// Fails if the file cannot be read or written, has no record, or has a damaged line that is not the last.
+    pub fn resume(folder: &Path) -> Result<Resumed, ResumeFileError> {
+        let path = folder.join(RECORD_FILES[0]);
+        let compressed = RECORD_FILES.iter().skip(1).map(|name| folder.join(name)).find(|path| path.exists());
+        if let Some(path) = compressed.filter(|_| !path.exists()) {
+            return Err(ResumeFileError::Compressed { path });
+        }
+        let (records, damage) = {
+            let read = read_undamaged(&path)?;
+            (read.records, read.damage)
+        };
+        let torn = damage.torn.as_ref().map(ToString::to_string);
+        damage.none()?;
+        let unwritable = |source| WriteError::Unwritable { path: path.clone(), source };
+        let mut file = OpenOptions::new().read(true).append(true).open(&path).map_err(unwritable)?;
+        let ends = line_ends(&file).map_err(unwritable)?;
+        let length = match torn {
+            Some(_) => {
+                file.set_len(ends.whole).map_err(unwritable)?;
+                ends.whole
+            }
+            None if ends.whole < ends.all => {
+                file.write_all(b"\n").map_err(unwritable)?;
+                ends.all + 1
+            }
+            None => ends.all,
+        };
+        let written = records.len() as u64;
+        let results = Self { folder: folder.into(), records: file, written, length };
+        Ok(Resumed { results, records, torn })
+    }
+
     /// Appends a record. The operating system has the record when the function returns. After a failure, the file still
     /// holds the whole lines before the record.
     ///
@@ -100,6 +165,26 @@ impl Results {
     }
 }
 
+/// The lengths of a file of lines, in bytes.
+struct LineEnds {
+    /// The length of all whole lines.
+    whole: u64,
+    /// The length of the file.
+    all: u64,
+}
+
+fn line_ends(file: &File) -> io::Result<LineEnds> {
+    let (mut reader, mut line, mut ends) = (BufReader::new(file), Vec::new(), LineEnds { whole: 0, all: 0 });
+    while reader.read_until(b'\n', &mut line)? > 0 {
+        ends.all += line.len() as u64;
+        if line.ends_with(b"\n") {
+            ends.whole = ends.all;
+        }
+        line.clear();
+    }
+    Ok(ends)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,5 +199,37 @@ mod tests {
         assert_eq!(results.read_back().unwrap().len(), 1);
         assert!(matches!(Results::create(folder.path()), Err(WriteError::Exists { .. })));
         assert!(matches!(Results::create(Path::new("/proc/none")), Err(WriteError::Folder { .. })));
+    }
+
+    #[test]
+    fn further_records_follow_the_last_whole_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(RECORD_FILES[0]);
+        let line = Record::new("run", Case::new("h2")).to_line().unwrap();
+        for (written, records, is_torn) in [
+            (format!("{line}{line}"), 2, false),
+            (format!("{line}{}", &line[..line.len() / 2]), 1, true),
+            (format!("{line}{}", line.trim_end()), 2, false),
+        ] {
+            fs::write(&path, written).unwrap();
+            let mut resumed = Results::resume(folder.path()).unwrap();
+            assert_eq!((resumed.records.len(), resumed.torn.is_some()), (records, is_torn));
+            resumed.results.write(&Record::new("run", Case::new("h3"))).unwrap();
+            assert_eq!(resumed.results.read_back().unwrap().len(), records + 1);
+            assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), records + 1);
+        }
+    }
+
+    #[test]
+    fn a_folder_without_whole_records_is_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(Results::resume(folder.path()).is_err());
+        let path = folder.path().join(RECORD_FILES[0]);
+        let line = Record::new("run", Case::new("h2")).to_line().unwrap();
+        for written in [String::new(), "{\"half".into(), format!("{line}rubbish\n{line}")] {
+            fs::write(&path, &written).unwrap();
+            assert!(Results::resume(folder.path()).is_err(), "{written}");
+            assert_eq!(fs::read_to_string(&path).unwrap(), written);
+        }
     }
 }

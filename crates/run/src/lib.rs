@@ -21,6 +21,7 @@
 
 mod baseline;
 mod budget;
+mod earlier;
 mod exchange;
 mod executor;
 #[cfg(any(test, fuzzing))]
@@ -47,6 +48,7 @@ pub mod worker;
 
 pub use baseline::Baseline;
 pub use budget::Budget;
+pub use earlier::{Earlier, ResumeError};
 pub use exchange::{Outgoing, receive};
 pub use executor::{Executor, Observer, Outcome, Unobserved};
 pub use heartbeat::{Heartbeat, Links, together};

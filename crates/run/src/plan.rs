@@ -45,6 +45,12 @@ impl Plan {
         Self { schedule: schedule.after_warmup(self.schedule.warmup_rounds), ..self }
     }
 
+    /// Sets the order of an earlier invocation, with its seed and its warm-up rounds.
+    #[must_use]
+    pub fn in_schedule(self, schedule: Schedule) -> Self {
+        Self { schedule, ..self }
+    }
+
     /// Sets the number of warm-up rounds, which run before the first counted round and are not recorded.
     #[must_use]
     pub fn after_warmup(self, rounds: u32) -> Self {

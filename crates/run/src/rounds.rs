@@ -47,8 +47,13 @@ impl Rounds {
         if self.done > 0 && self.plan.longest.is_some_and(|longest| needed > longest) {
             return Next::OutOfTime;
         }
-        self.round_began = Stamp::now();
+        self.begin_round();
         Next::Round(self.plan.first + self.done)
+    }
+
+    /// Takes the time of the round from now on: warm-up runs are no part of it.
+    pub(crate) fn begin_round(&mut self) {
+        self.round_began = Stamp::now();
     }
 
     /// Returns whether no further run may start.
@@ -58,9 +63,14 @@ impl Rounds {
 
     /// Adds the record of a counted run.
     pub(crate) fn keep(&mut self, record: &Record) {
-        let goodput = record.goodput_bytes_per_s.filter(|_| record.is_ok() && self.plan.precision.is_some());
-        if let Some(goodput) = goodput {
-            self.goodputs.entry((record.case.key(), record.peer.clone())).or_default().push(goodput);
+        let goodput = record.goodput_bytes_per_s.filter(|_| record.is_ok());
+        self.count(record.case.key(), record.peer.clone(), goodput);
+    }
+
+    /// Adds the goodput of a counted run of a case with a peer, if it has one.
+    pub(crate) fn count(&mut self, case: CaseKey, peer: Option<String>, goodput: Option<f64>) {
+        if let Some(goodput) = goodput.filter(|_| self.plan.precision.is_some()) {
+            self.goodputs.entry((case, peer)).or_default().push(goodput);
         }
     }
 

@@ -1,16 +1,17 @@
 //! A session: rounds over the whole matrix, with a record of each run as soon as it ends.
 
-use std::{error::Error, io};
+use std::{borrow::Cow, error::Error, io};
 
 use jiff::Timestamp;
 use record::{
     Build, ByteSize, Case, End, EndRecord, Host, PeerProgram, Purpose, Record, Subject, Warning,
-    redacted_command,
+    redacted_words,
 };
 use uuid::Uuid;
 
 use crate::{
-    Budget, Executor, Interruption, Observer, Outcome, Plan,
+    Budget, Earlier, Executor, Interruption, Observer, Outcome, Plan,
+    earlier::RecordedRounds,
     rounds::{Next, Rounds},
 };
 
@@ -71,6 +72,13 @@ impl Session {
             planned_runs: None,
             warnings: Vec::new(),
         }
+    }
+
+    /// Continues an earlier invocation of the program: all later records state its identifier and its command line.
+    #[must_use]
+    pub fn continuing(self, earlier: &Earlier) -> Self {
+        let command = earlier.command.clone().unwrap_or(self.command);
+        Self { run_id: earlier.run_id.clone(), command, ..self }
     }
 
     /// Sets the purpose of all later runs.
@@ -139,7 +147,7 @@ impl Session {
         observer: &mut dyn Observer,
         keep: &mut dyn FnMut(&Record) -> Result<(), E>,
     ) -> Result<Stop, SessionError> {
-        let entry = |case: &Case| Entry { case: case.clone(), session: self.clone(), executor };
+        let entry = |case: &Case| Entry::new(case.clone(), self.clone(), executor);
         let entries: Vec<Entry<'_>> = cases.iter().map(entry).collect();
         run_entries(&entries, plan, observer, keep).await
     }
@@ -205,6 +213,21 @@ pub struct Entry<'a> {
     pub session: Session,
     /// The executor.
     pub executor: &'a dyn Executor,
+    recorded: RecordedRounds,
+}
+
+impl<'a> Entry<'a> {
+    /// Returns the entry of a case whose runs are all still to be made.
+    pub fn new(case: Case, session: Session, executor: &'a dyn Executor) -> Self {
+        Self { case, session, executor, recorded: RecordedRounds::new() }
+    }
+
+    /// Leaves out the runs that an earlier invocation has recorded.
+    #[must_use]
+    pub fn after(self, earlier: &Earlier) -> Self {
+        let recorded = earlier.rounds(&self.case.key(), self.session.peer.as_deref());
+        Self { recorded: recorded.cloned().unwrap_or_default(), ..self }
+    }
 }
 
 impl AsRef<Case> for Entry<'_> {
@@ -225,11 +248,8 @@ pub async fn run_entries<E: Into<Box<dyn Error + Send + Sync>>>(
     keep: &mut dyn FnMut(&Record) -> Result<(), E>,
 ) -> Result<Stop, SessionError> {
     let (plan, interruption) = (plan.into(), Interruption::catch().map_err(SessionError::Signals)?);
-    let mut steps = Steps { plan, interruption };
+    let mut steps = Steps { plan, interruption, is_warm: false };
     let mut rounds = Rounds::begin(plan);
-    if steps.warm_up(entries, observer).await.is_none() {
-        return Ok(Stop::Interrupted);
-    }
     loop {
         let round = match rounds.next() {
             Next::Round(round) => round,
@@ -237,6 +257,16 @@ pub async fn run_entries<E: Into<Box<dyn Error + Send + Sync>>>(
             Next::OutOfTime => return Ok(Stop::OutOfTime),
         };
         for entry in plan.order(entries, round) {
+            if let Some(goodput) = entry.recorded.get(&round) {
+                rounds.count(entry.case.key(), entry.session.peer.clone(), *goodput);
+                continue;
+            }
+            if !steps.is_warm {
+                if steps.warm_up(entries, observer).await.is_none() {
+                    return Ok(Stop::Interrupted);
+                }
+                rounds.begin_round();
+            }
             if rounds.is_over() {
                 return Ok(Stop::OutOfTime);
             }
@@ -257,11 +287,14 @@ pub async fn run_entries<E: Into<Box<dyn Error + Send + Sync>>>(
 struct Steps {
     plan: Plan,
     interruption: Interruption,
+    is_warm: bool,
 }
 
 impl Steps {
-    /// Makes the warm-up runs, which are not recorded. Returns `None` if the user interrupts a run.
+    /// Makes the warm-up runs before the first counted run. They are not recorded. Returns `None` if the user interrupts a
+    /// run.
     async fn warm_up(&mut self, entries: &[Entry<'_>], observer: &mut dyn Observer) -> Option<()> {
+        self.is_warm = true;
         for round in 0..self.plan.schedule.warmup_rounds {
             for entry in self.plan.order(entries, u32::MAX - round) {
                 observer.facing(entry.session.peer.as_deref());
@@ -285,11 +318,22 @@ impl Steps {
     }
 }
 
-/// Returns the command line, without the folder of the program and without secrets.
+/// Returns the command line as a shell reads it, without the folder of the program and without secrets.
 fn command_line() -> String {
     let arguments = std::env::args_os().skip(1);
     let arguments = arguments.map(|argument| argument.to_string_lossy().into_owned());
-    redacted_command(std::iter::once("longhaul".into()).chain(arguments))
+    let words = redacted_words(std::iter::once("longhaul".into()).chain(arguments));
+    words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
+}
+
+/// Returns a word as a shell reads it. The characters of lists, paths and URLs are no quotation's worth.
+fn quoted(word: &str) -> Cow<'_, str> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@%".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return Cow::Borrowed(word);
+    }
+    // Arguments of a process have no null bytes, the only ones that cannot be quoted.
+    shlex::try_quote(word).unwrap_or(Cow::Borrowed(word))
 }
 
 #[cfg(test)]

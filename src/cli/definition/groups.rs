@@ -24,6 +24,7 @@ const MATRIX: Group = Group {
         "reader_rate",
         "peers",
         "config",
+        "resume",
     ],
     further: &["limit_rate", "seed", "no_ceiling"],
 };

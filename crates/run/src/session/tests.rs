@@ -145,8 +145,7 @@ async fn entries_with_different_executors_take_turns_and_state_their_peer() {
     let (own, other) = (Counting::default(), Counting::default());
     let program = || PeerProgram { version: Some("1".into()), command: "x {url}".into() };
     let beside = session().beside(Subject::Client, "x", program());
-    let entry =
-        |session: &Session, executor| Entry { case: Case::new("h2"), session: session.clone(), executor };
+    let entry = |session: &Session, executor| Entry::new(Case::new("h2"), session.clone(), executor);
     let entries = [entry(&session(), &own as &dyn Executor), entry(&beside, &other)];
     let mut peers = Vec::new();
     let mut keep = |record: &Record| -> Result<(), Infallible> {
@@ -158,6 +157,53 @@ async fn entries_with_different_executors_take_turns_and_state_their_peer() {
     assert_eq!((own.0.get(), other.0.get()), (2, 2));
     let x = || Some("x".to_owned());
     assert_eq!(peers, [None, x(), None, x()]);
+}
+
+#[tokio::test]
+async fn a_continued_session_makes_the_runs_that_are_not_recorded_in_the_order_of_its_seed() {
+    let cases = ["tcp", "h1c", "h2c", "h2"].map(Case::new);
+    let run = async |session: &Session, plan: Plan, earlier: Option<&Earlier>| {
+        let executor = Counting::default();
+        let mut records = Vec::new();
+        let mut keep = |record: &Record| -> Result<(), Infallible> {
+            records.push(record.clone());
+            Ok(())
+        };
+        let entry = |case: &Case| {
+            let entry = Entry::new(case.clone(), session.clone(), &executor);
+            earlier.map_or_else(|| entry.clone(), |earlier| entry.clone().after(earlier))
+        };
+        let entries: Vec<Entry<'_>> = cases.iter().map(entry).collect();
+        run_entries(&entries, plan, &mut Unobserved, &mut keep).await.unwrap();
+        (records, executor.0.get())
+    };
+    let runs = |records: &[Record]| {
+        records.iter().map(|record| (record.case.protocol.clone(), record.round)).collect::<Vec<_>>()
+    };
+    let plan = Plan::of(3).in_order(record::Order::Shuffled).after_warmup(1);
+    let (whole, made) = run(&session(), plan, None).await;
+    assert_eq!((whole.len(), made), (12, 16), "and four warm-up runs");
+    for kept in [1, 4, 7, 12] {
+        let earlier = Earlier::of(&whole[..kept]).unwrap();
+        let continued = session().continuing(&earlier);
+        let plan = Plan::of(3).in_schedule(earlier.schedule());
+        let (rest, made) = run(&continued, plan, Some(&earlier)).await;
+        assert_eq!(runs(&rest), runs(&whole[kept..]));
+        assert!(rest.iter().all(|record| record.run_id == whole[0].run_id));
+        assert_eq!(
+            made as usize,
+            if kept == 12 { 0 } else { rest.len() + 4 },
+            "a complete one needs no warm-up"
+        );
+    }
+}
+
+#[test]
+fn a_command_line_is_quoted_where_a_shell_needs_it() {
+    let words = ["bench", "--size", "1KiB,2KiB", "--label", "a 'b'", "", "$x", "https://h/a%20b"];
+    let line = words.map(quoted).join(" ");
+    assert!(line.starts_with("bench --size 1KiB,2KiB --label "), "{line}");
+    assert_eq!(shlex::split(&line).unwrap(), words);
 }
 
 #[test]

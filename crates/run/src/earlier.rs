@@ -1,0 +1,219 @@
+//! The recorded runs of an interrupted session, which a later invocation of the program continues.
+
+use std::collections::{BTreeMap, HashMap};
+
+use record::{Build, CaseKey, Host, Record, Schedule};
+
+/// The recorded rounds of an entry, with the goodput of each in bytes per second. A failed run has none.
+pub(crate) type RecordedRounds = BTreeMap<u32, Option<f64>>;
+
+/// An interrupted session, as its records state it: the facts that further records share, and the runs that need not be made
+/// again. A failed run is a result, and counts as made.
+#[derive(Clone, Debug)]
+pub struct Earlier {
+    pub(crate) run_id: String,
+    pub(crate) command: Option<String>,
+    pub(crate) schedule: Schedule,
+    planned_runs: Option<u64>,
+    host: Host,
+    build: Build,
+    runs: HashMap<(CaseKey, Option<String>), RecordedRounds>,
+}
+
+/// The reason why a session cannot continue.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ResumeError {
+    /// There is no record.
+    #[error("there is no record that says how the session began")]
+    Empty,
+    /// The records are of several sessions.
+    #[error("there are records of several sessions; use the folder of one")]
+    Mixed,
+    /// The records do not state the order of the runs.
+    #[error("an earlier version of longhaul made the records, which do not state the order of the runs")]
+    NoOrder,
+    /// The session began on another machine.
+    #[error("the session began on {there}, and this is {here}; begin a new session")]
+    Machine {
+        /// The machine of the records.
+        there: String,
+        /// This machine.
+        here: String,
+    },
+    /// The session began with another build of the program.
+    #[error(
+        "longhaul {there} began the session, and this is {here}; use that program, or begin a new session"
+    )]
+    Build {
+        /// The build of the records.
+        there: String,
+        /// This build.
+        here: String,
+    },
+    /// A run is recorded that the session would not make.
+    #[error(
+        "{case} is recorded, and is no case of the session's command line today (a changed --config or --peer?)"
+    )]
+    Unknown {
+        /// The case, and the program beside it.
+        case: String,
+    },
+    /// The session planned another number of runs.
+    #[error(
+        "the session planned {there} runs, and its command line means {here} today (a changed --config?)"
+    )]
+    Planned {
+        /// The number in the records.
+        there: u64,
+        /// The number of the command line.
+        here: u64,
+    },
+}
+
+impl Earlier {
+    /// Returns the session of these records, which are all that it has made.
+    ///
+    /// # Errors
+    /// Fails if the records are not of one session, or do not state the order of its runs.
+    pub fn of(records: &[Record]) -> Result<Self, ResumeError> {
+        let first = records.first().ok_or(ResumeError::Empty)?;
+        if records.iter().any(|record| record.run_id != first.run_id) {
+            return Err(ResumeError::Mixed);
+        }
+        let mut runs: HashMap<_, RecordedRounds> = HashMap::new();
+        for record in records {
+            let rounds = runs.entry((record.case.key(), record.peer.clone())).or_default();
+            rounds.insert(record.round, record.goodput_bytes_per_s.filter(|_| record.is_ok()));
+        }
+        Ok(Self {
+            run_id: first.run_id.clone(),
+            command: first.command.clone(),
+            schedule: first.schedule.ok_or(ResumeError::NoOrder)?,
+            planned_runs: first.planned_runs,
+            host: Host::clone(&first.host),
+            build: Build::clone(&first.build),
+            runs,
+        })
+    }
+
+    /// Returns the order of the runs.
+    pub fn schedule(&self) -> Schedule {
+        self.schedule
+    }
+
+    /// Returns the number of rounds in which a case is recorded, of the first `rounds` rounds. `peer` is the program of someone
+    /// else at one end.
+    pub fn recorded(&self, case: &CaseKey, peer: Option<&str>, rounds: u32) -> u32 {
+        let of_case = self.rounds(case, peer);
+        of_case.map_or(0, |recorded| u32::try_from(recorded.range(..rounds).count()).unwrap_or(rounds))
+    }
+
+    /// Returns the recorded rounds of a case.
+    pub(crate) fn rounds(&self, case: &CaseKey, peer: Option<&str>) -> Option<&RecordedRounds> {
+        self.runs.get(&(case.clone(), peer.map(str::to_owned)))
+    }
+
+    /// Checks that further runs on this machine, by this build, belong with the recorded ones.
+    ///
+    /// # Errors
+    /// Fails if machine or build are others: their figures would differ for reasons that no table shows.
+    pub fn check_place(&self, host: &Host, build: &Build) -> Result<(), ResumeError> {
+        let is_same = |a: &Host, b: &Host| (&a.name, &a.cpu, a.cores) == (&b.name, &b.cpu, b.cores);
+        if !is_same(&self.host, host) {
+            return Err(ResumeError::Machine { there: machine(&self.host), here: machine(host) });
+        }
+        if self.build != *build {
+            return Err(ResumeError::Build { there: name(&self.build), here: name(build) });
+        }
+        Ok(())
+    }
+
+    /// Checks that the session consists of these cases, each with the program of someone else at one end.
+    ///
+    /// # Errors
+    /// Fails if another case is recorded, or another number of runs was planned.
+    pub fn check_cases(
+        &self,
+        cases: &[(CaseKey, Option<String>)],
+        planned_runs: u64,
+    ) -> Result<(), ResumeError> {
+        if let Some((case, peer)) = self.runs.keys().find(|run| !cases.contains(run)) {
+            let peer = peer.as_ref().map_or_else(String::new, |peer| format!(" {peer}"));
+            return Err(ResumeError::Unknown { case: format!("{case}{peer}") });
+        }
+        match self.planned_runs {
+            Some(there) if there != planned_runs => Err(ResumeError::Planned { there, here: planned_runs }),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn machine(host: &Host) -> String {
+    let name = host.name.as_deref().unwrap_or("an unnamed machine");
+    let cores = host.cores.map_or_else(|| "?".into(), |cores| cores.to_string());
+    format!("{name} ({} cores, {})", cores, host.cpu.as_deref().unwrap_or("unknown processor"))
+}
+
+fn name(build: &Build) -> String {
+    let commit = build.commit.as_deref().unwrap_or("unknown commit");
+    format!("{} ({commit}, {}, {})", build.version, build.profile, build.allocator)
+}
+
+#[cfg(test)]
+mod tests {
+    use record::Case;
+
+    use super::*;
+
+    fn record(protocol: &str, round: u32) -> Record {
+        let mut record = Record::new("session", Case::new(protocol));
+        (record.round, record.schedule, record.planned_runs) = (round, Some(Schedule::shuffled(7)), Some(4));
+        record.goodput_bytes_per_s = Some(1.0);
+        record
+    }
+
+    #[test]
+    fn recorded_rounds_are_counted_by_case_and_peer_and_failed_runs_are_among_them() {
+        let mut failed = record("h2", 1);
+        failed.outcome = record::Outcome::Error;
+        let mut beside = record("h2", 0);
+        beside.peer = Some("curl".into());
+        let earlier = Earlier::of(&[record("h2", 0), failed, beside]).unwrap();
+        let key = Case::new("h2").key();
+        assert_eq!(earlier.recorded(&key, None, 6), 2);
+        assert_eq!(earlier.recorded(&key, None, 1), 1);
+        assert_eq!(earlier.recorded(&key, Some("curl"), 6), 1);
+        assert_eq!(earlier.recorded(&Case::new("h3").key(), None, 6), 0);
+        assert_eq!(earlier.rounds(&key, None).unwrap()[&1], None, "a failed run has no goodput");
+        assert_eq!(earlier.schedule().seed, Some(7));
+    }
+
+    #[test]
+    fn only_the_records_of_one_session_with_its_order_can_continue() {
+        assert!(matches!(Earlier::of(&[]), Err(ResumeError::Empty)));
+        let mut other = record("h2", 1);
+        other.run_id = "another".into();
+        assert!(matches!(Earlier::of(&[record("h2", 0), other]), Err(ResumeError::Mixed)));
+        let mut old = record("h2", 0);
+        old.schedule = None;
+        assert!(matches!(Earlier::of(&[old]), Err(ResumeError::NoOrder)));
+    }
+
+    #[test]
+    fn another_machine_build_case_or_plan_is_refused() {
+        let earlier = Earlier::of(&[record("h2", 0)]).unwrap();
+        let (mut host, mut build) = (Host::default(), Build::default());
+        assert!(earlier.check_place(&host, &build).is_ok());
+        build.version = "9".into();
+        assert!(matches!(earlier.check_place(&host, &build), Err(ResumeError::Build { .. })));
+        host.cores = Some(3);
+        assert!(matches!(earlier.check_place(&host, &build), Err(ResumeError::Machine { .. })));
+        let cases = [(Case::new("h2").key(), None)];
+        assert!(earlier.check_cases(&cases, 4).is_ok());
+        assert!(matches!(earlier.check_cases(&cases, 5), Err(ResumeError::Planned { there: 4, here: 5 })));
+        let others = [(Case::new("h3").key(), None)];
+        let error = earlier.check_cases(&others, 4).unwrap_err();
+        assert!(error.to_string().starts_with("h2/up/64KiB/2GiB is recorded"), "{error}");
+    }
+}
