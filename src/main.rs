@@ -11,6 +11,7 @@ mod expectation;
 mod input;
 mod kept;
 mod live_view;
+mod log;
 mod output;
 mod recording;
 mod save_folder;
@@ -22,9 +23,8 @@ use std::{
 };
 
 use nix::sys::signal::{SigSet, Signal};
-use tracing::Level;
 
-use crate::cli::Command;
+use crate::{cli::Command, log::LogFormat};
 
 fn main() -> ExitCode {
     outlive_file_size_limit();
@@ -35,7 +35,7 @@ fn main() -> ExitCode {
         #[cfg(feature = "heap-trace")]
         process::trace_heap_by(heap_tracer());
         abort_on_panic();
-        return run::worker::main(|level| start_log(level.parse().ok()));
+        return run::worker::main(|level| log::start_at(level.parse().ok(), LogFormat::Text));
     }
     read_heap();
     match cli::parse() {
@@ -43,7 +43,7 @@ fn main() -> ExitCode {
             if !matches!(command, Command::Serve(_)) {
                 abort_on_panic();
             }
-            log(command.log_level());
+            log::start(command.log_level(), command.log_format());
             exit::code(commands::run(command))
         }
         Err(code) => code,
@@ -110,17 +110,4 @@ fn outlive_file_size_limit() {
     signals.add(Signal::SIGXFSZ);
     // If the signal cannot be blocked, it still ends the program at that limit.
     let _ = signals.thread_block();
-}
-
-/// Logs to stderr. The level is that of the environment variable LONGHAUL_LOG (at most `debug` in a release build),
-/// else `level`.
-fn log(level: Option<Level>) {
-    let asked = std::env::var("LONGHAUL_LOG").ok().and_then(|level| level.parse().ok());
-    start_log(asked.or(level));
-}
-
-fn start_log(level: Option<Level>) {
-    if let Some(level) = level {
-        tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).without_time().init();
-    }
 }

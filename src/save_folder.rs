@@ -5,6 +5,8 @@ use std::{fs, path::Path};
 use anyhow::Context as _;
 use record::{Case, SinkKind};
 
+use crate::log;
+
 /// Creates the folder of a sink that saves bodies, with its parents, if it is missing.
 ///
 /// # Errors
@@ -13,7 +15,7 @@ pub(crate) fn create(sink: &SinkKind) -> anyhow::Result<()> {
     let SinkKind::Save(folder) = sink else { return Ok(()) };
     if !folder.exists() {
         fs::create_dir_all(folder).with_context(|| unusable(folder))?;
-        eprintln!("note: created the folder {}", folder.display());
+        log::remark(&format!("note: created the folder {}", folder.display()));
     }
     Ok(())
 }

@@ -51,7 +51,7 @@ pub(crate) use session::SessionArgs;
 
 use tracing::Level;
 
-use crate::{build::long_version, exit::USAGE, output::set_colour};
+use crate::{build::long_version, exit::USAGE, log::LogFormat, output::set_colour};
 
 /// Measures how fast, and in how little memory, HTTP/1.1, HTTP/2 and HTTP/3 carry multi-gigabyte bodies.
 #[derive(Debug, Parser)]
@@ -107,10 +107,20 @@ impl Command {
     /// `None` logs nothing.
     pub(crate) fn log_level(&self) -> Option<Level> {
         match self {
-            Self::Serve(args) => Some(if args.verbose { Level::DEBUG } else { Level::WARN }),
+            Self::Serve(args) if args.verbose => Some(Level::DEBUG),
+            Self::Serve(args) if args.log_format == LogFormat::Json => Some(Level::INFO),
+            Self::Serve(_) => Some(Level::WARN),
             Self::Send(args) => args.remote.verbose.then_some(Level::DEBUG),
             Self::Fetch(args) => args.remote.verbose.then_some(Level::DEBUG),
             _ => None,
+        }
+    }
+
+    /// Returns the form of the log.
+    pub(crate) fn log_format(&self) -> LogFormat {
+        match self {
+            Self::Serve(args) => args.log_format,
+            _ => LogFormat::Text,
         }
     }
 }

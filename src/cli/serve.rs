@@ -23,7 +23,10 @@ use super::{
     trust::{KeyLogArgs, TlsArgs},
     values::{chunk, count, duration, sink, up_to_a_day},
 };
-use crate::exit::Usage;
+use crate::{
+    exit::Usage,
+    log::{self, LogFormat},
+};
 
 /// The place where a server takes connections in cleartext.
 #[derive(Clone, Debug)]
@@ -57,6 +60,9 @@ pub(crate) struct ServeArgs {
     /// Address for TLS on TCP (HTTP/1.1, HTTP/2) and QUIC on UDP (HTTP/3), under one port number
     #[arg(long, value_name = "ADDR")]
     listen_tls: Option<SocketAddr>,
+    /// Address for the figures of the server, in cleartext: GET /metrics, for Prometheus
+    #[arg(long, value_name = "ADDR")]
+    metrics: Option<SocketAddr>,
     /// Use of uploaded bytes: discard, verify, or save:DIR
     #[arg(long, default_value = "verify", value_parser = sink(), hide_possible_values = true)]
     pub(crate) sink: SinkKind,
@@ -91,6 +97,9 @@ pub(crate) struct ServeArgs {
     /// Log to stderr what the connections do, and why they end
     #[arg(short, long)]
     pub(crate) verbose: bool,
+    /// Form of the log and of all else on stderr: text, or json, an object per line
+    #[arg(long, value_name = "FORM", default_value = "text", hide_possible_values = true)]
+    pub(crate) log_format: LogFormat,
     /// Largest body of an upload [default: unlimited]
     #[arg(long, value_name = "SIZE", help_heading = "Guards")]
     max_body: Option<ByteSize>,
@@ -187,7 +196,7 @@ impl ServeArgs {
             Some(Listen::Unix(path)) => options.listen_unix = Some(path.clone()),
             None => {}
         }
-        options.listen_tls = self.listen_tls;
+        (options.listen_tls, options.listen_metrics) = (self.listen_tls, self.metrics);
         options.uploads = self.sink.clone();
         options.limits = self.limits.over(options.limits).map_err(Usage::new)?;
         options.guards.header_bytes = self.max_header.unwrap_or(options.guards.header_bytes);
@@ -205,7 +214,7 @@ impl ServeArgs {
         options.oldest_tls = self.tls.oldest();
         options.key_log = self.key_log.open()?;
         if options.key_log.is_some() {
-            eprintln!("WARNING: --keylog or SSLKEYLOGFILE writes the secrets of all connections to a file");
+            log::warning("--keylog or SSLKEYLOGFILE writes the secrets of all connections to a file");
         }
         (options.max_body, options.max_size) = (self.max_body, self.max_size);
         (options.quota.max_stored, options.quota.min_free) = (self.max_stored, self.min_free);

@@ -9,7 +9,7 @@ use std::{
 use clap::{ArgGroup, Args};
 use transport::{Identity, KeyLog, TlsVersion, Trust};
 
-use crate::exit::Usage;
+use crate::{exit::Usage, log};
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct TlsArgs {
@@ -96,7 +96,7 @@ pub(crate) fn warn_if_exposed(path: &Path) {
     let mode = fs::metadata(path).map(|metadata| metadata.permissions().mode()).unwrap_or_default();
     if mode & READABLE_BY_OTHERS != 0 {
         let (path, mode) = (path.display(), mode & 0o777);
-        eprintln!("WARNING: {path} has mode {mode:o}: other users can read this secret; use chmod 600");
+        log::warning(&format!("{path} has mode {mode:o}: other users can read this secret; use chmod 600"));
     }
 }
 

@@ -23,6 +23,7 @@ pub(super) struct Announcement<'a> {
     cleartext: Option<SocketAddr>,
     unix: Option<&'a Path>,
     tls: Option<SocketAddr>,
+    metrics: Option<SocketAddr>,
     fingerprint: Option<String>,
     certificate: Option<&'a Path>,
     is_self_signed: bool,
@@ -47,6 +48,7 @@ impl<'a> Announcement<'a> {
             cleartext: server.cleartext_addr(),
             unix,
             tls: server.tls_addr(),
+            metrics: server.metrics_addr(),
             fingerprint,
             certificate: certificate.map(Certificate::path),
             is_self_signed: args.cert.is_none(),
@@ -74,6 +76,8 @@ impl<'a> Announcement<'a> {
             cleartext: Option<String>,
             unix: Option<Cow<'a, str>>,
             tls: Option<String>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            metrics: Option<String>,
             fingerprint: Option<&'a str>,
             certificate: Option<&'a Path>,
         }
@@ -82,6 +86,7 @@ impl<'a> Announcement<'a> {
             cleartext: self.cleartext.map(|addr| addr.to_string()),
             unix: self.unix.map(Path::to_string_lossy),
             tls: self.tls.map(|addr| addr.to_string()),
+            metrics: self.metrics.map(|addr| addr.to_string()),
             fingerprint: self.fingerprint.as_deref(),
             certificate: self.certificate,
         })?;
@@ -101,6 +106,9 @@ impl<'a> Announcement<'a> {
         if let Some(url) = &tls {
             text += &format!("  {url:<24}  HTTP/1.1, HTTP/2 and HTTP/3 (h1, h2, h3)\n");
             text += &self.certificate_line();
+        }
+        if let Some(addr) = self.metrics {
+            text += &format!("  http://{}/metrics  figures for Prometheus\n", reachable(addr));
         }
         text += &match self.sink {
             SinkKind::Save(folder) => format!("  Uploads are saved in {}\n", folder.display()),
@@ -184,6 +192,7 @@ mod tests {
             cleartext: "0.0.0.0:8430".parse().ok(),
             unix: None,
             tls: "127.0.0.1:8433".parse().ok(),
+            metrics: None,
             fingerprint: Some("sha256:00".into()),
             certificate: Some(Path::new("/tmp/a b.pem")),
             is_self_signed: true,

@@ -8,7 +8,7 @@ use serve::{DEFAULT_PORT, DEFAULT_TLS_PORT, Machine, ServeError, Server, WorstCa
 use tokio::{pin, sync::oneshot};
 
 use super::{announcement::Announcement, certificate::Certificate, signals::Signals};
-use crate::{cli::ServeArgs, exit::Usage, output::note, save_folder};
+use crate::{cli::ServeArgs, exit::Usage, log, save_folder};
 
 /// Runs `longhaul serve`.
 pub(super) fn main(args: &ServeArgs) -> anyhow::Result<Verdict> {
@@ -24,14 +24,14 @@ pub(super) fn main(args: &ServeArgs) -> anyhow::Result<Verdict> {
 
 async fn serve(args: &ServeArgs) -> anyhow::Result<Verdict> {
     let (threads, shared) = Threads::start_anywhere(args.threads).context("cannot start the threads")?;
-    shared.iter().for_each(|shared| note(shared));
+    shared.iter().for_each(|shared| log::remark(shared));
     let mut options = args.options()?;
     options.spread = threads.spread();
     let machine = Machine::prepare();
     let notes = options.fit(&machine, args.asked()).map_err(Usage::new)?;
-    notes.iter().for_each(|note| eprintln!("{note}"));
+    notes.iter().for_each(|note| log::remark(note));
     let available = machine.memory.map_or_else(String::new, |memory| format!(" of {:.0} MiB", mib(memory.0)));
-    eprintln!("memory: at most {}{available}", WorstCase::of(&options));
+    log::remark(&format!("memory: at most {}{available}", WorstCase::of(&options)));
     save_folder::create(&options.uploads)?;
     let server = Server::bind(options).map_err(|error| match error {
         ServeError::Unprotected { .. } => anyhow::Error::new(Usage::new(error)),
@@ -54,11 +54,13 @@ async fn serve(args: &ServeArgs) -> anyhow::Result<Verdict> {
         () = signals.end() => {}
     }
     let seconds = args.grace.as_secs_f64();
-    eprintln!("stopping: running transfers may take {seconds} s more; a second signal cuts them off");
+    log::remark(&format!(
+        "stopping: running transfers may take {seconds} s more; a second signal cuts them off"
+    ));
     drop(stop);
     tokio::select! {
         () = running => {}
-        () = signals.end() => eprintln!("stopped: running transfers were cut off"),
+        () = signals.end() => log::remark("stopped: running transfers were cut off"),
     }
     Ok(Verdict::Good)
 }
@@ -68,16 +70,16 @@ fn warn(server: &Server, is_open: bool) {
     let addrs = server.cleartext_addr().into_iter().chain(server.tls_addr());
     for addr in addrs.filter(|addr| !addr.ip().to_canonical().is_loopback()) {
         if is_open {
-            eprintln!(
-                "WARNING: listening on {addr}, which other machines can reach: they may upload and download"
-            );
+            log::warning(&format!(
+                "listening on {addr}, which other machines can reach: they may upload and download"
+            ));
         }
     }
     let cleartext = server.cleartext_addr().filter(|addr| !addr.ip().to_canonical().is_loopback());
     if let Some(addr) = cleartext.filter(|_| !is_open) {
-        eprintln!(
-            "WARNING: {addr} is cleartext: whoever sees the packets can read the token; prefer --listen-tls"
-        );
+        log::warning(&format!(
+            "{addr} is cleartext: whoever sees the packets can read the token; prefer --listen-tls"
+        ));
     }
 }
 
@@ -86,7 +88,7 @@ fn note_taken(server: &Server) {
     let bound = [(DEFAULT_PORT, server.cleartext_addr()), (DEFAULT_TLS_PORT, server.tls_addr())];
     for (port, addr) in bound {
         if let Some(addr) = addr.filter(|addr| addr.port() != port) {
-            eprintln!("note: port {port} is in use; listening on {addr} in its place");
+            log::remark(&format!("note: port {port} is in use; listening on {addr} in its place"));
         }
     }
 }

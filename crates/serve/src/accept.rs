@@ -123,6 +123,7 @@ impl Accepting<'_> {
         let entry = match self.places.enter(peer) {
             Ok(entry) => entry,
             Err(refused) => {
+                self.handler.content.refused_connection(refused);
                 let reason = match refused {
                     Refused::Address => "its address has too many connections",
                     Refused::Full => "there are too many connections",

@@ -14,6 +14,7 @@ use transport::{Body, Error, Handshake, Incoming, ResetBudget, Session};
 use crate::{
     content::Content,
     delivery::Delivery,
+    observe::Observed,
     patience::Patience,
     refusal::Refusal,
     reply::{Circumstances, ConnectionFate, Reply},
@@ -119,6 +120,7 @@ impl ConnectionHandler {
         let by_tls_on_tcp = link.cipher.is_some() && link.alpn.as_deref() != Some("h3");
         Circumstances {
             client,
+            is_encrypted: link.cipher.is_some(),
             alt_svc: self.alt_svc.as_deref().filter(|_| by_tls_on_tcp),
             patience: self.timeouts.patience,
             delivery: Delivery::of(session),
@@ -131,9 +133,11 @@ impl ConnectionHandler {
         #[cfg(feature = "panic-injection")]
         crate::panic_injection::strike(incoming.request.headers(), "connection");
         let _running = connection.delivery.begin();
+        let (client, is_encrypted) = (connection.client, connection.is_encrypted);
+        let (id, incoming) = self.content.observe(incoming, Observed { client, is_encrypted });
         let answered = AssertUnwindSafe(self.admit(incoming, connection)).catch_unwind().await;
         let fate = answered.unwrap_or_else(|_| {
-            error!("a request was given up after a panic");
+            error!(request = %id, "a request was given up after a panic");
             ConnectionFate::Close
         });
         Exchanged { fate, multiplexed }
@@ -141,7 +145,7 @@ impl ConnectionHandler {
 
     /// Answers a request if there is a free place for it.
     async fn admit(&self, incoming: Incoming, connection: &Circumstances<'_>) -> ConnectionFate {
-        let Incoming { request, responder, .. } = self.content.observe(incoming, connection.client);
+        let Incoming { request, responder, .. } = incoming;
         let reply = Reply::new(responder, &request, connection);
         match self.requests.admit() {
             Admission::Granted(_place) => {
@@ -157,7 +161,10 @@ impl ConnectionHandler {
                     Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "too many requests are being served");
                 reply.refuse(busy, request.into_body()).await
             }
-            Admission::Dropped => ConnectionFate::Close,
+            Admission::Dropped => {
+                self.content.dropped_request();
+                ConnectionFate::Close
+            }
         }
     }
 }

@@ -14,7 +14,8 @@ use crate::{
     download::Download,
     early_data, framing, front_page,
     generated::GeneratedBodies,
-    observe::{Connected, Observer, Traffic},
+    observe::{Connected, Exporter, Observed, Observer, RequestId, Traffic},
+    places::Refused,
     refusal::Refusal,
     reply::{ConnectionFate, Reply},
     request::{self, RequestKind},
@@ -63,13 +64,29 @@ impl Content {
         self.observer.traffic()
     }
 
+    /// Returns the figures of the server for Prometheus.
+    pub(crate) fn exporter(&self, options: &Options) -> Exporter {
+        self.observer.exporter(options)
+    }
+
+    /// Counts a connection that was closed at once.
+    pub(crate) fn refused_connection(&self, limit: Refused) {
+        self.observer.refused_connection(limit);
+    }
+
+    /// Counts a request whose stream was reset without a response.
+    pub(crate) fn dropped_request(&self) {
+        self.observer.dropped_request();
+    }
+
     /// Counts a connection until the guard is dropped.
     pub(crate) fn connected(&self) -> Connected {
         self.observer.connected()
     }
 
-    /// Observes a request and its response. The response gets the fields that all responses have.
-    pub(crate) fn observe(&self, incoming: Incoming, client: SocketAddr) -> Incoming {
+    /// Observes a request and its response. The response gets the fields that all responses have. Returns the identifier of the
+    /// request as well.
+    pub(crate) fn observe(&self, incoming: Incoming, connection: Observed) -> (RequestId, Incoming) {
         let (version, headers) = (incoming.request.version(), incoming.request.headers());
         let mut fields = self.gate.response_fields(headers);
         fields.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -80,7 +97,7 @@ impl Content {
             fields.insert(header::DATE, date);
         }
         let user = self.gate.user(headers);
-        self.observer.observe(incoming, client, user, fields)
+        self.observer.observe(incoming, connection, user, fields)
     }
 
     /// Logs a request that was refused before it could be read, or the end of a connection whose client violated the

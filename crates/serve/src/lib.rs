@@ -69,6 +69,7 @@ pub mod fuzzing;
 mod generated;
 mod listeners;
 mod machine;
+mod metrics_port;
 mod observe;
 mod occasional;
 mod options;

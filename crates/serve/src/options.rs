@@ -57,6 +57,9 @@ pub struct Options {
     /// The address for TLS on TCP (HTTP/1.1, HTTP/2) and for QUIC on UDP (HTTP/3), under one port number. Port 0 picks
     /// a port that is free for both.
     pub listen_tls: Option<SocketAddr>,
+    /// The address for the figures of the server in the text format of Prometheus (`GET /metrics`), in cleartext. The rules of
+    /// [`access`](Self::access) hold there as well. `None`, the default, has no such port.
+    pub listen_metrics: Option<SocketAddr>,
     /// The use of uploaded bytes. The default verifies them, and a receipt then states their digest.
     pub uploads: SinkKind,
     /// Windows and buffers. The default is [`Limits::for_any_peer`] of the default profile, with frames of
@@ -132,6 +135,7 @@ impl Default for Options {
             listen: None,
             listen_unix: None,
             listen_tls: None,
+            listen_metrics: None,
             uploads: SinkKind::Verify,
             limits: limits(),
             guards: guards(),

@@ -35,6 +35,8 @@ pub(crate) enum ConnectionFate {
 pub(crate) struct Circumstances<'a> {
     /// The address of the client.
     pub(crate) client: SocketAddr,
+    /// True if TLS or QUIC encrypts the connection.
+    pub(crate) is_encrypted: bool,
     /// The Alt-Svc header of responses, if there is one.
     pub(crate) alt_svc: Option<&'a str>,
     /// The bounds on slow transfers of the client.

@@ -13,6 +13,7 @@ use crate::{
     connection::{ConnectionHandler, Timeouts},
     content::Content,
     listeners::{Listeners, loopback},
+    metrics_port::MetricsPort,
     patience::Patience,
     places::Places,
     requests::RequestPlaces,
@@ -24,6 +25,7 @@ const REHEARSAL: Duration = Duration::from_secs(2);
 /// A server whose ports are bound. Clients can connect from then on, and are answered while it [runs](Self::run).
 pub struct Server {
     listeners: Listeners,
+    metrics: Option<MetricsPort>,
     limits: Limits,
     content: Arc<Content>,
     timeouts: Timeouts,
@@ -42,9 +44,13 @@ impl Server {
     /// fails if other machines can reach an address, unless the options name a token or allow an open server.
     pub fn bind(options: Options) -> Result<Self, ServeError> {
         protected(&options)?;
+        let content = Arc::new(Content::new(&options)?);
+        let metrics =
+            options.listen_metrics.map(|addr| MetricsPort::open(addr, &options, content.exporter(&options)));
         Ok(Self {
-            content: Arc::new(Content::new(&options)?),
+            content,
             listeners: Listeners::open(&options)?,
+            metrics: metrics.transpose()?,
             limits: options.limits,
             timeouts: Timeouts {
                 handshake: options.handshake_timeout,
@@ -65,6 +71,11 @@ impl Server {
     /// Returns the address for TLS (on TCP) and QUIC (on UDP), with the port in effect. `None` without TLS.
     pub fn tls_addr(&self) -> Option<SocketAddr> {
         self.listeners.tls.as_ref().map(|tls| tls.addr)
+    }
+
+    /// Returns the address of the figures for Prometheus, with the port in effect. `None` without them.
+    pub fn metrics_addr(&self) -> Option<SocketAddr> {
+        self.metrics.as_ref().map(MetricsPort::local_addr)
     }
 
     /// Returns the SHA-256 of the certificate's DER, for clients to pin. `None` without TLS.
@@ -117,6 +128,12 @@ impl Server {
         let serve = |(port, places)| accept::serve(port, handler.clone(), places, spread.clone(), grace);
         let serving = join_all(ports.into_iter().zip(places).map(serve));
         pin!(serving);
+        let metrics = async {
+            match self.metrics {
+                Some(port) => port.serve().await,
+                None => std::future::pending().await,
+            }
+        };
         let serving = async {
             tokio::select! {
                 _ = &mut serving => return,
@@ -128,6 +145,7 @@ impl Server {
         tokio::select! {
             () = serving => {}
             () = content.expire() => {}
+            () = metrics => {}
         }
         content.close().await;
     }
@@ -137,7 +155,8 @@ impl Server {
 fn protected(options: &Options) -> Result<(), ServeError> {
     let access = &options.access;
     let beyond = |addr: &SocketAddr| !addr.ip().to_canonical().is_loopback();
-    let unprotected = options.listen.into_iter().chain(options.listen_tls).find(beyond);
+    let addrs = [options.listen, options.listen_tls, options.listen_metrics];
+    let unprotected = addrs.into_iter().flatten().find(beyond);
     match unprotected {
         Some(addr) if access.token.is_none() && !access.open => Err(ServeError::Unprotected { addr }),
         _ => Ok(()),

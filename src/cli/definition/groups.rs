@@ -67,7 +67,7 @@ const MACHINE: Group = Group {
 const OUTPUT: Group = Group {
     heading: "Output",
     common: &["output", "json", "quiet", "list"],
-    further: &["title", "label", "csv", "junit", "verbose", "explain_memory", "access_log"],
+    further: &["title", "label", "csv", "junit", "verbose", "log_format", "explain_memory", "access_log"],
 };
 
 const REQUEST: Group = Group {
@@ -120,7 +120,7 @@ const TRUST: Group = Group {
 };
 
 const LISTEN: Group =
-    Group { heading: "Server", common: &["listen", "listen_tls", "sink"], further: &["threads", "grace"] };
+    Group { heading: "Server", common: &["listen", "listen_tls", "sink"], further: &["threads", "metrics", "grace"] };
 
 const SERVE_TRUST: Group = Group { common: &["cert", "key"], ..TRUST };
 

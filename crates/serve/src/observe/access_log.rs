@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use metrics::Stamp;
 use serde::Serialize;
 
-use super::target::loggable;
+use super::{request_id::RequestId, target::loggable};
 use crate::text::printable;
 
 /// The most lines that wait for a slow writer. A line has at most some 2,500 bytes.
@@ -67,18 +67,25 @@ impl AccessLog {
     }
 
     /// Begins the line of a request, which is written when its exchange is over.
-    pub(super) fn line(self, client: SocketAddr, user: Option<&'static str>, request: &Parts) -> Line {
+    pub(super) fn line(
+        self,
+        id: RequestId,
+        client: SocketAddr,
+        user: Option<&'static str>,
+        request: &Parts,
+    ) -> Line {
         let head = Head {
             protocol: format!("{:?}", request.version),
             method: printable(request.method.as_str(), MOST_METHOD),
             target: loggable(&request.uri),
         };
-        Line { user, head: Some(head), ..self.line_of_connection(client) }
+        Line { user, head: Some(head), ..self.line_of_connection(id, client) }
     }
 
     /// Begins the line of a connection whose request could not be read.
-    pub(super) fn line_of_connection(self, client: SocketAddr) -> Line {
+    pub(super) fn line_of_connection(self, id: RequestId, client: SocketAddr) -> Line {
         Line {
+            id,
             log: self,
             began: Stamp::now(),
             time: Timestamp::now(),
@@ -112,6 +119,7 @@ impl fmt::Debug for AccessLog {
 
 /// A line whose request has arrived, and whose response is still to come.
 pub(super) struct Line {
+    id: RequestId,
     log: AccessLog,
     began: Stamp,
     time: Timestamp,
@@ -132,6 +140,7 @@ struct Head {
 #[derive(Serialize)]
 struct Entry<'a> {
     time: String,
+    request: String,
     address: String,
     user: Option<&'a str>,
     #[serde(flatten)]
@@ -154,6 +163,7 @@ impl Line {
     pub(super) fn write(self, status: Option<StatusCode>, received: u64, sent: u64, reason: Option<String>) {
         let entry = Entry {
             time: self.time.to_string(),
+            request: self.id.to_string(),
             address: self.address.to_string(),
             user: self.user,
             head: self.head.as_ref(),

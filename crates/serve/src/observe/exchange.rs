@@ -8,18 +8,23 @@ use std::sync::{
 use async_trait::async_trait;
 use http::{HeaderMap, Method, Response, StatusCode, header, request::Parts};
 use http_body_util::BodyExt as _;
+use tracing::debug;
 use transport::{Body, Error, Responder};
 
 use super::{
     access_log::Line,
     counted::{Counted, Direction},
     counters::Counters,
+    request_id::{RequestId, X_REQUEST_ID},
+    served::Served,
 };
-use crate::refusal::Reason;
+use crate::{refusal::Reason, response};
 
 /// The state of an exchange, which is counted and logged once its request and response are dropped.
 pub(super) struct Exchange {
+    id: RequestId,
     counters: Arc<Counters>,
+    served: Arc<Served>,
     received: AtomicU64,
     sent: AtomicU64,
     answer: Mutex<Answer>,
@@ -38,10 +43,17 @@ struct Answer {
 }
 
 impl Exchange {
-    pub(super) fn new(counters: Arc<Counters>, line: Option<Line>) -> Self {
-        counters.begin();
+    pub(super) fn new(
+        id: RequestId,
+        counters: Arc<Counters>,
+        served: Arc<Served>,
+        line: Option<Line>,
+    ) -> Self {
+        served.requests.fetch_add(1, Relaxed);
         Self {
+            id,
             counters,
+            served,
             received: AtomicU64::new(0),
             sent: AtomicU64::new(0),
             answer: Mutex::default(),
@@ -51,8 +63,8 @@ impl Exchange {
 
     pub(super) fn count(&self, direction: Direction, bytes: usize) {
         let (own, all) = match direction {
-            Direction::Received => (&self.received, &self.counters.received),
-            Direction::Sent => (&self.sent, &self.counters.sent),
+            Direction::Received => (&self.received, &self.served.received),
+            Direction::Sent => (&self.sent, &self.served.sent),
         };
         own.fetch_add(bytes as u64, Relaxed);
         all.fetch_add(bytes as u64, Relaxed);
@@ -71,9 +83,11 @@ impl Exchange {
 impl Drop for Exchange {
     fn drop(&mut self) {
         let answer = self.answer.get_mut().unwrap_or_else(PoisonError::into_inner);
-        self.counters.end(answer.status);
-        let Some(line) = self.line.take() else { return };
+        self.counters.end(&self.served, answer.status);
         let (received, sent) = (self.received.load(Relaxed), self.sent.load(Relaxed));
+        let status = answer.status.map(|status| status.as_u16());
+        debug!(request = %self.id, protocol = self.served.name(), status, received, sent, "an exchange is over");
+        let Some(line) = self.line.take() else { return };
         let whole = answer.whole || answer.length.is_some_and(|length| sent >= length);
         let cut = match answer.status {
             None => Some("no response was sent"),
@@ -117,6 +131,12 @@ impl Responder for ObservedResponder {
         let length = announced.and_then(|length| length.to_str().ok()?.parse().ok());
         let reason = response.extensions_mut().remove::<Reason>().map(|reason| reason.0);
         let whole = head_only || http_body::Body::is_end_stream(response.body());
+        if reason.is_some() {
+            exchange.counters.refuse(Some(response.status()));
+        }
+        if response.status().is_client_error() || response.status().is_server_error() {
+            response::set(&mut response, X_REQUEST_ID, exchange.id.to_string());
+        }
         exchange.with_answer(|answer| {
             *answer = Answer { status: Some(response.status()), reason, length, whole };
         });

@@ -15,16 +15,16 @@ impl Traffic {
 
     /// Returns the number of requests so far.
     pub fn requests(&self) -> u64 {
-        self.0.requests.load(Relaxed)
+        self.0.sum(|served| served.requests.load(Relaxed))
     }
 
     /// Returns the body bytes that were read so far, of all requests together.
     pub fn received_bytes(&self) -> u64 {
-        self.0.received.load(Relaxed)
+        self.0.sum(|served| served.received.load(Relaxed))
     }
 
     /// Returns the body bytes that were handed to the connections so far, of all responses together.
     pub fn sent_bytes(&self) -> u64 {
-        self.0.sent.load(Relaxed)
+        self.0.sum(|served| served.sent.load(Relaxed))
     }
 }

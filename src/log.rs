@@ -1,0 +1,53 @@
+//! The log on stderr: what libraries trace, and what a server tells its operator, as text or as lines of JSON.
+
+use std::{
+    panic,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+};
+
+use clap::ValueEnum;
+use tracing::Level;
+
+/// True if each line on stderr is to be an object in JSON.
+static IS_JSON: AtomicBool = AtomicBool::new(false);
+
+/// The form of a log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// Lines for a reader.
+    #[default]
+    Text,
+    /// One object in JSON per line.
+    Json,
+}
+
+/// Logs to stderr. The level is that of the environment variable LONGHAUL_LOG (at most `debug` in a release build),
+/// else `level`.
+pub(crate) fn start(level: Option<Level>, format: LogFormat) {
+    let asked = std::env::var("LONGHAUL_LOG").ok().and_then(|level| level.parse().ok());
+    start_at(asked.or(level), format);
+}
+
+/// Logs to stderr at a level. `None` logs nothing.
+pub(crate) fn start_at(level: Option<Level>, format: LogFormat) {
+    let Some(level) = level else { return };
+    let log = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => log.without_time().init(),
+        LogFormat::Json => {
+            log.json().flatten_event(true).with_current_span(false).with_span_list(false).init();
+            IS_JSON.store(true, Relaxed);
+            panic::set_hook(Box::new(|info| tracing::error!("{info}")));
+        }
+    }
+}
+
+/// Tells the operator what may be unwanted.
+pub(crate) fn warning(text: &str) {
+    if IS_JSON.load(Relaxed) { tracing::warn!("{text}") } else { eprintln!("WARNING: {text}") }
+}
+
+/// Tells the operator what is good to know.
+pub(crate) fn remark(text: &str) {
+    if IS_JSON.load(Relaxed) { tracing::info!("{text}") } else { eprintln!("{text}") }
+}
