@@ -13,6 +13,7 @@ mod help;
 mod limits;
 mod load;
 mod names;
+mod plan;
 mod prove;
 mod proxy;
 mod remote;
@@ -39,6 +40,7 @@ pub(crate) use compare::{CompareArgs, Inconclusive};
 pub(crate) use conform::ConformArgs;
 pub(crate) use definition::{Section, sections};
 pub(crate) use help::{CompletionsArgs, HelpArgs, ManArgs};
+pub(crate) use plan::PlanArgs;
 #[cfg(test)]
 pub(crate) use prove::LEAST_SLOPE_LIMIT;
 pub(crate) use prove::{ListenerRole, ProveArgs};
@@ -82,6 +84,8 @@ pub(crate) enum Command {
     Conform(Box<ConformArgs>),
     /// Repeat recorded runs on this machine, and say which of their claims hold here.
     Reproduce(Box<ReproduceArgs>),
+    /// Compute windows that fill a path, and the memory that stalled readers then hold.
+    Plan(PlanArgs),
     /// Check records against memory ceilings.
     Check(CheckArgs),
     /// Compare two sets of records, with confidence intervals.

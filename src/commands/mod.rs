@@ -13,6 +13,7 @@ mod help;
 mod listener;
 mod manual;
 mod peers;
+mod plan;
 mod progress;
 mod prove;
 mod report;
@@ -39,6 +40,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<Verdict> {
         Command::Prove(args) => prove::main(&args),
         Command::Conform(args) => conform::main(&args),
         Command::Reproduce(args) => reproduce::main(&args),
+        Command::Plan(args) => plan::main(&args),
         Command::Check(args) => check::main(&args),
         Command::Compare(args) => compare::main(&args),
         Command::Report(args) => report::main(&args),

@@ -36,6 +36,7 @@ mod matrix;
 mod measurement;
 mod messages;
 mod nominal;
+pub mod path_plan;
 mod plan;
 mod process;
 mod reply;

@@ -6,7 +6,7 @@ use crate::cli::values::distinct;
 
 /// The commands of each group.
 const GROUPS: &[(&str, &[&str])] = &[
-    ("Measure on this machine", &["bench", "prove", "doctor", "peers"]),
+    ("Measure on this machine", &["bench", "prove", "doctor", "peers", "plan"]),
     ("Test a program of yours", &["prove", "conform"]),
     ("Transfer", &["serve", "send", "fetch"]),
     ("Judge records", &["report", "compare", "check", "reproduce"]),

@@ -72,6 +72,17 @@ const FETCH: &[Example] = &[
 const REPRODUCE: &[Example] =
     &[("longhaul reproduce results/before", "Do the claims of earlier records hold here?")];
 
+const PLAN: &[Example] = &[
+    (
+        "longhaul plan --rate 1Gbit --rtt 80ms --readers 500 --memory 256MiB",
+        "Windows for 500 uploads at once over a long path, in 256 MiB",
+    ),
+    (
+        "longhaul plan --rate 100Mbit --rtt 30ms --readers 10000 --memory 4GiB --end sender --json",
+        "Buffers of a server whose clients stand still, for a program",
+    ),
+];
+
 const CHECK: &[Example] = &[
     (
         "longhaul check results/before --write-ceilings ceilings.toml",
@@ -121,6 +132,7 @@ fn examples(command: &str) -> &'static [Example] {
         "fetch" => FETCH,
         "reproduce" => REPRODUCE,
         "check" => CHECK,
+        "plan" => PLAN,
         "compare" => COMPARE,
         "report" => REPORT,
         "completions" => COMPLETIONS,

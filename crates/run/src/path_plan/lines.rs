@@ -1,0 +1,147 @@
+//! The lines by which libraries and servers take a window.
+
+use record::Protocol;
+use serde::Serialize;
+
+/// A line for a configuration or a program, and its source.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct SettingLine {
+    /// The library or the server.
+    pub of: &'static str,
+    /// The line, or the reason why there is none.
+    pub line: String,
+    /// The documentation or the source file that defines it.
+    pub source: &'static str,
+}
+
+/// The largest window that `HTTP2Config` of Go's net/http takes, in bytes: it must be below 4 MiB.
+const GO_MOST: u64 = (4 << 20) - 1;
+
+/// Returns the lines that set a window of `window` bytes for a protocol, and socket buffers of `socket` bytes.
+pub fn setting_lines(protocol: &Protocol, window: u64, socket: u64) -> Vec<SettingLine> {
+    let line = |of, line: String, source| SettingLine { of, line, source };
+    match protocol.http() {
+        Some("2") => vec![
+            line(
+                "hyper",
+                format!(
+                    "http2::Builder: .initial_stream_window_size({window}).initial_connection_window_size({window})"
+                ),
+                "hyper 1.12, server::conn::http2 and client::conn::http2",
+            ),
+            line(
+                "h2",
+                format!("Builder: .initial_window_size({window}).initial_connection_window_size({window})"),
+                "h2 0.4, server::Builder and client::Builder",
+            ),
+            line(
+                "nginx",
+                format!(
+                    "proxy_request_buffering off; client_body_buffer_size {window};  # the window of a request; with buffering on, nginx ends flow control and writes the body to a file"
+                ),
+                "nginx src/http/v2/ngx_http_v2.c, ngx_http_v2_read_request_body",
+            ),
+            caddy("net/http's HTTP2Config has no place in a Caddyfile"),
+            go_http2(window),
+        ],
+        Some("3") => vec![
+            line(
+                "quinn",
+                format!(
+                    "TransportConfig: .stream_receive_window({window}u32.into()).receive_window({window}u32.into()).send_window({window})"
+                ),
+                "quinn-proto 0.11, config/transport.rs",
+            ),
+            line(
+                "nginx",
+                format!("http3_stream_buffer_size {window};"),
+                "nginx.org/en/docs/http/ngx_http_v3_module.html",
+            ),
+            caddy("it leaves quic-go's windows as they are: 512 KiB at first, up to 6 MB a stream"),
+            line(
+                "Go (quic-go)",
+                format!(
+                    "quic.Config{{MaxStreamReceiveWindow: {window}, MaxConnectionReceiveWindow: {window}}}"
+                ),
+                "quic-go, interface.go",
+            ),
+        ],
+        _ => {
+            let own = "TCP's window is the kernel's: SO_RCVBUF and SO_SNDBUF, before listen() or connect()";
+            vec![
+                line(
+                    "Linux",
+                    format!(
+                        "sysctl net.ipv4.tcp_rmem='4096 131072 {0}' net.ipv4.tcp_wmem='4096 16384 {0}'  # adapts up to it",
+                        KERNEL.saturating_mul(socket)
+                    ),
+                    "tcp(7)",
+                ),
+                line(
+                    "hyper",
+                    format!("{own}: socket2's set_recv_buffer_size({socket})"),
+                    "socket(7), socket2",
+                ),
+                line(
+                    "nginx",
+                    format!("listen 443 ssl rcvbuf={socket} sndbuf={socket};"),
+                    "nginx.org/en/docs/http/ngx_http_core_module.html#listen",
+                ),
+                caddy("it leaves sockets to the kernel, so the sysctl above counts"),
+                line(
+                    "Go",
+                    format!("(*net.TCPConn).SetReadBuffer({socket}) and SetWriteBuffer({socket})"),
+                    "pkg.go.dev/net",
+                ),
+            ]
+        }
+    }
+}
+
+/// The bytes of tcp_rmem for each byte of window: half of a receive buffer is overhead (tcp(7), tcp_adv_win_scale).
+const KERNEL: u64 = 2;
+
+fn caddy(reason: &str) -> SettingLine {
+    let line = format!("none: {reason}");
+    SettingLine { of: "Caddy", line, source: "caddyserver.com/docs/caddyfile/options" }
+}
+
+fn go_http2(window: u64) -> SettingLine {
+    let source = "pkg.go.dev/net/http#HTTP2Config, pkg.go.dev/golang.org/x/net/http2#Server";
+    let line = match window <= GO_MOST {
+        true => format!(
+            "http.HTTP2Config{{MaxReceiveBufferPerStream: {window}, MaxReceiveBufferPerConnection: {window}}}"
+        ),
+        false => format!(
+            "golang.org/x/net/http2.Server{{MaxUploadBufferPerStream: {window}, MaxUploadBufferPerConnection: {window}}}  # net/http's HTTP2Config takes less than 4 MiB"
+        ),
+    };
+    SettingLine { of: "Go", line, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use record::PROTOCOLS;
+
+    use super::*;
+
+    #[test]
+    fn every_protocol_with_http_has_lines_that_state_its_bytes_and_their_source() {
+        for protocol in PROTOCOLS.iter().filter(|protocol| protocol.is_http()) {
+            let lines = setting_lines(protocol, 123_456, 78_910);
+            let with_bytes = |line: &&SettingLine| {
+                ["123456", "78910", "157820"].iter().any(|bytes| line.line.contains(bytes))
+            };
+            assert!(lines.iter().filter(with_bytes).count() >= 3, "{}", protocol.name);
+            assert!(lines.iter().all(|line| !line.source.is_empty()));
+        }
+    }
+
+    #[test]
+    fn a_window_that_net_http_refuses_has_another_line() {
+        let go =
+            |window| setting_lines(record::Protocol::by_name("h2").unwrap(), window, 1).pop().unwrap().line;
+        assert!(go(4 << 20).contains("http2.Server") && !go(1 << 20).contains("http2.Server"));
+    }
+}
