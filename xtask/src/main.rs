@@ -16,6 +16,7 @@ mod large_file;
 mod layers;
 mod length;
 mod limits;
+mod many_streams;
 mod many_uploads;
 mod markdown;
 mod peers;
@@ -60,6 +61,7 @@ enum Command {
     LargeFile(large_file::Arguments),
     Layers(layers::Arguments),
     Limits(limits::Arguments),
+    ManyStreams(many_streams::Arguments),
     ManyUploads(many_uploads::Arguments),
     Peers(peers::Arguments),
     Power(power::Arguments),
@@ -87,6 +89,7 @@ fn main() -> ExitCode {
         Command::LargeFile(arguments) => large_file::run(&arguments),
         Command::Layers(arguments) => layers::run(&arguments),
         Command::Limits(arguments) => limits::run(&arguments),
+        Command::ManyStreams(arguments) => many_streams::run(&arguments),
         Command::ManyUploads(arguments) => many_uploads::run(&arguments),
         Command::Peers(arguments) => peers::run(&arguments),
         Command::Power(arguments) => power::run(&arguments),

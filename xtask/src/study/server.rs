@@ -111,11 +111,20 @@ impl Server {
         self.child.wait().context("the server is lost")
     }
 
+    /// Returns the RSS of the server now, in bytes.
+    pub(crate) fn rss(&self) -> Result<u64> {
+        self.memory("VmRSS:")
+    }
+
     /// Returns the peak RSS of the server so far, in bytes.
     pub(crate) fn peak_rss(&self) -> Result<u64> {
+        self.memory("VmHWM:")
+    }
+
+    fn memory(&self, field: &str) -> Result<u64> {
         let path = format!("/proc/{}/status", self.child.id());
         let status = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
-        peak_rss(&status).with_context(|| format!("{path} has no VmHWM"))
+        memory(&status, field).with_context(|| format!("{path} has no {field}"))
     }
 }
 
@@ -134,9 +143,9 @@ pub(crate) fn finish(upload: Child) -> Result<Record> {
     Record::from_json(&output.stdout).context("longhaul send printed no record")
 }
 
-/// Returns VmHWM of `/proc/PID/status`, in bytes (proc_pid_status(5); its kB are KiB).
-fn peak_rss(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+/// Returns a field of `/proc/PID/status`, in bytes (proc_pid_status(5); its kB are KiB).
+fn memory(status: &str, field: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(field))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kib << 10)
 }
@@ -193,7 +202,7 @@ mod tests {
 
     #[test]
     fn a_peak_is_in_bytes() {
-        assert_eq!(peak_rss("VmPeak:\t  9 kB\nVmHWM:\t    12 kB\n"), Some(12 << 10));
-        assert_eq!(peak_rss("VmPeak:\t  9 kB\n"), None);
+        assert_eq!(memory("VmPeak:\t  9 kB\nVmHWM:\t    12 kB\n", "VmHWM:"), Some(12 << 10));
+        assert_eq!(memory("VmPeak:\t  9 kB\n", "VmHWM:"), None);
     }
 }
