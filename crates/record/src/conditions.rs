@@ -4,9 +4,10 @@ use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{EndRecord, Record, TransportStats};
+use crate::{End, EndRecord, Record, TransportStats};
 
-/// The conditions on the machine during one run, from before the ends were started until after they had ended.
+/// The conditions on the machine during one run, from before the ends were started until after they had ended. Those of a
+/// run on two machines are of both: each machine states the core of its own end, and the other figures are sums.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
@@ -20,6 +21,24 @@ pub struct Conditions {
     /// The number of processes that were killed because memory ran out: those of longhaul's cgroup, or of the whole
     /// machine if the cgroup does not count them. Null if neither counts them.
     pub oom_kills: Option<u64>,
+}
+
+impl Conditions {
+    /// Adds the conditions on another machine, which ran `end`.
+    pub fn add_machine_of(&mut self, end: End, other: Self) {
+        match end {
+            End::Sender => self.sender_core = other.sender_core,
+            End::Receiver => self.receiver_core = other.receiver_core,
+        }
+        self.throttled_s = match (self.throttled_s, other.throttled_s) {
+            (Some(own), Some(other)) => Some(own + other),
+            (own, other) => own.or(other),
+        };
+        self.oom_kills = match (self.oom_kills, other.oom_kills) {
+            (Some(own), Some(other)) => Some(own.saturating_add(other)),
+            (own, other) => own.or(other),
+        };
+    }
 }
 
 /// The conditions of one core during a run.
@@ -85,7 +104,8 @@ impl Record {
     /// - The hypervisor took over 2 % of the time from a core of an end (`steal_s`).
     /// - The CPU quota of the cgroup was used up (`throttled_s`).
     /// - An end was preempted over 200 times per second, and at least 10 times (`context_switches.involuntary`).
-    /// - The sender retransmitted packets, which loopback never loses (`transport`).
+    /// - The sender retransmitted packets, which loopback never loses (`transport`). A network between two machines may lose
+    ///   them, so there this rule does not apply.
     ///
     /// Both fields stay empty if the run failed, or if no delay could be read.
     pub fn judge_disturbance(&mut self) {
@@ -108,6 +128,7 @@ impl Record {
             let count = count as f64;
             count >= FEWEST_SWITCHES && count > SWITCHES_PER_S * elapsed
         };
+        let is_loopback = self.peer_host.is_none();
         let rules = [
             (Disturbance::RunDelay, delays.into_iter().any(long)),
             (Disturbance::Steal, cores.filter_map(|core| core.steal_s).any(long)),
@@ -118,7 +139,7 @@ impl Record {
                     .filter_map(|end| end.context_switches)
                     .any(|switches| often(switches.involuntary)),
             ),
-            (Disturbance::Retransmits, self.sender.as_ref().is_some_and(sent_again)),
+            (Disturbance::Retransmits, is_loopback && self.sender.as_ref().is_some_and(sent_again)),
         ];
         Some(rules.into_iter().filter(|(_, is_met)| *is_met).map(|(kind, _)| kind).collect())
     }
@@ -190,6 +211,41 @@ mod tests {
             judged(|run| run.sender.as_mut().unwrap().transport = Some(TransportStats::Quic(quic))),
             marked
         );
+    }
+
+    #[test]
+    fn packets_that_are_sent_again_between_two_machines_are_no_disturbance() {
+        let over_network = |run: &mut Record| {
+            let tcp = TcpStats { retransmits: 1, ..TcpStats::default() };
+            run.sender.as_mut().unwrap().transport = Some(TransportStats::Tcp(tcp));
+            run.peer_host = Some(crate::Host::default().into());
+        };
+        assert_eq!(judged(over_network), (Some(false), 0));
+    }
+
+    #[test]
+    fn conditions_of_two_machines_are_the_core_of_each_end_and_sums() {
+        let core = |core| Some(CoreConditions { core, ..CoreConditions::default() });
+        let mut own = Conditions {
+            sender_core: core(0),
+            receiver_core: core(1),
+            throttled_s: Some(0.5),
+            oom_kills: None,
+        };
+        let other = Conditions {
+            sender_core: core(4),
+            receiver_core: core(5),
+            throttled_s: Some(0.25),
+            oom_kills: Some(2),
+        };
+        own.add_machine_of(End::Receiver, other);
+        let expected = Conditions {
+            sender_core: core(0),
+            receiver_core: core(5),
+            throttled_s: Some(0.75),
+            oom_kills: Some(2),
+        };
+        assert_eq!(own, expected);
     }
 
     #[test]

@@ -37,7 +37,7 @@ pub struct Host {
     #[serde(default)]
     pub smt: Option<bool>,
     /// The numbers of the logical cores of the two ends, the sender's first; empty if the ends were bound to no core. Of ends
-    /// with several threads, the cores of their first threads.
+    /// with several threads, the cores of their first threads. A machine that ran only one of the ends used the core of that end.
     #[serde(default)]
     pub end_cores: Vec<u64>,
     /// The numbers of all logical cores on the physical core of each end, including the end's own: one list per end.

@@ -94,7 +94,7 @@ pub struct Record {
     /// The duration in seconds of the slowest handshake of a connection, by the client's clock.
     pub handshake_s: Option<f64>,
     /// The time in seconds from handing over the request until the first body byte passed the receiver. Null if the
-    /// receiver is not longhaul's, and for uploads in records of schema version 1.
+    /// receiver is not longhaul's, for uploads to another machine, and for uploads in records of schema version 1.
     pub first_byte_s: Option<f64>,
     /// The bytes that a proxy under proof, and the sockets around it, had taken in and not passed on when its reader had
     /// stood still and no more came; null for all other runs.
@@ -109,7 +109,8 @@ pub struct Record {
     #[serde(default)]
     pub spin_us: Option<f64>,
     /// The time from the sender's handing over of a byte to its arrival at the receiver, at the offsets where both ends
-    /// read the clock. Null unless the sender was held to a rate (`--limit-rate`) and there was one body.
+    /// read the clock. Null unless the sender was held to a rate (`--limit-rate`), there was one body, and both ends were on
+    /// one machine.
     #[serde(default)]
     pub delivery: Option<Latency>,
     /// The rates of concurrent bodies; null if there was one body.
@@ -134,8 +135,8 @@ pub struct Record {
     pub sender: Option<EndRecord>,
     /// The measurements of the end that received the body; null if there are none.
     pub receiver: Option<EndRecord>,
-    /// The round-trip time between the cores of the two ends; null if the ends were not bound to two cores, and in
-    /// records written before 2026-11-24.
+    /// The round-trip time between the cores of the two ends; null if the ends were not bound to two cores of one machine,
+    /// and in records written before 2026-11-24.
     #[serde(default)]
     pub core_round_trip: Option<CoreRoundTrip>,
     /// The digests of the body at both ends; null if the sink computes no digest.
@@ -143,10 +144,17 @@ pub struct Record {
     /// The command line that made the record, without secrets; null in records written before 2026-11-23.
     #[serde(default)]
     pub command: Option<String>,
-    /// The machine on which the run was made.
+    /// The machine on which the run was made; the client's machine if the ends were on two (`peer_host`).
     pub host: Shared<Host>,
     /// The build of the program that made the record.
     pub build: Shared<Build>,
+    /// The machine of the server if the ends were on two machines (`bench --to`); null for all other runs, and in records
+    /// written before 2026-11-28.
+    #[serde(default)]
+    pub peer_host: Option<Shared<Host>>,
+    /// The build of the program that ran the server on `peer_host`; null without that machine.
+    #[serde(default)]
+    pub peer_build: Option<Shared<Build>>,
     /// The parameters of the connection in effect, as the client saw them. With several connections, those of the
     /// first.
     pub link: Option<LinkRecord>,
@@ -197,6 +205,8 @@ impl Record {
             command: None,
             host: Shared::default(),
             build: Shared::default(),
+            peer_host: None,
+            peer_build: None,
             link: None,
             limits: case.limits.clone(),
             case,

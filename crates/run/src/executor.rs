@@ -7,7 +7,7 @@ use record::{
     LinkRecord, Record, Stall,
 };
 
-use crate::Heartbeat;
+use crate::{Heartbeat, HostFacts};
 
 /// An executor of cases. A failed run is an outcome, not an error.
 #[async_trait(?Send)]
@@ -27,6 +27,9 @@ pub trait Observer {
 
     /// Called when a run begins.
     fn started(&mut self, _case: &Case, _round: u32) {}
+
+    /// Called while the host of the servers' ends cannot be used, about once per second, with its name and the reason.
+    fn waiting_for_host(&mut self, _host: &str, _reason: &str) {}
 
     /// Called when an end of the run reports progress.
     fn progress(&mut self, _case: &Case, _end: End, _heartbeat: Heartbeat) {}
@@ -63,7 +66,9 @@ pub struct Outcome {
     pub delivery: Option<Latency>,
     /// The rates of concurrent bodies.
     pub bodies: Option<BodyRates>,
-    /// The conditions of the machine during the run.
+    /// The host of the server's end, with the facts of this run; `None` for a run on one host.
+    pub peer_host: Option<HostFacts>,
+    /// The conditions of the machine during the run, or those of both machines together.
     pub conditions: Option<Conditions>,
     /// The distance between the cores of the two ends.
     pub core_round_trip: Option<CoreRoundTrip>,

@@ -3,7 +3,7 @@
 //! A [`Session`] runs the cases of a [`Matrix`] round by round. Its [`Executor`] runs one case: [`ProcessExecutor`]
 //! starts the embedding program twice more, as the two ends, so that peak RSS and processor time belong to one end of
 //! one run. Each end measures itself by a [`Measurement`]: baseline, meter, watch for progress, reading. Each run
-//! yields a [`record::Record`].
+//! yields a [`record::Record`]. The server's end of a run may be on another host, a [`MeasuringHost`].
 //!
 //! A program that embeds this crate first checks whether it was started as a worker:
 //!
@@ -19,6 +19,7 @@
 //! }
 //! ```
 
+mod affinity;
 mod baseline;
 mod budget;
 mod earlier;
@@ -30,6 +31,7 @@ mod growth_trace;
 mod heartbeat;
 mod holdings;
 mod host;
+mod host_facts;
 mod interruption;
 pub mod machine;
 mod matrix;
@@ -45,8 +47,11 @@ mod session;
 mod settings;
 mod thread_share;
 mod threads;
+mod two_hosts;
 pub mod worker;
+mod worker_process;
 
+pub use affinity::{Affinity, AffinityError};
 pub use baseline::Baseline;
 pub use budget::Budget;
 pub use earlier::{Earlier, ResumeError};
@@ -54,17 +59,23 @@ pub use exchange::{Outgoing, receive};
 pub use executor::{Executor, Observer, Outcome, Unobserved};
 pub use heartbeat::{Heartbeat, Links, together};
 pub use host::{describe_ends, this_host};
+pub use host_facts::{HostFacts, other_build};
 pub use interruption::Interruption;
 pub use matrix::{Matrix, MatrixError, check_threads};
 pub use measurement::Measurement;
 pub use nominal::nominal_time;
 pub use plan::Plan;
-pub use process::{Affinity, AffinityError, OwnEnd, OwnReport, ProcessExecutor, last_line};
+pub use process::{OwnEnd, OwnReport, ProcessExecutor};
 pub use reply::{accepted, short_body};
 pub use session::{Entry, Session, SessionError, Stop, run_entries};
 pub use settings::Settings;
 pub use thread_share::ThreadShare;
 pub use threads::{Place, Threads};
+pub use two_hosts::{
+    CONTROL_PATH, CONTROL_VERSION, Control, ControlError, ControlSession, MeasuringHost, Opened, PeerHost,
+    VERSION_FIELD,
+};
+pub use worker_process::last_line;
 
 /// The number of threads of a process that read and write files concurrently. No body occupies a thread between two
 /// blocks, so all bodies take turns. Each thread costs a stack and an allocator cache.

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::{
     Budget, Earlier, Executor, Interruption, Observer, Outcome, Plan,
     earlier::RecordedRounds,
+    other_build,
     rounds::{Next, Rounds},
 };
 
@@ -195,6 +196,10 @@ impl Session {
         (record.core_round_trip, record.integrity) = (outcome.core_round_trip, outcome.integrity);
         record.command = Some(self.command.clone());
         (record.host, record.build) = (self.host.clone().into(), self.build.clone().into());
+        if let Some(peer) = outcome.peer_host {
+            record.warnings.extend(peer.named_warnings().chain(other_build(&self.build, &peer)));
+            (record.peer_host, record.peer_build) = (Some(peer.host.into()), Some(peer.build.into()));
+        }
         record.link = outcome.link;
         (record.delivery, record.bodies) = (outcome.delivery, outcome.bodies);
         record.conditions = outcome.conditions;

@@ -4,8 +4,8 @@ use nix::{
     sched::{CpuSet, sched_getaffinity, sched_setaffinity},
     unistd::Pid,
 };
-
 use record::End;
+use serde::{Deserialize, Serialize};
 
 use super::{Affects, Diagnosis, read};
 
@@ -19,6 +19,14 @@ pub struct Cores {
 }
 
 impl Cores {
+    /// Returns the core of an end.
+    pub fn of(self, end: End) -> usize {
+        match end {
+            End::Sender => self.sender,
+            End::Receiver => self.receiver,
+        }
+    }
+
     /// Returns the first core that this process may use, and a second one: the next core on another physical core, or
     /// else simply the next. `None` unless the process may use two cores.
     pub fn choose() -> Option<Self> {
@@ -27,7 +35,7 @@ impl Cores {
 }
 
 /// The cores of the threads of each end. Neither set is empty. Threads beyond the number of cores share them in turn.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CoreSets {
     sender: Vec<usize>,
     receiver: Vec<usize>,

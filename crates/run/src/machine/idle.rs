@@ -199,6 +199,15 @@ mod tests {
     }
 
     #[test]
+    fn one_core_for_both_ends_gets_its_request_back() {
+        let (folder, all) = machine("50\n");
+        let guard = IdleGuard::keep_in(folder.path(), CoreSets::of(vec![1], vec![1]).as_ref(), &all);
+        assert_eq!(requests(folder.path()), ["50\n", NEVER, "50\n", "50\n"]);
+        drop(guard);
+        assert_eq!(requests(folder.path()), ["50\n", "50", "50\n", "50\n"]);
+    }
+
+    #[test]
     fn a_request_that_a_killed_session_left_behind_is_lifted() {
         let (folder, all) = machine("n/a\n");
         drop(IdleGuard::keep_in(folder.path(), Some(&ends()), &all));

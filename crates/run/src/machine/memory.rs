@@ -30,16 +30,35 @@ pub(super) fn diagnoses(cgroup: &Cgroup, connections: u32) -> Vec<Diagnosis> {
 fn kernel(cgroup: &Cgroup) -> Vec<Diagnosis> {
     use procfs::Current as _;
     let Ok(memory) = procfs::Meminfo::current() else { return Vec::new() };
-    let of_machine = memory.mem_available.unwrap_or(memory.mem_free);
     vec![
-        available(cgroup.memory_left_bytes().map_or(of_machine, |left| left.min(of_machine))),
+        available(left(cgroup, &memory)),
         swap(memory.swap_total, memory.swap_total.saturating_sub(memory.swap_free)),
     ]
+}
+
+/// Returns the memory that is available to processes of a cgroup, in bytes.
+#[cfg(target_os = "linux")]
+fn left(cgroup: &Cgroup, memory: &procfs::Meminfo) -> u64 {
+    let of_machine = memory.mem_available.unwrap_or(memory.mem_free);
+    cgroup.memory_left_bytes().map_or(of_machine, |left| left.min(of_machine))
+}
+
+/// Returns the memory that this process may still take, in bytes; `None` if that is unknown.
+#[cfg(target_os = "linux")]
+pub(crate) fn available_memory() -> Option<u64> {
+    use procfs::Current as _;
+    procfs::Meminfo::current().ok().map(|memory| left(&Cgroup::own(), &memory))
 }
 
 #[cfg(not(target_os = "linux"))]
 fn kernel(_: &Cgroup) -> Vec<Diagnosis> {
     Vec::new()
+}
+
+/// Returns nothing: without `/proc`, the available memory is unknown.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn available_memory() -> Option<u64> {
+    None
 }
 
 fn available(bytes: u64) -> Diagnosis {

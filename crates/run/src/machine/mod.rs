@@ -28,6 +28,7 @@ pub use cores::{CoreSets, Cores, bind, choose_cores, while_bound};
 pub(crate) use cores::{parse_list, siblings};
 pub use distance::round_trip;
 pub use idle::IdleGuard;
+pub(crate) use memory::available_memory;
 pub use oom::OomWatch;
 pub use physics::Physics;
 

@@ -1,35 +1,30 @@
 //! The executor that runs a case in two worker processes, one for each role.
 
-mod affinity;
-mod environment;
-mod last_line;
 mod own_end;
 #[cfg(test)]
 mod tests;
-mod worker;
 
 use std::{
     collections::{BTreeSet, HashMap},
     io,
     path::PathBuf,
+    rc::Rc,
     time::Duration,
 };
 
 use async_trait::async_trait;
 use metrics::Stamp;
 use payload::Payload;
-use record::{ByEnd, ByteSize, Case, CoreRoundTrip, End, Fault, FaultKind, PayloadKind};
-use uuid::Uuid;
+use record::{ByEnd, ByteSize, Case, CoreRoundTrip, End, Fault, PayloadKind};
 
-pub use affinity::{Affinity, AffinityError};
-pub use last_line::last_line;
 pub use own_end::{OwnEnd, OwnReport};
-use worker::WorkerProcess;
 
 use crate::{
-    Executor, Observer, Outcome, Settings, machine,
+    Affinity, Executor, HostFacts, Observer, Outcome, Settings, machine,
     machine::{CoreSets, Cores, Enclosures, Watch},
     messages::{EndReport, Event, Job, Order, Role, ServerAddress},
+    two_hosts::{PeerHost, secret_path},
+    worker_process::{EndWorker, WorkerProcess, unexpected},
 };
 
 /// The time limit for an end's report after the report of the other end.
@@ -51,6 +46,8 @@ pub struct ProcessExecutor {
     settle: Duration,
     /// The digests that generated bodies must have.
     digests: HashMap<Content, String>,
+    /// The host of the servers' ends; `None` for this one.
+    peer_host: Option<Rc<PeerHost>>,
 }
 
 impl ProcessExecutor {
@@ -73,6 +70,7 @@ impl ProcessExecutor {
             traces: false,
             settle: Duration::ZERO,
             digests: HashMap::new(),
+            peer_host: None,
         }
     }
 
@@ -105,6 +103,12 @@ impl ProcessExecutor {
     #[must_use]
     pub fn settling(self, settle: Duration) -> Self {
         Self { settle, ..self }
+    }
+
+    /// Runs the servers' ends on another host, if there is one. This host then binds and watches the clients' ends only.
+    #[must_use]
+    pub fn with_servers_on(self, host: Option<Rc<PeerHost>>) -> Self {
+        Self { peer_host: host, ..self }
     }
 
     /// Computes the digests of the generated bodies of `cases` in advance, so that none is computed between runs. The
@@ -163,20 +167,54 @@ impl ProcessExecutor {
     pub async fn observed(&self, case: &Case, transfer: impl Future<Output = Outcome>) -> Outcome {
         let cores = self.cores(case).as_ref().map(CoreSets::first);
         let before_ns = Self::round_trip_ns(cores, self.settle).await;
-        let watch = Watch::begin(cores);
-        let mut outcome = transfer.await;
-        outcome.conditions = Some(watch.end());
+        let mut outcome = watched(cores, transfer).await;
         outcome.core_round_trip = before_ns
             .zip(Self::round_trip_ns(cores, Duration::ZERO).await)
             .map(|(before_ns, after_ns)| CoreRoundTrip { before_ns, after_ns });
         outcome
     }
 
+    /// Makes a transfer to or from another host, and adds the facts of that host to its outcome.
+    async fn over_network(
+        &self,
+        case: &Case,
+        host: &PeerHost,
+        transfer: impl Future<Output = Outcome>,
+    ) -> Outcome {
+        let mut outcome = watched(self.cores(case).as_ref().map(CoreSets::first), transfer).await;
+        let (machine, conditions) = host.last_run();
+        if let Some((own, other)) = outcome.conditions.as_mut().zip(conditions) {
+            own.add_machine_of(case.direction.server(), other);
+        }
+        outcome.peer_host = Some(HostFacts { host: machine, ..host.facts() });
+        outcome
+    }
+
     /// Prepares both ends, starts the transfer, and gathers the reports.
     async fn transfer(&self, case: &Case, observer: &mut dyn Observer) -> Result<Reports, Fault> {
-        let path = format!("/{}", Uuid::new_v4().simple());
-        let (mut server, address) = self.server(case, &path).await?;
-        let mut client = self.start(self.job(case, Role::Client(address), &path)).await?;
+        let path = secret_path();
+        match &self.peer_host {
+            None => {
+                let (server, address) = self.server(case, &path).await?;
+                self.transfer_with(server, address, case, &path, observer).await
+            }
+            Some(host) => {
+                let (server, address) = host.start(case, &path, self.settings, observer).await?;
+                self.transfer_with(server, address, case, &path, observer).await
+            }
+        }
+    }
+
+    /// Prepares the client of a server that listens, starts the transfer, and gathers the reports.
+    async fn transfer_with(
+        &self,
+        mut server: impl EndWorker,
+        address: ServerAddress,
+        case: &Case,
+        path: &str,
+        observer: &mut dyn Observer,
+    ) -> Result<Reports, Fault> {
+        let mut client = self.start(self.job(case, Role::Client(address), path)).await?;
         // The client comes first: it knows the reason of a failure, while the server would only wait.
         if let Some(report) = ready(&mut client).await? {
             // If the server has died, its death is the cause.
@@ -204,16 +242,18 @@ impl ProcessExecutor {
         let sent = if client_end == End::Sender { &client.sent } else { &server.sent };
         let sent = self.digests.get(&content(case)).cloned().or_else(|| joined(sent));
         let received = joined(&client.received);
+        // The clocks of two hosts have nothing in common.
+        let has_one_clock = self.peer_host.is_none();
         let received_first = match client_end {
             End::Receiver => client.first_byte,
-            End::Sender => server.first_byte,
+            End::Sender => server.first_byte.filter(|_| has_one_clock),
         };
         let first_byte = received_first.zip(client.began).and_then(|(first, began)| first.checked_sub(began));
         let (sender_marks, receiver_marks) = match client_end {
             End::Sender => (&client.marks, &server.marks),
             End::Receiver => (&server.marks, &client.marks),
         };
-        let delivery = metrics::delivery(sender_marks, receiver_marks);
+        let delivery = metrics::delivery(sender_marks, receiver_marks).filter(|_| has_one_clock);
         let (mut ends, mut call_sites) = (ByEnd::default(), ByEnd::default());
         (ends[client_end], ends[server_end]) = (client.end, server.end);
         (call_sites[client_end], call_sites[server_end]) = (client.call_sites, server.call_sites);
@@ -246,8 +286,19 @@ impl Executor for ProcessExecutor {
                 Err(fault) => Outcome::failed(fault),
             }
         };
-        self.observed(case, transfer).await
+        match &self.peer_host {
+            None => self.observed(case, transfer).await,
+            Some(host) => self.over_network(case, host, transfer).await,
+        }
     }
+}
+
+/// Makes a transfer, and adds the conditions of this machine to its outcome.
+async fn watched(cores: Option<Cores>, transfer: impl Future<Output = Outcome>) -> Outcome {
+    let watch = Watch::begin(cores);
+    let mut outcome = transfer.await;
+    outcome.conditions = Some(watch.end());
+    outcome
 }
 
 /// The facts that determine a generated body.
@@ -264,7 +315,7 @@ struct Reports {
 }
 
 /// Waits until a worker is ready. Returns the report of a worker that ended instead.
-async fn ready(worker: &mut WorkerProcess) -> Result<Option<EndReport>, Fault> {
+async fn ready(worker: &mut impl EndWorker) -> Result<Option<EndReport>, Fault> {
     match worker.event().await? {
         Event::Ready => Ok(None),
         Event::Done(report) => Ok(Some(*report)),
@@ -272,25 +323,11 @@ async fn ready(worker: &mut WorkerProcess) -> Result<Option<EndReport>, Fault> {
     }
 }
 
-fn unexpected(worker: &WorkerProcess, event: Event) -> Fault {
-    match event {
-        Event::Done(report) if report.fault.is_some() => {
-            report.fault.unwrap_or_else(|| out_of_turn(worker)).at(worker.end())
-        }
-        _ => out_of_turn(worker),
-    }
-}
-
-fn out_of_turn(worker: &WorkerProcess) -> Fault {
-    let message = format!("the {}'s process reported out of turn", worker.end());
-    Fault::new(FaultKind::Worker, message).at(worker.end())
-}
-
 /// Follows both ends to their reports. After the first report, the other end has [`REPORT`] for its own.
 async fn gather(
     case: &Case,
     mut client: WorkerProcess,
-    mut server: WorkerProcess,
+    mut server: impl EndWorker,
     observer: &mut dyn Observer,
 ) -> Reports {
     let (mut from_client, mut from_server) = (None, None);
@@ -315,7 +352,7 @@ async fn gather(
 /// Waits for the outstanding report of an end, at most for [`REPORT`].
 async fn remaining(
     case: &Case,
-    worker: &mut WorkerProcess,
+    worker: &mut impl EndWorker,
     mut report: Option<EndReport>,
     observer: &mut dyn Observer,
 ) -> EndReport {
@@ -333,7 +370,7 @@ async fn remaining(
 /// Passes progress to the observer. Returns the report once it has arrived.
 fn follow(
     case: &Case,
-    worker: &WorkerProcess,
+    worker: &impl EndWorker,
     event: Result<Event, Fault>,
     observer: &mut dyn Observer,
 ) -> Option<EndReport> {

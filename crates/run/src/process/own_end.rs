@@ -4,10 +4,11 @@ use std::{net::SocketAddr, time::Duration};
 
 use record::{Case, End, Fault};
 
-use super::{ProcessExecutor, WorkerProcess, content, follow, joined, unexpected};
+use super::{ProcessExecutor, content, follow, joined};
 use crate::{
     Heartbeat, Observer, Outcome,
     messages::{EndReport, Event, Order, Partner, Role, ServerAddress},
+    worker_process::{EndWorker as _, WorkerProcess, unexpected},
 };
 
 /// A running worker that is longhaul's end of a case. Dropping it kills the process.

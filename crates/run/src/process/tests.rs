@@ -2,6 +2,8 @@
 
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
+use record::FaultKind;
+
 use super::*;
 use crate::Unobserved;
 

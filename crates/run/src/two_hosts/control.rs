@@ -1,0 +1,340 @@
+//! The host of the server's ends, as the session on the client's host sees it.
+
+use std::{
+    cell::{Cell, RefCell},
+    net::SocketAddr,
+    sync::Arc,
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use record::{Case, Conditions, Fault, FaultKind, Host, IdlePolicy};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, interval, sleep, timeout},
+};
+use transport::{Body, Connection};
+use uuid::Uuid;
+
+use super::{
+    lines::{LineWriter, Lines, LinesError},
+    peer_worker::PeerWorker,
+    wire::{ALIVE, Answer, CONTROL_VERSION, Demand, Ended, RunDemand, SILENCE},
+};
+use crate::{
+    Affinity, HostFacts, Observer, Settings,
+    messages::{Event, ServerAddress},
+    worker_process::unexpected,
+};
+
+/// The longest answer of a server's host, in bytes. A report with its distributions and its timeline takes about 100 KiB.
+const LONGEST_ANSWER: usize = 8 << 20;
+
+/// The time for which a lost host is dialled again before its run is given up.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The pause between two attempts to reach a host.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// The time in which a session that has ended between two runs says so.
+const GLANCE: Duration = Duration::from_millis(2);
+
+/// The way to the control resource of a host.
+#[async_trait(?Send)]
+pub trait Control {
+    /// Opens a control session: sends a request with the body `demands` to [`CONTROL_PATH`](super::CONTROL_PATH), and waits
+    /// for the head of the response.
+    ///
+    /// # Errors
+    /// Fails if the host cannot be reached or refuses the session.
+    async fn open(&self, demands: Body) -> Result<Opened, ControlError>;
+}
+
+/// A control session that the host has accepted.
+pub struct Opened {
+    /// The connection, which stays open for as long as the session.
+    pub connection: Arc<dyn Connection>,
+    /// The address that was dialled.
+    pub address: SocketAddr,
+    /// The body of the response.
+    pub answers: Body,
+}
+
+/// The reason why there is no control session.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum ControlError {
+    /// The host does not answer.
+    #[error("{}", .0.message)]
+    Unreachable(Fault),
+    /// The host runs another session.
+    #[error("{0}")]
+    Busy(String),
+    /// The host refuses the session, or is not the host that is trusted.
+    #[error("{}", .0.message)]
+    Refused(Fault),
+    /// The host speaks another version of the control messages.
+    #[error(
+        "it speaks version {0} of the control messages, and this program version {CONTROL_VERSION}; use the same version of \
+         longhaul on both hosts"
+    )]
+    Version(String),
+}
+
+impl ControlError {
+    /// Returns whether a later attempt may succeed.
+    fn may_pass(&self) -> bool {
+        matches!(self, Self::Unreachable(_) | Self::Busy(_))
+    }
+}
+
+/// The host of the server's ends.
+pub struct PeerHost {
+    control: Box<dyn Control>,
+    /// The open control session; `None` while it is in use, and after it was lost.
+    session: RefCell<Option<Session>>,
+    facts: RefCell<HostFacts>,
+    /// The facts of the last run, once it has ended.
+    ended: RefCell<Option<Ended>>,
+    /// False after an attempt to reach the host in vain: later attempts do not wait any more.
+    is_awaited: Cell<bool>,
+    idle: IdlePolicy,
+    affinity: Affinity,
+}
+
+impl PeerHost {
+    /// Reaches a host for the first time, and reads its facts.
+    ///
+    /// # Errors
+    /// Fails if the host cannot be reached, or refuses the session.
+    pub async fn reach(control: Box<dyn Control>) -> Result<Self, ControlError> {
+        let session = Session::open(control.as_ref()).await?;
+        let facts = session.facts.clone();
+        session.close().await;
+        Ok(Self {
+            control,
+            session: RefCell::new(None),
+            facts: RefCell::new(facts),
+            ended: RefCell::new(None),
+            is_awaited: Cell::new(true),
+            idle: IdlePolicy::Poll,
+            affinity: Affinity::Auto,
+        })
+    }
+
+    /// Sets the idle policy and the binding of the ends on the host. If cores are named, the host binds its end to the core
+    /// that is named for that end.
+    #[must_use]
+    pub fn with_cores(self, idle: IdlePolicy, affinity: Affinity) -> Self {
+        Self { idle, affinity, ..self }
+    }
+
+    /// Returns the facts of the host, as it stated them last.
+    pub fn facts(&self) -> HostFacts {
+        self.facts.borrow().clone()
+    }
+
+    /// Starts the server's end of a run. Returns its worker and its address.
+    pub(crate) async fn start(
+        &self,
+        case: &Case,
+        path: &str,
+        settings: Settings,
+        observer: &mut dyn Observer,
+    ) -> Result<(PeerWorker<'_>, ServerAddress), Fault> {
+        self.ended.take();
+        let end = case.direction.server();
+        let session = self.session(observer).await.map_err(|fault| fault.at(end))?;
+        let address = session.address;
+        let demand = RunDemand {
+            case: serde_json::to_value(case).map_err(|error| Fault::new(FaultKind::Worker, error))?,
+            path: path.to_owned(),
+            timeout_s: settings.timeout.as_secs_f64(),
+            observes_framing: settings.observes_framing,
+            affinity: self.affinity.clone(),
+            idle: self.idle,
+        };
+        let mut worker = PeerWorker::new(self, session, end);
+        worker.demand(&Demand::Run(Box::new(demand))).await?;
+        match worker.next().await? {
+            Event::Listening(ServerAddress { addr, certificate }) => {
+                // The host may listen on all its addresses: the one that was reached is right. It keeps its scope.
+                let mut reached = address;
+                reached.set_port(addr.port());
+                Ok((worker, ServerAddress { addr: reached, certificate }))
+            }
+            other => Err(unexpected(&worker, other)),
+        }
+    }
+
+    /// Returns the open session, or a new one. A host that is lost has [`PATIENCE`] to come back. Once it has not, each later
+    /// run makes a single attempt.
+    async fn session(&self, observer: &mut dyn Observer) -> Result<Session, Fault> {
+        let kept = self.session.take();
+        if let Some(mut session) = kept
+            && session.is_usable().await
+        {
+            return Ok(session);
+        }
+        let mut until = Instant::now();
+        if self.is_awaited.get() {
+            until += PATIENCE;
+        }
+        loop {
+            let error = match Session::open(self.control.as_ref()).await {
+                Ok(session) => {
+                    self.facts.replace(session.facts.clone());
+                    self.is_awaited.set(true);
+                    return Ok(session);
+                }
+                Err(error) => error,
+            };
+            if !error.may_pass() || Instant::now() >= until {
+                self.is_awaited.set(false);
+                return Err(self.fault(error));
+            }
+            observer.waiting_for_host(self.facts.borrow().name(), &error.to_string());
+            sleep(PAUSE).await;
+        }
+    }
+
+    fn fault(&self, error: ControlError) -> Fault {
+        let message = format!("{} measures nothing: {error}", self.facts.borrow().name());
+        let kind = match error {
+            ControlError::Unreachable(fault) | ControlError::Refused(fault) => fault.kind,
+            ControlError::Busy(_) | ControlError::Version(_) => FaultKind::Connect,
+        };
+        Fault::new(kind, message)
+    }
+
+    /// Keeps a session for the next run.
+    pub(super) fn keep(&self, session: Session, ended: Ended) {
+        self.session.replace(Some(session));
+        self.ended.replace(Some(ended));
+    }
+
+    /// Returns the machine of the last run, and its conditions if the run has ended there.
+    pub(crate) fn last_run(&self) -> (Host, Option<Conditions>) {
+        match self.ended.take() {
+            Some(Ended { host, conditions }) => (host, Some(conditions)),
+            None => (self.facts.borrow().host.clone(), None),
+        }
+    }
+}
+
+/// An open control session.
+pub(super) struct Session {
+    address: SocketAddr,
+    facts: HostFacts,
+    demands: LineWriter,
+    answers: Lines,
+    /// The task that states that this host is alive. It ends with the session.
+    alive: JoinSet<()>,
+    _connection: Arc<dyn Connection>,
+}
+
+impl Session {
+    /// Opens a session and reads the facts of the host.
+    async fn open(control: &dyn Control) -> Result<Self, ControlError> {
+        let (demands, body) = LineWriter::new();
+        let Opened { connection, address, answers } = control.open(body).await?;
+        let mut alive = JoinSet::new();
+        alive.spawn(stay_alive(demands.clone()));
+        let mut session = Self {
+            address,
+            facts: HostFacts::default(),
+            demands,
+            answers: Lines::of(answers, LONGEST_ANSWER),
+            alive,
+            _connection: connection,
+        };
+        match session.answer().await.map_err(|error| ControlError::Unreachable(error.into()))? {
+            Answer::Host(facts) => session.facts = *facts,
+            _ => {
+                let fault = Fault::new(FaultKind::Protocol, "the host does not state its facts first");
+                return Err(ControlError::Refused(fault));
+            }
+        }
+        Ok(session)
+    }
+
+    /// Sends a demand to the host.
+    pub(super) async fn demand(&self, demand: &Demand) -> Result<(), SessionLost> {
+        let written = timeout(SILENCE, self.demands.write(demand)).await;
+        written.map_err(|_| SessionLost::Silent)?.map_err(|_| SessionLost::Ended)
+    }
+
+    /// Waits for the next answer that is more than a sign of life. Cancel-safe.
+    pub(super) async fn answer(&mut self) -> Result<Answer, SessionLost> {
+        loop {
+            let line = timeout(SILENCE, self.answers.next()).await.map_err(|_| SessionLost::Silent)??;
+            match serde_json::from_slice(&line).map_err(SessionLost::NoAnswer)? {
+                Answer::Alive => {}
+                answer => return Ok(answer),
+            }
+        }
+    }
+
+    /// Returns whether the session can carry another run: it has not ended, and nothing is left of an earlier run.
+    async fn is_usable(&mut self) -> bool {
+        timeout(GLANCE, self.answer()).await.is_err()
+    }
+
+    /// Ends the session in good order: the host is free for another one once this returns.
+    async fn close(self) {
+        let Self { demands, mut answers, mut alive, _connection, .. } = self;
+        // The request ends once both of its writers are dropped.
+        alive.shutdown().await;
+        drop(demands);
+        let rest = async { while answers.next().await.is_ok() {} };
+        // A host that does not end the response frees its place after a silence.
+        let _ = timeout(SILENCE, rest).await;
+    }
+}
+
+/// States that this host is alive for as long as anybody listens.
+async fn stay_alive(demands: LineWriter) {
+    let mut ticks = interval(ALIVE);
+    loop {
+        ticks.tick().await;
+        if demands.write(&Demand::Alive).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// The reason why a control session is lost.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SessionLost {
+    /// The host has said nothing for long.
+    #[error("the host was silent for {} s", SILENCE.as_secs())]
+    Silent,
+    /// The host has ended the session.
+    #[error("the host has ended the session")]
+    Ended,
+    /// The connection broke.
+    #[error("the connection to the host broke: {0}")]
+    Broken(LinesError),
+    /// A line is no answer.
+    #[error("the host sent a line that is not an answer: {0}")]
+    NoAnswer(serde_json::Error),
+}
+
+impl From<LinesError> for SessionLost {
+    fn from(error: LinesError) -> Self {
+        match error {
+            LinesError::Ended => Self::Ended,
+            error => Self::Broken(error),
+        }
+    }
+}
+
+impl From<SessionLost> for Fault {
+    fn from(lost: SessionLost) -> Self {
+        Self::new(FaultKind::Worker, lost)
+    }
+}
+
+/// Returns a path that no other client can guess.
+pub(crate) fn secret_path() -> String {
+    format!("/{}", Uuid::new_v4().simple())
+}

@@ -1,0 +1,222 @@
+//! The host of the server's ends: it runs the worker that a control session demands, one at a time.
+
+use std::{io, net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use record::{Build, Case, Fault, FaultKind, Host, PROTOCOLS, Warning};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Instant, MissedTickBehavior, interval, timeout, timeout_at},
+};
+use transport::Body;
+
+use super::{
+    admission::{Admitted, admit},
+    lines::{Gone, LineWriter, Lines},
+    wire::{ALIVE, Answer, Demand, Ended, RunDemand, SILENCE},
+};
+use crate::{
+    HostFacts, Settings, describe_ends,
+    machine::{self, CoreSets, IdleGuard, Watch},
+    messages::{Event, Order},
+    this_host,
+    worker_process::{EndWorker as _, WorkerProcess},
+};
+
+/// The longest message of a client's host, in bytes. A case takes about 2 KiB.
+const LONGEST_DEMAND: usize = 64 << 10;
+
+/// A host that measures the server's ends for sessions on other hosts, one session at a time.
+#[derive(Clone, Debug)]
+pub struct MeasuringHost {
+    program: PathBuf,
+    build: Build,
+    allocator_settings: &'static str,
+    logs: bool,
+    place: Arc<Semaphore>,
+}
+
+impl MeasuringHost {
+    /// Returns a host whose workers are this program, started again. The program must call [`crate::worker::main`] if
+    /// [`crate::worker::is_requested`]. Its allocator should have the given settings.
+    ///
+    /// # Errors
+    /// Fails if the path of this program is unknown.
+    pub fn of_this_program(build: Build, allocator_settings: &'static str) -> io::Result<Self> {
+        Ok(Self::of_program(std::env::current_exe()?, build, allocator_settings))
+    }
+
+    /// Returns a host whose workers are a program that embeds this crate.
+    pub fn of_program(program: PathBuf, build: Build, allocator_settings: &'static str) -> Self {
+        Self { program, build, allocator_settings, logs: false, place: Arc::new(Semaphore::new(1)) }
+    }
+
+    /// Makes the workers log what their connections do to standard error.
+    #[must_use]
+    pub fn logging(self) -> Self {
+        Self { logs: true, ..self }
+    }
+
+    /// Begins a control session; `None` while another one runs.
+    pub fn begin(&self) -> Option<ControlSession> {
+        let place = self.place.clone().try_acquire_owned().ok()?;
+        Some(ControlSession { host: self.clone(), _place: place })
+    }
+
+    async fn facts(&self) -> HostFacts {
+        let build = self.build.clone();
+        let settings = self.allocator_settings;
+        // The machine is observed for a while, which would delay all other tasks of the thread.
+        let warnings = tokio::task::spawn_blocking(move || warnings(&build, settings)).await;
+        let mut facts = HostFacts::default();
+        (facts.host, facts.build) = (this_host(), self.build.clone());
+        facts.warnings = warnings.unwrap_or_default();
+        facts
+    }
+}
+
+/// Returns the conditions of this machine that spoil figures of some protocol.
+fn warnings(build: &Build, allocator_settings: &'static str) -> Vec<Warning> {
+    let cases: Vec<Case> = PROTOCOLS.iter().map(|protocol| Case::new(protocol.name)).collect();
+    machine::warnings(&cases, CoreSets::choose(1).as_ref(), build, allocator_settings)
+}
+
+/// The place of a control session, which becomes free when the session is dropped.
+#[derive(Debug)]
+pub struct ControlSession {
+    host: MeasuringHost,
+    _place: OwnedSemaphorePermit,
+}
+
+impl ControlSession {
+    /// Returns the body of the response, and the session itself, which must be polled until it ends. Its workers listen on
+    /// `address`. The demands are untrusted. After `stop`, a run that is under way may end, and then the session ends.
+    ///
+    /// Dropping the session kills its worker.
+    pub fn converse(
+        self,
+        demands: Body,
+        address: IpAddr,
+        stop: impl Future<Output = ()>,
+    ) -> (Body, impl Future<Output = ()>) {
+        let (answers, response) = LineWriter::new();
+        let session = async move {
+            let mut conversation = Conversation { host: &self.host, address, answers, run: None };
+            // The client's host is gone, or must not go on: both end its run.
+            let _ = conversation.hold(Lines::of(demands, LONGEST_DEMAND), stop).await;
+        };
+        (response, session)
+    }
+}
+
+/// A control session under way.
+struct Conversation<'a> {
+    host: &'a MeasuringHost,
+    address: IpAddr,
+    answers: LineWriter,
+    run: Option<Run>,
+}
+
+/// A run under way.
+struct Run {
+    worker: WorkerProcess,
+    /// True once the worker has reported, or has died: no event follows.
+    is_over: bool,
+    host: Host,
+    watch: Watch,
+    _idle: IdleGuard,
+}
+
+impl Conversation<'_> {
+    /// Answers demands until the client's host ends the session, is gone, or breaks the rules.
+    async fn hold(&mut self, mut demands: Lines, stop: impl Future<Output = ()>) -> Result<(), Gone> {
+        self.answer(&Answer::Host(Box::new(self.host.facts().await))).await?;
+        let mut alive = interval(ALIVE);
+        alive.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut gone_at = Instant::now() + SILENCE;
+        let (mut stopping, mut stop) = (false, std::pin::pin!(stop));
+        while !stopping || self.run.is_some() {
+            tokio::select! {
+                line = timeout_at(gone_at, demands.next()) => {
+                    let line = line.map_err(|_| Gone)?.map_err(|_| Gone)?;
+                    gone_at = Instant::now() + SILENCE;
+                    self.heed(&line).await?;
+                }
+                event = next_event(&mut self.run) => self.report(event).await?,
+                _ = alive.tick() => self.answer(&Answer::Alive).await?,
+                () = &mut stop, if !stopping => stopping = true,
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes an answer. A host that reads nothing for long counts as gone.
+    async fn answer(&self, answer: &Answer) -> Result<(), Gone> {
+        timeout(SILENCE, self.answers.write(answer)).await.unwrap_or(Err(Gone))
+    }
+
+    /// Passes an event of the worker on. After a failure, none follows.
+    async fn report(&mut self, event: Result<Event, Fault>) -> Result<(), Gone> {
+        if let Some(run) = &mut self.run {
+            run.is_over = matches!(event, Err(_) | Ok(Event::Done(_)));
+        }
+        let answer = event.map_or_else(Answer::Fault, |event| Answer::Event(Box::new(event)));
+        self.answer(&answer).await
+    }
+
+    async fn heed(&mut self, line: &[u8]) -> Result<(), Gone> {
+        match serde_json::from_slice(line).map_err(|_| Gone)? {
+            Demand::Alive => Ok(()),
+            Demand::Run(demand) if self.run.is_none() => match self.start(&demand).await {
+                Ok(run) => {
+                    self.run = Some(run);
+                    Ok(())
+                }
+                Err(fault) => self.answer(&Answer::Fault(fault)).await,
+            },
+            Demand::Run(_) => Err(Gone),
+            Demand::Order(order) => self.order(order).await,
+            Demand::End => self.end().await,
+        }
+    }
+
+    async fn start(&self, demand: &RunDemand) -> Result<Run, Fault> {
+        let settings = Settings::new(Duration::ZERO).on_address(Some(self.address));
+        let settings = if self.host.logs { settings.logging() } else { settings };
+        let Admitted { job, cores } = admit(demand, settings)?;
+        let own = CoreSets::of(job.cores.clone(), job.cores.clone());
+        let (idle, mut host) = (IdleGuard::keep(demand.idle, own.as_ref()), this_host());
+        (host.idle, host.awake) = (Some(idle.policy()), idle.awake());
+        describe_ends(&mut host, cores.as_ref());
+        let watch = Watch::begin(cores.as_ref().map(CoreSets::first));
+        let worker = WorkerProcess::start(&self.host.program, &job, None).await?;
+        Ok(Run { worker, is_over: false, host, watch, _idle: idle })
+    }
+
+    /// Passes an order on to the worker. If it is gone, its last event says so.
+    async fn order(&mut self, order: Order) -> Result<(), Gone> {
+        if let Some(run) = self.run.as_mut().filter(|run| !run.is_over)
+            && let Err(fault) = run.worker.order(order).await
+        {
+            return self.report(Err(fault)).await;
+        }
+        Ok(())
+    }
+
+    /// Ends the run, if there is one, with its worker.
+    async fn end(&mut self) -> Result<(), Gone> {
+        let Some(Run { worker, host, watch, .. }) = self.run.take() else {
+            let fault = Fault::new(FaultKind::Worker, "there is no run to end");
+            return self.answer(&Answer::Fault(fault)).await;
+        };
+        worker.stop().await;
+        self.answer(&Answer::Ended(Box::new(Ended { host, conditions: watch.end() }))).await
+    }
+}
+
+/// Waits for the next event of a run. Without a run, or after its last event, it waits for ever. Cancel-safe.
+async fn next_event(run: &mut Option<Run>) -> Result<Event, Fault> {
+    match run {
+        Some(run) if !run.is_over => run.worker.event().await,
+        _ => std::future::pending().await,
+    }
+}

@@ -1,0 +1,397 @@
+//! Tests of sessions over two hosts that are one process, with shell scripts as workers.
+
+use std::{
+    cell::Cell, collections::VecDeque, fs, future::pending, os::unix::fs::PermissionsExt as _, path::PathBuf,
+    rc::Rc, sync::Arc, time::Duration,
+};
+
+use async_trait::async_trait;
+use http::{Request, Response};
+use record::{Build, ByteSize, Case, Direction, End, Fault, FaultKind};
+use tempfile::TempDir;
+use tokio::{sync::oneshot, task::JoinHandle, time::Instant};
+use transport::{Body, Connection, Error, Link};
+
+use super::{
+    Control, ControlError, MeasuringHost, Opened, PeerHost,
+    admission::admit,
+    lines::{LineWriter, Lines},
+    wire::{Answer, Demand, RunDemand},
+};
+use crate::{Executor as _, Observer, Outcome, ProcessExecutor, Settings, Unobserved};
+
+const LISTENING: &str = r#"echo '{"listening":{"addr":"0.0.0.0:9","certificate":null}}'; "#;
+
+/// The line of a worker that has moved all bytes, with times by its own clock.
+fn done(began: u64, first_byte: u64) -> String {
+    let time = |seconds: u64| format!(r#"{{"secs":{seconds},"nanos":0}}"#);
+    let rest = r#""fault":null,"end":null,"link":null,"sent":[],"handshake_s":null,"received":["x"]"#;
+    let (began, first_byte) = (time(began), time(first_byte));
+    format!(
+        r#"echo '{{"done":{{{rest},"elapsed_s":1.0,"began":{began},"first_byte":{first_byte}}}}}'; read -r end; "#
+    )
+}
+
+/// Returns a server whose clock is an hour ahead.
+fn good_server() -> String {
+    format!(r#"{LISTENING} echo '"ready"'; read -r go; read -r finish; {}"#, done(3700, 3701))
+}
+
+/// A program that is a worker of both roles.
+struct Program {
+    folder: TempDir,
+}
+
+impl Program {
+    fn new(server: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let client = format!(r#"echo '"ready"'; read -r go; {}"#, done(100, 101));
+        let choose = format!("case \"$job\" in *'\"role\":\"server\"'*) {server} ;; *) {client} ;; esac");
+        let script =
+            format!("#!/bin/sh\necho $$ >> {}/pids\nread -r job\n{choose}\n", folder.path().display());
+        fs::write(folder.path().join("worker"), script).unwrap();
+        fs::set_permissions(folder.path().join("worker"), fs::Permissions::from_mode(0o755)).unwrap();
+        Self { folder }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("worker")
+    }
+
+    /// Returns whether a worker still runs.
+    fn is_running(&self) -> bool {
+        let pids = fs::read_to_string(self.folder.path().join("pids")).unwrap_or_default();
+        pids.lines().any(|pid| fs::metadata(format!("/proc/{pid}")).is_ok())
+    }
+
+    fn host(&self) -> MeasuringHost {
+        MeasuringHost::of_program(self.path(), Build::default(), "")
+    }
+}
+
+struct NoConnection;
+
+#[async_trait]
+impl Connection for NoConnection {
+    async fn exchange(&self, _: Request<Body>) -> Result<Response<Body>, Error> {
+        pending().await
+    }
+
+    fn link(&self) -> Link {
+        Link::default()
+    }
+}
+
+/// The way to a host in this process, which fails with these errors first.
+struct Way {
+    host: MeasuringHost,
+    errors: Cell<VecDeque<ControlError>>,
+    sessions: Rc<Cell<Vec<JoinHandle<()>>>>,
+}
+
+#[async_trait(?Send)]
+impl Control for Way {
+    async fn open(&self, demands: Body) -> Result<Opened, ControlError> {
+        let mut errors = self.errors.take();
+        let error = errors.pop_front();
+        self.errors.set(errors);
+        error.map_or(Ok(()), Err)?;
+        let session = self.host.begin().ok_or_else(|| ControlError::Busy("busy".into()))?;
+        let (answers, session) = session.converse(demands, [127, 0, 0, 1].into(), pending());
+        let mut sessions = self.sessions.take();
+        sessions.push(tokio::spawn(session));
+        self.sessions.set(sessions);
+        let address = ([127, 0, 0, 1], 1).into();
+        Ok(Opened { connection: Arc::new(NoConnection), address, answers })
+    }
+}
+
+fn case(direction: Direction) -> Case {
+    let mut case = Case::new("tcp");
+    (case.direction, case.body, case.sink) = (direction, ByteSize(1000), record::SinkKind::Discard);
+    case
+}
+
+fn unreachable() -> ControlError {
+    ControlError::Unreachable(Fault::new(FaultKind::Connect, "cannot connect"))
+}
+
+/// A session on the client's host.
+struct ClientHost {
+    executor: ProcessExecutor,
+    sessions: Rc<Cell<Vec<JoinHandle<()>>>>,
+}
+
+impl ClientHost {
+    /// Reaches a host, which then fails with these errors when it is dialled again.
+    async fn new(program: &Program, errors: Vec<ControlError>) -> Self {
+        let sessions = Rc::default();
+        let later: VecDeque<_> = errors.into();
+        let way =
+            Rc::new(Way { host: program.host(), errors: Cell::default(), sessions: Rc::clone(&sessions) });
+        let host = PeerHost::reach(Box::new(Shared(way.clone()))).await.unwrap();
+        way.errors.set(later);
+        let settings = Settings::new(Duration::from_secs(5));
+        let executor =
+            ProcessExecutor::of_program(program.path(), settings).with_servers_on(Some(Rc::new(host)));
+        Self { executor, sessions }
+    }
+
+    async fn run(&self, direction: Direction) -> Outcome {
+        self.executor.run(&case(direction), &mut Unobserved).await
+    }
+
+    /// Breaks all control sessions off, as the death of the other host does.
+    async fn break_off(&self) {
+        for session in self.sessions.take() {
+            session.abort();
+            let _ = session.await;
+        }
+    }
+}
+
+struct Shared(Rc<Way>);
+
+#[async_trait(?Send)]
+impl Control for Shared {
+    async fn open(&self, demands: Body) -> Result<Opened, ControlError> {
+        self.0.open(demands).await
+    }
+}
+
+#[tokio::test]
+async fn a_run_has_both_ends_and_compares_no_clocks() {
+    let program = Program::new(&good_server());
+    let host = ClientHost::new(&program, Vec::new()).await;
+    let up = host.run(Direction::Up).await;
+    assert_eq!(up.fault, None);
+    assert_eq!((up.elapsed_s, up.first_byte_s), (Some(1.0), None), "the first byte came by another clock");
+    let peer = up.peer_host.unwrap();
+    assert!(peer.host.name.is_some() && peer.host.idle.is_some(), "{peer:?}");
+    assert!(up.core_round_trip.is_none() && up.delivery.is_none());
+    assert!(up.conditions.unwrap().oom_kills.is_some());
+    let down = host.run(Direction::Down).await;
+    assert_eq!((down.fault, down.first_byte_s), (None, Some(1.0)));
+}
+
+#[tokio::test]
+async fn all_runs_of_a_session_share_one_control_session() {
+    let program = Program::new(&good_server());
+    let host = ClientHost::new(&program, vec![unreachable()]).await;
+    host.break_off().await;
+    for _ in 0..2 {
+        assert_eq!(host.run(Direction::Up).await.fault, None);
+    }
+    assert_eq!(host.sessions.take().len(), 1);
+}
+
+#[tokio::test]
+async fn a_worker_that_dies_is_reported_with_its_host_and_end() {
+    let program = Program::new("echo out of luck >&2; exit 3");
+    let host = ClientHost::new(&program, Vec::new()).await;
+    let fault = host.run(Direction::Up).await.fault.unwrap();
+    assert_eq!((fault.kind, fault.end), (FaultKind::Worker, Some(End::Receiver)));
+    let name = crate::this_host().name.unwrap();
+    assert!(fault.message.starts_with(&format!("{name}: the receiver's process died")), "{}", fault.message);
+    assert!(fault.message.contains("out of luck"), "{}", fault.message);
+    let fault = host.run(Direction::Down).await.fault.unwrap();
+    assert_eq!(fault.end, Some(End::Sender), "the next run is made");
+}
+
+#[tokio::test]
+async fn a_host_that_dies_in_a_run_costs_that_run() {
+    let waiting = format!(r#"{LISTENING} echo '"ready"'; read -r go; sleep 100"#);
+    let program = Program::new(&waiting);
+    let host = ClientHost::new(&program, Vec::new()).await;
+    let (case, observer) = (case(Direction::Up), &mut Unobserved);
+    let running = host.executor.run(&case, observer);
+    let broken = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        host.break_off().await;
+    };
+    let (outcome, ()) = tokio::join!(running, broken);
+    let fault = outcome.fault.unwrap();
+    assert_eq!((fault.kind, fault.end), (FaultKind::Worker, Some(End::Receiver)));
+    assert!(
+        fault.message.contains("the receiver is lost: the host has ended the session"),
+        "{}",
+        fault.message
+    );
+    assert!(outcome.peer_host.is_some());
+    wait_for(|| !program.is_running()).await;
+    fs::write(program.path(), fs::read_to_string(Program::new(&good_server()).path()).unwrap()).unwrap();
+    assert_eq!(host.run(Direction::Up).await.fault, None);
+}
+
+/// Counts the calls that say that a host is awaited.
+#[derive(Default)]
+struct Waits(u32);
+
+impl Observer for Waits {
+    fn waiting_for_host(&mut self, _: &str, reason: &str) {
+        assert_eq!(reason, "cannot connect");
+        self.0 += 1;
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_comes_back_costs_no_run() {
+    let program = Program::new(&good_server());
+    let host = ClientHost::new(&program, vec![unreachable(), unreachable()]).await;
+    let mut waits = Waits::default();
+    let outcome = host.executor.run(&case(Direction::Up), &mut waits).await;
+    assert_eq!((outcome.fault, waits.0), (None, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_stays_away_is_awaited_once() {
+    let program = Program::new(&good_server());
+    let host = ClientHost::new(&program, vec![unreachable(); 100]).await;
+    let began = Instant::now();
+    let fault = host.run(Direction::Up).await.fault.unwrap();
+    assert_eq!((fault.kind, fault.end), (FaultKind::Connect, Some(End::Receiver)));
+    assert!((60..63).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+    assert!(host.run(Direction::Down).await.fault.is_some());
+    assert!(began.elapsed().as_secs() < 63, "later runs do not wait");
+}
+
+#[tokio::test]
+async fn one_session_is_measured_at_a_time() {
+    let program = Program::new(&good_server());
+    let host = program.host();
+    let session = host.begin().unwrap();
+    assert!(host.begin().is_none());
+    drop(session);
+    assert!(host.begin().is_some());
+}
+
+/// A control session, as its host sees it.
+struct HostSide {
+    demands: LineWriter,
+    answers: Lines,
+    session: JoinHandle<()>,
+    stop: Option<oneshot::Sender<()>>,
+}
+
+impl HostSide {
+    async fn begin(program: &Program) -> Self {
+        let ((demands, body), (stop, stopped)) = (LineWriter::new(), oneshot::channel());
+        let session = program.host().begin().unwrap();
+        let (answers, session) = session.converse(body, [127, 0, 0, 1].into(), async { drop(stopped.await) });
+        let session = tokio::spawn(session);
+        let mut made = Self { demands, answers: Lines::of(answers, 1 << 20), session, stop: Some(stop) };
+        assert!(matches!(made.answer().await, Some(Answer::Host(_))));
+        made
+    }
+
+    async fn answer(&mut self) -> Option<Answer> {
+        loop {
+            match serde_json::from_slice(&self.answers.next().await.ok()?).unwrap() {
+                Answer::Alive => {}
+                answer => return Some(answer),
+            }
+        }
+    }
+
+    async fn start(&mut self) {
+        self.demands.write(&Demand::Run(Box::new(demand()))).await.unwrap();
+        assert!(matches!(self.answer().await, Some(Answer::Event(_))));
+    }
+}
+
+fn demand() -> RunDemand {
+    RunDemand {
+        case: serde_json::to_value(case(Direction::Up)).unwrap(),
+        path: "/x".into(),
+        timeout_s: 30.0,
+        observes_framing: false,
+        affinity: crate::Affinity::Off,
+        idle: record::IdlePolicy::Sleep,
+    }
+}
+
+async fn wait_for(condition: impl Fn() -> bool) {
+    let until = Instant::now() + Duration::from_secs(10);
+    while !condition() {
+        assert!(Instant::now() < until, "the condition never held");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn the_worker_ends_with_the_control_session() {
+    let program = Program::new(&format!("{LISTENING} exec sleep 100"));
+    let mut host = HostSide::begin(&program).await;
+    host.start().await;
+    assert!(program.is_running());
+    drop(host.demands);
+    host.session.await.unwrap();
+    wait_for(|| !program.is_running()).await;
+}
+
+#[tokio::test]
+async fn a_client_that_says_nothing_is_gone() {
+    let program = Program::new(&format!("{LISTENING} exec sleep 100"));
+    let mut host = HostSide::begin(&program).await;
+    host.start().await;
+    tokio::time::pause();
+    let began = Instant::now();
+    host.session.await.unwrap();
+    assert!((14..16).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+    drop(host.demands);
+}
+
+#[tokio::test]
+async fn a_stop_ends_a_session_after_its_run() {
+    let program = Program::new(&format!("{LISTENING} exec sleep 100"));
+    let mut host = HostSide::begin(&program).await;
+    host.start().await;
+    host.stop.take();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(!host.session.is_finished());
+    host.demands.write(&Demand::End).await.unwrap();
+    assert!(matches!(host.answer().await, Some(Answer::Ended(_))));
+    assert!(host.answer().await.is_none());
+    host.session.await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_no_demand_ends_the_session() {
+    let program = Program::new(&good_server());
+    for line in ["nonsense", "{}", r#"{"run":{}}"#, r#""finish""#, "[[[[", &"x".repeat(70_000)] {
+        let mut host = HostSide::begin(&program).await;
+        host.demands.write(&line).await.unwrap();
+        assert!(host.answer().await.is_none());
+        host.session.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_is_refused_leaves_the_session_open() {
+    let program = Program::new(&good_server());
+    let mut host = HostSide::begin(&program).await;
+    let unsafe_path = RunDemand { path: "/../x".into(), ..demand() };
+    host.demands.write(&Demand::Run(Box::new(unsafe_path))).await.unwrap();
+    assert!(matches!(host.answer().await, Some(Answer::Fault(_))));
+    host.demands.write(&Demand::End).await.unwrap();
+    assert!(matches!(host.answer().await, Some(Answer::Fault(_))), "there is no run");
+    host.start().await;
+}
+
+#[test]
+fn no_damaged_demand_makes_the_parser_panic() {
+    let line = serde_json::to_vec(&Demand::Run(Box::new(demand()))).unwrap();
+    let settings = Settings::new(Duration::from_secs(1));
+    let mut admitted = 0;
+    for at in 0..line.len() {
+        for byte in [b'0', b'9', b'-', b'"', b'}', b'e', 0, 0xff] {
+            let mut damaged = line.clone();
+            damaged[at] = byte;
+            if let Ok(Demand::Run(demand)) = serde_json::from_slice(&damaged) {
+                admitted += u32::from(admit(&demand, settings).is_ok());
+            }
+        }
+        assert!(serde_json::from_slice::<Demand>(&line[..at]).is_err());
+    }
+    assert!(admitted > 0, "some damage is another value");
+}
