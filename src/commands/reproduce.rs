@@ -64,6 +64,7 @@ fn obstacle(record: &Record) -> Option<&'static str> {
     let is_local = record.peer.is_none();
     match (&case.payload, &case.sink) {
         _ if !is_local => Some("one of its ends was another program"),
+        _ if record.peer_host.is_some() => Some("its ends were on two machines"),
         (PayloadKind::File(_) | PayloadKind::Stdin | PayloadKind::Form, _) => Some("its body was a file"),
         (_, SinkKind::Save(_)) => Some("it saved its body in a file"),
         (_, SinkKind::Collect | SinkKind::Keep(_)) => Some("it is a control"),
@@ -116,6 +117,10 @@ mod tests {
             record(|record| record.case.connections = u32::MAX),
             record(|record| record.case.protocol = "h4".into()),
             record(|record| record.peer = Some("https://example.org/".into())),
+            record(|record| {
+                record.case.streams = 2;
+                record.peer_host = Some(record::Host::default().into());
+            }),
         ];
         let cases = cases(&records);
         assert_eq!(cases.len(), 1, "{cases:?}");

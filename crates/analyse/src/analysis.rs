@@ -62,7 +62,8 @@ impl<'a> Analysis<'a> {
             conditions::core_distance(records),
             conditions::some_observed(records),
         ];
-        let notes = notes.into_iter().flatten().chain(disturbed).collect();
+        let notes = notes.into_iter().flatten();
+        let notes = conditions::hosts(records).into_iter().chain(notes).chain(disturbed).collect();
         let (untuned, packets) = (tuning::beside(&rows), conditions::packets(records));
         let mut by_case: HashMap<String, Vec<usize>> = HashMap::new();
         for (index, finding) in findings.iter().enumerate() {

@@ -21,11 +21,10 @@ pub(crate) fn packets(records: &[Record]) -> Option<String> {
         };
     }
     let (least, most) = (*packets.first()?, *segments.last()?);
-    let place = if records.iter().all(|record| record.peer.is_none() || record.peer_program.is_some()) {
-        " on loopback"
-    } else {
-        ""
+    let is_local = |record: &Record| {
+        record.peer_host.is_none() && (record.peer.is_none() || record.peer_program.is_some())
     };
+    let place = if records.iter().all(is_local) { " on loopback" } else { "" };
     let remedy =
         if least < most / 2 { "; for packets of one size: bench --quic-profile loopback" } else { "" };
     Some(format!("TCP: {} segments{place}, QUIC: {} packets{remedy}", sizes(&segments), sizes(&packets)))
@@ -69,6 +68,17 @@ pub(crate) fn other_machines(records: &[Record]) -> Option<String> {
             machines::names(records)
         )
     })
+}
+
+/// Returns a sentence for each pair of machines between which records were made. It names both.
+pub(crate) fn hosts(records: &[Record]) -> Vec<String> {
+    let pair = |record: &Record| {
+        let peer = record.peer_host.as_deref()?;
+        let (client, server) = (machines::described(&record.host), machines::described(peer));
+        Some(format!("over a network: the client on {client}, the server on {server}"))
+    };
+    let pairs: BTreeSet<String> = records.iter().filter_map(pair).collect();
+    pairs.into_iter().collect()
 }
 
 /// Returns a sentence if the framing was observed in some runs but not in all, since observation takes processor time.
@@ -133,6 +143,19 @@ mod tests {
         assert_eq!(some_observed(&[observed(), observed(), failed("h2", FaultKind::Timeout)]), None);
         let note = some_observed(&[observed(), run("h2"), run("h1")]).unwrap();
         assert!(note.contains("in 1 of 3 runs"), "{note}");
+    }
+
+    #[test]
+    fn both_machines_of_runs_over_a_network_are_named() {
+        let over_network = with(run("h2"), |record| {
+            record.host.name = Some("a".into());
+            let mut peer = record::Host::default();
+            (peer.name, peer.cores) = (Some("b".into()), Some(4));
+            record.peer_host = Some(peer.into());
+        });
+        assert!(hosts(&[run("h2")]).is_empty());
+        let notes = hosts(&[over_network.clone(), over_network]);
+        assert_eq!(notes, ["over a network: the client on a, the server on b (4 cores)"]);
     }
 
     #[test]

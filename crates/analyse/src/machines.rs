@@ -10,11 +10,12 @@ use crate::Circumstance;
 /// fact.
 ///
 /// Host name, operating system, processor and number of cores distinguish machines. Kernel and size of memory may
-/// change on one machine, so they are only reported as differing facts.
+/// change on one machine, so they are only reported as differing facts. The two machines of a run over a network count as
+/// one machine with these facts of both.
 pub(crate) fn is_one<'a>(records: impl IntoIterator<Item = &'a Record>) -> bool {
-    let mut known: [BTreeSet<String>; 4] = Default::default();
+    let mut known: [BTreeSet<String>; FACTS] = Default::default();
     for record in records {
-        for (values, value) in known.iter_mut().zip(facts(&record.host)) {
+        for (values, value) in known.iter_mut().zip(facts(&record.host, peer(record))) {
             values.extend(value);
         }
     }
@@ -23,7 +24,8 @@ pub(crate) fn is_one<'a>(records: impl IntoIterator<Item = &'a Record>) -> bool 
 
 /// Returns the names of the machines of records, without repetitions, as a list in words.
 pub(crate) fn names<'a>(records: impl IntoIterator<Item = &'a Record>) -> String {
-    let machines: BTreeSet<String> = records.into_iter().map(|record| name(&record.host)).collect();
+    let machines: BTreeSet<String> =
+        records.into_iter().map(|record| name(&record.host, peer(record))).collect();
     machines.into_iter().collect::<Vec<_>>().join(" and ")
 }
 
@@ -31,20 +33,20 @@ pub(crate) fn names<'a>(records: impl IntoIterator<Item = &'a Record>) -> String
 #[derive(Debug, Default)]
 pub(crate) struct Machines {
     /// The values of the facts that distinguish machines.
-    known: [BTreeSet<String>; 4],
+    known: [BTreeSet<String>; FACTS],
     names: BTreeSet<String>,
     kernels: BTreeSet<String>,
     allocators: BTreeSet<String>,
 }
 
 impl Machines {
-    /// Adds the machine and the build of a record.
-    pub(crate) fn add(&mut self, host: &Host, build: &Build) {
-        for (values, value) in self.known.iter_mut().zip(facts(host)) {
+    /// Adds the machine and the build of a record, and the machine of its server if that is another one.
+    pub(crate) fn add(&mut self, host: &Host, peer: Option<&Host>, build: &Build) {
+        for (values, value) in self.known.iter_mut().zip(facts(host, peer)) {
             values.extend(value);
         }
-        self.names.insert(name(host));
-        self.kernels.extend(host.kernel.clone());
+        self.names.insert(name(host, peer));
+        self.kernels.extend(host.kernel.iter().chain(peer.and_then(|peer| peer.kernel.as_ref())).cloned());
         self.allocators.extend(Some(build.allocator.clone()).filter(|allocator| !allocator.is_empty()));
     }
 
@@ -78,12 +80,35 @@ fn listed(values: &BTreeSet<String>) -> Vec<String> {
     values.iter().cloned().collect()
 }
 
-fn facts(host: &Host) -> [Option<String>; 4] {
+/// The number of facts that distinguish machines.
+const FACTS: usize = 8;
+
+fn facts(host: &Host, peer: Option<&Host>) -> [Option<String>; FACTS] {
+    let [name, os, cpu, cores] = facts_of(host);
+    // A run on one machine has no other machine, which is a fact, too.
+    let none = [Some(String::new()), None, None, None];
+    let [peer_name, peer_os, peer_cpu, peer_cores] = peer.map_or(none, facts_of);
+    [name, os, cpu, cores, peer_name, peer_os, peer_cpu, peer_cores]
+}
+
+fn facts_of(host: &Host) -> [Option<String>; 4] {
     let os = Some(host.os.clone()).filter(|os| !os.is_empty());
     [host.name.clone(), os, host.cpu.clone(), host.cores.map(|cores| cores.to_string())]
 }
 
-fn name(host: &Host) -> String {
+fn peer(record: &Record) -> Option<&Host> {
+    record.peer_host.as_deref()
+}
+
+fn name(host: &Host, peer: Option<&Host>) -> String {
+    match peer {
+        Some(peer) => format!("{} with {}", described(host), described(peer)),
+        None => described(host),
+    }
+}
+
+/// Returns a machine in words: "a (Zen 4, 2 cores)".
+pub(crate) fn described(host: &Host) -> String {
     let name = host.name.as_deref().unwrap_or("an unnamed machine");
     let cores = host.cores.map(|cores| format!("{cores} cores"));
     let facts: Vec<String> = host.cpu.iter().cloned().chain(cores).collect();
@@ -121,5 +146,21 @@ mod tests {
         assert!(!is_one(&[on(|host| host.os = "linux".into()), on(other[3])]));
         let both = [on(|_| ()), on(other[0]), on(other[0])];
         assert_eq!(names(&both), "a (Zen 4, 2 cores) and b (Zen 4, 2 cores)");
+    }
+
+    #[test]
+    fn a_run_over_a_network_is_of_another_machine_than_one_on_loopback() {
+        let to = |name: &str| {
+            with(run("h2"), |record| {
+                record.host.name = Some("a".into());
+                let mut peer = Host::default();
+                peer.name = Some(name.into());
+                record.peer_host = Some(peer.into());
+            })
+        };
+        let alone = with(run("h2"), |record| record.host.name = Some("a".into()));
+        assert!(is_one(&[to("b"), to("b")]) && is_one([&alone]));
+        assert!(!is_one(&[to("b"), to("c")]) && !is_one(&[to("b"), alone.clone()]));
+        assert_eq!(names(&[to("b"), alone]), "a and a with b");
     }
 }

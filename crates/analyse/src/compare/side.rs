@@ -19,7 +19,7 @@ pub(super) struct Side {
     /// The machines, kernels and allocators of the records.
     pub(super) machines: machines::Machines,
     /// The facts of the previous record. A record with equal facts adds nothing.
-    last: Option<(Host, Build, Limits)>,
+    last: Option<(Host, Option<Host>, Build, Limits)>,
 }
 
 /// One run of a series, reduced to the figures that are compared.
@@ -57,13 +57,20 @@ impl Side {
             self.facts.entry("framing".into()).or_default().insert(word.into());
         }
         let (host, build, limits): (&Host, &Build, &Limits) = (&record.host, &record.build, &record.limits);
-        if self.last.as_ref().is_some_and(|last| (&last.0, &last.1, &last.2) == (host, build, limits)) {
+        let peer = record.peer_host.as_deref();
+        let facts = (host, peer, build, limits);
+        if self
+            .last
+            .as_ref()
+            .is_some_and(|(host, peer, build, limits)| (host, peer.as_ref(), build, limits) == facts)
+        {
             return;
         }
-        self.last = Some((host.clone(), build.clone(), limits.clone()));
-        self.machines.add(host, build);
+        self.last = Some((host.clone(), peer.cloned(), build.clone(), limits.clone()));
+        self.machines.add(host, peer, build);
         let parts = [
             ("machine", serde_json::to_value(host)),
+            ("server's machine", peer.map_or(Ok(serde_json::Value::Null), serde_json::to_value)),
             ("build", serde_json::to_value(build)),
             ("limit", serde_json::to_value(limits)),
         ];

@@ -127,6 +127,7 @@ const RUN: &[Column<Record>] = &[
     ("full_handshake_s", |r| number(r.resumption.map(|resumption| resumption.full_handshake_s))),
     ("resumed", |r| number(r.resumption.and_then(|resumption| resumption.resumed))),
     ("early_data_accepted", |r| number(r.resumption.and_then(|resumption| resumption.early_data_accepted))),
+    ("peer_host", |r| r.peer_host.as_ref()?.name.clone()),
 ];
 
 /// The columns of one end.

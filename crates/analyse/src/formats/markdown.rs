@@ -1,6 +1,6 @@
 //! Markdown for the summary of a CI job or a pull request.
 
-use record::{Record, mib};
+use record::{Host, Record, mib};
 
 use super::{Format, FormatError, Report, distinct, proof, table};
 
@@ -47,24 +47,44 @@ impl Format for Markdown {
     }
 }
 
-/// Returns the machine and the build of a record, in words.
+/// Returns the machines and the build of a record, in words.
 fn provenance(record: &Record) -> String {
-    let (host, build) = (&record.host, &record.build);
+    let build = &record.build;
     let unknown = || "unknown".to_owned();
-    let memory = host.memory_bytes.map_or_else(unknown, |bytes| format!("{:.0} GiB", mib(bytes) / 1024.0));
     let versions: Vec<_> = build.versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
+    let machines = match &record.peer_host {
+        None => format!("- machine: {}\n", machine(&record.host)),
+        Some(peer) => {
+            let name = |host: &Host| host.name.clone().unwrap_or_else(unknown);
+            format!(
+                "- machine of the client: {}, {}\n- machine of the server: {}, {}\n",
+                name(&record.host),
+                machine(&record.host),
+                name(peer),
+                machine(peer)
+            )
+        }
+    };
     format!(
-        "- machine: {cpu}, {cores} cores, {memory}, {os} {kernel}\n\
-         - build: longhaul {version} ({commit}, {profile}), {allocator}\n- versions: {versions}\n",
-        cpu = host.cpu.clone().unwrap_or_else(unknown),
-        cores = host.cores.map_or_else(unknown, |cores| cores.to_string()),
-        os = host.os,
-        kernel = host.kernel.clone().unwrap_or_else(unknown),
+        "{machines}- build: longhaul {version} ({commit}, {profile}), {allocator}\n- versions: {versions}\n",
         version = build.version,
         commit = build.commit.clone().unwrap_or_else(unknown),
         profile = build.profile,
         allocator = build.allocator,
         versions = versions.join(", "),
+    )
+}
+
+/// Returns a machine in words, without its name.
+fn machine(host: &Host) -> String {
+    let unknown = || "unknown".to_owned();
+    format!(
+        "{cpu}, {cores} cores, {memory}, {os} {kernel}",
+        cpu = host.cpu.clone().unwrap_or_else(unknown),
+        cores = host.cores.map_or_else(unknown, |cores| cores.to_string()),
+        memory = host.memory_bytes.map_or_else(unknown, |bytes| format!("{:.0} GiB", mib(bytes) / 1024.0)),
+        os = host.os,
+        kernel = host.kernel.clone().unwrap_or_else(unknown),
     )
 }
 

@@ -70,10 +70,12 @@ struct ProtocolData {
     style: Style,
 }
 
-/// The machine, build and limits that some records have in common. Their number is `records`.
+/// The machines, build and limits that some records have in common. Their number is `records`.
 #[derive(Serialize)]
 struct Machine<'a> {
     host: &'a Host,
+    /// The machine of the server, if it is another one.
+    peer_host: Option<&'a Host>,
     build: &'a Build,
     limits: &'a Limits,
     records: usize,
@@ -143,7 +145,8 @@ fn machines(records: &[Record]) -> Vec<Machine<'_>> {
     let mut known: HashMap<String, usize> = HashMap::new();
     let mut last = None;
     for record in records {
-        let made: (&Host, &Build, &Limits) = (&record.host, &record.build, &record.limits);
+        let made: (&Host, Option<&Host>, &Build, &Limits) =
+            (&record.host, record.peer_host.as_deref(), &record.build, &record.limits);
         let place = match last.filter(|(other, _)| *other == made) {
             Some((_, place)) => place,
             // Host, build and limits have no order and no hash, so their debug text is the key.
@@ -152,7 +155,13 @@ fn machines(records: &[Record]) -> Vec<Machine<'_>> {
         last = Some((made, place));
         match machines.get_mut(place) {
             Some(machine) => machine.records += 1,
-            None => machines.push(Machine { host: made.0, build: made.1, limits: made.2, records: 1 }),
+            None => machines.push(Machine {
+                host: made.0,
+                peer_host: made.1,
+                build: made.2,
+                limits: made.3,
+                records: 1,
+            }),
         }
     }
     machines

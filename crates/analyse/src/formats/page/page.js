@@ -2,7 +2,11 @@
 
 const VERDICT_SYMBOLS = { good: "✓", remark: "!", failed: "✗", memory: "▲", integrity: "≠", unclear: "?" };
 
-function machineText({ host }) {
+function machineText({ host, peer_host }) {
+  return peer_host ? `client: ${hostText(host)}; server: ${hostText(peer_host)}` : hostText(host);
+}
+
+function hostText(host) {
   const parts = [
     host.cpu,
     given(host.cores, (n) => countText(n, "core")),
@@ -17,7 +21,7 @@ function whenText() {
 }
 
 function machinesNote() {
-  const count = distinct(data.machines.map(({ host, build }) => JSON.stringify([host, build]))).length;
+  const count = distinct(data.machines.map(({ host, peer_host, build }) => JSON.stringify([host, peer_host, build]))).length;
   return (
     count > 1 &&
     el(
