@@ -34,6 +34,8 @@ pub(crate) struct LiveView {
     received: Option<(Stamp, u64)>,
     goodput: Option<f64>,
     memory: ByEnd<EndMemory>,
+    /// True while the host of the servers' ends is awaited.
+    is_waiting: bool,
 }
 
 enum Mode {
@@ -78,6 +80,7 @@ impl LiveView {
             received: None,
             goodput: None,
             memory: ByEnd::default(),
+            is_waiting: false,
         }
     }
 
@@ -156,6 +159,15 @@ impl LiveView {
         self.received = Some((now, bytes));
     }
 
+    /// Prints a line above those that are redrawn, or with its `addition` where none are.
+    fn print(&mut self, line: &str, addition: &str) {
+        match &mut self.mode {
+            Mode::Live(status) => status.print_above(&format!("{line}\n")),
+            Mode::Lines => eprintln!("{line}{addition}"),
+            Mode::Quiet => {}
+        }
+    }
+
     /// Returns the line of a finished run, without its time left.
     fn outcome(&self, record: &Record) -> String {
         let outcome = match (&record.error, record.goodput_bytes_per_s) {
@@ -197,7 +209,9 @@ impl Observer for LiveView {
     }
 
     fn progress(&mut self, case: &Case, end: End, heartbeat: Heartbeat) {
-        let allowed = heartbeat.baseline_rss_bytes.map(|baseline| baseline + Budget::of(case, end).bytes());
+        let allowed = heartbeat
+            .baseline_rss_bytes
+            .map(|baseline| baseline.saturating_add(Budget::of(case, end).bytes()));
         self.memory[end] = EndMemory { rss: heartbeat.rss_bytes, allowed };
         if end == End::Receiver {
             self.receive(heartbeat.bytes);
@@ -205,16 +219,20 @@ impl Observer for LiveView {
         self.draw();
     }
 
+    fn waiting_for_host(&mut self, host: &str, reason: &str) {
+        if !self.is_waiting {
+            self.print(&format!("waiting for {host}: {reason}"), "");
+        }
+        self.is_waiting = true;
+    }
+
     fn finished(&mut self, record: &Record) {
+        self.is_waiting = false;
         self.finished += 1;
         self.done = self.done.saturating_add(nominal_time(&record.case));
         let outcome = self.outcome(record);
         let left = self.left().map_or_else(String::new, |left| format!(", {} left", rounded(left)));
-        match &mut self.mode {
-            Mode::Live(status) => status.print_above(&format!("{outcome}\n")),
-            Mode::Lines => eprintln!("{outcome}{left}"),
-            Mode::Quiet => {}
-        }
+        self.print(&outcome, &left);
     }
 }
 

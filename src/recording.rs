@@ -3,10 +3,12 @@
 
 mod beside;
 mod continued;
+pub(crate) mod peer_host;
 
 use std::{
     ops::Range,
     path::{Path, PathBuf},
+    rc::Rc,
 };
 
 use analyse::{Analysis, Proof, Report, Tone, Verdict};
@@ -15,7 +17,7 @@ use metrics::Stamp;
 use process::{CallSite, Resources};
 use record::{Build, ByEnd, ByteSize, Case, CaseKey, Host, Purpose, Record, Subject, Warning};
 use run::{
-    Earlier, Entry, Executor, Interruption, ProcessExecutor, Session, Stop, describe_ends,
+    Earlier, Entry, Executor, Interruption, PeerHost, ProcessExecutor, Session, Stop, describe_ends,
     machine::{self, Enclosures, IdleGuard},
     run_entries, this_host,
 };
@@ -49,6 +51,8 @@ pub(crate) struct Recording<'a> {
     runtime: Runtime,
     /// The folder for a cgroup of each end; `None` for a session without such cgroups.
     enclosures: Option<Enclosures>,
+    /// The host of the servers' ends; `None` for this one.
+    peer_host: Option<Rc<PeerHost>>,
     /// The signals since the beginning, including those that arrive while digests are computed between two phases of
     /// runs.
     interruption: Interruption,
@@ -115,13 +119,7 @@ impl<'a> Recording<'a> {
         Ok(Self::of(args, place, kept, expected, expected))
     }
 
-    fn of(
-        args: &'a SessionArgs,
-        place: Place,
-        kept: Kept,
-        expected: Expectation,
-        left: Expectation,
-    ) -> Self {
+    fn of(args: &'a SessionArgs, place: Place, kept: Kept, expected: Expectation, left: Expectation) -> Self {
         let Place { host, build, idle, runtime, interruption, warnings } = place;
         warn(&warnings);
         Self {
@@ -136,6 +134,7 @@ impl<'a> Recording<'a> {
             view: if args.quiet { LiveView::quiet() } else { LiveView::of(left) },
             runtime,
             enclosures: None,
+            peer_host: None,
             interruption,
             expected,
             end: End::Done,
@@ -265,7 +264,8 @@ impl<'a> Recording<'a> {
         Ok(executor
             .context("cannot find this program's own file")?
             .on(self.args.affinity.clone())
-            .settling(self.args.settle.unwrap_or_default()))
+            .settling(self.args.settle.unwrap_or_default())
+            .with_servers_on(self.peer_host.clone()))
     }
 
     /// Runs a case once without a record, for the call sites of memory that each end keeps. `None` once the session has

@@ -1,13 +1,17 @@
 //! The flags of `longhaul bench`.
 
-use std::{collections::HashSet, path::PathBuf};
+use std::{collections::HashSet, path::PathBuf, time::Duration};
 
 use clap::Args;
-use record::Case;
+use client::{ControlResource, Options};
+use record::{Case, SinkKind};
 use subject::peers::Peer;
 
-use super::{Defaults, RunArgs};
+use super::{Defaults, RunArgs, request::bearer, trust::TrustArgs};
 use crate::exit::Usage;
+
+/// The time limit for a handshake with the host of the servers' ends, and for its response.
+const REACH: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Args)]
 pub(crate) struct BenchArgs {
@@ -28,12 +32,71 @@ pub(crate) struct BenchArgs {
     /// TOML file of flags, without their hyphens; `[[matrix]]` begins a further matrix. Flags on the command line win
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    peer_host: PeerHostArgs,
     /// The further matrices of the file.
     #[arg(skip)]
     pub(crate) further: Vec<RunArgs>,
 }
 
+/// The flags of a session whose servers' ends run on another host.
+#[derive(Debug, Args)]
+struct PeerHostArgs {
+    /// Run the servers' ends on another host, where `longhaul serve --measure` listens: https://HOST:PORT
+    ///
+    /// The host measures them, and each record has both ends. Clocks of the two hosts are never compared.
+    #[arg(long, value_name = "URL", conflicts_with = "peers")]
+    to: Option<String>,
+    /// File with the token of that host
+    #[arg(long, value_name = "FILE", requires = "to")]
+    token_file: Option<PathBuf>,
+    #[command(flatten)]
+    trust: TrustArgs,
+}
+
 impl BenchArgs {
+    /// Returns the host of the servers' ends, if it is another one.
+    ///
+    /// # Errors
+    /// Fails if its URL or a file cannot be used, or if a flag is for ends on one host.
+    pub(crate) fn peer_host(&self, cases: &[Case]) -> Result<Option<ControlResource>, Usage> {
+        let PeerHostArgs { to, token_file, trust } = &self.peer_host;
+        let Some(url) = to else {
+            return match trust.is_given() {
+                true => Err(Usage::new(
+                    "--cacert, --pin, --insecure, --cert and --tls12 are for the host of --to URL",
+                )),
+                false => Ok(None),
+            };
+        };
+        self.check_for_two_hosts(cases)?;
+        let credentials = token_file.as_deref().map(bearer).transpose()?;
+        let options = Options::default()
+            .with_trust(trust.trust()?)
+            .with_identity(trust.identity()?)
+            .with_oldest_tls(trust.oldest())
+            .with_timeout(REACH);
+        let request = options.request.clone().with_credentials(credentials);
+        let host = ControlResource::at(url, options.with_request(request));
+        host.map(Some).map_err(|error| Usage::new(format!("--to: {error}")))
+    }
+
+    /// Refuses what needs both ends on one host, or files on both.
+    fn check_for_two_hosts(&self, cases: &[Case]) -> Result<(), Usage> {
+        let session = &self.runs.session;
+        let is_saved = |case: &Case| !matches!(case.sink, SinkKind::Discard | SinkKind::Verify);
+        let refused = [
+            ("--address", session.names_address(), "the other host listens where its serve does"),
+            ("--settle", session.settle.is_some(), "the two ends share no cache on two hosts"),
+            ("--payload", cases.iter().any(|case| !case.payload.is_generated()), "use random, zero or cold"),
+            ("--sink", cases.iter().any(is_saved), "use discard or verify"),
+        ];
+        match refused.into_iter().find(|(_, is_given, _)| *is_given) {
+            Some((flag, _, reason)) => Err(Usage::new(format!("{flag}: not with --to: {reason}"))),
+            None => Ok(()),
+        }
+    }
+
     /// Returns the cases of all matrices. A case of several matrices runs once.
     ///
     /// # Errors

@@ -104,6 +104,14 @@ fn edit(line: &str) -> Result<HeaderEdit, Usage> {
     HeaderEdit::parse(line).map_err(|error| Usage::new(format!("-H: {error}")))
 }
 
+/// Returns the credentials with the token in a file.
+///
+/// # Errors
+/// Fails if the file cannot be read, or has no token.
+pub(super) fn bearer(path: &Path) -> Result<Credentials, Usage> {
+    Credentials::bearer(&token(path)?).map_err(|error| Usage::new(format!("--token-file: {error}")))
+}
+
 /// Returns the token in a file, which only its owner should be able to read.
 fn token(path: &Path) -> Result<String, Usage> {
     let text = read(path, "--token-file ")?;

@@ -63,6 +63,11 @@ pub(crate) struct ServeArgs {
     /// Address for the figures of the server, in cleartext: GET /metrics, for Prometheus
     #[arg(long, value_name = "ADDR")]
     metrics: Option<SocketAddr>,
+    /// Also run and measure the servers' ends of `bench --to` on other hosts; needs TLS and --token-file
+    ///
+    /// Each run starts a process of its own, which listens on a free port of the address for TLS until the run has ended.
+    #[arg(long)]
+    pub(crate) measure: bool,
     /// Use of uploaded bytes: discard, verify, or save:DIR
     #[arg(long, default_value = "verify", value_parser = sink(), hide_possible_values = true)]
     pub(crate) sink: SinkKind,

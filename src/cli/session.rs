@@ -103,6 +103,11 @@ impl SessionArgs {
         }
     }
 
+    /// Returns whether a flag names the address of the server.
+    pub(crate) fn names_address(&self) -> bool {
+        self.address.is_some()
+    }
+
     /// Returns the settings of both ends.
     pub(crate) fn settings(&self) -> Settings {
         let settings = Settings::new(self.timeout).on_address(self.address);

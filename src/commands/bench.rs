@@ -12,13 +12,14 @@ use crate::{
     exit::Usage,
     expectation::Expectation,
     output::{note, print, stdout_screen},
-    recording::{PeerRuns, Recording, Run},
+    recording::{PeerRuns, Recording, Run, peer_host},
     save_folder,
 };
 
 /// Runs `longhaul bench`.
 pub(super) fn main(args: &BenchArgs) -> anyhow::Result<Verdict> {
     let (peers, cases) = (args.peers()?, args.cases()?);
+    let resource = args.peer_host(&cases)?;
     let args = &args.runs;
     if args.explain_memory {
         return explain_memory(&cases);
@@ -35,10 +36,12 @@ pub(super) fn main(args: &BenchArgs) -> anyhow::Result<Verdict> {
         return list_all(&cases, &of_peers, expected);
     }
     save_folder::prepare(&cases)?;
+    let host = resource.map(|resource| peer_host::reach(resource, &args.session)).transpose()?;
     let mut recording = match &args.session.continued {
         None => Recording::begin(&args.session, &cases, expected)?,
         Some(folder) => Recording::resume(&args.session, folder, &runs(&cases, &of_peers), rounds, expected)?,
     };
+    recording.run_servers_on(host);
     match of_peers.is_empty() {
         true => recording.run(&cases, rounds, Purpose::Measure)?,
         false => recording.run_beside(&cases, of_peers, rounds)?,

@@ -3,12 +3,12 @@
 use analyse::Verdict;
 use anyhow::Context as _;
 use record::mib;
-use run::{DISK_THREADS, Threads};
+use run::{DISK_THREADS, MeasuringHost, Threads};
 use serve::{DEFAULT_PORT, DEFAULT_TLS_PORT, Machine, ServeError, Server, WorstCase};
 use tokio::{pin, sync::oneshot};
 
 use super::{announcement::Announcement, certificate::Certificate, signals::Signals};
-use crate::{cli::ServeArgs, exit::Usage, log, save_folder};
+use crate::{build::this_build, cli::ServeArgs, exit::Usage, log, save_folder};
 
 /// Runs `longhaul serve`.
 pub(super) fn main(args: &ServeArgs) -> anyhow::Result<Verdict> {
@@ -27,6 +27,11 @@ async fn serve(args: &ServeArgs) -> anyhow::Result<Verdict> {
     shared.iter().for_each(|shared| log::remark(shared));
     let mut options = args.options()?;
     options.spread = threads.spread();
+    if args.measure {
+        let host = MeasuringHost::of_this_program(this_build(), allocator::SETTINGS);
+        let host = host.context("cannot find this program's own file")?;
+        options.measuring = Some(if args.verbose { host.logging() } else { host });
+    }
     let machine = Machine::prepare();
     let notes = options.fit(&machine, args.asked()).map_err(Usage::new)?;
     notes.iter().for_each(|note| log::remark(note));
@@ -34,7 +39,9 @@ async fn serve(args: &ServeArgs) -> anyhow::Result<Verdict> {
     log::remark(&format!("memory: at most {}{available}", WorstCase::of(&options)));
     save_folder::create(&options.uploads)?;
     let server = Server::bind(options).map_err(|error| match error {
-        ServeError::Unprotected { .. } => anyhow::Error::new(Usage::new(error)),
+        ServeError::Unprotected { .. }
+        | ServeError::MeasuringInCleartext
+        | ServeError::MeasuringForAnybody => anyhow::Error::new(Usage::new(error)),
         error => error.into(),
     })?;
     server.rehearse().await;

@@ -27,6 +27,11 @@ pub(crate) struct Dialled {
 }
 
 impl Dialled {
+    /// Returns the address that was dialled.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.peer.addr
+    }
+
     /// Opens another connection to the same address, with the same sessions of TLS.
     ///
     /// # Errors

@@ -59,6 +59,7 @@ mod attempt;
 mod checksum;
 mod client;
 mod confirmation;
+mod control;
 mod credentials;
 mod dial;
 mod download;
@@ -94,6 +95,7 @@ mod validator;
 
 pub use addresses::{AddressFamily, AddressOptions, AddressRuleError, ConnectRule, ResolveRule};
 pub use client::{Client, TransferReport};
+pub use control::{ControlResource, ControlUrlError};
 pub use credentials::{Credentials, CredentialsError};
 pub use download::Download;
 pub use form::{Form, FormError, FormField};

@@ -117,11 +117,13 @@ impl ConnectionHandler {
 
     fn circumstances<'a>(&'a self, client: SocketAddr, session: &'a dyn Session) -> Circumstances<'a> {
         let link = session.link();
-        let by_tls_on_tcp = link.cipher.is_some() && link.alpn.as_deref() != Some("h3");
+        let is_encrypted = link.cipher.is_some();
+        let by_tls_on_tcp = is_encrypted && link.alpn.as_deref() != Some("h3");
         Circumstances {
             client,
-            is_encrypted: link.cipher.is_some(),
+            is_encrypted,
             alt_svc: self.alt_svc.as_deref().filter(|_| by_tls_on_tcp),
+            stopping: self.stopping.clone(),
             patience: self.timeouts.patience,
             delivery: Delivery::of(session),
         }

@@ -14,6 +14,7 @@ use crate::{
     download::Download,
     early_data, framing, front_page,
     generated::GeneratedBodies,
+    measuring::{self, Measuring},
     observe::{Connected, Exporter, Observed, Observer, RequestId, Traffic},
     places::Refused,
     refusal::Refusal,
@@ -31,6 +32,8 @@ pub(crate) struct Content {
     uploads: Uploads,
     generated: GeneratedBodies,
     unsent: Unsent,
+    /// The control resource; `None` for a server that does not measure.
+    measuring: Option<Measuring>,
 }
 
 impl Content {
@@ -46,7 +49,13 @@ impl Content {
             uploads: Uploads::new(destination, options),
             generated: GeneratedBodies::new(options),
             unsent: Unsent::default(),
+            measuring: None,
         })
+    }
+
+    /// Offers the control resource, if there is one.
+    pub(crate) fn measuring(self, measuring: Option<Measuring>) -> Self {
+        Self { measuring, ..self }
     }
 
     /// Removes incomplete uploads as they expire, without end.
@@ -120,6 +129,10 @@ impl Content {
                 Some(creation) => self.uploads.create(creation, &request, body, name, reply).await,
                 None => self.uploads.receive(&request, body, name, reply).await,
             },
+            Ok(RequestKind::Session) => match &self.measuring {
+                Some(measuring) => measuring.hold(&request, body, reply).await,
+                None => reply.refuse(measuring::not_offered(), body).await,
+            },
             Ok(kind) => match self.download(kind, &request).await {
                 Ok(download) => download.send(reply).await,
                 Err(refusal) => reply.send(refusal.response_to(&request.method)).await,
@@ -149,9 +162,10 @@ impl Content {
     async fn download(&self, kind: RequestKind, request: &Parts) -> Result<Download, Refusal> {
         let head_only = request.method == Method::HEAD;
         match kind {
-            RequestKind::FrontPage | RequestKind::Upload { .. } | RequestKind::Partial { .. } => {
-                Ok(Download::complete(front_page::response(head_only)))
-            }
+            RequestKind::FrontPage
+            | RequestKind::Upload { .. }
+            | RequestKind::Partial { .. }
+            | RequestKind::Session => Ok(Download::complete(front_page::response(head_only))),
             RequestKind::Generated { size, chunk, seed } => {
                 let mut download = self.generated.download(size, chunk, seed, head_only)?;
                 if !head_only {

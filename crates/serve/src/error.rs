@@ -22,6 +22,15 @@ pub enum ServeError {
         /// The address to listen on.
         addr: SocketAddr,
     },
+    /// A server that measures has no port for TLS.
+    #[error("--measure needs a port for TLS, over which its sessions come: add --listen-tls ADDR")]
+    MeasuringInCleartext,
+    /// A server that measures has no token.
+    #[error(
+        "--measure starts a process for each run that is asked for: protect it with --token-file FILE, or listen on loopback \
+         only, with --open"
+    )]
+    MeasuringForAnybody,
     /// A port cannot be bound, or a limit or the certificate cannot be used.
     #[error(transparent)]
     Listen(#[from] transport::Error),

@@ -8,6 +8,7 @@
 //! | `GET /?size=2GiB&chunk=64KiB&seed=1` | a generated body; `chunk` and `seed` are optional |
 //! | `GET /NAME` | a saved upload, whole or one range of it |
 //! | `GET /` | a page that explains these requests |
+//! | `POST /.longhaul/sessions` | a session of `longhaul bench --to`, if the options name a [`run::MeasuringHost`] |
 //!
 //! Clients are unknown: [`Options`] bounds what each may send, hold open and delay. A refused request gets a status
 //! and a sentence with the reason. Failures to accept a connection are warnings of the crate `tracing`.
@@ -69,6 +70,7 @@ pub mod fuzzing;
 mod generated;
 mod listeners;
 mod machine;
+mod measuring;
 mod metrics_port;
 mod observe;
 mod occasional;

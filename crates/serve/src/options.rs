@@ -4,6 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use receiver::{Halt, save::Quota};
 use record::{ByteSize, ChunkSize, H2_FRAME, LimitValue, Limits, Profile, Rate, SinkKind};
+use run::MeasuringHost;
 use transport::{
     ChunkExtensions, ClientAuthorities, Guards, Identity, KeyLog, Spread, TlsVersion, WindowBudget,
 };
@@ -119,6 +120,8 @@ pub struct Options {
     /// The most concurrent requests over all connections; further ones are refused (503). The default is 1,024. 0
     /// counts as 1.
     pub max_requests: u32,
+    /// The host that runs and measures the servers' ends of `bench --to`. `None`, the default, measures nothing.
+    pub measuring: Option<MeasuringHost>,
     /// The time within which the handshake of a connection must be complete; 10 s by default.
     pub handshake_timeout: Duration,
     /// The time after which a connection without a request is closed, and a transfer without progress is aborted; 30 s
@@ -160,6 +163,7 @@ impl Default for Options {
             max_connections: 1024,
             max_connections_per_address: 64,
             max_requests: 1024,
+            measuring: None,
             handshake_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(30),
             min_rate: Rate::try_from(MIN_RATE).ok(),

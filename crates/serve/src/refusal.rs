@@ -69,7 +69,8 @@ impl Refusal {
         if self.status == StatusCode::METHOD_NOT_ALLOWED && !names_methods {
             response::set(&mut response, header::ALLOW, "GET, HEAD, PUT, POST");
         }
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+        let says_when = self.headers.iter().any(|(name, _)| name == header::RETRY_AFTER);
+        if self.status == StatusCode::SERVICE_UNAVAILABLE && !says_when {
             response::set(&mut response, header::RETRY_AFTER, "1");
         }
         for (name, value) in &self.headers {

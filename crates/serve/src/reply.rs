@@ -1,10 +1,10 @@
 //! The sending of responses to clients.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, pin::pin, time::Duration};
 
 use http::{Method, Request, Response, header};
 use http_body_util::BodyExt as _;
-use tokio::time::timeout;
+use tokio::{sync::watch, time::timeout};
 use transport::{Body, Responder};
 
 use crate::{
@@ -39,6 +39,8 @@ pub(crate) struct Circumstances<'a> {
     pub(crate) is_encrypted: bool,
     /// The Alt-Svc header of responses, if there is one.
     pub(crate) alt_svc: Option<&'a str>,
+    /// True once the server stops.
+    pub(crate) stopping: watch::Receiver<bool>,
     /// The bounds on slow transfers of the client.
     pub(crate) patience: Patience,
     /// The count of bytes that have reached the client.
@@ -71,6 +73,20 @@ impl<'a> Reply<'a> {
         self.connection.client
     }
 
+    /// Returns whether the connection is encrypted.
+    pub(crate) fn is_encrypted(&self) -> bool {
+        self.connection.is_encrypted
+    }
+
+    /// Waits until the server stops.
+    pub(crate) fn stopping(&self) -> impl Future<Output = ()> + use<> {
+        let mut stopping = self.connection.stopping.clone();
+        async move {
+            // A server that is gone has stopped, too.
+            let _ = stopping.wait_for(|stopping| *stopping).await;
+        }
+    }
+
     /// Returns the bounds on slow transfers of the client.
     pub(crate) fn patience(&self) -> Patience {
         self.connection.patience
@@ -100,6 +116,23 @@ impl<'a> Reply<'a> {
         unless_reader_stalls(connection.patience, &transfer.meter, &connection.delivery, sending)
             .await
             .unwrap_or(ConnectionFate::Close)
+    }
+
+    /// Sends a response whose body is what a conversation says. The response ends once the conversation has ended, and a
+    /// conversation whose response nobody reads is dropped. Both may take any time: the conversation notices a client that
+    /// is gone.
+    pub(crate) async fn converse(
+        self,
+        response: Response<Body>,
+        conversation: impl Future<Output = ()>,
+    ) -> ConnectionFate {
+        let longest = self.connection.patience.idle;
+        let mut responding = pin!(self.respond(response));
+        tokio::select! {
+            _ = &mut responding => return ConnectionFate::Close,
+            () = conversation => {}
+        }
+        timeout(longest, responding).await.unwrap_or(ConnectionFate::Close)
     }
 
     async fn respond(self, mut response: Response<Body>) -> ConnectionFate {

@@ -3,6 +3,7 @@
 use http::{Method, StatusCode, Uri, header};
 use receiver::save::{NameError, SafeName};
 use record::{ByteSize, ChunkSize, DEFAULT_SEED};
+use run::CONTROL_PATH;
 
 use crate::refusal::Refusal;
 
@@ -25,6 +26,8 @@ pub(crate) enum RequestKind {
     Partial { id: String },
     /// A request for the limits of resumable uploads.
     Limits,
+    /// A session that measures.
+    Session,
 }
 
 /// The prefix of paths that never name a saved file.
@@ -53,6 +56,12 @@ impl RequestKind {
                     Ok(Self::Partial { id: id.to_owned() })
                 }
                 _ => Err(not_allowed(method).with(header::ALLOW, "HEAD, GET, PATCH, DELETE")),
+            };
+        }
+        if uri.path() == CONTROL_PATH {
+            return match *method {
+                Method::POST => Ok(Self::Session),
+                _ => Err(not_allowed(method).with(header::ALLOW, "POST")),
             };
         }
         if uri.path().starts_with(RESERVED) {
@@ -231,6 +240,16 @@ mod tests {
             assert_eq!(kind(method, "/.longhaul/uploads/abc"), Err(405));
         }
         assert_eq!(kind(Method::GET, "/.longhaul/other"), Err(404));
+    }
+
+    #[test]
+    fn a_session_is_posted_to_the_control_resource() {
+        assert_eq!(kind(Method::POST, "/.longhaul/sessions"), Ok(RequestKind::Session));
+        assert_eq!(kind(Method::POST, "/.longhaul/sessions?x=y"), Ok(RequestKind::Session));
+        for method in [Method::GET, Method::PUT, Method::DELETE, Method::OPTIONS] {
+            assert_eq!(kind(method, "/.longhaul/sessions"), Err(405));
+        }
+        assert_eq!(kind(Method::POST, "/.longhaul/sessions/1"), Err(404));
     }
 
     proptest! {

@@ -13,6 +13,7 @@ use crate::{
     connection::{ConnectionHandler, Timeouts},
     content::Content,
     listeners::{Listeners, loopback},
+    measuring::Measuring,
     metrics_port::MetricsPort,
     patience::Patience,
     places::Places,
@@ -41,15 +42,20 @@ impl Server {
     ///
     /// # Errors
     /// Fails if a port cannot be bound, the folder cannot be used, or a limit or the certificate cannot be used. Also
-    /// fails if other machines can reach an address, unless the options name a token or allow an open server.
+    /// fails if other machines can reach an address, unless the options name a token or allow an open server. A server
+    /// that measures needs TLS, and a token even then.
     pub fn bind(options: Options) -> Result<Self, ServeError> {
         protected(&options)?;
-        let content = Arc::new(Content::new(&options)?);
+        let listeners = Listeners::open(&options)?;
+        let address = listeners.tls.as_ref().map(|tls| tls.addr.ip());
+        let measuring =
+            options.measuring.clone().zip(address).map(|(host, address)| Measuring::new(host, address));
+        let content = Arc::new(Content::new(&options)?.measuring(measuring));
         let metrics =
             options.listen_metrics.map(|addr| MetricsPort::open(addr, &options, content.exporter(&options)));
         Ok(Self {
             content,
-            listeners: Listeners::open(&options)?,
+            listeners,
             metrics: metrics.transpose()?,
             limits: options.limits,
             timeouts: Timeouts {
@@ -157,6 +163,16 @@ fn protected(options: &Options) -> Result<(), ServeError> {
     let beyond = |addr: &SocketAddr| !addr.ip().to_canonical().is_loopback();
     let addrs = [options.listen, options.listen_tls, options.listen_metrics];
     let unprotected = addrs.into_iter().flatten().find(beyond);
+    if options.measuring.is_some() {
+        let has_tls =
+            options.listen_tls.is_some() || (options.listen.is_none() && options.listen_unix.is_none());
+        if !has_tls {
+            return Err(ServeError::MeasuringInCleartext);
+        }
+        if access.token.is_none() && (unprotected.is_some() || !access.open) {
+            return Err(ServeError::MeasuringForAnybody);
+        }
+    }
     match unprotected {
         Some(addr) if access.token.is_none() && !access.open => Err(ServeError::Unprotected { addr }),
         _ => Ok(()),

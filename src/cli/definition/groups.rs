@@ -23,6 +23,7 @@ const MATRIX: Group = Group {
         "streams",
         "reader_rate",
         "peers",
+        "to",
         "config",
         "resume",
     ],
@@ -119,8 +120,11 @@ const TRUST: Group = Group {
     further: &["cert", "key", "tls12", "keylog", "client_ca", "accept_early_data"],
 };
 
-const LISTEN: Group =
-    Group { heading: "Server", common: &["listen", "listen_tls", "sink"], further: &["threads", "metrics", "grace"] };
+const LISTEN: Group = Group {
+    heading: "Server",
+    common: &["listen", "listen_tls", "sink", "measure"],
+    further: &["threads", "metrics", "grace"],
+};
 
 const SERVE_TRUST: Group = Group { common: &["cert", "key"], ..TRUST };
 
@@ -129,6 +133,8 @@ const ACCESS: Group = Group {
     common: &["token_file", "open", "upload_only", "no_overwrite"],
     further: &["hosts", "origins", "access_log"],
 };
+
+const PEER_HOST: Group = Group { heading: "The other host (--to)", common: &[], further: &["token_file"] };
 
 const CONFORMANCE: Group = Group {
     heading: "What to run",
@@ -148,7 +154,7 @@ struct Groups {
 fn groups(command: &str) -> Option<Groups> {
     let groups = |main, rare| Some(Groups { main, rare });
     match command {
-        "bench" => groups(&[&MATRIX, &ROUNDS, &MACHINE, &OUTPUT], &[]),
+        "bench" => groups(&[&MATRIX, &ROUNDS, &MACHINE, &OUTPUT], &[&PEER_HOST, &TRUST]),
         "prove" => groups(
             &[&SUBJECT, &PROVEN_MATRIX, &PROOF, &ROUNDS, &MACHINE, &OUTPUT],
             &[&REQUEST, &CONNECTION, &TRUST],

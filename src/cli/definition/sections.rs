@@ -25,6 +25,10 @@ const BENCH: &[Example] = &[
         "The cases of a sweep, and its time, before it runs",
     ),
     ("longhaul bench --protocol h2c -P 4 --streams 8", "32 bodies at once, on four connections"),
+    (
+        "longhaul bench --to https://HOST:8433 --pin sha256:HEX --token-file token",
+        "Over a network: the servers' ends run on HOST, where longhaul serve --measure listens",
+    ),
     ("longhaul bench --precision 2% --max-time 5m -o results/before", "Rounds until the figures are precise"),
 ];
 
@@ -50,6 +54,10 @@ const SERVE: &[Example] = &[
     ("longhaul serve", "A server for this machine, which verifies and drops uploads"),
     ("longhaul serve --sink save:/srv/uploads", "A server that keeps uploads"),
     ("longhaul serve --listen-tls 0.0.0.0:8433 --token-file token", "A server for other machines"),
+    (
+        "longhaul serve --measure --listen-tls 0.0.0.0:8433 --token-file token",
+        "One end of a bench over two hosts",
+    ),
 ];
 
 const SEND: &[Example] = &[
