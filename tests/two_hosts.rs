@@ -89,8 +89,8 @@ fn workers(parent: Pid) -> usize {
 #[test]
 fn every_row_has_the_records_of_both_hosts_in_both_directions() {
     let host = Host::new();
-    let (output, records) = host.bench(&[&ALL[..], &["--chunk-size", "64KiB", "--rounds", "2"]].concat());
-    assert_all_good(&output, &records, 32);
+    let (output, records) = host.bench(&[&ALL[..], &["--chunk-size", "64KiB"]].concat());
+    assert_all_good(&output, &records, 16);
     for record in &records {
         let name = &record["case"]["name"];
         for end in ["sender", "receiver"] {
@@ -294,6 +294,12 @@ fn an_end_that_the_other_host_refuses_is_a_failed_run() {
     assert_all_good(&output, &records, 1);
 }
 
+/// Returns whether a process has ended, even if nobody has asked for its status.
+fn is_gone(pid: i32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(')').is_none_or(|(_, state)| state.trim_start().starts_with('Z'))
+}
+
 /// A bench that runs for as long as the test needs it.
 struct Running {
     process: Child,
@@ -336,7 +342,7 @@ fn one_session_is_measured_at_a_time_and_an_interrupted_one_leaves_nothing() {
     assert_eq!(output.status.code(), Some(130), "{}", text(&output.stderr));
     assert!(records.iter().all(|record| record["outcome"] == "ok"));
     wait(|| host.workers() == 0);
-    assert!(own.iter().all(|pid| !Path::new(&format!("/proc/{pid}")).exists()));
+    wait(|| own.iter().all(|pid| is_gone(*pid)));
     let (output, records) = host.bench(&QUICK);
     assert_all_good(&output, &records, 1);
 }

@@ -59,7 +59,7 @@ impl MeasuringHost {
     /// Begins a control session; `None` while another one runs.
     pub fn begin(&self) -> Option<ControlSession> {
         let place = self.place.clone().try_acquire_owned().ok()?;
-        Some(ControlSession { host: self.clone(), _place: place })
+        Some(ControlSession { host: self.clone(), place })
     }
 
     async fn facts(&self) -> HostFacts {
@@ -84,7 +84,7 @@ fn warnings(build: &Build, allocator_settings: &'static str) -> Vec<Warning> {
 #[derive(Debug)]
 pub struct ControlSession {
     host: MeasuringHost,
-    _place: OwnedSemaphorePermit,
+    place: OwnedSemaphorePermit,
 }
 
 impl ControlSession {
@@ -99,10 +99,13 @@ impl ControlSession {
         stop: impl Future<Output = ()>,
     ) -> (Body, impl Future<Output = ()>) {
         let (answers, response) = LineWriter::new();
+        let Self { host, place } = self;
         let session = async move {
-            let mut conversation = Conversation { host: &self.host, address, answers, run: None };
+            let mut conversation = Conversation { host: &host, address, answers, run: None };
             // The client's host is gone, or must not go on: both end its run.
             let _ = conversation.hold(Lines::of(demands, LONGEST_DEMAND), stop).await;
+            drop(conversation);
+            drop(place);
         };
         (response, session)
     }

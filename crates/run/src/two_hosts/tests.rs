@@ -261,6 +261,9 @@ async fn one_session_is_measured_at_a_time() {
     let host = program.host();
     let session = host.begin().unwrap();
     assert!(host.begin().is_none());
+    let (_demands, body) = LineWriter::new();
+    let (_answers, session) = session.converse(body, [127, 0, 0, 1].into(), pending());
+    assert!(host.begin().is_none(), "the place is taken before the session is polled");
     drop(session);
     assert!(host.begin().is_some());
 }
