@@ -7,8 +7,8 @@ use crate::{
 
 use super::shares::Shares;
 
-/// The least share of the time in which a sender is idle, if windows, buffers or the path limit goodput. A sender that the
-/// processors of both ends limit in turns is idle for less.
+/// The least share of the time in which a sender is idle, if windows, buffers or the path limit goodput. A sender that
+/// the processors of both ends limit in turns is idle for less.
 const IDLE: f64 = 0.2;
 
 /// The least ratio of the round-trip time to the least one of the run that shows a queue on the path.
@@ -18,8 +18,8 @@ const QUEUED_RATIO: f64 = 2.0;
 /// millisecond come from the ends themselves, which take turns.
 const QUEUED_US: u64 = 1000;
 
-/// The share of a window up to which a smaller congestion window is the cause. A congestion window stops growing once it
-/// exceeds the bytes in flight, so it ends a little above a window that limits.
+/// The share of a window up to which a smaller congestion window is the cause. A congestion window stops growing once
+/// it exceeds the bytes in flight, so it ends a little above a window that limits.
 const SMALLER: f64 = 0.9;
 
 /// A bound on the bytes that are on their way.
@@ -109,7 +109,8 @@ impl Record {
         })
     }
 
-    /// Returns the smallest bound over QUIC. The peer's windows are bounds if the sender has reported that they were full.
+    /// Returns the smallest bound over QUIC. The peer's windows are bounds if the sender has reported that they were
+    /// full.
     fn quic_bound(&self, quic: &QuicStats) -> Option<Bound> {
         let (streams, connections) = self.flows();
         let blocked = quic.blocked?;

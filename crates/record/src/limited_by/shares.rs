@@ -9,7 +9,7 @@ use super::percent;
 pub(super) struct Shares {
     /// Waiting for the application, as the mean of all bodies.
     pub(super) application: f64,
-    /// Working on the processor, without busy-polling.
+    /// Working on the processor, without busy-polling: the mean of all threads that carry connections.
     working: f64,
     /// Ready to work, but waiting for the core.
     delayed: f64,
@@ -20,9 +20,11 @@ impl Shares {
         let share = |seconds: Option<f64>| (seconds.unwrap_or(0.0) / elapsed_s).clamp(0.0, 1.0);
         let (user, system) = (end.cpu.user_s, end.cpu.system_s);
         let used = user.zip(system).map(|(user, system)| user + system - end.cpu.spin_s.unwrap_or(0.0));
+        // The connections are spread over the threads of the end, so that it needs a processor for each.
+        let threads = end.worker_threads.as_ref().map_or(1, Vec::len).max(1) as f64;
         Self {
             application: share(end.application_wait_s.map(|wait| wait / bodies.max(1) as f64)),
-            working: share(used),
+            working: share(used.map(|used| used / threads)),
             delayed: share(end.run_delay_s),
         }
     }

@@ -1,5 +1,5 @@
-//! The turns of the task that drives a connection, the waits of its bodies, and a bound on the bytes that it reads in each
-//! turn.
+//! The turns of the task that drives a connection, the waits of its bodies, and a bound on the bytes that it reads in
+//! each turn.
 
 use std::{
     future::poll_fn,
