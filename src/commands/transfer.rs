@@ -100,6 +100,9 @@ fn described(TransferReport { record, receipt, resumed_at, .. }: &TransferReport
         let (mib, gbit) = (mib_per_s(rate), gbit_per_s(rate));
         lines.push(format!("{size} over {protocol} in {elapsed:.3} s: {mib:.0} MiB/s, {gbit:.2} Gbit/s"));
     }
+    if let Some(limit) = &record.limited_by {
+        lines.push(format!("limited by {limit}"));
+    }
     if let Some(bodies) = &record.bodies {
         let [least, median, most] = [bodies.least, bodies.median, bodies.most].map(mib_per_s);
         let (count, Case { connections, streams, .. }) = (bodies.count, &record.case);

@@ -33,6 +33,7 @@ mod finding;
 #[cfg(feature = "formats")]
 mod formats;
 mod gate;
+mod limitation;
 mod machines;
 mod proof;
 mod rank;
@@ -68,6 +69,7 @@ pub use formats::{
     gate_text, proof_text, reproduction_text, table, trial_text, untuned_markdown, write, write_pictures,
 };
 pub use gate::Gate;
+pub use limitation::Limitation;
 pub use proof::{Absorption, Constancy, Fit, Judgement, LevelChange, MemorySeries, Proof};
 pub use rank::Rank;
 pub use reproduction::{Answer, Claim, Goodputs, Reproduction, Subject};

@@ -4,8 +4,8 @@ use record::{ByEnd, Case, End, EndRecord, Fault, FaultKind, ProtocolFacts, Recor
 use stats::{Interval, Spread, median};
 
 use crate::{
-    BaselineRatio, Calm, Figure, Finding, FindingKind, Rank, Series, SeriesKey, baseline::Baselines,
-    series::is_control,
+    BaselineRatio, Calm, Figure, Finding, FindingKind, Limitation, Rank, Series, SeriesKey,
+    baseline::Baselines, series::is_control,
 };
 
 /// The figures of one series over all of its rounds.
@@ -31,6 +31,8 @@ pub struct Row<'a> {
     pub of_ceiling: Option<BaselineRatio>,
     /// The figures of both ends over the rounds.
     pub ends: ByEnd<EndRow<'a>>,
+    /// The cause that limited goodput in most runs; `None` if no record states one.
+    pub limited_by: Option<Limitation<'a>>,
     /// The failures of the failed runs.
     pub faults: Vec<&'a Fault>,
     /// The goodput without disturbed runs; `None` if no run was disturbed.
@@ -102,6 +104,7 @@ impl<'a> Row<'a> {
             of_baseline: baselines.of_baseline(series),
             of_ceiling: baselines.of_ceiling(series),
             ends: ByEnd::from_fn(|end| EndRow::of(&series.records, end)),
+            limited_by: Limitation::of(&series.records),
             faults: series.records.iter().filter_map(|record| record.error.as_ref()).collect(),
             records: series.records.clone(),
             rank: None,

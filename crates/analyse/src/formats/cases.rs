@@ -99,6 +99,8 @@ const CASE: &[CaseColumn] = &[
     ("of_ceiling", |r| median(r.of_ceiling.as_ref().map(|of| of.ratio))),
     ("of_ceiling_low", |r| low(r.of_ceiling.as_ref().map(|of| of.ratio))),
     ("of_ceiling_high", |r| high(r.of_ceiling.as_ref().map(|of| of.ratio))),
+    ("limited_by", |r| r.limited_by.map(|limit| limit.typical.cause.to_string())),
+    ("limited_by_evidence", |r| r.limited_by.map(|limit| limit.typical.evidence.clone())),
 ];
 
 /// The columns of one end. Percentiles are over all runs together.

@@ -128,6 +128,9 @@ const RUN: &[Column<Record>] = &[
     ("resumed", |r| number(r.resumption.and_then(|resumption| resumption.resumed))),
     ("early_data_accepted", |r| number(r.resumption.and_then(|resumption| resumption.early_data_accepted))),
     ("peer_host", |r| r.peer_host.as_ref()?.name.clone()),
+    ("limited_by", |r| r.limited_by.as_ref().map(|limit| limit.cause.to_string())),
+    ("limited_by_share", |r| number(r.limited_by.as_ref().map(|limit| limit.share))),
+    ("limited_by_evidence", |r| r.limited_by.as_ref().map(|limit| limit.evidence.clone())),
 ];
 
 /// The columns of one end.

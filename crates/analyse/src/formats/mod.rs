@@ -10,6 +10,7 @@ mod framing;
 mod gate;
 mod grouped;
 mod junit;
+mod limits;
 mod markdown;
 mod merged;
 mod page;

@@ -5,7 +5,7 @@ use record::{gbit_per_s, mib, mib_per_s};
 use stats::{Interval, Spread};
 
 use super::{
-    framing, grouped, programs,
+    framing, grouped, limits, programs,
     screen::{Screen, Tone},
     tuning,
 };
@@ -49,13 +49,16 @@ pub fn table(analysis: &Analysis<'_>, screen: &Screen) -> String {
     let packets = analysis.packets.as_ref().map_or_else(String::new, |packets| screen.wrapped(packets));
     let (untuned, framing) = (tuning::text(&analysis.untuned), framing::text(&analysis.rows));
     let peers = programs::legend(analysis);
+    let limits: String = limits::lines(&analysis.rows).iter().map(|line| screen.wrapped(line)).collect();
     if let Some(width) = screen.columns() {
         let rows = grouped::text(analysis, screen, width);
-        return format!("{warnings}{notes}{packets}{rows}{peers}{untuned}{framing}{findings}{early}");
+        return format!("{warnings}{notes}{packets}{limits}{rows}{peers}{untuned}{framing}{findings}{early}");
     }
     let ranks = if analysis.rows.iter().any(|row| row.rank.is_some()) { RANKS } else { "" };
     let rows = rows(analysis);
-    format!("{rows}\n{LEGEND}{ranks}{peers}{packets}{findings}{warnings}{notes}{untuned}{framing}{early}")
+    format!(
+        "{rows}\n{LEGEND}{ranks}{limits}{peers}{packets}{findings}{warnings}{notes}{untuned}{framing}{early}"
+    )
 }
 
 /// Returns the answer in brief for standard output, which stands below a table.
@@ -102,8 +105,9 @@ pub(super) fn markdown(analysis: &Analysis<'_>) -> String {
     let peers = if peers.is_empty() { String::new() } else { format!("\n{peers}") };
     let untuned = if untuned.is_empty() { untuned } else { format!("\n## Stock beside tuned\n\n{untuned}") };
     let framing = framing::markdown(&analysis.rows);
+    let limits: String = limits::lines(&analysis.rows).iter().map(|line| format!("\n- {line}")).collect();
     format!(
-        "{table}{packets}\n{findings}\n\n\
+        "{table}{packets}\n{findings}{limits}\n\n\
          Goodput, peak RSS and CPU are medians of the rounds; RSS and CPU of the sender and of the receiver. \
          [a, b] is the interval of 95 % of a median; a..b are the least and the most of fewer than six runs. \
          *of a plain loop*: goodput over that of the same bytes without HTTP, round by round. \

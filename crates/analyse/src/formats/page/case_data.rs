@@ -8,7 +8,7 @@ use super::{
     super::{Report, framing::Pieces, merged::Merged, programs},
     timeline::{Sample, thinned},
 };
-use crate::{BaselineRatio, Calm, EndRow, FindingKind, Rank, Row, Untuned};
+use crate::{BaselineRatio, Calm, EndRow, FindingKind, Limitation, Rank, Row, Untuned};
 
 #[derive(Serialize)]
 pub(super) struct CaseData<'a> {
@@ -34,6 +34,8 @@ pub(super) struct CaseData<'a> {
     calm: Option<CalmData>,
     of_baseline: Option<OfBaseline>,
     of_ceiling: Option<OfBaseline>,
+    /// The cause that limited goodput; null if no record states one.
+    limited_by: Option<LimitData>,
     /// The pieces that reached the receiver; empty if they were not observed.
     framing: Vec<PiecesData>,
     sender: Option<EndData>,
@@ -55,6 +57,20 @@ impl PiecesData {
     fn of(Pieces { kind, sizes, body_per_piece }: Pieces) -> Self {
         let FrameSizes { count, min, p50, max, .. } = sizes;
         Self { kind: kind.name, count, min, p50, max, body_per_piece }
+    }
+}
+
+#[derive(Serialize)]
+struct LimitData {
+    cause: &'static str,
+    evidence: String,
+}
+
+impl LimitData {
+    fn of(limit: &Limitation<'_>) -> Self {
+        let parts = [Some(limit.typical.evidence.clone()), limit.remark()];
+        let evidence = parts.into_iter().flatten().collect::<Vec<_>>().join(", ");
+        Self { cause: limit.typical.cause.name(), evidence }
     }
 }
 
@@ -198,6 +214,7 @@ impl<'a> CaseData<'a> {
             calm: row.calm.map(CalmData::of),
             of_baseline: row.of_baseline.as_ref().map(OfBaseline::of),
             of_ceiling: row.of_ceiling.as_ref().map(OfBaseline::of),
+            limited_by: row.limited_by.as_ref().map(LimitData::of),
             framing: Pieces::of(row).into_iter().map(PiecesData::of).collect(),
             sender: end(End::Sender),
             receiver: end(End::Receiver),

@@ -114,6 +114,18 @@ const COLUMNS = [
     twoDecimals,
     (end) => end?.cpu_s_per_gib ?? null,
   ),
+  ...(data.cases.some((c) => c.limited_by)
+    ? [
+        {
+          head: "limited by",
+          term: "limit",
+          isText: true,
+          value: (c) => c.limited_by?.cause ?? null,
+          text: (cause) => cause ?? NONE,
+          mark: (c) => c.limited_by?.evidence,
+        },
+      ]
+    : []),
   { head: "runs", term: "runs", value: (c) => c.runs, text: whole },
   {
     head: "verdict",

@@ -92,6 +92,11 @@ const TERMS = {
     name: "CPU s/GiB",
     meaning: "User and system time of the end’s process per GiB of body, without the time that it busy-polled. The page shows the median of the rounds.",
   },
+  limit: {
+    name: "limited by",
+    meaning:
+      "The cause that held goodput back in most runs, with the figures that speak for it: an application that waits, a processor, a window of the peer, the buffer or the congestion window of the sender, or the rate of the path. Judged by fixed rules from the record alone.",
+  },
   throughput: {
     name: "a throughput percentile",
     meaning:
