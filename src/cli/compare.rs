@@ -29,6 +29,9 @@ pub(crate) struct CompareArgs {
     /// Print the verdict and all changes as JSON
     #[arg(long)]
     pub(crate) json: bool,
+    /// Print the verdict and all changes as Markdown, for a comment on a pull request
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) markdown: bool,
     /// Also write a page for a browser, compare.html, into a folder
     #[arg(short, long, alias = "out", value_name = "DIR")]
     pub(crate) output: Option<PathBuf>,

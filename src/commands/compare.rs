@@ -28,6 +28,9 @@ pub(super) fn main(args: &CompareArgs) -> anyhow::Result<Verdict> {
     }
     let text = if args.json {
         json(comparison.verdict(), &comparison)?
+    } else if args.markdown {
+        let [base, candidate] = names(args);
+        analyse::comparison_markdown(&comparison, &args.threshold, &base, &candidate)
     } else {
         stdout_screen().with_verdicts(&analyse::comparison_text(&comparison))
     };
@@ -41,9 +44,14 @@ pub(super) fn main(args: &CompareArgs) -> anyhow::Result<Verdict> {
     })
 }
 
+/// Returns the names of both sets of records, as the user gave them.
+fn names(args: &CompareArgs) -> [String; 2] {
+    [&args.base, &args.candidate].map(|path| path.display().to_string())
+}
+
 /// Writes the page of a comparison into a folder, and prints its path.
 fn write_page(args: &CompareArgs, comparison: &Comparison, folder: &Path) -> anyhow::Result<()> {
-    let [base, candidate] = [&args.base, &args.candidate].map(|path| path.display().to_string());
+    let [base, candidate] = names(args);
     let page = analyse::comparison_page(comparison, &args.threshold, &base, &candidate);
     fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let path = folder.join(COMPARISON_PAGE);

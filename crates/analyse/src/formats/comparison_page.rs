@@ -6,9 +6,10 @@ use std::fmt::Write as _;
 
 use super::{
     change_picture::{picture, scale},
+    comparison_groups::{self, ChangeRow, Group, Outcome, outcome},
     page::{STYLE, escaped},
 };
-use crate::{Change, Circumstance, ComparedCase, Comparison, MetricChange, Thresholds, Verdict};
+use crate::{Circumstance, Comparison, Thresholds};
 
 /// The name of the file with the page.
 pub const COMPARISON_PAGE: &str = "compare.html";
@@ -20,16 +21,11 @@ pub fn comparison_page(
     base: &str,
     candidate: &str,
 ) -> String {
-    let rows: Vec<ChangeRow<'_>> = comparison
-        .cases
-        .iter()
-        .flat_map(|case| case.changes.iter().map(move |change| (case, change)))
-        .map(|(case, change)| ChangeRow { case, change, threshold: thresholds.of(change.metric) })
-        .collect();
+    let rows = comparison_groups::rows(comparison, thresholds);
     let body = [
         head(comparison, &rows, base, candidate),
         failures(comparison),
-        Group::ALL.iter().map(|group| group.section(&rows)).collect(),
+        Group::ALL.iter().map(|group| section(*group, &rows)).collect(),
         differences(comparison),
         reading(comparison),
     ];
@@ -43,88 +39,29 @@ pub fn comparison_page(
     )
 }
 
-/// One change of one figure of one case.
-struct ChangeRow<'a> {
-    case: &'a ComparedCase,
-    change: &'a MetricChange,
-    threshold: f64,
-}
-
-/// A group of changes with a table of its own.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Group {
-    Worse,
-    Better,
-    Unseen,
-    Unclear,
-    Same,
-    NotJudged,
-}
-
-impl Group {
-    /// All groups, in the order of the page.
-    const ALL: [Self; 6] =
-        [Self::Worse, Self::Better, Self::Unseen, Self::Unclear, Self::Same, Self::NotJudged];
-
-    fn of(change: &MetricChange) -> Self {
-        match change.change {
-            Change::Worse => Self::Worse,
-            Change::Better => Self::Better,
-            Change::Same => Self::Same,
-            Change::Incomparable => Self::NotJudged,
-            Change::Unclear if change.is_conclusive => Self::Unclear,
-            Change::Unclear => Self::Unseen,
-        }
+/// Returns the section of a group; empty without changes in it.
+fn section(group: Group, all: &[ChangeRow<'_>]) -> String {
+    let rows = group.rows(all);
+    if rows.is_empty() {
+        return String::new();
     }
-
-    /// Returns the heading of the group, and what its changes have in common.
-    fn words(self) -> [&'static str; 2] {
-        match self {
-            Self::Worse => ["Worse", "The change is significant, and may be over the threshold."],
-            Self::Better => ["Better", "The change is significant, and may be over the threshold."],
-            Self::Unseen => [
-                "Could not have been seen",
-                "A change for the worse by the threshold was neither found nor ruled out. More rounds narrow the interval.",
-            ],
-            Self::Unclear => [
-                "Unclear",
-                "No change was found, and one for the worse by the threshold is ruled out or would have been found.",
-            ],
-            Self::Same => ["Same", "The whole interval lies within the threshold."],
-            Self::NotJudged => {
-                ["Not judged", "The figure depends on conditions that differ between the two sides."]
-            }
-        }
-    }
-
-    fn section(self, rows: &[ChangeRow<'_>]) -> String {
-        let scale = scale(rows.iter().map(|row| (row.change, row.threshold)));
-        let mut rows: Vec<&ChangeRow<'_>> = rows.iter().filter(|row| Self::of(row.change) == self).collect();
-        if rows.is_empty() {
-            return String::new();
-        }
-        let size = |row: &ChangeRow<'_>| row.change.ratio.estimate.ln().abs();
-        if matches!(self, Self::Worse | Self::Better) {
-            rows.sort_by(|a, b| size(b).total_cmp(&size(a)));
-        }
-        let [heading, meaning] = self.words();
-        let content = format!("<p>{meaning}</p>\n{}", table(&rows, scale));
-        let content = match self {
-            Self::Same | Self::NotJudged => {
-                format!("<details><summary>{} figures</summary>\n{content}</details>\n", rows.len())
-            }
-            _ => content,
-        };
-        format!(
-            "<section>\n<h2>{heading} <span class=\"count\">{}</span></h2>\n{content}</section>\n",
-            rows.len()
-        )
-    }
+    let scale = scale(all.iter().map(|row| (row.change, row.threshold)));
+    let [heading, meaning] = group.words();
+    let content = format!("<p>{meaning}</p>\n{}", table(&rows, scale));
+    let content = if group.is_folded() {
+        format!("<details><summary>{} figures</summary>\n{content}</details>\n", rows.len())
+    } else {
+        content
+    };
+    format!(
+        "<section>\n<h2>{heading} <span class=\"count\">{}</span></h2>\n{content}</section>\n",
+        rows.len()
+    )
 }
 
 fn head(comparison: &Comparison, rows: &[ChangeRow<'_>], base: &str, candidate: &str) -> String {
     let count = |group| rows.iter().filter(|row| Group::of(row.change) == group).count();
-    let (kind, symbol, sentence) = outcome(comparison, count(Group::Worse));
+    let Outcome { kind, symbol, sentence } = outcome(comparison, count(Group::Worse));
     let tile = |group: Group, tone: &str| {
         let (number, [heading, _]) = (count(group), group.words());
         let tone = if number > 0 { tone } else { "" };
@@ -167,26 +104,6 @@ fn head(comparison: &Comparison, rows: &[ChangeRow<'_>], base: &str, candidate: 
     text + "</header>\n<main>\n"
 }
 
-/// Returns the kind of the outcome, its symbol and a sentence.
-fn outcome(comparison: &Comparison, worse: usize) -> (&'static str, char, String) {
-    match comparison.verdict() {
-        Verdict::Good => {
-            ("good", '✓', "No figure is worse, and a slowdown by the threshold would have been seen.".into())
-        }
-        Verdict::Inconclusive => (
-            "unclear",
-            '?',
-            "No figure is worse, but a slowdown by the threshold could have been missed.".into(),
-        ),
-        Verdict::IntegrityFailed => ("integrity", '≠', "The candidate delivered wrong bytes.".into()),
-        Verdict::RunFailed if worse == 0 => {
-            ("failed", '✗', "Runs of the candidate failed in a new way.".into())
-        }
-        _ if worse == 1 => ("memory", '▲', "1 figure is worse.".into()),
-        _ => ("memory", '▲', format!("{worse} figures are worse.")),
-    }
-}
-
 fn failures(comparison: &Comparison) -> String {
     let failed = comparison.cases.iter().filter(|case| case.failed.0 + case.failed.1 > 0);
     let items: String = failed
@@ -211,9 +128,9 @@ const SCROLLING: &str = "<div class=\"scroll\" role=\"region\" tabindex=\"0\" ar
 
 fn table(rows: &[&ChangeRow<'_>], scale: f64) -> String {
     let mut text = format!("{SCROLLING}<table>\n<thead><tr>");
-    for head in
-        ["case", "figure", "change", "", "interval", "threshold", "base", "candidate", "smallest found"]
-    {
+    let [figure, change, further @ ..] = ChangeRow::HEADS;
+    // The picture of the interval has no heading.
+    for head in ["case", figure, change, ""].into_iter().chain(further) {
         let _ = write!(text, "<th scope=\"col\">{head}</th>");
     }
     text += "</tr></thead>\n<tbody>\n";
@@ -222,32 +139,11 @@ fn table(rows: &[&ChangeRow<'_>], scale: f64) -> String {
 }
 
 fn line(row: &ChangeRow<'_>, scale: f64) -> String {
-    let MetricChange { metric, base, candidate, ratio, smallest_change, .. } = row.change;
-    let interval = ratio.interval.map_or_else(
-        || "too few runs".to_owned(),
-        |interval| format!("[{}, {}]", percent(interval.low - 1.0), percent(interval.high - 1.0)),
-    );
-    let sign = if metric.more_is_better { "−" } else { "+" };
-    let share = |share: f64| format!("{sign}{:.1}\u{a0}%", 100.0 * share);
-    let cells = [
-        metric.name.to_owned(),
-        percent(ratio.estimate - 1.0),
-        picture(row.change, row.threshold, scale),
-        interval,
-        share(row.threshold),
-        metric.show(*base),
-        metric.show(*candidate),
-        smallest_change.map_or_else(|| "–".to_owned(), share),
-    ];
-    let cells: String = cells.iter().map(|cell| format!("<td>{cell}</td>")).collect();
+    let [figure, change, further @ ..] = row.cells();
+    let picture = picture(row.change, row.threshold, scale);
+    let cells: String =
+        [figure, change, picture].iter().chain(&further).map(|cell| format!("<td>{cell}</td>")).collect();
     format!("<tr><th scope=\"row\">{}</th>{cells}</tr>\n", escaped(&row.case.name))
-}
-
-/// Returns a change with its sign: "+1.2 %".
-fn percent(change: f64) -> String {
-    let (sign, size) = (if change < 0.0 { '−' } else { '+' }, format!("{:.1}", 100.0 * change.abs()));
-    let sign = if size == "0.0" { String::new() } else { sign.to_string() };
-    format!("{sign}{size}\u{a0}%")
 }
 
 fn differences(comparison: &Comparison) -> String {

@@ -3,6 +3,8 @@
 mod cases;
 mod change_picture;
 mod comparison;
+mod comparison_groups;
+mod comparison_markdown;
 mod comparison_page;
 mod conformance;
 mod csv;
@@ -37,6 +39,7 @@ use record::Record;
 use crate::{Analysis, Ceilings};
 
 pub use comparison::{comparison_junit, comparison_text};
+pub use comparison_markdown::comparison_markdown;
 pub use comparison_page::{COMPARISON_PAGE, comparison_page};
 pub use conformance::{conformance_junit, conformance_text, trial_text};
 pub use gate::{gate_junit, gate_text};

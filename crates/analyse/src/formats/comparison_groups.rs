@@ -1,0 +1,146 @@
+//! The changes of a comparison by what they conclude: the view that the page and Markdown share.
+
+use crate::{Change, ComparedCase, Comparison, MetricChange, Thresholds, Verdict};
+
+/// One change of one figure of one case.
+pub(super) struct ChangeRow<'a> {
+    pub(super) case: &'a ComparedCase,
+    pub(super) change: &'a MetricChange,
+    pub(super) threshold: f64,
+}
+
+/// A group of changes with a table of its own.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Group {
+    Worse,
+    Better,
+    Unseen,
+    Unclear,
+    Same,
+    NotJudged,
+}
+
+impl Group {
+    /// All groups, in the order of the page.
+    pub(super) const ALL: [Self; 6] =
+        [Self::Worse, Self::Better, Self::Unseen, Self::Unclear, Self::Same, Self::NotJudged];
+
+    /// Returns the group of a change.
+    pub(super) fn of(change: &MetricChange) -> Self {
+        match change.change {
+            Change::Worse => Self::Worse,
+            Change::Better => Self::Better,
+            Change::Same => Self::Same,
+            Change::Incomparable => Self::NotJudged,
+            Change::Unclear if change.is_conclusive => Self::Unclear,
+            Change::Unclear => Self::Unseen,
+        }
+    }
+
+    /// Returns the heading of the group, and what its changes have in common.
+    pub(super) fn words(self) -> [&'static str; 2] {
+        match self {
+            Self::Worse => ["Worse", "The change is significant, and may be over the threshold."],
+            Self::Better => ["Better", "The change is significant, and may be over the threshold."],
+            Self::Unseen => [
+                "Could not have been seen",
+                "A change for the worse by the threshold was neither found nor ruled out. More rounds narrow the interval.",
+            ],
+            Self::Unclear => [
+                "Unclear",
+                "No change was found, and one for the worse by the threshold is ruled out or would have been found.",
+            ],
+            Self::Same => ["Same", "The whole interval lies within the threshold."],
+            Self::NotJudged => {
+                ["Not judged", "The figure depends on conditions that differ between the two sides."]
+            }
+        }
+    }
+
+    /// Returns the rows of the group. The largest changes for the worse and for the better come first.
+    pub(super) fn rows<'r, 'a>(self, rows: &'r [ChangeRow<'a>]) -> Vec<&'r ChangeRow<'a>> {
+        let mut rows: Vec<&ChangeRow<'_>> = rows.iter().filter(|row| Self::of(row.change) == self).collect();
+        let size = |row: &ChangeRow<'_>| row.change.ratio.estimate.ln().abs();
+        if matches!(self, Self::Worse | Self::Better) {
+            rows.sort_by(|a, b| size(b).total_cmp(&size(a)));
+        }
+        rows
+    }
+
+    /// Returns whether the changes of the group need no reader, and are folded away.
+    pub(super) fn is_folded(self) -> bool {
+        matches!(self, Self::Same | Self::NotJudged)
+    }
+}
+
+/// Returns all changes, in the order of the cases.
+pub(super) fn rows<'a>(comparison: &'a Comparison, thresholds: &Thresholds) -> Vec<ChangeRow<'a>> {
+    comparison
+        .cases
+        .iter()
+        .flat_map(|case| case.changes.iter().map(move |change| (case, change)))
+        .map(|(case, change)| ChangeRow { case, change, threshold: thresholds.of(change.metric) })
+        .collect()
+}
+
+impl ChangeRow<'_> {
+    /// The headings of the cells.
+    pub(super) const HEADS: [&'static str; 7] =
+        ["figure", "change", "interval", "threshold", "base", "candidate", "smallest found"];
+
+    /// Returns the cells below [`HEADS`](Self::HEADS), as text.
+    pub(super) fn cells(&self) -> [String; 7] {
+        let MetricChange { metric, base, candidate, ratio, smallest_change, .. } = self.change;
+        let interval = ratio.interval.map_or_else(
+            || "too few runs".to_owned(),
+            |interval| format!("[{}, {}]", percent(interval.low - 1.0), percent(interval.high - 1.0)),
+        );
+        let sign = if metric.more_is_better { "−" } else { "+" };
+        let share = |share: f64| format!("{sign}{:.1}\u{a0}%", 100.0 * share);
+        [
+            metric.name.to_owned(),
+            percent(ratio.estimate - 1.0),
+            interval,
+            share(self.threshold),
+            metric.show(*base),
+            metric.show(*candidate),
+            smallest_change.map_or_else(|| "–".to_owned(), share),
+        ]
+    }
+}
+
+/// Returns a change with its sign: "+1.2 %".
+fn percent(change: f64) -> String {
+    let (sign, size) = (if change < 0.0 { '−' } else { '+' }, format!("{:.1}", 100.0 * change.abs()));
+    let sign = if size == "0.0" { String::new() } else { sign.to_string() };
+    format!("{sign}{size}\u{a0}%")
+}
+
+/// The outcome of a comparison.
+pub(super) struct Outcome {
+    /// The class of the outcome in the page's style.
+    pub(super) kind: &'static str,
+    pub(super) symbol: char,
+    pub(super) sentence: String,
+}
+
+/// Returns the outcome of a comparison with the number of its figures that are worse.
+pub(super) fn outcome(comparison: &Comparison, worse: usize) -> Outcome {
+    let (kind, symbol, sentence) = match comparison.verdict() {
+        Verdict::Good => {
+            ("good", '✓', "No figure is worse, and a slowdown by the threshold would have been seen.".into())
+        }
+        Verdict::Inconclusive => (
+            "unclear",
+            '?',
+            "No figure is worse, but a slowdown by the threshold could have been missed.".into(),
+        ),
+        Verdict::IntegrityFailed => ("integrity", '≠', "The candidate delivered wrong bytes.".into()),
+        Verdict::RunFailed if worse == 0 => {
+            ("failed", '✗', "Runs of the candidate failed in a new way.".into())
+        }
+        _ if worse == 1 => ("memory", '▲', "1 figure is worse.".into()),
+        _ => ("memory", '▲', format!("{worse} figures are worse.")),
+    };
+    Outcome { kind, symbol, sentence }
+}
