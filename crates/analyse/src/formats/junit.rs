@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
+use quick_junit::{NonSuccessKind, Property, TestCase, TestCaseStatus, TestSuite};
 use record::{gbit_per_s, mib_per_s};
 
 use super::{Format, FormatError, Report, distinct, proof};
-use crate::{Absorption, Finding, FindingKind, Judgement, Proof, Row, Verdict};
+use crate::{Absorption, Analysis, Finding, FindingKind, Judgement, Proof, Row, Verdict};
 
 /// The format of `junit.xml`.
 pub(super) struct Junit;
@@ -33,8 +33,21 @@ impl Format for Junit {
             suite.add_test_cases(rows.map(|row| test(report, row)));
             suite
         });
-        xml(report.title, suites.chain(report.analysis.proof.as_ref().map(proof_suite)))
+        let suites = suites.chain(report.analysis.proof.as_ref().map(proof_suite));
+        xml(report.title, suites.map(|suite| with_remarks(suite, report.analysis)))
     }
+}
+
+/// Adds what holds for all tests of a run to a suite: an early end, warnings of the machine, and notes on the conditions.
+fn with_remarks(mut suite: TestSuite, analysis: &Analysis<'_>) -> TestSuite {
+    let of = |name: &'static str, texts: &[String]| -> Vec<Property> {
+        texts.iter().map(|text| Property::new(name, text.as_str())).collect()
+    };
+    let early = analysis.interruption.iter().map(|early| Property::new("interruption", early.as_str()));
+    suite.add_properties(early);
+    suite.add_properties(of("warning", &analysis.warnings));
+    suite.add_properties(of("note", &analysis.notes));
+    suite
 }
 
 /// Returns the XML of test suites under a title.
@@ -124,7 +137,7 @@ mod tests {
     use record::End;
 
     use super::*;
-    use crate::{Analysis, Constancy, MemorySeries, SeriesKey, tests::bad_day};
+    use crate::{Constancy, MemorySeries, SeriesKey, tests::bad_day};
 
     #[test]
     fn a_proof_has_a_test_for_each_end_and_each_control() {
@@ -163,6 +176,33 @@ mod tests {
             panic!("it passes")
         };
         assert!(message.contains("GROWING: up to 6.0 MiB"), "{message:?}");
+    }
+
+    #[test]
+    fn warnings_notes_and_an_early_end_are_properties_of_every_suite() {
+        let records: Vec<record::Record> = bad_day()
+            .into_iter()
+            .map(|record| {
+                crate::tests::with(record, |record| {
+                    record.planned_runs = Some(99);
+                    record.disturbed = Some(true);
+                    record.warnings = vec![record::Warning::new("load", "others are at work", "noise")];
+                })
+            })
+            .collect();
+        let analysis = Analysis::of(&records);
+        let text = Junit.render(&Report::new("A run", &records, &analysis)).unwrap();
+        let report = quick_junit::Report::deserialize_from_str(&text).unwrap();
+        assert_eq!(report.test_suites.len(), 3);
+        for suite in report.test_suites {
+            let of = |name: &str| {
+                let property = suite.properties.iter().find(|property| property.name.as_str() == name);
+                property.map(|property| property.value.to_string()).unwrap_or_default()
+            };
+            assert_eq!(of("warning"), "others are at work. Expect noise.");
+            assert!(of("note").contains("runs were disturbed"), "{text}");
+            assert_eq!(of("interruption"), "Interrupted: 3 of 99 runs.");
+        }
     }
 
     #[test]
