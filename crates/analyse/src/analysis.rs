@@ -56,8 +56,9 @@ impl<'a> Analysis<'a> {
         rank::rank(&mut rows, &findings);
         let proof = Proof::among(records);
         // A proof draws no conclusion about speed, so disturbed runs do not matter.
-        let disturbed = if proof.is_none() { disturbed::notes(&rows) } else { Vec::new() };
+        let disturbed = if proof.is_none() { disturbed::note(&rows) } else { None };
         let notes = [
+            session_facts::selection(records),
             conditions::other_machines(records),
             conditions::core_distance(records),
             conditions::some_observed(records),

@@ -30,27 +30,32 @@ impl Calm {
     }
 }
 
-/// The largest number of rows that are named one by one.
-const MOST: usize = 24;
-
-/// Returns sentences about the disturbed runs of `rows`: their number with the reasons, then the medians of each row
-/// with and without them.
-pub(crate) fn notes(rows: &[Row<'_>]) -> Vec<String> {
+/// Returns a sentence about the disturbed runs of `rows`: their number and reasons, the rows without an undisturbed run,
+/// and the row whose median they change most. `None` without disturbed runs.
+pub(crate) fn note(rows: &[Row<'_>]) -> Option<String> {
     let concerned: Vec<(&Row<'_>, Calm)> = rows.iter().filter_map(|row| Some((row, row.calm?))).collect();
     let all: usize = rows.iter().map(|row| row.records.iter().filter(|record| record.is_ok()).count()).sum();
     let disturbed: usize = concerned.iter().map(|(_, calm)| calm.disturbed).sum();
     if disturbed == 0 {
-        return Vec::new();
+        return None;
     }
-    let mut notes = vec![format!("{disturbed} of {all} runs were disturbed ({})", reasons(&concerned))];
-    let partly = || concerned.iter().filter(|(_, calm)| calm.goodput.is_some());
-    notes.extend(partly().take(MOST).map(|(row, calm)| medians(row, *calm)));
-    let more = partly().count().saturating_sub(MOST);
-    notes.extend((more > 0).then(|| format!("{more} more rows have disturbed runs")));
     let wholly = concerned.iter().filter(|(_, calm)| calm.goodput.is_none()).count();
-    notes
-        .extend((wholly > 0).then(|| format!("in {wholly} of {} rows, every run was disturbed", rows.len())));
-    notes
+    let wholly =
+        (wholly > 0).then(|| format!("; in {wholly} of {} rows, every run was disturbed", rows.len()));
+    let most = concerned.iter().filter_map(|(row, calm)| Some((row, calm, effect(row, calm)?)));
+    let most = most.max_by(|(.., one), (.., other)| one.total_cmp(other));
+    let most = most.map(|(row, calm, _)| format!("; at most, they change {}", medians(row, calm)));
+    Some(format!(
+        "{disturbed} of {all} runs were disturbed ({}){}{}",
+        reasons(&concerned),
+        wholly.unwrap_or_default(),
+        most.unwrap_or_default()
+    ))
+}
+
+/// Returns the effect of the disturbed runs on the median of a row, as the absolute logarithm of a ratio.
+fn effect(row: &Row<'_>, calm: &Calm) -> Option<f64> {
+    Some((row.goodput?.median / calm.goodput?.median).ln().abs()).filter(|effect| effect.is_finite())
 }
 
 /// Returns the reasons for disturbances, the most frequent first: "packets were sent again: 2 runs".
@@ -67,16 +72,12 @@ fn reasons(rows: &[(&Row<'_>, Calm)]) -> String {
     if texts.is_empty() { "for reasons not stated".into() } else { texts.join(", ") }
 }
 
-fn medians(row: &Row<'_>, calm: Calm) -> String {
+/// Returns the medians of a row with and without its disturbed runs.
+fn medians(row: &Row<'_>, calm: &Calm) -> String {
     let text = |spread: Option<Spread>| {
         spread.map_or("-".to_owned(), |spread| format!("{:.0}", mib_per_s(spread.median)))
     };
-    let Calm { disturbed, runs, goodput } = calm;
-    let (with, without) = (text(row.goodput), text(goodput));
-    format!(
-        "{}: {with} MiB/s over all {runs} runs, {without} without the {disturbed} disturbed ones",
-        row.key
-    )
+    format!("{} from {} to {} MiB/s", row.key, text(calm.goodput), text(row.goodput))
 }
 
 #[cfg(test)]
@@ -112,8 +113,8 @@ mod tests {
         assert_eq!(
             analysis.notes,
             [
-                "2 of 5 runs were disturbed (an end was preempted: 2)",
-                "h2/up/64KiB/2GiB: 100 MiB/s over all 5 runs, 110 without the 2 disturbed ones",
+                "2 of 5 runs were disturbed (an end was preempted: 2); at most, they change h2/up/64KiB/2GiB from 110 to 100 \
+                 MiB/s"
             ]
         );
     }
@@ -122,7 +123,9 @@ mod tests {
     fn a_row_whose_runs_were_all_disturbed_has_no_median_without_them() {
         let records: Vec<Record> = runs("h2", &[1.0, 2.0]).into_iter().map(disturbed).collect();
         let analysis = Analysis::of(&records);
-        assert_eq!(analysis.notes[1..], ["in 1 of 1 rows, every run was disturbed"]);
+        let expected =
+            "2 of 2 runs were disturbed (an end was preempted: 2); in 1 of 1 rows, every run was disturbed";
+        assert_eq!(analysis.notes, [expected]);
         assert_eq!(analysis.rows[0].calm.unwrap().goodput, None);
     }
 }

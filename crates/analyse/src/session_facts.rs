@@ -1,4 +1,4 @@
-//! The facts about whole sessions that their records state: an early end, and warnings of the machine.
+//! The facts about whole sessions that their records state: an early end, missing runs, and warnings of the machine.
 
 use std::collections::BTreeMap;
 
@@ -17,12 +17,21 @@ pub(crate) fn interruption(records: &[Record]) -> Option<String> {
         let runs = session.records.len() as u64;
         // A session may change its plan: its last record has the final number.
         let of_session = session.records.last().and_then(|record| record.planned_runs);
-        let Some(all) = of_session.filter(|all| *all > runs && !session.may_leave_out()) else { continue };
+        let is_early = |all: &u64| *all > runs && !session.may_leave_out() && !session.is_selection();
+        let Some(all) = of_session.filter(is_early) else { continue };
         (made, planned) = (made + runs, planned + all);
         by_time &= session.has_flag("--max-time");
     }
     let word = if by_time { "Incomplete" } else { "Interrupted" };
     (planned > 0).then(|| format!("{word}: {made} of {planned} runs."))
+}
+
+/// Returns a remark if runs are missing between those of a session: somebody has selected these.
+pub(crate) fn selection(records: &[Record]) -> Option<String> {
+    let selections: Vec<_> = sessions(records).into_iter().filter(SessionRecords::is_selection).collect();
+    let selected: usize = selections.iter().map(|session| session.records.len()).sum();
+    let made: u64 = selections.iter().map(SessionRecords::recorded).sum();
+    (selected > 0).then(|| format!("these are {selected} runs of a session of at least {made}"))
 }
 
 /// Returns the warnings of all sessions, once for each condition, with the number of sessions if some had none.
@@ -57,6 +66,20 @@ impl SessionRecords<'_> {
     /// Returns whether a proof may leave out runs: those with a slow reader need the goodput of a run that succeeded.
     fn may_leave_out(&self) -> bool {
         self.words().nth(1) == Some("prove") && self.records.iter().any(|record| !record.is_ok())
+    }
+
+    /// Returns the number of runs that the session recorded, as far as these records tell.
+    fn recorded(&self) -> u64 {
+        self.records
+            .iter()
+            .filter_map(|record| record.sequence)
+            .max()
+            .map_or(0, |last| last.saturating_add(1))
+    }
+
+    /// Returns whether records of the session are missing before the last of these. An interruption leaves no such gap.
+    fn is_selection(&self) -> bool {
+        self.recorded() > self.records.len() as u64
     }
 
     fn has_flag(&self, flag: &str) -> bool {
@@ -100,6 +123,20 @@ mod tests {
         assert_eq!(interruption(&[limited]).unwrap(), "Incomplete: 1 of 3 runs.");
         let proof = by("longhaul prove", failed("h2", FaultKind::Timeout));
         assert_eq!(interruption(&[proof]), None);
+    }
+
+    #[test]
+    fn a_selection_of_runs_is_no_interruption() {
+        let numbered = |numbers: &[u64]| -> Vec<Record> {
+            let of = |number: &u64| with(planned(12, run("h2")), |record| record.sequence = Some(*number));
+            numbers.iter().map(of).collect()
+        };
+        let (early, selected) = (numbered(&[0, 1, 2]), numbered(&[1, 4, 11]));
+        assert_eq!(interruption(&early).unwrap(), "Interrupted: 3 of 12 runs.");
+        assert_eq!(selection(&early), None);
+        assert_eq!(interruption(&selected), None);
+        assert_eq!(selection(&selected).unwrap(), "these are 3 runs of a session of at least 12");
+        assert_eq!(selection(&[run("h2")]), None, "records of earlier versions");
     }
 
     #[test]

@@ -75,6 +75,10 @@ pub struct Record {
     /// `fetch`, and in records written before 2026-11-28.
     #[serde(default)]
     pub planned_runs: Option<u64>,
+    /// The position of the run among the recorded runs of its session, counted from 0; null in records of `send` and
+    /// `fetch`, and in records written before 2026-11-28.
+    #[serde(default)]
+    pub sequence: Option<u64>,
     /// The conditions of the machine, seen before the session, that spoil its figures.
     #[serde(default)]
     pub warnings: Vec<Warning>,
@@ -181,6 +185,7 @@ impl Record {
             round: 0,
             schedule: None,
             planned_runs: None,
+            sequence: None,
             warnings: Vec::new(),
             started_at: String::new(),
             outcome: Outcome::Ok,

@@ -188,7 +188,7 @@ impl SpeedAnswer {
             format!("{chunk} ({})", protocols.join(", "))
         });
         let parts: Vec<String> = parts.collect();
-        (!parts.is_empty()).then(|| format!("Smallest chunk with 95 % of the best: {}", parts.join("; ")))
+        (!parts.is_empty()).then(|| format!("Smallest chunk for 95 % of best: {}", parts.join("; ")))
     }
 }
 
@@ -383,7 +383,7 @@ mod tests {
         let [answer] = &answers(&records)[..] else { panic!() };
         assert_eq!(
             answer.chunk_line().unwrap(),
-            "Smallest chunk with 95 % of the best: 4KiB (h2c); 64KiB (h1c); unclear (h1)"
+            "Smallest chunk for 95 % of best: 4KiB (h2c); 64KiB (h1c); unclear (h1)"
         );
         assert_eq!(answer.chunks[0].share, Some(0.97));
     }

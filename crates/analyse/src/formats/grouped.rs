@@ -44,7 +44,8 @@ struct Bodies<'r, 'a> {
     ceilings: Vec<&'r Row<'a>>,
 }
 
-/// Returns the table for a terminal of a width, with its explanation above.
+/// Returns the table for a terminal of a width. Its explanation and the ceilings stand above the headings, so that fewer
+/// lines are below the first of these.
 pub(super) fn text(analysis: &Analysis<'_>, screen: &Screen, width: usize) -> String {
     let all = bodies(analysis);
     let names: Vec<String> = analysis.rows.iter().map(name).collect();
@@ -54,6 +55,7 @@ pub(super) fn text(analysis: &Analysis<'_>, screen: &Screen, width: usize) -> St
     let columns = fitting(columns(analysis), width.saturating_sub(first));
     let mut text = screen.wrapped(LEGEND);
     for bodies in &all {
+        text += &bodies.ceilings(screen, all.len() > 1);
         for Group { heading, rows } in &bodies.groups {
             let titles = columns.iter().map(|column| (column.title.to_owned(), column.width()));
             text += &line(heading, first, titles, "verdict");
@@ -63,7 +65,6 @@ pub(super) fn text(analysis: &Analysis<'_>, screen: &Screen, width: usize) -> St
                 text += &line(name, first, cells, &painted_verdict(analysis, row, screen));
             }
         }
-        text += &bodies.ceilings(screen, all.len() > 1);
     }
     text
 }
@@ -265,16 +266,47 @@ mod tests {
     fn the_default_run_and_its_answer_fit_80_columns_and_24_lines() {
         let records = default_run();
         let text = table(&records, 80);
-        let explained = text.lines().take_while(|line| !line.contains(" chunks, ")).count();
         let answer = Analysis::of(&records).answer().to_string();
-        let shown: Vec<&str> = text.lines().skip(explained).collect();
-        assert_eq!(shown.len(), 2 * 9 + 1, "{text}");
-        // Three lines of the answer, the place of the report, and the prompt.
-        assert!(shown.len() + 3 + 2 <= 24 && answer.lines().count() == 3, "{text}{answer}");
+        let (explanation, shown) = below_the_first_heading(&text);
+        assert_eq!((shown.len(), answer.lines().count()), (2 * 9, 3), "{text}");
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
         assert!(shown[0].starts_with("64KiB chunks, 2GiB up  MiB/s "), "{text}");
         assert!(shown[9].starts_with("1MiB chunks, 2GiB up   MiB/s "), "{text}");
-        assert!(shown[18].starts_with("ceilings, MiB/s: tcp 23456, tls 23456, quic 23456"), "{text}");
+        assert!(
+            explanation.last().unwrap().starts_with("ceilings, MiB/s: tcp 23456, tls 23456, quic 23456"),
+            "{text}"
+        );
+    }
+
+    /// Splits a table into the lines above its first heading, and those from there on.
+    fn below_the_first_heading(text: &str) -> (Vec<&str>, Vec<&str>) {
+        text.lines().partition({
+            let mut is_above = true;
+            move |line: &&str| {
+                is_above &= !line.contains(" chunks, ");
+                is_above
+            }
+        })
+    }
+
+    #[test]
+    fn the_first_heading_of_a_noisy_run_stays_on_a_terminal_of_24_lines() {
+        let noisy = default_run().into_iter().enumerate().map(|(i, record)| {
+            with(record, |record| {
+                record.goodput_bytes_per_s = Some(f64::from(1 << 20) * (1000.0 + (i * 7919 % 3000) as f64));
+                record.disturbed = Some(i % 2 == 0);
+                record.disturbances = vec!["an end was preempted".into()];
+                record.warnings =
+                    vec![record::Warning::new("load", "others used the CPU", "noisier figures")];
+            })
+        });
+        let records: Vec<Record> = noisy.collect();
+        let (analysis, screen) = (Analysis::of(&records), Screen::terminal(80));
+        let text = super::super::table(&analysis, &screen) + &super::super::answer(&analysis, &screen);
+        assert!(text.contains("57 of 114 runs were disturbed") && text.contains(" or "), "{text}");
+        let (_, shown) = below_the_first_heading(&text);
+        // The place of the report and the prompt follow.
+        assert!(shown.len() + 2 <= 24, "{} lines: {text}", shown.len());
     }
 
     #[test]

@@ -33,8 +33,8 @@ const LEGEND: &str = "medians; [a, b]: interval of 95 %, a..b: least and most of
 /// The explanation of the ranks, which stands below the table.
 const RANKS: &str = "fastest, slowest: among HTTP rows of the same bodies with disjoint intervals\n";
 
-/// Returns the table for standard output, with findings and notes. On a terminal, its lines fit the width, and notes stand
-/// above it, so that the end of the table stays in sight.
+/// Returns the table for standard output, with findings and notes. On a terminal, its lines fit the width. Notes and
+/// findings that fail nothing stand above it, so that the table stays in sight.
 pub fn table(analysis: &Analysis<'_>, screen: &Screen) -> String {
     if analysis.rows.is_empty() {
         return "no run was finished\n".into();
@@ -43,7 +43,10 @@ pub fn table(analysis: &Analysis<'_>, screen: &Screen) -> String {
         analysis.warnings.iter().map(|warning| screen.headed(Tone::Warning, "Warning", warning)).collect();
     let early: String =
         analysis.interruption.iter().map(|early| screen.paint(Tone::Warning, early) + "\n").collect();
-    let findings: String = analysis.findings.iter().map(|finding| found(finding, screen)).collect();
+    let (bad, remarkable): (Vec<&Finding>, Vec<&Finding>) =
+        analysis.findings.iter().partition(|finding| finding.kind.verdict() != Verdict::Good);
+    let [findings, remarkable] = [bad, remarkable]
+        .map(|findings| findings.into_iter().map(|finding| found(finding, screen)).collect::<String>());
     let notes: String =
         analysis.notes.iter().map(|note| screen.headed(Tone::Warning, "note", note)).collect();
     let packets = analysis.packets.as_ref().map_or_else(String::new, |packets| screen.wrapped(packets));
@@ -52,12 +55,14 @@ pub fn table(analysis: &Analysis<'_>, screen: &Screen) -> String {
     let limits: String = limits::lines(&analysis.rows).iter().map(|line| screen.wrapped(line)).collect();
     if let Some(width) = screen.columns() {
         let rows = grouped::text(analysis, screen, width);
-        return format!("{warnings}{notes}{packets}{limits}{rows}{peers}{untuned}{framing}{findings}{early}");
+        return format!(
+            "{warnings}{notes}{remarkable}{packets}{limits}{peers}{rows}{untuned}{framing}{findings}{early}"
+        );
     }
     let ranks = if analysis.rows.iter().any(|row| row.rank.is_some()) { RANKS } else { "" };
     let rows = rows(analysis);
     format!(
-        "{rows}\n{LEGEND}{ranks}{limits}{peers}{packets}{findings}{warnings}{notes}{untuned}{framing}{early}"
+        "{rows}\n{LEGEND}{ranks}{limits}{peers}{packets}{findings}{remarkable}{warnings}{notes}{untuned}{framing}{early}"
     )
 }
 
