@@ -2,13 +2,14 @@
 
 use std::{fmt, time::Duration};
 
-use record::Case;
+use record::{Case, mib};
 use run::nominal_time;
 
-/// A number of runs and their nominal time.
+/// A number of runs, the bytes of their bodies, and their nominal time.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Expectation {
     runs: u64,
+    bytes: u64,
     time: Duration,
 }
 
@@ -16,7 +17,12 @@ impl Expectation {
     /// Returns the expectation of `rounds` rounds of `cases`.
     pub(crate) fn of(cases: &[Case], rounds: u32) -> Self {
         let one_round = cases.iter().map(nominal_time).fold(Duration::ZERO, Duration::saturating_add);
-        Self { runs: cases.len() as u64 * u64::from(rounds), time: one_round.saturating_mul(rounds) }
+        let bytes = cases.iter().map(Case::total_bytes).fold(0, u64::saturating_add);
+        Self {
+            runs: cases.len() as u64 * u64::from(rounds),
+            bytes: bytes.saturating_mul(rounds.into()),
+            time: one_round.saturating_mul(rounds),
+        }
     }
 
     /// Makes the runs take `factor` times as long.
@@ -27,7 +33,11 @@ impl Expectation {
 
     /// Adds the runs of `others`.
     pub(crate) fn and(self, others: Self) -> Self {
-        Self { runs: self.runs + others.runs, time: self.time.saturating_add(others.time) }
+        Self {
+            runs: self.runs + others.runs,
+            bytes: self.bytes.saturating_add(others.bytes),
+            time: self.time.saturating_add(others.time),
+        }
     }
 
     /// Returns the number of runs.
@@ -56,7 +66,17 @@ impl Expectation {
 
 impl fmt::Display for Expectation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} runs, about {} on two cores", self.runs, rounded(self.time))
+        let (runs, bytes, time) = (self.runs, amount(self.bytes), rounded(self.time));
+        write!(f, "{runs} runs of {bytes} in all, about {time} on two cores")
+    }
+}
+
+/// Formats a number of bytes in the unit in which it is above one.
+fn amount(bytes: u64) -> String {
+    match mib(bytes) {
+        mib if mib < 1024.0 => format!("{mib:.0} MiB"),
+        mib if mib < f64::from(1 << 20) => format!("{:.0} GiB", mib / 1024.0),
+        mib => format!("{:.1} TiB", mib / f64::from(1 << 20)),
     }
 }
 
@@ -79,7 +99,7 @@ mod tests {
 
     #[test]
     fn time_left_follows_the_pace_so_far() {
-        let all = Expectation { runs: 10, time: 100 * SECOND };
+        let all = Expectation { runs: 10, bytes: 0, time: 100 * SECOND };
         assert_eq!(all.left(Duration::ZERO, SECOND), None);
         assert_eq!(all.left(25 * SECOND, 50 * SECOND), Some(150 * SECOND), "a machine of half the speed");
         assert_eq!(all.left(120 * SECOND, 60 * SECOND), Some(Duration::ZERO));
@@ -90,8 +110,15 @@ mod tests {
         let cases = [Case::new("h2"), Case::new("h3")];
         let (once, twice) = (Expectation::of(&cases, 1), Expectation::of(&cases, 2));
         assert_eq!((once.runs, twice.runs, once.and(once).time), (2, 4, twice.time));
+        assert_eq!(twice.to_string().split(',').next(), Some("4 runs of 8 GiB in all"));
         assert_eq!(once.slower(2.0).time.as_millis(), twice.time.as_millis());
         assert_eq!(twice.share(3), "3 of 4 runs");
+    }
+
+    #[test]
+    fn an_amount_has_the_unit_that_fits() {
+        let amounts = [1 << 20, 228 << 30, 432 << 30, 3 << 39].map(amount);
+        assert_eq!(amounts, ["1 MiB", "228 GiB", "432 GiB", "1.5 TiB"]);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use run::{Budget, Heartbeat, Observer, nominal_time};
 
 use crate::{
     expectation::{Expectation, rounded},
+    intervals::Intervals,
     status_lines::StatusLines,
 };
 
@@ -36,6 +37,8 @@ pub(crate) struct LiveView {
     memory: ByEnd<EndMemory>,
     /// True while the host of the servers' ends is awaited.
     is_waiting: bool,
+    /// The intervals that have a line each, if they were asked for.
+    intervals: Option<Intervals>,
 }
 
 enum Mode {
@@ -81,7 +84,13 @@ impl LiveView {
             goodput: None,
             memory: ByEnd::default(),
             is_waiting: false,
+            intervals: None,
         }
+    }
+
+    /// Adds a line for each interval of this length, if there is one.
+    pub(crate) fn with_intervals(self, length: Option<Duration>) -> Self {
+        Self { intervals: length.map(Intervals::new), ..self }
     }
 
     /// Returns whether lines are redrawn.
@@ -146,7 +155,17 @@ impl LiveView {
         (self.nominal, self.body_bytes) = (nominal_time(case), case.total_bytes());
         (self.received, self.goodput) = (None, None);
         self.memory = ByEnd::default();
+        self.intervals.iter_mut().for_each(Intervals::restart);
         self.draw();
+    }
+
+    /// Prints the line of an interval that has ended.
+    fn report_interval(&mut self, bytes: u64) {
+        let now = self.began.elapsed();
+        let line = self.intervals.as_mut().and_then(|intervals| intervals.report(now, bytes));
+        if let Some(line) = line {
+            self.print(&format!("{} {line}", self.title), "");
+        }
     }
 
     /// Updates the goodput: the rate between two heartbeats of the receiver.
@@ -215,6 +234,7 @@ impl Observer for LiveView {
         self.memory[end] = EndMemory { rss: heartbeat.rss_bytes, allowed };
         if end == End::Receiver {
             self.receive(heartbeat.bytes);
+            self.report_interval(heartbeat.bytes);
         }
         self.draw();
     }

@@ -9,6 +9,7 @@ mod commands;
 mod exit;
 mod expectation;
 mod input;
+mod intervals;
 mod kept;
 mod live_view;
 mod log;
@@ -97,7 +98,7 @@ fn abort_on_panic() {
     }));
 }
 
-/// Returns whether a panic is that of `eprintln!` whose reader has gone, such as `head` in `2>&1 | head`.
+/// Returns whether `eprintln!` has panicked because the reader of stderr is gone, such as `head` in `2>&1 | head`.
 fn is_reader_of_stderr_gone(info: &PanicHookInfo<'_>) -> bool {
     let text = info.payload().downcast_ref::<String>();
     text.is_some_and(|text| text.starts_with("failed printing to stderr: Broken pipe"))

@@ -57,12 +57,12 @@ pub(crate) fn set_colour(choice: clap::ColorChoice) {
     choice.write_global();
 }
 
-/// Returns the medium of standard output.
+/// Returns the properties of standard output as a medium for text: its width and its colours.
 pub(crate) fn stdout_screen() -> Screen {
     screen(&io::stdout())
 }
 
-/// Returns the medium of stderr.
+/// Returns the properties of stderr as a medium for text.
 pub(crate) fn stderr_screen() -> Screen {
     screen(&io::stderr())
 }

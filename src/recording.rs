@@ -58,6 +58,8 @@ pub(crate) struct Recording<'a> {
     interruption: Interruption,
     /// The number and time of runs that are expected if the session is not stopped.
     expected: Expectation,
+    /// The number of recorded runs, with those of an earlier invocation.
+    sequence: u64,
     end: End,
     began: Stamp,
     used: Option<Resources>,
@@ -131,17 +133,25 @@ impl<'a> Recording<'a> {
             kept,
             earlier: None,
             made: 0,
-            view: if args.quiet { LiveView::quiet() } else { LiveView::of(left) },
+            view: if args.quiet { LiveView::quiet() } else { LiveView::of(left) }
+                .with_intervals(args.interval),
             runtime,
             enclosures: None,
             peer_host: None,
             interruption,
             expected,
+            sequence: 0,
             end: End::Done,
             began: Stamp::now(),
             used: Resources::used(),
             _idle: idle,
         }
+    }
+
+    /// Warns of further conditions of the machine, which spoil the figures of all later runs.
+    pub(crate) fn warn_of(&mut self, warnings: Vec<Warning>) {
+        warn(&warnings);
+        self.session = self.session.clone().warned_of(warnings);
     }
 
     /// Sets the slope of memory that counts as growth, per GiB of body, for all later runs.
@@ -237,8 +247,10 @@ impl<'a> Recording<'a> {
             plan = plan.in_schedule(earlier.schedule());
             entries = entries.into_iter().map(|entry| entry.after(earlier)).collect();
         }
-        let (kept, made, json) = (&mut self.kept, &mut self.made, self.args.json);
+        let (kept, made, json, sequence) =
+            (&mut self.kept, &mut self.made, self.args.json, &mut self.sequence);
         let mut keep = |record: &Record| -> anyhow::Result<()> {
+            let record = &numbered(record, sequence);
             kept.keep(record)?;
             *made += 1;
             if json { print(&record.to_line()?) } else { Ok(()) }
@@ -366,6 +378,14 @@ impl<'a> Recording<'a> {
             End::Done | End::OutOfTime => reported.map(|_| verdict),
         }
     }
+}
+
+/// Returns a record with its position in the session.
+fn numbered(record: &Record, sequence: &mut u64) -> Record {
+    let mut record = record.clone();
+    record.sequence = Some(*sequence);
+    *sequence += 1;
+    record
 }
 
 /// Returns the cases of those series that further rounds may decide.

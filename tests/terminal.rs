@@ -68,3 +68,39 @@ fn only_a_terminal_has_colours_unless_the_user_decides() {
     );
     assert!(!escapes(&["--color", "never"], &[("CLICOLOR_FORCE", "1")]));
 }
+
+#[test]
+fn an_interval_has_a_line_of_its_own_on_stderr() {
+    let out = Out::new();
+    let flags = ["--limit-rate", "16MiB", "--size", "16MiB", "--interval", "0.25"];
+    let mut command = longhaul(&["bench", "--protocol", "h1c", "--chunk-size", "64KiB", "-r", "1"]);
+    let output = command.args(flags).args(["-o", &out.text()]).output().unwrap();
+    assert_success(&output);
+    let told = text(&output.stderr);
+    let lines: Vec<&str> =
+        told.lines().filter(|line| line.contains(" s  ") && line.contains(" to ")).collect();
+    assert!(lines.len() >= 2 && lines[0].starts_with("[1/1]   0.00 to "), "{told}");
+    let moved: f64 =
+        lines.iter().map(|line| line.split_whitespace().nth(5).unwrap().parse::<f64>().unwrap()).sum();
+    assert!((1.0..=16.0).contains(&moved), "{moved} MiB: {told}");
+    assert!(!text(&output.stdout).contains(" to "), "{}", text(&output.stdout));
+}
+
+#[test]
+fn a_selection_of_records_is_not_called_interrupted() {
+    let (out, report) = (Out::new(), Out::new());
+    let flags = ["--protocol", "h1c", "--size", "1MiB", "--chunk-size", "64KiB", "--rounds", "4", "--quiet"];
+    assert_success(&run(&[&["bench", "--out", &out.text()], &flags[..]].concat()));
+    let lines = fs::read_to_string(out.path().join("records.jsonl")).unwrap();
+    let lines: Vec<&str> = lines.lines().collect();
+    let summary = |lines: &[&str]| {
+        let file = out.path().join("some.jsonl");
+        fs::write(&file, lines.iter().map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+        assert_success(&run(&["report", file.to_str().unwrap(), "-o", &report.text()]));
+        fs::read_to_string(report.path().join("summary.md")).unwrap()
+    };
+    assert!(summary(&lines[..2]).contains("Interrupted: 2 of 4 runs."));
+    let selected = summary(&lines[2..]);
+    assert!(!selected.contains("Interrupted"), "{selected}");
+    assert!(selected.contains("these are 2 runs of a session of at least 4"), "{selected}");
+}

@@ -13,7 +13,7 @@ use super::SessionArgs;
 /// The name of the tables that describe a matrix.
 const MATRIX: &str = "matrix";
 
-/// Returns the command line of each matrix in a file: `args` with the flags of the file. `matches` are those of `args`.
+/// Returns the command line of each matrix in a file: `args` with the flags of the file. `matches` is the parsed form of `args`.
 ///
 /// # Errors
 /// Fails if the file cannot be read, or a value has no meaning as a flag's.

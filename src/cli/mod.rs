@@ -43,7 +43,7 @@ pub(crate) use help::{CompletionsArgs, HelpArgs, ManArgs};
 pub(crate) use plan::PlanArgs;
 #[cfg(test)]
 pub(crate) use prove::LEAST_SLOPE_LIMIT;
-pub(crate) use prove::{ListenerRole, ProveArgs};
+pub(crate) use prove::{ListenerRole, ProveArgs, STALL, SUBJECT_SLOPE_LIMIT};
 pub(crate) use remote::{FetchArgs, RemoteArgs, SendArgs};
 pub(crate) use report::ReportArgs;
 pub(crate) use reproduce::ReproduceArgs;

@@ -20,10 +20,10 @@ use crate::exit::Usage;
 pub(crate) const LEAST_SLOPE_LIMIT: ByteSize = ByteSize(20 << 10);
 
 /// The default of `--slope-limit` for programs whose heap is not counted: resident memory scatters by pages.
-const SUBJECT_SLOPE_LIMIT: ByteSize = ByteSize(1 << 20);
+pub(crate) const SUBJECT_SLOPE_LIMIT: ByteSize = ByteSize(1 << 20);
 
 /// The default of `--stall`: a program that does not hold its sender back takes in a GiB in less, at 200 MiB/s and more.
-const STALL: Duration = Duration::from_secs(5);
+pub(crate) const STALL: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Args)]
 pub(crate) struct ProveArgs {
@@ -33,7 +33,7 @@ pub(crate) struct ProveArgs {
     /// Prove any program whose input has a size: the command after --, in which n in braces stands for each of these sizes
     #[arg(long, value_name = "SIZES", value_delimiter = ',', value_parser = sizes, requires = "command", group = "subject")]
     series: Vec<Vec<ByteSize>>,
-    /// Slope of memory that counts as growth, per GiB of body [default: 100KiB; for a program of yours: 1MiB]
+    /// Slope of memory that counts as growth, per GiB of body
     #[arg(long, value_name = "SIZE", value_parser = slope_limit)]
     slope_limit: Option<ByteSize>,
     /// Skip the controls, whose memory must grow to show that growth is noticed
@@ -47,8 +47,7 @@ pub(crate) struct ProveArgs {
     pub(crate) runs: RunArgs,
     #[command(flatten)]
     pub(crate) listener: ListenerArgs,
-    /// Time for which longhaul's reader stands still in one run of the largest body; 0 leaves that run out [default: 5s,
-    /// for a program of yours that sends a body of at least 128MiB]
+    /// Time for which longhaul's reader stands still in one run of the largest body; 0 leaves that run out
     #[arg(long, value_name = "TIME", value_parser = stall, requires = "subject")]
     stall: Option<Duration>,
     /// Command line of the program to prove, run as it is without a shell

@@ -16,7 +16,7 @@ use super::{
     repeat::{RepeatArgs, announce},
     request::RequestArgs,
     trust::{KeyLogArgs, TrustArgs},
-    values::{chunk, duration, payload, seconds, upload_file},
+    values::{chunk, duration, interval, payload, seconds, upload_file},
 };
 use crate::exit::Usage;
 
@@ -59,6 +59,10 @@ pub(crate) struct RemoteArgs {
     /// Show no progress
     #[arg(short, long, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
+    /// Print a line on stderr for each interval of this length, in place of other progress: bytes and goodput; a bare
+    /// number is seconds
+    #[arg(long, value_name = "TIME", value_parser = interval, conflicts_with = "quiet")]
+    pub(crate) interval: Option<Duration>,
     /// Log to stderr what the connection does
     #[arg(short, long)]
     pub(crate) verbose: bool,
@@ -118,7 +122,7 @@ pub(crate) struct SendArgs {
     /// ;filename=NAME; - is standard input (repeatable)
     #[arg(short = 'F', long = "form", value_name = "NAME=VALUE", conflicts_with_all = ["payload", "upload_file", "size", "seed", "continue_at"])]
     form: Vec<OsString>,
-    /// Size of a generated body [default: 2GiB]
+    /// Size of a generated body
     #[arg(long, value_name = "SIZE")]
     pub(crate) size: Option<ByteSize>,
     /// Chunk size, from 1 B to 64 MiB

@@ -117,7 +117,7 @@ pub(crate) struct ServeArgs {
     /// Bytes of the file system of save:DIR that stay free [default: 64MiB, or a tenth of a small file system]
     #[arg(long, value_name = "SIZE", help_heading = "Guards")]
     min_free: Option<ByteSize>,
-    /// Largest chunk of a generated body [default: 1MiB]
+    /// Largest chunk of a generated body
     #[arg(long, value_name = "SIZE", value_parser = chunk, help_heading = "Guards")]
     max_chunk: Option<ChunkSize>,
     /// Smallest chunk of a generated body
@@ -126,21 +126,19 @@ pub(crate) struct ServeArgs {
     /// Largest generated body [default: unlimited]
     #[arg(long, value_name = "SIZE", help_heading = "Guards")]
     max_size: Option<ByteSize>,
-    /// Most concurrent connections; a few further ones wait, all others are closed [default: 1024, or what memory and
-    /// open files admit]
+    /// Most concurrent connections; a few further ones wait, all others are closed
     #[arg(long, value_name = "N", value_parser = count(1..=1 << 20), help_heading = "Guards")]
     max_connections: Option<u32>,
     /// Most concurrent connections of one IPv4 address or IPv6 /64 that is not loopback; further ones are closed
     #[arg(long, value_name = "N", default_value = "64", value_parser = count(1..=1 << 20), help_heading = "Guards")]
     max_connections_per_address: u32,
-    /// Most concurrent requests over all connections; further ones are refused [default: 1024, or what memory and open
-    /// files admit]
+    /// Most concurrent requests over all connections; further ones are refused
     #[arg(long, value_name = "N", value_parser = count(1..=1 << 20), help_heading = "Guards")]
     max_requests: Option<u32>,
     /// Most concurrent requests on a connection, over HTTP/2 and HTTP/3
     #[arg(long, value_name = "N", default_value = "128", value_parser = count(1..=1 << 16), help_heading = "Guards")]
     max_streams: u32,
-    /// Largest head of a request, in bytes [default: 65536]
+    /// Largest head of a request, in bytes
     #[arg(long, value_name = "BYTES", value_parser = count(8192..=1 << 20), help_heading = "Guards")]
     max_header: Option<u32>,
     /// Most fields in the head of a request, over HTTP/1.1

@@ -8,7 +8,7 @@ use run::{Affinity, Plan, Settings};
 
 use super::{
     names::{Named, named},
-    values::{count, duration, percent},
+    values::{count, duration, interval, percent},
 };
 
 #[derive(Debug, Args)]
@@ -66,7 +66,10 @@ pub(crate) struct SessionArgs {
     /// Show no live view
     #[arg(short, long, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
-    /// Print the cases and an estimate of the time, and stop
+    /// Print a line on stderr for each interval of this length in a run: bytes and goodput at the receiver
+    #[arg(short, long, value_name = "TIME", value_parser = interval, conflicts_with = "quiet")]
+    pub(crate) interval: Option<Duration>,
+    /// Print the cases, their bytes and an estimate of the time, and stop
     #[arg(long)]
     pub(crate) list: bool,
     /// Log to stderr what the connections of both ends do

@@ -135,6 +135,19 @@ pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// The shortest interval of a report: the time between two reports of a worker.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(250);
+
+/// Parses the length of the intervals of a report. A bare number is seconds, as for iperf3.
+pub(crate) fn interval(text: &str) -> Result<Duration, String> {
+    let parsed = seconds(text)?;
+    if parsed < SHORTEST_INTERVAL {
+        Err(format!("'{text}' is too short; use at least {} ms", SHORTEST_INTERVAL.as_millis()))
+    } else {
+        Ok(parsed)
+    }
+}
+
 /// The longest time that a guard may have. Libraries add such times to the clock, which overflows after centuries.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -165,6 +178,16 @@ mod tests {
         for text in ["", "30", "0s", "-1s", "soon"] {
             assert!(duration(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn an_interval_is_in_seconds_unless_it_has_a_unit() {
+        let ms = Duration::from_millis;
+        assert_eq!(
+            (interval("1"), interval("0.5"), interval("250ms")),
+            (Ok(ms(1000)), Ok(ms(500)), Ok(ms(250)))
+        );
+        assert_eq!(interval("0.1").unwrap_err(), "'0.1' is too short; use at least 250 ms");
     }
 
     #[test]

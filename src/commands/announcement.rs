@@ -191,7 +191,7 @@ mod tests {
         Announcement {
             cleartext: "0.0.0.0:8430".parse().ok(),
             unix: None,
-            tls: "127.0.0.1:8433".parse().ok(),
+            tls: "127.0.0.1:8434".parse().ok(),
             metrics: None,
             fingerprint: Some("sha256:00".into()),
             certificate: Some(Path::new("/tmp/a b.pem")),
@@ -211,8 +211,8 @@ mod tests {
         for line in [
             "curl -T FILE http://localhost:8430/",
             "longhaul fetch 'http://localhost:8430/?size=1GiB'",
-            "curl --cacert '/tmp/a b.pem' -T FILE https://127.0.0.1:8433/",
-            "longhaul send --cacert '/tmp/a b.pem' --protocol h3 https://127.0.0.1:8433/ --size 1GiB",
+            "curl --cacert '/tmp/a b.pem' -T FILE https://127.0.0.1:8434/",
+            "longhaul send --cacert '/tmp/a b.pem' --protocol h3 https://127.0.0.1:8434/ --size 1GiB",
             "Uploads are saved in /srv/up",
         ] {
             assert!(text.contains(&format!("  {line}\n")), "{line}: {text}");

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use analyse::{Analysis, Verdict};
 use record::{Case, PayloadKind, Purpose, SinkKind};
-use run::Budget;
+use run::{Budget, machine};
 use subject::peers::Peer;
 
 use crate::{
@@ -44,7 +44,10 @@ pub(super) fn main(args: &BenchArgs) -> anyhow::Result<Verdict> {
     recording.run_servers_on(host);
     match of_peers.is_empty() {
         true => recording.run(&cases, rounds, Purpose::Measure)?,
-        false => recording.run_beside(&cases, of_peers, rounds)?,
+        false => {
+            recording.warn_of(machine::warnings_beside_others());
+            recording.run_beside(&cases, of_peers, rounds)?
+        }
     }
     let records = recording.records()?;
     let analysis = Analysis::of(&records);

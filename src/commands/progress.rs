@@ -6,12 +6,13 @@ use client::Heartbeat;
 use metrics::Stamp;
 use record::{ByteSize, mib, mib_per_s};
 
-use crate::{cli::RemoteArgs, expectation::rounded, status_lines::StatusLines};
+use crate::{cli::RemoteArgs, expectation::rounded, intervals::Intervals, status_lines::StatusLines};
 
 /// The time between two lines where a line cannot be redrawn.
 const PAUSE: Duration = Duration::from_secs(5);
 
-/// The progress of a transfer: a line that is redrawn on a terminal, and a line every [`PAUSE`] elsewhere.
+/// The progress of a transfer: a line that is redrawn on a terminal, and a line every [`PAUSE`] elsewhere; or a line for
+/// each interval that was asked for.
 pub(super) struct Progress(RefCell<Shown>);
 
 struct Shown {
@@ -26,14 +27,16 @@ struct Shown {
 enum Mode {
     Live(StatusLines),
     Lines,
+    Intervals(Intervals),
     Quiet,
 }
 
 impl Progress {
     pub(super) fn new(args: &RemoteArgs, size: Option<ByteSize>) -> Self {
-        let mode = match args.quiet || args.json {
-            true => Mode::Quiet,
-            false => StatusLines::on_stderr().map_or(Mode::Lines, Mode::Live),
+        let mode = match args.interval {
+            Some(length) => Mode::Intervals(Intervals::new(length)),
+            None if args.quiet || args.json => Mode::Quiet,
+            None => StatusLines::on_stderr().map_or(Mode::Lines, Mode::Live),
         };
         Self(RefCell::new(Shown { mode, size, began: Stamp::now(), last: None }))
     }
@@ -51,12 +54,17 @@ impl Progress {
 
 impl Shown {
     fn show(&mut self, heartbeat: Heartbeat) {
+        if let Mode::Intervals(intervals) = &mut self.mode {
+            let ended = intervals.report(self.began.elapsed(), heartbeat.bytes);
+            ended.iter().for_each(|line| eprintln!("{line}"));
+            return;
+        }
         let now = Stamp::now();
         let since = self.last.map_or(self.began, |(last, _)| last);
         let is_due = match &self.mode {
             Mode::Live(status) => status.is_due(),
             Mode::Lines => now.since(since) >= PAUSE,
-            Mode::Quiet => false,
+            Mode::Intervals(_) | Mode::Quiet => false,
         };
         if !is_due {
             return;
@@ -70,7 +78,7 @@ impl Shown {
         match &mut self.mode {
             Mode::Live(status) => status.draw(&[line]),
             Mode::Lines => eprintln!("{line}"),
-            Mode::Quiet => {}
+            Mode::Intervals(_) | Mode::Quiet => {}
         }
     }
 }

@@ -44,6 +44,7 @@ impl<'a> Recording<'a> {
         });
         let mut recording = Self::of(args, place, kept, expected, left);
         recording.session = recording.session.continuing(&earlier);
+        recording.sequence = records.len() as u64;
         recording.earlier = Some(earlier);
         Ok(recording)
     }

@@ -126,10 +126,11 @@ impl Session {
         Self { planned_runs: Some(runs), ..self }
     }
 
-    /// Sets the conditions of the machine that spoil the figures of all later runs.
+    /// Adds conditions of the machine that spoil the figures of all later runs.
     #[must_use]
-    pub fn warned_of(self, warnings: Vec<Warning>) -> Self {
-        Self { warnings, ..self }
+    pub fn warned_of(mut self, mut warnings: Vec<Warning>) -> Self {
+        self.warnings.append(&mut warnings);
+        self
     }
 
     /// Runs every case once in each round of the plan. Since each round covers the whole matrix, a machine that drifts

@@ -14,10 +14,14 @@ use crate::Options;
 const ATTEMPTS: u32 = 16;
 
 /// The port for cleartext of a server without an address of its own.
+///
+/// IANA has assigned neither this port nor [`DEFAULT_TLS_PORT`], for TCP or for UDP. Nearby, it has assigned 8423 and 8432 for
+/// TCP, and 8433 for UDP (Service Name and Transport Protocol Port Number Registry, as Wireshark's `epan/services-data.c` has
+/// it).
 pub const DEFAULT_PORT: u16 = 8430;
 
 /// The port for TLS and QUIC of a server without an address of its own.
-pub const DEFAULT_TLS_PORT: u16 = 8433;
+pub const DEFAULT_TLS_PORT: u16 = 8434;
 
 /// The lifetime of an alternative service in seconds (`ma`, RFC 7838 section 3.1): one hour.
 const ALT_SVC_MAX_AGE: u32 = 3600;

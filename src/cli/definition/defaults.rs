@@ -1,18 +1,32 @@
 //! The defaults of each command in the help of its flags, formatted from the values that are in force.
 
 use clap::{Arg, Command};
-use record::{ByteSize, DEFAULT_SPIN, Direction, LIMITS, Limits, PROTOCOLS, Profile, Protocol};
+use client::Upload;
+use record::{
+    ByteSize, DEFAULT_SLOPE_LIMIT, DEFAULT_SPIN, Direction, LIMITS, Limits, PROTOCOLS, Profile, Protocol,
+};
 use serve::{DEFAULT_PORT, DEFAULT_TLS_PORT};
+use subject::LEAST_BODY;
 
-use crate::cli::Defaults;
+use crate::cli::{Defaults, STALL, SUBJECT_SLOPE_LIMIT};
 
 /// States the defaults of a command.
 pub(super) fn state(command: Command) -> Command {
     match command.get_name() {
         "bench" => of_matrix(of_limits(command, None), &[&Defaults::BENCH]),
-        "prove" => of_matrix(of_limits(command, None), &[&Defaults::PROVE, &Defaults::PROVE_SUBJECT]),
-        "send" | "fetch" => of_limits(command, Some(&Limits::for_any_peer(Profile::default()))),
-        "serve" => of_ports(of_limits(command, Some(&serve::Options::default().limits))),
+        "prove" => {
+            let matrix = &[&Defaults::PROVE, &Defaults::PROVE_SUBJECT];
+            of_proof(of_matrix(of_limits(command, None), matrix))
+        }
+        "send" => {
+            let command = of_limits(command, Some(&Limits::for_any_peer(Profile::default())));
+            stated(command, [("size", Upload::SIZE.to_string())])
+        }
+        "fetch" => of_limits(command, Some(&Limits::for_any_peer(Profile::default()))),
+        "serve" => {
+            let options = serve::Options::default();
+            of_guards(of_ports(of_limits(command, Some(&options.limits))), &options)
+        }
         _ => command,
     }
 }
@@ -26,15 +40,14 @@ fn of_matrix(command: Command, defaults: &[&Defaults]) -> Command {
         [own, ..] => text(own),
         [] => String::new(),
     };
-    let command = [
+    let axes = [
         ("direction", both(directions)),
         ("chunk_size", both(|it| list(it.chunks.iter().map(|bytes| ByteSize(*bytes).to_string())))),
         ("size", format!("{}, or the size of the payload's file", both(|it| list(it.bodies)))),
         ("rounds", both(|it| it.rounds.to_string())),
         ("spin", format!("{}us; --profile stock: 0", DEFAULT_SPIN.as_micros())),
-    ]
-    .into_iter()
-    .fold(command, |command, (flag, default)| command.mut_arg(flag, |arg| with_default(arg, &default)));
+    ];
+    let command = stated(command, axes);
     let is_run = |protocol: &&Protocol| defaults.iter().any(|it| (it.protocols)(protocol));
     let names = |is_chosen: &dyn Fn(&&Protocol) -> bool| {
         list(PROTOCOLS.iter().filter(is_chosen).map(|protocol| protocol.name)).replace(',', ", ")
@@ -68,14 +81,42 @@ fn of_limits(command: Command, limits: Option<&Limits>) -> Command {
     })
 }
 
+/// States the defaults of the judgement of memory.
+fn of_proof(command: Command) -> Command {
+    let slope = format!("{DEFAULT_SLOPE_LIMIT}; for a program of yours: {SUBJECT_SLOPE_LIMIT}");
+    let stall = format!(
+        "{}s, for a program of yours that sends a body of at least {LEAST_BODY}",
+        STALL.as_secs_f64()
+    );
+    stated(command, [("slope_limit", slope), ("stall", stall)])
+}
+
 /// States the default ports.
 fn of_ports(command: Command) -> Command {
     let ports = [("listen", DEFAULT_PORT, "--listen-tls"), ("listen_tls", DEFAULT_TLS_PORT, "--listen")];
-    ports.into_iter().fold(command, |command, (flag, port, other)| {
-        let default =
-            format!("127.0.0.1:{port}, or a free port if it is in use; none if only {other} is given");
-        command.mut_arg(flag, |arg| with_default(arg, &default))
-    })
+    let default = |port, other| {
+        format!("127.0.0.1:{port}, or a free port if it is in use; none if only {other} is given")
+    };
+    stated(command, ports.map(|(flag, port, other)| (flag, default(port, other))))
+}
+
+/// States the guards of a server that depend on the machine or on other options.
+fn of_guards(command: Command, options: &serve::Options) -> Command {
+    let fitting = |most: u32| format!("{most}, or what memory and open files admit");
+    let guards = [
+        ("max_chunk", ByteSize::from(options.max_chunk).to_string()),
+        ("max_connections", fitting(options.max_connections)),
+        ("max_requests", fitting(options.max_requests)),
+        ("max_header", options.guards.header_bytes.to_string()),
+    ];
+    stated(command, guards)
+}
+
+/// Appends its default to the help of each flag.
+fn stated<const N: usize>(command: Command, defaults: [(&'static str, String); N]) -> Command {
+    defaults
+        .into_iter()
+        .fold(command, |command, (flag, default)| command.mut_arg(flag, |arg| with_default(arg, &default)))
 }
 
 /// Appends a default to the help of a flag.

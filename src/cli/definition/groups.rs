@@ -68,7 +68,17 @@ const MACHINE: Group = Group {
 const OUTPUT: Group = Group {
     heading: "Output",
     common: &["output", "json", "quiet", "list"],
-    further: &["title", "label", "csv", "junit", "verbose", "log_format", "explain_memory", "access_log"],
+    further: &[
+        "title",
+        "label",
+        "csv",
+        "junit",
+        "interval",
+        "verbose",
+        "log_format",
+        "explain_memory",
+        "access_log",
+    ],
 };
 
 const REQUEST: Group = Group {

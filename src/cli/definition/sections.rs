@@ -26,7 +26,7 @@ const BENCH: &[Example] = &[
     ),
     ("longhaul bench --protocol h2c -P 4 --streams 8", "32 bodies at once, on four connections"),
     (
-        "longhaul bench --to https://HOST:8433 --pin sha256:HEX --token-file token",
+        "longhaul bench --to https://HOST:8434 --pin sha256:HEX --token-file token",
         "Over a network: the servers' ends run on HOST, where longhaul serve --measure listens",
     ),
     ("longhaul bench --precision 2% --max-time 5m -o results/before", "Rounds until the figures are precise"),
@@ -53,9 +53,9 @@ const CONFORM: &[Example] = &[
 const SERVE: &[Example] = &[
     ("longhaul serve", "A server for this machine, which verifies and drops uploads"),
     ("longhaul serve --sink save:/srv/uploads", "A server that keeps uploads"),
-    ("longhaul serve --listen-tls 0.0.0.0:8433 --token-file token", "A server for other machines"),
+    ("longhaul serve --listen-tls 0.0.0.0:8434 --token-file token", "A server for other machines"),
     (
-        "longhaul serve --measure --listen-tls 0.0.0.0:8433 --token-file token",
+        "longhaul serve --measure --listen-tls 0.0.0.0:8434 --token-file token",
         "One end of a bench over two hosts",
     ),
 ];
@@ -67,7 +67,7 @@ const SEND: &[Example] = &[
         "A file to any server",
     ),
     (
-        "longhaul send https://127.0.0.1:8433/ -T some.iso -C - --protocol h3 -k",
+        "longhaul send https://127.0.0.1:8434/ -T some.iso -C - --protocol h3 -k",
         "A file over HTTP/3, resumed if it broke off before",
     ),
 ];

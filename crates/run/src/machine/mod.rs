@@ -66,6 +66,8 @@ enum Affects {
     Encrypted,
     /// Runs of protocols over UDP.
     OverUdp,
+    /// Runs with a program of someone else as one end.
+    OtherPrograms,
 }
 
 impl Diagnosis {
@@ -93,7 +95,8 @@ impl Diagnosis {
         self
     }
 
-    /// Returns the warning of a problem that spoils the figures of some of `protocols`, or `None` if it spoils none.
+    /// Returns the warning of a problem that spoils the figures of some of `protocols` between longhaul's own ends, or `None`
+    /// if it spoils none.
     fn warns(&self, protocols: &[&Protocol]) -> Option<&Warning> {
         let (affects, warning) = self.problem.as_ref()?.warning.as_ref()?;
         let any = |affected: fn(&Protocol) -> bool| protocols.iter().any(|protocol| affected(protocol));
@@ -101,6 +104,7 @@ impl Diagnosis {
             Affects::All => true,
             Affects::Encrypted => any(Protocol::is_encrypted),
             Affects::OverUdp => any(Protocol::is_over_udp),
+            Affects::OtherPrograms => false,
         };
         matters.then_some(warning)
     }
@@ -195,6 +199,12 @@ pub fn warnings(
     examine(&needs, GLANCE).iter().filter_map(|diagnosis| diagnosis.warns(&protocols).cloned()).collect()
 }
 
+/// Returns a warning of each problem that spoils the figures of other programs only.
+pub fn warnings_beside_others() -> Vec<Warning> {
+    let problem = network::default_controller().and_then(|diagnosis| diagnosis.problem);
+    problem.and_then(|problem| problem.warning).map(|(_, warning)| warning).into_iter().collect()
+}
+
 /// Returns the text of a file of the kernel, or `None` if it cannot be read.
 pub(crate) fn read(path: &str) -> Option<String> {
     std::fs::read_to_string(path).ok().map(|text| text.trim().to_owned())
@@ -221,6 +231,7 @@ mod tests {
         assert!(diagnosis(Affects::Encrypted).warns(&[tcp, tls]).is_some());
         assert!(diagnosis(Affects::OverUdp).warns(&[tcp, tls]).is_none());
         assert!(diagnosis(Affects::OverUdp).warns(&[quic]).is_some());
+        assert!(diagnosis(Affects::OtherPrograms).warns(&[tcp, tls, quic]).is_none());
         assert!(Diagnosis::good("x", "y").warns(&[quic]).is_none());
     }
 
