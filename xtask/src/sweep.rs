@@ -14,10 +14,15 @@ use crate::study::{CONFIDENCE, ProgramOptions, RoundOptions, Table, mib_per_s};
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// Chunk sizes, also as a doubling range
-    #[arg(long, value_name = "LIST", default_value = "4KiB..1MiB")]
+    #[arg(long = "chunk-size", alias = "chunks", value_name = "LIST", default_value = "4KiB..1MiB")]
     chunks: String,
     /// Protocols
-    #[arg(long, value_name = "LIST", default_value = "tcp,h1c,h2c,tls,h1,h2,quic,h3")]
+    #[arg(
+        long = "protocol",
+        alias = "protocols",
+        value_name = "LIST",
+        default_value = "tcp,h1c,h2c,tls,h1,h2,quic,h3"
+    )]
     protocols: String,
     /// Directions
     #[arg(long, value_name = "LIST", default_value = "up")]
