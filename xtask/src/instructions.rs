@@ -46,7 +46,7 @@ const BODIES: [u64; 2] = [4, 36];
 /// The most that the counting of live heap may add.
 const HEAP_SHARE: f64 = 0.01;
 
-/// The exit code for more instructions, which is that of a slower candidate.
+/// The exit code for more instructions, the same as for a slower candidate.
 const MORE: u8 = 3;
 
 /// The count of one end.

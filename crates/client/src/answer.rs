@@ -151,8 +151,8 @@ async fn first_line(mut body: Body) -> Option<String> {
     Some(quoted(line))
 }
 
-/// Reads a response to its end, and returns the receipt of a longhaul server. `None` for any other response, however
-/// long. Unprintable characters in the receipt are escaped.
+/// Reads a response to its end, and returns the receipt of a longhaul server. `None` for any other response, of any
+/// length. Unprintable characters in the receipt are escaped.
 ///
 /// # Errors
 /// Fails if the body ends before its announced end.

@@ -184,7 +184,7 @@ fn interleaved(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
 /// success cancels all other attempts.
 ///
 /// # Errors
-/// Fails if all attempts fail. The fault is that of the first address, which the resolver prefers, with the number of
+/// Fails if all attempts fail. The fault comes from the first address, which the resolver prefers, with the number of
 /// the other addresses.
 async fn race<T, F: Future<Output = Result<T, Fault>>>(
     addresses: Vec<SocketAddr>,

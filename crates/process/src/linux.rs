@@ -27,7 +27,7 @@ impl MemoryReader {
     ///
     /// The source is `smaps_rollup`, for which the kernel walks the page tables. The walk takes longer than
     /// [`read`](Self::read), whose counters may lag behind by some pages per core. Before Linux 4.14 and in some
-    /// sandboxes the file does not exist, and the figures are those of `read`. `None` if neither file can be read.
+    /// sandboxes the file does not exist, and the figures come from `read`. `None` if neither file can be read.
     pub fn read_exact(&self) -> Option<Memory> {
         self.rollup().or_else(|| self.read())
     }

@@ -56,7 +56,7 @@ impl ProcessTree {
         self.peak_rss_bytes = None;
     }
 
-    /// Returns whether the peak of all members together is that of readings: the kernel keeps no peak of several processes,
+    /// Returns whether the peak of all members together comes from readings: the kernel keeps no peak of several processes,
     /// and none of the time since [`restart_peak`](Self::restart_peak) where a reset is not permitted.
     pub fn is_peak_of_readings(&self) -> bool {
         self.has_grown || self.has_earlier_peak

@@ -39,7 +39,7 @@ impl MemoryReader {
     }
 }
 
-/// Returns the peak of resident memory since the process started, in bytes. It is that of `getrusage`, because the peak
+/// Returns the peak of resident memory since the process started, in bytes. It comes from `getrusage`, because the peak
 /// of `proc_pid_rusage` is one of the footprint. Unlike on Linux, it does not include the peak of the parent process.
 pub fn peak_rss_bytes() -> Option<u64> {
     u64::try_from(getrusage(UsageWho::RUSAGE_SELF).ok()?.max_rss()).ok()

@@ -36,7 +36,7 @@ impl Resources {
         getrusage(UsageWho::RUSAGE_SELF).ok().map(|usage| Self { run_delay: run_delay(), ..Self::of(&usage) })
     }
 
-    /// Returns `None` always, because these figures are those of getrusage(2).
+    /// Returns `None` always, because these figures come from getrusage(2).
     #[cfg(not(unix))]
     pub fn used() -> Option<Self> {
         None

@@ -16,7 +16,7 @@ use crate::{
 const SERVER: &str = "longhaul";
 
 /// The longest time for which a refused upload is drained, so that its client reads the refusal instead of a reset. A
-/// client that reads nothing before it has sent everything needs this time. It is that of nginx's `lingering_time`.
+/// client that reads nothing before it has sent everything needs this time. nginx's `lingering_time` is as long.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The longest pause of an upload that is drained, as in nginx's `lingering_timeout`.

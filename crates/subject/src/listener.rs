@@ -19,7 +19,7 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    /// The method that the options set is that of uploads. Their timeout is also the longest time until a program is ready.
+    /// The method in the options applies to uploads. Their timeout is also the longest time until a program is ready.
     pub(crate) fn new(source: Source, endpoints: Endpoints, options: Options) -> Self {
         let timeout = options.timeout;
         let gets = options.clone().with_request(options.request.clone().with_method(None));

@@ -58,7 +58,7 @@ pub struct Peer {
     pub key_log: Option<KeyLog>,
     /// The sessions of TLS that the connection shares with others to the same peer; `None` makes each handshake a full one.
     pub sessions: Option<Sessions>,
-    /// The counts of what arrives; `None` counts nothing.
+    /// The counter of received pieces; `None` without observation of the framing.
     pub framing: Option<FramingObserver>,
     /// QUIC: the number of the connection among those to a server of longhaul's own that spreads them over threads, which
     /// then carry equally many. `None` leaves the thread to chance.
@@ -185,7 +185,7 @@ pub struct Bind {
     pub key_log: Option<KeyLog>,
     /// The permission to resume sessions of TLS.
     pub resumption: Resumption,
-    /// The counts of what arrives on all connections; `None` counts nothing.
+    /// The counter of received pieces on all connections; `None` without observation of the framing.
     pub framing: Option<FramingObserver>,
     /// The threads over which connections are spread; `None` leaves all of them to the thread that accepts them.
     pub spread: Option<Spread>,

@@ -165,7 +165,7 @@ impl Acceptor {
         self.addr
     }
 
-    /// Returns whether partial segments of accepted connections wait for others.
+    /// Returns whether the kernel delays partial segments of accepted connections, to join them with later bytes.
     pub(crate) fn waits(&self) -> bool {
         self.waits
     }

@@ -1,7 +1,7 @@
 //! The table of ratios, and the judgement of their aims.
 //!
 //! Each chunk size has a line, over all rounds. In the line `best`, each side has the chunk size (iperf3: the write
-//! size) with its highest goodput in the first half of the rounds. The ratio is that of the second half, because the
+//! size) with its highest goodput in the first half of the rounds. The ratio comes from the second half, because the
 //! highest of several medians of the same rounds would be too high. An aim is met if the lower end of the interval
 //! meets it.
 

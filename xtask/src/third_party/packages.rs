@@ -103,7 +103,7 @@ fn chosen(expression: &str, files: Vec<String>) -> Vec<String> {
     files.into_iter().filter(|file| is_mit(file) || is_notice(file) || file.contains('/')).collect()
 }
 
-/// The needed part of the output of `cargo metadata`.
+/// The part of `cargo metadata`'s output that the texts of licences need.
 #[derive(Deserialize)]
 struct Metadata {
     packages: Vec<Package>,

@@ -40,7 +40,7 @@ pub struct Fit {
     pub slope: Slope,
     /// The conclusion from the slope: constant, growing or inconclusive.
     pub constancy: Constancy,
-    /// The change of level after which memory is flat; `None` if the slope is that of all points.
+    /// The change of level after which memory is flat; `None` if the slope is fitted through all points.
     pub change: Option<LevelChange>,
 }
 

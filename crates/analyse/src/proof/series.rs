@@ -39,7 +39,7 @@ pub struct MemorySeries {
     /// The most kernel memory of each run, in bytes; `None` for a run that does not state it.
     #[serde(skip)]
     pub(super) kernel: Vec<Option<u64>>,
-    /// True if the peak of any run is that of its samples only, which may lie below the true one.
+    /// True if the peak of any run comes from its samples only, which may lie below the true one.
     pub has_sampled_peaks: bool,
     /// True if pages were swapped out in any run. RSS does not include such pages.
     pub was_swapped: bool,

@@ -128,7 +128,7 @@ pub enum NameError {
     /// The name contains an invisible character.
     #[error("the name contains an invisible, private or unassigned character")]
     Invisible,
-    /// The name is that of a device on Windows.
+    /// The name denotes a device on Windows.
     #[error("the name is that of a device on Windows")]
     Device,
     /// The name contains NUL or another control character.

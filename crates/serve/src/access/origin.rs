@@ -67,7 +67,7 @@ pub(super) fn check(
     Ok(())
 }
 
-/// Returns whether the origin is that of the server. Schemes are not compared, since a proxy may have terminated TLS.
+/// Returns whether the origin is the server's own. Schemes are not compared, since a proxy may have terminated TLS.
 fn is_same_origin(origin: &HeaderValue, authority: Option<&Authority>) -> bool {
     let origin = origin.to_str().ok().and_then(|origin| origin.parse::<Uri>().ok());
     let (Some(origin), Some(authority)) = (origin, authority) else { return false };

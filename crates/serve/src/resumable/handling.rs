@@ -33,7 +33,7 @@ pub(super) struct Content {
 }
 
 impl Uploads {
-    /// Answers a request to the upload resource `id`. Requests to it that still run are ended.
+    /// Answers a request to the upload resource `id`. Ends the requests to it that are still running.
     pub(crate) async fn serve_resource(
         &self,
         id: &str,

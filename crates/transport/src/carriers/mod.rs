@@ -157,12 +157,12 @@ impl StreamInfo {
         self.chunk_extensions
     }
 
-    /// Sets the counts of what arrives.
+    /// Sets the counter of received pieces.
     pub(crate) fn with_framing(self, framing: Option<FramingObserver>) -> Self {
         Self { framing, ..self }
     }
 
-    /// Returns the counts of what arrives; `None` if nothing is counted.
+    /// Returns the counter of received pieces; `None` without observation of the framing.
     pub(crate) fn framing(&self) -> Option<&FramingObserver> {
         self.framing.as_ref()
     }

@@ -21,7 +21,7 @@ pub(crate) struct Established {
     windows: Option<Arc<OpeningWindows>>,
     /// The endpoint of a client. `None` for a server, whose endpoint belongs to its listener.
     endpoint: Option<Endpoint>,
-    /// The counts of what arrives; `None` counts nothing.
+    /// The counter of received datagrams; `None` without observation of the framing.
     framing: Option<FramingObserver>,
 }
 
