@@ -112,24 +112,28 @@ impl<'a> Analysis<'a> {
         early.chain([self.conclusion()]).collect::<Vec<_>>().join(" ")
     }
 
-    /// Returns the verdict as a sentence, whether or not all runs were made.
+    /// Returns the verdict as a sentence, whether or not all runs were made. Findings that leave the verdict good follow
+    /// the good verdict.
     fn conclusion(&self) -> String {
-        let conclusion = self.proof.as_ref().map(|proof| proof.sentence().to_owned());
+        let is_good = self.verdict() == Verdict::Good && !self.rows.is_empty();
+        let conclusion = match &self.proof {
+            Some(proof) => Some(proof.sentence().to_owned()),
+            None => is_good.then(|| self.well()),
+        };
         let found = (!self.findings.is_empty()).then(|| self.count());
         let parts: Vec<String> = conclusion.into_iter().chain(found).collect();
-        if parts.is_empty() && self.rows.is_empty() {
-            return "No run was finished.".into();
-        }
-        if parts.is_empty() {
-            let has_unbounded = self.rows.iter().any(|row| row.case.is_stock() || row.peer_end().is_some());
-            let ends = if has_unbounded {
-                "end with a memory budget kept within it"
-            } else {
-                "end kept within its memory budget"
-            };
-            return format!("Every run ended well, and every {ends}.");
-        }
-        parts.join(" ")
+        if parts.is_empty() { "No run was finished.".into() } else { parts.join(" ") }
+    }
+
+    /// Returns the sentence about runs without a failure.
+    fn well(&self) -> String {
+        let has_unbounded = self.rows.iter().any(|row| row.case.is_stock() || row.peer_end().is_some());
+        let ends = if has_unbounded {
+            "end with a memory budget kept within it"
+        } else {
+            "end kept within its memory budget"
+        };
+        format!("Every run ended well, and every {ends}.")
     }
 
     /// Returns the number of findings of each kind, as a sentence for people.

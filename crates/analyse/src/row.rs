@@ -265,9 +265,12 @@ mod tests {
             let row = runs("h1c", &goodputs.map(|goodput| share * goodput));
             let records = [runs("tcp-ceiling", &goodputs), row].concat();
             let analysis = Analysis::of(&records);
-            (analysis.findings.len(), analysis.verdict())
+            (analysis.findings.len(), analysis.verdict(), analysis.sentence())
         };
-        assert_eq!([1.0, 1.02].map(above), [(0, crate::Verdict::Good); 2]);
-        assert_eq!(above(1.03), (1, crate::Verdict::Good));
+        let well = "Every run ended well, and every end kept within its memory budget.";
+        let none = (0, crate::Verdict::Good, well.to_owned());
+        assert_eq!([1.0, 1.02].map(above), [none.clone(), none]);
+        let sentence = format!("{well} 1 row is faster than its ceiling.");
+        assert_eq!(above(1.03), (1, crate::Verdict::Good, sentence));
     }
 }

@@ -142,6 +142,13 @@ function proofOption(proof, names, ends, chartWidth) {
   return option;
 }
 
+/** The keys of the ends, if there are two kinds of them, and of the controls. */
+function proofKeys(ends) {
+  const endNames = distinct(ends.map(({ end }) => end));
+  const isOwn = endNames.length > 1 && endNames.every((end, at) => end === PROOF_STYLES[at]);
+  return isOwn ? [...endNames, ...(ends.some(({ is_control }) => is_control) ? ["control"] : [])] : [];
+}
+
 function proofPlan(proof) {
   const ends = proof?.ends ?? [];
   const names = distinct(ends.map(({ series }) => series));
@@ -170,7 +177,7 @@ function proofPlan(proof) {
     dimensions: {},
     view: () => ({
       reading: proofReading(proof),
-      keys: [],
+      keys: proofKeys(ends),
       option: (chartWidth) => proofOption(proof, names, ends, chartWidth),
       numbers: [columns, ends.map(row)],
     }),

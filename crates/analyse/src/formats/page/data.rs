@@ -55,7 +55,7 @@ struct Palettes {
 
 #[derive(Serialize)]
 struct VerdictData {
-    /// The kind of verdict: `good`, `remark`, `failed`, `memory`, `integrity` or `unclear`.
+    /// The kind of verdict: `good`, `remark`, `early`, `failed`, `memory`, `integrity` or `unclear`.
     kind: &'static str,
     text: String,
 }
@@ -114,7 +114,8 @@ impl<'a> Data<'a> {
 /// Returns the kind of a verdict. Findings that leave the verdict good are no plain success, nor is an early end.
 fn kind(analysis: &Analysis<'_>) -> &'static str {
     match analysis.verdict_with_proof() {
-        Verdict::Good if !analysis.findings.is_empty() || analysis.interruption.is_some() => "remark",
+        Verdict::Good if analysis.interruption.is_some() => "early",
+        Verdict::Good if !analysis.findings.is_empty() => "remark",
         Verdict::Good => "good",
         Verdict::IntegrityFailed => "integrity",
         Verdict::MemoryOver => "memory",

@@ -208,7 +208,7 @@ mod tests {
             .cloned()
             .map(|record| with(record, |record| record.planned_runs = Some(99)))
             .collect();
-        assert_eq!(kind(&early), (Verdict::Good, "remark".to_owned()));
+        assert_eq!(kind(&early), (Verdict::Good, "early".to_owned()));
         let over = [fast("tcp", 200.0), fast("tcp-ceiling", 100.0)].concat();
         assert_eq!(kind(&over), (Verdict::Good, "remark".to_owned()));
     }

@@ -1,6 +1,6 @@
 // Assembles the page from the data in it.
 
-const VERDICT_SYMBOLS = { good: "✓", remark: "!", failed: "✗", memory: "▲", integrity: "≠", unclear: "?" };
+const VERDICT_SYMBOLS = { good: "✓", remark: "!", early: "!", failed: "✗", memory: "▲", integrity: "≠", unclear: "?" };
 
 function machineText({ host, peer_host }) {
   return peer_host ? `client: ${hostText(host)}; server: ${hostText(peer_host)}` : hostText(host);
