@@ -159,10 +159,15 @@ impl<'a> Announcement<'a> {
             }
             None => [String::new(), String::new()],
         };
+        // A saved upload needs a name, which a file has.
+        let body = match self.sink {
+            SinkKind::Save(_) => "-T FILE".to_owned(),
+            _ => format!("--size {SIZE}"),
+        };
         format!(
             "\n{title}\n  curl {curl}{curl_token}-T FILE {url}\n  \
              curl {curl}{curl_token}-o /dev/null '{url}?size={SIZE}'\n  \
-             longhaul send {own}{own_token}{url} --size {SIZE}\n  \
+             longhaul send {own}{own_token}{url} {body}\n  \
              longhaul fetch {own}{own_token}'{url}?size={SIZE}'\n"
         )
     }
@@ -212,7 +217,7 @@ mod tests {
             "curl -T FILE http://localhost:8430/",
             "longhaul fetch 'http://localhost:8430/?size=1GiB'",
             "curl --cacert '/tmp/a b.pem' -T FILE https://127.0.0.1:8434/",
-            "longhaul send --cacert '/tmp/a b.pem' --protocol h3 https://127.0.0.1:8434/ --size 1GiB",
+            "longhaul send --cacert '/tmp/a b.pem' --protocol h3 https://127.0.0.1:8434/ -T FILE",
             "Uploads are saved in /srv/up",
         ] {
             assert!(text.contains(&format!("  {line}\n")), "{line}: {text}");
@@ -231,7 +236,7 @@ mod tests {
         (announcement.token_file, announcement.asks_for_certificates) = (Some(Path::new("/t")), true);
         let text = announcement.text();
         assert!(text.contains(r#"curl -H "Authorization: Bearer $(cat /t)" -T FILE"#), "{text}");
-        assert!(text.contains("longhaul send --token-file /t http://localhost:8430/"), "{text}");
+        assert!(text.contains("longhaul send --token-file /t http://localhost:8430/ --size 1GiB"), "{text}");
         assert!(text.contains("curl --cert CLIENT.pem --cacert"), "{text}");
     }
 

@@ -111,7 +111,7 @@ fn has_encoded_separator(name: &str) -> bool {
 #[non_exhaustive]
 pub enum NameError {
     /// The name is empty.
-    #[error("the name is empty")]
+    #[error("the name is empty; end the path with a name, or add ?file=NAME")]
     Empty,
     /// The name is longer than file systems accept.
     #[error("the name has {0} bytes, more than the {MAX} that file systems accept")]
