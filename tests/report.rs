@@ -70,6 +70,26 @@ fn a_browser_finds_nothing_wrong_with_the_page_of_a_bench() {
 }
 
 #[test]
+fn a_browser_finds_nothing_wrong_with_the_page_of_a_sweep() {
+    let Some(peers) = peers() else { return };
+    let out = Out::new();
+    let folder = out.text();
+    let args = ["bench", "--quiet", "--rounds", "1", "--direction", "both", "--out", &folder];
+    let matrix = ["--protocol", "tcp,h1c,h2,h3", "--chunk-size", "1KiB..256KiB", "--size", "2MiB"];
+    assert_success(&run(&[&args[..], &matrix].concat()));
+    let page = out.path().join("report.html");
+    assert_success(&browse(&peers, &page, "sweep"));
+
+    // The check must notice a matrix with other figures.
+    let whole = fs::read_to_string(&page).unwrap();
+    let honest = "text: (rate) => whole(toMib(rate)),";
+    assert!(whole.contains(honest));
+    fs::write(&page, whole.replacen(honest, "text: (rate) => whole(toMib(2 * rate)),", 1)).unwrap();
+    let checked = browse(&peers, &page, "broken-sweep");
+    assert!(text(&checked.stderr).contains("the matrix has "), "{}", text(&checked.stderr));
+}
+
+#[test]
 fn a_browser_finds_nothing_wrong_with_the_page_of_a_proof() {
     let Some(peers) = peers() else { return };
     let out = Out::new();

@@ -23,6 +23,7 @@ import { readRecords } from "./records.mjs";
 import {
   checkAnswers,
   checkLinks,
+  checkMatrix,
   checkPrint,
   checkRanges,
   checkSaving,
@@ -188,6 +189,7 @@ async function check(browser) {
     states[figure] = await drawn(page, figure);
   checkRanges(data, states, fault);
   await checkSaving(page, fault);
+  await checkMatrix(page, data, fault);
   await checkLinks(page, (address) => open(browser, 1280, 900, "light", { address }), fault);
   for (const width of [2000, 1280, 390, 360]) await checkWidth(page, width);
   await checkPrint(page, fault);

@@ -101,3 +101,40 @@ export async function checkWithoutScripts(page, data, fault) {
   for (const part of [data.verdict.text, ...data.tiles.map(({ answer }) => answer), data.cases[0]?.name ?? ""])
     if (!text.replaceAll("\u00a0", " ").includes(part.replaceAll("\u00a0", " "))) fault(`the page without scripts lacks "${part}"`);
 }
+
+/** The matrix has a row for each chunk size and a column for each protocol of its choices, with the goodputs of the data. */
+export async function checkMatrix(page, data, fault) {
+  const isOwn = (c) => c.peer === null && !c.is_control && !c.protocol.endsWith("-ceiling") && c.goodput_bytes_per_s != null;
+  const cases = data.cases.filter(isOwn);
+  const count = (of, all) => new Set(all.map(of)).size;
+  const sweeps = cases.filter((c) => {
+    const beside = cases.filter(
+      (other) => other.direction === c.direction && other.body_bytes === c.body_bytes && other.variant === c.variant,
+    );
+    return count((other) => other.chunk_bytes, beside) > 1 && count((other) => other.protocol, beside) > 1;
+  });
+  const matrix = page.locator("#matrix");
+  if ((await matrix.count()) !== (sweeps.length > 0 ? 1 : 0)) fault("the matrix is not where chunk sizes and protocols vary");
+  if (sweeps.length === 0) return;
+  const select = matrix.locator("select[name=direction]");
+  const directions = await select.locator("option").evaluateAll((all) => all.map(({ value }) => value));
+  for (const direction of directions) {
+    if (await select.isVisible()) await select.selectOption(direction);
+    const rows = await matrix.locator("tbody tr").evaluateAll((all) =>
+      all.map(({ cells }) => [...cells].slice(1).map(({ title, textContent }) => [title.split(": ")[0], textContent])),
+    );
+    const shown = rows.flat().filter(([name]) => name !== "");
+    const wrong = shown.filter(([name, text]) => {
+      const rate = cases.find((c) => c.name === name)?.goodput_bytes_per_s.median ?? 0;
+      return Math.round(rate / 2 ** 20) !== Number(text.replaceAll(",", ""));
+    });
+    for (const [name, text] of wrong) fault(`the matrix has ${text} for ${name}`);
+    const [first] = shown;
+    const of = cases.find((c) => c.name === first?.[0]);
+    const same = sweeps.filter(
+      (c) => c.direction === of?.direction && c.body_bytes === of?.body_bytes && c.variant === of?.variant,
+    );
+    if (shown.length !== same.length || rows.length !== count((c) => c.chunk_bytes, same))
+      fault(`the matrix (${direction}) shows ${shown.length} cases in ${rows.length} rows, ${same.length} cases expected`);
+  }
+}
