@@ -67,7 +67,8 @@ impl Expectation {
 impl fmt::Display for Expectation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (runs, bytes, time) = (self.runs, amount(self.bytes), rounded(self.time));
-        write!(f, "{runs} runs of {bytes} in all, about {time} on two cores")
+        let noun = if runs == 1 { "run" } else { "runs" };
+        write!(f, "{runs} {noun} of {bytes} in all, about {time} on two cores")
     }
 }
 

@@ -94,7 +94,7 @@ fn a_list_has_the_cases_and_an_estimate_and_runs_nothing() {
         assert!(listed.contains(first), "{listed}");
         let (cases, sum) = listed.trim_end().rsplit_once('\n').unwrap();
         assert!(sum.starts_with(&format!("{} cases", cases.lines().count())), "{sum}");
-        assert!(sum.contains(" runs, about "), "{sum}");
+        assert!(sum.contains(" GiB in all, about "), "{sum}");
     }
     assert!(!out.path().exists());
 }
