@@ -25,6 +25,7 @@ mod ratios;
 mod release;
 mod rules;
 mod scale;
+mod screenshots;
 mod study;
 mod sweep;
 mod third_party;
@@ -67,6 +68,7 @@ enum Command {
     Power(power::Arguments),
     Sbom(release::sbom::Arguments),
     Scale(scale::Arguments),
+    Screenshots(screenshots::Arguments),
     ThirdParty(third_party::Arguments),
 }
 
@@ -95,6 +97,7 @@ fn main() -> ExitCode {
         Command::Power(arguments) => power::run(&arguments),
         Command::Sbom(arguments) => release::sbom::run(&arguments),
         Command::Scale(arguments) => scale::run(&arguments),
+        Command::Screenshots(arguments) => screenshots::run(&arguments),
         Command::ThirdParty(arguments) => third_party::run(&arguments),
     };
     done.unwrap_or_else(|error| {

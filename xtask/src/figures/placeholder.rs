@@ -5,6 +5,7 @@
 //! | `{table}` | the table that `longhaul bench` prints, as a block of text |
 //! | `{stock}` | libraries with their own defaults, and tuned ones that lack one layer, beside their tuned rows, as a table of Markdown |
 //! | `{goodput CASE}` | the median goodput in MiB/s |
+//! | `{range CASE}` | the median goodput with its interval of 95 %, or with the least and the most of few rounds |
 //! | `{ratio CASE}` | the goodput over that of the case's baseline in the same round: the median, and its interval of 95 % |
 //! | `{ratio CASE BASE}` | the goodput over that of another case, in the same way |
 //! | `{rss CASE END}` | the median peak RSS of an end, in MiB |
@@ -79,6 +80,15 @@ impl Source {
             }
             ["goodput", case] => {
                 Ok(format!("{:.0}", mib_per_s(row(case)?.goodput.context("no goodput")?.median)))
+            }
+            ["range", case] => {
+                let goodput = row(case)?.goodput.context("no goodput")?;
+                let Interval { low, high } = goodput.range();
+                let [median, low, high] = [goodput.median, low, high].map(mib_per_s);
+                Ok(match goodput.interval {
+                    Some(_) => format!("{median:.0} [{low:.0}, {high:.0}]"),
+                    None => format!("{median:.0}, {low:.0} to {high:.0}"),
+                })
             }
             ["ratio", case] => {
                 let row = row(case)?;
