@@ -31,13 +31,12 @@ pub(super) enum Tone {
 /// Returns the tiles of an analysis: speed, then memory. In a proof, there is no answer about speed.
 pub(super) fn tiles(analysis: &Analysis<'_>) -> Vec<Tile> {
     let answer = analysis.answer();
-    let is_only = answer.speeds.len() < 2;
     let first = answer.speeds.first();
     // Of further sets, the first in the other direction has tiles, too.
     let other =
         answer.speeds.iter().find(|speed| first.is_some_and(|first| first.direction != speed.direction));
     let speeds = first.into_iter().chain(other).flat_map(|speed| {
-        let scope = if is_only { String::new() } else { scope(speed) };
+        let scope = scope(speed, &answer.speeds);
         let contests: Vec<Tile> = speed.contests.iter().map(|contest| of_contest(contest, &scope)).collect();
         contests.into_iter().chain(of_chunks(speed, &scope))
     });
@@ -82,12 +81,20 @@ fn of_proof(proof: &Proof) -> [Tile; 2] {
     ]
 }
 
-/// Returns the bodies of an answer in words: "upload, 2 GiB".
-fn scope(speed: &SpeedAnswer) -> String {
+/// Returns what distinguishes the bodies of an answer from those of all others, in words: " (upload, 2 GiB)". Empty if
+/// nothing does.
+fn scope(speed: &SpeedAnswer, all: &[SpeedAnswer]) -> String {
+    let differs =
+        |is_equal: fn(&SpeedAnswer, &SpeedAnswer) -> bool| all.iter().any(|it| !is_equal(it, speed));
     let direction = if speed.direction == Direction::Up { "upload" } else { "download" };
-    let variant = Some(speed.variant.clone()).filter(|variant| !variant.is_empty());
-    let parts = [Some(direction.to_owned()), speed.body.map(spaced), variant];
-    format!(" ({})", parts.into_iter().flatten().collect::<Vec<_>>().join(", "))
+    let variant = if speed.variant.is_empty() { "no further axis" } else { &speed.variant };
+    let parts = [
+        differs(|one, other| one.direction == other.direction).then(|| direction.to_owned()),
+        speed.body.filter(|_| differs(|one, other| one.body == other.body)).map(spaced),
+        differs(|one, other| one.variant == other.variant).then(|| variant.to_owned()),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    if parts.is_empty() { String::new() } else { format!(" ({})", parts.join(", ")) }
 }
 
 fn of_contest(contest: &Contest, scope: &str) -> Tile {
@@ -255,6 +262,24 @@ mod tests {
             ["Memory", "at most 8.0 MiB"],
         ];
         assert_eq!(shown(&records), expected);
+    }
+
+    #[test]
+    fn titles_name_only_what_distinguishes_the_bodies() {
+        let both = |direction| -> Vec<Record> {
+            [runs("h1c", &[3.0, 4.0]), runs("h2c", &[3.0, 4.0])]
+                .concat()
+                .into_iter()
+                .map(|record| crate::tests::with(record, |record| record.case.direction = direction))
+                .collect()
+        };
+        let (up, down) = (both(Direction::Up), both(Direction::Down));
+        assert_eq!(shown(&up)[0][0], "Fastest HTTP in cleartext");
+        let titles: Vec<String> = shown(&[up, down].concat()).into_iter().map(|[title, _]| title).collect();
+        assert_eq!(
+            titles,
+            ["Fastest HTTP in cleartext (upload)", "Fastest HTTP in cleartext (download)", "Memory"]
+        );
     }
 
     #[test]
