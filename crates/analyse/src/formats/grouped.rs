@@ -6,9 +6,9 @@ use record::{gbit_per_s, mib_per_s};
 use stats::Interval;
 
 use super::{
+    cells::{figure, pair, peak, verdict},
     programs,
     screen::{Screen, Tone},
-    table::{figure, pair, peak, verdict},
 };
 use crate::{Analysis, BaselineRatio, Rank, Row, SeriesKey, Verdict};
 

@@ -1,6 +1,7 @@
 //! Reports: one file per format, and text for a terminal.
 
 mod cases;
+mod cells;
 mod change_picture;
 mod comparison;
 mod comparison_groups;

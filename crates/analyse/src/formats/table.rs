@@ -1,15 +1,15 @@
 //! The table of all rows, for standard output and in Markdown.
 
 use comfy_table::{CellAlignment, Table, presets};
-use record::{gbit_per_s, mib, mib_per_s};
-use stats::{Interval, Spread};
+use record::{gbit_per_s, mib_per_s};
 
 use super::{
+    cells::{figure, pair, peak, range, verdict},
     framing, grouped, limits, programs,
     screen::{Screen, Tone},
     tuning,
 };
-use crate::{Analysis, BaselineRatio, EndRow, Finding, Rank, Row, Verdict};
+use crate::{Analysis, BaselineRatio, Finding, Row, Verdict};
 
 /// The number of columns.
 const COLUMNS: usize = 8;
@@ -144,48 +144,12 @@ fn cells(analysis: &Analysis<'_>, row: &Row<'_>) -> [String; COLUMNS] {
     ]
 }
 
-/// Returns a figure as text; `-` if it is unknown.
-pub(super) fn figure(value: Option<f64>, digits: usize) -> String {
-    value.map_or_else(|| "-".into(), |value| format!("{value:.digits$}"))
-}
-
-/// Returns the median peak RSS of an end in MiB, as text.
-pub(super) fn peak(end: &EndRow<'_>) -> String {
-    figure(end.peak_rss.map(|peak| mib(peak.median as u64)), 1)
-}
-
-/// Returns the figures of the sender and of the receiver in one cell.
-pub(super) fn pair(sender: String, receiver: String) -> String {
-    format!("{sender}/{receiver}")
-}
-
-/// Returns the range of a figure as text: its interval in brackets, or the least and the greatest value if runs are
-/// few.
-pub(super) fn range(spread: &Spread, text: impl Fn(f64) -> String) -> String {
-    let Interval { low, high } = spread.range();
-    match spread.interval {
-        Some(_) => format!("[{}, {}]", text(low), text(high)),
-        None => format!("{}..{}", text(low), text(high)),
-    }
-}
-
 /// Returns the cell of a ratio to a baseline or a ceiling. The name of the other protocol is included if `named` is
 /// set.
 fn of_other(of: Option<&BaselineRatio>, named: Option<()>) -> String {
     let Some(of) = of else { return "-".into() };
     let name = named.map_or_else(String::new, |()| format!(" {}", of.baseline));
     format!("{:.2}{name} {}", of.ratio.median, range(&of.ratio, |ratio| format!("{ratio:.2}")))
-}
-
-/// Returns the verdict on a row: the worst finding, or the rank of a row without findings.
-pub(super) fn verdict(analysis: &Analysis<'_>, row: &Row<'_>) -> &'static str {
-    match (analysis.worst_of(row), row.rank) {
-        (Some(kind), _) => kind.word(),
-        (None, _) if row.is_control => "control",
-        (None, Some(Rank::Fastest)) => "fastest",
-        (None, Some(Rank::Slowest)) => "slowest",
-        (None, None) => "ok",
-    }
 }
 
 #[cfg(test)]

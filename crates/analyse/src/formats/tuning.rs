@@ -3,7 +3,7 @@
 use comfy_table::{CellAlignment, Table, presets};
 use record::mib_per_s;
 
-use super::table::range;
+use super::cells::range;
 use crate::Untuned;
 
 /// The headings of the columns.
