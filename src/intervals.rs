@@ -16,7 +16,7 @@ pub(crate) struct Intervals {
 }
 
 impl Intervals {
-    /// Returns intervals of a length, before the first report.
+    /// Creates intervals of this length, before the first report.
     pub(crate) fn new(length: Duration) -> Self {
         Self { length, first: None, last: None }
     }

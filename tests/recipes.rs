@@ -150,7 +150,7 @@ fn both_systems_run_the_same_lines() {
 fn every_recipe_passes() {
     let memory_files = ["ceilings.toml", "report/memory/junit.xml", "report/memory/report.html"];
     assert_passes("Memory gate", &script("Memory gate"), &memory_files);
-    assert_passes("Speed gate", &wide_speed_gate(), &["compare.txt", "report/speed/junit.xml"]);
+    assert_passes("Speed gate", &wide_speed_gate(), &["compare.md", "report/speed/junit.xml"]);
     if has_curl() {
         assert_passes("Streaming", &script("Streaming"), &["proof/report.html"]);
     }
