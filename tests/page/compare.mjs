@@ -27,6 +27,8 @@ async function check(browser, width, colorScheme, media) {
     pictures: document.querySelectorAll("tbody svg.change").length,
     rows: document.querySelectorAll("tbody tr:has(td:nth-child(9))").length,
     scripts: document.scripts.length,
+    clipped: [...document.querySelectorAll(".scroll")].filter((region) => region.scrollWidth > region.clientWidth).length,
+    hidden: [...document.querySelectorAll("section > details")].filter((each) => each.getBoundingClientRect().height === 0).length,
   }));
   if (found.width > width) faults.push(`the page is ${found.width} px wide in a window of ${width} px`);
   const order = ["Worse", "Better", "Could", "Unclear", "Same", "Not", "Differences", "How"];
@@ -34,6 +36,8 @@ async function check(browser, width, colorScheme, media) {
   if (String(places) !== String([...places].sort())) faults.push(`the sections are ${found.headings}`);
   if (found.rows === 0 || found.pictures !== found.rows) faults.push(`${found.pictures} pictures of ${found.rows} changes`);
   if (found.scripts > 0) faults.push("the page has scripts");
+  if (media === "print" && found.clipped > 0) faults.push(`paper clips ${found.clipped} tables`);
+  if (media === "print" && found.hidden > 0) faults.push(`paper shows nothing of ${found.hidden} sections`);
   await page.screenshot({ path: join(screenshotFolder, `compare-${width}-${colorScheme}.png`), fullPage: true });
   await context.close();
 }

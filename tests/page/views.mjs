@@ -88,9 +88,13 @@ export async function checkPrint(page, fault) {
     width: document.documentElement.scrollWidth,
     controls: [...document.querySelectorAll("select, input, button:not(.sort)")].filter((control) => control.checkVisibility()).length,
     background: getComputedStyle(document.body).backgroundColor,
+    clipped: [...document.querySelectorAll(".scroll, .tall")]
+      .filter((region) => region.checkVisibility() && region.scrollWidth > region.clientWidth + 1)
+      .map((region) => region.getAttribute("aria-label")),
   }));
   if (found.width > 794) fault(`the printed page is ${found.width} px wide, on paper of 794 px`);
   if (found.controls > 0) fault(`the printed page shows ${found.controls} controls`);
+  if (found.clipped.length > 0) fault(`paper clips ${found.clipped}`);
   if (found.background !== "rgb(255, 255, 255)") fault(`the printed page is on ${found.background}`);
   await page.emulateMedia({ media: null, colorScheme: "light" });
 }

@@ -33,7 +33,7 @@ pub(super) fn picture(change: &MetricChange, threshold: f64, scale: f64) -> Stri
         format!("<path class=\"{class}\" d=\"M{low:.1} {middle}H{high:.1}\"/>")
     });
     format!(
-        "<svg class=\"change\" width=\"{width}\" height=\"{height}\" aria-hidden=\"true\">\
+        "<svg class=\"change\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" aria-hidden=\"true\">\
          <rect x=\"{from:.1}\" width=\"{:.1}\" height=\"{height}\"/><path class=\"none\" d=\"M{:.1} 0V{height}\"/>\
          {interval}<circle class=\"{class}\" cx=\"{estimate:.1}\" cy=\"{middle}\" r=\"3.5\"/></svg>",
         to - from,
