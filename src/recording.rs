@@ -4,6 +4,7 @@
 mod beside;
 mod continued;
 pub(crate) mod peer_host;
+mod place;
 
 use std::{
     ops::Range,
@@ -15,19 +16,19 @@ use analyse::{Analysis, Proof, Report, Tone, Verdict};
 use anyhow::{Context as _, anyhow};
 use metrics::Stamp;
 use process::{CallSite, Resources};
-use record::{Build, ByEnd, ByteSize, Case, CaseKey, Host, Purpose, Record, Subject, Warning};
+use record::{ByEnd, ByteSize, Case, CaseKey, Purpose, Record, Subject, Warning};
 use run::{
-    Earlier, Entry, Executor, Interruption, PeerHost, ProcessExecutor, Session, Stop, describe_ends,
-    machine::{self, Enclosures, IdleGuard},
-    run_entries, this_host,
+    Earlier, Entry, Executor, Interruption, PeerHost, ProcessExecutor, Session, Stop,
+    machine::{Enclosures, IdleGuard},
+    run_entries,
 };
 use tokio::runtime::Runtime;
 
 pub(crate) use beside::PeerRuns;
 pub(crate) use continued::Run;
+use place::Place;
 
 use crate::{
-    build::this_build,
     cli::SessionArgs,
     expectation::Expectation,
     kept::Kept,
@@ -64,37 +65,6 @@ pub(crate) struct Recording<'a> {
     began: Stamp,
     used: Option<Resources>,
     _idle: IdleGuard,
-}
-
-/// The machine and the program, ready for runs.
-struct Place {
-    host: Host,
-    build: Build,
-    idle: IdleGuard,
-    runtime: Runtime,
-    interruption: Interruption,
-    /// What of this machine distorts figures of the cases.
-    warnings: Vec<Warning>,
-}
-
-impl Place {
-    fn prepare(args: &SessionArgs, cases: &[Case]) -> anyhow::Result<Self> {
-        let threads = cases.iter().map(|case| case.threads).max().unwrap_or(1);
-        let cores = args.affinity.cores(threads);
-        if let Some(shared) =
-            cores.as_ref().and_then(|cores| cores.shared_by(threads)).filter(|_| !args.quiet)
-        {
-            note(&shared);
-        }
-        let cores = cores.as_ref();
-        let (idle, mut host, build) = (IdleGuard::keep(args.idle, cores), this_host(), this_build());
-        (host.idle, host.awake) = (Some(idle.policy()), idle.awake());
-        describe_ends(&mut host, cores);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let interruption = runtime.block_on(async { Interruption::catch() })?;
-        let warnings = machine::warnings(cases, cores, &build, allocator::SETTINGS);
-        Ok(Self { host, build, idle, runtime, interruption, warnings })
-    }
 }
 
 /// The reason why a session ends, as far as it is known.

@@ -499,10 +499,10 @@ fn assert_over_network(address: &str, server: &str) {
 
 #[test]
 fn both_ends_are_measured_between_two_namespaces_over_ipv4() {
-    assert_over_network("10.77.0.2:8433", "10.77.0.2");
+    assert_over_network("10.77.0.2:8434", "10.77.0.2");
 }
 
 #[test]
 fn both_ends_are_measured_between_two_namespaces_over_ipv6() {
-    assert_over_network("[fd77::2]:8433", "fd77::2");
+    assert_over_network("[fd77::2]:8434", "fd77::2");
 }

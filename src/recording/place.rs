@@ -1,0 +1,41 @@
+//! The machine and the program of a session, ready for its runs.
+
+use record::{Build, Case, Host, Warning};
+use run::{
+    Interruption, describe_ends,
+    machine::{self, IdleGuard},
+    this_host,
+};
+use tokio::runtime::Runtime;
+
+use crate::{build::this_build, cli::SessionArgs, output::note};
+
+/// The machine and the program, ready for runs.
+pub(super) struct Place {
+    pub(super) host: Host,
+    pub(super) build: Build,
+    pub(super) idle: IdleGuard,
+    pub(super) runtime: Runtime,
+    pub(super) interruption: Interruption,
+    /// What of this machine distorts figures of the cases.
+    pub(super) warnings: Vec<Warning>,
+}
+
+impl Place {
+    pub(super) fn prepare(args: &SessionArgs, cases: &[Case]) -> anyhow::Result<Self> {
+        let threads = cases.iter().map(|case| case.threads).max().unwrap_or(1);
+        let cores = args.affinity.cores(threads);
+        let shared = cores.as_ref().and_then(|cores| cores.shared_by(threads));
+        if let Some(shared) = shared.filter(|_| !args.quiet) {
+            note(&shared);
+        }
+        let cores = cores.as_ref();
+        let (idle, mut host, build) = (IdleGuard::keep(args.idle, cores), this_host(), this_build());
+        (host.idle, host.awake) = (Some(idle.policy()), idle.awake());
+        describe_ends(&mut host, cores);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let interruption = runtime.block_on(async { Interruption::catch() })?;
+        let warnings = machine::warnings(cases, cores, &build, allocator::SETTINGS);
+        Ok(Self { host, build, idle, runtime, interruption, warnings })
+    }
+}
