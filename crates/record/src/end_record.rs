@@ -20,19 +20,20 @@ pub struct EndRecord {
     /// The context switches of the end's process; null if they were not counted.
     pub context_switches: Option<ContextSwitches>,
     /// Seconds for which the end's main thread was ready to run but waited for its core (`/proc/self/schedstat`), from
-    /// the baseline to the report, or the longest such time of any thread of an end of several; null in records written before 2026-11-27.
+    /// the baseline to the report, or the longest such time of any thread of an end of several; null in records written
+    /// before 2026-11-27.
     #[serde(default)]
     pub run_delay_s: Option<f64>,
     /// The number of chunks per reading of the meter's clock: over 1 for small chunks, for which reading the clock each
     /// time costs too much. Null in records written before 2026-11-27, whose senders read the clock for each chunk.
     #[serde(default)]
     pub stamp_every_chunks: Option<u64>,
-    /// The distribution of throughput over windows of body; null under 20 windows. At an end of several threads, a window
-    /// covers the bytes of one thread, so the rates are those of threads.
+    /// The distribution of throughput over windows of body; null under 20 windows. At an end of several threads, a
+    /// window covers the bytes of one thread, so the rates are those of threads.
     pub throughput: Option<Throughput>,
     /// The longest time in seconds between two readings of the meter's clock, from the first body byte on. During this
-    /// time, fewer than `stamp_every_chunks` chunks of each body passed. At an end of several threads it is the longest of
-    /// any thread. Null in records written before 2026-11-27.
+    /// time, fewer than `stamp_every_chunks` chunks of each body passed. At an end of several threads it is the longest
+    /// of any thread. Null in records written before 2026-11-27.
     #[serde(default)]
     pub longest_silence_s: Option<f64>,
     /// The sender's time from handing over a chunk to the request for the next one. This time measures backpressure,
@@ -47,9 +48,9 @@ pub struct EndRecord {
     /// late one is late itself.
     #[serde(default)]
     pub lateness: Option<Latency>,
-    /// Seconds for which the bodies of the end waited for the application, summed over all bodies: at the sender for the
-    /// payload and the rate (`--limit-rate`), at the receiver for the sink and the rate (`--reader-rate`). Work on the
-    /// processor does not count. Null in records written before 2026-11-28.
+    /// Seconds for which the bodies of the end waited for the application, summed over all bodies: at the sender for
+    /// the payload and the rate (`--limit-rate`), at the receiver for the sink and the rate (`--reader-rate`). Work on
+    /// the processor does not count. Null in records written before 2026-11-28.
     #[serde(default)]
     pub application_wait_s: Option<f64>,
     /// The waits of the sender over HTTP/2; null for other protocols, on the receiver, and in records written before
@@ -68,8 +69,8 @@ pub struct EndRecord {
     /// The number of threads of the end's process; null if they were not counted.
     #[serde(default)]
     pub threads: Option<Held>,
-    /// The figures of each thread that carries connections (`--threads`), the first thread first. Null for an end with one
-    /// such thread, and in records written before 2026-11-28.
+    /// The figures of each thread that carries connections (`--threads`), the first thread first. Null for an end with
+    /// one such thread, and in records written before 2026-11-28.
     #[serde(default)]
     pub worker_threads: Option<Vec<ThreadRecord>>,
 }
@@ -332,8 +333,8 @@ pub enum TransportStats {
     Quic(QuicStats),
 }
 
-/// The number of times that the sender's bodies over HTTP/2 could hand over nothing, over all connections. A wait that the
-/// next turn of the connection ends does not count.
+/// The number of times that the sender's bodies over HTTP/2 could hand over nothing, over all connections. A wait that
+/// the next turn of the connection ends does not count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SendWaits {
@@ -366,8 +367,8 @@ pub struct TcpStats {
     /// written before 2026-11-28.
     #[serde(default)]
     pub peer_window: Option<u64>,
-    /// The times during which data was outstanding, summed over all connections; null if the kernel does not state them, and in
-    /// records written before 2026-11-28.
+    /// The times during which data was outstanding, summed over all connections; null if the kernel does not state
+    /// them, and in records written before 2026-11-28.
     #[serde(default)]
     pub busy: Option<TcpBusy>,
 }
@@ -423,8 +424,8 @@ pub struct QuicStats {
     pub black_holes: Option<u64>,
 }
 
-/// The number of frames about a window that is full (RFC 9000 sections 19.12 and 19.13). A sender sends one for each limit
-/// that it reaches.
+/// The number of frames about a window that is full (RFC 9000 sections 19.12 and 19.13). A sender sends one for each
+/// limit that it reaches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct QuicBlocked {
@@ -439,8 +440,8 @@ pub struct QuicBlocked {
 }
 
 impl TransportStats {
-    /// Adds the counters of another connection of the same end. Round-trip times, windows and segment or packet size stay
-    /// those of the first connection.
+    /// Adds the counters of another connection of the same end. Round-trip times, windows and segment or packet size
+    /// stay those of the first connection.
     pub fn add(&mut self, other: &Self) {
         match (self, other) {
             (Self::Tcp(mine), Self::Tcp(theirs)) => {

@@ -153,7 +153,7 @@ impl Record {
         if let Some(busy) = processor.filter(|(_, share)| *share >= PROCESSOR || together >= TOGETHER) {
             return on(busy);
         }
-        let network = self.network_limit(elapsed, shares[End::Sender].as_ref());
+        let network = self.network_limit(elapsed, shares[End::Sender].as_ref(), together);
         network.or_else(|| processor.filter(|(_, share)| *share >= IN_TURNS).and_then(on))
     }
 

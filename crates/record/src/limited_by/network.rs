@@ -18,6 +18,14 @@ const QUEUED_RATIO: f64 = 2.0;
 /// millisecond come from the ends themselves, which take turns.
 const QUEUED_US: u64 = 1000;
 
+/// The least sum of the shares in which both ends need their processors, from which the ends themselves delay packets.
+/// Between two ends that work in turns, one of them works all the time.
+const ENDS_DELAY: f64 = 0.9;
+
+/// The least time in a queue, in microseconds, where the ends themselves delay packets: a tick of the scheduler at 250
+/// Hz, for which another process may keep the core of an end.
+const QUEUED_BEHIND_ENDS_US: u64 = 4000;
+
 /// The share of a window up to which a smaller congestion window is the cause. A congestion window stops growing once
 /// it exceeds the bytes in flight, so it ends a little above a window that limits.
 const SMALLER: f64 = 0.9;
@@ -30,8 +38,14 @@ struct Bound {
 }
 
 impl Record {
-    /// Returns the window, the buffer or the path that limited goodput; `None` if the counters name none.
-    pub(super) fn network_limit(&self, elapsed_s: f64, sender: Option<&Shares>) -> Option<LimitedBy> {
+    /// Returns the window, the buffer or the path that limited goodput; `None` if the counters name none. `processors`
+    /// is the sum of the shares in which the ends need their processors.
+    pub(super) fn network_limit(
+        &self,
+        elapsed_s: f64,
+        sender: Option<&Shares>,
+        processors: f64,
+    ) -> Option<LimitedBy> {
         let idle = sender.map_or(1.0, Shares::idle);
         if idle < IDLE {
             return None;
@@ -41,7 +55,8 @@ impl Record {
             TransportStats::Tcp(tcp) => (self.tcp_bound(tcp, elapsed_s)?, Path::of_tcp(tcp)),
             TransportStats::Quic(quic) => (self.quic_bound(quic)?, Path::of_quic(quic)),
         };
-        if let Some(evidence) = path.queue() {
+        let least = if processors < ENDS_DELAY { QUEUED_US } else { QUEUED_BEHIND_ENDS_US };
+        if let Some(evidence) = path.queue(least) {
             let rate = self.total_rate(elapsed_s);
             return Some(LimitedBy::new(Cause::PathRate, idle, format!("{rate}, {evidence}")));
         }
@@ -170,11 +185,11 @@ impl Path {
         Self { rtt_us: quic.rtt_us, min_rtt_us: quic.min_rtt_us, losses: quic.lost_packets }
     }
 
-    /// Returns the evidence of a queue on the path; `None` without a queue.
-    fn queue(&self) -> Option<String> {
+    /// Returns the evidence of a queue on the path of at least `least_us` microseconds; `None` without such a queue.
+    fn queue(&self, least_us: u64) -> Option<String> {
         let least = self.min_rtt_us?;
         let queued = self.rtt_us.saturating_sub(least);
-        let is_queued = queued >= QUEUED_US && self.rtt_us as f64 >= QUEUED_RATIO * least as f64;
+        let is_queued = queued >= least_us && self.rtt_us as f64 >= QUEUED_RATIO * least as f64;
         is_queued.then(|| {
             let [rtt, queued] = [self.rtt_us, queued].map(|us| millis(us as f64 / 1e6));
             format!("round trip {rtt}, of which {queued} in a queue")

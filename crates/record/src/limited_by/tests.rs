@@ -182,6 +182,21 @@ fn a_queue_on_the_path_is_the_cause_whatever_bounds_the_bytes_in_it() {
 }
 
 #[test]
+fn a_short_queue_between_ends_that_always_work_is_their_own() {
+    let queued = |rtt_us| {
+        cause("h1", |record| {
+            sender(record).cpu.user_s = Some(4.5);
+            record.receiver.as_mut().unwrap().cpu.user_s = Some(5.0);
+            let busy = TcpBusy { window_limited_us: 9_000_000, total_us: 9_900_000, ..TcpBusy::default() };
+            let stats = TcpStats { rtt_us, min_rtt_us: Some(20), busy: Some(busy), ..tcp() };
+            sender(record).transport = Some(TransportStats::Tcp(stats));
+        })
+    };
+    assert_eq!(queued(3000), Some(Cause::ConnectionWindow));
+    assert_eq!(queued(6000), Some(Cause::PathRate));
+}
+
+#[test]
 fn the_smallest_bound_of_quic_that_was_reached_is_the_cause() {
     let bound = |blocked: QuicBlocked, cwnd, stream_window, send_window| {
         cause("h3", |record| {
