@@ -344,6 +344,26 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn connections_go_to_each_thread_in_turn_at_all_listeners_together() {
+        let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let runtimes = [(); 3].map(|()| runtime());
+        let spread = Spread::over(runtimes.iter().map(|runtime| runtime.handle().clone()).collect()).unwrap();
+        let listen = || {
+            let any = ([127, 0, 0, 1], 0).into();
+            Acceptor::bind_tcp(any, &TcpOptions::default(), Some(spread.clone())).unwrap()
+        };
+        let listeners = [listen(), listen()];
+        let mut threads = Vec::new();
+        for connection in 0..7 {
+            let listener = &listeners[connection % 2];
+            let _client = TcpStream::connect(listener.local_addr()).await.unwrap();
+            threads.extend(listener.accept().await.unwrap().thread);
+        }
+        assert_eq!(threads, [0, 1, 2, 0, 1, 2, 0]);
+        runtimes.into_iter().for_each(tokio::runtime::Runtime::shutdown_background);
+    }
+
+    #[tokio::test]
     async fn an_accepted_connection_notices_a_client_that_has_vanished() {
         let options = TcpOptions::default();
         let acceptor = Acceptor::bind_tcp(([127, 0, 0, 1], 0).into(), &options, None).unwrap();

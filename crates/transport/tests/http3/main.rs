@@ -12,3 +12,4 @@ mod peer;
 mod server;
 mod slow_handshake;
 mod streams;
+mod threads;

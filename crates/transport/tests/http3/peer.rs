@@ -1,6 +1,11 @@
 //! A peer that writes HTTP/3 byte by byte.
 
-use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    net::{SocketAddr, UdpSocket},
+    sync::Arc,
+    time::Duration,
+};
 
 use longhaul_transport::Identity;
 use quinn::{
@@ -96,6 +101,11 @@ impl Peer {
     pub(crate) async fn assert_goes_on(&self) {
         let answer = self.request(&[get("/ping"), data(b"")].concat()).await.answer().await;
         assert_eq!(answer.unwrap().status, 200);
+    }
+
+    /// Changes the address of this end.
+    pub(crate) fn move_to(&self, socket: UdpSocket) {
+        self.endpoint.rebind(socket).unwrap();
     }
 
     /// Returns the port of this end.

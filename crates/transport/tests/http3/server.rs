@@ -64,7 +64,8 @@ pub(crate) async fn answering() -> (Peer, Reports) {
     (peer, Reports { reports, seen: HashMap::new(), _server: server })
 }
 
-async fn answer(incoming: Incoming, report: mpsc::UnboundedSender<(String, Received)>) {
+/// Answers a request with the length of its body, and reports it.
+pub(crate) async fn answer(incoming: Incoming, report: mpsc::UnboundedSender<(String, Received)>) {
     let path = incoming.request.uri().path().to_owned();
     let _ = report.send((format!("{path} has begun"), Ok(0)));
     let received = read(incoming.request.into_body()).await;
