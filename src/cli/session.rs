@@ -32,7 +32,7 @@ pub(crate) struct SessionArgs {
     /// Address of this machine that the server listens on [default: 127.0.0.1, or ::1 where there is no IPv4]
     #[arg(long, value_name = "ADDRESS")]
     address: Option<IpAddr>,
-    /// A core for each end: auto (if there are two), off, or SENDER:RECEIVER
+    /// A core for each thread of each end: auto (if there are two), off, or SENDER:RECEIVER, such as 0:1 or 0,1:2,3
     #[arg(long, value_name = "CORES", default_value = "auto")]
     pub(crate) affinity: Affinity,
     /// Keep idle cores awake (poll, needs /dev/cpu_dma_latency), or let them sleep (sleep)
