@@ -35,7 +35,7 @@ fn a_worker_is_ready_only_once_it_holds_its_payload() {
     (case.direction, case.chunk) = (Direction::Down, ChunkSize::try_from(LARGE).unwrap());
     case.body = ByteSize(LARGE);
     let job = json!({
-        "case": case, "role": "server", "path": "/x", "core": null, "traces": false, "timeout_s": 60.0,
+        "case": case, "role": "server", "path": "/x", "cores": [], "traces": false, "timeout_s": 60.0,
         "observes_framing": false,
     });
     let mut command = Command::new(env!("CARGO_BIN_EXE_longhaul"));
