@@ -39,12 +39,13 @@ impl Path {
 pub(super) struct Renewal(f64);
 
 impl Renewal {
-    /// Returns the renewal of a protocol's windows. h2 sends WINDOW_UPDATE from a half of the window on (UNCLAIMED_NUMERATOR in its
-    /// proto/streams/flow_control.rs), and quinn MAX_STREAM_DATA and MAX_DATA from an eighth on (quinn-proto's
-    /// connection/streams/recv.rs and state.rs). TCP announces its window in every acknowledgement.
+    /// Returns the renewal of a protocol's windows. h2 sends WINDOW_UPDATE once the consumed bytes are half of what the sender has
+    /// left (`unclaimed_capacity` in its proto/streams/flow_control.rs), which with a reader that keeps up is a third of the window.
+    /// quinn sends MAX_STREAM_DATA and MAX_DATA from an eighth on (quinn-proto's connection/streams/recv.rs and state.rs). TCP
+    /// announces its window in every acknowledgement.
     pub(super) fn of(protocol: &Protocol) -> Self {
         match protocol.http() {
-            Some("2") => Self(1.0 / 2.0),
+            Some("2") => Self(1.0 / 3.0),
             Some("3") => Self(1.0 / 8.0),
             _ => Self(0.0),
         }
