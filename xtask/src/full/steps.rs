@@ -6,8 +6,8 @@ use anyhow::Result;
 use clap::builder::PossibleValuesParser;
 
 use super::{
-    Context, answers, framing, fuzz, h2spec, hostile, interop, load, oldest, outcome::Outcome, platforms,
-    release, simulation, soak, times, watching,
+    Context, answers, framing, fuzz, h2spec, hostile, interop, limited_by, load, oldest, outcome::Outcome,
+    platforms, release, simulation, soak, times, watching,
 };
 
 /// One step: an entry of [`STEPS`].
@@ -93,6 +93,13 @@ pub(super) const STEPS: &[Step] = &[
         allowance: 3 * 60,
         asked: |_| 0,
         run: watching::run,
+    },
+    Step {
+        name: "limited-by",
+        about: "runs that are limited on purpose, whose records must name the cause",
+        allowance: 20 * 60,
+        asked: |_| 0,
+        run: limited_by::run,
     },
     Step {
         name: "oldest",
