@@ -12,6 +12,7 @@ mod handshake;
 mod help;
 mod limits;
 mod load;
+mod merge;
 mod names;
 mod plan;
 mod prove;
@@ -40,6 +41,7 @@ pub(crate) use compare::{CompareArgs, Inconclusive};
 pub(crate) use conform::ConformArgs;
 pub(crate) use definition::{Section, sections};
 pub(crate) use help::{CompletionsArgs, HelpArgs, ManArgs};
+pub(crate) use merge::MergeArgs;
 pub(crate) use plan::PlanArgs;
 #[cfg(test)]
 pub(crate) use prove::LEAST_SLOPE_LIMIT;
@@ -92,6 +94,8 @@ pub(crate) enum Command {
     Compare(CompareArgs),
     /// Render records: a page for a browser, Markdown, CSV, JUnit XML.
     Report(ReportArgs),
+    /// Put the records of several senders into one folder, with their sum.
+    Merge(MergeArgs),
     /// Diagnose conditions of this machine that spoil measurements, with their cost and remedy.
     Doctor,
     /// Print the help of a command.

@@ -35,6 +35,8 @@ mod formats;
 mod gate;
 mod limitation;
 mod machines;
+#[cfg(feature = "formats")]
+mod merge;
 mod proof;
 mod rank;
 mod reproduction;
@@ -71,6 +73,8 @@ pub use formats::{
 };
 pub use gate::Gate;
 pub use limitation::Limitation;
+#[cfg(feature = "formats")]
+pub use merge::{Merge, Merged, Sender, Span};
 pub use proof::{Absorption, Constancy, Fit, Judgement, LevelChange, MemorySeries, Proof};
 pub use rank::Rank;
 pub use reproduction::{Answer, Claim, Goodputs, Reproduction, Subject};

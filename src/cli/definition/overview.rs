@@ -9,7 +9,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("Measure on this machine", &["bench", "prove", "doctor", "peers", "plan"]),
     ("Test a program of yours", &["prove", "conform"]),
     ("Transfer", &["serve", "send", "fetch"]),
-    ("Judge records", &["report", "compare", "check", "reproduce"]),
+    ("Judge records", &["report", "compare", "check", "reproduce", "merge"]),
     ("Help", &["help", "man", "completions", "schema", "licenses"]),
 ];
 

@@ -104,6 +104,11 @@ const COMPARE: &[Example] = &[
     ("longhaul compare results/before results/after --fail-on worse --threshold 5%", "The gate of a CI job"),
 ];
 
+const MERGE: &[Example] = &[(
+    "longhaul merge results/sender-* -o results/fleet --expect 8",
+    "The records of eight senders in one folder, with their sum",
+)];
+
 const REPORT: &[Example] = &[
     ("longhaul report results/before", "The page, and all other formats, in the folder report"),
     (
@@ -143,6 +148,7 @@ fn examples(command: &str) -> &'static [Example] {
         "plan" => PLAN,
         "compare" => COMPARE,
         "report" => REPORT,
+        "merge" => MERGE,
         "completions" => COMPLETIONS,
         "man" => MAN,
         "longhaul" => TOP,
@@ -154,6 +160,10 @@ fn examples(command: &str) -> &'static [Example] {
 fn verdicts(command: &str) -> &'static [(Verdict, &'static str)] {
     use Verdict::{Inconclusive, IntegrityFailed, MemoryOver, RunFailed, Slower};
     match command {
+        "merge" => &[
+            (RunFailed, "a run failed, a sender is missing (--expect), or the folder cannot be written"),
+            (Inconclusive, "the senders did not all run at the same time"),
+        ],
         "bench" => &[
             (RunFailed, "a run failed, or the results cannot be written"),
             (MemoryOver, "memory over its budget"),
