@@ -160,7 +160,7 @@ impl Sum {
 
 #[cfg(test)]
 mod tests {
-    use rand_core::{RngCore as _, SeedableRng as _};
+    use rand_core::{Rng as _, SeedableRng as _};
     use rand_xoshiro::Xoshiro256PlusPlus;
     use record::{Case, EndRecord, Latency};
 
