@@ -103,7 +103,7 @@ pub(crate) struct SharedSocket(Arc<Mutex<State>>);
 enum State {
     Open(StreamSocket),
     /// The state of the socket when it was closed.
-    Closed(Link),
+    Closed(Box<Link>),
 }
 
 impl SharedSocket {
@@ -119,7 +119,7 @@ impl SharedSocket {
     pub(crate) fn link(&self) -> Link {
         match &*self.lock() {
             State::Open(stream) => probe::tcp_link(stream.as_fd()),
-            State::Closed(link) => link.clone(),
+            State::Closed(link) => (**link).clone(),
         }
     }
 
@@ -149,7 +149,7 @@ impl SharedSocket {
         let state = &mut *self.lock();
         if let State::Open(stream) = state {
             let link = probe::tcp_link(stream.as_fd());
-            drop(mem::replace(state, State::Closed(link)));
+            drop(mem::replace(state, State::Closed(Box::new(link))));
         }
     }
 

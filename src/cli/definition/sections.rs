@@ -26,7 +26,7 @@ const BENCH: &[Example] = &[
     ),
     ("longhaul bench --protocol h2c -P 4 --streams 8", "32 bodies at once, on four connections"),
     (
-        "longhaul bench --to https://HOST:8434 --pin sha256:HEX --token-file token",
+        "longhaul bench --to https://HOST:8434 --cacert cert.pem --token-file token",
         "Over a network: the servers' ends run on HOST, where longhaul serve --measure listens",
     ),
     ("longhaul bench --precision 2% --max-time 5m -o results/before", "Rounds until the figures are precise"),
