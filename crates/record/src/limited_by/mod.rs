@@ -117,7 +117,7 @@ const TOGETHER: f64 = 1.18;
 const IN_TURNS: f64 = 0.5;
 
 impl Record {
-    /// Judges what limited goodput. Sets [`limited_by`](Self::limited_by).
+    /// Judges what limited goodput. Sets `limited_by`.
     ///
     /// The first rule that holds decides:
     ///
