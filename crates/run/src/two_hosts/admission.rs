@@ -214,7 +214,7 @@ mod tests {
     #[test]
     fn an_axis_that_this_version_does_not_know_is_refused() {
         let mut demand = demand(|_| ());
-        demand.case["threads"] = json!(8);
+        demand.case["an axis of later"] = json!(8);
         assert!(reason(&demand).contains("use the same version on both hosts"));
         let nonsense = RunDemand { case: json!([1]), ..demand };
         assert!(reason(&nonsense).contains("use the same version on both hosts"));
