@@ -1,5 +1,5 @@
-//! What limited a run: each cause in turn, on purpose, in small runs whose answer does not depend on the speed of the
-//! machine.
+//! Tests of the cause that records state for a limited run. Small runs are limited on purpose, by each cause in turn, in
+//! ways that do not depend on the speed of the machine.
 //!
 //! `cargo xtask full limited-by` counts the right answers of many runs, of windows among them.
 #![cfg(target_os = "linux")]

@@ -17,7 +17,7 @@ pub(super) struct Place {
     pub(super) idle: IdleGuard,
     pub(super) runtime: Runtime,
     pub(super) interruption: Interruption,
-    /// What of this machine distorts figures of the cases.
+    /// The warnings about this machine that concern the cases.
     pub(super) warnings: Vec<Warning>,
 }
 

@@ -42,6 +42,7 @@ mod size;
 mod spin;
 mod stall;
 mod subject;
+mod transport_stats;
 mod warning;
 mod writer;
 
@@ -52,8 +53,8 @@ pub use conditions::{Conditions, CoreConditions};
 pub use content::{DEFAULT_SEED, PayloadKind, PayloadKindError, SinkKind, SinkKindError};
 pub use distributions::{BodyRates, Latency, Throughput, Weight};
 pub use end_record::{
-    ContextSwitches, CpuRecord, EndRecord, HeapPoint, Held, MemoryRecord, PageFaults, QuicBlocked, QuicStats,
-    SendWaits, TcpBusy, TcpStats, ThreadRecord, TimelinePoint, TransportStats,
+    ContextSwitches, CpuRecord, EndRecord, HeapPoint, Held, MemoryRecord, PageFaults, ThreadRecord,
+    TimelinePoint,
 };
 pub use ends::{ByEnd, Direction, End, WordError};
 pub use fault::{Fault, FaultKind};
@@ -78,5 +79,6 @@ pub use size::{ByteSize, DEFAULT_SLOPE_LIMIT, Rate, RateError, SizeError, gbit_p
 pub use spin::DEFAULT_SPIN;
 pub use stall::Stall;
 pub use subject::{PeerProgram, Subject};
+pub use transport_stats::{QuicBlocked, QuicStats, SendWaits, TcpBusy, TcpStats, TransportStats};
 pub use warning::Warning;
 pub use writer::{Results, ResumeFileError, Resumed, WriteError};

@@ -206,9 +206,7 @@ mod tests {
     use record::Record;
 
     use super::*;
-    use crate::tests::runs;
-
-    const STEADY: [f64; 7] = [3000.0, 3010.0, 3020.0, 3030.0, 3040.0, 3050.0, 3060.0];
+    use crate::tests::{STEADY, runs};
 
     fn page(base: &[Record], candidate: &[Record]) -> String {
         let thresholds = Thresholds::default();

@@ -117,11 +117,11 @@ fn largest_within(of: impl Fn(u64) -> Setting, needed: u64, memory: u64) -> Opti
 /// The buffers besides windows, each of which a stalled reader may fill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Buffers {
-    /// Those of the default profile.
+    /// The buffers of the default profile.
     Usual,
-    /// Those of `--profile lean`.
+    /// The buffers of `--profile lean`.
     Lean,
-    /// Those of `--profile lean`, and the smallest buffer of HTTP/1.1.
+    /// The buffers of `--profile lean`, and the smallest buffer of HTTP/1.1.
     Least,
 }
 
