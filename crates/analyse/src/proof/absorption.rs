@@ -63,8 +63,9 @@ impl Absorption {
         let slope = theil_sen(&points);
         let constancy = match slope {
             _ if self.unknown > 0 => Constancy::Inconclusive,
-            Some(slope) if slope.low > LIMIT => Constancy::Growing,
             Some(slope) if slope.high <= LIMIT => Constancy::Constant,
+            Some(_) if largest_is_within_limit(&points) => Constancy::Constant,
+            Some(slope) if slope.low > LIMIT => Constancy::Growing,
             _ => Constancy::Inconclusive,
         };
         let memory = judgements.iter().find(|judgement| judgement.series.key == self.key);
@@ -86,6 +87,13 @@ impl Absorption {
             Constancy::Growing | Constancy::GrowingSlowly => Verdict::MemoryOver,
         }
     }
+}
+
+/// Returns true if the runs of the largest body absorb at most [`LIMIT`] of that body. Nothing is absorbed of an empty body,
+/// so that the bytes cannot have grown faster up to there, however much those of smaller bodies differ.
+fn largest_is_within_limit(points: &[(f64, f64)]) -> bool {
+    let largest = points.iter().map(|point| point.0).fold(0.0, f64::max);
+    points.iter().filter(|point| point.0 == largest).all(|(gib, mib)| *mib <= LIMIT * gib)
 }
 
 #[cfg(test)]
@@ -123,6 +131,24 @@ mod tests {
         assert_eq!(bounded.most(), Some(7 << 20));
         let unbounded = absorbed(|size, _| size - (1 << 20), None);
         assert_eq!((unbounded.constancy, unbounded.verdict()), (Constancy::Growing, Verdict::MemoryOver));
+    }
+
+    #[test]
+    fn buffers_of_different_sizes_are_constant_if_those_of_the_largest_body_are_within_the_limit() {
+        let mib = |bytes: [[u64; 3]; 3]| {
+            absorbed(
+                |size, round| match size >> 26 {
+                    1 => bytes[0][usize::try_from(round).unwrap_or(0)] << 20,
+                    4 => bytes[1][usize::try_from(round).unwrap_or(0)] << 20,
+                    _ => bytes[2][usize::try_from(round).unwrap_or(0)] << 20,
+                },
+                None,
+            )
+        };
+        let scattered = mib([[4, 5, 5], [9, 9, 8], [4, 5, 5]]);
+        assert!(scattered.slope.is_some_and(|slope| slope.high > LIMIT));
+        assert_eq!(scattered.constancy, Constancy::Constant);
+        assert_eq!(mib([[4, 5, 5], [9, 9, 8], [4, 17, 5]]).constancy, Constancy::Inconclusive);
     }
 
     #[test]
