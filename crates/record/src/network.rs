@@ -196,6 +196,7 @@ mod tests {
             ("queue=0", "'0' is no value for queue="),
             ("loss=100%", "'100%' is no value for loss="),
             ("loss=-1%", "'-1%' is no value for loss="),
+            ("loss=0.00001%", "'0.00001%' is no value for loss="),
             ("reorder=.5%", "'.5%' is no value for reorder="),
         ] {
             let error = text.parse::<NetworkSpec>().map_err(|error| error.to_string());
