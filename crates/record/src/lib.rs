@@ -14,6 +14,7 @@
 //! # Ok::<(), longhaul_record::ReadError>(())
 //! ```
 
+mod bit_rate;
 mod budget;
 mod case;
 mod chunk;
@@ -47,6 +48,7 @@ mod transport_stats;
 mod warning;
 mod writer;
 
+pub use bit_rate::{BitRate, BitRateError};
 pub use budget::Term;
 pub use case::{Case, CaseColumn};
 pub use chunk::{ChunkSize, ChunkSizeError};
@@ -64,7 +66,9 @@ pub use key::{Axis, CaseKey, CaseKeyError};
 pub use limited_by::{Cause, LimitedBy};
 pub use limits::*;
 pub use machine::{Awake, Build, CoreRoundTrip, Host, IdlePolicy};
-pub use network::{NetworkSpec, NetworkSpecError};
+pub use network::{
+    DirectionCount, NetworkRecord, NetworkSpec, NetworkSpecError, PRESETS, RelayKind, RelayResources,
+};
 pub use printable::{printable, quoted};
 pub use protocol::{Carrier, CarrierKind, Engine, PROTOCOLS, Protocol, ProtocolKind};
 pub use protocol_facts::ProtocolFacts;

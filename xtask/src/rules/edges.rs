@@ -12,7 +12,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("payload", BASE),
     ("metrics", &["record", "stats", "process"]),
     ("transport", BASE),
-    ("network", BASE),
+    ("network", &["record", "stats", "process"]),
     ("analyse", BASE),
     ("prove", &["record", "stats", "process", "analyse"]),
     ("sender", &["record", "stats", "payload", "metrics"]),

@@ -1,0 +1,70 @@
+//! The messages between a session and the process of a relay, one line of JSON each.
+
+use std::net::{IpAddr, SocketAddr};
+
+use record::{NetworkRecord, NetworkSpec};
+use serde::{Deserialize, Serialize};
+
+use crate::Namespace;
+
+/// The job of a relay: the first line of its standard input.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct RelayJob {
+    /// The network to emulate.
+    pub network: NetworkSpec,
+    /// The seed of the random numbers by which packets are lost, overtake and are late.
+    pub seed: u64,
+}
+
+/// An order to a relay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RelayOrder {
+    /// Listen for the client of this server. Sent to a relay of sockets only, once.
+    Connect {
+        /// The address of the server.
+        server: SocketAddr,
+        /// True if its protocol runs over UDP.
+        is_udp: bool,
+    },
+    /// The run is over: report.
+    Finish,
+}
+
+/// An event that a relay reports on its standard output.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RelayEvent {
+    /// The network exists, and pings have passed it. The ends take their places, if they have any.
+    Ready {
+        /// The place of the client.
+        client: Option<Site>,
+        /// The place of the server.
+        server: Option<Site>,
+    },
+    /// The address at which the client reaches the server.
+    Listening(SocketAddr),
+    /// The measurements; no event follows.
+    Done(Box<NetworkRecord>),
+    /// The relay cannot do its job; no event follows.
+    Failed(RelayFault),
+}
+
+/// A failure of a relay.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct RelayFault {
+    /// What was wrong, and what would be right.
+    pub message: String,
+    /// True if this machine or these rights never allow the network, so that no run over it can succeed.
+    pub is_unsupported: bool,
+}
+
+/// The place of an end in a network of packets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Site {
+    /// The namespace that the end enters before it has a socket.
+    pub namespace: Namespace,
+    /// The address of the end.
+    pub address: IpAddr,
+}

@@ -1,0 +1,66 @@
+//! The window of one direction of a connection of TCP that ends at the relay.
+
+use std::{collections::VecDeque, time::Duration};
+
+/// A bound on the bytes that a sender has on their way. Bytes leave it once their acknowledgement would be back at the sender.
+#[derive(Debug)]
+pub(crate) struct Window {
+    size: u64,
+    held: u64,
+    /// The acknowledgements on their way back, with the times of their arrival and the bytes of each.
+    acknowledgements: VecDeque<(Duration, u64)>,
+}
+
+impl Window {
+    /// Returns an empty window.
+    pub(crate) fn new(size: u64) -> Self {
+        Self { size, held: 0, acknowledgements: VecDeque::new() }
+    }
+
+    /// Returns the bytes that the sender may send at the time `now`.
+    pub(crate) fn room(&mut self, now: Duration) -> u64 {
+        while let Some((_, bytes)) = self.acknowledgements.pop_front_if(|(due, _)| *due <= now) {
+            self.held = self.held.saturating_sub(bytes);
+        }
+        self.size.saturating_sub(self.held)
+    }
+
+    /// Returns half of the window's size, at least one byte.
+    pub(crate) fn half(&self) -> u64 {
+        (self.size / 2).max(1)
+    }
+
+    /// Returns the arrival of the next acknowledgement; `None` if none is on its way.
+    pub(crate) fn next_acknowledgement(&self) -> Option<Duration> {
+        self.acknowledgements.front().map(|(due, _)| *due)
+    }
+
+    /// Takes bytes of the sender. Returns all bytes that are held.
+    pub(crate) fn take(&mut self, bytes: u64) -> u64 {
+        self.held = self.held.saturating_add(bytes);
+        self.held
+    }
+
+    /// Sends an acknowledgement back, which arrives at `due`.
+    pub(crate) fn acknowledge(&mut self, due: Duration, bytes: u64) {
+        self.acknowledgements.push_back((due, bytes));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn bytes_leave_a_window_when_their_acknowledgement_arrives() {
+        let mut window = Window::new(100);
+        assert_eq!(window.take(70), 70);
+        window.acknowledge(5 * MS, 50);
+        assert_eq!((window.room(4 * MS), window.next_acknowledgement()), (30, Some(5 * MS)));
+        assert_eq!((window.room(5 * MS), window.next_acknowledgement()), (80, None));
+        assert_eq!(window.take(90), 110);
+        assert_eq!(window.room(6 * MS), 0);
+    }
+}

@@ -1,0 +1,71 @@
+//! The measurements of an emulated network during a run.
+
+use serde::{Deserialize, Serialize};
+
+use super::{NetworkSpec, RelayKind};
+
+/// An emulated network in a run: what was asked for, and what was measured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub struct NetworkRecord {
+    /// The network that was asked for, in the form of the `--network` flag.
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub asked: NetworkSpec,
+    /// What carried the bytes from end to end.
+    pub relay: RelayKind,
+    /// The round-trip times in microseconds of pings before the transfer, in their order; a ping that was lost is null. Through a
+    /// relay of sockets, a ping passes the queues of both directions and no socket.
+    pub round_trips_us: Vec<Option<f64>>,
+    /// What passed from the client to the server.
+    pub to_server: DirectionCount,
+    /// What passed from the server to the client.
+    pub to_client: DirectionCount,
+    /// The resources of the relay's process; null if the kernel carried the bytes.
+    pub process: Option<RelayResources>,
+}
+
+/// The counts of one direction of an emulated network.
+///
+/// A packet is a datagram, an IP packet with its headers, or a piece of a connection of TCP that ends at the relay.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct DirectionCount {
+    /// The packets that came out at the other end.
+    pub packets: u64,
+    /// The bytes of these packets.
+    pub bytes: u64,
+    /// The packets dropped at random (`loss`); null if it is not known.
+    pub lost: Option<u64>,
+    /// The packets dropped because the queue was full; null if it is not known.
+    pub overflowed: Option<u64>,
+    /// The packets that waited for no delay, so that they could overtake others (`reorder`); null if it is not known.
+    pub reordered: Option<u64>,
+    /// The largest number of bytes that waited for the rate, or that TCP connections held in the relay at once; null if it is not
+    /// known.
+    pub queue_peak_bytes: Option<u64>,
+}
+
+/// The resources that the process of a relay used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct RelayResources {
+    /// The processor time in seconds, in user mode and in the kernel.
+    pub cpu_s: f64,
+    /// The peak of the resident memory.
+    pub peak_rss_bytes: Option<u64>,
+}
+
+impl NetworkRecord {
+    /// Returns the record of a network that nothing has passed yet.
+    pub fn new(asked: NetworkSpec) -> Self {
+        Self {
+            asked,
+            relay: asked.relay,
+            round_trips_us: Vec::new(),
+            to_server: DirectionCount::default(),
+            to_client: DirectionCount::default(),
+            process: None,
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! Networks with a name.
+
+use std::time::Duration;
+
+use super::{NetworkSpec, RelayKind};
+
+/// Networks with a name, each with round figures of its kind of path.
+pub const PRESETS: &[(&str, NetworkSpec)] = &[
+    ("lan", network(500, 1_000)),
+    ("wan", network(40_000, 500)),
+    ("intercontinental", network(160_000, 200)),
+    (
+        "lossy-wifi",
+        NetworkSpec { jitter: Duration::from_millis(5), loss_per_million: 10_000, ..network(20_000, 100) },
+    ),
+    ("satellite", NetworkSpec { loss_per_million: 100, ..network(600_000, 50) }),
+];
+
+/// Returns a path of a round-trip time in microseconds, and a rate in Mbit/s.
+const fn network(rtt_us: u64, mbit_per_s: u64) -> NetworkSpec {
+    NetworkSpec {
+        rtt: Duration::from_micros(rtt_us),
+        jitter: Duration::ZERO,
+        rate: Some(crate::BitRate::of_mbit(mbit_per_s)),
+        queue: None,
+        loss_per_million: 0,
+        reorder_per_million: 0,
+        relay: RelayKind::Sockets,
+    }
+}
