@@ -38,6 +38,10 @@ fn main() -> ExitCode {
         abort_on_panic();
         return run::worker::main(|level| log::start_at(level.parse().ok(), LogFormat::Text));
     }
+    if network::relay::is_requested() {
+        abort_on_panic();
+        return network::relay::main();
+    }
     read_heap();
     match cli::parse() {
         Ok(command) => {

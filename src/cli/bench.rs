@@ -87,6 +87,7 @@ impl BenchArgs {
         let is_saved = |case: &Case| !matches!(case.sink, SinkKind::Discard | SinkKind::Verify);
         let refused = [
             ("--address", session.names_address(), "the other host listens where its serve does"),
+            ("--network", self.runs.network.is_given(), "the path between the two hosts is the network"),
             ("--settle", session.settle.is_some(), "the two ends share no cache on two hosts"),
             ("--payload", cases.iter().any(|case| !case.payload.is_generated()), "use random, zero or cold"),
             ("--sink", cases.iter().any(is_saved), "use discard or verify"),

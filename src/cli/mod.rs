@@ -14,6 +14,7 @@ mod limits;
 mod load;
 mod merge;
 mod names;
+mod network;
 mod plan;
 mod prove;
 mod proxy;

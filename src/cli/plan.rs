@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use record::{ByteSize, End, PROTOCOLS, Protocol};
+use record::{BitRate, ByteSize, End, PROTOCOLS, Protocol};
 use run::path_plan::{Demand, Path};
 
 use super::{
@@ -15,8 +15,8 @@ use crate::exit::Usage;
 #[derive(Debug, Args)]
 pub(crate) struct PlanArgs {
     /// Rate of the path, such as 1Gbit or 500Mbit; a size such as 125MB is bytes per second
-    #[arg(long, value_name = "RATE", value_parser = bits_per_s)]
-    rate: f64,
+    #[arg(long, value_name = "RATE")]
+    rate: BitRate,
     /// Round-trip time of the path
     #[arg(long, value_name = "TIME", value_parser = duration)]
     rtt: Duration,
@@ -43,7 +43,7 @@ impl PlanArgs {
     /// # Errors
     /// Fails if the path has no rate.
     pub(crate) fn demand(&self) -> Result<Demand, Usage> {
-        let path = Path::new(self.rate, self.rtt);
+        let path = Path::new(self.rate.bits_per_s() as f64, self.rtt);
         let path = path.ok_or_else(|| Usage::new("--rate: use a rate above zero"))?;
         Ok(Demand { path, readers: self.readers, memory: self.memory, end: self.end.1 })
     }
@@ -69,46 +69,4 @@ impl PlanArgs {
 
 fn end() -> impl clap::builder::TypedValueParser<Value = Named<End>> {
     named([("receiver", End::Receiver), ("sender", End::Sender)])
-}
-
-/// Parses a rate in bits per second (`1Gbit`, `10kbit/s`), or a size as bytes per second.
-fn bits_per_s(text: &str) -> Result<f64, String> {
-    let unusable = || format!("'{text}' is not a rate above zero; use for example 1Gbit, 500Mbit or 125MB");
-    let rate = text.strip_suffix("/s").unwrap_or(text);
-    let bits = match rate.strip_suffix("bit") {
-        // `1Gb` means bits to some and bytes to others.
-        None if rate.ends_with('b') => None,
-        None => rate.parse::<ByteSize>().ok().map(|size| size.0 as f64 * 8.0),
-        Some(number) => {
-            let units = [("k", 1e3), ("K", 1e3), ("M", 1e6), ("G", 1e9), ("T", 1e12), ("", 1.0)];
-            let in_unit = |(unit, factor): &(&str, f64)| {
-                number.strip_suffix(unit)?.trim().parse::<f64>().ok().map(|number| number * factor)
-            };
-            units.iter().find_map(in_unit)
-        }
-    };
-    bits.filter(|bits| bits.is_finite() && *bits > 0.0).ok_or_else(unusable)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_rate_is_in_bits_or_in_bytes() {
-        for (text, bits) in [
-            ("1Gbit", 1e9),
-            ("1.5Gbit/s", 1.5e9),
-            ("500Mbit", 5e8),
-            ("10kbit", 1e4),
-            ("9600bit", 9600.0),
-            ("125MB", 1e9),
-            ("1MiB/s", 8_388_608.0),
-        ] {
-            assert_eq!(bits_per_s(text), Ok(bits), "{text}");
-        }
-        for text in ["", "0", "0bit", "-1Gbit", "infbit", "NaNbit", "1Gb", "fast"] {
-            assert!(bits_per_s(text).is_err(), "{text}");
-        }
-    }
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use clap::Args;
 use record::{
-    ByteSize, Case, ChunkSize, DEFAULT_SEED, DEFAULT_SPIN, Direction, Limits, MAX_STREAMS, PROTOCOLS,
-    PayloadKind, Protocol, Rate, SinkKind,
+    ByteSize, Case, ChunkSize, DEFAULT_SEED, DEFAULT_SPIN, Direction, Limits, MAX_STREAMS, NetworkSpec,
+    PROTOCOLS, PayloadKind, Protocol, Rate, SinkKind,
 };
 use run::Matrix;
 
@@ -13,6 +13,7 @@ use super::{
     SessionArgs,
     limits::LimitArgs,
     names::{Named, directions, flattened, protocol},
+    network::{NetworkArgs, of_moderate_time},
     values::{chunks, count, distinct, measured_payload, sink, sizes, spin},
 };
 use crate::exit::Usage;
@@ -110,6 +111,8 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "RATE")]
     limit_rate: Option<Rate>,
     #[command(flatten)]
+    pub(crate) network: NetworkArgs,
+    #[command(flatten)]
     pub(crate) session: SessionArgs,
     /// Time that a receiver busy-polls before it sleeps, up to 1s; 0 for none
     #[arg(long, value_name = "TIME", value_parser = spin)]
@@ -145,6 +148,7 @@ impl RunArgs {
             ("--threads", self.threads != 1),
             ("--reader-rate", self.reader_rate.is_some()),
             ("--limit-rate", self.limit_rate.is_some()),
+            ("--network and --network-kernel", self.network.is_given()),
             ("--spin", self.spin.is_some()),
             ("--explain-memory", self.explain_memory),
             ("a limit", self.limits.names_any()),
@@ -185,7 +189,10 @@ impl RunArgs {
             let reason = "a ceiling bounds goodput and proves nothing about memory; only bench runs it";
             return Err(Usage::new(format!("--protocol {}: {reason}", ceiling.name)));
         }
-        let are_there = defaults.ceilings && self.protocol.is_empty() && !self.no_ceiling;
+        let networks = self.network.specs(&protocols)?;
+        // Ceilings have no congestion control, and what they would reach over a network is its rate.
+        let are_there =
+            defaults.ceilings && self.protocol.is_empty() && !self.no_ceiling && !self.network.is_given();
         let mut template = Case::new("");
         (template.payload, template.seed, template.sink) =
             (self.payload.clone(), self.seed, self.sink.clone());
@@ -195,15 +202,21 @@ impl RunArgs {
         let own = if self.limits.is_stock() { Duration::ZERO } else { DEFAULT_SPIN };
         template.spin = Some(self.spin.unwrap_or(own));
         template.limits = self.limits()?;
-        let matrix = Matrix {
+        let mut matrix = Matrix {
             protocols,
             ceilings: PROTOCOLS.iter().filter(|row| are_there && row.is_ceiling()).collect(),
             directions: self.directions(defaults),
             chunks: self.chunks(defaults)?,
-            bodies: self.bodies(defaults)?,
+            bodies: Vec::new(),
             template,
         };
-        matrix.cases().map_err(Usage::new)
+        let mut cases = Vec::new();
+        for network in networks {
+            matrix.template.network = network;
+            matrix.bodies = self.bodies(defaults, network)?;
+            cases.append(&mut matrix.cases().map_err(Usage::new)?);
+        }
+        Ok(cases)
     }
 
     /// Refuses file names that records cannot state, since no worker could find the file by them.
@@ -236,7 +249,7 @@ impl RunArgs {
         Ok(distinct(self.chunk_size.iter().flatten().copied()))
     }
 
-    fn bodies(&self, defaults: &Defaults) -> Result<Vec<ByteSize>, Usage> {
+    fn bodies(&self, defaults: &Defaults, network: Option<NetworkSpec>) -> Result<Vec<ByteSize>, Usage> {
         if self.payload == PayloadKind::Stdin {
             let reason = "--payload -: standard input can be read only once; use longhaul send";
             return Err(Usage::new(reason));
@@ -255,7 +268,10 @@ impl RunArgs {
             (Some(_), _) => {
                 Err(Usage::new(format!("--payload {} has a size of its own; leave out --size", self.payload)))
             }
-            (None, []) => Ok(defaults.bodies.to_vec()),
+            (None, []) => Ok(match network {
+                Some(network) => of_moderate_time(defaults.bodies, &network),
+                None => defaults.bodies.to_vec(),
+            }),
             (None, asked) => Ok(distinct(asked.iter().flatten().copied())),
         }
     }

@@ -83,6 +83,7 @@ fn check(case: &Case) -> Result<(), Usage> {
         ("--sink", !matches!(case.sink, SinkKind::Verify | SinkKind::Discard)),
         ("--reader-rate", case.reader_rate.is_some()),
         ("--limit-rate", case.limit_rate.is_some()),
+        ("--network", case.network.is_some()),
     ];
     match refused.into_iter().find(|(_, is_given)| *is_given) {
         Some((flag, _)) => Err(Usage::new(format!("{flag}: not with --peer, whose command line decides"))),

@@ -1,14 +1,14 @@
 //! The machine and the program of a session, ready for its runs.
 
-use record::{Build, Case, Host, Warning};
+use record::{Build, Case, Host, NetworkSpec, RelayKind, Warning};
 use run::{
-    Interruption, describe_ends,
+    Interruption, RelayProcess, describe_ends,
     machine::{self, IdleGuard},
     this_host,
 };
 use tokio::runtime::Runtime;
 
-use crate::{build::this_build, cli::SessionArgs, output::note};
+use crate::{build::this_build, cli::SessionArgs, exit::Usage, output::note};
 
 /// The machine and the program, ready for runs.
 pub(super) struct Place {
@@ -35,7 +35,28 @@ impl Place {
         describe_ends(&mut host, cores);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let interruption = runtime.block_on(async { Interruption::catch() })?;
+        runtime.block_on(try_networks(cases))?;
         let warnings = machine::warnings(cases, cores, &build, allocator::SETTINGS);
         Ok(Self { host, build, idle, runtime, interruption, warnings })
     }
+}
+
+/// Makes each network of `cases` once that not every machine can make.
+async fn try_networks(cases: &[Case]) -> anyhow::Result<()> {
+    let needs_rights = |network: &NetworkSpec| network.relay != RelayKind::Sockets;
+    let mut tried = Vec::new();
+    for network in cases.iter().filter_map(|case| case.network).filter(needs_rights) {
+        if tried.contains(&network) {
+            continue;
+        }
+        tried.push(network);
+        match RelayProcess::of_this_program(network).await {
+            Ok(_) => {}
+            Err(error) if error.is_unsupported() => {
+                return Err(Usage::new(format!("--network {network}: {error}")).into());
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ByteSize, CaseKey, ChunkSize, DEFAULT_SEED, DEFAULT_SPIN, Direction, LIMITS, Limit, LimitValue, Limits,
-    PayloadKind, Profile, Protocol, Rate, SinkKind, key::Axis, spin::spin_name,
+    NetworkSpec, PayloadKind, Profile, Protocol, Rate, SinkKind, key::Axis, spin::spin_name,
 };
 
 /// One case: a transfer by its protocol, direction, chunk size, body size and every other axis.
@@ -55,6 +55,8 @@ pub struct Case {
     pub reader_stall: Option<Duration>,
     /// The rate at which the sender offers each body; `None` if the sender writes as fast as it can.
     pub limit_rate: Option<Rate>,
+    /// The emulated network between the ends; `None` if they talk to each other directly.
+    pub network: Option<NetworkSpec>,
     /// The time that the receiver busy-polls before it sleeps; `None` for `send` and `fetch`, whose receivers sleep at
     /// once.
     pub spin: Option<Duration>,
@@ -80,6 +82,9 @@ impl Case {
     /// The name of the axis that states for how long the reader stands still.
     pub const STALL: &'static str = "stall";
 
+    /// The name of the axis that states the emulated network.
+    pub const NETWORK: &'static str = "network";
+
     /// The name of the axis that states the rate of a slow reader.
     const READER: &'static str = "reader";
 
@@ -99,6 +104,7 @@ impl Case {
         ("limit_rate_bytes_per_s", |case| Some(case.limit_rate?.bytes_per_s().to_string())),
         ("reader_stall_s", |case| Some(case.reader_stall?.as_secs_f64().to_string())),
         ("threads", |case| Some(case.threads.to_string())),
+        ("network", |case| Some(case.network?.to_string())),
     ];
 
     /// Creates a case with all defaults: a verified upload of 2 GiB in chunks of 64 KiB.
@@ -117,6 +123,7 @@ impl Case {
             reader_rate: None,
             reader_stall: None,
             limit_rate: None,
+            network: None,
             spin: Some(DEFAULT_SPIN),
             limits: Limits::default(),
             recorded: None,
@@ -214,6 +221,7 @@ impl Case {
                 .map(|stall| Axis::setting(Self::STALL, format_args!("{}s", stall.as_secs_f64()))),
         );
         axes.extend(self.limit_rate.map(|rate| Axis::setting("limit", rate)));
+        axes.extend(self.network.map(|network| Axis::setting(Self::NETWORK, network)));
         let spin = self.spin.filter(|spin| *spin != DEFAULT_SPIN);
         axes.extend(spin.map(|spin| Axis::setting("spin", spin_name(spin))));
         axes.extend(self.limit_axes(preset));
@@ -286,6 +294,11 @@ struct OnDisk {
     reader_stall_s: Option<f64>,
     /// The rate at which the sender was allowed to offer each body, in bytes per second; null if unlimited.
     limit_rate_bytes_per_s: Option<Rate>,
+    /// The emulated network between the ends, in the form of the `--network` flag; null if they talked to each other directly,
+    /// and in records written before 2026-11-28.
+    #[serde(default)]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    network: Option<NetworkSpec>,
     /// Microseconds that the receiver busy-polls before it sleeps; null for `send` and `fetch`, whose receivers sleep
     /// at once. Records of schema version 1 state the time beside the case instead.
     #[serde(default)]
@@ -321,6 +334,7 @@ impl From<Case> for OnDisk {
             reader_rate_bytes_per_s: case.reader_rate,
             reader_stall_s: case.reader_stall.map(|stall| stall.as_secs_f64()),
             limit_rate_bytes_per_s: case.limit_rate,
+            network: case.network,
             spin_us: case.spin.map(|spin| spin.as_secs_f64() * 1e6),
             limits: Some(case.limits),
         }
@@ -344,6 +358,7 @@ impl From<OnDisk> for Case {
             reader_rate: read.reader_rate_bytes_per_s,
             reader_stall: read.reader_stall_s.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
             limit_rate: read.limit_rate_bytes_per_s,
+            network: read.network,
             spin: read.spin_us.and_then(|us| Duration::try_from_secs_f64(us / 1e6).ok()),
             limits: read.limits.unwrap_or_default(),
         }

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     BodyRates, Build, ByEnd, Case, Conditions, CoreRoundTrip, Direction, End, EndRecord, Fault, Host,
-    Latency, LimitedBy, Limits, PeerProgram, ProtocolFacts, Redirects, Resumption, Schedule, Shared, Stall,
-    Subject, Warning,
+    Latency, LimitedBy, Limits, NetworkRecord, PeerProgram, ProtocolFacts, Redirects, Resumption, Schedule,
+    Shared, Stall, Subject, Warning,
 };
 
 /// The version of the record's format. It increases when the meaning of a field changes, but not when fields are added.
@@ -135,6 +135,10 @@ pub struct Record {
     /// if no rule applies, and in records written before 2026-11-28.
     #[serde(default)]
     pub limited_by: Option<LimitedBy>,
+    /// The emulated network between the ends, as it was measured; null without one, and in records written before
+    /// 2026-11-28.
+    #[serde(default)]
+    pub network: Option<NetworkRecord>,
     /// The measurements of the end that sent the body; null if there are none.
     pub sender: Option<EndRecord>,
     /// The measurements of the end that received the body; null if there are none.
@@ -203,6 +207,7 @@ impl Record {
             disturbances: Vec::new(),
             conditions: None,
             limited_by: None,
+            network: None,
             sender: None,
             receiver: None,
             core_round_trip: None,

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use process::CallSite;
 use record::{
     BodyRates, ByEnd, Case, Conditions, CoreRoundTrip, End, EndRecord, Fault, FaultKind, Integrity, Latency,
-    LinkRecord, Record, Stall,
+    LinkRecord, NetworkRecord, Record, Stall,
 };
 
 use crate::{Heartbeat, HostFacts};
@@ -68,6 +68,8 @@ pub struct Outcome {
     pub bodies: Option<BodyRates>,
     /// The host of the server's end, with the facts of this run; `None` for a run on one host.
     pub peer_host: Option<HostFacts>,
+    /// The measurements of the emulated network between the ends; `None` without one.
+    pub network: Option<NetworkRecord>,
     /// The conditions of the machine during the run, or those of both machines together.
     pub conditions: Option<Conditions>,
     /// The distance between the cores of the two ends.

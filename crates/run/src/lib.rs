@@ -18,6 +18,8 @@
 //!     std::process::ExitCode::SUCCESS
 //! }
 //! ```
+//!
+//! Cases with an emulated network need `network::relay` as well, which the embedding program offers in the same way.
 
 mod affinity;
 mod baseline;
@@ -41,6 +43,7 @@ mod nominal;
 pub mod path_plan;
 mod plan;
 mod process;
+mod relay_process;
 mod reply;
 mod rounds;
 mod session;
@@ -66,6 +69,7 @@ pub use measurement::Measurement;
 pub use nominal::nominal_time;
 pub use plan::Plan;
 pub use process::{OwnEnd, OwnReport, ProcessExecutor};
+pub use relay_process::{RelayError, RelayProcess};
 pub use reply::{accepted, short_body};
 pub use session::{Entry, Session, SessionError, Stop, run_entries};
 pub use settings::Settings;

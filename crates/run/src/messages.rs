@@ -8,6 +8,7 @@ use std::{
 };
 
 use metrics::Mark;
+use network::{Namespace, Site};
 use process::CallSite;
 use record::{BodyRates, Case, End, EndRecord, Fault, LinkRecord};
 use serde::{Deserialize, Serialize};
@@ -38,6 +39,9 @@ pub(crate) struct Job {
     timeout_s: f64,
     /// The address that the server listens on; `None` for a loopback address.
     address: Option<IpAddr>,
+    /// The namespace that the worker enters; `None` stays in the session's.
+    #[serde(default)]
+    pub(crate) namespace: Option<Namespace>,
     /// True if the receiver counts the framing that it sees.
     observes_framing: bool,
     /// The file to which the client appends the secrets of its connections (SSLKEYLOGFILE); `None` writes none.
@@ -58,9 +62,20 @@ impl Job {
             traces: false,
             timeout_s: settings.timeout.as_secs_f64(),
             address: settings.address,
+            namespace: None,
             observes_framing: settings.observes_framing,
             key_log: std::env::var_os("SSLKEYLOGFILE").map(PathBuf::from),
             log: std::env::var("LONGHAUL_LOG").ok().or_else(|| settings.logs.then(|| "debug".into())),
+        }
+    }
+
+    /// Places the worker in an emulated network, if there is one of packets.
+    pub(crate) fn at(self, site: Option<Site>) -> Self {
+        match site {
+            None => self,
+            Some(Site { namespace, address }) => {
+                Self { namespace: Some(namespace), address: Some(address), ..self }
+            }
         }
     }
 

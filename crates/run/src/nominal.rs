@@ -12,6 +12,10 @@ const BETWEEN: f64 = 0.07;
 /// one system call per chunk.
 const CHUNK: f64 = 1e-6;
 
+/// The round trips of a run over an emulated network that carry no body: three pings, the handshake of TCP and of TLS, the request
+/// and the receipt.
+const ROUND_TRIPS: f64 = 6.0;
+
 /// Returns the time from the start of a run of `case` to the start of the next run. The rates are those of a virtual
 /// machine with two cores of 2025 (`results/2026-11-26-epyc-2-cores`).
 pub fn nominal_time(case: &Case) -> Duration {
@@ -29,7 +33,10 @@ pub fn nominal_time(case: &Case) -> Duration {
         bytes / (bodies * rate)
     };
     let unlimited = bytes / rate + CHUNK * bytes / case.chunk.get() as f64;
-    let transfer = unlimited.max(limited(case.reader_rate)).max(limited(case.limit_rate));
+    let network = case.network.unwrap_or_default();
+    let carried = network.rate.map_or(0.0, |rate| bytes / rate.bytes_per_s());
+    let transfer = unlimited.max(limited(case.reader_rate)).max(limited(case.limit_rate)).max(carried)
+        + ROUND_TRIPS * network.rtt.as_secs_f64();
     let moving = Duration::try_from_secs_f64(BETWEEN + transfer).unwrap_or(Duration::MAX);
     moving.saturating_add(case.reader_stall.unwrap_or_default())
 }
@@ -55,6 +62,8 @@ mod tests {
             seconds(|case| case.protocol = "h3".into()),
             seconds(|case| case.reader_rate = "1GiB".parse().ok()),
             seconds(|case| case.limit_rate = "1GiB".parse().ok()),
+            seconds(|case| case.network = "rtt=100ms".parse().ok()),
+            seconds(|case| case.network = "rate=1Gbit".parse().ok()),
             seconds(|case| case.reader_stall = Some(Duration::from_secs(5))),
         ];
         assert!(slower.iter().all(|slower| *slower > plain), "{plain} {slower:?}");

@@ -62,7 +62,17 @@ const PROOF: Group = Group { heading: "Proof", common: &["no_control"], further:
 const MACHINE: Group = Group {
     heading: "Machine",
     common: &[],
-    further: &["threads", "address", "affinity", "idle", "settle", "spin", "observe_framing"],
+    further: &[
+        "threads",
+        "network",
+        "network_kernel",
+        "address",
+        "affinity",
+        "idle",
+        "settle",
+        "spin",
+        "observe_framing",
+    ],
 };
 
 const OUTPUT: Group = Group {

@@ -32,7 +32,7 @@ const BASE: &[&str] = &["record", "stats"];
 
 /// The crates that a measuring session is built on.
 const ENDS: &[&str] =
-    &["record", "stats", "process", "payload", "metrics", "transport", "sender", "receiver"];
+    &["record", "stats", "process", "payload", "metrics", "transport", "network", "sender", "receiver"];
 
 /// The crates that `serve` and `client` are built on, the ends for other programs. They use the measuring session of
 /// `run`.

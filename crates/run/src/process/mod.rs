@@ -15,7 +15,9 @@ use std::{
 use async_trait::async_trait;
 use metrics::Stamp;
 use payload::Payload;
-use record::{ByEnd, ByteSize, Case, CoreRoundTrip, End, Fault, PayloadKind};
+use record::{
+    ByEnd, ByteSize, Case, CoreRoundTrip, End, Fault, NetworkRecord, NetworkSpec, PayloadKind, Protocol,
+};
 
 pub use own_end::{OwnEnd, OwnReport};
 
@@ -23,6 +25,7 @@ use crate::{
     Affinity, Executor, HostFacts, Observer, Outcome, Settings, machine,
     machine::{CoreSets, Cores, Enclosures, Watch},
     messages::{EndReport, Event, Job, Order, Role, ServerAddress},
+    relay_process::RelayProcess,
     two_hosts::{PeerHost, secret_path},
     worker_process::{EndWorker, WorkerProcess, unexpected},
 };
@@ -126,8 +129,13 @@ impl ProcessExecutor {
         self
     }
 
-    async fn server(&self, case: &Case, path: &str) -> Result<(WorkerProcess, ServerAddress), Fault> {
-        let mut worker = self.start(self.job(case, Role::Server, path)).await?;
+    async fn server(
+        &self,
+        case: &Case,
+        path: &str,
+        relay: Option<&RelayProcess>,
+    ) -> Result<(WorkerProcess, ServerAddress), Fault> {
+        let mut worker = self.start(self.job(case, Role::Server, path, relay)).await?;
         match worker.event().await? {
             Event::Listening(address) => Ok((worker, address)),
             other => Err(unexpected(&worker, other)),
@@ -141,8 +149,9 @@ impl ProcessExecutor {
         WorkerProcess::start(&self.program, &job, enclosure).await
     }
 
-    fn job(&self, case: &Case, role: Role, path: &str) -> Job {
-        let mut job = Job::new(case.clone(), role, path, self.settings);
+    fn job(&self, case: &Case, role: Role, path: &str, relay: Option<&RelayProcess>) -> Job {
+        let site = relay.and_then(|relay| relay.site(&role)).cloned();
+        let mut job = Job::new(case.clone(), role, path, self.settings).at(site);
         job.traces = self.traces;
         job.cores = self.cores(case).map_or_else(Vec::new, |cores| cores.of_end(job.end()).to_vec());
         job
@@ -193,28 +202,52 @@ impl ProcessExecutor {
     /// Prepares both ends, starts the transfer, and gathers the reports.
     async fn transfer(&self, case: &Case, observer: &mut dyn Observer) -> Result<Reports, Fault> {
         let path = secret_path();
-        match &self.peer_host {
-            None => {
-                let (server, address) = self.server(case, &path).await?;
-                self.transfer_with(server, address, case, &path, observer).await
+        match (&self.peer_host, case.network) {
+            (None, None) => {
+                let (server, address) = self.server(case, &path, None).await?;
+                let client = self.job(case, Role::Client(address), &path, None);
+                self.transfer_with(server, client, case, observer).await
             }
-            Some(host) => {
+            (None, Some(network)) => self.transfer_over(network, case, &path, observer).await,
+            (Some(host), _) => {
                 let (server, address) = host.start(case, &path, self.settings, observer).await?;
-                self.transfer_with(server, address, case, &path, observer).await
+                let client = self.job(case, Role::Client(address), &path, None);
+                self.transfer_with(server, client, case, observer).await
             }
         }
+    }
+
+    /// Prepares an emulated network and both ends in it, starts the transfer, and gathers all reports.
+    async fn transfer_over(
+        &self,
+        network: NetworkSpec,
+        case: &Case,
+        path: &str,
+        observer: &mut dyn Observer,
+    ) -> Result<Reports, Fault> {
+        let mut relay = RelayProcess::start(&self.program, network).await?;
+        let (server, mut address) = self.server(case, path, Some(&relay)).await?;
+        let is_udp = Protocol::by_name(&case.protocol).is_some_and(Protocol::is_over_udp);
+        address.addr = relay.address_of(address.addr, is_udp).await?;
+        let client = self.job(case, Role::Client(address), path, Some(&relay));
+        let transfer = self.transfer_with(server, client, case, observer);
+        let mut reports = tokio::select! {
+            reports = transfer => reports?,
+            error = relay.failure() => return Err(error.into()),
+        };
+        reports.network = Some(relay.finish().await?);
+        Ok(reports)
     }
 
     /// Prepares the client of a server that listens, starts the transfer, and gathers the reports.
     async fn transfer_with(
         &self,
         mut server: impl EndWorker,
-        address: ServerAddress,
+        client: Job,
         case: &Case,
-        path: &str,
         observer: &mut dyn Observer,
     ) -> Result<Reports, Fault> {
-        let mut client = self.start(self.job(case, Role::Client(address), path)).await?;
+        let mut client = self.start(client).await?;
         // The client comes first: it knows the reason of a failure, while the server would only wait.
         if let Some(report) = ready(&mut client).await? {
             // If the server has died, its death is the cause.
@@ -222,10 +255,11 @@ impl ProcessExecutor {
             return Ok(Reports {
                 client: report,
                 server: died.map_or_else(EndReport::default, EndReport::failed),
+                network: None,
             });
         }
         if let Some(report) = ready(&mut server).await? {
-            return Ok(Reports { client: EndReport::default(), server: report });
+            return Ok(Reports { client: EndReport::default(), server: report, network: None });
         }
         server.order(Order::Go).await?;
         client.order(Order::Go).await?;
@@ -233,7 +267,7 @@ impl ProcessExecutor {
     }
 
     fn outcome(&self, case: &Case, reports: Reports) -> Outcome {
-        let Reports { mut client, server } = reports;
+        let Reports { mut client, server, network } = reports;
         let (client_end, server_end) = (case.direction.client(), case.direction.server());
         let client_fault = client.fault.take().map(|fault| fault.at(client_end));
         let server_fault = server.fault.map(|fault| fault.at(server_end));
@@ -268,6 +302,7 @@ impl ProcessExecutor {
             bodies: client.bodies,
             delivery,
             call_sites,
+            network,
             ..Outcome::default()
         };
         if is_proven {
@@ -312,6 +347,8 @@ fn content(case: &Case) -> Content {
 struct Reports {
     client: EndReport,
     server: EndReport,
+    /// The measurements of the emulated network, if there is one.
+    network: Option<NetworkRecord>,
 }
 
 /// Waits until a worker is ready. Returns the report of a worker that ended instead.
@@ -344,6 +381,7 @@ async fn gather(
     let reports = Reports {
         client: remaining(case, &mut client, from_client, observer).await,
         server: remaining(case, &mut server, from_server, observer).await,
+        network: None,
     };
     tokio::join!(client.stop(), server.stop());
     reports

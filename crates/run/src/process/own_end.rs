@@ -64,7 +64,7 @@ impl ProcessExecutor {
     }
 
     async fn foreign(&self, case: &Case, role: Role, path: &str) -> Result<WorkerProcess, Fault> {
-        let mut job = self.job(case, role, path);
+        let mut job = self.job(case, role, path, None);
         job.partner = Partner::Foreign;
         self.start(job).await
     }

@@ -101,6 +101,11 @@ async fn work(log: impl FnOnce(&str), orphaned: Rc<Notify>) -> ExitCode {
 }
 
 async fn run(job: Job, lines: Input, orphaned: Rc<Notify>) -> Result<EndReport, Fault> {
+    if let Some(namespace) = &job.namespace {
+        // A process with several threads cannot move.
+        network::enter(namespace)
+            .map_err(|error| Fault::new(FaultKind::Worker, format!("cannot enter the network: {error}")))?;
+    }
     let threads =
         Threads::start(job.case.threads, &job.cores).map_err(|error| Fault::new(FaultKind::Worker, error))?;
     // The process moves before it has a socket. If it may not move, there is no figure of the kernel's memory.
