@@ -55,7 +55,7 @@ pub fn main() -> ExitCode {
 }
 
 /// Makes the kernel kill this process when the thread that started it ends.
-fn end_with_parent() {
+pub(crate) fn end_with_parent() {
     #[cfg(target_os = "linux")]
     // If the call fails, the end of standard input still ends this process.
     let _ = nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL);

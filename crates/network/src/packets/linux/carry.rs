@@ -1,0 +1,86 @@
+//! Carries IP packets from one interface to the other.
+
+use std::{io, os::fd::OwnedFd, rc::Rc};
+
+use rustix::io::{Errno, read, write};
+use tokio::{io::unix::AsyncFd, task::yield_now};
+
+use super::ends::{CLIENT, End, MTU, SERVER};
+use crate::{alarm::Alarm, line::Line, link::SharedLink};
+
+/// The packets that one turn takes, at most, so that those on their way are not late.
+const TURN: usize = 64;
+
+/// Carries packets of both directions until an interface fails: the first link leads to the server.
+pub(super) async fn carry(
+    client: &AsyncFd<OwnedFd>,
+    server: &AsyncFd<OwnedFd>,
+    links: &[SharedLink; 2],
+) -> io::Error {
+    let [to_server, to_client] = links;
+    tokio::select! {
+        error = carry_one(client, server, &SERVER, to_server) => error,
+        error = carry_one(server, client, &CLIENT, to_client) => error,
+    }
+}
+
+/// Carries the packets of one direction.
+async fn carry_one(
+    from: &AsyncFd<OwnedFd>,
+    to: &AsyncFd<OwnedFd>,
+    end: &End,
+    link: &SharedLink,
+) -> io::Error {
+    let line = Line::new(link.borrow().began());
+    let outcome = tokio::select! {
+        outcome = take(from, end, link, &line) => outcome,
+        outcome = hand_on(to, link, &line) => outcome,
+    };
+    outcome.err().unwrap_or_else(|| io::Error::other("the relay of packets has ended"))
+}
+
+/// Takes packets from an interface, as fast as they come.
+async fn take(
+    from: &AsyncFd<OwnedFd>,
+    end: &End,
+    link: &SharedLink,
+    line: &Rc<Line<Box<[u8]>>>,
+) -> io::Result<()> {
+    let mut buffer = [0; MTU as usize];
+    loop {
+        let mut ready = from.readable().await?;
+        for _ in 0..TURN {
+            match ready.try_io(|from| read(from.get_ref(), &mut buffer).map_err(io::Error::from)) {
+                Ok(length) => {
+                    let packet = buffer.get(..length?).unwrap_or_default();
+                    if end.is_addressed(packet) {
+                        let now = link.borrow().now();
+                        let passes = link.borrow_mut().pass_packet(now, packet.len());
+                        passes.into_iter().for_each(|due| line.add(due, packet.into()));
+                    }
+                }
+                Err(_would_block) => break,
+            }
+        }
+        yield_now().await;
+    }
+}
+
+/// Hands packets to an interface when they are due.
+async fn hand_on(to: &AsyncFd<OwnedFd>, link: &SharedLink, line: &Rc<Line<Box<[u8]>>>) -> io::Result<()> {
+    let mut alarm = Alarm::new()?;
+    loop {
+        let packet = line.take(&mut alarm).await;
+        let written = loop {
+            match write(to.get_ref(), &packet) {
+                Err(Errno::AGAIN) => {
+                    to.writable().await?.clear_ready();
+                }
+                written => break written,
+            }
+        };
+        // An interface that is down takes no packet: its namespace ends.
+        written?;
+        link.borrow_mut().delivered(packet.len());
+    }
+}

@@ -1,0 +1,85 @@
+//! Pings through a network of packets: datagrams of UDP between a socket in the namespace of each end.
+
+use std::{
+    io,
+    net::{Ipv4Addr, UdpSocket as StdSocket},
+    time::Duration,
+};
+
+use process::Stamp;
+use record::NetworkSpec;
+use tokio::{net::UdpSocket, time::timeout};
+
+use super::ends::{CLIENT, SERVER};
+use crate::ping::PINGS;
+
+/// The time beside the delays of the network in which a ping of a working network is back.
+const SPARE: Duration = Duration::from_secs(1);
+
+/// A socket in the namespace of each end.
+pub(super) struct Echo {
+    client: StdSocket,
+    server: StdSocket,
+}
+
+/// Returns a socket in the namespace of this process, in which it stays.
+///
+/// # Errors
+/// Fails if the address is not that of an interface of the namespace.
+pub(super) fn socket(address: Ipv4Addr) -> io::Result<StdSocket> {
+    let socket = StdSocket::bind((address, 0))?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+impl Echo {
+    /// Pairs the sockets of the ends.
+    pub(super) fn new(client: StdSocket, server: StdSocket) -> Self {
+        Self { client, server }
+    }
+
+    /// Sends pings one after the other. Returns the round-trip time of each in microseconds; `None` for one that was
+    /// lost.
+    ///
+    /// # Errors
+    /// Fails if a socket does.
+    pub(super) async fn ping(self, network: &NetworkSpec) -> io::Result<Vec<Option<f64>>> {
+        let patience = (network.rtt + network.jitter).saturating_mul(2) + SPARE;
+        let (client, server) = (UdpSocket::from_std(self.client)?, UdpSocket::from_std(self.server)?);
+        client.connect((SERVER.v4, server.local_addr()?.port())).await?;
+        server.connect((CLIENT.v4, client.local_addr()?.port())).await?;
+        tokio::select! {
+            error = echo(&server) => Err(error),
+            times = measure(&client, patience) => times,
+        }
+    }
+}
+
+/// Sends back what comes.
+async fn echo(server: &UdpSocket) -> io::Error {
+    let mut ping = [0; size_of::<u64>()];
+    loop {
+        let answered = async { server.recv(&mut ping).await.map(|_| server.try_send(&ping)) };
+        if let Err(error) = answered.await {
+            return error;
+        }
+    }
+}
+
+async fn measure(client: &UdpSocket, patience: Duration) -> io::Result<Vec<Option<f64>>> {
+    let mut times = Vec::new();
+    for ordinal in 0..PINGS as u64 {
+        let began = Stamp::now();
+        client.send(&ordinal.to_be_bytes()).await?;
+        let time = timeout(patience, answer(client, ordinal)).await;
+        times.push(time.is_ok().then(|| began.elapsed().as_secs_f64() * 1e6));
+    }
+    Ok(times)
+}
+
+/// Waits for the answer to a ping. One to an earlier ping is late.
+async fn answer(client: &UdpSocket, ordinal: u64) {
+    let mut ping = [0; size_of::<u64>()];
+    // A failed receipt is no answer.
+    while client.recv(&mut ping).await.is_err() || ping != ordinal.to_be_bytes() {}
+}

@@ -1,0 +1,117 @@
+//! TUN interfaces, and the loopback interface, by ioctl: one file of own calls is less than a library, which would
+//! neither bring loopback up nor give an interface an address of IPv6.
+#![allow(unsafe_code, reason = "interfaces are made by ioctl")]
+
+use std::{
+    fs::{File, OpenOptions},
+    io,
+    net::{Ipv4Addr, Ipv6Addr},
+    os::{
+        fd::{AsRawFd as _, OwnedFd},
+        unix::fs::OpenOptionsExt as _,
+    },
+};
+
+use libc::{__c_anonymous_ifr_ifru as Setting, c_char, c_int, c_short, ifreq, in6_addr, in6_ifreq, sockaddr};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
+use tokio::io::unix::AsyncFd;
+
+use super::{
+    ends::{End, INTERFACE, MTU, V4_PREFIX, V6_PREFIX},
+    rights,
+};
+use crate::RelayFault;
+
+nix::ioctl_write_ptr_bad!(set_interface, libc::TUNSETIFF, ifreq);
+nix::ioctl_write_ptr_bad!(set_address, libc::SIOCSIFADDR, ifreq);
+nix::ioctl_write_ptr_bad!(set_address_v6, libc::SIOCSIFADDR, in6_ifreq);
+nix::ioctl_write_ptr_bad!(set_mask, libc::SIOCSIFNETMASK, ifreq);
+nix::ioctl_write_ptr_bad!(set_mtu, libc::SIOCSIFMTU, ifreq);
+nix::ioctl_write_ptr_bad!(set_queue, libc::SIOCSIFTXQLEN, ifreq);
+nix::ioctl_write_ptr_bad!(set_flags, libc::SIOCSIFFLAGS, ifreq);
+nix::ioctl_read_bad!(index, libc::SIOCGIFINDEX, ifreq);
+
+/// The packets that wait in front of the relay, at most: a burst of a sender must not be lost there.
+const QUEUE: c_int = 8192;
+
+/// Creates the interface of an end in the namespace of this process. The kernel removes it when the file is closed.
+///
+/// # Errors
+/// Fails if the driver is missing, or the rights for it.
+pub(super) fn create(end: &End) -> Result<OwnedFd, RelayFault> {
+    let tun = OpenOptions::new().read(true).write(true).custom_flags(libc::O_NONBLOCK).open("/dev/net/tun");
+    let tun = tun.map_err(|error| rights::without_tun(&error))?;
+    configure(&tun, end).map_err(|error| rights::without_interface(&error))?;
+    Ok(tun.into())
+}
+
+fn configure(tun: &File, end: &End) -> io::Result<()> {
+    // Without a header of virtio there is no offload: packets are at most as large as the MTU, and their checksums
+    // right.
+    let flags = (libc::IFF_TUN | libc::IFF_NO_PI) as c_short;
+    let tuned = request(INTERFACE, Setting { ifru_flags: flags });
+    let by = socket_with(AddressFamily::INET, SocketType::DGRAM, SocketFlags::CLOEXEC, None)?;
+    let by = by.as_raw_fd();
+    let mask = Ipv4Addr::from_bits(u32::MAX << (u32::BITS - u32::from(V4_PREFIX)));
+    // SAFETY: each call gets the structure that its request defines, which lives until the call returns.
+    unsafe {
+        set_interface(tun.as_raw_fd(), &tuned)?;
+        set_mtu(by, &request(INTERFACE, Setting { ifru_mtu: MTU.into() }))?;
+        // The length of the queue lies where the MTU does: an int. Only real root may set it; others have the driver's
+        // 500 packets.
+        let _ = set_queue(by, &request(INTERFACE, Setting { ifru_mtu: QUEUE }));
+        set_address(by, &request(INTERFACE, Setting { ifru_addr: address(end.v4) }))?;
+        set_mask(by, &request(INTERFACE, Setting { ifru_netmask: address(mask) }))?;
+        for name in ["lo", INTERFACE] {
+            let up = (libc::IFF_UP | libc::IFF_RUNNING) as c_short;
+            set_flags(by, &request(name, Setting { ifru_flags: up }))?;
+        }
+    }
+    // A kernel may have no IPv6.
+    let _ = configure_v6(end.v6);
+    Ok(())
+}
+
+fn configure_v6(address: Ipv6Addr) -> io::Result<()> {
+    let by = socket_with(AddressFamily::INET6, SocketType::DGRAM, SocketFlags::CLOEXEC, None)?;
+    let mut found = request(INTERFACE, Setting { ifru_ifindex: 0 });
+    // SAFETY: each call gets the structure that its request defines, which lives until the call returns. The first sets
+    // the index.
+    unsafe {
+        index(by.as_raw_fd(), &mut found)?;
+        let wanted = in6_ifreq {
+            ifr6_addr: in6_addr { s6_addr: address.octets() },
+            ifr6_prefixlen: V6_PREFIX.into(),
+            ifr6_ifindex: found.ifr_ifru.ifru_ifindex,
+        };
+        set_address_v6(by.as_raw_fd(), &wanted)?;
+    }
+    Ok(())
+}
+
+/// Returns a request for the interface `name`.
+fn request(name: &str, setting: Setting) -> ifreq {
+    let mut request = ifreq { ifr_name: [0; libc::IFNAMSIZ], ifr_ifru: setting };
+    for (to, from) in request.ifr_name.iter_mut().zip(name.bytes()) {
+        *to = from as c_char;
+    }
+    request
+}
+
+/// Returns an address of IPv4 in the form of a socket's: two bytes of a port, then the address.
+fn address(address: Ipv4Addr) -> sockaddr {
+    let mut data = [0; 14];
+    for (to, from) in data.iter_mut().skip(2).zip(address.octets()) {
+        *to = from as c_char;
+    }
+    sockaddr { sa_family: libc::AF_INET as _, sa_data: data }
+}
+
+/// Registers an interface with the runtime.
+///
+/// # Errors
+/// Fails if the kernel gives the process no room for it.
+pub(super) fn register(tun: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: the interface owns its descriptor, which stays open and the same for as long as it is registered.
+    Ok(unsafe { AsyncFd::register(tun) }?)
+}
