@@ -45,7 +45,7 @@ impl Link {
             bits_per_s: spec.rate.map(record::BitRate::bits_per_s),
             delay: spec.rtt / 2,
             jitter: spec.jitter,
-            queue: spec.queue.map_or_else(|| default_queue(spec), |queue| queue.0),
+            queue: queue(spec),
             loss_per_million: spec.loss_per_million,
             reorder_per_million: spec.reorder_per_million,
             random: Xoshiro256PlusPlus::seed_from_u64(seed),
@@ -151,6 +151,11 @@ impl Link {
     fn random_share(&mut self) -> f64 {
         f64::from(self.random.next_u32()) / (f64::from(u32::MAX) + 1.0)
     }
+}
+
+/// Returns the bytes that the queue of a direction holds.
+pub(crate) fn queue(spec: &NetworkSpec) -> u64 {
+    spec.queue.map_or_else(|| default_queue(spec), |queue| queue.0)
 }
 
 /// Returns the default of the queue in bytes: the bytes that fill the path, so that one congestion window of Reno keeps the link

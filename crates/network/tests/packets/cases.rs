@@ -3,6 +3,7 @@
 use std::{fs, panic::catch_unwind, process::ExitCode, thread::sleep, time::Duration};
 
 use longhaul_network::RelayFault;
+use process::Stamp;
 use record::NetworkRecord;
 
 use crate::session::{Process, Relay};
@@ -14,7 +15,12 @@ const TESTS: &[(&str, Test)] = &[
     ("a_datagram_is_back_after_the_round_trip", a_datagram_is_back_after_the_round_trip),
     ("the_share_of_lost_packets_is_the_one_asked_for", the_share_of_lost_packets_is_the_one_asked_for),
     ("tcp_repairs_its_losses_in_packets_of_the_mtu", tcp_repairs_its_losses_in_packets_of_the_mtu),
-    ("a_killed_relay_leaves_nothing", a_killed_relay_leaves_nothing),
+    ("a_killed_relay_leaves_nothing", || a_killed_relay_leaves_nothing("rtt=1ms,relay=packets")),
+    ("a_killed_relay_leaves_nothing_of_the_kernel", || a_killed_relay_leaves_nothing("relay=kernel")),
+    ("the_kernel_counts_every_packet", the_kernel_counts_every_packet),
+    ("the_kernel_loses_the_share_asked_for", the_kernel_loses_the_share_asked_for),
+    ("the_kernel_paces_and_queues_single_packets", the_kernel_paces_and_queues_single_packets),
+    ("the_kernel_delays_or_names_what_can", the_kernel_delays_or_names_what_can),
     ("a_killed_session_leaves_no_relay", a_killed_session_leaves_no_relay),
 ];
 
@@ -116,8 +122,8 @@ fn tcp_repairs_its_losses_in_packets_of_the_mtu() -> Result<(), RelayFault> {
     Ok(())
 }
 
-fn a_killed_relay_leaves_nothing() -> Result<(), RelayFault> {
-    let mut relay = Relay::start("rtt=1ms,relay=packets")?;
+fn a_killed_relay_leaves_nothing(network: &str) -> Result<(), RelayFault> {
+    let mut relay = Relay::start(network)?;
     let namespace = fs::read_link(&relay.client.namespace.network).unwrap();
     let mut ends = [&relay.client, &relay.server].map(|site| Relay::end(site, "watch path0"));
     ends.iter_mut().for_each(|end| assert_eq!(end.line(), "ready"));
@@ -158,4 +164,54 @@ fn a_killed_session_leaves_no_relay() -> Result<(), RelayFault> {
         sleep(Duration::from_millis(10));
     }
     panic!("the relay {relay} has outlived its session");
+}
+
+fn the_kernel_counts_every_packet() -> Result<(), RelayFault> {
+    let (printed, _, report) = exchange("relay=kernel", "echo", "ask SERVER 10")?;
+    let times: Vec<f64> = serde_json::from_str(&printed).unwrap();
+    assert_eq!(times.len(), 10);
+    assert!(report.round_trips_us.iter().all(Option::is_some), "{report:?}");
+    for count in [report.to_server, report.to_client] {
+        assert_eq!((count.packets, count.bytes), (10, 10 * 36), "{count:?}");
+        assert_eq!((count.lost, count.overflowed, count.reordered), (Some(0), Some(0), Some(0)));
+    }
+    assert_eq!(report.process, None);
+    Ok(())
+}
+
+fn the_kernel_loses_the_share_asked_for() -> Result<(), RelayFault> {
+    let (printed, _, report) = exchange("loss=10%,relay=kernel", "echo", "flood SERVER 2000")?;
+    let (there, back) = (report.to_server, report.to_client);
+    let lost = there.lost.unwrap();
+    assert!((140..=260).contains(&lost), "{lost} of 2000");
+    assert_eq!((there.packets, back.packets + back.lost.unwrap()), (2000 - lost, 2000 - lost));
+    assert_eq!((printed, back.bytes), (back.packets.to_string(), back.packets * 36));
+    Ok(())
+}
+
+fn the_kernel_paces_and_queues_single_packets() -> Result<(), RelayFault> {
+    let bytes = 4_u64 << 20;
+    let network = "rate=50Mbit,queue=64KiB,loss=1%,relay=kernel";
+    let began = Stamp::now();
+    let (printed, mut server, report) = exchange(network, "receive", &format!("send SERVER {bytes}"))?;
+    assert_eq!((printed, server.line()), ("sent".into(), bytes.to_string()));
+    let count = report.to_server;
+    assert!(count.bytes > bytes && count.bytes <= count.packets * 1500, "{count:?}");
+    assert!(count.overflowed.unwrap() > 0 && count.lost.unwrap() > 0, "{count:?}");
+    assert!(began.elapsed().as_secs_f64() > bytes as f64 * 8.0 / 50e6);
+    Ok(())
+}
+
+fn the_kernel_delays_or_names_what_can() -> Result<(), RelayFault> {
+    match exchange("rtt=40ms,relay=kernel", "echo", "ask SERVER 5") {
+        Ok((_, _, report)) => {
+            let least = report.round_trips_us.iter().flatten().copied().fold(f64::MAX, f64::min);
+            assert!((40e3..60e3).contains(&least), "{report:?}");
+        }
+        Err(fault) if fault.message.contains("has no netem") => {
+            assert!(fault.is_unsupported && fault.message.contains("use --network"), "{fault}");
+        }
+        Err(fault) => return Err(fault),
+    }
+    Ok(())
 }

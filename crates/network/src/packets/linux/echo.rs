@@ -43,9 +43,10 @@ impl Echo {
     ///
     /// # Errors
     /// Fails if a socket does.
-    pub(super) async fn ping(self, network: &NetworkSpec) -> io::Result<Vec<Option<f64>>> {
+    pub(super) async fn ping(&self, network: &NetworkSpec) -> io::Result<Vec<Option<f64>>> {
         let patience = (network.rtt + network.jitter).saturating_mul(2) + SPARE;
-        let (client, server) = (UdpSocket::from_std(self.client)?, UdpSocket::from_std(self.server)?);
+        let (client, server) =
+            (UdpSocket::from_std(self.client.try_clone()?)?, UdpSocket::from_std(self.server.try_clone()?)?);
         client.connect((SERVER.v4, server.local_addr()?.port())).await?;
         server.connect((CLIENT.v4, client.local_addr()?.port())).await?;
         tokio::select! {

@@ -7,6 +7,7 @@ mod carry;
 mod counters;
 mod echo;
 mod ends;
+mod kernel;
 mod namespaces;
 mod rights;
 mod tun;
@@ -15,13 +16,15 @@ mod tun_network;
 use record::{NetworkSpec, RelayKind};
 
 pub use self::namespaces::enter;
-use self::tun_network::TunNetwork;
+use self::{kernel::KernelNetwork, tun_network::TunNetwork};
 use crate::{RelayFault, RelayJob};
 
 /// Two namespaces, and what carries packets from one to the other.
 pub(crate) enum PacketNetwork {
     /// This process.
     Tun(TunNetwork),
+    /// The kernel.
+    Kernel(KernelNetwork),
 }
 
 impl PacketNetwork {
@@ -30,14 +33,25 @@ impl PacketNetwork {
     /// # Errors
     /// Fails if the rights or the kernel do not allow the network.
     pub(crate) fn create(network: &NetworkSpec) -> Result<Self, RelayFault> {
-        if network.relay == RelayKind::Kernel {
-            let message = "the kernel's network is not available on this system; use --network".into();
-            return Err(RelayFault { message, is_unsupported: true });
-        }
-        let network = TunNetwork::create().map(Self::Tun);
+        let (created, other) = match network.relay {
+            RelayKind::Kernel => (
+                KernelNetwork::create(network).map(Self::Kernel),
+                "use --network, which needs no queue of the kernel",
+            ),
+            RelayKind::Packets | RelayKind::Sockets => (
+                TunNetwork::create().map(Self::Tun),
+                "choose a network without loss= and reorder=, which needs no packets",
+            ),
+        };
         // The kernel forgets the signal when a process changes its rights, as for a user namespace.
         crate::relay::end_with_parent();
-        network
+        created.map_err(|mut fault| {
+            if fault.is_unsupported {
+                fault.message += "; or ";
+                fault.message += other;
+            }
+            fault
+        })
     }
 
     /// Carries packets until the session orders the end, and reports what it measured.
@@ -47,6 +61,7 @@ impl PacketNetwork {
     pub(crate) async fn serve(self, job: &RelayJob) -> Result<(), RelayFault> {
         match self {
             Self::Tun(network) => network.serve(job).await,
+            Self::Kernel(network) => network.serve(job).await,
         }
     }
 }
