@@ -35,6 +35,7 @@ pub(crate) fn main(task: &str) -> ExitCode {
         ["echo"] => echo(&site),
         ["ask", server, count] => ask(&site, server, count.parse().unwrap()),
         ["flood", server, count] => flood(&site, server, count.parse().unwrap()),
+        ["burst", server, count] => burst(&site, server, count.parse().unwrap()),
         ["receive"] => receive(&site),
         ["send", server, bytes] => send(server, bytes.parse().unwrap()),
         ["watch", interface] => watch(interface),
@@ -71,14 +72,15 @@ fn ask(site: &Site, server: &str, count: u64) {
     println!("{}", serde_json::to_string(&times).unwrap());
 }
 
-/// Sends datagrams without waiting for any, and prints how many came back.
+/// Sends datagrams without waiting long for any, and prints how many came back.
 fn flood(site: &Site, server: &str, count: u64) {
     let socket = UdpSocket::bind((site.address, 0)).unwrap();
     socket.connect(format!("{server}:{PORT}")).unwrap();
     let (mut back, mut answer) = (0, [0; 8]);
+    // The shortest time that the kernel has.
+    socket.set_read_timeout(Some(Duration::from_micros(1))).unwrap();
     for ordinal in 0..count {
         socket.send(&ordinal.to_be_bytes()).unwrap();
-        socket.set_read_timeout(Some(Duration::from_micros(100))).unwrap();
         back += u64::from(socket.recv(&mut answer).is_ok());
     }
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -86,6 +88,17 @@ fn flood(site: &Site, server: &str, count: u64) {
         back += 1;
     }
     println!("{back}");
+}
+
+/// Sends datagrams at once, and waits until they have left the network.
+fn burst(site: &Site, server: &str, count: u64) {
+    let socket = UdpSocket::bind((site.address, 0)).unwrap();
+    socket.connect(format!("{server}:{PORT}")).unwrap();
+    for _ in 0..count {
+        socket.send(&[0; 1000]).unwrap();
+    }
+    sleep(PATIENCE);
+    println!("sent");
 }
 
 /// The body of a transfer.

@@ -16,6 +16,9 @@ use crate::ping::PINGS;
 /// The time beside the delays of the network in which a ping of a working network is back.
 const SPARE: Duration = Duration::from_secs(1);
 
+/// The time between two attempts to pass the network.
+const KNOCK: Duration = Duration::from_millis(5);
+
 /// A socket in the namespace of each end.
 pub(super) struct Echo {
     client: StdSocket,
@@ -38,20 +41,50 @@ impl Echo {
         Self { client, server }
     }
 
-    /// Sends pings one after the other. Returns the round-trip time of each in microseconds; `None` for one that was
-    /// lost.
+    /// Sends pings one after the other. Returns the round-trip time of each in microseconds; `None` for one that was lost.
     ///
     /// # Errors
     /// Fails if a socket does.
     pub(super) async fn ping(&self, network: &NetworkSpec) -> io::Result<Vec<Option<f64>>> {
-        let patience = (network.rtt + network.jitter).saturating_mul(2) + SPARE;
-        let (client, server) =
-            (UdpSocket::from_std(self.client.try_clone()?)?, UdpSocket::from_std(self.server.try_clone()?)?);
-        client.connect((SERVER.v4, server.local_addr()?.port())).await?;
-        server.connect((CLIENT.v4, client.local_addr()?.port())).await?;
+        let (client, server) = self.connect().await?;
         tokio::select! {
             error = echo(&server) => Err(error),
-            times = measure(&client, patience) => times,
+            times = measure(&client, patience(network)) => times,
+        }
+    }
+
+    /// Waits until something passes the network, whose links may not be up yet. Gives up when a ping would be lost.
+    ///
+    /// # Errors
+    /// Fails if a socket does.
+    pub(super) async fn until_open(&self, network: &NetworkSpec) -> io::Result<()> {
+        let (client, server) = self.connect().await?;
+        tokio::select! {
+            error = echo(&server) => Err(error),
+            outcome = timeout(patience(network), knock(&client)) => outcome.unwrap_or(Ok(())),
+        }
+    }
+
+    async fn connect(&self) -> io::Result<(UdpSocket, UdpSocket)> {
+        let client = UdpSocket::from_std(self.client.try_clone()?)?;
+        let server = UdpSocket::from_std(self.server.try_clone()?)?;
+        client.connect((SERVER.v4, server.local_addr()?.port())).await?;
+        server.connect((CLIENT.v4, client.local_addr()?.port())).await?;
+        Ok((client, server))
+    }
+}
+
+/// Returns the time after which a ping is lost.
+fn patience(network: &NetworkSpec) -> Duration {
+    (network.rtt + network.jitter).saturating_mul(2) + SPARE
+}
+
+/// Sends what is no ping until an answer comes.
+async fn knock(client: &UdpSocket) -> io::Result<()> {
+    loop {
+        client.send(&[]).await?;
+        if timeout(KNOCK, client.readable()).await.is_ok() {
+            return Ok(());
         }
     }
 }
@@ -60,9 +93,10 @@ impl Echo {
 async fn echo(server: &UdpSocket) -> io::Error {
     let mut ping = [0; size_of::<u64>()];
     loop {
-        let answered = async { server.recv(&mut ping).await.map(|_| server.try_send(&ping)) };
-        if let Err(error) = answered.await {
-            return error;
+        match server.recv(&mut ping).await {
+            // A full buffer loses the answer, as a network may.
+            Ok(length) => drop(server.try_send(ping.get(..length).unwrap_or_default())),
+            Err(error) => return error,
         }
     }
 }

@@ -8,8 +8,8 @@ use crate::RelayFault;
 /// What loses packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Loss {
-    /// Nothing.
-    None,
+    /// Nothing: no packet is to be lost.
+    Nothing,
     /// The queue netem at the ports of the bridge.
     Netem,
     /// A rule at each end, for a kernel without netem.
@@ -25,6 +25,11 @@ pub(super) struct Lost {
 }
 
 impl Loss {
+    /// Returns the loss of a network on a kernel without netem.
+    pub(super) fn by_rules(network: &NetworkSpec) -> Self {
+        if network.loss_per_million > 0 { Self::Rules } else { Self::Nothing }
+    }
+
     /// Lets the end in whose namespace this process is lose packets that come to it.
     ///
     /// # Errors
@@ -46,7 +51,7 @@ impl Loss {
     pub(super) fn by_rule(self) -> Result<Lost, RelayFault> {
         match self {
             Self::Rules => Ok(parse(&programs::run("iptables", &["-v", "-S", "INPUT"])?)),
-            Self::None | Self::Netem => Ok(Lost::default()),
+            Self::Nothing | Self::Netem => Ok(Lost::default()),
         }
     }
 }

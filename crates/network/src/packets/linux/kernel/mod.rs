@@ -1,8 +1,9 @@
 //! A network that the kernel carries: the namespaces of both ends, and between them one with a bridge, whose ports
 //! delay and pace.
 //!
-//! The ports see what the ends have sent in single packets. A queue at the end itself would see a batch of UDP as one
-//! packet, and TCP would hold back what waits there.
+//! The ports see what the ends have sent in single packets; a queue at the end itself would see a batch of UDP as one
+//! packet. On a kernel without netem, TCP of the sender knows of the packets that wait at the port, and sends few more: a
+//! queue does not overflow as it does on a real path.
 
 mod links;
 mod loss;
@@ -65,6 +66,7 @@ impl KernelNetwork {
             client: Some(self.site(&self.client, &CLIENT)),
             server: Some(self.site(&self.server, &SERVER)),
         };
+        self.echo.until_open(&job.network).await?;
         report.round_trips_us = self.echo.ping(&job.network).await?;
         // The counts begin with the transfer.
         let (to_server, to_client) =

@@ -19,6 +19,9 @@ const NETEM_PACKETS: u32 = 10_000_000;
 /// A rate by which netem keeps packets in order: it sends none before the previous one. It is too fast to delay any.
 const IN_ORDER: &str = "1tbit";
 
+/// The delay of packets that only wait for the rate.
+const LEAST_DELAY: Duration = Duration::from_micros(1);
+
 /// The bytes that tbf sends at once after a pause, as a share of those of a second, and at least two packets.
 const BURST_S: f64 = 0.001;
 
@@ -43,12 +46,12 @@ impl Dropped {
 /// # Errors
 /// Fails if `tc` does, or if the kernel cannot delay packets that are to be delayed.
 pub(super) fn attach(network: &NetworkSpec) -> Result<Loss, RelayFault> {
-    let (mut loss, mut place) = (Loss::None, "root");
+    let (mut loss, mut place) = (Loss::Nothing, "root");
     if let Some(figures) = netem(network) {
         match on_both_ports(&format!("root handle 1: netem limit {NETEM_PACKETS}{figures}")) {
             Ok(()) => (loss, place) = (Loss::Netem, "parent 1:1"),
-            Err(refusal) if refusal.is_of_unknown_kind() && is_loss_only(network) => loss = Loss::Rules,
-            Err(refusal) if refusal.is_of_unknown_kind() => return Err(without_netem()),
+            Err(refusal) if refusal.is_of_unknown_kind() && has_delay(network) => return Err(without_netem()),
+            Err(refusal) if refusal.is_of_unknown_kind() => loss = Loss::by_rules(network),
             Err(refusal) => return Err(refusal.into()),
         }
     }
@@ -63,24 +66,24 @@ fn on_both_ports(queue: &str) -> Result<(), Refusal> {
     programs::batch("tc", &lines).map(drop)
 }
 
-/// Returns whether the kernel without netem has all that a network needs.
-fn is_loss_only(network: &NetworkSpec) -> bool {
-    network.rtt.is_zero() && network.jitter.is_zero() && network.reorder_per_million == 0
+/// Returns whether packets are to be late, which only netem does.
+fn has_delay(network: &NetworkSpec) -> bool {
+    !network.rtt.is_zero() || !network.jitter.is_zero()
 }
 
 fn without_netem() -> RelayFault {
-    let message =
-        "this kernel has no netem, which rtt=, jitter= and reorder= need; load it with 'modprobe sch_netem'";
+    let message = "this kernel has no netem, which rtt= and jitter= need; load it with 'modprobe sch_netem'";
     RelayFault { message: message.into(), is_unsupported: true }
 }
 
 /// Returns the figures of netem; `None` if it has nothing to do.
 fn netem(network: &NetworkSpec) -> Option<String> {
     let mut figures = String::new();
-    if !network.rtt.is_zero() || !network.jitter.is_zero() {
+    if has_delay(network) || network.rate.is_some() {
         // The jitter of netem goes both ways from the delay, that of a network only adds to it.
         let (delay, jitter) = (network.rtt / 2 + network.jitter / 2, network.jitter / 2);
-        figures += &format!(" delay {}", micros(delay));
+        // A packet that netem delays counts no longer as one that waits at its sender, where TCP would hold back others.
+        figures += &format!(" delay {}", micros(delay.max(LEAST_DELAY)));
         if !jitter.is_zero() {
             figures += &format!(" {} rate {IN_ORDER}", micros(jitter));
         }
@@ -131,7 +134,9 @@ mod tests {
     #[test]
     fn the_figures_of_a_network_are_those_of_the_queues() {
         for (network, netem_figures) in [
-            ("rate=1Gbit", None),
+            ("relay=kernel", None),
+            ("rate=1Gbit", Some(" delay 1us")),
+            ("loss=2%", Some(" loss 2%")),
             ("rtt=40ms", Some(" delay 20000us")),
             ("rtt=40ms,jitter=2ms", Some(" delay 21000us 1000us rate 1tbit")),
             ("rtt=1ms,loss=0.5%,reorder=2%", Some(" delay 500us loss 0.5% reorder 2%")),
