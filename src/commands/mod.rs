@@ -45,7 +45,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<Verdict> {
         Command::Check(args) => check::main(&args),
         Command::Compare(args) => compare::main(&args),
         Command::Report(args) => report::main(&args),
-        Command::Merge(args) => merge::main(&args),
+        Command::Merge(args) => merge::main(args),
         Command::Doctor => doctor::main(),
         Command::Help(args) => help::help(&args),
         Command::Completions(args) => help::completions(&args),

@@ -27,6 +27,8 @@ mod ceilings;
 mod compare;
 mod conditions;
 mod conformance;
+#[cfg(feature = "formats")]
+mod distribution;
 mod disturbed;
 mod drift;
 mod finding;
@@ -74,7 +76,7 @@ pub use formats::{
 pub use gate::Gate;
 pub use limitation::Limitation;
 #[cfg(feature = "formats")]
-pub use merge::{Merge, Merged, Sender, Span};
+pub use merge::{Apart, Intervals, LeftOut, Merge, Merged, Sender, Span, Spans};
 pub use proof::{Absorption, Constancy, Fit, Judgement, LevelChange, MemorySeries, Proof};
 pub use rank::Rank;
 pub use reproduction::{Answer, Claim, Goodputs, Reproduction, Subject};

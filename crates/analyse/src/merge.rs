@@ -3,15 +3,24 @@
 //! The summary is a function of the records alone, whatever folders they come from. A folder that was merged before
 //! therefore counts like the folders it was made of.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod intervals;
+mod overlap;
+mod sum;
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use hdrhistogram::{
-    Histogram,
-    serialization::{Deserializer, Serializer as _, V2DeflateSerializer},
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
 };
+
 use record::{Record, Weight};
 use serde::Serialize;
+
+use self::sum::{LeftOuts, Sum};
+use crate::distribution::Unreadable;
+
+pub use intervals::Intervals;
+pub use overlap::{Apart, Span, Spans};
+pub use sum::LeftOut;
 
 /// The sum of the records of several senders.
 #[derive(Debug, Default, Clone, PartialEq, Serialize)]
@@ -27,14 +36,29 @@ pub struct Merged {
     pub senders: Vec<Sender>,
     /// The interval during which every sender ran; null if there is none.
     pub common: Option<Span>,
+    /// The body bytes of all senders from the common start on; null without a common interval.
+    pub intervals: Option<Intervals>,
     /// The body bytes of all successful runs.
     pub bytes: u64,
     /// The throughput of the senders' ends: an HdrHistogram in the V2 format, deflated and in base64.
     pub throughput_hdr: Option<String>,
     /// The waits of the senders' ends between chunks, in the format of `throughput_hdr`.
     pub pull_wait_hdr: Option<String>,
-    /// The number of distributions that could not be added up: unreadable ones, and rates that are not weighted by time.
-    pub distributions_left_out: u64,
+    /// The distributions that could not be added up, by reason.
+    pub left_out: Vec<LeftOut>,
+}
+
+impl Merged {
+    /// Returns the senders that kept all from running together; `None` if there is a common interval.
+    pub fn apart(&self) -> Option<Apart> {
+        Apart::among(&self.senders)
+    }
+
+    /// Returns the bytes of all senders within the common interval, and its length in seconds.
+    pub fn together(&self) -> Option<(u64, f64)> {
+        let bytes = self.intervals.as_ref()?.bytes.iter().sum();
+        Some((bytes, self.common?.length_us() as f64 / 1e6))
+    }
 }
 
 /// One session of one machine.
@@ -49,195 +73,224 @@ pub struct Sender {
     pub records: u64,
     /// The body bytes of the successful runs.
     pub bytes: u64,
+    /// The body bytes within the common interval.
+    pub common_bytes: u64,
     /// The time from the start of the first run to the end of the last one.
     pub span: Span,
 }
 
-/// An interval by the clock of a sender, in microseconds since 1970.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Span {
-    /// The beginning of the interval.
-    pub start_us: i64,
-    /// The end of the interval.
-    pub end_us: i64,
+impl fmt::Display for Sender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (run {})", self.host, self.run_id)
+    }
 }
 
-/// A sum that grows record by record. It keeps two histograms and one entry for each sender, but no record.
-#[derive(Debug, Default)]
+/// The identity of a sender: its machine and its session.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct SenderKey {
+    host: String,
+    run_id: String,
+}
+
+impl SenderKey {
+    fn of(record: &Record) -> Self {
+        Self { host: record.host.name.clone().unwrap_or_default(), run_id: record.run_id.clone() }
+    }
+}
+
+/// A sum that grows record by record. It keeps two histograms, the intervals, and one entry for each sender, but no record.
+#[derive(Debug)]
 pub struct Merge {
     merged: Merged,
-    senders: BTreeMap<(String, String), Sender>,
+    senders: BTreeMap<SenderKey, Sender>,
     throughput: Sum,
     pull_wait: Sum,
+    left_out: LeftOuts,
 }
 
 impl Merge {
-    /// Adds a record whose run started at `start_us`, in microseconds since 1970.
+    /// Creates an empty sum of records whose senders have these intervals.
+    pub fn over(spans: Spans) -> Self {
+        let common = spans.common();
+        let merged = Merged { common, intervals: common.map(Intervals::of), ..Merged::default() };
+        let sender = |(key, span): (SenderKey, Span)| {
+            let SenderKey { host, run_id } = key.clone();
+            (key, Sender { host, run_id, records: 0, bytes: 0, common_bytes: 0, span })
+        };
+        let senders = spans.0.into_iter().map(sender).collect();
+        let (throughput, pull_wait) = (Sum::default(), Sum::default());
+        Self { merged, senders, throughput, pull_wait, left_out: LeftOuts::default() }
+    }
+
+    /// Adds a record whose run started at `start_us`, in microseconds since 1970. The spans must know it.
     pub fn add(&mut self, record: &Record, start_us: i64) {
-        let merged = &mut self.merged;
-        merged.records += 1;
-        merged.failed += u64::from(!record.is_ok());
-        let host = record.host.name.clone().unwrap_or_default();
-        merged.hosts.insert(host.clone());
-        let bytes = if record.is_ok() { record.case.total_bytes() } else { 0 };
-        merged.bytes = merged.bytes.saturating_add(bytes);
-        let elapsed_us = (record.elapsed_s.unwrap_or(0.0) * 1e6) as i64;
-        let span = Span { start_us, end_us: start_us.saturating_add(elapsed_us.max(0)) };
-        let sender = self.senders.entry((host.clone(), record.run_id.clone())).or_insert_with(|| Sender {
-            host,
-            run_id: record.run_id.clone(),
-            records: 0,
-            bytes: 0,
-            span,
-        });
+        self.merged.records += 1;
+        let Some(sender) = self.senders.get_mut(&SenderKey::of(record)) else { return };
+        self.merged.hosts.insert(sender.host.clone());
         sender.records += 1;
-        sender.bytes = sender.bytes.saturating_add(bytes);
-        sender.span.start_us = sender.span.start_us.min(span.start_us);
-        sender.span.end_us = sender.span.end_us.max(span.end_us);
-        let Some(end) = record.sender.as_ref().filter(|_| record.is_ok()) else { return };
-        if let Some(rates) = &end.throughput {
-            let is_added = rates.weight == Some(Weight::Time) && self.throughput.add(rates.hdr.as_deref());
-            merged.distributions_left_out += u64::from(!is_added);
+        if !record.is_ok() {
+            self.merged.failed += 1;
+            return;
         }
-        if let Some(waits) = end.pull_wait() {
-            merged.distributions_left_out += u64::from(!self.pull_wait.add(waits.hdr.as_deref()));
+        let bytes = record.case.total_bytes();
+        self.merged.bytes = self.merged.bytes.saturating_add(bytes);
+        sender.bytes = sender.bytes.saturating_add(bytes);
+        if let Some((intervals, common)) = self.merged.intervals.as_mut().zip(self.merged.common) {
+            let bytes = intervals.add(common, record, start_us);
+            sender.common_bytes = sender.common_bytes.saturating_add(bytes);
+        }
+        let name = sender.to_string();
+        self.add_distributions(record, &name);
+    }
+
+    fn add_distributions(&mut self, record: &Record, sender: &str) {
+        let Some(end) = &record.sender else { return };
+        let rates = end.throughput.as_ref().map(|rates| match rates.weight {
+            Some(Weight::Time) => self.throughput.add(rates.hdr.as_deref(), sender),
+            None => Err(Unreadable::Unweighted),
+        });
+        let waits = end.pull_wait().map(|waits| self.pull_wait.add(waits.hdr.as_deref(), sender));
+        for reason in [rates, waits].into_iter().flatten().filter_map(Result::err) {
+            self.left_out.add(reason, 1, sender);
         }
     }
 
     /// Returns the sum of the records added so far.
-    pub fn finish(self) -> Merged {
-        let senders: Vec<_> = self.senders.into_values().collect();
+    pub fn finish(mut self) -> Merged {
         Merged {
-            common: common(&senders),
-            senders,
-            throughput_hdr: self.throughput.encoded(),
-            pull_wait_hdr: self.pull_wait.encoded(),
+            senders: self.senders.into_values().collect(),
+            throughput_hdr: self.throughput.encoded(&mut self.left_out),
+            pull_wait_hdr: self.pull_wait.encoded(&mut self.left_out),
+            left_out: self.left_out.listed(),
             ..self.merged
         }
     }
 }
 
-/// Returns the interval during which every sender ran.
-fn common(senders: &[Sender]) -> Option<Span> {
-    let start_us = senders.iter().map(|sender| sender.span.start_us).max()?;
-    let end_us = senders.iter().map(|sender| sender.span.end_us).min()?;
-    (start_us < end_us).then_some(Span { start_us, end_us })
-}
-
-/// The precision of histograms in records, in significant digits.
-const DIGITS: u8 = 3;
-
-/// The largest value of a sum: HdrHistogram's own limit, so that the sum does not depend on which histogram is first.
-const HIGHEST: u64 = i64::MAX as u64;
-
-/// A sum of histograms, which is empty at first.
-#[derive(Debug, Default)]
-struct Sum(Option<Histogram<u64>>);
-
-impl Sum {
-    /// Adds an encoded histogram, and returns whether it could be added without loss.
-    fn add(&mut self, encoded: Option<&str>) -> bool {
-        let decoded = encoded.and_then(|encoded| {
-            let bytes = STANDARD.decode(encoded).ok()?;
-            Deserializer::new().deserialize(&mut bytes.as_slice()).ok()
-        });
-        let Some(other): Option<Histogram<u64>> = decoded else { return false };
-        if other.sigfig() != DIGITS || other.low() != 1 {
-            return false;
-        }
-        if self.0.is_none() {
-            self.0 = Histogram::new_with_bounds(1, HIGHEST, DIGITS).ok();
-        }
-        self.0.as_mut().is_some_and(|sum| sum.add(&other).is_ok())
-    }
-
-    fn encoded(&self) -> Option<String> {
-        let mut bytes = Vec::new();
-        V2DeflateSerializer::new().serialize(self.0.as_ref()?, &mut bytes).ok()?;
-        Some(STANDARD.encode(bytes))
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use rand_core::{Rng as _, SeedableRng as _};
-    use rand_xoshiro::Xoshiro256PlusPlus;
-    use record::{Case, EndRecord, Latency};
+    use proptest::prelude::*;
+    use record::{ByteSize, Latency, Outcome, Throughput};
 
     use super::*;
+    use crate::distribution::{encode, tests::histogram};
 
-    fn histogram(values: &[u64]) -> Histogram<u64> {
-        let mut histogram = Histogram::new_with_bounds(1, 3_600_000_000_000, 3).unwrap();
-        values.iter().for_each(|value| histogram.record(*value).unwrap());
-        histogram
-    }
+    /// One record by what is added up: its sender, start, duration, samples and values. A value of 0 stands for a distribution
+    /// that cannot be read.
+    type Run = (u8, u32, u16, Vec<(u16, u16)>, Vec<u32>);
 
-    /// Returns the count of each bucket that has one. The exact extremes are not part of the encoded form.
-    fn counts(histogram: &Histogram<u64>) -> Vec<(u64, u64)> {
-        histogram
-            .iter_recorded()
-            .map(|bucket| (bucket.value_iterated_to(), bucket.count_at_value()))
-            .collect()
-    }
-
-    fn sent(run_id: &str, elapsed_s: f64, values: &[u64]) -> Record {
-        let mut record = Record::new(run_id, Case::new("h2"));
-        record.elapsed_s = Some(elapsed_s);
-        let hdr = Sum(Some(histogram(values))).encoded();
-        let mut end = EndRecord::default();
-        end.pull_wait = Some(Latency { unit: "ns".into(), p50: 0, p99: 0, p999: 0, max: 0, hdr });
-        record.sender = Some(end);
-        record
+    fn record((sender, start_ms, elapsed_ms, points, values): &Run) -> (Record, i64) {
+        let elapsed_s = f64::from(*elapsed_ms) / 1e3;
+        let timeline: Vec<_> =
+            points.iter().map(|(ms, bytes)| (f64::from(*ms) / 1e3, u64::from(*bytes))).collect();
+        let mut record = intervals::tests::run(elapsed_s, &timeline, 50_000);
+        record.case.body = ByteSize(50_000);
+        record.run_id = format!("run {}", sender % 3);
+        record.host.name = Some(format!("host {}", sender % 2));
+        let text = |values: &[u32]| {
+            let values: Vec<u64> = values.iter().map(|value| u64::from(*value)).collect();
+            let is_readable = !values.contains(&0);
+            if is_readable { encode(&histogram(&values)).ok() } else { Some("no base64!".into()) }
+        };
+        let (unit, hdr) = ("ns".to_owned(), text(values));
+        let end = record.sender.as_mut().unwrap();
+        end.pull_wait = Some(Latency { unit, p50: 0, p99: 0, p999: 0, max: 0, hdr: hdr.clone() });
+        end.throughput = Some(Throughput {
+            window_bytes: 1,
+            unit: "bytes_per_s".into(),
+            weight: (sender % 5 > 0).then_some(Weight::Time),
+            samples: 20,
+            min: 0,
+            p1: 0,
+            p5: 0,
+            p50: 0,
+            p95: 0,
+            max: 0,
+            under_half_median: None,
+            hdr,
+        });
+        if sender % 7 == 0 {
+            record.outcome = Outcome::Error;
+        }
+        (record, i64::from(*start_ms) * 1000)
     }
 
     fn merged(records: &[(Record, i64)]) -> Merged {
-        let mut merge = Merge::default();
+        let mut spans = Spans::default();
+        records.iter().for_each(|(record, start_us)| spans.add(record, *start_us));
+        let mut merge = Merge::over(spans);
         records.iter().for_each(|(record, start_us)| merge.add(record, *start_us));
         merge.finish()
     }
 
-    #[test]
-    fn the_order_of_records_does_not_matter_and_no_value_is_lost() {
-        let mut random = Xoshiro256PlusPlus::seed_from_u64(1);
-        for _ in 0..50 {
-            let mut all = Vec::new();
-            let mut records = Vec::new();
-            for number in 0..random.next_u64() % 8 + 1 {
-                let values: Vec<u64> = (0..9).map(|_| random.next_u64() % 1_000_000 + 1).collect();
-                all.extend(&values);
-                records.push((
-                    sent(&format!("run {}", number % 3), 2.0, &values),
-                    (random.next_u64() % 5_000_000) as i64,
-                ));
-            }
+    fn runs() -> impl Strategy<Value = Vec<Run>> {
+        let points = prop::collection::vec((0_u16..9000, 0_u16..50_000), 0..5);
+        let values = prop::collection::vec(0_u32..2_000_000, 1..9);
+        prop::collection::vec((any::<u8>(), 0_u32..5000, 1000_u16..9000, points, values), 1..9)
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_of_records_does_not_matter(runs in runs(), turn in 0_usize..8) {
+            let mut records: Vec<_> = runs.iter().map(record).collect();
             let forward = merged(&records);
             records.reverse();
-            assert_eq!(forward, merged(&records));
-            let middle = records.len() / 2;
-            records.rotate_left(middle);
-            assert_eq!(forward, merged(&records));
-            let bytes = STANDARD.decode(forward.pull_wait_hdr.unwrap()).unwrap();
-            let sum: Histogram<u64> = Deserializer::new().deserialize(&mut bytes.as_slice()).unwrap();
-            assert_eq!(counts(&sum), counts(&histogram(&all)));
+            prop_assert_eq!(&merged(&records), &forward);
+            let turn = turn % records.len();
+            records.rotate_left(turn);
+            prop_assert_eq!(&merged(&records), &forward);
+        }
+
+        #[test]
+        fn the_parts_of_senders_add_up(runs in runs()) {
+            let records: Vec<_> = runs.iter().map(record).collect();
+            let merged = merged(&records);
+            let sum = |part: fn(&Sender) -> u64| merged.senders.iter().map(part).sum::<u64>();
+            prop_assert_eq!(merged.records, records.len() as u64);
+            prop_assert_eq!(sum(|sender| sender.records), merged.records);
+            prop_assert_eq!(merged.bytes, 50_000 * (merged.records - merged.failed));
+            prop_assert_eq!(sum(|sender| sender.bytes), merged.bytes);
+            prop_assert_eq!(merged.common.is_none(), merged.apart().is_some());
+            let together = merged.together().map_or(0, |(bytes, _)| bytes);
+            prop_assert_eq!(sum(|sender| sender.common_bytes), together);
+            prop_assert!(together <= merged.bytes);
+            let left_out: u64 = merged.left_out.iter().map(|left_out| left_out.distributions).sum();
+            let added = [&merged.throughput_hdr, &merged.pull_wait_hdr].iter().filter(|sum| sum.is_some()).count();
+            prop_assert!(left_out + added as u64 <= 2 * (merged.records - merged.failed));
+            prop_assert!(merged.failed == merged.records || left_out + added as u64 > 0);
         }
     }
 
     #[test]
     fn the_common_interval_is_that_of_all_senders() {
-        let at = |seconds: i64| seconds * 1_000_000;
-        let together = merged(&[(sent("a", 10.0, &[1]), at(100)), (sent("b", 10.0, &[1]), at(104))]);
+        let run = |sender, start_s: u32, elapsed_s: u16| {
+            (sender, start_s * 1000, elapsed_s * 1000, vec![], vec![1])
+        };
+        let merged = |runs: &[Run]| merged(&runs.iter().map(record).collect::<Vec<_>>());
+        let (at, a, b) = (|seconds: i64| seconds * 1_000_000, 1, 2);
+        let together = merged(&[run(a, 100, 10), run(b, 104, 10)]);
         assert_eq!(together.common, Some(Span { start_us: at(104), end_us: at(110) }));
-        let apart = merged(&[(sent("a", 10.0, &[1]), at(100)), (sent("b", 10.0, &[1]), at(3700))]);
-        assert_eq!((apart.common, apart.senders.len()), (None, 2));
+        assert_eq!(together.together(), Some((60_000, 6.0)));
+        let apart = merged(&[run(a, 100, 10), run(b, 3700, 10)]);
+        assert_eq!((apart.common, apart.senders.len(), apart.intervals.is_none()), (None, 2, true));
         // A session of two runs is one sender.
-        let session = merged(&[(sent("a", 1.0, &[1]), at(100)), (sent("a", 1.0, &[1]), at(105))]);
+        let session = merged(&[run(a, 100, 1), run(a, 105, 1)]);
         assert_eq!(session.common, Some(Span { start_us: at(100), end_us: at(106) }));
     }
 
     #[test]
-    fn a_distribution_that_cannot_be_read_is_counted() {
-        let mut record = sent("a", 1.0, &[1]);
-        record.sender.as_mut().unwrap().pull_wait.as_mut().unwrap().hdr = Some("no base64!".into());
-        assert_eq!(merged(&[(record, 0)]).distributions_left_out, 1);
+    fn a_distribution_that_cannot_be_added_is_counted_with_its_reason_and_a_sender() {
+        let runs =
+            [(1, 0, 1000, vec![], vec![0]), (5, 0, 1000, vec![], vec![1]), (2, 0, 1000, vec![], vec![0])];
+        let left_out = merged(&runs.iter().map(record).collect::<Vec<_>>()).left_out;
+        let left_out: Vec<_> = left_out
+            .iter()
+            .map(|out| (out.reason.as_str(), out.distributions, out.sender.as_str()))
+            .collect();
+        let expected = [
+            ("its rates are not weighted by time", 1, "host 1 (run run 2)"),
+            ("its text is not base64", 4, "host 0 (run run 2)"),
+        ];
+        assert_eq!(left_out, expected);
     }
 }

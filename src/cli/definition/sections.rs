@@ -158,11 +158,12 @@ fn examples(command: &str) -> &'static [Example] {
 
 /// Returns the verdicts of a command other than those of every command, with their meanings.
 fn verdicts(command: &str) -> &'static [(Verdict, &'static str)] {
-    use Verdict::{Inconclusive, IntegrityFailed, MemoryOver, RunFailed, Slower};
+    use Verdict::{Inconclusive, IntegrityFailed, Interrupted, MemoryOver, RunFailed, Slower};
     match command {
         "merge" => &[
             (RunFailed, "a run failed, a sender is missing (--expect), or the folder cannot be written"),
             (Inconclusive, "the senders did not all run at the same time"),
+            (Interrupted, "interrupted; nothing is written"),
         ],
         "bench" => &[
             (RunFailed, "a run failed, or the results cannot be written"),

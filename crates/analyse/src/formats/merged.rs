@@ -1,10 +1,9 @@
 //! The distributions of several runs, added up to one.
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use hdrhistogram::{Histogram, serialization::Deserializer};
+use hdrhistogram::Histogram;
 use record::{End, Latency, Throughput};
 
-use crate::Row;
+use crate::{Row, distribution::decode};
 
 /// The distributions of one end over the successful runs of a row.
 pub(super) struct Merged {
@@ -33,10 +32,8 @@ struct Sum(Option<Histogram<u64>>);
 impl Sum {
     fn of<'a>(encoded: impl Iterator<Item = &'a Option<String>>) -> Option<Histogram<u64>> {
         let mut sum = Self(None);
-        let mut deserializer = Deserializer::new();
         for encoded in encoded {
-            let bytes = STANDARD.decode(encoded.as_ref()?).ok()?;
-            sum.add(deserializer.deserialize(&mut bytes.as_slice()).ok()?)?;
+            sum.add(decode(encoded.as_ref()?).ok()?)?;
         }
         sum.0.filter(|sum| !sum.is_empty())
     }
@@ -96,17 +93,15 @@ fn latency(runs: &[&Latency]) -> Option<Latency> {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use hdrhistogram::serialization::{Serializer as _, V2DeflateSerializer};
     use record::Weight;
 
     use super::*;
+    use crate::distribution::encode;
 
     fn encoded(values: &[(u64, u64)]) -> Option<String> {
         let mut histogram = Histogram::<u64>::new_with_bounds(1, 1_000_000_000_000, 3).unwrap();
         values.iter().for_each(|(value, count)| histogram.record_n(*value, *count).unwrap());
-        let mut bytes = Vec::new();
-        V2DeflateSerializer::new().serialize(&histogram, &mut bytes).unwrap();
-        Some(STANDARD.encode(bytes))
+        encode(&histogram).ok()
     }
 
     fn run(values: &[(u64, u64)]) -> Throughput {
