@@ -279,7 +279,7 @@ fn hostile_histograms_are_left_out_with_one_line_for_each_reason() {
     let sum = fault
         .check(&paths, &[], 0, "1 distributions are left out, first of bomb (run run of bomb): ")
         .unwrap();
-    assert_eq!(sum["pull_wait_hdr"].as_str().unwrap().len() > 1000, true);
+    assert!(sum["pull_wait_hdr"].as_str().unwrap().len() > 1000);
     let left_out = sum["left_out"].as_array().unwrap();
     let of = |index: usize| {
         (left_out[index]["sender"].as_str().unwrap(), left_out[index]["distributions"].as_u64().unwrap())
