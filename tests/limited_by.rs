@@ -7,9 +7,9 @@
 
 mod common;
 
-use std::process::Command;
+use std::{process::Command, time::Duration};
 
-use common::{Out, assert_all_good, assert_success, bench, records, run, server::Server, skipped, text};
+use common::{Out, assert_all_good, assert_success, bench, far, records, run, server::Server, skipped, text};
 use serde_json::Value;
 
 /// The commands that limit loopback to 20 Mbit/s, in a network namespace of its own. `$@` is the program.
@@ -65,6 +65,34 @@ fn a_sender_counts_its_waits_for_the_windows_of_its_peer() {
     assert!(stream >= 10 && connection == 0, "{stream} {connection}");
     let [stream, connection] = blocked("--quic-connection-window");
     assert!(stream == 0 && connection >= 10, "{stream} {connection}");
+}
+
+/// Sends a body over a path with a round trip of 60 ms, beside which the time of processors is short. Returns what limited it.
+fn sent_far(lost: usize, args: &[&str]) -> Value {
+    let server = Server::start(&[]);
+    let address = far::path_to(server.tls(), Duration::from_millis(30), lost).unwrap();
+    let (url, certificate) = (format!("https://{address}/x"), server.certificate());
+    let trusted = ["send", &url, "--protocol", "h3", "--json", "--cacert", certificate.to_str().unwrap()];
+    let output = run(&[&trusted[..], args].concat());
+    assert_success(&output);
+    let record = records(&text(&output.stdout)).remove(0);
+    let limit = record["limited_by"].clone();
+    assert!(limit["share"].as_f64().unwrap() > 0.5, "{limit} {}", record["sender"]);
+    limit
+}
+
+#[test]
+fn a_send_buffer_that_keeps_bytes_until_they_are_acknowledged_is_named_with_its_size() {
+    let limit = sent_far(0, &["--size", "512KiB", "--quic-send-window", "32KiB"]);
+    assert_eq!(limit["cause"], "send-buffer", "{limit}");
+    assert!(limit["evidence"].as_str().unwrap().starts_with("32KiB per "), "{limit}");
+}
+
+#[test]
+fn a_congestion_window_that_losses_keep_small_is_named_with_them() {
+    let limit = sent_far(20, &["--size", "1MiB"]);
+    assert_eq!(limit["cause"], "congestion-window", "{limit}");
+    assert!(limit["evidence"].as_str().unwrap().ends_with(" packets lost"), "{limit}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 pub mod caddy;
+pub mod far;
 pub mod markdown;
 pub mod nginx;
 pub mod resumable;

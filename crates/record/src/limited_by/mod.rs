@@ -123,7 +123,8 @@ impl Record {
     ///
     /// 1. A body waited for an application for at least half of the time (`application_wait_s`).
     /// 2. An end needed its processor, or waited for it, for at least 80 % of the time, or both ends together for at
-    ///    least 118 % (`cpu`, `run_delay_s`). The busier end is the cause.
+    ///    least 118 % (`cpu`, `run_delay_s`). Of the wait of an end that busy-polls, the share of work in its processor time
+    ///    counts. The busier end is the cause.
     /// 3. The counters of the sender's connection name a window, a buffer or the path (`send_waits`, `transport`).
     /// 4. The busier end needed its processor for at least half of the time.
     ///
@@ -148,12 +149,14 @@ impl Record {
         let processor = busiest(Shares::processor);
         let on =
             |(end, share): (End, f64)| shares[end].as_ref().map(|shares| shares.processor_limit(end, share));
-        let together: f64 =
-            shares.iter().filter_map(|(_, shares)| shares.as_ref()).map(Shares::processor).sum();
+        let sum = |share: fn(&Shares) -> f64| {
+            shares.iter().filter_map(|(_, shares)| shares.as_ref()).map(share).sum::<f64>()
+        };
+        let together = sum(Shares::processor);
         if let Some(busy) = processor.filter(|(_, share)| *share >= PROCESSOR || together >= TOGETHER) {
             return on(busy);
         }
-        let network = self.network_limit(elapsed, shares[End::Sender].as_ref(), together);
+        let network = self.network_limit(elapsed, shares[End::Sender].as_ref(), sum(Shares::ready));
         network.or_else(|| processor.filter(|(_, share)| *share >= IN_TURNS).and_then(on))
     }
 

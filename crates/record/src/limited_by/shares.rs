@@ -11,27 +11,39 @@ pub(super) struct Shares {
     pub(super) application: f64,
     /// Working on the processor, without busy-polling: the mean of all threads that carry connections.
     working: f64,
-    /// Ready to work, but waiting for the core.
+    /// Waiting for the core with work to do. A process that busy-polls waits for the core as well, with nothing to do, so that only
+    /// the share of its work in its processor time counts.
     delayed: f64,
+    /// Working, busy-polling or waiting for the core.
+    ready: f64,
 }
 
 impl Shares {
     pub(super) fn of(end: &EndRecord, elapsed_s: f64, bodies: u64) -> Self {
         let share = |seconds: Option<f64>| (seconds.unwrap_or(0.0) / elapsed_s).clamp(0.0, 1.0);
         let (user, system) = (end.cpu.user_s, end.cpu.system_s);
-        let used = user.zip(system).map(|(user, system)| user + system - end.cpu.spin_s.unwrap_or(0.0));
+        let spin = end.cpu.spin_s.unwrap_or(0.0);
+        let used = user.zip(system).map(|(user, system)| (user + system - spin).max(0.0));
+        let worked = used.filter(|_| spin > 0.0).map_or(1.0, |used| used / (used + spin));
+        let ready = used.unwrap_or(0.0) + spin + end.run_delay_s.unwrap_or(0.0);
         // The connections are spread over the threads of the end, so that it needs a processor for each.
         let threads = end.worker_threads.as_ref().map_or(1, Vec::len).max(1) as f64;
         Self {
             application: share(end.application_wait_s.map(|wait| wait / bodies.max(1) as f64)),
             working: share(used.map(|used| used / threads)),
-            delayed: share(end.run_delay_s),
+            delayed: share(end.run_delay_s.map(|delay| delay * worked)),
+            ready: share(Some(ready)),
         }
     }
 
     /// Returns the share in which the end needs its processor.
     pub(super) fn processor(&self) -> f64 {
         (self.working + self.delayed).min(1.0)
+    }
+
+    /// Returns the share in which the end works, busy-polls or waits for its core.
+    pub(super) fn ready(&self) -> f64 {
+        self.ready
     }
 
     /// Returns the share in which the end neither works nor waits for its core or its application.

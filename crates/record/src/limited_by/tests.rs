@@ -97,6 +97,22 @@ fn the_busier_processor_is_the_cause_whatever_the_windows_say() {
     assert_eq!(spinning, None, "busy-polling is no work");
 }
 
+/// Two runs on a core that other programs use, as measured: 16 MiB in windows of 32 KiB, and 64 MiB in the default windows.
+#[test]
+fn an_end_that_busy_polls_waits_for_its_core_in_vain() {
+    let on_a_busy_core = |work_s: f64, spin_s: f64, delay_s: f64| {
+        cause("h2", |record| {
+            sender(record).send_waits = Some(SendWaits { credit: 500, socket: 0 });
+            sender(record).transport = Some(TransportStats::Tcp(tcp()));
+            let receiver = record.receiver.as_mut().unwrap();
+            (receiver.cpu.user_s, receiver.cpu.system_s) = (Some(work_s + spin_s), Some(0.0));
+            (receiver.cpu.spin_s, receiver.run_delay_s) = (Some(spin_s), Some(delay_s));
+        })
+    };
+    assert_eq!(on_a_busy_core(0.7, 1.4, 7.9), Some(Cause::StreamWindow));
+    assert_eq!(on_a_busy_core(1.6, 0.1, 8.3), Some(Cause::ReceiverCpu));
+}
+
 #[test]
 fn ends_that_work_at_the_same_time_are_not_held_back_by_a_window() {
     let working = |sender_s: f64, receiver_s: f64| {
@@ -182,6 +198,22 @@ fn a_queue_on_the_path_is_the_cause_whatever_bounds_the_bytes_in_it() {
 }
 
 #[test]
+fn more_bytes_than_a_window_takes_are_in_no_queue() {
+    let queued = |window, rtt_us| {
+        cause("h3", |record| {
+            set(&mut record.limits, &crate::QUIC_CONNECTION_WINDOW, window);
+            let blocked = Some(QuicBlocked { connection_sent: 9, ..QuicBlocked::default() });
+            let stats = QuicStats { rtt_us, min_rtt_us: Some(100), blocked, ..quic() };
+            sender(record).transport = Some(TransportStats::Quic(stats));
+        })
+    };
+    // 6.7 MB/s for 5 ms are 33 kB, and for 12 ms 80 kB.
+    assert_eq!(queued(32 << 10, 5000), Some(Cause::PathRate));
+    assert_eq!(queued(32 << 10, 12_000), Some(Cause::ConnectionWindow));
+    assert_eq!(queued(64 << 10, 12_000), Some(Cause::PathRate));
+}
+
+#[test]
 fn a_short_queue_between_ends_that_always_work_is_their_own() {
     let queued = |rtt_us| {
         cause("h1", |record| {
@@ -215,6 +247,26 @@ fn the_smallest_bound_of_quic_that_was_reached_is_the_cause() {
     assert_eq!(bound(none, 8 * mib, 64 << 10, mib), Some(Cause::SendBuffer));
     assert_eq!(bound(stream, 32 << 10, 64 << 10, 4 * mib), Some(Cause::CongestionWindow));
     assert_eq!(bound(none, 32 << 10, 2 * mib, 4 * mib), Some(Cause::CongestionWindow));
+}
+
+/// 2 MiB over a path of 60 ms, as measured with and without a loss of 5 %.
+#[test]
+fn losses_keep_a_congestion_window_below_a_window_of_unknown_size() {
+    let limited = |elapsed_s, cwnd, lost_packets| {
+        cause("h3", |record| {
+            (record.case.body, record.elapsed_s) = (crate::ByteSize(2 << 20), Some(elapsed_s));
+            record.receiver = None;
+            (sender(record).cpu.user_s, sender(record).cpu.system_s) = (Some(0.0), Some(0.0));
+            let blocked = Some(QuicBlocked { connection_sent: 22, ..QuicBlocked::default() });
+            let (rtt_us, min_rtt_us) = (61_000, Some(60_500));
+            let stats = QuicStats { rtt_us, min_rtt_us, cwnd, lost_packets, blocked, ..quic() };
+            sender(record).transport = Some(TransportStats::Quic(stats));
+        })
+    };
+    assert_eq!(limited(4.537, 34_811, 18), Some(Cause::CongestionWindow));
+    assert_eq!(limited(0.706, 920_963, 0), Some(Cause::ConnectionWindow));
+    assert_eq!(limited(0.706, 920_963, 1), Some(Cause::ConnectionWindow));
+    assert_eq!(limited(4.537, 34_811, 0), Some(Cause::ConnectionWindow));
 }
 
 #[test]
