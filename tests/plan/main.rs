@@ -1,7 +1,12 @@
 //! `longhaul plan`: windows that fill a path within a bound on memory.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+#[path = "../common/mod.rs"]
 mod common;
+#[path = "../common/http2.rs"]
+mod http2;
+mod lines;
+mod renewal;
 
 use common::{assert_success, http, run, text};
 use serde_json::Value;
