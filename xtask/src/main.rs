@@ -16,6 +16,7 @@ mod large_file;
 mod layers;
 mod length;
 mod limits;
+mod many_processes;
 mod many_streams;
 mod many_uploads;
 mod markdown;
@@ -62,6 +63,7 @@ enum Command {
     LargeFile(large_file::Arguments),
     Layers(layers::Arguments),
     Limits(limits::Arguments),
+    ManyProcesses(many_processes::Arguments),
     ManyStreams(many_streams::Arguments),
     ManyUploads(many_uploads::Arguments),
     Peers(peers::Arguments),
@@ -91,6 +93,7 @@ fn main() -> ExitCode {
         Command::LargeFile(arguments) => large_file::run(&arguments),
         Command::Layers(arguments) => layers::run(&arguments),
         Command::Limits(arguments) => limits::run(&arguments),
+        Command::ManyProcesses(arguments) => many_processes::run(&arguments),
         Command::ManyStreams(arguments) => many_streams::run(&arguments),
         Command::ManyUploads(arguments) => many_uploads::run(&arguments),
         Command::Peers(arguments) => peers::run(&arguments),

@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use nix::{
     sys::signal::{Signal, kill},
-    unistd::Pid,
+    unistd::{Pid, SysconfVar, sysconf},
 };
 use record::{Protocol, Record};
 use serde::Deserialize;
@@ -121,6 +121,15 @@ impl Server {
         self.memory("VmHWM:")
     }
 
+    /// Returns the processor time of the server so far, in seconds.
+    pub(crate) fn cpu_s(&self) -> Result<f64> {
+        let path = format!("/proc/{}/stat", self.child.id());
+        let stat = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+        let ticks = ticks(&stat).with_context(|| format!("{path} has no processor time"))?;
+        let per_second = sysconf(SysconfVar::CLK_TCK)?.context("no ticks of processor time")?;
+        Ok(ticks as f64 / per_second as f64)
+    }
+
     fn memory(&self, field: &str) -> Result<u64> {
         let path = format!("/proc/{}/status", self.child.id());
         let status = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
@@ -148,6 +157,14 @@ fn memory(status: &str, field: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix(field))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kib << 10)
+}
+
+/// Returns user and system time from `/proc/PID/stat`, in clock ticks (proc_pid_stat(5), fields 14 and 15). The name of the program
+/// in field 2 may have spaces and brackets.
+fn ticks(stat: &str) -> Option<u64> {
+    let (_, after_name) = stat.rsplit_once(')')?;
+    let mut times = after_name.split_whitespace().skip(11).map(str::parse::<u64>);
+    times.next()?.ok()?.checked_add(times.next()?.ok()?)
 }
 
 #[cfg(test)]
@@ -198,6 +215,12 @@ mod tests {
         let server = Server::start(&program(folder.path(), &sent), folder.path(), &[]).unwrap();
         let upload = server.upload(Protocol::by_name("h1c").unwrap(), "some", &[]).unwrap();
         assert_eq!(finish(upload).unwrap().run_id, "some run");
+    }
+
+    #[test]
+    fn processor_time_is_that_of_user_and_system() {
+        let stat = "7 (a) name) S 1 7 7 0 -1 4194560 90 0 0 0 250 31 4 5 20 0 1 0 99";
+        assert_eq!((ticks(stat), ticks("7 (cut) S 1"), ticks("")), (Some(281), None, None));
     }
 
     #[test]
