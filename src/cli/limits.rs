@@ -135,7 +135,7 @@ fn help(limit: &Limit) -> String {
     if let Domain::Choice(words) = limit.domain {
         help += &format!(": {}", words.join(", "));
     }
-    if let Some(auto) = limit.auto {
+    if let Some(auto) = limit.auto_in_words() {
         help += &format!("; auto: {auto}");
     }
     help

@@ -75,7 +75,7 @@ fn values(limit: &Limit) -> String {
         Domain::Bytes { least, most } => format!("{} to {}", ByteSize(least), ByteSize(most)),
         Domain::Choice(words) => words.join(", "),
     };
-    match limit.auto {
+    match limit.auto_in_words() {
         Some(auto) => format!("{values}; auto: {auto}"),
         None => values,
     }

@@ -132,7 +132,7 @@ impl Record {
         let congestion = tcp.cwnd.saturating_mul(tcp.mss).saturating_mul(connections);
         let waits = self.sender.as_ref().and_then(|end| end.send_waits);
         if waits.is_some_and(|waits| waits.credit > waits.socket) {
-            let window = self.has_own_receiver().then(|| self.limits.bytes(&H2_WINDOW));
+            let window = self.has_own_receiver().then(|| self.http2_window());
             let cause = if streams > 1 { Cause::ConnectionWindow } else { Cause::StreamWindow };
             let bytes = window.map(|window| window.saturating_mul(connections));
             return Some(Bound { cause, bytes }.or_congestion(congestion, flight));
@@ -154,6 +154,12 @@ impl Record {
         } else {
             Bound { cause: Cause::CongestionWindow, bytes: Some(congestion) }
         })
+    }
+
+    /// Returns the receive window over HTTP/2 in bytes: that in effect at the end, or that of the limits in older records.
+    fn http2_window(&self) -> u64 {
+        let in_effect = self.receiver.as_ref().and_then(|end| end.receive_window_bytes);
+        in_effect.unwrap_or_else(|| self.limits.bytes(&H2_WINDOW))
     }
 
     /// Returns the smallest bound over QUIC. The peer's windows are bounds if the sender has reported that they were

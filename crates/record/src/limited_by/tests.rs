@@ -139,6 +139,23 @@ fn ends_that_work_in_turns_are_limited_by_the_busier_one() {
 }
 
 #[test]
+fn a_window_of_http_2_that_adapts_counts_with_the_size_that_it_had() {
+    let limited = |in_effect: Option<u64>| {
+        let limited = with("h2", |record| {
+            record.limits.set(&crate::H2_WINDOW, crate::LimitValue::AutoWithin(2 << 20)).unwrap();
+            record.receiver.as_mut().unwrap().receive_window_bytes = in_effect;
+            sender(record).send_waits = Some(SendWaits { credit: 1000, socket: 0 });
+            sender(record).transport = Some(TransportStats::Tcp(tcp()));
+        });
+        limited.unwrap()
+    };
+    let seen = limited(Some(512 << 10));
+    assert_eq!(seen.cause, Cause::StreamWindow);
+    assert!(seen.evidence.starts_with("512KiB per "), "{}", seen.evidence);
+    assert!(limited(None).evidence.starts_with("2MiB per "), "older records state the limit alone");
+}
+
+#[test]
 fn a_window_of_http_2_is_the_cause_if_bodies_wait_for_credit() {
     let waits = |credit, socket, streams: u32| {
         with("h2", |record| {

@@ -25,6 +25,8 @@ pub struct Limit {
     pub domain: Domain,
     /// The meaning of `auto`; `None` if `auto` is not a value of the limit.
     pub auto: Option<&'static str>,
+    /// The bound within which `auto` chooses; `None` if the kernel or the path bounds the choice.
+    pub auto_bound: Option<AutoBound>,
     /// The value in the `balanced` profile.
     pub default: Preset,
     /// The value in the `lean` profile; `None` if it is the default.
@@ -60,6 +62,15 @@ pub enum Domain {
     },
     /// One of the listed words.
     Choice(&'static [&'static str]),
+}
+
+/// The bound of a size that adapts during a transfer. `auto:8MiB` sets it; the most is that of the limit's domain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AutoBound {
+    /// The smallest bound, in bytes: the size that a transfer starts with.
+    pub least: u64,
+    /// The bound of `auto` alone, in bytes.
+    pub default: u64,
 }
 
 /// A value of a limit in the table.
@@ -222,7 +233,10 @@ impl Limit {
     /// Fails if the text is not a value of this limit. The error names the possible values.
     pub fn parse(&self, text: &str) -> Result<LimitValue, LimitError> {
         let value = match self.domain {
-            _ if text == "auto" && self.auto.is_some() => Some(LimitValue::Auto),
+            _ if text == LimitValue::AUTO && self.auto.is_some() => {
+                Some(self.auto_bound.map_or(LimitValue::Auto, |bound| LimitValue::AutoWithin(bound.default)))
+            }
+            _ if self.auto_bound.is_some() && LimitValue::is_within(text) => LimitValue::auto_within(text),
             Domain::Bytes { .. } => text.parse::<ByteSize>().ok().map(|size| LimitValue::Bytes(size.0)),
             Domain::Choice(_) => Some(LimitValue::Choice(text.to_owned())),
         };
@@ -239,7 +253,10 @@ impl Limit {
 
     fn admits(&self, value: &LimitValue) -> bool {
         match (self.domain, value) {
-            (_, LimitValue::Auto) => self.auto.is_some(),
+            (_, LimitValue::Auto) => self.auto.is_some() && self.auto_bound.is_none(),
+            (Domain::Bytes { most, .. }, LimitValue::AutoWithin(bytes)) => {
+                self.auto_bound.is_some_and(|bound| (bound.least..=most).contains(bytes))
+            }
             (Domain::Bytes { least, most }, LimitValue::Bytes(bytes)) => (least..=most).contains(bytes),
             (Domain::Choice(words), LimitValue::Choice(word)) => words.contains(&word.as_str()),
             _ => false,
@@ -258,7 +275,24 @@ impl Limit {
             }
             Domain::Choice(words) => words.join(", "),
         };
-        if self.auto.is_some() { format!("auto, or {range}") } else { range }
+        match (self.auto, self.auto_bound) {
+            (None, _) => range,
+            (Some(_), None) => format!("auto, or {range}"),
+            (Some(_), Some(bound)) => {
+                format!("auto, auto:SIZE with a bound from {}, or {range}", ByteSize(bound.least))
+            }
+        }
+    }
+
+    /// Returns the meaning of `auto` in words, with its bound; `None` if `auto` is not a value of the limit.
+    pub fn auto_in_words(&self) -> Option<String> {
+        let (auto, bound) = (self.auto?, self.auto_bound);
+        Some(match bound {
+            Some(bound) => {
+                format!("{auto}, up to {}, or up to the SIZE of auto:SIZE", ByteSize(bound.default))
+            }
+            None => auto.to_owned(),
+        })
     }
 }
 
@@ -293,6 +327,23 @@ mod tests {
         assert!(H2_FRAME.parse("auto").is_err() && QUIC_MTU.parse("auto").is_ok());
         assert_eq!(CIPHER.parse("rot13").unwrap_err().expected(), "auto, or aes128, aes256, chacha20");
         assert!(CONGESTION.parse("auto").is_ok() && H1_BUFFER.parse("lots").is_err());
+    }
+
+    #[test]
+    fn a_size_that_adapts_has_a_bound() {
+        let within = |text: &str| H2_WINDOW.parse(text).map(|value| value.to_string());
+        assert_eq!(within("auto").unwrap(), "auto:16MiB");
+        assert_eq!(within("auto:64KiB").unwrap(), "auto:64KiB");
+        for text in ["auto:63KiB", "auto:2GiB", "auto:", "auto:fast", "auto:auto"] {
+            let error = within(text).unwrap_err().to_string();
+            assert_eq!(
+                error,
+                format!(
+                    "--h2-window: '{text}' is not possible; use auto, auto:SIZE with a bound from 64KiB, or a size from 1B to 2147483647B"
+                )
+            );
+        }
+        assert!(SOCKET_BUFFER.parse("auto:1MiB").is_err() && H2_WINDOW.check(&LimitValue::Auto).is_err());
     }
 
     #[test]

@@ -18,7 +18,10 @@ impl JsonSchema for Limits {
                 Domain::Bytes { .. } => json!({ "type": "integer", "format": "uint64", "minimum": 0 }),
                 Domain::Choice(words) => json!({ "type": "string", "enum": words }),
             };
-            if limit.auto.is_some() {
+            if limit.auto_bound.is_some() {
+                let within = json!({ "type": "string", "pattern": "^auto:[0-9]+(B|[KMG]i?B)$" });
+                schema = json!({ "anyOf": [schema, within] });
+            } else if limit.auto.is_some() {
                 schema = json!({ "anyOf": [schema, { "type": "null" }] });
             }
             schema["description"] = limit.help.into();

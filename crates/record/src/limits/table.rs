@@ -1,6 +1,6 @@
 //! The table: one entry per limit, with the reason for each value.
 
-use super::{Before, Domain, Limit, Preset, Scope};
+use super::{AutoBound, Before, Domain, Limit, Preset, Scope};
 use crate::CarrierKind;
 
 /// The largest number of concurrent bodies on one connection, which servers announce (SETTINGS_MAX_CONCURRENT_STREAMS,
@@ -56,6 +56,7 @@ const UNSET: Limit = Limit {
     flag: "",
     domain: up_to(MAX_BUFFER),
     auto: None,
+    auto_bound: None,
     default: Preset::Auto,
     lean: None,
     fast: None,
@@ -107,9 +108,16 @@ limits! {
     /// With the default, a receiver of chunks up to 64 KiB stays under 12 MiB while its reader is slow: at most 11.7
     /// MiB, with chunks of 4 KiB. A window of 640 KiB was 5 % slower over TLS. A window of 1 MiB is 1 to 4 % faster,
     /// and the receiver takes 12.2 MiB.
+    ///
+    /// With `auto`, the connection's window starts at 64 KiB, the least that HTTP/2 allows (RFC 9113 section 6.9.2), and
+    /// grows with the bandwidth-delay product up to a bound. The default bound is that of the estimators of hyper
+    /// (BDP_LIMIT in its proto/h2/ping.rs) and grpc-go (bdpLimit in its internal/transport/bdp_estimator.go): TCP rarely
+    /// has more in flight.
     H2_WINDOW = {
         flag: "h2-window",
         domain: up_to((1 << 31) - 1),
+        auto: Some("start at 64KiB and follow the path"),
+        auto_bound: Some(AutoBound { least: 64 << 10, default: 16 << 20 }),
         default: kib(768),
         lean: Some(kib(256)),
         fast: Some(mib(16)),

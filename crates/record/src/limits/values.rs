@@ -13,7 +13,7 @@ use crate::{ByteSize, Protocol};
 
 /// The value of one limit.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(from = "Value", into = "Value")]
 pub enum LimitValue {
     /// A value in bytes.
     Bytes(u64),
@@ -21,6 +21,24 @@ pub enum LimitValue {
     Choice(String),
     /// The choice of the kernel, or the size that the path allows; null in JSON.
     Auto,
+    /// A size that adapts during a transfer, up to this bound in bytes; text such as `auto:8MiB` in JSON.
+    AutoWithin(u64),
+}
+
+impl LimitValue {
+    /// The text of [`LimitValue::Auto`], and the beginning of that of [`LimitValue::AutoWithin`].
+    pub(super) const AUTO: &'static str = "auto";
+
+    /// Returns whether a text names a bound within which a size adapts, whatever the bound.
+    pub(super) fn is_within(text: &str) -> bool {
+        text.strip_prefix(Self::AUTO).is_some_and(|rest| rest.starts_with(':'))
+    }
+
+    /// Parses a text such as `auto:8MiB`; `None` for any other text.
+    pub(super) fn auto_within(text: &str) -> Option<Self> {
+        let bound: ByteSize = text.strip_prefix(Self::AUTO)?.strip_prefix(':')?.parse().ok()?;
+        Some(Self::AutoWithin(bound.0))
+    }
 }
 
 impl From<Preset> for LimitValue {
@@ -39,7 +57,31 @@ impl fmt::Display for LimitValue {
         match self {
             Self::Bytes(bytes) => ByteSize(*bytes).fmt(f),
             Self::Choice(word) => f.write_str(word),
-            Self::Auto => f.write_str("auto"),
+            Self::Auto => f.write_str(Self::AUTO),
+            Self::AutoWithin(bound) => write!(f, "{}:{}", Self::AUTO, ByteSize(*bound)),
+        }
+    }
+}
+
+/// Converts a JSON value to the value of a limit. A value of an unexpected kind becomes text.
+impl From<Value> for LimitValue {
+    fn from(value: Value) -> Self {
+        match value {
+            Value::Null => Self::Auto,
+            Value::String(word) => Self::auto_within(&word).unwrap_or(Self::Choice(word)),
+            Value::Number(number) if number.is_u64() => Self::Bytes(number.as_u64().unwrap_or_default()),
+            other => Self::Choice(other.to_string()),
+        }
+    }
+}
+
+impl From<LimitValue> for Value {
+    fn from(value: LimitValue) -> Self {
+        match value {
+            LimitValue::Bytes(bytes) => bytes.into(),
+            LimitValue::Choice(word) => word.into(),
+            LimitValue::Auto => Self::Null,
+            within @ LimitValue::AutoWithin(_) => within.to_string().into(),
         }
     }
 }
@@ -170,11 +212,22 @@ impl Limits {
         self.0.get(limit.flag).cloned().unwrap_or_else(|| limit.default.into())
     }
 
-    /// Returns the number of bytes of a limit that is a size, or the default if the value in a record was not a size.
+    /// Returns the number of bytes of a limit that is a size, or the default if the value in a record was not a size. The
+    /// number of a size that adapts is its bound.
     pub fn bytes(&self, limit: &Limit) -> u64 {
         match (self.get(limit), limit.default) {
-            (LimitValue::Bytes(bytes), _) | (_, Preset::Bytes(bytes)) => bytes,
+            (LimitValue::Bytes(bytes) | LimitValue::AutoWithin(bytes), _) | (_, Preset::Bytes(bytes)) => {
+                bytes
+            }
             _ => 0,
+        }
+    }
+
+    /// Returns the bound in bytes of a size that adapts during a transfer; `None` if the size is fixed.
+    pub fn auto_bound(&self, limit: &Limit) -> Option<u64> {
+        match self.get(limit) {
+            LimitValue::AutoWithin(bound) => Some(bound),
+            _ => None,
         }
     }
 
@@ -182,7 +235,7 @@ impl Limits {
     pub fn bytes_unless_auto(&self, limit: &Limit) -> Option<u64> {
         match self.get(limit) {
             LimitValue::Bytes(bytes) => Some(bytes),
-            LimitValue::Auto | LimitValue::Choice(_) => None,
+            LimitValue::Auto | LimitValue::AutoWithin(_) | LimitValue::Choice(_) => None,
         }
     }
 
@@ -207,7 +260,7 @@ impl<'de> Deserialize<'de> for Limits {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let read = BTreeMap::<String, Value>::deserialize(deserializer)?;
         let mut limits: BTreeMap<Cow<'static, str>, LimitValue> =
-            read.into_iter().map(|(flag, value)| (flag.into(), value_of(value))).collect();
+            read.into_iter().map(|(flag, value)| (flag.into(), value.into())).collect();
         for limit in LIMITS.iter().filter(|limit| !limits.contains_key(limit.flag)).collect::<Vec<_>>() {
             if let Some(before) = limit.before {
                 let value = match before {
@@ -224,21 +277,14 @@ impl<'de> Deserialize<'de> for Limits {
     }
 }
 
-/// Converts a JSON value to the value of a limit. A value of an unexpected kind becomes text.
-fn value_of(value: Value) -> LimitValue {
-    match value {
-        Value::Null => LimitValue::Auto,
-        Value::String(word) => LimitValue::Choice(word),
-        Value::Number(number) if number.is_u64() => LimitValue::Bytes(number.as_u64().unwrap_or_default()),
-        other => LimitValue::Choice(other.to_string()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
-    use super::{super::H3_RECV, *};
+    use super::{
+        super::{H2_WINDOW, H3_RECV},
+        *,
+    };
 
     #[test]
     fn limits_that_did_not_exist_get_the_value_that_was_in_force() {
@@ -286,6 +332,18 @@ mod tests {
             ((&SOCKET_BUFFER, LimitValue::Bytes(64 << 10)), (&UDP_BUFFER, LimitValue::Bytes(1 << 20)));
         assert_eq!(udp(&[(&SOCKET_BUFFER, LimitValue::Auto)]), 4 << 20);
         assert_eq!([udp(std::slice::from_ref(&tcp)), udp(&[tcp, own])], [64 << 10, 1 << 20]);
+    }
+
+    #[test]
+    fn a_size_that_adapts_is_read_as_it_was_written_and_counts_as_its_bound() {
+        for bound in [64 << 10, 3_000_001, (1 << 31) - 1] {
+            let mut limits = Limits::default();
+            limits.set(&H2_WINDOW, LimitValue::AutoWithin(bound)).unwrap();
+            let read: Limits = serde_json::from_value(serde_json::to_value(&limits).unwrap()).unwrap();
+            assert_eq!(read, limits);
+            assert_eq!((read.auto_bound(&H2_WINDOW), read.bytes(&H2_WINDOW)), (Some(bound), bound));
+        }
+        assert_eq!(Limits::default().auto_bound(&H2_WINDOW), None);
     }
 
     #[test]
