@@ -3,7 +3,10 @@
 use analyse::Verdict;
 use anyhow::Context as _;
 use client::{Client, HandshakeKind, Options, Target, Transfer, TransferReport};
-use record::{ByteSize, Case, EndRecord, FaultKind, Redirects, Resumption, gbit_per_s, mib, mib_per_s};
+use record::{
+    ByteSize, Case, EndRecord, FaultKind, H2_WINDOW, Record, Redirects, Resumption, gbit_per_s, mib,
+    mib_per_s,
+};
 use run::{Interruption, Threads};
 
 use super::progress::Progress;
@@ -103,6 +106,7 @@ fn described(TransferReport { record, receipt, resumed_at, .. }: &TransferReport
     if let Some(limit) = &record.limited_by {
         lines.push(format!("limited by {limit}"));
     }
+    lines.extend(opened_window(record));
     if let Some(bodies) = &record.bodies {
         let [least, median, most] = [bodies.least, bodies.median, bodies.most].map(mib_per_s);
         let (count, Case { connections, streams, .. }) = (bodies.count, &record.case);
@@ -144,6 +148,13 @@ fn described(TransferReport { record, receipt, resumed_at, .. }: &TransferReport
         lines.push(format!("content: {} {} {verdict}", integrity.algorithm, integrity.received));
     }
     lines.iter().map(|line| format!("{line}\n")).collect()
+}
+
+/// Returns the window of HTTP/2 that this end has granted at last; `None` unless the window adapts.
+fn opened_window(record: &Record) -> Option<String> {
+    let bound = record.limits.auto_bound(&H2_WINDOW)?;
+    let opened = record.receiver.as_ref()?.receive_window_bytes?;
+    Some(format!("HTTP/2 window: opened to {} of at most {}", size(opened), size(bound)))
 }
 
 /// Formats a size: as a user would ask for it if it is round, else in MiB.

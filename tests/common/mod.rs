@@ -6,6 +6,7 @@ pub mod caddy;
 pub mod far;
 pub mod markdown;
 pub mod nginx;
+pub mod relay;
 pub mod resumable;
 pub mod server;
 pub mod skipped;

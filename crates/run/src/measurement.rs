@@ -296,7 +296,7 @@ impl Measurement {
         (end.throughput, end.lateness) = (readings.throughput, readings.lateness);
         (end.pull_wait, end.chunk_latency) = (readings.pull_wait.clone(), readings.pull_wait);
         end.application_wait_s = Some(readings.application_wait.as_secs_f64());
-        end.send_waits = link.send_waits;
+        (end.send_waits, end.receive_window_bytes) = (link.send_waits, link.receive_window_bytes);
         end.transport = link.stats.clone();
         end.framing = self.framing.as_ref().map(FramingObserver::record);
         (end, link.record())

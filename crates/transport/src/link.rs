@@ -26,18 +26,21 @@ pub struct Link {
     pub congestion: Option<String>,
     /// The waits of bodies that are sent; `None` unless the engine counts them.
     pub send_waits: Option<SendWaits>,
+    /// The receive window of a connection of HTTP/2, in bytes.
+    pub receive_window_bytes: Option<u64>,
     /// The counters of the connection.
     pub stats: Option<TransportStats>,
 }
 
 impl Link {
-    /// Adds another connection of the same end: counters, waits and socket memory add up, and everything else stays that of
-    /// the first connection.
+    /// Adds another connection of the same end: counters, waits and socket memory add up, the larger receive window stays,
+    /// and everything else stays that of the first connection.
     pub fn add(&mut self, other: &Self) {
         self.socket_memory_bytes = match (self.socket_memory_bytes, other.socket_memory_bytes) {
             (Some(mine), Some(theirs)) => Some(mine + theirs),
             (mine, theirs) => mine.or(theirs),
         };
+        self.receive_window_bytes = self.receive_window_bytes.max(other.receive_window_bytes);
         if let (Some(mine), Some(theirs)) = (&mut self.send_waits, &other.send_waits) {
             *mine = SendWaits { credit: mine.credit + theirs.credit, socket: mine.socket + theirs.socket };
         }
@@ -73,6 +76,11 @@ mod tests {
     #[test]
     fn the_connections_of_an_end_add_up_in_counters_and_memory_alone() {
         let mut all = link(1400, 5, None);
+        let windowed = |bytes| Link { receive_window_bytes: Some(bytes), ..Link::default() };
+        let mut windows = windowed(70_000);
+        windows.add(&windowed(90_000));
+        windows.add(&windowed(80_000));
+        assert_eq!(windows, windowed(90_000));
         all.add(&link(9000, 7, Some(100)));
         all.add(&link(9000, 1, Some(50)));
         assert_eq!(all, link(1400, 13, Some(150)));

@@ -83,8 +83,21 @@ impl<L: LinkSource> DrivenSession<L> {
     where
         D: Future<Output = ()> + Send + 'static,
     {
+        Self::woken_by(CloseSignal::default(), requests, link, drive)
+    }
+
+    /// Starts a driver like [`DrivenSession::start`], which `close` wakes for other reasons as well.
+    pub(crate) fn woken_by<D>(
+        close: CloseSignal,
+        requests: u32,
+        link: L,
+        drive: impl FnOnce(Arrivals, CloseSignal) -> D,
+    ) -> Box<dyn Session>
+    where
+        D: Future<Output = ()> + Send + 'static,
+    {
         let (arrivals, incoming) = mpsc::channel(requests as usize);
-        let (close, tasks) = (CloseSignal::default(), Tasks::default());
+        let tasks = Tasks::default();
         tasks.spawn(drive(arrivals, close.clone()));
         Box::new(Self { incoming: Mutex::new(incoming), close, link, _tasks: tasks })
     }

@@ -151,10 +151,20 @@ impl Window {
         is_whole
     }
 
+    /// Returns the largest size, in bytes.
+    pub(crate) fn most(&self) -> u32 {
+        self.most
+    }
+
     /// Doubles the window as far as the budget allows. Returns the new size if it has grown.
     pub(crate) fn grow(&self) -> Option<u32> {
-        let size = self.size();
-        let more = self.budget.take(size.min(self.most.saturating_sub(size)));
+        self.grow_to(self.size().saturating_mul(2))
+    }
+
+    /// Grows the window to `size` bytes, as far as its largest size and the budget allow. Returns the new size if it has
+    /// grown.
+    pub(crate) fn grow_to(&self, size: u32) -> Option<u32> {
+        let more = self.budget.take(size.min(self.most).saturating_sub(self.size()));
         let grown = self.size.fetch_add(more, Ordering::Relaxed).saturating_add(more);
         (more > 0).then_some(grown)
     }
@@ -203,6 +213,18 @@ mod tests {
         drop(second);
         assert_eq!(Window::at_once(&budget, 1 << 20).size(), FIRST_WINDOW + 100_000);
         assert_eq!(Window::at_once(&budget, 1000).size(), 1000);
+    }
+
+    #[test]
+    fn a_window_grows_to_a_size_within_its_most_and_the_budget() {
+        let budget = WindowBudget::new(500_000);
+        let window = Window::new(&budget, 400_000);
+        assert_eq!([window.grow_to(1000), window.grow_to(FIRST_WINDOW)], [None, None]);
+        assert_eq!([window.grow_to(100_000), window.grow_to(100_000)], [Some(100_000), None]);
+        assert_eq!(window.grow_to(u32::MAX), Some(window.most()));
+        let second = Window::new(&budget, 400_000);
+        let left = 500_000 - (400_000 - FIRST_WINDOW);
+        assert_eq!(second.grow_to(400_000), Some(FIRST_WINDOW + left));
     }
 
     proptest! {

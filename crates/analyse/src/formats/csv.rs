@@ -168,6 +168,7 @@ const END: &[Column<EndRecord>] = &[
     ("involuntary_switches", |e| {
         e.context_switches.as_ref().map(|switches| switches.involuntary.to_string())
     }),
+    ("receive_window_bytes", |e| number(e.receive_window_bytes)),
 ];
 
 #[cfg(test)]

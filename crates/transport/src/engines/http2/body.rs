@@ -13,7 +13,8 @@ use http_body::{Body as _, Frame};
 use http_body_util::BodyExt as _;
 
 use super::{
-    PROTOCOL, failure::Failure, send_window::Share, server::Control, small_frames::Waiting, turns::Turns,
+    PROTOCOL, failure::Failure, opening::Opening, send_window::Share, server::Control, small_frames::Waiting,
+    turns::Turns,
 };
 use crate::{Body, BodyError, Error};
 
@@ -202,16 +203,16 @@ fn broken(error: h2::Error) -> Error {
     Error::protocol(PROTOCOL, Failure(error))
 }
 
-/// Returns a body of a response that is being received.
-pub(super) fn received(stream: RecvStream) -> Body {
-    Http2Body::new(stream).boxed_unsync()
+/// Returns a body of a response that is being received, which may open the window of its connection.
+pub(super) fn received(stream: RecvStream, window: Option<Arc<Opening>>) -> Body {
+    Http2Body::new(stream).with_bounds(window, None).boxed_unsync()
 }
 
 /// A body that is being received. Handing on a piece returns its bytes to the peer as credit.
 pub(super) struct Http2Body {
     stream: RecvStream,
-    /// The control that opens the connection's window as bytes are read; `None` if the window is open from the start.
-    window: Option<Arc<Control>>,
+    /// The connection's window, which opens as bytes are read; `None` if the window is open from the start.
+    window: Option<Arc<Opening>>,
     /// The count of small frames that wait; `None` if it is not bounded.
     waiting: Option<Waiting>,
 }
@@ -222,8 +223,8 @@ impl Http2Body {
         Self { stream, window: None, waiting: None }
     }
 
-    /// Adds the bounds of a server for unknown clients.
-    pub(super) fn with_bounds(self, window: Option<Arc<Control>>, waiting: Option<Waiting>) -> Self {
+    /// Adds a window that changes, and the count of small frames of a server for unknown clients.
+    pub(super) fn with_bounds(self, window: Option<Arc<Opening>>, waiting: Option<Waiting>) -> Self {
         Self { window, waiting, ..self }
     }
 

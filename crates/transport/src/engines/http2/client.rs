@@ -1,20 +1,23 @@
 //! The client's end of HTTP/2.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use h2::{
     Ping,
-    client::{Builder, SendRequest},
+    client::{Builder, Connection as Driven, SendRequest},
 };
 use http::{Request, Response};
 use http_body::Body as _;
 use tokio::sync::Mutex;
 
 use super::{
-    Http2, PROTOCOL,
+    Http2, PROTOCOL, Sizing,
     body::{Sending, received},
     failure::Failure,
     layered,
+    opening::{self, Opening},
     turns::Turns,
 };
 use crate::{
@@ -22,7 +25,7 @@ use crate::{
     carriers::{Stream, StreamInfo},
     driver::Driver,
     engines::patient::{AfterFailure, Patient, Unsent, WriteFailure},
-    session::LinkSource as _,
+    session::{CloseSignal, LinkSource as _},
     tasks::Tasks,
 };
 
@@ -39,10 +42,13 @@ pub(super) async fn start(
     let turns = Turns::default();
     // h2 answers a PING before it reads on, and must not wait for a socket that accepts no more writes.
     let (stream, write_failure) = Patient::new(stream, AfterFailure::Discard);
+    let opening = (engine.sizing == Sizing::Adaptive)
+        .then(|| Arc::new(Opening::by_path(opening::window(None, engine.window), CloseSignal::default())));
+    let window = info.connection_window().unwrap_or(engine.window);
     let mut builder = Builder::new();
     builder
         .initial_window_size(engine.window)
-        .initial_connection_window_size(info.connection_window().unwrap_or(engine.window))
+        .initial_connection_window_size(opening.as_ref().map_or(window, |opening| opening.size()))
         .max_frame_size(engine.frame)
         .max_send_buffer_size(engine.send_buffer)
         .enable_push(false);
@@ -53,15 +59,51 @@ pub(super) async fn start(
     let (requests, mut connection) = builder.handshake(stream).await.map_err(broken)?;
     let ping = connection.ping_pong();
     let tasks = Tasks::default();
-    let connection = async { connection.await.map_err(Failure) };
-    let driver = Driver::spawn(&tasks, PROTOCOL, turns.clone().count(connection));
+    let driver = match opening.clone() {
+        Some(opening) => {
+            let connection = async move { drive(connection, &opening).await.map_err(Failure) };
+            Driver::spawn(&tasks, PROTOCOL, turns.clone().count(connection))
+        }
+        None => {
+            let connection = async { connection.await.map_err(Failure) };
+            Driver::spawn(&tasks, PROTOCOL, turns.clone().count(connection))
+        }
+    };
     // The pong follows the peer's SETTINGS: from here on, the peer's windows and frame size are in force.
     if let Some(mut ping) = ping {
         ping.ping(Ping::opaque()).await.map_err(broken)?;
+        if let Some(opening) = &opening {
+            tasks.spawn(opening.clone().follow_path(ping));
+        }
     }
     let requests = Mutex::new(Some(requests));
     let send_buffer = engine.send_buffer;
-    Ok(Box::new(Http2Connection { requests, send_buffer, turns, write_failure, info, driver, tasks }))
+    Ok(Box::new(Http2Connection {
+        requests,
+        send_buffer,
+        window,
+        opening,
+        turns,
+        write_failure,
+        info,
+        driver,
+        tasks,
+    }))
+}
+
+/// Drives a connection whose window changes.
+async fn drive(mut connection: Driven<impl Stream, Bytes>, opening: &Opening) -> Result<(), h2::Error> {
+    loop {
+        tokio::select! {
+            biased;
+            () = opening.notified() => {
+                if let Some(size) = opening.grown() {
+                    connection.set_target_window_size(size);
+                }
+            }
+            end = &mut connection => return end,
+        }
+    }
 }
 
 struct Http2Connection {
@@ -69,6 +111,10 @@ struct Http2Connection {
     requests: Mutex<Option<SendRequest<Bytes>>>,
     /// The most bytes that h2 queues for one stream.
     send_buffer: usize,
+    /// The connection's receive window at the start, in bytes.
+    window: u32,
+    /// The window in effect; `None` if it does not change.
+    opening: Option<Arc<Opening>>,
     turns: Turns,
     write_failure: WriteFailure,
     info: StreamInfo,
@@ -93,7 +139,9 @@ impl Connection for Http2Connection {
     }
 
     fn link(&self) -> Link {
-        Link { send_waits: Some(self.turns.waits()), ..self.info.link() }
+        let window = self.opening.as_ref().map_or(self.window, |opening| opening.size());
+        let (send_waits, receive_window_bytes) = (Some(self.turns.waits()), Some(window.into()));
+        Link { send_waits, receive_window_bytes, ..self.info.link() }
     }
 }
 
@@ -131,7 +179,7 @@ impl Http2Connection {
             };
             (response, sent)
         };
-        let mut response = response.map(received);
+        let mut response = response.map(|stream| received(stream, self.opening.clone()));
         response.extensions_mut().insert(sent);
         Ok(response)
     }

@@ -70,12 +70,13 @@ fn sender(limits: &Limits, shape: Shape) -> Vec<Term> {
 
 fn receiver(limits: &Limits, shape: Shape) -> Vec<Term> {
     let (window, flag) = (limits.bytes(&H2_WINDOW), H2_WINDOW.flag);
+    let of = if limits.auto_bound(&H2_WINDOW).is_some() { "the bound of " } else { "" };
     vec![
         shape.term(
             "HTTP/2 window",
             window,
             format!(
-                "{flag} per connection, whatever its streams: unread data that the peer may send (RFC 9113 \
+                "{of}{flag} per connection, whatever its streams: unread data that the peer may send (RFC 9113 \
                  section 5.2)"
             ),
         ),

@@ -14,12 +14,14 @@ use frame_heads::{PREFACE, Parser};
 use gather::{Gather, Gathering};
 use turns::{QUOTA, ReadQuota, Turns};
 
+mod bandwidth_delay;
 mod body;
 mod client;
 mod failure;
 mod footprint;
 mod frame_heads;
 mod gather;
+mod opening;
 mod refusals;
 mod send_window;
 mod server;
@@ -33,14 +35,24 @@ const PROTOCOL: &str = "HTTP/2";
 /// The engine of the `h2c` and `h2` rows.
 #[derive(Clone)]
 pub(crate) struct Http2 {
-    /// The receive window of a stream, and of the connection, in bytes.
+    /// The receive window of a stream, in bytes, and that of the connection unless it adapts.
     window: u32,
+    sizing: Sizing,
     /// The largest DATA frame that is accepted, in bytes.
     frame: u32,
     /// The most bytes that h2 queues for one stream.
     send_buffer: usize,
     /// The layers between h2 and the carrier.
     layers: Layers,
+}
+
+/// The size of a connection's receive window.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sizing {
+    /// The size of the limits.
+    Fixed,
+    /// A size that follows the path, up to the size of the limits.
+    Adaptive,
 }
 
 /// The layers between h2 and the carrier. Without any, h2 runs with its own defaults.
@@ -70,6 +82,7 @@ impl FromLimits for Http2 {
     fn from_limits(limits: &Limits) -> Result<Self, Error> {
         Ok(Self {
             window: bytes(limits, &H2_WINDOW)?,
+            sizing: limits.auto_bound(&H2_WINDOW).map_or(Sizing::Fixed, |_| Sizing::Adaptive),
             frame: bytes(limits, &H2_FRAME)?,
             send_buffer: bytes(limits, &H2_SEND_BUFFER)?,
             layers: Layers {

@@ -4,7 +4,7 @@ use std::{
     future::{pending, poll_fn},
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU32, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll, Waker},
 };
@@ -21,10 +21,11 @@ use http_body_util::BodyExt as _;
 use tokio::time::Instant;
 
 use super::{
-    Http2, PROTOCOL,
+    Http2, PROTOCOL, Sizing,
     body::{Http2Body, Sending},
     failure::Failure,
     layered,
+    opening::{self, Opening},
     refusals::MOST_REFUSED,
     send_window::{Share, Unanswered, is_short},
     turns::Turns,
@@ -35,7 +36,8 @@ use crate::{
     carriers::{Stream, StreamInfo},
     reset_budget::ResetBudget,
     session::{Arrivals, CloseSignal, DrivenSession, LinkSource},
-    window_budget::Window,
+    tasks::Tasks,
+    window_budget::{Window, WindowBudget},
 };
 
 /// Exchanges the settings of HTTP/2, and starts to drive the connection.
@@ -50,13 +52,14 @@ pub(super) async fn start(
 ) -> Result<Box<dyn Session>, Error> {
     let turns = Turns::default();
     let send_buffer = engine.send_buffer;
-    let window = guards.receive_budget.as_ref().map(|budget| Window::new(budget, engine.window));
+    let wake = CloseSignal::default();
+    let opening = opening(engine, guards.receive_budget.as_ref(), &wake).map(Arc::new);
     let watch = (guards.data_frame_budget < usize::MAX).then(Watch::default);
     let stream = Watched::new(layered(engine.layers, stream, &info, &turns), watch.clone());
     let mut builder = Builder::new();
     builder
         .initial_window_size(engine.window)
-        .initial_connection_window_size(window.as_ref().map_or(engine.window, Window::size))
+        .initial_connection_window_size(opening.as_ref().map_or(engine.window, |opening| opening.size()))
         .max_frame_size(engine.frame)
         .max_send_buffer_size(engine.send_buffer)
         .max_header_list_size(guards.header_bytes)
@@ -64,25 +67,51 @@ pub(super) async fn start(
     if !engine.layers.are_none() {
         builder.data_frame_budget(guards.data_frame_budget);
     }
-    let connection = builder.handshake(stream).await.map_err(|error| Error::handshake(Failure(error)))?;
+    let mut connection = builder.handshake(stream).await.map_err(|error| Error::handshake(Failure(error)))?;
+    let tasks = Tasks::default();
+    if let (Sizing::Adaptive, Some(opening), Some(pings)) = (engine.sizing, &opening, connection.ping_pong())
+    {
+        tasks.spawn(opening.clone().follow_path(pings));
+    }
     let (streams, waiting) = (guards.streams, guards.streams.saturating_add(MOST_REFUSED));
-    let link = CountedLink { info, turns: turns.clone() };
-    Ok(DrivenSession::start(waiting, link, |arrivals, close| {
-        let control = Arc::new(Control::new(close, window, send_buffer, turns.clone()));
-        turns.count(drive(connection, Reports { arrivals, streams }, control, watch))
+    let link = CountedLink { info, turns: turns.clone(), window: engine.window, opening: opening.clone() };
+    Ok(DrivenSession::woken_by(wake, waiting, link, |arrivals, close| {
+        let control = Arc::new(Control::new(close, opening, send_buffer, turns.clone()));
+        let driven = turns.count(drive(connection, Reports { arrivals, streams }, control, watch));
+        async move {
+            driven.await;
+            drop(tasks);
+        }
     }))
+}
+
+/// Returns the window of a connection whose window changes; `None` if it has the size of the limits from the start.
+fn opening(engine: &Http2, shared: Option<&WindowBudget>, wake: &CloseSignal) -> Option<Opening> {
+    match (engine.sizing, shared) {
+        (Sizing::Adaptive, _) => Some(Opening::by_path(opening::window(shared, engine.window), wake.clone())),
+        (Sizing::Fixed, Some(budget)) => {
+            Some(Opening::by_passing(Window::new(budget, engine.window), wake.clone()))
+        }
+        (Sizing::Fixed, None) => None,
+    }
 }
 
 /// The state of a connection, with the waits of its bodies.
 struct CountedLink {
     info: StreamInfo,
     turns: Turns,
+    /// The connection's receive window of the limits, in bytes.
+    window: u32,
+    /// The window in effect; `None` if it is that of the limits.
+    opening: Option<Arc<Opening>>,
 }
 
 #[async_trait]
 impl LinkSource for CountedLink {
     fn link(&self) -> Link {
-        Link { send_waits: Some(self.turns.waits()), ..self.info.link() }
+        let window = self.opening.as_ref().map_or(self.window, |opening| opening.size());
+        let (send_waits, receive_window_bytes) = (Some(self.turns.waits()), Some(window.into()));
+        Link { send_waits, receive_window_bytes, ..self.info.link() }
     }
 
     async fn delivered(&self) {
@@ -168,7 +197,7 @@ fn incoming(
     watch.iter().for_each(|watch| watch.refusals.is_over(respond.stream_id().as_u32()));
     let counted = watch.map(|watch| watch.small_frames.stream(respond.stream_id().as_u32()));
     let unanswered = watch.map(|watch| watch.send_window.request());
-    let windowed = control.window.is_some().then(|| control.clone());
+    let windowed = control.opening.clone();
     let request = request.map(|stream| Http2Body::new(stream).with_bounds(windowed, counted).boxed_unsync());
     let control = control.clone();
     Incoming::new(request, Box::new(Http2Responder { respond: Some(respond), control, unanswered }))
@@ -177,9 +206,8 @@ fn incoming(
 /// The state of a connection that its streams change and its driver applies.
 pub(super) struct Control {
     wake: CloseSignal,
-    window: Option<Window>,
-    /// The size in bytes that the window has grown to; 0 once that size is in force.
-    grown: AtomicU32,
+    /// The window of the connection; `None` if it does not change.
+    opening: Option<Arc<Opening>>,
     resets: Mutex<ResetBudget>,
     is_exceeded: AtomicBool,
     /// The most bytes that h2 queues for one stream.
@@ -189,10 +217,9 @@ pub(super) struct Control {
 }
 
 impl Control {
-    fn new(wake: CloseSignal, window: Option<Window>, send_buffer: usize, turns: Turns) -> Self {
+    fn new(wake: CloseSignal, opening: Option<Arc<Opening>>, send_buffer: usize, turns: Turns) -> Self {
         let resets = Mutex::new(ResetBudget::new(Instant::now()));
-        let (grown, is_exceeded) = (AtomicU32::new(0), AtomicBool::new(false));
-        Self { wake, window, grown, resets, is_exceeded, send_buffer, turns }
+        Self { wake, opening, resets, is_exceeded: AtomicBool::new(false), send_buffer, turns }
     }
 
     /// Applies all changes to the connection.
@@ -201,20 +228,11 @@ impl Control {
             connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
             return;
         }
-        match self.grown.swap(0, Ordering::Relaxed) {
-            0 => {}
-            size => connection.set_target_window_size(size),
+        if let Some(size) = self.opening.as_ref().and_then(|opening| opening.grown()) {
+            connection.set_target_window_size(size);
         }
         if self.wake.is_closing() {
             connection.graceful_shutdown();
-        }
-    }
-
-    /// Counts bytes of bodies that were read. The window may grow.
-    pub(super) fn taken(&self, bytes: usize) {
-        if let Some(size) = self.window.as_ref().and_then(|window| window.take(bytes)) {
-            self.grown.store(size, Ordering::Relaxed);
-            self.wake.wake();
         }
     }
 
