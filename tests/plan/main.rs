@@ -86,6 +86,7 @@ fn a_reader_gets_a_table_and_lines_to_set() {
     for part in [
         "1.000 Gbit/s with a round trip of 80 ms has 9.54 MiB in flight",
         "h2\n  longhaul: --profile balanced --h2-window ",
+        "\n  longhaul: --h2-window auto:",
         "initial_stream_window_size(",
         "stream_receive_window(",
         "client_body_buffer_size",

@@ -1,6 +1,6 @@
 //! The lines by which libraries and servers take a window.
 
-use record::Protocol;
+use record::{H2_WINDOW, LimitValue, Protocol};
 use serde::Serialize;
 
 /// A line for a configuration or a program, and its source.
@@ -22,7 +22,7 @@ const GO_MOST: u64 = (4 << 20) - 1;
 pub fn setting_lines(protocol: &Protocol, window: u64, socket: u64) -> Vec<SettingLine> {
     let line = |of, line: String, source| SettingLine { of, line, source };
     match protocol.http() {
-        Some("2") => vec![
+        Some("2") => [adaptive(window)].into_iter().flatten().chain([
             line(
                 "hyper",
                 format!(
@@ -44,7 +44,7 @@ pub fn setting_lines(protocol: &Protocol, window: u64, socket: u64) -> Vec<Setti
             ),
             caddy("net/http's HTTP2Config has no place in a Caddyfile"),
             go_http2(window),
-        ],
+        ]).collect(),
         Some("3") => vec![
             line(
                 "quinn",
@@ -102,6 +102,15 @@ pub fn setting_lines(protocol: &Protocol, window: u64, socket: u64) -> Vec<Setti
 /// The bytes of tcp_rmem for each byte of window: half of a receive buffer is overhead (tcp(7), tcp_adv_win_scale).
 const KERNEL: u64 = 2;
 
+/// Returns the line for paths that differ; `None` if the window is too small to adapt.
+fn adaptive(window: u64) -> Option<SettingLine> {
+    let value = LimitValue::AutoWithin(window);
+    H2_WINDOW.check(&value).ok()?;
+    let line =
+        format!("--{} {value}  # in place of it: follows each path, up to the same memory", H2_WINDOW.flag);
+    Some(SettingLine { of: "longhaul", line, source: "docs/explanation/memory.md" })
+}
+
 fn caddy(reason: &str) -> SettingLine {
     let line = format!("none: {reason}");
     SettingLine { of: "Caddy", line, source: "caddyserver.com/docs/caddyfile/options" }
@@ -136,6 +145,13 @@ mod tests {
             assert!(lines.iter().filter(with_bytes).count() >= 3, "{}", protocol.name);
             assert!(lines.iter().all(|line| !line.source.is_empty()));
         }
+    }
+
+    #[test]
+    fn a_window_that_can_adapt_is_the_bound_of_its_line() {
+        let first = |window| setting_lines(Protocol::by_name("h2c").unwrap(), window, 1).remove(0).line;
+        assert!(first(3 << 20).starts_with("--h2-window auto:3MiB "), "{}", first(3 << 20));
+        assert!(!first(32 << 10).contains("auto"), "{}", first(32 << 10));
     }
 
     #[test]
