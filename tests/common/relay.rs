@@ -13,8 +13,8 @@ use process::Stamp;
 /// The bytes that are relayed at once.
 const PIECE: usize = 64 << 10;
 
-/// A relay that runs until the test ends. It takes whatever the ends send, so that only their own windows bound the bytes
-/// under way.
+/// A relay that runs until the test ends. It takes whatever the ends send, so that only their own windows bound the
+/// bytes under way.
 pub struct Relay {
     pub addr: SocketAddr,
 }

@@ -57,9 +57,9 @@ pub struct EndRecord {
     /// 2026-11-28.
     #[serde(default)]
     pub send_waits: Option<SendWaits>,
-    /// The receive window of the end's connection over HTTP/2 at the report, in bytes, or the largest of several connections.
-    /// With `--h2-window auto` it is the size that the window has grown to. Null for other protocols, and in records written
-    /// before 2026-11-28.
+    /// The receive window of the end's connection over HTTP/2 at the report, in bytes, or the largest of several
+    /// connections. With `--h2-window auto` it is the size that the window has grown to. Null for other protocols, and
+    /// in records written before 2026-11-28.
     #[serde(default)]
     pub receive_window_bytes: Option<u64>,
     /// The counters of the end's connections; null if none could be read.

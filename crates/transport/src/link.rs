@@ -33,8 +33,8 @@ pub struct Link {
 }
 
 impl Link {
-    /// Adds another connection of the same end: counters, waits and socket memory add up, the larger receive window stays,
-    /// and everything else stays that of the first connection.
+    /// Adds another connection of the same end: counters, waits and socket memory add up, the larger receive window
+    /// stays, and everything else stays that of the first connection.
     pub fn add(&mut self, other: &Self) {
         self.socket_memory_bytes = match (self.socket_memory_bytes, other.socket_memory_bytes) {
             (Some(mine), Some(theirs)) => Some(mine + theirs),

@@ -161,8 +161,8 @@ impl Window {
         self.grow_to(self.size().saturating_mul(2))
     }
 
-    /// Grows the window to `size` bytes, as far as its largest size and the budget allow. Returns the new size if it has
-    /// grown.
+    /// Grows the window to `size` bytes, as far as its largest size and the budget allow. Returns the new size if it
+    /// has grown.
     pub(crate) fn grow_to(&self, size: u32) -> Option<u32> {
         let more = self.budget.take(size.min(self.most).saturating_sub(self.size()));
         let grown = self.size.fetch_add(more, Ordering::Relaxed).saturating_add(more);

@@ -1,5 +1,5 @@
-//! The window of an HTTP/2 connection that follows its path (`--h2-window auto`): it grows only as bodies are read, within
-//! its bound, and holds back the sender of a body whose reader stands still.
+//! The window of an HTTP/2 connection that follows its path (`--h2-window auto`): it grows only as bodies are read,
+//! within its bound, and holds back the sender of a body whose reader stands still.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod common;
@@ -87,7 +87,8 @@ fn request(protocol: &str, method: &str, body: Body) -> Request<Body> {
     Request::builder().method(method).uri(format!("{scheme}://localhost/")).body(body).unwrap()
 }
 
-/// Reads a body, stands still after [`READ`] bytes, and reads the rest. `window` returns the receiver's window in bytes.
+/// Reads a body, stands still after [`READ`] bytes, and reads the rest. `window` returns the receiver's window in
+/// bytes.
 async fn read_with_a_pause(mut body: Body, pulled: &AtomicU64, window: impl Fn() -> u64) {
     assert_eq!(window(), u64::from(FIRST_WINDOW), "nothing was read");
     let mut read = 0;

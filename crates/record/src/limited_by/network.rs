@@ -156,7 +156,8 @@ impl Record {
         })
     }
 
-    /// Returns the receive window over HTTP/2 in bytes: that in effect at the end, or that of the limits in older records.
+    /// Returns the receive window over HTTP/2 in bytes: that in effect at the end, or that of the limits in older
+    /// records.
     fn http2_window(&self) -> u64 {
         let in_effect = self.receiver.as_ref().and_then(|end| end.receive_window_bytes);
         in_effect.unwrap_or_else(|| self.limits.bytes(&H2_WINDOW))

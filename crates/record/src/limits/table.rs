@@ -109,10 +109,10 @@ limits! {
     /// MiB, with chunks of 4 KiB. A window of 640 KiB was 5 % slower over TLS. A window of 1 MiB is 1 to 4 % faster,
     /// and the receiver takes 12.2 MiB.
     ///
-    /// With `auto`, the connection's window starts at 64 KiB, the least that HTTP/2 allows (RFC 9113 section 6.9.2), and
-    /// grows with the bandwidth-delay product up to a bound. The default bound is that of the estimators of hyper
-    /// (BDP_LIMIT in its proto/h2/ping.rs) and grpc-go (bdpLimit in its internal/transport/bdp_estimator.go): TCP rarely
-    /// has more in flight.
+    /// With `auto`, the connection's window starts at 64 KiB, the least that HTTP/2 allows (RFC 9113 section 6.9.2),
+    /// and grows with the bandwidth-delay product up to a bound. The default bound is that of the estimators of hyper
+    /// (BDP_LIMIT in its proto/h2/ping.rs) and grpc-go (bdpLimit in its internal/transport/bdp_estimator.go): TCP
+    /// rarely has more in flight.
     H2_WINDOW = {
         flag: "h2-window",
         domain: up_to((1 << 31) - 1),

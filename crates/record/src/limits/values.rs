@@ -212,8 +212,8 @@ impl Limits {
         self.0.get(limit.flag).cloned().unwrap_or_else(|| limit.default.into())
     }
 
-    /// Returns the number of bytes of a limit that is a size, or the default if the value in a record was not a size. The
-    /// number of a size that adapts is its bound.
+    /// Returns the number of bytes of a limit that is a size, or the default if the value in a record was not a size.
+    /// The number of a size that adapts is its bound.
     pub fn bytes(&self, limit: &Limit) -> u64 {
         match (self.get(limit), limit.default) {
             (LimitValue::Bytes(bytes) | LimitValue::AutoWithin(bytes), _) | (_, Preset::Bytes(bytes)) => {

@@ -1,22 +1,22 @@
 //! The window that a path needs, from samples of the bytes that pass in one round trip: a pure function of the samples.
 //!
 //! The rules of growth are those of the estimators in hyper (proto/h2/ping.rs) and grpc-go
-//! (internal/transport/bdp_estimator.go): a window that passes whole in one round trip may be what limits, and becomes twice
-//! the bytes that passed. They require a higher bandwidth for each growth; here it must be higher by [`GAIN`], so that noise
-//! does not open the window to its bound.
+//! (internal/transport/bdp_estimator.go): a window that passes whole in one round trip may be what limits, and becomes
+//! twice the bytes that passed. They require a higher bandwidth for each growth; here it must be higher by [`GAIN`], so
+//! that noise does not open the window to its bound.
 
 use std::time::Duration;
 
-/// The part of a window, as a fraction, that must pass in one round trip for the window to be what limits. The rest allows for
-/// credit that the receiver holds back: h2 renews a window once a third of it has been read.
+/// The part of a window, as a fraction, that must pass in one round trip for the window to be what limits. The rest
+/// allows for credit that the receiver holds back: h2 renews a window once a third of it has been read.
 const FULL: (u64, u64) = (2, 3);
 
-/// The multiple of the bytes in one round trip to which a window grows. A sender needs 3/2 of them at least, because h2 holds
-/// a third of a window back.
+/// The multiple of the bytes in one round trip to which a window grows. A sender needs 3/2 of them at least, because h2
+/// holds a third of a window back.
 const AMPLE: u64 = 2;
 
-/// The least ratio of the bandwidth to that at which the window last grew. A window that limits gains the full factor. BBR
-/// tells by the same ratio that a path is full (draft-ietf-ccwg-bbr, BBRStartupFullBwThreshold).
+/// The least ratio of the bandwidth to that at which the window last grew. A window that limits gains the full factor.
+/// BBR tells by the same ratio that a path is full (draft-ietf-ccwg-bbr, BBRStartupFullBwThreshold).
 const GAIN: f64 = 1.25;
 
 /// The longest pause between two samples.
@@ -67,8 +67,8 @@ impl BandwidthDelay {
         Some(needed)
     }
 
-    /// Returns the time until the next sample: a round trip after a growth, until which the bytes are still those of the smaller
-    /// window, and then twice as long after each sample without a growth.
+    /// Returns the time until the next sample: a round trip after a growth, until which the bytes are still those of
+    /// the smaller window, and then twice as long after each sample without a growth.
     pub(super) fn pause(&self) -> Duration {
         self.pause
     }

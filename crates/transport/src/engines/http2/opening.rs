@@ -1,7 +1,8 @@
 //! The receive window of a connection whose size changes while bodies are received.
 //!
-//! The connection's window alone governs: it is never larger than the windows of streams, and a sender needs room in both (RFC 9113
-//! section 5.2.1). So it alone has to change, by WINDOW_UPDATE frames on the connection, without a round trip of SETTINGS.
+//! The connection's window alone governs: it is never larger than the windows of streams, and a sender needs room in
+//! both (RFC 9113 section 5.2.1). So it alone has to change, by WINDOW_UPDATE frames on the connection, without a round
+//! trip of SETTINGS.
 
 use std::{
     sync::{
@@ -23,9 +24,9 @@ use crate::{
     window_budget::{Window, WindowBudget},
 };
 
-/// The least time of a sample. A round trip on loopback takes 0.1 ms, in which a body moves by nothing or by a whole frame. When
-/// each was a sample of its own, some had a bandwidth that the connection never reached again: one of six windows stayed at
-/// 128 KiB, with half of the goodput.
+/// The least time of a sample. A round trip on loopback takes 0.1 ms, in which a body moves by nothing or by a whole
+/// frame. When each was a sample of its own, some had a bandwidth that the connection never reached again: one of six
+/// windows stayed at 128 KiB, with half of the goodput.
 const SHORTEST_SAMPLE: Duration = Duration::from_millis(2);
 
 /// The window of a connection that opens as bodies are read. Only bytes that their readers have taken open it.
@@ -99,8 +100,8 @@ impl Opening {
         }
     }
 
-    /// Opens the window as the path needs, until the connection ends. The window of a connection that opens otherwise is left
-    /// alone.
+    /// Opens the window as the path needs, until the connection ends. The window of a connection that opens otherwise
+    /// is left alone.
     ///
     /// Samples are taken while bodies are read, one PING at a time. A connection at rest is not pinged.
     pub(super) async fn follow_path(self: Arc<Self>, mut pings: PingPong) {
@@ -143,7 +144,8 @@ impl Released {
     }
 }
 
-/// Returns the window of a connection that follows its path up to `bound` bytes, of a budget of its own unless it shares one.
+/// Returns the window of a connection that follows its path up to `bound` bytes, of a budget of its own unless it
+/// shares one.
 pub(super) fn window(shared: Option<&WindowBudget>, bound: u32) -> Window {
     match shared {
         Some(budget) => Window::new(budget, bound),
