@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use record::{Damage, EndRecord, HeapPoint, ReadRecords, Record};
+use record::{Damage, EndRecord, HeapPoint, ReadError, ReadRecords, Record};
 
 use crate::exit::Usage;
 
@@ -97,7 +97,22 @@ pub(crate) fn read_figures(path: &Path) -> Result<Vec<Record>, Usage> {
 /// # Errors
 /// Fails if the file cannot be read, or has no record.
 pub(crate) fn read_each(path: &Path, each: impl FnMut(Record)) -> Result<Damage, Usage> {
-    let damage = record::read_each(path, each).map_err(Usage::new)?;
+    read_each_noting(path, each).map_err(Usage::new)
+}
+
+/// Passes records to `each` as [`read_each`] does, also if there are none. Returns whether there are any.
+///
+/// # Errors
+/// Fails if the file cannot be read, or is damaged.
+pub(crate) fn read_each_if_any(path: &Path, each: impl FnMut(Record)) -> Result<bool, Usage> {
+    match read_each_noting(path, each) {
+        Err(ReadError::Empty { .. }) => Ok(false),
+        read => read.and_then(Damage::none).map(|()| true).map_err(Usage::new),
+    }
+}
+
+fn read_each_noting(path: &Path, each: impl FnMut(Record)) -> Result<Damage, ReadError> {
+    let damage = record::read_each(path, each)?;
     note_torn(&damage);
     Ok(damage)
 }

@@ -16,6 +16,7 @@ mod log;
 mod output;
 mod recording;
 mod save_folder;
+mod start_at;
 mod status_lines;
 
 use std::{

@@ -212,6 +212,9 @@ fn half_a_record_is_left_out_at_the_end_of_a_file_and_refused_elsewhere() {
     fault.refuses(&[&a, &half], "half/records.jsonl:1: not a record");
     fault.refuses(&[&a, &only], "only/records.jsonl:1: not a record");
     fault.refuses(&[&a, &fault.path().join("none")], "cannot read records");
+    let empty = results(fault.path(), "empty", "");
+    assert!(fault.check(&[&a, &empty], &[], 1, "empty holds no records: its sender did not end").is_some());
+    fault.refuses(&[&empty], "no input holds a record");
 }
 
 #[test]
@@ -295,6 +298,20 @@ fn hostile_histograms_are_left_out_with_one_line_for_each_reason() {
     );
     let output = merge(&paths, &fault.path().join("again"), &[]);
     assert_eq!(text(&output.stderr).matches("left out").count(), left_out.len(), "{output:?}");
+}
+
+#[test]
+fn a_folder_without_records_stands_for_the_folders_in_it() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (fleet, at) = (temporary.path().join("fleet"), |name: &str| temporary.path().join(name));
+    fs::create_dir(&fleet).unwrap();
+    let a = host(&fleet, "a", "2026-11-28T00:00:00Z");
+    let b = host(&fleet, "b", "2026-11-28T00:00:02Z");
+    fs::create_dir(fleet.join("logs")).unwrap();
+    results(&fleet, ".hidden", "no record");
+    assert_success(&merge(&[&fleet], &at("all"), &["--expect", "2"]));
+    assert_success(&merge(&[&a, &b], &at("each"), &[]));
+    assert_eq!(files(&at("all")), files(&at("each")));
 }
 
 #[test]

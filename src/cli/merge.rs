@@ -6,7 +6,7 @@ use clap::Args;
 
 #[derive(Debug, Args)]
 pub(crate) struct MergeArgs {
-    /// Files of records, or folders of results, also ones that were merged before
+    /// Files of records; folders of results, also ones that were merged before; or folders of such folders
     #[arg(required = true)]
     pub(crate) records: Vec<PathBuf>,
     /// New folder for the merged records and their sum

@@ -18,7 +18,7 @@ use super::{
     trust::{KeyLogArgs, TrustArgs},
     values::{chunk, duration, interval, payload, seconds, upload_file},
 };
-use crate::exit::Usage;
+use crate::{exit::Usage, start_at::StartAt};
 
 /// The flags that `send` and `fetch` share.
 #[derive(Debug, Args)]
@@ -38,6 +38,9 @@ pub(crate) struct RemoteArgs {
     /// Abort when the transfer takes longer than this, name resolution included; a bare number is seconds
     #[arg(short, long, value_name = "TIME", value_parser = seconds)]
     max_time: Option<Duration>,
+    /// Time at which the transfer starts, by the clock of this machine: RFC 3339, at most 10 minutes ahead
+    #[arg(long, value_name = "TIME", value_parser = StartAt::parse, conflicts_with = "retry")]
+    pub(crate) start_at: Option<StartAt>,
     #[command(flatten)]
     connect: ConnectArgs,
     #[command(flatten)]
@@ -53,6 +56,9 @@ pub(crate) struct RemoteArgs {
     /// Name of the transfer in its record: transfers of one case, label and peer form one series
     #[arg(long, value_name = "TEXT")]
     label: Option<String>,
+    /// New folder of results for the record, which `merge`, `report` and `compare` read
+    #[arg(long, value_name = "DIR")]
+    pub(crate) results: Option<PathBuf>,
     /// Print the record on stdout and nothing else
     #[arg(long)]
     pub(crate) json: bool,

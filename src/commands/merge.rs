@@ -5,7 +5,7 @@ mod spool;
 
 use std::{
     fs,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -14,7 +14,7 @@ use std::{
 
 use analyse::{Merged, Verdict};
 use anyhow::Context as _;
-use record::{gbit_per_s, mib_per_s};
+use record::{RECORD_FILES, gbit_per_s, mib_per_s};
 
 use self::{
     draft::{Draft, check_free, parent, unwritable},
@@ -23,6 +23,7 @@ use self::{
 use super::signals::Signals;
 use crate::{
     cli::MergeArgs,
+    exit::Usage,
     output::{note, print},
 };
 
@@ -58,14 +59,38 @@ fn merge(args: &MergeArgs, stop: &Stop) -> anyhow::Result<Verdict> {
     check_free(output)?;
     let spool = tempfile::tempfile_in(existing(parent(output))).with_context(|| unwritable(output))?;
     let mut spool = Spool::new(spool);
-    args.records.iter().try_for_each(|path| spool.read(path))?;
+    let inputs: Vec<_> = args.records.iter().flat_map(|path| inputs(path)).collect();
+    let mut unfinished = 0;
+    for input in &inputs {
+        if !spool.read(input)? {
+            note(&format!("{} holds no records: its sender did not end", input.display()));
+            unfinished += 1;
+        }
+    }
+    if unfinished == inputs.len() {
+        return Err(Usage::new("no input holds a record").into());
+    }
     let written = write(spool, args, stop)?;
     if written.repeated > 0 {
         note(&format!("records that were given more than once count once: {} left out", written.repeated));
     }
     print(&described(&written.merged))?;
     eprintln!("results: {}", output.display());
-    Ok(verdict(&written.merged, args.expect))
+    Ok(if unfinished > 0 { Verdict::RunFailed } else { verdict(&written.merged, args.expect) })
+}
+
+/// Returns the inputs for which a path stands: itself, or the folders of results in a folder without records of its own.
+fn inputs(path: &Path) -> Vec<PathBuf> {
+    let has_records = |folder: &Path| RECORD_FILES.iter().any(|name| folder.join(name).exists());
+    let is_hidden =
+        |folder: &Path| folder.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
+    let entries = fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut folders: Vec<_> = entries.filter(|folder| !is_hidden(folder) && has_records(folder)).collect();
+    if folders.is_empty() || has_records(path) {
+        return vec![path.to_owned()];
+    }
+    folders.sort();
+    folders
 }
 
 /// Returns the nearest folder above a path that exists, or the path itself.

@@ -3,8 +3,9 @@
 use analyse::Verdict;
 use anyhow::Context as _;
 use client::{Client, HandshakeKind, Options, Target, Transfer, TransferReport};
+use jiff::Timestamp;
 use record::{
-    ByteSize, Case, EndRecord, FaultKind, H2_WINDOW, Record, Redirects, Resumption, gbit_per_s, mib,
+    ByteSize, Case, EndRecord, FaultKind, H2_WINDOW, Record, Redirects, Results, Resumption, gbit_per_s, mib,
     mib_per_s,
 };
 use run::{Interruption, Threads};
@@ -35,6 +36,8 @@ pub(super) fn transfer(
 ) -> anyhow::Result<Verdict> {
     let transfer = transfer.into();
     args.handshake.check_request(transfer.direction(), &options.request)?;
+    args.start_at.map_or(Ok(()), |start| start.check(Timestamp::now()))?;
+    let results = args.results.as_deref().map(Results::create).transpose()?;
     let (threads, shared) =
         Threads::start_anywhere(args.load.threads()).context("cannot start the threads")?;
     shared.iter().for_each(|shared| note(shared));
@@ -42,6 +45,15 @@ pub(super) fn transfer(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let transferred = runtime.block_on(async {
         let mut interruption = Interruption::catch()?;
+        if let Some(start) = args.start_at {
+            if !args.quiet && !args.json {
+                start.announce();
+            }
+            tokio::select! {
+                waited = start.wait() => waited?,
+                () = interruption.wait() => return Ok(None),
+            }
+        }
         let bodies = args.load.load().bodies();
         let size = transfer.size().map(|size| ByteSize(size.0.saturating_mul(bodies)));
         let progress = Progress::new(args, size);
@@ -55,7 +67,12 @@ pub(super) fn transfer(
     // A read of standard input cannot be cancelled: do not wait for it.
     runtime.shutdown_background();
     match transferred? {
-        Some(transferred) => report(args, &transferred, stdout),
+        Some(transferred) => {
+            let written = results.map_or(Ok(()), |mut results| results.write(&transferred.record));
+            let verdict = report(args, &transferred, stdout)?;
+            written?;
+            Ok(verdict)
+        }
         None => Ok(Verdict::Interrupted),
     }
 }

@@ -81,6 +81,7 @@ const OUTPUT: Group = Group {
     further: &[
         "title",
         "label",
+        "results",
         "csv",
         "junit",
         "interval",
@@ -107,6 +108,7 @@ const REQUEST: Group = Group {
         "retry_max_time",
         "timeout",
         "max_time",
+        "start_at",
     ],
 };
 

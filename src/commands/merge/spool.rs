@@ -13,10 +13,10 @@ use std::{
 use analyse::{Merge, Merged, Spans};
 use anyhow::Context as _;
 use jiff::Timestamp;
-use record::{Damage, Record, Results};
+use record::{Record, Results};
 
 use super::Stop;
-use crate::{exit::Usage, input::read_each};
+use crate::{exit::Usage, input::read_each_if_any};
 
 /// How far the clock of another machine may be ahead of this one. The clocks of machines that set them by NTP differ by milliseconds,
 /// those of others by seconds. A run that seems to start in the future by more is of a clock that is wrong.
@@ -52,16 +52,15 @@ impl Spool {
         Self { lines: BufWriter::new(file), length: 0, keys: Vec::new(), spans: Spans::default() }
     }
 
-    /// Adds the records of a file or folder.
-    pub(super) fn read(&mut self, path: &Path) -> anyhow::Result<()> {
+    /// Adds the records of a file or folder. Returns whether it has any.
+    pub(super) fn read(&mut self, path: &Path) -> anyhow::Result<bool> {
         let mut outcome = Ok(());
-        let damage: Damage = read_each(path, |record| {
+        let has_any = read_each_if_any(path, |record| {
             if outcome.is_ok() {
                 outcome = self.add(&record, path);
             }
         })?;
-        outcome?;
-        Ok(damage.none().map_err(Usage::new)?)
+        outcome.map(|()| has_any)
     }
 
     fn add(&mut self, record: &Record, path: &Path) -> anyhow::Result<()> {
