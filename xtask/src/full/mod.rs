@@ -18,6 +18,7 @@ mod outcome;
 mod platforms;
 mod release;
 mod simulation;
+mod slurm;
 mod soak;
 mod steps;
 mod times;
@@ -42,7 +43,7 @@ use self::{
 use crate::{study, workspace};
 
 /// Run the tables that are too long for the gate: load, soak, hostile clients, interoperation, framing,
-/// h2spec, the cost of watching, fuzzing, simulated proofs, other platforms, a release, the times of the defaults
+/// h2spec, the cost of watching, fuzzing, simulated proofs, other platforms, a release, fleets, the times of the defaults
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// Steps [default: all]

@@ -7,7 +7,7 @@ use clap::builder::PossibleValuesParser;
 
 use super::{
     Context, answers, framing, fuzz, h2spec, hostile, interop, limited_by, load, oldest, outcome::Outcome,
-    platforms, release, simulation, soak, times, watching,
+    platforms, release, simulation, slurm, soak, times, watching,
 };
 
 /// One step: an entry of [`STEPS`].
@@ -121,6 +121,13 @@ pub(super) const STEPS: &[Step] = &[
         allowance: 90 * 60,
         asked: |_| 0,
         run: release::run,
+    },
+    Step {
+        name: "slurm",
+        about: "a fleet of senders on three nodes of Slurm, also with a late sender and a dead node",
+        allowance: 15 * 60,
+        asked: |_| 0,
+        run: slurm::run,
     },
     Step {
         name: "times",
