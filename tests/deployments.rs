@@ -152,6 +152,11 @@ fn names_ports_and_numbers_agree() {
             assert!(text.contains(rule), "{name} lacks {rule}");
         }
     }
+    let facts = manifest("fleet/fleet.env");
+    for arg in arguments(&senders).iter().chain(&arguments(&merge)).filter(|arg| arg.contains("$(")) {
+        let name = arg.rsplit_once("$(").unwrap().1.trim_end_matches(')');
+        assert!(name == "INDEX" || facts.lines().any(|line| line.starts_with(&format!("{name}="))), "{name}");
+    }
     let args = arguments(&server);
     let (_, port) = value(&args, "--listen-tls").rsplit_once(':').unwrap();
     let service = manifest("server/service.yaml");

@@ -11,6 +11,7 @@ mod h2spec;
 mod hostile;
 mod interop;
 mod isolated;
+mod kubernetes;
 mod limited_by;
 mod load;
 mod oldest;

@@ -15,8 +15,7 @@ use crate::workspace;
 const KINDS: [&str; 6] = [".crate", ".tar.gz", ".deb", ".whl", ".cdx.json", "SHA256SUMS"];
 
 pub(super) fn run(_: &Context<'_>) -> Result<Outcome> {
-    if !Command::new("dpkg-deb").arg("--version").stdout(Stdio::null()).status().is_ok_and(|it| it.success())
-    {
+    if !is_installed("dpkg-deb") {
         return Ok(Outcome::not_run("dpkg-deb is not installed"));
     }
     let mut outcome = Outcome::default();
@@ -29,7 +28,14 @@ pub(super) fn run(_: &Context<'_>) -> Result<Outcome> {
         let folder = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim_end());
         list(&folder, &mut outcome)?;
     }
+    if !is_installed("buildah") {
+        outcome.notes.push("buildah is not installed, so there is no container image.".into());
+    }
     Ok(outcome)
+}
+
+fn is_installed(program: &str) -> bool {
+    Command::new(program).arg("--version").stdout(Stdio::null()).status().is_ok_and(|status| status.success())
 }
 
 /// Lists the files with their sizes, and checks that each kind is there and fits its checksum.

@@ -6,8 +6,8 @@ use anyhow::Result;
 use clap::builder::PossibleValuesParser;
 
 use super::{
-    Context, answers, framing, fuzz, h2spec, hostile, interop, limited_by, load, oldest, outcome::Outcome,
-    platforms, release, simulation, slurm, soak, times, watching,
+    Context, answers, framing, fuzz, h2spec, hostile, interop, kubernetes, limited_by, load, oldest,
+    outcome::Outcome, platforms, release, simulation, slurm, soak, times, watching,
 };
 
 /// One step: an entry of [`STEPS`].
@@ -128,6 +128,13 @@ pub(super) const STEPS: &[Step] = &[
         allowance: 15 * 60,
         asked: |_| 0,
         run: slurm::run,
+    },
+    Step {
+        name: "kubernetes",
+        about: "the manifests of a fleet, rendered by kubectl and validated against schemas",
+        allowance: 5 * 60,
+        asked: |_| 0,
+        run: kubernetes::run,
     },
     Step {
         name: "times",
