@@ -154,8 +154,10 @@ fn names_ports_and_numbers_agree() {
     }
     let facts = manifest("fleet/fleet.env");
     for arg in arguments(&senders).iter().chain(&arguments(&merge)).filter(|arg| arg.contains("$(")) {
-        let name = arg.rsplit_once("$(").unwrap().1.trim_end_matches(')');
-        assert!(name == "INDEX" || facts.lines().any(|line| line.starts_with(&format!("{name}="))), "{name}");
+        for name in arg.split("$(").skip(1).map(|rest| rest.split_once(')').unwrap().0) {
+            let is_fact = facts.lines().any(|line| line.starts_with(&format!("{name}=")));
+            assert!(is_fact || name == "INDEX", "{name}");
+        }
     }
     let args = arguments(&server);
     let (_, port) = value(&args, "--listen-tls").rsplit_once(':').unwrap();

@@ -25,7 +25,7 @@ use nix::{
 };
 use rand_core::{Rng as _, SeedableRng as _};
 use rand_xoshiro::Xoshiro256PlusPlus;
-use record::{Case, EndRecord, Latency, Outcome, Record, TimelinePoint};
+use record::{Case, EndRecord, Fault as RunFault, FaultKind, Latency, Outcome, Record, TimelinePoint};
 use tempfile::TempDir;
 
 /// Returns a record of a run of ten seconds on a host.
@@ -35,6 +35,14 @@ fn record(host: &str, started_at: &str) -> Record {
     record.started_at = started_at.into();
     record.elapsed_s = Some(10.0);
     record.sender = Some(EndRecord::default());
+    record
+}
+
+/// Returns a record of a run whose content was not the same at both ends.
+fn corrupted() -> Record {
+    let mut record = record("corrupted", "2026-11-28T00:00:00Z");
+    record.outcome = Outcome::Error;
+    record.error = Some(Fault::new(FaultKind::Integrity, "the digests differ"));
     record
 }
 
@@ -245,6 +253,17 @@ fn a_clock_that_is_a_little_ahead_is_taken_and_one_of_an_hour_is_refused() {
         " s in the future, and clocks may differ by 60 s; set the clock",
     );
     fault.refuses(&[&host(fault.path(), "no time", "noon")], "'noon' is not a time");
+}
+
+#[test]
+fn content_that_differed_decides_the_exit_code() {
+    let fault = Fault::new();
+    let mut record = record("corrupted", "2026-11-28T00:00:00Z");
+    record.outcome = Outcome::Error;
+    record.error = Some(RunFault::new(FaultKind::Integrity, "a was sent, b was received"));
+    let corrupted = results(fault.path(), "corrupted", &record.to_line().unwrap());
+    let sum = fault.check(&[&corrupted], &["--expect", "2"], 5, "1 of 1 runs failed").unwrap();
+    assert_eq!(sum["corrupted"], 1);
 }
 
 #[test]

@@ -76,7 +76,8 @@ fn merge(args: &MergeArgs, stop: &Stop) -> anyhow::Result<Verdict> {
     }
     print(&described(&written.merged))?;
     eprintln!("results: {}", output.display());
-    Ok(if unfinished > 0 { Verdict::RunFailed } else { verdict(&written.merged, args.expect) })
+    let ended = if unfinished > 0 { Verdict::RunFailed } else { Verdict::Good };
+    Ok(verdict(&written.merged, args.expect).min(ended))
 }
 
 /// Returns the inputs for which a path stands: itself, or the folders of results in a folder without records of its own.
@@ -173,12 +174,12 @@ fn verdict(merged: &Merged, expected: Option<usize>) -> Verdict {
     let mut verdict = Verdict::Good;
     if merged.failed > 0 {
         note(&format!("{} of {} runs failed", merged.failed, merged.records));
-        verdict = Verdict::RunFailed;
+        verdict = if merged.corrupted > 0 { Verdict::IntegrityFailed } else { Verdict::RunFailed };
     }
     let found = merged.senders.len();
     if let Some(expected) = expected.filter(|expected| found != *expected) {
         note(&format!("{expected} senders were expected, but {found} have records"));
-        verdict = Verdict::RunFailed;
+        verdict = verdict.min(Verdict::RunFailed);
     }
     for left_out in &merged.left_out {
         let (number, sender, reason) = (left_out.distributions, &left_out.sender, &left_out.reason);

@@ -12,7 +12,7 @@ use std::{
     fmt,
 };
 
-use record::{Record, Weight};
+use record::{FaultKind, Record, Weight};
 use serde::Serialize;
 
 use self::sum::{LeftOuts, Sum};
@@ -30,6 +30,8 @@ pub struct Merged {
     pub records: u64,
     /// The number of records whose run failed.
     pub failed: u64,
+    /// The number of records whose content was not the same at both ends.
+    pub corrupted: u64,
     /// The names of the machines that made the records.
     pub hosts: BTreeSet<String>,
     /// The senders: one for each session, in the order of their names.
@@ -130,6 +132,8 @@ impl Merge {
         sender.records += 1;
         if !record.is_ok() {
             self.merged.failed += 1;
+            let is_corrupted = record.error.as_ref().is_some_and(|fault| fault.kind == FaultKind::Integrity);
+            self.merged.corrupted += u64::from(is_corrupted);
             return;
         }
         let bytes = record.case.total_bytes();

@@ -161,6 +161,7 @@ fn verdicts(command: &str) -> &'static [(Verdict, &'static str)] {
     use Verdict::{Inconclusive, IntegrityFailed, Interrupted, MemoryOver, RunFailed, Slower};
     match command {
         "merge" => &[
+            (IntegrityFailed, "the content of a run was not the same at both ends"),
             (RunFailed, "a run failed, a sender is missing (--expect), or the folder cannot be written"),
             (Inconclusive, "the senders did not all run at the same time"),
             (Interrupted, "interrupted; nothing is written"),
