@@ -45,15 +45,15 @@ pub(super) fn run(context: &Context<'_>) -> Result<Outcome> {
         let cluster = Cluster::start()?;
         run(&Place { name, program: context.program, cluster: &cluster }, &mut outcome)?;
     }
-    outcome.notes.push(version(context.program)?);
-    outcome
-        .notes
-        .push(format!("{}: three slurmd and one munged on one machine.", version(Path::new("sinfo"))?));
+    outcome.notes.push(version(context.program, "--version")?);
+    let slurm = version(Path::new("slurmd"), "-V")?;
+    outcome.notes.push(format!("{slurm}: three slurmd and one munged on one machine."));
     Ok(outcome)
 }
 
-fn version(program: &Path) -> Result<String> {
-    let output = Command::new(program).arg("--version").output().context("no version")?;
+/// Returns what a program prints about its version, without the list of its libraries.
+fn version(program: &Path, flag: &str) -> Result<String> {
+    let output = Command::new(program).arg(flag).output().context("no version")?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     Ok(text.lines().take(4).map(str::trim).collect::<Vec<_>>().join(", "))
 }
