@@ -20,6 +20,8 @@ pub(crate) struct Line<T> {
     added: Cell<u64>,
     news: Notify,
     began: Stamp,
+    /// The shortest time to wait for a packet that is not due yet.
+    slack: Duration,
 }
 
 struct Packet<T> {
@@ -31,7 +33,12 @@ struct Packet<T> {
 impl<T> Line<T> {
     /// Returns an empty line, whose times count from `began`.
     pub(crate) fn new(began: Stamp) -> Rc<Self> {
-        Rc::new(Self { packets: RefCell::default(), added: Cell::new(0), news: Notify::new(), began })
+        Self::in_batches(began, Duration::ZERO)
+    }
+
+    /// Returns an empty line, whose packets may be late by up to `slack`: one wait serves all that are due in this time.
+    pub(crate) fn in_batches(began: Stamp, slack: Duration) -> Rc<Self> {
+        Rc::new(Self { packets: RefCell::default(), added: Cell::new(0), news: Notify::new(), began, slack })
     }
 
     /// Adds a packet that arrives at `due`.
@@ -60,7 +67,7 @@ impl<T> Line<T> {
                     }
                 }
                 Some(wait) => tokio::select! {
-                    () = alarm.after(wait) => {}
+                    () = alarm.after(wait.max(self.slack)) => {}
                     () = self.news.notified() => {}
                 },
                 None => self.news.notified().await,
@@ -115,5 +122,16 @@ mod tests {
             line.add(Duration::ZERO, "overtakes");
         });
         assert_eq!(taken, "overtakes");
+    }
+
+    #[tokio::test]
+    async fn packets_that_are_due_at_nearly_the_same_time_share_a_wait() {
+        let (began, slack) = (Stamp::now(), Duration::from_millis(20));
+        let (line, mut alarm) = (Line::in_batches(began, slack), Alarm::new().unwrap());
+        (1..=3).for_each(|due_ms| line.add(Duration::from_millis(due_ms), due_ms));
+        for due_ms in 1..=3 {
+            assert_eq!(line.take(&mut alarm).await, due_ms);
+            assert!(began.elapsed() >= slack, "{due_ms}");
+        }
     }
 }

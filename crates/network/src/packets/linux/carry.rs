@@ -1,6 +1,6 @@
 //! Carries IP packets from one interface to the other.
 
-use std::{io, os::fd::OwnedFd, rc::Rc};
+use std::{io, os::fd::OwnedFd, rc::Rc, time::Duration};
 
 use rustix::io::{Errno, read, write};
 use tokio::{io::unix::AsyncFd, task::yield_now};
@@ -10,6 +10,13 @@ use crate::{alarm::Alarm, line::Line, link::SharedLink};
 
 /// The packets that one turn takes, at most, so that those on their way are not late.
 const TURN: usize = 64;
+
+/// The part of the delay by which packets may be late, so that one wait serves several of them. A wait costs more processor
+/// time than a packet.
+const SLACK_PARTS: u32 = 64;
+
+/// The longest such time.
+const MAX_SLACK: Duration = Duration::from_micros(200);
 
 /// Carries packets of both directions until an interface fails: the first link leads to the server.
 pub(super) async fn carry(
@@ -31,7 +38,8 @@ async fn carry_one(
     end: &End,
     link: &SharedLink,
 ) -> io::Error {
-    let line = Line::new(link.borrow().began());
+    let slack = (link.borrow().delay() / SLACK_PARTS).min(MAX_SLACK);
+    let line = Line::in_batches(link.borrow().began(), slack);
     let outcome = tokio::select! {
         outcome = take(from, end, link, &line) => outcome,
         outcome = hand_on(to, link, &line) => outcome,

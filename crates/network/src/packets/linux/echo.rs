@@ -41,7 +41,8 @@ impl Echo {
         Self { client, server }
     }
 
-    /// Sends pings one after the other. Returns the round-trip time of each in microseconds; `None` for one that was lost.
+    /// Sends pings one after the other. Returns the round-trip time of each in microseconds; `None` for one that was
+    /// lost.
     ///
     /// # Errors
     /// Fails if a socket does.

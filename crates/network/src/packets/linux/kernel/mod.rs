@@ -2,8 +2,8 @@
 //! delay and pace.
 //!
 //! The ports see what the ends have sent in single packets; a queue at the end itself would see a batch of UDP as one
-//! packet. On a kernel without netem, TCP of the sender knows of the packets that wait at the port, and sends few more: a
-//! queue does not overflow as it does on a real path.
+//! packet. On a kernel without netem, TCP of the sender knows of the packets that wait at the port and holds back
+//! more, so that a queue overflows less than on a real path.
 
 mod links;
 mod loss;

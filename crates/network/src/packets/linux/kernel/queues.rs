@@ -82,7 +82,7 @@ fn netem(network: &NetworkSpec) -> Option<String> {
     if has_delay(network) || network.rate.is_some() {
         // The jitter of netem goes both ways from the delay, that of a network only adds to it.
         let (delay, jitter) = (network.rtt / 2 + network.jitter / 2, network.jitter / 2);
-        // A packet that netem delays counts no longer as one that waits at its sender, where TCP would hold back others.
+        // A packet that netem delays no longer counts as one that waits at its sender, where TCP would hold back more.
         figures += &format!(" delay {}", micros(delay.max(LEAST_DELAY)));
         if !jitter.is_zero() {
             figures += &format!(" {} rate {IN_ORDER}", micros(jitter));
