@@ -42,7 +42,7 @@ fn record(host: &str, started_at: &str) -> Record {
 fn corrupted() -> Record {
     let mut record = record("corrupted", "2026-11-28T00:00:00Z");
     record.outcome = Outcome::Error;
-    record.error = Some(Fault::new(FaultKind::Integrity, "the digests differ"));
+    record.error = Some(RunFault::new(FaultKind::Integrity, "the digests differ"));
     record
 }
 
@@ -258,10 +258,7 @@ fn a_clock_that_is_a_little_ahead_is_taken_and_one_of_an_hour_is_refused() {
 #[test]
 fn content_that_differed_decides_the_exit_code() {
     let fault = Fault::new();
-    let mut record = record("corrupted", "2026-11-28T00:00:00Z");
-    record.outcome = Outcome::Error;
-    record.error = Some(RunFault::new(FaultKind::Integrity, "a was sent, b was received"));
-    let corrupted = results(fault.path(), "corrupted", &record.to_line().unwrap());
+    let corrupted = results(fault.path(), "corrupted", &corrupted().to_line().unwrap());
     let sum = fault.check(&[&corrupted], &["--expect", "2"], 5, "1 of 1 runs failed").unwrap();
     assert_eq!(sum["corrupted"], 1);
 }

@@ -7,13 +7,6 @@ use rand_core::{Rng as _, SeedableRng as _};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use record::{DirectionCount, NetworkSpec};
 
-/// The largest default queue, and the least.
-const QUEUE: std::ops::RangeInclusive<u64> = 64 << 10..=16 << 20;
-
-/// The window of a connection of TCP over a link without a rate. Linux opens receive windows to about as much by default (half of
-/// the 6 MiB in net.ipv4.tcp_rmem).
-const WINDOW: u64 = 4 << 20;
-
 /// One direction of an emulated network.
 ///
 /// A packet waits until the link has sent the packets before it at its rate. Then it travels for half of the round-trip time and a
@@ -155,24 +148,7 @@ impl Link {
 
 /// Returns the bytes that the queue of a direction holds.
 pub(crate) fn queue(spec: &NetworkSpec) -> u64 {
-    spec.queue.map_or_else(|| default_queue(spec), |queue| queue.0)
-}
-
-/// Returns the default of the queue in bytes: the bytes that fill the path, so that one congestion window of Reno keeps the link
-/// busy after it was halved.
-fn default_queue(spec: &NetworkSpec) -> u64 {
-    let in_flight = spec.rate.map(|rate| (rate.bytes_per_s() * spec.rtt.as_secs_f64()) as u64);
-    in_flight.unwrap_or_default().clamp(*QUEUE.start(), *QUEUE.end())
-}
-
-/// Returns the window of each connection of TCP that ends at the relay, in bytes: the bytes that fill the path, and as many in its
-/// queue.
-pub(crate) fn window(spec: &NetworkSpec) -> u64 {
-    match (spec.queue, spec.rate) {
-        (Some(queue), _) => queue.0,
-        (None, Some(_)) => default_queue(spec).saturating_mul(2),
-        (None, None) => WINDOW,
-    }
+    spec.queue_bytes()
 }
 
 fn add(count: &mut Option<u64>) {
@@ -234,15 +210,5 @@ mod tests {
     fn a_packet_that_overtakes_leaves_out_the_delay() {
         let mut link = link("rtt=40ms,reorder=99.9999%");
         assert_eq!(link.pass_packet(3 * MS, 1), Some(3 * MS));
-    }
-
-    #[test]
-    fn the_defaults_of_queue_and_window_fill_the_path() {
-        for (spec, window_bytes) in
-            [("wan", 5_000_000), ("lan", 131_072), ("rtt=1ms", 4 << 20), ("wan,queue=1MiB", 1 << 20)]
-        {
-            assert_eq!(window(&spec.parse().unwrap()), window_bytes, "{spec}");
-        }
-        assert_eq!(link("wan").queue, 2_500_000);
     }
 }

@@ -14,7 +14,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use crate::{alarm::Alarm, datagrams::loopback, line::Line, link, link::SharedLink, window::Window};
+use crate::{alarm::Alarm, datagrams::loopback, line::Line, link::SharedLink, window::Window};
 
 /// The bytes of a piece: from a segment of TCP over Ethernet to what one call of the kernel moves well.
 const PIECE: RangeInclusive<u64> = 1448..=64 << 10;
@@ -45,7 +45,7 @@ pub(crate) async fn listen(
     let listener = TcpListener::bind(loopback(server)).await?;
     let address = listener.local_addr()?;
     let in_time = network.rate.map(|rate| (rate.bytes_per_s() * PIECE_TIME_S) as u64);
-    let (window, piece) = (link::window(network), in_time.unwrap_or(u64::MAX));
+    let (window, piece) = (network.window_bytes(), in_time.unwrap_or(u64::MAX));
     let piece = piece.clamp(*PIECE.start(), *PIECE.end()).min(window);
     let shape = Shape { to_server, to_client, round_trip: network.rtt, window, piece };
     let work = async move {

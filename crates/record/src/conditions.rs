@@ -104,8 +104,8 @@ impl Record {
     /// - The hypervisor took over 2 % of the time from a core of an end (`steal_s`).
     /// - The CPU quota of the cgroup was used up (`throttled_s`).
     /// - An end was preempted over 200 times per second, and at least 10 times (`context_switches.involuntary`).
-    /// - The sender retransmitted packets, which loopback never loses (`transport`). A network between two machines may lose
-    ///   them, so there this rule does not apply.
+    /// - The sender retransmitted packets, which loopback never loses (`transport`). A network between two machines, and an
+    ///   emulated one, may lose them, so there this rule does not apply.
     ///
     /// Both fields stay empty if the run failed, or if no delay could be read.
     pub fn judge_disturbance(&mut self) {
@@ -128,7 +128,7 @@ impl Record {
             let count = count as f64;
             count >= FEWEST_SWITCHES && count > SWITCHES_PER_S * elapsed
         };
-        let is_loopback = self.peer_host.is_none();
+        let is_loopback = self.peer_host.is_none() && self.case.network.is_none();
         let rules = [
             (Disturbance::RunDelay, delays.into_iter().any(long)),
             (Disturbance::Steal, cores.filter_map(|core| core.steal_s).any(long)),

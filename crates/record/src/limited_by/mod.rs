@@ -1,5 +1,6 @@
 //! The cause that limited the goodput of a run, judged from the measurements of its record alone.
 
+mod emulated;
 mod network;
 mod shares;
 #[cfg(test)]
@@ -125,8 +126,9 @@ impl Record {
     /// 2. An end needed its processor, or waited for it, for at least 80 % of the time, or both ends together for at
     ///    least 118 % (`cpu`, `run_delay_s`). Of the wait of an end that busy-polls, the share of work in its processor time
     ///    counts. The busier end is the cause.
-    /// 3. The counters of the sender's connection name a window, a buffer or the path (`send_waits`, `transport`).
-    /// 4. The busier end needed its processor for at least half of the time.
+    /// 3. The body took at least 90 % of the rate of an emulated network (`network`), or the window of its relay was full.
+    /// 4. The counters of the sender's connection name a window, a buffer or the path (`send_waits`, `transport`).
+    /// 5. The busier end needed its processor for at least half of the time.
     ///
     /// If none holds, or the run failed, the field stays empty.
     pub fn judge_limit(&mut self) {

@@ -41,10 +41,10 @@ const SMALLER: f64 = 0.9;
 const FILLED: f64 = 0.5;
 
 /// A bound on the bytes that are on their way.
-struct Bound {
-    cause: Cause,
+pub(super) struct Bound {
+    pub(super) cause: Cause,
     /// The bytes of all connections and streams together; `None` if unknown.
-    bytes: Option<u64>,
+    pub(super) bytes: Option<u64>,
 }
 
 impl Bound {
@@ -62,7 +62,7 @@ impl Bound {
 }
 
 /// The bytes that are on their way at once: goodput times round-trip time.
-struct Flight {
+pub(super) struct Flight {
     bytes: f64,
     has_losses: bool,
 }
@@ -80,12 +80,20 @@ impl Record {
         if idle < IDLE {
             return None;
         }
+        if let Some(limited) = self.emulated_rate(elapsed_s, idle) {
+            return Some(limited);
+        }
         let Some(end) = &self.sender else { return self.seen_by_the_receiver(elapsed_s) };
-        let path = Path::of(end.transport.as_ref()?);
+        let transport = end.transport.as_ref()?;
+        let relay = self.relay_of_tcp().filter(|_| matches!(transport, TransportStats::Tcp(_)));
+        let path = relay.map_or_else(|| Path::of(transport), Path::of_relay);
         let in_flight = self.case.total_bytes() as f64 / elapsed_s * path.rtt_us as f64 / 1e6;
         let flight = Flight { bytes: in_flight, has_losses: path.losses > 0 };
-        let bound = match end.transport.as_ref()? {
-            TransportStats::Tcp(tcp) => self.tcp_bound(tcp, elapsed_s, &flight)?,
+        let bound = match transport {
+            TransportStats::Tcp(tcp) => match relay {
+                None => self.tcp_bound(tcp, elapsed_s, &flight)?,
+                Some(relay) => self.bound_of_relayed_tcp(relay, tcp, &flight)?,
+            },
             TransportStats::Quic(quic) => self.quic_bound(quic, &flight)?,
         };
         let least = if ready < ENDS_DELAY { QUEUED_US } else { QUEUED_BEHIND_ENDS_US };
@@ -110,7 +118,7 @@ impl Record {
         LimitedBy::new(bound.cause, share, format!("{evidence}{losses}"))
     }
 
-    fn total_rate(&self, elapsed_s: f64) -> String {
+    pub(super) fn total_rate(&self, elapsed_s: f64) -> String {
         format!("{:.1} Mbit/s", self.case.total_bytes() as f64 * 8.0 / elapsed_s / 1e6)
     }
 
@@ -127,7 +135,7 @@ impl Record {
 
     /// Returns the bound that holds over TCP: HTTP/2's windows, the receive window, the send buffer, or the congestion
     /// window. `None` if the kernel states no times.
-    fn tcp_bound(&self, tcp: &TcpStats, elapsed_s: f64, flight: &Flight) -> Option<Bound> {
+    pub(super) fn tcp_bound(&self, tcp: &TcpStats, elapsed_s: f64, flight: &Flight) -> Option<Bound> {
         let (streams, connections) = self.flows();
         let congestion = tcp.cwnd.saturating_mul(tcp.mss).saturating_mul(connections);
         let waits = self.sender.as_ref().and_then(|end| end.send_waits);
@@ -205,10 +213,10 @@ impl Record {
 }
 
 /// The round-trip times and losses of the path, as the sender saw them.
-struct Path {
-    rtt_us: u64,
-    min_rtt_us: Option<u64>,
-    losses: u64,
+pub(super) struct Path {
+    pub(super) rtt_us: u64,
+    pub(super) min_rtt_us: Option<u64>,
+    pub(super) losses: u64,
 }
 
 impl Path {

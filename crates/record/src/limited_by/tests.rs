@@ -325,3 +325,29 @@ fn names_are_distinct() {
     let names: std::collections::BTreeSet<&str> = Cause::ALL.iter().map(|cause| cause.name()).collect();
     assert_eq!(names.len(), Cause::ALL.len());
 }
+
+fn network(asked: &str, held: u64, passed: u64) -> impl FnOnce(&mut Record) {
+    let mut network = crate::NetworkRecord::new(asked.parse().unwrap());
+    network.round_trips_us = vec![Some(40_100.0)];
+    (network.to_server.queue_peak_bytes, network.to_server.bytes) = (Some(held), passed);
+    move |record| {
+        sender(record).transport = Some(TransportStats::Tcp(TcpStats { rtt_us: 100, ..tcp() }));
+        record.network = Some(network);
+    }
+}
+
+#[test]
+fn the_rate_of_an_emulated_network_or_the_window_of_its_relay_is_the_cause() {
+    let total = record("h1c").case.total_bytes();
+    let rate = total * 8 / 10;
+    let cause_of =
+        |asked: &str, held: u64| with("h1c", network(asked, held, total)).map(|limit| limit.to_string());
+    let used = cause_of(&format!("rtt=40ms,rate={rate}bit"), 0).unwrap();
+    assert!(used.starts_with("path rate (") && used.ends_with(&format!("Mbit/s of {rate}bit/s)")), "{used}");
+    let full = cause_of("rtt=40ms,queue=1MiB", 1 << 20).unwrap();
+    assert!(
+        full.starts_with("connection window (1MiB per ") && full.ends_with(", round trip 40.1 ms)"),
+        "{full}"
+    );
+    assert_eq!(cause_of("rtt=40ms,queue=1MiB", 1 << 19), None);
+}

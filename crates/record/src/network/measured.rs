@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{NetworkSpec, RelayKind};
+use crate::Direction;
 
 /// An emulated network in a run: what was asked for, and what was measured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -57,6 +58,19 @@ pub struct RelayResources {
 }
 
 impl NetworkRecord {
+    /// Returns what passed in the direction of the body.
+    pub fn of_body(&self, direction: Direction) -> &DirectionCount {
+        match direction {
+            Direction::Up => &self.to_server,
+            Direction::Down => &self.to_client,
+        }
+    }
+
+    /// Returns the least round-trip time of the pings in microseconds; `None` if all were lost.
+    pub fn least_round_trip_us(&self) -> Option<f64> {
+        self.round_trips_us.iter().flatten().copied().min_by(f64::total_cmp)
+    }
+
     /// Returns the record of a network that nothing has passed yet.
     pub fn new(asked: NetworkSpec) -> Self {
         Self {

@@ -1,6 +1,6 @@
 //! The description of an emulated network: its figures, and their text form.
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::{fmt, ops::RangeInclusive, str::FromStr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -106,6 +106,13 @@ const TIMES: &[(&str, u64)] = &[("ms", 1_000_000), ("us", 1000), ("s", 1_000_000
 /// The longest delay in nanoseconds. It bounds what a relay may have to hold at a given rate.
 const MAX_DELAY_NS: u64 = 10_000_000_000;
 
+/// The least and the largest queue by default, in bytes.
+const QUEUE: RangeInclusive<u64> = 64 << 10..=16 << 20;
+
+/// The window of a connection of TCP over a link without a rate, in bytes. Linux opens receive windows to about as much by default
+/// (half of the 6 MiB in net.ipv4.tcp_rmem).
+const WINDOW: u64 = 4 << 20;
+
 /// All of a million.
 const ALL: u64 = 1_000_000;
 
@@ -138,6 +145,24 @@ impl NetworkSpec {
     /// Returns whether packets are dropped or overtake each other, which a relay that ends TCP cannot do to TCP.
     pub fn needs_packets(&self) -> bool {
         self.loss_per_million > 0 || self.reorder_per_million > 0
+    }
+
+    /// Returns the bytes that the queue of each direction holds. By default these are the bytes that fill the path, from 64 KiB to
+    /// 16 MiB, so that one congestion window of Reno keeps the link busy after it was halved.
+    pub fn queue_bytes(&self) -> u64 {
+        let in_flight = self.rate.map(|rate| (rate.bytes_per_s() * self.rtt.as_secs_f64()) as u64);
+        let by_default = || in_flight.unwrap_or_default().clamp(*QUEUE.start(), *QUEUE.end());
+        self.queue.map_or_else(by_default, |queue| queue.0)
+    }
+
+    /// Returns the window of each connection of TCP that ends at a relay of sockets, in bytes. By default these are the bytes that
+    /// fill the path, and as many in its queue; without a rate, 4 MiB.
+    pub fn window_bytes(&self) -> u64 {
+        match (self.queue, self.rate) {
+            (Some(queue), _) => queue.0,
+            (None, Some(_)) => self.queue_bytes().saturating_mul(2),
+            (None, None) => WINDOW,
+        }
     }
 
     /// Takes one `name=value`, and returns the name.
@@ -283,6 +308,19 @@ mod tests {
         ] {
             let error = text.parse::<NetworkSpec>().map_err(|error| error.to_string());
             assert!(error.as_ref().is_err_and(|error| error.contains(message)), "{text}: {error:?}");
+        }
+    }
+
+    #[test]
+    fn the_defaults_of_queue_and_window_fill_the_path() {
+        for (text, queue, window) in [
+            ("wan", 2_500_000, 5_000_000),
+            ("lan", 65_536, 131_072),
+            ("rtt=1ms", 65_536, 4 << 20),
+            ("wan,queue=1MiB", 1 << 20, 1 << 20),
+        ] {
+            let spec: NetworkSpec = text.parse().unwrap();
+            assert_eq!((spec.queue_bytes(), spec.window_bytes()), (queue, window), "{text}");
         }
     }
 
