@@ -5,8 +5,10 @@ use std::{
     net::{SocketAddr, UdpSocket},
     sync::{Arc, OnceLock, mpsc},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
+
+use metrics::Stamp;
 
 /// Relays datagrams to a server, each after a delay. Every datagram of the client whose number is a multiple of `lost` gets lost;
 /// 0 loses none. Returns the address for clients. The relay serves one client, and ends with the process.
@@ -29,7 +31,7 @@ pub fn path_to(server: &str, delay: Duration, lost: usize) -> io::Result<SocketA
             let Ok((length, from)) = near.recv_from(&mut buffer) else { return };
             client.get_or_init(|| from);
             if lost == 0 || number % lost > 0 {
-                let _ = to_server.send((Instant::now(), buffer[..length].into()));
+                let _ = to_server.send((Stamp::now(), buffer[..length].into()));
             }
         }
     });
@@ -38,21 +40,21 @@ pub fn path_to(server: &str, delay: Duration, lost: usize) -> io::Result<SocketA
         // A refused datagram is reported to the next call.
         loop {
             if let Ok(length) = far.recv(&mut buffer) {
-                let _ = to_client.send((Instant::now(), buffer[..length].into()));
+                let _ = to_client.send((Stamp::now(), buffer[..length].into()));
             }
         }
     });
     Ok(address)
 }
 
-type Datagrams = mpsc::Sender<(Instant, Box<[u8]>)>;
+type Datagrams = mpsc::Sender<(Stamp, Box<[u8]>)>;
 
 /// Returns a queue whose datagrams are passed to `send` after a delay, in their order.
 fn delayed(delay: Duration, send: impl Fn(&[u8]) -> io::Result<usize> + Send + 'static) -> Datagrams {
-    let (queue, datagrams) = mpsc::channel::<(Instant, Box<[u8]>)>();
+    let (queue, datagrams) = mpsc::channel::<(Stamp, Box<[u8]>)>();
     thread::spawn(move || {
         for (arrived, datagram) in datagrams {
-            thread::sleep((arrived + delay).saturating_duration_since(Instant::now()));
+            thread::sleep(delay.saturating_sub(arrived.elapsed()));
             // UDP may lose a datagram.
             let _ = send(&datagram);
         }
