@@ -19,8 +19,9 @@ impl Window {
 
     /// Returns the bytes that the sender may send at the time `now`.
     pub(crate) fn room(&mut self, now: Duration) -> u64 {
-        while let Some((_, bytes)) = self.acknowledgements.pop_front_if(|(due, _)| *due <= now) {
-            self.held = self.held.saturating_sub(bytes);
+        while let Some((_, bytes)) = self.acknowledgements.front().filter(|(due, _)| *due <= now) {
+            self.held = self.held.saturating_sub(*bytes);
+            self.acknowledgements.pop_front();
         }
         self.size.saturating_sub(self.held)
     }

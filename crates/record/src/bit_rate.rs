@@ -76,7 +76,7 @@ pub(crate) fn decimal(number: &str, factor: u64) -> Option<u64> {
     let parts = 10_u64.checked_pow(u32::try_from(fraction.len()).ok()?)?;
     let fraction = fraction.parse::<u64>().ok()?.checked_mul(factor)?;
     let whole = whole.parse::<u64>().ok()?.checked_mul(factor)?;
-    if fraction.is_multiple_of(parts) { whole.checked_add(fraction / parts) } else { None }
+    if fraction % parts == 0 { whole.checked_add(fraction / parts) } else { None }
 }
 
 impl TryFrom<u64> for BitRate {
@@ -95,7 +95,7 @@ impl From<BitRate> for u64 {
 
 impl fmt::Display for BitRate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let fits = |(_, factor): &&(&str, u64)| self.0.is_multiple_of(*factor);
+        let fits = |(_, factor): &&(&str, u64)| self.0 % *factor == 0;
         let (unit, factor) = UNITS.iter().find(fits).unwrap_or(&("bit", 1));
         write!(f, "{}{unit}", self.0 / factor)
     }

@@ -118,13 +118,15 @@ impl fmt::Display for CaseKey {
     }
 }
 
-/// Writes an axis as part of a name. A `+` would end the axis, so it is written as `%2B`, and `%` as `%25`.
+/// Writes an axis as part of a name. A `+` would end the axis, so it is written as `%2B`. A `%` that would be read as the beginning
+/// of such a sign is written as `%25`.
 impl fmt::Display for Axis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Load { connections, streams } => write!(f, "c{connections}s{streams}"),
             Self::Setting { name, value } => {
-                write!(f, "{name}={}", value.replace('%', "%25").replace('+', "%2B"))
+                let value = value.replace("%2", "%252").replace('+', "%2B");
+                write!(f, "{name}={value}")
             }
         }
     }
@@ -244,6 +246,15 @@ mod tests {
         assert_eq!(h3.without_protocol(), quic.without_protocol());
         assert_ne!(h3.without_protocol(), key("quic/up/1KiB/1GiB").without_protocol());
         assert_eq!(quic.without_axis("sink"), key("quic/up/1KiB/1GiB").without_axis("reader"));
+    }
+
+    #[test]
+    fn values_with_signs_of_their_own_are_read_as_they_were() {
+        for (value, name) in [("1%", "1%"), ("%2B", "%252B"), ("a+b%25%", "a%2Bb%2525%"), ("%%2", "%%252")] {
+            let axis = Axis::setting("payload", value);
+            assert_eq!(axis.to_string(), format!("payload={name}"));
+            assert_eq!(key(&format!("h1/up/1KiB/1GiB+{axis}")).axis("payload"), Some(value));
+        }
     }
 
     #[test]

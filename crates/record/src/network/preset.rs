@@ -4,17 +4,23 @@ use std::time::Duration;
 
 use super::{NetworkSpec, RelayKind};
 
-/// Networks with a name, each with round figures of its kind of path.
+/// Networks with a name, each with round figures of its kind of path. Those with loss have a relay of packets, so that the same
+/// name is the same network for every protocol.
 pub const PRESETS: &[(&str, NetworkSpec)] = &[
     ("lan", network(500, 1_000)),
     ("wan", network(40_000, 500)),
     ("intercontinental", network(160_000, 200)),
     (
         "lossy-wifi",
-        NetworkSpec { jitter: Duration::from_millis(5), loss_per_million: 10_000, ..network(20_000, 100) },
+        NetworkSpec { jitter: Duration::from_millis(5), ..lossy(10_000, network(20_000, 100)) },
     ),
-    ("satellite", NetworkSpec { loss_per_million: 100, ..network(600_000, 50) }),
+    ("satellite", lossy(100, network(600_000, 50))),
 ];
+
+/// Returns a path on which so many packets of a million are lost.
+const fn lossy(loss_per_million: u32, path: NetworkSpec) -> NetworkSpec {
+    NetworkSpec { loss_per_million, relay: RelayKind::Packets, ..path }
+}
 
 /// Returns a path of a round-trip time in microseconds, and a rate in Mbit/s.
 const fn network(rtt_us: u64, mbit_per_s: u64) -> NetworkSpec {

@@ -188,7 +188,7 @@ impl NetworkSpec {
 
 fn delay(name: &'static str, value: &str) -> Result<Duration, NetworkSpecError> {
     let expected = "a time from 0ms to 10s in whole microseconds, such as 40ms";
-    let nanos = in_unit(value, TIMES).filter(|nanos| *nanos <= MAX_DELAY_NS && nanos.is_multiple_of(1000));
+    let nanos = in_unit(value, TIMES).filter(|nanos| *nanos <= MAX_DELAY_NS && nanos % 1000 == 0);
     nanos.map(Duration::from_nanos).ok_or_else(|| refused(name, value, expected))
 }
 
@@ -261,7 +261,7 @@ impl fmt::Display for NetworkSpec {
 
 fn time(time: Duration) -> String {
     match time.as_micros() {
-        us if us.is_multiple_of(1000) => format!("{}ms", us / 1000),
+        us if us % 1000 == 0 => format!("{}ms", us / 1000),
         us => format!("{us}us"),
     }
 }
@@ -280,7 +280,7 @@ mod tests {
             ("loss=0%", "rtt=0ms"),
             ("relay=packets", "relay=packets"),
             ("lan", "rtt=500us,rate=1Gbit"),
-            ("lossy-wifi,loss=0%", "rtt=20ms,jitter=5ms,rate=100Mbit"),
+            ("lossy-wifi,loss=0%,relay=sockets", "rtt=20ms,jitter=5ms,rate=100Mbit"),
         ] {
             assert_eq!(text.parse::<NetworkSpec>().map(|spec| spec.to_string()).as_deref(), Ok(canonical));
         }
