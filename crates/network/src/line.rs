@@ -56,10 +56,8 @@ impl<T> Line<T> {
     /// Waits until the next packet is due, and takes it. One task may wait at a time.
     pub(crate) async fn take(&self, alarm: &mut Alarm) -> T {
         loop {
-            let wait = match self.packets.borrow().peek() {
-                None => None,
-                Some(Reverse(first)) => Some(first.due.saturating_sub(self.began.elapsed())),
-            };
+            let due = self.packets.borrow().peek().map(|Reverse(first)| first.due);
+            let wait = due.map(|due| due.saturating_sub(self.began.elapsed()));
             match wait {
                 Some(Duration::ZERO) => {
                     if let Some(Reverse(packet)) = self.packets.borrow_mut().pop() {
