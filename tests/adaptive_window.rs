@@ -121,7 +121,7 @@ fn without_a_delay_windows_stay_within_their_bound_and_ends_within_their_budget(
 }
 
 #[test]
-fn windows_that_follow_the_path_pass_the_proof_with_slow_readers() {
+fn windows_that_follow_the_path_never_grow_in_a_proof_with_slow_readers() {
     let out = Out::new();
     let path = out.text();
     let args = [
@@ -149,7 +149,7 @@ fn windows_that_follow_the_path_pass_the_proof_with_slow_readers() {
     let (said, code) = (text(&output.stdout), output.status.code());
     // Two rounds of small bodies may leave the slope open, but nothing may grow or exceed the budget.
     assert!(matches!(code, Some(0 | 6)), "{code:?} {said} {}", text(&output.stderr));
-    assert!(said.contains("CONSTANT") && !said.contains("GROWING") && !said.contains("WORSE"), "{said}");
+    assert!(!said.contains("GROWING") && !said.contains("WORSE"), "{said}");
     let records = out.records();
     assert_eq!(records.len(), 16, "two protocols, two sizes, two rounds, a fast and a slow reader");
     for record in &records {

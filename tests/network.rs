@@ -233,3 +233,59 @@ fn bodies_are_as_large_as_the_network_carries_in_seconds() {
     let named = listed(&["--network", "wan", "--size", "1GiB", "--chunk-size", "64KiB"]);
     assert!(named.starts_with("h2/up/64KiB/1GiB+network="), "{named}");
 }
+
+/// The program is longhaul's own server, to which each protocol has a way through a relay of its own.
+#[test]
+fn a_program_under_test_is_reached_over_a_network() {
+    let server = env!("CARGO_BIN_EXE_longhaul");
+    let conform = |network: &str, protocol: &str, url: &str, listen: &str| {
+        let output = run(&[
+            "conform",
+            url,
+            "--insecure",
+            "--network",
+            network,
+            "--protocol",
+            protocol,
+            "--direction",
+            "up",
+            "--case",
+            "larger-than-announced,trailers",
+            "--size",
+            "128MiB",
+            "--",
+            server,
+            "serve",
+            listen,
+            "127.0.0.1:{port}",
+            "--open",
+        ]);
+        let said = text(&output.stdout);
+        assert_eq!(output.status.code(), Some(0), "{said} {}", text(&output.stderr));
+        said
+    };
+    let said = conform("rtt=10ms,rate=1Gbit", "h1c,h2c", "http://127.0.0.1:{port}/x", "--listen");
+    assert!(said.contains("4 BOUNDED"), "{said}");
+    let said = conform("rtt=4ms,loss=1%", "h3", "https://127.0.0.1:{port}/x", "--listen-tls");
+    assert!(said.contains("2 BOUNDED"), "{said}");
+}
+
+#[test]
+fn a_plan_is_verified_over_the_path_that_it_is_for() {
+    let output = run(&[
+        "plan",
+        "--rate",
+        "40Mbit",
+        "--rtt",
+        "20ms",
+        "--memory",
+        "64MiB",
+        "--protocol",
+        "h1c,h2c",
+        "--verify",
+    ]);
+    let said = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{said} {}", text(&output.stderr));
+    let measured = said.split("Measured over an emulated path").nth(1).unwrap();
+    assert_eq!(measured.matches(" planned 100.0 %: as planned\n").count(), 2, "{measured}");
+}

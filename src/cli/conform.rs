@@ -4,7 +4,7 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{ArgGroup, Args};
 use client::Options;
-use record::{ByteSize, Direction, Protocol};
+use record::{ByteSize, Direction, NetworkSpec, Protocol, RelayKind};
 use subject::{CONFORM_CASES, ConformCase, LEAST_BODY, Ready};
 
 use super::{
@@ -59,6 +59,11 @@ pub(crate) struct ConformArgs {
     /// Time without a byte after which a transfer counts as stalled
     #[arg(long, value_name = "TIME", default_value = "15s", value_parser = duration)]
     timeout: Duration,
+    /// Emulate a network between longhaul and the program, such as rtt=40ms,rate=500Mbit (loss and reorder: h3 only)
+    ///
+    /// The figures are those of `bench --network`. A relay of sockets carries the bytes, at which TCP ends.
+    #[arg(long, value_name = "SPEC")]
+    network: Option<NetworkSpec>,
     /// Print the cases, and stop
     #[arg(long)]
     pub(crate) list: bool,
@@ -99,6 +104,28 @@ impl ConformArgs {
             Some(other) => Err(Usage::new(format!("--protocol {}: conform tests HTTP", other.0))),
             None => Ok(self.protocol.iter().map(|protocol| protocol.1).collect()),
         }
+    }
+
+    /// Returns the emulated network.
+    ///
+    /// # Errors
+    /// Fails if it needs packets of TCP, which a program outside of a relay's namespaces does not send, or if flags name other
+    /// addresses.
+    pub(crate) fn network(&self) -> Result<Option<NetworkSpec>, Usage> {
+        let Some(network) = self.network else { return Ok(None) };
+        let may_use_tcp =
+            self.protocol.is_empty() || self.protocol.iter().any(|named| !named.1.is_over_udp());
+        if network.relay != RelayKind::Sockets || (network.needs_packets() && may_use_tcp) {
+            let reason = "a program of yours is outside of the namespaces in which a relay loses packets of TCP; leave out \
+                          loss=, reorder= and relay=, or add --protocol h3";
+            return Err(Usage::new(format!("--network {network}: {reason}")));
+        }
+        if self.connect.is_given() {
+            let reason =
+                "not with -4, -6, --resolve, --connect-to or --unix-socket: the relay has its own address";
+            return Err(Usage::new(format!("--network: {reason}")));
+        }
+        Ok(Some(network))
     }
 
     /// Returns the directions to test.

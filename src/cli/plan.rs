@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use record::{BitRate, ByteSize, End, PROTOCOLS, Protocol};
+use record::{BitRate, ByteSize, End, NetworkSpec, PROTOCOLS, Protocol};
 use run::path_plan::{Demand, Path};
 
 use super::{
@@ -32,6 +32,9 @@ pub(crate) struct PlanArgs {
     /// Protocols, separated by commas [default: those with HTTP]
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = http_protocol(), ignore_case = true, hide_possible_values = true)]
     protocol: Vec<Named<&'static Protocol>>,
+    /// Measure one body of each protocol with the setting within the memory, over an emulated path (3 runs of about 5 s each)
+    #[arg(long, conflicts_with = "json")]
+    verify: bool,
     /// Print the plan as JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -46,6 +49,12 @@ impl PlanArgs {
         let path = Path::new(self.rate.bits_per_s() as f64, self.rtt);
         let path = path.ok_or_else(|| Usage::new("--rate: use a rate above zero"))?;
         Ok(Demand { path, readers: self.readers, memory: self.memory, end: self.end.1 })
+    }
+
+    /// Returns the emulated path by which the plan is to be verified; `None` if it is not.
+    pub(crate) fn emulated(&self) -> Option<NetworkSpec> {
+        let path = NetworkSpec { rtt: self.rtt, rate: Some(self.rate), ..NetworkSpec::default() };
+        self.verify.then_some(path)
     }
 
     /// Returns the protocols.

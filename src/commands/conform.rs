@@ -25,7 +25,7 @@ pub(super) fn main(args: &ConformArgs) -> anyhow::Result<Verdict> {
     }
     let named = args.protocols()?;
     let (tested, name) = tested(args)?;
-    let suite = Suite::new(tested, args.options()?, args.size, args.stall);
+    let suite = Suite::new(tested, args.options()?, args.size, args.stall).over(args.network()?);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut conformance = Conformance { subject: name, trials: Vec::new() };
     let is_whole = runtime.block_on(async {

@@ -1,5 +1,7 @@
 //! `longhaul plan`: windows that fill a path, and the memory that stalled readers then hold.
 
+mod verify;
+
 use std::fmt::Write as _;
 
 use analyse::Verdict;
@@ -18,7 +20,10 @@ pub(super) fn main(args: &PlanArgs) -> anyhow::Result<Verdict> {
         return Err(Usage::new(impossible(&demand, &plans)).into());
     }
     print(&if args.json { json(&demand, &plans)? } else { text(&demand, &plans) })?;
-    Ok(Verdict::Good)
+    match args.emulated() {
+        None => Ok(Verdict::Good),
+        Some(network) => verify::verify(&plans, network, demand.path),
+    }
 }
 
 /// Returns the reason why no protocol has a setting within the memory.

@@ -161,7 +161,7 @@ const PEER_HOST: Group = Group { heading: "The other host (--to)", common: &[], 
 const CONFORMANCE: Group = Group {
     heading: "What to run",
     common: &["cases", "protocol", "direction"],
-    further: &["stall", "size", "timeout"],
+    further: &["stall", "size", "timeout", "network"],
 };
 
 /// The groups of a command. The first group that has a flag counts.

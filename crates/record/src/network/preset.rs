@@ -10,10 +10,7 @@ pub const PRESETS: &[(&str, NetworkSpec)] = &[
     ("lan", network(500, 1_000)),
     ("wan", network(40_000, 500)),
     ("intercontinental", network(160_000, 200)),
-    (
-        "lossy-wifi",
-        NetworkSpec { jitter: Duration::from_millis(5), ..lossy(10_000, network(20_000, 100)) },
-    ),
+    ("lossy-wifi", NetworkSpec { jitter: Duration::from_millis(5), ..lossy(10_000, network(20_000, 100)) }),
     ("satellite", lossy(100, network(600_000, 50))),
 ];
 

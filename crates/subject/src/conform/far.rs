@@ -10,12 +10,13 @@ use std::{
 };
 
 use metrics::Stamp;
-use record::{Direction, Limits, Protocol};
+use record::{Direction, Limits, NetworkSpec, Protocol};
 use tokio::{net::TcpListener, time::sleep};
 use transport::Identity;
 
 use super::{
     cases::Kind,
+    path::Path,
     raw,
     script::SMALL,
     stage::{Act, Scene, Stage},
@@ -78,6 +79,8 @@ pub(super) struct Far<'a> {
     pub(super) body: u64,
     pub(super) patience: Duration,
     pub(super) limits: &'a Limits,
+    /// The emulated network between the client and longhaul's server.
+    pub(super) network: Option<NetworkSpec>,
 }
 
 /// The end of a client, and its memory.
@@ -102,7 +105,8 @@ impl Far<'_> {
         let pem = pem.map_err(Trouble::not_applicable)?;
         let addr = (Ipv4Addr::LOCALHOST, 0).into();
         let stage = Stage::for_client(self.protocol, addr, identity, self.limits, act)?;
-        let (port, scene) = (stage.addr().port(), stage.scene());
+        let path = Path::to(stage.addr(), self.protocol, self.network).await?;
+        let (port, scene) = (path.address.port(), stage.scene());
         let cacert = pem.as_ref().map(|pem| pem.path().as_os_str().to_owned()).unwrap_or_default();
         tokio::select! {
             run = self.follow(port, &cacert, Some(&scene)) => run.map(|run| (run, scene.clone())),
@@ -116,7 +120,9 @@ impl Far<'_> {
             return Err(Trouble::not_applicable(reason));
         }
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(Trouble::not_applicable)?;
-        let port = listener.local_addr().map_err(Trouble::not_applicable)?.port();
+        let addr = listener.local_addr().map_err(Trouble::not_applicable)?;
+        let path = Path::to(addr, self.protocol, self.network).await?;
+        let port = path.address.port();
         let (serving, none) =
             (async { drop(raw::answer(listener, SMALL, 2 * SMALL).await) }, OsString::new());
         tokio::select! {

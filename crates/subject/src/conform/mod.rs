@@ -7,6 +7,7 @@
 mod cases;
 mod far;
 mod near;
+mod path;
 mod raw;
 mod reading;
 mod script;
@@ -20,7 +21,7 @@ use analyse::{Conduct, Trial, TrialFigure};
 use client::{Client, Options};
 use metrics::Stamp;
 use payload::Digest;
-use record::{Build, ByteSize, Case, Direction, Fault, PROTOCOLS, Protocol, Subject};
+use record::{Build, ByteSize, Case, Direction, Fault, NetworkSpec, PROTOCOLS, Protocol, Subject};
 use tokio::sync::OnceCell;
 
 use crate::{Bodies, CommandLine, Endpoints, Source};
@@ -87,6 +88,8 @@ pub struct Suite {
     options: Options,
     body: ByteSize,
     stall: Duration,
+    /// The emulated network between longhaul and the program.
+    network: Option<NetworkSpec>,
     digest: OnceCell<Option<Digest>>,
     base: OnceCell<Option<u64>>,
 }
@@ -95,7 +98,14 @@ impl Suite {
     /// Makes a suite with large bodies of this size, and readers that stand still for `stall`. The timeout of `options` is
     /// the time without a byte after which a transfer counts as stalled.
     pub fn new(tested: Tested, options: Options, body: ByteSize, stall: Duration) -> Self {
-        Self { tested, options, body, stall, digest: OnceCell::new(), base: OnceCell::new() }
+        Self { tested, options, body, stall, network: None, digest: OnceCell::new(), base: OnceCell::new() }
+    }
+
+    /// Puts an emulated network between longhaul and the program, by a relay of sockets. This program must offer that relay
+    /// (`network::relay`). The addresses of the options have no effect then.
+    #[must_use]
+    pub fn over(self, network: Option<NetworkSpec>) -> Self {
+        Self { network, ..self }
     }
 
     /// Returns the role of the program.
@@ -194,6 +204,7 @@ impl Suite {
             body: self.body.0,
             patience: self.stall + self.options.timeout,
             limits: &limits,
+            network: self.network,
         };
         let small = Far { body: SMALL_UPLOAD.0, ..far };
         let base = self.base.get_or_init(|| async { small.run(Act::Plain).await.ok()?.0.peak_rss_bytes });

@@ -5,6 +5,7 @@ mod up;
 
 use std::{
     cell::Cell,
+    io,
     pin::pin,
     sync::{
         Arc,
@@ -18,11 +19,12 @@ use http::{HeaderMap, Method, StatusCode};
 use http_body_util::BodyExt as _;
 use payload::Digest;
 use record::{Case, Direction, Protocol};
-use tokio::time::sleep;
+use tokio::{net::TcpStream, time::sleep};
 use transport::{Body, Connection, body};
 
 use super::{
     cases::Kind,
+    path::Path,
     reading::Reading,
     script::{SMALL, Script},
     stage::Act,
@@ -43,6 +45,8 @@ const CLEANING: Duration = Duration::from_secs(1);
 pub(super) struct Near<'a> {
     pub(super) client: &'a Client,
     pub(super) endpoints: &'a Endpoints,
+    /// The way to the server, if it is not that of the URL.
+    pub(super) path: Option<&'a Path>,
     pub(super) port: Option<u16>,
     pub(super) protocol: &'static Protocol,
     /// The size of a large body, in bytes.
@@ -58,6 +62,14 @@ pub(super) struct Near<'a> {
 }
 
 impl Near<'_> {
+    /// Opens a bare connection of TCP to the server of a target.
+    async fn bare(&self, target: &Target) -> io::Result<TcpStream> {
+        match self.path {
+            Some(path) => TcpStream::connect(path.address).await,
+            None => TcpStream::connect((target.host(), target.port())).await,
+        }
+    }
+
     /// Plays a case.
     pub(super) async fn play(&self, kind: Kind, direction: Direction) -> Seen {
         match direction {

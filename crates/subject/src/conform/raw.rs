@@ -2,7 +2,6 @@
 
 use std::{io, net::SocketAddr, time::Duration};
 
-use client::Target;
 use http::Request;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -17,14 +16,13 @@ const MORE: Duration = Duration::from_secs(1);
 /// The most bytes of responses that are kept.
 const KEPT: usize = 64 << 10;
 
-/// Sends a request that announces `announced` bytes and has `sent`. Returns the statuses of all responses.
+/// Sends a request over a new connection. It announces `announced` bytes and has `sent`. Returns the statuses of all responses.
 pub(super) async fn upload(
-    target: &Target,
+    mut stream: TcpStream,
     request: &Request<Body>,
     announced: u64,
     sent: u64,
 ) -> io::Result<Vec<u16>> {
-    let mut stream = TcpStream::connect((target.host(), target.port())).await?;
     let (uri, method) = (request.uri(), request.method());
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
     let host = uri.authority().map_or("", |authority| authority.as_str());

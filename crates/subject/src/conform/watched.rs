@@ -16,6 +16,7 @@ use super::{
     cases::Kind,
     far,
     near::Near,
+    path::Path,
     raw,
     script::SMALL,
     stage::{Act, Scene, Stage},
@@ -76,11 +77,24 @@ impl Suite {
         };
         let limits = far::limits(step.case.kind, step.protocol, &self.options.limits);
         let window = (step.case.kind == Kind::OneStreamStalled).then_some(far::ROOMY);
-        let options = self.options.clone().with_limits(limits).with_connection_window(window);
+        let mut options = self.options.clone().with_limits(limits).with_connection_window(window);
+        let mut path = None;
+        if let Some(network) = self.network {
+            let way = match Path::to_target(&target, step.protocol, network).await {
+                Ok(way) => way,
+                Err(trouble) => return (Err(trouble), None),
+            };
+            match way.addresses() {
+                Ok(addresses) => options = options.with_addresses(addresses),
+                Err(trouble) => return (Err(trouble), None),
+            }
+            path = Some(way);
+        }
         let client = self.client(&options);
         let near = Near {
             client: &client,
             endpoints,
+            path: path.as_ref(),
             port: Some(target.port()),
             protocol: step.protocol,
             body: self.body.0,

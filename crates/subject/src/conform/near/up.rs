@@ -232,7 +232,8 @@ impl Near<'_> {
 
     async fn larger_over_http1(&self, target: &client::Target) -> Seen {
         let request = self.client.request(Method::PUT, target, HeaderMap::new(), transport::body::empty())?;
-        let statuses = timeout(self.patience, raw::upload(target, &request, SMALL, 2 * SMALL)).await;
+        let exchange = async { raw::upload(self.bare(target).await?, &request, SMALL, 2 * SMALL).await };
+        let statuses = timeout(self.patience, exchange).await;
         let statuses = statuses.map_err(|_| Trouble::stalled("no answer came"))?.map_err(Trouble::died)?;
         if statuses.iter().filter(|status| (200..300).contains(*status)).count() > 1 {
             return Err(Trouble::corrupted("the bytes beyond the announced length were taken for a request"));
