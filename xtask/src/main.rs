@@ -20,6 +20,7 @@ mod many_processes;
 mod many_streams;
 mod many_uploads;
 mod markdown;
+mod networks;
 mod peers;
 mod power;
 mod ratios;
@@ -66,6 +67,7 @@ enum Command {
     ManyProcesses(many_processes::Arguments),
     ManyStreams(many_streams::Arguments),
     ManyUploads(many_uploads::Arguments),
+    Networks(networks::Arguments),
     Peers(peers::Arguments),
     Power(power::Arguments),
     Sbom(release::sbom::Arguments),
@@ -96,6 +98,7 @@ fn main() -> ExitCode {
         Command::ManyProcesses(arguments) => many_processes::run(&arguments),
         Command::ManyStreams(arguments) => many_streams::run(&arguments),
         Command::ManyUploads(arguments) => many_uploads::run(&arguments),
+        Command::Networks(arguments) => networks::run(&arguments),
         Command::Peers(arguments) => peers::run(&arguments),
         Command::Power(arguments) => power::run(&arguments),
         Command::Sbom(arguments) => release::sbom::run(&arguments),
