@@ -61,9 +61,12 @@ export async function checkSorting(page, data, fault) {
     }
     if (!seen.has("ascending") || !seen.has("descending"))
       fault(`column ${title}: aria-sort is ${[...seen].join(", then ")}`);
+    // Rows without a value come last in both directions, and marks beside a value do not count.
     const values = new Set(
       await header.evaluate((th) =>
-        [...th.closest("table").tBodies[0].rows].map((row) => row.cells[th.cellIndex].textContent),
+        [...th.closest("table").tBodies[0].rows]
+          .map((row) => row.cells[th.cellIndex].firstChild?.textContent)
+          .filter((text) => text && text !== "–"),
       ),
     );
     if (values.size > 1 && orders.size < 2) fault(`column ${title}: sorting changes nothing`);
