@@ -81,9 +81,14 @@ pub enum ControlError {
 }
 
 impl ControlError {
-    /// Returns whether a later attempt may succeed.
+    /// Returns whether a later attempt may succeed at a host that was reached before: one that dies breaks off the handshakes that
+    /// wait for it.
     fn may_pass(&self) -> bool {
-        matches!(self, Self::Unreachable(_) | Self::Busy(_))
+        match self {
+            Self::Unreachable(_) | Self::Busy(_) => true,
+            Self::Refused(fault) => fault.kind == FaultKind::Handshake,
+            Self::Version(_) => false,
+        }
     }
 }
 
