@@ -11,8 +11,8 @@ use crate::{alarm::Alarm, line::Line, link::SharedLink};
 /// The packets that one turn takes, at most, so that those on their way are not late.
 const TURN: usize = 64;
 
-/// The part of the delay by which packets may be late, so that one wait serves several of them. A wait costs more processor
-/// time than a packet.
+/// The part of the delay by which packets may be late, so that one wait serves several of them. A wait costs more
+/// processor time than a packet.
 const SLACK_PARTS: u32 = 64;
 
 /// The longest such time.

@@ -9,6 +9,7 @@ mod echo;
 mod ends;
 mod kernel;
 mod namespaces;
+mod queue_length;
 mod rights;
 mod tun;
 mod tun_network;

@@ -7,18 +7,18 @@ use std::{
     io,
     net::{Ipv4Addr, Ipv6Addr},
     os::{
-        fd::{AsRawFd as _, OwnedFd},
+        fd::{AsFd as _, AsRawFd as _, OwnedFd},
         unix::fs::OpenOptionsExt as _,
     },
 };
 
-use libc::{__c_anonymous_ifr_ifru as Setting, c_char, c_int, c_short, ifreq, in6_addr, in6_ifreq, sockaddr};
-use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
+use libc::{__c_anonymous_ifr_ifru as Setting, c_char, c_short, ifreq, in6_addr, in6_ifreq, sockaddr};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, netdevice::name_to_index, socket_with};
 use tokio::io::unix::AsyncFd;
 
 use super::{
     ends::{End, INTERFACE, MTU, V4_PREFIX, V6_PREFIX},
-    rights,
+    queue_length, rights,
 };
 use crate::RelayFault;
 
@@ -27,12 +27,10 @@ nix::ioctl_write_ptr_bad!(set_address, libc::SIOCSIFADDR, ifreq);
 nix::ioctl_write_ptr_bad!(set_address_v6, libc::SIOCSIFADDR, in6_ifreq);
 nix::ioctl_write_ptr_bad!(set_mask, libc::SIOCSIFNETMASK, ifreq);
 nix::ioctl_write_ptr_bad!(set_mtu, libc::SIOCSIFMTU, ifreq);
-nix::ioctl_write_ptr_bad!(set_queue, libc::SIOCSIFTXQLEN, ifreq);
 nix::ioctl_write_ptr_bad!(set_flags, libc::SIOCSIFFLAGS, ifreq);
-nix::ioctl_read_bad!(index, libc::SIOCGIFINDEX, ifreq);
 
 /// The packets that wait in front of the relay, at most: a burst of a sender must not be lost there.
-const QUEUE: c_int = 8192;
+const QUEUE: u32 = 8192;
 
 /// Creates the interface of an end in the namespace of this process. The kernel removes it when the file is closed.
 ///
@@ -50,16 +48,13 @@ fn configure(tun: &File, end: &End) -> io::Result<()> {
     // right.
     let flags = (libc::IFF_TUN | libc::IFF_NO_PI) as c_short;
     let tuned = request(INTERFACE, Setting { ifru_flags: flags });
-    let by = socket_with(AddressFamily::INET, SocketType::DGRAM, SocketFlags::CLOEXEC, None)?;
-    let by = by.as_raw_fd();
+    let socket = socket_with(AddressFamily::INET, SocketType::DGRAM, SocketFlags::CLOEXEC, None)?;
+    let by = socket.as_raw_fd();
     let mask = Ipv4Addr::from_bits(u32::MAX << (u32::BITS - u32::from(V4_PREFIX)));
     // SAFETY: each call gets the structure that its request defines, which lives until the call returns.
     unsafe {
         set_interface(tun.as_raw_fd(), &tuned)?;
         set_mtu(by, &request(INTERFACE, Setting { ifru_mtu: MTU.into() }))?;
-        // The length of the queue lies where the MTU does: an int. Only real root may set it; others have the driver's
-        // 500 packets.
-        let _ = set_queue(by, &request(INTERFACE, Setting { ifru_mtu: QUEUE }));
         set_address(by, &request(INTERFACE, Setting { ifru_addr: address(end.v4) }))?;
         set_mask(by, &request(INTERFACE, Setting { ifru_netmask: address(mask) }))?;
         for name in ["lo", INTERFACE] {
@@ -67,25 +62,22 @@ fn configure(tun: &File, end: &End) -> io::Result<()> {
             set_flags(by, &request(name, Setting { ifru_flags: up }))?;
         }
     }
+    let index = name_to_index(socket.as_fd(), INTERFACE)?;
+    queue_length::set(index, QUEUE)?;
     // A kernel may have no IPv6.
-    let _ = configure_v6(end.v6);
+    let _ = configure_v6(index, end.v6);
     Ok(())
 }
 
-fn configure_v6(address: Ipv6Addr) -> io::Result<()> {
+fn configure_v6(index: u32, address: Ipv6Addr) -> io::Result<()> {
     let by = socket_with(AddressFamily::INET6, SocketType::DGRAM, SocketFlags::CLOEXEC, None)?;
-    let mut found = request(INTERFACE, Setting { ifru_ifindex: 0 });
-    // SAFETY: each call gets the structure that its request defines, which lives until the call returns. The first sets
-    // the index.
-    unsafe {
-        index(by.as_raw_fd(), &mut found)?;
-        let wanted = in6_ifreq {
-            ifr6_addr: in6_addr { s6_addr: address.octets() },
-            ifr6_prefixlen: V6_PREFIX.into(),
-            ifr6_ifindex: found.ifr_ifru.ifru_ifindex,
-        };
-        set_address_v6(by.as_raw_fd(), &wanted)?;
-    }
+    let wanted = in6_ifreq {
+        ifr6_addr: in6_addr { s6_addr: address.octets() },
+        ifr6_prefixlen: V6_PREFIX.into(),
+        ifr6_ifindex: index.try_into().map_err(io::Error::other)?,
+    };
+    // SAFETY: the call gets the structure that its request defines, which lives until the call returns.
+    unsafe { set_address_v6(by.as_raw_fd(), &wanted) }?;
     Ok(())
 }
 
