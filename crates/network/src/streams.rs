@@ -19,6 +19,9 @@ use crate::{alarm::Alarm, datagrams::loopback, line::Line, link::SharedLink, win
 /// The bytes of a piece: from a segment of TCP over Ethernet to what one call of the kernel moves well.
 const PIECE: RangeInclusive<u64> = 1448..=64 << 10;
 
+/// The least pieces of a window. A window has no room for a part of a piece, so that fewer leave more of it unused.
+const PIECES: u64 = 32;
+
 /// The time that a piece of a link with a rate occupies it, at most, if it is larger than the smallest.
 const PIECE_TIME_S: f64 = 0.001;
 
@@ -46,7 +49,7 @@ pub(crate) async fn listen(
     let address = listener.local_addr()?;
     let in_time = network.rate.map(|rate| (rate.bytes_per_s() * PIECE_TIME_S) as u64);
     let (window, piece) = (network.window_bytes(), in_time.unwrap_or(u64::MAX));
-    let piece = piece.clamp(*PIECE.start(), *PIECE.end()).min(window);
+    let piece = piece.min(window / PIECES).clamp(*PIECE.start(), *PIECE.end());
     let shape = Shape { to_server, to_client, round_trip: network.rtt, window, piece };
     let work = async move {
         let mut connections = JoinSet::new();
