@@ -150,6 +150,10 @@ fn networks_that_cannot_be_are_refused_in_one_line_before_anything_is_written() 
         "--network: not with --to: the path between the two hosts is the network",
     );
     refused(&["bench", "--network", "wan", "--peer", "curl"], "--network: not with --peer");
+    refused(
+        &["prove", "--network", "wan", "--client", "--", "curl", "{url}"],
+        "--network: not for a program of yours; longhaul conform --network reaches one",
+    );
 }
 
 /// Without the rights for packets, loss with TCP is refused. A user without any rights stands for that.

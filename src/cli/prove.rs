@@ -166,6 +166,10 @@ impl ProveArgs {
             let reason = "only longhaul's own ends can be observed, not a program of yours";
             return Err(Usage::new(format!("--observe-framing: {reason}")));
         }
+        if self.runs.network.is_given() && self.is_of_program() {
+            let reason = "not for a program of yours; longhaul conform --network reaches one over a network";
+            return Err(Usage::new(format!("--network: {reason}")));
+        }
         if self.stall.is_some() && !self.series.is_empty() {
             let reason = "not with --series, whose program makes no transfer";
             return Err(Usage::new(format!("--stall: {reason}")));

@@ -148,7 +148,6 @@ impl RunArgs {
             ("--threads", self.threads != 1),
             ("--reader-rate", self.reader_rate.is_some()),
             ("--limit-rate", self.limit_rate.is_some()),
-            ("--network and --network-kernel", self.network.is_given()),
             ("--spin", self.spin.is_some()),
             ("--explain-memory", self.explain_memory),
             ("a limit", self.limits.names_any()),

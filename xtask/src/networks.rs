@@ -15,7 +15,7 @@ use crate::study::{CONFIDENCE, ProgramOptions, RoundOptions};
 /// Measure goodput over emulated networks
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// What to measure
+    /// Measurement to make
     #[arg(value_enum)]
     part: Part,
     #[command(flatten)]

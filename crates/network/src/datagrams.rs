@@ -1,7 +1,6 @@
 //! The relay of datagrams: each passes a link alone, as a packet of the network does.
 
 use std::{
-    cell::RefCell,
     collections::HashMap,
     io,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -88,7 +87,7 @@ impl Relay {
     /// Takes the datagrams of all clients. Each client has a socket of its own to the server, by which its replies are known.
     async fn take_from_clients(self: &Rc<Self>) -> io::Result<()> {
         let mut replies = JoinSet::new();
-        let sockets = RefCell::new(HashMap::<SocketAddr, Rc<UdpSocket>>::new());
+        let mut sockets = HashMap::<SocketAddr, Rc<UdpSocket>>::new();
         let mut buffer = vec![0; LARGEST];
         loop {
             let (length, client) = match self.front.recv_from(&mut buffer).await {
@@ -96,20 +95,18 @@ impl Relay {
                 Err(error) if is_of_the_peer(&error) => continue,
                 Err(error) => return Err(error),
             };
-            let known = sockets.borrow().get(&client).cloned();
-            let back = match known {
-                Some(back) => back,
-                None if sockets.borrow().len() >= CLIENTS => continue,
+            let back = match sockets.get(&client) {
+                Some(back) => back.clone(),
+                None if sockets.len() >= CLIENTS => continue,
                 None => {
                     let back = Rc::new(socket(loopback(self.server)).await?);
                     back.connect(self.server).await?;
-                    sockets.borrow_mut().insert(client, back.clone());
+                    sockets.insert(client, back.clone());
                     replies.spawn_local(self.clone().take_from_server(back.clone(), client));
                     back
                 }
             };
-            let now = self.to_server.borrow().now();
-            let passes = self.to_server.borrow_mut().pass_packet(now, length);
+            let passes = self.to_server.borrow_mut().take_packet(length);
             if let (Some(due), Some(datagram)) = (passes, buffer.get(..length)) {
                 self.on_the_way_to_server.add(due, (back, Bytes::copy_from_slice(datagram)));
             }
@@ -125,8 +122,7 @@ impl Relay {
                 Err(error) if is_of_the_peer(&error) => continue,
                 Err(_) => return,
             };
-            let now = self.to_client.borrow().now();
-            let passes = self.to_client.borrow_mut().pass_packet(now, length);
+            let passes = self.to_client.borrow_mut().take_packet(length);
             if let (Some(due), Some(datagram)) = (passes, buffer.get(..length)) {
                 self.on_the_way_to_client.add(due, (client, Bytes::copy_from_slice(datagram)));
             }

@@ -86,8 +86,13 @@ impl Link {
         self.count.queue_peak_bytes = self.count.queue_peak_bytes.max(Some(bytes));
     }
 
+    /// Takes a packet that comes now, as [`pass_packet`](Self::pass_packet) does.
+    pub(crate) fn take_packet(&mut self, bytes: usize) -> Option<Duration> {
+        self.pass_packet(self.now(), bytes)
+    }
+
     /// Takes a packet at the time `now`. Returns the time of its arrival; `None` if the packet is dropped.
-    pub(crate) fn pass_packet(&mut self, now: Duration, bytes: usize) -> Option<Duration> {
+    fn pass_packet(&mut self, now: Duration, bytes: usize) -> Option<Duration> {
         if self.is_chosen(self.loss_per_million) {
             add(&mut self.count.lost);
             return None;

@@ -54,7 +54,7 @@ pub enum RelayEvent {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{message}")]
 pub struct RelayFault {
-    /// What was wrong, and what would be right.
+    /// The fault and its remedy.
     pub message: String,
     /// True if this machine or these rights never allow the network, so that no run over it can succeed.
     pub is_unsupported: bool,

@@ -17,7 +17,7 @@ const BYTES: usize = 64;
 ///
 /// # Errors
 /// Fails if there is no timer.
-pub(crate) async fn ping(to_server: &SharedLink, to_client: &SharedLink) -> io::Result<Vec<Option<f64>>> {
+pub(crate) async fn ping([to_server, to_client]: &[SharedLink; 2]) -> io::Result<Vec<Option<f64>>> {
     let (mut alarm, mut times) = (Alarm::new()?, Vec::new());
     for _ in 0..PINGS {
         let began = Stamp::now();
@@ -29,8 +29,8 @@ pub(crate) async fn ping(to_server: &SharedLink, to_client: &SharedLink) -> io::
 
 /// Waits until a ping has passed a link. Returns false if it is lost.
 async fn pass(link: &SharedLink, alarm: &mut Alarm) -> bool {
-    let now = link.borrow().now();
-    let Some(arrival) = link.borrow_mut().pass_packet(now, BYTES) else { return false };
+    let passes = link.borrow_mut().take_packet(BYTES);
+    let Some(arrival) = passes else { return false };
     let wait = arrival.saturating_sub(link.borrow().now());
     if wait > Duration::ZERO {
         alarm.after(wait).await;

@@ -12,7 +12,7 @@ use std::{
     rc::Rc,
 };
 
-use process::{Resources, peak_rss_bytes};
+use process::{Resources, end_with_parent, peak_rss_bytes};
 use record::{NetworkRecord, RelayKind, RelayResources};
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader, Lines},
@@ -52,13 +52,6 @@ pub fn main() -> ExitCode {
         emit(&RelayEvent::Failed(fault));
     }
     ExitCode::SUCCESS
-}
-
-/// Makes the kernel kill this process when the thread that started it ends.
-pub(crate) fn end_with_parent() {
-    #[cfg(target_os = "linux")]
-    // If the call fails, the end of standard input still ends this process.
-    let _ = nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL);
 }
 
 /// Reads the job before there is a runtime: a network of packets needs a process with one thread.
@@ -110,14 +103,10 @@ impl Orders {
 /// Relays between sockets until the session asks for the report.
 async fn relay_sockets(job: &RelayJob) -> Result<(), RelayFault> {
     let mut orders = Orders::of_session()?;
-    let [to_server, to_client] = links(job);
     let mut report = NetworkRecord::new(job.network);
-    report.round_trips_us = ping(&to_server, &to_client).await?;
+    report.round_trips_us = ping(&links(job)).await?;
     // The counts begin with the transfer.
-    let [to_server, to_client] = {
-        drop((to_server, to_client));
-        links(job)
-    };
+    let [to_server, to_client] = links(job);
     emit(&RelayEvent::Ready { client: None, server: None });
     let Some(RelayOrder::Connect { server, is_udp }) = orders.next().await else { return Ok(()) };
     let (network, ends) = (&job.network, (to_server.clone(), to_client.clone()));

@@ -25,9 +25,10 @@ const UNITS: [(&str, u64); 5] =
     [("Tbit", 1_000_000_000_000), ("Gbit", 1_000_000_000), ("Mbit", 1_000_000), ("Kbit", 1000), ("bit", 1)];
 
 impl BitRate {
-    /// Returns a rate of so many Mbit/s, at least one.
+    /// Returns a rate of so many Mbit/s, for constants: the compiler refuses zero.
     pub(crate) const fn of_mbit(mbit_per_s: u64) -> Self {
-        if mbit_per_s == 0 { Self(1_000_000) } else { Self(mbit_per_s * 1_000_000) }
+        assert!(mbit_per_s > 0);
+        Self(mbit_per_s * 1_000_000)
     }
 
     /// Returns the rate in bits per second.

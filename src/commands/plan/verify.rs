@@ -32,7 +32,7 @@ pub(super) fn verify(plans: &[ProtocolPlan], network: NetworkSpec, path: Path) -
     let executor = ProcessExecutor::of_this_program(Settings::new(TIMEOUT));
     let executor = executor.context("cannot find this program's own file")?;
     let mut verdict = Verdict::Good;
-    print("\nMeasured over an emulated path, medians of 3 runs of one body:\n")?;
+    print(&format!("\nMeasured over an emulated path, medians of {RUNS} runs of one body:\n"))?;
     for (plan, best) in plans.iter().filter_map(|plan| plan.best.as_ref().map(|best| (plan, best))) {
         let case = case(plan.protocol, best, network)?;
         let mut goodputs = Vec::new();

@@ -1,8 +1,8 @@
 //! The rate of an emulated network, and the window of its relay, as causes.
 
-use crate::{Cause, LimitedBy, NetworkRecord, Record, RelayKind, TcpStats};
+use crate::{Cause, LimitedBy, NetworkRecord, Record, RelayKind};
 
-use super::network::{Bound, Flight, Path};
+use super::network::{Bound, Path};
 
 /// The least share of a rate, or of a relay's window, that counts as used: the beginning and the end of a transfer are left over.
 const USED: f64 = 0.9;
@@ -25,16 +25,9 @@ impl Record {
 
     /// Returns the bound that holds over TCP whose connections end at a relay: HTTP/2's windows, or that of the relay. The
     /// counters of the sender's kernel are those of a connection to the relay, which has no distance.
-    pub(super) fn bound_of_relayed_tcp(
-        &self,
-        relay: &NetworkRecord,
-        tcp: &TcpStats,
-        flight: &Flight,
-    ) -> Option<Bound> {
-        let waits = self.sender.as_ref().and_then(|end| end.send_waits);
-        if waits.is_some_and(|waits| waits.credit > waits.socket) {
-            let endless = TcpStats { cwnd: u64::MAX, ..tcp.clone() };
-            return self.tcp_bound(&endless, self.elapsed_s?, flight);
+    pub(super) fn bound_of_relayed_tcp(&self, relay: &NetworkRecord) -> Option<Bound> {
+        if let Some(bound) = self.http2_bound() {
+            return Some(bound);
         }
         let window = relay.asked.window_bytes();
         let held = relay.of_body(self.case.direction).queue_peak_bytes?;

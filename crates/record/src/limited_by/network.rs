@@ -62,7 +62,7 @@ impl Bound {
 }
 
 /// The bytes that are on their way at once: goodput times round-trip time.
-pub(super) struct Flight {
+struct Flight {
     bytes: f64,
     has_losses: bool,
 }
@@ -92,7 +92,7 @@ impl Record {
         let bound = match transport {
             TransportStats::Tcp(tcp) => match relay {
                 None => self.tcp_bound(tcp, elapsed_s, &flight)?,
-                Some(relay) => self.bound_of_relayed_tcp(relay, tcp, &flight)?,
+                Some(relay) => self.bound_of_relayed_tcp(relay)?,
             },
             TransportStats::Quic(quic) => self.quic_bound(quic, &flight)?,
         };
@@ -133,17 +133,23 @@ impl Record {
             && self.subject.is_none_or(|subject| subject.end(self.case.direction) != End::Receiver)
     }
 
+    /// Returns the windows of HTTP/2 as the bound, if bodies waited for credit more often than for the socket.
+    pub(super) fn http2_bound(&self) -> Option<Bound> {
+        let waits = self.sender.as_ref()?.send_waits?;
+        let (streams, connections) = self.flows();
+        let window = self.has_own_receiver().then(|| self.http2_window());
+        let cause = if streams > 1 { Cause::ConnectionWindow } else { Cause::StreamWindow };
+        let bytes = window.map(|window| window.saturating_mul(connections));
+        (waits.credit > waits.socket).then_some(Bound { cause, bytes })
+    }
+
     /// Returns the bound that holds over TCP: HTTP/2's windows, the receive window, the send buffer, or the congestion
     /// window. `None` if the kernel states no times.
-    pub(super) fn tcp_bound(&self, tcp: &TcpStats, elapsed_s: f64, flight: &Flight) -> Option<Bound> {
-        let (streams, connections) = self.flows();
+    fn tcp_bound(&self, tcp: &TcpStats, elapsed_s: f64, flight: &Flight) -> Option<Bound> {
+        let (_, connections) = self.flows();
         let congestion = tcp.cwnd.saturating_mul(tcp.mss).saturating_mul(connections);
-        let waits = self.sender.as_ref().and_then(|end| end.send_waits);
-        if waits.is_some_and(|waits| waits.credit > waits.socket) {
-            let window = self.has_own_receiver().then(|| self.http2_window());
-            let cause = if streams > 1 { Cause::ConnectionWindow } else { Cause::StreamWindow };
-            let bytes = window.map(|window| window.saturating_mul(connections));
-            return Some(Bound { cause, bytes }.or_congestion(congestion, flight));
+        if let Some(bound) = self.http2_bound() {
+            return Some(bound.or_congestion(congestion, flight));
         }
         let busy = tcp.busy?;
         let limited = busy.window_limited_us.saturating_add(busy.buffer_limited_us);

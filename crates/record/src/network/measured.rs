@@ -13,14 +13,14 @@ pub struct NetworkRecord {
     /// The network that was asked for, in the form of the `--network` flag.
     #[cfg_attr(test, schemars(with = "String"))]
     pub asked: NetworkSpec,
-    /// What carried the bytes from end to end.
+    /// The carrier of the bytes from end to end.
     pub relay: RelayKind,
     /// The round-trip times in microseconds of pings before the transfer, in their order; a ping that was lost is null. Through a
     /// relay of sockets, a ping passes the queues of both directions and no socket.
     pub round_trips_us: Vec<Option<f64>>,
-    /// What passed from the client to the server.
+    /// The counts from the client to the server.
     pub to_server: DirectionCount,
-    /// What passed from the server to the client.
+    /// The counts from the server to the client.
     pub to_client: DirectionCount,
     /// The resources of the relay's process; null if the kernel carried the bytes.
     pub process: Option<RelayResources>,
@@ -58,7 +58,7 @@ pub struct RelayResources {
 }
 
 impl NetworkRecord {
-    /// Returns what passed in the direction of the body.
+    /// Returns the counts in the direction of the body.
     pub fn of_body(&self, direction: Direction) -> &DirectionCount {
         match direction {
             Direction::Up => &self.to_server,

@@ -36,11 +36,11 @@ pub struct NetworkSpec {
     pub loss_per_million: u32,
     /// The packets that overtake earlier ones, since they wait for no delay, per million.
     pub reorder_per_million: u32,
-    /// What carries the bytes from end to end.
+    /// The carrier of the bytes from end to end.
     pub relay: RelayKind,
 }
 
-/// What carries the bytes of an emulated network from end to end.
+/// The carrier of the bytes of an emulated network from end to end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
@@ -55,9 +55,8 @@ pub enum RelayKind {
 }
 
 impl RelayKind {
-    /// All kinds with their names.
-    const NAMES: [(&str, Self); 3] =
-        [("sockets", Self::Sockets), ("packets", Self::Packets), ("kernel", Self::Kernel)];
+    /// All kinds.
+    const ALL: [Self; 3] = [Self::Sockets, Self::Packets, Self::Kernel];
 
     /// Returns the name.
     pub fn name(self) -> &'static str {
@@ -209,8 +208,8 @@ fn share(name: &'static str, value: &str) -> Result<u32, NetworkSpecError> {
 }
 
 fn relay(value: &str) -> Result<RelayKind, NetworkSpecError> {
-    let known = RelayKind::NAMES.iter().find(|(name, _)| *name == value);
-    known.map(|(_, kind)| *kind).ok_or_else(|| refused("relay", value, "sockets, packets or kernel"))
+    let known = RelayKind::ALL.into_iter().find(|kind| kind.name() == value);
+    known.ok_or_else(|| refused("relay", value, "sockets, packets or kernel"))
 }
 
 fn refused(name: &'static str, value: &str, expected: &'static str) -> NetworkSpecError {

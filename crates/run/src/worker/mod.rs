@@ -45,7 +45,7 @@ pub fn is_requested() -> bool {
 /// Runs the worker: reads the job from standard input and does it. If the session was asked for a log (LONGHAUL_LOG),
 /// `log` starts one on standard error, at the given level.
 pub fn main(log: impl FnOnce(&str) + 'static) -> ExitCode {
-    end_with_parent();
+    process::end_with_parent();
     // On systems that give huge pages to every process, a stack could add 2 MiB. A kernel without huge pages refuses
     // the call, which does not matter.
     let _ = machine::refuse_huge_pages();
@@ -76,14 +76,6 @@ pub fn main(log: impl FnOnce(&str) + 'static) -> ExitCode {
             ExitCode::SUCCESS
         }
     }
-}
-
-/// Makes the kernel kill this process when the thread that started it ends. This works even if the process is stopped
-/// and cannot see the end of its standard input.
-fn end_with_parent() {
-    #[cfg(target_os = "linux")]
-    // If the call fails, the end of standard input still ends this process.
-    let _ = nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL);
 }
 
 /// Reads the job, does it, and reports the result.

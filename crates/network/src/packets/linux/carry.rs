@@ -62,8 +62,7 @@ async fn take(
                 Ok(length) => {
                     let packet = buffer.get(..length?).unwrap_or_default();
                     if end.is_addressed(packet) {
-                        let now = link.borrow().now();
-                        let passes = link.borrow_mut().pass_packet(now, packet.len());
+                        let passes = link.borrow_mut().take_packet(packet.len());
                         passes.into_iter().for_each(|due| line.add(due, packet.into()));
                     }
                 }

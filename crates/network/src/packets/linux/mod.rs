@@ -45,7 +45,7 @@ impl PacketNetwork {
             ),
         };
         // The kernel forgets the signal when a process changes its rights, as for a user namespace.
-        crate::relay::end_with_parent();
+        process::end_with_parent();
         created.map_err(|mut fault| {
             if fault.is_unsupported {
                 fault.message += "; or ";

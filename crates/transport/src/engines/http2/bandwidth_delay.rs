@@ -22,7 +22,7 @@ const GAIN: f64 = 1.25;
 /// The longest pause between two samples.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// What a receiver has released while one or several PINGs, one after the other, were answered.
+/// The bytes that a receiver has released while one or several PINGs, one after the other, were answered.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sample {
     /// The most bytes in one round trip.

@@ -5,7 +5,7 @@ use record::NetworkSpec;
 use super::{super::ends::INTERFACE, programs};
 use crate::RelayFault;
 
-/// What loses packets.
+/// The mechanism that loses packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Loss {
     /// Nothing: no packet is to be lost.

@@ -28,9 +28,9 @@ const BURST_S: f64 = 0.001;
 /// The packets dropped at a port.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Dropped {
-    /// Those of netem, which counts those of the queue in it as well.
+    /// The packets that netem dropped, with those that its inner queue dropped.
     netem: u64,
-    /// Those that found the queue full.
+    /// The packets that found the queue full.
     pub(super) overflowed: u64,
 }
 
