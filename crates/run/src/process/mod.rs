@@ -1,25 +1,19 @@
 //! The executor that runs a case in two worker processes, one for each role.
 
 mod own_end;
+mod reports;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    io,
-    path::PathBuf,
-    rc::Rc,
-    time::Duration,
-};
+use std::{collections::HashMap, io, path::PathBuf, rc::Rc, time::Duration};
 
 use async_trait::async_trait;
 use metrics::Stamp;
 use payload::Payload;
-use record::{
-    ByEnd, ByteSize, Case, CoreRoundTrip, End, Fault, NetworkRecord, NetworkSpec, PayloadKind, Protocol,
-};
+use record::{ByEnd, ByteSize, Case, CoreRoundTrip, End, Fault, NetworkSpec, PayloadKind, Protocol};
 
 pub use own_end::{OwnEnd, OwnReport};
+use reports::{Reports, gather, joined, ready};
 
 use crate::{
     Affinity, Executor, HostFacts, Observer, Outcome, Settings, machine,
@@ -29,9 +23,6 @@ use crate::{
     two_hosts::{PeerHost, secret_path},
     worker_process::{EndWorker, WorkerProcess, unexpected},
 };
-
-/// The time limit for an end's report after the report of the other end.
-const REPORT: Duration = Duration::from_secs(5);
 
 /// The time for noticing the death of a server after its client has failed.
 const DEATH: Duration = Duration::from_millis(500);
@@ -255,11 +246,11 @@ impl ProcessExecutor {
             return Ok(Reports {
                 client: report,
                 server: died.map_or_else(EndReport::default, EndReport::failed),
-                network: None,
+                ..Reports::default()
             });
         }
         if let Some(report) = ready(&mut server).await? {
-            return Ok(Reports { client: EndReport::default(), server: report, network: None });
+            return Ok(Reports { server: report, ..Reports::default() });
         }
         server.order(Order::Go).await?;
         client.order(Order::Go).await?;
@@ -341,89 +332,4 @@ type Content = (PayloadKind, u64, ByteSize);
 
 fn content(case: &Case) -> Content {
     (case.payload.clone(), case.seed, case.body)
-}
-
-/// The reports of both roles.
-struct Reports {
-    client: EndReport,
-    server: EndReport,
-    /// The measurements of the emulated network, if there is one.
-    network: Option<NetworkRecord>,
-}
-
-/// Waits until a worker is ready. Returns the report of a worker that ended instead.
-async fn ready(worker: &mut impl EndWorker) -> Result<Option<EndReport>, Fault> {
-    match worker.event().await? {
-        Event::Ready => Ok(None),
-        Event::Done(report) => Ok(Some(*report)),
-        other => Err(unexpected(worker, other)),
-    }
-}
-
-/// Follows both ends to their reports. After the first report, the other end has [`REPORT`] for its own.
-async fn gather(
-    case: &Case,
-    mut client: WorkerProcess,
-    mut server: impl EndWorker,
-    observer: &mut dyn Observer,
-) -> Reports {
-    let (mut from_client, mut from_server) = (None, None);
-    while from_client.is_none() && from_server.is_none() {
-        tokio::select! {
-            event = client.event() => from_client = follow(case, &client, event, observer),
-            event = server.event() => from_server = follow(case, &server, event, observer),
-        }
-    }
-    if from_server.is_none() {
-        // If the server is gone, its report says so.
-        let _ = server.order(Order::Finish).await;
-    }
-    let reports = Reports {
-        client: remaining(case, &mut client, from_client, observer).await,
-        server: remaining(case, &mut server, from_server, observer).await,
-        network: None,
-    };
-    tokio::join!(client.stop(), server.stop());
-    reports
-}
-
-/// Waits for the outstanding report of an end, at most for [`REPORT`].
-async fn remaining(
-    case: &Case,
-    worker: &mut impl EndWorker,
-    mut report: Option<EndReport>,
-    observer: &mut dyn Observer,
-) -> EndReport {
-    let followed = tokio::time::timeout(REPORT, async {
-        while report.is_none() {
-            let event = worker.event().await;
-            report = follow(case, worker, event, observer);
-        }
-    });
-    // An end that stays silent adds nothing to the report of the other end.
-    let _ = followed.await;
-    report.unwrap_or_default()
-}
-
-/// Passes progress to the observer. Returns the report once it has arrived.
-fn follow(
-    case: &Case,
-    worker: &impl EndWorker,
-    event: Result<Event, Fault>,
-    observer: &mut dyn Observer,
-) -> Option<EndReport> {
-    match event {
-        Ok(Event::Progress(heartbeat)) => {
-            observer.progress(case, worker.end(), heartbeat);
-            None
-        }
-        Ok(Event::Done(report)) => Some(*report),
-        Ok(other) => Some(EndReport::failed(unexpected(worker, other))),
-        Err(fault) => Some(EndReport::failed(fault)),
-    }
-}
-
-/// Returns the common digest of all bodies, or all digests if they differ, which is a failure.
-fn joined(digests: &BTreeSet<String>) -> Option<String> {
-    (!digests.is_empty()).then(|| digests.iter().map(String::as_str).collect::<Vec<_>>().join("+"))
 }

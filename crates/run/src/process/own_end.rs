@@ -4,7 +4,10 @@ use std::{net::SocketAddr, time::Duration};
 
 use record::{Case, End, Fault};
 
-use super::{ProcessExecutor, content, follow, joined};
+use super::{
+    ProcessExecutor, content,
+    reports::{follow, joined},
+};
 use crate::{
     Heartbeat, Observer, Outcome,
     messages::{EndReport, Event, Order, Partner, Role, ServerAddress},
