@@ -87,10 +87,10 @@ mod tests {
             alarm.after(wait).await;
             assert!(began.elapsed() >= wait, "{wait_ms}");
             // The timer of a wait that is given up expires before the next wait begins.
-            let mut given_up = Box::pin(alarm.after(Duration::from_micros(10)));
+            let mut given_up = Box::pin(alarm.after(Duration::from_millis(20)));
             assert!(futures_util::poll!(&mut given_up).is_pending());
             drop(given_up);
-            tokio::time::sleep(Duration::from_millis(1)).await;
+            tokio::time::sleep(Duration::from_millis(25)).await;
         }
     }
 }
