@@ -4,7 +4,7 @@ use record::{Record, Subject, mib};
 use serde::Serialize;
 use stats::{Slope, theil_sen};
 
-use super::{Constancy, Judgement};
+use super::{Constancy, Judgement, standstill};
 use crate::{SeriesKey, Verdict};
 
 /// The slope above which absorbed bytes count as growing, in MiB per GiB of body. The kernel sizes socket buffers by itself,
@@ -64,13 +64,21 @@ impl Absorption {
         let constancy = match slope {
             _ if self.unknown > 0 => Constancy::Inconclusive,
             Some(slope) if slope.high <= LIMIT => Constancy::Constant,
-            Some(_) if largest_is_within_limit(&points) => Constancy::Constant,
             Some(slope) if slope.low > LIMIT => Constancy::Growing,
+            Some(_) if self.is_share_small() => Constancy::Constant,
             _ => Constancy::Inconclusive,
         };
         let memory = judgements.iter().find(|judgement| judgement.series.key == self.key);
         let is_level = memory.is_some_and(|judgement| judgement.constancy == Constancy::Constant);
         Self { slope, constancy, is_spooled: is_level && constancy == Constancy::Growing, ..self }
+    }
+
+    /// Returns true if no run of the largest body absorbs more of it than [`standstill::bound`]. Nothing is absorbed of an
+    /// empty body, so that the bytes cannot grow by much up to there, however far the buffers of the kernel differ: with
+    /// the limits of Linux (tcp(7), tcp_rmem and tcp_wmem) those around a proxy hold from 4 MiB to 72 MiB.
+    fn is_share_small(&self) -> bool {
+        let largest = self.runs.iter().map(|run| run.0).max().unwrap_or(0);
+        self.runs.iter().filter(|run| run.0 == largest).all(|run| run.1 <= standstill::bound(largest))
     }
 
     /// Returns the most absorbed bytes of any run; `None` without a successful run.
@@ -87,13 +95,6 @@ impl Absorption {
             Constancy::Growing | Constancy::GrowingSlowly => Verdict::MemoryOver,
         }
     }
-}
-
-/// Returns true if the runs of the largest body absorb at most [`LIMIT`] of that body. Nothing is absorbed of an empty body,
-/// so that the bytes cannot have grown faster up to there, however much those of smaller bodies differ.
-fn largest_is_within_limit(points: &[(f64, f64)]) -> bool {
-    let largest = points.iter().map(|point| point.0).fold(0.0, f64::max);
-    points.iter().filter(|point| point.0 == largest).all(|(gib, mib)| *mib <= LIMIT * gib)
 }
 
 #[cfg(test)]
@@ -134,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn buffers_of_different_sizes_are_constant_if_those_of_the_largest_body_are_within_the_limit() {
+    fn buffers_of_different_sizes_are_constant_if_those_of_the_largest_body_are_a_small_share() {
         let mib = |bytes: [[u64; 3]; 3]| {
             absorbed(
                 |size, round| match size >> 26 {
@@ -145,10 +146,12 @@ mod tests {
                 None,
             )
         };
-        let scattered = mib([[4, 5, 5], [9, 9, 8], [4, 5, 5]]);
-        assert!(scattered.slope.is_some_and(|slope| slope.high > LIMIT));
-        assert_eq!(scattered.constancy, Constancy::Constant);
-        assert_eq!(mib([[4, 5, 5], [9, 9, 8], [4, 17, 5]]).constancy, Constancy::Inconclusive);
+        for scattered in [mib([[4, 5, 5], [9, 9, 8], [4, 5, 5]]), mib([[4, 18, 6], [5, 7, 6], [9, 6, 36]])] {
+            assert!(scattered.slope.is_some_and(|slope| slope.high > LIMIT));
+            assert_eq!(scattered.constancy, Constancy::Constant);
+        }
+        assert_eq!(mib([[4, 18, 6], [5, 7, 6], [9, 6, 129]]).constancy, Constancy::Inconclusive);
+        assert_eq!(mib([[6, 6, 6], [25, 25, 25], [100, 100, 100]]).constancy, Constancy::Growing);
     }
 
     #[test]
