@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use record::{gbit_per_s, mib, mib_per_s};
+use record::{gbit_per_s, mib, mib_per_s, three_digits};
 
 /// The intervals of a transfer. Each ends with the first report on progress after its time, so it is up to a quarter of a
 /// second longer.
@@ -41,10 +41,10 @@ impl Intervals {
         let moved = bytes.saturating_sub(before);
         let rate = moved as f64 / elapsed.as_secs_f64();
         Some(format!(
-            "{from:6.2} to {to:6.2} s  {:8.1} MiB  {:6.0} MiB/s  {:6.2} Gbit/s",
+            "{from:6.2} to {to:6.2} s  {:8.1} MiB  {:>6} MiB/s  {:>6} Gbit/s",
             mib(moved),
-            mib_per_s(rate),
-            gbit_per_s(rate)
+            three_digits(mib_per_s(rate)),
+            three_digits(gbit_per_s(rate))
         ))
     }
 }

@@ -3,7 +3,7 @@
 use std::{fmt, time::Duration};
 
 use metrics::Stamp;
-use record::{ByEnd, Case, End, Record, gbit_per_s, mib, mib_per_s};
+use record::{ByEnd, Case, End, Record, mib, mib_per_s, speed, three_digits};
 use run::{Budget, Heartbeat, Observer, nominal_time};
 
 use crate::{
@@ -126,7 +126,7 @@ impl LiveView {
 
     /// Returns the case, its goodput, and the memory of both ends beside its bound.
     fn case_line(&self) -> String {
-        let goodput = self.goodput.map_or_else(|| "-".into(), |rate| format!("{:.0}", mib_per_s(rate)));
+        let goodput = self.goodput.map_or_else(|| "-".into(), |rate| three_digits(mib_per_s(rate)));
         let ByEnd { sender, receiver } = &self.memory;
         format!("{}  {goodput} MiB/s  sender {sender} receiver {receiver} MiB", self.name)
     }
@@ -191,7 +191,7 @@ impl LiveView {
     fn outcome(&self, record: &Record) -> String {
         let outcome = match (&record.error, record.goodput_bytes_per_s) {
             (Some(fault), _) => format!("failed: {}", fault.message),
-            (None, Some(rate)) => format!("{:.0} MiB/s, {:.2} Gbit/s", mib_per_s(rate), gbit_per_s(rate)),
+            (None, Some(rate)) => speed(rate),
             (None, None) => match record.absorbed_bytes {
                 Some(bytes) => format!("{:.1} MiB absorbed", mib(bytes)),
                 None => "no goodput".into(),

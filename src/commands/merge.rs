@@ -14,7 +14,7 @@ use std::{
 
 use analyse::{Merged, Verdict};
 use anyhow::Context as _;
-use record::{RECORD_FILES, gbit_per_s, mib_per_s};
+use record::{RECORD_FILES, speed};
 
 use self::{
     draft::{Draft, check_free, parent, unwritable},
@@ -157,11 +157,7 @@ fn described(merged: &Merged) -> String {
     let (senders, hosts) = (merged.senders.len(), hosts.join(", "));
     let together = merged.together().map_or_else(
         || "none".to_owned(),
-        |(bytes, seconds)| {
-            let rate = bytes as f64 / seconds;
-            let (mib, gbit) = (mib_per_s(rate), gbit_per_s(rate));
-            format!("{seconds:.3} s, {mib:.0} MiB/s, {gbit:.2} Gbit/s")
-        },
+        |(bytes, seconds)| format!("{seconds:.3} s, {}", speed(bytes as f64 / seconds)),
     );
     format!(
         "records   {} ({} failed)\nsenders   {senders} on {hosts}\nbytes     {}\ntogether  {together}\n",

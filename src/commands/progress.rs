@@ -4,7 +4,7 @@ use std::{cell::RefCell, time::Duration};
 
 use client::Heartbeat;
 use metrics::Stamp;
-use record::{ByteSize, mib, mib_per_s};
+use record::{ByteSize, mib, mib_per_s, three_digits};
 
 use crate::{cli::RemoteArgs, expectation::rounded, intervals::Intervals, status_lines::StatusLines};
 
@@ -94,7 +94,7 @@ fn line(heartbeat: Heartbeat, size: Option<ByteSize>, rate: Option<f64>, elapsed
         }
         None => format!("{:.1} MiB", mib(bytes)),
     };
-    let speed = rate.map_or_else(|| "-".into(), |rate| format!("{:.0}", mib_per_s(rate)));
+    let speed = rate.map_or_else(|| "-".into(), |rate| three_digits(mib_per_s(rate)));
     let left = size.zip(rate.filter(|rate| *rate > 0.0)).and_then(|(size, rate)| {
         Duration::try_from_secs_f64(size.0.saturating_sub(bytes) as f64 / rate).ok()
     });

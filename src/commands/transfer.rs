@@ -5,8 +5,8 @@ use anyhow::Context as _;
 use client::{Client, HandshakeKind, Options, Target, Transfer, TransferReport};
 use jiff::Timestamp;
 use record::{
-    ByteSize, Case, EndRecord, FaultKind, H2_WINDOW, Record, Redirects, Results, Resumption, gbit_per_s, mib,
-    mib_per_s,
+    ByteSize, Case, EndRecord, FaultKind, H2_WINDOW, Record, Redirects, Results, Resumption, mib, mib_per_s,
+    speed, three_digits,
 };
 use run::{Interruption, Threads};
 
@@ -117,19 +117,19 @@ fn described(TransferReport { record, receipt, resumed_at, .. }: &TransferReport
     let mut lines = Vec::new();
     if let (Some(rate), Some(elapsed)) = (record.goodput_bytes_per_s, record.elapsed_s) {
         let (size, protocol) = (size(record.case.total_bytes()), &record.case.protocol);
-        let (mib, gbit) = (mib_per_s(rate), gbit_per_s(rate));
-        lines.push(format!("{size} over {protocol} in {elapsed:.3} s: {mib:.0} MiB/s, {gbit:.2} Gbit/s"));
+        lines.push(format!("{size} over {protocol} in {elapsed:.3} s: {}", speed(rate)));
     }
     if let Some(limit) = &record.limited_by {
         lines.push(format!("limited by {limit}"));
     }
     lines.extend(opened_window(record));
     if let Some(bodies) = &record.bodies {
-        let [least, median, most] = [bodies.least, bodies.median, bodies.most].map(mib_per_s);
+        let [least, median, most] =
+            [bodies.least, bodies.median, bodies.most].map(|rate| three_digits(mib_per_s(rate)));
         let (count, Case { connections, streams, .. }) = (bodies.count, &record.case);
         lines.push(format!(
-            "{count} bodies ({connections} connections, {streams} streams each): slowest {least:.0}, median {median:.0}, \
-             fastest {most:.0} MiB/s, fairness {:.2}",
+            "{count} bodies ({connections} connections, {streams} streams each): slowest {least}, median {median}, \
+             fastest {most} MiB/s, fairness {:.2}",
             bodies.jain
         ));
     }
@@ -193,8 +193,8 @@ fn described_end(end: &EndRecord) -> Vec<String> {
     let mut lines = vec![format!("this end: peak RSS {rss}, CPU {cpu}")];
     if let Some(throughput) = &end.throughput {
         let [p5, p50, p95] =
-            [throughput.p5, throughput.p50, throughput.p95].map(|rate| mib_per_s(rate as f64));
-        lines.push(format!("throughput: p5 {p5:.0}, median {p50:.0}, p95 {p95:.0} MiB/s"));
+            [throughput.p5, throughput.p50, throughput.p95].map(|rate| three_digits(mib_per_s(rate as f64)));
+        lines.push(format!("throughput: p5 {p5}, median {p50}, p95 {p95} MiB/s"));
     }
     if let Some(wait) = end.pull_wait() {
         let [p50, p99, max] = [wait.p50, wait.p99, wait.max].map(|ns| ns as f64 / 1000.0);

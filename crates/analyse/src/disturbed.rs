@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use record::{Record, mib_per_s};
+use record::{Record, mib_per_s, three_digits};
 use stats::Spread;
 
 use crate::Row;
@@ -75,7 +75,7 @@ fn reasons(rows: &[(&Row<'_>, Calm)]) -> String {
 /// Returns the medians of a row with and without its disturbed runs.
 fn medians(row: &Row<'_>, calm: &Calm) -> String {
     let text = |spread: Option<Spread>| {
-        spread.map_or("-".to_owned(), |spread| format!("{:.0}", mib_per_s(spread.median)))
+        spread.map_or("-".to_owned(), |spread| three_digits(mib_per_s(spread.median)))
     };
     format!("{} from {} to {} MiB/s", row.key, text(calm.goodput), text(row.goodput))
 }

@@ -81,7 +81,10 @@ pub use redirects::Redirects;
 pub use resumption::Resumption;
 pub use schedule::{Order, Schedule};
 pub use shared::Shared;
-pub use size::{ByteSize, DEFAULT_SLOPE_LIMIT, Rate, RateError, SizeError, gbit_per_s, mib, mib_per_s};
+pub use size::{
+    ByteSize, DEFAULT_SLOPE_LIMIT, Rate, RateError, SizeError, gbit_per_s, mib, mib_per_s, speed,
+    three_digits,
+};
 pub use spin::DEFAULT_SPIN;
 pub use stall::Stall;
 pub use subject::{PeerProgram, Subject};

@@ -124,9 +124,46 @@ pub fn gbit_per_s(bytes_per_s: f64) -> f64 {
     bytes_per_s * 8.0 / 1e9
 }
 
+/// Formats a figure with three digits, and with all digits of a whole number above: `0.243`, `2.31`, `42.0`, `7412`. A slow
+/// path has rates far below those of loopback, of which a fixed number of decimals would leave nothing.
+pub fn three_digits(figure: f64) -> String {
+    let decimals = match figure.abs() {
+        0.0 | 99.95.. => 0,
+        9.995.. => 1,
+        0.9995.. => 2,
+        _ => 3,
+    };
+    format!("{figure:.decimals$}")
+}
+
+/// Formats a goodput in both of its units: `1024 MiB/s, 8.59 Gbit/s`.
+pub fn speed(bytes_per_s: f64) -> String {
+    let [mib, gbit] = [mib_per_s(bytes_per_s), gbit_per_s(bytes_per_s)].map(three_digits);
+    format!("{mib} MiB/s, {gbit} Gbit/s")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_figure_has_three_digits_whatever_its_size() {
+        for (figure, text) in [
+            (7412.3, "7412"),
+            (100.0, "100"),
+            (99.96, "100"),
+            (99.94, "99.9"),
+            (42.0, "42.0"),
+            (9.996, "10.0"),
+            (2.314, "2.31"),
+            (0.9996, "1.00"),
+            (0.2431, "0.243"),
+            (0.0021, "0.002"),
+            (0.0, "0"),
+        ] {
+            assert_eq!(three_digits(figure), text);
+        }
+    }
 
     #[test]
     fn units_have_the_documented_factors() {

@@ -2,7 +2,7 @@
 
 use std::{cmp::Reverse, collections::BTreeMap};
 
-use record::{ByteSize, Direction, ProtocolFacts, mib_per_s};
+use record::{ByteSize, Direction, ProtocolFacts, mib_per_s, three_digits};
 use stats::Spread;
 
 use crate::{Analysis, Row, SeriesKey, Verdict, machines};
@@ -250,7 +250,7 @@ impl Contestant {
     /// Returns the goodput in MiB/s, with its uncertainty in percent if it is known.
     fn figure(&self) -> String {
         let uncertainty = self.uncertainty().map(|share| format!(" ±{:.0} %", (100.0 * share).ceil()));
-        format!("{:.0}{}", mib_per_s(self.goodput.median), uncertainty.unwrap_or_default())
+        three_digits(mib_per_s(self.goodput.median)) + &uncertainty.unwrap_or_default()
     }
 }
 

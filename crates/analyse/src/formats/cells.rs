@@ -1,6 +1,6 @@
 //! The cells that several tables of rows have in common.
 
-use record::mib;
+use record::{mib, three_digits};
 use stats::{Interval, Spread};
 
 use crate::{Analysis, EndRow, Rank, Row};
@@ -8,6 +8,11 @@ use crate::{Analysis, EndRow, Rank, Row};
 /// Returns a figure as text; `-` if it is unknown.
 pub(super) fn figure(value: Option<f64>, digits: usize) -> String {
     value.map_or_else(|| "-".into(), |value| format!("{value:.digits$}"))
+}
+
+/// Returns a rate with three digits.
+pub(super) fn rate(value: Option<f64>) -> String {
+    value.map_or_else(|| "-".into(), three_digits)
 }
 
 /// Returns the median peak RSS of an end in MiB, as text.

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
-use record::mib_per_s;
+use record::{mib_per_s, three_digits};
 
 use super::{FormatError, junit};
 use crate::{Change, Circumstance, ComparedCase, Comparison, MetricChange};
@@ -116,7 +116,7 @@ fn disturbed(case: &ComparedCase) -> String {
     }
     let of = |runs: usize, all: usize, goodput: Option<f64>| match (runs, goodput) {
         (0, _) => "unchanged".to_owned(),
-        (runs, Some(goodput)) => format!("{:.0} without {runs} of {all}", mib_per_s(goodput)),
+        (runs, Some(goodput)) => format!("{} without {runs} of {all}", three_digits(mib_per_s(goodput))),
         (runs, None) => format!("{runs} of {all}"),
     };
     let (base, candidate) = (of(before, case.runs.0, base), of(now, case.runs.1, candidate));

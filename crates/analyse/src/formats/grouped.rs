@@ -2,11 +2,11 @@
 //!
 //! Each heading repeats the titles of the columns, so that they are in sight however far the terminal has scrolled.
 
-use record::{gbit_per_s, mib_per_s};
+use record::{gbit_per_s, mib_per_s, three_digits};
 use stats::Interval;
 
 use super::{
-    cells::{figure, pair, peak, verdict},
+    cells::{figure, pair, peak, rate, verdict},
     programs,
     screen::{Screen, Tone},
 };
@@ -127,7 +127,7 @@ impl<'r, 'a> Bodies<'r, 'a> {
         let ceiling = |row: &&Row<'_>| {
             let name = row.case.protocol.trim_end_matches("-ceiling");
             let goodput = row.goodput.map(|goodput| mib_per_s(goodput.median));
-            format!("{name} {}", figure(goodput, 0))
+            format!("{name} {}", rate(goodput))
         };
         let ceilings: Vec<String> = self.ceilings.iter().map(ceiling).collect();
         if ceilings.is_empty() {
@@ -164,9 +164,9 @@ fn columns(analysis: &Analysis<'_>) -> Vec<Column> {
     let ratio = |of: &Option<BaselineRatio>| figure(of.as_ref().map(|of| of.ratio.median), 2);
     let is_ranged = rows().any(|row| row.goodput.is_some_and(|goodput| goodput.interval.is_none()));
     vec![
-        of("MiB/s", 0, &|row| figure(goodput(row).map(mib_per_s), 0)),
+        of("MiB/s", 0, &|row| rate(goodput(row).map(mib_per_s))),
         of(if is_ranged { "range" } else { "±" }, 2, &uncertainty),
-        of("Gbit/s", 6, &|row| figure(goodput(row).map(gbit_per_s), 2)),
+        of("Gbit/s", 6, &|row| rate(goodput(row).map(gbit_per_s))),
         of("loop", 3, &|row| ratio(&row.of_baseline)),
         of("ceiling", 4, &|row| ratio(&row.of_ceiling)),
         of("RSS MiB s/r", 1, &|row| pair(peak(&row.ends.sender), peak(&row.ends.receiver))),
@@ -185,7 +185,7 @@ fn uncertainty(row: &Row<'_>) -> String {
             let half = (high - goodput.median).max(goodput.median - low);
             format!("{:.0} %", (100.0 * half / goodput.median).ceil())
         }
-        None => format!("{:.0}..{:.0}", mib_per_s(low), mib_per_s(high)),
+        None => format!("{}..{}", three_digits(mib_per_s(low)), three_digits(mib_per_s(high))),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Property, TestCase, TestCaseStatus, TestSuite};
-use record::{gbit_per_s, mib_per_s};
+use record::speed;
 
 use super::{Format, FormatError, Report, distinct, proof};
 use crate::{Absorption, Analysis, Finding, FindingKind, Judgement, Proof, Row, Verdict};
@@ -110,9 +110,8 @@ fn test(report: &Report<'_>, row: &Row<'_>) -> TestCase {
     let elapsed: f64 = row.records.iter().filter_map(|run| run.elapsed_s).sum();
     test.set_time(Duration::try_from_secs_f64(elapsed).unwrap_or_default());
     if let Some(goodput) = row.goodput {
-        let (mib, gbit) = (mib_per_s(goodput.median), gbit_per_s(goodput.median));
-        let runs = row.records.len();
-        test.set_system_out(format!("goodput {mib:.0} MiB/s, {gbit:.2} Gbit/s, median of {runs} runs"));
+        let (speed, runs) = (speed(goodput.median), row.records.len());
+        test.set_system_out(format!("goodput {speed}, median of {runs} runs"));
     }
     test
 }

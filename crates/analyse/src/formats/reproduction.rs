@@ -1,7 +1,7 @@
 //! The claims of a run and the statements of its repetition, as a table.
 
 use comfy_table::{CellAlignment, Table, presets};
-use record::mib_per_s;
+use record::{mib_per_s, three_digits};
 
 use crate::{Answer, Claim, Goodputs, Reproduction, Subject};
 
@@ -13,7 +13,7 @@ pub fn reproduction_text(reproduction: &Reproduction) -> String {
         claims.add_row([case, &subject(claim), there, here, word(*answer)]);
     }
     let mut goodputs = table(["case", "MiB/s there", "MiB/s here", "", ""]);
-    let figure = |goodput: Option<f64>| goodput.map_or("-".into(), |rate| format!("{:.0}", mib_per_s(rate)));
+    let figure = |goodput: Option<f64>| goodput.map_or("-".into(), |rate| three_digits(mib_per_s(rate)));
     for Goodputs { case, there, here } in &reproduction.goodputs {
         goodputs.add_row([case.clone(), figure(*there), figure(*here), String::new(), String::new()]);
     }

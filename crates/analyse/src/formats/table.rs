@@ -1,10 +1,10 @@
 //! The table of all rows, for standard output and in Markdown.
 
 use comfy_table::{CellAlignment, Table, presets};
-use record::{gbit_per_s, mib_per_s};
+use record::{gbit_per_s, mib_per_s, three_digits};
 
 use super::{
-    cells::{figure, pair, peak, range, verdict},
+    cells::{figure, pair, peak, range, rate, verdict},
     framing, grouped, limits, programs,
     screen::{Screen, Tone},
     tuning,
@@ -133,9 +133,9 @@ fn cells(analysis: &Analysis<'_>, row: &Row<'_>) -> [String; COLUMNS] {
     let (sender, receiver) = (row.ends.sender, row.ends.receiver);
     [
         programs::name(row).join(" ").trim_end().to_owned(),
-        format!("{} {}", figure(goodput.map(mib_per_s), 0), figure(goodput.map(gbit_per_s), 2)),
+        format!("{} {}", rate(goodput.map(mib_per_s)), rate(goodput.map(gbit_per_s))),
         row.goodput
-            .map_or_else(|| "-".into(), |goodput| range(&goodput, |rate| format!("{:.0}", mib_per_s(rate)))),
+            .map_or_else(|| "-".into(), |goodput| range(&goodput, |rate| three_digits(mib_per_s(rate)))),
         of_other(row.of_baseline.as_ref(), Some(())),
         of_other(row.of_ceiling.as_ref(), None),
         pair(peak(&sender), peak(&receiver)),
@@ -175,7 +175,7 @@ mod tests {
             [
                 "h2c/up/64KiB/2GiB",
                 "2861",
-                "24.00",
+                "24.0",
                 "2861..2861",
                 "0.75",
                 "tcp",

@@ -1,7 +1,7 @@
 //! The table of libraries with their own defaults beside their tuned rows, for standard output and in Markdown.
 
 use comfy_table::{CellAlignment, Table, presets};
-use record::mib_per_s;
+use record::{mib_per_s, three_digits};
 
 use super::cells::range;
 use crate::Untuned;
@@ -60,8 +60,8 @@ fn rows(untuned: &[Untuned]) -> Table {
         table.add_row([
             case.to_owned(),
             row.variant.clone(),
-            format!("{:.0}", mib_per_s(row.goodput_bytes_per_s)),
-            format!("{:.0}", mib_per_s(row.tuned_bytes_per_s)),
+            three_digits(mib_per_s(row.goodput_bytes_per_s)),
+            three_digits(mib_per_s(row.tuned_bytes_per_s)),
             format!("{:.2} {range}{mark}", row.of_tuned.median),
         ]);
     }

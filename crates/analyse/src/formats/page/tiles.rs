@@ -1,6 +1,6 @@
 //! The answer in brief as tiles, which the page shows before all charts.
 
-use record::{ByteSize, Direction, mib, mib_per_s};
+use record::{ByteSize, Direction, mib, mib_per_s, three_digits};
 use serde::Serialize;
 use stats::Interval;
 
@@ -221,7 +221,8 @@ fn spaced(size: ByteSize) -> String {
 
 /// Returns a goodput in MiB/s, with a comma between thousands.
 pub(super) fn rate(bytes_per_s: f64) -> String {
-    let digits = format!("{:.0}", mib_per_s(bytes_per_s));
+    let figure = three_digits(mib_per_s(bytes_per_s));
+    let (digits, decimals) = figure.split_at(figure.find('.').unwrap_or(figure.len()));
     let mut text = String::new();
     for (place, digit) in digits.chars().enumerate() {
         if place > 0 && (digits.len() - place) % 3 == 0 {
@@ -229,7 +230,7 @@ pub(super) fn rate(bytes_per_s: f64) -> String {
         }
         text.push(digit);
     }
-    text
+    text + decimals
 }
 
 #[cfg(test)]
@@ -258,7 +259,7 @@ mod tests {
         let expected = [
             ["Fastest HTTP in cleartext", "h1c 5,000 MiB/s"],
             ["Fastest HTTP over TLS", "h2 or h1"],
-            ["HTTP over QUIC", "h3 80 MiB/s"],
+            ["HTTP over QUIC", "h3 80.0 MiB/s"],
             ["Memory", "at most 8.0 MiB"],
         ];
         assert_eq!(shown(&records), expected);
