@@ -5,7 +5,8 @@ use std::time::Duration;
 use analyse::Verdict;
 use anyhow::{Context as _, anyhow};
 use record::{
-    ByteSize, Case, LimitValue, Limits, NetworkSpec, Profile, Protocol, SOCKET_BUFFER, SinkKind, mib_per_s,
+    ByteSize, Case, ChunkSize, LimitValue, Limits, NetworkSpec, Profile, Protocol, SOCKET_BUFFER, SinkKind,
+    mib_per_s,
 };
 use run::{
     Executor as _, ProcessExecutor, Settings, Unobserved,
@@ -19,6 +20,9 @@ const RUNS: usize = 3;
 
 /// The seconds that a body takes at the planned goodput: long enough that the opening of windows does not count.
 const BODY_S: f64 = 5.0;
+
+/// The bytes of a chunk, and so of a DATA frame: what every peer admits (RFC 9113 section 6.5.2), as in the plan.
+const FRAME: u64 = 16 << 10;
 
 /// The largest difference between a median and the plan, as a share of the plan.
 const TOLERANCE: f64 = 0.1;
@@ -77,5 +81,6 @@ fn case(protocol: &'static str, setting: &Setting, network: NetworkSpec) -> anyh
     case.network = Some(NetworkSpec { queue, ..network });
     case.body = ByteSize((setting.goodput_bytes_per_s * BODY_S) as u64);
     case.sink = SinkKind::Discard;
+    case.chunk = ChunkSize::try_from(FRAME)?;
     Ok(case)
 }

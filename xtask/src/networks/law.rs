@@ -1,9 +1,10 @@
-//! The law of windows: goodput is the window divided by the round-trip time, up to the rate.
+//! The law of windows: goodput is what circulates of the window in a round trip, up to the rate.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
-use anyhow::Result;
-use record::{ByteSize, Record};
+use anyhow::{Context as _, Result};
+use record::{ByteSize, Protocol, Record};
+use run::path_plan::{Path, admitted_goodput};
 
 use super::{Arguments, goodputs, summary};
 use crate::study::{RecordFile, Table};
@@ -38,12 +39,23 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let folder = arguments.program.folder("networks-law")?;
     let rounds = arguments.rounds.rounds_or(ROUNDS).to_string();
     let mut file = RecordFile::create_in(&folder)?;
-    let heads = ["row", "window", "rtt ms", "law Mbit/s", "measured Mbit/s", "ratio"];
+    let heads = [
+        "row",
+        "window",
+        "rtt ms",
+        "window / rtt Mbit/s",
+        "law Mbit/s",
+        "measured Mbit/s",
+        "ratio to the law",
+    ];
     let (mut table, mut off) = (Table::with_heads(heads), 0);
     for rtt_ms in ROUND_TRIPS_MS {
         for window in WINDOWS {
-            let law = (window as f64 * 8.0 / 1e3 / rtt_ms as f64).min(RATE as f64);
+            let path = Path::new(RATE as f64 * 1e6, Duration::from_millis(rtt_ms)).context("no such path")?;
+            let all = (window as f64 * 8.0 / 1e3 / rtt_ms as f64).min(RATE as f64);
             for (row, flags) in ROWS {
+                let protocol = Protocol::by_name(row).with_context(|| format!("no protocol {row}"))?;
+                let law = admitted_goodput(protocol, path, window) * 8.0 / 1e6;
                 let words = words(row, flags, window, rtt_ms, law);
                 let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
                 words.extend(["--rounds", &rounds, "--chunk-size", "16KiB", "--sink", "discard"]);
@@ -55,6 +67,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
                     row.into(),
                     ByteSize(window).to_string(),
                     rtt_ms.to_string(),
+                    format!("{all:.1}"),
                     format!("{law:.1}"),
                     text,
                     cell,

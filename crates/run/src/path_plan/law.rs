@@ -34,9 +34,22 @@ impl Path {
     }
 }
 
-/// The renewal of a window: a receiver tells the sender of new credit once this share of the window has been consumed.
+/// The renewal of a window: a receiver tells the sender of new credit once a share of the window has been consumed, in whole
+/// pieces. The window therefore circulates in parts, and what is over is a part that the receiver holds back.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Renewal(f64);
+pub(super) struct Renewal {
+    /// The reciprocal of the share that is consumed before new credit is sent; 0 if every byte has its credit at once.
+    parts: u64,
+    /// The bytes that are consumed at once.
+    piece: u64,
+}
+
+/// The bytes of a DATA frame: the most that every peer admits (SETTINGS_MAX_FRAME_SIZE, RFC 9113 section 6.5.2).
+const DATA_FRAME: u64 = 16_384;
+
+/// The bytes of a body in a datagram of QUIC: between the 1200 that every path carries (RFC 9000 section 14.1) and the 1452 of
+/// an Ethernet frame over IPv6 (quinn-proto's config/transport.rs), so that eight are a whole number of KiB.
+const DATAGRAM: u64 = 1280;
 
 impl Renewal {
     /// Returns the renewal of a protocol's windows. h2 sends WINDOW_UPDATE once the consumed bytes are half of what the sender has
@@ -45,36 +58,69 @@ impl Renewal {
     /// announces its window in every acknowledgement.
     pub(super) fn of(protocol: &Protocol) -> Self {
         match protocol.http() {
-            Some("2") => Self(1.0 / 3.0),
-            Some("3") => Self(1.0 / 8.0),
-            _ => Self(0.0),
+            Some("2") => Self { parts: 3, piece: DATA_FRAME },
+            Some("3") => Self { parts: 8, piece: DATAGRAM },
+            _ => Self { parts: 0, piece: 1 },
         }
     }
 
-    /// Returns the smallest window that fills a path, in bytes: the credit that the receiver holds back must not be missing at the
-    /// sender while a path full of bytes is under way.
-    pub(super) fn window(self, path: Path) -> u64 {
-        let bytes = path.bytes_per_s() * path.rtt().as_secs_f64() / (1.0 - self.0);
-        bytes.ceil() as u64
+    /// Returns the step of windows that circulate in whole parts, in bytes: of another window, a part of a part is held back.
+    pub(super) fn step(self) -> u64 {
+        self.parts.max(1).saturating_mul(self.piece)
     }
 
-    /// Returns the goodput with a window, in bytes per second. The window circulates in parts, each of which comes back a round trip
-    /// after the last byte of the part has left.
-    pub(super) fn goodput(self, path: Path, window: u64) -> f64 {
-        let (rate, window) = (path.bytes_per_s(), window as f64);
-        let part = self.0 * window;
-        rate.min(window / (path.rtt().as_secs_f64() + part / rate))
+    /// Returns the bytes of the credit that a receiver sends at once.
+    fn part(self, window: u64) -> u64 {
+        match self.parts {
+            0 => 0,
+            parts => window.div_ceil(parts).div_ceil(self.piece).saturating_mul(self.piece).min(window),
+        }
     }
+
+    /// Returns the smallest window of whole parts that fills a path, in bytes: the credit of one part must not be missing at
+    /// the sender while a path full of bytes is under way.
+    pub(super) fn window(self, path: Path) -> u64 {
+        let bytes = path.in_flight();
+        let step = self.step();
+        let filled = match self.parts {
+            0 | 1 => bytes,
+            parts => bytes.saturating_mul(parts).div_ceil(parts - 1),
+        };
+        filled.div_ceil(step).saturating_mul(step)
+    }
+
+    /// Returns the goodput with a window, in bytes per second. The credit of a part comes back a round trip after its last byte
+    /// has left. Of the part that is over, `rest` bytes leave before, so that each further part waits for the credit of the
+    /// last byte that its credit lacks.
+    pub(super) fn goodput(self, path: Path, window: u64) -> f64 {
+        let (rate, rtt) = (path.bytes_per_s(), path.rtt().as_secs_f64());
+        let part = self.part(window);
+        let Some(rest) = window.checked_rem(part) else { return rate.min(window as f64 / rtt) };
+        rate.min((window - rest) as f64 / (rtt + (part - rest) as f64 / rate))
+    }
+}
+
+/// Returns the goodput in bytes per second that a window of `window` bytes admits over a path, for a body of the protocol
+/// whose reader keeps up.
+pub fn admitted_goodput(protocol: &Protocol, path: Path, window: u64) -> f64 {
+    Renewal::of(protocol).goodput(path, window)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::VecDeque;
+
     use proptest::prelude::*;
 
     use super::*;
 
     fn path(mbit: f64, ms: u64) -> Path {
         Path::new(mbit * 1e6, Duration::from_millis(ms)).unwrap()
+    }
+
+    fn renewals() -> impl Strategy<Value = Renewal> {
+        prop::sample::select(vec![(3, DATA_FRAME), (8, DATAGRAM)])
+            .prop_map(|(parts, piece)| Renewal { parts, piece })
     }
 
     #[test]
@@ -85,40 +131,75 @@ mod tests {
         assert_eq!(Path::new(1e9, Duration::ZERO), None);
     }
 
-    /// Follows the bytes of a transfer part by part: each part is sent when its credit and the line are free.
-    fn simulated(path: Path, window: f64, renewal: f64) -> f64 {
+    #[test]
+    fn a_window_of_h2_that_is_no_multiple_of_three_frames_gives_two_parts_a_round_trip() {
+        let h2 = Renewal { parts: 3, piece: DATA_FRAME };
+        // Over a path of a rate without a bound, only the credit counts.
+        let frames =
+            |frames: u64| (h2.goodput(path(1e9, 100), frames * DATA_FRAME) * 0.1 / DATA_FRAME as f64).round();
+        assert_eq!([3, 6, 48].map(frames), [3.0, 6.0, 48.0]);
+        assert_eq!([8, 16, 32, 64].map(frames), [6.0, 12.0, 22.0, 44.0]);
+    }
+
+    /// Follows the bytes of a transfer frame by frame: each is sent when its credit and the line are free, and the receiver
+    /// returns the credit of a part once it has all of it.
+    fn simulated(path: Path, window: u64, renewal: Renewal) -> f64 {
         let (rate, rtt) = (path.bytes_per_s(), path.rtt().as_secs_f64());
-        let part = renewal * window;
-        let (mut credit, mut free, parts) = (std::collections::VecDeque::new(), 0.0_f64, 4000);
-        credit.extend(std::iter::repeat_n(0.0, (1.0 / renewal).round() as usize));
-        for _ in 0..parts {
-            let sent = credit.pop_front().map_or(free, |at: f64| at.max(free)) + part / rate;
-            free = sent;
-            credit.push_back(sent + rtt);
+        let (part, frames) = (renewal.part(window), 20_000);
+        let (mut credit, mut free, mut consumed) = (VecDeque::from([(0.0_f64, window)]), 0.0_f64, 0);
+        for _ in 0..frames {
+            let mut lacking = renewal.piece;
+            while lacking > 0 {
+                let (at, bytes) = credit.front_mut().unwrap();
+                let sent = lacking.min(*bytes);
+                free = free.max(*at) + sent as f64 / rate;
+                (lacking, *bytes) = (lacking - sent, *bytes - sent);
+                consumed += sent;
+                let is_used = *bytes == 0;
+                if consumed >= part {
+                    credit.push_back((free + rtt, consumed));
+                    consumed = 0;
+                }
+                if is_used {
+                    credit.pop_front();
+                }
+            }
         }
-        f64::from(parts) * part / free
+        (frames * renewal.piece) as f64 / free
     }
 
     proptest! {
         #[test]
-        fn the_goodput_is_that_of_a_transfer_part_by_part(
+        fn the_goodput_is_that_of_a_transfer_frame_by_frame(
             mbit in 1.0..10_000.0_f64,
             ms in 1_u64..300,
-            kib in 16_u64..100_000,
-            eighths in prop::sample::select(vec![1_u32, 4]),
+            pieces in 8_u64..400,
+            renewal in renewals(),
         ) {
-            let (path, renewal) = (path(mbit, ms), f64::from(eighths) / 8.0);
-            let (law, followed) = (Renewal(renewal).goodput(path, kib << 10), simulated(path, (kib << 10) as f64, renewal));
-            prop_assert!((law / followed - 1.0).abs() < 0.02, "{law} {followed}");
+            let (path, window) = (path(mbit, ms), pieces * renewal.piece);
+            let (law, followed) = (renewal.goodput(path, window), simulated(path, window, renewal));
+            prop_assert!((law / followed - 1.0).abs() < 0.03, "{law} {followed}");
         }
 
         #[test]
-        fn the_window_that_fills_a_path_is_the_smallest(mbit in 1.0..10_000.0_f64, ms in 1_u64..300, eighths in 0_u32..5) {
-            let (path, renewal) = (path(mbit, ms), Renewal(f64::from(eighths) / 8.0));
+        fn the_window_that_fills_a_path_is_the_smallest_of_whole_parts(
+            mbit in 1.0..10_000.0_f64,
+            ms in 1_u64..300,
+            renewal in renewals(),
+        ) {
+            let path = path(mbit, ms);
             let window = renewal.window(path);
             prop_assert!(renewal.goodput(path, window) > 0.999_999 * path.bytes_per_s());
-            let less = renewal.goodput(path, window - window / 100 - 1);
-            prop_assert!(less < path.bytes_per_s());
+            prop_assert_eq!(window % renewal.step(), 0);
+            let less = window - renewal.step();
+            prop_assert!(less == 0 || renewal.goodput(path, less) < path.bytes_per_s());
         }
+    }
+
+    #[test]
+    fn a_window_of_tcp_is_all_under_way() {
+        let tcp = Renewal { parts: 0, piece: 1 };
+        assert_eq!(tcp.window(path(1000.0, 80)), 10_000_000);
+        assert_eq!(tcp.goodput(path(1000.0, 80), 5_000_000), 62_500_000.0);
     }
 }

@@ -12,8 +12,8 @@ use record::{
 };
 use serde::Serialize;
 
-pub use law::Path;
 use law::Renewal;
+pub use law::{Path, admitted_goodput};
 pub use lines::{SettingLine, setting_lines};
 
 use crate::Budget;
@@ -91,7 +91,12 @@ pub fn plan(protocol: &'static Protocol, demand: &Demand) -> ProtocolPlan {
     let most = windows(protocol).iter().map(|limit| most(limit)).min().unwrap_or(LEAST_WINDOW);
     let needed = renewal.window(demand.path).div_ceil(STEP).saturating_mul(STEP).clamp(LEAST_WINDOW, most);
     let full = of(Buffers::Usual, needed);
-    let within = |buffers: &Buffers| largest_within(|window| of(*buffers, window), needed, demand.memory.0);
+    let within = |buffers: &Buffers| {
+        let largest = largest_within(|window| of(*buffers, window), needed, demand.memory.0)?;
+        // The rest of a window beyond whole parts takes memory, and carries nothing.
+        let whole = of(*buffers, (largest.window_bytes / renewal.step() * renewal.step()).max(LEAST_WINDOW));
+        Some(if whole.share >= largest.share { whole } else { largest })
+    };
     let candidates: Vec<Setting> = Buffers::ALL.iter().filter_map(within).collect();
     // Of equal shares, the first has the larger buffers, which take less processor time.
     let best = candidates.into_iter().reduce(|best, next| if next.share > best.share { next } else { best });
@@ -270,8 +275,9 @@ mod tests {
             let demand = demand(1_000_000_000, 80, 500, 512);
             let Some(best) = plan(protocol, &demand).best.filter(|best| best.share < 0.999) else { continue };
             for buffers in Buffers::ALL {
+                let step = Renewal::of(protocol).step().max(STEP);
                 let next =
-                    Candidate { protocol, demand: &demand, profile: buffers }.with(best.window_bytes + STEP);
+                    Candidate { protocol, demand: &demand, profile: buffers }.with(best.window_bytes + step);
                 assert!(next.memory_bytes() > 512 << 20, "{} {buffers:?}", protocol.name);
             }
         }
