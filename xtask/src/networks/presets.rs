@@ -1,10 +1,10 @@
 //! HTTP/1.1, HTTP/2 and HTTP/3 over each preset.
 
-use std::{fs, process::ExitCode};
+use std::{fs, process::ExitCode, time::Duration};
 
 use analyse::{Analysis, Row};
 use anyhow::{Context as _, Result};
-use record::{ByteSize, PRESETS, mib};
+use record::{ByteSize, CONGESTION, PRESETS, mib};
 
 use super::{Arguments, goodputs, summary};
 use crate::study::Table;
@@ -18,8 +18,23 @@ const BODIES: [u64; 2] = [1, 8];
 /// The seconds that all bodies of a run take at the rate, where nothing is lost.
 const BODY_S: f64 = 2.0;
 
-/// The divisor of bodies over a path with loss, which leaves most of its rate unused.
-const LOSSY: u64 = 8;
+/// The congestion controllers. The kernel's default differs between hosts, and that of QUIC is CUBIC. Only over a path with
+/// loss, which CUBIC takes for a full queue, does the second one make a difference worth its time.
+const CONTROLLERS: [&str; 2] = ["cubic", "bbr"];
+
+/// The smallest window of a path, in bytes.
+const LEAST_WINDOW: u64 = 1 << 20;
+
+/// The largest socket buffer that Linux grants a user by default, in bytes (net.core.rmem_max since Linux 6.15), and the
+/// most that its own tuning takes for sending (net.ipv4.tcp_wmem).
+const MOST_SOCKET_BUFFER: u64 = 4 << 20;
+
+/// The divisor of bodies over a path with loss, which leaves much of its rate unused, and most of it from
+/// [`MUCH_LOSS`] on.
+const LOSSY: [u64; 2] = [2, 8];
+
+/// The packets in a million whose loss leaves most of a rate unused.
+const MUCH_LOSS: u32 = 1000;
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let longhaul = arguments.program.program()?;
@@ -40,19 +55,34 @@ fn matrices() -> String {
     let mut text = String::from("chunk-size = \"64KiB\"\ndirection = \"both\"\n");
     for (name, network) in PRESETS {
         let rate = network.rate.map_or(1e9, |rate| rate.bytes_per_s());
-        let divisor = if network.needs_packets() { LOSSY } else { 1 };
-        for bodies in BODIES {
+        let is_lossy = network.needs_packets();
+        let divisor = if is_lossy { LOSSY[usize::from(network.loss_per_million >= MUCH_LOSS)] } else { 1 };
+        for (bodies, congestion) in BODIES.iter().flat_map(|bodies| CONTROLLERS.map(|name| (*bodies, name))) {
+            if congestion != CONTROLLERS[0] && !is_lossy {
+                continue;
+            }
+            let window = window(rate, network.rtt);
             let size = ByteSize(((rate * BODY_S) as u64 / divisor / bodies).next_power_of_two());
             let matrix = |protocols: &str, axis: &str| {
-                format!(
-                    "\n[[matrix]]\nprotocol = {protocols}\nnetwork = \"{name}\"\nsize = \"{size}\"\n{axis} = {bodies}\n"
-                )
+                let case =
+                    format!("protocol = {protocols}\nnetwork = \"{name}\"\ncongestion = \"{congestion}\"\n");
+                format!("\n[[matrix]]\n{case}size = \"{size}\"\n{axis} = {bodies}\n{window}")
             };
             text += &matrix("[\"h1\"]", "connections");
             text += &matrix("[\"h2\", \"h3\"]", "streams");
         }
     }
     text
+}
+
+/// Returns the flags of windows that hold the bytes of a path twice: what limits a transfer is then the path, or how a protocol
+/// uses it. The defaults are for loopback.
+fn window(bytes_per_s: f64, rtt: Duration) -> String {
+    let window = ((bytes_per_s * rtt.as_secs_f64() * 2.0) as u64).next_power_of_two().max(LEAST_WINDOW);
+    let of = |flag: &str, bytes| format!("{flag} = \"{}\"\n", ByteSize(bytes));
+    let own = ["h2-window", "quic-window", "quic-connection-window", "quic-send-window"];
+    let own: String = own.iter().map(|flag| of(flag, window)).collect();
+    own + &of("socket-buffer", window.min(MOST_SOCKET_BUFFER))
 }
 
 /// Returns a table with a line for each row of the analysis.
@@ -62,6 +92,7 @@ fn table(analysis: &Analysis<'_>) -> Table {
         "direction",
         "bodies",
         "protocol",
+        "congestion",
         "Mbit/s",
         "of rate",
         "peak RSS MiB",
@@ -95,6 +126,7 @@ fn cells(row: &Row<'_>) -> Vec<String> {
         case.direction.to_string(),
         case.bodies().to_string(),
         case.protocol.clone(),
+        case.limits.choice(&CONGESTION).unwrap_or("auto").into(),
         summary(&goodputs),
         share.unwrap_or_default(),
         format!("{:.1}", mib(peak)),
@@ -110,8 +142,10 @@ mod tests {
     #[test]
     fn the_matrices_have_every_preset_with_one_and_with_eight_bodies() {
         let text = matrices();
-        assert_eq!(text.matches("[[matrix]]").count(), PRESETS.len() * 4);
-        assert!(text.contains("network = \"wan\"\nsize = \"128MiB\"\nstreams = 1\n"), "{text}");
-        assert!(text.contains("network = \"wan\"\nsize = \"16MiB\"\nconnections = 8\n"), "{text}");
+        let lossy = PRESETS.iter().filter(|(_, network)| network.needs_packets()).count();
+        assert_eq!(text.matches("[[matrix]]").count(), (PRESETS.len() + lossy) * 4);
+        let wan = "network = \"wan\"\ncongestion = \"cubic\"\nsize = ";
+        assert!(text.contains(&format!("{wan}\"128MiB\"\nstreams = 1\n")), "{text}");
+        assert!(text.contains(&format!("{wan}\"16MiB\"\nconnections = 8\n")), "{text}");
     }
 }
