@@ -122,6 +122,36 @@ fn a_held_sender_states_lateness_and_delivery() {
     }
 }
 
+/// Half of the round trip is between the ends, and less than the second of the transfer: no mark is compared with that of
+/// another offset.
+#[test]
+fn delivery_is_that_of_each_body_of_several() {
+    for (protocol, axis) in [("h1", "--connections"), ("h2", "--streams"), ("h3", "--streams")] {
+        for direction in ["up", "down"] {
+            let record = one(&[
+                "--protocol",
+                protocol,
+                "--direction",
+                direction,
+                axis,
+                "8",
+                "--chunk-size",
+                "4KiB",
+                "--size",
+                "512KiB",
+                "--limit-rate",
+                "512KiB",
+                "--network",
+                "rtt=100ms",
+            ]);
+            let delivery = &record["delivery"];
+            let [median, p99] = ["p50", "p99"].map(|name| figure(&delivery[name]));
+            assert!((5e7..5e8).contains(&median) && p99 < 7e8, "{protocol} {direction}: {delivery}");
+            assert_eq!(record["receiver"]["stamp_every_chunks"], 1);
+        }
+    }
+}
+
 /// The schedule of the offers does not wait for a receiver that is half as fast.
 #[test]
 fn a_slow_receiver_makes_the_chunks_of_a_held_sender_late() {

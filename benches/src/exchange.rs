@@ -100,7 +100,7 @@ impl Part {
 
     fn body(&self) -> Body {
         match &self.bodies {
-            Bodies::Metered { outgoing, .. } => outgoing.body().expect("a generated payload"),
+            Bodies::Metered { outgoing, .. } => outgoing.body(0).expect("a generated payload"),
             Bodies::Bare(payload) => {
                 let source = payload.open(self.case.body.0).expect("a generated payload");
                 BareBody { source, polled: false }.map_err(Into::into).boxed_unsync()

@@ -8,6 +8,7 @@ use hdrhistogram::{
     Histogram,
     serialization::{Deserializer, Serializer as _, V2DeflateSerializer},
 };
+use record::Latency;
 
 /// The precision of histograms in records, in significant digits.
 pub(crate) const DIGITS: u8 = 3;
@@ -67,6 +68,13 @@ pub(crate) fn decode(text: &str) -> Result<Histogram<u64>, Unreadable> {
     let inflated = inflate(&deflated)?;
     check(&inflated)?;
     Deserializer::new().deserialize(&mut inflated.as_slice()).map_err(|_| Unreadable::Format)
+}
+
+/// Returns the share of the values of a distribution above `bound` nanoseconds; `None` without its histogram.
+pub fn share_above(latency: &Latency, bound: u64) -> Option<f64> {
+    let histogram = decode(latency.hdr.as_ref()?).ok()?;
+    let within = histogram.count_between(0, bound);
+    (!histogram.is_empty()).then(|| histogram.len().saturating_sub(within) as f64 / histogram.len() as f64)
 }
 
 /// Returns the text of a histogram.
@@ -156,6 +164,16 @@ pub(crate) mod tests {
             (bucket.value_iterated_to(), bucket.count_at_value())
         };
         histogram.iter_recorded().map(bucket).collect()
+    }
+
+    #[test]
+    fn the_share_above_a_bound_counts_values_and_not_their_sizes() {
+        let times: Vec<u64> = (1..=100).map(|ms| ms * 1_000_000).collect();
+        let hdr = encode(&histogram(&times)).ok();
+        let latency = Latency { unit: "ns".into(), p50: 0, p99: 0, p999: 0, max: 0, hdr };
+        assert_eq!(share_above(&latency, 40_500_000), Some(0.6));
+        assert_eq!((share_above(&latency, 0), share_above(&latency, u64::MAX)), (Some(1.0), Some(0.0)));
+        assert_eq!(share_above(&Latency { hdr: None, ..latency }, 0), None);
     }
 
     /// Returns the text of a histogram whose header states `digits` and `high`, with these numbers for counts.

@@ -63,6 +63,8 @@ pub use compare::{
     MetricFamily, Thresholds, ThresholdsError,
 };
 pub use conformance::{Conduct, Conformance, Trial, TrialFigure};
+#[cfg(feature = "formats")]
+pub use distribution::share_above;
 pub use disturbed::Calm;
 pub use drift::Peaks;
 pub use finding::{Figure, Finding, FindingKind, Unit};

@@ -60,7 +60,7 @@ impl Client {
         let linked = connections.clone();
         let links: Links = Arc::new(move || together(linked.iter().map(|connection| connection.link())));
         let measurement =
-            Measurement::of_threads(baseline, transfer.chunk(target), links.clone(), &self.threads);
+            Measurement::of_threads(baseline, transfer.chunk(target), None, links.clone(), &self.threads);
         let end = transfer.direction().client();
         let activities: Vec<_> =
             copies.iter().map(|_| Activity::default()).chain([Activity::default()]).collect();

@@ -47,12 +47,8 @@ impl Flow {
     #[inline(never)]
     fn stamp(&mut self) -> Stamp {
         let now = Stamp::now();
-        let mut state = self.meter.state();
-        self.due = state.reached(self.stamped, self.passed, now);
+        self.due = self.meter.reached(self.stamped, self.passed, now, self.waited.take());
         self.stamped = self.passed;
-        if let Some(wait) = self.waited.take() {
-            state.waited(wait);
-        }
         now
     }
 

@@ -25,6 +25,10 @@ const MIN_WINDOW: u64 = 1 << 20;
 /// ns on a slow machine, while 64 KiB at 9 GiB/s take 7 µs.
 const MIN_STEP: u64 = 64 << 10;
 
+/// The most readings of the clock in a second of a body that is held to a rate, which may read it more often than
+/// [`MIN_STEP`] allows: at a low rate, every chunk has its time.
+const MOST_STAMPS_PER_S: u64 = 1000;
+
 /// A counter and timer of the body bytes of one end.
 ///
 /// Each body passes as a [`Flow`] of its own. Clones share one state, so that all bodies of an end are counted together.
@@ -32,7 +36,11 @@ const MIN_STEP: u64 = 64 << 10;
 /// A [counting](Self::counting) meter has no distributions. A counting meter takes some hundred bytes. Any other meter
 /// takes 248 KiB for rates, and as much again for the waits of a sender.
 #[derive(Clone, Debug)]
-pub struct Meter(Arc<Mutex<State>>);
+pub struct Meter {
+    state: Arc<Mutex<State>>,
+    /// The number of the body whose flows this clone makes.
+    body: u32,
+}
 
 /// The state that all flows of a meter share. Flows take the lock when they stamp, never for each chunk.
 #[derive(Debug)]
@@ -63,7 +71,8 @@ pub(crate) struct State {
     lateness: Option<Times>,
     /// The time that bodies waited for the application, summed over all bodies.
     application: Duration,
-    trace: Option<Trace>,
+    /// The traces of the bodies, by their numbers; empty if there are none.
+    traces: Vec<Trace>,
     heap: HeapLog,
 }
 
@@ -82,19 +91,26 @@ impl Meter {
     /// Creates a meter whose first window begins now. A window covers `chunk_bytes`, and at least 1 MiB. The meter
     /// stamps one chunk in several if chunks are small, so that at least 64 KiB of a body lie between two stamps.
     pub fn new(chunk_bytes: u64) -> Self {
+        Self::paced(chunk_bytes, None)
+    }
+
+    /// Creates a meter as [`new`](Self::new) does, of bodies that are held to a rate, in bytes per second. At a low rate,
+    /// fewer bytes lie between two stamps, so that each body has up to 1,000 in a second.
+    pub fn paced(chunk_bytes: u64, rate: Option<u64>) -> Self {
         let chunk = chunk_bytes.max(1);
+        let least = rate.map_or(MIN_STEP, |rate| (rate / MOST_STAMPS_PER_S).clamp(1, MIN_STEP));
         // The number is odd, so that stamps meet every part of a pattern that repeats with a power of two, such as a
         // frame.
-        let every = MIN_STEP.div_ceil(chunk) | 1;
+        let every = least.div_ceil(chunk) | 1;
         let heap = HeapTimeline::of_this_process().map_or(HeapLog::Absent, HeapLog::Own);
         Self::with(chunk.max(MIN_WINDOW), Some(every), every.saturating_mul(chunk), heap)
     }
 
     /// Creates the meters of an end with `threads` threads, one for each thread: no thread waits for another one at its
     /// meter. Their readings [merge](Self::merged) into those of the end. They share a timeline of the heap, which belongs
-    /// to the process.
-    pub fn of_threads(chunk_bytes: u64, threads: usize) -> Vec<Self> {
-        let first = Self::new(chunk_bytes);
+    /// to the process. `rate` is that of [`paced`](Self::paced).
+    pub fn of_threads(chunk_bytes: u64, rate: Option<u64>, threads: usize) -> Vec<Self> {
+        let first = Self::paced(chunk_bytes, rate);
         if threads <= 1 {
             return vec![first];
         }
@@ -103,7 +119,7 @@ impl Meter {
         let log = || shared.clone().map_or(HeapLog::Absent, HeapLog::Shared);
         first.state().heap = log();
         let further = (1..threads).map(|_| {
-            let meter = Self::new(chunk_bytes);
+            let meter = Self::paced(chunk_bytes, rate);
             meter.state().heap = log();
             meter
         });
@@ -116,7 +132,7 @@ impl Meter {
     }
 
     fn with(window: u64, every: Option<u64>, step: u64, heap: HeapLog) -> Self {
-        Self(Arc::new(Mutex::new(State {
+        let state = State {
             ended: 0,
             flows: Vec::new(),
             every,
@@ -132,9 +148,10 @@ impl Meter {
             waits: None,
             lateness: None,
             application: Duration::ZERO,
-            trace: None,
+            traces: Vec::new(),
             heap,
-        })))
+        };
+        Self { state: Arc::new(Mutex::new(state)), body: 0 }
     }
 
     /// Restarts the clock of the first window, so that the wait before the transfer does not count.
@@ -142,10 +159,20 @@ impl Meter {
         self.state().window_began = Stamp::now();
     }
 
-    /// Makes the meter keep the times at which a body reaches the offsets of its stamps, for [`marks`](Self::marks).
-    /// Only a single body may pass such a meter, because the offsets of several bodies would mix.
-    pub fn trace(&self) {
-        self.state().trace.get_or_insert_with(Trace::new);
+    /// Makes the meter keep the times at which each of `bodies` bodies reaches the offsets of its stamps, for
+    /// [`marks`](Self::marks). Bodies of the same number would mix.
+    pub fn trace(&self, bodies: u32) {
+        let mut state = self.state();
+        if state.traces.is_empty() {
+            state.traces = (0..bodies).map(|_| Trace::one_of(bodies)).collect();
+        }
+    }
+
+    /// Returns this meter for the body of a number, which tells the marks of several bodies apart. Without it, bodies
+    /// have the number 0.
+    #[must_use]
+    pub fn of_body(&self, body: u32) -> Self {
+        Self { state: self.state.clone(), body }
     }
 
     /// Starts to count a body.
@@ -155,15 +182,27 @@ impl Meter {
         Flow::new(self.clone(), counter)
     }
 
+    /// Reports that a body of this meter has passed `to` bytes at the time `now`, `from` of which were reported before, and
+    /// its last wait. Returns the number of bytes at which its next stamp is due.
+    pub(crate) fn reached(&self, from: u64, to: u64, now: Stamp, waited: Option<Duration>) -> u64 {
+        let mut state = self.state();
+        state.trace(self.body, from, to, now);
+        let due = state.reached(from, to, now);
+        if let Some(wait) = waited {
+            state.waited(wait);
+        }
+        due
+    }
+
     /// Returns the number of body bytes so far. The number is exact, also between two stamps.
     pub fn bytes(&self) -> u64 {
         self.state().bytes()
     }
 
-    /// Returns the times at which the body reached the offsets of its stamps, in order. Empty unless
-    /// [`trace`](Self::trace) was called before the body.
-    pub fn marks(&self) -> Vec<Mark> {
-        self.state().trace.as_ref().map_or_else(Vec::new, |trace| trace.marks().to_vec())
+    /// Returns the times at which each body reached the offsets of its stamps, in order, by the numbers of the bodies. Empty
+    /// unless [`trace`](Self::trace) was called before the bodies.
+    pub fn marks(&self) -> Vec<Vec<Mark>> {
+        self.state().traces.iter().map(|trace| trace.marks().to_vec()).collect()
     }
 
     /// Returns the time at which the first byte passed; `None` before it.
@@ -196,7 +235,7 @@ impl Meter {
     /// Locks the state, even if a panic has poisoned the lock. Every update leaves the state consistent, and a panic
     /// elsewhere must not lose the figures.
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -207,13 +246,9 @@ impl State {
 
     /// Notes that a flow has passed `to` bytes at the time `now`, `from` of which were noted before. Returns the number
     /// of bytes at which the flow's next stamp is due.
-    pub(crate) fn reached(&mut self, from: u64, to: u64, now: Stamp) -> u64 {
+    fn reached(&mut self, from: u64, to: u64, now: Stamp) -> u64 {
         self.first.get_or_insert(now);
-        let due = |at: u64| at / self.step;
-        let (before, reached) = (due(from), due(to));
-        if let Some(trace) = self.trace.as_mut().filter(|_| reached > before) {
-            trace.reached(before + 1, reached, now);
-        }
+        let next = (to / self.step + 1).saturating_mul(self.step);
         if self.every.is_some() {
             self.silence = self.silence.max(now.since(self.last.unwrap_or(now)));
             self.last = Some(now);
@@ -224,9 +259,18 @@ impl State {
         }
         if let HeapLog::Shared(shared) = &self.heap {
             shared.pass(to.saturating_sub(from));
-            return (reached + 1).saturating_mul(self.step);
+            return next;
         }
-        self.note_heap(to, (reached + 1).saturating_mul(self.step))
+        self.note_heap(to, next)
+    }
+
+    /// Notes the offsets that a body has reached since its last stamp.
+    fn trace(&mut self, body: u32, from: u64, to: u64, now: Stamp) {
+        let (before, reached) = (from / self.step, to / self.step);
+        let trace = usize::try_from(body).ok().and_then(|body| self.traces.get_mut(body));
+        if let Some(trace) = trace.filter(|_| reached > before) {
+            trace.reached(before + 1, reached, now);
+        }
     }
 
     /// Lets the heap timeline take a point if one is due. Returns the number of bytes at which a flow of `passed` bytes

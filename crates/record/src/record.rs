@@ -113,8 +113,9 @@ pub struct Record {
     #[serde(default)]
     pub spin_us: Option<f64>,
     /// The time from the sender's handing over of a byte to its arrival at the receiver, at the offsets where both ends
-    /// read the clock. Null unless the sender was held to a rate (`--limit-rate`), there was one body, and both ends were on
-    /// one machine.
+    /// read the clock, of all bodies. Null unless the sender was held to a rate (`--limit-rate`) and both ends were on one
+    /// machine, with more than 32 bodies, with several bodies of a protocol without HTTP, and with several bodies in records
+    /// written before 2026-11-28.
     #[serde(default)]
     pub delivery: Option<Latency>,
     /// The rates of concurrent bodies; null if there was one body.

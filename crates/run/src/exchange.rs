@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use http::Uri;
 use http_body_util::BodyExt as _;
 use metrics::{Meter, Pace};
 use payload::Payload;
@@ -18,7 +19,7 @@ use receiver::{
     Receipt, Reception, Sink, SpinTime,
     save::{Existing, Folder, SafeName, Saver},
 };
-use record::{Case, End, Fault, FaultKind, SinkKind};
+use record::{Case, End, Fault, FaultKind, Protocol, SinkKind};
 use sender::{MeteredBody, SendProgress};
 use tokio::task::spawn_blocking;
 use transport::Body;
@@ -39,21 +40,21 @@ impl Outgoing {
     pub fn prepare(case: &Case, end: End, meter: &Meter) -> Self {
         let payload = (end == End::Sender).then(|| Payload::prepare(&case.payload, case.seed, case.chunk));
         if is_traced(case) {
-            meter.trace();
+            meter.trace(case.bodies().try_into().unwrap_or(u32::MAX));
         }
         Self { case: case.clone(), payload, meter: meter.clone(), sent: Mutex::default() }
     }
 
-    /// Returns the next body. Must be called within a tokio runtime.
+    /// Returns the body of a number. Must be called within a tokio runtime.
     ///
     /// # Errors
     /// Fails if the payload cannot be opened, or if this end is the receiver.
-    pub fn body(&self) -> Result<Body, Fault> {
+    pub fn body(&self, number: u32) -> Result<Body, Fault> {
         let unasked = || Fault::new(FaultKind::Protocol, "the receiver was asked for a body");
         let source = self.payload.as_ref().ok_or_else(unasked)?.open(self.case.body.0)?;
         // The rate is an offered load: a body that was delayed catches up with its schedule.
         let pace = self.case.limit_rate.map(|rate| Pace::new(rate).catching_up());
-        let mut body = MeteredBody::new(source, self.meter.clone()).paced(pace);
+        let mut body = MeteredBody::new(source, self.meter.of_body(number)).paced(pace);
         // The digest of a generated body follows from seed and size; the digest of a file requires the bytes read.
         if self.case.sink.digests() && !self.case.payload.is_generated() {
             body = body.digesting();
@@ -76,10 +77,34 @@ impl Outgoing {
     }
 }
 
-/// Returns whether both ends stamp the times of a body's offsets. Only a single body has such times. At full speed they
-/// would state only how many bytes lie in buffers.
-fn is_traced(case: &Case) -> bool {
-    case.limit_rate.is_some() && case.bodies() == 1
+/// The most bodies with times of their own. Of more, each would have less than a hundred.
+const MOST_TRACED: u64 = 32;
+
+/// Returns whether both ends stamp the times of the offsets of each body. At full speed they would state only how many bytes
+/// lie in buffers. Requests of a protocol without HTTP do not name their body.
+pub(crate) fn is_traced(case: &Case) -> bool {
+    let names_bodies = Protocol::by_name(&case.protocol).is_some_and(|protocol| protocol.http().is_some());
+    let most = if names_bodies { MOST_TRACED } else { 1 };
+    case.limit_rate.is_some() && case.bodies() <= most
+}
+
+/// The number of a body among those of a run. The query of its request states it, so that both ends count alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct BodyNumber(pub(crate) u32);
+
+impl BodyNumber {
+    const PARAMETER: &str = "body=";
+
+    /// Returns the query of a request, with its question mark.
+    pub(crate) fn query(self) -> String {
+        format!("?{}{}", Self::PARAMETER, self.0)
+    }
+
+    /// Returns the number that a request names; 0 if it names none.
+    pub(crate) fn of(uri: &Uri) -> Self {
+        let number = uri.query().and_then(|query| query.strip_prefix(Self::PARAMETER));
+        Self(number.and_then(|number| number.parse().ok()).unwrap_or_default())
+    }
 }
 
 /// Receives one body of a case, which passes `meter`. `spun` counts the time of busy-polling.
@@ -114,4 +139,36 @@ async fn saver(folder: PathBuf, size: u64) -> Result<Saver, Fault> {
     let opened = spawn_blocking(move || Folder::open(&opened)).await.map_err(|error| unusable(&error))?;
     let opened = opened.map_err(|error| unusable(&error))?;
     Saver::begin(&opened, &name, Existing::Replace, Some(size)).await.map_err(|error| unusable(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_names_its_body_to_the_other_end() {
+        let of = |text: &str| BodyNumber::of(&text.parse().unwrap());
+        for number in [0, 7, u32::MAX] {
+            let number = BodyNumber(number);
+            assert_eq!(of(&format!("https://localhost:1/path{}", number.query())), number);
+        }
+        for other in
+            ["/path", "/path?", "/path?body=", "/path?body=x", "/path?size=5", "/path?body=4294967296"]
+        {
+            assert_eq!(of(other), BodyNumber(0), "{other}");
+        }
+    }
+
+    #[test]
+    fn bodies_have_times_if_they_are_held_to_a_rate_and_can_be_told_apart() {
+        let traced = |protocol: &str, streams, rate: Option<&str>| {
+            let mut case = Case::new(protocol);
+            (case.streams, case.limit_rate) = (streams, rate.map(|rate| rate.parse().unwrap()));
+            is_traced(&case)
+        };
+        assert!(traced("h3", 8, Some("1MiB")) && traced("tcp", 1, Some("1MiB")));
+        assert!(
+            !traced("h3", 1, None) && !traced("quic", 8, Some("1MiB")) && !traced("h2", 33, Some("1MiB"))
+        );
+    }
 }

@@ -5,9 +5,9 @@ use std::{
     time::Duration,
 };
 
-use metrics::{Meter, Readings, Stamp, Timeline};
+use metrics::{Mark, Meter, Readings, Stamp, Timeline};
 use process::{CallSite, Memory, MemoryReader, Resources, heap_tracer, peak_rss_bytes};
-use record::{ChunkSize, EndRecord, Fault, FaultKind, LinkRecord, MemoryRecord};
+use record::{ChunkSize, EndRecord, Fault, FaultKind, LinkRecord, MemoryRecord, Rate};
 use tokio::time::sleep;
 use transport::{FramingObserver, Link};
 
@@ -72,9 +72,15 @@ impl Measurement {
         Self::with(baseline, first, Vec::new(), links)
     }
 
-    /// Returns a measurement as [`new`](Self::new) does, at an end of these threads.
-    pub fn of_threads(baseline: Baseline, chunk: ChunkSize, links: Links, threads: &Threads) -> Self {
-        let meters = Meter::of_threads(chunk.into(), threads.count());
+    /// Returns a measurement as [`new`](Self::new) does, of bodies that may be held to a rate, at an end of these threads.
+    pub fn of_threads(
+        baseline: Baseline,
+        chunk: ChunkSize,
+        rate: Option<Rate>,
+        links: Links,
+        threads: &Threads,
+    ) -> Self {
+        let meters = Meter::of_threads(chunk.into(), rate.map(Rate::bytes_per_s), threads.count());
         let mut shares = threads.places().zip(meters).map(|(place, meter)| ThreadShare::new(place, meter));
         match shares.next() {
             Some(first) => Self::with(baseline, first, shares.collect(), links),
@@ -136,6 +142,18 @@ impl Measurement {
     /// Returns the instruments of all threads, the first one first.
     pub fn shares(&self) -> impl Iterator<Item = &ThreadShare> {
         std::iter::once(&self.first).chain(&self.others)
+    }
+
+    /// Returns the times at which each body reached the offsets of its stamps, by the numbers of the bodies.
+    pub(crate) fn marks(&self) -> Vec<Vec<Mark>> {
+        let mut all: Vec<Vec<Mark>> = Vec::new();
+        for share in self.shares() {
+            let marks = share.meter().marks();
+            all.resize_with(all.len().max(marks.len()), Vec::new);
+            // Each body passes the meter of one thread.
+            all.iter_mut().zip(marks).for_each(|(body, marks)| body.extend(marks));
+        }
+        all
     }
 
     /// Returns the meter that all bodies of the first thread pass.

@@ -167,9 +167,9 @@ pub(crate) struct EndReport {
     /// At the client: the rates of concurrent bodies.
     #[serde(default)]
     pub(crate) bodies: Option<BodyRates>,
-    /// The times at which the body reached the offsets that both ends stamp; empty if they stamp none.
+    /// The times at which each body reached the offsets that both ends stamp; empty if they stamp none.
     #[serde(default)]
-    pub(crate) marks: Vec<Mark>,
+    pub(crate) marks: Vec<Vec<Mark>>,
     /// The call sites of memory that stays allocated; empty unless they were requested.
     #[serde(default)]
     pub(crate) call_sites: Vec<CallSite>,

@@ -101,7 +101,7 @@ fn a_counting_meter_counts_and_keeps_no_distribution() {
 
 #[test]
 fn meters_of_threads_merge_into_the_readings_of_all_bytes() {
-    let meters = Meter::of_threads(64 << 10, 3);
+    let meters = Meter::of_threads(64 << 10, None, 3);
     std::thread::scope(|scope| {
         for (i, meter) in meters.iter().enumerate() {
             scope.spawn(move || {
@@ -123,20 +123,36 @@ fn meters_of_threads_merge_into_the_readings_of_all_bytes() {
     assert_eq!(merged.first_byte, parts.iter().filter_map(|part| part.first_byte).min());
     assert_eq!(merged.longest_silence, parts.iter().filter_map(|part| part.longest_silence).max());
     assert!((4_990..5_010).contains(&merged.pull_wait.unwrap().p50));
-    assert!(Meter::merged(&[]).is_none() && Meter::of_threads(1, 0).len() == 1);
+    assert!(Meter::merged(&[]).is_none() && Meter::of_threads(1, None, 0).len() == 1);
 }
 
 #[test]
 fn a_trace_has_the_offsets_of_the_stamps_at_both_ends() {
     let offsets = |piece: usize| {
         let meter = Meter::new(1000);
-        meter.trace();
-        let mut flow = meter.flow();
+        meter.trace(2);
+        let (mut flow, mut other) = (meter.of_body(1).flow(), meter.of_body(2).flow());
+        other.pass(100_000);
         (0..6_500_000_usize.div_ceil(piece)).for_each(|_| _ = flow.pass(piece));
-        meter.marks().iter().map(|(offset, _)| *offset).collect::<Vec<_>>()
+        let marks = meter.marks();
+        assert_eq!(
+            (marks.len(), marks[0].len()),
+            (2, 0),
+            "a body without a number of its own, and one beyond all"
+        );
+        marks[1].iter().map(|(offset, _)| *offset).collect::<Vec<_>>()
     };
     // 67 is the first odd number of chunks of 1,000 bytes that covers 64 KiB.
     assert_eq!(offsets(1000), (1..=97).collect::<Vec<_>>());
     assert_eq!(offsets(100_000), offsets(1000));
     assert!(Meter::new(1000).marks().is_empty());
+}
+
+#[test]
+fn a_body_at_a_low_rate_has_up_to_a_thousand_stamps_in_a_second() {
+    let every = |rate| Meter::paced(1000, rate).readings().stamp_every_chunks;
+    assert_eq!(every(None), Some(67));
+    assert_eq!(every(Some(1 << 30)), Some(67));
+    assert_eq!(every(Some(10_000_000)), Some(11));
+    assert_eq!(every(Some(100_000)), Some(1));
 }

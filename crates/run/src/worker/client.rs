@@ -19,6 +19,7 @@ use transport::{
 use super::{Orders, await_order, emit, emit_progress};
 use crate::{
     Baseline, Measurement, Outgoing, ThreadShare, Threads, accepted,
+    exchange::{BodyNumber, is_traced},
     machine::KernelMemory,
     messages::{EndReport, Event, Job, Order, Partner, ServerAddress},
     receive, short_body, together,
@@ -40,7 +41,7 @@ pub(super) async fn run(
     let baseline = Baseline::take();
     let linked = connections.clone();
     let links = Arc::new(move || together(linked.iter().map(|connection| connection.link())));
-    let measurement = Measurement::of_threads(baseline, job.case.chunk, links, threads);
+    let measurement = Measurement::of_threads(baseline, job.case.chunk, job.case.limit_rate, links, threads);
     let measurement = measurement.charged_to(kernel).tracing(job).observing(framing);
     let outgoing = |share: &ThreadShare| Outgoing::prepare(&job.case, job.end(), share.meter());
     let scheme = transport.protocol().scheme();
@@ -142,7 +143,7 @@ impl Client {
             sent: self.outgoing.iter().flat_map(Outgoing::digests).collect(),
             received: receipts.iter().filter_map(|receipt| receipt.digest.clone()).collect(),
             bodies: elapsed.and_then(|_| BodyRates::of(&locked(&self.rates))),
-            marks: self.measurement.meter().marks(),
+            marks: self.measurement.marks(),
             call_sites: self.measurement.call_sites(),
             elapsed_s: elapsed.map(|elapsed| elapsed.as_secs_f64()),
             handshake_s: None,
@@ -157,19 +158,22 @@ impl Client {
         thread: usize,
         connections: Vec<Arc<dyn Connection>>,
     ) -> Result<Duration, Fault> {
-        let (streams, share) = (self.job.case.streams as usize, self.measurement.share(thread));
+        let (streams, share) = (self.job.case.streams, self.measurement.share(thread));
         connections.iter().for_each(|_| share.carry_connection());
-        let exchanges = connections
-            .iter()
-            .flat_map(|connection| std::iter::repeat_n(connection, streams))
-            .map(|connection| self.exchange(thread, connection.as_ref()));
+        // A thread has every connection of a number that is its own beyond a multiple of the threads.
+        let ordinals = (thread as u32..).step_by(self.outgoing.len().max(1));
+        let exchanges = connections.iter().zip(ordinals).flat_map(|(connection, ordinal)| {
+            let bodies =
+                (0..streams).map(move |stream| ordinal.saturating_mul(streams).saturating_add(stream));
+            bodies.map(|body| self.exchange(thread, body, connection.as_ref()))
+        });
         try_join_all(exchanges).await.map(|_| self.measurement.begin().elapsed())
     }
 
-    async fn exchange(&self, thread: usize, connection: &dyn Connection) -> Result<(), Fault> {
+    async fn exchange(&self, thread: usize, body: u32, connection: &dyn Connection) -> Result<(), Fault> {
         let receipt = match self.job.case.direction {
-            Direction::Up => self.upload(thread, connection).await?,
-            Direction::Down => Some(self.download(thread, connection).await?),
+            Direction::Up => self.upload(thread, body, connection).await?,
+            Direction::Down => Some(self.download(thread, body, connection).await?),
         };
         let elapsed = self.measurement.begin().elapsed();
         locked(&self.rates).push(self.job.case.body.0 as f64 / elapsed.as_secs_f64());
@@ -178,10 +182,15 @@ impl Client {
     }
 
     /// Uploads a body. Returns the receipt, which servers of someone else do not send.
-    async fn upload(&self, thread: usize, connection: &dyn Connection) -> Result<Option<Receipt>, Fault> {
+    async fn upload(
+        &self,
+        thread: usize,
+        body: u32,
+        connection: &dyn Connection,
+    ) -> Result<Option<Receipt>, Fault> {
         let expected = self.job.case.body.0;
         let outgoing = self.outgoing.get(thread).ok_or_else(no_payload)?;
-        let mut request = self.request(Method::PUT, outgoing.body()?)?;
+        let mut request = self.request(Method::PUT, body, outgoing.body(body)?)?;
         request.extensions_mut().insert(BodyLength(expected));
         let response = accepted(connection.exchange(request).await?).await?;
         let body = short_body(response).await?;
@@ -199,15 +208,24 @@ impl Client {
         Ok(Some(receipt))
     }
 
-    async fn download(&self, thread: usize, connection: &dyn Connection) -> Result<Receipt, Fault> {
-        let request = self.request(Method::GET, transport::body::empty())?;
+    async fn download(
+        &self,
+        thread: usize,
+        body: u32,
+        connection: &dyn Connection,
+    ) -> Result<Receipt, Fault> {
+        let request = self.request(Method::GET, body, transport::body::empty())?;
         let response = accepted(connection.exchange(request).await?).await?;
         let share = self.measurement.share(thread);
-        receive(&self.job.case, share.meter(), share.spin_time(), response.into_body()).await
+        receive(&self.job.case, &share.meter().of_body(body), share.spin_time(), response.into_body()).await
     }
 
-    fn request(&self, method: Method, body: Body) -> Result<Request<Body>, Fault> {
-        let request = Request::builder().method(method).uri(&self.target).body(body);
+    /// Returns the request of a body by its number, which it names if the times of several bodies are told apart.
+    fn request(&self, method: Method, number: u32, body: Body) -> Result<Request<Body>, Fault> {
+        let case = &self.job.case;
+        let is_named = is_traced(case) && case.bodies() > 1 && self.job.partner != Partner::Foreign;
+        let query = if is_named { BodyNumber(number).query() } else { String::new() };
+        let request = Request::builder().method(method).uri(format!("{}{query}", self.target)).body(body);
         request.map_err(|error| Fault::new(FaultKind::Protocol, error))
     }
 }

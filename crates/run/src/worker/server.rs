@@ -26,6 +26,7 @@ use super::{
 };
 use crate::{
     Baseline, Measurement, Outgoing, ThreadShare, Threads,
+    exchange::BodyNumber,
     machine::KernelMemory,
     messages::{EndReport, Event, Job, Order, Partner, ServerAddress},
     receive, together,
@@ -47,7 +48,7 @@ pub(super) async fn run(
     let baseline = Baseline::take();
     let linked: Vec<_> = arrived.iter().map(|arrived| arrived.session.clone()).collect();
     let links = Arc::new(move || together(linked.iter().map(|session| session.link())));
-    let measurement = Measurement::of_threads(baseline, job.case.chunk, links, threads);
+    let measurement = Measurement::of_threads(baseline, job.case.chunk, job.case.limit_rate, links, threads);
     let measurement = measurement.charged_to(kernel).tracing(job).observing(framing);
     let outgoing = |share: &ThreadShare| Outgoing::prepare(&job.case, job.end(), share.meter());
     let server = Arc::new(Server {
@@ -78,7 +79,7 @@ pub(super) async fn run(
         began: measurement.begin().monotonic(),
         elapsed_s: uploads.confirmed.map(|confirmed| confirmed.as_secs_f64()),
         first_byte: measurement.first_byte().and_then(Stamp::monotonic),
-        marks: measurement.meter().marks(),
+        marks: measurement.marks(),
         call_sites: measurement.call_sites(),
         ..EndReport::default()
     })
@@ -224,7 +225,7 @@ impl Server {
             Direction::Up => self.take_upload(request, visitor.thread).await?,
             Direction::Down => {
                 let outgoing = self.outgoing.get(visitor.thread).ok_or_else(no_payload)?;
-                response(outgoing.body()?, self.job.case.body.0)
+                response(outgoing.body(BodyNumber::of(request.uri()).0)?, self.job.case.body.0)
             }
         };
         responder.respond(response).await?;
@@ -235,7 +236,8 @@ impl Server {
     /// Receives an upload. Returns the receipt as the response.
     async fn take_upload(&self, request: Request<Body>, thread: usize) -> Result<Response<Body>, Fault> {
         let share = self.measurement.share(thread);
-        let receipt = receive(&self.job.case, share.meter(), share.spin_time(), request.into_body()).await?;
+        let meter = share.meter().of_body(BodyNumber::of(request.uri()).0);
+        let receipt = receive(&self.job.case, &meter, share.spin_time(), request.into_body()).await?;
         self.note_upload(receipt.digest.clone());
         let json = serde_json::to_vec(&receipt).map_err(|error| Fault::new(FaultKind::Worker, error))?;
         let length = json.len() as u64;
