@@ -24,6 +24,7 @@
 mod affinity;
 mod baseline;
 mod budget;
+mod child_process;
 mod earlier;
 mod exchange;
 mod executor;
@@ -35,6 +36,7 @@ mod holdings;
 mod host;
 mod host_facts;
 mod interruption;
+mod last_line;
 pub mod machine;
 mod matrix;
 mod measurement;
@@ -64,6 +66,7 @@ pub use heartbeat::{Heartbeat, Links, together};
 pub use host::{describe_ends, this_host};
 pub use host_facts::{HostFacts, other_build};
 pub use interruption::Interruption;
+pub use last_line::last_line;
 pub use matrix::{Matrix, MatrixError, check_threads};
 pub use measurement::Measurement;
 pub use nominal::nominal_time;
@@ -79,7 +82,6 @@ pub use two_hosts::{
     CONTROL_PATH, CONTROL_VERSION, Control, ControlError, ControlSession, MeasuringHost, Opened, PeerHost,
     VERSION_FIELD,
 };
-pub use worker_process::last_line;
 
 /// The number of threads of a process that read and write files concurrently. No body occupies a thread between two
 /// blocks, so all bodies take turns. Each thread costs a stack and an allocator cache.

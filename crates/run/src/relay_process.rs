@@ -1,19 +1,22 @@
 //! The process of a relay, as its session sees it: an emulated network between the two ends of a run.
 
-use std::{io, net::SocketAddr, path::Path, process::Stdio, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    path::Path,
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
 
 use network::{RelayEvent, RelayFault, RelayJob, RelayOrder, Site, relay::ARGUMENT};
 use record::{Fault, FaultKind, NetworkRecord, NetworkSpec};
-use serde::Serialize;
-use tokio::{
-    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines},
-    process::{Child, ChildStdin, ChildStdout, Command},
-    task::JoinHandle,
-    time::timeout,
-};
+use tokio::{process::Command, time::timeout};
 use uuid::Uuid;
 
-use crate::{messages::Role, worker_process::last_line};
+use crate::{
+    child_process::{ChildError, ChildProcess},
+    messages::Role,
+};
 
 /// The time limit for an answer of a relay that does not depend on the network.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -21,15 +24,9 @@ const ANSWER: Duration = Duration::from_secs(10);
 /// The round trips of the network that the first event may take: pings, of which each has a time limit.
 const ROUND_TRIPS: u32 = 12;
 
-/// The time limit for the end of a relay after its report.
-const EXIT_GRACE: Duration = Duration::from_millis(500);
-
 /// A running relay. Dropping it kills the process, and with it the network.
 pub struct RelayProcess {
-    child: Child,
-    orders: ChildStdin,
-    events: Lines<BufReader<ChildStdout>>,
-    last_line: Option<JoinHandle<String>>,
+    child: ChildProcess,
     client: Option<Site>,
     server: Option<Site>,
 }
@@ -73,24 +70,11 @@ impl RelayProcess {
     /// # Errors
     /// Fails if the process or its network cannot be made.
     pub(crate) async fn start(program: &Path, network: NetworkSpec) -> Result<Self, RelayError> {
-        let mut child = Command::new(program)
-            .arg(ARGUMENT)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            // Ctrl-C reaches only the session, which ends its processes itself.
-            .process_group(0)
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(|error| failed("cannot be started", &error))?;
-        let (Some(orders), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
-            return Err(RelayError::Process("has no pipes".into()));
-        };
-        let last_line = child.stderr.take().map(last_line);
-        let events = BufReader::new(stdout).lines();
-        let mut relay = Self { child, orders, events, last_line, client: None, server: None };
+        let described = |status: ExitStatus| status.to_string();
+        let child = ChildProcess::start(Command::new(program).arg(ARGUMENT), Stdio::piped(), described)?;
+        let mut relay = Self { child, client: None, server: None };
         let seed = Uuid::new_v4().as_u64_pair().0;
-        relay.write(&RelayJob { network, seed }).await?;
+        relay.child.order(&RelayJob { network, seed }).await?;
         let patience = ANSWER + ROUND_TRIPS * (network.rtt + 2 * network.jitter);
         match relay.event(patience).await? {
             RelayEvent::Ready { client, server } => (relay.client, relay.server) = (client, server),
@@ -115,7 +99,7 @@ impl RelayProcess {
         if self.server.is_some() {
             return Ok(server);
         }
-        self.write(&RelayOrder::Connect { server, is_udp }).await?;
+        self.child.order(&RelayOrder::Connect { server, is_udp }).await?;
         match self.event(ANSWER).await? {
             RelayEvent::Listening(address) => Ok(address),
             other => Err(unexpected(other)),
@@ -135,48 +119,24 @@ impl RelayProcess {
     /// # Errors
     /// Fails if the relay is gone or cannot report.
     pub async fn finish(mut self) -> Result<NetworkRecord, RelayError> {
-        self.write(&RelayOrder::Finish).await?;
+        self.child.order(&RelayOrder::Finish).await?;
         let report = match self.event(ANSWER).await? {
             RelayEvent::Done(report) => *report,
             other => return Err(unexpected(other)),
         };
-        // A relay that stays is killed when it is dropped.
-        let _ = timeout(EXIT_GRACE, self.child.wait()).await;
+        self.child.stop().await;
         Ok(report)
     }
 
-    async fn write(&mut self, message: &impl Serialize) -> Result<(), RelayError> {
-        let line =
-            serde_json::to_string(message).map_err(|error| RelayError::Process(error.to_string()))? + "\n";
-        match self.orders.write_all(line.as_bytes()).await {
-            Ok(()) => Ok(()),
-            Err(_) => Err(self.death().await),
-        }
-    }
-
     async fn event(&mut self, patience: Duration) -> Result<RelayEvent, RelayError> {
-        let Ok(line) = timeout(patience, self.events.next_line()).await else {
-            return Err(RelayError::Process(format!("was silent for {} s", patience.as_secs())));
-        };
-        match line {
-            Ok(Some(line)) => serde_json::from_str(&line)
-                .map_err(|error| RelayError::Process(format!("wrote a line that is not an event: {error}"))),
-            Ok(None) | Err(_) => Err(self.death().await),
-        }
+        let silent = |_| RelayError::Process(format!("was silent for {} s", patience.as_secs()));
+        Ok(timeout(patience, self.child.event()).await.map_err(silent)??)
     }
+}
 
-    /// Returns the error that states how the process ended.
-    async fn death(&mut self) -> RelayError {
-        let status = match timeout(EXIT_GRACE, self.child.wait()).await {
-            Ok(Ok(status)) => status.to_string(),
-            _ => "it closed its output".into(),
-        };
-        let line = match self.last_line.take() {
-            Some(line) => timeout(EXIT_GRACE, line).await.ok().and_then(Result::ok).unwrap_or_default(),
-            None => String::new(),
-        };
-        let reason = if line.is_empty() { line } else { format!(": {line}") };
-        RelayError::Process(format!("died ({status}){reason}"))
+impl From<ChildError> for RelayError {
+    fn from(error: ChildError) -> Self {
+        Self::Process(error.to_string())
     }
 }
 
