@@ -23,7 +23,7 @@ const PIECE: RangeInclusive<u64> = 1448..=64 << 10;
 const PIECES: u64 = 32;
 
 /// The time that a piece of a link with a rate occupies it, at most, if it is larger than the smallest.
-const PIECE_TIME_S: f64 = 0.001;
+const PIECE_TIME_S: f64 = 0.0002;
 
 /// The facts that all connections share.
 #[derive(Clone)]
