@@ -194,7 +194,7 @@ function timelineOption(lines) {
     axisLine: { show: true, lineStyle: { color: palette().axis } },
   });
   const formatter = (time) => (time === last ? "" : String(Number(time.toPrecision(3))));
-  const text = (value, unit) => withUnit(unit === "MiB" ? oneDecimal(value) : whole(value), unit);
+  const text = (value, unit) => withUnit(unit === "MiB" ? oneDecimal(value) : threeDigits(value), unit);
   const tip = (params) =>
     tipTable(
       withUnit(twoDecimals(params[0].value[0]), "s"),

@@ -68,7 +68,7 @@ function throughputPlan(cases) {
         series: pointSeries,
         axis: () => underAxis("MiB/s"),
         unit: "MiB/s",
-        text: whole,
+        text: threeDigits,
         reading: (rows) => [steadyText(rows), silenceText(rows)].filter((sentence) => sentence).join(" "),
       }),
   };

@@ -194,9 +194,9 @@ function goodputPlan(cases, direction) {
         reading: (points) => standoutText(points, (c) => c.goodput_bytes_per_s, ["Highest", "Lowest"], words, rateText),
         heads: ["MiB/s", "range", "Gbit/s"],
         texts: (c) => [
-          whole(toMib(goodput(c))),
-          rangeText(c.goodput_bytes_per_s, (rate) => whole(toMib(rate))),
-          twoDecimals(toGbit(goodput(c))),
+          threeDigits(toMib(goodput(c))),
+          rangeText(c.goodput_bytes_per_s, (rate) => threeDigits(toMib(rate))),
+          threeDigits(toGbit(goodput(c))),
         ],
       }),
   };

@@ -30,6 +30,14 @@ function numberFormat(decimals) {
 const whole = numberFormat(0);
 const oneDecimal = numberFormat(1);
 const twoDecimals = numberFormat(2);
+const threeDecimals = numberFormat(3);
+
+/** A figure with three digits, and with all digits of a whole number above, so that a slow rate is not 0. */
+function threeDigits(value) {
+  const size = Math.abs(value ?? 0);
+  if (size === 0 || size >= 99.95) return whole(value);
+  return (size >= 9.995 ? oneDecimal : size >= 0.9995 ? twoDecimals : threeDecimals)(value);
+}
 
 /** Applies a function to a value; null remains null. */
 const given = (value, apply) => (value == null ? null : apply(value));
@@ -39,7 +47,7 @@ const toMicroseconds = (nanoseconds) => given(nanoseconds, (n) => n / 1e3);
 
 /** An amount and its unit without a line break between them. */
 const withUnit = (amount, unit) => `${amount}\u00a0${unit}`;
-const rateText = (rate) => withUnit(whole(toMib(rate)), "MiB/s");
+const rateText = (rate) => withUnit(threeDigits(toMib(rate)), "MiB/s");
 const mibText = (bytes) => withUnit(oneDecimal(toMib(bytes)), "MiB");
 
 /** An amount of bytes in the largest unit that divides it. */

@@ -5,7 +5,7 @@ const MATRIX_FIGURES = {
   goodput: {
     label: "goodput, MiB/s",
     value: goodput,
-    text: (rate) => whole(toMib(rate)),
+    text: (rate) => threeDigits(toMib(rate)),
     spread: (c) => c.goodput_bytes_per_s,
   },
   base: {

@@ -74,21 +74,21 @@ const COLUMNS = [
   { head: "chunk", term: "case", asked: "the chunk size", value: (c) => c.chunk_bytes, text: sizeText },
   ...unlessCommon(BODY),
   ...(data.cases.some(restOf) ? [REST] : []),
-  { head: "MiB/s", term: "goodput", value: (c) => toMib(goodput(c)), text: whole, mark: (c) => RANKS[c.rank] },
+  { head: "MiB/s", term: "goodput", value: (c) => toMib(goodput(c)), text: threeDigits, mark: (c) => RANKS[c.rank] },
   {
     head: "range, MiB/s",
     term: "range",
     value: (c) => toMib(c.goodput_bytes_per_s?.low ?? c.goodput_bytes_per_s?.least),
-    text: (_, c) => given(c.goodput_bytes_per_s, (spread) => rangeText(spread, (rate) => whole(toMib(rate)))) ?? NONE,
+    text: (_, c) => given(c.goodput_bytes_per_s, (spread) => rangeText(spread, (rate) => threeDigits(toMib(rate)))) ?? NONE,
   },
-  { head: "Gbit/s", term: "goodput", asked: "goodput in Gbit/s", value: (c) => toGbit(goodput(c)), text: twoDecimals },
+  { head: "Gbit/s", term: "goodput", asked: "goodput in Gbit/s", value: (c) => toGbit(goodput(c)), text: threeDigits },
   ...(data.cases.some((c) => c.calm)
     ? [
         {
           head: "calm runs, MiB/s",
           term: "calm",
           value: (c) => toMib(c.calm ? c.calm.goodput_bytes_per_s?.median : goodput(c)),
-          text: whole,
+          text: threeDigits,
           mark: (c) => c.calm && `without ${c.calm.disturbed} of ${c.runs}`,
         },
       ]
@@ -259,8 +259,8 @@ function tuningTable(untuned) {
   const rows = untuned.map((row) => [
     row.case,
     row.variant,
-    whole(toMib(row.goodput_bytes_per_s)),
-    whole(toMib(row.tuned_bytes_per_s)),
+    threeDigits(toMib(row.goodput_bytes_per_s)),
+    threeDigits(toMib(row.tuned_bytes_per_s)),
     twoDecimals(row.of_tuned.median),
     rangeText(row.of_tuned, twoDecimals) + (row.in_turns ? "" : " *"),
   ]);
