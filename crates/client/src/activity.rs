@@ -1,4 +1,4 @@
-//! The activity of a transfer: whether bytes could move now. The timeout applies only while they could.
+//! The activity of a transfer: the party that it waits for. The stall timeout counts only waits for the connection.
 
 use std::{
     pin::Pin,
@@ -58,8 +58,8 @@ impl Activity {
     }
 }
 
-/// The body of an upload, which notes whether the transfer waits for the protocol or for the source. A body with an
-/// `announced` length states it, and the protocol then frames the body by Content-Length.
+/// The body of an upload, which notes whether the transfer waits for the protocol or for the source. If its length is
+/// `announced`, the size hint states the length, and the protocol frames the body by Content-Length.
 pub(crate) struct Outgoing<B> {
     body: B,
     activity: Activity,

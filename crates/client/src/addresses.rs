@@ -17,7 +17,7 @@ pub struct AddressOptions {
     pub family: Option<AddressFamily>,
     /// The addresses of hosts that the resolver is not asked for. A later rule replaces an earlier one.
     pub resolve: Vec<ResolveRule>,
-    /// The hosts and ports that are dialled in place of others. The first rule that fits applies.
+    /// The hosts and ports that are dialled in place of those of URLs. The first rule that fits applies.
     pub connect_to: Vec<ConnectRule>,
     /// The Unix socket that is dialled for every host; `None` dials addresses.
     pub unix_socket: Option<PathBuf>,
@@ -80,7 +80,7 @@ impl AddressOptions {
         Self { unix_socket: unix_socket.into(), ..self }
     }
 
-    /// Returns the host and port that are dialled for those of a URL.
+    /// Returns the host and port to dial for the host and port of a URL.
     pub(crate) fn dialled<'a>(&'a self, asked: Place<'a>) -> Place<'a> {
         // As in curl, a rule without a new host and port leaves the choice to later rules.
         self.connect_to
@@ -137,7 +137,7 @@ const ANY_HOST: &str = "*";
 pub struct ResolveRule {
     host: String,
     port: u16,
-    /// The addresses; `None` for a rule that removes earlier ones.
+    /// The addresses; `None` for a rule that cancels earlier rules for the host and port.
     addresses: Option<Vec<IpAddr>>,
 }
 
@@ -155,7 +155,8 @@ impl ResolveRule {
             let (host, port) = split_host(removed)?;
             return Some(Self { host: given(host)?.to_owned(), port: number(port)?, addresses: None });
         }
-        // Curl's `+` lets an entry expire after a minute. One transfer resolves its host at once.
+        // In curl, `+` lets an entry expire after a minute. It has no effect here, because a transfer resolves its host
+        // at its start.
         let (host, rest) = split_host(text.strip_prefix('+').unwrap_or(text))?;
         let (port, addresses) = rest.split_once(':')?;
         let addresses = addresses.split(',').map(address).collect::<Option<_>>()?;
@@ -163,8 +164,8 @@ impl ResolveRule {
     }
 }
 
-/// A host and a port that are dialled in place of others, in the syntax of curl's `--connect-to`. Names in requests and
-/// certificates stay those of the URL.
+/// A host and a port that are dialled in place of those of a URL, in the syntax of curl's `--connect-to`. Requests and
+/// the verification of certificates still use the host of the URL.
 ///
 /// ```
 /// use longhaul_client::ConnectRule;
@@ -216,7 +217,7 @@ impl ConnectRule {
     }
 }
 
-/// Splits a text after a host, which may be empty or an IPv6 address in brackets, and the colon behind it.
+/// Splits a text into a host and the rest after its colon. The host may be empty, or an IPv6 address in brackets.
 fn split_host(text: &str) -> Option<(&str, &str)> {
     match text.strip_prefix('[') {
         Some(rest) => rest.split_once("]:"),

@@ -15,15 +15,16 @@ const ADVICE: [(&str, &str); 8] = [
     ("protocol version", "the server may support only TLS 1.2: allow it by --tls12"),
     ("ServerDoesNotSupportTls12Or13", "the server supports no secure version of TLS"),
     ("TLS 1.2", "allow it by --tls12"),
-    // HTTP/2 writes before it reads, and may notice the end of the connection before the reason.
+    // An HTTP/2 client writes before it reads. It may find the connection closed before it has read the alert with the
+    // reason.
     ("broken pipe", ENDED),
     ("onnection reset", ENDED),
 ];
 
 const ENDED: &str = "if the server demands a certificate, present one by --cert FILE and --key FILE";
 
-/// Parts of the messages of rustls and quinn about a server that ends a connection for want of a client's certificate. With
-/// TLS 1.3, this is after the handshake of the client (RFC 8446 section 4.4.2.4).
+/// Parts of the messages of rustls and quinn if a server requires a client certificate and gets none. With TLS 1.3, the
+/// alert arrives after the client has completed its handshake (RFC 8446 section 4.4.2.4).
 const CERTIFICATE_REQUIRED: [&str; 3] = ["CertificateRequired", "certificate required", "error 116"];
 
 /// Returns the message of a fault, with the proxy that may have answered, followed by the flag that may help, if there is

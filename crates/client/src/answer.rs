@@ -66,9 +66,9 @@ pub(crate) async fn accepted(
     let (location, retry_after) = (location(&response), retry_after(response.headers()));
     message += &location.as_deref().map(redirection).unwrap_or_default();
     let (is_longhaul, body) = (is_longhaul(response.headers()), response.into_body());
-    // A redirect is described by its target, and often followed without its body.
-    // The future is boxed, because rustc cannot prove otherwise that the caller's future is `Send`
-    // (rust-lang/rust#110338). rustc loses the fact that the error's trait object is `'static`.
+    // The body of a redirect is not read, because the message states the target. The future is boxed, because rustc
+    // cannot prove otherwise that the caller's future is `Send` (rust-lang/rust#110338). rustc loses the fact that the
+    // error's trait object is `'static`.
     if location.is_none()
         && let Some(reason) = first_line(body).boxed().await
     {
@@ -99,7 +99,7 @@ fn location(response: &Response<Body>) -> Option<String> {
     Some(String::from_utf8_lossy(location.as_bytes()).into_owned())
 }
 
-/// Returns the target of a redirect with one of these statuses that is followed; `None` for any other response.
+/// Returns the target of a redirect that has one of `statuses` and is followed; `None` for any other response.
 pub(crate) fn see_other(
     response: &Response<Body>,
     options: &RequestOptions,
@@ -135,7 +135,7 @@ fn advice(status: StatusCode, is_longhaul: bool) -> &'static str {
     }
 }
 
-/// Returns the first line of a body, quoted, as far as the line arrives in time. `None` if the line is empty.
+/// Returns the first line with text in a body, quoted, as far as it arrives in time. `None` if no text arrives.
 async fn first_line(mut body: Body) -> Option<String> {
     let mut text = Vec::new();
     let reading = async {
@@ -144,7 +144,7 @@ async fn first_line(mut body: Body) -> Option<String> {
             text.extend_from_slice(frame.data_ref().map_or(&[], Bytes::chunk));
         }
     };
-    // If the line is incomplete when the time is over, the part that has arrived is quoted.
+    // If the line is incomplete when the time has passed, the part that has arrived is quoted.
     let _ = timeout(REASON, reading).await;
     let text = String::from_utf8_lossy(&text);
     let line = text.lines().map(str::trim).find(|line| !line.is_empty())?;

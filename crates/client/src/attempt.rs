@@ -77,7 +77,8 @@ impl Client {
             activity: activities.get(body).cloned().unwrap_or_default(),
             began,
         };
-        // The transfer itself, which a further attempt needs, stays on this thread.
+        // The first body uses `transfer` on this thread, because a further attempt needs `transfer` again. The other
+        // bodies use copies.
         let mut bodies = connections.iter().cycle().enumerate();
         let own = bodies.next().map(|(body, connection)| work(body, connection).run(transfer).boxed());
         let others = bodies.zip(copies).map(|((body, connection), mut copy)| {
@@ -97,7 +98,7 @@ impl Client {
         Measured { resumption, ..conclude(outcome, exchanged).await }
     }
 
-    /// Returns a copy of a transfer for each of its bodies but one.
+    /// Returns a copy of a transfer for each of its bodies but the first.
     fn copies(&self, target: &Target, transfer: &Transfer) -> Result<Vec<Transfer>, Fault> {
         self.options.load.check(target.protocol())?;
         let copies = (1..self.options.load.bodies()).map(|_| transfer.copy());
@@ -105,7 +106,7 @@ impl Client {
     }
 }
 
-/// The exchange of one body on its thread, with all that it needs there.
+/// The exchange of one body. It owns its parts, so that it can run on another thread.
 struct Work {
     target: Target,
     options: RequestOptions,
@@ -147,9 +148,9 @@ pub(crate) struct Measured {
     pub(crate) tries: u32,
     /// The redirects before the attempt; `None` if there were none.
     pub(crate) redirects: Option<Redirects>,
-    /// The session of TLS that the connections were to resume; `None` without one.
+    /// The facts about the resumption of TLS sessions; `None` if no connection was to resume one.
     pub(crate) resumption: Option<Resumption>,
-    /// The target of the attempt; `None` for that of the user.
+    /// The target of the attempt; `None` for the user's target.
     pub(crate) target: Option<Target>,
 }
 
@@ -168,7 +169,7 @@ impl Measured {
         self
     }
 
-    /// Returns the attempt with the reason why its refusal is the end, after the message.
+    /// Appends to the fault's message the reason why the transfer ends here, without another request.
     pub(crate) fn explained(mut self, reason: &str) -> Self {
         if let Some(fault) = &mut self.outcome.fault {
             fault.message += &format!("; {reason}");
@@ -193,7 +194,7 @@ fn outcome(measurement: &Measurement, handshake: Duration, end: End) -> Outcome 
 /// The content of each body, with the time at which it was confirmed.
 type Contents = Vec<(ContentReport, Duration)>;
 
-/// Completes the outcome of exchanges that have ended with their duration and the proof of their content, or with their
+/// Completes an outcome when its exchanges have ended: adds their duration and the proof of their content, or their
 /// failure.
 async fn conclude(mut outcome: Outcome, exchanged: Result<Contents, Failure>) -> Measured {
     let mut contents = match exchanged {
@@ -222,7 +223,7 @@ async fn conclude(mut outcome: Outcome, exchanged: Result<Contents, Failure>) ->
     measured
 }
 
-/// Returns a fault if not all bodies have one length: no figure for all of them would be right.
+/// Returns a fault if the bodies have different lengths, because one figure could not describe them all.
 fn different_lengths(contents: &Contents) -> Option<Fault> {
     let lengths =
         || contents.iter().filter(|(content, _)| !content.is_partial).map(|(content, _)| content.bytes);
@@ -231,7 +232,7 @@ fn different_lengths(contents: &Contents) -> Option<Fault> {
     (least != most).then(|| Fault::new(FaultKind::Protocol, message))
 }
 
-/// Compares the digests of each body, until one differs.
+/// Compares the digests of each body, and stops at the first fault.
 fn prove(outcome: &mut Outcome, contents: &mut Contents) {
     // Generated bodies have the same content.
     let mut generated = None;

@@ -50,7 +50,7 @@ impl Client {
         Self { threads: Arc::new(threads), ..self }
     }
 
-    /// Sets the longest time without a byte that moves.
+    /// Sets the timeout: the longest time of a handshake, and of a transfer without any progress.
     #[must_use]
     pub fn with_timeout(self, timeout: Duration) -> Self {
         Self { options: self.options.with_timeout(timeout), ..self }
@@ -111,7 +111,7 @@ impl Client {
         Ok(dial(target, &self.options).await.map(|dialled| dialled.connection)?)
     }
 
-    /// Makes a request for a target with these header fields, and with the changes of the options.
+    /// Creates a request for a target from these header fields, and applies the changes of the options.
     ///
     /// # Errors
     /// Fails if the changes make no valid request.

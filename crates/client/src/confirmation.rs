@@ -1,4 +1,4 @@
-//! The confirmation of an upload: the complete response, and what the peer is known to have.
+//! The confirmation of an upload: the complete response, and the number of bytes that the peer is known to have.
 
 use futures_util::FutureExt as _;
 use http::{Request, StatusCode};
@@ -26,8 +26,8 @@ pub(crate) struct Confirmation {
 }
 
 impl Confirmation {
-    /// Sends a request, and reads its response to the end. The statuses of `to_get` redirect to a page that confirms the
-    /// upload.
+    /// Sends a request, and reads its response to the end. A redirect with a status in `to_get` leads to a page that
+    /// confirms the upload.
     pub(crate) async fn read(
         by: &Exchange<'_>,
         request: Request<Body>,
@@ -51,8 +51,8 @@ impl Confirmation {
     }
 }
 
-/// Returns the number of bytes that the peer's kernel or QUIC endpoint is known to have, if it is less than `sent`. A
-/// response acknowledges all bytes that its server has read.
+/// Returns the number of bytes that the peer's kernel or QUIC endpoint is known to have, if it is less than `sent`. The
+/// packets of a response also acknowledge all bytes that the server has read.
 pub(crate) fn unacknowledged(link: &Link, sent: u64) -> Option<u64> {
     let known = match link.stats.as_ref()? {
         TransportStats::Tcp(stats) => stats.bytes_acked,

@@ -1,4 +1,4 @@
-//! The way to the control resource of `longhaul serve --measure`, for sessions whose servers' ends run there.
+//! A client of the control resource of `longhaul serve --measure`, for sessions whose server ends run on that host.
 
 use async_trait::async_trait;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
@@ -103,7 +103,8 @@ impl Control for ControlResource {
     }
 }
 
-/// Returns the error of a failure to connect. A host that is not the trusted one stays that way.
+/// Returns the error for a failure to connect. A failed handshake counts as a refusal, because the host is not the
+/// trusted one and a retry would not help.
 fn unreachable(error: DialError) -> ControlError {
     match Fault::from(error) {
         fault if fault.kind == FaultKind::Handshake => ControlError::Refused(fault),

@@ -32,7 +32,7 @@ impl Dialled {
         self.peer.addr
     }
 
-    /// Opens another connection to the same address, with the same sessions of TLS.
+    /// Opens another connection to the same address, with the same TLS sessions.
     ///
     /// # Errors
     /// Fails if the server does not answer within the timeout.
@@ -57,7 +57,7 @@ pub(crate) enum DialError {
     Unreachable(Fault),
 }
 
-/// A thread that has given up its work has reached no address.
+/// The fault of a thread that ended without a connection counts as an unreachable address.
 impl From<Fault> for DialError {
     fn from(fault: Fault) -> Self {
         Self::Unreachable(fault)
@@ -81,7 +81,7 @@ pub(crate) async fn dial(target: &Target, options: &Options) -> Result<Dialled, 
     dial_sharing(None, target, options).await
 }
 
-/// Connects as [`dial`] does, and shares sessions of TLS with other connections to the same target.
+/// Connects as [`dial`] does, and shares TLS sessions with other connections to the same target.
 ///
 /// # Errors
 /// Fails as `dial` does.
@@ -138,7 +138,7 @@ async fn dial_unix(
     })
 }
 
-/// The address of a peer that is dialled by its Unix socket.
+/// The placeholder for the address of a peer that is dialled through a Unix socket.
 const UNUSED: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
 fn peer(address: SocketAddr, target: &Target, options: &Options) -> Peer {

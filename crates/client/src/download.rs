@@ -37,7 +37,7 @@ impl Download {
         Self { reader_rate: rate.into(), ..self }
     }
 
-    /// Sets a stop of the reader in the middle of the body; `None` reads to the end without one.
+    /// Sets a halt of the reader in the middle of the body; `None` reads to the end without a halt.
     #[must_use]
     pub fn with_halt(self, halt: impl Into<Option<Halt>>) -> Self {
         Self { halt: halt.into(), ..self }
@@ -66,7 +66,7 @@ impl Download {
         Ok(Self { output, reader_rate: self.reader_rate, halt: self.halt.clone(), is_resumable: false })
     }
 
-    /// Returns the use of the bytes in the form of a case.
+    /// Returns the use of the bytes as cases and records state it.
     pub(crate) fn sink(&self) -> SinkKind {
         self.output.kind()
     }
@@ -160,7 +160,8 @@ pub(crate) async fn request(by: &Exchange<'_>, fields: HeaderMap) -> Result<Resp
     Ok(by.connection.exchange(request).await?)
 }
 
-/// Refuses a response with a part of a body that was not requested, because the part must not become the whole file.
+/// Refuses a 206 response that the user neither requested nor expects, because a part must not be saved as the whole
+/// file.
 pub(crate) fn whole(response: Response<Body>, by: &Exchange<'_>) -> Result<Response<Body>, Fault> {
     let is_asked_for = by.options.asks_for_range() || !by.options.expected.is_default();
     if response.status() == StatusCode::PARTIAL_CONTENT && !is_asked_for {
@@ -183,8 +184,8 @@ fn number(value: &HeaderValue) -> Option<u64> {
     value.to_str().ok()?.trim().parse().ok()
 }
 
-/// Returns a sink that digests the body only if the digest is known: it takes a fifth of a receiver's processor time in
-/// cleartext.
+/// Returns a sink that digests the body only if the sender's content is known. Digesting takes a fifth of a receiver's
+/// processor time in cleartext.
 pub(crate) fn digesting(sink: Sink, sent: Option<&SentContent>) -> Sink {
     if sent.is_some() { sink } else { sink.without_digest() }
 }

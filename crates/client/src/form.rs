@@ -28,7 +28,7 @@ impl Form {
     pub fn new(fields: impl IntoIterator<Item = FormField>) -> Result<Self, FormError> {
         let boundary = boundary();
         let content_type = HeaderValue::try_from(format!("multipart/form-data; boundary={boundary}"));
-        // A boundary has hyphens and digits only.
+        // The value is always valid, because a boundary has only hyphens and hexadecimal digits.
         let content_type = content_type.unwrap_or(HeaderValue::from_static("multipart/form-data"));
         let (mut segments, mut separator) = (Vec::new(), format!("--{boundary}"));
         for field in fields {
@@ -101,7 +101,7 @@ impl FormField {
     /// `\\` stand for the characters themselves.
     ///
     /// # Errors
-    /// Fails if the text has not this syntax. The message does not show the value, which may be a secret.
+    /// Fails if the text does not have this syntax. The message does not show the value, which may be a secret.
     pub fn parse(text: &OsStr) -> Result<Self, FormError> {
         let bytes = text.as_bytes();
         let at = bytes.iter().position(|byte| *byte == b'=').filter(|at| *at > 0);
@@ -133,7 +133,8 @@ impl FormField {
         Ok(field)
     }
 
-    /// Takes the attributes after the content: `;type=` and `;filename=`. Further ones belong to the type.
+    /// Takes the attributes after the content: `;type=` and `;filename=`. Further attributes become parameters of the
+    /// type.
     fn take(&mut self, mut attributes: &[u8]) -> Result<(), &'static str> {
         while let Some(rest) = attributes.strip_prefix(b";") {
             let rest = rest.trim_ascii_start();
@@ -162,8 +163,8 @@ impl FormField {
         }
     }
 
-    /// Sets the type that curl guesses if the user states none: that of the file name, or else of the path. A part with a
-    /// file name has a type in any case, unless it is text.
+    /// Sets the media type if the user states none. As in curl, it follows from the file name, or else from the path.
+    /// If both say nothing, a part with a file name gets application/octet-stream, unless its content is text.
     fn complete(&mut self) {
         let guess = |path: &Path| mime_guess::from_path(path).first();
         let named = self.file_name.as_deref().map(|name| Path::new(OsStr::from_bytes(name)));
@@ -276,7 +277,7 @@ pub enum FormError {
         "a field is NAME=VALUE, NAME=@FILE or NAME=<FILE, with ;type=MEDIA/TYPE and ;filename=NAME after it"
     )]
     Syntax,
-    /// A field has another syntax.
+    /// The name of a field is valid, but not the rest.
     #[error("field '{name}': {reason}")]
     Field {
         /// The name of the field.

@@ -14,12 +14,12 @@ pub fn references(data: &[u8]) {
     assert!(!resolved.contains('#'), "{reference:?} has a fragment: {resolved}");
     let reference = reference.trim();
     if reference.starts_with("//") || reference.contains(':') {
-        // The parser of URLs must accept any text.
+        // The parser of URLs must not panic on any text.
         let _ = Target::parse(&resolved);
         return;
     }
     let path = resolved.split(['?']).next().unwrap_or_default();
-    // The path of a reference without one is that of the URL.
+    // A reference without a path keeps the path of the URL.
     let is_own = reference.is_empty() || reference.starts_with(['?', '#']);
     assert!(is_own || !path.split('/').any(|segment| segment == ".."), "{reference:?} goes up: {resolved}");
     if let Ok(target) = Target::parse(&resolved) {

@@ -31,7 +31,7 @@ impl Load {
         u64::from(self.connections) * u64::from(self.streams)
     }
 
-    /// Checks that a protocol carries as many bodies at once on each connection.
+    /// Checks that a protocol can carry [`streams`](Self::streams) bodies at once on a connection.
     ///
     /// # Errors
     /// Fails if the protocol carries one body at a time.

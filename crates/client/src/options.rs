@@ -23,7 +23,8 @@ pub struct Options {
     /// moving byte after which a transfer is aborted. Waiting for the source, the output or the response does not
     /// count.
     pub timeout: Duration,
-    /// The longest total time of one try of a transfer, from the name's resolution to the response; `None` for any time.
+    /// The longest total time of one try of a transfer, from the name's resolution to the response; `None` for no
+    /// limit.
     pub max_time: Option<Duration>,
     /// The choice of the addresses that are dialled.
     pub addresses: AddressOptions,
@@ -39,7 +40,8 @@ pub struct Options {
     pub request: RequestOptions,
     /// The values of all limits in force.
     pub limits: Limits,
-    /// HTTP/2: the receive window of a connection in bytes, if it is larger than that of a stream.
+    /// HTTP/2: the receive window of a connection in bytes, if it is larger than that of a stream. `None` takes the
+    /// window of a stream.
     pub connection_window: Option<u32>,
     /// The label of the runs in records; `None` for none.
     pub label: Option<String>,
@@ -80,7 +82,7 @@ impl Options {
         Self { timeout, ..self }
     }
 
-    /// Sets the longest total time of one try of a transfer; `None` allows any time.
+    /// Sets the longest total time of one try of a transfer; `None` sets no limit.
     #[must_use]
     pub fn with_max_time(self, max_time: impl Into<Option<Duration>>) -> Self {
         Self { max_time: max_time.into(), ..self }
@@ -128,7 +130,7 @@ impl Options {
         Self { limits, ..self }
     }
 
-    /// Sets the receive window of a connection over HTTP/2; `None` sets that of a stream.
+    /// Sets the receive window of a connection over HTTP/2; `None` takes the window of a stream.
     #[must_use]
     pub fn with_connection_window(self, bytes: impl Into<Option<u32>>) -> Self {
         Self { connection_window: bytes.into(), ..self }

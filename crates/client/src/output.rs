@@ -114,7 +114,7 @@ impl Output {
                 .await
                 .map_err(|error| Fault::new(FaultKind::Save, format!("{}: {error}", path.display())))?,
         };
-        // Only a file has a step that is left out if the body fails.
+        // An output without a remaining step may hold bytes of this body, and cannot be opened again.
         self.is_spent = matches!(opened.1, Completion::Nothing);
         Ok(opened)
     }
@@ -154,7 +154,8 @@ impl Completion {
         kept.map_err(|error| Fault::new(FaultKind::Save, error))
     }
 
-    /// Removes the output, because its content is wrong. A part is removed, too.
+    /// Drops the output, because its content is wrong. A part is removed, although it would otherwise stay for a later
+    /// download.
     pub(crate) fn discard(self) {
         if let Self::Part(part) = self {
             part.discard();

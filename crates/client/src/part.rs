@@ -57,9 +57,9 @@ pub(crate) struct Part {
 }
 
 impl Part {
-    /// Opens or creates the part for `target`, and digests its bytes. Bytes of another resource, or without a validator,
-    /// cannot be resumed; they stay until the part begins anew, since a redirect may lead to their resource. Blocks the
-    /// thread.
+    /// Opens or creates the part for `target`, and digests its bytes. Bytes of another resource, or without a
+    /// validator, cannot be resumed. They stay until [`restart`](Self::restart), because a redirect may still lead to
+    /// their resource. Blocks the thread.
     ///
     /// # Errors
     /// Fails if the file cannot be opened, is not a regular file, or is open in another process.
@@ -111,7 +111,7 @@ impl Part {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        // A later run that finds an incomplete text here starts anew, too.
+        // If this write is interrupted, a later run finds an incomplete text and starts anew.
         File::create_new(&path)?.write_all(&serde_json::to_vec(&facts)?)?;
         (self.held, self.hasher, self.facts) = (0, Hasher::new(), Some(facts));
         Ok(())
@@ -124,7 +124,8 @@ impl Part {
 
     /// Removes the files of the part. Blocks the thread.
     pub(crate) fn discard(&self) {
-        // A file that cannot be removed has no validator, or is digested again by a later run.
+        // If only the bytes remain, a later run has no validator and starts anew. If both files remain, it verifies
+        // them again.
         let _ = fs::remove_file(beside(&self.target, ".part.json"));
         let _ = fs::remove_file(beside(&self.target, ".part"));
     }

@@ -1,4 +1,4 @@
-//! The writer of a part. Bytes are written at known offsets, and no byte is lost when the download breaks off.
+//! The writer of a part. Bytes are written at known offsets, and received bytes are kept when the download breaks off.
 
 use std::{
     fs::File,
@@ -82,8 +82,8 @@ impl AsyncWrite for PartWriter {
     }
 }
 
-/// Writes the last block of a download that broke off. The block is dropped while another block is being written,
-/// because the file would have a hole if that write failed.
+/// Writes the incomplete block of a download that broke off. A block that a blocking thread is already writing is left
+/// to that thread.
 impl Drop for PartWriter {
     fn drop(&mut self) {
         if self.writing.is_none() && !self.block.is_empty() {

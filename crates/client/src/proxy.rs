@@ -70,10 +70,10 @@ impl Proxy {
         self.credentials.as_ref().map(Credentials::secrets).unwrap_or_default()
     }
 
-    /// Returns the proxy on the way to a target, whose server is reached at `place`.
+    /// Returns the proxy for requests to a target whose server is reached at `place`.
     ///
     /// # Errors
-    /// Fails if the protocol has no such proxy, or the place cannot be named to it.
+    /// Fails if the protocol runs over UDP, or if `place` is not a valid authority.
     pub(crate) fn to(&self, target: &Target, place: Place<'_>) -> Result<transport::Proxy, Fault> {
         let protocol = target.protocol();
         if protocol.is_over_udp() {

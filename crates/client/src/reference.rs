@@ -3,11 +3,11 @@
 use http::Uri;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
-/// The characters that servers send in Location although no URL has them.
+/// The characters that servers send in Location although no URL may contain them.
 const FORBIDDEN: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'\\').add(b'^').add(b'`');
 
-/// Returns the URL that a reference means in the response to a request for `base`, without a fragment. The result of a
-/// reference with a scheme of its own may be no URL.
+/// Returns the URL that a reference means in the response to a request for `base`, without a fragment. A reference with
+/// a scheme is not checked, so the result may not be a URL.
 pub(crate) fn resolve(base: &Uri, reference: &str) -> String {
     let reference = utf8_percent_encode(reference.trim(), FORBIDDEN).to_string();
     let reference = reference.split_once('#').map_or(reference.as_str(), |(before, _)| before);

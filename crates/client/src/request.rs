@@ -29,16 +29,18 @@ pub struct RequestOptions {
     pub expected: Statuses,
     /// The most redirects that are followed. A redirect whose status is expected is not followed.
     pub max_redirects: u32,
-    /// The longest wait for the permission to send a body over HTTP/1.1, for which `Expect: 100-continue` asks; `None` asks
-    /// for none, and waits for [`CONTINUE_TIMEOUT`](Self::CONTINUE_TIMEOUT) if a field of the user asks.
+    /// The longest wait for the status 100 before a body over HTTP/1.1; the request then carries `Expect:
+    /// 100-continue`. `None` leaves the field out. If the user adds the field, the wait is
+    /// [`CONTINUE_TIMEOUT`](Self::CONTINUE_TIMEOUT).
     pub continue_timeout: Option<Duration>,
 }
 
 impl RequestOptions {
-    /// The default wait for the permission to send a body: 1 s, as in curl.
+    /// The default wait for the status 100 before a body: 1 s, as in curl.
     pub const CONTINUE_TIMEOUT: Duration = Duration::from_secs(1);
 
-    /// Asks for the permission to send a body over HTTP/1.1, and sends it after this time in any case; `None` does not ask.
+    /// Sends `Expect: 100-continue` over HTTP/1.1. The body follows the status 100, or is sent without it after this
+    /// time. `None` leaves the field out.
     #[must_use]
     pub fn with_continue_timeout(self, timeout: impl Into<Option<Duration>>) -> Self {
         Self { continue_timeout: timeout.into(), ..self }
@@ -166,9 +168,9 @@ impl RequestOptions {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HeaderEdit {
-    /// A field that replaces the field that would be sent. Several fields with one name are all sent.
+    /// A field that replaces the client's own field of this name. Several fields with one name are all sent.
     Set(HeaderName, HeaderValue),
-    /// The removal of a field that would be sent.
+    /// The removal of a field that the client would send.
     Remove(HeaderName),
     /// The authority that replaces the URL's: Host, or `:authority` over HTTP/2 and HTTP/3.
     Host(Authority),

@@ -1,5 +1,5 @@
-//! The connections of a transfer. Before each that is to resume a TLS session, a connection of its own makes a full
-//! handshake.
+//! The connections of a transfer. A connection that is to resume a TLS session follows a separate connection, which
+//! makes a full handshake, receives the session, and closes.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,7 +15,8 @@ use crate::{
     redirect::Way,
 };
 
-/// The longest wait for the session after a full handshake. Servers give it at once, a round trip after the handshake.
+/// The longest wait for the session ticket after a full handshake. Servers send the ticket at the end of the handshake,
+/// so it arrives within a round trip.
 const SESSION: Duration = Duration::from_secs(2);
 
 /// The handshake of the connections that carry bodies, over TLS and QUIC.
@@ -28,7 +29,7 @@ pub enum HandshakeKind {
     /// A handshake that resumes the session of an earlier connection, if the server gives one.
     Resumed,
     /// A resumed handshake whose early data is the request, if that is a GET or HEAD over HTTP/1.1 or HTTP/3 and the
-    /// server accepts it. Whoever records the packets can repeat the request (RFC 8446 section 8).
+    /// server accepts it. An attacker who records the packets can repeat the request (RFC 8446 section 8).
     EarlyData,
 }
 
@@ -37,7 +38,7 @@ pub(crate) struct Connections {
     pub(crate) connections: Vec<Arc<dyn Connection>>,
     /// The duration of the slowest handshake.
     pub(crate) handshake: Duration,
-    /// The sessions that the connections were to resume; `None` without any.
+    /// The facts about the resumption of TLS sessions; `None` if no connection was to resume one.
     pub(crate) resumption: Option<Resumption>,
 }
 
@@ -59,7 +60,7 @@ impl HandshakeKind {
 }
 
 impl Connections {
-    /// Opens all connections, one after the other, in turn on each thread.
+    /// Opens all connections one after the other, and distributes them over the threads in turn.
     ///
     /// # Errors
     /// Fails if one of them cannot be opened.
@@ -86,7 +87,8 @@ impl Connections {
         Ok(opened)
     }
 
-    /// Returns whether the next connection is to resume a session. A server that gives none is not waited for again.
+    /// Returns whether the next connection is to resume a session. If the server has once sent no session, the wait for
+    /// one is not repeated.
     fn is_next_resumed(&self, target: &Target) -> bool {
         target.protocol().is_encrypted() && self.resumption.is_none_or(|earlier| earlier.session_received)
     }
@@ -108,7 +110,7 @@ async fn resuming(
     Ok((next, Resumption::new(full_handshake_s, session_received)))
 }
 
-/// Returns the facts about several sessions: the slowest handshake, and whether all were received.
+/// Combines the facts about several sessions: the slowest handshake, and whether all sessions were received.
 fn together(earlier: Option<Resumption>, mut next: Resumption) -> Resumption {
     if let Some(earlier) = earlier {
         next.full_handshake_s = next.full_handshake_s.max(earlier.full_handshake_s);
@@ -117,8 +119,8 @@ fn together(earlier: Option<Resumption>, mut next: Resumption) -> Resumption {
     next
 }
 
-/// Returns the facts about sessions with those that are known after the first exchange: whether all were resumed, and
-/// whether all early data was accepted.
+/// Adds the facts that are known after the first exchange: whether all sessions were resumed, and whether all early
+/// data was accepted.
 pub(crate) fn completed(mut resumption: Resumption, links: &[Link]) -> Resumption {
     let all =
         |fact: fn(&Link) -> Option<bool>| links.iter().try_fold(true, |all, link| Some(all & fact(link)?));

@@ -1,4 +1,4 @@
-//! Retries of a transfer after a failure that may be gone soon, with the waiting times of curl.
+//! Retries of a transfer after a transient failure, with the waiting times of curl.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ pub struct RetryOptions {
     /// The wait before each retry; `None` for 1 s before the first one, and twice as long before each further one, up to
     /// 10 minutes.
     pub delay: Option<Duration>,
-    /// The time since the first try after which no retry begins; `None` for any time.
+    /// The time since the first try after which no retry begins; `None` for no limit.
     pub max_time: Option<Duration>,
     /// The function that is told of each retry before its wait; `None` tells nobody.
     pub notice: Option<fn(&Retry<'_>)>,
@@ -110,8 +110,8 @@ impl Tries {
     }
 }
 
-/// Returns whether the failure of an attempt may be gone soon. As in curl, these are timeouts, hosts without an address, and
-/// the statuses below; a refused connection is none.
+/// Returns whether the failure of an attempt is transient. As in curl, these are timeouts, hosts without an address,
+/// and the statuses in [`TRANSIENT`]. A refused connection is not transient.
 pub(crate) fn is_transient(measured: &Measured) -> bool {
     let is_status = |refusal: &crate::answer::Refusal| TRANSIENT.contains(&refusal.status);
     let is_timeout = |fault: &Fault| fault.kind == FaultKind::Timeout;
@@ -120,14 +120,14 @@ pub(crate) fn is_transient(measured: &Measured) -> bool {
         || measured.outcome.fault.as_ref().is_some_and(is_timeout)
 }
 
-/// Returns whether another try of a transfer that broke off goes on where this one has ended. The failure is then worth a
-/// retry, since no byte is sent twice.
+/// Returns whether the transfer broke off, and another try would continue where it ended. Such a failure is worth a
+/// retry, because no byte is sent twice.
 pub(crate) fn is_resumable(transfer: &Transfer, measured: &Measured) -> bool {
     let is_broken = |fault: &Fault| matches!(fault.kind, FaultKind::Protocol | FaultKind::Truncated);
     transfer.goes_on() && measured.refusal.is_none() && measured.outcome.fault.as_ref().is_some_and(is_broken)
 }
 
-/// The statuses of a refusal that may be gone soon.
+/// The statuses of transient refusals.
 const TRANSIENT: [StatusCode; 6] = [
     StatusCode::REQUEST_TIMEOUT,
     StatusCode::TOO_MANY_REQUESTS,

@@ -91,7 +91,7 @@ impl Target {
     /// Sets the protocol; `None` leaves the protocol unchanged.
     ///
     /// # Errors
-    /// Fails if the protocol has no HTTP, or does not fit the scheme of the URL.
+    /// Fails if the protocol is a baseline or a ceiling, or does not fit the scheme of the URL.
     pub fn with_protocol(self, protocol: impl Into<Option<&'static Protocol>>) -> Result<Self, TargetError> {
         let Some(protocol) = protocol.into() else { return Ok(self) };
         if !protocol.is_http() {
@@ -152,7 +152,7 @@ impl Target {
         &self.host
     }
 
-    /// Returns the port: that of the URL, or the scheme's own.
+    /// Returns the port of the URL, or the default port of its scheme.
     pub fn port(&self) -> u16 {
         self.port
     }

@@ -113,7 +113,7 @@ impl Transfer {
         }
     }
 
-    /// Returns whether another try goes on where this one has ended.
+    /// Returns whether another try would continue where the last try ended.
     pub(crate) fn goes_on(&self) -> bool {
         match self {
             Self::Upload(upload) => upload.goes_on(),
@@ -121,7 +121,7 @@ impl Transfer {
         }
     }
 
-    /// Returns the offset from which the last try went on; `None` from the start.
+    /// Returns the offset at which the last try continued; `None` if it began at the start.
     pub(crate) fn resumed_at(&self) -> Option<u64> {
         match self {
             Self::Upload(upload) => {
@@ -131,7 +131,7 @@ impl Transfer {
         }
     }
 
-    /// Returns the transfer to make if the server refuses `Expect: 100-continue`; `None` if that was not sent.
+    /// Returns the transfer to make if the server refuses `Expect: 100-continue`; `None` if the field was not sent.
     pub(crate) fn without_expectation(&self, options: &RequestOptions) -> Option<Self> {
         match self {
             Self::Upload(upload) => upload.without_expectation(options).map(Self::Upload),
@@ -139,8 +139,8 @@ impl Transfer {
         }
     }
 
-    /// Returns the transfer to make if the server requires a Content-Length; `None` if this transfer announces one, or
-    /// cannot.
+    /// Returns the transfer to make if the server requires a Content-Length; `None` if this transfer already announces
+    /// its length, or cannot announce one.
     pub(crate) fn with_length_required(&self) -> Option<Self> {
         match self {
             Self::Upload(upload) => upload.with_length_required().map(Self::Upload),
@@ -167,7 +167,7 @@ pub(crate) struct Exchange<'a> {
     pub(crate) options: &'a RequestOptions,
     pub(crate) connection: &'a dyn Connection,
     pub(crate) meter: &'a Meter,
-    /// The payload of all uploads of the transfer, which the first one prepares.
+    /// The payload that all uploads of a thread share. The first upload prepares it.
     pub(crate) payload: &'a OnceLock<Payload>,
     pub(crate) activity: &'a Activity,
 }

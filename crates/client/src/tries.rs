@@ -1,5 +1,5 @@
-//! The exchanges that one transfer takes: more than one if the server redirects, asks for another form of the
-//! request, or fails for a while.
+//! The exchanges that one transfer takes: more than one if the server redirects, asks for another form of the request,
+//! or fails transiently.
 
 use std::pin::Pin;
 
@@ -19,12 +19,12 @@ use crate::{
     retry::{Tries, is_resumable, is_transient},
 };
 
-/// A future that ends when the maximum time of a transfer is over.
+/// A future that ends when the maximum time of one try has passed.
 pub(crate) type Deadline = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl Client {
-    /// Makes the transfer, and again as often as the options allow if it fails for a while. The message of a failure has no
-    /// secrets.
+    /// Makes the transfer, and repeats it after transient failures as often as the options allow. The message of a
+    /// failure has no secrets.
     pub(crate) async fn measure(
         &self,
         target: &Target,
@@ -50,7 +50,7 @@ impl Client {
         }
     }
 
-    /// Makes the transfer within the maximum time.
+    /// Makes one try of the transfer, within the maximum time.
     async fn try_once(
         &self,
         target: &Target,
@@ -154,14 +154,14 @@ impl Client {
     }
 }
 
-/// Returns whether a server refused early data, which it takes after the handshake (RFC 8470 section 5.2).
+/// Returns whether a server refused a request in early data (425). It accepts the request after the handshake (RFC 8470
+/// section 5.2).
 fn is_too_early(measured: &Measured) -> bool {
     measured.refusal.as_ref().is_some_and(|refusal| refusal.status == StatusCode::TOO_EARLY)
 }
 
-/// Returns the transfer to make if a server may have refused because of the form of the request: the chunked coding, which
-/// it does not want (411) or know (501, RFC 9112 section 6.1), or the expectation of a permission (417). `None` for any
-/// other refusal.
+/// Returns the transfer to make if a server may have refused the form of the request: the chunked coding (411; 501 by
+/// RFC 9112 section 6.1), or `Expect: 100-continue` (417). `None` for any other refusal.
 fn adapted(transfer: &Transfer, measured: &Measured, way: &Way<'_>) -> Option<Transfer> {
     match measured.refusal.as_ref()?.status {
         StatusCode::LENGTH_REQUIRED | StatusCode::NOT_IMPLEMENTED => transfer.with_length_required(),

@@ -140,8 +140,8 @@ impl Upload {
         }
     }
 
-    /// Returns the upload to make if the server requires a Content-Length; `None` if this upload announces one, or its
-    /// size is unknown.
+    /// Returns the upload to make if the server requires a Content-Length; `None` if this upload already announces its
+    /// length, or its size is unknown.
     pub(crate) fn with_length_required(&self) -> Option<Self> {
         if self.framing == Framing::Announced { None } else { self.clone().announcing_length().ok() }
     }
@@ -151,8 +151,8 @@ impl Upload {
         self.framing == Framing::Announced
     }
 
-    /// Returns the upload to make if the server refuses `Expect: 100-continue` (417); `None` if that was not sent by these
-    /// options.
+    /// Returns the upload to make if the server refuses `Expect: 100-continue` (417); `None` if these options do not
+    /// send the field.
     pub(crate) fn without_expectation(&self, options: &RequestOptions) -> Option<Self> {
         let is_stated = options.continue_timeout.is_some() && self.expectation == Expectation::Stated;
         is_stated.then(|| Self { expectation: Expectation::Refused, ..self.clone() })
@@ -221,7 +221,7 @@ impl Upload {
         Ok(ContentReport { bytes, sent, received, receipt, see_other, ..ContentReport::default() })
     }
 
-    /// Returns the payload of all uploads of the transfer, which the first one prepares.
+    /// Returns the payload that all uploads of a thread share. The first upload prepares it.
     pub(crate) fn prepared<'a>(&self, by: &Exchange<'a>) -> &'a Payload {
         by.payload.get_or_init(|| match &self.form {
             Some(form) => Payload::of_segments(form.segments(), self.chunk),
@@ -235,8 +235,8 @@ impl Upload {
         if self.payload.is_generated() { body } else { body.digesting() }
     }
 
-    /// Returns the statuses after which the target is requested by GET, and the body is not sent again. For forms, these
-    /// are more, as browsers and curl have it (RFC 9110 section 15.4.2).
+    /// Returns the statuses of redirects that are followed by GET, without the body. As in browsers and curl, a form
+    /// has more of them than a file (RFC 9110 section 15.4.2).
     fn redirects_to_get(&self) -> &'static [StatusCode] {
         match self.form {
             Some(_) => &[StatusCode::SEE_OTHER, StatusCode::FOUND, StatusCode::MOVED_PERMANENTLY],
@@ -263,8 +263,8 @@ impl Upload {
         Ok(request)
     }
 
-    /// Returns the value of the field Expect; `None` leaves the field out. Only requests over HTTP/1.1 have it, as with curl.
-    /// Over HTTP/2 and HTTP/3, a server can refuse a body by a reset of its stream.
+    /// Returns the value of the field Expect; `None` leaves the field out. As in curl, only requests over HTTP/1.1
+    /// carry the field. Over HTTP/2 and HTTP/3, a server can refuse a body by a reset of its stream.
     fn expectation(&self, by: &Exchange<'_>) -> Option<HeaderValue> {
         let is_http1 = by.target.protocol().http() == Some("1.1");
         let is_stated = by.options.continue_timeout.is_some() && self.expectation == Expectation::Stated;
@@ -299,7 +299,7 @@ impl Upload {
     }
 }
 
-/// The expectation of a client that sends its body after the status 100.
+/// The value of Expect by which a client asks for the status 100 before its body.
 const CONTINUE: &str = "100-continue";
 
 #[cfg(test)]

@@ -28,8 +28,8 @@ const UNKNOWN: [StatusCode; 4] = [
     StatusCode::NOT_IMPLEMENTED,
 ];
 
-/// Checks that the server offers resumable uploads of this size. A server that does not know them would take the
-/// request for an upload resource for the upload of an empty file.
+/// Checks that the server offers resumable uploads of this size. A server without resumable uploads would treat the
+/// request that creates an upload resource as the upload of an empty file.
 ///
 /// # Errors
 /// Fails if the server does not offer them, or limits them to a smaller size.
@@ -65,7 +65,7 @@ fn not_offered(reason: &str) -> Fault {
 /// Creates an upload resource, and returns its target.
 ///
 /// # Errors
-/// Fails if the server refuses, or states no upload resource of its own.
+/// Fails if the server refuses, or states no upload resource on the same origin.
 pub(crate) async fn create(
     by: &Exchange<'_>,
     size: Option<u64>,
@@ -104,7 +104,7 @@ pub(crate) fn resource(of: &Target, url: &str) -> Result<Target, Fault> {
     Ok(parsed.or_credentials_of(of))
 }
 
-/// Returns the offset of an upload; `None` if the server does not know its resource any more.
+/// Returns the offset of an upload; `None` if the server no longer knows its resource.
 ///
 /// # Errors
 /// Fails if the server refuses, or states no offset.

@@ -1,4 +1,4 @@
-//! Uploads that go on after a lost connection, in this run of the program or a later one.
+//! Uploads that continue after a lost connection, in this run of the program or a later one.
 
 use std::{io, path::PathBuf};
 
@@ -23,11 +23,11 @@ use crate::{
 /// The resumption of an upload.
 #[derive(Clone, Debug)]
 pub(crate) struct Resumption {
-    /// The folder of the states between runs.
+    /// The folder that holds the states of uploads between runs.
     folder: PathBuf,
-    /// True once the server has an upload resource, so that a lost connection loses no byte that it has.
+    /// True once the server has an upload resource. Bytes that the server has received then survive a lost connection.
     has_begun: bool,
-    /// The offset from which the last try went on; 0 from the start.
+    /// The offset at which the last try continued; 0 if it began at the start.
     pub(crate) offset: u64,
 }
 
@@ -45,7 +45,7 @@ impl Upload {
         Ok(self)
     }
 
-    /// Returns whether another try goes on after the bytes that the server has.
+    /// Returns whether another try would continue after the bytes that the server has.
     pub(crate) fn goes_on(&self) -> bool {
         self.resumption.as_ref().is_some_and(|resumption| resumption.has_begun)
     }
@@ -106,7 +106,7 @@ impl Upload {
         upload_resource::check_offer(by, size).await?;
         let resource = upload_resource::create(by, size, self.content_type()).await?;
         let facts = UploadFacts { url: redacted_url(&by.target.url()), resource: resource.url(), content };
-        // A write of a few hundred bytes to a file that is open does not need a thread of its own.
+        // A write of a few hundred bytes to an open file does not need a blocking thread.
         state.store(facts).map_err(unsaved)?;
         Ok(resource)
     }
@@ -138,8 +138,8 @@ impl Upload {
     }
 }
 
-/// Returns the failure of a request to an upload resource. A redirect of that request is none of the upload, which would
-/// begin anew at its target.
+/// Removes the redirect from the failure of a request to an upload resource. If the upload followed it, it would begin
+/// anew at the redirect's target.
 fn unredirected(mut failure: Failure) -> Failure {
     if let Some(refusal) = &mut failure.refusal {
         refusal.location = None;

@@ -15,7 +15,8 @@ use serde::{Deserialize, Serialize};
 /// The largest file of a state, in bytes.
 const MOST: u64 = 64 << 10;
 
-/// The file of one upload's state. It is locked while it is open, and removed without facts.
+/// The file with the state of one upload. The file is locked while it is open, and removed at the end if it has no
+/// facts.
 #[derive(Debug)]
 pub(crate) struct UploadState {
     path: PathBuf,
@@ -30,7 +31,7 @@ pub(crate) struct UploadFacts {
     pub(crate) url: String,
     /// The URL of the upload resource.
     pub(crate) resource: String,
-    /// The identity of the content, which another version of a file does not have.
+    /// The identity of the content. Each version of a file has another identity.
     pub(crate) content: String,
 }
 
@@ -53,7 +54,7 @@ impl UploadState {
             Err(TryLockError::Error(error)) => return Err(error),
         }
         let mut text = String::new();
-        // A text that was not written to its end has no facts.
+        // An incompletely written text has no facts.
         let facts = match (&mut file).take(MOST).read_to_string(&mut text) {
             Ok(_) => serde_json::from_str(&text).ok(),
             Err(_) => None,
@@ -87,7 +88,7 @@ impl UploadState {
 impl Drop for UploadState {
     fn drop(&mut self) {
         if self.facts.is_none() {
-            // A state that cannot be removed is of an upload that the server does not know.
+            // If the file stays, a later run asks the server for its upload resource, which the server no longer knows.
             let _ = fs::remove_file(&self.path);
         }
     }
