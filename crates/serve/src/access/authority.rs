@@ -57,7 +57,7 @@ pub(super) fn of(request: &Parts) -> Result<Option<Authority>, Refusal> {
     let host = host.map(parse).transpose()?;
     let target = request.uri.authority().cloned().map(checked).transpose()?;
     match (target, host) {
-        // RFC 9112 section 3.2.2: the target of a proxy's request overrides its Host.
+        // RFC 9112 section 3.2.2: the authority of an absolute URI, as sent to proxies, overrides Host.
         (Some(target), Some(host)) if request.version >= Version::HTTP_2 && !is_same(&target, &host) => {
             Err(bad(":authority and Host differ"))
         }
@@ -99,10 +99,11 @@ fn is_port(text: &str) -> bool {
 }
 
 /// Refuses a name that does not belong to this server. The server's names are all IP addresses, `localhost`, `names`,
-/// and the names that are `certified`. No web page can make a browser confuse IP addresses or look `localhost` up.
+/// and the names that are `certified`. IP addresses and `localhost` are safe from DNS rebinding, because browsers do
+/// not look them up.
 ///
 /// # Errors
-/// Fails if the name is another one (421).
+/// Fails if the name is none of these (421).
 pub(super) fn check(host: &str, names: &[HostName], certified: impl Fn(&str) -> bool) -> Result<(), Refusal> {
     let host = normal(host);
     let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(&host);

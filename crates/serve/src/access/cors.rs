@@ -43,7 +43,7 @@ pub(super) fn response_fields(headers: &HeaderMap, origins: &Origins) -> HeaderM
     fields
 }
 
-/// Returns the answer to a preflight of an allowed origin. Any request header is permitted, since each upload is
+/// Returns the answer to a preflight of an allowed origin. Any request header is permitted, because each request is
 /// checked when it arrives.
 pub(crate) fn preflight(headers: &HeaderMap) -> Response<Body> {
     let mut response = response::with_status(StatusCode::NO_CONTENT, body::empty());

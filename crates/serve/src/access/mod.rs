@@ -28,7 +28,7 @@ pub use token::{InvalidToken, Token};
 pub struct Access {
     /// The token that every request must carry, except requests for the server's health. `None` requires no token.
     pub token: Option<Token>,
-    /// True if no token is required although other machines can reach the server.
+    /// True if the server may run without a token although other machines can reach it.
     pub open: bool,
     /// The names of the server, besides IP addresses, `localhost` and the names in its certificate. A request for another
     /// name is refused: a web page may have made its own name resolve to this server (DNS rebinding).

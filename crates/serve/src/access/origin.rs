@@ -1,4 +1,5 @@
-//! The origins of web pages: a browser sends the requests of any page with the user's access to this machine.
+//! The origins of web pages. A browser sends the requests of any page, and can reach servers that only this machine can
+//! reach.
 
 use std::str::FromStr;
 

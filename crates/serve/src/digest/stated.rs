@@ -59,7 +59,8 @@ impl Stated {
         Self::of_scope(headers, Scope::Body)
     }
 
-    /// Parses the digests of a scope, as [`of`](Self::of) does for a body. Trailers cannot announce those of a whole file.
+    /// Parses the digests of a scope, as [`of`](Self::of) does for a body. For [`Scope::Whole`], the Trailer field is
+    /// ignored.
     pub(crate) fn of_scope(headers: &HeaderMap, scope: Scope) -> Result<Self, Refusal> {
         let mut stated = Self { scope, ..Self::default() };
         stated.read(headers).map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, error.to_string()))?;

@@ -23,7 +23,7 @@ const STATUSES: usize = 500;
 /// The counters of a server since its start.
 pub(crate) struct Counters {
     began: Stamp,
-    /// The connections that were accepted, and the part of them that is over.
+    /// The connections that were accepted, and those of them that have ended.
     accepted: AtomicU64,
     closed: AtomicU64,
     /// The connections that were closed at once, by the limit that they exceeded.
@@ -175,7 +175,7 @@ impl Counters {
     }
 }
 
-/// Returns the count of a status; `None` if the status is none of HTTP.
+/// Returns the count of a status; `None` without a status, or for a status outside 100 to 599.
 fn of_status(counts: &[AtomicU64; STATUSES], status: Option<StatusCode>) -> Option<&AtomicU64> {
     let index = status?.as_u16().checked_sub(FIRST_STATUS)?;
     counts.get(usize::from(index))

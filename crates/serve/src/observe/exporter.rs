@@ -147,7 +147,7 @@ impl Figures {
         )
     }
 
-    /// Writes the figures that libraries of Prometheus have for any process, under their names.
+    /// Writes the figures that the client libraries of Prometheus export for any process, under the same names.
     fn process(&self, page: &mut Page<'_>) -> fmt::Result {
         if let Some(used) = Resources::used() {
             let seconds = (used.user + used.system).as_secs_f64();
@@ -178,7 +178,7 @@ struct Page<'a>(DescriptorEncoder<'a>);
 
 impl Page<'_> {
     fn info<const N: usize>(&mut self, name: &str, help: &str, labels: [(&str, &str); N]) -> fmt::Result {
-        // The text format has no info: a gauge of 1 takes its place, whose name ends like one.
+        // The text format has no metrics of the type info. A gauge of 1 whose name ends in `_info` takes their place.
         let name = format!("{name}_info");
         let mut encoder = self.0.encode_descriptor(&name, help, None, MetricType::Gauge)?;
         ConstGauge::new(1_u64).encode(encoder.encode_family(&labels)?)

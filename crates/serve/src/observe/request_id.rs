@@ -11,7 +11,7 @@ use http::HeaderName;
 /// The field of a response that states the identifier of its request.
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The identifier of a request: the number of the server's start, which is random, and the number of the request.
+/// The identifier of a request: a random number for the start of the server, and the number of the request since then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RequestId {
     start: u32,
@@ -32,7 +32,8 @@ pub(super) struct RequestIds {
 }
 
 impl RequestIds {
-    /// Returns a source whose identifiers no other start of the server has. Without random bytes from the system, its number is 0.
+    /// Returns a source with a random number for this start of the server. The number is 0 if the system has no random
+    /// bytes.
     pub(super) fn new() -> Self {
         let mut start = [0; 4];
         let _ = rand::fill(&mut start);

@@ -13,7 +13,7 @@ const UNREAD: &str = "unknown";
 pub(crate) struct Served {
     /// The row of the protocol; `None` for requests that could not be read.
     row: Option<&'static Protocol>,
-    /// The requests that arrived, and the part of them that is over.
+    /// The requests that arrived, and those of them that have ended.
     pub(super) requests: AtomicU64,
     pub(super) ended: AtomicU64,
     /// The bytes of bodies, received and sent.
@@ -45,7 +45,8 @@ impl Served {
 
     /// Returns the number of requests that run.
     pub(super) fn open(&self) -> u64 {
-        // The end is read first, so that no request that ends meanwhile counts twice.
+        // The ends are read first. Otherwise, a request that begins and ends between both reads would be subtracted
+        // without being counted.
         let ended = self.ended.load(Relaxed);
         self.requests.load(Relaxed).saturating_sub(ended)
     }

@@ -8,7 +8,7 @@ use crate::request::UPLOADS;
 /// The parameters whose values are logged. Other values may be secrets, such as the signature of a link.
 const SHOWN: [&str; 4] = ["file", "size", "chunk", "seed"];
 
-/// The characters that are logged of the name of an upload resource, which tell lines of one upload from others.
+/// The number of characters of an upload resource's name that are logged. They distinguish the uploads in the log.
 const SHOWN_OF_ID: usize = 6;
 
 /// The longest text of a logged target, in bytes.
@@ -30,7 +30,7 @@ pub(super) fn loggable(uri: &Uri) -> String {
                 target.push_str("=REDACTED");
             }
             Some(_) => target.push_str(parameter),
-            // A parameter without a name may be a secret as a whole.
+            // A parameter without `=` may be a secret as a whole.
             None if parameter.is_empty() => {}
             None => target.push_str("REDACTED"),
         }

@@ -38,7 +38,7 @@ pub(super) struct Append {
 pub(super) enum Appended {
     /// The upload has this many bytes, and takes more.
     Paused(u64),
-    /// The file has its name.
+    /// The upload is complete, and the file has its final name.
     Complete(Receipt),
 }
 
@@ -78,8 +78,8 @@ impl AppendError {
 }
 
 impl Append {
-    /// Appends the content of `body`, until it ends, a later request begins, or the sender of `stop` is dropped. Returns
-    /// the body, of which bytes may be left.
+    /// Appends the content of `body`, until it ends, a later request begins, or the sender of `stop` is dropped.
+    /// Returns the body, which may have unread bytes.
     pub(super) async fn run(
         self,
         mut body: Body,
@@ -121,7 +121,7 @@ async fn receive(
 ) -> Result<u64, AppendError> {
     let (mut flow, mut received) = (meter.flow(), 0);
     loop {
-        // Only the wait for bytes is cancelled, never their way to the disk.
+        // Only the wait for bytes is cancelled, never the write of bytes that have arrived.
         let frame = tokio::select! {
             biased;
             _ = &mut stop => return Err(AppendError::GivenUp),

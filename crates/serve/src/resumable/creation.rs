@@ -27,13 +27,14 @@ use crate::{
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Creation {
     role: Role,
-    /// True if the client takes a 104, by which it knows the resource even if the request breaks off.
+    /// True if the client accepts a 104, which tells it the location of the resource before the request ends.
     takes_interim: bool,
 }
 
 impl Uploads {
-    /// Returns how an upload creates an upload resource; `None` if it does not. `Upload-Complete: ?0` demands a resource.
-    /// With `?1` the body is the whole file: there, a resource is of use only to a client that learns of it by a 104.
+    /// Returns how an upload creates an upload resource; `None` if it does not. `Upload-Complete: ?0` demands a
+    /// resource. With `?1`, the body is the whole file, and a resource helps only a client that learns its location
+    /// from a 104.
     pub(crate) fn creation(&self, request: &Parts) -> Option<Creation> {
         let headers = &request.headers;
         // hyper cannot send a 104 over HTTP/1.1.
@@ -66,7 +67,8 @@ impl Uploads {
             Ok(id) => id,
             Err(refusal) => return reply.refuse(refusal, body).await,
         };
-        // A client that learns of the resource by the 104 may use it at once, and then ends this request.
+        // The state is taken before the 104 is sent. With the 104, the client may send another request to the resource,
+        // which ends this one.
         let held = Held::of(&resource).await;
         let is_known = match self.partials.supported(&id).filter(|_| creation.takes_interim) {
             Some(interim) => reply.inform(interim).await,

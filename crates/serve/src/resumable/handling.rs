@@ -173,7 +173,7 @@ fn activity(state: &State) -> Option<receiver::SinkActivity> {
     }
 }
 
-/// Returns the receipt again, for a client that has not got it.
+/// Returns the receipt again, for a client that did not receive it.
 fn replay(receipt: &Receipt, patch: &Patch) -> Result<Response<Body>, Refusal> {
     let is_empty = patch.content.announced.unwrap_or(0) == 0;
     if patch.offset != receipt.bytes {

@@ -31,7 +31,7 @@ struct Facts {
     stage: Stage,
 }
 
-/// The stage of an upload, which can be read while a request has its state.
+/// The stage of an upload, which can be read while a request holds the lock of its state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
     /// Bytes can be appended.
@@ -46,7 +46,7 @@ pub(super) enum Stage {
 pub(super) enum State {
     /// Bytes can be appended.
     Open(Box<Open>),
-    /// The file has its name. The receipt stays for a client that did not get it.
+    /// The upload is complete, and the file has its final name. The receipt stays for a client that did not receive it.
     Complete(Receipt),
     /// The upload was cancelled, or has failed.
     Gone,
@@ -83,7 +83,8 @@ impl Resource {
         self.facts().length
     }
 
-    /// Sets the length of the whole upload, unless an earlier request has stated another one. Returns whether it is set.
+    /// Sets the length of the whole upload, unless an earlier request has stated another one. Returns whether `length`
+    /// is now in force.
     pub(super) fn set_length(&self, length: u64) -> bool {
         *self.facts().length.get_or_insert(length) == length
     }
@@ -113,13 +114,13 @@ impl Resource {
         Turn { number, latest: self.turns.subscribe() }
     }
 
-    /// Waits until no other request has the state.
+    /// Locks the state, as soon as no other request holds it.
     async fn state(&self) -> OwnedMutexGuard<State> {
         self.state.clone().lock_owned().await
     }
 }
 
-/// An upload resource that one request has for itself.
+/// An upload resource whose state one request has locked.
 pub(super) struct Held {
     pub(super) resource: Arc<Resource>,
     pub(super) state: OwnedMutexGuard<State>,
@@ -127,7 +128,7 @@ pub(super) struct Held {
 }
 
 impl Held {
-    /// Ends all earlier requests to a resource, and waits until they have left its state.
+    /// Ends all earlier requests to a resource, and waits until they have released its state.
     pub(super) async fn of(resource: &Arc<Resource>) -> Self {
         let turn = resource.begin_turn();
         Self { resource: resource.clone(), state: resource.state().await, turn }

@@ -50,8 +50,8 @@ impl Partials {
         response
     }
 
-    /// Returns the interim response that announces an upload resource before the content of its creation has arrived. `None`
-    /// if a value is invalid in a header, which the name of a resource is not.
+    /// Returns the interim response that announces an upload resource before the content of its creation has arrived.
+    /// `None` if 104 is no valid status code, which never happens.
     pub(super) fn supported(&self, id: &str) -> Option<Response<()>> {
         let mut response = Response::new(());
         *response.status_mut() = StatusCode::from_u16(RESUMPTION_SUPPORTED).ok()?;
@@ -70,7 +70,7 @@ impl Partials {
     }
 }
 
-/// Returns the state of a complete upload.
+/// Returns the response with the state of a complete upload.
 pub(super) fn complete_state(receipt: &Receipt) -> Response<Body> {
     let mut response = response::with_status(StatusCode::NO_CONTENT, body::empty());
     response::set(&mut response, COMPLETE, "?1");
@@ -81,14 +81,14 @@ pub(super) fn complete_state(receipt: &Receipt) -> Response<Body> {
     response
 }
 
-/// Returns the receipt of a complete upload, as by an upload in one request.
+/// Returns the response with the receipt of a complete upload, as after an upload in one request.
 pub(super) fn receipt(receipt: &Receipt) -> Response<Body> {
     let mut response = response::receipt(receipt);
     response::set(&mut response, COMPLETE, "?1");
     response
 }
 
-/// Returns the refusal of a request whose bytes begin elsewhere than the upload ends.
+/// Returns the refusal of a request whose bytes do not begin where the upload ends.
 pub(super) fn mismatching_offset(expected: u64, provided: u64) -> Refusal {
     let title = format!("the upload has {expected} bytes, and the request begins at {provided}");
     Refusal::new(StatusCode::CONFLICT, &title)

@@ -56,7 +56,8 @@ impl Partials {
         if incomplete < self.most { Ok(()) } else { Err(too_many()) }
     }
 
-    /// Adds a resource, and returns its name. The oldest receipt makes room if there is none.
+    /// Adds a resource, and returns its name. If the table is full, the complete upload with the oldest receipt is
+    /// removed.
     ///
     /// # Errors
     /// Fails if there are too many incomplete uploads (503), or the system has no random bytes (500).
@@ -91,7 +92,7 @@ impl Partials {
         for resource in resources.into_values() {
             let mut held = Held::of(&resource).await;
             if let State::Open(open) = held.replace(State::Gone) {
-                // A file that is left is removed by the next server.
+                // If this fails, the next server that opens the folder removes the file.
                 let _ = open.partial.discard().await;
             }
         }
@@ -101,7 +102,7 @@ impl Partials {
     pub(crate) async fn expire(&self) {
         loop {
             match self.remove_expired() {
-                // Meanwhile resources expire later than they would have, and never earlier.
+                // No resource expires before this time: requests only postpone the expiry of their resources.
                 Some(next) => sleep_until(next).await,
                 None => self.added.notified().await,
             }

@@ -66,8 +66,8 @@ const ENVELOPES: [&str; 8] = [
 ];
 
 /// Refuses the media types of envelopes and web forms. `curl --data-binary @FILE` labels any file
-/// `application/x-www-form-urlencoded`. A web form differs from it by Sec-Fetch-Mode (Fetch Metadata), as do its two
-/// other encodings.
+/// `application/x-www-form-urlencoded`. A web form is recognised by Sec-Fetch-Mode (Fetch Metadata), in any of the
+/// three encodings of forms.
 fn media_type(headers: &HeaderMap) -> Result<(), Refusal> {
     let from_form = headers.get("sec-fetch-mode").is_some_and(|mode| mode == "navigate");
     for value in headers.get_all(header::CONTENT_TYPE) {
