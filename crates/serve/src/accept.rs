@@ -1,4 +1,4 @@
-//! The acceptance of connections on one port, within the places of a server, and their end.
+//! The acceptance of connections on one port, within the limits of a server, and the end of these connections.
 
 use std::{fs::File, time::Duration};
 
@@ -18,10 +18,10 @@ use crate::{
     places::{Places, Refused},
 };
 
-/// The pause after a failure to accept, which would fail again at once.
+/// The pause after a failure to accept, because another attempt would fail at once.
 const RETRY_DELAY: Duration = Duration::from_millis(200);
 
-/// The time limit for accepting a connection that is closed at once, since no descriptor is free.
+/// The time limit for accepting a connection with the spare descriptor, in order to close it.
 const SHED_TIMEOUT: Duration = Duration::from_millis(50);
 
 /// Accepts connections until the handler is stopping, and then waits up to `grace` for the accepted connections to end.
@@ -51,8 +51,8 @@ pub(crate) async fn serve(
     }
 }
 
-/// Releases a port of TCP at once, for a successor. The socket of QUIC carries its connections, so it stays open and
-/// new clients are refused.
+/// Releases a port of TCP at once, so that another server can bind it. The socket of QUIC carries its connections, so
+/// it stays open and new clients are refused.
 async fn refuse_all(port: Port) {
     if port.sockets == Sockets::Shared {
         while port.listener.accept().await.is_ok() {}
@@ -86,7 +86,8 @@ struct Accepting<'a> {
     listener: &'a dyn Listener,
     handler: &'a ConnectionHandler,
     places: &'a Places,
-    /// The runtimes of the threads over which the listener spreads connections; none without a spread.
+    /// The runtimes of the threads over which the listener spreads connections; empty if all connections stay on this
+    /// thread.
     runtimes: &'a [Handle],
 }
 
@@ -154,8 +155,8 @@ impl Accepting<'_> {
         };
     }
 
-    /// Waits after a failure. If no descriptor is free, closes the spare one, and uses it to accept and close the
-    /// client that waits. That client would otherwise wait until a descriptor is free.
+    /// Waits after a failure to accept. If no descriptor is free, closes the spare one instead, and uses its place to
+    /// accept and close one connection. The client would otherwise wait until a descriptor is free.
     async fn recover(&self, error: &Error, spare: &mut Option<File>) {
         if !is_out_of_descriptors(error) || spare.take().is_none() {
             sleep(RETRY_DELAY).await;

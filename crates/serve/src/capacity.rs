@@ -31,21 +31,21 @@ const THREAD: u64 = 2 << 20;
 /// File descriptors besides those of connections and files: standard streams, ports, the runtime, the spare one.
 const OWN_DESCRIPTORS: u64 = 64;
 
-/// The divisor of the file descriptors for saved files, which may take a sixth. With the usual 1,024 descriptors, a
-/// port keeps 650 connections.
+/// The part of the file descriptors that saved files may take, as a divisor: a sixth. With the usual 1,024 descriptors,
+/// each port can then have some 650 connections.
 const FILES: u64 = 6;
 
-/// The divisor of the file descriptors for saved files that gives those of incomplete uploads: a quarter.
+/// The part of the file descriptors for saved files that incomplete uploads may take, as a divisor: a quarter.
 const PARTIAL: u64 = 4;
 
 /// The part of the available memory that defaults may take, as a fraction. Other processes of the machine need the
 /// rest.
 const PART: (u64, u64) = (3, 4);
 
-/// The divisor of the available memory for received bytes, by default.
+/// The part of that memory for received bytes, as a divisor.
 const RECEIVED: u64 = 8;
 
-/// The divisor of the available memory for bytes that QUIC keeps, by default.
+/// The part of that memory for bytes that QUIC keeps, as a divisor.
 const KEPT: u64 = 32;
 
 /// The memory of a received or kept byte, in bytes. Frames leave gaps in the allocator's pages, and QUIC adds the
@@ -123,7 +123,8 @@ impl fmt::Display for WorstCase {
     }
 }
 
-/// Returns the memory of a connection in bytes: its head, its first window or a frame, and its early data.
+/// Returns the memory of a connection in bytes: [`CONNECTION`], its head, the larger of its first window and a frame,
+/// and its early data.
 fn per_connection(options: &Options) -> u64 {
     let read = options.limits.bytes(&H2_FRAME).max(FIRST_WINDOW.into());
     let early = if options.accepts_early_data { MAX_EARLY_DATA } else { 0 };

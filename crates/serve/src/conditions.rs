@@ -62,8 +62,8 @@ pub(crate) fn are_present(headers: &HeaderMap) -> bool {
         .any(|name| headers.contains_key(name))
 }
 
-/// Returns the file that an upload may replace by its conditions, which hold now. They must still hold when the body is
-/// complete.
+/// Returns the file that the preconditions of an upload allow it to replace. They hold now, and must still hold when
+/// the body is complete.
 pub(crate) fn replaceable(headers: &HeaderMap, file: Option<&Validators>) -> Existing {
     if Tags::of(headers, header::IF_NONE_MATCH).any {
         return Existing::Keep;

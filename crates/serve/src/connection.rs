@@ -52,7 +52,7 @@ pub(crate) struct ConnectionHandler {
 /// The result of the exchange of one request.
 struct Exchanged {
     fate: ConnectionFate,
-    /// True if the request had its own stream, so that its end does not concern the connection.
+    /// True if the request had its own stream, so that its failure does not affect the connection.
     multiplexed: bool,
 }
 

@@ -29,7 +29,7 @@ pub(crate) fn announced_length(headers: &HeaderMap) -> Result<Option<u64>, Refus
     one_length(headers.get_all(header::CONTENT_LENGTH).iter())
 }
 
-/// Returns the length that a request announces for its body, which is a whole upload, if any.
+/// Returns the length that a request announces for a whole upload, by Content-Length or by Upload-Length, if any.
 ///
 /// # Errors
 /// Fails as [`announced_length`] does.
@@ -63,7 +63,7 @@ fn transfer_coding(request: &Parts) -> Result<(), Refusal> {
     }
     if codings.next().is_some() || !coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked") {
         let reason = format!("Transfer-Encoding {coding:?}: only chunked is implemented");
-        // The end of the body is what hyper takes for it, and others may take another one.
+        // hyper and a proxy may disagree on the end of such a body, so the connection is closed.
         return Err(Refusal::new(StatusCode::NOT_IMPLEMENTED, reason).with(header::CONNECTION, "close"));
     }
     Ok(())

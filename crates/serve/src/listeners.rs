@@ -13,14 +13,14 @@ use crate::Options;
 /// The number of attempts to find a port that is free for both TCP and UDP.
 const ATTEMPTS: u32 = 16;
 
-/// The port for cleartext of a server without an address of its own.
+/// The port for cleartext of a server whose options name no address.
 ///
 /// IANA has assigned neither this port nor [`DEFAULT_TLS_PORT`], for TCP or for UDP. Nearby, it has assigned 8423 and 8432 for
 /// TCP, and 8433 for UDP (Service Name and Transport Protocol Port Number Registry, as Wireshark's `epan/services-data.c` has
 /// it).
 pub const DEFAULT_PORT: u16 = 8430;
 
-/// The port for TLS and QUIC of a server without an address of its own.
+/// The port for TLS and QUIC of a server whose options name no address.
 pub const DEFAULT_TLS_PORT: u16 = 8434;
 
 /// The lifetime of an alternative service in seconds (`ma`, RFC 7838 section 3.1): one hour.
@@ -120,7 +120,8 @@ struct Wanted {
 }
 
 impl Wanted {
-    /// Listens on the address by `listen`.
+    /// Calls `listen` with the address. If the port is in use, and a free port may take its place, calls `listen` again
+    /// with port 0.
     fn open<T>(self, listen: impl Fn(SocketAddr) -> Result<T, Error>) -> Result<T, Error> {
         match listen(self.addr) {
             Err(Error::Listen { source, .. })

@@ -9,8 +9,8 @@ use record::ByteSize;
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Machine {
-    /// The memory that is free for this process: the available memory by the kernel, or the rest of the limit of a
-    /// control group if that is less. `None` if neither is known.
+    /// The memory that is free for this process: the memory that the kernel reports as available, or the rest of a
+    /// control group's limit if that is less. `None` if neither is known.
     pub memory: Option<ByteSize>,
     /// The file descriptors that this process may open.
     pub descriptors: u64,

@@ -1,4 +1,4 @@
-//! The control resource: sessions of `bench --to`, whose servers' ends this machine runs and measures.
+//! The control resource for sessions of `bench --to`. This machine runs and measures their server ends.
 
 use std::net::IpAddr;
 
@@ -31,8 +31,8 @@ impl Measuring {
         Self { host, address }
     }
 
-    /// Holds a session, whose demands are the body of the request and whose answers are that of the response. A dropped
-    /// session ends its run.
+    /// Holds a session. The body of the request carries its demands, and the body of the response carries the answers.
+    /// Dropping the session ends its run.
     pub(crate) async fn hold(&self, request: &Parts, body: Body, reply: Reply<'_>) -> ConnectionFate {
         let session = match self.admit(request, &reply) {
             Ok(session) => session,

@@ -29,12 +29,12 @@ const PATH: &str = "/metrics";
 /// The most concurrent connections. Further ones are closed: a scraper needs one.
 const CONNECTIONS: usize = 8;
 
-/// The time limits for a handshake, for the next request, and for the delivery of the last response.
+/// The time limits for a handshake, for the next request, and for the delivery of a response.
 const HANDSHAKE: Duration = Duration::from_secs(5);
 const IDLE: Duration = Duration::from_secs(90);
 const DELIVERY: Duration = Duration::from_secs(10);
 
-/// The pause after a failure to accept, which would fail again at once.
+/// The pause after a failure to accept, because another attempt would fail at once.
 const RETRY_DELAY: Duration = Duration::from_millis(200);
 
 /// The bound port of a server's figures.
@@ -100,7 +100,8 @@ async fn handle(accepted: Accepted, page: &Page) {
     let _ = timeout(DELIVERY, session.close()).await;
 }
 
-/// Answers the requests of a connection one after the other, until it ends or asks for nothing.
+/// Answers the requests of a connection one after the other, until it ends, reaches its idle timeout, or has a request
+/// refused.
 async fn answer_all(session: &dyn Session, page: &Page) {
     while let Ok(Ok(Some(incoming))) = timeout(IDLE, session.accept()).await {
         // The body of a request, which none should have, is not read.

@@ -66,8 +66,9 @@ pub struct Options {
     /// Windows and buffers. The default is [`Limits::for_any_peer`] of the default profile, with frames of
     /// 64 KiB for HTTP/2.
     pub limits: Limits,
-    /// The bounds on heads, streams and unproven QUIC addresses. The defaults: heads of 64 KiB and 100 fields within 10
-    /// s, 128 concurrent requests on a connection, and retries from 8 unproven QUIC handshakes on.
+    /// The bounds on heads, streams and unvalidated QUIC addresses. By default, a head may have 64 KiB and 100 fields,
+    /// and must arrive within 10 s. A connection may have 128 concurrent requests. From 8 concurrent QUIC handshakes
+    /// with unvalidated addresses on, further clients get a Retry packet.
     pub guards: Guards,
     /// The certificate and its key. `None` makes a self-signed certificate in memory, for localhost, the loopback
     /// addresses and the address of `listen_tls`.
@@ -91,7 +92,7 @@ pub struct Options {
     /// The threads over which connections are spread. `None`, the default, leaves all of them to the thread that runs the
     /// server. All limits are those of the server as a whole.
     pub spread: Option<Spread>,
-    /// The stop of the reader in the middle of each upload. `None`, the default, is none.
+    /// The halt of the reader in the middle of each upload. `None`, the default, never halts it.
     pub reader_halt: Option<Halt>,
     /// The function that gets the receipt of each complete upload, before the client gets it. `None` by default.
     pub receipts: Option<Receipts>,
@@ -120,7 +121,7 @@ pub struct Options {
     /// The most concurrent requests over all connections; further ones are refused (503). The default is 1,024. 0
     /// counts as 1.
     pub max_requests: u32,
-    /// The host that runs and measures the servers' ends of `bench --to`. `None`, the default, measures nothing.
+    /// The host that runs and measures the server ends of `bench --to`. `None`, the default, measures nothing.
     pub measuring: Option<MeasuringHost>,
     /// The time within which the handshake of a connection must be complete; 10 s by default.
     pub handshake_timeout: Duration,

@@ -11,7 +11,7 @@ const LONGEST_LOOK: Duration = Duration::from_secs(1);
 /// The number of checks within one idle timeout. A stall is noticed at most an eighth of the timeout too late.
 const LOOKS: u32 = 8;
 
-/// The shortest time between two checks: tokio refuses a timer of zero.
+/// The shortest time between two checks: tokio's `interval` panics if its period is zero.
 const SHORTEST_LOOK: Duration = Duration::from_millis(1);
 
 /// The bytes per second that a connection moves without a body: acknowledgements, and probes of a silent peer. If no

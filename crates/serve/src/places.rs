@@ -32,11 +32,11 @@ pub(crate) struct Places {
 pub(crate) enum Refused {
     /// The address of the client holds as many connections as one address may.
     Address,
-    /// No place is free, and the most connections are already waiting for one.
+    /// No place is free, and [`WAITING`] connections already wait for one.
     Full,
 }
 
-/// A connection that may proceed, with or without a place.
+/// An admitted connection, which has a place or may wait for one.
 #[derive(Debug)]
 pub(crate) struct Entry {
     places: Places,

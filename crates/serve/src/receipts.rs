@@ -9,7 +9,7 @@ use receiver::Receipt;
 pub struct Receipts(Arc<dyn Fn(&Receipt) + Send + Sync>);
 
 impl Receipts {
-    /// Wraps `taker`, which must return quickly: all transfers of the server wait while it runs.
+    /// Wraps `taker`, which must return quickly: all transfers on its thread wait while it runs.
     pub fn to(taker: impl Fn(&Receipt) + Send + Sync + 'static) -> Self {
         Self(Arc::new(taker))
     }

@@ -82,7 +82,7 @@ impl<'a> Reply<'a> {
     pub(crate) fn stopping(&self) -> impl Future<Output = ()> + use<> {
         let mut stopping = self.connection.stopping.clone();
         async move {
-            // A server that is gone has stopped, too.
+            // An error means that the server was dropped, and has therefore stopped.
             let _ = stopping.wait_for(|stopping| *stopping).await;
         }
     }
@@ -99,8 +99,8 @@ impl<'a> Reply<'a> {
     }
 
     /// Sends a response whose body is in memory. The response is aborted if the client does not read it within two idle
-    /// timeouts. The first one passes if a stalled download holds the window of the connection: over HTTP/3 nothing of
-    /// that is left to other responses, and the client returns it once the download is reset.
+    /// timeouts. The second one is needed over HTTP/3, where a stalled download may hold the whole window of the
+    /// connection. The first timeout resets that download, and the client then returns the window.
     pub(crate) async fn send(self, response: Response<Body>) -> ConnectionFate {
         let longest = self.connection.patience.idle.saturating_mul(2);
         timeout(longest, self.respond(response)).await.unwrap_or(ConnectionFate::Close)
@@ -118,9 +118,9 @@ impl<'a> Reply<'a> {
             .unwrap_or(ConnectionFate::Close)
     }
 
-    /// Sends a response whose body is what a conversation says. The response ends once the conversation has ended, and a
-    /// conversation whose response nobody reads is dropped. Both may take any time: the conversation notices a client that
-    /// is gone.
+    /// Sends a response whose body `conversation` writes. If the response ends first, the conversation is dropped. If
+    /// the conversation ends first, the rest of the response may take one idle timeout. The conversation has no time
+    /// limit, because it notices itself that its client is gone.
     pub(crate) async fn converse(
         self,
         response: Response<Body>,

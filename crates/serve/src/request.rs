@@ -26,7 +26,7 @@ pub(crate) enum RequestKind {
     Partial { id: String },
     /// A request for the limits of resumable uploads.
     Limits,
-    /// A session that measures.
+    /// A control session of `bench --to`.
     Session,
 }
 

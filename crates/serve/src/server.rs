@@ -43,7 +43,7 @@ impl Server {
     /// # Errors
     /// Fails if a port cannot be bound, the folder cannot be used, or a limit or the certificate cannot be used. Also
     /// fails if other machines can reach an address, unless the options name a token or allow an open server. A server
-    /// that measures needs TLS, and a token even then.
+    /// that measures needs TLS, and a token unless it is open and listens on loopback only.
     pub fn bind(options: Options) -> Result<Self, ServeError> {
         protected(&options)?;
         let listeners = Listeners::open(&options)?;
@@ -99,8 +99,8 @@ impl Server {
         self.content.traffic()
     }
 
-    /// Completes a QUIC handshake with the server itself over loopback. The memory that the first handshake takes for
-    /// good is then taken before clients connect. A failure is ignored.
+    /// Completes a QUIC handshake with the server itself over loopback. The first handshake of a process allocates
+    /// memory that is never freed. With a rehearsal, this happens before clients connect. A failure is ignored.
     pub async fn rehearse(&self) {
         let Some(tls) = &self.listeners.tls else { return };
         let handshake = transport::rehearse_quic(&tls.identity, loopback(), &self.limits);
@@ -157,7 +157,8 @@ impl Server {
     }
 }
 
-/// Refuses addresses beyond loopback without a token, unless the options allow an open server.
+/// Refuses addresses beyond loopback without a token, unless the options allow an open server. Also refuses to measure
+/// without TLS, or for anybody.
 fn protected(options: &Options) -> Result<(), ServeError> {
     let access = &options.access;
     let beyond = |addr: &SocketAddr| !addr.ip().to_canonical().is_loopback();
