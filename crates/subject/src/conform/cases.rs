@@ -125,7 +125,7 @@ pub static CONFORM_CASES: &[ConformCase] = &[
     },
 ];
 
-/// The end of longhaul that does what the case is about: its client, which is near, or its server behind the program.
+/// The end of longhaul that acts out a case: its client (near), or the server that the program talks to (far).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
     Near,
@@ -148,10 +148,10 @@ impl ConformCase {
         }
     }
 
-    /// Returns where the case plays for a program in this role.
+    /// Returns the end of longhaul that acts out the case for a program in this role.
     ///
     /// # Errors
-    /// Fails with the reason if the case does not exist there.
+    /// Fails with the reason if the case does not apply to the program.
     pub(crate) fn place(
         &self,
         role: Subject,

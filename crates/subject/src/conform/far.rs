@@ -1,5 +1,5 @@
-//! Cases in which longhaul's server is the far end of the program: the client is the program itself, or longhaul's client
-//! makes a plain transfer through a proxy.
+//! Cases that longhaul's server acts out. The client is the program itself, or longhaul's client makes a plain transfer
+//! through a proxy.
 
 use std::{
     ffi::OsString,
@@ -33,7 +33,7 @@ const LOOK: Duration = Duration::from_millis(20);
 /// The window of a server whose reader lags: more than 2,048 packets.
 const LARGE: u64 = 16 << 20;
 
-/// The window of a connection in which one body that stands still leaves room for seven others.
+/// The window of a connection that leaves room for seven bodies while an eighth one stands still.
 pub(super) const ROOMY: u32 = 8 << 20;
 
 /// Returns the conduct of longhaul's server in a case.
@@ -83,7 +83,7 @@ pub(super) struct Far<'a> {
     pub(super) network: Option<NetworkSpec>,
 }
 
-/// The end of a client, and its memory.
+/// The result of one run of a client: its end, and its memory.
 pub(super) struct Run {
     pub(super) status: Result<ExitStatus, Trouble>,
     /// The name of the program, its exit status, and the last line of its standard error.
@@ -92,7 +92,7 @@ pub(super) struct Run {
 }
 
 impl Far<'_> {
-    /// Runs the client against a server that plays a part.
+    /// Runs the client against a server that behaves as `act` says.
     pub(super) async fn run(&self, act: Act) -> Result<(Run, Arc<Scene>), Trouble> {
         if act == Act::Larger && !self.protocol.has_streams() {
             return self.run_against_raw().await;
@@ -179,7 +179,8 @@ impl Far<'_> {
         Ok(Run { status, said, peak_rss_bytes: memory.peak_rss_bytes })
     }
 
-    /// Judges the end of a client in a case. A client that takes a broken body for a whole one has corrupted it.
+    /// Judges the end of a client in a case. A client that accepts a broken body as a whole one counts as corrupting
+    /// it.
     pub(super) fn judge(&self, kind: Kind, run: &Run, scene: &Scene) -> Seen {
         let status = run.status.as_ref().map_err(Clone::clone)?;
         let must_fail = matches!(
@@ -188,7 +189,7 @@ impl Far<'_> {
         ) && (self.protocol.has_streams() || kind != Kind::LargerThanAnnounced);
         if must_fail {
             return match status.success() {
-                // A client may try again, and may be right to give up in the end.
+                // Every try of the client is broken off, so it must fail in the end.
                 true => Err(Trouble::corrupted(format!("{}, though its body was broken", run.said))),
                 false => Ok(None),
             };
@@ -201,7 +202,7 @@ impl Far<'_> {
         }
     }
 
-    /// Checks that the upload of a client that ended well was whole, and the bytes of its file.
+    /// Checks that a client that exited with success has uploaded exactly the bytes of its file.
     fn is_whole(&self, scene: &Scene) -> Seen {
         if self.direction == Direction::Down {
             return Ok(None);

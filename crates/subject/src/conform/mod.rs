@@ -1,8 +1,9 @@
 //! A suite of named cases about backpressure: what a client, a server or a proxy does when the far end of a body is slow,
 //! stands still, leaves, or sends what it should not.
 //!
-//! Each case runs against a fresh program, or the one that is watched. It has a bound of an eighth of a large body: a
-//! program whose memory grows by more, while its reader does not take the body, keeps what it should hold back.
+//! Each case runs against a freshly started program, or against the running process that is watched. Its bound is an
+//! eighth of a large body. A program whose memory grows by more, while the reader does not read, buffers bytes that
+//! backpressure should keep at the sender.
 
 mod cases;
 mod far;
@@ -32,13 +33,14 @@ use trouble::{Seen, Trouble};
 
 pub use cases::{CONFORM_CASES, ConformCase};
 
-/// The share of a large body that is the bound of memory.
+/// The divisor of a large body that gives the bound of memory.
 const BOUND: u64 = 8;
 
-/// The smallest large body, in bytes. What programs keep without growing, garbage included, stays well below an eighth.
+/// The smallest large body, in bytes. The memory that programs take without growing with the body, garbage included,
+/// stays well below an eighth of it.
 pub const LEAST_BODY: ByteSize = ByteSize(128 << 20);
 
-/// The longest time of a handshake by which the protocols of a program are found out.
+/// The longest time of a handshake that tests whether a program speaks a protocol.
 const PROBE: Duration = Duration::from_secs(1);
 
 /// The program under test.
@@ -101,8 +103,8 @@ impl Suite {
         Self { tested, options, body, stall, network: None, digest: OnceCell::new(), base: OnceCell::new() }
     }
 
-    /// Puts an emulated network between longhaul and the program, by a relay of sockets. This program must offer that relay
-    /// (`network::relay`). The addresses of the options have no effect then.
+    /// Puts an emulated network between longhaul and the program, by a relay process. The executable that runs the
+    /// suite must offer the relay (`network::relay`). The addresses in the options then have no effect.
     #[must_use]
     pub fn over(self, network: Option<NetworkSpec>) -> Self {
         Self { network, ..self }
@@ -122,7 +124,8 @@ impl Suite {
         ByteSize(self.body.0 / BOUND)
     }
 
-    /// Returns the protocols of HTTP that the program speaks at its URL. A client speaks what its server speaks.
+    /// Returns the protocols of HTTP that the program speaks at its URL. A client is not asked: for a client, the
+    /// result is HTTP/1.1 in cleartext.
     ///
     /// # Errors
     /// Fails if the program cannot be started, or speaks none.
@@ -142,7 +145,7 @@ impl Suite {
         Ok(spoken.iter().filter_map(|case| Protocol::by_name(&case.protocol)).collect())
     }
 
-    /// Runs a case. `command` runs it alone.
+    /// Runs a case. `command` is the command line that runs the case alone, for the report.
     pub async fn run(&self, step: Step, command: String) -> Trial {
         let began = Stamp::now();
         let (seen, figure) = match step.case.place(self.role(), step.direction, step.protocol) {
@@ -187,7 +190,7 @@ impl Suite {
         }
     }
 
-    /// Runs a client, and holds its peak against that of a plain small transfer.
+    /// Runs a client, and compares its peak memory with that of a plain small transfer.
     async fn play_client(
         &self,
         step: Step,
@@ -219,14 +222,14 @@ impl Suite {
     }
 }
 
-/// The size of a plain transfer of a client, whose peak is the base of its growth.
+/// The size of a plain transfer of a client. The growth of its memory counts from the peak of this transfer.
 pub const SMALL_UPLOAD: ByteSize = ByteSize(1 << 20);
 
 fn is_default(protocol: &Protocol) -> bool {
     !protocol.is_encrypted() && !protocol.has_streams()
 }
 
-/// Returns the conduct that follows from what was seen, and from a figure and its bound.
+/// Returns the conduct that follows from the end of a case, and from a figure and its bound.
 fn conclude(seen: Seen, figure: Option<TrialFigure>, bound: u64) -> (Conduct, Option<String>) {
     let is_over = figure.is_some_and(|figure| figure.bytes() > bound);
     match seen {

@@ -1,4 +1,4 @@
-//! Cases in which longhaul's client is the far end of the program: it reads downloads and sends uploads in unusual ways.
+//! Cases that longhaul's client acts out: it reads downloads and sends uploads in unusual ways.
 
 mod down;
 mod up;
@@ -32,10 +32,10 @@ use super::{
 };
 use crate::Endpoints;
 
-/// The bytes of a transfer that shows whether a program takes part at all.
+/// The bytes of a plain transfer that checks whether a program works at all.
 const WARM_UP: u64 = 1 << 20;
 
-/// The number of bodies at a time, and of readers that leave.
+/// The number of concurrent bodies, and of readers that leave.
 const BODIES: usize = 8;
 
 /// The time in which a program may clean up after clients that have left.
@@ -55,7 +55,7 @@ pub(super) struct Near<'a> {
     pub(super) patience: Duration,
     /// True once the program has refused an upload without a Content-Length.
     pub(super) needs_length: Cell<bool>,
-    /// The digest of the large body that was read whole last.
+    /// The digest of the last large body that was read to its end.
     pub(super) digest: Cell<Option<Digest>>,
     /// The bytes that this end has sent or received.
     pub(super) moved: Arc<AtomicU64>,
@@ -108,7 +108,7 @@ impl Near<'_> {
         digests.windows(2).all(|pair| matches!(pair, [a, b] if a == b)).then(|| digests.first().copied())?
     }
 
-    /// Makes a plain transfer through a proxy, while its origin plays a part.
+    /// Makes a plain transfer through a proxy, while its origin behaves as `act` says.
     pub(super) async fn plain(&self, direction: Direction, act: Act) -> Seen {
         let line = self.line().await?;
         if direction == Direction::Down {
@@ -158,7 +158,7 @@ impl Near<'_> {
         Ok(self.client.connect(&self.target(Direction::Up, 1)?).await?)
     }
 
-    /// Returns as many connections as bodies; one and the same if the protocol has streams.
+    /// Returns a connection for each of `count` bodies. If the protocol has streams, all bodies share one connection.
     async fn lines(&self, count: usize) -> Result<Vec<Arc<dyn Connection>>, Trouble> {
         if self.protocol.has_streams() {
             return Ok(vec![self.line().await?; count]);
@@ -174,7 +174,7 @@ impl Near<'_> {
     async fn download(&self, line: &Arc<dyn Connection>, size: u64) -> Result<Reading, Trouble> {
         let target = self.target(Direction::Down, size)?;
         let mut request = self.client.request(Method::GET, &target, HeaderMap::new(), body::empty())?;
-        // The method that the user sets is that of uploads.
+        // A method that the user sets applies to uploads only.
         *request.method_mut() = Method::GET;
         let response = self.patient(line.exchange(request)).await?.map_err(Trouble::died)?;
         if !response.status().is_success() {
@@ -189,7 +189,7 @@ impl Near<'_> {
         self.send(line, None, &target, HeaderMap::new(), self.body_of(script)).await
     }
 
-    /// Returns the body of an upload, with its length if the program needs that.
+    /// Returns the body of an upload, with its length if the program requires a Content-Length.
     fn body_of(&self, script: Script) -> Body {
         if self.needs_length.get() { script.announced() } else { script.body() }
     }
@@ -217,7 +217,7 @@ impl Near<'_> {
         self.patient(answer).await?
     }
 
-    /// Waits for work as long as bytes move.
+    /// Waits for `work`. Fails if it has not ended and no byte has moved for the patience.
     async fn patient<T>(&self, work: impl Future<Output = T>) -> Result<T, Trouble> {
         let mut work = pin!(work);
         let mut seen = self.moved.load(Relaxed);
@@ -237,7 +237,7 @@ impl Near<'_> {
         }
     }
 
-    /// Checks that the program still takes part, after a case that it had to survive.
+    /// Checks that the program still works, after a case that it had to survive.
     async fn is_alive(&self, direction: Direction) -> Result<(), Trouble> {
         sleep(CLEANING).await;
         let afterwards =

@@ -16,7 +16,8 @@ const MORE: Duration = Duration::from_secs(1);
 /// The most bytes of responses that are kept.
 const KEPT: usize = 64 << 10;
 
-/// Sends a request over a new connection. It announces `announced` bytes and has `sent`. Returns the statuses of all responses.
+/// Sends a request over a new connection. Its head announces `announced` bytes, and `sent` bytes follow. Returns the
+/// statuses of all responses.
 pub(super) async fn upload(
     mut stream: TcpStream,
     request: &Request<Body>,
@@ -58,7 +59,7 @@ pub(super) async fn upload(
     read.map(|()| statuses(&seen))
 }
 
-/// Returns the statuses of responses: the numbers after each `HTTP/1.1 ` at the start of a line.
+/// Returns the statuses of responses: the numbers after each `HTTP/1.1 ` or `HTTP/1.0 ` at the start of a line.
 fn statuses(text: &[u8]) -> Vec<u16> {
     let text = String::from_utf8_lossy(text);
     let lines =
@@ -71,7 +72,7 @@ pub(super) async fn serve(addr: SocketAddr, announced: u64, sent: u64) -> io::Re
     answer(TcpListener::bind(addr).await?, announced, sent).await
 }
 
-/// Answers every request with a response that announces `announced` bytes and has `sent`.
+/// Answers every request with a response whose head announces `announced` bytes, and which has `sent` bytes.
 pub(super) async fn answer(listener: TcpListener, announced: u64, sent: u64) -> io::Result<()> {
     loop {
         let (mut stream, _) = listener.accept().await?;

@@ -18,7 +18,7 @@ use transport::Body;
 
 use super::trouble::Trouble;
 
-/// The rate of a slow reader, in bytes per second, and its time.
+/// The rate of a slow reader, in bytes per second, and the time for which it is slow.
 pub(super) const SLOW: (u64, Duration) = (16 << 20, Duration::from_secs(5));
 
 /// The shortest sleep of a slow reader: timers of tokio have a resolution of 1 ms, and pieces may be small.
@@ -50,7 +50,7 @@ impl Reading {
         self.hasher.digest()
     }
 
-    /// Reads at least so many bytes in all, if the body has them.
+    /// Reads until at least `bytes` bytes have arrived since the start of the body, or until its end.
     pub(super) async fn up_to(&mut self, bytes: u64) -> Result<(), Trouble> {
         while self.bytes < bytes && !self.has_ended {
             self.next().await?;
@@ -58,7 +58,7 @@ impl Reading {
         Ok(())
     }
 
-    /// Reads at a rate in bytes per second for some time.
+    /// Reads at `rate`, in bytes per second, for `time` or until the end of the body.
     pub(super) async fn at_rate(&mut self, rate: u64, time: Duration) -> Result<(), Trouble> {
         let began = Stamp::now();
         while began.elapsed() < time && !self.has_ended {

@@ -28,7 +28,8 @@ pub(super) const FIRST: u64 = 1 << 20;
 /// The bytes of a body in tiny pieces, with trailers, or of an announced length.
 pub(super) const SMALL: u64 = 64 << 10;
 
-/// Every so many pieces of one byte, an empty one follows. Protections against floods of empty frames allow some.
+/// The interval, in pieces of one byte, at which a piece is empty. The protections of servers against floods of empty
+/// frames allow some.
 const EMPTY_EVERY: u64 = 64;
 
 /// Returns the bytes of all scripted bodies.
@@ -36,7 +37,7 @@ pub(super) fn payload() -> Payload {
     Payload::prepare(&PayloadKind::Random, DEFAULT_SEED, ChunkSize::DEFAULT)
 }
 
-/// A stop in a body. Dropping the handle lets the body go on, too.
+/// The handle of a stop in a body. The body goes on once the gate is opened or dropped.
 pub(super) struct Gate(watch::Sender<bool>);
 
 impl Gate {
@@ -57,7 +58,7 @@ pub(super) struct Script {
 }
 
 impl Script {
-    /// Returns a body of so many bytes. `sent` counts the bytes that were handed over.
+    /// Returns a body of `size` bytes. `sent` counts the bytes that were handed over.
     pub(super) fn of(size: u64, sent: &Arc<AtomicU64>) -> Self {
         Self {
             size,
@@ -75,7 +76,7 @@ impl Script {
         Self { has_empty_pieces: true, ..self.in_pieces(1) }
     }
 
-    /// Sends the body in pieces of at most so many bytes.
+    /// Sends the body in pieces of at most `bytes` bytes.
     pub(super) fn in_pieces(self, bytes: usize) -> Self {
         Self { piece: bytes, ..self }
     }
@@ -85,12 +86,12 @@ impl Script {
         Self { has_trailers: true, ..self }
     }
 
-    /// Fails after so many bytes.
+    /// Fails after at least `bytes` bytes.
     pub(super) fn breaking_after(self, bytes: u64) -> Self {
         Self { breaks_after: Some(bytes), ..self }
     }
 
-    /// Stops after so many bytes, until the gate is opened.
+    /// Stops after at least `bytes` bytes, until the gate is opened.
     pub(super) fn stopping_after(self, bytes: u64) -> (Self, Gate) {
         let (open, opened) = watch::channel(false);
         (Self { stop: Some((bytes, opened)), ..self }, Gate(open))

@@ -71,7 +71,7 @@ impl Scene {
     }
 }
 
-/// A server that plays a part.
+/// A server that acts out a case.
 pub(super) struct Stage {
     listener: Box<dyn Listener>,
     act: Act,
@@ -129,7 +129,7 @@ impl Stage {
 
 fn bind(addr: SocketAddr) -> Bind {
     let mut guards = Guards::default();
-    // Clients of other people may send what hyper does not take.
+    // Third-party clients may send chunk extensions that hyper refuses.
     guards.chunk_extensions = ChunkExtensions::Any;
     Bind::new(addr).with_guards(guards)
 }
@@ -176,7 +176,7 @@ async fn answer(incoming: Incoming, act: Act, scene: Arc<Scene>) {
     }
 }
 
-/// Reads an upload. `None` breaks it off.
+/// Reads an upload, and returns the response. `None` breaks the exchange off.
 async fn take(body: Body, act: Act, scene: &Scene) -> Option<Response<Body>> {
     match act {
         Act::Unread(time) => {
@@ -204,7 +204,7 @@ async fn take(body: Body, act: Act, scene: &Scene) -> Option<Response<Body>> {
     Some(text(StatusCode::OK, format!("{} bytes\n", reading.bytes())))
 }
 
-/// Gives a download of the size that the query asks for.
+/// Returns the response to a download, of the size in the query unless `act` demands another one.
 fn give(query: &str, act: Act, scene: &Scene) -> Response<Body> {
     let size = query.split('&').find_map(|part| part.strip_prefix("size=")?.parse().ok());
     let size = match act {

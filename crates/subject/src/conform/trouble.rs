@@ -32,7 +32,7 @@ impl Trouble {
         Self { conduct: Conduct::NotApplicable, note: note.to_string() }
     }
 
-    /// Takes a program that broke off a transfer for one that may do so, with a remark.
+    /// Accepts that the program broke off the transfer, and keeps the reason as a remark. Any other trouble stays.
     pub(super) fn forgiven(self) -> Seen {
         match self.conduct {
             Conduct::Died => Ok(Some(self.note)),

@@ -28,7 +28,7 @@ use crate::{Endpoints, Source, exchange::beside, processes::Processes, sampling:
 const BASELINE: Duration = Duration::from_millis(100);
 
 impl Suite {
-    /// Runs a case of a proxy, whose origin plays a part.
+    /// Runs a case of a proxy whose origin behaves as `act` says.
     pub(super) async fn play_proxy(
         &self,
         step: Step,
@@ -57,7 +57,7 @@ impl Suite {
         }
     }
 
-    /// Runs a case of a server, or of a proxy before its origin.
+    /// Runs a case of a server, or of a proxy in front of its origin.
     pub(super) async fn play_listener(
         &self,
         step: Step,
@@ -121,7 +121,7 @@ impl Suite {
         processes: Option<Processes>,
         origin: Option<(&Arc<Scene>, Act)>,
     ) -> (Seen, Option<TrialFigure>) {
-        // An origin that plays a part cannot answer a plain transfer.
+        // Only an origin that behaves plainly can answer a plain transfer.
         if origin.is_none_or(|(_, act)| act == Act::Plain)
             && let Err(trouble) = near.warm_up(step.direction).await
         {
@@ -164,7 +164,8 @@ impl Suite {
         }
     }
 
-    /// Compares a large body that was read whole with what a fast reader gets, if that is the same twice.
+    /// Compares a large body that was read to its end with the body that a fast reader gets, if two fast readers get
+    /// the same.
     async fn is_same_body(&self, near: &Near<'_>) -> Result<(), Trouble> {
         let Some(read) = near.digest.get() else { return Ok(()) };
         match self.digest.get_or_init(|| near.reference()).await {
@@ -175,7 +176,7 @@ impl Suite {
         }
     }
 
-    /// Plays a case through a proxy: in longhaul's client, or by its server while the client makes a plain transfer.
+    /// Acts out a case through a proxy: in longhaul's client, or in its server while the client makes a plain transfer.
     async fn enact(&self, step: Step, near: &Near<'_>, act: Act) -> Seen {
         if act == Act::Plain {
             return near.play(step.case.kind, step.direction).await;
@@ -184,7 +185,8 @@ impl Suite {
     }
 }
 
-/// Returns the bytes that a proxy has absorbed when its reader has stood still for a while. `None` in any other case.
+/// Returns the bytes that a proxy has absorbed when its reader has stood still for a while. `None` for all cases but
+/// that of the stalled reader.
 async fn absorbed_bytes(
     near: &Near<'_>,
     scene: &Scene,

@@ -19,7 +19,7 @@ use crate::conform::{
 /// The rate of a reader that lags behind a large window, in bytes per second, and its time.
 const LAGGING: (u64, Duration) = (32 << 20, Duration::from_secs(3));
 
-/// The longest time for which several bodies stand still. What a program absorbs without a bound comes at once.
+/// The longest time for which several bodies stand still. A program that absorbs without a bound does so at once.
 const STILL: Duration = Duration::from_secs(3);
 
 impl Near<'_> {
@@ -64,7 +64,8 @@ impl Near<'_> {
         Ok(None)
     }
 
-    /// The body that stands still must not hold up the others, each of which is an eighth of a large one.
+    /// Stops reading one body, and reads the others to their ends. The stalled body must not hold up the others, which
+    /// are smaller if the server gives any size.
     async fn one_download_stalled(&self) -> Seen {
         let share = self.share();
         let lines = self.lines(BODIES).await?;
@@ -97,7 +98,7 @@ impl Near<'_> {
         Ok(None)
     }
 
-    /// Bodies that are cancelled must not harm another one on the same connection.
+    /// Cancels several bodies. They must not harm another body on the same connection.
     async fn downloads_reset(&self) -> Seen {
         let line = self.line().await?;
         let cancelled = async {
@@ -141,7 +142,7 @@ impl Near<'_> {
     }
 }
 
-/// A program may end a transfer whose reader stands still.
+/// Accepts that the program ended the transfer of a reader that stood still, with a remark.
 fn ended_by_itself(trouble: Trouble) -> Seen {
     trouble
         .forgiven()

@@ -19,10 +19,11 @@ use crate::conform::{
     trouble::{Seen, Trouble},
 };
 
-/// The bytes of a piece of a body that nobody reads: less than a packet has.
+/// The bytes of a piece of a body that nobody reads: fewer than a packet carries.
 const SMALL_PIECE: usize = 1 << 10;
 
-/// The requests that wait with their header fields, and these: as much as servers admit by default, 8 KiB with the rest.
+/// The number of requests that wait, the number of additional fields of each, and the bytes in the value of each field.
+/// With its other fields, a head then stays within the 8 KiB that servers admit by default.
 const REQUESTS: usize = 64;
 const FIELDS: usize = 8;
 const FIELD_BYTES: usize = 900;
@@ -75,7 +76,7 @@ impl Near<'_> {
         accepted(self.upload(line, Script::of(size, &self.moved)).await?)
     }
 
-    /// The body of a GET has no meaning (RFC 9110 section 9.3.1), so nobody reads it.
+    /// Sends a GET with a body. The body of a GET has no meaning (RFC 9110 section 9.3.1), so servers do not read it.
     async fn unread_body(&self) -> Seen {
         let line = self.line().await?;
         let target = self.target(Direction::Up, self.body)?;
@@ -86,7 +87,8 @@ impl Near<'_> {
         Ok(note)
     }
 
-    /// An upload to a path that nobody knows, or by a method that nobody knows, is refused while its body goes on.
+    /// Uploads to an unknown path, or by an unknown method. The server refuses the request while the body is still
+    /// being sent.
     async fn early_response(&self) -> Seen {
         let method = Method::from_bytes(b"LONGHAUL").map_err(Trouble::not_applicable)?;
         let target = self.target(Direction::Up, self.body)?;
@@ -103,7 +105,7 @@ impl Near<'_> {
         Err(Trouble::not_applicable("the program takes uploads at every path and by every method"))
     }
 
-    /// Returns a path that nobody knows.
+    /// Returns the target of a path that no server knows.
     fn nowhere(&self) -> Result<client::Target, Trouble> {
         let url = self.target(Direction::Up, self.body)?.url();
         let (base, _) = url.split_once('?').unwrap_or((&url, ""));
@@ -140,7 +142,7 @@ impl Near<'_> {
         Ok(None)
     }
 
-    /// Uploads the first bytes of a body, and leaves. The server must not take them for a whole body.
+    /// Uploads the first bytes of a body, and breaks off. The server must not accept them as a whole body.
     async fn broken_upload(&self, line: &Arc<dyn Connection>) -> Result<(), Trouble> {
         let sent = Arc::<AtomicU64>::default();
         let (script, _gate) = Script::of(self.body, &sent).stopping_after(FIRST);
@@ -165,7 +167,7 @@ impl Near<'_> {
     async fn small(&self, script: Script) -> Seen {
         let line = self.line().await?;
         let target = self.target(Direction::Up, SMALL)?;
-        // HTTP/1.1 sends no trailer that was not announced (RFC 9110 section 6.6.2).
+        // Over HTTP/1.1, hyper sends only trailers that were announced (RFC 9110 section 6.6.2).
         let fields = HeaderMap::from_iter([(header::TRAILER, HeaderValue::from(TRAILER))]);
         let answer = self.send(&line, None, &target, fields, self.body_of(script)).await;
         let note = match answer {
@@ -207,7 +209,8 @@ impl Near<'_> {
         Ok((refused > 0).then(|| format!("{refused} of {REQUESTS} requests were refused")))
     }
 
-    /// A body beyond its Content-Length is malformed over HTTP/2 and HTTP/3. Over HTTP/1.1, the rest is another request.
+    /// Sends more bytes than Content-Length states. Over HTTP/2 and HTTP/3, such a message is malformed. Over HTTP/1.1,
+    /// the excess bytes are read as the next request.
     async fn larger_than_announced(&self) -> Seen {
         let target = self.target(Direction::Up, SMALL)?;
         if !self.protocol.has_streams() {
