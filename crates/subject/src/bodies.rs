@@ -48,7 +48,7 @@ pub struct Bodies {
 }
 
 impl Bodies {
-    /// Writes a file for each of some sizes, in a new folder below `parent`.
+    /// Writes a file for each size, in a new folder below `parent`.
     ///
     /// # Errors
     /// Fails if the disk has too little room, and if a file cannot be written.
@@ -86,7 +86,7 @@ fn write(path: &Path, size: ByteSize) -> io::Result<Digest> {
     let mut file = BufWriter::with_capacity(1 << 20, File::create_new(path)?);
     let mut source = content.open(size.0).map_err(io::Error::other)?;
     let mut hasher = Hasher::new();
-    // A generated body never waits.
+    // A generated source is always ready, so the loop ends only at the end of the body.
     while let Some(Some(chunk)) = source.next().now_or_never() {
         let chunk = chunk.map_err(io::Error::other)?;
         hasher.update(&chunk);

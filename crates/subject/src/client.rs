@@ -1,4 +1,4 @@
-//! Clients of other people, which upload bodies to longhaul's server or download them from it.
+//! Third-party clients, which upload bodies to longhaul's server or download bodies from it.
 
 use std::{ffi::OsString, process::ExitStatus, time::Duration};
 
@@ -19,11 +19,11 @@ use crate::{
     watch::{HEARTBEAT, Watch},
 };
 
-/// The time after the end of a client and of all that it has started in which its last bytes may still move: they wait in
-/// the kernel for a slow reader.
+/// The longest time without a byte after a client and its descendants have ended. Their last bytes may wait in the
+/// kernel for a slow reader.
 const LAST_BYTES: Duration = Duration::from_secs(2);
 
-/// The time between two looks at the last bytes of a client that has ended.
+/// The interval at which the last bytes of a client that has ended are counted.
 const LOOK: Duration = Duration::from_millis(10);
 
 /// Runs a client once for each case, against a fresh server whose reader has the rate of the case.
@@ -65,7 +65,7 @@ impl ClientProgram {
         };
         let watch = sampling.finish();
         let mut outcome = run.outcome(&program, &watch);
-        // A client that gives up says so by its status. One that is killed by a signal has none.
+        // A client that gives up exits with a status other than 0. A client that is killed by a signal has no status.
         let gives_up = status.as_ref().is_ok_and(|status| status.code().is_some_and(|code| code != 0));
         outcome.fault = match status {
             Ok(status) => run.fault(&mut program, status).await,
@@ -101,7 +101,7 @@ impl Executor for ClientProgram {
     }
 }
 
-/// Serves, and lets a reader go on that stands still.
+/// Runs the server, and beside it the standstill of its reader, if there is one.
 async fn serve(origin: Origin, standstill: Option<&Standstill>) {
     tokio::select! {
         () = origin.serve() => (),
@@ -163,7 +163,7 @@ impl Run<'_> {
         program.fault(FaultKind::Timeout, what).await
     }
 
-    /// Returns the end of the body that the client is.
+    /// Returns the client's end of the body: sender or receiver.
     fn end(&self) -> End {
         Subject::Client.end(self.case.direction)
     }

@@ -86,7 +86,7 @@ impl CommandLine {
         }
     }
 
-    /// Makes the command line of a program whose input has a size from words.
+    /// Makes, from words, the command line of a program whose input has a size.
     ///
     /// # Errors
     /// Fails without any word, and without a placeholder for the size.

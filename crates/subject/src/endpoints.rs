@@ -3,13 +3,13 @@
 use client::{Target, TargetError};
 use record::{Case, DEFAULT_SEED, Direction, Protocol};
 
-/// The port in a URL that longhaul chooses.
+/// The placeholder in a URL for the port that longhaul chooses.
 const PORT: &str = "{port}";
 
-/// The sizes in a URL, in decimal bytes.
+/// The placeholders in a URL for the size of the body, in decimal bytes.
 const SIZES: [&str; 2] = ["{size}", "{n}"];
 
-/// The URLs of a server: one that takes bodies, and perhaps one that gives them. `{port}` stands for a port that longhaul
+/// The URLs of a server: one for uploads, and optionally one for downloads. `{port}` stands for a port that longhaul
 /// chooses, and `{size}` for the size of the body in bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoints {
@@ -32,7 +32,7 @@ impl Endpoints {
         Ok(endpoints)
     }
 
-    /// Makes the URLs of longhaul's own server behind a proxy whose URL this is.
+    /// Makes the URLs of longhaul's own server behind the proxy at `url`.
     ///
     /// # Errors
     /// Fails if the text is no URL.
@@ -41,7 +41,7 @@ impl Endpoints {
         Self::new(format!("{base}/upload"), format!("{base}/?size={{size}}&seed={DEFAULT_SEED}"))
     }
 
-    /// Returns whether there is a URL that gives bodies.
+    /// Returns whether there is a URL for downloads.
     pub fn gives_bodies(&self) -> bool {
         self.download.is_some()
     }
@@ -51,7 +51,7 @@ impl Endpoints {
         [Some(&self.upload), self.download.as_ref()].into_iter().flatten().any(|url| url.contains(PORT))
     }
 
-    /// Returns whether the server gives bodies of every size.
+    /// Returns whether the URL for downloads states the size, so that the server gives bodies of any size.
     pub fn has_size(&self) -> bool {
         self.download.as_ref().is_some_and(|url| SIZES.iter().any(|size| url.contains(size)))
     }

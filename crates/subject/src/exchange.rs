@@ -47,7 +47,7 @@ pub(crate) struct Exchange<'a> {
     pub(crate) processes: Option<&'a Processes>,
     /// The name of the program in messages.
     pub(crate) name: &'a str,
-    /// The end whose place the memory of the program takes in the record.
+    /// The end of the record that states the memory of the program.
     pub(crate) end: End,
     /// The body bytes that have passed the client.
     pub(crate) moved: Cell<u64>,
@@ -96,8 +96,8 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// Puts the measurements of the program into the place of those of the client, which say how far the body was at
-    /// the time of each sample.
+    /// Replaces the measurements of the client by those of the program. The timeline of the client gives the body bytes
+    /// at the time of each sample.
     fn conclude(&self, outcome: &mut Outcome, watch: &Watch) {
         self.sampled_since.set(watch.began());
         let client = self.case.direction.client();
@@ -119,7 +119,7 @@ impl<'a> Exchange<'a> {
     }
 }
 
-/// Waits for ever after some work, so that the work never ends what runs beside it.
+/// Does `work`, and then waits for ever. In a `select!`, only the other branches can then end it.
 pub(crate) async fn beside(work: impl Future<Output = ()>) {
     work.await;
     pending().await

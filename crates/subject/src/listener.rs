@@ -19,7 +19,8 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    /// The method in the options applies to uploads. Their timeout is also the longest time until a program is ready.
+    /// The method in the options applies to uploads. The timeout in the options is also the longest time until a
+    /// program is ready.
     pub(crate) fn new(source: Source, endpoints: Endpoints, options: Options) -> Self {
         let timeout = options.timeout;
         let gets = options.clone().with_request(options.request.clone().with_method(None));
@@ -37,7 +38,7 @@ impl Listener {
         self.source.begin(case, &self.endpoints, &self.downloading, self.timeout).await
     }
 
-    /// Returns the client for a case. It waits for the timeout after a reader that stands still.
+    /// Returns the client for a case. Its timeout is longer by the time for which the reader stands still.
     pub(crate) fn client(&self, case: &Case) -> Client {
         let client = match case.direction {
             Direction::Up => &self.uploading,

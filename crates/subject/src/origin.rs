@@ -18,7 +18,7 @@ use crate::{command::Placeholder, standstill::allowance};
 /// The host name in the certificate of the server, beside loopback addresses.
 const NAME: &str = "localhost";
 
-/// A server on a free port of loopback, which takes the body of one case or gives it.
+/// A server on loopback, which receives or sends the body of one case.
 pub(crate) struct Origin {
     server: Server,
     observed: Observed,
@@ -67,7 +67,7 @@ impl Observed {
         self.traffic.requests()
     }
 
-    /// Sets an action that precedes each receipt. A client that waits for its receipt is still alive then.
+    /// Sets an action that precedes each receipt. The client still runs then, because it waits for its receipt.
     pub(crate) fn before_each_receipt(&self, action: impl Fn() + Send + 'static) {
         self.uploads().before_each = Some(Box::new(action));
     }
@@ -87,7 +87,7 @@ impl Origin {
     /// upload stops at a halt.
     pub(crate) fn listen(case: &Case, patience: Duration, halt: Option<&Halt>) -> Result<Self, Fault> {
         let listen_on = |ip: IpAddr| Self::listen_on(ip, case, patience, halt);
-        // A machine may have no IPv4. Where neither works, the reason is the same.
+        // A machine may have no IPv4. If IPv6 fails as well, the fault over IPv4 is returned.
         listen_on(Ipv4Addr::LOCALHOST.into())
             .or_else(|fault| listen_on(Ipv6Addr::LOCALHOST.into()).map_err(|_| fault))
     }
@@ -102,10 +102,10 @@ impl Origin {
     ) -> Result<Self, Fault> {
         let mut options = Options::default();
         options.listen = Some(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port));
-        // Buffers of a fixed size: what the proxy absorbs does not depend on how far the kernel opens them.
+        // The limits fix the socket buffers. The absorbed bytes then do not depend on the kernel's auto-tuning.
         options.limits = case.limits.clone();
         options.reader_halt = Some(halt.clone());
-        // A proxy may name the server as it likes.
+        // A proxy may send any name of the server in Host.
         options.access.hosts.extend("*".parse::<HostName>());
         Self::bind(options, case, patience)
     }

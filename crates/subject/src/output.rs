@@ -59,7 +59,7 @@ impl Output {
 /// The search for a text in a stream that arrives in pieces.
 struct Search {
     text: Vec<u8>,
-    /// The end of what has passed, one byte shorter than the text.
+    /// The last bytes that have passed: at most one byte fewer than the text has.
     end: Vec<u8>,
     found: Arc<AtomicBool>,
 }

@@ -15,7 +15,8 @@ pub(crate) const MARK: &str = "LONGHAUL_SUBJECT";
 #[derive(Clone)]
 pub(crate) struct Processes {
     tree: Arc<Mutex<ProcessTree>>,
-    /// The value of [`MARK`] in the environment of all; `None` for a program that longhaul has not started.
+    /// The value of [`MARK`] in the environment of all these processes; `None` for a program that longhaul has not
+    /// started.
     mark: Option<Uuid>,
 }
 

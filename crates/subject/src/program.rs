@@ -1,4 +1,4 @@
-//! A program under proof: started, watched, and ended with everything that it has started.
+//! A program under proof: started, watched, and ended together with its descendants.
 
 use std::{
     ffi::OsString,
@@ -48,7 +48,8 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// Starts a program without input. Its output is read and dropped, but for what `awaited` asks for.
+    /// Starts a program without input. Its output is searched for the text `awaited`, and dropped except for the last
+    /// line of standard error.
     pub(crate) fn start(words: &[OsString], awaited: Option<&str>) -> Result<Self, Fault> {
         Self::start_on(None, words, awaited)
     }
@@ -65,7 +66,8 @@ impl Program {
         let name = program.to_string_lossy().into_owned();
         let failed =
             |error: io::Error| Fault::new(FaultKind::Program, format!("{name} cannot be started: {error}"));
-        // Descendants whose parent ends become children of this process, which then finds them. Without it they are missed.
+        // As a subreaper, this process becomes the parent of descendants whose own parent ends. It would not find them
+        // otherwise.
         let _ = prctl::set_child_subreaper(true);
         let (oom, mark) = (OomWatch::begin(), Uuid::new_v4());
         let mut command = Command::new(program);
@@ -106,7 +108,8 @@ impl Program {
         self.child.try_wait().map_err(failed)
     }
 
-    /// Waits until the program has ended. Its end is only looked at, so its processor time can still be read.
+    /// Waits until the program has ended, but leaves its exit status uncollected (WNOWAIT), so that its processor time
+    /// can still be read.
     pub(crate) async fn exited(&self) -> Result<(), Fault> {
         let failed =
             |error: io::Error| Fault::new(FaultKind::Program, format!("{} is lost: {error}", self.name));
@@ -120,7 +123,7 @@ impl Program {
         Ok(())
     }
 
-    /// Waits until the program has ended, or for a time. Nothing wakes this process meanwhile.
+    /// Waits until the program has ended, but at most for `time`. The wait does not poll.
     pub(crate) async fn ended_within(&mut self, time: Duration) -> Result<Option<ExitStatus>, Fault> {
         timeout(time, self.exited()).await.unwrap_or(Ok(()))?;
         self.ended()
@@ -139,7 +142,7 @@ impl Program {
         self.oom.describe(status)
     }
 
-    /// Asks the program to end by SIGTERM, waits for that for a moment, and kills what is left.
+    /// Sends SIGTERM to the program, waits up to [`GRACE`] for its end, and kills the processes that are left.
     pub(crate) async fn stop(&mut self) {
         if let Some(leader) = self.child.id().and_then(pid) {
             let _ = killpg(leader, Signal::SIGTERM);
@@ -150,7 +153,7 @@ impl Program {
 
     /// Kills the program and all its descendants, and waits for those that are children of this process.
     pub(crate) fn end(&mut self) {
-        // None once the program was waited for: its id may be that of another group then.
+        // `None` once the exit status was collected, because another process group may have the id then.
         let leader = self.child.id().and_then(pid);
         if let Some(leader) = leader {
             let _ = killpg(leader, Signal::SIGKILL);

@@ -1,8 +1,8 @@
-//! Proxies of other people, between longhaul's client and its server.
+//! Third-party proxies, between longhaul's client and its server.
 //!
 //! The reader of each body, which is the server of an upload and the client of a download, stands still after its first
-//! bytes. The bytes that have been sent and not delivered when no more can be sent are those that the proxy has absorbed,
-//! with the buffers of the sockets around it. Then the reader goes on.
+//! bytes. Once the sender can send no more, the bytes that were sent but not delivered are those that the proxy has
+//! absorbed, together with the buffers of the sockets around it. Then the reader goes on.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ const STILL: Duration = Duration::from_secs(1);
 /// The time between two looks at the sender.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// Makes a transfer through a proxy for each case, and measures the bytes that it absorbs.
+/// Makes a transfer through a proxy for each case, and measures the bytes that the proxy absorbs.
 pub struct ProxyProgram {
     listener: Listener,
     upstream: u16,
@@ -98,7 +98,7 @@ impl ProxyProgram {
         Ok(outcome)
     }
 
-    /// Returns the bytes that the sender has sent, and those that the reader has got.
+    /// Returns the bytes that the sender has sent, and those that the reader has received.
     fn sent(&self, exchange: &Exchange<'_>, observed: &Observed) -> (u64, u64) {
         match exchange.case.direction {
             Direction::Up => (exchange.moved.get(), observed.bytes()),
@@ -107,7 +107,8 @@ impl ProxyProgram {
     }
 }
 
-/// The reader behind a proxy: until no more bytes come it stands still, or for a time that the case demands.
+/// The reader behind a proxy. It stands still until the sender can send no more bytes, or for the time that the case
+/// demands.
 #[derive(Clone, Copy)]
 struct Reader<'a> {
     halt: &'a Halt,
@@ -121,7 +122,8 @@ impl Executor for ProxyProgram {
     }
 }
 
-/// Waits until the reader stands still and the sender has sent no byte for a while, or all. Returns the bytes between them.
+/// Waits until the reader stands still, and the sender has sent the whole body, or no byte for [`STILL`]. Returns the
+/// number of bytes between them.
 async fn absorbed_bytes(case: &Case, halt: &Halt, moved: impl Fn() -> (u64, u64)) -> u64 {
     let (mut last, mut seen) = (Stamp::now(), 0);
     loop {
@@ -136,7 +138,8 @@ async fn absorbed_bytes(case: &Case, halt: &Halt, moved: impl Fn() -> (u64, u64)
     }
 }
 
-/// Compares the digests of an upload if its response did not bring the receipt of the server: a proxy may change it.
+/// Compares the digests of an upload if the response did not carry the server's receipt, because a proxy may change the
+/// response.
 fn prove(outcome: &mut Outcome, case: &Case, observed: &Observed) {
     if case.direction == Direction::Down || outcome.integrity.is_some() || outcome.fault.is_some() {
         return;

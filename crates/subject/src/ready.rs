@@ -22,7 +22,7 @@ const ATTEMPT: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Ready {
-    /// The server of the URL takes part in a handshake.
+    /// The server at the URL completes a handshake.
     #[default]
     Connects,
     /// A port of the URL's host accepts TCP connections.
@@ -93,7 +93,7 @@ impl Ready {
         }
     }
 
-    /// Looks once. The error says what is missing.
+    /// Checks the sign once. The error states what is missing.
     async fn attempt(
         &self,
         program: &Program,

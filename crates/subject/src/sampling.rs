@@ -1,4 +1,4 @@
-//! Samples of a program's memory from a thread of their own, so that a busy transfer does not delay them.
+//! Samples of a program's memory, taken on a separate thread, so that a busy transfer does not delay them.
 
 use std::{
     sync::{
@@ -40,7 +40,8 @@ impl Sampling {
         Self::run(processes, has_begun, move || begun.load(Relaxed).into())
     }
 
-    /// Starts to sample beside a progress in body bytes. All samples at a progress of zero are the baseline.
+    /// Starts to sample. `progress` returns the body bytes that have moved so far. All samples at zero bytes are the
+    /// baseline.
     pub(crate) fn following(processes: Processes, progress: impl Fn() -> u64 + Send + 'static) -> Self {
         Self::run(processes, Arc::default(), progress)
     }
@@ -53,7 +54,7 @@ impl Sampling {
         let state = Arc::<State>::default();
         let shared = state.clone();
         let thread = thread::spawn(move || {
-            // The name tells the cost of watching from that of the transfer, for instance in top(1).
+            // The name distinguishes the cost of sampling from that of the transfer, for instance in top(1).
             let _ = prctl::set_name(c"sampler");
             let mut watch = Watch::default();
             while !shared.is_over.load(Relaxed) {

@@ -30,7 +30,8 @@ impl SeriesProgram {
         let began = Stamp::now();
         let words = self.command.filled(|_| OsString::from(case.body.0.to_string()));
         let (mut program, mut outcome) = (Program::start(&words, None)?, Outcome::default());
-        // The progress of the program is unknown: every sample counts.
+        // The progress of the program is unknown. With a progress above zero, every sample counts, and none is a
+        // baseline.
         let sampling = Sampling::following(program.processes().clone(), || 1);
         let mut heartbeats = Heartbeats::new(case, End::Receiver, &sampling);
         let (mut worked, mut ticks) = (Stamp::now(), 0);

@@ -1,4 +1,4 @@
-//! Servers of other people, which take bodies from longhaul's client or give them to it.
+//! Third-party servers, which receive bodies from longhaul's client or send bodies to it.
 
 use std::time::Duration;
 

@@ -17,13 +17,13 @@ use crate::{
     program::Program,
 };
 
-/// The time in which a program that breaks off a transfer is seen to have ended.
+/// The wait after a failed transfer until the end of the program can be seen.
 const END_DELAY: Duration = Duration::from_millis(300);
 
-/// The interval at which protocols are tried that the program does not speak yet.
+/// The interval of handshakes until the program takes part in one.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// The origin of a program that listens at a URL.
+/// The process of a program that listens at a URL: started for each run, running already, or unknown.
 pub struct Source(Kind);
 
 enum Kind {
@@ -33,13 +33,13 @@ enum Kind {
 }
 
 impl Source {
-    /// Makes the source of a program that is started for each run, and is ready at a sign.
+    /// Makes the source of a program that is started for each run. `ready` is the sign that it is ready.
     pub fn started(command: CommandLine, ready: Ready) -> Self {
         Self(Kind::Started { command, ready })
     }
 
     /// Makes the source of a program that runs already as the process `pid`. Before each run, the peak that the kernel
-    /// keeps of its memory is reset; where that is not permitted, samples alone count.
+    /// records of its memory is reset. If that is not permitted, only samples count.
     ///
     /// # Errors
     /// Fails if there is no such process.
@@ -47,7 +47,7 @@ impl Source {
         Ok(Self(Kind::Running { processes: Processes::running(pid)?, pid }))
     }
 
-    /// Makes the source of a program that runs already, somewhere. Its memory stays unknown.
+    /// Makes the source of a program whose process is unknown. Its memory stays unknown as well.
     pub fn unknown() -> Self {
         Self(Kind::Unknown)
     }
@@ -90,7 +90,7 @@ impl Source {
             }
             sleep(LOOK).await;
         }
-        // A listener of another protocol may have come later.
+        // The listeners of other protocols may have started later.
         let spoken = answering(cases, endpoints, client, port).await;
         if let Some(program) = &mut program {
             program.stop().await;
@@ -117,7 +117,8 @@ impl Source {
             Kind::Started { command, ready } => {
                 let mut program = Program::start(&words(command, case, &target), ready.text())?;
                 ready.wait(&mut program, client, &target, port, patience).await?;
-                // What ran at the start, such as a shell that has found the program, does not count.
+                // Memory that was taken before the program was ready does not count, for instance by a shell that
+                // started it.
                 program.processes().tree().restart_peak();
                 Listening::Started(Box::new(program))
             }
@@ -182,7 +183,8 @@ impl Listening {
     }
 
     /// Ends a program that was started for the run. Returns the failure of a program that had ended by itself after
-    /// `moved` body bytes. After a failed transfer, the end is waited for: the transfer fails a moment earlier.
+    /// `moved` body bytes. After a failed transfer, this function first waits for [`END_DELAY`], because the transfer
+    /// fails a moment before the program has ended.
     pub(crate) async fn end(self, case: &Case, moved: u64, has_failed: bool) -> Result<Option<Fault>, Fault> {
         if has_failed {
             sleep(END_DELAY).await;

@@ -38,12 +38,12 @@ impl Standstill {
         case.reader_stall.filter(|_| is_own).map(Self::lasting)
     }
 
-    /// Returns the stop of the reader.
+    /// Returns the halt of the reader.
     pub(crate) fn halt(&self) -> Halt {
         self.halt.clone()
     }
 
-    /// Lets the reader go on when it has stood still for the time.
+    /// Waits until the reader stands still, and lets it go on after the time of the standstill.
     pub(crate) async fn run(&self) {
         while !self.halt.is_reached() {
             sleep(LOOK).await;
@@ -75,7 +75,7 @@ impl Standstill {
     }
 }
 
-/// Returns whether the peer of longhaul's client has ended a transfer, by a fault of the client.
+/// Returns whether a fault of longhaul's client means that its peer has ended the transfer.
 pub(crate) fn is_ended_by_peer(fault: &Fault) -> bool {
     matches!(fault.kind, FaultKind::Protocol | FaultKind::Truncated | FaultKind::Http)
 }
@@ -87,7 +87,7 @@ pub(crate) async fn stand_still(standstill: Option<&Standstill>) {
     }
 }
 
-/// Returns the time by which a run of a case may take longer than the timeout without a byte that moves.
+/// Returns the time by which the standstill of a case extends the timeout.
 pub(crate) fn allowance(case: &Case) -> Duration {
     case.reader_stall.unwrap_or_default()
 }

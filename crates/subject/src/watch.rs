@@ -41,8 +41,8 @@ impl Watch {
         self.sampler.points_by_time(total)
     }
 
-    /// Returns the samples with the body bytes that had moved at the time of each, in seconds since the first sample
-    /// after the first byte.
+    /// Returns the samples, each with the body bytes that had moved at its time. `bytes` gives them for a time in
+    /// seconds since the first sample after the first byte.
     pub(crate) fn points_at(&self, bytes: impl Fn(f64) -> u64) -> Vec<TimelinePoint> {
         self.sampler.points_at(bytes)
     }
@@ -55,8 +55,8 @@ impl Watch {
     }
 }
 
-/// Reports the memory of a program, which is one end of the body. No bound stands beside it, because the buffers of the
-/// program are unknown. The receiver always reports the bytes.
+/// Reports the memory of a program, which is one end of the body. The heartbeat states no baseline, because the buffers
+/// of the program are unknown, and so is the bound. The bytes are always reported for the receiver.
 pub(crate) fn report(case: &Case, end: End, bytes: u64, rss_bytes: Option<u64>, observer: &mut dyn Observer) {
     let heartbeat = |rss_bytes| Heartbeat { bytes, rss_bytes, baseline_rss_bytes: None };
     if end == End::Sender {

@@ -1,4 +1,4 @@
-//! The executor of cases in which a peer is one end, and a worker of longhaul the other.
+//! The executor of cases in which a peer is one end, and a worker of longhaul is the other end.
 
 use std::{
     cell::RefCell,
@@ -45,7 +45,7 @@ impl PeerExecutor {
         Self { bodies, ..self }
     }
 
-    /// Lets a client of someone else transfer the body with longhaul's server.
+    /// Makes the transfer of a case between a peer's client and longhaul's server.
     async fn by_client(
         &self,
         case: &Case,
@@ -98,7 +98,7 @@ impl PeerExecutor {
         Err(program.fault(FaultKind::Program, what).await)
     }
 
-    /// Lets longhaul's client transfer the body with a server of someone else.
+    /// Makes the transfer of a case between longhaul's client and a peer's server.
     async fn by_server(
         &self,
         case: &Case,
@@ -139,7 +139,7 @@ impl PeerExecutor {
         }
     }
 
-    /// Waits until a server accepts connections. Its start does not count.
+    /// Waits until a server accepts connections. The memory peak of its start does not count.
     async fn readiness(&self, program: &mut Program, port: u16) -> Result<(), Fault> {
         let target = Target::parse(&format!("http://127.0.0.1:{port}/")).map_err(unusable)?;
         let client = Client::new(client::Options::default(), Build::default());
@@ -185,7 +185,7 @@ async fn last_report(early: Option<OwnReport>, mut own: OwnEnd, observer: &mut d
     let report = match early {
         Some(report) => report,
         None => {
-            // An end that is gone says so in its report.
+            // If the end is gone, its report states that.
             let _ = own.finish().await;
             own.report(observer).await
         }

@@ -33,7 +33,7 @@ pub(super) fn stating_version(command: &[&str]) -> Option<Installed> {
     output.status.success().then_some(Installed { path, version })
 }
 
-/// The word of a ready-made command line in whose place the running program stands.
+/// The word that stands for the running program in ready-made command lines.
 pub(super) const OWN: &str = "{longhaul}";
 
 /// Looks for a program as a shell does: by its path, or in the folders of `PATH`. [`OWN`] is the running program.

@@ -1,4 +1,4 @@
-//! Programs of someone else in the place of one end of a bench, beside longhaul's own two ends.
+//! Third-party programs in the place of one end of a bench, for comparison with longhaul's own ends.
 //!
 //! A [`Peer`] is a client or a server with a command line: one of the ready-made definitions, or one that the user gives. A
 //! [`PeerExecutor`] runs it against one worker of [`run`], which measures itself as in any bench.

@@ -11,7 +11,7 @@ use super::{
     words::{self, OpenQuote},
 };
 
-/// The word of a ready-made command line in whose place those of the protocol stand.
+/// The word that is replaced by the words of the protocol in ready-made command lines.
 const OF_PROTOCOL: &str = "{protocol}";
 
 /// The path under which servers store uploads, below their root.
@@ -24,13 +24,13 @@ pub enum PeerError {
     /// There is no definition of this name.
     #[error("'{0}' is not a known peer; use {known}, or NAME=CMD for a program of yours", known = Peer::names().join(", "))]
     Unknown(String),
-    /// The name is empty, or has characters that no table can show.
+    /// The name is empty, or has characters that are not allowed in names.
     #[error("'{0}' is not a name of a peer; use letters, digits, dots, hyphens and underscores")]
     Name(String),
     /// The command line has no words.
     #[error("peer '{0}' has no command; use NAME=CMD, such as wget='wget -O /dev/null {{url}}'")]
     Empty(String),
-    /// A quotation mark of the command line is open.
+    /// A quotation mark of the command line is not closed.
     #[error("the command of peer '{0}': {1}")]
     Quote(String, #[source] OpenQuote),
     /// The command line of a client has no placeholder for the address of longhaul's server.
@@ -115,13 +115,13 @@ impl Peer {
         self.role
     }
 
-    /// Returns whether the peer is a command line of the user. What it speaks is known to the user alone.
+    /// Returns whether the peer is a command line of the user. Only the user knows its protocols.
     pub fn is_custom(&self) -> bool {
         matches!(self.kind, Kind::Custom(_))
     }
 
-    /// Returns whether the peer speaks a protocol. A command line of the user is taken to speak all versions of HTTP; a server
-    /// among them needs `{cert}` to encrypt.
+    /// Returns whether the peer speaks a protocol. A command line of the user is taken to speak all versions of HTTP.
+    /// Its server is taken to encrypt if and only if the command line has `{cert}`.
     pub fn speaks(&self, protocol: &Protocol) -> bool {
         match &self.kind {
             Kind::Known(_) => self.speech(protocol.name).is_some(),
@@ -226,7 +226,7 @@ impl Peer {
         definition.files.iter().map(|(name, text)| (*name, fill(text, &values))).collect()
     }
 
-    /// Returns the path of the request of a case. A client that insists on none requests `unguessable`.
+    /// Returns the path of the request of a case. A client without a required path requests `unguessable`.
     pub(super) fn path(&self, case: &Case, unguessable: &str) -> String {
         match (&self.kind, self.role, case.direction) {
             (Kind::Known(Definition { path: Some(path), .. }), ..) => (*path).to_owned(),

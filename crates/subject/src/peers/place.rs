@@ -49,7 +49,7 @@ impl Place {
             {
                 let body = std::path::absolute(bodies.file(case.body))?;
                 let name = place.root().join(format!("{}.bin", case.body.0));
-                // Servers may refuse symbolic links, and some file systems have no others.
+                // Servers may refuse symbolic links, but some file systems have no hard links.
                 fs::hard_link(&body, &name).or_else(|_| symlink(&body, &name))?;
             }
             let is_encrypted = Protocol::by_name(&case.protocol).is_some_and(Protocol::is_encrypted);

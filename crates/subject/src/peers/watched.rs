@@ -29,7 +29,8 @@ impl Watched {
         self.sampling.begin();
     }
 
-    /// Ends the measurement. A program that has ended must not have been waited for yet.
+    /// Ends the measurement. If the program has ended, nothing may have waited for it yet, because its processor time
+    /// would be lost.
     pub(super) fn end(self) -> Measured {
         let used = self.processes.tree().processor_time().since(self.before);
         self.processes.sample();
@@ -47,7 +48,7 @@ pub(super) struct Measured {
 
 impl Measured {
     /// Returns the record of the peer's end. The samples of longhaul's own end, which began at `began` on
-    /// CLOCK_MONOTONIC, tell how far the body was at the time of each sample.
+    /// CLOCK_MONOTONIC, give the body bytes at the time of each sample.
     pub(super) fn record(&self, own: &EndRecord, began: Option<Duration>) -> EndRecord {
         let mut end = self.watch.record(&self.processes, own.bytes);
         let sampled = self.watch.began().and_then(metrics::Stamp::monotonic);
