@@ -135,8 +135,8 @@ fn in_background(mut reader: Reader) -> State {
     }))
 }
 
-/// Returns the state after a piece from a blocking thread. After the last piece the body ends at once: another read of
-/// a terminal would wait for more input.
+/// Returns the state after a piece from a blocking thread. After the last piece the body ends at once, because another
+/// read of a terminal would wait for more input.
 fn after(reader: Reader, piece: &Piece) -> State {
     match piece {
         Ok(Some(_)) if reader.is_read_ahead() => State::Idle(reader),

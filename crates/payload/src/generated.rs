@@ -40,7 +40,7 @@ impl Block {
         let mut block = Vec::with_capacity(length);
         block.resize(period, 0);
         Xoshiro256PlusPlus::seed_from_u64(seed).fill_bytes(&mut block);
-        // Each pass may copy the whole block, because only whole periods are appended.
+        // Each pass but the last appends whole periods, so the copies continue the period.
         while block.len() < length {
             let missing = length - block.len();
             block.extend_from_within(..missing.min(block.len() - block.len() % period));

@@ -109,7 +109,7 @@ impl Reader {
         self.buffer.truncate(wanted);
     }
 
-    /// Turns the bytes read into a piece. An input that ends before its size has shrunk, which is an error.
+    /// Turns the bytes read into a piece. It is an error if the input ends before its expected size.
     fn complete_piece(&mut self) -> Piece {
         let (mut piece, filled) = (std::mem::take(&mut self.buffer), std::mem::take(&mut self.filled));
         if let Some(expected) = self.size.filter(|_| filled < piece.len()) {

@@ -58,7 +58,7 @@ impl Joined {
         Self { current: None, waiting: segments.into(), chunk }
     }
 
-    /// Returns whether every byte has been handed out. False before an end that is not known yet.
+    /// Returns whether every byte has been handed out. False as long as the end of the last segment is unknown.
     pub(crate) fn is_finished(&self) -> bool {
         self.waiting.is_empty() && self.current.as_ref().is_none_or(FileBody::is_finished)
     }
@@ -87,7 +87,7 @@ impl Joined {
         }
     }
 
-    /// Returns the first chunk of bytes. The others wait.
+    /// Returns the first chunk of `bytes`, and puts the rest back at the front of the queue.
     fn first_chunk(&mut self, mut bytes: Bytes) -> Bytes {
         let chunk = bytes.split_to(self.chunk.get().min(bytes.len()));
         if !bytes.is_empty() {
