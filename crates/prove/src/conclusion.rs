@@ -9,9 +9,9 @@ use record::{Record, mib};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Conclusion {
-    /// The word of the conclusion.
+    /// The conclusion itself: constant, growing slowly, growing, or inconclusive.
     pub constancy: Constancy,
-    /// The runs. Written as lines of JSON, `longhaul report` shows them.
+    /// The records of all runs. `longhaul report` shows them if they are written as lines of JSON.
     pub records: Vec<Record>,
     judgement: Option<Judgement>,
 }
@@ -45,13 +45,13 @@ impl Conclusion {
     /// Passes if memory is constant.
     ///
     /// # Panics
-    /// Panics with the figures if memory grows, and if the runs decide nothing.
+    /// Panics with the figures if memory grows, and if the runs are inconclusive.
     pub fn assert_constant(&self) {
         assert!(self.is_constant(), "{self}");
     }
 }
 
-/// Writes the word with its figures and its reason.
+/// Writes the conclusion with its figures and its reason.
 impl fmt::Display for Conclusion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.constancy)?;

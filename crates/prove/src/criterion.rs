@@ -6,13 +6,13 @@ use criterion::{
 };
 use process::{ProcessTree, heap_bytes};
 
-/// The peak of resident memory over that at the start of an iteration, in bytes. The peak that the kernel keeps of this
-/// process is reset before each iteration.
+/// The peak of resident memory above that at the start of a measurement, in bytes. At each start, the peak that the
+/// kernel records of this process is reset.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PeakRss;
 
-/// The heap that is still allocated at the end of an iteration, in bytes. The program must count its heap
-/// (`longhaul_process::read_heap_by`); without that, all figures are 0.
+/// The growth of the allocated heap from the start to the end of a measurement, in bytes. The program must count its
+/// heap (`longhaul_process::read_heap_by`); without that, all figures are 0.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct HeapBytes;
 
@@ -103,7 +103,7 @@ impl ValueFormatter for Bytes {
         Self::scale(typical, values)
     }
 
-    /// Memory has no throughput: the values are scaled as they are.
+    /// Memory has no throughput, so the values are scaled as by `scale_values`.
     fn scale_throughputs(&self, typical: f64, _: &Throughput, values: &mut [f64]) -> &'static str {
         Self::scale(typical, values)
     }

@@ -37,12 +37,12 @@ impl Site {
 
 /// Asserts that the memory of a closure stays constant, whatever the size of its input in bytes.
 ///
-/// `assert_constant_memory!(sizes, |n| …)` runs the closure with each size in three rounds. Each run has a process of its
-/// own: the test binary is started again for this one test, and ends when the closure returns. What precedes the assertion
-/// in the test runs in each of these processes.
+/// `assert_constant_memory!(sizes, |n| …)` runs the closure with each size in three rounds. Each run has a process of
+/// its own: the test binary is started again for this one test, and ends when the closure returns. Code before the
+/// assertion in the test also runs in each of these processes.
 ///
 /// # Panics
-/// Panics with the figures if memory grows, if the runs decide nothing, and if a run fails.
+/// Panics with the figures if memory grows, if the runs are inconclusive, and if a run fails.
 #[macro_export]
 macro_rules! assert_constant_memory {
     ($sizes:expr, $run:expr $(,)?) => {{
@@ -62,7 +62,7 @@ macro_rules! assert_constant_memory {
 pub fn assert_constant(site: Site, sizes: impl IntoIterator<Item = u64>, run: impl FnOnce(u64)) {
     let sizes: Vec<u64> = sizes.into_iter().collect();
     if let Ok(asked) = env::var(ASKED) {
-        // Another assertion of the same test may be asked for.
+        // This process may have been started for another assertion of the same test.
         if let Some(size) = sizes.iter().find(|size| site.asked(**size) == asked) {
             run(*size);
             std::process::exit(0);

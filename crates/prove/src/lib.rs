@@ -21,7 +21,7 @@
 //! assert_constant_memory!([256 * MIB, 1024 * MIB, 4096 * MIB], copy);
 //! ```
 //!
-//! A program that reads its whole input is found:
+//! A program that keeps its whole input in memory is detected:
 //!
 //! ```
 //! use std::process::Command;

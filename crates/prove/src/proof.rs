@@ -14,19 +14,19 @@ use crate::{Conclusion, watched};
 /// The default sizes of the input, in bytes.
 const SIZES: [u64; 3] = [64 << 20, 256 << 20, 1 << 30];
 
-/// The default number of rounds: with three sizes, three rounds have an interval.
+/// The default number of rounds: three rounds of three sizes suffice for a confidence interval.
 const ROUNDS: u32 = 3;
 
-/// The most rounds of a proof that decides nothing, as a multiple of the planned rounds.
+/// The most rounds of an inconclusive proof, as a multiple of the planned rounds.
 const MOST: u32 = 4;
 
 /// The default slope of memory that counts as growth, in bytes per GiB of input. Resident memory scatters by pages.
 const SLOPE_LIMIT: u64 = 1 << 20;
 
-/// The default time without processor time after which a program counts as hanging.
+/// The default timeout: a program that uses no processor time for this long counts as hanging.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A reason why nothing is proven.
+/// The reason why a proof cannot be made.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProveError {
@@ -79,7 +79,7 @@ enum Work<'a> {
 }
 
 impl<'a> Proof<'a> {
-    /// Plans a proof of a program, which `command` prepares for an input of some bytes.
+    /// Plans a proof of a program. `command` prepares it for an input of the given number of bytes.
     pub fn of_command(command: impl Fn(u64) -> Command + 'a) -> Self {
         Self::of(Work::Command(Box::new(command)))
     }

@@ -1,4 +1,4 @@
-//! One run under watch.
+//! One run whose memory is sampled.
 
 use std::{
     io,
@@ -28,7 +28,7 @@ pub(crate) fn command(mut command: Command, size: u64, limit: Duration) -> Resul
     let (mut sampler, mut worked, mut ticks) = (Sampler::default(), Stamp::now(), 0);
     let status = loop {
         sampler.look(|| run.tree.find_descendants());
-        // The progress of the program is unknown: every sample counts.
+        // The progress of the program is unknown. With a progress above zero, every sample counts.
         let pause = sampler.sample(&mut run.tree, 1);
         if let Some(status) = run.child.try_wait().map_err(failed)? {
             break status;
@@ -50,7 +50,7 @@ fn successful(size: ByteSize, status: ExitStatus) -> Result<(), ProveError> {
     if status.success() { Ok(()) } else { Err(ProveError::Failed { size, status }) }
 }
 
-/// Watches a process that lives on while `work` runs.
+/// Watches a running process, which outlives the run, while `work` runs.
 pub(crate) fn process(pid: u32, size: u64, work: impl FnOnce()) -> Result<EndRecord, ProveError> {
     let size = ByteSize(size);
     let ended = |_: io::Error| ProveError::Ended { pid };
