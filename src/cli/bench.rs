@@ -10,21 +10,22 @@ use subject::peers::Peer;
 use super::{Defaults, RunArgs, request::bearer, trust::TrustArgs};
 use crate::exit::Usage;
 
-/// The time limit for a handshake with the host of the servers' ends, and for its response.
+/// The time limit for a handshake with the host of the server ends, and for its response.
 const REACH: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Args)]
 pub(crate) struct BenchArgs {
     /// Also run another program in the place of one end: a name that `longhaul peers` lists, or NAME=CMD (repeatable)
     ///
-    /// Its runs are in the same rounds as those of longhaul's own ends. A CMD with {url} is a client, else one with {port} a
-    /// server; client: or server: before it decides otherwise. Quotation marks keep words together; {file}, {size},
-    /// {cacert}, {host}, {root}, {cert} and {key} are filled in.
+    /// Its runs are in the same rounds as those of longhaul's own ends. A CMD with {url} is a client, and one with
+    /// {port} but without {url} is a server; a prefix client: or server: overrides this. Quotation marks keep words
+    /// together; {file}, {size}, {cacert}, {host}, {root}, {cert} and {key} are filled in.
     #[arg(long = "peer", value_name = "NAME[=CMD]", value_parser = Peer::parse)]
     peers: Vec<Peer>,
     /// Continue the interrupted session in this folder of results: make the runs that it has not recorded
     ///
-    /// The flags are those of the recorded command line. Of further flags, only those of the output and --max-time may differ.
+    /// The session keeps the flags of its recorded command line. Only flags of the output and --max-time may differ
+    /// from them.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["output", "list", "explain_memory"])]
     pub(crate) resume: Option<PathBuf>,
     #[command(flatten)]
@@ -39,7 +40,7 @@ pub(crate) struct BenchArgs {
     pub(crate) further: Vec<RunArgs>,
 }
 
-/// The flags of a session whose servers' ends run on another host.
+/// The flags of a session whose server ends run on another host.
 #[derive(Debug, Args)]
 struct PeerHostArgs {
     /// Run the servers' ends on another host, where `longhaul serve --measure` listens: https://HOST:PORT
@@ -55,10 +56,10 @@ struct PeerHostArgs {
 }
 
 impl BenchArgs {
-    /// Returns the host of the servers' ends, if it is another one.
+    /// Returns the host of the server ends; `None` for this host.
     ///
     /// # Errors
-    /// Fails if its URL or a file cannot be used, or if a flag is for ends on one host.
+    /// Fails if its URL or a file cannot be used, or if a flag needs both ends on one host.
     pub(crate) fn peer_host(&self, cases: &[Case]) -> Result<Option<ControlResource>, Usage> {
         let PeerHostArgs { to, token_file, trust } = &self.peer_host;
         let Some(url) = to else {
@@ -81,7 +82,7 @@ impl BenchArgs {
         host.map(Some).map_err(|error| Usage::new(format!("--to: {error}")))
     }
 
-    /// Refuses what needs both ends on one host, or files on both.
+    /// Refuses flags that need both ends on one host, or files on both hosts.
     fn check_for_two_hosts(&self, cases: &[Case]) -> Result<(), Usage> {
         let session = &self.runs.session;
         let is_saved = |case: &Case| !matches!(case.sink, SinkKind::Discard | SinkKind::Verify);
@@ -115,7 +116,7 @@ impl BenchArgs {
     /// Returns the peers.
     ///
     /// # Errors
-    /// Fails if two have the same name, which would make one series of their runs, and if one is not installed.
+    /// Fails if two have the same name, because their runs would form one series, and if one is not installed.
     pub(crate) fn peers(&self) -> Result<&[Peer], Usage> {
         for (place, peer) in self.peers.iter().enumerate() {
             let earlier = self.peers.iter().take(place);

@@ -1,7 +1,7 @@
 //! `bench --config FILE`: flags from a file in TOML, and several matrices in one session.
 //!
-//! Each key is the name of a flag. A table `[[matrix]]` describes the cases of one matrix, whose keys win over those
-//! outside of tables; flags on the command line win over both.
+//! Each key is the name of a flag. A table `[[matrix]]` describes the cases of one matrix. Its keys win over those
+//! outside of tables, and flags on the command line win over both.
 
 use std::{ffi::OsString, fs, path::Path};
 
@@ -16,7 +16,7 @@ const MATRIX: &str = "matrix";
 /// Returns the command line of each matrix in a file: `args` with the flags of the file. `matches` is the parsed form of `args`.
 ///
 /// # Errors
-/// Fails if the file cannot be read, or a value has no meaning as a flag's.
+/// Fails if the file cannot be read, or a value cannot be that of a flag.
 pub(super) fn command_lines(
     path: &Path,
     args: &[OsString],

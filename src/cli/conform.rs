@@ -19,8 +19,8 @@ use crate::exit::Usage;
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("program").args(["url", "proxy", "client"]))]
 pub(crate) struct ConformArgs {
-    /// URL at which a server of yours takes uploads: the command after --, or a running process (--watch). {port} stands
-    /// for a free port
+    /// URL at which a server of yours takes uploads. The server is the command after --, or a running process
+    /// (--watch). {port} stands for a free port
     pub(crate) url: Option<String>,
     /// Test a proxy of yours at this URL; without a command or --watch, the bytes that it absorbs stand for its memory
     #[arg(long, value_name = "URL", requires = "upstream")]
@@ -34,7 +34,7 @@ pub(crate) struct ConformArgs {
     /// URL that gives bodies, with {size} for their size in bytes
     #[arg(long, value_name = "URL", requires = "url")]
     pub(crate) download: Option<String>,
-    /// Watch the program that runs as this process, with all that it has started, in place of a command
+    /// Watch this running process and its descendants, in place of a command
     #[arg(long, value_name = "PID", conflicts_with_all = ["command", "client"])]
     pub(crate) watch: Option<u32>,
     /// Sign that the program is ready: a port, a URL that answers, or a text that is part of its output [default: a
@@ -61,7 +61,7 @@ pub(crate) struct ConformArgs {
     timeout: Duration,
     /// Emulate a network between longhaul and the program, such as rtt=40ms,rate=500Mbit (loss and reorder: h3 only)
     ///
-    /// The figures are those of `bench --network`. A relay of sockets carries the bytes, at which TCP ends.
+    /// SPEC is as for `bench --network`. A relay carries the bytes from socket to socket, and TCP ends at it.
     #[arg(long, value_name = "SPEC")]
     network: Option<NetworkSpec>,
     /// Print the cases, and stop
@@ -109,8 +109,8 @@ impl ConformArgs {
     /// Returns the emulated network.
     ///
     /// # Errors
-    /// Fails if it needs packets of TCP, which a program outside of a relay's namespaces does not send, or if flags name other
-    /// addresses.
+    /// Fails if the network loses or reorders packets of TCP, because the program is outside of the namespaces in which
+    /// a relay handles packets. Also fails if flags name other addresses.
     pub(crate) fn network(&self) -> Result<Option<NetworkSpec>, Usage> {
         let Some(network) = self.network else { return Ok(None) };
         let may_use_tcp =

@@ -17,8 +17,8 @@ pub(crate) struct ConnectArgs {
     /// (repeatable)
     #[arg(long, value_name = "HOST:PORT:ADDRESS[,ADDRESS]", allow_hyphen_values = true)]
     resolve: Vec<ResolveRule>,
-    /// Connect to HOST2:PORT2 in place of HOST1:PORT1; an empty part is any, or the same. Names in the request and the
-    /// certificate stay (repeatable)
+    /// Connect to HOST2:PORT2 in place of HOST1:PORT1; an empty HOST1 or PORT1 matches any, and an empty HOST2 or PORT2
+    /// keeps that of the URL. The request and the certificate keep the name in the URL (repeatable)
     #[arg(long, value_name = "HOST1:PORT1:HOST2:PORT2")]
     connect_to: Vec<ConnectRule>,
     /// Connect through this Unix socket, whatever the host in the URL (h1c, h2c, h1, h2)

@@ -8,13 +8,13 @@ use crate::exit::Usage;
 
 #[derive(Debug, Args)]
 pub(crate) struct HandshakeArgs {
-    /// Make a full handshake on a connection of its own first, and resume its TLS session on the connection of the
+    /// First make a full handshake on a separate connection, and then resume its TLS session on the connection of the
     /// transfer (h1, h2, h3). The record has the times of both handshakes
     #[arg(long)]
     resume_session: bool,
-    /// Resume a session, and send the request in early data of the handshake (fetch, GET and HEAD over h1 and h3).
-    /// Whoever records the packets can repeat it. If the server does not accept it, the request is repeated after the
-    /// handshake
+    /// Resume a session, and send the request in early data of the handshake (fetch, GET and HEAD over h1 and h3). An
+    /// attacker who records the packets can repeat it. If the server does not accept it, the request is repeated after
+    /// the handshake
     #[arg(long)]
     early_data: bool,
 }
@@ -29,7 +29,7 @@ impl HandshakeArgs {
         }
     }
 
-    /// Checks that the protocol of a target has sessions, and sends early data if it is to.
+    /// Checks that the protocol of a target has the TLS sessions and the early data that the flags ask for.
     ///
     /// # Errors
     /// Fails if the protocol does not fit the flags.

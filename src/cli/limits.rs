@@ -27,13 +27,13 @@ impl LimitArgs {
         Limits::of(self.profile).with_flags(self.named.clone())
     }
 
-    /// Returns whether a flag names any limit or a profile.
+    /// Returns whether a flag names a limit, or a profile other than the default.
     pub(crate) fn names_any(&self) -> bool {
         !self.named.is_empty() || self.profile != Profile::default()
     }
 
-    /// Returns the limits in force of a command with defaults of its own: `own`, in which flags replace values. A
-    /// profile that a flag names replaces all of `own`.
+    /// Returns the limits in force for a command with the defaults `own`. Flags replace single values. A profile other
+    /// than the default replaces all of `own`.
     ///
     /// # Errors
     /// Fails if a value is out of range for its limit.

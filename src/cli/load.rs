@@ -15,7 +15,7 @@ pub(crate) struct LoadArgs {
     /// Bodies in flight on each connection (HTTP/2 and HTTP/3)
     #[arg(long, value_name = "N", default_value = "1", value_parser = count(1..=MAX_STREAMS))]
     streams: u32,
-    /// Threads, each on a core of its own if there are as many, over which the connections are spread
+    /// Threads over which the connections are spread, each on its own core if there are as many cores
     #[arg(long, value_name = "N", default_value = "1", value_parser = count(1..=MAX_THREADS))]
     threads: u32,
 }
@@ -36,7 +36,8 @@ impl LoadArgs {
         self.load() != Load::default()
     }
 
-    /// Checks that the protocol of a target carries as many bodies on each connection, and that each thread has a connection.
+    /// Checks that the protocol of a target carries the requested number of bodies on each connection, and that each
+    /// thread has a connection.
     ///
     /// # Errors
     /// Fails if the protocol carries one body at a time, or there are too few connections.

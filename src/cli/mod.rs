@@ -138,7 +138,7 @@ impl Command {
 /// and the usage.
 pub(crate) fn parse() -> Result<Command, ExitCode> {
     parse_from(&env::args_os().collect::<Vec<_>>()).map_err(|error| {
-        // The reader of the text may have gone.
+        // The reader of the text may be gone.
         let _ = error.print();
         if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS }
     })
@@ -160,7 +160,7 @@ fn parse_from(args: &[OsString]) -> Result<Command, clap::Error> {
     Ok(Command::Bench(bench))
 }
 
-/// Returns the flags of `bench` with those of its file, whose further matrices are among them.
+/// Adds the flags of the file of `--config` to those of `bench`, including its further matrices.
 fn with_config(
     bench: Box<BenchArgs>,
     args: &[OsString],

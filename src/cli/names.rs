@@ -58,7 +58,7 @@ pub(crate) fn protocol() -> impl TypedValueParser<Value = Named<&'static Protoco
     }))
 }
 
-/// Returns a parser of the names of protocols, of which shells complete those with HTTP only.
+/// Returns a parser of the names of all protocols. Shells complete only those with HTTP.
 pub(crate) fn http_protocol() -> impl TypedValueParser<Value = Named<&'static Protocol>> {
     let names = PROTOCOLS.iter().filter(|protocol| protocol.is_http()).map(|protocol| protocol.name);
     Completed { parser: protocol(), words: names.collect() }
@@ -78,7 +78,7 @@ pub(crate) fn flattened(lists: &[Named<&'static [Direction]>]) -> Vec<Direction>
     distinct(lists.iter().flat_map(|list| list.1.iter().copied()))
 }
 
-/// A parser of values of which shells complete some words, while others are values, too.
+/// A parser for which shells complete some words. Other words are accepted as well.
 #[derive(Clone)]
 pub(super) struct Completed<P> {
     pub(super) parser: P,

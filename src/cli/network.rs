@@ -5,22 +5,24 @@ use record::{ByteSize, NetworkSpec, Protocol, RelayKind};
 
 use crate::exit::Usage;
 
-/// The seconds that a body by default takes at the rate of a network.
+/// The most seconds that the largest default body takes at the rate of a network.
 const MODERATE_S: f64 = 8.0;
 
-/// The least body by default over a network, in bytes.
+/// The size in bytes below which default bodies are not divided, however slow the network is.
 const LEAST: u64 = 16 << 20;
 
 #[derive(Debug, Args)]
 pub(crate) struct NetworkArgs {
     /// Emulate a network between the ends, without root, such as rtt=40ms,rate=500Mbit,loss=0.5%,queue=1MiB (repeatable)
     ///
-    /// Figures are rtt, jitter, rate, queue, loss and reorder; lan, wan, intercontinental, lossy-wifi and satellite stand for some. A
-    /// relay in user space carries the bytes. TCP ends at it, so that loss with a protocol over TCP takes a relay of packets
-    /// (relay=packets), which needs network namespaces and /dev/net/tun.
+    /// Figures are rtt, jitter, rate, queue, loss and reorder; lan, wan, intercontinental, lossy-wifi and satellite
+    /// name sets of figures. A relay in user space carries the bytes from socket to socket, and TCP ends at it. Loss
+    /// and reordering over TCP therefore take a relay of packets (relay=packets), which needs network namespaces and
+    /// /dev/net/tun.
     #[arg(long, value_name = "SPEC")]
     network: Vec<NetworkSpec>,
-    /// Emulate a network by the kernel: netem between two network namespaces (repeatable; needs the rights)
+    /// Emulate a network by the kernel: netem between two network namespaces (repeatable; needs the right to create
+    /// them)
     #[arg(long, value_name = "SPEC")]
     network_kernel: Vec<NetworkSpec>,
 }
@@ -31,7 +33,7 @@ impl NetworkArgs {
         !self.network.is_empty() || !self.network_kernel.is_empty()
     }
 
-    /// Returns the networks of a matrix over `protocols`: none at all, or each that is asked for.
+    /// Returns the networks of a matrix over `protocols`: each that is asked for, or a single `None` without any.
     ///
     /// # Errors
     /// Fails if a protocol cannot use a network.

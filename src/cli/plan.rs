@@ -20,7 +20,7 @@ pub(crate) struct PlanArgs {
     /// Round-trip time of the path
     #[arg(long, value_name = "TIME", value_parser = duration)]
     rtt: Duration,
-    /// Readers that may stand still at once, each of a body on a connection of its own
+    /// Readers that may stand still at once, each with a body on a separate connection
     #[arg(long, value_name = "N", default_value = "1", value_parser = count(1..=10_000_000))]
     readers: u32,
     /// Memory that stalled readers may take
@@ -41,7 +41,7 @@ pub(crate) struct PlanArgs {
 }
 
 impl PlanArgs {
-    /// Returns the question for a plan.
+    /// Returns the demand that the plan has to meet.
     ///
     /// # Errors
     /// Fails if the path has no rate.
@@ -51,7 +51,7 @@ impl PlanArgs {
         Ok(Demand { path, readers: self.readers, memory: self.memory, end: self.end.1 })
     }
 
-    /// Returns the emulated path by which the plan is to be verified; `None` if it is not.
+    /// Returns the emulated path over which the plan is to be verified; `None` without verification.
     pub(crate) fn emulated(&self) -> Option<NetworkSpec> {
         let path = NetworkSpec { rtt: self.rtt, rate: Some(self.rate), ..NetworkSpec::default() };
         self.verify.then_some(path)
@@ -60,7 +60,7 @@ impl PlanArgs {
     /// Returns the protocols.
     ///
     /// # Errors
-    /// Fails if one carries no HTTP: what renews its windows is longhaul's own.
+    /// Fails if one of them carries no HTTP, because only longhaul's own code renews the windows of such a protocol.
     pub(crate) fn protocols(&self) -> Result<Vec<&'static Protocol>, Usage> {
         let named: Vec<&'static Protocol> =
             distinct(&self.protocol).iter().map(|Named(_, protocol)| *protocol).collect();

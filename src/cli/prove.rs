@@ -59,8 +59,8 @@ pub(crate) struct ProveArgs {
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("listener").args(["server", "proxy"]))]
 pub(crate) struct ListenerArgs {
-    /// Prove a server of yours, which takes uploads at this URL: the command after --, or a running process (--watch).
-    /// {port} stands for a free port
+    /// Prove a server of yours, which takes uploads at this URL. The server is the command after --, or a running
+    /// process (--watch). {port} stands for a free port
     #[arg(long, value_name = "URL", group = "subject")]
     server: Option<String>,
     /// URL that gives bodies, with {size} for their size in bytes; a server is then proven in both directions
@@ -73,7 +73,7 @@ pub(crate) struct ListenerArgs {
     /// Port of 127.0.0.1 to which the proxy passes requests on, in cleartext: longhaul listens there
     #[arg(long, value_name = "PORT", requires = "proxy")]
     upstream: Option<u16>,
-    /// Watch the program that runs as this process, with all that it has started, in place of a command
+    /// Watch this running process and its descendants, in place of a command
     #[arg(long, value_name = "PID", requires = "listener", conflicts_with = "command")]
     pub(crate) watch: Option<u32>,
     /// Sign that the program is ready: a port, a URL that answers, or a text that is part of its output [default: a
@@ -95,11 +95,11 @@ pub(crate) struct ListenerArgs {
 
 /// The role of a program that listens at a URL.
 pub(crate) enum ListenerRole<'a> {
-    /// A server that takes uploads, and perhaps gives bodies.
+    /// A server with a URL for uploads, and optionally one for downloads.
     Server {
         /// The URL for uploads.
         url: &'a str,
-        /// The URL of bodies.
+        /// The URL for downloads.
         download: Option<&'a str>,
     },
     /// A proxy.
@@ -132,7 +132,7 @@ impl ListenerRole<'_> {
 }
 
 impl ListenerArgs {
-    /// Returns the role of the program; `None` if none that listens is to be proven.
+    /// Returns the role of the program; `None` if the program to be proven does not listen.
     pub(crate) fn role(&self) -> Option<ListenerRole<'_>> {
         let download = self.download.as_deref();
         let server = self.server.as_deref().map(|url| ListenerRole::Server { url, download });
@@ -159,7 +159,7 @@ impl ProveArgs {
     /// Refuses flags that would have no effect.
     ///
     /// # Errors
-    /// Fails if flags are given that do not belong to what is proven.
+    /// Fails if a flag does not apply to the program or the ends that are to be proven.
     pub(crate) fn check(&self) -> Result<(), Usage> {
         self.listener.check()?;
         if self.runs.session.observe_framing && self.is_of_program() {
@@ -182,7 +182,7 @@ impl ProveArgs {
         }
     }
 
-    /// Returns whether a program of someone else is to be proven.
+    /// Returns whether a third-party program is to be proven, in place of longhaul's own ends.
     pub(crate) fn is_of_program(&self) -> bool {
         self.client || self.listener.role().is_some() || !self.series.is_empty()
     }
@@ -204,17 +204,17 @@ impl ProveArgs {
             .with_limits(self.runs.limits()?))
     }
 
-    /// The sizes of `--series`, each once.
+    /// Returns the sizes of `--series`, each once.
     pub(crate) fn series(&self) -> Vec<ByteSize> {
         distinct(self.series.iter().flatten().copied())
     }
 
-    /// The time for which the reader of a program's body stands still; zero for none.
+    /// Returns the time for which the reader of a program's body stands still; zero if it does not.
     pub(crate) fn stall(&self) -> Duration {
         self.stall.unwrap_or(STALL)
     }
 
-    /// The slope of memory that counts as growth, per GiB of body.
+    /// Returns the slope of memory that counts as growth, per GiB of body.
     pub(crate) fn slope_limit(&self) -> ByteSize {
         self.slope_limit.unwrap_or(if self.is_of_program() {
             SUBJECT_SLOPE_LIMIT

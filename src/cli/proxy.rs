@@ -7,8 +7,8 @@ use crate::exit::Usage;
 
 #[derive(Debug, Args)]
 pub(crate) struct ProxyArgs {
-    /// Connect through this HTTP proxy: HOST:PORT, with http:// and USER:PASSWORD@ before it or without; the default of the
-    /// port is 1080. Variables such as http_proxy have no effect
+    /// Connect through this HTTP proxy: HOST, with http://, USER:PASSWORD@ and :PORT optional; the default port is
+    /// 1080. Variables such as http_proxy have no effect
     #[arg(short = 'x', long, value_name = "URL", conflicts_with = "unix_socket")]
     proxy: Option<String>,
     /// User and password of the proxy (Basic). Other users can see them in the list of processes

@@ -168,10 +168,10 @@ impl SendArgs {
         Ok(options.with_request(request))
     }
 
-    /// Returns the form of the body; `None` for a body without one.
+    /// Returns the form of the body; `None` if no flag states a field.
     ///
     /// # Errors
-    /// Fails if a field has not the syntax of one, or its file cannot be read. No error message shows a value.
+    /// Fails if a field has another syntax, or its file cannot be read. No error message shows a value.
     pub(crate) fn form(&self) -> Result<Option<Form>, Usage> {
         if self.form.is_empty() {
             return Ok(None);

@@ -18,7 +18,8 @@ pub(crate) struct RepeatArgs {
     /// Most redirects that -L follows; -1 is any number
     #[arg(long, value_name = "N", default_value = MAX_REDIRECTS, value_parser = redirects, allow_negative_numbers = true)]
     max_redirs: u32,
-    /// Most retries after a timeout, an unknown host, or status 408, 429, 500, 502, 503 or 504; each moves the whole body
+    /// Most retries after a timeout, an unknown host, or status 408, 429, 500, 502, 503 or 504; each moves the whole
+    /// body, unless -C - resumes it
     #[arg(long, value_name = "N", default_value_t = 0)]
     retry: u32,
     /// Wait before each retry; a bare number is seconds, and 0 is the default: 1s, doubled each time up to 10m. The
@@ -36,7 +37,7 @@ impl RepeatArgs {
         if self.location { self.max_redirs } else { 0 }
     }
 
-    /// Returns the retries, each of which is told to `notice`.
+    /// Returns the retries. Each retry is reported to `notice`.
     pub(crate) fn retries(&self, notice: Option<fn(&Retry<'_>)>) -> RetryOptions {
         let given = |time: Option<Duration>| time.filter(|time| !time.is_zero());
         RetryOptions::default()
@@ -53,12 +54,12 @@ pub(crate) fn announce(retry: &Retry<'_>) {
     eprintln!("note: {}; next try in {} s (retries left: {left})", fault.message, wait.as_secs_f64());
 }
 
-/// Parses a duration. A bare number is seconds, as for curl.
+/// Parses a duration, which may be 0. A bare number is seconds, as for curl.
 fn seconds_or_zero(text: &str) -> Result<Duration, String> {
     if text == "0" { Ok(Duration::ZERO) } else { seconds(text) }
 }
 
-/// Parses a number of redirects. All that fit the type are as good as any number.
+/// Parses a number of redirects. `-1` becomes the largest number of the type, which no transfer reaches.
 fn redirects(text: &str) -> Result<u32, String> {
     match text {
         "-1" => Ok(u32::MAX),

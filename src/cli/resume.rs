@@ -7,14 +7,15 @@ use record::Record;
 
 use super::{BenchArgs, config, definition, with_config};
 
-/// The flags that a continued session may have anew, by their ids. They change what is shown, and when the session ends.
+/// The flags that may differ in a continued session, by their ids. They change what is shown, and when the session
+/// ends.
 const FREE: [&str; 8] = ["resume", "json", "quiet", "verbose", "title", "csv", "max_time", "color"];
 
 /// The text that stands for a secret in recorded command lines.
 const REDACTED: &str = "***";
 
-/// Returns the flags of the session in `folder`. `now` are the flags of this command line, which are those of the session or
-/// change what is shown; `flags` is the definition of both.
+/// Returns the flags of the session in `folder`. `now` are the flags of this command line. Each of them must be in
+/// [`FREE`], or have the value that the session has. `flags` is the definition of both command lines.
 ///
 /// # Errors
 /// Fails if the records do not state the flags of a session of `bench`, or if a flag of this command line differs from them.

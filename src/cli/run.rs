@@ -57,8 +57,8 @@ impl Defaults {
         rounds: 1,
     };
 
-    /// The axes of the proof of a client or a server. One minute suffices for a client of 500 MiB/s; three rounds of three sizes have
-    /// an interval.
+    /// The axes of the proof of a client or a server. One minute suffices for a client of 500 MiB/s. Three rounds of
+    /// three sizes suffice for a confidence interval.
     pub(crate) const PROVE_SUBJECT: Self = Self {
         protocols: |protocol| protocol.is_http() && !protocol.is_encrypted() && !protocol.has_streams(),
         ceilings: false,
@@ -101,7 +101,7 @@ pub(crate) struct RunArgs {
     /// Bodies in flight on each connection (HTTP/2, HTTP/3 and QUIC)
     #[arg(long, value_name = "N", default_value = "1", value_parser = count(1..=MAX_STREAMS))]
     streams: u32,
-    /// Threads of each end, each on a core of its own, over which the connections are spread
+    /// Threads of each end over which the connections are spread, each on its own core
     #[arg(long, value_name = "N", default_value = "1", value_parser = count(1..=MAX_THREADS))]
     threads: u32,
     /// Rate at which the receiver reads each body, in bytes per second [default: unlimited]
@@ -189,7 +189,7 @@ impl RunArgs {
             return Err(Usage::new(format!("--protocol {}: {reason}", ceiling.name)));
         }
         let networks = self.network.specs(&protocols)?;
-        // Ceilings have no congestion control, and what they would reach over a network is its rate.
+        // A ceiling has no congestion control. Over a network, it would only reach the rate of that network.
         let are_there =
             defaults.ceilings && self.protocol.is_empty() && !self.no_ceiling && !self.network.is_given();
         let mut template = Case::new("");

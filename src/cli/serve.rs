@@ -63,7 +63,7 @@ pub(crate) struct ServeArgs {
     /// Address for the figures of the server, in cleartext: GET /metrics, for Prometheus
     #[arg(long, value_name = "ADDR")]
     metrics: Option<SocketAddr>,
-    /// Also run and measure the servers' ends of `bench --to` on other hosts; needs TLS and --token-file
+    /// Also run and measure the servers' ends for `bench --to` on other hosts; needs TLS and --token-file
     ///
     /// Each run starts a process of its own, which listens on a free port of the address for TLS until the run has ended.
     #[arg(long)]
@@ -71,7 +71,7 @@ pub(crate) struct ServeArgs {
     /// Use of uploaded bytes: discard, verify, or save:DIR
     #[arg(long, default_value = "verify", value_parser = sink(), hide_possible_values = true)]
     pub(crate) sink: SinkKind,
-    /// Threads, each on a core of its own if there are as many, over which connections are spread
+    /// Threads over which connections are spread, each on its own core if there are as many cores
     #[arg(long, value_name = "N", default_value = "1", value_parser = count(1..=MAX_THREADS))]
     pub(crate) threads: u32,
     /// Certificate chain in PEM [default: self-signed, in memory]
@@ -102,7 +102,7 @@ pub(crate) struct ServeArgs {
     /// Log to stderr what the connections do, and why they end
     #[arg(short, long)]
     pub(crate) verbose: bool,
-    /// Form of the log and of all else on stderr: text, or json, an object per line
+    /// Form of the log and of everything else on stderr: text, or json (one object per line)
     #[arg(long, value_name = "FORM", default_value = "text", hide_possible_values = true)]
     pub(crate) log_format: LogFormat,
     /// Largest body of an upload [default: unlimited]
@@ -156,7 +156,7 @@ pub(crate) struct ServeArgs {
     /// Least bytes per second of a transfer, averaged over the idle timeout; 0 accepts any rate
     #[arg(long, value_name = "RATE", default_value = "1KiB", help_heading = "Guards")]
     min_rate: ByteSize,
-    /// Number of unproven QUIC handshakes at which new clients must prove their address
+    /// Number of QUIC handshakes with unvalidated addresses from which new clients get a Retry packet
     #[arg(long, value_name = "N", default_value = "8", help_heading = "Guards")]
     retry_from: usize,
     #[command(flatten)]

@@ -81,7 +81,7 @@ pub(crate) struct SessionArgs {
 }
 
 impl SessionArgs {
-    /// Shows what the session does as the flags of another command line ask for.
+    /// Takes the flags that decide what is shown, and the time limit, from another command line.
     pub(super) fn shown_as(&mut self, flags: &Self) {
         (self.quiet, self.verbose, self.json) = (flags.quiet, flags.verbose, flags.json);
         self.csv |= flags.csv;

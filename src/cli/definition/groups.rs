@@ -189,10 +189,11 @@ fn groups(command: &str) -> Option<Groups> {
     }
 }
 
-/// The limit that short help has: a name for a set of values. The heading of the limits belongs to their definition.
+/// The one flag of the limits that short help has: it names a set of values. The definition of the limits sets their
+/// heading.
 const PROFILE: &str = "profile";
 
-/// Puts the flags of a command into groups, and leaves out of short help what few users need.
+/// Puts the flags of a command into groups, and hides the flags that few users need from short help.
 pub(super) fn arrange(command: Command) -> Command {
     match groups(command.get_name()) {
         Some(groups) => command.mut_args(|arg| place(arg, &groups)),

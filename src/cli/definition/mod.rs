@@ -9,7 +9,7 @@ use clap::{Command, builder::PossibleValuesParser};
 
 pub(crate) use sections::{Section, sections};
 
-/// Returns the definition of the program with all of it.
+/// Completes the definition of the program with defaults, groups and further sections.
 pub(super) fn complete(command: Command) -> Command {
     let names = overview::names();
     let command = names.iter().fold(command, |command, name| command.mut_subcommand(name, complete_one));

@@ -156,7 +156,7 @@ fn examples(command: &str) -> &'static [Example] {
     }
 }
 
-/// Returns the verdicts of a command other than those of every command, with their meanings.
+/// Returns the verdicts that are particular to a command, with their meanings.
 fn verdicts(command: &str) -> &'static [(Verdict, &'static str)] {
     use Verdict::{Inconclusive, IntegrityFailed, Interrupted, MemoryOver, RunFailed, Slower};
     match command {
@@ -218,7 +218,7 @@ fn verdicts(command: &str) -> &'static [(Verdict, &'static str)] {
     }
 }
 
-/// Returns whether Ctrl-C has an exit code of its own, after which finished runs are on disk.
+/// Returns whether Ctrl-C ends a command with a separate exit code. Finished runs are then on disk.
 fn is_interruptible(command: &str) -> bool {
     ["bench", "prove", "conform", "reproduce", "send", "fetch", "longhaul"].contains(&command)
 }
