@@ -8,7 +8,7 @@ use crate::exit::Usage;
 /// The most seconds that the largest default body takes at the rate of a network.
 const MODERATE_S: f64 = 8.0;
 
-/// The size in bytes below which default bodies are not divided, however slow the network is.
+/// The size in bytes at which the largest default body is divided no further, however slow the network is.
 const LEAST: u64 = 16 << 20;
 
 #[derive(Debug, Args)]
