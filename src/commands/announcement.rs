@@ -141,7 +141,8 @@ impl<'a> Announcement<'a> {
         format!("  {kind}{path}\n    {fingerprint}\n")
     }
 
-    /// Returns the flags by which curl and longhaul trust the server, and identify themselves if it wants that.
+    /// Returns the flags by which curl and longhaul trust the server, and present a certificate if the server asks for
+    /// one.
     fn trust(&self) -> [String; 2] {
         let own = if self.asks_for_certificates { "--cert CLIENT.pem " } else { "" };
         match (self.certificate.map(quoted), &self.fingerprint) {
@@ -159,7 +160,7 @@ impl<'a> Announcement<'a> {
             }
             None => [String::new(), String::new()],
         };
-        // A saved upload needs a name, which a file has.
+        // A saved upload needs a name, so the command sends a file.
         let body = match self.sink {
             SinkKind::Save(_) => "-T FILE".to_owned(),
             _ => format!("--size {SIZE}"),

@@ -74,7 +74,7 @@ fn runs<'c>(cases: &'c [Case], of_peers: &'c [PeerRuns]) -> Vec<Run<'c>> {
     own.chain(beside).collect()
 }
 
-/// Refuses axes that only longhaul's own ends have.
+/// Refuses axes that peers do not have, because only longhaul's own ends do.
 fn check(case: &Case) -> Result<(), Usage> {
     let refused = [
         ("--connections and --streams", case.bodies() != 1),
@@ -91,10 +91,11 @@ fn check(case: &Case) -> Result<(), Usage> {
     }
 }
 
-/// Returns the runs of a peer: the cases whose protocol and direction it has. Prints a note on those that are left out.
+/// Returns the runs of a peer: the cases whose protocol and direction it supports. Prints a note on those that are left
+/// out.
 fn runs_of(peer: &Peer, cases: &[Case], args: &RunArgs) -> PeerRuns {
     let is_asked = |protocol: &record::Protocol| {
-        // A program of the user speaks what the user names; HTTP/1.1 is the safe guess.
+        // A program of the user runs with the protocols that the user names, and by default with HTTP/1.1 only.
         !peer.is_custom() || args.names_protocols() || !protocol.has_streams()
     };
     let has_protocol = |case: &&Case| {

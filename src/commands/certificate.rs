@@ -49,8 +49,8 @@ impl Certificate {
 
 fn write(pem: &str) -> io::Result<NamedTempFile> {
     let mut file = tempfile::Builder::new().prefix(START).suffix(END).tempfile()?;
-    // A file system without locks keeps the files of killed servers, or loses one after a minute. Both are harmless: a
-    // client reads the file when it starts.
+    // On a file system without locks, files of killed servers stay, or that of a running server is removed after a
+    // minute. Both are harmless, because a client reads the file when it starts.
     let _ = file.as_file().try_lock();
     file.write_all(pem.as_bytes())?;
     Ok(file)

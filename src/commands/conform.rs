@@ -1,4 +1,4 @@
-//! `longhaul conform`: tests the backpressure of a client, a server or a proxy of someone else, case by case.
+//! `longhaul conform`: tests the backpressure of a third-party client, server or proxy, case by case.
 
 use std::env;
 
@@ -10,7 +10,7 @@ use subject::{Bodies, CONFORM_CASES, CommandLine, Endpoints, SMALL_UPLOAD, Sourc
 use super::report::{json, write_file};
 use crate::{cli::ConformArgs, exit::Usage, output::print};
 
-/// The flags that choose what runs, and those that say where the outcome goes. A case alone has its own.
+/// The flags that the command line of a single case states itself, or leaves out.
 const CHOOSING: [&str; 4] = ["--case", "--protocol", "--direction", "--junit"];
 
 /// Runs `longhaul conform`.

@@ -1,5 +1,5 @@
-//! The controls of a proof: ends whose memory behaves in a known way. An instrument that does not notice it proves
-//! nothing.
+//! The controls of a proof: ends whose memory behaves in a known way. An instrument that does not notice this behaviour
+//! proves nothing.
 
 use record::{ByteSize, Case, ChunkSize, H3_RECV, LimitValue, SinkKind};
 
@@ -8,7 +8,7 @@ use crate::exit::Usage;
 /// The sizes of bodies that are kept whole: the smallest exceeds any budget, and the largest fits any machine.
 const KEPT: [ByteSize; 3] = [ByteSize(32 << 20), ByteSize(64 << 20), ByteSize(128 << 20)];
 
-/// The fewest rounds for an interval over three sizes.
+/// The fewest rounds for a confidence interval over three sizes.
 pub(super) const KEPT_ROUNDS: u32 = 2;
 
 /// The rate of the slow reader. h3 buffers the body for such a reader even where h3 itself is slow, and the largest

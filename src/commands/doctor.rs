@@ -23,7 +23,8 @@ const WATCH: Duration = Duration::from_secs(1);
 /// The number of runs of each case. From these, the standard deviation is known within 40 %.
 const ROUNDS: u32 = 11;
 
-/// The protocols whose noise is measured: that with the least work, the most used one, and that with the most packets.
+/// The protocols whose noise is measured: the one with the least work, the most used one, and the one with the most
+/// packets.
 const NOISY: [&str; 3] = ["tcp", "h2", "h3"];
 
 /// The slowdown, as a share, for which `doctor` states the number of rounds that reveal it.
@@ -104,7 +105,7 @@ fn repeat(cases: &[Case], rounds: u32) -> anyhow::Result<Vec<Record>> {
     Ok(records)
 }
 
-/// Describes the noise of a case: the differences that mean nothing here, and the rounds that reveal a slowdown of
+/// Describes the noise of a case: the differences that are insignificant here, and the rounds that reveal a slowdown of
 /// [`SLOWDOWN`].
 fn described(case: &Case, goodputs: &[f64]) -> Option<String> {
     let (median, noise) = (median(goodputs)?, Noise::of(goodputs)?);

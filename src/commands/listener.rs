@@ -1,4 +1,4 @@
-//! `longhaul prove` for a server or a proxy of someone else: longhaul is its client, and the server behind a proxy.
+//! `longhaul prove` for a third-party server or proxy. longhaul is the client, and also the server behind a proxy.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +18,7 @@ use crate::{
     recording::Recording,
 };
 
-/// Both directions, which are the default where bodies can come down.
+/// Both directions, which are the default if there is a URL for downloads.
 const BOTH: &[Direction] = &[Direction::Up, Direction::Down];
 
 /// Runs `longhaul prove` for a server or a proxy.
@@ -75,7 +75,8 @@ impl Readers {
             }
             // The reader behind a proxy stands still in each run, until the proxy has absorbed what it can.
             ListenerRole::Proxy { .. } if has_process(args) => (Vec::new(), fast.clone()),
-            // The bytes that it absorbs, over all sizes, are all that is known of such a proxy.
+            // Without known processes, only the absorbed bytes over all sizes are known, and a stalled reader adds
+            // nothing.
             ListenerRole::Proxy { .. } => (Vec::new(), Vec::new()),
         };
         Ok(Self { stalled: stalled(&to_stall, args.stall()), fast, to_slow })
@@ -93,8 +94,8 @@ fn has_process(args: &ProveArgs) -> bool {
     args.listener.watch.is_some() || !args.command.is_empty()
 }
 
-/// Runs the cases. A process that lives on may keep the memory of a large body, which would hide the growth over sizes, so
-/// each size runs in all its rounds before the next larger one.
+/// Runs the cases. A process that outlives its runs may keep the memory of a large body, which would hide growth over
+/// sizes. With such a process, each size runs in all its rounds before the next larger size.
 fn run(
     recording: &mut Recording<'_>,
     program: &dyn Executor,

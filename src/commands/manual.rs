@@ -15,7 +15,7 @@ use crate::cli::{self, Section};
 /// # Errors
 /// Writing to memory does not fail.
 pub(super) fn page(command: &Command) -> io::Result<Vec<u8>> {
-    // The texts of flags that short help leaves out would be left out here, too.
+    // clap_mangen would leave out the texts of flags that are hidden in short help.
     let whole = command.clone().mut_args(|arg| arg.hide_short_help(false));
     let man = Man::new(whole).source(concat!("longhaul ", env!("CARGO_PKG_VERSION")));
     let mut page = Vec::new();

@@ -49,7 +49,7 @@ pub(super) fn main(args: MergeArgs) -> anyhow::Result<Verdict> {
             },
         }
     });
-    // A thread that waits for its input is not waited for.
+    // Do not wait for a thread that still waits for input.
     runtime.shutdown_background();
     outcome
 }
@@ -100,7 +100,8 @@ fn existing(path: &Path) -> &Path {
     folders.find(|folder| folder.exists()).unwrap_or(Path::new("."))
 }
 
-/// Writes the records and their sum. The draft exists within this function only, in which it waits for nothing but the disk.
+/// Writes the records and their sum. The draft exists only while this function runs, and the function waits for nothing
+/// but the disk.
 fn write(spool: Spool, args: &MergeArgs, stop: &Stop) -> anyhow::Result<Written> {
     let mut is_published = stop.writing()?;
     let draft = Draft::of(&args.output)?;
@@ -113,21 +114,21 @@ fn write(spool: Spool, args: &MergeArgs, stop: &Stop) -> anyhow::Result<Written>
     Ok(written)
 }
 
-/// The end of a merge by a signal.
+/// The request to stop a merge, which a signal makes.
 struct Stop {
     is_demanded: AtomicBool,
-    /// Whether the results have their name. Locked while a draft exists.
+    /// True once the results have their final name. Locked while a draft exists.
     is_published: Mutex<bool>,
 }
 
-/// Whether a merge stopped before or after its results had their name.
+/// The time of a stop: before or after the results got their final name.
 enum Stopped {
     Before,
     After,
 }
 
 impl Stop {
-    /// Ends the merge before its next record, and waits until its draft is removed.
+    /// Ends the merge before its next record, and waits until its draft is removed or published.
     fn demand(&self) -> Stopped {
         self.is_demanded.store(true, Ordering::Relaxed);
         if *self.locked() { Stopped::After } else { Stopped::Before }

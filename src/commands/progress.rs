@@ -20,7 +20,7 @@ struct Shown {
     /// The size of all bodies, if it is known.
     size: Option<ByteSize>,
     began: Stamp,
-    /// The offset at the last line, and the rate before it.
+    /// The time of the last line, and the bytes that had moved by then.
     last: Option<(Stamp, u64)>,
 }
 

@@ -25,7 +25,7 @@ use crate::{
 /// The goodput of a slow reader as a share of a fast one's.
 pub(super) const SLOW: f64 = 0.25;
 
-/// The number of rounds whose reader stands still.
+/// The number of rounds with a reader that stands still.
 pub(super) const STALLED_ROUNDS: u32 = 1;
 
 /// The granularity of slow rates, in bytes per second: round figures are easy to read.

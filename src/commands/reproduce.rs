@@ -43,7 +43,7 @@ pub(super) fn main(args: &ReproduceArgs) -> anyhow::Result<Verdict> {
 /// reason.
 fn cases(records: &[Record]) -> Vec<Case> {
     let (mut known, mut cases) = (HashSet::new(), Vec::new());
-    // Programs in the place of one end stand beside the same cases with longhaul's own ends.
+    // A run with a peer is left out, because a run with longhaul's own ends has the same case.
     let is_own = |record: &&Record| record.peer_program.is_none() && record.purpose != Some(Purpose::Control);
     for record in records.iter().filter(is_own) {
         if !known.insert(record.case.key()) {

@@ -1,4 +1,4 @@
-//! `longhaul prove` for a program of someone else: longhaul is the other end of its transfers.
+//! `longhaul prove` for a third-party program. longhaul is the other end of its transfers.
 //!
 //! The program runs once for each size of the body and each round: first at full speed, then, if it sends the body, to a
 //! slow reader, and once to a reader that stands still for a time. [`analyse::Proof`] judges the memory of its processes.
@@ -18,10 +18,10 @@ use crate::{
     recording::Recording,
 };
 
-/// The default number of rounds of a series: with three sizes, three rounds have an interval.
+/// The default number of rounds of a series: three rounds of three sizes suffice for a confidence interval.
 const ROUNDS: u32 = 3;
 
-/// Runs `longhaul prove` for a program of someone else.
+/// Runs `longhaul prove` for a third-party program.
 pub(super) fn main(args: &ProveArgs) -> anyhow::Result<Verdict> {
     match &args.listener.role() {
         Some(role) => listener::main(args, role),
@@ -81,7 +81,7 @@ fn prove_client(args: &ProveArgs) -> anyhow::Result<Verdict> {
     close(recording, false)
 }
 
-/// Refuses axes that only longhaul's own ends have.
+/// Refuses axes that third-party programs do not have, because only longhaul's own ends do.
 pub(super) fn check(case: &Case) -> Result<(), Usage> {
     let protocol = &case.protocol;
     if Protocol::by_name(protocol).is_some_and(|row| !row.is_http()) {

@@ -1,7 +1,7 @@
 //! `longhaul prove --trace`: the call sites of memory that grows.
 //!
-//! A case whose memory grows is run once more, with its allocations traced. That run is no measurement and has no record, since tracing
-//! takes time and memory of its own.
+//! A case whose memory grows is run once more, with its allocations traced. That run is no measurement and has no
+//! record, because tracing itself takes time and memory.
 
 use std::fmt::Write as _;
 

@@ -94,7 +94,8 @@ fn report(args: &RemoteArgs, transferred: &TransferReport, stdout: Stdout) -> an
     Ok(if fault.kind == FaultKind::Integrity { Verdict::IntegrityFailed } else { Verdict::RunFailed })
 }
 
-/// Returns what the server did not do of the handshake that was asked for; `None` if it did all.
+/// Returns the part of the requested handshake that the server did not support; `None` if the handshake was as
+/// requested.
 fn shortfall(asked: HandshakeKind, resumption: Resumption) -> Option<&'static str> {
     match resumption {
         Resumption { session_received: false, .. } => {
@@ -167,14 +168,14 @@ fn described(TransferReport { record, receipt, resumed_at, .. }: &TransferReport
     lines.iter().map(|line| format!("{line}\n")).collect()
 }
 
-/// Returns the window of HTTP/2 that this end has granted at last; `None` unless the window adapts.
+/// Returns the last window of HTTP/2 that this end has granted; `None` unless the window adapts.
 fn opened_window(record: &Record) -> Option<String> {
     let bound = record.limits.auto_bound(&H2_WINDOW)?;
     let opened = record.receiver.as_ref()?.receive_window_bytes?;
     Some(format!("HTTP/2 window: opened to {} of at most {}", size(opened), size(bound)))
 }
 
-/// Formats a size: as a user would ask for it if it is round, else in MiB.
+/// Formats a size: a round size as a user writes it, and any other size in MiB.
 fn size(bytes: u64) -> String {
     let text = ByteSize(bytes).to_string();
     match text.split_at(text.trim_end_matches(char::is_alphabetic).len()) {

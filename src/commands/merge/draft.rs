@@ -1,7 +1,8 @@
 //! The folder in which a merge is written before it appears under its name.
 //!
-//! The draft stands beside the result, so that a rename moves it, and is locked while its process lives. What a killed process left
-//! behind is therefore told from the draft of another merge, and the next merge into the same folder takes it over.
+//! The draft stands beside the result, so that a rename moves it, and is locked while its process lives. The lock
+//! distinguishes the draft of a running merge from that of a killed process, which the next merge into the same folder
+//! takes over.
 
 use std::{
     ffi::OsString,
@@ -29,7 +30,7 @@ impl<'a> Draft<'a> {
         fs::create_dir_all(parent(output)).with_context(|| unwritable(output))?;
         loop {
             let lock = locked(&path, output)?;
-            // Since it was opened, another merge may have removed or replaced it.
+            // Since the draft was opened, another merge may have removed or replaced it.
             if is_at(&lock, &path) {
                 let draft = Self { output, path, _lock: lock };
                 draft.check_output()?;
@@ -57,14 +58,14 @@ impl<'a> Draft<'a> {
 
 impl Drop for Draft<'_> {
     fn drop(&mut self) {
-        // The next merge into the same folder removes what stays.
+        // If this fails, the next merge into the same folder removes the draft.
         let _ = remove(&self.path);
     }
 }
 
-/// Checks that nothing has the name of the output.
+/// Checks that nothing exists at the path of the output.
 pub(super) fn check_free(output: &Path) -> Result<(), Usage> {
-    // A link to nothing counts, too.
+    // A symbolic link without a target counts as well.
     match fs::symlink_metadata(output) {
         Err(_) => Ok(()),
         Ok(_) => {

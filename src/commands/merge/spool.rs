@@ -18,8 +18,8 @@ use record::{Record, Results};
 use super::Stop;
 use crate::{exit::Usage, input::read_each_if_any};
 
-/// How far the clock of another machine may be ahead of this one. The clocks of machines that set them by NTP differ by milliseconds,
-/// those of others by seconds. A run that seems to start in the future by more is of a clock that is wrong.
+/// The most by which the clock of another machine may be ahead of this one. Clocks that are set by NTP differ by
+/// milliseconds, and others by seconds. If a run seems to start further in the future, its clock is wrong.
 const AHEAD: Duration = Duration::from_secs(60);
 
 /// Records as lines in a file without a name.
@@ -43,7 +43,7 @@ struct Key {
 /// The sum of the records that were written.
 pub(super) struct Written {
     pub(super) merged: Merged,
-    /// The number of records that were in the inputs before.
+    /// The number of records that were left out, because the inputs have them more than once.
     pub(super) repeated: u64,
 }
 

@@ -21,7 +21,8 @@ const RUNS: usize = 3;
 /// The seconds that a body takes at the planned goodput: long enough that the opening of windows does not count.
 const BODY_S: f64 = 5.0;
 
-/// The bytes of a chunk, and so of a DATA frame: what every peer admits (RFC 9113 section 6.5.2), as in the plan.
+/// The bytes of a chunk, and therefore of a DATA frame: the largest that every peer admits (RFC 9113 section 6.5.2), as
+/// in the plan.
 const FRAME: u64 = 16 << 10;
 
 /// The largest difference between a median and the plan, as a share of the plan.
@@ -65,7 +66,8 @@ pub(super) fn verify(plans: &[ProtocolPlan], network: NetworkSpec, path: Path) -
     Ok(verdict)
 }
 
-/// Returns the case of one body with a setting. TCP ends at the relay, whose window takes the place of the socket's.
+/// Returns the case of one body with a setting. TCP ends at the relay, so the queue of the relay takes the place of the
+/// socket's window.
 fn case(protocol: &'static str, setting: &Setting, network: NetworkSpec) -> anyhow::Result<Case> {
     let mut case = Case::new(protocol);
     let profile = Profile::ALL.iter().find(|profile| profile.name() == setting.profile);
