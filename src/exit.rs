@@ -21,8 +21,8 @@ impl Usage {
 /// The exit code of wrong usage and of unreadable input.
 pub(crate) const USAGE: u8 = 2;
 
-/// Returns the exit code of an outcome. An error is reported in one line on stderr. A reader of stdout who wants no more,
-/// such as `head`, is none: the program ends quietly.
+/// Returns the exit code of an outcome. An error is reported in one line on stderr. If the reader of stdout is gone,
+/// such as `head` after its last line, the program ends quietly with success.
 pub(crate) fn code(outcome: anyhow::Result<Verdict>) -> ExitCode {
     match outcome {
         Ok(verdict) => ExitCode::from(verdict.exit_code()),

@@ -26,8 +26,8 @@ impl Intervals {
         *self = Self::new(self.length);
     }
 
-    /// Takes a report on the bytes that have moved until `now`, a time since any fixed moment. Returns the line of the
-    /// interval that it ends, if it ends one.
+    /// Takes a report on the bytes that have moved until `now`, a time since any fixed moment. If the report ends an
+    /// interval, returns the line of that interval.
     pub(crate) fn report(&mut self, now: Duration, bytes: u64) -> Option<String> {
         let first = *self.first.get_or_insert(now);
         let (last, before) = *self.last.get_or_insert((now, bytes));

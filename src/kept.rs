@@ -33,7 +33,7 @@ pub(crate) enum Kept {
 /// A folder of results that no other process writes.
 pub(crate) struct Folder {
     results: Results,
-    /// The disk held back for the report.
+    /// The disk space that is reserved for the report.
     reserve: Option<File>,
     /// The locked file of records. `None` on a file system without locks.
     _lock: Option<File>,
@@ -83,7 +83,7 @@ impl Kept {
         Ok((Self::Folder(Folder::of(resumed.results, lock)), resumed.records))
     }
 
-    /// The folder of results, if there is one.
+    /// Returns the folder of results, if there is one.
     pub(crate) fn folder(&self) -> Option<&Path> {
         match self {
             Self::Folder(folder) => Some(folder.results.folder()),
@@ -126,16 +126,16 @@ impl Kept {
     }
 }
 
-/// Locks the file of records of a folder, until the returned file is closed or the process ends, however it ends. Returns
-/// `None` on a file system without locks.
+/// Locks the file of records of a folder, until the returned file is closed or the process ends, however it ends.
+/// Returns `None` on a file system without locks, or if the file cannot be opened.
 ///
 /// # Errors
-/// Fails if another process has locked the file, or it cannot be opened.
+/// Fails if another process has locked the file.
 fn lock(folder: &Path) -> anyhow::Result<Option<File>> {
     let path = folder.join(RECORD_FILES[0]);
     let file = match File::open(&path) {
         Ok(file) => file,
-        // The reader of the records says so better.
+        // The reader of the records fails next, with a better message.
         Err(_) => return Ok(None),
     };
     match file.try_lock() {

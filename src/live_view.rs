@@ -30,12 +30,12 @@ pub(crate) struct LiveView {
     /// The nominal time of the case that is shown.
     nominal: Duration,
     body_bytes: u64,
-    /// The program of someone else in the running case.
+    /// The peer in the running case; `None` if both ends are longhaul's own.
     peer: Option<String>,
     received: Option<(Stamp, u64)>,
     goodput: Option<f64>,
     memory: ByEnd<EndMemory>,
-    /// True while the host of the servers' ends is awaited.
+    /// True while the host of the server ends is awaited.
     is_waiting: bool,
     /// The intervals that have a line each, if they were asked for.
     intervals: Option<Intervals>,
@@ -55,7 +55,7 @@ struct EndMemory {
 }
 
 impl LiveView {
-    /// Returns a view of about the `expected` runs, which it announces.
+    /// Prints the `expected` runs, and returns a view of them.
     pub(crate) fn of(expected: Expectation) -> Self {
         if expected.runs() > 0 {
             eprintln!("{expected}");
@@ -143,7 +143,7 @@ impl LiveView {
         self.expected.left(self.done, self.began.elapsed())
     }
 
-    /// Returns the name of a case, with the program of someone else that takes part.
+    /// Returns the name of a case, with that of the peer that takes part.
     fn name(&self, case: &Case) -> String {
         let peer = self.peer.as_ref().map_or_else(String::new, |peer| format!(" {peer}"));
         format!("{}{peer}", case.key())
@@ -178,7 +178,7 @@ impl LiveView {
         self.received = Some((now, bytes));
     }
 
-    /// Prints a line above those that are redrawn, or with its `addition` where none are.
+    /// Prints a line above the redrawn lines. If no lines are redrawn, `addition` follows on the same line.
     fn print(&mut self, line: &str, addition: &str) {
         match &mut self.mode {
             Mode::Live(status) => status.print_above(&format!("{line}\n")),
@@ -221,7 +221,7 @@ impl Observer for LiveView {
     }
 
     fn started(&mut self, case: &Case, round: u32) {
-        // A session that runs until its figures are precise has more runs than were expected.
+        // A session that runs until its figures are precise may have more runs than were expected.
         let (run, runs) = (self.finished + 1, self.expected.runs().max(self.finished + 1));
         let name = format!("{} round {}", self.name(case), round + 1);
         self.show(case, format!("[{run}/{runs}]"), name);

@@ -42,12 +42,12 @@ pub(crate) fn start_at(level: Option<Level>, format: LogFormat) {
     }
 }
 
-/// Tells the operator what may be unwanted.
+/// Warns the operator of a condition that may be unwanted.
 pub(crate) fn warning(text: &str) {
     if IS_JSON.load(Relaxed) { tracing::warn!("{text}") } else { eprintln!("WARNING: {text}") }
 }
 
-/// Tells the operator what is good to know.
+/// Tells the operator a fact that needs no action.
 pub(crate) fn remark(text: &str) {
     if IS_JSON.load(Relaxed) { tracing::info!("{text}") } else { eprintln!("{text}") }
 }

@@ -56,14 +56,14 @@ fn main() -> ExitCode {
     }
 }
 
-/// Makes the libraries ask the allocator of this program.
+/// Registers the allocator of this program, from which the libraries take figures of the heap.
 fn read_heap() {
     process::read_heap_by(process::HeapReader {
         bytes: || allocator::live_bytes().map(|bytes| bytes as u64),
         heap: live_heap,
         join: || {
             allocator::count_thread();
-            // Without an arena of its own, the thread allocates from that of the first one.
+            // If this fails, the thread allocates from the arena of the first thread.
             let _ = allocator::use_own_arena();
         },
     });
@@ -109,8 +109,8 @@ fn is_reader_of_stderr_gone(info: &PanicHookInfo<'_>) -> bool {
     text.is_some_and(|text| text.starts_with("failed printing to stderr: Broken pipe"))
 }
 
-/// Makes a file that exceeds RLIMIT_FSIZE a failed write, instead of the end of the program. All threads inherit the
-/// blocked signal.
+/// Makes a write beyond RLIMIT_FSIZE fail, instead of ending the program by SIGXFSZ. All threads inherit the blocked
+/// signal.
 fn outlive_file_size_limit() {
     let mut signals = SigSet::empty();
     signals.add(Signal::SIGXFSZ);

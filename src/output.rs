@@ -15,7 +15,8 @@ use terminal_size::{Width, terminal_size_of};
 /// The width of a terminal that does not state its width, in columns.
 const USUAL_COLUMNS: usize = 80;
 
-/// The characters of a path that a URL carries as they are: those that RFC 3986 does not reserve, and `/`.
+/// The characters of a path that are percent-encoded in a URL: all except `/` and the unreserved characters (RFC 3986
+/// section 2.3).
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
 /// The cause of an error when the reader of standard output has gone, such as `head` after its last line.
@@ -37,7 +38,7 @@ pub(crate) fn written(outcome: io::Result<()>) -> anyhow::Result<()> {
     outcome.context("cannot write to stdout")
 }
 
-/// Returns whether an error is due to the reader of standard output, who wants no more.
+/// Returns whether an error means that the reader of standard output is gone.
 pub(crate) fn is_reader_gone(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| cause.is::<ReaderGone>())
 }

@@ -36,7 +36,7 @@ use crate::{
     output::{file_url, is_reader_gone, note, print, stderr_screen},
 };
 
-/// The most rounds of a program of someone else that decide nothing, as a multiple of the planned rounds.
+/// The most rounds of a third-party program whose proof stays inconclusive, as a multiple of the planned rounds.
 const MOST: u32 = 4;
 
 /// A running session, and the folder of its records.
@@ -44,7 +44,7 @@ pub(crate) struct Recording<'a> {
     args: &'a SessionArgs,
     session: Session,
     kept: Kept,
-    /// The recorded runs of the session that continues.
+    /// The recorded runs of the session that continues; `None` for a new session.
     earlier: Option<Earlier>,
     /// The number of records that this invocation has written.
     made: usize,
@@ -52,7 +52,7 @@ pub(crate) struct Recording<'a> {
     runtime: Runtime,
     /// The folder for a cgroup of each end; `None` for a session without such cgroups.
     enclosures: Option<Enclosures>,
-    /// The host of the servers' ends; `None` for this one.
+    /// The host of the server ends; `None` for this host.
     peer_host: Option<Rc<PeerHost>>,
     /// The signals since the beginning, including those that arrive while digests are computed between two phases of
     /// runs.
@@ -77,7 +77,7 @@ enum End {
 }
 
 impl<'a> Recording<'a> {
-    /// Begins a session of about the `expected` runs, the first of them of `cases`.
+    /// Begins a session of about the `expected` runs, whose first runs are those of `cases`.
     ///
     /// # Errors
     /// Fails if the folder of results cannot be written.
@@ -129,7 +129,7 @@ impl<'a> Recording<'a> {
         self.session = self.session.clone().limiting_slopes(limit);
     }
 
-    /// Declares one end of all later runs to be a program of someone else with this command line.
+    /// Declares one end of all later runs to be a third-party program with this command line.
     pub(crate) fn declare_subject(&mut self, subject: Subject, command: &str) {
         self.session = self.session.clone().about(subject, command);
     }
@@ -145,7 +145,7 @@ impl<'a> Recording<'a> {
     }
 
     /// Runs each end of all later runs in its own cgroup, which states the kernel's memory for that end. Prints a note
-    /// if no cgroups can be made: that memory is then unknown.
+    /// if no cgroups can be made, because that memory is then unknown.
     pub(crate) fn enclose_ends(&mut self) {
         match Enclosures::find() {
             Ok(enclosures) => self.enclosures = Some(enclosures),
@@ -173,8 +173,8 @@ impl<'a> Recording<'a> {
         self.run_rounds(executor, cases, 0..rounds, purpose);
     }
 
-    /// Runs every case as [`run_by`](Self::run_by) does. Unless the user has set their number or a precision, further rounds follow as
-    /// long as the intervals are too wide to decide, [`MOST`] times as many at most.
+    /// Runs every case as [`run_by`](Self::run_by) does. Unless the user has set the number of rounds or a precision,
+    /// further rounds follow while the confidence intervals are too wide to decide, up to [`MOST`] times `rounds`.
     ///
     /// # Errors
     /// Fails if the records cannot be read back.
@@ -293,8 +293,8 @@ impl<'a> Recording<'a> {
         self.kept.records()
     }
 
-    /// Removes the live view, prints the conclusion, and writes the report beside the records. Returns the verdict,
-    /// unless the session was interrupted.
+    /// Removes the live view, prints the conclusion, and writes the report beside the records. Returns `verdict`,
+    /// unless the session was interrupted or had no run left to make.
     ///
     /// # Errors
     /// Fails if the folder cannot be written, stdout is closed, or a record could not be written.
@@ -327,7 +327,7 @@ impl<'a> Recording<'a> {
             print(text)?
         }
         let is_reader_gone = matches!(&self.end, End::Failed(error) if is_reader_gone(error));
-        // The text on stdout says so, too, if there are records.
+        // If there are records, the text on stdout already states the interruption.
         let is_said =
             matches!(self.end, End::Interrupted) && analysis.interruption.is_some() && !self.args.json;
         if let Some(stopped) = stopped.filter(|_| !is_said && !is_reader_gone) {
@@ -366,8 +366,8 @@ fn undecided(cases: &[Case], records: &[Record]) -> Vec<Case> {
     cases.iter().filter(|case| open.contains(&case.key().without_body())).cloned().collect()
 }
 
-/// Prints a warning of each condition of this machine that spoils the figures of some cases. Results are worth less
-/// because of it, so the user hears of it whatever else is silent.
+/// Prints a warning of each condition of this machine that spoils the figures of some cases. The warnings are printed
+/// even with `--quiet`, because the results are worth less.
 fn warn(warnings: &[Warning]) {
     let screen = stderr_screen();
     let lines = warnings.iter().map(|warning| screen.headed(Tone::Warning, "Warning", &warning.to_string()));
@@ -377,7 +377,8 @@ fn warn(warnings: &[Warning]) {
     }
 }
 
-/// The shortest session, in seconds, whose own processor time is not mostly that of its start.
+/// The shortest session whose processor time is stated, in seconds. A shorter session spends most of that time at its
+/// start.
 const WORTH_STATING_S: f64 = 10.0;
 
 /// Prints the processor time of the live view and of the session. The figures of the two ends do not contain it.

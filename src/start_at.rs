@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{exit::Usage, output::note};
 
-/// The longest wait. A later time is more likely that of a clock which is wrong, by an hour or a time zone.
+/// The longest wait. A later time more likely means that a clock is wrong, by an hour or a time zone.
 const LONGEST_WAIT: SignedDuration = SignedDuration::from_mins(10);
 
 /// The longest delay after the time. A sender that is later than this was stopped, or its clock was set.
@@ -78,7 +78,7 @@ impl StartAt {
         ));
     }
 
-    /// Returns the rest of the wait; `None` if it is over.
+    /// Returns the rest of the wait; `None` if the time has come.
     fn left(self, now: Timestamp) -> Option<Duration> {
         Duration::try_from(self.0.duration_since(now)).ok().filter(|left| !left.is_zero())
     }

@@ -59,7 +59,8 @@ impl StatusLines {
     }
 }
 
-/// A terminal that does not take the lines, such as a closed one, is no reason to end a measurement.
+/// Writes a frame to stderr. A failure, such as a closed terminal, is ignored, because it is no reason to end a
+/// measurement.
 fn emit(frame: &str) {
     let mut stderr = io::stderr().lock();
     let _ = stderr.write_all(frame.as_bytes()).and_then(|()| stderr.flush());
@@ -76,8 +77,8 @@ fn clipped(line: &str, columns: usize) -> String {
     format!("{cut}…")
 }
 
-/// Returns the bytes that remove lines of these lengths, in whose last the cursor stands. A terminal that has become
-/// narrower has broken them into several rows.
+/// Returns the bytes that remove lines of these lengths. The cursor must be in the last line. A terminal that has
+/// become narrower has broken the lines into several rows.
 fn erasing(lengths: &[usize], columns: usize) -> String {
     if lengths.is_empty() {
         return String::new();

@@ -12,7 +12,7 @@ use subject::{
 use super::{End, Recording};
 use crate::exit::Usage;
 
-/// A program of someone else, with the cases in which it is one end.
+/// A peer, with the cases in which it is one end.
 pub(crate) struct PeerRuns {
     pub(crate) peer: Peer,
     pub(crate) cases: Vec<Case>,
@@ -66,7 +66,7 @@ impl Recording<'_> {
         Ok(())
     }
 
-    /// Writes the files with the bodies that the programs need. `None` if they need none.
+    /// Writes the files with the bodies that the peers need. `None` if they need none.
     fn bodies(&self, peers: &[PeerRuns]) -> anyhow::Result<Option<Bodies>> {
         let needed = peers.iter().flat_map(|runs| {
             runs.cases.iter().filter(|case| runs.peer.needs_file(case.direction)).map(|case| case.body)

@@ -8,14 +8,15 @@ use run::Earlier;
 use super::{Place, Recording};
 use crate::{cli::SessionArgs, exit::Usage, expectation::Expectation, kept::Kept, output::note};
 
-/// A run of each round: a case, and the program of someone else at one of its ends.
+/// A run of each round: a case, and the peer at one of its ends, if there is one.
 pub(crate) struct Run<'c> {
     pub(crate) case: &'c Case,
     pub(crate) peer: Option<String>,
 }
 
 impl<'a> Recording<'a> {
-    /// Continues the session in `folder`, which consists of `rounds` rounds of these runs: the recorded ones are not made again.
+    /// Continues the session in `folder`, which consists of `rounds` rounds of `runs`. Recorded runs are not made
+    /// again.
     ///
     /// # Errors
     /// Fails if another process writes the folder, if the records are not those of such a session, of this machine and of this

@@ -1,4 +1,4 @@
-//! The host of the servers' ends, if it is another one.
+//! The other host, on which the server ends of a session run.
 
 use std::rc::Rc;
 
@@ -42,7 +42,7 @@ fn described(facts: &HostFacts) -> String {
 }
 
 impl Recording<'_> {
-    /// Runs the servers' ends of all later runs on another host, if there is one. Prints the warnings of that host.
+    /// Runs the server ends of all later runs on another host, if there is one. Prints the warnings of that host.
     pub(crate) fn run_servers_on(&mut self, host: Option<PeerHost>) {
         let Some(host) = host else { return };
         let facts = host.facts();

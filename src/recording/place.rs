@@ -41,7 +41,8 @@ impl Place {
     }
 }
 
-/// Makes each network of `cases` once that not every machine can make.
+/// Makes once each network of `cases` that needs more than sockets, so that a machine without it fails before the first
+/// run.
 async fn try_networks(cases: &[Case]) -> anyhow::Result<()> {
     let needs_rights = |network: &NetworkSpec| network.relay != RelayKind::Sockets;
     let mut tried = Vec::new();
