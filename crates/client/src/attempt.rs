@@ -249,7 +249,7 @@ fn prove(outcome: &mut Outcome, contents: &mut Contents) {
     }
 }
 
-/// Returns a number that changes when bytes of the bodies move; `None` while none could move.
+/// Returns a number that changes when bytes of the bodies move; `None` while no byte could move.
 fn pulse(activities: &[Activity], bytes: u64, links: &Links) -> Option<u64> {
     let has = |state| activities.iter().any(|activity| activity.state() == state);
     match () {

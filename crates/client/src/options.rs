@@ -106,7 +106,7 @@ impl Options {
         Self { handshake, ..self }
     }
 
-    /// Sets the number of bodies that a transfer moves at once. Each is a request of its own, for the same URL.
+    /// Sets the number of bodies that a transfer moves at once. Each body is a separate request for the same URL.
     #[must_use]
     pub fn with_load(self, load: Load) -> Self {
         Self { load, ..self }

@@ -89,8 +89,8 @@ pub(crate) fn is_same_origin(one: &Target, other: &Target) -> bool {
     origin(one) == origin(other)
 }
 
-/// Returns the options of requests to another origin: without credentials, without the fields that hold some, and with
-/// the host of the URL. As in curl, all other fields stay.
+/// Returns the options of requests to another origin: without credentials, without header fields that hold credentials,
+/// and with the host of the URL. As in curl, all other fields stay.
 fn for_other_origin(options: &RequestOptions) -> RequestOptions {
     let is_kept = |field: &HeaderEdit| match field {
         HeaderEdit::Set(name, _) => ![header::AUTHORIZATION, header::COOKIE].contains(name),

@@ -92,7 +92,7 @@ struct Accepting<'a> {
 }
 
 impl Accepting<'_> {
-    /// Accepts connections for ever, each of which runs in a task of its own.
+    /// Accepts connections for ever. Each connection runs in a separate task.
     async fn accept_all(&self, connections: &mut JoinSet<()>) {
         let (mut failures, mut refusals) = (Occasional::default(), Occasional::default());
         let mut spare = spare();

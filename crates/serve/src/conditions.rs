@@ -62,8 +62,8 @@ pub(crate) fn are_present(headers: &HeaderMap) -> bool {
         .any(|name| headers.contains_key(name))
 }
 
-/// Returns the file that the preconditions of an upload allow it to replace. They hold now, and must still hold when
-/// the body is complete.
+/// Returns the file that the preconditions of an upload allow it to replace. The preconditions hold now, and must still
+/// hold when the body is complete.
 pub(crate) fn replaceable(headers: &HeaderMap, file: Option<&Validators>) -> Existing {
     if Tags::of(headers, header::IF_NONE_MATCH).any {
         return Existing::Keep;

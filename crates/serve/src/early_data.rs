@@ -8,9 +8,9 @@ use crate::refusal::Refusal;
 /// The field by which a proxy marks a request that reached it in early data (RFC 8470 section 5.1).
 const EARLY_DATA: HeaderName = HeaderName::from_static("early-data");
 
-/// Checks that an attacker can do no harm by repeating a request: its method is safe, or it was not sent in early data,
-/// neither to this server nor to a proxy. Waiting for the handshake of this connection would not make a proxy's request
-/// safe.
+/// Checks that an attacker can do no harm by repeating a request. Its method must be safe, or the request must not have
+/// been sent in early data, neither to this server nor to a proxy. Waiting for the handshake of this connection would
+/// not make a proxy's request safe.
 ///
 /// # Errors
 /// Fails if the method is not safe (425). The client then repeats the request without early data.

@@ -61,8 +61,8 @@ pub(crate) async fn unless_sender_stalls<T>(
     unless(stall, upload).await.ok_or_else(|| Stalled::by(patience))
 }
 
-/// Runs a download to its end, or aborts it once its client has taken too little: neither chunks of this body, nor a
-/// fair share of the bytes that the connection has delivered.
+/// Runs a download to its end, or aborts it once its client has taken too little. Chunks of this body count, and so
+/// does its share of the bytes that the connection has delivered.
 ///
 /// # Errors
 /// Fails if the client stalled.

@@ -70,7 +70,7 @@ impl Observer {
         self.counters.refuse_connection(limit);
     }
 
-    /// Counts a request whose stream was reset without a response, for want of a place.
+    /// Counts a request whose stream was reset without a response, because no place was free.
     pub(crate) fn dropped_request(&self) {
         self.counters.refuse(None);
     }

@@ -1,4 +1,4 @@
-//! The appending of a request's content to an upload. It runs in a task of its own, so that bytes that have arrived are
+//! The appending of a request's content to an upload. It runs in a separate task, so that bytes that have arrived are
 //! kept, however the request ends.
 
 use std::mem;
