@@ -1,10 +1,10 @@
 //! Proofs, in tests, that memory stays constant whatever the size of the input.
 //!
 //! [`assert_constant_memory!`] runs a closure with inputs of several sizes, each in a fresh process of the test binary.
-//! [`Proof::of_command`] runs another program, and [`Proof::watching`] watches one that runs already. While a run lasts, the
-//! memory of its process and of all descendants is sampled. Memory is constant if neither its course within the runs of the
-//! largest input nor its peaks over all sizes grow by more than a limit per GiB of input: the rule of `longhaul prove`.
-//! Figures come from Linux's `/proc`; on other systems, a proof fails with an error.
+//! [`Proof::of_command`] runs another program, and [`Proof::watching`] watches one that runs already. While a run
+//! lasts, the memory of its process and of all descendants is sampled. Memory is constant if it grows by no more than a
+//! limit per GiB of input, both within the runs of the largest input and in its peaks over all sizes. This is the rule
+//! of `longhaul prove`. Figures come from Linux's `/proc`; on other systems, a proof fails with an error.
 //!
 //! ```
 //! use std::{fs::File, io};

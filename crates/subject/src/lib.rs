@@ -1,10 +1,10 @@
 //! Proofs of constant memory for third-party programs that carry HTTP bodies.
 //!
-//! A [`ClientProgram`] is an [`Executor`](run::Executor): for each case, it starts a fresh server and the client,
-//! samples the memory of the client's processes while the body moves, and checks that it arrived whole. The outcome is
-//! a record whose one end is the program, for [`analyse`] to judge. A [`ServerProgram`] is a server that longhaul's
-//! client uploads to or downloads from. A [`ProxyProgram`] stands between longhaul's client and longhaul's server. A
-//! [`SeriesProgram`] is any program whose input has a size.
+//! A [`ClientProgram`] is an [`Executor`](run::Executor). For each case, it starts a fresh server and the client, and
+//! samples the memory of the client's processes while the body moves. It then checks that the body arrived whole. The
+//! outcome is a record whose one end is the program, for [`analyse`] to judge. A [`ServerProgram`] is a server that
+//! longhaul's client uploads to or downloads from. A [`ProxyProgram`] stands between longhaul's client and longhaul's
+//! server. A [`SeriesProgram`] is any program whose input has a size.
 //!
 //! Beside proofs, a [`PeerExecutor`](peers::PeerExecutor) measures another program as one end of a bench.
 //!

@@ -27,7 +27,7 @@ impl Standstill {
         Self { halt: Halt::after(TAKEN), time, began: Cell::default(), seconds: Cell::default() }
     }
 
-    /// Returns the standstill that a case demands. `None` if its reader goes on, and if the reader is the program itself.
+    /// Returns the standstill that a case demands. `None` if it demands none, or if the reader is the program itself.
     pub(crate) fn of(case: &Case, subject: Subject) -> Option<Self> {
         let is_own = match subject {
             Subject::Client => case.direction == Direction::Up,

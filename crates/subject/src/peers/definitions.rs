@@ -10,13 +10,13 @@ pub(super) struct Definition {
     pub(super) role: Subject,
     /// The protocols that the program speaks.
     pub(super) speech: &'static [Speech],
-    /// The command line that uploads, or that takes uploads; `None` if the program does not.
+    /// The command line of a client that uploads, or of a server that takes uploads; `None` if the program cannot.
     pub(super) up: Option<&'static [&'static str]>,
-    /// The command line that downloads, or that gives bodies; `None` if the program does not.
+    /// The command line of a client that downloads, or of a server that sends bodies; `None` if the program cannot.
     pub(super) down: Option<&'static [&'static str]>,
     /// The files that are written into `{folder}` before each run, each with its name and its text.
     pub(super) files: &'static [(&'static str, &'static str)],
-    /// The path of requests that the program insists on; `None` if it takes any.
+    /// The path of requests that the program requires; `None` if it accepts any path.
     pub(super) path: Option<&'static str>,
     /// The command line that succeeds if and only if the program is installed, and states its version.
     pub(super) version: &'static [&'static str],
@@ -59,7 +59,7 @@ const NGINX_REMEDY: &str = "apt-get install nginx";
 const NGINX_IDENTITY: &str = "ssl_certificate {cert}; ssl_certificate_key {key};";
 const CADDY_IDENTITY: &str = "tls {cert} {key}";
 
-/// The words of longhaul's own commands: all of them speak all protocols.
+/// The words of longhaul's own client commands, which speak all protocols.
 const OWN_SPEECH: &[Speech] = &[
     speech("h1c", &["--protocol", "h1c"], &[]),
     speech("h2c", &["--protocol", "h2c"], &[]),
@@ -189,7 +189,7 @@ pub(super) static PEERS: &[Definition] = &[
     Definition {
         name: "recipe-client",
         role: Subject::Client,
-        // Python's TLS names no protocol, and longhaul's end of a bench insists on one.
+        // The default TLS context of Python offers no protocol by ALPN, and longhaul's end of a bench requires one.
         speech: &[speech("h1c", &[], &[])],
         up: Some(&["python3", "{folder}/client.py", "{url}", "{file}"]),
         down: None,

@@ -73,8 +73,8 @@ impl Peer {
         Self { name: definition.name.into(), role: definition.role, kind: Kind::Known(definition) }
     }
 
-    /// Parses `NAME`, a ready-made peer, or `NAME=CMD`. A command with `{url}` is a client, else one with `{port}` is a
-    /// server; `client:` or `server:` before the command decides otherwise.
+    /// Parses `NAME`, a ready-made peer, or `NAME=CMD`. A command with `{url}` is a client, and one with `{port}` but
+    /// without `{url}` is a server. A prefix `client:` or `server:` of the command overrides this.
     ///
     /// # Errors
     /// Fails if no ready-made peer has that name, or if the command line cannot be used.
