@@ -80,7 +80,8 @@ fn merge(args: &MergeArgs, stop: &Stop) -> anyhow::Result<Verdict> {
     Ok(verdict(&written.merged, args.expect).min(ended))
 }
 
-/// Returns the inputs for which a path stands: itself, or the folders of results in a folder without records of its own.
+/// Returns the inputs that a path names: the path itself, or the folders of results in it, if it is a folder that holds
+/// no records itself.
 fn inputs(path: &Path) -> Vec<PathBuf> {
     let has_records = |folder: &Path| RECORD_FILES.iter().any(|name| folder.join(name).exists());
     let is_hidden =

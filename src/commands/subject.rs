@@ -1,7 +1,8 @@
 //! `longhaul prove` for a third-party program. longhaul is the other end of its transfers.
 //!
-//! The program runs once for each size of the body and each round: first at full speed, then, if it sends the body, to a
-//! slow reader, and once to a reader that stands still for a time. [`analyse::Proof`] judges the memory of its processes.
+//! The program runs once for each size of the body and each round, at full speed. If it sends the body, it then runs
+//! with a slow reader, and once with a reader that stands still for a time. [`analyse::Proof`] judges the memory of its
+//! processes.
 
 use analyse::Verdict;
 use record::{ByteSize, Case, Direction, PayloadKind, Protocol, SinkKind, Subject};

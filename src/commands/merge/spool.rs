@@ -30,8 +30,8 @@ pub(super) struct Spool {
     spans: Spans,
 }
 
-/// The place of a record in the order of a merged file, which does not depend on the order of the inputs, and the place
-/// of its line in the spool. Equal records are next to each other.
+/// The place of a record in a merged file, and the place of its line in the spool. The order in the merged file does
+/// not depend on the order of the inputs, and equal records are next to each other.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Key {
     start_us: i64,
