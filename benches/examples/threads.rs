@@ -68,7 +68,7 @@ async fn transfer(case: &Arc<Case>, threads: &Threads) -> Result<(), Fault> {
 
 /// Serves connections, each on the thread that the listener has chosen.
 async fn serve(listener: &dyn Listener, case: &Arc<Case>, threads: &Threads) -> Result<(), Fault> {
-    let meters = Meter::of_threads(case.chunk.into(), threads.count());
+    let meters = Meter::of_threads(case.chunk.into(), None, threads.count());
     let mut sessions = FuturesUnordered::new();
     loop {
         tokio::select! {
@@ -108,7 +108,7 @@ async fn send(
         connections.push(threads.run(thread, connect).await?);
     }
     let target = format!("{}://{NAME}:{}/", transport.protocol().scheme(), peer.addr.port());
-    let meters = Meter::of_threads(case.chunk.into(), threads.count());
+    let meters = Meter::of_threads(case.chunk.into(), None, threads.count());
     // Each thread has a block of its own, as in a worker.
     let outgoing: Vec<_> =
         meters.iter().map(|meter| Arc::new(Outgoing::prepare(case, End::Sender, meter))).collect();
@@ -117,7 +117,7 @@ async fn send(
             (outgoing.get(thread).expect("a block for each thread").clone(), target.clone());
         let length = BodyLength(case.body.0);
         threads.run(thread, async move {
-            let mut request = Request::put(target).body(outgoing.body()?).expect("a request");
+            let mut request = Request::put(target).body(outgoing.body(0)?).expect("a request");
             request.extensions_mut().insert(length);
             run::short_body(run::accepted(connection.exchange(request).await?).await?).await
         })
