@@ -17,10 +17,10 @@ use super::{Agreement, Stream, secured::agreed};
 /// written as early data, and again after the handshake if the server rejects it.
 pub(super) struct EarlyStream<S> {
     tls: TlsStream<S>,
-    /// The place of the agreement; `None` once it is there.
+    /// The place where the agreement is stated; `None` once it is stated.
     open: Option<Arc<OnceLock<Agreement>>>,
     offered: &'static [&'static str],
-    /// True once there is early data. A flush before would begin the handshake without any.
+    /// True once early data was written. A flush before that would begin the handshake without early data.
     has_written: bool,
 }
 
@@ -51,7 +51,8 @@ impl<S> EarlyStream<S> {
         Ok(())
     }
 
-    /// Passes on the result of an operation, unless the handshake that it completed was a failure.
+    /// Passes on the result of an operation, or an error if the operation completed the handshake and the agreement
+    /// cannot be used.
     fn settled<T>(&mut self, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         match self.settle() {
             Ok(()) => polled,

@@ -1,8 +1,8 @@
 //! A server's stream of TLS whose first bytes may arrive before the handshake is complete: early data (RFC 8446 section
 //! 2.3).
 //!
-//! tokio-rustls hands over a server's stream once its handshake is complete, when an answer to early data saves no
-//! round trip any more.
+//! tokio-rustls hands over a server's stream only once its handshake is complete. By then, an answer to early data no
+//! longer saves a round trip.
 
 use std::{
     io::{self, IoSlice, Read, Write},
@@ -63,7 +63,7 @@ impl<S: Stream> EarlyStream<S> {
         }
     }
 
-    /// Takes bytes from the socket once, and lets the handshake progress by them.
+    /// Reads from the socket once, and processes the received bytes, so that the handshake makes progress.
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.tls.read_tls(&mut NonBlocking { socket: &mut self.socket, cx }) {
             Ok(0) if self.tls.is_handshaking() => {

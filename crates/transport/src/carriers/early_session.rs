@@ -9,12 +9,13 @@ use async_trait::async_trait;
 
 use crate::{Error, InEarlyData, Incoming, Link, Session};
 
-/// The state of a handshake: complete once the client has proven that it is no repetition of recorded packets.
+/// The state of a handshake. It is complete once the client has proven that its early data is not a replay of recorded
+/// packets.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Confirmation(Arc<AtomicBool>);
 
 impl Confirmation {
-    /// Tells that the handshake is complete.
+    /// Marks the handshake as complete.
     pub(super) fn confirm(&self) {
         self.0.store(true, Ordering::Release);
     }
@@ -31,7 +32,7 @@ pub(super) struct EarlySession {
 }
 
 impl EarlySession {
-    /// Wraps the session of a stream with this handshake.
+    /// Wraps `session`. `confirmation` must be the state of the handshake of the same connection.
     pub(super) fn new(session: Box<dyn Session>, confirmation: Confirmation) -> Self {
         Self { session, confirmation }
     }

@@ -1,6 +1,7 @@
 //! The carriers of a protocol's bytes: TCP, TLS over TCP, QUIC, and bare datagrams.
 //!
-//! Over TCP and TLS an engine runs on a byte stream of either kind. Over QUIC it runs on an established connection.
+//! Over TCP and TLS, an engine runs on a byte stream and does not know which of the two carries it. Over QUIC, it runs
+//! on an established connection.
 
 use std::{
     future::pending,
@@ -132,14 +133,15 @@ impl StreamInfo {
         }
     }
 
-    /// Sets what a client determines: the extensions of chunks that a server's bodies may have, the window of a
-    /// connection over HTTP/2, and the proxy.
+    /// Takes the facts that the client's parameters determine: the extensions of chunks that a server's bodies may
+    /// have, the window of a connection over HTTP/2, and the proxy.
     pub(crate) fn for_peer(self, peer: &Peer) -> Self {
         let (chunk_extensions, connection_window) = (peer.chunk_extensions, peer.connection_window);
         Self { chunk_extensions, connection_window, proxy: peer.proxy.clone(), ..self }
     }
 
-    /// Returns the proxy that forwards requests, and the host for which they are; `None` if they go to the server.
+    /// Returns the proxy that forwards requests, and the host that the requests are for; `None` if they go directly or
+    /// through a tunnel to the server.
     pub(crate) fn forwarder(&self) -> Option<(&Proxy, &Authority)> {
         match self.proxy.as_ref() {
             Some(proxy @ Proxy { way: ProxyWay::Forward(server), .. }) => Some((proxy, server)),
@@ -147,7 +149,7 @@ impl StreamInfo {
         }
     }
 
-    /// Returns the receive window of a connection over HTTP/2; `None` for that of a stream.
+    /// Returns the receive window of a connection over HTTP/2; `None` if it is as large as that of a stream.
     pub(crate) fn connection_window(&self) -> Option<u32> {
         self.connection_window
     }

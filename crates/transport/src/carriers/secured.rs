@@ -90,7 +90,7 @@ pub(crate) fn listen<E: ServerEngine>(bind: &Bind, limits: &Limits) -> Result<Bo
     Ok(Box::new(SecuredListener { acceptor, tls, ahead, engine, guards, framing }))
 }
 
-/// Wraps the stream below TLS, whose records are then counted if `framing` is given.
+/// Wraps the stream below TLS, to count the TLS records that it receives if `framing` is given.
 fn observed(stream: SharedStream, framing: Option<&FramingObserver>) -> Observed<SharedStream, TlsRecords> {
     Observed::new(stream, TlsRecords::default(), framing.map(|framing| &framing.tls_records))
 }

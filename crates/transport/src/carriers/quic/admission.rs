@@ -2,9 +2,9 @@
 //!
 //! Anybody can send first packets with a forged address. Each such packet costs a server the state of a connection
 //! until the handshake times out. So only a few handshakes of clients with unproven addresses run at once, and the
-//! caller sees no connection for them. One whose early data is accepted counts as connected before, since the sessions
-//! that it takes are few: 256 for a listener, each for one connection. Any further client must prove its address by a
-//! retry, which costs a server no state (RFC 9000 section 8.1.2).
+//! caller sees no connection for them. A client whose early data is accepted counts as connected before its handshake
+//! is complete. That needs a session of the listener, which has at most 256, each for one connection. Any further
+//! client must prove its address by a retry, which costs a server no state (RFC 9000 section 8.1.2).
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 
@@ -35,8 +35,8 @@ const INCOMING_BUFFER: u64 = 16 << 10;
 /// The bytes that quinn buffers of all connection attempts before admission.
 const INCOMING_BUFFERS: u64 = 1 << 20;
 
-/// Bounds the connection attempts that wait in quinn for admission, and their bytes, of which each of `endpoints` endpoints
-/// has an equal part.
+/// Bounds the connection attempts that wait in quinn for admission, and their bytes. Each of `endpoints` endpoints has
+/// an equal part of both bounds.
 pub(super) fn bound(config: &mut ServerConfig, endpoints: u16) {
     config
         .max_incoming(MAX_INCOMING.div_ceil(endpoints.max(1).into()))
@@ -55,7 +55,7 @@ pub(super) struct Entry {
     pub(super) buffer: Option<SharedBuffer>,
     /// The first window of a connection, in bytes.
     pub(super) first: u32,
-    /// The configuration of a connection that begins with the least window.
+    /// The configuration of a connection that begins with the smallest window, while the server is crowded.
     pub(super) narrow: Arc<ServerConfig>,
     /// True if a connection begins once its early data is accepted.
     pub(super) takes_early_data: bool,
@@ -100,14 +100,14 @@ pub(super) struct Admission {
 
 /// A client that was admitted.
 pub(super) enum Admitted {
-    /// The handshake is still to be driven. Dropping it refuses the client with CONNECTION_REFUSED (RFC 9000 section
-    /// 20.1).
+    /// The handshake has not begun. Dropping it refuses the client with CONNECTION_REFUSED (RFC 9000 section 20.1).
     Incoming(Box<Incoming>),
     /// The handshake is complete, which proves the address.
     Connected(Unserved),
 }
 
-/// A connection that nobody serves yet. Dropping it closes the connection with the engine's code for too much load.
+/// A connection that nobody serves yet. Dropping it closes the connection with the engine's error code for an
+/// overloaded server.
 pub(super) struct Unserved {
     pub(super) opened: Opened,
     seat: Option<Seat>,

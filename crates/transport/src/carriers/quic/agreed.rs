@@ -22,7 +22,7 @@ pub(super) struct Agreed {
     pub(super) suite: Option<CipherSuite>,
     /// True if the handshake resumed an earlier session.
     pub(super) resumed: Option<bool>,
-    /// True at a server that has accepted early data.
+    /// True if this end is a server and has accepted early data.
     pub(super) takes_early_data: bool,
 }
 

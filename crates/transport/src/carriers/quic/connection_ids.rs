@@ -1,9 +1,9 @@
 //! Connection IDs that name a thread.
 //!
-//! The threads of a server have a UDP socket each on one port. The destination connection ID of a datagram decides which of
-//! them gets it: its first two bytes, as a number, modulo the number of threads. A client chooses the ID of its first
-//! packets at random, which leaves the thread to chance. That thread then chooses IDs that name itself. So all datagrams of
-//! a connection reach one thread, also after the address of the client has changed.
+//! The threads of a server have a UDP socket each on one port. The destination connection ID of a datagram decides
+//! which of them gets it: its first two bytes, as a number, modulo the number of threads. A client chooses the ID of
+//! its first packets at random, and thereby a random thread. That thread then chooses IDs that name itself. So all
+//! datagrams of a connection reach one thread, also after the address of the client has changed.
 
 use std::time::Duration;
 
@@ -57,23 +57,24 @@ impl ConnectionIdGenerator for ThreadIds {
     }
 }
 
-/// Returns the number next to `random` that names a thread.
+/// Returns a number near `random` that names `thread`.
 fn naming(random: u16, thread: u16, threads: u16) -> u16 {
     let threads = threads.max(1);
     let number = random - random % threads;
     number.checked_add(thread).unwrap_or_else(|| (number - threads).saturating_add(thread))
 }
 
-/// Returns the ID for the first packets of a client, whose thread at a server of any number of threads is that of
-/// connection number `ordinal`, if connections take turns. The other 18 bytes are random, as RFC 9000 section 7.2 requires.
+/// Returns an ID for the first packets of a client, which begins with `ordinal`. So a server with any number of threads
+/// assigns connections with consecutive ordinals to its threads in turn. The other 18 bytes are random, as RFC 9000
+/// section 7.2 requires.
 pub(super) fn first_id(ordinal: u16) -> ConnectionId {
     let random = RandomConnectionIdGenerator::new(CLIENT_LENGTH).generate_cid();
     let rest = random.get(size_of::<u16>()..).unwrap_or_default();
     ConnectionId::new(&[&ordinal.to_be_bytes(), rest].concat())
 }
 
-/// Returns the number of the thread that must get a datagram, of `threads`; `None` if the datagram is too short for any
-/// packet.
+/// Returns the number of the thread, out of `threads`, that must get a datagram; `None` if the datagram is too short to
+/// have a connection ID.
 pub(super) fn thread_of(datagram: &[u8], threads: u16) -> Option<u16> {
     let is_long = datagram.first()? & LONG_HEADER != 0;
     let offset = usize::from(if is_long { LONG_OFFSET } else { SHORT_OFFSET });

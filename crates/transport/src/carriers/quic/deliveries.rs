@@ -1,4 +1,4 @@
-//! The exchanges of a connection that are not over: running ones, and responses whose end is unacknowledged.
+//! The unfinished exchanges of a connection: running ones, and responses whose end is unacknowledged.
 
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,

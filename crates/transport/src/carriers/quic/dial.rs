@@ -1,4 +1,4 @@
-//! Connections of a client, with handshakes that the server has confirmed if they were slow.
+//! Handshakes of a client. The client waits for the server's confirmation of a slow one.
 
 use std::time::Duration;
 
@@ -8,7 +8,8 @@ use tracing::debug;
 
 use crate::Error;
 
-/// The duration of a handshake from which its confirmation is awaited: after as long a time, probes have been sent.
+/// The duration from which a handshake counts as slow, and its confirmation is awaited. A handshake of this duration
+/// has lost packets, and probes were sent.
 const SLOW: Duration = Duration::from_secs(1);
 
 /// The most handshakes with one server.
@@ -17,7 +18,7 @@ const MOST: usize = 3;
 /// The time between two looks for the confirmation.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// Connects to a server, with which `begin` begins a handshake.
+/// Connects to a server. `begin` begins a handshake with it.
 ///
 /// A server that is overloaded may lose the last message of a handshake, which completes the handshake for the client
 /// alone. The client then repeats the message after multiples of the time that the handshake took, which double with

@@ -16,7 +16,7 @@ use crate::{
     Connection, Error, FramingObserver, Peer, TlsVersion, probe::Probe, settings::FromLimits as _, socket,
 };
 
-/// An endpoint for connections to one server.
+/// The endpoint of a client for connections to one server.
 pub(super) struct Dialler<E> {
     pub(super) engine: E,
     config: ClientConfig,

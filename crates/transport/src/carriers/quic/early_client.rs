@@ -10,14 +10,15 @@ use tokio::sync::{OnceCell, watch};
 use super::{QuicEngine, dialler::Dialler};
 use crate::{Body, Connection, Error, Link, body, tasks::Tasks};
 
-/// A connection that began with early data, and another one after its handshake if the server rejected that.
+/// A connection that began with early data. If the server rejected the early data, requests go over a second connection
+/// that begins after the first handshake.
 pub(super) struct EarlyConnection<E> {
     dialler: Dialler<E>,
     early: Box<dyn Connection>,
     /// True if the server has accepted the early data; `None` while the handshake runs.
     accepted: watch::Receiver<Option<bool>>,
-    /// The connection after a rejection, which voids all streams of the first one (RFC 9001 section 4.6.2): the
-    /// request, and those of HTTP/3 itself.
+    /// The second connection, made after a rejection. The rejection voids all streams of the first connection (RFC 9001
+    /// section 4.6.2): those of requests, and those of HTTP/3 itself.
     late: OnceCell<Box<dyn Connection>>,
     _tasks: Tasks,
 }
@@ -49,7 +50,7 @@ impl<E: QuicEngine> EarlyConnection<E> {
 
 #[async_trait]
 impl<E: QuicEngine> Connection for EarlyConnection<E> {
-    /// Makes a request without a body again on another connection if the server rejects it in early data.
+    /// Repeats a request without a body on a second connection if the server rejects the first one's early data.
     async fn exchange(&self, request: Request<Body>) -> Result<Response<Body>, Error> {
         if let Some(late) = self.late.get() {
             return late.exchange(request).await;
@@ -69,7 +70,7 @@ impl<E: QuicEngine> Connection for EarlyConnection<E> {
     }
 
     async fn close(&self) {
-        // Each waits until the endpoint, which both share, has no open connection.
+        // Each call waits until the common endpoint has no open connection, so both must run at once.
         match self.late.get() {
             Some(late) => {
                 tokio::join!(self.early.close(), late.close());

@@ -41,7 +41,7 @@ pub(super) async fn open(
     Ok(Opened { connection: connecting.await?, confirmation: None })
 }
 
-/// Waits for the client's hello, and returns whether early data follows it that is accepted.
+/// Waits for the ClientHello, and returns whether early data follows it and is accepted.
 async fn has_early_data(connecting: &mut Connecting) -> Result<bool, ConnectionError> {
     let agreed = connecting.handshake_data().await?.downcast::<Agreed>();
     Ok(agreed.is_ok_and(|agreed| agreed.takes_early_data))

@@ -1,7 +1,8 @@
 //! Datagrams that arrive at the socket of another thread than the one that their connection ID names.
 //!
-//! On Linux the kernel hands each datagram to the right socket ([`steering`](super::steering)), except if it has joined datagrams of several
-//! connections from one address (GRO), or refuses the filter. The threads hand such datagrams over among themselves.
+//! On Linux the kernel hands each datagram to the right socket ([`steering`](super::steering)). There are two
+//! exceptions: the kernel has joined datagrams of several connections from one address (GRO), or it refuses the filter.
+//! The threads hand such datagrams over among themselves.
 
 use std::{
     collections::VecDeque,
@@ -35,7 +36,7 @@ struct Parcel {
     meta: RecvMeta,
 }
 
-/// The mailbox of one thread, which knows those of the others.
+/// A thread's access to the mailboxes: it takes from its own, and delivers to those of the others.
 #[derive(Clone, Debug)]
 pub(super) struct Post {
     thread: u16,
@@ -61,7 +62,8 @@ impl Post {
         (self.thread, self.threads)
     }
 
-    /// Takes the datagrams that others have received for this thread, as many as fit. Returns how many.
+    /// Takes the datagrams that other threads have received for this thread, as many as fit. Returns the number of
+    /// datagrams.
     pub(super) fn take(&self, cx: &Context<'_>, bufs: &mut [IoSliceMut<'_>], meta: &mut [RecvMeta]) -> usize {
         let Some(own) = self.own() else { return 0 };
         own.waker.register(cx.waker());
@@ -77,8 +79,8 @@ impl Post {
         taken
     }
 
-    /// Hands the datagrams of other threads over to them. Returns the number of messages that are left for this thread, which
-    /// come first in `bufs`.
+    /// Hands over received datagrams that belong to other threads. Returns the number of messages that are left for
+    /// this thread, which come first in `bufs`.
     pub(super) fn sort(&self, bufs: &mut [IoSliceMut<'_>], meta: &mut [RecvMeta], received: usize) -> usize {
         let mut kept = 0;
         for i in 0..received.min(bufs.len()).min(meta.len()) {

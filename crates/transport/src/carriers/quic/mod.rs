@@ -110,7 +110,7 @@ impl<E: QuicEngine> Carries<E> for Quic {
 
         let (guards, framing) = (bind.guards.clone(), bind.framing.clone());
         let (narrow, boxes) = (Arc::new(narrow), Mailboxes::of(threads));
-        // The handshakes with unproven addresses are shared out among the doors.
+        // Each door may run an equal part of the handshakes with unproven addresses.
         let most = match guards.retry_from {
             usize::MAX => usize::MAX,
             most => most.div_ceil(threads.into()),
@@ -140,9 +140,9 @@ impl<E: QuicEngine> Carries<E> for Quic {
 
 /// The endpoint of one thread, which drives it.
 ///
-/// A single endpoint whose connections run on other threads would be simpler. But quinn receives in the endpoint: one thread
-/// would make all system calls, copy all bytes, and look up the connection of each datagram (`poll_socket` in its
-/// endpoint.rs), and then wake another one.
+/// A single endpoint whose connections run on other threads would be simpler. But quinn receives in the endpoint: one
+/// thread would make all system calls, copy all bytes, look up the connection of each datagram (`poll_socket` in its
+/// endpoint.rs), and then wake the thread of that connection.
 struct Door {
     admission: Admission,
     probe: Arc<Probe>,
@@ -206,7 +206,8 @@ impl<E: QuicEngine> Listener for QuicListener<E> {
 }
 
 impl<E> QuicListener<E> {
-    /// Waits for the next client of any door. Returns the door with it; the client is `None` once the endpoint is closed.
+    /// Waits for the next client of any door. Returns the door and the client; the client is `None` once the endpoint
+    /// is closed.
     async fn next(&self) -> (Option<&Door>, Option<Admitted>) {
         if let [door] = self.doors.as_slice() {
             return (Some(door), door.admission.next().await);

@@ -1,4 +1,4 @@
-//! The part of a connection in the receive buffer of the socket.
+//! A connection's part of the receive buffer of its server's UDP socket.
 
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
@@ -32,7 +32,7 @@ pub(super) struct SharedBuffer(Arc<Shared>);
 struct Shared {
     turns: Mutex<Turns<quinn::Connection>>,
     probe: Arc<Probe>,
-    /// True while connections take turns. A copy, so that no lock is needed.
+    /// True while connections take turns. This copy of [`Turns::is_crowded`] can be read without the lock.
     crowded: AtomicBool,
     /// True while a task calls [`Turns::tick`].
     watched: AtomicBool,
@@ -48,8 +48,8 @@ impl SharedBuffer {
         Self(Arc::new(Shared { turns, probe, crowded, watched }))
     }
 
-    /// Adds a connection whose handshake begins, with a first window of `first` bytes. Returns it with the window that it
-    /// must begin with.
+    /// Adds a connection whose handshake begins, with a first window of `first` bytes. Returns the connection's part of
+    /// the buffer, and the window that the connection must begin with.
     pub(super) fn join(&self, first: u32) -> (Seat, u32) {
         let passed = Arc::<AtomicU64>::default();
         let mut turns = self.turns();
@@ -61,7 +61,8 @@ impl SharedBuffer {
         (Seat { id, passed, limited: AtomicBool::new(begins < first), buffer: self.clone() }, begins)
     }
 
-    /// Watches the buffer as long as there are many connections.
+    /// Checks the buffer every [`TICK`], as long as there are more connections than first windows that fit in the
+    /// buffer.
     async fn watch(self) {
         let mut drops = None;
         loop {
@@ -86,13 +87,13 @@ impl SharedBuffer {
     }
 }
 
-/// The part of one connection.
+/// A connection's part of the buffer.
 #[derive(Debug)]
 pub(super) struct Seat {
     id: u64,
     /// The bytes that have passed.
     passed: Arc<AtomicU64>,
-    /// True unless the window renews itself and may grow.
+    /// True while the connection has no window that renews itself and may grow.
     limited: AtomicBool,
     buffer: SharedBuffer,
 }
@@ -103,7 +104,8 @@ impl Seat {
         self.buffer.turns().establish(self.id, connection.clone());
     }
 
-    /// Counts bytes that the application has read. The window may grow, or close until the turn of the connection.
+    /// Counts bytes that the application has read. The window may grow. If connections take turns, it may also close
+    /// until the connection's next turn.
     pub(super) fn taken(&self, bytes: usize, window: &Window, connection: &quinn::Connection) {
         let count = u64::try_from(bytes).unwrap_or(u64::MAX);
         self.passed.fetch_add(count, Relaxed);
@@ -127,7 +129,7 @@ impl Seat {
         }
     }
 
-    /// Takes no more part in turns.
+    /// Removes the connection from the turns.
     pub(super) fn leave(&self) {
         self.buffer.turns().leave(self.id);
     }

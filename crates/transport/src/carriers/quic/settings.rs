@@ -131,8 +131,8 @@ impl Settings {
         Ok(config)
     }
 
-    /// Returns an endpoint on a bound socket. It accepts connections if `server` is set, counts the received datagrams if
-    /// `framing` is, and is one of several on its port if `post` is.
+    /// Returns an endpoint on a bound socket. It accepts connections if `server` is given. It counts received datagrams
+    /// if `framing` is given. It shares its port with other endpoints if `post` is given.
     ///
     /// # Errors
     /// Fails if the socket cannot be used by the runtime.
@@ -214,7 +214,7 @@ pub(super) fn client_crypto(tls: Arc<rustls::ClientConfig>) -> Result<Arc<agreed
 /// Fails if aws-lc-rs lacks the initial cipher.
 pub(super) fn server_crypto(mut tls: Arc<rustls::ServerConfig>) -> Result<Arc<agreed::Server>, Error> {
     if takes_early_data(&tls) {
-        // The windows of QUIC bound early data, and the size of TLS has this value alone (RFC 9001 section 4.6.1).
+        // QUIC permits only this value (RFC 9001 section 4.6.1). Its windows bound early data instead.
         Arc::make_mut(&mut tls).max_early_data_size = u32::MAX;
     }
     let crypto = QuicServerConfig::with_initial(tls, initial_suite()?).map_err(Error::identity)?;

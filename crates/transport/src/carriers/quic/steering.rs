@@ -9,8 +9,8 @@ use socket2::SockRef;
 
 use crate::socket;
 
-/// Returns `threads` sockets on one address, the first of them bound alone: an address that another socket has is refused,
-/// as without threads.
+/// Returns `threads` sockets on one address. The first socket is bound without SO_REUSEPORT, so that an address in use
+/// by another program is refused, as it is for a single thread.
 ///
 /// # Errors
 /// Fails if the address cannot be bound, or the system refuses an option.
@@ -32,8 +32,8 @@ pub(super) fn sockets(addr: SocketAddr, buffer: Option<usize>, threads: u16) -> 
 }
 
 /// Makes the kernel choose the socket by the connection ID, in place of a hash of the addresses: a classic BPF program
-/// (SO_ATTACH_REUSEPORT_CBPF in socket(7)), which needs no privilege. A refusal costs time, since the threads then hand
-/// datagrams over themselves.
+/// (SO_ATTACH_REUSEPORT_CBPF in socket(7)), which needs no privilege. If the kernel refuses the program, the threads
+/// hand datagrams over among themselves, which costs time.
 #[cfg(target_os = "linux")]
 fn steer(socket: &UdpSocket, threads: u16) {
     use nix::sys::socket::{setsockopt, sockopt};
@@ -50,8 +50,8 @@ fn steer(socket: &UdpSocket, threads: u16) {
 #[cfg(not(target_os = "linux"))]
 fn steer(_: &UdpSocket, _: u16) {}
 
-/// Returns the program, which computes what [`thread_of`](super::connection_ids::thread_of) does. A load beyond the end of
-/// the datagram ends it with 0, the first socket.
+/// Returns the program, which computes what [`thread_of`](super::connection_ids::thread_of) does. If the datagram is
+/// too short for a load, the program ends and returns 0, the first socket.
 #[cfg(target_os = "linux")]
 fn program(threads: u16) -> [libc::sock_filter; 7] {
     use libc::{

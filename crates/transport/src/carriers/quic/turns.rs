@@ -2,9 +2,10 @@
 //!
 //! If the peers of many connections send at once, the windows of all of them exceed the buffer, and the kernel drops
 //! datagrams. A connection with a few packets in flight notices such a loss by a timeout only, and the timeouts double.
-//! Therefore, once more connections receive than the buffer has places for first windows, the server is *crowded*. The
-//! windows of connections then renew themselves no more. A connection that has used up its credit waits in a queue, and
-//! gets the credit of some first windows in its turn. Otherwise each connection has a window of its own.
+//! Therefore the server becomes *crowded* when the buffer is full and more connections receive than first windows fit
+//! in the buffer. It stays crowded as long as so many connections receive. The windows of a crowded server do not renew
+//! themselves. A connection that has used up its credit waits in a queue, and gets the credit of some first windows in
+//! its turn. While the server is not crowded, each connection has a window that renews itself.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -24,26 +25,29 @@ pub(super) const TICK: Duration = Duration::from_millis(100);
 /// larger one takes turns. 1,000 of them, with the kernel's overhead, fit in half of a buffer of 8 MiB.
 pub(super) const LEAST: u32 = 2 << 10;
 
-/// The age that a turn gains by a tick. While the buffer is full, the bytes of a turn may be in the buffer.
+/// The age that a turn gains by a tick. A turn ages more slowly while the buffer is full, because its bytes may wait in
+/// the buffer.
 const AGE: u32 = 4;
 const AGE_WHILE_FULL: u32 = 1;
 
-/// The age at which a turn ends of which no byte has come since then: 0.4 s, or 1.6 s while the buffer is full.
+/// The age from which a turn ends if no byte has arrived during the last ticks: 0.4 s, or 1.6 s while the buffer is
+/// full.
 const SILENT: u32 = 4 * AGE;
 
-/// The age at which any turn ends: 1 s, or 4 s while the buffer is full. Slow clients do not make others wait.
+/// The age at which any turn ends, so that a slow client does not hold up the others: 1 s, or 4 s while the buffer is
+/// full.
 const LONGEST: u32 = 10 * AGE;
 
-/// The divisor of the further turns by which a tick increases them, while the buffer is not full and connections wait.
-/// Clients far away use up their credit slowly, so a server keeps up with many more of them.
+/// The growth of [`Turns::more`] by a tick, while the buffer is not full and connections wait: one, and one in `FASTER`
+/// of its value. Distant clients use up their credit slowly, so a server keeps up with many more of them.
 const FASTER: usize = 8;
 
-/// The divisor of the places for first windows by which the number of windows is found that may grow from one tick to the
-/// next while all places are taken.
+/// The bound on growing windows, while as many connections receive as first windows fit in the buffer: between two
+/// ticks, one in `GROWING` of that number of windows may grow.
 const GROWING: usize = 8;
 
-/// The first windows of a turn. With one, 300 clients on two cores took twice as long as with four: most of the time went
-/// into waking them.
+/// The number of first windows that a turn grants. With one instead of four, 300 clients on two cores took twice as
+/// long, and most of the time went into waking them.
 const TURN: usize = 4;
 
 /// The ticks without a byte after which a connection no longer counts as receiving.
@@ -54,7 +58,7 @@ pub(super) trait Credit {
     /// Sets the window. A smaller one takes effect as bytes are read.
     fn set_window(&self, bytes: u32);
 
-    /// Grants bytes once, beside the window. Only for a window of zero.
+    /// Grants `bytes` bytes of credit that does not renew itself. The window must be zero.
     fn grant(&self, bytes: u32) {
         self.set_window(bytes);
         self.set_window(0);
@@ -66,15 +70,16 @@ pub(super) trait Credit {
 pub(super) struct Turns<C> {
     /// The number of first windows that fit in the buffer.
     windows: usize,
-    /// The bytes beside a first window that turns may grant.
+    /// The budget of the bytes that turns grant beyond a first window.
     budget: WindowBudget,
     /// The number of turns at once while the buffer is full.
     places: usize,
-    /// The number of further turns at once: the server keeps up with more.
+    /// The number of turns beyond `places` at once. It grows while the server keeps up.
     more: usize,
-    /// The number of turns now.
+    /// The number of turns that connections have now.
     held: usize,
-    /// The number of windows that may still grow before the next tick, while all places are taken.
+    /// The number of windows that may still grow before the next tick, once as many connections receive as first
+    /// windows fit in the buffer.
     growths: usize,
     crowded: bool,
     seats: BTreeMap<u64, Seat<C>>,
@@ -106,11 +111,12 @@ struct Seat<C> {
 enum Stage {
     /// A window that renews itself.
     Open,
-    /// No window: `left` bytes of credit at most, of this `age`. A turn has a place.
+    /// No window, but up to `left` bytes of credit. `age` grows with each tick (see [`AGE`]). `place` is true for a
+    /// turn, and false for the rest of an earlier window.
     Once { left: u64, age: u32, place: bool },
     /// No credit.
     Waiting,
-    /// A window, and up to `left` bytes of credit beside it.
+    /// A window, and up to `left` bytes of earlier credit beside it.
     Draining { left: u64 },
 }
 
@@ -168,9 +174,9 @@ impl<C: Credit> Turns<C> {
         self.seats.len() > self.windows
     }
 
-    /// Returns whether the window of the connection, which renews itself, may grow now. Once the connections that receive
-    /// have taken up all places for first windows, only a few windows grow from one tick to the next, so that a tick shows
-    /// what they do to the buffer.
+    /// Returns whether the window of the connection, which renews itself, may grow now. Once as many connections
+    /// receive as first windows fit in the buffer, only a few windows grow between two ticks, so that each tick shows
+    /// their effect on the buffer.
     pub(super) fn may_grow(&mut self, id: u64) -> bool {
         if self.seats.get(&id).is_none_or(|seat| seat.stage != Stage::Open) {
             return false;
@@ -183,7 +189,8 @@ impl<C: Credit> Turns<C> {
         left.is_some()
     }
 
-    /// Notes that `bytes` bytes of a connection were read, whose window was `window`. Returns what became of the window.
+    /// Notes that `bytes` bytes of a connection with a window of `window` bytes were read. Returns the state of the
+    /// window afterwards.
     pub(super) fn taken(&mut self, id: u64, bytes: u64, window: u32) -> Outcome {
         let crowded = self.crowded;
         let Some(seat) = self.seats.get_mut(&id) else { return Outcome::Open };
@@ -263,7 +270,8 @@ impl<C: Credit> Turns<C> {
         self.seats.values().filter(|seat| seat.is_receiving()).count()
     }
 
-    /// Gives turns to the connections that wait, in their order, as long as there are places.
+    /// Gives turns to the connections that wait, in the order of their arrival, as long as fewer turns are held than
+    /// there may be at once.
     fn grant(&mut self) {
         let beyond = u32::try_from(TURN.min(self.windows)).unwrap_or(u32::MAX).saturating_sub(1);
         while self.held < self.places.saturating_add(self.more) || !self.crowded {
@@ -290,9 +298,9 @@ impl<C: Credit> Turns<C> {
 pub(super) enum Outcome {
     /// The window renews itself, and may grow.
     Open,
-    /// The window is no more, but its bytes may still come.
+    /// The window is zero or reduced, and earlier credit is left.
     Held,
-    /// The window is the first one, or none.
+    /// The earlier credit is used up: the window has its first size, or is zero.
     Closed,
 }
 
@@ -304,8 +312,8 @@ impl<C> Seat<C> {
         self.quiet = if moved { 0 } else { self.quiet.saturating_add(1) };
     }
 
-    /// Returns whether the peer counts as one that sends: it wants to, has done so a short while ago, or completes its
-    /// handshake.
+    /// Returns whether the connection counts as receiving: it waits for credit, it has received a byte within the last
+    /// [`QUIET`] ticks, or its handshake is not complete.
     fn is_receiving(&self) -> bool {
         self.stage == Stage::Waiting || self.connection.is_none() || self.quiet < QUIET
     }

@@ -11,7 +11,7 @@ pub(crate) struct OpeningWindows {
     pub(super) receive: Option<Window>,
     /// The window of sent bytes that the peer has not acknowledged.
     pub(super) send: Option<Window>,
-    /// The part in the socket's buffer.
+    /// The connection's part of the socket's receive buffer; `None` if the receive window is open from the start.
     pub(super) seat: Option<Seat>,
 }
 
@@ -23,8 +23,8 @@ impl OpeningWindows {
         }
     }
 
-    /// Counts bytes that the application has read. The receive window may grow, or close until the turn of the
-    /// connection.
+    /// Counts bytes that the application has read. The receive window may grow. If connections take turns, it may also
+    /// close until the connection's next turn.
     pub(crate) fn taken(&self, bytes: usize) {
         let Some(window) = &self.receive else { return };
         match &self.seat {
@@ -37,7 +37,8 @@ impl OpeningWindows {
         }
     }
 
-    /// Opens the windows as far as the budgets allow, for an engine that does not count the bytes that pass.
+    /// Opens the windows as far as the budgets allow, and leaves the turns. Meant for an engine that does not count the
+    /// bytes that pass.
     pub(crate) fn open(&self) {
         self.seat.iter().for_each(Seat::leave);
         while let Some(size) = self.receive.as_ref().and_then(|window| window.take(usize::MAX)) {

@@ -13,7 +13,7 @@ const WIDE: u32 = FIRST as u32;
 #[derive(Debug, Default)]
 struct Flow {
     window: u64,
-    /// The credit to which a smaller window takes effect as bytes are read.
+    /// The bytes by which the window shrank, less those read since: reading them renews no credit.
     debt: u64,
     /// The bytes that the client may send in all.
     most: u64,
@@ -85,7 +85,7 @@ impl Client {
         }
     }
 
-    /// Sends bytes that are dropped unread, which nobody counts.
+    /// Sends bytes that are dropped unread, and that no call reports to the turns.
     fn discard(&self, bytes: u64) {
         self.flow.lock().unwrap().pass(bytes);
     }
@@ -103,15 +103,15 @@ fn turns(windows: usize) -> Turns<Client> {
     Turns::new(windows, WindowBudget::new(1 << 30))
 }
 
-/// Returns `count` clients of a server with room for `windows`, each of which has used up its first window and waits, but
-/// for those that have a turn.
+/// Returns `count` clients of a crowded server with room for `windows` first windows. Each client has used up its first
+/// window. It waits, unless it has a turn.
 fn crowd(windows: usize, count: usize) -> (Turns<Client>, Vec<Client>) {
     let mut turns = turns(windows);
     let clients: Vec<Client> = (0..count).map(|_| Client::join(&mut turns)).collect();
     turns.tick(true);
     assert!(turns.is_crowded());
     for client in &clients {
-        // The window of the first call may renew itself once more.
+        // The first call's bytes may renew the window once more, so a second call uses that credit up.
         client.send_all(&mut turns);
         let has_turn = matches!(turns.seats[&client.id].stage, Stage::Once { place: true, .. });
         if !has_turn {
@@ -139,7 +139,7 @@ fn few_connections_keep_their_windows_however_full_the_buffer_is() {
 fn many_connections_keep_their_windows_while_the_buffer_is_not_full() {
     let mut turns = turns(4);
     let clients: Vec<Client> = (0..40).map(|_| Client::join(&mut turns)).collect();
-    // The later ones begin with less, until the first tick.
+    // The clients that join later begin with less, until the first tick.
     assert!(clients[..4].iter().all(|client| client.credit() == FIRST));
     assert!(clients[4..].iter().all(|client| client.credit() == u64::from(LEAST)));
     for _ in 0..50 {
@@ -198,7 +198,8 @@ fn a_silent_client_does_not_hold_its_turn() {
         others().any(|client| client.credit() > 0)
     });
     assert_eq!(ticks, Some(16));
-    // Its credit remains, and a little more, so that it goes on even if a part of the credit is used up unnoticed.
+    // The silent client keeps its credit and gets a little more. So it can go on even if the server never noticed that
+    // a part of the credit was used up.
     assert_eq!(silent.credit(), FIRST + u64::from(LEAST));
     for _ in 0..100 {
         others().for_each(|client| client.send_all(&mut turns));
