@@ -40,7 +40,7 @@ pub struct ContinueTimeout(pub Duration);
 pub struct BodySent(Arc<AtomicBool>);
 
 impl BodySent {
-    /// Returns whether the protocol has taken all of the body by now. The last bytes may still be on their way.
+    /// Returns whether the protocol has taken the whole body. Its last bytes may not have reached the peer yet.
     pub fn is_complete(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }

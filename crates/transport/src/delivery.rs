@@ -18,7 +18,8 @@ const POLL: Duration = Duration::from_millis(50);
 const STALL: Duration = Duration::from_secs(30);
 
 /// The time that a peer has to close its direction once it has received everything. Closing the socket while the peer
-/// still sends would answer with a reset, and on some systems a reset discards what the peer has not read yet.
+/// still sends would cause a reset. On some systems, a reset discards the bytes that the peer has received but not
+/// read.
 const LINGER: Duration = Duration::from_secs(2);
 
 /// The bytes that are read and discarded at once.
@@ -37,7 +38,7 @@ pub(crate) async fn stalled(socket: &SharedSocket) {
         sleep(POLL).await;
         still = still.saturating_add(POLL);
         let Some(undelivered) = socket.undelivered() else { return pending().await };
-        // A Unix socket counts nothing but what is undelivered.
+        // For a Unix socket, only the number of undelivered bytes is known.
         let now = (acknowledged_bytes(socket), undelivered);
         if now != progress {
             (progress, still) = (now, Duration::ZERO);

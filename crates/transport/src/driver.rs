@@ -7,7 +7,7 @@ use tracing::debug;
 
 use crate::tasks::Tasks;
 
-/// The longest wait, while a connection is closed, until the server has received its end. The kernel delivers the rest
+/// The longest time that closing a connection waits for its task to end. The kernel delivers the remaining bytes
 /// afterwards.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 

@@ -51,8 +51,8 @@ pub struct Peer {
     pub oldest_tls: TlsVersion,
     /// The extensions of chunks that bodies may have.
     pub chunk_extensions: ChunkExtensions,
-    /// HTTP/2: the receive window of the connection in bytes, if it is larger than that of a stream. A stream that is not
-    /// read then leaves room for the others.
+    /// HTTP/2: the receive window of the connection in bytes, if it is larger than that of a stream. With a larger
+    /// window, a stream whose body is not read does not block the others.
     pub connection_window: Option<u32>,
     /// The file to which the secrets of the connection are written; `None` writes none.
     pub key_log: Option<KeyLog>,
@@ -60,8 +60,8 @@ pub struct Peer {
     pub sessions: Option<Sessions>,
     /// The counter of received pieces; `None` without observation of the framing.
     pub framing: Option<FramingObserver>,
-    /// QUIC: the number of the connection among those to a server of longhaul's own that spreads them over threads, which
-    /// then carry equally many. `None` leaves the thread to chance.
+    /// QUIC: the number of this connection among those to a longhaul server that spreads connections over threads. With
+    /// numbers, each thread gets equally many connections; `None` leaves the thread to chance.
     pub ordinal: Option<u16>,
 }
 
@@ -97,7 +97,7 @@ impl Peer {
         Self { unix_socket: path.into(), ..self }
     }
 
-    /// Takes the address for that of an HTTP proxy; `None` takes it for the server's.
+    /// Declares the address to be that of an HTTP proxy; `None` declares it to be the server's.
     #[must_use]
     pub fn with_proxy(self, proxy: impl Into<Option<Proxy>>) -> Self {
         Self { proxy: proxy.into(), ..self }
@@ -109,7 +109,7 @@ impl Peer {
         Self { identity: identity.into(), ..self }
     }
 
-    /// Sets the receive window of a connection over HTTP/2; `None` sets that of a stream.
+    /// Sets the receive window of a connection over HTTP/2; `None` makes it as large as that of a stream.
     #[must_use]
     pub fn with_connection_window(self, bytes: impl Into<Option<u32>>) -> Self {
         Self { connection_window: bytes.into(), ..self }

@@ -103,7 +103,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Returns the error of a connection to the address of `peer`, which may be that of a proxy.
+    /// Returns the error of dialling the address of `peer`, as a proxy's error if `peer` has a proxy.
     pub(crate) fn of_proxy(self, peer: &Peer) -> Self {
         match self {
             Self::Connect { addr, source } if peer.proxy.is_some() => {
@@ -164,8 +164,8 @@ fn chain(error: &(dyn StdError + 'static)) -> String {
     text
 }
 
-/// The fault that a record states. An invalid limit counts as a failed handshake: records have no kind of their own for
-/// it.
+/// The fault that a record states. An invalid limit counts as a failed handshake, since records have no kind for
+/// invalid limits.
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         let kind = match error {

@@ -15,7 +15,7 @@ use crate::{
     footprint::Footprint,
 };
 
-/// Returns the implementation of an engine on a carrier, where there is one: one arm per carrier.
+/// Returns the implementation of an engine on a carrier; `None` if there is none. Each carrier has one arm.
 fn stack(carrier: Carrier, engine: Engine) -> Option<&'static dyn Stack> {
     match carrier {
         Carrier::Tcp => on_stream::<Plain>(engine),
@@ -26,7 +26,7 @@ fn stack(carrier: Carrier, engine: Engine) -> Option<&'static dyn Stack> {
     }
 }
 
-/// Returns the implementation of an engine over byte streams: one arm per engine.
+/// Returns the implementation of an engine over byte streams; `None` if there is none. Each engine has one arm.
 fn on_stream<C>(engine: Engine) -> Option<&'static dyn Stack>
 where
     C: Carries<Raw> + Carries<Ceiling> + Carries<Http1> + Carries<Http2>,
@@ -40,7 +40,7 @@ where
     }
 }
 
-/// Returns the implementation of an engine over QUIC connections: one arm per engine.
+/// Returns the implementation of an engine over QUIC connections; `None` if there is none. Each engine has one arm.
 fn on_quic<C>(engine: Engine) -> Option<&'static dyn Stack>
 where
     C: Carries<RawQuic> + Carries<Http3>,
@@ -75,7 +75,7 @@ static ROWS: LazyLock<Vec<Row>> = LazyLock::new(|| {
     PROTOCOLS.iter().filter_map(row).collect()
 });
 
-/// One row with its implementation.
+/// A row of [`PROTOCOLS`] with its implementation.
 struct Row {
     protocol: &'static Protocol,
     stack: &'static dyn Stack,
@@ -108,7 +108,7 @@ trait Stack: Send + Sync {
     fn listen(&self, bind: &Bind, limits: &Limits) -> Result<Box<dyn Listener>, Error>;
 }
 
-/// The engine `E` on the carrier `C`. Values of both exist per connection or listener only.
+/// The engine `E` on the carrier `C`. This type holds neither: connections and listeners make their own values of both.
 struct Over<C, E>(PhantomData<fn() -> (C, E)>);
 
 #[async_trait]

@@ -37,7 +37,7 @@ pub enum ProxyWay {
 }
 
 impl Proxy {
-    /// Returns a proxy that is to take this way, without credentials.
+    /// Returns a proxy without credentials that reaches the server by `way`.
     pub fn new(way: ProxyWay) -> Self {
         Self { way, authorization: None }
     }
@@ -83,7 +83,8 @@ struct Refused {
     server: String,
 }
 
-/// A stream that yields one byte for each read, so that nothing behind the head of a response is taken from the tunnel.
+/// A stream that yields one byte per read, so that reading the head of a response takes no byte that follows it in the
+/// tunnel.
 #[derive(Debug)]
 struct Sparing(SharedStream);
 
@@ -130,7 +131,8 @@ mod tests {
         socket::{TcpOptions, connect},
     };
 
-    /// Connects through a proxy that answers `answer`, and returns its request and the bytes that the tunnel then has.
+    /// Connects through a proxy that answers `answer`. Returns the request that the proxy received, and the bytes that
+    /// the tunnel yields afterwards.
     async fn tunnel(answer: &'static str) -> (Result<String, Error>, String) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let way = ProxyWay::Tunnel("[::1]:443".parse().unwrap());

@@ -1,5 +1,5 @@
-//! The streams that may break on a connection, by a client that cancels them or a server that gives them up: a brake on
-//! rapid reset (CVE-2023-44487).
+//! The budget of broken streams on a connection, whether the client cancels them or the server gives them up: a defence
+//! against rapid reset (CVE-2023-44487).
 
 use std::time::Duration;
 
@@ -14,8 +14,8 @@ const PER_SECOND: u32 = 33;
 /// The time after which one more cancelled stream is tolerated.
 const REFILL: Duration = Duration::from_nanos(1_000_000_000 / PER_SECOND as u64);
 
-/// The budget of one connection. A browser that cancels the downloads of a page that its user has left stays far below
-/// it.
+/// The budget of one connection. A browser that cancels the downloads of a page when its user leaves stays far below
+/// this budget.
 #[derive(Debug)]
 pub struct ResetBudget {
     left: u32,
@@ -38,7 +38,7 @@ impl ResetBudget {
             *self = Self::new(now);
         } else {
             self.left = self.left.saturating_add(earned);
-            // The rest of the time that has passed counts towards the next one.
+            // The remainder of the elapsed time counts towards the next refill.
             self.refilled += REFILL.saturating_mul(earned);
         }
         match self.left.checked_sub(1) {

@@ -1,4 +1,4 @@
-//! The resumption of TLS sessions (RFC 8446 section 2.2), which saves the certificates of a later handshake.
+//! The resumption of TLS sessions (RFC 8446 section 2.2), so that a later handshake needs no certificates.
 
 use std::{
     fmt,
@@ -17,25 +17,26 @@ use tokio::sync::watch;
 
 use crate::Error;
 
-/// The sessions that the connections of a client share, so that a later one resumes that of an earlier one. All of them
-/// must have the same peer and the same limits.
+/// The sessions that the connections of a client share, so that a connection can resume the session of an earlier one.
+/// All of these connections must have the same peer and the same limits.
 #[derive(Clone)]
 pub struct Sessions {
     store: Arc<Store>,
-    /// The configuration of all connections, once there was one: rustls resumes no session with another verifier.
+    /// The configuration that all connections share, set by the first: rustls resumes a session only with the same
+    /// verifier.
     config: Arc<Mutex<Option<Arc<ClientConfig>>>>,
     early_data: bool,
 }
 
 impl Sessions {
-    /// Creates a store without a session. It keeps those of one server: rustls stores up to 8.
+    /// Creates an empty store for the sessions of one server, of which rustls keeps up to 8.
     pub fn new() -> Self {
         let store = Store { cache: ClientSessionMemoryCache::new(1), received: watch::Sender::new(false) };
         Self { store: Arc::new(store), config: Arc::default(), early_data: false }
     }
 
     /// Lets the first request over HTTP/1.1 and HTTP/3 go out in early data of the handshake (RFC 8446 section 2.3), if
-    /// the session allows it. Whoever records the packets can repeat that request, so it must be safe.
+    /// the session allows it. Anybody who records the packets can replay that request, so it must be safe to repeat.
     #[must_use]
     pub fn with_early_data(self) -> Self {
         Self { early_data: true, ..self }
@@ -52,7 +53,7 @@ impl Sessions {
         let _ = self.store.received.subscribe().wait_for(|received| *received).await;
     }
 
-    /// Returns the configuration of the earlier connections, or for the first one that which `make` returns.
+    /// Returns the configuration that the connections share. The first call makes it by `make`.
     ///
     /// # Errors
     /// Fails if `make` does.
@@ -126,15 +127,16 @@ impl ClientSessionStore for Store {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Resumption {
-    /// No session is kept, and each handshake is a full one. Tickets would be bytes that no figure accounts for.
+    /// No session is kept, and each handshake is a full one. No tickets are sent, whose bytes no figure would account
+    /// for.
     #[default]
     Never,
     /// Each listener keeps the last 256 sessions in memory, each for one resumption.
     Allowed,
-    /// As `Allowed`, and requests may come in early data of the handshake, up to [`MAX_EARLY_DATA`] of them over TLS on
-    /// TCP. They are answered before the handshake is complete, and have the mark [`InEarlyData`](crate::InEarlyData):
-    /// an attacker may repeat them to another server with the same sessions. This one takes the early data of a session
-    /// once.
+    /// As `Allowed`, and requests may arrive in early data of the handshake: up to [`MAX_EARLY_DATA`] bytes over TLS on
+    /// TCP. They are answered before the handshake is complete, and have the mark [`InEarlyData`](crate::InEarlyData).
+    /// A listener takes the early data of a session once, but an attacker may replay it to another server with the same
+    /// sessions.
     EarlyData,
 }
 
@@ -147,12 +149,12 @@ pub(crate) fn takes_early_data(config: &ServerConfig) -> bool {
     config.max_early_data_size > 0
 }
 
-/// The tickets of a full handshake over TLS 1.3: two, as many as rustls and OpenSSL give, for a client that opens two
-/// connections at once. Each takes one of the 256 places.
+/// The tickets of a full handshake over TLS 1.3: two, as many as rustls and OpenSSL send, for a client that opens two
+/// connections at once. Each ticket takes one of the 256 places.
 const TICKETS: usize = 2;
 
 impl Resumption {
-    /// Sets the sessions that a server keeps, of which rustls keeps 256 by default.
+    /// Applies the permission to a server's configuration. By default rustls keeps 256 sessions.
     pub(crate) fn apply(self, config: &mut ServerConfig) {
         match self {
             Self::Never => {

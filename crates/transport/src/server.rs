@@ -44,7 +44,8 @@ pub fn listen_secured(bind: &Bind, limits: &Limits) -> Result<Box<dyn Listener>,
 /// # Errors
 /// Fails if a limit or the identity cannot be used, or the address cannot be bound.
 pub fn listen_quic(bind: &Bind, limits: &Limits) -> Result<Box<dyn Listener>, Error> {
-    // The streams of h3-quinn are for controls of measurements: through them, unknown clients could fill the memory.
+    // 'stock' uses the streams of h3-quinn, which do not bound their memory: unknown clients could exhaust it. They
+    // serve as a control in measurements.
     if limits.choice(&H3_RECV) == Some("stock") {
         let flag = H3_RECV.flag;
         return Err(Error::limit(format!("--{flag}: 'stock' bounds no memory; a server needs 'bounded'")));
@@ -52,13 +53,13 @@ pub fn listen_quic(bind: &Bind, limits: &Limits) -> Result<Box<dyn Listener>, Er
     <Quic as Carries<Http3>>::listen(bind, limits)
 }
 
-/// Completes one handshake of QUIC with an identity, over loopback.
+/// Completes a QUIC handshake between a server with this identity and a client, over loopback.
 ///
-/// A server calls this before it announces itself. The first handshake maps 1.2 MiB of the program and takes 0.4 MiB
-/// for good. Without the rehearsal, that memory would seem to be taken by the first clients.
+/// A server calls this before it announces itself. The first handshake of a process maps 1.2 MiB of the program and
+/// allocates 0.4 MiB that stay. Without the rehearsal, the first clients would seem to take that memory.
 ///
 /// # Errors
-/// Fails if the machine has no such address of loopback, or the handshake fails.
+/// Fails if the address `loopback` cannot be bound, or the handshake fails.
 pub async fn rehearse_quic(identity: &Identity, loopback: IpAddr, limits: &Limits) -> Result<(), Error> {
     let bind = Bind::new((loopback, 0).into()).with_identity(identity.clone());
     let listener = listen_quic(&bind, limits)?;

@@ -1,4 +1,5 @@
-//! The server's side of a connection that a task drives: its requests come through a channel, whatever the protocol.
+//! The session of a server whose connection a background task drives. Its requests come through a channel, whatever the
+//! protocol.
 
 use std::{
     future::pending,
@@ -59,7 +60,7 @@ pub(crate) trait LinkSource: Send + Sync + 'static {
     /// stream down.
     async fn delivered(&self) {}
 
-    /// Waits until no byte has moved for the time after which a closing connection is given up.
+    /// Waits until no byte of a closing connection has moved for so long that the peer is given up.
     async fn stalled(&self) {
         pending().await
     }

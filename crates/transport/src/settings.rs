@@ -68,7 +68,7 @@ mod tests {
 
     use super::*;
 
-    /// Limits as they are read from JSON, where nothing has checked them.
+    /// Returns unchecked limits with one value, as JSON yields them.
     fn read(flag: &str, value: &str) -> Limits {
         serde_json::from_str(&format!("{{\"{flag}\": {value}}}")).unwrap()
     }

@@ -27,9 +27,8 @@ use crate::{
 /// The most connections that wait to be accepted; Linux clamps it to net.core.somaxconn.
 const BACKLOG: u32 = 1024;
 
-/// The silence after which the kernel asks an accepted connection's client whether it still exists, and the interval at
-/// which it repeats that (SO_KEEPALIVE). A client that has vanished would otherwise be waited for without end where
-/// nothing is sent to it.
+/// The idle time after which the kernel probes the client of an accepted connection, and the interval of further probes
+/// (SO_KEEPALIVE). Without probes, a server that only reads would wait for ever for a client that has vanished.
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
 
 /// The options of TCP sockets that limits set; by default none.
@@ -39,7 +38,7 @@ pub(crate) struct TcpOptions {
     buffer: Option<usize>,
     /// The congestion controller; `None` leaves it to the kernel.
     congestion: Option<Congestion>,
-    /// True if partial segments wait for others (Nagle's algorithm), which is the default of the kernel.
+    /// True if a partial segment waits for more bytes (Nagle's algorithm), which is the default of the kernel.
     waits: bool,
 }
 
@@ -123,7 +122,7 @@ enum Listening {
     Unix(UnixAcceptor),
 }
 
-/// The address that stands for a Unix socket and its clients: they are on this machine.
+/// The placeholder address of a Unix socket and of its clients, which are on this machine.
 const LOCAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 impl Acceptor {
@@ -172,8 +171,9 @@ impl Acceptor {
 
     /// Waits for the next connection, and hands it to the thread whose turn it is.
     ///
-    /// Listeners of single threads on one port (SO_REUSEPORT) would need no such hand-over, but the kernel chooses among them
-    /// by a hash of the addresses: two connections would share a thread as often as not.
+    /// With one listener per thread on a common port (SO_REUSEPORT), no hand-over would be needed. But the kernel
+    /// chooses among such listeners by a hash of the addresses, so with two threads every other pair of connections
+    /// would share one.
     ///
     /// # Errors
     /// Fails if the system refuses to accept.
@@ -204,7 +204,7 @@ pub(crate) fn udp(addr: SocketAddr, buffer: Option<usize>) -> io::Result<UdpSock
     bound_udp(addr, buffer, Sharing::No)
 }
 
-/// Returns a UDP socket as [`udp`] does, on an address that sockets which allow it already have (SO_REUSEPORT).
+/// Returns a UDP socket as [`udp`] does, on an address that it shares with other sockets (SO_REUSEPORT).
 ///
 /// # Errors
 /// Fails if the address cannot be bound, or the system refuses an option.
@@ -212,7 +212,7 @@ pub(crate) fn udp_beside(addr: SocketAddr, buffer: Option<usize>) -> io::Result<
     bound_udp(addr, buffer, Sharing::Port)
 }
 
-/// The use of an address by several sockets.
+/// Whether a socket shares its address with others.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Sharing {
     No,
@@ -231,8 +231,8 @@ fn bound_udp(addr: SocketAddr, buffer: Option<usize>, sharing: Sharing) -> io::R
     Ok(socket.into())
 }
 
-/// Makes a UDP socket join received datagrams (GRO), and cut what one call sends into datagrams of `mtu` bytes (GSO).
-/// Returns how many datagrams one call may send.
+/// Makes a UDP socket join received datagrams (GRO), and cut the bytes of one send into datagrams of `mtu` bytes (GSO).
+/// Returns the most datagrams of one send.
 #[cfg(target_os = "linux")]
 pub(crate) fn offload(socket: &impl AsFd, mtu: u16) -> usize {
     // Without the option, every call receives one datagram.
@@ -242,7 +242,7 @@ pub(crate) fn offload(socket: &impl AsFd, mtu: u16) -> usize {
     if can_cut { segments } else { 1 }
 }
 
-/// The most datagrams of one call (UDP_MAX_SEGMENTS in linux/udp.h, which was 64 before Linux 6.9).
+/// The most datagrams of one send: UDP_MAX_SEGMENTS of linux/udp.h before Linux 6.9, which raised it.
 #[cfg(target_os = "linux")]
 const MOST_SEGMENTS: usize = 64;
 
@@ -304,7 +304,7 @@ mod tests {
 
     use super::*;
 
-    /// The kernel of most machines has no BBR unless its module was loaded, and lets nobody but root have it.
+    /// Most kernels have no BBR unless its module was loaded, and let only root choose it.
     #[tokio::test]
     async fn a_controller_that_cannot_be_had_leaves_the_kernels_own() {
         let own = congestion_of(&TcpSocket::new_v4().unwrap()).unwrap();

@@ -7,8 +7,8 @@ use std::sync::{
 
 use tokio::runtime::{EnterGuard, Handle};
 
-/// The threads over which listeners spread their connections, each with a current-thread runtime of its own. Clones take
-/// turns together.
+/// The threads over which listeners spread their connections, each with a current-thread runtime of its own. Clones
+/// share the turn.
 ///
 /// A listener assigns each connection to a thread before its handshake, and the connection stays there. Over TCP and Unix
 /// sockets, the thread that accepts hands each socket to the next thread in turn. Over QUIC, each thread has a socket of its
@@ -30,8 +30,8 @@ impl Spread {
         &self.runtimes
     }
 
-    /// Returns the number of the thread whose turn it is, and enters its runtime: sockets that are made meanwhile belong to
-    /// it.
+    /// Returns the number of the thread whose turn it is, and enters that thread's runtime. Sockets that are made while
+    /// the guard lives belong to that runtime.
     pub(crate) fn take_turn(&self) -> (usize, Option<EnterGuard<'_>>) {
         let turn = self.turn.fetch_add(1, Relaxed) % self.runtimes.len().max(1);
         (turn, self.runtimes.get(turn).map(Handle::enter))

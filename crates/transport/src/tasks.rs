@@ -21,8 +21,8 @@ impl Tasks {
     }
 
     /// Spawns the sending of a body, which may outlast the head of the response. The returned future completes only if
-    /// the body itself fails. Any other failure shows in the response: the connection broke, or the peer needs no more
-    /// of the body.
+    /// the body itself fails. Any other failure (the connection broke, or the peer needs no more of the body) shows in
+    /// the response.
     pub(crate) fn pump(
         &self,
         send: impl Future<Output = Result<(), Error>> + Send + 'static,

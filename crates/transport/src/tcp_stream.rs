@@ -131,11 +131,11 @@ impl SharedSocket {
     /// Makes closing the socket reset the connection, so that the peer does not take the bytes received so far for the
     /// whole message.
     pub(crate) fn reset_when_closed(&self) {
-        // The option cannot be set only if the socket is already closed.
+        // Setting the option fails only if the socket is already closed.
         self.ask(|socket| SockRef::from(&socket).set_linger(Some(Duration::ZERO)).is_ok());
     }
 
-    /// Reads bytes that nobody needs. Returns 0 once the peer has ended its direction, or if the socket is closed.
+    /// Reads and discards received bytes. Returns 0 once the peer has ended its direction, or if the socket is closed.
     pub(crate) fn poll_discard(&self, cx: &mut Context<'_>, space: &mut [u8]) -> Poll<io::Result<usize>> {
         let mut buffer = ReadBuf::new(space);
         match &mut *self.lock() {

@@ -62,7 +62,7 @@ pub trait Listener: Send + Sync {
     async fn accept(&self) -> Result<Accepted, Error>;
 }
 
-/// A connection that a listener has accepted. Dropping it refuses the client.
+/// A connection that a listener has accepted. Dropping its handshake refuses the client.
 #[non_exhaustive]
 pub struct Accepted {
     /// The address of the client, which a QUIC client may not have proven yet.
@@ -100,8 +100,8 @@ pub trait Session: Send + Sync {
     async fn accept(&self) -> Result<Option<Incoming>, Error>;
 
     /// Tells the client at once that no further request is taken: by GOAWAY, or by `Connection: close` in the response
-    /// under way. Running exchanges go on, and so must [`accept`](Self::accept), which yields the requests that the
-    /// client sent before it knew.
+    /// under way. Running exchanges go on. The caller must go on calling [`accept`](Self::accept), which yields the
+    /// requests that the client sent before it was told.
     fn shut_down(&self) {}
 
     /// Takes no more requests, delivers the responses that are under way, and ends the connection in good order.
@@ -117,8 +117,8 @@ pub trait Session: Send + Sync {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LengthBesideCoding;
 
-/// A mark in the extensions of a request that came in early data of TLS, whose handshake was not complete when the
-/// request was accepted: an attacker can repeat it (RFC 8470). Only servers with
+/// A mark in the extensions of a request that arrived in early data of TLS, and was accepted before the handshake was
+/// complete. An attacker can replay such a request (RFC 8470). Only servers with
 /// [`Resumption::EarlyData`](crate::Resumption::EarlyData) see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InEarlyData;
@@ -142,8 +142,8 @@ impl Incoming {
 /// The handle that answers one request.
 #[async_trait]
 pub trait Responder: Send {
-    /// Sends an interim response (1xx), which precedes the response. Returns false where the library of the protocol
-    /// has no such function: hyper over HTTP/1.1, and the baselines.
+    /// Sends an interim response (1xx), which precedes the response. Returns false if the protocol cannot send it:
+    /// hyper over HTTP/1.1 has no such function, and the baselines have no interim responses.
     ///
     /// # Errors
     /// Fails if the connection broke, or the status is not an interim one.

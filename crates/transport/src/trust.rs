@@ -72,7 +72,7 @@ impl Identity {
         self.chain.first().map(fingerprint).unwrap_or_default()
     }
 
-    /// Returns whether the certificate is one for a host name or an IP address.
+    /// Returns whether the certificate is valid for `name`, a host name or an IP address.
     pub fn is_valid_for(&self, name: &str) -> bool {
         let Ok(name) = ServerName::try_from(name) else { return false };
         let certificate = self.chain.first().and_then(|first| ParsedCertificate::try_from(first).ok());
@@ -208,8 +208,8 @@ fn system_roots() -> Result<RootCertStore, Error> {
     Ok(store)
 }
 
-/// Returns the provider aws-lc-rs, reduced to the requested cipher suites. It is stated explicitly, because rustls does
-/// not choose if another provider is compiled in as well.
+/// Returns the provider aws-lc-rs, reduced to the requested cipher suites. The provider is explicit, because rustls
+/// chooses none if more than one is compiled in.
 fn provider(ciphers: Ciphers, oldest: TlsVersion) -> Arc<CryptoProvider> {
     let cipher_suites = ciphers.suites(oldest);
     Arc::new(CryptoProvider { cipher_suites, ..aws_lc_rs::default_provider() })

@@ -21,8 +21,8 @@ pub(crate) struct UnixAcceptor {
 }
 
 impl UnixAcceptor {
-    /// Listens at a path. The file of a server that has ended without removing it is replaced. The umask decides who may
-    /// connect, since a client needs the permission to write to the file (unix(7)).
+    /// Listens at a path. A file that an ended server has left behind is replaced. The umask decides who may connect,
+    /// since a client needs the permission to write to the file (unix(7)).
     ///
     /// # Errors
     /// Fails if somebody listens at the path, another kind of file has it, or no file can be created there.

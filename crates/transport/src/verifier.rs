@@ -1,4 +1,5 @@
-//! Verification of a server by other means than the signature of a root alone.
+//! Verifiers of servers that accept other certificates than those signed by a root: a pinned one, any one, or one in a
+//! list.
 
 use std::sync::Arc;
 
@@ -75,10 +76,10 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
-/// The text of webpki's error for an authority's certificate that a server presents as its own.
+/// The text of webpki's error if a server presents the certificate of an authority as its own.
 const AUTHORITY: &str = "CaUsedAsEndEntity";
 
-/// A verifier of certificates that are in a list or signed by one in it.
+/// A verifier that accepts the certificates in a list, and certificates that one of them signed.
 ///
 /// A self-signed certificate usually claims to be an authority (`openssl req -x509` makes it one), and webpki refuses
 /// such a certificate as a server's own. This verifier accepts the certificate if it is in the list and for the right

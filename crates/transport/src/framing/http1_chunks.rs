@@ -25,19 +25,19 @@ enum State {
     Field,
     /// The size of a chunk.
     Size,
-    /// So many octets of a chunk.
+    /// The octets of a chunk, of which this number is still to come.
     Chunk(u64),
     /// The line break after a chunk.
     ChunkEnd,
     /// A line of the trailers.
     Trailer,
-    /// So many octets of a body of announced length.
+    /// The octets of a body of announced length, of which this number is still to come.
     Announced(u64),
     /// A body that the end of the connection ends.
     Unframed,
 }
 
-/// The facts of a head that tell how its body is framed (RFC 9112 section 6.3).
+/// The facts of a head that determine the framing of its body (RFC 9112 section 6.3).
 #[derive(Clone, Copy, Debug, Default)]
 struct Head {
     is_chunked: bool,
@@ -116,7 +116,7 @@ impl Http1Chunks {
 impl Head {
     /// Returns the facts of a head that begins with `line`.
     fn of(line: &[u8]) -> Self {
-        // A status line is "HTTP/1.1 200 OK". Interim responses and these two have no body.
+        // A status line is "HTTP/1.1 200 OK". Interim responses (1xx), 204 and 304 have no body.
         let status = line.starts_with(b"HTTP/").then(|| line.get(9..12).unwrap_or_default());
         let may_be_unframed =
             status.is_some_and(|status| !status.starts_with(b"1") && status != b"204" && status != b"304");

@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::SizeLog;
 use crate::carriers::Stream;
 
-/// A parser of the heads of frames in a byte stream, however reads cut the stream.
+/// A parser of the heads of frames in a byte stream. Reads may cut the stream anywhere.
 pub(crate) trait FrameParser: Unpin + Send + 'static {
     /// Parses bytes that follow those of the last call. Calls `found` with the size of each frame whose head is
     /// complete.

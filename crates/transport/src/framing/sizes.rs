@@ -2,11 +2,12 @@
 
 use record::FrameSizes;
 
-/// The bits of a size that tell it apart from others of its magnitude: a bucket spans at most 1/32 of its sizes.
+/// The bits after the highest one of a size that select its bucket: a bucket's span is at most 1/32 of its sizes.
 const BITS: u32 = 5;
 
-/// A histogram whose buckets know the largest size that they hold. A percentile is that size: it occurred, it is never
-/// too small, and it is exact if all sizes of the bucket are equal. Count, sum, smallest and largest size are exact.
+/// A histogram whose buckets know the largest size that they hold. A percentile is the largest size of its bucket: a
+/// size that occurred, never too small, and exact if all sizes of the bucket are equal. Count, sum, smallest and
+/// largest size are exact.
 #[derive(Debug, Default)]
 pub(super) struct Sizes {
     count: u64,

@@ -1,4 +1,4 @@
-//! Checks that every parser must pass, whatever it parses.
+//! Assertions that hold for every parser.
 
 use proptest::test_runner::TestRunner;
 

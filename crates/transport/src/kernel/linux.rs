@@ -1,4 +1,4 @@
-//! TCP_INFO, SO_MEMINFO and SIOCOUTQ, in the only module with unsafe code.
+//! TCP_INFO, SO_MEMINFO and SIOCOUTQ, in the only module of this crate with unsafe code.
 #![allow(unsafe_code)]
 
 use std::{
@@ -39,7 +39,7 @@ pub(crate) fn tcp_stats(socket: BorrowedFd<'_>) -> Option<TcpStats> {
         mss: info.tcpi_snd_mss.into(),
         bytes_acked: info.tcpi_bytes_acked,
         bytes_received: info.tcpi_bytes_received,
-        // Without a sample, the kernel states the greatest number (struct minmax in its tcp.h).
+        // Without a sample, the kernel states the largest 32-bit number (struct minmax in its tcp.h).
         min_rtt_us: Some(info.tcpi_min_rtt.into()).filter(|least| (1..u64::from(u32::MAX)).contains(least)),
         peer_window: Some(info.tcpi_snd_wnd.into()).filter(|window| *window > 0),
         busy: (info.tcpi_min_rtt > 0).then_some(busy),

@@ -5,9 +5,9 @@
 /// The state of the receive buffer of a UDP socket.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ReceiveBuffer {
-    /// The memory that the kernel grants to datagrams and their bookkeeping, in bytes.
+    /// The size of the buffer in bytes, for datagrams and the kernel's bookkeeping of them.
     pub(crate) size: u32,
-    /// The part of it that is in use.
+    /// The part of the buffer that is in use, in bytes.
     pub(crate) used: u32,
     /// The number of datagrams that were dropped because they did not fit.
     pub(crate) drops: u32,
