@@ -172,8 +172,8 @@ impl Acceptor {
     /// Waits for the next connection, and hands it to the thread whose turn it is.
     ///
     /// With one listener per thread on a common port (SO_REUSEPORT), no hand-over would be needed. But the kernel
-    /// chooses among such listeners by a hash of the addresses, so with two threads every other pair of connections
-    /// would share one.
+    /// chooses among such listeners by a hash of the addresses. Two connections to two threads would share one of them
+    /// in half of all cases.
     ///
     /// # Errors
     /// Fails if the system refuses to accept.

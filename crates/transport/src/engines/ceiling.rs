@@ -113,7 +113,7 @@ impl Calls for Ceiling {
 struct Gathered<'a, S> {
     write: &'a mut WriteHalf<S>,
     pieces: Pieces,
-    /// The number of gathered bytes from which they are written.
+    /// The number of gathered bytes from which on they are written.
     at_once: usize,
 }
 

@@ -1,4 +1,4 @@
-//! The ceiling of QUIC: bodies in bare datagrams, heads on a stream of TCP beside them.
+//! The ceiling of QUIC: bodies in bare datagrams, and heads on a separate TCP stream.
 //!
 //! Datagrams carry no header, so the kernel can cut chunks into datagrams and join received ones. One body is in flight
 //! at a time. Its receiver reports the number of received bytes to the sender, in datagrams of eight bytes.
@@ -42,7 +42,8 @@ const READ: usize = 64 << 10;
 /// The read buffers of a connection, which alternate.
 const BUFFERS: u64 = 2;
 
-/// The time that the confirmation of a body may take after the response has come. A peer that responds early sends none.
+/// The longest wait for the confirmation of a body after the response has arrived. A peer that responds early sends no
+/// confirmation.
 const CONFIRMATION: Duration = Duration::from_millis(100);
 
 /// The protocol's name in errors.
@@ -187,7 +188,7 @@ struct Sending<'a> {
 }
 
 impl Sending<'_> {
-    /// Sends up to a batch once the window admits a whole one.
+    /// Sends at most one batch, once the window admits a whole batch or nothing is in flight.
     async fn send_batch(&mut self) -> Result<(), Error> {
         while self.sent - self.received + self.socket.batch as u64 > self.socket.window
             && self.sent > self.received
@@ -243,13 +244,13 @@ impl BodySink for Sending<'_> {
         Ok(())
     }
 
-    /// Closes the stream beside the datagrams, so that the peer waits for no further ones.
+    /// Closes the TCP stream, so that the peer waits for no further datagrams.
     async fn abort(&mut self) {
         let _ = self.write.shutdown().await;
     }
 }
 
-/// The receiving half of the stream, with the state of the body that is being received.
+/// The receiving half of the TCP stream, with the state of the body that is being received.
 struct Reader {
     stream: ReadHalf<SharedStream>,
     /// The bytes of the current body that are still to be received.
@@ -265,7 +266,7 @@ impl Reader {
         frame::read(PROTOCOL, &mut self.stream).await
     }
 
-    /// Waits for the end of the stream, on which nothing else arrives during a body.
+    /// Waits for the end of the TCP stream, on which nothing else may arrive during a body.
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
         let mut space = [0; 1];
         let mut space = ReadBuf::new(&mut space);

@@ -1,4 +1,5 @@
-//! A stream whose reads outlive a failed write: a server may refuse a request and close before it has read all of it.
+//! A stream that can still be read after a write has failed. A server may refuse a request and close before it has read
+//! the whole request.
 
 use std::{
     io::{self, IoSlice},
@@ -11,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::{BodyError, carriers::Stream};
 
-/// The first failure of a write, once there was one.
+/// The first failure of a write, if any.
 #[derive(Clone, Debug, Default)]
 pub(super) struct WriteFailure(Arc<OnceLock<String>>);
 
@@ -33,9 +34,9 @@ pub(super) struct Unsent {
 /// The handling of writes after a write has failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AfterFailure {
-    /// Keeps writes pending, and so the body that is being sent.
+    /// Keeps writes pending, so that the body that is being sent also waits.
     Wait,
-    /// Discards writes, so that a protocol that must write before it reads on continues to read.
+    /// Discards writes, for a protocol that reads on only once it has written.
     Discard,
 }
 

@@ -7,7 +7,7 @@ use bytes::{Buf as _, Bytes};
 /// The most pieces of one system call: the kernel takes no more (UIO_MAXIOV in linux/uio.h).
 pub(super) const MOST_PIECES: usize = 1024;
 
-/// Chunks in the order in which they are sent. The first may lack its beginning, which was sent before.
+/// Chunks in the order in which they are sent. The beginning of the first may already be sent and gone.
 #[derive(Debug, Default)]
 pub(super) struct Pieces {
     queue: VecDeque<Bytes>,
@@ -30,7 +30,7 @@ impl Pieces {
         self.bytes == 0
     }
 
-    /// Returns whether one system call takes no further piece.
+    /// Returns whether the queue has as many pieces as one system call takes.
     pub(super) fn is_full(&self) -> bool {
         self.queue.len() >= MOST_PIECES
     }

@@ -99,7 +99,7 @@ impl Connection for QuicConnection {
 }
 
 /// Drives a server's connection: takes streams as they open. Their heads are awaited concurrently. Opening a stream
-/// opens all earlier ones, and the head of one may have to wait until the bodies of others have been read.
+/// opens all earlier streams, and the head of a stream may have to wait until the bodies of others have been read.
 async fn drive(connection: quinn::Connection, arrivals: Arrivals, close: CloseSignal) {
     let mut heads = JoinSet::new();
     let deliveries = Arc::new(Deliveries::default());

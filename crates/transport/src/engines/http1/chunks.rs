@@ -20,7 +20,7 @@ const KEPT_FIELDS: usize = 64;
 #[derive(Debug)]
 pub(super) struct Chunks {
     state: State,
-    /// The size of the current chunk, and then the bytes of it that are still to come.
+    /// The size of the current chunk while it is being read, then the bytes of the chunk that are still to come.
     left: u64,
     /// The bytes of the extension of the current chunk, or of all trailers.
     length: usize,
@@ -34,7 +34,7 @@ pub(super) struct Chunks {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Size,
-    /// A blank behind the size, which only an extension or the end of the line may follow.
+    /// After a blank that follows the size: only an extension or the end of the line may follow.
     Blank,
     Extension,
     SizeEnd,
@@ -55,8 +55,8 @@ impl Chunks {
         self.state == State::Over
     }
 
-    /// Removes the parts of `bytes` that may be ignored. Returns two counts: the bytes that were examined (all of them,
-    /// unless the body ends earlier), and the bytes that remain at the start of `bytes`.
+    /// Removes the parts of `bytes` that a recipient may ignore, and moves the rest to the start of `bytes`. Returns
+    /// the number of examined bytes (all, unless the body ends earlier), and the number of bytes that are left of them.
     ///
     /// Malformed bytes remain, for hyper to refuse.
     ///
@@ -112,7 +112,7 @@ impl Chunks {
             }
             // A bare LF is left, for hyper to refuse.
             (State::Blank | State::Extension, b'\n') => {}
-            // Without the blank, hyper would take both sides of it for one size.
+            // If the blank were removed here, hyper would read the digits before and after it as one size.
             (State::Blank, _) => return Err(invalid("a blank within the size of a chunk")),
             (State::Extension, _) => {
                 return self.count(MOST_EXTENSION, "the extension of a chunk").map(|()| false);
@@ -164,7 +164,7 @@ mod tests {
 
     use super::*;
 
-    /// Strips `bytes` that come in pieces of one length, up to the end of the body.
+    /// Strips `bytes` in pieces of `piece` bytes, up to the end of the body.
     fn strip(bytes: &[u8], piece: usize) -> io::Result<Vec<u8>> {
         let (mut chunks, mut left) = (Chunks::new(), Vec::new());
         for piece in bytes.chunks(piece) {

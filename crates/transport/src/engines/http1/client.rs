@@ -62,8 +62,8 @@ pub(super) async fn start(
     Ok(Box::new(Http1Connection { requests, announcer, write_failure, info, driver, _tasks: tasks }))
 }
 
-/// The time in which a connection ends by itself. One between two messages ends at once, and one in the middle of a message,
-/// such as an upload that the server has refused, would not end before its body.
+/// The time that a connection has to end by itself when it is closed. An idle connection ends at once. A connection in
+/// the middle of a message, such as an upload that the server has refused, would not end before the body does.
 const FAREWELL: Duration = Duration::from_millis(50);
 
 struct Http1Connection {
@@ -123,11 +123,11 @@ impl Http1Connection {
     }
 }
 
-/// Checks that the body of a response has no transfer coding but chunked. hyper hands over the coded bytes of any other, and
-/// those that state a length, too (RFC 9112 sections 6.1 and 6.3).
+/// Checks that the body of a response has no transfer coding but chunked. hyper accepts any other coding and hands over
+/// the coded bytes. It also accepts a coding beside a Content-Length (RFC 9112 sections 6.1 and 6.3).
 ///
 /// # Errors
-/// Fails if there is another coding, or a length beside it.
+/// Fails if there is another coding, or a Content-Length beside the coding.
 fn check_coding(headers: &HeaderMap) -> Result<(), Error> {
     let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
     let Some(coding) = codings.next() else { return Ok(()) };
@@ -151,7 +151,7 @@ fn origin_form(request: &mut Request<Body>) -> Result<(), Error> {
 }
 
 /// Makes the target of a request the URL at `server`, for a proxy (RFC 9112 section 3.2.2). The field Host may name
-/// another host, which the proxy replaces.
+/// another host. The proxy then replaces the field.
 fn absolute_form(request: &mut Request<Body>, proxy: &Proxy, server: &Authority) -> Result<(), Error> {
     let path = with_host(request)?;
     let uri = Uri::builder().scheme(Scheme::HTTP).authority(server.clone()).path_and_query(path);
@@ -174,7 +174,7 @@ fn malformed(error: http::Error) -> Error {
     Error::protocol(PROTOCOL, error)
 }
 
-/// The body of a request, which waits for its permission, and notes that it was taken to its end.
+/// The body of a request. It waits for its permission, and sets `sent` once hyper has taken all of it.
 struct Sending {
     body: Body,
     permission: Permission,

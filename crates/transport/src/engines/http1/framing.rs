@@ -1,7 +1,7 @@
-//! A stream below hyper that removes what the chunked coding lets a recipient ignore.
+//! A stream below hyper that removes the parts of the chunked coding that a recipient may ignore.
 //!
-//! The stream finds the end of each head, and withholds the bytes after it until hyper has parsed the head and its
-//! framing is announced. Both therefore agree on where a body starts and how it is framed.
+//! The stream finds the end of each head, and withholds the bytes after it until hyper has parsed the head and the
+//! framing of its body is announced. So hyper and the stream agree on where a body starts and how it is framed.
 
 use std::{
     io::{self, IoSlice},
@@ -17,7 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::chunks::Chunks;
 use crate::carriers::Stream;
 
-/// The framing of a message's body, as hyper has read its head.
+/// The framing of a message's body, according to hyper's parse of the head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum BodyFraming {
     /// A body of this length, which may be 0.
@@ -97,8 +97,8 @@ enum Phase {
 }
 
 impl Phase {
-    /// Filters `bytes`, which were just read. Returns the number of bytes that were examined, and the number that
-    /// remain of them.
+    /// Filters `bytes`, which were just read. Returns the number of examined bytes, and the number of bytes that are
+    /// left of them.
     fn pass(&mut self, bytes: &mut [u8], messages: Messages) -> io::Result<(usize, usize)> {
         let length = bytes.len();
         Ok(match self {
@@ -139,9 +139,9 @@ struct Head {
     length: usize,
     /// The byte at [`STATUS`] of the first line: the first digit of a status, or an arbitrary byte of a request.
     status: u8,
-    /// The bytes of the line that agree with `content-length:`.
+    /// The length of the line's start that agrees with `content-length:`, in bytes.
     agreeing: usize,
-    /// True if a line begins with `content-length:`. hyper refuses a blank before the colon.
+    /// True if a line begins with `content-length:`. A blank before the colon needs no care, since hyper refuses it.
     has_length: bool,
 }
 
@@ -172,7 +172,7 @@ impl Head {
         None
     }
 
-    /// Compares the next byte of a line with the start of one that gives a length.
+    /// Compares the next byte of a line with [`LENGTH`].
     fn compare(&mut self, byte: u8) {
         if self.agreeing == self.line && LENGTH.get(self.line) == Some(&byte) {
             self.agreeing = self.agreeing.saturating_add(1);
@@ -187,7 +187,7 @@ pub(super) struct Unadorned<S> {
     stream: S,
     /// The announced framings; `None` passes all bytes unchanged.
     progress: Option<Announcer>,
-    /// Bytes of the next message that were read with the last one.
+    /// Bytes that were read but not examined yet: they follow the end of a head or a body.
     ahead: Vec<u8>,
 }
 

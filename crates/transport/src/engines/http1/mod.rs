@@ -58,7 +58,7 @@ impl ServerEngine for Http1 {
     }
 }
 
-/// Wraps the stream below hyper, whose chunks are then counted if an observer asks for them.
+/// Wraps the stream below hyper, to count its chunks if there is an observer.
 fn observed<S: Stream>(stream: S, info: &StreamInfo) -> Observed<S, Http1Chunks> {
     Observed::new(stream, Http1Chunks::default(), info.framing().map(|framing| &framing.http1_chunks))
 }

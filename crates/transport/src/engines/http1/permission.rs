@@ -12,13 +12,13 @@ use tokio::{sync::Notify, time::timeout};
 
 use crate::{Body, ContinueTimeout};
 
-/// The wait for the permission: it ends with the status 100, or with its timeout. A final response ends the exchange
-/// instead.
+/// The wait for the permission. It ends when status 100 arrives, or with its timeout. A final response ends the whole
+/// exchange, and the wait with it.
 pub(super) struct Permission(Option<Pin<Box<dyn Future<Output = ()> + Send>>>);
 
 impl Permission {
-    /// Returns the permission for the body of a request. Without a [`ContinueTimeout`] in the extensions of the request,
-    /// the permission is there from the beginning.
+    /// Returns the permission for the body of a request. Without a [`ContinueTimeout`] in the extensions of the
+    /// request, the permission is given from the start.
     pub(super) fn of(request: &mut Request<Body>) -> Self {
         let Some(ContinueTimeout(patience)) = request.extensions_mut().remove() else { return Self(None) };
         let heard = Arc::new(Notify::new());
@@ -29,12 +29,12 @@ impl Permission {
             }
         });
         Self(Some(Box::pin(async move {
-            // A server that answers nothing gets the body all the same.
+            // If the server answers nothing in time, the body is sent nevertheless.
             let _ = timeout(patience, heard.notified()).await;
         })))
     }
 
-    /// Returns whether the body may be sent, and wakes the task otherwise when it may.
+    /// Waits until the body may be sent.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(wait) = &mut self.0 else { return Poll::Ready(()) };
         let is_given = wait.as_mut().poll(cx);

@@ -38,7 +38,7 @@ pub(super) fn start(
     buffer: usize,
     guards: &Guards,
 ) -> Box<dyn Session> {
-    // The buffer cannot grow later.
+    // hyper's buffer cannot grow later, so the window is taken at once.
     let most = u32::try_from(buffer).unwrap_or(u32::MAX);
     let window = guards.receive_budget.as_ref().map(|budget| Window::at_once(budget, most));
     let mut builder = Builder::new();
@@ -85,7 +85,7 @@ async fn drive(
     // Declared last, so that it is dropped first, while the stream is still open.
     let mut reset = ResetUnlessEnded { socket, unframed };
     let end = tokio::select! {
-        // A shutdown is announced even in a response that is ready at the same time.
+        // The signal is checked first, so that a response that is ready at the same time still announces the shutdown.
         biased;
         () = close.notified() => {
             connection.as_mut().graceful_shutdown();
@@ -119,8 +119,8 @@ fn status_of(error: &hyper::Error) -> Option<StatusCode> {
     }
 }
 
-/// A guard that resets the connection if it is dropped in the middle of a response that only the end of the connection
-/// ends. An HTTP/1.0 client would take any other end for the end of the body.
+/// A guard that resets the connection if it is dropped in the middle of a response whose body ends with the connection.
+/// Without the reset, an HTTP/1.0 client would take the end of the connection for the end of the body.
 struct ResetUnlessEnded {
     socket: Option<SharedSocket>,
     unframed: Arc<AtomicBool>,

@@ -1,22 +1,23 @@
 //! The window that a path needs, from samples of the bytes that pass in one round trip: a pure function of the samples.
 //!
 //! The rules of growth are those of the estimators in hyper (proto/h2/ping.rs) and grpc-go
-//! (internal/transport/bdp_estimator.go): a window that passes whole in one round trip may be what limits, and becomes
-//! twice the bytes that passed. They require a higher bandwidth for each growth; here it must be higher by [`GAIN`], so
-//! that noise does not open the window to its bound.
+//! (internal/transport/bdp_estimator.go): if a whole window passes in one round trip, the window may be the bottleneck,
+//! and becomes twice the bytes that passed. Those estimators require a higher bandwidth for each growth. Here the
+//! bandwidth must be higher by the factor [`GAIN`], so that noise does not open the window to its bound.
 
 use std::time::Duration;
 
-/// The part of a window, as a fraction, that must pass in one round trip for the window to be what limits. The rest
-/// allows for credit that the receiver holds back: h2 renews a window once a third of it has been read.
+/// The fraction of a window that must pass in one round trip for the window to count as the bottleneck. The rest allows
+/// for credit that the receiver holds back: h2 renews a window once a third of it has been read.
 const FULL: (u64, u64) = (2, 3);
 
 /// The multiple of the bytes in one round trip to which a window grows. A sender needs 3/2 of them at least, because h2
 /// holds a third of a window back.
 const AMPLE: u64 = 2;
 
-/// The least ratio of the bandwidth to that at which the window last grew. A window that limits gains the full factor.
-/// BBR tells by the same ratio that a path is full (draft-ietf-ccwg-bbr, BBRStartupFullBwThreshold).
+/// The least ratio of the bandwidth to the bandwidth at which the window last grew. If the window is the bottleneck,
+/// the bandwidth grows by the same factor as the window. BBR uses this ratio to find out whether a path is full
+/// (draft-ietf-ccwg-bbr, BBRStartupFullBwThreshold).
 const GAIN: f64 = 1.25;
 
 /// The longest pause between two samples.
@@ -38,20 +39,20 @@ pub(super) struct Sample {
 pub(super) struct BandwidthDelay {
     /// The largest window, in bytes.
     bound: u32,
-    /// The window and its bandwidth for which a larger window was last asked.
+    /// The window, and the bandwidth with it, when a larger window was last asked for.
     asked: Option<(u32, f64)>,
     pause: Duration,
 }
 
 impl BandwidthDelay {
-    /// Returns the estimate of a path of which nothing is known yet, for a window of at most `bound` bytes.
+    /// Returns the estimate of an unknown path, for a window of at most `bound` bytes.
     pub(super) fn new(bound: u32) -> Self {
         Self { bound, asked: None, pause: Duration::ZERO }
     }
 
     /// Takes a sample that was made with a window of `window` bytes. Returns a larger window if the path needs it.
     ///
-    /// A window that did not grow although a larger one was asked for is asked for again.
+    /// If the window did not grow although a larger one was asked for, the larger one is asked for again.
     pub(super) fn observe(&mut self, window: u32, sample: Sample) -> Option<u32> {
         let gains = |(before, reached): (u32, f64)| window <= before || sample.bandwidth >= GAIN * reached;
         let (part, whole) = FULL;
@@ -67,8 +68,8 @@ impl BandwidthDelay {
         Some(needed)
     }
 
-    /// Returns the time until the next sample: a round trip after a growth, until which the bytes are still those of
-    /// the smaller window, and then twice as long after each sample without a growth.
+    /// Returns the time until the next sample. After a growth it is one round trip, in which bytes of the smaller
+    /// window still arrive. It doubles after each sample without a growth.
     pub(super) fn pause(&self) -> Duration {
         self.pause
     }
@@ -87,7 +88,7 @@ mod tests {
         Sample { released, bandwidth, round_trip }
     }
 
-    /// A path that a window fills or does not: a rate in bytes per second, and a round trip.
+    /// A path with a rate in bytes per second and a round trip.
     #[derive(Clone, Copy, Debug)]
     struct Path {
         rate: u64,
@@ -99,7 +100,8 @@ mod tests {
             (self.rate as f64 * self.rtt.as_secs_f64()) as u64
         }
 
-        /// Returns what a round trip carries of bodies whose readers take `read` bytes per second.
+        /// Returns the sample of one round trip with a window of `window` bytes, if the readers of bodies take `read`
+        /// bytes per second.
         fn sample(self, window: u32, read: u64) -> Sample {
             let released = self.bytes().min(window.into()).min(Self { rate: read, ..self }.bytes());
             sample(released, self.rtt)

@@ -21,11 +21,11 @@ use crate::{Body, BodyError, Error};
 /// A body that is being sent. Dropping it before its end resets the stream, and no other.
 pub(super) struct Sending {
     stream: SendStream<Bytes>,
-    /// The control of a server's connection; `None` for a request.
+    /// The state of a server's connection; `None` for a request.
     control: Option<Arc<Control>>,
     /// The most capacity that h2 grants, in bytes, even if the windows allow more.
     send_buffer: usize,
-    /// The share of the connection's window, for a long body to a client that may return no credit.
+    /// The share of the connection's window, for a long body to a client that may return no credit; `None` otherwise.
     share: Option<Share>,
     /// The turns of the connection, which count the waits of the body.
     turns: Turns,
@@ -55,9 +55,9 @@ impl Sending {
         self.share.iter().for_each(Share::over);
     }
 
-    /// Sends a body. A chunk is pulled once there is capacity for the first byte of it, so that no more than the send
-    /// buffer and one chunk ever wait in h2. On return, every byte has a place in the windows, and only the connection
-    /// has to write.
+    /// Sends a body. A chunk is pulled once there is capacity for its first byte, so that at most the send buffer and
+    /// one chunk wait in h2. On return, the windows have admitted every byte, and only the connection has to write
+    /// them.
     ///
     /// # Errors
     /// Fails if the body failed, or the stream was reset.
@@ -208,7 +208,7 @@ pub(super) fn received(stream: RecvStream, window: Option<Arc<Opening>>) -> Body
     Http2Body::new(stream).with_bounds(window, None).boxed_unsync()
 }
 
-/// A body that is being received. Handing on a piece returns its bytes to the peer as credit.
+/// A body that is being received. Handing a piece to the reader returns its bytes to the peer as credit.
 pub(super) struct Http2Body {
     stream: RecvStream,
     /// The connection's window, which opens as bytes are read; `None` if the window is open from the start.
@@ -223,7 +223,8 @@ impl Http2Body {
         Self { stream, window: None, waiting: None }
     }
 
-    /// Adds a window that changes, and the count of small frames of a server for unknown clients.
+    /// Sets the changing window of the connection, and the count of small frames that a server for unknown clients
+    /// keeps.
     pub(super) fn with_bounds(self, window: Option<Arc<Opening>>, waiting: Option<Waiting>) -> Self {
         Self { window, waiting, ..self }
     }

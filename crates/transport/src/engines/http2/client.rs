@@ -40,7 +40,8 @@ pub(super) async fn start(
 ) -> Result<Box<dyn Connection>, Error> {
     let broken = |error| Error::handshake(Failure(error));
     let turns = Turns::default();
-    // h2 answers a PING before it reads on, and must not wait for a socket that accepts no more writes.
+    // After a failed write, h2 must still read the server's response. It answers a PING before it reads on, so writes
+    // are discarded.
     let (stream, write_failure) = Patient::new(stream, AfterFailure::Discard);
     let opening = (engine.sizing == Sizing::Adaptive)
         .then(|| Arc::new(Opening::by_path(opening::window(None, engine.window), CloseSignal::default())));
@@ -172,7 +173,8 @@ impl Http2Connection {
             let sending = Sending::request(stream, self.send_buffer, self.turns.clone());
             let (body_failed, sent) = self.tasks.pump(sending.send(body));
             let response = tokio::select! {
-                // A body that fails resets the stream, and then the response fails as well: report the cause.
+                // A body that fails resets the stream, and then the response fails as well. The body is polled first,
+                // to report the cause.
                 biased;
                 error = body_failed => return Err(Failed::Body(error)),
                 response = response => response?,

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-/// The most characters of an error. The sender of a GOAWAY chooses its text, which h2 has escaped.
+/// The most characters of an error. The peer chooses the text of a GOAWAY frame; h2 escapes it.
 const MOST: usize = 200;
 
 /// An error of h2.

@@ -118,7 +118,7 @@ fn entries(bytes: u64, limits: &Limits, shape: Shape) -> u64 {
     bytes.div_ceil(frame(limits, shape)).saturating_mul(SLOTS * SLOT)
 }
 
-/// Returns the frames of other streams that waiting frames pin, since they arrived in one read.
+/// Returns the memory of frames of other streams that waiting frames pin, because one read received them together.
 fn pinned(limits: &Limits, shape: Shape) -> Term {
     let others = (READ / frame(limits, shape)).min(shape.streams.into()).saturating_sub(1);
     shape.term(

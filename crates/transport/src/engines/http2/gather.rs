@@ -65,9 +65,9 @@ pub(super) struct Gather<S> {
     held: Vec<u8>,
     /// True if the cork is set.
     corked: bool,
-    /// The last turn in which bytes were added to those held here or in the kernel.
+    /// The last turn in which bytes were added, here or behind the cork in the kernel.
     grown: u64,
-    /// The rest of a large write that the stream accepted only in part.
+    /// The number of bytes still to come of a large write that the stream accepted only in part.
     rest: usize,
     gathering: Gathering,
 }

@@ -35,7 +35,7 @@ const PROTOCOL: &str = "HTTP/2";
 /// The engine of the `h2c` and `h2` rows.
 #[derive(Clone)]
 pub(crate) struct Http2 {
-    /// The receive window of a stream, in bytes, and that of the connection unless it adapts.
+    /// The receive window of a stream in bytes. It is also the connection's, or the bound of an adaptive one.
     window: u32,
     sizing: Sizing,
     /// The largest DATA frame that is accepted, in bytes.
@@ -116,7 +116,7 @@ impl ServerEngine for Http2 {
     }
 }
 
-/// Wraps the stream below h2 and its layers, whose DATA frames are then counted if an observer asks for them.
+/// Wraps the stream below h2 and its layers, to count received DATA frames if there is an observer.
 fn observed<S: Stream>(stream: S, info: &StreamInfo, parser: Parser) -> Observed<S, Parser> {
     Observed::new(stream, parser, info.framing().map(|framing| &framing.data_frames))
 }

@@ -1,8 +1,8 @@
 //! The receive window of a connection whose size changes while bodies are received.
 //!
-//! The connection's window alone governs: it is never larger than the windows of streams, and a sender needs room in
-//! both (RFC 9113 section 5.2.1). So it alone has to change, by WINDOW_UPDATE frames on the connection, without a round
-//! trip of SETTINGS.
+//! A sender needs room in the connection's window and in that of its stream (RFC 9113 section 5.2.1). The connection's
+//! window is never larger than those of streams, so it alone bounds the sender and has to change. WINDOW_UPDATE frames
+//! on the connection change it without a round trip of SETTINGS.
 
 use std::{
     sync::{
@@ -25,8 +25,8 @@ use crate::{
 };
 
 /// The least time of a sample. A round trip on loopback takes 0.1 ms, in which a body moves by nothing or by a whole
-/// frame. When each was a sample of its own, some had a bandwidth that the connection never reached again: one of six
-/// windows stayed at 128 KiB, with half of the goodput.
+/// frame. With one sample per round trip, some samples had a bandwidth that the connection never reached again: one of
+/// six windows stayed at 128 KiB, with half of the goodput.
 const SHORTEST_SAMPLE: Duration = Duration::from_millis(2);
 
 /// The window of a connection that opens as bodies are read. Only bytes that their readers have taken open it.
@@ -88,7 +88,7 @@ impl Opening {
         Some(self.grown.swap(0, Ordering::Relaxed)).filter(|size| *size > 0)
     }
 
-    /// Waits until the connection has to be told something: that its window has grown, or that it is to be closed.
+    /// Waits until the connection's window has grown, or the connection is to be closed.
     pub(super) async fn notified(&self) {
         self.wake.notified().await;
     }
@@ -100,8 +100,8 @@ impl Opening {
         }
     }
 
-    /// Opens the window as the path needs, until the connection ends. The window of a connection that opens otherwise
-    /// is left alone.
+    /// Opens the window as the path needs, until the connection ends. Does nothing to a window that opens [by
+    /// passing](Self::by_passing).
     ///
     /// Samples are taken while bodies are read, one PING at a time. A connection at rest is not pinged.
     pub(super) async fn follow_path(self: Arc<Self>, mut pings: PingPong) {
@@ -123,7 +123,7 @@ impl Released {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// Returns a sample of as many round trips as [`SHORTEST_SAMPLE`] has, at least one.
+    /// Returns a sample over as many round trips as fit in [`SHORTEST_SAMPLE`], and at least one.
     ///
     /// # Errors
     /// Fails once the connection has ended.
@@ -144,8 +144,7 @@ impl Released {
     }
 }
 
-/// Returns the window of a connection that follows its path up to `bound` bytes, of a budget of its own unless it
-/// shares one.
+/// Returns a window that may grow up to `bound` bytes, from the shared budget if there is one.
 pub(super) fn window(shared: Option<&WindowBudget>, bound: u32) -> Window {
     match shared {
         Some(budget) => Window::new(budget, bound),

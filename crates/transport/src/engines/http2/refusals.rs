@@ -1,4 +1,4 @@
-//! The requests that h2 refuses by itself: h2 answers or resets their streams, and never hands the requests over.
+//! The requests that h2 refuses on its own: it answers or resets their streams, and never hands the requests over.
 //!
 //! Such requests are recognised by the frames that pass: the client has opened a stream, and this end ends it before
 //! the request was handed over.
@@ -38,7 +38,7 @@ struct State {
 /// The end of a stream whose request was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ending {
-    /// A response, which h2 gives by itself only to a head over SETTINGS_MAX_HEADER_LIST_SIZE.
+    /// A response. h2 sends one on its own only to a head over SETTINGS_MAX_HEADER_LIST_SIZE.
     TooLarge,
     /// RST_STREAM with this error code.
     Reset(u32),

@@ -1,11 +1,11 @@
 //! The connection window of a client (RFC 9113 section 5.2), which bounds the bytes that a server sends, and a reserve
 //! in it for short answers.
 //!
-//! A client that cancels a download, or stops reading it, need not return the credit of that download. So one download
-//! could use the connection's whole window for good, and the receipt of a finished upload could not be sent. So long
-//! bodies leave [`RESERVE`] bytes of the window to short ones. The flow control of nginx (ngx_http_v2_filter_module.c),
-//! nghttp2 (nghttp2_session.c) and h2 (proto/streams/prioritize.rs) has no such reserve: there, the receipt waits for
-//! credit.
+//! A client that cancels a download, or stops reading it, need not return the credit of that download. One such
+//! download could use up the connection's whole window for good, and the receipt of a finished upload could not be
+//! sent. Therefore long bodies leave [`RESERVE`] bytes of the window to short ones. The flow control of nginx
+//! (ngx_http_v2_filter_module.c), nghttp2 (nghttp2_session.c) and h2 (proto/streams/prioritize.rs) has no such reserve:
+//! there, the receipt waits for credit.
 
 use std::{
     collections::HashMap,
@@ -33,8 +33,9 @@ const SHORT: u64 = RESERVE as u64;
 /// client may return credit only once it has received the last byte of its window.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// The minimum multiple of a chunk that must be left for the chunk to be queued in one piece. Otherwise a stream whose
-/// own window is closed would take the connection's window from the others.
+/// The multiple of a chunk's size that must be left in the connection's window for the whole chunk to be queued at
+/// once. Otherwise only the bytes that the stream's own window admits are queued: a stream whose window is closed must
+/// not use up the connection's window.
 const AMPLE: u32 = 4;
 
 /// The send window of one connection. Clones share the window.
@@ -97,7 +98,8 @@ impl SendWindow {
         self.0.more.notify_waiters();
     }
 
-    /// Counts a DATA frame whose head was written. Bytes that its stream has not queued belong to a short answer.
+    /// Counts a DATA frame whose head was written. Bytes beyond those that [`Share::take`] has queued belong to a short
+    /// answer.
     pub(super) fn written(&self, stream: u32, bytes: u32) {
         let state = &mut *self.lock();
         let mut more = bytes;
@@ -132,7 +134,7 @@ pub(super) fn is_short(most: Option<u64>) -> bool {
 pub(super) struct Unanswered(SendWindow);
 
 impl Unanswered {
-    /// Turns the request into the share of a stream whose answer is a long body.
+    /// Ends the count, and returns the share of the stream, whose answer is a long body.
     pub(super) fn share(self, stream: u32) -> Share {
         Share { window: self.0.clone(), stream, keep: RESERVE }
     }
@@ -184,8 +186,8 @@ impl Share {
         }
     }
 
-    /// Takes up to `wanted` bytes for `chunk` bytes to be queued, of which the stream's own window admits `admitted`.
-    /// Returns the number of bytes that the stream may queue.
+    /// Takes room for a chunk of `chunk` bytes, of which the stream's own window admits `admitted`. Returns the number
+    /// of bytes that the stream may queue.
     pub(super) fn take(&mut self, chunk: usize, admitted: usize) -> usize {
         let state = &mut *self.window.lock();
         let room = self.room_of(state);

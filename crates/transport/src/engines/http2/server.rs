@@ -85,7 +85,7 @@ pub(super) async fn start(
     }))
 }
 
-/// Returns the window of a connection whose window changes; `None` if it has the size of the limits from the start.
+/// Returns the changing window of a connection; `None` if its window has the size of the limits from the start.
 fn opening(engine: &Http2, shared: Option<&WindowBudget>, wake: &CloseSignal) -> Option<Opening> {
     match (engine.sizing, shared) {
         (Sizing::Adaptive, _) => Some(Opening::by_path(opening::window(shared, engine.window), wake.clone())),
@@ -179,8 +179,8 @@ async fn refused(watch: Option<&Watch>) -> Error {
     }
 }
 
-/// Returns the error of a connection. An error that h2 has found in the client's frames may concern a head, and then
-/// counts as a refusal.
+/// Returns the error of a connection. An error that h2 has found in the client's frames counts as a refusal, because it
+/// may concern a head.
 fn broken(error: h2::Error) -> Error {
     match error.is_library() {
         true => Error::refused(PROTOCOL, None, Failure(error)),
@@ -203,7 +203,7 @@ fn incoming(
     Incoming::new(request, Box::new(Http2Responder { respond: Some(respond), control, unanswered }))
 }
 
-/// The state of a connection that its streams change and its driver applies.
+/// Changes to a connection, which its streams request and its driver applies.
 pub(super) struct Control {
     wake: CloseSignal,
     /// The window of the connection; `None` if it does not change.
@@ -251,7 +251,7 @@ struct Http2Responder {
     /// The handle of h2; `None` once it is in use.
     respond: Option<SendResponse<Bytes>>,
     control: Arc<Control>,
-    /// The request in the count of those without an answer; `None` if short answers have no reserve.
+    /// The request's place in the count of unanswered requests; `None` if short answers have no reserve.
     unanswered: Option<Unanswered>,
 }
 

@@ -1,5 +1,5 @@
-//! A bound on the small DATA frames that wait to be taken. Each costs h2 an entry of its queue, which flow control does
-//! not count: without a bound, a window of one-byte frames takes a hundred times its size.
+//! A bound on the small DATA frames that wait to be read by bodies. Each frame takes an entry in h2's queue, which flow
+//! control does not count. Without a bound, a window of one-byte frames takes a hundred times its size in memory.
 
 use std::{
     collections::HashMap,
@@ -39,7 +39,8 @@ impl Counts {
 }
 
 impl SmallFrames {
-    /// Counts the frames of a stream from now on. Earlier ones are few: a request is accepted as soon as it is read.
+    /// Counts the frames of a stream from now on. Few frames arrive before, since a request is accepted as soon as its
+    /// head is read.
     pub(super) fn stream(&self, id: u32) -> Waiting {
         self.lock().streams.insert(id, 0);
         Waiting { counts: self.clone(), id }

@@ -19,11 +19,12 @@ use crate::carriers::Stream;
 
 /// The bytes that a connection reads before its bodies are polled, exceeded by one read at most. By default h2 reads
 /// until the socket is empty, and only then sends WINDOW_UPDATEs (`Connection::poll` in its proto/connection.rs).
-/// Meanwhile the sender stalled, and the data left the cache before bodies were polled. Neither 64 nor 256 KiB was
+/// Meanwhile the sender stalls, and the data leaves the cache before bodies are polled. Neither 64 nor 256 KiB was
 /// faster, in cleartext or over TLS.
 pub(super) const QUOTA: usize = 128 << 10;
 
-/// The number of times that the task which drives a connection was polled, and the waits of bodies that are sent.
+/// The turns of a connection and the waits of its sent bodies. A turn is one poll of the task that drives the
+/// connection.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Turns(Arc<Counts>);
 
@@ -43,8 +44,8 @@ pub(super) struct WaitBegun {
     refused: u64,
 }
 
-/// The turns that a body waits without being blocked. In the first, the connection writes what the body has queued, and
-/// thereby admits more.
+/// The turns that a body may wait without counting as blocked. In the first turn, the connection writes the bytes that
+/// the body has queued, and thereby admits more.
 const UNBLOCKED_TURNS: u64 = 1;
 
 impl Turns {

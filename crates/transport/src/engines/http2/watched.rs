@@ -1,4 +1,4 @@
-//! The stream below h2 of a server's connection, which counts frames as they pass.
+//! A stream between h2 and a server's carrier, which counts frames as they pass.
 
 use std::{
     io::{self, IoSlice},

@@ -92,7 +92,7 @@ pub(super) struct ReceivedBody<S> {
 enum BodyPart {
     Data,
     Trailers,
-    /// Nothing: the body has ended or failed.
+    /// No part: the body has ended or failed.
     Nothing,
 }
 
@@ -102,7 +102,7 @@ impl<S: DataSource> ReceivedBody<S> {
         Self { stream, handoff, unread: Unread::of(announced), part: BodyPart::Data }
     }
 
-    /// Polls h3. If h3 holds no more data, the gate opens for another piece.
+    /// Polls h3. If h3 holds no more data, opens the gate for another piece.
     fn poll<T>(&mut self, mut poll: impl FnMut(&mut S) -> Poll<T>) -> Poll<T> {
         loop {
             match poll(&mut self.stream) {

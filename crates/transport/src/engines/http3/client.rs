@@ -97,7 +97,8 @@ impl<C: Streams> Connection for Http3Connection<C> {
         let mut write = SendHalf { stream: write, handoff: handoff.clone() };
         let (body_failed, sent) = self.tasks.pump(async move { send(&mut write, body).await });
         let mut response = tokio::select! {
-            // A body that fails resets the stream, and then the response may fail as well: report the cause.
+            // A body that fails resets the stream, and then the response may fail as well. The body is polled first, to
+            // report the cause.
             biased;
             error = body_failed => return Err(error),
             response = self.response(&mut read) => response?,

@@ -84,7 +84,7 @@ async fn drive<C: Streams>(
                         // it.
                         Err(NotAccepted::Refused(error)) => {
                             debug!("a request was refused: {error}");
-                            // A refusal is only reported, so it does not wait for a place.
+                            // A refusal is a mere report, so it is dropped if the channel is full.
                             let _ = arrivals.try_send(Err(error));
                         }
                         Err(NotAccepted::Gone(error)) => debug!("a request was given up: {error}"),
@@ -97,7 +97,7 @@ async fn drive<C: Streams>(
     };
     if !error.is_h3_no_error() {
         let error = match &error {
-            // The frames of the client have no meaning, those of a head perhaps.
+            // h3 found an error in the client's frames. It counts as a refusal, because it may concern a head.
             ConnectionError::Local { .. } => Error::refused(PROTOCOL, None, error),
             _ => Error::protocol(PROTOCOL, error),
         };
@@ -165,7 +165,7 @@ struct Http3Responder<S>(SendHalf<server::RequestStream<S, Bytes>>);
 #[async_trait]
 impl<S: quic::SendStream<Bytes> + Send> Responder for Http3Responder<S> {
     async fn inform(&mut self, head: Response<()>) -> Result<bool, Error> {
-        // h3 would send a final response here as well, and then another one.
+        // h3 would accept a final status here, and a second response after it.
         if !head.status().is_informational() {
             return Err(Error::protocol(PROTOCOL, format!("{} is not an interim status", head.status())));
         }

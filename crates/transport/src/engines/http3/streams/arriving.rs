@@ -1,4 +1,4 @@
-//! The start of a unidirectional stream of a peer, whose type is still to come.
+//! A peer's unidirectional stream whose type has not arrived yet.
 
 use std::{
     sync::Arc,

@@ -1,7 +1,7 @@
-//! The unidirectional streams of a peer (RFC 9114 section 6.2). h3 gets the control stream alone.
+//! The unidirectional streams of a peer (RFC 9114 section 6.2). Only the control stream is passed to h3.
 //!
-//! h3 0.0.8 buffers all bytes of a control stream, and never reads QPACK's streams: an instruction that is not allowed,
-//! or the end of such a stream, goes unnoticed.
+//! h3 0.0.8 buffers all bytes of a control stream, and never reads QPACK's streams: it would not notice an instruction
+//! that is not allowed, or the end of such a stream.
 
 use std::{
     sync::Arc,

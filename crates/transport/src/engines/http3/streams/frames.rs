@@ -37,8 +37,8 @@ impl FrameHead {
     }
 }
 
-/// Reads an integer of RFC 9000 section 16 from the start of `bytes`. Returns it with its length, or `None` if it is
-/// incomplete.
+/// Reads an integer of RFC 9000 section 16 from the start of `bytes`. Returns the integer and its length in bytes, or
+/// `None` if it is incomplete.
 pub(super) fn integer(bytes: &[u8]) -> Option<(u64, usize)> {
     let first = *bytes.first()?;
     let rest = bytes.get(1..1 << (first >> 6))?;
@@ -55,7 +55,7 @@ pub(super) enum Treatment {
     Gather,
     /// Hidden from h3.
     Skip,
-    /// Skipped; h3 gets these bytes in its place at once.
+    /// Skipped. h3 at once gets these bytes in place of the frame.
     Replace(Bytes),
 }
 
@@ -99,7 +99,7 @@ enum State {
 }
 
 impl Frames {
-    /// Takes bytes from the front of `input` until there is something for h3, or until nothing is left.
+    /// Takes bytes from the front of `input` until there are bytes for h3, or until `input` is empty.
     ///
     /// # Errors
     /// Fails if the rules do not admit a frame.
@@ -216,7 +216,7 @@ impl State {
     }
 }
 
-/// Returns the lesser of a count of bytes and the length of a buffer.
+/// Returns the smaller of `count` and `length`.
 fn least(count: u64, length: usize) -> usize {
     usize::try_from(count).map_or(length, |count| count.min(length))
 }

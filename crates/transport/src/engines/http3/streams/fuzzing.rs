@@ -20,7 +20,7 @@ pub fn h3_frames(data: &[u8]) {
     let (whole, end) = read(role, stream, usize::MAX);
     let (pieces, other_end) = read(role, stream, usize::from(*length).max(1));
     assert_eq!(end, other_end);
-    // Bytes that came in one piece with a violation may be dropped.
+    // Valid bytes in the same piece as a violation may be dropped.
     let is_same = if end.is_ok() { whole == pieces } else { pieces.starts_with(&whole) };
     assert!(is_same, "{} bytes for h3 in one piece, {} in pieces", whole.len(), pieces.len());
 }

@@ -1,4 +1,4 @@
-//! A side channel that bypasses h3, between the streams below it and the bodies above it.
+//! A side channel that bypasses h3: it connects the streams below h3 with the bodies above h3.
 
 use std::{
     collections::HashMap,
@@ -50,7 +50,7 @@ impl Handoff {
         self.0.gate.store(CLOSED, Relaxed);
     }
 
-    /// Opens the gate for one piece. Returns whether the gate was closed: a pending reader should then poll again.
+    /// Opens the gate for one piece. Returns whether the gate was closed. If so, a pending reader should poll again.
     /// Otherwise the stream wakes the reader.
     pub(crate) fn admit_one(&self) -> bool {
         self.0.gate.compare_exchange(CLOSED, OPEN_FOR_ONE, Relaxed, Relaxed).is_ok()

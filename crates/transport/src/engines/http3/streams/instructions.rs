@@ -102,7 +102,7 @@ mod tests {
         for piece in [1, 2, 100] {
             // Cancellations of the streams 0, 62, 63 and 5000.
             assert_eq!(check(&[0x40, 0x7e, 0x7f, 0x00, 0x7f, 0xc9, 0x26, 0x40], piece), Ok(()));
-            // An acknowledgement, an increment of 0 and one of 1, and an increment behind a cancellation.
+            // A section acknowledgement, increments of 0 and of 1, and an increment that follows a cancellation.
             for wrong in [&[0x80][..], &[0x00], &[0x01], &[0x7f, 0xc9, 0x26, 0x01]] {
                 assert_eq!(check(wrong, piece), Err(Code::QPACK_DECODER_STREAM_ERROR), "{wrong:02x?}");
             }

@@ -11,8 +11,8 @@ use super::{
 };
 use crate::framing::SizeLog;
 
-/// The bytes that may come besides a head of the largest size before the body, or between two DATA frames: unknown
-/// frames, and whatever surrounds the fields of a head.
+/// The bytes that a peer may send besides a head of the largest size before the body, or between two DATA frames:
+/// unknown frames, and the encoding around the fields of a head.
 pub(super) const ALLOWANCE: u64 = 16 << 10;
 
 /// The size of a head, in bytes, up to which an excess over the limit ends only its own stream: a request gets status

@@ -56,8 +56,8 @@ type StreamQueue<T> = Pin<Box<dyn Stream<Item = Result<T, ConnectionError>> + Se
 /// Both halves of one of quinn's streams.
 type Halves = (quinn::SendStream, quinn::RecvStream);
 
-/// Makes a queue of the streams that a method of quinn returns. The queue keeps the future of the method from poll to
-/// poll.
+/// Makes a queue of the streams that the method `$next` of a connection returns. The queue keeps the method's future
+/// between polls.
 macro_rules! stream_queue {
     ($connection:expr, $next:ident) => {
         Box::pin(unfold($connection.clone(), |connection| async {
@@ -74,8 +74,8 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// Wraps a connection; returns it with the supervisor of its streams. The received DATA frames are counted in
-    /// `data_frames`.
+    /// Wraps a connection. Returns the wrapper and the supervisor of its streams. The received DATA frames are counted
+    /// in `data_frames`.
     pub(crate) fn new(
         connection: quinn::Connection,
         role: Role,
@@ -142,7 +142,7 @@ impl<B: Buf> quic::OpenStreams<B> for Connection {
     }
 }
 
-/// Ends a stream that came after the last one that is served (RFC 9114 section 5.2).
+/// Rejects the stream of a request that arrived after the shutdown began (RFC 9114 section 5.2).
 fn reject((mut send, mut recv): Halves) {
     let code = supervisor::varint(Code::H3_REQUEST_REJECTED.value());
     // Both calls fail only for a stream that has ended.

@@ -1,7 +1,7 @@
 //! The payloads of frames on a control stream (RFC 9114 sections 7.1 and 7.2).
 //!
-//! h3 0.0.8 takes a payload that is too long, waits for more after one that is too short, and ignores the identifiers of
-//! pushes. Neither end of longhaul pushes.
+//! h3 0.0.8 takes a payload that is too long, waits for more after one that is too short, and ignores the identifiers
+//! of pushes. Neither longhaul's client nor its server uses pushes.
 
 use h3::error::Code;
 
@@ -20,7 +20,7 @@ pub(super) struct Payloads {
 }
 
 impl Payloads {
-    /// Returns the rules for what `role` receives.
+    /// Returns the rules for the payloads that `role` receives.
     pub(super) fn new(role: Role) -> Self {
         Self { role, most_pushes: None }
     }
@@ -28,7 +28,7 @@ impl Payloads {
     /// Checks a whole frame.
     ///
     /// # Errors
-    /// Fails if the payload does not have exactly the fields of its type, or names a push that cannot be.
+    /// Fails if the payload does not have exactly the fields of its type, or names a push that is not allowed.
     pub(super) fn check(&mut self, frame: &[u8]) -> Result<(), Violation> {
         let (Some((kind, _)), payload) = (integer(frame), payload(frame)) else { return Ok(()) };
         match kind {

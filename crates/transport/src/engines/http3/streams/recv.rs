@@ -42,7 +42,7 @@ pub(crate) struct RecvStream {
     frames: Frames,
     message: Message,
     registration: Arc<Registration>,
-    /// The end of the time for the head. It runs once a part of the head has come.
+    /// The timer for the head. It starts once a part of the head has arrived.
     overdue: Option<Pin<Box<Sleep>>>,
     /// True if the peer has ended the stream, or this end has stopped it.
     over: bool,
@@ -101,13 +101,13 @@ impl RecvStream {
         Poll::Ready(Violation::of_stream(Code::H3_REQUEST_INCOMPLETE, "the head took too long"))
     }
 
-    /// Returns the time left for the head, if the head has begun and is incomplete.
+    /// Returns the time that a head may take, if the head has begun and is incomplete.
     fn head_timeout(&self) -> Option<Duration> {
         let begun = self.pieces.have_come() && self.message.is_in_head();
         self.registration.supervisor.bounds.head_timeout.filter(|_| begun)
     }
 
-    /// Ends the stream, and the connection if need be. Returns the error for h3.
+    /// Ends the stream, or the connection if the violation requires it. Returns the error for h3.
     fn fail(&mut self, violation: Violation) -> StreamErrorIncoming {
         self.registration.handoff.set_code(violation.code);
         self.registration.supervisor.punish(violation)
@@ -121,8 +121,8 @@ impl RecvStream {
         error::read(error)
     }
 
-    /// Returns the error code of a stream whose rest is not wanted. A server that reads no further may still answer
-    /// (RFC 9114 section 4.1).
+    /// Returns the error code for a stream that is not read to its end. A server that stops reading a request may still
+    /// answer it (RFC 9114 section 4.1).
     fn code(&self) -> u64 {
         let usual = match self.registration.supervisor.role {
             Role::Server => Code::H3_NO_ERROR,
@@ -172,7 +172,7 @@ impl quic::RecvStream for RecvStream {
 }
 
 impl Drop for RecvStream {
-    /// Stops a stream whose end has not come. quinn would do so with an error code that HTTP/3 does not define.
+    /// Stops a stream whose end has not arrived. quinn would stop it with an error code that HTTP/3 does not define.
     fn drop(&mut self) {
         if !self.over {
             self.pieces.stop(self.code());
@@ -184,7 +184,7 @@ impl Drop for RecvStream {
 pub(super) struct Pieces {
     stream: quinn::RecvStream,
     supervisor: Arc<Supervisor>,
-    /// The pieces taken from quinn. Those from `next` to `taken` were not requested yet.
+    /// The pieces taken from quinn. Those from `next` to `taken` are still to be returned.
     pieces: [Bytes; PIECES],
     next: usize,
     taken: usize,

@@ -1,9 +1,9 @@
 //! The pseudo-header fields of an encoded field section (RFC 9114 section 4.3, RFC 9204 section 4.5).
 //!
 //! h3 0.0.8 keeps the last of several equal pseudo-header fields, takes them in any order, and drops those of trailers.
-//! A proxy in front of the server may take another of these fields, so such a message must not be accepted. This module
-//! distinguishes names without decoding values. Bytes that are not valid QPACK are left to h3, which ends the
-//! connection.
+//! A proxy in front of the server may use another one of several equal fields, so such a message must not be accepted.
+//! This module distinguishes names without decoding values. Bytes that are not valid QPACK are left to h3, which ends
+//! the connection.
 
 /// The message part that a field section belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,7 +12,7 @@ pub(super) enum Section {
     Request,
     /// The head of a response.
     Response,
-    /// The trailers of either.
+    /// The trailers of a request or a response.
     Trailers,
 }
 
@@ -155,7 +155,7 @@ impl<'a> Iterator for Names<'a> {
     }
 }
 
-/// Takes a string whose length has a prefix of `bits` bits.
+/// Takes a string, whose length is an integer with a prefix of `bits` bits.
 fn string<'a>(bytes: &mut &'a [u8], bits: u32) -> Option<&'a [u8]> {
     let length = usize::try_from(prefixed(bytes, bits)?).ok()?;
     let (string, rest) = bytes.split_at_checked(length)?;
@@ -169,7 +169,7 @@ fn prefixed(bytes: &mut &[u8], bits: u32) -> Option<u64> {
     let full = u64::from(u8::MAX >> (8 - bits));
     let mut value = u64::from(*first) & full;
     if value == full {
-        // 62 bits need nine further bytes.
+        // An integer of 62 bits takes nine bytes after the first.
         for shift in (0..63).step_by(7) {
             let (byte, after) = rest.split_first()?;
             rest = after;

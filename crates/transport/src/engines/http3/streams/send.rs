@@ -32,7 +32,7 @@ pub(crate) struct SendStream<B> {
     joined: Bytes,
     /// The registration of a request stream; `None` for the control streams of h3, which carry no chunks.
     registration: Option<Arc<Registration>>,
-    /// Counts the exchange as running.
+    /// Counts the exchange as running until the stream is dropped.
     _running: Option<Running>,
     progress: Progress,
 }
@@ -41,7 +41,7 @@ pub(crate) struct SendStream<B> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Progress {
     Nothing,
-    /// The head was sent, or more.
+    /// At least the head was sent.
     Begun,
     /// The message was sent, or the stream was reset or stopped.
     Over,

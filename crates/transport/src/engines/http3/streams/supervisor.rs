@@ -42,8 +42,8 @@ const POLL: Duration = Duration::from_millis(500);
 pub(crate) struct Bounds {
     /// The largest field section, in bytes.
     pub(crate) header_bytes: u32,
-    /// The time within which a head must be complete once it has begun. `None` for a client, which has a timeout of its
-    /// own.
+    /// The time within which a head must be complete once it has begun. `None` for a client, whose caller applies
+    /// timeouts.
     pub(crate) head_timeout: Option<Duration>,
 }
 
@@ -52,7 +52,7 @@ pub(crate) struct Supervisor {
     pub(super) role: Role,
     pub(super) bounds: Bounds,
     pub(super) handoffs: Handoffs,
-    /// The exchanges that are not over.
+    /// The unfinished exchanges.
     pub(crate) deliveries: Arc<Deliveries>,
     connection: quinn::Connection,
     windows: Option<Arc<OpeningWindows>>,
@@ -155,7 +155,8 @@ impl Supervisor {
         }
     }
 
-    /// Ends the connection if the violation is one of the connection. Returns the error for h3.
+    /// Counts a violation that ends its stream alone as a cancelled stream, and ends the connection for any other.
+    /// Returns the error for h3.
     pub(super) fn punish(&self, violation: Violation) -> StreamErrorIncoming {
         match violation.reach {
             Reach::Stream => {

@@ -21,7 +21,7 @@ impl Rules for ByKind {
     }
 }
 
-/// Returns a frame in bytes; its length takes as many bytes as `width` says, if it fits in them.
+/// Returns an encoded frame. Its length field takes 2^`width` bytes if the length fits in them, else more.
 fn frame(kind: u8, length: usize, width: u32) -> Vec<u8> {
     let length_field = match (width, length) {
         (0, 0..0x40) => vec![length as u8],
@@ -29,12 +29,13 @@ fn frame(kind: u8, length: usize, width: u32) -> Vec<u8> {
         (2, _) => (0x8000_0000 | length as u32).to_be_bytes().to_vec(),
         _ => (0xc000_0000_0000_0000 | length as u64).to_be_bytes().to_vec(),
     };
-    // With a type of two bytes, heads of every length occur.
+    // The type takes two bytes, so that heads of every length occur.
     let payload = (0..length).map(|at| (at % 251) as u8).collect();
     [vec![0x40, kind], length_field, payload].concat()
 }
 
-/// Feeds the bytes to `Frames` in pieces. Returns the bytes that pass, each in one piece, and the whole frames.
+/// Feeds the bytes to `Frames` in pieces. Returns the passed bytes joined together, the whole frames, the result of
+/// `finish`, and the number of judged frames.
 fn told_apart(bytes: &[u8], pieces: &[usize]) -> (Vec<u8>, Vec<Bytes>, Result<(), Violation>, usize) {
     let (mut frames, mut rules) = (Frames::default(), ByKind::default());
     let (mut passed, mut whole, mut rest) = (Vec::new(), Vec::new(), Bytes::copy_from_slice(bytes));
