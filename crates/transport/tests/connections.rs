@@ -52,7 +52,7 @@ async fn a_connection_takes_one_file_descriptor() {
     for start in [GET, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0"].repeat(CONNECTIONS / 2) {
         held.push(session(listener.as_ref(), start).await);
     }
-    // Each connection has two ends in this process, in which other tests may hold some, too.
+    // Each connection has two ends in this process. Other tests in the process may hold descriptors, too.
     let opened = descriptors() - before;
     assert!((2 * CONNECTIONS..2 * CONNECTIONS + CONNECTIONS / 2).contains(&opened), "{opened}");
     assert!(held.iter().all(|(_, session)| session.link().stats.is_some()));

@@ -1,5 +1,5 @@
-//! Early data as a server takes it (RFC 8446 section 2.3), from a client that sends each part of its handshake when it
-//! wants, and early data of both ends over QUIC.
+//! Early data (RFC 8446 section 2.3): a server over TLS with a client that sends each part of its handshake when the
+//! test says so, and both ends over QUIC.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
@@ -80,7 +80,7 @@ impl Client {
         Self { tls, socket: TcpStream::connect(addr).await.unwrap() }
     }
 
-    /// Returns what is to be sent.
+    /// Returns the bytes that TLS has to send.
     fn outgoing(&mut self) -> Vec<u8> {
         let mut bytes = Vec::new();
         while self.tls.wants_write() {

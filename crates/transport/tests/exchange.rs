@@ -123,8 +123,8 @@ async fn a_body_that_fails_is_an_error_at_both_ends() {
             // hyper reports the body's error in its own words, as an error of the exchange.
             let cause = matches!(refused, Error::Body { .. }) || name.starts_with("h1");
             assert!(cause && refused.to_string().contains("no more to read"), "{name}: {refused}");
-            // Over TCP without streams the server notices the failure when the connection is dropped, elsewhere by a
-            // reset.
+            // Over a protocol without streams, the server notices the failure when the connection is dropped. Otherwise
+            // it notices the reset of the stream.
             transport.protocol().has_streams().then_some(connection)
         };
         tokio::join!(serve, exchange);

@@ -29,7 +29,7 @@ fn server() -> Box<dyn Listener> {
     listen(guards())
 }
 
-/// Ends an upload on stream 1 that has begun, and expects its confirmation.
+/// Ends a running upload on stream 1, and expects its confirmation.
 async fn confirm(client: &mut End, upload: longhaul_transport::Incoming) {
     client.send(DATA, END_STREAM, 1, b"abc").await;
     let (body, ()) = tokio::join!(client.body(1), count(upload));
@@ -173,7 +173,7 @@ async fn a_session_that_shuts_down_says_so_at_once_and_its_exchanges_go_on() {
         }
     };
     assert_eq!(goaway.number(), 0, "NO_ERROR");
-    // This request is sent before the client knows.
+    // The client sends this request as if it had not received the GOAWAY yet.
     client.get(3).await;
     count(request(session.as_ref()).await).await;
     assert_eq!(client.body(3).await, b"0");

@@ -96,7 +96,7 @@ async fn read_with_a_pause(mut body: Body, pulled: &AtomicU64, window: impl Fn()
         read += soon(body.frame()).await.unwrap().unwrap().into_data().unwrap().len() as u64;
     }
     let ahead = || pulled.load(Ordering::Relaxed) - read;
-    // The connection goes on for what the window admits.
+    // The sender goes on until the window is full.
     let mut before = None;
     while before != Some(ahead()) {
         before = Some(ahead());
@@ -134,7 +134,7 @@ async fn a_server_whose_reader_stands_still_takes_no_more_than_its_window() {
             }
             incoming.responder.respond(Response::new(body::full("taken"))).await.unwrap();
         };
-        // A session that is not asked for requests does not have to be.
+        // After its first request, nobody calls `accept` on the session. The window must grow nevertheless.
         timeout(Duration::from_secs(60), async { tokio::join!(send, receive) }).await.unwrap();
     }
 }

@@ -19,8 +19,8 @@ use common::{http2::*, soon};
 /// The head of a response: 413, as a literal.
 const TOO_LARGE: &[u8] = b"\x08\x03413";
 
-/// Starts a server that sends `frames` once a request has come, and closes without reading on. Returns a client of that
-/// server.
+/// Starts a server that sends `frames` once a request has arrived, and closes without reading on. Returns a client of
+/// that server.
 async fn client_of(frames: Vec<Frame>) -> Box<dyn Connection> {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();

@@ -33,7 +33,7 @@ fn download(incoming: Incoming, body: Body) {
     tokio::spawn(incoming.responder.respond(Response::new(body)));
 }
 
-/// Reads the data of a stream until none has come for a while. Returns the number of bytes.
+/// Reads the data of a stream until none has arrived for 300 ms. Returns the number of bytes.
 async fn drain(client: &mut End, stream: u32) -> usize {
     let mut length = 0;
     while let Ok(frame) = timeout(Duration::from_millis(300), client.find(DATA, stream)).await {

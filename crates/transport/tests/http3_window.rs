@@ -25,7 +25,7 @@ async fn windows_of_quic_open_from_the_budget_and_return_it() {
     let serve = async {
         let session = listener.accept().await.unwrap().handshake.await.unwrap();
         let incoming = session.accept().await.unwrap().unwrap();
-        // No body is read: a first window arrives, and no more.
+        // The body is not read yet, so only a first window of bytes arrives.
         sleep(Duration::from_millis(300)).await;
         assert_eq!(budget.granted(), 0);
         let received = incoming.request.into_body().collect().await.unwrap().to_bytes().len();

@@ -33,7 +33,7 @@ fn bind(resumption: Resumption) -> (Bind, Trust) {
     (bind.with_identity(identity).with_resumption(resumption), trust)
 }
 
-/// Connects, and drives the server's end until the client has what it wants.
+/// Connects, and drives the server's end until `then` has returned.
 async fn connect<T>(
     transport: &dyn Transport,
     listener: &dyn Listener,

@@ -45,7 +45,7 @@ impl Frame {
         [&length[1..], &[self.kind, self.flags], &self.stream.to_be_bytes(), &self.payload].concat()
     }
 
-    /// Returns the number at the end of the fixed part of RST_STREAM, WINDOW_UPDATE and GOAWAY.
+    /// Returns the error code of RST_STREAM or GOAWAY, or the increment of WINDOW_UPDATE.
     pub(crate) fn number(&self) -> u32 {
         let at = if self.kind == GOAWAY { 4 } else { 0 };
         u32::from_be_bytes(self.payload[at..at + 4].try_into().unwrap())

@@ -20,10 +20,10 @@ use tokio::{
     time::timeout,
 };
 
-/// The longest that anything may take on a loaded machine.
+/// The longest wait for any event on a loaded machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Waits for `work`, but not for ever.
+/// Waits for `work`. Panics after [`PATIENCE`].
 pub(crate) async fn soon<T>(work: impl Future<Output = T>) -> T {
     timeout(PATIENCE, work).await.expect("in time")
 }
@@ -60,7 +60,7 @@ pub(crate) async fn count(incoming: Incoming) {
     soon(incoming.responder.respond(response)).await.unwrap();
 }
 
-/// Reads until `wanted` has come. Returns everything read.
+/// Reads until `wanted` has arrived. Returns all that was read.
 pub(crate) async fn read_until(client: &mut TcpStream, wanted: &str) -> String {
     let mut read = Vec::new();
     while !String::from_utf8_lossy(&read).contains(wanted) {

@@ -24,7 +24,7 @@ impl Strangers {
         let mut sockets = Vec::new();
         let mut datagram = [0; 2000];
         for _ in 0..count {
-            // One packet of the client ends here, and is forwarded from another address.
+            // This socket catches the client's first packet, which is then sent to the server from another address.
             let trap = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
             let endpoint = Endpoint::client(([127, 0, 0, 1], 0).into()).unwrap();
             let to = trap.local_addr().unwrap();
@@ -49,7 +49,8 @@ impl Strangers {
     }
 }
 
-/// Sends the first packets of `count` connections. Their clients go on to repeat them from another socket.
+/// Sends the first packets of `count` connections to the server, all from one address. The clients never receive an
+/// answer.
 async fn send_first_packets(server: &Server, count: usize) {
     let trap = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let stranger = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
@@ -169,7 +170,7 @@ async fn dropping_an_accepted_connection_refuses_its_client() {
         let refused = async {
             let mut endpoint = Endpoint::client(([127, 0, 0, 1], 0).into()).unwrap();
             endpoint.set_default_client_config(client_config(&server.identity, TransportConfig::default()));
-            // The connection is closed after its handshake, or before.
+            // The server closes the connection after its handshake, or refuses it before.
             let expected = match soon(endpoint.connect(server.addr(), "localhost").unwrap()).await {
                 Ok(connection) => {
                     (soon(connection.closed()).await, "closed by peer: no place is free (code 263)")

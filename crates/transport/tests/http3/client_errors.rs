@@ -47,10 +47,11 @@ async fn a_control_stream_begins_with_one_frame_of_settings_that_http3_knows() {
 async fn frames_of_a_servers_control_stream_are_complete_and_belong_there() {
     let goaway = |id| frame(GOAWAY, &integer(id));
     let mut cases = vec![
-        // Only clients limit pushes (section 7.2.7), and this client allows none.
+        // Only clients send MAX_PUSH_ID (section 7.2.7), and this client allows no push.
         (frame(MAX_PUSH_ID, &[1]), FRAME_UNEXPECTED),
         (frame(CANCEL_PUSH, &[0]), ID_ERROR),
-        // A server names a request of its client (section 5.2): the IDs 0, 4, 8 …
+        // The GOAWAY of a server names a request of its client (section 5.2), so its ID is 0, 4, 8 and so on, and must
+        // not grow.
         (goaway(2), ID_ERROR),
         ([goaway(4), goaway(8)].concat(), ID_ERROR),
         (frame(GOAWAY, b""), FRAME_ERROR),
@@ -103,7 +104,7 @@ async fn instructions_of_a_server_for_a_dynamic_table_end_the_connection() {
         assert_eq!(peer.close_code().await, code, "{kind}: {instructions:02x?}");
     }
     let (connection, peer, _endpoint) = connected().await;
-    // A table of no entries, and a cancelled stream.
+    // A table without capacity, and a cancelled stream.
     let _streams =
         (peer.open_uni(&[ENCODER, 0x20]).await, peer.open_uni(&[DECODER, 0x40, 0x7f, 0x80, 0x01]).await);
     assert_eq!(exchange(&connection, &peer, Method::GET, &response("200", &[])).await, Ok((200, 0)));

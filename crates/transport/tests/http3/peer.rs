@@ -41,7 +41,7 @@ pub(crate) const QPACK_DECOMPRESSION_FAILED: u64 = 0x200;
 pub(crate) const QPACK_ENCODER_STREAM_ERROR: u64 = 0x201;
 pub(crate) const QPACK_DECODER_STREAM_ERROR: u64 = 0x202;
 
-/// Waits for `work`. Panics if it takes too long for any machine.
+/// Waits for `work`. Panics if it takes longer than on any loaded machine.
 pub(crate) async fn soon<T>(work: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(30), work).await.expect("something within 30 s")
 }
@@ -59,7 +59,7 @@ impl Peer {
         Self::connect_with(addr, identity, TransportConfig::default()).await
     }
 
-    /// Returns a client with windows of its own.
+    /// Connects a client with the windows of `config`.
     pub(crate) async fn connect_with(addr: SocketAddr, identity: &Identity, config: TransportConfig) -> Self {
         let (connection, endpoint) = connect(addr, identity, config).await;
         let mut control = connection.open_uni().await.unwrap();
@@ -97,7 +97,7 @@ impl Peer {
         stream
     }
 
-    /// Asserts that the connection goes on, by another request.
+    /// Asserts that another request is answered, so that the connection goes on.
     pub(crate) async fn assert_goes_on(&self) {
         let answer = self.request(&[get("/ping"), data(b"")].concat()).await.answer().await;
         assert_eq!(answer.unwrap().status, 200);

@@ -92,7 +92,7 @@ pub(crate) struct Reports {
 }
 
 impl Reports {
-    /// Waits until the head of a request has come.
+    /// Waits until the head of a request has arrived.
     pub(crate) async fn begun(&mut self, path: &str) {
         self.of(&format!("{path} has begun")).await.unwrap();
     }

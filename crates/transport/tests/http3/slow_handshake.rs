@@ -13,7 +13,7 @@ use tokio::{
 
 use super::server::Server;
 
-/// The time by which the first answers of the server come late: longer than a handshake that counts as slow.
+/// The delay of the server's first answers, which makes the handshake count as slow.
 const LATE: Duration = Duration::from_millis(1200);
 
 /// The connections of a client in the order of their beginning, by the identifiers in its packets.
@@ -26,7 +26,8 @@ struct Connections {
 }
 
 impl Connections {
-    /// Returns whether a packet passes: all do but those of the first connection after the answer of the server.
+    /// Returns whether a packet passes. Packets of the first connection that follow the server's answer are dropped,
+    /// all others pass.
     fn pass(&mut self, packet: &[u8]) -> bool {
         let is_long = packet[0] & 0x80 != 0;
         let id = if is_long { packet[6..14].to_vec() } else { packet[1..9].to_vec() };
@@ -43,8 +44,8 @@ impl Connections {
     }
 }
 
-/// Forwards the packets of one client to a server and back, without those of the first connection by which the client
-/// completes its handshake. Returns the address, and the connections.
+/// Forwards the packets of one client to a server and back. Drops the packets by which the client completes the
+/// handshake of its first connection. Returns the address to dial, and the connections.
 async fn relay(server: SocketAddr) -> (SocketAddr, Arc<Mutex<Connections>>) {
     let near = Arc::new(UdpSocket::bind("127.0.0.1:0").await.unwrap());
     let far = Arc::new(UdpSocket::bind("127.0.0.1:0").await.unwrap());

@@ -11,7 +11,7 @@ use super::{
     server::{answer, strict},
 };
 
-/// The threads of the server. With three, a hash of the addresses rarely leads to the right one three times.
+/// The threads of the server. With three, a hash of the addresses rarely leads to the right thread three times.
 const THREADS: usize = 3;
 
 /// Returns runtimes that other threads drive until the senders are dropped.
