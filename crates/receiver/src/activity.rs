@@ -5,8 +5,8 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-/// A handle that tells whether a body waits for its sink. Meanwhile the peer is not idle: a slow disk must not count as
-/// idle time of the peer.
+/// A handle that tells whether a body waits for its sink. While it does, the peer must not count as idle, since a slow
+/// disk holds up the body.
 #[derive(Clone, Debug, Default)]
 pub struct SinkActivity(Arc<AtomicBool>);
 

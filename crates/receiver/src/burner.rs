@@ -1,11 +1,11 @@
-//! The additional work of a receiver that is a control.
+//! The additional work of a receiver that serves as a control of measured processor time.
 
 use std::time::Duration;
 
 use process::occupy;
 use record::ChunkSize;
 
-/// The least work that is done at once: far more than a reading of the thread's clock takes.
+/// The least processor time that is spent at once: far more than reading the thread's clock takes.
 const LEAST: Duration = Duration::from_micros(10);
 
 /// The work of a receiver in proportion to the received bytes.

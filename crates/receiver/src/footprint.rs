@@ -9,8 +9,8 @@ const DIGEST: u64 = 1 << 10;
 
 /// Returns the most memory that the sinks of `bodies` concurrent bodies take; `None` for a sink without state.
 ///
-/// The term excludes the memory that [`SinkKind::Collect`] and [`SinkKind::Keep`] keep, because a memory proof must
-/// find it.
+/// The term excludes the bodies that [`SinkKind::Collect`] holds and the memory that [`SinkKind::Keep`] leaks, because
+/// a memory proof must find that memory.
 pub fn footprint(sink: &SinkKind, bodies: u64) -> Option<Term> {
     match sink {
         SinkKind::Discard => None,

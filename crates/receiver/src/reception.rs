@@ -63,7 +63,7 @@ where
         self
     }
 
-    /// Sets a stop in the middle of the body; `None` reads to the end without one.
+    /// Sets a stop in the middle of the body; `None` reads to the end without a stop.
     pub fn halting(mut self, halt: impl Into<Option<Halt>>) -> Self {
         self.halt = halt.into();
         self

@@ -10,7 +10,7 @@ pub const INTEROP_VERSION: &str = "8";
 /// The field with the interop version that a client implements.
 pub const VERSION_FIELD: &str = "upload-draft-interop-version";
 
-/// The field that states whether an upload is complete, or becomes complete with the request.
+/// The field that states whether an upload is complete, or will be complete with this request.
 pub const COMPLETE_FIELD: &str = "upload-complete";
 
 /// The field with the number of bytes that an upload has.
@@ -68,8 +68,8 @@ fn item<T>(
     without_parameters(value.as_ref().trim_matches(' ')).and_then(parse)
 }
 
-/// Cuts the parameters off a value (RFC 9651 section 3.1.2); `None` if they are malformed. The values of these fields
-/// have no parameters so far, so that those of other versions are ignored. A parameter in quotes is malformed.
+/// Cuts the parameters off a value (RFC 9651 section 3.1.2); `None` if they are malformed. This version of the draft
+/// defines no parameters, so those of other versions are ignored. A parameter in quotes is malformed.
 fn without_parameters(text: &str) -> Option<&str> {
     let mut parts = text.split(';');
     let bare = parts.next()?;

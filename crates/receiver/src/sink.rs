@@ -71,20 +71,20 @@ impl Sink {
         Self::digesting(Kind::Drop)
     }
 
-    /// Creates a sink that keeps the whole body in memory and digests it at the end: the control whose growth a memory
-    /// proof must find.
+    /// Creates a sink that keeps the whole body in memory and digests it at the end. It is a control: a memory proof
+    /// must find its growth.
     pub fn collect() -> Self {
         Self { hasher: None, ..Self::digesting(Kind::Collect(Vec::new())) }
     }
 
     /// Creates a sink that digests the bytes and drops them, and leaks `bytes` bytes of memory per `chunk` bytes of
-    /// body. The sink is the control of a memory proof whose slope is known.
+    /// body. It is a control of known slope: a memory proof must find that slope.
     pub fn keep(bytes: u64, chunk: u64) -> Self {
         Self::digesting(Kind::Keep(Leak { bytes, chunk, received: 0, chunks: 0 }))
     }
 
-    /// Creates a sink that digests the bytes and spends an additional processor time of `time` on each `chunk`: the
-    /// control whose cost the figures of processor time must show.
+    /// Creates a sink that digests the bytes and spends `time` of additional processor time on each `chunk`. It is a
+    /// control: the figures of processor time must show this cost.
     pub fn burn(time: Duration, chunk: ChunkSize) -> Self {
         Self::digesting(Kind::Burn(Burner::new(time, chunk)))
     }
@@ -112,7 +112,7 @@ impl Sink {
         Self { hasher: Some(Box::new(digested)), ..Self::digesting(Kind::Stream(Box::pin(output))) }
     }
 
-    /// Leaves out the digest, for a body whose digest nothing can be compared with.
+    /// Leaves out the digest, for a body whose expected digest is unknown.
     #[must_use]
     pub fn without_digest(self) -> Self {
         Self { hasher: None, ..self }
@@ -147,8 +147,8 @@ impl Sink {
         }
     }
 
-    /// Completes the body at its destination. Returns the digest of the body, unless it was left out, and the name under
-    /// which the body was saved.
+    /// Completes the body at its destination. Returns the digest of the body, unless the sink computes none, and the
+    /// name under which the body was saved.
     pub(crate) async fn finish(self) -> Result<(Option<Digest>, Option<String>), SaveError> {
         let Self { hasher, kind, activity } = self;
         let digest = match &kind {

@@ -8,8 +8,8 @@ use std::{
 
 use metrics::{Flow, Stamp};
 
-/// Runs `work` of the application. If it is not ready at once, the time until it is counts as a wait of the flow. The
-/// clock is read only then.
+/// Runs `work` of the application. If `work` is not ready at its first poll, the time from that poll until it is ready
+/// counts as a wait of the flow. The clock is read only in that case.
 pub(crate) async fn waiting<T>(flow: &mut Flow, work: impl Future<Output = T>) -> T {
     let (mut work, mut since) = (pin!(work), None);
     let done = poll_fn(|cx: &mut Context<'_>| {

@@ -10,8 +10,8 @@ use std::{
 
 use super::unfinished::{PREFIX, SUFFIX};
 
-/// The least age of an unfinished file that counts as abandoned. A live process has locked a file of this age, or
-/// writes to it, because a transfer without progress is ended earlier.
+/// The least age of an unfinished file that counts as abandoned. A running process has locked such an old file, or has
+/// written to it more recently, because transfers without progress are ended earlier.
 const AGE: Duration = Duration::from_secs(60);
 
 /// Removes the unfinished files of processes that have ended. Locked and young files stay. Files that cannot be removed
@@ -27,8 +27,9 @@ pub(super) fn remove_abandoned(folder: &Path) -> io::Result<()> {
     })
 }
 
-/// Removes the partial bodies of processes that have ended, however young they are, and the folder `hidden` if it is
-/// empty then. Locked files stay, and on file systems without locks also young ones. A missing folder is no error.
+/// Removes the partial bodies of processes that have ended, however young they are. Also removes the folder `hidden` if
+/// it is empty then. Locked files stay. On file systems without locks, young files stay as well. A missing folder is no
+/// error.
 ///
 /// # Errors
 /// Fails if the folder cannot be read.

@@ -107,8 +107,8 @@ impl Draft {
     }
 }
 
-/// The lock that is held from the comparison of a version until the file has its name, so that two bodies never replace
-/// one version.
+/// The lock that is held from the comparison of versions until the new file has its name, so that two bodies never
+/// replace the same version.
 static CONDITIONAL: Mutex<()> = Mutex::new(());
 
 fn gone() -> io::Error {

@@ -44,8 +44,8 @@ pub enum SaveError {
 }
 
 impl SaveError {
-    /// Converts the error of creating a file. `NotFound` then means that the folder no longer exists, which is a
-    /// failure of the server and not of the name.
+    /// Converts the error of creating a file. Here `NotFound` means that the folder no longer exists, which is not the
+    /// fault of the name.
     pub(super) fn of_creating(error: io::Error) -> Self {
         if error.kind() == io::ErrorKind::NotFound { Self::Io(error) } else { error.into() }
     }

@@ -68,8 +68,8 @@ pub enum Existing {
     Keep,
     /// Replaces the file. Where that is impossible, as at a mount point, overwrites its content with the whole body.
     Overwrite,
-    /// Replaces the file if it is the given version when the body is complete, and keeps any other version. Of several
-    /// bodies for one version, the first wins. Another program that replaces the file at the same moment is not
-    /// noticed.
+    /// Replaces the file if it is the given version when the body is complete. Otherwise keeps the file, and saving
+    /// fails. Of several bodies that replace one version, the first wins. A replacement by another program at the same
+    /// moment is not noticed.
     Unchanged(FileVersion),
 }

@@ -29,14 +29,14 @@ pub struct SafeName(String);
 
 impl SafeName {
     /// Parses a name that a client states, percent-decoded once. The name is normalised to NFC, so that one visible
-    /// name has one file. The name must be visible in its folder. The name must not contain anything that another
-    /// program may take for a separator or an option.
+    /// name has one file. The name must be visible in its folder. No other program may take a part of it for a
+    /// separator, or the name for an option.
     ///
     /// # Errors
     /// Fails if the name is not safe. The error states the reason.
     pub fn parse(name: &str) -> Result<Self, NameError> {
         let name: String = name.nfc().collect();
-        // This is the name for programs that treat compatible characters as equal (NFKC, and the best-fit conversion of
+        // The name as seen by programs that treat compatible characters as equal (NFKC, and the best-fit conversion of
         // Windows).
         let compatible: String = name.nfkc().collect();
         match name.as_str() {

@@ -1,4 +1,4 @@
-//! A body that arrives in pieces, with any time between them.
+//! A body that arrives in several pieces, with pauses of any length between them.
 
 use std::{mem, time::Duration};
 
@@ -109,7 +109,7 @@ impl Partial {
     /// Removes the file, and waits until it is gone. Dropping this value does not wait.
     ///
     /// # Errors
-    /// Fails if the bytes that are still in memory cannot be written before.
+    /// Fails if the bytes that are still in memory cannot be written to the file before it is removed.
     pub async fn discard(self) -> Result<(), SaveError> {
         match self.stage {
             Stage::Open(saver) => saver.pause().await?.discard().await,

@@ -173,7 +173,7 @@ impl Paused {
         .await
     }
 
-    /// Returns a saver of the bytes that follow.
+    /// Returns a saver that appends further bytes to the file.
     pub(super) fn resume(self, folder: &Folder, announced: Option<u64>) -> Result<Saver, SaveError> {
         let Self { draft, claim, bytes } = self;
         let writer = Writer::new(draft.file()?, folder.room(), announced).after(bytes);

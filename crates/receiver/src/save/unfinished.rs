@@ -100,8 +100,8 @@ impl Unfinished {
         self.file.sync_all()
     }
 
-    /// Gives the file its name. `existing` determines the treatment of an earlier file with that name. The file takes
-    /// over that file's permissions and owner.
+    /// Gives the file its name. `existing` determines the treatment of an earlier file with that name. The new file
+    /// takes over the permissions and the owner of the earlier one.
     pub(super) fn name(self, path: &Path, existing: Existing) -> Result<(), SaveError> {
         let old = super::folder::regular_file(path)?;
         if let Some(old) = &old {
@@ -210,8 +210,8 @@ fn overwrite(mut body: &File, path: &Path) -> io::Result<()> {
     target.sync_all()
 }
 
-/// Flushes the folder of a named file, without which a power cut may lose the name. If the folder is not readable and
-/// cannot be opened, the whole file system is flushed.
+/// Flushes the folder of a named file. Without this flush, a power cut may lose the name. If the folder is not readable
+/// and cannot be opened, the whole file system is flushed.
 fn sync_folder(file: &File, path: &Path) -> io::Result<()> {
     match File::open(folder_of(path)) {
         Ok(folder) => match folder.sync_all() {

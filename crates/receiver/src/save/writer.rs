@@ -21,8 +21,8 @@ use tokio::{
 use super::room::Room;
 
 /// The number of bytes between two flushes. A flush runs while the next bytes are written, so that the disk works from
-/// the beginning. At the end of the body, about twice this many bytes are left at most. More frequent flushes would
-/// burden the file system's journal.
+/// the beginning. When the body ends, at most about twice this many bytes are still to be flushed. More frequent
+/// flushes would burden the file system's journal.
 const FLUSH: usize = 32 << 20;
 
 /// The largest number of bytes on the disk that are reserved ahead of the writer. Otherwise a file system with delayed
@@ -33,11 +33,11 @@ const RESERVE: u64 = 128 << 20;
 /// not made, so that many new bodies do not take the disk from each other.
 const SHARE: u64 = 10;
 
-/// The largest number of bytes of one system call. The page cache allocates as much contiguous memory as one call fills.
-/// On a virtual machine that gives free memory back to its host (free page reporting), large contiguous pieces are those
-/// that the host must provide again: beside downloads, a GiB took 1.17 s of processor time in calls of 256 KiB, and 0.65 s
-/// in calls of 32 KiB. Where memory stays, the smaller calls cost more: 0.61 instead of 0.57 s (h1c), 0.69 instead of 0.61 s
-/// (h2c).
+/// The largest number of bytes of one system call. The page cache allocates as much contiguous memory as one call
+/// fills. Some virtual machines give free memory back to their host (free page reporting), and the host must provide
+/// large contiguous pieces again. There, beside downloads, a GiB took 1.17 s of processor time in calls of 256 KiB, and
+/// 0.65 s in calls of 32 KiB. On a machine that keeps its free memory, the smaller calls cost more: 0.61 instead of
+/// 0.57 s (h1c), 0.69 instead of 0.61 s (h2c).
 const CALL: usize = 32 << 10;
 
 /// A queue of blocks that are written to a file, in order.
@@ -91,7 +91,7 @@ impl Writer {
         }
     }
 
-    /// Sets the number of bytes that the file has already, at whose end it is written.
+    /// Sets the number of bytes that the file already has. Blocks are appended to them.
     pub(super) fn after(self, bytes: u64) -> Self {
         Self { written: bytes, reserved: bytes, ..self }
     }
