@@ -20,8 +20,8 @@ pub struct HeapReader {
     pub bytes: fn() -> Option<u64>,
     /// Reads all counters. glibc takes some microseconds to add up the memory of C code.
     pub heap: fn() -> Option<Heap>,
-    /// Prepares the calling thread, which will allocate a lot besides others: its counters, and the memory that it
-    /// allocates from, become its own.
+    /// Prepares the calling thread for many allocations in parallel with other threads: gives it its own counters and
+    /// its own memory to allocate from.
     pub join: fn(),
 }
 
@@ -33,8 +33,8 @@ pub fn read_heap_by(reader: HeapReader) {
     let _ = READER.set(reader);
 }
 
-/// Returns the live bytes of Rust code now, without those of C code. The call is cheap enough for every few chunks.
-/// `None` if the program does not count its memory.
+/// Returns the live bytes of Rust code now, without those of C code. The call is cheap enough to be made every few
+/// chunks. `None` if the program does not count its memory.
 #[inline]
 pub fn heap_bytes() -> Option<u64> {
     READER.get().and_then(|reader| (reader.bytes)())
@@ -45,8 +45,8 @@ pub fn heap() -> Option<Heap> {
     READER.get().and_then(|reader| (reader.heap)())
 }
 
-/// Prepares the calling thread for work in which it allocates a lot besides other threads, so that their allocations do not
-/// wait for each other. Does nothing if the program does not count its memory.
+/// Prepares the calling thread for many allocations in parallel with other threads, so that they do not wait for each
+/// other. Does nothing if the program does not count its memory.
 pub fn join_heap() {
     if let Some(reader) = READER.get() {
         (reader.join)();

@@ -22,7 +22,7 @@ mod tests {
 
     #[test]
     fn open_files_and_threads_are_counted() {
-        // Other tests open files and end threads meanwhile.
+        // Other tests in this process open files and end threads, so the counts are checked in a separate process.
         let name = "holdings::tests::counts_in_a_process_of_its_own";
         let output = Command::new("/proc/self/exe").args(["--exact", name, "--ignored"]).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));

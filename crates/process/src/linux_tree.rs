@@ -16,10 +16,10 @@ use crate::{Memory, ProcessorTime, platform::into_io};
 pub struct ProcessTree {
     /// The members by their ids. A handle belongs to its process even if another one gets the id later.
     members: BTreeMap<i32, Process>,
-    /// The first process, whose processor time can be read until it is waited for.
+    /// The first process. Its processor time can be read even after its end, until its parent waits for it.
     first: Process,
     page: u64,
-    /// True once there was a second member: resident pages that members share then count in parts.
+    /// True once there was a second member. From then on, pages that members share count in proportional parts.
     has_grown: bool,
     /// True if the peak that the kernel keeps includes time before the measurement.
     has_earlier_peak: bool,
@@ -46,8 +46,9 @@ impl ProcessTree {
         Ok(tree)
     }
 
-    /// Begins a new measurement of processes that live on: forgets members that have ended and the peak so far, and resets the peak that the kernel
-    /// keeps of each member (proc(5), `clear_refs`). Where that is not permitted, only readings count from now on.
+    /// Begins a new measurement of the same processes. Forgets members that have ended and the peak so far, and resets
+    /// the peak that the kernel keeps of each member (proc(5), `clear_refs`). If the reset is not permitted, the peak
+    /// comes from readings alone from now on.
     pub fn restart_peak(&mut self) {
         self.find_descendants();
         let reset = |process: &Process| process.clear_refs(ClearRefs::PeakRSS).is_ok();
@@ -56,8 +57,8 @@ impl ProcessTree {
         self.peak_rss_bytes = None;
     }
 
-    /// Returns whether the peak of all members together comes from readings: the kernel keeps no peak of several processes,
-    /// and none of the time since [`restart_peak`](Self::restart_peak) where a reset is not permitted.
+    /// Returns whether the peak of all members together comes from readings. The kernel keeps no common peak of several
+    /// processes. It also keeps none since [`restart_peak`](Self::restart_peak) if a reset is not permitted.
     pub fn is_peak_of_readings(&self) -> bool {
         self.has_grown || self.has_earlier_peak
     }
@@ -104,8 +105,8 @@ impl ProcessTree {
         self.members.get(&parent).into_iter().flat_map(children_of).collect()
     }
 
-    /// Takes over the peaks that the kernel keeps of each member, if they are of the measurement. The tree had at least as
-    /// much memory as any of its members.
+    /// Raises the peak of the tree to the highest peak that the kernel keeps of a member, since the tree had at least
+    /// as much memory. Does nothing if the kernel's peaks include time before the measurement.
     fn raise_peak_by_members(&mut self) {
         if self.has_earlier_peak {
             return;
@@ -114,8 +115,9 @@ impl ProcessTree {
         self.peak_rss_bytes = self.peak_rss_bytes.max(peaks.max().map(|kib| kib * 1024));
     }
 
-    /// Returns the resident memory of all members now. As soon as there have been several, a page that members share counts in
-    /// proportional parts (PSS), where the kernel lets this process read it. `None` if no member is alive.
+    /// Returns the resident memory of all members now. Once there have been several members, a page that members share
+    /// counts in proportional parts (PSS), if the kernel lets this process read that figure. `None` if no member is
+    /// alive.
     pub fn read(&mut self) -> Option<Memory> {
         let read = |process: &Process| match self.has_grown {
             true => proportional(process).or_else(|| resident(process, self.page)),
@@ -141,9 +143,9 @@ impl ProcessTree {
         self.members.values().map(ticks).sum()
     }
 
-    /// Returns the processor time of all members and of the processes that they have waited for. The first process counts
-    /// until it is waited for itself, also after its end. A figure is exact to a clock tick (sysconf(3), `_SC_CLK_TCK`) for
-    /// each member.
+    /// Returns the processor time of all members and of the processes that they have waited for. The first process also
+    /// counts after its end, until its parent waits for it. The time of each member is exact to a clock tick
+    /// (sysconf(3), `_SC_CLK_TCK`).
     pub fn processor_time(&self) -> ProcessorTime {
         let others = self.members.values().filter(|member| member.pid != self.first.pid);
         let times = others.chain([&self.first]).filter_map(|process| process.stat().ok());
@@ -217,7 +219,7 @@ mod tests {
         child
     }
 
-    /// Returns the tree of a child, once it has as many members.
+    /// Returns the tree of a child, once it has `members` members.
     fn tree_of(child: &Child, members: usize) -> ProcessTree {
         let mut tree = ProcessTree::of(child.id()).unwrap();
         while tree.ids().len() < members {

@@ -61,8 +61,8 @@ impl Resources {
         }
     }
 
-    /// Returns the processor time as a record states it, per GiB of the `body_bytes` that were moved. `spun` is the
-    /// part of the processor time that was spent on busy-polling.
+    /// Returns the processor time as a record states it, also per GiB of the `body_bytes` that were moved. `spun` is
+    /// the part of the processor time that was spent on busy-polling.
     pub fn cpu(&self, body_bytes: u64, spun: Duration) -> CpuRecord {
         CpuRecord::of(self.user.as_secs_f64(), self.system.as_secs_f64(), spun.as_secs_f64(), body_bytes)
     }

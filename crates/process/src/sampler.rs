@@ -6,31 +6,31 @@ use record::{MemoryRecord, TimelinePoint};
 
 use crate::{Memory, ProcessTree, Stamp, Timeline};
 
-/// The shortest interval of samples: often enough for a curve of a run of a quarter of a second.
+/// The shortest interval of samples, which gives a run of a quarter of a second enough points for a curve.
 const SAMPLE: Duration = Duration::from_millis(2);
 
-/// The interval of samples of a long run, whose timeline has no room for more. Shorter intervals find no other peak of
-/// a single process, since the kernel keeps that.
+/// The longest interval that the timeline imposes. In a long run, the timeline has no room for points at shorter
+/// intervals. For a single process, more samples would find no higher peak, since the kernel keeps the peak.
 const LONG: Duration = Duration::from_millis(20);
 
 /// The longest interval of samples.
 const SLOWEST: Duration = Duration::from_secs(1);
 
-/// The shortest interval at which descendants are looked for.
+/// The shortest interval of searches for descendants.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// The mean time from one sample to the next, as a multiple of the time that a sample takes: reading the memory of a
 /// large tree takes milliseconds.
 const COST: u32 = 250;
 
-/// That multiple until the timeline is full for the first time, so that a run of a quarter of a second has a curve, and
-/// a run of a few seconds an interval. Together, these samples take 5 ms for a process, and half a second for a tree of
-/// 20.
+/// The multiple in place of [`COST`] until the timeline is full for the first time. It gives a run of a quarter of a
+/// second a curve, and a run of a few seconds enough points for the interval of its slope. Together, these samples take
+/// 5 ms for a process, and half a second for a tree of 20.
 const COST_AT_FIRST: u32 = 20;
 
-/// The least time from one look for descendants to the next, as a multiple of the time that a look takes, once the
-/// timeline is full. With [`COST`], both take 0.65 hundredths of a core. The rest of a hundredth is for what is not
-/// timed: to fall asleep and to wake.
+/// The least time from one search for descendants to the next, as a multiple of the time that a search takes, once the
+/// timeline is full. Samples and searches together then take 0.65 % of a core. The rest of 1 % is for the untimed costs
+/// of falling asleep and waking.
 const COST_OF_LOOK: u32 = 400;
 
 /// The number of latest samples that are timed.
@@ -49,7 +49,7 @@ pub struct Sampler {
     samples: Costs,
 }
 
-/// The times that the latest of some actions took.
+/// The durations of the latest actions of one kind.
 #[derive(Debug, Default)]
 struct Costs {
     latest: [Duration; RECENT],
@@ -64,13 +64,13 @@ impl Costs {
         self.count += 1;
     }
 
-    /// Returns the shortest time: on a busy machine, the others were interrupted.
+    /// Returns the shortest duration. On a busy machine, longer ones were interrupted.
     fn least(&self) -> Duration {
         self.latest.iter().take(self.count).min().copied().unwrap_or_default()
     }
 
-    /// Returns the median, or the higher one of two; zero before the first action. After a pause, an action that finds
-    /// the caches cold takes longer than the shortest one.
+    /// Returns the median duration, or the higher of the two middle ones; zero before the first action. The shortest
+    /// would be too low: after a pause, an action finds cold caches and takes longer.
     fn median(&self) -> Duration {
         let mut latest = self.latest;
         let latest = latest.get_mut(..self.count.min(RECENT)).unwrap_or_default();
@@ -80,7 +80,7 @@ impl Costs {
 }
 
 impl Sampler {
-    /// Calls `look`, which looks for new descendants, if it is time to do so before the next sample.
+    /// Calls `look`, which searches for new descendants, if the next search is due.
     pub fn look(&mut self, look: impl FnOnce()) {
         let now = Stamp::now();
         if self.looked.is_some_and(|looked| now.since(looked) < self.between_looks()) {
@@ -91,7 +91,7 @@ impl Sampler {
         self.looks.add(now.elapsed());
     }
 
-    /// Returns the time from one look for descendants to the next.
+    /// Returns the time from one search for descendants to the next.
     fn between_looks(&self) -> Duration {
         let interval = match self.timeline.step().is_zero() {
             true => self.looks.least(),
@@ -100,8 +100,8 @@ impl Sampler {
         interval.clamp(LOOK, SLOWEST)
     }
 
-    /// Takes a sample after a progress of `done`, in bytes of body. Returns the time until the next one is due. Without
-    /// progress, a sample is the baseline.
+    /// Takes a sample when `done` bytes of body have passed. Returns the time until the next sample is due. A sample
+    /// before the first byte is the baseline.
     pub fn sample(&mut self, tree: &mut ProcessTree, done: u64) -> Duration {
         let now = Stamp::now();
         self.latest = tree.read();
@@ -165,11 +165,11 @@ impl Sampler {
     }
 }
 
-/// Returns the time after the sample `number`: from half of `mean` to half as long again, as if by chance. Samples at
-/// even intervals can keep step with a program that allocates and releases memory at its own interval: dozens of them
-/// in a row then see its memory at the same point.
+/// Returns the time after the sample `number`: a pseudo-random time from 0.5 to 1.5 times `mean`. Samples at even
+/// intervals can keep step with a program that allocates and releases memory periodically. Dozens of samples in a row
+/// would then see the same point of the period.
 fn uneven(mean: Duration, number: usize) -> Duration {
-    // SplitMix64 (Steele, Lea and Flood, OOPSLA 2014), whose value at any place needs no state.
+    // SplitMix64 (Steele, Lea and Flood, OOPSLA 2014) computes any value of its sequence without state.
     let mut bits = (number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     bits = (bits ^ bits >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     bits = (bits ^ bits >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -29,7 +29,8 @@ pub struct MeteredBody {
     pause: Option<Pin<Box<Sleep>>>,
     /// The time at which a stamped chunk was handed over. `None` once the protocol requests the next chunk.
     handed: Option<Stamp>,
-    /// The time since which the application has no chunk for the protocol; `None` while it has.
+    /// The time of the protocol's first request that the application could not meet at once; `None` without an unmet
+    /// request.
     asked: Option<Stamp>,
     polled: bool,
     progress: SendProgress,
@@ -51,15 +52,15 @@ impl MeteredBody {
         }
     }
 
-    /// Makes the body digest its bytes as they are sent. The digest of a generated payload is known in advance without
-    /// this.
+    /// Makes the body digest its bytes as they are sent. A generated payload does not need this: its digest is known in
+    /// advance.
     #[must_use]
     pub fn digesting(mut self) -> Self {
         self.hasher = Some(Hasher::new());
         self
     }
 
-    /// Makes the body digest its bytes after those that `digested` has, which were sent before.
+    /// Makes the body continue the digest `digested`, which covers the bytes that were sent before.
     #[must_use]
     pub fn digesting_after(mut self, digested: Hasher) -> Self {
         self.hasher = Some(digested);

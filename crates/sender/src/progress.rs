@@ -60,8 +60,8 @@ impl SendProgress {
         }
     }
 
-    /// Records the outcome, unless there is one already. A protocol may poll a body again after its end, and every body
-    /// is dropped in the end.
+    /// Records the outcome, unless there is one already. This function may run several times, because a protocol may
+    /// poll a body after its end, and every body is dropped.
     pub(crate) fn conclude(&self, outcome: impl FnOnce() -> Outcome) {
         self.0.outcome.get_or_init(outcome);
         self.0.concluded.notify_waiters();
