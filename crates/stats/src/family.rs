@@ -24,7 +24,7 @@ struct Test {
     /// The standard error of the mean logarithm.
     error: f64,
     freedom: usize,
-    /// Half of the width of the interval of the logarithm. `None` if the change has no interval.
+    /// Half of the width of the interval of the logarithm; infinite if the change has no interval.
     half_width: f64,
 }
 
@@ -199,7 +199,7 @@ mod tests {
     fn a_detectable_change_is_found_as_often_as_it_says() {
         let mut simulation = Simulation::new(7);
         let level = 0.01;
-        // All cases change by the size that families of an earlier series detect on average.
+        // Each case changes by the amount that an earlier series of families detects on average.
         let family = |simulation: &mut Simulation, factor: f64| {
             let shifts: Vec<_> =
                 (0..20).map(|_| paired_shift(&pairs(simulation, 7, 0.03, factor), 0.95)).collect();

@@ -5,9 +5,9 @@ use crate::{median, median_interval};
 /// The confidence of the interval that must be narrow for a measurement to stop.
 ///
 /// A measurement stops too early if its first values are alike by chance. With a confidence of 95 % and a check after
-/// each value, the final interval holds the true median in 93 to 94 of 100 measurements. Their values scatter by 2 to 5
-/// %. With a confidence of 99 % and checks that are a third apart, the final interval of 95 % holds the true median in
-/// 95 to 99 of 100.
+/// each value, the final interval holds the true median in 93 to 94 of 100 measurements. This holds for values that
+/// scatter by 2 to 5 %. With a confidence of 99 % and checks that are a third apart, the final interval of 95 % holds
+/// the true median in 95 to 99 of 100.
 const CONFIDENCE: f64 = 0.99;
 
 /// Returns the precision of a median: the distance to the farther end of its interval of 99 %, as a share of the
@@ -54,7 +54,7 @@ mod tests {
         is_look(values.len() as u32) && relative_half_width(values).is_some_and(|half| half <= 0.02)
     }
 
-    /// A rule without caution: checks the interval of 95 % after each value.
+    /// A careless rule: checks the interval of 95 % after each value.
     fn at_once(values: &[f64]) -> bool {
         let (median, interval) = (median(values), median_interval(values, 0.95));
         median.zip(interval).is_some_and(|(median, interval)| {

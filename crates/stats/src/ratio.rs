@@ -63,7 +63,7 @@ mod tests {
     fn the_paired_interval_holds_the_true_ratio_at_least_as_often_as_it_says() {
         let mut simulation = Simulation::new(4);
         let held = (0..1000).filter(|_| {
-            // The machine drifts by a factor of three while pairs are taken.
+            // The machine slows down by a factor of three from the first pair to the last.
             let pair = |round: i32| {
                 let mut seconds =
                     |centre: f64| centre * f64::from(10 + round) * (1.0 + 0.04 * simulation.normal());
