@@ -29,8 +29,9 @@ static IS_COUNTING: AtomicBool = AtomicBool::new(false);
 /// The most threads with counters of their own. Further threads share counters, which costs atomic additions.
 const OWNERS: usize = 256;
 
-/// The counters of single threads: first that of [`count`], then those of [`count_thread`]. A thread that has ended leaves
-/// its counters behind, because other threads may still free what it allocated.
+/// The counters of single threads: first those of the thread that called [`count`], then those of threads that called
+/// [`count_thread`]. The counters of a thread that has ended stay in the sum, because other threads may still free its
+/// memory.
 static OWN: [Counters; OWNERS] = [const { Counters::new() }; OWNERS];
 
 /// The number of counters of [`OWN`] that threads have asked for.
@@ -40,8 +41,8 @@ static OWNED: AtomicUsize = AtomicUsize::new(0);
 static SHARED: Counters = Counters::new();
 
 thread_local! {
-    /// The counters of this thread alone; `None` for a thread that counts in [`SHARED`]. The value has no destructor, so
-    /// that no access to it allocates.
+    /// The counters of this thread alone; `None` for a thread that counts in [`SHARED`]. The value has no destructor,
+    /// because registering one may allocate.
     static OF_THREAD: Cell<Option<&'static Counters>> = const { Cell::new(None) };
 }
 
@@ -54,15 +55,16 @@ pub fn count() {
     }
 }
 
-/// Makes the calling thread count without atomic additions, too, if [`count`] was called. For a thread that allocates as
-/// much as the one that called [`count`]: threads that share counters wait for each other's cache lines.
+/// Makes the calling thread count without atomic additions, too, if [`count`] was called. Meant for a thread that
+/// allocates about as much as the thread that called [`count`]: threads that share counters wait for each other's cache
+/// lines.
 pub fn count_thread() {
     if IS_COUNTING.load(Relaxed) && OF_THREAD.get().is_none() {
         own();
     }
 }
 
-/// Gives the calling thread counters of its own, as long as there are any.
+/// Gives the calling thread its own counters, as long as unused ones are left.
 fn own() {
     OF_THREAD.set(OWN.get(OWNED.fetch_add(1, Relaxed)));
 }

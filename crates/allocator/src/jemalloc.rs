@@ -1,4 +1,4 @@
-//! The settings that jemalloc reads at its start, and queries of those in force.
+//! The settings that jemalloc reads at its start, and queries of the settings in force.
 #![allow(
     unsafe_code,
     reason = "jemalloc is a C library: it reads an exported pointer and answers through pointers"
@@ -54,11 +54,13 @@ pub fn in_force() -> Result<Allocator, Error> {
     })
 }
 
-/// Gives the calling thread an arena of its own. Threads that allocate from one arena wait for each other's locks, and the
-/// settings provide a single arena, for programs of one thread. Does nothing if the allocator of the system is in use.
+/// Gives the calling thread an arena of its own. The settings provide a single arena, for programs with one thread.
+/// Threads that allocate from the same arena wait for each other's locks. Does nothing if the allocator of the system
+/// is in use.
 ///
 /// # Errors
-/// Fails if jemalloc has no memory for an arena, or as many arenas as it can have. The thread then stays with its arena.
+/// Fails if jemalloc has no memory for another arena, or has reached its limit of arenas. The thread then keeps its
+/// present arena.
 pub fn use_own_arena() -> Result<(), Error> {
     if cfg!(feature = "system") {
         return Ok(());
@@ -151,7 +153,7 @@ fn read<T: Value>(name: &str) -> Result<T, Error> {
         unsafe { mallctl(terminated.as_ptr(), (&raw mut value).cast(), &raw mut length, ptr::null_mut(), 0) };
     match code {
         0 if length == size_of::<T>() => Ok(value),
-        // A value of another length has another type than this crate expects.
+        // A different length means that the value has a different type than this crate expects.
         0 => Err(fail(io::ErrorKind::InvalidData.into())),
         code => Err(fail(io::Error::from_raw_os_error(code))),
     }

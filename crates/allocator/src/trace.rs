@@ -109,8 +109,9 @@ pub fn advance() {
     });
 }
 
-/// Ends the trace. Returns the call sites of memory that was allocated in the steady stage and is still in use, the
-/// largest first. Reads the symbols of the program, which takes time and memory.
+/// Ends the trace. Returns the call sites of growth that is still in use, the largest first. Growth is memory that was
+/// allocated in the steady stage, or by which an allocation of the first stage has grown since. Reads the symbols of
+/// the program, which takes time and memory.
 pub fn sites() -> Vec<Site> {
     IS_TRACING.store(false, Relaxed);
     let samples = work(|table| mem::take(&mut table.samples));
@@ -157,7 +158,8 @@ pub(crate) fn resized(from: *mut u8, to: *mut u8, size: usize) {
         work(|table| {
             let before = table.samples.remove(&from.addr());
             table.sample(to, size);
-            // The larger allocation was sampled. Its memory may have been seen before.
+            // The new size may be sampled again. If the allocation was sampled before, its stage and its size at the
+            // steady stage's start are kept.
             if let Some((before, now)) = before.zip(table.samples.get_mut(&to.addr())) {
                 (now.since, now.filled) = (before.since, before.filled);
             }

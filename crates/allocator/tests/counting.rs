@@ -1,5 +1,5 @@
-//! A test that live memory is counted to the byte, whichever thread allocates and frees. It has a process of its own and
-//! no harness, because the threads of other tests and of a harness allocate, too. It fails by panicking.
+//! A test that live memory is counted to the byte, whichever thread allocates and frees. It runs alone in a process
+//! without a harness, because the threads of other tests and of a harness allocate, too. It fails by panicking.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{hint::black_box, thread};
@@ -37,8 +37,8 @@ fn main() {
     threads_of_their_own();
 }
 
-/// Has threads count on their own, more of them than there are counters. What one allocates and another frees counts on
-/// neither.
+/// Starts more threads that count on their own than there are counters. Memory that one thread allocates and another
+/// frees leaves the sum unchanged.
 fn threads_of_their_own() {
     let own = |size: usize| {
         thread::spawn(move || {
@@ -48,7 +48,7 @@ fn threads_of_their_own() {
         })
     };
     for _ in 0..2 {
-        // An arena that is used for the first time has no memory of Rust code.
+        // A new arena takes no memory that counts as Rust's.
         assert_eq!(left_by(|| own(5000).join().unwrap().leak().len()), (5000, 1));
         assert_eq!(left_by(|| drop(own(5000).join().unwrap())), (0, 0), "freed here");
     }
