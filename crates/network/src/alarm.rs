@@ -1,4 +1,4 @@
-//! A timer with a finer resolution than tokio's millisecond, by which delays below it are exact.
+//! A timer with a finer resolution than tokio's, which is one millisecond, for exact delays of less than that.
 
 use std::{io, time::Duration};
 
@@ -44,9 +44,10 @@ impl Alarm {
             it_interval: Timespec { tv_sec: 0, tv_nsec: 0 },
             it_value: wait.unwrap_or(Timespec { tv_sec: i64::MAX, tv_nsec: 0 }),
         };
-        // Arguments are valid, so that the call cannot fail.
+        // The arguments are valid, so the call cannot fail.
         let _ = timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &once);
-        // Setting the timer has cleared an expiry that nobody waited for, but not what the runtime knows of it.
+        // Setting the timer has cleared an expiry that nobody waited for. But the runtime may still count the timer as
+        // readable, so the read is repeated until it succeeds.
         while let Ok(mut ready) = self.timer.readable_mut().await {
             let mut ticks = [0; 8];
             match ready.try_io(|timer| read(timer.get_ref(), &mut ticks).map_err(io::Error::from)) {

@@ -1,4 +1,4 @@
-//! The relay of datagrams: each passes a link alone, as a packet of the network does.
+//! The relay of UDP datagrams. Each datagram passes a link as one packet of the network.
 
 use std::{
     collections::HashMap,
@@ -16,8 +16,8 @@ use crate::{alarm::Alarm, line::Line, link::SharedLink};
 /// The largest datagram of UDP.
 const LARGEST: usize = 65_535;
 
-/// The wished-for buffers of the relay's sockets, in bytes: a burst of a sender must not be lost in front of the relay, where
-/// nobody counts it. The kernel grants what its limits allow.
+/// The requested buffers of the relay's sockets, in bytes. A burst of a sender must not be lost in front of the relay,
+/// where no counter shows the loss. The kernel grants as much as its limits allow.
 const BUFFER: usize = 4 << 20;
 
 /// The largest number of clients at a time, each of which takes a socket.
@@ -34,10 +34,11 @@ struct Relay {
     on_the_way_to_client: Rc<Line<(SocketAddr, Bytes)>>,
 }
 
-/// Listens for clients of a server, and relays their datagrams. Returns the address to reach and the endless work.
+/// Listens for clients of a server. Returns the address for clients, and a future that relays their datagrams until a
+/// socket fails.
 ///
 /// # Errors
-/// Fails if there is no socket.
+/// Fails if no socket can be opened.
 pub(crate) async fn listen(
     server: SocketAddr,
     to_server: SharedLink,
@@ -68,7 +69,7 @@ pub(crate) fn loopback(server: SocketAddr) -> SocketAddr {
 async fn socket(address: SocketAddr) -> io::Result<UdpSocket> {
     let socket = UdpSocket::bind(address).await?;
     let options = SockRef::from(&socket);
-    // With smaller buffers the relay works as well.
+    // The relay also works with smaller buffers.
     let _ = options.set_recv_buffer_size(BUFFER).and_then(|()| options.set_send_buffer_size(BUFFER));
     Ok(socket)
 }
@@ -84,7 +85,8 @@ impl Relay {
         outcome.err().unwrap_or_else(|| io::Error::other("the relay of datagrams has ended"))
     }
 
-    /// Takes the datagrams of all clients. Each client has a socket of its own to the server, by which its replies are known.
+    /// Takes the datagrams of all clients. The relay has a separate socket to the server for each client, so that it
+    /// can tell whose replies arrive.
     async fn take_from_clients(self: &Rc<Self>) -> io::Result<()> {
         let mut replies = JoinSet::new();
         let mut sockets = HashMap::<SocketAddr, Rc<UdpSocket>>::new();
@@ -113,7 +115,7 @@ impl Relay {
         }
     }
 
-    /// Takes the server's datagrams to one client.
+    /// Takes the server's datagrams for one client.
     async fn take_from_server(self: Rc<Self>, back: Rc<UdpSocket>, client: SocketAddr) {
         let mut buffer = vec![0; LARGEST];
         loop {
@@ -158,7 +160,7 @@ fn handed_on(sent: io::Result<usize>, link: &SharedLink, bytes: usize) -> io::Re
     Ok(())
 }
 
-/// Returns whether an error of a socket says something about the peer: that it is gone, or takes no datagram of this size.
+/// Returns whether the peer or the datagram causes a socket's error: the peer is gone, or the datagram is too large.
 fn is_of_the_peer(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset)
         || error.raw_os_error() == Some(nix::errno::Errno::EMSGSIZE as i32)

@@ -1,7 +1,7 @@
 //! Emulated networks between the two ends of a run.
 //!
-//! A [`relay`] is a process of its own that carries the bytes of both directions. It delays, paces, queues, drops and reorders
-//! them as a [`NetworkSpec`](record::NetworkSpec) says, and counts them.
+//! A [`relay`] is a separate process that carries the bytes of both directions. It delays, paces, queues, drops and
+//! reorders them as a [`NetworkSpec`](record::NetworkSpec) says, and counts them.
 
 mod alarm;
 mod datagrams;

@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 
 use crate::alarm::Alarm;
 
-/// Packets on their way, which one task adds and another takes when they are due.
+/// A queue of packets on their way. One task adds packets, and another takes them when they are due.
 pub(crate) struct Line<T> {
     packets: RefCell<BinaryHeap<Reverse<Packet<T>>>>,
     /// The number of packets so far. It keeps packets that arrive at the same time in order.
@@ -36,7 +36,8 @@ impl<T> Line<T> {
         Self::in_batches(began, Duration::ZERO)
     }
 
-    /// Returns an empty line, whose packets may be late by up to `slack`: one wait serves all that are due in this time.
+    /// Returns an empty line, whose packets may be late by up to `slack`. One wait then serves all packets that become
+    /// due within this time.
     pub(crate) fn in_batches(began: Stamp, slack: Duration) -> Rc<Self> {
         Rc::new(Self { packets: RefCell::default(), added: Cell::new(0), news: Notify::new(), began, slack })
     }

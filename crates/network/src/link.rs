@@ -9,8 +9,9 @@ use record::{DirectionCount, NetworkSpec};
 
 /// One direction of an emulated network.
 ///
-/// A packet waits until the link has sent the packets before it at its rate. Then it travels for half of the round-trip time and a
-/// random part of the jitter. Packets stay in order, except for those that overtake.
+/// A packet waits until the link has sent the earlier packets at its rate. Then the packet travels for half of the
+/// round-trip time and a random part of the jitter. Packets stay in order, except for those that are chosen to overtake
+/// others.
 #[derive(Debug)]
 pub(crate) struct Link {
     bits_per_s: Option<u64>,
@@ -60,7 +61,7 @@ impl Link {
         self.began
     }
 
-    /// Returns the time since the link began, in which all its times are stated.
+    /// Returns the time since the link began. All times of the link count from there.
     pub(crate) fn now(&self) -> Duration {
         self.began.elapsed()
     }
@@ -81,12 +82,12 @@ impl Link {
         self.count.bytes = self.count.bytes.saturating_add(bytes as u64);
     }
 
-    /// Notes the bytes that connections of TCP hold in the relay.
+    /// Notes the number of bytes that a TCP connection holds in the relay.
     pub(crate) fn holds(&mut self, bytes: u64) {
         self.count.queue_peak_bytes = self.count.queue_peak_bytes.max(Some(bytes));
     }
 
-    /// Takes a packet that comes now, as [`pass_packet`](Self::pass_packet) does.
+    /// Takes a packet that arrives now, as [`pass_packet`](Self::pass_packet) does.
     pub(crate) fn take_packet(&mut self, bytes: usize) -> Option<Duration> {
         self.pass_packet(self.now(), bytes)
     }
@@ -113,19 +114,20 @@ impl Link {
         Some(self.arrival(sent))
     }
 
-    /// Takes a piece of a stream at the time `now`, which is never dropped and never overtakes. Returns the time of its arrival.
+    /// Takes a piece of a stream at the time `now`. A piece is never dropped and never overtakes. Returns the time of
+    /// its arrival.
     pub(crate) fn pass_piece(&mut self, now: Duration, bytes: usize) -> Duration {
         let sent = self.sent(now, bytes);
         self.arrival(sent)
     }
 
-    /// Returns the bytes that wait for the rate.
+    /// Returns the number of bytes that wait to be sent at the link's rate.
     fn waiting(&self, now: Duration) -> u64 {
         let Some(bits_per_s) = self.bits_per_s else { return 0 };
         (self.free.saturating_sub(now).as_secs_f64() * bits_per_s as f64 / 8.0) as u64
     }
 
-    /// Returns the time at which a packet that comes at `now` has been sent.
+    /// Adds a packet that arrives at `now` to the bytes to send. Returns the time at which the packet has been sent.
     fn sent(&mut self, now: Duration, bytes: usize) -> Duration {
         let time = self.bits_per_s.map_or(Duration::ZERO, |bits_per_s| {
             Duration::try_from_secs_f64(bytes as f64 * 8.0 / bits_per_s as f64).unwrap_or(Duration::MAX)

@@ -12,7 +12,7 @@ use crate::Namespace;
 pub struct RelayJob {
     /// The network to emulate.
     pub network: NetworkSpec,
-    /// The seed of the random numbers by which packets are lost, overtake and are late.
+    /// The seed of the random numbers that decide which packets are lost or overtake others, and how late packets are.
     pub seed: u64,
 }
 
@@ -35,11 +35,11 @@ pub enum RelayOrder {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RelayEvent {
-    /// The network exists, and pings have passed it. The ends take their places, if they have any.
+    /// The network exists, and pings have passed it. In a network of packets, the ends now enter their namespaces.
     Ready {
-        /// The place of the client.
+        /// The place of the client; `None` for a relay of sockets.
         client: Option<Site>,
-        /// The place of the server.
+        /// The place of the server; `None` for a relay of sockets.
         server: Option<Site>,
     },
     /// The address at which the client reaches the server.
@@ -56,7 +56,7 @@ pub enum RelayEvent {
 pub struct RelayFault {
     /// The fault and its remedy.
     pub message: String,
-    /// True if this machine or these rights never allow the network, so that no run over it can succeed.
+    /// True if this machine or the rights of this user do not allow the network, so that no run over it can succeed.
     pub is_unsupported: bool,
 }
 

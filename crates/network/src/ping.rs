@@ -9,11 +9,11 @@ use crate::{alarm::Alarm, link::SharedLink};
 /// The number of pings before a transfer.
 pub(crate) const PINGS: usize = 3;
 
-/// The bytes of a ping, those of a small datagram.
+/// The size of a ping in bytes, that of a small datagram.
 const BYTES: usize = 64;
 
-/// Sends pings one after the other through two idle links. Returns the round-trip time of each in microseconds; `None` for one that
-/// was lost.
+/// Sends pings one after the other through two idle links. Returns the round-trip time of each in microseconds; `None`
+/// for a lost ping.
 ///
 /// # Errors
 /// Fails if there is no timer.

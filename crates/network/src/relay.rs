@@ -1,8 +1,8 @@
 //! The process of a relay.
 //!
-//! A session starts the embedding program again with the one argument [`ARGUMENT`]. It writes a job and then orders to the
-//! standard input of the relay, and reads events from its standard output. Each message is a line of JSON. A relay whose standard
-//! input closes has lost its session, and ends.
+//! A session starts its own program again with the single argument [`ARGUMENT`]; this second process is the relay. The
+//! session writes a job and then orders to the relay's standard input, and reads events from its standard output. Each
+//! message is a line of JSON. When its standard input closes, the relay has lost its session, and ends.
 
 use std::{
     cell::RefCell,
@@ -54,7 +54,7 @@ pub fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Reads the job before there is a runtime: a network of packets needs a process with one thread.
+/// Reads the job without a runtime: a network of packets must be created while the process has one thread.
 fn read_job() -> Option<RelayJob> {
     let mut line = String::new();
     // A session writes its first order after the relay's first event, so nothing is read ahead.
@@ -100,7 +100,7 @@ impl Orders {
     }
 }
 
-/// Relays between sockets until the session asks for the report.
+/// Relays between sockets until the session orders the end.
 async fn relay_sockets(job: &RelayJob) -> Result<(), RelayFault> {
     let mut orders = Orders::of_session()?;
     let mut report = NetworkRecord::new(job.network);
@@ -128,7 +128,7 @@ pub(crate) fn links(job: &RelayJob) -> [SharedLink; 2] {
     [link(job.seed), link(job.seed.wrapping_add(1))]
 }
 
-/// Works until the session orders the end.
+/// Runs `work` until the session orders the end.
 async fn until_finish(
     address: SocketAddr,
     work: impl Future<Output = io::Error>,
@@ -150,7 +150,7 @@ pub(crate) fn emit_report(mut report: NetworkRecord) {
     emit(&RelayEvent::Done(Box::new(report)));
 }
 
-/// Reports an event. A failure is ignored, since standard input closes as well if the session is gone.
+/// Reports an event. A failure is ignored: it means that the session is gone, and then standard input closes as well.
 pub(crate) fn emit(event: &RelayEvent) {
     if let Ok(line) = serde_json::to_string(event) {
         let mut stdout = io::stdout().lock();

@@ -1,4 +1,4 @@
-//! The relay of TCP: connections end here, and their bytes travel on in pieces.
+//! The relay of TCP. Connections end at the relay, and their bytes travel on in pieces.
 
 use std::{cell::RefCell, io, net::SocketAddr, ops::RangeInclusive, rc::Rc, time::Duration};
 
@@ -16,13 +16,15 @@ use tokio::{
 
 use crate::{alarm::Alarm, datagrams::loopback, line::Line, link::SharedLink, window::Window};
 
-/// The bytes of a piece: from a segment of TCP over Ethernet to what one call of the kernel moves well.
+/// The size of a piece in bytes: from a TCP segment over Ethernet to 64 KiB, which one system call moves efficiently.
 const PIECE: RangeInclusive<u64> = 1448..=64 << 10;
 
-/// The least pieces of a window. A window has no room for a part of a piece, so that fewer leave more of it unused.
+/// The least number of pieces in a window. A window has no room for a part of a piece, so with fewer pieces more of the
+/// window stays unused.
 const PIECES: u64 = 32;
 
-/// The time that a piece of a link with a rate occupies it, at most, if it is larger than the smallest.
+/// The longest time, in seconds, for which a piece occupies a link with a rate. The smallest piece may take longer. A piece
+/// is delivered when its last byte was sent, so the end of a message may wait for this long.
 const PIECE_TIME_S: f64 = 0.0002;
 
 /// The facts that all connections share.
@@ -35,10 +37,11 @@ struct Shape {
     piece: u64,
 }
 
-/// Listens for clients of a server, and relays their connections. Returns the address to reach and the endless work.
+/// Listens for clients of a server. Returns the address for clients, and a future that relays their connections until
+/// the listener fails.
 ///
 /// # Errors
-/// Fails if there is no socket.
+/// Fails if no socket can be opened.
 pub(crate) async fn listen(
     network: &NetworkSpec,
     server: SocketAddr,
@@ -74,11 +77,11 @@ async fn relay(client: TcpStream, server: SocketAddr, shape: Shape) {
 async fn carry(client: TcpStream, server: SocketAddr, shape: &Shape) -> io::Result<()> {
     let mut alarm = Alarm::new()?;
     let server = TcpStream::connect(server).await?;
-    // The first bytes of a client follow the answer to its SYN, a round trip after it.
+    // On a real path, the client's first bytes leave once the answer to its SYN has arrived: a round trip later.
     alarm.after(shape.round_trip).await;
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;
-    // If the relay gives up, both peers see a reset in place of an end.
+    // If the relay gives up, both peers see a reset instead of an orderly end.
     client.set_zero_linger()?;
     server.set_zero_linger()?;
     let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
@@ -90,7 +93,7 @@ async fn carry(client: TcpStream, server: SocketAddr, shape: &Shape) -> io::Resu
 /// One direction of a connection.
 struct Direction {
     link: SharedLink,
-    /// The pieces on their way; an empty one is the end.
+    /// The pieces on their way. An empty piece marks the end of the stream.
     line: Rc<Line<Bytes>>,
     window: RefCell<Window>,
     acknowledged: Notify,
@@ -131,7 +134,8 @@ impl Direction {
         }
     }
 
-    /// Waits for the room of a piece, or of half of the window if that is less. Smaller pieces would multiply (RFC 9293, 3.8.6.2).
+    /// Waits until the window has room for a piece, or for half of the window if that is less. Otherwise pieces would
+    /// become ever smaller (silly window syndrome, RFC 9293 section 3.8.6.2).
     async fn room(&self, alarm: &mut Alarm) -> u64 {
         loop {
             let now = self.link.borrow().now();

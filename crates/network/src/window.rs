@@ -1,8 +1,9 @@
-//! The window of one direction of a connection of TCP that ends at the relay.
+//! The window of one direction of a TCP connection that ends at the relay.
 
 use std::{collections::VecDeque, time::Duration};
 
-/// A bound on the bytes that a sender has on their way. Bytes leave it once their acknowledgement would be back at the sender.
+/// A bound on a sender's bytes in flight. Bytes leave the window once their acknowledgement would be back at the
+/// sender.
 #[derive(Debug)]
 pub(crate) struct Window {
     size: u64,
@@ -36,7 +37,7 @@ impl Window {
         self.acknowledgements.front().map(|(due, _)| *due)
     }
 
-    /// Takes bytes of the sender. Returns all bytes that are held.
+    /// Adds bytes of the sender. Returns the number of bytes that the window holds now.
     pub(crate) fn take(&mut self, bytes: u64) -> u64 {
         self.held = self.held.saturating_add(bytes);
         self.held

@@ -23,6 +23,6 @@ pub use linux::enter;
 pub struct Namespace {
     /// The file of the network namespace, below `/proc`.
     pub network: PathBuf,
-    /// The file of its user namespace; `None` if it is that of the session.
+    /// The file of the user namespace; `None` if the session's user namespace owns the network namespace.
     pub user: Option<PathBuf>,
 }

@@ -8,7 +8,7 @@ use record::NetworkRecord;
 
 use crate::session::{Process, Relay};
 
-/// A test. It fails by panicking, and with the fault of a relay that does not start.
+/// A test. It fails by panicking, or with the fault of a relay that does not start.
 type Test = fn() -> Result<(), RelayFault>;
 
 const TESTS: &[(&str, Test)] = &[
@@ -39,7 +39,7 @@ pub(crate) fn run() -> ExitCode {
                 passed += 1;
                 "ok".to_owned()
             }
-            // The runs that decide whether a change is taken have the rights.
+            // In continuous integration, the rights must suffice.
             Ok(Err(fault)) if fault.is_unsupported && std::env::var_os("CI").is_none() => {
                 skipped += 1;
                 format!("ignored, {fault}")
@@ -70,7 +70,8 @@ fn hold(network: &str) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Lets an end of the client do a task against one of the server. Returns what both print at last, and the report.
+/// Makes the client's end do a task with the server's end. Returns the client's last line, the server's process, and
+/// the report.
 fn exchange(
     network: &str,
     server: &str,
@@ -148,7 +149,7 @@ fn has_process_in(namespace: &str) -> bool {
 }
 
 fn a_killed_session_leaves_no_relay() -> Result<(), RelayFault> {
-    // Whether the rights suffice.
+    // Fails if the rights do not suffice.
     Relay::start("rtt=1ms,relay=packets")?.finish();
     let mut session = Process::start(&["hold", "rtt=1ms,relay=packets"]);
     let relay: i32 = session.line().parse().unwrap();
@@ -156,7 +157,7 @@ fn a_killed_session_leaves_no_relay() -> Result<(), RelayFault> {
     assert!(status().is_ok());
     session.child.kill().unwrap();
     session.child.wait().unwrap();
-    // Nobody may be there to reap it.
+    // A zombie counts as gone, because there may be nobody to reap it.
     let is_gone = || status().map_or(true, |status| status.contains(") Z "));
     for _ in 0..500 {
         if is_gone() {

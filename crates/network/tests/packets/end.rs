@@ -18,13 +18,13 @@ const PORT: u16 = 7000;
 /// The time after which a datagram is taken as lost.
 const PATIENCE: Duration = Duration::from_millis(300);
 
-/// Returns the task, if this process is to be an end.
+/// Returns the task, if this process was started as an end.
 pub(crate) fn requested() -> Option<String> {
     let mut arguments = std::env::args().skip(1);
     (arguments.next()? == "end").then(|| arguments.next())?
 }
 
-/// Does a task.
+/// Enters the namespace that standard input states, and does a task.
 pub(crate) fn main(task: &str) -> ExitCode {
     let mut line = String::new();
     io::stdin().read_line(&mut line).unwrap();
@@ -72,12 +72,12 @@ fn ask(site: &Site, server: &str, count: u64) {
     println!("{}", serde_json::to_string(&times).unwrap());
 }
 
-/// Sends datagrams without waiting long for any, and prints how many came back.
+/// Sends datagrams without waiting for each answer, and prints the number of answers.
 fn flood(site: &Site, server: &str, count: u64) {
     let socket = UdpSocket::bind((site.address, 0)).unwrap();
     socket.connect(format!("{server}:{PORT}")).unwrap();
     let (mut back, mut answer) = (0, [0; 8]);
-    // The shortest time that the kernel has.
+    // The shortest timeout that the kernel accepts.
     socket.set_read_timeout(Some(Duration::from_micros(1))).unwrap();
     for ordinal in 0..count {
         socket.send(&ordinal.to_be_bytes()).unwrap();
@@ -90,7 +90,7 @@ fn flood(site: &Site, server: &str, count: u64) {
     println!("{back}");
 }
 
-/// Sends datagrams at once, and waits until they have left the network.
+/// Sends all datagrams at once, and waits until they have left the network.
 fn burst(site: &Site, server: &str, count: u64) {
     let socket = UdpSocket::bind((site.address, 0)).unwrap();
     socket.connect(format!("{server}:{PORT}")).unwrap();
@@ -106,7 +106,7 @@ fn body(bytes: usize) -> Vec<u8> {
     (0..bytes).map(|at| (at % 251) as u8).collect()
 }
 
-/// Receives a body and prints its bytes, or "damaged".
+/// Receives a body, and prints its length or "damaged".
 fn receive(site: &Site) {
     let listener = TcpListener::bind((site.address, PORT)).unwrap();
     println!("ready");

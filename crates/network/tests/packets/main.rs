@@ -1,5 +1,5 @@
-//! Networks of packets: real processes in their namespaces exchange bytes of UDP and TCP. The program of this test is
-//! the relay and the ends as well, since a process enters a namespace only while it has one thread.
+//! Networks of packets: real processes in their namespaces exchange bytes over UDP and TCP. This test program also
+//! serves as the relay and as the ends, because a process can enter a user namespace only while it has one thread.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,

@@ -8,7 +8,7 @@ use std::{
 use longhaul_network::{RelayEvent, RelayFault, RelayJob, RelayOrder, Site, relay::ARGUMENT};
 use record::NetworkRecord;
 
-/// A child process with pipes, which is killed when this is dropped.
+/// A child process with pipes. Dropping this value kills it.
 pub(crate) struct Process {
     pub(crate) child: Child,
     pub(crate) input: ChildStdin,
@@ -66,7 +66,7 @@ impl Relay {
         }
     }
 
-    /// Starts an end at a place; the task follows in the words of `end`.
+    /// Starts an end at a place. The module `end` defines the words of `task`.
     pub(crate) fn end(site: &Site, task: &str) -> Process {
         let mut process = Process::start(&["end", task]);
         process.write(&serde_json::to_string(site).unwrap());

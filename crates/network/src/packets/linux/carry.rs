@@ -1,4 +1,4 @@
-//! Carries IP packets from one interface to the other.
+//! The carrying of IP packets from each interface to the other.
 
 use std::{io, os::fd::OwnedFd, rc::Rc, time::Duration};
 
@@ -8,17 +8,17 @@ use tokio::{io::unix::AsyncFd, task::yield_now};
 use super::ends::{CLIENT, End, MTU, SERVER};
 use crate::{alarm::Alarm, line::Line, link::SharedLink};
 
-/// The packets that one turn takes, at most, so that those on their way are not late.
+/// The most packets that one turn takes, so that packets on their way are handed on in time.
 const TURN: usize = 64;
 
-/// The part of the delay by which packets may be late, so that one wait serves several of them. A wait costs more
-/// processor time than a packet.
+/// The divisor of the delay that gives the time by which packets may be late. One wait then serves several packets. A
+/// wait costs more processor time than a packet.
 const SLACK_PARTS: u32 = 64;
 
-/// The longest such time.
+/// The longest time by which packets may be late.
 const MAX_SLACK: Duration = Duration::from_micros(200);
 
-/// Carries packets of both directions until an interface fails: the first link leads to the server.
+/// Carries packets of both directions until an interface fails. The first link leads to the server.
 pub(super) async fn carry(
     client: &AsyncFd<OwnedFd>,
     server: &AsyncFd<OwnedFd>,
@@ -47,7 +47,7 @@ async fn carry_one(
     outcome.err().unwrap_or_else(|| io::Error::other("the relay of packets has ended"))
 }
 
-/// Takes packets from an interface, as fast as they come.
+/// Takes packets from an interface as fast as they arrive, and adds them to the line.
 async fn take(
     from: &AsyncFd<OwnedFd>,
     end: &End,
@@ -86,7 +86,7 @@ async fn hand_on(to: &AsyncFd<OwnedFd>, link: &SharedLink, line: &Rc<Line<Box<[u
                 written => break written,
             }
         };
-        // An interface that is down takes no packet: its namespace ends.
+        // Writing fails if the interface is down because its namespace is ending.
         written?;
         link.borrow_mut().delivered(packet.len());
     }

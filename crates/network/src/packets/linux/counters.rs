@@ -2,14 +2,14 @@
 
 use std::{fs, io};
 
-/// The counters of an interface since it exists.
+/// The counters of an interface since its creation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Counters {
     /// The packets received.
     pub(super) packets: u64,
-    /// Their bytes, with the headers of their link.
+    /// The bytes of the received packets, including link headers.
     pub(super) bytes: u64,
-    /// The packets dropped in place of being sent.
+    /// The packets dropped instead of sent.
     pub(super) unsent: u64,
 }
 
@@ -23,8 +23,8 @@ pub(super) fn read(interface: &str) -> io::Result<Counters> {
         .ok_or_else(|| io::Error::other(format!("/proc/net/dev has no line for {interface}")))
 }
 
-/// Reads a line of the table: eight counters of what was received, of which the first are bytes and packets, then those
-/// of what was sent, of which the fourth are drops.
+/// Reads a line of the table. It has eight counters of received packets, of which the first two are bytes and packets.
+/// Then come the counters of sent packets, of which the fourth is drops.
 fn parse(table: &str, interface: &str) -> Option<Counters> {
     let line = table.lines().find_map(|line| line.trim_start().strip_prefix(interface)?.strip_prefix(':'))?;
     let mut fields = line.split_whitespace().map(|field| field.parse().ok());

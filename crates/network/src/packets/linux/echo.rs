@@ -1,4 +1,4 @@
-//! Pings through a network of packets: datagrams of UDP between a socket in the namespace of each end.
+//! Pings through a network of packets: UDP datagrams between two sockets, one in the namespace of each end.
 
 use std::{
     io,
@@ -13,19 +13,19 @@ use tokio::{net::UdpSocket, time::timeout};
 use super::ends::{CLIENT, SERVER};
 use crate::ping::PINGS;
 
-/// The time beside the delays of the network in which a ping of a working network is back.
+/// The time, in addition to the delays of the network, within which a ping over a working network is back.
 const SPARE: Duration = Duration::from_secs(1);
 
-/// The time between two attempts to pass the network.
+/// The time between two datagrams that test whether the network is open.
 const KNOCK: Duration = Duration::from_millis(5);
 
-/// A socket in the namespace of each end.
+/// Two sockets, one in the namespace of each end.
 pub(super) struct Echo {
     client: StdSocket,
     server: StdSocket,
 }
 
-/// Returns a socket in the namespace of this process, in which it stays.
+/// Returns a socket in the namespace that this process is in. The socket stays there when the process moves on.
 ///
 /// # Errors
 /// Fails if the address is not that of an interface of the namespace.
@@ -54,7 +54,8 @@ impl Echo {
         }
     }
 
-    /// Waits until something passes the network, whose links may not be up yet. Gives up when a ping would be lost.
+    /// Waits until a datagram passes the network, whose links may not be up yet. Gives up after the time in which a
+    /// ping counts as lost.
     ///
     /// # Errors
     /// Fails if a socket does.
@@ -75,12 +76,12 @@ impl Echo {
     }
 }
 
-/// Returns the time after which a ping is lost.
+/// Returns the time after which a ping counts as lost.
 fn patience(network: &NetworkSpec) -> Duration {
     (network.rtt + network.jitter).saturating_mul(2) + SPARE
 }
 
-/// Sends what is no ping until an answer comes.
+/// Sends empty datagrams, which are no pings, until an answer arrives.
 async fn knock(client: &UdpSocket) -> io::Result<()> {
     loop {
         client.send(&[]).await?;
@@ -90,7 +91,7 @@ async fn knock(client: &UdpSocket) -> io::Result<()> {
     }
 }
 
-/// Sends back what comes.
+/// Sends back each datagram that arrives.
 async fn echo(server: &UdpSocket) -> io::Error {
     let mut ping = [0; size_of::<u64>()];
     loop {
@@ -113,9 +114,9 @@ async fn measure(client: &UdpSocket, patience: Duration) -> io::Result<Vec<Optio
     Ok(times)
 }
 
-/// Waits for the answer to a ping. One to an earlier ping is late.
+/// Waits for the answer to a ping. A late answer to an earlier ping is ignored.
 async fn answer(client: &UdpSocket, ordinal: u64) {
     let mut ping = [0; size_of::<u64>()];
-    // A failed receipt is no answer.
+    // A failed receive is no answer.
     while client.recv(&mut ping).await.is_err() || ping != ordinal.to_be_bytes() {}
 }

@@ -4,8 +4,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// An end: its addresses, and the name of its interface in its namespace.
 ///
-/// The addresses are those of benchmarks (RFC 2544 and RFC 5180), which no other network uses. Each pair is alone in
-/// its namespaces, so that any number of relays can have the same.
+/// The addresses are reserved for benchmarks (RFC 2544 and RFC 5180), so no other network uses them. Each pair of ends
+/// is alone in its namespaces, so any number of relays can use the same addresses.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct End {
     /// The address of IPv4.
@@ -14,16 +14,16 @@ pub(super) struct End {
     pub(super) v6: Ipv6Addr,
 }
 
-/// The length of the prefix of the network of IPv4, which has room for two.
+/// The length of the prefix of the IPv4 network, which has room for two hosts.
 pub(super) const V4_PREFIX: u8 = 30;
 
-/// The length of the prefix of the network of IPv6.
+/// The length of the prefix of the IPv6 network.
 pub(super) const V6_PREFIX: u8 = 64;
 
 /// The interface of each end.
 pub(super) const INTERFACE: &str = "path0";
 
-/// The bytes of the largest packet, those of Ethernet.
+/// The size of the largest packet in bytes, as on Ethernet.
 pub(super) const MTU: u16 = 1500;
 
 /// The end of the client.
@@ -35,7 +35,7 @@ pub(super) const SERVER: End =
     End { v4: Ipv4Addr::new(198, 18, 0, 2), v6: Ipv6Addr::new(0x2001, 2, 0, 0, 0, 0, 0, 2) };
 
 impl End {
-    /// Returns whether an IP packet is addressed to this end. Others are those by which hosts look for routers and
+    /// Returns whether an IP packet is addressed to this end. Other packets come from hosts that look for routers and
     /// groups.
     pub(super) fn is_addressed(&self, packet: &[u8]) -> bool {
         match packet.first().map(|byte| byte >> 4) {

@@ -1,7 +1,7 @@
 //! Networks of packets on Linux.
 //!
-//! Nothing of a network has a name: files of the relay's process are all that leads to the namespaces of the ends, and
-//! the namespaces and their interfaces end with the processes that use them.
+//! The namespaces have no names. Only open files of the relay's process lead to them, so they and their interfaces end
+//! with the processes that use them.
 
 mod carry;
 mod counters;
@@ -20,11 +20,11 @@ pub use self::namespaces::enter;
 use self::{kernel::KernelNetwork, tun_network::TunNetwork};
 use crate::{RelayFault, RelayJob};
 
-/// Two namespaces, and what carries packets from one to the other.
+/// A network between two namespaces, by the carrier of its packets.
 pub(crate) enum PacketNetwork {
-    /// This process.
+    /// This process carries the packets.
     Tun(TunNetwork),
-    /// The kernel.
+    /// The kernel carries the packets.
     Kernel(KernelNetwork),
 }
 
@@ -44,7 +44,7 @@ impl PacketNetwork {
                 "choose a network without loss= and reorder=, which needs no packets",
             ),
         };
-        // The kernel forgets the signal when a process changes its rights, as for a user namespace.
+        // The kernel resets this signal when a process changes its rights, for example by entering a user namespace.
         process::end_with_parent();
         created.map_err(|mut fault| {
             if fault.is_unsupported {
@@ -55,7 +55,7 @@ impl PacketNetwork {
         })
     }
 
-    /// Carries packets until the session orders the end, and reports what it measured.
+    /// Carries packets until the session orders the end. Then reports the measurements.
     ///
     /// # Errors
     /// Fails if packets can no longer be carried.

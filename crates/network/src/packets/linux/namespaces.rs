@@ -18,7 +18,7 @@ use crate::{RelayFault, packets::Namespace};
 
 /// The user namespace in which this process may create network namespaces.
 pub(super) struct Owner {
-    /// True if it is this process's own.
+    /// True if this process has created the user namespace.
     is_own: bool,
 }
 
@@ -26,11 +26,11 @@ pub(super) struct Owner {
 pub(super) struct NetworkNamespace(OwnedFd);
 
 impl Owner {
-    /// Leaves the network namespace of the session, in a user namespace of this process's own if the rights do not
-    /// suffice.
+    /// Leaves the network namespace of the session for a new one. If the rights do not suffice, first enters a new user
+    /// namespace.
     ///
     /// # Errors
-    /// Fails if the kernel does not allow either.
+    /// Fails if the kernel allows neither.
     pub(super) fn leave() -> Result<Self, RelayFault> {
         match unshare(CloneFlags::CLONE_NEWNET) {
             Ok(()) => return Ok(Self { is_own: false }),
@@ -39,7 +39,7 @@ impl Owner {
         }
         let (user, group) = (getuid(), getgid());
         unshare(CloneFlags::CLONE_NEWUSER).map_err(rights::without_user_namespace)?;
-        // Programs that the process starts have its rights only as this namespace's root.
+        // Programs that this process starts get its rights only if its user is root in the user namespace.
         for (file, content) in [
             ("setgroups", "deny".to_owned()),
             ("uid_map", format!("0 {user} 1")),
@@ -51,7 +51,7 @@ impl Owner {
         Ok(Self { is_own: true })
     }
 
-    /// Returns the way to a namespace for a worker of the session.
+    /// Returns the files by which a worker of the session can enter a namespace.
     pub(super) fn way_to(&self, namespace: &NetworkNamespace) -> Namespace {
         let process = PathBuf::from(format!("/proc/{}", std::process::id()));
         Namespace {
@@ -65,7 +65,7 @@ impl NetworkNamespace {
     /// Creates a namespace and moves this process to it.
     ///
     /// # Errors
-    /// Fails if the kernel gives the process none.
+    /// Fails if the kernel creates no namespace.
     pub(super) fn create() -> io::Result<Self> {
         unshare(CloneFlags::CLONE_NEWNET)?;
         Self::current()
@@ -93,7 +93,7 @@ impl NetworkNamespace {
 /// # Errors
 /// Fails if the namespace is gone.
 pub fn enter(namespace: &Namespace) -> io::Result<()> {
-    // The rights to open the files may end with the move to another user namespace.
+    // Both files are opened before the first move, because the process may lose the right to open them by that move.
     let user = namespace.user.as_ref().map(File::open).transpose()?;
     let network = File::open(&namespace.network)?;
     if let Some(user) = user {

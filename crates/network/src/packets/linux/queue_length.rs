@@ -1,4 +1,5 @@
-//! The length of an interface's queue, by netlink: the ioctl for it is left to root outside of all user namespaces.
+//! The length of an interface's queue, set by netlink. The ioctl for it is permitted only to root of the initial user
+//! namespace.
 
 use std::io;
 
@@ -30,7 +31,7 @@ fn request(interface: u32, packets: u32) -> Vec<u8> {
     let flags = (libc::NLM_F_REQUEST | libc::NLM_F_ACK) as u16;
     let attribute =
         [&8_u16.to_ne_bytes()[..], &libc::IFLA_TXQLEN.to_ne_bytes(), &packets.to_ne_bytes()].concat();
-    // The family and the type, which are left open, the interface, and no change of its flags.
+    // No address family and no type, the index of the interface, and no change of flags.
     let link = [&[0; 4][..], &interface.to_ne_bytes(), &[0; 8]].concat();
     let length = (HEADER + link.len() + attribute.len()) as u32;
     let header =
@@ -45,7 +46,7 @@ mod tests {
     #[test]
     fn an_answer_tells_that_there_is_no_such_interface() {
         let error = set(u32::from(u16::MAX), 1).unwrap_err();
-        // Without rights, this is told first.
+        // A process without the rights gets EPERM.
         let code = error.raw_os_error();
         assert!([Some(libc::ENODEV), Some(libc::EPERM)].contains(&code), "{error}");
     }

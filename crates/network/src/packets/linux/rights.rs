@@ -1,4 +1,4 @@
-//! Missing rights: what was wrong, and what would be right.
+//! The faults of missing rights: each states what was refused, and the remedy.
 
 use std::{fs, io};
 
@@ -6,24 +6,25 @@ use nix::errno::Errno;
 
 use crate::RelayFault;
 
-/// The switches of the kernel that keep users from namespaces: the file, the value that forbids, and the remedy.
+/// The kernel's settings that keep users from namespaces: the file below `/proc/sys`, the value that forbids
+/// namespaces, and the remedy.
 const SWITCHES: [(&str, &str, &str); 3] = [
     ("user/max_user_namespaces", "0", "user.max_user_namespaces=10000"),
     ("kernel/unprivileged_userns_clone", "0", "kernel.unprivileged_userns_clone=1"),
     ("kernel/apparmor_restrict_unprivileged_userns", "1", "kernel.apparmor_restrict_unprivileged_userns=0"),
 ];
 
-/// The remedy for a process whose rights nothing tells.
+/// The remedy if the reason for missing rights is unknown.
 const AS_ROOT: &str = "run it as root, or the container with '--cap-add SYS_ADMIN --cap-add NET_ADMIN'";
 
-/// The file of the driver.
+/// The device file of the TUN driver.
 const TUN: &str = "/dev/net/tun";
 
 fn fault(message: String) -> RelayFault {
     RelayFault { message, is_unsupported: true }
 }
 
-/// The kernel gives no network namespace, although the rights suffice.
+/// Returns the fault of a kernel that creates no network namespace, although the rights suffice.
 pub(super) fn without_network_namespace(errno: Errno) -> RelayFault {
     let remedy = match errno {
         Errno::EINVAL => "it is built without CONFIG_NET_NS, and another kernel is needed".to_owned(),
@@ -33,7 +34,7 @@ pub(super) fn without_network_namespace(errno: Errno) -> RelayFault {
     fault(format!("the kernel gives this process no network namespace ({}); {remedy}", errno.desc()))
 }
 
-/// The kernel gives no user namespace.
+/// Returns the fault of a kernel that creates no user namespace.
 pub(super) fn without_user_namespace(errno: Errno) -> RelayFault {
     fault(format!(
         "a network of packets needs a user namespace, which the kernel refuses ({}); {}",
@@ -42,12 +43,12 @@ pub(super) fn without_user_namespace(errno: Errno) -> RelayFault {
     ))
 }
 
-/// The process may not map its user to that of its own namespace.
+/// Returns the fault of a process that may not map its user into its own user namespace.
 pub(super) fn without_map(error: &io::Error) -> RelayFault {
     fault(format!("the user namespace of the network gets no user ({error}); {}", remedy(Errno::EPERM)))
 }
 
-/// The user namespace exists, and grants nothing.
+/// Returns the fault of a user namespace that exists but grants no rights.
 pub(super) fn without_rights_of_its_own(errno: Errno) -> RelayFault {
     fault(format!(
         "the user namespace of the network grants no network namespace ({}); {}",
@@ -56,7 +57,7 @@ pub(super) fn without_rights_of_its_own(errno: Errno) -> RelayFault {
     ))
 }
 
-/// The driver of TUN interfaces cannot be opened.
+/// Returns the fault of a driver of TUN interfaces that cannot be opened.
 pub(super) fn without_tun(error: &io::Error) -> RelayFault {
     let remedy = match error.kind() {
         io::ErrorKind::PermissionDenied => format!(
@@ -67,7 +68,7 @@ pub(super) fn without_tun(error: &io::Error) -> RelayFault {
     fault(format!("{TUN} cannot be opened ({error}), which a network of packets needs; {remedy}"))
 }
 
-/// The driver gives no interface.
+/// Returns the fault of a driver that creates no interface.
 pub(super) fn without_interface(error: &io::Error) -> RelayFault {
     fault(format!("the kernel refuses an interface for the network of packets ({error}); {AS_ROOT}"))
 }
@@ -89,7 +90,7 @@ fn remedy(errno: Errno) -> String {
     }
 }
 
-/// Returns whether a `/proc/…/status` tells of a filter of system calls.
+/// Returns whether the text of `/proc/…/status` reports a filter of system calls.
 fn is_filtered(status: &str) -> bool {
     status.lines().any(|line| line.strip_prefix("Seccomp:").is_some_and(|mode| mode.trim() == "2"))
 }

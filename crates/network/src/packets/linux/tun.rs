@@ -1,5 +1,5 @@
-//! TUN interfaces, and the loopback interface, by ioctl: one file of own calls is less than a library, which would
-//! neither bring loopback up nor give an interface an address of IPv6.
+//! TUN interfaces and the loopback interface, configured by ioctl. These few calls are less code than a library, which
+//! could neither bring loopback up nor give an interface an IPv6 address.
 #![allow(unsafe_code, reason = "interfaces are made by ioctl")]
 
 use std::{
@@ -29,13 +29,13 @@ nix::ioctl_write_ptr_bad!(set_mask, libc::SIOCSIFNETMASK, ifreq);
 nix::ioctl_write_ptr_bad!(set_mtu, libc::SIOCSIFMTU, ifreq);
 nix::ioctl_write_ptr_bad!(set_flags, libc::SIOCSIFFLAGS, ifreq);
 
-/// The packets that wait in front of the relay, at most: a burst of a sender must not be lost there.
+/// The most packets that wait in front of the relay: enough that a burst of a sender is not lost there.
 const QUEUE: u32 = 8192;
 
 /// Creates the interface of an end in the namespace of this process. The kernel removes it when the file is closed.
 ///
 /// # Errors
-/// Fails if the driver is missing, or the rights for it.
+/// Fails if the driver or the rights for it are missing.
 pub(super) fn create(end: &End) -> Result<OwnedFd, RelayFault> {
     let tun = OpenOptions::new().read(true).write(true).custom_flags(libc::O_NONBLOCK).open("/dev/net/tun");
     let tun = tun.map_err(|error| rights::without_tun(&error))?;
@@ -44,8 +44,7 @@ pub(super) fn create(end: &End) -> Result<OwnedFd, RelayFault> {
 }
 
 fn configure(tun: &File, end: &End) -> io::Result<()> {
-    // Without a header of virtio there is no offload: packets are at most as large as the MTU, and their checksums
-    // right.
+    // Without a virtio header there is no offload: packets are at most as large as the MTU, and have valid checksums.
     let flags = (libc::IFF_TUN | libc::IFF_NO_PI) as c_short;
     let tuned = request(INTERFACE, Setting { ifru_flags: flags });
     let socket = socket_with(AddressFamily::INET, SocketType::DGRAM, SocketFlags::CLOEXEC, None)?;
@@ -90,7 +89,7 @@ fn request(name: &str, setting: Setting) -> ifreq {
     request
 }
 
-/// Returns an address of IPv4 in the form of a socket's: two bytes of a port, then the address.
+/// Returns an IPv4 address as a socket address: two bytes for a port, then the address.
 fn address(address: Ipv4Addr) -> sockaddr {
     let mut data = [0; 14];
     for (to, from) in data.iter_mut().skip(2).zip(address.octets()) {
@@ -102,7 +101,7 @@ fn address(address: Ipv4Addr) -> sockaddr {
 /// Registers an interface with the runtime.
 ///
 /// # Errors
-/// Fails if the kernel gives the process no room for it.
+/// Fails if the kernel cannot watch a further descriptor.
 pub(super) fn register(tun: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
     // SAFETY: the interface owns its descriptor, which stays open and the same for as long as it is registered.
     Ok(unsafe { AsyncFd::register(tun) }?)

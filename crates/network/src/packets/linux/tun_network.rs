@@ -1,4 +1,4 @@
-//! A network that this process carries: a TUN interface in the namespace of each end.
+//! A network whose packets this process carries, between two TUN interfaces, one in the namespace of each end.
 
 use std::{io, net::IpAddr, os::fd::OwnedFd};
 
@@ -45,10 +45,10 @@ impl TunNetwork {
         Ok(Self { owner, client, server, echo: Echo::new(of_client, of_server) })
     }
 
-    /// Carries packets until the session orders the end, and reports what it measured.
+    /// Carries packets until the session orders the end. Then reports the measurements.
     ///
     /// # Errors
-    /// Fails if an interface does.
+    /// Fails if an interface fails.
     pub(super) async fn serve(self, job: &RelayJob) -> Result<(), RelayFault> {
         let mut orders = Orders::of_session()?;
         let ready = RelayEvent::Ready {
@@ -88,7 +88,7 @@ impl TunNetwork {
     }
 }
 
-/// Returns the packets of an end that found the queue in front of this process full.
+/// Returns the number of packets of an end that were dropped because the queue in front of this process was full.
 fn unsent(namespace: &NetworkNamespace) -> io::Result<u64> {
     namespace.enter()?;
     Ok(counters::read(INTERFACE)?.unsent)

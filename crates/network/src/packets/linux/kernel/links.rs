@@ -13,7 +13,7 @@ pub(super) const CLIENT_PORT: &str = "client";
 /// The port of the bridge that leads to the server.
 pub(super) const SERVER_PORT: &str = "server";
 
-/// The settings of each interface: packets leave it one by one, and it sends none of its own.
+/// The settings of each interface: packets leave it one by one, and the kernel sends none on its own.
 const PLAIN: &str = "gso_max_segs 1 addrgenmode none up";
 
 /// Creates the bridge in the namespace of this process, and its links to those of the client and the server.
@@ -27,15 +27,15 @@ pub(super) fn create([client, server]: [PathBuf; 2]) -> Result<(), Refusal> {
         let peer = format!("name {INTERFACE} mtu {MTU} address {address} netns {namespace}");
         lines.push(format!("link add name {port} mtu {MTU} type veth peer {peer}"));
         lines.push(format!("link set dev {port} master bridge {PLAIN}"));
-        // The reports by which an end joins groups of IPv6 are no packets of a transfer.
+        // The messages by which an end joins IPv6 groups do not belong to a transfer.
         lines.push(format!("link set dev {port} type bridge_slave mcast_flood off"));
     }
     lines.push(format!("link set dev bridge {PLAIN}"));
     programs::batch("ip", &lines).map(drop)
 }
 
-/// Gives the interface in the namespace of this process the addresses of an end, and those of its neighbour, which must
-/// not be asked for over a network that loses packets.
+/// Gives the interface in the namespace of this process the addresses of an end. Also sets the hardware address of the
+/// other end, because a query for it could be lost on the network.
 ///
 /// # Errors
 /// Fails if `ip` does.
@@ -58,7 +58,7 @@ pub(super) fn configure(own: &End, other: &End) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Returns the hardware address of an end: a local one, which ends as that of IPv4 does.
+/// Returns the hardware address of an end: a locally administered one, whose last byte is that of the IPv4 address.
 fn hardware_address(end: &End) -> String {
     let [.., last] = end.v4.octets();
     format!("02:00:00:00:00:{last:02x}")

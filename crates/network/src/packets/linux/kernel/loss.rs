@@ -8,7 +8,7 @@ use crate::RelayFault;
 /// The mechanism that loses packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Loss {
-    /// Nothing: no packet is to be lost.
+    /// No mechanism: no packet is to be lost.
     Nothing,
     /// The queue netem at the ports of the bridge.
     Netem,
@@ -20,7 +20,7 @@ pub(super) enum Loss {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Lost {
     pub(super) packets: u64,
-    /// Their bytes with the header of IP.
+    /// The bytes of these packets, including their IP headers.
     pub(super) bytes: u64,
 }
 
@@ -30,7 +30,7 @@ impl Loss {
         if network.loss_per_million > 0 { Self::Rules } else { Self::Nothing }
     }
 
-    /// Lets the end in whose namespace this process is lose packets that come to it.
+    /// Makes the end in whose namespace this process is drop some of the packets that arrive there.
     ///
     /// # Errors
     /// Fails if `iptables` does.
@@ -56,7 +56,7 @@ impl Loss {
     }
 }
 
-/// Reads the counts of the rule, which stand behind `-c`.
+/// Reads the counts of the rule, which follow `-c`.
 fn parse(printed: &str) -> Lost {
     let rule = printed.lines().find(|line| line.ends_with("-j DROP")).unwrap_or_default();
     let mut words = rule.split(' ').skip_while(|word| *word != "-c").skip(1).map(str::parse);

@@ -1,9 +1,9 @@
-//! A network that the kernel carries: the namespaces of both ends, and between them one with a bridge, whose ports
-//! delay and pace.
+//! A network whose packets the kernel carries: the namespaces of both ends, and a third one between them with a bridge,
+//! whose ports delay and pace packets.
 //!
-//! The ports see what the ends have sent in single packets; a queue at the end itself would see a batch of UDP as one
-//! packet. On a kernel without netem, TCP of the sender knows of the packets that wait at the port and holds back
-//! more, so that a queue overflows less than on a real path.
+//! The ports see each packet of the ends. A queue at the end itself would see a UDP batch as one packet. On a kernel
+//! without netem, the sender's TCP knows which packets wait at the port, and holds back further ones. So a queue
+//! overflows less often than on a real path.
 
 mod links;
 mod loss;
@@ -55,10 +55,10 @@ impl KernelNetwork {
         Ok(Self { owner, client, server, bridge, loss, echo: Echo::new(of_client, of_server) })
     }
 
-    /// Waits while the kernel carries packets until the session orders the end, and reports what the kernel counted.
+    /// Waits until the session orders the end, while the kernel carries packets. Then reports the kernel's counts.
     ///
     /// # Errors
-    /// Fails if the kernel no longer tells its counts.
+    /// Fails if the counts of the kernel cannot be read.
     pub(super) async fn serve(self, job: &RelayJob) -> Result<(), RelayFault> {
         let mut orders = Orders::of_session()?;
         let mut report = NetworkRecord::new(job.network);
@@ -78,7 +78,7 @@ impl KernelNetwork {
         if job.network.reorder_per_million == 0 {
             (report.to_server.reordered, report.to_client.reordered) = (Some(0), Some(0));
         }
-        // This process has carried nothing, and has no part in the report.
+        // This process has carried no packets, so the report leaves its resources out.
         emit(&RelayEvent::Done(Box::new(report)));
         Ok(())
     }
@@ -87,7 +87,7 @@ impl KernelNetwork {
         Site { namespace: self.owner.way_to(namespace), address: IpAddr::V4(end.v4) }
     }
 
-    /// Returns the counts of a direction so far: what has come to an end through the port of the bridge.
+    /// Returns the counts so far of the direction that leads through `port` to `end`.
     fn count(&self, end: &NetworkNamespace, port: &str) -> Result<DirectionCount, RelayFault> {
         self.bridge.enter()?;
         let dropped = queues::dropped(port)?;

@@ -1,4 +1,4 @@
-//! The programs that tell the kernel what to do.
+//! The programs that configure the kernel: `ip`, `tc` and `iptables`.
 
 use std::{
     io::{self, Write as _},
@@ -10,7 +10,7 @@ use crate::RelayFault;
 /// The folders of programs for administrators, which the path of users may lack.
 const FOLDERS: &str = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin";
 
-/// A program that did not do what it was told.
+/// The failure of a program.
 #[derive(Debug)]
 pub(super) struct Refusal {
     program: &'static str,
@@ -21,7 +21,7 @@ pub(super) struct Refusal {
 impl Refusal {
     /// Returns whether the kernel has no queue of the kind that `tc` was told to attach.
     pub(super) fn is_of_unknown_kind(&self) -> bool {
-        // Without a list of its kinds, the kernel says ENOENT.
+        // Some kernels state no reason for an unknown kind. `tc` then prints the text of ENOENT.
         !self.is_missing
             && ["kind is unknown", "No such file or directory"].iter().any(|text| self.error.contains(text))
     }
@@ -41,7 +41,7 @@ impl From<Refusal> for RelayFault {
     }
 }
 
-/// Lets a program do one command, and returns what it prints.
+/// Runs a program with `arguments`, and returns its output.
 ///
 /// # Errors
 /// Fails if the program is missing or fails.
@@ -49,7 +49,7 @@ pub(super) fn run(program: &'static str, arguments: &[&str]) -> Result<String, R
     finish(program, command(program).args(arguments).stdin(Stdio::null()).output())
 }
 
-/// Lets a program of iproute2 do commands, a line each.
+/// Runs a program of iproute2 with several commands, one on each line.
 ///
 /// # Errors
 /// Fails if the program is missing or fails.
@@ -62,7 +62,7 @@ pub(super) fn batch(program: &'static str, lines: &[String]) -> Result<String, R
             .stderr(Stdio::piped())
             .spawn()?;
         if let Some(mut input) = child.stdin.take() {
-            // A program that has failed reads no further, and tells why.
+            // A program that has failed reads no further, and states the reason in its output.
             let _ = input.write_all((lines.join("\n") + "\n").as_bytes());
         }
         child.wait_with_output()
@@ -72,7 +72,7 @@ pub(super) fn batch(program: &'static str, lines: &[String]) -> Result<String, R
 
 fn command(program: &str) -> Command {
     let mut command = Command::new(program);
-    // The rules of a namespace of this process's own need no lock, whose file only root may open.
+    // The rules of this process's own namespace need no lock. The usual lock file can be opened by root only.
     command.env("PATH", FOLDERS).env("XTABLES_LOCKFILE", "/dev/null");
     command
 }

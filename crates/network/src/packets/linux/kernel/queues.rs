@@ -1,4 +1,4 @@
-//! The queues at the ports of the bridge: netem delays, loses and reorders, and in it tbf queues and paces.
+//! The queues at the ports of the bridge: netem delays, loses and reorders packets, and its inner queue tbf paces them.
 
 use std::time::Duration;
 
@@ -13,16 +13,18 @@ use super::{
 };
 use crate::{RelayFault, link};
 
-/// The packets that netem holds at most. Only delayed packets are there; the queue is behind it.
+/// The most packets that netem holds. It holds delayed packets only; the bounded queue is tbf, which follows it.
 const NETEM_PACKETS: u32 = 10_000_000;
 
-/// A rate by which netem keeps packets in order: it sends none before the previous one. It is too fast to delay any.
+/// A rate that makes netem keep packets in order: with a rate, netem sends no packet before the previous one. This rate
+/// is too high to delay a packet.
 const IN_ORDER: &str = "1tbit";
 
-/// The delay of packets that only wait for the rate.
+/// The delay of packets on a network with a rate and without a delay.
 const LEAST_DELAY: Duration = Duration::from_micros(1);
 
-/// The bytes that tbf sends at once after a pause, as a share of those of a second, and at least two packets.
+/// The bytes that tbf may send at once after a pause, as a share of the bytes of a second. They are at least two
+/// packets.
 const BURST_S: f64 = 0.001;
 
 /// The packets dropped at a port.
@@ -41,7 +43,7 @@ impl Dropped {
     }
 }
 
-/// Attaches the queues to both ports in the namespace of this process. Returns what loses packets.
+/// Attaches the queues to both ports in the namespace of this process. Returns the mechanism that loses packets.
 ///
 /// # Errors
 /// Fails if `tc` does, or if the kernel cannot delay packets that are to be delayed.
@@ -66,7 +68,7 @@ fn on_both_ports(queue: &str) -> Result<(), Refusal> {
     programs::batch("tc", &lines).map(drop)
 }
 
-/// Returns whether packets are to be late, which only netem does.
+/// Returns whether packets are to be delayed, for which only netem can be used.
 fn has_delay(network: &NetworkSpec) -> bool {
     !network.rtt.is_zero() || !network.jitter.is_zero()
 }
@@ -76,13 +78,14 @@ fn without_netem() -> RelayFault {
     RelayFault { message: message.into(), is_unsupported: true }
 }
 
-/// Returns the figures of netem; `None` if it has nothing to do.
+/// Returns the parameters of netem; `None` if it is not needed.
 fn netem(network: &NetworkSpec) -> Option<String> {
     let mut figures = String::new();
     if has_delay(network) || network.rate.is_some() {
-        // The jitter of netem goes both ways from the delay, that of a network only adds to it.
+        // netem adds its jitter to the delay or subtracts it. The jitter of a network only adds to the delay.
         let (delay, jitter) = (network.rtt / 2 + network.jitter / 2, network.jitter / 2);
-        // A packet that netem delays no longer counts as one that waits at its sender, where TCP would hold back more.
+        // A packet that netem delays no longer counts as waiting at its sender. Otherwise TCP would hold back further
+        // packets.
         figures += &format!(" delay {}", micros(delay.max(LEAST_DELAY)));
         if !jitter.is_zero() {
             figures += &format!(" {} rate {IN_ORDER}", micros(jitter));

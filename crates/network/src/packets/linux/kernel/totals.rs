@@ -9,7 +9,7 @@ use super::{
 };
 use crate::RelayFault;
 
-/// The bytes of the header of Ethernet, which interfaces count and an IP packet does not have.
+/// The bytes of an Ethernet header, which interfaces count as a part of each packet.
 const ETHERNET: u64 = 14;
 
 /// Returns the counts so far of the direction to the end in whose namespace this process is.
@@ -28,7 +28,7 @@ pub(super) fn count(dropped: &Dropped, loss: Loss) -> Result<DirectionCount, Rel
     })
 }
 
-/// Returns what was counted between two times.
+/// Returns the difference between two counts.
 pub(super) fn since(now: DirectionCount, before: DirectionCount) -> DirectionCount {
     let difference = |now: Option<u64>, before: Option<u64>| Some(now?.saturating_sub(before?));
     DirectionCount {
