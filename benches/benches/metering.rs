@@ -1,8 +1,8 @@
 //! The cost of the meters. Equal transfers run in turns with longhaul's body and loop and with minimal ones; the result
 //! is the median of the ratios with its interval.
 //!
-//! Criterion compares runs that lie minutes apart, in which a machine drifts by more than the meters cost. Here each
-//! metered transfer is compared with its two neighbours. The bench accepts criterion's `--quick`, for a first
+//! Criterion compares runs that lie minutes apart. In that time a machine drifts by more than the meters cost. Here
+//! each metered transfer is compared with its two neighbours. The bench accepts criterion's `--quick`, for a first
 //! impression, and a part of a name as a filter.
 
 use std::{

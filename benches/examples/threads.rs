@@ -1,6 +1,6 @@
 //! Uploads over eight connections between a client and a server of several threads in one process, for a count of
-//! instructions: `valgrind --tool=callgrind threads PROTOCOL THREADS MEBIBYTES`. The counts of two body sizes differ by the
-//! instructions of both ends for the bytes alone.
+//! instructions: `valgrind --tool=callgrind threads PROTOCOL THREADS MEBIBYTES`. The difference between the counts of
+//! two body sizes is the number of instructions that both ends spend on the additional bytes.
 #![allow(clippy::expect_used, reason = "a program that cannot run has nothing to count")]
 
 use std::{process::ExitCode, sync::Arc};
@@ -109,7 +109,7 @@ async fn send(
     }
     let target = format!("{}://{NAME}:{}/", transport.protocol().scheme(), peer.addr.port());
     let meters = Meter::of_threads(case.chunk.into(), None, threads.count());
-    // Each thread has a block of its own, as in a worker.
+    // Each thread has its own block, as in a worker.
     let outgoing: Vec<_> =
         meters.iter().map(|meter| Arc::new(Outgoing::prepare(case, End::Sender, meter))).collect();
     let uploads = connections.into_iter().zip((0..threads.count()).cycle()).map(|(connection, thread)| {

@@ -19,8 +19,8 @@ pub use warm::WarmPair;
 // measure that.
 use allocator as _;
 
-/// Returns criterion. With `--quick` it draws no plots, which would take three seconds per case, while a quick
-/// measurement takes a tenth of a second.
+/// Returns criterion. With `--quick` it draws no plots: a plot takes three seconds per case, but a quick measurement
+/// takes a tenth of a second.
 pub fn criterion() -> Criterion {
     let criterion = Criterion::default();
     if std::env::args().any(|argument| argument == "--quick") { criterion.without_plots() } else { criterion }
