@@ -60,7 +60,7 @@ const WAYS: [Way; 2] =
 fn cargo_fuzz((program, arguments): &Way) -> Command {
     let mut command = Command::new(program);
     command.args(*arguments).current_dir(workspace::root()).stdin(Stdio::null());
-    // The command selects its own toolchain, other than that of this process.
+    // The command selects its own toolchain. Without these variables, it is not bound to the toolchain of this process.
     command.env_remove("RUSTUP_TOOLCHAIN").env_remove("CARGO");
     command
 }
@@ -70,7 +70,7 @@ fn fuzz(way: &Way, target: &str, seconds: u64) -> Result<Output> {
     let new = tempfile::tempdir().context("no temporary folder")?;
     let corpus = Path::new("fuzz/corpus").join(target);
     let mut command = cargo_fuzz(way);
-    // The parsers are safe Rust, in which AddressSanitizer finds nothing and slows all tests.
+    // The parsers are safe Rust, in which AddressSanitizer would find nothing and would slow the target down.
     command.args(["run", "--sanitizer", "none", target]).args([new.path(), &corpus]).arg("--");
     command.args([format!("-max_total_time={seconds}"), format!("-max_len={INPUT}")]);
     command.args([format!("-rss_limit_mb={MEMORY}"), "-timeout=10".into(), "-print_final_stats=1".into()]);

@@ -1,7 +1,7 @@
 //! The step `h2spec`: the suite of that name for HTTP/2 servers against `longhaul serve`, if it is installed.
 //!
-//! The suite tests RFC 7540. Some of its cases depend on timing, or demand what RFC 9113 leaves open; `EXPLAINED` has
-//! them, with the reason. Any other case that fails is a fault.
+//! The suite tests RFC 7540. Some of its cases depend on timing, or demand behaviour that RFC 9113 leaves open.
+//! `EXPLAINED` lists these cases with the reason. Any other case that fails is a fault.
 
 use std::{
     collections::BTreeMap,
@@ -33,8 +33,8 @@ struct Port {
     is_tls: bool,
 }
 
-/// The reason of cases that send a GET request without its end and then an error. The response may be complete before the
-/// error has arrived.
+/// The explanation of cases that send a GET request without END_STREAM, and then an invalid frame. The response may be
+/// complete before the error has arrived.
 const ANSWERED: &str = "the server may have answered the request and reset the stream with NO_ERROR (RFC 9113 section 8.1) before \
      the later frames arrive, which it then discards, as section 5.1 demands";
 
@@ -67,7 +67,7 @@ pub(super) fn run(context: &Context<'_>) -> Result<Outcome> {
     let mut failures = Failures::default();
     outcome.row(["port", "run", "tests", "passed", "failed"]);
     for port in &PORTS {
-        // The folder takes the bodies that the suite uploads.
+        // The folder holds the log of the server.
         let folder = tempfile::tempdir().context("no temporary folder")?;
         let log = folder.path().join("log");
         let server = Server::logging(context.program, port.flags, &log)?;
@@ -91,7 +91,7 @@ fn version() -> Option<String> {
     output.status.success().then(|| text.trim().to_owned())
 }
 
-/// Runs all cases on a port. Returns what the suite prints.
+/// Runs all cases on a port. Returns the output of the suite.
 fn suite(server: &Server, port: &Port) -> Result<String> {
     let address = if port.is_tls { server.tls() } else { server.cleartext() };
     let (host, number) = address.rsplit_once(':').context("an address without a port")?;
@@ -114,7 +114,7 @@ struct Report {
 }
 
 impl Report {
-    /// Parses what the suite prints.
+    /// Parses the output of the suite.
     fn of(text: &str) -> Result<Self> {
         let (mut spec, mut section, mut failed) = ("", "", Vec::new());
         let mut counts = None;
@@ -149,7 +149,7 @@ impl Report {
     }
 }
 
-/// The failures of each case, by the name of the port.
+/// The number of failures of each case, by the name of the port.
 #[derive(Default)]
 struct Failures(BTreeMap<String, BTreeMap<&'static str, usize>>);
 
@@ -160,7 +160,7 @@ impl Failures {
         }
     }
 
-    /// Adds the cases to an outcome: as notes with their reasons, and as a failed check without one.
+    /// Adds the cases to an outcome: explained cases as notes with their reasons, all others as one failed check.
     fn judge(&self, outcome: &mut Outcome) {
         let mut unexplained = Vec::new();
         for (case, ports) in &self.0 {

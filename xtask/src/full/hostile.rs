@@ -1,4 +1,5 @@
-//! The step `hostile`: 1,000 hostile connections of all kinds together, and a neighbour that requests a page.
+//! The step `hostile`: 1,000 hostile connections of all kinds at once, and a well-behaved client, the neighbour, that
+//! requests a page.
 //!
 //! The memory of the server must stay small, and the neighbour must be answered at once. `xtask/peers/hostile.py` opens
 //! the hostile connections.

@@ -79,7 +79,7 @@ fn ran(command: &mut Command) -> Result<Output> {
     command.stdin(Stdio::null()).output().with_context(|| format!("cannot start {command:?}"))
 }
 
-/// Returns what a program printed, without paths, in one line.
+/// Returns the output of a program in one line, without paths.
 fn spoken(output: &Output) -> String {
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     let words = stdout.split_whitespace().chain(stderr.split_whitespace());

@@ -1,7 +1,7 @@
-//! The step `limited-by`: runs that are limited on purpose, and how many records name the right cause.
+//! The step `limited-by`: runs that are limited on purpose, and the share of records that name the right cause.
 //!
-//! Slow paths and small congestion windows need a network namespace of their own (`unshare`, `ip`, `tc` with tbf).
-//! Without one, their rows are left out.
+//! Slow paths and small congestion windows need a separate network namespace (`unshare`, `ip`, `tc` with tbf). Without
+//! one, their rows are left out.
 
 use std::{
     path::Path,
@@ -34,7 +34,7 @@ const CORES: [usize; 2] = [0, 1];
 /// The threads that compete for the core of an end whose processor is the limit.
 const COMPETITORS: usize = 3;
 
-/// The commands that limit loopback to 200 Mbit/s with a queue of 512 KiB, in packets of an Ethernet.
+/// The commands that limit loopback to 200 Mbit/s with a queue of 512 KiB and the MTU of Ethernet.
 const SLOW_PATH: &str =
     "ip link set lo mtu 1500 up && tc qdisc add dev lo root tbf rate 200mbit burst 32k limit 512k";
 
@@ -42,7 +42,7 @@ const SLOW_PATH: &str =
 const SMALL_CONGESTION_WINDOW: &str = "ip link set lo mtu 1500 up && \
     ip route replace local 127.0.0.1 dev lo table local proto kernel scope host src 127.0.0.1 cwnd lock 4";
 
-/// One limit on purpose.
+/// A deliberate limit, and the cause that records must name.
 struct Limit {
     cause: Cause,
     protocols: &'static str,
@@ -50,11 +50,11 @@ struct Limit {
     setting: Setting,
 }
 
-/// The surroundings of the runs.
+/// The environment of the runs.
 #[derive(Clone, Copy)]
 enum Setting {
     Plain,
-    /// A network namespace after these commands.
+    /// A network namespace that these commands have configured.
     Namespace(&'static str),
     /// Competitors for this core.
     Busy(usize),
@@ -89,8 +89,9 @@ const fn limit(cause: Cause, protocols: &'static str, flags: &'static [&'static 
     Limit { cause, protocols, flags, setting: Setting::Plain }
 }
 
-/// A processor is the only limit if no window fills while an end waits for its core. Competitors have the core for some 3 ms at a
-/// time, in which the other end moves several MiB.
+/// Returns the limit of a busy core. The processor is the only limit if no window fills while an end waits for its
+/// core. Competitors hold the core for some 3 ms at a time, in which the other end moves several MiB, so the windows
+/// are large.
 const fn busy(cause: Cause, core: usize) -> Limit {
     let flags = &[
         "--size",
@@ -210,7 +211,7 @@ impl Limit {
     }
 }
 
-/// Returns the command of a program in a network namespace of its own, after `commands`.
+/// Returns a command that runs `commands` in a new network namespace, and then the program.
 fn namespace(commands: &str, program: &Path) -> Command {
     let mut command = Command::new("unshare");
     command.args(["--net", "--map-root-user", "--", "sh", "-c", &format!("{commands} && exec \"$@\""), "sh"]);
@@ -231,7 +232,7 @@ impl Competition {
             let is_over = is_over.clone();
             thread::spawn(move || {
                 let mut cores = CpuSet::new();
-                // Without the core, the thread takes time of all cores, and the answers show it.
+                // If the thread cannot be bound to the core, it competes for all cores, and wrong answers show that.
                 let _ = cores.set(core).and_then(|()| sched_setaffinity(Pid::from_raw(0), &cores));
                 while !is_over.load(Ordering::Relaxed) {
                     std::hint::spin_loop();
@@ -247,7 +248,7 @@ impl Drop for Competition {
     fn drop(&mut self) {
         self.is_over.store(true, Ordering::Relaxed);
         for thread in self.threads.drain(..) {
-            // A thread that panicked competes no more.
+            // A thread that has panicked no longer competes.
             let _ = thread.join();
         }
     }

@@ -36,7 +36,7 @@ const FAIR: f64 = 3.0;
 /// The server's timeout for handshakes: it shares two cores with 500 clients that all begin at once.
 const HANDSHAKES: &str = "5m";
 
-/// The time within which all clients must have started, and stopped to wait for the common start.
+/// The time within which all clients must have started and stopped themselves, to wait for the common start.
 const START: Duration = Duration::from_secs(60);
 
 pub(super) fn run(context: &Context<'_>) -> Result<Outcome> {

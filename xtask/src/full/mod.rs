@@ -1,8 +1,8 @@
 //! `cargo xtask full`: the complete tables, which take too long for the gate. Each table is a step with a time limit.
 //!
-//! The gate (`.ci/run`) runs one instance of each kind. A step runs all of them, prints a table, and writes what it
-//! expected and what it measured as `STEP.md` and `STEP.json`. `summary.md` lists all steps whose results are in the
-//! folder, so that one step can be run again.
+//! The gate (`.ci/run`) runs one instance of each kind of table. A step runs the whole table, prints it, and writes the
+//! expected and the measured figures to `STEP.md` and `STEP.json`. `summary.md` lists all steps whose results are in
+//! the folder, so that one step can be run again.
 
 mod answers;
 mod framing;

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use super::{Context, outcome::Outcome};
 use crate::workspace;
 
-/// The version, and the packages that need no other, each without the features that do.
+/// The version, and the packages that build with it. Features that need a newer version are left out.
 const VERSION: &str = "1.85.0";
 const PACKAGES: [&str; 5] =
     ["longhaul-record", "longhaul-stats", "longhaul-process", "longhaul-analyse", "longhaul-prove"];

@@ -63,7 +63,7 @@ impl Outcome {
         Self { not_run: Some(reason.into()), ..Self::default() }
     }
 
-    /// Returns the outcome of a step that broke off.
+    /// Returns the outcome of a step that failed or was ended at its limit.
     pub(super) fn broken(reason: String) -> Self {
         let mut outcome = Self::default();
         outcome.check("the step ends by itself", "yes", reason, false);
@@ -218,7 +218,7 @@ fn write(path: &Path, text: &str) -> Result<()> {
     fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// Returns the commit of the sources, with a mark if they were changed since.
+/// Returns the commit of the sources, with a mark if they have uncommitted changes.
 fn commit() -> Option<String> {
     let output =
         Command::new("git").args(["describe", "--always", "--dirty"]).current_dir(workspace::root()).output();

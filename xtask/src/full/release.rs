@@ -1,4 +1,5 @@
-//! The step `release`: `scripts/release`, which installs into empty places and uses what it makes; and the files that it leaves.
+//! The step `release`: runs `scripts/release`, which makes the files of a release, installs them into empty roots and
+//! uses them there. Then checks the files.
 
 use std::{
     fs,
@@ -38,7 +39,7 @@ fn is_installed(program: &str) -> bool {
     Command::new(program).arg("--version").stdout(Stdio::null()).status().is_ok_and(|status| status.success())
 }
 
-/// Lists the files with their sizes, and checks that each kind is there and fits its checksum.
+/// Lists the files with their sizes, and checks that each kind exists and that the checksums match.
 fn list(folder: &Path, outcome: &mut Outcome) -> Result<()> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {

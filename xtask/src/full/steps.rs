@@ -14,9 +14,9 @@ use super::{
 pub(super) struct Step {
     pub(super) name: &'static str,
     pub(super) about: &'static str,
-    /// The time limit of the step, in addition to the time that flags give it, in seconds.
+    /// The time limit of the step in seconds, without the time that flags add.
     allowance: u64,
-    /// Returns the time that flags give the step, in seconds.
+    /// Returns the time that flags add to the limit, in seconds.
     asked: fn(&Context<'_>) -> u64,
     pub(super) run: fn(&Context<'_>) -> Result<Outcome>,
 }
@@ -41,7 +41,7 @@ pub(super) const STEPS: &[Step] = &[
         name: "soak",
         about: "mixed traffic for minutes against one server",
         allowance: 5 * 60,
-        // A tenth of the time passes before the soak, so that everything has been used once.
+        // Traffic for a tenth of the time precedes the soak, so that everything has been used once.
         asked: |context| context.soak_minutes * 66,
         run: soak::run,
     },

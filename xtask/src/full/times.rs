@@ -1,4 +1,5 @@
-//! The step `times`: how long the commands take that a newcomer enters first, against the limits for a machine of two cores.
+//! The step `times`: the duration of the commands that a newcomer runs first, compared with limits for a machine with
+//! two cores.
 
 use std::{
     fs,

@@ -1,7 +1,7 @@
 //! The step `watching`: the processor time that `prove` takes to watch a program.
 //!
-//! The programs sleep, so that nothing but the watch takes time. The thread that samples their memory is named `sampler`;
-//! the other threads of longhaul follow the program and report on it.
+//! The programs sleep, so that only watching takes processor time. The thread that samples their memory is named
+//! `sampler`; the other threads of longhaul follow the program and report on it.
 
 use std::{
     fs,
@@ -28,7 +28,7 @@ const MOST: f64 = 0.01;
 /// The numbers of processes of the programs.
 const PROCESSES: [u32; 2] = [1, 20];
 
-/// The pause between two looks at longhaul.
+/// The pause between two readings of longhaul's times.
 const LOOK: Duration = Duration::from_millis(50);
 
 /// The name of the thread that samples.
@@ -36,10 +36,10 @@ const SAMPLER: &str = "sampler";
 
 /// The shares of a core that the watch of one program takes.
 struct Shares {
-    /// The thread that samples, over the whole run and from [`FILLED`] on.
+    /// The share of the thread that samples: over the whole run, and from [`FILLED`] on.
     sampler: f64,
     sampler_later: f64,
-    /// All threads of longhaul, from the beginning of samples on.
+    /// The share of all threads of longhaul, from the first sample on.
     all: f64,
 }
 
@@ -50,7 +50,7 @@ pub(super) fn run(context: &Context<'_>) -> Result<Outcome> {
         let Shares { sampler, sampler_later, all } = watch(context.program, processes)?;
         let percent = |share: f64| format!("{:.2}", 100.0 * share);
         outcome.row([processes.to_string(), percent(sampler), percent(sampler_later), percent(all)]);
-        // The first samples of a large tree, which are frequent, take some seconds.
+        // For a large tree, the frequent samples at the start take some seconds of processor time in all.
         let (what, share) = match processes {
             1 => ("all of longhaul, over the whole run", all),
             _ => ("the sampler, once the timeline is full", sampler_later),
@@ -65,10 +65,11 @@ pub(super) fn run(context: &Context<'_>) -> Result<Outcome> {
     Ok(outcome)
 }
 
-/// Proves a program of so many processes that sleep, and measures the proof.
+/// Proves a program of `processes` sleeping processes, and measures the processor time of the proof.
 fn watch(program: &Path, processes: u32) -> Result<Shares> {
     let out = tempfile::tempdir().context("no temporary folder")?;
-    // The shell becomes the last process. It needs no size, but the command line of a series must name one.
+    // The shell becomes the last process. The program needs no size, but the command line of a series must contain
+    // `{n}`.
     let others = format!("sleep {ASLEEP} & ").repeat(processes.saturating_sub(1) as usize);
     let script = format!("{others} exec sleep {ASLEEP} # {{n}}");
     let mut command = Command::new(program);
@@ -78,12 +79,12 @@ fn watch(program: &Path, processes: u32) -> Result<Shares> {
     measure(Proof(child))
 }
 
-/// A running proof, which ends with this value.
+/// A running proof. Dropping this value kills it.
 struct Proof(Child);
 
 impl Drop for Proof {
     fn drop(&mut self) {
-        // A proof that has ended by itself needs nothing of this.
+        // Both calls fail if the proof has ended on its own.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
@@ -92,7 +93,7 @@ impl Drop for Proof {
 fn measure(mut proof: Proof) -> Result<Shares> {
     let (mut first, mut later, mut last) = (None::<Reading>, None::<Reading>, None::<Reading>);
     while proof.0.try_wait().context("longhaul is lost")?.is_none() {
-        // The thread ends before the process does.
+        // There is no reading once the sampler has ended, which happens before the process ends.
         if let Some(now) = Reading::of(proof.0.id()) {
             let since = first.get_or_insert(now);
             if now.at.since(since.at) >= FILLED {

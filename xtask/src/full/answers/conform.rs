@@ -1,7 +1,7 @@
 //! The step `conform`: `longhaul conform` on the same programs, and on servers that are known to grow in one case.
 //!
-//! A program whose memory is constant must be BOUNDED in each of these cases, one that holds whole bodies GROWING in at least
-//! one of them. A proxy that spools to disk is BOUNDED, too.
+//! A program whose memory is constant must be BOUNDED in each case, and so must a proxy that spools to disk. A program
+//! that holds whole bodies must be GROWING in at least one case.
 
 use std::{ffi::OsStr, process::Command};
 
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::workspace::{self, Metadata};
 
-/// The words of a suite, each with its exit code.
+/// The verdicts of a suite, each with its exit code.
 pub(super) const BOUNDED: (&str, i32) = ("BOUNDED", 0);
 pub(super) const DIED: (&str, i32) = ("DIED", 1);
 const GROWING: (&str, i32) = ("GROWING", 4);
@@ -66,7 +66,8 @@ struct Example {
     option: &'static str,
 }
 
-// The size has a bound of 16 MiB: h3 kept 20.5 MiB of what a reader at 8 MiB/s left.
+// With this body size, the bound on memory is 16 MiB. h3 kept 20.5 MiB of the bytes that a reader of 8 MiB/s had not
+// read yet.
 const LATE: &[&str] =
     &["-k", "--direction", "up", "--size", "128MiB", "--case", "unread-body", "https://127.0.0.1:{port}/"];
 const HYPER: &[&str] = &[
@@ -134,7 +135,7 @@ fn examples(context: &Context<'_>, outcome: &mut Outcome) -> Result<()> {
 pub(super) struct Suite<'a> {
     pub(super) name: &'a str,
     pub(super) protocols: &'a str,
-    /// The word, and the exit code.
+    /// The verdict, and the exit code.
     pub(super) expected: (&'a str, i32),
 }
 
@@ -157,7 +158,7 @@ impl Suite<'_> {
         let (word, code) = self.expected;
         outcome.row([self.name, self.protocols, word, &found, &seconds, &bounded, &growing, &others]);
         let holds = done.status.code() == Some(code);
-        // The last line counts the cases by their words, after the command line.
+        // The last line has the command line, and then the number of cases with each verdict.
         let counts = report.lines().last().and_then(|line| line.rsplit_once(": ")).filter(|_| holds);
         let text = match counts {
             Some((_, counts)) => counts.to_owned(),
@@ -169,7 +170,7 @@ impl Suite<'_> {
     }
 }
 
-/// Returns the number of cases with a word.
+/// Returns the number of cases with a verdict.
 fn count(report: &str, word: &str) -> usize {
     report.lines().filter(|line| line.split_whitespace().next() == Some(word)).count()
 }

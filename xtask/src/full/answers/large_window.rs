@@ -10,7 +10,7 @@ use super::{
 };
 use crate::workspace;
 
-/// The versions of quinn-proto, and the word for each (quinn-rs/quinn issue 2809).
+/// The versions of quinn-proto, and the expected verdict for each (quinn-rs/quinn issue 2809).
 const VERSIONS: [(&str, (&str, i32)); 2] = [("0.11.17", DIED), ("0.11.19", BOUNDED)];
 
 /// The arguments of the suite before the command line.

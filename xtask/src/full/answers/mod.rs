@@ -1,7 +1,7 @@
 //! The step `answers`: `longhaul prove` on programs of other projects whose answer is known.
 //!
-//! Each library is used as it is meant for large bodies, and in the way that holds the whole body in memory. A program that
-//! is not installed has no row. `scripts/peers` installs most of them.
+//! Each library is used in the way that is meant for large bodies, and in a way that holds the whole body in memory. A
+//! program that is not installed has no row. `scripts/peers` installs most of them.
 
 pub(super) mod conform;
 mod large_window;
@@ -37,7 +37,7 @@ pub(super) fn run(context: &Context<'_>) -> Result<Outcome> {
     Ok(outcome)
 }
 
-/// Proves one program, and compares the word with the expected one.
+/// Proves one program, and compares the verdict with the expected one.
 fn prove(context: &Context<'_>, program: &Program, outcome: &mut Outcome) -> Result<()> {
     let Some(ready) = Ready::new(program, outcome)? else { return Ok(()) };
     let began = Stamp::now();

@@ -18,15 +18,15 @@ use crate::{
 
 /// A program that can be started.
 pub(super) struct Ready {
-    /// Its folder, which lives as long as the program is needed.
+    /// The temporary folder of the program, which is removed with this value.
     pub(super) folder: TempDir,
     command: Vec<String>,
     values: Vec<(&'static str, String)>,
 }
 
 impl Ready {
-    /// Makes a program ready. Returns `None` with a note if it or the compiler of its source is not
-    /// installed, and with a failed check if it cannot be built.
+    /// Prepares a program. If the program or its compiler is not installed, adds a note and returns `None`. If it
+    /// cannot be built, adds a failed check and returns `None`.
     pub(super) fn new(program: &Program, outcome: &mut Outcome) -> Result<Option<Self>> {
         let Some(tools) = Tools::of(program)? else {
             outcome.notes.push(format!("not available: {}", program.name));
@@ -61,7 +61,7 @@ impl Ready {
 
 /// The files that a program needs.
 struct Tools {
-    /// The file of the program; `None` if it is built.
+    /// The file of the program; `None` if the program is still to be built.
     file: Option<PathBuf>,
     /// The compiler and its arguments.
     compiler: Option<(PathBuf, &'static [&'static str])>,

@@ -1,4 +1,4 @@
-//! The step `repeats`: the same proof of the same program, fifty times. Every repetition must have the same word.
+//! The step `repeats`: the same proof of the same program, fifty times. Every repetition must have the same verdict.
 
 use anyhow::Result;
 use metrics::Stamp;
@@ -8,7 +8,7 @@ use super::{Context, Outcome, Proof, Ready, programs, proof};
 /// The number of repetitions.
 const REPEATS: usize = 50;
 
-/// The programs: one of each word, and a leak of a known size.
+/// The programs: one that is constant, one that grows, and a leak of a known size.
 const NAMES: [&str; 3] = ["curl -T", "curl --data-binary", "a leak of a tenth of the limit"];
 
 pub(in crate::full) fn run(context: &Context<'_>) -> Result<Outcome> {

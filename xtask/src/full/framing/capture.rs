@@ -17,10 +17,10 @@ use nix::{
 /// The address of the server: no other program of this machine is expected to use it.
 pub(super) const ADDRESS: &str = "127.0.0.77";
 
-/// The line in which tshark reports on stderr that it captures.
+/// The line that tshark prints on stderr once it captures.
 const STARTED: &str = "Capture started";
 
-/// The time in which the last packets reach tshark.
+/// The time within which the last packets reach tshark.
 const SETTLED: Duration = Duration::from_secs(1);
 
 /// Returns the version of tshark; `None` if it is not installed.
@@ -56,7 +56,7 @@ impl Capture {
         if !lines.any(|line| line.contains(STARTED)) {
             return Ok(None);
         }
-        // What tshark prints later must not block it.
+        // The rest of the output is read and dropped, so that a full pipe does not block tshark.
         thread::spawn(move || lines.for_each(drop));
         Ok(Some(capture))
     }

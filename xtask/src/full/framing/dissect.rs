@@ -1,4 +1,4 @@
-//! The pieces that tshark finds in a capture, on the way to the server.
+//! The pieces that tshark finds in a capture, in the direction to the server.
 
 use std::{
     collections::BTreeMap,
@@ -121,7 +121,7 @@ fn data(line: &[Vec<u64>]) -> Result<Vec<u64>> {
     Ok(types.iter().zip(lengths).filter(|(kind, _)| **kind == DATA).map(|(_, length)| *length).collect())
 }
 
-/// The fields of the STREAM frames in a packet: identifier, whether there is an offset, the offsets, and the data.
+/// The fields of the STREAM frames in a packet: the identifiers, the flags for an offset, the offsets, and the data.
 const STREAM_FIELDS: [&str; 4] =
     ["quic.stream.stream_id", "quic.stream.off", "quic.stream.offset", "quic.stream_data"];
 

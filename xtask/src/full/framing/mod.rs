@@ -1,7 +1,9 @@
-//! The framing that receivers observe (`--observe-framing`), compared with what tshark finds in a capture of loopback.
+//! The framing that receivers observe (`--observe-framing`), compared with the pieces that tshark finds in a capture of
+//! loopback.
 //!
-//! Each HTTP protocol uploads one body. Chunks and DATA frames must agree in number, bytes and largest size. Of records
-//! and datagrams, a few may follow the receiver's report: the end of the connection. Those before it must agree.
+//! Each HTTP protocol uploads one body. Chunks and DATA frames must agree in number, bytes and largest size. A few
+//! records and datagrams may follow the receiver's report, because they end the connection. All earlier ones must
+//! agree.
 
 mod capture;
 mod dissect;
@@ -35,7 +37,7 @@ const UPLOAD: [&str; 11] = [
 /// The most records or datagrams that follow the report: an alert or the end of the connection, and acknowledgements.
 const LATER: usize = 10;
 
-/// The parts of [`Framing`] with their names, and how tshark finds them.
+/// The parts of [`Framing`]: the name of each, its observed sizes, and the sizes that tshark finds.
 const KINDS: [(&str, Observed, Found); 4] = [
     ("HTTP/1.1 chunks", |framing| framing.http1_chunks, Dissector::chunks),
     ("DATA frames", |framing| framing.data_frames, Dissector::data_frames),
@@ -43,7 +45,8 @@ const KINDS: [(&str, Observed, Found); 4] = [
     ("datagrams", |framing| framing.datagrams, Dissector::datagrams),
 ];
 
-/// The number of comparisons: a kind for the body over each protocol, and one for each carrier but TCP.
+/// The number of comparisons: one for the chunks or DATA frames of each protocol, and one more for each protocol over
+/// TLS or QUIC.
 const ALL: usize = 8;
 
 /// Returns the sizes that the receiver observed.

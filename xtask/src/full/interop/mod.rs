@@ -1,7 +1,8 @@
 //! The step `interop`: programs of other projects transfer 256 MiB in both directions, and the content is compared.
 //!
-//! Clients use `serve`; servers are used by `send` and `fetch`; proxies stand between `serve` and `send` or `fetch`. A
-//! program that is not installed has a row that says so. `scripts/peers` and `apt-get` install most of them.
+//! Other clients talk to `serve`, `send` and `fetch` talk to other servers, and proxies stand between `serve` and
+//! `send` or `fetch`. A program that is not installed has a row that says so. `scripts/peers` and `apt-get` install
+//! most of them.
 
 mod clients;
 mod place;
@@ -82,7 +83,7 @@ pub(super) fn python() -> Result<PathBuf> {
     Ok(if own.exists() { own } else { "python3".into() })
 }
 
-/// Returns the folder of `scripts/peers`, for which cargo is asked only once.
+/// Returns the folder that `scripts/peers` fills. cargo is asked for its location only once.
 fn peers() -> Option<&'static Path> {
     static PEERS: OnceLock<Option<PathBuf>> = OnceLock::new();
     PEERS.get_or_init(|| Some(Metadata::read().ok()?.target_directory.join("peers"))).as_deref()

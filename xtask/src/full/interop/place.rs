@@ -65,7 +65,7 @@ impl Place {
         self.folder.path().join("blob.bin")
     }
 
-    /// Returns the file that is received.
+    /// Returns the file that a client downloads.
     pub(super) fn back(&self) -> PathBuf {
         self.folder.path().join("back.bin")
     }
@@ -75,7 +75,7 @@ impl Place {
         self.folder.path().join("saved/up.bin")
     }
 
-    /// Runs a client, and compares the content with the file that it must create.
+    /// Runs a client, and compares the content with the file `made`, which the transfer must create.
     pub(super) fn trip(&self, command: &mut Command, made: &Path) -> Trip {
         let _ = fs::remove_file(made);
         match run(command).and_then(|()| self.compare(made)) {

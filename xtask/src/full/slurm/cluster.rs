@@ -1,4 +1,4 @@
-//! A Slurm cluster of its own on this machine: munged, slurmctld, and a slurmd for each of three nodes.
+//! A private Slurm cluster on this machine: munged, slurmctld, and a slurmd for each of three nodes.
 
 use std::{
     fs::{self, File},
@@ -19,7 +19,7 @@ use tempfile::TempDir;
 /// The names of the nodes.
 pub(super) const NODES: [&str; 3] = ["n1", "n2", "n3"];
 
-/// The pause between two looks at the cluster, and the most of them until all nodes are idle.
+/// The interval at which a condition is checked, and the most checks until it must hold.
 const LOOK: Duration = Duration::from_millis(200);
 const LOOKS: u32 = 150;
 
@@ -90,7 +90,7 @@ impl Cluster {
         Ok(())
     }
 
-    /// Returns a command that speaks to the cluster.
+    /// Returns a Slurm command that uses this cluster.
     pub(super) fn command(&self, name: &str) -> Command {
         let mut command = Command::new(name);
         command.env("SLURM_CONF", self.path("slurm.conf"));
@@ -136,7 +136,7 @@ pub(super) fn wait(condition: impl Fn() -> bool, failure: &str) -> Result<()> {
     bail!("{failure}")
 }
 
-/// Returns the processes whose command line contains a text, with their parents.
+/// Returns the processes whose command line contains a text, each with its parent.
 pub(super) fn processes(text: &str) -> Vec<(Pid, Pid)> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
@@ -152,7 +152,7 @@ pub(super) fn processes(text: &str) -> Vec<(Pid, Pid)> {
     pids.filter(has_text).filter_map(with_parent).collect()
 }
 
-/// The configuration of the cluster. A node that says nothing for ten seconds is down.
+/// The configuration of the cluster. A node that does not answer for ten seconds is down.
 const CONFIGURATION: &str = "\
 ClusterName=longhaul
 SlurmctldHost=HOST(127.0.0.1)

@@ -19,7 +19,7 @@ use crate::workspace;
 /// The seconds from the script's request to the start of the senders.
 const LEAD: &str = "8";
 
-/// A program that is late as the second sender, and otherwise longhaul.
+/// A program that starts longhaul, and delays the second sender.
 const LATE: &str = "#!/bin/sh\n[ \"$1 $SLURM_PROCID\" != 'send 1' ] || sleep 12\nexec PROGRAM \"$@\"\n";
 
 /// The jobs, in the order in which they run.
@@ -41,7 +41,7 @@ pub(super) fn run(context: &Context<'_>) -> Result<Outcome> {
     let mut outcome = Outcome::default();
     outcome.row(["job", "exit code", "senders with records", "bytes", "together, s"]);
     for (name, run) in JOBS {
-        // A node that has died stays down, so that each job has nodes of its own.
+        // A node that has died stays down, so each job gets a new cluster.
         let cluster = Cluster::start()?;
         run(&Place { name, program: context.program, cluster: &cluster }, &mut outcome)?;
     }
@@ -51,7 +51,7 @@ pub(super) fn run(context: &Context<'_>) -> Result<Outcome> {
     Ok(outcome)
 }
 
-/// Returns what a program prints about its version, without the list of its libraries.
+/// Returns the version that a program prints, without the list of its libraries.
 fn version(program: &Path, flag: &str) -> Result<String> {
     let output = Command::new(program).arg(flag).output().context("no version")?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -79,7 +79,7 @@ impl Place<'_> {
         command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().context("cannot start sbatch")
     }
 
-    /// Waits until a sender has begun, which its folder of results shows.
+    /// Waits until a sender has begun and has created its file of records.
     fn begun(&self, sender: u32) -> Result<()> {
         let folder = self.results().join(format!("senders/sender-{sender}/records.jsonl"));
         wait(|| folder.exists(), &format!("sender {sender} does not begin: {}", self.log()))
@@ -89,7 +89,8 @@ impl Place<'_> {
         fs::read_to_string(self.cluster.path("log")).unwrap_or_default()
     }
 
-    /// Waits for the end of the job, and compares its exit code, the number of senders in the sum, and what is left behind.
+    /// Waits for the end of the job. Compares its exit code, the number of senders in the merged result, and the
+    /// processes that are left behind.
     fn ended(&self, job: &mut Child, code: i32, senders: usize, outcome: &mut Outcome) -> Result<()> {
         let status = job.wait().context("sbatch is lost")?;
         let sum = fs::read(self.results().join("merged/merged.json")).unwrap_or_default();
@@ -184,14 +185,14 @@ fn late(place: &Place<'_>, outcome: &mut Outcome) -> Result<()> {
 }
 
 fn dead_node(place: &Place<'_>, outcome: &mut Outcome) -> Result<()> {
-    // The body takes longer than the time after which a silent node is down.
+    // The transfer takes longer than the time after which a silent node counts as down.
     let mut job =
         place.submit(place.program, &["--protocol", "h3", "--size", "64MiB", "--limit-rate", "4MiB"])?;
     place.begun(1)?;
     let sender = place.results().join("senders/sender-1").display().to_string();
     place.cluster.kill_node(cluster::NODES[2])?;
     for (pid, parent) in processes(&sender).into_iter().filter(|(_, parent)| is_step(*parent)) {
-        // The process that runs the step goes with its node, and so does the sender.
+        // If a node loses power, the process that runs the step and the sender die as well.
         kill(parent, Signal::SIGKILL).context("cannot kill the step")?;
         kill(pid, Signal::SIGKILL).context("cannot kill the sender")?;
     }

@@ -51,7 +51,7 @@ enum Kind {
     Cancels,
 }
 
-/// The kinds of errands, in their order.
+/// The kinds of errands, in the order in which they run.
 const KINDS: [Kind; 12] = [
     Kind::Upload("0B"),
     Kind::Cancels,
@@ -81,7 +81,7 @@ impl Errand {
     /// The number of errands after which every kind has run over every protocol.
     pub(super) const KINDS: u64 = 12 * 5;
 
-    /// Returns the errand with that number.
+    /// Returns the errand with the number `number`.
     pub(super) fn nth(number: u64) -> Self {
         let http: Vec<&'static Protocol> = PROTOCOLS.iter().filter(|protocol| protocol.is_http()).collect();
         let pick = |count: usize| usize::try_from(number).unwrap_or_default() % count;
@@ -144,8 +144,8 @@ fn cancel(server: &Server, protocol: &Protocol) -> Result<()> {
         let connection: Arc<dyn Connection> = connect(server, protocol).await?.into();
         // On a protocol without streams, dropping a response ends its connection.
         let streams = if protocol.has_streams() { STREAMS } else { 1 };
-        // The bodies are read concurrently. A body that is not read takes the connection's window from the others, and
-        // over HTTP/3 even from the heads of their responses.
+        // The bodies are read concurrently. A body that is not read uses up the connection's window, so that the other
+        // bodies stall, and over HTTP/3 even the heads of their responses.
         let mut readers = JoinSet::new();
         for number in 0..streams {
             let request = Request::get(server.url(protocol, &format!("/?size={CANCELLED}")));

@@ -38,7 +38,7 @@ fn middle(block: &[(f64, f64)]) -> Option<(f64, f64)> {
 mod tests {
     use super::*;
 
-    /// Samples around a line, which swing as traffic does.
+    /// Returns samples around a line, with the periodic swings of traffic.
     fn samples(per_second: f64) -> Vec<(f64, f64)> {
         (0..180)
             .map(f64::from)

@@ -35,7 +35,8 @@ use crate::study::Server;
 /// The number of concurrent errands.
 const WORKERS: u64 = 8;
 
-/// The server's idle timeout, and the time after which nothing that clients left behind may remain.
+/// The server's idle timeout, and the time after which the server must have released everything that clients left
+/// behind.
 const IDLE: &str = "10s";
 const QUIET: Duration = Duration::from_secs(20);
 

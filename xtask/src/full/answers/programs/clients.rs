@@ -1,4 +1,4 @@
-//! Clients, each as its library is meant for large bodies, and in the way that holds the whole body in memory.
+//! Clients: each library in the way that is meant for large bodies, and in a way that holds the whole body in memory.
 
 use super::{COMPILER_SLOPE, Expected, Program, Role, program};
 
@@ -50,7 +50,8 @@ pub(super) const CLIENTS: &[Program] = &[
     python!("httpx, whole", "httpx", "whole", Growing),
     python!("aiohttp, chunks", "aiohttp", "chunks", Constant),
     python!("aiohttp, whole", "aiohttp", "whole", Growing),
-    // The heap is at its size after 256 MiB: the peak was 74 MiB for a body of 64 MiB, and 85 MiB for 256 MiB and for 1 GiB.
+    // The heap reaches its final size only within 256 MiB of body: the peak was 74 MiB for a body of 64 MiB, and 85 MiB
+    // for 256 MiB and for 1 GiB.
     client(
         "Node.js http, pipe",
         &["node", "{peers}/node.mjs", "http", "up", "{url}", "{file}"],
@@ -58,8 +59,8 @@ pub(super) const CLIENTS: &[Program] = &[
     )
     .with_sizes("256MiB,512MiB,1GiB")
     .with_slope_limit(COMPILER_SLOPE),
-    // fetch clones a request for the case of a redirect, and the branch of the clone keeps all that is sent (nodejs/undici
-    // issue 4058, Node.js 20).
+    // fetch clones a request in case of a redirect, and the clone's branch of the stream keeps all bytes that are sent
+    // (nodejs/undici issue 4058, Node.js 20).
     client(
         "Node.js fetch, stream",
         &["node", "{peers}/upload_with.mjs", "chunks", "{url}", "{file}"],
@@ -74,7 +75,7 @@ pub(super) const CLIENTS: &[Program] = &[
         .built_by(GO),
     client("Go net/http, whole", &["{folder}/upload", "whole", "{url}", "{file}"], Expected::Growing)
         .built_by(GO),
-    // Without a bound on its heap, a JVM grows by the garbage of a body: jvm.options says more.
+    // Without a bound on its heap, a JVM grows by the garbage that a body leaves. The file jvm.options has the details.
     client(
         "Java HttpClient, file",
         &["java", "@{peers}/jvm.options", "-cp", "{folder}", "Upload", "chunks", "{url}", "{file}"],

@@ -1,4 +1,4 @@
-//! The programs whose answer is known.
+//! The programs for which the answer of a proof is known.
 
 mod clients;
 mod proxies;
@@ -6,14 +6,14 @@ mod servers;
 
 use std::fmt;
 
-/// The word that a proof must say.
+/// The verdict that a proof must print.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Expected {
     Constant,
     Growing,
     /// A proxy that takes in whole bodies and holds them on disk.
     Spooled,
-    /// Any other word, or a failure: never expected.
+    /// Any other verdict, or a failure. No program is expected to have it.
     Other,
 }
 
@@ -31,7 +31,7 @@ impl fmt::Display for Expected {
 /// The answer of a proof.
 pub(super) struct Answer {
     pub(super) word: Expected,
-    /// The first line that has the word.
+    /// The first line that contains the verdict.
     pub(super) line: String,
 }
 
@@ -54,16 +54,17 @@ impl Answer {
 pub(super) enum Role {
     Client,
     Server,
-    /// A server that gives no bodies.
+    /// A server without downloads.
     UploadServer,
     Proxy,
-    /// A program whose input has a size.
+    /// A program that processes an input of a given size, without transfers.
     Series,
 }
 
-/// A program, and how it is proven. In its command lines and its configuration, `{peers}` stands for the folder of scripts,
-/// `{crates}` for that of crates, `{examples}` for that of examples, and `{target}` for cargo's folder of builds. `{folder}`
-/// stands for a temporary folder with the configuration in `config`, `{listen}` and `{upstream}` for free ports.
+/// A program, with the parameters of its proof. In its command lines and its configuration, `{peers}` stands for the
+/// folder of scripts, `{crates}` for that of crates, `{examples}` for that of examples, and `{target}` for cargo's
+/// folder of builds. `{folder}` stands for a temporary folder with the configuration in `config`, `{listen}` and
+/// `{upstream}` for free ports.
 pub(super) struct Program {
     pub(super) name: &'static str,
     role: Role,
@@ -85,8 +86,9 @@ pub(super) struct Program {
     pub(super) expected: Expected,
 }
 
-/// The slope that a runtime with a compiler may have: in the seconds after its start, compiled code adds up to 2 MiB per GiB
-/// of body to a JVM, even with `jvm.options`, and 0.2 MiB to Node.js. A body that is held adds 1,024 MiB per GiB.
+/// The slope that a runtime with a just-in-time compiler may have. In the seconds after its start, compiled code adds
+/// up to 2 MiB per GiB of body to a JVM, even with `jvm.options`, and 0.2 MiB to Node.js. A program that holds whole
+/// bodies adds 1,024 MiB per GiB.
 const COMPILER_SLOPE: &str = "16MiB";
 
 /// The cases about backpressure.
@@ -140,7 +142,8 @@ impl Program {
     /// Returns the arguments of `prove` before the command line.
     pub(super) fn proof(&self) -> Vec<&'static str> {
         let length: &[_] = if self.role == Role::Server { &["--content-length"] } else { &[] };
-        // Small bodies show that whole bodies are held; that memory is constant needs the large ones that are the default.
+        // Small bodies suffice to show that a program holds whole bodies. To show that memory is constant takes the
+        // large bodies that are the default.
         let is_small = self.expected == Expected::Growing && self.role != Role::Series;
         let sizes = self.sizes.or(is_small.then_some("64MiB,128MiB,256MiB"));
         let sizes = sizes.map_or_else(Vec::new, |sizes| vec!["--size", sizes]);

@@ -23,7 +23,7 @@ macro_rules! nginx {
             " fastcgi_temp_path {folder}/fastcgi;\n uwsgi_temp_path {folder}/uwsgi;\n scgi_temp_path {folder}/scgi;\n",
             " server { listen 127.0.0.1:{listen}; location / { proxy_pass http://127.0.0.1:{upstream}; proxy_http_version 1.1; } }\n}\n"
         ))
-        // A GiB passes in a second, in which the memory of two processes is not read often enough.
+        // A GiB passes within a second, which is too short to read the memory of two processes often enough.
         .with_sizes("256MiB,1GiB,4GiB")
     };
 }
@@ -47,12 +47,12 @@ pub(super) const PROXIES: &[Program] = &[
         "{\n admin off\n auto_https off\n persist_config off\n servers {\n  protocols h1 h2c\n }\n}\n",
         "http://127.0.0.1:{listen} {\n reverse_proxy 127.0.0.1:{upstream}\n}\n"
     ))
-    // Between collections, a Go heap of that size rises: by up to 4 MiB per GiB, an eighth of this limit.
+    // A Go heap of that size rises between collections by up to 4 MiB per GiB, an eighth of this limit.
     .with_slope_limit("32MiB")
     .speaking("h1c,h2c"),
-    // h2o 2.2 takes in whole bodies in both directions. Over 32 MiB, its buffer is a file below `temp-buffer-path` that is
-    // mapped into memory (documentation of that directive, `h2o_buffer_reserve`): its pages are resident, so that it grows, and
-    // is not SPOOLED. Streaming of uploads and a cap on responses came with 2.3.
+    // h2o 2.2 takes in whole bodies in both directions. A buffer of more than 32 MiB is a file below `temp-buffer-path`
+    // that h2o maps into memory (documentation of that directive, `h2o_buffer_reserve`). The pages of the file are
+    // resident, so the verdict is GROWING and not SPOOLED. Streaming of uploads and a cap on responses came with 2.3.
     proxy("h2o", &["h2o", "-c", "{folder}/config"], Expected::Growing)
         .with_config(concat!(
             "listen:\n  host: 127.0.0.1\n  port: {listen}\nhosts:\n  default:\n",

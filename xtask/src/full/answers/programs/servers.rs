@@ -1,4 +1,4 @@
-//! Servers, each written to stream bodies, and to hold them whole.
+//! Servers, each in a version that streams bodies, and in one that holds whole bodies.
 
 use super::{COMPILER_SLOPE, Expected, Program, Role, program};
 
@@ -42,7 +42,7 @@ pub(super) const SERVERS: &[Program] = &[
         Expected::Growing,
     )
     .with_modules(&["aiohttp"]),
-    // Its uploads have one name here, so that no two may run at once.
+    // All its uploads have the same name here, so only a case with a single upload at a time is possible.
     program(
         "the recipe's server, eventlet",
         Role::UploadServer,
