@@ -29,8 +29,8 @@ pub(crate) struct Arguments {
 /// up, and stay full until the timeout ends the run.
 const STALLED: u64 = 1;
 
-/// The excess over twice the growth from which a budget counts as loose, in bytes. The allocator's own share and the
-/// pages of the program do not depend on the case.
+/// The allowance of a budget, in bytes: a budget counts as loose if it exceeds twice the growth and this allowance. The
+/// memory of the allocator and the pages of the program do not depend on the case.
 const SLACK: u64 = 4 << 20;
 
 /// The exit code for memory over its budget, and for a budget too loose to detect growth.
@@ -83,8 +83,8 @@ fn measure(arguments: &Arguments, longhaul: &Longhaul, file: &mut RecordFile) ->
     Ok(records)
 }
 
-/// Runs every chunk size with three readers. The fast reader gets 256 MiB in `many` bodies, the slow one a second or
-/// two of work, and the stalled one more than any window admits.
+/// Runs every chunk size with three readers. The fast reader gets 256 MiB in `many` bodies. The slow one gets bodies
+/// for a second or two. The stalled one gets bodies larger than any window.
 fn readers(
     many: u64,
     chunks: &[ByteSize],
@@ -107,7 +107,7 @@ fn readers(
     Ok(())
 }
 
-/// Returns both ends of all runs that were measured.
+/// Returns both ends of all runs whose memory was measured.
 fn ends(records: &[Record]) -> Vec<Growth<'_>> {
     let both = records.iter().flat_map(|record| End::ALL.map(|end| (record, end)));
     both.filter_map(|(record, end)| {

@@ -1,8 +1,8 @@
 //! `cargo xtask ceilings`: the goodput of the ceilings over TCP and TLS, by the size of their reads and writes.
 //!
 //! The goodput of a ceiling depends on the sizes of its calls. All candidates run in each round, in a new order each
-//! time, and are compared with the sizes in the table of limits. `cargo xtask ratios` chooses the sizes by a few such
-//! rounds before its own.
+//! time, and are compared with the sizes in the table of limits. `cargo xtask ratios` runs a few such rounds before its
+//! own, and takes the sizes with the highest goodput.
 
 use std::process::ExitCode;
 
@@ -134,8 +134,8 @@ pub(crate) fn best(records: &[Record], protocol: &str) -> Option<Calls> {
     ratios.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, calls)| calls)
 }
 
-/// Returns a table with a line for each ceiling and candidate: its goodput in each direction, and the ratio to the
-/// usual calls over both directions.
+/// Returns a table with a line for each ceiling and candidate. A line has the goodput in each direction, and the ratio
+/// to the usual calls over both directions.
 pub(crate) fn table(records: &[Record]) -> Table {
     let heads = ["ceiling", "read", "write", "MiB/s up", "MiB/s down"];
     let mut table = Table::with_heads(heads.into_iter().chain(RatioSummary::HEADS).chain(["best"]));

@@ -1,7 +1,7 @@
 //! `cargo xtask compare-itself`: the error rates of `longhaul compare` on this machine.
 //!
-//! The runs of one bench, split in two, must not differ. A sender that is slowed by a tenth on purpose, in turns with
-//! the usual one, must be found in every case.
+//! The two halves of the runs of one bench must not differ. A sender that is slowed by a tenth on purpose must be found
+//! in every case, compared with the usual sender in turns.
 
 use std::{
     fs,
@@ -87,7 +87,7 @@ impl Study<'_> {
                 let rate = (SLOWED * goodput(typical, protocol)?).round().to_string();
                 let run = ["--protocol", protocol, "--rounds", "1"];
                 let limited = [&run[..], &["--label", "slowed", "--limit-rate", &rate]].concat();
-                // The order alternates, since the first run of a round finds a colder machine.
+                // The order alternates, because the first run of a round runs on a colder machine.
                 if round % 2 == 0 {
                     plain.extend(self.bench(&run, &mut file)?);
                 }

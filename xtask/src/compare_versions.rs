@@ -70,7 +70,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     ];
     for round in 0..arguments.rounds.rounds() {
         eprintln!("round {} of {}", round + 1, arguments.rounds.rounds());
-        // The order alternates, since the first run of a round finds a colder machine.
+        // The order alternates, because the first run of a round runs on a colder machine.
         let order = if round % 2 == 0 { [0, 1] } else { [1, 0] };
         order.into_iter().try_for_each(|side| sides[side].bench(arguments))?;
     }

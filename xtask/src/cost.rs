@@ -1,7 +1,7 @@
 //! `cargo xtask cost`: the processor time per GiB of body when the sender is held to half of full goodput.
 //!
-//! Without busy-polling, the work of an end must not depend on the speed at which bodies arrive, except for the wake-ups.
-//! A round is one run at full speed and one at half of that run's goodput.
+//! Without busy-polling, only the wake-ups of an end may depend on the speed at which bodies arrive. A round is one run
+//! at full speed and one at half of that run's goodput.
 
 use std::process::ExitCode;
 
@@ -25,7 +25,8 @@ pub(crate) struct Arguments {
 /// The share of full goodput to which the sender is held.
 const SHARE: f64 = 0.5;
 
-/// The largest difference of the receiver's processor time per GiB, as a share of that at full speed.
+/// The largest difference of the receiver's processor time per GiB between both speeds, as a share of the time at full
+/// speed.
 const TOLERANCE: f64 = 0.25;
 
 /// The rounds of one protocol: the processor time per GiB of each end, in seconds, at full speed and at the lower one.

@@ -36,17 +36,18 @@ const PROTOCOLS: [&str; 2] = ["h1", "h2"];
 /// The ends of an upload: the name in the table, and the role in the example.
 const ENDS: [(&str, &str); 2] = [("sender", "client"), ("receiver", "server")];
 
-/// The share by which counts may differ. Counts of the same program differ by up to 1 % (random seeds of hash maps).
-/// Another patch version of a compiler or library moves them by 1 to 2 %. A further copy of the body adds over 70 %.
+/// The share by which a count may exceed its baseline. Counts of the same program differ by up to 1 % (random seeds of
+/// hash maps). Another patch version of a compiler or library moves them by 1 to 2 %. A further copy of the body adds
+/// over 70 %.
 const TOLERANCE: f64 = 0.03;
 
 /// The body sizes, in MiB. Both counts contain the instructions that run once per connection, which cancel out.
 const BODIES: [u64; 2] = [4, 36];
 
-/// The most that the counting of live heap may add.
+/// The largest share of instructions that counting the live heap may add.
 const HEAP_SHARE: f64 = 0.01;
 
-/// The exit code for more instructions, the same as for a slower candidate.
+/// The exit code for more instructions, which is that of `compare` for a slower candidate.
 const MORE: u8 = 3;
 
 /// The count of one end.

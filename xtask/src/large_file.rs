@@ -1,9 +1,9 @@
 //! `cargo xtask large-file`: sends and saves a large file over each protocol, and compares the rate with that of `dd`
 //! on the same disk just before.
 //!
-//! A virtual machine may return freed memory to its host at once. It then pays for every page of the page cache that a
-//! file takes, and both `dd` and longhaul would measure this cost. Therefore, each run first touches as much memory as
-//! two files take.
+//! A virtual machine may return freed memory to its host at once. It must then get every page of the page cache for a
+//! file from the host again, and the figures of both `dd` and longhaul would include this cost. Therefore each run
+//! first touches as much memory as two files take.
 
 use std::{
     fs::{self, File},

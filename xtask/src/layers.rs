@@ -1,5 +1,5 @@
-//! `cargo xtask layers`: each library with its own defaults beside itself with the layers and limits of longhaul, and
-//! the share of each layer.
+//! `cargo xtask layers`: compares each library with its own defaults to the same library with longhaul's layers and
+//! limits, and measures the effect of each layer.
 //!
 //! Each variant leaves out one thing: a limit has its value in `--profile stock`, a receiver sleeps at once, or the
 //! program has the allocator of the system. The variants of a round run one after the other, in a new order in each
@@ -42,7 +42,7 @@ pub(crate) struct Arguments {
 /// One way to run a protocol.
 #[derive(Debug, PartialEq, Eq)]
 struct Variant {
-    /// The name of the thing that is left out.
+    /// The name of the layer or limit that is left out, or [`TUNED`] or [`STOCK`].
     name: String,
     flags: Vec<String>,
     program: Program,
@@ -66,7 +66,7 @@ impl Variant {
     }
 }
 
-/// Returns the variants of a protocol: everything in force, each thing left out alone, and everything left out.
+/// Returns the variants of a protocol: with all layers and limits, without each of them alone, and without all of them.
 fn variants(protocol: &Protocol, has_system_allocator: bool) -> Vec<Variant> {
     let tuned = || Variant::new(TUNED, &[]);
     let stock = || Variant::new(STOCK, &["--profile", Profile::Stock.name()]);

@@ -1,6 +1,6 @@
 //! `cargo xtask length`: the goodput of a long body over that of a short one, for each protocol.
 //!
-//! A round is one long body between two short ones, so that the drift of a machine cancels out of the ratio. A round
+//! A round is one long body between two short ones, so that the drift of a machine cancels out in the ratio. A round
 //! counts only if the cores were close to each other in all three runs. A protocol runs until it has enough such
 //! rounds, or has tried three times as many.
 

@@ -1,7 +1,8 @@
-//! `cargo xtask many-processes`: the goodput of several processes of several threads, beside a prediction from one process.
+//! `cargo xtask many-processes`: the goodput of several processes with several threads each, compared with a prediction
+//! from a single process.
 //!
-//! A round measures the processor time per GiB of both ends with a single process of one thread, which predicts the goodput of all
-//! cores together, and then that goodput itself.
+//! A round first measures the processor time per GiB of both ends with a single process of one thread. This cost
+//! predicts the goodput of all processes together. The round then measures that goodput.
 
 use std::{
     process::{Child, ExitCode, Stdio},
@@ -60,8 +61,8 @@ struct Fleet {
 }
 
 impl Fleet {
-    /// Returns the goodput of all processes together in bytes per second: the cores work on nothing else, and a thread has one core
-    /// at most.
+    /// Returns the predicted goodput of all processes together, in bytes per second. The prediction assumes that the
+    /// cores do no other work, and that a thread uses one core at most.
     fn predicted(self, cost: Cost) -> f64 {
         let threads = f64::from(self.threads);
         let of_cores = self.cores / (cost.sender + cost.receiver);
@@ -129,7 +130,7 @@ impl Study<'_> {
         Ok(Cost { sender, receiver: receiver / gib })
     }
 
-    /// Measures the goodput of all processes together, while all of them run.
+    /// Measures the goodput of all processes together, over the time in which all of them run.
     fn goodput(&self, protocol: &Protocol, file: &mut RecordFile) -> Result<f64> {
         let Fleet { processes, threads, .. } = self.fleet;
         let flags = ["--threads", &threads.to_string()];
@@ -153,7 +154,7 @@ impl Study<'_> {
     }
 }
 
-/// Returns the goodput of all senders together, in bytes per second, while all of them ran.
+/// Returns the goodput of all senders together in bytes per second, over the time in which all of them ran.
 fn together(records: &[Record]) -> Result<f64> {
     let starts = records.iter().map(|record| Ok(record.started_at.parse::<Timestamp>()?.as_microsecond()));
     let starts: Vec<i64> = starts.collect::<Result<_>>()?;

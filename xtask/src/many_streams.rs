@@ -50,14 +50,15 @@ const OVER: u8 = 4;
 /// The longest time in which all streams open, and in which all uploads end.
 const TIME: Duration = Duration::from_secs(300);
 
-/// The time after which the memory of idle streams is read: the allocator has then returned what the handshakes took.
+/// The time after which the memory of idle streams is read. By then, the allocator has returned the memory of the
+/// handshakes to the kernel.
 const SETTLE: Duration = Duration::from_secs(3);
 
 /// The outcome of one phase.
 struct Outcome {
     connections: u32,
     confirmed: u32,
-    /// The RSS of the server before the phase, with all streams open, and the peak at the end, in bytes.
+    /// The RSS of the server in bytes: before the phase, with all streams open, and its peak at the end of the phase.
     rss: [u64; 3],
     /// The bound that the server printed, in bytes.
     stated: u64,
@@ -215,7 +216,7 @@ async fn open(
     Ok(uploads)
 }
 
-/// Waits until the server counts as many running requests.
+/// Waits until the server counts `streams` running requests.
 async fn all_running(server: &Server, streams: u32) -> Result<()> {
     let transport = transport::by_name("h1c").context("an unknown protocol")?;
     let peer =
@@ -228,7 +229,7 @@ async fn all_running(server: &Server, streams: u32) -> Result<()> {
             connection.exchange(request).await?.into_body().collect().await.map_err(anyhow::Error::msg)?;
         let health: serde_json::Value = serde_json::from_slice(&health.to_bytes())?;
         let running = health.pointer("/requests/running").and_then(serde_json::Value::as_u64);
-        // The question itself is one of them.
+        // The request for this count is itself a running request.
         if running > Some(streams.into()) {
             return Ok(());
         }

@@ -1,8 +1,8 @@
 //! `cargo xtask peers`: curl, h2load, nginx and Caddy beside longhaul's own ends, protocol by protocol.
 //!
 //! The programs of a protocol run in turns, in the rounds of one `longhaul bench --peer`. Each ratio compares a program
-//! with longhaul's end in the same place, round by round. With `--beside commands`, these ends are `send`, `fetch` and
-//! `serve` as a user runs them, instead of the workers of a bench.
+//! with longhaul's end in the same role, round by round. With `--beside commands`, longhaul's ends are `send`, `fetch`
+//! and `serve` as a user runs them, instead of the workers of a bench.
 
 use std::process::ExitCode;
 
@@ -52,7 +52,7 @@ impl Ends {
         }
     }
 
-    /// Returns whether a run has such an end in the place of the program in `of`.
+    /// Returns whether `run` has one of these ends in the role that the program has in `of`.
     fn is_in_place_of(self, run: &Record, of: &Record) -> bool {
         let is_such_an_end = match (self, run.peer.as_deref()) {
             (Self::Workers, None) => true,

@@ -1,8 +1,8 @@
 //! `cargo xtask power`: the rates at which `longhaul compare` finds a real slowdown, and at which it finds one that
 //! does not exist.
 //!
-//! Goodputs are drawn at random, and compared like those of records. One case of each comparison is slower. Such a case
-//! is hardest to find if all others have not changed. docs/reference/reading.md has the tables.
+//! Goodputs are drawn at random, and compared like those of records. One case of each comparison is slower, and all
+//! others are unchanged, which makes the slower case hardest to find. docs/reference/reading.md has the tables.
 
 use std::{
     fs,
@@ -185,8 +185,8 @@ impl Set {
         Drawn(Comparison::of(&self.base, &self.candidate, &Thresholds::default()))
     }
 
-    /// Draws the levels of both sides. A level depends on that of the round before (a correlation of 0.8). If the sides
-    /// run in turns, both have the same levels.
+    /// Draws a level for each round of both sides. The levels of consecutive rounds have a correlation of 0.8. If the
+    /// sides run in turns, both have the same levels.
     fn drifting(&mut self, scatter: f64) -> [Vec<f64>; 2] {
         let mut drift = || {
             let mut last = scatter * normal(&mut self.random);
@@ -219,7 +219,7 @@ fn second(order: Order, side: usize, round: usize) -> usize {
     }
 }
 
-/// Returns a run of one case without figures.
+/// Returns a run of one case, without any figures.
 fn record(case: usize, second: usize, cases: usize) -> Record {
     let mut plain = Case::new("h2");
     plain.body = ByteSize(1 + case as u64);

@@ -1,5 +1,6 @@
 //! `cargo xtask ratios`: ratios of goodput. Each protocol is compared with its baseline and with the ceiling of its
-//! carrier, verified with discarded bodies, large with small packets, and `tcp` and its ceiling with iperf3.
+//! carrier, and `tcp` and its ceiling with iperf3. Verified bodies are compared with discarded ones, and large packets
+//! with small ones.
 //!
 //! The two runs of a ratio lie within seconds of each other, because a machine drifts by more than the difference
 //! between some rows. The sizes of a ceiling's calls are chosen by separate rounds before all others

@@ -92,7 +92,7 @@ fn measure(program: &Path, arguments: &[&str]) -> Result<(Duration, u64)> {
     Ok((began.elapsed(), peak))
 }
 
-/// Writes records of the size that a bench writes.
+/// Writes records that are as large as those of a bench.
 fn generate(path: &Path, arguments: &Arguments, side: u32) -> Result<()> {
     let template = workspace::root().join(&arguments.template);
     let template = record::read(&template)?.into_iter().next().context("no record to copy")?;
@@ -105,7 +105,7 @@ fn generate(path: &Path, arguments: &Arguments, side: u32) -> Result<()> {
     Ok(file.flush()?)
 }
 
-/// Returns a run of an invented case, in turns with a run of the other side.
+/// Returns a run of an invented case. Its start time interleaves the rounds of both sides, as if they had run in turns.
 fn record(template: &Record, number: u64, round: u32, side: u32) -> Record {
     let mut record = template.clone();
     record.case = Case::new(["h1c", "h2c", "h1", "h2", "h3"][(number % 5) as usize]);

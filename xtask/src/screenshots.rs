@@ -49,7 +49,7 @@ const INTERRUPTED: usize = 70;
 /// The number of colours of a picture. Pages have few colours, and text has shades of them.
 const COLOURS: usize = 64;
 
-/// The part of the pixels that NeuQuant looks at: one in so many, 1 for all.
+/// The sampling of NeuQuant: it examines one in this number of pixels.
 const SAMPLED: i32 = 10;
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
@@ -129,7 +129,7 @@ fn reduce(from: &Path, to: &Path) -> Result<()> {
     encoder.set_color(ColorType::Indexed);
     encoder.set_depth(BitDepth::Eight);
     encoder.set_compression(png::Compression::High);
-    // Neighbours in a palette are no neighbours in colour, so filters cost bytes.
+    // Neighbouring indices of the palette are not similar colours, so PNG filters would make the file larger.
     encoder.set_filter(png::Filter::NoFilter);
     encoder.set_palette(palette.color_map_rgb());
     encoder.write_header()?.write_image_data(&indices)?;

@@ -89,7 +89,7 @@ mod tests {
             "h2 = \"0.4.20\"\nh2-other = \"1\"\nquinn = { version = \"0.11.12\", features = [\"a\"] }\n";
         assert_eq!(pinned(manifest, "h2", "0.4.18"), manifest.replace("\"0.4.20\"", "\"=0.4.18\""));
         assert_eq!(pinned(manifest, "quinn", "0.11.8"), manifest.replace("\"0.11.12\"", "\"=0.11.8\""));
-        // Not a direct dependency, but below another library.
+        // The library is not a direct dependency: another library depends on it.
         assert_eq!(pinned(manifest, "quinn-proto", "0.11.9"), manifest);
     }
 

@@ -30,7 +30,7 @@ pub(super) fn page(program: &Path) -> Result<String> {
     Ok(written(&help(program, &[])?, &names, &helps))
 }
 
-/// Returns the names of all commands: there is a manual page for each.
+/// Returns the names of all commands, taken from their manual pages.
 fn names(program: &Path) -> Result<Vec<String>> {
     let folder = tempfile::tempdir().context("cannot make a folder")?;
     let pages = folder.path().to_str().context("a folder whose name is no UTF-8")?;
@@ -52,7 +52,7 @@ fn help(program: &Path, command: &[&str]) -> Result<String> {
 
 /// Runs the program. Returns its standard output.
 fn output(program: &Path, arguments: &[&str]) -> Result<String> {
-    // The width of a terminal would break lines elsewhere.
+    // With the width of a terminal, lines would break at other places.
     let output = Command::new(program)
         .args(arguments)
         .env_remove("COLUMNS")

@@ -1,4 +1,5 @@
-//! The rules for links: each leads to a file and an anchor that exist, and every page is near the entry.
+//! The rules for links: each must lead to a file and an anchor that exist, and every page must be within two clicks of
+//! the entry.
 
 use std::{
     collections::{HashMap, HashSet},

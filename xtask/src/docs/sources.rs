@@ -1,4 +1,4 @@
-//! The rule for source files: every page of `docs` that a comment or a message names exists.
+//! The rule for source files: every page of `docs` that a comment or a message names must exist.
 
 use std::{
     fs,
@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 /// The folders with source files.
 const FOLDERS: [&str; 7] = ["src", "crates", "tests", "xtask", "benches", "scripts", "fuzz"];
 
-/// Folders that are left out: what was built, and the samples in the tests of this check.
+/// Folders that are left out: build output, and the tests of this check with their samples.
 const LEFT_OUT: [&str; 2] = ["target", "xtask/src/docs"];
 
 /// The start of the path of a page.

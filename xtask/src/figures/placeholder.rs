@@ -170,7 +170,7 @@ fn markdown(table: &[Vec<String>]) -> String {
     text.trim_end().to_owned()
 }
 
-/// Returns the figures in several columns of one row.
+/// Returns the figures in the columns `heads` of the row whose first cells are `cells`.
 fn columns<const N: usize>(table: &[Vec<String>], heads: [&str; N], cells: &[&str]) -> Result<[String; N]> {
     let figures = heads.iter().map(|head| cell(table, head, cells)).collect::<Result<Vec<_>>>()?;
     figures.try_into().map_err(|_| anyhow::anyhow!("columns are missing"))

@@ -22,7 +22,7 @@ const PORT: &str = "5299";
 /// The time for the server of iperf3 to start listening.
 const START: Duration = Duration::from_millis(200);
 
-/// The most steps of [`START`] to wait for close cores: as long as `--settle 10s`.
+/// The most waits of [`START`] for close cores: 10 s in all, like `--settle 10s`.
 const WAITS: u32 = 50;
 
 /// iperf3 on this machine.

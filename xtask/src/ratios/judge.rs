@@ -1,9 +1,9 @@
 //! The table of ratios, and the judgement of their aims.
 //!
 //! Each chunk size has a line, over all rounds. In the line `best`, each side has the chunk size (iperf3: the write
-//! size) with its highest goodput in the first half of the rounds. The ratio comes from the second half, because the
-//! highest of several medians of the same rounds would be too high. An aim is met if the lower end of the interval
-//! meets it.
+//! size) at which its goodput was highest in the first half of the rounds. The ratio comes from the second half,
+//! because the highest of several medians of the same rounds would be too high. An aim is met if the lower end of the
+//! interval meets it.
 
 use record::{ByteSize, Direction};
 use stats::median;
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::study::{RatioSummary, Table, mib_per_s};
 
-/// The ratio to a ceiling above which an interval, if it lies above it completely, shows a fault of the ceiling.
+/// The bound on a ratio to a ceiling. An interval that lies completely above it shows a fault of the ceiling.
 const BEYOND: f64 = 1.02;
 
 /// The judged table.
@@ -147,8 +147,8 @@ mod tests {
 
     const CHUNKS: [ByteSize; 2] = [ByteSize(64 << 10), ByteSize(1 << 20)];
 
-    /// Rounds of `tcp`, of its ceiling, of iperf3 in writes of 64 KiB, and of `h2c`, whose goodput is a share of that of
-    /// `tcp`. `tcp` is a tenth faster in chunks of 1 MiB.
+    /// Returns rounds of `tcp`, of its ceiling, of iperf3 in writes of 64 KiB, and of `h2c`, whose goodput is `share`
+    /// of that of `tcp`. `tcp` is a tenth faster in chunks of 1 MiB.
     fn measured(rounds: u32, share: impl Fn(ByteSize, u32) -> f64) -> Measured {
         let mut measured = Measured::default();
         for round in 0..rounds {
@@ -193,13 +193,14 @@ mod tests {
 
     #[test]
     fn the_best_sizes_are_chosen_by_one_half_of_the_rounds_and_judged_by_the_other() {
-        // Chance favours 64 KiB in the first half; it is worse in the second, which alone counts.
+        // By chance, 64 KiB has the higher goodput in the first half, which chooses the size. In the second half, which
+        // alone is judged, it has the lower one.
         let luck = |chunk: ByteSize, round: u32| match (chunk == CHUNKS[0], round < 6) {
             (true, true) => 1.2,
             (true, false) => 0.88,
             (false, _) => 1.1,
         };
-        // `tcp` has its own best chunk: at that of `h2c`, the ratio would be 0.88.
+        // `tcp` is judged at its own best chunk size. At that of `h2c`, the ratio would be 0.88.
         let found = line(&measured(12, luck), "h2c/tcp\tup\tbest\t").unwrap();
         assert_eq!(found, "64KiB\t1MiB\t95\t119\t0.800\t0.800\t0.800\t0.800\t0.800\t6\t0.90\tmissed");
         let few = line(&measured(10, luck), "h2c/tcp\tup\tbest\t").unwrap();

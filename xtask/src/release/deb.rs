@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::workspace;
 
-/// The folder in which cargo-deb finds the program. Here it is at the top of the folder of `scripts/static`.
+/// The folder in which cargo-deb expects the program. In the folder of `scripts/static`, the program is at the top.
 const BUILT: &str = "target/release/";
 
 /// Make the Debian package of a folder that scripts/static has filled
@@ -60,7 +60,7 @@ struct Deb {
     assets: Vec<Asset>,
 }
 
-/// A file, or all files whose names end alike (`man/*.1`); its place in the system; its mode, in octal.
+/// A file or a pattern of files (`man/*.1`), the place in the system, and the mode in octal.
 #[derive(Deserialize)]
 struct Asset(String, String, String);
 
@@ -77,7 +77,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Fills the folder of a package: its files, the control file for their size in bytes, and their checksums.
+/// Fills the folder of a package with its files, its control file and the checksums. `control` returns the control file
+/// for the size of the files in bytes.
 fn fill(root: &Path, from: &Path, deb: &Deb, control: impl FnOnce(u64) -> String) -> Result<()> {
     let mut size = 0;
     for asset in &deb.assets {

@@ -1,4 +1,4 @@
-//! The packages that the program links, and which of them needs which.
+//! The packages that the program links, and the dependencies between them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use crate::workspace;
 /// Name and version of a package.
 pub(super) type Identity = (String, String);
 
-/// Each package with those that it needs.
+/// Each package, with the packages that it depends on.
 pub(super) type Edges = BTreeMap<Identity, BTreeSet<Identity>>;
 
 /// Returns the packages that the program links on a target. Unlike in `cargo metadata`, features that only other members

@@ -80,7 +80,7 @@ fn component(package: &Package, checksum: Option<&String>) -> Value {
         "scope": "required",
         "purl": purl,
     });
-    // Packages from before SPDX expressions separate alternatives by a slash.
+    // Old packages do not use SPDX expressions, and separate alternatives by a slash.
     if let Some(licence) = &package.license {
         component["licenses"] = json!([{ "expression": licence.replace('/', " OR ") }]);
     }
@@ -102,7 +102,7 @@ fn charts_component(version: &str) -> Value {
     })
 }
 
-/// Returns which component depends on which.
+/// Returns the dependencies of each component.
 fn dependencies(edges: &Edges, charts: &str) -> Vec<Value> {
     let reference = |(name, version): &Identity| purl(name, version);
     let of = |(identity, needs): (&Identity, &BTreeSet<Identity>)| {
@@ -144,7 +144,7 @@ fn read(path: &Path) -> Result<String> {
 mod tests {
     use super::*;
 
-    /// Returns the texts under a key of all items, each of which must have it.
+    /// Returns the text under `key` of each item. Panics if an item has none.
     fn texts<'a>(items: &'a [Value], key: &str) -> Vec<&'a str> {
         items.iter().map(|item| item[key].as_str().unwrap_or_else(|| panic!("no {key}: {item}"))).collect()
     }

@@ -39,8 +39,8 @@ const ENDS: &[&str] =
 const WITH_RUN: &[&str] =
     &["record", "stats", "process", "payload", "metrics", "transport", "sender", "receiver", "run"];
 
-/// The crates below proofs of other people's programs: longhaul's own ends, and what states their measurements. The cases
-/// of `conform` speak over connections of their own.
+/// The crates below proofs of other programs: longhaul's own ends, and the crates that state measurements. The cases of
+/// `conform` open their own connections.
 const WITH_ENDS: &[&str] = &[
     "record",
     "stats",
@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn the_table_has_no_circle() {
-        // A crate may only depend on crates that need nothing but crates before them.
+        // Crates are removed one by one once all their dependencies are known, so a cycle leaves none to remove.
         let mut known = HashSet::new();
         let mut left: Vec<_> = ALLOWED.to_vec();
         while !left.is_empty() {

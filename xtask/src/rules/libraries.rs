@@ -24,7 +24,8 @@ const PROTOCOLS: &[&str] = &[
     "aws-lc-rs",
 ];
 
-/// The members with restrictions, by folder name, and the libraries that none of their dependencies may use.
+/// The members with restrictions, by folder name, and the libraries that must not be among their direct or indirect
+/// dependencies.
 const FORBIDDEN: &[(&str, &[&[&str]])] = &[
     ("record", &[COMMAND_LINE, RUNTIMES, PROTOCOLS]),
     ("stats", &[COMMAND_LINE, RUNTIMES, PROTOCOLS]),

@@ -1,9 +1,9 @@
 //! `cargo xtask rules`: checks the rules of the workspace, and prints one line for each violation.
 //!
 //! The rules are those of `docs/architecture.md` that can be checked automatically. From the dependency graph: the
-//! edges between crates, the libraries that must not stand below a crate, the oldest Rust that builds it, licences and
-//! sources. From the source text: the use of let chains and of protocol names, and the tests that the page of limits
-//! names.
+//! edges between crates, the libraries that a crate must not depend on, the oldest Rust that builds a crate, licences
+//! and sources. From the source text: the use of let chains and of protocol names, and the tests that the page of
+//! limits names.
 
 mod edges;
 mod libraries;

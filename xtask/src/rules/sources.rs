@@ -1,5 +1,5 @@
-//! The rules that the source text shows. Crates that build on an older Rust have no let chains, and no code outside
-//! `transport` and `record` compares protocols, carriers or engines by name.
+//! The rules that are checked on the source text. Crates that build on an older Rust have no let chains. No code
+//! outside `transport` and `record` compares protocols, carriers or engines by name.
 
 use std::{
     fs, io,
@@ -12,8 +12,8 @@ use record::PROTOCOLS;
 use super::toolchain;
 use crate::workspace::Package;
 
-/// The crates whose sources may name protocols, carriers and engines: those of their table, and of their
-/// implementations.
+/// The crates whose sources may name protocols, carriers and engines: `record` has their table, and `transport`
+/// implements them.
 const NAMING: &[&str] = &["record", "transport"];
 
 /// Returns the lines of the members below `root` that break a rule.

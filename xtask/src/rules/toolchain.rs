@@ -1,4 +1,4 @@
-//! The rule of the oldest Rust that builds the crates for other programs.
+//! The rule about the oldest Rust version that builds the crates for other programs.
 
 use super::Below;
 use crate::workspace::Package;
@@ -10,7 +10,7 @@ const OLDEST: &str = "1.85";
 const CRATES: &[(&str, bool)] =
     &[("record", true), ("stats", true), ("process", true), ("analyse", false), ("prove", false)];
 
-/// Libraries whose minor versions raise the Rust version that they need, now beyond [`OLDEST`]. No version of these
+/// Libraries whose minor versions raise their required Rust version, which is now above [`OLDEST`]. No version of these
 /// libraries is allowed.
 const RESTLESS: &[&str] = &["uuid", "statrs", "hdrhistogram"];
 
@@ -19,8 +19,8 @@ pub(super) fn restricted(package: &Package) -> Option<bool> {
     CRATES.iter().find(|(name, _)| *name == package.short_name()).map(|(_, features)| *features)
 }
 
-/// Returns the packages below a crate that need a newer Rust, or soon may. Includes the crate itself if it declares
-/// another version.
+/// Returns the packages below a crate that need a newer Rust, or are in [`RESTLESS`]. Includes the crate itself if it
+/// declares another version.
 pub(super) fn broken(below: &Below<'_>) -> Vec<String> {
     let package = below.package;
     let declared = package.rust_version.as_deref().unwrap_or("none");

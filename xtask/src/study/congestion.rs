@@ -1,7 +1,7 @@
-//! One TCP congestion controller for all programs of a study: a network namespace with a default of its own.
+//! One TCP congestion controller for all programs of a study: the default of a separate network namespace.
 //!
-//! Programs such as curl, nginx and `longhaul send` use the kernel's default. If that is BBR, its pacing decides their
-//! figures: on loopback it estimates either a fast or a slow rate, and which one depends on the sizes of the writes.
+//! Programs such as curl, nginx and `longhaul send` use the kernel's default. If that is BBR, its pacing determines
+//! their goodput. On loopback, BBR estimates either a high or a low rate, depending on the sizes of the writes.
 
 use std::{ffi::OsStr, process::Command};
 
@@ -23,7 +23,8 @@ pub(crate) struct CongestionOptions {
 }
 
 impl CongestionOptions {
-    /// Returns the words that start a program with this controller; none for the kernel's own.
+    /// Returns the words before a command line that start a program with this controller. There are none for the
+    /// kernel's default.
     ///
     /// # Errors
     /// Fails if the kernel refuses the namespace or the controller.

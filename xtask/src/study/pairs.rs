@@ -6,14 +6,14 @@ use stats::{Interval, Ratio, Spread, paired_ratio};
 /// The confidence of every interval of a study.
 pub(crate) const CONFIDENCE: f64 = 0.95;
 
-/// Returns whether a hypervisor left the cores of the two ends close to each other, as far as is known. Runs on distant
-/// cores measure that distance instead.
+/// Returns whether the cores of the two ends were close to each other, or their distance is unknown. A hypervisor may
+/// move them apart, and a run then measures their distance instead.
 pub(crate) fn has_close_cores(record: &Record) -> bool {
     record.core_round_trip.is_none_or(|trip| !trip.is_far())
 }
 
-/// Returns the goodputs of two series of one study, round by round: the first runs of both were made in one round, and
-/// so on. Rounds with a failed run or with distant cores are left out.
+/// Returns the goodputs of two series of one study, round by round. Runs at the same position in both series must be of
+/// the same round. Rounds with a failed run or with distant cores are left out.
 pub(crate) fn pairs(base: &[&Record], other: &[&Record]) -> Vec<(f64, f64)> {
     let rounds =
         base.iter().zip(other).filter(|(base, other)| has_close_cores(base) && has_close_cores(other));

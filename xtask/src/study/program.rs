@@ -12,8 +12,8 @@ use record::Record;
 use super::{RecordFile, congestion};
 use crate::workspace::{self, Metadata};
 
-/// The exit codes after which no record of a call counts: wrong usage, and an interruption. All other codes are
-/// findings about complete records.
+/// The exit codes of a call whose records do not count: wrong usage, and an interruption. With any other code, the
+/// records are complete.
 const USELESS: [i32; 2] = [2, 130];
 
 /// A longhaul program, and options for each of its benches.
@@ -23,12 +23,12 @@ pub(crate) struct Longhaul {
     options: Vec<String>,
     /// The file to which clients write the secrets of their connections; `None` writes none.
     key_log: Option<PathBuf>,
-    /// The words that start the program; none start it directly.
+    /// The words before the program in its command line; without any, the program is started directly.
     starter: Vec<String>,
 }
 
 impl Longhaul {
-    /// Returns a program, with options that each bench gets after its own.
+    /// Returns a program, with `options` that follow the arguments of each bench.
     pub(crate) fn new(program: PathBuf, options: &[String]) -> Self {
         Self { program, options: options.to_vec(), key_log: None, starter: Vec::new() }
     }
@@ -38,7 +38,7 @@ impl Longhaul {
         Self { key_log: Some(file.to_owned()), ..self }
     }
 
-    /// Starts the program by these words, of which none start it directly.
+    /// Puts these words before the program in its command line. Without any, the program is started directly.
     pub(crate) fn started_by(self, words: Vec<String>) -> Self {
         Self { starter: words, ..self }
     }
@@ -64,7 +64,7 @@ impl Longhaul {
         Ok(records)
     }
 
-    /// Runs a bench with its live view, which writes its results into a folder.
+    /// Runs a bench that shows its live view, and writes its results into a folder.
     pub(crate) fn bench_into(&self, arguments: &[&str], folder: &Path) -> Result<Vec<Record>> {
         let status = self
             .command(arguments, folder)
@@ -120,7 +120,8 @@ mod tests {
 
     use super::*;
 
-    /// Returns a shell script in the place of longhaul. Returns the records of one bench, and the file that keeps them.
+    /// Runs one bench with a shell script in place of longhaul. Returns the records, and the content of the file of
+    /// records.
     fn bench(script: &str) -> (Result<Vec<Record>>, String) {
         let folder = tempfile::tempdir().unwrap();
         let program = folder.path().join("longhaul");

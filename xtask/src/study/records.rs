@@ -72,7 +72,7 @@ impl RecordFile {
     }
 }
 
-/// Drops the largest parts of a record, which no study of goodput reads.
+/// Drops the largest parts of an end's record, which no study of goodput reads.
 fn drop_details(end: &mut EndRecord) {
     end.drop_details();
     end.memory.heap_timeline = None;

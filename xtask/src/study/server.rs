@@ -175,8 +175,8 @@ mod tests {
 
     use super::*;
 
-    /// Returns a shell script in the place of longhaul, which serves and answers uploads with their arguments on
-    /// standard error.
+    /// Returns a shell script in place of longhaul. It acts as a server, and as an upload that prints its arguments on
+    /// standard error and then runs `sent`.
     fn program(folder: &Path, sent: &str) -> PathBuf {
         let program = folder.join("longhaul");
         let line =
