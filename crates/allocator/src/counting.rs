@@ -26,7 +26,7 @@ static ALLOCATOR: Counting = Counting;
 /// True once the program has called [`count`].
 static IS_COUNTING: AtomicBool = AtomicBool::new(false);
 
-/// The most threads with counters of their own. Further threads share counters, which costs atomic additions.
+/// The most threads with their own counters. Further threads share counters, which costs atomic additions.
 const OWNERS: usize = 256;
 
 /// The counters of single threads: first those of the thread that called [`count`], then those of threads that called

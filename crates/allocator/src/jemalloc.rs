@@ -54,9 +54,9 @@ pub fn in_force() -> Result<Allocator, Error> {
     })
 }
 
-/// Gives the calling thread an arena of its own. The settings provide a single arena, for programs with one thread.
-/// Threads that allocate from the same arena wait for each other's locks. Does nothing if the allocator of the system
-/// is in use.
+/// Gives the calling thread its own arena. The settings provide a single arena, for programs with one thread. Threads
+/// that allocate from the same arena wait for each other's locks. Does nothing if the allocator of the system is in
+/// use.
 ///
 /// # Errors
 /// Fails if jemalloc has no memory for another arena, or has reached its limit of arenas. The thread then keeps its

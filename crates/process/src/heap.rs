@@ -9,7 +9,7 @@ pub struct Heap {
     pub bytes: u64,
     /// The number of live allocations.
     pub allocations: u64,
-    /// The number of bytes that C code has in use in a heap of its own; `None` if it is unknown.
+    /// The number of bytes that C code has in use in a separate heap; `None` if it is unknown.
     pub c_bytes: Option<u64>,
 }
 

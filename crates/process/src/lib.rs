@@ -4,7 +4,7 @@
 //! [`MemoryReader`] samples resident memory, and [`peak_rss_bytes`] reads its high-water mark. [`Resources`] holds the
 //! resources that the process has used since its start. [`heap()`] returns the live memory according to the program's
 //! allocator, if the program has set a [`HeapReader`]. These figures cover the whole process, so a measurement needs a
-//! process of its own. Figures of memory come from `/proc` on Linux, from `proc_pid_rusage` on macOS, and from
+//! separate process. Figures of memory come from `/proc` on Linux, from `proc_pid_rusage` on macOS, and from
 //! `GetProcessMemoryInfo` on Windows. Any figure that a system does not offer is `None` or an error. The figures of
 //! macOS and Windows are checked by the compiler alone: no test has run there.
 //!

@@ -17,7 +17,7 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// Returns a layout in which each chunk has memory of its own.
+    /// Returns a layout in which each chunk has its own memory.
     pub fn new(connections: u32, streams: u32, chunk: ChunkSize) -> Self {
         Self { connections, streams, chunk, shared: false }
     }

@@ -7,12 +7,12 @@ use std::sync::{
 
 use tokio::runtime::{EnterGuard, Handle};
 
-/// The threads over which listeners spread their connections, each with a current-thread runtime of its own. Clones
-/// share the turn.
+/// The threads over which listeners spread their connections, each with its own current-thread runtime. Clones share
+/// the turn.
 ///
-/// A listener assigns each connection to a thread before its handshake, and the connection stays there. Over TCP and Unix
-/// sockets, the thread that accepts hands each socket to the next thread in turn. Over QUIC, each thread has a socket of its
-/// own on the common port, and the connection ID names the thread.
+/// A listener assigns each connection to a thread before its handshake, and the connection stays there. Over TCP and
+/// Unix sockets, the thread that accepts hands each socket to the next thread in turn. Over QUIC, each thread has its
+/// own socket on the common port, and the connection ID names the thread.
 #[derive(Clone, Debug)]
 pub struct Spread {
     runtimes: Arc<[Handle]>,

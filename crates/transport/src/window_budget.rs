@@ -108,7 +108,7 @@ impl Window {
         Self { budget: budget.clone(), first, most, size, taken }
     }
 
-    /// Returns a window of `most` bytes, or of fewer where the budget has no more: for a buffer whose size cannot
+    /// Returns a window of `most` bytes, or of fewer if the budget has no more. Meant for a buffer whose size cannot
     /// change.
     pub(crate) fn at_once(budget: &WindowBudget, most: u32) -> Self {
         let window = Self::new(budget, most);

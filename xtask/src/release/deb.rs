@@ -157,7 +157,7 @@ fn sources(from: &Path, pattern: &str) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Runs a command. Returns what it prints, without the end of the last line.
+/// Runs a command. Returns its output without the line break at the end.
 fn printed(command: &mut Command) -> Result<String> {
     let output = command.output().with_context(|| format!("cannot start {command:?}"))?;
     let errors = String::from_utf8_lossy(&output.stderr);

@@ -13,8 +13,8 @@ use tokio_rustls::client::TlsStream;
 
 use super::{Agreement, Stream, secured::agreed};
 
-/// A stream of TLS that states what its handshake agreed on once it is complete. Until then, tokio-rustls sends what is
-/// written as early data, and again after the handshake if the server rejects it.
+/// A stream of TLS that states the agreement of its handshake once the handshake is complete. Until then, tokio-rustls
+/// sends written bytes as early data. If the server rejects them, tokio-rustls sends them again after the handshake.
 pub(super) struct EarlyStream<S> {
     tls: TlsStream<S>,
     /// The place where the agreement is stated; `None` once it is stated.

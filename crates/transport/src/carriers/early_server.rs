@@ -38,7 +38,7 @@ impl<S: Stream> EarlyStream<S> {
         Ok(stream)
     }
 
-    /// Returns what is agreed on so far.
+    /// Returns the state of TLS, with the agreement as far as it has been reached.
     pub(super) fn state(&self) -> &CommonState {
         &self.tls
     }
@@ -86,7 +86,7 @@ impl<S: Stream> EarlyStream<S> {
         }
     }
 
-    /// Sends what is encrypted.
+    /// Sends encrypted bytes until none are left or the socket is full.
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.tls.wants_write() {
             match self.tls.write_tls(&mut NonBlocking { socket: &mut self.socket, cx }) {

@@ -26,7 +26,8 @@ const DROPS: usize = 8;
 pub(crate) fn tcp_stats(socket: BorrowedFd<'_>) -> Option<TcpStats> {
     // SAFETY: tcp_info is plain integers, for which all zeroes are valid.
     let info: libc::tcp_info = unsafe { option(socket, libc::IPPROTO_TCP, libc::TCP_INFO) }?;
-    // Kernels before 4.10 do not write the times, and a connection has a round-trip time from its handshake on.
+    // Linux writes these times since 4.10. A connection has a round-trip time from its handshake on, so a kernel that
+    // states none is older.
     let busy = TcpBusy {
         total_us: info.tcpi_busy_time,
         window_limited_us: info.tcpi_rwnd_limited,

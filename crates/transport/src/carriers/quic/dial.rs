@@ -8,8 +8,8 @@ use tracing::debug;
 
 use crate::Error;
 
-/// The duration from which a handshake counts as slow, and its confirmation is awaited. A handshake of this duration
-/// has lost packets, and probes were sent.
+/// The duration from which a handshake counts as slow, and its confirmation is awaited. By then, the client has sent
+/// probes (RFC 9002 section 6.2).
 const SLOW: Duration = Duration::from_secs(1);
 
 /// The most handshakes with one server.

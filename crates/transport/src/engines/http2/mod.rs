@@ -35,7 +35,8 @@ const PROTOCOL: &str = "HTTP/2";
 /// The engine of the `h2c` and `h2` rows.
 #[derive(Clone)]
 pub(crate) struct Http2 {
-    /// The receive window of a stream in bytes. It is also the connection's, or the bound of an adaptive one.
+    /// The receive window of a stream in bytes. It is also the default window of the connection, or the bound of an
+    /// adaptive one.
     window: u32,
     sizing: Sizing,
     /// The largest DATA frame that is accepted, in bytes.

@@ -57,7 +57,7 @@ struct Released {
 }
 
 impl Opening {
-    /// Returns a window that doubles whenever as many bytes have passed.
+    /// Returns a window that doubles whenever a whole window of bytes has passed.
     pub(super) fn by_passing(window: Window, wake: CloseSignal) -> Self {
         Self { window, growth: Growth::Passing, grown: AtomicU32::new(0), wake }
     }

@@ -203,7 +203,8 @@ fn incoming(
     Incoming::new(request, Box::new(Http2Responder { respond: Some(respond), control, unanswered }))
 }
 
-/// Changes to a connection, which its streams request and its driver applies.
+/// The state of a connection that its streams share with its driver: the changes that streams request and the driver
+/// applies, and the settings of bodies.
 pub(super) struct Control {
     wake: CloseSignal,
     /// The window of the connection; `None` if it does not change.

@@ -53,7 +53,7 @@ impl PeerStreams {
         Self { accepted, supervisor, arriving: Vec::new(), has_control: false, encoder: None, decoder: None }
     }
 
-    /// Lets all streams progress. Returns the control stream once it has come.
+    /// Lets all streams progress. Returns the control stream once it has arrived.
     pub(super) fn poll_control(
         &mut self,
         cx: &mut Context<'_>,
