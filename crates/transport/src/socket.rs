@@ -212,7 +212,7 @@ pub(crate) fn udp_beside(addr: SocketAddr, buffer: Option<usize>) -> io::Result<
     bound_udp(addr, buffer, Sharing::Port)
 }
 
-/// Whether a socket shares its address with others.
+/// The sharing of a socket's address with other sockets.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Sharing {
     No,

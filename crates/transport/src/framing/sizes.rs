@@ -2,7 +2,8 @@
 
 use record::FrameSizes;
 
-/// The bits after the highest one of a size that select its bucket: a bucket's span is at most 1/32 of its sizes.
+/// The number of bits after the highest one of a size that select its bucket. A bucket then spans at most 1/32 of its
+/// sizes.
 const BITS: u32 = 5;
 
 /// A histogram whose buckets know the largest size that they hold. A percentile is the largest size of its bucket: a

@@ -100,8 +100,8 @@ impl Opening {
         }
     }
 
-    /// Opens the window as the path needs, until the connection ends. Does nothing to a window that opens [by
-    /// passing](Self::by_passing).
+    /// Opens the window as the path needs, until the connection ends. Does nothing to a window made by
+    /// [`Opening::by_passing`].
     ///
     /// Samples are taken while bodies are read, one PING at a time. A connection at rest is not pinged.
     pub(super) async fn follow_path(self: Arc<Self>, mut pings: PingPong) {

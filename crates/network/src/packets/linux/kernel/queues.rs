@@ -1,4 +1,5 @@
-//! The queues at the ports of the bridge: netem delays, loses and reorders packets, and its inner queue tbf paces them.
+//! The queues at the ports of the bridge: netem delays, loses and reorders packets, and its inner queue tbf holds and
+//! paces them.
 
 use std::time::Duration;
 

@@ -21,7 +21,7 @@ impl Rules for ByKind {
     }
 }
 
-/// Returns an encoded frame. Its length field takes 2^`width` bytes if the length fits in them, else more.
+/// Returns an encoded frame. Its length field takes 2^`width` bytes if the length fits in them, else eight.
 fn frame(kind: u8, length: usize, width: u32) -> Vec<u8> {
     let length_field = match (width, length) {
         (0, 0..0x40) => vec![length as u8],
