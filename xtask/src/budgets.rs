@@ -29,8 +29,8 @@ pub(crate) struct Arguments {
 /// up, and stay full until the timeout ends the run.
 const STALLED: u64 = 1;
 
-/// The allowance of a budget, in bytes: a budget counts as loose if it exceeds twice the growth and this allowance. The
-/// memory of the allocator and the pages of the program do not depend on the case.
+/// The allowance of a budget, in bytes: a budget counts as loose if it exceeds twice the growth plus this allowance.
+/// The memory of the allocator and the pages of the program do not depend on the case.
 const SLACK: u64 = 4 << 20;
 
 /// The exit code for memory over its budget, and for a budget too loose to detect growth.

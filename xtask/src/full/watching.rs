@@ -84,7 +84,7 @@ struct Proof(Child);
 
 impl Drop for Proof {
     fn drop(&mut self) {
-        // Both calls fail if the proof has ended on its own.
+        // Neither call has an effect if the proof has ended on its own.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }

@@ -73,7 +73,7 @@ impl Capture {
 
 impl Drop for Capture {
     fn drop(&mut self) {
-        // Both calls fail if tshark has ended.
+        // Neither call has an effect if tshark has ended.
         let _ = self.tshark.kill().and_then(|()| self.tshark.wait());
     }
 }
