@@ -1,10 +1,13 @@
 //! HTTP/1.1, HTTP/2 and HTTP/3 over each preset.
+//!
+//! All cross the relay of packets. That of sockets ends TCP, so that only HTTP/3 would show a slow start and its congestion
+//! controller.
 
 use std::{fs, process::ExitCode, time::Duration};
 
 use analyse::{Analysis, Row};
 use anyhow::{Context as _, Result};
-use record::{ByteSize, CONGESTION, PRESETS, mib};
+use record::{ByteSize, CONGESTION, NetworkSpec, PRESETS, RelayKind, mib};
 
 use super::{Arguments, goodputs, summary};
 use crate::study::Table;
@@ -64,8 +67,9 @@ fn matrices() -> String {
             let window = window(rate, network.rtt);
             let size = ByteSize(((rate * BODY_S) as u64 / divisor / bodies).next_power_of_two());
             let matrix = |protocols: &str, axis: &str| {
-                let case =
-                    format!("protocol = {protocols}\nnetwork = \"{name}\"\ncongestion = \"{congestion}\"\n");
+                let case = format!(
+                    "protocol = {protocols}\nnetwork = \"{name},relay=packets\"\ncongestion = \"{congestion}\"\n"
+                );
                 format!("\n[[matrix]]\n{case}size = \"{size}\"\n{axis} = {bodies}\n{window}")
             };
             text += &matrix("[\"h1\"]", "connections");
@@ -108,8 +112,9 @@ fn table(analysis: &Analysis<'_>) -> Table {
 
 fn cells(row: &Row<'_>) -> Vec<String> {
     let case = &row.case;
-    let of = |(name, network): &(&'static str, _)| (Some(*network) == case.network).then_some(*name);
-    let name = PRESETS.iter().find_map(of).unwrap_or("-");
+    let relayed = |network: NetworkSpec| NetworkSpec { relay: RelayKind::Packets, ..network };
+    let is_meant = |(_, network): &&(_, NetworkSpec)| Some(relayed(*network)) == case.network;
+    let name = PRESETS.iter().find(is_meant).map_or("-", |(name, _)| *name);
     let goodputs = goodputs(row.records.iter().copied());
     let rate = case.network.and_then(|network| network.rate).map(|rate| rate.bytes_per_s() * 8.0 / 1e6);
     let share =
@@ -144,7 +149,7 @@ mod tests {
         let text = matrices();
         let lossy = PRESETS.iter().filter(|(_, network)| network.needs_packets()).count();
         assert_eq!(text.matches("[[matrix]]").count(), (PRESETS.len() + lossy) * 4);
-        let wan = "network = \"wan\"\ncongestion = \"cubic\"\nsize = ";
+        let wan = "network = \"wan,relay=packets\"\ncongestion = \"cubic\"\nsize = ";
         assert!(text.contains(&format!("{wan}\"128MiB\"\nstreams = 1\n")), "{text}");
         assert!(text.contains(&format!("{wan}\"16MiB\"\nconnections = 8\n")), "{text}");
     }
