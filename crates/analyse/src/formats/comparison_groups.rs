@@ -48,7 +48,7 @@ impl Group {
             ],
             Self::Unclear => [
                 "Unclear",
-                "No change was found, and one for the worse by the threshold is ruled out or would have been found.",
+                "No change reaches the threshold for certain. One for the worse that does is ruled out, or would have been found.",
             ],
             Self::Same => ["Same", "The whole interval lies within the threshold."],
             Self::NotJudged => {

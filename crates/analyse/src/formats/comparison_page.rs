@@ -77,7 +77,8 @@ fn head(comparison: &Comparison, rows: &[ChangeRow<'_>], base: &str, candidate: 
     let mut text = format!(
         "<header>\n<h1>longhaul compare</h1>\n<p class=\"outcome {kind}\"><span aria-hidden=\"true\">{symbol}</span> {sentence}</p>\n\
          <ul class=\"facts\"><li>base: {}</li><li>candidate: {}</li><li>{} figures of {} cases</li></ul>\n\
-         <dl class=\"tiles\">\n{}</dl>\n",
+         <dl class=\"tiles\">\n{}</dl>\n\
+         <p>A change is estimated from all pairs of rounds, so it may differ from the ratio of the medians beside it.</p>\n",
         escaped(base),
         escaped(candidate),
         rows.len(),
@@ -127,7 +128,7 @@ fn failures(comparison: &Comparison) -> String {
 const SCROLLING: &str = "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"Table\">";
 
 fn table(rows: &[&ChangeRow<'_>], scale: f64) -> String {
-    let mut text = format!("{SCROLLING}<table>\n<thead><tr>");
+    let mut text = format!("{SCROLLING}<table class=\"changes\">\n<thead><tr>");
     let [figure, change, further @ ..] = ChangeRow::HEADS;
     // The picture of the interval has no heading.
     for head in ["case", figure, change, ""].into_iter().chain(further) {
@@ -139,10 +140,13 @@ fn table(rows: &[&ChangeRow<'_>], scale: f64) -> String {
 }
 
 fn line(row: &ChangeRow<'_>, scale: f64) -> String {
-    let [figure, change, further @ ..] = row.cells();
-    let picture = picture(row.change, row.threshold, scale);
-    let cells: String =
-        [figure, change, picture].iter().chain(&further).map(|cell| format!("<td>{cell}</td>")).collect();
+    let mut cells = ChangeRow::HEADS.into_iter().zip(row.cells()).map(|(head, cell)| {
+        // A narrow page shows each cell on a line of its own, with its heading.
+        format!("<td data-head=\"{head}\">{cell}</td>")
+    });
+    let first: String = cells.by_ref().take(2).collect();
+    let picture = format!("<td>{}</td>", picture(row.change, row.threshold, scale));
+    let cells: String = [first, picture].into_iter().chain(cells).collect();
     format!("<tr><th scope=\"row\">{}</th>{cells}</tr>\n", escaped(&row.case.name))
 }
 

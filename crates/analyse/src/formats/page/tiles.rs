@@ -112,7 +112,8 @@ fn of_contest(contest: &Contest, scope: &str) -> Tile {
             let figures: Vec<String> = leaders
                 .iter()
                 .map(|leader| {
-                    format!("{} {} {}", leader.protocol, rate(leader.goodput.median), figure(leader))
+                    let median = rate(leader.goodput.median);
+                    format!("{} {median} MiB/s {}", leader.protocol, figure(leader))
                 })
                 .collect();
             let why = if leaders.iter().all(|leader| leader.goodput.interval.is_some()) {
@@ -149,11 +150,15 @@ fn of_chunks(speed: &SpeedAnswer, scope: &str) -> Option<Tile> {
     groups.sort_by_key(|group| (group.0.is_none(), group.0));
     let text = |chunk: Option<ByteSize>| chunk.map_or_else(|| "unclear".to_owned(), spaced);
     let known: Vec<ByteSize> = groups.iter().filter_map(|group| group.0).collect();
-    let answer = match known.as_slice() {
-        [] if groups.is_empty() => return None,
-        [] => "unclear".to_owned(),
-        [chunk] => spaced(*chunk),
-        [first, .., last] => format!("{} to {}", spaced(*first), spaced(*last)),
+    let sizes = match known.as_slice() {
+        [] => None,
+        [chunk] => Some(spaced(*chunk)),
+        [first, .., last] => Some(format!("{} to {}", spaced(*first), spaced(*last))),
+    };
+    let answer = match (sizes, groups.last()?.0) {
+        (None, _) => "unclear".to_owned(),
+        (Some(sizes), Some(_)) => sizes,
+        (Some(sizes), None) => format!("{sizes} or unclear"),
     };
     let each: Vec<String> =
         groups.iter().map(|(chunk, names)| format!("{} for {}", text(*chunk), names.join(", "))).collect();
