@@ -94,9 +94,9 @@ function head() {
       ` ${data.verdict.text}`,
     ),
     machinesNote(),
-    facts(),
     tiles(),
     list("Warnings", data.warnings, data.warnings.length),
+    facts(),
     list("Findings", data.findings),
     list("Notes", [...(data.proof?.absorbed ?? []), ...data.notes]),
   ];
