@@ -350,7 +350,7 @@ mod tests {
         );
         assert_eq!(
             answer.fastest_line().unwrap(),
-            "Fastest, MiB/s: TCP h2c 60 ±1 % at 1MiB; TLS h2 or h1 30 ±1 % at 64KiB; QUIC h3 8 ±4 % at 64KiB"
+            "Fastest, MiB/s: TCP h2c 60.0 ±1 % at 1MiB; TLS h2 or h1 30.1 ±1 % at 64KiB; QUIC h3 8.00 ±4 % at 64KiB"
         );
     }
 
@@ -363,7 +363,7 @@ mod tests {
         assert_eq!(answer.contests[0].leaders.len(), 2);
         assert_eq!(
             answer.fastest_line().unwrap(),
-            "Fastest at 64KiB, MiB/s: TCP h1c or h2c 50 (too few rounds for intervals)"
+            "Fastest at 64KiB, MiB/s: TCP h1c or h2c 50.5 (too few rounds for intervals)"
         );
     }
 
