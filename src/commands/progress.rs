@@ -114,7 +114,7 @@ mod tests {
         let second = Duration::from_secs(1);
         assert_eq!(
             line(heartbeat, Some(ByteSize(1 << 30)), rate, 4 * second),
-            " 25 %  256.0 of 1024.0 MiB  64 MiB/s  4 s, 12 s left  RSS 9.0 MiB"
+            " 25 %  256.0 of 1024.0 MiB  64.0 MiB/s  4 s, 12 s left  RSS 9.0 MiB"
         );
         assert_eq!(line(heartbeat, None, None, second), "256.0 MiB  - MiB/s  1 s  RSS 9.0 MiB");
     }
