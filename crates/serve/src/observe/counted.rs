@@ -3,7 +3,7 @@
 use std::{
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use bytes::Bytes;
@@ -25,7 +25,8 @@ pub(super) enum Direction {
 
 /// A body whose bytes are counted for its exchange. The exchange lasts at least as long as the body.
 ///
-/// While the body is under way, its exchange has counted all but the last [`STEP`] bytes.
+/// While the body moves, its exchange has counted all but the last [`STEP`] bytes, and all bytes while the body waits for its
+/// sender.
 pub(super) struct Counted {
     body: Body,
     exchange: Arc<Exchange>,
@@ -47,7 +48,9 @@ impl Counted {
     }
 
     fn count(&mut self) {
-        self.exchange.count(self.direction, std::mem::take(&mut self.uncounted));
+        if self.uncounted > 0 {
+            self.exchange.count(self.direction, std::mem::take(&mut self.uncounted));
+        }
     }
 }
 
@@ -59,7 +62,10 @@ impl http_body::Body for Counted {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) else {
+            self.count();
+            return Poll::Pending;
+        };
         match &frame {
             Some(Ok(frame)) => {
                 if let Some(data) = frame.data_ref() {
@@ -99,7 +105,7 @@ impl Drop for Counted {
 mod tests {
     use std::sync::atomic::Ordering::Relaxed;
 
-    use futures_util::{StreamExt as _, stream};
+    use futures_util::{FutureExt as _, StreamExt as _, stream};
     use http_body_util::{BodyExt as _, StreamBody};
 
     use super::*;
@@ -123,6 +129,15 @@ mod tests {
             drop(body);
             assert_eq!(served.received.load(Relaxed), at_the_end, "{read}");
         }
+        let served = Arc::new(Served::default());
+        let id = RequestIds::new().next();
+        let exchange = Exchange::new(id, counters.clone(), served.clone(), None);
+        let waiting = stream::iter([Ok(Frame::data(Bytes::from_static(b"abc")))]).chain(stream::pending());
+        let waiting = StreamBody::new(waiting).boxed_unsync();
+        let mut body = Counted::new(waiting, Arc::new(exchange), Direction::Received);
+        body.frame().await.unwrap().unwrap();
+        assert!(body.frame().now_or_never().is_none());
+        assert_eq!(served.received.load(Relaxed), 3, "a body that waits is counted");
         let served = Arc::new(Served::default());
         let exchange = Exchange::new(RequestIds::new().next(), counters, served.clone(), None);
         let mut body = Counted::new(pieces(), Arc::new(exchange), Direction::Sent);
