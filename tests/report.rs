@@ -82,9 +82,9 @@ fn a_browser_finds_nothing_wrong_with_the_page_of_a_sweep() {
 
     // The check must notice a matrix with other figures.
     let whole = fs::read_to_string(&page).unwrap();
-    let honest = "text: (rate) => whole(toMib(rate)),";
+    let honest = "text: (rate) => threeDigits(toMib(rate)),";
     assert!(whole.contains(honest));
-    fs::write(&page, whole.replacen(honest, "text: (rate) => whole(toMib(2 * rate)),", 1)).unwrap();
+    fs::write(&page, whole.replacen(honest, "text: (rate) => threeDigits(toMib(2 * rate)),", 1)).unwrap();
     let checked = browse(&peers, &page, "broken-sweep");
     assert!(text(&checked.stderr).contains("the matrix has "), "{}", text(&checked.stderr));
 }
