@@ -11,8 +11,9 @@ use crate::{Stamp, histogram::Times};
 /// The first number is the offset, in a unit that is the same at both ends. The second number is the time.
 pub type Mark = (u64, u64);
 
-/// The marks of one body, at most 4,096, or the part of several bodies of as many. Whenever the trace is full, it drops every second mark and doubles the
-/// distance between further marks. Two traces of bodies of the same length have the same offsets.
+/// The marks of one body: at most 4,096, or with several bodies an equal share of them. Whenever the trace is full, it
+/// drops every second mark and doubles the distance between further marks. Two traces of bodies of the same length have
+/// the same offsets.
 #[derive(Debug)]
 pub(crate) struct Trace {
     stride: u64,

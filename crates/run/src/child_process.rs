@@ -48,7 +48,7 @@ pub(crate) enum ChildError {
     /// The process has ended, or closed its output.
     #[error("died ({status}){reason}")]
     Died {
-        /// How the process ended.
+        /// The exit code or signal of the process, or the fact that it only closed its output.
         status: String,
         /// The last line of its standard error after a colon; empty if it wrote none.
         reason: String,

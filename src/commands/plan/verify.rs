@@ -10,7 +10,7 @@ use record::{
 };
 use run::{
     Executor as _, ProcessExecutor, Settings, Unobserved,
-    path_plan::{Path, ProtocolPlan, Setting},
+    path_plan::{DATA_FRAME, Path, ProtocolPlan, Setting},
 };
 
 use crate::output::print;
@@ -20,10 +20,6 @@ const RUNS: usize = 3;
 
 /// The seconds that a body takes at the planned goodput: long enough that the opening of windows does not count.
 const BODY_S: f64 = 5.0;
-
-/// The bytes of a chunk, and therefore of a DATA frame: the largest that every peer admits (RFC 9113 section 6.5.2), as
-/// in the plan.
-const FRAME: u64 = 16 << 10;
 
 /// The largest difference between a median and the plan, as a share of the plan.
 const TOLERANCE: f64 = 0.1;
@@ -83,6 +79,7 @@ fn case(protocol: &'static str, setting: &Setting, network: NetworkSpec) -> anyh
     case.network = Some(NetworkSpec { queue, ..network });
     case.body = ByteSize((setting.goodput_bytes_per_s * BODY_S) as u64);
     case.sink = SinkKind::Discard;
-    case.chunk = ChunkSize::try_from(FRAME)?;
+    // A plan counts windows in frames of this size.
+    case.chunk = ChunkSize::try_from(DATA_FRAME)?;
     Ok(case)
 }

@@ -5,11 +5,12 @@
 
 use std::process::ExitCode;
 
-use super::{Arguments, summary};
-use crate::study::{RecordFile, Table};
 use analyse::share_above;
 use anyhow::Result;
 use record::{ByteSize, Latency, Record};
+
+use super::{Arguments, summary};
+use crate::study::{RecordFile, Table};
 
 /// The default number of rounds, the fewest with an interval.
 const ROUNDS: u32 = 6;

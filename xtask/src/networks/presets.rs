@@ -60,10 +60,9 @@ fn matrices() -> String {
         let rate = network.rate.map_or(1e9, |rate| rate.bytes_per_s());
         let is_lossy = network.needs_packets();
         let divisor = if is_lossy { LOSSY[usize::from(network.loss_per_million >= MUCH_LOSS)] } else { 1 };
-        for (bodies, congestion) in BODIES.iter().flat_map(|bodies| CONTROLLERS.map(|name| (*bodies, name))) {
-            if congestion != CONTROLLERS[0] && !is_lossy {
-                continue;
-            }
+        let controllers = if is_lossy { &CONTROLLERS[..] } else { &CONTROLLERS[..1] };
+        let runs = BODIES.iter().flat_map(|bodies| controllers.iter().map(move |name| (*bodies, *name)));
+        for (bodies, congestion) in runs {
             let window = window(rate, network.rtt);
             let size = ByteSize(((rate * BODY_S) as u64 / divisor / bodies).next_power_of_two());
             let matrix = |protocols: &str, axis: &str| {

@@ -35,7 +35,7 @@ impl Path {
 }
 
 /// The renewal of a window: a receiver tells the sender of new credit once a share of the window has been consumed, in whole
-/// pieces. The window therefore circulates in parts, and what is over is a part that the receiver holds back.
+/// pieces. The window therefore circulates in parts. The rest of a window, less than a part, waits at the receiver.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Renewal {
     /// The reciprocal of the share that is consumed before new credit is sent; 0 if every byte has its credit at once.
@@ -45,7 +45,7 @@ pub(super) struct Renewal {
 }
 
 /// The bytes of a DATA frame: the most that every peer admits (SETTINGS_MAX_FRAME_SIZE, RFC 9113 section 6.5.2).
-const DATA_FRAME: u64 = 16_384;
+pub const DATA_FRAME: u64 = 16_384;
 
 /// The bytes of a body in a datagram of QUIC: between the 1200 that every path carries (RFC 9000 section 14.1) and the 1452 of
 /// an Ethernet frame over IPv6 (quinn-proto's config/transport.rs), so that eight are a whole number of KiB.
@@ -90,8 +90,8 @@ impl Renewal {
     }
 
     /// Returns the goodput with a window, in bytes per second. The credit of a part comes back a round trip after its last byte
-    /// has left. Of the part that is over, `rest` bytes leave before, so that each further part waits for the credit of the
-    /// last byte that its credit lacks.
+    /// has left. The rest of the window carries the first `rest` bytes of the next part, so that only `part - rest` bytes of it
+    /// wait for that credit.
     pub(super) fn goodput(self, path: Path, window: u64) -> f64 {
         let (rate, rtt) = (path.bytes_per_s(), path.rtt().as_secs_f64());
         let part = self.part(window);

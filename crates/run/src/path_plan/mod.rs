@@ -13,7 +13,7 @@ use record::{
 use serde::Serialize;
 
 use law::Renewal;
-pub use law::{Path, admitted_goodput};
+pub use law::{DATA_FRAME, Path, admitted_goodput};
 pub use lines::{SettingLine, setting_lines};
 
 use crate::Budget;
