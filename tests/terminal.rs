@@ -82,7 +82,9 @@ fn an_interval_has_a_line_of_its_own_on_stderr() {
     assert!(lines.len() >= 2 && lines[0].starts_with("[1/1]   0.00 to "), "{told}");
     let moved: f64 =
         lines.iter().map(|line| line.split_whitespace().nth(5).unwrap().parse::<f64>().unwrap()).sum();
-    assert!((1.0..=16.0).contains(&moved), "{moved} MiB: {told}");
+    // Each line is rounded to a tenth of a MiB.
+    let most = 16.0 + 0.05 * lines.len() as f64;
+    assert!((1.0..=most).contains(&moved), "{moved} MiB: {told}");
     assert!(!text(&output.stdout).contains(" to "), "{}", text(&output.stdout));
 }
 
