@@ -30,11 +30,11 @@ pub(crate) struct Arguments {
     whole: bool,
 }
 
-/// The records of the pages: a name, and a folder of results.
-const REPORTS: [(&str, &str); 3] = [
-    ("bench", "results/2026-11-28-2-cores/default"),
-    ("sweep", "results/2026-11-26-epyc-2-cores/sweep"),
-    ("prove", "results/2026-11-28-2-cores/prove"),
+/// The records of the pages: a name, a folder of results, and a title.
+const REPORTS: [(&str, &str, &str); 3] = [
+    ("bench", "results/2026-11-28-2-cores/default", "longhaul bench"),
+    ("sweep", "results/2026-11-26-epyc-2-cores/sweep", "longhaul bench: chunks from 1 KiB to 16 MiB"),
+    ("prove", "results/2026-11-28-2-cores/prove", "longhaul prove"),
 ];
 
 /// The two sets of records of the comparison.
@@ -55,12 +55,13 @@ const SAMPLED: i32 = 10;
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let folder = tempfile::tempdir()?;
     let mut pages = Vec::new();
-    for (name, records) in REPORTS {
-        pages.push((name, report(&arguments.program, name, Path::new(records), folder.path())?));
+    for (name, records, title) in REPORTS {
+        pages.push((name, report(&arguments.program, title, Path::new(records), &folder.path().join(name))?));
     }
     let early = folder.path().join("early.jsonl");
     interrupt(Path::new(REPORTS[0].1), &early)?;
-    pages.push(("interrupted", report(&arguments.program, "interrupted", &early, folder.path())?));
+    let interrupted = report(&arguments.program, REPORTS[0].2, &early, &folder.path().join("interrupted"))?;
+    pages.push(("interrupted", interrupted));
     let compared = folder.path().join("compare");
     longhaul(&arguments.program, &["compare", COMPARED[0], COMPARED[1], "-o"], &compared)?;
     pages.push(("compare", compared.join("compare.html")));
@@ -78,12 +79,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Makes the page of records, and returns its path.
-fn report(program: &Path, name: &str, records: &Path, folder: &Path) -> Result<PathBuf> {
-    let (to, records) = (folder.join(name), records.to_str().context("a path that is no text")?);
-    let command = if name == "prove" { "longhaul prove" } else { "longhaul bench" };
-    longhaul(program, &["report", records, "--title", command, "--format", "html", "-o"], &to)?;
-    Ok(to.join("report.html"))
+/// Makes the page of records in a new folder, and returns its path.
+fn report(program: &Path, title: &str, records: &Path, folder: &Path) -> Result<PathBuf> {
+    let records = records.to_str().context("a path that is no text")?;
+    longhaul(program, &["report", records, "--title", title, "--format", "html", "-o"], folder)?;
+    Ok(folder.join("report.html"))
 }
 
 fn longhaul(program: &Path, arguments: &[&str], last: &Path) -> Result<()> {

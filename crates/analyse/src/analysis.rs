@@ -117,7 +117,7 @@ impl<'a> Analysis<'a> {
     fn conclusion(&self) -> String {
         let is_good = self.verdict() == Verdict::Good && !self.rows.is_empty();
         let conclusion = match &self.proof {
-            Some(proof) => Some(proof.sentence().to_owned()),
+            Some(proof) => Some(proof.sentence()),
             None => is_good.then(|| self.well()),
         };
         let found = (!self.findings.is_empty()).then(|| self.count());

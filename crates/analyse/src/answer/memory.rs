@@ -74,9 +74,7 @@ impl MemoryEvidence {
                     .iter()
                     .filter_map(|judgement| Some(judgement.bound()?.0))
                     .max_by(f64::total_cmp),
-                largest: ByteSize(
-                    proof.judgements.iter().map(|judgement| judgement.series.largest()).max().unwrap_or(0),
-                ),
+                largest: proof.largest().unwrap_or(ByteSize(0)),
                 has_controls: !proof.is_without_controls(),
             },
             Verdict::MemoryOver => Self::Refuted,

@@ -5,7 +5,7 @@ use crate::{Change, MetricChange};
 /// The size of a picture of an interval, in pixels.
 const PICTURE: (f64, f64) = (200.0, 18.0);
 
-/// The largest change that pictures show: a factor of two. Longer intervals are cut off.
+/// The largest change that pictures show: a factor of two. Longer intervals are cut off, with an arrow at the edge.
 const LARGEST: f64 = std::f64::consts::LN_2;
 
 /// Returns the change at the edges of all pictures, as a logarithm.
@@ -30,7 +30,16 @@ pub(super) fn picture(change: &MetricChange, threshold: f64, scale: f64) -> Stri
     let (estimate, class) = (place(change.ratio.estimate), class(change.change));
     let interval = change.ratio.interval.map_or_else(String::new, |interval| {
         let (low, high) = (place(interval.low), place(interval.high));
-        format!("<path class=\"{class}\" d=\"M{low:.1} {middle}H{high:.1}\"/>")
+        let arrows = [
+            (interval.low.ln() < -scale).then_some("M1 9l6-4v8Z"),
+            (interval.high.ln() > scale).then_some("M199 9l-6-4v8Z"),
+        ];
+        let arrows: String = arrows
+            .into_iter()
+            .flatten()
+            .map(|outline| format!("<path class=\"cut {class}\" d=\"{outline}\"/>"))
+            .collect();
+        format!("<path class=\"{class}\" d=\"M{low:.1} {middle}H{high:.1}\"/>{arrows}")
     });
     format!(
         "<svg class=\"change\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" aria-hidden=\"true\">\
@@ -46,5 +55,28 @@ fn class(change: Change) -> &'static str {
         Change::Worse => "worse",
         Change::Better => "better",
         Change::Same | Change::Unclear | Change::Incomparable => "neither",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use stats::Interval;
+
+    use super::*;
+    use crate::{
+        Comparison, Thresholds,
+        tests::{STEADY, runs},
+    };
+
+    #[test]
+    fn an_interval_beyond_the_edge_of_its_picture_ends_in_an_arrow() {
+        let comparison = Comparison::of(&runs("h2", &STEADY), &runs("h2", &STEADY), &Thresholds::default());
+        let mut change = comparison.cases[0].changes[0].clone();
+        let arrows = |change: &MetricChange| picture(change, 0.05, 0.5_f64).matches("class=\"cut ").count();
+        let mut among = |low, high| {
+            change.ratio.interval = Some(Interval { low, high });
+            arrows(&change)
+        };
+        assert_eq!([among(0.7, 1.6), among(0.5, 1.6), among(0.5, 2.0)], [0, 1, 2]);
     }
 }

@@ -251,7 +251,9 @@ pub(super) fn absorption(series: &Absorption) -> String {
         .most()
         .map_or_else(|| "unknown".to_owned(), |bytes| format!("{:.1} MiB", rounded_up(mib(bytes))));
     let conclusion = match series.constancy {
-        Constancy::Constant => format!("CONSTANT: at most {most}, whatever the size of the body"),
+        Constancy::Constant => {
+            format!("CONSTANT: at most {most} of bodies up to {}", ByteSize(series.largest()))
+        }
         _ if series.is_spooled => format!("SPOOLED: up to {most}{slope}, which its memory does not hold"),
         Constancy::Growing | Constancy::GrowingSlowly => format!("GROWING: up to {most}{slope}"),
         Constancy::Inconclusive if series.unknown > 0 => {

@@ -77,8 +77,13 @@ impl Absorption {
     /// empty body, so that the bytes cannot grow by much up to there, however far the buffers of the kernel differ: with
     /// the limits of Linux (tcp(7), tcp_rmem and tcp_wmem) those around a proxy hold from 4 MiB to 72 MiB.
     fn is_share_small(&self) -> bool {
-        let largest = self.runs.iter().map(|run| run.0).max().unwrap_or(0);
+        let largest = self.largest();
         self.runs.iter().filter(|run| run.0 == largest).all(|run| run.1 <= standstill::bound(largest))
+    }
+
+    /// Returns the size of the largest body, in bytes; 0 without a successful run.
+    pub fn largest(&self) -> u64 {
+        self.runs.iter().map(|run| run.0).max().unwrap_or(0)
     }
 
     /// Returns the most absorbed bytes of any run; `None` without a successful run.

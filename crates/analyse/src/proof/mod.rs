@@ -14,7 +14,7 @@ mod series;
 mod simulation;
 mod standstill;
 
-use record::{End, Record};
+use record::{ByteSize, End, Record};
 use serde::Serialize;
 
 use crate::{Verdict, series::is_control};
@@ -87,18 +87,31 @@ impl Proof {
         self.controls.is_empty() && !self.lacks_controls && !of_program && self.absorptions.is_empty()
     }
 
+    /// Returns the size of the largest body, in bytes; `None` without a run.
+    pub fn largest(&self) -> Option<ByteSize> {
+        let of_ends = self.judgements.iter().map(|judgement| judgement.series.largest());
+        let absorbed = self.absorptions.iter().map(Absorption::largest);
+        of_ends.chain(absorbed).max().filter(|largest| *largest > 0).map(ByteSize)
+    }
+
     /// Returns the verdict of the proof as a sentence.
-    pub fn sentence(&self) -> &'static str {
+    pub fn sentence(&self) -> String {
+        let unclear = "Whether memory stays constant is not clear";
         match self.verdict() {
-            Verdict::Good if self.is_without_controls() => {
-                "Memory stays constant, whatever the size of the body; no controls ran, which show that growth is noticed."
+            Verdict::Good => {
+                let bodies = self
+                    .largest()
+                    .map_or_else(String::new, |largest| format!(" with bodies up to {largest}"));
+                let controls = if self.is_without_controls() {
+                    "; no controls ran, which show that growth is noticed"
+                } else {
+                    ""
+                };
+                format!("Memory stays constant{bodies}{controls}.")
             }
-            Verdict::Good => "Memory stays constant, whatever the size of the body.",
-            Verdict::MemoryOver => "Memory grows with the body, or exceeds its budget.",
-            _ if self.lacks_controls => {
-                "Whether memory stays constant is not clear: the controls were not run."
-            }
-            _ => "Whether memory stays constant is not clear.",
+            Verdict::MemoryOver => "Memory grows with the body, or exceeds its budget.".to_owned(),
+            _ if self.lacks_controls => format!("{unclear}: the controls were not run."),
+            _ => format!("{unclear}."),
         }
     }
 }
@@ -179,6 +192,6 @@ mod tests {
         assert!(without.sentence().ends_with("no controls ran, which show that growth is noticed."));
         let controls = vec![judgement(Constancy::Growing, 1 << 30)];
         let with = Proof { lacks_controls: false, controls, ..proof };
-        assert_eq!(with.sentence(), "Memory stays constant, whatever the size of the body.");
+        assert_eq!(with.sentence(), "Memory stays constant with bodies up to 1GiB.");
     }
 }

@@ -3,7 +3,7 @@
 /** Slopes in KiB per GiB at which the axis has marks. */
 const SLOPE_MARKS = [-1e4, -1000, -100, -10, -1, 0, 1, 10, 100, 1000, 1e4, 1e5, 1e6];
 
-const FINE_SLOPE_MARKS = new Set([-1, 1, 1000, 1e5]);
+const FINE_SLOPE_MARKS = new Set([-10, -1, 1, 10, 1000, 1e5]);
 
 /** The place of a slope on an axis that is linear within one KiB per GiB around zero, and logarithmic beyond. */
 const placeOf = (slope) => Math.sign(slope) * Math.log10(1 + Math.abs(slope));
@@ -61,7 +61,7 @@ function slopeAxis(ends, isNarrow) {
 function limitLine(limit) {
   const line = comparedLine("xAxis", placeOf(limit));
   const lineStyle = { color: colourOf("max"), type: [6, 4], width: 1.5 };
-  const label = { show: true, position: "start", formatter: `limit ${whole(limit)}`, ...labelStyle() };
+  const label = { show: true, position: "insideStartTop", formatter: `limit ${whole(limit)}`, ...labelStyle() };
   return { ...line, id: `${BESIDE}limit ${limit}`, markLine: { ...line.markLine, lineStyle, label } };
 }
 
@@ -111,8 +111,10 @@ function proofOption(proof, names, ends, chartWidth) {
     );
   };
   const limits = distinct(ends.map(({ limit }) => limit));
+  const axis = slopeAxis(ends, isNarrow);
   const option = chartOption(tip, {
-    xAxis: slopeAxis(ends, isNarrow),
+    // A long chart needs its scale above the rows, too.
+    xAxis: [axis, { ...axis, position: "top", name: "", splitLine: { show: false } }],
     yAxis: {
       type: "value",
       inverse: true,
@@ -137,7 +139,7 @@ function proofOption(proof, names, ends, chartWidth) {
       { ...comparedLine("xAxis", 0), id: `${BESIDE}zero` },
     ],
   });
-  option.grid = { ...option.grid, top: 24 };
+  option.grid = { ...option.grid, top: 20 };
   option.tooltip = { ...option.tooltip, trigger: "item", formatter: (params) => tip([params]) };
   return option;
 }

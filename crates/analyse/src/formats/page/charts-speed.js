@@ -16,6 +16,10 @@ function linesByChunk(cases, value) {
 
 const CEILINGS = new Set(data.protocols.filter(({ is_ceiling }) => is_ceiling).map(({ name }) => name));
 
+/** The text at the end of a line; a ceiling that a row exceeds is no limit. */
+const endText = (protocol) =>
+  data.protocols.some(({ name, is_exceeded }) => name === protocol && is_exceeded) ? `${protocol} (exceeded)` : protocol;
+
 /** The most pixels between the points of two lines at one chunk size, so that their ranges do not hide each other. */
 const DODGE = 5;
 
@@ -54,7 +58,7 @@ function byChunkView(cases, figure) {
 function lineDrawing(chunks, lines, ceilings, figure) {
   const amountOf = (point) => (point ? figure.amount(figure.value(point)) : null);
   const shown = [...lines, ...ceilings];
-  const names = shown.map(({ protocol }) => protocol);
+  const names = shown.map(({ protocol }) => endText(protocol));
   const pad = (DODGE * lines.length) / 2 + 4;
   const xOf = (line, chunk, chartWidth) => {
     const pixels = (line - (lines.length - 1) / 2) * dodgeOf(chunks, lines.length, chartWidth);
@@ -72,29 +76,32 @@ function lineDrawing(chunks, lines, ceilings, figure) {
       { heads: figure.heads },
     );
   };
-  const series = ({ protocol, points }, line, chartWidth) => [
-    lineSeries(
-      protocol,
-      points.map((point, at) => [xOf(line, chunks[at], chartWidth), amountOf(point)]),
-    ),
-    rangeSeries(
-      protocol,
-      points.map((point, at) => point && uprightOf(figure, point, xOf(line, chunks[at], chartWidth))),
-    ),
-  ];
+  const axis = () => figure.axis(shown.flatMap(({ points }) => points.filter(Boolean)));
+  const series = ({ protocol, points }, line, chartWidth) => {
+    const ranges = points.map((point, at) => point && uprightOf(figure, point, xOf(line, chunks[at], chartWidth)));
+    return [
+      lineSeries(
+        protocol,
+        points.map((point, at) => [xOf(line, chunks[at], chartWidth), amountOf(point)]),
+      ),
+      rangeSeries(protocol, ranges),
+      cutSeries(protocol, ranges, 1, axis()),
+    ];
+  };
   const ceiling = ({ protocol, points: [point] }, chartWidth) =>
     acrossSeries(protocol, edgeOf(chartWidth), amountOf(point));
   return {
     ends: (chartWidth) =>
       shown.map(({ protocol, points }) => ({
         name: protocol,
+        text: endText(protocol),
         at: [edgeOf(chartWidth), amountOf(points.findLast(Boolean))],
       })),
     option: (chartWidth) =>
       chartOption(tip, {
         grid: { ...chartGrid(), right: roomFor(names) },
         xAxis: sizeAxis("chunk size", chunks, chartWidth, pad),
-        yAxis: figure.axis(shown.flatMap(({ points }) => points.filter(Boolean))),
+        yAxis: axis(),
         series: [
           ...lines.flatMap((line, at) => series(line, at, chartWidth)),
           ...ceilings.map((line) => ceiling(line, chartWidth)),
@@ -136,22 +143,24 @@ function rowDrawing(lines, figure) {
   const tip = ([{ dataIndex: at }]) =>
     tipTable(sizeText(points[at].chunk_bytes), [[names[at], ...figure.texts(points[at])]], { heads: figure.heads });
   const label = { show: true, position: "top", distance: 6, fontSize: 12, color: palette().text };
-  const series = (c, at) => [
-    {
-      ...pointSeries(
+  const series = (c, at) => {
+    const ranges = [given(rangeOf(figure.spread(c)), (range) => range.map((value) => [figure.amount(value), at]))];
+    return [
+      {
+        ...pointSeries(
+          names[at],
+          names.map((_, other) => (other === at ? [amountOf(c), at] : ["-", other])),
+        ),
+        label: { ...label, formatter: figure.texts(c)[0] },
+      },
+      rangeSeries(names[at], ranges),
+      cutSeries(names[at], ranges, 0, figure.axis(points)),
+      roundSeries(
         names[at],
-        names.map((_, other) => (other === at ? [amountOf(c), at] : ["-", other])),
+        (figure.rounds?.(c) ?? []).map((value) => [figure.amount(value), at]),
       ),
-      label: { ...label, formatter: figure.texts(c)[0] },
-    },
-    rangeSeries(names[at], [
-      given(rangeOf(figure.spread(c)), (range) => range.map((value) => [figure.amount(value), at])),
-    ]),
-    roundSeries(
-      names[at],
-      (figure.rounds?.(c) ?? []).map((value) => [figure.amount(value), at]),
-    ),
-  ];
+    ];
+  };
   return {
     height: Math.max(160, 70 + ROW_HEIGHT * names.length),
     option: () =>

@@ -66,6 +66,8 @@ struct ProtocolData {
     carrier: String,
     http: Option<String>,
     is_ceiling: bool,
+    /// True of a ceiling that a row exceeds, so that the ceiling is too low.
+    is_exceeded: bool,
     baseline: Option<String>,
     style: Style,
 }
@@ -129,12 +131,19 @@ fn protocols(analysis: &Analysis<'_>) -> Vec<ProtocolData> {
     facts.sort_by(|a, b| a.rank().cmp(&b.rank()));
     facts.dedup_by(|a, b| a.name == b.name);
     let text = |text: &std::borrow::Cow<'static, str>| text.to_string();
+    let exceeded: Vec<&str> = analysis
+        .rows
+        .iter()
+        .filter(|row| row.beats_ceiling().is_some())
+        .filter_map(|row| Some(row.of_ceiling.as_ref()?.baseline.as_ref()))
+        .collect();
     let styles = palette::styles(&facts);
     let protocol = |(facts, style): (&ProtocolFacts, Style)| ProtocolData {
         name: text(&facts.name),
         carrier: text(&facts.carrier),
         http: facts.http.as_ref().map(text),
         is_ceiling: facts.is_ceiling(),
+        is_exceeded: exceeded.contains(&&*facts.name),
         baseline: facts.baseline.as_ref().map(text),
         style,
     };

@@ -22,14 +22,14 @@ function movedApart(wanted, distance, top, bottom) {
   return places;
 }
 
-/** Adds the names of lines to a drawn chart. `ends` are `{ name, at }` with the point at the right edge. */
+/** Adds the names of lines to a drawn chart. `ends` are `{ name, text, at }` with the point at the right edge. */
 function labelEnds(chart, ends) {
   const axes = { xAxisIndex: 0, yAxisIndex: 0 };
   const wanted = ends.map(({ at }) => chart.convertToPixel(axes, at)[1]);
   const places = movedApart(wanted, LABEL_HEIGHT, LABEL_HEIGHT / 2, chart.getHeight() - 3 * LABEL_HEIGHT);
-  const data = ends.map(({ name, at }, i) => ({
+  const data = ends.map(({ name, text, at }, i) => ({
     value: at,
-    label: { formatter: name, color: colourOf(name), offset: [0, places[i] - wanted[i]] },
+    label: { formatter: text, color: colourOf(name), offset: [0, places[i] - wanted[i]] },
   }));
   const series = {
     type: "scatter",

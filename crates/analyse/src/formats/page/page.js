@@ -41,7 +41,8 @@ function tiles() {
       el("dt", {}, title),
       el("dd", {}, el("strong", {}, answer), el("p", {}, detail, command && " ", command && el("code", {}, command))),
     );
-  const attributes = { class: "tiles", "aria-label": "The answer in brief" };
+  // Those of two directions stand in rows of four.
+  const attributes = { class: data.tiles.length > 5 ? "tiles many" : "tiles", "aria-label": "The answer in brief" };
   return data.tiles.length > 0 && el("dl", attributes, data.tiles.map(tile));
 }
 
@@ -139,12 +140,14 @@ function withoutGaps(drawn) {
 
 function charts() {
   const drawn = plans();
-  const grid = el("div", { class: "figures" });
-  for (const plan of withoutGaps(drawn)) addFigure(plan, grid);
+  // The choice of protocols stands before the charts that it applies to.
+  const [first, rest] = ["figures", "figures"].map((name) => el("div", { class: name }));
+  for (const plan of withoutGaps(drawn)) addFigure(plan, plan.id === "proof" ? first : rest);
   const compared = PROTOCOLS.filter((protocol) =>
     drawn.some(({ isByProtocol, cases }) => isByProtocol && cases.some(isOf(protocol))),
   );
-  return drawn.length > 0 && section("charts", "Charts", compared.length > 1 && protocolFilter(compared), grid, packetsNote());
+  const filter = compared.length > 1 && protocolFilter(compared);
+  return drawn.length > 0 && section("charts", "Charts", first, filter, rest, packetsNote());
 }
 
 /** The command, with a button that copies it if the browser allows that. */

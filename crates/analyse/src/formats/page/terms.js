@@ -66,7 +66,7 @@ const TERMS = {
   range: {
     name: "the range",
     meaning:
-      "In brackets, the interval that holds the true median with a confidence of 95 %. Of fewer than six rounds, the least and the most.",
+      "In brackets, the interval that holds the true median with a confidence of 95 %. Of fewer than six rounds, the least and the most. In a chart, an arrow at the edge stands for a range that goes on beyond it.",
   },
   most: {
     name: "of ceiling",

@@ -27,19 +27,19 @@ const protocolStyles = new Map(
 
 /** Styles of everything that is drawn and is not a protocol, by name. */
 const STYLES = {
-  sender: { colour: "blue", symbol: "disc", line: "solid" },
-  receiver: { colour: "orange", symbol: "diamond", line: "solid" },
-  "sender allowance": { colour: "blue", symbol: "none", line: [8, 5] },
-  "receiver allowance": { colour: "orange", symbol: "none", line: [8, 3, 2, 3] },
-  "sender ceiling": { colour: "blue", symbol: "none", line: [2, 3] },
-  "receiver ceiling": { colour: "orange", symbol: "none", line: [2, 6] },
-  "sender RSS": { colour: "blue", symbol: "none", line: "solid" },
-  "receiver RSS": { colour: "orange", symbol: "none", line: [9, 3] },
-  "sender anonymous RSS": { colour: "blue", symbol: "none", line: [2, 3] },
-  "receiver anonymous RSS": { colour: "orange", symbol: "none", line: [2, 6] },
-  "sender goodput": { colour: "indigo", symbol: "none", line: "solid" },
-  "receiver goodput": { colour: "ochre", symbol: "none", line: [9, 3] },
-  control: { colour: "rose", symbol: "wedge" },
+  sender: { colour: "teal", symbol: "disc", line: "solid" },
+  receiver: { colour: "rose", symbol: "diamond", line: "solid" },
+  "sender allowance": { colour: "teal", symbol: "none", line: [8, 5] },
+  "receiver allowance": { colour: "rose", symbol: "none", line: [8, 3, 2, 3] },
+  "sender ceiling": { colour: "teal", symbol: "none", line: [2, 3] },
+  "receiver ceiling": { colour: "rose", symbol: "none", line: [2, 6] },
+  "sender RSS": { colour: "teal", symbol: "none", line: "solid" },
+  "receiver RSS": { colour: "rose", symbol: "none", line: [9, 3] },
+  "sender anonymous RSS": { colour: "teal", symbol: "none", line: [2, 3] },
+  "receiver anonymous RSS": { colour: "rose", symbol: "none", line: [2, 6] },
+  "sender goodput": { colour: "teal", symbol: "none", line: "solid" },
+  "receiver goodput": { colour: "rose", symbol: "none", line: [9, 3] },
+  control: { colour: "ochre", symbol: "wedge" },
   p1: { colour: "purple", symbol: "triangle" },
   p5: { colour: "blue", symbol: "frame" },
   p50: { colour: "ink", symbol: "disc" },
@@ -96,6 +96,36 @@ function rangeSeries(name, ranges, colour = colourOf(name)) {
     itemStyle: { color: colour },
     tooltip: { show: false },
     z: 1,
+  };
+}
+
+/** The rotation of an arrow out of the chart, in degrees: at the low and the high end of each dimension. */
+const ARROWS = [
+  [90, -90],
+  [180, 0],
+];
+
+/** Arrows at the edge of an axis where a range goes on beyond it. `dimension` is that of the axis: 0 for x, 1 for y. */
+function cutSeries(name, ranges, dimension, { min, max }) {
+  const arrow = (point, edge, symbolRotate) => ({ value: Object.assign([...point], { [dimension]: edge }), symbolRotate });
+  const [toLow, toHigh] = ARROWS[dimension];
+  const data = ranges
+    .filter(Boolean)
+    .flatMap(([from, to]) => [
+      min != null && from[dimension] < min && arrow(from, min, toLow),
+      max != null && to[dimension] > max && arrow(to, max, toHigh),
+    ])
+    .filter(Boolean);
+  return {
+    type: "scatter",
+    id: `${BESIDE}cut ${name}`,
+    data,
+    symbol: "triangle",
+    symbolSize: 8,
+    silent: true,
+    clip: false,
+    itemStyle: { color: colourOf(name), opacity: 1 },
+    tooltip: { show: false },
   };
 }
 
