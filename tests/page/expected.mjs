@@ -2,7 +2,7 @@
 
 const ENDS = ["sender", "receiver"];
 const AXES = {
-  setup: (c) => JSON.stringify([c.variant, c.sink, c.connections, c.streams]),
+  setup: (c) => JSON.stringify([c.setup, c.sink, c.connections, c.streams]),
   body: (c) => c.body_bytes,
   chunk: (c) => c.chunk_bytes,
   direction: (c) => c.direction,

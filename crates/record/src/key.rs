@@ -80,8 +80,14 @@ impl CaseKey {
     /// limits.
     #[must_use]
     pub fn without_protocol(&self) -> Self {
+        Self { protocol: None, ..self.without_limits() }
+    }
+
+    /// Returns the identity without the limits of the protocol, as if they were at their defaults.
+    #[must_use]
+    pub fn without_limits(&self) -> Self {
         let axes = self.axes.iter().filter(|axis| !axis.is_limit()).cloned().collect();
-        Self { protocol: None, axes, ..self.clone() }
+        Self { axes, ..self.clone() }
     }
 
     /// Returns the identity without an axis, as if the axis were at its default.

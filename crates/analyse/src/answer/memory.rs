@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use record::{Axis, ByEnd, ByteSize, End, PROTOCOLS, Protocol, mib};
+use record::{Axis, ByEnd, ByteSize, End, LIMITS, PROTOCOLS, Protocol, mib};
 
 use crate::{Analysis, Proof, Row, Verdict};
 
@@ -137,27 +137,36 @@ fn command(rows: &[&Row<'_>]) -> Option<String> {
     Some(command)
 }
 
-/// Returns the flags of limits and load that rows have in common, or that only one of their protocols knows.
+/// Returns the flags of limits and load that all rows have in common to which they apply.
 fn flags(rows: &[&Row<'_>]) -> BTreeMap<String, String> {
-    let mut values: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    let mut add = |flag: &str, value: String| {
-        let known = values.entry(flag.to_owned()).or_default();
-        if !known.contains(&value) {
-            known.push(value);
-        }
-    };
-    for axis in rows.iter().flat_map(|row| &row.key.case.axes) {
-        match axis {
-            Axis::Load { connections, streams } => {
-                add("connections", connections.to_string());
-                add("streams", streams.to_string());
+    let mut flags: BTreeMap<String, String> = BTreeMap::new();
+    for row in rows {
+        for axis in &row.key.case.axes {
+            match axis {
+                Axis::Load { connections, streams } if all_have(rows, axis, |_| true) => {
+                    flags.insert("connections".into(), connections.to_string());
+                    flags.insert("streams".into(), streams.to_string());
+                }
+                Axis::Setting { name, value } if axis.is_limit() && all_have(rows, axis, knows(name)) => {
+                    flags.insert(name.clone(), value.clone());
+                }
+                _ => {}
             }
-            Axis::Setting { name, value } if axis.is_limit() => add(name, value.clone()),
-            Axis::Setting { .. } => {}
         }
     }
-    let single = values.into_iter().filter(|(_, values)| values.len() == 1);
-    single.map(|(flag, values)| (flag, values.concat())).collect()
+    flags
+}
+
+/// Returns whether the rows of all protocols that know an axis have the same value on it.
+fn all_have(rows: &[&Row<'_>], axis: &Axis, knows: impl Fn(&Protocol) -> bool) -> bool {
+    let is_known = |row: &&&Row<'_>| Protocol::by_name(&row.case.protocol).is_some_and(&knows);
+    rows.iter().filter(is_known).all(|row| row.key.case.axes.contains(axis))
+}
+
+/// Returns a function that states whether a limit applies to a protocol. A profile applies to each.
+fn knows(flag: &str) -> impl Fn(&Protocol) -> bool {
+    let limit = LIMITS.iter().find(|limit| limit.flag == flag);
+    move |protocol| limit.is_none_or(|limit| limit.applies_to(protocol))
 }
 
 #[cfg(test)]
@@ -202,7 +211,19 @@ mod tests {
             answer(std::slice::from_ref(&record))
                 .ends_with("longhaul prove --protocol h2 --connections 4 --h2-window 4MiB --streams 1"),
             "{}",
-            answer(&[record])
+            answer(std::slice::from_ref(&record))
+        );
+        let usual = with(run("h2"), |record| record.case.connections = 4);
+        let mixed = [record.clone(), usual, with(run("h1"), |record| record.case.connections = 4)];
+        assert!(
+            answer(&mixed).ends_with("longhaul prove --protocol h1,h2 --connections 4 --streams 1"),
+            "a limit of some rows only: {}",
+            answer(&mixed)
+        );
+        let other = with(run("h1"), |record| record.case.connections = 4);
+        assert!(
+            answer(&[record, other]).ends_with("--connections 4 --h2-window 4MiB --streams 1"),
+            "a limit that one protocol knows"
         );
         let peer = with(run("h2"), |record| record.peer = Some("https://a/".into()));
         assert!(answer(&[peer]).ends_with("; not proven"));

@@ -20,6 +20,8 @@ pub(super) struct CaseData<'a> {
     peer: Option<&'a str>,
     /// The part of the name with the axes that are not at their defaults.
     variant: String,
+    /// The axes that this case has in common with those beside it in a chart; see [`setups`](super::setups::setups).
+    setup: String,
     runs: usize,
     failed: usize,
     verdict: CaseVerdict,
@@ -191,7 +193,7 @@ struct EndData {
 
 impl<'a> CaseData<'a> {
     /// `samples` is the greatest number of samples of a timeline.
-    pub(super) fn of(report: &Report<'a>, row: &'a Row<'a>, samples: usize) -> Self {
+    pub(super) fn of(report: &Report<'a>, row: &'a Row<'a>, setup: String, samples: usize) -> Self {
         let worst = report.analysis.worst_of(row);
         let verdict = match worst {
             Some(kind) => CaseVerdict { kind: CaseVerdictKind::Finding(kind), text: kind.word() },
@@ -204,6 +206,7 @@ impl<'a> CaseData<'a> {
             series: programs::name(row).join(" ").trim_end().to_owned(),
             peer: row.peer_end().and(row.key.peer.as_deref()),
             variant: row.key.case.variant(),
+            setup,
             runs: row.records.len(),
             failed: row.faults.len(),
             verdict,

@@ -138,13 +138,14 @@ function leastRoom(c) {
   return tightest ? c[tightest].room_bytes : null;
 }
 
-/** The identity of a case without protocol, direction, chunk and body, which all cases of a line share. */
-const setupOf = (c) => JSON.stringify([c.variant, c.sink, c.connections, c.streams]);
+/** The identity of a case without protocol, direction, chunk, body and limits of its own, which cases side by side share. */
+const setupOf = (c) => JSON.stringify([c.setup, c.sink, c.connections, c.streams]);
 
 function setupText(setup, all) {
-  const [variant, sink, connections, streams] = JSON.parse(setup);
-  const name = variant || "every axis at its default";
-  const isAmbiguous = all.some((other) => other !== setup && JSON.parse(other)[0] === variant);
+  const [axes, sink, connections, streams] = JSON.parse(setup);
+  const isDefault = data.cases.every((c) => setupOf(c) !== setup || c.variant === "");
+  const name = axes || (isDefault ? "every axis at its default" : "limits of its own, all else at its default");
+  const isAmbiguous = all.some((other) => other !== setup && JSON.parse(other)[0] === axes);
   if (!isAmbiguous) return name;
   return `${name} (sink ${sink}, ${countText(connections, "connection")}, ${countText(streams, "stream")})`;
 }

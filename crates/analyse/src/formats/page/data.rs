@@ -12,6 +12,7 @@ use super::{
     },
     case_data::{CaseData, UntunedData},
     proof_data::ProofData,
+    setups::setups,
     tiles::{Tile, tiles},
     timeline,
 };
@@ -103,7 +104,12 @@ impl<'a> Data<'a> {
             untuned: analysis.untuned.iter().map(UntunedData::of).collect(),
             protocols: protocols(analysis),
             machines: machines(records),
-            cases: analysis.rows.iter().map(|row| CaseData::of(report, row, samples)).collect(),
+            cases: analysis
+                .rows
+                .iter()
+                .zip(setups(&analysis.rows))
+                .map(|(row, setup)| CaseData::of(report, row, setup, samples))
+                .collect(),
             proof: analysis.proof.as_ref().map(ProofData::of),
             palettes: Palettes {
                 light: palette::COLOURS.iter().map(|colour| (colour.name, colour.light)).collect(),

@@ -3,6 +3,7 @@
 mod case_data;
 mod data;
 mod proof_data;
+mod setups;
 mod static_page;
 mod tiles;
 mod timeline;
