@@ -1,17 +1,18 @@
-//! The inaccuracy of the kernel's own figures of resident memory.
+//! The lag of the kernel's own figures of resident memory.
 
 use super::Diagnosis;
 
-/// The pages that each core may count before it adds them to a process's counter, on up to 16 cores
-/// (`percpu_counter_batch`, lib/percpu_counter.c). With more cores, the number is twice the number of cores. This
-/// applies since Linux 6.2.
+/// The pages that each core may count before it adds them to the counter of a process, on up to 16 cores
+/// (`percpu_counter_batch`, lib/percpu_counter.c). With more cores, the number is twice the number of cores. Applies
+/// since Linux 6.2.
 const BATCH: u64 = 32;
 
-/// The pages that each thread may count before it adds them to its process's counter (TASK_RSS_EVENTS_THRESH,
-/// mm/memory.c). This applies before Linux 6.2.
+/// The pages that each thread may count before it adds them to the counter of its process (TASK_RSS_EVENTS_THRESH,
+/// mm/memory.c). Applies before Linux 6.2.
 const THREAD: u64 = 64;
 
-/// Diagnoses the amount by which VmHWM may lag behind. `None` if the kernel version or the number of cores is unknown.
+/// Diagnoses the lag of VmHWM, the kernel's figure of peak RSS. `None` if the kernel version or the number of cores is
+/// unknown.
 #[cfg(target_os = "linux")]
 pub(super) fn diagnosis() -> Option<Diagnosis> {
     use nix::unistd::{SysconfVar, sysconf};

@@ -18,8 +18,8 @@ pub(super) fn profile(build: &Build) -> Diagnosis {
     )
 }
 
-/// Diagnoses the allocator, whose settings in force the build states. They differ from those compiled in if the environment
-/// or a file of jemalloc overrides them, and if the program was built with another allocator.
+/// Diagnoses the allocator, whose settings in force `build` states. Settings differ from those compiled in if the
+/// environment or a file of jemalloc overrides them, or if the program was built with another allocator.
 pub(super) fn allocator(build: &Build, settings: &str) -> Diagnosis {
     let name = "allocator";
     let in_force = build.allocator.as_str();
@@ -41,7 +41,7 @@ pub(super) fn allocator(build: &Build, settings: &str) -> Diagnosis {
     Diagnosis::bad(name, seen, cost, remedy).warning(Affects::All, said, expect)
 }
 
-/// Returns the settings in force that are none of `expected`: "narenas:2 for narenas:1".
+/// Returns the settings in force that are not among `expected`, each with the expected one: "narenas:2 for narenas:1".
 fn differing(in_force: &str, expected: &str) -> String {
     let settings = in_force.rsplit(' ').next().unwrap_or_default().split(',');
     let other = settings.filter(|setting| !expected.split(',').any(|expected| expected == *setting));

@@ -1,4 +1,4 @@
-//! The size of the last-level cache, and of payloads that exceed it.
+//! The size of the last-level cache, and of payloads that exceed the cache.
 
 use std::path::Path;
 
@@ -10,8 +10,8 @@ use super::read;
 const CACHES: &str = "/sys/devices/system/cpu/cpu0/cache";
 
 /// The size of the block of a `cold` payload, in multiples of the last-level cache. At this size, no part of the block
-/// stays in the cache from one pass to the next. At the size of the cache, a part would stay, since caches do not
-/// always evict the least recently used line.
+/// stays in the cache from one pass to the next. A block of the size of the cache would stay in part, since caches do
+/// not always evict the least recently used line.
 const TIMES: u64 = 4;
 
 /// The size of the block if the kernel does not state the size of the cache.
@@ -23,7 +23,7 @@ pub fn cold_block() -> ByteSize {
     cache.map_or(UNKNOWN, |cache| ByteSize(cache.saturating_mul(TIMES).min(PayloadKind::LARGEST_COLD)))
 }
 
-/// Returns the size in bytes of the highest-level cache in a folder of sysfs
+/// Returns the size in bytes of the cache of the highest level among those in a sysfs folder
 /// (Documentation/ABI/testing/sysfs-devices-system-cpu).
 fn last_level_cache(folder: &Path) -> Option<u64> {
     let text = |cache: &Path, file: &str| read(cache.join(file).to_str()?);

@@ -1,5 +1,5 @@
-//! The limits of this process's cgroup, its throttled time, and its processes killed for lack of memory. Supports
-//! cgroup v2, and the controllers of v1.
+//! The limits, throttled time and out-of-memory kills of this process's cgroup. Supports cgroup v2, and the controllers
+//! of v1.
 
 mod enclosure;
 
@@ -11,11 +11,11 @@ use std::{
 pub use enclosure::Enclosures;
 pub(crate) use enclosure::{Enclosure, KernelMemory};
 
-/// The least value by which v1 states that there is no limit: just under 2⁶³, rounded to pages.
+/// The value from which a memory limit of v1 means "no limit": the kernel states just under 2⁶³, rounded to pages.
 const UNLIMITED: u64 = 1 << 62;
 
-/// The folders of this process's cgroup in the hierarchies that limit processor time and memory. The folders above each
-/// follow, since their limits apply as well.
+/// The folders of this process's cgroup in the hierarchies that limit processor time and memory. The parents of each
+/// follow, up to the root, since their limits apply as well.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Cgroup {
     cpu: Vec<PathBuf>,
@@ -23,23 +23,23 @@ pub(crate) struct Cgroup {
 }
 
 impl Cgroup {
-    /// Returns the cgroup of this process. Without cgroups or their file system, it has no limits.
+    /// Returns the cgroup of this process. Without cgroups or a mount of their file system, there are no limits.
     pub(crate) fn own() -> Self {
         Self { cpu: folders("cpu").unwrap_or_default(), memory: folders("memory").unwrap_or_default() }
     }
 
-    /// Returns the processor time that the quota allows, in percent of one core.
+    /// Returns the processor time that the tightest quota allows, in percent of one core.
     pub(crate) fn cpu_quota_percent(&self) -> Option<u64> {
         self.cpu.iter().filter_map(|folder| quota(folder)).min()
     }
 
-    /// Returns the memory that may be used, in bytes.
+    /// Returns the tightest memory limit, in bytes.
     pub(crate) fn memory_limit_bytes(&self) -> Option<u64> {
         self.memory.iter().filter_map(|folder| memory_limit(folder)).min()
     }
 
-    /// Returns the rest of the memory that may be used, in bytes. The page cache is not in use, since the kernel can
-    /// reclaim it.
+    /// Returns the memory that the processes may still take, in bytes. The page cache counts as free, since the kernel
+    /// can reclaim it.
     pub(super) fn memory_left_bytes(&self) -> Option<u64> {
         let left = |folder: &PathBuf| {
             let used = ["anon", "total_rss"].into_iter().find_map(|key| keyed(folder, "memory.stat", key));
@@ -48,7 +48,7 @@ impl Cgroup {
         self.memory.iter().filter_map(left).min()
     }
 
-    /// Returns the seconds for which the quota has stopped the processes so far, or `None` without a quota.
+    /// Returns the seconds for which a quota has stopped the processes so far, or `None` without a quota.
     pub(super) fn throttled_s(&self) -> Option<f64> {
         let throttled = |folder: &PathBuf| {
             quota(folder)?;
@@ -58,17 +58,17 @@ impl Cgroup {
         self.cpu.iter().filter_map(throttled).reduce(f64::max)
     }
 
-    /// Returns the number of processes of this cgroup that were killed for lack of memory so far.
+    /// Returns the number of out-of-memory kills in this cgroup so far.
     fn oom_kills(&self) -> Option<u64> {
         let folder = self.memory.first()?;
         ["memory.events", "memory.oom_control"].into_iter().find_map(|file| keyed(folder, file, "oom_kill"))
     }
 }
 
-/// The number of processes that were killed for lack of memory so far.
+/// The number of processes that the kernel has killed so far because memory ran out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct OomKills {
-    /// The kills in the cgroup of this process. v1 does not count those in cgroups below it.
+    /// The kills in the cgroup of this process. In v1, those in cgroups below it are not counted.
     cgroup: Option<u64>,
     /// The kills on the whole machine.
     machine: Option<u64>,
@@ -80,13 +80,14 @@ impl OomKills {
         Self { cgroup: cgroup.oom_kills(), machine: keyed(Path::new("/proc"), "vmstat", "oom_kill") }
     }
 
-    /// Returns the kills since `earlier`: those in the cgroup, or on the machine if the cgroup does not count them.
+    /// Returns the number of kills since `earlier`: those in the cgroup, or on the machine if the cgroup does not count
+    /// them.
     pub(super) fn since(self, earlier: Self) -> Option<u64> {
         let more = |now: Option<u64>, then: Option<u64>| Some(now?.saturating_sub(then?));
         more(self.cgroup, earlier.cgroup).or_else(|| more(self.machine, earlier.machine))
     }
 
-    /// Returns whether there was any kill since `earlier`.
+    /// Returns whether a process was killed since `earlier`, in the cgroup or anywhere on the machine.
     pub(super) fn have_risen_since(self, earlier: Self) -> bool {
         self.cgroup > earlier.cgroup || self.machine > earlier.machine
     }
@@ -110,7 +111,8 @@ fn folders(controller: &str) -> Option<Vec<PathBuf>> {
             mount.fs_type == "cgroup2"
         }
     })?;
-    // In a container, either the mount shows a part of the hierarchy, or paths start at the container's own cgroup.
+    // In a container, the mount may show a part of the hierarchy only, or paths may start at the container's own
+    // cgroup.
     let below = group.pathname.strip_prefix(mount.root.as_str()).unwrap_or(&group.pathname);
     let own = mount.mount_point.join(below.trim_start_matches('/'));
     let above = own.ancestors().take_while(|folder| folder.starts_with(&mount.mount_point));
@@ -122,14 +124,14 @@ fn folders(_: &str) -> Option<Vec<PathBuf>> {
     None
 }
 
-/// Returns the memory limit of one folder, in bytes.
+/// Returns the memory limit of one folder, in bytes; `None` without a limit.
 fn memory_limit(folder: &Path) -> Option<u64> {
     let stated = number(folder, "memory.max").or_else(|| number(folder, "memory.limit_in_bytes"))?;
     (stated < UNLIMITED).then_some(stated)
 }
 
-/// Returns the quota of one folder, in percent of one core. The file has `MAX PERIOD` in v2; v1 has two files, in
-/// microseconds.
+/// Returns the CPU quota of one folder, in percent of one core; `None` without a quota. v2 has the file `cpu.max` with
+/// `MAX PERIOD`, v1 a file for each, all in microseconds.
 fn quota(folder: &Path) -> Option<u64> {
     let (quota, period) = match fs::read_to_string(folder.join("cpu.max")) {
         Ok(text) => {
@@ -141,12 +143,12 @@ fn quota(folder: &Path) -> Option<u64> {
     u64::checked_mul(quota, 100)?.checked_div(period)
 }
 
-/// Returns the only number in a file. `None` if the file has a word such as `max`, or a negative number.
+/// Returns the number that a file consists of. `None` if the file has a word such as `max`, or a negative number.
 fn number(folder: &Path, file: &str) -> Option<u64> {
     fs::read_to_string(folder.join(file)).ok()?.trim().parse().ok()
 }
 
-/// Returns the number after `key` in a file of lines.
+/// Returns the number after `key` in a file of lines `KEY NUMBER`.
 fn keyed(folder: &Path, file: &str, key: &str) -> Option<u64> {
     let text = fs::read_to_string(folder.join(file)).ok()?;
     let value = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' '))?;
@@ -157,7 +159,7 @@ fn keyed(folder: &Path, file: &str, key: &str) -> Option<u64> {
 mod tests {
     use super::*;
 
-    /// Returns a cgroup two levels deep, with these files in its own folder and in the one above.
+    /// Returns a cgroup two levels deep, with these files in its own folder and in its parent.
     fn cgroup(own: &[(&str, &str)], above: &[(&str, &str)]) -> (tempfile::TempDir, Cgroup) {
         let root = tempfile::tempdir().unwrap();
         let inner = root.path().join("inner");

@@ -4,8 +4,8 @@ use metrics::Stamp;
 
 use super::{Affects, Diagnosis, read};
 
-/// The longest acceptable time of a clock reading, in nanoseconds. The clock is read about twice per chunk. A slower
-/// reading takes over a hundredth of the time of a 64 KiB chunk at 3 GiB/s.
+/// The longest acceptable time of a clock reading, in nanoseconds. The clock is read about twice per chunk, and two
+/// such readings take a hundredth of the time of a 64 KiB chunk at 3 GiB/s.
 const SLOW_NS: f64 = 100.0;
 
 /// The number of readings that are timed together.

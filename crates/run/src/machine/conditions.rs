@@ -1,4 +1,4 @@
-//! The observation of the machine during one run: its cores, the quota, and kills for lack of memory.
+//! The conditions of the machine during one run: its cores, the quota, and out-of-memory kills.
 
 use std::{collections::BTreeMap, fs};
 
@@ -11,14 +11,14 @@ use super::{
     read,
 };
 
-/// The state of the machine before a run.
+/// A watch over the machine during one run, with the counters before the run.
 pub(crate) struct Watch {
     cgroup: Cgroup,
     cores: Option<Cores>,
     before: Counters,
 }
 
-/// Counters of the kernel, which never decrease.
+/// The counters of the kernel that a watch compares.
 struct Counters {
     throttled_s: Option<f64>,
     oom_kills: OomKills,
@@ -27,14 +27,14 @@ struct Counters {
 }
 
 impl Watch {
-    /// Begins to observe the cores of the two ends.
+    /// Begins to watch the machine and the cores of the two ends; `None` watches no cores.
     pub(crate) fn begin(cores: Option<Cores>) -> Self {
         let cgroup = Cgroup::own();
         let before = Counters::read(&cgroup, cores);
         Self { cgroup, cores, before }
     }
 
-    /// Returns the changes since the beginning.
+    /// Returns the changes since the beginning of the watch.
     pub(crate) fn end(self) -> Conditions {
         let now = Counters::read(&self.cgroup, self.cores);
         let mut conditions = Conditions::default();
@@ -62,7 +62,7 @@ impl Counters {
     }
 }
 
-/// Returns the counters of a core so far. `stat` is the text of `/proc/stat`.
+/// Returns the counters of a core since boot. `stat` is the text of `/proc/stat`.
 fn counted(core: usize, stat: &str) -> CoreConditions {
     let mut counted = CoreConditions::default();
     counted.core = core as u64;
@@ -81,7 +81,7 @@ fn between(mut now: CoreConditions, before: &CoreConditions) -> CoreConditions {
     now
 }
 
-/// Returns the seconds that were stolen from a core since boot: the eighth number of its line (proc_stat(5)).
+/// Returns the seconds stolen from a core by the hypervisor since boot: the eighth number of its line (proc_stat(5)).
 fn stolen_s(core: usize, stat: &str) -> Option<f64> {
     let name = format!("cpu{core}");
     let line = stat.lines().find(|line| line.split(' ').next() == Some(&name))?;
@@ -90,8 +90,8 @@ fn stolen_s(core: usize, stat: &str) -> Option<f64> {
     Some(ticks as f64 / per_s as f64)
 }
 
-/// Returns the number of times that a core entered each idle state since boot. States that share a name are
-/// distinguished by their index.
+/// Returns the number of times that a core has entered each idle state since boot. Each key begins with the index of
+/// the state, since states may share a name.
 fn idle_entries(core: usize) -> BTreeMap<String, u64> {
     let folder = format!("/sys/devices/system/cpu/cpu{core}/cpuidle");
     let states = fs::read_dir(folder).into_iter().flatten().flatten();

@@ -1,4 +1,4 @@
-//! The selection of cores for sender and receiver, and the binding of threads to cores.
+//! The choice of cores for sender and receiver, and the binding of threads to cores.
 
 use nix::{
     sched::{CpuSet, sched_getaffinity, sched_setaffinity},
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Affects, Diagnosis, read};
 
-/// A core for each end.
+/// One core for each of the two ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cores {
     /// The core of the sender.
@@ -27,14 +27,14 @@ impl Cores {
         }
     }
 
-    /// Returns the first core that this process may use, and a second one: the next core on another physical core, or
-    /// else simply the next. `None` unless the process may use two cores.
+    /// Returns the first core that this process may use, and the next one of another physical core. If there is none,
+    /// the second is the next core of any kind. `None` unless the process may use two cores.
     pub fn choose() -> Option<Self> {
         CoreSets::choose(1).map(|sets| sets.first())
     }
 }
 
-/// The cores of the threads of each end. Neither set is empty. Threads beyond the number of cores share them in turn.
+/// The cores for the threads of each end. Neither set is empty. Threads beyond the number of cores share them in turn.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CoreSets {
     sender: Vec<usize>,
@@ -42,14 +42,14 @@ pub struct CoreSets {
 }
 
 impl CoreSets {
-    /// Returns the sets of these cores. `None` if one of them is empty.
+    /// Returns the sets of these cores. `None` if one of the lists is empty.
     pub fn of(sender: Vec<usize>, receiver: Vec<usize>) -> Option<Self> {
         (!sender.is_empty() && !receiver.is_empty()).then_some(Self { sender, receiver })
     }
 
-    /// Returns cores for `threads` threads of each end: the first cores that this process may use for the sender, and the
-    /// next ones for the receiver. Threads of one physical core come last. If there are too few, each end has half of them.
-    /// `None` unless the process may use two cores.
+    /// Returns cores for `threads` threads of each end: the first usable cores for the sender, the next for the
+    /// receiver. Second hardware threads of a physical core come last. With too few cores, each end has half of them.
+    /// `None` unless this process may use two cores.
     pub fn choose(threads: u32) -> Option<Self> {
         apart(&by_distance(&allowed(), siblings), threads)
     }
@@ -68,7 +68,7 @@ impl CoreSets {
         }
     }
 
-    /// Returns a note if `threads` threads of an end share cores; `None` if each has a core of its own.
+    /// Returns a note if threads share cores; `None` if each thread has its own core, or if an end has a single thread.
     pub fn shared_by(&self, threads: u32) -> Option<String> {
         let wanted = usize::try_from(threads).unwrap_or(usize::MAX);
         let own = self.sender.len().min(self.receiver.len());
@@ -92,13 +92,14 @@ impl CoreSets {
     }
 }
 
-/// Returns `count` cores for the threads of one process: physical cores first. `None` if the process may not use as many.
+/// Returns `count` cores for the threads of one process, first one of each physical core. `None` if the process may not
+/// use as many.
 pub fn choose_cores(count: u32) -> Option<Vec<usize>> {
     let cores = by_distance(&allowed(), siblings);
     cores.get(..usize::try_from(count).ok()?).map(<[usize]>::to_vec)
 }
 
-/// Binds the calling thread, and the threads that it starts from now on, to one core.
+/// Binds the calling thread to one core. Threads that it starts afterwards inherit the binding.
 ///
 /// # Errors
 /// Fails if the core does not exist, or if this process may not use it.
@@ -108,8 +109,8 @@ pub fn bind(core: usize) -> nix::Result<()> {
     sched_setaffinity(Pid::from_raw(0), &cores)
 }
 
-/// Runs `work` while the calling thread is bound to a core, or as it is without one. Processes that the work starts inherit the
-/// binding.
+/// Runs `work` while the calling thread is bound to `core`; `None` changes no binding. Processes that the work starts
+/// inherit the binding.
 ///
 /// # Errors
 /// Fails without running the work if the core does not exist, or if this process may not use it.
@@ -129,13 +130,14 @@ fn allowed() -> Vec<usize> {
     (0..CpuSet::count()).filter(|core| set.is_set(*core) == Ok(true)).collect()
 }
 
-/// Returns the logical cores of the same physical core, including `core`. Empty if the kernel does not state them.
+/// Returns the logical cores of the physical core of `core`, including `core` itself. Empty if the kernel does not
+/// state them.
 pub(crate) fn siblings(core: usize) -> Vec<usize> {
     let path = format!("/sys/devices/system/cpu/cpu{core}/topology/thread_siblings_list");
     read(&path).map(|list| listed(&list)).unwrap_or_default()
 }
 
-/// Returns the numbers in a list such as `0-1,64`.
+/// Returns the numbers in a list of the kernel such as `0-1,64`.
 fn listed(list: &str) -> Vec<usize> {
     let number = |text: &str| text.parse::<usize>().ok();
     list.split(',')
@@ -147,7 +149,7 @@ fn listed(list: &str) -> Vec<usize> {
         .collect()
 }
 
-/// Returns cores in the order in which they are used: one thread of each physical core, then the others.
+/// Returns `allowed` in the order of use: one logical core of each physical core first, then the others.
 fn by_distance(allowed: &[usize], siblings: impl Fn(usize) -> Vec<usize>) -> Vec<usize> {
     let (mut firsts, mut others) = (Vec::new(), Vec::new());
     for &core in allowed {
@@ -164,7 +166,8 @@ fn apart(cores: &[usize], threads: u32) -> Option<CoreSets> {
     CoreSets::of(sender.to_vec(), rest.get(..each)?.to_vec())
 }
 
-/// Reads a list of cores as `--affinity` takes it, such as `0,1` or `0-3`. `None` if it is no list of numbers, or empty.
+/// Parses a list of cores of `--affinity`, such as `0,1` or `0-3`. `None` if a part is neither a number nor an
+/// ascending range.
 pub(crate) fn parse_list(text: &str) -> Option<Vec<usize>> {
     let part = |part: &str| {
         let (first, last) = part.split_once('-').unwrap_or((part, part));
@@ -203,7 +206,7 @@ fn diagnose(Cores { sender, receiver }: Cores, siblings: impl Fn(usize) -> Vec<u
 mod tests {
     use super::*;
 
-    /// Returns the threads of a physical core whose two threads are neighbours: 0 and 1, 2 and 3.
+    /// Returns the siblings on a machine whose physical cores have two neighbouring logical cores: 0 and 1, 2 and 3.
     fn neighbours(core: usize) -> Vec<usize> {
         vec![core & !1, core | 1]
     }

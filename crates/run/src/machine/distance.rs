@@ -1,8 +1,8 @@
-//! The distance between the cores of the two ends: the round-trip time of one cache line.
+//! The distance between the cores of the two ends, measured as the round-trip time of a cache line.
 //!
-//! Cores that share a cache exchange a line in tens of nanoseconds, others in hundreds. A body of gigabytes consists of
-//! many lines. A hypervisor may move the cores of a virtual machine between two runs, and only this measurement shows
-//! it from inside.
+//! Cores that share a cache exchange a line in tens of nanoseconds, others in hundreds, and a body of gigabytes has
+//! many lines. A hypervisor may move the cores of a virtual machine between two runs. Inside the machine, only this
+//! measurement shows it.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -15,17 +15,17 @@ use record::CoreRoundTrip;
 
 use super::{Affects, Cores, Diagnosis, bind};
 
-/// The number of round trips that are timed together. They take 70 µs if the cores are far apart.
+/// The number of round trips that are timed together. They take 70 µs if the cores share no cache.
 const TRIPS: u32 = 200;
 
-/// The number of measurements. The fastest counts, because an interrupt only adds time.
+/// The number of measurements, of which the fastest counts, because an interrupt only adds time.
 const MEASUREMENTS: u32 = 8;
 
-/// The time after which a core that does not answer is assumed to run another process.
+/// The time limit of all measurements. A core that has not answered by then is assumed to run another process.
 const PATIENCE: Duration = Duration::from_millis(20);
 
 /// Returns the round-trip time of a cache line between two cores. `None` if both are the same core, if this process may
-/// not use one of them, or if a core does not answer.
+/// not use one of them, or if one does not answer in time.
 pub fn round_trip(Cores { sender, receiver }: Cores) -> Option<Duration> {
     if sender == receiver {
         return None;
@@ -49,14 +49,14 @@ pub fn round_trip(Cores { sender, receiver }: Cores) -> Option<Duration> {
     })
 }
 
-/// A flag that is alone in its cache lines. Processors fetch two lines at once.
+/// A flag that is alone in two cache lines, since processors fetch lines in pairs.
 #[repr(align(128))]
 struct Line(AtomicBool);
 
-/// Returns the time of one round trip in the fastest measurement.
+/// Returns the time of one round trip, from the fastest measurement. `None` if the other core does not answer in time.
 fn fastest(line: &AtomicBool) -> Option<Duration> {
     let began = Stamp::now();
-    // The first answer shows that the other thread runs.
+    // The first answer shows that the other thread runs, so that its start is not timed.
     ping(line, began)?;
     let measure = || {
         let start = Stamp::now();
@@ -66,9 +66,9 @@ fn fastest(line: &AtomicBool) -> Option<Duration> {
     (0..MEASUREMENTS).map(|_| measure()).try_fold(Duration::MAX, |least, time| Some(least.min(time?)))
 }
 
-/// Sends the line once, and waits until it is returned. `None` if it is not returned in time.
+/// Sends the line once, and waits until it is returned. `None` if it is not returned within [`PATIENCE`] of `began`.
 fn ping(line: &AtomicBool, began: Stamp) -> Option<()> {
-    /// The loads of the line between two readings of the clock.
+    /// The number of loads of the line between two readings of the clock.
     const LOADS: u32 = 10_000;
     line.store(true, Ordering::Release);
     loop {
@@ -89,9 +89,9 @@ fn echo(line: &AtomicBool, done: &AtomicBool) {
     }
 }
 
-/// Diagnoses the distance over the time `watch`. `None` if it cannot be measured.
+/// Diagnoses the distance from measurements over the time `watch`. `None` if it cannot be measured.
 pub(super) fn diagnosis(cores: Cores, watch: Duration) -> Option<Diagnosis> {
-    /// The shortest time for which hypervisors were seen to keep a core in place.
+    /// The pause between two measurements, shorter than hypervisors were seen to keep cores in place.
     const PAUSE: Duration = Duration::from_millis(20);
     let began = Stamp::now();
     let mut seen = vec![round_trip(cores)?];
@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn a_round_trip_takes_some_time() {
         let Some(cores) = Cores::choose() else { return };
-        // A core that is busy with other tests may not answer at once.
+        // A core that runs other tests may not answer at once.
         let time = (0..100).find_map(|_| round_trip(cores)).unwrap();
         assert!(time > Duration::from_nanos(1) && time < PATIENCE, "{time:?}");
     }

@@ -1,4 +1,4 @@
-//! The idle policy of the cores, and a guard that keeps them awake.
+//! The idle policy of the cores, and a guard that keeps cores awake.
 
 use std::{
     fs::{self, File},
@@ -13,21 +13,21 @@ use super::{Affects, CoreSets, Diagnosis, read};
 /// The sysfs folder of the cores.
 const CORES: &str = "/sys/devices/system/cpu";
 
-/// The sysfs file of a core that takes a request for its longest wake-up time
-/// (Documentation/ABI/testing/sysfs-devices-power: `pm_qos_resume_latency_us`).
+/// The sysfs file of a core for a request that limits its wake-up time (Documentation/ABI/testing/sysfs-devices-power:
+/// `pm_qos_resume_latency_us`).
 const OF_CORE: &str = "power/pm_qos_resume_latency_us";
 
-/// The request that a core never sleeps.
+/// The request for a wake-up time of 0, which keeps a core from sleeping.
 const NEVER: &str = "n/a";
 
-/// The kernel's default: no request, so the core may sleep.
+/// The absence of a request, the kernel's default: the core may sleep.
 const NO_REQUEST: &str = "0";
 
-/// The device that takes requests for the longest wake-up time of all cores. A request is in force while the file is
+/// The device that takes requests for the longest wake-up time of all cores. A request is in force while its file is
 /// open (Documentation/power/pm_qos_interface.rst).
 const OF_MACHINE: &str = "/dev/cpu_dma_latency";
 
-/// The file that names the active cpuidle driver: "none" if no driver honours PM QoS requests. Absent if the kernel has
+/// The file that names the active cpuidle driver: "none" if no driver honours PM QoS requests, absent if the kernel has
 /// no cpuidle.
 const DRIVER: &str = "/sys/devices/system/cpu/cpuidle/current_driver";
 
@@ -37,8 +37,8 @@ const BOOTED_WITH: &str = "/proc/cmdline";
 /// A guard that keeps idle cores awake until it is dropped: the cores of the two ends, or all cores if single cores
 /// take no request.
 ///
-/// A core that polls while idle takes execution units from the other thread of its physical core, and turbo steps from
-/// all cores. So no more cores should poll than necessary.
+/// An idle core that polls takes execution units from the other thread of its physical core, and turbo steps from all
+/// cores. So no more cores than necessary should poll.
 #[derive(Debug)]
 pub struct IdleGuard(Held);
 
@@ -52,8 +52,8 @@ enum Held {
 }
 
 impl IdleGuard {
-    /// Keeps the cores of the two ends awake, if `asked` is [`IdlePolicy::Poll`] and the system allows it. Keeps all
-    /// cores awake if the ends are not bound to cores.
+    /// Keeps the cores of the two ends awake if `asked` is [`IdlePolicy::Poll`] and the system allows it. If `cores` is
+    /// `None`, the ends are not bound, and the guard keeps all cores awake.
     pub fn keep(asked: IdlePolicy, cores: Option<&CoreSets>) -> Self {
         if asked == IdlePolicy::Sleep || !sleeps(read(DRIVER).as_deref()) {
             return Self(Held::Nothing);
@@ -76,7 +76,7 @@ impl IdleGuard {
         if self.awake().is_some() { IdlePolicy::Poll } else { IdlePolicy::Sleep }
     }
 
-    /// Returns which cores are kept awake, or `None` if none are.
+    /// Returns the cores that are kept awake; `None` if all may sleep.
     pub fn awake(&self) -> Option<Awake> {
         match self.0 {
             Held::Nothing => None,
@@ -86,7 +86,7 @@ impl IdleGuard {
     }
 }
 
-/// A request that one core never sleeps. Dropping it restores the request in force before.
+/// A request that one core does not sleep. Dropping it restores the previous request.
 #[derive(Debug)]
 struct CoreRequest {
     file: PathBuf,
@@ -98,7 +98,7 @@ impl CoreRequest {
         let file = folder.join(format!("cpu{core}")).join(OF_CORE);
         let before = fs::read_to_string(&file)?.trim().to_owned();
         fs::write(&file, NEVER)?;
-        // A killed session leaves its request behind, which this guard then lifts.
+        // A request of the same value is left from a killed session. This guard lifts it.
         let before = if before == NEVER { NO_REQUEST.to_owned() } else { before };
         Ok(Self { file, before })
     }
@@ -106,12 +106,12 @@ impl CoreRequest {
 
 impl Drop for CoreRequest {
     fn drop(&mut self) {
-        // The same write succeeded before.
+        // A failure is unlikely: a write to this file succeeded before.
         let _ = fs::write(&self.file, &self.before);
     }
 }
 
-/// Requests a wake-up time of 0 µs, which only cores that never sleep can meet.
+/// Requests a wake-up time of 0 µs from all cores, which only a core that never sleeps can meet.
 fn request(file: &Path) -> io::Result<File> {
     let mut file = File::options().write(true).open(file)?;
     file.write_all(&0_i32.to_ne_bytes())?;
@@ -127,8 +127,8 @@ pub(super) fn diagnosis(cores: Option<&CoreSets>) -> Diagnosis {
     diagnose(read(DRIVER).as_deref(), polls, IdleGuard::keep(IdlePolicy::Poll, cores).awake())
 }
 
-/// Diagnoses the idle policy. Without a driver, Linux halts an idle core regardless of any request (`default_idle_call`
-/// in its kernel/sched/idle.c).
+/// Diagnoses the idle policy. Without a cpuidle driver, Linux halts an idle core regardless of requests
+/// (`default_idle_call`, kernel/sched/idle.c).
 fn diagnose(driver: Option<&str>, polls: bool, awake: Option<Awake>) -> Diagnosis {
     let name = "idle cores";
     let cost =
@@ -169,7 +169,8 @@ mod tests {
         CoreSets::of(vec![0], vec![2]).unwrap()
     }
 
-    /// Returns a folder with four cores whose request is `before`, and the file for all cores.
+    /// Returns a folder like [`CORES`] with four cores whose request is `before`, and a file in place of
+    /// [`OF_MACHINE`].
     fn machine(before: &str) -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
         for core in 0..4 {

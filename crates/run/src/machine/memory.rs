@@ -5,8 +5,8 @@ use nix::sys::resource::{Resource, getrlimit};
 use super::{Affects, Cgroup, Diagnosis};
 use record::mib;
 
-/// The free memory, in MiB, below which the kernel starts to reclaim. Two workers and their sockets need a few hundred
-/// MiB.
+/// The available memory, in MiB, that suffices for runs without reclaim. Two workers and their sockets need a few
+/// hundred MiB.
 const ENOUGH_MIB: f64 = 1024.0;
 
 /// The usual soft limit of open files, which suffices for `--connections 480`.
@@ -15,10 +15,10 @@ const USUAL_FILES: u64 = 1024;
 /// The number of files that an end has open besides its connections.
 const OWN_FILES: u64 = 32;
 
-/// The effect of too little memory.
+/// The effect of too little memory, as the object of "expect".
 pub(super) const RECLAIM: &str = "pages to be reclaimed while bodies run, or the end of a worker";
 
-/// Diagnoses memory and open files, for ends in `cgroup` with `connections` concurrent connections.
+/// Diagnoses memory, swap and open files, for ends in `cgroup` with `connections` concurrent connections.
 pub(super) fn diagnoses(cgroup: &Cgroup, connections: u32) -> Vec<Diagnosis> {
     let mut diagnoses = kernel(cgroup);
     let limit = getrlimit(Resource::RLIMIT_NOFILE).ok();
@@ -36,7 +36,7 @@ fn kernel(cgroup: &Cgroup) -> Vec<Diagnosis> {
     ]
 }
 
-/// Returns the memory that is available to processes of a cgroup, in bytes.
+/// Returns the memory that processes of `cgroup` may still take, in bytes.
 #[cfg(target_os = "linux")]
 fn left(cgroup: &Cgroup, memory: &procfs::Meminfo) -> u64 {
     let of_machine = memory.mem_available.unwrap_or(memory.mem_free);
@@ -122,7 +122,7 @@ mod tests {
             let status = std::fs::read_to_string("/proc/self/status").unwrap();
             status.lines().find_map(|line| Some(line.strip_prefix("THP_enabled:")?.trim() == "1"))
         };
-        // Kernels before 5.0, and kernels without huge pages, do not report this.
+        // Linux before 5.0, and Linux without huge pages, lacks this line.
         if allowed().is_none() {
             return;
         }

@@ -1,4 +1,4 @@
-//! Diagnoses of conditions of this machine that spoil measurements, with their cost and remedies.
+//! Diagnoses of the conditions of this machine that spoil measurements, with their cost and remedies.
 
 mod accounting;
 mod build;
@@ -48,12 +48,12 @@ pub struct Diagnosis {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Problem {
-    /// The runs that the problem spoils, and the warning of them; `None` if only `doctor` reports the problem, because
-    /// the runs of this session stay within the limit.
+    /// The runs that the problem spoils, and the warning about them. `None` if only `doctor` reports the problem,
+    /// because the runs of this session stay within the limit.
     warning: Option<(Affects, Warning)>,
-    /// The cost of the problem.
+    /// The effect of the problem on measurements.
     pub cost: String,
-    /// The command that solves the problem, or advice.
+    /// A command that solves the problem, or advice.
     pub remedy: String,
 }
 
@@ -75,7 +75,7 @@ impl Diagnosis {
         Self { name, observed: observed.into(), problem: None }
     }
 
-    /// Returns the diagnosis of a problem that `doctor` reports.
+    /// Returns the diagnosis of a problem that only `doctor` reports, until a [`warning`](Self::warning) is added.
     fn bad(
         name: &'static str,
         observed: impl Into<String>,
@@ -86,8 +86,8 @@ impl Diagnosis {
         Self { name, observed: observed.into(), problem: Some(problem) }
     }
 
-    /// Adds the warning of a session whose runs the problem spoils: the observation as a sentence, and the effect on
-    /// figures as the object of "expect".
+    /// Adds the warning to sessions whose runs the problem spoils. `observed` is a sentence, and `expect` names the
+    /// effect on figures as the object of "expect".
     fn warning(mut self, affects: Affects, observed: impl Into<String>, expect: impl Into<String>) -> Self {
         if let Some(problem) = &mut self.problem {
             problem.warning = Some((affects, Warning::new(self.name, observed, expect)));
@@ -95,8 +95,7 @@ impl Diagnosis {
         self
     }
 
-    /// Returns the warning of a problem that spoils the figures of some of `protocols` between longhaul's own ends, or `None`
-    /// if it spoils none.
+    /// Returns the warning if the problem spoils runs of any of `protocols` between longhaul's own ends.
     fn warns(&self, protocols: &[&Protocol]) -> Option<&Warning> {
         let (affects, warning) = self.problem.as_ref()?.warning.as_ref()?;
         let any = |affected: fn(&Protocol) -> bool| protocols.iter().any(|protocol| affected(protocol));
@@ -110,27 +109,28 @@ impl Diagnosis {
     }
 }
 
-/// The requirements of a session on the machine.
+/// The demands of a session on the machine.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Needs {
     /// The largest socket buffer, in bytes.
     socket_buffer: u64,
-    /// The limits whose congestion controller is diagnosed: those of the session's first case whose controller the
-    /// kernel does not provide. `None` if there is no such case.
+    /// The limits whose congestion controller is diagnosed. In a session, those of the first case whose controller the
+    /// kernel does not provide; `None` if there is no such case.
     limits: Option<Limits>,
-    /// The most concurrent connections.
+    /// The most concurrent connections of a run.
     connections: u32,
     /// The cores that the ends are bound to; `None` if they are not bound.
     cores: Option<CoreSets>,
-    /// The program that runs the ends.
+    /// The build of the program that runs the ends.
     build: Build,
-    /// The settings that the program's allocator should have, in the syntax of jemalloc's `malloc_conf`.
+    /// The expected settings of the program's allocator, in the syntax of jemalloc's `malloc_conf`.
     allocator_settings: &'static str,
 }
 
 impl Needs {
-    /// Returns the requirements of a session with default limits, by a program whose allocator should have these settings.
+    /// Returns the demands of a session with default limits, by the program `build` with these expected allocator
+    /// settings.
     pub fn by_default(build: Build, allocator_settings: &'static str) -> Self {
         let limits = Limits::default();
         let socket_buffer = limits.bytes(&UDP_BUFFER);
@@ -165,7 +165,7 @@ impl Needs {
     }
 }
 
-/// Diagnoses every condition. The load and the distance of the cores are observed for the time `watch` each.
+/// Diagnoses every condition. Load and distance of the cores are observed for `watch` each.
 pub fn examine(needs: &Needs, watch: Duration) -> Vec<Diagnosis> {
     let cgroup = Cgroup::own();
     let mut diagnoses =
@@ -186,8 +186,8 @@ pub fn examine(needs: &Needs, watch: Duration) -> Vec<Diagnosis> {
 /// The time for which a session observes the cores before it begins: 20 ticks of the kernel's accounting on two cores.
 const GLANCE: Duration = Duration::from_millis(100);
 
-/// Returns a warning of each problem that spoils the figures of some cases, whose ends are bound to `cores`. The program's
-/// allocator should have the given settings.
+/// Returns a warning about each problem that spoils the figures of some of `cases`, whose ends are bound to `cores`.
+/// `allocator_settings` are the expected settings of the program's allocator.
 pub fn warnings(
     cases: &[Case],
     cores: Option<&CoreSets>,
@@ -199,13 +199,13 @@ pub fn warnings(
     examine(&needs, GLANCE).iter().filter_map(|diagnosis| diagnosis.warns(&protocols).cloned()).collect()
 }
 
-/// Returns a warning of each problem that spoils the figures of other programs only.
+/// Returns a warning about each problem that spoils the figures of programs of someone else only.
 pub fn warnings_beside_others() -> Vec<Warning> {
     let problem = network::default_controller().and_then(|diagnosis| diagnosis.problem);
     problem.and_then(|problem| problem.warning).map(|(_, warning)| warning).into_iter().collect()
 }
 
-/// Returns the text of a file of the kernel, or `None` if it cannot be read.
+/// Returns the trimmed text of a file of the kernel, or `None` if it cannot be read.
 pub(crate) fn read(path: &str) -> Option<String> {
     std::fs::read_to_string(path).ok().map(|text| text.trim().to_owned())
 }

@@ -8,15 +8,15 @@ use super::{Affects, Diagnosis, read};
 /// The MTU of loopback on Linux, in bytes.
 const LOOPBACK_MTU: u64 = 65_536;
 
-/// The factor by which a reported buffer exceeds the granted one. Linux doubles buffers for its own bookkeeping
+/// The factor by which a reported buffer exceeds the granted one: Linux doubles buffers for its own bookkeeping
 /// (socket(7)).
 const REPORTED: u64 = if cfg!(target_os = "linux") { 2 } else { 1 };
 
-/// The number of datagrams that quinn joins for one send.
+/// The most datagrams that quinn joins for one send (MAX_TRANSMIT_SEGMENTS, quinn's connection.rs).
 const SEGMENTS: usize = 10;
 
-/// Diagnoses sockets with buffers of `buffer` bytes each way, and the congestion controller of TCP sockets with
-/// `limits`.
+/// Diagnoses sockets with buffers of `buffer` bytes in each direction, and the congestion controller of TCP sockets
+/// with `limits`.
 pub(super) fn diagnoses(buffer: u64, limits: Option<&Limits>) -> Vec<Diagnosis> {
     let mtu = read("/sys/class/net/lo/mtu").and_then(|mtu| mtu.parse().ok());
     let buffers = capabilities::socket_buffers(buffer).ok();
@@ -33,13 +33,15 @@ pub(super) fn diagnoses(buffer: u64, limits: Option<&Limits>) -> Vec<Diagnosis> 
         .collect()
 }
 
-/// Diagnoses the congestion controller of TCP sockets that ask for none: the kernel's default, which other programs have.
+/// Diagnoses the kernel's default congestion controller, which TCP sockets have that request none. Other programs
+/// usually request none.
 pub(super) fn default_controller() -> Option<Diagnosis> {
     let available = read("/proc/sys/net/ipv4/tcp_available_congestion_control").unwrap_or_default();
     read("/proc/sys/net/ipv4/tcp_congestion_control").map(|name| of_others(&name, &available))
 }
 
-/// The controller that paces its packets on every interface. The cost was measured in results/2026-11-28-commands.
+/// The congestion controller that paces its packets on every interface, including loopback. The cost was measured in
+/// results/2026-11-28-commands.
 const PACING: &str = "bbr";
 
 fn of_others(default: &str, available: &str) -> Diagnosis {
@@ -71,14 +73,14 @@ fn controller(Controller { asked, in_effect, .. }: Controller) -> Diagnosis {
     Diagnosis::bad(name, in_effect, cost, remedy).warning(Affects::All, said, expect)
 }
 
-/// Returns whether a TCP socket with these limits gets another congestion controller than the limits name.
+/// Returns whether TCP sockets with these limits get another congestion controller than the limits name.
 pub(super) fn lacks_controller(limits: &Limits) -> bool {
     let controller = capabilities::controller(limits).ok().flatten();
     controller.is_some_and(|found| found.asked.is_some_and(|asked| asked != found.in_effect))
 }
 
-/// Returns whether the kernel forgets the round-trip times of a TCP connection at its end, or `None` if the kernel has
-/// no such setting.
+/// Returns whether the kernel forgets the metrics of a TCP connection, such as round-trip times, when it ends. `None`
+/// if the kernel has no such setting.
 fn tcp_no_metrics_save() -> Option<bool> {
     read("/proc/sys/net/ipv4/tcp_no_metrics_save").map(|value| value != "0")
 }

@@ -1,10 +1,10 @@
-//! Children that the kernel kills for lack of memory.
+//! The exit of child processes that the kernel kills because memory ran out.
 
 use std::{os::unix::process::ExitStatusExt as _, process::ExitStatus};
 
 use super::cgroup::{Cgroup, OomKills};
 
-/// A watch for processes that the kernel kills for lack of memory.
+/// A watch for processes that the kernel kills because memory ran out.
 #[derive(Debug)]
 pub struct OomWatch {
     cgroup: Cgroup,
@@ -18,7 +18,8 @@ impl OomWatch {
         Self { before: OomKills::counted(&cgroup), cgroup }
     }
 
-    /// Describes the end of a child in words. When memory runs out, the kernel counts the kill before it sends SIGKILL.
+    /// Describes the exit of a child in words. The kernel counts an out-of-memory kill before it sends SIGKILL, so the
+    /// count is never too late.
     pub fn describe(&self, status: ExitStatus) -> String {
         let has_killed = OomKills::counted(&self.cgroup).have_risen_since(self.before);
         how_it_ended(status, has_killed)

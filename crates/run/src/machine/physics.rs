@@ -1,4 +1,4 @@
-//! The speed of this machine without any protocol: copies between its cores, AES-GCM, and TCP over loopback. Each
+//! The speed of this machine without any protocol: copies between cores, AES-GCM, and TCP over loopback. Each
 //! measurement takes a fraction of a second.
 
 use std::{
@@ -16,23 +16,23 @@ use transport::capabilities::Sealer;
 
 use super::{Cores, bind};
 
-/// The time of each measurement.
+/// The duration of each measurement.
 const TIME: Duration = Duration::from_millis(300);
 
-/// The size of the block that one core writes and another copies, in bytes. It fits in the cache of either core.
+/// The size of the block that one core writes and another one copies, in bytes. It fits in the cache of either core.
 const BLOCK: usize = 256 << 10;
 
 /// The plaintext of a TLS record, in bytes (RFC 8446 section 5.1).
 const RECORD: usize = 16 << 10;
 
-/// The plaintext of a QUIC packet of an Ethernet frame, in bytes.
+/// The plaintext of a QUIC packet, in bytes: the UDP payload of an Ethernet frame over IPv6 (1500 - 40 - 8).
 const PACKET: usize = 1452;
 
 /// The measured rates of the machine, in bytes per second; `None` for a rate that could not be measured.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Physics {
-    /// The rate of copying a block that another core has just written.
+    /// The rate of copies of a block that another core has just written.
     pub copy: Option<f64>,
     /// The rate of AES-128-GCM in records of TLS.
     pub records: Option<f64>,
@@ -43,7 +43,7 @@ pub struct Physics {
 }
 
 impl Physics {
-    /// Measures the rates, with one end on each core.
+    /// Measures the rates, with sender and receiver on these cores.
     pub fn measure(cores: Cores) -> Self {
         Self {
             copy: copy(cores),
@@ -70,7 +70,7 @@ impl fmt::Display for Physics {
     }
 }
 
-/// Returns the result of `work` on a thread that is bound to a core. `None` if the thread cannot be bound.
+/// Returns the result of `work` on a thread that is bound to `core`. `None` if the thread cannot be bound.
 fn on<T: Send>(core: usize, work: impl FnOnce() -> Option<T> + Send) -> Option<T> {
     thread::scope(|scope| {
         let bound = || bind(core).ok().and_then(|()| work());
@@ -78,7 +78,8 @@ fn on<T: Send>(core: usize, work: impl FnOnce() -> Option<T> + Send) -> Option<T
     })
 }
 
-/// Measures the rate at which a core copies blocks that the other has written. Only the copies are timed.
+/// Measures the rate at which the receiver's core copies blocks that the sender's core has written. Only the copies are
+/// timed.
 fn copy(cores: Cores) -> Option<f64> {
     let (give, given) = mpsc::sync_channel(1);
     let (give_back, given_back) = mpsc::sync_channel(1);
@@ -93,7 +94,7 @@ fn copy(cores: Cores) -> Option<f64> {
     })
 }
 
-/// Writes each block that is returned and hands it over, until the receiver is gone.
+/// Writes each block that comes back and hands it over again, until the copying thread is gone.
 fn write_blocks(blocks: Receiver<Vec<u8>>, give: SyncSender<Vec<u8>>) {
     let mut value = 0_u8;
     for mut block in blocks {
@@ -135,7 +136,7 @@ fn seal(length: usize) -> io::Result<f64> {
     Ok(bytes as f64 / began.elapsed().as_secs_f64())
 }
 
-/// Measures the rate of a connection over loopback, from its first byte until its reader sees the end.
+/// Measures the rate of a TCP connection over loopback, from the first read until the reader sees the end.
 fn tcp(cores: Cores) -> io::Result<f64> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
         .or_else(|error| TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).map_err(|_| error))?;

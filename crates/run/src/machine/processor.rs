@@ -1,14 +1,14 @@
-//! The diagnoses of the cores: their number, load, speed and instructions for encryption.
+//! The diagnoses of the cores: number, load, frequency scaling and AES instructions.
 
 use std::time::Duration;
 
 use super::{Affects, Diagnosis, read};
 
-/// The share of core time in other processes above which goodput changes visibly.
+/// The share of core time used by other processes above which goodput changes visibly.
 const BUSY: f64 = 0.1;
 
-/// The share of core time that the hypervisor gives to other machines above which goodput changes visibly. It is lower
-/// than [`BUSY`], because no worker can move away.
+/// The share of core time given by the hypervisor to other machines above which goodput changes visibly. It is lower
+/// than [`BUSY`], because a worker cannot move away from a stolen core.
 const STOLEN: f64 = 0.02;
 
 pub(super) fn diagnoses(watch: Duration) -> Vec<Diagnosis> {
@@ -82,7 +82,7 @@ fn encrypts() -> bool {
     std::arch::is_aarch64_feature_detected!("aes")
 }
 
-/// Returns true: on processors where support is unknown, AES instructions are assumed.
+/// Returns true: on other architectures, AES instructions are assumed.
 #[cfg(not(any(target_arch = "x86", target_arch = "x86_64", target_arch = "aarch64")))]
 fn encrypts() -> bool {
     true
@@ -105,7 +105,7 @@ fn frequency(governor: Option<&str>) -> Diagnosis {
     }
 }
 
-/// The measurement of the load of the cores.
+/// Measurement of the load of all cores.
 mod load {
     use std::time::Duration;
 
@@ -114,7 +114,7 @@ mod load {
         pub(super) stolen: f64,
     }
 
-    /// Measures the load over `time`, by the kernel's accounting.
+    /// Measures the load over `time` by the kernel's accounting.
     #[cfg(target_os = "linux")]
     pub(super) fn watch(time: Duration) -> Option<Load> {
         use procfs::CurrentSI as _;

@@ -1,13 +1,13 @@
-//! The diagnosis of the processor time and memory that the cgroup of this process may use.
+//! The diagnoses of the processor time and memory that the cgroup of this process allows.
 
 use record::mib;
 
 use super::{Affects, Cgroup, Diagnosis, memory::RECLAIM};
 
-/// The processor time that two ends use, in percent of one core.
+/// The processor time that two busy ends use, in percent of one core.
 const TWO_CORES: u64 = 200;
 
-/// The memory, in MiB, below which two workers, their sockets and the session may not fit.
+/// The memory limit, in MiB, below which two workers, their sockets and the session may not fit.
 const ENOUGH_MIB: f64 = 256.0;
 
 pub(super) fn diagnoses(cgroup: &Cgroup) -> [Diagnosis; 2] {

@@ -1,4 +1,4 @@
-//! Cgroups for the ends of runs, so that the kernel states its memory for the processes of each end.
+//! Cgroups for the ends of runs, by which the kernel accounts its own memory to each end.
 
 use std::{
     fs, io,
@@ -11,27 +11,27 @@ use std::{
 
 use super::{Cgroup, UNLIMITED, number, quota};
 
-/// The prefix of the names of these cgroups, before the process id of their session and a number.
+/// The prefix of the names of the cgroups. The process id of the session and a number follow.
 const PREFIX: &str = "longhaul-end-";
 
-/// The file of version 1 that enables the accounting of socket memory once a limit is written to it.
+/// The file of v1 that enables the accounting of socket memory once a limit is written to it.
 const SOCKET_LIMIT: &str = "memory.kmem.tcp.limit_in_bytes";
 
-/// The number of attempts to remove a cgroup, and the pause between two. A killed process leaves its cgroup within
+/// The number of attempts to remove a cgroup, with [`PAUSE`] between two. A killed process leaves its cgroup within
 /// milliseconds.
 const ATTEMPTS: u32 = 50;
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// The folder of a memory controller in which this process may create cgroups.
+/// A folder of the memory controller in which this process may create cgroups.
 #[derive(Clone, Debug)]
 pub struct Enclosures(PathBuf);
 
 impl Enclosures {
-    /// Finds the folder, and removes the cgroups that killed sessions have left in it.
+    /// Finds the folder, and removes the cgroups that killed sessions have left there.
     ///
     /// # Errors
-    /// Fails if there is no memory controller, if this process may not create a cgroup, or if that cgroup would escape
-    /// the limits on this process.
+    /// Fails if there is no memory controller, if this process may not create a cgroup, or if processes in that cgroup
+    /// would escape the limits on this process.
     pub fn find() -> io::Result<Self> {
         let enclosures = Self(place(&Cgroup::own().memory)?);
         enclosures.sweep();
@@ -59,7 +59,8 @@ impl Enclosures {
         Ok(enclosure)
     }
 
-    /// Removes the cgroups of sessions that have ended. A cgroup with processes cannot be removed, and stays.
+    /// Removes the cgroups of sessions that have ended. The kernel refuses to remove a cgroup with processes, which
+    /// stays.
     fn sweep(&self) {
         let entries = fs::read_dir(&self.0).into_iter().flatten().flatten();
         for entry in entries {
@@ -73,9 +74,9 @@ impl Enclosures {
     }
 }
 
-/// Returns the folder for the cgroups of the ends. In version 1, this is the cgroup of this process. In version 2, a
-/// cgroup with processes cannot have a memory controller below it, so this is the next cgroup above whose controllers
-/// include memory.
+/// Returns the folder for the cgroups of the ends. In v1, it is the cgroup of this process. In v2, a cgroup with
+/// processes cannot have a memory controller below it. The folder is then the nearest cgroup, from this one upwards,
+/// that passes the memory controller on.
 fn place(own_and_above: &[PathBuf]) -> io::Result<PathBuf> {
     let unsupported = |reason: String| io::Error::new(io::ErrorKind::Unsupported, reason);
     for folder in own_and_above {
@@ -98,7 +99,7 @@ fn is_of_version_2(folder: &Path) -> bool {
     folder.join("cgroup.controllers").exists()
 }
 
-/// A cgroup for one end of a run alone, which is removed on drop.
+/// The cgroup of one end of a run, removed on drop.
 #[derive(Debug)]
 pub(crate) struct Enclosure(PathBuf);
 
@@ -114,19 +115,19 @@ impl Drop for Enclosure {
         for _ in 0..ATTEMPTS {
             match fs::remove_dir(&self.0) {
                 Err(error) if error.kind() == io::ErrorKind::ResourceBusy => thread::sleep(PAUSE),
-                // A cgroup that cannot be removed now is left to the next session.
+                // A cgroup that cannot be removed is left to the next session.
                 _ => return,
             }
         }
     }
 }
 
-/// The reader of the kernel memory of a cgroup that contains this process alone.
+/// A reader of the kernel memory of a cgroup that contains only this process.
 #[derive(Clone, Debug)]
 pub(crate) struct KernelMemory(PathBuf);
 
 impl KernelMemory {
-    /// Moves this process into the cgroup of a folder.
+    /// Moves this process to the cgroup of `folder`.
     ///
     /// # Errors
     /// Fails if the process may not move to that cgroup.
@@ -135,8 +136,8 @@ impl KernelMemory {
         Ok(Self(folder.to_owned()))
     }
 
-    /// Returns the memory of sockets, slabs, page tables and kernel stacks, in bytes. `None` if the kernel does not
-    /// state it.
+    /// Returns the kernel memory of the cgroup in bytes: sockets, slabs, page tables and kernel stacks. `None` if the
+    /// kernel does not state it.
     pub(crate) fn bytes(&self) -> Option<u64> {
         if is_of_version_2(&self.0) {
             let text = fs::read_to_string(self.0.join("memory.stat")).ok()?;
@@ -147,7 +148,8 @@ impl KernelMemory {
     }
 }
 
-/// Returns the sum for a `memory.stat`. Its entry `kernel`, which excludes sockets, exists since Linux 5.18.
+/// Returns the kernel memory that a `memory.stat` of v2 states. Its entry `kernel`, which excludes sockets, exists
+/// since Linux 5.18.
 fn of_version_2(text: &str) -> Option<u64> {
     let of = |key: &str| -> Option<u64> {
         text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' '))?.trim().parse().ok()
@@ -197,7 +199,7 @@ mod tests {
     #[test]
     fn cgroups_of_sessions_that_are_gone_are_removed_and_no_others() {
         let parent = tempfile::tempdir().unwrap();
-        // This number is larger than any process id.
+        // The id 99999999 is larger than any process id.
         let [gone, living, other] =
             [format!("{PREFIX}99999999-0"), format!("{PREFIX}{}-9", process::id()), "x-1".into()]
                 .map(|name| parent.path().join(name));
@@ -230,7 +232,7 @@ mod tests {
 
     #[test]
     fn a_cgroup_is_gone_with_its_end() {
-        // Without permission to create cgroups, there is nothing to remove.
+        // A user who may not create cgroups has nothing to test.
         let Ok(enclosures) = Enclosures::find() else { return };
         let enclosure = enclosures.create().unwrap();
         let folder = enclosure.folder().to_owned();
