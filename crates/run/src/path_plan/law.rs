@@ -1,10 +1,10 @@
-//! The goodput that a window allows over a path.
+//! The goodput that a flow-control window allows over a path.
 
 use std::time::Duration;
 
 use record::Protocol;
 
-/// A path without loss and without other traffic.
+/// A network path without loss and without other traffic.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Path {
     bytes_per_s: f64,
@@ -12,7 +12,8 @@ pub struct Path {
 }
 
 impl Path {
-    /// Returns a path of a rate in bits per second, and a round-trip time. `None` unless both are above zero and finite.
+    /// Returns a path with a rate in bits per second and a round-trip time. `None` unless both are above zero and
+    /// finite.
     pub fn new(bits_per_s: f64, rtt: Duration) -> Option<Self> {
         let bytes_per_s = bits_per_s / 8.0;
         (bytes_per_s.is_finite() && bytes_per_s > 0.0 && !rtt.is_zero()).then_some(Self { bytes_per_s, rtt })
@@ -28,34 +29,37 @@ impl Path {
         self.rtt
     }
 
-    /// Returns the bytes in flight that fill the path: the bandwidth-delay product.
+    /// Returns the bandwidth-delay product: the bytes in flight that fill the path.
     pub fn in_flight(self) -> u64 {
         (self.bytes_per_s * self.rtt.as_secs_f64()).ceil() as u64
     }
 }
 
-/// The renewal of a window: a receiver tells the sender of new credit once a share of the window has been consumed, in whole
-/// pieces. The window therefore circulates in parts. The rest of a window, less than a part, waits at the receiver.
+/// The renewal of a window. A receiver sends new credit once a share of the window has been consumed, in whole pieces,
+/// so the window circulates in parts. A rest of the window, less than a part, waits at the receiver.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Renewal {
-    /// The reciprocal of the share that is consumed before new credit is sent; 0 if every byte has its credit at once.
+    /// The reciprocal of the share that is consumed before new credit is sent; 0 if each byte is credited at once.
     parts: u64,
-    /// The bytes that are consumed at once.
+    /// The bytes that are consumed at once: the content of a frame or a datagram.
     piece: u64,
 }
 
-/// The bytes of a DATA frame: the most that every peer admits (SETTINGS_MAX_FRAME_SIZE, RFC 9113 section 6.5.2).
+/// The largest DATA frame that every HTTP/2 peer accepts, in bytes (SETTINGS_MAX_FRAME_SIZE, RFC 9113 section 6.5.2).
 pub const DATA_FRAME: u64 = 16_384;
 
-/// The bytes of a body in a datagram of QUIC: between the 1200 that every path carries (RFC 9000 section 14.1) and the 1452 of
-/// an Ethernet frame over IPv6 (quinn-proto's config/transport.rs), so that eight are a whole number of KiB.
+/// The body bytes in a QUIC datagram; eight of them are a whole number of KiB. The value lies between 1200, which every
+/// path carries (RFC 9000 section 14.1), and 1452, which an Ethernet frame carries over IPv6 (quinn-proto's
+/// config/transport.rs).
 const DATAGRAM: u64 = 1280;
 
 impl Renewal {
-    /// Returns the renewal of a protocol's windows. h2 sends WINDOW_UPDATE once the consumed bytes are half of what the sender has
-    /// left (`unclaimed_capacity` in its proto/streams/flow_control.rs), which with a reader that keeps up is a third of the window.
-    /// quinn sends MAX_STREAM_DATA and MAX_DATA from an eighth on (quinn-proto's connection/streams/recv.rs and state.rs). TCP
-    /// announces its window in every acknowledgement.
+    /// Returns the renewal of a protocol's windows.
+    ///
+    /// h2 sends WINDOW_UPDATE once the consumed bytes are half of the window that the sender has left
+    /// (`unclaimed_capacity`, proto/streams/flow_control.rs). With a reader that keeps up, this is a third of the whole
+    /// window. quinn sends MAX_STREAM_DATA and MAX_DATA once an eighth is consumed (quinn-proto's
+    /// connection/streams/recv.rs and state.rs). TCP announces its window in every acknowledgement.
     pub(super) fn of(protocol: &Protocol) -> Self {
         match protocol.http() {
             Some("2") => Self { parts: 3, piece: DATA_FRAME },
@@ -64,12 +68,13 @@ impl Renewal {
         }
     }
 
-    /// Returns the step of windows that circulate in whole parts, in bytes: of another window, a part of a part is held back.
+    /// Returns the step, in bytes, between windows that circulate in whole parts. Any other window holds back a rest
+    /// that carries nothing.
     pub(super) fn step(self) -> u64 {
         self.parts.max(1).saturating_mul(self.piece)
     }
 
-    /// Returns the bytes of the credit that a receiver sends at once.
+    /// Returns the credit that a receiver sends at once, in bytes.
     fn part(self, window: u64) -> u64 {
         match self.parts {
             0 => 0,
@@ -77,8 +82,8 @@ impl Renewal {
         }
     }
 
-    /// Returns the smallest window of whole parts that fills a path, in bytes: the credit of one part must not be missing at
-    /// the sender while a path full of bytes is under way.
+    /// Returns the smallest window of whole parts that fills a path, in bytes. The credit of one part is always on its
+    /// way, so the other parts must cover the bandwidth-delay product.
     pub(super) fn window(self, path: Path) -> u64 {
         let bytes = path.in_flight();
         let step = self.step();
@@ -89,9 +94,9 @@ impl Renewal {
         filled.div_ceil(step).saturating_mul(step)
     }
 
-    /// Returns the goodput with a window, in bytes per second. The credit of a part comes back a round trip after its last byte
-    /// has left. The rest of the window carries the first `rest` bytes of the next part, so that only `part - rest` bytes of it
-    /// wait for that credit.
+    /// Returns the goodput with a window, in bytes per second. The credit of a part comes back a round trip after its
+    /// last byte has left. The rest of the window carries the first `rest` bytes of the next part, so only `part -
+    /// rest` bytes of that part wait for the credit.
     pub(super) fn goodput(self, path: Path, window: u64) -> f64 {
         let (rate, rtt) = (path.bytes_per_s(), path.rtt().as_secs_f64());
         let part = self.part(window);
@@ -100,8 +105,8 @@ impl Renewal {
     }
 }
 
-/// Returns the goodput in bytes per second that a window of `window` bytes admits over a path, for a body of the protocol
-/// whose reader keeps up.
+/// Returns the goodput in bytes per second that a window of `window` bytes allows a body of `protocol` over a path, if
+/// its reader keeps up.
 pub fn admitted_goodput(protocol: &Protocol, path: Path, window: u64) -> f64 {
     Renewal::of(protocol).goodput(path, window)
 }
@@ -134,15 +139,15 @@ mod tests {
     #[test]
     fn a_window_of_h2_that_is_no_multiple_of_three_frames_gives_two_parts_a_round_trip() {
         let h2 = Renewal { parts: 3, piece: DATA_FRAME };
-        // Over a path of a rate without a bound, only the credit counts.
+        // At a rate this high, only the credit limits the goodput.
         let frames =
             |frames: u64| (h2.goodput(path(1e9, 100), frames * DATA_FRAME) * 0.1 / DATA_FRAME as f64).round();
         assert_eq!([3, 6, 48].map(frames), [3.0, 6.0, 48.0]);
         assert_eq!([8, 16, 32, 64].map(frames), [6.0, 12.0, 22.0, 44.0]);
     }
 
-    /// Follows the bytes of a transfer frame by frame: each is sent when its credit and the line are free, and the receiver
-    /// returns the credit of a part once it has all of it.
+    /// Simulates a transfer frame by frame. A frame is sent when its credit and the line are free. The receiver returns
+    /// the credit of a part once the whole part has arrived.
     fn simulated(path: Path, window: u64, renewal: Renewal) -> f64 {
         let (rate, rtt) = (path.bytes_per_s(), path.rtt().as_secs_f64());
         let (part, frames) = (renewal.part(window), 20_000);

@@ -1,24 +1,25 @@
-//! The lines by which libraries and servers take a window.
+//! The lines that set a window in the configuration of libraries and servers.
 
 use record::{H2_WINDOW, LimitValue, Protocol};
 use serde::Serialize;
 
-/// A line for a configuration or a program, and its source.
+/// A line of configuration or source code, and the document that defines it.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct SettingLine {
-    /// The library or the server.
+    /// The library, server or program that takes the line.
     pub of: &'static str,
-    /// The line, or the reason why there is none.
+    /// The line, or the reason why none exists.
     pub line: String,
-    /// The documentation or the source file that defines it.
+    /// The documentation or source file that defines the setting.
     pub source: &'static str,
 }
 
-/// The largest window that `HTTP2Config` of Go's net/http takes, in bytes: it must be below 4 MiB.
+/// The largest window that `HTTP2Config` of Go's net/http accepts, in bytes: its windows must be below 4 MiB.
 const GO_MOST: u64 = (4 << 20) - 1;
 
-/// Returns the lines that set a window of `window` bytes for a protocol, and socket buffers of `socket` bytes.
+/// Returns the lines that set a window of `window` bytes for a protocol with HTTP. For HTTP/1.1, they set socket
+/// buffers of `socket` bytes.
 pub fn setting_lines(protocol: &Protocol, window: u64, socket: u64) -> Vec<SettingLine> {
     let line = |of, line: String, source| SettingLine { of, line, source };
     match protocol.http() {
@@ -102,7 +103,8 @@ pub fn setting_lines(protocol: &Protocol, window: u64, socket: u64) -> Vec<Setti
 /// The bytes of tcp_rmem for each byte of window: half of a receive buffer is overhead (tcp(7), tcp_adv_win_scale).
 const KERNEL: u64 = 2;
 
-/// Returns the line for paths that differ; `None` if the window is too small to adapt.
+/// Returns the line that makes longhaul's window adapt to the path, up to `window` bytes; `None` if `window` is too
+/// small to adapt.
 fn adaptive(window: u64) -> Option<SettingLine> {
     let value = LimitValue::AutoWithin(window);
     H2_WINDOW.check(&value).ok()?;

@@ -1,7 +1,7 @@
-//! Windows and buffers that fill a path, and the memory that stalled readers then hold.
+//! Plans of windows and buffers that fill a path, with the memory that stalled readers then hold.
 //!
-//! The memory is that of [`Budget`], the bound that every record is held against: a case of this many connections with the window in
-//! its limits. Beside it stands the kernel's memory of sockets, which no process shows.
+//! The memory of a process is the [`Budget`] of a case with this many connections and the planned window. The same
+//! bound applies to records. The kernel's memory of sockets is a figure of its own, since no process shows it.
 
 mod law;
 mod lines;
@@ -18,7 +18,7 @@ pub use lines::{SettingLine, setting_lines};
 
 use crate::Budget;
 
-/// The smallest window of a plan, in bytes: one frame of HTTP/2.
+/// The smallest window of a plan, in bytes: one HTTP/2 frame.
 const LEAST_WINDOW: u64 = 16 << 10;
 
 /// The granularity of windows, in bytes.
@@ -27,19 +27,19 @@ const STEP: u64 = 1 << 10;
 /// The smallest buffer of HTTP/1.1 (`--h1-buffer`), in bytes.
 const LEAST_H1_BUFFER: u64 = 8 << 10;
 
-/// The kernel's memory for each byte of a socket buffer that a program asks for: the kernel doubles the size (socket(7), SO_RCVBUF).
+/// The kernel memory for each byte of a requested socket buffer: the kernel doubles the size (SO_RCVBUF, socket(7)).
 const KERNEL_PER_BYTE: u64 = 2;
 
-/// A question for a plan: one process is an end of `readers` bodies, each on a connection of its own.
+/// The input of a plan: one process that is an end of `readers` bodies, each on its own connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Demand {
     /// The path of each body.
     pub path: Path,
-    /// The bodies whose readers may stand still at once.
+    /// The number of bodies whose readers may stop reading at the same time.
     pub readers: u32,
-    /// The memory that they may take.
+    /// The most memory that process and kernel may take for all bodies.
     pub memory: ByteSize,
-    /// The end of the process.
+    /// The end that the process is: sender or receiver.
     pub end: End,
 }
 
@@ -49,9 +49,9 @@ pub struct Demand {
 pub struct ProtocolPlan {
     /// The name of the protocol.
     pub protocol: &'static str,
-    /// The setting that fills the path, whatever memory it takes.
+    /// The setting that fills the path, regardless of memory. If no permitted window fills it, the largest one.
     pub full: Setting,
-    /// The setting within the memory that fills most of the path; `None` if not even the smallest fits.
+    /// The setting that fits the memory and fills most of the path; `None` if even the smallest does not fit.
     pub best: Option<Setting>,
     /// The least memory that any setting takes, in bytes.
     pub least_memory_bytes: u64,
@@ -61,24 +61,24 @@ pub struct ProtocolPlan {
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Setting {
-    /// The window in bytes: of flow control, or of TCP for HTTP/1.1.
+    /// The window in bytes: of flow control, or the socket buffer for HTTP/1.1.
     pub window_bytes: u64,
-    /// The limits that differ from those of `profile`, by flag.
+    /// The limits that the plan sets, by flag, with their values in bytes. All others are those of `profile`.
     pub limits: Vec<(&'static str, u64)>,
-    /// The profile (`--profile`) of the other limits.
+    /// The profile (`--profile`) of all other limits.
     pub profile: &'static str,
-    /// The most memory of the process beyond an idle one when all readers stand still, in bytes.
+    /// The most memory of the process over its idle state while all readers are stalled, in bytes.
     pub process_bytes: u64,
-    /// The kernel's memory of sockets then, in bytes.
+    /// The most kernel memory of the sockets while all readers are stalled, in bytes.
     pub kernel_bytes: u64,
     /// The goodput of one body over the idle path, in bytes per second.
     pub goodput_bytes_per_s: f64,
-    /// That goodput as a share of the path's rate.
+    /// The goodput of one body over the idle path as a share of the rate of the path.
     pub share: f64,
 }
 
 impl Setting {
-    /// Returns the memory of process and kernel, in bytes.
+    /// Returns the memory of process and kernel together, in bytes.
     pub fn memory_bytes(&self) -> u64 {
         self.process_bytes.saturating_add(self.kernel_bytes)
     }
@@ -93,25 +93,25 @@ pub fn plan(protocol: &'static Protocol, demand: &Demand) -> ProtocolPlan {
     let full = of(Buffers::Usual, needed);
     let within = |buffers: &Buffers| {
         let largest = largest_within(|window| of(*buffers, window), needed, demand.memory.0)?;
-        // The rest of a window beyond whole parts takes memory, and carries nothing.
+        // The rest of a window beyond whole parts takes memory and carries nothing.
         let whole = of(*buffers, (largest.window_bytes / renewal.step() * renewal.step()).max(LEAST_WINDOW));
         Some(if whole.share >= largest.share { whole } else { largest })
     };
     let candidates: Vec<Setting> = Buffers::ALL.iter().filter_map(within).collect();
-    // Of equal shares, the first has the larger buffers, which take less processor time.
+    // Among equal shares, the first candidate wins: its larger buffers take less processor time.
     let best = candidates.into_iter().reduce(|best, next| if next.share > best.share { next } else { best });
     let least = Buffers::ALL.iter().map(|buffers| of(*buffers, LEAST_WINDOW).memory_bytes()).min();
     ProtocolPlan { protocol: protocol.name, full, best, least_memory_bytes: least.unwrap_or_default() }
 }
 
-/// Returns the setting with the largest window, of at most `needed` bytes, whose memory is within `memory`.
+/// Returns the setting with the largest window whose memory is within `memory`, of at most `needed` bytes.
 fn largest_within(of: impl Fn(u64) -> Setting, needed: u64, memory: u64) -> Option<Setting> {
     let fits = |steps: u64| of(steps.saturating_mul(STEP)).memory_bytes() <= memory;
     let (mut low, mut high) = (LEAST_WINDOW / STEP, needed / STEP);
     if !fits(low) {
         return None;
     }
-    // Memory grows with the window, so bisection finds the largest.
+    // Bisection finds the largest window, since memory grows with the window.
     while low < high {
         let middle = low + (high - low).div_ceil(2);
         if fits(middle) { low = middle } else { high = middle - 1 }
@@ -119,7 +119,7 @@ fn largest_within(of: impl Fn(u64) -> Setting, needed: u64, memory: u64) -> Opti
     Some(of(low * STEP))
 }
 
-/// The buffers besides windows, each of which a stalled reader may fill.
+/// The buffers besides the window, each of which a stalled reader may fill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Buffers {
     /// The buffers of the default profile.
@@ -131,7 +131,7 @@ enum Buffers {
 }
 
 impl Buffers {
-    /// All, the largest first.
+    /// All variants, the largest buffers first.
     const ALL: [Self; 3] = [Self::Usual, Self::Lean, Self::Least];
 
     fn profile(self) -> Profile {
@@ -142,7 +142,7 @@ impl Buffers {
     }
 }
 
-/// A setting of which only the window is still open.
+/// A setting without its window.
 struct Candidate<'a> {
     protocol: &'static Protocol,
     demand: &'a Demand,
@@ -154,7 +154,7 @@ impl Candidate<'_> {
         let Demand { path, readers, end, .. } = *self.demand;
         let (mut limits, mut differing) = (Limits::of(self.profile.profile()), Vec::new());
         let mut set = |limit: &'static Limit, bytes: u64| {
-            // The window is within the ranges of its limits.
+            // Setting a limit fails only outside its range, and windows are clamped to the ranges.
             if limits.set(limit, LimitValue::Bytes(bytes)).is_ok() {
                 differing.push((limit.flag, bytes));
             }
@@ -169,10 +169,10 @@ impl Candidate<'_> {
         }
         let mut case = Case::new(self.protocol.name);
         (case.connections, case.streams, case.sink) = (readers, 1, SinkKind::Discard);
-        // A program that serves files holds memory of its own for each chunk.
+        // A file as payload counts the memory that a program with files has for each chunk.
         case.payload = PayloadKind::File("body".into());
         case.limits = limits;
-        // Without flow control of its own, a protocol leaves unread bytes to the sockets.
+        // A protocol without flow control of its own leaves unread bytes to the sockets.
         let per_reader =
             if has_own_windows(self.protocol) { 0 } else { KERNEL_PER_BYTE.saturating_mul(socket) };
         let goodput = Renewal::of(self.protocol).goodput(path, window);
@@ -188,7 +188,7 @@ impl Candidate<'_> {
     }
 }
 
-/// Returns the limits that are windows of a protocol's flow control, or the buffer of its sockets if it has none.
+/// Returns the limits that are windows of a protocol's flow control, or the socket buffer if the protocol has none.
 fn windows(protocol: &Protocol) -> Vec<&'static Limit> {
     let own = [&H2_WINDOW, &QUIC_WINDOW, &QUIC_CONNECTION_WINDOW, &QUIC_SEND_WINDOW];
     let own: Vec<&'static Limit> = own.into_iter().filter(|limit| limit.applies_to(protocol)).collect();
