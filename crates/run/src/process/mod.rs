@@ -1,4 +1,4 @@
-//! The executor that runs a case in two worker processes, one for each role.
+//! The executor that runs each case in two worker processes, one for each role.
 
 mod own_end;
 mod reports;
@@ -24,7 +24,7 @@ use crate::{
     worker_process::{EndWorker, WorkerProcess, unexpected},
 };
 
-/// The time for noticing the death of a server after its client has failed.
+/// The time within which the death of a server shows after its client has failed.
 const DEATH: Duration = Duration::from_millis(500);
 
 /// An executor that runs each case in two new processes of the embedding program.
@@ -32,21 +32,21 @@ pub struct ProcessExecutor {
     program: PathBuf,
     settings: Settings,
     affinity: Affinity,
-    /// The folder for a cgroup of each end; `None` makes no cgroups.
+    /// The folder for the cgroups of the ends; `None` creates no cgroups.
     enclosures: Option<Enclosures>,
     /// True if the ends report the call sites of memory that stays allocated.
     traces: bool,
-    /// The longest wait before a run for cores that are close to each other.
+    /// The longest wait before a run until the cores of the ends are close to each other.
     settle: Duration,
-    /// The digests that generated bodies must have.
+    /// The digests of generated bodies, computed in advance.
     digests: HashMap<Content, String>,
-    /// The host of the servers' ends; `None` for this one.
+    /// The host of the servers' ends; `None` is this host.
     peer_host: Option<Rc<PeerHost>>,
 }
 
 impl ProcessExecutor {
-    /// Returns an executor whose workers are this program, started again. The program must call [`crate::worker::main`]
-    /// if [`crate::worker::is_requested`].
+    /// Returns an executor that starts this program again as workers. The program must call [`crate::worker::main`] if
+    /// [`crate::worker::is_requested`].
     ///
     /// # Errors
     /// Fails if the path of this program is unknown.
@@ -54,7 +54,7 @@ impl ProcessExecutor {
         Ok(Self::of_program(std::env::current_exe()?, settings))
     }
 
-    /// Returns an executor whose workers are a program that embeds this crate.
+    /// Returns an executor that starts `program` as workers, a program that embeds this crate.
     pub fn of_program(program: PathBuf, settings: Settings) -> Self {
         Self {
             program,
@@ -68,7 +68,7 @@ impl ProcessExecutor {
         }
     }
 
-    /// Binds the threads of the ends to cores.
+    /// Binds the threads of the ends to cores as `affinity` says.
     #[must_use]
     pub fn on(self, affinity: Affinity) -> Self {
         Self { affinity, ..self }
@@ -79,34 +79,34 @@ impl ProcessExecutor {
         self.affinity.cores(case.threads)
     }
 
-    /// Runs each end in its own cgroup, so that the kernel's memory for that end is known. The accounting takes time,
-    /// so it does not suit runs whose goodput counts.
+    /// Runs each end in its own cgroup, which shows the kernel's memory for that end. The accounting takes time, so it
+    /// does not suit runs whose goodput counts. `None` creates no cgroups.
     #[must_use]
     pub fn enclosing(self, enclosures: Option<Enclosures>) -> Self {
         Self { enclosures, ..self }
     }
 
-    /// Asks both ends for the call sites of memory that stays allocated, if their program can trace it. Tracing takes
-    /// time and memory, so the other figures of such runs do not count.
+    /// Makes both ends report the call sites of memory that stays allocated, if their program can trace it. Tracing
+    /// takes time and memory, so the other figures of such runs do not count.
     #[must_use]
     pub fn tracing(self) -> Self {
         Self { traces: true, ..self }
     }
 
-    /// Waits before each run, for at most `settle`, until the cores of the ends are close to each other.
+    /// Makes each run wait, for at most `settle`, until the cores of the ends are close to each other.
     #[must_use]
     pub fn settling(self, settle: Duration) -> Self {
         Self { settle, ..self }
     }
 
-    /// Runs the servers' ends on another host, if there is one. This host then binds and watches the clients' ends only.
+    /// Runs the servers' ends on another host; `None` on this one. Only the clients' ends run on this host then.
     #[must_use]
     pub fn with_servers_on(self, host: Option<Rc<PeerHost>>) -> Self {
         Self { peer_host: host, ..self }
     }
 
-    /// Computes the digests of the generated bodies of `cases` in advance, so that none is computed between runs. The
-    /// digests follow from seed and size alone.
+    /// Computes the digests of the generated bodies of `cases` in advance, so that no time passes on them between runs.
+    /// They follow from seed and size alone.
     #[must_use]
     pub fn prepared_for(mut self, cases: &[Case]) -> Self {
         for case in cases.iter().filter(|case| case.sink.digests()) {
@@ -133,7 +133,7 @@ impl ProcessExecutor {
         }
     }
 
-    /// Starts a worker, in its own cgroup if one can be created.
+    /// Starts a worker, in its own cgroup if one is requested and can be created.
     async fn start(&self, mut job: Job) -> Result<WorkerProcess, Fault> {
         let enclosure = self.enclosures.as_ref().and_then(|enclosures| enclosures.create().ok());
         job.cgroup = enclosure.as_ref().map(|enclosure| enclosure.folder().to_owned());
@@ -148,9 +148,11 @@ impl ProcessExecutor {
         job
     }
 
-    /// Returns the round-trip time between two cores in nanoseconds, as soon as they are close or `settle` is over.
+    /// Returns the round-trip time between two cores in nanoseconds, as soon as they are close or `settle` has passed.
+    /// `None` if it cannot be measured.
     async fn round_trip_ns(cores: Option<Cores>, settle: Duration) -> Option<u64> {
-        /// The interval of measurements: hosts were seen to keep cores in place for a third of a second or longer.
+        /// The pause between two measurements. Hosts were seen to keep cores in place for a third of a second or
+        /// longer.
         const INTERVAL: Duration = Duration::from_millis(50);
         let began = Stamp::now();
         loop {
@@ -162,8 +164,8 @@ impl ProcessExecutor {
         }
     }
 
-    /// Makes a transfer of a case, and adds the conditions of the machine and the distance of the cores of its first threads
-    /// to its outcome.
+    /// Performs a transfer of a case, and adds the conditions of the machine and the distance of the first two cores of
+    /// the ends to its outcome.
     pub async fn observed(&self, case: &Case, transfer: impl Future<Output = Outcome>) -> Outcome {
         let cores = self.cores(case).as_ref().map(CoreSets::first);
         let before_ns = Self::round_trip_ns(cores, self.settle).await;
@@ -174,7 +176,7 @@ impl ProcessExecutor {
         outcome
     }
 
-    /// Makes a transfer to or from another host, and adds the facts of that host to its outcome.
+    /// Performs a transfer to or from another host, and adds the facts and conditions of that host to its outcome.
     async fn over_network(
         &self,
         case: &Case,
@@ -230,7 +232,7 @@ impl ProcessExecutor {
         Ok(reports)
     }
 
-    /// Prepares the client of a server that listens, starts the transfer, and gathers the reports.
+    /// Prepares the client of a server that already listens, starts the transfer, and gathers the reports.
     async fn transfer_with(
         &self,
         mut server: impl EndWorker,
@@ -239,9 +241,9 @@ impl ProcessExecutor {
         observer: &mut dyn Observer,
     ) -> Result<Reports, Fault> {
         let mut client = self.start(client).await?;
-        // The client comes first: it knows the reason of a failure, while the server would only wait.
+        // The client is asked first: it knows the reason of a failure, while the server would only wait.
         if let Some(report) = ready(&mut client).await? {
-            // If the server has died, its death is the cause.
+            // A death of the server is the cause of the client's failure.
             let died = tokio::time::timeout(DEATH, server.event()).await.ok().and_then(Result::err);
             return Ok(Reports {
                 client: report,
@@ -267,7 +269,7 @@ impl ProcessExecutor {
         let sent = if client_end == End::Sender { &client.sent } else { &server.sent };
         let sent = self.digests.get(&content(case)).cloned().or_else(|| joined(sent));
         let received = joined(&client.received);
-        // The clocks of two hosts have nothing in common.
+        // Times of two hosts cannot be compared.
         let has_one_clock = self.peer_host.is_none();
         let received_first = match client_end {
             End::Receiver => client.first_byte,
@@ -319,7 +321,7 @@ impl Executor for ProcessExecutor {
     }
 }
 
-/// Makes a transfer, and adds the conditions of this machine to its outcome.
+/// Performs a transfer, and adds the conditions of this machine to its outcome.
 async fn watched(cores: Option<Cores>, transfer: impl Future<Output = Outcome>) -> Outcome {
     let watch = Watch::begin(cores);
     let mut outcome = transfer.await;
@@ -327,7 +329,7 @@ async fn watched(cores: Option<Cores>, transfer: impl Future<Output = Outcome>) 
     outcome
 }
 
-/// The facts that determine a generated body.
+/// The facts that determine a generated body: payload, seed and size.
 type Content = (PayloadKind, u64, ByteSize);
 
 fn content(case: &Case) -> Content {

@@ -1,4 +1,4 @@
-//! One end of a case in a worker process, whose other end is a program of someone else.
+//! Longhaul's end of a case whose other end is a program of someone else.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -24,17 +24,17 @@ pub struct OwnEnd {
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct OwnReport {
-    /// The measurements of the end, and the failure that it saw. The elapsed time of a server is that of an upload.
+    /// The measurements of the end, and its failure, if any. The elapsed time of a server is that of an upload.
     pub outcome: Outcome,
-    /// The digest of the body that longhaul's receiver computed.
+    /// The digest of the bodies that longhaul's end received; `None` if it received none or computed no digest.
     pub received: Option<String>,
-    /// The time at which the transfer began, as that of CLOCK_MONOTONIC.
+    /// The start of the transfer by CLOCK_MONOTONIC.
     pub began: Option<Duration>,
 }
 
 impl ProcessExecutor {
-    /// Starts longhaul's server for a client of someone else, which must request `path`. Returns the server with its
-    /// address, and with its certificate as PEM if it is encrypted.
+    /// Starts longhaul's server for a client of someone else, which must request `path`. Returns the server, its
+    /// address, and the PEM of its certificate if the protocol is encrypted.
     ///
     /// # Errors
     /// Fails if the worker cannot be started or cannot listen.
@@ -51,7 +51,8 @@ impl ProcessExecutor {
         Ok((OwnEnd { worker, case: case.clone() }, address.addr, address.certificate))
     }
 
-    /// Starts longhaul's client of a server of someone else, which must have this certificate if it is encrypted.
+    /// Starts longhaul's client for a server of someone else. The server must present `certificate` if the protocol is
+    /// encrypted.
     ///
     /// # Errors
     /// Fails if the worker cannot be started.
@@ -77,17 +78,18 @@ impl ProcessExecutor {
         self.cores(case)?.of_end(end).first().copied()
     }
 
-    /// Returns the digest of the generated bodies of a case, if it was [prepared](Self::prepared_for).
+    /// Returns the digest of the generated bodies of a case, if the executor was [prepared](Self::prepared_for) for the
+    /// case.
     pub fn digest(&self, case: &Case) -> Option<String> {
         self.digests.get(&content(case)).cloned()
     }
 }
 
 impl OwnEnd {
-    /// Waits until the end is connected to the program and its baseline is taken. Cancel-safe.
+    /// Waits until the end is connected to the other program and has taken its baseline. Cancel-safe.
     ///
     /// # Errors
-    /// Fails if the end has failed, or has ended.
+    /// Fails if the end has failed or exited.
     pub async fn ready(&mut self) -> Result<(), Fault> {
         match self.worker.event().await? {
             Event::Ready => Ok(()),
@@ -103,7 +105,7 @@ impl OwnEnd {
         self.worker.order(Order::Go).await
     }
 
-    /// Orders a server to report, because its client is done.
+    /// Orders a server to report, since its client is done.
     ///
     /// # Errors
     /// Fails if the worker is gone.
@@ -111,8 +113,8 @@ impl OwnEnd {
         self.worker.order(Order::Finish).await
     }
 
-    /// Waits for the report, and passes progress to the observer. The progress of the program itself is unknown, so the
-    /// observer gets that of longhaul's end for both. Cancel-safe.
+    /// Waits for the report, and passes progress to the observer. The progress of the other program is unknown. If
+    /// longhaul's end sends, its bytes also count as the progress of the receiver. Cancel-safe.
     pub async fn report(&mut self, observer: &mut dyn Observer) -> OwnReport {
         loop {
             let event = self.worker.event().await;
@@ -127,7 +129,7 @@ impl OwnEnd {
         }
     }
 
-    /// Waits until the process is gone, so that it disturbs no later run. Kills the process if it stays.
+    /// Waits for the exit of the worker, so that it disturbs no later run. Kills a worker that stays.
     pub async fn stop(self) {
         self.worker.stop().await;
     }

@@ -1,4 +1,4 @@
-//! The reports of both ends of a run, and the way to them.
+//! Waiting for the reports of both ends of a run.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -10,19 +10,19 @@ use crate::{
     worker_process::{EndWorker, WorkerProcess, unexpected},
 };
 
-/// The time limit for an end's report after the report of the other end.
+/// The time limit for the report of one end after the report of the other end.
 const REPORT: Duration = Duration::from_secs(5);
 
-/// The reports of both roles.
+/// The reports of client and server, and of the network between them.
 #[derive(Default)]
 pub(super) struct Reports {
     pub(super) client: EndReport,
     pub(super) server: EndReport,
-    /// The measurements of the emulated network, if there is one.
+    /// The measurements of the emulated network; `None` without one.
     pub(super) network: Option<NetworkRecord>,
 }
 
-/// Waits until a worker is ready. Returns the report of a worker that ended instead.
+/// Waits until a worker is ready. Returns the report of a worker that has ended instead.
 pub(super) async fn ready(worker: &mut impl EndWorker) -> Result<Option<EndReport>, Fault> {
     match worker.event().await? {
         Event::Ready => Ok(None),
@@ -31,7 +31,7 @@ pub(super) async fn ready(worker: &mut impl EndWorker) -> Result<Option<EndRepor
     }
 }
 
-/// Follows both ends to their reports. After the first report, the other end has [`REPORT`] for its own.
+/// Waits for the reports of both ends. After the first report, the other end has [`REPORT`] for its own.
 pub(super) async fn gather(
     case: &Case,
     mut client: WorkerProcess,
@@ -46,7 +46,7 @@ pub(super) async fn gather(
         }
     }
     if from_server.is_none() {
-        // If the server is gone, its report says so.
+        // A failure is ignored: if the server is gone, its next event says so.
         let _ = server.order(Order::Finish).await;
     }
     let reports = Reports {
@@ -58,7 +58,7 @@ pub(super) async fn gather(
     reports
 }
 
-/// Waits for the outstanding report of an end, at most for [`REPORT`].
+/// Waits for a report that is still missing, at most for [`REPORT`].
 async fn remaining(
     case: &Case,
     worker: &mut impl EndWorker,
@@ -71,12 +71,12 @@ async fn remaining(
             report = follow(case, worker, event, observer);
         }
     });
-    // An end that stays silent adds nothing to the report of the other end.
+    // A silent end adds nothing to the report of the other end.
     let _ = followed.await;
     report.unwrap_or_default()
 }
 
-/// Passes progress to the observer. Returns the report once it has arrived.
+/// Handles an event of a worker: passes progress to the observer, and returns a report. A failure counts as a report.
 pub(super) fn follow(
     case: &Case,
     worker: &impl EndWorker,
@@ -94,7 +94,7 @@ pub(super) fn follow(
     }
 }
 
-/// Returns the common digest of all bodies, or all digests if they differ, which is a failure.
+/// Returns the common digest of all bodies. If digests differ, returns all of them joined, which matches no digest.
 pub(super) fn joined(digests: &BTreeSet<String>) -> Option<String> {
     (!digests.is_empty()).then(|| digests.iter().map(String::as_str).collect::<Vec<_>>().join("+"))
 }

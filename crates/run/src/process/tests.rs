@@ -9,8 +9,8 @@ use crate::Unobserved;
 
 const LISTENING: &str = r#"echo '{"listening":{"addr":"127.0.0.1:9","certificate":null}}'; "#;
 
-/// Returns the shell line of an end that has moved all bytes, with a receipt that states `digest`. `stamps` are its
-/// times by the clock that both ends share.
+/// Returns the shell line of an end that has moved all bytes, with a receipt that states `digest`. `stamps` are further
+/// fields of the report, such as times.
 fn confirmed(digest: &str, stamps: &str) -> String {
     let rest = r#""fault":null,"end":null,"link":null,"sent":[],"handshake_s":null"#;
     format!(r#"echo '{{"done":{{{rest},"received":["{digest}"],"elapsed_s":1.0{stamps}}}}}'; "#)
@@ -22,7 +22,7 @@ fn case() -> Case {
     case
 }
 
-/// Runs a case of 1,000 bytes with shell scripts as workers.
+/// Runs a case of 1,000 bytes with these shell scripts as workers.
 async fn run(server: &str, client: &str) -> Outcome {
     let folder = tempfile::tempdir().unwrap();
     let program = folder.path().join("worker");
@@ -112,7 +112,7 @@ async fn a_worker_has_the_fixed_environment_and_no_other() {
     assert!(message.contains("cargo= path=/usr/local/bin:/usr/bin:/bin"), "{message}");
 }
 
-/// Returns the executor of a shell script as the worker, in a folder that the script is in.
+/// Returns an executor whose worker is a shell script in `folder`.
 fn scripted(folder: &tempfile::TempDir, script: &str) -> ProcessExecutor {
     let program = folder.path().join("worker");
     fs::write(&program, format!("#!/bin/sh\nread -r job\n{script}\n")).unwrap();
@@ -124,7 +124,7 @@ fn scripted(folder: &tempfile::TempDir, script: &str) -> ProcessExecutor {
 async fn a_server_of_ours_is_ready_without_waiting_and_reports_when_its_client_is_done() {
     let done =
         confirmed("abc", r#","began":{"secs":100,"nanos":0},"first_byte":{"secs":100,"nanos":5000000}"#);
-    // The order to begin is there before the client.
+    // The order to begin arrives before the client is connected.
     let script =
         format!(r#"{LISTENING} read -r go; test "$go" = '"go"' && echo '"ready"'; read -r finish; {done}"#);
     let folder = tempfile::tempdir().unwrap();
