@@ -1,5 +1,5 @@
-//! The admission of a run that another host demands. The demand is untrusted: it must stay within what the worker of a
-//! server's end does for any case, touch no file, and fit the memory of this machine.
+//! The admission of a run that another host demands. The demand is untrusted. It must stay within the cases that the
+//! worker of a server's end supports, touch no file, and fit the memory of this machine.
 
 use std::time::Duration;
 
@@ -12,30 +12,30 @@ use crate::{
     messages::{Job, Role},
 };
 
-/// The most connections of a run: those of `bench --connections`.
+/// The most connections of a run, as in `bench --connections`.
 const CONNECTIONS: u32 = 480;
 
-/// The longest path of the requests of a run, in bytes. The client's host chooses a slash and 32 digits.
+/// The longest path of the requests of a run, in bytes. Clients' hosts choose a slash and 32 hexadecimal digits.
 const PATH: usize = 64;
 
-/// The longest time without progress.
+/// The longest accepted time without progress.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The longest time for which a receiver busy-polls: that of `bench --spin`.
+/// The longest busy-polling time of a receiver, as in `bench --spin`.
 const LONGEST_SPIN: Duration = Duration::from_secs(1);
 
-/// A run that is admitted.
+/// An admitted run.
 #[derive(Debug)]
 pub(super) struct Admitted {
     pub(super) job: Job,
-    /// The cores of both ends, of which the job has its own; `None` without a binding.
+    /// The cores of both ends; `None` without a binding. The job has those of its own end.
     pub(super) cores: Option<CoreSets>,
 }
 
-/// Returns the job of the server's end that a host demands. `settings` are those of this host.
+/// Returns the job of the server's end that another host demands. `settings` are those of this host.
 ///
 /// # Errors
-/// Fails if the demand is not possible here. The fault says what would be.
+/// Fails if the demand is not acceptable here. The fault says what would be acceptable.
 pub(super) fn admit(demand: &RunDemand, settings: Settings) -> Result<Admitted, Fault> {
     let case = demand.case().ok_or_else(|| {
         refused("the case has a field or a value that this version of longhaul does not know; use the same version on both hosts")
@@ -89,7 +89,7 @@ fn check_case(case: &Case) -> Result<(), Fault> {
     check_limits(case)
 }
 
-/// Checks the limits, which records keep as they were written.
+/// Checks each limit against its range, since a parsed case may have any values.
 fn check_limits(case: &Case) -> Result<(), Fault> {
     for (flag, value) in case.limits.iter() {
         let limit = LIMITS.iter().find(|limit| limit.flag == flag);
@@ -99,7 +99,8 @@ fn check_limits(case: &Case) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Refuses an end whose budget exceeds the memory that is available. The limits must have been checked.
+/// Refuses an end whose budget exceeds the available memory. `check_limits` must have accepted the case, since the
+/// budget follows from the limits.
 fn check_memory(case: &Case, end: End, available: Option<u64>) -> Result<(), Fault> {
     let (budget, cold) = (Budget::of(case, end).bytes(), cold_bytes(case, end));
     let needed = budget.max(cold);
@@ -114,7 +115,7 @@ fn check_memory(case: &Case, end: End, available: Option<u64>) -> Result<(), Fau
     }
 }
 
-/// Returns the block of a cold payload, which only its sender has.
+/// Returns the size of the block of a cold payload, which only the sender has.
 fn cold_bytes(case: &Case, end: End) -> u64 {
     match case.payload {
         PayloadKind::Cold(block) if end == End::Sender => block.0,

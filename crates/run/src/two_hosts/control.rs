@@ -1,4 +1,4 @@
-//! The host of the server's ends, as the session on the client's host sees it.
+//! The side of the client's host in a control session with the host of the server's ends.
 
 use std::{
     cell::{Cell, RefCell},
@@ -27,23 +27,23 @@ use crate::{
     worker_process::unexpected,
 };
 
-/// The longest answer of a server's host, in bytes. A report with its distributions and its timeline takes about 100 KiB.
+/// The longest answer of the server's host, in bytes. A report with distributions and timeline takes about 100 KiB.
 const LONGEST_ANSWER: usize = 8 << 20;
 
-/// The time for which a lost host is dialled again before its run is given up.
+/// The time for which a lost host is dialled again before its run fails.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The pause between two attempts to reach a host.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// The time in which a session that has ended between two runs says so.
+/// The time to wait for the end of a session that may have ended between two runs.
 const GLANCE: Duration = Duration::from_millis(2);
 
-/// The way to the control resource of a host.
+/// A way to the control resource of a host.
 #[async_trait(?Send)]
 pub trait Control {
-    /// Opens a control session: sends a request with the body `demands` to [`CONTROL_PATH`](super::CONTROL_PATH), and waits
-    /// for the head of the response.
+    /// Opens a control session: sends a request with the body `demands` to [`CONTROL_PATH`](super::CONTROL_PATH), and
+    /// waits for the head of the response.
     ///
     /// # Errors
     /// Fails if the host cannot be reached or refuses the session.
@@ -52,7 +52,7 @@ pub trait Control {
 
 /// A control session that the host has accepted.
 pub struct Opened {
-    /// The connection, which stays open for as long as the session.
+    /// The connection of the session, which stays open for as long as this value lives.
     pub connection: Arc<dyn Connection>,
     /// The address that was dialled.
     pub address: SocketAddr,
@@ -60,7 +60,7 @@ pub struct Opened {
     pub answers: Body,
 }
 
-/// The reason why there is no control session.
+/// The failure to open a control session.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum ControlError {
     /// The host does not answer.
@@ -69,7 +69,7 @@ pub enum ControlError {
     /// The host runs another session.
     #[error("{0}")]
     Busy(String),
-    /// The host refuses the session, or is not the host that is trusted.
+    /// The host refuses the session, or is not the trusted host.
     #[error("{}", .0.message)]
     Refused(Fault),
     /// The host speaks another version of the control messages.
@@ -81,8 +81,8 @@ pub enum ControlError {
 }
 
 impl ControlError {
-    /// Returns whether a later attempt may succeed at a host that was reached before: one that dies breaks off the handshakes that
-    /// wait for it.
+    /// Returns whether a later attempt may succeed at a host that was reached before. Failed handshakes are among these
+    /// errors: a host that dies breaks off the handshakes in progress.
     fn may_pass(&self) -> bool {
         match self {
             Self::Unreachable(_) | Self::Busy(_) => true,
@@ -92,15 +92,15 @@ impl ControlError {
     }
 }
 
-/// The host of the server's ends.
+/// The host of the server's ends, as the session on the client's host uses it.
 pub struct PeerHost {
     control: Box<dyn Control>,
-    /// The open control session; `None` while it is in use, and after it was lost.
+    /// The idle control session; `None` before the first run, during a run, and after a loss.
     session: RefCell<Option<Session>>,
     facts: RefCell<HostFacts>,
-    /// The facts of the last run, once it has ended.
+    /// The facts of the last run, if it has ended in good order.
     ended: RefCell<Option<Ended>>,
-    /// False after an attempt to reach the host in vain: later attempts do not wait any more.
+    /// False after a lost host has not come back in time: later runs make a single attempt.
     is_awaited: Cell<bool>,
     idle: IdlePolicy,
     affinity: Affinity,
@@ -126,14 +126,14 @@ impl PeerHost {
         })
     }
 
-    /// Sets the idle policy and the binding of the ends on the host. If cores are named, the host binds its end to the core
-    /// that is named for that end.
+    /// Sets the idle policy and the binding of the server's ends on the host. If `affinity` names cores for both ends,
+    /// the host binds its own end only.
     #[must_use]
     pub fn with_cores(self, idle: IdlePolicy, affinity: Affinity) -> Self {
         Self { idle, affinity, ..self }
     }
 
-    /// Returns the facts of the host, as it stated them last.
+    /// Returns the facts of the host, as stated when a session was last opened.
     pub fn facts(&self) -> HostFacts {
         self.facts.borrow().clone()
     }
@@ -162,7 +162,8 @@ impl PeerHost {
         worker.demand(&Demand::Run(Box::new(demand))).await?;
         match worker.next().await? {
             Event::Listening(ServerAddress { addr, certificate }) => {
-                // The host may listen on all its addresses: the one that was reached is right. It keeps its scope.
+                // The host may listen on all its addresses, so the address that was dialled replaces the listening one.
+                // The scope of an IPv6 address stays.
                 let mut reached = address;
                 reached.set_port(addr.port());
                 Ok((worker, ServerAddress { addr: reached, certificate }))
@@ -171,8 +172,8 @@ impl PeerHost {
         }
     }
 
-    /// Returns the open session, or a new one. A host that is lost has [`PATIENCE`] to come back. Once it has not, each later
-    /// run makes a single attempt.
+    /// Returns the idle session, or opens one. A lost host has [`PATIENCE`] to come back. After a run has waited in
+    /// vain, each later run makes a single attempt, until one succeeds.
     async fn session(&self, observer: &mut dyn Observer) -> Result<Session, Fault> {
         let kept = self.session.take();
         if let Some(mut session) = kept
@@ -211,13 +212,13 @@ impl PeerHost {
         Fault::new(kind, message)
     }
 
-    /// Keeps a session for the next run.
+    /// Keeps the session and the facts of the last run for the next one.
     pub(super) fn keep(&self, session: Session, ended: Ended) {
         self.session.replace(Some(session));
         self.ended.replace(Some(ended));
     }
 
-    /// Returns the machine of the last run, and its conditions if the run has ended there.
+    /// Returns the machine of the last run, and the conditions there if the run has ended in good order.
     pub(crate) fn last_run(&self) -> (Host, Option<Conditions>) {
         match self.ended.take() {
             Some(Ended { host, conditions }) => (host, Some(conditions)),
@@ -232,13 +233,13 @@ pub(super) struct Session {
     facts: HostFacts,
     demands: LineWriter,
     answers: Lines,
-    /// The task that states that this host is alive. It ends with the session.
+    /// The task that sends signs of life. It ends with the session.
     alive: JoinSet<()>,
     _connection: Arc<dyn Connection>,
 }
 
 impl Session {
-    /// Opens a session and reads the facts of the host.
+    /// Opens a session, and reads the facts of the host.
     async fn open(control: &dyn Control) -> Result<Self, ControlError> {
         let (demands, body) = LineWriter::new();
         let Opened { connection, address, answers } = control.open(body).await?;
@@ -279,24 +280,24 @@ impl Session {
         }
     }
 
-    /// Returns whether the session can carry another run: it has not ended, and nothing is left of an earlier run.
+    /// Returns whether the session can carry another run: it is still open, and no answer of an earlier run is pending.
     async fn is_usable(&mut self) -> bool {
         timeout(GLANCE, self.answer()).await.is_err()
     }
 
-    /// Ends the session in good order: the host is free for another one once this returns.
+    /// Ends the session in good order. The host accepts another session once this returns.
     async fn close(self) {
         let Self { demands, mut answers, mut alive, _connection, .. } = self;
-        // The request ends once both of its writers are dropped.
+        // The body of the request ends once both writers are dropped.
         alive.shutdown().await;
         drop(demands);
         let rest = async { while answers.next().await.is_ok() {} };
-        // A host that does not end the response frees its place after a silence.
+        // If the host does not end the response, its own time limit frees its place.
         let _ = timeout(SILENCE, rest).await;
     }
 }
 
-/// States that this host is alive for as long as anybody listens.
+/// Sends signs of life until the request is no longer read.
 async fn stay_alive(demands: LineWriter) {
     let mut ticks = interval(ALIVE);
     loop {
@@ -307,10 +308,10 @@ async fn stay_alive(demands: LineWriter) {
     }
 }
 
-/// The reason why a control session is lost.
+/// The reason for the loss of a control session.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SessionLost {
-    /// The host has said nothing for long.
+    /// The host has sent no line for [`SILENCE`].
     #[error("the host was silent for {} s", SILENCE.as_secs())]
     Silent,
     /// The host has ended the session.
@@ -319,7 +320,7 @@ pub(super) enum SessionLost {
     /// The connection broke.
     #[error("the connection to the host broke: {0}")]
     Broken(LinesError),
-    /// A line is no answer.
+    /// A line of the host is not an answer.
     #[error("the host sent a line that is not an answer: {0}")]
     NoAnswer(serde_json::Error),
 }
@@ -339,7 +340,7 @@ impl From<SessionLost> for Fault {
     }
 }
 
-/// Returns a path that no other client can guess.
+/// Returns a path of requests that no other client can guess.
 pub(crate) fn secret_path() -> String {
     format!("/{}", Uuid::new_v4().simple())
 }

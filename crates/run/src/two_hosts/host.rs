@@ -1,4 +1,4 @@
-//! The host of the server's ends: it runs the worker that a control session demands, one at a time.
+//! The host of the server's ends. It runs the workers that a control session demands, one at a time.
 
 use std::{io, net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
 
@@ -22,10 +22,10 @@ use crate::{
     worker_process::{EndWorker as _, WorkerProcess},
 };
 
-/// The longest message of a client's host, in bytes. A case takes about 2 KiB.
+/// The longest demand of a client's host, in bytes. A case takes about 2 KiB.
 const LONGEST_DEMAND: usize = 64 << 10;
 
-/// A host that measures the server's ends for sessions on other hosts, one session at a time.
+/// A host that runs the server's ends for sessions on other hosts, one session at a time.
 #[derive(Clone, Debug)]
 pub struct MeasuringHost {
     program: PathBuf,
@@ -36,8 +36,8 @@ pub struct MeasuringHost {
 }
 
 impl MeasuringHost {
-    /// Returns a host whose workers are this program, started again. The program must call [`crate::worker::main`] if
-    /// [`crate::worker::is_requested`]. Its allocator should have the given settings.
+    /// Returns a host that starts this program again as workers. The program must call [`crate::worker::main`] if
+    /// [`crate::worker::is_requested`]. `allocator_settings` are the expected settings of its allocator.
     ///
     /// # Errors
     /// Fails if the path of this program is unknown.
@@ -45,12 +45,12 @@ impl MeasuringHost {
         Ok(Self::of_program(std::env::current_exe()?, build, allocator_settings))
     }
 
-    /// Returns a host whose workers are a program that embeds this crate.
+    /// Returns a host that starts `program` as workers, a program that embeds this crate.
     pub fn of_program(program: PathBuf, build: Build, allocator_settings: &'static str) -> Self {
         Self { program, build, allocator_settings, logs: false, place: Arc::new(Semaphore::new(1)) }
     }
 
-    /// Makes the workers log what their connections do to standard error.
+    /// Makes the workers log the events of their connections to standard error.
     #[must_use]
     pub fn logging(self) -> Self {
         Self { logs: true, ..self }
@@ -65,7 +65,7 @@ impl MeasuringHost {
     async fn facts(&self) -> HostFacts {
         let build = self.build.clone();
         let settings = self.allocator_settings;
-        // The machine is observed for a while, which would delay all other tasks of the thread.
+        // The observation of the machine blocks for a while, so it runs on a thread for blocking calls.
         let warnings = tokio::task::spawn_blocking(move || warnings(&build, settings)).await;
         let mut facts = HostFacts::default();
         (facts.host, facts.build) = (this_host(), self.build.clone());
@@ -74,13 +74,13 @@ impl MeasuringHost {
     }
 }
 
-/// Returns the conditions of this machine that spoil figures of some protocol.
+/// Returns the conditions of this machine that spoil the figures of any protocol.
 fn warnings(build: &Build, allocator_settings: &'static str) -> Vec<Warning> {
     let cases: Vec<Case> = PROTOCOLS.iter().map(|protocol| Case::new(protocol.name)).collect();
     machine::warnings(&cases, CoreSets::choose(1).as_ref(), build, allocator_settings)
 }
 
-/// The place of a control session, which becomes free when the session is dropped.
+/// A control session that has the only place of its host. Dropping it frees the place.
 #[derive(Debug)]
 pub struct ControlSession {
     host: MeasuringHost,
@@ -88,8 +88,9 @@ pub struct ControlSession {
 }
 
 impl ControlSession {
-    /// Returns the body of the response, and the session itself, which must be polled until it ends. Its workers listen on
-    /// `address`. The demands are untrusted. After `stop`, a run that is under way may end, and then the session ends.
+    /// Returns the body of the response and the session itself, which must be polled until it ends. `demands` is the
+    /// body of the request, which is untrusted. Workers listen on `address`. Once `stop` completes, the session ends as
+    /// soon as no run is under way.
     ///
     /// Dropping the session kills its worker.
     pub fn converse(
@@ -102,7 +103,7 @@ impl ControlSession {
         let Self { host, place } = self;
         let session = async move {
             let mut conversation = Conversation { host: &host, address, answers, run: None };
-            // The client's host is gone, or must not go on: both end its run.
+            // An error means that the client's host is gone or broke the protocol. Either ends its run.
             let _ = conversation.hold(Lines::of(demands, LONGEST_DEMAND), stop).await;
             drop(conversation);
             drop(place);
@@ -122,7 +123,7 @@ struct Conversation<'a> {
 /// A run under way.
 struct Run {
     worker: WorkerProcess,
-    /// True once the worker has reported, or has died: no event follows.
+    /// True once the worker has reported or has died, since no event follows.
     is_over: bool,
     host: Host,
     watch: Watch,
@@ -130,7 +131,7 @@ struct Run {
 }
 
 impl Conversation<'_> {
-    /// Answers demands until the client's host ends the session, is gone, or breaks the rules.
+    /// Answers demands until the client's host ends the session, is gone, or breaks the protocol.
     async fn hold(&mut self, mut demands: Lines, stop: impl Future<Output = ()>) -> Result<(), Gone> {
         self.answer(&Answer::Host(Box::new(self.host.facts().await))).await?;
         let mut alive = interval(ALIVE);
@@ -152,12 +153,12 @@ impl Conversation<'_> {
         Ok(())
     }
 
-    /// Writes an answer. A host that reads nothing for long counts as gone.
+    /// Sends an answer. A host that does not read for [`SILENCE`] counts as gone.
     async fn answer(&self, answer: &Answer) -> Result<(), Gone> {
         timeout(SILENCE, self.answers.write(answer)).await.unwrap_or(Err(Gone))
     }
 
-    /// Passes an event of the worker on. After a failure, none follows.
+    /// Passes an event or a failure of the worker on.
     async fn report(&mut self, event: Result<Event, Fault>) -> Result<(), Gone> {
         if let Some(run) = &mut self.run {
             run.is_over = matches!(event, Err(_) | Ok(Event::Done(_)));
@@ -195,7 +196,7 @@ impl Conversation<'_> {
         Ok(Run { worker, is_over: false, host, watch, _idle: idle })
     }
 
-    /// Passes an order on to the worker. If it is gone, its last event says so.
+    /// Passes an order on to the worker. If the worker is gone, reports its failure instead.
     async fn order(&mut self, order: Order) -> Result<(), Gone> {
         if let Some(run) = self.run.as_mut().filter(|run| !run.is_over)
             && let Err(fault) = run.worker.order(order).await
@@ -205,7 +206,7 @@ impl Conversation<'_> {
         Ok(())
     }
 
-    /// Ends the run, if there is one, with its worker.
+    /// Ends the run and its worker, and reports the conditions. Without a run, the answer is a fault.
     async fn end(&mut self) -> Result<(), Gone> {
         let Some(Run { worker, host, watch, .. }) = self.run.take() else {
             let fault = Fault::new(FaultKind::Worker, "there is no run to end");
@@ -216,7 +217,7 @@ impl Conversation<'_> {
     }
 }
 
-/// Waits for the next event of a run. Without a run, or after its last event, it waits for ever. Cancel-safe.
+/// Waits for the next event of a run. Never returns without a run, or after its last event. Cancel-safe.
 async fn next_event(run: &mut Option<Run>) -> Result<Event, Fault> {
     match run {
         Some(run) if !run.is_over => run.worker.event().await,

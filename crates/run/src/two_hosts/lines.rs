@@ -1,4 +1,4 @@
-//! Lines in the body of a request or a response, in both directions.
+//! Lines of messages in the body of a request or a response.
 
 use bytes::Bytes;
 use futures_util::stream;
@@ -8,20 +8,20 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 use transport::Body;
 
-/// The number of lines that wait to be sent.
+/// The most lines that wait to be sent.
 const WAITING: usize = 16;
 
 /// A reader of the lines of a body.
 pub(super) struct Lines {
     body: Body,
     buffer: Vec<u8>,
-    /// The bytes of `buffer` that are known to have no line break.
+    /// The number of bytes of `buffer` that are known to contain no line break.
     searched: usize,
-    /// The longest line, in bytes.
+    /// The longest accepted line, in bytes.
     most: usize,
 }
 
-/// The reason why a body has no further line.
+/// The reason why a body yields no further line.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LinesError {
     /// The body has ended.
@@ -36,7 +36,7 @@ pub(super) enum LinesError {
 }
 
 impl Lines {
-    /// Returns the lines of a body, none longer than `most` bytes.
+    /// Returns a reader of the lines of a body, none longer than `most` bytes.
     pub(super) fn of(body: Body, most: usize) -> Self {
         Self { body, buffer: Vec::new(), searched: 0, most }
     }
@@ -73,7 +73,7 @@ impl Lines {
 pub(super) struct LineWriter(mpsc::Sender<Bytes>);
 
 impl LineWriter {
-    /// Returns a writer, and its body.
+    /// Returns a writer, and the body that it writes.
     pub(super) fn new() -> (Self, Body) {
         let (sender, receiver) = mpsc::channel(WAITING);
         let frames = stream::unfold(receiver, |mut receiver| async {
@@ -83,16 +83,16 @@ impl LineWriter {
         (Self(sender), StreamBody::new(frames).boxed_unsync())
     }
 
-    /// Writes a message as a line, as soon as there is room for it.
+    /// Writes a message as a line, and waits while [`WAITING`] lines are unsent.
     ///
     /// # Errors
-    /// Fails once nobody reads the body.
+    /// Fails once the body is no longer read.
     pub(super) async fn write(&self, message: &impl Serialize) -> Result<(), Gone> {
         self.0.send(line(message)?).await.map_err(|_| Gone)
     }
 }
 
-/// The error of a writer whose body nobody reads.
+/// The error of a writer whose body is no longer read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Gone;
 

@@ -1,12 +1,11 @@
 //! Runs whose ends are on two hosts: the session runs the client's end, and a [`MeasuringHost`] the server's end.
 //!
-//! Both hosts talk over a *control session*: one HTTP exchange whose request and response are open for as long as the
-//! session runs. Each line of them is a message in JSON (`wire.rs`). The messages carry the dialogue with the worker of
-//! the server's end, so that a run over two hosts takes the same steps as a run on one. No message has a time: clocks of
-//! two hosts are never compared.
+//! Both hosts talk over a *control session*: one HTTP exchange whose request and response stay open for as long as the
+//! session runs. Each line is a message in JSON (`wire.rs`). Messages carry the dialogue with the worker of the
+//! server's end, so a run over two hosts takes the same steps as a run on one. No times of two hosts are ever compared.
 //!
-//! A control session ends a run that it has not finished, whichever way it ends itself: by its end, by a broken
-//! connection, or by 15 s of silence.
+//! The end of a control session ends an unfinished run, whatever ends the session: the client's host, a broken
+//! connection, or 15 s of silence.
 
 mod admission;
 mod control;

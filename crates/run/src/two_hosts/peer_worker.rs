@@ -1,4 +1,4 @@
-//! The worker of the server's end on another host.
+//! The worker of the server's end on another host, from the side of the client's host.
 
 use std::time::Duration;
 
@@ -15,10 +15,10 @@ use crate::{
     worker_process::EndWorker,
 };
 
-/// The time limit for the facts of a run that has ended. The host gives its worker half a second to exit.
+/// The time limit for the facts of a run after the demand to end it. The host gives its worker half a second to exit.
 const ENDED: Duration = Duration::from_secs(5);
 
-/// A worker on another host. Dropping it ends the control session, and so the worker.
+/// A worker on another host. Dropping it ends the control session, and the worker with it.
 pub(crate) struct PeerWorker<'a> {
     host: &'a PeerHost,
     session: Session,
@@ -45,7 +45,7 @@ impl<'a> PeerWorker<'a> {
         }
     }
 
-    /// Returns a fault of the host, which names it.
+    /// Returns `fault` with the name of the host in its message, and with its end.
     fn named(&self, fault: Fault) -> Fault {
         let message = format!("{}: {}", self.host.facts().name(), fault.message);
         Fault::new(fault.kind, message).at(fault.end.unwrap_or(self.end))
@@ -70,14 +70,14 @@ impl EndWorker for PeerWorker<'_> {
         self.demand(&Demand::Order(order)).await
     }
 
-    /// Ends the run on the host, and keeps the session for the next run. A session that does not answer is dropped.
+    /// Ends the run on the host, and keeps the session for the next run. Drops a session that does not answer.
     async fn stop(mut self) {
         let ended = timeout(ENDED, async {
             self.demand(&Demand::End).await.ok()?;
             loop {
                 match self.session.answer().await.ok()? {
                     Answer::Ended(ended) => return Some(*ended),
-                    // What the worker said before it was ended.
+                    // Events of the worker from before the end are of no use any more.
                     Answer::Event(_) | Answer::Fault(_) | Answer::Alive => {}
                     Answer::Host(_) => return None,
                 }

@@ -1,4 +1,4 @@
-//! Tests of sessions over two hosts that are one process, with shell scripts as workers.
+//! Tests of runs over two hosts that are one process, with shell scripts as workers.
 
 use std::{
     cell::Cell, collections::VecDeque, fs, future::pending, os::unix::fs::PermissionsExt as _, path::PathBuf,
@@ -22,7 +22,7 @@ use crate::{Executor as _, Observer, Outcome, ProcessExecutor, Settings, Unobser
 
 const LISTENING: &str = r#"echo '{"listening":{"addr":"0.0.0.0:9","certificate":null}}'; "#;
 
-/// The line of a worker that has moved all bytes, with times by its own clock.
+/// Returns the shell line of an end that has moved all bytes, with times by its own clock.
 fn done(began: u64, first_byte: u64) -> String {
     let time = |seconds: u64| format!(r#"{{"secs":{seconds},"nanos":0}}"#);
     let rest = r#""fault":null,"end":null,"link":null,"sent":[],"handshake_s":null,"received":["x"]"#;
@@ -32,12 +32,12 @@ fn done(began: u64, first_byte: u64) -> String {
     )
 }
 
-/// Returns a server whose clock is an hour ahead.
+/// Returns the shell script of a server whose clock is an hour ahead.
 fn good_server() -> String {
     format!(r#"{LISTENING} echo '"ready"'; read -r go; read -r finish; {}"#, done(3700, 3701))
 }
 
-/// A program that is a worker of both roles.
+/// A shell script that is a worker of either role.
 struct Program {
     folder: TempDir,
 }
@@ -58,7 +58,7 @@ impl Program {
         self.folder.path().join("worker")
     }
 
-    /// Returns whether a worker still runs.
+    /// Returns whether any worker still runs.
     fn is_running(&self) -> bool {
         let pids = fs::read_to_string(self.folder.path().join("pids")).unwrap_or_default();
         pids.lines().any(|pid| fs::metadata(format!("/proc/{pid}")).is_ok())
@@ -82,7 +82,7 @@ impl Connection for NoConnection {
     }
 }
 
-/// The way to a host in this process, which fails with these errors first.
+/// A way to a host in this process. The first attempts fail with `errors`.
 struct Way {
     host: MeasuringHost,
     errors: Cell<VecDeque<ControlError>>,
@@ -116,14 +116,14 @@ fn unreachable() -> ControlError {
     ControlError::Unreachable(Fault::new(FaultKind::Connect, "cannot connect"))
 }
 
-/// A session on the client's host.
+/// The client's host of control sessions with a host in this process.
 struct ClientHost {
     executor: ProcessExecutor,
     sessions: Rc<Cell<Vec<JoinHandle<()>>>>,
 }
 
 impl ClientHost {
-    /// Reaches a host, which then fails with these errors when it is dialled again.
+    /// Reaches a host. Later attempts to reach it fail with `errors` first.
     async fn new(program: &Program, errors: Vec<ControlError>) -> Self {
         let sessions = Rc::default();
         let later: VecDeque<_> = errors.into();
@@ -141,7 +141,7 @@ impl ClientHost {
         self.executor.run(&case(direction), &mut Unobserved).await
     }
 
-    /// Breaks all control sessions off, as the death of the other host does.
+    /// Breaks all control sessions off, as the death of the other host would.
     async fn break_off(&self) {
         for session in self.sessions.take() {
             session.abort();
@@ -223,7 +223,7 @@ async fn a_host_that_dies_in_a_run_costs_that_run() {
     assert_eq!(host.run(Direction::Up).await.fault, None);
 }
 
-/// Counts the calls that say that a host is awaited.
+/// An observer that counts the calls of [`Observer::waiting_for_host`].
 #[derive(Default)]
 struct Waits(u32);
 
@@ -268,7 +268,7 @@ async fn one_session_is_measured_at_a_time() {
     assert!(host.begin().is_some());
 }
 
-/// A control session, as its host sees it.
+/// The client's side of a control session, which sends demands by hand.
 struct HostSide {
     demands: LineWriter,
     answers: Lines,

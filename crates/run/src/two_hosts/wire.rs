@@ -1,4 +1,4 @@
-//! The messages between the two hosts, one line of JSON each.
+//! The messages between the two hosts of a run, one line of JSON each.
 
 use std::time::Duration;
 
@@ -11,82 +11,83 @@ use crate::{
     messages::{Event, Order},
 };
 
-/// The version of the messages. Hosts talk only if both have the same. It increases when a message changes, and when a case
-/// gets an axis.
+/// The version of the messages, which must be the same on both hosts. It increases when a message changes or a case
+/// gains an axis.
 pub const CONTROL_VERSION: u32 = 1;
 
-/// The header field with the version of the messages, in requests and in all responses of the control resource.
+/// The header field with the version of the messages, in requests to the control resource and in all its responses.
 pub const VERSION_FIELD: &str = "longhaul-control";
 
 /// The path of the control resource.
 pub const CONTROL_PATH: &str = "/.longhaul/sessions";
 
-/// The time between two signs of life of a host that has nothing else to say.
+/// The interval of the signs of life of a host.
 pub(super) const ALIVE: Duration = Duration::from_secs(3);
 
-/// The time without any line after which the other host counts as gone: five signs of life.
+/// The time without any line after which the other host counts as gone: five intervals of [`ALIVE`].
 pub(super) const SILENCE: Duration = Duration::from_secs(15);
 
-/// A message of the client's host.
+/// A message from the client's host to the server's host.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub(crate) enum Demand {
     /// Start the server's end of a run.
     Run(Box<RunDemand>),
-    /// Pass an order on to that end.
+    /// Pass an order on to the worker of the run.
     Order(Order),
-    /// End the run, and state the conditions of the machine.
+    /// End the run, and report the conditions of the machine.
     End,
-    /// The host is alive.
+    /// A sign of life.
     Alive,
 }
 
-/// The demand for the server's end of a run.
+/// The demand to start the server's end of a run.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RunDemand {
-    /// The case, as records state cases. It stays as it came, so that an axis that this version does not know is noticed.
+    /// The case in the JSON of records. It is kept unparsed, so that an axis that this version does not know is
+    /// noticed.
     pub(super) case: Value,
     /// The path of every request of the run.
     pub(super) path: String,
     /// The time without progress after which the transfer is aborted, in seconds.
     pub(super) timeout_s: f64,
-    /// True if the receiver counts the framing that it sees.
+    /// True if the receiver counts the framing that arrives.
     pub(super) observes_framing: bool,
-    /// The cores of both ends, of which the host binds its own.
+    /// The cores of both ends. The host binds its own end only.
     pub(super) affinity: Affinity,
-    /// The idle policy of that core during the run.
+    /// The idle policy of the cores of the host's end during the run.
     pub(super) idle: IdlePolicy,
 }
 
 impl RunDemand {
-    /// Returns the case, if this version knows all that it states.
+    /// Returns the case, or `None` if this version does not know all that it states.
     pub(super) fn case(&self) -> Option<Case> {
         let case: Case = serde_json::from_value(self.case.clone()).ok()?;
         (serde_json::to_value(&case).ok()? == self.case).then_some(case)
     }
 }
 
-/// A message of the server's host. The first one states its facts.
+/// A message from the server's host to the client's host. The first one states the facts of the host.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Answer {
     /// The facts of the host.
     Host(Box<HostFacts>),
-    /// An event of the end.
+    /// An event of the worker.
     Event(Box<Event>),
-    /// The end failed, or could not be started.
+    /// The worker failed, or could not be started.
     Fault(Fault),
     /// The run has ended.
     Ended(Box<Ended>),
-    /// The host is alive.
+    /// A sign of life.
     Alive,
 }
 
 /// The facts of a run that has ended.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Ended {
-    /// The host, with the core of the end and the idle policy that was in force.
+    /// The host, with the cores of both ends and the idle policy in force during the run.
     pub(super) host: Host,
     /// The conditions of the machine during the run.
     pub(super) conditions: Conditions,
