@@ -1,5 +1,5 @@
-//! The connections that arrive at a worker. Its port is open to every program of this machine, so another client may
-//! come first. Such a client must neither delay nor end a run.
+//! The connections that arrive at the server of a run. Other programs can reach its port, so another client may come
+//! first. Such a client must neither delay nor end a run.
 
 use std::sync::Arc;
 
@@ -10,17 +10,17 @@ use transport::{Accepted, Listener, Session};
 
 use crate::Threads;
 
-/// The connections that arrive at a listener.
+/// The connections that arrive at a listener, with their handshakes in progress.
 pub(super) struct Arrivals<'a> {
     listener: &'a dyn Listener,
     threads: &'a Threads,
     handshakes: FuturesUnordered<BoxFuture<'static, Result<Arrived, Fault>>>,
 }
 
-/// A connection that has arrived.
+/// A connection whose handshake has succeeded.
 pub(super) struct Arrived {
     pub(super) session: Arc<dyn Session>,
-    /// The number of the thread that carries it.
+    /// The number of the thread that carries the connection.
     pub(super) thread: usize,
 }
 
@@ -30,7 +30,8 @@ impl<'a> Arrivals<'a> {
         Self { listener, threads, handshakes: FuturesUnordered::new() }
     }
 
-    /// Waits for the next connection whose handshake succeeds. The peer of a failed handshake knows the reason.
+    /// Waits for the next connection whose handshake succeeds. A failed handshake is ignored, since the client reports
+    /// its reason.
     ///
     /// # Errors
     /// Fails if the listener is broken.
@@ -47,7 +48,7 @@ impl<'a> Arrivals<'a> {
         }
     }
 
-    /// Makes a handshake, on the thread that the listener has chosen.
+    /// Performs a handshake on the thread that the listener has chosen for the connection.
     fn shake(&self, accepted: Accepted) -> BoxFuture<'static, Result<Arrived, Fault>> {
         let thread = accepted.thread.unwrap_or_default();
         let shaken = async move { Ok(Arrived { session: Arc::from(accepted.handshake.await?), thread }) };

@@ -1,4 +1,4 @@
-//! The client of a run: it dials, sends the requests, and takes the time.
+//! The client of a run: it dials, sends the requests, and measures the time.
 
 use std::{
     path::Path,
@@ -64,15 +64,15 @@ pub(super) async fn run(
     Ok(report)
 }
 
-/// Returns the implementation of a job's protocol.
+/// Returns the transport that implements the protocol of a job.
 pub(super) fn transport_of(job: &Job) -> Result<&'static dyn Transport, Fault> {
     let name = &job.case.protocol;
     transport::by_name(name)
         .ok_or_else(|| Fault::new(FaultKind::Worker, format!("unknown protocol '{name}'")))
 }
 
-/// Opens all connections, one after the other, in turn on each thread. Returns the connections and the time of the slowest
-/// handshake.
+/// Opens all connections one after the other, and assigns them to the threads in turn. Returns the connections, and the
+/// time of the slowest handshake.
 async fn connect(
     transport: &'static dyn Transport,
     job: &Arc<Job>,
@@ -80,7 +80,7 @@ async fn connect(
     server: &ServerAddress,
     framing: Option<FramingObserver>,
 ) -> Result<(Vec<Arc<dyn Connection>>, Duration), Fault> {
-    // In cleartext there is no certificate to trust.
+    // Without a certificate, the protocol is in cleartext and ignores trust.
     let trust = server.certificate.as_deref().map_or(Ok(Trust::SystemRoots), Trust::pem)?;
     let key_log = job.key_log.as_deref().map(open_key_log).transpose()?;
     let peer = Peer::new(server.addr, SERVER_NAME, trust).with_key_log(key_log).with_framing(framing);
@@ -110,8 +110,8 @@ fn open_key_log(path: &Path) -> Result<KeyLog, Fault> {
 struct Client {
     job: Arc<Job>,
     target: String,
-    /// The bodies of each thread, which have a block of their own: threads that share one would wait for each other to count
-    /// its references.
+    /// The bodies of each thread. Each thread has its own block, because threads would contend for the reference count
+    /// of a shared one.
     outgoing: Vec<Outgoing>,
     measurement: Measurement,
     receipts: Mutex<Vec<Receipt>>,
@@ -120,7 +120,7 @@ struct Client {
 }
 
 impl Client {
-    /// Makes all exchanges concurrently, on the threads of their connections. Returns the report of this end.
+    /// Performs all exchanges concurrently, each on the thread of its connection. Returns the report of this end.
     async fn transfer(self: &Arc<Self>, threads: &Threads, connections: &[Arc<dyn Connection>]) -> EndReport {
         let began = self.measurement.begin();
         let parts = (0..threads.count()).map(|thread| {
@@ -152,7 +152,8 @@ impl Client {
         }
     }
 
-    /// Makes all exchanges over the connections of one thread concurrently. Returns the time of the last one's end.
+    /// Performs all exchanges over the connections of one thread concurrently. Returns the time from the beginning of
+    /// the transfer to the end of the last one.
     async fn carry(
         self: Arc<Self>,
         thread: usize,
@@ -160,7 +161,7 @@ impl Client {
     ) -> Result<Duration, Fault> {
         let (streams, share) = (self.job.case.streams, self.measurement.share(thread));
         connections.iter().for_each(|_| share.carry_connection());
-        // A thread has every connection of a number that is its own beyond a multiple of the threads.
+        // Thread `t` of `n` carries the connections with the numbers `t`, `t + n`, `t + 2n` and so on.
         let ordinals = (thread as u32..).step_by(self.outgoing.len().max(1));
         let exchanges = connections.iter().zip(ordinals).flat_map(|(connection, ordinal)| {
             let bodies =
@@ -181,7 +182,7 @@ impl Client {
         Ok(())
     }
 
-    /// Uploads a body. Returns the receipt, which servers of someone else do not send.
+    /// Uploads a body. Returns the receipt; `None` from a server of someone else, which sends none.
     async fn upload(
         &self,
         thread: usize,
@@ -220,7 +221,8 @@ impl Client {
         receive(&self.job.case, &share.meter().of_body(body), share.spin_time(), response.into_body()).await
     }
 
-    /// Returns the request of a body by its number, which it names if the times of several bodies are told apart.
+    /// Returns the request for the body with this number. The request states the number if several bodies have stamped
+    /// offsets.
     fn request(&self, method: Method, number: u32, body: Body) -> Result<Request<Body>, Fault> {
         let case = &self.job.case;
         let is_named = is_traced(case) && case.bodies() > 1 && self.job.partner != Partner::Foreign;
@@ -230,12 +232,12 @@ impl Client {
     }
 }
 
-/// Returns the fault of a thread without bodies to send, which no job has.
+/// Returns the fault of a thread without bodies. No valid job leads to it.
 pub(super) fn no_payload() -> Fault {
     Fault::new(FaultKind::Worker, "the thread has no payload")
 }
 
-/// Locks a list. Every change of a list is a single call, so that a list with a poisoned lock is still consistent.
+/// Locks a list. Each change is a single call, so a list is consistent even after a panic.
 fn locked<T>(list: &Mutex<Vec<T>>) -> MutexGuard<'_, Vec<T>> {
     list.lock().unwrap_or_else(PoisonError::into_inner)
 }

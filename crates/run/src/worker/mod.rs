@@ -1,8 +1,8 @@
-//! The worker: one end of one case, in a process of its own.
+//! The worker: one end of one case, in its own process.
 //!
-//! The orchestrator starts the embedding program again with the one argument `worker`. It writes a job and then orders
-//! to the standard input of the worker, and reads events from its standard output. Each message is a line of JSON. A
-//! worker whose standard input closes has lost its orchestrator, and ends.
+//! The session (the orchestrator) starts the embedding program again with the single argument `worker`. It writes a job
+//! and then orders to the worker's standard input, and reads events from its standard output. Each message is a line of
+//! JSON. A worker exits once its standard input closes, because its session is gone.
 
 mod arrivals;
 mod client;
@@ -30,33 +30,33 @@ use crate::{
     messages::{EndReport, Event, Job, Order, Role},
 };
 
-/// The argument by which a program is started as a worker.
+/// The argument that starts a program as a worker.
 pub const ARGUMENT: &str = "worker";
 
-/// The exit code of a worker that gets no job.
+/// The exit code of a worker that receives no job.
 const USAGE: u8 = 2;
 
-/// Returns whether this process was started as a worker. Call this function first: otherwise the memory of an argument
-/// parser would be part of the measurement.
+/// Returns whether this process was started as a worker. Call this function first: the memory of an argument parser
+/// would become part of the measurement.
 pub fn is_requested() -> bool {
     std::env::args_os().skip(1).eq([ARGUMENT])
 }
 
-/// Runs the worker: reads the job from standard input and does it. If the session was asked for a log (LONGHAUL_LOG),
-/// `log` starts one on standard error, at the given level.
+/// Runs the worker: reads the job from standard input and performs it. If the session requests a log, `log` starts one
+/// on standard error, at the given level.
 pub fn main(log: impl FnOnce(&str) + 'static) -> ExitCode {
     process::end_with_parent();
-    // On systems that give huge pages to every process, a stack could add 2 MiB. A kernel without huge pages refuses
-    // the call, which does not matter.
+    // On systems that give huge pages to every process, a stack could add 2 MiB to RSS. A failure does not matter: such
+    // a kernel has no huge pages.
     let _ = machine::refuse_huge_pages();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(DISK_THREADS)
         .build_local(LocalOptions::default());
     match runtime {
-        // Spawned, because tokio's current-thread runtime polls its I/O driver before every poll of the future of
-        // `block_on`. With a spawned task, it polls the driver only every `event_interval` polls. A busy-polling
-        // receiver would otherwise cost one `epoll_wait` per poll.
+        // The work is a spawned task because tokio's current-thread runtime polls its I/O driver before every poll of
+        // the future of `block_on`. Between polls of spawned tasks, it polls the driver only every `event_interval`
+        // polls. A busy-polling receiver within `block_on` would cost one `epoll_wait` per poll.
         Ok(runtime) => {
             let orphaned = Rc::new(Notify::new());
             let work = runtime.spawn_local(work(log, orphaned.clone()));
@@ -66,7 +66,7 @@ pub fn main(log: impl FnOnce(&str) + 'static) -> ExitCode {
                     () = orphaned.notified() => ExitCode::SUCCESS,
                 }
             });
-            // Drops the transfers with their unfinished files, without waiting for a disk or a pipe.
+            // Drops the transfers and removes their unfinished files, without waiting for a disk or a pipe.
             runtime.shutdown_background();
             code
         }
@@ -78,7 +78,7 @@ pub fn main(log: impl FnOnce(&str) + 'static) -> ExitCode {
     }
 }
 
-/// Reads the job, does it, and reports the result.
+/// Reads the job, performs it, and reports the result.
 async fn work(log: impl FnOnce(&str), orphaned: Rc<Notify>) -> ExitCode {
     let Some((job, lines)) = read_job().await else {
         eprintln!("error: '{ARGUMENT}' is reserved for the processes that a session starts; use 'bench'");
@@ -94,13 +94,14 @@ async fn work(log: impl FnOnce(&str), orphaned: Rc<Notify>) -> ExitCode {
 
 async fn run(job: Job, lines: Input, orphaned: Rc<Notify>) -> Result<EndReport, Fault> {
     if let Some(namespace) = &job.namespace {
-        // A process with several threads cannot move.
+        // The move comes before the start of threads: a process with several threads cannot enter a user namespace
+        // (setns(2)).
         network::enter(namespace)
             .map_err(|error| Fault::new(FaultKind::Worker, format!("cannot enter the network: {error}")))?;
     }
     let threads =
         Threads::start(job.case.threads, &job.cores).map_err(|error| Fault::new(FaultKind::Worker, error))?;
-    // The process moves before it has a socket. If it may not move, there is no figure of the kernel's memory.
+    // The process moves to the cgroup before it has a socket. If the move fails, the kernel's memory is not measured.
     let kernel = job.cgroup.as_deref().and_then(|folder| KernelMemory::join(folder).ok());
     if job.end() == End::Sender && matches!(job.case.payload, PayloadKind::Cold(_)) {
         machine::refuse_huge_pages()
@@ -113,14 +114,14 @@ async fn run(job: Job, lines: Input, orphaned: Rc<Notify>) -> Result<EndReport, 
     }
 }
 
-/// The lines of standard input, which the runtime reads like a socket. A process with one thread makes system calls
-/// without the two atomic operations that glibc needs for thread cancellation.
+/// The lines of standard input, which the runtime reads like a socket, without a thread for blocking reads. A process
+/// with one thread makes system calls without the two atomic operations that glibc needs for thread cancellation.
 type Input = Lines<BufReader<pipe::Receiver>>;
 
-/// The orders of the orchestrator.
+/// The queue of orders from the session.
 type Orders = mpsc::UnboundedReceiver<Order>;
 
-/// Reads the job. Returns `None` if standard input is not a pipe, or contains no job.
+/// Reads the job. Returns `None` if standard input is not a pipe, or if its first line is not a job.
 async fn read_job() -> Option<(Job, Input)> {
     let input = io::stdin().as_fd().try_clone_to_owned().ok()?;
     let mut lines = BufReader::new(pipe::Receiver::from_owned_fd(input).ok()?).lines();
@@ -128,7 +129,7 @@ async fn read_job() -> Option<(Job, Input)> {
     Some((serde_json::from_str(&line).ok()?, lines))
 }
 
-/// Reads orders in the background. When standard input closes, the orchestrator is gone and the process ends.
+/// Reads orders in the background. Notifies `orphaned` when standard input closes, since the session is gone.
 fn read_orders(mut lines: Input, orphaned: Rc<Notify>) -> Orders {
     let (sender, receiver) = mpsc::unbounded_channel();
     tokio::task::spawn_local(async move {
@@ -143,12 +144,12 @@ fn read_orders(mut lines: Input, orphaned: Rc<Notify>) -> Orders {
     receiver
 }
 
-/// Waits for the order `awaited`. Without an orchestrator the order never comes, and the process ends meanwhile.
+/// Waits for the order `awaited`. Also returns if the session is gone, since the process then ends.
 async fn await_order(orders: &mut Orders, awaited: Order) {
     while orders.recv().await.is_some_and(|order| order != awaited) {}
 }
 
-/// Reports an event. A failure is ignored, since standard input closes as well if the orchestrator is gone.
+/// Sends an event to the session. A failure is ignored: if the session is gone, standard input closes as well.
 fn emit(event: &Event) {
     if let Ok(line) = serde_json::to_string(event) {
         let mut stdout = io::stdout().lock();

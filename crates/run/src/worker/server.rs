@@ -1,4 +1,4 @@
-//! The server of a run: it listens, answers, and reports once the orchestrator says that the client is done.
+//! The server of a run: it listens, answers requests, and reports once the session orders it to finish.
 
 use std::{
     collections::BTreeSet,
@@ -61,7 +61,7 @@ pub(super) async fn run(
     let measurement = &server.measurement;
     measurement.prepared();
     if job.partner == Partner::Foreign {
-        // The client waits for no order: it sends its request as soon as it is connected.
+        // A client of someone else waits for no order: it sends its request as soon as it is connected.
         measurement.begin();
     }
     emit(&Event::Ready);
@@ -101,7 +101,7 @@ fn listen(
     };
     let listener = match job.settings().address {
         Some(address) => listen(address)?,
-        // A machine may have no IPv4. If neither address works, both attempts fail for the same reason.
+        // A machine may lack IPv4. If both addresses fail, the error of the first one is returned.
         None => listen(Ipv4Addr::LOCALHOST.into())
             .or_else(|error| listen(Ipv6Addr::LOCALHOST.into()).map_err(|_| error))?,
     };
@@ -112,23 +112,23 @@ fn listen(
 struct Server {
     job: Arc<Job>,
     measurement: Measurement,
-    /// The bodies of each thread, which have a block of their own: threads that share one would wait for each other to count
-    /// its references.
+    /// The bodies of each thread. Each thread has its own block, because threads would contend for the reference count
+    /// of a shared one.
     outgoing: Vec<Outgoing>,
     answered: AtomicU64,
     uploads: Mutex<Uploads>,
 }
 
-/// The uploads that were answered.
+/// The uploads that were received completely.
 #[derive(Default)]
 struct Uploads {
-    /// The time at which the last upload was answered, since the beginning.
+    /// The time from the beginning of the transfer to the end of the last upload.
     confirmed: Option<Duration>,
     digests: BTreeSet<String>,
 }
 
 impl Server {
-    /// Serves all connections until the order to finish.
+    /// Serves all connections until the session orders the server to finish.
     async fn serve(
         self: &Arc<Self>,
         arrived: Vec<Arrived>,
@@ -142,7 +142,7 @@ impl Server {
         sessions.push(self.latecomers(arrivals, threads).boxed());
         let broken = async {
             while let Some(end) = sessions.next().await {
-                // Once all bodies are done, an error at the end of a connection does not matter.
+                // An error at the end of a connection does not matter once all bodies are done.
                 if let Err(fault) = end
                     && !self.is_done()
                 {
@@ -157,7 +157,7 @@ impl Server {
         }
     }
 
-    /// Accepts further connections. If other clients came first, the connections of the run's client are among these.
+    /// Accepts and serves further connections. They include those of the run's client if another client came first.
     async fn latecomers(
         self: &Arc<Self>,
         mut arrivals: Arrivals<'_>,
@@ -172,8 +172,8 @@ impl Server {
         }
     }
 
-    /// Serves one connection to its end, on its thread. A failure of a connection without any request of this run is ignored:
-    /// it may belong to another client.
+    /// Serves one connection to its end, on its thread. A failure is ignored on a connection without a request of this
+    /// run, since another client may have opened it.
     fn session(
         self: &Arc<Self>,
         arrived: Arrived,
@@ -213,7 +213,7 @@ impl Server {
         if request.uri().path() != self.job.path {
             let mut refusal = response(transport::body::empty(), 0);
             *refusal.status_mut() = StatusCode::NOT_FOUND;
-            // The other client may have left already.
+            // Another client may have closed the connection already, so the result does not matter.
             let _ = responder.respond(refusal).await;
             return Ok(());
         }
@@ -233,7 +233,7 @@ impl Server {
         Ok(())
     }
 
-    /// Receives an upload. Returns the receipt as the response.
+    /// Receives an upload. Returns the response, whose body is the receipt.
     async fn take_upload(&self, request: Request<Body>, thread: usize) -> Result<Response<Body>, Fault> {
         let share = self.measurement.share(thread);
         let meter = share.meter().of_body(BodyNumber::of(request.uri()).0);
@@ -251,7 +251,7 @@ impl Server {
         uploads.digests.extend(digest);
     }
 
-    /// Locks the uploads, which every change leaves consistent.
+    /// Locks the uploads. Each change leaves them consistent, even after a panic.
     fn uploads(&self) -> MutexGuard<'_, Uploads> {
         self.uploads.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -264,9 +264,9 @@ impl Server {
 
 /// A connection that is served.
 struct Visitor {
-    /// The number of the thread that carries it.
+    /// The number of the thread that carries the connection.
     thread: usize,
-    /// True once a request has shown that it belongs to the run's client.
+    /// True once a request has shown that the run's client opened the connection.
     is_known: AtomicBool,
 }
 
