@@ -1,4 +1,4 @@
-//! A worker process, as its orchestrator sees it.
+//! Worker processes, from the side of the session that starts them.
 
 mod environment;
 
@@ -17,12 +17,12 @@ use crate::{
     worker::ARGUMENT,
 };
 
-/// The time beyond a worker's own timeout after which a silent worker is killed.
+/// The time after a worker's own timeout at which a silent worker counts as failed.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// The dialogue with the worker of one end, on this host or on another.
+/// The dialogue with the worker of one end, on this host or on another one.
 pub(crate) trait EndWorker {
-    /// Returns the end of the body that the worker runs.
+    /// Returns the end that the worker runs: sender or receiver.
     fn end(&self) -> End;
 
     /// Waits for the next event of the worker. Cancel-safe.
@@ -31,7 +31,7 @@ pub(crate) trait EndWorker {
     /// Sends the worker an order.
     async fn order(&mut self, order: Order) -> Result<(), Fault>;
 
-    /// Waits until the process is gone, so that it disturbs no later run. Kills the process if it stays.
+    /// Waits for the exit of the worker, so that it disturbs no later run. Kills a worker that stays.
     async fn stop(self);
 }
 
@@ -39,18 +39,18 @@ pub(crate) trait EndWorker {
 pub(crate) struct WorkerProcess {
     end: End,
     child: ChildProcess,
-    /// The time without any event or order after which the worker is killed.
+    /// The time without an event or an order after which the worker counts as failed.
     silence: Duration,
-    /// The time of the last event or order.
+    /// The time at which the last event arrived or the last order was sent.
     heard: Instant,
-    /// The worker's own cgroup, if any. This is the last field, so that the cgroup is removed after the worker was
+    /// The worker's own cgroup, if any. It is the last field because a cgroup can be removed only after its process was
     /// killed.
     _enclosure: Option<Enclosure>,
 }
 
 impl WorkerProcess {
-    /// Starts `program` as a worker and gives it its job. The worker moves itself to the cgroup that the job names,
-    /// which `enclosure` removes when it is dropped.
+    /// Starts `program` as a worker, and sends it its job. The worker moves itself to the cgroup that the job names.
+    /// Dropping `enclosure` removes that cgroup.
     pub(crate) async fn start(
         program: &Path,
         job: &Job,
@@ -60,7 +60,7 @@ impl WorkerProcess {
         let mut command = Command::new(program);
         environment::fix(&mut command);
         command.arg(ARGUMENT);
-        // A worker that logs inherits the session's standard error.
+        // The log of a worker goes to the standard error of the session.
         let stderr = if job.log.is_some() { Stdio::inherit() } else { Stdio::piped() };
         let child = ChildProcess::start(&mut command, stderr, move |status| oom.describe(status));
         let mut child = child.map_err(|error| failed(end, error))?;
@@ -98,7 +98,8 @@ impl EndWorker for WorkerProcess {
     }
 }
 
-/// Returns the fault of a worker that has sent an event which none of its orders asked for.
+/// Returns the fault of a worker that has sent an event out of turn. If the event is a report of a failure, returns
+/// that failure.
 pub(crate) fn unexpected(worker: &impl EndWorker, event: Event) -> Fault {
     let out_of_turn = || {
         let message = format!("the {}'s process reported out of turn", worker.end());
