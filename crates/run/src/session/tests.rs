@@ -12,7 +12,7 @@ use record::{Fault, FaultKind};
 use super::*;
 use crate::{Heartbeat, Unobserved, this_host};
 
-/// The protocol that [`Mock`] fails for.
+/// The protocol for which [`Mock`] fails.
 const FAILING: &str = "h1";
 
 /// An executor that runs nothing, and fails for one protocol.
@@ -30,7 +30,7 @@ impl Executor for Mock {
     }
 }
 
-/// An executor that counts runs.
+/// An executor that runs nothing, and counts its runs.
 #[derive(Default)]
 struct Counting(Cell<u32>);
 
